@@ -1,0 +1,3 @@
+module github.com/permafrost-ml/permafrost
+
+go 1.26

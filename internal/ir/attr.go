@@ -1,0 +1,103 @@
+package ir
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Attrs are a node's attributes. Values are int, float32, string, []int, []float32, []string,
+// *tensor.Tensor or *Graph.
+type Attrs map[string]any
+
+// Int is the attribute, or def where it is absent or no integer.
+func (a Attrs) Int(name string, def int) int {
+	if v, ok := a[name].(int); ok {
+		return v
+	}
+	return def
+}
+
+// Bool is an integer attribute read as a flag.
+func (a Attrs) Bool(name string) bool { return a.Int(name, 0) != 0 }
+
+// Float is the attribute, or def.
+func (a Attrs) Float(name string, def float32) float32 {
+	if v, ok := a[name].(float32); ok {
+		return v
+	}
+	return def
+}
+
+// Str is the attribute, or def.
+func (a Attrs) Str(name, def string) string {
+	if v, ok := a[name].(string); ok {
+		return v
+	}
+	return def
+}
+
+// Ints is the attribute, or nil.
+func (a Attrs) Ints(name string) []int {
+	v, _ := a[name].([]int)
+	return v
+}
+
+// Floats is the attribute, or nil.
+func (a Attrs) Floats(name string) []float32 {
+	v, _ := a[name].([]float32)
+	return v
+}
+
+// Tensor is the attribute, or nil.
+func (a Attrs) Tensor(name string) *tensor.Tensor {
+	v, _ := a[name].(*tensor.Tensor)
+	return v
+}
+
+// Has reports whether the attribute is present.
+func (a Attrs) Has(name string) bool { _, ok := a[name]; return ok }
+
+// Graphs lists the subgraphs among the attributes, by name.
+func (a Attrs) Graphs() []*Graph {
+	var gs []*Graph
+	for _, k := range slices.Sorted(maps.Keys(a)) {
+		if g, ok := a[k].(*Graph); ok {
+			gs = append(gs, g)
+		}
+	}
+	return gs
+}
+
+// With returns a copy in which name is v.
+func (a Attrs) With(name string, v any) Attrs {
+	c := maps.Clone(a)
+	if c == nil {
+		c = Attrs{}
+	}
+	c[name] = v
+	return c
+}
+
+func (a Attrs) String() string {
+	var b strings.Builder
+	for i, k := range slices.Sorted(maps.Keys(a)) {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		switch v := a[k].(type) {
+		case *tensor.Tensor:
+			fmt.Fprintf(&b, "%s=%v%v", k, v.DType, v.Shape)
+		case *Graph:
+			fmt.Fprintf(&b, "%s=graph(%d nodes)", k, len(v.Nodes))
+		case string:
+			fmt.Fprintf(&b, "%s=%q", k, v)
+		default:
+			fmt.Fprintf(&b, "%s=%v", k, v)
+		}
+	}
+	return b.String()
+}
