@@ -85,7 +85,7 @@ type Case struct {
 	Const  []int            // inputs given as constants (shapes, axes)
 	Want   []*tensor.Tensor // expected outputs, where known by hand
 	NoGrad []int            // inputs at which no finite difference exists
-	Range  [2]float64       // random fill of float inputs given with empty contents; zero value: as given
+	Range  [2]float64       // random fill of float inputs given without contents; zero value: [-1, 1]
 }
 
 var registry = map[string]*Def{}

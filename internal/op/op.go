@@ -174,7 +174,8 @@ func wide(run runFunc) runFunc {
 		copy(wout, out)
 		for i, t := range in {
 			if narrow(t) {
-				win[i] = tensor.Of(t.Float64s(), t.Shape...)
+				win[i] = tensor.New(tensor.Float64, t.Shape...)
+				copy(f64(win[i]), t.Float64s())
 			}
 		}
 		for i, t := range out {
@@ -270,3 +271,8 @@ func carve(scratch *[]byte, n int) []float32 {
 
 // carved is the number of scratch bytes that carve takes for n float32.
 func carved(n int) int { return (4*n + tensor.Align - 1) / tensor.Align * tensor.Align }
+
+// random is an input of a test case that the tests fill from Case.Range, [-1, 1] by default.
+func random(shape ...int) *tensor.Tensor {
+	return &tensor.Tensor{DType: tensor.Float32, Shape: shape}
+}
