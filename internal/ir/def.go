@@ -85,6 +85,7 @@ type Case struct {
 	Const  []int            // inputs given as constants (shapes, axes)
 	Want   []*tensor.Tensor // expected outputs, where known by hand
 	NoGrad []int            // inputs at which no finite difference exists
+	Flow   []int            // outputs through which the tested gradient comes; nil for every floating-point one
 	Range  [2]float64       // random fill of float inputs given without contents; zero value: [-1, 1]
 }
 
