@@ -12,6 +12,14 @@ type Builder struct {
 	Graph *Graph
 	Scope string // prefix of the names of new nodes
 	err   error
+
+	// Inline builds the nodes of a raw subgraph (a branch of If, the body of Loop) into Graph, its
+	// inputs bound to args, and returns its outputs. Specialisation sets it; elsewhere it is nil.
+	Inline func(sub *Graph, args []*Value) ([]*Value, error)
+
+	// Subgraph specialises a raw subgraph on its own for operators that run it themselves. Values that
+	// it reads from the graph around it become further inputs, returned in that order.
+	Subgraph func(sub *Graph, inputs []Type) (g *Graph, captured []*Value, err error)
 }
 
 // NewBuilder builds into g; names of new nodes begin with scope.

@@ -205,7 +205,7 @@ func (g *Graph) Replace(old, new *Value) {
 	}
 }
 
-// Prune drops the nodes that no output depends on, and Sort restores the order of definition before use.
+// Prune drops the nodes that no output depends on.
 func (g *Graph) Prune() {
 	live := g.Ancestors(g.Outputs...)
 	g.Nodes = slices.DeleteFunc(g.Nodes, func(n *Node) bool { return !live[n] })

@@ -1,0 +1,89 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Fold computes every node whose inputs are all constant and makes its results constants.
+func Fold(g *ir.Graph) error { return fold(g, 0) }
+
+// fold does the same for the nodes from index first on. A folded result keeps its identity, so that
+// nodes which already read it see the constant.
+func fold(g *ir.Graph, first int) error {
+	var err error
+	rest := slices.DeleteFunc(g.Nodes[first:], func(n *ir.Node) bool {
+		if err != nil || !foldable(n) {
+			return false
+		}
+		var out []*tensor.Tensor
+		if out, err = evaluate(n); err != nil {
+			return false
+		}
+		for i, v := range n.Outputs {
+			if v != nil {
+				v.Kind, v.Data, v.Node, v.Out = ir.Const, out[i], nil, 0
+			}
+		}
+		return true
+	})
+	g.Nodes = g.Nodes[:first+len(rest)]
+	return err
+}
+
+func foldable(n *ir.Node) bool {
+	if len(n.Attrs.Graphs()) > 0 {
+		return false
+	}
+	for _, v := range n.Inputs {
+		if v != nil && v.Kind != ir.Const {
+			return false
+		}
+	}
+	d := ir.Lookup(n.Op)
+	return d != nil && d.Bind != nil && !n.Attrs.Bool("random")
+}
+
+// evaluate runs one node on its constant inputs.
+func evaluate(n *ir.Node) ([]*tensor.Tensor, error) {
+	bound, err := ir.Lookup(n.Op).Bind(n)
+	if err != nil {
+		return nil, n.Errorf("%w", err)
+	}
+	in := make([]*tensor.Tensor, len(n.Inputs))
+	for i, v := range n.Inputs {
+		if v != nil {
+			in[i] = v.Data
+		}
+	}
+	out := make([]*tensor.Tensor, len(n.Outputs))
+	for i, v := range n.Outputs {
+		if v == nil {
+			continue
+		}
+		if bound.View && i == 0 {
+			out[i] = &tensor.Tensor{DType: v.Type.DType, Shape: v.Type.Shape, Bytes: in[0].Bytes}
+			continue
+		}
+		out[i] = tensor.New(v.Type.DType, v.Type.Shape...)
+	}
+	if bound.View {
+		return out, nil
+	}
+	if err := bound.Run(in, out, tensor.AlignedBytes(bound.Scratch)); err != nil {
+		return nil, n.Errorf("%w", err)
+	}
+	return out, nil
+}
+
+// Freeze makes the given weights constants, so that folding and packing may use their contents. The
+// caller promises not to change them while code compiled from g is in use.
+func Freeze(g *ir.Graph, frozen func(*ir.Value) bool) {
+	for _, p := range g.Params() {
+		if frozen(p) {
+			p.Kind = ir.Const
+		}
+	}
+}

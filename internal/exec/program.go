@@ -1,0 +1,225 @@
+// Package exec compiles a graph and runs it: specialisation to static shapes, the pass table, a memory
+// plan made ahead of time, and the program that runs the bound operators in order.
+package exec
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Program is a compiled graph: bound operators over one planned arena. It is not safe for use by
+// several goroutines at once; operators use all threads themselves.
+type Program struct {
+	graph  *ir.Graph
+	steps  []step
+	inputs [][]*tensor.Tensor // headers that follow each graph input: its own and those of its views
+	out    []*tensor.Tensor
+	arena  []byte
+}
+
+type step struct {
+	node    *ir.Node
+	run     func(in, out []*tensor.Tensor, scratch []byte) error
+	in, out []*tensor.Tensor
+	scratch []byte
+}
+
+// Compile runs the pass table over g, binds every node and plans memory. The program owns g.
+func Compile(g *ir.Graph) (*Program, error) {
+	if err := optimise(g); err != nil {
+		return nil, err
+	}
+	return bind(g)
+}
+
+// binder collects what planning needs to know of each value.
+type binder struct {
+	header map[*ir.Value]*tensor.Tensor
+	home   map[*ir.Value]*ir.Value // the value whose buffer a view or an in-place result shares
+	block  map[*ir.Value]*block    // by home
+	escape map[*ir.Value]bool      // by home: read after the run
+}
+
+func bind(g *ir.Graph) (*Program, error) {
+	p := &Program{graph: g}
+	b := &binder{map[*ir.Value]*tensor.Tensor{}, map[*ir.Value]*ir.Value{}, map[*ir.Value]*block{}, map[*ir.Value]bool{}}
+	bounds := make([]ir.Bound, len(g.Nodes))
+	last := map[*ir.Value]int{}
+	for i, n := range g.Nodes {
+		var err error
+		if bounds[i], err = ir.Lookup(n.Op).Bind(n); err != nil {
+			return nil, n.Errorf("%w", err)
+		}
+		for _, v := range n.Inputs {
+			if v != nil {
+				last[v] = i
+			}
+		}
+	}
+	// Views first, so that last reads count for the buffer and not only for the name.
+	for i, n := range g.Nodes {
+		if bounds[i].View {
+			b.home[n.Outputs[0]] = b.root(n.Inputs[0])
+		}
+	}
+	lastHome := map[*ir.Value]int{}
+	for v, i := range last {
+		h := b.root(v)
+		lastHome[h] = max(lastHome[h], i)
+	}
+	for _, v := range g.Outputs {
+		lastHome[b.root(v)] = len(g.Nodes)
+	}
+	scratch := 0
+	var blocks []*block
+	for i, n := range g.Nodes {
+		scratch = max(scratch, bounds[i].Scratch)
+		for k, v := range n.Outputs {
+			if v == nil || k == 0 && bounds[i].View {
+				continue
+			}
+			if k == 0 {
+				if h := b.reusable(n, bounds[i], i, lastHome); h != nil {
+					b.home[v] = h
+					bl := b.block[h]
+					bl.to = max(bl.to, lastHome[v], i)
+					lastHome[h] = bl.to
+					continue
+				}
+			}
+			bl := &block{size: v.Type.Bytes(), from: i, to: max(i, lastHome[v])}
+			b.block[v] = bl
+			blocks = append(blocks, bl)
+		}
+	}
+	size := layout(blocks)
+	base := align(size)
+	p.arena = tensor.AlignedBytes(base + scratch)
+	work := p.arena[base : base+scratch : base+scratch]
+
+	p.inputs = make([][]*tensor.Tensor, len(g.Inputs))
+	follow := map[*ir.Value]int{}
+	for i, v := range g.Inputs {
+		h := &tensor.Tensor{DType: v.Type.DType, Shape: v.Type.Shape}
+		b.header[v], p.inputs[i], follow[v] = h, []*tensor.Tensor{h}, i
+	}
+	for i, n := range g.Nodes {
+		s := step{node: n, run: bounds[i].Run, scratch: work[:bounds[i].Scratch]}
+		for _, v := range n.Inputs {
+			s.in = append(s.in, b.tensor(v))
+		}
+		for k, v := range n.Outputs {
+			if v == nil {
+				s.out = append(s.out, nil)
+				continue
+			}
+			h := &tensor.Tensor{DType: v.Type.DType, Shape: v.Type.Shape}
+			root := b.root(v)
+			if bl := b.block[root]; bl != nil {
+				h.Bytes = p.arena[bl.offset : bl.offset+v.Type.Bytes() : bl.offset+v.Type.Bytes()]
+			} else if k == 0 && bounds[i].View {
+				if at, ok := follow[root]; ok {
+					p.inputs[at] = append(p.inputs[at], h)
+				} else {
+					h.Bytes = b.tensor(root).Bytes
+				}
+			}
+			b.header[v] = h
+			s.out = append(s.out, h)
+		}
+		if !bounds[i].View {
+			p.steps = append(p.steps, s)
+		}
+	}
+	for _, v := range g.Outputs {
+		p.out = append(p.out, b.tensor(v))
+	}
+	return p, nil
+}
+
+// root follows views and in-place results to the value that owns the buffer.
+func (b *binder) root(v *ir.Value) *ir.Value {
+	for b.home[v] != nil {
+		v = b.home[v]
+	}
+	return v
+}
+
+// reusable finds the buffer that the node's first output may overwrite: an input's, of the same size,
+// planned by this program, and read here for the last time, by one input only.
+func (b *binder) reusable(n *ir.Node, bound ir.Bound, at int, last map[*ir.Value]int) *ir.Value {
+	for _, k := range bound.InPlace {
+		v := n.In(k)
+		if v == nil {
+			continue
+		}
+		h := b.root(v)
+		bl := b.block[h]
+		if bl == nil || last[h] != at || bl.size != n.Outputs[0].Type.Bytes() {
+			continue
+		}
+		uses := 0
+		for _, u := range n.Inputs {
+			if u != nil && b.root(u) == h {
+				uses++
+			}
+		}
+		if uses == 1 {
+			return h
+		}
+	}
+	return nil
+}
+
+// tensor is the header through which v is read.
+func (b *binder) tensor(v *ir.Value) *tensor.Tensor {
+	if v == nil {
+		return nil
+	}
+	if v.Data != nil && (v.Kind == ir.Param || v.Kind == ir.Const) {
+		return v.Data
+	}
+	return b.header[v]
+}
+
+// Run computes the graph's outputs from its inputs, in the graph's order. The outputs are views of the
+// program's memory, valid until the next Run. Between two operators it gives up when ctx is done.
+func (p *Program) Run(ctx context.Context, inputs ...*tensor.Tensor) ([]*tensor.Tensor, error) {
+	if len(inputs) != len(p.inputs) {
+		return nil, fmt.Errorf("exec: graph %s takes %d inputs, given %d", p.graph.Name, len(p.inputs), len(inputs))
+	}
+	for i, t := range inputs {
+		v := p.graph.Inputs[i]
+		if t.DType != v.Type.DType || !t.Shape.Equal(v.Type.Shape) {
+			return nil, fmt.Errorf("exec: input %q is %v, given %v%v", v.Name, v.Type, t.DType, t.Shape)
+		}
+		for _, h := range p.inputs[i] {
+			h.Bytes = t.Bytes
+		}
+	}
+	for i := range p.steps {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		s := &p.steps[i]
+		if err := s.run(s.in, s.out, s.scratch); err != nil {
+			return nil, s.node.Errorf("%w", err)
+		}
+	}
+	return p.out, nil
+}
+
+// Graph is the compiled graph.
+func (p *Program) Graph() *ir.Graph { return p.graph }
+
+// ArenaBytes is the memory that the program holds for intermediate values and workspaces.
+func (p *Program) ArenaBytes() int { return len(p.arena) }
+
+// Output finds an output's position by the value's name, or returns -1.
+func (p *Program) Output(name string) int {
+	return slices.IndexFunc(p.graph.Outputs, func(v *ir.Value) bool { return v.Name == name })
+}
