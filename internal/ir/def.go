@@ -112,6 +112,14 @@ func Register(d Def) {
 	}
 }
 
+// RegisterForms adds ONNX operators that are written in terms of others; each needs its Lower.
+func RegisterForms(fs ...Form) {
+	for _, f := range fs {
+		k := formKey{f.Domain, f.Op}
+		forms[k] = append(forms[k], formDef{f, nil})
+	}
+}
+
 // Lookup finds an operator by name, or returns nil.
 func Lookup(name string) *Def { return registry[name] }
 
@@ -138,7 +146,8 @@ func Forms() []string {
 	return out
 }
 
-// FindForm finds how to lower an ONNX operator of an opset version. It errors, naming the operator and
+// FindForm finds how to lower an ONNX operator of an opset version; the Def is nil for a form of
+// RegisterForms. It errors, naming the operator and
 // its version, when none is known.
 func FindForm(domain, op string, version int) (Form, *Def, error) {
 	if domain == "ai.onnx" {
