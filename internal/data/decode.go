@@ -1,0 +1,247 @@
+package data
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/gif"
+	_ "image/jpeg" // registers the format
+	_ "image/png"  // registers the format
+	"io"
+	"os"
+
+	_ "golang.org/x/image/bmp"  // registers the format
+	_ "golang.org/x/image/webp" // registers the format
+)
+
+const (
+	// maxPixels bounds a picture before its pixels are decoded; Pillow refuses at the same size.
+	maxPixels = 178956970
+	// maxFile bounds a picture's file in bytes.
+	maxFile = 1 << 30
+)
+
+// readPicture reads a picture's file whole, so that its bytes are digested and decoded from one reading.
+func readPicture(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("not a regular file")
+	case info.Size() == 0:
+		return nil, errors.New("empty file")
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("%d bytes are more than a picture may have (%d)", info.Size(), maxFile)
+	}
+	b := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil, unexpected(err)
+	}
+	return b, nil
+}
+
+// decode turns an encoded picture upright into rows of channels (1 or 3) samples, as Pillow's exif_transpose and
+// convert("RGB") or convert("L") do: opacity is dropped, not blended; a palette is looked up; of 16 bits the high ones
+// stay (Pillow clips 16-bit grey instead, which makes it white). An animation gives its first frame.
+func decode(file []byte, channels int) (r raster, err error) {
+	// The decoders of pictures that nobody vouches for are other people's code: a panic there costs one file, not the run.
+	defer func() {
+		if p := recover(); p != nil {
+			r, err = raster{}, fmt.Errorf("decoder failed: %v", p)
+		}
+	}()
+	cfg, format, err := image.DecodeConfig(bytes.NewReader(file))
+	switch {
+	case errors.Is(err, image.ErrFormat):
+		return raster{}, errors.New("not a JPEG, PNG, GIF, BMP, WebP, PPM or PGM picture")
+	case err != nil:
+		return raster{}, unexpected(err)
+	case cfg.Width <= 0 || cfg.Height <= 0:
+		return raster{}, fmt.Errorf("%s: a picture of %dx%d pixels", format, cfg.Width, cfg.Height)
+	case cfg.Width > maxPixels/cfg.Height:
+		return raster{}, fmt.Errorf("%s: %dx%d pixels are more than %d", format, cfg.Width, cfg.Height, maxPixels)
+	}
+	var m image.Image
+	if format == "gif" {
+		m, err = decodeGIF(file, cfg)
+	} else {
+		m, _, err = image.Decode(bytes.NewReader(file))
+	}
+	if err != nil {
+		return raster{}, unexpected(err)
+	}
+	return toRaster(m, format, channels).orient(orientation(file)), nil
+}
+
+// decodeGIF returns the first frame on its screen. Go blanks the transparent entry of a palette; where the palette is the global
+// one its colour is put back, as opacity is dropped.
+func decodeGIF(file []byte, cfg image.Config) (image.Image, error) {
+	m, err := gif.Decode(bytes.NewReader(file))
+	if err != nil {
+		return nil, err
+	}
+	p, ok := m.(*image.Paletted)
+	if !ok {
+		return m, nil
+	}
+	if global, ok := cfg.ColorModel.(color.Palette); ok && len(global) == len(p.Palette) && differences(global, p.Palette) <= 1 {
+		p.Palette = global
+	}
+	screen := image.Rect(0, 0, cfg.Width, cfg.Height)
+	if p.Rect == screen {
+		return p, nil
+	}
+	full := image.NewPaletted(screen, p.Palette)
+	draw.Draw(full, screen, p, image.Point{}, draw.Src)
+	return full, nil
+}
+
+func differences(a, b color.Palette) int {
+	n := 0
+	for i := range a {
+		if a[i] != b[i] {
+			n++
+		}
+	}
+	return n
+}
+
+func toRaster(m image.Image, format string, channels int) raster {
+	switch m := m.(type) {
+	case *image.Gray:
+		return fromGrey(m.Rect, m.Pix, m.Stride, 1, channels)
+	case *image.Gray16:
+		return fromGrey(m.Rect, m.Pix, m.Stride, 2, channels)
+	}
+	return toRGB(m, format).channels(channels)
+}
+
+// fromGrey reads the first byte of every step bytes: the sample, or its high byte.
+func fromGrey(b image.Rectangle, pix []uint8, stride, step, channels int) raster {
+	out := newRaster(b.Dx(), b.Dy(), channels)
+	i := 0
+	for y := range out.h {
+		for x := range out.w {
+			v := pix[y*stride+x*step]
+			for range channels {
+				out.pix[i] = v
+				i++
+			}
+		}
+	}
+	return out
+}
+
+// channels turns a three-channel picture into c channels; luma is ITU-R BT.601 with Pillow's rounding.
+func (r raster) channels(c int) raster {
+	if c == r.c {
+		return r
+	}
+	out := newRaster(r.w, r.h, 1)
+	for i := range out.pix {
+		p := r.pix[3*i:][:3]
+		out.pix[i] = uint8((uint32(p[0])*19595 + uint32(p[1])*38470 + uint32(p[2])*7471 + 1<<15) >> 16)
+	}
+	return out
+}
+
+func toRGB(m image.Image, format string) raster {
+	switch m := m.(type) {
+	case *image.YCbCr:
+		if m.Rect.Min == (image.Point{}) {
+			return fromYCbCr(m, matrix(format))
+		}
+	case *image.NYCbCrA:
+		if m.Rect.Min == (image.Point{}) {
+			return fromYCbCr(&m.YCbCr, matrix(format))
+		}
+	case *image.RGBA: // opaque in the formats read here
+		return fromPacked(m.Rect, m.Pix, m.Stride, 4, 1)
+	case *image.NRGBA:
+		return fromPacked(m.Rect, m.Pix, m.Stride, 4, 1)
+	case *image.RGBA64:
+		return fromPacked(m.Rect, m.Pix, m.Stride, 8, 2)
+	case *image.NRGBA64:
+		return fromPacked(m.Rect, m.Pix, m.Stride, 8, 2)
+	case *image.CMYK:
+		return fromCMYK(m)
+	case *image.Paletted:
+		return fromPaletted(m)
+	}
+	b := m.Bounds()
+	out := newRaster(b.Dx(), b.Dy(), 3)
+	i := 0
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			c := color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA)
+			out.pix[i], out.pix[i+1], out.pix[i+2] = c.R, c.G, c.B
+			i += 3
+		}
+	}
+	return out
+}
+
+func matrix(format string) *ycc {
+	if format == "webp" {
+		return studio
+	}
+	return jfif
+}
+
+// fromPacked reads pixels of step bytes: red, green and blue in the first byte of three samples of size bytes.
+func fromPacked(b image.Rectangle, pix []uint8, stride, step, size int) raster {
+	out := newRaster(b.Dx(), b.Dy(), 3)
+	for y := range out.h {
+		src, dst := pix[y*stride:][:out.w*step], out.row(y)
+		for len(dst) >= 3 && len(src) >= step {
+			dst[0], dst[1], dst[2] = src[0], src[size], src[2*size]
+			src, dst = src[step:], dst[3:]
+		}
+	}
+	return out
+}
+
+// fromCMYK multiplies light by light, (1-c)(1-k), as Pillow does, without a colour profile.
+func fromCMYK(m *image.CMYK) raster {
+	out := newRaster(m.Rect.Dx(), m.Rect.Dy(), 3)
+	for y := range out.h {
+		src, dst := m.Pix[y*m.Stride:], out.row(y)
+		for x := range out.w {
+			p := src[4*x:][:4]
+			k := 255 - uint32(p[3])
+			for c := range 3 {
+				v := (255-uint32(p[c]))*k + 128
+				dst[3*x+c] = uint8((v + v>>8) >> 8)
+			}
+		}
+	}
+	return out
+}
+
+func fromPaletted(m *image.Paletted) raster {
+	var table [256][3]uint8
+	for i, c := range m.Palette {
+		n := color.NRGBAModel.Convert(c).(color.NRGBA)
+		if raw, ok := c.(color.NRGBA); ok {
+			n = raw
+		}
+		table[i] = [3]uint8{n.R, n.G, n.B}
+	}
+	out := newRaster(m.Rect.Dx(), m.Rect.Dy(), 3)
+	for y := range out.h {
+		dst := out.row(y)
+		for x, i := range m.Pix[y*m.Stride:][:out.w] {
+			copy(dst[3*x:3*x+3], table[i][:])
+		}
+	}
+	return out
+}
