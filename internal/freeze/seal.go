@@ -1,0 +1,62 @@
+package freeze
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"sort"
+)
+
+// Seal records the digest of every frozen weight's bytes, before training and after.
+type Seal struct {
+	Before string            `json:"before"` // digest over all frozen weights
+	After  string            `json:"after"`
+	Frozen map[string]string `json:"frozen"` // name -> sha256 of its bytes before training
+}
+
+// Digests computes the sha256 of each frozen weight's contents. A partly frozen weight counts with its
+// frozen elements.
+func Digests(set *Set, p *Plan) map[string]string {
+	out := map[string]string{}
+	for _, w := range set.Weights {
+		e := p.Of(w.Name)
+		switch e.State {
+		case Frozen:
+			out[w.Name] = digest(w.Value.Data.Bytes)
+		case Partly:
+			out[w.Name] = digest(frozenBytes(w, e))
+		}
+	}
+	return out
+}
+
+// frozenBytes keeps the bytes of the elements that do not train.
+func frozenBytes(w *Weight, e Entry) []byte {
+	t := w.Value.Data
+	size := t.DType.Size()
+	var keep []byte
+	for i, m := range e.ElementMask(t.Shape) {
+		if m == 0 {
+			keep = append(keep, t.Bytes[i*size:(i+1)*size]...)
+		}
+	}
+	return keep
+}
+
+func digest(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+// Total is one digest over a set of named digests.
+func Total(digests map[string]string) string {
+	names := make([]string, 0, len(digests))
+	for n := range digests {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	h := sha256.New()
+	for _, n := range names {
+		h.Write([]byte(n + "\x00" + digests[n] + "\n"))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

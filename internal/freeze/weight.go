@@ -1,0 +1,217 @@
+// Package freeze decides which weights train: it describes a model's weights as users see them, reads
+// selectors, and holds the plan that everything else obeys. It is pure data: it runs nothing.
+package freeze
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+)
+
+// Role is what a weight does in its layer.
+type Role string
+
+// The roles. Selectors of the form kind:ROLE use the same words; Stat cannot be selected, since running
+// statistics are not trained.
+const (
+	RoleWeight    Role = "weight"    // matrices and filters
+	RoleBias      Role = "bias"      // added to a layer's result
+	RoleNorm      Role = "norm"      // scale and shift of a normalisation
+	RoleEmbedding Role = "embedding" // a table looked up by index
+	RoleStat      Role = "stat"      // running mean or variance of a batch normalisation
+)
+
+// Weight is one parameter of the model. Tied weights are one Weight: however many nodes read it, it has
+// one name, one state and one gradient.
+type Weight struct {
+	Name   string
+	Value  *ir.Value // the parameter in the raw graph
+	Role   Role
+	Module []string // path of the layer that owns it: layer1, 0, conv1
+	Nodes  []string // paths of the layers that read it, in order
+	Head   bool     // belongs to the classifier at the end
+	Block  int      // index into Set.Blocks, -1 for none
+	norm   []*Weight
+}
+
+// Len is the number of elements.
+func (w *Weight) Len() int { return w.Value.Type.Shape.Len() }
+
+// Set is all of a model's weights, frozen and thawed, in order of first use. It is a type of its own:
+// an optimiser takes Thawed and cannot be handed a Set.
+type Set struct {
+	Weights []*Weight
+	Blocks  []string // names of the repeated parts of the network, from the input to the head
+	byName  map[string]*Weight
+}
+
+// Describe lists the weights of a raw graph. Weights that only the values head depends on last (see
+// package head) are marked by the names in head.
+func Describe(raw *ir.Graph, head []string) *Set {
+	s := &Set{byName: map[string]*Weight{}}
+	users := raw.Users()
+	for _, p := range raw.Params() {
+		w := &Weight{Name: p.Name, Value: p, Role: RoleWeight, Block: -1, Head: slices.Contains(head, p.Name)}
+		readers(users, p, 0, func(n *ir.Node, slot int) {
+			if !slices.Contains(w.Nodes, n.Name) {
+				w.Nodes = append(w.Nodes, n.Name)
+			}
+			if r := roleOf(n, slot, p); len(w.Nodes) == 1 || w.Role == RoleWeight {
+				w.Role = r
+			}
+		})
+		w.Module = modulePath(w)
+		s.Weights = append(s.Weights, w)
+		s.byName[w.Name] = w
+	}
+	s.shiftsOfNorms()
+	s.Blocks = findBlocks(raw, s.Weights)
+	return s
+}
+
+// ByName finds a weight, or returns nil.
+func (s *Set) ByName(name string) *Weight { return s.byName[name] }
+
+// readers calls fn for every node that reads v, looking through nodes that only pass a weight on.
+func readers(users map[*ir.Value][]*ir.Node, v *ir.Value, depth int, fn func(n *ir.Node, slot int)) {
+	for _, n := range users[v] {
+		for slot, in := range n.Inputs {
+			if in != v {
+				continue
+			}
+			if depth < 8 && slot == 0 && passesOn(n) {
+				readers(users, n.Outputs[0], depth+1, fn)
+				continue
+			}
+			fn(n, slot)
+		}
+	}
+}
+
+// passesOn reports whether a node hands its input on as the same weight in another form.
+func passesOn(n *ir.Node) bool {
+	switch n.Op {
+	case "Identity", "Transpose", "Reshape", "Cast", "Squeeze", "Unsqueeze", "Flatten", "DequantizeLinear":
+		return true
+	}
+	return false
+}
+
+func roleOf(n *ir.Node, slot int, v *ir.Value) Role {
+	rank1 := v.Type.Shape.Len() == maxDim(v.Type.Shape)
+	switch n.Op {
+	case "BatchNormalization":
+		switch slot {
+		case 1, 2:
+			return RoleNorm
+		case 3, 4:
+			return RoleStat
+		}
+	case "LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization", "SimplifiedLayerNormalization",
+		"SkipLayerNormalization", "SkipSimplifiedLayerNormalization":
+		return RoleNorm
+	case "Conv", "ConvTranspose", "Gemm", "QLinearConv":
+		if slot == 2 {
+			return RoleBias
+		}
+	case "LSTM", "GRU", "RNN":
+		if slot == 3 {
+			return RoleBias
+		}
+	case "Gather":
+		if slot == 0 && !rank1 {
+			return RoleEmbedding
+		}
+	case "Add", "Sub":
+		if rank1 {
+			return RoleBias
+		}
+	case "Mul", "Div":
+		if rank1 {
+			return RoleNorm
+		}
+	}
+	return RoleWeight
+}
+
+func maxDim(s []int) int {
+	m := 1
+	for _, d := range s {
+		m = max(m, d)
+	}
+	return m
+}
+
+// shiftsOfNorms finds the shifts of normalisations that an exporter wrote as Mul and Add: a bias whose
+// layer also owns a norm scale is part of that norm.
+func (s *Set) shiftsOfNorms() {
+	scales := map[string]*Weight{}
+	for _, w := range s.Weights {
+		if w.Role == RoleNorm {
+			scales[strings.Join(w.Module, ".")] = w
+		}
+	}
+	for _, w := range s.Weights {
+		if n := scales[strings.Join(w.Module, ".")]; n != nil && w.Role == RoleBias && n.Len() == w.Len() {
+			w.Role = RoleNorm
+		}
+	}
+	for _, w := range s.Weights { // scale, shift and statistics of one batch normalisation know each other
+		if w.Role == RoleNorm || w.Role == RoleStat {
+			for _, v := range s.Weights {
+				if v != w && (v.Role == RoleNorm || v.Role == RoleStat) && len(w.Nodes) > 0 && len(v.Nodes) > 0 && v.Nodes[0] == w.Nodes[0] {
+					w.norm = append(w.norm, v)
+				}
+			}
+		}
+	}
+}
+
+// modulePath is the path of the layer that owns a weight. The weight's own name serves where it is one
+// (layer1.0.conv1.weight); where the exporter made it up (onnx::Conv_193) the path of the node that
+// reads it does (/layer1/layer1.0/conv1/Conv).
+func modulePath(w *Weight) []string {
+	if !madeUp(w.Name) {
+		if parts := splitName(w.Name); len(parts) > 1 {
+			return parts[:len(parts)-1]
+		}
+	}
+	if len(w.Nodes) == 0 {
+		return nil
+	}
+	return nodeModule(w.Nodes[0])
+}
+
+// madeUp reports whether an exporter numbered the weight for want of a name.
+func madeUp(name string) bool {
+	if strings.HasPrefix(name, "onnx::") || strings.HasPrefix(name, "/") {
+		return true
+	}
+	return strings.Trim(name, "0123456789") == "" || !strings.ContainsAny(name, "./")
+}
+
+func splitName(name string) []string {
+	return strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '/' })
+}
+
+// nodeModule turns a node path into a module path. PyTorch repeats the parent's name in its children
+// (/layer1/layer1.0/conv1/Conv is layer1, 0, conv1); the last part names the operator.
+func nodeModule(node string) []string {
+	parts := strings.Split(strings.Trim(path.Dir(node), "/"), "/")
+	var out []string
+	parent := ""
+	for _, p := range parts {
+		if p == "" || p == "." {
+			continue
+		}
+		rest := p
+		if parent != "" && strings.HasPrefix(p, parent+".") {
+			rest = p[len(parent)+1:]
+		}
+		out = append(out, strings.Split(rest, ".")...)
+		parent = p
+	}
+	return out
+}
