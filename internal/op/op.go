@@ -26,6 +26,9 @@ type inferFunc = func(n *ir.Node) ([]ir.Type, error)
 // onnx is the form of an ONNX operator, from opset version since on, that maps to the operator as is.
 func onnx(op string, since int) []ir.Form { return []ir.Form{{Op: op, Since: since}} }
 
+// errorf makes an error; builders and specialisation add the node's name.
+var errorf = fmt.Errorf
+
 // inputs checks that n has at least lo inputs, all of them present, and at most hi.
 func inputs(n *ir.Node, lo, hi int) error {
 	if len(n.Inputs) > hi {
