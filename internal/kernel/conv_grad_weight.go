@@ -1,0 +1,177 @@
+package kernel
+
+// ConvGradWeight computes dw (K by C/Groups by R by S), the gradient for the
+// weights, from the input x and the output's gradient dy; it adds to dw where acc.
+//
+//	dw[k,c,r,s] += sum over n, oh, ow of dy[n,oh,ow,k] * x[n,ih,iw,g*C/Groups+c]
+//
+// The sum over pixels is split at fixed places and added up in a fixed order.
+func ConvGradWeight(v Conv2D, x, dy []float32, acc bool, dw []float32) {
+	v = v.norm()
+	switch {
+	case v.pointwise():
+		pixels := v.N * v.H * v.W
+		Gemm(true, false, v.K, v.C, pixels, dy, v.K, x, v.C, acc, dw, v.C, nil)
+	case v.depthwise():
+		win := v.forward()
+		win.gradDepthwise(x, dy, acc, dw)
+	default:
+		win := v.forward()
+		win.gradWeight(x, dy, acc, dw)
+	}
+}
+
+// ConvGradBias computes db[k], the sum of dy over all pixels; it adds to db where acc.
+func ConvGradBias(v Conv2D, dy []float32, acc bool, db []float32) {
+	SumColumns(v.N*v.OutH()*v.OutW(), v.K, dy, v.K, acc, db)
+}
+
+// SumColumns computes the column sums of a matrix of rows ld apart; it adds to
+// sum where acc.
+func SumColumns(rows, cols int, x []float32, ld int, acc bool, sum []float32) {
+	parts := max(1, min(64, rows*cols/(1<<14)))
+	buf := getScratch(parts * cols)
+	defer putScratch(buf)
+	Parallel(parts, func(q int) {
+		s := (*buf)[q*cols : (q+1)*cols]
+		clear(s)
+		r0, r1 := part(q, rows, parts)
+		if ld == cols {
+			vec.colSum(s, x[r0*cols:r1*cols])
+			return
+		}
+		for r := r0; r < r1; r++ {
+			vec.add(s, s, x[r*ld:r*ld+cols])
+		}
+	})
+	sumParts(sum[:cols], (*buf)[:parts*cols], acc)
+}
+
+// sumParts adds the rows of parts, each as long as dst, in order.
+func sumParts(dst, parts []float32, acc bool) {
+	if !acc {
+		clear(dst)
+	}
+	for len(parts) > 0 {
+		vec.add(dst, dst, parts[:len(dst)])
+		parts = parts[len(dst):]
+	}
+}
+
+// gradBlock is how many floats of x and dy a step of the weight gradient reads.
+const gradBlock = 1 << 16
+
+// gradWeight splits the output rows of all images into parts with a partial
+// gradient each, and the output channels where the gradient exceeds a cache.
+// Partial gradients are groups by taps by C/groups by K/groups.
+func (w *window) gradWeight(x, dy []float32, acc bool, dw []float32) {
+	kg, cg, taps := w.k/w.groups, w.c/w.groups, len(w.rows)*len(w.cols)
+	size := w.k * cg * taps
+	panels := w.groups * split(kg, cpu.nr)
+	groups := min(panels, split(size, 1<<17))
+	all := w.n * w.oh
+	parts := min(all, split(16, groups))
+	// Rows of a step, at least one.
+	step := max(1, min(split(all, parts), gradBlock/(w.ow*(w.k+w.sh*w.sw*w.c))))
+
+	buf := getScratch(parts * size)
+	defer putScratch(buf)
+	Parallel(groups*parts, func(i int) {
+		q := i % parts
+		p0, p1 := part(i/parts, panels, groups)
+		t := gradTile{w: w, sum: (*buf)[q*size : (q+1)*size]}
+		t.bks, t.bps = w.k, cpu.nr
+		if w.padded() {
+			b := getScratch(step * w.viewLen(1))
+			defer putScratch(b)
+			t.buf = *b
+		}
+		g0, g1 := part(q, all, parts)
+		for g := g0; g < g1; g += step {
+			t.acc = g > g0
+			t.rows(x, dy, g, min(g+step, g1), p0, p1)
+		}
+	})
+	w.storeGrad(dw, *buf, parts, acc)
+}
+
+// storeGrad adds the parts and writes them in the order of ONNX.
+func (w *window) storeGrad(dw, sums []float32, parts int, acc bool) {
+	kg, cg, taps := w.k/w.groups, w.c/w.groups, len(w.rows)*len(w.cols)
+	size := w.k * cg * taps
+	Parallel(w.groups*cg, func(i int) {
+		g, c := i/cg, i%cg
+		for t := range taps {
+			at := ((g*taps+t)*cg + c) * kg
+			sum := sums[at : at+kg]
+			for q := 1; q < parts; q++ {
+				vec.add(sum, sum, sums[q*size+at:][:kg])
+			}
+			for k, s := range sum {
+				d := &dw[((g*kg+k)*cg+c)*taps+t]
+				if acc {
+					s += *d
+				}
+				*d = s
+			}
+		}
+	})
+}
+
+// gradTile computes a weight gradient with one tile: its rows are input
+// channels (of neighbouring taps), its columns output channels, its sum
+// runs over the pixels of output rows.
+type gradTile struct {
+	tile
+	w   *window
+	sum []float32
+	buf []float32
+}
+
+// rows adds the output rows g0 to g1, counted over all images, of panels p0 to p1.
+func (t *gradTile) rows(x, dy []float32, g0, g1, p0, p1 int) {
+	w := t.w
+	var v view
+	var starts []int
+	buf := t.buf
+	for g := g0; g < g1; {
+		n, y := g/w.oh, g%w.oh
+		end := min(w.oh, y+g1-g)
+		v = w.view(x, n, y, end, buf)
+		base := v.origin
+		if len(t.buf) > 0 {
+			base += len(t.buf) - len(buf)
+			buf = buf[w.viewLen(end-y):]
+		}
+		for i := range end - y {
+			starts = append(starts, base+i*w.sh*v.row)
+		}
+		g += end - y
+	}
+	data := x
+	if len(t.buf) > 0 {
+		data = t.buf
+	}
+	taps, depth := w.runs(&v)
+	t.offs, t.runLen = starts, w.ow
+	t.ars, t.acs = 1, w.sw*v.pixel
+	kg, cg := w.k/w.groups, w.c/w.groups
+	per := split(kg, cpu.nr)
+	size := len(taps) * depth * kg // of a group
+	tiles := split(depth, cpu.mr)
+	for r, off := range taps {
+		for i := range tiles {
+			i0, i1 := part(i, depth, tiles)
+			for k := range i1 - i0 {
+				t.crow[k] = k * kg
+			}
+			for p := p0; p < p1; p++ {
+				g, j := p/per, p%per*cpu.nr
+				t.a = data[off+g*cg+i0:]
+				t.b = dy[g0*w.ow*w.k+g*kg+j:]
+				t.c = t.sum[g*size+(r*depth+i0)*kg+j:]
+				cpu.tile(&t.tile, i1-i0, min(cpu.nr, kg-j))
+			}
+		}
+	}
+}

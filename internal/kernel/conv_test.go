@@ -1,0 +1,111 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+var convShapes = []Conv2D{
+	{N: 1, H: 1, W: 1, C: 1, K: 1, R: 1, S: 1},
+	{N: 2, H: 5, W: 7, C: 6, K: 9, R: 1, S: 1},
+	{N: 2, H: 9, W: 8, C: 5, K: 7, R: 1, S: 1, StrideH: 2, StrideW: 2},
+	{N: 2, H: 7, W: 7, C: 16, K: 33, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1},
+	{N: 1, H: 30, W: 29, C: 16, K: 16, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1},
+	{N: 1, H: 8, W: 9, C: 3, K: 10, R: 3, S: 3},
+	{N: 2, H: 23, W: 21, C: 3, K: 20, R: 7, S: 7, StrideH: 2, StrideW: 2, PadT: 3, PadL: 3, PadB: 3, PadR: 3},
+	{N: 1, H: 14, W: 15, C: 4, K: 40, R: 3, S: 3, StrideH: 2, StrideW: 2, PadT: 0, PadL: 0, PadB: 1, PadR: 1},
+	{N: 1, H: 11, W: 13, C: 7, K: 5, R: 3, S: 2, StrideH: 3, StrideW: 2, PadT: 2, PadL: 0, PadB: 1, PadR: 2},
+	{N: 2, H: 12, W: 11, C: 4, K: 6, R: 3, S: 3, DilH: 2, DilW: 3, PadT: 2, PadL: 3, PadB: 2, PadR: 3},
+	{N: 1, H: 13, W: 12, C: 4, K: 6, R: 3, S: 3, DilH: 2, DilW: 2, StrideH: 2, StrideW: 3, PadT: 2, PadL: 3, PadB: 2, PadR: 3},
+	{N: 1, H: 1, W: 50, C: 8, K: 12, R: 1, S: 10, StrideW: 5},
+	{N: 1, H: 6, W: 6, C: 8, K: 12, R: 3, S: 3, Groups: 4, PadT: 1, PadL: 1, PadB: 1, PadR: 1},
+	{N: 1, H: 6, W: 6, C: 80, K: 40, R: 3, S: 3, Groups: 2, StrideH: 2, StrideW: 2, PadT: 1, PadL: 1, PadB: 1, PadR: 1},
+	{N: 2, H: 9, W: 17, C: 20, K: 20, R: 3, S: 3, Groups: 20, PadT: 1, PadL: 1, PadB: 1, PadR: 1},
+	{N: 2, H: 10, W: 33, C: 37, K: 37, R: 5, S: 5, Groups: 37, StrideH: 2, StrideW: 2, PadT: 2, PadL: 2, PadB: 2, PadR: 2},
+	{N: 1, H: 10, W: 12, C: 16, K: 16, R: 3, S: 3, Groups: 16, DilH: 3, DilW: 2, PadT: 4, PadL: 2, PadB: 4, PadR: 2},
+	{N: 1, H: 2, W: 2, C: 18, K: 18, R: 7, S: 7, Groups: 18, PadT: 3, PadL: 3, PadB: 3, PadR: 3},
+	{N: 1, H: 5, W: 5, C: 6, K: 12, R: 3, S: 3, Groups: 6, PadT: 1, PadL: 1, PadB: 1, PadR: 1},
+	{N: 3, H: 4, W: 4, C: 130, K: 140, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1},
+	{N: 1, H: 4, W: 4, C: 3, K: 4, R: 2, S: 2, StrideH: 3, StrideW: 3},
+}
+
+func TestConvForward(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for i, v := range convShapes {
+			if err := v.Check(); err != nil {
+				t.Fatal(err)
+			}
+			x, w := random(1, v.XLen()), random(2, v.WLen())
+			sum := make([]float64, v.YLen())
+			eachTap(v, func(ix, iw, iy int) { sum[iy] += float64(x[ix]) * float64(w[iw]) })
+			p := PackConv(v, w)
+			for _, e := range []*Epilogue{
+				nil,
+				{Bias: random(3, v.K), Act: ActRelu},
+				{Bias: random(3, v.K), Residual: random(4, v.YLen()), Act: ActClip, Lo: -0.25, Hi: 1},
+				{Residual: random(4, v.YLen()), Act: ActHardSwish},
+			} {
+				want := slices.Clone(sum)
+				refEpilogue(want, v.K, e)
+				y := random(9, v.YLen())
+				ConvForward(v, x, p, y, e)
+				near(t, fmt.Sprintf("%d %+v %+v", i, v, e != nil), y, want, float64(v.C*v.R*v.S)/16)
+			}
+		}
+	})
+}
+
+func TestConvGradInput(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for i, v := range convShapes {
+			dy, w := random(1, v.YLen()), random(2, v.WLen())
+			sum := make([]float64, v.XLen())
+			eachTap(v, func(ix, iw, iy int) { sum[ix] += float64(dy[iy]) * float64(w[iw]) })
+			p := PackConvGrad(v, w)
+			for _, e := range []*Epilogue{nil, {Bias: random(3, v.C), Residual: random(4, v.XLen()), Act: ActLeakyRelu, Lo: 0.1}} {
+				want := slices.Clone(sum)
+				refEpilogue(want, v.C, e)
+				dx := random(9, v.XLen())
+				ConvGradInput(v, dy, p, dx, e)
+				near(t, fmt.Sprintf("%d %+v", i, v), dx, want, float64(v.K*v.R*v.S)/16)
+			}
+		}
+	})
+}
+
+func TestConvGradWeight(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for i, v := range convShapes {
+			x, dy := random(1, v.XLen()), random(2, v.YLen())
+			for _, acc := range []bool{false, true} {
+				dw, db := random(3, v.WLen()), random(4, v.K)
+				want, wantB := make([]float64, v.WLen()), make([]float64, v.K)
+				if acc {
+					want, wantB = widen(dw), widen(db)
+				}
+				eachTap(v, func(ix, iw, iy int) { want[iw] += float64(dy[iy]) * float64(x[ix]) })
+				for j, g := range dy {
+					wantB[j%v.K] += float64(g)
+				}
+				ConvGradWeight(v, x, dy, acc, dw)
+				near(t, fmt.Sprintf("%d %+v", i, v), dw, want, float64(v.N*v.OutH()*v.OutW())/16)
+				ConvGradBias(v, dy, acc, db)
+				near(t, fmt.Sprintf("bias %d %+v", i, v), db, wantB, float64(v.N*v.OutH()*v.OutW())/16)
+			}
+		}
+	})
+}
+
+func TestConvCheck(t *testing.T) {
+	for _, v := range []Conv2D{
+		{},
+		{N: 1, H: 2, W: 2, C: 1, K: 1, R: 3, S: 3},
+		{N: 1, H: 2, W: 2, C: 3, K: 4, R: 1, S: 1, Groups: 2},
+		{N: 1, H: 2, W: 2, C: 3, K: 4, R: 1, S: 1, PadT: -1},
+	} {
+		if v.Check() == nil {
+			t.Errorf("no error for %+v", v)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package kernel
+
+// dwTile is the inner kernel of depthwise convolutions: m neighbouring pixels
+// of a row, n channels.
+//
+//	sum := bias[c]                          // 0 where bias is empty
+//	for t := range xoff {
+//		sum += x[xoff[t]+p*xs+c] * w[woff[t]+c]
+//	}
+//	sum += res[p*ys+c]                      // 0 where res is empty
+//	if clip { sum = min(max(sum, lo), hi) }
+//	y[p*ys+c] = sum
+type dwTile struct {
+	x, w, y    []float32
+	bias, res  []float32
+	xoff, woff []int
+	xs, ys     int
+	lo, hi     float32
+	clip       bool
+}
+
+// depthwiseKernel computes a dwTile; 1 <= m <= maxRows.
+type depthwiseKernel func(t *dwTile, m, n int)
+
+func depthwiseGo(t *dwTile, m, n int) {
+	for p := range m {
+		y := t.y[p*t.ys : p*t.ys+n]
+		for c := range y {
+			var s float32
+			if len(t.bias) > 0 {
+				s = t.bias[c]
+			}
+			for i, off := range t.xoff {
+				s += t.x[off+p*t.xs+c] * t.w[t.woff[i]+c]
+			}
+			if len(t.res) > 0 {
+				s += t.res[p*t.ys+c]
+			}
+			if t.clip {
+				if s < t.lo {
+					s = t.lo
+				}
+				if s > t.hi {
+					s = t.hi
+				}
+			}
+			y[c] = s
+		}
+	}
+}
+
+// packDepthwise transposes weights, channels by taps, to taps by channels.
+func packDepthwise(d, w []float32, channels, taps int) {
+	for c := range channels {
+		for t := range taps {
+			d[t*channels+c] = w[c*taps+t]
+		}
+	}
+}
+
+// depthwiseTaps lists the packed weights of some taps in a given order.
+func depthwiseTaps(w []float32, channels int, taps []int) []float32 {
+	d := make([]float32, 0, len(taps)*channels)
+	for _, t := range taps {
+		d = append(d, w[t*channels:(t+1)*channels]...)
+	}
+	return d
+}
+
+// clipTaps gives the taps of one axis, first to last, that lie inside of the
+// input at output position i.
+func clipTaps(i, size, stride int, taps []int) (first, last int) {
+	last = len(taps)
+	for first < last && i*stride+taps[first] < 0 {
+		first++
+	}
+	for last > first && i*stride+taps[last-1] >= size {
+		last--
+	}
+	return first, last
+}
+
+// tapTable lists where the taps r0..r1 by s0..s1 of output pixel (y, x) lie in
+// image n and in the packed weights.
+func (w *window) tapTable(xoff, woff []int, n, y, x, r0, r1, s0, s1 int) ([]int, []int) {
+	xoff, woff = xoff[:0], woff[:0]
+	for r := r0; r < r1; r++ {
+		for s := s0; s < s1; s++ {
+			xoff = append(xoff, ((n*w.h+y*w.sh+w.rows[r])*w.w+x*w.sw+w.cols[s])*w.c)
+			woff = append(woff, (r*len(w.cols)+s)*w.c)
+		}
+	}
+	return xoff, woff
+}
+
+// segment is a stretch of output columns that sum over the same taps s0 to s1.
+type segment struct{ x0, x1, s0, s1 int }
+
+// segments cuts an output row where taps fall off the input, and the long middle into tiles.
+func (w *window) segments() (segs []segment) {
+	for x := 0; x < w.ow; {
+		s0, s1 := clipTaps(x, w.w, w.sw, w.cols)
+		end := x + 1
+		for end < w.ow {
+			if a, b := clipTaps(end, w.w, w.sw, w.cols); a != s0 || b != s1 {
+				break
+			}
+			end++
+		}
+		parts := split(end-x, maxRows)
+		for i := range parts {
+			a, b := part(i, end-x, parts)
+			segs = append(segs, segment{x + a, x + b, s0, s1})
+		}
+		x = end
+	}
+	return segs
+}
+
+// runDepthwise computes a depthwise window; tasks are stretches of output rows.
+func (w *window) runDepthwise(x, weights, y []float32, ep *Epilogue) {
+	var e Epilogue
+	if ep != nil {
+		e = *ep
+	}
+	lo, hi, clip := e.clip()
+	segs := w.segments()
+	rows := max(1, min(w.oh, (1<<16)/(w.ow*w.c)))
+	blocks := split(w.oh, rows)
+	Parallel(w.n*blocks, func(i int) {
+		n := i / blocks
+		y0, y1 := part(i%blocks, w.oh, blocks)
+		t := dwTile{x: x, w: weights, bias: e.Bias, xs: w.sw * w.c, ys: w.dst.dx * w.c, lo: lo, hi: hi, clip: clip}
+		for yy := y0; yy < y1; yy++ {
+			r0, r1 := clipTaps(yy, w.h, w.sh, w.rows)
+			for _, s := range segs {
+				t.xoff, t.woff = w.tapTable(t.xoff, t.woff, n, yy, s.x0, r0, r1, s.s0, s.s1)
+				at := w.dst.pixel(n, yy, s.x0) * w.c
+				t.y = y[at:]
+				if len(e.Residual) > 0 {
+					t.res = e.Residual[at:]
+				}
+				cpu.depthwise(&t, s.x1-s.x0, w.c)
+				if !clip && e.Act != ActNone {
+					for p := range s.x1 - s.x0 {
+						e.activate(y[at+p*t.ys:][:w.c])
+					}
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,178 @@
+package kernel
+
+// Gemm computes c = op(a)*op(b), or c += op(a)*op(b) where acc, and applies
+// the epilogue ep (nil for none). op(a) is m by k, op(b) is k by n, c is m by n;
+// all are row-major, rows lda, ldb and ldc apart. transA says that a is stored k
+// by m, transB that b is stored n by k.
+//
+//	for i := range m {
+//		for j := range n {
+//			sum := 0; if acc { sum = c[i*ldc+j] }
+//			for p := range k {
+//				sum += a[i*lda+p] * b[p*ldb+j]    // a[p*lda+i], b[j*ldb+p]
+//			}
+//			c[i*ldc+j] = act(sum + ep.Bias[j] + ep.Residual[i*ldc+j])
+//		}
+//	}
+//
+// c must not overlap a or b.
+func Gemm(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, acc bool, c []float32, ldc int, ep *Epilogue) {
+	x := newProduct(transA, m, n, k, a, lda, acc, c, ldc, ep)
+	if !transB && m <= directRows {
+		x.direct(b, ldb)
+		return
+	}
+	// Columns are packed and used in blocks that fit a cache beyond the core's.
+	const block = 1 << 21 // floats
+	width := max(block/max(k, 1)/cpu.nr*cpu.nr, 4*cpu.nr)
+	buf := getScratch(packedSize(min(n, width), k))
+	defer putScratch(buf)
+	for n0 := 0; n0 < n; n0 += width {
+		n1 := min(n0+width, n)
+		packB(*buf, transB, n0, n1, k, b, ldb)
+		x.columns(n0, n1).packed(*buf)
+	}
+}
+
+// GemmPacked is Gemm with a packed b.
+func GemmPacked(transA bool, m int, a []float32, lda int, b *PackedB, acc bool, c []float32, ldc int, ep *Epilogue) {
+	newProduct(transA, m, b.N, b.K, a, lda, acc, c, ldc, ep).packed(b.data)
+}
+
+// directRows is the number of rows up to which packing b costs more than
+// reading it in place.
+const directRows = 2 * maxRows
+
+// product is a matrix product whose b is given in place or packed.
+type product struct {
+	m, n, k  int
+	a        []float32
+	ars, acs int
+	b        []float32
+	bks, bps int // step of k, step from panel to panel
+	c        []float32
+	ldc      int
+	acc      bool
+	ep       Epilogue
+}
+
+func newProduct(transA bool, m, n, k int, a []float32, lda int, acc bool, c []float32, ldc int, ep *Epilogue) product {
+	x := product{m: m, n: n, k: k, a: a, ars: lda, acs: 1, c: c, ldc: ldc, acc: acc}
+	if transA {
+		x.ars, x.acs = 1, lda
+	}
+	if ep != nil {
+		x.ep = *ep
+	}
+	return x
+}
+
+// columns is the product with columns n0 to n1 of b.
+func (x product) columns(n0, n1 int) product {
+	x.n = n1 - n0
+	x.c = x.c[n0:]
+	if len(x.ep.Bias) > 0 {
+		x.ep.Bias = x.ep.Bias[n0:]
+	}
+	if len(x.ep.Residual) > 0 {
+		x.ep.Residual = x.ep.Residual[n0:]
+	}
+	return x
+}
+
+func (x product) direct(b []float32, ldb int) {
+	x.b, x.bks, x.bps = b, ldb, cpu.nr
+	x.run()
+}
+
+func (x product) packed(b []float32) {
+	x.b, x.bks, x.bps = b, cpu.nr, cpu.nr*x.k
+	x.run()
+}
+
+// Blocks of a product. A row tile of depthBlock stays in the first cache, a
+// block of columns of that depth in the second.
+const (
+	depthBlock  = 512
+	columnBlock = 1 << 17 // floats of b
+	rowTiles    = 8       // row tiles of a task
+)
+
+// run computes the product. The split into tasks, and with it the order of
+// every sum, follows from the shape alone.
+func (x product) run() {
+	if x.m == 0 || x.n == 0 {
+		return
+	}
+	if x.k == 0 { // nothing is read, so nothing need be there
+		x.a, x.b, x.ars, x.acs, x.bks, x.bps = nil, nil, 0, 0, 0, 0
+	}
+	nr := cpu.nr
+	depth := min(x.k, depthBlock)
+	ncol := min(split(x.n, nr), max(1, columnBlock/(max(depth, 1)*nr)))
+	tiles := split(x.m, cpu.mr)
+	rows := split(tiles, rowTiles)
+	cols := split(split(x.n, nr), ncol)
+	// Few tasks: narrower column blocks, as long as a task is worth handing out.
+	for rows*cols < 16 && ncol > 1 && x.m/rows*ncol*nr*x.k > 1<<19 {
+		ncol = (ncol + 1) / 2
+		cols = split(split(x.n, nr), ncol)
+	}
+	if parts := x.depthParts(rows * cols); parts > 1 {
+		x.splitDepth(parts)
+		return
+	}
+	Parallel(rows*cols, func(i int) {
+		t0, t1 := part(i%rows, tiles, rows)
+		p0 := i / rows * ncol
+		x.block(t0, t1, tiles, p0*nr, min((p0+ncol)*nr, x.n))
+	})
+}
+
+// block computes row tiles t0 to t1 of columns n0 to n1, depth block by depth block.
+func (x *product) block(t0, t1, tiles, n0, n1 int) {
+	lo, hi, clip := x.ep.clip()
+	t := tile{ars: x.ars, acs: x.acs, bks: x.bks, bps: x.bps, lo: lo, hi: hi, offs: zeroOff[:]}
+	parts := max(1, split(x.k, depthBlock))
+	for kb := range parts {
+		k0, k1 := part(kb, x.k, parts)
+		last := kb == parts-1
+		t.runLen = k1 - k0
+		t.acc = x.acc || kb > 0
+		t.clip = last && clip
+		for i := t0; i < t1; i++ {
+			i0, i1 := part(i, x.m, tiles)
+			t.a = x.a[i0*x.ars+k0*x.acs:]
+			for r := range i1 - i0 {
+				t.crow[r] = r * x.ldc
+			}
+			for j := n0; j < n1; j += cpu.nr {
+				t.b = x.b[j/cpu.nr*x.bps+k0*x.bks:]
+				t.c = x.c[i0*x.ldc+j:]
+				t.bias, t.res = nil, nil
+				if kb == 0 && len(x.ep.Bias) > 0 {
+					t.bias = x.ep.Bias[j:]
+				}
+				if last && len(x.ep.Residual) > 0 {
+					t.res = x.ep.Residual[i0*x.ldc+j:]
+				}
+				cpu.tile(&t, i1-i0, min(cpu.nr, n1-j))
+			}
+			if last {
+				x.finish(i0, i1, n0, n1)
+			}
+		}
+	}
+}
+
+var zeroOff [1]int
+
+// finish applies an activation that the tile kernel does not.
+func (x *product) finish(i0, i1, n0, n1 int) {
+	if _, _, clip := x.ep.clip(); clip || x.ep.Act == ActNone {
+		return
+	}
+	for i := i0; i < i1; i++ {
+		x.ep.activate(x.c[i*x.ldc+n0 : i*x.ldc+n1])
+	}
+}

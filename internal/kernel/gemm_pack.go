@@ -1,0 +1,76 @@
+package kernel
+
+// PackedB is a constant right factor, laid out as the kernels read it: panels
+// of a few columns, each k by width, the last one filled up with zeros.
+type PackedB struct {
+	K, N int
+	data []float32
+}
+
+// PackB packs b for GemmPacked. b is k by n with rows ldb apart, or with
+// transB n by k.
+func PackB(transB bool, n, k int, b []float32, ldb int) *PackedB {
+	p := &PackedB{K: k, N: n, data: Alloc(packedSize(n, k))}
+	p.Pack(transB, b, ldb)
+	return p
+}
+
+// Pack packs new values of the same shape.
+func (p *PackedB) Pack(transB bool, b []float32, ldb int) {
+	packB(p.data, transB, 0, p.N, p.K, b, ldb)
+}
+
+// Bytes is the memory the packed form takes.
+func (p *PackedB) Bytes() int { return 4 * len(p.data) }
+
+func packedSize(n, k int) int { return split(n, cpu.nr) * cpu.nr * k }
+
+// packB packs columns n0 to n1 in parallel.
+func packB(dst []float32, transB bool, n0, n1, k int, b []float32, ldb int) {
+	nr := cpu.nr
+	panels := split(n1-n0, nr)
+	if panels == 0 || k == 0 {
+		return
+	}
+	// A task is about 32 K floats: some panels, or a stretch of one.
+	const work = 1 << 15
+	kparts := split(nr*k, work)
+	group := max(1, work/(nr*k))
+	groups := split(panels, group)
+	Parallel(groups*kparts, func(i int) {
+		k0, k1 := part(i%kparts, k, kparts)
+		for p := i / kparts * group; p < min((i/kparts+1)*group, panels); p++ {
+			j0 := n0 + p*nr
+			j1 := min(j0+nr, n1)
+			d := dst[p*nr*k+k0*nr : p*nr*k+k1*nr]
+			if transB {
+				packPanelT(d, b[j0*ldb+k0:], ldb, j1-j0, k1-k0)
+			} else {
+				packPanel(d, b[k0*ldb+j0:], ldb, j1-j0, k1-k0)
+			}
+		}
+	})
+}
+
+// packPanel copies k rows of n columns, ld apart, to rows of the panel width.
+func packPanel(d, b []float32, ld, n, k int) {
+	nr := cpu.nr
+	for p := range k {
+		row := d[p*nr : (p+1)*nr]
+		clear(row[copy(row, b[p*ld:p*ld+n]):])
+	}
+}
+
+// packPanelT does the same for the transposed matrix: n rows of k columns.
+func packPanelT(d, b []float32, ld, n, k int) {
+	nr := cpu.nr
+	if n < nr {
+		clear(d)
+	}
+	for j := range n {
+		row := b[j*ld : j*ld+k]
+		for p, v := range row {
+			d[p*nr+j] = v
+		}
+	}
+}
