@@ -312,6 +312,9 @@ func checkGrad(t *testing.T, d *ir.Def, c ir.Case, step float64, tol tensor.Tole
 	for i, v := range n.Inputs {
 		need[i] = v != nil && v.Kind == ir.Input && v.Type.DType.IsFloat() && !slices.Contains(c.NoGrad, i)
 	}
+	if !slices.Contains(need, true) {
+		return
+	}
 	dx := d.Grad(b, n, dy, need)
 	if err := b.Err(); err != nil {
 		t.Fatal(err)
