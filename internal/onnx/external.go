@@ -1,0 +1,113 @@
+package onnx
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// store reads tensor contents that lie in files beside the model. Nothing outside of the model's folder
+// is ever opened, by way of symbolic links included.
+type store struct {
+	dir   string
+	root  *os.Root
+	files map[string]*extFile
+}
+
+type extFile struct {
+	size  int64
+	left  int64 // bytes that may still be read, so that overlapping tensors cannot multiply a file
+	parts map[[2]int64][]byte
+}
+
+func newStore(dir string) *store { return &store{dir: dir, files: map[string]*extFile{}} }
+
+// read returns the want bytes that the external_data entries kv name.
+func (s *store) read(kv map[string]string, want int) (b []byte, err error) {
+	loc := kv["location"]
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("external data in %q: %w", loc, err)
+		}
+	}()
+	if s == nil || s.dir == "" {
+		return nil, fmt.Errorf("the model was not read from a folder")
+	}
+	offset, err := parseCount(kv, "offset", 0)
+	if err != nil {
+		return nil, err
+	}
+	length, err := parseCount(kv, "length", int64(want))
+	if err != nil {
+		return nil, err
+	}
+	if length != int64(want) {
+		return nil, fmt.Errorf("its length is %d, the tensor needs %d", length, want)
+	}
+	local := filepath.Clean(filepath.FromSlash(strings.ReplaceAll(loc, `\`, "/")))
+	if loc == "" || !filepath.IsLocal(local) {
+		return nil, fmt.Errorf("lies outside of the model's folder")
+	}
+	if s.root == nil {
+		if s.root, err = os.OpenRoot(s.dir); err != nil {
+			return nil, err
+		}
+	}
+	f := s.files[local]
+	if f == nil {
+		st, err := s.root.Stat(local)
+		if err != nil {
+			return nil, err
+		}
+		if !st.Mode().IsRegular() { // opening a pipe would wait for ever
+			return nil, fmt.Errorf("is no regular file")
+		}
+		f = &extFile{size: st.Size(), left: st.Size(), parts: map[[2]int64][]byte{}}
+		s.files[local] = f
+	}
+	key := [2]int64{offset, length}
+	if b, ok := f.parts[key]; ok {
+		return b, nil
+	}
+	if offset > f.size || length > f.size-offset {
+		return nil, fmt.Errorf("bytes %d to %d of %d", offset, offset+length, f.size)
+	}
+	if f.left -= length; f.left < 0 {
+		return nil, fmt.Errorf("tensors overlap")
+	}
+	h, err := s.root.Open(local)
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	b = tensor.AlignedBytes(want)
+	if _, err := io.ReadFull(io.NewSectionReader(h, offset, length), b); err != nil {
+		return nil, err
+	}
+	f.parts[key] = b
+	return b, nil
+}
+
+func (s *store) close() {
+	if s.root != nil {
+		s.root.Close()
+	}
+}
+
+// parseCount reads an entry that counts bytes.
+func parseCount(kv map[string]string, key string, def int64) (int64, error) {
+	s, ok := kv[key]
+	if !ok {
+		return def, nil
+	}
+	v, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || v < 0 {
+		return 0, fmt.Errorf("%s %q is no count of bytes", key, s)
+	}
+	return v, nil
+}

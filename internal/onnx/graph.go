@@ -1,0 +1,402 @@
+package onnx
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// reader turns a graphProto into a raw ir.Graph.
+type reader struct {
+	model  *modelProto
+	store  *store
+	consts []*constant // tensors of the main graph that were read
+	active map[*funcProto]bool
+	work   int // about how many bytes may still be built, so that functions that call functions cannot explode
+}
+
+// constant is a tensor of the main graph that something reads.
+type constant struct {
+	value *ir.Value
+	init  int // index among the initializers, or -1
+	node  int // index among the nodes, or -1
+	ext   bool
+}
+
+func newReader(p *modelProto, data []byte, dir string) *reader {
+	return &reader{model: p, store: newStore(dir), active: map[*funcProto]bool{}, work: 1<<26 + 64*len(data)}
+}
+
+// scope is what names mean at one place.
+type scope struct {
+	r      *reader
+	g      *ir.Graph
+	outer  *scope // the scope around a subgraph, nil for the main graph and in functions
+	main   bool
+	values map[string]*ir.Value
+	lazy   map[string]func() (*ir.Value, error) // tensors decoded when something reads them
+	opsets map[string]int
+	prefix string            // of the names of an inlined function's nodes and values
+	rename map[string]string // a function's outputs, which are named by the caller
+	attrs  map[string]boundAttr
+}
+
+// boundAttr is an attribute given to a function, with the scope that its subgraphs see.
+type boundAttr struct {
+	a *attrProto
+	s *scope
+}
+
+// find gives the value of a name: nil for the empty name, which stands for an absent input.
+func (s *scope) find(name string) (*ir.Value, error) {
+	if name == "" {
+		return nil, nil
+	}
+	for c := s; c != nil; c = c.outer {
+		if v, ok := c.values[name]; ok {
+			return v, nil
+		}
+		if f, ok := c.lazy[name]; ok {
+			v, err := f()
+			if err != nil {
+				return nil, fmt.Errorf("value %q: %w", name, err)
+			}
+			c.values[name] = v
+			return v, nil
+		}
+	}
+	return nil, fmt.Errorf("reads %q, which nothing defines", name)
+}
+
+func (s *scope) valueName(name string) string {
+	if to, ok := s.rename[name]; ok {
+		return to
+	}
+	return s.prefix + name
+}
+
+// graph builds a graph; outer is the scope around a subgraph.
+func (r *reader) graph(p *graphProto, outer *scope) (*ir.Graph, error) {
+	s := &scope{r: r, g: ir.New(p.name), outer: outer, main: outer == nil,
+		values: map[string]*ir.Value{}, lazy: map[string]func() (*ir.Value, error){}, opsets: r.model.opsets}
+	if outer != nil {
+		s.opsets, s.prefix, s.attrs = outer.opsets, outer.prefix, outer.attrs
+	}
+	defined := map[string]bool{}
+	define := func(name, what string) error {
+		if name == "" {
+			return fmt.Errorf("%s without a name", what)
+		}
+		if defined[name] {
+			return fmt.Errorf("%q is defined twice, the second time as %s", name, what)
+		}
+		defined[name] = true
+		return nil
+	}
+	for i, t := range p.inits {
+		if err := define(t.name, "an initializer"); err != nil {
+			return nil, err
+		}
+		s.lazy[t.name] = func() (*ir.Value, error) { return s.constant(t.name, t, i, -1) }
+	}
+	for _, name := range p.sparse {
+		if err := define(name, "a sparse initializer"); err != nil {
+			return nil, err
+		}
+		s.lazy[name] = func() (*ir.Value, error) { return nil, fmt.Errorf("sparse tensors are not supported") }
+	}
+	listed := map[string]bool{}
+	for _, v := range p.inputs {
+		if listed[v.name] {
+			return nil, fmt.Errorf("input %q is listed twice", v.name)
+		}
+		listed[v.name] = true
+		if _, weight := s.lazy[v.name]; weight {
+			continue
+		}
+		if err := define(v.name, "an input"); err != nil {
+			return nil, err
+		}
+		if err := s.input(v); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range p.nodes {
+		for _, o := range n.outputs {
+			if o == "" {
+				continue
+			}
+			if err := define(o, "a node's output"); err != nil {
+				return nil, n.errorf("%w", err)
+			}
+		}
+	}
+	if err := s.nodes(p.nodes); err != nil {
+		return nil, err
+	}
+	for _, v := range p.outputs {
+		out, err := s.find(v.name)
+		if err != nil {
+			return nil, fmt.Errorf("output: %w", err)
+		}
+		if out == nil {
+			return nil, fmt.Errorf("an output has no name")
+		}
+		s.g.Outputs = append(s.g.Outputs, out)
+	}
+	if s.main && len(s.g.Outputs) == 0 {
+		return nil, fmt.Errorf("the graph has no outputs")
+	}
+	return s.g, nil
+}
+
+// input adds a graph input. One of a type that is not supported errors once something reads it.
+func (s *scope) input(v *valueProto) error {
+	t := ir.Type{DType: elems[v.elem]}
+	if v.ranked {
+		t.Shape = append(tensor.Shape{}, v.dims...)
+		n := 1.0
+		for _, d := range v.dims {
+			n *= math.Max(1, float64(d))
+		}
+		if n > 1<<40 {
+			return fmt.Errorf("input %q: shape %v is more than can be computed", v.name, t.Shape)
+		}
+	}
+	bad := ""
+	if v.kind != "" && v.kind != "tensor" {
+		bad = v.kind
+	} else if t.DType == tensor.Invalid && v.elem != 0 {
+		if bad = otherElems[v.elem]; bad == "" {
+			bad = fmt.Sprintf("unknown type %d", v.elem)
+		}
+	}
+	if bad != "" {
+		s.lazy[v.name] = func() (*ir.Value, error) {
+			return nil, fmt.Errorf("type %s is not supported", bad)
+		}
+		return nil
+	}
+	in := s.g.AddInput(v.name, t)
+	in.Dims = v.symbols
+	s.values[v.name] = in
+	return nil
+}
+
+// constant makes the value of an initializer or of a Constant node's tensor.
+func (s *scope) constant(name string, t *tensorProto, init, node int) (*ir.Value, error) {
+	data, err := t.decode(s.r.store)
+	if err != nil {
+		return nil, err
+	}
+	v := s.g.NewConst(s.valueName(name), data)
+	if s.main {
+		s.r.consts = append(s.r.consts, &constant{value: v, init: init, node: node, ext: t.external != nil})
+	}
+	return v, nil
+}
+
+// nodes adds nodes in an order in which names are defined before they are read.
+func (s *scope) nodes(list []*nodeProto) error {
+	list, err := sortNodes(list)
+	if err != nil {
+		return err
+	}
+	for _, n := range list {
+		if err := s.node(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *scope) node(n *nodeProto) error {
+	s.r.work -= 256 + 32*(len(n.inputs)+len(n.outputs)) + len(s.prefix)*(1+len(n.outputs))
+	if s.r.work < 0 {
+		return fmt.Errorf("local functions call each other until the graph is too large to build")
+	}
+	if fn := s.r.model.functions[funcKey{n.domain, n.op, n.overload}]; fn != nil {
+		if err := s.call(n, fn); err != nil {
+			return n.errorf("%w", err)
+		}
+		return nil
+	}
+	if n.op == "Constant" && n.domain == "" {
+		if err := s.constNode(n); err != nil {
+			return n.errorf("%w", err)
+		}
+		return nil
+	}
+	version, ok := s.opsets[n.domain]
+	if !ok {
+		if n.domain == "" {
+			return n.errorf("no operator set is imported for it")
+		}
+		version = 1 // files of ONNX Runtime's optimiser leave its own domain out
+	}
+	out := &ir.Node{Name: s.prefix + n.label(), Op: n.op, Domain: n.domain, Version: version}
+	for _, name := range n.inputs {
+		v, err := s.find(name)
+		if err != nil {
+			return n.errorf("%w", err)
+		}
+		out.Inputs = append(out.Inputs, v)
+	}
+	for _, a := range n.attrs {
+		v, err := s.attr(a)
+		if err != nil {
+			return n.errorf("attribute %q: %w", a.name, err)
+		}
+		if v != nil {
+			if out.Attrs == nil {
+				out.Attrs = ir.Attrs{}
+			}
+			out.Attrs[a.name] = v
+		}
+	}
+	types := make([]ir.Type, len(n.outputs))
+	names := make([]string, len(n.outputs))
+	for i, o := range n.outputs {
+		if o != "" {
+			types[i], names[i] = ir.Type{Shape: tensor.Shape{}}, s.valueName(o)
+		}
+	}
+	s.g.AddNode(out, types, names...)
+	for i, o := range n.outputs {
+		if o == "" {
+			out.Outputs[i] = nil
+			continue
+		}
+		out.Outputs[i].Type = ir.Type{}
+		s.values[o] = out.Outputs[i]
+	}
+	return nil
+}
+
+// constNode makes a Constant node's value known by name.
+func (s *scope) constNode(n *nodeProto) error {
+	if len(n.outputs) != 1 || n.outputs[0] == "" {
+		return fmt.Errorf("needs one output")
+	}
+	name, form := n.outputs[0], ""
+	var a *attrProto
+	for _, c := range n.attrs {
+		as := c.name
+		if c.ref != "" {
+			b, ok := s.attrs[c.ref]
+			if !ok {
+				continue
+			}
+			c = b.a
+		}
+		if a != nil {
+			return fmt.Errorf("has more than one value")
+		}
+		a, form = c, as
+	}
+	if a == nil {
+		return fmt.Errorf("has no value")
+	}
+	var err error
+	t := a.t
+	var data *tensor.Tensor
+	switch form {
+	case "value":
+		if t == nil {
+			return fmt.Errorf("has no value")
+		}
+	case "value_float":
+		data = tensor.Scalar(a.f)
+	case "value_int":
+		data = tensor.Scalar(a.i)
+	case "value_floats":
+		var v []float32
+		if v, err = a.floatValues(); err == nil {
+			data = tensor.Of(v, len(v))
+		}
+	case "value_ints":
+		var v []uint64
+		if v, err = a.ints.varints(); err == nil {
+			w := make([]int64, len(v))
+			for i, x := range v {
+				w[i] = int64(x)
+			}
+			data = tensor.Of(w, len(w))
+		}
+	default:
+		s.lazy[name] = func() (*ir.Value, error) { return nil, fmt.Errorf("a Constant's %s is not supported", form) }
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.lazy[name] = func() (*ir.Value, error) {
+		if data == nil {
+			return s.constant(name, t, -1, n.index)
+		}
+		v := s.g.NewConst(s.valueName(name), data)
+		if s.main && form == "value_floats" {
+			s.r.consts = append(s.r.consts, &constant{value: v, init: -1, node: n.index})
+		}
+		return v, nil
+	}
+	return nil
+}
+
+// floatValues decodes a list of floats.
+func (a *attrProto) floatValues() ([]float32, error) {
+	b := a.floats.joined()
+	if len(b)%4 != 0 {
+		return nil, fmt.Errorf("%d bytes are no list of floats", len(b))
+	}
+	v := make([]float32, len(b)/4)
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return v, nil
+}
+
+// attr gives an attribute's value, nil where it refers to an attribute that a function's caller left out.
+func (s *scope) attr(a *attrProto) (any, error) {
+	if a.ref != "" {
+		b, ok := s.attrs[a.ref]
+		if !ok {
+			return nil, nil
+		}
+		a, s = b.a, b.s
+	}
+	s.r.work -= a.floats.size() + 8*a.ints.size() + 16*len(a.strings)
+	switch a.typ {
+	case attrFloat:
+		return a.f, nil
+	case attrInt:
+		return int(a.i), nil
+	case attrString:
+		return a.s, nil
+	case attrTensor:
+		return a.t.decode(s.r.store)
+	case attrGraph:
+		return s.r.graph(a.g, s)
+	case attrFloats:
+		return a.floatValues()
+	case attrInts:
+		v, err := a.ints.varints()
+		if err != nil {
+			return nil, err
+		}
+		w := make([]int, len(v))
+		for i, x := range v {
+			w[i] = int(int64(x))
+		}
+		return w, nil
+	case attrStrings:
+		return append([]string{}, a.strings...), nil
+	}
+	if name, ok := attrTypes[a.typ]; ok {
+		return nil, fmt.Errorf("a value of type %s is not supported", name)
+	}
+	return nil, fmt.Errorf("has no type")
+}

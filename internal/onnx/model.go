@@ -1,0 +1,180 @@
+// Package onnx reads ONNX files into raw graphs and writes them by patching the bytes that were read.
+//
+// A Model keeps the file's bytes. Reading decodes views of them; writing copies them field by field and
+// replaces only what a Patch names, so that unknown fields, metadata, node order and every frozen
+// weight come out bit for bit as they went in.
+//
+// # Reading
+//
+// Open and Parse accept ModelProto of IR version 3 and later. The graph they give is raw: nodes carry
+// operator, domain, opset version and attributes as in the file, results have no type. Local functions
+// are inlined, Constant nodes become values, subgraphs become *ir.Graph attributes whose captures point
+// to the values of the graph around them, and absent optional inputs and outputs are nil. A node
+// without a name is named after its first output.
+//
+// # Parameters
+//
+// A floating-point tensor is a parameter, Kind ir.Param, where it is an initializer with at least one
+// axis and more than one element, or where it stands in the weight slot of a layer (see slots.go),
+// directly or through Identity, Transpose, Reshape, Cast, Squeeze or Unsqueeze; a Constant node's tensor
+// in such a slot is one too. What sets a shape (the scales of Resize), quantisation scales, and all
+// other tensors are constants. One initializer read in several places is one parameter: tied weights
+// stay tied. Two initializers with equal bytes are two parameters.
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// The versions that are read. Whether an operator is known at a node's opset version is decided where
+// it is lowered: many have not changed since the first.
+const (
+	MinIR    = 3
+	MinOpset = 1
+	MaxOpset = 28
+)
+
+// Model is an ONNX model: the file's bytes and what they mean.
+type Model struct {
+	Path      string // the file, "" where Parse read it
+	IRVersion int
+	Producer  string
+	Opsets    map[string]int    // version by domain, "" for ai.onnx
+	Metadata  map[string]string // metadata_props
+	Graph     *ir.Graph         // raw
+	Inputs    []ValueInfo       // of the graph, in order, without the weights that old files list there
+	Outputs   []ValueInfo       // as declared
+	Params    []*Param          // initializers in the order of the file, then Constant nodes likewise
+
+	data  []byte
+	proto *modelProto
+	dir   string
+}
+
+// ValueInfo is a declared input or output.
+type ValueInfo struct {
+	Name  string
+	DType tensor.DType // Invalid where it is not declared or not supported
+	Shape tensor.Shape // -1 for sizes not fixed; nil where even the number of axes is unknown
+	Dims  []string     // names of the axes, "" where there is none
+}
+
+// Param is one weight of a model.
+type Param struct {
+	Name   string // of the initializer, or of the Constant node's output
+	Value  *ir.Value
+	Tensor *tensor.Tensor // the contents, never to be written to
+	Uses   int            // how many node inputs and graph outputs read it; more than one means that it is tied
+
+	Initializer int // index among the graph's initializers, -1 where a Constant node holds it
+	Node        int // index of the Constant node among the graph's nodes, -1 where an initializer holds it
+	External    bool
+}
+
+// Open reads a model file. Errors are one line that says what is wrong and where.
+func Open(path string) (*Model, error) {
+	st, err := os.Stat(path)
+	if err == nil && st.IsDir() {
+		return nil, fmt.Errorf("onnx: %s is a folder, not a model file", path)
+	}
+	if err == nil && !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("onnx: %s is no regular file", path)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("onnx: no model file %s", path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	m, err := parse(data, filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %s: %w", path, err)
+	}
+	m.Path = path
+	return m, nil
+}
+
+// Parse reads a serialised ModelProto. Dir is the folder in which its external data lies; with an empty
+// dir external data is an error. The model keeps data, which must not change afterwards.
+func Parse(data []byte, dir string) (*Model, error) {
+	m, err := parse(data, dir)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	return m, nil
+}
+
+func parse(data []byte, dir string) (*Model, error) {
+	if len(data) == 0 {
+		return nil, fmt.Errorf("the file is empty")
+	}
+	p, err := parseModel(data)
+	switch {
+	case err != nil && p.irVersion == 0, err == nil && p.irVersion == 0 && p.graph == nil:
+		return nil, fmt.Errorf("not an ONNX model")
+	case truncated(err):
+		return nil, fmt.Errorf("the file ends early: truncated or damaged")
+	case err != nil:
+		return nil, err
+	case p.graph == nil:
+		return nil, fmt.Errorf("holds no graph: truncated, or not an ONNX model")
+	case p.irVersion < MinIR:
+		return nil, fmt.Errorf("IR version %d is older than %d, the oldest supported", p.irVersion, MinIR)
+	case len(p.opsets) == 0:
+		return nil, fmt.Errorf("imports no operator set")
+	}
+	if v, ok := p.opsets[""]; ok && v < MinOpset {
+		return nil, fmt.Errorf("opset %d is older than %d, the oldest supported", v, MinOpset)
+	} else if v > MaxOpset {
+		return nil, fmt.Errorf("opset %d is newer than %d, the newest known", v, MaxOpset)
+	}
+	m := &Model{
+		IRVersion: int(p.irVersion), Producer: p.producer, Opsets: p.opsets, Metadata: p.metadata,
+		data: data, proto: p, dir: dir,
+	}
+	for _, v := range p.graph.outputs {
+		m.Outputs = append(m.Outputs, v.info())
+	}
+	b := newReader(p, data, dir)
+	defer b.store.close()
+	if m.Graph, err = b.graph(p.graph, nil); err != nil {
+		return nil, err
+	}
+	for _, v := range p.graph.inputs {
+		if slices.ContainsFunc(m.Graph.Inputs, func(in *ir.Value) bool { return in.Name == v.name }) {
+			m.Inputs = append(m.Inputs, v.info())
+		}
+	}
+	m.Params = b.params(m.Graph)
+	return m, nil
+}
+
+// info is the declaration in the terms of package tensor.
+func (v *valueProto) info() ValueInfo {
+	i := ValueInfo{Name: v.name, DType: elems[v.elem], Dims: v.symbols}
+	if v.ranked {
+		i.Shape = append(tensor.Shape{}, v.dims...)
+	}
+	return i
+}
+
+// Param finds a parameter by name, or returns nil.
+func (m *Model) Param(name string) *Param {
+	for _, p := range m.Params {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// Size is the number of bytes of the model file.
+func (m *Model) Size() int { return len(m.data) }

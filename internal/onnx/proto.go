@@ -1,0 +1,578 @@
+package onnx
+
+import (
+	"fmt"
+	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// The messages of onnx.proto that are read, as views of the file's bytes. Field numbers stand in the
+// functions that read them.
+
+type modelProto struct {
+	irVersion int64
+	opsets    map[string]int
+	producer  string
+	graph     *graphProto
+	metadata  map[string]string
+	functions map[funcKey]*funcProto
+}
+
+type graphProto struct {
+	name      string
+	nodes     []*nodeProto
+	inits     []*tensorProto
+	sparse    []string // names of sparse initializers
+	inputs    []*valueProto
+	outputs   []*valueProto
+	valueInfo []*valueProto
+	free      []string // names read from the graph around it, once freeNames ran
+	hasFree   bool
+}
+
+type nodeProto struct {
+	name, op, domain, overload string
+	inputs, outputs            []string
+	attrs                      []*attrProto
+	index                      int // position in the graph's list
+}
+
+// label names the node in errors and for selectors: its name, or what it computes where it has none.
+func (n *nodeProto) label() string {
+	if n.name != "" {
+		return n.name
+	}
+	for _, o := range n.outputs {
+		if o != "" {
+			return o
+		}
+	}
+	return n.op
+}
+
+func (n *nodeProto) errorf(format string, args ...any) error {
+	return fmt.Errorf("node %q (%s): %w", n.label(), n.op, fmt.Errorf(format, args...))
+}
+
+func (n *nodeProto) attr(name string) *attrProto {
+	for _, a := range n.attrs {
+		if a.name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+type attrProto struct {
+	name, ref string
+	typ       int
+	f         float32
+	i         int64
+	s         string
+	t         *tensorProto
+	g         *graphProto
+	floats    numbers
+	ints      numbers
+	strings   []string
+}
+
+// Attribute types, AttributeProto.AttributeType.
+const (
+	attrFloat   = 1
+	attrInt     = 2
+	attrString  = 3
+	attrTensor  = 4
+	attrGraph   = 5
+	attrFloats  = 6
+	attrInts    = 7
+	attrStrings = 8
+)
+
+var attrTypes = map[int]string{9: "list of tensors", 10: "list of graphs", 11: "sparse tensor",
+	12: "list of sparse tensors", 13: "type", 14: "list of types"}
+
+type funcKey struct{ domain, name, overload string }
+
+type funcProto struct {
+	key             funcKey
+	inputs, outputs []string
+	nodes           []*nodeProto
+	defaults        []*attrProto
+	opsets          map[string]int
+}
+
+// valueProto is a ValueInfoProto.
+type valueProto struct {
+	name    string
+	kind    string // "tensor", or the kind of type that is none
+	elem    int    // element type, TensorProto.DataType
+	ranked  bool   // a shape is given
+	dims    []int  // -1 for unknown
+	symbols []string
+}
+
+// maxNesting bounds how deep graphs may lie in attributes of nodes of graphs.
+const maxNesting = 24
+
+func parseModel(b []byte) (*modelProto, error) {
+	m := &modelProto{opsets: map[string]int{}, metadata: map[string]string{}, functions: map[funcKey]*funcProto{}}
+	for f, err := range fields(b) {
+		if err == nil {
+			err = m.add(f)
+		}
+		if err != nil {
+			return m, err
+		}
+	}
+	return m, nil
+}
+
+func (m *modelProto) add(f field) (err error) {
+	switch f.num {
+	case 1:
+		m.irVersion, err = f.int64()
+	case 2:
+		m.producer, err = f.str()
+	case 7:
+		var b []byte
+		if b, err = f.bytes(); err != nil {
+			return err
+		}
+		if m.graph != nil {
+			return fmt.Errorf("holds two graphs")
+		}
+		m.graph, err = parseGraph(b, 0)
+	case 8:
+		err = addOpset(m.opsets, f)
+	case 14:
+		err = addProp(m.metadata, f)
+	case 25:
+		var b []byte
+		if b, err = f.bytes(); err != nil {
+			return err
+		}
+		var fn *funcProto
+		if fn, err = parseFunc(b); err != nil {
+			return err
+		}
+		if m.functions[fn.key] != nil {
+			return fmt.Errorf("function %s.%s is defined twice", fn.key.domain, fn.key.name)
+		}
+		m.functions[fn.key] = fn
+	}
+	return err
+}
+
+// normDomain gives the default operator domain one spelling.
+func normDomain(d string) string {
+	if d == "ai.onnx" {
+		return ""
+	}
+	return d
+}
+
+// addOpset reads an OperatorSetIdProto.
+func addOpset(into map[string]int, f field) error {
+	b, err := f.bytes()
+	if err != nil {
+		return err
+	}
+	var domain string
+	var version int64
+	for f, err := range fields(b) {
+		if err == nil {
+			switch f.num {
+			case 1:
+				domain, err = f.str()
+			case 2:
+				version, err = f.int64()
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if version < 0 || version > math.MaxInt32 {
+		return fmt.Errorf("opset version %d of domain %q is no version", version, domain)
+	}
+	into[normDomain(domain)] = int(version)
+	return nil
+}
+
+// addProp reads a StringStringEntryProto.
+func addProp(into map[string]string, f field) error {
+	k, v, err := parseProp(f)
+	if err == nil {
+		into[k] = v
+	}
+	return err
+}
+
+func parseProp(f field) (key, value string, err error) {
+	b, err := f.bytes()
+	if err != nil {
+		return "", "", err
+	}
+	for f, err := range fields(b) {
+		if err == nil {
+			switch f.num {
+			case 1:
+				key, err = f.str()
+			case 2:
+				value, err = f.str()
+			}
+		}
+		if err != nil {
+			return "", "", err
+		}
+	}
+	return key, value, nil
+}
+
+func parseGraph(b []byte, depth int) (*graphProto, error) {
+	if depth > maxNesting {
+		return nil, fmt.Errorf("graphs nest deeper than %d", maxNesting)
+	}
+	g := &graphProto{}
+	for f, err := range fields(b) {
+		if err == nil {
+			err = g.add(f, depth)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+func (g *graphProto) add(f field, depth int) error {
+	switch f.num {
+	case 2:
+		var err error
+		g.name, err = f.str()
+		return err
+	case 1, 5, 11, 12, 13, 15:
+	default:
+		return nil
+	}
+	b, err := f.bytes()
+	if err != nil {
+		return err
+	}
+	switch f.num {
+	case 1:
+		n, err := parseNode(b, depth)
+		if err != nil {
+			return err
+		}
+		n.index = len(g.nodes)
+		g.nodes = append(g.nodes, n)
+	case 5:
+		t, err := parseTensor(b)
+		if err != nil {
+			return err
+		}
+		g.inits = append(g.inits, t)
+	case 15:
+		name, err := sparseName(b)
+		if err != nil {
+			return err
+		}
+		g.sparse = append(g.sparse, name)
+	default:
+		v, err := parseValue(b)
+		if err != nil {
+			return err
+		}
+		switch f.num {
+		case 11:
+			g.inputs = append(g.inputs, v)
+		case 12:
+			g.outputs = append(g.outputs, v)
+		case 13:
+			g.valueInfo = append(g.valueInfo, v)
+		}
+	}
+	return nil
+}
+
+// sparseName is the name of a SparseTensorProto, which is that of its values.
+func sparseName(b []byte) (string, error) {
+	for f, err := range fields(b) {
+		if err == nil && f.num == 1 {
+			if b, err = f.bytes(); err == nil {
+				var t *tensorProto
+				if t, err = parseTensor(b); err == nil {
+					return t.name, nil
+				}
+			}
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+func parseNode(b []byte, depth int) (*nodeProto, error) {
+	n := &nodeProto{}
+	for f, err := range fields(b) {
+		if err == nil {
+			var s string
+			switch f.num {
+			case 1:
+				s, err = f.str()
+				n.inputs = append(n.inputs, s)
+			case 2:
+				s, err = f.str()
+				n.outputs = append(n.outputs, s)
+			case 3:
+				n.name, err = f.str()
+			case 4:
+				n.op, err = f.str()
+			case 7:
+				s, err = f.str()
+				n.domain = normDomain(s)
+			case 8:
+				n.overload, err = f.str()
+			case 5:
+				var b []byte
+				if b, err = f.bytes(); err == nil {
+					var a *attrProto
+					a, err = parseAttr(b, depth)
+					n.attrs = append(n.attrs, a)
+				}
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("node %q: %w", n.label(), err)
+		}
+	}
+	if n.op == "" {
+		return nil, fmt.Errorf("node %q has no operator", n.label())
+	}
+	return n, nil
+}
+
+func parseAttr(b []byte, depth int) (*attrProto, error) {
+	a := &attrProto{}
+	guess := 0 // the type of a file so old that it does not say
+	for f, err := range fields(b) {
+		if err == nil {
+			var sub []byte
+			var v int64
+			switch f.num {
+			case 1:
+				a.name, err = f.str()
+			case 21:
+				a.ref, err = f.str()
+			case 20:
+				v, err = f.int64()
+				a.typ = int(v)
+			case 2:
+				if f.typ != protowire.Fixed32Type {
+					err = errWire
+				}
+				a.f, guess = math.Float32frombits(uint32(f.val)), attrFloat
+			case 3:
+				a.i, err = f.int64()
+				guess = attrInt
+			case 4:
+				a.s, err = f.str()
+				guess = attrString
+			case 5:
+				if sub, err = f.bytes(); err == nil {
+					a.t, err = parseTensor(sub)
+				}
+				guess = attrTensor
+			case 6:
+				if sub, err = f.bytes(); err == nil {
+					a.g, err = parseGraph(sub, depth+1)
+				}
+				guess = attrGraph
+			case 7:
+				err = a.floats.add(f, protowire.Fixed32Type)
+				guess = attrFloats
+			case 8:
+				err = a.ints.add(f, protowire.VarintType)
+				guess = attrInts
+			case 9:
+				var s string
+				s, err = f.str()
+				a.strings = append(a.strings, s)
+				guess = attrStrings
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("attribute %q: %w", a.name, err)
+		}
+	}
+	if a.typ == 0 && a.ref == "" {
+		a.typ = guess
+	}
+	if a.typ == attrTensor && a.t == nil && a.ref == "" || a.typ == attrGraph && a.g == nil && a.ref == "" {
+		return nil, fmt.Errorf("attribute %q is empty", a.name)
+	}
+	return a, nil
+}
+
+func parseFunc(b []byte) (*funcProto, error) {
+	fn := &funcProto{opsets: map[string]int{}}
+	for f, err := range fields(b) {
+		if err == nil {
+			var s string
+			var sub []byte
+			switch f.num {
+			case 1:
+				fn.key.name, err = f.str()
+			case 10:
+				s, err = f.str()
+				fn.key.domain = normDomain(s)
+			case 13:
+				fn.key.overload, err = f.str()
+			case 4:
+				s, err = f.str()
+				fn.inputs = append(fn.inputs, s)
+			case 5:
+				s, err = f.str()
+				fn.outputs = append(fn.outputs, s)
+			case 7:
+				if sub, err = f.bytes(); err == nil {
+					var n *nodeProto
+					if n, err = parseNode(sub, 0); err == nil {
+						n.index = len(fn.nodes)
+						fn.nodes = append(fn.nodes, n)
+					}
+				}
+			case 9:
+				err = addOpset(fn.opsets, f)
+			case 11:
+				if sub, err = f.bytes(); err == nil {
+					var a *attrProto
+					a, err = parseAttr(sub, 0)
+					fn.defaults = append(fn.defaults, a)
+				}
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("function %q: %w", fn.key.name, err)
+		}
+	}
+	return fn, nil
+}
+
+func parseValue(b []byte) (*valueProto, error) {
+	v := &valueProto{}
+	for f, err := range fields(b) {
+		if err == nil {
+			switch f.num {
+			case 1:
+				v.name, err = f.str()
+			case 2:
+				var sub []byte
+				if sub, err = f.bytes(); err == nil {
+					err = v.parseType(sub)
+				}
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("value %q: %w", v.name, err)
+		}
+	}
+	return v, nil
+}
+
+// parseType reads a TypeProto.
+func (v *valueProto) parseType(b []byte) error {
+	for f, err := range fields(b) {
+		if err != nil {
+			return err
+		}
+		switch f.num {
+		case 1:
+			v.kind = "tensor"
+			sub, err := f.bytes()
+			if err == nil {
+				err = v.parseTensorType(sub)
+			}
+			if err != nil {
+				return err
+			}
+		case 4:
+			v.kind = "sequence"
+		case 5:
+			v.kind = "map"
+		case 7:
+			v.kind = "opaque"
+		case 8:
+			v.kind = "sparse tensor"
+		case 9:
+			v.kind = "optional"
+		}
+	}
+	return nil
+}
+
+func (v *valueProto) parseTensorType(b []byte) error {
+	for f, err := range fields(b) {
+		if err != nil {
+			return err
+		}
+		switch f.num {
+		case 1:
+			e, err := f.int64()
+			if err != nil {
+				return err
+			}
+			v.elem = int(int32(e))
+		case 2:
+			v.ranked = true
+			shape, err := f.bytes()
+			if err != nil {
+				return err
+			}
+			for f, err := range fields(shape) {
+				if err == nil && f.num == 1 {
+					err = v.parseDim(f)
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (v *valueProto) parseDim(f field) error {
+	b, err := f.bytes()
+	if err != nil {
+		return err
+	}
+	size, symbol := -1, ""
+	for f, err := range fields(b) {
+		if err != nil {
+			return err
+		}
+		switch f.num {
+		case 1:
+			d, err := f.int64()
+			if err != nil {
+				return err
+			}
+			if d > math.MaxInt32 {
+				return fmt.Errorf("axis %d has size %d, more than can be computed", len(v.dims), d)
+			}
+			size, symbol = int(max(d, -1)), ""
+		case 2:
+			if symbol, err = f.str(); err != nil {
+				return err
+			}
+			size = -1
+		}
+	}
+	v.dims = append(v.dims, size)
+	v.symbols = append(v.symbols, symbol)
+	return nil
+}

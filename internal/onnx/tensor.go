@@ -1,0 +1,344 @@
+package onnx
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"os"
+	"unsafe"
+
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// tensorProto is a TensorProto whose contents have not been decoded yet.
+type tensorProto struct {
+	name     string
+	elem     int // TensorProto.DataType
+	dims     numbers
+	raw      []byte
+	hasRaw   bool
+	floats   numbers // float_data, field 4
+	int32s   numbers // int32_data, field 5
+	int64s   numbers // int64_data, field 7
+	doubles  numbers // double_data, field 10
+	uint64s  numbers // uint64_data, field 11
+	segment  bool
+	external map[string]string // where the contents lie outside of the file; nil where they do not
+	decoded  *tensor.Tensor    // what decode gave before
+}
+
+// elems gives the element types of TensorProto.DataType that this program computes with.
+var elems = map[int]tensor.DType{
+	1: tensor.Float32, 2: tensor.Uint8, 3: tensor.Int8, 4: tensor.Uint16, 5: tensor.Int16, 6: tensor.Int32,
+	7: tensor.Int64, 9: tensor.Bool, 10: tensor.Float16, 11: tensor.Float64, 12: tensor.Uint32,
+	13: tensor.Uint64, 16: tensor.BFloat16,
+}
+
+// otherElems names the element types that it does not compute with.
+var otherElems = map[int]string{
+	0: "undefined", 8: "string", 14: "complex64", 15: "complex128", 17: "float8e4m3fn", 18: "float8e4m3fnuz",
+	19: "float8e5m2", 20: "float8e5m2fnuz", 21: "uint4", 22: "int4", 23: "float4e2m1", 24: "float8e8m0",
+	25: "uint2", 26: "int2",
+}
+
+// DType is the element type for a code of TensorProto.DataType, as the attribute "to" of Cast holds it.
+// It errors, naming the type, for those that are not supported: string, complex, 8-bit floats and
+// types of less than a byte.
+func DType(code int) (tensor.DType, error) {
+	if dt, ok := elems[code]; ok {
+		return dt, nil
+	}
+	if name, ok := otherElems[code]; ok {
+		return tensor.Invalid, fmt.Errorf("elements of type %s are not supported", name)
+	}
+	return tensor.Invalid, fmt.Errorf("elements of unknown type %d", code)
+}
+
+// Code is the TensorProto.DataType of an element type, 0 for Invalid.
+func Code(dt tensor.DType) int {
+	for c, d := range elems {
+		if d == dt {
+			return c
+		}
+	}
+	return 0
+}
+
+func parseTensor(b []byte) (*tensorProto, error) {
+	t := &tensorProto{}
+	located := false
+	for f, err := range fields(b) {
+		if err == nil {
+			var v int64
+			switch f.num {
+			case 1:
+				err = t.dims.add(f, protowire.VarintType)
+			case 2:
+				v, err = f.int64()
+				t.elem = int(int32(v))
+			case 3:
+				t.segment = true
+			case 4:
+				err = t.floats.add(f, protowire.Fixed32Type)
+			case 5:
+				err = t.int32s.add(f, protowire.VarintType)
+			case 7:
+				err = t.int64s.add(f, protowire.VarintType)
+			case 8:
+				t.name, err = f.str()
+			case 9:
+				t.raw, err = f.bytes()
+				t.hasRaw = true
+			case 10:
+				err = t.doubles.add(f, protowire.Fixed64Type)
+			case 11:
+				err = t.uint64s.add(f, protowire.VarintType)
+			case 13:
+				if t.external == nil {
+					t.external = map[string]string{}
+				}
+				err = addProp(t.external, f)
+			case 14:
+				v, err = f.int64()
+				located = v == 1
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", t.name, err)
+		}
+	}
+	if !located {
+		t.external = nil
+	} else if t.external == nil {
+		t.external = map[string]string{}
+	}
+	return t, nil
+}
+
+// shape decodes the dimensions and gives the number of elements. It errors where that overflows.
+func (t *tensorProto) shape() (tensor.Shape, int, error) {
+	vs, err := t.dims.varints()
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(vs) > 64 {
+		return nil, 0, fmt.Errorf("%d axes are more than 64", len(vs))
+	}
+	s := make(tensor.Shape, len(vs))
+	n, empty := uint64(1), false
+	for i, v := range vs {
+		if int64(v) < 0 {
+			return nil, 0, fmt.Errorf("axis %d has the negative size %d", i, int64(v))
+		}
+		s[i] = int(v)
+		if v == 0 {
+			empty = true
+			continue
+		}
+		hi, lo := bits.Mul64(n, v)
+		if hi != 0 || lo > 1<<48 {
+			return nil, 0, fmt.Errorf("shape %v has more elements than any file can hold", s)
+		}
+		n = lo
+	}
+	if empty {
+		n = 0
+	}
+	return s, int(n), nil
+}
+
+// field is the typed field in which a tensor of this element type keeps its contents when they are not
+// raw, and that field's number.
+func (t *tensorProto) field(dt tensor.DType) (*numbers, protowire.Number) {
+	switch dt {
+	case tensor.Float32:
+		return &t.floats, 4
+	case tensor.Float64:
+		return &t.doubles, 10
+	case tensor.Int64:
+		return &t.int64s, 7
+	case tensor.Uint32, tensor.Uint64:
+		return &t.uint64s, 11
+	}
+	return &t.int32s, 5
+}
+
+// decode gives the contents. They share the file's memory where they lie there aligned. Nothing is
+// allocated that the file's own bytes do not fill. Store gives external contents.
+func (t *tensorProto) decode(store *store) (*tensor.Tensor, error) {
+	if t.decoded != nil {
+		return t.decoded, nil
+	}
+	dt, err := DType(t.elem)
+	if err != nil {
+		return nil, err
+	}
+	shape, n, err := t.shape()
+	if err != nil {
+		return nil, err
+	}
+	if t.segment {
+		return nil, fmt.Errorf("tensors in segments are not supported")
+	}
+	want := n * dt.Size()
+	raw := t.raw
+	switch {
+	case t.external != nil:
+		if raw, err = store.read(t.external, want); err != nil {
+			return nil, err
+		}
+	case !t.hasRaw:
+		raw, err = t.decodeTyped(dt, n)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(raw) != want {
+		return nil, fmt.Errorf("%v%v needs %d bytes, %d are there", dt, shape, want, len(raw))
+	}
+	if dt == tensor.Bool {
+		raw = bools(raw)
+	}
+	t.decoded = &tensor.Tensor{DType: dt, Shape: shape, Bytes: align(raw, dt.Size())}
+	return t.decoded, nil
+}
+
+// align returns b, or a copy of it where b does not begin at a multiple of size.
+func align(b []byte, size int) []byte {
+	if len(b) == 0 {
+		return []byte{}
+	}
+	if uintptr(unsafe.Pointer(&b[0]))%uintptr(size) == 0 {
+		return b
+	}
+	c := tensor.AlignedBytes(len(b))
+	copy(c, b)
+	return c
+}
+
+// bools returns b with every non-zero byte made 1, the only form of true that Go knows.
+func bools(b []byte) []byte {
+	for i, x := range b {
+		if x > 1 {
+			c := make([]byte, len(b))
+			copy(c, b[:i])
+			for j, x := range b[i:] {
+				if x != 0 {
+					c[i+j] = 1
+				}
+			}
+			return c
+		}
+	}
+	return b
+}
+
+// decodeTyped gives the little-endian bytes of contents held in a typed field.
+func (t *tensorProto) decodeTyped(dt tensor.DType, n int) ([]byte, error) {
+	s, _ := t.field(dt)
+	if dt == tensor.Float32 || dt == tensor.Float64 { // packed fixed numbers are the raw form
+		return s.joined(), nil
+	}
+	if n > s.size() { // a varint takes a byte at least
+		return nil, fmt.Errorf("%d elements are declared, at most %d are there", n, s.size())
+	}
+	b := s.joined()
+	out := make([]byte, 0, n*dt.Size())
+	for ; len(b) > 0; n-- {
+		v, m := protowire.ConsumeVarint(b)
+		if m < 0 {
+			return nil, protowire.ParseError(m)
+		}
+		if n == 0 {
+			return nil, fmt.Errorf("more elements are there than declared")
+		}
+		b = b[m:]
+		switch dt.Size() {
+		case 1:
+			if dt == tensor.Bool && v != 0 {
+				v = 1
+			}
+			out = append(out, byte(v))
+		case 2:
+			out = binary.LittleEndian.AppendUint16(out, uint16(v))
+		case 4:
+			out = binary.LittleEndian.AppendUint32(out, uint32(v))
+		case 8:
+			out = binary.LittleEndian.AppendUint64(out, v)
+		}
+	}
+	return out, nil
+}
+
+// element reads element i of little-endian contents as the varint that a typed field holds.
+func element(b []byte, dt tensor.DType, i int) uint64 {
+	switch dt.Size() {
+	case 1:
+		if dt == tensor.Int8 {
+			return uint64(int64(int8(b[i])))
+		}
+		return uint64(b[i])
+	case 2:
+		v := binary.LittleEndian.Uint16(b[2*i:])
+		if dt == tensor.Int16 {
+			return uint64(int64(int16(v)))
+		}
+		return uint64(v)
+	case 4:
+		v := binary.LittleEndian.Uint32(b[4*i:])
+		if dt == tensor.Int32 {
+			return uint64(int64(int32(v)))
+		}
+		return uint64(v)
+	}
+	return binary.LittleEndian.Uint64(b[8*i:])
+}
+
+// encodeTensor makes a TensorProto with raw contents.
+func encodeTensor(name string, t *tensor.Tensor) *rope {
+	var b []byte
+	for _, d := range t.Shape {
+		b = appendInt(b, 1, int64(d))
+	}
+	b = appendInt(b, 2, int64(Code(t.DType)))
+	if name != "" {
+		b = appendString(b, 8, name)
+	}
+	r := &rope{}
+	r.add(b)
+	r.addField(9, t.Bytes)
+	return r
+}
+
+// ReadTensor reads a file that holds one TensorProto, such as input_0.pb of a test data set, and
+// returns its name and contents.
+func ReadTensor(path string) (string, *tensor.Tensor, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", nil, fmt.Errorf("onnx: read tensor: %w", err)
+	}
+	name, t, err := ParseTensor(b)
+	if err != nil {
+		return name, nil, fmt.Errorf("onnx: tensor file %s: %w", path, err)
+	}
+	return name, t, nil
+}
+
+// ParseTensor reads a serialised TensorProto and returns its name and contents. The contents may share b.
+func ParseTensor(b []byte) (string, *tensor.Tensor, error) {
+	p, err := parseTensor(b)
+	if err != nil {
+		return "", nil, err
+	}
+	t, err := p.decode(nil)
+	return p.name, t, err
+}
+
+// MarshalTensor makes a serialised TensorProto with raw contents.
+func MarshalTensor(name string, t *tensor.Tensor) []byte { return encodeTensor(name, t).bytes() }
+
+// WriteTensor writes a file that holds t as one TensorProto.
+func WriteTensor(path, name string, t *tensor.Tensor) error {
+	return writeFile(path, encodeTensor(name, t).writeTo)
+}
