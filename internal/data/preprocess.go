@@ -191,19 +191,23 @@ func ParsePreprocess(b []byte) (Preprocess, error) {
 		p.Factor = *f.Factor
 	}
 	var err error
-	if p.Size, err = parseSize(f.Size, p.DoCenterCrop); err != nil {
+	if p.Size, err = parseSize(f.Size, p.DoCenterCrop || f.CropPct != 0); err != nil {
 		return Preprocess{}, fmt.Errorf("size: %w", err)
 	}
 	if p.CropSize, err = parseSize(f.CropSize, false); err != nil {
 		return Preprocess{}, fmt.Errorf("crop_size: %w", err)
 	}
-	// ConvNeXt: the size is that of the crop, and below 384 the picture is resized to size/crop_pct.
-	if s := p.Size; f.CropPct != 0 && s != nil && s.ShortestEdge > 0 && s.ShortestEdge < 384 && p.CropSize == nil {
+	// ConvNeXt: the size is that of the crop, and below 384 the picture is resized to size/crop_pct first.
+	if s := p.Size; f.CropPct != 0 && s != nil && s.ShortestEdge > 0 && p.CropSize == nil {
 		if f.CropPct < 0.05 || f.CropPct > 1 {
 			return Preprocess{}, fmt.Errorf("crop_pct %g is not from 0.05 to 1", f.CropPct)
 		}
-		p.DoCenterCrop, p.CropSize = true, Square(s.ShortestEdge)
-		p.Size = &Size{ShortestEdge: int(float64(s.ShortestEdge) / f.CropPct)}
+		if s.ShortestEdge >= 384 {
+			p.Size = Square(s.ShortestEdge)
+		} else {
+			p.DoCenterCrop, p.CropSize = true, Square(s.ShortestEdge)
+			p.Size = &Size{ShortestEdge: int(float64(s.ShortestEdge) / f.CropPct)}
+		}
 	}
 	return p, p.check()
 }
@@ -293,33 +297,37 @@ func (p Preprocess) For(channels, height, width int) (*Pipeline, error) {
 			return nil, fmt.Errorf("data: preprocess: %s has %d values, the model's input %d channels", v.key, n, channels)
 		}
 	}
-	// The last step that sets both sides decides; without one it is added.
+	if !p.DoResize {
+		p.Size = nil
+	}
+	// The last step that sets both sides decides the input's size. Where none does, one is added.
+	switch {
+	case p.DoCenterCrop:
+	case p.Size != nil && p.Size.Height == 0: // the other edge varies
+		p.DoCenterCrop = true
+	default:
+		p.DoResize = true
+	}
 	last, name := &p.CropSize, "crop_size"
 	if !p.DoCenterCrop {
-		if !p.DoResize || p.Size == nil || p.Size.Height > 0 {
-			p.DoResize = true
-			last, name = &p.Size, "size"
-		} else {
-			p.DoCenterCrop = true
-		}
-	}
-	given := *last
-	if given == nil && last == &p.CropSize && p.DoResize && p.Size != nil && p.Size.Height > 0 {
-		given = p.Size
+		last, name = &p.Size, "size"
 	}
 	h, w := height, width
-	if given != nil {
+	if given := *last; given != nil {
 		h, w = given.Height, given.Width
 		if height > 0 && h != height || width > 0 && w != width {
-			return nil, fmt.Errorf("data: preprocess: %s is %dx%d but the model's input is %s: mend the preprocessor or choose a preset",
-				name, h, w, side(height)+"x"+side(width))
+			return nil, fmt.Errorf("data: preprocess: %s is %dx%d but the model's input is %sx%s: mend the preprocessor or choose a preset",
+				name, h, w, side(height), side(width))
 		}
 	}
-	if h <= 0 {
-		h = max(w, 0)
+	if open := h <= 0 && w <= 0; open && p.Size != nil {
+		edge := max(p.Size.ShortestEdge, p.Size.LongestEdge)
+		h, w = max(p.Size.Height, edge), max(p.Size.Width, edge)
+	} else if open {
+		h, w = defaultSide, defaultSide
 	}
-	if h == 0 {
-		h = defaultSide
+	if h <= 0 {
+		h = w
 	}
 	if w <= 0 {
 		w = h
@@ -329,8 +337,7 @@ func (p Preprocess) For(channels, height, width int) (*Pipeline, error) {
 		p.Size = &Size{ShortestEdge: (max(h, w)*8 + 3) / 7}
 	}
 	pl := &Pipeline{Preprocess: p, Channels: channels, Height: h, Width: w}
-	pl.tabulate()
-	return pl, nil
+	return pl, pl.tabulate()
 }
 
 func side(n int) string {
@@ -340,7 +347,7 @@ func side(n int) string {
 	return fmt.Sprint(n)
 }
 
-func (pl *Pipeline) tabulate() {
+func (pl *Pipeline) tabulate() error {
 	pl.table = make([][256]float32, pl.Channels)
 	pl.fill = make([]uint8, pl.Channels)
 	for c := range pl.table {
@@ -353,11 +360,15 @@ func (pl *Pipeline) tabulate() {
 				v = (v - pl.Mean.at(c)) / pl.Std.at(c)
 			}
 			pl.table[c][i] = float32(v)
+			if math.IsInf(v, 0) || math.Abs(v) > math.MaxFloat32 {
+				return fmt.Errorf("data: preprocess: sample %d of channel %d becomes %g: mend rescale_factor, image_mean or image_std", i, c, v)
+			}
 			if math.Abs(v) < math.Abs(float64(pl.table[c][pl.fill[c]])) {
 				pl.fill[c] = uint8(i)
 			}
 		}
 	}
+	return nil
 }
 
 // Len is the number of values of one example: Channels*Height*Width.
@@ -411,8 +422,7 @@ func (pl *Pipeline) canvas(file []byte, crop bool) (raster, error) {
 
 // center is the window that the centre crop leaves of w by h pixels. It reaches outside a smaller picture, which gets a black border.
 func (pl *Pipeline) center(w, h int) window {
-	half := func(n int) int { return int(math.Floor(float64(n) / 2)) }
-	return window{half(w - pl.Width), half(h - pl.Height), pl.Width, pl.Height}
+	return window{(w - pl.Width) >> 1, (h - pl.Height) >> 1, pl.Width, pl.Height}
 }
 
 // values writes a picture of the model's size as planes of values.

@@ -1,0 +1,144 @@
+package data
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+)
+
+// Augment varies training pictures. However the spec orders them, the steps are: a random crop (else the centre one), flips, RandAugment, colour.
+type Augment struct {
+	Flip      bool    // mirrors left and right, half of the time
+	VFlip     bool    // mirrors top and bottom, half of the time
+	Crop      float64 // least share of the area that a random crop keeps; 0 for the centre crop
+	Color     float64 // brightness, contrast and saturation are multiplied by 1-Color to 1+Color
+	Ops       int     // operations of RandAugment (Cubuk et al. 2019), 0 for none
+	Magnitude int     // their strength, 1 to 10
+}
+
+// AugmentHelp tells what ParseAugment knows.
+const AugmentHelp = "none, flip, vflip, crop:MIN_AREA (0.05 to 1), color:STRENGTH (0 to 1), rand:OPS:MAGNITUDE (1 to 10 each)"
+
+// ParseAugment reads a comma list such as flip,crop:0.8,color:0.2,rand:2:9. "none" and "" are nil. An error lists what is known.
+func ParseAugment(spec string) (*Augment, error) {
+	if spec == "" || spec == "none" {
+		return nil, nil
+	}
+	a := new(Augment)
+	seen := map[string]bool{}
+	for _, item := range strings.Split(spec, ",") {
+		name, args, _ := strings.Cut(item, ":")
+		var err error
+		switch name {
+		case "flip":
+			a.Flip, err = true, noArgument(item)
+		case "vflip":
+			a.VFlip, err = true, noArgument(item)
+		case "crop":
+			a.Crop, err = fraction(args, 0.05)
+		case "color":
+			a.Color, err = fraction(args, 0)
+		case "rand":
+			ops, magnitude, _ := strings.Cut(args, ":")
+			if a.Ops, err = oneToTen(ops); err == nil {
+				a.Magnitude, err = oneToTen(magnitude)
+			}
+		default:
+			err = fmt.Errorf("unknown step %q", name)
+		}
+		if err == nil && seen[name] {
+			err = fmt.Errorf("%s is given twice", name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("data: augment %q: %w; known: %s", spec, err, AugmentHelp)
+		}
+		seen[name] = true
+	}
+	return a, nil
+}
+
+func noArgument(item string) error {
+	if name, _, ok := strings.Cut(item, ":"); ok {
+		return fmt.Errorf("%s takes no number", name)
+	}
+	return nil
+}
+
+func fraction(s string, least float64) (float64, error) {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v >= least && v <= 1) || v == 0 {
+		return 0, fmt.Errorf("%q is not a number from %g to 1", s, least)
+	}
+	return v, nil
+}
+
+func oneToTen(s string) (int, error) {
+	v, err := strconv.Atoi(s)
+	if err != nil || v < 1 || v > 10 {
+		return 0, fmt.Errorf("%q is not a whole number from 1 to 10", s)
+	}
+	return v, nil
+}
+
+// String is the spec that ParseAugment reads.
+func (a *Augment) String() string {
+	if a == nil {
+		return "none"
+	}
+	var s []string
+	if a.Flip {
+		s = append(s, "flip")
+	}
+	if a.VFlip {
+		s = append(s, "vflip")
+	}
+	if a.Crop > 0 {
+		s = append(s, fmt.Sprintf("crop:%v", a.Crop))
+	}
+	if a.Color > 0 {
+		s = append(s, fmt.Sprintf("color:%v", a.Color))
+	}
+	if a.Ops > 0 {
+		s = append(s, fmt.Sprintf("rand:%d:%d", a.Ops, a.Magnitude))
+	}
+	return strings.Join(s, ",")
+}
+
+// apply returns a picture of the model's size made from the resized picture r, which is left as it is.
+func (a *Augment) apply(r raster, pl *Pipeline, rng *rand.Rand) raster {
+	if a.Crop > 0 {
+		r = r.resize(pl.Resample, a.cut(r, pl, rng), pl.Width, pl.Height, window{0, 0, pl.Width, pl.Height})
+	} else {
+		c := pl.center(r.w, r.h)
+		r = r.crop(c.x, c.y, c.w, c.h)
+	}
+	r = raster{r.w, r.h, r.c, append([]uint8(nil), r.pix...)}
+	if a.Flip && rng.IntN(2) == 1 {
+		r = r.orient(2)
+	}
+	if a.VFlip && rng.IntN(2) == 1 {
+		r = r.orient(4)
+	}
+	for range a.Ops {
+		r = randOps[rng.IntN(len(randOps))](r, float64(a.Magnitude)/10, pl.fill, rng)
+	}
+	if a.Color > 0 {
+		for _, adjust := range []func(raster, float64) raster{brightness, contrast, saturation} {
+			r = adjust(r, 1+a.Color*(2*rng.Float64()-1))
+		}
+	}
+	return r
+}
+
+// cut picks a part of r: an area from Crop to all of it, its shape that of the model's input stretched by 3/4 to 4/3
+// (Szegedy et al. 2015), anywhere in the picture.
+func (a *Augment) cut(r raster, pl *Pipeline, rng *rand.Rand) rect {
+	area := (a.Crop + (1-a.Crop)*rng.Float64()) * float64(r.w) * float64(r.h)
+	aspect := float64(pl.Width) / float64(pl.Height) * math.Exp((2*rng.Float64()-1)*math.Log(4./3))
+	w := min(math.Sqrt(area*aspect), float64(r.w))
+	h := min(area/w, float64(r.h))
+	x, y := rng.Float64()*(float64(r.w)-w), rng.Float64()*(float64(r.h)-h)
+	return rect{x, y, x + w, y + h}
+}

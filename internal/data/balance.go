@@ -1,0 +1,57 @@
+package data
+
+import "fmt"
+
+// Counts is the number of examples of each class.
+func (d *Dataset) Counts() []int {
+	n := make([]int, len(d.Classes))
+	for _, e := range d.Examples {
+		if e.Label >= 0 {
+			n[e.Label]++
+		}
+	}
+	return n
+}
+
+// Weights is the weight of each class in a loss that is to count all classes alike: inverse to its frequency, and 1 on average over the
+// examples. A class without examples weighs 0.
+func (d *Dataset) Weights() []float32 {
+	counts := d.Counts()
+	total, present := 0, 0
+	for _, n := range counts {
+		if total += n; n > 0 {
+			present++
+		}
+	}
+	w := make([]float32, len(counts))
+	for c, n := range counts {
+		if n > 0 {
+			w[c] = float32(float64(total) / float64(present*n))
+		}
+	}
+	return w
+}
+
+// Balance describes the class sizes in one line; unequal is true where the largest class has at least twice the smallest's examples.
+func (d *Dataset) Balance() (text string, unequal bool) {
+	counts := d.Counts()
+	lo, hi := 0, 0
+	for c, n := range counts {
+		if n < counts[lo] {
+			lo = c
+		}
+		if n > counts[hi] {
+			hi = c
+		}
+	}
+	if counts[lo] == counts[hi] {
+		return fmt.Sprintf("%d examples, %d in each of %d classes", d.Len(), counts[lo], len(counts)), false
+	}
+	text = fmt.Sprintf("%d examples in %d classes, from %d (%s) to %d (%s)",
+		d.Len(), len(counts), counts[lo], d.Classes[lo], counts[hi], d.Classes[hi])
+	if counts[hi] < 2*counts[lo] {
+		return text, false
+	}
+	share := 100 * float64(counts[hi]) / float64(d.Len())
+	return fmt.Sprintf("%s; always guessing %s would be right for %.1f%%", text, d.Classes[hi], share), true
+}

@@ -1,0 +1,218 @@
+// Package data turns what a user has into batches of a model's inputs and labels: class folders of pictures here.
+//
+// Open reads the folders once, leaves out what is damaged and splits off a validation set. A Dataset then yields examples
+// in any order, each prepared as the model's Preprocess says; its Loader prepares them in parallel, ahead of who reads. Whatever
+// is random is seeded by (run, epoch, example), so that the number of threads changes nothing.
+package data
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// Options say how data are opened. The zero value decodes everything once, keeps nothing in memory and does not augment.
+type Options struct {
+	Val     string // where the validation examples are; "" for path/val, else a tenth is held out
+	Seed    uint64 // the run's seed: what is held out, the augmentation
+	Workers int    // goroutines that decode; 0 for one per processor
+
+	// Pipeline prepares examples. Without one a Dataset can be looked at but not read.
+	Pipeline *Pipeline
+	// Augment varies the training examples, nil for not at all.
+	Augment *Augment
+	// Budget is how many bytes of resized pictures may be kept in memory, training and validation together. The check for
+	// damaged files fills it, so that what fits is decoded once in a run.
+	Budget int64
+	// Trusted says of a file's digest that the content is known to decode (a cache holds what was computed from it), which spares
+	// the check. Nil trusts nothing.
+	Trusted func([sha256.Size]byte) bool
+}
+
+func (o Options) workers() int {
+	if o.Workers > 0 {
+		return o.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// Example is one file and its class.
+type Example struct {
+	Path  string
+	Label int // an index into the classes; -1 where it is not known
+}
+
+// Skipped is a file that was left out and why.
+type Skipped struct {
+	Path string
+	Err  error
+}
+
+// Dataset is a list of examples in the order of their classes and paths. It is safe for concurrent use.
+type Dataset struct {
+	Root     string
+	Classes  []string // in sorted order, or as given
+	Examples []Example
+	Skipped  []Skipped // damaged files
+	HeldOut  bool      // these examples were taken from the training folder
+
+	opt      Options
+	augment  *Augment
+	whole    bool // pictures are kept as resized, before the crop
+	memory   *memory
+	pictures []atomic.Pointer[raster]
+	digests  []atomic.Pointer[[sha256.Size]byte]
+}
+
+// memory is what is left of a budget, in bytes.
+type memory struct{ left atomic.Int64 }
+
+func (m *memory) take(n int) bool {
+	if m.left.Add(-int64(n)) < 0 {
+		m.left.Add(int64(n))
+		return false
+	}
+	return true
+}
+
+func newDataset(root string, classes []string, examples []Example, opt Options, mem *memory, augment *Augment) *Dataset {
+	return &Dataset{Root: root, Classes: classes, Examples: examples, opt: opt, augment: augment, whole: augment != nil, memory: mem,
+		pictures: make([]atomic.Pointer[raster], len(examples)),
+		digests:  make([]atomic.Pointer[[sha256.Size]byte], len(examples))}
+}
+
+// Len is the number of examples.
+func (d *Dataset) Len() int { return len(d.Examples) }
+
+// Digest is the SHA-256 digest of example i's file, read when first asked for.
+func (d *Dataset) Digest(i int) ([sha256.Size]byte, error) {
+	if p := d.digests[i].Load(); p != nil {
+		return *p, nil
+	}
+	b, err := readPicture(d.Examples[i].Path)
+	if err != nil {
+		return [sha256.Size]byte{}, fmt.Errorf("data: %s: %w", d.Examples[i].Path, err)
+	}
+	return d.digest(i, b), nil
+}
+
+func (d *Dataset) digest(i int, file []byte) [sha256.Size]byte {
+	s := sha256.Sum256(file)
+	d.digests[i].Store(&s)
+	return s
+}
+
+// Plain is the epoch of examples that are not augmented.
+const Plain = -1
+
+// Read writes example i to dst, which holds Pipeline.Len values: as every model input is prepared for Plain, augmented by
+// (seed, epoch, i) for any other epoch of a Dataset with augmentation.
+func (d *Dataset) Read(i, epoch int, dst []float32) error {
+	r, err := d.picture(i)
+	if err != nil {
+		return fmt.Errorf("data: %s: %w", d.Examples[i].Path, err)
+	}
+	pl := d.opt.Pipeline
+	switch {
+	case d.augment != nil && epoch != Plain:
+		r = d.augment.apply(r, pl, random(d.opt.Seed, epoch, i))
+	case d.whole:
+		c := pl.center(r.w, r.h)
+		r = r.crop(c.x, c.y, c.w, c.h)
+	}
+	pl.values(r, dst)
+	return nil
+}
+
+// picture returns example i decoded and resized, from memory where it is kept.
+func (d *Dataset) picture(i int) (raster, error) {
+	if p := d.pictures[i].Load(); p != nil {
+		return *p, nil
+	}
+	file, err := readPicture(d.Examples[i].Path)
+	if err != nil {
+		return raster{}, err
+	}
+	return d.decode(i, file)
+}
+
+func (d *Dataset) decode(i int, file []byte) (raster, error) {
+	if d.opt.Pipeline == nil {
+		return decode(file, 3)
+	}
+	r, err := d.opt.Pipeline.canvas(file, !d.whole)
+	if err == nil && d.memory.take(len(r.pix)) && !d.pictures[i].CompareAndSwap(nil, &r) {
+		d.memory.left.Add(int64(len(r.pix)))
+	}
+	return r, err
+}
+
+// check leaves out the damaged examples. More than a tenth of them is an error.
+func (d *Dataset) check(ctx context.Context) error {
+	good, err := d.findDamaged(ctx)
+	if err != nil {
+		return err
+	}
+	if n := len(d.Skipped); n*10 > d.Len() {
+		return fmt.Errorf("data: %d of %d pictures in %s are damaged, more than a tenth (the first: %s: %w): repair or remove them",
+			n, d.Len(), d.Root, d.Skipped[0].Path, d.Skipped[0].Err)
+	}
+	*d = *d.subset(good)
+	return nil
+}
+
+// findDamaged decodes the examples in parallel, fills d.Skipped and returns the indices of the others.
+func (d *Dataset) findDamaged(ctx context.Context) (good []int, err error) {
+	errs := make([]error, d.Len())
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(d.opt.workers(), d.Len()) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < d.Len() && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				errs[i] = d.checkOne(i)
+			}
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for i, err := range errs {
+		if err == nil {
+			good = append(good, i)
+		} else {
+			d.Skipped = append(d.Skipped, Skipped{d.Examples[i].Path, err})
+		}
+	}
+	return good, nil
+}
+
+func (d *Dataset) checkOne(i int) error {
+	file, err := readPicture(d.Examples[i].Path)
+	if err != nil {
+		return err
+	}
+	if d.opt.Trusted != nil && d.opt.Trusted(d.digest(i, file)) {
+		return nil
+	}
+	_, err = d.decode(i, file)
+	return err
+}
+
+// subset returns the examples at the given indices with what is known of them.
+func (d *Dataset) subset(indices []int) *Dataset {
+	examples := make([]Example, len(indices))
+	for k, i := range indices {
+		examples[k] = d.Examples[i]
+	}
+	s := newDataset(d.Root, d.Classes, examples, d.opt, d.memory, d.augment)
+	s.Skipped, s.HeldOut, s.whole = d.Skipped, d.HeldOut, d.whole
+	for k, i := range indices {
+		s.pictures[k].Store(d.pictures[i].Load())
+		s.digests[k].Store(d.digests[i].Load())
+	}
+	return s
+}

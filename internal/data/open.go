@@ -1,0 +1,165 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Open reads class folders of pictures for training: path/train and path/val where both exist; else path, and for
+// validation opt.Val or, where that is "", a tenth of each class that opt.Seed picks. Errors say what is wrong, where, and how to mend it.
+func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, err error) {
+	trainPath, valPath, split := splitFolders(path)
+	if !split {
+		trainPath, valPath = path, ""
+	}
+	if opt.Val != "" {
+		valPath = opt.Val
+		if _, v, ok := splitFolders(opt.Val); ok {
+			valPath = v
+		}
+	}
+	folders, err := classFolders(trainPath)
+	if err != nil {
+		return nil, nil, err
+	}
+	classes := names(folders)
+	switch {
+	case len(classes) == 1 && classes[0] == "train":
+		return nil, nil, fmt.Errorf("data: %s has a folder train but none named val: add it, or give %s/train", path, path)
+	case len(classes) == 1:
+		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of pictures", trainPath, classes[0])
+	}
+	mem := new(memory)
+	mem.left.Store(opt.Budget)
+	train = newDataset(trainPath, classes, label(folders, classes), opt, mem, opt.Augment)
+	if valPath != "" { // before any picture is decoded: a wrong folder is told at once
+		if val, err = labelled(valPath, classes, opt, mem); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := train.check(ctx); err != nil {
+		return nil, nil, err
+	}
+	for c, n := range train.Counts() {
+		if n == 0 {
+			return nil, nil, fmt.Errorf("data: class %s of %s has no undamaged picture (%v): repair or remove it",
+				classes[c], trainPath, train.Skipped[0].Err)
+		}
+	}
+	if val != nil {
+		return train, val, val.check(ctx)
+	}
+	rest, held := holdOut(train, opt.Seed)
+	if len(held) == 0 {
+		return nil, nil, fmt.Errorf("data: no class of %s has two pictures, so none can be held out: give a validation folder", trainPath)
+	}
+	val = train.subset(held)
+	val.HeldOut, val.augment, val.Skipped = true, nil, nil
+	return train.subset(rest), val, nil
+}
+
+// OpenEval reads class folders of pictures for a model whose classes are known: path/val where path/train and path/val exist, else path.
+func OpenEval(ctx context.Context, path string, classes []string, opt Options) (*Dataset, error) {
+	if _, v, ok := splitFolders(path); ok {
+		path = v
+	}
+	mem := new(memory)
+	mem.left.Store(opt.Budget)
+	d, err := labelled(path, classes, opt, mem)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.check(ctx)
+}
+
+// OpenFiles makes a Dataset of single files without labels. A damaged one is skipped; it is an error when all are.
+func OpenFiles(ctx context.Context, files []string, opt Options) (*Dataset, error) {
+	if len(files) == 0 {
+		return nil, errors.New("data: no file given")
+	}
+	examples := make([]Example, len(files))
+	for i, f := range files {
+		examples[i] = Example{f, -1}
+	}
+	mem := new(memory)
+	mem.left.Store(opt.Budget)
+	d := newDataset("", nil, examples, opt, mem, nil)
+	good, err := d.findDamaged(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(good) == 0 {
+		return nil, fmt.Errorf("data: %s: %w", d.Skipped[0].Path, d.Skipped[0].Err)
+	}
+	return d.subset(good), nil
+}
+
+// labelled lists the class folders of path, whose names must be among classes.
+func labelled(path string, classes []string, opt Options, mem *memory) (*Dataset, error) {
+	folders, err := classFolders(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range folders {
+		if !slices.Contains(classes, f.name) {
+			return nil, fmt.Errorf("data: class %s of %s is none that training saw (%s): rename or remove the folder", f.name, path, list(classes))
+		}
+	}
+	return newDataset(path, classes, label(folders, classes), opt, mem, nil), nil
+}
+
+func names(folders []class) []string {
+	n := make([]string, len(folders))
+	for i, f := range folders {
+		n[i] = f.name
+	}
+	return n
+}
+
+func label(folders []class, classes []string) []Example {
+	var examples []Example
+	for _, f := range folders {
+		l := slices.Index(classes, f.name)
+		for _, path := range f.files {
+			examples = append(examples, Example{path, l})
+		}
+	}
+	return examples
+}
+
+// list joins names, the first few of many.
+func list(names []string) string {
+	const most = 8
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// holdOut splits the indices of d: of each class a tenth, rounded, at least one and never the only one, picked by seed. Both parts keep d's order.
+func holdOut(d *Dataset, seed uint64) (rest, held []int) {
+	byClass := make([][]int, len(d.Classes))
+	for i, e := range d.Examples {
+		byClass[e.Label] = append(byClass[e.Label], i)
+	}
+	for c, of := range byClass {
+		n := 0
+		if len(of) > 1 {
+			n = max(1, (len(of)+5)/10)
+		}
+		order := random(seed, Plain, c).Perm(len(of))
+		for k, p := range order {
+			if k < n {
+				held = append(held, of[p])
+			} else {
+				rest = append(rest, of[p])
+			}
+		}
+	}
+	slices.Sort(rest)
+	slices.Sort(held)
+	return rest, held
+}
