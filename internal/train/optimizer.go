@@ -1,0 +1,195 @@
+// Package train fits thawed parameters: losses, optimisers, schedules, metrics, checkpoints, the run
+// directory and the event stream that all views of a run read.
+package train
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Optimizer updates thawed parameters from their gradients by one rule. It works in float32: a
+// parameter of another float type has a float32 master copy that is rounded into the parameter after
+// every step, so that updates smaller than the type's spacing add up.
+//
+// An Optimizer is not safe for use by several goroutines at once.
+type Optimizer struct {
+	rule  rule
+	slots []*Slot
+	state map[string]*slotState
+	w, g  []float32 // scratch for parameters that cannot be updated where they are
+}
+
+// rule is one update rule.
+type rule interface {
+	// kinds names the per-element state, each a float32 for every thawed element.
+	kinds() []string
+	// step updates w from its gradient g at step t (from 1). state is in the order of kinds.
+	step(w, g []float32, state [][]float32, t int64, lr float64, decay bool)
+}
+
+// slotState is what the optimiser knows of one slot besides its value.
+type slotState struct {
+	step   int64       // updates so far
+	kinds  [][]float32 // in the order of rule.kinds
+	master []float32   // nil for float32 parameters
+}
+
+// Add takes parameters into training with fresh state; those already there keep theirs. It errors,
+// and adds none, on a name that is taken and on a slot that does not fit together.
+func (o *Optimizer) Add(slots ...*Slot) error {
+	taken := map[string]bool{}
+	for _, s := range slots {
+		if o.state[s.Name] != nil || taken[s.Name] {
+			return fmt.Errorf("train: parameter %q is in the optimiser already", s.Name)
+		}
+		if err := s.check(); err != nil {
+			return err
+		}
+		taken[s.Name] = true
+	}
+	for _, s := range slots {
+		st := &slotState{}
+		for range o.rule.kinds() {
+			st.kinds = append(st.kinds, tensor.New(tensor.Float32, s.Len()).F32())
+		}
+		if s.Value.DType != tensor.Float32 {
+			st.master = make([]float32, s.Len())
+			s.gather(st.master, s.Value)
+		}
+		o.state[s.Name] = st
+		o.slots = append(o.slots, s)
+	}
+	return nil
+}
+
+// Remove takes parameters out of training and drops their state. It errors, and removes none, on a
+// name that is not there.
+func (o *Optimizer) Remove(names ...string) error {
+	for _, n := range names {
+		if o.state[n] == nil {
+			return fmt.Errorf("train: parameter %q is not in the optimiser", n)
+		}
+	}
+	for _, n := range names {
+		delete(o.state, n)
+	}
+	o.slots = slices.DeleteFunc(o.slots, func(s *Slot) bool { return o.state[s.Name] == nil })
+	return nil
+}
+
+// Slots lists the parameters in training in the order they were added.
+func (o *Optimizer) Slots() []*Slot { return slices.Clone(o.slots) }
+
+// Step updates every parameter once at learning rate lr. A slot without a gradient is skipped, and
+// its own count of steps stands still, as in PyTorch. It errors, and changes nothing, when a gradient
+// does not fit its parameter.
+func (o *Optimizer) Step(lr float64) error {
+	for _, s := range o.slots {
+		if err := s.checkGrad(); err != nil {
+			return err
+		}
+	}
+	for _, s := range o.slots {
+		if s.Grad != nil {
+			o.stepSlot(s, o.state[s.Name], lr*float64(s.LR))
+		}
+	}
+	return nil
+}
+
+func (o *Optimizer) stepSlot(s *Slot, st *slotState, lr float64) {
+	w, g := st.master, []float32(nil)
+	switch {
+	case w != nil:
+	case s.direct(s.Value):
+		w = s.Value.F32()
+	default:
+		o.w = grow(o.w, s.Len())
+		w = o.w
+		s.gather(w, s.Value)
+	}
+	if s.direct(s.Grad) {
+		g = s.Grad.F32()
+	} else {
+		o.g = grow(o.g, s.Len())
+		g = o.g
+		s.gather(g, s.Grad)
+	}
+	st.step++
+	o.rule.step(w, g, st.kinds, st.step, lr, s.Decay)
+	if !s.direct(s.Value) {
+		s.scatter(w)
+	}
+}
+
+// grow returns a slice of n elements with b's memory where that is large enough.
+func grow(b []float32, n int) []float32 {
+	if cap(b) < n {
+		return make([]float32, n)
+	}
+	return b[:n]
+}
+
+// State returns the optimiser's state as named tensors that share its memory: "step/NAME" (int64
+// scalar), one vector over the thawed elements for each of the rule's kinds, as "exp_avg/NAME", and
+// "master/NAME" where the parameter is not float32.
+func (o *Optimizer) State() map[string]*tensor.Tensor {
+	out := map[string]*tensor.Tensor{}
+	for _, s := range o.slots {
+		st := o.state[s.Name]
+		out["step/"+s.Name] = tensor.Scalar(st.step)
+		for i, kind := range o.rule.kinds() {
+			out[kind+"/"+s.Name] = tensor.Of(st.kinds[i])
+		}
+		if st.master != nil {
+			out["master/"+s.Name] = tensor.Of(st.master)
+		}
+	}
+	return out
+}
+
+// SetState copies a state that State gave into the optimiser, which must hold the same parameters
+// under the same rule. It errors, and changes nothing, when a tensor is missing, left over or of
+// another type or shape.
+func (o *Optimizer) SetState(state map[string]*tensor.Tensor) error {
+	own := o.State()
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		w, g := own[name], state[name]
+		if g == nil {
+			return fmt.Errorf("train: optimiser state lacks %q", name)
+		}
+		if g.DType != w.DType || !g.Shape.Equal(w.Shape) {
+			return fmt.Errorf("train: optimiser state %q is %v %v, want %v %v", name, g.DType, g.Shape, w.DType, w.Shape)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(state)) {
+		if own[name] == nil {
+			return fmt.Errorf("train: optimiser state %q belongs to no parameter in training", name)
+		}
+	}
+	for _, s := range o.slots {
+		st := o.state[s.Name]
+		st.step = state["step/"+s.Name].I64()[0]
+		for i, kind := range o.rule.kinds() {
+			copy(st.kinds[i], state[kind+"/"+s.Name].F32())
+		}
+		if st.master != nil {
+			copy(st.master, state["master/"+s.Name].F32())
+		}
+	}
+	return nil
+}
+
+// Bytes is the memory that the state of one parameter with n thawed elements of type dt takes.
+func (o *Optimizer) Bytes(dt tensor.DType, n int) int64 {
+	k := len(o.rule.kinds())
+	if dt != tensor.Float32 {
+		k++
+	}
+	return 4 * int64(k) * int64(n)
+}
+
+func newOptimizer(r rule) *Optimizer { return &Optimizer{rule: r, state: map[string]*slotState{}} }
