@@ -487,7 +487,7 @@ func registerActivation(a activation) {
 		a.attrs = []ir.Attrs{nil}
 	}
 	if a.values == nil {
-		a.values = []float32{-20, -4, -2.5, -1.3, -0.7, -0.2, -0.01, 0.01, 0.2, 0.7, 1.3, 2.2, 4, 20}
+		a.values = []float32{-20, -4, -2.4, -1.3, -0.7, -0.2, -0.01, 0.01, 0.2, 0.7, 1.3, 2.2, 4, 20}
 	}
 	var cases, gradCases []ir.Case
 	for _, at := range a.attrs {

@@ -55,6 +55,8 @@ func init() {
 			{Name: "broadcast", Inputs: []*tensor.Tensor{random(2, 1, 3, 5), random(3, 5, 2)}},
 			{Name: "broadcast shared a", Inputs: []*tensor.Tensor{random(3, 5), random(2, 5, 4)}},
 			{Name: "constant weight", Inputs: []*tensor.Tensor{random(2, 3, 5), random(5, 4), random(4)}, Const: []int{1, 2}},
+			{Name: "fused", Inputs: []*tensor.Tensor{random(2, 3, 5), random(5, 4), random(4), random(2, 3, 4)}, Const: []int{0, 1, 2, 3}, Attrs: ir.Attrs{"act": "gelu"}},
+			{Name: "fused heads", Inputs: []*tensor.Tensor{random(2, 3, 5), random(2, 5, 4), random(4), random(2, 3, 4)}, Const: []int{0, 1, 2, 3}, Attrs: ir.Attrs{"act": "relu"}},
 			{Name: "large", Inputs: []*tensor.Tensor{random(65, 130), random(130, 70)}},
 		},
 	})
