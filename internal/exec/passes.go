@@ -13,14 +13,31 @@ type pass struct {
 	run  func(*ir.Graph) error
 }
 
-// passes is the compiler: they run from top to bottom, once.
-var passes = []pass{
-	{"fold", "constants first, so that later passes see contents instead of arithmetic", Fold},
-	{"prune", "drops what folding left without a reader", func(g *ir.Graph) error { g.Prune(); return nil }},
-}
+// The compiler is two tables of passes. Those of the first run on the whole model, before it is split
+// and differentiated; those of the second on each region by itself. Each runs once, from top to bottom.
+var (
+	modelPasses = []pass{
+		{"fold", "frozen weights are constants: whatever they determine is computed first", Fold},
+		{"prune", "drops what folding left without a reader", prune},
+		{"batchnorm", "a frozen norm disappears into the frozen convolution before it, while both are still neighbours", foldBatchNorms},
+		{"norms", "normalisations written out as arithmetic become one operator with one gradient", fuseNorms},
+		{"activations", "likewise", fuseActivations},
+		{"channels-last", "after fusing, so that fewer operators need a rule; before splitting, so that the frontier and all gradients follow", channelsLast},
+		{"fold", "transposed constants", Fold},
+	}
+	regionPasses = []pass{
+		{"fold", "gradients of constants are constants", Fold},
+		{"prune", "gradient rules may compute what nobody reads", prune},
+		{"common", "gradient rules recompute what the forward pass has", common},
+	}
+)
 
-// optimise runs the pass table.
-func optimise(g *ir.Graph) error {
+func prune(g *ir.Graph) error { g.Prune(); return nil }
+
+// Simplify runs the passes on a whole specialised model.
+func Simplify(g *ir.Graph) error { return runPasses(g, modelPasses) }
+
+func runPasses(g *ir.Graph, passes []pass) error {
 	for _, p := range passes {
 		if err := p.run(g); err != nil {
 			return fmt.Errorf("exec: pass %s: %w", p.name, err)

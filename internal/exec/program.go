@@ -28,9 +28,9 @@ type step struct {
 	scratch []byte
 }
 
-// Compile runs the pass table over g, binds every node and plans memory. The program owns g.
+// Compile runs the region passes over g, binds every node and plans memory. The program owns g.
 func Compile(g *ir.Graph) (*Program, error) {
-	if err := optimise(g); err != nil {
+	if err := runPasses(g, regionPasses); err != nil {
 		return nil, err
 	}
 	return bind(g)
@@ -223,3 +223,6 @@ func (p *Program) ArenaBytes() int { return len(p.arena) }
 func (p *Program) Output(name string) int {
 	return slices.IndexFunc(p.graph.Outputs, func(v *ir.Value) bool { return v.Name == name })
 }
+
+// OutputTensor is the view through which output i is read after a run.
+func (p *Program) OutputTensor(i int) *tensor.Tensor { return p.out[i] }

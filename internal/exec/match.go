@@ -1,0 +1,104 @@
+package exec
+
+import (
+	"math"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+)
+
+// matcher finds subgraphs by pattern and replaces them by one operator. Rules look from the last node
+// of a pattern back; what they replace must have no reader outside.
+type matcher struct {
+	g     *ir.Graph
+	users map[*ir.Value]int
+}
+
+// rewrite runs rule over every node; a rule that matches returns the operator to put in its place.
+// Patterns overlap, so it repeats until nothing matches.
+func rewrite(g *ir.Graph, rules ...func(m *matcher, n *ir.Node) *ir.Node) error {
+	for {
+		m := &matcher{g: g, users: map[*ir.Value]int{}}
+		for _, n := range g.Nodes {
+			for _, v := range n.Inputs {
+				m.users[v]++
+			}
+		}
+		for _, v := range g.Outputs {
+			m.users[v]++
+		}
+		changed := false
+		for i, n := range g.Nodes {
+			for _, rule := range rules {
+				r := rule(m, n)
+				if r == nil {
+					continue
+				}
+				if err := m.replace(i, n, r); err != nil {
+					return err
+				}
+				changed = true
+				break
+			}
+			if changed {
+				break
+			}
+		}
+		if !changed {
+			g.Prune()
+			return nil
+		}
+	}
+}
+
+// replace puts r in n's place: r's output 0 takes over the identity of n's.
+func (m *matcher) replace(at int, n, r *ir.Node) error {
+	types, err := ir.Lookup(r.Op).Infer(r)
+	if err != nil {
+		return r.Errorf("%w", err)
+	}
+	m.g.AddNode(r, types)
+	m.g.Nodes = m.g.Nodes[:len(m.g.Nodes)-1]
+	y := n.Outputs[0]
+	r.Outputs = slices.Clone(r.Outputs[:1])
+	r.Outputs[0] = y
+	y.Node, y.Out = r, 0
+	m.g.Nodes[at] = r
+	m.g.Prune()
+	return nil
+}
+
+// by returns the node that computes v when it is op and v has no other reader; nil otherwise.
+func (m *matcher) by(v *ir.Value, op string) *ir.Node {
+	if v == nil || v.Node == nil || v.Node.Op != op || v.Out != 0 || m.users[v] != 1 {
+		return nil
+	}
+	return v.Node
+}
+
+// operands gives a binary node's inputs in the order (matches, other) for the first input that f accepts.
+func operands(n *ir.Node, f func(v *ir.Value) bool) (yes, other *ir.Value) {
+	if len(n.Inputs) != 2 {
+		return nil, nil
+	}
+	for i, v := range n.Inputs {
+		if f(v) {
+			return v, n.Inputs[1-i]
+		}
+	}
+	return nil, nil
+}
+
+// number is the single value that a constant holds.
+func number(v *ir.Value) (float64, bool) {
+	if !v.IsConst() || v.Type.Shape.Len() != 1 || !v.Type.DType.IsFloat() {
+		return 0, false
+	}
+	return v.Data.Float64s()[0], true
+}
+
+// isNumber reports whether v is a constant equal to want within the rounding of half precision.
+func isNumber(v *ir.Value, want float64) bool {
+	x, ok := number(v)
+	return ok && math.Abs(x-want) <= 1e-3*math.Abs(want)
+}

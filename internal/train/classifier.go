@@ -1,0 +1,136 @@
+package train
+
+import (
+	"regexp"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+)
+
+// Classifier is the last layer of a model that maps features to scores of classes.
+type Classifier struct {
+	Features *ir.Value // what it reads
+	Scores   *ir.Value // what it gives, before any softmax
+	Weights  []string  // its weights' names
+}
+
+// FindClassifier looks for the classifier of a raw graph: from an output backwards, through what only
+// reshapes, pools or normalises scores, to the first matrix product with a weight. It returns nil for a
+// trunk, a model whose output is features.
+//
+// A 1x1 convolution counts where it reads a pooled map or is named as a classifier; elsewhere it is
+// taken for the last convolution of a trunk.
+func FindClassifier(raw *ir.Graph) *Classifier {
+	for i := len(raw.Outputs) - 1; i >= 0; i-- {
+		if c := classifierBefore(raw.Outputs[i]); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+var classifierName = regexp.MustCompile(`(?i)(classifier|head|logits|predictions|\bfc\b|last_linear)`)
+
+func classifierBefore(v *ir.Value) *Classifier {
+	c := &Classifier{}
+	for range 32 {
+		n := v.Node
+		if n == nil {
+			return nil
+		}
+		switch n.Op {
+		case "Gemm", "MatMul", "FusedMatMul":
+			w := weightBehind(n.In(1))
+			if w == nil {
+				return nil
+			}
+			c.take(n, w, v)
+			return c
+		case "Conv":
+			w := weightBehind(n.In(1))
+			if w == nil || !pointwise(w) || !(pooled(n.In(0), 8) || classifierName.MatchString(n.Name)) {
+				return nil
+			}
+			c.take(n, w, v)
+			return c
+		case "Add", "Sub":
+			var next *ir.Value
+			for _, in := range n.Inputs {
+				if w := weightBehind(in); w != nil {
+					c.Weights = append(c.Weights, w.Name)
+				} else if in != nil && in.Kind == ir.Result && next == nil {
+					next = in
+				}
+			}
+			if next == nil || n.Op == "Add" && len(c.Weights) == 0 && n.In(1).Kind == ir.Result {
+				return nil
+			}
+			if len(c.Weights) > 0 {
+				c.Scores = v
+			}
+			v = next
+		case "Softmax", "LogSoftmax", "Sigmoid", "Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast",
+			"GlobalAveragePool", "ReduceMean", "Relu", "Mul", "Div", "Exp", "Transpose":
+			v = n.In(0)
+		default:
+			return nil
+		}
+		if v == nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (c *Classifier) take(n *ir.Node, w, out *ir.Value) {
+	c.Features = n.In(0)
+	c.Weights = append([]string{w.Name}, c.Weights...)
+	if b := weightBehind(n.In(2)); b != nil {
+		c.Weights = append(c.Weights, b.Name)
+	}
+	if c.Scores == nil {
+		c.Scores = out
+	}
+}
+
+// weightBehind follows v through nodes that only pass a weight on.
+func weightBehind(v *ir.Value) *ir.Value {
+	for range 8 {
+		if v == nil || v.Kind == ir.Param {
+			return v
+		}
+		if v.Node == nil {
+			return nil
+		}
+		switch v.Node.Op {
+		case "Identity", "Transpose", "Reshape", "Cast", "Squeeze", "Unsqueeze", "DequantizeLinear":
+			v = v.Node.In(0)
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+func pointwise(w *ir.Value) bool {
+	for _, d := range w.Type.Shape[min(2, len(w.Type.Shape)):] {
+		if d != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// pooled reports whether v comes out of a global pooling, activations and convolutions of the pooled
+// vector apart.
+func pooled(v *ir.Value, depth int) bool {
+	if v == nil || v.Node == nil || depth == 0 {
+		return false
+	}
+	switch v.Node.Op {
+	case "GlobalAveragePool", "GlobalMaxPool", "ReduceMean":
+		return true
+	case "Relu", "HardSwish", "HardSigmoid", "Mul", "Dropout", "Conv", "Identity", "Reshape", "Clip":
+		return pooled(v.Node.In(0), depth-1)
+	}
+	return false
+}

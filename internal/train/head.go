@@ -1,0 +1,267 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// HeadSpec says what classifier a model gets.
+type HeadSpec struct {
+	Kind    string   // "linear", "mlp:N" with N hidden units, or "keep" for the model's own
+	Classes int      // number of scores
+	Attach  []string // values that the head reads; none: what the model's classifier reads, else its last output
+	Pool    string   // auto, mean, cls, last or max: how a map or a sequence becomes one vector
+	Seed    uint64   // of the hidden layer's initial weights
+}
+
+// Headed is a raw graph whose only output is the scores that training looks at.
+type Headed struct {
+	Graph    *ir.Graph
+	New      []*ir.Node // nodes that the original graph does not have, in order
+	Weights  []string   // the classifier's weights
+	Fresh    bool       // the weights are new
+	Linear   string     // path of the new layer that reads the features; "" for keep
+	Features int        // width of what it reads; 0 for keep
+}
+
+// AttachHead returns a copy of a raw graph with the specified head as its only output; nodes that it no
+// longer needs are gone. Shapes give the model's inputs for a batch of two, by which the width of the
+// features is found. It errors when a named value does not exist, when the features are no vector, map
+// or sequence, and for keep when the model's own classifier has another number of classes.
+func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*Headed, error) {
+	g := *raw
+	g.Nodes = append([]*ir.Node(nil), raw.Nodes...)
+	own := FindClassifier(raw)
+	if spec.Kind == "keep" {
+		return keepHead(&g, own, spec, shapes)
+	}
+	hidden := 0
+	if n, ok := strings.CutPrefix(spec.Kind, "mlp:"); ok {
+		var err error
+		if hidden, err = strconv.Atoi(n); err != nil || hidden < 1 {
+			return nil, fmt.Errorf("--head %q: give the number of hidden units, as in mlp:128", spec.Kind)
+		}
+	} else if spec.Kind != "linear" && spec.Kind != "" {
+		return nil, fmt.Errorf("--head %q: want linear, mlp:N or keep", spec.Kind)
+	}
+	attach, err := attachPoints(raw, own, spec.Attach)
+	if err != nil {
+		return nil, err
+	}
+	types, err := typesOf(raw, attach, shapes)
+	if err != nil {
+		return nil, err
+	}
+	h := &Headed{Graph: &g, Fresh: true}
+	b := &rawBuilder{g: &g, h: h, version: opset(raw)}
+	var pooled []*ir.Value
+	for i, v := range attach {
+		p, width, err := b.pool(v, types[i], spec.Pool)
+		if err != nil {
+			return nil, fmt.Errorf("attach %q: %w", v.Name, err)
+		}
+		h.Features += width
+		pooled = append(pooled, p)
+	}
+	x := pooled[0]
+	if len(pooled) > 1 {
+		x = b.node("Concat", "concat", ir.Attrs{"axis": 1}, pooled...)
+	}
+	width := h.Features
+	if hidden > 0 {
+		h.Linear = "/head/hidden/Gemm"
+		x = b.linear("hidden", x, width, hidden, kaiming(hidden*width, width, spec.Seed))
+		x = b.node("Relu", "relu", nil, x)
+		width = hidden
+		x = b.linear("linear", x, width, spec.Classes, kaiming(spec.Classes*width, width, spec.Seed+1))
+	} else {
+		// The best start of a convex problem is a point that prefers no class.
+		h.Linear = "/head/linear/Gemm"
+		x = b.linear("linear", x, width, spec.Classes, make([]float32, spec.Classes*width))
+	}
+	x.Name = freeName(raw, "logits", x)
+	g.Outputs = []*ir.Value{x}
+	g.Prune()
+	return h, nil
+}
+
+func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]tensor.Shape) (*Headed, error) {
+	if own == nil {
+		return nil, fmt.Errorf("--head keep: the model ends in features and has no classifier to keep; use --head linear")
+	}
+	types, err := typesOf(g, []*ir.Value{own.Scores}, shapes)
+	if err != nil {
+		return nil, err
+	}
+	s := types[0].Shape
+	if len(s) < 2 || s.Len() != s[0]*s[1] {
+		return nil, fmt.Errorf("--head keep: the classifier gives %v, not one score per class", s)
+	}
+	if spec.Classes != 0 && s[1] != spec.Classes {
+		return nil, fmt.Errorf("--head keep: the model has %d classes, the data %d; use --head linear", s[1], spec.Classes)
+	}
+	g.Outputs = []*ir.Value{own.Scores}
+	g.Prune()
+	return &Headed{Graph: g, Weights: own.Weights}, nil
+}
+
+// attachPoints resolves the values that the head reads.
+func attachPoints(raw *ir.Graph, own *Classifier, names []string) ([]*ir.Value, error) {
+	if len(names) == 0 {
+		if own != nil {
+			return []*ir.Value{own.Features}, nil
+		}
+		if len(raw.Outputs) == 0 {
+			return nil, fmt.Errorf("the model has no output to attach a head to")
+		}
+		return []*ir.Value{raw.Outputs[len(raw.Outputs)-1]}, nil
+	}
+	byName := map[string]*ir.Value{}
+	for _, n := range raw.Nodes {
+		for _, v := range n.Outputs {
+			if v != nil {
+				byName[v.Name] = v
+			}
+		}
+		if len(n.Outputs) > 0 && n.Outputs[0] != nil {
+			byName[n.Name] = n.Outputs[0]
+		}
+	}
+	var out []*ir.Value
+	for _, name := range names {
+		v := byName[name]
+		if v == nil {
+			return nil, fmt.Errorf("--attach %q: the model has no value or node of that name; permafrost inspect lists the layers", name)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// typesOf specialises a raw graph up to the given values and returns their types.
+func typesOf(raw *ir.Graph, values []*ir.Value, shapes map[string]tensor.Shape) ([]ir.Type, error) {
+	g := *raw
+	g.Outputs = values
+	s, err := exec.Specialise(&g, shapes)
+	if err != nil {
+		return nil, err
+	}
+	types := make([]ir.Type, len(values))
+	for i, v := range s.Outputs {
+		types[i] = v.Type
+	}
+	return types, nil
+}
+
+func opset(raw *ir.Graph) int {
+	for _, n := range raw.Nodes {
+		if n.Domain == "" || n.Domain == "ai.onnx" {
+			return n.Version
+		}
+	}
+	return 17
+}
+
+// rawBuilder adds nodes of the default domain to a raw graph.
+type rawBuilder struct {
+	g       *ir.Graph
+	h       *Headed
+	version int
+}
+
+func (b *rawBuilder) node(op, name string, attrs ir.Attrs, in ...*ir.Value) *ir.Value {
+	path := "/head/" + name + "/" + op
+	n := &ir.Node{Name: path, Op: op, Version: b.version, Inputs: in, Attrs: attrs}
+	b.g.AddNode(n, []ir.Type{{}}, path+"_output_0")
+	b.h.New = append(b.h.New, n)
+	return n.Outputs[0]
+}
+
+// linear adds y = x W^T + bias with weights W of shape [out,in].
+func (b *rawBuilder) linear(name string, x *ir.Value, in, out int, w []float32) *ir.Value {
+	weight := b.g.NewParam("head."+name+".weight", tensor.Of(w, out, in))
+	bias := b.g.NewParam("head."+name+".bias", tensor.New(tensor.Float32, out))
+	b.h.Weights = append(b.h.Weights, weight.Name, bias.Name)
+	return b.node("Gemm", name, ir.Attrs{"transB": 1}, x, weight, bias)
+}
+
+// pool turns a batched value into one vector an example and returns it with its width.
+func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, error) {
+	if how == "" {
+		how = "auto"
+	}
+	s := t.Shape
+	if !t.DType.IsFloat() {
+		return nil, 0, fmt.Errorf("it holds %v, a head reads floating-point features", t.DType)
+	}
+	tag := fmt.Sprintf("pool%d", len(b.h.New))
+	switch {
+	case len(s) == 2:
+		return v, s[1], nil
+	case len(s) < 2:
+		return nil, 0, fmt.Errorf("its shape %v has no axis of features", s)
+	case s[1:].Len() == s[1] || s[1:].Len() == s[len(s)-1]: // already one vector, with axes of size 1
+		return b.node("Flatten", tag, ir.Attrs{"axis": 1}, v), s[1:].Len(), nil
+	case len(s) == 3: // a sequence [N,T,F]
+		switch how {
+		case "cls":
+			return b.token(tag, v, 0), s[2], nil
+		case "last":
+			return b.token(tag, v, -1), s[2], nil
+		}
+		v = b.node("Transpose", tag, ir.Attrs{"perm": []int{0, 2, 1}}, v)
+		return b.spatial(tag, v, how), s[2], nil
+	}
+	if how == "cls" || how == "last" {
+		return nil, 0, fmt.Errorf("--pool %s is for sequences; a map %v is pooled by mean or max", how, s)
+	}
+	return b.spatial(tag, v, how), s[1], nil
+}
+
+func (b *rawBuilder) spatial(tag string, v *ir.Value, how string) *ir.Value {
+	op := "GlobalAveragePool"
+	if how == "max" {
+		op = "GlobalMaxPool"
+	}
+	v = b.node(op, tag, nil, v)
+	return b.node("Flatten", tag, ir.Attrs{"axis": 1}, v)
+}
+
+// token picks one position of a sequence; index -1 is the last.
+func (b *rawBuilder) token(tag string, v *ir.Value, index int64) *ir.Value {
+	i := b.g.NewConst("head."+tag+".index", tensor.Scalar(index))
+	return b.node("Gather", tag, ir.Attrs{"axis": 1}, v, i)
+}
+
+// freeName is want, unless another value of the graph has that name.
+func freeName(raw *ir.Graph, want string, self *ir.Value) string {
+	dead := map[*ir.Value]bool{}
+	for _, v := range raw.Outputs {
+		dead[v] = true // the old output goes away with its name
+	}
+	for _, n := range raw.Nodes {
+		for _, v := range n.Outputs {
+			if v != nil && v != self && v.Name == want && !dead[v] {
+				return want + "_tuned"
+			}
+		}
+	}
+	return want
+}
+
+// kaiming draws PyTorch's default for linear layers: uniform in +-1/sqrt(fan in).
+func kaiming(n, fanIn int, seed uint64) []float32 {
+	r := randFor(seed, purposeInit)
+	bound := 1 / math.Sqrt(float64(fanIn))
+	w := make([]float32, n)
+	for i := range w {
+		w[i] = float32((2*r.Float64() - 1) * bound)
+	}
+	return w
+}

@@ -1,0 +1,119 @@
+package train
+
+import (
+	"math"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Standard shifts and scales features to mean 0 and deviation 1, so that one learning rate suits every
+// feature of every model. A linear head trained on standardised features is written as one on the
+// features themselves.
+type Standard struct {
+	Mean, InvStd []float32
+}
+
+// moments accumulates mean and variance per feature (Welford, in float64 and in order, so that the
+// result does not depend on how examples were batched).
+type moments struct {
+	n        float64
+	mean, m2 []float64
+}
+
+func (m *moments) add(x []float32, width int) {
+	if m.mean == nil {
+		m.mean, m.m2 = make([]float64, width), make([]float64, width)
+	}
+	for r := 0; r+width <= len(x); r += width {
+		m.n++
+		for i, v := range x[r : r+width] {
+			d := float64(v) - m.mean[i]
+			m.mean[i] += d / m.n
+			m.m2[i] += d * (float64(v) - m.mean[i])
+		}
+	}
+}
+
+// standard gives the scaling. A feature that hardly varies says nothing and is scaled by 0.
+func (m *moments) standard() *Standard {
+	s := &Standard{Mean: make([]float32, len(m.mean)), InvStd: make([]float32, len(m.mean))}
+	var total float64
+	for _, v := range m.m2 {
+		total += v
+	}
+	n := max(m.n, 1)
+	floor := 1e-4 * math.Sqrt(total/n/float64(max(len(m.mean), 1)))
+	for i := range m.mean {
+		s.Mean[i] = float32(m.mean[i])
+		if sd := math.Sqrt(m.m2[i] / n); sd > floor {
+			s.InvStd[i] = float32(1 / sd)
+		}
+	}
+	return s
+}
+
+// standardise makes the fresh head of a specialised graph read standardised features.
+func (n *Network) standardise(g *ir.Graph) error {
+	if n.Norm == nil {
+		return nil
+	}
+	head := n.headNode(g)
+	at := -1
+	for i, m := range g.Nodes {
+		if m == head {
+			at = i
+		}
+	}
+	if at < 0 {
+		return nil
+	}
+	tail := append([]*ir.Node(nil), g.Nodes[at:]...)
+	g.Nodes = g.Nodes[:at]
+	b := ir.NewBuilder(g, head.Name+"/standardise")
+	w := len(n.Norm.Mean)
+	x := b.Op("Sub", nil, head.Inputs[0], b.Const(tensor.Of(n.Norm.Mean, 1, w)))
+	x = b.Op("Mul", nil, x, b.Const(tensor.Of(n.Norm.InvStd, 1, w)))
+	if err := b.Err(); err != nil {
+		return err
+	}
+	head.Inputs[0] = x
+	g.Nodes = append(g.Nodes, tail...)
+	return nil
+}
+
+// Fold rewrites a linear layer trained on standardised features, weight [out,in] and bias [out], as the
+// layer that gives the same scores from the features as they are:
+//
+//	W (x-mean)*invstd + b = (W*invstd) x + (b - (W*invstd) mean)
+func (s *Standard) Fold(weight, bias []float32) {
+	in := len(s.Mean)
+	for o := range bias {
+		row := weight[o*in : (o+1)*in]
+		shift := 0.0
+		for i := range row {
+			row[i] *= s.InvStd[i]
+			shift += float64(row[i]) * float64(s.Mean[i])
+		}
+		bias[o] = float32(float64(bias[o]) - shift)
+	}
+}
+
+// Unfold is the inverse of Fold: it gives the layer on standardised features that agrees with one on
+// the features as they are. Features with InvStd 0 keep a weight of 0.
+func (s *Standard) Unfold(weight, bias []float32) {
+	in := len(s.Mean)
+	for o := range bias {
+		row := weight[o*in : (o+1)*in]
+		shift := 0.0
+		for i := range row {
+			shift += float64(row[i]) * float64(s.Mean[i])
+			if s.InvStd[i] != 0 {
+				row[i] /= s.InvStd[i]
+			} else {
+				row[i] = 0
+			}
+		}
+		bias[o] = float32(float64(bias[o]) + shift)
+	}
+}
