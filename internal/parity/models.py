@@ -1,0 +1,223 @@
+"""The networks that the parity scripts export and train: torchvision's by name, and a few small ones.
+
+Every network is built with random weights from a seed, and named as on the command line:
+resnet18, vit_b_16, ... (any classification network of torchvision), tiny_cnn, tiny_vit, bert, decoder,
+lstm_tagger, wav2vec2.
+"""
+
+import math
+
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional as F
+
+
+class Attention(nn.Module):
+    """Multi-head attention written out, as Hugging Face's models are: four Linear layers."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.output = nn.Linear(width, width)
+
+    def split(self, x):
+        return x.view(x.shape[0], x.shape[1], self.heads, -1).permute(0, 2, 1, 3)
+
+    def forward(self, x, mask=None):
+        q, k, v = self.split(self.query(x)), self.split(self.key(x)), self.split(self.value(x))
+        scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+        if mask is not None:
+            scores = scores + mask
+        y = (scores.softmax(-1) @ v).permute(0, 2, 1, 3).reshape(x.shape)
+        return self.output(y)
+
+
+class Block(nn.Module):
+    """One transformer layer, norm first or (as BERT has it) last."""
+
+    def __init__(self, width, heads, norm_first=True):
+        super().__init__()
+        self.norm_first = norm_first
+        self.norm1 = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width)
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
+
+    def mlp(self, x):
+        return self.fc2(F.gelu(self.fc1(x)))
+
+    def forward(self, x, mask=None):
+        if self.norm_first:
+            x = x + self.attention(self.norm1(x), mask)
+            return x + self.mlp(self.norm2(x))
+        x = self.norm1(x + self.attention(x, mask))
+        return self.norm2(x + self.mlp(x))
+
+
+class TinyViT(nn.Module):
+    """A vision transformer of four layers: patches of 8 pixels, width 64, a class token."""
+
+    def __init__(self, classes=10, size=64, patch=8, width=64, depth=4, heads=4):
+        super().__init__()
+        self.patch = nn.Conv2d(3, width, patch, patch)
+        self.cls = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.pos = nn.Parameter(torch.randn(1, (size // patch) ** 2 + 1, width) * 0.02)
+        self.layers = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, image):
+        x = self.patch(image).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], 1) + self.pos
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(self.norm(x)[:, 0])
+
+
+class TinyCNN(nn.Module):
+    """Two convolutions with batch norm, a depthwise one, and a head: the smallest net with every sort of layer."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
+            nn.Conv2d(8, 8, 3, 2, 1, groups=8, bias=False), nn.BatchNorm2d(8), nn.ReLU6(),
+            nn.Conv2d(8, 16, 1), nn.SiLU(), nn.AdaptiveAvgPool2d(1))
+        self.head = nn.Linear(16, classes)
+
+    def forward(self, image):
+        return self.head(self.features(image).flatten(1))
+
+
+class Bert(nn.Module):
+    """An encoder of BERT's shape: token, position and segment embeddings, layers with the norm last, a pooler."""
+
+    def __init__(self, classes=6, vocab=512, width=64, depth=3, heads=4, longest=64):
+        super().__init__()
+        self.word = nn.Embedding(vocab, width)
+        self.position = nn.Embedding(longest, width)
+        self.segment = nn.Embedding(2, width)
+        self.norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList(Block(width, heads, norm_first=False) for _ in range(depth))
+        self.pooler = nn.Linear(width, width)
+        self.classifier = nn.Linear(width, classes)
+        self.register_buffer("positions", torch.arange(longest)[None])
+
+    def forward(self, input_ids, attention_mask):
+        x = self.word(input_ids) + self.position(self.positions[:, : input_ids.shape[1]])
+        x = self.norm(x + self.segment(torch.zeros_like(input_ids)))
+        mask = (1.0 - attention_mask[:, None, None, :].to(x.dtype)) * -10000.0
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self.classifier(torch.tanh(self.pooler(x[:, 0]))), x
+
+
+class Decoder(nn.Module):
+    """A causal language model of GPT-2's shape with a tied embedding."""
+
+    def __init__(self, vocab=256, width=64, depth=3, heads=4, longest=64):
+        super().__init__()
+        self.token = nn.Embedding(vocab, width)
+        self.position = nn.Embedding(longest, width)
+        self.layers = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.register_buffer("positions", torch.arange(longest)[None])
+        self.register_buffer("causal", torch.full((1, 1, longest, longest), -10000.0).triu(1))
+
+    def forward(self, input_ids):
+        t = input_ids.shape[1]
+        x = self.token(input_ids) + self.position(self.positions[:, :t])
+        for layer in self.layers:
+            x = layer(x, self.causal[:, :, :t, :t])
+        return self.norm(x) @ self.token.weight.t()
+
+
+class LSTMTagger(nn.Module):
+    """Embedding, bidirectional LSTM, one label per token."""
+
+    def __init__(self, vocab=256, width=32, classes=5):
+        super().__init__()
+        self.embed = nn.Embedding(vocab, width)
+        self.lstm = nn.LSTM(width, width, num_layers=2, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * width, classes)
+
+    def forward(self, input_ids):
+        return self.head(self.lstm(self.embed(input_ids))[0])
+
+
+class Wav2Vec2(nn.Module):
+    """wav2vec 2.0's shape: strided 1-D convolutions with a group norm, a grouped positional convolution, an encoder."""
+
+    def __init__(self, width=64, depth=2, heads=4, letters=32):
+        super().__init__()
+        self.conv = nn.ModuleList(
+            nn.Conv1d(1 if i == 0 else 32, 32, k, s, bias=False) for i, (k, s) in enumerate([(10, 5), (3, 2), (3, 2), (2, 2)]))
+        self.conv_norm = nn.GroupNorm(32, 32)
+        self.norm = nn.LayerNorm(32)
+        self.project = nn.Linear(32, width)
+        self.pos = nn.Conv1d(width, width, 16, padding=8, groups=4)
+        self.layers = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.out_norm = nn.LayerNorm(width)
+        self.lm_head = nn.Linear(width, letters)
+
+    def forward(self, samples):
+        x = samples[:, None]
+        for i, conv in enumerate(self.conv):
+            x = conv(x)
+            x = F.gelu(self.conv_norm(x) if i == 0 else x)
+        x = self.project(self.norm(x.transpose(1, 2)))
+        p = self.pos(x.transpose(1, 2))[:, :, :-1]
+        x = x + F.gelu(p).transpose(1, 2)
+        for layer in self.layers:
+            x = layer(x)
+        return self.lm_head(self.out_norm(x))
+
+
+OWN = {"tiny_cnn": TinyCNN, "tiny_vit": TinyViT, "bert": Bert, "decoder": Decoder, "lstm_tagger": LSTMTagger, "wav2vec2": Wav2Vec2}
+
+
+def classifiers():
+    """The names of torchvision's classification networks."""
+    return torchvision.models.list_models(module=torchvision.models)
+
+
+def build(name, classes=None, size=None, seed=0):
+    """The network called name with random weights from seed; classes and size where it has them."""
+    torch.manual_seed(seed)
+    if name in OWN:
+        kw = {}
+        if classes and name != "decoder" and name != "wav2vec2":
+            kw["classes"] = classes
+        if size and name == "tiny_vit":
+            kw["size"] = size
+        return OWN[name](**kw)
+    kw = {"num_classes": classes} if classes else {}
+    if name in ("googlenet", "inception_v3"):
+        kw |= {"init_weights": False, "aux_logits": False}
+    if name.startswith("vit_") and size:
+        kw["image_size"] = size
+    return torchvision.models.get_model(name, weights=None, **kw)
+
+
+def inputs(name, size=224, batch=2, seed=1):
+    """Random inputs: (arguments, their names, output names, dynamic axes)."""
+    g = torch.Generator().manual_seed(seed)
+    if name == "bert":
+        ids = torch.randint(0, 512, (batch, 16), generator=g)
+        mask = torch.ones_like(ids)
+        mask[-1, 11:] = 0
+        bt = {0: "batch", 1: "tokens"}
+        return (ids, mask), ["input_ids", "attention_mask"], ["logits", "last_hidden_state"], {
+            "input_ids": bt, "attention_mask": bt, "logits": {0: "batch"}, "last_hidden_state": bt}
+    if name in ("decoder", "lstm_tagger"):
+        bt = {0: "batch", 1: "tokens"}
+        return (torch.randint(0, 256, (batch, 16), generator=g),), ["input_ids"], ["logits"], {"input_ids": bt, "logits": bt}
+    if name == "wav2vec2":
+        return (torch.randn(batch, 4000, generator=g),), ["samples"], ["logits"], {
+            "samples": {0: "batch", 1: "length"}, "logits": {0: "batch", 1: "frames"}}
+    return (torch.randn(batch, 3, size, size, generator=g),), ["image"], ["logits"], {"image": {0: "batch"}, "logits": {0: "batch"}}
