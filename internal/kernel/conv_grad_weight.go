@@ -80,7 +80,7 @@ func (w *window) gradWeight(x, dy []float32, acc bool, dw []float32) {
 		q := i % parts
 		p0, p1 := part(i/parts, panels, groups)
 		t := gradTile{w: w, sum: (*buf)[q*size : (q+1)*size]}
-		t.bks, t.bps = w.k, cpu.nr
+		t.bks = w.k
 		if w.padded() {
 			b := getScratch(step * w.viewLen(1))
 			defer putScratch(b)

@@ -132,7 +132,7 @@ func (x product) run() {
 // block computes row tiles t0 to t1 of columns n0 to n1, depth block by depth block.
 func (x *product) block(t0, t1, tiles, n0, n1 int) {
 	lo, hi, clip := x.ep.clip()
-	t := tile{ars: x.ars, acs: x.acs, bks: x.bks, bps: x.bps, lo: lo, hi: hi, offs: zeroOff[:]}
+	t := tile{ars: x.ars, acs: x.acs, bks: x.bks, lo: lo, hi: hi, offs: zeroOff[:]}
 	parts := max(1, split(x.k, depthBlock))
 	for kb := range parts {
 		k0, k1 := part(kb, x.k, parts)

@@ -18,22 +18,20 @@ const maxRows = 14
 //	c[crow[i]+j] = sum
 //
 // A product has one run. A convolution has one for each row of its window, or
-// for each tap. acs is 1 for row-major a; ars is 1 for transposed a. Columns
-// beyond the width of a panel of packed b are found bps further on: column j
-// is at b[(j/nr)*bps + k*bks + j%nr].
+// for each tap. acs is 1 for row-major a; ars is 1 for transposed a.
 //
 // The assembly kernels read the fields at fixed offsets: see TestTileLayout.
 type tile struct {
-	a                  []float32
-	b                  []float32
-	c                  []float32
-	bias, res          []float32
-	offs               []int
-	runLen             int
-	ars, acs, bks, bps int
-	crow               [maxRows]int
-	lo, hi             float32
-	acc, clip          bool
+	a             []float32
+	b             []float32
+	c             []float32
+	bias, res     []float32
+	offs          []int
+	runLen        int
+	ars, acs, bks int
+	crow          [maxRows]int
+	lo, hi        float32
+	acc, clip     bool
 }
 
 // tileKernel computes a tile; 1 <= m <= mr, 1 <= n <= nr.
@@ -136,29 +134,8 @@ func (t *tile) sum2(s *[2][4]float32, i0, i1, j, w int) {
 	}
 }
 
-// level is one set of inner kernels.
-type level struct {
-	name   string
-	mr, nr int // largest tile; packed panels are nr wide
-	tile   tileKernel
-
-	depthwise     depthwiseKernel
-	depthwiseGrad depthwiseGradKernel
-}
-
-var genericLevel = level{
-	name: "generic", mr: goRows, nr: goCols, tile: tileGo,
-	depthwise: depthwiseGo, depthwiseGrad: depthwiseGradGo,
-}
-
-// cpu is the level in use. It is chosen at start-up and constant then.
-var cpu = genericLevel
-
 // split cuts n into even parts of at most size and returns their number; part
 // i is [i*n/parts, (i+1)*n/parts).
 func split(n, size int) (parts int) { return (n + size - 1) / size }
 
 func part(i, n, parts int) (lo, hi int) { return i * n / parts, (i + 1) * n / parts }
-
-// levels lists the sets of kernels that this processor has, plainest first.
-func levels() []level { return []level{genericLevel} }

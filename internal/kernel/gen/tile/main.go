@@ -1,0 +1,243 @@
+// Command tile writes the tile kernels of products and convolutions. The
+// reference loop is the comment of type tile in package kernel.
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// Offsets of the fields of kernel.tile.
+const (
+	fieldA      = 0
+	fieldB      = 24
+	fieldC      = 48
+	fieldBias   = 72
+	fieldRes    = 96
+	fieldOffs   = 120
+	fieldRunLen = 144
+	fieldArs    = 152
+	fieldAcs    = 160
+	fieldBks    = 168
+	fieldCrow   = 176
+	fieldLo     = fieldCrow + 14*8
+	fieldHi     = fieldLo + 4
+	fieldAcc    = fieldHi + 4
+	fieldClip   = fieldAcc + 1
+)
+
+// General registers. BP and the stack are left alone.
+var (
+	args  = RDI
+	offp  = RSI // next run
+	runs  = RCX // runs left
+	left  = RDX // steps of the run left
+	a0    = R8  // row 0
+	a1    = R9  // row 5
+	a2    = R10 // row 10
+	ars   = R11
+	ars3  = R12
+	acs   = R13
+	bp    = RAX
+	bks   = RBX
+	rowp  = R8 // of a result row, after the sum
+	index = R9
+)
+
+func main() {
+	ConstraintExpr("!noasm")
+	for nv := 1; nv <= 2; nv++ {
+		for m := 1; m <= 14; m++ {
+			avx512(m, nv)
+		}
+	}
+	Generate()
+}
+
+// row is the address of row i of a.
+func row(i int) Mem {
+	base := []Register{a0, a1, a2}[i/5]
+	switch i % 5 {
+	case 0:
+		return Mem{Base: base}
+	case 3:
+		return Mem{Base: base, Index: ars3, Scale: 1}
+	default:
+		return Mem{Base: base, Index: ars, Scale: uint8(i % 5)}
+	}
+}
+
+func field(off int) Mem { return Mem{Base: args, Disp: off} }
+
+// setup loads the strides, in bytes.
+func setup() {
+	Load(Param("t"), args)
+	MOVQ(field(fieldArs), ars)
+	SHLQ(Imm(2), ars)
+	LEAQ(Mem{Base: ars, Index: ars, Scale: 2}, ars3)
+	MOVQ(field(fieldAcs), acs)
+	SHLQ(Imm(2), acs)
+	MOVQ(field(fieldBks), bks)
+	SHLQ(Imm(2), bks)
+	MOVQ(field(fieldB), bp)
+	MOVQ(field(fieldOffs), offp)
+	MOVQ(field(fieldOffs+8), runs)
+}
+
+// loop emits the two loops of the sum around body.
+func loop(m int, body func()) {
+	TESTQ(runs, runs)
+	JZ(LabelRef("summed"))
+	Label("run")
+	MOVQ(Mem{Base: offp}, a1)
+	ADDQ(Imm(8), offp)
+	MOVQ(field(fieldA), a0)
+	LEAQ(Mem{Base: a0, Index: a1, Scale: 4}, a0)
+	if m > 5 {
+		LEAQ(Mem{Base: a0, Index: ars, Scale: 4}, a1)
+		ADDQ(ars, a1)
+	}
+	if m > 10 {
+		LEAQ(Mem{Base: a1, Index: ars, Scale: 4}, a2)
+		ADDQ(ars, a2)
+	}
+	MOVQ(field(fieldRunLen), left)
+	TESTQ(left, left)
+	JZ(LabelRef("ran"))
+	Label("step")
+	body()
+	ADDQ(acs, a0)
+	if m > 5 {
+		ADDQ(acs, a1)
+	}
+	if m > 10 {
+		ADDQ(acs, a2)
+	}
+	ADDQ(bks, bp)
+	DECQ(left)
+	JNZ(LabelRef("step"))
+	Label("ran")
+	DECQ(runs)
+	JNZ(LabelRef("run"))
+	Label("summed")
+}
+
+// eachRow computes the address of every result row in the matrix of a field and calls f with it.
+func eachRow(m, matrix int, f func(i int, p Mem)) {
+	MOVQ(field(matrix), bp)
+	for i := range m {
+		MOVQ(field(fieldCrow+8*i), index)
+		f(i, Mem{Base: bp, Index: index, Scale: 4})
+	}
+}
+
+// avx512 emits m rows by nv vectors of 16 columns, the last under a mask. It keeps the whole tile in
+// registers: m*nv sums, nv vectors of b and two broadcasts.
+func avx512(m, nv int) {
+	TEXT(fmt.Sprintf("tileAVX512m%dv%d", m, nv), NOSPLIT, "func(t *byte, mask uint16)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("tileAVX512m%dv%d computes a tile of %d rows by %d vectors, the last under mask.", m, nv, m, nv))
+	setup()
+	mask := K1
+	{
+		w := GP32()
+		Load(Param("mask"), w.As16())
+		KMOVW(w, mask)
+	}
+	sum := func(i, v int) VecPhysical { return zmm[i*nv+v] }
+	b := func(v int) VecPhysical { return zmm[28+v] }
+	lane := func(p Mem, v int) Mem { return p.Offset(64 * v) }
+	load := func(p Mem, v int, z VecPhysical) {
+		if v == nv-1 {
+			VMOVUPS_Z(lane(p, v), mask, z)
+		} else {
+			VMOVUPS(lane(p, v), z)
+		}
+	}
+	add := func(p Mem, v int, z VecPhysical) {
+		if v == nv-1 {
+			VADDPS(lane(p, v), z, mask, z)
+		} else {
+			VADDPS(lane(p, v), z, z)
+		}
+	}
+
+	CMPQ(field(fieldBias+8), Imm(0))
+	JEQ(LabelRef("zero"))
+	MOVQ(field(fieldBias), a0)
+	for v := range nv {
+		load(Mem{Base: a0}, v, sum(0, v))
+		for i := 1; i < m; i++ {
+			VMOVAPS(sum(0, v), sum(i, v))
+		}
+	}
+	JMP(LabelRef("begin"))
+	Label("zero")
+	for i := range m * nv {
+		VPXORD(zmm[i], zmm[i], zmm[i])
+	}
+	Label("begin")
+
+	loop(m, func() {
+		for v := range nv {
+			load(Mem{Base: bp}, v, b(v))
+		}
+		for i := range m {
+			if nv == 1 {
+				VFMADD231PS_BCST(row(i), b(0), sum(i, 0))
+				continue
+			}
+			x := zmm[30+i%2]
+			VBROADCASTSS(row(i), x)
+			for v := range nv {
+				VFMADD231PS(x, b(v), sum(i, v))
+			}
+		}
+	})
+
+	CMPB(field(fieldAcc), Imm(0))
+	JEQ(LabelRef("added"))
+	eachRow(m, fieldC, func(i int, p Mem) {
+		for v := range nv {
+			add(p, v, sum(i, v))
+		}
+	})
+	Label("added")
+	CMPQ(field(fieldRes+8), Imm(0))
+	JEQ(LabelRef("whole"))
+	eachRow(m, fieldRes, func(i int, p Mem) {
+		for v := range nv {
+			add(p, v, sum(i, v))
+		}
+	})
+	Label("whole")
+	CMPB(field(fieldClip), Imm(0))
+	JEQ(LabelRef("store"))
+	Comment("The bound comes first: of two operands one of which is NaN, the second is the result.")
+	VBROADCASTSS(field(fieldLo), zmm[30])
+	VBROADCASTSS(field(fieldHi), zmm[31])
+	for i := range m * nv {
+		VMAXPS(zmm[i], zmm[30], zmm[i])
+		VMINPS(zmm[i], zmm[31], zmm[i])
+	}
+	Label("store")
+	eachRow(m, fieldC, func(i int, p Mem) {
+		for v := range nv {
+			if v == nv-1 {
+				VMOVUPS(sum(i, v), mask, lane(p, v))
+			} else {
+				VMOVUPS(sum(i, v), lane(p, v))
+			}
+		}
+	})
+	VZEROUPPER()
+	RET()
+}
+
+var zmm = []VecPhysical{
+	Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15,
+	Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z24, Z25, Z26, Z27, Z28, Z29, Z30, Z31,
+}
