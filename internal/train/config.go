@@ -1,0 +1,236 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Config holds every option of a fit. Its YAML form is run.yaml; its command-line form is one flag a
+// field, with dashes for underscores (Bind). The JSON keys are the YAML ones. For a number that may
+// be chosen for the user, 0 asks for that; run.yaml then records what was chosen.
+type Config struct {
+	Model string `yaml:"model" json:"model" arg:"FILE" help:"pretrained ONNX model"`
+	Data  string `yaml:"data" json:"data" arg:"PATH" help:"training examples: a folder of class folders, or a table"`
+	Val   string `yaml:"val" json:"val" arg:"PATH" help:"validation examples (default: DATA/val, else a held-out tenth)"`
+	Out   string `yaml:"out" json:"out" arg:"DIR" help:"run directory to write"`
+
+	Task        string `yaml:"task" json:"task" arg:"KIND" help:"classify, multilabel, regress, lm or ctc (default: found from the data)"`
+	TextColumn  string `yaml:"text_column" json:"text_column" arg:"NAME" help:"column of a table that holds the text"`
+	LabelColumn string `yaml:"label_column" json:"label_column" arg:"NAME" help:"column of a table that holds the label"`
+	Preprocess  string `yaml:"preprocess" json:"preprocess" arg:"P" help:"preprocessor file, or imagenet, inception, unit, raw"`
+	Tokenizer   string `yaml:"tokenizer" json:"tokenizer" arg:"FILE" help:"tokenizer file (default: beside the model)"`
+	Augment     string `yaml:"augment" json:"augment" arg:"SPEC" help:"random changes of the training examples, or none"`
+
+	Thaw      []string `yaml:"thaw" json:"thaw" arg:"S" help:"weights to train, as selectors; may be given again (default: head)"`
+	Freeze    []string `yaml:"freeze" json:"freeze" arg:"S" help:"weights to take away from those thawed; may be given again"`
+	Schedule  string   `yaml:"schedule" json:"schedule" arg:"S" help:"when to thaw what, for gradual thawing"`
+	Auto      bool     `yaml:"auto" json:"auto" help:"let permafrost choose what to thaw"`
+	BatchNorm string   `yaml:"batchnorm" json:"batchnorm" arg:"KIND" help:"auto: thawed layers use batch statistics and move theirs; frozen: never"`
+	Adapter   string   `yaml:"adapter" json:"adapter" arg:"KIND" help:"freeze everything and train additions: lora:R or ia3"`
+
+	Head   string   `yaml:"head" json:"head" arg:"KIND" help:"linear, mlp:N or keep"`
+	Attach []string `yaml:"attach" json:"attach" arg:"VALUE" help:"value that the head reads; may be given again"`
+	Pool   string   `yaml:"pool" json:"pool" arg:"KIND" help:"how a map or sequence becomes one vector: auto, mean, cls, last or max"`
+
+	Epochs         int      `yaml:"epochs" json:"epochs" arg:"N" help:"passes over the training examples (0: chosen)"`
+	Batch          int      `yaml:"batch" json:"batch" arg:"N" help:"examples a step (0: chosen)"`
+	Accumulate     int      `yaml:"accumulate" json:"accumulate" arg:"N" help:"batches whose gradients are averaged before a step"`
+	Optimizer      string   `yaml:"optimizer" json:"optimizer" arg:"KIND" help:"adamw or sgd, by PyTorch's rules"`
+	LR             float64  `yaml:"lr" json:"lr" arg:"X" help:"highest learning rate (0: chosen)"`
+	LRSchedule     string   `yaml:"lr_schedule" json:"lr_schedule" arg:"KIND" help:"cosine, constant or step (a tenth after each third of the run)"`
+	Warmup         float64  `yaml:"warmup" json:"warmup" arg:"X" help:"rising rate at the start: below 1 a fraction of all steps, else a number of steps"`
+	Momentum       float64  `yaml:"momentum" json:"momentum" arg:"X" help:"momentum of sgd"`
+	Nesterov       bool     `yaml:"nesterov" json:"nesterov" help:"Nesterov's form of momentum"`
+	WeightDecay    *float64 `yaml:"weight_decay" json:"weight_decay" arg:"X" help:"decay of every thawed weight (default: 0.01 for adamw, sparing norms and biases; 0 for sgd)"`
+	LabelSmoothing float64  `yaml:"label_smoothing" json:"label_smoothing" arg:"X" help:"probability spread over all classes"`
+	ClassWeights   string   `yaml:"class_weights" json:"class_weights" arg:"KIND" help:"none, or balanced: rare classes count more"`
+	Clip           float64  `yaml:"clip" json:"clip" arg:"X" help:"largest norm of the gradient (0: any)"`
+	Patience       int      `yaml:"patience" json:"patience" arg:"N" help:"stop after N epochs without a better one (0: never)"`
+	Keep           string   `yaml:"keep" json:"keep" arg:"KIND" help:"weights that are written: of the best epoch or the last"`
+
+	Seed        uint64 `yaml:"seed" json:"seed" arg:"N" help:"seed of everything random"`
+	Threads     int    `yaml:"threads" json:"threads" arg:"N" help:"threads to use (0: one a core); results do not depend on it"`
+	Cache       string `yaml:"cache" json:"cache" arg:"KIND" help:"where frozen activations are kept: auto, off, ram or disk"`
+	CacheBudget Size   `yaml:"cache_budget" json:"cache_budget" arg:"SIZE" help:"most bytes the cache may take, as 2GB or 512MiB (0: chosen)"`
+}
+
+// DefaultConfig holds the value that each option has when it is not given.
+func DefaultConfig() Config {
+	return Config{
+		Augment: "none", Thaw: []string{"head"}, Freeze: []string{}, BatchNorm: "auto",
+		Head: "linear", Attach: []string{}, Pool: "auto",
+		Accumulate: 1, Optimizer: "adamw", LRSchedule: "cosine", ClassWeights: "none", Keep: "best",
+		Seed: 1, Cache: "auto",
+	}
+}
+
+// Decay is the weight decay, and whether it touches every thawed weight rather than sparing norms
+// and biases: it does exactly when the user gave the number.
+func (c *Config) Decay() (decay float64, everything bool) {
+	switch {
+	case c.WeightDecay != nil:
+		return *c.WeightDecay, true
+	case c.Optimizer == "adamw":
+		return 0.01, false
+	}
+	return 0, false
+}
+
+// NewOptimizer returns the optimiser that the options describe, without parameters.
+func (c *Config) NewOptimizer() *Optimizer {
+	decay, _ := c.Decay()
+	if c.Optimizer == "sgd" {
+		return NewSGD(SGD{Momentum: c.Momentum, Nesterov: c.Nesterov, WeightDecay: decay})
+	}
+	return NewAdamW(AdamW{WeightDecay: decay})
+}
+
+// LRs returns the schedule of the learning rate over a run of steps optimiser steps.
+func (c *Config) LRs(steps int) LRSchedule {
+	return LRSchedule{Kind: c.LRSchedule, Base: c.LR, Steps: steps, Warmup: c.Warmup}
+}
+
+var (
+	headForm    = regexp.MustCompile(`^(linear|keep|mlp:[1-9][0-9]{0,6})$`)
+	adapterForm = regexp.MustCompile(`^(|ia3|lora:[1-9][0-9]{0,4})$`)
+)
+
+// Validate errors on the first option that cannot be meant, in one line that names it. It looks at
+// the options alone, not at files.
+func (c *Config) Validate() error {
+	for _, o := range []struct {
+		key, value string
+		allowed    []string
+	}{
+		{"task", c.Task, []string{"", "classify", "multilabel", "regress", "lm", "ctc"}},
+		{"batchnorm", c.BatchNorm, []string{"auto", "frozen"}},
+		{"pool", c.Pool, []string{"auto", "mean", "cls", "last", "max"}},
+		{"optimizer", c.Optimizer, []string{"adamw", "sgd"}},
+		{"lr_schedule", c.LRSchedule, []string{"cosine", "constant", "step"}},
+		{"class_weights", c.ClassWeights, []string{"none", "balanced"}},
+		{"keep", c.Keep, []string{"best", "last"}},
+		{"cache", c.Cache, []string{"auto", "off", "ram", "disk"}},
+	} {
+		if !slices.Contains(o.allowed, o.value) {
+			return fmt.Errorf("%s: %q is none of %s", o.key, o.value, strings.TrimPrefix(strings.Join(o.allowed, ", "), ", "))
+		}
+	}
+	for _, o := range []struct {
+		key       string
+		value, lo float64
+		hi        float64 // not allowed itself
+	}{
+		{"epochs", float64(c.Epochs), 0, math.Inf(1)},
+		{"batch", float64(c.Batch), 0, math.Inf(1)},
+		{"accumulate", float64(c.Accumulate), 1, math.Inf(1)},
+		{"lr", c.LR, 0, math.Inf(1)},
+		{"warmup", c.Warmup, 0, math.Inf(1)},
+		{"momentum", c.Momentum, 0, 1},
+		{"label_smoothing", c.LabelSmoothing, 0, 1},
+		{"clip", c.Clip, 0, math.Inf(1)},
+		{"patience", float64(c.Patience), 0, math.Inf(1)},
+		{"threads", float64(c.Threads), 0, math.Inf(1)},
+		{"cache_budget", float64(c.CacheBudget), 0, math.Inf(1)},
+	} {
+		if !(o.value >= o.lo && o.value < o.hi) {
+			if math.IsInf(o.hi, 1) {
+				return fmt.Errorf("%s: %g is not a number from %g", o.key, o.value, o.lo)
+			}
+			return fmt.Errorf("%s: %g is not from %g to below %g", o.key, o.value, o.lo, o.hi)
+		}
+	}
+	decay, _ := c.Decay()
+	switch {
+	case c.Model == "":
+		return fmt.Errorf("model: name an ONNX file")
+	case c.Data == "":
+		return fmt.Errorf("data: name a folder of class folders or a table")
+	case !headForm.MatchString(c.Head):
+		return fmt.Errorf("head: %q is none of linear, mlp:N, keep", c.Head)
+	case !adapterForm.MatchString(c.Adapter):
+		return fmt.Errorf("adapter: %q is none of lora:R, ia3", c.Adapter)
+	case c.Head == "keep" && len(c.Attach) > 0:
+		return fmt.Errorf("attach: with head keep the model's own classifier reads what it always read")
+	case !(decay >= 0) || math.IsInf(decay, 0):
+		return fmt.Errorf("weight_decay: %g is not a number from 0", decay)
+	case c.Momentum != 0 && c.Optimizer != "sgd":
+		return fmt.Errorf("momentum: only sgd has one; %s has its own averages", c.Optimizer)
+	case c.Nesterov && c.Momentum == 0:
+		return fmt.Errorf("nesterov: needs a momentum above 0")
+	case c.Warmup >= 1 && c.Warmup != math.Trunc(c.Warmup):
+		return fmt.Errorf("warmup: %g is neither a fraction below 1 nor a whole number of steps", c.Warmup)
+	}
+	return nil
+}
+
+// ParseConfig reads the YAML form over the defaults. A key that no option has is an error that names
+// the nearest one.
+func ParseConfig(b []byte) (Config, error) {
+	c := DefaultConfig()
+	var keys map[string]any
+	if err := yaml.Unmarshal(b, &keys); err != nil {
+		return c, oneLine(err)
+	}
+	known := configKeys()
+	unknown := ""
+	for k := range keys {
+		if !slices.Contains(known, k) && (unknown == "" || k < unknown) {
+			unknown = k
+		}
+	}
+	if unknown != "" {
+		return c, fmt.Errorf("no option %q%s", unknown, didYouMean(unknown, known))
+	}
+	if len(keys) == 0 {
+		return c, nil // an empty document would set every option to its zero
+	}
+	if err := yaml.Unmarshal(b, &c); err != nil {
+		return c, oneLine(err)
+	}
+	return c, nil
+}
+
+// LoadConfig reads a run.yaml.
+func LoadConfig(path string) (Config, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, err
+	}
+	c, err := ParseConfig(b)
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// YAML is the form of c that run.yaml holds.
+func (c *Config) YAML() ([]byte, error) {
+	b, err := yaml.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte("# Every option of this run. permafrost fit --config run.yaml --out DIR does it again.\n"), b...), nil
+}
+
+// configKeys lists the YAML keys in the order of Config.
+func configKeys() []string {
+	t := reflect.TypeFor[Config]()
+	keys := make([]string, t.NumField())
+	for i := range keys {
+		keys[i] = t.Field(i).Tag.Get("yaml")
+	}
+	return keys
+}
+
+// oneLine is a YAML error without the excerpt of the file that follows it.
+func oneLine(err error) error {
+	s, _, _ := strings.Cut(yaml.FormatError(err, false, false), "\n")
+	return fmt.Errorf("%s", s)
+}

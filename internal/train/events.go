@@ -1,0 +1,187 @@
+package train
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// Event is one thing that happened in a run. Its JSON object, with "time" and "type" in front, is a
+// line of events.jsonl; docs/events.md lists every type and key.
+type Event interface {
+	// Type is the value of the key "type".
+	Type() string
+}
+
+// Sink receives the events of a run in order, one at a time. It must not block for long.
+type Sink interface {
+	Emit(at time.Time, e Event)
+}
+
+// Events hands each event to every sink. It is safe for use by several goroutines.
+type Events struct {
+	mu    sync.Mutex
+	sinks []Sink
+	now   func() time.Time
+}
+
+// NewEvents returns a stream into the given sinks.
+func NewEvents(sinks ...Sink) *Events { return &Events{sinks: sinks, now: time.Now} }
+
+// Subscribe adds a sink for the events to come.
+func (s *Events) Subscribe(k Sink) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sinks = append(s.sinks, k)
+}
+
+// Emit sends e, stamped with the present time. On a nil stream it does nothing.
+func (s *Events) Emit(e Event) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.now().UTC()
+	for _, k := range s.sinks {
+		k.Emit(at, e)
+	}
+}
+
+// Log is the sink that writes events.jsonl.
+type Log struct {
+	f   *os.File
+	err error
+}
+
+// OpenLog opens the log at path, behind what it holds already. A last line without its newline, cut
+// off when the program was killed, is taken away first.
+func OpenLog(path string) (*Log, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	end, err := lastLineEnd(f)
+	if err == nil {
+		err = f.Truncate(end)
+	}
+	if err == nil {
+		_, err = f.Seek(end, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Log{f: f}, nil
+}
+
+// lastLineEnd is the offset behind the last newline of f, 0 without one.
+func lastLineEnd(f *os.File) (int64, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	var buf [4096]byte
+	for end := st.Size(); end > 0; {
+		n := min(end, int64(len(buf)))
+		if _, err := f.ReadAt(buf[:n], end-n); err != nil {
+			return 0, err
+		}
+		if i := bytes.LastIndexByte(buf[:n], '\n'); i >= 0 {
+			return end - n + int64(i) + 1, nil
+		}
+		end -= n
+	}
+	return 0, nil
+}
+
+// Emit writes one line. After the first failure it writes no more; Close tells.
+func (l *Log) Emit(at time.Time, e Event) {
+	if l.err != nil {
+		return
+	}
+	line, err := encodeEvent(at, e)
+	if err == nil {
+		_, err = l.f.Write(line)
+	}
+	l.err = err
+}
+
+// Close flushes the log to the disk and returns the first error since it was opened.
+func (l *Log) Close() error { return errors.Join(l.err, l.f.Sync(), l.f.Close()) }
+
+// encodeEvent is e as a line: the object that json.Marshal gives, with time and type in front.
+func encodeEvent(at time.Time, e Event) ([]byte, error) {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("train: event %s: %w", e.Type(), err)
+	}
+	head, err := json.Marshal(struct {
+		Time time.Time `json:"time"`
+		Type string    `json:"type"`
+	}{at, e.Type()})
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > 2 {
+		head = append(append(head[:len(head)-1], ','), body[1:]...)
+	}
+	return append(head, '\n'), nil
+}
+
+// Record is a line of events.jsonl as read back.
+type Record struct {
+	Time  time.Time
+	Event Event // a pointer to one of the event types; *Unknown for a type this version does not have
+}
+
+// Unknown is an event of a type that only another version writes.
+type Unknown struct {
+	Name string
+	Raw  json.RawMessage
+}
+
+func (u *Unknown) Type() string                 { return u.Name }
+func (u *Unknown) MarshalJSON() ([]byte, error) { return u.Raw, nil }
+
+// ReadEvents reads a log, calling f with each record until it returns false. A last line without its
+// newline is still being written and is left out; any other damage is an error that names the line.
+func ReadEvents(r io.Reader, f func(Record) bool) error {
+	br := bufio.NewReader(r)
+	for n := 1; ; n++ {
+		line, err := br.ReadBytes('\n')
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rec, err := decodeEvent(line)
+		if err != nil {
+			return fmt.Errorf("events: line %d: %w", n, err)
+		}
+		if !f(rec) {
+			return nil
+		}
+	}
+}
+
+func decodeEvent(line []byte) (Record, error) {
+	var head struct {
+		Time time.Time `json:"time"`
+		Type string    `json:"type"`
+	}
+	if err := json.Unmarshal(line, &head); err != nil {
+		return Record{}, err
+	}
+	e := newEvent(head.Type)
+	if e == nil {
+		return Record{head.Time, &Unknown{head.Type, bytes.Clone(bytes.TrimSpace(line))}}, nil
+	}
+	return Record{head.Time, e}, json.Unmarshal(line, e)
+}

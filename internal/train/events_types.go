@@ -1,0 +1,178 @@
+package train
+
+import (
+	"encoding/json"
+	"math"
+)
+
+// newEvent returns a pointer to a zero event of the type called name, nil when there is none.
+func newEvent(name string) Event {
+	for _, f := range eventTypes {
+		if e := f(); e.Type() == name {
+			return e
+		}
+	}
+	return nil
+}
+
+// eventTypes makes one of each, in the order in which a run first emits them.
+var eventTypes = []func() Event{
+	func() Event { return new(RunStart) },
+	func() Event { return new(DataEvent) },
+	func() Event { return new(PlanEvent) },
+	func() Event { return new(CacheEvent) },
+	func() Event { return new(EpochStart) },
+	func() Event { return new(StepEvent) },
+	func() Event { return new(EpochEvent) },
+	func() Event { return new(PlanChange) },
+	func() Event { return new(CheckpointEvent) },
+	func() Event { return new(Warning) },
+	func() Event { return new(RunEnd) },
+}
+
+// RunStart opens a run, and once more each time it is resumed.
+type RunStart struct {
+	Version string `json:"version" doc:"of permafrost"`
+	Model   string `json:"model" doc:"path of the pretrained model"`
+	Data    string `json:"data" doc:"path of the training data"`
+	Config  Config `json:"config" doc:"the options, with the keys of run.yaml"`
+	Epochs  int    `json:"epochs" doc:"epochs planned"`
+	Steps   int    `json:"steps" doc:"optimiser steps planned"`
+	Threads int    `json:"threads" doc:"threads in use"`
+	Resumed bool   `json:"resumed,omitempty" doc:"the run goes on from a checkpoint"`
+	Epoch   int    `json:"epoch,omitempty" doc:"epoch, from 0, at which it goes on"`
+	Step    int    `json:"step,omitempty" doc:"optimiser steps done before"`
+}
+
+// DataEvent says what the data turned out to be.
+type DataEvent struct {
+	Task    string   `json:"task" doc:"classify, multilabel, regress, lm or ctc"`
+	Classes []string `json:"classes,omitempty" doc:"class names in the order of the model's outputs"`
+	Train   int      `json:"train" doc:"training examples"`
+	Val     int      `json:"val" doc:"validation examples"`
+	Counts  []int    `json:"counts,omitempty" doc:"training examples of each class"`
+	Damaged int      `json:"damaged,omitempty" doc:"files skipped because they could not be read"`
+	Digest  string   `json:"digest,omitempty" doc:"digest of the training examples"`
+}
+
+// PlanEvent says what is frozen.
+type PlanEvent struct {
+	Digest        string   `json:"digest" doc:"digest of the plan"`
+	Thaw          []string `json:"thaw" doc:"selectors"`
+	Freeze        []string `json:"freeze,omitempty" doc:"selectors taken away"`
+	ParamsTotal   int      `json:"params_total" doc:"parameters (elements) of the model"`
+	ParamsThawed  int      `json:"params_thawed" doc:"of them, trained"`
+	TensorsThawed []string `json:"tensors_thawed" doc:"names of the tensors that are trained, wholly or partly"`
+	Frontier      []string `json:"frontier,omitempty" doc:"values where the frozen part of the network ends"`
+	FrozenDigest  string   `json:"frozen_digest,omitempty" doc:"digest of all frozen tensors before training"`
+}
+
+// CacheEvent says how far the frozen activations are kept.
+type CacheEvent struct {
+	Where           string  `json:"where" doc:"off, ram or disk"`
+	Values          int     `json:"values" doc:"values kept for each example"`
+	BytesPerExample int64   `json:"bytes_per_example" doc:"size of them"`
+	Bytes           int64   `json:"bytes" doc:"size of what is kept in all"`
+	Hits            int     `json:"hits" doc:"examples found in the cache"`
+	Misses          int     `json:"misses" doc:"examples computed"`
+	Seconds         float64 `json:"seconds,omitempty" doc:"time spent on filling it"`
+}
+
+// EpochStart opens an epoch.
+type EpochStart struct {
+	Epoch int `json:"epoch" doc:"from 0"`
+	Steps int `json:"steps" doc:"optimiser steps in it"`
+}
+
+// StepEvent reports one optimiser step.
+type StepEvent struct {
+	Epoch    int     `json:"epoch" doc:"from 0"`
+	Step     int     `json:"step" doc:"optimiser steps done in the run, this one included"`
+	Loss     Number  `json:"loss" doc:"mean loss of the batch"`
+	LR       float64 `json:"lr" doc:"learning rate"`
+	GradNorm Number  `json:"grad_norm,omitempty" doc:"norm of the thawed gradients before clipping, where it was computed"`
+	Examples int     `json:"examples" doc:"examples in the step"`
+	Seconds  float64 `json:"seconds" doc:"time the step took"`
+}
+
+// EpochEvent closes an epoch.
+type EpochEvent struct {
+	Epoch         int      `json:"epoch" doc:"from 0"`
+	Step          int      `json:"step" doc:"optimiser steps done in the run"`
+	TrainLoss     Number   `json:"train_loss" doc:"mean over the epoch's examples, as the weights moved"`
+	TrainAccuracy Number   `json:"train_accuracy" doc:"likewise"`
+	Val           *Metrics `json:"val,omitempty" doc:"validation: examples, accuracy, loss, macro_f1, confusion"`
+	LR            float64  `json:"lr" doc:"learning rate of the last step"`
+	Best          bool     `json:"best" doc:"the best epoch so far"`
+	Seconds       float64  `json:"seconds" doc:"time it took, validation included"`
+	Rate          float64  `json:"examples_per_second" doc:"training examples a second"`
+	PeakRSS       int64    `json:"peak_rss_bytes,omitempty" doc:"largest memory of the process so far"`
+}
+
+// PlanChange says that a schedule thawed or froze weights between two epochs.
+type PlanChange struct {
+	Epoch        int      `json:"epoch" doc:"the first epoch under the new plan"`
+	Stage        int      `json:"stage" doc:"position in the schedule, from 0"`
+	Digest       string   `json:"digest" doc:"digest of the new plan"`
+	Thawed       []string `json:"thawed,omitempty" doc:"tensors that training takes in"`
+	Frozen       []string `json:"frozen,omitempty" doc:"tensors that it leaves"`
+	ParamsThawed int      `json:"params_thawed" doc:"parameters (elements) trained from now on"`
+}
+
+// CheckpointEvent says that a checkpoint lies on the disk.
+type CheckpointEvent struct {
+	Epoch int    `json:"epoch" doc:"epoch, from 0, at which a resumed run would go on"`
+	Step  int    `json:"step" doc:"optimiser steps done"`
+	Path  string `json:"path" doc:"file, relative to the run directory"`
+	Bytes int64  `json:"bytes" doc:"its size"`
+	Best  bool   `json:"best,omitempty" doc:"kept as the best as well"`
+}
+
+// Warning is something that a person should read.
+type Warning struct {
+	Message string `json:"message" doc:"one line"`
+}
+
+// RunEnd closes a run.
+type RunEnd struct {
+	Status       string          `json:"status" doc:"done, stopped (patience), interrupted or failed"`
+	Error        string          `json:"error,omitempty" doc:"why it failed"`
+	Epochs       int             `json:"epochs" doc:"epochs finished"`
+	BestEpoch    int             `json:"best_epoch" doc:"epoch, from 0, whose weights are the best; -1 without one"`
+	Seconds      float64         `json:"seconds" doc:"time since the run started or was resumed"`
+	FrozenDigest string          `json:"frozen_digest,omitempty" doc:"digest of all frozen tensors after training"`
+	ParamsThawed int             `json:"params_thawed" doc:"parameters (elements) trained"`
+	PeakRSS      int64           `json:"peak_rss_bytes,omitempty" doc:"largest memory of the process"`
+	ModelBytes   int64           `json:"model_bytes,omitempty" doc:"size of model.onnx"`
+	Result       json.RawMessage `json:"result,omitempty" doc:"what fit --json prints"`
+}
+
+func (*RunStart) Type() string        { return "run_start" }
+func (*DataEvent) Type() string       { return "data" }
+func (*PlanEvent) Type() string       { return "plan" }
+func (*CacheEvent) Type() string      { return "cache" }
+func (*EpochStart) Type() string      { return "epoch_start" }
+func (*StepEvent) Type() string       { return "step" }
+func (*EpochEvent) Type() string      { return "epoch" }
+func (*PlanChange) Type() string      { return "plan_change" }
+func (*CheckpointEvent) Type() string { return "checkpoint" }
+func (*Warning) Type() string         { return "warning" }
+func (*RunEnd) Type() string          { return "run_end" }
+
+// Number is a float64 whose JSON form is null where it is NaN or infinite.
+type Number float64
+
+func (n Number) MarshalJSON() ([]byte, error) { return json.Marshal(finite(float64(n))) }
+
+// UnmarshalJSON reads null as NaN.
+func (n *Number) UnmarshalJSON(b []byte) error {
+	var v *float64
+	if err := json.Unmarshal(b, &v); err != nil {
+		return err
+	}
+	*n = Number(math.NaN())
+	if v != nil {
+		*n = Number(*v)
+	}
+	return nil
+}
