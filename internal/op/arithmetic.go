@@ -92,9 +92,13 @@ func init() {
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 			return grads(need, func(i int) *ir.Value { return sumTo(b, dy[0], n.In(i)) })
 		},
-		Bind:  add.bind,
-		Cost:  perElement(1),
-		ONNX:  binaryForms("Add"),
+		Bind: add.bind,
+		Cost: perElement(1),
+		ONNX: append(binaryForms("Add"),
+			ir.Form{Op: "Sum", Since: 1, Lower: variadic("Add", nil)},
+			ir.Form{Op: "Mean", Since: 1, Lower: variadic("Add", func(b *ir.Builder, n *ir.Node, v *ir.Value) *ir.Value {
+				return b.Op("Mul", nil, v, scalar(b, v.Type.DType, 1/float64(len(n.Inputs))))
+			})}),
 		Cases: append(broadcastCases(-1, 1), ir.Case{Name: "int64", Inputs: []*tensor.Tensor{ints64(1, 1<<60), ints64(2)}, Want: []*tensor.Tensor{ints64(3, 1<<60+2)}}),
 	})
 

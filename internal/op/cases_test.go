@@ -64,7 +64,10 @@ func testCase(t *testing.T, d *ir.Def, c ir.Case) {
 		wide, step, tol = c, 1e-2, finite32
 	default:
 		for i := range out {
-			if err := tensor.Close(out[i], wout[i], rounding); out[i] != nil && err != nil {
+			if out[i] == nil {
+				continue
+			}
+			if err := tensor.Close(out[i], wout[i], rounding); err != nil {
 				t.Errorf("output %d in float32 against float64: %v", i, err)
 			}
 		}
