@@ -338,7 +338,7 @@ func (s *scope) constNode(n *nodeProto) error {
 			return s.constant(name, t, -1, n.index)
 		}
 		v := s.g.NewConst(s.valueName(name), data)
-		if s.main && form == "value_floats" {
+		if s.main && (form == "value_floats" || form == "value_ints") {
 			s.r.consts = append(s.r.consts, &constant{value: v, init: -1, node: n.index})
 		}
 		return v, nil

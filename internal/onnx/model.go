@@ -53,9 +53,10 @@ type Model struct {
 	Outputs   []ValueInfo       // as declared
 	Params    []*Param          // initializers in the order of the file, then Constant nodes likewise
 
-	data  []byte
-	proto *modelProto
-	dir   string
+	data   []byte
+	proto  *modelProto
+	dir    string
+	consts map[string]*constant // parameters and constants of the main graph by name
 }
 
 // ValueInfo is a declared input or output.
@@ -154,6 +155,10 @@ func parse(data []byte, dir string) (*Model, error) {
 		}
 	}
 	m.Params = b.params(m.Graph)
+	m.consts = map[string]*constant{}
+	for _, c := range b.consts {
+		m.consts[c.value.Name] = c
+	}
 	return m, nil
 }
 

@@ -1,0 +1,31 @@
+package onnx
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Digest is the SHA-256 of a tensor's contents in hexadecimal: its elements in row-major order,
+// little-endian, whatever encoding a file held them in.
+func Digest(t *tensor.Tensor) string {
+	h := sha256.Sum256(t.Bytes)
+	return hex.EncodeToString(h[:])
+}
+
+// Digest is the SHA-256 of the parameter's contents, see the function Digest.
+func (p *Param) Digest() string { return Digest(p.Tensor) }
+
+// Digest identifies the model: the SHA-256 of its file's bytes followed by the contents of its external
+// parameters in order, in hexadecimal.
+func (m *Model) Digest() string {
+	h := sha256.New()
+	h.Write(m.data)
+	for _, p := range m.Params {
+		if p.External {
+			h.Write(p.Tensor.Bytes)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

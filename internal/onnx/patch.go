@@ -1,0 +1,348 @@
+package onnx
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Patch says how a written model differs from the one that was read. The zero Patch changes nothing.
+// Nodes are named by a value that they compute, since files may leave nodes without names.
+type Patch struct {
+	// Tensors gives new contents, of the same dtype and shape, to parameters and constants of the main
+	// graph by name. They are written in the encoding that the file has: raw, packed or one by one.
+	Tensors map[string]*tensor.Tensor
+
+	AddInitializers    []Initializer
+	RemoveInitializers []string
+
+	AddNodes    []*Node
+	RemoveNodes []string // the node that computes the value, with all its outputs
+	Rewire      []Rewire
+
+	DropValueInfos []string // names of values whose declared type does not hold any more
+
+	Inputs   []ValueInfo       // graph inputs to declare anew, by name; the others stay
+	Outputs  []ValueInfo       // graph outputs, all of them, in order; nil leaves them as they are
+	Metadata map[string]string // metadata_props to set; the others stay
+}
+
+// Initializer is a named tensor to add.
+type Initializer struct {
+	Name   string
+	Tensor *tensor.Tensor
+}
+
+// Node is a node to add. It stands at the end of the file's nodes, or before the node that computes the
+// value Before where that is given; several with the same place keep their order.
+type Node struct {
+	Name, Op, Domain string
+	Inputs, Outputs  []string // "" for absent ones
+	Attrs            ir.Attrs
+	Before           string
+}
+
+// Rewire makes input Index of the node that computes Node read another value.
+type Rewire struct {
+	Node  string
+	Index int
+	Value string
+}
+
+// Empty reports whether p changes nothing.
+func (p *Patch) Empty() bool {
+	return p == nil || len(p.Tensors) == 0 && len(p.AddInitializers) == 0 && len(p.RemoveInitializers) == 0 &&
+		len(p.AddNodes) == 0 && len(p.RemoveNodes) == 0 && len(p.Rewire) == 0 && len(p.DropValueInfos) == 0 &&
+		len(p.Inputs) == 0 && p.Outputs == nil && len(p.Metadata) == 0
+}
+
+// maxInline is the size up to which a model is written as one file: protobuf's limit of 2 GiB.
+const maxInline = 1<<31 - 1
+
+// Bytes gives the model with p applied as one serialised ModelProto; external data is taken in. An
+// empty patch gives the bytes that were read. It errors where p names something that the model does not
+// have, where a name would be defined twice or not at all, and where the result passes 2 GiB.
+func (m *Model) Bytes(p *Patch) ([]byte, error) {
+	if p.Empty() {
+		return m.data, nil
+	}
+	r, err := m.patch(p, nil)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: patch: %w", err)
+	}
+	if r.size > maxInline {
+		return nil, fmt.Errorf("onnx: patch: %d bytes are more than one ONNX file can hold", r.size)
+	}
+	return r.bytes(), nil
+}
+
+// WriteFile writes the model with p applied. The file holds all of its tensors, even those that were
+// external, unless that passes 2 GiB: then tensors of a KiB and more go to path.data beside it. With an
+// empty patch and no external data the file has the bytes that were read. An existing file is replaced
+// in one step.
+func (m *Model) WriteFile(path string, p *Patch) error { return m.writeFile(path, p, maxInline) }
+
+func (m *Model) writeFile(path string, p *Patch, limit int) error {
+	r, err := m.patch(p, nil)
+	if err != nil {
+		return fmt.Errorf("onnx: patch: %w", err)
+	}
+	if r.size > limit {
+		side := &sideFile{name: filepath.Base(path) + ".data"}
+		if r, err = m.patch(p, side); err != nil {
+			return fmt.Errorf("onnx: patch: %w", err)
+		}
+		if err := writeFile(path+".data", side.rope.writeTo); err != nil {
+			return err
+		}
+	}
+	return writeFile(path, r.writeTo)
+}
+
+// plan is a Patch resolved to positions in the file.
+type plan struct {
+	*Patch
+	store    *store
+	side     *sideFile
+	external bool // some tensor is external
+	dropInit map[string]bool
+	dropNode map[int]bool
+	dropInfo map[string]bool
+	initNew  map[int]*tensor.Tensor
+	nodeNew  map[int]*tensor.Tensor
+	rewire   map[int]map[int]string
+	before   map[int][]*Node
+	last     []*Node
+	inputs   map[string]ValueInfo
+	outputs  map[string]ValueInfo
+	initIn   bool // initializers must be listed as inputs, as IR version 3 asks
+}
+
+func (m *Model) resolve(p *Patch, side *sideFile) (*plan, error) {
+	if p == nil {
+		p = &Patch{}
+	}
+	g := m.proto.graph
+	pl := &plan{Patch: p, side: side, external: m.proto.external(), initIn: m.IRVersion < 4,
+		dropInit: map[string]bool{}, dropNode: map[int]bool{}, dropInfo: map[string]bool{},
+		initNew: map[int]*tensor.Tensor{}, nodeNew: map[int]*tensor.Tensor{},
+		rewire: map[int]map[int]string{}, before: map[int][]*Node{}, inputs: map[string]ValueInfo{}}
+	for _, name := range slices.Sorted(maps.Keys(p.Tensors)) {
+		c, t := m.consts[name], p.Tensors[name]
+		switch {
+		case c == nil:
+			return nil, fmt.Errorf("the model has no tensor %q", name)
+		case !ir.TypeOf(t).Equal(c.value.Type) || len(t.Bytes) != t.Len()*t.DType.Size():
+			return nil, fmt.Errorf("tensor %q is %v, its new contents are %v", name, c.value.Type, ir.TypeOf(t))
+		case c.init >= 0:
+			pl.initNew[c.init] = t
+		default:
+			pl.nodeNew[c.node] = t
+		}
+	}
+	inits := map[string]bool{}
+	for _, t := range g.inits {
+		inits[t.name] = true
+	}
+	for _, name := range p.RemoveInitializers {
+		if !inits[name] {
+			return nil, fmt.Errorf("the model has no initializer %q to remove", name)
+		}
+		pl.dropInit[name] = true
+	}
+	maker := map[string]int{}
+	for i, n := range g.nodes {
+		for _, o := range n.outputs {
+			if o != "" {
+				maker[o] = i
+			}
+		}
+	}
+	at := func(value string) (int, error) {
+		if i, ok := maker[value]; ok {
+			return i, nil
+		}
+		return 0, fmt.Errorf("no node of the main graph computes %q", value)
+	}
+	for _, v := range p.RemoveNodes {
+		i, err := at(v)
+		if err != nil {
+			return nil, err
+		}
+		pl.dropNode[i] = true
+	}
+	for _, w := range p.Rewire {
+		i, err := at(w.Node)
+		if err != nil {
+			return nil, err
+		}
+		if w.Index < 0 || w.Index >= len(g.nodes[i].inputs) {
+			return nil, g.nodes[i].errorf("has no input %d to rewire", w.Index)
+		}
+		if pl.rewire[i] == nil {
+			pl.rewire[i] = map[int]string{}
+		}
+		pl.rewire[i][w.Index] = w.Value
+	}
+	for _, n := range p.AddNodes {
+		if _, ok := m.Opsets[normDomain(n.Domain)]; !ok {
+			return nil, fmt.Errorf("node %q (%s): the model imports no operators of domain %q", n.Name, n.Op, n.Domain)
+		}
+		if n.Before == "" {
+			pl.last = append(pl.last, n)
+			continue
+		}
+		i, err := at(n.Before)
+		if err != nil {
+			return nil, err
+		}
+		pl.before[i] = append(pl.before[i], n)
+	}
+	for _, name := range p.DropValueInfos {
+		pl.dropInfo[name] = true
+	}
+	for _, v := range p.Inputs {
+		if !slices.ContainsFunc(g.inputs, func(in *valueProto) bool { return in.name == v.Name }) {
+			return nil, fmt.Errorf("the model has no input %q", v.Name)
+		}
+		pl.inputs[v.Name] = v
+	}
+	for _, v := range p.Outputs {
+		if Code(v.DType) == 0 {
+			return nil, fmt.Errorf("output %q has no type", v.Name)
+		}
+	}
+	return pl, pl.check(g)
+}
+
+// check makes sure that all names of the patched graph are defined once.
+func (pl *plan) check(g *graphProto) error {
+	defined := map[string]bool{"": true}
+	define := func(name string) error {
+		if name != "" && defined[name] {
+			return fmt.Errorf("%q would be defined twice", name)
+		}
+		defined[name] = true
+		return nil
+	}
+	for _, v := range g.inputs {
+		if !pl.dropInit[v.name] {
+			defined[v.name] = true
+		}
+	}
+	for _, t := range g.inits {
+		if !pl.dropInit[t.name] {
+			defined[t.name] = true
+		}
+	}
+	for _, name := range g.sparse {
+		defined[name] = true
+	}
+	for _, t := range pl.AddInitializers {
+		if t.Name == "" {
+			return fmt.Errorf("an added initializer has no name")
+		}
+		if err := define(t.Name); err != nil {
+			return err
+		}
+	}
+	for i, n := range g.nodes {
+		if !pl.dropNode[i] {
+			for _, o := range n.outputs {
+				defined[o] = true
+			}
+		}
+	}
+	for _, n := range pl.AddNodes {
+		for _, o := range n.Outputs {
+			if err := define(o); err != nil {
+				return err
+			}
+		}
+	}
+	for i, n := range g.nodes {
+		if pl.dropNode[i] {
+			continue
+		}
+		for j, name := range n.reads() {
+			if to, ok := pl.rewire[i][j]; ok {
+				name = to
+			}
+			if !defined[name] {
+				return n.errorf("would read %q, which nothing defines any more", name)
+			}
+		}
+	}
+	for _, n := range pl.AddNodes {
+		for _, name := range n.Inputs {
+			if !defined[name] {
+				return fmt.Errorf("node %q (%s): reads %q, which nothing defines", n.Name, n.Op, name)
+			}
+		}
+	}
+	if pl.Outputs == nil {
+		for _, v := range g.outputs {
+			if !defined[v.name] {
+				return fmt.Errorf("output %q would not be defined any more", v.name)
+			}
+		}
+	}
+	for _, v := range pl.Outputs {
+		if v.Name == "" || !defined[v.Name] {
+			return fmt.Errorf("output %q is not defined", v.Name)
+		}
+	}
+	return nil
+}
+
+// patch copies the model field by field. Side takes large tensors where it is not nil.
+func (m *Model) patch(p *Patch, side *sideFile) (*rope, error) {
+	pl, err := m.resolve(p, side)
+	if err != nil {
+		return nil, err
+	}
+	pl.store = newStore(m.dir)
+	defer pl.store.close()
+	r := &rope{}
+	set := maps.Clone(pl.Metadata)
+	for f, err := range fields(m.data) {
+		if err != nil {
+			return nil, err
+		}
+		switch f.num {
+		case 7:
+			g, err := pl.graph(f.buf, m.proto.graph)
+			if err != nil {
+				return nil, err
+			}
+			r.replace(f, g)
+		case 14:
+			k, old, err := parseProp(f)
+			if err != nil {
+				return nil, err
+			}
+			if v, ok := set[k]; ok && v != old {
+				r.addField(14, encodeProp(k, v))
+			} else {
+				r.add(f.raw)
+			}
+			delete(set, k)
+		case 25:
+			fn, err := pl.nested(f.buf, 7, -1)
+			if err != nil {
+				return nil, err
+			}
+			r.replace(f, fn)
+		default:
+			r.add(f.raw)
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(set)) {
+		r.addField(14, encodeProp(k, set[k]))
+	}
+	return r, nil
+}
