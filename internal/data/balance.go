@@ -35,14 +35,17 @@ func (d *Dataset) Weights() []float32 {
 // Balance describes the class sizes in one line; unequal is true where the largest class has at least twice the smallest's examples.
 func (d *Dataset) Balance() (text string, unequal bool) {
 	counts := d.Counts()
-	lo, hi := 0, 0
+	lo, hi := -1, -1 // among the classes that have examples
 	for c, n := range counts {
-		if n < counts[lo] {
+		if n > 0 && (lo < 0 || n < counts[lo]) {
 			lo = c
 		}
-		if n > counts[hi] {
+		if n > 0 && (hi < 0 || n > counts[hi]) {
 			hi = c
 		}
+	}
+	if lo < 0 {
+		return fmt.Sprintf("%d examples without classes", d.Len()), false
 	}
 	if counts[lo] == counts[hi] {
 		return fmt.Sprintf("%d examples, %d in each of %d classes", d.Len(), counts[lo], len(counts)), false
@@ -54,4 +57,31 @@ func (d *Dataset) Balance() (text string, unequal bool) {
 	}
 	share := 100 * float64(counts[hi]) / float64(d.Len())
 	return fmt.Sprintf("%s; always guessing %s would be right for %.1f%%", text, d.Classes[hi], share), true
+}
+
+// Notes are the lines that a user should see about the data: files left out, classes without examples, unequal classes.
+func (d *Dataset) Notes() []string {
+	var notes []string
+	if n := len(d.Skipped); n > 0 {
+		notes = append(notes, fmt.Sprintf("%s: %d damaged pictures left out of %d", d.Root, n, n+d.Len()))
+		for _, s := range d.Skipped[:min(n, 5)] {
+			notes = append(notes, fmt.Sprintf("  %s: %v", s.Path, s.Err))
+		}
+	}
+	if len(d.other) > 0 {
+		notes = append(notes, fmt.Sprintf("%s: files that are no pictures passed over: %s", d.Root, kinds(d.other)))
+	}
+	var absent []string
+	for c, n := range d.Counts() {
+		if n == 0 {
+			absent = append(absent, d.Classes[c])
+		}
+	}
+	if len(absent) > 0 {
+		notes = append(notes, fmt.Sprintf("%s: no example of %s", d.Root, list(absent)))
+	}
+	if text, unequal := d.Balance(); unequal {
+		notes = append(notes, fmt.Sprintf("%s: %s", d.Root, text))
+	}
+	return notes
 }

@@ -60,6 +60,7 @@ type Dataset struct {
 	HeldOut  bool      // these examples were taken from the training folder
 
 	opt      Options
+	other    map[string]int // files that are no pictures, by extension
 	augment  *Augment
 	whole    bool // pictures are kept as resized, before the crop
 	memory   *memory
@@ -78,10 +79,12 @@ func (m *memory) take(n int) bool {
 	return true
 }
 
-func newDataset(root string, classes []string, examples []Example, opt Options, mem *memory, augment *Augment) *Dataset {
-	return &Dataset{Root: root, Classes: classes, Examples: examples, opt: opt, augment: augment, whole: augment != nil, memory: mem,
+func newDataset(root string, classes []string, examples []Example, opt Options) *Dataset {
+	d := &Dataset{Root: root, Classes: classes, Examples: examples, opt: opt, memory: new(memory),
 		pictures: make([]atomic.Pointer[raster], len(examples)),
 		digests:  make([]atomic.Pointer[[sha256.Size]byte], len(examples))}
+	d.memory.left.Store(opt.Budget)
+	return d
 }
 
 // Len is the number of examples.
@@ -208,8 +211,9 @@ func (d *Dataset) subset(indices []int) *Dataset {
 	for k, i := range indices {
 		examples[k] = d.Examples[i]
 	}
-	s := newDataset(d.Root, d.Classes, examples, d.opt, d.memory, d.augment)
-	s.Skipped, s.HeldOut, s.whole = d.Skipped, d.HeldOut, d.whole
+	s := newDataset(d.Root, d.Classes, examples, d.opt)
+	s.Skipped, s.HeldOut, s.other = d.Skipped, d.HeldOut, d.other
+	s.augment, s.whole, s.memory = d.augment, d.whole, d.memory
 	for k, i := range indices {
 		s.pictures[k].Store(d.pictures[i].Load())
 		s.digests[k].Store(d.digests[i].Load())

@@ -1,9 +1,11 @@
 package data
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,14 +25,19 @@ type class struct {
 	files []string
 }
 
-// classFolders lists the class folders of root in sorted order. Hidden files and folders, folders without pictures and other files are
-// passed over.
-func classFolders(root string) ([]class, error) {
+// folder is a folder of class folders.
+type folder struct {
+	classes []class        // in sorted order, none without pictures
+	other   map[string]int // files that are no pictures, by extension
+}
+
+// readFolder lists the class folders of root. Hidden files and folders are passed over.
+func readFolder(root string) (*folder, error) {
 	entries, err := readDir(root)
 	if err != nil {
 		return nil, err
 	}
-	var classes []class
+	f := &folder{other: map[string]int{}}
 	loose := 0
 	for _, e := range entries {
 		path := filepath.Join(root, e.Name())
@@ -40,49 +47,60 @@ func classFolders(root string) ([]class, error) {
 			}
 			continue
 		}
-		files, err := pictures(path, 0)
-		if err != nil {
+		c := class{name: e.Name()}
+		if err := f.walk(&c, path, 0); err != nil {
 			return nil, err
 		}
-		if len(files) > 0 {
-			classes = append(classes, class{e.Name(), files})
+		if len(c.files) > 0 {
+			f.classes = append(f.classes, c)
 		}
 	}
 	switch {
-	case len(classes) > 0:
-		return classes, nil
+	case len(f.classes) > 0:
+		return f, nil
 	case loose > 0:
 		return nil, fmt.Errorf("data: %s holds %d pictures but no class folder: move them into one folder per class", root, loose)
+	case len(f.other) > 0:
+		return nil, fmt.Errorf("data: %s holds no pictures, only %s: give class folders of jpeg, png, gif, bmp, webp or ppm files", root, kinds(f.other))
 	}
 	return nil, fmt.Errorf("data: %s holds no pictures: put jpeg, png, gif, bmp, webp or ppm files into one folder per class", root)
+}
+
+// kinds lists extensions with their counts: 3 .heic, 1 .txt.
+func kinds(n map[string]int) string {
+	var s []string
+	for _, ext := range slices.Sorted(maps.Keys(n)) {
+		s = append(s, fmt.Sprintf("%d %s", n[ext], ext))
+	}
+	return list(s)
 }
 
 // maxDepth bounds how deep pictures may lie in a class folder; links may form cycles.
 const maxDepth = 16
 
-func pictures(dir string, depth int) ([]string, error) {
+// walk adds the pictures of dir and below to c.
+func (f *folder) walk(c *class, dir string, depth int) error {
 	if depth > maxDepth {
-		return nil, fmt.Errorf("data: %s: folders nest deeper than %d: a link that leads back?", dir, maxDepth)
+		return fmt.Errorf("data: %s: folders nest deeper than %d: remove the link that leads back", dir, maxDepth)
 	}
 	entries, err := readDir(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var files []string
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		switch {
-		case isPicture(e.Name()) && !isDir(path):
-			files = append(files, path)
 		case isDir(path):
-			below, err := pictures(path, depth+1)
-			if err != nil {
-				return nil, err
+			if err := f.walk(c, path, depth+1); err != nil {
+				return err
 			}
-			files = append(files, below...)
+		case isPicture(e.Name()):
+			c.files = append(c.files, path)
+		default:
+			f.other[cmp.Or(strings.ToLower(filepath.Ext(e.Name())), "without extension")]++
 		}
 	}
-	return files, nil
+	return nil
 }
 
 // readDir lists a folder in sorted order without hidden entries.

@@ -21,24 +21,29 @@ func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, e
 			valPath = v
 		}
 	}
-	folders, err := classFolders(trainPath)
+	f, err := readFolder(trainPath)
 	if err != nil {
 		return nil, nil, err
 	}
-	classes := names(folders)
+	classes := make([]string, len(f.classes))
+	for i, c := range f.classes {
+		classes[i] = c.name
+	}
 	switch {
 	case len(classes) == 1 && classes[0] == "train":
 		return nil, nil, fmt.Errorf("data: %s has a folder train but none named val: add it, or give %s/train", path, path)
 	case len(classes) == 1:
 		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of pictures", trainPath, classes[0])
 	}
-	mem := new(memory)
-	mem.left.Store(opt.Budget)
-	train = newDataset(trainPath, classes, label(folders, classes), opt, mem, opt.Augment)
+	if train, err = labelled(trainPath, f, classes, opt); err != nil {
+		return nil, nil, err
+	}
+	train.augment, train.whole = opt.Augment, opt.Augment != nil
 	if valPath != "" { // before any picture is decoded: a wrong folder is told at once
-		if val, err = labelled(valPath, classes, opt, mem); err != nil {
+		if val, err = openLabelled(valPath, classes, opt); err != nil {
 			return nil, nil, err
 		}
+		val.memory = train.memory
 	}
 	if err := train.check(ctx); err != nil {
 		return nil, nil, err
@@ -57,7 +62,7 @@ func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, e
 		return nil, nil, fmt.Errorf("data: no class of %s has two pictures, so none can be held out: give a validation folder", trainPath)
 	}
 	val = train.subset(held)
-	val.HeldOut, val.augment, val.Skipped = true, nil, nil
+	val.HeldOut, val.augment, val.Skipped, val.other = true, nil, nil, nil
 	return train.subset(rest), val, nil
 }
 
@@ -66,9 +71,7 @@ func OpenEval(ctx context.Context, path string, classes []string, opt Options) (
 	if _, v, ok := splitFolders(path); ok {
 		path = v
 	}
-	mem := new(memory)
-	mem.left.Store(opt.Budget)
-	d, err := labelled(path, classes, opt, mem)
+	d, err := openLabelled(path, classes, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -84,9 +87,7 @@ func OpenFiles(ctx context.Context, files []string, opt Options) (*Dataset, erro
 	for i, f := range files {
 		examples[i] = Example{f, -1}
 	}
-	mem := new(memory)
-	mem.left.Store(opt.Budget)
-	d := newDataset("", nil, examples, opt, mem, nil)
+	d := newDataset("", nil, examples, opt)
 	good, err := d.findDamaged(ctx)
 	if err != nil {
 		return nil, err
@@ -97,37 +98,30 @@ func OpenFiles(ctx context.Context, files []string, opt Options) (*Dataset, erro
 	return d.subset(good), nil
 }
 
-// labelled lists the class folders of path, whose names must be among classes.
-func labelled(path string, classes []string, opt Options, mem *memory) (*Dataset, error) {
-	folders, err := classFolders(path)
+// openLabelled lists the class folders of path.
+func openLabelled(path string, classes []string, opt Options) (*Dataset, error) {
+	f, err := readFolder(path)
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range folders {
-		if !slices.Contains(classes, f.name) {
-			return nil, fmt.Errorf("data: class %s of %s is none that training saw (%s): rename or remove the folder", f.name, path, list(classes))
-		}
-	}
-	return newDataset(path, classes, label(folders, classes), opt, mem, nil), nil
+	return labelled(path, f, classes, opt)
 }
 
-func names(folders []class) []string {
-	n := make([]string, len(folders))
-	for i, f := range folders {
-		n[i] = f.name
-	}
-	return n
-}
-
-func label(folders []class, classes []string) []Example {
+// labelled makes the Dataset of a folder, whose classes must be among the given ones.
+func labelled(path string, f *folder, classes []string, opt Options) (*Dataset, error) {
 	var examples []Example
-	for _, f := range folders {
-		l := slices.Index(classes, f.name)
-		for _, path := range f.files {
-			examples = append(examples, Example{path, l})
+	for _, c := range f.classes {
+		l := slices.Index(classes, c.name)
+		if l < 0 {
+			return nil, fmt.Errorf("data: class %s of %s is none that training saw (%s): rename or remove the folder", c.name, path, list(classes))
+		}
+		for _, file := range c.files {
+			examples = append(examples, Example{file, l})
 		}
 	}
-	return examples
+	d := newDataset(path, classes, examples, opt)
+	d.other = f.other
+	return d, nil
 }
 
 // list joins names, the first few of many.

@@ -118,34 +118,25 @@ func decodePNM(r io.Reader) (image.Image, error) {
 			sample = pnmWord
 		}
 	}
-	bounds := image.Rect(0, 0, h.w, h.h)
-	grey, rgb := &image.Gray{}, &image.RGBA{}
-	if h.channels() == 1 {
-		grey = image.NewGray(bounds)
-	} else {
-		rgb = image.NewRGBA(bounds)
-	}
+	// Grows with what is read: a header alone costs no memory.
+	var pix []uint8
 	for i := range h.w * h.h {
-		for c := range h.channels() {
+		for range h.channels() {
 			v, err := sample(br, h.maximum)
 			if err != nil {
 				return nil, fmt.Errorf("pnm: pixel %d,%d: %w", i%h.w, i/h.w, err)
 			}
-			s := uint8((v*255 + h.maximum/2) / h.maximum)
-			if h.channels() == 1 {
-				grey.Pix[i] = s
-			} else {
-				rgb.Pix[4*i+c] = s
-			}
+			pix = append(pix, uint8((v*255+h.maximum/2)/h.maximum))
 		}
 		if h.channels() == 3 {
-			rgb.Pix[4*i+3] = 255
+			pix = append(pix, 255)
 		}
 	}
+	bounds := image.Rect(0, 0, h.w, h.h)
 	if h.channels() == 1 {
-		return grey, nil
+		return &image.Gray{Pix: pix, Stride: h.w, Rect: bounds}, nil
 	}
-	return rgb, nil
+	return &image.RGBA{Pix: pix, Stride: 4 * h.w, Rect: bounds}, nil
 }
 
 func pnmText(r *bufio.Reader, most int) (int, error) { return readPNMInt(r, most) }

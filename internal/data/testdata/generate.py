@@ -8,6 +8,8 @@ Needs Pillow (the committed files were made with 9.4.0). Run in this folder:
     pictures/*        one picture for every format and pixel type that the reader knows
     pictures/*.raw    Image.open, ImageOps.exif_transpose, convert("RGB"): rows of R G B bytes;
                       the size is the picture's (width and height swapped for orientations 5 to 8)
+    pictures/rgb.png.grey    convert("L") of it
+    resize/edge30_crop24.bin pictures/rgb.png resized to a shortest edge of 30, cropped to 24
     resize/source.png the picture that is resized
     resize/F_WxH.raw  source.resize((W, H), F), F the number of the filter
 """
@@ -117,6 +119,12 @@ for name, body in (("p3.ppm", "P3\n# six pixels\n3 2\n15\n0 0 0  15 15 15  1 2 3
     with open(os.path.join("pictures", name), "w") as f:
         f.write(body)
     expect(name)
+
+with open("pictures/rgb.png.grey", "wb") as f:
+    f.write(smooth.convert("L").tobytes())
+# Shortest edge 30, bicubic, then the 24 by 24 pixels in the middle.
+with open("resize/edge30_crop24.bin", "wb") as f:
+    f.write(smooth.resize((36, 30), Image.BICUBIC).crop((6, 3, 30, 27)).tobytes())
 
 source = scene(61, 47, 48)
 source.save("resize/source.png")
