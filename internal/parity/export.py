@@ -27,7 +27,6 @@ warnings.filterwarnings("ignore")
 
 def export(net, path, name, size, opset, kept, fixed, batch=2):
     args, names, outs, axes = models.inputs(name, size, 1 if fixed else batch)
-    net.eval()
     torch.onnx.export(
         net, args, path, input_names=names, output_names=outs, opset_version=opset,
         dynamic_axes=None if fixed else axes, do_constant_folding=True,

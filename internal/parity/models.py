@@ -186,8 +186,37 @@ def classifiers():
     return torchvision.models.list_models(module=torchvision.models)
 
 
+def settle(net, args):
+    """Make a fresh network look like a trained one.
+
+    Fresh biases and norms are all alike, and the exporter merges equal tensors into one: every weight gets a
+    little noise. Batch norm then takes its running statistics from args, as otherwise a deep random network's
+    values vanish or grow without bound.
+    """
+    with torch.no_grad():
+        for p in net.parameters():
+            p.add_(0.02 * torch.randn_like(p))
+        norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        for m in norms:
+            m.momentum = 1.0
+        if norms:
+            net.eval()
+            for m in norms:
+                m.train()
+            net(*args)
+        for m in norms:
+            m.momentum = 0.1
+    return net.eval()
+
+
 def build(name, classes=None, size=None, seed=0):
-    """The network called name with random weights from seed; classes and size where it has them."""
+    """The network called name with random, settled weights from seed; classes and size where it has them."""
+    net = fresh(name, classes, size, seed)
+    return settle(net, inputs(name, size or 224, batch=4)[0])
+
+
+def fresh(name, classes=None, size=None, seed=0):
+    """The network as PyTorch initialises it."""
     torch.manual_seed(seed)
     if name in OWN:
         kw = {}
