@@ -32,9 +32,9 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 		case *float64:
 			fs.Float64Var(p, name, *p, help)
 		case **float64:
-			fs.Var(&optional{p}, name, help)
+			fs.Var(&optionalFlag{p}, name, help)
 		case *[]string:
-			fs.Var(&list{to: p}, name, help)
+			fs.Var(&listFlag{to: p}, name, help)
 		case flag.Value:
 			fs.Var(p, name, help)
 		default:
@@ -43,20 +43,20 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 	}
 }
 
-// list is a flag that may be given again.
-type list struct {
+// listFlag is a flag that may be given again.
+type listFlag struct {
 	to    *[]string
 	given bool
 }
 
-func (l *list) String() string {
+func (l *listFlag) String() string {
 	if l.to == nil {
 		return ""
 	}
 	return strings.Join(*l.to, " ")
 }
 
-func (l *list) Set(s string) error {
+func (l *listFlag) Set(s string) error {
 	if !l.given {
 		*l.to, l.given = nil, true
 	}
@@ -64,17 +64,17 @@ func (l *list) Set(s string) error {
 	return nil
 }
 
-// optional is a number that may be absent.
-type optional struct{ to **float64 }
+// optionalFlag is a number that may be absent.
+type optionalFlag struct{ to **float64 }
 
-func (o *optional) String() string {
+func (o *optionalFlag) String() string {
 	if o.to == nil || *o.to == nil {
 		return ""
 	}
 	return strconv.FormatFloat(**o.to, 'g', -1, 64)
 }
 
-func (o *optional) Set(s string) error {
+func (o *optionalFlag) Set(s string) error {
 	x, err := strconv.ParseFloat(s, 64)
 	if err != nil {
 		return fmt.Errorf("%q is not a number", s)
@@ -87,7 +87,7 @@ func (o *optional) Set(s string) error {
 // with an i in powers of 1024. A single letter (64K) is the power of 1024.
 type Size int64
 
-var units = []struct {
+var sizeUnits = []struct {
 	suffix string
 	bytes  float64
 }{
@@ -100,7 +100,7 @@ var units = []struct {
 // Set parses the written form.
 func (s *Size) Set(text string) error {
 	up := strings.ToUpper(strings.TrimSpace(text))
-	for _, u := range units {
+	for _, u := range sizeUnits {
 		num, ok := strings.CutSuffix(up, u.suffix)
 		if !ok {
 			continue

@@ -14,12 +14,12 @@ import (
 //	constant  Base
 //	step      Base * Gamma**floor(p*Parts), equal parts of the run
 type LRSchedule struct {
-	Kind   string  // "cosine", "constant" or "step"
-	Base   float64 // the highest rate
-	Steps  int     // optimiser steps of the whole run
-	Warmup float64 // below 1: fraction of Steps; 1 or more: number of steps
-	Gamma  float64 // factor of "step" at each drop; 0 means 0.1
-	Parts  int     // parts of "step"; 0 means 3
+	Kind   string  `json:"kind"`            // "cosine", "constant" or "step"
+	Base   float64 `json:"base"`            // the highest rate
+	Steps  int     `json:"steps"`           // optimiser steps of the whole run
+	Warmup float64 `json:"warmup"`          // below 1: fraction of Steps; 1 or more: number of steps
+	Gamma  float64 `json:"gamma,omitempty"` // factor of "step" at each drop; 0 means 0.1
+	Parts  int     `json:"parts,omitempty"` // parts of "step"; 0 means 3
 }
 
 // Validate errors on a kind that does not exist and on numbers out of range.
