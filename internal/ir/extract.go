@@ -10,11 +10,11 @@ func Extract(g *Graph, name string, inputs, outputs []*Value) (*Graph, map[*Valu
 	for _, v := range inputs {
 		if m[v] == nil {
 			m[v] = out.AddInput(v.Name, v.Type)
+			m[v].Dims = v.Dims
 		}
 	}
 	need := map[*Node]bool{}
-	var visit []*Value
-	visit = append(visit, outputs...)
+	visit := append([]*Value(nil), outputs...)
 	for len(visit) > 0 {
 		v := visit[len(visit)-1]
 		visit = visit[:len(visit)-1]
@@ -23,53 +23,98 @@ func Extract(g *Graph, name string, inputs, outputs []*Value) (*Graph, map[*Valu
 		}
 		need[v.Node] = true
 		visit = append(visit, v.Node.Inputs...)
+		for _, s := range v.Node.Attrs.Graphs() {
+			visit = append(visit, s.Captures()...)
+		}
 	}
-	get := func(v *Value) *Value {
-		if v == nil {
-			return nil
-		}
-		if c := m[v]; c != nil {
-			return c
-		}
-		var c *Value
-		switch v.Kind {
-		case Param:
-			c = out.NewParam(v.Name, v.Data)
-		case Const:
-			c = out.NewConst(v.Name, v.Data)
-		default:
-			c = out.AddInput(v.Name, v.Type)
-		}
-		m[v] = c
-		return c
-	}
+	c := copier{g: out, m: m}
 	for _, n := range g.Nodes {
-		if !need[n] {
-			continue
-		}
-		c := &Node{Name: out.Unique(n.Name), Op: n.Op, Domain: n.Domain, Version: n.Version, Attrs: n.Attrs}
-		for _, v := range n.Inputs {
-			c.Inputs = append(c.Inputs, get(v))
-		}
-		types := make([]Type, len(n.Outputs))
-		names := make([]string, len(n.Outputs))
-		for i, v := range n.Outputs {
-			if v != nil {
-				types[i], names[i] = v.Type, v.Name
-			}
-		}
-		out.AddNode(c, types, names...)
-		for i, v := range n.Outputs {
-			if v != nil && m[v] == nil { // a value listed as input keeps being one
-				m[v] = c.Outputs[i]
-			}
+		if need[n] {
+			c.node(n, out)
 		}
 	}
 	for _, v := range outputs {
-		out.Outputs = append(out.Outputs, get(v))
+		out.Outputs = append(out.Outputs, c.value(v))
 	}
 	return out, m
 }
 
 // Clone copies the whole graph; weights and constants are shared.
 func Clone(g *Graph) (*Graph, map[*Value]*Value) { return Extract(g, g.Name, g.Inputs, g.Outputs) }
+
+// copier copies nodes and values, sharing contents.
+type copier struct {
+	g *Graph
+	m map[*Value]*Value
+}
+
+// value is the copy of v. One that was not copied with a node comes from outside: it becomes an input.
+func (c *copier) value(v *Value) *Value {
+	if v == nil {
+		return nil
+	}
+	if w := c.m[v]; w != nil {
+		return w
+	}
+	var w *Value
+	switch v.Kind {
+	case Param:
+		w = c.g.NewParam(v.Name, v.Data)
+	case Const:
+		w = c.g.NewConst(v.Name, v.Data)
+	default:
+		w = c.g.AddInput(v.Name, v.Type)
+	}
+	w.Dims = v.Dims
+	c.m[v] = w
+	return w
+}
+
+// node appends a copy of n to out. An output that has a copy already keeps it: it was made an input.
+func (c *copier) node(n *Node, out *Graph) {
+	w := &Node{Name: out.Unique(n.Name), Op: n.Op, Domain: n.Domain, Version: n.Version, Attrs: c.attrs(n.Attrs)}
+	for _, v := range n.Inputs {
+		w.Inputs = append(w.Inputs, c.value(v))
+	}
+	w.Outputs = make([]*Value, len(n.Outputs))
+	for i, v := range n.Outputs {
+		if v == nil {
+			continue
+		}
+		o := out.value(v.Name, Result, v.Type)
+		o.Node, o.Out = w, i
+		w.Outputs[i] = o
+		if c.m[v] == nil {
+			c.m[v] = o
+		}
+	}
+	out.Nodes = append(out.Nodes, w)
+}
+
+// attrs copies the subgraphs among attributes, whose nodes may read values of the graph around them.
+func (c *copier) attrs(a Attrs) Attrs {
+	if len(a.Graphs()) == 0 {
+		return a
+	}
+	copied := Attrs{}
+	for k, v := range a {
+		s, ok := v.(*Graph)
+		if !ok {
+			copied[k] = v
+			continue
+		}
+		t := New(s.Name)
+		for _, in := range s.Inputs {
+			c.m[in] = t.AddInput(in.Name, in.Type)
+			c.m[in].Dims = in.Dims
+		}
+		for _, n := range s.Nodes {
+			c.node(n, t)
+		}
+		for _, o := range s.Outputs {
+			t.Outputs = append(t.Outputs, c.value(o))
+		}
+		copied[k] = t
+	}
+	return copied
+}

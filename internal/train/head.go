@@ -35,11 +35,10 @@ type Headed struct {
 // features is found. It errors when a named value does not exist, when the features are no vector, map
 // or sequence, and for keep when the model's own classifier has another number of classes.
 func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*Headed, error) {
-	g := *raw
-	g.Nodes = append([]*ir.Node(nil), raw.Nodes...)
-	own := FindClassifier(raw)
+	g, _ := ir.Clone(raw)
+	own := FindClassifier(g)
 	if spec.Kind == "keep" {
-		return keepHead(&g, own, spec, shapes)
+		return keepHead(g, own, spec, shapes)
 	}
 	hidden := 0
 	if n, ok := strings.CutPrefix(spec.Kind, "mlp:"); ok {
@@ -50,16 +49,16 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 	} else if spec.Kind != "linear" && spec.Kind != "" {
 		return nil, fmt.Errorf("--head %q: want linear, mlp:N or keep", spec.Kind)
 	}
-	attach, err := attachPoints(raw, own, spec.Attach)
+	attach, err := attachPoints(g, own, spec.Attach)
 	if err != nil {
 		return nil, err
 	}
-	types, err := typesOf(raw, attach, shapes)
+	types, err := typesOf(g, attach, shapes)
 	if err != nil {
 		return nil, err
 	}
-	h := &Headed{Graph: &g, Fresh: true}
-	b := &rawBuilder{g: &g, h: h, version: opset(raw)}
+	h := &Headed{Graph: g, Fresh: true}
+	b := &rawBuilder{g: g, h: h, version: opset(g)}
 	var pooled []*ir.Value
 	for i, v := range attach {
 		p, width, err := b.pool(v, types[i], spec.Pool)
@@ -76,16 +75,16 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 	width := h.Features
 	if hidden > 0 {
 		h.Linear = "/head/hidden/Gemm"
-		x = b.linear("hidden", x, width, hidden, kaiming(hidden*width, width, spec.Seed))
+		x = b.linear("hidden", x, width, hidden, kaiming(hidden*width, width, spec.Seed, 0))
 		x = b.node("Relu", "relu", nil, x)
 		width = hidden
-		x = b.linear("linear", x, width, spec.Classes, kaiming(spec.Classes*width, width, spec.Seed+1))
+		x = b.linear("linear", x, width, spec.Classes, kaiming(spec.Classes*width, width, spec.Seed, 1))
 	} else {
 		// The best start of a convex problem is a point that prefers no class.
 		h.Linear = "/head/linear/Gemm"
 		x = b.linear("linear", x, width, spec.Classes, make([]float32, spec.Classes*width))
 	}
-	x.Name = freeName(raw, "logits", x)
+	x.Name = freeName(g, "logits", x)
 	g.Outputs = []*ir.Value{x}
 	g.Prune()
 	return h, nil
@@ -256,8 +255,8 @@ func freeName(raw *ir.Graph, want string, self *ir.Value) string {
 }
 
 // kaiming draws PyTorch's default for linear layers: uniform in +-1/sqrt(fan in).
-func kaiming(n, fanIn int, seed uint64) []float32 {
-	r := randFor(seed, purposeInit)
+func kaiming(n, fanIn int, seed uint64, index int) []float32 {
+	r := randFor(seed, purposeInit, index)
 	bound := 1 / math.Sqrt(float64(fanIn))
 	w := make([]float32, n)
 	for i := range w {

@@ -1,0 +1,139 @@
+package train
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+)
+
+// Session is a fit that is ready to run: model, data and plan have been read and fit together.
+type Session struct {
+	Config Config // resolved: nothing left to choose
+	Base   *Base
+	Train  *data.Dataset
+	Val    *data.Dataset
+	Headed *Headed
+	Set    *freeze.Set
+	Plan   *freeze.Plan
+	Net    *Network
+	Notes  []string
+
+	digests map[string]string // of the frozen weights, before training
+	opt     *Optimizer
+}
+
+// Prepare reads everything that a configuration names. Nothing is written. Its errors are what the
+// user can mend: files, selectors, classes.
+func Prepare(ctx context.Context, cfg Config) (*Session, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Threads > 0 {
+		kernel.SetThreads(cfg.Threads)
+	}
+	base, err := OpenBase(cfg.Model, cfg.Preprocess)
+	if err != nil {
+		return nil, err
+	}
+	augment, err := data.ParseAugment(cfg.Augment)
+	if err != nil {
+		return nil, err
+	}
+	opt := data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), Pipeline: base.Pipeline, Augment: augment, Budget: pictureBudget}
+	tr, val, err := data.Open(ctx, cfg.Data, opt)
+	if err != nil {
+		return nil, err
+	}
+	return NewSession(cfg, base, tr, val)
+}
+
+// pictureBudget bounds the resized pictures that stay in memory, in bytes.
+const pictureBudget = 256 << 20
+
+// NewSession makes a session of a model and data that have been opened.
+func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error) {
+	s := &Session{Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
+	s.Notes = append(s.Notes, tr.Notes()...)
+	var err error
+	s.Headed, err = AttachHead(base.Model.Graph, HeadSpec{
+		Kind: cfg.Head, Classes: len(tr.Classes), Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed,
+	}, base.Shapes(2))
+	if err != nil {
+		return nil, err
+	}
+	s.Set = freeze.Describe(s.Headed.Graph, s.Headed.Weights)
+	o := freeze.Options{Thaw: cfg.Thaw, Freeze: cfg.Freeze, BatchNorm: cfg.BatchNorm, Model: base.Model.Digest(), Head: cfg.Head}
+	if s.Headed.Fresh {
+		o.NewHead = s.Headed.Weights
+	}
+	if s.Plan, err = freeze.New(s.Set, o); err != nil {
+		return nil, err
+	}
+	cfg.recipe(headOnly(s.Headed, s.Set, s.Plan))
+	cfg.Batch = min(cfg.Batch, tr.Len())
+	s.Config = cfg
+	if err := cfg.LRs(1).Validate(); err != nil {
+		return nil, err
+	}
+	s.digests = freeze.Digests(s.Set, s.Plan)
+	s.own()
+	s.Net = &Network{Headed: s.Headed, Set: s.Set, Plan: s.Plan, Shapes: base.Shapes}
+	s.Net.Loss.LabelSmoothing = float32(cfg.LabelSmoothing)
+	if cfg.ClassWeights == "balanced" {
+		s.Net.Loss.ClassWeights = tr.Weights()
+	}
+	return s, s.optimizer()
+}
+
+// own gives every weight that may change a buffer of its own: those of the model are views of the file.
+func (s *Session) own() {
+	for _, w := range s.Set.Weights {
+		if s.Plan.Of(w.Name).State != freeze.Frozen {
+			w.Value.Data = w.Value.Data.Clone()
+		}
+	}
+}
+
+// optimizer makes the optimiser over the thawed weights.
+func (s *Session) optimizer() error {
+	s.opt = s.Config.NewOptimizer()
+	_, everything := s.Config.Decay()
+	var slots []*Slot
+	s.Plan.Thawed(s.Set).Each(func(w *freeze.Weight, e freeze.Entry) {
+		lr := float32(1)
+		if e.LR != 0 {
+			lr = float32(e.LR)
+		}
+		slot := &Slot{Name: w.Name, Value: w.Value.Data, LR: lr, Decay: everything || w.Role == freeze.RoleWeight || w.Role == freeze.RoleEmbedding}
+		if m := e.ElementMask(w.Value.Type.Shape); m != nil {
+			slot.Mask = make([]bool, len(m))
+			for i, b := range m {
+				slot.Mask[i] = b == 1
+			}
+		}
+		slots = append(slots, slot)
+	})
+	return s.opt.Add(slots...)
+}
+
+// DataDigest identifies the training examples: their classes and the contents of their files.
+func (s *Session) DataDigest() (string, error) {
+	h := sha256.New()
+	for _, d := range []*data.Dataset{s.Train, s.Val} {
+		fmt.Fprintln(h, d.Len(), d.Classes)
+		for i, e := range d.Examples {
+			sum, err := d.Digest(i)
+			if err != nil {
+				return "", err
+			}
+			h.Write(sum[:])
+			fmt.Fprintln(h, e.Label)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
