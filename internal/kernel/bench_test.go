@@ -75,3 +75,55 @@ func BenchmarkGemm(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkConv(b *testing.B) {
+	square := func(n, hw, c, k, r, stride, pad int) Conv2D {
+		return Conv2D{N: n, H: hw, W: hw, C: c, K: k, R: r, S: r, StrideH: stride, StrideW: stride, PadT: pad, PadL: pad, PadB: pad, PadR: pad}
+	}
+	depthwise := func(n, hw, c, r, stride int) Conv2D {
+		v := square(n, hw, c, c, r, stride, r/2)
+		v.Groups = c
+		return v
+	}
+	for _, c := range []struct {
+		name string
+		v    Conv2D
+	}{
+		{"resnet18-stem", square(16, 224, 3, 64, 7, 2, 3)},
+		{"resnet18-layer1", square(16, 56, 64, 64, 3, 1, 1)},
+		{"resnet18-layer2", square(16, 28, 128, 128, 3, 1, 1)},
+		{"resnet18-layer3", square(16, 14, 256, 256, 3, 1, 1)},
+		{"resnet18-layer4", square(16, 7, 512, 512, 3, 1, 1)},
+		{"resnet18-down2", square(16, 56, 64, 128, 3, 2, 1)},
+		{"resnet18-down4", square(16, 14, 256, 512, 3, 2, 1)},
+		{"resnet18-side2", square(16, 56, 64, 128, 1, 2, 0)},
+		{"resnet50-wide1", square(16, 56, 64, 256, 1, 1, 0)},
+		{"resnet50-narrow1", square(16, 56, 256, 64, 1, 1, 0)},
+		{"resnet50-wide4", square(16, 7, 512, 2048, 1, 1, 0)},
+		{"cifar-16", square(128, 32, 16, 16, 3, 1, 1)},
+		{"cifar-32", square(128, 16, 32, 32, 3, 1, 1)},
+		{"cifar-64", square(128, 8, 64, 64, 3, 1, 1)},
+		{"mobilenet-dw-112", depthwise(16, 112, 32, 3, 1)},
+		{"mobilenet-dw-56s2", depthwise(16, 112, 96, 3, 2)},
+		{"mobilenet-dw-14", depthwise(16, 14, 384, 3, 1)},
+		{"efficientnet-dw-14", depthwise(16, 14, 672, 5, 1)},
+		{"mobilenet-expand-112", square(16, 112, 16, 96, 1, 1, 0)},
+		{"mobilenet-project-56", square(16, 56, 144, 24, 1, 1, 0)},
+	} {
+		v := c.v
+		x, w, y := random(1, v.XLen()), random(2, v.WLen()), random(3, v.YLen())
+		dx, dw := Alloc(v.XLen()), Alloc(v.WLen())
+		p, g, f := PackConv(v, w), PackConvGrad(v, w), PackConvFrozen(v, w)
+		e := &Epilogue{Bias: random(4, v.K), Act: ActRelu}
+		b.Run(c.name, func(b *testing.B) {
+			eachThreads(b, func(b *testing.B) {
+				b.Run("forward", func(b *testing.B) { rate(b, v.FLOPs(), func() { ConvForward(v, x, p, y, e) }) })
+				b.Run("frozen", func(b *testing.B) { rate(b, v.FLOPs(), func() { ConvForward(v, x, f, y, e) }) })
+				b.Run("input", func(b *testing.B) { rate(b, v.FLOPs(), func() { ConvGradInput(v, y, g, dx, nil) }) })
+				b.Run("weight", func(b *testing.B) { rate(b, v.FLOPs(), func() { ConvGradWeight(v, x, y, false, dw) }) })
+				b.Run("pack", func(b *testing.B) { rate(b, int64(v.WLen()), func() { p.Pack(w) }) })
+				b.Run("packgrad", func(b *testing.B) { rate(b, int64(v.WLen()), func() { g.Pack(w) }) })
+			})
+		})
+	}
+}

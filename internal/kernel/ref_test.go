@@ -29,7 +29,7 @@ func near(t *testing.T, what string, got []float32, want []float64, scale float6
 		if math.IsNaN(w) && math.IsNaN(g) || w == g {
 			continue
 		}
-		if !(math.Abs(g-w) <= tol*(1+math.Abs(w))) {
+		if math.IsInf(w, 0) || !(math.Abs(g-w) <= tol*(1+math.Abs(w))) {
 			t.Fatalf("%s: [%d] = %v, want %v", what, i, g, w)
 		}
 	}

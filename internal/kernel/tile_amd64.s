@@ -34,10 +34,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	MOVQ  144(DI), DX
 	TESTQ DX, DX
 	JZ    ran
@@ -117,10 +117,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	MOVQ  144(DI), DX
 	TESTQ DX, DX
 	JZ    ran
@@ -211,10 +211,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	MOVQ  144(DI), DX
 	TESTQ DX, DX
 	JZ    ran
@@ -316,10 +316,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	MOVQ  144(DI), DX
 	TESTQ DX, DX
 	JZ    ran
@@ -432,10 +432,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	MOVQ  144(DI), DX
 	TESTQ DX, DX
 	JZ    ran
@@ -559,10 +559,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	MOVQ  144(DI), DX
@@ -700,10 +700,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	MOVQ  144(DI), DX
@@ -852,10 +852,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	MOVQ  144(DI), DX
@@ -1015,10 +1015,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	MOVQ  144(DI), DX
@@ -1189,10 +1189,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	MOVQ  144(DI), DX
@@ -1374,10 +1374,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	LEAQ  (R9)(R11*4), R10
@@ -1573,10 +1573,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	LEAQ  (R9)(R11*4), R10
@@ -1783,10 +1783,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	LEAQ  (R9)(R11*4), R10
@@ -2004,10 +2004,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	LEAQ  (R9)(R11*4), R10
@@ -2210,10 +2210,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	MOVQ  144(DI), DX
 	TESTQ DX, DX
 	JZ    ran
@@ -2305,10 +2305,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	MOVQ  144(DI), DX
 	TESTQ DX, DX
 	JZ    ran
@@ -2420,10 +2420,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	MOVQ  144(DI), DX
 	TESTQ DX, DX
 	JZ    ran
@@ -2555,10 +2555,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	MOVQ  144(DI), DX
 	TESTQ DX, DX
 	JZ    ran
@@ -2710,10 +2710,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	MOVQ  144(DI), DX
 	TESTQ DX, DX
 	JZ    ran
@@ -2885,10 +2885,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	MOVQ  144(DI), DX
@@ -3083,10 +3083,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	MOVQ  144(DI), DX
@@ -3301,10 +3301,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	MOVQ  144(DI), DX
@@ -3539,10 +3539,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	MOVQ  144(DI), DX
@@ -3797,10 +3797,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	MOVQ  144(DI), DX
@@ -4075,10 +4075,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	LEAQ  (R9)(R11*4), R10
@@ -4376,10 +4376,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	LEAQ  (R9)(R11*4), R10
@@ -4697,10 +4697,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	LEAQ  (R9)(R11*4), R10
@@ -5038,10 +5038,10 @@ begin:
 	JZ    summed
 
 run:
-	MOVQ  (SI), R9
+	MOVQ  (SI), DX
 	ADDQ  $0x08, SI
 	MOVQ  (DI), R8
-	LEAQ  (R8)(R9*4), R8
+	LEAQ  (R8)(DX*4), R8
 	LEAQ  (R8)(R11*4), R9
 	ADDQ  R11, R9
 	LEAQ  (R9)(R11*4), R10

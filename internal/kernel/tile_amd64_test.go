@@ -7,9 +7,11 @@ import (
 	"unsafe"
 )
 
-// The assembly reads the fields of tiles at these offsets.
+// The assembly reads the fields of its arguments at fixed offsets.
 func TestTileLayout(t *testing.T) {
 	var x tile
+	var d dwTile
+	var g dwGradTile
 	for _, f := range []struct {
 		name      string
 		got, want uintptr
@@ -29,9 +31,28 @@ func TestTileLayout(t *testing.T) {
 		{"hi", unsafe.Offsetof(x.hi), 292},
 		{"acc", unsafe.Offsetof(x.acc), 296},
 		{"clip", unsafe.Offsetof(x.clip), 297},
+		{"dw x", unsafe.Offsetof(d.x), 0},
+		{"dw w", unsafe.Offsetof(d.w), 24},
+		{"dw y", unsafe.Offsetof(d.y), 48},
+		{"dw bias", unsafe.Offsetof(d.bias), 72},
+		{"dw res", unsafe.Offsetof(d.res), 96},
+		{"dw xoff", unsafe.Offsetof(d.xoff), 120},
+		{"dw woff", unsafe.Offsetof(d.woff), 144},
+		{"dw xs", unsafe.Offsetof(d.xs), 168},
+		{"dw ys", unsafe.Offsetof(d.ys), 176},
+		{"dw lo", unsafe.Offsetof(d.lo), 184},
+		{"dw hi", unsafe.Offsetof(d.hi), 188},
+		{"dw clip", unsafe.Offsetof(d.clip), 192},
+		{"grad x", unsafe.Offsetof(g.x), 0},
+		{"grad w", unsafe.Offsetof(g.w), 24},
+		{"grad dy", unsafe.Offsetof(g.dy), 48},
+		{"grad xoff", unsafe.Offsetof(g.xoff), 72},
+		{"grad woff", unsafe.Offsetof(g.woff), 96},
+		{"grad xs", unsafe.Offsetof(g.xs), 120},
+		{"grad ys", unsafe.Offsetof(g.ys), 128},
 	} {
 		if f.got != f.want {
-			t.Errorf("tile.%s is at %d, the assembly reads %d", f.name, f.got, f.want)
+			t.Errorf("%s is at %d, the assembly reads %d", f.name, f.got, f.want)
 		}
 	}
 }

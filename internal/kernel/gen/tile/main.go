@@ -8,6 +8,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	"github.com/permafrost-ml/permafrost/internal/kernel/gen/rows"
 )
 
 // Offsets of the fields of kernel.tile.
@@ -35,17 +37,17 @@ var (
 	offp  = RSI // next run
 	runs  = RCX // runs left
 	left  = RDX // steps of the run left
-	a0    = R8  // row 0
-	a1    = R9  // row 5
-	a2    = R10 // row 10
-	ars   = R11
-	ars3  = R12
 	acs   = R13
 	bp    = RAX
 	bks   = RBX
-	rowp  = R8 // of a result row, after the sum
-	index = R9
+	bias  = R8
+	index = R9 // of a result row, after the sum
 )
+
+// arows are the first m rows of a.
+func arows(m int) rows.Rows {
+	return rows.Rows{Count: m, Base: [3]Register{R8, R9, R10}, Step: R11, Step3: R12}
+}
 
 func main() {
 	ConstraintExpr("!noasm")
@@ -57,27 +59,12 @@ func main() {
 	Generate()
 }
 
-// row is the address of row i of a.
-func row(i int) Mem {
-	base := []Register{a0, a1, a2}[i/5]
-	switch i % 5 {
-	case 0:
-		return Mem{Base: base}
-	case 3:
-		return Mem{Base: base, Index: ars3, Scale: 1}
-	default:
-		return Mem{Base: base, Index: ars, Scale: uint8(i % 5)}
-	}
-}
-
 func field(off int) Mem { return Mem{Base: args, Disp: off} }
 
 // setup loads the strides, in bytes.
-func setup() {
+func setup(a rows.Rows) {
 	Load(Param("t"), args)
-	MOVQ(field(fieldArs), ars)
-	SHLQ(Imm(2), ars)
-	LEAQ(Mem{Base: ars, Index: ars, Scale: 2}, ars3)
+	a.SetStep(field(fieldArs))
 	MOVQ(field(fieldAcs), acs)
 	SHLQ(Imm(2), acs)
 	MOVQ(field(fieldBks), bks)
@@ -88,34 +75,21 @@ func setup() {
 }
 
 // loop emits the two loops of the sum around body.
-func loop(m int, body func()) {
+func loop(a rows.Rows, body func()) {
 	TESTQ(runs, runs)
 	JZ(LabelRef("summed"))
 	Label("run")
-	MOVQ(Mem{Base: offp}, a1)
+	MOVQ(Mem{Base: offp}, left)
 	ADDQ(Imm(8), offp)
-	MOVQ(field(fieldA), a0)
-	LEAQ(Mem{Base: a0, Index: a1, Scale: 4}, a0)
-	if m > 5 {
-		LEAQ(Mem{Base: a0, Index: ars, Scale: 4}, a1)
-		ADDQ(ars, a1)
-	}
-	if m > 10 {
-		LEAQ(Mem{Base: a1, Index: ars, Scale: 4}, a2)
-		ADDQ(ars, a2)
-	}
+	MOVQ(field(fieldA), a.Base[0])
+	LEAQ(Mem{Base: a.Base[0], Index: left, Scale: 4}, a.Base[0])
+	a.Derive()
 	MOVQ(field(fieldRunLen), left)
 	TESTQ(left, left)
 	JZ(LabelRef("ran"))
 	Label("step")
 	body()
-	ADDQ(acs, a0)
-	if m > 5 {
-		ADDQ(acs, a1)
-	}
-	if m > 10 {
-		ADDQ(acs, a2)
-	}
+	a.Advance(acs)
 	ADDQ(bks, bp)
 	DECQ(left)
 	JNZ(LabelRef("step"))
@@ -140,7 +114,8 @@ func avx512(m, nv int) {
 	TEXT(fmt.Sprintf("tileAVX512m%dv%d", m, nv), NOSPLIT, "func(t *byte, mask uint16)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("tileAVX512m%dv%d computes a tile of %d rows by %d vectors, the last under mask.", m, nv, m, nv))
-	setup()
+	a := arows(m)
+	setup(a)
 	mask := K1
 	{
 		w := GP32()
@@ -167,9 +142,9 @@ func avx512(m, nv int) {
 
 	CMPQ(field(fieldBias+8), Imm(0))
 	JEQ(LabelRef("zero"))
-	MOVQ(field(fieldBias), a0)
+	MOVQ(field(fieldBias), bias)
 	for v := range nv {
-		load(Mem{Base: a0}, v, sum(0, v))
+		load(Mem{Base: bias}, v, sum(0, v))
 		for i := 1; i < m; i++ {
 			VMOVAPS(sum(0, v), sum(i, v))
 		}
@@ -181,17 +156,17 @@ func avx512(m, nv int) {
 	}
 	Label("begin")
 
-	loop(m, func() {
+	loop(a, func() {
 		for v := range nv {
 			load(Mem{Base: bp}, v, b(v))
 		}
 		for i := range m {
 			if nv == 1 {
-				VFMADD231PS_BCST(row(i), b(0), sum(i, 0))
+				VFMADD231PS_BCST(a.At(i), b(0), sum(i, 0))
 				continue
 			}
 			x := zmm[30+i%2]
-			VBROADCASTSS(row(i), x)
+			VBROADCASTSS(a.At(i), x)
 			for v := range nv {
 				VFMADD231PS(x, b(v), sum(i, v))
 			}

@@ -1,0 +1,199 @@
+// Command depthwise writes the kernels of depthwise convolutions. The reference
+// loops are the comments of dwTile and dwGradTile in package kernel.
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+
+	"github.com/permafrost-ml/permafrost/internal/kernel/gen/rows"
+)
+
+// Offsets of the fields of kernel.dwTile and, where they differ, of kernel.dwGradTile.
+const (
+	fieldX    = 0
+	fieldW    = 24
+	fieldY    = 48 // dy of dwGradTile
+	fieldBias = 72
+	fieldRes  = 96
+	fieldXoff = 120
+	fieldWoff = 144
+	fieldXs   = 168
+	fieldYs   = 176
+	fieldLo   = 184
+	fieldHi   = 188
+	fieldClip = 192
+
+	gradXoff = 72
+	gradWoff = 96
+	gradXs   = 120
+	gradYs   = 128
+)
+
+var (
+	args  = RDI
+	left  = RDX // channels left
+	at    = RSI // bytes of channels done
+	xoff  = RAX
+	woff  = RBX
+	taps  = RCX
+	wp    = R13
+	index = R14
+	mask  = K1
+)
+
+func main() {
+	ConstraintExpr("!noasm")
+	for m := 1; m <= 14; m++ {
+		forward(m)
+	}
+	for m := 1; m <= 14; m++ {
+		gradient(m)
+	}
+	Generate()
+}
+
+func pixels(m int) rows.Rows {
+	return rows.Rows{Count: m, Base: [3]Register{R8, R9, R10}, Step: R11, Step3: R12}
+}
+
+func field(off int) Mem { return Mem{Base: args, Disp: off} }
+
+// channels emits the loop over vectors of 16 channels, the last under a mask, around body.
+func channels(body func()) {
+	Load(Param("t"), args)
+	Load(Param("n"), left)
+	XORQ(at, at)
+	Label("vector")
+	MOVQ(I32(0xffff), taps)
+	CMPQ(left, Imm(16))
+	JGE(LabelRef("full"))
+	BZHIL(left.As32(), taps.As32(), taps.As32())
+	Label("full")
+	KMOVW(taps.As32(), mask)
+	body()
+	ADDQ(Imm(64), at)
+	SUBQ(Imm(16), left)
+	JG(LabelRef("vector"))
+	VZEROUPPER()
+	RET()
+}
+
+// base emits the address of the matrix of a field at the current channels.
+func base(matrix int, p rows.Rows) {
+	MOVQ(field(matrix), p.Base[0])
+	ADDQ(at, p.Base[0])
+	p.Derive()
+}
+
+// eachTap emits the loop over taps around body, which finds the tap's inputs at p and
+// its weights at wp.
+func eachTap(p rows.Rows, fx, fw, fxs int, body func()) {
+	p.SetStep(field(fxs))
+	MOVQ(field(fx), xoff)
+	MOVQ(field(fx+8), taps)
+	MOVQ(field(fw), woff)
+	TESTQ(taps, taps)
+	JZ(LabelRef("summed"))
+	Label("tap")
+	MOVQ(Mem{Base: xoff}, index)
+	MOVQ(field(fieldX), p.Base[0])
+	ADDQ(at, p.Base[0])
+	LEAQ(Mem{Base: p.Base[0], Index: index, Scale: 4}, p.Base[0])
+	p.Derive()
+	MOVQ(Mem{Base: woff}, index)
+	MOVQ(field(fieldW), wp)
+	ADDQ(at, wp)
+	LEAQ(Mem{Base: wp, Index: index, Scale: 4}, wp)
+	body()
+	ADDQ(Imm(8), xoff)
+	ADDQ(Imm(8), woff)
+	DECQ(taps)
+	JNZ(LabelRef("tap"))
+	Label("summed")
+}
+
+// forward emits m pixels.
+func forward(m int) {
+	name := fmt.Sprintf("depthwiseAVX512m%d", m)
+	TEXT(name, NOSPLIT, "func(t *byte, n int)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s computes %d pixels of n channels.", name, m))
+	p := pixels(m)
+	channels(func() {
+		CMPQ(field(fieldBias+8), Imm(0))
+		JEQ(LabelRef("zero"))
+		MOVQ(field(fieldBias), wp)
+		VMOVUPS_Z(Mem{Base: wp, Index: at, Scale: 1}, mask, zmm[0])
+		for i := 1; i < m; i++ {
+			VMOVAPS(zmm[0], zmm[i])
+		}
+		JMP(LabelRef("begin"))
+		Label("zero")
+		for i := range m {
+			VPXORD(zmm[i], zmm[i], zmm[i])
+		}
+		Label("begin")
+		eachTap(p, fieldXoff, fieldWoff, fieldXs, func() {
+			VMOVUPS_Z(Mem{Base: wp}, mask, zmm[16])
+			for i := range m {
+				VFMADD231PS(p.At(i), zmm[16], mask, zmm[i])
+			}
+		})
+		p.SetStep(field(fieldYs))
+		CMPQ(field(fieldRes+8), Imm(0))
+		JEQ(LabelRef("whole"))
+		base(fieldRes, p)
+		for i := range m {
+			VADDPS(p.At(i), zmm[i], mask, zmm[i])
+		}
+		Label("whole")
+		CMPB(field(fieldClip), Imm(0))
+		JEQ(LabelRef("store"))
+		Comment("The bound comes first: of two operands one of which is NaN, the second is the result.")
+		VBROADCASTSS(field(fieldLo), zmm[16])
+		VBROADCASTSS(field(fieldHi), zmm[17])
+		for i := range m {
+			VMAXPS(zmm[i], zmm[16], zmm[i])
+			VMINPS(zmm[i], zmm[17], zmm[i])
+		}
+		Label("store")
+		base(fieldY, p)
+		for i := range m {
+			VMOVUPS(zmm[i], mask, p.At(i))
+		}
+	})
+}
+
+// gradient emits m pixels of the weight gradient. Two sums for a tap halve the
+// chain of additions.
+func gradient(m int) {
+	name := fmt.Sprintf("depthwiseGradAVX512m%d", m)
+	TEXT(name, NOSPLIT, "func(t *byte, n int)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s adds %d pixels of n channels to the weight gradient.", name, m))
+	p := pixels(m)
+	channels(func() {
+		p.SetStep(field(gradYs))
+		base(fieldY, p)
+		for i := range m {
+			VMOVUPS_Z(p.At(i), mask, zmm[i])
+		}
+		eachTap(p, gradXoff, gradWoff, gradXs, func() {
+			VMOVUPS_Z(Mem{Base: wp}, mask, zmm[16])
+			VPXORD(zmm[17], zmm[17], zmm[17])
+			for i := range m {
+				VFMADD231PS(p.At(i), zmm[i], mask, zmm[16+i%2])
+			}
+			VADDPS(zmm[16], zmm[17], zmm[16])
+			VMOVUPS(zmm[16], mask, Mem{Base: wp})
+		})
+	})
+}
+
+var zmm = []VecPhysical{
+	Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15, Z16, Z17,
+}

@@ -1,0 +1,194 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"testing"
+)
+
+// guarded is a buffer with NaN on both sides: what a kernel reads there spoils
+// its result, what it writes there is found by intact.
+type guarded struct {
+	all  []float32
+	body []float32
+}
+
+const guardBand = 96
+
+func newGuarded(values []float32) *guarded {
+	g := &guarded{all: make([]float32, len(values)+2*guardBand)}
+	for i := range g.all {
+		g.all[i] = float32(math.NaN())
+	}
+	g.body = g.all[guardBand : guardBand+len(values) : guardBand+len(values)]
+	copy(g.body, values)
+	return g
+}
+
+func (g *guarded) intact(t *testing.T, what string) {
+	t.Helper()
+	end := guardBand + len(g.body)
+	for i, v := range g.all {
+		if (i < guardBand || i >= end) && v == v {
+			t.Fatalf("%s: wrote at %d of %d", what, i-guardBand, len(g.body))
+		}
+	}
+}
+
+// special puts NaN, infinities, denormals and a signed zero into s.
+func special(s []float32) {
+	for i, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e-40, math.Copysign(0, -1)} {
+		if at := 3 + 7*i; at < len(s) {
+			s[at] = float32(v)
+		}
+	}
+}
+
+func TestTileKernels(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for m := 1; m <= cpu.mr; m++ {
+			for n := 1; n <= cpu.nr; n++ {
+				for v := range 8 {
+					testTile(t, m, n, v)
+				}
+			}
+		}
+	})
+}
+
+// testTile checks one tile; the bits of v say what takes part.
+func testTile(t *testing.T, m, n, v int) {
+	const runs, runLen = 2, 3
+	pixel, bks, ldc := 5, n+v%3, n+2
+	x := tile{runLen: runLen, ars: pixel, acs: 1, bks: bks, acc: v&1 != 0, clip: v&4 != 0, lo: -1, hi: 1.5}
+	if v == 3 {
+		x.ars, x.acs = 1, m // transposed
+	}
+	last := (m-1)*x.ars + (runLen-1)*x.acs
+	x.offs = []int{2, 0}
+	a := newGuarded(random(1, last+3))
+	b := newGuarded(random(2, (runs*runLen-1)*bks+n))
+	c := newGuarded(random(3, (m-1)*ldc+n))
+	bias := newGuarded(random(4, n))
+	res := newGuarded(random(5, (m-1)*ldc+n))
+	if v >= 6 {
+		special(a.body)
+	}
+	for i := range m {
+		x.crow[i] = (m - 1 - i) * ldc
+	}
+	x.a, x.b, x.c = a.body, b.body, c.body
+	if v&2 != 0 {
+		x.bias, x.res = bias.body, res.body
+	}
+	want := widen(c.body)
+	for i := range m {
+		for j := range n {
+			at := x.crow[i] + j
+			var s float64
+			if x.acc {
+				s = want[at]
+			}
+			if v&2 != 0 {
+				s += float64(x.bias[j]) + float64(x.res[at])
+			}
+			for r, off := range x.offs {
+				for p := range runLen {
+					s += float64(x.a[off+i*x.ars+p*x.acs]) * float64(x.b[(r*runLen+p)*bks+j])
+				}
+			}
+			if x.clip && s < float64(x.lo) {
+				s = float64(x.lo)
+			}
+			if x.clip && s > float64(x.hi) {
+				s = float64(x.hi)
+			}
+			want[at] = s
+		}
+	}
+	cpu.tile(&x, m, n)
+	what := fmt.Sprintf("tile %d by %d, variant %d", m, n, v)
+	c.intact(t, what)
+	near(t, what, c.body, want, 1)
+}
+
+func TestDepthwiseKernels(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for m := 1; m <= maxRows; m++ {
+			for _, n := range []int{1, 7, 15, 16, 17, 31, 32, 40} {
+				for v := range 8 {
+					testDepthwise(t, m, n, v)
+				}
+				testDepthwiseGrad(t, m, n)
+			}
+		}
+	})
+}
+
+func testDepthwise(t *testing.T, m, n, v int) {
+	xs, ys := n+1+v%2*3, n+2
+	x := dwTile{xs: xs, ys: ys, xoff: []int{4, 0, 1}, woff: []int{0, 2 * n, n}, clip: v&4 != 0, lo: -0.5, hi: 0.75}
+	if v == 0 {
+		x.xoff, x.woff = nil, nil
+	}
+	in := newGuarded(random(1, (m-1)*xs+n+4))
+	w := newGuarded(random(2, 3*n))
+	y := newGuarded(random(3, (m-1)*ys+n))
+	bias, res := newGuarded(random(4, n)), newGuarded(random(5, (m-1)*ys+n))
+	if v >= 6 {
+		special(in.body)
+	}
+	x.x, x.w, x.y = in.body, w.body, y.body
+	if v&1 != 0 {
+		x.bias = bias.body
+	}
+	if v&2 != 0 {
+		x.res = res.body
+	}
+	want := widen(y.body)
+	for p := range m {
+		for c := range n {
+			var s float64
+			if v&1 != 0 {
+				s = float64(bias.body[c])
+			}
+			for i, off := range x.xoff {
+				s += float64(in.body[off+p*xs+c]) * float64(w.body[x.woff[i]+c])
+			}
+			if v&2 != 0 {
+				s += float64(res.body[p*ys+c])
+			}
+			if x.clip && s < float64(x.lo) {
+				s = float64(x.lo)
+			}
+			if x.clip && s > float64(x.hi) {
+				s = float64(x.hi)
+			}
+			want[p*ys+c] = s
+		}
+	}
+	cpu.depthwise(&x, m, n)
+	what := fmt.Sprintf("depthwise %d by %d, variant %d", m, n, v)
+	y.intact(t, what)
+	near(t, what, y.body, want, 1)
+}
+
+func testDepthwiseGrad(t *testing.T, m, n int) {
+	x := dwGradTile{xs: 2*n + 1, ys: n + 2, xoff: []int{4, 0, 1}, woff: []int{0, 2 * n, n}}
+	in := newGuarded(random(1, (m-1)*x.xs+n+4))
+	w := newGuarded(random(2, 3*n))
+	dy := newGuarded(random(3, (m-1)*x.ys+n))
+	x.x, x.w, x.dy = in.body, w.body, dy.body
+	want := widen(w.body)
+	for i, off := range x.xoff {
+		for p := range m {
+			for c := range n {
+				want[x.woff[i]+c] += float64(in.body[off+p*x.xs+c]) * float64(dy.body[p*x.ys+c])
+			}
+		}
+	}
+	cpu.depthwiseGrad(&x, m, n)
+	what := fmt.Sprintf("depthwise gradient %d by %d", m, n)
+	w.intact(t, what)
+	near(t, what, w.body, want, 2)
+}
