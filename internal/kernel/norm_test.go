@@ -74,14 +74,6 @@ func refNormGrad(dy []float64, x, scale []float32, mean, inv []float64, centre b
 	return
 }
 
-func to64(x []float32) []float64 {
-	y := make([]float64, len(x))
-	for i, v := range x {
-		y[i] = float64(v)
-	}
-	return y
-}
-
 func TestBatchNorm(t *testing.T) {
 	r := testRand(1)
 	eachVec(t, func(t *testing.T) {
@@ -108,7 +100,7 @@ func TestBatchNorm(t *testing.T) {
 				y, mean, variance, inv := make([]float32, n), make([]float32, c), make([]float32, c), make([]float32, c)
 				BatchNormTrain(y, x, scale, bias, mean, variance, inv, 1e-5, rows, res, relu)
 				tol := 1e-5 + 1e-7*float64(s.offset)
-				g := to64(dy)
+				g := widen(dy)
 				for i := range wy {
 					if res != nil {
 						wy[i] += float64(res[i])
@@ -144,7 +136,7 @@ func TestBatchNorm(t *testing.T) {
 				}
 				ds2, db2 := make([]float32, c), make([]float32, c)
 				BatchNormGrad(nil, nil, ds2, db2, dy, yy, x, scale, mean, inv, rows)
-				close64(t, what+" dscale alone", ds2, to64(ds), 0)
+				close64(t, what+" dscale alone", ds2, widen(ds), 0)
 				copy(dx, dy) // in place
 				BatchNormGrad(dx, nil, ds2, db2, dx, yy, x, scale, mean, inv, rows)
 				if rows > 1 {
@@ -176,7 +168,7 @@ func TestRowNorm(t *testing.T) {
 					wy, wm, wi := refNorm(x, scale, bias, 1e-3, centre, row, col)
 					y, mean, inv := make([]float32, n), make([]float32, rows), make([]float32, rows)
 					dx, ds, db := make([]float32, n), make([]float32, c), make([]float32, c)
-					wdx, wds, wdb := refNormGrad(to64(dy), x, scale, wm, wi, centre, c, row, col)
+					wdx, wds, wdb := refNormGrad(widen(dy), x, scale, wm, wi, centre, c, row, col)
 					if centre {
 						LayerNorm(y, x, scale, bias, mean, inv, 1e-3, rows, c)
 						LayerNormGrad(dx, ds, db, dy, x, scale, mean, inv, rows, c)
@@ -206,7 +198,7 @@ func TestGroupNorm(t *testing.T) {
 			group := func(i int) int { return i/(hw*c)*groups + i%c/(c/groups) }
 			col := func(i int) int { return i % c }
 			wy, wm, wi := refNorm(x, scale, bias, 1e-3, true, group, col)
-			wdx, wds, wdb := refNormGrad(to64(dy), x, scale, wm, wi, true, c, group, col)
+			wdx, wds, wdb := refNormGrad(widen(dy), x, scale, wm, wi, true, c, group, col)
 			y, dx := make([]float32, len(x)), make([]float32, len(x))
 			mean, inv := make([]float32, n*groups), make([]float32, n*groups)
 			ds, db := make([]float32, c), make([]float32, c)

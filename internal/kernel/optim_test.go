@@ -27,7 +27,7 @@ func TestSGD(t *testing.T) {
 						}
 					}
 					start := append([]float32{}, w...)
-					want, buf := to64(w), make([]float64, n)
+					want, buf := widen(w), make([]float64, n)
 					b := randSlice(r, n, 1) // what a fresh buffer holds does not matter
 					old := append([]float32{}, b...)
 					for step := range 4 {
@@ -76,7 +76,7 @@ func TestAdamW(t *testing.T) {
 				mask[i] = i%5 != 2
 			}
 			start := append([]float32{}, w...)
-			want, wm, wv := to64(w), make([]float64, n), make([]float64, n)
+			want, wm, wv := widen(w), make([]float64, n), make([]float64, n)
 			for step := 1; step <= 5; step++ {
 				g := randSlice(r, n, 1)
 				a.Step(w, g, m, v, step, mask)

@@ -36,7 +36,7 @@ func TestSoftmax(t *testing.T) {
 			var wy, wl, wdx, wdl []float64
 			for i := range rows {
 				p, lse := refSoftmax(x[i*c : (i+1)*c])
-				g := to64(dy[i*c : (i+1)*c])
+				g := widen(dy[i*c : (i+1)*c])
 				dot, sum := 0.0, 0.0
 				for j := range p {
 					dot += p[j] * g[j]

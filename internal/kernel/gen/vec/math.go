@@ -1,0 +1,115 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// The constants are those of the generic functions of package kernel.
+
+// expParts splits x = n*ln 2 + r and returns n and exp(r)-1.
+func (s *isa) expParts(x reg.VecVirtual) (n, p reg.VecVirtual) {
+	n = s.round(s.mul(x, s.c(1.44269504)))
+	r := s.load(x)
+	s.fnma(n, s.c(0.693359375), r)
+	s.fnma(n, s.c(-2.12194440e-4), r)
+	p = s.poly(r, 0.49999994, 0.166665152, 0.041668456, 0.00836941879, 0.00138131448)
+	return n, s.horner(p, s.mul(r, r), r)
+}
+
+// scale is a*2**n for any n of an exponential, in AVX2 by two steps.
+func (s *isa) scale(a, n reg.VecVirtual) reg.VecVirtual {
+	if s.wide {
+		r := s.reg()
+		VSCALEFPS(n, a, r)
+		return r
+	}
+	i, h := YMM(), YMM()
+	VCVTPS2DQ(n, i)
+	VPSRAD(Imm(1), i, h)
+	VPSUBD(h, i, i)
+	return s.mul(s.mul(a, s.pow2(h)), s.pow2(i))
+}
+
+// pow2 is 2**i for integers of the exponent's range, and writes over i.
+func (s *isa) pow2(i reg.VecVirtual) reg.VecVirtual {
+	VPADDD(s.bits(127), i, i)
+	VPSLLD(Imm(23), i, i)
+	return i
+}
+
+// exp is e**x.
+func (s *isa) exp(x reg.VecVirtual) reg.VecVirtual {
+	x = s.min(s.load(s.c(89)), x)
+	return s.expNotLarge(x)
+}
+
+// expNotLarge is e**x for x <= 89 or NaN.
+func (s *isa) expNotLarge(x reg.VecVirtual) reg.VecVirtual {
+	x = s.max(s.load(s.c(-105)), x)
+	n, p := s.expParts(x)
+	return s.scale(s.add(p, s.c(1)), n)
+}
+
+func (s *isa) sigmoid(x reg.VecVirtual) reg.VecVirtual {
+	e := s.expNotLarge(s.negAbs(x))
+	one := s.load(s.c(1))
+	return s.div(s.ifNegative(x, e, one), s.add(e, one))
+}
+
+func (s *isa) tanh(x reg.VecVirtual) reg.VecVirtual {
+	a := s.min(s.load(s.c(9.2)), s.abs(x))
+	n, p := s.expParts(s.add(a, a))
+	t := s.scale(s.load(s.c(1)), n)
+	e := s.horner(p, t, s.sub(t, s.c(1)))
+	return s.copySign(s.div(e, s.add(e, s.c(2))), x)
+}
+
+func (s *isa) erf(x reg.VecVirtual) reg.VecVirtual {
+	a := s.min(s.load(s.c(3.925)), s.abs(x))
+	t := s.mul(a, a)
+	p := s.poly(t, 1.12837911, 0.190594301, 0.0527693704, 0.00377257424, 0.000284844224, 2.04602497e-06)
+	q := s.poly(t, 1, 0.502242506, 0.114182949, 0.0149832452, 0.00116386393, 3.80477868e-05)
+	r := s.div(s.mul(a, p), q)
+	return s.copySign(s.min(s.load(s.c(1)), r), x)
+}
+
+const (
+	invSqrt2   = 0.7071067811865476
+	invSqrt2Pi = 0.3989422804014327
+	geluA      = 0.7978845608028654 // sqrt(2/pi)
+	geluB      = 0.044715
+)
+
+// normCDF is Phi(x) = (1+erf(x/sqrt 2))/2.
+func (s *isa) normCDF(x reg.VecVirtual) reg.VecVirtual {
+	h := s.load(s.c(0.5))
+	return s.fma(s.erf(s.mul(x, s.c(invSqrt2))), s.c(0.5), h)
+}
+
+// siluGrad is g + x*g*(1-g)*u with g a sigmoid and u the slope of its argument.
+func (s *isa) siluGrad(x, g, u reg.VecVirtual) reg.VecVirtual {
+	t := s.mul(s.mul(x, g), s.sub(s.load(s.c(1)), g))
+	if u == nil {
+		return s.add(t, g)
+	}
+	return s.fma(t, u, s.load(g))
+}
+
+// geluArg is 2*sqrt(2/pi)*(x + 0.044715*x**3) and, if asked, its slope.
+func (s *isa) geluArg(x reg.VecVirtual, slope bool) (u, d reg.VecVirtual) {
+	t := s.mul(x, x)
+	u = s.mul(s.poly(t, 2*geluA, 2*geluA*geluB), x)
+	if slope {
+		d = s.poly(t, 2*geluA, 6*geluA*geluB)
+	}
+	return u, d
+}
+
+// sticky is r, but a where a is NaN.
+func (s *isa) sticky(r, a reg.VecVirtual) reg.VecVirtual {
+	return s.pick(s.test(a, a, cmpNaN), a, r)
+}
+
+func (s *isa) clip(x, lo, hi reg.VecVirtual) reg.VecVirtual { return s.min(hi, s.max(lo, x)) }
