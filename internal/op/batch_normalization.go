@@ -321,7 +321,9 @@ func bindImages(n *ir.Node, im images, fast func(in, out [][]float32), slow func
 			return b, err
 		}
 	}
-	b.InPlace = []int{inPlace}
+	if n.Outputs[0] != nil {
+		b.InPlace = []int{inPlace}
+	}
 	return b, nil
 }
 

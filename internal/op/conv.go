@@ -249,6 +249,9 @@ func bindConv2D(n *ir.Node, c conv) (ir.Bound, error) {
 	var packed *kernel.PackedConv
 	fixed := n.In(1).IsConst()
 	if fixed {
+		if n.Op == "Conv" {
+			pack = kernel.PackConvFrozen
+		}
 		packed = pack(v, n.In(1).Data.F32())
 	}
 	return images{c.x.last, []*image{from, nil, nil, to}, []*image{to}}.bind(func(in, out [][]float32) error {

@@ -62,16 +62,16 @@ func init() {
 	})
 }
 
-// product is the geometry of a MatMul.
-type product struct {
+// matProduct is the geometry of a MatMul.
+type matProduct struct {
 	m, n, k        int
 	batch          tensor.Shape // broadcast axes before the last two
 	transA, transB bool
 }
 
-func (p product) shape() tensor.Shape { return append(p.batch.Clone(), p.m, p.n) }
+func (p matProduct) shape() tensor.Shape { return append(p.batch.Clone(), p.m, p.n) }
 
-func productOf(n *ir.Node) (p product, err error) {
+func productOf(n *ir.Node) (p matProduct, err error) {
 	if err := inputs(n, 2, 4); err != nil {
 		return p, err
 	}
@@ -164,7 +164,7 @@ func bindMatMul(n *ir.Node) (ir.Bound, error) {
 	}
 }
 
-func bindMatMul32(n *ir.Node, p product, as, bs tensor.Shape) ir.Bound {
+func bindMatMul32(n *ir.Node, p matProduct, as, bs tensor.Shape) ir.Bound {
 	lda, ldb := p.k, p.n
 	if p.transA {
 		lda = p.m
@@ -218,7 +218,7 @@ func at(ts []*tensor.Tensor, i int) *tensor.Tensor {
 }
 
 // matMulLoop is the product by its definition, for types without a kernel.
-func matMulLoop[T float64 | int32 | int64 | uint32 | uint64](n *ir.Node, p product, as, bs tensor.Shape) runFunc {
+func matMulLoop[T float64 | int32 | int64 | uint32 | uint64](n *ir.Node, p matProduct, as, bs tensor.Shape) runFunc {
 	ao, bo := offsets(as, p.batch), offsets(bs, p.batch)
 	ai, ak, bk, bj := p.k, 1, p.n, 1
 	if p.transA {
