@@ -31,50 +31,86 @@ type Attention struct {
 // of [B,H,T,D] H*T*D, T*D and D.
 type HeadLayout struct{ Batch, Head, Row int }
 
-// attentionRows and attentionKeys are the block sizes.
+// attentionRows and attentionKeys are the sizes of a block of products: with the
+// keys and values it works on it fits the core's second cache.
 const (
-	attentionRows = 128
+	attentionRows = 112
 	attentionKeys = 512
 )
 
 // Forward computes y, and into lse, of shape [Batch, Heads, Tq], the logarithm of
 // each row's sum of exponentials, which Backward reads. lse may be nil.
 func (a *Attention) Forward(y, lse, q, k, v []float32) {
-	blocks := (a.Tq + attentionRows - 1) / attentionRows
-	Parallel(a.Batch*a.Heads*blocks, func(i int) {
-		b, h := i/blocks/a.Heads, i/blocks%a.Heads
-		from := i % blocks * attentionRows
-		a.forwardBlock(y, lse, q, k, v, b, h, from, min(from+attentionRows, a.Tq))
+	blocks := split(a.Tq, attentionRows)
+	group := a.Heads / a.KVHeads
+	// A task packs the keys and values of one head for some of the queries.
+	heads := a.Batch * a.KVHeads
+	parts := min(group*blocks, split(16, max(1, heads)))
+	Parallel(heads*parts, func(i int) {
+		b, g := i/parts/a.KVHeads, i/parts%a.KVHeads
+		kt, vp := a.packedKeys(k, b, g), a.packedValues(v, b, g)
+		defer putScratch(kt)
+		defer putScratch(vp)
+		from, to := part(i%parts, group*blocks, parts)
+		for t := from; t < to; t++ {
+			t0, t1 := part(t%blocks, a.Tq, blocks)
+			a.forwardBlock(y, lse, q, *kt, *vp, b, g*group+t/blocks, t0, t1)
+		}
 	})
 }
 
-func (a *Attention) forwardBlock(y, lse, q, k, v []float32, b, h, from, to int) {
-	rows := to - from
-	g := h * a.KVHeads / a.Heads
-	q = q[b*a.Q.Batch+h*a.Q.Head+from*a.Q.Row:]
-	k = k[b*a.K.Batch+g*a.K.Head:]
-	v = v[b*a.V.Batch+g*a.V.Head:]
-	y = y[b*a.Y.Batch+h*a.Y.Head+from*a.Y.Row:]
+// packedKeys is transpose(k) of a head, as the tile kernels read it.
+func (a *Attention) packedKeys(k []float32, b, g int) *[]float32 {
+	p := getScratch(packedSize(a.Tk, a.D))
+	if a.Tk > 0 {
+		packSerial(*p, true, a.Tk, a.D, k[b*a.K.Batch+g*a.K.Head:], a.K.Row)
+	}
+	return p
+}
 
+// packedValues is v of a head, block by block of keys, since the product adds
+// up over them.
+func (a *Attention) packedValues(v []float32, b, g int) *[]float32 {
+	p := getScratch(packedSize(a.Dv, a.Tk))
+	for j := 0; j < a.Tk; j += attentionKeys {
+		n := min(attentionKeys, a.Tk-j)
+		packSerial((*p)[j*packedSize(a.Dv, 1):], false, a.Dv, n, v[b*a.V.Batch+g*a.V.Head+j*a.V.Row:], a.V.Row)
+	}
+	return p
+}
+
+// multiply computes x on the calling goroutine.
+func multiply(x product) {
+	tiles := split(x.m, cpu.mr)
+	x.block(0, tiles, tiles, 0, x.n)
+}
+
+// scores is s = q*transpose(k) for rows of q and keys j to j+n, packed.
+func scores(s, q []float32, qrow, rows, d int, keys []float32, j, n int) {
+	multiply(product{m: rows, n: n, k: d, a: q, ars: qrow, acs: 1,
+		b: keys[j*d:], bks: cpu.nr, bps: cpu.nr * d, c: s, ldc: n})
+}
+
+func (a *Attention) forwardBlock(y, lse, q, keys, values []float32, b, h, from, to int) {
+	rows := to - from
+	q = q[b*a.Q.Batch+h*a.Q.Head+from*a.Q.Row:]
+	y = y[b*a.Y.Batch+h*a.Y.Head+from*a.Y.Row:]
 	buf := getScratch(attentionRows * (min(attentionKeys, a.Tk) + 2))
 	defer putScratch(buf)
 	top := (*buf)[:rows]
 	sum := (*buf)[rows : 2*rows]
-	s := (*buf)[2*rows:]
+	s := (*buf)[2*attentionRows:]
 	for i := range rows {
 		top[i], sum[i] = -inf32, 0
-		clear(y[i*a.Y.Row : i*a.Y.Row+a.Dv])
 	}
-	for j := 0; j < a.keyEnd(to); j += attentionKeys {
-		n := min(attentionKeys, a.keyEnd(to)-j)
-		Gemm(false, true, rows, n, a.D, q, a.Q.Row, k[j*a.K.Row:], a.K.Row, false, s, n, nil)
+	end := a.keyEnd(to)
+	for j := 0; j < end; j += attentionKeys {
+		n := min(attentionKeys, end-j)
+		scores(s, q, a.Q.Row, rows, a.D, keys, j, n)
 		for i := range rows {
 			row := s[i*n : (i+1)*n]
 			scale := a.logits(row, b, h, from+i, j)
-			m := vec.maxOf(row) * scale
-			if m <= top[i] {
-				m = top[i]
-			}
+			m := max32(top[i], vec.maxOf(row)*scale)
 			if m == -inf32 {
 				clear(row)
 				continue
@@ -88,14 +124,18 @@ func (a *Attention) forwardBlock(y, lse, q, k, v []float32, b, h, from, to int) 
 			top[i] = m
 			sum[i] += vec.expSum(row, row, scale, m)
 		}
-		Gemm(false, false, rows, a.Dv, n, s, n, v[j*a.V.Row:], a.V.Row, true, y, a.Y.Row, nil)
+		depth := min(attentionKeys, a.Tk-j) // of the packed block, of which n are used
+		multiply(product{m: rows, n: a.Dv, k: n, a: s, ars: n, acs: 1, acc: j > 0,
+			b: values[j*packedSize(a.Dv, 1):], bks: cpu.nr, bps: cpu.nr * depth, c: y, ldc: a.Y.Row})
 	}
 	for i := range rows {
 		o := y[i*a.Y.Row : i*a.Y.Row+a.Dv]
 		l := -inf32
-		if sum[i] != 0 {
+		if end > 0 && sum[i] != 0 {
 			scaleSpan(o, o, 1/sum[i])
 			l = top[i] + float32(math.Log(float64(sum[i])))
+		} else {
+			clear(o)
 		}
 		if lse != nil {
 			lse[(b*a.Heads+h)*a.Tq+from+i] = l
@@ -144,53 +184,62 @@ func (a *Attention) Backward(dq, dk, dv, dy, q, k, v, y, lse []float32) {
 
 // backwardHead handles one head of k and v and all the query heads that read it.
 func (a *Attention) backwardHead(dq, dk, dv, dy, q, k, v, y, lse []float32, b, g int) {
+	keys := a.packedKeys(k, b, g)
+	defer putScratch(keys)
+	values := getScratch(packedSize(a.Tk, a.Dv)) // transposed
+	defer putScratch(values)
+	if a.Tk > 0 {
+		packSerial(*values, true, a.Tk, a.Dv, v[b*a.V.Batch+g*a.V.Head:], a.V.Row)
+	}
 	k = k[b*a.K.Batch+g*a.K.Head:]
-	v = v[b*a.V.Batch+g*a.V.Head:]
 	dk = dk[b*a.K.Batch+g*a.K.Head:]
 	dv = dv[b*a.V.Batch+g*a.V.Head:]
 	for j := range a.Tk {
 		clear(dk[j*a.K.Row : j*a.K.Row+a.D])
 		clear(dv[j*a.V.Row : j*a.V.Row+a.Dv])
 	}
-	keys := min(attentionKeys, a.Tk)
-	buf := getScratch(2*attentionRows*keys + attentionRows)
+	block := attentionRows * min(attentionKeys, a.Tk)
+	buf := getScratch(2*block + attentionRows)
 	defer putScratch(buf)
-	p, ds := (*buf)[:attentionRows*keys], (*buf)[attentionRows*keys:2*attentionRows*keys]
-	delta := (*buf)[2*attentionRows*keys:]
+	p, ds, delta := (*buf)[:block], (*buf)[block:2*block], (*buf)[2*block:]
 
 	group := a.Heads / a.KVHeads
-	for h := g * group; h < (g+1)*group; h++ {
-		for from := 0; from < a.Tq; from += attentionRows {
-			to := min(from+attentionRows, a.Tq)
-			rows := to - from
-			qb := q[b*a.Q.Batch+h*a.Q.Head+from*a.Q.Row:]
-			dqb := dq[b*a.Q.Batch+h*a.Q.Head+from*a.Q.Row:]
-			yb := y[b*a.Y.Batch+h*a.Y.Head+from*a.Y.Row:]
-			dyb := dy[b*a.Y.Batch+h*a.Y.Head+from*a.Y.Row:]
-			lb := lse[(b*a.Heads+h)*a.Tq+from:]
+	blocks := split(a.Tq, attentionRows)
+	for t := range group * blocks {
+		h := g*group + t/blocks
+		from, to := part(t%blocks, a.Tq, blocks)
+		rows := to - from
+		qb := q[b*a.Q.Batch+h*a.Q.Head+from*a.Q.Row:]
+		dqb := dq[b*a.Q.Batch+h*a.Q.Head+from*a.Q.Row:]
+		yb := y[b*a.Y.Batch+h*a.Y.Head+from*a.Y.Row:]
+		dyb := dy[b*a.Y.Batch+h*a.Y.Head+from*a.Y.Row:]
+		lb := lse[(b*a.Heads+h)*a.Tq+from:]
+		for i := range rows {
+			delta[i] = vec.dot(dyb[i*a.Y.Row:i*a.Y.Row+a.Dv], yb[i*a.Y.Row:i*a.Y.Row+a.Dv])
+			clear(dqb[i*a.Q.Row : i*a.Q.Row+a.D])
+		}
+		end := a.keyEnd(to)
+		for j := 0; j < end; j += attentionKeys {
+			n := min(attentionKeys, end-j)
+			scores(p, qb, a.Q.Row, rows, a.D, *keys, j, n)
+			scores(ds, dyb, a.Y.Row, rows, a.Dv, *values, j, n)
 			for i := range rows {
-				delta[i] = vec.dot(dyb[i*a.Y.Row:i*a.Y.Row+a.Dv], yb[i*a.Y.Row:i*a.Y.Row+a.Dv])
-				clear(dqb[i*a.Q.Row : i*a.Q.Row+a.D])
-			}
-			for j := 0; j < a.keyEnd(to); j += attentionKeys {
-				n := min(attentionKeys, a.keyEnd(to)-j)
-				Gemm(false, true, rows, n, a.D, qb, a.Q.Row, k[j*a.K.Row:], a.K.Row, false, p, n, nil)
-				Gemm(false, true, rows, n, a.Dv, dyb, a.Y.Row, v[j*a.V.Row:], a.V.Row, false, ds, n, nil)
-				for i := range rows {
-					row, d := p[i*n:(i+1)*n], ds[i*n:(i+1)*n]
-					if lb[i] == -inf32 {
-						clear(row)
-						clear(d)
-						continue
-					}
-					vec.expSum(row, row, a.logits(row, b, h, from+i, j), lb[i])
-					vec.softmaxGrad(d, d, row, delta[i])
-					scaleSpan(d, d, a.Scale)
+				row, d := p[i*n:(i+1)*n], ds[i*n:(i+1)*n]
+				if lb[i] == -inf32 {
+					clear(row)
+					clear(d)
+					continue
 				}
-				Gemm(true, false, n, a.Dv, rows, p, n, dyb, a.Y.Row, true, dv[j*a.V.Row:], a.V.Row, nil)
-				Gemm(false, false, rows, a.D, n, ds, n, k[j*a.K.Row:], a.K.Row, true, dqb, a.Q.Row, nil)
-				Gemm(true, false, n, a.D, rows, ds, n, qb, a.Q.Row, true, dk[j*a.K.Row:], a.K.Row, nil)
+				vec.expSum(row, row, a.logits(row, b, h, from+i, j), lb[i])
+				vec.softmaxGrad(d, d, row, delta[i])
+				scaleSpan(d, d, a.Scale)
 			}
+			multiply(product{m: rows, n: a.D, k: n, a: ds, ars: n, acs: 1, acc: true,
+				b: k[j*a.K.Row:], bks: a.K.Row, bps: cpu.nr, c: dqb, ldc: a.Q.Row})
+			multiply(product{m: n, n: a.Dv, k: rows, a: p, ars: 1, acs: n, acc: true,
+				b: dyb, bks: a.Y.Row, bps: cpu.nr, c: dv[j*a.V.Row:], ldc: a.V.Row})
+			multiply(product{m: n, n: a.D, k: rows, a: ds, ars: 1, acs: n, acc: true,
+				b: qb, bks: a.Q.Row, bps: cpu.nr, c: dk[j*a.K.Row:], ldc: a.K.Row})
 		}
 	}
 }
