@@ -225,6 +225,33 @@ func TestDigestAndTrust(t *testing.T) {
 	}
 }
 
+func TestFingerprint(t *testing.T) {
+	print := func(root string) [32]byte {
+		t.Helper()
+		d, _, err := Open(t.Context(), root, Options{Val: root})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, err := d.Fingerprint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	root := folders(t, map[string]int{"a": 3, "b": 2})
+	want := print(root)
+	if print(folders(t, map[string]int{"a": 3, "b": 2})) != want {
+		t.Error("the same files in another place have another fingerprint")
+	}
+	write(t, picture(t, 5, 5, 1), root, "a", "01.png")
+	if print(root) == want {
+		t.Error("a changed picture does not change the fingerprint")
+	}
+	if print(folders(t, map[string]int{"a": 3, "c": 2})) == want {
+		t.Error("a renamed class does not change the fingerprint")
+	}
+}
+
 func TestBalance(t *testing.T) {
 	train, val, err := Open(t.Context(), folders(t, map[string]int{"train/a": 6, "train/b": 2, "val/a": 1, "val/b": 1}), Options{})
 	if err != nil {

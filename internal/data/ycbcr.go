@@ -137,13 +137,16 @@ func (u *upsampler) row(dst, plane []uint8, y int) {
 		}
 		return
 	}
-	left := u.sum[0]
-	for i, c := range u.sum {
-		right := u.sum[min(i+1, len(u.sum)-1)]
-		dst[2*i] = uint8((3*c + left + u.even) >> 4)
-		if 2*i+1 < len(dst) {
-			dst[2*i+1] = uint8((3*c + right + u.odd) >> 4)
-		}
-		left = c
+	// Beyond both ends the last sample goes on.
+	last := len(u.sum) - 1
+	left, c := u.sum[0], u.sum[0]
+	pair := dst
+	for _, right := range u.sum[1:] {
+		pair[0], pair[1] = uint8((3*c+left+u.even)>>4), uint8((3*c+right+u.odd)>>4)
+		left, c, pair = c, right, pair[2:]
+	}
+	dst[2*last] = uint8((3*c + left + u.even) >> 4)
+	if 2*last+1 < len(dst) {
+		dst[2*last+1] = uint8((4*c + u.odd) >> 4)
 	}
 }

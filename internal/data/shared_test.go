@@ -1,0 +1,62 @@
+package data
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// Real models' preprocessor files and real folders, where they are at hand.
+func TestShared(t *testing.T) {
+	shared := filepath.Join("..", "..", "..", "shared")
+	if _, err := os.Stat(shared); err != nil {
+		t.Skip("no folder shared beside the repository: real models and data are not checked")
+	}
+	for _, c := range []struct {
+		model, folder string
+		side          int
+		train, val    int
+		classes       int
+		first         float32 // sample 0 as a value of the first channel
+	}{
+		{"mobilenetv1-imagenet-trunk.onnx", "ants-bees", 224, 244, 153, 2, -1},
+		{"resnet20-cifar10.onnx", "sign-digits", 32, 1451, 611, 10, -0.485 / 0.229},
+	} {
+		path := FindPreprocess(filepath.Join(shared, "models", c.model))
+		p, err := LoadPreprocess(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pl, err := p.For(3, c.side, c.side)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := pl.table[0][0]; got != c.first {
+			t.Errorf("%s: black becomes %g, want %g", c.model, got, c.first)
+		}
+		if testing.Short() {
+			continue
+		}
+		train, val, err := Open(t.Context(), filepath.Join(shared, "data", c.folder), Options{Pipeline: pl, Budget: 1 << 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if train.Len() != c.train || val.Len() != c.val || len(train.Classes) != c.classes || len(train.Skipped)+len(val.Skipped) > 0 {
+			t.Errorf("%s: %d and %d examples of %v, skipped %v, %v", c.folder, train.Len(), val.Len(), train.Classes, train.Skipped, val.Skipped)
+		}
+		n := 0
+		for b, err := range val.Loader(50).Batches(t.Context(), FileOrder(val.Len()), Plain) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(b.Labels)
+			if v := b.Inputs[0].F32(); slices.Min(v) < -3 || slices.Max(v) > 3 || slices.Min(v) == slices.Max(v) {
+				t.Fatalf("%s: values from %g to %g", c.folder, slices.Min(v), slices.Max(v))
+			}
+		}
+		if n != c.val {
+			t.Errorf("%s: %d validation examples in batches, want %d", c.folder, n, c.val)
+		}
+	}
+}
