@@ -5,6 +5,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -189,6 +190,11 @@ func (b *binder) tensor(v *ir.Value) *tensor.Tensor {
 // Run computes the graph's outputs from its inputs, in the graph's order. The outputs are views of the
 // program's memory, valid until the next Run. Between two operators it gives up when ctx is done.
 func (p *Program) Run(ctx context.Context, inputs ...*tensor.Tensor) ([]*tensor.Tensor, error) {
+	return p.run(ctx, inputs, nil)
+}
+
+// run stops early when after, called behind every step, returns false.
+func (p *Program) run(ctx context.Context, inputs []*tensor.Tensor, after func(*step) bool) ([]*tensor.Tensor, error) {
 	if len(inputs) != len(p.inputs) {
 		return nil, fmt.Errorf("exec: graph %s takes %d inputs, given %d", p.graph.Name, len(p.inputs), len(inputs))
 	}
@@ -209,6 +215,9 @@ func (p *Program) Run(ctx context.Context, inputs ...*tensor.Tensor) ([]*tensor.
 		if err := s.run(s.in, s.out, s.scratch); err != nil {
 			return nil, s.node.Errorf("%w", err)
 		}
+		if after != nil && !after(s) {
+			break
+		}
 	}
 	return p.out, nil
 }
@@ -226,3 +235,41 @@ func (p *Program) Output(name string) int {
 
 // OutputTensor is the view through which output i is read after a run.
 func (p *Program) OutputTensor(i int) *tensor.Tensor { return p.out[i] }
+
+// FirstNonFinite runs the program and describes the first value that holds a NaN or an infinity: an
+// input, a weight or the result of a node. It is "" when there is none.
+func (p *Program) FirstNonFinite(ctx context.Context, inputs ...*tensor.Tensor) (string, error) {
+	for i, t := range inputs {
+		if !finite(t) {
+			return fmt.Sprintf("the input %q", p.graph.Inputs[i].Name), nil
+		}
+	}
+	for _, v := range p.graph.Params() {
+		if !finite(v.Data) {
+			return fmt.Sprintf("the weight %q", v.Name), nil
+		}
+	}
+	found := ""
+	_, err := p.run(ctx, inputs, func(s *step) bool {
+		for _, t := range s.out {
+			if t != nil && !finite(t) {
+				found = fmt.Sprintf("node %q (%s)", s.node.Name, s.node.Op)
+				return false
+			}
+		}
+		return true
+	})
+	return found, err
+}
+
+func finite(t *tensor.Tensor) bool {
+	if !t.DType.IsFloat() {
+		return true
+	}
+	for _, x := range t.Float64s() {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return false
+		}
+	}
+	return true
+}

@@ -20,6 +20,7 @@ var eventTypes = []func() Event{
 	func() Event { return new(RunStart) },
 	func() Event { return new(DataEvent) },
 	func() Event { return new(PlanEvent) },
+	func() Event { return new(Encoded) },
 	func() Event { return new(CacheEvent) },
 	func() Event { return new(EpochStart) },
 	func() Event { return new(StepEvent) },
@@ -65,6 +66,12 @@ type PlanEvent struct {
 	TensorsThawed []string `json:"tensors_thawed" doc:"names of the tensors that are trained, wholly or partly"`
 	Frontier      []string `json:"frontier,omitempty" doc:"values where the frozen part of the network ends"`
 	FrozenDigest  string   `json:"frozen_digest,omitempty" doc:"digest of all frozen tensors before training"`
+}
+
+// Encoded reports progress through the frozen region before the first epoch.
+type Encoded struct {
+	Done  int `json:"done" doc:"examples whose frozen activations were computed"`
+	Total int `json:"total" doc:"examples in all, training and validation"`
 }
 
 // CacheEvent says how far the frozen activations are kept.
@@ -150,6 +157,7 @@ type RunEnd struct {
 func (*RunStart) Type() string        { return "run_start" }
 func (*DataEvent) Type() string       { return "data" }
 func (*PlanEvent) Type() string       { return "plan" }
+func (*Encoded) Type() string         { return "encoded" }
 func (*CacheEvent) Type() string      { return "cache" }
 func (*EpochStart) Type() string      { return "epoch_start" }
 func (*StepEvent) Type() string       { return "step" }

@@ -339,10 +339,12 @@ func (n *Network) Train(batch int) (*Step, error) {
 	return s, nil
 }
 
-// Release drops the compiled programs: after a change of plan, or before memory is needed elsewhere.
-func (n *Network) Release() {
-	n.frozen, n.eval, n.train, n.feature = nil, nil, nil, nil
-}
+// ReleaseFrozen drops the programs of the frozen region, whose packed weights and activations are not
+// needed while its values come from a store. A later use compiles them again.
+func (n *Network) ReleaseFrozen() { n.frozen = nil }
+
+// ReleaseFeatures drops the programs of Features.
+func (n *Network) ReleaseFeatures() { n.feature = nil }
 
 // trainNorm is a batch normalisation turned to batch statistics.
 type trainNorm struct {
@@ -384,8 +386,7 @@ func trainBatchNorms(g *ir.Graph, plan *freeze.Plan) ([]trainNorm, error) {
 	return out, nil
 }
 
-// Run computes loss and gradients for one batch: the frontier's values and the labels. It returns the
-// mean loss and the scores, which are valid until the next run.
+// update moves the running statistics of batch normalisations that train.
 func (s *Step) update() {
 	for _, b := range s.stats {
 		track(b.mean.F32(), b.batchMean.F32(), b.momentum, 1)

@@ -121,19 +121,17 @@ func (s *Session) optimizer() error {
 	return s.opt.Add(slots...)
 }
 
-// DataDigest identifies the training examples: their classes and the contents of their files.
-func (s *Session) DataDigest() (string, error) {
+// dataDigest identifies examples: their classes, their preparation and the contents of their files.
+func dataDigest(d *data.Dataset) (string, error) {
 	h := sha256.New()
-	for _, d := range []*data.Dataset{s.Train, s.Val} {
-		fmt.Fprintln(h, d.Len(), d.Classes)
-		for i, e := range d.Examples {
-			sum, err := d.Digest(i)
-			if err != nil {
-				return "", err
-			}
-			h.Write(sum[:])
-			fmt.Fprintln(h, e.Label)
+	fmt.Fprintln(h, d.Len(), d.Classes)
+	for i, e := range d.Examples {
+		sum, err := d.Digest(i)
+		if err != nil {
+			return "", err
 		}
+		h.Write(sum[:])
+		fmt.Fprintln(h, e.Label)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -1,0 +1,419 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Result is what a fit achieved; its JSON form is what fit --json prints.
+type Result struct {
+	ValAccuracy        float64      `json:"val_accuracy"`
+	ValLoss            float64      `json:"val_loss"`
+	TrainAccuracy      float64      `json:"train_accuracy"`
+	TrainLoss          float64      `json:"train_loss"`
+	Seconds            float64      `json:"seconds"`
+	Epochs             int          `json:"epochs"`
+	Examples           int          `json:"examples"`
+	ParamsTotal        int          `json:"params_total"`
+	ParamsThawed       int          `json:"params_thawed"`
+	FrozenDigestBefore string       `json:"frozen_digest_before"`
+	FrozenDigestAfter  string       `json:"frozen_digest_after"`
+	CacheBytes         int64        `json:"cache_bytes"`
+	PeakRSS            int64        `json:"peak_rss_bytes"`
+	Plan               *freeze.Plan `json:"plan"`
+	Out                string       `json:"out"`
+	EpochSeconds       []float64    `json:"epoch_seconds"`
+
+	MacroF1   float64   `json:"macro_f1"`
+	BestEpoch int       `json:"best_epoch"`
+	Confusion [][]int64 `json:"confusion"`
+	Classes   []string  `json:"classes"`
+	Val       *Metrics  `json:"-"`
+}
+
+// fitter is a fit under way.
+type fitter struct {
+	*Session
+	events  *Events
+	dir     *RunDir // nil for a fit that leaves nothing on the disk
+	st      RunState
+	best    map[string]*tensor.Tensor // what a checkpoint holds of the weights at the best epoch
+	unsaved bool                      // best is newer than the file
+	train   *encoder
+	val     *encoder
+	ce      kernel.CrossEntropy
+	cached  int64
+	saved   time.Time     // when the last checkpoint was written
+	cost    time.Duration // how long that took
+	began   time.Time
+}
+
+// fit trains until the epochs are over, patience ends or ctx is done, and leaves the kept weights in
+// place. When ctx ends it saves first and returns ctx's error.
+func (f *fitter) fit(ctx context.Context, resume bool) error {
+	f.began, f.saved = time.Now(), time.Now()
+	if err := f.encoders(ctx); err != nil {
+		return err
+	}
+	if err := f.standardiseHead(ctx); err != nil {
+		return err
+	}
+	if resume { // after standardising, which measures the pretrained weights
+		if err := f.resume(); err != nil {
+			return err
+		}
+	}
+	steps := stepsPerEpoch(f.Train.Len(), f.Config.Batch, f.Config.Accumulate)
+	rates := f.Config.LRs(steps * f.Config.Epochs)
+	f.st.Steps, f.st.Schedule = steps, rates
+	f.events.Emit(&RunStart{Version: Version, Model: f.Config.Model, Data: f.Config.Data, Config: f.Config, Epochs: f.Config.Epochs,
+		Steps: steps * f.Config.Epochs, Threads: kernel.Threads(), Resumed: resume, Epoch: f.st.Epoch, Step: f.st.Step})
+	for f.st.Epoch < f.Config.Epochs && !f.st.Best.Stop(f.Config.Patience) {
+		if err := f.epoch(ctx, rates, steps); err != nil {
+			var diverged *DivergedError
+			if errors.As(err, &diverged) && f.dir != nil {
+				diverged.Kept = f.kept()
+			} else if ctx.Err() != nil {
+				if serr := f.save(); serr != nil {
+					return fmt.Errorf("interrupted, and the checkpoint could not be written: %w", serr)
+				}
+			}
+			return err
+		}
+	}
+	if err := f.save(); err != nil {
+		return err
+	}
+	if f.Config.Keep == "best" && f.best != nil {
+		c := Checkpoint{Tensors: f.best}
+		if _, err := c.RestoreWeights(f.opt.Slots(), f.stats()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func stepsPerEpoch(examples, batch, accumulate int) int {
+	batches := (examples + batch - 1) / batch
+	return (batches + accumulate - 1) / accumulate
+}
+
+// encoders decide where frontier values come from, and compute those that are kept.
+func (f *fitter) encoders(ctx context.Context) error {
+	types, _, err := f.Net.FrontierTypes(1)
+	if err != nil {
+		return err
+	}
+	per := int64(0)
+	for _, t := range types {
+		per += int64(t.Bytes())
+	}
+	chunk := frozenChunk(f.Base.Pipeline.Len())
+	need := per * int64(f.Train.Len()+f.Val.Len())
+	keep := f.Config.Cache != "off" && f.Config.Augment == "none" && need <= f.budget()
+	var trainStore, valStore Store
+	if keep {
+		trainStore = NewRAM(f.Train.Len())
+	}
+	if f.Config.Cache != "off" && per*int64(f.Val.Len()) <= f.budget() {
+		valStore = NewRAM(f.Val.Len())
+	}
+	if f.train, err = newEncoder(f.Net, f.Train, trainStore, chunk); err != nil {
+		return err
+	}
+	if f.val, err = newEncoder(f.Net, f.Val, valStore, chunk); err != nil {
+		return err
+	}
+	began := time.Now()
+	hits, misses := 0, 0
+	total := 0
+	for _, e := range []*encoder{f.train, f.val} {
+		if e.store != nil {
+			total += e.ds.Len()
+		}
+	}
+	done := 0
+	for _, e := range []*encoder{f.train, f.val} {
+		if e.store == nil {
+			continue
+		}
+		before := done
+		h, m, err := e.fill(ctx, func(n, _ int) {
+			done = before + n
+			f.events.Emit(&Encoded{Done: done, Total: total})
+		})
+		if err != nil {
+			return err
+		}
+		hits, misses = hits+h, misses+m
+		f.cached += e.store.Bytes()
+	}
+	where := "off"
+	if f.train.store != nil {
+		where = "ram"
+	}
+	f.events.Emit(&CacheEvent{Where: where, Values: len(types), BytesPerExample: per, Bytes: f.cached, Hits: hits, Misses: misses, Seconds: time.Since(began).Seconds()})
+	f.Net.ReleaseFrozen()
+	return nil
+}
+
+// budget is how many bytes of frontier values may be kept.
+func (f *fitter) budget() int64 {
+	if b := int64(f.Config.CacheBudget); b > 0 {
+		return b
+	}
+	return 2 << 30
+}
+
+// frozenChunk is how many examples the frozen region takes at once: enough work for every kernel,
+// little enough memory that activations stay small beside the weights.
+func frozenChunk(inputs int) int { return max(4, min(64, 16*3*224*224/max(inputs, 1))) }
+
+// standardiseHead measures the features that a fresh head reads and makes it read them standardised.
+func (f *fitter) standardiseHead(ctx context.Context) error {
+	if !f.Headed.Fresh || f.Net.Norm != nil {
+		return nil
+	}
+	var m moments
+	for b, err := range f.train.batches(ctx, data.FileOrder(f.Train.Len()), f.Config.Batch, data.Plain) {
+		if err != nil {
+			return err
+		}
+		p, err := f.Net.Features(len(b.Indices))
+		if err != nil {
+			return err
+		}
+		out, err := b.run(ctx, p)
+		if err != nil {
+			return err
+		}
+		m.add(out[0].F32(), f.Headed.Features)
+	}
+	f.Net.Norm = m.standard()
+	f.Net.ReleaseFeatures()
+	return nil
+}
+
+// epoch trains on every example once, from where the state says, and validates. It stops for ctx only
+// between optimiser steps, where a run can go on.
+func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
+	began := time.Now()
+	whole := context.WithoutCancel(ctx)
+	f.events.Emit(&EpochStart{Epoch: f.st.Epoch, Steps: steps})
+	if f.st.Partial == nil {
+		f.st.Partial = NewMetrics(len(f.Train.Classes))
+	}
+	order := Order(f.Config.Seed, f.st.Epoch, f.Train.Len())
+	done := min(f.st.EpochStep*f.Config.Accumulate*f.Config.Batch, len(order))
+	var sum gradSum
+	stepBegan, stepLoss, stepMetrics := time.Now(), 0.0, NewMetrics(len(f.Train.Classes))
+	lr := rates.At(max(f.st.Step-1, 0))
+	for b, err := range f.train.batches(whole, order[done:], f.Config.Batch, f.st.Epoch) {
+		if err != nil {
+			return err
+		}
+		loss, step, err := f.forwardBackward(whole, b, stepMetrics)
+		if err != nil {
+			return err
+		}
+		step.update()
+		done += len(b.Indices)
+		stepLoss += loss * float64(len(b.Indices))
+		grads := sum.add(step.Grads, len(b.Indices), f.Config.Accumulate, done == len(order))
+		if grads == nil {
+			continue
+		}
+		lr = rates.At(f.st.Step)
+		norm, err := f.update(grads, lr)
+		if err != nil {
+			return err
+		}
+		f.st.Step++
+		f.st.EpochStep++
+		f.st.Partial.Merge(stepMetrics)
+		f.events.Emit(&StepEvent{Epoch: f.st.Epoch, Step: f.st.Step, Loss: Number(stepLoss / float64(stepMetrics.Examples)), LR: lr, GradNorm: Number(norm),
+			Examples: stepMetrics.Examples, Seconds: time.Since(stepBegan).Seconds()})
+		stepBegan, stepLoss, stepMetrics = time.Now(), 0, NewMetrics(len(f.Train.Classes))
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if done < len(order) && f.due() {
+			if err := f.save(); err != nil {
+				return err
+			}
+		}
+	}
+	val, err := f.validate(ctx)
+	if err != nil {
+		return err
+	}
+	isBest := f.st.Best.Observe(f.st.Epoch, val.Score())
+	if isBest {
+		f.best, f.unsaved = f.weights(), true
+	}
+	took := time.Since(began).Seconds()
+	e := EpochEvent{Epoch: f.st.Epoch, Step: f.st.Step, TrainLoss: Number(f.st.Partial.Loss()), TrainAccuracy: Number(f.st.Partial.Accuracy()),
+		Val: val, LR: lr, Best: isBest, Seconds: took, Rate: float64(f.Train.Len()) / took, PeakRSS: PeakRSS()}
+	f.events.Emit(&e)
+	f.st.History = append(f.st.History, e)
+	f.st.Epoch++
+	f.st.EpochStep, f.st.Partial = 0, nil
+	if f.due() {
+		return f.save()
+	}
+	return nil
+}
+
+// forwardBackward runs one batch and gathers its metrics.
+func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (float64, *Step, error) {
+	step, err := f.Net.Train(len(b.Indices))
+	if err != nil {
+		return 0, nil, err
+	}
+	labels := make([]int64, len(b.Labels))
+	for i, l := range b.Labels {
+		labels[i] = int64(l)
+	}
+	lt := tensor.Of(labels)
+	out, err := b.run(ctx, step.program, lt)
+	if err != nil {
+		return 0, nil, err
+	}
+	loss := float64(out[0].F32()[0])
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		where, ferr := step.program.FirstNonFinite(ctx, append(append([]*tensor.Tensor(nil), b.Values...), lt)...)
+		if ferr != nil {
+			return 0, nil, ferr
+		}
+		return 0, nil, &DivergedError{Epoch: f.st.Epoch, Step: f.st.Step, Where: where}
+	}
+	m.Add(out[1].F32(), b.Labels, f.losses(out[1].F32(), labels))
+	return loss, step, nil
+}
+
+// losses are the plain cross-entropies of a batch, without smoothing and class weights.
+func (f *fitter) losses(scores []float32, labels []int64) []float32 {
+	l := make([]float32, len(labels))
+	f.ce.Loss(l, scores, labels, len(f.Train.Classes))
+	return l
+}
+
+// update clips the gradients and moves the thawed weights.
+func (f *fitter) update(grads []*tensor.Tensor, lr float64) (norm float64, err error) {
+	slots := f.opt.Slots()
+	for i, s := range slots {
+		s.Grad = grads[i]
+	}
+	if f.Config.Clip > 0 {
+		norm = Clip(slots, f.Config.Clip)
+	} else {
+		norm = GradNorm(slots)
+	}
+	if math.IsNaN(norm) || math.IsInf(norm, 0) {
+		for _, s := range slots {
+			if s.Grad != nil && !finiteTensor(s.Grad) {
+				return norm, &DivergedError{Epoch: f.st.Epoch, Step: f.st.Step, Where: fmt.Sprintf("the gradient of %q", s.Name)}
+			}
+		}
+	}
+	return norm, f.opt.Step(lr)
+}
+
+func finiteTensor(t *tensor.Tensor) bool {
+	for _, v := range t.Float64s() {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// DivergedError says that training left the numbers.
+type DivergedError struct {
+	Epoch, Step int
+	Where       string // the first value that was not finite
+	Kept        string // the last good checkpoint, "" when there is none
+}
+
+func (e *DivergedError) Error() string {
+	s := fmt.Sprintf("the loss is not a number at epoch %d, step %d: it arose first in %s; lower --lr or set --clip 1", e.Epoch+1, e.Step+1, e.Where)
+	if e.Kept != "" {
+		s += "; the last good checkpoint is " + e.Kept
+	}
+	return s
+}
+
+// validate measures the present weights on the validation examples.
+func (f *fitter) validate(ctx context.Context) (*Metrics, error) {
+	m := NewMetrics(len(f.Train.Classes))
+	size := max(f.Config.Batch, min(f.val.chunk, f.Val.Len()))
+	for b, err := range f.val.batches(ctx, data.FileOrder(f.Val.Len()), size, data.Plain) {
+		if err != nil {
+			return nil, err
+		}
+		p, err := f.Net.Eval(len(b.Indices))
+		if err != nil {
+			return nil, err
+		}
+		out, err := b.run(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		labels := make([]int64, len(b.Labels))
+		for i, l := range b.Labels {
+			labels[i] = int64(l)
+		}
+		m.Add(out[0].F32(), b.Labels, f.losses(out[0].F32(), labels))
+	}
+	return m, nil
+}
+
+// gradSum averages the gradients of several batches before a step.
+type gradSum struct {
+	sums     []*tensor.Tensor
+	examples int
+	batches  int
+}
+
+// add takes a batch's gradients, means over its examples, and returns the mean over all batches since
+// the last step when it is time for one: after accumulate batches or the epoch's last.
+func (g *gradSum) add(grads []*tensor.Tensor, examples, accumulate int, last bool) []*tensor.Tensor {
+	if accumulate <= 1 {
+		return grads
+	}
+	if g.sums == nil {
+		g.sums = make([]*tensor.Tensor, len(grads))
+	}
+	for i, t := range grads {
+		if t == nil {
+			continue
+		}
+		if g.sums[i] == nil {
+			g.sums[i] = tensor.New(t.DType, t.Shape...)
+		}
+		if g.batches == 0 {
+			clear(g.sums[i].Bytes)
+		}
+		kernel.Axpy(g.sums[i].F32(), t.F32(), float32(examples))
+	}
+	g.examples += examples
+	g.batches++
+	if g.batches < accumulate && !last {
+		return nil
+	}
+	for _, t := range g.sums {
+		if t != nil {
+			kernel.Scale(t.F32(), t.F32(), 1/float32(g.examples))
+		}
+	}
+	g.examples, g.batches = 0, 0
+	return g.sums
+}

@@ -1,0 +1,127 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+)
+
+// Fit trains a session and, when dir is given, keeps it in a run directory: checkpoints while it goes,
+// the tuned model and its proof at the end. Events go to the run's log and to sinks. An interrupted
+// run has saved a checkpoint from which Fit goes on with resume, to the same bits as an unbroken one.
+func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...Sink) (*Result, error) {
+	began := time.Now()
+	f := &fitter{Session: s, dir: dir, events: NewEvents(sinks...), ce: kernel.CrossEntropy{}}
+	plan, err := s.planJSON()
+	if err != nil {
+		return nil, err
+	}
+	f.st.Config, f.st.Plan, f.st.Version = s.Config, plan, Version
+	if dir != nil {
+		if f.st.Identity, err = s.identity(); err != nil {
+			return nil, err
+		}
+		if err := dir.WriteFile(PlanFile, append(plan, '\n')); err != nil {
+			return nil, err
+		}
+		log, err := dir.OpenLog()
+		if err != nil {
+			return nil, err
+		}
+		defer log.Close()
+		f.events.Subscribe(log)
+	}
+	f.announce()
+	if err := f.fit(ctx, resume); err != nil {
+		end := &RunEnd{Status: "failed", Error: err.Error(), Epochs: f.st.Epoch, BestEpoch: f.bestEpoch(), Seconds: time.Since(began).Seconds(), PeakRSS: PeakRSS()}
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			end.Status, end.Error = "interrupted", ""
+		}
+		f.events.Emit(end)
+		return nil, err
+	}
+	return f.finish(began)
+}
+
+// announce emits what is known before the first example is read.
+func (f *fitter) announce() {
+	var names []string
+	total := 0
+	for _, w := range f.Set.Weights {
+		total += w.Len()
+	}
+	thawed := f.Plan.Thawed(f.Set)
+	thawed.Each(func(w *freeze.Weight, _ freeze.Entry) { names = append(names, w.Name) })
+	_, frontier, err := f.Net.FrontierTypes(1)
+	if err != nil { // said again, and returned, by the first use of the frontier
+		frontier = nil
+	}
+	f.events.Emit(&DataEvent{Task: "classify", Classes: f.Train.Classes, Train: f.Train.Len(), Val: f.Val.Len(), Counts: f.Train.Counts(),
+		Damaged: len(f.Train.Skipped) + len(f.Val.Skipped), Digest: f.st.Identity.Data})
+	f.events.Emit(&PlanEvent{Digest: f.Plan.Digest(), Thaw: f.Plan.Thaw, Freeze: f.Plan.Freeze, ParamsTotal: total, ParamsThawed: thawed.Elements(),
+		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.digests)})
+	for _, n := range f.Notes {
+		f.events.Emit(&Warning{Message: n})
+	}
+}
+
+func (f *fitter) bestEpoch() int {
+	if !f.st.Best.Found {
+		return -1
+	}
+	return f.st.Best.Epoch
+}
+
+// finish writes the tuned model and its proof, and sums the run up.
+func (f *fitter) finish(began time.Time) (*Result, error) {
+	after := freeze.Digests(f.Set, f.Plan)
+	r := &Result{
+		Epochs: f.st.Epoch, Examples: f.Train.Len(), Plan: f.Plan, CacheBytes: f.cached, Classes: f.Train.Classes,
+		FrozenDigestBefore: freeze.Total(f.digests), FrozenDigestAfter: freeze.Total(after), BestEpoch: f.bestEpoch(),
+		ParamsThawed: f.Plan.Thawed(f.Set).Elements(),
+	}
+	for _, w := range f.Set.Weights {
+		r.ParamsTotal += w.Len()
+	}
+	for _, e := range f.st.History {
+		r.EpochSeconds = append(r.EpochSeconds, e.Seconds)
+	}
+	if at := f.keptEpoch(); at >= 0 {
+		e := f.st.History[at]
+		r.TrainAccuracy, r.TrainLoss = float64(e.TrainAccuracy), float64(e.TrainLoss)
+		r.ValAccuracy, r.ValLoss, r.MacroF1, r.Confusion, r.Val = e.Val.Accuracy(), e.Val.Loss(), e.Val.MacroF1(), e.Val.Matrix, e.Val
+	}
+	end := &RunEnd{Status: "done", Epochs: r.Epochs, BestEpoch: r.BestEpoch, FrozenDigest: r.FrozenDigestAfter, ParamsThawed: r.ParamsThawed}
+	if f.st.Epoch < f.Config.Epochs {
+		end.Status = "stopped"
+	}
+	if f.dir != nil {
+		r.Out = f.dir.Path
+		n, err := f.write(after)
+		if err != nil {
+			return nil, err
+		}
+		end.ModelBytes = n
+	}
+	r.Seconds = f.st.Seconds + time.Since(began).Seconds()
+	r.PeakRSS = PeakRSS()
+	end.Seconds, end.PeakRSS = r.Seconds, r.PeakRSS
+	var err error
+	if end.Result, err = json.Marshal(r); err != nil {
+		return nil, err
+	}
+	f.events.Emit(end)
+	return r, nil
+}
+
+// keptEpoch is the epoch whose weights are written, -1 when none was finished.
+func (f *fitter) keptEpoch() int {
+	if f.Config.Keep == "best" && f.st.Best.Found {
+		return f.st.Best.Epoch
+	}
+	return len(f.st.History) - 1
+}
