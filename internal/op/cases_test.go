@@ -25,6 +25,9 @@ var (
 // with float64, running in place changes nothing, and gradients agree with central finite differences.
 func TestCases(t *testing.T) {
 	for _, d := range ir.Ops() {
+		if d.Bind == nil {
+			continue // exists while a graph is specialised only
+		}
 		t.Run(d.Name, func(t *testing.T) {
 			if len(d.Cases) == 0 {
 				t.Error("operator without a test case")

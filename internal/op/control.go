@@ -1,0 +1,226 @@
+package op
+
+import (
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Control flow disappears when a graph is specialised: a constant condition picks a branch of If, a Loop
+// whose trip count and conditions are constant and a Scan are unrolled. An If whose condition is not known
+// computes both branches and chooses; differentiation goes through all of them.
+func init() {
+	ir.RegisterForms(
+		ir.Form{Op: "If", Since: 1, Lower: lowerIf},
+		ir.Form{Op: "Loop", Since: 1, Lower: lowerLoop},
+		ir.Form{Op: "Scan", Since: 9, Lower: lowerScan},
+	)
+}
+
+// maxTrips bounds how often a body is unrolled.
+const maxTrips = 1 << 16
+
+// body is the subgraph of an attribute.
+func body(n *ir.Node, name string) (*ir.Graph, error) {
+	g, ok := n.Attrs[name].(*ir.Graph)
+	if !ok {
+		return nil, n.Errorf("has no graph %s", name)
+	}
+	return g, nil
+}
+
+// truth is the one element of a constant condition.
+func truth(v *ir.Value) bool { return v.Data.Len() > 0 && v.Data.Float64s()[0] != 0 }
+
+func lowerIf(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+	if err := inputs(n, 1, 1); err != nil {
+		return nil, err
+	}
+	yes, err := body(n, "then_branch")
+	if err != nil {
+		return nil, err
+	}
+	no, err := body(n, "else_branch")
+	if err != nil {
+		return nil, err
+	}
+	cond := n.In(0)
+	if cond.IsConst() {
+		if !truth(cond) {
+			yes = no
+		}
+		return b.Inline(yes, nil)
+	}
+	a, err := b.Inline(yes, nil)
+	if err != nil {
+		return nil, err
+	}
+	z, err := b.Inline(no, nil)
+	if err != nil {
+		return nil, err
+	}
+	if len(a) != len(z) {
+		return nil, n.Errorf("branches give %d and %d values", len(a), len(z))
+	}
+	for i := range a {
+		if !a[i].Type.Equal(z[i].Type) {
+			return nil, n.Errorf("the condition depends on data and branches give %v and %v", a[i].Type, z[i].Type)
+		}
+		a[i] = b.Op("Where", nil, reshape(b, cond, tensor.Shape{}), a[i], z[i])
+	}
+	return a, b.Err()
+}
+
+// lowerLoop unrolls body(iteration, condition, states...) -> condition, states..., scanned...
+func lowerLoop(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+	g, err := body(n, "body")
+	if err != nil {
+		return nil, err
+	}
+	trips := maxTrips
+	if m := n.In(0); m != nil {
+		if !m.IsConst() {
+			return nil, n.Errorf("the number of iterations depends on data: input %q is not constant", m.Name)
+		}
+		trips = int(m.Data.Float64s()[0])
+	}
+	cond := n.In(1)
+	if cond == nil {
+		cond = b.Const(tensor.Scalar(true))
+	}
+	var states []*ir.Value
+	if len(n.Inputs) > 2 {
+		states = slices.Clone(n.Inputs[2:])
+	}
+	if len(g.Inputs) != 2+len(states) || len(g.Outputs) < 1+len(states) {
+		return nil, n.Errorf("a body with %d inputs and %d outputs does not fit %d states", len(g.Inputs), len(g.Outputs), len(states))
+	}
+	scanned := make([][]*ir.Value, len(g.Outputs)-1-len(states))
+	for i := 0; i < trips; i++ {
+		if !cond.IsConst() {
+			return nil, n.Errorf("whether to go on after %d iterations depends on data", i)
+		}
+		if !truth(cond) {
+			break
+		}
+		if i == maxTrips-1 {
+			return nil, n.Errorf("runs for more than %d iterations", maxTrips)
+		}
+		outs, err := b.Inline(g, append([]*ir.Value{b.Const(tensor.Scalar(int64(i))), cond}, states...))
+		if err != nil {
+			return nil, err
+		}
+		cond = outs[0]
+		copy(states, outs[1:])
+		for k, v := range outs[1+len(states):] {
+			scanned[k] = append(scanned[k], v)
+		}
+	}
+	outs := states
+	for k, vs := range scanned {
+		if len(vs) == 0 {
+			t := g.Outputs[1+len(states)+k].Type
+			if slices.Contains(t.Shape, -1) || t.DType == tensor.Invalid {
+				return nil, n.Errorf("never runs, which leaves the shape of output %d open", len(states)+k)
+			}
+			outs = append(outs, zeros(b, ir.Type{DType: t.DType, Shape: append(tensor.Shape{0}, t.Shape...)}))
+			continue
+		}
+		outs = append(outs, stack(b, vs, 0))
+	}
+	return same(b, n, outs), b.Err()
+}
+
+// stack joins values of one type along a new axis.
+func stack(b *ir.Builder, vs []*ir.Value, axis int) *ir.Value {
+	parts := make([]*ir.Value, len(vs))
+	for i, v := range vs {
+		if v == nil {
+			return nil
+		}
+		parts[i] = reshape(b, v, slices.Insert(v.Type.Shape.Clone(), axis, 1))
+	}
+	return b.Op("Concat", ir.Attrs{"axis": axis}, parts...)
+}
+
+// same stands an Identity before results that are inputs of n, so that each output is a value of its own.
+func same(b *ir.Builder, n *ir.Node, outs []*ir.Value) []*ir.Value {
+	for i, v := range outs {
+		if v != nil && slices.Contains(n.Inputs, v) && ir.Lookup("Identity") != nil && v.Type.DType != tensor.Invalid {
+			outs[i] = b.Op("Identity", nil, v)
+		}
+	}
+	return outs
+}
+
+// lowerScan unrolls body(states..., elements...) -> states..., scanned... over axes of its inputs. Version 8
+// has a batch axis and is not read.
+func lowerScan(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+	g, err := body(n, "body")
+	if err != nil {
+		return nil, err
+	}
+	m := n.Attrs.Int("num_scan_inputs", 0)
+	k := len(n.Inputs) - m
+	if m < 1 || k < 0 || len(g.Inputs) != len(n.Inputs) || len(g.Outputs) < k {
+		return nil, n.Errorf("a body with %d inputs and %d outputs does not scan %d of %d inputs", len(g.Inputs), len(g.Outputs), m, len(n.Inputs))
+	}
+	at := func(name string, i, def int) int {
+		if v := n.Attrs.Ints(name); i < len(v) {
+			return v[i]
+		}
+		return def
+	}
+	states := slices.Clone(n.Inputs[:k])
+	axes := make([]int, m)
+	trips := -1
+	for i, v := range n.Inputs[k:] {
+		if axes[i], err = axisOf(at("scan_input_axes", i, 0), len(v.Type.Shape)); err != nil {
+			return nil, err
+		}
+		if d := v.Type.Shape[axes[i]]; trips < 0 {
+			trips = d
+		} else if trips != d {
+			return nil, n.Errorf("scans %d and %d elements at once", trips, d)
+		}
+	}
+	scanned := make([][]*ir.Value, len(g.Outputs)-k)
+	for t := range trips {
+		args := slices.Clone(states)
+		for i, v := range n.Inputs[k:] {
+			from := t
+			if at("scan_input_directions", i, 0) == 1 {
+				from = trips - 1 - t
+			}
+			e := slice(b, v, axes[i], from, from+1)
+			args = append(args, reshape(b, e, dropAxes(e.Type.Shape, []int{axes[i]})))
+		}
+		if err := b.Err(); err != nil {
+			return nil, err
+		}
+		outs, err := b.Inline(g, args)
+		if err != nil {
+			return nil, err
+		}
+		copy(states, outs)
+		for i, v := range outs[k:] {
+			scanned[i] = append(scanned[i], v)
+		}
+	}
+	outs := states
+	for i, vs := range scanned {
+		if len(vs) == 0 {
+			return nil, n.Errorf("scans nothing, which leaves the shape of output %d open", k+i)
+		}
+		axis, err := axisOf(at("scan_output_axes", i, 0), len(vs[0].Type.Shape)+1)
+		if err != nil {
+			return nil, err
+		}
+		if at("scan_output_directions", i, 0) == 1 {
+			slices.Reverse(vs)
+		}
+		outs = append(outs, stack(b, vs, axis))
+	}
+	return same(b, n, outs), b.Err()
+}
