@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"flag"
 	"fmt"
 	"sync"
 	"testing"
@@ -76,6 +77,9 @@ func BenchmarkGemm(b *testing.B) {
 	}
 }
 
+// Small batches give steadier numbers on a busy machine.
+var batch = flag.Int("batch", 16, "batch size of the convolution benchmarks")
+
 func BenchmarkConv(b *testing.B) {
 	square := func(n, hw, c, k, r, stride, pad int) Conv2D {
 		return Conv2D{N: n, H: hw, W: hw, C: c, K: k, R: r, S: r, StrideH: stride, StrideW: stride, PadT: pad, PadL: pad, PadB: pad, PadR: pad}
@@ -89,26 +93,26 @@ func BenchmarkConv(b *testing.B) {
 		name string
 		v    Conv2D
 	}{
-		{"resnet18-stem", square(16, 224, 3, 64, 7, 2, 3)},
-		{"resnet18-layer1", square(16, 56, 64, 64, 3, 1, 1)},
-		{"resnet18-layer2", square(16, 28, 128, 128, 3, 1, 1)},
-		{"resnet18-layer3", square(16, 14, 256, 256, 3, 1, 1)},
-		{"resnet18-layer4", square(16, 7, 512, 512, 3, 1, 1)},
-		{"resnet18-down2", square(16, 56, 64, 128, 3, 2, 1)},
-		{"resnet18-down4", square(16, 14, 256, 512, 3, 2, 1)},
-		{"resnet18-side2", square(16, 56, 64, 128, 1, 2, 0)},
-		{"resnet50-wide1", square(16, 56, 64, 256, 1, 1, 0)},
-		{"resnet50-narrow1", square(16, 56, 256, 64, 1, 1, 0)},
-		{"resnet50-wide4", square(16, 7, 512, 2048, 1, 1, 0)},
-		{"cifar-16", square(128, 32, 16, 16, 3, 1, 1)},
-		{"cifar-32", square(128, 16, 32, 32, 3, 1, 1)},
-		{"cifar-64", square(128, 8, 64, 64, 3, 1, 1)},
-		{"mobilenet-dw-112", depthwise(16, 112, 32, 3, 1)},
-		{"mobilenet-dw-56s2", depthwise(16, 112, 96, 3, 2)},
-		{"mobilenet-dw-14", depthwise(16, 14, 384, 3, 1)},
-		{"efficientnet-dw-14", depthwise(16, 14, 672, 5, 1)},
-		{"mobilenet-expand-112", square(16, 112, 16, 96, 1, 1, 0)},
-		{"mobilenet-project-56", square(16, 56, 144, 24, 1, 1, 0)},
+		{"resnet18-stem", square(*batch, 224, 3, 64, 7, 2, 3)},
+		{"resnet18-layer1", square(*batch, 56, 64, 64, 3, 1, 1)},
+		{"resnet18-layer2", square(*batch, 28, 128, 128, 3, 1, 1)},
+		{"resnet18-layer3", square(*batch, 14, 256, 256, 3, 1, 1)},
+		{"resnet18-layer4", square(*batch, 7, 512, 512, 3, 1, 1)},
+		{"resnet18-down2", square(*batch, 56, 64, 128, 3, 2, 1)},
+		{"resnet18-down4", square(*batch, 14, 256, 512, 3, 2, 1)},
+		{"resnet18-side2", square(*batch, 56, 64, 128, 1, 2, 0)},
+		{"resnet50-wide1", square(*batch, 56, 64, 256, 1, 1, 0)},
+		{"resnet50-narrow1", square(*batch, 56, 256, 64, 1, 1, 0)},
+		{"resnet50-wide4", square(*batch, 7, 512, 2048, 1, 1, 0)},
+		{"cifar-16", square(8**batch, 32, 16, 16, 3, 1, 1)},
+		{"cifar-32", square(8**batch, 16, 32, 32, 3, 1, 1)},
+		{"cifar-64", square(8**batch, 8, 64, 64, 3, 1, 1)},
+		{"mobilenet-dw-112", depthwise(*batch, 112, 32, 3, 1)},
+		{"mobilenet-dw-56s2", depthwise(*batch, 112, 96, 3, 2)},
+		{"mobilenet-dw-14", depthwise(*batch, 14, 384, 3, 1)},
+		{"efficientnet-dw-14", depthwise(*batch, 14, 672, 5, 1)},
+		{"mobilenet-expand-112", square(*batch, 112, 16, 96, 1, 1, 0)},
+		{"mobilenet-project-56", square(*batch, 56, 144, 24, 1, 1, 0)},
 	} {
 		v := c.v
 		x, w, y := random(1, v.XLen()), random(2, v.WLen()), random(3, v.YLen())

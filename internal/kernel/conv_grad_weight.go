@@ -99,23 +99,40 @@ func (w *window) gradWeight(x, dy []float32, acc bool, dw []float32) {
 func (w *window) storeGrad(dw, sums []float32, parts int, acc bool) {
 	kg, cg, taps := w.k/w.groups, w.c/w.groups, len(w.rows)*len(w.cols)
 	size := w.k * cg * taps
-	Parallel(w.groups*cg, func(i int) {
-		g, c := i/cg, i%cg
+	block := 16 // input channels of a task
+	blocks := split(cg, block)
+	Parallel(w.groups*blocks, func(i int) {
+		g, c0 := i/blocks, i%blocks*block
+		c1 := min(c0+block, cg)
+		at := func(t, c int) int { return ((g*taps+t)*cg + c) * kg }
 		for t := range taps {
-			at := ((g*taps+t)*cg + c) * kg
-			sum := sums[at : at+kg]
+			sum := sums[at(t, c0) : at(t, c1-1)+kg]
 			for q := 1; q < parts; q++ {
-				vec.add(sum, sum, sums[q*size+at:][:kg])
+				vec.add(sum, sum, sums[q*size+at(t, c0):][:len(sum)])
 			}
-			for k, s := range sum {
-				d := &dw[((g*kg+k)*cg+c)*taps+t]
-				if acc {
-					s += *d
+		}
+		for k := 0; k < kg; k += 16 {
+			n := min(16, kg-k)
+			if taps == 1 {
+				storeAcross(dw[((g*kg+k)*cg+c0):], cg, sums[at(0, c0)+k:], kg, c1-c0, n, acc)
+				continue
+			}
+			for c := c0; c < c1; c++ {
+				for t := 0; t < taps; t += 16 {
+					storeAcross(dw[((g*kg+k)*cg+c)*taps+t:], cg*taps, sums[at(t, c)+k:], cg*kg, min(16, taps-t), n, acc)
 				}
-				*d = s
 			}
 		}
 	})
+}
+
+// storeAcross transposes rows by cols values to rows ldd apart.
+func storeAcross(dst []float32, ldd int, src []float32, ld, rows, cols int, acc bool) {
+	var off [16]int
+	for i := range off {
+		off[i] = i * ldd
+	}
+	cpu.transpose(dst, &off, src, ld, rows, cols, rows, acc)
 }
 
 // gradTile computes a weight gradient with one tile: its rows are input

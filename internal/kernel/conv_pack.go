@@ -34,29 +34,14 @@ func (p *PackedConv) Bytes() int { return 4 * len(p.data) }
 // Pack packs new values of the same shape, in parallel.
 func (p *PackedConv) Pack(w []float32) {
 	v := p.shape
-	kg, cg, taps := v.K/v.Groups, v.C/v.Groups, v.R*v.S
 	switch {
 	case v.depthwise():
-		p.alloc(v.C * taps)
-		packDepthwise(p.data, w, v.C, taps)
+		p.alloc(v.C * v.R * v.S)
+		packDepthwise(p.data, w, v.C, v.R*v.S)
 	case p.grad:
-		size := 0
-		for i := range p.phases {
-			p.phases[i].at = size
-			size += v.Groups * packedSize(cg, kg*len(p.phases[i].taps))
-		}
-		p.alloc(size)
-		for _, ph := range p.phases {
-			// The output channels are summed over: w[g*kg+k, c, tap].
-			packTaps(p.data[ph.at:], w, v.Groups, kg*cg*taps, cg, taps, kg, cg*taps, ph.taps)
-		}
+		p.packGrad(w)
 	default:
-		p.alloc(v.Groups * packedSize(kg, cg*taps))
-		all := make([]int, taps)
-		for i := range all {
-			all[i] = i
-		}
-		packTaps(p.data, w, v.Groups, kg*cg*taps, kg, cg*taps, cg, taps, all)
+		p.packForward(w)
 	}
 }
 
@@ -66,35 +51,76 @@ func (p *PackedConv) alloc(n int) {
 	}
 }
 
-// packTaps packs, for each group and each panel of its n columns, the rows
+// packWork is how many floats a task of packing reads, about.
+const packWork = 1 << 15
+
+// packForward packs panels of output channels over taps and input channels:
 //
-//	d[(t*depth+c)*nr+j] = w[g*wg + j*wj + c*wc + taps[t]]
-func packTaps(d, w []float32, groups, wg, n, wj, depth, wc int, taps []int) {
-	nr := cpu.nr
-	panels := split(n, nr)
-	size := len(taps) * depth * nr
-	if size == 0 {
-		return
+//	d[panel][(t*cg+c)*nr+j] = w[k0+j][c*taps+t]
+func (p *PackedConv) packForward(w []float32) {
+	v := p.shape
+	nr, kg, cg, taps := cpu.nr, v.K/v.Groups, v.C/v.Groups, v.R*v.S
+	depth := cg * taps
+	p.alloc(v.Groups * packedSize(kg, depth))
+	per := split(kg, nr) // panels of a group
+	panels := v.Groups * per
+	parts := split(nr*depth, packWork)
+	group := max(1, packWork/(nr*depth))
+	Parallel(split(panels, group)*parts, func(i int) {
+		lo, hi := part(i%parts, depth, parts)
+		for q := i / parts * group; q < min((i/parts+1)*group, panels); q++ {
+			j := q % per * nr
+			src := w[(q/per*kg+j)*depth:]
+			for x := lo; x < hi; x += 16 {
+				var off [16]int
+				for e := range off {
+					c, t := (x+e)/taps, (x+e)%taps
+					off[e] = (t*cg + c) * nr
+				}
+				transposePanel(p.data[q*depth*nr:], &off, src[x:], depth, min(nr, kg-j), min(16, hi-x))
+			}
+		}
+	})
+}
+
+// packGrad packs, for each phase, panels of input channels over the phase's
+// taps and the output channels:
+//
+//	d[phase][panel][(t*kg+k)*nr+j] = w[g*kg+k][c0+j][taps[t]]
+func (p *PackedConv) packGrad(w []float32) {
+	v := p.shape
+	nr, kg, cg, taps := cpu.nr, v.K/v.Groups, v.C/v.Groups, v.R*v.S
+	per := split(cg, nr)
+	panels := v.Groups * per
+	// Every tap belongs to one phase: where its rows start and how long a panel of the phase is.
+	at, size := make([]int, taps), make([]int, taps)
+	total := 0
+	for i := range p.phases {
+		ph := &p.phases[i]
+		ph.at = total
+		panel := len(ph.taps) * kg * nr
+		for x, t := range ph.taps {
+			at[t] = total + x*kg*nr
+			size[t] = panel
+		}
+		total += panels * panel
 	}
-	parts := split(size, 1<<16) // of the depth
-	group := max(1, (1<<15)/size)
-	jobs := split(groups*panels, group)
-	Parallel(jobs*parts, func(i int) {
-		c0, c1 := part(i%parts, depth, parts)
-		for q := i / parts * group; q < min((i/parts+1)*group, groups*panels); q++ {
-			j0 := q % panels * nr
-			width := min(nr, n-j0)
-			src := w[q/panels*wg+j0*wj:]
-			dst := d[q*size : (q+1)*size]
-			for t, tap := range taps {
-				for c := c0; c < c1; c++ {
-					row := dst[(t*depth+c)*nr:][:nr]
-					k := c*wc + tap
-					for j := range row[:width] {
-						row[j] = src[k]
-						k += wj
+	p.alloc(total)
+	parts := split(nr*kg*taps, packWork)
+	group := max(1, packWork/(nr*kg*taps))
+	Parallel(split(panels, group)*parts, func(i int) {
+		lo, hi := part(i%parts, kg, parts)
+		for q := i / parts * group; q < min((i/parts+1)*group, panels); q++ {
+			j := q % per * nr
+			for k := lo; k < hi; k++ {
+				src := w[((q/per*kg+k)*cg+j)*taps:]
+				for t := 0; t < taps; t += 16 {
+					n := min(16, taps-t)
+					var off [16]int
+					for e := range n {
+						off[e] = at[t+e] + q*size[t+e] + k*nr
 					}
-					clear(row[width:])
+					transposePanel(p.data, &off, src[t:], taps, min(nr, cg-j), n)
 				}
 			}
 		}

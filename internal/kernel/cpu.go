@@ -14,6 +14,7 @@ type level struct {
 
 	depthwise     depthwiseKernel
 	depthwiseGrad depthwiseGradKernel
+	transpose     transposeKernel
 
 	peak      func(rounds int) // does the most arithmetic it can
 	peakFLOPs float64          // of a round
@@ -21,7 +22,7 @@ type level struct {
 
 var genericLevel = level{
 	name: "generic", mr: goRows, nr: goCols, tile: tileGo,
-	depthwise: depthwiseGo, depthwiseGrad: depthwiseGradGo,
+	depthwise: depthwiseGo, depthwiseGrad: depthwiseGradGo, transpose: transposeGo,
 	peak: peakGo, peakFLOPs: 2 * 8,
 }
 

@@ -80,19 +80,6 @@ func clipTaps(i, size, stride int, taps []int) (first, last int) {
 	return first, last
 }
 
-// tapTable lists where the taps r0..r1 by s0..s1 of output pixel (y, x) lie in
-// image n and in the packed weights.
-func (w *window) tapTable(xoff, woff []int, n, y, x, r0, r1, s0, s1 int) ([]int, []int) {
-	xoff, woff = xoff[:0], woff[:0]
-	for r := r0; r < r1; r++ {
-		for s := s0; s < s1; s++ {
-			xoff = append(xoff, ((n*w.h+y*w.sh+w.rows[r])*w.w+x*w.sw+w.cols[s])*w.c)
-			woff = append(woff, (r*len(w.cols)+s)*w.c)
-		}
-	}
-	return xoff, woff
-}
-
 // segment is a stretch of output columns that sum over the same taps s0 to s1.
 type segment struct{ x0, x1, s0, s1 int }
 
@@ -117,6 +104,54 @@ func (w *window) segments() (segs []segment) {
 	return segs
 }
 
+// dwTaps are the taps of a segment: where they lie relative to the first of
+// them in the input, and in the packed weights.
+type dwTaps struct{ xoff, woff []int }
+
+// dwWalk goes over the segments of output rows.
+type dwWalk struct {
+	w      *window
+	segs   []segment
+	taps   []dwTaps // of each segment, for window rows r0 to r1
+	r0, r1 int
+}
+
+func newDwWalk(w *window) *dwWalk { return &dwWalk{w: w, segs: w.segments(), r0: -1} }
+
+// row calls f for the segments of output row y of image n with the index of
+// the first input that they read.
+func (d *dwWalk) row(n, y int, f func(s segment, t dwTaps, first int)) {
+	w := d.w
+	if r0, r1 := clipTaps(y, w.h, w.sh, w.rows); r0 != d.r0 || r1 != d.r1 {
+		d.r0, d.r1 = r0, r1
+		d.taps = d.taps[:0]
+		for _, s := range d.segs {
+			var t dwTaps
+			for r := r0; r < r1; r++ {
+				for q := s.s0; q < s.s1; q++ {
+					t.xoff = append(t.xoff, ((w.rows[r]-w.rows[r0])*w.w+w.cols[q]-w.cols[s.s0])*w.c)
+					t.woff = append(t.woff, (r*len(w.cols)+q)*w.c)
+				}
+			}
+			d.taps = append(d.taps, t)
+		}
+	}
+	for i, s := range d.segs {
+		first := 0
+		if len(d.taps[i].xoff) > 0 {
+			first = ((n*w.h+y*w.sh+w.rows[d.r0])*w.w + s.x0*w.sw + w.cols[s.s0]) * w.c
+		}
+		f(s, d.taps[i], first)
+	}
+}
+
+// channelBlock is how many channels to do at a time: the input rows of a
+// window then stay in the first cache, if they are short enough.
+func (w *window) channelBlock() int {
+	const cache = 1 << 13 // floats
+	return max(32, cache/(len(w.rows)*w.ow*w.sw)/16*16)
+}
+
 // runDepthwise computes a depthwise window; tasks are stretches of output rows.
 func (w *window) runDepthwise(x, weights, y []float32, ep *Epilogue) {
 	var e Epilogue
@@ -124,28 +159,36 @@ func (w *window) runDepthwise(x, weights, y []float32, ep *Epilogue) {
 		e = *ep
 	}
 	lo, hi, clip := e.clip()
-	segs := w.segments()
+	block := w.channelBlock()
 	rows := max(1, min(w.oh, (1<<16)/(w.ow*w.c)))
 	blocks := split(w.oh, rows)
 	Parallel(w.n*blocks, func(i int) {
 		n := i / blocks
 		y0, y1 := part(i%blocks, w.oh, blocks)
-		t := dwTile{x: x, w: weights, bias: e.Bias, xs: w.sw * w.c, ys: w.dst.dx * w.c, lo: lo, hi: hi, clip: clip}
-		for yy := y0; yy < y1; yy++ {
-			r0, r1 := clipTaps(yy, w.h, w.sh, w.rows)
-			for _, s := range segs {
-				t.xoff, t.woff = w.tapTable(t.xoff, t.woff, n, yy, s.x0, r0, r1, s.s0, s.s1)
-				at := w.dst.pixel(n, yy, s.x0) * w.c
-				t.y = y[at:]
-				if len(e.Residual) > 0 {
-					t.res = e.Residual[at:]
-				}
-				cpu.depthwise(&t, s.x1-s.x0, w.c)
-				if !clip && e.Act != ActNone {
-					for p := range s.x1 - s.x0 {
-						e.activate(y[at+p*t.ys:][:w.c])
+		walk := newDwWalk(w)
+		t := dwTile{xs: w.sw * w.c, ys: w.dst.dx * w.c, lo: lo, hi: hi, clip: clip}
+		for c0 := 0; c0 < w.c; c0 += block {
+			channels := min(block, w.c-c0)
+			t.w = weights[c0:]
+			if len(e.Bias) > 0 {
+				t.bias = e.Bias[c0:]
+			}
+			for yy := y0; yy < y1; yy++ {
+				walk.row(n, yy, func(s segment, taps dwTaps, first int) {
+					at := w.dst.pixel(n, yy, s.x0)*w.c + c0
+					t.x, t.y = x[first+c0:], y[at:]
+					t.xoff, t.woff = taps.xoff, taps.woff
+					if len(e.Residual) > 0 {
+						t.res = e.Residual[at:]
 					}
-				}
+					cpu.depthwise(&t, s.x1-s.x0, channels)
+					if clip || e.Act == ActNone {
+						return
+					}
+					for p := range s.x1 - s.x0 {
+						e.activate(t.y[p*t.ys:][:channels])
+					}
+				})
 			}
 		}
 	})

@@ -34,22 +34,25 @@ func depthwiseGradGo(t *dwGradTile, m, n int) {
 func (w *window) gradDepthwise(x, dy []float32, acc bool, dw []float32) {
 	taps := len(w.rows) * len(w.cols)
 	size := taps * w.c
-	segs := w.segments()
+	block := w.channelBlock()
 	all := w.n * w.oh
 	parts := max(1, min(all, 32, all*w.ow*w.c/(1<<15)))
 	buf := getScratch(parts * size)
 	defer putScratch(buf)
 	Parallel(parts, func(q int) {
-		t := dwGradTile{x: x, w: (*buf)[q*size : (q+1)*size], xs: w.sw * w.c, ys: w.c}
-		clear(t.w)
+		sum := (*buf)[q*size : (q+1)*size]
+		clear(sum)
+		walk := newDwWalk(w)
+		t := dwGradTile{xs: w.sw * w.c, ys: w.c}
 		g0, g1 := part(q, all, parts)
-		for g := g0; g < g1; g++ {
-			n, y := g/w.oh, g%w.oh
-			r0, r1 := clipTaps(y, w.h, w.sh, w.rows)
-			for _, s := range segs {
-				t.xoff, t.woff = w.tapTable(t.xoff, t.woff, n, y, s.x0, r0, r1, s.s0, s.s1)
-				t.dy = dy[(g*w.ow+s.x0)*w.c:]
-				cpu.depthwiseGrad(&t, s.x1-s.x0, w.c)
+		for c0 := 0; c0 < w.c; c0 += block {
+			t.w = sum[c0:]
+			for g := g0; g < g1; g++ {
+				walk.row(g/w.oh, g%w.oh, func(s segment, taps dwTaps, first int) {
+					t.x, t.dy = x[first+c0:], dy[(g*w.ow+s.x0)*w.c+c0:]
+					t.xoff, t.woff = taps.xoff, taps.woff
+					cpu.depthwiseGrad(&t, s.x1-s.x0, min(block, w.c-c0))
+				})
 			}
 		}
 	})

@@ -64,13 +64,11 @@ func packPanel(d, b []float32, ld, n, k int) {
 // packPanelT does the same for the transposed matrix: n rows of k columns.
 func packPanelT(d, b []float32, ld, n, k int) {
 	nr := cpu.nr
-	if n < nr {
-		clear(d)
-	}
-	for j := range n {
-		row := b[j*ld : j*ld+k]
-		for p, v := range row {
-			d[p*nr+j] = v
+	for p := 0; p < k; p += 16 {
+		var off [16]int
+		for i := range off {
+			off[i] = (p + i) * nr
 		}
+		transposePanel(d, &off, b[p:], ld, n, min(16, k-p))
 	}
 }

@@ -192,3 +192,39 @@ func testDepthwiseGrad(t *testing.T, m, n int) {
 	w.intact(t, what)
 	near(t, what, w.body, want, 2)
 }
+
+func TestTransposeKernels(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for rows := 0; rows <= 16; rows++ {
+			for cols := 1; cols <= 16; cols++ {
+				for _, width := range []int{max(rows, 1), 16} {
+					for _, acc := range []bool{false, true} {
+						ld := cols + rows%3
+						src := newGuarded(random(1, max(rows-1, 0)*ld+cols))
+						dst := newGuarded(random(2, (cols-1)*(width+1)+width))
+						var off [16]int
+						for i := range cols {
+							off[i] = (cols - 1 - i) * (width + 1)
+						}
+						want := widen(dst.body)
+						for i := range cols {
+							for j := range width {
+								w := &want[off[i]+j]
+								if !acc {
+									*w = 0
+								}
+								if j < rows {
+									*w += float64(src.body[j*ld+i])
+								}
+							}
+						}
+						cpu.transpose(dst.body, &off, src.body, ld, rows, cols, width, acc)
+						what := fmt.Sprintf("transpose %d by %d to width %d, acc %v", rows, cols, width, acc)
+						dst.intact(t, what)
+						near(t, what, dst.body, want, 1)
+					}
+				}
+			}
+		}
+	})
+}
