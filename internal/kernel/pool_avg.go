@@ -2,15 +2,15 @@ package kernel
 
 // AvgPool is y = the mean over each window; see Pool2D.CountPad for the divisor.
 func AvgPool(y, x []float32, p Pool2D) {
-	c := p.C
 	p.outRows(func(n, oh int) {
 		r := p.row(oh)
+		var taps []int
 		for ow := range p.OutW {
-			at := ((n*p.OutH+oh)*p.OutW + ow) * c
-			dst := y[at : at+c]
+			at := ((n*p.OutH+oh)*p.OutW + ow) * p.C
 			col := p.col(ow)
-			clear(dst)
-			p.window(n, r, col, func(at int) { vec.add(dst, dst, x[at:at+c]) })
+			taps = p.taps(taps, n, r, col)
+			dst := y[at : at+p.C]
+			vec.sumTaps(dst, x, taps)
 			scaleSpan(dst, dst, 1/p.divisor(r, col))
 		}
 	})

@@ -2,21 +2,13 @@ package kernel
 
 // MaxPool is y = the maximum over each window; NaN wins.
 func MaxPool(y, x []float32, p Pool2D) {
-	c := p.C
 	p.outRows(func(n, oh int) {
 		r := p.row(oh)
+		var taps []int
 		for ow := range p.OutW {
-			at := ((n*p.OutH+oh)*p.OutW + ow) * c
-			dst := y[at : at+c]
-			first := true
-			p.window(n, r, p.col(ow), func(at int) {
-				if first {
-					copy(dst, x[at:at+c])
-					first = false
-					return
-				}
-				vec.max(dst, dst, x[at:at+c])
-			})
+			at := ((n*p.OutH+oh)*p.OutW + ow) * p.C
+			taps = p.taps(taps, n, r, p.col(ow))
+			vec.maxTaps(y[at:at+p.C], x, taps)
 		}
 	})
 }

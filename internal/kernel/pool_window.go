@@ -48,6 +48,13 @@ func (p *Pool2D) window(n int, r, c poolSpan, f func(at int)) {
 	}
 }
 
+// taps is the offsets that window visits, in buf's memory.
+func (p *Pool2D) taps(buf []int, n int, r, c poolSpan) []int {
+	buf = buf[:0]
+	p.window(n, r, c, func(at int) { buf = append(buf, at) })
+	return buf
+}
+
 // divisor is what an average over the window divides by.
 func (p *Pool2D) divisor(r, c poolSpan) float32 {
 	if p.CountPad {

@@ -80,7 +80,7 @@ func HardSwishGrad(dx, dy, x []float32) { binary(dx, dy, x, vec.hardSwishGrad) }
 
 // Elu is y = x where x > 0, else alpha*(exp(x)-1).
 func Elu(y, x []float32, alpha float32) {
-	map1(y, x, func(v float32) float32 { return elu32(v, alpha, 1) })
+	unary(y, x, func(y, x []float32) { vec.elu(y, x, alpha, 1) })
 }
 
 // EluGrad is dx = dy where x > 0, else dy*alpha*exp(x), from the input x.
@@ -95,7 +95,10 @@ func EluGrad(dx, dy, x []float32, alpha float32) {
 
 // Selu is y = gamma*x where x > 0, else gamma*alpha*(exp(x)-1).
 func Selu(y, x []float32, alpha, gamma float32) {
-	map1(y, x, func(v float32) float32 { return gamma * elu32(v, alpha, 1) })
+	unary(y, x, func(y, x []float32) {
+		vec.elu(y, x, alpha, 1)
+		scaleSpan(y, y, gamma)
+	})
 }
 
 // SeluGrad is dx = dy*gamma where x > 0, else dy*gamma*alpha*exp(x).
@@ -110,7 +113,7 @@ func SeluGrad(dx, dy, x []float32, alpha, gamma float32) {
 
 // Celu is y = x where x > 0, else alpha*(exp(x/alpha)-1).
 func Celu(y, x []float32, alpha float32) {
-	map1(y, x, func(v float32) float32 { return elu32(v, alpha, alpha) })
+	unary(y, x, func(y, x []float32) { vec.elu(y, x, alpha, 1/alpha) })
 }
 
 // CeluGrad is dx = dy where x > 0, else dy*exp(x/alpha).
@@ -121,16 +124,6 @@ func CeluGrad(dx, dy, x []float32, alpha float32) {
 		}
 		return exp32(v / alpha)
 	})
-}
-
-// elu32 is x where x > 0, else alpha*(exp(x/scale)-1).
-func elu32(x, alpha, scale float32) float32 {
-	if x > 0 || x != x {
-		return x
-	}
-	n, p := reduceExp(max(x/scale, -100))
-	s := pow2(max(n, -126))
-	return alpha * (s*p + (s - 1))
 }
 
 // Softplus is y = log(1+exp(x)).
@@ -153,28 +146,10 @@ func SoftsignGrad(dx, dy, x []float32) {
 }
 
 // Mish is y = x*tanh(softplus(x)).
-func Mish(y, x []float32) {
-	map1(y, x, func(v float32) float32 { t, _ := mish32(v); return v * t })
-}
+func Mish(y, x []float32) { unary(y, x, vec.mish) }
 
 // MishGrad is the gradient of Mish from the input x.
-func MishGrad(dx, dy, x []float32) {
-	map2(dx, dy, x, func(v float32) float32 {
-		t, s := mish32(v)
-		return t + v*s*(1-t*t)
-	})
-}
-
-// mish32 returns tanh(softplus(x)) and sigmoid(x). With e = exp(x) the first is
-// n/(n+2), n = e*(e+2), which needs no logarithm; beyond 20 it rounds to 1.
-func mish32(x float32) (t, s float32) {
-	if x > 20 {
-		return 1, 1
-	}
-	e := exp32(x)
-	n := e * (e + 2)
-	return n / (n + 2), e / (1 + e)
-}
+func MishGrad(dx, dy, x []float32) { binary(dx, dy, x, vec.mishGrad) }
 
 // ThresholdedRelu is y = x where x > alpha, else 0.
 func ThresholdedRelu(y, x []float32, alpha float32) {

@@ -22,15 +22,18 @@ func clampLow(relu bool) float32 {
 }
 
 var avx2Vec = vecTable{
-	relu:      reluAVX2,
-	sigmoid:   sigmoidAVX2,
-	tanh:      tanhAVX2,
-	silu:      siluAVX2,
-	gelu:      geluAVX2,
-	geluTanh:  geluTanhAVX2,
-	hardSwish: hardSwishAVX2,
-	exp:       expAVX2,
-	erf:       erfAVX2,
+	relu:       reluAVX2,
+	sigmoid:    sigmoidAVX2,
+	tanh:       tanhAVX2,
+	silu:       siluAVX2,
+	gelu:       geluAVX2,
+	geluTanh:   geluTanhAVX2,
+	hardSwish:  hardSwishAVX2,
+	mish:       mishAVX2,
+	exp:        expAVX2,
+	erf:        erfAVX2,
+	sqrt:       sqrtAVX2,
+	reciprocal: reciprocalAVX2,
 
 	reluGrad:      reluGradAVX2,
 	sigmoidGrad:   sigmoidGradAVX2,
@@ -39,11 +42,13 @@ var avx2Vec = vecTable{
 	geluGrad:      geluGradAVX2,
 	geluTanhGrad:  geluTanhGradAVX2,
 	hardSwishGrad: hardSwishGradAVX2,
+	mishGrad:      mishGradAVX2,
 
 	clip:            clipAVX2,
 	hardSigmoid:     hardSigmoidAVX2,
 	clipGrad:        clipGradAVX2,
 	hardSigmoidGrad: hardSigmoidGradAVX2,
+	elu:             eluAVX2,
 	leaky:           leakyAVX2,
 	leakyGrad:       leakyGradAVX2,
 
@@ -72,6 +77,8 @@ var avx2Vec = vecTable{
 	colStats:   colStatsAVX2,
 	colGrad:    colGradAVX2,
 	colAffine2: colAffine2AVX2,
+	maxTaps:    maxTapsAVX2,
+	sumTaps:    sumTapsAVX2,
 	maxGrad:    maxGradAVX2,
 
 	normalize: func(y, x, s, t []float32, m, r float32) {
@@ -120,15 +127,18 @@ var avx2Vec = vecTable{
 }
 
 var avx512Vec = vecTable{
-	relu:      reluAVX512,
-	sigmoid:   sigmoidAVX512,
-	tanh:      tanhAVX512,
-	silu:      siluAVX512,
-	gelu:      geluAVX512,
-	geluTanh:  geluTanhAVX512,
-	hardSwish: hardSwishAVX512,
-	exp:       expAVX512,
-	erf:       erfAVX512,
+	relu:       reluAVX512,
+	sigmoid:    sigmoidAVX512,
+	tanh:       tanhAVX512,
+	silu:       siluAVX512,
+	gelu:       geluAVX512,
+	geluTanh:   geluTanhAVX512,
+	hardSwish:  hardSwishAVX512,
+	mish:       mishAVX512,
+	exp:        expAVX512,
+	erf:        erfAVX512,
+	sqrt:       sqrtAVX512,
+	reciprocal: reciprocalAVX512,
 
 	reluGrad:      reluGradAVX512,
 	sigmoidGrad:   sigmoidGradAVX512,
@@ -137,11 +147,13 @@ var avx512Vec = vecTable{
 	geluGrad:      geluGradAVX512,
 	geluTanhGrad:  geluTanhGradAVX512,
 	hardSwishGrad: hardSwishGradAVX512,
+	mishGrad:      mishGradAVX512,
 
 	clip:            clipAVX512,
 	hardSigmoid:     hardSigmoidAVX512,
 	clipGrad:        clipGradAVX512,
 	hardSigmoidGrad: hardSigmoidGradAVX512,
+	elu:             eluAVX512,
 	leaky:           leakyAVX512,
 	leakyGrad:       leakyGradAVX512,
 
@@ -170,6 +182,8 @@ var avx512Vec = vecTable{
 	colStats:   colStatsAVX512,
 	colGrad:    colGradAVX512,
 	colAffine2: colAffine2AVX512,
+	maxTaps:    maxTapsAVX512,
+	sumTaps:    sumTapsAVX512,
 	maxGrad:    maxGradAVX512,
 
 	normalize: func(y, x, s, t []float32, m, r float32) {

@@ -1803,6 +1803,488 @@ DATA vecAVX2_3fcc422a<>+24(SB)/4, $0x3fcc422a
 DATA vecAVX2_3fcc422a<>+28(SB)/4, $0x3fcc422a
 GLOBL vecAVX2_3fcc422a<>(SB), RODATA|NOPTR, $32
 
+// func eluAVX2(y []float32, x []float32, a float32, b float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·eluAVX2(SB), NOSPLIT, $0-56
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	VBROADCASTSS a+48(FP), Y0
+	VBROADCASTSS b+52(FP), Y1
+	XORQ         BX, BX
+
+group:
+	CMPQ         DX, $0x10
+	JLT          single
+	VMOVUPS      (CX)(BX*4), Y2
+	VMOVUPS      vecAVX2_c2c80000<>+0(SB), Y3
+	VMOVUPS      vecAVX2_00000000<>+0(SB), Y4
+	VMULPS       Y1, Y2, Y5
+	VMINPS       Y5, Y4, Y4
+	VMAXPS       Y4, Y3, Y3
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x00, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y5
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y3, Y5
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y3, Y5
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y3, Y5
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y3, Y3
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       vecAVX2_3f800000<>+0(SB), Y3, Y4
+	VFMADD213PS  Y4, Y3, Y5
+	VMULPS       Y0, Y5, Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBLENDVPS    Y4, Y2, Y3, Y2
+	VMOVUPS      Y2, (AX)(BX*4)
+	VMOVUPS      32(CX)(BX*4), Y2
+	VMOVUPS      vecAVX2_c2c80000<>+0(SB), Y3
+	VMOVUPS      vecAVX2_00000000<>+0(SB), Y4
+	VMULPS       Y1, Y2, Y5
+	VMINPS       Y5, Y4, Y4
+	VMAXPS       Y4, Y3, Y3
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x00, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y5
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y3, Y5
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y3, Y5
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y3, Y5
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y3, Y3
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       vecAVX2_3f800000<>+0(SB), Y3, Y4
+	VFMADD213PS  Y4, Y3, Y5
+	VMULPS       Y0, Y5, Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBLENDVPS    Y4, Y2, Y3, Y2
+	VMOVUPS      Y2, 32(AX)(BX*4)
+	ADDQ         $0x10, BX
+	SUBQ         $0x10, DX
+	JMP          group
+
+single:
+	CMPQ         DX, $0x08
+	JLT          tail
+	VMOVUPS      (CX)(BX*4), Y2
+	VMOVUPS      vecAVX2_c2c80000<>+0(SB), Y3
+	VMOVUPS      vecAVX2_00000000<>+0(SB), Y4
+	VMULPS       Y1, Y2, Y5
+	VMINPS       Y5, Y4, Y4
+	VMAXPS       Y4, Y3, Y3
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x00, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y5
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y3, Y5
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y3, Y5
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y3, Y5
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y3, Y3
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       vecAVX2_3f800000<>+0(SB), Y3, Y4
+	VFMADD213PS  Y4, Y3, Y5
+	VMULPS       Y0, Y5, Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x1e, Y4, Y2, Y4
+	VBLENDVPS    Y4, Y2, Y3, Y2
+	VMOVUPS      Y2, (AX)(BX*4)
+	ADDQ         $0x08, BX
+	SUBQ         $0x08, DX
+	JMP          single
+
+tail:
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         vecTail<>+32(SB), SI
+	NEGQ         DX
+	VMOVUPS      (SI)(DX*4), Y2
+	NEGQ         DX
+	VMASKMOVPS   (CX)(BX*4), Y2, Y3
+	VMOVUPS      vecAVX2_c2c80000<>+0(SB), Y4
+	VMOVUPS      vecAVX2_00000000<>+0(SB), Y5
+	VMULPS       Y1, Y3, Y1
+	VMINPS       Y1, Y5, Y1
+	VMAXPS       Y1, Y4, Y1
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y1, Y4
+	VROUNDPS     $0x00, Y4, Y4
+	VMOVUPS      Y1, Y1
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y4, Y1
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y4, Y1
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y5
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y1, Y5
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y1, Y5
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y1, Y5
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y1, Y5
+	VMULPS       Y1, Y1, Y6
+	VFMADD213PS  Y1, Y6, Y5
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y1
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y1, Y1
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y1, Y1
+	VSUBPS       vecAVX2_3f800000<>+0(SB), Y1, Y4
+	VFMADD213PS  Y4, Y1, Y5
+	VMULPS       Y0, Y5, Y0
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y3, Y1
+	VBLENDVPS    Y1, Y3, Y0, Y0
+	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA vecAVX2_c2c80000<>+0(SB)/4, $0xc2c80000
+DATA vecAVX2_c2c80000<>+4(SB)/4, $0xc2c80000
+DATA vecAVX2_c2c80000<>+8(SB)/4, $0xc2c80000
+DATA vecAVX2_c2c80000<>+12(SB)/4, $0xc2c80000
+DATA vecAVX2_c2c80000<>+16(SB)/4, $0xc2c80000
+DATA vecAVX2_c2c80000<>+20(SB)/4, $0xc2c80000
+DATA vecAVX2_c2c80000<>+24(SB)/4, $0xc2c80000
+DATA vecAVX2_c2c80000<>+28(SB)/4, $0xc2c80000
+GLOBL vecAVX2_c2c80000<>(SB), RODATA|NOPTR, $32
+
+DATA vecAVX2_00000000<>+0(SB)/4, $0x00000000
+DATA vecAVX2_00000000<>+4(SB)/4, $0x00000000
+DATA vecAVX2_00000000<>+8(SB)/4, $0x00000000
+DATA vecAVX2_00000000<>+12(SB)/4, $0x00000000
+DATA vecAVX2_00000000<>+16(SB)/4, $0x00000000
+DATA vecAVX2_00000000<>+20(SB)/4, $0x00000000
+DATA vecAVX2_00000000<>+24(SB)/4, $0x00000000
+DATA vecAVX2_00000000<>+28(SB)/4, $0x00000000
+GLOBL vecAVX2_00000000<>(SB), RODATA|NOPTR, $32
+
+// func mishAVX2(y []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·mishAVX2(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ x_len+32(FP), DX
+	XORQ BX, BX
+
+group:
+	CMPQ         DX, $0x10
+	JLT          single
+	VMOVUPS      (CX)(BX*4), Y0
+	VMOVUPS      vecAVX2_41a00000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y1
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVUPS      Y1, Y1
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y3
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y1, Y3
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y1, Y3
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y1, Y3
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y3, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VADDPS       vecAVX2_40000000<>+0(SB), Y1, Y2
+	VMULPS       Y1, Y2, Y1
+	VADDPS       vecAVX2_40000000<>+0(SB), Y1, Y2
+	VDIVPS       Y2, Y1, Y1
+	VMULPS       Y0, Y1, Y0
+	VMOVUPS      Y0, (AX)(BX*4)
+	VMOVUPS      32(CX)(BX*4), Y0
+	VMOVUPS      vecAVX2_41a00000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y1
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVUPS      Y1, Y1
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y3
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y1, Y3
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y1, Y3
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y1, Y3
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y3, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VADDPS       vecAVX2_40000000<>+0(SB), Y1, Y2
+	VMULPS       Y1, Y2, Y1
+	VADDPS       vecAVX2_40000000<>+0(SB), Y1, Y2
+	VDIVPS       Y2, Y1, Y1
+	VMULPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 32(AX)(BX*4)
+	ADDQ         $0x10, BX
+	SUBQ         $0x10, DX
+	JMP          group
+
+single:
+	CMPQ         DX, $0x08
+	JLT          tail
+	VMOVUPS      (CX)(BX*4), Y0
+	VMOVUPS      vecAVX2_41a00000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y1
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVUPS      Y1, Y1
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y3
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y1, Y3
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y1, Y3
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y1, Y3
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y3, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VADDPS       vecAVX2_40000000<>+0(SB), Y1, Y2
+	VMULPS       Y1, Y2, Y1
+	VADDPS       vecAVX2_40000000<>+0(SB), Y1, Y2
+	VDIVPS       Y2, Y1, Y1
+	VMULPS       Y0, Y1, Y0
+	VMOVUPS      Y0, (AX)(BX*4)
+	ADDQ         $0x08, BX
+	SUBQ         $0x08, DX
+	JMP          single
+
+tail:
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         vecTail<>+32(SB), SI
+	NEGQ         DX
+	VMOVUPS      (SI)(DX*4), Y0
+	NEGQ         DX
+	VMASKMOVPS   (CX)(BX*4), Y0, Y1
+	VMOVUPS      vecAVX2_41a00000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y2
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x00, Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y4
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y2, Y4
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y2, Y4
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y2, Y4
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y4, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VADDPS       vecAVX2_40000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y3, Y2
+	VADDPS       vecAVX2_40000000<>+0(SB), Y2, Y3
+	VDIVPS       Y3, Y2, Y2
+	VMULPS       Y1, Y2, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA vecAVX2_41a00000<>+0(SB)/4, $0x41a00000
+DATA vecAVX2_41a00000<>+4(SB)/4, $0x41a00000
+DATA vecAVX2_41a00000<>+8(SB)/4, $0x41a00000
+DATA vecAVX2_41a00000<>+12(SB)/4, $0x41a00000
+DATA vecAVX2_41a00000<>+16(SB)/4, $0x41a00000
+DATA vecAVX2_41a00000<>+20(SB)/4, $0x41a00000
+DATA vecAVX2_41a00000<>+24(SB)/4, $0x41a00000
+DATA vecAVX2_41a00000<>+28(SB)/4, $0x41a00000
+GLOBL vecAVX2_41a00000<>(SB), RODATA|NOPTR, $32
+
+// func sqrtAVX2(y []float32, x []float32)
+// Requires: AVX
+TEXT ·sqrtAVX2(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ x_len+32(FP), DX
+	XORQ BX, BX
+
+group:
+	CMPQ    DX, $0x20
+	JLT     single
+	VMOVUPS (CX)(BX*4), Y0
+	VSQRTPS Y0, Y0
+	VMOVUPS Y0, (AX)(BX*4)
+	VMOVUPS 32(CX)(BX*4), Y0
+	VSQRTPS Y0, Y0
+	VMOVUPS Y0, 32(AX)(BX*4)
+	VMOVUPS 64(CX)(BX*4), Y0
+	VSQRTPS Y0, Y0
+	VMOVUPS Y0, 64(AX)(BX*4)
+	VMOVUPS 96(CX)(BX*4), Y0
+	VSQRTPS Y0, Y0
+	VMOVUPS Y0, 96(AX)(BX*4)
+	ADDQ    $0x20, BX
+	SUBQ    $0x20, DX
+	JMP     group
+
+single:
+	CMPQ    DX, $0x08
+	JLT     tail
+	VMOVUPS (CX)(BX*4), Y0
+	VSQRTPS Y0, Y0
+	VMOVUPS Y0, (AX)(BX*4)
+	ADDQ    $0x08, BX
+	SUBQ    $0x08, DX
+	JMP     single
+
+tail:
+	TESTQ      DX, DX
+	JZ         done
+	LEAQ       vecTail<>+32(SB), SI
+	NEGQ       DX
+	VMOVUPS    (SI)(DX*4), Y0
+	NEGQ       DX
+	VMASKMOVPS (CX)(BX*4), Y0, Y1
+	VSQRTPS    Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reciprocalAVX2(y []float32, x []float32)
+// Requires: AVX
+TEXT ·reciprocalAVX2(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ x_len+32(FP), DX
+	XORQ BX, BX
+
+group:
+	CMPQ    DX, $0x20
+	JLT     single
+	VMOVUPS (CX)(BX*4), Y0
+	VMOVUPS vecAVX2_3f800000<>+0(SB), Y1
+	VDIVPS  Y0, Y1, Y0
+	VMOVUPS Y0, (AX)(BX*4)
+	VMOVUPS 32(CX)(BX*4), Y0
+	VMOVUPS vecAVX2_3f800000<>+0(SB), Y1
+	VDIVPS  Y0, Y1, Y0
+	VMOVUPS Y0, 32(AX)(BX*4)
+	VMOVUPS 64(CX)(BX*4), Y0
+	VMOVUPS vecAVX2_3f800000<>+0(SB), Y1
+	VDIVPS  Y0, Y1, Y0
+	VMOVUPS Y0, 64(AX)(BX*4)
+	VMOVUPS 96(CX)(BX*4), Y0
+	VMOVUPS vecAVX2_3f800000<>+0(SB), Y1
+	VDIVPS  Y0, Y1, Y0
+	VMOVUPS Y0, 96(AX)(BX*4)
+	ADDQ    $0x20, BX
+	SUBQ    $0x20, DX
+	JMP     group
+
+single:
+	CMPQ    DX, $0x08
+	JLT     tail
+	VMOVUPS (CX)(BX*4), Y0
+	VMOVUPS vecAVX2_3f800000<>+0(SB), Y1
+	VDIVPS  Y0, Y1, Y0
+	VMOVUPS Y0, (AX)(BX*4)
+	ADDQ    $0x08, BX
+	SUBQ    $0x08, DX
+	JMP     single
+
+tail:
+	TESTQ      DX, DX
+	JZ         done
+	LEAQ       vecTail<>+32(SB), SI
+	NEGQ       DX
+	VMOVUPS    (SI)(DX*4), Y0
+	NEGQ       DX
+	VMASKMOVPS (CX)(BX*4), Y0, Y1
+	VMOVUPS    vecAVX2_3f800000<>+0(SB), Y2
+	VDIVPS     Y1, Y2, Y1
+	VMASKMOVPS Y1, Y0, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func affineAVX2(y []float32, x []float32, a float32, b float32)
 // Requires: AVX, FMA3
 TEXT ·affineAVX2(SB), NOSPLIT, $0-56
@@ -3185,6 +3667,201 @@ DATA vecAVX2_3e5b33b6<>+20(SB)/4, $0x3e5b33b6
 DATA vecAVX2_3e5b33b6<>+24(SB)/4, $0x3e5b33b6
 DATA vecAVX2_3e5b33b6<>+28(SB)/4, $0x3e5b33b6
 GLOBL vecAVX2_3e5b33b6<>(SB), RODATA|NOPTR, $32
+
+// func mishGradAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·mishGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), CX
+	MOVQ x_base+48(FP), DX
+	MOVQ x_len+56(FP), BX
+	XORQ SI, SI
+
+group:
+	CMPQ         BX, $0x10
+	JLT          single
+	VMOVUPS      (CX)(SI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y1
+	VMOVUPS      vecAVX2_41a00000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y2
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x00, Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y4
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y2, Y4
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y2, Y4
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y2, Y4
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y4, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VADDPS       vecAVX2_40000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       vecAVX2_40000000<>+0(SB), Y3, Y4
+	VDIVPS       Y4, Y3, Y3
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y2, Y4
+	VDIVPS       Y4, Y2, Y2
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	VMULPS       Y2, Y1, Y1
+	VFMADD231PS  Y4, Y1, Y3
+	VMULPS       Y0, Y3, Y0
+	VMOVUPS      Y0, (AX)(SI*4)
+	VMOVUPS      32(CX)(SI*4), Y0
+	VMOVUPS      32(DX)(SI*4), Y1
+	VMOVUPS      vecAVX2_41a00000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y2
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x00, Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y4
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y2, Y4
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y2, Y4
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y2, Y4
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y4, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VADDPS       vecAVX2_40000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       vecAVX2_40000000<>+0(SB), Y3, Y4
+	VDIVPS       Y4, Y3, Y3
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y2, Y4
+	VDIVPS       Y4, Y2, Y2
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	VMULPS       Y2, Y1, Y1
+	VFMADD231PS  Y4, Y1, Y3
+	VMULPS       Y0, Y3, Y0
+	VMOVUPS      Y0, 32(AX)(SI*4)
+	ADDQ         $0x10, SI
+	SUBQ         $0x10, BX
+	JMP          group
+
+single:
+	CMPQ         BX, $0x08
+	JLT          tail
+	VMOVUPS      (CX)(SI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y1
+	VMOVUPS      vecAVX2_41a00000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y2
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x00, Y3, Y3
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y4
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y2, Y4
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y2, Y4
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y2, Y4
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y4, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VADDPS       vecAVX2_40000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       vecAVX2_40000000<>+0(SB), Y3, Y4
+	VDIVPS       Y4, Y3, Y3
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y2, Y4
+	VDIVPS       Y4, Y2, Y2
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y4
+	VFNMADD231PS Y3, Y3, Y4
+	VMULPS       Y2, Y1, Y1
+	VFMADD231PS  Y4, Y1, Y3
+	VMULPS       Y0, Y3, Y0
+	VMOVUPS      Y0, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	SUBQ         $0x08, BX
+	JMP          single
+
+tail:
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         vecTail<>+32(SB), DI
+	NEGQ         BX
+	VMOVUPS      (DI)(BX*4), Y0
+	NEGQ         BX
+	VMASKMOVPS   (CX)(SI*4), Y0, Y1
+	VMASKMOVPS   (DX)(SI*4), Y0, Y2
+	VMOVUPS      vecAVX2_41a00000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x00, Y4, Y4
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y5
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y3, Y5
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y3, Y5
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y3, Y5
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y5, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y5
+	VPSUBD       Y5, Y4, Y4
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y3, Y3
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VADDPS       vecAVX2_40000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       vecAVX2_40000000<>+0(SB), Y4, Y5
+	VDIVPS       Y5, Y4, Y4
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y3, Y5
+	VDIVPS       Y5, Y3, Y3
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y5
+	VFNMADD231PS Y4, Y4, Y5
+	VMULPS       Y3, Y2, Y2
+	VFMADD231PS  Y5, Y2, Y4
+	VMULPS       Y1, Y4, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
 
 // func softmaxGradAVX2(dx []float32, dy []float32, y []float32, d float32)
 // Requires: AVX
@@ -5484,6 +6161,214 @@ tailrow:
 	JLT         tailrow
 	VMASKMOVPS  Y1, Y0, (AX)(R10*4)
 	VMASKMOVPS  Y2, Y0, (CX)(R10*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxTapsAVX2(y []float32, x []float32, at []int)
+// Requires: AVX
+TEXT ·maxTapsAVX2(SB), NOSPLIT, $0-72
+	MOVQ y_base+0(FP), AX
+	MOVQ y_len+8(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ at_base+48(FP), BX
+	MOVQ at_len+56(FP), SI
+	LEAQ (BX)(SI*8), SI
+
+tile4:
+	CMPQ    CX, $0x20
+	JLT     tile1
+	MOVQ    BX, DI
+	MOVQ    (DI), R8
+	VMOVUPS (DX)(R8*4), Y0
+	VMOVUPS 32(DX)(R8*4), Y1
+	VMOVUPS 64(DX)(R8*4), Y2
+	VMOVUPS 96(DX)(R8*4), Y3
+	JMP     tile4runnext
+
+tile4run:
+	MOVQ      (DI), R8
+	VMOVUPS   (DX)(R8*4), Y4
+	VMAXPS    Y4, Y0, Y4
+	VCMPPS    $0x03, Y0, Y0, Y5
+	VBLENDVPS Y5, Y0, Y4, Y0
+	VMOVAPS   Y0, Y0
+	VMOVUPS   32(DX)(R8*4), Y4
+	VMAXPS    Y4, Y1, Y4
+	VCMPPS    $0x03, Y1, Y1, Y5
+	VBLENDVPS Y5, Y1, Y4, Y1
+	VMOVAPS   Y1, Y1
+	VMOVUPS   64(DX)(R8*4), Y4
+	VMAXPS    Y4, Y2, Y4
+	VCMPPS    $0x03, Y2, Y2, Y5
+	VBLENDVPS Y5, Y2, Y4, Y2
+	VMOVAPS   Y2, Y2
+	VMOVUPS   96(DX)(R8*4), Y4
+	VMAXPS    Y4, Y3, Y4
+	VCMPPS    $0x03, Y3, Y3, Y5
+	VBLENDVPS Y5, Y3, Y4, Y3
+	VMOVAPS   Y3, Y3
+
+tile4runnext:
+	ADDQ    $0x08, DI
+	CMPQ    DI, SI
+	JLT     tile4run
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    $+128, DX
+	ADDQ    $+128, AX
+	SUBQ    $0x20, CX
+	JMP     tile4
+
+tile1:
+	CMPQ    CX, $0x08
+	JLT     tail
+	MOVQ    BX, DI
+	MOVQ    (DI), R8
+	VMOVUPS (DX)(R8*4), Y0
+	JMP     tile1runnext
+
+tile1run:
+	MOVQ      (DI), R8
+	VMOVUPS   (DX)(R8*4), Y1
+	VMAXPS    Y1, Y0, Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVAPS   Y0, Y0
+
+tile1runnext:
+	ADDQ    $0x08, DI
+	CMPQ    DI, SI
+	JLT     tile1run
+	VMOVUPS Y0, (AX)
+	ADDQ    $+32, DX
+	ADDQ    $+32, AX
+	SUBQ    $0x08, CX
+	JMP     tile1
+
+tail:
+	TESTQ      CX, CX
+	JZ         done
+	LEAQ       vecTail<>+32(SB), DI
+	NEGQ       CX
+	VMOVUPS    (DI)(CX*4), Y0
+	NEGQ       CX
+	MOVQ       BX, DI
+	MOVQ       (DI), R8
+	VMASKMOVPS (DX)(R8*4), Y0, Y1
+	JMP        tailrunnext
+
+tailrun:
+	MOVQ       (DI), R8
+	VMASKMOVPS (DX)(R8*4), Y0, Y2
+	VMAXPS     Y2, Y1, Y2
+	VCMPPS     $0x03, Y1, Y1, Y3
+	VBLENDVPS  Y3, Y1, Y2, Y1
+	VMOVAPS    Y1, Y1
+
+tailrunnext:
+	ADDQ       $0x08, DI
+	CMPQ       DI, SI
+	JLT        tailrun
+	VMASKMOVPS Y1, Y0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sumTapsAVX2(y []float32, x []float32, at []int)
+// Requires: AVX
+TEXT ·sumTapsAVX2(SB), NOSPLIT, $0-72
+	MOVQ y_base+0(FP), AX
+	MOVQ y_len+8(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ at_base+48(FP), BX
+	MOVQ at_len+56(FP), SI
+	LEAQ (BX)(SI*8), SI
+
+tile4:
+	CMPQ    CX, $0x20
+	JLT     tile1
+	MOVQ    BX, DI
+	MOVQ    (DI), R8
+	VMOVUPS (DX)(R8*4), Y0
+	VMOVUPS 32(DX)(R8*4), Y1
+	VMOVUPS 64(DX)(R8*4), Y2
+	VMOVUPS 96(DX)(R8*4), Y3
+	JMP     tile4runnext
+
+tile4run:
+	MOVQ    (DI), R8
+	VMOVUPS (DX)(R8*4), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(DX)(R8*4), Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS 64(DX)(R8*4), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 96(DX)(R8*4), Y4
+	VADDPS  Y4, Y3, Y3
+
+tile4runnext:
+	ADDQ    $0x08, DI
+	CMPQ    DI, SI
+	JLT     tile4run
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    $+128, DX
+	ADDQ    $+128, AX
+	SUBQ    $0x20, CX
+	JMP     tile4
+
+tile1:
+	CMPQ    CX, $0x08
+	JLT     tail
+	MOVQ    BX, DI
+	MOVQ    (DI), R8
+	VMOVUPS (DX)(R8*4), Y0
+	JMP     tile1runnext
+
+tile1run:
+	MOVQ    (DI), R8
+	VMOVUPS (DX)(R8*4), Y1
+	VADDPS  Y1, Y0, Y0
+
+tile1runnext:
+	ADDQ    $0x08, DI
+	CMPQ    DI, SI
+	JLT     tile1run
+	VMOVUPS Y0, (AX)
+	ADDQ    $+32, DX
+	ADDQ    $+32, AX
+	SUBQ    $0x08, CX
+	JMP     tile1
+
+tail:
+	TESTQ      CX, CX
+	JZ         done
+	LEAQ       vecTail<>+32(SB), DI
+	NEGQ       CX
+	VMOVUPS    (DI)(CX*4), Y0
+	NEGQ       CX
+	MOVQ       BX, DI
+	MOVQ       (DI), R8
+	VMASKMOVPS (DX)(R8*4), Y0, Y1
+	JMP        tailrunnext
+
+tailrun:
+	MOVQ       (DI), R8
+	VMASKMOVPS (DX)(R8*4), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+
+tailrunnext:
+	ADDQ       $0x08, DI
+	CMPQ       DI, SI
+	JLT        tailrun
+	VMASKMOVPS Y1, Y0, (AX)
 
 done:
 	VZEROUPPER

@@ -28,6 +28,14 @@ func geluAVX2(y []float32, x []float32)
 
 func geluTanhAVX2(y []float32, x []float32)
 
+func eluAVX2(y []float32, x []float32, a float32, b float32)
+
+func mishAVX2(y []float32, x []float32)
+
+func sqrtAVX2(y []float32, x []float32)
+
+func reciprocalAVX2(y []float32, x []float32)
+
 func affineAVX2(y []float32, x []float32, a float32, b float32)
 
 func reluGradAVX2(dx []float32, dy []float32, x []float32)
@@ -49,6 +57,8 @@ func siluGradAVX2(dx []float32, dy []float32, x []float32)
 func geluGradAVX2(dx []float32, dy []float32, x []float32)
 
 func geluTanhGradAVX2(dx []float32, dy []float32, x []float32)
+
+func mishGradAVX2(dx []float32, dy []float32, x []float32)
 
 func softmaxGradAVX2(dx []float32, dy []float32, y []float32, d float32)
 
@@ -107,6 +117,10 @@ func colSumAVX2(s []float32, x []float32)
 func colStatsAVX2(s []float32, q []float32, x []float32, m []float32)
 
 func colGradAVX2(s []float32, q []float32, g []float32, x []float32, m []float32)
+
+func maxTapsAVX2(y []float32, x []float32, at []int)
+
+func sumTapsAVX2(y []float32, x []float32, at []int)
 
 func colAffineAVX2(y []float32, x []float32, s []float32, t []float32, lo float32)
 

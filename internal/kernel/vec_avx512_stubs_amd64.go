@@ -28,6 +28,14 @@ func geluAVX512(y []float32, x []float32)
 
 func geluTanhAVX512(y []float32, x []float32)
 
+func eluAVX512(y []float32, x []float32, a float32, b float32)
+
+func mishAVX512(y []float32, x []float32)
+
+func sqrtAVX512(y []float32, x []float32)
+
+func reciprocalAVX512(y []float32, x []float32)
+
 func affineAVX512(y []float32, x []float32, a float32, b float32)
 
 func reluGradAVX512(dx []float32, dy []float32, x []float32)
@@ -49,6 +57,8 @@ func siluGradAVX512(dx []float32, dy []float32, x []float32)
 func geluGradAVX512(dx []float32, dy []float32, x []float32)
 
 func geluTanhGradAVX512(dx []float32, dy []float32, x []float32)
+
+func mishGradAVX512(dx []float32, dy []float32, x []float32)
 
 func softmaxGradAVX512(dx []float32, dy []float32, y []float32, d float32)
 
@@ -107,6 +117,10 @@ func colSumAVX512(s []float32, x []float32)
 func colStatsAVX512(s []float32, q []float32, x []float32, m []float32)
 
 func colGradAVX512(s []float32, q []float32, g []float32, x []float32, m []float32)
+
+func maxTapsAVX512(y []float32, x []float32, at []int)
+
+func sumTapsAVX512(y []float32, x []float32, at []int)
 
 func colAffineAVX512(y []float32, x []float32, s []float32, t []float32, lo float32)
 

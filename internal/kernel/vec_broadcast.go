@@ -163,19 +163,6 @@ func Binary(op BinaryOp, y, a, b []float32, p *Broadcast) {
 // binaryLoops returns the loops for two vectors and for a vector and a scalar;
 // swap says that the scalar is the left operand.
 func binaryLoops(op BinaryOp) (vv func(y, a, b []float32), vs func(y, x []float32, s float32, swap bool)) {
-	scalar := func(f func(a, b float32) float32) func(y, x []float32, s float32, swap bool) {
-		return func(y, x []float32, s float32, swap bool) {
-			if swap {
-				for i, v := range x {
-					y[i] = f(s, v)
-				}
-				return
-			}
-			for i, v := range x {
-				y[i] = f(v, s)
-			}
-		}
-	}
 	switch op {
 	case OpAdd:
 		return vec.add, func(y, x []float32, s float32, _ bool) { vec.affine(y, x, 1, s) }
@@ -190,15 +177,40 @@ func binaryLoops(op BinaryOp) (vv func(y, a, b []float32), vs func(y, x []float3
 	case OpMul:
 		return vec.mul, func(y, x []float32, s float32, _ bool) { scaleSpan(y, x, s) }
 	case OpDiv:
-		return vec.div, scalar(func(a, b float32) float32 { return a / b })
+		return vec.div, repeated(vec.div)
 	case OpMax:
-		return vec.max, scalar(max32)
+		return vec.max, repeated(vec.max)
 	case OpMin:
-		return vec.min, scalar(min32)
+		return vec.min, repeated(vec.min)
 	case OpPow:
-		return powGo, scalar(pow32)
+		return powGo, func(y, x []float32, s float32, swap bool) {
+			if !swap && s == 2 {
+				vec.mul(y, x, x)
+			} else {
+				repeated(powGo)(y, x, s, swap)
+			}
+		}
 	}
 	panic(fmt.Sprintf("kernel: binary operation %d", op))
+}
+
+// repeated makes a vector-scalar loop of one for two vectors.
+func repeated(f func(y, a, b []float32)) func(y, x []float32, s float32, swap bool) {
+	return func(y, x []float32, s float32, swap bool) {
+		var buf [256]float32
+		for i := range buf[:min(len(buf), len(x))] {
+			buf[i] = s
+		}
+		for len(x) > 0 {
+			n := min(len(buf), len(x))
+			if swap {
+				f(y[:n], buf[:n], x[:n])
+			} else {
+				f(y[:n], x[:n], buf[:n])
+			}
+			x, y = x[n:], y[n:]
+		}
+	}
 }
 
 // Map2 is y = f(a, b) for any element types, inputs broadcast as planned.

@@ -62,6 +62,43 @@ func hardSwishGrad32(x float32) float32 {
 	return x*(1.0/3) + 0.5
 }
 
+// mishParts returns tanh(softplus(x)) and sigmoid(x). With e = exp(x) the first is
+// n/(n+2), n = e*(e+2), which needs no logarithm; beyond 20 both round to 1.
+func mishParts(x float32) (t, s float32) {
+	if x > 20 {
+		return 1, 1
+	}
+	e := exp32(x)
+	n := e * (e + 2)
+	return n / (n + 2), e / (1 + e)
+}
+
+func mish32(x float32) float32 {
+	t, _ := mishParts(x)
+	return x * t
+}
+
+func mishGrad32(x float32) float32 {
+	t, s := mishParts(x)
+	return t + x*s*(1-t*t)
+}
+
+// elu32 is x where x > 0, else a*(exp(b*x)-1).
+func elu32(x, a, b float32) float32 {
+	if x > 0 || x != x {
+		return x
+	}
+	n, p := reduceExp(max(b*x, -100))
+	s := pow2(max(n, -126))
+	return a * (s*p + (s - 1))
+}
+
+func eluGo(y, x []float32, a, b float32) {
+	for i, v := range x {
+		y[i] = elu32(v, a, b)
+	}
+}
+
 func reluGo(y, x []float32) {
 	for i, v := range x {
 		if v < 0 {
@@ -388,5 +425,19 @@ func colAffine2Go(y, g, x, a, b, d []float32) {
 		for j, v := range x[:c] {
 			y[j] = a[j]*g[j] + b[j]*v + d[j]
 		}
+	}
+}
+
+func maxTapsGo(y, x []float32, at []int) {
+	copy(y, x[at[0]:])
+	for _, i := range at[1:] {
+		maxGo(y, y, x[i:i+len(y)])
+	}
+}
+
+func sumTapsGo(y, x []float32, at []int) {
+	copy(y, x[at[0]:])
+	for _, i := range at[1:] {
+		addGo(y, y, x[i:i+len(y)])
 	}
 }

@@ -13,6 +13,7 @@ import (
 // width and which are blocks of rows (b).
 var blocks = map[string]string{
 	"colSum": "vb", "colStats": "vvbv", "colGrad": "vvbbv", "colAffine": "bbvvb", "colAffine2": "bbbvvv",
+	"maxTaps": "vb", "sumTaps": "vb",
 }
 
 // mayLack counts the trailing slices of a kernel that may be empty.
@@ -53,10 +54,13 @@ func testVec(t *testing.T, name string, f, ref reflect.Value, n, lack int, odd, 
 	if n == 0 && shape != "" {
 		return
 	}
+	if n == 0 && strings.HasSuffix(name, "Taps") {
+		return
+	}
 	floats := []float32{-0.4, 0.9, 0.2, 0.3}
 	slices := 0
 	for i := range f.Type().NumIn() {
-		if f.Type().In(i).Kind() == reflect.Slice {
+		if f.Type().In(i) == reflect.TypeFor[[]float32]() {
 			slices++
 		}
 	}
@@ -67,6 +71,11 @@ func testVec(t *testing.T, name string, f, ref reflect.Value, n, lack int, odd, 
 	for i := range f.Type().NumIn() {
 		switch typ := f.Type().In(i); typ.Kind() {
 		case reflect.Slice:
+			if typ.Elem().Kind() == reflect.Int { // rows of the block before it, out of order
+				at := reflect.ValueOf([]int{2 * n, 0, 4 * n, n})
+				got, want = append(got, at), append(want, at)
+				continue
+			}
 			size := n
 			if shape != "" && shape[k] == 'b' {
 				size = rows * n

@@ -3,14 +3,16 @@ package kernel
 // vecTable holds the single-threaded inner loops that have vector forms. Every
 // slice argument of one call has the same length unless its comment says more.
 type vecTable struct {
-	relu, sigmoid, tanh, silu, gelu, geluTanh, hardSwish, exp, erf func(y, x []float32)
+	relu, sigmoid, tanh, silu, gelu, geluTanh, hardSwish, mish, exp, erf, sqrt, reciprocal func(y, x []float32)
 
-	reluGrad, sigmoidGrad, tanhGrad, siluGrad, geluGrad, geluTanhGrad, hardSwishGrad func(dx, dy, v []float32)
+	reluGrad, sigmoidGrad, tanhGrad, siluGrad, geluGrad, geluTanhGrad, hardSwishGrad, mishGrad func(dx, dy, v []float32)
 
 	clip, hardSigmoid         func(y, x []float32, a, b float32)
 	clipGrad, hardSigmoidGrad func(dx, dy, v []float32, a, b float32)
-	leaky                     func(y, x []float32, a float32)
-	leakyGrad                 func(dx, dy, x []float32, a float32)
+	// elu is y = x where x > 0, else a*(exp(b*x)-1).
+	elu       func(y, x []float32, a, b float32)
+	leaky     func(y, x []float32, a float32)
+	leakyGrad func(dx, dy, x []float32, a float32)
 
 	add, sub, mul, div, max, min func(y, a, b []float32)
 
@@ -53,6 +55,9 @@ type vecTable struct {
 	colAffine func(y, x, s, t, res []float32, relu bool)
 	// colAffine2 is y = a*g + b*x + c for each row.
 	colAffine2 func(y, g, x, a, b, c []float32)
+	// maxTaps is y[j] = the maximum over i of x[at[i]+j], sumTaps the sum; at is
+	// not empty.
+	maxTaps, sumTaps func(y, x []float32, at []int)
 	// maxGrad is dx += g, g = 0 where x equals y.
 	maxGrad func(dx, g, x, y []float32)
 
@@ -66,7 +71,8 @@ var vec = genericVec
 var genericVec = vecTable{
 	relu: reluGo, sigmoid: each(sigmoid32), tanh: each(tanh32), silu: each(silu32),
 	gelu: each(gelu32), geluTanh: each(geluTanh32), hardSwish: each(hardSwish32),
-	exp: each(exp32), erf: each(erf32),
+	exp: each(exp32), erf: each(erf32), sqrt: each(sqrt32), mish: each(mish32),
+	reciprocal: each(func(x float32) float32 { return 1 / x }),
 
 	reluGrad:      reluGradGo,
 	sigmoidGrad:   eachGrad(func(y float32) float32 { return y * (1 - y) }),
@@ -75,9 +81,10 @@ var genericVec = vecTable{
 	geluGrad:      eachGrad(geluGrad32),
 	geluTanhGrad:  eachGrad(geluTanhGrad32),
 	hardSwishGrad: eachGrad(hardSwishGrad32),
+	mishGrad:      eachGrad(mishGrad32),
 
 	clip: clipGo, clipGrad: clipGradGo, hardSigmoid: hardSigmoidGo, hardSigmoidGrad: hardSigmoidGradGo,
-	leaky: leakyGo, leakyGrad: leakyGradGo,
+	elu: eluGo, leaky: leakyGo, leakyGrad: leakyGradGo,
 
 	add: addGo, sub: subGo, mul: mulGo, div: divGo, max: maxGo, min: minGo,
 	affine: affineGo, axpy: axpyGo, axpby: axpbyGo, mulAdd: mulAddGo, scaleShift: scaleShiftGo,
@@ -90,7 +97,7 @@ var genericVec = vecTable{
 	colSum: colSumGo, colStats: colStatsGo, colGrad: colGradGo,
 	colAffine: colAffineGo, colAffine2: colAffine2Go,
 
-	maxGrad: maxGradGo,
+	maxTaps: maxTapsGo, sumTaps: sumTapsGo, maxGrad: maxGradGo,
 
 	sgd: sgdGo, adamw: adamwGo,
 }

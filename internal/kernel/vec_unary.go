@@ -14,7 +14,7 @@ func ErfGrad(dx, dy, x []float32) {
 }
 
 // Sqrt is y = sqrt(x).
-func Sqrt(y, x []float32) { map1(y, x, sqrt32) }
+func Sqrt(y, x []float32) { unary(y, x, vec.sqrt) }
 
 // SqrtGrad is dx = dy/(2*y), from the output y.
 func SqrtGrad(dx, dy, y []float32) {
@@ -30,7 +30,7 @@ func RsqrtGrad(dx, dy, y []float32) {
 }
 
 // Reciprocal is y = 1/x.
-func Reciprocal(y, x []float32) { map1(y, x, func(v float32) float32 { return 1 / v }) }
+func Reciprocal(y, x []float32) { unary(y, x, vec.reciprocal) }
 
 // ReciprocalGrad is dx = -dy*y*y, from the output y.
 func ReciprocalGrad(dx, dy, y []float32) {
@@ -47,7 +47,7 @@ func Abs(y, x []float32) { map1(y, x, abs32) }
 func AbsGrad(dx, dy, x []float32) { map2(dx, dy, x, sign32) }
 
 // Neg is y = -x.
-func Neg(y, x []float32) { map1(y, x, func(v float32) float32 { return -v }) }
+func Neg(y, x []float32) { scaleBy(y, x, -1) }
 
 // Sign is y = -1, 0 or 1; NaN stays NaN.
 func Sign(y, x []float32) { map1(y, x, sign32) }

@@ -216,3 +216,72 @@ func list(names ...[]string) string {
 	}
 	return out
 }
+
+// taps writes a reduction of runs of x: y[j] = op over i of x[at[i]+j], at least
+// one run. It is a pooling window over channels.
+func (s *isa) taps(name string, op func(s *isa, a, x reg.VecVirtual)) {
+	w := s.lanes()
+	TEXT(name+s.name(), attr.NOSPLIT, "func(y, x []float32, at []int)")
+	y := Load(Param("y").Base(), GP64())
+	n := Load(Param("y").Len(), GP64())
+	x := Load(Param("x").Base(), GP64())
+	first := Load(Param("at").Base(), GP64())
+	end := Load(Param("at").Len(), GP64())
+	LEAQ(Mem{Base: first, Index: end, Scale: 8}, end)
+	p, off := GP64(), GP64()
+	run := func(label string, tile int, mask Op) {
+		load := func(i int) reg.VecVirtual {
+			m := Mem{Base: x, Index: off, Scale: 4, Disp: 4 * w * i}
+			if mask != nil {
+				return s.maskLoad(m, mask)
+			}
+			return s.load(m)
+		}
+		MOVQ(first, p)
+		MOVQ(Mem{Base: p}, off)
+		var acc []reg.VecVirtual
+		for i := range tile {
+			acc = append(acc, load(i))
+		}
+		JMP(LabelRef(label + "next"))
+		Label(label)
+		MOVQ(Mem{Base: p}, off)
+		for i := range tile {
+			op(s, acc[i], load(i))
+		}
+		Label(label + "next")
+		ADDQ(Imm(8), p)
+		CMPQ(p, end)
+		JLT(LabelRef(label))
+		for i := range tile {
+			m := Mem{Base: y, Disp: 4 * w * i}
+			if mask != nil {
+				s.maskStore(acc[i], m, mask)
+			} else {
+				VMOVUPS(acc[i], m)
+			}
+		}
+	}
+	for _, tile := range []int{4, 1} {
+		label := fmt.Sprintf("tile%d", tile)
+		next := "tile1"
+		if tile == 1 {
+			next = "tail"
+		}
+		Label(label)
+		CMPQ(n, Imm(uint64(tile*w)))
+		JLT(LabelRef(next))
+		run(label+"run", tile, nil)
+		ADDQ(I32(4*tile*w), x)
+		ADDQ(I32(4*tile*w), y)
+		SUBQ(Imm(uint64(tile*w)), n)
+		JMP(LabelRef(label))
+	}
+	Label("tail")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	run("tailrun", 1, s.tailMask(n))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}

@@ -60,6 +60,16 @@ func unary(s *isa) {
 		u, _ := k.geluArg(x, false)
 		return k.mul(k.sigmoid(u), x)
 	})
+	f("elu", 2, func(k *body, x v) v {
+		// alpha*(exp(x/scale)-1), without cancellation; beyond -100 the result does not change
+		n, p := k.expParts(k.max(k.load(k.c(-100)), k.min(k.load(k.c(0)), k.mul(x, k.arg[1]))))
+		t := k.scale(k.load(k.c(1)), n)
+		e := k.mul(k.horner(p, t, k.sub(t, k.c(1))), k.arg[0])
+		return k.pick(k.test(x, k.zero(), cmpGT), x, e)
+	}, "a", "b")
+	f("mish", 2, func(k *body, x v) v { t, _ := k.mish(x); return k.mul(t, x) })
+	f("sqrt", 4, func(k *body, x v) v { return k.sqrt(x) })
+	f("reciprocal", 4, func(k *body, x v) v { return k.div(k.load(k.c(1)), x) })
 	f("affine", 4, func(k *body, x v) v { return k.fma(x, k.arg[0], k.load(k.arg[1])) }, "a", "b")
 }
 
@@ -95,6 +105,12 @@ func gradients(s *isa) {
 	f("geluTanhGrad", 2, func(k *body, dy, x v) v {
 		u, d := k.geluArg(x, true)
 		return k.mul(k.siluGrad(x, k.sigmoid(u), d), dy)
+	})
+	f("mishGrad", 2, func(k *body, dy, x v) v {
+		t, e := k.mish(x)
+		g := k.div(e, k.add(e, k.c(1)))
+		d := k.fnma(t, t, k.load(k.c(1)))
+		return k.mul(k.fma(k.mul(x, g), d, t), dy)
 	})
 	s.emit(span{name: "softmaxGrad", in: []string{"dy", "y"}, out: []string{"dx"}, arg: []string{"d"}, unroll: 4,
 		body: func(k *body) []v { return []v{k.mul(k.sub(k.in[0], k.arg[0]), k.in[1])} }})
@@ -215,6 +231,8 @@ func norms(s *isa) {
 		k.fma(k.sub(rows[1], vec[0]), rows[0], acc[1])
 		return nil
 	}}, tile)
+	s.taps("maxTaps", func(k *isa, a, x v) { VMOVAPS(k.sticky(k.max(a, x), a), a) })
+	s.taps("sumTaps", func(k *isa, a, x v) { VADDPS(x, a, a) })
 	s.maps(columns{name: "colAffine", rows: []string{"x"}, out: "y", vec: []string{"s", "t"}, arg: []string{"lo"}, body: func(k *isa, rows, vec, arg, _ []v) v {
 		return k.max(arg[0], k.fma(rows[0], vec[0], vec[1]))
 	}})

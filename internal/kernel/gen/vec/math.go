@@ -75,6 +75,14 @@ func (s *isa) erf(x reg.VecVirtual) reg.VecVirtual {
 	return s.copySign(s.min(s.load(s.c(1)), r), x)
 }
 
+// mish is tanh(softplus(x)) = n/(n+2) with e = exp(x) and n = e*(e+2), which is
+// 1 beyond 20, and e.
+func (s *isa) mish(x reg.VecVirtual) (t, e reg.VecVirtual) {
+	e = s.expNotLarge(s.min(s.load(s.c(20)), x))
+	n := s.mul(s.add(e, s.c(2)), e)
+	return s.div(n, s.add(n, s.c(2))), e
+}
+
 const (
 	invSqrt2   = 0.7071067811865476
 	invSqrt2Pi = 0.3989422804014327
