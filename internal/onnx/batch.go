@@ -99,7 +99,7 @@ type tracker struct {
 	assumed []string // operators whose effect is not known
 }
 
-// repeat makes input index of a Concat node, a constant, as large as the batch of like along axis.
+// repeat makes input index of a node, a constant, as large as the batch of like along axis.
 type repeat struct {
 	node              *ir.Node
 	index, axis, rank int

@@ -79,6 +79,9 @@ func (t *tracker) node(n *ir.Node) error {
 		t.constShape(n)
 		return nil
 	}
+	if n.Op == "LSTM" || n.Op == "GRU" || n.Op == "RNN" {
+		return t.recurrent(n, in)
+	}
 	s, err := t.follow(n, in)
 	if err != nil || s == nil {
 		return err
@@ -138,7 +141,12 @@ func (t *tracker) follow(n *ir.Node, in []int) (*spread, error) {
 		if s.axis != 0 || s.q != 1 {
 			return nil, fmt.Errorf("its input holds the batch along axis %d", s.axis)
 		}
-		return &spread{q: 1}, nil
+		out := &spread{q: 1}
+		if s.dims != nil {
+			out.dims = slices.Repeat(tensor.Shape{-1}, len(s.dims))
+			out.dims[0] = 1
+		}
+		return out, nil
 	case reduces[n.Op] || n.Op == "ArgMax" || n.Op == "ArgMin":
 		return t.reduce(n, s)
 	}
@@ -534,10 +542,10 @@ func (t *tracker) concat(n *ir.Node, in []int) (*spread, error) {
 		rank = max(rank, t.rank(v))
 	}
 	if axis < 0 {
-		if rank < 0 {
+		if rank < 0 && s.axis > 0 {
 			return nil, fmt.Errorf("its axis is counted from the back")
 		}
-		axis += rank
+		axis = max(axis+rank, -1) // -1: behind the batch, nobody knows where
 	}
 	if axis == s.axis {
 		return nil, fmt.Errorf("puts examples behind each other")
@@ -546,7 +554,7 @@ func (t *tracker) concat(n *ir.Node, in []int) (*spread, error) {
 	sum := 0
 	for i, v := range n.Inputs {
 		d := t.dims(v)
-		if d == nil || axis >= len(d) || d[axis] < 0 || sum < 0 {
+		if d == nil || axis < 0 || axis >= len(d) || d[axis] < 0 || sum < 0 {
 			sum = -1
 		} else {
 			sum += d[axis]
@@ -567,7 +575,7 @@ func (t *tracker) concat(n *ir.Node, in []int) (*spread, error) {
 		}
 	}
 	if out.dims != nil {
-		if axis >= len(out.dims) {
+		if axis < 0 || axis >= len(out.dims) {
 			return nil, fmt.Errorf("axis %d does not fit", axis)
 		}
 		out.dims[axis] = sum
@@ -584,8 +592,8 @@ func (t *tracker) reshape(n *ir.Node, s spread) (*spread, error) {
 		if n.Attrs.Ints("shape") != nil {
 			return nil, fmt.Errorf("its target is an attribute")
 		}
-		if s.axis == 0 && s.q == 1 {
-			return &spread{q: 1}, nil // computed from Shape, which tells the batch
+		if s.axis == 0 && s.q == 1 && fromShape(n.In(1)) {
+			return &spread{q: 1}, nil
 		}
 		return nil, fmt.Errorf("its target is not constant")
 	}
@@ -653,4 +661,53 @@ func (t *tracker) reshape(n *ir.Node, s spread) (*spread, error) {
 	}
 	t.edits[n] = edit
 	return out, nil
+}
+
+// recurrent follows the batch through a recurrent layer: X is [sequence, batch, features], Y
+// [sequence, directions, batch, hidden], the states [directions, batch, hidden]. Constant initial states
+// are repeated for each example.
+func (t *tracker) recurrent(n *ir.Node, in []int) error {
+	s := t.at[n.Inputs[in[0]]]
+	switch {
+	case n.Attrs.Bool("layout"):
+		return fmt.Errorf("a batch in front is not followed here")
+	case in[0] != 0 || s.axis != 1 || !s.pure():
+		return fmt.Errorf("its input does not hold the batch along axis 1")
+	case n.In(4) != nil:
+		return fmt.Errorf("its lengths of sequences are fixed")
+	}
+	for i := 5; i < min(7, len(n.Inputs)); i++ {
+		if v := n.Inputs[i]; v != nil && !slices.Contains(in, i) {
+			t.repeats = append(t.repeats, &repeat{n, i, 1, 3, n.Inputs[0]})
+		}
+	}
+	for i, v := range n.Outputs {
+		if v == nil {
+			continue
+		}
+		dims := tensor.Shape{1, 1, n.Attrs.Int("hidden_size", -1)}
+		if n.Attrs.Str("direction", "forward") == "bidirectional" {
+			dims[0] = 2
+		}
+		if i > 0 {
+			t.at[v] = spread{axis: 1, q: 1, dims: dims}
+			continue
+		}
+		seq := -1
+		if s.dims != nil {
+			seq = s.dims[0]
+		}
+		t.at[v] = spread{axis: 2, q: 1, dims: append(tensor.Shape{seq}, dims...)}
+	}
+	return nil
+}
+
+// fromShape reports whether a Reshape target that is not constant follows the batch: not where it is put
+// together from parts of which the first is a constant size.
+func fromShape(v *ir.Value) bool {
+	if v == nil || v.Node == nil || v.Node.Op != "Concat" {
+		return true
+	}
+	first := constInts(v.Node.In(0))
+	return len(first) == 0 || first[0] <= 0
 }
