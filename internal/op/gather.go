@@ -109,7 +109,14 @@ func gather[W word](outer, size, inner int) runFunc {
 		group := max(1, copyBlock/inner)
 		rows := outer * k
 		kernel.Parallel((rows+group-1)/group, func(task int) {
-			for r := task * group; r < min((task+1)*group, rows); r++ {
+			lo, hi := task*group, min((task+1)*group, rows)
+			if inner == 1 {
+				for r := lo; r < hi; r++ {
+					y[r] = x[r/k*size+ix[r%k]]
+				}
+				return
+			}
+			for r := lo; r < hi; r++ {
 				from := (r/k*size + ix[r%k]) * inner
 				copy(y[r*inner:(r+1)*inner], x[from:from+inner])
 			}
