@@ -1,0 +1,203 @@
+package train
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// Progress is the sink that shows a run to a person: one line for each thing worth keeping and, on a
+// terminal, a bar with rate and time left below them.
+type Progress struct {
+	w      io.Writer
+	bars   bool
+	bar    *progressbar.ProgressBar
+	unit   string // what bar counts
+	epochs int    // planned
+	steps  int    // planned
+	skip   int    // steps done before this process took over
+}
+
+// NewProgress returns a sink that writes to w, with a bar if w is a terminal.
+func NewProgress(w io.Writer) *Progress {
+	f, ok := w.(*os.File)
+	return &Progress{w: w, bars: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
+}
+
+// Emit shows e.
+func (p *Progress) Emit(_ time.Time, e Event) {
+	switch e := e.(type) {
+	case *RunStart:
+		p.epochs, p.steps, p.skip = e.Epochs, e.Steps, e.Step
+		if e.Resumed {
+			p.line("going on at epoch %d of %d, after %d steps", e.Epoch+1, e.Epochs, e.Step)
+		}
+	case *DataEvent:
+		p.line("%s", dataLine(e))
+	case *PlanEvent:
+		p.line("training %s of %s parameters (%.3g%%), the rest is frozen", count(e.ParamsThawed), count(e.ParamsTotal),
+			100*float64(e.ParamsThawed)/float64(max(1, e.ParamsTotal)))
+	case *Encoded:
+		p.show("examples", "frozen part", e.Total, e.Done, 0)
+	case *CacheEvent:
+		p.endBar()
+		if e.Where != "off" {
+			p.line("frozen part computed for %s examples in %s, %s kept in %s", count(e.Misses), seconds(e.Seconds), byteCount(e.Bytes), where(e.Where))
+		}
+	case *StepEvent:
+		what := fmt.Sprintf("epoch %d/%d loss %s", e.Epoch+1, p.epochs, number(float64(e.Loss), 4))
+		p.show("steps", what, p.steps, e.Step, p.skip)
+	case *EpochEvent:
+		p.line("%s", p.epochLine(e))
+	case *PlanChange:
+		p.line("epoch %d: %s", e.Epoch+1, planChangeText(e))
+	case *Warning:
+		p.line("note: %s", e.Message)
+	case *RunEnd:
+		p.endBar()
+		p.end(e)
+	}
+}
+
+// line writes one line, above the bar where there is one.
+func (p *Progress) line(format string, args ...any) {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+	fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+// show moves the bar that counts unit to done of total, of which skipped were done before the bar
+// began and do not count for the rate. what stands in front of it.
+func (p *Progress) show(unit, what string, total, done, skipped int) {
+	if !p.bars || total <= skipped {
+		return
+	}
+	if p.unit != unit {
+		p.endBar()
+		p.unit = unit
+		p.bar = progressbar.NewOptions(total-skipped,
+			progressbar.OptionSetWriter(p.w),
+			progressbar.OptionSetDescription(what),
+			progressbar.OptionSetWidth(20),
+			progressbar.OptionShowCount(),
+			progressbar.OptionShowIts(),
+			progressbar.OptionSetItsString(unit),
+			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionClearOnFinish(),
+		)
+	} else {
+		p.bar.Describe(what)
+	}
+	_ = p.bar.Set(min(done, total) - skipped)
+}
+
+func (p *Progress) endBar() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+		p.bar, p.unit = nil, ""
+	}
+}
+
+func (p *Progress) epochLine(e *EpochEvent) string {
+	width := len(fmt.Sprint(p.epochs))
+	var b strings.Builder
+	fmt.Fprintf(&b, "epoch %*d/%d  train loss %s  accuracy %s", width, e.Epoch+1, p.epochs,
+		number(float64(e.TrainLoss), 4), percentage(float64(e.TrainAccuracy)))
+	if e.Val != nil {
+		fmt.Fprintf(&b, "  val loss %s  accuracy %s", number(e.Val.Loss(), 4), percentage(e.Val.Accuracy()))
+	}
+	fmt.Fprintf(&b, "  %s  %s examples/s", seconds(e.Seconds), number(e.Rate, 3))
+	if e.Best {
+		b.WriteString("  best")
+	}
+	return b.String()
+}
+
+func (p *Progress) end(e *RunEnd) {
+	switch e.Status {
+	case "stopped":
+		p.line("stopped after %d epochs: no better one for a while; the best was epoch %d", e.Epochs, e.BestEpoch+1)
+	case "interrupted":
+		p.line("interrupted after %d whole epochs and %s; --resume goes on", e.Epochs, seconds(e.Seconds))
+	case "done":
+		p.line("done in %s", seconds(e.Seconds))
+	}
+}
+
+func dataLine(e *DataEvent) string {
+	s := fmt.Sprintf("%s training and %s validation examples", count(e.Train), count(e.Val))
+	if len(e.Classes) > 0 {
+		s += fmt.Sprintf(" of %d classes", len(e.Classes))
+	}
+	if e.Damaged > 0 {
+		s += fmt.Sprintf("; %d damaged files skipped", e.Damaged)
+	}
+	return s
+}
+
+func planChangeText(e *PlanChange) string {
+	var parts []string
+	if n := len(e.Thawed); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d tensors thawed", n))
+	}
+	if n := len(e.Frozen); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d tensors frozen", n))
+	}
+	return strings.Join(append(parts, fmt.Sprintf("%s parameters trained from now on", count(e.ParamsThawed))), ", ")
+}
+
+func where(kind string) string {
+	if kind == "ram" {
+		return "memory"
+	}
+	return kind
+}
+
+// count writes n with commas between thousands.
+func count(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// number writes v with so many significant digits, without an exponent where it is readable so.
+func number(v float64, digits int) string {
+	if a := math.Abs(v); a >= 1e6 || a != 0 && a < 1e-4 || math.IsNaN(v) {
+		return fmt.Sprintf("%.*g", digits, v)
+	}
+	whole := 1
+	if a := math.Abs(v); a >= 1 {
+		whole = int(math.Log10(a)) + 1
+	}
+	return fmt.Sprintf("%.*f", max(0, digits-whole), v)
+}
+
+func percentage(v float64) string { return fmt.Sprintf("%.1f%%", 100*v) }
+
+func seconds(s float64) string {
+	if s < 60 {
+		return number(s, 2) + " s"
+	}
+	return time.Duration(math.Round(s) * float64(time.Second)).String()
+}
+
+// byteCount writes n in the largest binary unit that leaves a whole part.
+func byteCount(n int64) string {
+	v, unit := float64(n), "B"
+	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if v < 1024 {
+			break
+		}
+		v, unit = v/1024, u
+	}
+	return fmt.Sprintf("%s %s", number(v, 3), unit)
+}
