@@ -1,6 +1,7 @@
 package kernel
 
-// AvgPool is y = the mean over each window; see Pool2D.CountPad for the divisor.
+// AvgPool is y = the mean over each window; see Pool2D.CountPad for the divisor. A
+// window in the padding alone is 0.
 func AvgPool(y, x []float32, p Pool2D) {
 	p.outRows(func(n, oh int) {
 		r := p.row(oh)
@@ -10,6 +11,10 @@ func AvgPool(y, x []float32, p Pool2D) {
 			col := p.col(ow)
 			taps = p.taps(taps, n, r, col)
 			dst := y[at : at+p.C]
+			if len(taps) == 0 {
+				clear(dst)
+				continue
+			}
 			vec.sumTaps(dst, x, taps)
 			scaleSpan(dst, dst, 1/p.divisor(r, col))
 		}

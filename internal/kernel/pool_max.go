@@ -1,6 +1,7 @@
 package kernel
 
-// MaxPool is y = the maximum over each window; NaN wins.
+// MaxPool is y = the maximum over each window; NaN wins. A window in the padding
+// alone is -Inf.
 func MaxPool(y, x []float32, p Pool2D) {
 	p.outRows(func(n, oh int) {
 		r := p.row(oh)
@@ -8,7 +9,12 @@ func MaxPool(y, x []float32, p Pool2D) {
 		for ow := range p.OutW {
 			at := ((n*p.OutH+oh)*p.OutW + ow) * p.C
 			taps = p.taps(taps, n, r, p.col(ow))
-			vec.maxTaps(y[at:at+p.C], x, taps)
+			dst := y[at : at+p.C]
+			if len(taps) == 0 {
+				fill(dst, -inf32)
+				continue
+			}
+			vec.maxTaps(dst, x, taps)
 		}
 	})
 }

@@ -2,8 +2,7 @@ package kernel
 
 // Pool2D is the geometry of a pooling in NHWC: x has shape [N, H, W, C], y has
 // [N, OutH, OutW, C]. For one axis let H, KH, StrideH and OutH be 1. The output size is
-// the caller's, so floor and ceil mode are the same here; every window has
-// at least one element inside x.
+// the caller's, so floor and ceil mode are the same here.
 type Pool2D struct {
 	N, H, W, C, OutH, OutW int
 	KH, KW                 int // window

@@ -71,6 +71,20 @@ func TestPool2D(t *testing.T) {
 	})
 }
 
+// TestPoolPadding: a window that lies in the padding has no elements.
+func TestPoolPadding(t *testing.T) {
+	p := Pool2D{N: 1, H: 1, W: 2, C: 3, OutH: 1, OutW: 4, KH: 1, KW: 2, StrideH: 1, StrideW: 2, PadLeft: 2}
+	x, y := []float32{1, 2, 3, 4, 5, 6}, make([]float32, 12)
+	inf := math.Inf(-1)
+	MaxPool(y, x, p)
+	close64(t, "max", y, []float64{inf, inf, inf, 4, 5, 6, inf, inf, inf, inf, inf, inf}, 0)
+	AvgPool(y, x, p)
+	close64(t, "average", y, []float64{0, 0, 0, 2.5, 3.5, 4.5, 0, 0, 0, 0, 0, 0}, 0)
+	dx := make([]float32, 6)
+	AvgPoolGrad(dx, make([]float32, 12), p)
+	close64(t, "gradient", dx, make([]float64, 6), 0)
+}
+
 func TestGlobalPool(t *testing.T) {
 	r := testRand(2)
 	const n, hw, c = 3, 49, 37

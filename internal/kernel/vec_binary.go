@@ -76,10 +76,11 @@ func MulAdd(y, a, b []float32) { binary(y, a, b, vec.mulAdd) }
 
 // Fill is y = v.
 func Fill(y []float32, v float32) {
-	chunks(len(y), chunk, func(lo, hi int) {
-		y := y[lo:hi]
-		for i := range y {
-			y[i] = v
-		}
-	})
+	chunks(len(y), chunk, func(lo, hi int) { fill(y[lo:hi], v) })
+}
+
+func fill(y []float32, v float32) {
+	for i := range y {
+		y[i] = v
+	}
 }

@@ -413,7 +413,7 @@ func close64(t *testing.T, what string, got []float32, want []float64, tol float
 		return
 	}
 	for i, w := range want {
-		if d := math.Abs(float64(got[i]) - w); !(d <= tol*(1+math.Abs(w))) {
+		if d := math.Abs(float64(got[i]) - w); float64(got[i]) != w && !(d <= tol*(1+math.Abs(w))) {
 			t.Errorf("%s: [%d] = %v, want %v", what, i, got[i], w)
 			return
 		}
