@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -17,10 +18,13 @@ func check(t *testing.T, data []byte) {
 	checkFile(t, path)
 }
 
+const python = "/usr/bin/python3"
+
+var hasChecker = sync.OnceValue(func() bool { return exec.Command(python, "-c", "import onnx").Run() == nil })
+
 func checkFile(t *testing.T, path string) {
 	t.Helper()
-	const python = "/usr/bin/python3"
-	if exec.Command(python, "-c", "import onnx").Run() != nil {
+	if !hasChecker() {
 		t.Log("no python3-onnx here: the file was not checked")
 		return
 	}

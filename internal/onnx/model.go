@@ -181,5 +181,15 @@ func (m *Model) Param(name string) *Param {
 	return nil
 }
 
+// Tensors gives every parameter and constant of the main graph that something reads, by name: what a
+// Patch can give new contents to.
+func (m *Model) Tensors() map[string]*tensor.Tensor {
+	ts := make(map[string]*tensor.Tensor, len(m.consts))
+	for name, c := range m.consts {
+		ts[name] = c.value.Data
+	}
+	return ts
+}
+
 // Size is the number of bytes of the model file.
 func (m *Model) Size() int { return len(m.data) }

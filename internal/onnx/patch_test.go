@@ -205,3 +205,39 @@ func TestPatchErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestTrim(t *testing.T) {
+	m := open(t, net(t))
+	h := ValueInfo{Name: "h", DType: tensor.Float32, Shape: tensor.Shape{-1, 2}}
+	for _, c := range []struct {
+		name        string
+		p           Patch
+		nodes, init string
+	}{
+		{"cut", Patch{Outputs: []ValueInfo{h}}, "c s y", "b"},
+		{"partly said", Patch{Outputs: []ValueInfo{h}, RemoveNodes: []string{"s"}}, "s c y", "b"},
+		{"nothing", Patch{}, "", ""},
+		{"rewired", Patch{Rewire: []Rewire{{"y", 0, "h"}}}, "s", "b"},
+		{"a new head", Patch{
+			AddNodes:        []*Node{{Name: "head", Op: "Mul", Inputs: []string{"s", "k"}, Outputs: []string{"z"}}},
+			AddInitializers: []Initializer{{"k", tensor.Scalar(float32(2))}},
+			Outputs:         []ValueInfo{{Name: "z", DType: tensor.Float32, Shape: tensor.Shape{-1, 2}}},
+		}, "c y", ""},
+	} {
+		m.Trim(&c.p)
+		if got := strings.Join(c.p.RemoveNodes, " "); got != c.nodes {
+			t.Errorf("%s: removes nodes %q, want %q", c.name, got, c.nodes)
+		}
+		if got := strings.Join(c.p.RemoveInitializers, " "); got != c.init {
+			t.Errorf("%s: removes initializers %q, want %q", c.name, got, c.init)
+		}
+		b, err := m.Bytes(&c.p)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if n := open(t, b); len(n.Graph.Nodes)+len(n.Params) > len(m.Graph.Nodes)+len(m.Params) {
+			t.Errorf("%s: %v", c.name, n.Graph)
+		}
+	}
+}
