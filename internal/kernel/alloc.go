@@ -18,17 +18,39 @@ func Alloc(n int) []float32 {
 	return s[off : off+n : off+n]
 }
 
-// scratch hands out working memory by power of two. Contents are arbitrary.
-var scratch [48]sync.Pool
+// scratch keeps working memory for reuse, by size class. Unlike a sync.Pool it
+// survives garbage collections: touching fresh memory costs more than most kernels.
+var scratch struct {
+	sync.Mutex
+	free map[int][]*[]float32
+}
 
-// getScratch returns at least n floats on a cache line; give them back with putScratch.
+// scratchSize rounds n up to a quarter of a power of two.
+func scratchSize(n int) int {
+	n = max(n, 1024)
+	step := 1 << (bits.Len(uint(n-1)) - 3)
+	return split(n, step) * step
+}
+
+// getScratch returns at least n floats on a cache line; give them back with
+// putScratch. Contents are arbitrary.
 func getScratch(n int) *[]float32 {
-	class := bits.Len(uint(max(n, 1024) - 1))
-	if p, _ := scratch[class].Get().(*[]float32); p != nil {
-		return p
+	n = scratchSize(n)
+	scratch.Lock()
+	defer scratch.Unlock()
+	if l := scratch.free[n]; len(l) > 0 {
+		scratch.free[n] = l[:len(l)-1]
+		return l[len(l)-1]
 	}
-	s := Alloc(1 << class)
+	s := Alloc(n)
 	return &s
 }
 
-func putScratch(p *[]float32) { scratch[bits.Len(uint(len(*p)-1))].Put(p) }
+func putScratch(p *[]float32) {
+	scratch.Lock()
+	defer scratch.Unlock()
+	if scratch.free == nil {
+		scratch.free = map[int][]*[]float32{}
+	}
+	scratch.free[len(*p)] = append(scratch.free[len(*p)], p)
+}

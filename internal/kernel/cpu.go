@@ -15,6 +15,7 @@ type level struct {
 	depthwise     depthwiseKernel
 	depthwiseGrad depthwiseGradKernel
 	transpose     transposeKernel
+	edges         bool // the depthwise kernels read the masks of dwTap
 
 	peak      func(rounds int) // does the most arithmetic it can
 	peakFLOPs float64          // of a round
@@ -22,7 +23,7 @@ type level struct {
 
 var genericLevel = level{
 	name: "generic", mr: goRows, nr: goCols, tile: tileGo,
-	depthwise: depthwiseGo, depthwiseGrad: depthwiseGradGo, transpose: transposeGo,
+	depthwise: depthwiseGo, depthwiseGrad: depthwiseGradGo, transpose: transposeGo, edges: true,
 	peak: peakGo, peakFLOPs: 2 * 8,
 }
 

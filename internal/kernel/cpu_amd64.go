@@ -15,6 +15,6 @@ func levels() []level {
 
 var avx512Level = level{
 	name: "avx512", mr: 14, nr: 32, tile: tileAVX512,
-	depthwise: depthwiseAVX512, depthwiseGrad: depthwiseGradAVX512, transpose: transposeVector,
+	depthwise: depthwiseAVX512, depthwiseGrad: depthwiseGradAVX512, transpose: transposeVector, edges: true,
 	peak: peakAVX512, peakFLOPs: 2 * 12 * 16,
 }

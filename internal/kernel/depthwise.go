@@ -1,22 +1,52 @@
 package kernel
 
+// dwTap is a tap of a depthwise window, relative to the tile's x and w.
+type dwTap struct {
+	x, w int
+	// edge masks the pixels next to a border, all bits or none: 0 to 2 from the left, then
+	// the rest of the last three from the right. Pixels of mask 0 do not see the
+	// tap. fresh says that the masks are not those of the tap before.
+	edge  [6]uint16
+	fresh bool
+}
+
+// edgePixels is how many pixels at each end of a tile can be masked.
+const edgePixels = 3
+
+// edgeOf is the mask that pixel p of m has, or -1.
+func edgeOf(p, m int) int {
+	switch {
+	case p < edgePixels:
+		return p
+	case p >= m-edgePixels:
+		return edgePixels + m - 1 - p
+	}
+	return -1
+}
+
+// sees says whether pixel p of m takes part in the tap.
+func (t *dwTap) sees(p, m int) bool {
+	e := edgeOf(p, m)
+	return e < 0 || t.edge[e] != 0
+}
+
 // dwTile is the inner kernel of depthwise convolutions: m neighbouring pixels
 // of a row, n channels.
 //
 //	sum := bias[c]                          // 0 where bias is empty
-//	for t := range xoff {
-//		sum += x[xoff[t]+p*xs+c] * w[woff[t]+c]
+//	for t := range taps {
+//		if t.sees(p, m) { sum += x[t.x+p*xs+c] * w[t.w+c] }
 //	}
 //	sum += res[p*ys+c]                      // 0 where res is empty
 //	if clip { sum = min(max(sum, lo), hi) }
 //	y[p*ys+c] = sum
 type dwTile struct {
-	x, w, y    []float32
-	bias, res  []float32
-	xoff, woff []int
-	xs, ys     int
-	lo, hi     float32
-	clip       bool
+	x, w, y   []float32
+	bias, res []float32
+	taps      []dwTap
+	xs, ys    int
+	lo, hi    float32
+	clip      bool
 }
 
 // depthwiseKernel computes a dwTile; 1 <= m <= maxRows.
@@ -30,8 +60,10 @@ func depthwiseGo(t *dwTile, m, n int) {
 			if len(t.bias) > 0 {
 				s = t.bias[c]
 			}
-			for i, off := range t.xoff {
-				s += t.x[off+p*t.xs+c] * t.w[t.woff[i]+c]
+			for i := range t.taps {
+				if tap := &t.taps[i]; tap.sees(p, m) {
+					s += t.x[tap.x+p*t.xs+c] * t.w[tap.w+c]
+				}
 			}
 			if len(t.res) > 0 {
 				s += t.res[p*t.ys+c]
@@ -80,11 +112,24 @@ func clipTaps(i, size, stride int, taps []int) (first, last int) {
 	return first, last
 }
 
-// segment is a stretch of output columns that sum over the same taps s0 to s1.
-type segment struct{ x0, x1, s0, s1 int }
+// segment is a stretch of output columns done as one tile.
+type segment struct{ x0, x1 int }
 
-// segments cuts an output row where taps fall off the input, and the long middle into tiles.
-func (w *window) segments() (segs []segment) {
+// segments cuts an output row into tiles: evenly, if the pixels that miss taps
+// are few enough to be masked, else also wherever the taps change.
+func (w *window) segments() []segment {
+	segs := tiles(nil, 0, w.ow)
+	masked := true
+	for _, s := range segs {
+		for x := s.x0; x < s.x1; x++ {
+			s0, s1 := clipTaps(x, w.w, w.sw, w.cols)
+			masked = masked && (edgeOf(x-s.x0, s.x1-s.x0) >= 0 || s0 == 0 && s1 == len(w.cols))
+		}
+	}
+	if masked && cpu.edges {
+		return segs
+	}
+	segs = segs[:0]
 	for x := 0; x < w.ow; {
 		s0, s1 := clipTaps(x, w.w, w.sw, w.cols)
 		end := x + 1
@@ -94,54 +139,86 @@ func (w *window) segments() (segs []segment) {
 			}
 			end++
 		}
-		parts := split(end-x, maxRows)
-		for i := range parts {
-			a, b := part(i, end-x, parts)
-			segs = append(segs, segment{x + a, x + b, s0, s1})
-		}
+		segs = tiles(segs, x, end)
 		x = end
 	}
 	return segs
 }
 
-// dwTaps are the taps of a segment: where they lie relative to the first of
-// them in the input, and in the packed weights.
-type dwTaps struct{ xoff, woff []int }
+func tiles(segs []segment, x0, x1 int) []segment {
+	parts := split(x1-x0, maxRows)
+	for i := range parts {
+		a, b := part(i, x1-x0, parts)
+		segs = append(segs, segment{x0 + a, x0 + b})
+	}
+	return segs
+}
+
+// taps lists the taps of window rows r0 to r1 for a segment, and the first
+// window column that its first pixel sees: offsets are relative to there. Taps of one
+// column follow each other, since they have the same masks.
+func (w *window) taps(s segment, r0, r1 int) (taps []dwTap, origin int) {
+	m := s.x1 - s.x0
+	origin, _ = clipTaps(s.x0, w.w, w.sw, w.cols)
+	origin = min(origin, len(w.cols)-1)
+	for q, col := range w.cols {
+		t := dwTap{fresh: true}
+		seen := false
+		for p := range m {
+			if at := (s.x0+p)*w.sw + col; at < 0 || at >= w.w {
+				continue
+			}
+			seen = true
+			if e := edgeOf(p, m); e >= 0 {
+				t.edge[e] = 0xffff
+			}
+		}
+		if !seen {
+			continue
+		}
+		if len(taps) > 0 && taps[len(taps)-1].edge == t.edge {
+			t.fresh = false
+		}
+		for r := r0; r < r1; r++ {
+			t.x = ((w.rows[r]-w.rows[r0])*w.w + col - w.cols[origin]) * w.c
+			t.w = (r*len(w.cols) + q) * w.c
+			taps = append(taps, t)
+			t.fresh = false
+		}
+	}
+	return taps, origin
+}
 
 // dwWalk goes over the segments of output rows.
 type dwWalk struct {
 	w      *window
 	segs   []segment
-	taps   []dwTaps // of each segment, for window rows r0 to r1
+	taps   [][]dwTap // of each segment, for window rows r0 to r1
+	origin []int
 	r0, r1 int
 }
 
 func newDwWalk(w *window) *dwWalk { return &dwWalk{w: w, segs: w.segments(), r0: -1} }
 
-// row calls f for the segments of output row y of image n with the index of
-// the first input that they read.
-func (d *dwWalk) row(n, y int, f func(s segment, t dwTaps, first int)) {
+// row calls f for the segments of output row y of image n with the index in
+// the input that the taps are relative to.
+func (d *dwWalk) row(n, y int, f func(s segment, taps []dwTap, x int)) {
 	w := d.w
 	if r0, r1 := clipTaps(y, w.h, w.sh, w.rows); r0 != d.r0 || r1 != d.r1 {
 		d.r0, d.r1 = r0, r1
-		d.taps = d.taps[:0]
+		d.taps, d.origin = d.taps[:0], d.origin[:0]
 		for _, s := range d.segs {
-			var t dwTaps
-			for r := r0; r < r1; r++ {
-				for q := s.s0; q < s.s1; q++ {
-					t.xoff = append(t.xoff, ((w.rows[r]-w.rows[r0])*w.w+w.cols[q]-w.cols[s.s0])*w.c)
-					t.woff = append(t.woff, (r*len(w.cols)+q)*w.c)
-				}
-			}
-			d.taps = append(d.taps, t)
+			taps, origin := w.taps(s, r0, r1)
+			d.taps = append(d.taps, taps)
+			d.origin = append(d.origin, origin)
 		}
 	}
 	for i, s := range d.segs {
-		first := 0
-		if len(d.taps[i].xoff) > 0 {
-			first = ((n*w.h+y*w.sh+w.rows[d.r0])*w.w + s.x0*w.sw + w.cols[s.s0]) * w.c
+		x := 0
+		if len(d.taps[i]) > 0 {
+			x = ((n*w.h+y*w.sh+w.rows[d.r0])*w.w + s.x0*w.sw + w.cols[d.origin[i]]) * w.c
 		}
-		f(s, d.taps[i], first)
+		f(s, d.taps[i], x)
 	}
 }
 
@@ -174,10 +251,9 @@ func (w *window) runDepthwise(x, weights, y []float32, ep *Epilogue) {
 				t.bias = e.Bias[c0:]
 			}
 			for yy := y0; yy < y1; yy++ {
-				walk.row(n, yy, func(s segment, taps dwTaps, first int) {
+				walk.row(n, yy, func(s segment, taps []dwTap, from int) {
 					at := w.dst.pixel(n, yy, s.x0)*w.c + c0
-					t.x, t.y = x[first+c0:], y[at:]
-					t.xoff, t.woff = taps.xoff, taps.woff
+					t.x, t.y, t.taps = x[from+c0:], y[at:], taps
 					if len(e.Residual) > 0 {
 						t.res = e.Residual[at:]
 					}

@@ -29,33 +29,36 @@ zero:
 	VPXORD Z0, Z0, Z0
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -65,12 +68,12 @@ summed:
 	VADDPS (R8), Z0, K1, Z0
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 
@@ -111,34 +114,39 @@ zero:
 	VPXORD Z1, Z1, Z1
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -149,12 +157,12 @@ summed:
 	VADDPS (R8)(R11*1), Z1, K1, Z1
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -200,35 +208,42 @@ zero:
 	VPXORD Z2, Z2, Z2
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	VFMADD231PS (R8)(R11*2), Z16, K1, Z2
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	VFMADD231PS (R8)(R11*2), Z16, K4, Z2
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -240,12 +255,12 @@ summed:
 	VADDPS (R8)(R11*2), Z2, K1, Z2
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -296,36 +311,45 @@ zero:
 	VPXORD Z3, Z3, Z3
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	VFMADD231PS (R8)(R11*2), Z16, K1, Z2
-	VFMADD231PS (R8)(R12*1), Z16, K1, Z3
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	VFMADD231PS (R8)(R11*2), Z16, K4, Z2
+	VFMADD231PS (R8)(R12*1), Z16, K5, Z3
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -338,12 +362,12 @@ summed:
 	VADDPS (R8)(R12*1), Z3, K1, Z3
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -399,37 +423,48 @@ zero:
 	VPXORD Z4, Z4, Z4
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	VFMADD231PS (R8)(R11*2), Z16, K1, Z2
-	VFMADD231PS (R8)(R12*1), Z16, K1, Z3
-	VFMADD231PS (R8)(R11*4), Z16, K1, Z4
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	VFMADD231PS (R8)(R11*2), Z16, K4, Z2
+	VFMADD231PS (R8)(R12*1), Z16, K6, Z3
+	VFMADD231PS (R8)(R11*4), Z16, K5, Z4
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -443,12 +478,12 @@ summed:
 	VADDPS (R8)(R11*4), Z4, K1, Z4
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -509,40 +544,53 @@ zero:
 	VPXORD Z5, Z5, Z5
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	VFMADD231PS (R8)(R11*2), Z16, K1, Z2
-	VFMADD231PS (R8)(R12*1), Z16, K1, Z3
-	VFMADD231PS (R8)(R11*4), Z16, K1, Z4
-	VFMADD231PS (R9), Z16, K1, Z5
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	VFMADD231PS (R8)(R11*2), Z16, K4, Z2
+	VFMADD231PS (R8)(R12*1), Z16, K7, Z3
+	VFMADD231PS (R8)(R11*4), Z16, K6, Z4
+	VFMADD231PS (R9), Z16, K5, Z5
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -559,12 +607,12 @@ summed:
 	VADDPS (R9), Z5, K1, Z5
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -632,41 +680,54 @@ zero:
 	VPXORD Z6, Z6, Z6
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	VFMADD231PS (R8)(R11*2), Z16, K1, Z2
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	VFMADD231PS (R8)(R11*2), Z16, K4, Z2
 	VFMADD231PS (R8)(R12*1), Z16, K1, Z3
-	VFMADD231PS (R8)(R11*4), Z16, K1, Z4
-	VFMADD231PS (R9), Z16, K1, Z5
-	VFMADD231PS (R9)(R11*1), Z16, K1, Z6
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VFMADD231PS (R8)(R11*4), Z16, K7, Z4
+	VFMADD231PS (R9), Z16, K6, Z5
+	VFMADD231PS (R9)(R11*1), Z16, K5, Z6
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -684,12 +745,12 @@ summed:
 	VADDPS (R9)(R11*1), Z6, K1, Z6
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -762,42 +823,55 @@ zero:
 	VPXORD Z7, Z7, Z7
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	VFMADD231PS (R8)(R11*2), Z16, K1, Z2
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	VFMADD231PS (R8)(R11*2), Z16, K4, Z2
 	VFMADD231PS (R8)(R12*1), Z16, K1, Z3
 	VFMADD231PS (R8)(R11*4), Z16, K1, Z4
-	VFMADD231PS (R9), Z16, K1, Z5
-	VFMADD231PS (R9)(R11*1), Z16, K1, Z6
-	VFMADD231PS (R9)(R11*2), Z16, K1, Z7
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VFMADD231PS (R9), Z16, K7, Z5
+	VFMADD231PS (R9)(R11*1), Z16, K6, Z6
+	VFMADD231PS (R9)(R11*2), Z16, K5, Z7
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -816,12 +890,12 @@ summed:
 	VADDPS (R9)(R11*2), Z7, K1, Z7
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -899,43 +973,56 @@ zero:
 	VPXORD Z8, Z8, Z8
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	VFMADD231PS (R8)(R11*2), Z16, K1, Z2
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	VFMADD231PS (R8)(R11*2), Z16, K4, Z2
 	VFMADD231PS (R8)(R12*1), Z16, K1, Z3
 	VFMADD231PS (R8)(R11*4), Z16, K1, Z4
 	VFMADD231PS (R9), Z16, K1, Z5
-	VFMADD231PS (R9)(R11*1), Z16, K1, Z6
-	VFMADD231PS (R9)(R11*2), Z16, K1, Z7
-	VFMADD231PS (R9)(R12*1), Z16, K1, Z8
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VFMADD231PS (R9)(R11*1), Z16, K7, Z6
+	VFMADD231PS (R9)(R11*2), Z16, K6, Z7
+	VFMADD231PS (R9)(R12*1), Z16, K5, Z8
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -955,12 +1042,12 @@ summed:
 	VADDPS (R9)(R12*1), Z8, K1, Z8
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -1043,44 +1130,57 @@ zero:
 	VPXORD Z9, Z9, Z9
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	VFMADD231PS (R8)(R11*2), Z16, K1, Z2
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	VFMADD231PS (R8)(R11*2), Z16, K4, Z2
 	VFMADD231PS (R8)(R12*1), Z16, K1, Z3
 	VFMADD231PS (R8)(R11*4), Z16, K1, Z4
 	VFMADD231PS (R9), Z16, K1, Z5
 	VFMADD231PS (R9)(R11*1), Z16, K1, Z6
-	VFMADD231PS (R9)(R11*2), Z16, K1, Z7
-	VFMADD231PS (R9)(R12*1), Z16, K1, Z8
-	VFMADD231PS (R9)(R11*4), Z16, K1, Z9
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VFMADD231PS (R9)(R11*2), Z16, K7, Z7
+	VFMADD231PS (R9)(R12*1), Z16, K6, Z8
+	VFMADD231PS (R9)(R11*4), Z16, K5, Z9
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -1101,12 +1201,12 @@ summed:
 	VADDPS (R9)(R11*4), Z9, K1, Z9
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -1194,47 +1294,60 @@ zero:
 	VPXORD Z10, Z10, Z10
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
 	LEAQ        (R9)(R11*4), R10
 	ADDQ        R11, R10
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	VFMADD231PS (R8)(R11*2), Z16, K1, Z2
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	VFMADD231PS (R8)(R11*2), Z16, K4, Z2
 	VFMADD231PS (R8)(R12*1), Z16, K1, Z3
 	VFMADD231PS (R8)(R11*4), Z16, K1, Z4
 	VFMADD231PS (R9), Z16, K1, Z5
 	VFMADD231PS (R9)(R11*1), Z16, K1, Z6
 	VFMADD231PS (R9)(R11*2), Z16, K1, Z7
-	VFMADD231PS (R9)(R12*1), Z16, K1, Z8
-	VFMADD231PS (R9)(R11*4), Z16, K1, Z9
-	VFMADD231PS (R10), Z16, K1, Z10
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VFMADD231PS (R9)(R12*1), Z16, K7, Z8
+	VFMADD231PS (R9)(R11*4), Z16, K6, Z9
+	VFMADD231PS (R10), Z16, K5, Z10
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -1258,12 +1371,12 @@ summed:
 	VADDPS (R10), Z10, K1, Z10
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -1358,48 +1471,61 @@ zero:
 	VPXORD Z11, Z11, Z11
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
 	LEAQ        (R9)(R11*4), R10
 	ADDQ        R11, R10
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	VFMADD231PS (R8)(R11*2), Z16, K1, Z2
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	VFMADD231PS (R8)(R11*2), Z16, K4, Z2
 	VFMADD231PS (R8)(R12*1), Z16, K1, Z3
 	VFMADD231PS (R8)(R11*4), Z16, K1, Z4
 	VFMADD231PS (R9), Z16, K1, Z5
 	VFMADD231PS (R9)(R11*1), Z16, K1, Z6
 	VFMADD231PS (R9)(R11*2), Z16, K1, Z7
 	VFMADD231PS (R9)(R12*1), Z16, K1, Z8
-	VFMADD231PS (R9)(R11*4), Z16, K1, Z9
-	VFMADD231PS (R10), Z16, K1, Z10
-	VFMADD231PS (R10)(R11*1), Z16, K1, Z11
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VFMADD231PS (R9)(R11*4), Z16, K7, Z9
+	VFMADD231PS (R10), Z16, K6, Z10
+	VFMADD231PS (R10)(R11*1), Z16, K5, Z11
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -1424,12 +1550,12 @@ summed:
 	VADDPS (R10)(R11*1), Z11, K1, Z11
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -1529,32 +1655,46 @@ zero:
 	VPXORD Z12, Z12, Z12
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
 	LEAQ        (R9)(R11*4), R10
 	ADDQ        R11, R10
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	VFMADD231PS (R8)(R11*2), Z16, K1, Z2
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	VFMADD231PS (R8)(R11*2), Z16, K4, Z2
 	VFMADD231PS (R8)(R12*1), Z16, K1, Z3
 	VFMADD231PS (R8)(R11*4), Z16, K1, Z4
 	VFMADD231PS (R9), Z16, K1, Z5
@@ -1562,16 +1702,15 @@ tap:
 	VFMADD231PS (R9)(R11*2), Z16, K1, Z7
 	VFMADD231PS (R9)(R12*1), Z16, K1, Z8
 	VFMADD231PS (R9)(R11*4), Z16, K1, Z9
-	VFMADD231PS (R10), Z16, K1, Z10
-	VFMADD231PS (R10)(R11*1), Z16, K1, Z11
-	VFMADD231PS (R10)(R11*2), Z16, K1, Z12
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VFMADD231PS (R10), Z16, K7, Z10
+	VFMADD231PS (R10)(R11*1), Z16, K6, Z11
+	VFMADD231PS (R10)(R11*2), Z16, K5, Z12
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -1597,12 +1736,12 @@ summed:
 	VADDPS (R10)(R11*2), Z12, K1, Z12
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -1707,32 +1846,46 @@ zero:
 	VPXORD Z13, Z13, Z13
 
 begin:
-	MOVQ  168(DI), R11
+	MOVQ  144(DI), R11
 	SHLQ  $0x02, R11
 	LEAQ  (R11)(R11*2), R12
 	MOVQ  120(DI), AX
 	MOVQ  128(DI), CX
-	MOVQ  144(DI), BX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
 	TESTQ CX, CX
 	JZ    summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
 	LEAQ        (R9)(R11*4), R10
 	ADDQ        R11, R10
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
-	VFMADD231PS (R8), Z16, K1, Z0
-	VFMADD231PS (R8)(R11*1), Z16, K1, Z1
-	VFMADD231PS (R8)(R11*2), Z16, K1, Z2
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
+	VFMADD231PS (R8), Z16, K2, Z0
+	VFMADD231PS (R8)(R11*1), Z16, K3, Z1
+	VFMADD231PS (R8)(R11*2), Z16, K4, Z2
 	VFMADD231PS (R8)(R12*1), Z16, K1, Z3
 	VFMADD231PS (R8)(R11*4), Z16, K1, Z4
 	VFMADD231PS (R9), Z16, K1, Z5
@@ -1741,16 +1894,15 @@ tap:
 	VFMADD231PS (R9)(R12*1), Z16, K1, Z8
 	VFMADD231PS (R9)(R11*4), Z16, K1, Z9
 	VFMADD231PS (R10), Z16, K1, Z10
-	VFMADD231PS (R10)(R11*1), Z16, K1, Z11
-	VFMADD231PS (R10)(R11*2), Z16, K1, Z12
-	VFMADD231PS (R10)(R12*1), Z16, K1, Z13
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VFMADD231PS (R10)(R11*1), Z16, K7, Z11
+	VFMADD231PS (R10)(R11*2), Z16, K6, Z12
+	VFMADD231PS (R10)(R12*1), Z16, K5, Z13
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
 summed:
-	MOVQ   176(DI), R11
+	MOVQ   152(DI), R11
 	SHLQ   $0x02, R11
 	LEAQ   (R11)(R11*2), R12
 	CMPQ   104(DI), $0x00
@@ -1777,12 +1929,12 @@ summed:
 	VADDPS (R10)(R12*1), Z13, K1, Z13
 
 whole:
-	CMPB 192(DI), $0x00
+	CMPB 168(DI), $0x00
 	JEQ  store
 
 	// The bound comes first: of two operands one of which is NaN, the second is the result.
-	VBROADCASTSS 184(DI), Z16
-	VBROADCASTSS 188(DI), Z17
+	VBROADCASTSS 160(DI), Z16
+	VBROADCASTSS 164(DI), Z17
 	VMAXPS       Z0, Z16, Z0
 	VMINPS       Z0, Z17, Z0
 	VMAXPS       Z1, Z16, Z1
@@ -1854,37 +2006,40 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
 	ADDQ      SI, R8
 	VMOVUPS.Z (R8), K1, Z0
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
+	VFMADD231PS (R8), Z0, K2, Z16
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -1910,39 +2065,44 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
 	ADDQ      SI, R8
 	VMOVUPS.Z (R8), K1, Z0
 	VMOVUPS.Z (R8)(R11*1), K1, Z1
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -1968,7 +2128,7 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
@@ -1976,33 +2136,40 @@ full:
 	VMOVUPS.Z (R8), K1, Z0
 	VMOVUPS.Z (R8)(R11*1), K1, Z1
 	VMOVUPS.Z (R8)(R11*2), K1, Z2
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
-	VFMADD231PS (R8)(R11*2), Z2, K1, Z16
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
+	VFMADD231PS (R8)(R11*2), Z2, K4, Z16
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -2028,7 +2195,7 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
@@ -2037,34 +2204,43 @@ full:
 	VMOVUPS.Z (R8)(R11*1), K1, Z1
 	VMOVUPS.Z (R8)(R11*2), K1, Z2
 	VMOVUPS.Z (R8)(R12*1), K1, Z3
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
-	VFMADD231PS (R8)(R11*2), Z2, K1, Z16
-	VFMADD231PS (R8)(R12*1), Z3, K1, Z17
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
+	VFMADD231PS (R8)(R11*2), Z2, K4, Z16
+	VFMADD231PS (R8)(R12*1), Z3, K5, Z17
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -2090,7 +2266,7 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
@@ -2100,35 +2276,46 @@ full:
 	VMOVUPS.Z (R8)(R11*2), K1, Z2
 	VMOVUPS.Z (R8)(R12*1), K1, Z3
 	VMOVUPS.Z (R8)(R11*4), K1, Z4
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
-	VFMADD231PS (R8)(R11*2), Z2, K1, Z16
-	VFMADD231PS (R8)(R12*1), Z3, K1, Z17
-	VFMADD231PS (R8)(R11*4), Z4, K1, Z16
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
+	VFMADD231PS (R8)(R11*2), Z2, K4, Z16
+	VFMADD231PS (R8)(R12*1), Z3, K6, Z17
+	VFMADD231PS (R8)(R11*4), Z4, K5, Z16
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -2154,7 +2341,7 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
@@ -2167,38 +2354,51 @@ full:
 	VMOVUPS.Z (R8)(R12*1), K1, Z3
 	VMOVUPS.Z (R8)(R11*4), K1, Z4
 	VMOVUPS.Z (R9), K1, Z5
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
-	VFMADD231PS (R8)(R11*2), Z2, K1, Z16
-	VFMADD231PS (R8)(R12*1), Z3, K1, Z17
-	VFMADD231PS (R8)(R11*4), Z4, K1, Z16
-	VFMADD231PS (R9), Z5, K1, Z17
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
+	VFMADD231PS (R8)(R11*2), Z2, K4, Z16
+	VFMADD231PS (R8)(R12*1), Z3, K7, Z17
+	VFMADD231PS (R8)(R11*4), Z4, K6, Z16
+	VFMADD231PS (R9), Z5, K5, Z17
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -2224,7 +2424,7 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
@@ -2238,39 +2438,52 @@ full:
 	VMOVUPS.Z (R8)(R11*4), K1, Z4
 	VMOVUPS.Z (R9), K1, Z5
 	VMOVUPS.Z (R9)(R11*1), K1, Z6
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
-	VFMADD231PS (R8)(R11*2), Z2, K1, Z16
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
+	VFMADD231PS (R8)(R11*2), Z2, K4, Z16
 	VFMADD231PS (R8)(R12*1), Z3, K1, Z17
-	VFMADD231PS (R8)(R11*4), Z4, K1, Z16
-	VFMADD231PS (R9), Z5, K1, Z17
-	VFMADD231PS (R9)(R11*1), Z6, K1, Z16
+	VFMADD231PS (R8)(R11*4), Z4, K7, Z16
+	VFMADD231PS (R9), Z5, K6, Z17
+	VFMADD231PS (R9)(R11*1), Z6, K5, Z16
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -2296,7 +2509,7 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
@@ -2311,40 +2524,53 @@ full:
 	VMOVUPS.Z (R9), K1, Z5
 	VMOVUPS.Z (R9)(R11*1), K1, Z6
 	VMOVUPS.Z (R9)(R11*2), K1, Z7
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
-	VFMADD231PS (R8)(R11*2), Z2, K1, Z16
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
+	VFMADD231PS (R8)(R11*2), Z2, K4, Z16
 	VFMADD231PS (R8)(R12*1), Z3, K1, Z17
 	VFMADD231PS (R8)(R11*4), Z4, K1, Z16
-	VFMADD231PS (R9), Z5, K1, Z17
-	VFMADD231PS (R9)(R11*1), Z6, K1, Z16
-	VFMADD231PS (R9)(R11*2), Z7, K1, Z17
+	VFMADD231PS (R9), Z5, K7, Z17
+	VFMADD231PS (R9)(R11*1), Z6, K6, Z16
+	VFMADD231PS (R9)(R11*2), Z7, K5, Z17
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -2370,7 +2596,7 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
@@ -2386,41 +2612,54 @@ full:
 	VMOVUPS.Z (R9)(R11*1), K1, Z6
 	VMOVUPS.Z (R9)(R11*2), K1, Z7
 	VMOVUPS.Z (R9)(R12*1), K1, Z8
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
-	VFMADD231PS (R8)(R11*2), Z2, K1, Z16
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
+	VFMADD231PS (R8)(R11*2), Z2, K4, Z16
 	VFMADD231PS (R8)(R12*1), Z3, K1, Z17
 	VFMADD231PS (R8)(R11*4), Z4, K1, Z16
 	VFMADD231PS (R9), Z5, K1, Z17
-	VFMADD231PS (R9)(R11*1), Z6, K1, Z16
-	VFMADD231PS (R9)(R11*2), Z7, K1, Z17
-	VFMADD231PS (R9)(R12*1), Z8, K1, Z16
+	VFMADD231PS (R9)(R11*1), Z6, K7, Z16
+	VFMADD231PS (R9)(R11*2), Z7, K6, Z17
+	VFMADD231PS (R9)(R12*1), Z8, K5, Z16
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -2446,7 +2685,7 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
@@ -2463,42 +2702,55 @@ full:
 	VMOVUPS.Z (R9)(R11*2), K1, Z7
 	VMOVUPS.Z (R9)(R12*1), K1, Z8
 	VMOVUPS.Z (R9)(R11*4), K1, Z9
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
-	VFMADD231PS (R8)(R11*2), Z2, K1, Z16
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
+	VFMADD231PS (R8)(R11*2), Z2, K4, Z16
 	VFMADD231PS (R8)(R12*1), Z3, K1, Z17
 	VFMADD231PS (R8)(R11*4), Z4, K1, Z16
 	VFMADD231PS (R9), Z5, K1, Z17
 	VFMADD231PS (R9)(R11*1), Z6, K1, Z16
-	VFMADD231PS (R9)(R11*2), Z7, K1, Z17
-	VFMADD231PS (R9)(R12*1), Z8, K1, Z16
-	VFMADD231PS (R9)(R11*4), Z9, K1, Z17
+	VFMADD231PS (R9)(R11*2), Z7, K7, Z17
+	VFMADD231PS (R9)(R12*1), Z8, K6, Z16
+	VFMADD231PS (R9)(R11*4), Z9, K5, Z17
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -2524,7 +2776,7 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
@@ -2544,45 +2796,58 @@ full:
 	VMOVUPS.Z (R9)(R12*1), K1, Z8
 	VMOVUPS.Z (R9)(R11*4), K1, Z9
 	VMOVUPS.Z (R10), K1, Z10
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
 	LEAQ        (R9)(R11*4), R10
 	ADDQ        R11, R10
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
-	VFMADD231PS (R8)(R11*2), Z2, K1, Z16
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
+	VFMADD231PS (R8)(R11*2), Z2, K4, Z16
 	VFMADD231PS (R8)(R12*1), Z3, K1, Z17
 	VFMADD231PS (R8)(R11*4), Z4, K1, Z16
 	VFMADD231PS (R9), Z5, K1, Z17
 	VFMADD231PS (R9)(R11*1), Z6, K1, Z16
 	VFMADD231PS (R9)(R11*2), Z7, K1, Z17
-	VFMADD231PS (R9)(R12*1), Z8, K1, Z16
-	VFMADD231PS (R9)(R11*4), Z9, K1, Z17
-	VFMADD231PS (R10), Z10, K1, Z16
+	VFMADD231PS (R9)(R12*1), Z8, K7, Z16
+	VFMADD231PS (R9)(R11*4), Z9, K6, Z17
+	VFMADD231PS (R10), Z10, K5, Z16
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -2608,7 +2873,7 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
@@ -2629,46 +2894,59 @@ full:
 	VMOVUPS.Z (R9)(R11*4), K1, Z9
 	VMOVUPS.Z (R10), K1, Z10
 	VMOVUPS.Z (R10)(R11*1), K1, Z11
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
 	LEAQ        (R9)(R11*4), R10
 	ADDQ        R11, R10
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
-	VFMADD231PS (R8)(R11*2), Z2, K1, Z16
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
+	VFMADD231PS (R8)(R11*2), Z2, K4, Z16
 	VFMADD231PS (R8)(R12*1), Z3, K1, Z17
 	VFMADD231PS (R8)(R11*4), Z4, K1, Z16
 	VFMADD231PS (R9), Z5, K1, Z17
 	VFMADD231PS (R9)(R11*1), Z6, K1, Z16
 	VFMADD231PS (R9)(R11*2), Z7, K1, Z17
 	VFMADD231PS (R9)(R12*1), Z8, K1, Z16
-	VFMADD231PS (R9)(R11*4), Z9, K1, Z17
-	VFMADD231PS (R10), Z10, K1, Z16
-	VFMADD231PS (R10)(R11*1), Z11, K1, Z17
+	VFMADD231PS (R9)(R11*4), Z9, K7, Z17
+	VFMADD231PS (R10), Z10, K6, Z16
+	VFMADD231PS (R10)(R11*1), Z11, K5, Z17
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -2694,7 +2972,7 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
@@ -2716,33 +2994,47 @@ full:
 	VMOVUPS.Z (R10), K1, Z10
 	VMOVUPS.Z (R10)(R11*1), K1, Z11
 	VMOVUPS.Z (R10)(R11*2), K1, Z12
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
 	LEAQ        (R9)(R11*4), R10
 	ADDQ        R11, R10
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
-	VFMADD231PS (R8)(R11*2), Z2, K1, Z16
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
+	VFMADD231PS (R8)(R11*2), Z2, K4, Z16
 	VFMADD231PS (R8)(R12*1), Z3, K1, Z17
 	VFMADD231PS (R8)(R11*4), Z4, K1, Z16
 	VFMADD231PS (R9), Z5, K1, Z17
@@ -2750,13 +3042,12 @@ tap:
 	VFMADD231PS (R9)(R11*2), Z7, K1, Z17
 	VFMADD231PS (R9)(R12*1), Z8, K1, Z16
 	VFMADD231PS (R9)(R11*4), Z9, K1, Z17
-	VFMADD231PS (R10), Z10, K1, Z16
-	VFMADD231PS (R10)(R11*1), Z11, K1, Z17
-	VFMADD231PS (R10)(R11*2), Z12, K1, Z16
+	VFMADD231PS (R10), Z10, K7, Z16
+	VFMADD231PS (R10)(R11*1), Z11, K6, Z17
+	VFMADD231PS (R10)(R11*2), Z12, K5, Z16
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 
@@ -2782,7 +3073,7 @@ vector:
 
 full:
 	KMOVW     CX, K1
-	MOVQ      128(DI), R11
+	MOVQ      104(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      48(DI), R8
@@ -2805,33 +3096,47 @@ full:
 	VMOVUPS.Z (R10)(R11*1), K1, Z11
 	VMOVUPS.Z (R10)(R11*2), K1, Z12
 	VMOVUPS.Z (R10)(R12*1), K1, Z13
-	MOVQ      120(DI), R11
+	MOVQ      96(DI), R11
 	SHLQ      $0x02, R11
 	LEAQ      (R11)(R11*2), R12
 	MOVQ      72(DI), AX
 	MOVQ      80(DI), CX
-	MOVQ      96(DI), BX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
 	TESTQ     CX, CX
 	JZ        summed
 
 tap:
+	CMPB  28(AX), $0x00
+	JEQ   masked
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+masked:
 	MOVQ        (AX), R14
-	MOVQ        (DI), R8
-	ADDQ        SI, R8
-	LEAQ        (R8)(R14*4), R8
+	LEAQ        (BX)(R14*4), R8
 	LEAQ        (R8)(R11*4), R9
 	ADDQ        R11, R9
 	LEAQ        (R9)(R11*4), R10
 	ADDQ        R11, R10
-	MOVQ        (BX), R14
-	MOVQ        24(DI), R13
-	ADDQ        SI, R13
-	LEAQ        (R13)(R14*4), R13
-	VMOVUPS.Z   (R13), K1, Z16
+	MOVQ        8(AX), R14
+	VMOVUPS.Z   (R13)(R14*4), K1, Z16
 	VPXORD      Z17, Z17, Z17
-	VFMADD231PS (R8), Z0, K1, Z16
-	VFMADD231PS (R8)(R11*1), Z1, K1, Z17
-	VFMADD231PS (R8)(R11*2), Z2, K1, Z16
+	VFMADD231PS (R8), Z0, K2, Z16
+	VFMADD231PS (R8)(R11*1), Z1, K3, Z17
+	VFMADD231PS (R8)(R11*2), Z2, K4, Z16
 	VFMADD231PS (R8)(R12*1), Z3, K1, Z17
 	VFMADD231PS (R8)(R11*4), Z4, K1, Z16
 	VFMADD231PS (R9), Z5, K1, Z17
@@ -2840,13 +3145,12 @@ tap:
 	VFMADD231PS (R9)(R12*1), Z8, K1, Z16
 	VFMADD231PS (R9)(R11*4), Z9, K1, Z17
 	VFMADD231PS (R10), Z10, K1, Z16
-	VFMADD231PS (R10)(R11*1), Z11, K1, Z17
-	VFMADD231PS (R10)(R11*2), Z12, K1, Z16
-	VFMADD231PS (R10)(R12*1), Z13, K1, Z17
+	VFMADD231PS (R10)(R11*1), Z11, K7, Z17
+	VFMADD231PS (R10)(R11*2), Z12, K6, Z16
+	VFMADD231PS (R10)(R12*1), Z13, K5, Z17
 	VADDPS      Z16, Z17, Z16
-	VMOVUPS     Z16, K1, (R13)
-	ADDQ        $0x08, AX
-	ADDQ        $0x08, BX
+	VMOVUPS     Z16, K1, (R13)(R14*4)
+	ADDQ        $0x20, AX
 	DECQ        CX
 	JNZ         tap
 

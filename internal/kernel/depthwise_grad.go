@@ -3,25 +3,29 @@ package kernel
 // dwGradTile is the inner kernel of the depthwise weight gradient: m
 // neighbouring pixels of a row, n channels.
 //
-//	for t := range xoff {
+//	for t := range taps {
 //		for p := range m {
-//			w[woff[t]+c] += x[xoff[t]+p*xs+c] * dy[p*ys+c]
+//			if t.sees(p, m) { w[t.w+c] += x[t.x+p*xs+c] * dy[p*ys+c] }
 //		}
 //	}
 type dwGradTile struct {
-	x, w, dy   []float32
-	xoff, woff []int
-	xs, ys     int
+	x, w, dy []float32
+	taps     []dwTap
+	xs, ys   int
 }
 
 // depthwiseGradKernel computes a dwGradTile; 1 <= m <= maxRows.
 type depthwiseGradKernel func(t *dwGradTile, m, n int)
 
 func depthwiseGradGo(t *dwGradTile, m, n int) {
-	for i, off := range t.xoff {
-		w := t.w[t.woff[i]:][:n]
+	for i := range t.taps {
+		tap := &t.taps[i]
+		w := t.w[tap.w:][:n]
 		for p := range m {
-			x := t.x[off+p*t.xs:][:n]
+			if !tap.sees(p, m) {
+				continue
+			}
+			x := t.x[tap.x+p*t.xs:][:n]
 			for c, g := range t.dy[p*t.ys:][:n] {
 				w[c] += x[c] * g
 			}
@@ -48,9 +52,8 @@ func (w *window) gradDepthwise(x, dy []float32, acc bool, dw []float32) {
 		for c0 := 0; c0 < w.c; c0 += block {
 			t.w = sum[c0:]
 			for g := g0; g < g1; g++ {
-				walk.row(g/w.oh, g%w.oh, func(s segment, taps dwTaps, first int) {
-					t.x, t.dy = x[first+c0:], dy[(g*w.ow+s.x0)*w.c+c0:]
-					t.xoff, t.woff = taps.xoff, taps.woff
+				walk.row(g/w.oh, g%w.oh, func(s segment, taps []dwTap, from int) {
+					t.x, t.dy, t.taps = x[from+c0:], dy[(g*w.ow+s.x0)*w.c+c0:], taps
 					cpu.depthwiseGrad(&t, s.x1-s.x0, min(block, w.c-c0))
 				})
 			}

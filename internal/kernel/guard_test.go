@@ -125,11 +125,27 @@ func TestDepthwiseKernels(t *testing.T) {
 	})
 }
 
+// testTaps are three taps; if edge, the second and third mask some pixels.
+func testTaps(n, m int, edge bool) []dwTap {
+	all := [6]uint16{0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff}
+	taps := []dwTap{{x: 4, w: 0, edge: all, fresh: true}, {x: 0, w: 2 * n, edge: all}, {x: 1, w: n, edge: all}}
+	if edge && cpu.edges {
+		taps[1].fresh = true
+		for e := range all {
+			if (e+m)%2 == 0 {
+				taps[1].edge[e] = 0
+			}
+		}
+		taps[2].edge = taps[1].edge
+	}
+	return taps
+}
+
 func testDepthwise(t *testing.T, m, n, v int) {
 	xs, ys := n+1+v%2*3, n+2
-	x := dwTile{xs: xs, ys: ys, xoff: []int{4, 0, 1}, woff: []int{0, 2 * n, n}, clip: v&4 != 0, lo: -0.5, hi: 0.75}
+	x := dwTile{xs: xs, ys: ys, taps: testTaps(n, m, v&1 != 0), clip: v&4 != 0, lo: -0.5, hi: 0.75}
 	if v == 0 {
-		x.xoff, x.woff = nil, nil
+		x.taps = nil
 	}
 	in := newGuarded(random(1, (m-1)*xs+n+4))
 	w := newGuarded(random(2, 3*n))
@@ -152,8 +168,10 @@ func testDepthwise(t *testing.T, m, n, v int) {
 			if v&1 != 0 {
 				s = float64(bias.body[c])
 			}
-			for i, off := range x.xoff {
-				s += float64(in.body[off+p*xs+c]) * float64(w.body[x.woff[i]+c])
+			for _, tap := range x.taps {
+				if tap.sees(p, m) {
+					s += float64(in.body[tap.x+p*xs+c]) * float64(w.body[tap.w+c])
+				}
 			}
 			if v&2 != 0 {
 				s += float64(res.body[p*ys+c])
@@ -174,16 +192,19 @@ func testDepthwise(t *testing.T, m, n, v int) {
 }
 
 func testDepthwiseGrad(t *testing.T, m, n int) {
-	x := dwGradTile{xs: 2*n + 1, ys: n + 2, xoff: []int{4, 0, 1}, woff: []int{0, 2 * n, n}}
+	x := dwGradTile{xs: 2*n + 1, ys: n + 2, taps: testTaps(n, m, true)}
 	in := newGuarded(random(1, (m-1)*x.xs+n+4))
 	w := newGuarded(random(2, 3*n))
 	dy := newGuarded(random(3, (m-1)*x.ys+n))
 	x.x, x.w, x.dy = in.body, w.body, dy.body
 	want := widen(w.body)
-	for i, off := range x.xoff {
+	for _, tap := range x.taps {
 		for p := range m {
+			if !tap.sees(p, m) {
+				continue
+			}
 			for c := range n {
-				want[x.woff[i]+c] += float64(in.body[off+p*x.xs+c]) * float64(dy.body[p*x.ys+c])
+				want[tap.w+c] += float64(in.body[tap.x+p*x.xs+c]) * float64(dy.body[p*x.ys+c])
 			}
 		}
 	}

@@ -12,6 +12,7 @@ func TestTileLayout(t *testing.T) {
 	var x tile
 	var d dwTile
 	var g dwGradTile
+	var q dwTap
 	for _, f := range []struct {
 		name      string
 		got, want uintptr
@@ -36,20 +37,23 @@ func TestTileLayout(t *testing.T) {
 		{"dw y", unsafe.Offsetof(d.y), 48},
 		{"dw bias", unsafe.Offsetof(d.bias), 72},
 		{"dw res", unsafe.Offsetof(d.res), 96},
-		{"dw xoff", unsafe.Offsetof(d.xoff), 120},
-		{"dw woff", unsafe.Offsetof(d.woff), 144},
-		{"dw xs", unsafe.Offsetof(d.xs), 168},
-		{"dw ys", unsafe.Offsetof(d.ys), 176},
-		{"dw lo", unsafe.Offsetof(d.lo), 184},
-		{"dw hi", unsafe.Offsetof(d.hi), 188},
-		{"dw clip", unsafe.Offsetof(d.clip), 192},
+		{"dw taps", unsafe.Offsetof(d.taps), 120},
+		{"dw xs", unsafe.Offsetof(d.xs), 144},
+		{"dw ys", unsafe.Offsetof(d.ys), 152},
+		{"dw lo", unsafe.Offsetof(d.lo), 160},
+		{"dw hi", unsafe.Offsetof(d.hi), 164},
+		{"dw clip", unsafe.Offsetof(d.clip), 168},
+		{"tap x", unsafe.Offsetof(q.x), 0},
+		{"tap w", unsafe.Offsetof(q.w), 8},
+		{"tap edge", unsafe.Offsetof(q.edge), 16},
+		{"tap fresh", unsafe.Offsetof(q.fresh), 28},
+		{"tap size", unsafe.Sizeof(q), 32},
 		{"grad x", unsafe.Offsetof(g.x), 0},
 		{"grad w", unsafe.Offsetof(g.w), 24},
 		{"grad dy", unsafe.Offsetof(g.dy), 48},
-		{"grad xoff", unsafe.Offsetof(g.xoff), 72},
-		{"grad woff", unsafe.Offsetof(g.woff), 96},
-		{"grad xs", unsafe.Offsetof(g.xs), 120},
-		{"grad ys", unsafe.Offsetof(g.ys), 128},
+		{"grad taps", unsafe.Offsetof(g.taps), 72},
+		{"grad xs", unsafe.Offsetof(g.xs), 96},
+		{"grad ys", unsafe.Offsetof(g.ys), 104},
 	} {
 		if f.got != f.want {
 			t.Errorf("%s is at %d, the assembly reads %d", f.name, f.got, f.want)

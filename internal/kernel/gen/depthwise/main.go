@@ -19,30 +19,38 @@ const (
 	fieldY    = 48 // dy of dwGradTile
 	fieldBias = 72
 	fieldRes  = 96
-	fieldXoff = 120
-	fieldWoff = 144
-	fieldXs   = 168
-	fieldYs   = 176
-	fieldLo   = 184
-	fieldHi   = 188
-	fieldClip = 192
+	fieldTaps = 120
+	fieldXs   = 144
+	fieldYs   = 152
+	fieldLo   = 160
+	fieldHi   = 164
+	fieldClip = 168
 
-	gradXoff = 72
-	gradWoff = 96
-	gradXs   = 120
-	gradYs   = 128
+	gradTaps = 72
+	gradXs   = 96
+	gradYs   = 104
+
+	// Of kernel.dwTap.
+	tapX     = 0
+	tapW     = 8
+	tapEdge  = 16
+	tapFresh = 28
+	tapSize  = 32
+
+	edges = 3
 )
 
 var (
 	args  = RDI
 	left  = RDX // channels left
 	at    = RSI // bytes of channels done
-	xoff  = RAX
-	woff  = RBX
+	tap   = RAX
 	taps  = RCX
+	xp    = RBX // inputs and weights at the current channels
 	wp    = R13
 	index = R14
 	mask  = K1
+	edge  = []Register{K2, K3, K4, K5, K6, K7}
 )
 
 func main() {
@@ -89,28 +97,51 @@ func base(matrix int, p rows.Rows) {
 	p.Derive()
 }
 
-// eachTap emits the loop over taps around body, which finds the tap's inputs at p and
-// its weights at wp.
-func eachTap(p rows.Rows, fx, fw, fxs int, body func()) {
-	p.SetStep(field(fxs))
-	MOVQ(field(fx), xoff)
-	MOVQ(field(fx+8), taps)
-	MOVQ(field(fw), woff)
-	TESTQ(taps, taps)
-	JZ(LabelRef("summed"))
-	Label("tap")
-	MOVQ(Mem{Base: xoff}, index)
-	MOVQ(field(fieldX), p.Base[0])
-	ADDQ(at, p.Base[0])
-	LEAQ(Mem{Base: p.Base[0], Index: index, Scale: 4}, p.Base[0])
-	p.Derive()
-	MOVQ(Mem{Base: woff}, index)
+// pixelMask is the mask of pixel i of m: see kernel.dwTap.
+func pixelMask(i, m int) Register {
+	switch {
+	case i < edges:
+		return edge[i]
+	case i >= m-edges:
+		return edge[edges+m-1-i]
+	}
+	return mask
+}
+
+// eachTap emits the loop over taps around body, which finds the tap's pixels at
+// p, its weights at the memory operand and the masks set.
+func eachTap(p rows.Rows, m, fieldTaps, fieldXs int, body func(w Mem)) {
+	p.SetStep(field(fieldXs))
+	MOVQ(field(fieldTaps), tap)
+	MOVQ(field(fieldTaps+8), taps)
+	MOVQ(field(fieldX), xp)
+	ADDQ(at, xp)
 	MOVQ(field(fieldW), wp)
 	ADDQ(at, wp)
-	LEAQ(Mem{Base: wp, Index: index, Scale: 4}, wp)
-	body()
-	ADDQ(Imm(8), xoff)
-	ADDQ(Imm(8), woff)
+	TESTQ(taps, taps)
+	JZ(LabelRef("summed"))
+	used := map[int]bool{}
+	for i := range m {
+		for e, k := range edge {
+			used[e] = used[e] || pixelMask(i, m) == k
+		}
+	}
+	Label("tap")
+	CMPB(Mem{Base: tap, Disp: tapFresh}, Imm(0))
+	JEQ(LabelRef("masked"))
+	for e := range edge {
+		if used[e] {
+			KMOVW(Mem{Base: tap, Disp: tapEdge + 2*e}, edge[e])
+			KANDW(mask, edge[e], edge[e])
+		}
+	}
+	Label("masked")
+	MOVQ(Mem{Base: tap, Disp: tapX}, index)
+	LEAQ(Mem{Base: xp, Index: index, Scale: 4}, p.Base[0])
+	p.Derive()
+	MOVQ(Mem{Base: tap, Disp: tapW}, index)
+	body(Mem{Base: wp, Index: index, Scale: 4})
+	ADDQ(Imm(tapSize), tap)
 	DECQ(taps)
 	JNZ(LabelRef("tap"))
 	Label("summed")
@@ -137,10 +168,10 @@ func forward(m int) {
 			VPXORD(zmm[i], zmm[i], zmm[i])
 		}
 		Label("begin")
-		eachTap(p, fieldXoff, fieldWoff, fieldXs, func() {
-			VMOVUPS_Z(Mem{Base: wp}, mask, zmm[16])
+		eachTap(p, m, fieldTaps, fieldXs, func(w Mem) {
+			VMOVUPS_Z(w, mask, zmm[16])
 			for i := range m {
-				VFMADD231PS(p.At(i), zmm[16], mask, zmm[i])
+				VFMADD231PS(p.At(i), zmm[16], pixelMask(i, m), zmm[i])
 			}
 		})
 		p.SetStep(field(fieldYs))
@@ -182,14 +213,14 @@ func gradient(m int) {
 		for i := range m {
 			VMOVUPS_Z(p.At(i), mask, zmm[i])
 		}
-		eachTap(p, gradXoff, gradWoff, gradXs, func() {
-			VMOVUPS_Z(Mem{Base: wp}, mask, zmm[16])
+		eachTap(p, m, gradTaps, gradXs, func(w Mem) {
+			VMOVUPS_Z(w, mask, zmm[16])
 			VPXORD(zmm[17], zmm[17], zmm[17])
 			for i := range m {
-				VFMADD231PS(p.At(i), zmm[i], mask, zmm[16+i%2])
+				VFMADD231PS(p.At(i), zmm[i], pixelMask(i, m), zmm[16+i%2])
 			}
 			VADDPS(zmm[16], zmm[17], zmm[16])
-			VMOVUPS(zmm[16], mask, Mem{Base: wp})
+			VMOVUPS(zmm[16], mask, w)
 		})
 	})
 }
