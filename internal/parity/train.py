@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Write what gradient parity is tested on: a network, a batch, and what three steps of PyTorch's SGD make of it.
+
+    train.py resnet18 --out DIR
+
+writes DIR/model.onnx (batch norm kept), DIR/images.bin (float32 [batch,3,size,size], little-endian) and
+DIR/fixture.json. Each of its plans names the thawed weights as the ONNX file names them, the learning rate, the
+loss before each step, and the logits in inference mode before and after, from steps taken in float64. noise is how
+far float32 in PyTorch itself ends from that: the norm of the difference over the norm of the change of the logits.
+momentum and decay act as in torch.optim.SGD; the loss is the mean cross-entropy.
+
+A batch norm whose scale or bias is thawed uses the batch's statistics and moves its running ones; with
+"batchnorm": "frozen" none does. Dropout and stochastic depth are off.
+
+Deep random networks with batch norm amplify rounding, so the network is trained a little first, on other labels,
+and the rate of each plan is the largest whose noise is small.
+"""
+
+import argparse
+import copy
+import json
+import os
+import warnings
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional as F
+
+import export
+import models
+
+warnings.filterwarnings("ignore")
+
+MOMENTUM, DECAY, STEPS = 0.9, 0.01, 3
+STAGES = {  # the first names of the weights in the last stage, and of the head
+    "resnet18": ("layer4.", "fc."), "resnet50": ("layer4.", "fc."),
+    "mobilenet_v2": ("features.17.", "features.18.", "classifier."),
+    "efficientnet_b0": ("features.7.", "features.8.", "classifier."),
+    "tiny_vit": ("layers.3.", "norm.", "head."), "tiny_cnn": ("features.6.", "head."),
+}
+
+
+def pictures(count, classes, size, seed):
+    """Pictures of a few classes, each a smooth pattern under noise, and their labels."""
+    g = torch.Generator().manual_seed(seed)
+    patterns = F.interpolate(torch.randn(classes, 3, 4, 4, generator=g), (size, size), mode="bilinear")
+    labels = torch.arange(count) % classes
+    return patterns[labels] + 0.5 * torch.randn(count, 3, size, size, generator=g), labels
+
+
+def still(net):
+    """net with dropout and stochastic depth off."""
+    for m in net.modules():
+        if isinstance(m, (nn.Dropout, torchvision.ops.StochasticDepth)):
+            m.p = 0.0
+    return net
+
+
+def norms(net):
+    return [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+
+def pretrain(net, images, labels, steps):
+    net.train()
+    opt = torch.optim.AdamW(net.parameters(), 1e-3)
+    for _ in range(steps):
+        opt.zero_grad()
+        F.cross_entropy(net(images), labels).backward()
+        opt.step()
+    net.eval()
+
+
+def steps(net, images, labels, thawed, batchnorm, lr):
+    """The losses before each step, and the logits after all."""
+    net.eval()
+    params = []
+    for name, p in net.named_parameters():
+        p.requires_grad_(name in thawed)
+        if name in thawed:
+            params.append(p)
+    if batchnorm == "auto":
+        for m in norms(net):
+            if m.weight.requires_grad or m.bias.requires_grad:
+                m.train()
+    opt = torch.optim.SGD(params, lr, momentum=MOMENTUM, weight_decay=DECAY)
+    losses = []
+    for _ in range(STEPS):
+        opt.zero_grad()
+        loss = F.cross_entropy(net(images), labels)
+        losses.append(loss.item())
+        loss.backward()
+        opt.step()
+    net.eval()
+    with torch.no_grad():
+        return losses, net(images).double()
+
+
+def plan(name, net, images, labels, thawed, batchnorm):
+    """The plan's record at the largest rate whose noise is small, or at the quietest."""
+    best = None
+    with torch.no_grad():
+        before = copy.deepcopy(net).double()(images.double())
+    for lr in (1e-2, 3e-3, 1e-3, 3e-4, 1e-4):
+        losses, after = steps(copy.deepcopy(net).double(), images.double(), labels, thawed, batchnorm, lr)
+        _, single = steps(copy.deepcopy(net), images, labels, thawed, batchnorm, lr)
+        noise = ((single - after).norm() / (after - before).norm()).item()
+        if best is None or noise < best["noise"]:
+            best = {"name": name, "batchnorm": batchnorm, "lr": lr, "noise": noise, "losses": losses, "after": after.tolist()}
+        if noise < 2e-4:
+            break
+    print(f"  {name}, batch norm {batchnorm}: rate {best['lr']:g}, loss {best['losses'][0]:.3f} to {best['losses'][-1]:.3f}, noise {best['noise']:.1e}")
+    return best
+
+
+def onnx_names(net, path):
+    """Parameter name in PyTorch -> initializer in the file: the same name, or the same contents, perhaps transposed."""
+    init = {i.name: numpy_helper.to_array(i) for i in onnx.load(path).graph.initializer}
+    names = {}
+    for name, p in net.named_parameters():
+        if name in init:
+            names[name] = name
+            continue
+        w = p.detach().numpy()
+        found = [k for k, v in init.items() if np.array_equal(v, w) or w.ndim == 2 and np.array_equal(v, w.T)]
+        if len(found) != 1:
+            raise SystemExit(f"{name} is {found} in {path}")
+        names[name] = found[0]
+    return names
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("name", choices=STAGES)
+    p.add_argument("--out", required=True)
+    p.add_argument("--size", type=int, default=64)
+    p.add_argument("--batch", type=int, default=16)
+    p.add_argument("--classes", type=int, default=10)
+    p.add_argument("--pretrain", type=int, default=20)
+    a = p.parse_args()
+    os.makedirs(a.out, exist_ok=True)
+
+    net = still(models.build(a.name, a.classes, a.size))
+    images, labels = pictures(max(64, a.batch), a.classes, a.size, 2)
+    pretrain(net, images, labels, a.pretrain)
+    # A new task: other labels on the same pictures, so that there is something to learn.
+    images, labels = images[: a.batch], (labels[: a.batch] * 3 + 1) % a.classes
+
+    path = os.path.join(a.out, "model.onnx")
+    export.export(net, path, a.name, a.size, 16, kept=True, fixed=False)
+    images.numpy().astype("<f4").tofile(os.path.join(a.out, "images.bin"))
+
+    every = [name for name, _ in net.named_parameters()]
+    head = STAGES[a.name][-1]
+    plans = {"head": [n for n in every if n.startswith(head)], "last stage": [n for n in every if n.startswith(STAGES[a.name])], "all": every}
+    names = onnx_names(net, path)
+    out = []
+    for name, thawed in plans.items():
+        for batchnorm in ("auto", "frozen") if norms(net) and name != "head" else ("auto",):
+            record = plan(name, net, images, labels, set(thawed), batchnorm)
+            record["thawed"] = [names[n] for n in thawed]
+            out.append(record)
+    with torch.no_grad():
+        before = copy.deepcopy(net).double()(images.double())
+    with open(os.path.join(a.out, "fixture.json"), "w") as f:
+        json.dump({"torch": torch.__version__, "model": a.name, "batch": a.batch, "size": a.size, "classes": a.classes,
+                   "steps": STEPS, "momentum": MOMENTUM, "decay": DECAY, "labels": labels.tolist(),
+                   "before": before.tolist(), "plans": out}, f)
+
+
+if __name__ == "__main__":
+    main()
