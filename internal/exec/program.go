@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -272,4 +273,23 @@ func finite(t *tensor.Tensor) bool {
 		}
 	}
 	return true
+}
+
+// Timing is what one node took in a run.
+type Timing struct {
+	Node *ir.Node
+	Time time.Duration
+}
+
+// Profile runs the program and measures every node.
+func (p *Program) Profile(ctx context.Context, inputs ...*tensor.Tensor) ([]Timing, error) {
+	var out []Timing
+	last := time.Now()
+	_, err := p.run(ctx, inputs, func(s *step) bool {
+		now := time.Now()
+		out = append(out, Timing{s.node, now.Sub(last)})
+		last = now
+		return true
+	})
+	return out, err
 }

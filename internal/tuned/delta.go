@@ -1,0 +1,157 @@
+package tuned
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/safetensors"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// A delta is a tuned model without what its base has already: one safetensors file with the tensors
+// that changed or are new under their names; under skeletonTensor the tuned file's bytes with the
+// contents of all these and of every tensor that equals the base's left out; and in the metadata where
+// they go. Applied to the base it gives back the tuned file bit for bit.
+const (
+	skeletonTensor = "permafrost.skeleton"
+	keyBase        = "permafrost.base"  // digest of the base
+	keyTuned       = "permafrost.tuned" // digest of the tuned file
+	keySpans       = "permafrost.spans" // JSON: the left out spans of the tuned file in order
+)
+
+// Extract computes the delta between a base and a tuned file and writes it to path.
+func Extract(base, tunedFile, path string) (*safetensors.File, error) {
+	b, err := onnx.Open(base)
+	if err != nil {
+		return nil, err
+	}
+	t, err := onnx.Open(tunedFile)
+	if err != nil {
+		return nil, err
+	}
+	f, err := delta(b, t)
+	if err != nil {
+		return nil, err
+	}
+	return f, writeFile(path, func(w io.Writer) error { return safetensors.Write(w, *f) })
+}
+
+func delta(base, t *onnx.Model) (*safetensors.File, error) {
+	f := &safetensors.File{Tensors: map[string]*tensor.Tensor{}, Metadata: map[string]string{keyBase: base.Digest(), keyTuned: t.Digest()}}
+	for _, p := range t.Params {
+		if b := base.Param(p.Name); b == nil || !sameTensor(b.Tensor, p.Tensor) {
+			f.Tensors[p.Name] = p.Tensor
+		}
+	}
+	src := t.Source()
+	var skeleton []byte
+	at := 0
+	spans := t.Spans()
+	for _, s := range spans {
+		skeleton = append(skeleton, src[at:s.Offset]...)
+		at = s.Offset + s.Len
+	}
+	skeleton = append(skeleton, src[at:]...)
+	f.Tensors[skeletonTensor] = tensor.Of(skeleton)
+	js, err := json.Marshal(spans)
+	if err != nil {
+		return nil, err
+	}
+	f.Metadata[keySpans] = string(js)
+	return f, nil
+}
+
+func sameTensor(a, b *tensor.Tensor) bool {
+	return a.DType == b.DType && a.Shape.Equal(b.Shape) && string(a.Bytes) == string(b.Bytes)
+}
+
+// Apply rebuilds the tuned model from its base and a delta file and writes it to path. It errors when
+// the delta belongs to another base, and when the result is not the model that the delta was made from.
+func Apply(base, deltaFile, path string) error {
+	b, err := onnx.Open(base)
+	if err != nil {
+		return err
+	}
+	f, err := safetensors.ReadFile(deltaFile)
+	if err != nil {
+		return err
+	}
+	skeleton := f.Tensors[skeletonTensor]
+	var spans []onnx.Span
+	if skeleton == nil || skeleton.DType != tensor.Uint8 || json.Unmarshal([]byte(f.Metadata[keySpans]), &spans) != nil {
+		return fmt.Errorf("%s is no delta: make one with permafrost delta extract", deltaFile)
+	}
+	if f.Metadata[keyBase] != b.Digest() {
+		return fmt.Errorf("%s was made for another base than %s (sha256 %.12s, here %.12s)", deltaFile, base, f.Metadata[keyBase], b.Digest())
+	}
+	whole, err := refill(skeleton.Bytes, spans, f, b)
+	if err != nil {
+		return fmt.Errorf("%s: %w", deltaFile, err)
+	}
+	m, err := onnx.Parse(whole, "")
+	if err != nil {
+		return fmt.Errorf("%s: %w", deltaFile, err)
+	}
+	if d := m.Digest(); d != f.Metadata[keyTuned] {
+		return fmt.Errorf("%s does not give back the model it was made from (sha256 %.12s, want %.12s): the file is damaged", deltaFile, d, f.Metadata[keyTuned])
+	}
+	return writeFile(path, func(w io.Writer) error {
+		_, err := w.Write(whole)
+		return err
+	})
+}
+
+// refill puts the left out contents back.
+func refill(skeleton []byte, spans []onnx.Span, f *safetensors.File, base *onnx.Model) ([]byte, error) {
+	var out []byte
+	for _, s := range spans {
+		keep := s.Offset - len(out)
+		if keep < 0 || keep > len(skeleton) {
+			return nil, fmt.Errorf("the place of tensor %q lies outside of the file: the delta is damaged", s.Name)
+		}
+		out = append(out, skeleton[:keep]...)
+		skeleton = skeleton[keep:]
+		t := f.Tensors[s.Name]
+		if t == nil {
+			if p := base.Param(s.Name); p != nil {
+				t = p.Tensor
+			}
+		}
+		if t == nil || len(t.Bytes) != s.Len {
+			return nil, fmt.Errorf("neither delta nor base has tensor %q with %d bytes", s.Name, s.Len)
+		}
+		out = append(out, t.Bytes...)
+	}
+	return append(out, skeleton...), nil
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+		}
+	}()
+	if err = write(tmp); err != nil {
+		return err
+	}
+	if err = tmp.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = tmp.Sync(); err != nil {
+		return err
+	}
+	if err = tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}

@@ -1,0 +1,116 @@
+package tuned
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Verification is what verify found; its JSON form is what verify --json prints.
+type Verification struct {
+	Identical bool     `json:"identical"` // every frozen tensor has its bytes unchanged
+	Changed   []string `json:"changed"`   // frozen tensors that are not as they were, or are gone
+	Added     []string `json:"added"`     // weights that the base does not have
+	Frozen    int      `json:"frozen"`    // frozen tensors compared
+
+	Thawed  []string `json:"thawed"`  // tensors that the plan let change and that did
+	Removed []string `json:"removed"` // weights of the base that a new head replaced
+}
+
+// Verify compares a tuned file with its base: every tensor that the plan calls frozen must have the
+// bytes it had. Without a plan file the tuned file's own record is used. It errors when a file cannot
+// be read, and when the plan was made for another model.
+func Verify(base, tunedFile, planFile string) (*Verification, error) {
+	b, err := onnx.Open(base)
+	if err != nil {
+		return nil, err
+	}
+	t, err := onnx.Open(tunedFile)
+	if err != nil {
+		return nil, err
+	}
+	var plan *freeze.Plan
+	if planFile != "" {
+		raw, err := os.ReadFile(planFile)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(raw, &plan); err != nil || len(plan.Params) == 0 {
+			return nil, fmt.Errorf("%s: not a plan: give the plan.json of a run", planFile)
+		}
+	} else {
+		r, err := ReadRecord(t.Metadata)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w; name its plan with --plan", tunedFile, err)
+		}
+		plan = r.Plan
+	}
+	if plan.Model != b.Digest() {
+		return nil, fmt.Errorf("the plan was made for another model than %s (sha256 %.12s, here %.12s)", base, plan.Model, b.Digest())
+	}
+	return compare(b, t, plan), nil
+}
+
+func compare(base, t *onnx.Model, plan *freeze.Plan) *Verification {
+	v := &Verification{Changed: []string{}, Added: []string{}, Thawed: []string{}, Removed: []string{}}
+	theirs := map[string]*tensor.Tensor{}
+	for _, p := range t.Params {
+		theirs[p.Name] = p.Tensor
+	}
+	known := map[string]bool{}
+	for _, e := range plan.Params {
+		known[e.Name] = true
+	}
+	for _, p := range base.Params {
+		was, is := p.Tensor, theirs[p.Name]
+		e := plan.Of(p.Name)
+		switch {
+		case is == nil && !known[p.Name]: // not part of the plan: it belonged to the replaced head
+			v.Removed = append(v.Removed, p.Name)
+		case is == nil:
+			v.Changed = append(v.Changed, p.Name)
+		case e.State == freeze.Frozen || e.State == freeze.Partly:
+			v.Frozen++
+			if !sameFrozen(was, is, e) {
+				v.Changed = append(v.Changed, p.Name)
+			}
+			if e.State == freeze.Partly && string(was.Bytes) != string(is.Bytes) {
+				v.Thawed = append(v.Thawed, p.Name)
+			}
+		case string(was.Bytes) != string(is.Bytes):
+			v.Thawed = append(v.Thawed, p.Name)
+		}
+		delete(theirs, p.Name)
+	}
+	for _, p := range t.Params {
+		if theirs[p.Name] != nil {
+			v.Added = append(v.Added, p.Name)
+		}
+	}
+	slices.Sort(v.Changed)
+	v.Identical = len(v.Changed) == 0
+	return v
+}
+
+// sameFrozen compares the elements of a tensor that do not train.
+func sameFrozen(a, b *tensor.Tensor, e freeze.Entry) bool {
+	if a.DType != b.DType || !a.Shape.Equal(b.Shape) {
+		return false
+	}
+	mask := e.ElementMask(a.Shape)
+	if mask == nil {
+		return string(a.Bytes) == string(b.Bytes)
+	}
+	size := a.DType.Size()
+	for i, trains := range mask {
+		if trains == 0 && string(a.Bytes[i*size:(i+1)*size]) != string(b.Bytes[i*size:(i+1)*size]) {
+			return false
+		}
+	}
+	return true
+}
