@@ -7,10 +7,20 @@ import features "golang.org/x/sys/cpu"
 // levels lists the sets of kernels that this processor has, plainest first.
 func levels() []level {
 	ls := []level{genericLevel}
-	if x := &features.X86; x.HasAVX512F && x.HasAVX512VL && x.HasAVX512BW && x.HasAVX512DQ && x.HasBMI2 {
+	x := &features.X86
+	if x.HasAVX2 && x.HasFMA && x.HasBMI2 {
+		ls = append(ls, avx2Level)
+	}
+	if x.HasAVX512F && x.HasAVX512VL && x.HasAVX512BW && x.HasAVX512DQ && x.HasBMI2 {
 		ls = append(ls, avx512Level)
 	}
 	return ls
+}
+
+var avx2Level = level{
+	name: "avx2", mr: 6, nr: 16, tile: tileAVX2,
+	depthwise: depthwiseAVX2, depthwiseGrad: depthwiseGradAVX2, transpose: transposeGo,
+	peak: peakAVX2, peakFLOPs: 2 * 12 * 8,
 }
 
 var avx512Level = level{

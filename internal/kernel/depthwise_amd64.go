@@ -4,7 +4,7 @@ package kernel
 
 import "unsafe"
 
-// depthwisesAVX512 and depthwiseGradsAVX512 hold the kernels by number of pixels, counted from 1.
+// The kernels by number of pixels, counted from 1.
 var depthwisesAVX512 = [maxRows]func(t *byte, n int){
 	depthwiseAVX512m1,
 	depthwiseAVX512m2,
@@ -45,4 +45,46 @@ func depthwiseAVX512(t *dwTile, m, n int) {
 
 func depthwiseGradAVX512(t *dwGradTile, m, n int) {
 	depthwiseGradsAVX512[m-1]((*byte)(unsafe.Pointer(t)), n)
+}
+
+var depthwisesAVX2 = [maxRows]func(t *byte, n int){
+	depthwiseAVX2m1,
+	depthwiseAVX2m2,
+	depthwiseAVX2m3,
+	depthwiseAVX2m4,
+	depthwiseAVX2m5,
+	depthwiseAVX2m6,
+	depthwiseAVX2m7,
+	depthwiseAVX2m8,
+	depthwiseAVX2m9,
+	depthwiseAVX2m10,
+	depthwiseAVX2m11,
+	depthwiseAVX2m12,
+	depthwiseAVX2m13,
+	depthwiseAVX2m14,
+}
+
+var depthwiseGradsAVX2 = [maxRows]func(t *byte, n int){
+	depthwiseGradAVX2m1,
+	depthwiseGradAVX2m2,
+	depthwiseGradAVX2m3,
+	depthwiseGradAVX2m4,
+	depthwiseGradAVX2m5,
+	depthwiseGradAVX2m6,
+	depthwiseGradAVX2m7,
+	depthwiseGradAVX2m8,
+	depthwiseGradAVX2m9,
+	depthwiseGradAVX2m10,
+	depthwiseGradAVX2m11,
+	depthwiseGradAVX2m12,
+	depthwiseGradAVX2m13,
+	depthwiseGradAVX2m14,
+}
+
+func depthwiseAVX2(t *dwTile, m, n int) {
+	depthwisesAVX2[m-1]((*byte)(unsafe.Pointer(t)), n)
+}
+
+func depthwiseGradAVX2(t *dwGradTile, m, n int) {
+	depthwiseGradsAVX2[m-1]((*byte)(unsafe.Pointer(t)), n)
 }

@@ -3160,3 +3160,5923 @@ summed:
 	JG   vector
 	VZEROUPPER
 	RET
+
+DATA depthwiseTail<>+0(SB)/4, $0xffffffff
+DATA depthwiseTail<>+4(SB)/4, $0xffffffff
+DATA depthwiseTail<>+8(SB)/4, $0xffffffff
+DATA depthwiseTail<>+12(SB)/4, $0xffffffff
+DATA depthwiseTail<>+16(SB)/4, $0xffffffff
+DATA depthwiseTail<>+20(SB)/4, $0xffffffff
+DATA depthwiseTail<>+24(SB)/4, $0xffffffff
+DATA depthwiseTail<>+28(SB)/4, $0xffffffff
+DATA depthwiseTail<>+32(SB)/4, $0x00000000
+DATA depthwiseTail<>+36(SB)/4, $0x00000000
+DATA depthwiseTail<>+40(SB)/4, $0x00000000
+DATA depthwiseTail<>+44(SB)/4, $0x00000000
+DATA depthwiseTail<>+48(SB)/4, $0x00000000
+DATA depthwiseTail<>+52(SB)/4, $0x00000000
+DATA depthwiseTail<>+56(SB)/4, $0x00000000
+DATA depthwiseTail<>+60(SB)/4, $0x00000000
+GLOBL depthwiseTail<>(SB), RODATA|NOPTR, $64
+
+// func depthwiseAVX2m1(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m1(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Y0, (R8)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m1(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m1(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS (R8), Y0
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m2(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m2(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m2(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m2(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m3(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m3(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	VFMADD231PS (R8)(R11*2), Y14, Y2
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS (R8)(R11*2), Y15
+	VADDPS  Y15, Y2, Y2
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	VMOVUPS Y2, (R8)(R11*2)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y2
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*2), Y15, Y15
+	VADDPS     Y15, Y2, Y2
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+	VMASKMOVPS Y2, Y14, (R8)(R11*2)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m3(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m3(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	VMOVUPS (R8)(R11*2), Y2
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VFMADD231PS (R8)(R11*2), Y2, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	VMOVUPS    (DX), Y2
+	VMASKMOVPS (R8)(R11*2), Y2, Y2
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y2, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m4(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m4(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	VFMADD231PS (R8)(R11*2), Y14, Y2
+	VFMADD231PS (R8)(R12*1), Y14, Y3
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS (R8)(R11*2), Y15
+	VADDPS  Y15, Y2, Y2
+	VMOVUPS (R8)(R12*1), Y15
+	VADDPS  Y15, Y3, Y3
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	VMOVUPS Y2, (R8)(R11*2)
+	VMOVUPS Y3, (R8)(R12*1)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y2
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*2), Y15, Y15
+	VADDPS     Y15, Y2, Y2
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R12*1), Y15, Y15
+	VADDPS     Y15, Y3, Y3
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+	VMASKMOVPS Y2, Y14, (R8)(R11*2)
+	VMASKMOVPS Y3, Y14, (R8)(R12*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m4(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m4(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	VMOVUPS (R8)(R11*2), Y2
+	VMOVUPS (R8)(R12*1), Y3
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VFMADD231PS (R8)(R11*2), Y2, Y14
+	VFMADD231PS (R8)(R12*1), Y3, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	VMOVUPS    (DX), Y2
+	VMASKMOVPS (R8)(R11*2), Y2, Y2
+	VMOVUPS    (DX), Y3
+	VMASKMOVPS (R8)(R12*1), Y3, Y3
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y2, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y3, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m5(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m5(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	VFMADD231PS (R8)(R11*2), Y14, Y2
+	VFMADD231PS (R8)(R12*1), Y14, Y3
+	VFMADD231PS (R8)(R11*4), Y14, Y4
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS (R8)(R11*2), Y15
+	VADDPS  Y15, Y2, Y2
+	VMOVUPS (R8)(R12*1), Y15
+	VADDPS  Y15, Y3, Y3
+	VMOVUPS (R8)(R11*4), Y15
+	VADDPS  Y15, Y4, Y4
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	VMOVUPS Y2, (R8)(R11*2)
+	VMOVUPS Y3, (R8)(R12*1)
+	VMOVUPS Y4, (R8)(R11*4)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y2
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*2), Y15, Y15
+	VADDPS     Y15, Y2, Y2
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R12*1), Y15, Y15
+	VADDPS     Y15, Y3, Y3
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*4), Y15, Y15
+	VADDPS     Y15, Y4, Y4
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+	VMASKMOVPS Y2, Y14, (R8)(R11*2)
+	VMASKMOVPS Y3, Y14, (R8)(R12*1)
+	VMASKMOVPS Y4, Y14, (R8)(R11*4)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m5(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m5(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	VMOVUPS (R8)(R11*2), Y2
+	VMOVUPS (R8)(R12*1), Y3
+	VMOVUPS (R8)(R11*4), Y4
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VFMADD231PS (R8)(R11*2), Y2, Y14
+	VFMADD231PS (R8)(R12*1), Y3, Y14
+	VFMADD231PS (R8)(R11*4), Y4, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	VMOVUPS    (DX), Y2
+	VMASKMOVPS (R8)(R11*2), Y2, Y2
+	VMOVUPS    (DX), Y3
+	VMASKMOVPS (R8)(R12*1), Y3, Y3
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS (R8)(R11*4), Y4, Y4
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y2, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y3, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y4, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m6(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m6(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	VFMADD231PS (R8)(R11*2), Y14, Y2
+	VFMADD231PS (R8)(R12*1), Y14, Y3
+	VFMADD231PS (R8)(R11*4), Y14, Y4
+	VFMADD231PS (R9), Y14, Y5
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS (R8)(R11*2), Y15
+	VADDPS  Y15, Y2, Y2
+	VMOVUPS (R8)(R12*1), Y15
+	VADDPS  Y15, Y3, Y3
+	VMOVUPS (R8)(R11*4), Y15
+	VADDPS  Y15, Y4, Y4
+	VMOVUPS (R9), Y15
+	VADDPS  Y15, Y5, Y5
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	VMOVUPS Y2, (R8)(R11*2)
+	VMOVUPS Y3, (R8)(R12*1)
+	VMOVUPS Y4, (R8)(R11*4)
+	VMOVUPS Y5, (R9)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y2
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*2), Y15, Y15
+	VADDPS     Y15, Y2, Y2
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R12*1), Y15, Y15
+	VADDPS     Y15, Y3, Y3
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*4), Y15, Y15
+	VADDPS     Y15, Y4, Y4
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9), Y15, Y15
+	VADDPS     Y15, Y5, Y5
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+	VMASKMOVPS Y2, Y14, (R8)(R11*2)
+	VMASKMOVPS Y3, Y14, (R8)(R12*1)
+	VMASKMOVPS Y4, Y14, (R8)(R11*4)
+	VMASKMOVPS Y5, Y14, (R9)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m6(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m6(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	VMOVUPS (R8)(R11*2), Y2
+	VMOVUPS (R8)(R12*1), Y3
+	VMOVUPS (R8)(R11*4), Y4
+	VMOVUPS (R9), Y5
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VFMADD231PS (R8)(R11*2), Y2, Y14
+	VFMADD231PS (R8)(R12*1), Y3, Y14
+	VFMADD231PS (R8)(R11*4), Y4, Y14
+	VFMADD231PS (R9), Y5, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	VMOVUPS    (DX), Y2
+	VMASKMOVPS (R8)(R11*2), Y2, Y2
+	VMOVUPS    (DX), Y3
+	VMASKMOVPS (R8)(R12*1), Y3, Y3
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS (R8)(R11*4), Y4, Y4
+	VMOVUPS    (DX), Y5
+	VMASKMOVPS (R9), Y5, Y5
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y2, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y3, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y4, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y5, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m7(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m7(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	VFMADD231PS (R8)(R11*2), Y14, Y2
+	VFMADD231PS (R8)(R12*1), Y14, Y3
+	VFMADD231PS (R8)(R11*4), Y14, Y4
+	VFMADD231PS (R9), Y14, Y5
+	VFMADD231PS (R9)(R11*1), Y14, Y6
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS (R8)(R11*2), Y15
+	VADDPS  Y15, Y2, Y2
+	VMOVUPS (R8)(R12*1), Y15
+	VADDPS  Y15, Y3, Y3
+	VMOVUPS (R8)(R11*4), Y15
+	VADDPS  Y15, Y4, Y4
+	VMOVUPS (R9), Y15
+	VADDPS  Y15, Y5, Y5
+	VMOVUPS (R9)(R11*1), Y15
+	VADDPS  Y15, Y6, Y6
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	VMOVUPS Y2, (R8)(R11*2)
+	VMOVUPS Y3, (R8)(R12*1)
+	VMOVUPS Y4, (R8)(R11*4)
+	VMOVUPS Y5, (R9)
+	VMOVUPS Y6, (R9)(R11*1)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y2
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y6
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*2), Y15, Y15
+	VADDPS     Y15, Y2, Y2
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R12*1), Y15, Y15
+	VADDPS     Y15, Y3, Y3
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*4), Y15, Y15
+	VADDPS     Y15, Y4, Y4
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9), Y15, Y15
+	VADDPS     Y15, Y5, Y5
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*1), Y15, Y15
+	VADDPS     Y15, Y6, Y6
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+	VMASKMOVPS Y2, Y14, (R8)(R11*2)
+	VMASKMOVPS Y3, Y14, (R8)(R12*1)
+	VMASKMOVPS Y4, Y14, (R8)(R11*4)
+	VMASKMOVPS Y5, Y14, (R9)
+	VMASKMOVPS Y6, Y14, (R9)(R11*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m7(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m7(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	VMOVUPS (R8)(R11*2), Y2
+	VMOVUPS (R8)(R12*1), Y3
+	VMOVUPS (R8)(R11*4), Y4
+	VMOVUPS (R9), Y5
+	VMOVUPS (R9)(R11*1), Y6
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VFMADD231PS (R8)(R11*2), Y2, Y14
+	VFMADD231PS (R8)(R12*1), Y3, Y14
+	VFMADD231PS (R8)(R11*4), Y4, Y14
+	VFMADD231PS (R9), Y5, Y14
+	VFMADD231PS (R9)(R11*1), Y6, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	VMOVUPS    (DX), Y2
+	VMASKMOVPS (R8)(R11*2), Y2, Y2
+	VMOVUPS    (DX), Y3
+	VMASKMOVPS (R8)(R12*1), Y3, Y3
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS (R8)(R11*4), Y4, Y4
+	VMOVUPS    (DX), Y5
+	VMASKMOVPS (R9), Y5, Y5
+	VMOVUPS    (DX), Y6
+	VMASKMOVPS (R9)(R11*1), Y6, Y6
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y2, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y3, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y4, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y5, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y6, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m8(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m8(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	VFMADD231PS (R8)(R11*2), Y14, Y2
+	VFMADD231PS (R8)(R12*1), Y14, Y3
+	VFMADD231PS (R8)(R11*4), Y14, Y4
+	VFMADD231PS (R9), Y14, Y5
+	VFMADD231PS (R9)(R11*1), Y14, Y6
+	VFMADD231PS (R9)(R11*2), Y14, Y7
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS (R8)(R11*2), Y15
+	VADDPS  Y15, Y2, Y2
+	VMOVUPS (R8)(R12*1), Y15
+	VADDPS  Y15, Y3, Y3
+	VMOVUPS (R8)(R11*4), Y15
+	VADDPS  Y15, Y4, Y4
+	VMOVUPS (R9), Y15
+	VADDPS  Y15, Y5, Y5
+	VMOVUPS (R9)(R11*1), Y15
+	VADDPS  Y15, Y6, Y6
+	VMOVUPS (R9)(R11*2), Y15
+	VADDPS  Y15, Y7, Y7
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	VMOVUPS Y2, (R8)(R11*2)
+	VMOVUPS Y3, (R8)(R12*1)
+	VMOVUPS Y4, (R8)(R11*4)
+	VMOVUPS Y5, (R9)
+	VMOVUPS Y6, (R9)(R11*1)
+	VMOVUPS Y7, (R9)(R11*2)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y7
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y2
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y6
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y7
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*2), Y15, Y15
+	VADDPS     Y15, Y2, Y2
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R12*1), Y15, Y15
+	VADDPS     Y15, Y3, Y3
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*4), Y15, Y15
+	VADDPS     Y15, Y4, Y4
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9), Y15, Y15
+	VADDPS     Y15, Y5, Y5
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*1), Y15, Y15
+	VADDPS     Y15, Y6, Y6
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*2), Y15, Y15
+	VADDPS     Y15, Y7, Y7
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+	VMASKMOVPS Y2, Y14, (R8)(R11*2)
+	VMASKMOVPS Y3, Y14, (R8)(R12*1)
+	VMASKMOVPS Y4, Y14, (R8)(R11*4)
+	VMASKMOVPS Y5, Y14, (R9)
+	VMASKMOVPS Y6, Y14, (R9)(R11*1)
+	VMASKMOVPS Y7, Y14, (R9)(R11*2)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m8(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m8(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	VMOVUPS (R8)(R11*2), Y2
+	VMOVUPS (R8)(R12*1), Y3
+	VMOVUPS (R8)(R11*4), Y4
+	VMOVUPS (R9), Y5
+	VMOVUPS (R9)(R11*1), Y6
+	VMOVUPS (R9)(R11*2), Y7
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VFMADD231PS (R8)(R11*2), Y2, Y14
+	VFMADD231PS (R8)(R12*1), Y3, Y14
+	VFMADD231PS (R8)(R11*4), Y4, Y14
+	VFMADD231PS (R9), Y5, Y14
+	VFMADD231PS (R9)(R11*1), Y6, Y14
+	VFMADD231PS (R9)(R11*2), Y7, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	VMOVUPS    (DX), Y2
+	VMASKMOVPS (R8)(R11*2), Y2, Y2
+	VMOVUPS    (DX), Y3
+	VMASKMOVPS (R8)(R12*1), Y3, Y3
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS (R8)(R11*4), Y4, Y4
+	VMOVUPS    (DX), Y5
+	VMASKMOVPS (R9), Y5, Y5
+	VMOVUPS    (DX), Y6
+	VMASKMOVPS (R9)(R11*1), Y6, Y6
+	VMOVUPS    (DX), Y7
+	VMASKMOVPS (R9)(R11*2), Y7, Y7
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y2, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y3, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y4, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y5, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y6, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y7, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m9(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m9(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y8
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	VFMADD231PS (R8)(R11*2), Y14, Y2
+	VFMADD231PS (R8)(R12*1), Y14, Y3
+	VFMADD231PS (R8)(R11*4), Y14, Y4
+	VFMADD231PS (R9), Y14, Y5
+	VFMADD231PS (R9)(R11*1), Y14, Y6
+	VFMADD231PS (R9)(R11*2), Y14, Y7
+	VFMADD231PS (R9)(R12*1), Y14, Y8
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS (R8)(R11*2), Y15
+	VADDPS  Y15, Y2, Y2
+	VMOVUPS (R8)(R12*1), Y15
+	VADDPS  Y15, Y3, Y3
+	VMOVUPS (R8)(R11*4), Y15
+	VADDPS  Y15, Y4, Y4
+	VMOVUPS (R9), Y15
+	VADDPS  Y15, Y5, Y5
+	VMOVUPS (R9)(R11*1), Y15
+	VADDPS  Y15, Y6, Y6
+	VMOVUPS (R9)(R11*2), Y15
+	VADDPS  Y15, Y7, Y7
+	VMOVUPS (R9)(R12*1), Y15
+	VADDPS  Y15, Y8, Y8
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	VMOVUPS Y2, (R8)(R11*2)
+	VMOVUPS Y3, (R8)(R12*1)
+	VMOVUPS Y4, (R8)(R11*4)
+	VMOVUPS Y5, (R9)
+	VMOVUPS Y6, (R9)(R11*1)
+	VMOVUPS Y7, (R9)(R11*2)
+	VMOVUPS Y8, (R9)(R12*1)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y7
+	VMOVAPS    Y0, Y8
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y2
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y6
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y7
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y8
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*2), Y15, Y15
+	VADDPS     Y15, Y2, Y2
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R12*1), Y15, Y15
+	VADDPS     Y15, Y3, Y3
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*4), Y15, Y15
+	VADDPS     Y15, Y4, Y4
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9), Y15, Y15
+	VADDPS     Y15, Y5, Y5
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*1), Y15, Y15
+	VADDPS     Y15, Y6, Y6
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*2), Y15, Y15
+	VADDPS     Y15, Y7, Y7
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R12*1), Y15, Y15
+	VADDPS     Y15, Y8, Y8
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+	VMASKMOVPS Y2, Y14, (R8)(R11*2)
+	VMASKMOVPS Y3, Y14, (R8)(R12*1)
+	VMASKMOVPS Y4, Y14, (R8)(R11*4)
+	VMASKMOVPS Y5, Y14, (R9)
+	VMASKMOVPS Y6, Y14, (R9)(R11*1)
+	VMASKMOVPS Y7, Y14, (R9)(R11*2)
+	VMASKMOVPS Y8, Y14, (R9)(R12*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m9(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m9(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	VMOVUPS (R8)(R11*2), Y2
+	VMOVUPS (R8)(R12*1), Y3
+	VMOVUPS (R8)(R11*4), Y4
+	VMOVUPS (R9), Y5
+	VMOVUPS (R9)(R11*1), Y6
+	VMOVUPS (R9)(R11*2), Y7
+	VMOVUPS (R9)(R12*1), Y8
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VFMADD231PS (R8)(R11*2), Y2, Y14
+	VFMADD231PS (R8)(R12*1), Y3, Y14
+	VFMADD231PS (R8)(R11*4), Y4, Y14
+	VFMADD231PS (R9), Y5, Y14
+	VFMADD231PS (R9)(R11*1), Y6, Y14
+	VFMADD231PS (R9)(R11*2), Y7, Y14
+	VFMADD231PS (R9)(R12*1), Y8, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	VMOVUPS    (DX), Y2
+	VMASKMOVPS (R8)(R11*2), Y2, Y2
+	VMOVUPS    (DX), Y3
+	VMASKMOVPS (R8)(R12*1), Y3, Y3
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS (R8)(R11*4), Y4, Y4
+	VMOVUPS    (DX), Y5
+	VMASKMOVPS (R9), Y5, Y5
+	VMOVUPS    (DX), Y6
+	VMASKMOVPS (R9)(R11*1), Y6, Y6
+	VMOVUPS    (DX), Y7
+	VMASKMOVPS (R9)(R11*2), Y7, Y7
+	VMOVUPS    (DX), Y8
+	VMASKMOVPS (R9)(R12*1), Y8, Y8
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y2, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y3, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y4, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y5, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y6, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y7, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y8, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m10(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m10(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y8
+	VMOVAPS Y0, Y9
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	VFMADD231PS (R8)(R11*2), Y14, Y2
+	VFMADD231PS (R8)(R12*1), Y14, Y3
+	VFMADD231PS (R8)(R11*4), Y14, Y4
+	VFMADD231PS (R9), Y14, Y5
+	VFMADD231PS (R9)(R11*1), Y14, Y6
+	VFMADD231PS (R9)(R11*2), Y14, Y7
+	VFMADD231PS (R9)(R12*1), Y14, Y8
+	VFMADD231PS (R9)(R11*4), Y14, Y9
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS (R8)(R11*2), Y15
+	VADDPS  Y15, Y2, Y2
+	VMOVUPS (R8)(R12*1), Y15
+	VADDPS  Y15, Y3, Y3
+	VMOVUPS (R8)(R11*4), Y15
+	VADDPS  Y15, Y4, Y4
+	VMOVUPS (R9), Y15
+	VADDPS  Y15, Y5, Y5
+	VMOVUPS (R9)(R11*1), Y15
+	VADDPS  Y15, Y6, Y6
+	VMOVUPS (R9)(R11*2), Y15
+	VADDPS  Y15, Y7, Y7
+	VMOVUPS (R9)(R12*1), Y15
+	VADDPS  Y15, Y8, Y8
+	VMOVUPS (R9)(R11*4), Y15
+	VADDPS  Y15, Y9, Y9
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMINPS       Y9, Y15, Y9
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	VMOVUPS Y2, (R8)(R11*2)
+	VMOVUPS Y3, (R8)(R12*1)
+	VMOVUPS Y4, (R8)(R11*4)
+	VMOVUPS Y5, (R9)
+	VMOVUPS Y6, (R9)(R11*1)
+	VMOVUPS Y7, (R9)(R11*2)
+	VMOVUPS Y8, (R9)(R12*1)
+	VMOVUPS Y9, (R9)(R11*4)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y7
+	VMOVAPS    Y0, Y8
+	VMOVAPS    Y0, Y9
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y2
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y6
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y7
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y9
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*2), Y15, Y15
+	VADDPS     Y15, Y2, Y2
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R12*1), Y15, Y15
+	VADDPS     Y15, Y3, Y3
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*4), Y15, Y15
+	VADDPS     Y15, Y4, Y4
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9), Y15, Y15
+	VADDPS     Y15, Y5, Y5
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*1), Y15, Y15
+	VADDPS     Y15, Y6, Y6
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*2), Y15, Y15
+	VADDPS     Y15, Y7, Y7
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R12*1), Y15, Y15
+	VADDPS     Y15, Y8, Y8
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*4), Y15, Y15
+	VADDPS     Y15, Y9, Y9
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMINPS       Y9, Y15, Y9
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+	VMASKMOVPS Y2, Y14, (R8)(R11*2)
+	VMASKMOVPS Y3, Y14, (R8)(R12*1)
+	VMASKMOVPS Y4, Y14, (R8)(R11*4)
+	VMASKMOVPS Y5, Y14, (R9)
+	VMASKMOVPS Y6, Y14, (R9)(R11*1)
+	VMASKMOVPS Y7, Y14, (R9)(R11*2)
+	VMASKMOVPS Y8, Y14, (R9)(R12*1)
+	VMASKMOVPS Y9, Y14, (R9)(R11*4)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m10(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m10(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	VMOVUPS (R8)(R11*2), Y2
+	VMOVUPS (R8)(R12*1), Y3
+	VMOVUPS (R8)(R11*4), Y4
+	VMOVUPS (R9), Y5
+	VMOVUPS (R9)(R11*1), Y6
+	VMOVUPS (R9)(R11*2), Y7
+	VMOVUPS (R9)(R12*1), Y8
+	VMOVUPS (R9)(R11*4), Y9
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VFMADD231PS (R8)(R11*2), Y2, Y14
+	VFMADD231PS (R8)(R12*1), Y3, Y14
+	VFMADD231PS (R8)(R11*4), Y4, Y14
+	VFMADD231PS (R9), Y5, Y14
+	VFMADD231PS (R9)(R11*1), Y6, Y14
+	VFMADD231PS (R9)(R11*2), Y7, Y14
+	VFMADD231PS (R9)(R12*1), Y8, Y14
+	VFMADD231PS (R9)(R11*4), Y9, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	VMOVUPS    (DX), Y2
+	VMASKMOVPS (R8)(R11*2), Y2, Y2
+	VMOVUPS    (DX), Y3
+	VMASKMOVPS (R8)(R12*1), Y3, Y3
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS (R8)(R11*4), Y4, Y4
+	VMOVUPS    (DX), Y5
+	VMASKMOVPS (R9), Y5, Y5
+	VMOVUPS    (DX), Y6
+	VMASKMOVPS (R9)(R11*1), Y6, Y6
+	VMOVUPS    (DX), Y7
+	VMASKMOVPS (R9)(R11*2), Y7, Y7
+	VMOVUPS    (DX), Y8
+	VMASKMOVPS (R9)(R12*1), Y8, Y8
+	VMOVUPS    (DX), Y9
+	VMASKMOVPS (R9)(R11*4), Y9, Y9
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y2, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y3, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y4, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y5, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y6, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y7, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y8, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y9, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m11(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m11(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y8
+	VMOVAPS Y0, Y9
+	VMOVAPS Y0, Y10
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	VFMADD231PS (R8)(R11*2), Y14, Y2
+	VFMADD231PS (R8)(R12*1), Y14, Y3
+	VFMADD231PS (R8)(R11*4), Y14, Y4
+	VFMADD231PS (R9), Y14, Y5
+	VFMADD231PS (R9)(R11*1), Y14, Y6
+	VFMADD231PS (R9)(R11*2), Y14, Y7
+	VFMADD231PS (R9)(R12*1), Y14, Y8
+	VFMADD231PS (R9)(R11*4), Y14, Y9
+	VFMADD231PS (R10), Y14, Y10
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS (R8)(R11*2), Y15
+	VADDPS  Y15, Y2, Y2
+	VMOVUPS (R8)(R12*1), Y15
+	VADDPS  Y15, Y3, Y3
+	VMOVUPS (R8)(R11*4), Y15
+	VADDPS  Y15, Y4, Y4
+	VMOVUPS (R9), Y15
+	VADDPS  Y15, Y5, Y5
+	VMOVUPS (R9)(R11*1), Y15
+	VADDPS  Y15, Y6, Y6
+	VMOVUPS (R9)(R11*2), Y15
+	VADDPS  Y15, Y7, Y7
+	VMOVUPS (R9)(R12*1), Y15
+	VADDPS  Y15, Y8, Y8
+	VMOVUPS (R9)(R11*4), Y15
+	VADDPS  Y15, Y9, Y9
+	VMOVUPS (R10), Y15
+	VADDPS  Y15, Y10, Y10
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMINPS       Y9, Y15, Y9
+	VMAXPS       Y10, Y14, Y10
+	VMINPS       Y10, Y15, Y10
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	VMOVUPS Y2, (R8)(R11*2)
+	VMOVUPS Y3, (R8)(R12*1)
+	VMOVUPS Y4, (R8)(R11*4)
+	VMOVUPS Y5, (R9)
+	VMOVUPS Y6, (R9)(R11*1)
+	VMOVUPS Y7, (R9)(R11*2)
+	VMOVUPS Y8, (R9)(R12*1)
+	VMOVUPS Y9, (R9)(R11*4)
+	VMOVUPS Y10, (R10)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y7
+	VMOVAPS    Y0, Y8
+	VMOVAPS    Y0, Y9
+	VMOVAPS    Y0, Y10
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y2
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y6
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y7
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10), Y15, Y15
+	VFMADD231PS Y15, Y14, Y10
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	LEAQ       (R9)(R11*4), R10
+	ADDQ       R11, R10
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*2), Y15, Y15
+	VADDPS     Y15, Y2, Y2
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R12*1), Y15, Y15
+	VADDPS     Y15, Y3, Y3
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*4), Y15, Y15
+	VADDPS     Y15, Y4, Y4
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9), Y15, Y15
+	VADDPS     Y15, Y5, Y5
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*1), Y15, Y15
+	VADDPS     Y15, Y6, Y6
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*2), Y15, Y15
+	VADDPS     Y15, Y7, Y7
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R12*1), Y15, Y15
+	VADDPS     Y15, Y8, Y8
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*4), Y15, Y15
+	VADDPS     Y15, Y9, Y9
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R10), Y15, Y15
+	VADDPS     Y15, Y10, Y10
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMINPS       Y9, Y15, Y9
+	VMAXPS       Y10, Y14, Y10
+	VMINPS       Y10, Y15, Y10
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	LEAQ       (R9)(R11*4), R10
+	ADDQ       R11, R10
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+	VMASKMOVPS Y2, Y14, (R8)(R11*2)
+	VMASKMOVPS Y3, Y14, (R8)(R12*1)
+	VMASKMOVPS Y4, Y14, (R8)(R11*4)
+	VMASKMOVPS Y5, Y14, (R9)
+	VMASKMOVPS Y6, Y14, (R9)(R11*1)
+	VMASKMOVPS Y7, Y14, (R9)(R11*2)
+	VMASKMOVPS Y8, Y14, (R9)(R12*1)
+	VMASKMOVPS Y9, Y14, (R9)(R11*4)
+	VMASKMOVPS Y10, Y14, (R10)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m11(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m11(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	VMOVUPS (R8)(R11*2), Y2
+	VMOVUPS (R8)(R12*1), Y3
+	VMOVUPS (R8)(R11*4), Y4
+	VMOVUPS (R9), Y5
+	VMOVUPS (R9)(R11*1), Y6
+	VMOVUPS (R9)(R11*2), Y7
+	VMOVUPS (R9)(R12*1), Y8
+	VMOVUPS (R9)(R11*4), Y9
+	VMOVUPS (R10), Y10
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VFMADD231PS (R8)(R11*2), Y2, Y14
+	VFMADD231PS (R8)(R12*1), Y3, Y14
+	VFMADD231PS (R8)(R11*4), Y4, Y14
+	VFMADD231PS (R9), Y5, Y14
+	VFMADD231PS (R9)(R11*1), Y6, Y14
+	VFMADD231PS (R9)(R11*2), Y7, Y14
+	VFMADD231PS (R9)(R12*1), Y8, Y14
+	VFMADD231PS (R9)(R11*4), Y9, Y14
+	VFMADD231PS (R10), Y10, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	LEAQ       (R9)(R11*4), R10
+	ADDQ       R11, R10
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	VMOVUPS    (DX), Y2
+	VMASKMOVPS (R8)(R11*2), Y2, Y2
+	VMOVUPS    (DX), Y3
+	VMASKMOVPS (R8)(R12*1), Y3, Y3
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS (R8)(R11*4), Y4, Y4
+	VMOVUPS    (DX), Y5
+	VMASKMOVPS (R9), Y5, Y5
+	VMOVUPS    (DX), Y6
+	VMASKMOVPS (R9)(R11*1), Y6, Y6
+	VMOVUPS    (DX), Y7
+	VMASKMOVPS (R9)(R11*2), Y7, Y7
+	VMOVUPS    (DX), Y8
+	VMASKMOVPS (R9)(R12*1), Y8, Y8
+	VMOVUPS    (DX), Y9
+	VMASKMOVPS (R9)(R11*4), Y9, Y9
+	VMOVUPS    (DX), Y10
+	VMASKMOVPS (R10), Y10, Y10
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y2, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y3, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y4, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y5, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y6, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y7, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y8, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y9, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10), Y15, Y15
+	VFMADD231PS Y15, Y10, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m12(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m12(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y8
+	VMOVAPS Y0, Y9
+	VMOVAPS Y0, Y10
+	VMOVAPS Y0, Y11
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	VFMADD231PS (R8)(R11*2), Y14, Y2
+	VFMADD231PS (R8)(R12*1), Y14, Y3
+	VFMADD231PS (R8)(R11*4), Y14, Y4
+	VFMADD231PS (R9), Y14, Y5
+	VFMADD231PS (R9)(R11*1), Y14, Y6
+	VFMADD231PS (R9)(R11*2), Y14, Y7
+	VFMADD231PS (R9)(R12*1), Y14, Y8
+	VFMADD231PS (R9)(R11*4), Y14, Y9
+	VFMADD231PS (R10), Y14, Y10
+	VFMADD231PS (R10)(R11*1), Y14, Y11
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS (R8)(R11*2), Y15
+	VADDPS  Y15, Y2, Y2
+	VMOVUPS (R8)(R12*1), Y15
+	VADDPS  Y15, Y3, Y3
+	VMOVUPS (R8)(R11*4), Y15
+	VADDPS  Y15, Y4, Y4
+	VMOVUPS (R9), Y15
+	VADDPS  Y15, Y5, Y5
+	VMOVUPS (R9)(R11*1), Y15
+	VADDPS  Y15, Y6, Y6
+	VMOVUPS (R9)(R11*2), Y15
+	VADDPS  Y15, Y7, Y7
+	VMOVUPS (R9)(R12*1), Y15
+	VADDPS  Y15, Y8, Y8
+	VMOVUPS (R9)(R11*4), Y15
+	VADDPS  Y15, Y9, Y9
+	VMOVUPS (R10), Y15
+	VADDPS  Y15, Y10, Y10
+	VMOVUPS (R10)(R11*1), Y15
+	VADDPS  Y15, Y11, Y11
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMINPS       Y9, Y15, Y9
+	VMAXPS       Y10, Y14, Y10
+	VMINPS       Y10, Y15, Y10
+	VMAXPS       Y11, Y14, Y11
+	VMINPS       Y11, Y15, Y11
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	VMOVUPS Y2, (R8)(R11*2)
+	VMOVUPS Y3, (R8)(R12*1)
+	VMOVUPS Y4, (R8)(R11*4)
+	VMOVUPS Y5, (R9)
+	VMOVUPS Y6, (R9)(R11*1)
+	VMOVUPS Y7, (R9)(R11*2)
+	VMOVUPS Y8, (R9)(R12*1)
+	VMOVUPS Y9, (R9)(R11*4)
+	VMOVUPS Y10, (R10)
+	VMOVUPS Y11, (R10)(R11*1)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y7
+	VMOVAPS    Y0, Y8
+	VMOVAPS    Y0, Y9
+	VMOVAPS    Y0, Y10
+	VMOVAPS    Y0, Y11
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y2
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y6
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y7
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10), Y15, Y15
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	LEAQ       (R9)(R11*4), R10
+	ADDQ       R11, R10
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*2), Y15, Y15
+	VADDPS     Y15, Y2, Y2
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R12*1), Y15, Y15
+	VADDPS     Y15, Y3, Y3
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*4), Y15, Y15
+	VADDPS     Y15, Y4, Y4
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9), Y15, Y15
+	VADDPS     Y15, Y5, Y5
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*1), Y15, Y15
+	VADDPS     Y15, Y6, Y6
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*2), Y15, Y15
+	VADDPS     Y15, Y7, Y7
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R12*1), Y15, Y15
+	VADDPS     Y15, Y8, Y8
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*4), Y15, Y15
+	VADDPS     Y15, Y9, Y9
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R10), Y15, Y15
+	VADDPS     Y15, Y10, Y10
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R10)(R11*1), Y15, Y15
+	VADDPS     Y15, Y11, Y11
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMINPS       Y9, Y15, Y9
+	VMAXPS       Y10, Y14, Y10
+	VMINPS       Y10, Y15, Y10
+	VMAXPS       Y11, Y14, Y11
+	VMINPS       Y11, Y15, Y11
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	LEAQ       (R9)(R11*4), R10
+	ADDQ       R11, R10
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+	VMASKMOVPS Y2, Y14, (R8)(R11*2)
+	VMASKMOVPS Y3, Y14, (R8)(R12*1)
+	VMASKMOVPS Y4, Y14, (R8)(R11*4)
+	VMASKMOVPS Y5, Y14, (R9)
+	VMASKMOVPS Y6, Y14, (R9)(R11*1)
+	VMASKMOVPS Y7, Y14, (R9)(R11*2)
+	VMASKMOVPS Y8, Y14, (R9)(R12*1)
+	VMASKMOVPS Y9, Y14, (R9)(R11*4)
+	VMASKMOVPS Y10, Y14, (R10)
+	VMASKMOVPS Y11, Y14, (R10)(R11*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m12(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m12(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	VMOVUPS (R8)(R11*2), Y2
+	VMOVUPS (R8)(R12*1), Y3
+	VMOVUPS (R8)(R11*4), Y4
+	VMOVUPS (R9), Y5
+	VMOVUPS (R9)(R11*1), Y6
+	VMOVUPS (R9)(R11*2), Y7
+	VMOVUPS (R9)(R12*1), Y8
+	VMOVUPS (R9)(R11*4), Y9
+	VMOVUPS (R10), Y10
+	VMOVUPS (R10)(R11*1), Y11
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VFMADD231PS (R8)(R11*2), Y2, Y14
+	VFMADD231PS (R8)(R12*1), Y3, Y14
+	VFMADD231PS (R8)(R11*4), Y4, Y14
+	VFMADD231PS (R9), Y5, Y14
+	VFMADD231PS (R9)(R11*1), Y6, Y14
+	VFMADD231PS (R9)(R11*2), Y7, Y14
+	VFMADD231PS (R9)(R12*1), Y8, Y14
+	VFMADD231PS (R9)(R11*4), Y9, Y14
+	VFMADD231PS (R10), Y10, Y14
+	VFMADD231PS (R10)(R11*1), Y11, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	LEAQ       (R9)(R11*4), R10
+	ADDQ       R11, R10
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	VMOVUPS    (DX), Y2
+	VMASKMOVPS (R8)(R11*2), Y2, Y2
+	VMOVUPS    (DX), Y3
+	VMASKMOVPS (R8)(R12*1), Y3, Y3
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS (R8)(R11*4), Y4, Y4
+	VMOVUPS    (DX), Y5
+	VMASKMOVPS (R9), Y5, Y5
+	VMOVUPS    (DX), Y6
+	VMASKMOVPS (R9)(R11*1), Y6, Y6
+	VMOVUPS    (DX), Y7
+	VMASKMOVPS (R9)(R11*2), Y7, Y7
+	VMOVUPS    (DX), Y8
+	VMASKMOVPS (R9)(R12*1), Y8, Y8
+	VMOVUPS    (DX), Y9
+	VMASKMOVPS (R9)(R11*4), Y9, Y9
+	VMOVUPS    (DX), Y10
+	VMASKMOVPS (R10), Y10, Y10
+	VMOVUPS    (DX), Y11
+	VMASKMOVPS (R10)(R11*1), Y11, Y11
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y2, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y3, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y4, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y5, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y6, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y7, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y8, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y9, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10), Y15, Y15
+	VFMADD231PS Y15, Y10, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y11, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m13(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m13(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y8
+	VMOVAPS Y0, Y9
+	VMOVAPS Y0, Y10
+	VMOVAPS Y0, Y11
+	VMOVAPS Y0, Y12
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	VFMADD231PS (R8)(R11*2), Y14, Y2
+	VFMADD231PS (R8)(R12*1), Y14, Y3
+	VFMADD231PS (R8)(R11*4), Y14, Y4
+	VFMADD231PS (R9), Y14, Y5
+	VFMADD231PS (R9)(R11*1), Y14, Y6
+	VFMADD231PS (R9)(R11*2), Y14, Y7
+	VFMADD231PS (R9)(R12*1), Y14, Y8
+	VFMADD231PS (R9)(R11*4), Y14, Y9
+	VFMADD231PS (R10), Y14, Y10
+	VFMADD231PS (R10)(R11*1), Y14, Y11
+	VFMADD231PS (R10)(R11*2), Y14, Y12
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS (R8)(R11*2), Y15
+	VADDPS  Y15, Y2, Y2
+	VMOVUPS (R8)(R12*1), Y15
+	VADDPS  Y15, Y3, Y3
+	VMOVUPS (R8)(R11*4), Y15
+	VADDPS  Y15, Y4, Y4
+	VMOVUPS (R9), Y15
+	VADDPS  Y15, Y5, Y5
+	VMOVUPS (R9)(R11*1), Y15
+	VADDPS  Y15, Y6, Y6
+	VMOVUPS (R9)(R11*2), Y15
+	VADDPS  Y15, Y7, Y7
+	VMOVUPS (R9)(R12*1), Y15
+	VADDPS  Y15, Y8, Y8
+	VMOVUPS (R9)(R11*4), Y15
+	VADDPS  Y15, Y9, Y9
+	VMOVUPS (R10), Y15
+	VADDPS  Y15, Y10, Y10
+	VMOVUPS (R10)(R11*1), Y15
+	VADDPS  Y15, Y11, Y11
+	VMOVUPS (R10)(R11*2), Y15
+	VADDPS  Y15, Y12, Y12
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMINPS       Y9, Y15, Y9
+	VMAXPS       Y10, Y14, Y10
+	VMINPS       Y10, Y15, Y10
+	VMAXPS       Y11, Y14, Y11
+	VMINPS       Y11, Y15, Y11
+	VMAXPS       Y12, Y14, Y12
+	VMINPS       Y12, Y15, Y12
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	VMOVUPS Y2, (R8)(R11*2)
+	VMOVUPS Y3, (R8)(R12*1)
+	VMOVUPS Y4, (R8)(R11*4)
+	VMOVUPS Y5, (R9)
+	VMOVUPS Y6, (R9)(R11*1)
+	VMOVUPS Y7, (R9)(R11*2)
+	VMOVUPS Y8, (R9)(R12*1)
+	VMOVUPS Y9, (R9)(R11*4)
+	VMOVUPS Y10, (R10)
+	VMOVUPS Y11, (R10)(R11*1)
+	VMOVUPS Y12, (R10)(R11*2)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y7
+	VMOVAPS    Y0, Y8
+	VMOVAPS    Y0, Y9
+	VMOVAPS    Y0, Y10
+	VMOVAPS    Y0, Y11
+	VMOVAPS    Y0, Y12
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y2
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y6
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y7
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10), Y15, Y15
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y12
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	LEAQ       (R9)(R11*4), R10
+	ADDQ       R11, R10
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*2), Y15, Y15
+	VADDPS     Y15, Y2, Y2
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R12*1), Y15, Y15
+	VADDPS     Y15, Y3, Y3
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*4), Y15, Y15
+	VADDPS     Y15, Y4, Y4
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9), Y15, Y15
+	VADDPS     Y15, Y5, Y5
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*1), Y15, Y15
+	VADDPS     Y15, Y6, Y6
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*2), Y15, Y15
+	VADDPS     Y15, Y7, Y7
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R12*1), Y15, Y15
+	VADDPS     Y15, Y8, Y8
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*4), Y15, Y15
+	VADDPS     Y15, Y9, Y9
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R10), Y15, Y15
+	VADDPS     Y15, Y10, Y10
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R10)(R11*1), Y15, Y15
+	VADDPS     Y15, Y11, Y11
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R10)(R11*2), Y15, Y15
+	VADDPS     Y15, Y12, Y12
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMINPS       Y9, Y15, Y9
+	VMAXPS       Y10, Y14, Y10
+	VMINPS       Y10, Y15, Y10
+	VMAXPS       Y11, Y14, Y11
+	VMINPS       Y11, Y15, Y11
+	VMAXPS       Y12, Y14, Y12
+	VMINPS       Y12, Y15, Y12
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	LEAQ       (R9)(R11*4), R10
+	ADDQ       R11, R10
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+	VMASKMOVPS Y2, Y14, (R8)(R11*2)
+	VMASKMOVPS Y3, Y14, (R8)(R12*1)
+	VMASKMOVPS Y4, Y14, (R8)(R11*4)
+	VMASKMOVPS Y5, Y14, (R9)
+	VMASKMOVPS Y6, Y14, (R9)(R11*1)
+	VMASKMOVPS Y7, Y14, (R9)(R11*2)
+	VMASKMOVPS Y8, Y14, (R9)(R12*1)
+	VMASKMOVPS Y9, Y14, (R9)(R11*4)
+	VMASKMOVPS Y10, Y14, (R10)
+	VMASKMOVPS Y11, Y14, (R10)(R11*1)
+	VMASKMOVPS Y12, Y14, (R10)(R11*2)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m13(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m13(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	VMOVUPS (R8)(R11*2), Y2
+	VMOVUPS (R8)(R12*1), Y3
+	VMOVUPS (R8)(R11*4), Y4
+	VMOVUPS (R9), Y5
+	VMOVUPS (R9)(R11*1), Y6
+	VMOVUPS (R9)(R11*2), Y7
+	VMOVUPS (R9)(R12*1), Y8
+	VMOVUPS (R9)(R11*4), Y9
+	VMOVUPS (R10), Y10
+	VMOVUPS (R10)(R11*1), Y11
+	VMOVUPS (R10)(R11*2), Y12
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VFMADD231PS (R8)(R11*2), Y2, Y14
+	VFMADD231PS (R8)(R12*1), Y3, Y14
+	VFMADD231PS (R8)(R11*4), Y4, Y14
+	VFMADD231PS (R9), Y5, Y14
+	VFMADD231PS (R9)(R11*1), Y6, Y14
+	VFMADD231PS (R9)(R11*2), Y7, Y14
+	VFMADD231PS (R9)(R12*1), Y8, Y14
+	VFMADD231PS (R9)(R11*4), Y9, Y14
+	VFMADD231PS (R10), Y10, Y14
+	VFMADD231PS (R10)(R11*1), Y11, Y14
+	VFMADD231PS (R10)(R11*2), Y12, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	LEAQ       (R9)(R11*4), R10
+	ADDQ       R11, R10
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	VMOVUPS    (DX), Y2
+	VMASKMOVPS (R8)(R11*2), Y2, Y2
+	VMOVUPS    (DX), Y3
+	VMASKMOVPS (R8)(R12*1), Y3, Y3
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS (R8)(R11*4), Y4, Y4
+	VMOVUPS    (DX), Y5
+	VMASKMOVPS (R9), Y5, Y5
+	VMOVUPS    (DX), Y6
+	VMASKMOVPS (R9)(R11*1), Y6, Y6
+	VMOVUPS    (DX), Y7
+	VMASKMOVPS (R9)(R11*2), Y7, Y7
+	VMOVUPS    (DX), Y8
+	VMASKMOVPS (R9)(R12*1), Y8, Y8
+	VMOVUPS    (DX), Y9
+	VMASKMOVPS (R9)(R11*4), Y9, Y9
+	VMOVUPS    (DX), Y10
+	VMASKMOVPS (R10), Y10, Y10
+	VMOVUPS    (DX), Y11
+	VMASKMOVPS (R10)(R11*1), Y11, Y11
+	VMOVUPS    (DX), Y12
+	VMASKMOVPS (R10)(R11*2), Y12, Y12
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y2, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y3, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y4, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y5, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y6, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y7, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y8, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y9, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10), Y15, Y15
+	VFMADD231PS Y15, Y10, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y11, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y12, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX2m14(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseAVX2m14(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R13
+	VMOVUPS (R13)(SI*1), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y8
+	VMOVAPS Y0, Y9
+	VMOVAPS Y0, Y10
+	VMOVAPS Y0, Y11
+	VMOVAPS Y0, Y12
+	VMOVAPS Y0, Y13
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+	VXORPS Y13, Y13, Y13
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y14, Y0
+	VFMADD231PS (R8)(R11*1), Y14, Y1
+	VFMADD231PS (R8)(R11*2), Y14, Y2
+	VFMADD231PS (R8)(R12*1), Y14, Y3
+	VFMADD231PS (R8)(R11*4), Y14, Y4
+	VFMADD231PS (R9), Y14, Y5
+	VFMADD231PS (R9)(R11*1), Y14, Y6
+	VFMADD231PS (R9)(R11*2), Y14, Y7
+	VFMADD231PS (R9)(R12*1), Y14, Y8
+	VFMADD231PS (R9)(R11*4), Y14, Y9
+	VFMADD231PS (R10), Y14, Y10
+	VFMADD231PS (R10)(R11*1), Y14, Y11
+	VFMADD231PS (R10)(R11*2), Y14, Y12
+	VFMADD231PS (R10)(R12*1), Y14, Y13
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	CMPQ    104(DI), $0x00
+	JEQ     whole
+	MOVQ    96(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS (R8), Y15
+	VADDPS  Y15, Y0, Y0
+	VMOVUPS (R8)(R11*1), Y15
+	VADDPS  Y15, Y1, Y1
+	VMOVUPS (R8)(R11*2), Y15
+	VADDPS  Y15, Y2, Y2
+	VMOVUPS (R8)(R12*1), Y15
+	VADDPS  Y15, Y3, Y3
+	VMOVUPS (R8)(R11*4), Y15
+	VADDPS  Y15, Y4, Y4
+	VMOVUPS (R9), Y15
+	VADDPS  Y15, Y5, Y5
+	VMOVUPS (R9)(R11*1), Y15
+	VADDPS  Y15, Y6, Y6
+	VMOVUPS (R9)(R11*2), Y15
+	VADDPS  Y15, Y7, Y7
+	VMOVUPS (R9)(R12*1), Y15
+	VADDPS  Y15, Y8, Y8
+	VMOVUPS (R9)(R11*4), Y15
+	VADDPS  Y15, Y9, Y9
+	VMOVUPS (R10), Y15
+	VADDPS  Y15, Y10, Y10
+	VMOVUPS (R10)(R11*1), Y15
+	VADDPS  Y15, Y11, Y11
+	VMOVUPS (R10)(R11*2), Y15
+	VADDPS  Y15, Y12, Y12
+	VMOVUPS (R10)(R12*1), Y15
+	VADDPS  Y15, Y13, Y13
+
+whole:
+	CMPB         168(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMINPS       Y9, Y15, Y9
+	VMAXPS       Y10, Y14, Y10
+	VMINPS       Y10, Y15, Y10
+	VMAXPS       Y11, Y14, Y11
+	VMINPS       Y11, Y15, Y11
+	VMAXPS       Y12, Y14, Y12
+	VMINPS       Y12, Y15, Y12
+	VMAXPS       Y13, Y14, Y13
+	VMINPS       Y13, Y15, Y13
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, (R8)(R11*1)
+	VMOVUPS Y2, (R8)(R11*2)
+	VMOVUPS Y3, (R8)(R12*1)
+	VMOVUPS Y4, (R8)(R11*4)
+	VMOVUPS Y5, (R9)
+	VMOVUPS Y6, (R9)(R11*1)
+	VMOVUPS Y7, (R9)(R11*2)
+	VMOVUPS Y8, (R9)(R12*1)
+	VMOVUPS Y9, (R9)(R11*4)
+	VMOVUPS Y10, (R10)
+	VMOVUPS Y11, (R10)(R11*1)
+	VMOVUPS Y12, (R10)(R11*2)
+	VMOVUPS Y13, (R10)(R12*1)
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	CMPQ       80(DI), $0x00
+	JEQ        rest_zero
+	MOVQ       72(DI), R13
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R13)(SI*1), Y0, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y7
+	VMOVAPS    Y0, Y8
+	VMOVAPS    Y0, Y9
+	VMOVAPS    Y0, Y10
+	VMOVAPS    Y0, Y11
+	VMOVAPS    Y0, Y12
+	VMOVAPS    Y0, Y13
+	JMP        rest_begin
+
+rest_zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+	VXORPS Y13, Y13, Y13
+
+rest_begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	LEAQ  (R11)(R11*2), R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y14, Y0
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y1
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y2
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y6
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y7
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10), Y15, Y15
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y14, Y12
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y14, Y13
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	CMPQ       104(DI), $0x00
+	JEQ        rest_whole
+	MOVQ       96(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	LEAQ       (R9)(R11*4), R10
+	ADDQ       R11, R10
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8), Y15, Y15
+	VADDPS     Y15, Y0, Y0
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*1), Y15, Y15
+	VADDPS     Y15, Y1, Y1
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*2), Y15, Y15
+	VADDPS     Y15, Y2, Y2
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R12*1), Y15, Y15
+	VADDPS     Y15, Y3, Y3
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R8)(R11*4), Y15, Y15
+	VADDPS     Y15, Y4, Y4
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9), Y15, Y15
+	VADDPS     Y15, Y5, Y5
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*1), Y15, Y15
+	VADDPS     Y15, Y6, Y6
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*2), Y15, Y15
+	VADDPS     Y15, Y7, Y7
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R12*1), Y15, Y15
+	VADDPS     Y15, Y8, Y8
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R9)(R11*4), Y15, Y15
+	VADDPS     Y15, Y9, Y9
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R10), Y15, Y15
+	VADDPS     Y15, Y10, Y10
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R10)(R11*1), Y15, Y15
+	VADDPS     Y15, Y11, Y11
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R10)(R11*2), Y15, Y15
+	VADDPS     Y15, Y12, Y12
+	VMOVUPS    (DX), Y15
+	VMASKMOVPS (R10)(R12*1), Y15, Y15
+	VADDPS     Y15, Y13, Y13
+
+rest_whole:
+	CMPB         168(DI), $0x00
+	JEQ          rest_store
+	VBROADCASTSS 160(DI), Y14
+	VBROADCASTSS 164(DI), Y15
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMINPS       Y9, Y15, Y9
+	VMAXPS       Y10, Y14, Y10
+	VMINPS       Y10, Y15, Y10
+	VMAXPS       Y11, Y14, Y11
+	VMINPS       Y11, Y15, Y11
+	VMAXPS       Y12, Y14, Y12
+	VMINPS       Y12, Y15, Y12
+	VMAXPS       Y13, Y14, Y13
+	VMINPS       Y13, Y15, Y13
+
+rest_store:
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	LEAQ       (R9)(R11*4), R10
+	ADDQ       R11, R10
+	VMOVUPS    (DX), Y14
+	VMASKMOVPS Y0, Y14, (R8)
+	VMASKMOVPS Y1, Y14, (R8)(R11*1)
+	VMASKMOVPS Y2, Y14, (R8)(R11*2)
+	VMASKMOVPS Y3, Y14, (R8)(R12*1)
+	VMASKMOVPS Y4, Y14, (R8)(R11*4)
+	VMASKMOVPS Y5, Y14, (R9)
+	VMASKMOVPS Y6, Y14, (R9)(R11*1)
+	VMASKMOVPS Y7, Y14, (R9)(R11*2)
+	VMASKMOVPS Y8, Y14, (R9)(R12*1)
+	VMASKMOVPS Y9, Y14, (R9)(R11*4)
+	VMASKMOVPS Y10, Y14, (R10)
+	VMASKMOVPS Y11, Y14, (R10)(R11*1)
+	VMASKMOVPS Y12, Y14, (R10)(R11*2)
+	VMASKMOVPS Y13, Y14, (R10)(R12*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func depthwiseGradAVX2m14(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradAVX2m14(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+	CMPQ DX, $0x08
+	JL   rest
+
+vector:
+	MOVQ    104(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(R11*1), Y1
+	VMOVUPS (R8)(R11*2), Y2
+	VMOVUPS (R8)(R12*1), Y3
+	VMOVUPS (R8)(R11*4), Y4
+	VMOVUPS (R9), Y5
+	VMOVUPS (R9)(R11*1), Y6
+	VMOVUPS (R9)(R11*2), Y7
+	VMOVUPS (R9)(R12*1), Y8
+	VMOVUPS (R9)(R11*4), Y9
+	VMOVUPS (R10), Y10
+	VMOVUPS (R10)(R11*1), Y11
+	VMOVUPS (R10)(R11*2), Y12
+	VMOVUPS (R10)(R12*1), Y13
+	MOVQ    96(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    72(DI), AX
+	MOVQ    80(DI), CX
+	MOVQ    (DI), BX
+	ADDQ    SI, BX
+	MOVQ    24(DI), R13
+	ADDQ    SI, R13
+	TESTQ   CX, CX
+	JZ      summed
+
+tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (R13)(R14*4), Y14
+	VFMADD231PS (R8), Y0, Y14
+	VFMADD231PS (R8)(R11*1), Y1, Y14
+	VFMADD231PS (R8)(R11*2), Y2, Y14
+	VFMADD231PS (R8)(R12*1), Y3, Y14
+	VFMADD231PS (R8)(R11*4), Y4, Y14
+	VFMADD231PS (R9), Y5, Y14
+	VFMADD231PS (R9)(R11*1), Y6, Y14
+	VFMADD231PS (R9)(R11*2), Y7, Y14
+	VFMADD231PS (R9)(R12*1), Y8, Y14
+	VFMADD231PS (R9)(R11*4), Y9, Y14
+	VFMADD231PS (R10), Y10, Y14
+	VFMADD231PS (R10)(R11*1), Y11, Y14
+	VFMADD231PS (R10)(R11*2), Y12, Y14
+	VFMADD231PS (R10)(R12*1), Y13, Y14
+	VMOVUPS     Y14, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         tap
+
+summed:
+	ADDQ $0x20, SI
+	SUBQ $0x08, DX
+	CMPQ DX, $0x08
+	JGE  vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         end
+	LEAQ       depthwiseTail<>+0(SB), R14
+	NEGQ       DX
+	LEAQ       32(R14)(DX*4), R14
+	MOVQ       R14, DX
+	MOVQ       104(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       48(DI), R8
+	ADDQ       SI, R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	LEAQ       (R9)(R11*4), R10
+	ADDQ       R11, R10
+	VMOVUPS    (DX), Y0
+	VMASKMOVPS (R8), Y0, Y0
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS (R8)(R11*1), Y1, Y1
+	VMOVUPS    (DX), Y2
+	VMASKMOVPS (R8)(R11*2), Y2, Y2
+	VMOVUPS    (DX), Y3
+	VMASKMOVPS (R8)(R12*1), Y3, Y3
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS (R8)(R11*4), Y4, Y4
+	VMOVUPS    (DX), Y5
+	VMASKMOVPS (R9), Y5, Y5
+	VMOVUPS    (DX), Y6
+	VMASKMOVPS (R9)(R11*1), Y6, Y6
+	VMOVUPS    (DX), Y7
+	VMASKMOVPS (R9)(R11*2), Y7, Y7
+	VMOVUPS    (DX), Y8
+	VMASKMOVPS (R9)(R12*1), Y8, Y8
+	VMOVUPS    (DX), Y9
+	VMASKMOVPS (R9)(R11*4), Y9, Y9
+	VMOVUPS    (DX), Y10
+	VMASKMOVPS (R10), Y10, Y10
+	VMOVUPS    (DX), Y11
+	VMASKMOVPS (R10)(R11*1), Y11, Y11
+	VMOVUPS    (DX), Y12
+	VMASKMOVPS (R10)(R11*2), Y12, Y12
+	VMOVUPS    (DX), Y13
+	VMASKMOVPS (R10)(R12*1), Y13, Y13
+	MOVQ       96(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       72(DI), AX
+	MOVQ       80(DI), CX
+	MOVQ       (DI), BX
+	ADDQ       SI, BX
+	MOVQ       24(DI), R13
+	ADDQ       SI, R13
+	TESTQ      CX, CX
+	JZ         rest_summed
+
+rest_tap:
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	LEAQ        (R8)(R11*4), R9
+	ADDQ        R11, R9
+	LEAQ        (R9)(R11*4), R10
+	ADDQ        R11, R10
+	MOVQ        8(AX), R14
+	VMOVUPS     (DX), Y14
+	VMASKMOVPS  (R13)(R14*4), Y14, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8), Y15, Y15
+	VFMADD231PS Y15, Y0, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y1, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y2, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y3, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R8)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y4, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9), Y15, Y15
+	VFMADD231PS Y15, Y5, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y6, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y7, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y8, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R9)(R11*4), Y15, Y15
+	VFMADD231PS Y15, Y9, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10), Y15, Y15
+	VFMADD231PS Y15, Y10, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10)(R11*1), Y15, Y15
+	VFMADD231PS Y15, Y11, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10)(R11*2), Y15, Y15
+	VFMADD231PS Y15, Y12, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  (R10)(R12*1), Y15, Y15
+	VFMADD231PS Y15, Y13, Y14
+	VMOVUPS     (DX), Y15
+	VMASKMOVPS  Y14, Y15, (R13)(R14*4)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         rest_tap
+
+rest_summed:
+end:
+	VZEROUPPER
+	RET

@@ -143,3 +143,143 @@ func depthwiseGradAVX512m13(t *byte, n int)
 //
 //go:noescape
 func depthwiseGradAVX512m14(t *byte, n int)
+
+// depthwiseAVX2m1 computes 1 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m1(t *byte, n int)
+
+// depthwiseGradAVX2m1 adds 1 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m1(t *byte, n int)
+
+// depthwiseAVX2m2 computes 2 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m2(t *byte, n int)
+
+// depthwiseGradAVX2m2 adds 2 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m2(t *byte, n int)
+
+// depthwiseAVX2m3 computes 3 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m3(t *byte, n int)
+
+// depthwiseGradAVX2m3 adds 3 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m3(t *byte, n int)
+
+// depthwiseAVX2m4 computes 4 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m4(t *byte, n int)
+
+// depthwiseGradAVX2m4 adds 4 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m4(t *byte, n int)
+
+// depthwiseAVX2m5 computes 5 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m5(t *byte, n int)
+
+// depthwiseGradAVX2m5 adds 5 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m5(t *byte, n int)
+
+// depthwiseAVX2m6 computes 6 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m6(t *byte, n int)
+
+// depthwiseGradAVX2m6 adds 6 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m6(t *byte, n int)
+
+// depthwiseAVX2m7 computes 7 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m7(t *byte, n int)
+
+// depthwiseGradAVX2m7 adds 7 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m7(t *byte, n int)
+
+// depthwiseAVX2m8 computes 8 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m8(t *byte, n int)
+
+// depthwiseGradAVX2m8 adds 8 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m8(t *byte, n int)
+
+// depthwiseAVX2m9 computes 9 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m9(t *byte, n int)
+
+// depthwiseGradAVX2m9 adds 9 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m9(t *byte, n int)
+
+// depthwiseAVX2m10 computes 10 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m10(t *byte, n int)
+
+// depthwiseGradAVX2m10 adds 10 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m10(t *byte, n int)
+
+// depthwiseAVX2m11 computes 11 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m11(t *byte, n int)
+
+// depthwiseGradAVX2m11 adds 11 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m11(t *byte, n int)
+
+// depthwiseAVX2m12 computes 12 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m12(t *byte, n int)
+
+// depthwiseGradAVX2m12 adds 12 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m12(t *byte, n int)
+
+// depthwiseAVX2m13 computes 13 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m13(t *byte, n int)
+
+// depthwiseGradAVX2m13 adds 13 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m13(t *byte, n int)
+
+// depthwiseAVX2m14 computes 14 pixels of n channels.
+//
+//go:noescape
+func depthwiseAVX2m14(t *byte, n int)
+
+// depthwiseGradAVX2m14 adds 14 pixels of n channels to the weight gradient.
+//
+//go:noescape
+func depthwiseGradAVX2m14(t *byte, n int)

@@ -44,3 +44,26 @@ func tileAVX512(t *tile, m, n int) {
 	v := (n - 1) / 16
 	tilesAVX512[v][m-1]((*byte)(unsafe.Pointer(t)), uint16(1<<(n-16*v)-1))
 }
+
+// tilesAVX2 holds the kernels by number of rows, counted from 1: one vector, two, two whole ones.
+var tilesAVX2 = [6][3]func(t *byte, n int){
+	{tileAVX2m1v1tail, tileAVX2m1v2tail, tileAVX2m1v2},
+	{tileAVX2m2v1tail, tileAVX2m2v2tail, tileAVX2m2v2},
+	{tileAVX2m3v1tail, tileAVX2m3v2tail, tileAVX2m3v2},
+	{tileAVX2m4v1tail, tileAVX2m4v2tail, tileAVX2m4v2},
+	{tileAVX2m5v1tail, tileAVX2m5v2tail, tileAVX2m5v2},
+	{tileAVX2m6v1tail, tileAVX2m6v2tail, tileAVX2m6v2},
+}
+
+func tileAVX2(t *tile, m, n int) {
+	k := &tilesAVX2[m-1]
+	p := (*byte)(unsafe.Pointer(t))
+	switch {
+	case n <= 8:
+		k[0](p, n)
+	case n < 16:
+		k[1](p, n-8)
+	default:
+		k[2](p, n)
+	}
+}

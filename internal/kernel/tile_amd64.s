@@ -5310,3 +5310,2466 @@ store:
 	VMOVUPS Z27, K1, 64(AX)(R9*4)
 	VZEROUPPER
 	RET
+
+DATA tileTail<>+0(SB)/4, $0xffffffff
+DATA tileTail<>+4(SB)/4, $0xffffffff
+DATA tileTail<>+8(SB)/4, $0xffffffff
+DATA tileTail<>+12(SB)/4, $0xffffffff
+DATA tileTail<>+16(SB)/4, $0xffffffff
+DATA tileTail<>+20(SB)/4, $0xffffffff
+DATA tileTail<>+24(SB)/4, $0xffffffff
+DATA tileTail<>+28(SB)/4, $0xffffffff
+DATA tileTail<>+32(SB)/4, $0x00000000
+DATA tileTail<>+36(SB)/4, $0x00000000
+DATA tileTail<>+40(SB)/4, $0x00000000
+DATA tileTail<>+44(SB)/4, $0x00000000
+DATA tileTail<>+48(SB)/4, $0x00000000
+DATA tileTail<>+52(SB)/4, $0x00000000
+DATA tileTail<>+56(SB)/4, $0x00000000
+DATA tileTail<>+60(SB)/4, $0x00000000
+GLOBL tileTail<>(SB), RODATA|NOPTR, $64
+
+// func tileAVX2m1v1tail(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m1v1tail(SB), NOSPLIT, $0-16
+	MOVQ       t+0(FP), DI
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       160(DI), R13
+	SHLQ       $0x02, R13
+	MOVQ       168(DI), BX
+	SHLQ       $0x02, BX
+	MOVQ       24(DI), AX
+	MOVQ       120(DI), SI
+	MOVQ       128(DI), CX
+	MOVQ       n+8(FP), DX
+	LEAQ       tileTail<>+0(SB), R9
+	NEGQ       DX
+	LEAQ       32(R9)(DX*4), R9
+	VMOVUPS    (R9), Y14
+	CMPQ       80(DI), $0x00
+	JEQ        zero
+	MOVQ       72(DI), R8
+	VMASKMOVPS (R8), Y14, Y0
+	JMP        begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMASKMOVPS   (AX), Y14, Y12
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB       296(DI), $0x00
+	JEQ        added
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y0, Y0
+
+added:
+	CMPQ       104(DI), $0x00
+	JEQ        whole
+	MOVQ       96(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y0, Y0
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+
+store:
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS Y0, Y14, (AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m1v2tail(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m1v2tail(SB), NOSPLIT, $0-16
+	MOVQ       t+0(FP), DI
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       160(DI), R13
+	SHLQ       $0x02, R13
+	MOVQ       168(DI), BX
+	SHLQ       $0x02, BX
+	MOVQ       24(DI), AX
+	MOVQ       120(DI), SI
+	MOVQ       128(DI), CX
+	MOVQ       n+8(FP), DX
+	LEAQ       tileTail<>+0(SB), R9
+	NEGQ       DX
+	LEAQ       32(R9)(DX*4), R9
+	VMOVUPS    (R9), Y14
+	CMPQ       80(DI), $0x00
+	JEQ        zero
+	MOVQ       72(DI), R8
+	VMOVUPS    (R8), Y0
+	VMASKMOVPS 32(R8), Y14, Y1
+	JMP        begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMOVUPS      (AX), Y12
+	VMASKMOVPS   32(AX), Y14, Y13
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB       296(DI), $0x00
+	JEQ        added
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VADDPS     (AX)(R9*4), Y0, Y0
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+
+added:
+	CMPQ       104(DI), $0x00
+	JEQ        whole
+	MOVQ       96(DI), AX
+	MOVQ       176(DI), R9
+	VADDPS     (AX)(R9*4), Y0, Y0
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+
+store:
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMOVUPS    Y0, (AX)(R9*4)
+	VMASKMOVPS Y1, Y14, 32(AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m1v2(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m1v2(SB), NOSPLIT, $0-16
+	MOVQ    t+0(FP), DI
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    160(DI), R13
+	SHLQ    $0x02, R13
+	MOVQ    168(DI), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(DI), AX
+	MOVQ    120(DI), SI
+	MOVQ    128(DI), CX
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMOVUPS      (AX), Y12
+	VMOVUPS      32(AX), Y13
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB   296(DI), $0x00
+	JEQ    added
+	MOVQ   48(DI), AX
+	MOVQ   176(DI), R9
+	VADDPS (AX)(R9*4), Y0, Y0
+	VADDPS 32(AX)(R9*4), Y1, Y1
+
+added:
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), AX
+	MOVQ   176(DI), R9
+	VADDPS (AX)(R9*4), Y0, Y0
+	VADDPS 32(AX)(R9*4), Y1, Y1
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+
+store:
+	MOVQ    48(DI), AX
+	MOVQ    176(DI), R9
+	VMOVUPS Y0, (AX)(R9*4)
+	VMOVUPS Y1, 32(AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m2v1tail(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m2v1tail(SB), NOSPLIT, $0-16
+	MOVQ       t+0(FP), DI
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       160(DI), R13
+	SHLQ       $0x02, R13
+	MOVQ       168(DI), BX
+	SHLQ       $0x02, BX
+	MOVQ       24(DI), AX
+	MOVQ       120(DI), SI
+	MOVQ       128(DI), CX
+	MOVQ       n+8(FP), DX
+	LEAQ       tileTail<>+0(SB), R9
+	NEGQ       DX
+	LEAQ       32(R9)(DX*4), R9
+	VMOVUPS    (R9), Y14
+	CMPQ       80(DI), $0x00
+	JEQ        zero
+	MOVQ       72(DI), R8
+	VMASKMOVPS (R8), Y14, Y0
+	VMOVAPS    Y0, Y1
+	JMP        begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMASKMOVPS   (AX), Y14, Y12
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y1
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB       296(DI), $0x00
+	JEQ        added
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y0, Y0
+	MOVQ       184(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+
+added:
+	CMPQ       104(DI), $0x00
+	JEQ        whole
+	MOVQ       96(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y0, Y0
+	MOVQ       184(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+
+store:
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS Y0, Y14, (AX)(R9*4)
+	MOVQ       184(DI), R9
+	VMASKMOVPS Y1, Y14, (AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m2v2tail(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m2v2tail(SB), NOSPLIT, $0-16
+	MOVQ       t+0(FP), DI
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       160(DI), R13
+	SHLQ       $0x02, R13
+	MOVQ       168(DI), BX
+	SHLQ       $0x02, BX
+	MOVQ       24(DI), AX
+	MOVQ       120(DI), SI
+	MOVQ       128(DI), CX
+	MOVQ       n+8(FP), DX
+	LEAQ       tileTail<>+0(SB), R9
+	NEGQ       DX
+	LEAQ       32(R9)(DX*4), R9
+	VMOVUPS    (R9), Y14
+	CMPQ       80(DI), $0x00
+	JEQ        zero
+	MOVQ       72(DI), R8
+	VMOVUPS    (R8), Y0
+	VMOVAPS    Y0, Y2
+	VMASKMOVPS 32(R8), Y14, Y1
+	VMOVAPS    Y1, Y3
+	JMP        begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMOVUPS      (AX), Y12
+	VMASKMOVPS   32(AX), Y14, Y13
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB       296(DI), $0x00
+	JEQ        added
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VADDPS     (AX)(R9*4), Y0, Y0
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       184(DI), R9
+	VADDPS     (AX)(R9*4), Y2, Y2
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+
+added:
+	CMPQ       104(DI), $0x00
+	JEQ        whole
+	MOVQ       96(DI), AX
+	MOVQ       176(DI), R9
+	VADDPS     (AX)(R9*4), Y0, Y0
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       184(DI), R9
+	VADDPS     (AX)(R9*4), Y2, Y2
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+
+store:
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMOVUPS    Y0, (AX)(R9*4)
+	VMASKMOVPS Y1, Y14, 32(AX)(R9*4)
+	MOVQ       184(DI), R9
+	VMOVUPS    Y2, (AX)(R9*4)
+	VMASKMOVPS Y3, Y14, 32(AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m2v2(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m2v2(SB), NOSPLIT, $0-16
+	MOVQ    t+0(FP), DI
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    160(DI), R13
+	SHLQ    $0x02, R13
+	MOVQ    168(DI), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(DI), AX
+	MOVQ    120(DI), SI
+	MOVQ    128(DI), CX
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R8
+	VMOVUPS (R8), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS 32(R8), Y1
+	VMOVAPS Y1, Y3
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMOVUPS      (AX), Y12
+	VMOVUPS      32(AX), Y13
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB   296(DI), $0x00
+	JEQ    added
+	MOVQ   48(DI), AX
+	MOVQ   176(DI), R9
+	VADDPS (AX)(R9*4), Y0, Y0
+	VADDPS 32(AX)(R9*4), Y1, Y1
+	MOVQ   184(DI), R9
+	VADDPS (AX)(R9*4), Y2, Y2
+	VADDPS 32(AX)(R9*4), Y3, Y3
+
+added:
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), AX
+	MOVQ   176(DI), R9
+	VADDPS (AX)(R9*4), Y0, Y0
+	VADDPS 32(AX)(R9*4), Y1, Y1
+	MOVQ   184(DI), R9
+	VADDPS (AX)(R9*4), Y2, Y2
+	VADDPS 32(AX)(R9*4), Y3, Y3
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+
+store:
+	MOVQ    48(DI), AX
+	MOVQ    176(DI), R9
+	VMOVUPS Y0, (AX)(R9*4)
+	VMOVUPS Y1, 32(AX)(R9*4)
+	MOVQ    184(DI), R9
+	VMOVUPS Y2, (AX)(R9*4)
+	VMOVUPS Y3, 32(AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m3v1tail(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m3v1tail(SB), NOSPLIT, $0-16
+	MOVQ       t+0(FP), DI
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       160(DI), R13
+	SHLQ       $0x02, R13
+	MOVQ       168(DI), BX
+	SHLQ       $0x02, BX
+	MOVQ       24(DI), AX
+	MOVQ       120(DI), SI
+	MOVQ       128(DI), CX
+	MOVQ       n+8(FP), DX
+	LEAQ       tileTail<>+0(SB), R9
+	NEGQ       DX
+	LEAQ       32(R9)(DX*4), R9
+	VMOVUPS    (R9), Y14
+	CMPQ       80(DI), $0x00
+	JEQ        zero
+	MOVQ       72(DI), R8
+	VMASKMOVPS (R8), Y14, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	JMP        begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMASKMOVPS   (AX), Y14, Y12
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (R8)(R11*2), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB       296(DI), $0x00
+	JEQ        added
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y0, Y0
+	MOVQ       184(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       192(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y2, Y2
+
+added:
+	CMPQ       104(DI), $0x00
+	JEQ        whole
+	MOVQ       96(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y0, Y0
+	MOVQ       184(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       192(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y2, Y2
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+
+store:
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS Y0, Y14, (AX)(R9*4)
+	MOVQ       184(DI), R9
+	VMASKMOVPS Y1, Y14, (AX)(R9*4)
+	MOVQ       192(DI), R9
+	VMASKMOVPS Y2, Y14, (AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m3v2tail(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m3v2tail(SB), NOSPLIT, $0-16
+	MOVQ       t+0(FP), DI
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       160(DI), R13
+	SHLQ       $0x02, R13
+	MOVQ       168(DI), BX
+	SHLQ       $0x02, BX
+	MOVQ       24(DI), AX
+	MOVQ       120(DI), SI
+	MOVQ       128(DI), CX
+	MOVQ       n+8(FP), DX
+	LEAQ       tileTail<>+0(SB), R9
+	NEGQ       DX
+	LEAQ       32(R9)(DX*4), R9
+	VMOVUPS    (R9), Y14
+	CMPQ       80(DI), $0x00
+	JEQ        zero
+	MOVQ       72(DI), R8
+	VMOVUPS    (R8), Y0
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y4
+	VMASKMOVPS 32(R8), Y14, Y1
+	VMOVAPS    Y1, Y3
+	VMOVAPS    Y1, Y5
+	JMP        begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMOVUPS      (AX), Y12
+	VMASKMOVPS   32(AX), Y14, Y13
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (R8)(R11*2), Y15
+	VFMADD231PS  Y15, Y12, Y4
+	VFMADD231PS  Y15, Y13, Y5
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB       296(DI), $0x00
+	JEQ        added
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VADDPS     (AX)(R9*4), Y0, Y0
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       184(DI), R9
+	VADDPS     (AX)(R9*4), Y2, Y2
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+	MOVQ       192(DI), R9
+	VADDPS     (AX)(R9*4), Y4, Y4
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y5, Y5
+
+added:
+	CMPQ       104(DI), $0x00
+	JEQ        whole
+	MOVQ       96(DI), AX
+	MOVQ       176(DI), R9
+	VADDPS     (AX)(R9*4), Y0, Y0
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       184(DI), R9
+	VADDPS     (AX)(R9*4), Y2, Y2
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+	MOVQ       192(DI), R9
+	VADDPS     (AX)(R9*4), Y4, Y4
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y5, Y5
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+
+store:
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMOVUPS    Y0, (AX)(R9*4)
+	VMASKMOVPS Y1, Y14, 32(AX)(R9*4)
+	MOVQ       184(DI), R9
+	VMOVUPS    Y2, (AX)(R9*4)
+	VMASKMOVPS Y3, Y14, 32(AX)(R9*4)
+	MOVQ       192(DI), R9
+	VMOVUPS    Y4, (AX)(R9*4)
+	VMASKMOVPS Y5, Y14, 32(AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m3v2(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m3v2(SB), NOSPLIT, $0-16
+	MOVQ    t+0(FP), DI
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    160(DI), R13
+	SHLQ    $0x02, R13
+	MOVQ    168(DI), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(DI), AX
+	MOVQ    120(DI), SI
+	MOVQ    128(DI), CX
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R8
+	VMOVUPS (R8), Y0
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y4
+	VMOVUPS 32(R8), Y1
+	VMOVAPS Y1, Y3
+	VMOVAPS Y1, Y5
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMOVUPS      (AX), Y12
+	VMOVUPS      32(AX), Y13
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (R8)(R11*2), Y15
+	VFMADD231PS  Y15, Y12, Y4
+	VFMADD231PS  Y15, Y13, Y5
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB   296(DI), $0x00
+	JEQ    added
+	MOVQ   48(DI), AX
+	MOVQ   176(DI), R9
+	VADDPS (AX)(R9*4), Y0, Y0
+	VADDPS 32(AX)(R9*4), Y1, Y1
+	MOVQ   184(DI), R9
+	VADDPS (AX)(R9*4), Y2, Y2
+	VADDPS 32(AX)(R9*4), Y3, Y3
+	MOVQ   192(DI), R9
+	VADDPS (AX)(R9*4), Y4, Y4
+	VADDPS 32(AX)(R9*4), Y5, Y5
+
+added:
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), AX
+	MOVQ   176(DI), R9
+	VADDPS (AX)(R9*4), Y0, Y0
+	VADDPS 32(AX)(R9*4), Y1, Y1
+	MOVQ   184(DI), R9
+	VADDPS (AX)(R9*4), Y2, Y2
+	VADDPS 32(AX)(R9*4), Y3, Y3
+	MOVQ   192(DI), R9
+	VADDPS (AX)(R9*4), Y4, Y4
+	VADDPS 32(AX)(R9*4), Y5, Y5
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+
+store:
+	MOVQ    48(DI), AX
+	MOVQ    176(DI), R9
+	VMOVUPS Y0, (AX)(R9*4)
+	VMOVUPS Y1, 32(AX)(R9*4)
+	MOVQ    184(DI), R9
+	VMOVUPS Y2, (AX)(R9*4)
+	VMOVUPS Y3, 32(AX)(R9*4)
+	MOVQ    192(DI), R9
+	VMOVUPS Y4, (AX)(R9*4)
+	VMOVUPS Y5, 32(AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m4v1tail(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m4v1tail(SB), NOSPLIT, $0-16
+	MOVQ       t+0(FP), DI
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       160(DI), R13
+	SHLQ       $0x02, R13
+	MOVQ       168(DI), BX
+	SHLQ       $0x02, BX
+	MOVQ       24(DI), AX
+	MOVQ       120(DI), SI
+	MOVQ       128(DI), CX
+	MOVQ       n+8(FP), DX
+	LEAQ       tileTail<>+0(SB), R9
+	NEGQ       DX
+	LEAQ       32(R9)(DX*4), R9
+	VMOVUPS    (R9), Y14
+	CMPQ       80(DI), $0x00
+	JEQ        zero
+	MOVQ       72(DI), R8
+	VMASKMOVPS (R8), Y14, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	JMP        begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMASKMOVPS   (AX), Y14, Y12
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (R8)(R11*2), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (R8)(R12*1), Y15
+	VFMADD231PS  Y15, Y12, Y3
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB       296(DI), $0x00
+	JEQ        added
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y0, Y0
+	MOVQ       184(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       192(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y2, Y2
+	MOVQ       200(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+
+added:
+	CMPQ       104(DI), $0x00
+	JEQ        whole
+	MOVQ       96(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y0, Y0
+	MOVQ       184(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       192(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y2, Y2
+	MOVQ       200(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+
+store:
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS Y0, Y14, (AX)(R9*4)
+	MOVQ       184(DI), R9
+	VMASKMOVPS Y1, Y14, (AX)(R9*4)
+	MOVQ       192(DI), R9
+	VMASKMOVPS Y2, Y14, (AX)(R9*4)
+	MOVQ       200(DI), R9
+	VMASKMOVPS Y3, Y14, (AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m4v2tail(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m4v2tail(SB), NOSPLIT, $0-16
+	MOVQ       t+0(FP), DI
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       160(DI), R13
+	SHLQ       $0x02, R13
+	MOVQ       168(DI), BX
+	SHLQ       $0x02, BX
+	MOVQ       24(DI), AX
+	MOVQ       120(DI), SI
+	MOVQ       128(DI), CX
+	MOVQ       n+8(FP), DX
+	LEAQ       tileTail<>+0(SB), R9
+	NEGQ       DX
+	LEAQ       32(R9)(DX*4), R9
+	VMOVUPS    (R9), Y14
+	CMPQ       80(DI), $0x00
+	JEQ        zero
+	MOVQ       72(DI), R8
+	VMOVUPS    (R8), Y0
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y6
+	VMASKMOVPS 32(R8), Y14, Y1
+	VMOVAPS    Y1, Y3
+	VMOVAPS    Y1, Y5
+	VMOVAPS    Y1, Y7
+	JMP        begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMOVUPS      (AX), Y12
+	VMASKMOVPS   32(AX), Y14, Y13
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (R8)(R11*2), Y15
+	VFMADD231PS  Y15, Y12, Y4
+	VFMADD231PS  Y15, Y13, Y5
+	VBROADCASTSS (R8)(R12*1), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB       296(DI), $0x00
+	JEQ        added
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VADDPS     (AX)(R9*4), Y0, Y0
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       184(DI), R9
+	VADDPS     (AX)(R9*4), Y2, Y2
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+	MOVQ       192(DI), R9
+	VADDPS     (AX)(R9*4), Y4, Y4
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y5, Y5
+	MOVQ       200(DI), R9
+	VADDPS     (AX)(R9*4), Y6, Y6
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y7, Y7
+
+added:
+	CMPQ       104(DI), $0x00
+	JEQ        whole
+	MOVQ       96(DI), AX
+	MOVQ       176(DI), R9
+	VADDPS     (AX)(R9*4), Y0, Y0
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       184(DI), R9
+	VADDPS     (AX)(R9*4), Y2, Y2
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+	MOVQ       192(DI), R9
+	VADDPS     (AX)(R9*4), Y4, Y4
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y5, Y5
+	MOVQ       200(DI), R9
+	VADDPS     (AX)(R9*4), Y6, Y6
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y7, Y7
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+
+store:
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMOVUPS    Y0, (AX)(R9*4)
+	VMASKMOVPS Y1, Y14, 32(AX)(R9*4)
+	MOVQ       184(DI), R9
+	VMOVUPS    Y2, (AX)(R9*4)
+	VMASKMOVPS Y3, Y14, 32(AX)(R9*4)
+	MOVQ       192(DI), R9
+	VMOVUPS    Y4, (AX)(R9*4)
+	VMASKMOVPS Y5, Y14, 32(AX)(R9*4)
+	MOVQ       200(DI), R9
+	VMOVUPS    Y6, (AX)(R9*4)
+	VMASKMOVPS Y7, Y14, 32(AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m4v2(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m4v2(SB), NOSPLIT, $0-16
+	MOVQ    t+0(FP), DI
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    160(DI), R13
+	SHLQ    $0x02, R13
+	MOVQ    168(DI), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(DI), AX
+	MOVQ    120(DI), SI
+	MOVQ    128(DI), CX
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R8
+	VMOVUPS (R8), Y0
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y6
+	VMOVUPS 32(R8), Y1
+	VMOVAPS Y1, Y3
+	VMOVAPS Y1, Y5
+	VMOVAPS Y1, Y7
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMOVUPS      (AX), Y12
+	VMOVUPS      32(AX), Y13
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (R8)(R11*2), Y15
+	VFMADD231PS  Y15, Y12, Y4
+	VFMADD231PS  Y15, Y13, Y5
+	VBROADCASTSS (R8)(R12*1), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB   296(DI), $0x00
+	JEQ    added
+	MOVQ   48(DI), AX
+	MOVQ   176(DI), R9
+	VADDPS (AX)(R9*4), Y0, Y0
+	VADDPS 32(AX)(R9*4), Y1, Y1
+	MOVQ   184(DI), R9
+	VADDPS (AX)(R9*4), Y2, Y2
+	VADDPS 32(AX)(R9*4), Y3, Y3
+	MOVQ   192(DI), R9
+	VADDPS (AX)(R9*4), Y4, Y4
+	VADDPS 32(AX)(R9*4), Y5, Y5
+	MOVQ   200(DI), R9
+	VADDPS (AX)(R9*4), Y6, Y6
+	VADDPS 32(AX)(R9*4), Y7, Y7
+
+added:
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), AX
+	MOVQ   176(DI), R9
+	VADDPS (AX)(R9*4), Y0, Y0
+	VADDPS 32(AX)(R9*4), Y1, Y1
+	MOVQ   184(DI), R9
+	VADDPS (AX)(R9*4), Y2, Y2
+	VADDPS 32(AX)(R9*4), Y3, Y3
+	MOVQ   192(DI), R9
+	VADDPS (AX)(R9*4), Y4, Y4
+	VADDPS 32(AX)(R9*4), Y5, Y5
+	MOVQ   200(DI), R9
+	VADDPS (AX)(R9*4), Y6, Y6
+	VADDPS 32(AX)(R9*4), Y7, Y7
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+
+store:
+	MOVQ    48(DI), AX
+	MOVQ    176(DI), R9
+	VMOVUPS Y0, (AX)(R9*4)
+	VMOVUPS Y1, 32(AX)(R9*4)
+	MOVQ    184(DI), R9
+	VMOVUPS Y2, (AX)(R9*4)
+	VMOVUPS Y3, 32(AX)(R9*4)
+	MOVQ    192(DI), R9
+	VMOVUPS Y4, (AX)(R9*4)
+	VMOVUPS Y5, 32(AX)(R9*4)
+	MOVQ    200(DI), R9
+	VMOVUPS Y6, (AX)(R9*4)
+	VMOVUPS Y7, 32(AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m5v1tail(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m5v1tail(SB), NOSPLIT, $0-16
+	MOVQ       t+0(FP), DI
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       160(DI), R13
+	SHLQ       $0x02, R13
+	MOVQ       168(DI), BX
+	SHLQ       $0x02, BX
+	MOVQ       24(DI), AX
+	MOVQ       120(DI), SI
+	MOVQ       128(DI), CX
+	MOVQ       n+8(FP), DX
+	LEAQ       tileTail<>+0(SB), R9
+	NEGQ       DX
+	LEAQ       32(R9)(DX*4), R9
+	VMOVUPS    (R9), Y14
+	CMPQ       80(DI), $0x00
+	JEQ        zero
+	MOVQ       72(DI), R8
+	VMASKMOVPS (R8), Y14, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	JMP        begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMASKMOVPS   (AX), Y14, Y12
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (R8)(R11*2), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (R8)(R12*1), Y15
+	VFMADD231PS  Y15, Y12, Y3
+	VBROADCASTSS (R8)(R11*4), Y15
+	VFMADD231PS  Y15, Y12, Y4
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB       296(DI), $0x00
+	JEQ        added
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y0, Y0
+	MOVQ       184(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       192(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y2, Y2
+	MOVQ       200(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+	MOVQ       208(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y4, Y4
+
+added:
+	CMPQ       104(DI), $0x00
+	JEQ        whole
+	MOVQ       96(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y0, Y0
+	MOVQ       184(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       192(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y2, Y2
+	MOVQ       200(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+	MOVQ       208(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y4, Y4
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+
+store:
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS Y0, Y14, (AX)(R9*4)
+	MOVQ       184(DI), R9
+	VMASKMOVPS Y1, Y14, (AX)(R9*4)
+	MOVQ       192(DI), R9
+	VMASKMOVPS Y2, Y14, (AX)(R9*4)
+	MOVQ       200(DI), R9
+	VMASKMOVPS Y3, Y14, (AX)(R9*4)
+	MOVQ       208(DI), R9
+	VMASKMOVPS Y4, Y14, (AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m5v2tail(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m5v2tail(SB), NOSPLIT, $0-16
+	MOVQ       t+0(FP), DI
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       160(DI), R13
+	SHLQ       $0x02, R13
+	MOVQ       168(DI), BX
+	SHLQ       $0x02, BX
+	MOVQ       24(DI), AX
+	MOVQ       120(DI), SI
+	MOVQ       128(DI), CX
+	MOVQ       n+8(FP), DX
+	LEAQ       tileTail<>+0(SB), R9
+	NEGQ       DX
+	LEAQ       32(R9)(DX*4), R9
+	VMOVUPS    (R9), Y14
+	CMPQ       80(DI), $0x00
+	JEQ        zero
+	MOVQ       72(DI), R8
+	VMOVUPS    (R8), Y0
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y8
+	VMASKMOVPS 32(R8), Y14, Y1
+	VMOVAPS    Y1, Y3
+	VMOVAPS    Y1, Y5
+	VMOVAPS    Y1, Y7
+	VMOVAPS    Y1, Y9
+	JMP        begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMOVUPS      (AX), Y12
+	VMASKMOVPS   32(AX), Y14, Y13
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (R8)(R11*2), Y15
+	VFMADD231PS  Y15, Y12, Y4
+	VFMADD231PS  Y15, Y13, Y5
+	VBROADCASTSS (R8)(R12*1), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VBROADCASTSS (R8)(R11*4), Y15
+	VFMADD231PS  Y15, Y12, Y8
+	VFMADD231PS  Y15, Y13, Y9
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB       296(DI), $0x00
+	JEQ        added
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VADDPS     (AX)(R9*4), Y0, Y0
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       184(DI), R9
+	VADDPS     (AX)(R9*4), Y2, Y2
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+	MOVQ       192(DI), R9
+	VADDPS     (AX)(R9*4), Y4, Y4
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y5, Y5
+	MOVQ       200(DI), R9
+	VADDPS     (AX)(R9*4), Y6, Y6
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y7, Y7
+	MOVQ       208(DI), R9
+	VADDPS     (AX)(R9*4), Y8, Y8
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y9, Y9
+
+added:
+	CMPQ       104(DI), $0x00
+	JEQ        whole
+	MOVQ       96(DI), AX
+	MOVQ       176(DI), R9
+	VADDPS     (AX)(R9*4), Y0, Y0
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       184(DI), R9
+	VADDPS     (AX)(R9*4), Y2, Y2
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+	MOVQ       192(DI), R9
+	VADDPS     (AX)(R9*4), Y4, Y4
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y5, Y5
+	MOVQ       200(DI), R9
+	VADDPS     (AX)(R9*4), Y6, Y6
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y7, Y7
+	MOVQ       208(DI), R9
+	VADDPS     (AX)(R9*4), Y8, Y8
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y9, Y9
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMINPS       Y8, Y13, Y8
+	VMAXPS       Y9, Y12, Y9
+	VMINPS       Y9, Y13, Y9
+
+store:
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMOVUPS    Y0, (AX)(R9*4)
+	VMASKMOVPS Y1, Y14, 32(AX)(R9*4)
+	MOVQ       184(DI), R9
+	VMOVUPS    Y2, (AX)(R9*4)
+	VMASKMOVPS Y3, Y14, 32(AX)(R9*4)
+	MOVQ       192(DI), R9
+	VMOVUPS    Y4, (AX)(R9*4)
+	VMASKMOVPS Y5, Y14, 32(AX)(R9*4)
+	MOVQ       200(DI), R9
+	VMOVUPS    Y6, (AX)(R9*4)
+	VMASKMOVPS Y7, Y14, 32(AX)(R9*4)
+	MOVQ       208(DI), R9
+	VMOVUPS    Y8, (AX)(R9*4)
+	VMASKMOVPS Y9, Y14, 32(AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m5v2(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m5v2(SB), NOSPLIT, $0-16
+	MOVQ    t+0(FP), DI
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    160(DI), R13
+	SHLQ    $0x02, R13
+	MOVQ    168(DI), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(DI), AX
+	MOVQ    120(DI), SI
+	MOVQ    128(DI), CX
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R8
+	VMOVUPS (R8), Y0
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y8
+	VMOVUPS 32(R8), Y1
+	VMOVAPS Y1, Y3
+	VMOVAPS Y1, Y5
+	VMOVAPS Y1, Y7
+	VMOVAPS Y1, Y9
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMOVUPS      (AX), Y12
+	VMOVUPS      32(AX), Y13
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (R8)(R11*2), Y15
+	VFMADD231PS  Y15, Y12, Y4
+	VFMADD231PS  Y15, Y13, Y5
+	VBROADCASTSS (R8)(R12*1), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VBROADCASTSS (R8)(R11*4), Y15
+	VFMADD231PS  Y15, Y12, Y8
+	VFMADD231PS  Y15, Y13, Y9
+	ADDQ         R13, R8
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB   296(DI), $0x00
+	JEQ    added
+	MOVQ   48(DI), AX
+	MOVQ   176(DI), R9
+	VADDPS (AX)(R9*4), Y0, Y0
+	VADDPS 32(AX)(R9*4), Y1, Y1
+	MOVQ   184(DI), R9
+	VADDPS (AX)(R9*4), Y2, Y2
+	VADDPS 32(AX)(R9*4), Y3, Y3
+	MOVQ   192(DI), R9
+	VADDPS (AX)(R9*4), Y4, Y4
+	VADDPS 32(AX)(R9*4), Y5, Y5
+	MOVQ   200(DI), R9
+	VADDPS (AX)(R9*4), Y6, Y6
+	VADDPS 32(AX)(R9*4), Y7, Y7
+	MOVQ   208(DI), R9
+	VADDPS (AX)(R9*4), Y8, Y8
+	VADDPS 32(AX)(R9*4), Y9, Y9
+
+added:
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), AX
+	MOVQ   176(DI), R9
+	VADDPS (AX)(R9*4), Y0, Y0
+	VADDPS 32(AX)(R9*4), Y1, Y1
+	MOVQ   184(DI), R9
+	VADDPS (AX)(R9*4), Y2, Y2
+	VADDPS 32(AX)(R9*4), Y3, Y3
+	MOVQ   192(DI), R9
+	VADDPS (AX)(R9*4), Y4, Y4
+	VADDPS 32(AX)(R9*4), Y5, Y5
+	MOVQ   200(DI), R9
+	VADDPS (AX)(R9*4), Y6, Y6
+	VADDPS 32(AX)(R9*4), Y7, Y7
+	MOVQ   208(DI), R9
+	VADDPS (AX)(R9*4), Y8, Y8
+	VADDPS 32(AX)(R9*4), Y9, Y9
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMINPS       Y8, Y13, Y8
+	VMAXPS       Y9, Y12, Y9
+	VMINPS       Y9, Y13, Y9
+
+store:
+	MOVQ    48(DI), AX
+	MOVQ    176(DI), R9
+	VMOVUPS Y0, (AX)(R9*4)
+	VMOVUPS Y1, 32(AX)(R9*4)
+	MOVQ    184(DI), R9
+	VMOVUPS Y2, (AX)(R9*4)
+	VMOVUPS Y3, 32(AX)(R9*4)
+	MOVQ    192(DI), R9
+	VMOVUPS Y4, (AX)(R9*4)
+	VMOVUPS Y5, 32(AX)(R9*4)
+	MOVQ    200(DI), R9
+	VMOVUPS Y6, (AX)(R9*4)
+	VMOVUPS Y7, 32(AX)(R9*4)
+	MOVQ    208(DI), R9
+	VMOVUPS Y8, (AX)(R9*4)
+	VMOVUPS Y9, 32(AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m6v1tail(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m6v1tail(SB), NOSPLIT, $0-16
+	MOVQ       t+0(FP), DI
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       160(DI), R13
+	SHLQ       $0x02, R13
+	MOVQ       168(DI), BX
+	SHLQ       $0x02, BX
+	MOVQ       24(DI), AX
+	MOVQ       120(DI), SI
+	MOVQ       128(DI), CX
+	MOVQ       n+8(FP), DX
+	LEAQ       tileTail<>+0(SB), R9
+	NEGQ       DX
+	LEAQ       32(R9)(DX*4), R9
+	VMOVUPS    (R9), Y14
+	CMPQ       80(DI), $0x00
+	JEQ        zero
+	MOVQ       72(DI), R8
+	VMASKMOVPS (R8), Y14, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	JMP        begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	LEAQ  (R8)(R11*4), R9
+	ADDQ  R11, R9
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMASKMOVPS   (AX), Y14, Y12
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (R8)(R11*2), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (R8)(R12*1), Y15
+	VFMADD231PS  Y15, Y12, Y3
+	VBROADCASTSS (R8)(R11*4), Y15
+	VFMADD231PS  Y15, Y12, Y4
+	VBROADCASTSS (R9), Y15
+	VFMADD231PS  Y15, Y12, Y5
+	ADDQ         R13, R8
+	ADDQ         R13, R9
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB       296(DI), $0x00
+	JEQ        added
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y0, Y0
+	MOVQ       184(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       192(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y2, Y2
+	MOVQ       200(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+	MOVQ       208(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y4, Y4
+	MOVQ       216(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y5, Y5
+
+added:
+	CMPQ       104(DI), $0x00
+	JEQ        whole
+	MOVQ       96(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y0, Y0
+	MOVQ       184(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       192(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y2, Y2
+	MOVQ       200(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+	MOVQ       208(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y4, Y4
+	MOVQ       216(DI), R9
+	VMASKMOVPS (AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y5, Y5
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+
+store:
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMASKMOVPS Y0, Y14, (AX)(R9*4)
+	MOVQ       184(DI), R9
+	VMASKMOVPS Y1, Y14, (AX)(R9*4)
+	MOVQ       192(DI), R9
+	VMASKMOVPS Y2, Y14, (AX)(R9*4)
+	MOVQ       200(DI), R9
+	VMASKMOVPS Y3, Y14, (AX)(R9*4)
+	MOVQ       208(DI), R9
+	VMASKMOVPS Y4, Y14, (AX)(R9*4)
+	MOVQ       216(DI), R9
+	VMASKMOVPS Y5, Y14, (AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m6v2tail(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m6v2tail(SB), NOSPLIT, $0-16
+	MOVQ       t+0(FP), DI
+	MOVQ       152(DI), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       160(DI), R13
+	SHLQ       $0x02, R13
+	MOVQ       168(DI), BX
+	SHLQ       $0x02, BX
+	MOVQ       24(DI), AX
+	MOVQ       120(DI), SI
+	MOVQ       128(DI), CX
+	MOVQ       n+8(FP), DX
+	LEAQ       tileTail<>+0(SB), R9
+	NEGQ       DX
+	LEAQ       32(R9)(DX*4), R9
+	VMOVUPS    (R9), Y14
+	CMPQ       80(DI), $0x00
+	JEQ        zero
+	MOVQ       72(DI), R8
+	VMOVUPS    (R8), Y0
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y8
+	VMOVAPS    Y0, Y10
+	VMASKMOVPS 32(R8), Y14, Y1
+	VMOVAPS    Y1, Y3
+	VMOVAPS    Y1, Y5
+	VMOVAPS    Y1, Y7
+	VMOVAPS    Y1, Y9
+	VMOVAPS    Y1, Y11
+	JMP        begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	LEAQ  (R8)(R11*4), R9
+	ADDQ  R11, R9
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMOVUPS      (AX), Y12
+	VMASKMOVPS   32(AX), Y14, Y13
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (R8)(R11*2), Y15
+	VFMADD231PS  Y15, Y12, Y4
+	VFMADD231PS  Y15, Y13, Y5
+	VBROADCASTSS (R8)(R12*1), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VBROADCASTSS (R8)(R11*4), Y15
+	VFMADD231PS  Y15, Y12, Y8
+	VFMADD231PS  Y15, Y13, Y9
+	VBROADCASTSS (R9), Y15
+	VFMADD231PS  Y15, Y12, Y10
+	VFMADD231PS  Y15, Y13, Y11
+	ADDQ         R13, R8
+	ADDQ         R13, R9
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB       296(DI), $0x00
+	JEQ        added
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VADDPS     (AX)(R9*4), Y0, Y0
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       184(DI), R9
+	VADDPS     (AX)(R9*4), Y2, Y2
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+	MOVQ       192(DI), R9
+	VADDPS     (AX)(R9*4), Y4, Y4
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y5, Y5
+	MOVQ       200(DI), R9
+	VADDPS     (AX)(R9*4), Y6, Y6
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y7, Y7
+	MOVQ       208(DI), R9
+	VADDPS     (AX)(R9*4), Y8, Y8
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y9, Y9
+	MOVQ       216(DI), R9
+	VADDPS     (AX)(R9*4), Y10, Y10
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y11, Y11
+
+added:
+	CMPQ       104(DI), $0x00
+	JEQ        whole
+	MOVQ       96(DI), AX
+	MOVQ       176(DI), R9
+	VADDPS     (AX)(R9*4), Y0, Y0
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y1, Y1
+	MOVQ       184(DI), R9
+	VADDPS     (AX)(R9*4), Y2, Y2
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y3, Y3
+	MOVQ       192(DI), R9
+	VADDPS     (AX)(R9*4), Y4, Y4
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y5, Y5
+	MOVQ       200(DI), R9
+	VADDPS     (AX)(R9*4), Y6, Y6
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y7, Y7
+	MOVQ       208(DI), R9
+	VADDPS     (AX)(R9*4), Y8, Y8
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y9, Y9
+	MOVQ       216(DI), R9
+	VADDPS     (AX)(R9*4), Y10, Y10
+	VMASKMOVPS 32(AX)(R9*4), Y14, Y15
+	VADDPS     Y15, Y11, Y11
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMINPS       Y8, Y13, Y8
+	VMAXPS       Y9, Y12, Y9
+	VMINPS       Y9, Y13, Y9
+	VMAXPS       Y10, Y12, Y10
+	VMINPS       Y10, Y13, Y10
+	VMAXPS       Y11, Y12, Y11
+	VMINPS       Y11, Y13, Y11
+
+store:
+	MOVQ       48(DI), AX
+	MOVQ       176(DI), R9
+	VMOVUPS    Y0, (AX)(R9*4)
+	VMASKMOVPS Y1, Y14, 32(AX)(R9*4)
+	MOVQ       184(DI), R9
+	VMOVUPS    Y2, (AX)(R9*4)
+	VMASKMOVPS Y3, Y14, 32(AX)(R9*4)
+	MOVQ       192(DI), R9
+	VMOVUPS    Y4, (AX)(R9*4)
+	VMASKMOVPS Y5, Y14, 32(AX)(R9*4)
+	MOVQ       200(DI), R9
+	VMOVUPS    Y6, (AX)(R9*4)
+	VMASKMOVPS Y7, Y14, 32(AX)(R9*4)
+	MOVQ       208(DI), R9
+	VMOVUPS    Y8, (AX)(R9*4)
+	VMASKMOVPS Y9, Y14, 32(AX)(R9*4)
+	MOVQ       216(DI), R9
+	VMOVUPS    Y10, (AX)(R9*4)
+	VMASKMOVPS Y11, Y14, 32(AX)(R9*4)
+	VZEROUPPER
+	RET
+
+// func tileAVX2m6v2(t *byte, n int)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2m6v2(SB), NOSPLIT, $0-16
+	MOVQ    t+0(FP), DI
+	MOVQ    152(DI), R11
+	SHLQ    $0x02, R11
+	LEAQ    (R11)(R11*2), R12
+	MOVQ    160(DI), R13
+	SHLQ    $0x02, R13
+	MOVQ    168(DI), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(DI), AX
+	MOVQ    120(DI), SI
+	MOVQ    128(DI), CX
+	CMPQ    80(DI), $0x00
+	JEQ     zero
+	MOVQ    72(DI), R8
+	VMOVUPS (R8), Y0
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y8
+	VMOVAPS Y0, Y10
+	VMOVUPS 32(R8), Y1
+	VMOVAPS Y1, Y3
+	VMOVAPS Y1, Y5
+	VMOVAPS Y1, Y7
+	VMOVAPS Y1, Y9
+	VMOVAPS Y1, Y11
+	JMP     begin
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+begin:
+	TESTQ CX, CX
+	JZ    summed
+
+run:
+	MOVQ  (SI), DX
+	ADDQ  $0x08, SI
+	MOVQ  (DI), R8
+	LEAQ  (R8)(DX*4), R8
+	LEAQ  (R8)(R11*4), R9
+	ADDQ  R11, R9
+	MOVQ  144(DI), DX
+	TESTQ DX, DX
+	JZ    ran
+
+step:
+	VMOVUPS      (AX), Y12
+	VMOVUPS      32(AX), Y13
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VBROADCASTSS (R8)(R11*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (R8)(R11*2), Y15
+	VFMADD231PS  Y15, Y12, Y4
+	VFMADD231PS  Y15, Y13, Y5
+	VBROADCASTSS (R8)(R12*1), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VBROADCASTSS (R8)(R11*4), Y15
+	VFMADD231PS  Y15, Y12, Y8
+	VFMADD231PS  Y15, Y13, Y9
+	VBROADCASTSS (R9), Y15
+	VFMADD231PS  Y15, Y12, Y10
+	VFMADD231PS  Y15, Y13, Y11
+	ADDQ         R13, R8
+	ADDQ         R13, R9
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          step
+
+ran:
+	DECQ CX
+	JNZ  run
+
+summed:
+	CMPB   296(DI), $0x00
+	JEQ    added
+	MOVQ   48(DI), AX
+	MOVQ   176(DI), R9
+	VADDPS (AX)(R9*4), Y0, Y0
+	VADDPS 32(AX)(R9*4), Y1, Y1
+	MOVQ   184(DI), R9
+	VADDPS (AX)(R9*4), Y2, Y2
+	VADDPS 32(AX)(R9*4), Y3, Y3
+	MOVQ   192(DI), R9
+	VADDPS (AX)(R9*4), Y4, Y4
+	VADDPS 32(AX)(R9*4), Y5, Y5
+	MOVQ   200(DI), R9
+	VADDPS (AX)(R9*4), Y6, Y6
+	VADDPS 32(AX)(R9*4), Y7, Y7
+	MOVQ   208(DI), R9
+	VADDPS (AX)(R9*4), Y8, Y8
+	VADDPS 32(AX)(R9*4), Y9, Y9
+	MOVQ   216(DI), R9
+	VADDPS (AX)(R9*4), Y10, Y10
+	VADDPS 32(AX)(R9*4), Y11, Y11
+
+added:
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), AX
+	MOVQ   176(DI), R9
+	VADDPS (AX)(R9*4), Y0, Y0
+	VADDPS 32(AX)(R9*4), Y1, Y1
+	MOVQ   184(DI), R9
+	VADDPS (AX)(R9*4), Y2, Y2
+	VADDPS 32(AX)(R9*4), Y3, Y3
+	MOVQ   192(DI), R9
+	VADDPS (AX)(R9*4), Y4, Y4
+	VADDPS 32(AX)(R9*4), Y5, Y5
+	MOVQ   200(DI), R9
+	VADDPS (AX)(R9*4), Y6, Y6
+	VADDPS 32(AX)(R9*4), Y7, Y7
+	MOVQ   208(DI), R9
+	VADDPS (AX)(R9*4), Y8, Y8
+	VADDPS 32(AX)(R9*4), Y9, Y9
+	MOVQ   216(DI), R9
+	VADDPS (AX)(R9*4), Y10, Y10
+	VADDPS 32(AX)(R9*4), Y11, Y11
+
+whole:
+	CMPB         297(DI), $0x00
+	JEQ          store
+	VBROADCASTSS 288(DI), Y12
+	VBROADCASTSS 292(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMINPS       Y8, Y13, Y8
+	VMAXPS       Y9, Y12, Y9
+	VMINPS       Y9, Y13, Y9
+	VMAXPS       Y10, Y12, Y10
+	VMINPS       Y10, Y13, Y10
+	VMAXPS       Y11, Y12, Y11
+	VMINPS       Y11, Y13, Y11
+
+store:
+	MOVQ    48(DI), AX
+	MOVQ    176(DI), R9
+	VMOVUPS Y0, (AX)(R9*4)
+	VMOVUPS Y1, 32(AX)(R9*4)
+	MOVQ    184(DI), R9
+	VMOVUPS Y2, (AX)(R9*4)
+	VMOVUPS Y3, 32(AX)(R9*4)
+	MOVQ    192(DI), R9
+	VMOVUPS Y4, (AX)(R9*4)
+	VMOVUPS Y5, 32(AX)(R9*4)
+	MOVQ    200(DI), R9
+	VMOVUPS Y6, (AX)(R9*4)
+	VMOVUPS Y7, 32(AX)(R9*4)
+	MOVQ    208(DI), R9
+	VMOVUPS Y8, (AX)(R9*4)
+	VMOVUPS Y9, 32(AX)(R9*4)
+	MOVQ    216(DI), R9
+	VMOVUPS Y10, (AX)(R9*4)
+	VMOVUPS Y11, 32(AX)(R9*4)
+	VZEROUPPER
+	RET

@@ -143,3 +143,93 @@ func tileAVX512m13v2(t *byte, mask uint16)
 //
 //go:noescape
 func tileAVX512m14v2(t *byte, mask uint16)
+
+// tileAVX2m1v1tail computes a tile of 1 rows by 1 vectors, n lanes of the last.
+//
+//go:noescape
+func tileAVX2m1v1tail(t *byte, n int)
+
+// tileAVX2m1v2tail computes a tile of 1 rows by 2 vectors, n lanes of the last.
+//
+//go:noescape
+func tileAVX2m1v2tail(t *byte, n int)
+
+// tileAVX2m1v2 computes a tile of 1 rows by 2 vectors.
+//
+//go:noescape
+func tileAVX2m1v2(t *byte, n int)
+
+// tileAVX2m2v1tail computes a tile of 2 rows by 1 vectors, n lanes of the last.
+//
+//go:noescape
+func tileAVX2m2v1tail(t *byte, n int)
+
+// tileAVX2m2v2tail computes a tile of 2 rows by 2 vectors, n lanes of the last.
+//
+//go:noescape
+func tileAVX2m2v2tail(t *byte, n int)
+
+// tileAVX2m2v2 computes a tile of 2 rows by 2 vectors.
+//
+//go:noescape
+func tileAVX2m2v2(t *byte, n int)
+
+// tileAVX2m3v1tail computes a tile of 3 rows by 1 vectors, n lanes of the last.
+//
+//go:noescape
+func tileAVX2m3v1tail(t *byte, n int)
+
+// tileAVX2m3v2tail computes a tile of 3 rows by 2 vectors, n lanes of the last.
+//
+//go:noescape
+func tileAVX2m3v2tail(t *byte, n int)
+
+// tileAVX2m3v2 computes a tile of 3 rows by 2 vectors.
+//
+//go:noescape
+func tileAVX2m3v2(t *byte, n int)
+
+// tileAVX2m4v1tail computes a tile of 4 rows by 1 vectors, n lanes of the last.
+//
+//go:noescape
+func tileAVX2m4v1tail(t *byte, n int)
+
+// tileAVX2m4v2tail computes a tile of 4 rows by 2 vectors, n lanes of the last.
+//
+//go:noescape
+func tileAVX2m4v2tail(t *byte, n int)
+
+// tileAVX2m4v2 computes a tile of 4 rows by 2 vectors.
+//
+//go:noescape
+func tileAVX2m4v2(t *byte, n int)
+
+// tileAVX2m5v1tail computes a tile of 5 rows by 1 vectors, n lanes of the last.
+//
+//go:noescape
+func tileAVX2m5v1tail(t *byte, n int)
+
+// tileAVX2m5v2tail computes a tile of 5 rows by 2 vectors, n lanes of the last.
+//
+//go:noescape
+func tileAVX2m5v2tail(t *byte, n int)
+
+// tileAVX2m5v2 computes a tile of 5 rows by 2 vectors.
+//
+//go:noescape
+func tileAVX2m5v2(t *byte, n int)
+
+// tileAVX2m6v1tail computes a tile of 6 rows by 1 vectors, n lanes of the last.
+//
+//go:noescape
+func tileAVX2m6v1tail(t *byte, n int)
+
+// tileAVX2m6v2tail computes a tile of 6 rows by 2 vectors, n lanes of the last.
+//
+//go:noescape
+func tileAVX2m6v2tail(t *byte, n int)
+
+// tileAVX2m6v2 computes a tile of 6 rows by 2 vectors.
+//
+//go:noescape
+func tileAVX2m6v2(t *byte, n int)

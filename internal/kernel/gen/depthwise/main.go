@@ -61,6 +61,11 @@ func main() {
 	for m := 1; m <= 14; m++ {
 		gradient(m)
 	}
+	tail := rows.NewTail("depthwiseTail")
+	for m := 1; m <= 14; m++ {
+		forward2(m, tail)
+		gradient2(m, tail)
+	}
 	Generate()
 }
 

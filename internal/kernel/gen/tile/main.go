@@ -56,6 +56,12 @@ func main() {
 			avx512(m, nv)
 		}
 	}
+	tail := rows.NewTail("tileTail")
+	for m := 1; m <= 6; m++ {
+		avx2(m, 1, true, tail)
+		avx2(m, 2, true, tail)
+		avx2(m, 2, false, tail)
+	}
 	Generate()
 }
 
