@@ -118,7 +118,6 @@ type plan struct {
 	before   map[int][]*Node
 	last     []*Node
 	inputs   map[string]ValueInfo
-	outputs  map[string]ValueInfo
 	initIn   bool // initializers must be listed as inputs, as IR version 3 asks
 }
 

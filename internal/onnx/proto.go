@@ -55,15 +55,6 @@ func (n *nodeProto) errorf(format string, args ...any) error {
 	return fmt.Errorf("node %q (%s): %w", n.label(), n.op, fmt.Errorf(format, args...))
 }
 
-func (n *nodeProto) attr(name string) *attrProto {
-	for _, a := range n.attrs {
-		if a.name == name {
-			return a
-		}
-	}
-	return nil
-}
-
 type attrProto struct {
 	name, ref string
 	typ       int

@@ -59,9 +59,6 @@ func nextField(msg []byte) (field, error) {
 	return f, nil
 }
 
-// head is the tag and the length of a length-delimited field, the bytes before its value.
-func (f field) head() []byte { return f.raw[:len(f.raw)-len(f.buf)] }
-
 var errWire = errors.New("field of the wrong wire type")
 
 // str is the value of a string field.
