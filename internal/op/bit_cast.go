@@ -30,7 +30,7 @@ func init() {
 		ONNX: []ir.Form{{Op: "BitCast", Since: 26, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			dt, err := onnxType(n.Attrs.Int("to", 0))
 			if err != nil {
-				return nil, n.Errorf("%w", err)
+				return nil, errorf("%w", err)
 			}
 			return b.Ops("BitCast", ir.Attrs{"to": dt.String()}, n.In(0)), b.Err()
 		}}},

@@ -125,7 +125,7 @@ func legacyBroadcast(op string) ir.Form {
 			}
 			pad := len(x.Type.Shape) - axis - len(y.Type.Shape)
 			if pad < 0 {
-				return nil, n.Errorf("shape %v at axis %d does not fit in %v", y.Type.Shape, axis, x.Type.Shape)
+				return nil, errorf("shape %v at axis %d does not fit in %v", y.Type.Shape, axis, x.Type.Shape)
 			}
 			shape := slices.Clone(y.Type.Shape)
 			for range pad {

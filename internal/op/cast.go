@@ -87,7 +87,7 @@ func init() {
 				}
 				dt, err := onnxType(n.Attrs.Int("to", 0))
 				if err != nil {
-					return nil, n.Errorf("%w", err)
+					return nil, errorf("%w", err)
 				}
 				return castOrSame(b, n.In(0), dt), b.Err()
 			}},

@@ -187,8 +187,9 @@ func readTensors(glob string) ([]*tensor.Tensor, error) {
 func run(path string, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	out, err := runStatic(path, in, false)
 	if err != nil {
-		if again, e := runStatic(path, in, true); e == nil {
-			return again, nil
+		again, e := runStatic(path, in, true)
+		if e == nil || strings.Contains(err.Error(), "depends on data") {
+			return again, e
 		}
 	}
 	return out, err

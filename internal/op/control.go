@@ -25,7 +25,7 @@ const maxTrips = 1 << 16
 func body(n *ir.Node, name string) (*ir.Graph, error) {
 	g, ok := n.Attrs[name].(*ir.Graph)
 	if !ok {
-		return nil, n.Errorf("has no graph %s", name)
+		return nil, errorf("has no graph %s", name)
 	}
 	return g, nil
 }
@@ -61,11 +61,11 @@ func lowerIf(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		return nil, err
 	}
 	if len(a) != len(z) {
-		return nil, n.Errorf("branches give %d and %d values", len(a), len(z))
+		return nil, errorf("branches give %d and %d values", len(a), len(z))
 	}
 	for i := range a {
 		if !a[i].Type.Equal(z[i].Type) {
-			return nil, n.Errorf("the condition depends on data and branches give %v and %v", a[i].Type, z[i].Type)
+			return nil, errorf("the condition depends on data and branches give %v and %v", a[i].Type, z[i].Type)
 		}
 		a[i] = b.Op("Where", nil, reshape(b, cond, tensor.Shape{}), a[i], z[i])
 	}
@@ -81,7 +81,7 @@ func lowerLoop(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	trips := maxTrips
 	if m := n.In(0); m != nil {
 		if !m.IsConst() {
-			return nil, n.Errorf("the number of iterations depends on data: input %q is not constant", m.Name)
+			return nil, errorf("the number of iterations depends on data: input %q is not constant", m.Name)
 		}
 		trips = int(m.Data.Float64s()[0])
 	}
@@ -94,18 +94,18 @@ func lowerLoop(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		states = slices.Clone(n.Inputs[2:])
 	}
 	if len(g.Inputs) != 2+len(states) || len(g.Outputs) < 1+len(states) {
-		return nil, n.Errorf("a body with %d inputs and %d outputs does not fit %d states", len(g.Inputs), len(g.Outputs), len(states))
+		return nil, errorf("a body with %d inputs and %d outputs does not fit %d states", len(g.Inputs), len(g.Outputs), len(states))
 	}
 	scanned := make([][]*ir.Value, len(g.Outputs)-1-len(states))
 	for i := 0; i < trips; i++ {
 		if !cond.IsConst() {
-			return nil, n.Errorf("whether to go on after %d iterations depends on data", i)
+			return nil, errorf("whether to go on after %d iterations depends on data", i)
 		}
 		if !truth(cond) {
 			break
 		}
 		if i == maxTrips-1 {
-			return nil, n.Errorf("runs for more than %d iterations", maxTrips)
+			return nil, errorf("runs for more than %d iterations", maxTrips)
 		}
 		outs, err := b.Inline(g, append([]*ir.Value{b.Const(tensor.Scalar(int64(i))), cond}, states...))
 		if err != nil {
@@ -122,7 +122,7 @@ func lowerLoop(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if len(vs) == 0 {
 			t := g.Outputs[1+len(states)+k].Type
 			if slices.Contains(t.Shape, -1) || t.DType == tensor.Invalid {
-				return nil, n.Errorf("never runs, which leaves the shape of output %d open", len(states)+k)
+				return nil, errorf("never runs, which leaves the shape of output %d open", len(states)+k)
 			}
 			outs = append(outs, zeros(b, ir.Type{DType: t.DType, Shape: append(tensor.Shape{0}, t.Shape...)}))
 			continue
@@ -164,7 +164,7 @@ func lowerScan(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	m := n.Attrs.Int("num_scan_inputs", 0)
 	k := len(n.Inputs) - m
 	if m < 1 || k < 0 || len(g.Inputs) != len(n.Inputs) || len(g.Outputs) < k {
-		return nil, n.Errorf("a body with %d inputs and %d outputs does not scan %d of %d inputs", len(g.Inputs), len(g.Outputs), m, len(n.Inputs))
+		return nil, errorf("a body with %d inputs and %d outputs does not scan %d of %d inputs", len(g.Inputs), len(g.Outputs), m, len(n.Inputs))
 	}
 	at := func(name string, i, def int) int {
 		if v := n.Attrs.Ints(name); i < len(v) {
@@ -182,7 +182,7 @@ func lowerScan(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if d := v.Type.Shape[axes[i]]; trips < 0 {
 			trips = d
 		} else if trips != d {
-			return nil, n.Errorf("scans %d and %d elements at once", trips, d)
+			return nil, errorf("scans %d and %d elements at once", trips, d)
 		}
 	}
 	scanned := make([][]*ir.Value, len(g.Outputs)-k)
@@ -211,7 +211,7 @@ func lowerScan(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	outs := states
 	for i, vs := range scanned {
 		if len(vs) == 0 {
-			return nil, n.Errorf("scans nothing, which leaves the shape of output %d open", k+i)
+			return nil, errorf("scans nothing, which leaves the shape of output %d open", k+i)
 		}
 		axis, err := axisOf(at("scan_output_axes", i, 0), len(vs[0].Type.Shape)+1)
 		if err != nil {

@@ -67,7 +67,7 @@ func init() {
 					return nil, err
 				}
 				if len(axis) != 1 {
-					return nil, n.Errorf("axis is %v, not one number", axis)
+					return nil, errorf("axis is %v, not one number", axis)
 				}
 				return b.Ops(c.name, n.Attrs.With("axis", axis[0]), n.In(0)), b.Err()
 			}}},

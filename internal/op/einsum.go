@@ -28,7 +28,7 @@ func lowerEinsum(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	left, right, explicit := strings.Cut(equation, "->")
 	terms := strings.Split(left, ",")
 	if len(terms) != len(n.Inputs) {
-		return nil, n.Errorf("equation %q names %d operands, given %d", equation, len(terms), len(n.Inputs))
+		return nil, errorf("equation %q names %d operands, given %d", equation, len(terms), len(n.Inputs))
 	}
 	size := map[rune]int{}
 	widest := 0 // axes under an ellipsis
@@ -36,17 +36,17 @@ func lowerEinsum(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	for i, term := range terms {
 		v := n.In(i)
 		if v == nil {
-			return nil, n.Errorf("input %d is missing", i)
+			return nil, errorf("input %d is missing", i)
 		}
 		labels, dots := einsumLabels(term, len(v.Type.Shape))
 		if len(labels) != len(v.Type.Shape) {
-			return nil, n.Errorf("term %q does not fit %v", term, v.Type.Shape)
+			return nil, errorf("term %q does not fit %v", term, v.Type.Shape)
 		}
 		widest = max(widest, dots)
 		for k, l := range labels {
 			d := v.Type.Shape[k]
 			if old, ok := size[l]; ok && old != d && old != 1 && d != 1 {
-				return nil, n.Errorf("%q is %d and %d in %q", l, old, d, equation)
+				return nil, errorf("%q is %d and %d in %q", l, old, d, equation)
 			}
 			size[l] = max(size[l], d)
 			if d == 0 {
@@ -93,7 +93,7 @@ func lowerEinsum(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	perm := make([]int, len(out))
 	for i, l := range out {
 		if perm[i] = slices.Index(acc.labels, l); perm[i] < 0 {
-			return nil, n.Errorf("%q of the result is in no operand of %q", l, equation)
+			return nil, errorf("%q of the result is in no operand of %q", l, equation)
 		}
 	}
 	return b.Ops("Transpose", ir.Attrs{"perm": perm}, acc.v), b.Err()

@@ -47,7 +47,7 @@ func init() {
 			}
 			s, err := broadcastShape(n.In(0).Type.Shape, shape)
 			if err != nil {
-				return nil, n.Errorf("%w", err)
+				return nil, errorf("%w", err)
 			}
 			return b.Ops("Expand", ir.Attrs{"shape": []int(s)}, n.In(0)), b.Err()
 		}}},

@@ -52,7 +52,7 @@ func init() {
 				return nil, err
 			}
 			if !n.In(1).IsConst() || n.In(1).Data.Len() != 1 {
-				return nil, n.Errorf("depth depends on data: input %q is not one constant", n.In(1).Name)
+				return nil, errorf("depth depends on data: input %q is not one constant", n.In(1).Name)
 			}
 			hot := b.Op("OneHot", ir.Attrs{"axis": n.Attrs.Int("axis", -1), "depth": int(n.In(1).Data.Float64s()[0])}, n.In(0))
 			return b.Ops("Where", nil, hot, slice(b, n.In(2), 0, 1, 2), slice(b, n.In(2), 0, 0, 1)), b.Err()

@@ -256,7 +256,7 @@ func lowerPad(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			return nil, err
 		}
 		if len(pads) != 2*len(axes) {
-			return nil, n.Errorf("pads %v do not fit axes %v", pads, axes)
+			return nil, errorf("pads %v do not fit axes %v", pads, axes)
 		}
 		all := make([]int, 2*rank)
 		for i, a := range axes {

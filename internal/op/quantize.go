@@ -113,7 +113,7 @@ func spread(b *ir.Builder, n *ir.Node, v *ir.Value, x tensor.Shape) (*ir.Value, 
 	}
 	block := n.Attrs.Int("block_size", 0)
 	if block < 1 || len(s) != len(x) || s[axis] != (x[axis]+block-1)/block {
-		return nil, n.Errorf("scale or zero point %v does not fit %v along axis %d with blocks of %d", s, x, axis, block)
+		return nil, errorf("scale or zero point %v does not fit %v along axis %d with blocks of %d", s, x, axis, block)
 	}
 	index := make([]int, x[axis])
 	for i := range index {
@@ -131,7 +131,7 @@ func lowerQuantize(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if n.Attrs.Int("output_dtype", 0) != 0 {
 		var err error
 		if dt, err = onnxType(n.Attrs.Int("output_dtype", 0)); err != nil {
-			return nil, n.Errorf("%w", err)
+			return nil, errorf("%w", err)
 		}
 	}
 	if n.In(2) != nil {
@@ -171,7 +171,7 @@ func lowerDequantize(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	}
 	if code := n.Attrs.Int("output_dtype", 0); code != 0 {
 		if dt, err = onnxType(code); err != nil {
-			return nil, n.Errorf("%w", err)
+			return nil, errorf("%w", err)
 		}
 	}
 	return []*ir.Value{cast(b, b.Op("Mul", nil, centred(b, x, zero), scale), dt)}, b.Err()

@@ -17,7 +17,7 @@ func init() {
 			}
 			c := x[1] / (k * k)
 			if c*k*k != x[1] {
-				return nil, n.Errorf("%d channels do not split in blocks of %d x %d", x[1], k, k)
+				return nil, errorf("%d channels do not split in blocks of %d x %d", x[1], k, k)
 			}
 			// [N, k, k, C', H, W] in mode DCR, [N, C', k, k, H, W] in mode CRD -> [N, C', H, k, W, k].
 			split, perm := tensor.Shape{x[0], k, k, c, x[2], x[3]}, []int{0, 3, 4, 1, 5, 2}
@@ -34,7 +34,7 @@ func init() {
 			}
 			h, w := x[2]/k, x[3]/k
 			if h*k != x[2] || w*k != x[3] {
-				return nil, n.Errorf("%v does not split in blocks of %d x %d", x, k, k)
+				return nil, errorf("%v does not split in blocks of %d x %d", x, k, k)
 			}
 			y := transpose(b, reshape(b, n.In(0), tensor.Shape{x[0], x[1], h, k, w, k}), 0, 3, 5, 1, 2, 4)
 			if n.Attrs.Str("mode", "DCR") == "CRD" {
@@ -48,13 +48,13 @@ func init() {
 			}
 			x := n.In(0).Type
 			if len(x.Shape) != 2 {
-				return nil, n.Errorf("%v is no matrix", x)
+				return nil, errorf("%v is no matrix", x)
 			}
 			dt := x.DType
 			if n.Attrs.Has("dtype") {
 				var err error
 				if dt, err = onnxType(n.Attrs.Int("dtype", 1)); err != nil {
-					return nil, n.Errorf("%w", err)
+					return nil, errorf("%w", err)
 				}
 			}
 			v := make([]float64, x.Shape.Len())
@@ -79,7 +79,7 @@ func blockOf(n *ir.Node) (tensor.Shape, int, error) {
 	}
 	x, k := n.In(0).Type.Shape, n.Attrs.Int("blocksize", 0)
 	if len(x) != 4 || k < 1 {
-		return nil, 0, n.Errorf("blocks of %d in %v", k, x)
+		return nil, 0, errorf("blocks of %d in %v", k, x)
 	}
 	return x, k, nil
 }
@@ -99,7 +99,7 @@ func lowerCenterCropPad(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		return nil, err
 	}
 	if len(axes) != len(sizes) {
-		return nil, n.Errorf("shape %v does not fit axes %v", sizes, axes)
+		return nil, errorf("shape %v does not fit axes %v", sizes, axes)
 	}
 	pads := make([]int, 2*len(x))
 	for i, a := range axes {
@@ -140,7 +140,7 @@ func lowerReverseSequence(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		return nil, err
 	}
 	if len(x) < 2 {
-		return nil, n.Errorf("%v has no batch and time axes", x)
+		return nil, errorf("%v has no batch and time axes", x)
 	}
 	time, batch := n.Attrs.Int("time_axis", 0), n.Attrs.Int("batch_axis", 1)
 	if time, err = axisOf(time, len(x)); err != nil {
@@ -150,7 +150,7 @@ func lowerReverseSequence(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		return nil, err
 	}
 	if len(lens) != x[batch] {
-		return nil, n.Errorf("%d lengths for a batch of %d", len(lens), x[batch])
+		return nil, errorf("%d lengths for a batch of %d", len(lens), x[batch])
 	}
 	index := tensor.New(tensor.Int64, x...)
 	idx := make([]int, len(x))

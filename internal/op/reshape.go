@@ -50,7 +50,7 @@ func init() {
 				}
 				s, err := fillShape(n.In(0).Type.Shape, shape, n.Attrs.Bool("allowzero"))
 				if err != nil {
-					return nil, n.Errorf("%w", err)
+					return nil, errorf("%w", err)
 				}
 				return reshaped(b, n, s)
 			}},
@@ -64,7 +64,7 @@ func init() {
 					axis += len(x)
 				}
 				if axis < 0 || axis > len(x) {
-					return nil, n.Errorf("axis %d is outside a tensor of rank %d", axis, len(x))
+					return nil, errorf("axis %d is outside a tensor of rank %d", axis, len(x))
 				}
 				return reshaped(b, n, tensor.Shape{x[:axis].Len(), x[axis:].Len()})
 			}},
@@ -85,11 +85,11 @@ func init() {
 					return reshaped(b, n, x)
 				}
 				if axes, err = axesOf(axes, len(x)); err != nil {
-					return nil, n.Errorf("%w", err)
+					return nil, errorf("%w", err)
 				}
 				for _, a := range axes {
 					if x[a] != 1 {
-						return nil, n.Errorf("axis %d of %v is not 1", a, x)
+						return nil, errorf("axis %d of %v is not 1", a, x)
 					}
 				}
 				return reshaped(b, n, dropAxes(x, axes))
@@ -102,7 +102,7 @@ func init() {
 				s := n.In(0).Type.Shape.Clone()
 				if len(axes) > 0 {
 					if axes, err = axesOf(axes, len(s)+len(axes)); err != nil {
-						return nil, n.Errorf("%w", err)
+						return nil, errorf("%w", err)
 					}
 				}
 				for _, a := range axes {

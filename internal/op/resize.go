@@ -285,7 +285,7 @@ func lowerUpsample(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	scales := n.Attrs.Floats("scales")
 	if n.In(1) != nil {
 		if !n.In(1).IsConst() {
-			return nil, n.Errorf("the shape depends on data: input %q is not constant", n.In(1).Name)
+			return nil, errorf("the shape depends on data: input %q is not constant", n.In(1).Name)
 		}
 		scales = make([]float32, n.In(1).Data.Len())
 		convert(scales, n.In(1).Data.Float64s())
@@ -312,7 +312,7 @@ func lowerResize(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			continue
 		}
 		if !v.IsConst() {
-			return nil, n.Errorf("the shape depends on data: input %q is not constant", v.Name)
+			return nil, errorf("the shape depends on data: input %q is not constant", v.Name)
 		}
 		given[i] = make([]float32, v.Data.Len())
 		convert(given[i], v.Data.Float64s())
@@ -352,18 +352,18 @@ func resize(b *ir.Builder, n *ir.Node, attrs ir.Attrs, axes []int, scales []floa
 	v := n.In(0)
 	dt := v.Type.DType
 	if len(scales) != len(axes) {
-		return nil, n.Errorf("%d scales for %d axes", len(scales), len(axes))
+		return nil, errorf("%d scales for %d axes", len(scales), len(axes))
 	}
 	crop := attrs.Str("coordinate_transformation_mode", "") == "tf_crop_and_resize"
 	if crop && len(roi) != 2*len(axes) {
-		return nil, n.Errorf("%d numbers of a roi for %d axes", len(roi), len(axes))
+		return nil, errorf("%d numbers of a roi for %d axes", len(roi), len(axes))
 	}
 	outside := make([][]bool, len(axes)) // by axis and position
 	v = b.Op("Identity", nil, v)
 	for i, axis := range axes {
 		from := v.Type.Shape[axis]
 		if !(scales[i] > 0) || from == 0 {
-			return nil, n.Errorf("scale %g of %d elements", scales[i], from)
+			return nil, errorf("scale %g of %d elements", scales[i], from)
 		}
 		size := int(math.Floor(float64(scales[i]) * float64(from)))
 		if sizes != nil {
@@ -372,7 +372,7 @@ func resize(b *ir.Builder, n *ir.Node, attrs ir.Attrs, axes []int, scales []floa
 		s := v.Type.Shape.Clone()
 		s[axis] = size
 		if err := checkShape(s); err != nil {
-			return nil, n.Errorf("%w", err)
+			return nil, errorf("%w", err)
 		}
 		a := attrs.With("axis", axis).With("size", size).With("scale", scales[i])
 		if crop {
@@ -382,7 +382,7 @@ func resize(b *ir.Builder, n *ir.Node, attrs ir.Attrs, axes []int, scales []floa
 		for o := range size {
 			x, err := source(a, o, from)
 			if err != nil {
-				return nil, n.Errorf("%w", err)
+				return nil, errorf("%w", err)
 			}
 			outside[i][o] = crop && (x < 0 || x > float64(from-1))
 		}
@@ -392,7 +392,7 @@ func resize(b *ir.Builder, n *ir.Node, attrs ir.Attrs, axes []int, scales []floa
 		if a.Str("mode", "nearest") == "nearest" {
 			t, err := tapsOf(a, from)
 			if err != nil {
-				return nil, n.Errorf("%w", err)
+				return nil, errorf("%w", err)
 			}
 			v = b.Op("Gather", ir.Attrs{"axis": axis}, v, b.Ints(t.index...))
 		} else {

@@ -70,7 +70,7 @@ func init() {
 				return nil, err
 			}
 			if len(vs) == 0 {
-				return nil, n.Errorf("joins an empty sequence")
+				return nil, errorf("joins an empty sequence")
 			}
 			axis := n.Attrs.Int("axis", 0)
 			if n.Attrs.Bool("new_axis") {
@@ -110,7 +110,7 @@ func init() {
 			at := 0
 			for _, k := range sizes {
 				if k < 0 || at+k > d {
-					return nil, n.Errorf("parts %v do not make up %d", sizes, d)
+					return nil, errorf("parts %v do not make up %d", sizes, d)
 				}
 				v := slice(b, x, axis, at, at+k)
 				if !keep {
@@ -128,7 +128,7 @@ func init() {
 func elementsOf(n *ir.Node) ([]*ir.Value, error) {
 	v := n.In(0)
 	if v == nil || v.Node == nil || v.Node.Op != "SequenceConstruct" {
-		return nil, n.Errorf("input 0 is no sequence that is known here")
+		return nil, errorf("input 0 is no sequence that is known here")
 	}
 	return v.Node.Inputs, nil
 }
@@ -140,7 +140,7 @@ func position(n *ir.Node, i, size, last int) (int, error) {
 		return 0, err
 	}
 	if len(at) != 1 || at[0] < -size || at[0] > last {
-		return 0, n.Errorf("position %v is outside a sequence of %d", at, size)
+		return 0, errorf("position %v is outside a sequence of %d", at, size)
 	}
 	if at[0] < 0 {
 		return at[0] + size, nil

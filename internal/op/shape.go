@@ -155,8 +155,8 @@ func lowerConstant(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		case []int:
 			return []*ir.Value{b.Ints(v...)}, nil
 		default:
-			return nil, n.Errorf("a constant of kind %s is not supported", name)
+			return nil, errorf("a constant of kind %s is not supported", name)
 		}
 	}
-	return nil, n.Errorf("holds no value")
+	return nil, errorf("holds no value")
 }

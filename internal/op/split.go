@@ -101,7 +101,7 @@ func lowerSplit(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if sizes == nil {
 		k := n.Attrs.Int("num_outputs", len(n.Outputs))
 		if k < 1 {
-			return nil, n.Errorf("splits into %d parts", k)
+			return nil, errorf("splits into %d parts", k)
 		}
 		each := (x[axis] + k - 1) / k // the last part may be smaller
 		for i := range k {
@@ -112,13 +112,13 @@ func lowerSplit(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	at := 0
 	for _, k := range sizes {
 		if k < 0 || at+k > x[axis] {
-			return nil, n.Errorf("parts %v do not make up axis %d of %v", sizes, axis, x)
+			return nil, errorf("parts %v do not make up axis %d of %v", sizes, axis, x)
 		}
 		outs = append(outs, b.Op("Slice", ir.Attrs{"starts": []int{at}, "ends": []int{at + k}, "axes": []int{axis}}, n.In(0)))
 		at += k
 	}
 	if at != x[axis] {
-		return nil, n.Errorf("parts %v do not make up axis %d of %v", sizes, axis, x)
+		return nil, errorf("parts %v do not make up axis %d of %v", sizes, axis, x)
 	}
 	return outs, b.Err()
 }

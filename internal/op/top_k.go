@@ -23,7 +23,7 @@ func init() {
 				return nil, err
 			}
 			if len(k) != 1 {
-				return nil, n.Errorf("k is %v, not one number", k)
+				return nil, errorf("k is %v, not one number", k)
 			}
 			attrs["k"] = k[0]
 		}
