@@ -442,12 +442,23 @@ func lowerQuickGelu(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return []*ir.Value{b.Op("Silu", ir.Attrs{"alpha": n.Attrs.Float("alpha", 1.702)}, n.In(0))}, nil
 }
 
+// lowerSwiGLU writes a*sigmoid(alpha*a) * b.
+func lowerSwiGLU(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+	if err := inputs(n, 2, 2); err != nil {
+		return nil, err
+	}
+	return []*ir.Value{b.Op("Mul", nil, b.Op("Silu", ir.Attrs{"alpha": n.Attrs.Float("alpha", 1)}, n.In(0)), n.In(1))}, nil
+}
+
 // lowerPRelu writes max(x,0) + slope*min(x,0), the slope being broadcast.
 func lowerPRelu(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 2, 2); err != nil {
 		return nil, err
 	}
 	x, slope := n.In(0), n.In(1)
+	if xs, c := x.Type.Shape, slope.Type.Shape; n.Version < 7 && len(c) == 1 && len(xs) > 2 && c[0] == xs[1] {
+		slope = reshape(b, slope, channelShape(nil, len(xs), c[0])) // once it went by channel
+	}
 	zero := scalar(b, x.Type.DType, 0)
 	return []*ir.Value{b.Op("Add", nil, b.Op("Max", nil, x, zero), b.Op("Mul", nil, b.Op("Min", nil, x, zero), slope))}, nil
 }
@@ -477,6 +488,7 @@ func init() {
 	}
 	ir.RegisterForms(
 		ir.Form{Op: "PRelu", Since: 1, Lower: lowerPRelu},
+		ir.Form{Op: "SwiGLU", Since: 28, Lower: lowerSwiGLU},
 		ir.Form{Domain: "com.microsoft", Op: "FastGelu", Since: 1, Lower: lowerFastGelu},
 		ir.Form{Domain: "com.microsoft", Op: "BiasGelu", Since: 1, Lower: lowerBiasGelu},
 	)

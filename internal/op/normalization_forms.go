@@ -57,6 +57,9 @@ func lowerLpNormalization(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	default:
 		return nil, errorf("p is %d, not 1 or 2", p)
 	}
+	// Where the norm is 0 so is x, and the result.
+	dt := x.Type.DType
+	norm = b.Op("Where", nil, b.Op("Equal", nil, norm, scalar(b, dt, 0)), scalar(b, dt, 1), norm)
 	return []*ir.Value{b.Op("Div", nil, x, norm)}, nil
 }
 

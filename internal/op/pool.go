@@ -48,6 +48,7 @@ func init() {
 		ONNX: []ir.Form{
 			{Op: "MaxPool", Since: 1, Lower: lowerMaxPool},
 			{Op: "GlobalMaxPool", Since: 1, Lower: lowerGlobalMaxPool},
+			{Op: "MaxUnpool", Since: 9, Lower: lowerMaxUnpool},
 		},
 		Cases: poolCases(func(x, y tensor.Shape) []*tensor.Tensor { return []*tensor.Tensor{shuffled(x...)} }),
 	})
@@ -468,4 +469,45 @@ func poolCases(f func(x, y tensor.Shape) []*tensor.Tensor) (cs []ir.Case) {
 		})...)
 	}
 	return cs
+}
+
+// lowerMaxUnpool puts each value where MaxPoolIndices says it came from, in a tensor of zeros. Indices count
+// in the shape that follows from the window; a larger output_shape adds zeros at the ends.
+func lowerMaxUnpool(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+	if err := inputs(n, 2, 3); err != nil {
+		return nil, err
+	}
+	x, index := n.In(0), n.In(1)
+	k, s := n.Attrs.Ints("kernel_shape"), x.Type.Shape
+	if len(s) != len(k)+2 || !index.Type.Shape.Equal(s) {
+		return nil, errorf("kernel_shape %v, input %v and indices %v do not fit", k, s, index.Type.Shape)
+	}
+	w, err := windowOf(n.Attrs, k)
+	if err != nil {
+		return nil, err
+	}
+	size := s.Clone()
+	for i := range k {
+		size[i+2] = (s[i+2]-1)*w.strides[i] - w.pads[i] - w.pads[len(k)+i] + k[i]
+	}
+	zeros := b.Const(tensor.New(x.Type.DType, size.Len()))
+	y := b.Op("ScatterElements", ir.Attrs{"axis": 0}, zeros, reshapeTo(b, index, s.Len()), reshapeTo(b, x, s.Len()))
+	y = reshape(b, y, size)
+	want, err := constInts(n, 2, "output_shape")
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range want {
+		if i >= len(size) || d < size[i] {
+			return nil, errorf("output_shape %v does not hold %v", want, size)
+		}
+		if d == size[i] {
+			continue
+		}
+		rest := size.Clone()
+		rest[i] = d - size[i]
+		y = b.Op("Concat", ir.Attrs{"axis": i}, y, b.Const(tensor.New(x.Type.DType, rest...)))
+		size[i] = d
+	}
+	return []*ir.Value{y}, nil
 }
