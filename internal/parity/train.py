@@ -3,9 +3,10 @@
 
     train.py resnet18 --out DIR
 
-writes DIR/model.onnx (batch norm kept), DIR/images.bin (float32 [batch,3,size,size], little-endian) and
-DIR/fixture.json. Each of its plans names the thawed weights as the ONNX file names them, the learning rate, the
-loss before each step, and the logits in inference mode before and after, from steps taken in float64. noise is how
+writes DIR/model.onnx (batch norm kept) and its DIR/model.preprocessor.json, the batch as DIR/pictures/CLASS/N.png
+and DIR/fixture.json. Each of its plans names the thawed weights as the ONNX file names them, the learning rate, the
+loss before each step, and the logits in inference mode before and after, from steps taken in float64, for the
+pictures in the order of their paths. noise is how
 far float32 in PyTorch itself ends from that: the norm of the difference over the norm of the change of the logits.
 momentum and decay act as in torch.optim.SGD; the loss is the mean cross-entropy.
 
@@ -27,6 +28,7 @@ import onnx
 from onnx import numpy_helper
 import torch
 import torchvision
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
@@ -44,12 +46,31 @@ STAGES = {  # the first names of the weights in the last stage, and of the head
 }
 
 
+MEAN, STD = 0.5, 0.25
+
+
 def pictures(count, classes, size, seed):
-    """Pictures of a few classes, each a smooth pattern under noise, and their labels."""
+    """8-bit pictures of a few classes, each a smooth pattern under noise, and their labels."""
     g = torch.Generator().manual_seed(seed)
     patterns = F.interpolate(torch.randn(classes, 3, 4, 4, generator=g), (size, size), mode="bilinear")
     labels = torch.arange(count) % classes
-    return patterns[labels] + 0.5 * torch.randn(count, 3, size, size, generator=g), labels
+    x = 128 + 40 * (patterns[labels] + 0.5 * torch.randn(count, 3, size, size, generator=g))
+    return x.clamp(0, 255).byte(), labels
+
+
+def normalise(pixels, dtype=torch.float32):
+    return ((pixels.double() / 255 - MEAN) / STD).to(dtype)
+
+
+def save(folder, pixels, labels):
+    """Write the batch as class folders; classes have two digits so that names sort as numbers."""
+    for i, (p, label) in enumerate(zip(pixels, labels.tolist())):
+        d = os.path.join(folder, "pictures", f"{label:02}")
+        os.makedirs(d, exist_ok=True)
+        Image.fromarray(p.permute(1, 2, 0).numpy()).save(os.path.join(d, f"{i:03}.png"))
+    with open(os.path.join(folder, "model.preprocessor.json"), "w") as f:
+        json.dump({"do_resize": False, "do_center_crop": False, "do_rescale": True, "rescale_factor": 1 / 255,
+                   "do_normalize": True, "image_mean": [MEAN] * 3, "image_std": [STD] * 3}, f)
 
 
 def still(net):
@@ -99,13 +120,14 @@ def steps(net, images, labels, thawed, batchnorm, lr):
         return losses, net(images).double()
 
 
-def plan(name, net, images, labels, thawed, batchnorm):
+def plan(name, net, pixels, labels, thawed, batchnorm):
     """The plan's record at the largest rate whose noise is small, or at the quietest."""
     best = None
+    images, wide = normalise(pixels), normalise(pixels, torch.float64)
     with torch.no_grad():
-        before = copy.deepcopy(net).double()(images.double())
+        before = copy.deepcopy(net).double()(wide)
     for lr in (1e-2, 3e-3, 1e-3, 3e-4, 1e-4):
-        losses, after = steps(copy.deepcopy(net).double(), images.double(), labels, thawed, batchnorm, lr)
+        losses, after = steps(copy.deepcopy(net).double(), wide, labels, thawed, batchnorm, lr)
         _, single = steps(copy.deepcopy(net), images, labels, thawed, batchnorm, lr)
         noise = ((single - after).norm() / (after - before).norm()).item()
         if best is None or noise < best["noise"]:
@@ -142,16 +164,20 @@ def main():
     p.add_argument("--pretrain", type=int, default=20)
     a = p.parse_args()
     os.makedirs(a.out, exist_ok=True)
+    torch.set_num_threads(1)
 
     net = still(models.build(a.name, a.classes, a.size))
-    images, labels = pictures(max(64, a.batch), a.classes, a.size, 2)
-    pretrain(net, images, labels, a.pretrain)
-    # A new task: other labels on the same pictures, so that there is something to learn.
-    images, labels = images[: a.batch], (labels[: a.batch] * 3 + 1) % a.classes
+    pixels, labels = pictures(max(64, a.batch), a.classes, a.size, 2)
+    pretrain(net, normalise(pixels), labels, a.pretrain)
+    # A new task: other labels on the same pictures, so that there is something to learn. In order of label, as
+    # the folders are.
+    labels = (labels[: a.batch] * 3 + 1) % a.classes
+    labels, order = labels.sort(stable=True)
+    pixels = pixels[: a.batch][order]
 
     path = os.path.join(a.out, "model.onnx")
     export.export(net, path, a.name, a.size, 16, kept=True, fixed=False)
-    images.numpy().astype("<f4").tofile(os.path.join(a.out, "images.bin"))
+    save(a.out, pixels, labels)
 
     every = [name for name, _ in net.named_parameters()]
     head = STAGES[a.name][-1]
@@ -160,11 +186,11 @@ def main():
     out = []
     for name, thawed in plans.items():
         for batchnorm in ("auto", "frozen") if norms(net) and name != "head" else ("auto",):
-            record = plan(name, net, images, labels, set(thawed), batchnorm)
+            record = plan(name, net, pixels, labels, set(thawed), batchnorm)
             record["thawed"] = [names[n] for n in thawed]
             out.append(record)
     with torch.no_grad():
-        before = copy.deepcopy(net).double()(images.double())
+        before = copy.deepcopy(net).double()(normalise(pixels, torch.float64))
     with open(os.path.join(a.out, "fixture.json"), "w") as f:
         json.dump({"torch": torch.__version__, "model": a.name, "batch": a.batch, "size": a.size, "classes": a.classes,
                    "steps": STEPS, "momentum": MOMENTUM, "decay": DECAY, "labels": labels.tolist(),

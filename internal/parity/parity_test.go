@@ -1,0 +1,246 @@
+// Package parity compares training with PyTorch's and tuned files with ONNX Runtime. Its tests need
+// python3 with torch, torchvision and onnx, or node with onnxruntime-node, and skip where those are missing.
+//
+// PERMAFROST_PARITY=all compares every network, not only the quickest. PERMAFROST_FIXTURES names a folder
+// in which fixtures are kept from one run to the next: writing them takes PyTorch minutes.
+package parity
+
+import (
+	"context"
+	"encoding/json"
+	"image/color"
+	"image/png"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	permaexec "github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+	"github.com/permafrost-ml/permafrost/internal/train"
+)
+
+// fixture is what train.py writes.
+type fixture struct {
+	dir      string
+	Model    string
+	Batch    int
+	Size     int
+	Steps    int
+	Momentum float64
+	Decay    float64
+	Labels   []int
+	Before   [][]float64
+	Plans    []plan
+}
+
+type plan struct {
+	Name      string
+	BatchNorm string
+	LR        float64
+	Noise     float64
+	Losses    []float64
+	After     [][]float64
+	Thawed    []string
+}
+
+// python finds an interpreter with the modules: Debian's first, as others seldom have torch.
+var python = sync.OnceValue(func() string {
+	for _, p := range []string{"/usr/bin/python3", "python3"} {
+		if exec.Command(p, "-c", "import torch, torchvision, onnx, PIL").Run() == nil {
+			return p
+		}
+	}
+	return ""
+})
+
+// load writes the fixture of a network, or takes the one kept in PERMAFROST_FIXTURES.
+func load(t *testing.T, model string) *fixture {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("PyTorch takes a while")
+	}
+	dir := filepath.Join(t.TempDir(), model)
+	if kept := os.Getenv("PERMAFROST_FIXTURES"); kept != "" {
+		dir = filepath.Join(kept, model)
+	}
+	file := filepath.Join(dir, "fixture.json")
+	if _, err := os.Stat(file); err != nil {
+		if python() == "" {
+			t.Skip("no python3 with torch, torchvision, onnx and PIL")
+		}
+		if out, err := exec.Command(python(), "train.py", model, "--out", dir).CombinedOutput(); err != nil {
+			t.Fatalf("train.py: %v\n%s", err, out)
+		}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{dir: dir}
+	if err := json.Unmarshal(text, f); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return f
+}
+
+// images is the batch as the network reads it: (x/255 - 0.5) / 0.25.
+func (f *fixture) images(t *testing.T) *tensor.Tensor {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(f.dir, "pictures", "*", "*.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(paths)
+	if len(paths) != f.Batch {
+		t.Fatalf("%d pictures, want %d", len(paths), f.Batch)
+	}
+	x := tensor.New(tensor.Float32, f.Batch, 3, f.Size, f.Size)
+	plane := f.Size * f.Size
+	for n, path := range paths {
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := png.Decode(file)
+		file.Close()
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		for i := range plane {
+			c := color.NRGBAModel.Convert(img.At(i%f.Size, i/f.Size)).(color.NRGBA)
+			for ch, v := range []uint8{c.R, c.G, c.B} {
+				x.F32()[(3*n+ch)*plane+i] = float32((float64(v)/255 - 0.5) / 0.25)
+			}
+		}
+	}
+	return x
+}
+
+// fit trains as the plan says and returns the tuned file and the loss before each step.
+func (f *fixture) fit(t *testing.T, p plan) (path string, losses []float64) {
+	t.Helper()
+	c := train.DefaultConfig()
+	c.Model = filepath.Join(f.dir, "model.onnx")
+	c.Data = filepath.Join(f.dir, "pictures")
+	c.Val = c.Data
+	c.Thaw, c.BatchNorm, c.Head = p.Thawed, p.BatchNorm, "keep"
+	c.Epochs, c.Batch = f.Steps, f.Batch
+	c.Optimizer, c.Momentum, c.WeightDecay = "sgd", f.Momentum, &f.Decay
+	c.LR, c.LRSchedule, c.Keep = p.LR, "constant", "last"
+	s, err := train.Prepare(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := train.CreateRunDir(filepath.Join(t.TempDir(), "run"), &s.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Fit(context.Background(), dir, false); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.ReadFile(dir.File("events.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(log)) {
+		var e struct {
+			Type string
+			Loss float64
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("events.jsonl: %v in %s", err, line)
+		}
+		if e.Type == "step" {
+			losses = append(losses, e.Loss)
+		}
+	}
+	return dir.File("model.onnx"), losses
+}
+
+// logits runs a file on the images in Permafrost's own engine.
+func logits(t *testing.T, path string, images *tensor.Tensor) []float64 {
+	t.Helper()
+	m, err := onnx.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := permaexec.Specialise(m.Graph, map[string]tensor.Shape{m.Graph.Inputs[0].Name: images.Shape})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := permaexec.Compile(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := p.Run(context.Background(), images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(y[0].Float64s())
+}
+
+func norm(v []float64) float64 {
+	var s float64
+	for _, x := range v {
+		s += x * x
+	}
+	return math.Sqrt(s)
+}
+
+func minus(a, b []float64) []float64 {
+	d := make([]float64, len(a))
+	for i := range a {
+		d[i] = a[i] - b[i]
+	}
+	return d
+}
+
+// networks are those of the parity tests, the quick ones alone without PERMAFROST_PARITY=all.
+func networks() []string {
+	names := []string{"tiny_cnn", "tiny_vit"}
+	if os.Getenv("PERMAFROST_PARITY") == "all" {
+		names = append(names, "resnet18", "mobilenet_v2", "efficientnet_b0")
+	}
+	return names
+}
+
+// TestGradients trains by every plan and compares the change of the logits, in inference mode and from
+// the tuned file, with that of PyTorch in float64: the norm of the difference is at most 2e-3 of the norm of
+// the change, or four times what PyTorch's own float32 is off.
+func TestGradients(t *testing.T) {
+	for _, model := range networks() {
+		t.Run(model, func(t *testing.T) {
+			f := load(t, model)
+			images := f.images(t)
+			before := slices.Concat(f.Before...)
+			if off := norm(minus(logits(t, filepath.Join(f.dir, "model.onnx"), images), before)) / norm(before); !(off <= 1e-4) {
+				t.Fatalf("logits before training are off by %.1e", off)
+			}
+			for _, p := range f.Plans {
+				t.Run(p.Name+" "+p.BatchNorm, func(t *testing.T) {
+					path, losses := f.fit(t, p)
+					after := slices.Concat(p.After...)
+					off := norm(minus(logits(t, path, images), after)) / norm(minus(after, before))
+					t.Logf("off by %.1e, PyTorch's float32 by %.1e", off, p.Noise)
+					if limit := max(2e-3, 4*p.Noise); !(off <= limit) {
+						t.Errorf("the change of the logits is off by %.1e, more than %.1e", off, limit)
+					}
+					if len(losses) != len(p.Losses) {
+						t.Fatalf("%d steps, want %d", len(losses), len(p.Losses))
+					}
+					for i, want := range p.Losses {
+						if d := math.Abs(losses[i] - want); !(d <= max(1e-3, 4*p.Noise)*want) {
+							t.Errorf("loss before step %d is %g, want %g", i, losses[i], want)
+						}
+					}
+				})
+			}
+		})
+	}
+}
