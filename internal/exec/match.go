@@ -63,7 +63,7 @@ func (m *matcher) replace(at int, n, r *ir.Node) error {
 	r.Outputs = slices.Clone(r.Outputs[:1])
 	r.Outputs[0] = y
 	y.Node, y.Out = r, 0
-	m.g.Nodes[at] = r
+	m.g.Nodes[at] = r // after everything it reads, which n or what it replaces read
 	m.g.Prune()
 	return nil
 }

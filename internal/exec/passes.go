@@ -19,6 +19,8 @@ var (
 	modelPasses = []pass{
 		{"fold", "frozen weights are constants: whatever they determine is computed first", Fold},
 		{"prune", "drops what folding left without a reader", prune},
+		{"identities", "what hands its input on hides neighbours from the patterns below", dropIdentities},
+		{"pads", "before channels-last, while axes are in ONNX's order", fusePads},
 		{"batchnorm", "a frozen norm disappears into the frozen convolution before it, while both are still neighbours", foldBatchNorms},
 		{"norms", "normalisations written out as arithmetic become one operator with one gradient", fuseNorms},
 		{"activations", "likewise", fuseActivations},
@@ -29,6 +31,7 @@ var (
 		{"fold", "gradients of constants are constants", Fold},
 		{"prune", "gradient rules may compute what nobody reads", prune},
 		{"common", "gradient rules recompute what the forward pass has", common},
+		{"epilogues", "last, when it is known which results have one reader", fuseEpilogues},
 	}
 )
 

@@ -1,0 +1,117 @@
+package exec
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/op"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// fuseEpilogues lets convolutions and products end in the bias, the residual sum and the activation
+// that follow them, so that a result is written to memory once. It runs on a region after
+// differentiation: what backward reads has another reader and stays.
+func fuseEpilogues(g *ir.Graph) error {
+	return rewrite(g, matchClampedRelu, matchBias, matchResidual, matchActivation)
+}
+
+// matchClampedRelu: a clip from 0 up, or from above, does what the relu before it does.
+func matchClampedRelu(m *matcher, n *ir.Node) *ir.Node {
+	if n.Op != "Clip" || n.Attrs.Float("min", -1) < 0 {
+		return nil
+	}
+	relu := m.by(n.Inputs[0], "Relu")
+	if relu == nil {
+		return nil
+	}
+	return &ir.Node{Name: n.Name, Op: "Clip", Inputs: relu.Inputs, Attrs: n.Attrs}
+}
+
+// product returns the node that computes v when it is a Conv or MatMul whose result nothing else reads
+// and which has no activation yet.
+func (m *matcher) product(v *ir.Value) *ir.Node {
+	p := m.by(v, "Conv")
+	if p == nil {
+		p = m.by(v, "MatMul")
+	}
+	if p == nil || p.Attrs.Has("act") || v.Type.DType != tensor.Float32 {
+		return nil
+	}
+	return p
+}
+
+// extend copies a product with one more input.
+func extend(p *ir.Node, name string, at int, v *ir.Value) *ir.Node {
+	in := slices.Clone(p.Inputs)
+	for len(in) <= at {
+		in = append(in, nil)
+	}
+	in[at] = v
+	return &ir.Node{Name: name, Op: p.Op, Inputs: in, Attrs: p.Attrs}
+}
+
+// matchBias: a product of matrices plus a vector over the last axis.
+func matchBias(m *matcher, n *ir.Node) *ir.Node {
+	if n.Op != "Add" {
+		return nil
+	}
+	for i, v := range n.Inputs {
+		p := m.product(v)
+		b := n.Inputs[1-i]
+		if p == nil || p.Op != "MatMul" || p.In(2) != nil || p.In(3) != nil || len(b.Type.Shape) != 1 {
+			continue
+		}
+		if s := v.Type.Shape; b.Type.Shape[0] != s[len(s)-1] || b.Kind == ir.Result && b.Node != nil && !before(m.g, b.Node, p) {
+			continue
+		}
+		return extend(p, p.Name, 2, b)
+	}
+	return nil
+}
+
+// matchResidual: a product plus a value of the same shape that was computed before it.
+func matchResidual(m *matcher, n *ir.Node) *ir.Node {
+	if n.Op != "Add" {
+		return nil
+	}
+	for i, v := range n.Inputs {
+		r := n.Inputs[1-i]
+		p := m.product(v)
+		if p == nil || p.In(3) != nil || r == v || !r.Type.Equal(v.Type) {
+			continue
+		}
+		return extend(p, p.Name, 3, r)
+	}
+	return nil
+}
+
+func matchActivation(m *matcher, n *ir.Node) *ir.Node {
+	attrs, ok := op.FuseAct(n)
+	if !ok {
+		return nil
+	}
+	p := m.product(n.Inputs[0])
+	if p == nil {
+		return nil
+	}
+	all := maps.Clone(p.Attrs)
+	if all == nil {
+		all = ir.Attrs{}
+	}
+	maps.Copy(all, attrs)
+	return &ir.Node{Name: p.Name, Op: p.Op, Inputs: p.Inputs, Attrs: all}
+}
+
+// before reports whether a stands before b.
+func before(g *ir.Graph, a, b *ir.Node) bool {
+	for _, n := range g.Nodes {
+		if n == a {
+			return true
+		}
+		if n == b {
+			return false
+		}
+	}
+	return false
+}

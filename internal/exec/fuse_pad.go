@@ -1,0 +1,96 @@
+package exec
+
+import (
+	"github.com/permafrost-ml/permafrost/internal/ir"
+)
+
+// fusePads merges a zero padding of spatial axes into the convolution that reads it, and drops
+// paddings by nothing. TensorFlow's SAME at stride 2 is exported that way.
+func fusePads(g *ir.Graph) error {
+	return rewrite(g, func(m *matcher, n *ir.Node) *ir.Node {
+		if n.Op != "Conv" || n.Attrs.Str("layout", "") != "" {
+			return nil
+		}
+		pad := m.by(n.Inputs[0], "Pad")
+		if pad == nil || pad.Attrs.Str("mode", "constant") != "constant" {
+			return nil
+		}
+		if v := pad.In(1); v != nil {
+			if x, ok := number(v); !ok || x != 0 {
+				return nil
+			}
+		}
+		by := pad.Attrs.Ints("pads")
+		rank := len(pad.Inputs[0].Type.Shape)
+		if len(by) != 2*rank || by[0] != 0 || by[1] != 0 || by[rank] != 0 || by[rank+1] != 0 {
+			return nil
+		}
+		sum := make([]int, 2*(rank-2))
+		copy(sum, n.Attrs.Ints("pads"))
+		for i := range rank - 2 {
+			sum[i] += by[2+i]
+			sum[rank-2+i] += by[rank+2+i]
+		}
+		for _, p := range by {
+			if p < 0 {
+				return nil
+			}
+		}
+		inputs := append([]*ir.Value{pad.Inputs[0]}, n.Inputs[1:]...)
+		return &ir.Node{Name: n.Name, Op: "Conv", Inputs: inputs, Attrs: n.Attrs.With("pads", sum)}
+	})
+}
+
+// dropIdentities removes nodes that hand their input on unchanged.
+func dropIdentities(g *ir.Graph) error {
+	alias := map[*ir.Value]*ir.Value{}
+	for _, n := range g.Nodes {
+		for i, v := range n.Inputs {
+			if w := alias[v]; w != nil {
+				n.Inputs[i] = w
+			}
+		}
+		if identity(n) {
+			alias[n.Outputs[0]] = n.Inputs[0]
+		}
+	}
+	for i, v := range g.Outputs {
+		if w := alias[v]; w != nil {
+			g.Outputs[i] = w
+		}
+	}
+	g.Prune()
+	return nil
+}
+
+func identity(n *ir.Node) bool {
+	switch n.Op {
+	case "Identity":
+		return true
+	case "Pad":
+		for _, p := range n.Attrs.Ints("pads") {
+			if p != 0 {
+				return false
+			}
+		}
+		return true
+	case "Reshape", "Cast":
+		return n.Inputs[0].Type.Equal(n.Outputs[0].Type)
+	case "Relu": // of what is not negative already
+		return nonNegative(n.Inputs[0])
+	}
+	return false
+}
+
+func nonNegative(v *ir.Value) bool {
+	if v.Node == nil {
+		return false
+	}
+	switch v.Node.Op {
+	case "Relu", "Sigmoid", "HardSigmoid":
+		return true
+	case "Clip":
+		return v.Node.Attrs.Float("min", -1) >= 0
+	}
+	return false
+}
