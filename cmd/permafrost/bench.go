@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/train"
+)
+
+func benchCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench MODEL",
+		Short: "Time a model's forward pass and training step",
+		Long: `bench times a model on made-up, seeded inputs: the forward pass of the whole model
+frozen, as inference; and a training step with the plan's weights thawed: forward,
+loss, backward and the optimiser. Inputs may be of any kind and number; axes other
+than the batch that the model leaves open are taken as 128, unless --shape says else.
+
+The step trains the model's own classifier where it has one, else a new linear head.`,
+		Example: `  permafrost bench model.onnx --batch 16
+  permafrost bench model.onnx --batch 32 --thaw all --steps 5 --threads 1
+  permafrost bench language.onnx --shape input_ids=1,256 --shape attention_mask=1,256`,
+		Args: oneArg("MODEL"),
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	given := bindConfig(fs, "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "preprocess", "seed", "threads")
+	o := train.BenchOptions{}
+	fs.IntVar(&o.Batch, "batch", 8, "`N` examples a run")
+	fs.IntVar(&o.Steps, "steps", 10, "`N` timed runs of each kind, after one to warm up")
+	fs.IntVar(&o.Classes, "classes", 10, "`N` classes of a new head")
+	shapes := shapeFlag(fs)
+	asJSON := jsonFlag(fs)
+	group(fs, "What trains", "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "classes")
+	group(fs, "What is run", "batch", "steps", "threads", "shape", "preprocess", "seed", "json")
+	completeConfig(cmd)
+	completeModel(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := given.config()
+		if err != nil {
+			return err
+		}
+		cfg.Model = args[0]
+		check := cfg
+		check.Data = "."
+		if err := check.Validate(); err != nil {
+			return err
+		}
+		if o.Classes < 2 {
+			return fmt.Errorf("--classes %d: at least 2", o.Classes)
+		}
+		o.Config, o.Shapes = cfg, shapes.shapes
+		r, err := train.Bench(cmd.Context(), o)
+		if err != nil {
+			return err
+		}
+		for _, n := range r.Notes {
+			note(cmd, "%s", n)
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), r)
+		}
+		return printBench(cmd.OutOrStdout(), r)
+	}
+	return cmd
+}
+
+func printBench(w io.Writer, r *train.BenchResult) error {
+	fmt.Fprintf(w, "forward     %s the fastest, %s the median of %d, batch %d (%s an example)\n",
+		secondsText(r.ForwardMin/1e3), secondsText(r.ForwardMedian/1e3), r.Steps, r.Batch, secondsText(r.ForwardMin/1e3/float64(r.Batch)))
+	fmt.Fprintf(w, "            %sFLOP, %s GFLOP/s of %s possible on %d threads\n", flopsText(r.FLOPs), digits(r.GFLOPS), digits(r.PeakGFLOPS), r.Threads)
+	if r.StepMin != nil {
+		fmt.Fprintf(w, "step        %s the fastest, %s the median; trains %s of %s parameters (head: %s)\n",
+			secondsText(*r.StepMin/1e3), secondsText(*r.StepMedian/1e3), thousands(r.ParamsThawed), thousands(r.ParamsTotal), r.Head)
+	}
+	_, err := fmt.Fprintf(w, "memory      %s at most\n", bytesText(r.PeakRSS))
+	return err
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/tuned"
+)
+
+func deltaCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "delta",
+		Short: "Ship only what changed: take a tuned model apart and put it together",
+		Long: `A delta is a tuned model without what its base has already: one safetensors file, which
+is small where little was thawed. Applied to the base it gives back the tuned file bit
+for bit.`,
+		Example: `  permafrost delta extract mobilenet.onnx runs/mobilenet-photos-1/model.onnx photos.safetensors
+  permafrost delta apply mobilenet.onnx photos.safetensors tuned.onnx`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	extract := &cobra.Command{
+		Use:     "extract BASE TUNED DELTA",
+		Short:   "Write what TUNED has that BASE has not to DELTA",
+		Example: `  permafrost delta extract mobilenet.onnx runs/mobilenet-photos-1/model.onnx photos.safetensors`,
+		Args:    args("BASE", "TUNED", "DELTA"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := tuned.Extract(args[0], args[1], args[2])
+			if err != nil {
+				return err
+			}
+			whole, part := size(args[1]), size(args[2])
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tensors, %s instead of %s\n", args[2], len(f.Tensors)-1, bytesText(part), bytesText(whole))
+			return err
+		},
+	}
+	apply := &cobra.Command{
+		Use:     "apply BASE DELTA TUNED",
+		Short:   "Write the tuned model that DELTA was made from to TUNED",
+		Example: `  permafrost delta apply mobilenet.onnx photos.safetensors tuned.onnx`,
+		Args:    args("BASE", "DELTA", "TUNED"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := tuned.Apply(args[0], args[1], args[2]); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[2], bytesText(size(args[2])))
+			return err
+		},
+	}
+	cmd.AddCommand(extract, apply)
+	return cmd
+}
+
+func size(path string) int64 {
+	st, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return st.Size()
+}

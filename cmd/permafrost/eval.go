@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/tuned"
+)
+
+func evalCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "eval --model TUNED --data PATH",
+		Short: "Measure a tuned model on labelled data",
+		Long: `eval measures a tuned model on class folders whose names are among its labels: accuracy,
+loss and which classes are taken for which. Where PATH has folders train and val, val
+is taken. Images are prepared as the tuned file says.`,
+		Example: `  permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos`,
+		Args:    cobra.NoArgs,
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	model := modelFlag(cmd)
+	data := fs.String("data", "", "`PATH` folder of class folders of images")
+	threads := threadsFlag(fs)
+	asJSON := jsonFlag(fs)
+	required(cmd, "data")
+	folders(cmd, "data")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		threads.apply()
+		p, err := tuned.Open(*model)
+		if err != nil {
+			return err
+		}
+		e, err := p.Eval(cmd.Context(), *data)
+		if err != nil {
+			return err
+		}
+		for _, s := range e.Skipped {
+			note(cmd, "skipped %s: %v", s.Path, s.Err)
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), e)
+		}
+		return printEval(cmd.OutOrStdout(), e)
+	}
+	return cmd
+}
+
+func printEval(w io.Writer, e *tuned.Evaluation) error {
+	fmt.Fprintf(w, "accuracy    %.2f%% of %s examples, loss %.4f, in %s\n", 100*e.Accuracy, thousands(e.Examples), e.Loss, secondsText(e.Seconds))
+	if len(e.Classes) > 30 {
+		return nil
+	}
+	width, cell := len("true \\ taken for"), 4
+	for _, c := range e.Classes {
+		width = max(width, len(c))
+	}
+	fmt.Fprintf(w, "\n%-*s", width, "true \\ taken for")
+	for i := range e.Classes {
+		fmt.Fprintf(w, " %*d", cell, i+1)
+	}
+	fmt.Fprintln(w)
+	for i, row := range e.Confusion {
+		var b strings.Builder
+		for _, n := range row {
+			if n == 0 {
+				fmt.Fprintf(&b, " %*s", cell, ".")
+			} else {
+				fmt.Fprintf(&b, " %*d", cell, n)
+			}
+		}
+		fmt.Fprintf(w, "%-*s%s  %d %s\n", width, e.Classes[i], b.String(), i+1, e.Classes[i])
+	}
+	return nil
+}

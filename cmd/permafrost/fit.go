@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/train"
+)
+
+func fitCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "fit --model MODEL --data PATH",
+		Short: "Train the thawed weights of a model on your data",
+		Long: `fit trains the thawed weights of a pretrained model on class folders of images.
+
+Without --thaw only a new head is trained, on what the frozen rest makes of each
+image. That is computed once and kept, so an epoch costs nearly nothing. --thaw
+trains more of the model; permafrost inspect shows first what a choice costs.
+
+Selectors: all, none, head; a glob over weight names, layers and node paths
+(layer3.*, /layers.4/*); re:REGEX; kind:bias|norm|weight|embedding; first:N and
+last:N blocks; depth:60%-100%; !SELECTOR takes away. A list is applied in order.
+
+The run folder holds model.onnx (the tuned model, which predicts by itself),
+delta.safetensors (what changed), plan.json, seal.json (proof that frozen weights
+are untouched), events.jsonl, checkpoints and run.yaml, which replays the run.
+Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
+		Example: `  permafrost fit --model mobilenet.onnx --data photos
+  permafrost fit --model resnet.onnx --data photos --thaw last:1 --epochs 10 --out runs/deeper
+  permafrost fit --model resnet.onnx --data photos --thaw all --batchnorm frozen --lr 1e-4
+  permafrost fit --config runs/deeper/run.yaml --seed 2 --out runs/again
+  permafrost fit --resume --out runs/deeper`,
+		Args: cobra.NoArgs,
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	given := bindConfig(fs)
+	config := fs.String("config", "", "`FILE` run.yaml to replay; flags override it")
+	resume := fs.Bool("resume", false, "go on with the run in --out from its last checkpoint")
+	asJSON := jsonFlag(fs)
+	for _, g := range fitGroups {
+		group(fs, g.heading, g.names...)
+	}
+	group(fs, "Model and data", "config", "resume")
+	group(fs, "Other", "json")
+	completeConfig(cmd)
+	files(cmd, "config", "yaml", "yml")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		f := &fit{cmd: cmd, given: given, resume: *resume}
+		if err := f.configure(*config); err != nil {
+			return err
+		}
+		r, err := f.run(cmd.Context())
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), r)
+		}
+		return printFit(cmd.OutOrStdout(), r)
+	}
+	return cmd
+}
+
+// fit is a fit from the command line.
+type fit struct {
+	cmd    *cobra.Command
+	given  *configFlags
+	resume bool
+	cfg    train.Config
+	dir    *train.RunDir // of a run that is resumed
+}
+
+// configure finds the options: the defaults, run.yaml or those of the resumed run, with flags over them.
+func (f *fit) configure(config string) error {
+	f.cfg = train.DefaultConfig()
+	switch {
+	case f.resume && config != "":
+		return fmt.Errorf("--config and --resume: a resumed run has its own options; give one of the two")
+	case f.resume:
+		out, err := f.given.config()
+		if err != nil {
+			return err
+		}
+		if out.Out == "" {
+			return fmt.Errorf("--resume: name the run's folder with --out DIR")
+		}
+		dir, cfg, err := train.OpenRunDir(out.Out)
+		if err != nil {
+			return err
+		}
+		f.dir, f.cfg = dir, *cfg
+	case config != "":
+		cfg, err := train.LoadConfig(config)
+		if err != nil {
+			return fmt.Errorf("--config: %w", err)
+		}
+		cfg.Out = "" // the replay is another run
+		f.cfg = cfg
+	}
+	if err := f.given.over(&f.cfg); err != nil {
+		return err
+	}
+	if err := unavailable(&f.cfg); err != nil {
+		return err
+	}
+	if err := f.cfg.Validate(); err != nil {
+		return err
+	}
+	if f.cfg.Out == "" {
+		f.cfg.Out = freeOut(f.cfg.Model, f.cfg.Data)
+		note(f.cmd, "the run goes to %s (--out names another folder)", f.cfg.Out)
+	}
+	if f.dir == nil {
+		return train.CheckRunDir(f.cfg.Out)
+	}
+	return nil
+}
+
+// freeOut is runs/MODEL-DATA-N with the first N that is free.
+func freeOut(model, data string) string {
+	base := strings.TrimSuffix(filepath.Base(model), ".onnx") + "-" + filepath.Base(filepath.Clean(data))
+	for n := 1; ; n++ {
+		path := filepath.Join("runs", fmt.Sprintf("%s-%d", base, n))
+		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+			return path
+		}
+	}
+}
+
+// run prepares everything, checks it, and only then writes.
+func (f *fit) run(ctx context.Context) (*train.Result, error) {
+	s, err := train.Prepare(ctx, f.cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	resume := false
+	if f.dir != nil {
+		if resume, err = s.CheckResume(f.dir); err != nil {
+			return nil, err
+		}
+	} else if f.dir, err = train.CreateRunDir(f.cfg.Out, &s.Config); err != nil {
+		return nil, err
+	}
+	r, err := s.Fit(ctx, f.dir, resume, train.NewProgress(f.cmd.ErrOrStderr()))
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil, exitError{exitInterrupted, fmt.Sprintf("interrupted; go on with: permafrost fit --resume --out %s", f.dir.Path)}
+	}
+	return r, err
+}
+
+func printFit(w io.Writer, r *train.Result) error {
+	best := ""
+	if r.BestEpoch >= 0 {
+		best = fmt.Sprintf(", best of %d epochs was %d", r.Epochs, r.BestEpoch+1)
+	}
+	seal := "every frozen weight has its bytes unchanged"
+	if r.FrozenDigestBefore != r.FrozenDigestAfter {
+		seal = "frozen weights changed"
+	}
+	_, err := fmt.Fprintf(w, `accuracy    %.2f%% on validation (loss %.4f, macro F1 %.4f%s)
+trained     %s of %s parameters; %s
+took        %s, at most %s of memory
+model       %s
+`, 100*r.ValAccuracy, r.ValLoss, r.MacroF1, best,
+		thousands(r.ParamsThawed), thousands(r.ParamsTotal), seal,
+		secondsText(r.Seconds), bytesText(r.PeakRSS), filepath.Join(r.Out, train.ModelFile))
+	return err
+}

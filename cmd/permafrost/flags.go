@@ -1,0 +1,107 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/permafrost-ml/permafrost/internal/train"
+)
+
+// configFlags are the flags of a train.Config on a command. What was given is kept in order, so that it
+// can be laid over a configuration that is only read after the flags were parsed.
+type configFlags struct{ given [][2]string }
+
+// bindConfig defines the flags of the named options on fs, all of them without names, with the defaults
+// of train.DefaultConfig.
+func bindConfig(fs *pflag.FlagSet, names ...string) *configFlags {
+	c := &configFlags{}
+	scratch := train.DefaultConfig() // flags are checked against it as they are parsed
+	std := flag.NewFlagSet("", flag.ContinueOnError)
+	scratch.Bind(std)
+	for _, g := range fitGroups {
+		for _, name := range g.names {
+			if len(names) > 0 && !slices.Contains(names, name) {
+				continue
+			}
+			p := pflag.PFlagFromGoFlag(std.Lookup(name))
+			p.Value = &recorder{p.Value, name, c}
+			if name == "thaw" {
+				p.DefValue = "" // its help says it
+			}
+			fs.AddFlag(p)
+		}
+	}
+	return c
+}
+
+// over lays the given flags over a configuration.
+func (c *configFlags) over(cfg *train.Config) error {
+	std := flag.NewFlagSet("", flag.ContinueOnError)
+	cfg.Bind(std)
+	for _, g := range c.given {
+		if err := std.Set(g[0], g[1]); err != nil {
+			return fmt.Errorf("--%s: %w", g[0], err)
+		}
+	}
+	return nil
+}
+
+// config is the default configuration with the given flags.
+func (c *configFlags) config() (train.Config, error) {
+	cfg := train.DefaultConfig()
+	return cfg, c.over(&cfg)
+}
+
+// recorder is a flag's value that remembers what it was given.
+type recorder struct {
+	pflag.Value
+	name string
+	to   *configFlags
+}
+
+func (r *recorder) Set(s string) error {
+	if err := r.Value.Set(s); err != nil {
+		return err
+	}
+	r.to.given = append(r.to.given, [2]string{r.name, s})
+	return nil
+}
+
+// fitGroups are the headings under which the options of a fit are shown.
+var fitGroups = []struct {
+	heading string
+	names   []string
+}{
+	{"Model and data", []string{"model", "data", "val", "out", "preprocess", "augment"}},
+	{"What trains", []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool"}},
+	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",
+		"weight-decay", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},
+	{"Resources", []string{"threads", "cache", "cache-budget"}},
+	{"Not available in this version", []string{"task", "text-column", "label-column", "tokenizer", "schedule", "auto", "adapter"}},
+}
+
+// unavailable errors when an option asks for what this version cannot do.
+func unavailable(c *train.Config) error {
+	for _, o := range []struct {
+		flag  string
+		asked bool
+		mend  string
+	}{
+		{"task " + c.Task, c.Task != "" && c.Task != "classify", "this version classifies images"},
+		{"text-column", c.TextColumn != "", "this version reads class folders of images"},
+		{"label-column", c.LabelColumn != "", "this version reads class folders of images"},
+		{"tokenizer", c.Tokenizer != "", "this version reads class folders of images"},
+		{"schedule", c.Schedule != "", "name what trains for the whole run with --thaw"},
+		{"auto", c.Auto, "name what trains with --thaw"},
+		{"adapter " + c.Adapter, c.Adapter != "", "name what trains with --thaw"},
+		{"cache disk", c.Cache == "disk", "use --cache auto, ram or off"},
+	} {
+		if o.asked {
+			return fmt.Errorf("--%s is not available in this version: %s", o.flag, o.mend)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// flagGroup is the annotation that says under which heading help shows a flag.
+const flagGroup = "permafrost-group"
+
+// group puts flags under a heading.
+func group(fs *pflag.FlagSet, heading string, names ...string) {
+	for _, name := range names {
+		if err := fs.SetAnnotation(name, flagGroup, []string{heading}); err != nil {
+			panic(err) // a flag that does not exist
+		}
+	}
+}
+
+// teach makes help show the flags of every command below root in their groups.
+func teach(root *cobra.Command) {
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		var b strings.Builder
+		fmt.Fprintf(&b, "Usage:\n  %s\n", usageLine(cmd))
+		if cmd.HasExample() {
+			fmt.Fprintf(&b, "\nExamples:\n%s\n", strings.TrimRight(cmd.Example, "\n"))
+		}
+		commands(&b, cmd)
+		flags(&b, cmd)
+		if cmd.HasAvailableSubCommands() {
+			fmt.Fprintf(&b, "\n%s help COMMAND explains one.\n", cmd.Root().Name())
+		}
+		_, err := fmt.Fprint(cmd.OutOrStdout(), b.String())
+		return err
+	})
+}
+
+func usageLine(cmd *cobra.Command) string {
+	if cmd.HasAvailableSubCommands() {
+		return cmd.CommandPath() + " COMMAND"
+	}
+	return cmd.UseLine()
+}
+
+// commands lists the subcommands in their groups.
+func commands(b *strings.Builder, cmd *cobra.Command) {
+	list := func(title, id string) {
+		first := true
+		for _, c := range cmd.Commands() {
+			if c.GroupID != id || !c.IsAvailableCommand() && c.Name() != "help" {
+				continue
+			}
+			if first {
+				fmt.Fprintf(b, "\n%s\n", title)
+				first = false
+			}
+			fmt.Fprintf(b, "  %-*s  %s\n", c.NamePadding(), c.Name(), c.Short)
+		}
+	}
+	for _, g := range cmd.Groups() {
+		list(g.Title, g.ID)
+	}
+	list(map[bool]string{true: "Other:", false: "Commands:"}[len(cmd.Groups()) > 0], "")
+}
+
+// flags lists the flags in their groups, in the order in which the groups first occur.
+func flags(b *strings.Builder, cmd *cobra.Command) {
+	sets := map[string]*pflag.FlagSet{}
+	var order []string
+	all := cmd.LocalFlags()
+	all.SortFlags = false
+	all.VisitAll(func(f *pflag.Flag) {
+		heading := "Flags"
+		if g := f.Annotations[flagGroup]; len(g) > 0 {
+			heading = g[0]
+		} else if f.Name == "help" {
+			heading = "Other"
+		}
+		if sets[heading] == nil {
+			sets[heading] = pflag.NewFlagSet(heading, pflag.ContinueOnError)
+			sets[heading].SortFlags = false
+			order = append(order, heading)
+		}
+		sets[heading].AddFlag(named(f))
+	})
+	for _, heading := range order {
+		fmt.Fprintf(b, "\n%s:\n%s", heading, sets[heading].FlagUsagesWrapped(100))
+	}
+}
+
+// named is a flag for display: the name of its argument, in backquotes in front of its help, stands
+// behind the flag and not in its help.
+func named(f *pflag.Flag) *pflag.Flag {
+	rest, ok := strings.CutPrefix(f.Usage, "`")
+	name, usage, closed := strings.Cut(rest, "`")
+	if !ok || !closed {
+		return f
+	}
+	g := *f
+	g.Value, g.Usage = argument{f.Value, name}, strings.TrimSpace(usage)
+	return &g
+}
+
+// argument is a value whose type goes by the name of the flag's argument.
+type argument struct {
+	pflag.Value
+	name string
+}
+
+func (a argument) Type() string { return a.name }

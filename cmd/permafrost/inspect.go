@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/train"
+)
+
+func inspectCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "inspect MODEL",
+		Short: "Show a model's layers, what a plan freezes, and what it would cost",
+		Long: `inspect shows a model's layers as a tree, with the state that a plan gives them, their
+parameters and the operations of one example; the blocks that first:N and last:N
+count; the frontier, where the frozen part of the network ends; and what a fit by
+this plan would take, predicted from runs of a few examples on this machine.
+
+Nothing is written and nothing is trained.`,
+		Example: `  permafrost inspect model.onnx
+  permafrost inspect model.onnx --thaw last:2 --freeze kind:norm --batch 16
+  permafrost inspect model.onnx --data photos         predict for these data
+  permafrost inspect model.onnx --depth 1             the coarse structure
+  permafrost inspect model.onnx --passes              the graph before and after compilation`,
+		Args: oneArg("MODEL"),
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	given := bindConfig(fs, "thaw", "freeze", "batchnorm", "head", "attach", "pool", "batch", "optimizer", "preprocess", "data", "val", "cache", "cache-budget", "threads")
+	o := train.InspectOptions{Measure: true}
+	fs.IntVar(&o.Classes, "classes", 10, "`N` classes of a new head, without --data")
+	fs.IntVar(&o.Examples, "examples", 1000, "`N` training examples to predict for, without --data")
+	shapes := shapeFlag(fs)
+	depth := fs.Int("depth", 0, "`N` levels of the tree (0: all)")
+	fast := fs.Bool("no-predict", false, "do not time the model")
+	passes := fs.Bool("passes", false, "print the graph before and after the compiler's passes")
+	asJSON := jsonFlag(fs)
+	group(fs, "What trains", "thaw", "freeze", "batchnorm", "head", "attach", "pool")
+	group(fs, "What it is predicted for", "data", "val", "classes", "examples", "batch", "optimizer", "preprocess", "shape", "cache", "cache-budget", "threads")
+	group(fs, "What is shown", "depth", "no-predict", "passes", "json")
+	completeConfig(cmd)
+	completeModel(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := given.config()
+		if err != nil {
+			return err
+		}
+		cfg.Model = args[0]
+		if err := validInspect(cfg, o); err != nil {
+			return err
+		}
+		o.Config, o.Shapes, o.Measure = cfg, shapes.shapes, !*fast
+		if *passes {
+			return printPasses(cmd.Context(), cmd.OutOrStdout(), o)
+		}
+		in, err := train.Inspect(cmd.Context(), o)
+		if err != nil {
+			return err
+		}
+		for _, n := range in.Notes {
+			note(cmd, "%s", n)
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), in)
+		}
+		return printInspection(cmd.OutOrStdout(), in, *depth)
+	}
+	return cmd
+}
+
+// validInspect checks the options as a fit would, which also needs data.
+func validInspect(c train.Config, o train.InspectOptions) error {
+	if o.Classes < 2 || o.Examples < 1 {
+		return fmt.Errorf("--classes %d --examples %d: at least 2 classes and 1 example", o.Classes, o.Examples)
+	}
+	if err := unavailable(&c); err != nil {
+		return err
+	}
+	if c.Data == "" {
+		c.Data = "."
+	}
+	return c.Validate()
+}
+
+func printPasses(ctx context.Context, w io.Writer, o train.InspectOptions) error {
+	before, after, err := train.InspectPasses(ctx, o)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "# as specialised to a batch of %d\n%s\n# after the passes\n%s", max(1, o.Config.Batch), before, after)
+	return err
+}
+
+func printInspection(w io.Writer, in *train.Inspection, depth int) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s -> %s  (opset %d%s)\n\n", in.Model, strings.Join(in.Inputs, ", "), strings.Join(in.Outputs, ", "), in.Opset, producer(in))
+	tree(in.Layers).print(&b, in.Model, depth)
+	fmt.Fprintf(&b, "\nplan        --thaw %s", strings.Join(in.Thaw, ","))
+	if len(in.Freeze) > 0 {
+		fmt.Fprintf(&b, " --freeze %s", strings.Join(in.Freeze, ","))
+	}
+	fmt.Fprintf(&b, " --head %s: trains %s of %s parameters (%s%%)\n", in.Head, thousands(in.ParamsThawed), thousands(in.ParamsTotal),
+		digits(100*float64(in.ParamsThawed)/float64(max(in.ParamsTotal, 1))))
+	var names []string
+	for _, bl := range in.Blocks {
+		names = append(names, bl.Name)
+	}
+	fmt.Fprintf(&b, "blocks      %d, from first:1 to last:1: %s\n", len(names), strings.Join(names, " "))
+	fmt.Fprintf(&b, "frontier    %s\n", list(in.Frontier, 6))
+	if p := in.Predicted; p != nil {
+		fmt.Fprintf(&b, "\npredicted for %s examples in batches of %d, from runs on this machine:\n", thousands(p.Examples), in.Batch)
+		without := ""
+		if p.Decode == 0 {
+			without = " (without reading files: --data PATH measures that too)"
+		}
+		fmt.Fprintf(&b, "epoch       %s the first%s, %s each later one\n", secondsText(p.FirstEpoch), without, secondsText(p.LaterEpoch))
+		fmt.Fprintf(&b, "memory      %s to train, %s a checkpoint\n", bytesText(p.TrainBytes), bytesText(p.Checkpoint))
+		if p.CachePerValue > 0 {
+			fmt.Fprintf(&b, "kept        %s of frozen activations an example, %s in all\n", bytesText(p.CachePerValue), bytesText(p.CachePerValue*int64(p.Examples)))
+		} else {
+			fmt.Fprintf(&b, "kept        nothing: the frozen part is computed in every epoch\n")
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func producer(in *train.Inspection) string {
+	if in.Producer == "" {
+		return ""
+	}
+	return ", " + in.Producer
+}
+
+// branch is a level of the tree of layers.
+type branch struct {
+	name   string
+	params int
+	flops  int64
+	states map[string]bool
+	op     string // of a leaf
+	below  []*branch
+}
+
+// tree arranges layers by the parts of their names.
+func tree(layers []train.Layer) *branch {
+	root := &branch{states: map[string]bool{}}
+	for _, l := range layers {
+		parts := strings.FieldsFunc(l.Name, func(r rune) bool { return r == '.' })
+		if strings.Contains(l.Name, "/") {
+			parts = []string{l.Name}
+		}
+		at := root
+		at.add(l)
+		for _, p := range parts {
+			at = at.child(p)
+			at.add(l)
+		}
+		at.op = l.Op
+	}
+	return root
+}
+
+// child finds or makes the branch of a name. It looks at the last one first: layers come in order.
+func (b *branch) child(name string) *branch {
+	for i := len(b.below) - 1; i >= 0; i-- {
+		if b.below[i].name == name {
+			return b.below[i]
+		}
+	}
+	c := &branch{name: name, states: map[string]bool{}}
+	b.below = append(b.below, c)
+	return c
+}
+
+func (b *branch) add(l train.Layer) {
+	b.params += l.Params
+	b.flops += l.FLOPs
+	b.states[string(l.State)] = true
+}
+
+func (b *branch) state() string {
+	if len(b.states) == 1 {
+		for s := range b.states {
+			return s
+		}
+	}
+	return "partly"
+}
+
+func (b *branch) print(w io.Writer, title string, depth int) {
+	width := max(len("layer"), b.width(0, depth))
+	fmt.Fprintf(w, "%-*s  %12s  %8s  %-8s  %s\n", width, "layer", "parameters", "FLOPs", "state", "operator")
+	for _, c := range b.below {
+		c.line(w, width, 0, depth)
+	}
+	fmt.Fprintf(w, "%-*s  %12s  %8s  %s\n", width, "total", thousands(b.params), flopsText(b.flops), b.state())
+}
+
+func (b *branch) width(level, depth int) int {
+	n := 2*(level-1) + len(b.name)
+	if depth > 0 && level >= depth {
+		return n
+	}
+	for _, c := range b.below {
+		n = max(n, c.width(level+1, depth))
+	}
+	return n
+}
+
+func (b *branch) line(w io.Writer, width, level, depth int) {
+	fmt.Fprintf(w, "%-*s  %12s  %8s  %-8s  %s\n", width, strings.Repeat("  ", level)+b.name, thousands(b.params), flopsText(b.flops), b.state(), b.op)
+	if depth > 0 && level+1 >= depth {
+		return
+	}
+	for _, c := range b.below {
+		c.line(w, width, level+1, depth)
+	}
+}

@@ -1,0 +1,116 @@
+// Command permafrost fine-tunes pretrained ONNX models by weight freezing.
+//
+// permafrost help lists the commands, permafrost help COMMAND explains one. Results go to stdout and
+// progress to stderr; with --json stdout holds exactly one JSON object. The exit status is 0 when the
+// work was done, 1 when a check failed, 2 for bad usage or bad input, and 130 after an interrupt.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses.
+const (
+	exitDone        = 0
+	exitFailed      = 1   // a check found something
+	exitUsage       = 2   // bad usage or bad input
+	exitInterrupted = 130 // stopped by a signal, with everything saved
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is the whole program. It returns the exit status.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var status exitError
+	if errors.As(err, &status) {
+		if status.message != "" {
+			fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), status.message)
+		}
+		return status.code
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintf(stderr, "%s: interrupted\n", cmd.CommandPath())
+		return exitInterrupted
+	}
+	fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), oneLine(err))
+	return exitUsage
+}
+
+// exitError ends the program with a status other than that of bad usage.
+type exitError struct {
+	code    int
+	message string // one line, or nothing when all has been said
+}
+
+func (e exitError) Error() string { return e.message }
+
+// oneLine joins the lines of an error.
+func oneLine(err error) string {
+	var parts []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); line != "" {
+			parts = append(parts, line)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "permafrost",
+		Short: "Fine-tune pretrained ONNX models by weight freezing",
+		Long: `Permafrost fine-tunes pretrained ONNX models by weight freezing.
+
+A model comes in as ONNX, a few of its weights are thawed, it is trained on your
+data, and it goes out as ONNX with every frozen weight bit for bit as it was.
+
+A first session:
+
+  permafrost inspect model.onnx                       what is in it, what freezing saves
+  permafrost fit --model model.onnx --data photos     train a new head on class folders
+  permafrost verify model.onnx runs/.../model.onnx    prove that the rest is untouched
+  permafrost predict --model runs/.../model.onnx a.jpg`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
+	})
+	teach(root)
+	root.AddGroup(&cobra.Group{ID: "tune", Title: "Fine-tuning:"}, &cobra.Group{ID: "use", Title: "Tuned models:"}, &cobra.Group{ID: "engine", Title: "Engine:"})
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("tune", inspectCommand(), fitCommand())
+	add("use", evalCommand(), predictCommand(), verifyCommand(), deltaCommand())
+	add("engine", runCommand(), benchCommand(), versionCommand())
+	return root
+}

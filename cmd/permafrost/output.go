@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// jsonFlag defines --json.
+func jsonFlag(fs *pflag.FlagSet) *bool {
+	return fs.Bool("json", false, "print one JSON object on stdout")
+}
+
+// printJSON prints the one object of --json.
+func printJSON(w io.Writer, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(b, '\n'))
+	return err
+}
+
+// note says something on the side, on stderr.
+func note(cmd *cobra.Command, format string, args ...any) {
+	fmt.Fprintf(cmd.ErrOrStderr(), "note: "+format+"\n", args...)
+}
+
+// thousands writes n with commas between thousands.
+func thousands[T int | int64](n T) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// bytesText writes a number of bytes in the unit that leaves one to four digits.
+func bytesText(n int64) string {
+	v := float64(n)
+	for _, u := range []string{"B", "KiB", "MiB", "GiB"} {
+		if v < 1024 {
+			return digits(v) + " " + u
+		}
+		v /= 1024
+	}
+	return digits(v) + " TiB"
+}
+
+// secondsText writes a time in the unit that people would use.
+func secondsText(s float64) string {
+	switch {
+	case s < 1:
+		return digits(s*1000) + " ms"
+	case s < 100:
+		return digits(s) + " s"
+	}
+	return time.Duration(math.Round(s) * float64(time.Second)).String()
+}
+
+// flopsText writes a number of operations.
+func flopsText(n int64) string {
+	v := float64(n)
+	for _, u := range []string{"", " k", " M", " G"} {
+		if v < 1000 {
+			return digits(v) + u
+		}
+		v /= 1000
+	}
+	return digits(v) + " T"
+}
+
+// digits writes v with three significant digits and no exponent.
+func digits(v float64) string {
+	switch {
+	case v == 0:
+		return "0"
+	case v >= 100 || v == math.Trunc(v):
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+// list joins names, the first few of many.
+func list(names []string, most int) string {
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}

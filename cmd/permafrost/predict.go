@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/tuned"
+)
+
+func predictCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "predict --model TUNED FILE...",
+		Short: "Classify files with a tuned model",
+		Long: `predict says what a tuned model takes image files for. Labels and preparation come from
+the tuned file, which needs nothing else. A damaged file is named and skipped.`,
+		Example: `  permafrost predict --model runs/mobilenet-photos-1/model.onnx a.jpg b.png
+  permafrost predict --model model.onnx --json --top 3 *.jpg`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return fmt.Errorf("name the files to classify: permafrost predict --model TUNED FILE...")
+			}
+			return nil
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	model := modelFlag(cmd)
+	top := fs.Int("top", 5, "`N` most probable labels to list")
+	text := fs.String("text", "", "`TEXT` to classify (not available in this version)")
+	threads := threadsFlag(fs)
+	asJSON := jsonFlag(fs)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *text != "" {
+			return fmt.Errorf("--text is not available in this version: it classifies image files")
+		}
+		if *top < 1 {
+			return fmt.Errorf("--top %d: at least 1", *top)
+		}
+		threads.apply()
+		p, err := tuned.Open(*model)
+		if err != nil {
+			return err
+		}
+		found, skipped, err := p.Predict(cmd.Context(), args, *top)
+		if err != nil {
+			return err
+		}
+		for _, s := range skipped {
+			note(cmd, "skipped %s: %v", s.Path, s.Err)
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), struct {
+				Predictions []tuned.Prediction `json:"predictions"`
+			}{found})
+		}
+		for _, f := range found {
+			line := fmt.Sprintf("%s\t%s %.1f%%", f.Input, f.Label, 100*f.Probability)
+			for _, g := range f.Top[1:] {
+				if g.Probability >= 0.01 {
+					line += fmt.Sprintf(", %s %.1f%%", g.Label, 100*g.Probability)
+				}
+			}
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return cmd
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/train"
+)
+
+func versionCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Long:    `version prints the version of permafrost, of Go, and what it was built for.`,
+		Example: `  permafrost version --json`,
+		Args:    cobra.NoArgs,
+	}
+	asJSON := jsonFlag(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		platform := runtime.GOOS + "/" + runtime.GOARCH
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), map[string]string{"version": train.Version, "go": runtime.Version(), "platform": platform})
+		}
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "permafrost %s (%s, %s)\n", train.Version, runtime.Version(), platform)
+		return err
+	}
+	return cmd
+}

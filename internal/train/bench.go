@@ -1,0 +1,179 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// BenchOptions say how a model is timed.
+type BenchOptions struct {
+	Config  Config                  // Model, Thaw, Freeze, BatchNorm, Head, Attach, Pool, Optimizer, Seed and Threads count
+	Batch   int                     // examples a run
+	Steps   int                     // timed runs of each kind
+	Classes int                     // scores of a fresh head
+	Shapes  map[string]tensor.Shape // of inputs, by name
+}
+
+// BenchResult is what bench --json prints. Times are in milliseconds a batch.
+type BenchResult struct {
+	ForwardMin    float64  `json:"forward_ms_min"`
+	ForwardMedian float64  `json:"forward_ms_median"`
+	StepMin       *float64 `json:"step_ms_min"` // null where the model takes no classifier
+	StepMedian    *float64 `json:"step_ms_median"`
+	FLOPs         int64    `json:"flops"`       // of one forward pass, a multiply-add counting two
+	GFLOPS        float64  `json:"gflops"`      // of the fastest forward pass
+	PeakGFLOPS    float64  `json:"peak_gflops"` // of multiply-adds in registers, on the same threads
+	PeakRSS       int64    `json:"peak_rss_bytes"`
+	Threads       int      `json:"threads"`
+
+	Batch        int      `json:"batch"`
+	Steps        int      `json:"steps"`
+	Head         string   `json:"head,omitempty"` // that the step trains: keep or linear
+	ParamsTotal  int      `json:"params_total,omitempty"`
+	ParamsThawed int      `json:"params_thawed,omitempty"`
+	ForwardBytes int64    `json:"forward_arena_bytes"` // planned memory of the forward pass
+	StepBytes    int64    `json:"step_arena_bytes,omitempty"`
+	Notes        []string `json:"notes,omitempty"`
+}
+
+// Bench times a model on made-up, seeded inputs: the forward pass of the whole model frozen, as
+// inference, and a training step with the plan's weights thawed: the frozen region, the loss, the
+// backward pass and the optimiser. The step trains the model's own classifier where it has one, else a
+// fresh linear one. Inputs may be of any kind and number.
+func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
+	if o.Batch < 1 || o.Steps < 1 {
+		return nil, fmt.Errorf("--batch %d --steps %d: both are at least 1", o.Batch, o.Steps)
+	}
+	if o.Config.Threads > 0 {
+		kernel.SetThreads(o.Config.Threads)
+	}
+	p, err := openProbe(o.Config.Model, o.Config.Preprocess, o.Shapes)
+	if err != nil {
+		return nil, err
+	}
+	r := &BenchResult{Batch: o.Batch, Steps: o.Steps, Threads: kernel.Threads(), Notes: p.notes}
+	if p.fixed && o.Batch > 1 {
+		return nil, fmt.Errorf("%s; use --batch 1", p.notes[len(p.notes)-1])
+	}
+	if err := r.forward(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := r.step(ctx, p, o); err != nil {
+		return nil, err
+	}
+	r.PeakGFLOPS = kernel.MeasurePeak() / 1e9
+	r.PeakRSS = PeakRSS()
+	return r, nil
+}
+
+func (r *BenchResult) forward(ctx context.Context, p *probe) error {
+	g, err := exec.Specialise(p.model.Graph, p.batch(r.Batch))
+	if err != nil {
+		return err
+	}
+	exec.Freeze(g, func(*ir.Value) bool { return true })
+	if err := exec.Fold(g); err != nil {
+		return err
+	}
+	r.FLOPs = graphFLOPs(g)
+	if err := exec.Simplify(g); err != nil {
+		return err
+	}
+	program, err := exec.Compile(g)
+	if err != nil {
+		return err
+	}
+	r.ForwardBytes = int64(program.ArenaBytes())
+	in := madeUp(program.Graph().Inputs, 1)
+	r.ForwardMin, r.ForwardMedian, err = timed(r.Steps, func() error {
+		_, err := program.Run(ctx, in...)
+		return err
+	})
+	r.GFLOPS = float64(r.FLOPs) / r.ForwardMin / 1e6
+	return err
+}
+
+// step times a training step. A model that takes no classifier has none, which is said; a plan that
+// does not fit the model is an error.
+func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error {
+	cfg := o.Config
+	cfg.Head = "keep"
+	headed, err := AttachHead(p.model.Graph, HeadSpec{Kind: "keep"}, p.batch(p.two()))
+	if err != nil || headed == nil {
+		cfg.Head = "linear"
+		spec := HeadSpec{Kind: "linear", Classes: o.Classes, Attach: cfg.Attach, Pool: cfg.Pool}
+		if _, err := AttachHead(p.model.Graph, spec, p.batch(p.two())); err != nil {
+			r.Notes = append(r.Notes, fmt.Sprintf("no training step: %v", err))
+			return nil
+		}
+		r.Notes = append(r.Notes, fmt.Sprintf("the step trains a fresh linear head of %d classes: the model ends in no classifier of its own", o.Classes))
+	}
+	classes := o.Classes
+	if cfg.Head == "keep" {
+		classes = 0
+	}
+	t, err := p.trainable(cfg, classes)
+	if err != nil {
+		return err
+	}
+	s, err := t.step(r.Batch)
+	if err != nil {
+		return err
+	}
+	s.lr = 1e-5 // of thousands of steps on noise, none should leave the numbers
+	lo, mid, err := timed(r.Steps, func() error {
+		values, err := s.encode(ctx)
+		if err != nil {
+			return err
+		}
+		return s.train(ctx, values)
+	})
+	if err != nil {
+		return err
+	}
+	r.StepMin, r.StepMedian = &lo, &mid
+	r.StepBytes = int64(s.frozen.ArenaBytes() + s.live.program.ArenaBytes())
+	r.Head, r.ParamsThawed = cfg.Head, t.plan.Thawed(t.set).Elements()
+	r.ParamsTotal = paramsTotal(t.set)
+	return nil
+}
+
+// timed runs f once to warm up and then n times; it returns the least and the median time in milliseconds.
+func timed(n int, f func() error) (lo, median float64, err error) {
+	if err := f(); err != nil {
+		return 0, 0, err
+	}
+	ms := make([]float64, n)
+	for i := range ms {
+		began := time.Now()
+		if err := f(); err != nil {
+			return 0, 0, err
+		}
+		ms[i] = float64(time.Since(began).Nanoseconds()) / 1e6
+	}
+	slices.Sort(ms)
+	return ms[0], (ms[(n-1)/2] + ms[n/2]) / 2, nil
+}
+
+// graphFLOPs is the work of one run of a specialised graph.
+func graphFLOPs(g *ir.Graph) int64 {
+	var sum int64
+	for _, n := range g.Nodes {
+		sum += nodeFLOPs(n)
+	}
+	return sum
+}
+
+func nodeFLOPs(n *ir.Node) int64 {
+	if c := ir.Lookup(n.Op).Cost; c != nil {
+		return c(n).FLOPs
+	}
+	return 0
+}

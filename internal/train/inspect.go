@@ -1,0 +1,473 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// InspectOptions say what is inspected and for what data a fit is predicted.
+type InspectOptions struct {
+	Config   Config                  // of the fit; Data may be empty
+	Classes  int                     // scores of a fresh head, where there are no data
+	Examples int                     // training examples to predict for, where there are no data
+	Shapes   map[string]tensor.Shape // of inputs, by name
+	Measure  bool                    // time the model; without it nothing is predicted
+}
+
+// Inspection is what a fit would do, before it runs. Its JSON form is what inspect --json prints.
+type Inspection struct {
+	ParamsTotal  int         `json:"params_total"` // elements of all weights, running statistics apart
+	ParamsThawed int         `json:"params_thawed"`
+	Layers       []Layer     `json:"layers"`
+	Frontier     []string    `json:"frontier"` // values that the frozen region hands to the live one
+	Predicted    *Prediction `json:"predicted"`
+
+	Model    string   `json:"model"`
+	Inputs   []string `json:"inputs"`
+	Outputs  []string `json:"outputs"`
+	Opset    int      `json:"opset"`
+	Producer string   `json:"producer,omitempty"`
+	Head     string   `json:"head"`
+	Thaw     []string `json:"thaw"`
+	Freeze   []string `json:"freeze,omitempty"`
+	Blocks   []Block  `json:"blocks"` // what first:N and last:N count
+	FLOPs    int64    `json:"flops"`  // of one example's forward pass
+	Batch    int      `json:"batch"`
+	Notes    []string `json:"notes,omitempty"`
+}
+
+// Layer is a layer that owns weights.
+type Layer struct {
+	Name   string       `json:"name"` // module path, by which it can be selected
+	Op     string       `json:"op"`   // ONNX operator
+	Params int          `json:"params"`
+	FLOPs  int64        `json:"flops"` // of one example, with the operations without weights that follow
+	State  freeze.State `json:"state"`
+
+	Node    string        `json:"node"` // path of the node that reads it
+	Block   string        `json:"block,omitempty"`
+	Weights []WeightState `json:"weights"`
+}
+
+// WeightState is one weight of a layer.
+type WeightState struct {
+	Name  string       `json:"name"`
+	Role  freeze.Role  `json:"role"`
+	Shape tensor.Shape `json:"shape"`
+	State freeze.State `json:"state"`
+}
+
+// Block is a repeated part of the network.
+type Block struct {
+	Name   string `json:"name"`
+	Params int    `json:"params"`
+	Thawed int    `json:"params_thawed"`
+}
+
+// Prediction is what a fit is expected to take. Times come from runs of a few examples on this machine.
+type Prediction struct {
+	FirstEpoch    float64 `json:"first_epoch_seconds"` // with the frozen region, whose values are then kept
+	LaterEpoch    float64 `json:"later_epoch_seconds"`
+	TrainBytes    int64   `json:"train_bytes"` // weights, gradients, optimiser state, activations and what is kept
+	Checkpoint    int64   `json:"checkpoint_bytes"`
+	CachePerValue int64   `json:"cache_bytes_per_example"` // frontier values; 0 where they are computed every time
+
+	Examples   int     `json:"examples"`
+	Decode     float64 `json:"decode_seconds_per_example"` // 0 without data
+	Frozen     float64 `json:"frozen_seconds_per_example"`
+	Live       float64 `json:"live_seconds_per_example"`
+	Calibrated float64 `json:"calibration_seconds"`
+}
+
+// Inspect reads a model, makes the plan and predicts what a fit by it costs. Errors are those of
+// Prepare.
+func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
+	if o.Config.Threads > 0 {
+		kernel.SetThreads(o.Config.Threads)
+	}
+	p, err := openProbe(o.Config.Model, o.Config.Preprocess, o.Shapes)
+	if err != nil {
+		return nil, err
+	}
+	decode := 0.0
+	val := 0
+	if o.Config.Data != "" {
+		tr, held, seconds, err := openForCount(ctx, o.Config)
+		if err != nil {
+			return nil, err
+		}
+		o.Examples, o.Classes, decode, val = tr.Len(), len(tr.Classes), seconds, held.Len()
+	}
+	classes := o.Classes
+	if o.Config.Head == "keep" && o.Config.Data == "" {
+		classes = 0
+	}
+	t, err := p.trainable(o.Config, classes)
+	if err != nil {
+		return nil, err
+	}
+	in := &Inspection{Model: o.Config.Model, Opset: p.model.Opsets[""], Producer: p.model.Producer, Head: o.Config.Head,
+		Thaw: t.plan.Thaw, Freeze: t.plan.Freeze, Batch: t.cfg.Batch, Notes: p.notes, Layers: []Layer{}}
+	in.ParamsTotal, in.ParamsThawed = paramsTotal(t.set), t.plan.Thawed(t.set).Elements()
+	for _, v := range p.model.Inputs {
+		in.Inputs = append(in.Inputs, fmt.Sprintf("%s %v%s", v.Name, v.DType, symbolic(v.Shape, v.Dims)))
+	}
+	for _, v := range p.model.Outputs {
+		in.Outputs = append(in.Outputs, fmt.Sprintf("%s %v%s", v.Name, v.DType, symbolic(v.Shape, v.Dims)))
+	}
+	if err := in.layers(t); err != nil {
+		return nil, err
+	}
+	if _, in.Frontier, err = t.net.FrontierTypes(p.two()); err != nil {
+		return nil, err
+	}
+	if !o.Measure {
+		return in, nil
+	}
+	in.Predicted, err = t.predict(ctx, p, o.Examples, val, decode)
+	return in, err
+}
+
+// openForCount opens the data of a fit and measures the time that one example takes to be read.
+func openForCount(ctx context.Context, cfg Config) (tr, val *data.Dataset, seconds float64, err error) {
+	base, err := OpenBase(cfg.Model, cfg.Preprocess)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	began := time.Now()
+	tr, val, err = data.Open(ctx, cfg.Data, data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), Pipeline: base.Pipeline})
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	return tr, val, time.Since(began).Seconds() / float64(tr.Len()+val.Len()), nil
+}
+
+func symbolic(s tensor.Shape, dims []string) string {
+	var parts []string
+	for i, d := range s {
+		switch {
+		case d >= 0:
+			parts = append(parts, fmt.Sprint(d))
+		case i < len(dims) && dims[i] != "":
+			parts = append(parts, dims[i])
+		default:
+			parts = append(parts, "?")
+		}
+	}
+	return "[" + strings.Join(parts, ",") + "]"
+}
+
+// paramsTotal counts the elements of all weights that could be trained.
+func paramsTotal(set *freeze.Set) int {
+	n := 0
+	for _, w := range set.Weights {
+		if w.Role != freeze.RoleStat {
+			n += w.Len()
+		}
+	}
+	return n
+}
+
+// layers gathers weights into layers and blocks, and the operations of one example under them.
+func (in *Inspection) layers(t *trainable) error {
+	ops := map[string]string{}
+	for _, n := range t.headed.Graph.Nodes {
+		ops[n.Name] = n.Op
+	}
+	blocks := make([]Block, len(t.set.Blocks))
+	for i, name := range t.set.Blocks {
+		blocks[i].Name = name
+	}
+	at := map[string]int{}
+	owner := map[string]int{} // weight -> layer
+	for _, w := range t.set.Weights {
+		name := strings.Join(w.Module, ".")
+		node := w.Name
+		if len(w.Nodes) > 0 {
+			node = w.Nodes[0]
+		}
+		if name == "" {
+			name = node
+		}
+		k, ok := at[name]
+		if !ok {
+			k = len(in.Layers)
+			at[name] = k
+			in.Layers = append(in.Layers, Layer{Name: name, Op: ops[node], Node: node})
+			if w.Block >= 0 {
+				in.Layers[k].Block = t.set.Blocks[w.Block]
+			} else if w.Head {
+				in.Layers[k].Block = "head"
+			}
+		}
+		l := &in.Layers[k]
+		e := t.plan.Of(w.Name)
+		owner[w.Name] = k
+		l.Weights = append(l.Weights, WeightState{w.Name, w.Role, w.Value.Type.Shape, e.State})
+		if w.Role == freeze.RoleStat {
+			continue
+		}
+		l.Params += w.Len()
+		if w.Block >= 0 {
+			b := &blocks[w.Block]
+			b.Params += w.Len()
+			if e.State == freeze.Thaw || e.State == freeze.Partly {
+				b.Thawed += w.Len()
+			}
+		}
+	}
+	for i := range in.Layers {
+		in.Layers[i].State = layerState(in.Layers[i].Weights)
+	}
+	in.Blocks = blocks
+	return in.count(t, owner)
+}
+
+// layerState is the state of a layer by those of its weights: running statistics count only where there
+// is nothing else.
+func layerState(ws []WeightState) freeze.State {
+	var state freeze.State
+	for _, w := range ws {
+		switch {
+		case w.Role == freeze.RoleStat:
+		case state == "":
+			state = w.State
+		case state != w.State:
+			return freeze.Partly
+		}
+	}
+	if state == "" && len(ws) > 0 {
+		return ws[0].State
+	}
+	return state
+}
+
+// count adds up the operations of one example. A node counts for the layer whose weight it reads, one
+// without weights for the layer before it.
+func (in *Inspection) count(t *trainable, owner map[string]int) error {
+	g, err := exec.Specialise(t.headed.Graph, t.net.Shapes(1))
+	if err != nil {
+		return err
+	}
+	from := map[*ir.Value]int{} // values that depend on weights alone, and their layer, counted from 1
+	layer := -1
+	for _, n := range g.Nodes {
+		static, reads := true, -1
+		for _, v := range n.Inputs {
+			if v == nil || v.Kind == ir.Const {
+				continue
+			}
+			k, ok := from[v]
+			if v.Kind == ir.Param {
+				k, ok = owner[v.Name]
+			}
+			static = static && ok
+			if ok {
+				reads = max(reads, k)
+			}
+		}
+		if static && reads >= 0 {
+			for _, v := range n.Outputs {
+				from[v] = reads
+			}
+			continue
+		}
+		if reads >= 0 {
+			layer = reads
+		}
+		f := nodeFLOPs(n)
+		in.FLOPs += f
+		if layer >= 0 {
+			in.Layers[layer].FLOPs += f
+		}
+	}
+	return nil
+}
+
+// trial bounds how long a calibration run may take, in seconds: it decides how many examples are run.
+const trial = 0.25
+
+// predict times a few examples and extrapolates.
+func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, decode float64) (*Prediction, error) {
+	began := time.Now()
+	batch := min(t.cfg.Batch, max(examples, 1))
+	if p.fixed {
+		batch = 1
+	}
+	r := &Prediction{Examples: examples, Decode: decode}
+	types, _, err := t.net.FrontierTypes(1)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range types {
+		r.CachePerValue += int64(v.Bytes())
+	}
+	frozenBytes, err := t.timeFrozen(ctx, p, r, batch)
+	if err != nil {
+		return nil, err
+	}
+	liveBytes, err := t.timeLive(ctx, r, batch)
+	if err != nil {
+		return nil, err
+	}
+	kept := r.CachePerValue * int64(examples+val)
+	cached := t.cfg.Cache != "off" && (t.cfg.Augment == "none" || t.cfg.Augment == "") && kept <= defaultBudget(t.cfg)
+	encode := (r.Decode + r.Frozen) * float64(examples+val)
+	live := r.Live * (float64(examples) + float64(val)/3) // validation is a forward pass, about a third of a step
+	r.FirstEpoch, r.LaterEpoch = encode+live, live
+	if !cached {
+		r.LaterEpoch += r.Frozen * float64(examples+val)
+		r.CachePerValue, kept = 0, 0
+	}
+	opt, err := t.optimizer()
+	if err != nil {
+		return nil, err
+	}
+	thawed := int64(4 * t.plan.Thawed(t.set).Elements())
+	states := thawed * int64(len(opt.rule.kinds()))
+	r.Checkpoint = thawed + states
+	for _, w := range t.set.Weights {
+		if t.plan.Of(w.Name).State == freeze.Tracking {
+			r.Checkpoint += int64(w.Value.Type.Bytes())
+		}
+	}
+	arenas := liveBytes + frozenBytes
+	if cached {
+		arenas = max(liveBytes, frozenBytes) // the frozen region is let go before training begins
+	}
+	r.TrainBytes = int64(p.model.Size()) + 2*thawed + states + arenas + kept
+	r.Calibrated = time.Since(began).Seconds()
+	return r, nil
+}
+
+func defaultBudget(c Config) int64 { return (&fitter{Session: &Session{Config: c}}).budget() }
+
+// timeFrozen measures the frozen region for one example. It returns the memory that a fit's runs of it take.
+func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, batch int) (int64, error) {
+	one, err := t.net.Frozen(1)
+	if err != nil {
+		return 0, err
+	}
+	in := madeUp(one.Graph().Inputs, t.cfg.Seed)
+	if r.Frozen, err = clock(func() error { _, err := one.Run(ctx, in...); return err }); err != nil {
+		return 0, err
+	}
+	elements := 0
+	for _, v := range one.Graph().Inputs {
+		elements += v.Type.Shape.Len()
+	}
+	chunk := frozenChunk(elements)
+	if p.fixed {
+		chunk = 1
+	}
+	n := min(chunk, max(1, int(trial/max(r.Frozen, 1e-6))))
+	if n > 1 {
+		some, err := t.net.Frozen(n)
+		if err != nil {
+			return 0, err
+		}
+		in = madeUp(some.Graph().Inputs, t.cfg.Seed)
+		took, err := clock(func() error { _, err := some.Run(ctx, in...); return err })
+		if err != nil {
+			return 0, err
+		}
+		r.Frozen = took / float64(n)
+		bytes := int64(some.ArenaBytes()) * int64(chunk) / int64(n)
+		t.net.ReleaseFrozen()
+		return bytes, nil
+	}
+	t.net.ReleaseFrozen()
+	return int64(one.ArenaBytes()) * int64(chunk), nil
+}
+
+// timeLive measures a training step for one example. It returns the memory of a whole batch's.
+func (t *trainable) timeLive(ctx context.Context, r *Prediction, batch int) (int64, error) {
+	n := 1
+	var took float64
+	var bytes int64
+	for { // from one example up to the batch, as time allows
+		s, err := t.net.Train(n)
+		if err != nil {
+			return 0, err
+		}
+		opt, err := t.optimizer()
+		if err != nil {
+			return 0, err
+		}
+		in := madeUp(s.program.Graph().Inputs, t.cfg.Seed)
+		clear(in[len(in)-1].Bytes) // labels
+		took, err = clock(func() error {
+			if _, err := s.program.Run(ctx, in...); err != nil {
+				return err
+			}
+			for i, slot := range opt.Slots() {
+				slot.Grad = s.Grads[i]
+			}
+			return opt.Step(0)
+		})
+		if err != nil {
+			return 0, err
+		}
+		bytes = int64(s.program.ArenaBytes())
+		next := min(batch, max(n+1, int(float64(n)*trial/max(took, 1e-6))))
+		if n == batch || took > trial || next <= n {
+			break
+		}
+		delete(t.net.train, n)
+		n = next
+	}
+	r.Live = took / float64(n)
+	return bytes * int64(batch) / int64(n), nil
+}
+
+// clock is the time of the second of two runs in seconds, of the first alone when that is long.
+func clock(f func() error) (float64, error) {
+	var took float64
+	for range 2 {
+		began := time.Now()
+		if err := f(); err != nil {
+			return 0, err
+		}
+		if took = time.Since(began).Seconds(); took > trial {
+			break
+		}
+	}
+	return took, nil
+}
+
+// InspectPasses returns the text of the model's graph, with the plan's head, before and after the
+// compiler's passes: specialised to the batch, and with frozen weights as constants and everything
+// folded, fused and laid out.
+func InspectPasses(ctx context.Context, o InspectOptions) (before, after string, err error) {
+	p, err := openProbe(o.Config.Model, o.Config.Preprocess, o.Shapes)
+	if err != nil {
+		return "", "", err
+	}
+	classes := o.Classes
+	if o.Config.Head == "keep" {
+		classes = 0
+	}
+	t, err := p.trainable(o.Config, classes)
+	if err != nil {
+		return "", "", err
+	}
+	batch := max(1, o.Config.Batch)
+	g, err := exec.Specialise(t.headed.Graph, p.batch(batch))
+	if err != nil {
+		return "", "", err
+	}
+	before = g.String()
+	if g, err = t.net.graph(batch); err != nil {
+		return "", "", err
+	}
+	return before, g.String(), ctx.Err()
+}

@@ -1,0 +1,249 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// probe is a model of any kind of input that is looked at or timed without data.
+type probe struct {
+	model *onnx.Model
+	batch func(n int) map[string]tensor.Shape // shapes of the inputs
+	fixed bool                                // the batch is 1 and cannot be changed
+	notes []string
+}
+
+// freeAxis is the size given to an axis other than the batch whose size the model leaves open.
+const freeAxis = 128
+
+// openProbe reads a model and decides the shapes of its inputs: as given by name, as its preprocessing
+// says for a picture, else the declared ones with freeAxis for what they leave open.
+func openProbe(path, preprocess string, given map[string]tensor.Shape) (*probe, error) {
+	m, err := onnx.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	for name := range given {
+		if !slices.ContainsFunc(m.Graph.Inputs, func(v *ir.Value) bool { return v.Name == name }) {
+			return nil, fmt.Errorf("--shape %s: the model has no such input; it has %s", name, strings.Join(inputNames(m), ", "))
+		}
+	}
+	p := &probe{model: m}
+	if len(given) == 0 {
+		base, err := NewBase(m, preprocess)
+		if err == nil {
+			p.batch, p.notes = base.Shapes, base.Notes
+			return p, nil
+		}
+		if preprocess != "" {
+			return nil, err
+		}
+	}
+	if in := m.Graph.Inputs; len(in) > 0 && len(in[0].Type.Shape) > 0 && in[0].Type.Shape[0] == 1 {
+		if _, note, err := onnx.FreeBatch(m); err != nil {
+			p.fixed = true
+			p.notes = append(p.notes, err.Error())
+		} else if note != "" {
+			p.notes = append(p.notes, note)
+		}
+	}
+	for _, v := range m.Graph.Inputs {
+		s := v.Type.Shape
+		if _, ok := given[v.Name]; !ok && s == nil {
+			return nil, fmt.Errorf("the model does not say how many axes its input %q has: give --shape %s=1,128", v.Name, v.Name)
+		}
+		if _, ok := given[v.Name]; !ok && len(s) > 1 && slices.Contains(s[1:], -1) {
+			p.notes = append(p.notes, fmt.Sprintf("input %q is %v: open axes other than the batch are taken as %d (--shape %s=... sets them)", v.Name, v.Type, freeAxis, v.Name))
+		}
+	}
+	p.batch = func(n int) map[string]tensor.Shape { return openShapes(m, n, given) }
+	return p, nil
+}
+
+func inputNames(m *onnx.Model) []string {
+	var names []string
+	for _, v := range m.Graph.Inputs {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+// openShapes gives every open axis of the inputs a size: n to the batch, which is the first axis and
+// every axis that has the same name, and freeAxis to others.
+func openShapes(m *onnx.Model, n int, given map[string]tensor.Shape) map[string]tensor.Shape {
+	batch := ""
+	for _, v := range m.Inputs {
+		if len(v.Dims) > 0 && len(v.Shape) > 0 && v.Shape[0] < 0 && batch == "" {
+			batch = v.Dims[0]
+		}
+	}
+	out := map[string]tensor.Shape{}
+	for _, v := range m.Graph.Inputs {
+		if s, ok := given[v.Name]; ok {
+			s = s.Clone()
+			if len(s) > 0 && len(v.Type.Shape) > 0 && v.Type.Shape[0] < 0 {
+				s[0] = n
+			}
+			out[v.Name] = s
+			continue
+		}
+		s := v.Type.Shape.Clone()
+		for i, d := range s {
+			named := i < len(v.Dims) && v.Dims[i] != "" && v.Dims[i] == batch
+			switch {
+			case d >= 0:
+			case i == 0 || named:
+				s[i] = n
+			default:
+				s[i] = freeAxis
+			}
+		}
+		out[v.Name] = s
+	}
+	return out
+}
+
+// trainable is a probe with a head and a plan.
+type trainable struct {
+	headed *Headed
+	set    *freeze.Set
+	plan   *freeze.Plan
+	net    *Network
+	cfg    Config // with nothing left to choose
+}
+
+// trainable gives the model a head of cfg's kind for a number of classes (0 with keep: the model's own
+// number), and makes the plan.
+func (p *probe) trainable(cfg Config, classes int) (*trainable, error) {
+	t := &trainable{}
+	var err error
+	t.headed, err = AttachHead(p.model.Graph, HeadSpec{Kind: cfg.Head, Classes: classes, Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed}, p.batch(p.two()))
+	if err != nil {
+		return nil, err
+	}
+	t.set = freeze.Describe(t.headed.Graph, t.headed.Weights)
+	o := freeze.Options{Thaw: cfg.Thaw, Freeze: cfg.Freeze, BatchNorm: cfg.BatchNorm, Model: p.model.Digest(), Head: cfg.Head}
+	if t.headed.Fresh {
+		o.NewHead = t.headed.Weights
+	}
+	if t.plan, err = freeze.New(t.set, o); err != nil {
+		return nil, err
+	}
+	cfg.recipe(headOnly(t.headed, t.set, t.plan))
+	t.cfg = cfg
+	t.net = &Network{Headed: t.headed, Set: t.set, Plan: t.plan, Shapes: p.batch}
+	t.net.Loss.LabelSmoothing = float32(cfg.LabelSmoothing)
+	for _, w := range t.set.Weights { // those of the model are views of its file
+		if t.plan.Of(w.Name).State != freeze.Frozen {
+			w.Value.Data = w.Value.Data.Clone()
+		}
+	}
+	return t, nil
+}
+
+// two is the batch by which features are measured.
+func (p *probe) two() int {
+	if p.fixed {
+		return 1
+	}
+	return 2
+}
+
+// optimizer holds the plan's thawed weights.
+func (t *trainable) optimizer() (*Optimizer, error) {
+	s := &Session{Config: t.cfg, Set: t.set, Plan: t.plan}
+	if err := s.optimizer(); err != nil {
+		return nil, err
+	}
+	return s.opt, nil
+}
+
+// step is one training step on made-up inputs, ready to be run again and again: the frozen region, the
+// loss, the gradients and the update of the thawed weights.
+type step struct {
+	frozen *exec.Program
+	live   *Step
+	opt    *Optimizer
+	inputs []*tensor.Tensor
+	labels *tensor.Tensor
+	lr     float64
+}
+
+func (t *trainable) step(batch int) (*step, error) {
+	s := &step{lr: t.cfg.LR}
+	var err error
+	if s.frozen, err = t.net.Frozen(batch); err != nil {
+		return nil, err
+	}
+	if s.live, err = t.net.Train(batch); err != nil {
+		return nil, err
+	}
+	if s.opt, err = t.optimizer(); err != nil {
+		return nil, err
+	}
+	s.inputs = madeUp(s.frozen.Graph().Inputs, t.cfg.Seed)
+	in := s.live.program.Graph().Inputs
+	s.labels = tensor.New(tensor.Int64, in[len(in)-1].Type.Shape...)
+	classes := s.live.program.OutputTensor(1).Shape[1]
+	for i := range s.labels.I64() {
+		s.labels.I64()[i] = int64(i % classes)
+	}
+	return s, nil
+}
+
+// encode runs the frozen region.
+func (s *step) encode(ctx context.Context) ([]*tensor.Tensor, error) {
+	return s.frozen.Run(ctx, s.inputs...)
+}
+
+// train runs the live region on frontier values and updates the weights.
+func (s *step) train(ctx context.Context, values []*tensor.Tensor) error {
+	if _, err := s.live.program.Run(ctx, append(slices.Clone(values), s.labels)...); err != nil {
+		return err
+	}
+	s.live.update()
+	for i, slot := range s.opt.Slots() {
+		slot.Grad = s.live.Grads[i]
+	}
+	return s.opt.Step(s.lr)
+}
+
+// madeUp fills inputs with seeded values: floating-point numbers from [-1, 1), ones for a mask, else
+// integers that every table of more than one row can be indexed with.
+func madeUp(inputs []*ir.Value, seed uint64) []*tensor.Tensor {
+	r := rand.New(rand.NewPCG(seed, 0x6d616465))
+	out := make([]*tensor.Tensor, len(inputs))
+	for i, v := range inputs {
+		t := tensor.New(v.Type.DType, v.Type.Shape...)
+		mask := strings.Contains(strings.ToLower(v.Name), "mask")
+		size := v.Type.DType.Size()
+		for k := range t.Len() {
+			x := 2*r.Float64() - 1
+			switch e := t.Bytes[k*size:]; v.Type.DType {
+			case tensor.Float32:
+				t.F32()[k] = float32(x)
+			case tensor.Float64:
+				tensor.Data[float64](t)[k] = x
+			case tensor.Float16:
+				tensor.Data[uint16](t)[k] = tensor.Float32ToFloat16(float32(x))
+			case tensor.BFloat16:
+				tensor.Data[uint16](t)[k] = tensor.Float32ToBFloat16(float32(x))
+			default: // little-endian 0 or 1 of any width
+				if mask || x >= 0 {
+					e[0] = 1
+				}
+			}
+		}
+		out[i] = t
+	}
+	return out
+}
