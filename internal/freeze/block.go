@@ -12,8 +12,8 @@ import (
 // Names decide where they can: the block of layer2.0.conv1 is layer2.0, of encoder.layers.3.mlp.0 it
 // is encoder.layers.3: the path up to its first numbered part and the numbered parts that follow
 // directly, the layer's own name apart. Where that gives blocks of a single layer, as in
-// blocks.11.1.conv, one part less is taken. Weights without a numbered part, such as a stem, are a
-// block of their own layer. Where no weight has such a name, blocks are the stretches between points
+// blocks.11.1.conv, one part less is taken. A layer without a numbered part, such as a stem, is a block
+// of its own together with the norm behind it. Where no weight has such a name, blocks are the stretches between points
 // through which all data flows.
 func findBlocks(raw *ir.Graph, ws []*Weight) []string {
 	keys := make([]string, len(ws))
@@ -38,6 +38,7 @@ func findBlocks(raw *ir.Graph, ws []*Weight) []string {
 	}
 	var names []string
 	index := map[string]int{}
+	layer := "" // the last layer with a matrix and without a block of its own
 	for i, w := range ws {
 		k := keys[i]
 		if w.Head {
@@ -45,9 +46,14 @@ func findBlocks(raw *ir.Graph, ws []*Weight) []string {
 		}
 		if k == "" {
 			k = strings.Join(w.Module, ".")
-		}
-		if k == "" {
-			k = w.Name
+			if k == "" {
+				k = w.Name
+			}
+			if w.Role == RoleWeight || w.Role == RoleEmbedding || layer == "" {
+				layer = k
+			} else {
+				k = layer
+			}
 		}
 		if _, ok := index[k]; !ok {
 			index[k] = len(names)
