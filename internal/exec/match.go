@@ -2,7 +2,6 @@ package exec
 
 import (
 	"math"
-	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
@@ -60,7 +59,6 @@ func (m *matcher) replace(at int, n, r *ir.Node) error {
 	m.g.AddNode(r, types)
 	m.g.Nodes = m.g.Nodes[:len(m.g.Nodes)-1]
 	y := n.Outputs[0]
-	r.Outputs = slices.Clone(r.Outputs[:1])
 	r.Outputs[0] = y
 	y.Node, y.Out = r, 0
 	m.g.Nodes[at] = r // after everything it reads, which n or what it replaces read

@@ -1,0 +1,151 @@
+package train
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/grad"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// stageTolerance bounds what compilation may change: folding and fusing reorder float32 sums.
+var stageTolerance = tensor.Tolerance{Name: "compiled against plain", Rel: 2e-4, Abs: 2e-5}
+
+// The loss and every thawed gradient are the same whether the graph is differentiated as it was read,
+// or split at the frontier, folded, fused, laid out channels last and fed from a store.
+func TestStagesAgree(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		thaw      []string
+		head, bn  string
+		wantFront int // values at the frontier
+	}{
+		{"nothing frozen", []string{"all"}, "keep", "auto", 1},
+		{"nothing frozen, running statistics", []string{"all"}, "keep", "frozen", 1},
+		{"last block", []string{"last:1", "head"}, "keep", "auto", 1},
+		{"first layer", []string{"conv1.weight"}, "keep", "auto", 1},
+		{"norms", []string{"kind:norm"}, "keep", "auto", 1},
+		{"head", []string{"head"}, "keep", "auto", 1},
+		{"fresh head", []string{"last:1"}, "linear", "auto", 1},
+		{"hidden layer", []string{"last:1"}, "mlp:6", "auto", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := tinyConfig(t)
+			cfg.Thaw, cfg.Head, cfg.BatchNorm = c.thaw, c.head, c.bn
+			s, err := Prepare(context.Background(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const n = 6
+			x := tensor.New(tensor.Float32, n, 3, 8, 8)
+			labels := make([]int, n)
+			for i := range n {
+				if err := s.Train.Read(i*7, data.Plain, x.F32()[i*192:(i+1)*192]); err != nil {
+					t.Fatal(err)
+				}
+				labels[i] = s.Train.Examples[i*7].Label
+			}
+			loss, grads := plain(t, s, x, labels)
+
+			ctx := context.Background()
+			frozen, err := s.Net.Frozen(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			values, err := frozen.Run(ctx, x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(values) != c.wantFront {
+				t.Errorf("%d values at the frontier, want %d", len(values), c.wantFront)
+			}
+			e, err := newEncoder(s.Net, s.Train, NewRAM(n), n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range n { // through the store, one example after the other
+				e.store.Put(i, e.slice(values, i))
+			}
+			staged := e.stage(n)
+			for i := range n {
+				if !e.store.Get(i, e.slice(staged, i)) {
+					t.Fatal("the store lost an example")
+				}
+			}
+			step, err := s.Net.Train(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ir.Verify(step.program.Graph()); err != nil {
+				t.Error(err)
+			}
+			out, err := step.program.Run(ctx, append(staged, labelTensor(labels))...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := out[0].F32()[0]; math.Abs(float64(got-loss)) > 1e-5 {
+				t.Errorf("loss %g, plain %g", got, loss)
+			}
+			k := 0
+			s.Plan.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+				if err := tensor.Close(step.Grads[k], grads[w.Name], stageTolerance); err != nil {
+					t.Errorf("%s: %v", w.Name, err)
+				}
+				k++
+			})
+		})
+	}
+}
+
+func labelTensor(labels []int) *tensor.Tensor {
+	l := make([]int64, len(labels))
+	for i, v := range labels {
+		l[i] = int64(v)
+	}
+	return tensor.Of(l)
+}
+
+// plain differentiates the specialised graph without any pass: no folding, no splitting, ONNX's layout.
+func plain(t *testing.T, s *Session, x *tensor.Tensor, labels []int) (float32, map[string]*tensor.Tensor) {
+	t.Helper()
+	g, err := exec.Specialise(s.Headed.Graph, s.Base.Shapes(len(labels)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trainBatchNorms(g, s.Plan); err != nil {
+		t.Fatal(err)
+	}
+	b := ir.NewBuilder(g, "loss")
+	lv := g.AddInput("labels", ir.Type{DType: tensor.Int64, Shape: tensor.Shape{len(labels)}})
+	loss := b.Op("SoftmaxCrossEntropy", nil, g.Outputs[0], lv)
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	wrt := s.Net.thawed(g)
+	grads, err := grad.Differentiate(g, loss, wrt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ir.Verify(g); err != nil {
+		t.Fatal(err)
+	}
+	g.Outputs = append([]*ir.Value{loss}, grads...)
+	p, err := exec.Compile(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.Run(context.Background(), x, labelTensor(labels))
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]*tensor.Tensor{}
+	for i, v := range wrt {
+		byName[v.Name] = out[1+i].Clone()
+	}
+	return out[0].F32()[0], byName
+}
