@@ -6,6 +6,7 @@ package kernel
 type PackedConv struct {
 	shape  Conv2D
 	grad   bool
+	wino   bool // for Winograd's algorithm
 	data   []float32
 	phases []phase // of the input gradient
 }
@@ -40,6 +41,8 @@ func (p *PackedConv) Pack(w []float32) {
 		packDepthwise(p.data, w, v.C, v.R*v.S)
 	case p.grad:
 		p.packGrad(w)
+	case p.wino:
+		p.packWinograd(w)
 	default:
 		p.packForward(w)
 	}
@@ -126,7 +129,3 @@ func (p *PackedConv) packGrad(w []float32) {
 		}
 	})
 }
-
-// PackConvFrozen packs weights that never change for ConvForward. It may take
-// longer and more memory than PackConv.
-func PackConvFrozen(v Conv2D, w []float32) *PackedConv { return PackConv(v, w) }

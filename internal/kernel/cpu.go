@@ -15,6 +15,8 @@ type level struct {
 	depthwise     depthwiseKernel
 	depthwiseGrad depthwiseGradKernel
 	transpose     transposeKernel
+	winoInput     func(t *winoInput)
+	winoOutput    func(t *winoOutput)
 	edges         bool // the depthwise kernels read the masks of dwTap
 
 	peak      func(rounds int) // does the most arithmetic it can
@@ -24,6 +26,7 @@ type level struct {
 var genericLevel = level{
 	name: "generic", mr: goRows, nr: goCols, tile: tileGo,
 	depthwise: depthwiseGo, depthwiseGrad: depthwiseGradGo, transpose: transposeGo, edges: true,
+	winoInput: winoInputGo, winoOutput: winoOutputGo,
 	peak: peakGo, peakFLOPs: 2 * 8,
 }
 

@@ -20,11 +20,13 @@ func levels() []level {
 var avx2Level = level{
 	name: "avx2", mr: 6, nr: 16, tile: tileAVX2,
 	depthwise: depthwiseAVX2, depthwiseGrad: depthwiseGradAVX2, transpose: transposeGo,
+	winoInput: winoInputVector8, winoOutput: winoOutputVector8,
 	peak: peakAVX2, peakFLOPs: 2 * 12 * 8,
 }
 
 var avx512Level = level{
 	name: "avx512", mr: 14, nr: 32, tile: tileAVX512,
 	depthwise: depthwiseAVX512, depthwiseGrad: depthwiseGradAVX512, transpose: transposeVector, edges: true,
+	winoInput: winoInputVector16, winoOutput: winoOutputVector16,
 	peak: peakAVX512, peakFLOPs: 2 * 12 * 16,
 }

@@ -13,6 +13,8 @@ func TestTileLayout(t *testing.T) {
 	var d dwTile
 	var g dwGradTile
 	var q dwTap
+	var wi winoInput
+	var wo winoOutput
 	for _, f := range []struct {
 		name      string
 		got, want uintptr
@@ -54,6 +56,25 @@ func TestTileLayout(t *testing.T) {
 		{"grad taps", unsafe.Offsetof(g.taps), 72},
 		{"grad xs", unsafe.Offsetof(g.xs), 96},
 		{"grad ys", unsafe.Offsetof(g.ys), 104},
+		{"wino x", unsafe.Offsetof(wi.x), 0},
+		{"wino in row", unsafe.Offsetof(wi.row), 24},
+		{"wino in pixel", unsafe.Offsetof(wi.pixel), 32},
+		{"wino v", unsafe.Offsetof(wi.v), 40},
+		{"wino in comp", unsafe.Offsetof(wi.comp), 64},
+		{"wino in n", unsafe.Offsetof(wi.n), 72},
+		{"wino m", unsafe.Offsetof(wo.m), 0},
+		{"wino comp", unsafe.Offsetof(wo.comp), 24},
+		{"wino y", unsafe.Offsetof(wo.y), 32},
+		{"wino row", unsafe.Offsetof(wo.row), 56},
+		{"wino pixel", unsafe.Offsetof(wo.pixel), 64},
+		{"wino bias", unsafe.Offsetof(wo.bias), 72},
+		{"wino res", unsafe.Offsetof(wo.res), 96},
+		{"wino n", unsafe.Offsetof(wo.n), 120},
+		{"wino height", unsafe.Offsetof(wo.height), 128},
+		{"wino width", unsafe.Offsetof(wo.width), 136},
+		{"wino lo", unsafe.Offsetof(wo.lo), 144},
+		{"wino hi", unsafe.Offsetof(wo.hi), 148},
+		{"wino clip", unsafe.Offsetof(wo.clip), 152},
 	} {
 		if f.got != f.want {
 			t.Errorf("%s is at %d, the assembly reads %d", f.name, f.got, f.want)

@@ -1,0 +1,155 @@
+package kernel
+
+// Blocks of patches.
+const (
+	winoPatches = 56      // most patches of a block
+	winoFused   = 1 << 17 // floats of transformed inputs that stay in a core's cache
+	winoPad     = 16      // floats between rows of transformed inputs, against cache conflicts
+)
+
+// winoRun is a forward pass by Winograd's algorithm.
+type winoRun struct {
+	v      Conv2D
+	oh, ow int
+	bh, bw int // blocks of 4 by 4 outputs down and across
+	size   int // patches of a unit
+	units  int
+	x, u   []float32
+	y      []float32
+	ep     Epilogue
+}
+
+func runWinograd(v Conv2D, x, u, y []float32, ep *Epilogue) {
+	r := &winoRun{v: v, oh: v.OutH(), ow: v.OutW(), x: x, u: u, y: y}
+	if ep != nil {
+		r.ep = *ep
+	}
+	r.bh, r.bw = split(r.oh, 4), split(r.ow, 4)
+	fit := winoFused / (36 * (v.C + winoPad)) / cpu.mr * cpu.mr
+	r.size = min(winoPatches, max(cpu.mr, fit))
+	if fit < 2*cpu.mr {
+		r.size = winoPatches / cpu.mr * cpu.mr
+	}
+	patches := v.N * r.bh * r.bw
+	r.units = split(patches, r.size)
+	panels := split(v.K, cpu.nr)
+	if fit >= 2*cpu.mr {
+		// A unit's transformed inputs stay in the cache until all channels are done.
+		Parallel(r.units, func(i int) {
+			buf := getScratch(36 * r.comp())
+			defer putScratch(buf)
+			r.input(i, *buf)
+			r.panels(i, 0, panels, *buf)
+		})
+		return
+	}
+	// The weights exceed a cache: all inputs are transformed first, then each panel of
+	// weights meets all units.
+	one := 36 * r.comp()
+	group := max(1, min(r.units, (1<<22)/one)) // units at a time
+	buf := getScratch(group * one)
+	defer putScratch(buf)
+	for first := 0; first < r.units; first += group {
+		n := min(group, r.units-first)
+		Parallel(n, func(i int) { r.input(first+i, (*buf)[i*one:(i+1)*one]) })
+		Parallel(panels*n, func(i int) {
+			r.panels(first+i%n, i/n, i/n+1, (*buf)[i%n*one:(i%n+1)*one])
+		})
+	}
+}
+
+// row and comp are the steps of transformed inputs from patch to patch and
+// from component to component.
+func (r *winoRun) row() int  { return r.v.C + winoPad }
+func (r *winoRun) comp() int { return r.size*r.row() + winoPad }
+
+// unit gives the patches of a unit.
+func (r *winoRun) unit(i int) (p0, p1 int) {
+	return part(i, r.v.N*r.bh*r.bw, r.units)
+}
+
+// patch gives the image and the output row and column of a patch.
+func (r *winoRun) patch(p int) (n, y, x int) {
+	return p / (r.bh * r.bw), p / r.bw % r.bh * 4, p % r.bw * 4
+}
+
+// input transforms the patches of unit i to buf.
+func (r *winoRun) input(i int, buf []float32) {
+	v := r.v
+	p0, p1 := r.unit(i)
+	edge := getScratch(36 * v.C)
+	defer putScratch(edge)
+	t := winoInput{comp: r.comp(), n: v.C}
+	for p := p0; p < p1; p++ {
+		n, y, x := r.patch(p)
+		y, x = y-v.PadT, x-v.PadL
+		t.v = buf[(p-p0)*r.row():]
+		if y >= 0 && x >= 0 && y+6 <= v.H && x+6 <= v.W {
+			t.x, t.row, t.pixel = r.x[((n*v.H+y)*v.W+x)*v.C:], v.W*v.C, v.C
+		} else {
+			t.x, t.row, t.pixel = (*edge)[:36*v.C], 6*v.C, v.C
+			j0, j1 := max(0, -x), min(6, v.W-x)
+			for i := range 6 {
+				row := t.x[i*6*v.C : (i+1)*6*v.C]
+				if y+i < 0 || y+i >= v.H || j0 >= j1 {
+					clear(row)
+					continue
+				}
+				clear(row[:j0*v.C])
+				copy(row[j0*v.C:j1*v.C], r.x[((n*v.H+y+i)*v.W+x+j0)*v.C:])
+				clear(row[j1*v.C:])
+			}
+		}
+		cpu.winoInput(&t)
+	}
+}
+
+// panels computes the channels of panels q0 to q1 for unit i.
+func (r *winoRun) panels(i, q0, q1 int, in []float32) {
+	v, nr := r.v, cpu.nr
+	p0, p1 := r.unit(i)
+	m := p1 - p0
+	comp := m*nr + winoPad
+	buf := getScratch(36 * comp)
+	defer putScratch(buf)
+	t := tile{offs: zeroOff[:], runLen: v.C, ars: r.row(), acs: 1, bks: nr}
+	for i := range t.crow {
+		t.crow[i] = i * nr
+	}
+	lo, hi, clip := r.ep.clip()
+	o := winoOutput{comp: comp, row: r.ow * v.K, pixel: v.K, lo: lo, hi: hi, clip: clip}
+	tiles := split(m, cpu.mr)
+	for q := q0; q < q1; q++ {
+		k := q * nr
+		o.n = min(nr, v.K-k)
+		for c := range 36 {
+			t.b = r.u[(q*36+c)*v.C*nr:]
+			for i := range tiles {
+				r0, r1 := part(i, m, tiles)
+				t.a = in[c*r.comp()+r0*r.row():]
+				t.c = (*buf)[c*comp+r0*nr:]
+				cpu.tile(&t, r1-r0, o.n)
+			}
+		}
+		if len(r.ep.Bias) > 0 {
+			o.bias = r.ep.Bias[k:]
+		}
+		for p := p0; p < p1; p++ {
+			n, y, x := r.patch(p)
+			at := ((n*r.oh+y)*r.ow+x)*v.K + k
+			o.height, o.width = min(4, r.oh-y), min(4, r.ow-x)
+			o.m, o.y = (*buf)[(p-p0)*nr:], r.y[at:]
+			if len(r.ep.Residual) > 0 {
+				o.res = r.ep.Residual[at:]
+			}
+			cpu.winoOutput(&o)
+			if !clip && r.ep.Act != ActNone {
+				for i := range o.height {
+					for j := range o.width {
+						r.ep.activate(o.y[i*o.row+j*o.pixel:][:o.n])
+					}
+				}
+			}
+		}
+	}
+}

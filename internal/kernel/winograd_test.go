@@ -1,0 +1,87 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+func TestConvWinograd(t *testing.T) {
+	pads := func(v Conv2D, p int) Conv2D {
+		v.R, v.S, v.PadT, v.PadL, v.PadB, v.PadR = 3, 3, p, p, p, p
+		return v
+	}
+	eachLevel(t, func(t *testing.T) {
+		for _, v := range []Conv2D{
+			pads(Conv2D{N: 7, H: 7, W: 7, C: 16, K: 48}, 1),
+			pads(Conv2D{N: 2, H: 18, W: 21, C: 32, K: 16}, 1),
+			pads(Conv2D{N: 3, H: 16, W: 13, C: 16, K: 32}, 0),
+			pads(Conv2D{N: 3, H: 13, W: 11, C: 16, K: 16}, 2),
+			pads(Conv2D{N: 8, H: 8, W: 8, C: 144, K: 80}, 1),
+		} {
+			x, w := random(1, v.XLen()), random(2, v.WLen())
+			p := PackConvFrozen(v, w)
+			if !p.wino {
+				t.Fatalf("%+v does not use the algorithm", v)
+			}
+			for _, e := range []*Epilogue{
+				nil,
+				{Bias: random(3, v.K), Residual: random(4, v.YLen()), Act: ActRelu},
+				{Bias: random(3, v.K), Act: ActSilu},
+			} {
+				want := make([]float64, v.YLen())
+				eachTap(v, func(ix, iw, iy int) { want[iy] += float64(x[ix]) * float64(w[iw]) })
+				refEpilogue(want, v.K, e)
+				y := random(9, v.YLen())
+				ConvForward(v, x, p, y, e)
+				near(t, fmt.Sprintf("%+v %v", v, e != nil), y, want, 9*float64(v.C)/8)
+			}
+			// Fewer examples than the weights were packed for.
+			v.N = 1
+			want := make([]float64, v.YLen())
+			eachTap(v, func(ix, iw, iy int) { want[iy] += float64(x[ix]) * float64(w[iw]) })
+			y := make([]float32, v.YLen())
+			ConvForward(v, x, p, y, nil)
+			near(t, fmt.Sprintf("%+v", v), y, want, 9*float64(v.C)/8)
+		}
+	})
+}
+
+func TestWinogradKernels(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for _, n := range []int{16, 48} {
+			x := newGuarded(random(1, 5*(6*n+3)+5*n+n))
+			v := newGuarded(random(2, 35*(n+5)+n))
+			in := winoInput{x: x.body, row: 6*n + 3, pixel: n, v: v.body, comp: n + 5, n: n}
+			want := slices.Clone(v.body)
+			ref := in
+			ref.v = want
+			winoInputGo(&ref)
+			cpu.winoInput(&in)
+			v.intact(t, "input transform")
+			near(t, "input transform", v.body, widen(want), 60)
+
+			for variant := range 4 {
+				for _, size := range [][2]int{{4, 4}, {3, 1}, {1, 3}} {
+					pixel := n + 2
+					row := 4*pixel + 1
+					last := (size[0]-1)*row + (size[1]-1)*pixel + n
+					y, res, bias := newGuarded(random(4, last)), newGuarded(random(5, last)), newGuarded(random(6, n))
+					out := winoOutput{m: v.body, comp: n + 5, y: y.body, row: row, pixel: pixel, n: n,
+						height: size[0], width: size[1], clip: variant&1 != 0, lo: -9, hi: 12}
+					if variant&2 != 0 {
+						out.bias, out.res = bias.body, res.body
+					}
+					want := slices.Clone(y.body)
+					ref := out
+					ref.y = want
+					winoOutputGo(&ref)
+					cpu.winoOutput(&out)
+					what := fmt.Sprintf("output transform %v, variant %d", size, variant)
+					y.intact(t, what)
+					near(t, what, y.body, widen(want), 2000)
+				}
+			}
+		}
+	})
+}
