@@ -224,10 +224,10 @@ func bindConv(n *ir.Node) (ir.Bound, error) {
 	if c.dtype == tensor.Float32 && len(c.w.kernel) <= 2 && c.x.n*c.x.c*c.y.c*c.x.size() > 0 {
 		return bindConv2D(n, c)
 	}
-	if c.dtype == tensor.Float32 {
-		return ir.Bound{Run: convLoop[float32](n, c)}, nil
+	if c.dtype == tensor.Float32 && len(c.w.kernel) == 3 && c.x.n*c.x.c*c.y.c*c.x.size() > 0 {
+		return bindConv3D(n, c)
 	}
-	run, err := forFloat(c.dtype, nil, convLoop[float64](n, c))
+	run, err := forFloat(c.dtype, nil, convLoop(n, c))
 	return ir.Bound{Run: run}, err
 }
 
@@ -267,7 +267,7 @@ func bindConv2D(n *ir.Node, c conv) (ir.Bound, error) {
 }
 
 // convLoop is a convolution pass by its definition, over any number of axes.
-func convLoop[T float](n *ir.Node, c conv) runFunc {
+func convLoop(n *ir.Node, c conv) runFunc {
 	taps := c.w.taps(c.x.spatial, c.y.spatial)
 	cg, kg, ksize := c.x.c/c.group, c.y.c/c.group, tensor.Shape(c.w.kernel).Len()
 	// each calls f with the indices of every product of an element of x and one of w, and of the element
@@ -285,7 +285,7 @@ func convLoop[T float](n *ir.Node, c conv) runFunc {
 	}
 	act := act64(n.Attrs)
 	return func(in, out []*tensor.Tensor, _ []byte) error {
-		p, q, r := tensor.Data[T](in[0]), tensor.Data[T](in[1]), tensor.Data[T](out[0])
+		p, q, r := f64(in[0]), f64(in[1]), f64(out[0])
 		clear(r)
 		to := c.y
 		switch n.Op {
@@ -299,7 +299,7 @@ func convLoop[T float](n *ir.Node, c conv) runFunc {
 			return nil
 		}
 		if t := at(in, 2); t != nil {
-			bias := tensor.Data[T](t)
+			bias := f64(t)
 			for b := range to.n {
 				for k, v := range bias {
 					for pos := range to.size() {
@@ -309,13 +309,13 @@ func convLoop[T float](n *ir.Node, c conv) runFunc {
 			}
 		}
 		if t := at(in, 3); t != nil {
-			for i, v := range tensor.Data[T](t) {
+			for i, v := range f64(t) {
 				r[i] += v
 			}
 		}
 		if act != nil {
 			for i, v := range r {
-				r[i] = T(act(float64(v)))
+				r[i] = act(v)
 			}
 		}
 		return nil
@@ -450,6 +450,11 @@ func convCases() (cs []ir.Case) {
 			return ir.Case{Inputs: []*tensor.Tensor{random(s(t.x...)...), random(t.w...), random(t.w[0]), random(s(y...)...)}, Const: []int{0, 1, 2, 3}}
 		})...)
 	}
+	deep := convShapes[len(convShapes)-1]
+	deepY := append(tensor.Shape{deep.x[0], deep.w[0]}, deep.spatial...)
+	cs = append(cs, bothLayouts("three axes residual", deep.attrs.With("act", "silu"), func(_ ir.Attrs, s func(...int) []int) ir.Case {
+		return ir.Case{Inputs: []*tensor.Tensor{random(s(deep.x...)...), random(deep.w...), random(deep.w[0]), random(s(deepY...)...)}, Const: []int{0, 1, 2, 3}}
+	})...)
 	return append(cs, ir.Case{
 		Name: "constant weight", Attrs: t.attrs, Const: []int{1},
 		Inputs: []*tensor.Tensor{random(t.x...), random(t.w...)},

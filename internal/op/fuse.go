@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -76,11 +77,11 @@ func epilogue(a ir.Attrs, bias, residual []float32) *kernel.Epilogue {
 	return e
 }
 
-// act64 is the activation in float64, nil where there is none.
-func act64(a ir.Attrs) func(float64) float64 {
+// fusedAct is the activation and its attributes; false where there is none.
+func fusedAct(a ir.Attrs) (activation, ir.Attrs, bool) {
 	name := a.Str("act", "")
 	if name == "" {
-		return nil
+		return activation{}, nil, false
 	}
 	attr := fusable[name].attr
 	switch name {
@@ -94,10 +95,14 @@ func act64(a ir.Attrs) func(float64) float64 {
 	case "leakyrelu":
 		attr = ir.Attrs{"alpha": a.Float("act_alpha", 0.01)}
 	}
-	for _, act := range activations {
-		if act.name == fusable[name].op {
-			return act.f64(attr)
-		}
+	i := slices.IndexFunc(activations, func(act activation) bool { return act.name == fusable[name].op })
+	return activations[i], attr, true
+}
+
+// act64 is the activation in float64, nil where there is none.
+func act64(a ir.Attrs) func(float64) float64 {
+	if act, attr, ok := fusedAct(a); ok {
+		return act.f64(attr)
 	}
 	return nil
 }

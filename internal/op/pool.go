@@ -159,6 +159,7 @@ func init() {
 		ONNX: []ir.Form{
 			{Op: "AveragePool", Since: 1, Lower: lowerAveragePool},
 			{Op: "LpPool", Since: 1, Lower: lowerLpPool},
+			{Op: "GlobalLpPool", Since: 1, Lower: lowerGlobalLpPool},
 		},
 		Cases: poolCases(func(x, y tensor.Shape) []*tensor.Tensor { return []*tensor.Tensor{random(x...)} }),
 	})
@@ -429,13 +430,28 @@ func lowerLpPool(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	a["count_include_pad"] = 1
 	x := n.In(0)
 	dt := x.Type.DType
-	p := float64(n.Attrs.Int("p", 2))
-	if n.Attrs.Has("p") && n.Attrs.Int("p", 0) == 0 {
-		p = fattr(n.Attrs, "p", 2) // a float in version 1
-	}
+	p := power(n)
 	x = b.Op("Pow", nil, b.Op("Abs", nil, x), scalar(b, dt, p))
 	x = b.Op("Mul", nil, b.Op("AveragePool", a, x), scalar(b, dt, float64(tensor.Shape(w.kernel).Len())))
 	return []*ir.Value{b.Op("Pow", nil, x, scalar(b, dt, 1/p))}, nil
+}
+
+// power reads the attribute p, a float in version 1.
+func power(n *ir.Node) float64 { return float64(n.Attrs.Float("p", float32(n.Attrs.Int("p", 2)))) }
+
+// lowerGlobalLpPool writes the p-norm over the spatial axes.
+func lowerGlobalLpPool(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+	if err := inputs(n, 1, 1); err != nil {
+		return nil, err
+	}
+	x := n.In(0)
+	dt, p := x.Type.DType, power(n)
+	var axes []int
+	for i := 2; i < len(x.Type.Shape); i++ {
+		axes = append(axes, i)
+	}
+	sum := reduceTo(b, "ReduceSum", b.Op("Pow", nil, b.Op("Abs", nil, x), scalar(b, dt, p)), axes...)
+	return []*ir.Value{b.Op("Pow", nil, sum, scalar(b, dt, 1/p))}, nil
 }
 
 // shuffled is an input of distinct values, far enough apart for finite differences at a maximum.
