@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// write keeps the results and draws the report from them.
+func (b *bench) write() error {
+	if err := os.MkdirAll(b.out, 0o755); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(b.results, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(b.out, "benchmarks.json"), append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(b.out, "benchmarks.md"), []byte(b.results.markdown()), 0o644); err != nil {
+		return err
+	}
+	if err := b.results.drawRatios(filepath.Join(b.out, "benchmarks.png")); err != nil {
+		return err
+	}
+	return b.results.drawCurves(filepath.Join(b.out, "benchmarks-growth.png"))
+}
+
+// intro says how a section was measured.
+var intro = map[string]string{
+	"forward": "The whole network as inference, made-up inputs. The ratio is ONNX Runtime's time over ours.",
+	"step":    "Forward pass, loss, backward pass and AdamW with every weight thawed, batch norm on batch statistics. The ratio is the time of PyTorch's better mode over ours.",
+	"jobs":    "From the start of the process to its end: reading the model, decoding and resizing the pictures, training, validation after every epoch, writing. The ratio is the time of PyTorch's better mode over ours.",
+	"memory":  "The largest resident memory of the process over one epoch, batch 32. The ratio is ours over that of PyTorch's better mode.",
+	"gemm":    "Percent of the multiply-add peak measured on the same threads.",
+}
+
+func (r *results) markdown() string {
+	var s strings.Builder
+	s.WriteString("# Benchmarks\n\nWritten by `go run ./bench` on " + r.Machine + ". Contenders take turns in processes of their own; numbers are medians.\n\n")
+	for _, v := range r.Versions {
+		s.WriteString("- " + v + "\n")
+	}
+	if len(r.Sections) > 0 {
+		s.WriteString("\n![Ratios](benchmarks.png)\n")
+	}
+	for _, part := range sections {
+		rows := r.Sections[part.name]
+		if len(rows) == 0 {
+			continue
+		}
+		fmt.Fprintf(&s, "\n## %s\n\n%s\n\n", part.title, intro[part.name])
+		table(&s, rows)
+	}
+	if len(r.Curves) > 0 {
+		s.WriteString("\n## Cost as work grows\n\nPermafrost alone, resnet18 on made-up pictures; 128 pictures of 64 pixels in batches of 16 unless the table says otherwise.\n\n![Growth](benchmarks-growth.png)\n")
+		for _, c := range r.Curves {
+			fmt.Fprintf(&s, "\n| %s |", c.X)
+			for _, p := range c.Points {
+				fmt.Fprintf(&s, " %g |", p[0])
+			}
+			s.WriteString("\n|---|" + strings.Repeat("---|", len(c.Points)) + "\n| " + c.Y + " |")
+			for _, p := range c.Points {
+				fmt.Fprintf(&s, " %s |", figures(p[1]))
+			}
+			s.WriteString("\n")
+		}
+	}
+	if len(r.Commands) > 0 {
+		s.WriteString("\n## Commands\n\n```\n" + strings.Join(r.Commands, "\n") + "\n```\n")
+	}
+	return s.String()
+}
+
+// table has a column for every contender of the rows and one for the ratio and its bar.
+func table(s *strings.Builder, rows []row) {
+	seen := map[string]bool{}
+	for _, w := range rows {
+		for name := range w.Values {
+			seen[name] = true
+		}
+	}
+	names := slices.SortedFunc(maps.Keys(seen), func(a, b string) int {
+		if p, q := strings.HasPrefix(a, "Permafrost"), strings.HasPrefix(b, "Permafrost"); p != q {
+			if p {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	s.WriteString("| | " + strings.Join(names, " | ") + " | ratio | bar | |\n|---|" + strings.Repeat("---|", len(names)+3) + "\n")
+	for _, w := range rows {
+		fmt.Fprintf(s, "| %s |", w.Name)
+		for _, n := range names {
+			if v, ok := w.Values[n]; ok {
+				fmt.Fprintf(s, " %s %s |", figures(v), w.Unit)
+			} else {
+				s.WriteString(" |")
+			}
+		}
+		score := ""
+		if v := w.score(); w.Against != "" && !math.IsNaN(v) {
+			score = figures(v)
+		}
+		verdict := ""
+		switch {
+		case math.IsNaN(w.score()):
+		case w.met():
+			verdict = "met"
+		default:
+			verdict = "missed"
+		}
+		fmt.Fprintf(s, " %s | %s | %s |\n", score, w.bar(), verdict)
+	}
+}
+
+// figures is v with three significant figures, all digits before the point kept.
+func figures(v float64) string {
+	if math.Abs(v) >= 100 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}
