@@ -109,3 +109,21 @@ func TestConvCheck(t *testing.T) {
 		}
 	}
 }
+
+func TestConvForwardScaled(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for _, v := range []Conv2D{{N: 3, H: 5, W: 7, C: 19, K: 35, R: 1, S: 1}, {N: 1, H: 30, W: 20, C: 16, K: 8, R: 1, S: 1}} {
+			x, w, scale := random(1, v.XLen()), random(2, v.WLen()), random(3, v.N*v.C)
+			e := &Epilogue{Bias: random(4, v.K), Residual: random(5, v.YLen()), Act: ActRelu}
+			want := make([]float64, v.YLen())
+			eachTap(v, func(ix, iw, iy int) {
+				n, c := ix/(v.H*v.W*v.C), ix%v.C
+				want[iy] += float64(x[ix]) * float64(scale[n*v.C+c]) * float64(w[iw])
+			})
+			refEpilogue(want, v.K, e)
+			y := random(9, v.YLen())
+			ConvForwardScaled(v, x, scale, PackConv(v, w), y, e)
+			near(t, fmt.Sprintf("%+v", v), y, want, float64(v.C)/16)
+		}
+	})
+}

@@ -21,6 +21,7 @@
 //	(*PackedB).Pack(transB, b, ldb)             new values
 //	GemmPacked(transA, m, a, lda, *PackedB, acc, c, ldc, *Epilogue)
 //	GemmBatch(count, at, transA, transB, m, n, k, a, lda, b, ldb, acc, c, ldc)
+//	MeasurePeak() float64, Level() string       the ceiling in FLOP/s, the kernels in use
 //	SumColumns(rows, cols, x, ld, acc, sum)
 //
 // Convolutions, of the shape Conv2D (OutH, OutW, FLOPs, XLen, YLen, WLen, Check);
@@ -31,6 +32,7 @@
 //	PackConvFrozen(v, w) *PackedConv            for ConvForward, slower to pack, faster to use
 //	(*PackedConv).Pack(w)                       new values
 //	ConvForward(v, x, *PackedConv, y, *Epilogue)
+//	ConvForwardScaled(v, x, scale, *PackedConv, y, *Epilogue)    1 by 1 after squeeze-and-excite
 //	ConvGradInput(v, dy, *PackedConv, dx, *Epilogue)    ConvTranspose as well
 //	ConvGradWeight(v, x, dy, acc, dw)
 //	ConvGradBias(v, dy, acc, db)

@@ -18,9 +18,17 @@ package kernel
 // c must not overlap a or b.
 func Gemm(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, acc bool, c []float32, ldc int, ep *Epilogue) {
 	x := newProduct(transA, m, n, k, a, lda, acc, c, ldc, ep)
-	if !transB && m <= directRows {
-		x.direct(b, ldb)
-		return
+	if !transB {
+		x.b, x.bks, x.bps = b, ldb, cpu.nr
+		if m <= directRows {
+			x.run()
+			return
+		}
+		if x.long() {
+			x.loose = true
+			x.run()
+			return
+		}
 	}
 	// Columns are packed and used in blocks that fit a cache beyond the core's.
 	const block = 1 << 21 // floats
@@ -49,7 +57,8 @@ type product struct {
 	a        []float32
 	ars, acs int
 	b        []float32
-	bks, bps int // step of k, step from panel to panel
+	bks, bps int  // step of k, step from panel to panel
+	loose    bool // b is to be packed block by block
 	c        []float32
 	ldc      int
 	acc      bool
@@ -78,11 +87,6 @@ func (x product) columns(n0, n1 int) product {
 		x.ep.Residual = x.ep.Residual[n0:]
 	}
 	return x
-}
-
-func (x product) direct(b []float32, ldb int) {
-	x.b, x.bks, x.bps = b, ldb, cpu.nr
-	x.run()
 }
 
 func (x product) packed(b []float32) {
@@ -118,8 +122,8 @@ func (x product) run() {
 		ncol = (ncol + 1) / 2
 		cols = split(split(x.n, nr), ncol)
 	}
-	if parts := x.depthParts(rows * cols); parts > 1 {
-		x.splitDepth(parts)
+	if x.long() {
+		x.splitDepth()
 		return
 	}
 	Parallel(rows*cols, func(i int) {
@@ -134,8 +138,19 @@ func (x *product) block(t0, t1, tiles, n0, n1 int) {
 	lo, hi, clip := x.ep.clip()
 	t := tile{ars: x.ars, acs: x.acs, bks: x.bks, lo: lo, hi: hi, offs: zeroOff[:]}
 	parts := max(1, split(x.k, depthBlock))
+	b, bps, from := x.b, x.bps, 0
+	if x.loose {
+		buf := getScratch(packedSize(n1-n0, split(x.k, parts)))
+		defer putScratch(buf)
+		b, t.bks, from = *buf, cpu.nr, n0
+	}
 	for kb := range parts {
 		k0, k1 := part(kb, x.k, parts)
+		first := k0 * x.bks
+		if x.loose {
+			packSerial(b, false, n1-n0, k1-k0, x.b[k0*x.bks+n0:], x.bks)
+			bps, first = cpu.nr*(k1-k0), 0
+		}
 		last := kb == parts-1
 		t.runLen = k1 - k0
 		t.acc = x.acc || kb > 0
@@ -147,7 +162,7 @@ func (x *product) block(t0, t1, tiles, n0, n1 int) {
 				t.crow[r] = r * x.ldc
 			}
 			for j := n0; j < n1; j += cpu.nr {
-				t.b = x.b[j/cpu.nr*x.bps+k0*x.bks:]
+				t.b = b[(j-from)/cpu.nr*bps+first:]
 				t.c = x.c[i0*x.ldc+j:]
 				t.bias, t.res = nil, nil
 				if kb == 0 && len(x.ep.Bias) > 0 {

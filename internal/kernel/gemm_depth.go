@@ -1,34 +1,37 @@
 package kernel
 
-// depthParts is the number of parts that the shared dimension is summed in, 1
-// for most products. Long sums of few results, as the gradients of weights are, would
-// leave threads idle.
-func (x *product) depthParts(tasks int) int {
-	if tasks >= 8 || x.k < 4*depthBlock {
-		return 1
-	}
-	return min(16/tasks, x.k/(2*depthBlock))
+// long says whether the shared dimension is summed in parts: long sums of few
+// results, as the gradients of weights are, would leave threads idle.
+func (x *product) long() bool {
+	return x.k >= 4*depthBlock && x.m*x.n <= 1<<18
 }
 
 // splitDepth sums fixed parts of the shared dimension on their own and then
 // adds them in order.
-func (x product) splitDepth(parts int) {
-	size := x.m * x.n
+func (x product) splitDepth() {
+	nr, size := cpu.nr, x.m*x.n
+	panels, tiles := split(x.n, nr), split(x.m, cpu.mr)
+	cols := split(panels, max(1, columnBlock/(depthBlock*nr)))
+	parts := min(max(2, 16/cols), x.k/(2*depthBlock))
+	rows := split(tiles, rowTiles)
+	if parts*cols >= 8 {
+		rows = 1 // packing b once matters more than finer tasks
+	}
 	buf := getScratch(parts * size)
 	defer putScratch(buf)
-	tiles := split(x.m, cpu.mr)
-	rows := split(tiles, rowTiles)
-	Parallel(parts*rows, func(i int) {
+	Parallel(parts*cols*rows, func(i int) {
 		y := x
-		q := i / rows
+		q := i / (cols * rows)
 		k0, k1 := part(q, x.k, parts)
 		y.k, y.acc, y.ep = k1-k0, false, Epilogue{}
 		y.a = x.a[k0*x.acs:]
 		y.b = x.b[k0*x.bks:]
 		y.c, y.ldc = (*buf)[q*size:(q+1)*size], x.n
 		t0, t1 := part(i%rows, tiles, rows)
-		y.block(t0, t1, tiles, 0, x.n)
+		p0, p1 := part(i/rows%cols, panels, cols)
+		y.block(t0, t1, tiles, p0*nr, min(p1*nr, x.n))
 	})
+	rows = split(tiles, rowTiles)
 	Parallel(rows, func(i int) {
 		t0, t1 := part(i, tiles, rows)
 		r0, _ := part(t0, x.m, tiles)
