@@ -32,19 +32,18 @@ type tensorProto struct {
 var elems = map[int]tensor.DType{
 	1: tensor.Float32, 2: tensor.Uint8, 3: tensor.Int8, 4: tensor.Uint16, 5: tensor.Int16, 6: tensor.Int32,
 	7: tensor.Int64, 9: tensor.Bool, 10: tensor.Float16, 11: tensor.Float64, 12: tensor.Uint32,
-	13: tensor.Uint64, 16: tensor.BFloat16,
+	13: tensor.Uint64, 16: tensor.BFloat16, 17: tensor.Float8E4M3FN, 18: tensor.Float8E4M3FNUZ,
+	19: tensor.Float8E5M2, 20: tensor.Float8E5M2FNUZ, 21: tensor.Uint4, 22: tensor.Int4, 23: tensor.Float4E2M1,
+	24: tensor.Float8E8M0, 25: tensor.Uint2, 26: tensor.Int2,
 }
 
 // otherElems names the element types that it does not compute with.
 var otherElems = map[int]string{
-	0: "undefined", 8: "string", 14: "complex64", 15: "complex128", 17: "float8e4m3fn", 18: "float8e4m3fnuz",
-	19: "float8e5m2", 20: "float8e5m2fnuz", 21: "uint4", 22: "int4", 23: "float4e2m1", 24: "float8e8m0",
-	25: "uint2", 26: "int2",
+	0: "undefined", 8: "string", 14: "complex64", 15: "complex128",
 }
 
 // DType is the element type for a code of TensorProto.DataType, as the attribute "to" of Cast holds it.
-// It errors, naming the type, for those that are not supported: string, complex, 8-bit floats and
-// types of less than a byte.
+// It errors, naming the type, for those that are not supported: string and complex.
 func DType(code int) (tensor.DType, error) {
 	if dt, ok := elems[code]; ok {
 		return dt, nil
@@ -181,7 +180,7 @@ func (t *tensorProto) decode(store *store) (*tensor.Tensor, error) {
 	if t.segment {
 		return nil, fmt.Errorf("tensors in segments are not supported")
 	}
-	want := n * dt.Size()
+	want := (n*dt.Bits() + 7) / 8
 	raw := t.raw
 	switch {
 	case t.external != nil:
@@ -189,7 +188,7 @@ func (t *tensorProto) decode(store *store) (*tensor.Tensor, error) {
 			return nil, err
 		}
 	case !t.hasRaw:
-		raw, err = t.decodeTyped(dt, n)
+		raw, err = t.decodeTyped(dt, want/dt.Size())
 		if err != nil {
 			return nil, err
 		}
@@ -200,8 +199,40 @@ func (t *tensorProto) decode(store *store) (*tensor.Tensor, error) {
 	if dt == tensor.Bool {
 		raw = bools(raw)
 	}
+	raw = unpack(raw, dt, n)
 	t.decoded = &tensor.Tensor{DType: dt, Shape: shape, Bytes: align(raw, dt.Size())}
 	return t.decoded, nil
+}
+
+// unpack gives a byte to each of n elements of less than a byte, which lie packed in b from the low bits up.
+func unpack(b []byte, dt tensor.DType, n int) []byte {
+	width := dt.Bits()
+	if width >= 8 {
+		return b
+	}
+	out := make([]byte, n)
+	for i := range out {
+		x := b[i*width/8] >> (i * width % 8) << (8 - width)
+		if dt == tensor.Int4 || dt == tensor.Int2 {
+			out[i] = byte(int8(x) >> (8 - width))
+		} else {
+			out[i] = x >> (8 - width)
+		}
+	}
+	return out
+}
+
+// pack is the inverse of unpack.
+func pack(b []byte, dt tensor.DType) []byte {
+	width := dt.Bits()
+	if width >= 8 {
+		return b
+	}
+	out := make([]byte, (len(b)*width+7)/8)
+	for i, x := range b {
+		out[i*width/8] |= x << (8 - width) >> (8 - width) << (i * width % 8)
+	}
+	return out
 }
 
 // align returns b, or a copy of it where b does not begin at a multiple of size.
@@ -307,7 +338,7 @@ func encodeTensor(name string, t *tensor.Tensor) *rope {
 	}
 	r := &rope{}
 	r.add(b)
-	r.addField(9, t.Bytes)
+	r.addField(9, pack(t.Bytes, t.DType))
 	return r
 }
 

@@ -14,7 +14,9 @@ import (
 var onnxTypes = map[int]tensor.DType{
 	1: tensor.Float32, 2: tensor.Uint8, 3: tensor.Int8, 4: tensor.Uint16, 5: tensor.Int16, 6: tensor.Int32,
 	7: tensor.Int64, 9: tensor.Bool, 10: tensor.Float16, 11: tensor.Float64, 12: tensor.Uint32,
-	13: tensor.Uint64, 16: tensor.BFloat16,
+	13: tensor.Uint64, 16: tensor.BFloat16, 17: tensor.Float8E4M3FN, 18: tensor.Float8E4M3FNUZ,
+	19: tensor.Float8E5M2, 20: tensor.Float8E5M2FNUZ, 21: tensor.Uint4, 22: tensor.Int4, 23: tensor.Float4E2M1,
+	24: tensor.Float8E8M0, 25: tensor.Uint2, 26: tensor.Int2,
 }
 
 // onnxType is the element type of an ONNX type number.
@@ -45,7 +47,8 @@ func cast(b *ir.Builder, v *ir.Value, dt tensor.DType) *ir.Value {
 }
 
 // Cast changes the element type; the attribute to is the name of the new one. Floating point becomes
-// integer by dropping the fraction, anything but 0 becomes true.
+// integer by dropping the fraction, anything but 0 becomes true. Floats of a byte or less take the greatest
+// number for what is too large, infinity or NaN with saturate 0; float8e8m0 rounds as round_mode says.
 func init() {
 	register(ir.Def{
 		Name: "Cast",
@@ -79,7 +82,7 @@ func init() {
 				if err != nil {
 					return nil, err
 				}
-				return castOrSame(b, n.In(0), dt), b.Err()
+				return castOrSame(b, n, dt), b.Err()
 			}},
 			{Op: "Cast", Since: 6, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 				if err := inputs(n, 1, 1); err != nil {
@@ -89,13 +92,13 @@ func init() {
 				if err != nil {
 					return nil, errorf("%w", err)
 				}
-				return castOrSame(b, n.In(0), dt), b.Err()
+				return castOrSame(b, n, dt), b.Err()
 			}},
 			{Op: "CastLike", Since: 15, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 				if err := inputs(n, 2, 2); err != nil {
 					return nil, err
 				}
-				return castOrSame(b, n.In(0), n.In(1).Type.DType), b.Err()
+				return castOrSame(b, n, n.In(1).Type.DType), b.Err()
 			}},
 		},
 		Cases: []ir.Case{
@@ -108,17 +111,25 @@ func init() {
 				Want: []*tensor.Tensor{floats32(0, 1)}},
 			{Name: "from int64", Attrs: ir.Attrs{"to": "uint8"}, Inputs: []*tensor.Tensor{ints64(257, -1)},
 				Want: []*tensor.Tensor{tensor.Of([]uint8{1, 255})}},
+			{Name: "eight bits", Attrs: ir.Attrs{"to": "float8e4m3fn"}, Inputs: []*tensor.Tensor{floats32(0.3, -500, 448)}, NoGrad: []int{0},
+				Want: []*tensor.Tensor{{DType: tensor.Float8E4M3FN, Shape: tensor.Shape{3}, Bytes: []byte{0x2a, 0xfe, 0x7e}}}},
+			{Name: "four bits", Attrs: ir.Attrs{"to": "int4"}, Inputs: []*tensor.Tensor{ints64(7, 8, -9)},
+				Want: []*tensor.Tensor{{DType: tensor.Int4, Shape: tensor.Shape{3}, Bytes: []byte{7, 0xf8, 7}}}},
 			{Name: "half", Attrs: ir.Attrs{"to": "float16"}, Inputs: []*tensor.Tensor{floats32(1, -0.5)}, NoGrad: []int{0}},
 		},
 	})
 }
 
 // castOrSame is cast with a node even where nothing changes, so that the output is not the input.
-func castOrSame(b *ir.Builder, v *ir.Value, dt tensor.DType) []*ir.Value {
-	if v.Type.DType == dt {
-		return b.Ops("Identity", nil, v)
+func castOrSame(b *ir.Builder, n *ir.Node, dt tensor.DType) []*ir.Value {
+	if n.In(0).Type.DType == dt {
+		return b.Ops("Identity", nil, n.In(0))
 	}
-	return []*ir.Value{cast(b, v, dt)}
+	attrs := ir.Attrs{"to": dt.String()}
+	if dt.IsSmallFloat() {
+		attrs["saturate"], attrs["round_mode"] = n.Attrs.Int("saturate", 1), n.Attrs.Str("round_mode", "up")
+	}
+	return b.Ops("Cast", attrs, n.In(0))
 }
 
 func bindCast(n *ir.Node) (ir.Bound, error) {
@@ -140,6 +151,12 @@ func bindCast(n *ir.Node) (ir.Bound, error) {
 		b.Run = castWith(func(x float32) int64 { return int64(x) })
 	case from == tensor.Int64 && to == tensor.Float32:
 		b.Run = castWith(func(x int64) float32 { return float32(x) })
+	case to.IsSmallFloat():
+		saturate, round := n.Attrs.Int("saturate", 1) != 0, n.Attrs.Str("round_mode", "up")
+		b.Run = func(in, out []*tensor.Tensor, _ []byte) error {
+			narrowSmall(out[0], in[0].Float64s(), saturate, round)
+			return nil
+		}
 	case classOf(from) == classInt:
 		b.Run = castWide[int64]
 	case classOf(from) == classUint:

@@ -1,8 +1,6 @@
 package op
 
 import (
-	"fmt"
-
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -18,9 +16,9 @@ const (
 
 func classOf(dt tensor.DType) class {
 	switch dt {
-	case tensor.Int8, tensor.Int16, tensor.Int32, tensor.Int64:
+	case tensor.Int8, tensor.Int16, tensor.Int32, tensor.Int64, tensor.Int4, tensor.Int2:
 		return classInt
-	case tensor.Uint8, tensor.Uint16, tensor.Uint32, tensor.Uint64, tensor.Bool:
+	case tensor.Uint8, tensor.Uint16, tensor.Uint32, tensor.Uint64, tensor.Bool, tensor.Uint4, tensor.Uint2:
 		return classUint
 	}
 	return classFloat
@@ -36,9 +34,7 @@ func widen[W widest](t *tensor.Tensor) []W {
 		return converted[W](tensor.Data[float32](t))
 	case tensor.Float64:
 		return converted[W](tensor.Data[float64](t))
-	case tensor.Float16, tensor.BFloat16:
-		return converted[W](t.Float64s())
-	case tensor.Int8:
+	case tensor.Int8, tensor.Int4, tensor.Int2:
 		return converted[W](tensor.Data[int8](t))
 	case tensor.Int16:
 		return converted[W](tensor.Data[int16](t))
@@ -46,7 +42,7 @@ func widen[W widest](t *tensor.Tensor) []W {
 		return converted[W](tensor.Data[int32](t))
 	case tensor.Int64:
 		return converted[W](tensor.Data[int64](t))
-	case tensor.Uint8:
+	case tensor.Uint8, tensor.Uint4, tensor.Uint2:
 		return converted[W](tensor.Data[uint8](t))
 	case tensor.Uint16:
 		return converted[W](tensor.Data[uint16](t))
@@ -57,7 +53,7 @@ func widen[W widest](t *tensor.Tensor) []W {
 	case tensor.Bool:
 		return converted[W](bits[uint8](t))
 	}
-	panic(fmt.Sprintf("op: elements of type %v", t.DType))
+	return converted[W](t.Float64s()) // half and smaller floats
 }
 
 func converted[W widest, S number](src []S) []W {
@@ -124,8 +120,28 @@ func narrow[W widest](t *tensor.Tensor, w []W) {
 		for i, d := 0, tensor.Data[bool](t); i < len(d); i++ {
 			d[i] = w[i] != 0
 		}
+	case tensor.Int4, tensor.Int2:
+		shift := 8 - t.DType.Bits()
+		for i, d := 0, tensor.Data[int8](t); i < len(d); i++ {
+			d[i] = int8(int64(w[i])) << shift >> shift
+		}
+	case tensor.Uint4, tensor.Uint2:
+		for i, d := 0, tensor.Data[uint8](t); i < len(d); i++ {
+			d[i] = uint8(int64(w[i])) & (1<<t.DType.Bits() - 1)
+		}
 	default:
-		panic(fmt.Sprintf("op: elements of type %v", t.DType))
+		narrowSmall(t, w, true, "up")
+	}
+}
+
+// narrowSmall writes w to t, of a float type of a byte or less (see tensor.Float64ToSmall).
+func narrowSmall[W widest](t *tensor.Tensor, w []W, saturate bool, round string) {
+	for i, d := 0, tensor.Data[uint8](t); i < len(d); i++ {
+		if t.DType == tensor.Float8E8M0 {
+			d[i] = tensor.Float64ToScale(float64(w[i]), saturate, round)
+		} else {
+			d[i] = tensor.Float64ToSmall(t.DType, float64(w[i]), saturate)
+		}
 	}
 }
 

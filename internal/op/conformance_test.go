@@ -20,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "write docs/conformance.md")
 
 // wantPassed is the least number of cases that must pass; it only ever grows.
-const wantPassed = 0
+const wantPassed = 1080
 
 // refusals are the cases outside what Permafrost is for, by a piece of the error that says so.
 var refusals = []struct{ piece, reason string }{
@@ -234,7 +234,7 @@ func runStatic(path string, in []*tensor.Tensor, known bool) ([]*tensor.Tensor, 
 	return p.Run(context.Background(), in...)
 }
 
-// runLight runs a light model on the input its output was made from: all ones, or what its README says.
+// runLight runs a light model. All its weights are equal, so the output does not depend on the input.
 func runLight(path string) error {
 	_, want, err := onnx.ReadTensor(strings.TrimSuffix(path, ".onnx") + "_output_0.pb")
 	if err != nil {

@@ -35,6 +35,14 @@ func init() {
 				return ir.Bound{Run: saturate[int8](math.MinInt8, math.MaxInt8)}, nil
 			case tensor.Uint8:
 				return ir.Bound{Run: saturate[uint8](0, math.MaxUint8)}, nil
+			case tensor.Int4:
+				return ir.Bound{Run: saturate[int8](-8, 7)}, nil
+			case tensor.Uint4:
+				return ir.Bound{Run: saturate[uint8](0, 15)}, nil
+			case tensor.Int2:
+				return ir.Bound{Run: saturate[int8](-2, 1)}, nil
+			case tensor.Uint2:
+				return ir.Bound{Run: saturate[uint8](0, 3)}, nil
 			case tensor.Int16:
 				return ir.Bound{Run: saturate[int16](math.MinInt16, math.MaxInt16)}, nil
 			case tensor.Uint16:
@@ -145,7 +153,14 @@ func lowerQuantize(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []*ir.Value{quantize(b, b.Op("Div", nil, x, scale), zero, dt)}, b.Err()
+	v := b.Op("Div", nil, x, scale)
+	if dt.IsSmallFloat() {
+		if zero != nil {
+			v = b.Op("Add", nil, v, cast(b, zero, tensor.Float32))
+		}
+		return b.Ops("Cast", ir.Attrs{"to": dt.String(), "saturate": n.Attrs.Int("saturate", 1)}, v), b.Err()
+	}
+	return []*ir.Value{quantize(b, v, zero, dt)}, b.Err()
 }
 
 // quantize is saturate(round(v) + zero); rounding first, since halves go to even.

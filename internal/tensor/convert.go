@@ -74,7 +74,7 @@ func (t *Tensor) Float64s() []float64 {
 		for i, b := range Data[uint8](&Tensor{Uint8, t.Shape, t.Bytes}) {
 			out[i] = float64(b)
 		}
-	case Int8:
+	case Int8, Int4, Int2:
 		widen(out, Data[int8](t))
 	case Int16:
 		widen(out, Data[int16](t))
@@ -82,7 +82,7 @@ func (t *Tensor) Float64s() []float64 {
 		widen(out, Data[int32](t))
 	case Int64:
 		widen(out, t.I64())
-	case Uint8:
+	case Uint8, Uint4, Uint2:
 		widen(out, Data[uint8](t))
 	case Uint16:
 		widen(out, Data[uint16](t))
@@ -90,6 +90,10 @@ func (t *Tensor) Float64s() []float64 {
 		widen(out, Data[uint32](t))
 	case Uint64:
 		widen(out, Data[uint64](t))
+	default:
+		for i, b := range Data[uint8](t) {
+			out[i] = SmallToFloat64(t.DType, b)
+		}
 	}
 	return out
 }

@@ -143,11 +143,10 @@ func bytesOf[T Elem](data []T) []byte {
 }
 
 // Data views the elements of t as a slice of T, sharing memory. It panics when T is not how t's
-// elements are stored (uint16 also views Float16 and BFloat16).
+// elements are stored (uint16 also views Float16 and BFloat16, uint8 and int8 the types of a byte or less).
 func Data[T Elem](t *Tensor) []T {
-	want := dtypeOf[T]()
-	if t.DType != want && !(want == Uint16 && (t.DType == Float16 || t.DType == BFloat16)) {
-		panic(fmt.Sprintf("tensor: %v elements viewed as %v", t.DType, want))
+	if want := dtypeOf[T](); t.DType != want && t.DType.stored() != want {
+		panic(fmt.Sprintf("tensor: %v elements viewed as %v", t.DType, dtypeOf[T]()))
 	}
 	n := t.Shape.Len()
 	if n == 0 {
@@ -190,9 +189,9 @@ func (t *Tensor) Ints() ([]int, error) {
 		return ints(Data[int32](t)), nil
 	case Int16:
 		return ints(Data[int16](t)), nil
-	case Int8:
+	case Int8, Int4, Int2:
 		return ints(Data[int8](t)), nil
-	case Uint8:
+	case Uint8, Uint4, Uint2:
 		return ints(Data[uint8](t)), nil
 	case Uint16:
 		return ints(Data[uint16](t)), nil
