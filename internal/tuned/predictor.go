@@ -146,6 +146,16 @@ func softmax(x []float32) []float64 {
 	return out
 }
 
+// crossEntropy is -log softmax(x)[label], exact where the probability itself would vanish.
+func crossEntropy(x []float32, label int) float64 {
+	m := float64(slices.Max(x))
+	sum := 0.0
+	for _, v := range x {
+		sum += math.Exp(float64(v) - m)
+	}
+	return math.Log(sum) + m - float64(x[label])
+}
+
 // each runs the model over a data set in order.
 func (p *Predictor) each(ctx context.Context, ds *data.Dataset, fn func(i int, scores []float32, label int)) error {
 	c := len(p.Record.Labels)
@@ -189,8 +199,7 @@ func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) 
 	}
 	correct := 0
 	err = p.each(ctx, ds, func(_ int, scores []float32, label int) {
-		prob := softmax(scores)
-		e.Loss -= math.Log(max(prob[label], math.SmallestNonzeroFloat64))
+		e.Loss += crossEntropy(scores, label)
 		guess := 0
 		for c := range scores {
 			if scores[c] > scores[guess] {
