@@ -213,7 +213,8 @@ func (b *branch) width(level, depth int) int {
 }
 
 func (b *branch) line(w io.Writer, width, level, depth int) {
-	fmt.Fprintf(w, "%-*s  %12s  %8s  %-8s  %s\n", width, strings.Repeat("  ", level)+b.name, thousands(b.params), flopsText(b.flops), b.state(), b.op)
+	line := fmt.Sprintf("%-*s  %12s  %8s  %-8s  %s", width, strings.Repeat("  ", level)+b.name, thousands(b.params), flopsText(b.flops), b.state(), b.op)
+	fmt.Fprintln(w, strings.TrimRight(line, " "))
 	if depth > 0 && level+1 >= depth {
 		return
 	}

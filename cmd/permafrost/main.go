@@ -54,7 +54,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%s: interrupted\n", cmd.CommandPath())
 		return exitInterrupted
 	}
-	fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), oneLine(err))
+	fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), explain(cmd, err))
 	return exitUsage
 }
 
@@ -65,6 +65,18 @@ type exitError struct {
 }
 
 func (e exitError) Error() string { return e.message }
+
+// explain is an error in one line, with how to mend what cobra says without that.
+func explain(cmd *cobra.Command, err error) string {
+	s := oneLine(err)
+	switch {
+	case strings.HasPrefix(s, "required flag"):
+		return s + ": " + cmd.UseLine()
+	case strings.HasPrefix(s, "unknown command"):
+		return s + "; " + cmd.Root().Name() + " --help lists the commands"
+	}
+	return s
+}
 
 // oneLine joins the lines of an error.
 func oneLine(err error) string {
@@ -94,7 +106,6 @@ A first session:
   permafrost predict --model runs/.../model.onnx a.jpg`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false

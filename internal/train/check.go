@@ -1,6 +1,10 @@
 package train
 
-import "os"
+import (
+	"fmt"
+	"os"
+	"strings"
+)
 
 // Check compiles a small training step, so that a plan that cannot be trained, such as one with an
 // operator without gradient behind a thawed weight, is told before anything is written.
@@ -12,9 +16,22 @@ func (s *Session) Check() error {
 
 // CheckResume errors, and writes nothing, unless the directory's checkpoint belongs to this session's
 // options, model, data and plan. It reports whether there is a checkpoint: a run that was stopped
-// before its first one begins anew.
+// before its first one begins anew, with the options it was given.
 func (s *Session) CheckResume(dir *RunDir) (found bool, err error) {
 	if _, err := os.Stat(dir.File(LastCheckpoint)); os.IsNotExist(err) {
+		was, err := LoadConfig(dir.File(RunFile))
+		if err != nil {
+			return false, err
+		}
+		diff := was.differences(&s.Config)
+		for _, p := range []struct{ what, then, now string }{{"model", was.Model, s.Config.Model}, {"data", was.Data, s.Config.Data}, {"val", was.Val, s.Config.Val}} {
+			if p.then != p.now {
+				diff = append(diff, fmt.Sprintf("%s was %s, is %s", p.what, p.then, p.now))
+			}
+		}
+		if len(diff) > 0 {
+			return false, fmt.Errorf("the run in %s was begun with other options: %s", dir.Path, strings.Join(diff, "; "))
+		}
 		return false, nil
 	}
 	c, err := dir.LoadCheckpoint(LastCheckpoint)
