@@ -152,7 +152,7 @@ func newConvTile(w *window, packed, y []float32, ep *Epilogue) *convTile {
 		t.ep = *ep
 	}
 	t.lo, t.hi, t.clip = t.ep.clip()
-	t.finish = !t.clip && t.ep.Act != ActNone
+	t.finish = t.ep.finishes()
 	t.bks = cpu.nr
 	t.acs = 1
 	return t
@@ -201,8 +201,6 @@ func (t *convTile) panels(a []float32, dst, m, p0, p1 int) {
 		first, last = min(first, k), max(last, k+n)
 	}
 	if t.finish {
-		for i := range m {
-			t.ep.activate(t.y[dst+t.crow[i]+first : dst+t.crow[i]+last])
-		}
+		t.ep.activateRows(t.y[dst+first:], m, w.dst.dx*w.k, last-first)
 	}
 }

@@ -236,6 +236,7 @@ func (w *window) runDepthwise(x, weights, y []float32, ep *Epilogue) {
 		e = *ep
 	}
 	lo, hi, clip := e.clip()
+	finish := e.finishes()
 	block := w.channelBlock()
 	rows := max(1, min(w.oh, (1<<16)/(w.ow*w.c)))
 	blocks := split(w.oh, rows)
@@ -258,11 +259,8 @@ func (w *window) runDepthwise(x, weights, y []float32, ep *Epilogue) {
 						t.res = e.Residual[at:]
 					}
 					cpu.depthwise(&t, s.x1-s.x0, channels)
-					if clip || e.Act == ActNone {
-						return
-					}
-					for p := range s.x1 - s.x0 {
-						e.activate(t.y[p*t.ys:][:channels])
+					if finish {
+						e.activateRows(t.y, s.x1-s.x0, t.ys, channels)
 					}
 				})
 			}

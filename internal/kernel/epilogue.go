@@ -71,3 +71,19 @@ func (e *Epilogue) activate(x []float32) {
 		vec.geluTanh(x, x)
 	}
 }
+
+// activateRows applies the activation to rows of n values, step apart.
+func (e *Epilogue) activateRows(x []float32, rows, step, n int) {
+	if step == n {
+		rows, n = 1, rows*n
+	}
+	for i := range rows {
+		e.activate(x[i*step : i*step+n])
+	}
+}
+
+// finishes says whether the activation needs a pass of its own: the kernels do bounds only.
+func (e *Epilogue) finishes() bool {
+	_, _, clip := e.clip()
+	return !clip && e.Act != ActNone
+}

@@ -173,21 +173,11 @@ func (x *product) block(t0, t1, tiles, n0, n1 int) {
 				}
 				cpu.tile(&t, i1-i0, min(cpu.nr, n1-j))
 			}
-			if last {
-				x.finish(i0, i1, n0, n1)
+			if last && x.ep.finishes() {
+				x.ep.activateRows(x.c[i0*x.ldc+n0:], i1-i0, x.ldc, n1-n0)
 			}
 		}
 	}
 }
 
 var zeroOff [1]int
-
-// finish applies an activation that the tile kernel does not.
-func (x *product) finish(i0, i1, n0, n1 int) {
-	if _, _, clip := x.ep.clip(); clip || x.ep.Act == ActNone {
-		return
-	}
-	for i := i0; i < i1; i++ {
-		x.ep.activate(x.c[i*x.ldc+n0 : i*x.ldc+n1])
-	}
-}

@@ -143,11 +143,9 @@ func (r *winoRun) panels(i, q0, q1 int, in []float32) {
 				o.res = r.ep.Residual[at:]
 			}
 			cpu.winoOutput(&o)
-			if !clip && r.ep.Act != ActNone {
+			if r.ep.finishes() {
 				for i := range o.height {
-					for j := range o.width {
-						r.ep.activate(o.y[i*o.row+j*o.pixel:][:o.n])
-					}
+					r.ep.activateRows(o.y[i*o.row:], o.width, o.pixel, o.n)
 				}
 			}
 		}
