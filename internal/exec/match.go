@@ -13,41 +13,38 @@ type matcher struct {
 	users map[*ir.Value]int
 }
 
-// rewrite runs rule over every node; a rule that matches returns the operator to put in its place.
-// Patterns overlap, so it repeats until nothing matches.
+// rewrite runs the rules one after the other, each over every node until it matches nowhere. A rule that
+// matches returns the operator to put in the node's place. Rules that match larger patterns come first.
 func rewrite(g *ir.Graph, rules ...func(m *matcher, n *ir.Node) *ir.Node) error {
-	for {
-		m := &matcher{g: g, users: map[*ir.Value]int{}}
-		for _, n := range g.Nodes {
-			for _, v := range n.Inputs {
-				m.users[v]++
+	for _, rule := range rules {
+		for changed := true; changed; {
+			var err error
+			if changed, err = rewriteOnce(g, rule); err != nil {
+				return err
 			}
-		}
-		for _, v := range g.Outputs {
-			m.users[v]++
-		}
-		changed := false
-		for i, n := range g.Nodes {
-			for _, rule := range rules {
-				r := rule(m, n)
-				if r == nil {
-					continue
-				}
-				if err := m.replace(i, n, r); err != nil {
-					return err
-				}
-				changed = true
-				break
-			}
-			if changed {
-				break
-			}
-		}
-		if !changed {
-			g.Prune()
-			return nil
 		}
 	}
+	g.Prune()
+	return nil
+}
+
+// rewriteOnce puts the first match in place.
+func rewriteOnce(g *ir.Graph, rule func(m *matcher, n *ir.Node) *ir.Node) (bool, error) {
+	m := &matcher{g: g, users: map[*ir.Value]int{}}
+	for _, n := range g.Nodes {
+		for _, v := range n.Inputs {
+			m.users[v]++
+		}
+	}
+	for _, v := range g.Outputs {
+		m.users[v]++
+	}
+	for i, n := range g.Nodes {
+		if r := rule(m, n); r != nil {
+			return true, m.replace(i, n, r)
+		}
+	}
+	return false, nil
 }
 
 // replace puts r in n's place: r's output 0 takes over the identity of n's.
