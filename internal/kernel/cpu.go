@@ -15,6 +15,7 @@ type level struct {
 	depthwise     depthwiseKernel
 	depthwiseGrad depthwiseGradKernel
 	transpose     transposeKernel
+	sliding       map[[2]int]slidingKernels // by columns and stride
 	winoInput     func(t *winoInput)
 	winoOutput    func(t *winoOutput)
 	edges         bool // the depthwise kernels read the masks of dwTap

@@ -27,6 +27,7 @@ var avx2Level = level{
 var avx512Level = level{
 	name: "avx512", mr: 14, nr: 32, tile: tileAVX512,
 	depthwise: depthwiseAVX512, depthwiseGrad: depthwiseGradAVX512, transpose: transposeVector, edges: true,
+	sliding:   slidingAVX512,
 	winoInput: winoInputVector16, winoOutput: winoOutputVector16,
 	peak: peakAVX512, peakFLOPs: 2 * 12 * 16,
 }

@@ -47,6 +47,21 @@ type dwTile struct {
 	xs, ys    int
 	lo, hi    float32
 	clip      bool
+	ws        int // of sliding kernels
+}
+
+// Sliding kernels compute the same for windows whose columns are neighbours: each
+// input is loaded once for all of them. Their taps are window rows, xs is the
+// step from input to input, ws that from column to column of the weights, and edge
+// masks inputs:
+//
+//	for t := range taps, s := range columns {
+//		i := p*stride + s
+//		if t.sees(i, (m-1)*stride+columns) { sum += x[t.x+i*xs+c] * w[t.w+s*ws+c] }
+//	}
+type slidingKernels struct {
+	forward depthwiseKernel
+	grad    depthwiseGradKernel
 }
 
 // depthwiseKernel computes a dwTile; 1 <= m <= maxRows.
@@ -196,9 +211,64 @@ type dwWalk struct {
 	taps   [][]dwTap // of each segment, for window rows r0 to r1
 	origin []int
 	r0, r1 int
+
+	forward depthwiseKernel
+	grad    depthwiseGradKernel
+	xs      int
+	slides  bool
 }
 
-func newDwWalk(w *window) *dwWalk { return &dwWalk{w: w, segs: w.segments(), r0: -1} }
+func newDwWalk(w *window) *dwWalk {
+	d := &dwWalk{w: w, r0: -1, forward: cpu.depthwise, grad: cpu.depthwiseGrad, xs: w.sw * w.c}
+	if k, ok := cpu.sliding[[2]int{len(w.cols), w.sw}]; ok {
+		d.segs = tiles(nil, 0, w.ow)
+		d.slides = w.slides(d.segs)
+		if d.slides {
+			d.forward, d.grad, d.xs = k.forward, k.grad, w.c
+			return d
+		}
+	}
+	d.segs = w.segments()
+	return d
+}
+
+// slides says whether sliding kernels fit: columns side by side, and no inputs
+// missing but those that can be masked.
+func (w *window) slides(segs []segment) bool {
+	for i, col := range w.cols {
+		if col != w.cols[0]+i {
+			return false
+		}
+	}
+	for _, s := range segs {
+		count := (s.x1-s.x0-1)*w.sw + len(w.cols)
+		for i := range count {
+			if at := s.x0*w.sw + w.cols[0] + i; (at < 0 || at >= w.w) && edgeOf(i, count) < 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// slideTaps lists the window rows r0 to r1 for a sliding kernel, as taps does.
+func (w *window) slideTaps(s segment, r0, r1 int) (taps []dwTap, origin int) {
+	count := (s.x1-s.x0-1)*w.sw + len(w.cols)
+	first := s.x0*w.sw + w.cols[0]
+	origin = min(max(0, -first), len(w.cols)-1)
+	var t dwTap
+	for i := range count {
+		if e := edgeOf(i, count); e >= 0 && first+i >= 0 && first+i < w.w {
+			t.edge[e] = 0xffff
+		}
+	}
+	for r := r0; r < r1; r++ {
+		t.x = ((w.rows[r]-w.rows[r0])*w.w - origin) * w.c
+		t.w = r * len(w.cols) * w.c
+		taps = append(taps, t)
+	}
+	return taps, origin
+}
 
 // row calls f for the segments of output row y of image n with the index in
 // the input that the taps are relative to.
@@ -208,7 +278,11 @@ func (d *dwWalk) row(n, y int, f func(s segment, taps []dwTap, x int)) {
 		d.r0, d.r1 = r0, r1
 		d.taps, d.origin = d.taps[:0], d.origin[:0]
 		for _, s := range d.segs {
-			taps, origin := w.taps(s, r0, r1)
+			list := w.taps
+			if d.slides {
+				list = w.slideTaps
+			}
+			taps, origin := list(s, r0, r1)
 			d.taps = append(d.taps, taps)
 			d.origin = append(d.origin, origin)
 		}
@@ -244,7 +318,7 @@ func (w *window) runDepthwise(x, weights, y []float32, ep *Epilogue) {
 		n := i / blocks
 		y0, y1 := part(i%blocks, w.oh, blocks)
 		walk := newDwWalk(w)
-		t := dwTile{xs: w.sw * w.c, ys: w.dst.dx * w.c, lo: lo, hi: hi, clip: clip}
+		t := dwTile{xs: walk.xs, ys: w.dst.dx * w.c, lo: lo, hi: hi, clip: clip, ws: w.c}
 		for c0 := 0; c0 < w.c; c0 += block {
 			channels := min(block, w.c-c0)
 			t.w = weights[c0:]
@@ -258,7 +332,7 @@ func (w *window) runDepthwise(x, weights, y []float32, ep *Epilogue) {
 					if len(e.Residual) > 0 {
 						t.res = e.Residual[at:]
 					}
-					cpu.depthwise(&t, s.x1-s.x0, channels)
+					walk.forward(&t, s.x1-s.x0, channels)
 					if finish {
 						e.activateRows(t.y, s.x1-s.x0, t.ys, channels)
 					}

@@ -3161,6 +3161,19282 @@ summed:
 	VZEROUPPER
 	RET
 
+// func slideAVX512s3d1m1(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m1(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	VFMADD231PS Z22, Z16, Z0
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m1(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m1(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	VFMADD231PS Z26, Z0, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m2(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m2(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K5, Z23
+	VFMADD231PS Z23, Z16, Z1
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m2(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m2(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K5, Z27
+	VFMADD231PS Z27, Z1, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m3(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m3(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z16, Z2
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m3(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m3(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z19
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z2, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m4(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m4(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K7, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS.Z   (R8), K6, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VMOVUPS.Z   (R8), K5, Z21
+	VFMADD231PS Z21, Z16, Z3
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m4(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m4(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K7, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z17
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z19
+	VMOVUPS.Z   (R8), K6, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z3, Z18
+	VFMADD231PS Z24, Z2, Z16
+	VMOVUPS.Z   (R8), K5, Z25
+	VFMADD231PS Z25, Z3, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m5(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m5(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z16, Z4
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m5(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m5(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z17
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z19
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z18
+	VFMADD231PS Z24, Z2, Z16
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z19
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z4, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m6(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m6(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VMOVUPS.Z   (R8), K7, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VMOVUPS.Z   (R8), K6, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K5, Z23
+	VFMADD231PS Z23, Z16, Z5
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m6(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m6(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z17
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z18
+	VFMADD231PS Z24, Z2, Z16
+	VMOVUPS.Z   (R8), K7, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z17
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z19
+	VMOVUPS.Z   (R8), K6, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z18
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K5, Z27
+	VFMADD231PS Z27, Z5, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m7(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m7(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z16, Z6
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m7(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m7(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z17
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z18
+	VFMADD231PS Z24, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z17
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z19
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z18
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z19
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z6, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m8(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m8(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K7, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VMOVUPS.Z   (R8), K6, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VMOVUPS.Z   (R8), K5, Z21
+	VFMADD231PS Z21, Z16, Z7
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m8(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m8(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z17
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z18
+	VFMADD231PS Z24, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z17
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z18
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K7, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z17
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z19
+	VMOVUPS.Z   (R8), K6, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z7, Z18
+	VFMADD231PS Z24, Z6, Z16
+	VMOVUPS.Z   (R8), K5, Z25
+	VFMADD231PS Z25, Z7, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m9(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m9(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z16, Z7
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z16, Z8
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m9(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m9(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z17
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z18
+	VFMADD231PS Z24, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z17
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z18
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z17
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z19
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z18
+	VFMADD231PS Z24, Z6, Z16
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z19
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z8, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m10(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m10(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VMOVUPS.Z   (R8), K7, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z9
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z16, Z7
+	VMOVUPS.Z   (R8), K6, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z15, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VMOVUPS.Z   (R8), K5, Z23
+	VFMADD231PS Z23, Z16, Z9
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m10(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m10(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z17
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z18
+	VFMADD231PS Z24, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z17
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z18
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z17
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z18
+	VFMADD231PS Z24, Z6, Z16
+	VMOVUPS.Z   (R8), K7, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z9, Z17
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z19
+	VMOVUPS.Z   (R8), K6, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z9, Z18
+	VFMADD231PS Z26, Z8, Z16
+	VMOVUPS.Z   (R8), K5, Z27
+	VFMADD231PS Z27, Z9, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m11(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m11(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z9
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z16, Z7
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z10
+	VFMADD231PS Z22, Z15, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z10
+	VFMADD231PS Z23, Z16, Z9
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z16, Z10
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m11(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m11(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z17
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z18
+	VFMADD231PS Z24, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z17
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z18
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z17
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z18
+	VFMADD231PS Z24, Z6, Z16
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z9, Z17
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z19
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z10, Z14
+	VFMADD231PS Z26, Z9, Z18
+	VFMADD231PS Z26, Z8, Z16
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z10, Z15
+	VFMADD231PS Z27, Z9, Z19
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z10, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m12(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m12(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	VMOVAPS   Z0, Z11
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z9
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z16, Z7
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z10
+	VFMADD231PS Z22, Z15, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VMOVUPS.Z   (R8), K7, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z11
+	VFMADD231PS Z23, Z15, Z10
+	VFMADD231PS Z23, Z16, Z9
+	VMOVUPS.Z   (R8), K6, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z15, Z11
+	VFMADD231PS Z20, Z16, Z10
+	VMOVUPS.Z   (R8), K5, Z21
+	VFMADD231PS Z21, Z16, Z11
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+	VADDPS (R10)(R11*1), Z11, K1, Z11
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMINPS       Z11, Z21, Z11
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	VMOVUPS Z11, K1, (R10)(R11*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m12(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m12(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	VMOVUPS.Z (R10)(R11*1), K1, Z11
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z17
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z18
+	VFMADD231PS Z24, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z17
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z18
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z17
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z18
+	VFMADD231PS Z24, Z6, Z16
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z9, Z17
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z19
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z10, Z14
+	VFMADD231PS Z26, Z9, Z18
+	VFMADD231PS Z26, Z8, Z16
+	VMOVUPS.Z   (R8), K7, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z11, Z17
+	VFMADD231PS Z27, Z10, Z15
+	VFMADD231PS Z27, Z9, Z19
+	VMOVUPS.Z   (R8), K6, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z11, Z18
+	VFMADD231PS Z24, Z10, Z16
+	VMOVUPS.Z   (R8), K5, Z25
+	VFMADD231PS Z25, Z11, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m13(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m13(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	VMOVAPS   Z0, Z11
+	VMOVAPS   Z0, Z12
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z9
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z16, Z7
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z10
+	VFMADD231PS Z22, Z15, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z11
+	VFMADD231PS Z23, Z15, Z10
+	VFMADD231PS Z23, Z16, Z9
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z12
+	VFMADD231PS Z20, Z15, Z11
+	VFMADD231PS Z20, Z16, Z10
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z12
+	VFMADD231PS Z21, Z16, Z11
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z16, Z12
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+	VADDPS (R10)(R11*1), Z11, K1, Z11
+	VADDPS (R10)(R11*2), Z12, K1, Z12
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMINPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMINPS       Z12, Z21, Z12
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	VMOVUPS Z11, K1, (R10)(R11*1)
+	VMOVUPS Z12, K1, (R10)(R11*2)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m13(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m13(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	VMOVUPS.Z (R10)(R11*1), K1, Z11
+	VMOVUPS.Z (R10)(R11*2), K1, Z12
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z17
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z18
+	VFMADD231PS Z24, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z17
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z18
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z17
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z18
+	VFMADD231PS Z24, Z6, Z16
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z9, Z17
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z19
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z10, Z14
+	VFMADD231PS Z26, Z9, Z18
+	VFMADD231PS Z26, Z8, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z11, Z17
+	VFMADD231PS Z27, Z10, Z15
+	VFMADD231PS Z27, Z9, Z19
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z12, Z14
+	VFMADD231PS Z24, Z11, Z18
+	VFMADD231PS Z24, Z10, Z16
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z12, Z15
+	VFMADD231PS Z25, Z11, Z19
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z12, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d1m14(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d1m14(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	VMOVAPS   Z0, Z11
+	VMOVAPS   Z0, Z12
+	VMOVAPS   Z0, Z13
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z9
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z16, Z7
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z10
+	VFMADD231PS Z22, Z15, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z11
+	VFMADD231PS Z23, Z15, Z10
+	VFMADD231PS Z23, Z16, Z9
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z12
+	VFMADD231PS Z20, Z15, Z11
+	VFMADD231PS Z20, Z16, Z10
+	VMOVUPS.Z   (R8), K7, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z13
+	VFMADD231PS Z21, Z15, Z12
+	VFMADD231PS Z21, Z16, Z11
+	VMOVUPS.Z   (R8), K6, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z15, Z13
+	VFMADD231PS Z22, Z16, Z12
+	VMOVUPS.Z   (R8), K5, Z23
+	VFMADD231PS Z23, Z16, Z13
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+	VADDPS (R10)(R11*1), Z11, K1, Z11
+	VADDPS (R10)(R11*2), Z12, K1, Z12
+	VADDPS (R10)(R12*1), Z13, K1, Z13
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMINPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMINPS       Z12, Z21, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMINPS       Z13, Z21, Z13
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	VMOVUPS Z11, K1, (R10)(R11*1)
+	VMOVUPS Z12, K1, (R10)(R11*2)
+	VMOVUPS Z13, K1, (R10)(R12*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d1m14(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d1m14(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	VMOVUPS.Z (R10)(R11*1), K1, Z11
+	VMOVUPS.Z (R10)(R11*2), K1, Z12
+	VMOVUPS.Z (R10)(R12*1), K1, Z13
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z17
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z18
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z17
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z18
+	VFMADD231PS Z24, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z17
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z18
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z17
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z18
+	VFMADD231PS Z24, Z6, Z16
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z9, Z17
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z19
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z10, Z14
+	VFMADD231PS Z26, Z9, Z18
+	VFMADD231PS Z26, Z8, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z11, Z17
+	VFMADD231PS Z27, Z10, Z15
+	VFMADD231PS Z27, Z9, Z19
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z12, Z14
+	VFMADD231PS Z24, Z11, Z18
+	VFMADD231PS Z24, Z10, Z16
+	VMOVUPS.Z   (R8), K7, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z13, Z17
+	VFMADD231PS Z25, Z12, Z15
+	VFMADD231PS Z25, Z11, Z19
+	VMOVUPS.Z   (R8), K6, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z13, Z18
+	VFMADD231PS Z26, Z12, Z16
+	VMOVUPS.Z   (R8), K5, Z27
+	VFMADD231PS Z27, Z13, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m1(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m1(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	VFMADD231PS Z22, Z16, Z0
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m1(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m1(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	VFMADD231PS Z26, Z0, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m2(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m2(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z16, Z1
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m2(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m2(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z1, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m3(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m3(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z16, Z2
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m3(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m3(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z19
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z2, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m4(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m4(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z16, Z3
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m4(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m4(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z17
+	VFMADD231PS Z26, Z2, Z16
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z18
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z3, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m5(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m5(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z16, Z4
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m5(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m5(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z17
+	VFMADD231PS Z26, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z18
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z19
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z4, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m6(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m6(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z16, Z5
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m6(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m6(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z17
+	VFMADD231PS Z26, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z17
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z18
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z5, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m7(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m7(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z16, Z6
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m7(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m7(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z17
+	VFMADD231PS Z26, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z17
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z18
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z19
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z6, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m8(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m8(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z16, Z7
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m8(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m8(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z17
+	VFMADD231PS Z26, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z17
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z17
+	VFMADD231PS Z26, Z6, Z16
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z18
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z7, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m9(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m9(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z16, Z7
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z16, Z8
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m9(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m9(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z17
+	VFMADD231PS Z26, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z17
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z17
+	VFMADD231PS Z26, Z6, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z18
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z19
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z8, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m10(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m10(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z16, Z7
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z9
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z16, Z9
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m10(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m10(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z17
+	VFMADD231PS Z26, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z17
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z17
+	VFMADD231PS Z26, Z6, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z9, Z17
+	VFMADD231PS Z26, Z8, Z16
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z9, Z18
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z9, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m11(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m11(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z16, Z7
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z9
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z10
+	VFMADD231PS Z20, Z16, Z9
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z10
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z16, Z10
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m11(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m11(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z17
+	VFMADD231PS Z26, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z17
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z17
+	VFMADD231PS Z26, Z6, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z9, Z17
+	VFMADD231PS Z26, Z8, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z9, Z18
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z10, Z14
+	VFMADD231PS Z24, Z9, Z19
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z10, Z15
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z10, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m12(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m12(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	VMOVAPS   Z0, Z11
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z16, Z7
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z9
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z10
+	VFMADD231PS Z20, Z16, Z9
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z10
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z11
+	VFMADD231PS Z22, Z16, Z10
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z11
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z16, Z11
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+	VADDPS (R10)(R11*1), Z11, K1, Z11
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMINPS       Z11, Z21, Z11
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	VMOVUPS Z11, K1, (R10)(R11*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m12(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m12(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	VMOVUPS.Z (R10)(R11*1), K1, Z11
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z17
+	VFMADD231PS Z26, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z17
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z17
+	VFMADD231PS Z26, Z6, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z9, Z17
+	VFMADD231PS Z26, Z8, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z9, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z10, Z14
+	VFMADD231PS Z24, Z9, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z10, Z15
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z11, Z17
+	VFMADD231PS Z26, Z10, Z16
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z11, Z18
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z11, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m13(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m13(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	VMOVAPS   Z0, Z11
+	VMOVAPS   Z0, Z12
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z16, Z7
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z9
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z10
+	VFMADD231PS Z20, Z16, Z9
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z10
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z11
+	VFMADD231PS Z22, Z16, Z10
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z11
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z12
+	VFMADD231PS Z20, Z16, Z11
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z12
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z16, Z12
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+	VADDPS (R10)(R11*1), Z11, K1, Z11
+	VADDPS (R10)(R11*2), Z12, K1, Z12
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMINPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMINPS       Z12, Z21, Z12
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	VMOVUPS Z11, K1, (R10)(R11*1)
+	VMOVUPS Z12, K1, (R10)(R11*2)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m13(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m13(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	VMOVUPS.Z (R10)(R11*1), K1, Z11
+	VMOVUPS.Z (R10)(R11*2), K1, Z12
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z17
+	VFMADD231PS Z26, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z17
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z17
+	VFMADD231PS Z26, Z6, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z9, Z17
+	VFMADD231PS Z26, Z8, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z9, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z10, Z14
+	VFMADD231PS Z24, Z9, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z10, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z11, Z17
+	VFMADD231PS Z26, Z10, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z11, Z18
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z12, Z14
+	VFMADD231PS Z24, Z11, Z19
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z12, Z15
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z12, Z16
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s3d2m14(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s3d2m14(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	VMOVAPS   Z0, Z11
+	VMOVAPS   Z0, Z12
+	VMOVAPS   Z0, Z13
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z16, Z7
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z9
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z10
+	VFMADD231PS Z20, Z16, Z9
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z10
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z11
+	VFMADD231PS Z22, Z16, Z10
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z11
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z12
+	VFMADD231PS Z20, Z16, Z11
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z12
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z13
+	VFMADD231PS Z22, Z16, Z12
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z13
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z16, Z13
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+	VADDPS (R10)(R11*1), Z11, K1, Z11
+	VADDPS (R10)(R11*2), Z12, K1, Z12
+	VADDPS (R10)(R12*1), Z13, K1, Z13
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMINPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMINPS       Z12, Z21, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMINPS       Z13, Z21, Z13
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	VMOVUPS Z11, K1, (R10)(R11*1)
+	VMOVUPS Z12, K1, (R10)(R11*2)
+	VMOVUPS Z13, K1, (R10)(R12*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s3d2m14(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s3d2m14(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	VMOVUPS.Z (R10)(R11*1), K1, Z11
+	VMOVUPS.Z (R10)(R11*2), K1, Z12
+	VMOVUPS.Z (R10)(R12*1), K1, Z13
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z17, Z17, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z18, Z18, Z18
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z19, Z19, Z19
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z17
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z17
+	VFMADD231PS Z26, Z2, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z17
+	VFMADD231PS Z26, Z4, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z17
+	VFMADD231PS Z26, Z6, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z9, Z17
+	VFMADD231PS Z26, Z8, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z9, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z10, Z14
+	VFMADD231PS Z24, Z9, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z10, Z15
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z11, Z17
+	VFMADD231PS Z26, Z10, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z11, Z18
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z12, Z14
+	VFMADD231PS Z24, Z11, Z19
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z12, Z15
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z13, Z17
+	VFMADD231PS Z26, Z12, Z16
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z13, Z18
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z13, Z19
+	VADDPS      Z17, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z18, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z19, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m1(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m1(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z18, Z0
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m1(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m1(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z0, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m2(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m2(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K7, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K6, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K5, Z21
+	VFMADD231PS Z21, Z18, Z1
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m2(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m2(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K7, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K6, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K5, Z25
+	VFMADD231PS Z25, Z1, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m3(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m3(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z18, Z2
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m3(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m3(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z16
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z17
+	VFMADD231PS Z25, Z1, Z23
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z2, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m4(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m4(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K7, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS.Z   (R8), K6, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z17, Z3
+	VFMADD231PS Z22, Z18, Z2
+	VMOVUPS.Z   (R8), K5, Z23
+	VFMADD231PS Z23, Z18, Z3
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m4(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m4(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z19
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z3, Z20
+	VFMADD231PS Z24, Z2, Z16
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K7, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z3, Z21
+	VFMADD231PS Z25, Z2, Z17
+	VFMADD231PS Z25, Z1, Z23
+	VMOVUPS.Z   (R8), K6, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z22
+	VFMADD231PS Z26, Z2, Z18
+	VMOVUPS.Z   (R8), K5, Z27
+	VFMADD231PS Z27, Z3, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m5(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m5(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z17, Z3
+	VFMADD231PS Z22, Z18, Z2
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z17, Z4
+	VFMADD231PS Z23, Z18, Z3
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z18, Z4
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m5(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m5(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z19
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z20
+	VFMADD231PS Z24, Z2, Z16
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z21
+	VFMADD231PS Z25, Z2, Z17
+	VFMADD231PS Z25, Z1, Z23
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z22
+	VFMADD231PS Z26, Z2, Z18
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z4, Z17
+	VFMADD231PS Z27, Z3, Z23
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z4, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m6(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m6(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z17, Z3
+	VFMADD231PS Z22, Z18, Z2
+	VMOVUPS.Z   (R8), K7, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z16, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VFMADD231PS Z23, Z18, Z3
+	VMOVUPS.Z   (R8), K6, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z17, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K5, Z21
+	VFMADD231PS Z21, Z18, Z5
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m6(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m6(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z19
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z20
+	VFMADD231PS Z24, Z2, Z16
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z19
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z21
+	VFMADD231PS Z25, Z2, Z17
+	VFMADD231PS Z25, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z20
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z22
+	VFMADD231PS Z26, Z2, Z18
+	VMOVUPS.Z   (R8), K7, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z21
+	VFMADD231PS Z27, Z4, Z17
+	VFMADD231PS Z27, Z3, Z23
+	VMOVUPS.Z   (R8), K6, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z5, Z22
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K5, Z25
+	VFMADD231PS Z25, Z5, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m7(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m7(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z17, Z3
+	VFMADD231PS Z22, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VFMADD231PS Z23, Z18, Z3
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z16, Z6
+	VFMADD231PS Z20, Z17, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z17, Z6
+	VFMADD231PS Z21, Z18, Z5
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z18, Z6
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m7(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m7(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z19
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z20
+	VFMADD231PS Z24, Z2, Z16
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z19
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z21
+	VFMADD231PS Z25, Z2, Z17
+	VFMADD231PS Z25, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z20
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z22
+	VFMADD231PS Z26, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z21
+	VFMADD231PS Z27, Z4, Z17
+	VFMADD231PS Z27, Z3, Z23
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z16
+	VFMADD231PS Z24, Z5, Z22
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z17
+	VFMADD231PS Z25, Z5, Z23
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z6, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m8(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m8(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z17, Z3
+	VFMADD231PS Z22, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VFMADD231PS Z23, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VFMADD231PS Z20, Z17, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K7, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z16, Z7
+	VFMADD231PS Z21, Z17, Z6
+	VFMADD231PS Z21, Z18, Z5
+	VMOVUPS.Z   (R8), K6, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z17, Z7
+	VFMADD231PS Z22, Z18, Z6
+	VMOVUPS.Z   (R8), K5, Z23
+	VFMADD231PS Z23, Z18, Z7
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m8(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m8(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z19
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z20
+	VFMADD231PS Z24, Z2, Z16
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z19
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z21
+	VFMADD231PS Z25, Z2, Z17
+	VFMADD231PS Z25, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z20
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z22
+	VFMADD231PS Z26, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z19
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z21
+	VFMADD231PS Z27, Z4, Z17
+	VFMADD231PS Z27, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z7, Z20
+	VFMADD231PS Z24, Z6, Z16
+	VFMADD231PS Z24, Z5, Z22
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K7, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z7, Z21
+	VFMADD231PS Z25, Z6, Z17
+	VFMADD231PS Z25, Z5, Z23
+	VMOVUPS.Z   (R8), K6, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z22
+	VFMADD231PS Z26, Z6, Z18
+	VMOVUPS.Z   (R8), K5, Z27
+	VFMADD231PS Z27, Z7, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m9(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m9(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z17, Z3
+	VFMADD231PS Z22, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VFMADD231PS Z23, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VFMADD231PS Z20, Z17, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z16, Z7
+	VFMADD231PS Z21, Z17, Z6
+	VFMADD231PS Z21, Z18, Z5
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z16, Z8
+	VFMADD231PS Z22, Z17, Z7
+	VFMADD231PS Z22, Z18, Z6
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z17, Z8
+	VFMADD231PS Z23, Z18, Z7
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z18, Z8
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m9(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m9(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z19
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z20
+	VFMADD231PS Z24, Z2, Z16
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z19
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z21
+	VFMADD231PS Z25, Z2, Z17
+	VFMADD231PS Z25, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z20
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z22
+	VFMADD231PS Z26, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z19
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z21
+	VFMADD231PS Z27, Z4, Z17
+	VFMADD231PS Z27, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z20
+	VFMADD231PS Z24, Z6, Z16
+	VFMADD231PS Z24, Z5, Z22
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z21
+	VFMADD231PS Z25, Z6, Z17
+	VFMADD231PS Z25, Z5, Z23
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z8, Z16
+	VFMADD231PS Z26, Z7, Z22
+	VFMADD231PS Z26, Z6, Z18
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z8, Z17
+	VFMADD231PS Z27, Z7, Z23
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z8, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m10(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m10(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z17, Z3
+	VFMADD231PS Z22, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VFMADD231PS Z23, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VFMADD231PS Z20, Z17, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z9
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z16, Z7
+	VFMADD231PS Z21, Z17, Z6
+	VFMADD231PS Z21, Z18, Z5
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z15, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VFMADD231PS Z22, Z17, Z7
+	VFMADD231PS Z22, Z18, Z6
+	VMOVUPS.Z   (R8), K7, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z16, Z9
+	VFMADD231PS Z23, Z17, Z8
+	VFMADD231PS Z23, Z18, Z7
+	VMOVUPS.Z   (R8), K6, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z17, Z9
+	VFMADD231PS Z20, Z18, Z8
+	VMOVUPS.Z   (R8), K5, Z21
+	VFMADD231PS Z21, Z18, Z9
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m10(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m10(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z19
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z20
+	VFMADD231PS Z24, Z2, Z16
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z19
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z21
+	VFMADD231PS Z25, Z2, Z17
+	VFMADD231PS Z25, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z20
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z22
+	VFMADD231PS Z26, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z19
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z21
+	VFMADD231PS Z27, Z4, Z17
+	VFMADD231PS Z27, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z20
+	VFMADD231PS Z24, Z6, Z16
+	VFMADD231PS Z24, Z5, Z22
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z9, Z19
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z21
+	VFMADD231PS Z25, Z6, Z17
+	VFMADD231PS Z25, Z5, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z9, Z20
+	VFMADD231PS Z26, Z8, Z16
+	VFMADD231PS Z26, Z7, Z22
+	VFMADD231PS Z26, Z6, Z18
+	VMOVUPS.Z   (R8), K7, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z9, Z21
+	VFMADD231PS Z27, Z8, Z17
+	VFMADD231PS Z27, Z7, Z23
+	VMOVUPS.Z   (R8), K6, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z9, Z22
+	VFMADD231PS Z24, Z8, Z18
+	VMOVUPS.Z   (R8), K5, Z25
+	VFMADD231PS Z25, Z9, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m11(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m11(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z17, Z3
+	VFMADD231PS Z22, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VFMADD231PS Z23, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VFMADD231PS Z20, Z17, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z9
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z16, Z7
+	VFMADD231PS Z21, Z17, Z6
+	VFMADD231PS Z21, Z18, Z5
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z10
+	VFMADD231PS Z22, Z15, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VFMADD231PS Z22, Z17, Z7
+	VFMADD231PS Z22, Z18, Z6
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z10
+	VFMADD231PS Z23, Z16, Z9
+	VFMADD231PS Z23, Z17, Z8
+	VFMADD231PS Z23, Z18, Z7
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z16, Z10
+	VFMADD231PS Z20, Z17, Z9
+	VFMADD231PS Z20, Z18, Z8
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z17, Z10
+	VFMADD231PS Z21, Z18, Z9
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z18, Z10
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m11(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m11(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z19
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z20
+	VFMADD231PS Z24, Z2, Z16
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z19
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z21
+	VFMADD231PS Z25, Z2, Z17
+	VFMADD231PS Z25, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z20
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z22
+	VFMADD231PS Z26, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z19
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z21
+	VFMADD231PS Z27, Z4, Z17
+	VFMADD231PS Z27, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z20
+	VFMADD231PS Z24, Z6, Z16
+	VFMADD231PS Z24, Z5, Z22
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z9, Z19
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z21
+	VFMADD231PS Z25, Z6, Z17
+	VFMADD231PS Z25, Z5, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z10, Z14
+	VFMADD231PS Z26, Z9, Z20
+	VFMADD231PS Z26, Z8, Z16
+	VFMADD231PS Z26, Z7, Z22
+	VFMADD231PS Z26, Z6, Z18
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z10, Z15
+	VFMADD231PS Z27, Z9, Z21
+	VFMADD231PS Z27, Z8, Z17
+	VFMADD231PS Z27, Z7, Z23
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z10, Z16
+	VFMADD231PS Z24, Z9, Z22
+	VFMADD231PS Z24, Z8, Z18
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z10, Z17
+	VFMADD231PS Z25, Z9, Z23
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z10, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m12(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m12(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	VMOVAPS   Z0, Z11
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z17, Z3
+	VFMADD231PS Z22, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VFMADD231PS Z23, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VFMADD231PS Z20, Z17, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z9
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z16, Z7
+	VFMADD231PS Z21, Z17, Z6
+	VFMADD231PS Z21, Z18, Z5
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z10
+	VFMADD231PS Z22, Z15, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VFMADD231PS Z22, Z17, Z7
+	VFMADD231PS Z22, Z18, Z6
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z11
+	VFMADD231PS Z23, Z15, Z10
+	VFMADD231PS Z23, Z16, Z9
+	VFMADD231PS Z23, Z17, Z8
+	VFMADD231PS Z23, Z18, Z7
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z15, Z11
+	VFMADD231PS Z20, Z16, Z10
+	VFMADD231PS Z20, Z17, Z9
+	VFMADD231PS Z20, Z18, Z8
+	VMOVUPS.Z   (R8), K7, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z16, Z11
+	VFMADD231PS Z21, Z17, Z10
+	VFMADD231PS Z21, Z18, Z9
+	VMOVUPS.Z   (R8), K6, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z17, Z11
+	VFMADD231PS Z22, Z18, Z10
+	VMOVUPS.Z   (R8), K5, Z23
+	VFMADD231PS Z23, Z18, Z11
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+	VADDPS (R10)(R11*1), Z11, K1, Z11
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMINPS       Z11, Z21, Z11
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	VMOVUPS Z11, K1, (R10)(R11*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m12(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m12(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	VMOVUPS.Z (R10)(R11*1), K1, Z11
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z19
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z20
+	VFMADD231PS Z24, Z2, Z16
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z19
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z21
+	VFMADD231PS Z25, Z2, Z17
+	VFMADD231PS Z25, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z20
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z22
+	VFMADD231PS Z26, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z19
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z21
+	VFMADD231PS Z27, Z4, Z17
+	VFMADD231PS Z27, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z20
+	VFMADD231PS Z24, Z6, Z16
+	VFMADD231PS Z24, Z5, Z22
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z9, Z19
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z21
+	VFMADD231PS Z25, Z6, Z17
+	VFMADD231PS Z25, Z5, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z10, Z14
+	VFMADD231PS Z26, Z9, Z20
+	VFMADD231PS Z26, Z8, Z16
+	VFMADD231PS Z26, Z7, Z22
+	VFMADD231PS Z26, Z6, Z18
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z11, Z19
+	VFMADD231PS Z27, Z10, Z15
+	VFMADD231PS Z27, Z9, Z21
+	VFMADD231PS Z27, Z8, Z17
+	VFMADD231PS Z27, Z7, Z23
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z11, Z20
+	VFMADD231PS Z24, Z10, Z16
+	VFMADD231PS Z24, Z9, Z22
+	VFMADD231PS Z24, Z8, Z18
+	VMOVUPS.Z   (R8), K7, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z11, Z21
+	VFMADD231PS Z25, Z10, Z17
+	VFMADD231PS Z25, Z9, Z23
+	VMOVUPS.Z   (R8), K6, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z11, Z22
+	VFMADD231PS Z26, Z10, Z18
+	VMOVUPS.Z   (R8), K5, Z27
+	VFMADD231PS Z27, Z11, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m13(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m13(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	VMOVAPS   Z0, Z11
+	VMOVAPS   Z0, Z12
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z17, Z3
+	VFMADD231PS Z22, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VFMADD231PS Z23, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VFMADD231PS Z20, Z17, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z9
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z16, Z7
+	VFMADD231PS Z21, Z17, Z6
+	VFMADD231PS Z21, Z18, Z5
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z10
+	VFMADD231PS Z22, Z15, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VFMADD231PS Z22, Z17, Z7
+	VFMADD231PS Z22, Z18, Z6
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z11
+	VFMADD231PS Z23, Z15, Z10
+	VFMADD231PS Z23, Z16, Z9
+	VFMADD231PS Z23, Z17, Z8
+	VFMADD231PS Z23, Z18, Z7
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z12
+	VFMADD231PS Z20, Z15, Z11
+	VFMADD231PS Z20, Z16, Z10
+	VFMADD231PS Z20, Z17, Z9
+	VFMADD231PS Z20, Z18, Z8
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z12
+	VFMADD231PS Z21, Z16, Z11
+	VFMADD231PS Z21, Z17, Z10
+	VFMADD231PS Z21, Z18, Z9
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z16, Z12
+	VFMADD231PS Z22, Z17, Z11
+	VFMADD231PS Z22, Z18, Z10
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z17, Z12
+	VFMADD231PS Z23, Z18, Z11
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z18, Z12
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+	VADDPS (R10)(R11*1), Z11, K1, Z11
+	VADDPS (R10)(R11*2), Z12, K1, Z12
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMINPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMINPS       Z12, Z21, Z12
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	VMOVUPS Z11, K1, (R10)(R11*1)
+	VMOVUPS Z12, K1, (R10)(R11*2)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m13(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m13(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	VMOVUPS.Z (R10)(R11*1), K1, Z11
+	VMOVUPS.Z (R10)(R11*2), K1, Z12
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z19
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z20
+	VFMADD231PS Z24, Z2, Z16
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z19
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z21
+	VFMADD231PS Z25, Z2, Z17
+	VFMADD231PS Z25, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z20
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z22
+	VFMADD231PS Z26, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z19
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z21
+	VFMADD231PS Z27, Z4, Z17
+	VFMADD231PS Z27, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z20
+	VFMADD231PS Z24, Z6, Z16
+	VFMADD231PS Z24, Z5, Z22
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z9, Z19
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z21
+	VFMADD231PS Z25, Z6, Z17
+	VFMADD231PS Z25, Z5, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z10, Z14
+	VFMADD231PS Z26, Z9, Z20
+	VFMADD231PS Z26, Z8, Z16
+	VFMADD231PS Z26, Z7, Z22
+	VFMADD231PS Z26, Z6, Z18
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z11, Z19
+	VFMADD231PS Z27, Z10, Z15
+	VFMADD231PS Z27, Z9, Z21
+	VFMADD231PS Z27, Z8, Z17
+	VFMADD231PS Z27, Z7, Z23
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z12, Z14
+	VFMADD231PS Z24, Z11, Z20
+	VFMADD231PS Z24, Z10, Z16
+	VFMADD231PS Z24, Z9, Z22
+	VFMADD231PS Z24, Z8, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z12, Z15
+	VFMADD231PS Z25, Z11, Z21
+	VFMADD231PS Z25, Z10, Z17
+	VFMADD231PS Z25, Z9, Z23
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z12, Z16
+	VFMADD231PS Z26, Z11, Z22
+	VFMADD231PS Z26, Z10, Z18
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z12, Z17
+	VFMADD231PS Z27, Z11, Z23
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z12, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d1m14(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d1m14(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	VMOVAPS   Z0, Z11
+	VMOVAPS   Z0, Z12
+	VMOVAPS   Z0, Z13
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z1
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z2
+	VFMADD231PS Z22, Z15, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z3
+	VFMADD231PS Z23, Z15, Z2
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z15, Z3
+	VFMADD231PS Z20, Z16, Z2
+	VFMADD231PS Z20, Z17, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z5
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z6
+	VFMADD231PS Z22, Z15, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z17, Z3
+	VFMADD231PS Z22, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z7
+	VFMADD231PS Z23, Z15, Z6
+	VFMADD231PS Z23, Z16, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VFMADD231PS Z23, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z15, Z7
+	VFMADD231PS Z20, Z16, Z6
+	VFMADD231PS Z20, Z17, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z9
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z16, Z7
+	VFMADD231PS Z21, Z17, Z6
+	VFMADD231PS Z21, Z18, Z5
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z10
+	VFMADD231PS Z22, Z15, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VFMADD231PS Z22, Z17, Z7
+	VFMADD231PS Z22, Z18, Z6
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z14, Z11
+	VFMADD231PS Z23, Z15, Z10
+	VFMADD231PS Z23, Z16, Z9
+	VFMADD231PS Z23, Z17, Z8
+	VFMADD231PS Z23, Z18, Z7
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z12
+	VFMADD231PS Z20, Z15, Z11
+	VFMADD231PS Z20, Z16, Z10
+	VFMADD231PS Z20, Z17, Z9
+	VFMADD231PS Z20, Z18, Z8
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z14, Z13
+	VFMADD231PS Z21, Z15, Z12
+	VFMADD231PS Z21, Z16, Z11
+	VFMADD231PS Z21, Z17, Z10
+	VFMADD231PS Z21, Z18, Z9
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z15, Z13
+	VFMADD231PS Z22, Z16, Z12
+	VFMADD231PS Z22, Z17, Z11
+	VFMADD231PS Z22, Z18, Z10
+	VMOVUPS.Z   (R8), K7, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z16, Z13
+	VFMADD231PS Z23, Z17, Z12
+	VFMADD231PS Z23, Z18, Z11
+	VMOVUPS.Z   (R8), K6, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z17, Z13
+	VFMADD231PS Z20, Z18, Z12
+	VMOVUPS.Z   (R8), K5, Z21
+	VFMADD231PS Z21, Z18, Z13
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+	VADDPS (R10)(R11*1), Z11, K1, Z11
+	VADDPS (R10)(R11*2), Z12, K1, Z12
+	VADDPS (R10)(R12*1), Z13, K1, Z13
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMINPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMINPS       Z12, Z21, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMINPS       Z13, Z21, Z13
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	VMOVUPS Z11, K1, (R10)(R11*1)
+	VMOVUPS Z12, K1, (R10)(R11*2)
+	VMOVUPS Z13, K1, (R10)(R12*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d1m14(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d1m14(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	VMOVUPS.Z (R10)(R11*1), K1, Z11
+	VMOVUPS.Z (R10)(R11*2), K1, Z12
+	VMOVUPS.Z (R10)(R12*1), K1, Z13
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z19
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z14
+	VFMADD231PS Z26, Z1, Z20
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z19
+	VFMADD231PS Z27, Z2, Z15
+	VFMADD231PS Z27, Z1, Z21
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z20
+	VFMADD231PS Z24, Z2, Z16
+	VFMADD231PS Z24, Z1, Z22
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z19
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z21
+	VFMADD231PS Z25, Z2, Z17
+	VFMADD231PS Z25, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z14
+	VFMADD231PS Z26, Z5, Z20
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z22
+	VFMADD231PS Z26, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z19
+	VFMADD231PS Z27, Z6, Z15
+	VFMADD231PS Z27, Z5, Z21
+	VFMADD231PS Z27, Z4, Z17
+	VFMADD231PS Z27, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z20
+	VFMADD231PS Z24, Z6, Z16
+	VFMADD231PS Z24, Z5, Z22
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z9, Z19
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z21
+	VFMADD231PS Z25, Z6, Z17
+	VFMADD231PS Z25, Z5, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z10, Z14
+	VFMADD231PS Z26, Z9, Z20
+	VFMADD231PS Z26, Z8, Z16
+	VFMADD231PS Z26, Z7, Z22
+	VFMADD231PS Z26, Z6, Z18
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z11, Z19
+	VFMADD231PS Z27, Z10, Z15
+	VFMADD231PS Z27, Z9, Z21
+	VFMADD231PS Z27, Z8, Z17
+	VFMADD231PS Z27, Z7, Z23
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z12, Z14
+	VFMADD231PS Z24, Z11, Z20
+	VFMADD231PS Z24, Z10, Z16
+	VFMADD231PS Z24, Z9, Z22
+	VFMADD231PS Z24, Z8, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z13, Z19
+	VFMADD231PS Z25, Z12, Z15
+	VFMADD231PS Z25, Z11, Z21
+	VFMADD231PS Z25, Z10, Z17
+	VFMADD231PS Z25, Z9, Z23
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z13, Z20
+	VFMADD231PS Z26, Z12, Z16
+	VFMADD231PS Z26, Z11, Z22
+	VFMADD231PS Z26, Z10, Z18
+	VMOVUPS.Z   (R8), K7, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z13, Z21
+	VFMADD231PS Z27, Z12, Z17
+	VFMADD231PS Z27, Z11, Z23
+	VMOVUPS.Z   (R8), K6, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z13, Z22
+	VFMADD231PS Z24, Z12, Z18
+	VMOVUPS.Z   (R8), K5, Z25
+	VFMADD231PS Z25, Z13, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m1(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m1(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z18, Z0
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m1(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m1(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z0, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m2(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m2(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z18, Z1
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m2(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m2(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z1, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m3(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m3(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z16, Z2
+	VFMADD231PS Z22, Z18, Z1
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z17, Z2
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z18, Z2
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m3(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m3(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z2, Z16
+	VFMADD231PS Z26, Z1, Z23
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z2, Z17
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z2, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m4(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m4(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VFMADD231PS Z22, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VFMADD231PS Z23, Z17, Z2
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z18, Z2
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z17, Z3
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z18, Z3
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m4(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m4(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z19
+	VFMADD231PS Z26, Z2, Z16
+	VFMADD231PS Z26, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z20
+	VFMADD231PS Z27, Z2, Z17
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z3, Z21
+	VFMADD231PS Z24, Z2, Z18
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z3, Z22
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z3, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m5(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m5(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VFMADD231PS Z22, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VFMADD231PS Z23, Z17, Z2
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z17, Z3
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z18, Z3
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z17, Z4
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z18, Z4
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m5(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m5(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z19
+	VFMADD231PS Z26, Z2, Z16
+	VFMADD231PS Z26, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z20
+	VFMADD231PS Z27, Z2, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z21
+	VFMADD231PS Z24, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z22
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z23
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z4, Z17
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z4, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m6(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m6(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VFMADD231PS Z22, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VFMADD231PS Z23, Z17, Z2
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z17, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z16, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z17, Z5
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z18, Z5
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m6(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m6(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z19
+	VFMADD231PS Z26, Z2, Z16
+	VFMADD231PS Z26, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z20
+	VFMADD231PS Z27, Z2, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z21
+	VFMADD231PS Z24, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z19
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z20
+	VFMADD231PS Z27, Z4, Z17
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z5, Z21
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z5, Z22
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z5, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m7(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m7(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VFMADD231PS Z22, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VFMADD231PS Z23, Z17, Z2
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z17, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VFMADD231PS Z21, Z17, Z5
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z16, Z6
+	VFMADD231PS Z22, Z18, Z5
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z17, Z6
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z18, Z6
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m7(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m7(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z19
+	VFMADD231PS Z26, Z2, Z16
+	VFMADD231PS Z26, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z20
+	VFMADD231PS Z27, Z2, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z21
+	VFMADD231PS Z24, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z19
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z20
+	VFMADD231PS Z27, Z4, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z21
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VFMADD231PS Z25, Z5, Z22
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z6, Z16
+	VFMADD231PS Z26, Z5, Z23
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z6, Z17
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z6, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m8(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m8(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VFMADD231PS Z22, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VFMADD231PS Z23, Z17, Z2
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z17, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VFMADD231PS Z21, Z17, Z5
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VFMADD231PS Z22, Z18, Z5
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VFMADD231PS Z23, Z17, Z6
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z16, Z7
+	VFMADD231PS Z20, Z18, Z6
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z17, Z7
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z18, Z7
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m8(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m8(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z19
+	VFMADD231PS Z26, Z2, Z16
+	VFMADD231PS Z26, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z20
+	VFMADD231PS Z27, Z2, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z21
+	VFMADD231PS Z24, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z19
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z20
+	VFMADD231PS Z27, Z4, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z21
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VFMADD231PS Z25, Z5, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z19
+	VFMADD231PS Z26, Z6, Z16
+	VFMADD231PS Z26, Z5, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z20
+	VFMADD231PS Z27, Z6, Z17
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z7, Z21
+	VFMADD231PS Z24, Z6, Z18
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z7, Z22
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z7, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m9(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m9(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VFMADD231PS Z22, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VFMADD231PS Z23, Z17, Z2
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z17, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VFMADD231PS Z21, Z17, Z5
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VFMADD231PS Z22, Z18, Z5
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VFMADD231PS Z23, Z17, Z6
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z16, Z7
+	VFMADD231PS Z20, Z18, Z6
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z17, Z7
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z16, Z8
+	VFMADD231PS Z22, Z18, Z7
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z17, Z8
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z18, Z8
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m9(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m9(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z19
+	VFMADD231PS Z26, Z2, Z16
+	VFMADD231PS Z26, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z20
+	VFMADD231PS Z27, Z2, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z21
+	VFMADD231PS Z24, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z19
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z20
+	VFMADD231PS Z27, Z4, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z21
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VFMADD231PS Z25, Z5, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z19
+	VFMADD231PS Z26, Z6, Z16
+	VFMADD231PS Z26, Z5, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z20
+	VFMADD231PS Z27, Z6, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z21
+	VFMADD231PS Z24, Z6, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z22
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z8, Z16
+	VFMADD231PS Z26, Z7, Z23
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z8, Z17
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z8, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m10(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m10(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VFMADD231PS Z22, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VFMADD231PS Z23, Z17, Z2
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z17, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VFMADD231PS Z21, Z17, Z5
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VFMADD231PS Z22, Z18, Z5
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VFMADD231PS Z23, Z17, Z6
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z16, Z7
+	VFMADD231PS Z20, Z18, Z6
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z17, Z7
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VFMADD231PS Z22, Z18, Z7
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z9
+	VFMADD231PS Z23, Z17, Z8
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z16, Z9
+	VFMADD231PS Z20, Z18, Z8
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z17, Z9
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z18, Z9
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m10(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m10(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z19
+	VFMADD231PS Z26, Z2, Z16
+	VFMADD231PS Z26, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z20
+	VFMADD231PS Z27, Z2, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z21
+	VFMADD231PS Z24, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z19
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z20
+	VFMADD231PS Z27, Z4, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z21
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VFMADD231PS Z25, Z5, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z19
+	VFMADD231PS Z26, Z6, Z16
+	VFMADD231PS Z26, Z5, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z20
+	VFMADD231PS Z27, Z6, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z21
+	VFMADD231PS Z24, Z6, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z9, Z19
+	VFMADD231PS Z26, Z8, Z16
+	VFMADD231PS Z26, Z7, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z9, Z20
+	VFMADD231PS Z27, Z8, Z17
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z9, Z21
+	VFMADD231PS Z24, Z8, Z18
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z9, Z22
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z9, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m11(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m11(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VFMADD231PS Z22, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VFMADD231PS Z23, Z17, Z2
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z17, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VFMADD231PS Z21, Z17, Z5
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VFMADD231PS Z22, Z18, Z5
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VFMADD231PS Z23, Z17, Z6
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z16, Z7
+	VFMADD231PS Z20, Z18, Z6
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z17, Z7
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VFMADD231PS Z22, Z18, Z7
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z9
+	VFMADD231PS Z23, Z17, Z8
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z10
+	VFMADD231PS Z20, Z16, Z9
+	VFMADD231PS Z20, Z18, Z8
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z10
+	VFMADD231PS Z21, Z17, Z9
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z16, Z10
+	VFMADD231PS Z22, Z18, Z9
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z17, Z10
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z18, Z10
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m11(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m11(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z19
+	VFMADD231PS Z26, Z2, Z16
+	VFMADD231PS Z26, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z20
+	VFMADD231PS Z27, Z2, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z21
+	VFMADD231PS Z24, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z19
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z20
+	VFMADD231PS Z27, Z4, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z21
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VFMADD231PS Z25, Z5, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z19
+	VFMADD231PS Z26, Z6, Z16
+	VFMADD231PS Z26, Z5, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z20
+	VFMADD231PS Z27, Z6, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z21
+	VFMADD231PS Z24, Z6, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z9, Z19
+	VFMADD231PS Z26, Z8, Z16
+	VFMADD231PS Z26, Z7, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z9, Z20
+	VFMADD231PS Z27, Z8, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z10, Z14
+	VFMADD231PS Z24, Z9, Z21
+	VFMADD231PS Z24, Z8, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z10, Z15
+	VFMADD231PS Z25, Z9, Z22
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z10, Z16
+	VFMADD231PS Z26, Z9, Z23
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z10, Z17
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z10, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m12(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m12(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	VMOVAPS   Z0, Z11
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VFMADD231PS Z22, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VFMADD231PS Z23, Z17, Z2
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z17, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VFMADD231PS Z21, Z17, Z5
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VFMADD231PS Z22, Z18, Z5
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VFMADD231PS Z23, Z17, Z6
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z16, Z7
+	VFMADD231PS Z20, Z18, Z6
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z17, Z7
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VFMADD231PS Z22, Z18, Z7
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z9
+	VFMADD231PS Z23, Z17, Z8
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z10
+	VFMADD231PS Z20, Z16, Z9
+	VFMADD231PS Z20, Z18, Z8
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z10
+	VFMADD231PS Z21, Z17, Z9
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z11
+	VFMADD231PS Z22, Z16, Z10
+	VFMADD231PS Z22, Z18, Z9
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z11
+	VFMADD231PS Z23, Z17, Z10
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z16, Z11
+	VFMADD231PS Z20, Z18, Z10
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z17, Z11
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z18, Z11
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+	VADDPS (R10)(R11*1), Z11, K1, Z11
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMINPS       Z11, Z21, Z11
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	VMOVUPS Z11, K1, (R10)(R11*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m12(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m12(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	VMOVUPS.Z (R10)(R11*1), K1, Z11
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z19
+	VFMADD231PS Z26, Z2, Z16
+	VFMADD231PS Z26, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z20
+	VFMADD231PS Z27, Z2, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z21
+	VFMADD231PS Z24, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z19
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z20
+	VFMADD231PS Z27, Z4, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z21
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VFMADD231PS Z25, Z5, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z19
+	VFMADD231PS Z26, Z6, Z16
+	VFMADD231PS Z26, Z5, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z20
+	VFMADD231PS Z27, Z6, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z21
+	VFMADD231PS Z24, Z6, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z9, Z19
+	VFMADD231PS Z26, Z8, Z16
+	VFMADD231PS Z26, Z7, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z9, Z20
+	VFMADD231PS Z27, Z8, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z10, Z14
+	VFMADD231PS Z24, Z9, Z21
+	VFMADD231PS Z24, Z8, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z10, Z15
+	VFMADD231PS Z25, Z9, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z11, Z19
+	VFMADD231PS Z26, Z10, Z16
+	VFMADD231PS Z26, Z9, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z11, Z20
+	VFMADD231PS Z27, Z10, Z17
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z11, Z21
+	VFMADD231PS Z24, Z10, Z18
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z11, Z22
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z11, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m13(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m13(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	VMOVAPS   Z0, Z11
+	VMOVAPS   Z0, Z12
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VFMADD231PS Z22, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VFMADD231PS Z23, Z17, Z2
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z17, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VFMADD231PS Z21, Z17, Z5
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VFMADD231PS Z22, Z18, Z5
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VFMADD231PS Z23, Z17, Z6
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z16, Z7
+	VFMADD231PS Z20, Z18, Z6
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z17, Z7
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VFMADD231PS Z22, Z18, Z7
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z9
+	VFMADD231PS Z23, Z17, Z8
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z10
+	VFMADD231PS Z20, Z16, Z9
+	VFMADD231PS Z20, Z18, Z8
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z10
+	VFMADD231PS Z21, Z17, Z9
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z11
+	VFMADD231PS Z22, Z16, Z10
+	VFMADD231PS Z22, Z18, Z9
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z11
+	VFMADD231PS Z23, Z17, Z10
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z12
+	VFMADD231PS Z20, Z16, Z11
+	VFMADD231PS Z20, Z18, Z10
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z12
+	VFMADD231PS Z21, Z17, Z11
+	VMOVUPS.Z   (R8), K7, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z16, Z12
+	VFMADD231PS Z22, Z18, Z11
+	VMOVUPS.Z   (R8), K6, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z17, Z12
+	VMOVUPS.Z   (R8), K5, Z20
+	VFMADD231PS Z20, Z18, Z12
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+	VADDPS (R10)(R11*1), Z11, K1, Z11
+	VADDPS (R10)(R11*2), Z12, K1, Z12
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMINPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMINPS       Z12, Z21, Z12
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	VMOVUPS Z11, K1, (R10)(R11*1)
+	VMOVUPS Z12, K1, (R10)(R11*2)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m13(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m13(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	VMOVUPS.Z (R10)(R11*1), K1, Z11
+	VMOVUPS.Z (R10)(R11*2), K1, Z12
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z19
+	VFMADD231PS Z26, Z2, Z16
+	VFMADD231PS Z26, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z20
+	VFMADD231PS Z27, Z2, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z21
+	VFMADD231PS Z24, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z19
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z20
+	VFMADD231PS Z27, Z4, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z21
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VFMADD231PS Z25, Z5, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z19
+	VFMADD231PS Z26, Z6, Z16
+	VFMADD231PS Z26, Z5, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z20
+	VFMADD231PS Z27, Z6, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z21
+	VFMADD231PS Z24, Z6, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z9, Z19
+	VFMADD231PS Z26, Z8, Z16
+	VFMADD231PS Z26, Z7, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z9, Z20
+	VFMADD231PS Z27, Z8, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z10, Z14
+	VFMADD231PS Z24, Z9, Z21
+	VFMADD231PS Z24, Z8, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z10, Z15
+	VFMADD231PS Z25, Z9, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z11, Z19
+	VFMADD231PS Z26, Z10, Z16
+	VFMADD231PS Z26, Z9, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z11, Z20
+	VFMADD231PS Z27, Z10, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z12, Z14
+	VFMADD231PS Z24, Z11, Z21
+	VFMADD231PS Z24, Z10, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z12, Z15
+	VFMADD231PS Z25, Z11, Z22
+	VMOVUPS.Z   (R8), K7, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z12, Z16
+	VFMADD231PS Z26, Z11, Z23
+	VMOVUPS.Z   (R8), K6, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z12, Z17
+	VMOVUPS.Z   (R8), K5, Z24
+	VFMADD231PS Z24, Z12, Z18
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
+// func slideAVX512s5d2m14(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideAVX512s5d2m14(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	CMPQ      80(DI), $0x00
+	JEQ       zero
+	MOVQ      72(DI), R13
+	VMOVUPS.Z (R13)(SI*1), K1, Z0
+	VMOVAPS   Z0, Z1
+	VMOVAPS   Z0, Z2
+	VMOVAPS   Z0, Z3
+	VMOVAPS   Z0, Z4
+	VMOVAPS   Z0, Z5
+	VMOVAPS   Z0, Z6
+	VMOVAPS   Z0, Z7
+	VMOVAPS   Z0, Z8
+	VMOVAPS   Z0, Z9
+	VMOVAPS   Z0, Z10
+	VMOVAPS   Z0, Z11
+	VMOVAPS   Z0, Z12
+	VMOVAPS   Z0, Z13
+	JMP       begin
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+
+begin:
+	MOVQ  144(DI), R11
+	SHLQ  $0x02, R11
+	MOVQ  176(DI), R12
+	SHLQ  $0x02, R12
+	MOVQ  120(DI), AX
+	MOVQ  128(DI), CX
+	MOVQ  (DI), BX
+	ADDQ  SI, BX
+	MOVQ  24(DI), R13
+	ADDQ  SI, R13
+	TESTQ CX, CX
+	JZ    summed
+	KMOVW 16(AX), K2
+	KANDW K1, K2, K2
+	KMOVW 18(AX), K3
+	KANDW K1, K3, K3
+	KMOVW 20(AX), K4
+	KANDW K1, K4, K4
+	KMOVW 22(AX), K5
+	KANDW K1, K5, K5
+	KMOVW 24(AX), K6
+	KANDW K1, K6, K6
+	KMOVW 26(AX), K7
+	KANDW K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	VMOVUPS.Z   (R9), K1, Z14
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z0
+	VMOVUPS.Z   (R8), K3, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z0
+	VMOVUPS.Z   (R8), K4, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z1
+	VFMADD231PS Z22, Z16, Z0
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z2
+	VFMADD231PS Z20, Z16, Z1
+	VFMADD231PS Z20, Z18, Z0
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z2
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z3
+	VFMADD231PS Z22, Z16, Z2
+	VFMADD231PS Z22, Z18, Z1
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z3
+	VFMADD231PS Z23, Z17, Z2
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z4
+	VFMADD231PS Z20, Z16, Z3
+	VFMADD231PS Z20, Z18, Z2
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z4
+	VFMADD231PS Z21, Z17, Z3
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z5
+	VFMADD231PS Z22, Z16, Z4
+	VFMADD231PS Z22, Z18, Z3
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z6
+	VFMADD231PS Z20, Z16, Z5
+	VFMADD231PS Z20, Z18, Z4
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z6
+	VFMADD231PS Z21, Z17, Z5
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z7
+	VFMADD231PS Z22, Z16, Z6
+	VFMADD231PS Z22, Z18, Z5
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z7
+	VFMADD231PS Z23, Z17, Z6
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z8
+	VFMADD231PS Z20, Z16, Z7
+	VFMADD231PS Z20, Z18, Z6
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z8
+	VFMADD231PS Z21, Z17, Z7
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z9
+	VFMADD231PS Z22, Z16, Z8
+	VFMADD231PS Z22, Z18, Z7
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z9
+	VFMADD231PS Z23, Z17, Z8
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z10
+	VFMADD231PS Z20, Z16, Z9
+	VFMADD231PS Z20, Z18, Z8
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z10
+	VFMADD231PS Z21, Z17, Z9
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z11
+	VFMADD231PS Z22, Z16, Z10
+	VFMADD231PS Z22, Z18, Z9
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z11
+	VFMADD231PS Z23, Z17, Z10
+	VMOVUPS.Z   (R8), K1, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z14, Z12
+	VFMADD231PS Z20, Z16, Z11
+	VFMADD231PS Z20, Z18, Z10
+	VMOVUPS.Z   (R8), K1, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z15, Z12
+	VFMADD231PS Z21, Z17, Z11
+	VMOVUPS.Z   (R8), K1, Z22
+	ADDQ        R11, R8
+	VFMADD231PS Z22, Z14, Z13
+	VFMADD231PS Z22, Z16, Z12
+	VFMADD231PS Z22, Z18, Z11
+	VMOVUPS.Z   (R8), K1, Z23
+	ADDQ        R11, R8
+	VFMADD231PS Z23, Z15, Z13
+	VFMADD231PS Z23, Z17, Z12
+	VMOVUPS.Z   (R8), K7, Z20
+	ADDQ        R11, R8
+	VFMADD231PS Z20, Z16, Z13
+	VFMADD231PS Z20, Z18, Z12
+	VMOVUPS.Z   (R8), K6, Z21
+	ADDQ        R11, R8
+	VFMADD231PS Z21, Z17, Z13
+	VMOVUPS.Z   (R8), K5, Z22
+	VFMADD231PS Z22, Z18, Z13
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	MOVQ   152(DI), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R12
+	CMPQ   104(DI), $0x00
+	JEQ    whole
+	MOVQ   96(DI), R8
+	ADDQ   SI, R8
+	LEAQ   (R8)(R11*4), R9
+	ADDQ   R11, R9
+	LEAQ   (R9)(R11*4), R10
+	ADDQ   R11, R10
+	VADDPS (R8), Z0, K1, Z0
+	VADDPS (R8)(R11*1), Z1, K1, Z1
+	VADDPS (R8)(R11*2), Z2, K1, Z2
+	VADDPS (R8)(R12*1), Z3, K1, Z3
+	VADDPS (R8)(R11*4), Z4, K1, Z4
+	VADDPS (R9), Z5, K1, Z5
+	VADDPS (R9)(R11*1), Z6, K1, Z6
+	VADDPS (R9)(R11*2), Z7, K1, Z7
+	VADDPS (R9)(R12*1), Z8, K1, Z8
+	VADDPS (R9)(R11*4), Z9, K1, Z9
+	VADDPS (R10), Z10, K1, Z10
+	VADDPS (R10)(R11*1), Z11, K1, Z11
+	VADDPS (R10)(R11*2), Z12, K1, Z12
+	VADDPS (R10)(R12*1), Z13, K1, Z13
+
+whole:
+	CMPB 168(DI), $0x00
+	JEQ  store
+
+	// The bound comes first: of two operands one of which is NaN, the second is the result.
+	VBROADCASTSS 160(DI), Z20
+	VBROADCASTSS 164(DI), Z21
+	VMAXPS       Z0, Z20, Z0
+	VMINPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMINPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMINPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMINPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMINPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMINPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMINPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMINPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMINPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMINPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMINPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMINPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMINPS       Z12, Z21, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMINPS       Z13, Z21, Z13
+
+store:
+	MOVQ    48(DI), R8
+	ADDQ    SI, R8
+	LEAQ    (R8)(R11*4), R9
+	ADDQ    R11, R9
+	LEAQ    (R9)(R11*4), R10
+	ADDQ    R11, R10
+	VMOVUPS Z0, K1, (R8)
+	VMOVUPS Z1, K1, (R8)(R11*1)
+	VMOVUPS Z2, K1, (R8)(R11*2)
+	VMOVUPS Z3, K1, (R8)(R12*1)
+	VMOVUPS Z4, K1, (R8)(R11*4)
+	VMOVUPS Z5, K1, (R9)
+	VMOVUPS Z6, K1, (R9)(R11*1)
+	VMOVUPS Z7, K1, (R9)(R11*2)
+	VMOVUPS Z8, K1, (R9)(R12*1)
+	VMOVUPS Z9, K1, (R9)(R11*4)
+	VMOVUPS Z10, K1, (R10)
+	VMOVUPS Z11, K1, (R10)(R11*1)
+	VMOVUPS Z12, K1, (R10)(R11*2)
+	VMOVUPS Z13, K1, (R10)(R12*1)
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DX
+	JG      vector
+	VZEROUPPER
+	RET
+
+// func slideGradAVX512s5d2m14(t *byte, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·slideGradAVX512s5d2m14(SB), NOSPLIT, $0-16
+	MOVQ t+0(FP), DI
+	MOVQ n+8(FP), DX
+	XORQ SI, SI
+
+vector:
+	MOVQ  $+65535, CX
+	CMPQ  DX, $0x10
+	JGE   full
+	BZHIL DX, CX, CX
+
+full:
+	KMOVW     CX, K1
+	MOVQ      104(DI), R11
+	SHLQ      $0x02, R11
+	LEAQ      (R11)(R11*2), R12
+	MOVQ      48(DI), R8
+	ADDQ      SI, R8
+	LEAQ      (R8)(R11*4), R9
+	ADDQ      R11, R9
+	LEAQ      (R9)(R11*4), R10
+	ADDQ      R11, R10
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(R11*1), K1, Z1
+	VMOVUPS.Z (R8)(R11*2), K1, Z2
+	VMOVUPS.Z (R8)(R12*1), K1, Z3
+	VMOVUPS.Z (R8)(R11*4), K1, Z4
+	VMOVUPS.Z (R9), K1, Z5
+	VMOVUPS.Z (R9)(R11*1), K1, Z6
+	VMOVUPS.Z (R9)(R11*2), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS.Z (R9)(R11*4), K1, Z9
+	VMOVUPS.Z (R10), K1, Z10
+	VMOVUPS.Z (R10)(R11*1), K1, Z11
+	VMOVUPS.Z (R10)(R11*2), K1, Z12
+	VMOVUPS.Z (R10)(R12*1), K1, Z13
+	MOVQ      96(DI), R11
+	SHLQ      $0x02, R11
+	MOVQ      112(DI), R12
+	SHLQ      $0x02, R12
+	MOVQ      72(DI), AX
+	MOVQ      80(DI), CX
+	MOVQ      (DI), BX
+	ADDQ      SI, BX
+	MOVQ      24(DI), R13
+	ADDQ      SI, R13
+	TESTQ     CX, CX
+	JZ        summed
+	KMOVW     16(AX), K2
+	KANDW     K1, K2, K2
+	KMOVW     18(AX), K3
+	KANDW     K1, K3, K3
+	KMOVW     20(AX), K4
+	KANDW     K1, K4, K4
+	KMOVW     22(AX), K5
+	KANDW     K1, K5, K5
+	KMOVW     24(AX), K6
+	KANDW     K1, K6, K6
+	KMOVW     26(AX), K7
+	KANDW     K1, K7, K7
+
+row:
+	MOVQ        8(AX), R14
+	LEAQ        (R13)(R14*4), R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R9), K1, Z14
+	VPXORD      Z19, Z19, Z19
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z15
+	VPXORD      Z20, Z20, Z20
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z16
+	VPXORD      Z21, Z21, Z21
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z17
+	VPXORD      Z22, Z22, Z22
+	ADDQ        R12, R9
+	VMOVUPS.Z   (R9), K1, Z18
+	VPXORD      Z23, Z23, Z23
+	MOVQ        (AX), R14
+	LEAQ        (BX)(R14*4), R8
+	VMOVUPS.Z   (R8), K2, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z0, Z14
+	VMOVUPS.Z   (R8), K3, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z0, Z15
+	VMOVUPS.Z   (R8), K4, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z1, Z19
+	VFMADD231PS Z26, Z0, Z16
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z1, Z20
+	VFMADD231PS Z27, Z0, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z2, Z14
+	VFMADD231PS Z24, Z1, Z21
+	VFMADD231PS Z24, Z0, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z2, Z15
+	VFMADD231PS Z25, Z1, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z3, Z19
+	VFMADD231PS Z26, Z2, Z16
+	VFMADD231PS Z26, Z1, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z3, Z20
+	VFMADD231PS Z27, Z2, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z4, Z14
+	VFMADD231PS Z24, Z3, Z21
+	VFMADD231PS Z24, Z2, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z4, Z15
+	VFMADD231PS Z25, Z3, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z5, Z19
+	VFMADD231PS Z26, Z4, Z16
+	VFMADD231PS Z26, Z3, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z5, Z20
+	VFMADD231PS Z27, Z4, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z6, Z14
+	VFMADD231PS Z24, Z5, Z21
+	VFMADD231PS Z24, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z6, Z15
+	VFMADD231PS Z25, Z5, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z7, Z19
+	VFMADD231PS Z26, Z6, Z16
+	VFMADD231PS Z26, Z5, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z7, Z20
+	VFMADD231PS Z27, Z6, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z8, Z14
+	VFMADD231PS Z24, Z7, Z21
+	VFMADD231PS Z24, Z6, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z8, Z15
+	VFMADD231PS Z25, Z7, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z9, Z19
+	VFMADD231PS Z26, Z8, Z16
+	VFMADD231PS Z26, Z7, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z9, Z20
+	VFMADD231PS Z27, Z8, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z10, Z14
+	VFMADD231PS Z24, Z9, Z21
+	VFMADD231PS Z24, Z8, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z10, Z15
+	VFMADD231PS Z25, Z9, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z11, Z19
+	VFMADD231PS Z26, Z10, Z16
+	VFMADD231PS Z26, Z9, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z11, Z20
+	VFMADD231PS Z27, Z10, Z17
+	VMOVUPS.Z   (R8), K1, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z12, Z14
+	VFMADD231PS Z24, Z11, Z21
+	VFMADD231PS Z24, Z10, Z18
+	VMOVUPS.Z   (R8), K1, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z12, Z15
+	VFMADD231PS Z25, Z11, Z22
+	VMOVUPS.Z   (R8), K1, Z26
+	ADDQ        R11, R8
+	VFMADD231PS Z26, Z13, Z19
+	VFMADD231PS Z26, Z12, Z16
+	VFMADD231PS Z26, Z11, Z23
+	VMOVUPS.Z   (R8), K1, Z27
+	ADDQ        R11, R8
+	VFMADD231PS Z27, Z13, Z20
+	VFMADD231PS Z27, Z12, Z17
+	VMOVUPS.Z   (R8), K7, Z24
+	ADDQ        R11, R8
+	VFMADD231PS Z24, Z13, Z21
+	VFMADD231PS Z24, Z12, Z18
+	VMOVUPS.Z   (R8), K6, Z25
+	ADDQ        R11, R8
+	VFMADD231PS Z25, Z13, Z22
+	VMOVUPS.Z   (R8), K5, Z26
+	VFMADD231PS Z26, Z13, Z23
+	VADDPS      Z19, Z14, Z14
+	VMOVUPS     Z14, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z20, Z15, Z15
+	VMOVUPS     Z15, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z21, Z16, Z16
+	VMOVUPS     Z16, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z22, Z17, Z17
+	VMOVUPS     Z17, K1, (R10)
+	ADDQ        R12, R10
+	VADDPS      Z23, Z18, Z18
+	VMOVUPS     Z18, K1, (R10)
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         row
+
+summed:
+	ADDQ $0x40, SI
+	SUBQ $0x10, DX
+	JG   vector
+	VZEROUPPER
+	RET
+
 DATA depthwiseTail<>+0(SB)/4, $0xffffffff
 DATA depthwiseTail<>+4(SB)/4, $0xffffffff
 DATA depthwiseTail<>+8(SB)/4, $0xffffffff

@@ -12,6 +12,7 @@ type dwGradTile struct {
 	x, w, dy []float32
 	taps     []dwTap
 	xs, ys   int
+	ws       int // of sliding kernels
 }
 
 // depthwiseGradKernel computes a dwGradTile; 1 <= m <= maxRows.
@@ -47,14 +48,14 @@ func (w *window) gradDepthwise(x, dy []float32, acc bool, dw []float32) {
 		sum := (*buf)[q*size : (q+1)*size]
 		clear(sum)
 		walk := newDwWalk(w)
-		t := dwGradTile{xs: w.sw * w.c, ys: w.c}
+		t := dwGradTile{xs: walk.xs, ys: w.c, ws: w.c}
 		g0, g1 := part(q, all, parts)
 		for c0 := 0; c0 < w.c; c0 += block {
 			t.w = sum[c0:]
 			for g := g0; g < g1; g++ {
 				walk.row(g/w.oh, g%w.oh, func(s segment, taps []dwTap, from int) {
 					t.x, t.dy, t.taps = x[from+c0:], dy[(g*w.ow+s.x0)*w.c+c0:], taps
-					cpu.depthwiseGrad(&t, s.x1-s.x0, min(block, w.c-c0))
+					walk.grad(&t, s.x1-s.x0, min(block, w.c-c0))
 				})
 			}
 		}

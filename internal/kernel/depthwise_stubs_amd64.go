@@ -144,6 +144,566 @@ func depthwiseGradAVX512m13(t *byte, n int)
 //go:noescape
 func depthwiseGradAVX512m14(t *byte, n int)
 
+// slideAVX512s3d1m1 computes 1 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m1(t *byte, n int)
+
+// slideGradAVX512s3d1m1 adds 1 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m1(t *byte, n int)
+
+// slideAVX512s3d1m2 computes 2 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m2(t *byte, n int)
+
+// slideGradAVX512s3d1m2 adds 2 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m2(t *byte, n int)
+
+// slideAVX512s3d1m3 computes 3 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m3(t *byte, n int)
+
+// slideGradAVX512s3d1m3 adds 3 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m3(t *byte, n int)
+
+// slideAVX512s3d1m4 computes 4 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m4(t *byte, n int)
+
+// slideGradAVX512s3d1m4 adds 4 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m4(t *byte, n int)
+
+// slideAVX512s3d1m5 computes 5 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m5(t *byte, n int)
+
+// slideGradAVX512s3d1m5 adds 5 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m5(t *byte, n int)
+
+// slideAVX512s3d1m6 computes 6 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m6(t *byte, n int)
+
+// slideGradAVX512s3d1m6 adds 6 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m6(t *byte, n int)
+
+// slideAVX512s3d1m7 computes 7 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m7(t *byte, n int)
+
+// slideGradAVX512s3d1m7 adds 7 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m7(t *byte, n int)
+
+// slideAVX512s3d1m8 computes 8 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m8(t *byte, n int)
+
+// slideGradAVX512s3d1m8 adds 8 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m8(t *byte, n int)
+
+// slideAVX512s3d1m9 computes 9 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m9(t *byte, n int)
+
+// slideGradAVX512s3d1m9 adds 9 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m9(t *byte, n int)
+
+// slideAVX512s3d1m10 computes 10 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m10(t *byte, n int)
+
+// slideGradAVX512s3d1m10 adds 10 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m10(t *byte, n int)
+
+// slideAVX512s3d1m11 computes 11 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m11(t *byte, n int)
+
+// slideGradAVX512s3d1m11 adds 11 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m11(t *byte, n int)
+
+// slideAVX512s3d1m12 computes 12 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m12(t *byte, n int)
+
+// slideGradAVX512s3d1m12 adds 12 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m12(t *byte, n int)
+
+// slideAVX512s3d1m13 computes 13 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m13(t *byte, n int)
+
+// slideGradAVX512s3d1m13 adds 13 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m13(t *byte, n int)
+
+// slideAVX512s3d1m14 computes 14 pixels of n channels of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s3d1m14(t *byte, n int)
+
+// slideGradAVX512s3d1m14 adds 14 pixels of n channels to the weight gradient of windows 3 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s3d1m14(t *byte, n int)
+
+// slideAVX512s3d2m1 computes 1 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m1(t *byte, n int)
+
+// slideGradAVX512s3d2m1 adds 1 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m1(t *byte, n int)
+
+// slideAVX512s3d2m2 computes 2 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m2(t *byte, n int)
+
+// slideGradAVX512s3d2m2 adds 2 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m2(t *byte, n int)
+
+// slideAVX512s3d2m3 computes 3 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m3(t *byte, n int)
+
+// slideGradAVX512s3d2m3 adds 3 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m3(t *byte, n int)
+
+// slideAVX512s3d2m4 computes 4 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m4(t *byte, n int)
+
+// slideGradAVX512s3d2m4 adds 4 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m4(t *byte, n int)
+
+// slideAVX512s3d2m5 computes 5 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m5(t *byte, n int)
+
+// slideGradAVX512s3d2m5 adds 5 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m5(t *byte, n int)
+
+// slideAVX512s3d2m6 computes 6 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m6(t *byte, n int)
+
+// slideGradAVX512s3d2m6 adds 6 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m6(t *byte, n int)
+
+// slideAVX512s3d2m7 computes 7 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m7(t *byte, n int)
+
+// slideGradAVX512s3d2m7 adds 7 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m7(t *byte, n int)
+
+// slideAVX512s3d2m8 computes 8 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m8(t *byte, n int)
+
+// slideGradAVX512s3d2m8 adds 8 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m8(t *byte, n int)
+
+// slideAVX512s3d2m9 computes 9 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m9(t *byte, n int)
+
+// slideGradAVX512s3d2m9 adds 9 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m9(t *byte, n int)
+
+// slideAVX512s3d2m10 computes 10 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m10(t *byte, n int)
+
+// slideGradAVX512s3d2m10 adds 10 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m10(t *byte, n int)
+
+// slideAVX512s3d2m11 computes 11 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m11(t *byte, n int)
+
+// slideGradAVX512s3d2m11 adds 11 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m11(t *byte, n int)
+
+// slideAVX512s3d2m12 computes 12 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m12(t *byte, n int)
+
+// slideGradAVX512s3d2m12 adds 12 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m12(t *byte, n int)
+
+// slideAVX512s3d2m13 computes 13 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m13(t *byte, n int)
+
+// slideGradAVX512s3d2m13 adds 13 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m13(t *byte, n int)
+
+// slideAVX512s3d2m14 computes 14 pixels of n channels of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s3d2m14(t *byte, n int)
+
+// slideGradAVX512s3d2m14 adds 14 pixels of n channels to the weight gradient of windows 3 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s3d2m14(t *byte, n int)
+
+// slideAVX512s5d1m1 computes 1 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m1(t *byte, n int)
+
+// slideGradAVX512s5d1m1 adds 1 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m1(t *byte, n int)
+
+// slideAVX512s5d1m2 computes 2 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m2(t *byte, n int)
+
+// slideGradAVX512s5d1m2 adds 2 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m2(t *byte, n int)
+
+// slideAVX512s5d1m3 computes 3 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m3(t *byte, n int)
+
+// slideGradAVX512s5d1m3 adds 3 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m3(t *byte, n int)
+
+// slideAVX512s5d1m4 computes 4 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m4(t *byte, n int)
+
+// slideGradAVX512s5d1m4 adds 4 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m4(t *byte, n int)
+
+// slideAVX512s5d1m5 computes 5 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m5(t *byte, n int)
+
+// slideGradAVX512s5d1m5 adds 5 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m5(t *byte, n int)
+
+// slideAVX512s5d1m6 computes 6 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m6(t *byte, n int)
+
+// slideGradAVX512s5d1m6 adds 6 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m6(t *byte, n int)
+
+// slideAVX512s5d1m7 computes 7 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m7(t *byte, n int)
+
+// slideGradAVX512s5d1m7 adds 7 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m7(t *byte, n int)
+
+// slideAVX512s5d1m8 computes 8 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m8(t *byte, n int)
+
+// slideGradAVX512s5d1m8 adds 8 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m8(t *byte, n int)
+
+// slideAVX512s5d1m9 computes 9 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m9(t *byte, n int)
+
+// slideGradAVX512s5d1m9 adds 9 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m9(t *byte, n int)
+
+// slideAVX512s5d1m10 computes 10 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m10(t *byte, n int)
+
+// slideGradAVX512s5d1m10 adds 10 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m10(t *byte, n int)
+
+// slideAVX512s5d1m11 computes 11 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m11(t *byte, n int)
+
+// slideGradAVX512s5d1m11 adds 11 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m11(t *byte, n int)
+
+// slideAVX512s5d1m12 computes 12 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m12(t *byte, n int)
+
+// slideGradAVX512s5d1m12 adds 12 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m12(t *byte, n int)
+
+// slideAVX512s5d1m13 computes 13 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m13(t *byte, n int)
+
+// slideGradAVX512s5d1m13 adds 13 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m13(t *byte, n int)
+
+// slideAVX512s5d1m14 computes 14 pixels of n channels of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideAVX512s5d1m14(t *byte, n int)
+
+// slideGradAVX512s5d1m14 adds 14 pixels of n channels to the weight gradient of windows 5 wide with stride 1.
+//
+//go:noescape
+func slideGradAVX512s5d1m14(t *byte, n int)
+
+// slideAVX512s5d2m1 computes 1 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m1(t *byte, n int)
+
+// slideGradAVX512s5d2m1 adds 1 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m1(t *byte, n int)
+
+// slideAVX512s5d2m2 computes 2 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m2(t *byte, n int)
+
+// slideGradAVX512s5d2m2 adds 2 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m2(t *byte, n int)
+
+// slideAVX512s5d2m3 computes 3 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m3(t *byte, n int)
+
+// slideGradAVX512s5d2m3 adds 3 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m3(t *byte, n int)
+
+// slideAVX512s5d2m4 computes 4 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m4(t *byte, n int)
+
+// slideGradAVX512s5d2m4 adds 4 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m4(t *byte, n int)
+
+// slideAVX512s5d2m5 computes 5 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m5(t *byte, n int)
+
+// slideGradAVX512s5d2m5 adds 5 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m5(t *byte, n int)
+
+// slideAVX512s5d2m6 computes 6 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m6(t *byte, n int)
+
+// slideGradAVX512s5d2m6 adds 6 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m6(t *byte, n int)
+
+// slideAVX512s5d2m7 computes 7 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m7(t *byte, n int)
+
+// slideGradAVX512s5d2m7 adds 7 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m7(t *byte, n int)
+
+// slideAVX512s5d2m8 computes 8 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m8(t *byte, n int)
+
+// slideGradAVX512s5d2m8 adds 8 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m8(t *byte, n int)
+
+// slideAVX512s5d2m9 computes 9 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m9(t *byte, n int)
+
+// slideGradAVX512s5d2m9 adds 9 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m9(t *byte, n int)
+
+// slideAVX512s5d2m10 computes 10 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m10(t *byte, n int)
+
+// slideGradAVX512s5d2m10 adds 10 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m10(t *byte, n int)
+
+// slideAVX512s5d2m11 computes 11 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m11(t *byte, n int)
+
+// slideGradAVX512s5d2m11 adds 11 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m11(t *byte, n int)
+
+// slideAVX512s5d2m12 computes 12 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m12(t *byte, n int)
+
+// slideGradAVX512s5d2m12 adds 12 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m12(t *byte, n int)
+
+// slideAVX512s5d2m13 computes 13 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m13(t *byte, n int)
+
+// slideGradAVX512s5d2m13 adds 13 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m13(t *byte, n int)
+
+// slideAVX512s5d2m14 computes 14 pixels of n channels of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideAVX512s5d2m14(t *byte, n int)
+
+// slideGradAVX512s5d2m14 adds 14 pixels of n channels to the weight gradient of windows 5 wide with stride 2.
+//
+//go:noescape
+func slideGradAVX512s5d2m14(t *byte, n int)
+
 // depthwiseAVX2m1 computes 1 pixels of n channels.
 //
 //go:noescape

@@ -214,6 +214,64 @@ func testDepthwiseGrad(t *testing.T, m, n int) {
 	near(t, what, w.body, want, 2)
 }
 
+func TestSlidingKernels(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for form, k := range cpu.sliding {
+			for m := 1; m <= maxRows; m++ {
+				for _, n := range []int{5, 16, 39} {
+					testSliding(t, form[0], form[1], k, m, n)
+				}
+			}
+		}
+	})
+}
+
+func testSliding(t *testing.T, cols, stride int, k slidingKernels, m, n int) {
+	count := (m-1)*stride + cols
+	xs, ys, ws := n+1, n+2, n+3
+	// The first input is masked, and so lies before the buffer.
+	taps := []dwTap{{x: 7 - xs, w: 1}, {x: -xs, w: cols * ws}}
+	for i := range taps {
+		for e := range taps[i].edge {
+			taps[i].edge[e] = 0xffff
+		}
+		taps[i].edge[0] = 0
+		if e := edgeOf(count-2, count); m%2 == 0 && count > 3 {
+			taps[i].edge[e] = 0
+		}
+	}
+	in := newGuarded(random(1, 7+(count-2)*xs+n))
+	w := newGuarded(random(2, (2*cols-1)*ws+n))
+	y := newGuarded(random(3, (m-1)*ys+n))
+	bias := newGuarded(random(4, n))
+	wantY, wantW := widen(y.body), widen(w.body)
+	for p := range m {
+		for c := range n {
+			s := float64(bias.body[c])
+			for _, tap := range taps {
+				for q := range cols {
+					i := p*stride + q
+					if !tap.sees(i, count) {
+						continue
+					}
+					x := float64(in.body[tap.x+i*xs+c])
+					s += x * float64(w.body[tap.w+q*ws+c])
+					wantW[tap.w+q*ws+c] += x * float64(y.body[p*ys+c])
+				}
+			}
+			wantY[p*ys+c] = min(max(s, -0.5), 1)
+		}
+	}
+	what := fmt.Sprintf("sliding %d, stride %d, %d by %d", cols, stride, m, n)
+	sum := newGuarded(w.body)
+	k.grad(&dwGradTile{x: in.body, w: sum.body, dy: y.body, taps: taps, xs: xs, ys: ys, ws: ws}, m, n)
+	sum.intact(t, what)
+	near(t, what+" gradient", sum.body, wantW, 4)
+	k.forward(&dwTile{x: in.body, w: w.body, y: y.body, bias: bias.body, taps: taps, xs: xs, ys: ys, ws: ws, clip: true, lo: -0.5, hi: 1}, m, n)
+	y.intact(t, what)
+	near(t, what, y.body, wantY, 4)
+}
+
 func TestTransposeKernels(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		for rows := 0; rows <= 16; rows++ {

@@ -45,6 +45,8 @@ func TestTileLayout(t *testing.T) {
 		{"dw lo", unsafe.Offsetof(d.lo), 160},
 		{"dw hi", unsafe.Offsetof(d.hi), 164},
 		{"dw clip", unsafe.Offsetof(d.clip), 168},
+		{"dw ws", unsafe.Offsetof(d.ws), 176},
+		{"grad ws", unsafe.Offsetof(g.ws), 112},
 		{"tap x", unsafe.Offsetof(q.x), 0},
 		{"tap w", unsafe.Offsetof(q.w), 8},
 		{"tap edge", unsafe.Offsetof(q.edge), 16},

@@ -61,6 +61,14 @@ func main() {
 	for m := 1; m <= 14; m++ {
 		gradient(m)
 	}
+	for _, s := range []int{3, 5} {
+		for stride := 1; stride <= 2; stride++ {
+			for m := 1; m <= 14; m++ {
+				slide(m, s, stride)
+				slideGradient(m, s, stride)
+			}
+		}
+	}
 	tail := rows.NewTail("depthwiseTail")
 	for m := 1; m <= 14; m++ {
 		forward2(m, tail)
@@ -160,48 +168,59 @@ func forward(m int) {
 	Doc(fmt.Sprintf("%s computes %d pixels of n channels.", name, m))
 	p := pixels(m)
 	channels(func() {
-		CMPQ(field(fieldBias+8), Imm(0))
-		JEQ(LabelRef("zero"))
-		MOVQ(field(fieldBias), wp)
-		VMOVUPS_Z(Mem{Base: wp, Index: at, Scale: 1}, mask, zmm[0])
-		for i := 1; i < m; i++ {
-			VMOVAPS(zmm[0], zmm[i])
-		}
-		JMP(LabelRef("begin"))
-		Label("zero")
-		for i := range m {
-			VPXORD(zmm[i], zmm[i], zmm[i])
-		}
-		Label("begin")
+		startSums(m)
 		eachTap(p, m, fieldTaps, fieldXs, func(w Mem) {
 			VMOVUPS_Z(w, mask, zmm[16])
 			for i := range m {
 				VFMADD231PS(p.At(i), zmm[16], pixelMask(i, m), zmm[i])
 			}
 		})
-		p.SetStep(field(fieldYs))
-		CMPQ(field(fieldRes+8), Imm(0))
-		JEQ(LabelRef("whole"))
-		base(fieldRes, p)
-		for i := range m {
-			VADDPS(p.At(i), zmm[i], mask, zmm[i])
-		}
-		Label("whole")
-		CMPB(field(fieldClip), Imm(0))
-		JEQ(LabelRef("store"))
-		Comment("The bound comes first: of two operands one of which is NaN, the second is the result.")
-		VBROADCASTSS(field(fieldLo), zmm[16])
-		VBROADCASTSS(field(fieldHi), zmm[17])
-		for i := range m {
-			VMAXPS(zmm[i], zmm[16], zmm[i])
-			VMINPS(zmm[i], zmm[17], zmm[i])
-		}
-		Label("store")
-		base(fieldY, p)
-		for i := range m {
-			VMOVUPS(zmm[i], mask, p.At(i))
-		}
+		storeSums(m, zmm[16], zmm[17])
 	})
+}
+
+// startSums emits the bias, or zero, into m sums.
+func startSums(m int) {
+	CMPQ(field(fieldBias+8), Imm(0))
+	JEQ(LabelRef("zero"))
+	MOVQ(field(fieldBias), wp)
+	VMOVUPS_Z(Mem{Base: wp, Index: at, Scale: 1}, mask, zmm[0])
+	for i := 1; i < m; i++ {
+		VMOVAPS(zmm[0], zmm[i])
+	}
+	JMP(LabelRef("begin"))
+	Label("zero")
+	for i := range m {
+		VPXORD(zmm[i], zmm[i], zmm[i])
+	}
+	Label("begin")
+}
+
+// storeSums emits the epilogue of m sums; lo and hi are free registers.
+func storeSums(m int, lo, hi VecPhysical) {
+	p := pixels(m)
+	p.SetStep(field(fieldYs))
+	CMPQ(field(fieldRes+8), Imm(0))
+	JEQ(LabelRef("whole"))
+	base(fieldRes, p)
+	for i := range m {
+		VADDPS(p.At(i), zmm[i], mask, zmm[i])
+	}
+	Label("whole")
+	CMPB(field(fieldClip), Imm(0))
+	JEQ(LabelRef("store"))
+	Comment("The bound comes first: of two operands one of which is NaN, the second is the result.")
+	VBROADCASTSS(field(fieldLo), lo)
+	VBROADCASTSS(field(fieldHi), hi)
+	for i := range m {
+		VMAXPS(zmm[i], lo, zmm[i])
+		VMINPS(zmm[i], hi, zmm[i])
+	}
+	Label("store")
+	base(fieldY, p)
+	for i := range m {
+		VMOVUPS(zmm[i], mask, p.At(i))
+	}
 }
 
 // gradient emits m pixels of the weight gradient. Two sums for a tap halve the
@@ -231,5 +250,6 @@ func gradient(m int) {
 }
 
 var zmm = []VecPhysical{
-	Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15, Z16, Z17,
+	Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15,
+	Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z24, Z25, Z26, Z27, Z28, Z29, Z30, Z31,
 }
