@@ -190,12 +190,16 @@ func recurrenceCost(products int64) func(n *ir.Node) ir.Cost {
 // gateAct is an activation of a gate; its derivative is a function of its value.
 type gateAct struct {
 	f, df func(v float64) float64
+	fast  func(y, x []float32) // f in float32, where there is a kernel
 }
 
 // gateActs reads the activations, by default those given.
 func gateActs(a ir.Attrs, names []string) ([]gateAct, error) {
 	if given, ok := a["activations"].([]string); ok && len(given) > 0 {
-		names = given[:min(len(given), len(names))]
+		if len(given) < len(names) {
+			return nil, errorf("activations %v are less than %d", given, len(names))
+		}
+		names = given[:len(names)]
 	}
 	alphas, betas := a.Floats("activation_alpha"), a.Floats("activation_beta")
 	next := func(list *[]float32, def float64) float64 {
@@ -211,31 +215,31 @@ func gateActs(a ir.Attrs, names []string) ([]gateAct, error) {
 		var g gateAct
 		switch name {
 		case "Sigmoid":
-			g = gateAct{sigmoid64, func(y float64) float64 { return y * (1 - y) }}
+			g = gateAct{sigmoid64, func(y float64) float64 { return y * (1 - y) }, kernel.Sigmoid}
 		case "Tanh":
-			g = gateAct{math.Tanh, func(y float64) float64 { return 1 - y*y }}
+			g = gateAct{math.Tanh, func(y float64) float64 { return 1 - y*y }, kernel.Tanh}
 		case "Relu":
-			g = gateAct{func(x float64) float64 { return max(x, 0) }, func(y float64) float64 { return step(y > 0, 1) }}
+			g = gateAct{func(x float64) float64 { return max(x, 0) }, func(y float64) float64 { return step(y > 0, 1) }, nil}
 		case "Softsign":
 			g = gateAct{func(x float64) float64 { return x / (1 + math.Abs(x)) },
-				func(y float64) float64 { d := 1 - math.Abs(y); return d * d }}
+				func(y float64) float64 { d := 1 - math.Abs(y); return d * d }, nil}
 		case "Softplus":
-			g = gateAct{softplus64, func(y float64) float64 { return -math.Expm1(-y) }}
+			g = gateAct{softplus64, func(y float64) float64 { return -math.Expm1(-y) }, nil}
 		case "LeakyRelu":
 			k := next(&alphas, 0.01)
-			g = gateAct{func(x float64) float64 { return max(x, 0) + k*min(x, 0) }, func(y float64) float64 { return step(y > 0, 1) + step(y <= 0, k) }}
+			g = gateAct{func(x float64) float64 { return max(x, 0) + k*min(x, 0) }, func(y float64) float64 { return step(y > 0, 1) + step(y <= 0, k) }, nil}
 		case "Elu":
 			k := next(&alphas, 1)
-			g = gateAct{func(x float64) float64 { return elu64(x, k, 1) }, func(y float64) float64 { return step(y > 0, 1) + step(y <= 0, y+k) }}
+			g = gateAct{func(x float64) float64 { return elu64(x, k, 1) }, func(y float64) float64 { return step(y > 0, 1) + step(y <= 0, y+k) }, nil}
 		case "HardSigmoid":
 			k, m := next(&alphas, 0.2), next(&betas, 0.5)
-			g = gateAct{func(x float64) float64 { return min(max(k*x+m, 0), 1) }, func(y float64) float64 { return step(y > 0 && y < 1, k) }}
+			g = gateAct{func(x float64) float64 { return min(max(k*x+m, 0), 1) }, func(y float64) float64 { return step(y > 0 && y < 1, k) }, nil}
 		case "Affine":
 			k, m := next(&alphas, 1), next(&betas, 0)
-			g = gateAct{func(x float64) float64 { return k*x + m }, func(float64) float64 { return k }}
+			g = gateAct{func(x float64) float64 { return k*x + m }, func(float64) float64 { return k }, nil}
 		case "ScaledTanh":
 			k, m := next(&alphas, 1), next(&betas, 1)
-			g = gateAct{func(x float64) float64 { return k * math.Tanh(m*x) }, func(y float64) float64 { return m * (k - y*y/k) }}
+			g = gateAct{func(x float64) float64 { return k * math.Tanh(m*x) }, func(y float64) float64 { return m * (k - y*y/k) }, nil}
 		default:
 			return nil, errorf("activation %q is not supported", name)
 		}
@@ -286,6 +290,10 @@ func dataOf[T float](ts []*tensor.Tensor, i int) []T {
 
 // act applies activation k to x in place.
 func (c recur[T]) act(k int, x []T) {
+	if x, ok := any(x).([]float32); ok && c.clip == 0 && c.acts[k].fast != nil {
+		c.acts[k].fast(x, x)
+		return
+	}
 	for i, v := range x {
 		w := float64(v)
 		if c.clip != 0 {
@@ -357,7 +365,9 @@ func (c recur[T]) forward(in, out []*tensor.Tensor, _ []byte) error {
 	copy(cs, c0)
 	n := c.h
 	width := c.gates * n
-	rh := make([]T, c.b*n)
+	rh, hc := make([]T, c.b*n), make([]T, n)
+	rt := make([]T, len(r)) // [H,G*H]: read at every step, row by row
+	transposeEach(rt, r, 1, width, n)
 	c.order(false, func(t int) {
 		g := gates[t*c.b*width:][:c.b*width]
 		copy(g, xw[t*c.b*width:])
@@ -365,10 +375,10 @@ func (c recur[T]) forward(in, out []*tensor.Tensor, _ []byte) error {
 		if c.cell == "GRU" {
 			direct = 2 * n
 		}
-		c.mul(false, true, c.b, direct, n, h, n, r, n, true, g, width)
+		c.mul(false, false, c.b, direct, n, h, n, rt, width, true, g, width)
 		if c.linear {
 			q := extra[t*c.b*n:][:c.b*n]
-			c.mul(false, true, c.b, n, n, h, n, r[2*n*n:], n, false, q, n)
+			c.mul(false, false, c.b, n, n, h, n, rt[2*n:], width, false, q, n)
 			for i := range q {
 				if rb != nil {
 					q[i] += rb[i%n]
@@ -388,7 +398,7 @@ func (c recur[T]) forward(in, out []*tensor.Tensor, _ []byte) error {
 				}
 			}
 			if !c.linear {
-				c.mul(false, true, c.b, n, n, rh, n, r[2*n*n:], n, true, g[2*n:], width)
+				c.mul(false, false, c.b, n, n, rh, n, rt[2*n:], width, true, g[2*n:], width)
 			}
 		}
 		for b := range c.b {
@@ -428,8 +438,10 @@ func (c recur[T]) forward(in, out []*tensor.Tensor, _ []byte) error {
 					}
 				}
 				c.act(0, row[n:2*n])
+				copy(hc, cb)
+				c.act(2, hc)
 				for i := range n {
-					hb[i] = row[n+i] * T(c.acts[2].f(float64(cb[i])))
+					hb[i] = row[n+i] * hc[i]
 				}
 				copy(extra[(t*c.b+b)*n:], cb)
 			}
