@@ -119,8 +119,8 @@ func printInspection(w io.Writer, in *train.Inspection, depth int) error {
 		}
 		fmt.Fprintf(&b, "epoch       %s the first%s, %s each later one\n", secondsText(p.FirstEpoch), without, secondsText(p.LaterEpoch))
 		fmt.Fprintf(&b, "memory      %s to train, %s a checkpoint\n", bytesText(p.TrainBytes), bytesText(p.Checkpoint))
-		if p.CachePerValue > 0 {
-			fmt.Fprintf(&b, "kept        %s of frozen activations an example, %s in all\n", bytesText(p.CachePerValue), bytesText(p.CachePerValue*int64(p.Examples)))
+		if p.CachePerExample > 0 {
+			fmt.Fprintf(&b, "kept        %s of frozen activations an example, %s in all\n", bytesText(p.CachePerExample), bytesText(p.CachePerExample*int64(p.Examples)))
 		} else {
 			fmt.Fprintf(&b, "kept        nothing: the frozen part is computed in every epoch\n")
 		}
