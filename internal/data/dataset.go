@@ -8,7 +8,11 @@ package data
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -30,6 +34,25 @@ type Options struct {
 	// Trusted says of a file's digest that the content is known to decode (a cache holds what was computed from it), which spares
 	// decoding it for the check. Nil trusts nothing.
 	Trusted func([sha256.Size]byte) bool
+	// Files remembers between runs the files that passed the check, which spares reading them for it. Nil remembers none.
+	Files Files
+	// Pictures keeps resized pictures between runs. Nil keeps none.
+	Pictures Pictures
+}
+
+// Files remembers the digests of files that decoded. What it remembers must come from the same Pipeline.
+type Files interface {
+	// Digest is the digest of the file, if it is known and info says that the file has not changed since.
+	Digest(path string, info fs.FileInfo) (sum [sha256.Size]byte, ok bool)
+	// Learn records the digest of a file that info described before it was read.
+	Learn(path string, info fs.FileInfo, sum [sha256.Size]byte)
+}
+
+// Pictures keeps blocks of bytes by key. What it keeps must come from the same Pipeline.
+type Pictures interface {
+	Read(key [sha256.Size]byte) ([]byte, bool)
+	// Put keeps a block that is given in parts; it may decline.
+	Put(key [sha256.Size]byte, parts ...[]byte) bool
 }
 
 func (o Options) workers() int {
@@ -95,18 +118,24 @@ func (d *Dataset) Digest(i int) ([sha256.Size]byte, error) {
 	if p := d.digests[i].Load(); p != nil {
 		return *p, nil
 	}
-	b, err := readPicture(d.Examples[i].Path)
+	b, _, err := readPicture(d.Examples[i].Path)
 	if err != nil {
 		return [sha256.Size]byte{}, fmt.Errorf("data: %s: %w", d.Examples[i].Path, err)
 	}
-	return d.digest(i, b), nil
+	return d.digest(i, b)
 }
 
-func (d *Dataset) digest(i int, file []byte) [sha256.Size]byte {
+// digest takes the digest of example i's file. It errors when it was taken before and is another one: whatever goes by the
+// former digest would be wrong.
+func (d *Dataset) digest(i int, file []byte) ([sha256.Size]byte, error) {
 	s := sha256.Sum256(file)
-	d.digests[i].Store(&s)
-	return s
+	if !d.digests[i].CompareAndSwap(nil, &s) && *d.digests[i].Load() != s {
+		return s, errChanged
+	}
+	return s, nil
 }
+
+var errChanged = errors.New("the file changed while it was in use: start again")
 
 // Fingerprint names the classes and the examples' contents and labels in order, wherever the files lie: two Datasets with the same one train
 // alike.
@@ -145,12 +174,24 @@ func (d *Dataset) Read(i, epoch int, dst []float32) error {
 	return nil
 }
 
-// picture returns example i decoded and resized, from memory where it is kept.
+// picture returns example i decoded and resized, from memory or from where it is kept between runs, else from its file.
 func (d *Dataset) picture(i int) (raster, error) {
 	if p := d.pictures[i].Load(); p != nil {
 		return *p, nil
 	}
-	file, err := readPicture(d.Examples[i].Path)
+	if r, ok := d.kept(i); ok {
+		d.remember(i, &r)
+		return r, nil
+	}
+	path := d.Examples[i].Path
+	file, info, err := readPicture(path)
+	if err != nil {
+		return raster{}, err
+	}
+	sum, err := d.digest(i, file)
+	if err != nil && d.opt.Files != nil {
+		d.opt.Files.Learn(path, info, sum)
+	}
 	if err != nil {
 		return raster{}, err
 	}
@@ -162,10 +203,54 @@ func (d *Dataset) decode(i int, file []byte) (raster, error) {
 		return decode(file, 3)
 	}
 	r, err := d.opt.Pipeline.canvas(file, !d.whole)
-	if err == nil && d.memory.take(len(r.pix)) && !d.pictures[i].CompareAndSwap(nil, &r) {
-		d.memory.left.Add(int64(len(r.pix)))
+	if err == nil {
+		d.remember(i, &r)
+		d.keep(i, r)
 	}
 	return r, err
+}
+
+// remember keeps a picture in memory within the budget.
+func (d *Dataset) remember(i int, r *raster) {
+	if d.memory.take(len(r.pix)) && !d.pictures[i].CompareAndSwap(nil, r) {
+		d.memory.left.Add(int64(len(r.pix)))
+	}
+}
+
+// pictureKey names example i's picture among those kept between runs.
+func (d *Dataset) pictureKey(i int) (key [sha256.Size]byte, ok bool) {
+	sum := d.digests[i].Load()
+	switch {
+	case d.opt.Pictures == nil || d.opt.Pipeline == nil || sum == nil:
+		return key, false
+	case d.whole: // as resized, before the crop
+		return sha256.Sum256(append([]byte("whole"), sum[:]...)), true
+	}
+	return *sum, true
+}
+
+// keep hands a picture to those kept between runs: width and height, then the samples.
+func (d *Dataset) keep(i int, r raster) {
+	if key, ok := d.pictureKey(i); ok {
+		head := binary.LittleEndian.AppendUint32(nil, uint32(r.w))
+		d.opt.Pictures.Put(key, binary.LittleEndian.AppendUint32(head, uint32(r.h)), r.pix)
+	}
+}
+
+// kept returns example i's picture from those kept between runs.
+func (d *Dataset) kept(i int) (r raster, ok bool) {
+	key, ok := d.pictureKey(i)
+	if !ok {
+		return r, false
+	}
+	b, ok := d.opt.Pictures.Read(key)
+	if !ok || len(b) < 8 {
+		return r, false
+	}
+	pl := d.opt.Pipeline
+	r = raster{w: int(binary.LittleEndian.Uint32(b)), h: int(binary.LittleEndian.Uint32(b[4:])), c: pl.Channels, pix: b[8:]}
+	fits := r.w > 0 && r.h > 0 && r.w <= maxCanvas/r.h && len(r.pix) == r.w*r.h*r.c
+	return r, fits && (d.whole || r.w == pl.Width && r.h == pl.Height)
 }
 
 // check leaves out the damaged examples. More than a tenth of them is an error.
@@ -209,15 +294,40 @@ func (d *Dataset) findDamaged(ctx context.Context) (good []int, err error) {
 }
 
 func (d *Dataset) checkOne(i int) error {
-	file, err := readPicture(d.Examples[i].Path)
+	path := d.Examples[i].Path
+	if d.known(i, path) {
+		return nil
+	}
+	file, info, err := readPicture(path)
 	if err != nil {
 		return err
 	}
-	if sum := d.digest(i, file); d.opt.Trusted != nil && d.opt.Trusted(sum) {
-		return nil
+	sum, err := d.digest(i, file)
+	if err != nil {
+		return err
 	}
-	_, err = d.decode(i, file)
-	return err
+	if d.opt.Trusted == nil || !d.opt.Trusted(sum) {
+		if _, err := d.decode(i, file); err != nil {
+			return err
+		}
+	}
+	if d.opt.Files != nil && d.opt.Pipeline != nil {
+		d.opt.Files.Learn(path, info, sum)
+	}
+	return nil
+}
+
+// known reports whether example i's file passed the check in an earlier run and is unchanged, and then takes its digest from there.
+func (d *Dataset) known(i int, path string) bool {
+	if d.opt.Files == nil || d.opt.Pipeline == nil {
+		return false
+	}
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	sum, ok := d.opt.Files.Digest(path, info)
+	return ok && d.digests[i].CompareAndSwap(nil, &sum)
 }
 
 // subset returns the examples at the given indices with what is known of them.

@@ -11,6 +11,7 @@ import (
 	_ "image/jpeg" // registers the format
 	_ "image/png"  // registers the format
 	"io"
+	"io/fs"
 	"os"
 
 	_ "golang.org/x/image/bmp"  // registers the format
@@ -24,29 +25,30 @@ const (
 	maxFile = 1 << 30
 )
 
-// readPicture reads a picture's file whole, so that its bytes are digested and decoded from one reading.
-func readPicture(path string) ([]byte, error) {
+// readPicture reads a picture's file whole, so that its bytes are digested and decoded from one reading, and describes it as it was
+// before.
+func readPicture(path string) ([]byte, fs.FileInfo, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case !info.Mode().IsRegular():
-		return nil, errors.New("not a regular file")
+		return nil, nil, errors.New("not a regular file")
 	case info.Size() == 0:
-		return nil, errors.New("empty file")
+		return nil, nil, errors.New("empty file")
 	case info.Size() > maxFile:
-		return nil, fmt.Errorf("%d bytes are more than a picture may have (%d)", info.Size(), maxFile)
+		return nil, nil, fmt.Errorf("%d bytes are more than a picture may have (%d)", info.Size(), maxFile)
 	}
 	b := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, b); err != nil {
-		return nil, unexpected(err)
+		return nil, nil, unexpected(err)
 	}
-	return b, nil
+	return b, info, nil
 }
 
 // decode turns an encoded picture upright into rows of channels (1 or 3) samples, as Pillow's exif_transpose and

@@ -1,0 +1,11 @@
+//go:build !(linux || darwin || freebsd || netbsd || openbsd || dragonfly)
+
+package cache
+
+import (
+	"io/fs"
+	"time"
+)
+
+// identity is not known here.
+func identity(fs.FileInfo) (inode uint64, changed time.Time) { return 0, time.Time{} }

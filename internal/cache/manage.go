@@ -1,0 +1,235 @@
+package cache
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Info describes a space on the disk.
+type Info struct {
+	Space string `json:"space"` // its digest
+	About
+	Blocks int       `json:"blocks"` // that an index names
+	Bytes  int64     `json:"bytes"`  // on the disk
+	Packs  int       `json:"packs"`
+	Used   time.Time `json:"used"` // when it was read or written last
+}
+
+// List describes the spaces of the cache in dir, the one used last first. A cache that does not exist has none.
+func List(dir string) ([]Info, error) {
+	var out []Info
+	err := eachSpace(filepath.Join(dir, version), func(path string, id Digest) error {
+		in := Info{Space: filepath.Base(path), About: about(path)}
+		packs, err := packFiles(path)
+		if err != nil {
+			return err
+		}
+		for _, p := range packs {
+			index, size, err := readIndex(p.path)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			parseIndex(index, &id, size, func(entry) { in.Blocks++ })
+			in.Bytes += p.bytes
+			in.Packs++
+			if p.used.After(in.Used) {
+				in.Used = p.used
+			}
+		}
+		out = append(out, in)
+		return nil
+	})
+	slices.SortFunc(out, func(a, b Info) int { return cmp.Or(b.Used.Compare(a.Used), cmp.Compare(a.Space, b.Space)) })
+	return out, err
+}
+
+// Check is what Verify found.
+type Check struct {
+	Blocks  int   `json:"blocks"` // looked at
+	Bytes   int64 `json:"bytes"`
+	Damaged int   `json:"damaged"` // blocks and entries that do not check; they are computed again when they are needed
+}
+
+// Verify reads every block of the cache in dir and checks it.
+func Verify(ctx context.Context, dir string) (Check, error) {
+	var c Check
+	err := eachSpace(filepath.Join(dir, version), func(path string, id Digest) error {
+		packs, err := packFiles(path)
+		if err != nil {
+			return err
+		}
+		for _, p := range packs {
+			if err := c.pack(ctx, p.path, id); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		return nil
+	})
+	return c, err
+}
+
+func (c *Check) pack(ctx context.Context, path string, id Digest) error {
+	index, size, err := readIndex(path)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var b []byte
+	c.Damaged += parseIndex(index, &id, size, func(e entry) {
+		if ctx.Err() != nil {
+			return
+		}
+		c.Blocks++
+		c.Bytes += e.length
+		b = slices.Grow(b[:0], int(e.length))[:e.length]
+		if _, err := f.ReadAt(b, e.offset); err != nil || crc32.Checksum(b, castagnoli) != e.sum {
+			c.Damaged++
+		}
+	})
+	return ctx.Err()
+}
+
+// Prune drops packs of the cache in dir, those used longest ago first, until it takes at most budget bytes. It returns
+// how many bytes that freed and how many are left. A process that reads a dropped pack at the same time computes anew what it
+// does not find.
+func Prune(dir string, budget int64) (freed, left int64, err error) {
+	root := filepath.Join(dir, version)
+	if freed, err = prune(root, budget, nil); err != nil {
+		return freed, 0, fmt.Errorf("cache: %w", err)
+	}
+	left, err = diskUsage(root)
+	return freed, left, err
+}
+
+// prune spares the spaces of keep.
+func prune(root string, budget int64, keep map[string]bool) (freed int64, err error) {
+	var all []packFile
+	total := int64(0)
+	err = eachSpace(root, func(path string, _ Digest) error {
+		packs, err := packFiles(path)
+		for _, p := range packs {
+			total += p.bytes
+			if !keep[filepath.Base(path)] {
+				all = append(all, p)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	slices.SortFunc(all, func(a, b packFile) int { return a.used.Compare(b.used) })
+	for _, p := range all {
+		if total <= budget {
+			break
+		}
+		// The index first: blocks without one are no longer found.
+		if err := errors.Join(remove(indexPath(p.path)), remove(p.path)); err != nil {
+			return freed, err
+		}
+		total -= p.bytes
+		freed += p.bytes
+		dropEmpty(filepath.Dir(p.path))
+	}
+	return freed, nil
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// dropEmpty removes a space that has no packs. Removing a folder that another process has filled meanwhile fails, as it should.
+func dropEmpty(dir string) {
+	if packs, err := packNames(dir); err == nil && len(packs) == 0 {
+		_ = os.Remove(filepath.Join(dir, aboutFile))
+		_ = os.Remove(dir)
+	}
+}
+
+// packFile is a pack and its index on the disk.
+type packFile struct {
+	path  string
+	bytes int64 // both files
+	used  time.Time
+}
+
+func packFiles(dir string) ([]packFile, error) {
+	names, err := packNames(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []packFile
+	for _, name := range names {
+		p := packFile{path: filepath.Join(dir, name)}
+		st, err := os.Stat(p.path)
+		if err != nil {
+			continue
+		}
+		p.bytes, p.used = st.Size(), st.ModTime()
+		if st, err := os.Stat(indexPath(p.path)); err == nil {
+			p.bytes += st.Size()
+			if st.ModTime().After(p.used) {
+				p.used = st.ModTime()
+			}
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func eachSpace(root string, f func(path string, id Digest) error) error {
+	dirs, err := os.ReadDir(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, d := range dirs {
+		b, err := hex.DecodeString(d.Name())
+		if err != nil || len(b) != len(Digest{}) || strings.ToLower(d.Name()) != d.Name() {
+			continue
+		}
+		if err := f(filepath.Join(root, d.Name()), Digest(b)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func about(dir string) (a About) {
+	if b, err := os.ReadFile(filepath.Join(dir, aboutFile)); err != nil || json.Unmarshal(b, &a) != nil {
+		return About{}
+	}
+	return a
+}
+
+// diskUsage is the size of all packs and indexes.
+func diskUsage(root string) (n int64, err error) {
+	err = eachSpace(root, func(path string, _ Digest) error {
+		packs, err := packFiles(path)
+		for _, p := range packs {
+			n += p.bytes
+		}
+		return err
+	})
+	return n, err
+}
