@@ -59,7 +59,7 @@ func (t *teller) tellPlan() {
 	for i, in := range t.plans {
 		p := in.Predicted
 		rows = append(rows, cells(thaws[i], fmt.Sprintf("%s of %s parameters", thousands(in.ParamsThawed), thousands(in.ParamsTotal)),
-			strings.Join(in.Frontier, " "), bytesText(p.CachePerValue), bytesText(p.TrainBytes)))
+			strings.Join(in.Frontier, " "), bytesText(p.CachePerExample), bytesText(p.TrainBytes)))
 	}
 	t.table(rows...)
 	t.tell("\n")
@@ -111,7 +111,7 @@ func stateOf(layers []train.Layer, block string) string {
 }
 
 func (t *teller) tellTable() {
-	t.tell("\n%s\n", heading("Results"))
+	t.tell("%s\n", heading("Results"))
 	rows := []string{cells("alphabet", "--thaw", "accuracy", "time", "training memory", "parameters trained")}
 	for _, r := range t.Runs {
 		rows = append(rows, cells(r.Alphabet, r.Thaw, percent(r.ValAccuracy), secondsText(r.Seconds), bytesText(r.TrainBytes),
