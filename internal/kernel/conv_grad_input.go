@@ -71,6 +71,7 @@ func ConvGradInput(v Conv2D, dy []float32, w *PackedConv, dx []float32, ep *Epil
 			dst: grid{v.H, v.W, p.y, p.x, v.StrideH, v.StrideW},
 		}
 		switch {
+		case win.oh == 0 || win.ow == 0: // an input smaller than the stride
 		case len(p.taps) == 0:
 			win.empty(dx, ep)
 		case v.depthwise():

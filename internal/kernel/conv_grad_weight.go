@@ -82,7 +82,8 @@ func (w *window) gradWeight(x, dy []float32, acc bool, dw []float32) {
 		t := gradTile{w: w, sum: (*buf)[q*size : (q+1)*size]}
 		t.bks = w.k
 		if w.padded() {
-			b := getScratch(step * w.viewLen(1))
+			// Pieces of several images: a row takes its window, or the stride where that is longer.
+			b := getScratch(step * max(w.viewLen(1), w.viewLen(2)-w.viewLen(1)))
 			defer putScratch(b)
 			t.buf = *b
 		}

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -126,4 +127,46 @@ func TestConvForwardScaled(t *testing.T) {
 			near(t, fmt.Sprintf("%+v", v), y, want, float64(v.C)/16)
 		}
 	})
+}
+
+// Shapes at random: every pass against its sum, at every level.
+func TestConvRandom(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	for range 60 {
+		v := Conv2D{
+			N: 1 + r.IntN(3), H: 1 + r.IntN(20), W: 1 + r.IntN(34), R: 1 + r.IntN(5), S: 1 + r.IntN(5),
+			StrideH: 1 + r.IntN(3), StrideW: 1 + r.IntN(3), DilH: 1 + r.IntN(2), DilW: 1 + r.IntN(2),
+			PadT: r.IntN(4), PadL: r.IntN(4), PadB: r.IntN(4), PadR: r.IntN(4),
+		}
+		switch r.IntN(3) {
+		case 0:
+			v.C, v.K, v.Groups = 1+r.IntN(40), 1+r.IntN(40), 1
+		case 1:
+			v.C = 2 + r.IntN(40)
+			v.K, v.Groups = v.C, v.C
+			v.DilW, v.S = 1, []int{3, 5}[r.IntN(2)]
+		case 2:
+			v.Groups = 2 + r.IntN(3)
+			v.C, v.K = v.Groups*(1+r.IntN(8)), v.Groups*(1+r.IntN(20))
+		}
+		if v.Check() != nil {
+			continue
+		}
+		x, w, dy := random(1, v.XLen()), random(2, v.WLen()), random(3, v.YLen())
+		wantY, wantX, wantW := make([]float64, v.YLen()), make([]float64, v.XLen()), make([]float64, v.WLen())
+		eachTap(v, func(ix, iw, iy int) {
+			wantY[iy] += float64(x[ix]) * float64(w[iw])
+			wantX[ix] += float64(dy[iy]) * float64(w[iw])
+			wantW[iw] += float64(dy[iy]) * float64(x[ix])
+		})
+		eachLevel(t, func(t *testing.T) {
+			y, dx, dw := random(4, v.YLen()), random(5, v.XLen()), random(6, v.WLen())
+			ConvForward(v, x, PackConv(v, w), y, nil)
+			near(t, fmt.Sprintf("forward %+v", v), y, wantY, float64(v.C*v.R*v.S)/8)
+			ConvGradInput(v, dy, PackConvGrad(v, w), dx, nil)
+			near(t, fmt.Sprintf("input %+v", v), dx, wantX, float64(v.K*v.R*v.S)/8)
+			ConvGradWeight(v, x, dy, false, dw)
+			near(t, fmt.Sprintf("weight %+v", v), dw, wantW, float64(v.N*v.OutH()*v.OutW())/8)
+		})
+	}
 }

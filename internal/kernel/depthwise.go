@@ -169,13 +169,17 @@ func tiles(segs []segment, x0, x1 int) []segment {
 	return segs
 }
 
-// taps lists the taps of window rows r0 to r1 for a segment, and the first
-// window column that its first pixel sees: offsets are relative to there. Taps of one
-// column follow each other, since they have the same masks.
+// origin is the input column that offsets of a segment are relative to: the
+// first that its first pixel reads, or the nearest that exists.
+func (w *window) origin(s segment) int {
+	return min(max(s.x0*w.sw+w.cols[0], 0), w.w-1)
+}
+
+// taps lists the taps of window rows r0 to r1 for a segment, relative to origin.
+// Taps of one column follow each other, since they have the same masks.
 func (w *window) taps(s segment, r0, r1 int) (taps []dwTap, origin int) {
 	m := s.x1 - s.x0
-	origin, _ = clipTaps(s.x0, w.w, w.sw, w.cols)
-	origin = min(origin, len(w.cols)-1)
+	origin = w.origin(s)
 	for q, col := range w.cols {
 		t := dwTap{fresh: true}
 		seen := false
@@ -195,7 +199,7 @@ func (w *window) taps(s segment, r0, r1 int) (taps []dwTap, origin int) {
 			t.fresh = false
 		}
 		for r := r0; r < r1; r++ {
-			t.x = ((w.rows[r]-w.rows[r0])*w.w + col - w.cols[origin]) * w.c
+			t.x = ((w.rows[r]-w.rows[r0])*w.w + s.x0*w.sw + col - origin) * w.c
 			t.w = (r*len(w.cols) + q) * w.c
 			taps = append(taps, t)
 			t.fresh = false
@@ -255,7 +259,7 @@ func (w *window) slides(segs []segment) bool {
 func (w *window) slideTaps(s segment, r0, r1 int) (taps []dwTap, origin int) {
 	count := (s.x1-s.x0-1)*w.sw + len(w.cols)
 	first := s.x0*w.sw + w.cols[0]
-	origin = min(max(0, -first), len(w.cols)-1)
+	origin = w.origin(s)
 	var t dwTap
 	for i := range count {
 		if e := edgeOf(i, count); e >= 0 && first+i >= 0 && first+i < w.w {
@@ -263,7 +267,7 @@ func (w *window) slideTaps(s segment, r0, r1 int) (taps []dwTap, origin int) {
 		}
 	}
 	for r := r0; r < r1; r++ {
-		t.x = ((w.rows[r]-w.rows[r0])*w.w - origin) * w.c
+		t.x = ((w.rows[r]-w.rows[r0])*w.w + first - origin) * w.c
 		t.w = r * len(w.cols) * w.c
 		taps = append(taps, t)
 	}
@@ -290,7 +294,7 @@ func (d *dwWalk) row(n, y int, f func(s segment, taps []dwTap, x int)) {
 	for i, s := range d.segs {
 		x := 0
 		if len(d.taps[i]) > 0 {
-			x = ((n*w.h+y*w.sh+w.rows[d.r0])*w.w + s.x0*w.sw + w.cols[d.origin[i]]) * w.c
+			x = ((n*w.h+y*w.sh+w.rows[d.r0])*w.w + d.origin[i]) * w.c
 		}
 		f(s, d.taps[i], x)
 	}
