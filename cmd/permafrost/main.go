@@ -100,6 +100,7 @@ data, and it goes out as ONNX with every frozen weight bit for bit as it was.
 
 A first session:
 
+  permafrost demo                                     the whole story, in a minute
   permafrost inspect model.onnx                       what is in it, what freezing saves
   permafrost fit --model model.onnx --data photos     train a new head on class folders
   permafrost verify model.onnx runs/.../model.onnx    prove that the rest is untouched
@@ -113,14 +114,15 @@ A first session:
 		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
 	})
 	teach(root)
-	root.AddGroup(&cobra.Group{ID: "tune", Title: "Fine-tuning:"}, &cobra.Group{ID: "use", Title: "Tuned models:"}, &cobra.Group{ID: "engine", Title: "Engine:"})
+	root.AddGroup(&cobra.Group{ID: "start", Title: "Start here:"}, &cobra.Group{ID: "tune", Title: "Fine-tuning:"}, &cobra.Group{ID: "use", Title: "Tuned models:"}, &cobra.Group{ID: "engine", Title: "Engine:"})
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
 			c.GroupID = group
 			root.AddCommand(c)
 		}
 	}
-	add("tune", inspectCommand(), fitCommand())
+	add("start", demoCommand())
+	add("tune", demoCommand(), inspectCommand(), fitCommand())
 	add("use", evalCommand(), predictCommand(), verifyCommand(), deltaCommand())
 	add("engine", runCommand(), benchCommand(), versionCommand())
 	return root
