@@ -43,9 +43,8 @@ func channelsLast(g *ir.Graph) error {
 
 // spatialOps take the attribute layout; their first input is image-like.
 var spatialOps = map[string]bool{
-	"Conv": true, "ConvTranspose": true, "MaxPool": true, "AveragePool": true, "LpPool": true, "GlobalAveragePool": true,
-	"GlobalMaxPool": true, "GlobalLpPool": true, "BatchNormalization": true, "InstanceNormalization": true, "LRN": true, "DepthToSpace": true,
-	"SpaceToDepth": true,
+	"Conv": true, "ConvGradInput": true, "MaxPool": true, "AveragePool": true, "GlobalAveragePool": true,
+	"BatchNormalization": true, "GroupNormalization": true,
 }
 
 type layouter struct {
@@ -156,6 +155,10 @@ func (l *layouter) emit(n *ir.Node, inputs []*ir.Value, attrs ir.Attrs) error {
 			}
 			continue
 		}
+		if i > 0 { // statistics, which have no layout
+			l.alias[v] = out[i]
+			continue
+		}
 		l.last[v], l.pending[v] = out[i], true
 	}
 	m.Outputs = m.Outputs[:len(n.Outputs)]
@@ -178,7 +181,7 @@ func (l *layouter) node(n *ir.Node) error {
 	switch {
 	case x == nil || len(n.Outputs) == 0 || n.Outputs[0] == nil:
 		return l.keep(n)
-	case spatialOps[n.Op] && len(x.Type.Shape) >= 3 && len(wanted(n)) == 1 && n.Attrs.Str("layout", "") == "" && x.Type.DType == tensor.Float32:
+	case spatialOps[n.Op] && len(x.Type.Shape) >= 3 && (len(wanted(n)) == 1 || n.Op == "GroupNormalization") && n.Attrs.Str("layout", "") == "" && x.Type.DType == tensor.Float32:
 		return l.spatial(n)
 	case n.Op == "Transpose":
 		return l.transpose(n)

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"math"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
@@ -11,6 +12,24 @@ import (
 type matcher struct {
 	g     *ir.Graph
 	users map[*ir.Value]int
+	pre   []*ir.Node // what a match wants before the operator it returns
+	err   error
+}
+
+// add makes a node that the operator of a match reads.
+func (m *matcher) add(name, op string, attrs ir.Attrs, in ...*ir.Value) *ir.Value {
+	n := &ir.Node{Name: m.g.Unique(name), Op: op, Inputs: in, Attrs: attrs}
+	types, err := ir.Lookup(op).Infer(n)
+	if err != nil {
+		if m.err == nil {
+			m.err = n.Errorf("%w", err)
+		}
+		return in[0]
+	}
+	m.g.AddNode(n, types)
+	m.g.Nodes = m.g.Nodes[:len(m.g.Nodes)-1]
+	m.pre = append(m.pre, n)
+	return n.Outputs[0]
 }
 
 // rewrite runs the rules one after the other, each over every node until it matches nowhere. A rule that
@@ -49,6 +68,9 @@ func rewriteOnce(g *ir.Graph, rule func(m *matcher, n *ir.Node) *ir.Node) (bool,
 
 // replace puts r in n's place: r's output 0 takes over the identity of n's.
 func (m *matcher) replace(at int, n, r *ir.Node) error {
+	if m.err != nil {
+		return m.err
+	}
 	types, err := ir.Lookup(r.Op).Infer(r)
 	if err != nil {
 		return r.Errorf("%w", err)
@@ -59,6 +81,7 @@ func (m *matcher) replace(at int, n, r *ir.Node) error {
 	r.Outputs[0] = y
 	y.Node, y.Out = r, 0
 	m.g.Nodes[at] = r // after everything it reads, which n or what it replaces read
+	m.g.Nodes = slices.Insert(m.g.Nodes, at, m.pre...)
 	m.g.Prune()
 	return nil
 }

@@ -24,6 +24,8 @@ var (
 		{"batchnorm", "a frozen norm disappears into the frozen convolution before it, while both are still neighbours", foldBatchNorms},
 		{"norms", "normalisations written out as arithmetic become one operator with one gradient", fuseNorms},
 		{"activations", "likewise", fuseActivations},
+		{"attention", "after norms and activations, which it does not touch, before layout", fuseAttention},
+		{"transposes", "after attention, which reads k through one", fuseTransposes},
 		{"channels-last", "after fusing, so that fewer operators need a rule; before splitting, so that the frontier and all gradients follow", channelsLast},
 		{"fold", "transposed constants", Fold},
 	}

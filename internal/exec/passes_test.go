@@ -141,6 +141,27 @@ func TestPasses(t *testing.T) {
 			y := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3))
 			return s.Op("Mul", nil, s.Op("Relu", nil, y), y)
 		}, "Conv Relu Mul"},
+		{"attention with heads, scale and mask", fuseAttention, func(s *sketch) *ir.Value {
+			q, k, v := s.input("q", 2, 3, 5, 8), s.input("k", 2, 3, 6, 8), s.input("v", 2, 3, 6, 4)
+			z := s.Op("MatMul", nil, s.Op("Mul", nil, q, s.Float(0.5)), s.Op("Transpose", ir.Attrs{"perm": []int{0, 1, 3, 2}}, k))
+			z = s.Op("Add", nil, s.Op("Div", nil, z, s.Float(3)), s.input("mask", 2, 1, 1, 6))
+			return s.Op("MatMul", nil, s.Op("Softmax", ir.Attrs{"axis": -1}, z), v)
+		}, "Attention"},
+		{"attention, sequence first", fuseAttention, func(s *sketch) *ir.Value {
+			q, k, v := s.input("q", 4, 5, 8), s.input("k", 6, 4, 8), s.input("v", 4, 6, 8)
+			z := s.Op("MatMul", nil, q, s.Op("Transpose", ir.Attrs{"perm": []int{1, 2, 0}}, k))
+			return s.Op("MatMul", nil, s.Op("Softmax", ir.Attrs{"axis": -1}, z), v)
+		}, "Transpose Reshape Reshape Reshape Attention Reshape"},
+		{"a mask that trains keeps its gradient", fuseAttention, func(s *sketch) *ir.Value {
+			q, k, v := s.input("q", 2, 3, 5, 8), s.input("k", 2, 3, 6, 8), s.input("v", 2, 3, 6, 4)
+			z := s.Op("MatMul", ir.Attrs{"transB": 1}, q, k)
+			z = s.Op("Add", nil, z, s.param("bias", 3, 5, 6))
+			return s.Op("MatMul", nil, s.Op("Softmax", ir.Attrs{"axis": -1}, z), v)
+		}, "MatMul Add Softmax MatMul"},
+		{"transposes merge and move into products", fuseTransposes, func(s *sketch) *ir.Value {
+			x := s.Op("Transpose", ir.Attrs{"perm": []int{1, 0, 2}}, s.Op("Transpose", ir.Attrs{"perm": []int{1, 0, 2}}, s.input("x", 2, 3, 4)))
+			return s.Op("MatMul", nil, x, s.Op("Transpose", ir.Attrs{"perm": []int{1, 0}}, s.param("w", 5, 4)))
+		}, "Reshape MatMul"},
 		{"channels last", channelsLast, func(s *sketch) *ir.Value {
 			x := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3))
 			y := s.Op("Mul", nil, s.Op("Relu", nil, s.batchNorm(x, 5, s.param)), s.constant("layer_scale", 5, 1, 1))
