@@ -16,7 +16,7 @@ func demoCommand() *cobra.Command {
 		Long: `demo fine-tunes a small model that lies in the program, without network or files.
 
 The model knows Latin letters. It learns Greek and Cyrillic ones from ten drawn
-pictures of each: with a new head alone, with its last two blocks thawed, and as a
+pictures of each: with a new head alone, with its last block thawed, and as a
 whole. demo shows what each plan freezes, compares accuracy, time and memory, proves
 that frozen weights are untouched, and leaves model, pictures and runs in a folder
 to go on with.`,

@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
@@ -74,13 +76,12 @@ type fit struct {
 	cmd    *cobra.Command
 	given  *configFlags
 	resume bool
-	cfg    train.Config
-	dir    *train.RunDir // of a run that is resumed
+	cfg    permafrost.Config
 }
 
 // configure finds the options: the defaults, run.yaml or those of the resumed run, with flags over them.
 func (f *fit) configure(config string) error {
-	f.cfg = train.DefaultConfig()
+	f.cfg = permafrost.DefaultConfig()
 	switch {
 	case f.resume && config != "":
 		return fmt.Errorf("--config and --resume: a resumed run has its own options; give one of the two")
@@ -92,13 +93,11 @@ func (f *fit) configure(config string) error {
 		if out.Out == "" {
 			return fmt.Errorf("--resume: name the run's folder with --out DIR")
 		}
-		dir, cfg, err := train.OpenRunDir(out.Out)
-		if err != nil {
+		if f.cfg, err = permafrost.LoadRun(out.Out); err != nil {
 			return err
 		}
-		f.dir, f.cfg = dir, *cfg
 	case config != "":
-		cfg, err := train.LoadConfig(config)
+		cfg, err := permafrost.LoadConfig(config)
 		if err != nil {
 			return fmt.Errorf("--config: %w", err)
 		}
@@ -116,10 +115,6 @@ func (f *fit) configure(config string) error {
 	}
 	if f.cfg.Out == "" {
 		f.cfg.Out = freeOut(f.cfg.Model, f.cfg.Data)
-		note(f.cmd, "the run goes to %s (--out names another folder)", f.cfg.Out)
-	}
-	if f.dir == nil {
-		return train.CheckRunDir(f.cfg.Out)
 	}
 	return nil
 }
@@ -135,31 +130,37 @@ func freeOut(model, data string) string {
 	}
 }
 
-// run prepares everything, checks it, and only then writes.
-func (f *fit) run(ctx context.Context) (*train.Result, error) {
-	s, err := train.Prepare(ctx, f.cfg)
-	if err != nil {
-		return nil, err
+// run trains. An interrupt has left a checkpoint.
+func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
+	fit := permafrost.Fit
+	if f.resume {
+		fit = permafrost.Resume
 	}
-	if err := s.Check(); err != nil {
-		return nil, err
-	}
-	resume := false
-	if f.dir != nil {
-		if resume, err = s.CheckResume(f.dir); err != nil {
-			return nil, err
-		}
-	} else if f.dir, err = train.CreateRunDir(f.cfg.Out, &s.Config); err != nil {
-		return nil, err
-	}
-	r, err := s.Fit(ctx, f.dir, resume, train.NewProgress(f.cmd.ErrOrStderr()))
+	r, err := fit(ctx, f.cfg, &announcer{w: f.cmd.ErrOrStderr(), out: f.cfg.Out}, train.NewProgress(f.cmd.ErrOrStderr()))
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return nil, exitError{exitInterrupted, fmt.Sprintf("interrupted; go on with: permafrost fit --resume --out %s", f.dir.Path)}
+		if _, err := os.Stat(f.cfg.Out); err != nil {
+			return nil, exitError{exitInterrupted, "interrupted before anything was written"}
+		}
+		return nil, exitError{exitInterrupted, fmt.Sprintf("interrupted; go on with: permafrost fit --resume --out %s", f.cfg.Out)}
 	}
 	return r, err
 }
 
-func printFit(w io.Writer, r *train.Result) error {
+// announcer says where a run goes as soon as it has begun: before that nothing has been written.
+type announcer struct {
+	w    io.Writer
+	out  string
+	done bool
+}
+
+func (a *announcer) Emit(time.Time, permafrost.Event) {
+	if !a.done {
+		fmt.Fprintf(a.w, "run folder %s\n", a.out)
+		a.done = true
+	}
+}
+
+func printFit(w io.Writer, r *permafrost.Result) error {
 	best := ""
 	if r.BestEpoch >= 0 {
 		best = fmt.Sprintf(", best of %d epochs was %d", r.Epochs, r.BestEpoch+1)

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+)
+
+// listing is every file below the working directory with its size.
+func listing(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		out = append(out, path+" "+info.ModTime().String())
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func write(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// edited writes the tiny model with a change to its graph.
+func edited(t *testing.T, path string, change func(g *ir.Graph)) {
+	t.Helper()
+	g := fixture.Graph(5, 1)
+	change(g)
+	b, err := onnx.Build(g, onnx.BuildOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, b)
+}
+
+// TestBadInput: one line, exit 2, nothing written.
+func TestBadInput(t *testing.T) {
+	world(t)
+	whole, err := os.ReadFile("tiny.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, "empty.onnx", nil)
+	write(t, "cut.onnx", whole[:len(whole)/2])
+	write(t, "text.onnx", []byte("this is no model"))
+	edited(t, "unknown.onnx", func(g *ir.Graph) { g.Nodes[0].Op = "Convolve" })
+	edited(t, "frozenunknown.onnx", func(g *ir.Graph) { g.Nodes[2].Op = "Relew" })
+	write(t, "one/red/a.png", picture(t))
+	write(t, "none/a/x.txt", []byte("x"))
+	write(t, "none/b/y.txt", []byte("y"))
+	for _, path := range []string{"strange/train/red/a.png", "strange/train/blue/a.png", "strange/val/white/a.png"} {
+		write(t, path, picture(t))
+	}
+	for _, class := range []string{"blue", "red"} { // more than a tenth damaged
+		write(t, "damaged/"+class+"/a.png", picture(t))
+		write(t, "damaged/"+class+"/b.png", []byte("damaged"))
+	}
+	if err := fixture.WritePictures("other", 8, 2, 5); err != nil {
+		t.Fatal(err)
+	}
+	if err := fixture.WriteModel("other.onnx", 5, 2); err != nil {
+		t.Fatal(err)
+	}
+	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--epochs", "2")
+	write(t, "bad.yaml", []byte("epochz: 3\n"))
+
+	fit := func(args ...string) []string {
+		return append([]string{"fit", "--model", "tiny.onnx", "--data", "photos", "--out", "new"}, args...)
+	}
+	resume := func(args ...string) []string { return append([]string{"fit", "--resume", "--out", "run"}, args...) }
+	for _, c := range []struct {
+		args []string
+		want []string // pieces of the line
+	}{
+		{fit("--model", "missing.onnx"), []string{"missing.onnx"}},
+		{fit("--model", "empty.onnx"), []string{"empty.onnx", "empty"}},
+		{fit("--model", "cut.onnx"), []string{"cut.onnx", "truncated"}},
+		{fit("--model", "text.onnx"), []string{"text.onnx", "not an ONNX model"}},
+		{fit("--model", "photos"), []string{"photos", "folder"}},
+		{fit("--model", "unknown.onnx"), []string{"/blocks.0/conv/Conv", "Convolve", "not supported"}},
+		{fit("--model", "frozenunknown.onnx"), []string{"/blocks.0/relu/Relu", "Relew", "not supported"}},
+		{fit("--data", "nowhere"), []string{"nowhere"}},
+		{fit("--data", "one"), []string{"one class only (red)"}},
+		{fit("--data", "none"), []string{"no pictures"}},
+		{fit("--data", "strange"), []string{"white", "blue, red"}},
+		{fit("--data", "damaged"), []string{"damaged", "b.png"}},
+		{fit("--data", "tiny.onnx"), []string{"tiny.onnx", "file"}},
+		{fit("--thaw", "block.1.conv"), []string{`"block.1.conv"`, "blocks.1.conv"}},
+		{fit("--thaw", "last:9"), []string{"last:9", "2 blocks"}},
+		{fit("--thaw", "kind:wheel"), []string{"kind:wheel", "bias, norm, weight, embedding"}},
+		{fit("--freeze", "nothing.*"), []string{"--freeze", `"nothing.*"`}},
+		{fit("--head", "keep"), []string{"5 classes", "3", "--head linear"}},
+		{fit("--head", "tail"), []string{"tail", "linear, mlp:N, keep"}},
+		{fit("--attach", "/nowhere"), []string{"/nowhere"}},
+		{fit("--preprocess", "odd"), []string{"odd", "imagenet"}},
+		{fit("--augment", "wobble"), []string{"wobble"}},
+		{fit("--optimizer", "adam"), []string{"adam", "adamw, sgd"}},
+		{fit("--momentum", "0.9"), []string{"momentum", "sgd"}},
+		{fit("--lr", "fast"), []string{"fast", "--lr"}},
+		{fit("--epochs", "-1"), []string{"epochs"}},
+		{fit("--cache-budget", "much"), []string{"much"}},
+		{fit("--wings"), []string{"--wings", "--help"}},
+		{fit("extra"), []string{"extra"}},
+		{fit("--task", "lm"), []string{"--task lm", "not available"}},
+		{fit("--adapter", "lora:4"), []string{"--adapter lora:4", "not available"}},
+		{fit("--schedule", "1:all"), []string{"--schedule", "not available"}},
+		{fit("--auto"), []string{"--auto", "not available"}},
+		{fit("--tokenizer", "t.json"), []string{"--tokenizer", "not available"}},
+		{fit("--out", "run"), []string{"run holds another run"}},
+		{fit("--out", "tiny.onnx"), []string{"tiny.onnx is a file"}},
+		{fit("--config", "run/run.yaml", "--resume"), []string{"--config and --resume"}},
+		{fit("--config", "missing.yaml"), []string{"missing.yaml"}},
+		{fit("--config", "bad.yaml"), []string{"bad.yaml", "epochz", "epochs"}},
+		{[]string{"fit", "--data", "photos"}, []string{"model"}},
+		{[]string{"fit", "--model", "tiny.onnx"}, []string{"data"}},
+		{[]string{"fit", "--resume"}, []string{"--out DIR"}},
+		{resume("--out", "photos"), []string{"photos holds no run"}},
+		{resume("--thaw", "all"), []string{"thaw", `["all"]`}},
+		{resume("--lr", "0.5"), []string{"lr was", "is 0.5"}},
+		{resume("--epochs", "9"), []string{"epochs was 2, is 9"}},
+		{resume("--data", "other"), []string{"another training data"}},
+		{resume("--model", "other.onnx"), []string{"another model"}},
+		{[]string{"predict", "--model", "tiny.onnx", "photos/val/red/00.png"}, []string{"tiny.onnx", "not written by permafrost fit"}},
+		{[]string{"predict", "--model", "run/model.onnx", "missing.png"}, []string{"missing.png"}},
+		{[]string{"predict", "--model", "run/model.onnx"}, []string{"FILE"}},
+		{[]string{"predict", "photos/val/red/00.png"}, []string{"model"}},
+		{[]string{"eval", "--model", "run/model.onnx", "--data", "strange"}, []string{"white"}},
+		{[]string{"verify", "tiny.onnx"}, []string{"TUNED is missing"}},
+		{[]string{"verify", "tiny.onnx", "other.onnx"}, []string{"other.onnx", "--plan"}},
+		{[]string{"verify", "other.onnx", "run/model.onnx"}, []string{"another model"}},
+		{[]string{"verify", "tiny.onnx", "run/model.onnx", "--plan", "bad.yaml"}, []string{"bad.yaml", "plan.json"}},
+		{[]string{"delta", "apply", "tiny.onnx", "run/delta.safetensors", "made.onnx"}, []string{"no delta"}},
+		{[]string{"delta", "shrink"}, []string{"shrink"}},
+		{[]string{"inspect", "cut.onnx"}, []string{"truncated"}},
+		{[]string{"inspect", "tiny.onnx", "--thaw", "x.y"}, []string{`"x.y"`}},
+		{[]string{"inspect"}, []string{"MODEL is missing"}},
+		{[]string{"bench", "tiny.onnx", "--batch", "0"}, []string{"--batch 0"}},
+		{[]string{"bench", "tiny.onnx", "--shape", "picture=1,3,8,8"}, []string{"picture", "image"}},
+		{[]string{"run", "tiny.onnx", "--data-set", "photos"}, []string{"photos", "input_*.pb"}},
+		{[]string{"run", "tiny.onnx"}, []string{"data-set"}},
+		{[]string{"fitt"}, []string{"fitt", "fit"}},
+	} {
+		before := listing(t)
+		o := permafrostRun(t, c.args...)
+		name := strings.Join(c.args, " ")
+		if o.code != exitUsage {
+			t.Errorf("%s: exit %d, want 2\n%s%s", name, o.code, o.stdout, o.stderr)
+		}
+		if o.stdout != "" || strings.Count(o.stderr, "\n") != 1 || !strings.HasPrefix(o.stderr, "permafrost") {
+			t.Errorf("%s: want one line on stderr and nothing on stdout, got %q and %q", name, o.stderr, o.stdout)
+		}
+		for _, piece := range c.want {
+			if !strings.Contains(o.stderr, piece) {
+				t.Errorf("%s: %q does not say %q", name, o.stderr, piece)
+			}
+		}
+		if after := listing(t); !slices.Equal(before, after) {
+			t.Errorf("%s: something was written: %v, before: %v", name, after, before)
+		}
+	}
+}
+
+// picture is one that decodes.
+func picture(t *testing.T) []byte {
+	t.Helper()
+	b, err := os.ReadFile("photos/val/red/00.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestDiverged: the line says where the loss left the numbers.
+func TestDiverged(t *testing.T) {
+	world(t)
+	o := permafrostRun(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--thaw", "all", "--lr", "1e30", "--optimizer", "sgd", "--batch", "4")
+	last := o.stderr[strings.LastIndex(strings.TrimRight(o.stderr, "\n"), "\n")+1:]
+	if o.code != exitUsage || !strings.Contains(last, "not a number at epoch 1") || !strings.Contains(last, "it arose first in") {
+		t.Errorf("exit %d: %s", o.code, last)
+	}
+}

@@ -1,0 +1,124 @@
+package permafrost_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/permafrost-ml/permafrost"
+
+// imports lists the packages from the bottom up: what each may import of this module, and of others. The
+// standard library is open to all. A package may only import packages above it in the table.
+var imports = []struct {
+	pkg    string
+	own    string
+	others string
+}{
+	{"internal/tensor", "", ""},
+	{"internal/kernel", "", "golang.org/x/sys/cpu"},
+	{"internal/ir", "internal/tensor", ""},
+	{"internal/op", "internal/ir internal/kernel internal/tensor", ""},
+	{"internal/onnx", "internal/op internal/ir internal/tensor", "google.golang.org/protobuf/encoding/protowire"},
+	{"internal/safetensors", "internal/tensor", ""},
+	{"internal/freeze", "internal/ir", ""},
+	{"internal/grad", "internal/freeze internal/op internal/ir internal/tensor", ""},
+	{"internal/exec", "internal/op internal/ir internal/tensor", ""},
+	{"internal/cache", "internal/tensor", "golang.org/x/sys/unix"},
+	{"internal/data", "internal/tensor", "golang.org/x/image/bmp golang.org/x/image/webp"},
+	{"internal/tuned", "internal/freeze internal/exec internal/onnx internal/data internal/safetensors internal/kernel internal/ir internal/tensor", ""},
+	{"internal/train", "internal/tuned internal/data internal/cache internal/exec internal/grad internal/freeze internal/safetensors internal/onnx internal/op internal/ir internal/kernel internal/tensor",
+		"github.com/goccy/go-yaml github.com/schollz/progressbar/v3 golang.org/x/term"},
+	{"internal/demo", "internal/train internal/tuned internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
+		"golang.org/x/image/font golang.org/x/image/font/... golang.org/x/image/math/fixed golang.org/x/image/vector golang.org/x/term"},
+	{"internal/demo/gen", "internal/demo internal/train", ""},
+	{"internal/fixture", "internal/onnx internal/ir internal/tensor", ""},
+	{".", "internal/train internal/tuned internal/freeze internal/data internal/kernel", ""},
+	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
+	{"cmd/permafrost", ". internal/demo internal/train internal/tuned internal/data internal/exec internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
+		"github.com/spf13/cobra github.com/spf13/pflag"},
+}
+
+// TestImports holds every package to the table. Tests may import what they need.
+func TestImports(t *testing.T) {
+	row := map[string]int{}
+	for i, r := range imports {
+		row[r.pkg] = i
+		for own := range strings.FieldsSeq(r.own) {
+			if at, ok := row[own]; !ok || at == i {
+				t.Errorf("the table lets %s import %s, which does not stand above it", r.pkg, own)
+			}
+		}
+	}
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			name := d.Name()
+			_, mod := os.Stat(filepath.Join(path, "go.mod"))
+			if path != "." && (mod == nil || name == "testdata" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		i, ok := row[pkg]
+		if !ok {
+			t.Errorf("%s: package %s is not in the table of imports_test.go", path, pkg)
+			return nil
+		}
+		seen[pkg] = true
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range f.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if !allowed(imports[i].own, imports[i].others, imported) {
+				t.Errorf("%s imports %s, which the table does not let %s", path, imported, pkg)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range imports {
+		if !seen[r.pkg] {
+			t.Errorf("the table holds %s, which does not exist", r.pkg)
+		}
+	}
+}
+
+func allowed(own, others, path string) bool {
+	if path == module {
+		return slices.Contains(strings.Fields(own), ".")
+	}
+	if inner, ok := strings.CutPrefix(path, module+"/"); ok {
+		return slices.Contains(strings.Fields(own), inner)
+	}
+	first, _, _ := strings.Cut(path, "/")
+	if !strings.Contains(first, ".") {
+		return path != "C" // the standard library; no cgo
+	}
+	for o := range strings.FieldsSeq(others) {
+		if prefix, ok := strings.CutSuffix(o, "..."); o == path || ok && strings.HasPrefix(path, prefix) {
+			return true
+		}
+	}
+	return false
+}
