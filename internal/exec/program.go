@@ -52,8 +52,12 @@ func bind(g *ir.Graph) (*Program, error) {
 	bounds := make([]ir.Bound, len(g.Nodes))
 	last := map[*ir.Value]int{}
 	for i, n := range g.Nodes {
+		d := ir.Lookup(n.Op)
+		if d.Bind == nil {
+			return nil, n.Errorf("a sequence is no value that can be computed or given out")
+		}
 		var err error
-		if bounds[i], err = ir.Lookup(n.Op).Bind(n); err != nil {
+		if bounds[i], err = d.Bind(n); err != nil {
 			return nil, n.Errorf("%w", err)
 		}
 		for _, v := range n.Inputs {

@@ -134,7 +134,8 @@ func lowerQuantize(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 2, 3); err != nil {
 		return nil, err
 	}
-	x := cast(b, n.In(0), tensor.Float32)
+	work := workType(n.In(1))
+	x := cast(b, n.In(0), work)
 	dt := tensor.Uint8
 	if n.Attrs.Int("output_dtype", 0) != 0 {
 		var err error
@@ -145,7 +146,7 @@ func lowerQuantize(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if n.In(2) != nil {
 		dt = n.In(2).Type.DType
 	}
-	scale, err := spread(b, n, cast(b, n.In(1), tensor.Float32), x.Type.Shape)
+	scale, err := spread(b, n, cast(b, n.In(1), work), x.Type.Shape)
 	if err != nil {
 		return nil, err
 	}
@@ -156,17 +157,25 @@ func lowerQuantize(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	v := b.Op("Div", nil, x, scale)
 	if dt.IsSmallFloat() {
 		if zero != nil {
-			v = b.Op("Add", nil, v, cast(b, zero, tensor.Float32))
+			v = b.Op("Add", nil, v, cast(b, zero, work))
 		}
 		return b.Ops("Cast", ir.Attrs{"to": dt.String(), "saturate": n.Attrs.Int("saturate", 1)}, v), b.Err()
 	}
 	return []*ir.Value{quantize(b, v, zero, dt)}, b.Err()
 }
 
+// workType is float64 for a float64 scale, else float32.
+func workType(scale *ir.Value) tensor.DType {
+	if scale.Type.DType == tensor.Float64 {
+		return tensor.Float64
+	}
+	return tensor.Float32
+}
+
 // quantize is saturate(round(v) + zero); rounding first, since halves go to even.
 func quantize(b *ir.Builder, v, zero *ir.Value, dt tensor.DType) *ir.Value {
 	if zero != nil {
-		v = b.Op("Add", nil, b.Op("Round", nil, v), cast(b, zero, tensor.Float32))
+		v = b.Op("Add", nil, b.Op("Round", nil, v), cast(b, zero, v.Type.DType))
 	}
 	return b.Op("Saturate", ir.Attrs{"to": dt.String()}, v)
 }
@@ -176,7 +185,8 @@ func lowerDequantize(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		return nil, err
 	}
 	x, dt := n.In(0), n.In(1).Type.DType
-	scale, err := spread(b, n, cast(b, n.In(1), tensor.Float32), x.Type.Shape)
+	work := workType(n.In(1))
+	scale, err := spread(b, n, cast(b, n.In(1), work), x.Type.Shape)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +199,7 @@ func lowerDequantize(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			return nil, errorf("%w", err)
 		}
 	}
-	return []*ir.Value{cast(b, b.Op("Mul", nil, centred(b, x, zero), scale), dt)}, b.Err()
+	return []*ir.Value{cast(b, b.Op("Mul", nil, cast(b, centred(b, x, zero), work), scale), dt)}, b.Err()
 }
 
 // lowerDynamicQuantize chooses scale and zero point so that 0 and all of x fit in 0 to 255.
