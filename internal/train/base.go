@@ -1,12 +1,15 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
+	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // Base is the pretrained model that a fit starts from, ready for batches.
@@ -31,42 +34,32 @@ func OpenBase(path, preprocess string) (*Base, error) {
 // NewBase does the same for a model that has been read.
 func NewBase(m *onnx.Model, preprocess string) (*Base, error) {
 	b := &Base{Model: m}
-	if len(m.Graph.Inputs) != 1 {
-		var names []string
-		for _, v := range m.Graph.Inputs {
-			names = append(names, v.Name)
-		}
-		return nil, fmt.Errorf("the model has %d inputs %v; pictures need a model with one", len(names), names)
-	}
-	in := m.Graph.Inputs[0]
-	shape := in.Type.Shape
-	if len(shape) != 4 || in.Type.DType != tensor.Float32 {
-		return nil, fmt.Errorf("the model's input %q is %v; pictures need float32[N,C,H,W]", in.Name, in.Type)
-	}
-	if shape[0] > 0 {
+	if len(m.Graph.Inputs) == 1 && len(m.Graph.Inputs[0].Type.Shape) > 0 && m.Graph.Inputs[0].Type.Shape[0] > 0 {
 		patch, note, err := onnx.FreeBatch(m)
 		if err != nil {
 			return nil, err
 		}
 		b.Patch = patch
 		b.Notes = append(b.Notes, note)
-		shape = m.Graph.Inputs[0].Type.Shape
 	}
-	channels := shape[1]
-	if channels < 0 {
-		channels = 3
+	in, err := tuned.PictureInput(m)
+	if err != nil {
+		return nil, err
 	}
-	p, note, err := b.preprocess(preprocess, channels)
+	p, note, err := b.preprocess(preprocess, in.Channels)
 	if err != nil {
 		return nil, err
 	}
 	if note != "" {
 		b.Notes = append(b.Notes, note)
 	}
-	if b.Pipeline, err = p.For(channels, shape[2], shape[3]); err != nil {
+	if b.Pipeline, err = p.For(in.Channels, in.Height, in.Width); err != nil {
 		return nil, err
 	}
 	b.input = in.Name
+	if b.Patch != nil {
+		return b, b.checkBatch()
+	}
 	return b, nil
 }
 
@@ -93,6 +86,49 @@ func (b *Base) preprocess(name string, channels int) (data.Preprocess, string, e
 	}
 	p, _ := data.Preset(preset)
 	return p, fmt.Sprintf("no preprocessor file beside the model: assuming the preset %s (--preprocess names another)", preset), nil
+}
+
+// checkBatch makes sure that a freed batch keeps examples apart: two examples together must give what
+// they give one by one.
+func (b *Base) checkBatch() error {
+	run := func(x *tensor.Tensor) ([]*tensor.Tensor, error) {
+		g, err := exec.Specialise(b.Model.Graph, map[string]tensor.Shape{b.input: x.Shape})
+		if err != nil {
+			return nil, err
+		}
+		p, err := exec.Compile(g)
+		if err != nil {
+			return nil, err
+		}
+		return p.Run(context.Background(), x)
+	}
+	x := tensor.New(tensor.Float32, 2, b.Pipeline.Channels, b.Pipeline.Height, b.Pipeline.Width)
+	r := randFor(0, purposeInit, 0)
+	for i, d := 0, x.F32(); i < len(d); i++ {
+		d[i] = r.Float32()
+	}
+	both, err := run(x)
+	if err != nil {
+		return fmt.Errorf("the model's batch is fixed at 1 and does not run with 2: %w", err)
+	}
+	for k := range 2 {
+		n := x.Len() / 2
+		one, err := run(tensor.Of(x.F32()[k*n:(k+1)*n], append([]int{1}, x.Shape[1:]...)...))
+		if err != nil {
+			return err
+		}
+		for i, v := range one {
+			size := len(v.Bytes)
+			if len(both[i].Bytes) != 2*size {
+				return fmt.Errorf("the model's batch is fixed at 1: output %q mixes examples, so it cannot be made free", b.Model.Graph.Outputs[i].Name)
+			}
+			half := &tensor.Tensor{DType: v.DType, Shape: v.Shape, Bytes: both[i].Bytes[k*size : (k+1)*size]}
+			if err := tensor.Close(half, v, tensor.Tolerance{Name: "freed batch", Rel: 1e-3, Abs: 1e-4}); err != nil {
+				return fmt.Errorf("the model's batch is fixed at 1 and examples do not stay apart when it is made free: output %q: %w", b.Model.Graph.Outputs[i].Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // Shapes gives the model's input shapes for a batch.

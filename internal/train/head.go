@@ -8,6 +8,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -200,6 +201,9 @@ func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, e
 		return nil, 0, fmt.Errorf("it holds %v, a head reads floating-point features", t.DType)
 	}
 	tag := fmt.Sprintf("pool%d", len(b.h.New))
+	if t.DType != tensor.Float32 { // a fresh head is float32, whatever the trunk is
+		v = b.node("Cast", tag, ir.Attrs{"to": onnx.Code(tensor.Float32)}, v)
+	}
 	switch {
 	case len(s) == 2:
 		return v, s[1], nil

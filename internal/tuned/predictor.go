@@ -33,15 +33,11 @@ func Open(path string) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if len(m.Graph.Inputs) != 1 || len(m.Graph.Inputs[0].Type.Shape) != 4 {
-		return nil, fmt.Errorf("%s: the model does not take pictures", path)
+	in, err := PictureInput(m)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	s := m.Graph.Inputs[0].Type.Shape
-	channels := s[1]
-	if channels < 0 {
-		channels = 3
-	}
-	pl, err := r.Preprocess.For(channels, s[2], s[3])
+	pl, err := r.Preprocess.For(in.Channels, in.Height, in.Width)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
