@@ -12,6 +12,7 @@ import (
 
 // pretrained makes a folder with a tiny model and pictures of three classes.
 func pretrained() (dir, model, photos string) {
+	os.Setenv("PERMAFROST_CACHE", "off") // examples keep nothing for the next
 	dir, err := os.MkdirTemp("", "permafrost")
 	if err != nil {
 		log.Fatal(err)

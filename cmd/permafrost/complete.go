@@ -21,7 +21,7 @@ var choices = map[string][]string{
 	"lr-schedule":   {"cosine", "constant", "step"},
 	"class-weights": {"none", "balanced"},
 	"keep":          {"best", "last"},
-	"cache":         {"auto", "off", "ram"},
+	"cache":         {"auto", "off", "ram", "disk"},
 	"augment":       {"none"},
 }
 

@@ -97,7 +97,6 @@ func unavailable(c *train.Config) error {
 		{"schedule", c.Schedule != "", "name what trains for the whole run with --thaw"},
 		{"auto", c.Auto, "name what trains with --thaw"},
 		{"adapter " + c.Adapter, c.Adapter != "", "name what trains with --thaw"},
-		{"cache disk", c.Cache == "disk", "use --cache auto, ram or off"},
 	} {
 		if o.asked {
 			return fmt.Errorf("--%s is not available in this version: %s", o.flag, o.mend)

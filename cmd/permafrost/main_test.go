@@ -61,6 +61,7 @@ func wantKeys(t *testing.T, v map[string]any, keys ...string) {
 // world is a folder with a tiny model of five classes and pictures of three, in which the test runs.
 func world(t *testing.T) {
 	t.Helper()
+	t.Setenv("PERMAFROST_CACHE", "off")
 	t.Chdir(t.TempDir())
 	if err := fixture.WriteModel("tiny.onnx", 5, 1); err != nil {
 		t.Fatal(err)

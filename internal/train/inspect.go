@@ -77,10 +77,10 @@ type Block struct {
 
 // Prediction is what a fit is expected to take. Times come from runs of a few examples on this machine.
 type Prediction struct {
-	FirstEpoch    float64 `json:"first_epoch_seconds"` // with the frozen region, whose values are then kept
-	LaterEpoch    float64 `json:"later_epoch_seconds"`
-	TrainBytes    int64   `json:"train_bytes"` // weights, gradients, optimiser state, activations and what is kept
-	Checkpoint    int64   `json:"checkpoint_bytes"`
+	FirstEpoch      float64 `json:"first_epoch_seconds"` // with the frozen region, whose values are then kept
+	LaterEpoch      float64 `json:"later_epoch_seconds"`
+	TrainBytes      int64   `json:"train_bytes"` // weights, gradients, optimiser state, activations and what is kept
+	Checkpoint      int64   `json:"checkpoint_bytes"`
 	CachePerExample int64   `json:"cache_bytes_per_example"` // frontier values; 0 where they are computed every time
 
 	Examples   int     `json:"examples"`
@@ -322,7 +322,13 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		return nil, err
 	}
 	kept := r.CachePerExample * int64(examples+val)
-	cached := t.cfg.Cache != "off" && (t.cfg.Augment == "none" || t.cfg.Augment == "") && kept <= defaultBudget(t.cfg)
+	o, err := t.net.outline()
+	if err != nil {
+		return nil, err
+	}
+	cached := t.cfg.Cache != "off" && t.cfg.Augment == "none" && !o.inputs(o.frontier) // pictures have memory of their own
+	inMemory := t.cfg.Cache != "disk" && kept <= (&fitter{Session: &Session{Config: t.cfg}}).budget()
+	cached = cached && (inMemory || t.cfg.Cache != "ram")
 	encode := (r.Decode + r.Frozen) * float64(examples+val)
 	live := r.Live * (float64(examples) + float64(val)/3) // validation is a forward pass, about a third of a step
 	r.FirstEpoch, r.LaterEpoch = encode+live, live
@@ -343,6 +349,9 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		}
 	}
 	arenas := liveBytes + frozenBytes
+	if cached && !inMemory {
+		kept = 0
+	}
 	if cached {
 		arenas = max(liveBytes, frozenBytes) // the frozen region is let go before training begins
 	}
@@ -350,8 +359,6 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	r.Calibrated = time.Since(began).Seconds()
 	return r, nil
 }
-
-func defaultBudget(c Config) int64 { return (&fitter{Session: &Session{Config: c}}).budget() }
 
 // timeFrozen measures the frozen region for one example. It returns the memory that a fit's runs of it take.
 func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, batch int) (int64, error) {
