@@ -3,6 +3,8 @@ package train
 import (
 	"context"
 	"iter"
+	"math/bits"
+	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/exec"
@@ -10,26 +12,26 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Store keeps the frontier values of examples by index.
-type Store interface {
-	// Get copies the values of an example into dst, one slice per frontier value, and reports whether
-	// they were there.
-	Get(example int, dst [][]byte) bool
-	// Put keeps the values of an example; it may decline.
-	Put(example int, src [][]byte)
-	// Bytes is how much is kept.
-	Bytes() int64
-}
-
 // encoder turns examples into what the live region reads: frontier values, from the store where they
-// are kept, else by running the frozen region over the pictures.
+// are kept, else by running the frozen region over the pictures. What the store keeps may be an earlier cut, from
+// which the rest of the frozen region is run every time.
 type encoder struct {
 	net   *Network
 	ds    *data.Dataset
 	store Store // nil: compute every time
-	bytes []int // size of each frontier value of one example
-	shape []ir.Type
-	chunk int // examples that the frozen region takes at once
+	cut   *cut  // what the store keeps; nil: the frontier
+	near  *near // nil: nothing to start from but the pictures
+	parts map[string]*exec.Program
+	bytes []int     // size of each kept value of one example
+	shape []ir.Type // of them, for one example
+	chunk int       // examples that the frozen region takes at once
+}
+
+// near is an earlier cut that other runs have kept, from which a missing frontier is reached sooner than
+// from the pictures.
+type near struct {
+	cut   *cut
+	store Store
 }
 
 func newEncoder(net *Network, ds *data.Dataset, store Store, chunk int) (*encoder, error) {
@@ -37,11 +39,17 @@ func newEncoder(net *Network, ds *data.Dataset, store Store, chunk int) (*encode
 	if err != nil {
 		return nil, err
 	}
-	e := &encoder{net: net, ds: ds, store: store, shape: one, chunk: chunk}
+	e := &encoder{net: net, ds: ds, store: store, chunk: chunk, parts: map[string]*exec.Program{}}
+	e.keeps(one)
+	return e, nil
+}
+
+// keeps sets the types of what the store keeps for one example.
+func (e *encoder) keeps(one []ir.Type) {
+	e.shape, e.bytes = one, nil
 	for _, t := range one {
 		e.bytes = append(e.bytes, t.Bytes())
 	}
-	return e, nil
 }
 
 // encoded is a batch at the frontier.
@@ -51,36 +59,107 @@ type encoded struct {
 	Indices []int
 }
 
+// filled says where the values of a store came from.
+type filled struct {
+	hits, near, misses int     // examples: kept before, computed from nearer values, computed from pictures
+	seconds            float64 // of computing one example from its picture, as last measured; 0 when none was
+}
+
 // fill computes what the store lacks, in the order of the files, and calls progress with the number
-// of examples done.
-func (e *encoder) fill(ctx context.Context, progress func(done, total int)) (hits, misses int, err error) {
+// of examples done. Before each chunk is put, computed is told what an example took, in seconds.
+func (e *encoder) fill(ctx context.Context, progress func(done, total int), computed func(seconds float64)) (filled, error) {
+	var f filled
 	var missing []int
 	row := e.row()
 	for i := range e.ds.Len() {
 		if e.store.Get(i, row) {
-			hits++
+			f.hits++
 		} else {
 			missing = append(missing, i)
 		}
 	}
-	done := 0
+	total, done := len(missing), 0
+	step := func(n int) {
+		done += n
+		progress(done, total)
+	}
+	if e.near != nil && len(missing) > 0 {
+		var err error
+		if missing, err = e.fillNear(ctx, missing, step, computed); err != nil {
+			return f, err
+		}
+		f.near = total - len(missing)
+	}
+	if n := min(e.chunk, len(missing)); n > 0 {
+		if _, err := e.whole(n); err != nil { // compiled before the clock starts
+			return f, err
+		}
+	}
+	began := time.Now()
 	for b, err := range e.ds.Loader(e.chunk).Batches(ctx, missing, data.Plain) {
 		if err != nil {
-			return hits, misses, err
+			return f, err
 		}
 		values, err := e.frozen(ctx, b)
 		if err != nil {
-			return hits, misses, err
+			return f, err
 		}
+		f.seconds = time.Since(began).Seconds() / float64(len(b.Indices))
+		computed(f.seconds)
 		for k, i := range b.Indices {
 			e.store.Put(i, e.slice(values, k))
-			misses++
+			f.misses++
 		}
-		done += len(b.Indices)
-		progress(done, len(missing))
+		step(len(b.Indices))
+		began = time.Now()
 	}
-	return hits, misses, nil
+	return f, nil
 }
+
+// fillNear computes those of the missing examples whose nearer values are kept, and returns the others.
+func (e *encoder) fillNear(ctx context.Context, missing []int, step func(n int), computed func(seconds float64)) (rest []int, err error) {
+	staged := e.near.cut.stage(e.chunk)
+	var have []int
+	flush := func() error {
+		for len(have) > 0 {
+			n := power(min(len(have), e.chunk))
+			in := e.near.cut.stage(n)
+			at := len(have) - n // from the end of what is staged
+			for k := range in {
+				size := len(in[k].Bytes)
+				copy(in[k].Bytes, staged[k].Bytes[at*size/n:])
+			}
+			began := time.Now()
+			values, err := e.between(ctx, e.near.cut, in)
+			if err != nil {
+				return err
+			}
+			computed(time.Since(began).Seconds() / float64(n))
+			for k, i := range have[at:] {
+				e.store.Put(i, e.slice(values, k))
+			}
+			have = have[:at]
+			step(n)
+		}
+		return nil
+	}
+	for _, i := range missing {
+		if !e.near.store.Get(i, e.near.cut.slice(staged, len(have))) {
+			rest = append(rest, i)
+			continue
+		}
+		if have = append(have, i); len(have) == e.chunk {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return rest, flush()
+}
+
+// power is the largest power of two up to n: odd numbers of examples are computed in such pieces, so that few programs are
+// compiled.
+func power(n int) int { return 1 << (bits.Len(uint(n)) - 1) }
 
 // row is room for the values of one example.
 func (e *encoder) row() [][]byte {
@@ -92,21 +171,67 @@ func (e *encoder) row() [][]byte {
 }
 
 // slice views example k of a batch's values.
-func (e *encoder) slice(values []*tensor.Tensor, k int) [][]byte {
+func (e *encoder) slice(values []*tensor.Tensor, k int) [][]byte { return sliceOf(values, e.bytes, k) }
+
+func sliceOf(values []*tensor.Tensor, sizes []int, k int) [][]byte {
 	row := make([][]byte, len(values))
 	for i, v := range values {
-		n := e.bytes[i]
+		n := sizes[i]
 		row[i] = v.Bytes[k*n : (k+1)*n]
 	}
 	return row
 }
 
+// whole is the program from the pictures to what is kept.
+func (e *encoder) whole(n int) (*exec.Program, error) {
+	if e.cut == nil {
+		return e.net.Frozen(n)
+	}
+	return e.part(n, nil, e.cut)
+}
+
+// frozen computes what is kept from the pictures.
 func (e *encoder) frozen(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
-	p, err := e.net.Frozen(len(b.Indices))
+	p, err := e.whole(len(b.Indices))
 	if err != nil {
 		return nil, err
 	}
 	return p.Run(ctx, b.Inputs...)
+}
+
+// between computes what is kept from the values of an earlier cut.
+func (e *encoder) between(ctx context.Context, from *cut, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	p, err := e.part(in[0].Shape[0]/from.points[0].one.Shape[0], from, e.cut)
+	if err != nil {
+		return nil, err
+	}
+	return p.Run(ctx, in...)
+}
+
+// rest completes a batch from the cut that is kept to the frontier.
+func (e *encoder) rest(ctx context.Context, b *encoded) (*encoded, error) {
+	if e.cut == nil {
+		return b, nil
+	}
+	p, err := e.part(len(b.Indices), e.cut, nil)
+	if err != nil {
+		return nil, err
+	}
+	values, err := p.Run(ctx, b.Values...)
+	return &encoded{Values: values, Labels: b.Labels, Indices: b.Indices}, err
+}
+
+// part compiles the network between two cuts for n examples, once. From nil are the inputs, to nil is the frontier.
+func (e *encoder) part(n int, from, to *cut) (*exec.Program, error) {
+	key := partKey(n, from, to)
+	if p := e.parts[key]; p != nil {
+		return p, nil
+	}
+	p, err := e.net.between(n, from, to)
+	if err == nil {
+		e.parts[key] = p
+	}
+	return p, err
 }
 
 // batches yields the examples of order in batches of size, at the frontier, as they are in an epoch. What it yields is valid
@@ -116,34 +241,84 @@ func (e *encoder) batches(ctx context.Context, order []int, size, epoch int) ite
 		return e.computed(ctx, order, size, epoch)
 	}
 	return func(yield func(*encoded, error) bool) {
-		var staged []*tensor.Tensor
-		for len(order) > 0 {
-			n := min(size, len(order))
-			if staged == nil || staged[0].Shape[0] != n*e.shape[0].Shape[0] {
-				staged = e.stage(n)
+		for b, missing := range e.stored(order, size) {
+			err := e.recompute(ctx, b, missing)
+			if err == nil {
+				b, err = e.rest(ctx, b)
 			}
-			b := &encoded{Values: staged, Indices: order[:n], Labels: make([]int, n)}
-			for k, i := range b.Indices {
-				b.Labels[k] = e.ds.Examples[i].Label
-				if !e.store.Get(i, e.slice(staged, k)) {
-					if err := e.recompute(ctx, i, e.slice(staged, k)); err != nil {
-						yield(nil, err)
-						return
-					}
-				}
+			if err != nil {
+				yield(nil, err)
+				return
 			}
 			if !yield(b, nil) {
 				return
 			}
-			order = order[n:]
+		}
+	}
+}
+
+// stored yields batches as the store holds them, with the positions of the examples that it lacks. Where it reads from the disk it
+// reads the next batch while this one is in use.
+func (e *encoder) stored(order []int, size int) iter.Seq2[*encoded, []int] {
+	type batch struct {
+		*encoded
+		missing []int
+	}
+	var staged [2][]*tensor.Tensor
+	read := func(turn int) batch {
+		n := min(size, len(order))
+		if s := staged[turn]; s == nil || s[0].Shape[0] != n*e.shape[0].Shape[0] {
+			staged[turn] = e.stage(n)
+		}
+		b := batch{encoded: &encoded{Values: staged[turn], Indices: order[:n], Labels: make([]int, n)}}
+		for k, i := range b.Indices {
+			b.Labels[k] = e.ds.Examples[i].Label
+			if !e.store.Get(i, e.slice(b.Values, k)) {
+				b.missing = append(b.missing, k)
+			}
+		}
+		order = order[n:]
+		return b
+	}
+	if r, ok := e.store.(interface{ full() bool }); ok && r.full() {
+		return func(yield func(*encoded, []int) bool) {
+			for len(order) > 0 {
+				if b := read(0); !yield(b.encoded, b.missing) {
+					return
+				}
+			}
+		}
+	}
+	return func(yield func(*encoded, []int) bool) {
+		turn := 0
+		next := make(chan batch, 1)
+		ahead := func() {
+			if len(order) == 0 {
+				close(next)
+				return
+			}
+			turn = 1 - turn
+			next <- read(turn)
+		}
+		go ahead()
+		for b := range next {
+			go ahead()
+			if !yield(b.encoded, b.missing) {
+				for range next { // the read under way ends before this does
+					break
+				}
+				return
+			}
 		}
 	}
 }
 
 // stage makes room for the values of n examples.
-func (e *encoder) stage(n int) []*tensor.Tensor {
-	out := make([]*tensor.Tensor, len(e.shape))
-	for i, t := range e.shape {
+func (e *encoder) stage(n int) []*tensor.Tensor { return stageOf(e.shape, n) }
+
+func stageOf(one []ir.Type, n int) []*tensor.Tensor {
+	out := make([]*tensor.Tensor, len(one))
+	for i, t := range one {
 		s := t.Shape.Clone()
 		s[0] *= n
 		out[i] = tensor.New(t.DType, s...)
@@ -151,20 +326,31 @@ func (e *encoder) stage(n int) []*tensor.Tensor {
 	return out
 }
 
-// recompute fills in an example that the store let go.
-func (e *encoder) recompute(ctx context.Context, i int, dst [][]byte) error {
-	for b, err := range e.ds.Loader(1).Batches(ctx, []int{i}, data.Plain) {
-		if err != nil {
-			return err
+// recompute fills in the examples of a batch, by position, that the store does not have.
+func (e *encoder) recompute(ctx context.Context, b *encoded, missing []int) error {
+	for len(missing) > 0 {
+		n := power(min(len(missing), e.chunk))
+		indices := make([]int, n)
+		for k, at := range missing[:n] {
+			indices[k] = b.Indices[at]
 		}
-		values, err := e.frozen(ctx, b)
-		if err != nil {
-			return err
+		for got, err := range e.ds.Loader(n).Batches(ctx, indices, data.Plain) {
+			if err != nil {
+				return err
+			}
+			values, err := e.frozen(ctx, got)
+			if err != nil {
+				return err
+			}
+			for k, at := range missing[:n] {
+				src, dst := e.slice(values, k), e.slice(b.Values, at)
+				for i := range dst {
+					copy(dst[i], src[i])
+				}
+				e.store.Put(indices[k], src)
+			}
 		}
-		for k := range dst {
-			copy(dst[k], values[k].Bytes)
-		}
-		e.store.Put(i, dst)
+		missing = missing[n:]
 	}
 	return nil
 }
@@ -193,41 +379,3 @@ func (e *encoder) computed(ctx context.Context, order []int, size, epoch int) it
 func (b *encoded) run(ctx context.Context, p *exec.Program, more ...*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return p.Run(ctx, append(append([]*tensor.Tensor(nil), b.Values...), more...)...)
 }
-
-// ram is a Store in memory, made for the frontier of one data set.
-type ram struct {
-	rows  [][]byte // one buffer an example
-	bytes int64
-}
-
-// NewRAM returns a store for n examples in memory.
-func NewRAM(n int) Store { return &ram{rows: make([][]byte, n)} }
-
-func (r *ram) Get(i int, dst [][]byte) bool {
-	row := r.rows[i]
-	if row == nil {
-		return false
-	}
-	for _, d := range dst {
-		row = row[copy(d, row):]
-	}
-	return true
-}
-
-func (r *ram) Put(i int, src [][]byte) {
-	if r.rows[i] != nil {
-		return
-	}
-	n := 0
-	for _, s := range src {
-		n += len(s)
-	}
-	row := make([]byte, 0, n)
-	for _, s := range src {
-		row = append(row, s...)
-	}
-	r.rows[i] = row
-	r.bytes += int64(n)
-}
-
-func (r *ram) Bytes() int64 { return r.bytes }

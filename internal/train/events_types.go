@@ -76,13 +76,15 @@ type Encoded struct {
 
 // CacheEvent says how far the frozen activations are kept.
 type CacheEvent struct {
-	Where           string  `json:"where" doc:"off, ram or disk"`
-	Values          int     `json:"values" doc:"values kept for each example"`
-	BytesPerExample int64   `json:"bytes_per_example" doc:"size of them"`
-	Bytes           int64   `json:"bytes" doc:"size of what is kept in all"`
-	Hits            int     `json:"hits" doc:"examples found in the cache"`
-	Misses          int     `json:"misses" doc:"examples computed"`
-	Seconds         float64 `json:"seconds,omitempty" doc:"time spent on filling it"`
+	Where           string   `json:"where" doc:"off, ram, or disk where later runs find them too"`
+	Values          int      `json:"values" doc:"values kept for each example"`
+	BytesPerExample int64    `json:"bytes_per_example" doc:"size of them"`
+	Bytes           int64    `json:"bytes" doc:"size of what is kept in all"`
+	At              []string `json:"at,omitempty" doc:"the values, where they are not the frontier: an earlier cut that fits the budget, from which the rest is run every epoch"`
+	Hits            int      `json:"hits" doc:"examples found in the cache"`
+	Near            int      `json:"near,omitempty" doc:"examples computed from earlier values that another run kept"`
+	Misses          int      `json:"misses" doc:"examples computed from the data"`
+	Seconds         float64  `json:"seconds,omitempty" doc:"time spent on filling it"`
 }
 
 // EpochStart opens an epoch.

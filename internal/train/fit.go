@@ -106,77 +106,6 @@ func stepsPerEpoch(examples, batch, accumulate int) int {
 	return (batches + accumulate - 1) / accumulate
 }
 
-// encoders decide where frontier values come from, and compute those that are kept.
-func (f *fitter) encoders(ctx context.Context) error {
-	types, _, err := f.Net.FrontierTypes(1)
-	if err != nil {
-		return err
-	}
-	per := int64(0)
-	for _, t := range types {
-		per += int64(t.Bytes())
-	}
-	chunk := frozenChunk(f.Base.Pipeline.Len())
-	need := per * int64(f.Train.Len()+f.Val.Len())
-	keep := f.Config.Cache != "off" && f.Config.Augment == "none" && need <= f.budget()
-	var trainStore, valStore Store
-	if keep {
-		trainStore = NewRAM(f.Train.Len())
-	}
-	if f.Config.Cache != "off" && per*int64(f.Val.Len()) <= f.budget() {
-		valStore = NewRAM(f.Val.Len())
-	}
-	if f.train, err = newEncoder(f.Net, f.Train, trainStore, chunk); err != nil {
-		return err
-	}
-	if f.val, err = newEncoder(f.Net, f.Val, valStore, chunk); err != nil {
-		return err
-	}
-	began := time.Now()
-	hits, misses := 0, 0
-	total := 0
-	for _, e := range []*encoder{f.train, f.val} {
-		if e.store != nil {
-			total += e.ds.Len()
-		}
-	}
-	done := 0
-	for _, e := range []*encoder{f.train, f.val} {
-		if e.store == nil {
-			continue
-		}
-		before := done
-		h, m, err := e.fill(ctx, func(n, _ int) {
-			done = before + n
-			f.events.Emit(&Encoded{Done: done, Total: total})
-		})
-		if err != nil {
-			return err
-		}
-		hits, misses = hits+h, misses+m
-		f.cached += e.store.Bytes()
-	}
-	where := "off"
-	if f.train.store != nil {
-		where = "ram"
-	}
-	f.events.Emit(&CacheEvent{Where: where, Values: len(types), BytesPerExample: per, Bytes: f.cached, Hits: hits, Misses: misses, Seconds: time.Since(began).Seconds()})
-	f.Net.ReleaseFrozen()
-	return nil
-}
-
-// budget is how many bytes of frontier values may be kept.
-func (f *fitter) budget() int64 {
-	if b := int64(f.Config.CacheBudget); b > 0 {
-		return b
-	}
-	return 2 << 30
-}
-
-// frozenChunk is how many examples the frozen region takes at once: enough work for every kernel,
-// little enough memory that activations stay small beside the weights.
-func frozenChunk(inputs int) int { return max(4, min(64, 16*3*224*224/max(inputs, 1))) }
-
 // standardiseHead measures the features that a fresh head reads and makes it read them standardised.
 func (f *fitter) standardiseHead(ctx context.Context) error {
 	if !f.Headed.Fresh || f.Net.Norm != nil {
@@ -282,20 +211,20 @@ func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (f
 	for i, l := range b.Labels {
 		labels[i] = int64(l)
 	}
-	lt := tensor.Of(labels)
-	out, err := b.run(ctx, step.program, lt)
+	lt, seed := tensor.Of(labels), stepSeed(f.Config.Seed, f.st.Epoch, b.Indices[0])
+	l, scores, err := step.run(ctx, b.Values, lt, seed)
 	if err != nil {
 		return 0, nil, err
 	}
-	loss := float64(out[0].F32()[0])
+	loss := float64(l)
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		where, ferr := step.program.FirstNonFinite(ctx, append(append([]*tensor.Tensor(nil), b.Values...), lt)...)
-		if ferr != nil {
-			return 0, nil, ferr
+		where, err := step.program.FirstNonFinite(ctx, step.inputs(b.Values, lt, seed)...)
+		if err != nil {
+			return 0, nil, err
 		}
 		return 0, nil, &DivergedError{Epoch: f.st.Epoch, Step: f.st.Step, Where: where}
 	}
-	m.Add(out[1].F32(), b.Labels, f.losses(out[1].F32(), labels))
+	m.Add(scores.F32(), b.Labels, f.losses(scores.F32(), labels))
 	return loss, step, nil
 }
 

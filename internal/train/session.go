@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -22,6 +23,7 @@ type Session struct {
 	Plan   *freeze.Plan
 	Net    *Network
 	Notes  []string
+	Cache  *cache.Cache // what runs share; nil: nothing
 
 	digests map[string]string // of the frozen weights, before training
 	opt     *Optimizer
@@ -45,11 +47,26 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 		return nil, err
 	}
 	opt := data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), Pipeline: base.Pipeline, Augment: augment, Budget: pictureBudget}
+	shared, note, err := cfg.openCache()
+	if err != nil {
+		return nil, err
+	}
+	if err := remember(shared, &opt); err != nil {
+		return nil, err
+	}
 	tr, val, err := data.Open(ctx, cfg.Data, opt)
 	if err != nil {
 		return nil, err
 	}
-	return NewSession(cfg, base, tr, val)
+	s, err := NewSession(cfg, base, tr, val)
+	if err != nil {
+		return nil, err
+	}
+	s.Cache = shared
+	if note != "" {
+		s.Notes = append(s.Notes, note)
+	}
+	return s, nil
 }
 
 // pictureBudget bounds the resized pictures that stay in memory, in bytes.

@@ -1,0 +1,111 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"maps"
+	"runtime/debug"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// digest names contents.
+type digest = [sha256.Size]byte
+
+// engine names what turns a graph and its inputs into bits: this version of the program and the kernels in use, whose roundings
+// differ.
+func engine() string {
+	revision := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = s.Value
+			}
+		}
+	}
+	return fmt.Sprintf("values/1 %s %s %s", Version, revision, kernel.Level())
+}
+
+// identifier digests values of a graph by how they are computed: operators, attributes, types, and the contents of weights and
+// constants, down to the graph's inputs. Names do not count, nor what else the graph computes. So two graphs whose values have the
+// same digest compute the same from the same inputs.
+type identifier struct {
+	sums map[*ir.Value]digest
+}
+
+func identify(g *ir.Graph) *identifier {
+	d := &identifier{map[*ir.Value]digest{}}
+	for i, v := range g.Inputs {
+		d.sums[v] = sha256.Sum256(fmt.Appendf(nil, "input %d %v", i, v.Type))
+	}
+	return d
+}
+
+// of digests v, which is nil for an absent input.
+func (d *identifier) of(v *ir.Value) digest {
+	if v == nil {
+		return digest{}
+	}
+	if s, ok := d.sums[v]; ok {
+		return s
+	}
+	h := sha256.New()
+	if v.Node != nil {
+		n := d.node(v.Node)
+		fmt.Fprintf(h, "result %d %v ", v.Out, v.Type)
+		h.Write(n[:])
+	} else if v.Data != nil {
+		contents(h, v.Data)
+	} else {
+		fmt.Fprintf(h, "free %q %v", v.Name, v.Type) // of a subgraph that reads what nobody gives
+	}
+	s := digest(h.Sum(nil))
+	d.sums[v] = s
+	return s
+}
+
+func (d *identifier) node(n *ir.Node) digest {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %s %d %d\n", n.Domain, n.Op, n.Version, len(n.Inputs))
+	for _, v := range n.Inputs {
+		s := d.of(v)
+		h.Write(s[:])
+	}
+	for _, k := range slices.Sorted(maps.Keys(n.Attrs)) {
+		fmt.Fprintf(h, "\n%q ", k)
+		switch v := n.Attrs[k].(type) {
+		case *tensor.Tensor:
+			contents(h, v)
+		case *ir.Graph:
+			d.subgraph(h, v)
+		default:
+			fmt.Fprintf(h, "%T %v", v, v)
+		}
+	}
+	return digest(h.Sum(nil))
+}
+
+// subgraph digests a body by what it returns; what it reads from around it is identified there.
+func (d *identifier) subgraph(h hash.Hash, g *ir.Graph) {
+	for i, v := range g.Inputs {
+		d.sums[v] = sha256.Sum256(fmt.Appendf(nil, "argument %d %v", i, v.Type))
+	}
+	fmt.Fprintf(h, "graph %d", len(g.Outputs))
+	for _, v := range g.Outputs {
+		s := d.of(v)
+		h.Write(s[:])
+	}
+}
+
+func contents(h hash.Hash, t *tensor.Tensor) {
+	fmt.Fprintf(h, "tensor %v %v ", t.DType, t.Shape)
+	var n [8]byte
+	binary.LittleEndian.PutUint64(n[:], uint64(len(t.Bytes)))
+	h.Write(n[:])
+	h.Write(t.Bytes)
+}

@@ -1,0 +1,263 @@
+package train
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/cache"
+	"github.com/permafrost-ml/permafrost/internal/data"
+)
+
+// openCache opens the cache that runs share. It is nil where the options or the environment (PERMAFROST_CACHE=off) want none, and,
+// unless the options insist on it, where its folder cannot be made; note then says so.
+func (c *Config) openCache() (shared *cache.Cache, note string, err error) {
+	if c.Cache == "off" || c.Cache == "ram" {
+		return nil, "", nil
+	}
+	dir, err := cache.DefaultDir()
+	if dir == "off" {
+		if c.Cache == "disk" {
+			return nil, "", fmt.Errorf("--cache disk: PERMAFROST_CACHE is off: name a folder there, or use --cache ram")
+		}
+		return nil, "", nil
+	}
+	if err == nil {
+		budget := int64(0)
+		if own := int64(c.CacheBudget); own > 0 { // a run that may keep more than usual gets the room for it
+			budget = max(own, cache.DefaultBudget(dir))
+		}
+		shared, err = cache.Open(dir, budget)
+	}
+	if err != nil && c.Cache != "disk" {
+		return nil, fmt.Sprintf("nothing is kept for later runs: %v", err), nil
+	}
+	return shared, "", err
+}
+
+// remember lets data use what former runs know of the files and their pictures.
+func remember(shared *cache.Cache, opt *data.Options) error {
+	if shared == nil || opt.Pipeline == nil {
+		return nil
+	}
+	pipeline := opt.Pipeline.Digest()
+	files, err := shared.Files(sha256.Sum256(fmt.Appendf(nil, "files/1 %x", pipeline)))
+	if err != nil {
+		return err
+	}
+	space, err := shared.Space(sha256.Sum256(fmt.Appendf(nil, "pictures/1 %x", pipeline)), cache.About{
+		Kind: "pictures", Type: fmt.Sprintf("uint8[%d,%d,%d]", opt.Pipeline.Height, opt.Pipeline.Width, opt.Pipeline.Channels)})
+	if err != nil {
+		return err
+	}
+	p := &pictures{Space: space}
+	p.left.Store(shared.Budget() / 2)
+	opt.Files, opt.Pictures = files, p
+	return nil
+}
+
+// pictures keeps no more than half of the cache's budget in one run, so that the values computed from them fit too.
+type pictures struct {
+	*cache.Space
+	left atomic.Int64
+}
+
+func (p *pictures) Put(key digest, parts ...[]byte) bool {
+	n := int64(0)
+	for _, b := range parts {
+		n += int64(len(b))
+	}
+	return p.left.Add(-n) >= 0 && p.Space.Put(key, parts...)
+}
+
+// keeper decides where frozen values are kept.
+type keeper struct {
+	*fitter
+	outline  *outline
+	pipeline digest
+	memory   *memoryRoom
+	added    *memoryRoom // what this run may put on the disk
+}
+
+// diskSpeed is how fast a disk is taken to be, in bytes a second, and diskDelay what finding a block takes, in seconds: values
+// that are computed faster than that are not worth a place.
+const (
+	diskSpeed = 500e6
+	diskDelay = 20e-6
+)
+
+// encoders decide where frozen values come from, and compute those that are kept.
+func (f *fitter) encoders(ctx context.Context) error {
+	o, err := f.Net.outline()
+	if err != nil {
+		return err
+	}
+	chunk := frozenChunk(f.Base.Pipeline.Len())
+	if f.train, err = newEncoder(f.Net, f.Train, nil, chunk); err != nil {
+		return err
+	}
+	if f.val, err = newEncoder(f.Net, f.Val, nil, chunk); err != nil {
+		return err
+	}
+	f.val.parts = f.train.parts
+	frontier := o.cut(o.frontier)
+	e := &CacheEvent{Where: "off", Values: len(frontier.points), BytesPerExample: frontier.bytes()}
+	began := time.Now()
+	if f.Config.Cache != "off" && !o.inputs(o.frontier) { // pictures have memory of their own
+		k := &keeper{fitter: f, outline: o, pipeline: f.Base.Pipeline.Digest(), memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
+		if f.Cache != nil {
+			k.added.left = cmp.Or(int64(f.Config.CacheBudget), f.Cache.Budget())
+		}
+		if err := k.keep(ctx, frontier, e); err != nil {
+			return err
+		}
+	}
+	e.Bytes, e.Seconds = f.cached, time.Since(began).Seconds()
+	f.events.Emit(e)
+	f.Net.ReleaseFrozen()
+	return nil
+}
+
+// budget is how many bytes of frozen values may be kept in memory.
+func (f *fitter) budget() int64 {
+	if b := int64(f.Config.CacheBudget); b > 0 {
+		return b
+	}
+	return 2 << 30
+}
+
+// frozenChunk is how many examples the frozen region takes at once: enough work for every kernel,
+// little enough memory that activations stay small beside the weights.
+func frozenChunk(inputs int) int { return max(4, min(64, 16*3*224*224/max(inputs, 1))) }
+
+// keep gives the encoders stores and fills them.
+func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
+	encoders := []*encoder{k.train, k.val}
+	if k.Config.Augment != "none" { // every epoch has other examples
+		encoders = encoders[1:]
+	}
+	n := 0
+	for _, c := range encoders {
+		n += c.ds.Len()
+	}
+	if k.Config.Cache == "disk" {
+		k.memory.left = 0
+	}
+	kept, err := k.choose(frontier, int64(n))
+	if err != nil {
+		return err
+	}
+	if kept != frontier {
+		e.Values, e.BytesPerExample, e.At = len(kept.points), kept.bytes(), kept.names()
+	}
+	done := 0
+	for _, c := range encoders {
+		if kept != frontier {
+			c.cut = kept
+		}
+		c.keeps(kept.types())
+		t, err := k.stores(c, kept)
+		if err != nil {
+			return err
+		}
+		before := done
+		got, err := c.fill(ctx, func(d, _ int) {
+			done = before + d
+			k.events.Emit(&Encoded{Done: done, Total: n})
+		}, func(seconds float64) {
+			t.persist = t.disk != nil && (k.Config.Cache == "disk" || seconds > float64(kept.bytes())/diskSpeed+diskDelay)
+		})
+		if err != nil {
+			return err
+		}
+		done = before + c.ds.Len()
+		e.Hits, e.Near, e.Misses = e.Hits+got.hits, e.Near+got.near, e.Misses+got.misses
+		k.cached += t.Bytes()
+		e.Where = "ram"
+		if t.disk != nil && t.disk.Bytes() > 0 {
+			e.Where = "disk"
+		}
+		c.near = nil
+	}
+	if k.Cache != nil {
+		return k.Cache.Flush()
+	}
+	return nil
+}
+
+// choose picks the cut that is kept for n examples: the frontier where it fits, or where keeping it for some of them saves
+// more than keeping an earlier and smaller cut for all.
+func (k *keeper) choose(frontier *cut, n int64) (*cut, error) {
+	capacity := max(k.memory.left, k.added.left)
+	need := frontier.bytes() * n
+	if need <= capacity || n == 0 {
+		return frontier, nil
+	}
+	smaller, total, err := k.outline.cheapest(capacity / n)
+	if err != nil || smaller == nil {
+		return frontier, err
+	}
+	if some := float64(total) * (1 - float64(capacity)/float64(need)); float64(smaller.flops) >= some {
+		return frontier, nil
+	}
+	return smaller, nil
+}
+
+// stores gives an encoder its store, and the nearest values that others have kept.
+func (k *keeper) stores(c *encoder, kept *cut) (*tiers, error) {
+	t := &tiers{ram: newRAM(c.ds.Len(), k.memory)}
+	c.store = t
+	if k.Cache == nil {
+		return t, nil
+	}
+	keys := make([]cache.Digest, c.ds.Len())
+	for i := range keys {
+		var err error
+		if keys[i], err = c.ds.Digest(i); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if t.disk, err = k.disk(kept, keys); err != nil {
+		return nil, err
+	}
+	if kept.has(t.disk, keys) {
+		return t, nil
+	}
+	from := k.outline.nearest(func(v digest) bool { return k.Cache.Exists(spaceID(v, k.pipeline, false)) })
+	if from == nil {
+		return t, nil
+	}
+	d, err := k.disk(from, keys)
+	c.near = &near{from, d}
+	return t, err
+}
+
+// has reports whether the disk seems to hold the cut of every example.
+func (c *cut) has(d *disk, keys []cache.Digest) bool {
+	for _, key := range keys {
+		for _, s := range d.spaces {
+			if !s.Has(key) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (k *keeper) disk(c *cut, keys []cache.Digest) (*disk, error) {
+	d := &disk{keys: keys, room: k.added, seen: make([]bool, len(keys)), half: make([]bool, len(c.points))}
+	for _, p := range c.points {
+		s, err := k.Cache.Space(spaceID(p.sum, k.pipeline, false), cache.About{
+			Kind: "values", Model: filepath.Base(k.Config.Model), Value: p.name, Type: p.one.String()})
+		if err != nil {
+			return nil, err
+		}
+		d.spaces = append(d.spaces, s)
+	}
+	return d, nil
+}

@@ -1,0 +1,219 @@
+package train
+
+import (
+	"encoding/binary"
+	"math"
+	"sync"
+
+	"github.com/permafrost-ml/permafrost/internal/cache"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Store keeps the values of examples at a cut of the network, by index. It is safe for concurrent use.
+type Store interface {
+	// Get copies the values of an example into dst, one slice per value, and reports whether they were
+	// there. Else the contents of dst are undefined.
+	Get(example int, dst [][]byte) bool
+	// Put keeps the values of an example; it may decline.
+	Put(example int, src [][]byte)
+	// Bytes is how much is kept.
+	Bytes() int64
+}
+
+// ram is a Store in memory, made for the cut of one data set.
+type ram struct {
+	mu    sync.RWMutex
+	rows  [][]byte // one buffer an example
+	bytes int64
+	kept  int
+	room  *memoryRoom
+}
+
+// memoryRoom is what is left of a budget, in bytes, for several stores.
+type memoryRoom struct {
+	mu   sync.Mutex
+	left int64
+}
+
+func (m *memoryRoom) take(n int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.left < n {
+		return false
+	}
+	m.left -= n
+	return true
+}
+
+// NewRAM returns a Store for n examples in memory, without a bound.
+func NewRAM(n int) Store { return newRAM(n, &memoryRoom{left: math.MaxInt64}) }
+
+func newRAM(n int, room *memoryRoom) *ram { return &ram{rows: make([][]byte, n), room: room} }
+
+func (r *ram) Get(i int, dst [][]byte) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	row := r.rows[i]
+	if row == nil {
+		return false
+	}
+	for _, d := range dst {
+		row = row[copy(d, row):]
+	}
+	return true
+}
+
+func (r *ram) Put(i int, src [][]byte) {
+	n := int64(0)
+	for _, s := range src {
+		n += int64(len(s))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rows[i] != nil || !r.room.take(n) {
+		return
+	}
+	row := make([]byte, 0, n)
+	for _, s := range src {
+		row = append(row, s...)
+	}
+	r.rows[i] = row
+	r.bytes += n
+	r.kept++
+}
+
+func (r *ram) Bytes() int64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.bytes
+}
+
+// full reports whether every example is there.
+func (r *ram) full() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.kept == len(r.rows)
+}
+
+// disk is a Store in the cache that runs share: one space for each value of the cut.
+type disk struct {
+	spaces []*cache.Space
+	keys   []cache.Digest // of the examples
+	half   []bool         // by value: float32 that is kept as float16
+	room   *memoryRoom    // what this run may add
+
+	mu    sync.Mutex
+	bytes int64 // of what was read or written
+	seen  []bool
+}
+
+func (d *disk) Get(i int, dst [][]byte) bool {
+	n := int64(0)
+	for k, s := range d.spaces {
+		if d.half[k] {
+			b := make([]byte, len(dst[k])/2)
+			if !s.Get(d.keys[i], b) {
+				return false
+			}
+			widen(dst[k], b)
+			n += int64(len(b))
+			continue
+		}
+		if !s.Get(d.keys[i], dst[k]) {
+			return false
+		}
+		n += int64(len(dst[k]))
+	}
+	d.count(i, n)
+	return true
+}
+
+func (d *disk) Put(i int, src [][]byte) {
+	n := int64(0)
+	for k, s := range src {
+		if d.half[k] {
+			n += int64(len(s) / 2)
+		} else {
+			n += int64(len(s))
+		}
+	}
+	if !d.room.take(n) {
+		return
+	}
+	for k, s := range d.spaces {
+		b := src[k]
+		if d.half[k] {
+			b = narrow(b)
+		}
+		if !s.Put(d.keys[i], b) {
+			return
+		}
+	}
+	d.count(i, n)
+}
+
+func (d *disk) count(i int, n int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.seen[i] {
+		d.seen[i] = true
+		d.bytes += n
+	}
+}
+
+func (d *disk) Bytes() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.bytes
+}
+
+// narrow rounds float32 to float16.
+func narrow(src []byte) []byte {
+	dst := make([]byte, len(src)/2)
+	for i := 0; i < len(dst); i += 2 {
+		x := math.Float32frombits(binary.NativeEndian.Uint32(src[2*i:]))
+		binary.NativeEndian.PutUint16(dst[i:], tensor.Float32ToFloat16(x))
+	}
+	return dst
+}
+
+func widen(dst, src []byte) {
+	for i := 0; i < len(src); i += 2 {
+		x := tensor.Float16ToFloat32(binary.NativeEndian.Uint16(src[i:]))
+		binary.NativeEndian.PutUint32(dst[2*i:], math.Float32bits(x))
+	}
+}
+
+// tiers keeps values in memory as far as they fit, and on the disk, if there is one, for other runs and for what does not fit.
+type tiers struct {
+	ram     *ram
+	disk    *disk
+	persist bool // put on the disk too
+}
+
+func (t *tiers) Get(i int, dst [][]byte) bool {
+	if t.ram.Get(i, dst) {
+		return true
+	}
+	if t.disk == nil || !t.disk.Get(i, dst) {
+		return false
+	}
+	t.ram.Put(i, dst)
+	return true
+}
+
+func (t *tiers) Put(i int, src [][]byte) {
+	if t.persist {
+		t.disk.Put(i, src)
+	}
+	t.ram.Put(i, src)
+}
+
+func (t *tiers) full() bool { return t.ram.full() }
+
+func (t *tiers) Bytes() int64 {
+	if t.disk == nil {
+		return t.ram.Bytes()
+	}
+	return max(t.ram.Bytes(), t.disk.Bytes())
+}
