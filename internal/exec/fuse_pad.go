@@ -41,8 +41,17 @@ func fusePads(g *ir.Graph) error {
 	})
 }
 
-// dropIdentities removes nodes that hand their input on unchanged.
-func dropIdentities(g *ir.Graph) error {
+// dropIdentities removes nodes that hand their input on unchanged. Dropout that training may switch on
+// stays; see dropDropout.
+func dropIdentities(g *ir.Graph) error { return bypass(g, identity) }
+
+// dropDropout removes the dropout that is off, which is all of it outside the live region in training.
+func dropDropout(g *ir.Graph) error {
+	return bypass(g, func(n *ir.Node) bool { return n.Op == "Dropout" && n.In(1) == nil })
+}
+
+// bypass makes readers of a node's result read its first input, for every node that is accepted.
+func bypass(g *ir.Graph, accept func(n *ir.Node) bool) error {
 	alias := map[*ir.Value]*ir.Value{}
 	for _, n := range g.Nodes {
 		for i, v := range n.Inputs {
@@ -50,7 +59,7 @@ func dropIdentities(g *ir.Graph) error {
 				n.Inputs[i] = w
 			}
 		}
-		if identity(n) {
+		if accept(n) {
 			alias[n.Outputs[0]] = n.Inputs[0]
 		}
 	}
@@ -67,6 +76,8 @@ func identity(n *ir.Node) bool {
 	switch n.Op {
 	case "Identity":
 		return true
+	case "Dropout":
+		return n.In(1) == nil && n.Attrs.Float("ratio", 0.5) == 0
 	case "Pad":
 		for _, p := range n.Attrs.Ints("pads") {
 			if p != 0 {

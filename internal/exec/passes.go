@@ -30,6 +30,7 @@ var (
 		{"fold", "transposed constants", Fold},
 	}
 	regionPasses = []pass{
+		{"dropout", "what is still off stays off, and hides neighbours", dropDropout},
 		{"fold", "gradients of constants are constants", Fold},
 		{"prune", "gradient rules may compute what nobody reads", prune},
 		{"common", "gradient rules recompute what the forward pass has", common},

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -42,6 +43,7 @@ type LossSpec struct {
 // the thawed weights.
 type Step struct {
 	program *exec.Program
+	drops   bool             // takes a dropout seed behind the labels
 	Grads   []*tensor.Tensor // by thawed weight in order; views of the program's memory
 	stats   []batchStat
 }
@@ -297,6 +299,7 @@ func (n *Network) Train(batch int) (*Step, error) {
 			used = append(used, v)
 		}
 	}
+	seed := switchOnDropout(g, used)
 	grads, err := grad.Differentiate(g, loss, used)
 	if err != nil {
 		return nil, err
@@ -313,12 +316,16 @@ func (n *Network) Train(batch int) (*Step, error) {
 	for _, bn := range norms {
 		outputs = append(outputs, bn.node.Outputs[1], bn.node.Outputs[2])
 	}
-	sub, _ := ir.Extract(g, "train", append(append([]*ir.Value(nil), cut...), labels), outputs)
+	given := append(append([]*ir.Value(nil), cut...), labels)
+	if seed != nil {
+		given = append(given, seed)
+	}
+	sub, _ := ir.Extract(g, "train", given, outputs)
 	p, err := exec.Compile(sub)
 	if err != nil {
 		return nil, err
 	}
-	s := &Step{program: p}
+	s := &Step{program: p, drops: seed != nil}
 	for _, v := range wrt {
 		var t *tensor.Tensor
 		if k, ok := at[v]; ok && v != nil {
@@ -384,6 +391,24 @@ func trainBatchNorms(g *ir.Graph, plan *freeze.Plan) ([]trainNorm, error) {
 			momentum: m.Attrs.Float("momentum", 0.9), count: x.Len() / mean.Type.Shape.Len()})
 	}
 	return out, nil
+}
+
+// run computes the loss, the scores and the gradients of a batch at the frontier, int64 labels [n] and
+// the seed of what dropout drops. Results are valid until the next run.
+func (s *Step) run(ctx context.Context, values []*tensor.Tensor, labels *tensor.Tensor, seed int64) (loss float32, scores *tensor.Tensor, err error) {
+	out, err := s.program.Run(ctx, s.inputs(values, labels, seed)...)
+	if err != nil {
+		return 0, nil, err
+	}
+	return out[0].F32()[0], out[1], nil
+}
+
+func (s *Step) inputs(values []*tensor.Tensor, labels *tensor.Tensor, seed int64) []*tensor.Tensor {
+	in := append(append([]*tensor.Tensor(nil), values...), labels)
+	if s.drops {
+		in = append(in, tensor.Scalar(seed))
+	}
+	return in
 }
 
 // update moves the running statistics of batch normalisations that train.

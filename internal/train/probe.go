@@ -191,8 +191,7 @@ func (t *trainable) step(batch int) (*step, error) {
 		return nil, err
 	}
 	s.inputs = madeUp(s.frozen.Graph().Inputs, t.cfg.Seed)
-	in := s.live.program.Graph().Inputs
-	s.labels = tensor.New(tensor.Int64, in[len(in)-1].Type.Shape...)
+	s.labels = tensor.New(tensor.Int64, batch)
 	classes := s.live.program.OutputTensor(1).Shape[1]
 	for i := range s.labels.I64() {
 		s.labels.I64()[i] = int64(i % classes)
@@ -207,7 +206,7 @@ func (s *step) encode(ctx context.Context) ([]*tensor.Tensor, error) {
 
 // train runs the live region on frontier values and updates the weights.
 func (s *step) train(ctx context.Context, values []*tensor.Tensor) error {
-	if _, err := s.live.program.Run(ctx, append(slices.Clone(values), s.labels)...); err != nil {
+	if _, _, err := s.live.run(ctx, values, s.labels, 0); err != nil {
 		return err
 	}
 	s.live.update()
