@@ -13,6 +13,8 @@
 //	SetThreads(n)  Threads() int
 //	Parallel(n, func(i int))            tasks 0..n-1, one by one, over the pool
 //	Alloc(n) []float32                  zeros that start on a cache line
+//	Level() string                      the kernels in use
+//	MeasurePeak() float64               the ceiling of a product, in FLOP/s
 //
 // Products
 //
@@ -21,7 +23,6 @@
 //	(*PackedB).Pack(transB, b, ldb)             new values
 //	GemmPacked(transA, m, a, lda, *PackedB, acc, c, ldc, *Epilogue)
 //	GemmBatch(count, at, transA, transB, m, n, k, a, lda, b, ldb, acc, c, ldc)
-//	MeasurePeak() float64, Level() string       the ceiling in FLOP/s, the kernels in use
 //	SumColumns(rows, cols, x, ld, acc, sum)
 //
 // Convolutions, of the shape Conv2D (OutH, OutW, FLOPs, XLen, YLen, WLen, Check);
