@@ -124,6 +124,6 @@ A first session:
 	add("start", demoCommand())
 	add("tune", demoCommand(), inspectCommand(), fitCommand())
 	add("use", evalCommand(), predictCommand(), verifyCommand(), deltaCommand())
-	add("engine", runCommand(), benchCommand(), versionCommand())
+	add("engine", runCommand(), benchCommand(), cacheCommand(), versionCommand())
 	return root
 }

@@ -210,6 +210,30 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// TestCache shares frozen activations between two runs and looks after them.
+func TestCache(t *testing.T) {
+	world(t)
+	t.Setenv("PERMAFROST_CACHE", "kept")
+	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "one", "--epochs", "2", "--cache", "disk")
+	again := succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "two", "--epochs", "2", "--cache", "disk")
+	sameFiles(t, "one/model.onnx", "two/model.onnx")
+	if !strings.Contains(again.stderr, "computed for 0 examples") {
+		t.Errorf("the second run computed the frozen part anew:\n%s", again.stderr)
+	}
+	v := object(t, succeed(t, "cache", "ls", "--json"))
+	if v["dir"] != "kept" || len(v["spaces"].([]any)) == 0 {
+		t.Errorf("cache ls: %v", v)
+	}
+	v = object(t, succeed(t, "cache", "verify", "--json"))
+	if v["blocks"].(float64) < 36 || v["damaged"] != 0.0 {
+		t.Errorf("cache verify: %v", v)
+	}
+	v = object(t, succeed(t, "cache", "prune", "--json"))
+	if v["left_bytes"] != 0.0 || v["freed_bytes"].(float64) <= 0 {
+		t.Errorf("cache prune: %v", v)
+	}
+}
+
 func TestHelp(t *testing.T) {
 	root := newRoot()
 	for _, c := range root.Commands() {
