@@ -80,6 +80,9 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 		if err := f.epoch(ctx, rates, steps); err != nil {
 			var diverged *DivergedError
 			if errors.As(err, &diverged) && f.dir != nil {
+				if serr := f.saveBest(); serr != nil {
+					return fmt.Errorf("%w; the best weights could not be written: %w", err, serr)
+				}
 				diverged.Kept = f.kept()
 			} else if ctx.Err() != nil {
 				if serr := f.save(); serr != nil {

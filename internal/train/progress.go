@@ -48,7 +48,7 @@ func (p *Progress) Emit(_ time.Time, e Event) {
 	case *CacheEvent:
 		p.endBar()
 		if e.Where != "off" {
-			p.line("frozen part computed for %s examples in %s, %s kept in %s", count(e.Misses), seconds(e.Seconds), byteCount(e.Bytes), where(e.Where))
+			p.line("frozen part computed for %s examples in %s, %s kept %s", count(e.Misses), seconds(e.Seconds), byteCount(e.Bytes), where(e.Where))
 		}
 	case *StepEvent:
 		what := fmt.Sprintf("epoch %d/%d loss %s", e.Epoch+1, p.epochs, number(float64(e.Loss), 4))
@@ -155,9 +155,9 @@ func planChangeText(e *PlanChange) string {
 
 func where(kind string) string {
 	if kind == "ram" {
-		return "memory"
+		return "in memory"
 	}
-	return kind
+	return "on " + kind
 }
 
 // count writes n with commas between thousands.

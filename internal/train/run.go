@@ -50,10 +50,6 @@ func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...Si
 // announce emits what is known before the first example is read.
 func (f *fitter) announce() {
 	var names []string
-	total := 0
-	for _, w := range f.Set.Weights {
-		total += w.Len()
-	}
 	thawed := f.Plan.Thawed(f.Set)
 	thawed.Each(func(w *freeze.Weight, _ freeze.Entry) { names = append(names, w.Name) })
 	_, frontier, err := f.Net.FrontierTypes(1)
@@ -62,7 +58,7 @@ func (f *fitter) announce() {
 	}
 	f.events.Emit(&DataEvent{Task: "classify", Classes: f.Train.Classes, Train: f.Train.Len(), Val: f.Val.Len(), Counts: f.Train.Counts(),
 		Damaged: len(f.Train.Skipped) + len(f.Val.Skipped), Digest: f.st.Identity.Data})
-	f.events.Emit(&PlanEvent{Digest: f.Plan.Digest(), Thaw: f.Plan.Thaw, Freeze: f.Plan.Freeze, ParamsTotal: total, ParamsThawed: thawed.Elements(),
+	f.events.Emit(&PlanEvent{Digest: f.Plan.Digest(), Thaw: f.Plan.Thaw, Freeze: f.Plan.Freeze, ParamsTotal: paramsTotal(f.Set), ParamsThawed: thawed.Elements(),
 		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.digests)})
 	for _, n := range f.Notes {
 		f.events.Emit(&Warning{Message: n})
@@ -82,10 +78,7 @@ func (f *fitter) finish(began time.Time) (*Result, error) {
 	r := &Result{
 		Epochs: f.st.Epoch, Examples: f.Train.Len(), Plan: f.Plan, CacheBytes: f.cached, Classes: f.Train.Classes,
 		FrozenDigestBefore: freeze.Total(f.digests), FrozenDigestAfter: freeze.Total(after), BestEpoch: f.bestEpoch(),
-		ParamsThawed: f.Plan.Thawed(f.Set).Elements(),
-	}
-	for _, w := range f.Set.Weights {
-		r.ParamsTotal += w.Len()
+		ParamsTotal: paramsTotal(f.Set), ParamsThawed: f.Plan.Thawed(f.Set).Elements(),
 	}
 	for _, e := range f.st.History {
 		r.EpochSeconds = append(r.EpochSeconds, e.Seconds)

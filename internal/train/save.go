@@ -28,12 +28,8 @@ func (f *fitter) save() error {
 		return nil
 	}
 	began := time.Now()
-	if f.unsaved {
-		c := &Checkpoint{State: f.st, Tensors: f.best}
-		if err := SaveCheckpoint(f.dir.File(BestCheckpoint), c); err != nil {
-			return err
-		}
-		f.unsaved = false
+	if err := f.saveBest(); err != nil {
+		return err
 	}
 	st := f.st
 	st.Seconds += time.Since(f.began).Seconds()
@@ -46,13 +42,27 @@ func (f *fitter) save() error {
 	return nil
 }
 
-// kept is the path of the last checkpoint, "" when none was written.
-func (f *fitter) kept() string {
-	path := f.dir.File(LastCheckpoint)
-	if _, err := os.Stat(path); err != nil {
-		return ""
+// saveBest writes the weights of the best epoch where the disk does not hold them yet.
+func (f *fitter) saveBest() error {
+	if !f.unsaved {
+		return nil
 	}
-	return path
+	c := &Checkpoint{State: f.st, Tensors: f.best}
+	if err := SaveCheckpoint(f.dir.File(BestCheckpoint), c); err != nil {
+		return err
+	}
+	f.unsaved = false
+	return nil
+}
+
+// kept is the path of the last good checkpoint, "" when there is none.
+func (f *fitter) kept() string {
+	for _, name := range []string{LastCheckpoint, BestCheckpoint} {
+		if _, err := os.Stat(f.dir.File(name)); err == nil {
+			return f.dir.File(name)
+		}
+	}
+	return ""
 }
 
 // resume puts a checkpoint's state back. It errors when the checkpoint belongs to another run.
