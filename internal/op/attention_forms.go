@@ -161,8 +161,10 @@ func lowerAttention(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	stages = append(stages, s)
 	s = add2(b, s, mask)
 	stages = append(stages, s)
-	s = b.Op("Softmax", nil, s)
-	s = b.Op("Where", nil, b.Op("IsNaN", nil, s), scalar(b, dt, 0), s) // a row that sees nothing
+	// A row that sees nothing has no softmax: it is zero, and so is its gradient.
+	blind := b.Op("Equal", nil, b.Op("ReduceMax", ir.Attrs{"axes": []int{-1}}, s), scalar(b, dt, math.Inf(-1)))
+	s = b.Op("Softmax", nil, b.Op("Where", nil, blind, scalar(b, dt, 0), s))
+	s = b.Op("Where", nil, blind, scalar(b, dt, 0), s)
 	stages = append(stages, s)
 	if mode < 0 || mode >= len(stages) {
 		return nil, errorf("qk_matmul_output_mode %d is not known", mode)
