@@ -22,7 +22,7 @@ from torch.nn import functional as F
 # The first names of the weights of the last stage and of the head, by torchvision's names.
 HEADS = {"resnet18": "fc.", "resnet50": "fc.", "mobilenet_v2": "classifier.", "efficientnet_b0": "classifier.", "vit_b_16": "heads."}
 STAGES = {
-    "resnet18": ("layer4.1.",), "resnet50": ("layer4.2.",), "mobilenet_v2": ("features.17.", "features.18."),
+    "resnet18": ("layer4.",), "resnet50": ("layer4.",), "mobilenet_v2": ("features.17.", "features.18."),
     "efficientnet_b0": ("features.7.", "features.8."), "vit_b_16": ("encoder.layers.encoder_layer_11.", "encoder.ln."),
 }
 

@@ -19,10 +19,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost"
 	permaexec "github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
-	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // fixture is what train.py writes.
@@ -89,8 +89,8 @@ func load(t *testing.T, model string) *fixture {
 	return f
 }
 
-// images is the batch as the network reads it: (x/255 - 0.5) / 0.25.
-func (f *fixture) images(t *testing.T) *tensor.Tensor {
+// pictures lists the files of the batch in order.
+func (f *fixture) pictures(t *testing.T) []string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(f.dir, "pictures", "*", "*.png"))
 	if err != nil {
@@ -100,6 +100,13 @@ func (f *fixture) images(t *testing.T) *tensor.Tensor {
 	if len(paths) != f.Batch {
 		t.Fatalf("%d pictures, want %d", len(paths), f.Batch)
 	}
+	return paths
+}
+
+// images is the batch as the network reads it: (x/255 - 0.5) / 0.25.
+func (f *fixture) images(t *testing.T) *tensor.Tensor {
+	t.Helper()
+	paths := f.pictures(t)
 	x := tensor.New(tensor.Float32, f.Batch, 3, f.Size, f.Size)
 	plane := f.Size * f.Size
 	for n, path := range paths {
@@ -125,7 +132,7 @@ func (f *fixture) images(t *testing.T) *tensor.Tensor {
 // fit trains as the plan says and returns the tuned file and the loss before each step.
 func (f *fixture) fit(t *testing.T, p plan) (path string, losses []float64) {
 	t.Helper()
-	c := train.DefaultConfig()
+	c := permafrost.DefaultConfig()
 	c.Model = filepath.Join(f.dir, "model.onnx")
 	c.Data = filepath.Join(f.dir, "pictures")
 	c.Val = c.Data
@@ -133,18 +140,11 @@ func (f *fixture) fit(t *testing.T, p plan) (path string, losses []float64) {
 	c.Epochs, c.Batch = f.Steps, f.Batch
 	c.Optimizer, c.Momentum, c.WeightDecay = "sgd", f.Momentum, &f.Decay
 	c.LR, c.LRSchedule, c.Keep = p.LR, "constant", "last"
-	s, err := train.Prepare(context.Background(), c)
-	if err != nil {
+	c.Out = filepath.Join(t.TempDir(), "run")
+	if _, err := permafrost.Fit(context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := train.CreateRunDir(filepath.Join(t.TempDir(), "run"), &s.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Fit(context.Background(), dir, false); err != nil {
-		t.Fatal(err)
-	}
-	log, err := os.ReadFile(dir.File("events.jsonl"))
+	log, err := os.ReadFile(filepath.Join(c.Out, "events.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func (f *fixture) fit(t *testing.T, p plan) (path string, losses []float64) {
 			losses = append(losses, e.Loss)
 		}
 	}
-	return dir.File("model.onnx"), losses
+	return filepath.Join(c.Out, "model.onnx"), losses
 }
 
 // logits runs a file on the images in Permafrost's own engine.
