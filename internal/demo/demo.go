@@ -7,6 +7,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // the model
 	"encoding/json"
@@ -47,15 +48,15 @@ type Options struct {
 
 // size says how much is drawn and trained.
 type size struct {
-	latin, train, val int // pictures of each letter
+	latin, learn, val int // pictures of each letter: to measure the base, to learn from, to measure by
 	epochs            int // 0: as many as the recipe of a plan has
 	alphabets         []Alphabet
 }
 
-var standard = size{latin: 10, train: 10, val: 30, alphabets: []Alphabet{Greek, Cyrillic}}
+var standard = size{latin: 10, learn: 10, val: 30, alphabets: []Alphabet{Greek, Cyrillic}}
 
 // thaws are the plans that are compared, by their selectors.
-var thaws = []string{"head", "last:2", "all"}
+var thaws = []string{"head", "last:1", "all"}
 
 // Report is what a demonstration found; its JSON form is what demo --json prints.
 type Report struct {
@@ -108,17 +109,17 @@ type Tamper struct {
 
 // teller is a demonstration under way.
 type teller struct {
-	Options
-	size
 	Report
-	w io.Writer // of the story
+	size
+	w   io.Writer // of the story
+	log io.Writer // of progress
 }
 
 // Run tells the story and leaves its pictures, models and runs in a folder. It errors when the folder
 // holds anything already, when it cannot be written, and when ctx ends.
 func Run(ctx context.Context, o Options) error {
 	began := time.Now()
-	t := &teller{Options: o, size: standard, w: o.Stdout}
+	t := &teller{size: standard, w: o.Stdout, log: o.Stderr}
 	if o.size != nil {
 		t.size = *o.size
 	}
@@ -128,21 +129,18 @@ func Run(ctx context.Context, o Options) error {
 	if o.Threads > 0 {
 		kernel.SetThreads(o.Threads)
 	}
-	if t.Options.Seed == 0 {
-		t.Options.Seed = 1
-	}
+	t.Seed, t.Threads = cmp.Or(o.Seed, 1), kernel.Threads()
 	var err error
-	if t.Report.Out, err = folder(o.Out); err != nil {
+	if t.Out, err = folder(o.Out); err != nil {
 		return err
 	}
-	t.Report.Seed, t.Report.Threads = t.Options.Seed, kernel.Threads()
 	for _, chapter := range []func(context.Context) error{t.materials, t.plan, t.train, t.prove} {
 		if err := chapter(ctx); err != nil {
 			return err
 		}
 	}
 	t.Seconds, t.PeakRSS = time.Since(began).Seconds(), train.PeakRSS()
-	if err := t.picture(filepath.Join(t.Report.Out, pictureFile)); err != nil {
+	if err := t.picture(filepath.Join(t.Out, pictureFile)); err != nil {
 		return err
 	}
 	t.tellEnd()
@@ -188,24 +186,24 @@ func folder(out string) (string, error) {
 }
 
 func (t *teller) path(parts ...string) string {
-	return filepath.Join(append([]string{t.Report.Out}, parts...)...)
+	return filepath.Join(append([]string{t.Out}, parts...)...)
 }
 
 // materials writes the model and the pictures, and shows what the model knows.
 func (t *teller) materials(ctx context.Context) error {
-	if err := os.MkdirAll(t.Report.Out, 0o777); err != nil {
+	if err := os.MkdirAll(t.Out, 0o777); err != nil {
 		return err
 	}
 	t.Base.Model = t.path(modelFile)
 	if err := os.WriteFile(t.Base.Model, Model, 0o666); err != nil {
 		return err
 	}
-	if err := Latin.Write(t.path(Latin.Name), "demo", t.Options.Seed, t.latin); err != nil {
+	if err := Latin.Write(t.path(Latin.Name), "demo", t.Seed, t.latin); err != nil {
 		return err
 	}
 	for _, a := range t.alphabets {
-		for split, n := range map[string]int{"train": t.size.train, "val": t.val} {
-			if err := a.Write(t.path(a.Name, split), split, t.Options.Seed, n); err != nil {
+		for split, n := range map[string]int{"train": t.learn, "val": t.val} {
+			if err := a.Write(t.path(a.Name, split), split, t.Seed, n); err != nil {
 				return err
 			}
 		}
@@ -231,7 +229,10 @@ func (t *teller) config(a Alphabet, thaw string) train.Config {
 	c := train.DefaultConfig()
 	c.Model, c.Data = t.Base.Model, t.path(a.Name)
 	c.Thaw = []string{thaw}
-	c.Epochs, c.Seed, c.Threads = t.epochs, t.Options.Seed, t.Options.Threads
+	if thaw != "head" { // so few pictures make few steps an epoch
+		c.Epochs, c.LR = 30, 0.003
+	}
+	c.Epochs, c.Seed = cmp.Or(t.epochs, c.Epochs), t.Seed
 	c.Out = t.path(runsFolder, a.Name+"-"+runName(thaw))
 	return c
 }
@@ -252,7 +253,7 @@ func (t *teller) plan(ctx context.Context) error {
 
 // train learns every alphabet under every plan.
 func (t *teller) train(ctx context.Context) error {
-	t.tell("%s\n", heading("Training"))
+	fmt.Fprintln(t.log, heading("Training"))
 	for _, a := range t.alphabets {
 		for i, thaw := range thaws {
 			r, err := t.fit(ctx, a, thaw)
@@ -263,6 +264,7 @@ func (t *teller) train(ctx context.Context) error {
 			t.Runs = append(t.Runs, *r)
 		}
 	}
+	fmt.Fprintln(t.log)
 	t.tellTable()
 	return nil
 }
@@ -277,7 +279,7 @@ func (t *teller) fit(ctx context.Context, a Alphabet, thaw string) (*Outcome, er
 	if err != nil {
 		return nil, err
 	}
-	bar := newProgress(t.Stderr, a.Name, thaw)
+	bar := newProgress(t.log, a.Name, thaw)
 	r, err := s.Fit(ctx, dir, false, bar)
 	bar.end(r)
 	if err != nil {

@@ -2,7 +2,9 @@ package demo
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,7 +16,7 @@ import (
 )
 
 // tiny is the demonstration of four letters.
-var tiny = size{latin: 1, train: 4, val: 4, epochs: 4, alphabets: []Alphabet{{"greek", Greek.Letters[:4]}}}
+var tiny = size{latin: 1, learn: 4, val: 4, epochs: 4, alphabets: []Alphabet{{"greek", Greek.Letters[:4]}}}
 
 func runTiny(t *testing.T, out string, threads int) Report {
 	t.Helper()
@@ -58,7 +60,7 @@ func TestRun(t *testing.T) {
 	if !slices.Equal(one.Tamper.Changed, []string{one.Tamper.Tensor}) {
 		t.Errorf("a flipped bit in %s was reported as %v", one.Tamper.Tensor, one.Tamper.Changed)
 	}
-	for _, name := range []string{modelFile, pictureFile, "greek/train/alpha/003.png", "latin/small-a/000.png", "runs/greek-last-2/delta.safetensors"} {
+	for _, name := range []string{modelFile, pictureFile, "greek/train/alpha/003.png", "latin/small-a/000.png", "runs/greek-last-1/delta.safetensors"} {
 		if _, err := os.Stat(filepath.Join(one.Out, name)); err != nil {
 			t.Error(err)
 		}
@@ -67,6 +69,19 @@ func TestRun(t *testing.T) {
 		t.Error("a folder that holds another run was taken")
 	}
 }
+
+func TestRunInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	o := Options{Stdout: new(bytes.Buffer), Out: filepath.Join(t.TempDir(), "out"), size: &tiny}
+	o.Stderr = writerFunc(func(b []byte) (int, error) { cancel(); return len(b), nil }) // at the first line of progress
+	if err := Run(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // TestModel measures the model in the program on letters that training did not see.
 func TestModel(t *testing.T) {
@@ -86,8 +101,8 @@ func TestModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Accuracy < 0.95 {
-		t.Errorf("accuracy %.3f on fresh Latin letters, want 0.95", e.Accuracy)
+	if e.Accuracy < 0.97 {
+		t.Errorf("accuracy %.3f on fresh Latin letters, want 0.97", e.Accuracy)
 	}
 	if len(Model) > 500_000 {
 		t.Errorf("the model takes %d bytes", len(Model))

@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"math/rand/v2"
 	"os"
+	"strings"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gobold"
@@ -18,21 +19,19 @@ import (
 
 // The layout of the picture in pixels.
 const (
-	pictureWidth  = 1240
+	pictureWidth  = 1320
 	pictureHeight = 600
 	margin        = 40
-	columns       = 14           // letters in a row
-	cell          = 2*Side/2 + 6 // a letter and the space after it
-	chartLeft     = margin + columns*cell + 70
-	barLeft       = chartLeft + 70
-	barWidth      = 300 // of 100%
+	columns       = 14       // letters in a row
+	cell          = Side + 6 // a letter and the space after it
+	section       = 170      // from one alphabet to the next
+	chartLeft     = margin + columns*cell + 60
 )
 
 var (
 	paperColor = color.RGBA{250, 251, 252, 255}
 	inkColor   = color.RGBA{30, 41, 59, 255}
 	softColor  = color.RGBA{100, 116, 139, 255}
-	lineColor  = color.RGBA{226, 232, 240, 255}
 	planColors = []color.RGBA{{56, 132, 196, 255}, {126, 112, 190, 255}, {224, 122, 62, 255}} // from frozen to thawed
 )
 
@@ -45,13 +44,13 @@ func (t *teller) picture(path string) error {
 	y := margin + 10
 	c.text(c.title, inkColor, margin, y, "From Latin to other alphabets, with most of the network frozen")
 	y += 50
-	r := rand.New(rand.NewPCG(t.Options.Seed, 0x70696374))
-	if err := c.samples(r, margin, y, Latin, fmt.Sprintf("pretrained on Latin: reads %s of fresh letters", percent(t.Base.Accuracy))); err != nil {
+	r := rand.New(rand.NewPCG(t.Seed, 0x70696374))
+	if err := c.samples(r, margin, y, Latin, fmt.Sprintf("Latin: pretrained, reads %s of fresh letters", percent(t.Base.Accuracy))); err != nil {
 		return err
 	}
 	for i, a := range t.alphabets {
-		caption := fmt.Sprintf("learned from %d pictures each: %s, %d letters", t.size.train, a.Name, len(a.Letters))
-		if err := c.samples(r, margin, y+(i+1)*170, a, caption); err != nil {
+		caption := fmt.Sprintf("%s: %d letters, learned from %d pictures of each", title(a.Name), len(a.Letters), t.learn)
+		if err := c.samples(r, margin, y+(i+1)*section, a, caption); err != nil {
 			return err
 		}
 	}
@@ -108,29 +107,49 @@ func (c *canvas) samples(r *rand.Rand, x, y int, a Alphabet, caption string) err
 	return nil
 }
 
-// chart shows the accuracy of every run as a bar, with its time and memory.
+// measure is one column of the chart: a number of every run as bars from 0 to the greatest.
+type measure struct {
+	name        string
+	left, width int
+	most        float64 // 0: the greatest of the runs
+	of          func(Outcome) float64
+	text        func(Outcome) string
+}
+
+var measures = []measure{
+	{"accuracy", chartLeft + 70, 170, 1, func(r Outcome) float64 { return r.ValAccuracy }, func(r Outcome) string { return percent(r.ValAccuracy) }},
+	{"time", chartLeft + 320, 110, 0, func(r Outcome) float64 { return r.Seconds }, func(r Outcome) string { return secondsText(r.Seconds) }},
+	{"training memory", chartLeft + 500, 90, 0, func(r Outcome) float64 { return float64(r.TrainBytes) }, func(r Outcome) string { return bytesText(r.TrainBytes) }},
+}
+
+// chart shows accuracy, time and memory of every run.
 func (c *canvas) chart(t *teller, y int) {
-	bottom := y + (len(t.alphabets)+1)*170 - 40
-	for p := 0; p <= 100; p += 25 {
-		x := barLeft + barWidth*p/100
-		c.fill(lineColor, x, y+8, 1, bottom-y-8)
-		c.text(c.small, softColor, x-12, y, fmt.Sprintf("%d%%", p))
-	}
-	c.text(c.small, softColor, barLeft+barWidth+100, y, "time, memory to train")
-	step := (bottom - y - 20) / max(1, len(t.alphabets))
-	for i, a := range t.alphabets {
-		top := y + 36 + i*step
-		c.text(c.bold, inkColor, chartLeft, top, a.Name)
-		for k, run := range t.Runs[i*len(thaws) : (i+1)*len(thaws)] {
-			line := top + 16 + k*44
-			c.text(c.plain, inkColor, chartLeft, line+20, run.Thaw)
-			w := int(float64(barWidth) * run.ValAccuracy)
-			c.fill(planColors[k%len(planColors)], barLeft, line, w, 30)
-			c.text(c.bold, inkColor, barLeft+w+8, line+20, percent(run.ValAccuracy))
-			c.text(c.small, softColor, barLeft+barWidth+100, line+20, fmt.Sprintf("%s, %s", secondsText(run.Seconds), bytesText(run.TrainBytes)))
+	for _, m := range measures {
+		c.text(c.plain, softColor, m.left, y, m.name)
+		most := m.most
+		if most == 0 {
+			for _, r := range t.Runs {
+				most = max(most, m.of(r))
+			}
+		}
+		for i, r := range t.Runs {
+			k := i % len(thaws)
+			line := y + 22 + i/len(thaws)*(section+70) + 34 + k*44
+			w := int(float64(m.width) * m.of(r) / most)
+			c.fill(planColors[k], m.left, line, w, 30)
+			c.text(c.bold, inkColor, m.left+w+8, line+20, m.text(r))
+			if m.name == measures[0].name {
+				c.text(c.plain, inkColor, chartLeft, line+20, r.Thaw)
+			}
 		}
 	}
+	for i, a := range t.alphabets {
+		c.text(c.bold, inkColor, chartLeft, y+42+i*(section+70), title(a.Name))
+	}
 }
+
+// title is a name with a capital.
+func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func (c *canvas) write(path string) error {
 	f, err := os.Create(path)

@@ -35,7 +35,7 @@ func (t *teller) tellMaterials() {
 	}
 	for _, a := range t.alphabets {
 		rows = append(rows, cells(a.Name+"/", fmt.Sprintf("%d letters it has never seen, %d pictures of each to learn from, %d to test by: guessing gives %s",
-			len(a.Letters), t.size.train, t.val, percent(1/float64(len(a.Letters))))))
+			len(a.Letters), t.learn, t.val, percent(1/float64(len(a.Letters))))))
 	}
 	t.table(rows...)
 	t.tell("\n")
@@ -118,7 +118,26 @@ func (t *teller) tellTable() {
 			fmt.Sprintf("%s (%s)", thousands(r.ParamsThawed), percent(float64(r.ParamsThawed)/float64(r.ParamsTotal)))))
 	}
 	t.table(rows...)
-	t.tell("\n")
+	t.tell("\nIn the mean %s\n\n", t.comparison())
+}
+
+// comparison sets the plan before the last against the last, training everything.
+func (t *teller) comparison() string {
+	few, all := len(thaws)-2, len(thaws)-1
+	var points, time [2]float64
+	for i := range t.alphabets {
+		for k, plan := range []int{few, all} {
+			r := t.Runs[i*len(thaws)+plan]
+			points[k] += 100 * r.ValAccuracy / float64(len(t.alphabets))
+			time[k] += r.Seconds
+		}
+	}
+	how := "above"
+	d := points[0] - points[1]
+	if d < 0 {
+		how, d = "below", -d
+	}
+	return fmt.Sprintf("--thaw %s ends %.1f points %s --thaw %s, in %.0f%% of its time.", thaws[few], d, how, thaws[all], 100*time[0]/time[1])
 }
 
 func (t *teller) tellProof() {
@@ -144,11 +163,11 @@ func (t *teller) tellEnd() {
 	last := t.Runs[len(t.Runs)-2]
 	first := t.alphabets[len(t.alphabets)-1]
 	sample := filepath.Join(first.Name, "val", first.Letters[0].Name, "000.png")
-	t.tell("Everything is in %s, with a picture of it all in %s. It took %s and at most %s of memory.\n\n", t.Report.Out, pictureFile, secondsText(t.Seconds), bytesText(t.PeakRSS))
-	t.tell("  cd %s\n", t.Report.Out)
+	t.tell("Everything is in %s, with a picture of it all in %s. It took %s and at most %s of memory.\n\n", t.Out, pictureFile, secondsText(t.Seconds), bytesText(t.PeakRSS))
+	t.tell("  cd %s\n", t.Out)
 	for _, c := range []string{
-		fmt.Sprintf("inspect %s --thaw last:2", modelFile),
-		fmt.Sprintf("fit --model %s --data %s --thaw last:1", modelFile, first.Name),
+		fmt.Sprintf("inspect %s --thaw last:1", modelFile),
+		fmt.Sprintf("fit --model %s --data %s --thaw last:2 --epochs 30 --lr 0.003", modelFile, first.Name),
 		fmt.Sprintf("predict --model %s %s", filepath.Join(t.relative(last.Out), train.ModelFile), sample),
 		fmt.Sprintf("verify %s tampered.onnx", modelFile),
 		fmt.Sprintf("delta extract %s %s letters.delta", modelFile, filepath.Join(t.relative(last.Out), train.ModelFile)),
@@ -159,7 +178,7 @@ func (t *teller) tellEnd() {
 
 // relative is a path within the folder of the demonstration.
 func (t *teller) relative(path string) string {
-	if r, err := filepath.Rel(t.Report.Out, path); err == nil {
+	if r, err := filepath.Rel(t.Out, path); err == nil {
 		return r
 	}
 	return path

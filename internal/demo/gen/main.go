@@ -20,8 +20,8 @@ import (
 
 func main() {
 	out := flag.String("out", "letters.onnx", "file to write")
-	each := flag.Int("each", 400, "training pictures of each letter")
-	epochs := flag.Int("epochs", 16, "passes over them")
+	each := flag.Int("each", 1000, "training pictures of each letter")
+	epochs := flag.Int("epochs", 9, "passes over them")
 	rate := flag.Float64("lr", 0.004, "highest learning rate")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
