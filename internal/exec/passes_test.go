@@ -219,11 +219,11 @@ func same(t *testing.T, s *sketch, a, b *ir.Graph) {
 		inputs = append(inputs, s.random(v.Type.Shape...))
 	}
 	run := func(g *ir.Graph) *tensor.Tensor {
-		p, err := bind(g)
+		p, err := planMemory(g, map[*ir.Node]ir.Bound{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := p.Run(context.Background(), inputs...)
+		out, err := p.program(g).Run(context.Background(), inputs...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,33 +32,59 @@ type step struct {
 
 // Compile runs the region passes over g, binds every node and plans memory. The program owns g.
 func Compile(g *ir.Graph) (*Program, error) {
+	p, _, err := CompileWithin(g, 0)
+	return p, err
+}
+
+// CompileWithin does the same and, where the program's memory would pass budget bytes, computes cheap
+// values again for the backward pass instead of keeping them. It reports what it chose. A budget of 0
+// keeps everything.
+func CompileWithin(g *ir.Graph, budget int) (*Program, Recomputed, error) {
+	var r Recomputed
 	if err := runPasses(g, regionPasses); err != nil {
-		return nil, err
+		return nil, r, err
 	}
-	return bind(g)
+	bounds := map[*ir.Node]ir.Bound{}
+	p, err := planMemory(g, bounds)
+	if err != nil {
+		return nil, r, err
+	}
+	if budget > 0 && p.total() > budget {
+		if p, r, err = recompute(g, p, budget); err != nil {
+			return nil, r, err
+		}
+	}
+	return p.program(g), r, nil
 }
 
-// binder collects what planning needs to know of each value.
-type binder struct {
-	header map[*ir.Value]*tensor.Tensor
-	home   map[*ir.Value]*ir.Value // the value whose buffer a view or an in-place result shares
-	block  map[*ir.Value]*block    // by home
-	escape map[*ir.Value]bool      // by home: read after the run
+// memoryPlan says where every value of a graph lies.
+type memoryPlan struct {
+	bounds  map[*ir.Node]ir.Bound
+	home    map[*ir.Value]*ir.Value // the value whose buffer a view or an in-place result shares
+	block   map[*ir.Value]*block    // by home
+	header  map[*ir.Value]*tensor.Tensor
+	size    int // of all blocks together
+	scratch int
 }
 
-func bind(g *ir.Graph) (*Program, error) {
-	p := &Program{graph: g}
-	b := &binder{map[*ir.Value]*tensor.Tensor{}, map[*ir.Value]*ir.Value{}, map[*ir.Value]*block{}, map[*ir.Value]bool{}}
-	bounds := make([]ir.Bound, len(g.Nodes))
+// total is the memory that the program will hold.
+func (p *memoryPlan) total() int { return align(p.size) + p.scratch }
+
+// planMemory binds the nodes that bounds lacks and lays out the buffers.
+func planMemory(g *ir.Graph, bounds map[*ir.Node]ir.Bound) (*memoryPlan, error) {
+	p := &memoryPlan{bounds: bounds, home: map[*ir.Value]*ir.Value{}, block: map[*ir.Value]*block{}, header: map[*ir.Value]*tensor.Tensor{}}
 	last := map[*ir.Value]int{}
 	for i, n := range g.Nodes {
-		d := ir.Lookup(n.Op)
-		if d.Bind == nil {
-			return nil, n.Errorf("a sequence is no value that can be computed or given out")
-		}
-		var err error
-		if bounds[i], err = d.Bind(n); err != nil {
-			return nil, n.Errorf("%w", err)
+		if _, ok := bounds[n]; !ok {
+			d := ir.Lookup(n.Op)
+			if d.Bind == nil {
+				return nil, n.Errorf("a sequence is no value that can be computed or given out")
+			}
+			b, err := d.Bind(n)
+			if err != nil {
+				return nil, n.Errorf("%w", err)
+			}
+			bounds[n] = b
 		}
 		for _, v := range n.Inputs {
 			if v != nil {
@@ -67,56 +93,60 @@ func bind(g *ir.Graph) (*Program, error) {
 		}
 	}
 	// Views first, so that last reads count for the buffer and not only for the name.
-	for i, n := range g.Nodes {
-		if bounds[i].View {
-			b.home[n.Outputs[0]] = b.root(n.Inputs[0])
+	for _, n := range g.Nodes {
+		if bounds[n].View {
+			p.home[n.Outputs[0]] = p.root(n.Inputs[0])
 		}
 	}
 	lastHome := map[*ir.Value]int{}
 	for v, i := range last {
-		h := b.root(v)
+		h := p.root(v)
 		lastHome[h] = max(lastHome[h], i)
 	}
 	for _, v := range g.Outputs {
-		lastHome[b.root(v)] = len(g.Nodes)
+		lastHome[p.root(v)] = len(g.Nodes)
 	}
-	scratch := 0
 	var blocks []*block
 	for i, n := range g.Nodes {
-		scratch = max(scratch, bounds[i].Scratch)
+		p.scratch = max(p.scratch, bounds[n].Scratch)
 		for k, v := range n.Outputs {
-			if v == nil || k == 0 && bounds[i].View {
+			if v == nil || k == 0 && bounds[n].View {
 				continue
 			}
 			if k == 0 {
-				if h := b.reusable(n, bounds[i], i, lastHome); h != nil {
-					b.home[v] = h
-					bl := b.block[h]
-					bl.to = max(bl.to, lastHome[v], i)
-					lastHome[h] = bl.to
+				if h := p.reusable(n, i, lastHome); h != nil {
+					p.home[v] = h
+					b := p.block[h]
+					b.to = max(b.to, lastHome[v], i)
+					lastHome[h] = b.to
 					continue
 				}
 			}
-			bl := &block{size: v.Type.Bytes(), from: i, to: max(i, lastHome[v])}
-			b.block[v] = bl
-			blocks = append(blocks, bl)
+			b := &block{size: v.Type.Bytes(), from: i, to: max(i, lastHome[v])}
+			p.block[v] = b
+			blocks = append(blocks, b)
 		}
 	}
-	size := layout(blocks)
-	base := align(size)
-	p.arena = tensor.AlignedBytes(base + scratch)
-	work := p.arena[base : base+scratch : base+scratch]
+	p.size = layout(blocks)
+	return p, nil
+}
 
-	p.inputs = make([][]*tensor.Tensor, len(g.Inputs))
+// program allocates the arena and ties every node to its buffers.
+func (p *memoryPlan) program(g *ir.Graph) *Program {
+	base := align(p.size)
+	q := &Program{graph: g, arena: tensor.AlignedBytes(base + p.scratch)}
+	work := q.arena[base : base+p.scratch : base+p.scratch]
+	q.inputs = make([][]*tensor.Tensor, len(g.Inputs))
 	follow := map[*ir.Value]int{}
 	for i, v := range g.Inputs {
 		h := &tensor.Tensor{DType: v.Type.DType, Shape: v.Type.Shape}
-		b.header[v], p.inputs[i], follow[v] = h, []*tensor.Tensor{h}, i
+		p.header[v], q.inputs[i], follow[v] = h, []*tensor.Tensor{h}, i
 	}
-	for i, n := range g.Nodes {
-		s := step{node: n, run: bounds[i].Run, scratch: work[:bounds[i].Scratch]}
+	for _, n := range g.Nodes {
+		b := p.bounds[n]
+		s := step{node: n, run: b.Run, scratch: work[:b.Scratch]}
 		for _, v := range n.Inputs {
-			s.in = append(s.in, b.tensor(v))
+			s.in = append(s.in, p.tensor(v))
 		}
 		for k, v := range n.Outputs {
 			if v == nil {
@@ -124,53 +154,53 @@ func bind(g *ir.Graph) (*Program, error) {
 				continue
 			}
 			h := &tensor.Tensor{DType: v.Type.DType, Shape: v.Type.Shape}
-			root := b.root(v)
-			if bl := b.block[root]; bl != nil {
-				h.Bytes = p.arena[bl.offset : bl.offset+v.Type.Bytes() : bl.offset+v.Type.Bytes()]
-			} else if k == 0 && bounds[i].View {
+			root := p.root(v)
+			if bl := p.block[root]; bl != nil {
+				h.Bytes = q.arena[bl.offset : bl.offset+v.Type.Bytes() : bl.offset+v.Type.Bytes()]
+			} else if k == 0 && b.View {
 				if at, ok := follow[root]; ok {
-					p.inputs[at] = append(p.inputs[at], h)
+					q.inputs[at] = append(q.inputs[at], h)
 				} else {
-					h.Bytes = b.tensor(root).Bytes
+					h.Bytes = p.tensor(root).Bytes
 				}
 			}
-			b.header[v] = h
+			p.header[v] = h
 			s.out = append(s.out, h)
 		}
-		if !bounds[i].View {
-			p.steps = append(p.steps, s)
+		if !b.View {
+			q.steps = append(q.steps, s)
 		}
 	}
 	for _, v := range g.Outputs {
-		p.out = append(p.out, b.tensor(v))
+		q.out = append(q.out, p.tensor(v))
 	}
-	return p, nil
+	return q
 }
 
 // root follows views and in-place results to the value that owns the buffer.
-func (b *binder) root(v *ir.Value) *ir.Value {
-	for b.home[v] != nil {
-		v = b.home[v]
+func (p *memoryPlan) root(v *ir.Value) *ir.Value {
+	for p.home[v] != nil {
+		v = p.home[v]
 	}
 	return v
 }
 
 // reusable finds the buffer that the node's first output may overwrite: an input's, of the same size,
 // planned by this program, and read here for the last time, by one input only.
-func (b *binder) reusable(n *ir.Node, bound ir.Bound, at int, last map[*ir.Value]int) *ir.Value {
-	for _, k := range bound.InPlace {
+func (p *memoryPlan) reusable(n *ir.Node, at int, last map[*ir.Value]int) *ir.Value {
+	for _, k := range p.bounds[n].InPlace {
 		v := n.In(k)
 		if v == nil {
 			continue
 		}
-		h := b.root(v)
-		bl := b.block[h]
+		h := p.root(v)
+		bl := p.block[h]
 		if bl == nil || last[h] != at || bl.size != n.Outputs[0].Type.Bytes() {
 			continue
 		}
 		uses := 0
 		for _, u := range n.Inputs {
-			if u != nil && b.root(u) == h {
+			if u != nil && p.root(u) == h {
 				uses++
 			}
 		}
@@ -182,14 +212,14 @@ func (b *binder) reusable(n *ir.Node, bound ir.Bound, at int, last map[*ir.Value
 }
 
 // tensor is the header through which v is read.
-func (b *binder) tensor(v *ir.Value) *tensor.Tensor {
+func (p *memoryPlan) tensor(v *ir.Value) *tensor.Tensor {
 	if v == nil {
 		return nil
 	}
 	if v.Data != nil && (v.Kind == ir.Param || v.Kind == ir.Const) {
 		return v.Data
 	}
-	return b.header[v]
+	return p.header[v]
 }
 
 // Run computes the graph's outputs from its inputs, in the graph's order. The outputs are views of the

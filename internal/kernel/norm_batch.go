@@ -89,13 +89,19 @@ func InvStd(r, variance []float32, eps float32) {
 func BatchNormTrain(y, x, scale, bias, mean, variance, invstd []float32, eps float32, rows int, res []float32, relu bool) {
 	BatchNormStats(mean, variance, x, rows)
 	InvStd(invstd, variance, eps)
-	c := len(scale)
-	st := make([]float32, 2*c)
-	for j := range c {
-		st[j] = scale[j] * invstd[j]
-		st[c+j] = float32(float64(bias[j]) - float64(mean[j])*float64(st[j]))
+	s, t := make([]float32, len(scale)), make([]float32, len(scale))
+	NormScaleShift(s, t, scale, bias, mean, invstd)
+	ScaleShift(y, x, s, t, rows, res, relu)
+}
+
+// NormScaleShift gives the form of a normalisation with known statistics that ScaleShift applies:
+// s = scale*invstd, t = bias - mean*s. Training and inference share it, so that the same statistics
+// give the same bits.
+func NormScaleShift(s, t, scale, bias, mean, invstd []float32) {
+	for j := range s {
+		s[j] = scale[j] * invstd[j]
+		t[j] = float32(float64(bias[j]) - float64(mean[j])*float64(s[j]))
 	}
-	ScaleShift(y, x, st[:c], st[c:], rows, res, relu)
 }
 
 // BatchNormGrad is the gradient of BatchNormTrain. With g = dy, or dy where y > 0

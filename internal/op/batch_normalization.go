@@ -50,10 +50,9 @@ func init() {
 			eps := fattr(n.Attrs, "epsilon", 1e-5)
 			return m.bind(n, []int{0}, []int{0}, func(in, out [][]float32) {
 				s, t := make([]float32, m.c), make([]float32, m.c)
-				for c := range s {
-					a := float64(in[1][c]) / math.Sqrt(float64(in[4][c])+eps)
-					s[c], t[c] = float32(a), float32(float64(in[2][c])-float64(in[3][c])*a)
-				}
+				r := make([]float32, len(s))
+				kernel.InvStd(r, in[4], float32(eps))
+				kernel.NormScaleShift(s, t, in[1], in[2], in[3], r)
 				kernel.ScaleShift(out[0], in[0], s, t, m.n*m.size(), nil, false)
 			}, func(in, out [][]float64) {
 				m.channels(func(c int, at []int) {

@@ -192,7 +192,7 @@ func shortDigest(digest string) string {
 }
 
 // resumable lists the options that a resumed run may change.
-var resumable = []string{"model", "data", "val", "out", "tokenizer", "threads", "cache", "cache_budget"}
+var resumable = []string{"model", "data", "val", "out", "tokenizer", "threads", "cache", "cache_budget", "memory"}
 
 // differences names the options on which two runs that should give the same bits differ.
 func (c *Config) differences(now *Config) []string {

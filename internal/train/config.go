@@ -59,6 +59,7 @@ type Config struct {
 	Threads     int    `yaml:"threads" json:"threads" arg:"N" help:"threads to use (0: one a core); results do not depend on it"`
 	Cache       string `yaml:"cache" json:"cache" arg:"KIND" help:"where frozen activations are kept: auto, off, ram or disk"`
 	CacheBudget Size   `yaml:"cache_budget" json:"cache_budget" arg:"SIZE" help:"most bytes the cache may take, as 2GB or 512MiB (0: chosen)"`
+	Memory      Size   `yaml:"memory" json:"memory" arg:"SIZE" help:"most bytes for the activations and gradients of a training step: what is cheap is computed again instead of kept (0: keep everything)"`
 }
 
 // DefaultConfig holds the value that each option has when it is not given.

@@ -206,9 +206,16 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 
 // forwardBackward runs one batch and gathers its metrics.
 func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (float64, *Step, error) {
+	first := f.st.Step == 0 && f.Config.Memory > 0
 	step, err := f.Net.Train(len(b.Indices))
 	if err != nil {
 		return 0, nil, err
+	}
+	if first && f.Net.Recomputed.Values > 0 {
+		f.events.Emit(&Warning{Message: "memory: " + f.Net.Recomputed.String()})
+	}
+	if n := step.program.ArenaBytes(); first && n > int(f.Config.Memory) {
+		f.events.Emit(&Warning{Message: fmt.Sprintf("memory: a step takes %.1f MiB and no cheap value is left to compute again; lower --batch (and raise --accumulate) to fit", float64(n)/(1<<20))})
 	}
 	labels := make([]int64, len(b.Labels))
 	for i, l := range b.Labels {

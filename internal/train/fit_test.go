@@ -157,6 +157,40 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
+// Computing values again instead of keeping them changes the memory and not a bit of the result.
+func TestMemoryBudget(t *testing.T) {
+	var want []byte
+	sizes := map[Size]int{}
+	for _, budget := range []Size{0, 64 << 10} {
+		cfg := tinyConfig(t)
+		cfg.Out, cfg.Thaw, cfg.Memory = t.TempDir(), []string{"all"}, budget
+		s, err := Prepare(context.Background(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir, err := CreateRunDir(cfg.Out, &s.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Fit(context.Background(), dir, false); err != nil {
+			t.Fatal(err)
+		}
+		step, err := s.Net.Train(cfg.Batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes[budget] = step.program.ArenaBytes()
+		if got := read(t, cfg.Out, ModelFile); want == nil {
+			want = got
+		} else if !bytes.Equal(got, want) {
+			t.Error("recomputation changed the result")
+		}
+	}
+	if sizes[64<<10] >= sizes[0]*9/10 {
+		t.Errorf("with a budget a step takes %d bytes, without %d", sizes[64<<10], sizes[0])
+	}
+}
+
 // stopper cancels a run after a number of optimiser steps.
 type stopper struct {
 	after  int

@@ -22,6 +22,10 @@ type Network struct {
 	Loss   LossSpec
 	Shapes func(batch int) map[string]tensor.Shape // of the model's inputs
 
+	// Memory bounds the buffers of a training step in bytes, 0 for no bound; Recomputed says what it took.
+	Memory     int
+	Recomputed exec.Recomputed
+
 	// Norm standardises what the head reads during training, nil for as it is. It is folded into the
 	// head's weights when the model is written (see Standard.Fold).
 	Norm *Standard
@@ -321,10 +325,11 @@ func (n *Network) Train(batch int) (*Step, error) {
 		given = append(given, seed)
 	}
 	sub, _ := ir.Extract(g, "train", given, outputs)
-	p, err := exec.Compile(sub)
+	p, recomputed, err := exec.CompileWithin(sub, n.Memory)
 	if err != nil {
 		return nil, err
 	}
+	n.Recomputed = recomputed
 	s := &Step{program: p, drops: seed != nil}
 	for _, v := range wrt {
 		var t *tensor.Tensor

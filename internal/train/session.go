@@ -100,6 +100,7 @@ func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error)
 	s.digests = freeze.Digests(s.Set, s.Plan)
 	s.own()
 	s.Net = &Network{Headed: s.Headed, Set: s.Set, Plan: s.Plan, Shapes: base.Shapes}
+	s.Net.Memory = int(cfg.Memory)
 	s.Net.Loss.LabelSmoothing = float32(cfg.LabelSmoothing)
 	if cfg.ClassWeights == "balanced" {
 		s.Net.Loss.ClassWeights = tr.Weights()

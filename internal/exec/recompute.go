@@ -1,0 +1,132 @@
+package exec
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+)
+
+// Recomputed says what a program computes again in the backward pass instead of keeping it.
+type Recomputed struct {
+	Values int // how many
+	Bytes  int // what that saved
+}
+
+func (r Recomputed) String() string {
+	return fmt.Sprintf("%d values are computed again for the backward pass, which saves %.1f MiB", r.Values, float64(r.Bytes)/(1<<20))
+}
+
+// cheapOps take far less time than the products around them, so computing them twice costs little.
+var cheapOps = map[string]bool{
+	"Relu": true, "Clip": true, "LeakyRelu": true, "Sigmoid": true, "HardSigmoid": true, "HardSwish": true, "Silu": true, "Gelu": true,
+	"Tanh": true, "Add": true, "Sub": true, "Mul": true, "Div": true, "BatchNormalization": true, "Dropout": true, "Transpose": true,
+	"Slice": true, "Pad": true, "Expand": true, "Concat": true, "MaxPool": true, "LayerNormalization": true, "RMSNormalization": true,
+}
+
+// recompute rewrites g until its memory fits the budget or nothing more helps: a cheap value that only
+// the backward pass still needs is computed again there, by a copy of its node in front of its first
+// late reader. Values are tried by size; one whose copy would keep other buffers alive for as much is
+// left as it was.
+func recompute(g *ir.Graph, p *memoryPlan, budget int) (*memoryPlan, Recomputed, error) {
+	var done Recomputed
+	first := p.total()
+	at := func() int { return max(0, slices.Index(g.Nodes, g.Outputs[0].Node)) } // the loss
+	var candidates []*ir.Value
+	for _, n := range g.Nodes[:at()] {
+		if cheap(n) && !slices.Contains(g.Outputs, n.Outputs[0]) {
+			candidates = append(candidates, n.Outputs[0])
+		}
+	}
+	slices.SortStableFunc(candidates, func(a, b *ir.Value) int { return cmp.Compare(b.Type.Bytes(), a.Type.Bytes()) })
+	for _, v := range candidates {
+		if p.total() <= budget {
+			break
+		}
+		nodes := slices.Clone(g.Nodes)
+		copied := late(g, v, at())
+		if copied == nil {
+			continue
+		}
+		q, err := planMemory(g, p.bounds)
+		if err != nil {
+			return nil, done, err
+		}
+		if q.total() < p.total() {
+			p = q
+			done.Values++
+			continue
+		}
+		for _, n := range g.Nodes { // no gain: put it back
+			for i, in := range n.Inputs {
+				if in == copied {
+					n.Inputs[i] = v
+				}
+			}
+		}
+		g.Nodes = nodes
+	}
+	done.Bytes = first - p.total()
+	return p, done, nil
+}
+
+func cheap(n *ir.Node) bool {
+	return (cheapOps[n.Op] || n.Op == "BatchNormTrain") && n.Outputs[0] != nil && !n.Attrs.Bool("random")
+}
+
+// late makes the readers of v behind the loss read a copy that is computed in front of the first of
+// them, and returns the copy; nil when there is no such reader. What the copy reads and nothing behind
+// the loss does is copied too where that is cheap.
+func late(g *ir.Graph, v *ir.Value, loss int) *ir.Value {
+	last := map[*ir.Value]int{}
+	first := -1
+	for i, n := range g.Nodes {
+		for _, in := range n.Inputs {
+			if in != nil {
+				last[in] = i
+			}
+			if in == v && i > loss && first < 0 {
+				first = i
+			}
+		}
+	}
+	if first < 0 {
+		return nil
+	}
+	var chain []*ir.Node
+	copied := again(g, v, func(u *ir.Value) bool { return last[u] > loss || slices.Contains(g.Outputs, u) }, 3, &chain)
+	for _, m := range g.Nodes[first:] {
+		for i, in := range m.Inputs {
+			if in == v {
+				m.Inputs[i] = copied
+			}
+		}
+	}
+	g.Nodes = slices.Insert(g.Nodes, first, chain...)
+	return copied
+}
+
+// again copies the node that computes v, and up to depth cheap nodes before it whose results are not kept.
+func again(g *ir.Graph, v *ir.Value, kept func(*ir.Value) bool, depth int, chain *[]*ir.Node) *ir.Value {
+	n := v.Node
+	c := &ir.Node{Name: g.Unique(n.Name + "/again"), Op: n.Op, Inputs: slices.Clone(n.Inputs), Attrs: n.Attrs}
+	types := make([]ir.Type, len(n.Outputs))
+	for i, o := range n.Outputs {
+		if o != nil {
+			types[i] = o.Type
+		}
+	}
+	if n.Op == "BatchNormTrain" { // the statistics of the batch are known by now
+		c.Op, c.Inputs, types = "BatchNormalization", append(c.Inputs[:3:3], n.Outputs[1], n.Outputs[2]), types[:1]
+	}
+	for i, u := range c.Inputs {
+		if u != nil && u.Node != nil && depth > 0 && u.Kind == ir.Result && !kept(u) && cheap(u.Node) && u.Out == 0 {
+			c.Inputs[i] = again(g, u, kept, depth-1, chain)
+		}
+	}
+	g.AddNode(c, types, v.Name)
+	g.Nodes = g.Nodes[:len(g.Nodes)-1]
+	*chain = append(*chain, c)
+	return c.Outputs[0]
+}
