@@ -142,13 +142,25 @@ func (o *outline) cut(values []*ir.Value) *cut {
 	return c
 }
 
-// inputs reports whether a cut holds nothing but inputs of the model.
-func (o *outline) inputs(values []*ir.Value) bool {
-	return !slices.ContainsFunc(values, func(v *ir.Value) bool { return v.Kind != ir.Input })
+// work is the floating point operations of the frozen region for one example.
+func (o *outline) work() int64 {
+	need := o.graph.Ancestors(o.frontier...)
+	n := int64(0)
+	for m := range need {
+		n += nodeFLOPs(m)
+	}
+	return n / 2
 }
 
-// perExample reports whether v has the examples on its first axis.
-func (o *outline) perExample(v *ir.Value) (bool, error) {
+// workPerByte is how many floating point operations take as long as copying a byte of memory.
+const workPerByte = 10
+
+// worthKeeping reports whether computing the frontier takes longer than copying it. Where it does not, as where the first layer trains,
+// the frontier is computed from the pictures, which have a memory of their own.
+func (o *outline) worthKeeping() bool { return o.work() > workPerByte*o.cut(o.frontier).bytes() }
+
+// perExample reports whether all values have the examples on their first axis.
+func (o *outline) perExample(set map[*ir.Value]bool) (bool, error) {
 	if o.three == nil {
 		g, err := o.net.graph(3)
 		if err != nil {
@@ -156,12 +168,16 @@ func (o *outline) perExample(v *ir.Value) (bool, error) {
 		}
 		o.three = values(g)
 	}
-	i := o.position[v]
 	if len(o.three) != len(o.all) {
 		return false, nil
 	}
-	two, three := v.Type.Shape, o.three[i].Type.Shape
-	return len(two) > 0 && len(three) == len(two) && two[0] > 0 && two[0]%2 == 0 && two[0]/2*3 == three[0] && two[1:].Equal(three[1:]), nil
+	for v := range set {
+		two, three := v.Type.Shape, o.three[o.position[v]].Type.Shape
+		if len(two) == 0 || len(three) != len(two) || two[0] == 0 || two[0]%2 != 0 || two[0]/2*3 != three[0] || !two[1:].Equal(three[1:]) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // nearest walks from the frontier towards the inputs and stops at values that have been kept. It returns
@@ -215,77 +231,69 @@ func (o *outline) ordered(set map[*ir.Value]bool) []*ir.Value {
 // cheapest finds the cut that saves most when at most budget bytes may be kept for each example: of all
 // places at which the frozen region can be divided in its order of computation, and whose values have the examples on their first
 // axis, the one with the least work left. It is nil when none fits, or none saves anything.
-// Total is the work of the whole region. Work is counted in floating point operations for one example.
-func (o *outline) cheapest(budget int64) (best *cut, total int64, err error) {
+func (o *outline) cheapest(budget int64) (*cut, error) {
 	need := o.graph.Ancestors(o.frontier...)
+	nodes := slices.DeleteFunc(slices.Clone(o.graph.Nodes), func(n *ir.Node) bool { return !need[n] })
 	last := map[*ir.Value]int{} // the last node of the region that reads a value
-	var nodes []*ir.Node
-	for _, n := range o.graph.Nodes {
-		if !need[n] {
-			continue
-		}
+	for i, n := range nodes {
 		for _, v := range n.Inputs {
-			last[v] = len(nodes)
+			last[v] = i
 		}
 		for _, g := range n.Attrs.Graphs() {
 			for _, v := range g.Captures() {
-				last[v] = len(nodes)
+				last[v] = i
 			}
 		}
-		nodes = append(nodes, n)
-		total += nodeFLOPs(n)
 	}
 	for _, v := range o.frontier {
 		last[v] = len(nodes)
 	}
-	var at map[*ir.Value]bool
-	var left int64
-	crossing := map[*ir.Value]bool{}
+	crossing := map[*ir.Value]bool{} // values that are there and still needed
 	for _, v := range o.graph.Inputs {
 		if _, ok := last[v]; ok {
 			crossing[v] = true
 		}
 	}
-	done := int64(0)
+	var best map[*ir.Value]bool
+	var left, done int64
 	for i, n := range nodes {
 		for _, v := range n.Outputs {
-			if v != nil && last[v] > i {
+			if v != nil {
 				crossing[v] = true
 			}
 		}
-		size := int64(0)
-		for v := range crossing {
-			if last[v] <= i {
-				delete(crossing, v)
-				continue
-			}
-			size += int64(v.Type.Bytes()) / 2
-			if v.Kind == ir.Input {
-				size = budget + 1 // the pictures would have to be read too
-			}
-		}
-		done += nodeFLOPs(n)
-		if size > budget || done == 0 {
+		maps.DeleteFunc(crossing, func(v *ir.Value, _ bool) bool { return last[v] <= i })
+		done += nodeFLOPs(n) / 2
+		if done == 0 || !o.fits(crossing, budget) {
 			continue
 		}
-		fits := true
-		for v := range crossing {
-			ok, err := o.perExample(v)
-			if err != nil {
-				return nil, 0, err
-			}
-			fits = fits && ok
+		ok, err := o.perExample(crossing)
+		if err != nil {
+			return nil, err
 		}
-		if fits {
-			at, left = maps.Clone(crossing), total-done
+		if ok {
+			best, left = maps.Clone(crossing), o.work()-done
 		}
 	}
-	if at == nil {
-		return nil, total / 2, nil
+	if best == nil {
+		return nil, nil
 	}
-	best = o.cut(o.ordered(at))
-	best.flops = left / 2
-	return best, total / 2, nil
+	c := o.cut(o.ordered(best))
+	c.flops = left
+	return c, nil
+}
+
+// fits reports whether values take at most budget bytes for each example. Inputs do not: with them, pictures would have to
+// be read too.
+func (o *outline) fits(set map[*ir.Value]bool, budget int64) bool {
+	size := int64(0)
+	for v := range set {
+		if v.Kind == ir.Input {
+			return false
+		}
+		size += int64(v.Type.Bytes()) / 2
+	}
+	return size <= budget
 }
 
 // spaceID names the space of the cache for a value, examples prepared as pipeline says.

@@ -107,7 +107,7 @@ func (f *fitter) encoders(ctx context.Context) error {
 	frontier := o.cut(o.frontier)
 	e := &CacheEvent{Where: "off", Values: len(frontier.points), BytesPerExample: frontier.bytes()}
 	began := time.Now()
-	if f.Config.Cache != "off" && !o.inputs(o.frontier) { // pictures have memory of their own
+	if f.Config.Cache != "off" && o.worthKeeping() {
 		k := &keeper{fitter: f, outline: o, pipeline: f.Base.Pipeline.Digest(), memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
 		if f.Cache != nil {
 			k.added.left = cmp.Or(int64(f.Config.CacheBudget), f.Cache.Budget())
@@ -197,11 +197,11 @@ func (k *keeper) choose(frontier *cut, n int64) (*cut, error) {
 	if need <= capacity || n == 0 {
 		return frontier, nil
 	}
-	smaller, total, err := k.outline.cheapest(capacity / n)
+	smaller, err := k.outline.cheapest(capacity / n)
 	if err != nil || smaller == nil {
 		return frontier, err
 	}
-	if some := float64(total) * (1 - float64(capacity)/float64(need)); float64(smaller.flops) >= some {
+	if some := float64(k.outline.work()) * (1 - float64(capacity)/float64(need)); float64(smaller.flops) >= some {
 		return frontier, nil
 	}
 	return smaller, nil
