@@ -326,7 +326,7 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	if err != nil {
 		return nil, err
 	}
-	cached := t.cfg.Cache != "off" && t.cfg.Augment == "none" && !o.inputs(o.frontier) // pictures have memory of their own
+	cached := t.cfg.Cache != "off" && t.cfg.Augment == "none" && o.worthKeeping()
 	inMemory := t.cfg.Cache != "disk" && kept <= (&fitter{Session: &Session{Config: t.cfg}}).budget()
 	cached = cached && (inMemory || t.cfg.Cache != "ram")
 	encode := (r.Decode + r.Frozen) * float64(examples+val)
