@@ -18,7 +18,7 @@ the tuned file, which needs nothing else. A damaged file is named and skipped.`,
   permafrost predict --model model.onnx --json --top 3 *.jpg`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return fmt.Errorf("name the files to classify: permafrost predict --model TUNED FILE...")
+				return fmt.Errorf("FILE is missing: %s", cmd.UseLine())
 			}
 			return nil
 		},
