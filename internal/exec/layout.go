@@ -93,7 +93,7 @@ func (l *layouter) first(v *ir.Value) error {
 	_, back := toLastPerm(len(v.Type.Shape))
 	src := l.last[v]
 	n := &ir.Node{Name: l.g.Unique(v.Name + "/first"), Op: "Transpose", Inputs: []*ir.Value{src}, Attrs: ir.Attrs{"perm": back}}
-	if slices.Equal(src.Type.Shape, v.Type.Shape) || sameOrder(v.Type.Shape) {
+	if sameOrder(v.Type.Shape) {
 		n.Op, n.Attrs = "Reshape", ir.Attrs{"shape": []int(v.Type.Shape)}
 	}
 	n.Outputs = []*ir.Value{v}

@@ -224,6 +224,10 @@ func runStatic(path string, in []*tensor.Tensor, known bool) ([]*tensor.Tensor, 
 	if err != nil {
 		return nil, err
 	}
+	exec.Freeze(g, func(*ir.Value) bool { return true })
+	if err := exec.Simplify(g); err != nil {
+		return nil, err
+	}
 	if err := ir.Verify(g); err != nil {
 		return nil, err
 	}
