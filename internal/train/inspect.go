@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -295,9 +296,6 @@ func (in *Inspection) count(t *trainable, owner map[string]int) error {
 	return nil
 }
 
-// trial bounds how long a calibration run may take, in seconds: it decides how many examples are run.
-const trial = 0.25
-
 // predict times a few examples and extrapolates.
 func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, decode float64) (*Prediction, error) {
 	began := time.Now()
@@ -313,7 +311,11 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	for _, v := range types {
 		r.CachePerExample += int64(v.Bytes())
 	}
-	frozenBytes, err := t.timeFrozen(ctx, p, r, batch)
+	o, err := t.net.outline()
+	if err != nil {
+		return nil, err
+	}
+	frozenBytes, err := t.timeFrozen(ctx, p, r, o.work())
 	if err != nil {
 		return nil, err
 	}
@@ -322,10 +324,6 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		return nil, err
 	}
 	kept := r.CachePerExample * int64(examples+val)
-	o, err := t.net.outline()
-	if err != nil {
-		return nil, err
-	}
 	cached := t.cfg.Cache != "off" && t.cfg.Augment == "none" && o.worthKeeping()
 	inMemory := t.cfg.Cache != "disk" && kept <= (&fitter{Session: &Session{Config: t.cfg}}).budget()
 	cached = cached && (inMemory || t.cfg.Cache != "ram")
@@ -361,95 +359,83 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 }
 
 // timeFrozen measures the frozen region for one example. It returns the memory that a fit's runs of it take.
-func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, batch int) (int64, error) {
-	one, err := t.net.Frozen(1)
-	if err != nil {
-		return 0, err
-	}
-	in := madeUp(one.Graph().Inputs, t.cfg.Seed)
-	if r.Frozen, err = clock(func() error { _, err := one.Run(ctx, in...); return err }); err != nil {
-		return 0, err
-	}
+func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, work int64) (int64, error) {
 	elements := 0
-	for _, v := range one.Graph().Inputs {
-		elements += v.Type.Shape.Len()
+	for _, s := range p.batch(1) {
+		elements += s.Len()
 	}
 	chunk := frozenChunk(elements)
 	if p.fixed {
 		chunk = 1
 	}
-	n := min(chunk, max(1, int(trial/max(r.Frozen, 1e-6))))
-	if n > 1 {
-		some, err := t.net.Frozen(n)
-		if err != nil {
-			return 0, err
-		}
-		in = madeUp(some.Graph().Inputs, t.cfg.Seed)
-		took, err := clock(func() error { _, err := some.Run(ctx, in...); return err })
-		if err != nil {
-			return 0, err
-		}
-		r.Frozen = took / float64(n)
-		bytes := int64(some.ArenaBytes()) * int64(chunk) / int64(n)
-		t.net.ReleaseFrozen()
-		return bytes, nil
+	n := trialExamples(work, chunk)
+	program, err := t.net.Frozen(n)
+	if err != nil {
+		return 0, err
 	}
-	t.net.ReleaseFrozen()
-	return int64(one.ArenaBytes()) * int64(chunk), nil
+	defer t.net.ReleaseFrozen()
+	in := madeUp(program.Graph().Inputs, t.cfg.Seed)
+	took, err := clock(func() error { _, err := program.Run(ctx, in...); return err })
+	r.Frozen = took / float64(n)
+	return int64(program.ArenaBytes()) * int64(chunk) / int64(n), err
 }
 
 // timeLive measures a training step for one example. It returns the memory of a whole batch's.
 func (t *trainable) timeLive(ctx context.Context, r *Prediction, batch int) (int64, error) {
-	n := 1
-	var took float64
-	var bytes int64
-	for { // from one example up to the batch, as time allows
-		s, err := t.net.Train(n)
-		if err != nil {
-			return 0, err
-		}
-		opt, err := t.optimizer()
-		if err != nil {
-			return 0, err
-		}
-		in := madeUp(s.program.Graph().Inputs, t.cfg.Seed)
-		clear(in[len(in)-1].Bytes) // labels
-		took, err = clock(func() error {
-			if _, err := s.program.Run(ctx, in...); err != nil {
-				return err
-			}
-			for i, slot := range opt.Slots() {
-				slot.Grad = s.Grads[i]
-			}
-			return opt.Step(0)
-		})
-		if err != nil {
-			return 0, err
-		}
-		bytes = int64(s.program.ArenaBytes())
-		next := min(batch, max(n+1, int(float64(n)*trial/max(took, 1e-6))))
-		if n == batch || took > trial || next <= n {
-			break
-		}
-		delete(t.net.train, n)
-		n = next
+	s, err := t.net.Train(1)
+	if err != nil {
+		return 0, err
 	}
+	n := trialExamples(graphFLOPs(s.program.Graph()), batch)
+	if n > 1 {
+		delete(t.net.train, 1)
+		if s, err = t.net.Train(n); err != nil {
+			return 0, err
+		}
+	}
+	opt, err := t.optimizer()
+	if err != nil {
+		return 0, err
+	}
+	in := madeUp(s.program.Graph().Inputs, t.cfg.Seed)
+	clear(in[len(in)-1].Bytes) // labels
+	took, err := clock(func() error {
+		if _, err := s.program.Run(ctx, in...); err != nil {
+			return err
+		}
+		for i, slot := range opt.Slots() {
+			slot.Grad = s.Grads[i]
+		}
+		return opt.Step(0)
+	})
 	r.Live = took / float64(n)
-	return bytes * int64(batch) / int64(n), nil
+	return int64(s.program.ArenaBytes()) * int64(batch) / int64(n), err
 }
 
-// clock is the shortest time of a few runs in seconds, after one to warm up; of one alone when that is
-// long. The shortest is the one that other programs disturbed least.
+// A calibration run should take about trialSeconds on a slow machine, and all runs of it trialsSeconds.
+const (
+	trialSeconds  = 0.3
+	trialsSeconds = 0.9
+	slowFLOPS     = 20e9
+)
+
+// trialExamples is how many examples of so much work are run at once, at most as many as the fit runs.
+func trialExamples(flops int64, most int) int {
+	return max(1, min(most, int(slowFLOPS*trialSeconds/float64(max(flops, 1)))))
+}
+
+// clock is the shortest time of a few runs in seconds, of which the first warms up: the shortest is the
+// one that other programs disturbed least.
 func clock(f func() error) (float64, error) {
-	best := 0.0
-	for total, n := 0.0, 0; n == 0 || n < 5 && total < trial; n++ {
-		began := time.Now()
+	best := math.Inf(1)
+	for began, n := time.Now(), 0; n < 2 || n < 6 && time.Since(began).Seconds() < trialsSeconds; n++ {
+		start := time.Now()
 		if err := f(); err != nil {
 			return 0, err
 		}
-		took := time.Since(began).Seconds()
-		if total += took; n == 0 || took < best {
-			best = took
+		best = min(best, time.Since(start).Seconds())
+		if best > trialsSeconds {
+			break
 		}
 	}
 	return best, nil
