@@ -9,8 +9,10 @@ import (
 // Check compiles a small training step, so that a plan that cannot be trained, such as one with an
 // operator without gradient behind a thawed weight, is told before anything is written.
 func (s *Session) Check() error {
-	n := &Network{Headed: s.Headed, Set: s.Set, Plan: s.Plan, Loss: s.Net.Loss, Shapes: s.Net.Shapes}
-	_, err := n.Train(min(2, s.Config.Batch))
+	if err := s.Net.prepare(); err != nil {
+		return err
+	}
+	_, err := s.Net.twin().Train(min(2, s.Config.Batch))
 	return err
 }
 

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/exec"
@@ -30,7 +31,10 @@ type Network struct {
 	// head's weights when the model is written (see Standard.Fold).
 	Norm *Standard
 
-	cut     []int // positions of the frontier values, see frontier
+	cut     []int     // positions of the frontier values, see frontier
+	whole   *template // of graph, once both batch sizes were built and while the frozen region may be needed
+	live    *template // of liveGraph
+	varies  bool      // there are no templates: every batch size is built by itself
 	frozen  map[int]*exec.Program
 	eval    map[int]*exec.Program
 	train   map[int]*Step
@@ -63,6 +67,73 @@ type batchStat struct {
 
 // graph is a specialised copy of the model in which frozen weights are constants.
 func (n *Network) graph(batch int) (*ir.Graph, error) {
+	if n.whole == nil && !n.varies {
+		if two, three, err := n.build23(); err != nil || n.share(two, three) != nil {
+			n.varies = true
+		}
+	}
+	if n.whole != nil {
+		g, err := n.whole.at(batch)
+		if err == nil {
+			return g, nil
+		}
+		n.whole, n.live, n.varies = nil, nil, true
+	}
+	return n.build(batch)
+}
+
+// share makes the template of graph.
+func (n *Network) share(two, three *ir.Graph) (err error) {
+	n.whole, err = newTemplate(two, three)
+	return err
+}
+
+// liveGraph is the part of graph from the frontier on, and the values that it starts from.
+func (n *Network) liveGraph(batch int) (*ir.Graph, []*ir.Value, error) {
+	if err := n.prepare(); err != nil {
+		return nil, nil, err
+	}
+	if n.live != nil {
+		if g, err := n.live.at(batch); err == nil {
+			return g, slices.Clone(g.Inputs), nil
+		}
+		n.whole, n.live, n.varies = nil, nil, true
+	}
+	g, err := n.build(batch)
+	if err != nil {
+		return nil, nil, err
+	}
+	cut, err := n.frontier(g)
+	return g, cut, err
+}
+
+// prepare finds the frontier and makes the templates, once.
+func (n *Network) prepare() error {
+	if n.cut != nil {
+		return nil
+	}
+	var two, three *ir.Graph
+	var err error
+	if n.whole != nil {
+		two, three = n.whole.two, n.whole.three
+	} else if two, three, err = n.build23(); err != nil {
+		return err
+	}
+	if n.cut, err = n.chooseCut(two, three); err != nil {
+		return err
+	}
+	if n.whole == nil && n.share(two, three) != nil {
+		n.varies = true
+		return nil
+	}
+	if n.live, err = n.whole.from(n.cut); err != nil {
+		n.whole, n.live, n.varies = nil, nil, true
+	}
+	return nil
+}
+
+// build compiles the graph of one batch size.
+func (n *Network) build(batch int) (*ir.Graph, error) {
 	g, err := exec.Specialise(n.Headed.Graph, n.Shapes(batch))
 	if err != nil {
 		return nil, err
@@ -74,7 +145,20 @@ func (n *Network) graph(batch int) (*ir.Graph, error) {
 	if err := exec.Simplify(g); err != nil {
 		return nil, err
 	}
+	g.Prune()
 	return g, nil
+}
+
+func (n *Network) build23() (two, three *ir.Graph, err error) {
+	if two, err = n.build(2); err == nil {
+		three, err = n.build(3)
+	}
+	return two, three, err
+}
+
+// twin is a network of the same split that has compiled nothing.
+func (n *Network) twin() *Network {
+	return &Network{Headed: n.Headed, Set: n.Set, Plan: n.Plan, Loss: n.Loss, Shapes: n.Shapes, cut: n.cut, whole: n.whole, live: n.live, varies: n.varies}
 }
 
 // thawed lists the plan's trained weights as values of g, in the set's order; nil for one that g does
@@ -96,20 +180,10 @@ func (n *Network) thawed(g *ir.Graph) []*ir.Value {
 // frontier holds something else (a sequence-first tensor inside an attention layer), the values it is
 // computed from are taken instead, and the little between them is computed with the live region.
 func (n *Network) frontier(g *ir.Graph) ([]*ir.Value, error) {
-	all := values(g)
-	if n.cut == nil {
-		small, err := n.graph(2)
-		if err != nil {
-			return nil, err
-		}
-		large, err := n.graph(3)
-		if err != nil {
-			return nil, err
-		}
-		if n.cut, err = n.chooseCut(small, large); err != nil {
-			return nil, err
-		}
+	if err := n.prepare(); err != nil {
+		return nil, err
 	}
+	all := values(g)
 	out := make([]*ir.Value, len(n.cut))
 	for i, k := range n.cut {
 		if k >= len(all) {
@@ -197,24 +271,16 @@ func (n *Network) FrontierTypes(batch int) ([]ir.Type, []string, error) {
 	return types, names, nil
 }
 
-// program compiles the part of the model between two sets of values for one batch size, once.
-func (n *Network) program(cache *map[int]*exec.Program, batch int, part func(g *ir.Graph, cut []*ir.Value) (*ir.Graph, error)) (*exec.Program, error) {
+// program compiles a part of the model for one batch size, once.
+func (n *Network) program(cache *map[int]*exec.Program, batch int, part func() (*ir.Graph, error)) (*exec.Program, error) {
 	if p := (*cache)[batch]; p != nil {
 		return p, nil
 	}
-	g, err := n.graph(batch)
+	g, err := part()
 	if err != nil {
 		return nil, err
 	}
-	cut, err := n.frontier(g)
-	if err != nil {
-		return nil, err
-	}
-	sub, err := part(g, cut)
-	if err != nil {
-		return nil, err
-	}
-	p, err := exec.Compile(sub)
+	p, err := exec.Compile(g)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +293,15 @@ func (n *Network) program(cache *map[int]*exec.Program, batch int, part func(g *
 
 // Frozen is the frozen region: from the model's inputs to the frontier.
 func (n *Network) Frozen(batch int) (*exec.Program, error) {
-	return n.program(&n.frozen, batch, func(g *ir.Graph, cut []*ir.Value) (*ir.Graph, error) {
+	return n.program(&n.frozen, batch, func() (*ir.Graph, error) {
+		g, err := n.graph(batch)
+		if err != nil {
+			return nil, err
+		}
+		cut, err := n.frontier(g)
+		if err != nil {
+			return nil, err
+		}
 		sub, _ := ir.Extract(g, "frozen", g.Inputs, cut)
 		return sub, nil
 	})
@@ -235,7 +309,11 @@ func (n *Network) Frozen(batch int) (*exec.Program, error) {
 
 // Eval is the live region as inference: from the frontier to the scores.
 func (n *Network) Eval(batch int) (*exec.Program, error) {
-	return n.program(&n.eval, batch, func(g *ir.Graph, cut []*ir.Value) (*ir.Graph, error) {
+	return n.program(&n.eval, batch, func() (*ir.Graph, error) {
+		g, cut, err := n.liveGraph(batch)
+		if err != nil {
+			return nil, err
+		}
 		if err := n.standardise(g); err != nil {
 			return nil, err
 		}
@@ -246,7 +324,11 @@ func (n *Network) Eval(batch int) (*exec.Program, error) {
 
 // Features is the live region up to what a fresh head reads, not standardised.
 func (n *Network) Features(batch int) (*exec.Program, error) {
-	return n.program(&n.feature, batch, func(g *ir.Graph, cut []*ir.Value) (*ir.Graph, error) {
+	return n.program(&n.feature, batch, func() (*ir.Graph, error) {
+		g, cut, err := n.liveGraph(batch)
+		if err != nil {
+			return nil, err
+		}
 		node := n.headNode(g)
 		if node == nil {
 			return nil, fmt.Errorf("train: the model has no fresh head")
@@ -270,11 +352,7 @@ func (n *Network) Train(batch int) (*Step, error) {
 	if s := n.train[batch]; s != nil {
 		return s, nil
 	}
-	g, err := n.graph(batch)
-	if err != nil {
-		return nil, err
-	}
-	cut, err := n.frontier(g)
+	g, cut, err := n.liveGraph(batch)
 	if err != nil {
 		return nil, err
 	}
@@ -285,6 +363,7 @@ func (n *Network) Train(batch int) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	exec.FuseTrainNorms(g)
 	scores := g.Outputs[0]
 	labels := g.AddInput("labels", ir.Type{DType: tensor.Int64, Shape: tensor.Shape{batch}})
 	b := ir.NewBuilder(g, "loss")
@@ -351,9 +430,9 @@ func (n *Network) Train(batch int) (*Step, error) {
 	return s, nil
 }
 
-// ReleaseFrozen drops the programs of the frozen region, whose packed weights and activations are not
-// needed while its values come from a store. A later use compiles them again.
-func (n *Network) ReleaseFrozen() { n.frozen = nil }
+// ReleaseFrozen drops the programs of the frozen region and what they are made from, whose packed weights and activations are
+// not needed while its values come from a store. A later use compiles them again.
+func (n *Network) ReleaseFrozen() { n.frozen, n.whole = nil, nil }
 
 // ReleaseFeatures drops the programs of Features.
 func (n *Network) ReleaseFeatures() { n.feature = nil }
