@@ -162,6 +162,14 @@ func TestPasses(t *testing.T) {
 			x := s.Op("Transpose", ir.Attrs{"perm": []int{1, 0, 2}}, s.Op("Transpose", ir.Attrs{"perm": []int{1, 0, 2}}, s.input("x", 2, 3, 4)))
 			return s.Op("MatMul", nil, x, s.Op("Transpose", ir.Attrs{"perm": []int{1, 0}}, s.param("w", 5, 4)))
 		}, "Reshape MatMul"},
+		{"training norm, residual and relu", func(g *ir.Graph) error { FuseTrainNorms(g); return nil }, func(s *sketch) *ir.Value {
+			y := s.Op("BatchNormTrain", ir.Attrs{"layout": "NHWC"}, s.input("x", 2, 4, 4, 5), s.param("scale", 5), s.param("bias", 5))
+			return s.Op("Relu", nil, s.Op("Add", nil, s.Op("Neg", nil, s.input("r", 2, 4, 4, 5)), y))
+		}, "Neg BatchNormAct"},
+		{"training norm and silu take no residual", func(g *ir.Graph) error { FuseTrainNorms(g); return nil }, func(s *sketch) *ir.Value {
+			y := s.Op("BatchNormTrain", ir.Attrs{"layout": "NHWC"}, s.input("x", 2, 4, 4, 5), s.param("scale", 5), s.param("bias", 5))
+			return s.Op("Silu", nil, s.Op("Add", nil, s.input("r", 2, 4, 4, 5), y))
+		}, "BatchNormAct Silu"},
 		{"channels last", channelsLast, func(s *sketch) *ir.Value {
 			x := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3))
 			y := s.Op("Mul", nil, s.Op("Relu", nil, s.batchNorm(x, 5, s.param)), s.constant("layer_scale", 5, 1, 1))

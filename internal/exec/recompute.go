@@ -23,6 +23,7 @@ var cheapOps = map[string]bool{
 	"Relu": true, "Clip": true, "LeakyRelu": true, "Sigmoid": true, "HardSigmoid": true, "HardSwish": true, "Silu": true, "Gelu": true,
 	"Tanh": true, "Add": true, "Sub": true, "Mul": true, "Div": true, "BatchNormalization": true, "Dropout": true, "Transpose": true,
 	"Slice": true, "Pad": true, "Expand": true, "Concat": true, "MaxPool": true, "LayerNormalization": true, "RMSNormalization": true,
+	"BatchNormTrain": true, "BatchNormAct": true,
 }
 
 // recompute rewrites g until its memory fits the budget or nothing more helps: a cheap value that only
@@ -72,7 +73,7 @@ func recompute(g *ir.Graph, p *memoryPlan, budget int) (*memoryPlan, Recomputed,
 }
 
 func cheap(n *ir.Node) bool {
-	return (cheapOps[n.Op] || n.Op == "BatchNormTrain") && n.Outputs[0] != nil && !n.Attrs.Bool("random")
+	return cheapOps[n.Op] && n.Outputs[0] != nil && !n.Attrs.Bool("random")
 }
 
 // late makes the readers of v behind the loss read a copy that is computed in front of the first of
@@ -116,9 +117,6 @@ func again(g *ir.Graph, v *ir.Value, kept func(*ir.Value) bool, depth int, chain
 		if o != nil {
 			types[i] = o.Type
 		}
-	}
-	if n.Op == "BatchNormTrain" { // the statistics of the batch are known by now
-		c.Op, c.Inputs, types = "BatchNormalization", append(c.Inputs[:3:3], n.Outputs[1], n.Outputs[2]), types[:1]
 	}
 	for i, u := range c.Inputs {
 		if u != nil && u.Node != nil && depth > 0 && u.Kind == ir.Result && !kept(u) && cheap(u.Node) && u.Out == 0 {

@@ -15,7 +15,9 @@ import (
 func toy() *ir.Graph {
 	g := ir.New("toy")
 	x := g.AddInput("x", ir.Type{DType: tensor.Float32, Shape: tensor.Shape{-1, 3, 8, 8}})
-	param := func(name string, shape ...int) *ir.Value { return g.NewParam(name, tensor.New(tensor.Float32, shape...)) }
+	param := func(name string, shape ...int) *ir.Value {
+		return g.NewParam(name, tensor.New(tensor.Float32, shape...))
+	}
 	node := func(path, op string, in ...*ir.Value) *ir.Value {
 		return g.AddNode(&ir.Node{Name: path, Op: op, Inputs: in, Version: 17}, []ir.Type{{}}).Outputs[0]
 	}

@@ -152,18 +152,7 @@ func BatchNormGrad(dx, dres, dscale, dbias, dy, y, x, scale, mean, invstd []floa
 	})
 	sums := make([]float32, 2*c)
 	joinSums(sums, part, blocks)
-	coef := make([]float32, 3*c)
-	n := 1 / float64(rows)
-	for j := range c {
-		r := float64(invstd[j])
-		dbias[j] = sums[j]
-		dscale[j] = float32(float64(sums[c+j]) * r)
-		a := float64(scale[j]) * r
-		b := -a * r * r * float64(sums[c+j]) * n
-		coef[j] = float32(a)
-		coef[c+j] = float32(b)
-		coef[2*c+j] = float32(-a*float64(sums[j])*n - b*float64(mean[j]))
-	}
+	coef := batchNormCoef(sums, dscale, dbias, scale, mean, invstd, rows)
 	if dx == nil {
 		return
 	}
