@@ -6,8 +6,9 @@ import "github.com/permafrost-ml/permafrost/internal/freeze"
 // models and data (docs/benchmarks.md, "Defaults").
 //
 // A head alone reads cached features, so an epoch costs nearly nothing and the loss is convex: many
-// epochs at a high rate. Deeper plans start from good weights: few epochs at a low rate.
-func (c *Config) recipe(headOnly bool) {
+// epochs at a high rate. Deeper plans start from good weights: few epochs at a low rate, but on few
+// examples as many as it takes to make the steps that a new head needs.
+func (c *Config) recipe(headOnly bool, examples int) {
 	set := func(v *int, n int) {
 		if *v == 0 {
 			*v = n
@@ -27,10 +28,14 @@ func (c *Config) recipe(headOnly bool) {
 		rate(0.01, 0.1)
 		return
 	}
-	set(&c.Epochs, 12)
 	set(&c.Batch, 32)
+	perEpoch := (max(examples, 1) + c.Batch - 1) / c.Batch
+	set(&c.Epochs, max(12, min(40, (minSteps+perEpoch-1)/perEpoch)))
 	rate(0.001, 0.01)
 }
+
+// minSteps is the number of optimiser steps that a deeper plan gets, as far as 40 epochs give them.
+const minSteps = 300
 
 // headOnly reports whether nothing but a fresh head trains.
 func headOnly(h *Headed, set *freeze.Set, plan *freeze.Plan) bool {
