@@ -3,6 +3,7 @@
 package freeze
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -52,9 +53,19 @@ type Set struct {
 func Describe(raw *ir.Graph, head []string) *Set {
 	s := &Set{byName: map[string]*Weight{}}
 	users := raw.Users()
+	at := make(map[string]int, len(raw.Nodes))
+	for i, n := range raw.Nodes {
+		at[n.Name] = i
+	}
+	type place struct{ node, slot int }
+	first := map[*Weight]place{}
 	for _, p := range raw.Params() {
 		w := &Weight{Name: p.Name, Value: p, Role: RoleWeight, Block: -1, Head: slices.Contains(head, p.Name)}
 		readers(users, p, 0, func(n *ir.Node, slot int) {
+			here := place{at[n.Name], slot}
+			if old, ok := first[w]; !ok || here.node < old.node {
+				first[w] = here
+			}
 			if !slices.Contains(w.Nodes, n.Name) {
 				w.Nodes = append(w.Nodes, n.Name)
 			}
@@ -62,10 +73,17 @@ func Describe(raw *ir.Graph, head []string) *Set {
 				w.Role = r
 			}
 		})
+		slices.SortStableFunc(w.Nodes, func(a, b string) int { return cmp.Compare(at[a], at[b]) })
 		w.Module = modulePath(w)
 		s.Weights = append(s.Weights, w)
 		s.byName[w.Name] = w
 	}
+	// Exporters gather the nodes that pass weights on at the start of the graph: what counts is the layer
+	// that reads a weight through them.
+	slices.SortStableFunc(s.Weights, func(a, b *Weight) int {
+		p, q := first[a], first[b]
+		return cmp.Or(cmp.Compare(p.node, q.node), cmp.Compare(p.slot, q.slot))
+	})
 	s.shiftsOfNorms()
 	s.Blocks = findBlocks(raw, s.Weights)
 	return s
