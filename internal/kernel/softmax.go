@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // Softmax is y[i,j] = exp(x[i,j]) / sum over k of exp(x[i,k]), for rows of width c.
 func Softmax(y, x []float32, rows, c int) {
@@ -32,13 +35,17 @@ func SoftmaxGrad(dx, dy, y []float32, rows, c int) {
 	})
 }
 
+// expBuffers spare logSumExp an allocation for each row: what is passed to a kernel escapes.
+var expBuffers = sync.Pool{New: func() any { return new([256]float32) }}
+
 // logSumExp is log(sum(exp(x))), without overflow.
 func logSumExp(x []float32) float32 {
 	m := vec.maxOf(x)
 	if m-m != 0 { // infinite or NaN
 		return m
 	}
-	var buf [256]float32
+	buf := expBuffers.Get().(*[256]float32)
+	defer expBuffers.Put(buf)
 	var s float64
 	for ; len(x) > 0; x = x[min(len(buf), len(x)):] {
 		n := min(len(buf), len(x))
