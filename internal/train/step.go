@@ -1,0 +1,190 @@
+package train
+
+import (
+	"context"
+
+	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/grad"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Step is the compiled live region for one batch size: a forward pass, the loss and the gradients of
+// the thawed weights.
+type Step struct {
+	program *exec.Program
+	drops   bool             // takes a dropout seed behind the labels
+	Grads   []*tensor.Tensor // by thawed weight in order; views of the program's memory
+	stats   []batchStat
+}
+
+// batchStat is a batch normalisation that trains: its running statistics and where the batch's are.
+type batchStat struct {
+	mean, variance *tensor.Tensor // running, in place
+	batchMean      *tensor.Tensor
+	batchVar       *tensor.Tensor
+	count          int     // elements per channel
+	momentum       float32 // share of the old value that is kept
+}
+
+// Train is the live region as training, from the frontier and the labels to the loss and gradients.
+func (n *Network) Train(batch int) (*Step, error) {
+	if s := n.train[batch]; s != nil {
+		return s, nil
+	}
+	g, cut, err := n.liveGraph(batch)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.standardise(g); err != nil {
+		return nil, err
+	}
+	norms, err := trainBatchNorms(g, n.Plan)
+	if err != nil {
+		return nil, err
+	}
+	exec.FuseTrainNorms(g)
+	scores := g.Outputs[0]
+	labels := g.AddInput("labels", ir.Type{DType: tensor.Int64, Shape: tensor.Shape{batch}})
+	b := ir.NewBuilder(g, "loss")
+	inputs := []*ir.Value{scores, labels}
+	if n.Loss.ClassWeights != nil {
+		inputs = append(inputs, b.Const(tensor.Of(n.Loss.ClassWeights)))
+	}
+	loss := b.Op("SoftmaxCrossEntropy", ir.Attrs{"label_smoothing": n.Loss.LabelSmoothing}, inputs...)
+	if err := b.Err(); err != nil {
+		return nil, err
+	}
+	wrt := n.thawed(g)
+	var used []*ir.Value
+	for _, v := range wrt {
+		if v != nil {
+			used = append(used, v)
+		}
+	}
+	seed := switchOnDropout(g, used)
+	grads, err := grad.Differentiate(g, loss, used)
+	if err != nil {
+		return nil, err
+	}
+	outputs := []*ir.Value{loss, scores}
+	at := map[*ir.Value]int{}
+	for i, v := range used {
+		if grads[i] != nil {
+			at[v] = len(outputs)
+			outputs = append(outputs, grads[i])
+		}
+	}
+	first := len(outputs)
+	for _, bn := range norms {
+		outputs = append(outputs, bn.node.Outputs[1], bn.node.Outputs[2])
+	}
+	given := append(append([]*ir.Value(nil), cut...), labels)
+	if seed != nil {
+		given = append(given, seed)
+	}
+	sub, _ := ir.Extract(g, "train", given, outputs)
+	p, recomputed, err := exec.CompileWithin(sub, n.Memory)
+	if err != nil {
+		return nil, err
+	}
+	n.Recomputed = recomputed
+	s := &Step{program: p, drops: seed != nil}
+	for _, v := range wrt {
+		var t *tensor.Tensor
+		if k, ok := at[v]; ok && v != nil {
+			t = p.OutputTensor(k)
+		}
+		s.Grads = append(s.Grads, t)
+	}
+	for i, bn := range norms {
+		s.stats = append(s.stats, batchStat{
+			mean: bn.mean.Data, variance: bn.variance.Data, momentum: bn.momentum, count: bn.count,
+			batchMean: p.OutputTensor(first + 2*i), batchVar: p.OutputTensor(first + 2*i + 1),
+		})
+	}
+	if n.train == nil {
+		n.train = map[int]*Step{}
+	}
+	n.train[batch] = s
+	return s, nil
+}
+
+// trainNorm is a batch normalisation turned to batch statistics.
+type trainNorm struct {
+	node           *ir.Node
+	mean, variance *ir.Value // running
+	momentum       float32
+	count          int
+}
+
+// trainBatchNorms makes every batch normalisation whose running statistics follow the data (state
+// tracking) use the batch's statistics.
+func trainBatchNorms(g *ir.Graph, plan *freeze.Plan) ([]trainNorm, error) {
+	var out []trainNorm
+	for i, m := range g.Nodes {
+		if m.Op != "BatchNormalization" {
+			continue
+		}
+		mean, variance := m.In(3), m.In(4)
+		if mean == nil || mean.Kind != ir.Param || plan.Of(mean.Name).State != freeze.Tracking {
+			continue
+		}
+		attrs := ir.Attrs{"epsilon": m.Attrs.Float("epsilon", 1e-5)}
+		if l := m.Attrs.Str("layout", ""); l != "" {
+			attrs["layout"] = l
+		}
+		t := &ir.Node{Name: g.Unique(m.Name + "/train"), Op: "BatchNormTrain", Inputs: m.Inputs[:3:3], Attrs: attrs}
+		types, err := ir.Lookup(t.Op).Infer(t)
+		if err != nil {
+			return nil, t.Errorf("%w", err)
+		}
+		g.AddNode(t, types)
+		g.Nodes = g.Nodes[:len(g.Nodes)-1]
+		g.Nodes[i] = t
+		g.Replace(m.Outputs[0], t.Outputs[0])
+		x := m.Inputs[0].Type.Shape
+		out = append(out, trainNorm{node: t, mean: mean, variance: variance,
+			momentum: m.Attrs.Float("momentum", 0.9), count: x.Len() / mean.Type.Shape.Len()})
+	}
+	return out, nil
+}
+
+// run computes the loss, the scores and the gradients of a batch at the frontier, int64 labels [n] and
+// the seed of what dropout drops. Results are valid until the next run.
+func (s *Step) run(ctx context.Context, values []*tensor.Tensor, labels *tensor.Tensor, seed int64) (loss float32, scores *tensor.Tensor, err error) {
+	out, err := s.program.Run(ctx, s.inputs(values, labels, seed)...)
+	if err != nil {
+		return 0, nil, err
+	}
+	return out[0].F32()[0], out[1], nil
+}
+
+func (s *Step) inputs(values []*tensor.Tensor, labels *tensor.Tensor, seed int64) []*tensor.Tensor {
+	in := append(append([]*tensor.Tensor(nil), values...), labels)
+	if s.drops {
+		in = append(in, tensor.Scalar(seed))
+	}
+	return in
+}
+
+// update moves the running statistics of batch normalisations that train.
+func (s *Step) update() {
+	for _, b := range s.stats {
+		track(b.mean.F32(), b.batchMean.F32(), b.momentum, 1)
+		unbias := float32(1)
+		if b.count > 1 {
+			unbias = float32(b.count) / float32(b.count-1)
+		}
+		track(b.variance.F32(), b.batchVar.F32(), b.momentum, unbias)
+	}
+}
+
+// track moves a running statistic towards a batch's: r = m r + (1-m) scale x, as PyTorch does with the
+// unbiased variance.
+func track(running, batch []float32, momentum, scale float32) {
+	for i, x := range batch {
+		running[i] = momentum*running[i] + (1-momentum)*scale*x
+	}
+}
