@@ -175,11 +175,15 @@ func (e *encoder) slice(values []*tensor.Tensor, k int) [][]byte { return sliceO
 
 func sliceOf(values []*tensor.Tensor, sizes []int, k int) [][]byte {
 	row := make([][]byte, len(values))
+	sliceInto(row, values, sizes, k)
+	return row
+}
+
+func sliceInto(row [][]byte, values []*tensor.Tensor, sizes []int, k int) {
 	for i, v := range values {
 		n := sizes[i]
 		row[i] = v.Bytes[k*n : (k+1)*n]
 	}
-	return row
 }
 
 // whole is the program from the pictures to what is kept.
@@ -271,9 +275,11 @@ func (e *encoder) stored(order []int, size int) iter.Seq2[*encoded, []int] {
 			staged[turn] = e.stage(n)
 		}
 		b := batch{encoded: &encoded{Values: staged[turn], Indices: order[:n], Labels: make([]int, n)}}
+		row := make([][]byte, len(e.bytes))
 		for k, i := range b.Indices {
 			b.Labels[k] = e.ds.Examples[i].Label
-			if !e.store.Get(i, e.slice(b.Values, k)) {
+			sliceInto(row, b.Values, e.bytes, k)
+			if !e.store.Get(i, row) {
 				b.missing = append(b.missing, k)
 			}
 		}

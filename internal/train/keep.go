@@ -90,6 +90,9 @@ const (
 	diskDelay = 20e-6
 )
 
+// little is how many bytes a run keeps in memory though they are on the disk.
+const little = 64 << 20
+
 // encoders decide where frozen values come from, and compute those that are kept.
 func (f *fitter) encoders(ctx context.Context) error {
 	o, err := f.Net.outline()
@@ -164,6 +167,7 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
 		if err != nil {
 			return err
 		}
+		t.both = kept.bytes()*int64(n) <= little
 		before := done
 		got, err := c.fill(ctx, func(d, _ int) {
 			done = before + d

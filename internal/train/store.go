@@ -3,6 +3,7 @@ package train
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
@@ -128,7 +129,26 @@ func (d *disk) Get(i int, dst [][]byte) bool {
 	return true
 }
 
-func (d *disk) Put(i int, src [][]byte) {
+func (d *disk) Put(i int, src [][]byte) { d.put(i, d.rounded(src)) }
+
+// rounded is src as Get returns it: float32 that is kept as float16 has its precision, so that a run computes the same whether it finds
+// values or puts them.
+func (d *disk) rounded(src [][]byte) [][]byte {
+	if !slices.Contains(d.half, true) {
+		return src
+	}
+	out := make([][]byte, len(src))
+	for k, b := range src {
+		if out[k] = b; d.half[k] {
+			out[k] = make([]byte, len(b))
+			widen(out[k], narrow(b))
+		}
+	}
+	return out
+}
+
+// put reports whether the values are kept.
+func (d *disk) put(i int, src [][]byte) bool {
 	n := int64(0)
 	for k, s := range src {
 		if d.half[k] {
@@ -138,7 +158,7 @@ func (d *disk) Put(i int, src [][]byte) {
 		}
 	}
 	if !d.room.take(n) {
-		return
+		return false
 	}
 	for k, s := range d.spaces {
 		b := src[k]
@@ -146,10 +166,11 @@ func (d *disk) Put(i int, src [][]byte) {
 			b = narrow(b)
 		}
 		if !s.Put(d.keys[i], b) {
-			return
+			return false
 		}
 	}
 	d.count(i, n)
+	return true
 }
 
 func (d *disk) count(i int, n int64) {
@@ -184,11 +205,13 @@ func widen(dst, src []byte) {
 	}
 }
 
-// tiers keeps values in memory as far as they fit, and on the disk, if there is one, for other runs and for what does not fit.
+// tiers keeps values on the disk, where there is one and they are worth it, and in memory. What is on the disk is kept in memory too
+// when it is little: the system does so by itself with what is read often.
 type tiers struct {
 	ram     *ram
-	disk    *disk
-	persist bool // put on the disk too
+	disk    *disk // nil: none
+	persist bool  // put on the disk
+	both    bool  // keep in memory what is on the disk
 }
 
 func (t *tiers) Get(i int, dst [][]byte) bool {
@@ -198,13 +221,18 @@ func (t *tiers) Get(i int, dst [][]byte) bool {
 	if t.disk == nil || !t.disk.Get(i, dst) {
 		return false
 	}
-	t.ram.Put(i, dst)
+	if t.both {
+		t.ram.Put(i, dst)
+	}
 	return true
 }
 
 func (t *tiers) Put(i int, src [][]byte) {
 	if t.persist {
-		t.disk.Put(i, src)
+		src = t.disk.rounded(src)
+		if t.disk.put(i, src) && !t.both {
+			return
+		}
 	}
 	t.ram.Put(i, src)
 }
@@ -215,5 +243,8 @@ func (t *tiers) Bytes() int64 {
 	if t.disk == nil {
 		return t.ram.Bytes()
 	}
-	return max(t.ram.Bytes(), t.disk.Bytes())
+	if t.both {
+		return max(t.ram.Bytes(), t.disk.Bytes())
+	}
+	return t.ram.Bytes() + t.disk.Bytes()
 }
