@@ -99,7 +99,7 @@ func readTensors(pattern string) ([]*tensor.Tensor, error) {
 	for _, p := range paths {
 		_, t, err := onnx.ReadTensor(p)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p, err)
+			return nil, err
 		}
 		ts = append(ts, t)
 	}
