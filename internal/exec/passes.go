@@ -17,6 +17,7 @@ type pass struct {
 // and differentiated; those of the second on each region by itself. Each runs once, from top to bottom.
 var (
 	modelPasses = []pass{
+		{"halves", "first, so that every pattern and every kernel sees float32", widenHalves},
 		{"fold", "frozen weights are constants: whatever they determine is computed first", Fold},
 		{"prune", "drops what folding left without a reader", prune},
 		{"identities", "what hands its input on hides neighbours from the patterns below", dropIdentities},
