@@ -79,7 +79,7 @@ var fitGroups = []struct {
 	{"What trains", []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool"}},
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",
 		"weight-decay", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},
-	{"Resources", []string{"threads", "cache", "cache-budget"}},
+	{"Resources", []string{"threads", "cache", "cache-budget", "cache-precision", "cache-variants"}},
 	{"Not available in this version", []string{"task", "text-column", "label-column", "tokenizer", "schedule", "auto", "adapter"}},
 }
 

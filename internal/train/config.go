@@ -60,6 +60,9 @@ type Config struct {
 	Cache       string `yaml:"cache" json:"cache" arg:"KIND" help:"where frozen activations are kept: auto, off, ram or disk"`
 	CacheBudget Size   `yaml:"cache_budget" json:"cache_budget" arg:"SIZE" help:"most bytes the cache may take, as 2GB or 512MiB (0: chosen)"`
 	Memory      Size   `yaml:"memory" json:"memory" arg:"SIZE" help:"most bytes for the activations and gradients of a training step: what is cheap is computed again instead of kept (0: keep everything)"`
+
+	CachePrecision string `yaml:"cache_precision" json:"cache_precision" arg:"TYPE" help:"how frozen activations are kept: float32, or float16 for half the size"`
+	CacheVariants  int    `yaml:"cache_variants" json:"cache_variants" arg:"K" help:"keep K augmented variants of each example and use them in turn (0: new ones every epoch, nothing kept)"`
 }
 
 // DefaultConfig holds the value that each option has when it is not given.
@@ -68,7 +71,7 @@ func DefaultConfig() Config {
 		Augment: "none", Thaw: []string{"head"}, Freeze: []string{}, BatchNorm: "auto",
 		Head: "linear", Attach: []string{}, Pool: "auto",
 		Accumulate: 1, Optimizer: "adamw", LRSchedule: "cosine", ClassWeights: "none", Keep: "best",
-		Seed: 1, Cache: "auto",
+		Seed: 1, Cache: "auto", CachePrecision: "float32",
 	}
 }
 
@@ -118,6 +121,7 @@ func (c *Config) Validate() error {
 		{"class_weights", c.ClassWeights, []string{"none", "balanced"}},
 		{"keep", c.Keep, []string{"best", "last"}},
 		{"cache", c.Cache, []string{"auto", "off", "ram", "disk"}},
+		{"cache_precision", c.CachePrecision, []string{"float32", "float16"}},
 	} {
 		if !slices.Contains(o.allowed, o.value) {
 			return fmt.Errorf("%s: %q is none of %s", o.key, o.value, strings.TrimPrefix(strings.Join(o.allowed, ", "), ", "))
@@ -139,6 +143,7 @@ func (c *Config) Validate() error {
 		{"patience", float64(c.Patience), 0, math.Inf(1)},
 		{"threads", float64(c.Threads), 0, math.Inf(1)},
 		{"cache_budget", float64(c.CacheBudget), 0, math.Inf(1)},
+		{"cache_variants", float64(c.CacheVariants), 0, 1e6},
 	} {
 		if !(o.value >= o.lo && o.value < o.hi) {
 			if math.IsInf(o.hi, 1) {

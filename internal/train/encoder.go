@@ -22,10 +22,26 @@ type encoder struct {
 	cut   *cut  // what the store keeps; nil: the frontier
 	near  *near // nil: nothing to start from but the pictures
 	parts map[string]*exec.Program
+	half  []bool    // by kept value: float32 that is rounded to float16, as the store keeps it; nil: none
 	bytes []int     // size of each kept value of one example
 	shape []ir.Type // of them, for one example
 	chunk int       // examples that the frozen region takes at once
+
+	// variants is how many augmented forms of each example the store keeps, one behind the other; epochs use them in turn. 0: the examples as
+	// they are.
+	variants int
 }
+
+// variant is the form in which an epoch sees the examples.
+func (e *encoder) variant(epoch int) int {
+	if e.variants == 0 {
+		return data.Plain
+	}
+	return max(epoch, 0) % e.variants
+}
+
+// slot is where the store keeps a variant of an example.
+func (e *encoder) slot(example, variant int) int { return max(variant, 0)*e.ds.Len() + example }
 
 // near is an earlier cut that other runs have kept, from which a missing frontier is reached sooner than
 // from the pictures.
@@ -61,57 +77,52 @@ type encoded struct {
 
 // filled says where the values of a store came from.
 type filled struct {
-	hits, near, misses int     // examples: kept before, computed from nearer values, computed from pictures
-	seconds            float64 // of computing one example from its picture, as last measured; 0 when none was
+	hits, near, misses int // examples: kept before, computed from nearer values, computed from pictures
 }
 
 // fill computes what the store lacks, in the order of the files, and calls progress with the number
-// of examples done. Before each chunk is put, computed is told what an example took, in seconds.
-func (e *encoder) fill(ctx context.Context, progress func(done, total int), computed func(seconds float64)) (filled, error) {
+// of examples that it has. Before each chunk is put, computed is told what an example took, in seconds.
+func (e *encoder) fill(ctx context.Context, progress func(done int), computed func(seconds float64)) (filled, error) {
 	var f filled
-	var missing []int
 	row := e.row()
-	for i := range e.ds.Len() {
-		if e.store.Get(i, row) {
-			f.hits++
-		} else {
-			missing = append(missing, i)
+	for v := range max(1, e.variants) {
+		variant := e.variant(v)
+		var missing []int
+		for i := range e.ds.Len() {
+			if e.store.Get(e.slot(i, variant), row) {
+				f.hits++
+			} else {
+				missing = append(missing, i)
+			}
 		}
-	}
-	total, done := len(missing), 0
-	step := func(n int) {
-		done += n
-		progress(done, total)
-	}
-	if e.near != nil && len(missing) > 0 {
-		var err error
-		if missing, err = e.fillNear(ctx, missing, step, computed); err != nil {
-			return f, err
+		if e.near != nil && len(missing) > 0 {
+			var err error
+			if missing, err = e.fillNear(ctx, missing, func(n int) { f.near += n; progress(f.hits + f.near + f.misses) }, computed); err != nil {
+				return f, err
+			}
 		}
-		f.near = total - len(missing)
-	}
-	if n := min(e.chunk, len(missing)); n > 0 {
-		if _, err := e.whole(n); err != nil { // compiled before the clock starts
-			return f, err
+		if n := min(e.chunk, len(missing)); n > 0 {
+			if _, err := e.whole(n); err != nil { // compiled before the clock starts
+				return f, err
+			}
 		}
-	}
-	began := time.Now()
-	for b, err := range e.ds.Loader(e.chunk).Batches(ctx, missing, data.Plain) {
-		if err != nil {
-			return f, err
+		began := time.Now()
+		for b, err := range e.ds.Loader(e.chunk).Batches(ctx, missing, variant) {
+			if err != nil {
+				return f, err
+			}
+			values, err := e.frozen(ctx, b)
+			if err != nil {
+				return f, err
+			}
+			computed(time.Since(began).Seconds() / float64(len(b.Indices)))
+			for k, i := range b.Indices {
+				e.store.Put(e.slot(i, variant), e.slice(values, k))
+			}
+			f.misses += len(b.Indices)
+			progress(f.hits + f.near + f.misses)
+			began = time.Now()
 		}
-		values, err := e.frozen(ctx, b)
-		if err != nil {
-			return f, err
-		}
-		f.seconds = time.Since(began).Seconds() / float64(len(b.Indices))
-		computed(f.seconds)
-		for k, i := range b.Indices {
-			e.store.Put(i, e.slice(values, k))
-			f.misses++
-		}
-		step(len(b.Indices))
-		began = time.Now()
 	}
 	return f, nil
 }
@@ -200,7 +211,13 @@ func (e *encoder) frozen(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, 
 	if err != nil {
 		return nil, err
 	}
-	return p.Run(ctx, b.Inputs...)
+	values, err := p.Run(ctx, b.Inputs...)
+	for i, v := range values {
+		if e.half != nil && e.half[i] {
+			widen(v.Bytes, narrow(v.Bytes))
+		}
+	}
+	return values, err
 }
 
 // between computes what is kept from the values of an earlier cut.
@@ -245,8 +262,8 @@ func (e *encoder) batches(ctx context.Context, order []int, size, epoch int) ite
 		return e.computed(ctx, order, size, epoch)
 	}
 	return func(yield func(*encoded, error) bool) {
-		for b, missing := range e.stored(order, size) {
-			err := e.recompute(ctx, b, missing)
+		for b, missing := range e.stored(order, size, e.variant(epoch)) {
+			err := e.recompute(ctx, b, missing, e.variant(epoch))
 			if err == nil {
 				b, err = e.rest(ctx, b)
 			}
@@ -263,7 +280,7 @@ func (e *encoder) batches(ctx context.Context, order []int, size, epoch int) ite
 
 // stored yields batches as the store holds them, with the positions of the examples that it lacks. Where it reads from the disk it
 // reads the next batch while this one is in use.
-func (e *encoder) stored(order []int, size int) iter.Seq2[*encoded, []int] {
+func (e *encoder) stored(order []int, size, variant int) iter.Seq2[*encoded, []int] {
 	type batch struct {
 		*encoded
 		missing []int
@@ -279,7 +296,7 @@ func (e *encoder) stored(order []int, size int) iter.Seq2[*encoded, []int] {
 		for k, i := range b.Indices {
 			b.Labels[k] = e.ds.Examples[i].Label
 			sliceInto(row, b.Values, e.bytes, k)
-			if !e.store.Get(i, row) {
+			if !e.store.Get(e.slot(i, variant), row) {
 				b.missing = append(b.missing, k)
 			}
 		}
@@ -333,14 +350,14 @@ func stageOf(one []ir.Type, n int) []*tensor.Tensor {
 }
 
 // recompute fills in the examples of a batch, by position, that the store does not have.
-func (e *encoder) recompute(ctx context.Context, b *encoded, missing []int) error {
+func (e *encoder) recompute(ctx context.Context, b *encoded, missing []int, variant int) error {
 	for len(missing) > 0 {
 		n := power(min(len(missing), e.chunk))
 		indices := make([]int, n)
 		for k, at := range missing[:n] {
 			indices[k] = b.Indices[at]
 		}
-		for got, err := range e.ds.Loader(n).Batches(ctx, indices, data.Plain) {
+		for got, err := range e.ds.Loader(n).Batches(ctx, indices, variant) {
 			if err != nil {
 				return err
 			}
@@ -353,7 +370,7 @@ func (e *encoder) recompute(ctx context.Context, b *encoded, missing []int) erro
 				for i := range dst {
 					copy(dst[i], src[i])
 				}
-				e.store.Put(indices[k], src)
+				e.store.Put(e.slot(indices[k], variant), src)
 			}
 		}
 		missing = missing[n:]

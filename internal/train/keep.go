@@ -11,6 +11,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // openCache opens the cache that runs share. It is nil where the options or the environment (PERMAFROST_CACHE=off) want none, and,
@@ -140,22 +141,25 @@ func frozenChunk(inputs int) int { return max(4, min(64, 16*3*224*224/max(inputs
 // keep gives the encoders stores and fills them.
 func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
 	encoders := []*encoder{k.train, k.val}
-	if k.Config.Augment != "none" { // every epoch has other examples
-		encoders = encoders[1:]
+	if k.Config.Augment != "none" {
+		if k.train.variants = k.Config.CacheVariants; k.train.variants == 0 { // every epoch has other examples
+			encoders = encoders[1:]
+		}
 	}
-	n := 0
+	n := int64(0)
 	for _, c := range encoders {
-		n += c.ds.Len()
+		n += int64(c.ds.Len() * max(1, c.variants))
 	}
 	if k.Config.Cache == "disk" {
 		k.memory.left = 0
 	}
-	kept, err := k.choose(frontier, int64(n))
+	kept, err := k.choose(frontier, n)
 	if err != nil {
 		return err
 	}
+	e.Values, e.BytesPerExample = len(kept.points), k.size(kept)
 	if kept != frontier {
-		e.Values, e.BytesPerExample, e.At = len(kept.points), kept.bytes(), kept.names()
+		e.At = kept.names()
 	}
 	done := 0
 	for _, c := range encoders {
@@ -167,18 +171,16 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
 		if err != nil {
 			return err
 		}
-		t.both = kept.bytes()*int64(n) <= little
-		before := done
-		got, err := c.fill(ctx, func(d, _ int) {
-			done = before + d
-			k.events.Emit(&Encoded{Done: done, Total: n})
+		t.both = k.size(kept)*n <= little
+		got, err := c.fill(ctx, func(d int) {
+			k.events.Emit(&Encoded{Done: done + d, Total: int(n)})
 		}, func(seconds float64) {
-			t.persist = t.disk != nil && (k.Config.Cache == "disk" || seconds > float64(kept.bytes())/diskSpeed+diskDelay)
+			t.persist = t.disk != nil && (k.Config.Cache == "disk" || seconds > float64(k.size(kept))/diskSpeed+diskDelay)
 		})
 		if err != nil {
 			return err
 		}
-		done = before + c.ds.Len()
+		done += got.hits + got.near + got.misses
 		e.Hits, e.Near, e.Misses = e.Hits+got.hits, e.Near+got.near, e.Misses+got.misses
 		k.cached += t.Bytes()
 		e.Where = "ram"
@@ -193,15 +195,45 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
 	return nil
 }
 
+// half says which values of a cut are kept as float16.
+func (k *keeper) half(c *cut) []bool {
+	if k.Config.CachePrecision != "float16" {
+		return nil
+	}
+	half := make([]bool, len(c.points))
+	for i, p := range c.points {
+		half[i] = p.one.DType == tensor.Float32
+	}
+	return half
+}
+
+// size is how many bytes are kept for one example.
+func (k *keeper) size(c *cut) int64 {
+	n := int64(0)
+	half := k.half(c)
+	for i, p := range c.points {
+		b := int64(p.one.Bytes())
+		if half != nil && half[i] {
+			b /= 2
+		}
+		n += b
+	}
+	return n
+}
+
 // choose picks the cut that is kept for n examples: the frontier where it fits, or where keeping it for some of them saves
 // more than keeping an earlier and smaller cut for all.
 func (k *keeper) choose(frontier *cut, n int64) (*cut, error) {
 	capacity := max(k.memory.left, k.added.left)
-	need := frontier.bytes() * n
+	need := k.size(frontier) * n
 	if need <= capacity || n == 0 {
 		return frontier, nil
 	}
-	smaller, err := k.outline.cheapest(capacity / n)
+	each := capacity / n
+	if k.Config.CachePrecision == "float16" {
+		each *= 2
+	}
+	smaller, err := k.outline.cheapest(each)
 	if err != nil || smaller == nil {
 		return frontier, err
 	}
@@ -213,23 +245,31 @@ func (k *keeper) choose(frontier *cut, n int64) (*cut, error) {
 
 // stores gives an encoder its store, and the nearest values that others have kept.
 func (k *keeper) stores(c *encoder, kept *cut) (*tiers, error) {
-	t := &tiers{ram: newRAM(c.ds.Len(), k.memory)}
-	c.store = t
+	slots := c.ds.Len() * max(1, c.variants)
+	t := &tiers{ram: newRAM(slots, k.memory)}
+	c.store, c.half = t, k.half(kept)
+	if c.half != nil {
+		c.store = &halved{t, c.half}
+	}
 	if k.Cache == nil {
 		return t, nil
 	}
-	keys := make([]cache.Digest, c.ds.Len())
-	for i := range keys {
-		var err error
-		if keys[i], err = c.ds.Digest(i); err != nil {
+	keys := make([]cache.Digest, slots)
+	for i := range c.ds.Len() {
+		sum, err := c.ds.Digest(i)
+		if err != nil {
 			return nil, err
+		}
+		keys[i] = sum
+		for v := range c.variants {
+			keys[c.slot(i, v)] = k.variantKey(sum, i, v)
 		}
 	}
 	var err error
 	if t.disk, err = k.disk(kept, keys); err != nil {
 		return nil, err
 	}
-	if kept.has(t.disk, keys) {
+	if c.variants > 0 || c.half != nil || kept.has(t.disk, keys) {
 		return t, nil
 	}
 	from := k.outline.nearest(func(v digest) bool { return k.Cache.Exists(spaceID(v, k.pipeline, false)) })
@@ -239,6 +279,11 @@ func (k *keeper) stores(c *encoder, kept *cut) (*tiers, error) {
 	d, err := k.disk(from, keys)
 	c.near = &near{from, d}
 	return t, err
+}
+
+// variantKey names what augmentation makes of an example: it depends on the run's seed and on the example's number.
+func (k *keeper) variantKey(sum cache.Digest, example, variant int) cache.Digest {
+	return sha256.Sum256(fmt.Appendf(nil, "%x %q %d %d %d", sum, k.Config.Augment, k.Config.Seed, example, variant))
 }
 
 // has reports whether the disk seems to hold the cut of every example.
@@ -254,10 +299,15 @@ func (c *cut) has(d *disk, keys []cache.Digest) bool {
 }
 
 func (k *keeper) disk(c *cut, keys []cache.Digest) (*disk, error) {
-	d := &disk{keys: keys, room: k.added, seen: make([]bool, len(keys)), half: make([]bool, len(c.points))}
-	for _, p := range c.points {
-		s, err := k.Cache.Space(spaceID(p.sum, k.pipeline, false), cache.About{
-			Kind: "values", Model: filepath.Base(k.Config.Model), Value: p.name, Type: p.one.String()})
+	d := &disk{keys: keys, room: k.added, seen: make([]bool, len(keys))}
+	half := k.half(c)
+	for i, p := range c.points {
+		kind := p.one
+		if half != nil && half[i] {
+			kind.DType = tensor.Float16
+		}
+		s, err := k.Cache.Space(spaceID(p.sum, k.pipeline, kind.DType != p.one.DType), cache.About{
+			Kind: "values", Model: filepath.Base(k.Config.Model), Value: p.name, Type: kind.String()})
 		if err != nil {
 			return nil, err
 		}

@@ -292,6 +292,51 @@ func TestAugmentedRunsKeepPictures(t *testing.T) {
 	}
 }
 
+// A few augmented variants of each example can be kept and used in turn; later runs find them.
+func TestVariants(t *testing.T) {
+	ownCache(t)
+	cfg := tinyConfig(t)
+	cfg.Cache, cfg.Augment, cfg.CacheVariants, cfg.Epochs = "disk", "flip", 2, 3
+	want, e := fitCached(t, cfg)
+	if e.Misses != 2*48+48 {
+		t.Errorf("%+v, want two variants of each training example", e)
+	}
+	got, e := fitCached(t, cfg)
+	if e.Hits != 2*48+48 || !bytes.Equal(got, want) {
+		t.Errorf("%+v, same model %v", e, bytes.Equal(got, want))
+	}
+	cfg.Cache = "ram"
+	if got, _ = fitCached(t, cfg); !bytes.Equal(got, want) {
+		t.Error("another model from memory")
+	}
+	cfg.Cache, cfg.Seed = "disk", 5
+	if _, e = fitCached(t, cfg); e.Hits != 48 || e.Misses != 2*48 {
+		t.Errorf("%+v: another seed has other variants", e)
+	}
+}
+
+// Kept in half precision, a run computes the same bits whether values are found, put or do not fit.
+func TestHalfPrecision(t *testing.T) {
+	ownCache(t)
+	cfg := tinyConfig(t)
+	cfg.Thaw = []string{"last:1"}
+	single, _ := fitCached(t, cfg)
+	cfg.CachePrecision = "float16"
+	want, e := fitCached(t, cfg)
+	if bytes.Equal(want, single) || e.BytesPerExample != 2*8*64 {
+		t.Errorf("%+v", e)
+	}
+	for _, c := range []struct {
+		kind   string
+		budget Size
+	}{{"disk", 0}, {"disk", 0}, {"ram", 2 * 8 * 64 * 20}} {
+		cfg.Cache, cfg.CacheBudget = c.kind, c.budget
+		if got, e := fitCached(t, cfg); !bytes.Equal(got, want) {
+			t.Errorf("%s %v: another model, %+v", c.kind, c.budget, e)
+		}
+	}
+}
+
 func TestHalfIsExactForItself(t *testing.T) {
 	src := tensor.Of([]float32{0, 1, -2.5, 65504, 1e-7, 3.14159})
 	dst := make([]byte, len(src.Bytes))

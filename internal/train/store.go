@@ -3,7 +3,6 @@ package train
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
@@ -65,10 +64,7 @@ func (r *ram) Get(i int, dst [][]byte) bool {
 }
 
 func (r *ram) Put(i int, src [][]byte) {
-	n := int64(0)
-	for _, s := range src {
-		n += int64(len(s))
-	}
+	n := sizeOf(src)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.rows[i] != nil || !r.room.take(n) {
@@ -100,7 +96,6 @@ func (r *ram) full() bool {
 type disk struct {
 	spaces []*cache.Space
 	keys   []cache.Digest // of the examples
-	half   []bool         // by value: float32 that is kept as float16
 	room   *memoryRoom    // what this run may add
 
 	mu    sync.Mutex
@@ -109,76 +104,37 @@ type disk struct {
 }
 
 func (d *disk) Get(i int, dst [][]byte) bool {
-	n := int64(0)
 	for k, s := range d.spaces {
-		if d.half[k] {
-			b := make([]byte, len(dst[k])/2)
-			if !s.Get(d.keys[i], b) {
-				return false
-			}
-			widen(dst[k], b)
-			n += int64(len(b))
-			continue
-		}
 		if !s.Get(d.keys[i], dst[k]) {
 			return false
 		}
-		n += int64(len(dst[k]))
 	}
-	d.count(i, n)
+	d.count(i, dst)
 	return true
 }
 
-func (d *disk) Put(i int, src [][]byte) { d.put(i, d.rounded(src)) }
-
-// rounded is src as Get returns it: float32 that is kept as float16 has its precision, so that a run computes the same whether it finds
-// values or puts them.
-func (d *disk) rounded(src [][]byte) [][]byte {
-	if !slices.Contains(d.half, true) {
-		return src
-	}
-	out := make([][]byte, len(src))
-	for k, b := range src {
-		if out[k] = b; d.half[k] {
-			out[k] = make([]byte, len(b))
-			widen(out[k], narrow(b))
-		}
-	}
-	return out
-}
+func (d *disk) Put(i int, src [][]byte) { d.put(i, src) }
 
 // put reports whether the values are kept.
 func (d *disk) put(i int, src [][]byte) bool {
-	n := int64(0)
-	for k, s := range src {
-		if d.half[k] {
-			n += int64(len(s) / 2)
-		} else {
-			n += int64(len(s))
-		}
-	}
-	if !d.room.take(n) {
+	if !d.room.take(sizeOf(src)) {
 		return false
 	}
 	for k, s := range d.spaces {
-		b := src[k]
-		if d.half[k] {
-			b = narrow(b)
-		}
-		if !s.Put(d.keys[i], b) {
+		if !s.Put(d.keys[i], src[k]) {
 			return false
 		}
 	}
-	d.count(i, n)
+	d.count(i, src)
 	return true
 }
 
-func (d *disk) count(i int, n int64) {
+func (d *disk) count(i int, row [][]byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.seen[i] {
 		d.seen[i] = true
-		d.bytes += n
+		d.bytes += sizeOf(row)
 	}
 }
 
@@ -186,6 +142,48 @@ func (d *disk) Bytes() int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.bytes
+}
+
+func sizeOf(row [][]byte) int64 {
+	n := int64(0)
+	for _, b := range row {
+		n += int64(len(b))
+	}
+	return n
+}
+
+// halved keeps some float32 values as float16.
+type halved struct {
+	Store
+	half []bool // by value
+}
+
+func (h *halved) Get(i int, dst [][]byte) bool {
+	row := make([][]byte, len(dst))
+	for k, b := range dst {
+		if row[k] = b; h.half[k] {
+			row[k] = make([]byte, len(b)/2)
+		}
+	}
+	if !h.Store.Get(i, row) {
+		return false
+	}
+	for k, b := range dst {
+		if h.half[k] {
+			widen(b, row[k])
+		}
+	}
+	return true
+}
+
+func (h *halved) Put(i int, src [][]byte) {
+	row := make([][]byte, len(src))
+	for k, b := range src {
+		if row[k] = b; h.half[k] {
+			row[k] = narrow(b)
+		}
+	}
+	h.Store.Put(i, row)
 }
 
 // narrow rounds float32 to float16.
@@ -229,7 +227,6 @@ func (t *tiers) Get(i int, dst [][]byte) bool {
 
 func (t *tiers) Put(i int, src [][]byte) {
 	if t.persist {
-		src = t.disk.rounded(src)
 		if t.disk.put(i, src) && !t.both {
 			return
 		}
