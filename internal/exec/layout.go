@@ -204,6 +204,10 @@ func (l *layouter) node(n *ir.Node) error {
 	rank := len(n.Outputs[0].Type.Shape)
 	inputs := make([]*ir.Value, len(n.Inputs))
 	for i, v := range n.Inputs {
+		if i > 0 && n.Op == "Gather" { // positions have no layout
+			inputs[i] = v
+			continue
+		}
 		var err error
 		if inputs[i], err = l.operand(v, rank); err != nil {
 			return err
@@ -299,8 +303,16 @@ func followAttrs(n *ir.Node) (ir.Attrs, bool) {
 	switch n.Op {
 	case "Relu", "LeakyRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Silu", "Gelu", "Tanh", "Elu", "Selu", "Celu", "Mish", "Softplus",
 		"Softsign", "Erf", "Exp", "Log", "Sqrt", "Neg", "Abs", "Identity", "Reciprocal", "Floor", "Ceil", "Cast", "Dropout", "ThresholdedRelu", "QuickGelu",
-		"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Where", "PRelu":
+		"Round", "Sign", "Sin", "Cos", "Saturate", "Quantize", "FakeQuantize",
+		"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Where", "PRelu", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual":
 		return n.Attrs, true
+	case "Resample":
+		return n.Attrs.With("axis", lastAxis(n.Attrs.Int("axis", 0), rank)), true
+	case "Gather": // a nearest neighbour, a shuffle or a flip along one axis
+		if len(n.Inputs[1].Type.Shape) != 1 || !n.Inputs[1].IsConst() {
+			return nil, false
+		}
+		return n.Attrs.With("axis", lastAxis(n.Attrs.Int("axis", 0), rank)), true
 	case "Concat":
 		return n.Attrs.With("axis", lastAxis(n.Attrs.Int("axis", 0), rank)), true
 	case "Pad":

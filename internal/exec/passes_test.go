@@ -182,6 +182,13 @@ func TestPasses(t *testing.T) {
 			y = s.Op("Conv", conv, s.Op("Transpose", ir.Attrs{"perm": []int{0, 3, 1, 2}}, y), s.param("v", 6, 6, 3, 3))
 			return s.Op("GlobalAveragePool", nil, y)
 		}, "Transpose Conv LayerNormalization Conv GlobalAveragePool Reshape"},
+		{"resizing and quantising follow the layout", channelsLast, func(s *sketch) *ir.Value {
+			x := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3))
+			x = s.Op("Gather", ir.Attrs{"axis": 3}, x, s.Ints(0, 0, 1, 2, 2, 3))
+			x = s.Op("Resample", ir.Attrs{"axis": 2, "mode": "linear", "size": 6, "scale": float32(1.5)}, x)
+			x = s.Op("FakeQuantize", ir.Attrs{"to": "int8", "scale": float32(0.01), "zero": 0}, x)
+			return s.Op("Conv", conv, x, s.param("v", 5, 5, 3, 3))
+		}, "Transpose Conv Gather Resample FakeQuantize Conv Transpose"},
 		{"what knows no layout gets channels first", channelsLast, func(s *sketch) *ir.Value {
 			x := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3))
 			return s.Op("Reshape", ir.Attrs{"shape": []int{2, 80}}, x)

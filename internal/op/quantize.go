@@ -2,6 +2,7 @@ package op
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -146,6 +147,9 @@ func lowerQuantize(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if n.In(2) != nil {
 		dt = n.In(2).Type.DType
 	}
+	if attrs, ok := scalarQuantizer(n.In(0), n.In(1), n.In(2), dt); ok {
+		return b.Ops("Quantize", attrs, n.In(0)), b.Err()
+	}
 	scale, err := spread(b, n, cast(b, n.In(1), work), x.Type.Shape)
 	if err != nil {
 		return nil, err
@@ -185,6 +189,12 @@ func lowerDequantize(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		return nil, err
 	}
 	x, dt := n.In(0), n.In(1).Type.DType
+	if q := x.Node; q != nil && q.Op == "Quantize" && !n.Attrs.Has("output_dtype") {
+		// A pair: x is read where it was still floating point.
+		if attrs, ok := scalarQuantizer(q.In(0), n.In(1), n.In(2), x.Type.DType); ok && maps.Equal(attrs, q.Attrs) {
+			return b.Ops("FakeQuantize", attrs, q.In(0)), b.Err()
+		}
+	}
 	work := workType(n.In(1))
 	scale, err := spread(b, n, cast(b, n.In(1), work), x.Type.Shape)
 	if err != nil {
