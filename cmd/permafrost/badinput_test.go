@@ -11,6 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // listing is every file below the working directory with its size.
@@ -193,12 +194,35 @@ func picture(t *testing.T) []byte {
 	return b
 }
 
-// TestDiverged: the line says where the loss left the numbers.
+// TestDiverged: the line says where the loss left the numbers, in training or after its last step, and
+// no model is written.
 func TestDiverged(t *testing.T) {
 	world(t)
-	o := permafrostRun(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--thaw", "all", "--lr", "1e30", "--optimizer", "sgd", "--batch", "4")
-	last := o.stderr[strings.LastIndex(strings.TrimRight(o.stderr, "\n"), "\n")+1:]
-	if o.code != exitUsage || !strings.Contains(last, "not a number at epoch 1") || !strings.Contains(last, "it arose first in") {
-		t.Errorf("exit %d: %s", o.code, last)
+	for _, c := range []struct{ batch, want string }{
+		{"4", "not a number at epoch 1"},
+		{"24", "at validation"},
+	} {
+		out := "run" + c.batch
+		o := permafrostRun(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", out, "--thaw", "all", "--lr", "3e38", "--epochs", "1", "--optimizer", "sgd", "--batch", c.batch)
+		last := o.stderr[strings.LastIndex(strings.TrimRight(o.stderr, "\n"), "\n")+1:]
+		if o.code != exitUsage || !strings.Contains(last, c.want) || !strings.Contains(last, "it arose first in") {
+			t.Errorf("batch %s: exit %d: %s", c.batch, o.code, last)
+		}
+		if _, err := os.Stat(filepath.Join(out, "model.onnx")); err == nil {
+			t.Errorf("batch %s: a model was written", c.batch)
+		}
+	}
+}
+
+// TestDivergedKeeps: what was good before is kept and named. The rate rises until it is far too much.
+func TestDivergedKeeps(t *testing.T) {
+	world(t)
+	o := permafrostRun(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--thaw", "all", "--lr", "1e38", "--warmup", "400",
+		"--epochs", "60", "--optimizer", "sgd", "--batch", "24")
+	if o.code != exitUsage || !strings.Contains(o.stderr, "the last good checkpoint is "+filepath.Join("run", train.BestCheckpoint)) {
+		t.Errorf("exit %d: %s", o.code, o.stderr)
+	}
+	if _, err := train.LoadCheckpoint(filepath.Join("run", train.BestCheckpoint)); err != nil {
+		t.Error(err)
 	}
 }

@@ -311,6 +311,13 @@ func (f *fitter) validate(ctx context.Context) (*Metrics, error) {
 			labels[i] = int64(l)
 		}
 		m.Add(out[0].F32(), b.Labels, f.losses(out[0].F32(), labels))
+		if m.Invalid > 0 || finite(m.LossSum) == nil {
+			where, err := p.FirstNonFinite(ctx, b.Values...)
+			if err != nil {
+				return nil, err
+			}
+			return nil, &DivergedError{Epoch: f.st.Epoch, Step: f.st.Step, Where: where + " at validation"}
+		}
 	}
 	return m, nil
 }
