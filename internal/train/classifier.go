@@ -11,6 +11,8 @@ type Classifier struct {
 	Features *ir.Value // what it reads
 	Scores   *ir.Value // what it gives, before any softmax
 	Weights  []string  // its weights' names
+
+	Quantized bool // its weights are integers: it can be replaced, not trained
 }
 
 // FindClassifier looks for the classifier of a raw graph: from an output backwards, through what only
@@ -40,7 +42,7 @@ func classifierBefore(v *ir.Value) *Classifier {
 		switch n.Op {
 		case "Gemm", "MatMul", "FusedMatMul":
 			w := weightBehind(n.In(1))
-			if w == nil {
+			if c.Quantized = w == nil && quantized(n.In(1)); w == nil && !c.Quantized {
 				return nil
 			}
 			c.take(n, w, v)
@@ -83,7 +85,9 @@ func classifierBefore(v *ir.Value) *Classifier {
 
 func (c *Classifier) take(n *ir.Node, w, out *ir.Value) {
 	c.Features = n.In(0)
-	c.Weights = append([]string{w.Name}, c.Weights...)
+	if w != nil {
+		c.Weights = append([]string{w.Name}, c.Weights...)
+	}
 	if b := weightBehind(n.In(2)); b != nil {
 		c.Weights = append(c.Weights, b.Name)
 	}
@@ -109,6 +113,21 @@ func weightBehind(v *ir.Value) *ir.Value {
 		}
 	}
 	return nil
+}
+
+// quantized reports whether v is a constant of integers taken to floating point.
+func quantized(v *ir.Value) bool {
+	for v != nil && v.Node != nil {
+		switch v.Node.Op {
+		case "Identity", "Transpose", "Reshape":
+			v = v.Node.In(0)
+		case "DequantizeLinear":
+			return v.Node.In(0).IsConst()
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 func pointwise(w *ir.Value) bool {

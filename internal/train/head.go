@@ -95,6 +95,9 @@ func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]ten
 	if own == nil {
 		return nil, fmt.Errorf("--head keep: the model ends in features and has no classifier to keep; use --head linear")
 	}
+	if own.Quantized {
+		return nil, fmt.Errorf("--head keep: the weights of the model's classifier are quantised and cannot train; use --head linear")
+	}
 	types, err := typesOf(g, []*ir.Value{own.Scores}, shapes)
 	if err != nil {
 		return nil, err
