@@ -1,9 +1,11 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -130,10 +132,12 @@ func (n *Network) build(batch int) (*ir.Graph, error) {
 }
 
 func (n *Network) build23() (two, three *ir.Graph, err error) {
-	if two, err = n.build(2); err == nil {
-		three, err = n.build(3)
-	}
-	return two, three, err
+	var wg sync.WaitGroup
+	var err3 error
+	wg.Go(func() { three, err3 = n.build(3) })
+	two, err = n.build(2)
+	wg.Wait()
+	return two, three, cmp.Or(err, err3)
 }
 
 // twin is a network of the same split that has compiled nothing.
