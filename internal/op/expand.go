@@ -21,6 +21,9 @@ func init() {
 			if err != nil || !s.Equal(shape) {
 				return nil, fmt.Errorf("%v does not expand to %v", x.Shape, shape)
 			}
+			if err := checkShape(s); err != nil {
+				return nil, err
+			}
 			return []ir.Type{{DType: x.DType, Shape: s}}, nil
 		},
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {

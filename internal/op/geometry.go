@@ -30,8 +30,8 @@ func lowerAffineGrid(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		return nil, errorf("theta %v does not fit size %v", theta.Type.Shape, size)
 	}
 	spatial := tensor.Shape(size[2:])
-	if err := checkShape(size); err != nil {
-		return nil, errorf("%w", err)
+	if err := checkShape(size); err != nil || spatial.Len() > maxConstant {
+		return nil, errorf("size %v is too large", size)
 	}
 	places := make([]float64, 0, spatial.Len()*(k+1))
 	idx := make([]int, k)

@@ -12,7 +12,12 @@ func init() {
 		Infer: sameType(1, 1),
 		Grad:  func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value { return dy },
 		Bind:  func(n *ir.Node) (ir.Bound, error) { return ir.Bound{View: true}, nil },
-		ONNX:  onnx("Identity", 1),
+		ONNX: []ir.Form{{Op: "Identity", Since: 1, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+			if err := inputs(n, 1, 1); err != nil {
+				return nil, err
+			}
+			return handOn(b, n.In(0)), b.Err()
+		}}},
 		Cases: []ir.Case{{Inputs: []*tensor.Tensor{random(2, 3)}}},
 	})
 }

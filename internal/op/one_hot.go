@@ -26,7 +26,8 @@ func init() {
 			if depth < 0 {
 				return nil, fmt.Errorf("depth is %d", depth)
 			}
-			return []ir.Type{{DType: tensor.Bool, Shape: slices.Insert(x.Clone(), axis, depth)}}, nil
+			s := slices.Insert(x.Clone(), axis, depth)
+			return []ir.Type{{DType: tensor.Bool, Shape: s}}, checkShape(s)
 		},
 		Bind: func(n *ir.Node) (ir.Bound, error) {
 			y := n.Outputs[0].Type.Shape

@@ -139,6 +139,9 @@ func paddedShape(x tensor.Shape, a ir.Attrs) (tensor.Shape, error) {
 	}
 	s := x.Clone()
 	for i := range s {
+		if max(pads[i], -pads[i], pads[len(x)+i], -pads[len(x)+i]) > maxElements {
+			return nil, fmt.Errorf("pads %v are too large", pads)
+		}
 		s[i] += pads[i] + pads[len(x)+i]
 		if s[i] < 0 {
 			return nil, fmt.Errorf("pads %v leave nothing of %v", pads, x)

@@ -28,7 +28,7 @@ func init() {
 				x[i] = v.Data.Float64s()[0]
 			}
 			k := math.Ceil((x[1] - x[0]) / x[2])
-			if math.IsNaN(k) || k > maxElements {
+			if math.IsNaN(k) || k > maxConstant {
 				return nil, fmt.Errorf("from %g to %g by %g is no range", x[0], x[1], x[2])
 			}
 			return []ir.Type{{DType: n.In(0).Type.DType, Shape: tensor.Shape{int(max(k, 0))}}}, nil

@@ -155,7 +155,10 @@ func fillShape(x tensor.Shape, shape []int, zero bool) (tensor.Shape, error) {
 			return nil, fmt.Errorf("shape %v has a negative size", shape)
 		}
 		s[i] = d
-		known *= d
+		known *= min(d, maxElements+1)
+	}
+	if err := checkShape(s); err != nil {
+		return nil, err
 	}
 	if rest >= 0 && known > 0 {
 		s[rest] = x.Len() / known

@@ -15,6 +15,10 @@ func init() {
 		Infer: func(n *ir.Node) ([]ir.Type, error) { return []ir.Type{{}}, nil },
 		ONNX:  onnx("SequenceConstruct", 11),
 	})
+	register(ir.Def{
+		Name:  "OptionalNone", // an optional value that is not there
+		Infer: func(n *ir.Node) ([]ir.Type, error) { return []ir.Type{{}}, nil },
+	})
 	form := func(op string, since int, lower func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error)) ir.Form {
 		return ir.Form{Op: op, Since: since, Lower: lower}
 	}
@@ -22,6 +26,24 @@ func init() {
 		return b.Ops("SequenceConstruct", nil, vs...), b.Err()
 	}
 	ir.RegisterForms(
+		form("Optional", 15, func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+			if n.In(0) == nil {
+				return b.Ops("OptionalNone", nil), b.Err()
+			}
+			return handOn(b, n.In(0)), b.Err()
+		}),
+		form("OptionalHasElement", 15, func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+			v := n.In(0)
+			there := v != nil && (v.Node == nil || v.Node.Op != "OptionalNone")
+			return []*ir.Value{b.Const(tensor.Scalar(there))}, nil
+		}),
+		form("OptionalGetElement", 15, func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+			if v := n.In(0); v == nil || v.Node != nil && v.Node.Op == "OptionalNone" {
+				return nil, errorf("takes the element of an optional value that is not there")
+			}
+			return handOn(b, n.In(0)), b.Err()
+		}),
+		form("SequenceMap", 17, lowerSequenceMap),
 		form("SequenceEmpty", 11, func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) { return list(b, nil) }),
 		form("SequenceLength", 11, func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			vs, err := elementsOf(n)
@@ -122,6 +144,52 @@ func init() {
 			return list(b, vs)
 		}),
 	)
+}
+
+// handOn is v as an output of its own, or the same sequence.
+func handOn(b *ir.Builder, v *ir.Value) []*ir.Value {
+	if v.Node != nil && v.Node.Op == "SequenceConstruct" {
+		return b.Ops("SequenceConstruct", nil, v.Node.Inputs...)
+	}
+	return b.Ops("Identity", nil, v)
+}
+
+// lowerSequenceMap applies a body to each element of a sequence; further inputs are sequences of the same
+// length, taken in step, or tensors.
+func lowerSequenceMap(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+	g, err := body(n, "body")
+	if err != nil {
+		return nil, err
+	}
+	first, err := elementsOf(n)
+	if err != nil {
+		return nil, err
+	}
+	outs := make([][]*ir.Value, len(g.Outputs))
+	for i := range first {
+		var args []*ir.Value
+		for _, v := range n.Inputs {
+			if v != nil && v.Node != nil && v.Node.Op == "SequenceConstruct" {
+				if len(v.Node.Inputs) != len(first) {
+					return nil, errorf("sequences of %d and %d elements", len(first), len(v.Node.Inputs))
+				}
+				v = v.Node.Inputs[i]
+			}
+			args = append(args, v)
+		}
+		results, err := b.Inline(g, args)
+		if err != nil {
+			return nil, err
+		}
+		for k, v := range results {
+			outs[k] = append(outs[k], v)
+		}
+	}
+	seqs := make([]*ir.Value, len(outs))
+	for k, vs := range outs {
+		seqs[k] = b.Op("SequenceConstruct", nil, vs...)
+	}
+	return seqs, b.Err()
 }
 
 // elementsOf lists the elements of the sequence in input 0.

@@ -88,8 +88,12 @@ func init() {
 			if v == nil || v.Len() != 1 {
 				return nil, fmt.Errorf("the attribute value does not hold one element")
 			}
-			if err := checkShape(n.Attrs.Ints("shape")); err != nil {
+			s := tensor.Shape(n.Attrs.Ints("shape"))
+			if err := checkShape(s); err != nil {
 				return nil, err
+			}
+			if s.Len() > maxConstant {
+				return nil, fmt.Errorf("a constant of shape %v is too large", s)
 			}
 			return []ir.Type{{DType: v.DType, Shape: n.Attrs.Ints("shape")}}, nil
 		},
@@ -138,8 +142,12 @@ func checkShape(s tensor.Shape) error {
 	return nil
 }
 
-// maxElements bounds what a shape computed by a model may ask for.
-const maxElements = 1 << 34
+// maxElements bounds a shape that a model asks for, maxConstant a tensor made from a few numbers of the model: a
+// hostile file must not cost more memory than it could hold.
+const (
+	maxElements = 1 << 34
+	maxConstant = 1 << 28
+)
 
 func lowerConstant(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	for name, v := range n.Attrs {

@@ -24,9 +24,12 @@ func init() {
 				if r[i] < 0 {
 					return nil, fmt.Errorf("repeats %v are negative", r)
 				}
+				if r[i] > maxElements {
+					return nil, fmt.Errorf("repeats %v are too many", r)
+				}
 				s[i] *= r[i]
 			}
-			return []ir.Type{{DType: x.DType, Shape: s}}, nil
+			return []ir.Type{{DType: x.DType, Shape: s}}, checkShape(s)
 		},
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 			split, axes := tiled(n)
