@@ -103,18 +103,16 @@ func (c *Cache) Exists(id Digest) bool {
 func (c *Cache) path(id Digest) string { return filepath.Join(c.root, hex.EncodeToString(id[:])) }
 
 // Space opens a space. It need not exist; it is made when the first block is put. About is recorded then.
-func (c *Cache) Space(id Digest, about About) (*Space, error) {
+func (c *Cache) Space(id Digest, about About) *Space {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := c.spaces[id]; s != nil {
-		return s, nil
+		return s
 	}
 	s := &Space{cache: c, id: id, dir: c.path(id), about: about, entries: map[Digest]place{}}
-	if err := s.load(); err != nil {
-		return nil, fmt.Errorf("cache: %w", err)
-	}
+	s.load()
 	c.spaces[id] = s
-	return s, nil
+	return s
 }
 
 // Room makes room for n more bytes by dropping packs of spaces that are not open here, and reports whether they fit.

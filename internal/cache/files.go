@@ -21,10 +21,7 @@ type Files struct{ space *Space }
 const settled = 2 * time.Second
 
 // Files opens the space that remembers files for one purpose.
-func (c *Cache) Files(id Digest) (*Files, error) {
-	s, err := c.Space(id, About{Kind: "files"})
-	return &Files{s}, err
-}
+func (c *Cache) Files(id Digest) *Files { return &Files{c.Space(id, About{Kind: "files"})} }
 
 func fileKey(path string, info fs.FileInfo) (Digest, bool) {
 	abs, err := filepath.Abs(path)

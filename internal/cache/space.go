@@ -63,21 +63,16 @@ type writer struct {
 // small packs are read at once and stay in memory.
 const small = 4 << 20
 
-// load reads the indexes of the space's packs, in the order in which they were begun: a later block replaces an earlier one.
-func (s *Space) load() error {
-	names, err := packNames(s.dir)
-	if err != nil {
-		return err
-	}
+// load reads the indexes of the space's packs, in the order in which they were begun: a later block replaces an earlier one. A pack
+// that cannot be read, such as one that another process has just pruned, is as good as absent.
+func (s *Space) load() {
+	names, _ := packNames(s.dir)
 	now := time.Now()
 	for _, name := range names {
 		path := filepath.Join(s.dir, name)
 		index, size, err := readIndex(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // pruned by another process
-		}
 		if err != nil {
-			return err
+			continue
 		}
 		p := &pack{path: path}
 		used := false
@@ -90,7 +85,6 @@ func (s *Space) load() error {
 			_ = os.Chtimes(indexPath(path), now, now) // when it was used last; not worth failing for
 		}
 	}
-	return nil
 }
 
 // packNames lists the packs of a space, oldest first.

@@ -41,24 +41,16 @@ func (c *Config) openCache() (shared *cache.Cache, note string, err error) {
 }
 
 // remember lets data use what former runs know of the files and their pictures.
-func remember(shared *cache.Cache, opt *data.Options) error {
+func remember(shared *cache.Cache, opt *data.Options) {
 	if shared == nil || opt.Pipeline == nil {
-		return nil
+		return
 	}
 	pipeline := opt.Pipeline.Digest()
-	files, err := shared.Files(sha256.Sum256(fmt.Appendf(nil, "files/1 %x", pipeline)))
-	if err != nil {
-		return err
-	}
-	space, err := shared.Space(sha256.Sum256(fmt.Appendf(nil, "pictures/1 %x", pipeline)), cache.About{
-		Kind: "pictures", Type: fmt.Sprintf("uint8[%d,%d,%d]", opt.Pipeline.Height, opt.Pipeline.Width, opt.Pipeline.Channels)})
-	if err != nil {
-		return err
-	}
-	p := &pictures{Space: space}
+	p := &pictures{Space: shared.Space(sha256.Sum256(fmt.Appendf(nil, "pictures/1 %x", pipeline)), cache.About{
+		Kind: "pictures", Type: fmt.Sprintf("uint8[%d,%d,%d]", opt.Pipeline.Height, opt.Pipeline.Width, opt.Pipeline.Channels)})}
 	p.left.Store(shared.Budget() / 2)
-	opt.Files, opt.Pictures = files, p
-	return nil
+	opt.Pictures = p
+	opt.Files = shared.Files(sha256.Sum256(fmt.Appendf(nil, "files/1 %x", pipeline)))
 }
 
 // pictures keeps no more than half of the cache's budget in one run, so that the values computed from them fit too.
@@ -190,7 +182,9 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
 		c.near = nil
 	}
 	if k.Cache != nil {
-		return k.Cache.Flush()
+		if err := k.Cache.Flush(); err != nil { // training goes on without
+			k.events.Emit(&Warning{Message: fmt.Sprintf("what is kept for later runs may be lost: %v", err)})
+		}
 	}
 	return nil
 }
@@ -265,20 +259,15 @@ func (k *keeper) stores(c *encoder, kept *cut) (*tiers, error) {
 			keys[c.slot(i, v)] = k.variantKey(sum, i, v)
 		}
 	}
-	var err error
-	if t.disk, err = k.disk(kept, keys); err != nil {
-		return nil, err
-	}
+	t.disk = k.disk(kept, keys)
 	if c.variants > 0 || c.half != nil || kept.has(t.disk, keys) {
 		return t, nil
 	}
 	from := k.outline.nearest(func(v digest) bool { return k.Cache.Exists(spaceID(v, k.pipeline, false)) })
-	if from == nil {
-		return t, nil
+	if from != nil {
+		c.near = &near{from, k.disk(from, keys)}
 	}
-	d, err := k.disk(from, keys)
-	c.near = &near{from, d}
-	return t, err
+	return t, nil
 }
 
 // variantKey names what augmentation makes of an example: it depends on the run's seed and on the example's number.
@@ -298,7 +287,7 @@ func (c *cut) has(d *disk, keys []cache.Digest) bool {
 	return true
 }
 
-func (k *keeper) disk(c *cut, keys []cache.Digest) (*disk, error) {
+func (k *keeper) disk(c *cut, keys []cache.Digest) *disk {
 	d := &disk{keys: keys, room: k.added, seen: make([]bool, len(keys))}
 	half := k.half(c)
 	for i, p := range c.points {
@@ -306,12 +295,8 @@ func (k *keeper) disk(c *cut, keys []cache.Digest) (*disk, error) {
 		if half != nil && half[i] {
 			kind.DType = tensor.Float16
 		}
-		s, err := k.Cache.Space(spaceID(p.sum, k.pipeline, kind.DType != p.one.DType), cache.About{
-			Kind: "values", Model: filepath.Base(k.Config.Model), Value: p.name, Type: kind.String()})
-		if err != nil {
-			return nil, err
-		}
-		d.spaces = append(d.spaces, s)
+		d.spaces = append(d.spaces, k.Cache.Space(spaceID(p.sum, k.pipeline, kind.DType != p.one.DType), cache.About{
+			Kind: "values", Model: filepath.Base(k.Config.Model), Value: p.name, Type: kind.String()}))
 	}
-	return d, nil
+	return d
 }

@@ -130,6 +130,34 @@ func TestPartialReuse(t *testing.T) {
 	}
 }
 
+// A cache that cannot be made costs a note, unless it was asked for.
+func TestNoPlaceForTheCache(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	cfg := tinyConfig(t)
+	for _, c := range []struct {
+		dir, kind   string
+		fails, note bool
+	}{
+		{file, "auto", false, true}, {file, "disk", true, false}, {file, "ram", false, false},
+		{"off", "auto", false, false}, {"off", "disk", true, false},
+	} {
+		t.Setenv("PERMAFROST_CACHE", c.dir)
+		cfg.Cache = c.kind
+		shared, note, err := cfg.openCache()
+		if shared != nil || err != nil != c.fails || note != "" != c.note {
+			t.Errorf("%s in %s: %v, %q, %v", c.kind, filepath.Base(c.dir), shared, note, err)
+		}
+		if err == nil {
+			if _, e := fitCached(t, cfg); e.Where != "ram" {
+				t.Errorf("%s in %s: %+v", c.kind, filepath.Base(c.dir), e)
+			}
+		}
+	}
+}
+
 // Runs at once on one cache do not disturb each other.
 func TestFitsAtOnce(t *testing.T) {
 	ownCache(t)

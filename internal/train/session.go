@@ -51,9 +51,7 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := remember(shared, &opt); err != nil {
-		return nil, err
-	}
+	remember(shared, &opt)
 	tr, val, err := data.Open(ctx, cfg.Data, opt)
 	if err != nil {
 		return nil, err
