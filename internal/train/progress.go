@@ -48,7 +48,11 @@ func (p *Progress) Emit(_ time.Time, e Event) {
 	case *CacheEvent:
 		p.endBar()
 		if e.Where != "off" {
-			p.line("frozen part computed for %s examples in %s, %s kept %s", count(e.Misses), seconds(e.Seconds), byteCount(e.Bytes), where(e.Where))
+			found := ""
+			if e.Hits > 0 {
+				found = fmt.Sprintf("found for %s examples, ", count(e.Hits))
+			}
+			p.line("frozen part %scomputed for %s examples in %s, %s kept %s", found, count(e.Near+e.Misses), seconds(e.Seconds), byteCount(e.Bytes), where(e.Where))
 		}
 	case *StepEvent:
 		what := fmt.Sprintf("epoch %d/%d loss %s", e.Epoch+1, p.epochs, number(float64(e.Loss), 4))
