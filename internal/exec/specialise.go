@@ -55,10 +55,15 @@ func Specialise(raw *ir.Graph, shapes map[string]tensor.Shape) (*ir.Graph, error
 	return g, nil
 }
 
+// maxInlined bounds the nodes that unrolled loops may build, each inside another too: a hostile file must not
+// take forever.
+const maxInlined = 1 << 22
+
 // specialiser maps values of the raw graph to values of the static one.
 type specialiser struct {
-	g   *ir.Graph
-	env map[*ir.Value]*ir.Value
+	g       *ir.Graph
+	env     map[*ir.Value]*ir.Value
+	inlined int // nodes of subgraphs built so far
 }
 
 func (s *specialiser) value(v *ir.Value) *ir.Value {
@@ -159,6 +164,9 @@ func (s *specialiser) inline(sub *ir.Graph, args []*ir.Value) ([]*ir.Value, erro
 		if i < len(args) {
 			s.env[in] = args[i]
 		}
+	}
+	if s.inlined += len(sub.Nodes) + 1; s.inlined > maxInlined {
+		return nil, fmt.Errorf("subgraph %q: its loops unroll to more than %d nodes", sub.Name, maxInlined)
 	}
 	// A body that is inlined again defines its values anew: later bindings overwrite earlier ones.
 	if err := s.nodes(sub.Nodes); err != nil {

@@ -43,7 +43,7 @@ func (k binary) bind(n *ir.Node) (ir.Bound, error) {
 	return bound, nil
 }
 
-// integer checks that no element of a divisor is 0.
+// nonZero checks first that no element of an integer divisor is 0.
 func nonZero(run runFunc) runFunc {
 	return func(in, out []*tensor.Tensor, scratch []byte) error {
 		for i, v := range widen[int64](in[1]) {

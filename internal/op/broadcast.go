@@ -56,11 +56,10 @@ func inferBroadcast(lo, hi int, result tensor.DType) inferFunc {
 		if err != nil {
 			return nil, err
 		}
-		if result == tensor.Invalid {
-			result := t.DType
-			return []ir.Type{{DType: result, Shape: s}}, nil
+		if result != tensor.Invalid {
+			t.DType = result
 		}
-		return []ir.Type{{DType: result, Shape: s}}, nil
+		return []ir.Type{{DType: t.DType, Shape: s}}, nil
 	}
 }
 

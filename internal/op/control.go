@@ -144,11 +144,11 @@ func stack(b *ir.Builder, vs []*ir.Value, axis int) *ir.Value {
 	return b.Op("Concat", ir.Attrs{"axis": axis}, parts...)
 }
 
-// same stands an Identity before results that are inputs of n, so that each output is a value of its own.
+// same hands on results that are inputs of n, so that each output is a value of its own.
 func same(b *ir.Builder, n *ir.Node, outs []*ir.Value) []*ir.Value {
 	for i, v := range outs {
-		if v != nil && slices.Contains(n.Inputs, v) && ir.Lookup("Identity") != nil && v.Type.DType != tensor.Invalid {
-			outs[i] = b.Op("Identity", nil, v)
+		if v != nil && b.Err() == nil && slices.Contains(n.Inputs, v) {
+			outs[i] = handOn(b, v)[0]
 		}
 	}
 	return outs

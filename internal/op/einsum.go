@@ -31,7 +31,7 @@ func lowerEinsum(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		return nil, errorf("equation %q names %d operands, given %d", equation, len(terms), len(n.Inputs))
 	}
 	size := map[rune]int{}
-	widest := 0 // axes under an ellipsis
+	widest := 0 // of the ellipses, in axes
 	ops := make([]labelled, len(terms))
 	for i, term := range terms {
 		v := n.In(i)

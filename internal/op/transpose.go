@@ -128,10 +128,10 @@ func newPermutation(shape tensor.Shape, perm []int) permutation {
 	return p
 }
 
-// tileRows and tileCols bound one task of a transpose and one step within it.
+// planeRows is the number of rows of a plane that one task transposes, planeTile the side of a tile.
 const (
-	planeTile = 32
 	planeRows = 256
+	planeTile = 32
 )
 
 func permute[W word](p permutation) runFunc {
@@ -188,25 +188,4 @@ func transposeTile[W word](dst, src []W, rows, cols, rowStride, colStride int) {
 			at += rowStride
 		}
 	}
-}
-
-// toNHWC moves channels last, from [N,C,spatial] to [N,spatial,C] with spatial axes taken as one, and
-// toNCHW back.
-func toNHWC(dst, src []float32, n, c, spatial int) {
-	transposeMatrices(dst, src, n, c, spatial)
-}
-
-func toNCHW(dst, src []float32, n, c, spatial int) {
-	transposeMatrices(dst, src, n, spatial, c)
-}
-
-// transposeMatrices transposes n matrices of rows x cols.
-func transposeMatrices(dst, src []float32, n, rows, cols int) {
-	p := newPermutation(tensor.Shape{n, rows, cols}, []int{0, 2, 1})
-	permuteInto(words(dst), words(src), p)
-}
-
-// words views float32 as the words that element-moving code is written over.
-func words(x []float32) []uint32 {
-	return bits[uint32](tensor.Of(x))
 }
