@@ -138,7 +138,7 @@ func (p *probe) trainable(cfg Config, classes int) (*trainable, error) {
 	if t.plan, err = freeze.New(t.set, o); err != nil {
 		return nil, err
 	}
-	cfg.recipe(headOnly(t.headed, t.set, t.plan), 1000)
+	cfg.recipe(subjectOf(t.headed, t.set, t.plan, 1000))
 	t.cfg = cfg
 	t.net = &Network{Headed: t.headed, Set: t.set, Plan: t.plan, Shapes: p.batch}
 	t.net.Loss.LabelSmoothing = float32(cfg.LabelSmoothing)

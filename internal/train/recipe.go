@@ -1,19 +1,37 @@
 package train
 
-import "github.com/permafrost-ml/permafrost/internal/freeze"
+import (
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+)
 
-// recipe fills in what the user left open, by what the plan trains. The numbers were found on real
-// models and data (docs/benchmarks.md, "Defaults").
+// subject is what the default hyper-parameters depend on.
+type subject struct {
+	headOnly  bool // nothing but a fresh head trains
+	examples  int
+	params    int  // of the whole model
+	attention bool // a transformer
+}
+
+// subjectOf looks a model and its plan over.
+func subjectOf(h *Headed, set *freeze.Set, plan *freeze.Plan, examples int) subject {
+	s := subject{headOnly: h.Fresh, examples: examples, attention: attends(h.Graph)}
+	for _, w := range set.Weights {
+		s.params += w.Len()
+	}
+	plan.Thawed(set).Each(func(w *freeze.Weight, _ freeze.Entry) { s.headOnly = s.headOnly && w.Head })
+	return s
+}
+
+// recipe fills in what the user left open. The numbers were found on small and large networks, with and
+// without batch normalisation.
 //
 // A head alone reads cached features, so an epoch costs nearly nothing and the loss is convex: many
-// epochs at a high rate. Deeper plans start from good weights: few epochs at a low rate, but on few
-// examples as many as it takes to make the steps that a new head needs.
-func (c *Config) recipe(headOnly bool, examples int) {
-	set := func(v *int, n int) {
-		if *v == 0 {
-			*v = n
-		}
-	}
+// epochs at a high rate. Deeper plans start from good weights and take a low rate, lower the larger the
+// model and lowest for transformers, which leave their optimum at the rates of convolutional networks.
+// They get small batches and enough epochs to make the steps that a new head needs, however few the
+// examples.
+func (c *Config) recipe(s subject) {
 	rate := func(adamw, sgd float64) {
 		if c.LR == 0 {
 			c.LR = adamw
@@ -22,24 +40,49 @@ func (c *Config) recipe(headOnly bool, examples int) {
 			}
 		}
 	}
-	if headOnly {
-		set(&c.Epochs, 100)
-		set(&c.Batch, 32)
+	epochs, batch := 100, 32
+	switch {
+	case s.headOnly:
 		rate(0.01, 0.1)
-		return
+	case s.attention:
+		rate(0.0003, 0.003)
+	case s.params < 1<<20:
+		rate(0.002, 0.01)
+	default:
+		rate(0.001, 0.01)
 	}
-	set(&c.Batch, 32)
-	perEpoch := (max(examples, 1) + c.Batch - 1) / c.Batch
-	set(&c.Epochs, max(12, min(40, (minSteps+perEpoch-1)/perEpoch)))
-	rate(0.001, 0.01)
+	if !s.headOnly && s.examples < 10_000 {
+		batch = 16
+	}
+	if c.Batch == 0 {
+		c.Batch = batch
+	}
+	if !s.headOnly {
+		perEpoch := (max(s.examples, 1) + c.Batch - 1) / c.Batch
+		epochs = max(5, min(30, (deepSteps+perEpoch-1)/perEpoch))
+	}
+	if c.Epochs == 0 {
+		c.Epochs = epochs
+	}
 }
 
-// minSteps is the number of optimiser steps that a deeper plan gets, as far as 40 epochs give them.
-const minSteps = 300
+// deepSteps is the number of optimiser steps that a deeper plan gets, as far as 30 epochs give them.
+const deepSteps = 1800
 
-// headOnly reports whether nothing but a fresh head trains.
-func headOnly(h *Headed, set *freeze.Set, plan *freeze.Plan) bool {
-	only := h.Fresh
-	plan.Thawed(set).Each(func(w *freeze.Weight, _ freeze.Entry) { only = only && w.Head })
-	return only
+// attends reports whether a raw graph has attention in it: an operator of that name, or a softmax whose
+// result is multiplied with a matrix.
+func attends(g *ir.Graph) bool {
+	for _, n := range g.Nodes {
+		switch n.Op {
+		case "Attention", "MultiHeadAttention", "GroupQueryAttention":
+			return true
+		case "MatMul":
+			for _, v := range n.Inputs {
+				if v != nil && v.Node != nil && v.Node.Op == "Softmax" {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

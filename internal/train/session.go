@@ -89,7 +89,7 @@ func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error)
 	if s.Plan, err = freeze.New(s.Set, o); err != nil {
 		return nil, err
 	}
-	cfg.recipe(headOnly(s.Headed, s.Set, s.Plan), tr.Len())
+	cfg.recipe(subjectOf(s.Headed, s.Set, s.Plan, tr.Len()))
 	cfg.Batch = min(cfg.Batch, tr.Len())
 	s.Config = cfg
 	if err := cfg.LRs(1).Validate(); err != nil {
