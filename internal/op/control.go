@@ -9,7 +9,8 @@ import (
 
 // Control flow disappears when a graph is specialised: a constant condition picks a branch of If, a Loop
 // whose trip count and conditions are constant and a Scan are unrolled. An If whose condition is not known
-// computes both branches and chooses; differentiation goes through all of them.
+// computes both branches and chooses; differentiation goes through all of these. A Loop that depends on data
+// stays one (see loop.go).
 func init() {
 	ir.RegisterForms(
 		ir.Form{Op: "If", Since: 1, Lower: lowerIf},
@@ -79,10 +80,7 @@ func lowerLoop(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		return nil, err
 	}
 	trips := maxTrips
-	if m := n.In(0); m != nil {
-		if !m.IsConst() {
-			return nil, errorf("the number of iterations depends on data: input %q is not constant", m.Name)
-		}
+	if m := n.In(0); m.IsConst() {
 		trips = int(m.Data.Float64s()[0])
 	}
 	cond := n.In(1)
@@ -98,8 +96,11 @@ func lowerLoop(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	}
 	scanned := make([][]*ir.Value, len(g.Outputs)-1-len(states))
 	for i := 0; i < trips; i++ {
-		if !cond.IsConst() {
-			return nil, errorf("whether to go on after %d iterations depends on data", i)
+		if !cond.IsConst() || n.In(0) != nil && !n.In(0).IsConst() {
+			if len(scanned) > 0 {
+				return nil, errorf("how often it runs, and so the shape of what it scans, depends on data")
+			}
+			return runLoop(b, n, g, i, cond, states)
 		}
 		if !truth(cond) {
 			break
@@ -130,6 +131,20 @@ func lowerLoop(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		outs = append(outs, stack(b, vs, 0))
 	}
 	return same(b, n, outs), b.Err()
+}
+
+// runLoop leaves what is left of a loop, from iteration start on, to be run.
+func runLoop(b *ir.Builder, n *ir.Node, g *ir.Graph, start int, cond *ir.Value, states []*ir.Value) ([]*ir.Value, error) {
+	types := []ir.Type{{DType: tensor.Int64, Shape: tensor.Shape{}}, {DType: tensor.Bool, Shape: tensor.Shape{}}}
+	for _, v := range states {
+		types = append(types, v.Type)
+	}
+	sub, captured, err := b.Subgraph(g, types)
+	if err != nil {
+		return nil, err
+	}
+	in := slices.Concat([]*ir.Value{n.In(0), cond}, states, captured)
+	return b.Ops("Loop", ir.Attrs{"body": sub, "states": len(states), "start": start}, in...), b.Err()
 }
 
 // stack joins values of one type along a new axis.
