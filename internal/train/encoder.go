@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
@@ -101,8 +102,8 @@ func (e *encoder) fill(ctx context.Context, progress func(done int), computed fu
 				return f, err
 			}
 		}
-		if n := min(e.chunk, len(missing)); n > 0 {
-			if _, err := e.whole(n); err != nil { // compiled before the clock starts
+		if len(missing) > 0 {
+			if _, err := e.whole(min(e.chunk, e.ds.Len())); err != nil { // compiled before the clock starts
 				return f, err
 			}
 		}
@@ -111,7 +112,7 @@ func (e *encoder) fill(ctx context.Context, progress func(done int), computed fu
 			if err != nil {
 				return f, err
 			}
-			values, err := e.frozen(ctx, b)
+			values, err := e.frozenChunk(ctx, b)
 			if err != nil {
 				return f, err
 			}
@@ -207,17 +208,53 @@ func (e *encoder) whole(n int) (*exec.Program, error) {
 
 // frozen computes what is kept from the pictures.
 func (e *encoder) frozen(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
-	p, err := e.whole(len(b.Indices))
+	return e.run(ctx, b.Inputs, len(b.Indices))
+}
+
+// frozenChunk does the same for a batch that may fall short of a chunk: it is filled up, so that one
+// program, with one set of packed weights and one arena, serves a whole data set.
+func (e *encoder) frozenChunk(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
+	n := len(b.Indices)
+	if n >= e.chunk || e.ds.Len() < e.chunk {
+		return e.frozen(ctx, b)
+	}
+	values, err := e.run(ctx, e.fillUp(b.Inputs, n), e.chunk)
 	if err != nil {
 		return nil, err
 	}
-	values, err := p.Run(ctx, b.Inputs...)
+	values = slices.Clone(values)
+	for i, v := range values {
+		s := v.Shape.Clone()
+		s[0] = s[0] / e.chunk * n
+		values[i] = &tensor.Tensor{DType: v.DType, Shape: s, Bytes: v.Bytes[:len(v.Bytes)/e.chunk*n]}
+	}
+	return values, nil
+}
+
+func (e *encoder) run(ctx context.Context, inputs []*tensor.Tensor, n int) ([]*tensor.Tensor, error) {
+	p, err := e.whole(n)
+	if err != nil {
+		return nil, err
+	}
+	values, err := p.Run(ctx, inputs...)
 	for i, v := range values {
 		if e.half != nil && e.half[i] {
 			widen(v.Bytes, narrow(v.Bytes))
 		}
 	}
 	return values, err
+}
+
+// fillUp copies n examples to the front of a chunk; what follows them does not matter.
+func (e *encoder) fillUp(in []*tensor.Tensor, n int) []*tensor.Tensor {
+	out := make([]*tensor.Tensor, len(in))
+	for i, t := range in {
+		s := t.Shape.Clone()
+		s[0] = s[0] / n * e.chunk
+		out[i] = tensor.New(t.DType, s...)
+		copy(out[i].Bytes, t.Bytes)
+	}
+	return out
 }
 
 // between computes what is kept from the values of an earlier cut.
