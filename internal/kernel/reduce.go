@@ -100,7 +100,8 @@ func Reduce(op ReduceOp, y, x []float32, outer, axis, inner int) {
 }
 
 func reduceCols(op ReduceOp, y, x []float32, axis, from, to, inner int) {
-	init, step := float32(0), func(y, a, b []float32) {}
+	var init float32
+	var step func(y, a, b []float32)
 	switch op {
 	case ReduceMax:
 		init, step = -inf32, vec.max

@@ -7,9 +7,6 @@ import (
 	"testing"
 )
 
-// lengths are sizes around the vector widths and the chunk.
-var lengths = []int{1, 3, 7, 8, 15, 16, 17, 31, 33, 64, 100, 255, 257}
-
 func testRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
 
 func randSlice(r *rand.Rand, n int, scale float64) []float32 {
