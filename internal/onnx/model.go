@@ -25,6 +25,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,7 +92,7 @@ func Open(path string) (*Model, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("onnx: no model file %s", path)
 	}
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
@@ -101,6 +102,25 @@ func Open(path string) (*Model, error) {
 	}
 	m.Path = path
 	return m, nil
+}
+
+// readFile is os.ReadFile into a buffer that suits large contents.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	b := tensor.AlignedBytes(int(st.Size()))
+	n, err := io.ReadFull(f, b)
+	if err == io.EOF || err == io.ErrUnexpectedEOF { // it shrank
+		return b[:n], nil
+	}
+	return b, err
 }
 
 // Parse reads a serialised ModelProto. Dir is the folder in which its external data lies; with an empty

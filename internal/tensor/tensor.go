@@ -75,12 +75,18 @@ type Elem interface {
 // Align is the alignment of buffers made by this package: one cache line, one AVX-512 register.
 const Align = 64
 
+// large is the size from which on a buffer is worth a system call.
+const large = 4 << 20
+
 // AlignedBytes returns n zero bytes that start at a multiple of Align.
 func AlignedBytes(n int) []byte {
 	if n == 0 {
 		return []byte{}
 	}
 	b := make([]byte, n+Align)
+	if n >= large {
+		advise(b)
+	}
 	off := int(-uintptr(unsafe.Pointer(&b[0])) & (Align - 1))
 	return b[off : off+n : off+n]
 }
