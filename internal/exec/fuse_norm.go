@@ -13,6 +13,7 @@ import (
 //
 // Both must be constant: where either trains, its gradient is needed on its own.
 func foldBatchNorms(g *ir.Graph) error {
+	var slab tensor.Slab
 	return rewrite(g, func(m *matcher, n *ir.Node) *ir.Node {
 		if n.Op != "BatchNormalization" {
 			return nil
@@ -28,7 +29,7 @@ func foldBatchNorms(g *ir.Graph) error {
 		}
 		scale, bias, mean, variance := n.Inputs[1].Data.F32(), n.Inputs[2].Data.F32(), n.Inputs[3].Data.F32(), n.Inputs[4].Data.F32()
 		eps := float64(n.Attrs.Float("epsilon", 1e-5))
-		w := conv.In(1).Data.Clone()
+		w := slab.Clone(conv.In(1).Data)
 		b := tensor.New(tensor.Float32, len(scale))
 		per := w.Len() / len(scale)
 		for k := range scale {

@@ -17,6 +17,7 @@ type store struct {
 	dir   string
 	root  *os.Root
 	files map[string]*extFile
+	slab  tensor.Slab // of the tensors that the file holds where they are not aligned
 }
 
 type extFile struct {

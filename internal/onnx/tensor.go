@@ -200,7 +200,7 @@ func (t *tensorProto) decode(store *store) (*tensor.Tensor, error) {
 		raw = bools(raw)
 	}
 	raw = unpack(raw, dt, n)
-	t.decoded = &tensor.Tensor{DType: dt, Shape: shape, Bytes: align(raw, dt.Size())}
+	t.decoded = &tensor.Tensor{DType: dt, Shape: shape, Bytes: align(raw, dt.Size(), store)}
 	return t.decoded, nil
 }
 
@@ -236,14 +236,19 @@ func pack(b []byte, dt tensor.DType) []byte {
 }
 
 // align returns b, or a copy of it where b does not begin at a multiple of size.
-func align(b []byte, size int) []byte {
+func align(b []byte, size int, store *store) []byte {
 	if len(b) == 0 {
 		return []byte{}
 	}
 	if uintptr(unsafe.Pointer(&b[0]))%uintptr(size) == 0 {
 		return b
 	}
-	c := tensor.AlignedBytes(len(b))
+	var c []byte
+	if store != nil {
+		c = store.slab.Bytes(len(b))
+	} else {
+		c = tensor.AlignedBytes(len(b))
+	}
 	copy(c, b)
 	return c
 }

@@ -76,7 +76,7 @@ type Elem interface {
 const Align = 64
 
 // large is the size from which on a buffer is worth a system call.
-const large = 4 << 20
+const large = 2 << 20
 
 // AlignedBytes returns n zero bytes that start at a multiple of Align.
 func AlignedBytes(n int) []byte {
