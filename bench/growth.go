@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // growth measures permafrost alone as one thing grows: epoch time against the number of examples, image
@@ -75,9 +76,11 @@ func (b *bench) growth(ctx context.Context) error {
 			}
 			cmd := exec.CommandContext(ctx, b.permafrost, "fit", "--model", model, "--data", data, "--thaw", p.thaw, "--thaw", "head", "--epochs", "3",
 				"--batch", strconv.Itoa(p.batch), "--threads", strconv.Itoa(b.threads), "--cache", "ram", "--preprocess", "imagenet", "--out", run, "--json")
+			var stderr strings.Builder
+			cmd.Stderr = &stderr
 			out, err := cmd.Output()
 			if err != nil {
-				return fmt.Errorf("%s at %g: %w", s.name, p.x, err)
+				return fmt.Errorf("%s at %g: %w: %s", s.name, p.x, err, lastLine(stderr.String()))
 			}
 			var r struct {
 				EpochSeconds []float64 `json:"epoch_seconds"`

@@ -84,7 +84,7 @@ func (b *bench) jobs(ctx context.Context) error {
 	if s, err = b.race(ctx, "head, features cached by hand", append([]contender{head}, peer("--what", "head", "--cached")...)); err != nil {
 		return err
 	}
-	put(fmt.Sprintf("head, %d epochs, features cached by hand in PyTorch", b.epochs), "PyTorch", 1.3, 2, s)
+	put(fmt.Sprintf("head, %d epochs, PyTorch's features cached by hand", b.epochs), "PyTorch", 1.3, 2, s)
 
 	first := b.fit(tmp, model, false, seconds, append(epochs, "--cache", "disk")...)
 	again := b.fit(tmp, model, true, seconds, append(epochs, "--cache", "disk", "--lr", "0.02")...)
@@ -92,7 +92,7 @@ func (b *bench) jobs(ctx context.Context) error {
 	if s, err = b.race(ctx, "second run", []contender{first, again}); err != nil {
 		return err
 	}
-	put(fmt.Sprintf("head, %d epochs, second run on the same data, another rate", b.epochs), first.name, 10, 50, s)
+	put(fmt.Sprintf("head, %d epochs, run again at another rate", b.epochs), first.name, 10, 50, s)
 
 	start := b.fit(tmp, model, true, firstStep(tmp), append(epochs, "--cache", "disk")...)
 	if s, err = b.race(ctx, "first step", []contender{start}); err != nil {

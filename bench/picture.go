@@ -33,7 +33,7 @@ func (r *results) drawRatios(path string) error {
 			if w.Against == "" || math.IsNaN(v) {
 				continue
 			}
-			m := mark{w.Name + " (" + part.name + ", " + w.Against + ")", v, w.Least}
+			m := mark{part.name + ": " + w.Name, v, w.Least}
 			if w.Most > 0 {
 				m.value, m.at = 1/v, 1/w.Most
 			}
