@@ -43,7 +43,7 @@ var intro = map[string]string{
 
 func (r *results) markdown() string {
 	var s strings.Builder
-	s.WriteString("# Benchmarks\n\nWritten by `go run ./bench` on " + r.Machine + ". Contenders take turns in processes of their own; numbers are medians.\n\n")
+	s.WriteString("# Benchmarks\n\nWritten by `go run ./bench` on " + r.Machine + ". Contenders take turns in processes of their own; numbers are medians.\nAccuracy and agreement with the peers are in [accuracy.md](accuracy.md).\n\n")
 	for _, v := range r.Versions {
 		s.WriteString("- " + v + "\n")
 	}
