@@ -238,7 +238,7 @@ func same(t *testing.T, s *sketch, a, b *ir.Graph) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := p.program(g).Run(context.Background(), inputs...)
+		out, err := p.program(g, nil).Run(context.Background(), inputs...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,14 +32,17 @@ type step struct {
 
 // Compile runs the region passes over g, binds every node and plans memory. The program owns g.
 func Compile(g *ir.Graph) (*Program, error) {
-	p, _, err := CompileWithin(g, 0)
+	p, _, err := CompileWithin(g, 0, nil)
 	return p, err
 }
 
 // CompileWithin does the same and, where the program's memory would pass budget bytes, computes cheap
 // values again for the backward pass instead of keeping them. It reports what it chose. A budget of 0
 // keeps everything.
-func CompileWithin(g *ir.Graph, budget int) (*Program, Recomputed, error) {
+//
+// Programs compiled with the same arena share its memory: a run of one ends the validity of what the
+// others gave out, so they must not feed each other. A nil arena gives the program one of its own.
+func CompileWithin(g *ir.Graph, budget int, arena *Arena) (*Program, Recomputed, error) {
 	var r Recomputed
 	if err := runPasses(g, regionPasses); err != nil {
 		return nil, r, err
@@ -54,7 +57,18 @@ func CompileWithin(g *ir.Graph, budget int) (*Program, Recomputed, error) {
 			return nil, r, err
 		}
 	}
-	return p.program(g), r, nil
+	return p.program(g, arena), r, nil
+}
+
+// Arena is memory that several programs use in turn. The zero Arena is empty and grows to the largest
+// program; programs compiled before it grew keep the memory that they have.
+type Arena struct{ bytes []byte }
+
+func (a *Arena) take(n int) []byte {
+	if n > len(a.bytes) {
+		a.bytes = tensor.AlignedBytes(n)
+	}
+	return a.bytes[:n:n]
 }
 
 // memoryPlan says where every value of a graph lies.
@@ -132,9 +146,12 @@ func planMemory(g *ir.Graph, bounds map[*ir.Node]ir.Bound) (*memoryPlan, error) 
 }
 
 // program allocates the arena and ties every node to its buffers.
-func (p *memoryPlan) program(g *ir.Graph) *Program {
+func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 	base := align(p.size)
-	q := &Program{graph: g, arena: tensor.AlignedBytes(base + p.scratch)}
+	if arena == nil {
+		arena = &Arena{}
+	}
+	q := &Program{graph: g, arena: arena.take(base + p.scratch)}
 	work := q.arena[base : base+p.scratch : base+p.scratch]
 	q.inputs = make([][]*tensor.Tensor, len(g.Inputs))
 	follow := map[*ir.Value]int{}

@@ -39,6 +39,9 @@ type Network struct {
 	eval    map[int]*exec.Program
 	train   map[int]*Step
 	feature map[int]*exec.Program
+
+	// Programs of one region run in turn, whatever their batch size; those of different regions feed each other.
+	inference, active exec.Arena
 }
 
 // LossSpec is what training minimises.
@@ -158,7 +161,7 @@ func (n *Network) thawed(g *ir.Graph) []*ir.Value {
 }
 
 // program compiles a part of the model for one batch size, once.
-func (n *Network) program(cache *map[int]*exec.Program, batch int, part func() (*ir.Graph, error)) (*exec.Program, error) {
+func (n *Network) program(cache *map[int]*exec.Program, arena *exec.Arena, batch int, part func() (*ir.Graph, error)) (*exec.Program, error) {
 	if p := (*cache)[batch]; p != nil {
 		return p, nil
 	}
@@ -166,7 +169,7 @@ func (n *Network) program(cache *map[int]*exec.Program, batch int, part func() (
 	if err != nil {
 		return nil, err
 	}
-	p, err := exec.Compile(g)
+	p, _, err := exec.CompileWithin(g, 0, arena)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +182,7 @@ func (n *Network) program(cache *map[int]*exec.Program, batch int, part func() (
 
 // Frozen is the frozen region: from the model's inputs to the frontier.
 func (n *Network) Frozen(batch int) (*exec.Program, error) {
-	return n.program(&n.frozen, batch, func() (*ir.Graph, error) {
+	return n.program(&n.frozen, &n.inference, batch, func() (*ir.Graph, error) {
 		g, err := n.graph(batch)
 		if err != nil {
 			return nil, err
@@ -195,7 +198,7 @@ func (n *Network) Frozen(batch int) (*exec.Program, error) {
 
 // Eval is the live region as inference: from the frontier to the scores.
 func (n *Network) Eval(batch int) (*exec.Program, error) {
-	return n.program(&n.eval, batch, func() (*ir.Graph, error) {
+	return n.program(&n.eval, &n.active, batch, func() (*ir.Graph, error) {
 		g, cut, err := n.liveGraph(batch)
 		if err != nil {
 			return nil, err
@@ -210,7 +213,7 @@ func (n *Network) Eval(batch int) (*exec.Program, error) {
 
 // Features is the live region up to what a fresh head reads, not standardised.
 func (n *Network) Features(batch int) (*exec.Program, error) {
-	return n.program(&n.feature, batch, func() (*ir.Graph, error) {
+	return n.program(&n.feature, &n.active, batch, func() (*ir.Graph, error) {
 		g, cut, err := n.liveGraph(batch)
 		if err != nil {
 			return nil, err
@@ -235,7 +238,7 @@ func (n *Network) headNode(g *ir.Graph) *ir.Node {
 
 // ReleaseFrozen drops the programs of the frozen region and what they are made from, whose packed weights and activations are
 // not needed while its values come from a store. A later use compiles them again.
-func (n *Network) ReleaseFrozen() { n.frozen, n.whole = nil, nil }
+func (n *Network) ReleaseFrozen() { n.frozen, n.whole, n.inference = nil, nil, exec.Arena{} }
 
 // ReleaseFeatures drops the programs of Features.
 func (n *Network) ReleaseFeatures() { n.feature = nil }

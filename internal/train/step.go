@@ -85,7 +85,7 @@ func (n *Network) Train(batch int) (*Step, error) {
 		given = append(given, seed)
 	}
 	sub, _ := ir.Extract(g, "train", given, outputs)
-	p, recomputed, err := exec.CompileWithin(sub, n.Memory)
+	p, recomputed, err := exec.CompileWithin(sub, n.Memory, &n.active)
 	if err != nil {
 		return nil, err
 	}
