@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -96,11 +97,11 @@ func (m *Model) writeFile(path string, p *Patch, limit int) error {
 		if r, err = m.patch(p, side); err != nil {
 			return fmt.Errorf("onnx: patch: %w", err)
 		}
-		if err := writeFile(path+".data", side.rope.writeTo); err != nil {
+		if err := atomicfile.Write(path+".data", side.rope.writeTo); err != nil {
 			return err
 		}
 	}
-	return writeFile(path, r.writeTo)
+	return atomicfile.Write(path, r.writeTo)
 }
 
 // plan is a Patch resolved to positions in the file.

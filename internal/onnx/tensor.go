@@ -7,6 +7,7 @@ import (
 	"os"
 	"unsafe"
 
+	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -376,5 +377,5 @@ func MarshalTensor(name string, t *tensor.Tensor) []byte { return encodeTensor(n
 
 // WriteTensor writes a file that holds t as one TensorProto.
 func WriteTensor(path, name string, t *tensor.Tensor) error {
-	return writeFile(path, encodeTensor(name, t).writeTo)
+	return atomicfile.Write(path, encodeTensor(name, t).writeTo)
 }

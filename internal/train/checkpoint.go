@@ -8,11 +8,11 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -236,7 +236,7 @@ func (c *Checkpoint) crc() uint32 {
 }
 
 // SaveCheckpoint writes c to path, whole or not at all.
-func SaveCheckpoint(path string, c *Checkpoint) error { return WriteAtomic(path, c.write) }
+func SaveCheckpoint(path string, c *Checkpoint) error { return atomicfile.Write(path, c.write) }
 
 // LoadCheckpoint reads the checkpoint at path. It errors, with the path, on a file that is damaged
 // or not a checkpoint.
@@ -269,39 +269,17 @@ const (
 	BestCheckpoint = CheckpointsDir + "/best.safetensors"
 )
 
-// SaveCheckpoint makes c the run's last checkpoint, and its best one too where best is set. It
-// returns what the event stream has to know.
-func (d *RunDir) SaveCheckpoint(c *Checkpoint, best bool) (*CheckpointEvent, error) {
+// SaveCheckpoint makes c the run's last checkpoint. It returns what the event stream has to know.
+func (d *RunDir) SaveCheckpoint(c *Checkpoint) (*CheckpointEvent, error) {
 	last := d.File(LastCheckpoint)
 	if err := SaveCheckpoint(last, c); err != nil {
 		return nil, err
-	}
-	if best {
-		if err := d.linkBest(c); err != nil {
-			return nil, err
-		}
 	}
 	st, err := os.Stat(last)
 	if err != nil {
 		return nil, err
 	}
-	return &CheckpointEvent{Epoch: c.State.Epoch, Step: c.State.Step, Path: LastCheckpoint, Bytes: st.Size(), Best: best}, nil
-}
-
-// linkBest gives the last checkpoint's file the name of the best one as well: the next last one is a
-// new file under the old name. Where the file system has no links the file is written twice.
-func (d *RunDir) linkBest(c *Checkpoint) error {
-	best := d.File(BestCheckpoint)
-	temp := tempName(best, 0)
-	if err := os.Link(d.File(LastCheckpoint), temp); err != nil {
-		return SaveCheckpoint(best, c)
-	}
-	if err := os.Rename(temp, best); err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	// Renaming a file to another name of itself does nothing and leaves both.
-	_ = os.Remove(temp)
-	return syncDir(filepath.Dir(best))
+	return &CheckpointEvent{Epoch: c.State.Epoch, Step: c.State.Step, Path: LastCheckpoint, Bytes: st.Size()}, nil
 }
 
 // LoadCheckpoint reads LastCheckpoint or BestCheckpoint. It errors when there is none yet.

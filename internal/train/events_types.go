@@ -134,7 +134,6 @@ type CheckpointEvent struct {
 	Step  int    `json:"step" doc:"optimiser steps done"`
 	Path  string `json:"path" doc:"file, relative to the run directory"`
 	Bytes int64  `json:"bytes" doc:"its size"`
-	Best  bool   `json:"best,omitempty" doc:"kept as the best as well"`
 }
 
 // Warning is something that a person should read.

@@ -1,12 +1,13 @@
 package train
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 )
 
 // The files of a run directory.
@@ -82,7 +83,7 @@ func (d *RunDir) File(name string) string { return filepath.Join(d.Path, name) }
 
 // WriteFile writes a file of the run whole or not at all.
 func (d *RunDir) WriteFile(name string, b []byte) error {
-	return WriteAtomic(d.File(name), func(w io.Writer) error {
+	return atomicfile.Write(d.File(name), func(w io.Writer) error {
 		_, err := w.Write(b)
 		return err
 	})
@@ -90,54 +91,3 @@ func (d *RunDir) WriteFile(name string, b []byte) error {
 
 // OpenLog opens the run's event log, behind what it holds.
 func (d *RunDir) OpenLog() (*Log, error) { return OpenLog(d.File(EventsFile)) }
-
-// WriteAtomic writes the file at path through write, so that whatever happens path holds either what
-// it held or all of what write wrote: a file beside it is written, flushed to the disk and renamed.
-func WriteAtomic(path string, write func(io.Writer) error) (err error) {
-	f, err := createTemp(path)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	err = write(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// createTemp makes a file beside path, with the permissions that a new file at path would have.
-func createTemp(path string) (*os.File, error) {
-	for i := 0; ; i++ {
-		f, err := os.OpenFile(tempName(path, i), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if err == nil || !errors.Is(err, os.ErrExist) || i == 1000 {
-			return f, err
-		}
-	}
-}
-
-func tempName(path string, i int) string { return fmt.Sprintf("%s.%d-%d.tmp", path, os.Getpid(), i) }
-
-// syncDir makes a rename in dir last. Systems whose directories cannot be flushed have nothing to do.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	_ = d.Sync()
-	return d.Close()
-}

@@ -33,7 +33,7 @@ func (f *fitter) save() error {
 	}
 	st := f.st
 	st.Seconds += time.Since(f.began).Seconds()
-	e, err := f.dir.SaveCheckpoint(Capture(st, f.opt.Slots(), f.stats(), f.opt), false)
+	e, err := f.dir.SaveCheckpoint(Capture(st, f.opt.Slots(), f.stats(), f.opt))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -30,7 +31,7 @@ func (f *fitter) write(after map[string]string) (int64, error) {
 	if err := f.Base.Model.WriteFile(path, patch); err != nil {
 		return 0, err
 	}
-	err = WriteAtomic(f.dir.File(DeltaFile), func(w io.Writer) error {
+	err = atomicfile.Write(f.dir.File(DeltaFile), func(w io.Writer) error {
 		return safetensors.Write(w, safetensors.File{Tensors: changed, Metadata: map[string]string{"permafrost.base": f.Plan.Model}})
 	})
 	if err != nil {

@@ -4,9 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
+	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -37,7 +36,7 @@ func Extract(base, tunedFile, path string) (*safetensors.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, writeFile(path, func(w io.Writer) error { return safetensors.Write(w, *f) })
+	return f, atomicfile.Write(path, func(w io.Writer) error { return safetensors.Write(w, *f) })
 }
 
 func delta(base, t *onnx.Model) (*safetensors.File, error) {
@@ -99,7 +98,7 @@ func Apply(base, deltaFile, path string) error {
 	if d := m.Digest(); d != f.Metadata[keyTuned] {
 		return fmt.Errorf("%s does not give back the model it was made from (sha256 %.12s, want %.12s): the file is damaged", deltaFile, d, f.Metadata[keyTuned])
 	}
-	return writeFile(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		_, err := w.Write(whole)
 		return err
 	})
@@ -127,31 +126,4 @@ func refill(skeleton []byte, spans []onnx.Span, f *safetensors.File, base *onnx.
 		out = append(out, t.Bytes...)
 	}
 	return append(out, skeleton...), nil
-}
-
-// writeFile writes a file whole or not at all.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-		}
-	}()
-	if err = write(tmp); err != nil {
-		return err
-	}
-	if err = tmp.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }
