@@ -11,15 +11,20 @@ type subject struct {
 	examples  int
 	params    int  // of the whole model
 	attention bool // a transformer
+	bare      bool // most of a network without normalisation trains
 }
 
 // subjectOf looks a model and its plan over.
 func subjectOf(h *Headed, set *freeze.Set, plan *freeze.Plan, examples int) subject {
 	s := subject{headOnly: h.Fresh, examples: examples, attention: attends(h.Graph)}
+	norms := false
 	for _, w := range set.Weights {
 		s.params += w.Len()
+		norms = norms || w.Role == freeze.RoleNorm
 	}
-	plan.Thawed(set).Each(func(w *freeze.Weight, _ freeze.Entry) { s.headOnly = s.headOnly && w.Head })
+	thawed := plan.Thawed(set)
+	s.bare = !norms && 2*thawed.Elements() > s.params
+	thawed.Each(func(w *freeze.Weight, _ freeze.Entry) { s.headOnly = s.headOnly && w.Head })
 	return s
 }
 
@@ -28,7 +33,8 @@ func subjectOf(h *Headed, set *freeze.Set, plan *freeze.Plan, examples int) subj
 //
 // A head alone reads cached features, so an epoch costs nearly nothing and the loss is convex: many
 // epochs at a high rate. Deeper plans start from good weights and take a low rate, lower the larger the
-// model and lowest for transformers, which leave their optimum at the rates of convolutional networks.
+// model, and lowest for transformers, which leave their optimum at the rates of convolutional networks. A
+// deep stack without normalisation amplifies its own steps and takes half of what one with it does.
 // They get small batches and enough epochs to make the steps that a new head needs, however few the
 // examples.
 func (c *Config) recipe(s subject) {
@@ -46,7 +52,7 @@ func (c *Config) recipe(s subject) {
 		rate(0.01, 0.1)
 	case s.attention:
 		rate(0.0003, 0.003)
-	case s.params < 1<<20:
+	case s.params < 1<<20 && !s.bare:
 		rate(0.002, 0.01)
 	default:
 		rate(0.001, 0.01)
