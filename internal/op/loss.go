@@ -6,15 +6,54 @@ import (
 )
 
 // BCEWithLogits builds the mean binary cross-entropy of sigmoid(logits) with targets from 0 to 1, both of
-// the same shape: mean(softplus(x) - x*t).
-func BCEWithLogits(b *ir.Builder, logits, targets *ir.Value) *ir.Value {
-	return meanAll(b, b.Op("Sub", nil, b.Op("Softplus", nil, logits), b.Op("Mul", nil, logits, targets)))
+// the same shape, as PyTorch's binary_cross_entropy_with_logits defines it. The weights of the positive
+// answers, which may be nil for all 1, are broadcast to that shape, and smoothing e draws every target to
+// one half:
+//
+//	mean((1-t)*x + (1+(w-1)*t)*softplus(-x)),  t = (1-e)*target + e/2
+func BCEWithLogits(b *ir.Builder, logits, targets, positive *ir.Value, smoothing float64) *ir.Value {
+	dt := logits.Type.DType
+	if smoothing != 0 {
+		targets = b.Op("Add", nil, b.Op("Mul", nil, targets, scalar(b, dt, 1-smoothing)), scalar(b, dt, smoothing/2))
+	}
+	if positive == nil { // (1-t)*x + softplus(-x) = softplus(x) - x*t
+		return meanAll(b, b.Op("Sub", nil, b.Op("Softplus", nil, logits), b.Op("Mul", nil, logits, targets)))
+	}
+	one := scalar(b, dt, 1)
+	weight := b.Op("Add", nil, one, b.Op("Mul", nil, b.Op("Sub", nil, positive, one), targets))
+	return meanAll(b, b.Op("Add", nil,
+		b.Op("Mul", nil, b.Op("Sub", nil, one, targets), logits),
+		b.Op("Mul", nil, weight, b.Op("Softplus", nil, b.Op("Neg", nil, logits)))))
 }
 
 // MSE builds the mean squared difference of two values of the same shape.
 func MSE(b *ir.Builder, x, target *ir.Value) *ir.Value {
 	d := b.Op("Sub", nil, x, target)
 	return meanAll(b, b.Op("Mul", nil, d, d))
+}
+
+// L1 builds the mean absolute difference of two values of the same shape.
+func L1(b *ir.Builder, x, target *ir.Value) *ir.Value {
+	return meanAll(b, b.Op("Abs", nil, b.Op("Sub", nil, x, target)))
+}
+
+// Huber builds the mean of d*d/2 where the difference of two values of the same shape is d below delta,
+// and of delta*(d-delta/2) where it is larger.
+func Huber(b *ir.Builder, x, target *ir.Value, delta float64) *ir.Value {
+	dt := x.Type.DType
+	d := b.Op("Abs", nil, b.Op("Sub", nil, x, target))
+	m := b.Op("Min", nil, d, scalar(b, dt, delta))
+	return meanAll(b, b.Op("Mul", nil, m, b.Op("Sub", nil, d, b.Op("Mul", nil, m, scalar(b, dt, 0.5)))))
+}
+
+// TokenCrossEntropy builds SoftmaxCrossEntropy with the given attributes over every token: scores
+// [N,T,V] and labels int64 [N,T], of which those equal to ignore_index (default -100) do not count. The mean
+// is over the tokens that do.
+func TokenCrossEntropy(b *ir.Builder, attrs ir.Attrs, scores, labels *ir.Value) *ir.Value {
+	s := scores.Type.Shape
+	scores = b.Op("Reshape", ir.Attrs{"shape": []int{s[0] * s[1], s[2]}}, scores)
+	labels = b.Op("Reshape", ir.Attrs{"shape": []int{s[0] * s[1]}}, labels)
+	return b.Op("SoftmaxCrossEntropy", attrs, scores, labels)
 }
 
 func meanAll(b *ir.Builder, x *ir.Value) *ir.Value { return reduceAll(b, "ReduceMean", x) }

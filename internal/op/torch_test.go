@@ -15,6 +15,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/op"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -56,8 +57,27 @@ func (t torchTensor) tensor() *tensor.Tensor {
 	return x
 }
 
+// losses are functions that build losses, which cases name as if they were operators.
+var losses = map[string]func(b *ir.Builder, a ir.Attrs, in []*ir.Value) *ir.Value{
+	"BCEWithLogits": func(b *ir.Builder, a ir.Attrs, in []*ir.Value) *ir.Value {
+		var positive *ir.Value
+		if len(in) > 2 {
+			positive = in[2]
+		}
+		return op.BCEWithLogits(b, in[0], in[1], positive, float64(a.Float("label_smoothing", 0)))
+	},
+	"MSE": func(b *ir.Builder, _ ir.Attrs, in []*ir.Value) *ir.Value { return op.MSE(b, in[0], in[1]) },
+	"L1":  func(b *ir.Builder, _ ir.Attrs, in []*ir.Value) *ir.Value { return op.L1(b, in[0], in[1]) },
+	"Huber": func(b *ir.Builder, a ir.Attrs, in []*ir.Value) *ir.Value {
+		return op.Huber(b, in[0], in[1], float64(a.Float("delta", 1)))
+	},
+	"TokenCrossEntropy": func(b *ir.Builder, a ir.Attrs, in []*ir.Value) *ir.Value {
+		return op.TokenCrossEntropy(b, a, in[0], in[1])
+	},
+}
+
 // floatAttrs are the attributes that ONNX types as floats; JSON does not tell 1 from 1.0.
-var floatAttrs = map[string]bool{"alpha": true, "beta": true, "epsilon": true, "label_smoothing": true}
+var floatAttrs = map[string]bool{"alpha": true, "beta": true, "epsilon": true, "label_smoothing": true, "delta": true}
 
 // attrsOf types the attributes that JSON holds as numbers.
 func attrsOf(m map[string]any) ir.Attrs {
@@ -104,7 +124,11 @@ func (c torchCase) graph() (*ir.Graph, []string, error) {
 			in[j] = values[name]
 		}
 		if c.IR {
-			values[n.Out] = b.Op(n.Op, attrsOf(n.Attrs), in...)
+			if build := losses[n.Op]; build != nil {
+				values[n.Out] = build(b, attrsOf(n.Attrs), in)
+			} else {
+				values[n.Out] = b.Op(n.Op, attrsOf(n.Attrs), in...)
+			}
 			continue
 		}
 		raw := &ir.Node{Name: fmt.Sprintf("%s %d", c.Name, i), Op: n.Op, Version: c.Version, Inputs: in, Attrs: attrsOf(n.Attrs)}

@@ -273,6 +273,41 @@ def recurrent(kind, hidden=3, width=4, steps=5, batch=2):
 recurrent("LSTM")
 recurrent("GRU")
 
+# Losses. A name that is no operator is that of a function of the package that builds the loss.
+scores, answers, positive = rnd(4, 3, lo=-4, hi=4), torch.tensor([[0, 1, 1], [1, 0, 0], [0.25, 1, 0], [1, 1, 0]], dtype=torch.float64), rnd(3, lo=0.5, hi=3)
+bce = F.binary_cross_entropy_with_logits
+simple("bce", "BCEWithLogits", {}, {"x": scores, "t": answers}, bce, const=("t",), ir=True)
+simple("bce far", "BCEWithLogits", {}, {"x": scores * 20, "t": answers}, bce, const=("t",), ir=True)
+simple("bce smooth", "BCEWithLogits", {"label_smoothing": 0.1}, {"x": scores, "t": answers}, lambda x, t: bce(x, t * 0.9 + 0.05), const=("t",), ir=True)
+simple("bce weighted", "BCEWithLogits", {}, {"x": scores, "t": answers, "w": positive}, lambda x, t, w: bce(x, t, pos_weight=w), const=("t", "w"), ir=True)
+wanted = rnd(4, 3, lo=-3, hi=3)
+simple("mse", "MSE", {}, {"x": scores, "t": wanted}, F.mse_loss, const=("t",), ir=True)
+simple("l1", "L1", {}, {"x": scores, "t": wanted}, F.l1_loss, const=("t",), ir=True)
+simple("huber", "Huber", {"delta": 1.5}, {"x": scores, "t": wanted}, lambda x, t: F.huber_loss(x, t, delta=1.5), const=("t",), ir=True)
+tokens = ints(1, 4, -100, 0, 2, -100, -100, -100).reshape(2, 4)
+for name, e in ("", 0.0), (" smooth", 0.1):
+    simple("token cross entropy" + name, "TokenCrossEntropy", {"label_smoothing": e}, {"x": rnd(2, 4, 5, lo=-3, hi=3), "t": tokens},
+           lambda x, t: F.cross_entropy(x.flatten(0, 1), t.flatten(), label_smoothing=e), ir=True)
+
+
+def ctc(name, x, labels, frames=None, blank=0, **kw):
+    n, t, c = x.shape
+    lengths = (labels >= 0).sum(1)
+
+    def f(x, labels, frames=None):
+        return F.ctc_loss(x.log_softmax(2).transpose(0, 1), labels, torch.full((n,), t) if frames is None else frames, lengths, blank, **kw)
+
+    simple(name, "CTCLoss", {"blank": blank} | ({"zero_infinity": 1} if kw else {}),
+           {"x": x, "labels": labels} | ({} if frames is None else {"frames": frames}), f, ir=True)
+
+
+labels = ints(1, 1, 3, 2, -1, -1, -1, -1, -1).reshape(3, 3)
+ctc("ctc", rnd(3, 6, 4, lo=-3, hi=3), labels)
+ctc("ctc frames", rnd(3, 7, 4, lo=-3, hi=3), labels, ints(5, 7, 2))
+ctc("ctc blank last", rnd(3, 5, 5, lo=-3, hi=3), labels, blank=4)
+ctc("ctc too short", rnd(3, 5, 4), labels, ints(3, 5, 1), zero_infinity=True)
+ctc("ctc long", rnd(1, 60, 30, lo=-9, hi=9), torch.cat([ints(*range(1, 20)), ints(19, 19)])[None])
+
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "torch_ops.json.gz")
 with gzip.GzipFile(path, "wb", 9, mtime=0) as z:
     z.write(json.dumps({"torch": torch.__version__, "cases": cases}, separators=(",", ":")).encode())
