@@ -24,6 +24,7 @@ var imports = []struct {
 	{"internal/tensor", "", ""},
 	{"internal/kernel", "", "golang.org/x/sys/cpu"},
 	{"internal/atomicfile", "", ""},
+	{"internal/decode", "", ""},
 	{"internal/ir", "internal/tensor", ""},
 	{"internal/op", "internal/ir internal/kernel internal/tensor", ""},
 	{"internal/onnx", "internal/atomicfile internal/op internal/ir internal/tensor", "google.golang.org/protobuf/encoding/protowire"},

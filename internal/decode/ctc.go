@@ -1,0 +1,161 @@
+// Package decode turns scores into answers: readings of connectionist temporal classification, the next
+// token of a text, and how far an answer is from the right one.
+package decode
+
+import (
+	"math"
+	"slices"
+)
+
+// Reading is a sequence of labels with the logarithm of its probability.
+type Reading struct {
+	Labels  []int
+	LogProb float64
+}
+
+// Greedy reads rows of c scores as CTC does the most probable path: the best class of each row, repeats
+// taken once, blanks left out.
+func Greedy(scores []float32, c, blank int) []int {
+	labels, last := []int{}, blank
+	for ; len(scores) >= c; scores = scores[c:] {
+		best := 0
+		for k, v := range scores[:c] {
+			if v > scores[best] {
+				best = k
+			}
+		}
+		if best != last && best != blank {
+			labels = append(labels, best)
+		}
+		last = best
+	}
+	return labels
+}
+
+// Beam reads rows of c scores by prefix beam search (Hannun et al. 2014, without a language model): after
+// each row the width most probable beginnings are kept, each with the probability of all its paths that
+// were followed. It returns the readings that are left, the most probable first; with a width that no
+// step exceeds they are all readings, with their exact probabilities. Equally probable ones stay in the
+// order in which they were found.
+func Beam(scores []float32, c, blank, width int) []Reading {
+	root := &prefix{label: -1, ends: ends{0, math.Inf(-1)}}
+	beam := []*prefix{root}
+	logp := make([]float64, c)
+	for ; len(scores) >= c; scores = scores[c:] {
+		logSoftmax(logp, scores[:c])
+		var found []*prefix
+		reach := func(p *prefix) *ends {
+			if !p.found {
+				p.found, p.next = true, ends{math.Inf(-1), math.Inf(-1)}
+				found = append(found, p)
+			}
+			return &p.next
+		}
+		for _, p := range beam {
+			all := p.total()
+			e := reach(p)
+			e.blank = logAdd(e.blank, all+logp[blank])
+			if p != root {
+				e.said = logAdd(e.said, p.said+logp[p.label])
+			}
+			for k := range c {
+				if k == blank {
+					continue
+				}
+				from := all
+				if k == p.label { // a label is said twice only with a blank between
+					from = p.blank
+				}
+				if from+logp[k] == math.Inf(-1) {
+					continue
+				}
+				e := reach(p.child(k))
+				e.said = logAdd(e.said, from+logp[k])
+			}
+		}
+		for _, p := range found {
+			p.ends, p.found = p.next, false
+		}
+		slices.SortStableFunc(found, func(a, b *prefix) int {
+			switch x, y := a.total(), b.total(); {
+			case x > y:
+				return -1
+			case x < y:
+				return 1
+			}
+			return 0
+		})
+		beam = found[:min(max(1, width), len(found))]
+		for _, p := range found[len(beam):] {
+			if len(p.children) == 0 && p != root {
+				delete(p.parent.children, p.label)
+			}
+		}
+	}
+	out := make([]Reading, len(beam))
+	for i, p := range beam {
+		out[i] = Reading{p.labels(), p.total()}
+	}
+	return out
+}
+
+// ends are the log-probabilities of the paths that read a beginning: those whose last step is blank, and
+// those whose last step is the last label.
+type ends struct{ blank, said float64 }
+
+func (e ends) total() float64 { return logAdd(e.blank, e.said) }
+
+// prefix is a beginning, as a node of the tree of all of them.
+type prefix struct {
+	parent   *prefix
+	label    int
+	children map[int]*prefix
+	ends
+	next  ends // behind the row at hand
+	found bool // next counts
+}
+
+// child is the beginning that goes on with label k. One that fell out of the beam comes back with nothing.
+func (p *prefix) child(k int) *prefix {
+	if q := p.children[k]; q != nil {
+		return q
+	}
+	if p.children == nil {
+		p.children = map[int]*prefix{}
+	}
+	q := &prefix{parent: p, label: k, ends: ends{math.Inf(-1), math.Inf(-1)}}
+	p.children[k] = q
+	return q
+}
+
+func (p *prefix) labels() []int {
+	out := []int{}
+	for ; p.parent != nil; p = p.parent {
+		out = append(out, p.label)
+	}
+	slices.Reverse(out)
+	return out
+}
+
+func logSoftmax(y []float64, x []float32) {
+	m := float64(slices.Max(x))
+	var s float64
+	for _, v := range x {
+		s += math.Exp(float64(v) - m)
+	}
+	m += math.Log(s)
+	for i, v := range x {
+		y[i] = float64(v) - m
+	}
+}
+
+// logAdd is log(exp(a) + exp(b)).
+func logAdd(a, b float64) float64 {
+	if a < b {
+		a, b = b, a
+	}
+	if math.IsInf(b, -1) {
+		return a
+	}
+	return a + math.Log1p(math.Exp(b-a))
+}
