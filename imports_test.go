@@ -33,6 +33,7 @@ var imports = []struct {
 	{"internal/grad", "internal/freeze internal/op internal/ir internal/tensor", ""},
 	{"internal/exec", "internal/op internal/ir internal/tensor", ""},
 	{"internal/cache", "internal/atomicfile internal/tensor", "golang.org/x/sys/unix"},
+	{"internal/data/sound", "", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},
 	{"internal/data", "internal/tensor", "golang.org/x/image/bmp golang.org/x/image/webp"},
 	{"internal/tuned", "internal/atomicfile internal/freeze internal/exec internal/onnx internal/data internal/safetensors internal/kernel internal/ir internal/tensor", ""},
 	{"internal/train", "internal/atomicfile internal/tuned internal/data internal/cache internal/exec internal/grad internal/freeze internal/safetensors internal/onnx internal/op internal/ir internal/kernel internal/tensor",

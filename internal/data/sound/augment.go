@@ -1,0 +1,110 @@
+package sound
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+)
+
+// Augment varies training sounds. However the spec orders them, the steps are: gain, shift, noise.
+type Augment struct {
+	Gain  float64 // the sound is made louder or softer by up to so many dB
+	Shift float64 // it is moved earlier or later by up to so many seconds; silence takes its place, and what passes the ends is lost
+	Noise float64 // least signal-to-noise ratio in dB, see Noisy
+	Noisy bool    // white noise is added, the ratio drawn from Noise to Noise+20 dB
+}
+
+// AugmentHelp tells what ParseAugment knows.
+const AugmentHelp = "none, noise:LEAST_SNR_DB (-20 to 100), gain:DB (0 to 60), shift:SECONDS (0 to 10)"
+
+// ParseAugment reads a comma list such as noise:10,gain:6,shift:0.1. "none" and "" are nil. An error lists what is known.
+func ParseAugment(spec string) (*Augment, error) {
+	if spec == "" || spec == "none" {
+		return nil, nil
+	}
+	a := new(Augment)
+	seen := map[string]bool{}
+	for _, item := range strings.Split(spec, ",") {
+		name, arg, _ := strings.Cut(item, ":")
+		var err error
+		switch name {
+		case "noise":
+			a.Noisy = true
+			a.Noise, err = number(arg, -20, 100)
+		case "gain":
+			a.Gain, err = number(arg, 0, 60)
+		case "shift":
+			a.Shift, err = number(arg, 0, 10)
+		default:
+			err = fmt.Errorf("unknown step %q", name)
+		}
+		if err == nil && seen[name] {
+			err = fmt.Errorf("%s is given twice", name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("augment %q: %w; known for sounds: %s", spec, err, AugmentHelp)
+		}
+		seen[name] = true
+	}
+	return a, nil
+}
+
+func number(s string, least, most float64) (float64, error) {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v >= least && v <= most) {
+		return 0, fmt.Errorf("%q is not a number from %g to %g", s, least, most)
+	}
+	return v, nil
+}
+
+// String is the spec that ParseAugment reads.
+func (a *Augment) String() string {
+	if a == nil {
+		return "none"
+	}
+	var s []string
+	if a.Gain > 0 {
+		s = append(s, fmt.Sprintf("gain:%v", a.Gain))
+	}
+	if a.Shift > 0 {
+		s = append(s, fmt.Sprintf("shift:%v", a.Shift))
+	}
+	if a.Noisy {
+		s = append(s, fmt.Sprintf("noise:%v", a.Noise))
+	}
+	if len(s) == 0 {
+		return "none"
+	}
+	return strings.Join(s, ",")
+}
+
+// apply changes x, which holds n samples of sound from first on and silence around them.
+func (a *Augment) apply(x []float32, first, n, rate int, rng *rand.Rand) {
+	power := 0.0
+	gain := decibels(a.Gain * (2*rng.Float64() - 1))
+	for i, v := range x[first : first+n] {
+		x[first+i] = float32(float64(v) * gain)
+		power += float64(v) * float64(v) * gain * gain
+	}
+	shift := int(math.Round(a.Shift * (2*rng.Float64() - 1) * float64(rate)))
+	shift = min(max(shift, -len(x)), len(x))
+	if shift > 0 {
+		copy(x[shift:], x)
+		clear(x[:shift])
+	} else {
+		copy(x, x[-shift:])
+		clear(x[len(x)+shift:])
+	}
+	if !a.Noisy || n == 0 {
+		return
+	}
+	level := math.Sqrt(power/float64(n)) / decibels(a.Noise+20*rng.Float64())
+	for i := range x {
+		x[i] += float32(level * rng.NormFloat64())
+	}
+}
+
+// decibels is the factor of an amplitude.
+func decibels(db float64) float64 { return math.Pow(10, db/20) }

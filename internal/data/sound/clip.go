@@ -1,0 +1,126 @@
+// Package sound turns sound files into what a model takes: decoding, resampling, features, windows, augmentation. It knows
+// nothing of folders, labels or training; [Pipeline] is the road of one file.
+//
+//	WAV or FLAC -> Clip (mono) -> resampled -> [augmented] -> features -> rows
+package sound
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Clip is a sound with one channel.
+type Clip struct {
+	Rate    int       // samples a second
+	Samples []float32 // full scale is -1 to 1; sounds in floating point may go beyond
+}
+
+// Duration is how long the clip lasts.
+func (c *Clip) Duration() time.Duration {
+	return time.Duration(float64(len(c.Samples)) / float64(c.Rate) * float64(time.Second))
+}
+
+const (
+	// DefaultLimit is how long a sound may be where nothing else is said.
+	DefaultLimit = 10 * time.Minute
+	// minRate and maxRate bound the sampling rates that are believed, in Hz.
+	minRate, maxRate = 1000, 384000
+	// maxSamples bounds a decoded clip whatever the limit, at half a gigabyte.
+	maxSamples = 1 << 27
+)
+
+// Decode reads a WAV or FLAC sound and mixes its channels down to their mean. The content decides which it is. limit bounds its
+// length, 0 is DefaultLimit; memory is bounded by what that takes, four bytes a sample and the same again while the clip grows, whatever the headers say.
+//
+// It errors on other formats, on damaged and cut off files, on a sound without samples and on one longer than limit.
+func Decode(r io.Reader, limit time.Duration) (*Clip, error) {
+	if limit <= 0 {
+		limit = DefaultLimit
+	}
+	size := -1
+	if l, ok := r.(interface{ Len() int }); ok {
+		size = l.Len()
+	}
+	br := bufio.NewReaderSize(r, 64<<10)
+	head, err := br.Peek(4)
+	switch {
+	case len(head) == 0 && errors.Is(err, io.EOF):
+		return nil, errors.New("empty file")
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, err
+	}
+	var d *mixer
+	switch {
+	case bytes.Equal(head, []byte("fLaC")), bytes.HasPrefix(head, []byte("ID3")):
+		d, err = decodeFLAC(br, limit)
+	case bytes.Equal(head, []byte("RIFF")), bytes.Equal(head, []byte("RF64")), bytes.Equal(head, []byte("BW64")):
+		d, err = decodeWAV(br, size, limit)
+	default:
+		return nil, errors.New("not a WAV or FLAC sound")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(d.clip.Samples) == 0 {
+		return nil, errors.New("a sound of zero length")
+	}
+	return &d.clip, nil
+}
+
+// mixer collects samples of several channels in one.
+type mixer struct {
+	clip     Clip
+	channels int
+	limit    time.Duration
+	most     int // samples
+	sum      float64
+	have     int // channels of the sample under way
+}
+
+func newMixer(rate, channels int, limit time.Duration) (*mixer, error) {
+	switch {
+	case channels < 1:
+		return nil, errors.New("a sound without channels")
+	case rate < minRate || rate > maxRate:
+		return nil, fmt.Errorf("a sampling rate of %d Hz is not from %d to %d", rate, minRate, maxRate)
+	}
+	most := int(min(limit.Seconds()*float64(rate), maxSamples))
+	return &mixer{clip: Clip{Rate: rate}, channels: channels, limit: limit, most: most}, nil
+}
+
+// expect errors when n samples of each channel are too many.
+func (m *mixer) expect(n uint64) error {
+	if n <= uint64(m.most) {
+		return nil
+	}
+	seconds := float64(n) / float64(m.clip.Rate)
+	if seconds <= m.limit.Seconds() {
+		return fmt.Errorf("a sound of %d samples has more than %d", n, maxSamples)
+	}
+	return fmt.Errorf("a sound of %v is longer than the limit of %v", time.Duration(min(seconds, 1e9)*float64(time.Second)).Round(time.Second/10), m.limit)
+}
+
+// grow makes room for n samples of each channel.
+func (m *mixer) grow(n int) { m.clip.Samples = make([]float32, 0, n) }
+
+// add takes the next channel's value of the sample under way.
+func (m *mixer) add(v float64) error {
+	if m.sum += v; m.have+1 < m.channels {
+		m.have++
+		return nil
+	}
+	s := float32(m.sum / float64(m.channels))
+	m.sum, m.have = 0, 0
+	if s-s != 0 {
+		return fmt.Errorf("sample %d is not a number", len(m.clip.Samples))
+	}
+	if n := len(m.clip.Samples) + 1; n > m.most {
+		return m.expect(uint64(n))
+	}
+	m.clip.Samples = append(m.clip.Samples, s)
+	return nil
+}

@@ -1,0 +1,170 @@
+package sound
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Kinds of front ends, by the name that Hugging Face gives their feature extractors.
+const (
+	Whisper = "WhisperFeatureExtractor"  // log-mel, slaney filters, one row [feature_size, frames]
+	AST     = "ASTFeatureExtractor"      // Kaldi's log filter banks, one row [max_length, num_mel_bins]
+	Raw     = "Wav2Vec2FeatureExtractor" // the samples themselves
+)
+
+// Config says how a sound becomes a model's input. Its JSON form is the part of Hugging Face's preprocessor_config.json that
+// concerns sounds, with keys of our own for a front end that is a model and for windows, and survives a round trip. Which front end it is: a
+// model where frontend names one, else what feature_extractor_type says, else what the other keys belong to, else the samples themselves.
+type Config struct {
+	Type         string `json:"feature_extractor_type,omitempty"`
+	SamplingRate int    `json:"sampling_rate"` // in Hz; sounds of another rate are resampled
+
+	// A front end that is a model: samples [1,S] -> values whose last two axes are frames and bins.
+	Frontend     string   `json:"frontend,omitempty"`      // its file, beside this one
+	SampleScale  *float64 `json:"sample_scale,omitempty"`  // the samples, -1 to 1, are multiplied by it; default 1
+	FeatureScale *float64 `json:"feature_scale,omitempty"` // its values are multiplied by it; default 1
+	FeatureShift float64  `json:"feature_shift,omitempty"` // and this is added
+
+	// Windows over the frames of a model, or over the samples where there is no front end. Each is one row; 0 for one row of everything.
+	Window     int       `json:"window,omitempty"`
+	Hop        int       `json:"hop,omitempty"`         // from one window to the next; default Window
+	PadSeconds []float64 `json:"pad_seconds,omitempty"` // silence before and after
+
+	DoNormalize *bool `json:"do_normalize,omitempty"` // Raw: to mean 0 and deviation 1, default yes where the type is named; AST: by Mean and Std, default yes
+
+	FeatureSize int     `json:"feature_size,omitempty"` // Whisper: mel bins, default 80
+	NFFT        int     `json:"n_fft,omitempty"`        // Whisper: samples of a frame, default 400
+	HopLength   int     `json:"hop_length,omitempty"`   // Whisper: samples between frames, default 160
+	ChunkLength float64 `json:"chunk_length,omitempty"` // Whisper: seconds that a sound is padded or cut to, default 30
+
+	NumMelBins int      `json:"num_mel_bins,omitempty"` // AST: default 128
+	MaxLength  int      `json:"max_length,omitempty"`   // AST: frames that a sound is padded or cut to, default 1024
+	Mean       *float64 `json:"mean,omitempty"`         // AST: default -4.2677393
+	Std        *float64 `json:"std,omitempty"`          // AST: default 4.5689974, the values are divided by twice it
+
+	PaddingSide  string  `json:"padding_side,omitempty"` // only right, the default
+	PaddingValue float64 `json:"padding_value,omitempty"`
+	Dither       float64 `json:"dither,omitempty"` // only 0: features do not depend on chance
+}
+
+// IsConfig reports whether a preprocessor file is about sounds.
+func IsConfig(b []byte) bool {
+	var keys struct {
+		Rate json.RawMessage `json:"sampling_rate"`
+	}
+	return json.Unmarshal(b, &keys) == nil && len(keys.Rate) > 0
+}
+
+// Parse reads a preprocessor file. Keys that say nothing about sounds are passed over. Errors name the key.
+func Parse(b []byte) (Config, error) {
+	var c Config
+	if err := json.Unmarshal(b, &c); err != nil {
+		var t *json.UnmarshalTypeError
+		if errors.As(err, &t) {
+			return c, fmt.Errorf("%s: %s where %s is expected", t.Field, t.Value, t.Type)
+		}
+		return c, err
+	}
+	return c, c.fill()
+}
+
+// fill resolves the kind, sets its defaults and checks every key.
+func (c *Config) fill() error {
+	yes := true
+	if c.Type == AST || c.Type == Raw {
+		c.DoNormalize = cmp.Or(c.DoNormalize, &yes)
+	}
+	if c.Type == "" && c.Frontend == "" {
+		switch {
+		case c.ChunkLength != 0 || c.NFFT != 0:
+			c.Type = Whisper
+		case c.NumMelBins != 0:
+			c.Type, c.DoNormalize = AST, cmp.Or(c.DoNormalize, &yes)
+		default:
+			c.Type, c.DoNormalize = Raw, cmp.Or(c.DoNormalize, new(bool))
+		}
+	}
+	switch {
+	case c.Frontend != "" && c.Type != "":
+		return fmt.Errorf("frontend %q and feature_extractor_type %q are two front ends: give one", c.Frontend, c.Type)
+	case c.Frontend != "":
+	case c.Type == Whisper:
+		setDefault(&c.FeatureSize, 80)
+		setDefault(&c.NFFT, 400)
+		setDefault(&c.HopLength, 160)
+		setDefault(&c.ChunkLength, 30)
+	case c.Type == AST:
+		setDefault(&c.NumMelBins, 128)
+		setDefault(&c.MaxLength, 1024)
+		mean, std := -4.2677393, 4.5689974 // of AudioSet
+		c.Mean, c.Std = cmp.Or(c.Mean, &mean), cmp.Or(c.Std, &std)
+	case c.Type != Raw:
+		return fmt.Errorf("feature_extractor_type %q is not known; it may be %s, %s or %s, or frontend may name a model", c.Type, Whisper, AST, Raw)
+	}
+	if c.Window > 0 {
+		setDefault(&c.Hop, c.Window)
+	}
+	return c.check()
+}
+
+func setDefault[T int | float64](v *T, def T) {
+	if *v == 0 {
+		*v = def
+	}
+}
+
+// orElse is what v points to, else def.
+func orElse(v *float64, def float64) float64 {
+	if v == nil {
+		return def
+	}
+	return *v
+}
+
+func (c *Config) check() error {
+	if strings.ContainsAny(c.Frontend, `/\`) {
+		return fmt.Errorf("frontend %q: give the name of a file beside this one", c.Frontend)
+	}
+	type bound struct {
+		key      string
+		v        float64
+		min, max float64
+	}
+	bounds := []bound{{"sampling_rate", float64(c.SamplingRate), minRate, maxRate}, {"padding_value", c.PaddingValue, 0, 0}, {"dither", c.Dither, 0, 0},
+		{"feature_scale", orElse(c.FeatureScale, 1), -math.MaxFloat32, math.MaxFloat32}, {"feature_shift", c.FeatureShift, -math.MaxFloat32, math.MaxFloat32},
+		{"sample_scale", orElse(c.SampleScale, 1), 1e-9, 1e9}}
+	windowed := c.Frontend != "" || c.Type == Raw
+	switch {
+	case windowed && c.Window != 0:
+		bounds = append(bounds, bound{"window", float64(c.Window), 1, maxSamples}, bound{"hop", float64(c.Hop), 1, maxSamples})
+	case !windowed && c.Window != 0:
+		return fmt.Errorf("window: %s makes one row of a sound", c.Type)
+	}
+	switch c.Type {
+	case Whisper:
+		bounds = append(bounds, bound{"feature_size", float64(c.FeatureSize), 1, 1024}, bound{"n_fft", float64(c.NFFT), 16, 1 << 15},
+			bound{"hop_length", float64(c.HopLength), 1, float64(c.NFFT)}, bound{"chunk_length", c.ChunkLength, 0.1, 600})
+	case AST:
+		bounds = append(bounds, bound{"num_mel_bins", float64(c.NumMelBins), 1, 1024}, bound{"max_length", float64(c.MaxLength), 1, 1 << 16},
+			bound{"mean", *c.Mean, -1e9, 1e9}, bound{"std", *c.Std, 1e-9, 1e9})
+	}
+	for _, p := range c.PadSeconds {
+		bounds = append(bounds, bound{"pad_seconds", p, 0, 60})
+	}
+	for _, b := range bounds {
+		if !(b.v >= b.min && b.v <= b.max) {
+			return fmt.Errorf("%s: %g is not from %g to %g", b.key, b.v, b.min, b.max)
+		}
+	}
+	if n := len(c.PadSeconds); n != 0 && n != 2 {
+		return fmt.Errorf("pad_seconds: %d numbers; give two, before and after", n)
+	}
+	if c.PaddingSide != "" && c.PaddingSide != "right" {
+		return fmt.Errorf("padding_side %q is not right", c.PaddingSide)
+	}
+	return nil
+}

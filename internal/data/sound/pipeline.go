@@ -1,0 +1,181 @@
+package sound
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Model is a front end that is a model.
+type Model interface {
+	// Features computes frames by Bins values, row-major, of samples. It is safe for concurrent use.
+	Features(samples []float32) (values []float32, frames int, err error)
+	Bins() int
+	Digest() [sha256.Size]byte // of its file
+}
+
+// Pipeline turns sounds into rows of a model's input. It is safe for concurrent use.
+type Pipeline struct {
+	Config Config
+	Limit  time.Duration // how long a sound may be; 0 is DefaultLimit
+	model  Model
+	front  frontEnd // nil: the samples themselves, or a model
+}
+
+// For makes the Pipeline of a Config that Parse returned. model is what the key frontend names, nil where it names none.
+func (c Config) For(model Model) (*Pipeline, error) {
+	if (c.Frontend != "") != (model != nil) {
+		return nil, fmt.Errorf("frontend %q: the model is missing or not asked for", c.Frontend)
+	}
+	p := &Pipeline{Config: c, model: model}
+	switch c.Type {
+	case Whisper:
+		p.front = newWhisper(&c)
+	case AST:
+		p.front = newAST(&c)
+	}
+	return p, nil
+}
+
+// Digest names the preparation: everything but the limit.
+func (p *Pipeline) Digest() [sha256.Size]byte {
+	h := sha256.New()
+	b, err := json.Marshal(p.Config)
+	if err != nil {
+		panic(err) // numbers and strings that Parse has checked
+	}
+	h.Write(b)
+	if p.model != nil {
+		d := p.model.Digest()
+		h.Write(d[:])
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// RowShape is the shape of a row; its first axis is -1 where it follows the length of the sound.
+func (p *Pipeline) RowShape() []int {
+	long := p.Config.Window
+	if long == 0 {
+		long = -1
+	}
+	switch {
+	case p.front != nil:
+		return p.front.shape()
+	case p.model != nil:
+		return []int{long, p.model.Bins()}
+	}
+	return []int{long}
+}
+
+// Load decodes a file and resamples it to Config.SamplingRate.
+func (p *Pipeline) Load(file []byte) ([]float32, error) {
+	c, err := Decode(bytes.NewReader(file), p.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return Resample(c.Samples, c.Rate, p.Config.SamplingRate), nil
+}
+
+// Rows is what a model takes of one sound.
+type Rows struct {
+	Values []float32 // Count rows, one behind the other
+	Count  int
+	Shape  []int // of one row
+}
+
+// Prepare turns what Load returned into rows, augmented by a, nil for as it is, with the numbers of rng. samples is left as it is.
+func (p *Pipeline) Prepare(samples []float32, a *Augment, rng *rand.Rand) (Rows, error) {
+	x := p.pad(samples)
+	if a != nil {
+		a.apply(x, p.padding(0), len(samples), p.Config.SamplingRate, rng)
+	}
+	switch {
+	case p.front != nil:
+		return Rows{p.front.row(x), 1, p.front.shape()}, nil
+	case p.model == nil:
+		if *p.Config.DoNormalize {
+			x = normalize(x)
+		}
+		if n, hop := p.Config.Window, p.Config.Hop; n > 0 { // silence fills the last window
+			x = append(x, make([]float32, max(n-len(x), 0)+(hop-max(len(x)-n, 0)%hop)%hop)...)
+		}
+		return p.windows(x, len(x), 1), nil
+	}
+	values, frames, err := p.features(x)
+	if err != nil {
+		return Rows{}, err
+	}
+	return p.windows(values, frames, p.model.Bins()), nil
+}
+
+// padding is the silence before (0) or after (1) a sound, in samples.
+func (p *Pipeline) padding(side int) int {
+	if p.Config.PadSeconds == nil {
+		return 0
+	}
+	return int(p.Config.PadSeconds[side]*float64(p.Config.SamplingRate) + 0.5)
+}
+
+func (p *Pipeline) pad(samples []float32) []float32 {
+	before := p.padding(0)
+	x := make([]float32, before+len(samples)+p.padding(1))
+	copy(x[before:], samples)
+	return x
+}
+
+// features runs the model. Where a sound is too short for a window, or for the model, silence follows until there is one.
+func (p *Pipeline) features(x []float32) ([]float32, int, error) {
+	if s := p.Config.SampleScale; s != nil {
+		for i := range x {
+			x[i] *= float32(*s)
+		}
+	}
+	need := max(1, p.Config.Window)
+	values, frames, err := p.model.Features(x)
+	given := len(x)
+	for len(x) < enough && (err != nil && len(x) < p.Config.SamplingRate || err == nil && frames < need) {
+		x = append(x, make([]float32, max(len(x), 1))...)
+		values, frames, err = p.model.Features(x)
+	}
+	switch {
+	case err != nil:
+	case frames < need:
+		err = fmt.Errorf("%d frames of %d samples make no window of %d", frames, len(x), need)
+	case len(values) != frames*p.model.Bins():
+		err = fmt.Errorf("%d values are not %d frames of %d", len(values), frames, p.model.Bins())
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("frontend %s: %w", p.Config.Frontend, err)
+	}
+	if len(x) > given && p.Config.Window > 0 { // no window of the added silence alone
+		values, frames = values[:need*p.model.Bins()], need
+	}
+	scale, shift := float32(orElse(p.Config.FeatureScale, 1)), float32(p.Config.FeatureShift)
+	out := make([]float32, len(values))
+	for i, v := range values {
+		out[i] = v*scale + shift
+	}
+	return out, frames, nil
+}
+
+// enough bounds the silence that is added to reach a window, in samples.
+const enough = 1 << 22
+
+// windows cuts frames of width values into rows. Frames after the last whole window, less than a hop, are dropped.
+func (p *Pipeline) windows(values []float32, frames, width int) Rows {
+	shape := p.RowShape()
+	size, hop := p.Config.Window, p.Config.Hop
+	if size == 0 {
+		shape[0] = frames
+		return Rows{values, 1, shape}
+	}
+	r := Rows{Count: 1 + (frames-size)/hop, Shape: shape}
+	r.Values = make([]float32, 0, r.Count*size*width)
+	for k := range r.Count {
+		r.Values = append(r.Values, values[k*hop*width:][:size*width]...)
+	}
+	return r
+}
