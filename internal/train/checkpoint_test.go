@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -55,7 +56,7 @@ func (r *rig) state() RunState {
 	return RunState{
 		Identity: Identity{"m", "d", "v", "p"}, Config: goodConfig(), Plan: []byte(`{"x":1}`),
 		Epoch: 1, EpochStep: 3, Step: 13, Steps: 10, Schedule: LRSchedule{Kind: "cosine", Base: 1, Steps: 20},
-		Partial: sampleMetrics(), Best: Best{Seen: 1, Found: true, Score: Score{0.5, 1}},
+		Partial: sampleMetrics(), Best: Best{Seen: 1, Found: true, Score: task.Score{Metric: 0.5, Loss: 1}},
 		History: []EpochEvent{{TrainLoss: Number(math.Inf(1)), Val: sampleMetrics()}},
 	}
 }
@@ -227,4 +228,11 @@ func TestKeptCheckpoints(t *testing.T) {
 	if len(files) != 1 {
 		t.Errorf("%s holds %v", CheckpointsDir, fmt.Sprint(files))
 	}
+}
+
+// sampleMetrics: labels 0 0 1, guesses 0 1 1.
+func sampleMetrics() *Metrics {
+	m := NewMetrics(2)
+	m.Add([]float32{9, 1, 1, 9, 0, 1}, []int{0, 0, 1}, []float32{0.1, 2, 0.3})
+	return m
 }

@@ -1,4 +1,4 @@
-package train
+package task
 
 import (
 	"encoding/json"

@@ -1,0 +1,147 @@
+package task
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/decode"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// CTC is a transcript for each example, with no word on where its symbols lie: connectionist temporal
+// classification, measured by error_rate of the greedy reading. Score 0 is the blank; symbol i of Symbols has
+// score i+1, and that is its number in a Target.
+type CTC struct {
+	Symbols []string // characters
+	Longest int      // most symbols of a transcript that trains
+	Beam    int      // width of the search by which Answer reads; 0 or 1 reads greedily
+}
+
+// NewCTC takes the symbols from the transcripts that train: their characters, sorted.
+func NewCTC(transcripts []string) *CTC {
+	t := &CTC{}
+	seen := map[string]bool{}
+	for _, text := range transcripts {
+		n := 0
+		for _, r := range text {
+			n++
+			if s := string(r); !seen[s] {
+				seen[s] = true
+				t.Symbols = append(t.Symbols, s)
+			}
+		}
+		t.Longest = max(t.Longest, n)
+	}
+	slices.Sort(t.Symbols)
+	return t
+}
+
+// Target is a transcript as symbols. It errors on a character that no training transcript has.
+func (t *CTC) Target(text string) (data.Target, error) {
+	target := data.Target{Class: -1}
+	for _, r := range text {
+		i, ok := slices.BinarySearch(t.Symbols, string(r))
+		if !ok {
+			return target, fmt.Errorf("the transcript %q has the character %q, which no training transcript has", text, r)
+		}
+		target.Labels = append(target.Labels, i+1)
+	}
+	return target, nil
+}
+
+// Text is a sequence of symbols as a transcript.
+func (t *CTC) Text(labels []int) string {
+	var b strings.Builder
+	for _, l := range labels {
+		b.WriteString(t.Symbols[l-1])
+	}
+	return b.String()
+}
+
+func (t *CTC) Name() string      { return NameCTC }
+func (t *CTC) Names() []string   { return t.Symbols }
+func (t *CTC) Scores() int       { return len(t.Symbols) + 1 }
+func (t *CTC) PerPosition() bool { return true }
+
+func (t *CTC) LabelTypes(n, _ int) []ir.Type {
+	return []ir.Type{{DType: tensor.Int64, Shape: tensor.Shape{n, t.Longest}}, {DType: tensor.Int64, Shape: tensor.Shape{n}}}
+}
+
+// Labels are the symbols, -1 behind a transcript's end, and the number of positions that count.
+func (t *CTC) Labels(targets []data.Target, lengths []int, positions int) []*tensor.Tensor {
+	longest := t.Longest
+	for _, target := range targets { // one that is only measured may be longer
+		longest = max(longest, len(target.Labels))
+	}
+	labels, frames := tensor.New(tensor.Int64, len(targets), longest), make([]int64, len(targets))
+	for i, target := range targets {
+		row := labels.I64()[i*longest : (i+1)*longest]
+		for j := range row {
+			row[j] = -1
+			if j < len(target.Labels) {
+				row[j] = int64(target.Labels[j])
+			}
+		}
+		frames[i] = int64(positions)
+		if lengths != nil {
+			frames[i] = int64(lengths[i])
+		}
+	}
+	return []*tensor.Tensor{labels, tensor.Of(frames)}
+}
+
+func (t *CTC) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Value {
+	n := labels[0].Type.Shape[0]
+	positions, c := positionsOf(scores.Type.Shape, n)
+	scores = b.Op("Reshape", ir.Attrs{"shape": []int{n, positions, c}}, scores)
+	return b.Op("CTCLoss", ir.Attrs{"zero_infinity": 1}, scores, labels[0], labels[1])
+}
+
+func (t *CTC) NewMetrics() *Metrics { return &Metrics{Task: NameCTC} }
+
+// Measure adds up losses as they are reduced: for each symbol of the transcript. An example too short for
+// its transcript has none.
+func (t *CTC) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor) {
+	n, longest := labels[0].Shape[0], labels[0].Shape[1]
+	positions, c := positionsOf(scores.Shape, n)
+	for i := range n {
+		row := labels[0].I64()[i*longest : (i+1)*longest]
+		if end := slices.Index(row, -1); end >= 0 {
+			row = row[:end]
+		}
+		at := i * positions * c
+		x := scores.F32()[at : at+int(labels[1].I64()[i])*c]
+		m.Examples++
+		loss := kernel.CTC(nil, x, c, row, 0, 0)
+		if math.IsNaN(loss) {
+			m.Invalid++
+		}
+		if !math.IsInf(loss, 1) {
+			m.LossSum += loss / float64(max(1, len(row)))
+		}
+		want := make([]int, len(row))
+		for j, l := range row {
+			want[j] = int(l)
+		}
+		m.Edits += int64(decode.Distance(decode.Greedy(x, c, 0), want))
+		m.Length += int64(len(want))
+	}
+}
+
+// Answer reads the scores of an example's positions.
+func (t *CTC) Answer(scores []float32) Answer {
+	c := t.Scores()
+	var labels []int
+	if t.Beam > 1 {
+		labels = decode.Beam(scores, c, 0, t.Beam)[0].Labels
+	} else {
+		labels = decode.Greedy(scores, c, 0)
+	}
+	text := t.Text(labels)
+	return Answer{Text: &text}
+}

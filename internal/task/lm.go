@@ -1,0 +1,73 @@
+package task
+
+import (
+	"math"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/op"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// LM foretells the next token at each position of a text: cross-entropy over all tokens that have a next one,
+// measured by perplexity. It keeps the model's own head.
+type LM struct{ Options }
+
+// noToken marks positions without a next token.
+const noToken = -100
+
+func (t *LM) Name() string      { return NameLM }
+func (t *LM) Names() []string   { return nil }
+func (t *LM) Scores() int       { return 0 }
+func (t *LM) PerPosition() bool { return true }
+
+func (t *LM) LabelTypes(n, positions int) []ir.Type {
+	return []ir.Type{{DType: tensor.Int64, Shape: tensor.Shape{n, positions}}}
+}
+
+func (t *LM) Labels(targets []data.Target, _ []int, positions int) []*tensor.Tensor {
+	out := tensor.New(tensor.Int64, len(targets), positions)
+	for i, target := range targets {
+		row := out.I64()[i*positions : (i+1)*positions]
+		for j := range row {
+			row[j] = noToken
+			if j+1 < len(target.Labels) {
+				row[j] = int64(target.Labels[j+1])
+			}
+		}
+	}
+	return []*tensor.Tensor{out}
+}
+
+func (t *LM) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Value {
+	return op.TokenCrossEntropy(b, ir.Attrs{"label_smoothing": float32(t.Smoothing)}, scores, labels[0])
+}
+
+func (t *LM) NewMetrics() *Metrics { return &Metrics{Task: NameLM} }
+
+func (t *LM) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor) {
+	l := labels[0].I64()
+	_, c := positionsOf(scores.Shape, 1)
+	losses := make([]float32, len(l))
+	e := kernel.CrossEntropy{Ignore: noToken, HasIgnore: true}
+	e.Loss(losses, scores.F32(), l, c)
+	n, positions := labels[0].Shape[0], labels[0].Shape[1]
+	for i := range n {
+		m.Examples++
+		valid := true
+		for j := i * positions; j < (i+1)*positions; j++ {
+			if l[j] != noToken {
+				m.Tokens++
+				m.LossSum += float64(losses[j])
+				valid = valid && !math.IsNaN(float64(losses[j]))
+			}
+		}
+		if !valid {
+			m.Invalid++
+		}
+	}
+}
+
+// Answer is empty: a text is continued token by token.
+func (t *LM) Answer([]float32) Answer { return Answer{} }

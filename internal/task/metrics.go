@@ -1,0 +1,317 @@
+package task
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// The tasks, as --task names them.
+const (
+	NameClassify   = "classify"
+	NameMultilabel = "multilabel"
+	NameRegress    = "regress"
+	NameLM         = "lm"
+	NameCTC        = "ctc"
+)
+
+// Metrics gathers how a model does at its task, example by example. Sums are taken in the order in which
+// examples are added, in float64, so equal calls give equal bits. The JSON form of Metrics holds the
+// derived numbers too and reads back to the same state.
+type Metrics struct {
+	Task     string // "" is classify
+	Examples int
+	Invalid  int     // examples with a score that is not a number; counted as wrong
+	LossSum  float64 // over the examples, for lm over the tokens
+
+	// classify
+	Classes int
+	Correct int
+	Matrix  [][]int64 // examples of class i (row) that were taken for class j (column)
+
+	Labels  []Hits  // multilabel: by label
+	Squares float64 // regress: sum of the squared errors
+	Tokens  int64   // lm: tokens that were foretold
+	Edits   int64   // ctc: insertions, deletions and replacements that mend the readings
+	Length  int64   // ctc: symbols of the right transcripts
+}
+
+// Hits counts the examples that have a label and were given it, were given it wrongly, and were not given it but have it.
+type Hits struct {
+	Both   int64 `json:"both"`
+	Wrong  int64 `json:"wrong"`
+	Missed int64 `json:"missed"`
+}
+
+// NewMetrics returns metrics of a classifier over no example yet.
+func NewMetrics(classes int) *Metrics {
+	m := &Metrics{Classes: classes, Matrix: make([][]int64, classes)}
+	flat := make([]int64, classes*classes)
+	for i := range m.Matrix {
+		m.Matrix[i] = flat[i*classes : (i+1)*classes : (i+1)*classes]
+	}
+	return m
+}
+
+// Add takes one batch of a classifier: scores of shape [len(labels), Classes] (logits or probabilities), the
+// true class of each example and its loss. It panics when the lengths do not fit.
+func (m *Metrics) Add(scores []float32, labels []int, losses []float32) {
+	if len(scores) != len(labels)*m.Classes || len(losses) != len(labels) {
+		panic(fmt.Sprintf("task: metrics of %d classes given %d scores and %d losses for %d labels", m.Classes, len(scores), len(losses), len(labels)))
+	}
+	for i, label := range labels {
+		m.Examples++
+		m.LossSum += float64(losses[i])
+		guess := Argmax(scores[i*m.Classes : (i+1)*m.Classes])
+		if guess < 0 {
+			m.Invalid++
+			continue
+		}
+		m.Matrix[label][guess]++
+		if guess == label {
+			m.Correct++
+		}
+	}
+}
+
+// Argmax is the index of the largest score, the first of equal ones; -1 when one is NaN or there are none.
+func Argmax(scores []float32) int {
+	best := -1
+	for i, v := range scores {
+		if v != v {
+			return -1
+		}
+		if best < 0 || v > scores[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// Merge adds what o gathered of the same task. Merge shards in a fixed order to keep the sums' bits.
+func (m *Metrics) Merge(o *Metrics) {
+	m.Examples += o.Examples
+	m.Correct += o.Correct
+	m.Invalid += o.Invalid
+	m.LossSum += o.LossSum
+	for i, row := range o.Matrix {
+		for j, n := range row {
+			m.Matrix[i][j] += n
+		}
+	}
+	for i, h := range o.Labels {
+		m.Labels[i].Both += h.Both
+		m.Labels[i].Wrong += h.Wrong
+		m.Labels[i].Missed += h.Missed
+	}
+	m.Squares += o.Squares
+	m.Tokens += o.Tokens
+	m.Edits += o.Edits
+	m.Length += o.Length
+}
+
+// Accuracy is the part of the examples whose highest score is the true class; 0 without examples.
+func (m *Metrics) Accuracy() float64 { return ratio(m.Correct, m.Examples) }
+
+// Loss is the mean loss of an example, for lm of a token; 0 without any.
+func (m *Metrics) Loss() float64 {
+	n := float64(m.Examples)
+	if m.Task == NameLM {
+		n = float64(m.Tokens)
+	}
+	if n == 0 {
+		return 0
+	}
+	return m.LossSum / n
+}
+
+// Metric is the number that tells how good a model is at its task: accuracy of classify, macro_f1 of
+// multilabel, rmse of regress, perplexity of lm, error_rate of ctc.
+func (m *Metrics) Metric() (name string, value float64) {
+	switch m.Task {
+	case NameMultilabel:
+		return "macro_f1", m.MacroF1()
+	case NameRegress:
+		return "rmse", m.RMSE()
+	case NameLM:
+		return "perplexity", m.Perplexity()
+	case NameCTC:
+		return "error_rate", m.ErrorRate()
+	}
+	return "accuracy", m.Accuracy()
+}
+
+// Score is the metric, turned so that more is better, with the loss to decide between equal ones.
+func (m *Metrics) Score() Score {
+	name, v := m.Metric()
+	switch name {
+	case "rmse", "perplexity", "error_rate":
+		v = -v
+	}
+	return Score{Metric: v, Loss: m.Loss()}
+}
+
+// RMSE is the root of the mean squared error; 0 without examples.
+func (m *Metrics) RMSE() float64 {
+	if m.Examples == 0 {
+		return 0
+	}
+	return math.Sqrt(m.Squares / float64(m.Examples))
+}
+
+// Perplexity is exp of the mean loss of a token: of how many equally likely tokens the model seems to
+// choose the next one.
+func (m *Metrics) Perplexity() float64 { return math.Exp(m.Loss()) }
+
+// ErrorRate is the number of edits that mend the readings, for each symbol of the right transcripts; 0
+// without any.
+func (m *Metrics) ErrorRate() float64 {
+	if m.Length == 0 {
+		return 0
+	}
+	return float64(m.Edits) / float64(m.Length)
+}
+
+// MacroF1 is the mean of the F1 scores of the classes or labels, over those that occur among the right
+// answers or the guesses, as scikit-learn's f1_score(average="macro") takes it of classes; 0 without examples.
+func (m *Metrics) MacroF1() float64 {
+	var sum float64
+	n := 0
+	add := func(both, either int64) {
+		if either > 0 {
+			sum += 2 * float64(both) / float64(either)
+			n++
+		}
+	}
+	for c := range m.Classes {
+		truth, guessed := m.totals(c)
+		add(m.Matrix[c][c], truth+guessed)
+	}
+	for _, h := range m.Labels {
+		add(h.Both, 2*h.Both+h.Wrong+h.Missed)
+	}
+	if n == 0 {
+		return 0
+	}
+	return sum / float64(n)
+}
+
+// totals counts the examples of class c and those taken for it.
+func (m *Metrics) totals(c int) (truth, guessed int64) {
+	for j := range m.Classes {
+		truth += m.Matrix[c][j]
+		guessed += m.Matrix[j][c]
+	}
+	return truth, guessed
+}
+
+// Confusion says how many examples of class Truth were taken for class Guess.
+type Confusion struct {
+	Truth, Guess int
+	Count        int64
+}
+
+// Confusions lists the wrong cells of the matrix, the most frequent first, at most limit of them.
+func (m *Metrics) Confusions(limit int) []Confusion {
+	var out []Confusion
+	for i, row := range m.Matrix {
+		for j, n := range row {
+			if i != j && n > 0 {
+				out = append(out, Confusion{i, j, n})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Confusion) int { return cmp.Compare(b.Count, a.Count) })
+	return out[:min(limit, len(out))]
+}
+
+func ratio(a, b int) float64 {
+	if b == 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}
+
+// metricsJSON is Metrics as written. Sums are text where they may be NaN, which has no JSON form.
+type metricsJSON struct {
+	Task      string    `json:"task,omitempty"`
+	Examples  int       `json:"examples"`
+	Metric    *Named    `json:"metric,omitempty"` // of tasks other than classify
+	Accuracy  *float64  `json:"accuracy,omitempty"`
+	Loss      *float64  `json:"loss"` // null where it is not a finite number
+	MacroF1   *float64  `json:"macro_f1,omitempty"`
+	Correct   *int      `json:"correct,omitempty"`
+	Invalid   int       `json:"invalid,omitempty"`
+	LossSum   string    `json:"loss_sum"`
+	Confusion [][]int64 `json:"confusion,omitempty"`
+	Labels    []Hits    `json:"labels,omitempty"`
+	Squares   string    `json:"squares,omitempty"`
+	Tokens    int64     `json:"tokens,omitempty"`
+	Edits     int64     `json:"edits,omitempty"`
+	Length    int64     `json:"length,omitempty"`
+}
+
+// Named is a metric with its name, as fit and eval report it.
+type Named struct {
+	Name  string   `json:"name"`
+	Value *float64 `json:"value"` // null where it is not a finite number
+}
+
+// Named is the metric as it is reported; nil for classify, whose accuracy stands for itself.
+func (m *Metrics) Named() *Named {
+	if m.Task == "" || m.Task == NameClassify {
+		return nil
+	}
+	name, v := m.Metric()
+	return &Named{name, Finite(v)}
+}
+
+func (m *Metrics) MarshalJSON() ([]byte, error) {
+	j := metricsJSON{
+		Task: m.Task, Examples: m.Examples, Metric: m.Named(), Loss: Finite(m.Loss()), Invalid: m.Invalid, LossSum: fmt.Sprint(m.LossSum),
+		Labels: m.Labels, Tokens: m.Tokens, Edits: m.Edits, Length: m.Length,
+	}
+	if j.Metric == nil {
+		accuracy, f1 := m.Accuracy(), m.MacroF1()
+		j.Accuracy, j.MacroF1, j.Correct, j.Confusion = &accuracy, &f1, &m.Correct, m.Matrix
+	}
+	if m.Task == NameRegress {
+		j.Squares = fmt.Sprint(m.Squares)
+	}
+	return json.Marshal(j)
+}
+
+func (m *Metrics) UnmarshalJSON(b []byte) error {
+	var j metricsJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	for _, row := range j.Confusion {
+		if len(row) != len(j.Confusion) {
+			return fmt.Errorf("task: metrics: confusion matrix is not square")
+		}
+	}
+	*m = Metrics{Task: j.Task}
+	if j.Metric == nil {
+		*m = *NewMetrics(len(j.Confusion))
+		m.Task = j.Task
+	}
+	m.Examples, m.Invalid, m.Labels, m.Tokens, m.Edits, m.Length = j.Examples, j.Invalid, j.Labels, j.Tokens, j.Edits, j.Length
+	if j.Correct != nil {
+		m.Correct = *j.Correct
+	}
+	for i, row := range j.Confusion {
+		copy(m.Matrix[i], row)
+	}
+	if j.Squares != "" {
+		if _, err := fmt.Sscan(j.Squares, &m.Squares); err != nil {
+			return fmt.Errorf("task: metrics: squares: %w", err)
+		}
+	}
+	if _, err := fmt.Sscan(j.LossSum, &m.LossSum); err != nil {
+		return fmt.Errorf("task: metrics: loss_sum: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package task
+
+import (
+	"math"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/op"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Regress is a number for each example: mean squared error of the standardised number, so that one
+// learning rate suits every unit, measured by rmse in the number's own unit. The score of a model that
+// trains is the standardised number; one that is written gives the number itself (see Fold), for which Mean is 0
+// and Std 1.
+type Regress struct {
+	Mean, Std float64
+}
+
+// NewRegress standardises by the training examples. Where all have the same number it errs on the side of
+// a deviation of 1.
+func NewRegress(targets []data.Target) *Regress {
+	r := &Regress{Std: 1}
+	for _, t := range targets {
+		r.Mean += t.Value / float64(len(targets))
+	}
+	var v float64
+	for _, t := range targets {
+		v += (t.Value - r.Mean) * (t.Value - r.Mean) / float64(len(targets))
+	}
+	if v > 0 {
+		r.Std = math.Sqrt(v)
+	}
+	return r
+}
+
+func (r *Regress) Name() string      { return NameRegress }
+func (r *Regress) Names() []string   { return nil }
+func (r *Regress) Scores() int       { return 1 }
+func (r *Regress) PerPosition() bool { return false }
+
+func (r *Regress) LabelTypes(n, _ int) []ir.Type {
+	return []ir.Type{{DType: tensor.Float32, Shape: tensor.Shape{n, 1}}}
+}
+
+func (r *Regress) Labels(targets []data.Target, _ []int, _ int) []*tensor.Tensor {
+	out := tensor.New(tensor.Float32, len(targets), 1)
+	for i, t := range targets {
+		out.F32()[i] = float32((t.Value - r.Mean) / r.Std)
+	}
+	return []*tensor.Tensor{out}
+}
+
+func (r *Regress) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Value {
+	return op.MSE(b, scores, labels[0])
+}
+
+func (r *Regress) NewMetrics() *Metrics { return &Metrics{Task: NameRegress} }
+
+func (r *Regress) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor) {
+	for i, v := range scores.F32() {
+		m.Examples++
+		if v != v {
+			m.Invalid++
+		}
+		d := float64(v) - float64(labels[0].F32()[i])
+		m.LossSum += d * d
+		m.Squares += d * d * r.Std * r.Std
+	}
+}
+
+func (r *Regress) Answer(scores []float32) Answer {
+	v := float64(scores[0])*r.Std + r.Mean
+	return Answer{Value: &v}
+}
+
+// Fold rewrites the last linear layer of a model that gives standardised numbers, weight [1,in] and bias
+// [1], as one that gives the numbers themselves.
+func (r *Regress) Fold(weight, bias []float32) {
+	for i := range weight {
+		weight[i] = float32(float64(weight[i]) * r.Std)
+	}
+	for i := range bias {
+		bias[i] = float32(float64(bias[i])*r.Std + r.Mean)
+	}
+}

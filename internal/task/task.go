@@ -1,0 +1,75 @@
+// Package task is about what a model is for: one class, several labels, a number, the next token or a
+// transcript. A Task turns right answers into tensors, builds the loss that training minimises, measures,
+// and turns scores into an answer.
+package task
+
+import (
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Task is one of the kinds of task with what it needs to know of the data. Scores are float32, either one
+// row an example, or, where PerPosition says so, one row for each position of a sequence: [N,T,C], or
+// [N*T,C] with an example's rows together.
+type Task interface {
+	// Name is what --task calls it.
+	Name() string
+
+	// Names are those of the scores: classes, labels or symbols; nil where they have none.
+	Names() []string
+
+	// Scores is how many scores a fresh head gives; 0 for a task that keeps the model's own.
+	Scores() int
+
+	// PerPosition reports whether every position of a sequence has scores of its own.
+	PerPosition() bool
+
+	// Labels are the right answers of a batch as the tensors that Loss and Measure take. Lengths are the
+	// positions of each example that count, of positions in all; they matter to tasks PerPosition, for
+	// which nil means that all count.
+	Labels(targets []data.Target, lengths []int, positions int) []*tensor.Tensor
+
+	// LabelTypes are the types of Labels for n examples.
+	LabelTypes(n, positions int) []ir.Type
+
+	// Loss builds what training minimises, a mean over the batch.
+	Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Value
+
+	// NewMetrics returns metrics over no example yet.
+	NewMetrics() *Metrics
+
+	// Measure adds a batch to metrics, with the plain loss: without smoothing and weights.
+	Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor)
+
+	// Answer is what the scores of one example say.
+	Answer(scores []float32) Answer
+}
+
+// Options are what a user may ask of a task's loss.
+type Options struct {
+	Smoothing float64
+	Weights   []float32 // of the classes, or of the labels where they hold; nil for all the same
+}
+
+// Answer is what a model says of one example; its JSON form is part of what predict --json prints. Which
+// fields are set depends on the task.
+type Answer struct {
+	*Guess          // classify: the most probable class
+	Top    []Guess  `json:"top,omitempty"`   // classify and multilabel: every class or label, most probable first
+	Labels []string `json:"labels,omitzero"` // multilabel: those that are more probable than not
+	Value  *float64 `json:"value,omitempty"` // regress
+	Text   *string  `json:"text,omitempty"`  // ctc
+}
+
+// Guess is a class or label with its probability.
+type Guess struct {
+	Label       string  `json:"label"`
+	Probability float64 `json:"probability"`
+}
+
+// positionsOf brings scores [N,T,C] or [N*T,C] to rows of C, of which an example has T.
+func positionsOf(scores tensor.Shape, n int) (positions, c int) {
+	c = scores[len(scores)-1]
+	return scores.Len() / max(1, n*c), c
+}
