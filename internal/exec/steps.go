@@ -1,0 +1,385 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Steps runs a causal language model token by token. It keeps the keys and values of every attention
+// (a key-value cache), so that a token costs one position, however many stand before it.
+type Steps struct {
+	program  *Program
+	token    *tensor.Tensor // [1,1]
+	position *tensor.Tensor // [1]
+	length   int
+}
+
+// SequenceInputs gives, for a length, the contents of every input of a model: one sequence of that many
+// positions. The tokens of the sequence matter only by their shape.
+type SequenceInputs func(length int) map[string]*tensor.Tensor
+
+// errNotSteps is why a model cannot be run token by token.
+var errNotSteps = errors.New("the model cannot be run token by token")
+
+// NewSteps makes Steps of up to length tokens out of a raw model whose first output scores every position of
+// the input tokens. Its weights are taken as constants.
+//
+// The model is compiled for two lengths; where the two differ lies the axis of positions. Every operator
+// must treat positions alike and apart, but for attention, which must see none after its own (a causal mask): then one position can be
+// computed from itself, constants such as position embeddings being read at its row, and the keys and values of those before
+// it. NewSteps errors where that is not so, naming the operator.
+func NewSteps(raw *ir.Graph, tokens string, inputs SequenceInputs, length int) (*Steps, error) {
+	if length < 2 {
+		return nil, fmt.Errorf("exec: steps of %d tokens", length)
+	}
+	short, err := sequenceGraph(raw, tokens, inputs(length))
+	if err != nil {
+		return nil, err
+	}
+	long, err := sequenceGraph(raw, tokens, inputs(length+1))
+	if err != nil {
+		return nil, err
+	}
+	s := &stepper{g: ir.New(raw.Name + "/step"), n: length, rows: map[*ir.Value]row{}, tables: map[*ir.Value]row{}}
+	dt := short.Inputs[0].Type.DType
+	token, position := s.g.AddInput("token", ir.Type{DType: dt, Shape: tensor.Shape{1, 1}}), s.g.AddInput("position", ir.Type{DType: tensor.Int64, Shape: tensor.Shape{1}})
+	s.b, s.position = ir.NewBuilder(s.g, "step"), position
+	if err := s.build(short, long, token); err != nil {
+		return nil, err
+	}
+	p, err := Compile(s.g)
+	if err != nil {
+		return nil, err
+	}
+	return &Steps{program: p, token: tensor.New(dt, 1, 1), position: tensor.New(tensor.Int64, 1), length: length}, nil
+}
+
+// Len is how many tokens there is room for.
+func (s *Steps) Len() int { return s.length }
+
+// Next takes the token at a position, from 0, and gives the scores of the one behind it, valid until the next
+// call. Positions before it must have been given before; going back to one drops those behind it.
+func (s *Steps) Next(ctx context.Context, token, position int) ([]float32, error) {
+	if position < 0 || position >= s.length {
+		return nil, fmt.Errorf("exec: there is no room for token %d: %d were planned", position+1, s.length)
+	}
+	switch s.token.DType {
+	case tensor.Int32:
+		tensor.Data[int32](s.token)[0] = int32(token)
+	default:
+		s.token.I64()[0] = int64(token)
+	}
+	s.position.I64()[0] = int64(position)
+	out, err := s.program.Run(ctx, s.token, s.position)
+	if err != nil {
+		return nil, err
+	}
+	return out[0].F32(), nil
+}
+
+// sequenceGraph specialises and simplifies a model for one sequence. All inputs but the tokens become constants.
+func sequenceGraph(raw *ir.Graph, tokens string, inputs map[string]*tensor.Tensor) (*ir.Graph, error) {
+	if len(raw.Outputs) == 0 {
+		return nil, fmt.Errorf("exec: %w: it has no output", errNotSteps)
+	}
+	first := *raw
+	first.Outputs = raw.Outputs[:1]
+	shapes := map[string]tensor.Shape{}
+	for name, t := range inputs {
+		shapes[name] = t.Shape
+	}
+	g, err := Specialise(&first, shapes)
+	if err != nil {
+		return nil, err
+	}
+	var ids []*ir.Value
+	for _, v := range g.Inputs {
+		if v.Name == tokens {
+			ids = append(ids, v)
+			continue
+		}
+		v.Kind, v.Data = ir.Const, inputs[v.Name]
+		if v.Data == nil || v.Data.DType != v.Type.DType {
+			return nil, fmt.Errorf("exec: %w: nothing is known of its input %q", errNotSteps, v.Name)
+		}
+	}
+	if len(ids) != 1 || !ids[0].Type.Shape.Equal(inputs[tokens].Shape) || len(inputs[tokens].Shape) != 2 {
+		return nil, fmt.Errorf("exec: %w: its input %q does not hold one sequence of tokens", errNotSteps, tokens)
+	}
+	if dt := ids[0].Type.DType; dt != tensor.Int64 && dt != tensor.Int32 {
+		return nil, fmt.Errorf("exec: %w: its tokens are %v", errNotSteps, dt)
+	}
+	g.Inputs = ids
+	Freeze(g, func(*ir.Value) bool { return true })
+	return g, Simplify(g)
+}
+
+// row is one position of a value of the whole sequence: the same but for the axis of positions, where it has
+// size 1. A value without such an axis is the same at every position and has axis -1.
+type row struct {
+	value *ir.Value
+	axis  int
+}
+
+// stepper builds the graph of one position.
+type stepper struct {
+	g        *ir.Graph
+	b        *ir.Builder
+	n        int // positions
+	position *ir.Value
+	rows     map[*ir.Value]row
+	tables   map[*ir.Value]row // of constants
+}
+
+func (s *stepper) build(short, long *ir.Graph, token *ir.Value) error {
+	if len(short.Nodes) != len(long.Nodes) {
+		return fmt.Errorf("exec: %w: its graph depends on the length", errNotSteps)
+	}
+	s.rows[short.Inputs[0]] = row{token, 1}
+	for i, m := range short.Nodes {
+		if err := s.node(m, long.Nodes[i]); err != nil {
+			return m.Errorf("%w: %w", errNotSteps, err)
+		}
+	}
+	out, ok := s.rows[short.Outputs[0]]
+	if !ok || out.axis != 1 || len(out.value.Type.Shape) != 3 || out.value.Type.DType != tensor.Float32 {
+		return fmt.Errorf("exec: %w: its output %v does not score every position", errNotSteps, short.Outputs[0].Type)
+	}
+	s.g.Outputs = []*ir.Value{out.value}
+	s.g.Prune()
+	return nil
+}
+
+// node adds the node m of the shorter graph, n of the longer, for one position.
+func (s *stepper) node(m, n *ir.Node) error {
+	if m.Op != n.Op || len(m.Inputs) != len(n.Inputs) || len(m.Outputs) != len(n.Outputs) {
+		return errors.New("its graph depends on the length")
+	}
+	if m.Op == "Attention" {
+		return s.attention(m, n)
+	}
+	in := make([]row, len(m.Inputs))
+	values := make([]*ir.Value, len(m.Inputs))
+	for i, v := range m.Inputs {
+		if v == nil {
+			in[i].axis = -1
+			continue
+		}
+		var err error
+		if in[i], err = s.input(v, n.Inputs[i]); err != nil {
+			return err
+		}
+		values[i] = in[i].value
+	}
+	axes := make([]int, len(m.Outputs))
+	for i, v := range m.Outputs {
+		axes[i] = -1
+		if v != nil {
+			var ok bool
+			if axes[i], ok = s.axis(v.Type.Shape, n.Outputs[i].Type.Shape); !ok {
+				return fmt.Errorf("its result %v has positions on several axes", v.Type)
+			}
+		}
+	}
+	if !apart(m, in, axes[0]) {
+		return errors.New("it does not treat every position by itself")
+	}
+	attrs := m.Attrs
+	if shape := attrs.Ints("shape"); shape != nil && axes[0] >= 0 {
+		shape = slices.Clone(shape)
+		shape[axes[0]] = 1
+		attrs = attrs.With("shape", shape)
+	}
+	out := s.b.Add(&ir.Node{Name: m.Name, Op: m.Op, Inputs: values, Attrs: attrs})
+	if err := s.b.Err(); err != nil {
+		return err
+	}
+	for i, v := range m.Outputs {
+		if v == nil || i >= len(out) || out[i] == nil {
+			continue
+		}
+		want := v.Type.Shape.Clone()
+		if axes[i] >= 0 {
+			want[axes[i]] = 1
+		}
+		if !out[i].Type.Shape.Equal(want) {
+			return fmt.Errorf("one position of its result %v would be %v", v.Type, out[i].Type)
+		}
+		s.rows[v] = row{out[i], axes[i]}
+	}
+	return nil
+}
+
+// axis finds the axis by which a shape grows with the length, -1 for none.
+func (s *stepper) axis(short, long tensor.Shape) (axis int, ok bool) {
+	axis = -1
+	if len(short) != len(long) {
+		return axis, false
+	}
+	for i, d := range short {
+		if d == long[i] {
+			continue
+		}
+		if axis >= 0 || d != s.n || long[i] != s.n+1 {
+			return axis, false
+		}
+		axis = i
+	}
+	return axis, true
+}
+
+// input is what the row's node reads instead of v, the partner of w in the longer graph.
+func (s *stepper) input(v, w *ir.Value) (row, error) {
+	if r, ok := s.rows[v]; ok {
+		return r, nil
+	}
+	if r, ok := s.tables[v]; ok {
+		return r, nil
+	}
+	if v.Kind != ir.Const || w == nil || w.Kind != ir.Const {
+		return row{}, fmt.Errorf("its input %q is unknown", v.Name)
+	}
+	axis, ok := s.axis(v.Type.Shape, w.Type.Shape)
+	if !ok || !begins(v.Data, w.Data, axis) {
+		return row{}, fmt.Errorf("its constant input %v depends on the length", v.Type)
+	}
+	r := row{s.b.Const(v.Data), axis}
+	if axis >= 0 {
+		r.value = s.b.Op("Gather", ir.Attrs{"axis": axis}, r.value, s.position)
+	}
+	s.tables[v] = r
+	return r, s.b.Err()
+}
+
+// begins reports whether b, longer by one on the axis, begins as a. Without an axis they must be equal.
+func begins(a, b *tensor.Tensor, axis int) bool {
+	if axis < 0 {
+		return a.DType == b.DType && a.Shape.Equal(b.Shape) && string(a.Bytes) == string(b.Bytes)
+	}
+	block := a.DType.Size() * a.Shape[axis:].Len()
+	more := a.DType.Size() * b.Shape[axis:].Len()
+	for i := range a.Shape[:axis].Len() {
+		if string(a.Bytes[i*block:(i+1)*block]) != string(b.Bytes[i*more:i*more+block]) {
+			return false
+		}
+	}
+	return true
+}
+
+// apart reports whether an operator computes every position of its result, on the axis out, from that position of its
+// inputs alone.
+func apart(n *ir.Node, in []row, out int) bool {
+	x := in[0].axis
+	outer := func(axis int) bool { // attributes count from behind too
+		if axis < 0 {
+			axis += len(n.Inputs[0].Type.Shape)
+		}
+		return axis != x
+	}
+	switch n.Op {
+	case "Relu", "LeakyRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Silu", "Gelu", "Tanh", "Elu", "Selu", "Celu", "Mish", "Softplus", "QuickGelu",
+		"Softsign", "Erf", "Exp", "Log", "Sqrt", "Neg", "Abs", "Identity", "Reciprocal", "Floor", "Ceil", "Cast", "Dropout", "Sin", "Cos",
+		"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Where", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Expand", "Transpose":
+		return true // positions that met on different axes would give a result with both
+	case "RMSNormalization", "LayerNormalization":
+		axis := n.Attrs.Int("axis", -1)
+		if axis < 0 {
+			axis += len(n.Inputs[0].Type.Shape)
+		}
+		return axis > x && in[1].axis < 0
+	case "Softmax", "LogSoftmax":
+		return outer(n.Attrs.Int("axis", -1))
+	case "ReduceMean", "ReduceSum", "ReduceMax":
+		axes := n.Attrs.Ints("axes")
+		return len(axes) > 0 && !slices.ContainsFunc(axes, func(a int) bool { return !outer(a) })
+	case "Gather":
+		if x < 0 { // a table read at the tokens
+			return true
+		}
+		return in[1].axis < 0 && outer(n.Attrs.Int("axis", 0))
+	case "Concat":
+		return !slices.ContainsFunc(in, func(r row) bool { return r.axis != x }) && outer(n.Attrs.Int("axis", 0))
+	case "Split":
+		return outer(n.Attrs.Int("axis", 0))
+	case "Slice":
+		return !slices.ContainsFunc(n.Attrs.Ints("axes"), func(a int) bool { return !outer(a) })
+	case "MatMul": // a linear layer: positions are among the rows
+		rank := len(n.Inputs[0].Type.Shape)
+		return x >= 0 && x < rank-1 && !n.Attrs.Bool("transA") && !slices.ContainsFunc(in[1:], func(r row) bool { return r.axis >= 0 })
+	case "Reshape": // what stands before the positions keeps its size
+		return out >= 0 && n.Inputs[0].Type.Shape[:x].Len() == n.Outputs[0].Type.Shape[:out].Len()
+	}
+	return false
+}
+
+// attention adds attention of one position to those before it.
+func (s *stepper) attention(m, n *ir.Node) error {
+	var in [3]*ir.Value
+	for i := range in {
+		r, ok := s.rows[m.Inputs[i]]
+		if !ok || r.axis != 2 || len(r.value.Type.Shape) != 4 {
+			return errors.New("it does not attend from every position to every position")
+		}
+		in[i] = r.value
+	}
+	mask := m.In(3)
+	causal := m.Attrs.Bool("is_causal") && m.Attrs.Int("past", 0) == 0
+	if mask != nil && !(mask.Kind == ir.Const && plainMask(mask.Data, s.n, &causal)) {
+		return errors.New("its mask does more than to hide later positions")
+	}
+	if !causal {
+		return errors.New("it sees later positions")
+	}
+	attrs := ir.Attrs{}
+	if m.Attrs.Has("scale") {
+		attrs["scale"] = m.Attrs.Float("scale", 0)
+	}
+	state := func(v *ir.Value, name string) *ir.Value {
+		shape := v.Type.Shape.Clone()
+		shape[2] = s.n
+		return s.g.NewParam(s.g.Unique(m.Name+"/"+name), tensor.New(tensor.Float32, shape...))
+	}
+	y := s.b.Add(&ir.Node{Name: m.Name, Op: "CachedAttention", Attrs: attrs,
+		Inputs: []*ir.Value{in[0], in[1], in[2], s.position, state(in[1], "keys"), state(in[2], "values")}})
+	if err := s.b.Err(); err != nil {
+		return err
+	}
+	s.rows[m.Outputs[0]] = row{y[0], 2}
+	return nil
+}
+
+// plainMask reports whether an added mask is 0 where a query looks at itself and at what stands before it. It sets
+// causal where it hides all that stands behind.
+func plainMask(mask *tensor.Tensor, n int, causal *bool) bool {
+	rank := len(mask.Shape)
+	if rank < 1 || !mask.DType.IsFloat() || mask.Shape[rank-1] != n {
+		return mask.DType.IsFloat() && !slices.ContainsFunc(mask.Float64s(), func(v float64) bool { return v != 0 })
+	}
+	queries := 1
+	if rank > 1 {
+		queries = mask.Shape[rank-2]
+	}
+	v := mask.Float64s()
+	hides := queries == n
+	for at := 0; at < len(v); at += queries * n {
+		for i := range queries {
+			for j, x := range v[at+i*n : at+(i+1)*n] {
+				later := queries == n && j > i
+				if !later && x != 0 {
+					return false
+				}
+				hides = hides && (!later || x <= hidden)
+			}
+		}
+	}
+	*causal = *causal || hides
+	return true
+}
+
+// hidden is a term that leaves nothing of a position behind the exponential.
+const hidden = -1e4
