@@ -1,8 +1,13 @@
-// Package data turns what a user has into batches of a model's inputs and labels: class folders of pictures here.
+// Package data turns what a user has into batches of a model's inputs and right answers: class folders of pictures, and what a Source
+// prepares (texts, sounds).
 //
 // Open reads the folders once, leaves out what is damaged and splits off a validation set. A Dataset then yields examples
 // in any order, each prepared as the model's Preprocess says; its Loader prepares them in parallel, ahead of who reads. Whatever
 // is random is seeded by (run, epoch, example), so that the number of threads changes nothing.
+//
+// A kind of data beside pictures is a Source: it says how long each example is and writes its steps into tensors. New makes a Dataset of
+// it and Split holds out a part; batches are then made of examples of about one length (Groups), padded to it by the Loader. What a right
+// answer is depends on the task: Example.Label is the class and Example.Answer what a table says, from which others are read (Target).
 package data
 
 import (
@@ -62,10 +67,11 @@ func (o Options) workers() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// Example is one file and its class.
+// Example is one file, or row of a table, and its class.
 type Example struct {
-	Path  string
-	Label int // an index into the classes; -1 where it is not known
+	Path   string
+	Label  int    // an index into the classes; -1 where it is not known
+	Answer string // the right answer as a table has it; "" where there is no table
 }
 
 // Skipped is a file that was left out and why.
@@ -83,6 +89,8 @@ type Dataset struct {
 	HeldOut  bool      // these examples were taken from the training folder
 
 	opt      Options
+	source   Source         // nil: pictures
+	at       []int          // the examples' places in source
 	other    map[string]int // files that are no pictures, by extension
 	augment  *Augment
 	whole    bool // pictures are kept as resized, before the crop
@@ -110,11 +118,41 @@ func newDataset(root string, classes []string, examples []Example, opt Options) 
 	return d
 }
 
+// New makes a Dataset of what a Source prepares, one example each in the order of the Source. Of the options only Workers counts.
+func New(root string, classes []string, examples []Example, source Source, opt Options) *Dataset {
+	d := newDataset(root, classes, examples, opt)
+	d.source, d.at = source, FileOrder(len(examples))
+	return d
+}
+
 // Len is the number of examples.
 func (d *Dataset) Len() int { return len(d.Examples) }
 
-// Digest is the SHA-256 digest of example i's file. The check for damaged files has taken it in passing; else it is read here.
+// Form says how examples lie in the model's inputs.
+func (d *Dataset) Form() Form {
+	if d.source != nil {
+		return d.source.Form()
+	}
+	return d.opt.Pipeline.Form("")
+}
+
+// Length is the number of steps of example i: the tokens of a text, the windows of a sound; 1 for a picture.
+func (d *Dataset) Length(i int) int {
+	if d.source == nil {
+		return 1
+	}
+	return d.source.Length(d.at[i])
+}
+
+// Bucket is the length that example i is padded to.
+func (d *Dataset) Bucket(i int) int { return d.Form().Bucket(d.Length(i)) }
+
+// Digest is the SHA-256 digest of example i: of a picture's file, which the check for damaged files has taken in passing, else it is read
+// here; of what another Source prepares.
 func (d *Dataset) Digest(i int) ([sha256.Size]byte, error) {
+	if d.source != nil {
+		return d.source.Digest(d.at[i])
+	}
 	if p := d.digests[i].Load(); p != nil {
 		return *p, nil
 	}
@@ -148,6 +186,9 @@ func (d *Dataset) Fingerprint() ([sha256.Size]byte, error) {
 			return [sha256.Size]byte{}, err
 		}
 		fmt.Fprintf(h, " %d %x", e.Label, sum)
+		if e.Answer != "" {
+			fmt.Fprintf(h, " %q", e.Answer)
+		}
 	}
 	return [sha256.Size]byte(h.Sum(nil)), nil
 }
@@ -340,8 +381,12 @@ func (d *Dataset) subset(indices []int) *Dataset {
 	}
 	s := newDataset(d.Root, d.Classes, examples, d.opt)
 	s.Skipped, s.HeldOut, s.other = d.Skipped, d.HeldOut, d.other
-	s.augment, s.whole, s.memory = d.augment, d.whole, d.memory
+	s.augment, s.whole, s.memory, s.source = d.augment, d.whole, d.memory, d.source
 	for k, i := range indices {
+		if d.source != nil {
+			s.at = append(s.at, d.at[i])
+			continue
+		}
 		s.pictures[k].Store(d.pictures[i].Load())
 		s.digests[k].Store(d.digests[i].Load())
 	}

@@ -201,7 +201,7 @@ func TestOpenEvalAndFiles(t *testing.T) {
 	}
 	good, bad := filepath.Join(root, "b", "00.png"), write(t, []byte("no"), root, "bad.png")
 	d, err = OpenFiles(t.Context(), []string{bad, good}, Options{})
-	if err != nil || d.Len() != 1 || d.Examples[0] != (Example{good, -1}) || len(d.Skipped) != 1 {
+	if err != nil || d.Len() != 1 || d.Examples[0] != (Example{Path: good, Label: -1}) || len(d.Skipped) != 1 {
 		t.Errorf("%+v, %v", d, err)
 	}
 	if _, err := OpenFiles(t.Context(), []string{bad}, Options{}); err == nil || !strings.Contains(err.Error(), bad) {

@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"sync"
 	"sync/atomic"
@@ -11,9 +12,10 @@ import (
 
 // Batch is a number of examples as a model takes them. It is valid until the next one is asked for.
 type Batch struct {
-	Inputs  []*tensor.Tensor // one for each input that the data feed: pictures feed one, float32 [n,channels,height,width]
+	Inputs  []*tensor.Tensor // one for each input that the data feed, see Form: pictures feed one, float32 [n,channels,height,width]
 	Labels  []int            // n class indices, -1 where not known
 	Indices []int            // n indices into the Dataset
+	Length  int              // steps that each example is padded to
 }
 
 // Loader prepares batches in parallel, a bounded number ahead of who reads them.
@@ -28,7 +30,7 @@ const ahead = 3
 
 // Loader returns a Loader of batches of size examples. It panics when d was opened without a Pipeline.
 func (d *Dataset) Loader(size int) *Loader {
-	if d.opt.Pipeline == nil {
+	if d.opt.Pipeline == nil && d.source == nil {
 		panic("data: a Dataset opened without a Pipeline has no batches")
 	}
 	return &Loader{d, max(size, 1), d.opt.workers()}
@@ -47,17 +49,22 @@ type slot struct {
 	k int
 }
 
-// Batches yields the examples of order in order, as they are in the epoch (Plain: not augmented). The last batch may be smaller. What is yielded
+// Batches yields the examples of order in Groups, as they are in the epoch (Plain: not augmented). What is yielded
 // does not depend on the number of workers. It ends with the first error, of an example or of ctx; when it returns, its
 // goroutines have ended.
 func (l *Loader) Batches(ctx context.Context, order []int, epoch int) iter.Seq2[*Batch, error] {
+	return l.Groups(ctx, l.data.Groups(order, l.size), epoch)
+}
+
+// Groups does the same for batches that have been made.
+func (l *Loader) Groups(ctx context.Context, groups []Group, epoch int) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		var wg sync.WaitGroup
 		defer wg.Wait()
 		defer cancel()
 
-		free := make(chan *tensor.Tensor, ahead)
+		free := make(chan []*tensor.Tensor, ahead)
 		for range ahead {
 			free <- nil // made when first used: a short order needs fewer
 		}
@@ -65,9 +72,9 @@ func (l *Loader) Batches(ctx context.Context, order []int, epoch int) iter.Seq2[
 		wg.Go(func() {
 			defer close(queue)
 			defer close(slots)
-			l.feed(ctx, order, free, queue, slots)
+			l.feed(ctx, groups, free, queue, slots)
 		})
-		for range min(l.workers, len(order)) {
+		for range min(l.workers, ahead*l.size) {
 			wg.Go(func() {
 				for s := range slots {
 					s.fill(l.data, s.k, epoch)
@@ -90,7 +97,7 @@ func (l *Loader) Batches(ctx context.Context, order []int, epoch int) iter.Seq2[
 			if !yield(j.batch, nil) {
 				return
 			}
-			free <- j.batch.Inputs[0]
+			free <- j.batch.Inputs
 		}
 		if err := ctx.Err(); err != nil {
 			yield(nil, err)
@@ -98,21 +105,18 @@ func (l *Loader) Batches(ctx context.Context, order []int, epoch int) iter.Seq2[
 	}
 }
 
-// feed cuts order into jobs, one for each free tensor, and hands their slots out in order.
-func (l *Loader) feed(ctx context.Context, order []int, free <-chan *tensor.Tensor, queue chan<- *job, slots chan<- slot) {
-	pl := l.data.opt.Pipeline
-	for len(order) > 0 {
-		var t *tensor.Tensor
+// feed makes a job of each group, one for each free set of tensors, and hands their slots out in order.
+func (l *Loader) feed(ctx context.Context, groups []Group, free <-chan []*tensor.Tensor, queue chan<- *job, slots chan<- slot) {
+	form := l.data.Form()
+	for _, g := range groups {
+		var inputs []*tensor.Tensor
 		select {
-		case t = <-free:
+		case inputs = <-free:
 		case <-ctx.Done():
 			return
 		}
-		n := min(l.size, len(order))
-		if t == nil || t.Shape[0] != n { // only the last batch has another size
-			t = tensor.New(tensor.Float32, n, pl.Channels, pl.Height, pl.Width)
-		}
-		b := &Batch{Inputs: []*tensor.Tensor{t}, Labels: make([]int, n), Indices: order[:n:n]}
+		n := len(g.Indices)
+		b := &Batch{Inputs: form.tensors(inputs, n, g.Length), Labels: make([]int, n), Indices: g.Indices, Length: g.Length}
 		for k, i := range b.Indices {
 			b.Labels[k] = l.data.Examples[i].Label
 		}
@@ -126,15 +130,53 @@ func (l *Loader) feed(ctx context.Context, order []int, free <-chan *tensor.Tens
 				return
 			}
 		}
-		order = order[n:]
 	}
+}
+
+// tensors makes room for a batch, in old where that has its size.
+func (f Form) tensors(old []*tensor.Tensor, batch, length int) []*tensor.Tensor {
+	out := make([]*tensor.Tensor, len(f.Inputs))
+	for i, in := range f.Inputs {
+		s := f.Shape(in, batch, length)
+		if old != nil && old[i].Shape.Equal(s) {
+			out[i] = old[i]
+		} else {
+			out[i] = tensor.New(in.DType, s...)
+		}
+	}
+	return out
 }
 
 // fill prepares the k-th example of the batch.
 func (j *job) fill(d *Dataset, k, epoch int) {
-	n := d.opt.Pipeline.Len()
-	j.errs[k] = d.Read(j.batch.Indices[k], epoch, j.batch.Inputs[0].F32()[k*n:(k+1)*n])
+	if d.source == nil {
+		n := d.opt.Pipeline.Len()
+		j.errs[k] = d.Read(j.batch.Indices[k], epoch, j.batch.Inputs[0].F32()[k*n:(k+1)*n])
+	} else {
+		j.errs[k] = d.prepare(j.batch, k, epoch)
+	}
 	if j.left.Add(-1) == 0 {
 		close(j.done)
 	}
+}
+
+// prepare lets the source write the k-th example of a batch and pads it.
+func (d *Dataset) prepare(b *Batch, k, epoch int) error {
+	i := b.Indices[k]
+	n := min(d.Length(i), b.Length)
+	dst := make([]*tensor.Tensor, len(b.Inputs))
+	for j, in := range d.source.Form().Inputs {
+		t := b.Inputs[j]
+		size := len(t.Bytes) / (len(b.Indices) * b.Length) // of a step
+		at := k * b.Length * size
+		part := func(from, to int) *tensor.Tensor {
+			return &tensor.Tensor{DType: t.DType, Shape: append(tensor.Shape{to - from}, in.Shape...), Bytes: t.Bytes[at+from*size : at+to*size]}
+		}
+		dst[j] = part(0, n)
+		in.pad(part(n, b.Length))
+	}
+	if err := d.source.Read(d.at[i], epoch, dst); err != nil {
+		return fmt.Errorf("data: %s: %w", d.Examples[i].Path, err)
+	}
+	return nil
 }

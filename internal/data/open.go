@@ -57,13 +57,18 @@ func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, e
 	if val != nil {
 		return train, val, val.check(ctx)
 	}
-	rest, held := holdOut(train, opt.Seed)
-	if len(held) == 0 {
+	if train, val = train.Split(opt.Seed); val.Len() == 0 {
 		return nil, nil, fmt.Errorf("data: no class of %s has two pictures, so none can be held out: give a validation folder", trainPath)
 	}
-	val = train.subset(held)
+	return train, val, nil
+}
+
+// Split holds out a tenth of the examples for validation, of each class where there are classes, picked by seed.
+func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
+	rest, held := holdOut(d, seed)
+	val = d.subset(held)
 	val.HeldOut, val.augment, val.Skipped, val.other = true, nil, nil, nil
-	return train.subset(rest), val, nil
+	return d.subset(rest), val
 }
 
 // OpenEval reads class folders of pictures for a model whose classes are known: path/val where path/train and path/val exist, else path.
@@ -85,7 +90,7 @@ func OpenFiles(ctx context.Context, files []string, opt Options) (*Dataset, erro
 	}
 	examples := make([]Example, len(files))
 	for i, f := range files {
-		examples[i] = Example{f, -1}
+		examples[i] = Example{Path: f, Label: -1}
 	}
 	d := newDataset("", nil, examples, opt)
 	good, err := d.findDamaged(ctx)
@@ -116,7 +121,7 @@ func labelled(path string, f *folder, classes []string, opt Options) (*Dataset, 
 			return nil, fmt.Errorf("data: class %s of %s is none that training saw (%s): rename or remove the folder", c.name, path, list(classes))
 		}
 		for _, file := range c.files {
-			examples = append(examples, Example{file, l})
+			examples = append(examples, Example{Path: file, Label: l})
 		}
 	}
 	d := newDataset(path, classes, examples, opt)
@@ -135,9 +140,9 @@ func list(names []string) string {
 
 // holdOut splits the indices of d: of each class a tenth, rounded, at least one and never the only one, picked by seed. Both parts keep d's order.
 func holdOut(d *Dataset, seed uint64) (rest, held []int) {
-	byClass := make([][]int, len(d.Classes))
+	byClass := make([][]int, max(1, len(d.Classes)))
 	for i, e := range d.Examples {
-		byClass[e.Label] = append(byClass[e.Label], i)
+		byClass[max(0, e.Label)] = append(byClass[max(0, e.Label)], i)
 	}
 	for c, of := range byClass {
 		n := 0

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // Preprocess says how a picture becomes a model's input. Its JSON form is the part of Hugging Face's preprocessor_config.json that
@@ -338,6 +340,11 @@ func (p Preprocess) For(channels, height, width int) (*Pipeline, error) {
 	}
 	pl := &Pipeline{Preprocess: p, Channels: channels, Height: h, Width: w}
 	return pl, pl.tabulate()
+}
+
+// Form is the form of pictures in the input of a name.
+func (pl *Pipeline) Form(input string) Form {
+	return Form{Rows: true, Most: 1, Inputs: []Input{{Name: input, DType: tensor.Float32, Shape: tensor.Shape{pl.Channels, pl.Height, pl.Width}}}}
 }
 
 func side(n int) string {
