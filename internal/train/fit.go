@@ -49,7 +49,6 @@ type fitter struct {
 	unsaved bool                      // best is newer than the file
 	train   *encoder
 	val     *encoder
-	ce      kernel.CrossEntropy
 	cached  int64
 	saved   time.Time     // when the last checkpoint was written
 	cost    time.Duration // how long that took
@@ -141,12 +140,12 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 	whole := context.WithoutCancel(ctx)
 	f.events.Emit(&EpochStart{Epoch: f.st.Epoch, Steps: steps})
 	if f.st.Partial == nil {
-		f.st.Partial = NewMetrics(len(f.Train.Classes))
+		f.st.Partial = f.Task.NewMetrics()
 	}
 	order := Order(f.Config.Seed, f.st.Epoch, f.Train.Len())
 	done := min(f.st.EpochStep*f.Config.Accumulate*f.Config.Batch, len(order))
 	var sum gradSum
-	stepBegan, stepLoss, stepMetrics := time.Now(), 0.0, NewMetrics(len(f.Train.Classes))
+	stepBegan, stepLoss, stepMetrics := time.Now(), 0.0, f.Task.NewMetrics()
 	lr := rates.At(max(f.st.Step-1, 0))
 	for b, err := range f.train.batches(whole, order[done:], f.Config.Batch, f.st.Epoch) {
 		if err != nil {
@@ -173,7 +172,7 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 		f.st.Partial.Merge(stepMetrics)
 		f.events.Emit(&StepEvent{Epoch: f.st.Epoch, Step: f.st.Step, Loss: Number(stepLoss / float64(stepMetrics.Examples)), LR: lr, GradNorm: Number(norm),
 			Examples: stepMetrics.Examples, Seconds: time.Since(stepBegan).Seconds()})
-		stepBegan, stepLoss, stepMetrics = time.Now(), 0, NewMetrics(len(f.Train.Classes))
+		stepBegan, stepLoss, stepMetrics = time.Now(), 0, f.Task.NewMetrics()
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -217,32 +216,31 @@ func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (f
 	if n := step.program.ArenaBytes(); first && n > int(f.Config.Memory) {
 		f.events.Emit(&Warning{Message: fmt.Sprintf("memory: a step takes %.1f MiB and no cheap value is left to compute again; lower --batch (and raise --accumulate) to fit", float64(n)/(1<<20))})
 	}
-	labels := make([]int64, len(b.Labels))
-	for i, l := range b.Labels {
-		labels[i] = int64(l)
-	}
-	lt, seed := tensor.Of(labels), stepSeed(f.Config.Seed, f.st.Epoch, b.Indices[0])
-	l, scores, err := step.run(ctx, b.Values, lt, seed)
+	labels := f.labels(f.Train, b, step.program.OutputTensor(1).Shape)
+	seed := stepSeed(f.Config.Seed, f.st.Epoch, b.Indices[0])
+	l, scores, err := step.run(ctx, b.Values, labels, seed)
 	if err != nil {
 		return 0, nil, err
 	}
 	loss := float64(l)
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		where, err := step.program.FirstNonFinite(ctx, step.inputs(b.Values, lt, seed)...)
+		where, err := step.program.FirstNonFinite(ctx, step.inputs(b.Values, labels, seed)...)
 		if err != nil {
 			return 0, nil, err
 		}
 		return 0, nil, &DivergedError{Epoch: f.st.Epoch, Step: f.st.Step, Where: where}
 	}
-	m.Add(scores.F32(), b.Labels, f.losses(scores.F32(), labels))
+	f.Task.Measure(m, scores, labels)
 	return loss, step, nil
 }
 
-// losses are the plain cross-entropies of a batch, without smoothing and class weights.
-func (f *fitter) losses(scores []float32, labels []int64) []float32 {
-	l := make([]float32, len(labels))
-	f.ce.Loss(l, scores, labels, len(f.Train.Classes))
-	return l
+// labels are the right answers of a batch, whose scores have the given shape.
+func (s *Session) labels(ds *data.Dataset, b *encoded, scores tensor.Shape) []*tensor.Tensor {
+	targets := make([]data.Target, len(b.Indices))
+	for k, i := range b.Indices {
+		targets[k] = ds.Target(i)
+	}
+	return s.Task.Labels(targets, nil, positions(s.Task, scores, len(targets)))
 }
 
 // update clips the gradients and moves the thawed weights.
@@ -292,7 +290,7 @@ func (e *DivergedError) Error() string {
 
 // validate measures the present weights on the validation examples.
 func (f *fitter) validate(ctx context.Context) (*Metrics, error) {
-	m := NewMetrics(len(f.Train.Classes))
+	m := f.Task.NewMetrics()
 	size := max(f.Config.Batch, min(f.val.chunk, f.Val.Len()))
 	for b, err := range f.val.batches(ctx, data.FileOrder(f.Val.Len()), size, data.Plain) {
 		if err != nil {
@@ -306,11 +304,7 @@ func (f *fitter) validate(ctx context.Context) (*Metrics, error) {
 		if err != nil {
 			return nil, err
 		}
-		labels := make([]int64, len(b.Labels))
-		for i, l := range b.Labels {
-			labels[i] = int64(l)
-		}
-		m.Add(out[0].F32(), b.Labels, f.losses(out[0].F32(), labels))
+		f.Task.Measure(m, out[0], f.labels(f.Val, b, out[0].Shape))
 		if m.Invalid > 0 || finite(m.LossSum) == nil {
 			where, err := p.FirstNonFinite(ctx, b.Values...)
 			if err != nil {

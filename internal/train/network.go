@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -20,7 +21,7 @@ type Network struct {
 	Headed *Headed
 	Set    *freeze.Set
 	Plan   *freeze.Plan
-	Loss   LossSpec
+	Task   task.Task                               // what training minimises
 	Shapes func(batch int) map[string]tensor.Shape // of the model's inputs
 
 	// Memory bounds the buffers of a training step in bytes, 0 for no bound; Recomputed says what it took.
@@ -42,12 +43,6 @@ type Network struct {
 
 	// Programs of one region run in turn, whatever their batch size; those of different regions feed each other.
 	inference, active exec.Arena
-}
-
-// LossSpec is what training minimises.
-type LossSpec struct {
-	LabelSmoothing float32
-	ClassWeights   []float32 // by class; nil weighs all the same
 }
 
 // graph is a specialised copy of the model in which frozen weights are constants.
@@ -145,7 +140,7 @@ func (n *Network) build23() (two, three *ir.Graph, err error) {
 
 // twin is a network of the same split that has compiled nothing.
 func (n *Network) twin() *Network {
-	return &Network{Headed: n.Headed, Set: n.Set, Plan: n.Plan, Loss: n.Loss, Shapes: n.Shapes, cut: n.cut, whole: n.whole, live: n.live, varies: n.varies}
+	return &Network{Headed: n.Headed, Set: n.Set, Plan: n.Plan, Task: n.Task, Shapes: n.Shapes, cut: n.cut, whole: n.whole, live: n.live, varies: n.varies}
 }
 
 // thawed lists the plan's trained weights as values of g, in the set's order; nil for one that g does

@@ -11,6 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -141,7 +142,7 @@ func (p *probe) trainable(cfg Config, classes int) (*trainable, error) {
 	cfg.recipe(subjectOf(t.headed, t.set, t.plan, 1000))
 	t.cfg = cfg
 	t.net = &Network{Headed: t.headed, Set: t.set, Plan: t.plan, Shapes: p.batch}
-	t.net.Loss.LabelSmoothing = float32(cfg.LabelSmoothing)
+	t.net.Task = &task.Classify{Options: task.Options{Smoothing: cfg.LabelSmoothing}}
 	for _, w := range t.set.Weights { // those of the model are views of its file
 		if t.plan.Of(w.Name).State != freeze.Frozen {
 			w.Value.Data = w.Value.Data.Clone()
@@ -174,7 +175,7 @@ type step struct {
 	live   *Step
 	opt    *Optimizer
 	inputs []*tensor.Tensor
-	labels *tensor.Tensor
+	labels []*tensor.Tensor
 	lr     float64
 }
 
@@ -191,11 +192,12 @@ func (t *trainable) step(batch int) (*step, error) {
 		return nil, err
 	}
 	s.inputs = madeUp(s.frozen.Graph().Inputs, t.cfg.Seed)
-	s.labels = tensor.New(tensor.Int64, batch)
+	labels := tensor.New(tensor.Int64, batch)
 	classes := s.live.program.OutputTensor(1).Shape[1]
-	for i := range s.labels.I64() {
-		s.labels.I64()[i] = int64(i % classes)
+	for i := range labels.I64() {
+		labels.I64()[i] = int64(i % classes)
 	}
+	s.labels = []*tensor.Tensor{labels}
 	return s, nil
 }
 

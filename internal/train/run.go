@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
-	"github.com/permafrost-ml/permafrost/internal/kernel"
 )
 
 // Fit trains a session and, when dir is given, keeps it in a run directory: checkpoints while it goes,
@@ -15,7 +14,7 @@ import (
 // run has saved a checkpoint from which Fit goes on with resume, to the same bits as an unbroken one.
 func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...Sink) (*Result, error) {
 	began := time.Now()
-	f := &fitter{Session: s, dir: dir, events: NewEvents(sinks...), ce: kernel.CrossEntropy{}}
+	f := &fitter{Session: s, dir: dir, events: NewEvents(sinks...)}
 	plan, err := s.planJSON()
 	if err != nil {
 		return nil, err
@@ -56,7 +55,7 @@ func (f *fitter) announce() {
 	if err != nil { // said again, and returned, by the first use of the frontier
 		frontier = nil
 	}
-	f.events.Emit(&DataEvent{Task: "classify", Classes: f.Train.Classes, Train: f.Train.Len(), Val: f.Val.Len(), Counts: f.Train.Counts(),
+	f.events.Emit(&DataEvent{Task: f.Task.Name(), Classes: f.Train.Classes, Train: f.Train.Len(), Val: f.Val.Len(), Counts: f.Train.Counts(),
 		Damaged: len(f.Train.Skipped) + len(f.Val.Skipped), Digest: f.st.Identity.Data})
 	f.events.Emit(&PlanEvent{Digest: f.Plan.Digest(), Thaw: f.Plan.Thaw, Freeze: f.Plan.Freeze, ParamsTotal: paramsTotal(f.Set), ParamsThawed: thawed.Elements(),
 		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.digests)})

@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // Session is a fit that is ready to run: model, data and plan have been read and fit together.
@@ -18,6 +19,7 @@ type Session struct {
 	Base   *Base
 	Train  *data.Dataset
 	Val    *data.Dataset
+	Task   task.Task
 	Headed *Headed
 	Set    *freeze.Set
 	Plan   *freeze.Plan
@@ -74,9 +76,10 @@ const pictureBudget = 256 << 20
 func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error) {
 	s := &Session{Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
 	s.Notes = append(s.Notes, tr.Notes()...)
+	s.Task = cfg.task(tr)
 	var err error
 	s.Headed, err = AttachHead(base.Model.Graph, HeadSpec{
-		Kind: cfg.Head, Classes: len(tr.Classes), Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed,
+		Kind: cfg.Head, Classes: s.Task.Scores(), Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed,
 	}, base.Shapes(2))
 	if err != nil {
 		return nil, err
@@ -98,11 +101,7 @@ func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error)
 	s.digests = freeze.Digests(s.Set, s.Plan)
 	s.own()
 	s.Net = &Network{Headed: s.Headed, Set: s.Set, Plan: s.Plan, Shapes: base.Shapes}
-	s.Net.Memory = int(cfg.Memory)
-	s.Net.Loss.LabelSmoothing = float32(cfg.LabelSmoothing)
-	if cfg.ClassWeights == "balanced" {
-		s.Net.Loss.ClassWeights = tr.Weights()
-	}
+	s.Net.Memory, s.Net.Task = int(cfg.Memory), s.Task
 	return s, s.optimizer()
 }
 

@@ -2,11 +2,13 @@ package train
 
 import (
 	"context"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -46,13 +48,12 @@ func (n *Network) Train(batch int) (*Step, error) {
 	}
 	exec.FuseTrainNorms(g)
 	scores := g.Outputs[0]
-	labels := g.AddInput("labels", ir.Type{DType: tensor.Int64, Shape: tensor.Shape{batch}})
-	b := ir.NewBuilder(g, "loss")
-	inputs := []*ir.Value{scores, labels}
-	if n.Loss.ClassWeights != nil {
-		inputs = append(inputs, b.Const(tensor.Of(n.Loss.ClassWeights)))
+	var labels []*ir.Value
+	for _, t := range n.Task.LabelTypes(batch, positions(n.Task, scores.Type.Shape, batch)) {
+		labels = append(labels, g.AddInput("labels", t))
 	}
-	loss := b.Op("SoftmaxCrossEntropy", ir.Attrs{"label_smoothing": n.Loss.LabelSmoothing}, inputs...)
+	b := ir.NewBuilder(g, "loss")
+	loss := n.Task.Loss(b, scores, labels)
 	if err := b.Err(); err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func (n *Network) Train(batch int) (*Step, error) {
 	for _, bn := range norms {
 		outputs = append(outputs, bn.node.Outputs[1], bn.node.Outputs[2])
 	}
-	given := append(append([]*ir.Value(nil), cut...), labels)
+	given := slices.Concat(cut, labels)
 	if seed != nil {
 		given = append(given, seed)
 	}
@@ -151,9 +152,17 @@ func trainBatchNorms(g *ir.Graph, plan *freeze.Plan) ([]trainNorm, error) {
 	return out, nil
 }
 
-// run computes the loss, the scores and the gradients of a batch at the frontier, int64 labels [n] and
+// positions is how many positions of an example the scores of n have, 0 where the task has none.
+func positions(t task.Task, scores tensor.Shape, n int) int {
+	if !t.PerPosition() {
+		return 0
+	}
+	return scores[:len(scores)-1].Len() / max(1, n)
+}
+
+// run computes the loss, the scores and the gradients of a batch at the frontier, the task's labels and
 // the seed of what dropout drops. Results are valid until the next run.
-func (s *Step) run(ctx context.Context, values []*tensor.Tensor, labels *tensor.Tensor, seed int64) (loss float32, scores *tensor.Tensor, err error) {
+func (s *Step) run(ctx context.Context, values, labels []*tensor.Tensor, seed int64) (loss float32, scores *tensor.Tensor, err error) {
 	out, err := s.program.Run(ctx, s.inputs(values, labels, seed)...)
 	if err != nil {
 		return 0, nil, err
@@ -161,8 +170,8 @@ func (s *Step) run(ctx context.Context, values []*tensor.Tensor, labels *tensor.
 	return out[0].F32()[0], out[1], nil
 }
 
-func (s *Step) inputs(values []*tensor.Tensor, labels *tensor.Tensor, seed int64) []*tensor.Tensor {
-	in := append(append([]*tensor.Tensor(nil), values...), labels)
+func (s *Step) inputs(values, labels []*tensor.Tensor, seed int64) []*tensor.Tensor {
+	in := slices.Concat(values, labels)
 	if s.drops {
 		in = append(in, tensor.Scalar(seed))
 	}

@@ -75,7 +75,7 @@ func (s *Session) Patch() (*onnx.Patch, map[string]*tensor.Tensor, error) {
 		s.foldHead(changed)
 		s.splice(p, changed)
 	}
-	record := tuned.Record{Version: Version, Task: "classify", Labels: s.Train.Classes, Preprocess: s.Base.Pipeline.Preprocess, Plan: s.Plan}
+	record := tuned.Record{Version: Version, Task: s.Task.Name(), Labels: s.Task.Names(), Preprocess: s.Base.Pipeline.Preprocess, Plan: s.Plan}
 	var err error
 	if p.Metadata, err = record.Metadata(); err != nil {
 		return nil, nil, err
@@ -148,7 +148,7 @@ func (s *Session) splice(p *onnx.Patch, changed map[string]*tensor.Tensor) {
 	if in := s.Base.Model.Inputs[0]; len(in.Dims) > 0 && in.Dims[0] != "" {
 		batch = in.Dims[0]
 	}
-	p.Outputs = []onnx.ValueInfo{{Name: out.Name, DType: tensor.Float32, Shape: tensor.Shape{-1, len(s.Train.Classes)}, Dims: []string{batch, ""}}}
+	p.Outputs = []onnx.ValueInfo{{Name: out.Name, DType: tensor.Float32, Shape: tensor.Shape{-1, s.Task.Scores()}, Dims: []string{batch, ""}}}
 }
 
 func firstOutput(n *ir.Node) string {
