@@ -79,14 +79,45 @@ func (p *Pipeline) Load(file []byte) ([]float32, error) {
 	return Resample(c.Samples, c.Rate, p.Config.SamplingRate), nil
 }
 
-// Rows is what a model takes of one sound.
+// Rows is what a model takes of one sound. Windows that overlap share their values.
 type Rows struct {
-	Values []float32 // Count rows, one behind the other
-	Count  int
-	Shape  []int // of one row
+	Values []float32 // all that the rows are views of, see Pipeline.Rows
+	Count  int       // at least 1
+	Shape  []int     // of one row
+	stride int       // from the start of a row to the next
 }
 
-// Prepare turns what Load returned into rows, augmented by a, nil for as it is, with the numbers of rng. samples is left as it is.
+// Row is the k-th row.
+func (r Rows) Row(k int) []float32 {
+	n := 1
+	for _, d := range r.Shape {
+		n *= d
+	}
+	return r.Values[k*r.stride:][:n]
+}
+
+// Rows gives back the rows whose Values were kept. It errors on values that Prepare did not make.
+func (p *Pipeline) Rows(values []float32) (Rows, error) {
+	shape := p.RowShape()
+	width := 1
+	for _, d := range shape[1:] {
+		width *= d
+	}
+	frames := len(values) / width
+	if least := max(1, shape[0]); len(values) != frames*width || frames < least || p.front != nil && frames != least {
+		return Rows{}, fmt.Errorf("%d values are no rows of %v", len(values), shape)
+	}
+	r := Rows{Values: values, Count: 1, Shape: shape}
+	switch {
+	case shape[0] < 0:
+		shape[0] = frames
+	case p.Config.Window > 0:
+		r.Count, r.stride = 1+(frames-shape[0])/p.Config.Hop, p.Config.Hop*width
+	}
+	return r, nil
+}
+
+// Prepare turns what Load returned into rows: windows from the first sample on, every hop, as long as whole ones follow, augmented by a, nil for as it is, with the numbers of rng. samples is left as it is.
 func (p *Pipeline) Prepare(samples []float32, a *Augment, rng *rand.Rand) (Rows, error) {
 	x := p.pad(samples)
 	if a != nil {
@@ -94,7 +125,7 @@ func (p *Pipeline) Prepare(samples []float32, a *Augment, rng *rand.Rand) (Rows,
 	}
 	switch {
 	case p.front != nil:
-		return Rows{p.front.row(x), 1, p.front.shape()}, nil
+		return p.Rows(p.front.row(x))
 	case p.model == nil:
 		if *p.Config.DoNormalize {
 			x = normalize(x)
@@ -102,13 +133,13 @@ func (p *Pipeline) Prepare(samples []float32, a *Augment, rng *rand.Rand) (Rows,
 		if n, hop := p.Config.Window, p.Config.Hop; n > 0 { // silence fills the last window
 			x = append(x, make([]float32, max(n-len(x), 0)+(hop-max(len(x)-n, 0)%hop)%hop)...)
 		}
-		return p.windows(x, len(x), 1), nil
+		return p.Rows(x)
 	}
-	values, frames, err := p.features(x)
+	values, err := p.features(x)
 	if err != nil {
 		return Rows{}, err
 	}
-	return p.windows(values, frames, p.model.Bins()), nil
+	return p.Rows(values)
 }
 
 // padding is the silence before (0) or after (1) a sound, in samples.
@@ -127,7 +158,7 @@ func (p *Pipeline) pad(samples []float32) []float32 {
 }
 
 // features runs the model. Where a sound is too short for a window, or for the model, silence follows until there is one.
-func (p *Pipeline) features(x []float32) ([]float32, int, error) {
+func (p *Pipeline) features(x []float32) ([]float32, error) {
 	if s := p.Config.SampleScale; s != nil {
 		for i := range x {
 			x[i] *= float32(*s)
@@ -148,34 +179,18 @@ func (p *Pipeline) features(x []float32) ([]float32, int, error) {
 		err = fmt.Errorf("%d values are not %d frames of %d", len(values), frames, p.model.Bins())
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("frontend %s: %w", p.Config.Frontend, err)
+		return nil, fmt.Errorf("frontend %s: %w", p.Config.Frontend, err)
 	}
 	if len(x) > given && p.Config.Window > 0 { // no window of the added silence alone
-		values, frames = values[:need*p.model.Bins()], need
+		values = values[:need*p.model.Bins()]
 	}
 	scale, shift := float32(orElse(p.Config.FeatureScale, 1)), float32(p.Config.FeatureShift)
 	out := make([]float32, len(values))
 	for i, v := range values {
 		out[i] = v*scale + shift
 	}
-	return out, frames, nil
+	return out, nil
 }
 
 // enough bounds the silence that is added to reach a window, in samples.
 const enough = 1 << 22
-
-// windows cuts frames of width values into rows. Frames after the last whole window, less than a hop, are dropped.
-func (p *Pipeline) windows(values []float32, frames, width int) Rows {
-	shape := p.RowShape()
-	size, hop := p.Config.Window, p.Config.Hop
-	if size == 0 {
-		shape[0] = frames
-		return Rows{values, 1, shape}
-	}
-	r := Rows{Count: 1 + (frames-size)/hop, Shape: shape}
-	r.Values = make([]float32, 0, r.Count*size*width)
-	for k := range r.Count {
-		r.Values = append(r.Values, values[k*hop*width:][:size*width]...)
-	}
-	return r
-}

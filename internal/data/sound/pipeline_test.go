@@ -62,7 +62,7 @@ func TestWindows(t *testing.T) {
 	for k := range r.Count {
 		for i := range 4 {
 			for b := range 2 {
-				if got := r.Values[(k*4+i)*2+b]; got != frames[k*2+i] {
+				if got := r.Row(k)[i*2+b]; got != frames[k*2+i] {
 					t.Errorf("window %d, frame %d is %v, want %v", k, i, got, frames[k*2+i])
 				}
 			}
@@ -71,8 +71,17 @@ func TestWindows(t *testing.T) {
 	if x[0] != 1 {
 		t.Error("the samples were changed")
 	}
-	if r, err = p.Prepare(x[:1], nil, nil); err != nil || r.Count != 1 || r.Values[2] != 2 {
+	if r, err = p.Prepare(x[:1], nil, nil); err != nil || r.Count != 1 || r.Row(0)[2] != 2 {
 		t.Errorf("a sound shorter than a window: %d rows, %v, %v", r.Count, r.Values, err)
+	}
+}
+
+func TestKeptRows(t *testing.T) {
+	p := pipeline(t, `{"sampling_rate": 1000, "frontend": "sums.onnx", "window": 4, "hop": 2}`, sums{})
+	for n, count := range map[int]int{0: 0, 7: 0, 8: 1, 9: 0, 10: 1, 12: 2} {
+		if r, err := p.Rows(make([]float32, n)); err == nil != (count > 0) || r.Count != count {
+			t.Errorf("%d values: %d rows, %v", n, r.Count, err)
+		}
 	}
 }
 
@@ -105,7 +114,7 @@ func TestRaw(t *testing.T) {
 			x[i] = float32(i)
 		}
 		r, err := pipeline(t, c.config, nil).Prepare(x, nil, nil)
-		if err != nil || r.Count != c.count || !slices.Equal(r.Shape, []int{c.width}) || len(r.Values) != c.count*c.width {
+		if err != nil || r.Count != c.count || !slices.Equal(r.Shape, []int{c.width}) || len(r.Row(c.count-1)) != c.width {
 			t.Errorf("%s, %d samples: %d rows of %v, %d values, %v", c.config, c.n, r.Count, r.Shape, len(r.Values), err)
 		}
 	}
