@@ -4,6 +4,8 @@
 package task
 
 import (
+	"fmt"
+
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -66,6 +68,33 @@ type Answer struct {
 type Guess struct {
 	Label       string  `json:"label"`
 	Probability float64 `json:"probability"`
+}
+
+// Positions is how many positions of an example the scores of n have, 0 where the task has none.
+func Positions(t Task, scores tensor.Shape, n int) int {
+	if !t.PerPosition() {
+		return 0
+	}
+	positions, _ := positionsOf(scores, n)
+	return positions
+}
+
+// Of is the task of a tuned file: by its name, with the names of its scores. Numbers are as they are, not
+// standardised.
+func Of(name string, names []string) (Task, error) {
+	switch name {
+	case NameClassify:
+		return &Classify{Classes: names}, nil
+	case NameMultilabel:
+		return &Multilabel{Answers: names}, nil
+	case NameRegress:
+		return &Regress{Std: 1}, nil
+	case NameLM:
+		return &LM{}, nil
+	case NameCTC:
+		return &CTC{Symbols: names}, nil
+	}
+	return nil, fmt.Errorf("the task %q is none of classify, multilabel, regress, lm and ctc", name)
 }
 
 // positionsOf brings scores [N,T,C] or [N*T,C] to rows of C, of which an example has T.

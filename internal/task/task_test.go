@@ -68,13 +68,13 @@ func samples() map[string]sample {
 func TestTasks(t *testing.T) {
 	for name, s := range samples() {
 		t.Run(name, func(t *testing.T) {
+			if same, err := Of(name, s.task.Names()); err != nil || same.Name() != name || same.Scores() != s.task.Scores() {
+				t.Errorf("from its name: %+v (%v)", same, err)
+			}
 			if s.task.Name() != name {
 				t.Errorf("is called %s", s.task.Name())
 			}
-			positions := 0
-			if s.task.PerPosition() {
-				positions = s.scores.Shape[1]
-			}
+			positions := Positions(s.task, s.scores.Shape, len(s.targets))
 			labels := s.task.Labels(s.targets, s.lengths, positions)
 			types := s.task.LabelTypes(len(s.targets), positions)
 			g := ir.New("loss")

@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -240,7 +241,7 @@ func (s *Session) labels(ds *data.Dataset, b *encoded, scores tensor.Shape) []*t
 	for k, i := range b.Indices {
 		targets[k] = ds.Target(i)
 	}
-	return s.Task.Labels(targets, nil, positions(s.Task, scores, len(targets)))
+	return s.Task.Labels(targets, nil, task.Positions(s.Task, scores, len(targets)))
 }
 
 // update clips the gradients and moves the thawed weights.

@@ -49,7 +49,7 @@ func (n *Network) Train(batch int) (*Step, error) {
 	exec.FuseTrainNorms(g)
 	scores := g.Outputs[0]
 	var labels []*ir.Value
-	for _, t := range n.Task.LabelTypes(batch, positions(n.Task, scores.Type.Shape, batch)) {
+	for _, t := range n.Task.LabelTypes(batch, task.Positions(n.Task, scores.Type.Shape, batch)) {
 		labels = append(labels, g.AddInput("labels", t))
 	}
 	b := ir.NewBuilder(g, "loss")
@@ -150,14 +150,6 @@ func trainBatchNorms(g *ir.Graph, plan *freeze.Plan) ([]trainNorm, error) {
 			momentum: m.Attrs.Float("momentum", 0.9), count: x.Len() / mean.Type.Shape.Len()})
 	}
 	return out, nil
-}
-
-// positions is how many positions of an example the scores of n have, 0 where the task has none.
-func positions(t task.Task, scores tensor.Shape, n int) int {
-	if !t.PerPosition() {
-		return 0
-	}
-	return scores[:len(scores)-1].Len() / max(1, n)
 }
 
 // run computes the loss, the scores and the gradients of a batch at the frontier, the task's labels and

@@ -3,15 +3,13 @@ package tuned
 import (
 	"context"
 	"fmt"
-	"math"
-	"slices"
-	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -19,6 +17,7 @@ import (
 type Predictor struct {
 	Record   *Record
 	Pipeline *data.Pipeline
+	Task     task.Task
 	model    *onnx.Model
 	programs map[int]*exec.Program // by batch size
 }
@@ -41,12 +40,16 @@ func Open(path string) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Predictor{Record: r, Pipeline: pl, model: m, programs: map[int]*exec.Program{}}, nil
+	t, err := task.Of(r.Task, r.Labels)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Predictor{Record: r, Pipeline: pl, Task: t, model: m, programs: map[int]*exec.Program{}}, nil
 }
 
-// Scores runs the model on one batch of prepared inputs [N,C,H,W] and returns [N,classes] logits, valid until
-// the next call.
-func (p *Predictor) Scores(ctx context.Context, x *tensor.Tensor) ([]float32, error) {
+// Scores runs the model on one batch of prepared inputs [N,C,H,W] and returns the task's scores, [N,classes] for
+// classify, valid until the next call.
+func (p *Predictor) Scores(ctx context.Context, x *tensor.Tensor) (*tensor.Tensor, error) {
 	n := x.Shape[0]
 	prog := p.programs[n]
 	if prog == nil {
@@ -68,24 +71,13 @@ func (p *Predictor) Scores(ctx context.Context, x *tensor.Tensor) ([]float32, er
 		return nil, err
 	}
 	scores := out[len(out)-1]
-	if scores.DType != tensor.Float32 || scores.Len() != n*len(p.Record.Labels) {
-		return nil, fmt.Errorf("the model gives %v scores for %d labels: the file's record does not fit its graph", scores.Shape, len(p.Record.Labels))
+	want, rank := p.Task.Scores(), len(scores.Shape)
+	fits := scores.DType == tensor.Float32 && rank > 0 && scores.Shape[0] == n && (want == 0 || scores.Shape[rank-1] == want) &&
+		(p.Task.PerPosition() || scores.Len() == n*want)
+	if !fits {
+		return nil, fmt.Errorf("the model gives %v scores, not those of the task %s with %d: the file's record does not fit its graph", scores.Shape, p.Task.Name(), want)
 	}
-	return scores.F32(), nil
-}
-
-// Guess is a label with its probability.
-type Guess struct {
-	Label       string  `json:"label"`
-	Probability float64 `json:"probability"`
-}
-
-// Prediction is what the model says of one input.
-type Prediction struct {
-	Input string `json:"input"`
-	Guess
-	Top    []Guess   `json:"top"`
-	Logits []float32 `json:"logits"`
+	return scores, nil
 }
 
 // batch is how many pictures are run at once.
@@ -99,62 +91,17 @@ func (p *Predictor) Predict(ctx context.Context, files []string, top int) ([]Pre
 		return nil, nil, err
 	}
 	out := make([]Prediction, ds.Len())
-	err = p.each(ctx, ds, func(i int, scores []float32, _ int) {
-		out[i] = p.prediction(ds.Examples[i].Path, scores, top)
+	err = p.each(ctx, ds, func(indices []int, scores *tensor.Tensor) {
+		row := scores.Len() / len(indices)
+		for k, i := range indices {
+			out[i] = p.prediction(ds.Examples[i].Path, scores.F32()[k*row:(k+1)*row], top)
+		}
 	})
 	return out, ds.Skipped, err
 }
 
-func (p *Predictor) prediction(input string, scores []float32, top int) Prediction {
-	prob := softmax(scores)
-	order := make([]int, len(prob))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case prob[a] > prob[b]:
-			return -1
-		case prob[a] < prob[b]:
-			return 1
-		}
-		return 0
-	})
-	r := Prediction{Input: input, Logits: slices.Clone(scores)}
-	for _, i := range order[:min(top, len(order))] {
-		r.Top = append(r.Top, Guess{p.Record.Labels[i], prob[i]})
-	}
-	r.Guess = Guess{p.Record.Labels[order[0]], prob[order[0]]}
-	return r
-}
-
-func softmax(x []float32) []float64 {
-	m := float64(slices.Max(x))
-	out := make([]float64, len(x))
-	sum := 0.0
-	for i, v := range x {
-		out[i] = math.Exp(float64(v) - m)
-		sum += out[i]
-	}
-	for i := range out {
-		out[i] /= sum
-	}
-	return out
-}
-
-// crossEntropy is -log softmax(x)[label], exact where the probability itself would vanish.
-func crossEntropy(x []float32, label int) float64 {
-	m := float64(slices.Max(x))
-	sum := 0.0
-	for _, v := range x {
-		sum += math.Exp(float64(v) - m)
-	}
-	return math.Log(sum) + m - float64(x[label])
-}
-
-// each runs the model over a data set in order.
-func (p *Predictor) each(ctx context.Context, ds *data.Dataset, fn func(i int, scores []float32, label int)) error {
-	c := len(p.Record.Labels)
+// each runs the model over a data set in order, batch by batch.
+func (p *Predictor) each(ctx context.Context, ds *data.Dataset, fn func(indices []int, scores *tensor.Tensor)) error {
 	for b, err := range ds.Loader(batch).Batches(ctx, data.FileOrder(ds.Len()), data.Plain) {
 		if err != nil {
 			return err
@@ -163,52 +110,7 @@ func (p *Predictor) each(ctx context.Context, ds *data.Dataset, fn func(i int, s
 		if err != nil {
 			return err
 		}
-		for k, i := range b.Indices {
-			fn(i, scores[k*c:(k+1)*c], b.Labels[k])
-		}
+		fn(b.Indices, scores)
 	}
 	return nil
-}
-
-// Evaluation is how a tuned file does on labelled data; its JSON form is what eval --json prints.
-type Evaluation struct {
-	Accuracy float64 `json:"accuracy"`
-	Loss     float64 `json:"loss"`
-	Examples int     `json:"examples"`
-	Seconds  float64 `json:"seconds"`
-
-	Classes   []string       `json:"classes"`
-	Confusion [][]int64      `json:"confusion"` // row: the true class, column: the guess
-	Skipped   []data.Skipped `json:"-"`
-}
-
-// Eval measures the model on class folders, whose names must be among the file's labels.
-func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) {
-	began := time.Now()
-	ds, err := data.OpenEval(ctx, path, p.Record.Labels, data.Options{Pipeline: p.Pipeline, Workers: kernel.Threads(), Budget: 64 << 20})
-	if err != nil {
-		return nil, err
-	}
-	e := &Evaluation{Examples: ds.Len(), Classes: p.Record.Labels, Skipped: ds.Skipped}
-	for range e.Classes {
-		e.Confusion = append(e.Confusion, make([]int64, len(e.Classes)))
-	}
-	correct := 0
-	err = p.each(ctx, ds, func(_ int, scores []float32, label int) {
-		e.Loss += crossEntropy(scores, label)
-		guess := 0
-		for c := range scores {
-			if scores[c] > scores[guess] {
-				guess = c
-			}
-		}
-		e.Confusion[label][guess]++
-		if guess == label {
-			correct++
-		}
-	})
-	e.Accuracy = float64(correct) / float64(max(e.Examples, 1))
-	e.Loss /= float64(max(e.Examples, 1))
-	e.Seconds = time.Since(began).Seconds()
-	return e, err
 }

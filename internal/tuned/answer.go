@@ -1,0 +1,84 @@
+package tuned
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Guess is a label with its probability.
+type Guess = task.Guess
+
+// Prediction is what the model says of one input.
+type Prediction struct {
+	Input string `json:"input"`
+	task.Answer
+	Logits []float32 `json:"logits"`
+}
+
+// prediction is the answer to one input, with at most top guesses.
+func (p *Predictor) prediction(input string, scores []float32, top int) Prediction {
+	a := p.Task.Answer(scores)
+	a.Top = a.Top[:min(top, len(a.Top))]
+	return Prediction{input, a, slices.Clone(scores)}
+}
+
+// Evaluation is how a tuned file does on labelled data; its JSON form is what eval --json prints.
+type Evaluation struct {
+	Accuracy float64     `json:"accuracy"`             // of classify
+	Metric   *task.Named `json:"val_metric,omitempty"` // of the other tasks
+	Loss     float64     `json:"loss"`
+	Examples int         `json:"examples"`
+	Seconds  float64     `json:"seconds"`
+
+	Classes   []string       `json:"classes,omitempty"`
+	Confusion [][]int64      `json:"confusion,omitempty"` // of classify; row: the true class, column: the guess
+	Skipped   []data.Skipped `json:"-"`
+}
+
+// MarshalJSON leaves the accuracy out where a task has another metric.
+func (e *Evaluation) MarshalJSON() ([]byte, error) {
+	type plain Evaluation
+	if e.Metric == nil {
+		return json.Marshal((*plain)(e))
+	}
+	return json.Marshal(struct {
+		*plain
+		Accuracy *float64 `json:"accuracy,omitempty"`
+	}{plain: (*plain)(e)})
+}
+
+// evaluation sums metrics up.
+func evaluation(m *task.Metrics, names []string) *Evaluation {
+	e := &Evaluation{Metric: m.Named(), Loss: m.Loss(), Examples: m.Examples, Classes: names}
+	if e.Metric == nil {
+		e.Accuracy, e.Confusion = m.Accuracy(), m.Matrix
+	}
+	return e
+}
+
+// Eval measures the model on class folders, whose names must be among the file's labels.
+func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) {
+	began := time.Now()
+	ds, err := data.OpenEval(ctx, path, p.Record.Labels, data.Options{Pipeline: p.Pipeline, Workers: kernel.Threads(), Budget: 64 << 20})
+	if err != nil {
+		return nil, err
+	}
+	m := p.Task.NewMetrics()
+	err = p.each(ctx, ds, func(indices []int, scores *tensor.Tensor) {
+		targets := make([]data.Target, len(indices))
+		for k, i := range indices {
+			targets[k] = ds.Target(i)
+		}
+		p.Task.Measure(m, scores, p.Task.Labels(targets, nil, task.Positions(p.Task, scores.Shape, len(indices))))
+	})
+	e := evaluation(m, p.Record.Labels)
+	e.Skipped, e.Seconds = ds.Skipped, time.Since(began).Seconds()
+	return e, err
+}
