@@ -63,13 +63,13 @@ func (d *Dataset) Balance() (text string, unequal bool) {
 func (d *Dataset) Notes() []string {
 	var notes []string
 	if n := len(d.Skipped); n > 0 {
-		notes = append(notes, fmt.Sprintf("%s: %d damaged pictures left out of %d", d.Root, n, n+d.Len()))
+		notes = append(notes, fmt.Sprintf("%s: %d damaged %s left out of %d", d.Root, n, d.opt.media().many, n+d.Len()))
 		for _, s := range d.Skipped[:min(n, 5)] {
 			notes = append(notes, fmt.Sprintf("  %s: %v", s.Path, s.Err))
 		}
 	}
 	if len(d.other) > 0 {
-		notes = append(notes, fmt.Sprintf("%s: files that are no pictures passed over: %s", d.Root, kinds(d.other)))
+		notes = append(notes, fmt.Sprintf("%s: files that are no %s passed over: %s", d.Root, d.opt.media().many, kinds(d.other)))
 	}
 	var absent []string
 	for c, n := range d.Counts() {

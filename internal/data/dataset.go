@@ -33,7 +33,9 @@ type Options struct {
 	Pipeline *Pipeline
 	// Augment varies the training examples, nil for not at all.
 	Augment *Augment
-	// Budget is how many bytes of resized pictures may be kept in memory, training and validation together. The check for
+	// Sounds says that files are sounds and prepares them, in the place of Pipeline and Augment.
+	Sounds *Sounds
+	// Budget is how many bytes of resized pictures, or features of sounds, may be kept in memory, training and validation together. The check for
 	// damaged files fills it, so that what fits is decoded once in a run.
 	Budget int64
 	// Trusted says of a file's digest that the content is known to decode (a cache holds what was computed from it), which spares
@@ -41,7 +43,7 @@ type Options struct {
 	Trusted func([sha256.Size]byte) bool
 	// Files remembers between runs the files that passed the check, which spares reading them for it. Nil remembers none.
 	Files Files
-	// Pictures keeps resized pictures between runs. Nil keeps none.
+	// Pictures keeps resized pictures, or features of sounds, between runs. Nil keeps none.
 	Pictures Pictures
 }
 
@@ -91,9 +93,10 @@ type Dataset struct {
 	opt      Options
 	source   Source         // nil: pictures
 	at       []int          // the examples' places in source
-	other    map[string]int // files that are no pictures, by extension
+	other    map[string]int // files of other kinds, by extension
 	augment  *Augment
 	whole    bool // pictures are kept as resized, before the crop
+	plain    bool // what a source prepares is not augmented, though it could
 	memory   *memory
 	pictures []atomic.Pointer[raster]
 	digests  []atomic.Pointer[[sha256.Size]byte]
@@ -115,6 +118,9 @@ func newDataset(root string, classes []string, examples []Example, opt Options) 
 		pictures: make([]atomic.Pointer[raster], len(examples)),
 		digests:  make([]atomic.Pointer[[sha256.Size]byte], len(examples))}
 	d.memory.left.Store(opt.Budget)
+	if opt.Sounds != nil {
+		d.source, d.at = newSounds(examples, opt, d.memory), FileOrder(len(examples))
+	}
 	return d
 }
 
@@ -301,8 +307,8 @@ func (d *Dataset) check(ctx context.Context) error {
 		return err
 	}
 	if n := len(d.Skipped); n*10 > d.Len() {
-		return fmt.Errorf("data: %d of %d pictures in %s are damaged, more than a tenth (the first: %s: %w): repair or remove them",
-			n, d.Len(), d.Root, d.Skipped[0].Path, d.Skipped[0].Err)
+		return fmt.Errorf("data: %d of %d %s in %s are damaged, more than a tenth (the first: %s: %w): repair or remove them",
+			n, d.Len(), d.opt.media().many, d.Root, d.Skipped[0].Path, d.Skipped[0].Err)
 	}
 	*d = *d.subset(good)
 	return nil
@@ -335,6 +341,9 @@ func (d *Dataset) findDamaged(ctx context.Context) (good []int, err error) {
 }
 
 func (d *Dataset) checkOne(i int) error {
+	if s, ok := d.source.(*sounds); ok {
+		return s.check(d.at[i])
+	}
 	path := d.Examples[i].Path
 	if d.known(i, path) {
 		return nil
@@ -381,7 +390,8 @@ func (d *Dataset) subset(indices []int) *Dataset {
 	}
 	s := newDataset(d.Root, d.Classes, examples, d.opt)
 	s.Skipped, s.HeldOut, s.other = d.Skipped, d.HeldOut, d.other
-	s.augment, s.whole, s.memory, s.source = d.augment, d.whole, d.memory, d.source
+	s.augment, s.whole, s.plain, s.memory, s.source = d.augment, d.whole, d.plain, d.memory, d.source
+	s.at = nil
 	for k, i := range indices {
 		if d.source != nil {
 			s.at = append(s.at, d.at[i])

@@ -12,14 +12,24 @@ import (
 	"strings"
 )
 
-// extensions are those of the picture formats that decode knows. The content decides which it is.
-var extensions = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".pnm"}
-
-func isPicture(name string) bool {
-	return slices.Contains(extensions, strings.ToLower(filepath.Ext(name)))
+// media is a kind of files. Their extensions say which are of it; the format is told by content.
+type media struct {
+	one, many  string // what they are called
+	formats    string
+	extensions []string
 }
 
-// class is a class folder: its name and the picture files in it and below, in the order of their paths.
+var (
+	pictureFiles = &media{"picture", "pictures", "jpeg, png, gif, bmp, webp or ppm",
+		[]string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".pnm"}}
+	soundFiles = &media{"sound", "sounds", "wav or flac", []string{".wav", ".wave", ".flac"}}
+)
+
+func (m *media) has(name string) bool {
+	return slices.Contains(m.extensions, strings.ToLower(filepath.Ext(name)))
+}
+
+// class is a class folder: its name and the files of one kind in it and below, in the order of their paths.
 type class struct {
 	name  string
 	files []string
@@ -27,22 +37,23 @@ type class struct {
 
 // folder is a folder of class folders.
 type folder struct {
-	classes []class        // in sorted order, none without pictures
-	other   map[string]int // files that are no pictures, by extension
+	media   *media
+	classes []class        // in sorted order, none without files of the kind
+	other   map[string]int // files of other kinds, by extension
 }
 
 // readFolder lists the class folders of root. Hidden files and folders are passed over.
-func readFolder(root string) (*folder, error) {
-	entries, err := readDir(root)
+func readFolder(root string, m *media) (*folder, error) {
+	entries, err := readDir(root, m)
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{other: map[string]int{}}
+	f := &folder{media: m, other: map[string]int{}}
 	loose := 0
 	for _, e := range entries {
 		path := filepath.Join(root, e.Name())
 		if !isDir(path) {
-			if isPicture(e.Name()) {
+			if m.has(e.Name()) {
 				loose++
 			}
 			continue
@@ -59,11 +70,11 @@ func readFolder(root string) (*folder, error) {
 	case len(f.classes) > 0:
 		return f, nil
 	case loose > 0:
-		return nil, fmt.Errorf("data: %s holds %d pictures but no class folder: move them into one folder per class", root, loose)
+		return nil, fmt.Errorf("data: %s holds %d %s but no class folder: move them into one folder per class", root, loose, m.many)
 	case len(f.other) > 0:
-		return nil, fmt.Errorf("data: %s holds no pictures, only %s: give class folders of jpeg, png, gif, bmp, webp or ppm files", root, kinds(f.other))
+		return nil, fmt.Errorf("data: %s holds no %s, only %s: give class folders of %s files", root, m.many, kinds(f.other), m.formats)
 	}
-	return nil, fmt.Errorf("data: %s holds no pictures: put jpeg, png, gif, bmp, webp or ppm files into one folder per class", root)
+	return nil, fmt.Errorf("data: %s holds no %s: put %s files into one folder per class", root, m.many, m.formats)
 }
 
 // kinds lists extensions with their counts: 3 .heic, 1 .txt.
@@ -75,15 +86,15 @@ func kinds(n map[string]int) string {
 	return list(s)
 }
 
-// maxDepth bounds how deep pictures may lie in a class folder; links may form cycles.
+// maxDepth bounds how deep files may lie in a class folder; links may form cycles.
 const maxDepth = 16
 
-// walk adds the pictures of dir and below to c.
+// walk adds the files of dir and below to c.
 func (f *folder) walk(c *class, dir string, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("data: %s: folders nest deeper than %d: remove the link that leads back", dir, maxDepth)
 	}
-	entries, err := readDir(dir)
+	entries, err := readDir(dir, f.media)
 	if err != nil {
 		return err
 	}
@@ -94,7 +105,7 @@ func (f *folder) walk(c *class, dir string, depth int) error {
 			if err := f.walk(c, path, depth+1); err != nil {
 				return err
 			}
-		case isPicture(e.Name()):
+		case f.media.has(e.Name()):
 			c.files = append(c.files, path)
 		default:
 			f.other[cmp.Or(strings.ToLower(filepath.Ext(e.Name())), "without extension")]++
@@ -104,7 +115,7 @@ func (f *folder) walk(c *class, dir string, depth int) error {
 }
 
 // readDir lists a folder in sorted order without hidden entries.
-func readDir(dir string) ([]fs.DirEntry, error) {
+func readDir(dir string, m *media) ([]fs.DirEntry, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -112,7 +123,7 @@ func readDir(dir string) ([]fs.DirEntry, error) {
 	case err != nil:
 		return nil, fmt.Errorf("data: %w", err)
 	case !info.IsDir():
-		return nil, fmt.Errorf("data: %s is a file: give a folder with one folder of pictures per class", dir)
+		return nil, fmt.Errorf("data: %s is a file: give a folder with one folder of %s per class", dir, m.many)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -16,6 +16,7 @@ type Batch struct {
 	Labels  []int            // n class indices, -1 where not known
 	Indices []int            // n indices into the Dataset
 	Length  int              // steps that each example is padded to
+	Lengths []int            // n numbers of steps that are no padding
 }
 
 // Loader prepares batches in parallel, a bounded number ahead of who reads them.
@@ -116,8 +117,9 @@ func (l *Loader) feed(ctx context.Context, groups []Group, free <-chan []*tensor
 			return
 		}
 		n := len(g.Indices)
-		b := &Batch{Inputs: form.tensors(inputs, n, g.Length), Labels: make([]int, n), Indices: g.Indices, Length: g.Length}
+		b := &Batch{Inputs: form.tensors(inputs, n, g.Length), Labels: make([]int, n), Indices: g.Indices, Length: g.Length, Lengths: make([]int, n)}
 		for k, i := range b.Indices {
+			b.Lengths[k] = l.data.Length(i)
 			b.Labels[k] = l.data.Examples[i].Label
 		}
 		j := &job{batch: b, done: make(chan struct{}), errs: make([]error, n)}
@@ -174,6 +176,9 @@ func (d *Dataset) prepare(b *Batch, k, epoch int) error {
 		}
 		dst[j] = part(0, n)
 		in.pad(part(n, b.Length))
+	}
+	if d.plain {
+		epoch = Plain
 	}
 	if err := d.source.Read(d.at[i], epoch, dst); err != nil {
 		return fmt.Errorf("data: %s: %w", d.Examples[i].Path, err)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Open reads class folders of pictures for training: path/train and path/val where both exist; else path, and for
+// Open reads class folders of pictures, or with opt.Sounds of sounds, for training: path/train and path/val where both exist; else path, and for
 // validation opt.Val or, where that is "", a tenth of each class that opt.Seed picks. Errors say what is wrong, where, and how to mend it.
 func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, err error) {
 	trainPath, valPath, split := splitFolders(path)
@@ -21,7 +21,7 @@ func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, e
 			valPath = v
 		}
 	}
-	f, err := readFolder(trainPath)
+	f, err := readFolder(trainPath, opt.media())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -33,32 +33,33 @@ func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, e
 	case len(classes) == 1 && classes[0] == "train":
 		return nil, nil, fmt.Errorf("data: %s has a folder train but none named val: add it, or give %s/train", path, path)
 	case len(classes) == 1:
-		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of pictures", trainPath, classes[0])
+		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of %s", trainPath, classes[0], f.media.many)
 	}
 	if train, err = labelled(trainPath, f, classes, opt); err != nil {
 		return nil, nil, err
 	}
 	train.augment, train.whole = opt.Augment, opt.Augment != nil
+	train.vary()
 	if valPath != "" { // before any picture is decoded: a wrong folder is told at once
 		if val, err = openLabelled(valPath, classes, opt); err != nil {
 			return nil, nil, err
 		}
-		val.memory = train.memory
+		val.shareMemory(train)
 	}
 	if err := train.check(ctx); err != nil {
 		return nil, nil, err
 	}
 	for c, n := range train.Counts() {
 		if n == 0 {
-			return nil, nil, fmt.Errorf("data: class %s of %s has no undamaged picture (%v): repair or remove it",
-				classes[c], trainPath, train.Skipped[0].Err)
+			return nil, nil, fmt.Errorf("data: class %s of %s has no undamaged %s (%v): repair or remove it",
+				classes[c], trainPath, f.media.one, train.Skipped[0].Err)
 		}
 	}
 	if val != nil {
 		return train, val, val.check(ctx)
 	}
 	if train, val = train.Split(opt.Seed); val.Len() == 0 {
-		return nil, nil, fmt.Errorf("data: no class of %s has two pictures, so none can be held out: give a validation folder", trainPath)
+		return nil, nil, fmt.Errorf("data: no class of %s has two %s, so none can be held out: give a validation folder", trainPath, f.media.many)
 	}
 	return train, val, nil
 }
@@ -67,11 +68,11 @@ func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, e
 func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	rest, held := holdOut(d, seed)
 	val = d.subset(held)
-	val.HeldOut, val.augment, val.Skipped, val.other = true, nil, nil, nil
+	val.HeldOut, val.plain, val.augment, val.Skipped, val.other = true, true, nil, nil, nil
 	return d.subset(rest), val
 }
 
-// OpenEval reads class folders of pictures for a model whose classes are known: path/val where path/train and path/val exist, else path.
+// OpenEval reads class folders for a model whose classes are known: path/val where path/train and path/val exist, else path.
 func OpenEval(ctx context.Context, path string, classes []string, opt Options) (*Dataset, error) {
 	if _, v, ok := splitFolders(path); ok {
 		path = v
@@ -105,7 +106,7 @@ func OpenFiles(ctx context.Context, files []string, opt Options) (*Dataset, erro
 
 // openLabelled lists the class folders of path.
 func openLabelled(path string, classes []string, opt Options) (*Dataset, error) {
-	f, err := readFolder(path)
+	f, err := readFolder(path, opt.media())
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,10 @@
 package sound
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"time"
 )
@@ -71,8 +71,8 @@ func (p *Pipeline) RowShape() []int {
 }
 
 // Load decodes a file and resamples it to Config.SamplingRate.
-func (p *Pipeline) Load(file []byte) ([]float32, error) {
-	c, err := Decode(bytes.NewReader(file), p.Limit)
+func (p *Pipeline) Load(r io.Reader) ([]float32, error) {
+	c, err := Decode(r, p.Limit)
 	if err != nil {
 		return nil, err
 	}
