@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/permafrost-ml/permafrost/internal/train"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
@@ -50,8 +51,12 @@ is taken. Images are prepared as the tuned file says.`,
 }
 
 func printEval(w io.Writer, e *tuned.Evaluation) error {
-	fmt.Fprintf(w, "accuracy    %.2f%% of %s examples, loss %.4f, in %s\n", 100*e.Accuracy, thousands(e.Examples), e.Loss, secondsText(e.Seconds))
-	if len(e.Classes) > 30 {
+	metric := fmt.Sprintf("accuracy    %.2f%%", 100*e.Accuracy)
+	if e.Metric != nil {
+		metric = train.MetricText(e.Metric, 0)
+	}
+	fmt.Fprintf(w, "%s of %s examples, loss %.4f, in %s\n", metric, thousands(e.Examples), e.Loss, secondsText(e.Seconds))
+	if len(e.Classes) > 30 || e.Metric != nil {
 		return nil
 	}
 	width, cell := len("true \\ taken for"), 4

@@ -169,11 +169,17 @@ func printFit(w io.Writer, r *permafrost.Result) error {
 	if r.FrozenDigestBefore != r.FrozenDigestAfter {
 		seal = "frozen weights changed"
 	}
-	_, err := fmt.Fprintf(w, `accuracy    %.2f%% on validation (loss %.4f, macro F1 %.4f%s)
+	metric := fmt.Sprintf("accuracy    %.2f%%", 100*r.ValAccuracy)
+	if r.ValMetric != nil {
+		metric = train.MetricText(r.ValMetric, 0)
+	} else {
+		best = fmt.Sprintf(", macro F1 %.4f%s", r.MacroF1, best)
+	}
+	_, err := fmt.Fprintf(w, `%s on validation (loss %.4f%s)
 trained     %s of %s parameters; %s
 took        %s, at most %s of memory
 model       %s
-`, 100*r.ValAccuracy, r.ValLoss, r.MacroF1, best,
+`, metric, r.ValLoss, best,
 		thousands(r.ParamsThawed), thousands(r.ParamsTotal), seal,
 		secondsText(r.Seconds), bytesText(r.PeakRSS), filepath.Join(r.Out, train.ModelFile))
 	return err

@@ -55,13 +55,7 @@ the tuned file, which needs nothing else. A damaged file is named and skipped.`,
 			}{found})
 		}
 		for _, f := range found {
-			line := fmt.Sprintf("%s\t%s %.1f%%", f.Input, f.Label, 100*f.Probability)
-			for _, g := range f.Top[1:] {
-				if g.Probability >= 0.01 {
-					line += fmt.Sprintf(", %s %.1f%%", g.Label, 100*g.Probability)
-				}
-			}
-			if _, err := fmt.Fprintln(cmd.OutOrStdout(), line); err != nil {
+			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\n", f.Input, f.Answer); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,8 @@ package task
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -62,6 +64,27 @@ type Answer struct {
 	Labels []string `json:"labels,omitzero"` // multilabel: those that are more probable than not
 	Value  *float64 `json:"value,omitempty"` // regress
 	Text   *string  `json:"text,omitempty"`  // ctc
+}
+
+// String is the answer on one line: of classify the likely classes, of multilabel the labels, of the other
+// tasks the number or the text.
+func (a Answer) String() string {
+	switch {
+	case a.Text != nil:
+		return *a.Text
+	case a.Value != nil:
+		return fmt.Sprintf("%.6g", *a.Value)
+	}
+	var parts []string
+	for i, g := range a.Top {
+		if given := slices.Contains(a.Labels, g.Label); given || a.Labels == nil && (i == 0 || g.Probability >= 0.01) {
+			parts = append(parts, fmt.Sprintf("%s %.1f%%", g.Label, 100*g.Probability))
+		}
+	}
+	if len(parts) == 0 {
+		return "-"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Guess is a class or label with its probability.

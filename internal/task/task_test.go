@@ -165,6 +165,21 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("ctc, beam %d: %q", beam, *a.Text)
 		}
 	}
+	for _, c := range []struct {
+		name   string
+		scores []float32
+		want   string
+	}{
+		{NameClassify, []float32{0, 5, 1}, "y 97.6%, z 1.8%"},
+		{NameMultilabel, []float32{1, 2}, "q 88.1%, p 73.1%"},
+		{NameMultilabel, []float32{-1, -2}, "-"},
+		{NameRegress, []float32{-1.5}, "7"},
+		{NameCTC, []float32{0, 3, 0, 0, 0, 3}, "ab"},
+	} {
+		if got := s[c.name].task.Answer(c.scores).String(); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
 	for name, want := range map[string]string{
 		NameClassify: `"label":"x","probability":`, NameMultilabel: `"labels":[]`, NameRegress: `{"value":10}`, NameCTC: `{"text":""}`,
 	} {

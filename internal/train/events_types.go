@@ -3,6 +3,8 @@ package train
 import (
 	"encoding/json"
 	"math"
+
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // newEvent returns a pointer to a zero event of the type called name, nil when there is none.
@@ -106,16 +108,17 @@ type StepEvent struct {
 
 // EpochEvent closes an epoch.
 type EpochEvent struct {
-	Epoch         int      `json:"epoch" doc:"from 0"`
-	Step          int      `json:"step" doc:"optimiser steps done in the run"`
-	TrainLoss     Number   `json:"train_loss" doc:"mean over the epoch's examples, as the weights moved"`
-	TrainAccuracy Number   `json:"train_accuracy" doc:"likewise"`
-	Val           *Metrics `json:"val,omitempty" doc:"validation: examples, accuracy, loss, macro_f1, confusion"`
-	LR            float64  `json:"lr" doc:"learning rate of the last step"`
-	Best          bool     `json:"best" doc:"the best epoch so far"`
-	Seconds       float64  `json:"seconds" doc:"time it took, validation included"`
-	Rate          float64  `json:"examples_per_second" doc:"training examples a second"`
-	PeakRSS       int64    `json:"peak_rss_bytes,omitempty" doc:"largest memory of the process so far"`
+	Epoch         int         `json:"epoch" doc:"from 0"`
+	Step          int         `json:"step" doc:"optimiser steps done in the run"`
+	TrainLoss     Number      `json:"train_loss" doc:"mean over the epoch's examples, as the weights moved"`
+	TrainAccuracy Number      `json:"train_accuracy" doc:"likewise; of classify"`
+	TrainMetric   *task.Named `json:"train_metric,omitempty" doc:"likewise, of other tasks: name and value"`
+	Val           *Metrics    `json:"val,omitempty" doc:"validation: examples, loss, and of classify accuracy, macro_f1 and confusion, of other tasks metric"`
+	LR            float64     `json:"lr" doc:"learning rate of the last step"`
+	Best          bool        `json:"best" doc:"the best epoch so far"`
+	Seconds       float64     `json:"seconds" doc:"time it took, validation included"`
+	Rate          float64     `json:"examples_per_second" doc:"training examples a second"`
+	PeakRSS       int64       `json:"peak_rss_bytes,omitempty" doc:"largest memory of the process so far"`
 }
 
 // PlanChange says that a schedule thawed or froze weights between two epochs.

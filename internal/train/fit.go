@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -33,11 +34,29 @@ type Result struct {
 	Out                string       `json:"out"`
 	EpochSeconds       []float64    `json:"epoch_seconds"`
 
+	ValMetric   *task.Named `json:"val_metric,omitempty"` // of tasks other than classify
+	TrainMetric *task.Named `json:"train_metric,omitempty"`
+
 	MacroF1   float64   `json:"macro_f1"`
 	BestEpoch int       `json:"best_epoch"`
 	Confusion [][]int64 `json:"confusion"`
 	Classes   []string  `json:"classes"`
 	Val       *Metrics  `json:"-"`
+}
+
+// MarshalJSON leaves out what only classify has where the task is another.
+func (r *Result) MarshalJSON() ([]byte, error) {
+	type plain Result
+	if r.ValMetric == nil {
+		return json.Marshal((*plain)(r))
+	}
+	return json.Marshal(struct {
+		*plain
+		ValAccuracy   *float64 `json:"val_accuracy,omitempty"`
+		TrainAccuracy *float64 `json:"train_accuracy,omitempty"`
+		MacroF1       *float64 `json:"macro_f1,omitempty"`
+		Confusion     *int     `json:"confusion,omitempty"`
+	}{plain: (*plain)(r)})
 }
 
 // fitter is a fit under way.
@@ -115,19 +134,19 @@ func (f *fitter) standardiseHead(ctx context.Context) error {
 		return nil
 	}
 	var m moments
-	for b, err := range f.train.batches(ctx, data.FileOrder(f.Train.Len()), f.Config.Batch, data.Plain) {
+	for b, err := range f.train.batches(ctx, f.Train.Groups(data.FileOrder(f.Train.Len()), f.Config.Batch), data.Plain) {
 		if err != nil {
 			return err
 		}
-		p, err := f.Net.Features(len(b.Indices))
+		p, err := f.Net.At(b.Length).Features(len(b.Indices))
 		if err != nil {
 			return err
 		}
-		out, err := b.run(ctx, p)
+		out, err := p.Run(ctx, b.Values...)
 		if err != nil {
 			return err
 		}
-		m.add(out[0].F32(), f.Headed.Features)
+		b.unpadded(out[0].F32(), f.Headed.Features, func(x []float32) { m.add(x, f.Headed.Features) })
 	}
 	f.Net.Norm = m.standard()
 	f.Net.ReleaseFeatures()
@@ -143,12 +162,12 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 	if f.st.Partial == nil {
 		f.st.Partial = f.Task.NewMetrics()
 	}
-	order := Order(f.Config.Seed, f.st.Epoch, f.Train.Len())
-	done := min(f.st.EpochStep*f.Config.Accumulate*f.Config.Batch, len(order))
+	groups := f.Train.Groups(Order(f.Config.Seed, f.st.Epoch, f.Train.Len()), f.Config.Batch)
+	done := min(f.st.EpochStep*f.Config.Accumulate, len(groups))
 	var sum gradSum
 	stepBegan, stepLoss, stepMetrics := time.Now(), 0.0, f.Task.NewMetrics()
 	lr := rates.At(max(f.st.Step-1, 0))
-	for b, err := range f.train.batches(whole, order[done:], f.Config.Batch, f.st.Epoch) {
+	for b, err := range f.train.batches(whole, groups[done:], f.st.Epoch) {
 		if err != nil {
 			return err
 		}
@@ -157,9 +176,9 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 			return err
 		}
 		step.update()
-		done += len(b.Indices)
+		done++
 		stepLoss += loss * float64(len(b.Indices))
-		grads := sum.add(step.Grads, len(b.Indices), f.Config.Accumulate, done == len(order))
+		grads := sum.add(step.Grads, len(b.Indices), f.Config.Accumulate, done == len(groups))
 		if grads == nil {
 			continue
 		}
@@ -177,7 +196,7 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if done < len(order) && f.due() {
+		if done < len(groups) && f.due() {
 			if err := f.save(); err != nil {
 				return err
 			}
@@ -192,7 +211,7 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 		f.best, f.unsaved = f.weights(), true
 	}
 	took := time.Since(began).Seconds()
-	e := EpochEvent{Epoch: f.st.Epoch, Step: f.st.Step, TrainLoss: Number(f.st.Partial.Loss()), TrainAccuracy: Number(f.st.Partial.Accuracy()),
+	e := EpochEvent{Epoch: f.st.Epoch, Step: f.st.Step, TrainLoss: Number(f.st.Partial.Loss()), TrainAccuracy: Number(f.st.Partial.Accuracy()), TrainMetric: f.st.Partial.Named(),
 		Val: val, LR: lr, Best: isBest, Seconds: took, Rate: float64(f.Train.Len()) / took, PeakRSS: PeakRSS()}
 	f.events.Emit(&e)
 	f.st.History = append(f.st.History, e)
@@ -207,25 +226,27 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 // forwardBackward runs one batch and gathers its metrics.
 func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (float64, *Step, error) {
 	first := f.st.Step == 0 && f.Config.Memory > 0
-	step, err := f.Net.Train(len(b.Indices))
+	net := f.Net.At(b.Length)
+	step, err := net.Train(len(b.Indices))
 	if err != nil {
 		return 0, nil, err
 	}
-	if first && f.Net.Recomputed.Values > 0 {
-		f.events.Emit(&Warning{Message: "memory: " + f.Net.Recomputed.String()})
+	if first && net.Recomputed.Values > 0 {
+		f.events.Emit(&Warning{Message: "memory: " + net.Recomputed.String()})
 	}
 	if n := step.program.ArenaBytes(); first && n > int(f.Config.Memory) {
 		f.events.Emit(&Warning{Message: fmt.Sprintf("memory: a step takes %.1f MiB and no cheap value is left to compute again; lower --batch (and raise --accumulate) to fit", float64(n)/(1<<20))})
 	}
 	labels := f.labels(f.Train, b, step.program.OutputTensor(1).Shape)
 	seed := stepSeed(f.Config.Seed, f.st.Epoch, b.Indices[0])
-	l, scores, err := step.run(ctx, b.Values, labels, seed)
+	given := b.given(net)
+	l, scores, err := step.run(ctx, given, labels, seed)
 	if err != nil {
 		return 0, nil, err
 	}
 	loss := float64(l)
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		where, err := step.program.FirstNonFinite(ctx, step.inputs(b.Values, labels, seed)...)
+		where, err := step.program.FirstNonFinite(ctx, step.inputs(given, labels, seed)...)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -241,7 +262,14 @@ func (s *Session) labels(ds *data.Dataset, b *encoded, scores tensor.Shape) []*t
 	for k, i := range b.Indices {
 		targets[k] = ds.Target(i)
 	}
-	return s.Task.Labels(targets, nil, task.Positions(s.Task, scores, len(targets)))
+	positions := task.Positions(s.Task, scores, len(targets))
+	var lengths []int
+	if positions > 0 && ds.Form().Varies() {
+		for _, n := range b.Lengths {
+			lengths = append(lengths, n*positions/b.Length)
+		}
+	}
+	return s.Task.Labels(targets, lengths, positions)
 }
 
 // update clips the gradients and moves the thawed weights.
@@ -293,21 +321,26 @@ func (e *DivergedError) Error() string {
 func (f *fitter) validate(ctx context.Context) (*Metrics, error) {
 	m := f.Task.NewMetrics()
 	size := max(f.Config.Batch, min(f.val.chunk, f.Val.Len()))
-	for b, err := range f.val.batches(ctx, data.FileOrder(f.Val.Len()), size, data.Plain) {
+	if f.val.shares != nil {
+		size = f.Config.Batch
+	}
+	for b, err := range f.val.batches(ctx, f.Val.Groups(data.FileOrder(f.Val.Len()), size), data.Plain) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := f.Net.Eval(len(b.Indices))
+		net := f.Net.At(b.Length)
+		p, err := net.Eval(len(b.Indices))
 		if err != nil {
 			return nil, err
 		}
-		out, err := b.run(ctx, p)
+		given := b.given(net)
+		out, err := p.Run(ctx, given...)
 		if err != nil {
 			return nil, err
 		}
 		f.Task.Measure(m, out[0], f.labels(f.Val, b, out[0].Shape))
 		if m.Invalid > 0 || finite(m.LossSum) == nil {
-			where, err := p.FirstNonFinite(ctx, b.Values...)
+			where, err := p.FirstNonFinite(ctx, given...)
 			if err != nil {
 				return nil, err
 			}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // Progress is the sink that shows a run to a person: one line for each thing worth keeping and, on a
@@ -112,16 +114,29 @@ func (p *Progress) endBar() {
 func (p *Progress) epochLine(e *EpochEvent) string {
 	width := len(fmt.Sprint(p.epochs))
 	var b strings.Builder
-	fmt.Fprintf(&b, "epoch %*d/%d  train loss %s  accuracy %s", width, e.Epoch+1, p.epochs,
-		number(float64(e.TrainLoss), 4), percentage(float64(e.TrainAccuracy)))
+	fmt.Fprintf(&b, "epoch %*d/%d  train loss %s  %s", width, e.Epoch+1, p.epochs,
+		number(float64(e.TrainLoss), 4), MetricText(e.TrainMetric, float64(e.TrainAccuracy)))
 	if e.Val != nil {
-		fmt.Fprintf(&b, "  val loss %s  accuracy %s", number(e.Val.Loss(), 4), percentage(e.Val.Accuracy()))
+		fmt.Fprintf(&b, "  val loss %s  %s", number(e.Val.Loss(), 4), MetricText(e.Val.Named(), e.Val.Accuracy()))
 	}
 	fmt.Fprintf(&b, "  %s  %s examples/s", seconds(e.Seconds), number(e.Rate, 3))
 	if e.Best {
 		b.WriteString("  best")
 	}
 	return b.String()
+}
+
+// MetricText writes a task's metric for a person to read; without one, the accuracy.
+func MetricText(m *task.Named, accuracy float64) string {
+	switch {
+	case m == nil:
+		return "accuracy " + percentage(accuracy)
+	case m.Value == nil:
+		return m.Name + " NaN"
+	case m.Name == "error_rate":
+		return "error rate " + percentage(*m.Value)
+	}
+	return strings.ReplaceAll(m.Name, "_", " ") + " " + number(*m.Value, 4)
 }
 
 func (p *Progress) end(e *RunEnd) {

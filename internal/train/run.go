@@ -55,7 +55,7 @@ func (f *fitter) announce() {
 	if err != nil { // said again, and returned, by the first use of the frontier
 		frontier = nil
 	}
-	f.events.Emit(&DataEvent{Task: f.Task.Name(), Classes: f.Train.Classes, Train: f.Train.Len(), Val: f.Val.Len(), Counts: f.Train.Counts(),
+	f.events.Emit(&DataEvent{Task: f.Task.Name(), Classes: f.Task.Names(), Train: f.Train.Len(), Val: f.Val.Len(), Counts: f.Train.Counts(),
 		Damaged: len(f.Train.Skipped) + len(f.Val.Skipped), Digest: f.st.Identity.Data})
 	f.events.Emit(&PlanEvent{Digest: f.Plan.Digest(), Thaw: f.Plan.Thaw, Freeze: f.Plan.Freeze, ParamsTotal: paramsTotal(f.Set), ParamsThawed: thawed.Elements(),
 		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.digests)})
@@ -75,7 +75,7 @@ func (f *fitter) bestEpoch() int {
 func (f *fitter) finish(began time.Time) (*Result, error) {
 	after := freeze.Digests(f.Set, f.Plan)
 	r := &Result{
-		Epochs: f.st.Epoch, Examples: f.Train.Len(), Plan: f.Plan, CacheBytes: f.cached, Classes: f.Train.Classes,
+		Epochs: f.st.Epoch, Examples: f.Train.Len(), Plan: f.Plan, CacheBytes: f.cached, Classes: f.Task.Names(),
 		FrozenDigestBefore: freeze.Total(f.digests), FrozenDigestAfter: freeze.Total(after), BestEpoch: f.bestEpoch(),
 		ParamsTotal: paramsTotal(f.Set), ParamsThawed: f.Plan.Thawed(f.Set).Elements(),
 	}
@@ -86,6 +86,7 @@ func (f *fitter) finish(began time.Time) (*Result, error) {
 		e := f.st.History[at]
 		r.TrainAccuracy, r.TrainLoss = float64(e.TrainAccuracy), float64(e.TrainLoss)
 		r.ValAccuracy, r.ValLoss, r.MacroF1, r.Confusion, r.Val = e.Val.Accuracy(), e.Val.Loss(), e.Val.MacroF1(), e.Val.Matrix, e.Val
+		r.ValMetric, r.TrainMetric = e.Val.Named(), e.TrainMetric
 	}
 	end := &RunEnd{Status: "done", Epochs: r.Epochs, BestEpoch: r.BestEpoch, FrozenDigest: r.FrozenDigestAfter, ParamsThawed: r.ParamsThawed}
 	if f.st.Epoch < f.Config.Epochs {
