@@ -33,6 +33,8 @@ type Options struct {
 	Pipeline *Pipeline
 	// Augment varies the training examples, nil for not at all.
 	Augment *Augment
+	// AugmentSpec is what a user said of augmentation; who opens data of a kind reads it as that kind does.
+	AugmentSpec string
 	// Sounds says that files are sounds and prepares them, in the place of Pipeline and Augment.
 	Sounds *Sounds
 	// Budget is how many bytes of resized pictures, or features of sounds, may be kept in memory, training and validation together. The check for

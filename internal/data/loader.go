@@ -19,6 +19,15 @@ type Batch struct {
 	Lengths []int            // n numbers of steps that are no padding
 }
 
+// Scaled turns numbers of steps, in batches padded to length, into numbers of positions of scores, of which a padded example has that many.
+func Scaled(lengths []int, length, positions int) []int {
+	out := make([]int, len(lengths))
+	for i, n := range lengths {
+		out[i] = n * positions / length
+	}
+	return out
+}
+
 // Loader prepares batches in parallel, a bounded number ahead of who reads them.
 type Loader struct {
 	data    *Dataset

@@ -93,7 +93,7 @@ func TestTunedFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ds, err := data.OpenFiles(context.Background(), f.pictures(t), data.Options{Pipeline: m.Pipeline, Workers: 1})
+			ds, err := m.Feed.OpenInputs(context.Background(), f.pictures(t), data.Options{Workers: 1})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,25 +14,28 @@ import (
 
 // Base is the pretrained model that a fit starts from, ready for batches.
 type Base struct {
-	Model    *onnx.Model
-	Patch    *onnx.Patch // what made its batch free, nil where it was
-	Pipeline *data.Pipeline
-	Notes    []string // what a user should know: a freed batch, an assumed preprocessing
-	input    string   // name of the picture input
+	Model *onnx.Model
+	Patch *onnx.Patch // what made its batch free, nil where it was
+	Feed  tuned.Feed  // how data become its inputs
+	Notes []string    // what a user should know: a freed batch, an assumed preprocessing
 }
 
-// OpenBase reads a model, frees its batch where it is fixed at 1, and fits the preprocessing to its
-// picture input. Preprocess is a file or preset; "" looks beside the model and else assumes imagenet.
-func OpenBase(path, preprocess string) (*Base, error) {
+// OpenBase reads a model, frees its batch where it is fixed at 1, and finds how it is fed, as the options or the files beside it say.
+func OpenBase(path string, o tuned.FeedOptions) (*Base, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return NewBase(m, preprocess)
+	return NewBase(m, o)
+}
+
+// feedOptions are the options that say how data are prepared.
+func (c *Config) feedOptions() tuned.FeedOptions {
+	return tuned.FeedOptions{Preprocess: c.Preprocess, Tokenizer: c.Tokenizer, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
 }
 
 // NewBase does the same for a model that has been read.
-func NewBase(m *onnx.Model, preprocess string) (*Base, error) {
+func NewBase(m *onnx.Model, o tuned.FeedOptions) (*Base, error) {
 	b := &Base{Model: m}
 	if len(m.Graph.Inputs) == 1 && len(m.Graph.Inputs[0].Type.Shape) > 0 && m.Graph.Inputs[0].Type.Shape[0] > 0 {
 		patch, note, err := onnx.FreeBatch(m)
@@ -42,57 +45,24 @@ func NewBase(m *onnx.Model, preprocess string) (*Base, error) {
 		b.Patch = patch
 		b.Notes = append(b.Notes, note)
 	}
-	in, err := tuned.PictureInput(m)
-	if err != nil {
+	var err error
+	if b.Feed, err = tuned.FeedOf(m, o); err != nil {
 		return nil, err
 	}
-	p, note, err := b.preprocess(preprocess, in.Channels)
-	if err != nil {
-		return nil, err
-	}
-	if note != "" {
-		b.Notes = append(b.Notes, note)
-	}
-	if b.Pipeline, err = p.For(in.Channels, in.Height, in.Width); err != nil {
-		return nil, err
-	}
-	b.input = in.Name
+	b.Notes = append(b.Notes, b.Feed.Notes()...)
 	if b.Patch != nil {
 		return b, b.checkBatch()
 	}
 	return b, nil
 }
 
-// preprocess finds how pictures are prepared: as named, as the tuned model says, as a file beside the
-// model says, else ImageNet's way.
-func (b *Base) preprocess(name string, channels int) (data.Preprocess, string, error) {
-	if name != "" {
-		p, err := data.LoadPreprocess(name)
-		return p, "", err
-	}
-	if text, ok := b.Model.Metadata["permafrost.preprocess"]; ok {
-		p, err := data.ParsePreprocess([]byte(text))
-		return p, "", err
-	}
-	if b.Model.Path != "" {
-		if file := data.FindPreprocess(b.Model.Path); file != "" {
-			p, err := data.LoadPreprocess(file)
-			return p, "", err
-		}
-	}
-	preset := "imagenet"
-	if channels == 1 {
-		preset = "unit"
-	}
-	p, _ := data.Preset(preset)
-	return p, fmt.Sprintf("no preprocessor file beside the model: assuming the preset %s (--preprocess names another)", preset), nil
-}
-
 // checkBatch makes sure that a freed batch keeps examples apart: two examples together must give what
 // they give one by one.
 func (b *Base) checkBatch() error {
+	form := b.Feed.Form()
+	input := form.Inputs[0]
 	run := func(x *tensor.Tensor) ([]*tensor.Tensor, error) {
-		g, err := exec.Specialise(b.Model.Graph, map[string]tensor.Shape{b.input: x.Shape})
+		g, err := exec.Specialise(b.Model.Graph, map[string]tensor.Shape{input.Name: x.Shape})
 		if err != nil {
 			return nil, err
 		}
@@ -102,18 +72,14 @@ func (b *Base) checkBatch() error {
 		}
 		return p.Run(context.Background(), x)
 	}
-	x := tensor.New(tensor.Float32, 2, b.Pipeline.Channels, b.Pipeline.Height, b.Pipeline.Width)
-	r := randFor(0, purposeInit, 0)
-	for i, d := 0, x.F32(); i < len(d); i++ {
-		d[i] = r.Float32()
-	}
+	x := madeUpBatch(input, form.Shape(input, 2, form.Bucket(1)))
 	both, err := run(x)
 	if err != nil {
 		return fmt.Errorf("the model's batch is fixed at 1 and does not run with 2: %w", err)
 	}
 	for k := range 2 {
-		n := x.Len() / 2
-		one, err := run(tensor.Of(x.F32()[k*n:(k+1)*n], append([]int{1}, x.Shape[1:]...)...))
+		part := len(x.Bytes) / 2
+		one, err := run(&tensor.Tensor{DType: x.DType, Shape: append(tensor.Shape{x.Shape[0] / 2}, x.Shape[1:]...), Bytes: x.Bytes[k*part : (k+1)*part]})
 		if err != nil {
 			return err
 		}
@@ -131,10 +97,34 @@ func (b *Base) checkBatch() error {
 	return nil
 }
 
-// Shapes gives the model's input shapes for a batch.
+// madeUpBatch is a batch of a single input: numbers from 0 to 1, or tokens 0 and 1.
+func madeUpBatch(in data.Input, shape tensor.Shape) *tensor.Tensor {
+	x := tensor.New(in.DType, shape...)
+	r := randFor(0, purposeInit, 0)
+	for i := range x.Len() {
+		v := r.Float32()
+		switch x.DType {
+		case tensor.Float32:
+			x.F32()[i] = v
+		case tensor.Int64:
+			x.I64()[i] = int64(2 * v)
+		case tensor.Int32:
+			tensor.Data[int32](x)[i] = int32(2 * v)
+		}
+	}
+	return x
+}
+
+// Shapes gives the model's input shapes for a batch of examples of BaseLength.
 func (b *Base) Shapes(batch int) map[string]tensor.Shape {
-	p := b.Pipeline
-	return map[string]tensor.Shape{b.input: {batch, p.Channels, p.Height, p.Width}}
+	return b.Feed.Form().Shapes(batch, b.Length())
+}
+
+// Length is the length of examples by which a model is looked at, where they have different ones: the shortest bucket that tells the
+// lengths from the number of examples.
+func (b *Base) Length() int {
+	f := b.Feed.Form()
+	return f.Bucket(min(2, f.Most))
 }
 
 // prepend merges the edits that freed the batch into the edits of a fit.

@@ -54,7 +54,7 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 	if o.Config.Threads > 0 {
 		kernel.SetThreads(o.Config.Threads)
 	}
-	p, err := openProbe(o.Config.Model, o.Config.Preprocess, o.Shapes)
+	p, err := openProbe(o.Config.Model, o.Config.feedOptions(), o.Shapes)
 	if err != nil {
 		return nil, err
 	}

@@ -24,9 +24,12 @@ type encoder struct {
 	near  *near // nil: nothing to start from but the pictures
 	parts map[string]*exec.Program
 	half  []bool    // by kept value: float32 that is rounded to float16, as the store keeps it; nil: none
-	bytes []int     // size of each kept value of one example
+	bytes []int     // size of each kept value of one example; of several lengths: of the shortest
 	shape []ir.Type // of them, for one example
 	chunk int       // examples that the frozen region takes at once
+
+	shares []share // of the kept values; nil where all examples have one length
+	direct []int   // where nothing is computed of examples of several lengths: the inputs that are at the frontier
 
 	// variants is how many augmented forms of each example the store keeps, one behind the other; epochs use them in turn. 0: the examples as
 	// they are.
@@ -58,7 +61,10 @@ func newEncoder(net *Network, ds *data.Dataset, store Store, chunk int) (*encode
 	}
 	e := &encoder{net: net, ds: ds, store: store, chunk: chunk, parts: map[string]*exec.Program{}}
 	e.keeps(one)
-	return e, nil
+	if net.Form != nil {
+		err = e.varies()
+	}
+	return e, err
 }
 
 // keeps sets the types of what the store keeps for one example.
@@ -72,8 +78,9 @@ func (e *encoder) keeps(one []ir.Type) {
 // encoded is a batch at the frontier.
 type encoded struct {
 	Values  []*tensor.Tensor
-	Labels  []int
 	Indices []int
+	Length  int   // steps that the examples are padded to
+	Lengths []int // steps of each
 }
 
 // filled says where the values of a store came from.
@@ -90,6 +97,9 @@ func (e *encoder) fill(ctx context.Context, progress func(done int), computed fu
 		variant := e.variant(v)
 		var missing []int
 		for i := range e.ds.Len() {
+			if e.shares != nil {
+				row = e.room(i)
+			}
 			if e.store.Get(e.slot(i, variant), row) {
 				f.hits++
 			} else {
@@ -102,13 +112,13 @@ func (e *encoder) fill(ctx context.Context, progress func(done int), computed fu
 				return f, err
 			}
 		}
-		if len(missing) > 0 {
+		if len(missing) > 0 && e.shares == nil {
 			if _, err := e.whole(min(e.chunk, e.ds.Len())); err != nil { // compiled before the clock starts
 				return f, err
 			}
 		}
 		began := time.Now()
-		for b, err := range e.ds.Loader(e.chunk).Batches(ctx, missing, variant) {
+		for b, err := range e.ds.Loader(e.chunk).Groups(ctx, e.chunks(missing), variant) {
 			if err != nil {
 				return f, err
 			}
@@ -118,7 +128,7 @@ func (e *encoder) fill(ctx context.Context, progress func(done int), computed fu
 			}
 			computed(time.Since(began).Seconds() / float64(len(b.Indices)))
 			for k, i := range b.Indices {
-				e.store.Put(e.slot(i, variant), e.slice(values, k))
+				e.put(i, variant, values, k, b.Length)
 			}
 			f.misses += len(b.Indices)
 			progress(f.hits + f.near + f.misses)
@@ -206,7 +216,7 @@ func (e *encoder) whole(n int) (*exec.Program, error) {
 	return e.part(n, nil, e.cut)
 }
 
-// frozen computes what is kept from the pictures.
+// frozen computes what is kept from the inputs.
 func (e *encoder) frozen(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	return e.run(ctx, b.Inputs, len(b.Indices))
 }
@@ -215,6 +225,9 @@ func (e *encoder) frozen(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, 
 // program, with one set of packed weights and one arena, serves a whole data set.
 func (e *encoder) frozenChunk(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	n := len(b.Indices)
+	if e.shares != nil {
+		return e.frozenAt(ctx, b)
+	}
 	if n >= e.chunk || e.ds.Len() < e.chunk {
 		return e.frozen(ctx, b)
 	}
@@ -276,7 +289,7 @@ func (e *encoder) rest(ctx context.Context, b *encoded) (*encoded, error) {
 		return nil, err
 	}
 	values, err := p.Run(ctx, b.Values...)
-	return &encoded{Values: values, Labels: b.Labels, Indices: b.Indices}, err
+	return &encoded{Values: values, Indices: b.Indices, Length: b.Length, Lengths: b.Lengths}, err
 }
 
 // part compiles the network between two cuts for n examples, once. From nil are the inputs, to nil is the frontier.
@@ -292,15 +305,14 @@ func (e *encoder) part(n int, from, to *cut) (*exec.Program, error) {
 	return p, err
 }
 
-// batches yields the examples of order in batches of size, at the frontier, as they are in an epoch. What it yields is valid
-// until the next batch.
-func (e *encoder) batches(ctx context.Context, order []int, size, epoch int) iter.Seq2[*encoded, error] {
-	if e.store == nil {
-		return e.computed(ctx, order, size, epoch)
+// batches yields groups of examples at the frontier, as they are in an epoch. What it yields is valid until the next batch.
+func (e *encoder) batches(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*encoded, error] {
+	if e.direct != nil || e.store == nil && e.shares == nil {
+		return e.computed(ctx, groups, epoch)
 	}
 	return func(yield func(*encoded, error) bool) {
-		for b, missing := range e.stored(order, size, e.variant(epoch)) {
-			err := e.recompute(ctx, b, missing, e.variant(epoch))
+		for b, missing := range e.stored(groups, e.variant(epoch)) {
+			err := e.recompute(ctx, b, missing, epoch)
 			if err == nil {
 				b, err = e.rest(ctx, b)
 			}
@@ -317,32 +329,35 @@ func (e *encoder) batches(ctx context.Context, order []int, size, epoch int) ite
 
 // stored yields batches as the store holds them, with the positions of the examples that it lacks. Where it reads from the disk it
 // reads the next batch while this one is in use.
-func (e *encoder) stored(order []int, size, variant int) iter.Seq2[*encoded, []int] {
+func (e *encoder) stored(groups []data.Group, variant int) iter.Seq2[*encoded, []int] {
 	type batch struct {
 		*encoded
 		missing []int
 	}
-	var staged [2][]*tensor.Tensor
+	type size struct{ n, length int }
+	staged := [2]map[size][]*tensor.Tensor{{}, {}}
 	read := func(turn int) batch {
-		n := min(size, len(order))
-		if s := staged[turn]; s == nil || s[0].Shape[0] != n*e.shape[0].Shape[0] {
-			staged[turn] = e.stage(n)
+		g := groups[0]
+		groups = groups[1:]
+		at := size{len(g.Indices), g.Length}
+		if staged[turn][at] == nil {
+			if e.shares == nil { // only the last batch has another size
+				clear(staged[turn])
+			}
+			staged[turn][at] = e.stageAt(at.n, at.length)
 		}
-		b := batch{encoded: &encoded{Values: staged[turn], Indices: order[:n], Labels: make([]int, n)}}
+		b := batch{encoded: e.encoded(g, staged[turn][at])}
 		row := make([][]byte, len(e.bytes))
 		for k, i := range b.Indices {
-			b.Labels[k] = e.ds.Examples[i].Label
-			sliceInto(row, b.Values, e.bytes, k)
-			if !e.store.Get(e.slot(i, variant), row) {
+			if !e.get(i, variant, b.Values, k, g.Length, row) {
 				b.missing = append(b.missing, k)
 			}
 		}
-		order = order[n:]
 		return b
 	}
-	if r, ok := e.store.(interface{ full() bool }); ok && r.full() {
+	if r, ok := e.store.(interface{ full() bool }); e.store == nil || ok && r.full() {
 		return func(yield func(*encoded, []int) bool) {
-			for len(order) > 0 {
+			for len(groups) > 0 {
 				if b := read(0); !yield(b.encoded, b.missing) {
 					return
 				}
@@ -353,7 +368,7 @@ func (e *encoder) stored(order []int, size, variant int) iter.Seq2[*encoded, []i
 		turn := 0
 		next := make(chan batch, 1)
 		ahead := func() {
-			if len(order) == 0 {
+			if len(groups) == 0 {
 				close(next)
 				return
 			}
@@ -373,6 +388,15 @@ func (e *encoder) stored(order []int, size, variant int) iter.Seq2[*encoded, []i
 	}
 }
 
+// encoded is a group with its values at the frontier.
+func (e *encoder) encoded(g data.Group, values []*tensor.Tensor) *encoded {
+	b := &encoded{Values: values, Indices: g.Indices, Length: g.Length, Lengths: make([]int, len(g.Indices))}
+	for k, i := range g.Indices {
+		b.Lengths[k] = e.ds.Length(i)
+	}
+	return b
+}
+
 // stage makes room for the values of n examples.
 func (e *encoder) stage(n int) []*tensor.Tensor { return stageOf(e.shape, n) }
 
@@ -387,7 +411,11 @@ func stageOf(one []ir.Type, n int) []*tensor.Tensor {
 }
 
 // recompute fills in the examples of a batch, by position, that the store does not have.
-func (e *encoder) recompute(ctx context.Context, b *encoded, missing []int, variant int) error {
+func (e *encoder) recompute(ctx context.Context, b *encoded, missing []int, epoch int) error {
+	if e.shares != nil {
+		return e.recomputeAt(ctx, b, missing, epoch)
+	}
+	variant := e.variant(epoch)
 	for len(missing) > 0 {
 		n := power(min(len(missing), e.chunk))
 		indices := make([]int, n)
@@ -416,26 +444,29 @@ func (e *encoder) recompute(ctx context.Context, b *encoded, missing []int, vari
 }
 
 // computed runs the frozen region over every batch anew.
-func (e *encoder) computed(ctx context.Context, order []int, size, epoch int) iter.Seq2[*encoded, error] {
+func (e *encoder) computed(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*encoded, error] {
+	size := 1
+	for _, g := range groups {
+		size = max(size, len(g.Indices))
+	}
 	return func(yield func(*encoded, error) bool) {
-		for b, err := range e.ds.Loader(size).Batches(ctx, order, epoch) {
+		for b, err := range e.ds.Loader(size).Groups(ctx, groups, epoch) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			values, err := e.frozen(ctx, b)
-			if err != nil {
+			var values []*tensor.Tensor
+			if e.direct != nil {
+				for _, k := range e.direct {
+					values = append(values, b.Inputs[k])
+				}
+			} else if values, err = e.frozen(ctx, b); err != nil {
 				yield(nil, err)
 				return
 			}
-			if !yield(&encoded{Values: values, Labels: b.Labels, Indices: b.Indices}, nil) {
+			if !yield(e.encoded(data.Group{Indices: b.Indices, Length: b.Length}, values), nil) {
 				return
 			}
 		}
 	}
-}
-
-// run feeds a program with a batch at the frontier.
-func (b *encoded) run(ctx context.Context, p *exec.Program, more ...*tensor.Tensor) ([]*tensor.Tensor, error) {
-	return p.Run(ctx, append(append([]*tensor.Tensor(nil), b.Values...), more...)...)
 }

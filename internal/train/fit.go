@@ -263,13 +263,7 @@ func (s *Session) labels(ds *data.Dataset, b *encoded, scores tensor.Shape) []*t
 		targets[k] = ds.Target(i)
 	}
 	positions := task.Positions(s.Task, scores, len(targets))
-	var lengths []int
-	if positions > 0 && ds.Form().Varies() {
-		for _, n := range b.Lengths {
-			lengths = append(lengths, n*positions/b.Length)
-		}
-	}
-	return s.Task.Labels(targets, lengths, positions)
+	return s.Task.Labels(targets, data.Scaled(b.Lengths, b.Length, positions), positions)
 }
 
 // update clips the gradients and moves the thawed weights.

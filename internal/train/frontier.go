@@ -12,7 +12,8 @@ import (
 //
 // Every one has the examples on its first axis, so that it can be kept per example: where the plain
 // frontier holds something else (a sequence-first tensor inside an attention layer), the values it is
-// computed from are taken instead, and the little between them is computed with the live region.
+// computed from are taken instead, and the little between them is computed with the live region. So it is
+// for masks of examples of several lengths, see fromInputs.
 func (n *Network) frontier(g *ir.Graph) ([]*ir.Value, error) {
 	if err := n.prepare(); err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func (n *Network) chooseCut(small, large *ir.Graph) ([]int, error) {
 		if taken[i] {
 			return
 		}
-		if v.Node == nil || perExample(i) {
+		if v.Node == nil || perExample(i) && !(n.Form != nil && fromInputs(small, v)) {
 			taken[i] = true
 			cut = append(cut, i)
 			return

@@ -97,7 +97,7 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	if o.Config.Threads > 0 {
 		kernel.SetThreads(o.Config.Threads)
 	}
-	p, err := openProbe(o.Config.Model, o.Config.Preprocess, o.Shapes)
+	p, err := openProbe(o.Config.Model, o.Config.feedOptions(), o.Shapes)
 	if err != nil {
 		return nil, err
 	}
@@ -142,12 +142,12 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 
 // openForCount opens the data of a fit and measures the time that one example takes to be read.
 func openForCount(ctx context.Context, cfg Config) (tr, val *data.Dataset, seconds float64, err error) {
-	base, err := OpenBase(cfg.Model, cfg.Preprocess)
+	base, err := OpenBase(cfg.Model, cfg.feedOptions())
 	if err != nil {
 		return nil, nil, 0, err
 	}
 	began := time.Now()
-	tr, val, err = data.Open(ctx, cfg.Data, data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), Pipeline: base.Pipeline})
+	tr, val, err = base.Feed.Open(ctx, cfg.Data, data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads()})
 	if err != nil {
 		return nil, nil, 0, err
 	}
@@ -445,7 +445,7 @@ func clock(f func() error) (float64, error) {
 // compiler's passes: specialised to the batch, and with frozen weights as constants and everything
 // folded, fused and laid out.
 func InspectPasses(ctx context.Context, o InspectOptions) (before, after string, err error) {
-	p, err := openProbe(o.Config.Model, o.Config.Preprocess, o.Shapes)
+	p, err := openProbe(o.Config.Model, o.Config.feedOptions(), o.Shapes)
 	if err != nil {
 		return "", "", err
 	}

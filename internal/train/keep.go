@@ -92,7 +92,7 @@ func (f *fitter) encoders(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	chunk := frozenChunk(f.Base.Pipeline.Len())
+	chunk := chunkOf(f.Base.Feed.Form())
 	if f.train, err = newEncoder(f.Net, f.Train, nil, chunk); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (f *fitter) encoders(ctx context.Context) error {
 	e := &CacheEvent{Where: "off", Values: len(frontier.points), BytesPerExample: frontier.bytes()}
 	began := time.Now()
 	if f.Config.Cache != "off" && o.worthKeeping() {
-		k := &keeper{fitter: f, outline: o, pipeline: f.Base.Pipeline.Digest(), memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
+		k := &keeper{fitter: f, outline: o, pipeline: f.Base.Feed.Digest(), memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
 		if f.Cache != nil {
 			k.added.left = cmp.Or(int64(f.Config.CacheBudget), f.Cache.Budget())
 		}
@@ -129,6 +129,17 @@ func (f *fitter) budget() int64 {
 // frozenChunk is how many examples the frozen region takes at once: enough work for every kernel,
 // little enough memory that activations stay small beside the weights.
 func frozenChunk(inputs int) int { return max(4, min(64, 16*3*224*224/max(inputs, 1))) }
+
+// frozenTokens is how many tokens of texts it takes at once.
+const frozenTokens = 2048
+
+// chunkOf is the chunk of examples of a form, in steps where they have different lengths.
+func chunkOf(f data.Form) int {
+	if f.Varies() && !f.Rows {
+		return frozenTokens
+	}
+	return frozenChunk(f.Size())
+}
 
 // keep gives the encoders stores and fills them.
 func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
@@ -201,12 +212,15 @@ func (k *keeper) half(c *cut) []bool {
 	return half
 }
 
-// size is how many bytes are kept for one example.
+// size is how many bytes are kept for one example, of mean length.
 func (k *keeper) size(c *cut) int64 {
 	n := int64(0)
 	half := k.half(c)
 	for i, p := range c.points {
 		b := int64(p.one.Bytes())
+		if k.train.shares != nil {
+			b = int64(k.train.shares[i].bytes(k.train.meanLength()))
+		}
 		if half != nil && half[i] {
 			b /= 2
 		}
@@ -220,7 +234,7 @@ func (k *keeper) size(c *cut) int64 {
 func (k *keeper) choose(frontier *cut, n int64) (*cut, error) {
 	capacity := max(k.memory.left, k.added.left)
 	need := k.size(frontier) * n
-	if need <= capacity || n == 0 {
+	if need <= capacity || n == 0 || k.train.shares != nil {
 		return frontier, nil
 	}
 	each := capacity / n
@@ -260,7 +274,7 @@ func (k *keeper) stores(c *encoder, kept *cut) (*tiers, error) {
 		}
 	}
 	t.disk = k.disk(kept, keys)
-	if c.variants > 0 || c.half != nil || kept.has(t.disk, keys) {
+	if c.variants > 0 || c.half != nil || c.shares != nil || kept.has(t.disk, keys) {
 		return t, nil
 	}
 	from := k.outline.nearest(func(v digest) bool { return k.Cache.Exists(spaceID(v, k.pipeline, false)) })

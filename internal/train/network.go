@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -23,6 +24,11 @@ type Network struct {
 	Plan   *freeze.Plan
 	Task   task.Task                               // what training minimises
 	Shapes func(batch int) map[string]tensor.Shape // of the model's inputs
+
+	// Form says how examples of different lengths lie in the inputs; nil where all have one. Shapes are then for examples of Length steps, and
+	// At gives the networks of other lengths.
+	Form   *data.Form
+	Length int
 
 	// Memory bounds the buffers of a training step in bytes, 0 for no bound; Recomputed says what it took.
 	Memory     int
@@ -41,8 +47,46 @@ type Network struct {
 	train   map[int]*Step
 	feature map[int]*exec.Program
 
-	// Programs of one region run in turn, whatever their batch size; those of different regions feed each other.
-	inference, active exec.Arena
+	// Programs of one region run in turn, whatever their batch size and length; those of different regions feed each other.
+	inference, active *exec.Arena
+
+	root  *Network         // the network that At was called on
+	sizes map[int]*Network // by length, in the root
+	grow  []growth         // of the frontier values, in the root; see lengths
+}
+
+// At is the network for examples of a length. All share weights, plan, standardisation and memory.
+func (n *Network) At(length int) *Network {
+	root := n.rooted()
+	if root.Form == nil || length == root.Length {
+		return root
+	}
+	m := root.sizes[length]
+	if m == nil {
+		m = &Network{Headed: root.Headed, Set: root.Set, Plan: root.Plan, Task: root.Task, Memory: root.Memory, Form: root.Form, Length: length, root: root,
+			Shapes: func(batch int) map[string]tensor.Shape { return root.Form.Shapes(batch, length) }}
+		if root.sizes == nil {
+			root.sizes = map[int]*Network{}
+		}
+		root.sizes[length] = m
+	}
+	return m
+}
+
+func (n *Network) rooted() *Network {
+	if n.root != nil {
+		return n.root
+	}
+	return n
+}
+
+// arenas are the memory of the frozen and of the live region.
+func (n *Network) arenas() (inference, active *exec.Arena) {
+	root := n.rooted()
+	if root.inference == nil {
+		root.inference, root.active = new(exec.Arena), new(exec.Arena)
+	}
+	return root.inference, root.active
 }
 
 // graph is a specialised copy of the model in which frozen weights are constants.
@@ -99,7 +143,12 @@ func (n *Network) prepare() error {
 	} else if two, three, err = n.build23(); err != nil {
 		return err
 	}
-	if n.cut, err = n.chooseCut(two, three); err != nil {
+	if n.root != nil {
+		n.cut, err = n.root.cutIn(two)
+	} else {
+		n.cut, err = n.chooseCut(two, three)
+	}
+	if err != nil {
 		return err
 	}
 	if n.whole == nil && n.share(two, three) != nil {
@@ -140,7 +189,7 @@ func (n *Network) build23() (two, three *ir.Graph, err error) {
 
 // twin is a network of the same split that has compiled nothing.
 func (n *Network) twin() *Network {
-	return &Network{Headed: n.Headed, Set: n.Set, Plan: n.Plan, Task: n.Task, Shapes: n.Shapes, cut: n.cut, whole: n.whole, live: n.live, varies: n.varies}
+	return &Network{Headed: n.Headed, Set: n.Set, Plan: n.Plan, Task: n.Task, Shapes: n.Shapes, Form: n.Form, Length: n.Length, cut: n.cut, whole: n.whole, live: n.live, varies: n.varies}
 }
 
 // thawed lists the plan's trained weights as values of g, in the set's order; nil for one that g does
@@ -156,13 +205,17 @@ func (n *Network) thawed(g *ir.Graph) []*ir.Value {
 }
 
 // program compiles a part of the model for one batch size, once.
-func (n *Network) program(cache *map[int]*exec.Program, arena *exec.Arena, batch int, part func() (*ir.Graph, error)) (*exec.Program, error) {
+func (n *Network) program(cache *map[int]*exec.Program, live bool, batch int, part func() (*ir.Graph, error)) (*exec.Program, error) {
 	if p := (*cache)[batch]; p != nil {
 		return p, nil
 	}
 	g, err := part()
 	if err != nil {
 		return nil, err
+	}
+	arena, active := n.arenas()
+	if live {
+		arena = active
 	}
 	p, _, err := exec.CompileWithin(g, 0, arena)
 	if err != nil {
@@ -177,7 +230,7 @@ func (n *Network) program(cache *map[int]*exec.Program, arena *exec.Arena, batch
 
 // Frozen is the frozen region: from the model's inputs to the frontier.
 func (n *Network) Frozen(batch int) (*exec.Program, error) {
-	return n.program(&n.frozen, &n.inference, batch, func() (*ir.Graph, error) {
+	return n.program(&n.frozen, false, batch, func() (*ir.Graph, error) {
 		g, err := n.graph(batch)
 		if err != nil {
 			return nil, err
@@ -193,7 +246,7 @@ func (n *Network) Frozen(batch int) (*exec.Program, error) {
 
 // Eval is the live region as inference: from the frontier to the scores.
 func (n *Network) Eval(batch int) (*exec.Program, error) {
-	return n.program(&n.eval, &n.active, batch, func() (*ir.Graph, error) {
+	return n.program(&n.eval, true, batch, func() (*ir.Graph, error) {
 		g, cut, err := n.liveGraph(batch)
 		if err != nil {
 			return nil, err
@@ -201,14 +254,18 @@ func (n *Network) Eval(batch int) (*exec.Program, error) {
 		if err := n.standardise(g); err != nil {
 			return nil, err
 		}
-		sub, _ := ir.Extract(g, "eval", cut, g.Outputs)
+		given, err := n.average(g, batch)
+		if err != nil {
+			return nil, err
+		}
+		sub, _ := ir.Extract(g, "eval", append(cut, given...), g.Outputs)
 		return sub, nil
 	})
 }
 
 // Features is the live region up to what a fresh head reads, not standardised.
 func (n *Network) Features(batch int) (*exec.Program, error) {
-	return n.program(&n.feature, &n.active, batch, func() (*ir.Graph, error) {
+	return n.program(&n.feature, true, batch, func() (*ir.Graph, error) {
 		g, cut, err := n.liveGraph(batch)
 		if err != nil {
 			return nil, err
@@ -233,7 +290,17 @@ func (n *Network) headNode(g *ir.Graph) *ir.Node {
 
 // ReleaseFrozen drops the programs of the frozen region and what they are made from, whose packed weights and activations are
 // not needed while its values come from a store. A later use compiles them again.
-func (n *Network) ReleaseFrozen() { n.frozen, n.whole, n.inference = nil, nil, exec.Arena{} }
+func (n *Network) ReleaseFrozen() {
+	n.frozen, n.whole, n.inference = nil, nil, nil
+	for _, m := range n.sizes {
+		m.frozen, m.whole = nil, nil
+	}
+}
 
 // ReleaseFeatures drops the programs of Features.
-func (n *Network) ReleaseFeatures() { n.feature = nil }
+func (n *Network) ReleaseFeatures() {
+	n.feature = nil
+	for _, m := range n.sizes {
+		m.feature = nil
+	}
+}

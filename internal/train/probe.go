@@ -13,6 +13,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
+	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // probe is a model of any kind of input that is looked at or timed without data.
@@ -28,7 +29,7 @@ const freeAxis = 128
 
 // openProbe reads a model and decides the shapes of its inputs: as given by name, as its preprocessing
 // says for a picture, else the declared ones with freeAxis for what they leave open.
-func openProbe(path, preprocess string, given map[string]tensor.Shape) (*probe, error) {
+func openProbe(path string, o tuned.FeedOptions, given map[string]tensor.Shape) (*probe, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err
@@ -40,12 +41,12 @@ func openProbe(path, preprocess string, given map[string]tensor.Shape) (*probe, 
 	}
 	p := &probe{model: m}
 	if len(given) == 0 {
-		base, err := NewBase(m, preprocess)
+		base, err := NewBase(m, o)
 		if err == nil {
 			p.batch, p.notes = base.Shapes, base.Notes
 			return p, nil
 		}
-		if preprocess != "" {
+		if o.Preprocess != "" || o.Tokenizer != "" {
 			return nil, err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // Session is a fit that is ready to run: model, data and plan have been read and fit together.
@@ -40,7 +41,7 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 	if cfg.Threads > 0 {
 		kernel.SetThreads(cfg.Threads)
 	}
-	base, err := OpenBase(cfg.Model, cfg.Preprocess)
+	base, err := OpenBase(cfg.Model, cfg.feedOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -48,13 +49,16 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt := data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), Pipeline: base.Pipeline, Augment: augment, Budget: pictureBudget}
+	opt := data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: augment, Budget: pictureBudget}
+	if p, ok := base.Feed.(*tuned.Pictures); ok {
+		opt.Pipeline = p.Pipeline
+	}
 	shared, note, err := cfg.openCache()
 	if err != nil {
 		return nil, err
 	}
 	remember(shared, &opt)
-	tr, val, err := data.Open(ctx, cfg.Data, opt)
+	tr, val, err := base.Feed.Open(ctx, cfg.Data, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +106,9 @@ func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error)
 	s.own()
 	s.Net = &Network{Headed: s.Headed, Set: s.Set, Plan: s.Plan, Shapes: base.Shapes}
 	s.Net.Memory, s.Net.Task = int(cfg.Memory), s.Task
+	if f := base.Feed.Form(); f.Varies() {
+		s.Net.Form, s.Net.Length = &f, base.Length()
+	}
 	return s, s.optimizer()
 }
 

@@ -55,7 +55,8 @@ func (m *moments) standard() *Standard {
 
 // standardise makes the fresh head of a specialised graph read standardised features.
 func (n *Network) standardise(g *ir.Graph) error {
-	if n.Norm == nil {
+	norm := n.rooted().Norm
+	if norm == nil {
 		return nil
 	}
 	head := n.headNode(g)
@@ -71,9 +72,9 @@ func (n *Network) standardise(g *ir.Graph) error {
 	tail := append([]*ir.Node(nil), g.Nodes[at:]...)
 	g.Nodes = g.Nodes[:at]
 	b := ir.NewBuilder(g, head.Name+"/standardise")
-	w := len(n.Norm.Mean)
-	x := b.Op("Sub", nil, head.Inputs[0], b.Const(tensor.Of(n.Norm.Mean, 1, w)))
-	x = b.Op("Mul", nil, x, b.Const(tensor.Of(n.Norm.InvStd, 1, w)))
+	w := len(norm.Mean)
+	x := b.Op("Sub", nil, head.Inputs[0], b.Const(tensor.Of(norm.Mean, 1, w)))
+	x = b.Op("Mul", nil, x, b.Const(tensor.Of(norm.InvStd, 1, w)))
 	if err := b.Err(); err != nil {
 		return err
 	}

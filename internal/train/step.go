@@ -47,6 +47,10 @@ func (n *Network) Train(batch int) (*Step, error) {
 		return nil, err
 	}
 	exec.FuseTrainNorms(g)
+	given, err := n.average(g, batch)
+	if err != nil {
+		return nil, err
+	}
 	scores := g.Outputs[0]
 	var labels []*ir.Value
 	for _, t := range n.Task.LabelTypes(batch, task.Positions(n.Task, scores.Type.Shape, batch)) {
@@ -81,12 +85,13 @@ func (n *Network) Train(batch int) (*Step, error) {
 	for _, bn := range norms {
 		outputs = append(outputs, bn.node.Outputs[1], bn.node.Outputs[2])
 	}
-	given := slices.Concat(cut, labels)
+	given = slices.Concat(cut, given, labels)
 	if seed != nil {
 		given = append(given, seed)
 	}
+	_, active := n.arenas()
 	sub, _ := ir.Extract(g, "train", given, outputs)
-	p, recomputed, err := exec.CompileWithin(sub, n.Memory, &n.active)
+	p, recomputed, err := exec.CompileWithin(sub, n.Memory, active)
 	if err != nil {
 		return nil, err
 	}

@@ -75,8 +75,11 @@ func (s *Session) Patch() (*onnx.Patch, map[string]*tensor.Tensor, error) {
 		s.foldHead(changed)
 		s.splice(p, changed)
 	}
-	record := tuned.Record{Version: Version, Task: s.Task.Name(), Labels: s.Task.Names(), Preprocess: s.Base.Pipeline.Preprocess, Plan: s.Plan}
+	record := tuned.Record{Version: Version, Task: s.Task.Name(), Labels: s.Task.Names(), Input: s.Base.Feed.Kind(), Plan: s.Plan}
 	var err error
+	if record.Preprocess, err = s.Base.Feed.Settings(); err != nil {
+		return nil, nil, err
+	}
 	if p.Metadata, err = record.Metadata(); err != nil {
 		return nil, nil, err
 	}

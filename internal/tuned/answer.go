@@ -66,17 +66,18 @@ func evaluation(m *task.Metrics, names []string) *Evaluation {
 // Eval measures the model on class folders, whose names must be among the file's labels.
 func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) {
 	began := time.Now()
-	ds, err := data.OpenEval(ctx, path, p.Record.Labels, data.Options{Pipeline: p.Pipeline, Workers: kernel.Threads(), Budget: 64 << 20})
+	ds, err := p.Feed.OpenEval(ctx, path, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20})
 	if err != nil {
 		return nil, err
 	}
 	m := p.Task.NewMetrics()
-	err = p.each(ctx, ds, func(indices []int, scores *tensor.Tensor) {
-		targets := make([]data.Target, len(indices))
-		for k, i := range indices {
+	err = p.each(ctx, ds, func(b *data.Batch, scores *tensor.Tensor) {
+		targets := make([]data.Target, len(b.Indices))
+		for k, i := range b.Indices {
 			targets[k] = ds.Target(i)
 		}
-		p.Task.Measure(m, scores, p.Task.Labels(targets, nil, task.Positions(p.Task, scores.Shape, len(indices))))
+		positions := task.Positions(p.Task, scores.Shape, len(targets))
+		p.Task.Measure(m, scores, p.Task.Labels(targets, data.Scaled(b.Lengths, b.Length, positions), positions))
 	})
 	e := evaluation(m, p.Record.Labels)
 	e.Skipped, e.Seconds = ds.Skipped, time.Since(began).Seconds()

@@ -3,6 +3,7 @@ package tuned
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/exec"
@@ -16,10 +17,10 @@ import (
 // Predictor runs a tuned file by itself: labels and preprocessing come from its record.
 type Predictor struct {
 	Record   *Record
-	Pipeline *data.Pipeline
+	Feed     Feed
 	Task     task.Task
 	model    *onnx.Model
-	programs map[int]*exec.Program // by batch size
+	programs map[[2]int]*exec.Program // by batch size and length
 }
 
 // Open reads a tuned file. It errors on a model that no fit wrote.
@@ -32,11 +33,7 @@ func Open(path string) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	in, err := PictureInput(m)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	pl, err := r.Preprocess.For(in.Channels, in.Height, in.Width)
+	f, err := FeedOf(m, FeedOptions{Kind: r.Input, Settings: r.Preprocess})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -44,16 +41,17 @@ func Open(path string) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Predictor{Record: r, Pipeline: pl, Task: t, model: m, programs: map[int]*exec.Program{}}, nil
+	return &Predictor{Record: r, Feed: f, Task: t, model: m, programs: map[[2]int]*exec.Program{}}, nil
 }
 
-// Scores runs the model on one batch of prepared inputs [N,C,H,W] and returns the task's scores, [N,classes] for
-// classify, valid until the next call.
-func (p *Predictor) Scores(ctx context.Context, x *tensor.Tensor) (*tensor.Tensor, error) {
-	n := x.Shape[0]
-	prog := p.programs[n]
+// Scores runs the model on a batch of examples and returns the task's scores, [N,classes] for
+// classify, valid until the next call. Where an example is several rows of the model, its scores are the mean of theirs, or for a task
+// PerPosition those of all rows, one behind the other.
+func (p *Predictor) Scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, error) {
+	n, form := len(b.Indices), p.Feed.Form()
+	prog := p.programs[[2]int{n, b.Length}]
 	if prog == nil {
-		g, err := exec.Specialise(p.model.Graph, map[string]tensor.Shape{p.model.Graph.Inputs[0].Name: x.Shape})
+		g, err := exec.Specialise(p.model.Graph, form.Shapes(n, b.Length))
 		if err != nil {
 			return nil, err
 		}
@@ -64,53 +62,90 @@ func (p *Predictor) Scores(ctx context.Context, x *tensor.Tensor) (*tensor.Tenso
 		if prog, err = exec.Compile(g); err != nil {
 			return nil, err
 		}
-		p.programs[n] = prog
+		p.programs[[2]int{n, b.Length}] = prog
 	}
-	out, err := prog.Run(ctx, x)
+	var inputs []*tensor.Tensor
+	for _, v := range prog.Graph().Inputs {
+		k := slices.IndexFunc(form.Inputs, func(in data.Input) bool { return in.Name == v.Name })
+		if k < 0 {
+			return nil, fmt.Errorf("nothing feeds the model's input %q", v.Name)
+		}
+		inputs = append(inputs, b.Inputs[k])
+	}
+	out, err := prog.Run(ctx, inputs...)
 	if err != nil {
 		return nil, err
 	}
-	scores := out[len(out)-1]
+	scores, rows := out[len(out)-1], n
+	if form.Rows {
+		rows *= b.Length
+	}
 	want, rank := p.Task.Scores(), len(scores.Shape)
-	fits := scores.DType == tensor.Float32 && rank > 0 && scores.Shape[0] == n && (want == 0 || scores.Shape[rank-1] == want) &&
-		(p.Task.PerPosition() || scores.Len() == n*want)
+	fits := scores.DType == tensor.Float32 && rank > 0 && scores.Shape[0] == rows && (want == 0 || scores.Shape[rank-1] == want) &&
+		(p.Task.PerPosition() || scores.Len() == rows*want)
 	if !fits {
 		return nil, fmt.Errorf("the model gives %v scores, not those of the task %s with %d: the file's record does not fit its graph", scores.Shape, p.Task.Name(), want)
+	}
+	if rows > n && !p.Task.PerPosition() {
+		return meanRows(scores, b), nil
 	}
 	return scores, nil
 }
 
-// batch is how many pictures are run at once.
+// meanRows averages scores [N*L,C] over the rows of each example that are no padding.
+func meanRows(scores *tensor.Tensor, b *data.Batch) *tensor.Tensor {
+	n := len(b.Indices)
+	c := scores.Len() / (n * b.Length)
+	out := tensor.New(tensor.Float32, n, c)
+	for k, length := range b.Lengths {
+		dst := out.F32()[k*c : (k+1)*c]
+		for r := range length {
+			for i, v := range scores.F32()[(k*b.Length+r)*c:][:c] {
+				dst[i] += v
+			}
+		}
+		for i := range dst {
+			dst[i] /= float32(length)
+		}
+	}
+	return out
+}
+
+// batch is how many examples are run at once.
 const batch = 16
 
-// Predict classifies picture files, and returns up to top guesses for each, most probable first, with
-// the damaged files that were skipped. It errors when every file is damaged.
-func (p *Predictor) Predict(ctx context.Context, files []string, top int) ([]Prediction, []data.Skipped, error) {
-	ds, err := data.OpenFiles(ctx, files, data.Options{Pipeline: p.Pipeline, Workers: kernel.Threads(), Budget: 64 << 20})
+// Predict answers for inputs, files or texts as the model takes them, and returns up to top guesses for each, most probable first, with
+// the damaged ones that were skipped. It errors when every one is damaged.
+func (p *Predictor) Predict(ctx context.Context, inputs []string, top int) ([]Prediction, []data.Skipped, error) {
+	ds, err := p.Feed.OpenInputs(ctx, inputs, data.Options{Workers: kernel.Threads(), Budget: 64 << 20})
 	if err != nil {
 		return nil, nil, err
 	}
 	out := make([]Prediction, ds.Len())
-	err = p.each(ctx, ds, func(indices []int, scores *tensor.Tensor) {
-		row := scores.Len() / len(indices)
-		for k, i := range indices {
-			out[i] = p.prediction(ds.Examples[i].Path, scores.F32()[k*row:(k+1)*row], top)
+	err = p.each(ctx, ds, func(b *data.Batch, scores *tensor.Tensor) {
+		row := scores.Len() / len(b.Indices)
+		for k, i := range b.Indices {
+			counts := row
+			if p.Task.PerPosition() { // not the padding
+				counts = row / b.Length * b.Lengths[k]
+			}
+			out[i] = p.prediction(ds.Examples[i].Path, scores.F32()[k*row:][:counts], top)
 		}
 	})
 	return out, ds.Skipped, err
 }
 
-// each runs the model over a data set in order, batch by batch.
-func (p *Predictor) each(ctx context.Context, ds *data.Dataset, fn func(indices []int, scores *tensor.Tensor)) error {
+// each runs the model over a data set, batch by batch.
+func (p *Predictor) each(ctx context.Context, ds *data.Dataset, fn func(b *data.Batch, scores *tensor.Tensor)) error {
 	for b, err := range ds.Loader(batch).Batches(ctx, data.FileOrder(ds.Len()), data.Plain) {
 		if err != nil {
 			return err
 		}
-		scores, err := p.Scores(ctx, b.Inputs[0])
+		scores, err := p.Scores(ctx, b)
 		if err != nil {
 			return err
 		}
-		fn(b.Indices, scores)
+		fn(b, scores)
 	}
 	return nil
 }

@@ -3,10 +3,10 @@
 package tuned
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
-	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 )
 
@@ -14,6 +14,7 @@ import (
 const (
 	keyTask       = "permafrost.task"
 	keyLabels     = "permafrost.labels"
+	keyInput      = "permafrost.input"
 	keyPreprocess = "permafrost.preprocess"
 	keyPlan       = "permafrost.plan"
 	keyVersion    = "permafrost.version"
@@ -24,13 +25,14 @@ type Record struct {
 	Version    string          // of Permafrost
 	Task       string          // classify
 	Labels     []string        // names of the classes, in the order of the scores
-	Preprocess data.Preprocess // how a picture becomes an input
+	Input      string          // the kind of data, see Feed
+	Preprocess json.RawMessage // how data become inputs, see Feed.Settings
 	Plan       *freeze.Plan    // what was frozen when it was trained
 }
 
 // Metadata is the record as metadata_props.
 func (r *Record) Metadata() (map[string]string, error) {
-	out := map[string]string{keyVersion: r.Version, keyTask: r.Task}
+	out := map[string]string{keyVersion: r.Version, keyTask: r.Task, keyInput: r.Input}
 	for key, v := range map[string]any{keyLabels: r.Labels, keyPreprocess: r.Preprocess, keyPlan: r.Plan} {
 		b, err := json.Marshal(v)
 		if err != nil {
@@ -46,12 +48,8 @@ func ReadRecord(metadata map[string]string) (*Record, error) {
 	if _, ok := metadata[keyLabels]; !ok {
 		return nil, fmt.Errorf("the model carries no record of a fit: it was not written by permafrost fit")
 	}
-	r := &Record{Version: metadata[keyVersion], Task: metadata[keyTask]}
-	var err error
-	if r.Preprocess, err = data.ParsePreprocess([]byte(metadata[keyPreprocess])); err != nil {
-		return nil, fmt.Errorf("%s: %w", keyPreprocess, err)
-	}
-	for key, to := range map[string]any{keyLabels: &r.Labels, keyPlan: &r.Plan} {
+	r := &Record{Version: metadata[keyVersion], Task: metadata[keyTask], Input: cmp.Or(metadata[keyInput], KindPicture)}
+	for key, to := range map[string]any{keyLabels: &r.Labels, keyPreprocess: &r.Preprocess, keyPlan: &r.Plan} {
 		if err := json.Unmarshal([]byte(metadata[key]), to); err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}

@@ -1,0 +1,193 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// varies readies the encoder for examples of several lengths.
+func (e *encoder) varies() error {
+	var err error
+	if e.shares, err = e.net.shares(); err != nil {
+		return err
+	}
+	_, names, err := e.net.FrontierTypes(1)
+	if err != nil {
+		return err
+	}
+	var direct []int
+	for _, name := range names {
+		k := slices.IndexFunc(e.net.Form.Inputs, func(in data.Input) bool { return in.Name == name })
+		if k < 0 {
+			return nil
+		}
+		direct = append(direct, k)
+	}
+	e.direct = direct
+	return nil
+}
+
+// meanLength is the mean length of the examples, rounded up.
+func (e *encoder) meanLength() int {
+	sum := 0
+	for i := range e.ds.Len() {
+		sum += e.ds.Length(i)
+	}
+	return (sum + e.ds.Len() - 1) / max(1, e.ds.Len())
+}
+
+// room is room for the values of example i at its length.
+func (e *encoder) room(i int) [][]byte {
+	n := e.ds.Length(i)
+	row := make([][]byte, len(e.shares))
+	for k, s := range e.shares {
+		row[k] = make([]byte, s.bytes(n))
+	}
+	return row
+}
+
+// get reads example i from the store into place k of a batch that is padded to length. Row is scratch.
+func (e *encoder) get(i, variant int, values []*tensor.Tensor, k, length int, row [][]byte) bool {
+	if e.shares == nil {
+		sliceInto(row, values, e.bytes, k)
+		return e.store.Get(e.slot(i, variant), row)
+	}
+	if e.store == nil {
+		return false
+	}
+	kept := e.room(i)
+	if !e.store.Get(e.slot(i, variant), kept) {
+		return false
+	}
+	n := e.ds.Length(i)
+	for j, s := range e.shares {
+		size := s.bytes(length)
+		s.recut(values[j].Bytes[k*size:(k+1)*size], length, kept[j], n, n)
+	}
+	return true
+}
+
+// put hands place k of a batch, which holds example i and is padded to length, to the store.
+func (e *encoder) put(i, variant int, values []*tensor.Tensor, k, length int) {
+	if e.shares == nil {
+		e.store.Put(e.slot(i, variant), e.slice(values, k))
+		return
+	}
+	row, n := e.room(i), e.ds.Length(i)
+	for j, s := range e.shares {
+		size := s.bytes(length)
+		s.recut(row[j], n, values[j].Bytes[k*size:(k+1)*size], length, n)
+	}
+	e.store.Put(e.slot(i, variant), row)
+}
+
+// stageAt makes room for the values of n examples, padded to length.
+func (e *encoder) stageAt(n, length int) []*tensor.Tensor {
+	if e.shares == nil {
+		return e.stage(n)
+	}
+	out := make([]*tensor.Tensor, len(e.shares))
+	for i, s := range e.shares {
+		shape := s.shape(length).Clone()
+		shape[0] *= n
+		out[i] = tensor.New(s.one.DType, shape...)
+	}
+	return out
+}
+
+// chunks divides examples into what the frozen region takes at once.
+func (e *encoder) chunks(examples []int) []data.Group {
+	if e.shares == nil {
+		return e.ds.Groups(examples, e.chunk)
+	}
+	return e.ds.Alike(examples, e.chunkAt)
+}
+
+// chunkAt is how many examples of a length the frozen region takes at once.
+func (e *encoder) chunkAt(length int) int { return power(max(1, min(64, e.chunk/length))) }
+
+// frozenAt computes the frontier of a batch of one bucket. Batches are filled up to a power of two, so that few programs are compiled.
+func (e *encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
+	n, m := len(b.Indices), 1
+	for m < n {
+		m *= 2
+	}
+	net := e.net.At(b.Length)
+	p, err := net.Frozen(m)
+	if err != nil {
+		return nil, err
+	}
+	var inputs []*tensor.Tensor
+	for _, v := range p.Graph().Inputs {
+		k := slices.IndexFunc(net.Form.Inputs, func(in data.Input) bool { return in.Name == v.Name })
+		if k < 0 {
+			return nil, fmt.Errorf("train: nothing feeds the model's input %q", v.Name)
+		}
+		t := b.Inputs[k]
+		if m > n {
+			s := t.Shape.Clone()
+			s[0] = s[0] / n * m
+			t = tensor.New(t.DType, s...)
+			for at := 0; at < len(t.Bytes); { // with examples, so that no value is odd
+				at += copy(t.Bytes[at:], b.Inputs[k].Bytes)
+			}
+		}
+		inputs = append(inputs, t)
+	}
+	values, err := p.Run(ctx, inputs...)
+	if err != nil {
+		return nil, err
+	}
+	values = slices.Clone(values)
+	for i, v := range values {
+		if e.half != nil && e.half[i] {
+			widen(v.Bytes, narrow(v.Bytes))
+		}
+		s := v.Shape.Clone()
+		s[0] = s[0] / m * n
+		values[i] = &tensor.Tensor{DType: v.DType, Shape: s, Bytes: v.Bytes[:len(v.Bytes)/m*n]}
+	}
+	return values, nil
+}
+
+// recomputeAt fills in the examples of a batch, by position, that the store does not have. Each is computed in its own bucket.
+func (e *encoder) recomputeAt(ctx context.Context, b *encoded, missing []int, epoch int) error {
+	place := map[int]int{}
+	var examples []int
+	for _, at := range missing {
+		place[b.Indices[at]] = at
+		examples = append(examples, b.Indices[at])
+	}
+	variant := e.variant(epoch)
+	if e.store == nil {
+		variant = epoch // no variants are kept: every epoch has its own
+	}
+	groups := e.chunks(examples)
+	if len(groups) == 0 {
+		return nil
+	}
+	for got, err := range e.ds.Loader(e.chunk).Groups(ctx, groups, variant) {
+		if err != nil {
+			return err
+		}
+		values, err := e.frozenAt(ctx, got)
+		if err != nil {
+			return err
+		}
+		for k, i := range got.Indices {
+			at := place[i]
+			for j, s := range e.shares {
+				from, to := s.bytes(got.Length), s.bytes(b.Length)
+				s.recut(b.Values[j].Bytes[at*to:(at+1)*to], b.Length, values[j].Bytes[k*from:(k+1)*from], got.Length, e.ds.Length(i))
+			}
+			if e.store != nil {
+				e.put(i, variant, values, k, got.Length)
+			}
+		}
+	}
+	return nil
+}
