@@ -36,7 +36,7 @@ var imports = []struct {
 	{"internal/data/sound", "", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},
 	{"internal/data", "internal/data/sound internal/tensor", "golang.org/x/image/bmp golang.org/x/image/webp"},
 	{"internal/task", "internal/data internal/decode internal/op internal/ir internal/kernel internal/tensor", ""},
-	{"internal/tuned", "internal/atomicfile internal/task internal/freeze internal/exec internal/onnx internal/data internal/safetensors internal/kernel internal/ir internal/tensor", ""},
+	{"internal/tuned", "internal/atomicfile internal/decode internal/task internal/freeze internal/exec internal/onnx internal/data internal/data/sound internal/safetensors internal/kernel internal/ir internal/tensor", ""},
 	{"internal/train", "internal/atomicfile internal/task internal/tuned internal/data internal/cache internal/exec internal/grad internal/freeze internal/safetensors internal/onnx internal/op internal/ir internal/kernel internal/tensor",
 		"github.com/goccy/go-yaml github.com/schollz/progressbar/v3 golang.org/x/term"},
 	{"internal/demo", "internal/train internal/tuned internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",

@@ -19,6 +19,10 @@ type HeadSpec struct {
 	Attach  []string // values that the head reads; none: what the model's classifier reads, else its last output
 	Pool    string   // auto, mean, cls, last or max: how a map or a sequence becomes one vector
 	Seed    uint64   // of the hidden layer's initial weights
+
+	// PerPosition gives every position of a sequence scores of its own: nothing is pooled, and a fresh head gives
+	// [N*T,Classes] of [N,T,features].
+	PerPosition bool
 }
 
 // Headed is a raw graph whose only output is the scores that training looks at.
@@ -62,7 +66,11 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 	b := &rawBuilder{g: g, h: h, version: opset(g)}
 	var pooled []*ir.Value
 	for i, v := range attach {
-		p, width, err := b.pool(v, types[i], spec.Pool)
+		pool := func() (*ir.Value, int, error) { return b.pool(v, types[i], spec.Pool) }
+		if spec.PerPosition {
+			pool = func() (*ir.Value, int, error) { return b.positions(v, types[i]) }
+		}
+		p, width, err := pool()
 		if err != nil {
 			return nil, fmt.Errorf("attach %q: %w", v.Name, err)
 		}
@@ -103,6 +111,14 @@ func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]ten
 		return nil, err
 	}
 	s := types[0].Shape
+	if spec.PerPosition {
+		if len(s) != 3 || spec.Classes != 0 && s[2] != spec.Classes {
+			return nil, fmt.Errorf("the model gives %v, not scores at every position of a sequence", s)
+		}
+		g.Outputs = []*ir.Value{own.Scores}
+		g.Prune()
+		return &Headed{Graph: g, Weights: own.Weights}, nil
+	}
 	if len(s) < 2 || s.Len() != s[0]*s[1] {
 		return nil, fmt.Errorf("--head keep: the classifier gives %v, not one score per class", s)
 	}
@@ -228,6 +244,24 @@ func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, e
 		return nil, 0, fmt.Errorf("--pool %s is for sequences; a map %v is pooled by mean or max", how, s)
 	}
 	return b.spatial(tag, v, how), s[1], nil
+}
+
+// positions turns a sequence into rows, one a position, and returns it with their width. What has one vector
+// already is a row.
+func (b *rawBuilder) positions(v *ir.Value, t ir.Type) (*ir.Value, int, error) {
+	s := t.Shape
+	if len(s) != 3 || s[1] == 1 {
+		return b.pool(v, t, "")
+	}
+	if !t.DType.IsFloat() {
+		return nil, 0, fmt.Errorf("it holds %v, a head reads floating-point features", t.DType)
+	}
+	tag := fmt.Sprintf("positions%d", len(b.h.New))
+	if t.DType != tensor.Float32 {
+		v = b.node("Cast", tag, ir.Attrs{"to": onnx.Code(tensor.Float32)}, v)
+	}
+	shape := b.g.NewConst("head."+tag+".shape", tensor.Of([]int64{-1, int64(s[2])}))
+	return b.node("Reshape", tag, nil, v, shape), s[2], nil
 }
 
 func (b *rawBuilder) spatial(tag string, v *ir.Value, how string) *ir.Value {

@@ -1,0 +1,187 @@
+package tuned
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/decode"
+	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Generator continues texts with a language model: a model of one input of tokens, and perhaps a mask, positions
+// and token types, whose last output scores the next token at every position.
+type Generator struct {
+	raw    ir.Graph // with that output alone
+	tokens string
+	steps  *exec.Steps // nil: the whole text is computed anew for every token
+	length int
+	note   string
+}
+
+// NewGenerator makes a Generator for texts of up to length tokens, the prompt included. It errors on a model that is
+// no language model.
+func NewGenerator(model *ir.Graph, length int) (*Generator, error) {
+	g := &Generator{raw: *model, length: length}
+	if len(model.Outputs) == 0 {
+		return nil, fmt.Errorf("the model has no output")
+	}
+	g.raw.Outputs = model.Outputs[len(model.Outputs)-1:]
+	for _, v := range model.Inputs {
+		if sequenceRole(v.Name) == roleTokens && g.tokens == "" {
+			g.tokens = v.Name
+		}
+	}
+	if g.tokens == "" {
+		return nil, fmt.Errorf("the model has no input of tokens: it is no language model")
+	}
+	var err error
+	if g.steps, err = exec.NewSteps(&g.raw, g.tokens, g.inputs, length); err != nil {
+		g.note = fmt.Sprintf("%v: every token takes a pass over the whole text", err)
+		if _, _, err := g.whole(2); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// Note says why a model is run without a cache of keys and values; "" where it is run with one.
+func (g *Generator) Note() string { return g.note }
+
+// Continue draws up to n tokens behind a prompt and hands each to emit, until emit returns false or there is no
+// room for more.
+func (g *Generator) Continue(ctx context.Context, prompt []int, n int, s decode.Sampler, emit func(token int) bool) error {
+	if len(prompt) == 0 {
+		return fmt.Errorf("there is no text to continue, not even a token that begins one")
+	}
+	if len(prompt) >= g.length {
+		return fmt.Errorf("the text has %d tokens, and there is room for %d", len(prompt), g.length)
+	}
+	text := append([]int(nil), prompt...)
+	for done := 0; done < n && len(text) < g.length; done++ {
+		scores, err := g.next(ctx, text, done == 0)
+		if err != nil {
+			return err
+		}
+		token := s.Pick(scores, len(text))
+		if token < 0 {
+			return fmt.Errorf("the scores of token %d are not numbers", len(text)+1)
+		}
+		if !emit(token) {
+			return nil
+		}
+		text = append(text, token)
+	}
+	return nil
+}
+
+// next scores the token behind a text, of which all but the last token were scored before unless it is the first.
+func (g *Generator) next(ctx context.Context, text []int, first bool) ([]float32, error) {
+	if g.steps == nil {
+		program, inputs, err := g.whole(len(text))
+		if err != nil {
+			return nil, err
+		}
+		for i, t := range text {
+			setInt(inputs[g.tokens], i, t)
+		}
+		var in []*tensor.Tensor
+		for _, v := range program.Graph().Inputs {
+			in = append(in, inputs[v.Name])
+		}
+		out, err := program.Run(ctx, in...)
+		if err != nil {
+			return nil, err
+		}
+		return out[0].F32()[out[0].Len()/len(text)*(len(text)-1):], nil
+	}
+	at := len(text) - 1
+	if first {
+		at = 0
+	}
+	var scores []float32
+	var err error
+	for ; at < len(text); at++ {
+		if scores, err = g.steps.Next(ctx, text[at], at); err != nil {
+			return nil, err
+		}
+	}
+	return scores, nil
+}
+
+// whole compiles the model for a text of some length.
+func (g *Generator) whole(length int) (*exec.Program, map[string]*tensor.Tensor, error) {
+	inputs := g.inputs(length)
+	shapes := map[string]tensor.Shape{}
+	for name, t := range inputs {
+		shapes[name] = t.Shape
+	}
+	s, err := exec.Specialise(&g.raw, shapes)
+	if err != nil {
+		return nil, nil, err
+	}
+	if out := s.Outputs[0].Type; len(out.Shape) != 3 || out.Shape[0] != 1 || out.Shape[1] != length || out.DType != tensor.Float32 {
+		return nil, nil, fmt.Errorf("the model gives %v, not scores of the next token at each of %d positions", out, length)
+	}
+	exec.Freeze(s, func(*ir.Value) bool { return true })
+	if err := exec.Simplify(s); err != nil {
+		return nil, nil, err
+	}
+	p, err := exec.Compile(s)
+	return p, inputs, err
+}
+
+// inputs are one text of a length as the model takes it: zeros for the tokens, ones for the mask, numbers from 0 for
+// positions, zeros for types.
+func (g *Generator) inputs(length int) map[string]*tensor.Tensor {
+	out := map[string]*tensor.Tensor{}
+	for _, v := range g.raw.Inputs {
+		t := tensor.New(v.Type.DType, 1, length)
+		for i := range length {
+			switch sequenceRole(v.Name) {
+			case roleMask:
+				setInt(t, i, 1)
+			case rolePosition:
+				setInt(t, i, i)
+			}
+		}
+		out[v.Name] = t
+	}
+	return out
+}
+
+func setInt(t *tensor.Tensor, i, v int) {
+	switch t.DType {
+	case tensor.Int64:
+		t.I64()[i] = int64(v)
+	case tensor.Int32:
+		tensor.Data[int32](t)[i] = int32(v)
+	case tensor.Float32:
+		t.F32()[i] = float32(v)
+	case tensor.Bool:
+		tensor.Data[bool](t)[i] = v != 0
+	}
+}
+
+// The inputs of models of sequences, by their names.
+const (
+	roleTokens = iota
+	roleMask
+	rolePosition
+	roleType
+)
+
+func sequenceRole(name string) int {
+	name = strings.ToLower(name)
+	switch {
+	case strings.Contains(name, "mask"):
+		return roleMask
+	case strings.Contains(name, "position"):
+		return rolePosition
+	case strings.Contains(name, "type"), strings.Contains(name, "segment"):
+		return roleType
+	}
+	return roleTokens
+}
