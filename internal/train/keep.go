@@ -12,6 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
+	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // openCache opens the cache that runs share. It is nil where the options or the environment (PERMAFROST_CACHE=off) want none, and,
@@ -40,14 +41,22 @@ func (c *Config) openCache() (shared *cache.Cache, note string, err error) {
 	return shared, "", err
 }
 
-// remember lets data use what former runs know of the files and their pictures.
-func remember(shared *cache.Cache, opt *data.Options) {
-	if shared == nil || opt.Pipeline == nil {
+// remember lets data use what former runs know of files and of what was prepared from them.
+func remember(shared *cache.Cache, feed tuned.Feed, opt *data.Options) {
+	var about cache.About
+	switch f := feed.(type) {
+	case *tuned.Pictures:
+		about = cache.About{Kind: "pictures", Type: fmt.Sprintf("uint8[%d,%d,%d]", f.Height, f.Width, f.Channels)}
+	case *tuned.Sounds:
+		about = cache.About{Kind: "sounds", Type: "float32"}
+	default:
 		return
 	}
-	pipeline := opt.Pipeline.Digest()
-	p := &pictures{Space: shared.Space(sha256.Sum256(fmt.Appendf(nil, "pictures/1 %x", pipeline)), cache.About{
-		Kind: "pictures", Type: fmt.Sprintf("uint8[%d,%d,%d]", opt.Pipeline.Height, opt.Pipeline.Width, opt.Pipeline.Channels)})}
+	if shared == nil {
+		return
+	}
+	pipeline := feed.Digest()
+	p := &pictures{Space: shared.Space(sha256.Sum256(fmt.Appendf(nil, "%s/1 %x", about.Kind, pipeline)), about)}
 	p.left.Store(shared.Budget() / 2)
 	opt.Pictures = p
 	opt.Files = shared.Files(sha256.Sum256(fmt.Appendf(nil, "files/1 %x", pipeline)))

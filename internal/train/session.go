@@ -11,7 +11,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // Session is a fit that is ready to run: model, data and plan have been read and fit together.
@@ -45,19 +44,12 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	augment, err := data.ParseAugment(cfg.Augment)
-	if err != nil {
-		return nil, err
-	}
-	opt := data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: augment, Budget: pictureBudget}
-	if p, ok := base.Feed.(*tuned.Pictures); ok {
-		opt.Pipeline = p.Pipeline
-	}
+	opt := data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), AugmentSpec: cfg.Augment, Budget: pictureBudget}
 	shared, note, err := cfg.openCache()
 	if err != nil {
 		return nil, err
 	}
-	remember(shared, &opt)
+	remember(shared, base.Feed, &opt)
 	tr, val, err := base.Feed.Open(ctx, cfg.Data, opt)
 	if err != nil {
 		return nil, err

@@ -43,10 +43,25 @@ type FeedOptions struct {
 
 // FeedOf finds how a model is fed: by what a tuned file's record says, else by the model's inputs and the files beside it.
 func FeedOf(m *onnx.Model, o FeedOptions) (Feed, error) {
-	if o.Kind != "" && o.Kind != KindPicture {
-		return nil, fmt.Errorf("the model was tuned on a kind of data that this version does not know: %s", o.Kind)
+	if kind := m.Metadata[keyInput]; o.Kind == "" && o.Preprocess == "" && kind != "" { // a tuned file is tuned again
+		o.Kind, o.Settings = kind, json.RawMessage(m.Metadata[keyPreprocess])
 	}
-	return newPictures(m, o)
+	switch o.Kind {
+	case KindPicture:
+		return newPictures(m, o)
+	case KindSound:
+		return newSounds(m, o, nil, "")
+	case "":
+		text, path, err := soundConfig(m, o)
+		if err != nil {
+			return nil, err
+		}
+		if text != nil || o.Preprocess == "" && takesSamples(m) {
+			return newSounds(m, o, text, path)
+		}
+		return newPictures(m, o)
+	}
+	return nil, fmt.Errorf("the model was tuned on a kind of data that this version does not know: %s", o.Kind)
 }
 
 // The kinds of data.
@@ -114,7 +129,11 @@ func (f *Pictures) Notes() []string { return f.notes }
 func (f *Pictures) Settings() (json.RawMessage, error) { return json.Marshal(f.Preprocess) }
 
 func (f *Pictures) Open(ctx context.Context, path string, opt data.Options) (train, val *data.Dataset, err error) {
-	opt.Pipeline = f.Pipeline
+	if opt.Pipeline = f.Pipeline; opt.Augment == nil {
+		if opt.Augment, err = data.ParseAugment(opt.AugmentSpec); err != nil {
+			return nil, nil, err
+		}
+	}
 	return data.Open(ctx, path, opt)
 }
 

@@ -1,6 +1,7 @@
 package tuned
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"os"
@@ -50,7 +51,7 @@ func TestSpeechFrontEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x, err := p.Load(b)
+		x, err := p.Load(bytes.NewReader(b))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,228 @@
+package tuned
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/data/sound"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Sounds feeds a model with sounds: each window of a sound is a row of the model's batch.
+type Sounds struct {
+	data.Sounds
+	front *FrontEnd // nil where features are computed without a model
+	notes []string
+}
+
+// soundSettings are what the record says of sounds. The front end is in it whole, so that the tuned file needs no other.
+type soundSettings struct {
+	Preprocess sound.Config `json:"preprocess"`
+	FrontEnd   []byte       `json:"frontend_model,omitempty"`
+}
+
+// maxFrontEnd bounds a front end that a tuned file carries, in bytes.
+const maxFrontEnd = 64 << 20
+
+// soundConfig finds the preprocessor file of sounds: as named, else beside the model. It is nil where that is about something else.
+func soundConfig(m *onnx.Model, o FeedOptions) (text []byte, path string, err error) {
+	path = o.Preprocess
+	if _, preset := data.Preset(path); preset || path == "" && m.Path == "" {
+		return nil, "", nil
+	}
+	if path == "" {
+		if path = data.FindPreprocess(m.Path); path == "" {
+			return nil, "", nil
+		}
+	}
+	if text, err = os.ReadFile(path); err != nil && o.Preprocess == "" || errors.Is(err, os.ErrNotExist) {
+		return nil, "", nil // told where pictures are looked for
+	}
+	if err != nil || !sound.IsConfig(text) {
+		return nil, "", err
+	}
+	return text, path, nil
+}
+
+// takesSamples reports whether a model's only input may be a waveform: float32 [N,S].
+func takesSamples(m *onnx.Model) bool {
+	in := m.Graph.Inputs
+	return len(in) == 1 && in[0].Type.DType == tensor.Float32 && len(in[0].Type.Shape) == 2
+}
+
+// assumed is the preparation where no file says one, of a model that takes samples of any number.
+const assumed = `{"sampling_rate": 16000, "window": 32000, "hop": 16000}`
+
+// newSounds makes the Feed of a preprocessor file, or of a tuned file's settings, or of what is assumed.
+func newSounds(m *onnx.Model, o FeedOptions, text []byte, path string) (*Sounds, error) {
+	f := &Sounds{}
+	var set soundSettings
+	var err error
+	switch {
+	case o.Settings != nil && text == nil:
+		if err := json.Unmarshal(o.Settings, &set); err != nil {
+			return nil, fmt.Errorf("%s: %w", keyPreprocess, err)
+		}
+		if text, err = json.Marshal(set.Preprocess); err != nil {
+			return nil, err
+		}
+		path = keyPreprocess
+	case text == nil:
+		text, path = []byte(assumed), "assumed"
+		f.notes = append(f.notes, "no preprocessor file beside the model: assuming samples at 16000 Hz in windows of 2 s every second (--preprocess names one)")
+	}
+	c, err := sound.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("preprocess %s: %w", path, err)
+	}
+	if c.Frontend != "" {
+		if f.front, err = openFrontEnd(set.FrontEnd, filepath.Join(filepath.Dir(path), c.Frontend)); err != nil {
+			return nil, fmt.Errorf("preprocess %s: frontend %s: %w", path, c.Frontend, err)
+		}
+	}
+	if len(m.Graph.Inputs) != 1 {
+		return nil, fmt.Errorf("the model has %d inputs; sounds need a model with one", len(m.Graph.Inputs))
+	}
+	in := m.Graph.Inputs[0]
+	if in.Type.DType != tensor.Float32 || len(in.Type.Shape) < 2 {
+		return nil, fmt.Errorf("the model's input %q is %v; sounds need float32 with a batch axis", in.Name, in.Type)
+	}
+	model := sound.Model(nil)
+	if f.front != nil {
+		model = f.front
+	}
+	if c.Window == 0 { // a model of one size says what a window is
+		if n := windowOf(c, model, in.Type.Shape[1:]); n > 0 {
+			c.Window, c.Hop = n, n
+		}
+	}
+	if f.Pipeline, err = c.For(model); err != nil {
+		return nil, err
+	}
+	row := f.Pipeline.RowShape()
+	if row[0] < 0 {
+		return nil, fmt.Errorf("preprocess %s: window is missing, and the model's input %q takes any number: say how many %s are a window", path, in.Name, unit(c))
+	}
+	f.Input = in.Name
+	if f.Row = fit(row, in.Type.Shape[1:]); f.Row == nil {
+		return nil, fmt.Errorf("preprocess %s makes rows of %v, and the model's input %q takes %v", path, row, in.Name, in.Type.Shape)
+	}
+	return f, nil
+}
+
+func unit(c sound.Config) string {
+	if c.Frontend != "" {
+		return "frames of " + c.Frontend
+	}
+	return "samples"
+}
+
+// openFrontEnd reads a front end from a tuned file's record, or from its own file.
+func openFrontEnd(embedded []byte, path string) (*FrontEnd, error) {
+	if embedded == nil {
+		m, err := onnx.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		return NewFrontEnd(m)
+	}
+	m, err := onnx.Parse(embedded, "")
+	if err != nil {
+		return nil, err
+	}
+	return NewFrontEnd(m)
+}
+
+// windowOf is the number of frames, or samples, that a model's row holds; 0 where it leaves that open or the preparation has rows of its own.
+func windowOf(c sound.Config, front sound.Model, row tensor.Shape) int {
+	if c.Type == sound.Whisper || c.Type == sound.AST {
+		return 0
+	}
+	n := 1
+	for _, d := range row {
+		if d < 0 {
+			return 0
+		}
+		n *= d
+	}
+	if front != nil {
+		return n / front.Bins()
+	}
+	return n
+}
+
+// fit gives a row the axes of a model's input, which may have axes of 1 besides and leave others open; nil where it does not fit.
+func fit(row []int, in tensor.Shape) tensor.Shape {
+	out := slices.Clone(in)
+	row = slices.DeleteFunc(slices.Clone(row), func(d int) bool { return d == 1 })
+	for i, d := range in {
+		switch {
+		case len(row) > 0 && (d == row[0] || d < 0):
+			out[i], row = row[0], row[1:]
+		case d == 1 || d < 0:
+			out[i] = 1
+		default:
+			return nil
+		}
+	}
+	if len(row) > 0 {
+		return nil
+	}
+	return out
+}
+
+func (*Sounds) Kind() string                { return KindSound }
+func (f *Sounds) Notes() []string           { return f.notes }
+func (f *Sounds) Digest() [sha256.Size]byte { return f.Pipeline.Digest() }
+
+func (f *Sounds) Settings() (json.RawMessage, error) {
+	s := soundSettings{Preprocess: f.Pipeline.Config}
+	if f.front != nil {
+		if s.FrontEnd = f.front.Source(); len(s.FrontEnd) > maxFrontEnd {
+			return nil, fmt.Errorf("the front end %s has %d bytes; a tuned file carries up to %d", s.Preprocess.Frontend, len(s.FrontEnd), maxFrontEnd)
+		}
+	}
+	return json.Marshal(s)
+}
+
+// options say that files are sounds.
+func (f *Sounds) options(opt data.Options) (data.Options, error) {
+	s := f.Sounds
+	var err error
+	if s.Augment, err = sound.ParseAugment(opt.AugmentSpec); err != nil {
+		return opt, fmt.Errorf("data: %w", err)
+	}
+	opt.Sounds = &s
+	return opt, nil
+}
+
+func (f *Sounds) Open(ctx context.Context, path string, opt data.Options) (train, val *data.Dataset, err error) {
+	if opt, err = f.options(opt); err != nil {
+		return nil, nil, err
+	}
+	return data.Open(ctx, path, opt)
+}
+
+func (f *Sounds) OpenEval(ctx context.Context, path string, classes []string, opt data.Options) (*data.Dataset, error) {
+	opt, err := f.options(opt)
+	if err != nil {
+		return nil, err
+	}
+	return data.OpenEval(ctx, path, classes, opt)
+}
+
+func (f *Sounds) OpenInputs(ctx context.Context, inputs []string, opt data.Options) (*data.Dataset, error) {
+	opt, err := f.options(opt)
+	if err != nil {
+		return nil, err
+	}
+	return data.OpenFiles(ctx, inputs, opt)
+}

@@ -1,0 +1,30 @@
+package tuned
+
+import (
+	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+func TestFit(t *testing.T) {
+	for _, c := range []struct {
+		row  []int
+		in   tensor.Shape
+		want tensor.Shape
+	}{
+		{[]int{76, 32}, tensor.Shape{76, 32, 1}, tensor.Shape{76, 32, 1}},
+		{[]int{76, 32}, tensor.Shape{1, 76, 32}, tensor.Shape{1, 76, 32}},
+		{[]int{80, 3000}, tensor.Shape{80, 3000}, tensor.Shape{80, 3000}},
+		{[]int{80, 3000}, tensor.Shape{80, -1}, tensor.Shape{80, 3000}},
+		{[]int{80, 3000}, tensor.Shape{3000, 80}, nil},
+		{[]int{32000}, tensor.Shape{-1}, tensor.Shape{32000}},
+		{[]int{32000}, tensor.Shape{1, -1}, tensor.Shape{1, 32000}},
+		{[]int{32000}, tensor.Shape{3, 32, 32}, nil},
+		{[]int{1, 32}, tensor.Shape{32}, tensor.Shape{32}},
+		{[]int{76, 32}, tensor.Shape{76}, nil},
+	} {
+		if got := fit(c.row, c.in); !got.Equal(c.want) || (got == nil) != (c.want == nil) {
+			t.Errorf("%v in %v: %v, want %v", c.row, c.in, got, c.want)
+		}
+	}
+}
