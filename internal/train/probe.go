@@ -44,6 +44,10 @@ func openProbe(path string, o tuned.FeedOptions, given map[string]tensor.Shape) 
 		base, err := NewBase(m, o)
 		if err == nil {
 			p.batch, p.notes = base.Shapes, base.Notes
+			if f := base.Feed.Form(); f.Rows && f.Varies() {
+				p.batch = func(n int) map[string]tensor.Shape { return f.Shapes(n, 1) }
+				p.notes = append(p.notes, "an example is taken as one window; most have more")
+			}
 			return p, nil
 		}
 		if o.Preprocess != "" || o.Tokenizer != "" {
