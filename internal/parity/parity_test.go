@@ -206,7 +206,9 @@ func minus(a, b []float64) []float64 {
 func networks() []string {
 	names := []string{"tiny_cnn", "tiny_vit"}
 	if os.Getenv("PERMAFROST_PARITY") == "all" {
-		names = append(names, "resnet18", "mobilenet_v2", "efficientnet_b0")
+		names = append(names, "resnet18", "mobilenet_v2", "efficientnet_b0", "convnext_tiny", "swin_t", "densenet121", "mobilenet_v3_small",
+			"vgg11_bn", "squeezenet1_1", "googlenet", "inception_v3", "shufflenet_v2_x0_5", "mnasnet0_5", "regnet_x_400mf", "regnet_y_400mf",
+			"resnext50_32x4d", "wide_resnet50_2", "efficientnet_v2_s", "alexnet", "maxvit_t", "vit_b_32")
 	}
 	return names
 }

@@ -42,9 +42,30 @@ warnings.filterwarnings("ignore")
 MOMENTUM, DECAY, STEPS = 0.9, 0.01, 3
 STAGES = {  # the first names of the weights in the last stage, and of the head
     "resnet18": ("layer4.", "fc."), "resnet50": ("layer4.", "fc."),
+    "resnext50_32x4d": ("layer4.", "fc."), "wide_resnet50_2": ("layer4.", "fc."),
     "mobilenet_v2": ("features.17.", "features.18.", "classifier."),
+    "mobilenet_v3_small": ("features.11.", "features.12.", "classifier."),
     "efficientnet_b0": ("features.7.", "features.8.", "classifier."),
+    "efficientnet_v2_s": ("features.7.", "classifier."),
+    "convnext_tiny": ("features.7.", "classifier."),
+    "swin_t": ("features.7.", "norm.", "head."),
+    "densenet121": ("features.denseblock4.", "features.norm5.", "classifier."),
+    "alexnet": ("features.10.", "classifier."), "vgg11_bn": ("features.25.", "features.26.", "classifier."),
+    "squeezenet1_1": ("features.12.", "classifier."),
+    "googlenet": ("inception5b.", "fc."), "inception_v3": ("Mixed_7c.", "fc."),
+    "shufflenet_v2_x0_5": ("stage4.", "conv5.", "fc."), "mnasnet0_5": ("layers.13.", "layers.14.", "layers.15.", "classifier."),
+    "regnet_x_400mf": ("trunk_output.block4.", "fc."), "regnet_y_400mf": ("trunk_output.block4.", "fc."),
+    "vit_b_16": ("encoder.layers.encoder_layer_11.", "encoder.ln.", "heads."),
+    "vit_b_32": ("encoder.layers.encoder_layer_11.", "encoder.ln.", "heads."),
+    "maxvit_t": ("blocks.3.", "classifier."),
     "tiny_vit": ("layers.3.", "norm.", "head."), "tiny_cnn": ("features.6.", "head."),
+}
+# The batch and the pictures' size, where the usual ones are too small for the network or take too long.
+BATCH, SIZE = 16, 64
+FORMATS = {
+    "alexnet": (8, 224), "vgg11_bn": (4, 224), "inception_v3": (8, 112), "maxvit_t": (2, 224),
+    "convnext_tiny": (8, 64), "swin_t": (8, 64), "efficientnet_v2_s": (8, 64),
+    "wide_resnet50_2": (8, 64), "vit_b_16": (4, 64), "vit_b_32": (8, 64),
 }
 
 
@@ -164,11 +185,13 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("name", choices=STAGES)
     p.add_argument("--out", required=True)
-    p.add_argument("--size", type=int, default=64)
-    p.add_argument("--batch", type=int, default=16)
+    p.add_argument("--size", type=int)
+    p.add_argument("--batch", type=int)
     p.add_argument("--classes", type=int, default=10)
     p.add_argument("--pretrain", type=int, default=20)
     a = p.parse_args()
+    batch, size = FORMATS.get(a.name, (BATCH, SIZE))
+    a.batch, a.size = a.batch or batch, a.size or size
     os.makedirs(a.out, exist_ok=True)
     torch.set_num_threads(1)
 

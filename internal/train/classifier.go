@@ -9,7 +9,7 @@ import (
 // Classifier is the last layer of a model that maps features to scores of classes.
 type Classifier struct {
 	Features *ir.Value // what it reads
-	Scores   *ir.Value // what it gives, before any softmax
+	Scores   *ir.Value // what it gives, pooled where the model pools scores, before any softmax
 	Weights  []string  // its weights' names
 
 	Quantized bool // its weights are integers: it can be replaced, not trained
@@ -34,6 +34,7 @@ var classifierName = regexp.MustCompile(`(?i)(classifier|head|logits|predictions
 
 func classifierBefore(v *ir.Value) *Classifier {
 	c := &Classifier{}
+	last := v // of the values that are scores
 	for range 32 {
 		n := v.Node
 		if n == nil {
@@ -66,12 +67,19 @@ func classifierBefore(v *ir.Value) *Classifier {
 			if next == nil || n.Op == "Add" && len(c.Weights) == 0 && n.In(1).Kind == ir.Result {
 				return nil
 			}
-			if len(c.Weights) > 0 {
+			if len(c.Weights) > 0 && c.Scores == nil {
 				c.Scores = v
 			}
 			v = next
-		case "Softmax", "LogSoftmax", "Sigmoid", "Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast",
-			"GlobalAveragePool", "ReduceMean", "Relu", "Mul", "Div", "Exp", "Transpose":
+		case "Softmax", "LogSoftmax", "Sigmoid":
+			v = n.In(0)
+			last = v
+		case "GlobalAveragePool", "ReduceMean":
+			if c.Scores == nil {
+				c.Scores = last
+			}
+			v = n.In(0)
+		case "Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast", "Relu", "Mul", "Div", "Exp", "Transpose":
 			v = n.In(0)
 		default:
 			return nil
