@@ -30,7 +30,7 @@ const (
 func main() {
 	// Nearly all memory is buffers that live long; what a decoded picture leaves behind should not double it.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(20)
+		debug.SetGCPercent(10)
 	}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
