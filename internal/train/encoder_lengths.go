@@ -112,6 +112,9 @@ func (e *encoder) chunkAt(length int) int { return power(max(1, min(64, e.chunk/
 
 // frozenAt computes the frontier of a batch of one bucket. Batches are filled up to a power of two, so that few programs are compiled.
 func (e *encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
+	if e.net.Form.Rows {
+		return e.frozenRows(ctx, b)
+	}
 	n, m := len(b.Indices), 1
 	for m < n {
 		m *= 2

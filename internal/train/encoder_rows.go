@@ -1,0 +1,57 @@
+package train
+
+import (
+	"context"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// rowStep is the number of rows that the frozen region's programs differ by where examples are rows.
+const rowStep = 8
+
+// frozenRows computes the frontier of a batch whose examples are rows: of those rows that are no padding, one behind the other, as the
+// frozen region knows nothing of examples.
+func (e *encoder) frozenRows(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
+	rows := 0
+	for _, n := range b.Lengths {
+		rows += n
+	}
+	padded := (rows + rowStep - 1) / rowStep * rowStep
+	p, err := e.net.At(1).Frozen(padded)
+	if err != nil {
+		return nil, err
+	}
+	inputs := make([]*tensor.Tensor, len(b.Inputs))
+	for j, t := range b.Inputs {
+		s := t.Shape.Clone()
+		s[0] = padded
+		x := tensor.New(t.DType, s...)
+		at, size := 0, len(x.Bytes)/padded
+		for k, n := range b.Lengths {
+			at += copy(x.Bytes[at:], t.Bytes[k*b.Length*size:][:n*size])
+		}
+		for at < len(x.Bytes) { // with examples, so that no value is odd
+			at += copy(x.Bytes[at:], x.Bytes[:at])
+		}
+		inputs[j] = x
+	}
+	values, err := p.Run(ctx, inputs...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*tensor.Tensor, len(values))
+	for j, v := range values {
+		if e.half != nil && e.half[j] {
+			widen(v.Bytes, narrow(v.Bytes))
+		}
+		s := v.Shape.Clone()
+		s[0] = s[0] / padded * len(b.Indices) * b.Length
+		out[j] = tensor.New(v.DType, s...)
+		at, size := 0, len(v.Bytes)/padded
+		for k, n := range b.Lengths {
+			at += copy(out[j].Bytes[k*b.Length*size:], v.Bytes[at:at+n*size])
+		}
+	}
+	return out, nil
+}
