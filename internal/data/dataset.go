@@ -29,6 +29,11 @@ type Options struct {
 	Seed    uint64 // the run's seed: what is held out, the augmentation
 	Workers int    // goroutines that decode; 0 for one per processor
 
+	// Task is what the labels are for, as --task names it; "" finds it from them.
+	Task string
+	// Table names the columns of tables.
+	Table Columns
+
 	// Pipeline prepares examples. Without one a Dataset can be looked at but not read.
 	Pipeline *Pipeline
 	// Augment varies the training examples, nil for not at all.
@@ -75,7 +80,7 @@ func (o Options) workers() int {
 type Example struct {
 	Path   string
 	Label  int    // an index into the classes; -1 where it is not known
-	Answer string // the right answer as a table has it; "" where there is no table
+	Answer string // the right answer as a table, or the name of a folder, has it; "" where a folder is a class
 }
 
 // Skipped is a file that was left out and why.
@@ -91,6 +96,7 @@ type Dataset struct {
 	Examples []Example
 	Skipped  []Skipped // damaged files
 	HeldOut  bool      // these examples were taken from the training folder
+	Task     string    // what the labels are for; "" is classify
 
 	opt      Options
 	source   Source         // nil: pictures
@@ -229,7 +235,6 @@ func (d *Dataset) picture(i int) (raster, error) {
 		return *p, nil
 	}
 	if r, ok := d.kept(i); ok {
-		d.remember(i, &r)
 		return r, nil
 	}
 	path := d.Examples[i].Path
@@ -252,14 +257,14 @@ func (d *Dataset) decode(i int, file []byte) (raster, error) {
 		return decode(file, 3)
 	}
 	r, err := d.opt.Pipeline.canvas(file, !d.whole)
-	if err == nil {
+	if err == nil && !d.keep(i, r) {
 		d.remember(i, &r)
-		d.keep(i, r)
 	}
 	return r, err
 }
 
-// remember keeps a picture in memory within the budget.
+// remember keeps a picture in memory within the budget. One that is kept between runs is not: the system's page cache serves it
+// nearly as fast and gives way where memory is short.
 func (d *Dataset) remember(i int, r *raster) {
 	if d.memory.take(len(r.pix)) && !d.pictures[i].CompareAndSwap(nil, r) {
 		d.memory.left.Add(int64(len(r.pix)))
@@ -278,12 +283,14 @@ func (d *Dataset) pictureKey(i int) (key [sha256.Size]byte, ok bool) {
 	return *sum, true
 }
 
-// keep hands a picture to those kept between runs: width and height, then the samples.
-func (d *Dataset) keep(i int, r raster) {
-	if key, ok := d.pictureKey(i); ok {
-		head := binary.LittleEndian.AppendUint32(nil, uint32(r.w))
-		d.opt.Pictures.Put(key, binary.LittleEndian.AppendUint32(head, uint32(r.h)), r.pix)
+// keep hands a picture to those kept between runs: width and height, then the samples. It reports whether it was taken.
+func (d *Dataset) keep(i int, r raster) bool {
+	key, ok := d.pictureKey(i)
+	if !ok {
+		return false
 	}
+	head := binary.LittleEndian.AppendUint32(nil, uint32(r.w))
+	return d.opt.Pictures.Put(key, binary.LittleEndian.AppendUint32(head, uint32(r.h)), r.pix)
 }
 
 // kept returns example i's picture from those kept between runs.
@@ -358,9 +365,8 @@ func (d *Dataset) checkOne(i int) error {
 	if err != nil {
 		return err
 	}
-	if r, ok := d.kept(i); ok { // under another name, or the file was touched
-		d.remember(i, &r)
-	} else if d.opt.Trusted == nil || !d.opt.Trusted(sum) {
+	// What is kept may be under another name, or the file was touched.
+	if _, ok := d.kept(i); !ok && (d.opt.Trusted == nil || !d.opt.Trusted(sum)) {
 		if _, err := d.decode(i, file); err != nil {
 			return err
 		}
@@ -391,7 +397,7 @@ func (d *Dataset) subset(indices []int) *Dataset {
 		examples[k] = d.Examples[i]
 	}
 	s := newDataset(d.Root, d.Classes, examples, d.opt)
-	s.Skipped, s.HeldOut, s.other = d.Skipped, d.HeldOut, d.other
+	s.Skipped, s.HeldOut, s.Task, s.other = d.Skipped, d.HeldOut, d.Task, d.other
 	s.augment, s.whole, s.plain, s.memory, s.source = d.augment, d.whole, d.plain, d.memory, d.source
 	s.at = nil
 	for k, i := range indices {

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,12 @@ import (
 )
 
 // Open reads class folders of pictures, or with opt.Sounds of sounds, for training: path/train and path/val where both exist; else path, and for
-// validation opt.Val or, where that is "", a tenth of each class that opt.Seed picks. Errors say what is wrong, where, and how to mend it.
+// validation opt.Val or, where that is "", a tenth of each class that opt.Seed picks. Tables of files are read likewise. For a task other than
+// classify a folder's name is the answer to what lies in it. Errors say what is wrong, where, and how to mend it.
 func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, err error) {
+	if t, v, ok := FindTables(path, opt.Val); ok {
+		return openTables(ctx, t, v, opt)
+	}
 	trainPath, valPath, split := splitFolders(path)
 	if !split {
 		trainPath, valPath = path, ""
@@ -29,10 +34,16 @@ func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, e
 	for i, c := range f.classes {
 		classes[i] = c.name
 	}
+	if opt.Task == "" {
+		opt.Task = FindTask(classes)
+		if opt.Task == "regress" { // numbers are names of folders as good as any
+			opt.Task = "classify"
+		}
+	}
 	switch {
 	case len(classes) == 1 && classes[0] == "train":
 		return nil, nil, fmt.Errorf("data: %s has a folder train but none named val: add it, or give %s/train", path, path)
-	case len(classes) == 1:
+	case len(classes) == 1 && opt.Task == "classify":
 		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of %s", trainPath, classes[0], f.media.many)
 	}
 	if train, err = labelled(trainPath, f, classes, opt); err != nil {
@@ -50,7 +61,7 @@ func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, e
 		return nil, nil, err
 	}
 	for c, n := range train.Counts() {
-		if n == 0 {
+		if n == 0 && train.Task == "classify" {
 			return nil, nil, fmt.Errorf("data: class %s of %s has no undamaged %s (%v): repair or remove it",
 				classes[c], trainPath, f.media.one, train.Skipped[0].Err)
 		}
@@ -74,6 +85,13 @@ func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 
 // OpenEval reads class folders for a model whose classes are known: path/val where path/train and path/val exist, else path.
 func OpenEval(ctx context.Context, path string, classes []string, opt Options) (*Dataset, error) {
+	if t, v, ok := FindTables(path, ""); ok {
+		d, err := readFileTable(cmp.Or(v, t), classes, opt)
+		if err != nil {
+			return nil, err
+		}
+		return d, d.check(ctx)
+	}
 	if _, v, ok := splitFolders(path); ok {
 		path = v
 	}
@@ -117,6 +135,12 @@ func openLabelled(path string, classes []string, opt Options) (*Dataset, error) 
 func labelled(path string, f *folder, classes []string, opt Options) (*Dataset, error) {
 	var examples []Example
 	for _, c := range f.classes {
+		if opt.Task != "" && opt.Task != "classify" {
+			for _, file := range c.files {
+				examples = append(examples, Example{Path: file, Label: -1, Answer: c.name})
+			}
+			continue
+		}
 		l := slices.Index(classes, c.name)
 		if l < 0 {
 			return nil, fmt.Errorf("data: class %s of %s is none that training saw (%s): rename or remove the folder", c.name, path, list(classes))
@@ -125,8 +149,11 @@ func labelled(path string, f *folder, classes []string, opt Options) (*Dataset, 
 			examples = append(examples, Example{Path: file, Label: l})
 		}
 	}
+	if opt.Task != "" && opt.Task != "classify" {
+		classes = nil
+	}
 	d := newDataset(path, classes, examples, opt)
-	d.other = f.other
+	d.Task, d.other = opt.Task, f.other
 	return d, nil
 }
 

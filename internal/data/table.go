@@ -1,4 +1,225 @@
 package data
 
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // Columns names the columns of a table; "" for the usual names.
 type Columns struct{ Text, Label string }
+
+// Table is a file of rows with named columns: CSV and TSV with a line of names first, or JSONL, one object a line, whose keys are
+// the names. Cells are text; a number or truth value of JSON is taken as it is written, null as empty, an array as its elements joined by "|".
+type Table struct {
+	Path    string
+	Columns []string
+	Rows    [][]string // a cell for every column
+	Lines   []int      // by row, from 1
+}
+
+// tableFormats are the extensions of tables.
+var tableFormats = []string{".csv", ".tsv", ".jsonl"}
+
+// IsTable reports whether a path names a table: by its extension, and it is no folder.
+func IsTable(path string) bool {
+	return slices.Contains(tableFormats, strings.ToLower(filepath.Ext(path))) && !isDir(path)
+}
+
+// FindTables resolves what --data and --val name into tables: a table itself, or a folder with train.csv and val.csv (or .tsv,
+// .jsonl). Val is "" where nothing names it. ok is false where there is no table.
+func FindTables(path, valPath string) (train, val string, ok bool) {
+	inside := func(dir, name string) string {
+		for _, ext := range tableFormats {
+			if p := filepath.Join(dir, name+ext); IsTable(p) {
+				if _, err := os.Stat(p); err == nil {
+					return p
+				}
+			}
+		}
+		return ""
+	}
+	switch {
+	case IsTable(path):
+		train = path
+	case isDir(path):
+		if train = inside(path, "train"); train != "" {
+			val = inside(path, "val")
+		}
+	}
+	if valPath != "" {
+		val = valPath
+		if isDir(valPath) {
+			val = inside(valPath, "val")
+		}
+	}
+	return train, val, train != ""
+}
+
+// ReadTable reads a table. It errors, naming the line, where a row does not fit the columns, and on a table without rows.
+func ReadTable(path string) (*Table, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	t := &Table{Path: path}
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".jsonl":
+		err = t.readJSON(b)
+	case ".tsv":
+		err = t.readCSV(b, '\t')
+	default:
+		err = t.readCSV(b, ',')
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data: %s: %w", path, err)
+	}
+	if len(t.Rows) == 0 {
+		return nil, fmt.Errorf("data: %s has no rows", path)
+	}
+	return t, nil
+}
+
+func (t *Table) readCSV(b []byte, comma rune) error {
+	r := csv.NewReader(bytes.NewReader(b))
+	r.Comma, r.LazyQuotes, r.ReuseRecord = comma, comma == '\t', false
+	for {
+		row, err := r.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if errors.Is(err, csv.ErrFieldCount) {
+			line, _ := r.FieldPos(0)
+			return fmt.Errorf("line %d has %d cells, the line of names %d", line, len(row), len(t.Columns))
+		}
+		if err != nil {
+			return err // names the line
+		}
+		if t.Columns == nil {
+			for _, c := range row {
+				t.Columns = append(t.Columns, strings.TrimSpace(c))
+			}
+			continue
+		}
+		line, _ := r.FieldPos(0)
+		t.Rows, t.Lines = append(t.Rows, row), append(t.Lines, line)
+	}
+}
+
+func (t *Table) readJSON(b []byte) error {
+	var objects []map[string]json.RawMessage
+	names := map[string]bool{}
+	s := bufio.NewScanner(bytes.NewReader(b))
+	s.Buffer(nil, len(b)+1)
+	for line := 1; s.Scan(); line++ {
+		if len(bytes.TrimSpace(s.Bytes())) == 0 {
+			continue
+		}
+		var o map[string]json.RawMessage
+		if err := json.Unmarshal(s.Bytes(), &o); err != nil {
+			return fmt.Errorf("line %d is no JSON object: %w", line, err)
+		}
+		for k := range o {
+			names[k] = true
+		}
+		objects, t.Lines = append(objects, o), append(t.Lines, line)
+	}
+	t.Columns = slices.Sorted(maps.Keys(names))
+	for i, o := range objects {
+		row := make([]string, len(t.Columns))
+		for k, name := range t.Columns {
+			var err error
+			if row[k], err = cell(o[name]); err != nil {
+				return fmt.Errorf("line %d: %s: %w", t.Lines[i], name, err)
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return nil
+}
+
+// cell is a JSON value as text.
+func cell(raw json.RawMessage) (string, error) {
+	raw = bytes.TrimSpace(raw)
+	switch {
+	case len(raw) == 0 || string(raw) == "null":
+		return "", nil
+	case raw[0] == '"':
+		var s string
+		err := json.Unmarshal(raw, &s)
+		return s, err
+	case raw[0] == '[':
+		var list []json.RawMessage
+		if err := json.Unmarshal(raw, &list); err != nil {
+			return "", err
+		}
+		parts := make([]string, len(list))
+		for i, e := range list {
+			if e = bytes.TrimSpace(e); len(e) > 0 && e[0] == '[' {
+				return "", errors.New("an array in an array is no cell")
+			}
+			var err error
+			if parts[i], err = cell(e); err != nil {
+				return "", err
+			}
+		}
+		return strings.Join(parts, "|"), nil
+	case raw[0] == '{':
+		return "", errors.New("an object is no cell")
+	}
+	return string(raw), nil
+}
+
+// Column is the place of the first of the named columns that the table has, -1 for none of them.
+func (t *Table) Column(names ...string) int {
+	for _, name := range names {
+		if i := slices.Index(t.Columns, name); i >= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// Need is Column, and an error that lists the columns where there is none.
+func (t *Table) Need(flag string, names ...string) (int, error) {
+	if i := t.Column(names...); i >= 0 {
+		return i, nil
+	}
+	text := fmt.Sprintf("data: %s has no column %s: it has %s", t.Path, strings.Join(names, " or "), list(t.Columns))
+	if flag != "" {
+		text += "; name one with " + flag
+	}
+	return -1, errors.New(text)
+}
+
+// FindTask tells from the answers of a table what they are for: "multilabel" where some are joined by "|", "regress" where all are numbers
+// and not all whole ones, else "classify".
+func FindTask(answers []string) string {
+	numbers, whole := true, true
+	for _, a := range answers {
+		if strings.Contains(a, "|") {
+			return "multilabel"
+		}
+		if _, err := strconv.Atoi(a); err != nil {
+			whole = false
+		}
+		if _, err := strconv.ParseFloat(a, 64); err != nil {
+			numbers = false
+		}
+	}
+	if numbers && !whole {
+		return "regress"
+	}
+	return "classify"
+}
