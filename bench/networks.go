@@ -81,7 +81,7 @@ func (b *bench) ours(path string, n network, key string, args ...string) contend
 	return contender{name: "Permafrost", cmd: append(cmd, args...), read: number(key)}
 }
 
-// forward compares inference.
+// forward compares inference with ONNX Runtime, which is the faster peer at it.
 func (b *bench) forward(ctx context.Context) error {
 	for _, n := range networks {
 		if !b.wanted(n.name) {
@@ -98,9 +98,6 @@ func (b *bench) forward(ctx context.Context) error {
 		if b.ort != "" {
 			cs = append(cs, contender{name: "ONNX Runtime", env: []string{"PERMAFROST_ORT=" + b.ort}, read: number("ms_median"),
 				cmd: []string{"node", filepath.Join("bench", "peers", "ort_bench.mjs"), path, n.shape(), strconv.Itoa(b.threads), fmt.Sprint(b.seconds)}})
-		}
-		if n.file == "" {
-			cs = append(cs, b.torch(number("ms_median"), "torch_bench.py", n.name, "--batch", strconv.Itoa(n.batch), "--seconds", fmt.Sprint(b.seconds))...)
 		}
 		ms, err := b.race(ctx, n.name+" forward", cs)
 		if err != nil {
