@@ -12,10 +12,12 @@ func predictCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "predict --model TUNED FILE...",
 		Short: "Classify files with a tuned model",
-		Long: `predict says what a tuned model takes image files for. Labels and preparation come from
-the tuned file, which needs nothing else. A damaged file is named and skipped.`,
+		Long: `predict says what a tuned model takes images or sounds for. Labels and preparation come from
+the tuned file, which needs nothing else. A damaged file is named and skipped. The file - is
+what comes on stdin.`,
 		Example: `  permafrost predict --model runs/mobilenet-photos-1/model.onnx a.jpg b.png
-  permafrost predict --model model.onnx --json --top 3 *.jpg`,
+  permafrost predict --model model.onnx --json --top 3 *.jpg
+  arecord -d 2 -f S16_LE -r 16000 | permafrost predict --model digits.onnx -`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return fmt.Errorf("FILE is missing: %s", cmd.UseLine())
@@ -42,9 +44,24 @@ the tuned file, which needs nothing else. A damaged file is named and skipped.`,
 		if err != nil {
 			return err
 		}
-		found, skipped, err := p.Predict(cmd.Context(), args, *top)
+		files, stdin, done, err := stdinFile(cmd.InOrStdin(), args)
 		if err != nil {
 			return err
+		}
+		defer done()
+		found, skipped, err := p.Predict(cmd.Context(), files, *top)
+		if err != nil {
+			return err
+		}
+		for i := range skipped {
+			if skipped[i].Path == stdin {
+				skipped[i].Path = "-"
+			}
+		}
+		for i := range found {
+			if found[i].Input == stdin {
+				found[i].Input = "-"
+			}
 		}
 		for _, s := range skipped {
 			note(cmd, "skipped %s: %v", s.Path, s.Err)
