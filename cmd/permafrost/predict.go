@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -50,6 +52,9 @@ what comes on stdin.`,
 		}
 		defer done()
 		found, skipped, err := p.Predict(cmd.Context(), files, *top)
+		if err != nil && stdin != "" {
+			err = errors.New(strings.ReplaceAll(err.Error(), stdin, "-"))
+		}
 		if err != nil {
 			return err
 		}
