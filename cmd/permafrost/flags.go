@@ -79,7 +79,7 @@ var fitGroups = []struct {
 	{"What trains", []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool"}},
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",
 		"weight-decay", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},
-	{"Resources", []string{"threads", "cache", "cache-budget", "cache-precision", "cache-variants"}},
+	{"Resources", []string{"threads", "memory", "cache", "cache-budget", "cache-precision", "cache-variants"}},
 	{"Not available in this version", []string{"task", "text-column", "label-column", "tokenizer", "schedule", "auto", "adapter"}},
 }
 
@@ -90,9 +90,6 @@ func unavailable(c *train.Config) error {
 		asked bool
 		mend  string
 	}{
-		{"task " + c.Task, c.Task != "" && c.Task != "classify", "this version classifies images"},
-		{"text-column", c.TextColumn != "", "this version reads class folders of images"},
-		{"label-column", c.LabelColumn != "", "this version reads class folders of images"},
 		{"tokenizer", c.Tokenizer != "", "this version reads class folders of images"},
 		{"schedule", c.Schedule != "", "name what trains for the whole run with --thaw"},
 		{"auto", c.Auto, "name what trains with --thaw"},
