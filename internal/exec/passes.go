@@ -35,7 +35,8 @@ var (
 		{"fold", "gradients of constants are constants", Fold},
 		{"prune", "gradient rules may compute what nobody reads", prune},
 		{"common", "gradient rules recompute what the forward pass has", common},
-		{"epilogues", "last, when it is known which results have one reader", fuseEpilogues},
+		{"epilogues", "late, when it is known which results have one reader", fuseEpilogues},
+		{"chains", "last: their links end in epilogues", fuseChains},
 	}
 )
 

@@ -61,6 +61,8 @@ func (s *sketch) layerNorm(x *ir.Value, f int) *ir.Value {
 // computes.
 func TestPasses(t *testing.T) {
 	conv := ir.Attrs{"pads": []int{1, 1, 1, 1}}
+	nhwc := ir.Attrs{"layout": "NHWC"}
+	depthwise := ir.Attrs{"layout": "NHWC", "group": 48, "pads": []int{1, 1, 1, 1}}
 	for _, c := range []struct {
 		name  string
 		pass  func(*ir.Graph) error
@@ -141,6 +143,27 @@ func TestPasses(t *testing.T) {
 			y := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3))
 			return s.Op("Mul", nil, s.Op("Relu", nil, y), y)
 		}, "Conv Relu Mul"},
+		{"inverted residual", fuseChains, func(s *sketch) *ir.Value {
+			x := s.input("x", 1, 64, 64, 8)
+			y := s.Op("Conv", nhwc, x, s.constant("e", 48, 8, 1, 1), s.constant("eb", 48))
+			y = s.Op("Conv", depthwise, y, s.constant("d", 48, 1, 3, 3), s.constant("db", 48))
+			return s.Op("Conv", nhwc, y, s.constant("p", 8, 48, 1, 1), s.constant("pb", 8), x)
+		}, "ConvChain"},
+		{"a squeeze ends the chain", fuseChains, func(s *sketch) *ir.Value {
+			y := s.Op("Conv", nhwc, s.input("x", 1, 64, 64, 8), s.constant("e", 48, 8, 1, 1))
+			y = s.Op("Conv", depthwise, y, s.constant("d", 48, 1, 3, 3))
+			y = s.Op("Mul", nil, y, s.Op("GlobalAveragePool", nhwc, y))
+			return s.Op("Conv", nhwc, y, s.constant("p", 8, 48, 1, 1))
+		}, "ConvChain GlobalAveragePool Mul Conv"},
+		{"thawed weights, and what backward reads, are in no chain", fuseChains, func(s *sketch) *ir.Value {
+			y := s.Op("Conv", nhwc, s.input("x", 1, 64, 64, 8), s.param("e", 48, 8, 1, 1))
+			y = s.Op("Conv", depthwise, y, s.constant("d", 48, 1, 3, 3))
+			return s.Op("Conv", nhwc, s.Op("Add", nil, y, s.Op("Relu", nil, y)), s.constant("p", 8, 48, 1, 1))
+		}, "Conv Conv Relu Add Conv"},
+		{"what stays in the cache is in no chain", fuseChains, func(s *sketch) *ir.Value {
+			y := s.Op("Conv", nhwc, s.input("x", 1, 16, 16, 8), s.constant("e", 48, 8, 1, 1))
+			return s.Op("Conv", depthwise, y, s.constant("d", 48, 1, 3, 3))
+		}, "Conv Conv"},
 		{"attention with heads, scale and mask", fuseAttention, func(s *sketch) *ir.Value {
 			q, k, v := s.input("q", 2, 3, 5, 8), s.input("k", 2, 3, 6, 8), s.input("v", 2, 3, 6, 4)
 			z := s.Op("MatMul", nil, s.Op("Mul", nil, q, s.Float(0.5)), s.Op("Transpose", ir.Attrs{"perm": []int{0, 1, 3, 2}}, k))

@@ -313,35 +313,42 @@ func (w *window) runDepthwise(x, weights, y []float32, ep *Epilogue) {
 	if ep != nil {
 		e = *ep
 	}
-	lo, hi, clip := e.clip()
-	finish := e.finishes()
-	block := w.channelBlock()
 	rows := max(1, min(w.oh, (1<<16)/(w.ow*w.c)))
 	blocks := split(w.oh, rows)
 	Parallel(w.n*blocks, func(i int) {
-		n := i / blocks
 		y0, y1 := part(i%blocks, w.oh, blocks)
-		walk := newDwWalk(w)
-		t := dwTile{xs: walk.xs, ys: w.dst.dx * w.c, lo: lo, hi: hi, clip: clip, ws: w.c}
-		for c0 := 0; c0 < w.c; c0 += block {
-			channels := min(block, w.c-c0)
-			t.w = weights[c0:]
-			if len(e.Bias) > 0 {
-				t.bias = e.Bias[c0:]
-			}
-			for yy := y0; yy < y1; yy++ {
-				walk.row(n, yy, func(s segment, taps []dwTap, from int) {
-					at := w.dst.pixel(n, yy, s.x0)*w.c + c0
-					t.x, t.y, t.taps = x[from+c0:], y[at:], taps
-					if len(e.Residual) > 0 {
-						t.res = e.Residual[at:]
-					}
-					walk.forward(&t, s.x1-s.x0, channels)
-					if finish {
-						e.activateRows(t.y, s.x1-s.x0, t.ys, channels)
-					}
-				})
-			}
-		}
+		w.depthwiseRows(newDwWalk(w), i/blocks, y0, y1, 0, x, weights, y, &e)
 	})
+}
+
+// depthwiseRows computes output rows y0 to y1 of image n from x, which starts at input row x0.
+func (w *window) depthwiseRows(walk *dwWalk, n, y0, y1, x0 int, x, weights, y []float32, e *Epilogue) {
+	lo, hi, clip := e.clip()
+	finish := e.finishes()
+	block := w.channelBlock()
+	first := x0 * w.w * w.c
+	t := dwTile{xs: walk.xs, ys: w.dst.dx * w.c, lo: lo, hi: hi, clip: clip, ws: w.c}
+	for c0 := 0; c0 < w.c; c0 += block {
+		channels := min(block, w.c-c0)
+		t.w = weights[c0:]
+		if len(e.Bias) > 0 {
+			t.bias = e.Bias[c0:]
+		}
+		for yy := y0; yy < y1; yy++ {
+			walk.row(n, yy, func(s segment, taps []dwTap, from int) {
+				at := w.dst.pixel(n, yy, s.x0)*w.c + c0
+				t.x, t.y, t.taps = nil, y[at:], taps
+				if len(taps) > 0 {
+					t.x = x[from-first+c0:]
+				}
+				if len(e.Residual) > 0 {
+					t.res = e.Residual[at:]
+				}
+				walk.forward(&t, s.x1-s.x0, channels)
+				if finish {
+					e.activateRows(t.y, s.x1-s.x0, t.ys, channels)
+				}
+			})
+		}
+	}
 }

@@ -1,0 +1,49 @@
+package exec
+
+import (
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/op"
+)
+
+// fuseChains makes one operator of a frozen depthwise convolution and the convolutions around it, as in
+// inverted residuals (expand, depthwise, project), so that the wide results between them never leave the
+// cache. What something else reads, such as backward or a squeeze, stays whole and ends the chain.
+func fuseChains(g *ir.Graph) error {
+	return rewrite(g, matchInvertedResidual, matchExpandedDepthwise)
+}
+
+// matchInvertedResidual: a depthwise convolution with the one after it and, if there, the one before.
+func matchInvertedResidual(m *matcher, n *ir.Node) *ir.Node {
+	if !frozenConv(n) {
+		return nil
+	}
+	depthwise := m.by(n.Inputs[0], "Conv")
+	if depthwise == nil || !frozenDepthwise(depthwise) {
+		return nil
+	}
+	if expand := m.by(depthwise.Inputs[0], "Conv"); expand != nil && frozenConv(expand) {
+		if r := op.FuseChain(expand, depthwise, n); r != nil {
+			return r
+		}
+	}
+	return op.FuseChain(depthwise, n)
+}
+
+// matchExpandedDepthwise: a depthwise convolution and the one before it.
+func matchExpandedDepthwise(m *matcher, n *ir.Node) *ir.Node {
+	if !frozenDepthwise(n) {
+		return nil
+	}
+	expand := m.by(n.Inputs[0], "Conv")
+	if expand == nil || !frozenConv(expand) {
+		return nil
+	}
+	return op.FuseChain(expand, n)
+}
+
+func frozenConv(n *ir.Node) bool { return n.Op == "Conv" && n.Inputs[1].IsConst() }
+
+func frozenDepthwise(n *ir.Node) bool {
+	group := n.Attrs.Int("group", 1)
+	return frozenConv(n) && group > 1 && group == n.Inputs[1].Type.Shape[0]
+}
