@@ -125,7 +125,7 @@ func TestBadInput(t *testing.T) {
 		{fit("--cache-budget", "much"), []string{"much"}},
 		{fit("--wings"), []string{"--wings", "--help"}},
 		{fit("extra"), []string{"extra"}},
-		{fit("--task", "lm"), []string{"--task lm", "not available"}},
+		{fit("--task", "lm"), []string{"--task lm", "no texts"}},
 		{fit("--adapter", "lora:4"), []string{"--adapter lora:4", "not available"}},
 		{fit("--schedule", "1:all"), []string{"--schedule", "not available"}},
 		{fit("--auto"), []string{"--auto", "not available"}},

@@ -1,5 +1,12 @@
 package data
 
+import (
+	"fmt"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
 // Target is the right answer to an example, in the form of its task.
 type Target struct {
 	Class  int     // classify: an index into the classes; -1 where it is not known
@@ -7,5 +14,24 @@ type Target struct {
 	Value  float64 // regress: the number
 }
 
-// Target is the right answer to example i.
-func (d *Dataset) Target(i int) Target { return Target{Class: d.Examples[i].Label} }
+// Tokens are those of example i, in the input that is so called. It errors where examples are no sequences of tokens.
+func (d *Dataset) Tokens(i int, input string) ([]int, error) {
+	form := d.Form()
+	k := slices.IndexFunc(form.Inputs, func(in Input) bool { return in.Name == input && in.DType == tensor.Int64 && in.Shape.Len() == 1 })
+	if d.source == nil || form.Rows || k < 0 {
+		return nil, fmt.Errorf("data: %s: its examples are no texts", d.Root)
+	}
+	n := d.Length(i)
+	dst := make([]*tensor.Tensor, len(form.Inputs))
+	for j, in := range form.Inputs {
+		dst[j] = tensor.New(in.DType, append(tensor.Shape{n}, in.Shape...)...)
+	}
+	if err := d.source.Read(d.at[i], Plain, dst); err != nil {
+		return nil, err
+	}
+	out := make([]int, n)
+	for j, t := range dst[k].I64()[:n] {
+		out[j] = int(t)
+	}
+	return out, nil
+}

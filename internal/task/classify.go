@@ -26,6 +26,10 @@ func (c *Classify) LabelTypes(n, _ int) []ir.Type {
 	return []ir.Type{{DType: tensor.Int64, Shape: tensor.Shape{n}}}
 }
 
+func (c *Classify) Target(e data.Example) (data.Target, error) {
+	return data.Target{Class: e.Label}, nil
+}
+
 func (c *Classify) Labels(targets []data.Target, _ []int, _ int) []*tensor.Tensor {
 	labels := make([]int64, len(targets))
 	for i, t := range targets {

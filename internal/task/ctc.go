@@ -41,13 +41,13 @@ func NewCTC(transcripts []string) *CTC {
 	return t
 }
 
-// Target is a transcript as symbols. It errors on a character that no training transcript has.
-func (t *CTC) Target(text string) (data.Target, error) {
+// Target is a transcript as symbols. It errors on a character that is none of them.
+func (t *CTC) Target(e data.Example) (data.Target, error) {
 	target := data.Target{Class: -1}
-	for _, r := range text {
+	for _, r := range e.Answer {
 		i, ok := slices.BinarySearch(t.Symbols, string(r))
 		if !ok {
-			return target, fmt.Errorf("the transcript %q has the character %q, which no training transcript has", text, r)
+			return target, fmt.Errorf("%s: the transcript %q has the character %q, which training did not see", e.Path, e.Answer, r)
 		}
 		target.Labels = append(target.Labels, i+1)
 	}

@@ -26,6 +26,9 @@ func (t *LM) LabelTypes(n, positions int) []ir.Type {
 	return []ir.Type{{DType: tensor.Int64, Shape: tensor.Shape{n, positions}}}
 }
 
+// Target has no tokens yet: they are the example itself (see data.Dataset.Tokens).
+func (t *LM) Target(data.Example) (data.Target, error) { return data.Target{Class: -1}, nil }
+
 func (t *LM) Labels(targets []data.Target, _ []int, positions int) []*tensor.Tensor {
 	out := tensor.New(tensor.Int64, len(targets), positions)
 	for i, target := range targets {

@@ -1,7 +1,10 @@
 package task
 
 import (
+	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -24,6 +27,56 @@ func (t *Multilabel) PerPosition() bool { return false }
 
 func (t *Multilabel) LabelTypes(n, _ int) []ir.Type {
 	return []ir.Type{{DType: tensor.Float32, Shape: tensor.Shape{n, len(t.Answers)}}}
+}
+
+// NewMultilabel takes the labels from answers: what stands between "|" in them, sorted.
+func NewMultilabel(answers []string, o Options) *Multilabel {
+	t := &Multilabel{Options: o}
+	for _, a := range answers {
+		t.Answers = append(t.Answers, split(a)...)
+	}
+	slices.Sort(t.Answers)
+	t.Answers = slices.Compact(t.Answers)
+	return t
+}
+
+// split is the labels of an answer.
+func split(answer string) []string {
+	var out []string
+	for l := range strings.SplitSeq(answer, "|") {
+		if l = strings.TrimSpace(l); l != "" {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// Balance weighs the examples that have a label so that they count as much as those that have not, label by label.
+func (t *Multilabel) Balance(targets []data.Target) {
+	has := make([]int, len(t.Answers))
+	for _, target := range targets {
+		for _, l := range target.Labels {
+			has[l]++
+		}
+	}
+	t.Weights = make([]float32, len(has))
+	for i, n := range has {
+		t.Weights[i] = float32(len(targets)-n) / float32(max(1, n))
+	}
+}
+
+func (t *Multilabel) Target(e data.Example) (data.Target, error) {
+	target := data.Target{Class: -1}
+	for _, l := range split(e.Answer) {
+		i, ok := slices.BinarySearch(t.Answers, l)
+		if !ok {
+			return target, fmt.Errorf("%s: the label %q is none that training saw", e.Path, l)
+		}
+		target.Labels = append(target.Labels, i)
+	}
+	slices.Sort(target.Labels)
+	target.Labels = slices.Compact(target.Labels)
+	return target, nil
 }
 
 func (t *Multilabel) Labels(targets []data.Target, _ []int, _ int) []*tensor.Tensor {

@@ -1,7 +1,9 @@
 package task
 
 import (
+	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -41,6 +43,14 @@ func (r *Regress) PerPosition() bool { return false }
 
 func (r *Regress) LabelTypes(n, _ int) []ir.Type {
 	return []ir.Type{{DType: tensor.Float32, Shape: tensor.Shape{n, 1}}}
+}
+
+func (r *Regress) Target(e data.Example) (data.Target, error) {
+	v, err := strconv.ParseFloat(e.Answer, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return data.Target{}, fmt.Errorf("%s: the label %q is no number, which regress takes", e.Path, e.Answer)
+	}
+	return data.Target{Class: -1, Value: v}, nil
 }
 
 func (r *Regress) Labels(targets []data.Target, _ []int, _ int) []*tensor.Tensor {

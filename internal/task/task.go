@@ -29,6 +29,10 @@ type Task interface {
 	// PerPosition reports whether every position of a sequence has scores of its own.
 	PerPosition() bool
 
+	// Target is the right answer to an example in the form that Labels takes. It errors on an answer that the task
+	// does not take.
+	Target(e data.Example) (data.Target, error)
+
 	// Labels are the right answers of a batch as the tensors that Loss and Measure take. Lengths are the
 	// positions of each example that count, of positions in all; they matter to tasks PerPosition, for
 	// which nil means that all count.

@@ -197,12 +197,38 @@ func TestCTCSymbols(t *testing.T) {
 	if !slices.Equal(c.Symbols, []string{" ", "1", "2", "3"}) || c.Longest != 4 || c.Scores() != 5 {
 		t.Errorf("%+v", c)
 	}
-	target, err := c.Target("31 2")
+	target, err := c.Target(data.Example{Answer: "31 2"})
 	if err != nil || c.Text(target.Labels) != "31 2" {
 		t.Errorf("%v (%v)", target, err)
 	}
-	_, err = c.Target("7")
+	_, err = c.Target(data.Example{Answer: "7"})
 	wantError(t, err, "'7'")
+}
+
+func TestTargets(t *testing.T) {
+	m := NewMultilabel([]string{"b|a", "", "c | a"}, Options{})
+	if !slices.Equal(m.Answers, []string{"a", "b", "c"}) {
+		t.Errorf("labels %q", m.Answers)
+	}
+	var targets []data.Target
+	for _, a := range []string{"c|a|c", "", "a"} {
+		target, err := m.Target(data.Example{Answer: a})
+		must(t, err)
+		targets = append(targets, target)
+	}
+	if !slices.Equal(targets[0].Labels, []int{0, 2}) || len(targets[1].Labels) != 0 {
+		t.Errorf("%+v", targets)
+	}
+	m.Balance(targets)
+	if !slices.Equal(m.Weights, []float32{0.5, 3, 2}) {
+		t.Errorf("weights %v", m.Weights)
+	}
+	_, err := m.Target(data.Example{Path: "x.png", Answer: "d"})
+	wantError(t, err, `x.png: the label "d"`)
+	for _, bad := range []string{"", "x", "NaN", "1e999"} {
+		_, err := (&Regress{Std: 1}).Target(data.Example{Path: "x.png", Answer: bad})
+		wantError(t, err, "is no number")
+	}
 }
 
 func TestRegressFold(t *testing.T) {

@@ -40,7 +40,7 @@ type Result struct {
 	MacroF1   float64   `json:"macro_f1"`
 	BestEpoch int       `json:"best_epoch"`
 	Confusion [][]int64 `json:"confusion"`
-	Classes   []string  `json:"classes"`
+	Classes   []string  `json:"classes,omitempty"`
 	Val       *Metrics  `json:"-"`
 }
 
@@ -260,7 +260,7 @@ func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (f
 func (s *Session) labels(ds *data.Dataset, b *encoded, scores tensor.Shape) []*tensor.Tensor {
 	targets := make([]data.Target, len(b.Indices))
 	for k, i := range b.Indices {
-		targets[k] = ds.Target(i)
+		targets[k] = s.targets[ds][i]
 	}
 	positions := task.Positions(s.Task, scores, len(targets))
 	return s.Task.Labels(targets, data.Scaled(b.Lengths, b.Length, positions), positions)

@@ -27,7 +27,8 @@ type Session struct {
 	Notes  []string
 	Cache  *cache.Cache // what runs share; nil: nothing
 
-	digests map[string]string // of the frozen weights, before training
+	targets map[*data.Dataset][]data.Target // the right answers, by example
+	digests map[string]string               // of the frozen weights, before training
 	opt     *Optimizer
 }
 
@@ -44,7 +45,8 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt := data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), AugmentSpec: cfg.Augment, Budget: pictureBudget}
+	opt := data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), AugmentSpec: cfg.Augment, Budget: pictureBudget,
+		Task: cfg.Task, Table: cfg.feedOptions().Table}
 	shared, note, err := cfg.openCache()
 	if err != nil {
 		return nil, err
@@ -72,10 +74,12 @@ const pictureBudget = 256 << 20
 func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error) {
 	s := &Session{Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
 	s.Notes = append(s.Notes, tr.Notes()...)
-	s.Task = cfg.task(tr)
-	var err error
+	err := s.chooseTask(&cfg)
+	if err != nil {
+		return nil, err
+	}
 	s.Headed, err = AttachHead(base.Model.Graph, HeadSpec{
-		Kind: cfg.Head, Classes: s.Task.Scores(), Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed,
+		Kind: cfg.Head, Classes: s.Task.Scores(), Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed, PerPosition: s.Task.PerPosition(),
 	}, base.Shapes(2))
 	if err != nil {
 		return nil, err
@@ -146,6 +150,9 @@ func dataDigest(d *data.Dataset) (string, error) {
 		}
 		h.Write(sum[:])
 		fmt.Fprintln(h, e.Label)
+		if e.Answer != "" {
+			fmt.Fprintf(h, "%q\n", e.Answer)
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -73,6 +73,7 @@ func (s *Session) Patch() (*onnx.Patch, map[string]*tensor.Tensor, error) {
 	}
 	if s.Headed.Fresh {
 		s.foldHead(changed)
+		s.foldAnswers(changed)
 		s.splice(p, changed)
 	}
 	record := tuned.Record{Version: Version, Task: s.Task.Name(), Labels: s.Task.Names(), Input: s.Base.Feed.Kind(), Plan: s.Plan}

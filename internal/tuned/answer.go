@@ -3,6 +3,7 @@ package tuned
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -63,10 +64,37 @@ func evaluation(m *task.Metrics, names []string) *Evaluation {
 	return e
 }
 
+// Targets are the right answers to the examples of a data set. It errors on one that the task does not take.
+func Targets(t task.Task, ds *data.Dataset, feed Feed) ([]data.Target, error) {
+	out := make([]data.Target, ds.Len())
+	tokens := ""
+	for _, in := range feed.Form().Inputs {
+		if sequenceRole(in.Name) == roleTokens && tokens == "" {
+			tokens = in.Name
+		}
+	}
+	for i, e := range ds.Examples {
+		var err error
+		if out[i], err = t.Target(e); err != nil {
+			return nil, fmt.Errorf("data: %w", err)
+		}
+		if t.Name() == task.NameLM {
+			if out[i].Labels, err = ds.Tokens(i, tokens); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
 // Eval measures the model on class folders, whose names must be among the file's labels.
 func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) {
 	began := time.Now()
-	ds, err := p.Feed.OpenEval(ctx, path, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20})
+	ds, err := p.Feed.OpenEval(ctx, path, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20, Task: p.Task.Name()})
+	if err != nil {
+		return nil, err
+	}
+	all, err := Targets(p.Task, ds, p.Feed)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +102,7 @@ func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) 
 	err = p.each(ctx, ds, func(b *data.Batch, scores *tensor.Tensor) {
 		targets := make([]data.Target, len(b.Indices))
 		for k, i := range b.Indices {
-			targets[k] = ds.Target(i)
+			targets[k] = all[i]
 		}
 		positions := task.Positions(p.Task, scores.Shape, len(targets))
 		p.Task.Measure(m, scores, p.Task.Labels(targets, data.Scaled(b.Lengths, b.Length, positions), positions))
