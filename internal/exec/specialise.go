@@ -21,6 +21,32 @@ const maxValueBytes = 1 << 36
 // Inputs missing from shapes must have known shapes of their own. It errors, naming the node, on an
 // unsupported operator, on types that do not fit, and on shapes that depend on data.
 func Specialise(raw *ir.Graph, shapes map[string]tensor.Shape) (*ir.Graph, error) {
+	s, err := specialise(raw, shapes)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range raw.Outputs {
+		nv := s.value(v)
+		if nv == nil {
+			return nil, fmt.Errorf("specialise: output %q is never computed", v.Name)
+		}
+		s.g.Outputs = append(s.g.Outputs, nv)
+	}
+	s.g.Prune()
+	return s.g, nil
+}
+
+// Trace is what the values of a raw graph become when it is specialised: values with static types, and
+// constants where shapes and constants decide them.
+func Trace(raw *ir.Graph, shapes map[string]tensor.Shape) (map[*ir.Value]*ir.Value, error) {
+	s, err := specialise(raw, shapes)
+	if err != nil {
+		return nil, err
+	}
+	return s.env, nil
+}
+
+func specialise(raw *ir.Graph, shapes map[string]tensor.Shape) (*specialiser, error) {
 	g := ir.New(raw.Name)
 	s := &specialiser{g: g, env: map[*ir.Value]*ir.Value{}}
 	for _, in := range raw.Inputs {
@@ -44,15 +70,7 @@ func Specialise(raw *ir.Graph, shapes map[string]tensor.Shape) (*ir.Graph, error
 	if err := s.nodes(raw.Nodes); err != nil {
 		return nil, err
 	}
-	for _, v := range raw.Outputs {
-		nv := s.value(v)
-		if nv == nil {
-			return nil, fmt.Errorf("specialise: output %q is never computed", v.Name)
-		}
-		g.Outputs = append(g.Outputs, nv)
-	}
-	g.Prune()
-	return g, nil
+	return s, nil
 }
 
 // maxInlined bounds the nodes that unrolled loops may build, each inside another too: a hostile file must not

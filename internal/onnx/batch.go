@@ -18,7 +18,10 @@ import (
 // How the batch travels through the graph is followed operator by operator. Where that fails the error
 // names the node and m is unchanged. Operators that this package does not know are taken to keep
 // examples apart along axis 0; the caller makes sure by comparing a batch with its examples one by one.
-func FreeBatch(m *Model) (*Patch, string, error) {
+//
+// Trace, such as exec.Trace, tells the shapes of all values and those that shapes decide; without it, or
+// where it fails, only the simple ones are known.
+func FreeBatch(m *Model, trace func(*ir.Graph, map[string]tensor.Shape) (map[*ir.Value]*ir.Value, error)) (*Patch, string, error) {
 	p := &Patch{}
 	if len(m.Inputs) == 0 || len(m.Inputs[0].Shape) == 0 || m.Inputs[0].Shape[0] < 0 {
 		return p, "", nil
@@ -26,7 +29,12 @@ func FreeBatch(m *Model) (*Patch, string, error) {
 	if b := m.Inputs[0].Shape[0]; b != 1 {
 		return nil, "", fmt.Errorf("onnx: the model's batch is fixed at %d: only a batch of 1 can be made free", b)
 	}
-	t := &tracker{m: m, at: map[*ir.Value]spread{}, known: map[*ir.Value]tensor.Shape{}, edits: map[*ir.Node][]int64{}}
+	t := &tracker{m: m, at: map[*ir.Value]spread{}, known: map[*ir.Value]tensor.Shape{}, sizes: map[*ir.Value][]bool{}, edits: map[*ir.Node][]int64{}}
+	if trace != nil {
+		if seen, err := trace(m.Graph, nil); err == nil {
+			t.seen = seen
+		}
+	}
 	for _, v := range m.Graph.Inputs {
 		if len(v.Type.Shape) > 0 && v.Type.Shape[0] == 1 {
 			t.at[v] = spread{q: 1, dims: v.Type.Shape.Clone()}
@@ -94,6 +102,8 @@ type tracker struct {
 	m       *Model
 	at      map[*ir.Value]spread       // the values that hold a batch
 	known   map[*ir.Value]tensor.Shape // shapes of others, where they are simple to know
+	seen    map[*ir.Value]*ir.Value    // what the values are at a batch of 1, where that is known
+	sizes   map[*ir.Value][]bool       // which elements of them follow the batch
 	edits   map[*ir.Node][]int64       // new targets of Reshape nodes
 	repeats []*repeat
 	assumed []string // operators whose effect is not known

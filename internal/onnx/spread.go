@@ -54,7 +54,73 @@ func (t *tracker) dims(v *ir.Value) tensor.Shape {
 	if v.Kind != ir.Result {
 		return v.Type.Shape
 	}
-	return t.known[v]
+	if d := t.known[v]; d != nil || t.seen[v] == nil {
+		return d
+	}
+	return t.seen[v].Type.Shape
+}
+
+// ints is a vector of integers that constants and the shapes at a batch of 1 decide, nil where v is none.
+func (t *tracker) ints(v *ir.Value) []int {
+	if k := constInts(v); k != nil || t.seen[v] == nil {
+		return k
+	}
+	return constInts(t.seen[v])
+}
+
+// follows says which elements of a vector of sizes are computed from the size of the batch; nil where v does
+// not hold sizes whose values at a batch of 1 are known.
+func (t *tracker) follows(v *ir.Value) []bool {
+	k := t.ints(v)
+	if k == nil {
+		return nil
+	}
+	if f, ok := t.sizes[v]; ok {
+		return f
+	}
+	f := make([]bool, len(k))
+	t.sizes[v] = f
+	if v.Kind != ir.Result {
+		return f
+	}
+	n := v.Node
+	if s, ok := t.at[n.In(0)]; ok {
+		for i := range f { // Shape names its axes, Size and others use all of them
+			f[i] = n.Op != "Shape" || i+n.Attrs.Int("start", 0) == s.axis
+		}
+		return f
+	}
+	in := t.follows(n.In(0))
+	switch pick := t.ints(n.In(1)); {
+	case n.Op == "Gather" && len(pick) == len(f):
+		for i, p := range pick {
+			if p < 0 {
+				p += len(in)
+			}
+			f[i] = p < 0 || p >= len(in) || in[p]
+		}
+		return f
+	case n.Op == "Concat":
+		var all []bool
+		for _, v := range n.Inputs {
+			all = append(all, t.follows(v)...)
+		}
+		if len(all) == len(f) {
+			copy(f, all)
+			return f
+		}
+	case n.Op == "Slice" && len(pick) == 1 && pick[0] >= 0 && pick[0]+len(f) <= len(in) && len(t.ints(n.In(4))) < 2 && (t.ints(n.In(4)) == nil || t.ints(n.In(4))[0] == 1):
+		copy(f, in[pick[0]:])
+		return f
+	}
+	// Element by element where the sizes agree, else any of one input may reach any of the result.
+	for _, v := range n.Inputs {
+		in := t.follows(v)
+		for i := range f {
+			f[i] = f[i] || v != nil && in == nil || len(in) == len(f) && in[i] || len(in) != len(f) && slices.Contains(in, true)
+		}
+	}
+	return f
 }
 
 // node follows the batch through one node.
@@ -87,9 +153,15 @@ func (t *tracker) node(n *ir.Node) error {
 		return err
 	}
 	for _, v := range n.Outputs {
-		if v != nil {
-			t.at[v] = *s
+		if v == nil {
+			continue
 		}
+		if seen := t.seen[v]; seen != nil {
+			if s.dims = seen.Type.Shape; s.axis >= len(s.dims) {
+				return fmt.Errorf("it is not known what becomes of the batch in %v", s.dims)
+			}
+		}
+		t.at[v] = *s
 	}
 	return nil
 }
@@ -99,13 +171,13 @@ func (t *tracker) constShape(n *ir.Node) {
 	var d tensor.Shape
 	switch {
 	case n.Op == "Expand":
-		if target := constInts(n.In(1)); target != nil {
+		if target := t.ints(n.In(1)); target != nil {
 			d = broadcast(t.dims(n.In(0)), target)
 		}
 	case keeps[n.Op]:
 		d = t.dims(n.In(0))
 	case n.Op == "Reshape":
-		if target := constInts(n.In(1)); !slices.Contains(target, 0) && !slices.Contains(target, -1) {
+		if target := t.ints(n.In(1)); !slices.Contains(target, 0) && !slices.Contains(target, -1) {
 			d = target
 		}
 	}
@@ -178,7 +250,7 @@ func (t *tracker) follow(n *ir.Node, in []int) (*spread, error) {
 	case "Transpose":
 		return transpose(n, s)
 	case "Unsqueeze", "Squeeze":
-		return squeeze(n, s)
+		return t.squeeze(n, s)
 	case "Concat":
 		return t.concat(n, in)
 	case "Gather":
@@ -190,10 +262,10 @@ func (t *tracker) follow(n *ir.Node, in []int) (*spread, error) {
 		}
 		return &s, nil
 	case "Slice":
-		return slice(n, s)
+		return t.slice(n, s)
 	case "Expand", "Tile":
 		if s.dims != nil {
-			if k := constInts(n.In(1)); n.Op == "Expand" && k != nil {
+			if k := t.ints(n.In(1)); n.Op == "Expand" && k != nil {
 				s.axis += max(0, len(k)-len(s.dims))
 				s.dims = broadcast(s.dims, k)
 			} else {

@@ -14,7 +14,7 @@ func (t *tracker) reduce(n *ir.Node, s spread) (*spread, error) {
 	if n.Op == "ArgMax" || n.Op == "ArgMin" {
 		axes = []int{n.Attrs.Int("axis", 0)}
 	} else if axes == nil {
-		axes = constInts(n.In(1))
+		axes = t.ints(n.In(1))
 	}
 	if len(axes) == 0 {
 		if n.Attrs.Bool("noop_with_empty_axes") && n.In(1) == nil {
@@ -87,10 +87,10 @@ func transpose(n *ir.Node, s spread) (*spread, error) {
 	return out, nil
 }
 
-func squeeze(n *ir.Node, s spread) (*spread, error) {
+func (t *tracker) squeeze(n *ir.Node, s spread) (*spread, error) {
 	axes := n.Attrs.Ints("axes")
 	if axes == nil {
-		axes = constInts(n.In(1))
+		axes = t.ints(n.In(1))
 	}
 	if axes == nil {
 		return nil, fmt.Errorf("its axes are not known")
@@ -133,10 +133,10 @@ func squeeze(n *ir.Node, s spread) (*spread, error) {
 	return &out, nil
 }
 
-func slice(n *ir.Node, s spread) (*spread, error) {
+func (t *tracker) slice(n *ir.Node, s spread) (*spread, error) {
 	axes, starts, ends := n.Attrs.Ints("axes"), n.Attrs.Ints("starts"), n.Attrs.Ints("ends")
 	if starts == nil {
-		axes, starts, ends = constInts(n.In(3)), constInts(n.In(1)), constInts(n.In(2))
+		axes, starts, ends = t.ints(n.In(3)), t.ints(n.In(1)), t.ints(n.In(2))
 	}
 	if axes == nil && n.In(3) == nil {
 		for i := range starts {
@@ -260,10 +260,13 @@ func (t *tracker) reshape(n *ir.Node, s spread) (*spread, error) {
 		if n.Attrs.Ints("shape") != nil {
 			return nil, fmt.Errorf("its target is an attribute")
 		}
-		if s.axis == 0 && s.q == 1 && fromShape(n.In(1)) {
+		sizes := t.follows(n.In(1))
+		if s.axis == 0 && s.q == 1 && (sizes == nil && fromShape(n.In(1)) || len(sizes) > 0 && sizes[0]) {
 			return &spread{q: 1}, nil
 		}
-		return nil, fmt.Errorf("its target is not constant")
+		if target = t.ints(n.In(1)); target == nil {
+			return nil, fmt.Errorf("its target is not constant")
+		}
 	}
 	if len(target) == 0 {
 		return nil, fmt.Errorf("reshapes to a scalar")

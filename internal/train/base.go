@@ -38,7 +38,7 @@ func (c *Config) feedOptions() tuned.FeedOptions {
 func NewBase(m *onnx.Model, o tuned.FeedOptions) (*Base, error) {
 	b := &Base{Model: m}
 	if len(m.Graph.Inputs) == 1 && len(m.Graph.Inputs[0].Type.Shape) > 0 && m.Graph.Inputs[0].Type.Shape[0] > 0 {
-		patch, note, err := onnx.FreeBatch(m)
+		patch, note, err := onnx.FreeBatch(m, exec.Trace)
 		if err != nil {
 			return nil, err
 		}

@@ -55,7 +55,7 @@ func openProbe(path string, o tuned.FeedOptions, given map[string]tensor.Shape) 
 		}
 	}
 	if in := m.Graph.Inputs; len(in) > 0 && len(in[0].Type.Shape) > 0 && in[0].Type.Shape[0] == 1 {
-		if _, note, err := onnx.FreeBatch(m); err != nil {
+		if _, note, err := onnx.FreeBatch(m, exec.Trace); err != nil {
 			p.fixed = true
 			p.notes = append(p.notes, err.Error())
 		} else if note != "" {
