@@ -129,7 +129,7 @@ func TestBadInput(t *testing.T) {
 		{fit("--adapter", "lora:4"), []string{"--adapter lora:4", "not available"}},
 		{fit("--schedule", "1:all"), []string{"--schedule", "not available"}},
 		{fit("--auto"), []string{"--auto", "not available"}},
-		{fit("--tokenizer", "t.json"), []string{"--tokenizer", "not available"}},
+		{fit("--tokenizer", "t.json"), []string{"--tokenizer t.json", "takes pictures"}},
 		{fit("--out", "run"), []string{"run holds another run"}},
 		{fit("--out", "tiny.onnx"), []string{"tiny.onnx is a file"}},
 		{fit("--config", "run/run.yaml", "--resume"), []string{"--config and --resume"}},

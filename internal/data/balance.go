@@ -1,6 +1,9 @@
 package data
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Counts is the number of examples of each class.
 func (d *Dataset) Counts() []int {
@@ -61,9 +64,9 @@ func (d *Dataset) Balance() (text string, unequal bool) {
 
 // Notes are the lines that a user should see about the data: files left out, classes without examples, unequal classes.
 func (d *Dataset) Notes() []string {
-	var notes []string
+	notes := slices.Clone(d.Remarks)
 	if n := len(d.Skipped); n > 0 {
-		notes = append(notes, fmt.Sprintf("%s: %d damaged %s left out of %d", d.Root, n, d.opt.media().many, n+d.Len()))
+		notes = append(notes, fmt.Sprintf("%s: %d %s %s left out of %d", d.Root, n, d.opt.fault(), d.opt.media().many, n+d.Len()))
 		for _, s := range d.Skipped[:min(n, 5)] {
 			notes = append(notes, fmt.Sprintf("  %s: %v", s.Path, s.Err))
 		}

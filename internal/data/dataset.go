@@ -42,6 +42,8 @@ type Options struct {
 	AugmentSpec string
 	// Sounds says that files are sounds and prepares them, in the place of Pipeline and Augment.
 	Sounds *Sounds
+	// Texts says that examples are texts, for messages.
+	Texts bool
 	// Budget is how many bytes of resized pictures, or features of sounds, may be kept in memory, training and validation together. The check for
 	// damaged files fills it, so that what fits is decoded once in a run.
 	Budget int64
@@ -95,6 +97,7 @@ type Dataset struct {
 	Classes  []string // in sorted order, or as given
 	Examples []Example
 	Skipped  []Skipped // damaged files
+	Remarks  []string  // further Notes
 	HeldOut  bool      // these examples were taken from the training folder
 	Task     string    // what the labels are for; "" is classify
 
@@ -397,7 +400,7 @@ func (d *Dataset) subset(indices []int) *Dataset {
 		examples[k] = d.Examples[i]
 	}
 	s := newDataset(d.Root, d.Classes, examples, d.opt)
-	s.Skipped, s.HeldOut, s.Task, s.other = d.Skipped, d.HeldOut, d.Task, d.other
+	s.Skipped, s.Remarks, s.HeldOut, s.Task, s.other = d.Skipped, d.Remarks, d.HeldOut, d.Task, d.other
 	s.augment, s.whole, s.plain, s.memory, s.source = d.augment, d.whole, d.plain, d.memory, d.source
 	s.at = nil
 	for k, i := range indices {

@@ -22,6 +22,7 @@ type media struct {
 var (
 	pictureFiles = &media{"picture", "pictures", "jpeg, png, gif, bmp, webp or ppm",
 		[]string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".pnm"}}
+	textFiles  = &media{"text", "texts", "csv, tsv or jsonl", tableFormats}
 	soundFiles = &media{"sound", "sounds", "wav or flac", []string{".wav", ".wave", ".flac"}}
 )
 

@@ -80,6 +80,7 @@ func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	rest, held := holdOut(d, seed)
 	val = d.subset(held)
 	val.HeldOut, val.plain, val.augment, val.Skipped, val.other = true, true, nil, nil, nil
+	val.Remarks = nil
 	return d.subset(rest), val
 }
 

@@ -35,10 +35,21 @@ func (s *Sounds) Form() Form {
 const mostWindows = 60000
 
 func (o Options) media() *media {
+	if o.Texts {
+		return textFiles
+	}
 	if o.Sounds != nil {
 		return soundFiles
 	}
 	return pictureFiles
+}
+
+// fault is what is wrong with examples that are left out.
+func (o Options) fault() string {
+	if o.Texts {
+		return "empty"
+	}
+	return "damaged"
 }
 
 // sounds is the Source of files of sounds.

@@ -31,7 +31,7 @@ func OpenBase(path string, o tuned.FeedOptions) (*Base, error) {
 
 // feedOptions are the options that say how data are prepared.
 func (c *Config) feedOptions() tuned.FeedOptions {
-	return tuned.FeedOptions{Preprocess: c.Preprocess, Tokenizer: c.Tokenizer, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
+	return tuned.FeedOptions{Preprocess: c.Preprocess, Tokenizer: c.Tokenizer, MaxLength: c.MaxLength, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
 }
 
 // NewBase does the same for a model that has been read.
@@ -118,6 +118,14 @@ func madeUpBatch(in data.Input, shape tensor.Shape) *tensor.Tensor {
 // Shapes gives the model's input shapes for a batch of examples of BaseLength.
 func (b *Base) Shapes(batch int) map[string]tensor.Shape {
 	return b.Feed.Form().Shapes(batch, b.Length())
+}
+
+// mask is the input that says which steps of an example are no padding, "" for none.
+func (b *Base) mask() string {
+	if t, ok := b.Feed.(*tuned.Texts); ok {
+		return t.Mask()
+	}
+	return ""
 }
 
 // Length is the length of examples by which a model is looked at, where they have different ones: the shortest bucket that tells the

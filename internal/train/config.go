@@ -26,6 +26,7 @@ type Config struct {
 	LabelColumn string `yaml:"label_column" json:"label_column" arg:"NAME" help:"column of a table that holds the label"`
 	Preprocess  string `yaml:"preprocess" json:"preprocess" arg:"P" help:"preprocessor file, or imagenet, inception, unit, raw"`
 	Tokenizer   string `yaml:"tokenizer" json:"tokenizer" arg:"FILE" help:"tokenizer file (default: beside the model)"`
+	MaxLength   int    `yaml:"max_length" json:"max_length" arg:"N" help:"tokens of a text that the model gets at most (0: what it takes)"`
 	Augment     string `yaml:"augment" json:"augment" arg:"SPEC" help:"random changes of the training examples, or none"`
 
 	Thaw      []string `yaml:"thaw" json:"thaw" arg:"S" help:"weights to train, as selectors; may be given again (default: head)"`
@@ -141,6 +142,7 @@ func (c *Config) Validate() error {
 		{"label_smoothing", c.LabelSmoothing, 0, 1},
 		{"clip", c.Clip, 0, math.Inf(1)},
 		{"patience", float64(c.Patience), 0, math.Inf(1)},
+		{"max_length", float64(c.MaxLength), 0, 1 << 20},
 		{"threads", float64(c.Threads), 0, math.Inf(1)},
 		{"cache_budget", float64(c.CacheBudget), 0, math.Inf(1)},
 		{"cache_variants", float64(c.CacheVariants), 0, 1e6},

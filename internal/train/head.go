@@ -18,6 +18,7 @@ type HeadSpec struct {
 	Classes int      // number of scores
 	Attach  []string // values that the head reads; none: what the model's classifier reads, else its last output
 	Pool    string   // auto, mean, cls, last or max: how a map or a sequence becomes one vector
+	Mask    string   // input [N,T] that is 0 at the padding of sequences; "" for none
 	Seed    uint64   // of the hidden layer's initial weights
 
 	// PerPosition gives every position of a sequence scores of its own: nothing is pooled, and a fresh head gives
@@ -64,6 +65,11 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 	}
 	h := &Headed{Graph: g, Fresh: true}
 	b := &rawBuilder{g: g, h: h, version: opset(g)}
+	for _, v := range g.Inputs {
+		if v.Name == spec.Mask && spec.Mask != "" {
+			b.mask, b.steps = v, shapes[v.Name][1]
+		}
+	}
 	var pooled []*ir.Value
 	for i, v := range attach {
 		pool := func() (*ir.Value, int, error) { return b.pool(v, types[i], spec.Pool) }
@@ -192,6 +198,9 @@ type rawBuilder struct {
 	g       *ir.Graph
 	h       *Headed
 	version int
+
+	mask  *ir.Value // of sequences; nil: none
+	steps int       // of the sequences by which the head is built
 }
 
 func (b *rawBuilder) node(op, name string, attrs ir.Attrs, in ...*ir.Value) *ir.Value {
@@ -230,6 +239,8 @@ func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, e
 		return nil, 0, fmt.Errorf("its shape %v has no axis of features", s)
 	case s[1:].Len() == s[1] || s[1:].Len() == s[len(s)-1]: // already one vector, with axes of size 1
 		return b.node("Flatten", tag, ir.Attrs{"axis": 1}, v), s[1:].Len(), nil
+	case len(s) == 3 && b.mask != nil && s[1] == b.steps: // a sequence [N,T,F] with padding
+		return b.masked(tag, v, how), s[2], nil
 	case len(s) == 3: // a sequence [N,T,F]
 		switch how {
 		case "cls":

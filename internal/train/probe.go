@@ -20,6 +20,7 @@ import (
 type probe struct {
 	model *onnx.Model
 	batch func(n int) map[string]tensor.Shape // shapes of the inputs
+	mask  string                              // input that tells padding, see HeadSpec
 	fixed bool                                // the batch is 1 and cannot be changed
 	notes []string
 }
@@ -43,7 +44,7 @@ func openProbe(path string, o tuned.FeedOptions, given map[string]tensor.Shape) 
 	if len(given) == 0 {
 		base, err := NewBase(m, o)
 		if err == nil {
-			p.batch, p.notes = base.Shapes, base.Notes
+			p.batch, p.notes, p.mask = base.Shapes, base.Notes, base.mask()
 			if f := base.Feed.Form(); f.Rows && f.Varies() {
 				p.batch = func(n int) map[string]tensor.Shape { return f.Shapes(n, 1) }
 				p.notes = append(p.notes, "an example is taken as one window; most have more")
@@ -132,7 +133,7 @@ type trainable struct {
 func (p *probe) trainable(cfg Config, classes int) (*trainable, error) {
 	t := &trainable{}
 	var err error
-	t.headed, err = AttachHead(p.model.Graph, HeadSpec{Kind: cfg.Head, Classes: classes, Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed}, p.batch(p.two()))
+	t.headed, err = AttachHead(p.model.Graph, HeadSpec{Kind: cfg.Head, Classes: classes, Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed, Mask: p.mask}, p.batch(p.two()))
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error)
 		return nil, err
 	}
 	s.Headed, err = AttachHead(base.Model.Graph, HeadSpec{
-		Kind: cfg.Head, Classes: s.Task.Scores(), Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed, PerPosition: s.Task.PerPosition(),
+		Kind: cfg.Head, Classes: s.Task.Scores(), Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed, PerPosition: s.Task.PerPosition(), Mask: base.mask(),
 	}, base.Shapes(2))
 	if err != nil {
 		return nil, err

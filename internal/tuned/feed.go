@@ -37,21 +37,41 @@ type FeedOptions struct {
 	Preprocess string // a preset or a file
 	Table      data.Columns
 	Tokenizer  string          // a file; "" for the one beside the model
+	MaxLength  int             // tokens of a text at most; 0 for what the model takes
 	Kind       string          // of a tuned file's record; "" to be found by the model's inputs
 	Settings   json.RawMessage // of a tuned file's record
 }
 
-// FeedOf finds how a model is fed: by what a tuned file's record says, else by the model's inputs and the files beside it.
+// FeedOf finds how a model is fed: by what a tuned file's record says, else by the model's inputs and the files beside it. It errors on options
+// of another kind of data.
 func FeedOf(m *onnx.Model, o FeedOptions) (Feed, error) {
+	f, err := feedOf(m, o)
+	if err == nil && f.Kind() != KindText {
+		if o.Tokenizer != "" {
+			return nil, fmt.Errorf("--tokenizer %s: the model takes %ss, and no texts", o.Tokenizer, f.Kind())
+		}
+		if o.MaxLength != 0 {
+			return nil, fmt.Errorf("--max-length %d: the model takes %ss, and no texts", o.MaxLength, f.Kind())
+		}
+	}
+	return f, err
+}
+
+func feedOf(m *onnx.Model, o FeedOptions) (Feed, error) {
 	if kind := m.Metadata[keyInput]; o.Kind == "" && o.Preprocess == "" && kind != "" { // a tuned file is tuned again
 		o.Kind, o.Settings = kind, json.RawMessage(m.Metadata[keyPreprocess])
 	}
 	switch o.Kind {
+	case KindText:
+		return newTexts(m, o)
 	case KindPicture:
 		return newPictures(m, o)
 	case KindSound:
 		return newSounds(m, o, nil, "")
 	case "":
+		if takesTokens(m) {
+			return newTexts(m, o)
+		}
 		text, path, err := soundConfig(m, o)
 		if err != nil {
 			return nil, err

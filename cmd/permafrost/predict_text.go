@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/tuned"
+)
+
+const (
+	textsAtOnce = 256     // lines of a stream that are answered together
+	longestLine = 8 << 20 // bytes
+)
+
+// predictTexts answers for texts: those given, else the lines of files, else those of stdin. A stream is answered as it comes.
+func predictTexts(cmd *cobra.Command, p *tuned.Predictor, files, texts []string, top int, asJSON bool) error {
+	all := []tuned.Prediction{}
+	var last error // why some of the texts could not be used
+	failed := 0
+	answer := func(texts []string) error {
+		found, skipped, err := p.Predict(cmd.Context(), texts, top)
+		if cmd.Context().Err() != nil {
+			return err
+		}
+		if err != nil {
+			last, failed = err, failed+len(texts)
+			return nil
+		}
+		noteSkipped(cmd, skipped)
+		if asJSON {
+			all = append(all, found...)
+			return nil
+		}
+		all = append(all, tuned.Prediction{})[:1] // that there are answers is enough
+		return printAnswers(cmd, found)
+	}
+	err := eachText(cmd.InOrStdin(), files, texts, answer)
+	switch {
+	case err != nil:
+		return err
+	case len(all) == 0 && last != nil:
+		return last
+	case len(all) == 0:
+		return errors.New("no text given: name files of one text a line, pipe them in, or use --text")
+	}
+	if failed > 0 {
+		note(cmd, "skipped %d texts: %v", failed, last)
+	}
+	if asJSON {
+		return printPredictions(cmd, all)
+	}
+	return nil
+}
+
+// eachText hands texts on, some at a time.
+func eachText(stdin io.Reader, files, texts []string, answer func([]string) error) error {
+	if len(texts) > 0 {
+		if err := answer(texts); err != nil || len(files) == 0 {
+			return err
+		}
+	} else if len(files) == 0 {
+		files = []string{"-"}
+	}
+	for _, name := range files {
+		r := stdin
+		if name != "-" {
+			f, err := os.Open(name)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			r = f
+		}
+		if err := eachLine(r, answer); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func eachLine(r io.Reader, answer func([]string) error) error {
+	s := bufio.NewScanner(r)
+	s.Buffer(make([]byte, 0, 64<<10), longestLine)
+	var lines []string
+	for s.Scan() {
+		if line := strings.TrimSuffix(s.Text(), "\r"); strings.TrimSpace(line) != "" {
+			lines = append(lines, line)
+		}
+		if len(lines) == textsAtOnce {
+			if err := answer(lines); err != nil {
+				return err
+			}
+			lines = nil
+		}
+	}
+	if err := s.Err(); err != nil {
+		return err
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return answer(lines)
+}
