@@ -8,25 +8,45 @@ type PackedConv struct {
 	grad   bool
 	wino   bool // for Winograd's algorithm
 	data   []float32
+	lent   *[]float32 // what data is a part of, while it is lent
+	lend   bool
 	phases []phase // of the input gradient
 }
 
 // PackConv packs weights w (K by C/Groups by R by S) for ConvForward. Of the
-// shape it reads K, C, R, S, Groups, strides, dilations and pads.
+// shape it reads K, C, R, S, Groups, strides, dilations and pads. Without w nothing is packed yet.
 func PackConv(v Conv2D, w []float32) *PackedConv {
-	p := &PackedConv{shape: v.norm()}
-	p.Pack(w)
-	return p
+	return (&PackedConv{shape: v.norm()}).first(w)
 }
 
-// PackConvGrad packs weights for ConvGradInput.
+// PackConvGrad packs weights for ConvGradInput, or none yet.
 func PackConvGrad(v Conv2D, w []float32) *PackedConv {
 	p := &PackedConv{shape: v.norm(), grad: true}
 	if !p.shape.depthwise() {
 		p.phases = p.shape.gradPhases()
 	}
-	p.Pack(w)
+	return p.first(w)
+}
+
+func (p *PackedConv) first(w []float32) *PackedConv {
+	if w != nil {
+		p.Pack(w)
+	}
 	return p
+}
+
+// Lend packs w for as long as use runs, into memory that all layers share. It is for weights that change before they are
+// used again.
+func (p *PackedConv) Lend(w []float32, use func()) {
+	p.lend = true
+	defer func() {
+		if p.lent != nil {
+			putScratch(p.lent)
+		}
+		p.data, p.lent, p.lend = nil, nil, false
+	}()
+	p.Pack(w)
+	use()
 }
 
 // Bytes is the memory the packed form takes.
@@ -49,7 +69,11 @@ func (p *PackedConv) Pack(w []float32) {
 }
 
 func (p *PackedConv) alloc(n int) {
-	if len(p.data) != n {
+	switch {
+	case p.lend:
+		p.lent = getScratch(n)
+		p.data = (*p.lent)[:n]
+	case len(p.data) != n:
 		p.data = Alloc(n)
 	}
 }

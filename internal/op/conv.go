@@ -246,22 +246,22 @@ func bindConv2D(n *ir.Node, c conv) (ir.Bound, error) {
 	if n.Op == "ConvGradInput" {
 		pack, run, from, to = kernel.PackConvGrad, kernel.ConvGradInput, &c.y, &c.x
 	}
-	var packed *kernel.PackedConv
 	fixed := n.In(1).IsConst()
+	var w []float32
 	if fixed {
+		w = n.In(1).Data.F32()
 		if n.Op == "Conv" {
 			pack = kernel.PackConvFrozen
 		}
-		packed = pack(v, n.In(1).Data.F32())
 	}
+	packed := pack(v, w)
 	return images{c.x.last, []*image{from, nil, nil, to}, []*image{to}}.bind(func(in, out [][]float32) error {
-		switch {
-		case packed == nil:
-			packed = pack(v, in[1])
-		case !fixed:
-			packed.Pack(in[1])
+		use := func() { run(v, in[0], packed, out[0], epilogue(n.Attrs, in[2], in[3])) }
+		if fixed {
+			use()
+		} else {
+			packed.Lend(in[1], use)
 		}
-		run(v, in[0], packed, out[0], epilogue(n.Attrs, in[2], in[3]))
 		return nil
 	}), nil
 }
