@@ -32,7 +32,7 @@ type bench struct {
 	epochs  int
 	permafrost,
 	python, ort string
-	dir, data, out string
+	dir, data, shared, out string
 
 	results *results
 }
@@ -47,6 +47,7 @@ var sections = []section{
 	{"forward", "Forward pass, all weights frozen", (*bench).forward},
 	{"step", "Full training step", (*bench).step},
 	{"jobs", "Whole fine-tuning jobs", (*bench).jobs},
+	{"speech", "Jobs on sounds", (*bench).speech},
 	{"memory", "Peak memory of a job", (*bench).memory},
 	{"gemm", "Matrix products", (*bench).gemm},
 	{"growth", "Cost as work grows", (*bench).growth},
@@ -83,6 +84,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&b.ort, "ort", os.Getenv("PERMAFROST_ORT"), "node_modules folder that holds onnxruntime-node (default: $PERMAFROST_ORT, ./node_modules)")
 	flag.StringVar(&b.dir, "dir", filepath.Join(cache, "permafrost-bench"), "folder of the networks' ONNX files; those missing are exported from torchvision")
 	flag.StringVar(&b.data, "data", filepath.Join("..", "shared", "data", "ants-bees"), "pictures of the jobs: train/CLASS/*, val/CLASS/*")
+	flag.StringVar(&b.shared, "shared", filepath.Join("..", "shared"), "folder of the models and data of the jobs on sounds")
 	flag.StringVar(&b.out, "out", "docs", "folder that the report is written to")
 	flag.Parse()
 	if *setup != "" {
