@@ -50,6 +50,8 @@ func (c *Config) recipe(s subject) {
 	switch {
 	case s.headOnly:
 		rate(0.01, 0.1)
+	case s.attention && s.params < 1<<20:
+		rate(0.001, 0.01)
 	case s.attention:
 		rate(0.0003, 0.003)
 	case s.params < 1<<20 && !s.bare:
