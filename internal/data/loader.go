@@ -35,8 +35,14 @@ type Loader struct {
 	workers int
 }
 
-// ahead is how many batches exist at once: one with the reader, the others being filled.
-const ahead = 3
+// ahead is how many batches exist at once: one with the reader, the others being filled. Of small ones there are more,
+// so that one slow example does not hold up all workers.
+func (l *Loader) ahead() int {
+	if l.size >= 16 {
+		return 2
+	}
+	return 3
+}
 
 // Loader returns a Loader of batches of size examples. It panics when d was opened without a Pipeline.
 func (d *Dataset) Loader(size int) *Loader {
@@ -74,6 +80,7 @@ func (l *Loader) Groups(ctx context.Context, groups []Group, epoch int) iter.Seq
 		defer wg.Wait()
 		defer cancel()
 
+		ahead := l.ahead()
 		free := make(chan []*tensor.Tensor, ahead)
 		for range ahead {
 			free <- nil // made when first used: a short order needs fewer
