@@ -46,7 +46,7 @@ var imports = []struct {
 	{"internal/fixture", "internal/onnx internal/ir internal/tensor", ""},
 	{".", "internal/train internal/tuned internal/freeze internal/data internal/kernel", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
-	{"cmd/permafrost", ". internal/demo internal/train internal/tuned internal/data internal/cache internal/exec internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
+	{"cmd/permafrost", ". internal/demo internal/train internal/tuned internal/task internal/data internal/cache internal/exec internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }
 

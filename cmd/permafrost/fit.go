@@ -172,6 +172,9 @@ func printFit(w io.Writer, r *permafrost.Result) error {
 	metric := fmt.Sprintf("accuracy    %.2f%%", 100*r.ValAccuracy)
 	if r.ValMetric != nil {
 		metric = train.MetricText(r.ValMetric, 0)
+		if r.ValBefore != nil {
+			best = fmt.Sprintf(", %s before%s", train.MetricText(r.ValBefore, 0), best)
+		}
 	} else {
 		best = fmt.Sprintf(", macro F1 %.4f%s", r.MacroF1, best)
 	}

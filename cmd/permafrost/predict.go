@@ -8,21 +8,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 func predictCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "predict --model TUNED FILE...",
-		Short: "Classify files or texts with a tuned model",
+		Short: "Ask a tuned model about files or texts",
 		Long: `predict says what a tuned model takes images, sounds or texts for. Labels and preparation come
 from the tuned file, which needs nothing else. A damaged file is named and skipped. The file -
 is what comes on stdin. A model of texts takes one text a line, from files, from stdin where no
-file is named, or from --text; the texts of a pair are divided by a tab.`,
+file is named, or from --text; the texts of a pair are divided by a tab. A language model
+continues each text.`,
 		Example: `  permafrost predict --model runs/mobilenet-photos-1/model.onnx a.jpg b.png
   permafrost predict --model model.onnx --json --top 3 *.jpg
   permafrost predict --model trec.onnx --text "Who wrote Hamlet ?"
   permafrost predict --model trec.onnx < questions.txt
+  permafrost predict --model stories.onnx --text "Once upon a time" --temperature 0.8 --top-p 0.9
   arecord -d 2 -f S16_LE -r 16000 | permafrost predict --model digits.onnx -`,
 	}
 	fs := cmd.Flags()
@@ -30,6 +33,13 @@ file is named, or from --text; the texts of a pair are divided by a tab.`,
 	model := modelFlag(cmd)
 	top := fs.Int("top", 5, "`N` most probable labels to list")
 	text := fs.StringArray("text", nil, "`TEXT` to classify, for a model of texts; may be given again")
+	var c tuned.Continuation
+	fs.IntVar(&c.Tokens, "max-tokens", 128, "`N` tokens by which a language model continues a text at most")
+	fs.Float64Var(&c.Temperature, "temperature", 0, "`X` by which the scores of tokens are divided before one is drawn; 0 takes the best")
+	fs.IntVar(&c.TopK, "top-k", 0, "draw from the best `K` tokens (0: from all)")
+	fs.Float64Var(&c.TopP, "top-p", 0, "draw from the best tokens that have this probability together, `X` (0: from all)")
+	fs.Uint64Var(&c.Seed, "seed", 1, "seed of what is drawn")
+	beam := fs.Int("beam", 1, "`N` beginnings of a transcript that are followed at once; 1 reads greedily")
 	threads := threadsFlag(fs)
 	asJSON := jsonFlag(fs)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -41,8 +51,17 @@ file is named, or from --text; the texts of a pair are divided by a tab.`,
 		if err != nil {
 			return err
 		}
+		if ctc, ok := p.Task.(*task.CTC); ok {
+			ctc.Beam = *beam
+		}
+		if p.Task.Name() == task.NameLM {
+			if c.Tokens < 1 || c.Temperature < 0 || c.TopK < 0 || c.TopP < 0 || c.TopP > 1 {
+				return fmt.Errorf("--max-tokens is at least 1, --temperature and --top-k at least 0, --top-p from 0 to 1")
+			}
+			return predictTexts(cmd, p, args, *text, *top, &c, *asJSON)
+		}
 		if p.Feed.Kind() == tuned.KindText {
-			return predictTexts(cmd, p, args, *text, *top, *asJSON)
+			return predictTexts(cmd, p, args, *text, *top, nil, *asJSON)
 		}
 		switch {
 		case len(*text) > 0:

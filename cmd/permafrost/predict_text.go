@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
@@ -18,13 +19,13 @@ const (
 	longestLine = 8 << 20 // bytes
 )
 
-// predictTexts answers for texts: those given, else the lines of files, else those of stdin. A stream is answered as it comes.
-func predictTexts(cmd *cobra.Command, p *tuned.Predictor, files, texts []string, top int, asJSON bool) error {
+// predictTexts answers for texts, or continues them where c is given: those given, else the lines of files, else those of stdin. A stream is answered as it comes.
+func predictTexts(cmd *cobra.Command, p *tuned.Predictor, files, texts []string, top int, c *tuned.Continuation, asJSON bool) error {
 	all := []tuned.Prediction{}
 	var last error // why some of the texts could not be used
 	failed := 0
 	answer := func(texts []string) error {
-		found, skipped, err := p.Predict(cmd.Context(), texts, top)
+		found, skipped, err := predictOrContinue(cmd, p, texts, top, c)
 		if cmd.Context().Err() != nil {
 			return err
 		}
@@ -56,6 +57,18 @@ func predictTexts(cmd *cobra.Command, p *tuned.Predictor, files, texts []string,
 		return printPredictions(cmd, all)
 	}
 	return nil
+}
+
+// predictOrContinue answers for texts, or with c continues them.
+func predictOrContinue(cmd *cobra.Command, p *tuned.Predictor, texts []string, top int, c *tuned.Continuation) ([]tuned.Prediction, []data.Skipped, error) {
+	if c == nil {
+		return p.Predict(cmd.Context(), texts, top)
+	}
+	found, notes, err := p.Continue(cmd.Context(), texts, *c)
+	for _, n := range notes {
+		note(cmd, "%s", n)
+	}
+	return found, nil, err
 }
 
 // eachText hands texts on, some at a time.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -48,6 +49,7 @@ type RunState struct {
 	Best      Best         `json:"best"`              // the best epoch, and when to give up
 	History   []EpochEvent `json:"history,omitempty"` // of the epochs finished
 	Seconds   float64      `json:"seconds"`           // spent so far
+	Before    *task.Named  `json:"before,omitempty"`  // of lm: the metric of the model as it came
 	Version   string       `json:"version,omitempty"` // of permafrost
 }
 

@@ -34,7 +34,8 @@ type Result struct {
 	Out                string       `json:"out"`
 	EpochSeconds       []float64    `json:"epoch_seconds"`
 
-	ValMetric   *task.Named `json:"val_metric,omitempty"` // of tasks other than classify
+	ValMetric   *task.Named `json:"val_metric,omitempty"`        // of tasks other than classify
+	ValBefore   *task.Named `json:"val_metric_before,omitempty"` // of lm: the same of the model as it came
 	TrainMetric *task.Named `json:"train_metric,omitempty"`
 
 	MacroF1   float64   `json:"macro_f1"`
@@ -95,6 +96,14 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 	f.st.Steps, f.st.Schedule = steps, rates
 	f.events.Emit(&RunStart{Version: Version, Model: f.Config.Model, Data: f.Config.Data, Config: f.Config, Epochs: f.Config.Epochs,
 		Steps: steps * f.Config.Epochs, Threads: kernel.Threads(), Resumed: resume, Epoch: f.st.Epoch, Step: f.st.Step})
+	if f.Task.Name() == task.NameLM && f.st.Step == 0 {
+		m, err := f.validate(ctx)
+		if err != nil {
+			return err
+		}
+		f.st.Before = m.Named()
+		f.events.Emit(&Warning{Message: fmt.Sprintf("before training: %s on validation", MetricText(f.st.Before, 0))})
+	}
 	for f.st.Epoch < f.Config.Epochs && !f.st.Best.Stop(f.Config.Patience) {
 		if err := f.epoch(ctx, rates, steps); err != nil {
 			var diverged *DivergedError

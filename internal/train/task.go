@@ -18,7 +18,7 @@ func (s *Session) chooseTask(cfg *Config) error {
 		name = task.NameClassify
 	}
 	if cfg.Task == "" && name != task.NameClassify {
-		s.Notes = append(s.Notes, fmt.Sprintf("task %s, as the labels look (--task says another)", name))
+		s.Notes = append(s.Notes, fmt.Sprintf("task %s, as the data look (--task says another)", name))
 	}
 	cfg.Task = name
 	if balanced && name != task.NameClassify && name != task.NameMultilabel {

@@ -20,7 +20,7 @@ type Guess = task.Guess
 type Prediction struct {
 	Input string `json:"input"`
 	task.Answer
-	Logits []float32 `json:"logits"`
+	Logits []float32 `json:"logits,omitempty"`
 }
 
 // prediction is the answer to one input, with at most top guesses.

@@ -21,6 +21,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tokenize"
 )
@@ -296,6 +297,9 @@ func gunzip(b []byte) ([]byte, error) {
 }
 
 func (f *Texts) Open(ctx context.Context, path string, opt data.Options) (train, val *data.Dataset, err error) {
+	if train, val, ok, err := f.openBlocks(ctx, path, opt); ok {
+		return train, val, err
+	}
 	trainPath, valPath, ok := data.FindTables(path, opt.Val)
 	if !ok {
 		return nil, nil, fmt.Errorf("data: %s: the model takes texts: give a CSV, TSV or JSONL table, or a folder with train.csv and val.csv", path)
@@ -316,6 +320,14 @@ func (f *Texts) Open(ctx context.Context, path string, opt data.Options) (train,
 
 func (f *Texts) OpenEval(ctx context.Context, path string, classes []string, opt data.Options) (*data.Dataset, error) {
 	t, v, ok := data.FindTables(path, "")
+	if opt.Task == task.NameLM {
+		if a, b, plain := findPlain(path, ""); plain {
+			t, v, ok = a, b, true
+		}
+		if ok {
+			return f.blocks(ctx, cmp.Or(v, t), opt)
+		}
+	}
 	if !ok {
 		return nil, fmt.Errorf("data: %s: the model takes texts: give a CSV, TSV or JSONL table, or a folder with val.csv", path)
 	}
@@ -332,34 +344,28 @@ func (f *Texts) table(ctx context.Context, path string, classes []string, opt da
 	if err != nil {
 		return nil, err
 	}
-	task, label := opt.Task, -1
-	if task != "lm" {
-		if label, err = t.Need("--label-column", cmp.Or(f.columns.Label, "label")); err != nil {
-			return nil, err
-		}
+	label, err := t.Need("--label-column", cmp.Or(f.columns.Label, "label"))
+	if err != nil {
+		return nil, err
 	}
 	examples := make([]data.Example, len(t.Rows))
 	inputs := make([]input, len(t.Rows))
 	for i, row := range t.Rows {
-		examples[i] = data.Example{Path: fmt.Sprintf("%s:%d", path, t.Lines[i]), Label: -1}
-		if label >= 0 {
-			examples[i].Answer = strings.TrimSpace(row[label])
-		}
+		examples[i] = data.Example{Path: fmt.Sprintf("%s:%d", path, t.Lines[i]), Label: -1, Answer: strings.TrimSpace(row[label])}
 		inputs[i].text = row[text]
 		if second >= 0 {
 			inputs[i].pair = &row[second]
 		}
 	}
-	if task != "lm" {
-		if task, classes, err = data.Answers(t, examples, task, classes); err != nil {
-			return nil, err
-		}
+	name, classes, err := data.Answers(t, examples, opt.Task, classes)
+	if err != nil {
+		return nil, err
 	}
 	d, err := f.dataset(ctx, path, classes, examples, inputs, opt)
 	if err != nil {
 		return nil, err
 	}
-	d.Task = task
+	d.Task = name
 	if n := len(d.Skipped); n*10 > len(t.Rows) {
 		return nil, fmt.Errorf("data: %d of %d texts in %s cannot be used, more than a tenth (the first: %s: %w): mend or remove them", n, len(t.Rows), path, d.Skipped[0].Path, d.Skipped[0].Err)
 	}
