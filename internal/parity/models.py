@@ -1,8 +1,8 @@
 """The networks that the parity scripts export and train: torchvision's by name, and a few small ones.
 
 Every network is built with random weights from a seed, and named as on the command line:
-resnet18, vit_b_16, ... (any classification network of torchvision), tiny_cnn, tiny_vit, bert, decoder,
-lstm_tagger, wav2vec2.
+resnet18, vit_b_16, ... (any classification network of torchvision), tiny_cnn, tiny_vit, and of sequences bert and
+decoder, small ones; encoder, llama, lstm_tagger and wav2vec2, of the sizes that people use.
 """
 
 import math
@@ -137,39 +137,119 @@ class Decoder(nn.Module):
         return self.norm(x) @ self.token.weight.t()
 
 
-class LSTMTagger(nn.Module):
-    """Embedding, bidirectional LSTM, one label per token."""
+class Encoder(Bert):
+    """Bert with six layers of width 384."""
 
-    def __init__(self, vocab=256, width=32, classes=5):
+    def __init__(self, classes=6):
+        super().__init__(classes, vocab=8192, width=384, depth=6, heads=6, longest=512)
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5))
+
+
+class LlamaBlock(nn.Module):
+    """Attention whose queries share keys and values in groups, at rotated positions, and a gated MLP."""
+
+    def __init__(self, width, heads, shared, hidden):
+        super().__init__()
+        self.heads, self.shared, self.size = heads, shared, width // heads
+        self.norm1, self.norm2 = RMSNorm(width), RMSNorm(width)
+        self.q = nn.Linear(width, width, bias=False)
+        self.k = nn.Linear(width, shared * self.size, bias=False)
+        self.v = nn.Linear(width, shared * self.size, bias=False)
+        self.o = nn.Linear(width, width, bias=False)
+        self.gate = nn.Linear(width, hidden, bias=False)
+        self.up = nn.Linear(width, hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def rotate(self, x, cos, sin):
+        half = self.size // 2
+        return x * cos + torch.cat([-x[..., half:], x[..., :half]], -1) * sin
+
+    def repeat(self, x):
+        n, h, t, d = x.shape
+        groups = self.heads // self.shared
+        return x[:, :, None].expand(n, h, groups, t, d).reshape(n, h * groups, t, d)
+
+    def forward(self, x, cos, sin, mask):
+        n, t, width = x.shape
+        y = self.norm1(x)
+        q = self.q(y).view(n, t, self.heads, self.size).transpose(1, 2)
+        k = self.k(y).view(n, t, self.shared, self.size).transpose(1, 2)
+        v = self.v(y).view(n, t, self.shared, self.size).transpose(1, 2)
+        q, k = self.rotate(q, cos, sin), self.repeat(self.rotate(k, cos, sin))
+        a = (q @ k.transpose(2, 3) / math.sqrt(self.size) + mask).softmax(-1)
+        x = x + self.o((a @ self.repeat(v)).transpose(1, 2).reshape(n, t, width))
+        y = self.norm2(x)
+        return x + self.down(F.silu(self.gate(y)) * self.up(y))
+
+
+class Llama(nn.Module):
+    """A causal language model of Llama's shape: six layers, grouped-query attention, rotary positions, SwiGLU."""
+
+    def __init__(self, vocab=4096, width=256, depth=6, heads=8, shared=2, hidden=688, longest=512):
+        super().__init__()
+        self.token = nn.Embedding(vocab, width)
+        self.layers = nn.ModuleList(LlamaBlock(width, heads, shared, hidden) for _ in range(depth))
+        self.norm = RMSNorm(width)
+        self.lm_head = nn.Linear(width, vocab, bias=False)
+        size = width // heads
+        angles = torch.arange(longest)[:, None] / 10000 ** (torch.arange(0, size, 2) / size)
+        self.register_buffer("cos", angles.cos().repeat(1, 2))
+        self.register_buffer("sin", angles.sin().repeat(1, 2))
+        self.register_buffer("causal", torch.full((1, 1, longest, longest), -10000.0).triu(1))
+
+    def forward(self, input_ids):
+        t = input_ids.shape[1]
+        x = self.token(input_ids)
+        for layer in self.layers:
+            x = layer(x, self.cos[:t], self.sin[:t], self.causal[:, :, :t, :t])
+        return self.lm_head(self.norm(x))
+
+
+class LSTMTagger(nn.Module):
+    """Embedding, two bidirectional LSTM layers, one label per token."""
+
+    def __init__(self, vocab=4096, width=128, hidden=256, classes=12):
         super().__init__()
         self.embed = nn.Embedding(vocab, width)
-        self.lstm = nn.LSTM(width, width, num_layers=2, batch_first=True, bidirectional=True)
-        self.head = nn.Linear(2 * width, classes)
+        self.lstm = nn.LSTM(width, hidden, num_layers=2, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * hidden, classes)
 
     def forward(self, input_ids):
         return self.head(self.lstm(self.embed(input_ids))[0])
 
 
 class Wav2Vec2(nn.Module):
-    """wav2vec 2.0's shape: strided 1-D convolutions with a group norm, a grouped positional convolution, an encoder."""
+    """wav2vec 2.0's shape: seven strided 1-D convolutions, a group norm behind the first and layer norms behind the
+    others, a grouped positional convolution, four encoder layers."""
 
-    def __init__(self, width=64, depth=2, heads=4, letters=32):
+    KERNELS = [(10, 5), (3, 2), (3, 2), (3, 2), (3, 2), (2, 2), (2, 2)]
+
+    def __init__(self, channels=256, width=256, depth=4, heads=4, letters=32):
         super().__init__()
         self.conv = nn.ModuleList(
-            nn.Conv1d(1 if i == 0 else 32, 32, k, s, bias=False) for i, (k, s) in enumerate([(10, 5), (3, 2), (3, 2), (2, 2)]))
-        self.conv_norm = nn.GroupNorm(32, 32)
-        self.norm = nn.LayerNorm(32)
-        self.project = nn.Linear(32, width)
-        self.pos = nn.Conv1d(width, width, 16, padding=8, groups=4)
+            nn.Conv1d(channels if i else 1, channels, k, s, bias=False) for i, (k, s) in enumerate(self.KERNELS))
+        self.conv_norm = nn.ModuleList(
+            nn.LayerNorm(channels) if i else nn.GroupNorm(channels, channels) for i in range(len(self.KERNELS)))
+        self.norm = nn.LayerNorm(channels)
+        self.project = nn.Linear(channels, width)
+        self.pos = nn.Conv1d(width, width, 128, padding=64, groups=16)
         self.layers = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.out_norm = nn.LayerNorm(width)
         self.lm_head = nn.Linear(width, letters)
 
     def forward(self, samples):
         x = samples[:, None]
-        for i, conv in enumerate(self.conv):
+        for i, (conv, norm) in enumerate(zip(self.conv, self.conv_norm)):
             x = conv(x)
-            x = F.gelu(self.conv_norm(x) if i == 0 else x)
+            x = F.gelu(norm(x.transpose(1, 2)).transpose(1, 2) if i else norm(x))
         x = self.project(self.norm(x.transpose(1, 2)))
         p = self.pos(x.transpose(1, 2))[:, :, :-1]
         x = x + F.gelu(p).transpose(1, 2)
@@ -178,7 +258,9 @@ class Wav2Vec2(nn.Module):
         return self.lm_head(self.out_norm(x))
 
 
-OWN = {"tiny_cnn": TinyCNN, "tiny_vit": TinyViT, "bert": Bert, "decoder": Decoder, "lstm_tagger": LSTMTagger, "wav2vec2": Wav2Vec2}
+OWN = {"tiny_cnn": TinyCNN, "tiny_vit": TinyViT, "bert": Bert, "decoder": Decoder, "encoder": Encoder, "llama": Llama,
+       "lstm_tagger": LSTMTagger, "wav2vec2": Wav2Vec2}
+VOCABULARY = {"bert": 512, "decoder": 256, "encoder": 8192, "llama": 4096, "lstm_tagger": 4096}
 
 
 def classifiers():
@@ -220,7 +302,7 @@ def fresh(name, classes=None, size=None, seed=0):
     torch.manual_seed(seed)
     if name in OWN:
         kw = {}
-        if classes and name != "decoder" and name != "wav2vec2":
+        if classes and name not in ("decoder", "llama", "wav2vec2"):
             kw["classes"] = classes
         if size and name == "tiny_vit":
             kw["size"] = size
@@ -233,20 +315,22 @@ def fresh(name, classes=None, size=None, seed=0):
     return torchvision.models.get_model(name, weights=None, **kw)
 
 
-def inputs(name, size=224, batch=2, seed=1):
-    """Random inputs: (arguments, their names, output names, dynamic axes)."""
+def inputs(name, size=224, batch=2, seed=1, length=None):
+    """Random inputs: (arguments, their names, output names, dynamic axes). Length is that of sequences, in tokens or
+    samples."""
     g = torch.Generator().manual_seed(seed)
-    if name == "bert":
-        ids = torch.randint(0, 512, (batch, 16), generator=g)
+    bt = {0: "batch", 1: "tokens"}
+    if name in VOCABULARY:
+        length = length or 16
+        ids = torch.randint(0, VOCABULARY[name], (batch, length), generator=g)
+    if name in ("bert", "encoder"):
         mask = torch.ones_like(ids)
-        mask[-1, 11:] = 0
-        bt = {0: "batch", 1: "tokens"}
+        mask[-1, length * 11 // 16 :] = 0
         return (ids, mask), ["input_ids", "attention_mask"], ["logits", "last_hidden_state"], {
             "input_ids": bt, "attention_mask": bt, "logits": {0: "batch"}, "last_hidden_state": bt}
-    if name in ("decoder", "lstm_tagger"):
-        bt = {0: "batch", 1: "tokens"}
-        return (torch.randint(0, 256, (batch, 16), generator=g),), ["input_ids"], ["logits"], {"input_ids": bt, "logits": bt}
+    if name in VOCABULARY:
+        return (ids,), ["input_ids"], ["logits"], {"input_ids": bt, "logits": bt}
     if name == "wav2vec2":
-        return (torch.randn(batch, 4000, generator=g),), ["samples"], ["logits"], {
+        return (torch.randn(batch, length or 4000, generator=g),), ["samples"], ["logits"], {
             "samples": {0: "batch", 1: "length"}, "logits": {0: "batch", 1: "frames"}}
     return (torch.randn(batch, 3, size, size, generator=g),), ["image"], ["logits"], {"image": {0: "batch"}, "logits": {0: "batch"}}

@@ -119,8 +119,14 @@ def pretrain(net, images, labels, steps):
     net.eval()
 
 
-def steps(net, images, labels, thawed, batchnorm, lr):
-    """The losses before each step, and the logits after all."""
+def scores(net, args):
+    """What net gives for its arguments: the first of its outputs."""
+    y = net(*args)
+    return y[0] if isinstance(y, tuple) else y
+
+
+def steps(net, args, labels, thawed, batchnorm, lr):
+    """The losses before each step, each the mean over all rows of scores, and the logits after all."""
     net.eval()
     params = []
     for name, p in net.named_parameters():
@@ -135,23 +141,22 @@ def steps(net, images, labels, thawed, batchnorm, lr):
     losses = []
     for _ in range(STEPS):
         opt.zero_grad()
-        loss = F.cross_entropy(net(images), labels)
+        loss = F.cross_entropy(scores(net, args).flatten(0, -2), labels.flatten())
         losses.append(loss.item())
         loss.backward()
         opt.step()
     net.eval()
     with torch.no_grad():
-        return losses, net(images).double()
+        return losses, scores(net, args).double()
 
 
-def plan(name, net, pixels, labels, thawed, batchnorm):
-    """The plan's record at the largest rate whose noise is small, or at the quietest."""
+def plan(name, net, args, wide, labels, thawed, batchnorm):
+    """The plan's record at the largest rate whose noise is small, or at the quietest; wide is args in float64."""
     best = None
-    images, wide = normalise(pixels), normalise(pixels, torch.float64)
     _, start = steps(copy.deepcopy(net).double(), wide, labels, thawed, batchnorm, 0.0)
     for lr in (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5, 1e-6, 1e-7):
         losses, after = steps(copy.deepcopy(net).double(), wide, labels, thawed, batchnorm, lr)
-        _, single = steps(copy.deepcopy(net), images, labels, thawed, batchnorm, lr)
+        _, single = steps(copy.deepcopy(net), args, labels, thawed, batchnorm, lr)
         noise = ((single - after).norm() / (after - start).norm()).item()
         if not math.isfinite(noise) or losses[-1] > losses[0]:
             continue  # this rate diverges
@@ -165,16 +170,19 @@ def plan(name, net, pixels, labels, thawed, batchnorm):
     return best
 
 
-def onnx_names(net, path):
-    """Parameter name in PyTorch -> initializer in the file: the same name, or the same contents, perhaps transposed."""
+def onnx_names(net, path, skip=()):
+    """Parameter name in PyTorch -> initializer in the file: the same name, or the same contents, perhaps transposed or
+    with other axes of size 1."""
     init = {i.name: numpy_helper.to_array(i) for i in onnx.load(path).graph.initializer}
     names = {}
     for name, p in net.named_parameters():
+        if name in skip:
+            continue
         if name in init:
             names[name] = name
             continue
         w = p.detach().numpy()
-        found = [k for k, v in init.items() if np.array_equal(v, w) or w.ndim == 2 and np.array_equal(v, w.T)]
+        found = [k for k, v in init.items() if v.size == w.size and (np.array_equal(v.ravel(), w.ravel()) or w.ndim == 2 and np.array_equal(v, w.T))]
         if len(found) != 1:
             raise SystemExit(f"{name} is {found} in {path}")
         names[name] = found[0]
@@ -215,7 +223,7 @@ def main():
     out = []
     for name, thawed in plans.items():
         for batchnorm in ("auto", "frozen") if norms(net) and name != "head" else ("auto",):
-            record = plan(name, net, pixels, labels, set(thawed), batchnorm)
+            record = plan(name, net, (normalise(pixels),), (normalise(pixels, torch.float64),), labels, set(thawed), batchnorm)
             record["thawed"] = [names[n] for n in thawed]
             out.append(record)
     with torch.no_grad():
