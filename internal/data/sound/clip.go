@@ -34,7 +34,7 @@ const (
 )
 
 // Decode reads a WAV or FLAC sound and mixes its channels down to their mean. The content decides which it is. limit bounds its
-// length, 0 is DefaultLimit; memory is bounded by what that takes, four bytes a sample and the same again while the clip grows, whatever the headers say.
+// length, 0 is DefaultLimit, see Config.MaxSeconds; memory is bounded by what that takes, four bytes a sample and the same again while the clip grows, whatever the headers say.
 //
 // It errors on other formats, on damaged and cut off files, on a sound without samples and on one longer than limit.
 func Decode(r io.Reader, limit time.Duration) (*Clip, error) {
@@ -101,7 +101,7 @@ func (m *mixer) expect(n uint64) error {
 	if seconds <= m.limit.Seconds() {
 		return fmt.Errorf("a sound of %d samples has more than %d", n, maxSamples)
 	}
-	return fmt.Errorf("a sound of %v is longer than the limit of %v", time.Duration(min(seconds, 1e9)*float64(time.Second)).Round(time.Second/10), m.limit)
+	return fmt.Errorf("a sound of %v is longer than the limit of %v (max_seconds in the preprocessor file)", time.Duration(min(seconds, 1e9)*float64(time.Second)).Round(time.Second/10), m.limit)
 }
 
 // grow makes room for n samples of each channel.

@@ -23,6 +23,8 @@ type Config struct {
 	Type         string `json:"feature_extractor_type,omitempty"`
 	SamplingRate int    `json:"sampling_rate"` // in Hz; sounds of another rate are resampled
 
+	MaxSeconds float64 `json:"max_seconds,omitempty"` // how long a sound may be; longer ones are refused, default 600
+
 	// A front end that is a model: samples [1,S] -> values whose last two axes are frames and bins.
 	Frontend     string   `json:"frontend,omitempty"`      // its file, beside this one
 	SampleScale  *float64 `json:"sample_scale,omitempty"`  // the samples, -1 to 1, are multiplied by it; default 1
@@ -128,6 +130,9 @@ func orElse(v *float64, def float64) float64 {
 func (c *Config) check() error {
 	if strings.ContainsAny(c.Frontend, `/\`) {
 		return fmt.Errorf("frontend %q: give the name of a file beside this one", c.Frontend)
+	}
+	if c.MaxSeconds != 0 && !(c.MaxSeconds >= 0.1 && c.MaxSeconds <= 86400) {
+		return fmt.Errorf("max_seconds: %g is not from 0.1 to 86400", c.MaxSeconds)
 	}
 	type bound struct {
 		key      string

@@ -20,7 +20,7 @@ type Model interface {
 // Pipeline turns sounds into rows of a model's input. It is safe for concurrent use.
 type Pipeline struct {
 	Config Config
-	Limit  time.Duration // how long a sound may be; 0 is DefaultLimit
+	limit  time.Duration
 	model  Model
 	front  frontEnd // nil: the samples themselves, or a model
 }
@@ -30,7 +30,7 @@ func (c Config) For(model Model) (*Pipeline, error) {
 	if (c.Frontend != "") != (model != nil) {
 		return nil, fmt.Errorf("frontend %q: the model is missing or not asked for", c.Frontend)
 	}
-	p := &Pipeline{Config: c, model: model}
+	p := &Pipeline{Config: c, limit: time.Duration(c.MaxSeconds * float64(time.Second)), model: model}
 	switch c.Type {
 	case Whisper:
 		p.front = newWhisper(&c)
@@ -40,7 +40,7 @@ func (c Config) For(model Model) (*Pipeline, error) {
 	return p, nil
 }
 
-// Digest names the preparation: everything but the limit.
+// Digest names the preparation.
 func (p *Pipeline) Digest() [sha256.Size]byte {
 	h := sha256.New()
 	b, err := json.Marshal(p.Config)
@@ -72,7 +72,7 @@ func (p *Pipeline) RowShape() []int {
 
 // Load decodes a file and resamples it to Config.SamplingRate.
 func (p *Pipeline) Load(r io.Reader) ([]float32, error) {
-	c, err := Decode(r, p.Limit)
+	c, err := Decode(r, p.limit)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package sound
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -76,6 +77,16 @@ func TestWindows(t *testing.T) {
 	}
 }
 
+func TestMaxSeconds(t *testing.T) {
+	file := riff("RIFF", 0, format(wavPCM, 1, 8000, 16), data(make([]byte, 3*16000)...))
+	if _, err := pipeline(t, `{"sampling_rate": 8000, "max_seconds": 2.5}`, nil).Load(bytes.NewReader(file)); err == nil || !strings.Contains(err.Error(), "3s is longer than the limit of 2.5s (max_seconds") {
+		t.Error(err)
+	}
+	if x, err := pipeline(t, `{"sampling_rate": 8000, "max_seconds": 3}`, nil).Load(bytes.NewReader(file)); err != nil || len(x) != 24000 {
+		t.Error(len(x), err)
+	}
+}
+
 func TestKeptRows(t *testing.T) {
 	p := pipeline(t, `{"sampling_rate": 1000, "frontend": "sums.onnx", "window": 4, "hop": 2}`, sums{})
 	for n, count := range map[int]int{0: 0, 7: 0, 8: 1, 9: 0, 10: 1, 12: 2} {
@@ -137,6 +148,7 @@ func TestConfig(t *testing.T) {
 		`{"sampling_rate": 16000, "chunk_length": 30, "window": 76}`:                                                         "window",
 		`{"sampling_rate": 16000, "num_mel_bins": 128, "std": 0}`:                                                            "std",
 		`{"sampling_rate": 16000, "num_mel_bins": 128, "max_length": -4}`:                                                    "max_length",
+		`{"sampling_rate": 16000, "max_seconds": -1}`:                                                                        "max_seconds",
 		`{"sampling_rate": 16000, "padding_side": "left"}`:                                                                   "padding_side",
 		`{"sampling_rate": 16000, "n_fft": 400, "dither": 1}`:                                                                "dither",
 		`[`: "JSON",
