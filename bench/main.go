@@ -159,7 +159,7 @@ func (b *bench) wanted(model string) bool { return b.models == nil || slices.Con
 const setupText = `The peers, into %[1]s and the system:
 
 PyTorch: a Python 3 with torch, torchvision and onnx, for example Debian's packages
-    apt install python3-torch python3-torchvision python3-onnx python3-pil
+    apt install python3-torch python3-torchvision python3-onnx python3-pil libopenblas0-pthread
 or, in a virtual environment (name its interpreter with -python),
     python3 -m venv %[1]s/venv && %[1]s/venv/bin/pip install torch torchvision onnx pillow
 
