@@ -15,16 +15,16 @@ func evalCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval --model TUNED --data PATH",
 		Short: "Measure a tuned model on labelled data",
-		Long: `eval measures a tuned model on class folders whose names are among its labels: accuracy,
-loss and which classes are taken for which. Where PATH has folders train and val, val
-is taken. Images are prepared as the tuned file says.`,
+		Long: `eval measures a tuned model on class folders, or a table, whose labels are among its own: accuracy,
+loss and which classes are taken for which. Where PATH has train and val, val is taken.
+Images, sounds and texts are prepared as the tuned file says.`,
 		Example: `  permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos`,
 		Args:    cobra.NoArgs,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	model := modelFlag(cmd)
-	data := fs.String("data", "", "`PATH` folder of class folders of images")
+	data := fs.String("data", "", "`PATH` labelled examples: a folder of class folders, or a table")
 	threads := threadsFlag(fs)
 	asJSON := jsonFlag(fs)
 	required(cmd, "data")

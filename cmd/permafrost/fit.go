@@ -20,10 +20,11 @@ func fitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fit --model MODEL --data PATH",
 		Short: "Train the thawed weights of a model on your data",
-		Long: `fit trains the thawed weights of a pretrained model on class folders of images.
+		Long: `fit trains the thawed weights of a pretrained model on class folders of images or
+sounds, or on a table of texts.
 
 Without --thaw only a new head is trained, on what the frozen rest makes of each
-image. That is computed once and kept, so an epoch costs nearly nothing. --thaw
+example. That is computed once and kept, so an epoch costs nearly nothing. --thaw
 trains more of the model; permafrost inspect shows first what a choice costs.
 
 Selectors: all, none, head; a glob over weight names, layers and node paths
