@@ -33,6 +33,7 @@ type bench struct {
 	permafrost,
 	python, ort string
 	dir, data, shared, out string
+	mode                   string // of PyTorch, "" for all
 
 	results *results
 }
@@ -81,6 +82,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&b.epochs, "epochs", 10, "epochs of a job")
 	flag.StringVar(&b.permafrost, "permafrost", "", "binary to measure (default: built from ./cmd/permafrost)")
 	flag.StringVar(&b.python, "python", "", "interpreter with torch and torchvision (default: found)")
+	flag.StringVar(&b.mode, "torch", "", "the one mode of PyTorch to measure, plain or channels_last (default: both)")
 	flag.StringVar(&b.ort, "ort", os.Getenv("PERMAFROST_ORT"), "node_modules folder that holds onnxruntime-node (default: $PERMAFROST_ORT, ./node_modules)")
 	flag.StringVar(&b.dir, "dir", filepath.Join(cache, "permafrost-bench"), "folder of the networks' ONNX files; those missing are exported from torchvision")
 	flag.StringVar(&b.data, "data", filepath.Join("..", "shared", "data", "ants-bees"), "pictures of the jobs: train/CLASS/*, val/CLASS/*")

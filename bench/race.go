@@ -142,6 +142,9 @@ func (b *bench) torch(read func(turn) (float64, error), script string, args ...s
 	}
 	var cs []contender
 	for _, m := range torchModes {
+		if b.mode != "" && b.mode != m.mode {
+			continue
+		}
 		cmd := append([]string{b.python, filepath.Join("bench", "peers", script)}, args...)
 		cs = append(cs, contender{name: m.name, env: m.env, read: read,
 			cmd: append(cmd, "--threads", strconv.Itoa(b.threads), "--mode", m.mode)})
