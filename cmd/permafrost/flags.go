@@ -75,12 +75,12 @@ var fitGroups = []struct {
 	heading string
 	names   []string
 }{
-	{"Model and data", []string{"model", "data", "val", "out", "preprocess", "augment", "tokenizer", "max-length", "text-column", "label-column"}},
+	{"Model and data", []string{"model", "data", "val", "out", "preprocess", "augment", "tokenizer", "max-length", "text-column", "label-column", "task"}},
 	{"What trains", []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool"}},
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",
 		"weight-decay", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},
 	{"Resources", []string{"threads", "memory", "cache", "cache-budget", "cache-precision", "cache-variants"}},
-	{"Not available in this version", []string{"task", "schedule", "auto", "adapter"}},
+	{"Not available in this version", []string{"schedule", "auto", "adapter"}},
 }
 
 // unavailable errors when an option asks for what this version cannot do.

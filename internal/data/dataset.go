@@ -44,6 +44,8 @@ type Options struct {
 	Sounds *Sounds
 	// Texts says that examples are texts, for messages.
 	Texts bool
+	// Bytes says that files are taken as their bytes.
+	Bytes *Bytes
 	// Budget is how many bytes of resized pictures, or features of sounds, may be kept in memory, training and validation together. The check for
 	// damaged files fills it, so that what fits is decoded once in a run.
 	Budget int64
@@ -129,6 +131,9 @@ func newDataset(root string, classes []string, examples []Example, opt Options) 
 		pictures: make([]atomic.Pointer[raster], len(examples)),
 		digests:  make([]atomic.Pointer[[sha256.Size]byte], len(examples))}
 	d.memory.left.Store(opt.Budget)
+	if opt.Bytes != nil {
+		d.source, d.at = newRawFiles(opt.Bytes, examples), FileOrder(len(examples))
+	}
 	if opt.Sounds != nil {
 		d.source, d.at = newSounds(examples, opt, d.memory), FileOrder(len(examples))
 	}
@@ -353,7 +358,7 @@ func (d *Dataset) findDamaged(ctx context.Context) (good []int, err error) {
 }
 
 func (d *Dataset) checkOne(i int) error {
-	if s, ok := d.source.(*sounds); ok {
+	if s, ok := d.source.(interface{ check(i int) error }); ok {
 		return s.check(d.at[i])
 	}
 	path := d.Examples[i].Path

@@ -23,11 +23,12 @@ var (
 	pictureFiles = &media{"picture", "pictures", "jpeg, png, gif, bmp, webp or ppm",
 		[]string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".pnm"}}
 	textFiles  = &media{"text", "texts", "csv, tsv or jsonl", tableFormats}
+	anyFiles   = &media{one: "file", many: "files", formats: "any"}
 	soundFiles = &media{"sound", "sounds", "wav or flac", []string{".wav", ".wave", ".flac"}}
 )
 
 func (m *media) has(name string) bool {
-	return slices.Contains(m.extensions, strings.ToLower(filepath.Ext(name)))
+	return m.extensions == nil || slices.Contains(m.extensions, strings.ToLower(filepath.Ext(name)))
 }
 
 // class is a class folder: its name and the files of one kind in it and below, in the order of their paths.

@@ -41,6 +41,9 @@ func (o Options) media() *media {
 	if o.Sounds != nil {
 		return soundFiles
 	}
+	if o.Bytes != nil {
+		return anyFiles
+	}
 	return pictureFiles
 }
 

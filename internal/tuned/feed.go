@@ -66,11 +66,16 @@ func feedOf(m *onnx.Model, o FeedOptions) (Feed, error) {
 		return newTexts(m, o)
 	case KindPicture:
 		return newPictures(m, o)
+	case KindBytes:
+		return newBytes(m, o)
 	case KindSound:
 		return newSounds(m, o, nil, "")
 	case "":
 		if takesTokens(m) {
 			return newTexts(m, o)
+		}
+		if takesBytes(m) {
+			return newBytes(m, o)
 		}
 		text, path, err := soundConfig(m, o)
 		if err != nil {
