@@ -1,0 +1,251 @@
+package choose
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/mat"
+)
+
+// Probe is a linear classifier on standardised features: ridge regression to one-hot labels, in closed form.
+type Probe struct {
+	Train   float64 // accuracy on the examples it was fitted to
+	HeldOut float64 // accuracy on examples that it was not fitted to
+	Error   float64 // standard error of HeldOut
+	Penalty float64 // λ, chosen by generalised cross-validation
+	Loss    float64 // mean negative log likelihood of the held-out predictions, scaled by Sharpness
+	// Sharpness is the factor by which scores are multiplied so that their softmax is calibrated on held-out examples: ridge
+	// regression gives scores near 0 and 1, which a softmax takes for next to no difference.
+	Sharpness float64
+
+	z           *mat.Dense
+	mean, scale []float64
+	chol        mat.Cholesky
+	dual        bool
+	targets     *mat.Dense // centred
+	shift       []float64  // mean target
+}
+
+// LinearProbe fits a probe. Features are standardised and targets centred, so the intercept is not penalised. The penalty minimises
+// the generalised cross-validation error N |y−ŷ|² / (N−df)² (Golub, Heath, Wahba, 1979, equation 1.4).
+//
+// Held-out predictions come from stratified folds drawn from seed, without fitting again: with hat matrix H, the residuals of a
+// fit that leaves out fold B are (I − H_BB)⁻¹ (y_B − ŷ_B), exactly.
+func LinearProbe(s *Sample, folds int, seed uint64) (*Probe, error) {
+	p := &Probe{}
+	p.z, p.mean, p.scale = standardised(s.X)
+	p.targets, p.shift = centred(s.oneHot())
+	n := s.Len()
+	sv, ut, err := spectrum(p.z, p.targets)
+	if err != nil {
+		return nil, err
+	}
+	p.Penalty = crossValidated(sv, ut, p.targets, n)
+	g, dual := gram(p.z)
+	p.dual = dual
+	if !p.chol.Factorize(shifted(g, 1, p.Penalty)) {
+		return nil, fmt.Errorf("choose: the probe's equations have no solution")
+	}
+	// W Wᵀ, or I − λ K with K = (Z Zᵀ + λ I)⁻¹, is the hat matrix.
+	var w mat.Dense
+	var k mat.SymDense
+	var fitted mat.Dense
+	if dual {
+		if err := p.chol.InverseTo(&k); err != nil {
+			return nil, fmt.Errorf("choose: the probe's equations: %w", err)
+		}
+		fitted.Mul(&k, p.targets)
+		fitted.Scale(-p.Penalty, &fitted)
+		fitted.Add(&fitted, p.targets)
+	} else {
+		var l mat.TriDense
+		p.chol.LTo(&l)
+		w.CloneFrom(p.z.T())
+		blas64.Trsm(blas.Left, blas.NoTrans, 1, l.RawTriangular(), w.RawMatrix()) // W = L⁻¹ Zᵀ
+		var half mat.Dense
+		half.Mul(&w, p.targets)
+		fitted.Mul(w.T(), &half)
+	}
+	p.Train = accuracy(&fitted, p.shift, s.Y)
+	held := mat.NewDense(n, s.Classes, nil)
+	for _, fold := range stratified(s, folds, seed) {
+		m := mat.NewDense(len(fold), len(fold), nil)
+		rest := mat.NewDense(len(fold), s.Classes, nil)
+		for a, i := range fold {
+			for b, j := range fold {
+				h := 0.0
+				if dual {
+					h = -p.Penalty * k.At(i, j)
+					if i == j {
+						h++
+					}
+				}
+				m.Set(a, b, h)
+			}
+			for c := range s.Classes {
+				rest.Set(a, c, p.targets.At(i, c)-fitted.At(i, c))
+			}
+		}
+		if !dual {
+			part := mat.NewDense(len(fold), w.RawMatrix().Rows, nil)
+			for a, i := range fold {
+				for r := range w.RawMatrix().Rows {
+					part.Set(a, r, w.At(r, i))
+				}
+			}
+			m.Mul(part, part.T())
+		}
+		for a := range fold {
+			for b := range fold {
+				v := -m.At(a, b) - 1/float64(n) // the intercept is fitted too
+				if a == b {
+					v++
+				}
+				m.Set(a, b, v)
+			}
+		}
+		var residual mat.Dense
+		if err := residual.Solve(m, rest); err != nil {
+			if _, weak := err.(mat.Condition); !weak {
+				return nil, fmt.Errorf("choose: a fold of the probe: %w", err)
+			}
+		}
+		for a, i := range fold {
+			for c := range s.Classes {
+				held.Set(i, c, p.targets.At(i, c)-residual.At(a, c))
+			}
+		}
+	}
+	p.HeldOut = accuracy(held, p.shift, s.Y)
+	p.Error = math.Sqrt(max(p.HeldOut*(1-p.HeldOut), 0.25/float64(n)) / float64(n))
+	p.calibrate(held, s.Y)
+	return p, nil
+}
+
+// crossValidated picks the penalty from a grid of half powers of ten, in units of the number of examples.
+func crossValidated(sv []float64, ut, targets *mat.Dense, n int) float64 {
+	_, classes := ut.Dims()
+	energy := make([]float64, len(sv)) // of the targets, by singular vector
+	outside := mat.Norm(targets, 2)
+	outside *= outside
+	for j := range sv {
+		for c := range classes {
+			energy[j] += ut.At(j, c) * ut.At(j, c)
+		}
+		outside -= energy[j]
+	}
+	best, least := float64(n), math.Inf(1)
+	for e := 6; e >= -10; e-- { // from the largest: of equals the simpler
+		lambda := float64(n) * math.Pow(10, float64(e)/2)
+		rss, left := max(outside, 0), float64(n)-1
+		for j, v := range sv {
+			f := v * v / (v*v + lambda)
+			rss += (1 - f) * (1 - f) * energy[j]
+			left -= f
+		}
+		if left < 1e-6*float64(n) {
+			continue
+		}
+		if gcv := rss / (left * left); gcv < least*(1-1e-9) {
+			best, least = lambda, gcv
+		}
+	}
+	return best
+}
+
+// stratified deals the examples of every class, in random order, to folds.
+func stratified(s *Sample, folds int, seed uint64) [][]int {
+	r := rand.New(rand.NewPCG(seed, 0x666f6c64))
+	out := make([][]int, min(folds, s.Len()))
+	at := 0
+	for _, m := range s.members() {
+		r.Shuffle(len(m), func(i, j int) { m[i], m[j] = m[j], m[i] })
+		for _, i := range m {
+			out[at%len(out)] = append(out[at%len(out)], i)
+			at++
+		}
+	}
+	return out
+}
+
+// accuracy is the share of rows whose largest score, with shift added, is the label's.
+func accuracy(scores *mat.Dense, shift []float64, labels []int) float64 {
+	right := 0
+	for i, y := range labels {
+		best := 0
+		row := scores.RawRowView(i)
+		for c := range row {
+			if row[c]+shift[c] > row[best]+shift[best] {
+				best = c
+			}
+		}
+		if best == y {
+			right++
+		}
+	}
+	return float64(right) / float64(len(labels))
+}
+
+// calibrate sets Sharpness and Loss: the factor with the smallest loss on held-out scores, by golden section over its logarithm, in which
+// the loss has one minimum.
+func (p *Probe) calibrate(held *mat.Dense, labels []int) {
+	loss := func(log float64) float64 {
+		a, sum := math.Exp(log), 0.0
+		for i, y := range labels {
+			row, most, total := held.RawRowView(i), math.Inf(-1), 0.0
+			for c, v := range row {
+				most = max(most, a*(v+p.shift[c]))
+			}
+			for c, v := range row {
+				total += math.Exp(a*(v+p.shift[c]) - most)
+			}
+			sum += most + math.Log(total) - a*(row[y]+p.shift[y])
+		}
+		return sum / float64(len(labels))
+	}
+	golden := (math.Sqrt(5) - 1) / 2
+	lo, hi := math.Log(0.1), math.Log(100)
+	for hi-lo > 1e-3 {
+		a, b := hi-golden*(hi-lo), lo+golden*(hi-lo)
+		if loss(a) < loss(b) {
+			hi = b
+		} else {
+			lo = a
+		}
+	}
+	p.Sharpness, p.Loss = math.Exp((lo+hi)/2), loss((lo+hi)/2)
+}
+
+// Head gives the probe as a linear layer on the features as they are, weight [C,D] and bias [C], its scores sharpened for a softmax.
+func (p *Probe) Head() (weight, bias []float32, err error) {
+	_, d := p.z.Dims()
+	_, classes := p.targets.Dims()
+	var b mat.Dense // [D,C]
+	if p.dual {
+		var a mat.Dense
+		if err := p.chol.SolveTo(&a, p.targets); err != nil {
+			return nil, nil, fmt.Errorf("choose: the probe's equations: %w", err)
+		}
+		b.Mul(p.z.T(), &a)
+	} else {
+		var zt mat.Dense
+		zt.Mul(p.z.T(), p.targets)
+		if err := p.chol.SolveTo(&b, &zt); err != nil {
+			return nil, nil, fmt.Errorf("choose: the probe's equations: %w", err)
+		}
+	}
+	weight, bias = make([]float32, classes*d), make([]float32, classes)
+	for c := range classes {
+		shift := p.shift[c]
+		for j := range d {
+			w := b.At(j, c) * p.scale[j]
+			weight[c*d+j] = float32(p.Sharpness * w)
+			shift -= w * p.mean[j]
+		}
+		bias[c] = float32(p.Sharpness * shift)
+	}
+	return weight, bias, nil
+}
