@@ -132,8 +132,8 @@ A first session:
 		}
 	}
 	add("start", demoCommand())
-	add("tune", demoCommand(), inspectCommand(), fitCommand())
-	add("use", evalCommand(), predictCommand(), verifyCommand(), deltaCommand())
+	add("tune", demoCommand(), importCommand(), inspectCommand(), fitCommand())
+	add("use", evalCommand(), predictCommand(), verifyCommand(), deltaCommand(), exportCommand())
 	add("engine", runCommand(), benchCommand(), cacheCommand(), versionCommand())
 	return root
 }

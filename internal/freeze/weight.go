@@ -199,7 +199,7 @@ func modulePath(w *Weight) []string {
 	if len(w.Nodes) == 0 {
 		return nil
 	}
-	return nodeModule(w.Nodes[0])
+	return NodeModule(w.Nodes[0])
 }
 
 // madeUp reports whether an exporter numbered the weight for want of a name.
@@ -214,9 +214,9 @@ func splitName(name string) []string {
 	return strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '/' })
 }
 
-// nodeModule turns a node path into a module path. PyTorch repeats the parent's name in its children
+// NodeModule turns a node path into a module path. PyTorch repeats the parent's name in its children
 // (/layer1/layer1.0/conv1/Conv is layer1, 0, conv1); the last part names the operator.
-func nodeModule(node string) []string {
+func NodeModule(node string) []string {
 	parts := strings.Split(strings.Trim(path.Dir(node), "/"), "/")
 	var out []string
 	parent := ""

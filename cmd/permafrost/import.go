@@ -1,0 +1,201 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/checkpoint"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// imported is what import --json prints.
+type imported struct {
+	Format string `json:"format"`
+	Entry  string `json:"entry"`
+	Out    string `json:"out"`
+	*checkpoint.Result
+}
+
+func importCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "import CHECKPOINT --model ARCHITECTURE.onnx --out MODEL.onnx",
+		Short: "Put the weights of a PyTorch, safetensors or NumPy checkpoint into an ONNX file",
+		Long: `import takes a checkpoint (safetensors, PyTorch .pt and .pth, NumPy .npz) and an ONNX file of
+the same architecture, whatever its weights are, and writes an ONNX file with the
+checkpoint's. Names are matched first; where the exporter renamed a tensor, the path of the
+node that reads it tells which one it was (/layer1/layer1.0/conv1/Conv reads
+layer1.0.conv1.weight). Linear layers are transposed where the node takes them so, and
+batch norm is folded into the convolution before it where the ONNX file has it so.
+
+A table says what went where. Unless everything on both sides has its place, nothing is
+written: --keep and --ignore name what may be missing.
+
+Reading a .pt file runs nothing of what is in it.`,
+		Example: `  permafrost import resnet18.pth --model resnet18.onnx --out pretrained.onnx
+  permafrost import best.pt --entry ema.state_dict --model net.onnx --out net-best.onnx
+  permafrost import trunk.safetensors --model net.onnx --out net2.onnx --keep 'fc.*'`,
+		Args: oneArg("CHECKPOINT"),
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	model := fs.String("model", "", "`FILE` ONNX file of the same architecture")
+	out := fs.String("out", "", "`FILE` to write")
+	entry := entryFlag(cmd)
+	var o checkpoint.Options
+	epsFlag(cmd, &o)
+	fs.BoolVar(&o.Convert, "convert", false, "round numbers where the model's type holds less, as float16 for float32")
+	fs.StringArrayVar(&o.Keep, "keep", nil, "`GLOB` of the model's tensors that keep their values where the checkpoint has none; may be given again")
+	fs.StringArrayVar(&o.Ignore, "ignore", nil, "`GLOB` of the checkpoint's tensors that the model need not have; may be given again")
+	asJSON := jsonFlag(fs)
+	required(cmd, "model", "out")
+	files(cmd, "model", "onnx")
+	completeCheckpoint(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := checkEps(cmd, o); err != nil {
+			return err
+		}
+		if err := apart(*out, *model, args[0]); err != nil {
+			return err
+		}
+		m, err := onnx.Open(*model)
+		if err != nil {
+			return err
+		}
+		c, err := checkpoint.Open(args[0], *entry)
+		if err != nil {
+			return err
+		}
+		r, err := checkpoint.Find(m, c, o)
+		if err != nil {
+			return err
+		}
+		if err := r.Check(); err != nil {
+			if e := printMatches(cmd.ErrOrStderr(), args[0], c, r); e != nil {
+				return e
+			}
+			return err
+		}
+		if err := m.WriteFile(*out, r.Patch()); err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), imported{c.Format, c.Entry, *out, r})
+		}
+		if err := printMatches(cmd.OutOrStdout(), args[0], c, r); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", *out, bytesText(size(*out)))
+		return err
+	}
+	return cmd
+}
+
+// entryFlag defines --entry of the commands that read a checkpoint.
+func entryFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().String("entry", "", "`KEY` of the state dict in a PyTorch file that holds more, as ema.state_dict (default: found)")
+}
+
+func epsFlag(cmd *cobra.Command, o *checkpoint.Options) {
+	cmd.Flags().Float64Var(&o.Eps, "eps", 0, "`X` of batch norm that is folded (default: the model's, else PyTorch's 1e-5)")
+}
+
+func checkEps(cmd *cobra.Command, o checkpoint.Options) error {
+	if cmd.Flags().Changed("eps") && !(o.Eps > 0 && o.Eps < 1) {
+		return fmt.Errorf("--eps %g: want a number between 0 and 1, as 1e-5", o.Eps)
+	}
+	return nil
+}
+
+// completeCheckpoint completes arguments with checkpoints.
+func completeCheckpoint(cmd *cobra.Command) {
+	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{"safetensors", "pt", "pth", "npz"}, cobra.ShellCompDirectiveFilterFileExt
+	}
+}
+
+// apart errors where out is one of the files that are read.
+func apart(out string, inputs ...string) error {
+	o, err := os.Stat(out)
+	if err != nil {
+		return nil // it does not exist yet
+	}
+	for _, in := range inputs {
+		if i, err := os.Stat(in); err == nil && os.SameFile(o, i) {
+			return fmt.Errorf("--out %s is an input: name another file", out)
+		}
+	}
+	return nil
+}
+
+// printMatches prints what of a checkpoint went where in a model, and what did not.
+func printMatches(w io.Writer, path string, c *checkpoint.Checkpoint, r *checkpoint.Result) error {
+	fmt.Fprintf(w, "checkpoint  %s: %s, %d tensors", path, c.Format, len(c.Tensors))
+	if c.Entry != "" {
+		fmt.Fprintf(w, ", of entry %q", c.Entry)
+	}
+	if len(c.Ignored) > 0 {
+		fmt.Fprintf(w, " (beside it: %s)", list(c.Ignored, 6))
+	}
+	fmt.Fprintln(w)
+	if r.Stripped != "" {
+		fmt.Fprintf(w, "prefix      %q taken from the checkpoint's names\n", r.Stripped)
+	}
+	if r.Added != "" {
+		fmt.Fprintf(w, "prefix      %q taken from the model's names\n", r.Added)
+	}
+	if r.Eps != 0 {
+		fmt.Fprintf(w, "folded      batch norm with eps %g (%s)\n", r.Eps, r.EpsSource)
+	}
+	fmt.Fprintln(w)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if len(r.Matched) > 0 {
+		fmt.Fprintln(tw, "model\tshape\tcheckpoint\thow")
+		for _, m := range r.Matched {
+			fmt.Fprintf(tw, "%s\t%v\t%s\t%s\n", m.Tensor, tensor.Shape(m.Shape), origin(m.From), m.How)
+		}
+	}
+	rows := func(title string, ls []checkpoint.Lack) {
+		if len(ls) > 0 {
+			fmt.Fprintf(tw, "\n%s\tshape\n", title)
+		}
+		for _, l := range ls {
+			fmt.Fprintf(tw, "%s\t%v\t%s\n", l.Name, tensor.Shape(l.Shape), l.Why)
+		}
+	}
+	rows("the checkpoint lacks", r.Missing)
+	rows("the model lacks", r.Unused)
+	rows("kept from the model", r.Kept)
+	rows("left out", r.Ignored)
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\nmatched %d, missing %d, without a place %d, kept %d, left out %d, integer buffers left out %d\n",
+		len(r.Matched), len(r.Missing), len(r.Unused), len(r.Kept), len(r.Ignored), r.Integers)
+	return err
+}
+
+// origin names what a tensor is made of, several tensors of one layer by the layer.
+func origin(from []string) string {
+	layer := func(name string) string { return name[:strings.LastIndexByte(name, '.')+1] }
+	count := map[string]int{}
+	for _, name := range from {
+		count[layer(name)]++
+	}
+	var parts []string
+	for _, name := range from {
+		if l := layer(name); count[l] > 1 {
+			name = l + "*"
+		}
+		if !slices.Contains(parts, name) {
+			parts = append(parts, name)
+		}
+	}
+	return strings.Join(parts, " + ")
+}

@@ -1,0 +1,314 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/safetensors"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// What a tensor of an exported state dict is.
+const (
+	Exact   = "exact"   // its numbers are those of the model, or of the checkpoint, to the bit
+	Rounded = "rounded" // it was computed, and agrees with the model to rounding
+)
+
+// The keys of an exported file's metadata.
+const (
+	keyFormat  = "format" // what PyTorch's own reader expects: "pt"
+	keyTensors = "permafrost.tensors"
+	keyNotes   = "permafrost.notes"
+)
+
+// Exported is one tensor of a state dict made from a model.
+type Exported struct {
+	Name   string `json:"name"`
+	Shape  []int  `json:"shape"`
+	From   string `json:"from"`  // in the model; "" for what only the checkpoint has
+	How    string `json:"how"`   // how the name was found and what was undone
+	Exact  string `json:"exact"` // Exact or Rounded
+	tensor *tensor.Tensor
+}
+
+// StateDict is a model's tensors under their PyTorch names.
+type StateDict struct {
+	Tensors []*Exported `json:"tensors"`
+	Notes   []string    `json:"notes"` // what a reader of the file should know
+}
+
+// File is the state dict as a safetensors file, whose metadata says of every tensor whether it is exact.
+func (d *StateDict) File() (*safetensors.File, error) {
+	f := &safetensors.File{Tensors: map[string]*tensor.Tensor{}, Metadata: map[string]string{keyFormat: "pt"}}
+	exact := map[string]string{}
+	for _, t := range d.Tensors {
+		if f.Tensors[t.Name] != nil {
+			return nil, fmt.Errorf("two tensors would be called %q", t.Name)
+		}
+		f.Tensors[t.Name] = t.tensor
+		exact[t.Name] = t.Exact
+	}
+	b, err := json.Marshal(exact)
+	if err != nil {
+		return nil, err
+	}
+	f.Metadata[keyTensors] = string(b)
+	if len(d.Notes) > 0 {
+		f.Metadata[keyNotes] = strings.Join(d.Notes, "\n")
+	}
+	return f, nil
+}
+
+func (d *StateDict) add(name string, t *tensor.Tensor, from, how, exact string) {
+	d.Tensors = append(d.Tensors, &Exported{name, t.Shape, from, how, exact, t})
+}
+
+func (d *StateDict) note(format string, args ...any) {
+	d.Notes = append(d.Notes, fmt.Sprintf(format, args...))
+}
+
+// Export gives a model's tensors under their PyTorch names: their own where the exporter kept them, else by
+// the path of the node that reads them, transposed back. Convolutions with folded batch norm stay folded.
+// A new linear head takes the place of the layer called head, "" for its own name.
+func Export(m *onnx.Model, head string) (*StateDict, error) {
+	d := &StateDict{Notes: []string{}}
+	ts := targets(m)
+	users := m.Graph.Users()
+	biases := map[string]bool{} // modules with a convolution whose bias the exporter named
+	folded := 0
+	taken := map[string]bool{}
+	for _, t := range ts {
+		if !t.madeUp() {
+			taken[t.name] = true
+		}
+	}
+	for _, t := range ts {
+		switch {
+		case !t.madeUp():
+			name, how := t.name, "own name"
+			if layer, own := parent(t.name); layer == headModule && head != "" {
+				name, how = join(head, own), "in place of "+head
+			}
+			d.add(name, t.param.Tensor, t.name, how, Exact)
+			continue
+		case t.param.Node >= 0 || t.alias && t.node == nil:
+			continue // a constant, no weight
+		}
+		name := ""
+		for _, g := range t.guesses(users) {
+			if !taken[g] && t.module != "" {
+				name = g
+				break
+			}
+		}
+		if name == "" {
+			d.add(t.name, t.param.Tensor, t.name, "own name", Exact)
+			d.note("%s has no name in PyTorch that its node's path tells", t.name)
+			continue
+		}
+		taken[name] = true
+		v, how := t.param.Tensor, "node path"
+		if t.transposable() {
+			v, how = turn(v), how+", transposed"
+		}
+		if strings.HasPrefix(t.op(), "Conv") {
+			if biases[t.module] {
+				folded++
+			}
+			biases[t.module] = true
+		}
+		d.add(name, v, t.name, how, Exact)
+	}
+	if folded > 0 {
+		d.note("%d convolutions hold the batch norm that the exporter folded into them; --checkpoint undoes that", folded)
+	}
+	return d, nil
+}
+
+// headModule is where a fit puts a new linear classifier.
+const headModule = "head.linear"
+
+// ExportAs gives a model's tensors as the state dict that it was made from: names, order and shapes are
+// those of c. A tensor from which the model's would be made again to the bit is c's own, and exact. Of what
+// has changed, transposed matrices come back exactly and folded convolutions to rounding: batch norm keeps
+// its parameters, the convolution's weight is divided by their scale, and what the bias has gained is added
+// to the norm's bias, or to the convolution's own where it has one. Integer buffers are c's. A new linear
+// head takes the place of the layer of c that it fits and that the model lacks; tensors that the model
+// has and c has not come last, under their own names.
+func ExportAs(m *onnx.Model, c *Checkpoint, o Options) (*StateDict, error) {
+	o.Convert = true
+	r, err := Find(m, c, o)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Matched) == 0 {
+		return nil, fmt.Errorf("nothing matches: the checkpoint is of another architecture")
+	}
+	d := &StateDict{Notes: []string{}}
+	values := map[string]*Exported{}
+	give := func(s *source, t *tensor.Tensor, from, how, exact string) {
+		values[s.Name] = &Exported{s.Name, t.Shape, from, how, exact, t}
+	}
+	folds := map[*fold][2]*Match{} // weight and bias
+	for _, mt := range r.Matched {
+		now := mt.target.param.Tensor
+		switch {
+		case mt.fold != nil:
+			pair := folds[mt.fold]
+			pair[mt.form-foldedWeight] = mt
+			folds[mt.fold] = pair
+		case same(mt.Value(), now):
+			give(mt.source, mt.source.Tensor, mt.Tensor, mt.How, Exact)
+		case mt.form == transposed:
+			give(mt.source, turn(now), mt.Tensor, mt.How, Exact)
+		default:
+			give(mt.source, now.Reshape(mt.source.Tensor.Shape...), mt.Tensor, mt.How, Exact)
+		}
+	}
+	for f, pair := range folds {
+		if pair[0] == nil || pair[1] == nil {
+			return nil, fmt.Errorf("%s: only a part of the folded convolution was found", f.conv.Name)
+		}
+		f.undo(pair[0], pair[1], give)
+	}
+	heads := r.placeHead(give)
+	for _, t := range c.Tensors {
+		v := values[t.Name]
+		switch {
+		case v != nil:
+			d.Tensors = append(d.Tensors, v)
+		case !t.Tensor.DType.IsFloat():
+			d.add(t.Name, t.Tensor, "", "the checkpoint's", Exact)
+		default:
+			d.note("%s is not in the model", t.Name)
+		}
+	}
+	for _, l := range slices.Concat(r.Missing, r.Kept) {
+		t := r.target(l.Name)
+		if heads[t] || t.madeUp() && t.param.Node >= 0 || l.Why == "a constant of the model" {
+			continue
+		}
+		d.add(t.name, t.param.Tensor, t.name, "own name", Exact)
+	}
+	return d, nil
+}
+
+func (r *Result) target(name string) *target {
+	return r.targets[slices.IndexFunc(r.targets, func(t *target) bool { return t.name == name })]
+}
+
+func same(a, b *tensor.Tensor) bool {
+	return a.DType == b.DType && a.Shape.Equal(b.Shape) && string(a.Bytes) == string(b.Bytes)
+}
+
+// placeHead puts a new linear head in the place of a layer of the checkpoint that the model lacks and that
+// reads as many features.
+func (r *Result) placeHead(give func(s *source, t *tensor.Tensor, from, how, exact string)) map[*target]bool {
+	done := map[*target]bool{}
+	at := func(name string) *target {
+		if !slices.ContainsFunc(r.Missing, func(l Lack) bool { return l.Name == name }) {
+			return nil
+		}
+		return r.target(name)
+	}
+	w, b := at(headModule+".weight"), at(headModule+".bias")
+	if w == nil || b == nil {
+		return done
+	}
+	loose := map[string]*source{}
+	var weights []*source
+	for _, s := range r.sources {
+		if s.used {
+			continue
+		}
+		loose[s.key] = s
+		if sh := s.Tensor.Shape; strings.HasSuffix(s.key, "weight") && len(sh) >= 2 && sh[1] == w.shape()[1] && sh[1:].Len() == sh[1] {
+			weights = append(weights, s)
+		}
+	}
+	if len(weights) != 1 {
+		return done
+	}
+	layer, _ := parent(weights[0].key)
+	how := "in place of " + layer
+	shape := weights[0].Tensor.Shape.Clone()
+	shape[0] = w.shape()[0]
+	bias := loose[join(layer, "bias")]
+	if bias == nil {
+		return done
+	}
+	give(weights[0], w.param.Tensor.Reshape(shape...), w.name, how, Exact)
+	give(bias, b.param.Tensor, b.name, how, Exact)
+	done[w], done[b] = true, true
+	return done
+}
+
+// undo takes a folded convolution apart.
+func (f *fold) undo(weight, bias *Match, give func(s *source, t *tensor.Tensor, from, how, exact string)) {
+	w, b := weight.target.param.Tensor, bias.target.param.Tensor
+	sameW, sameB := same(weight.Value(), w), same(bias.Value(), b)
+	keep := func(s *source, from *Match) {
+		if s != nil {
+			give(s, s.Tensor, from.Tensor, from.How, Exact)
+		}
+	}
+	for _, s := range append(f.parts(), f.conv, f.convBias) {
+		keep(s, weight)
+	}
+	scale, gamma := f.scales(), values(f.norm.weight, f.norm.channels, 1)
+	mean, eps := f.norm.mean.Tensor.Float64s(), f.eps
+	variance := f.norm.vari.Tensor.Float64s()
+	shift := values(f.norm.shift, f.norm.channels, 0)
+	oldW := f.conv.Tensor.Float64s()
+	oldB := values(f.convBias, f.norm.channels, 0)
+	newW, newB := w.Float64s(), b.Float64s()
+	wasW, wasB := weight.Value().Float64s(), bias.Value().Float64s()
+
+	// A channel whose scale is 0 says nothing of its weights: where it was trained it gets the scale 1.
+	reset := make([]bool, len(scale))
+	anyReset := false
+	for i := range newW {
+		if c := f.channel(i); scale[c] == 0 && newW[i] != wasW[i] {
+			reset[c], anyReset = true, true
+		}
+	}
+	for c := range reset {
+		if reset[c] {
+			gamma[c], scale[c] = f.round(math.Sqrt(variance[c]+eps)), 1
+		}
+	}
+	if !sameW {
+		for i := range newW {
+			if c := f.channel(i); newW[i] != wasW[i] || reset[c] {
+				oldW[i] = newW[i] / scale[c]
+			}
+		}
+		give(f.conv, fromFloat64s(oldW, f.conv.Tensor.DType, f.conv.Tensor.Shape), weight.Tensor, weight.How+", undone", Rounded)
+	}
+	if anyReset && f.norm.weight != nil {
+		give(f.norm.weight, fromFloat64s(gamma, f.norm.weight.Tensor.DType, f.norm.weight.Tensor.Shape), weight.Tensor, weight.How+", undone", Rounded)
+	}
+	if sameB && !anyReset {
+		return
+	}
+	for c := range newB {
+		switch {
+		case newB[c] == wasB[c] && !reset[c]:
+		case f.norm.shift != nil:
+			shift[c] = newB[c] - (oldB[c]-mean[c])*scale[c]
+		default:
+			oldB[c] = newB[c]/scale[c] + mean[c]
+		}
+	}
+	into, v := f.norm.shift, shift
+	if into == nil {
+		into, v = f.convBias, oldB
+	}
+	if into != nil {
+		give(into, fromFloat64s(v, into.Tensor.DType, into.Tensor.Shape), bias.Tensor, bias.How+", undone", Rounded)
+	}
+}

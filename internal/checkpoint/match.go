@@ -1,0 +1,384 @@
+package checkpoint
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Options say how a checkpoint is matched with a model.
+type Options struct {
+	Eps     float64  // of folded batch normalisation; 0: that of the model's other ones, else PyTorch's default 1e-5
+	Convert bool     // types may be narrowed, as float32 to float16
+	Keep    []string // globs of the model's tensors that keep their values where the checkpoint has none
+	Ignore  []string // globs of the checkpoint's tensors that may be left over
+}
+
+// Match is one tensor of the model and what it is made of.
+type Match struct {
+	Tensor string   `json:"tensor"`
+	Shape  []int    `json:"shape"`
+	From   []string `json:"from"` // in the checkpoint: one, or a weight and the batch norm folded into it
+	How    string   `json:"how"`  // equal name or node path; then transposed, reshaped, folded, and the types where they differ
+
+	target *target
+	form   form
+	source *source // nil for the bias of a convolution that had none
+	fold   *fold   // for folded forms
+}
+
+// form is what is done to a tensor on its way into the model.
+type form uint8
+
+const (
+	asIs form = iota
+	transposed
+	foldedWeight
+	foldedBias
+)
+
+// source is one tensor of the checkpoint.
+type source struct {
+	Named
+	key  string // its name without the prefix that the model's names do not have
+	at   int    // its place in the checkpoint
+	used bool
+}
+
+// Lack is a tensor that one side has and the other has not.
+type Lack struct {
+	Name  string `json:"name"`
+	Shape []int  `json:"shape"`
+	Why   string `json:"why,omitempty"`
+}
+
+// Result says what of a checkpoint goes where in a model.
+type Result struct {
+	Matched   []*Match `json:"matched"`
+	Missing   []Lack   `json:"missing"`          // in the model, not in the checkpoint
+	Unused    []Lack   `json:"unused"`           // in the checkpoint, not in the model
+	Kept      []Lack   `json:"kept"`             // in the model, with the values that they have there
+	Ignored   []Lack   `json:"ignored"`          // in the checkpoint, left out because Options say so
+	Integers  int      `json:"ignored_integers"` // integer buffers of the checkpoint, such as num_batches_tracked
+	Stripped  string   `json:"stripped"`         // prefix that the checkpoint's names have and the model's have not
+	Added     string   `json:"added"`            // prefix that the model's names have and the checkpoint's have not
+	Eps       float64  `json:"eps,omitempty"`    // of folded batch norm, 0 where none is
+	EpsSource string   `json:"eps_source,omitempty"`
+
+	targets []*target
+	sources []*source
+	users   map[*ir.Value][]*ir.Node
+	options Options
+}
+
+// Find matches a checkpoint with a model of the same architecture: by equal names; else by the path of the
+// node that reads a tensor, whose name the exporter made up; else by folding a batch norm of the checkpoint
+// that the model lacks into the convolution before it. A matrix is transposed only where the node takes
+// [in,out] and the shape agrees. It errors on a bad glob. What does not match is listed, see Check.
+func Find(m *onnx.Model, c *Checkpoint, o Options) (*Result, error) {
+	for _, g := range slices.Concat(o.Keep, o.Ignore) {
+		if _, err := path.Match(g, ""); err != nil {
+			return nil, fmt.Errorf("%q is no pattern of names: %w", g, err)
+		}
+	}
+	r := &Result{Matched: []*Match{}, Missing: []Lack{}, Unused: []Lack{}, Kept: []Lack{}, Ignored: []Lack{},
+		targets: targets(m), users: m.Graph.Users(), options: o}
+	for i, t := range c.Tensors {
+		if !t.Tensor.DType.IsFloat() {
+			r.Integers++
+			continue
+		}
+		r.sources = append(r.sources, &source{Named: t, key: t.Name, at: i})
+	}
+	r.alignPrefixes()
+	byKey := make(map[string]*source, len(r.sources))
+	for _, s := range r.sources {
+		byKey[s.key] = s
+	}
+	matches := make(map[*target]*Match, len(r.targets))
+	why := map[*target]string{}
+	for _, t := range r.targets {
+		if s := byKey[r.key(t.name)]; s != nil {
+			mt, err := fit(t, s, "equal name")
+			if err != nil {
+				why[t] = err.Error()
+				continue
+			}
+			matches[t] = mt
+		}
+	}
+	for _, t := range r.targets {
+		if matches[t] != nil || why[t] != "" {
+			continue
+		}
+		if mt := r.byPath(t, byKey); mt != nil {
+			matches[t] = mt
+		}
+	}
+	if err := r.foldNorms(matches, m.Graph); err != nil {
+		return nil, err
+	}
+	for _, t := range r.targets {
+		if mt := matches[t]; mt != nil {
+			mt.describe()
+			if err := mt.checkType(o.Convert); err != nil {
+				why[t] = err.Error()
+			} else {
+				r.Matched = append(r.Matched, mt)
+				continue
+			}
+		}
+		r.lack(t, why[t])
+	}
+	for _, s := range r.sources {
+		switch l := (Lack{Name: s.Name, Shape: s.Tensor.Shape}); {
+		case s.used:
+		case matchesAny(o.Ignore, s.Name):
+			r.Ignored = append(r.Ignored, l)
+		default:
+			r.Unused = append(r.Unused, l)
+		}
+	}
+	return r, nil
+}
+
+// lack says that nothing was found for t. A constant that an exporter computed, such as a mask, is part of
+// the architecture and keeps its value.
+func (r *Result) lack(t *target, why string) {
+	l := Lack{t.name, t.shape(), why}
+	switch {
+	case matchesAny(r.options.Keep, t.name):
+		l.Why = "--keep"
+		r.Kept = append(r.Kept, l)
+	case why == "" && (t.param.Node >= 0 || t.madeUp() && arithmetic[t.op()] && !r.leftIn(t.module)):
+		l.Why = "a constant of the model"
+		r.Kept = append(r.Kept, l)
+	case t.alias && t.madeUp() || t.node == nil && why == "":
+		// another form of a tensor that is listed, or one that nothing reads
+	default:
+		r.Missing = append(r.Missing, l)
+	}
+}
+
+// arithmetic lists the operators whose operands may be constants.
+var arithmetic = map[string]bool{"Add": true, "Sub": true, "Mul": true, "Div": true, "Where": true, "Pow": true, "Max": true, "Min": true, "Concat": true, "Gather": true}
+
+// leftIn reports whether a module of the checkpoint has tensors that went nowhere.
+func (r *Result) leftIn(module string) bool {
+	module = r.key(module)
+	return slices.ContainsFunc(r.sources, func(s *source) bool {
+		p, _ := parent(s.key)
+		return !s.used && p == module
+	})
+}
+
+func matchesAny(globs []string, name string) bool {
+	return slices.ContainsFunc(globs, func(g string) bool {
+		ok, _ := path.Match(g, name) // checked by Find
+		return ok
+	})
+}
+
+// Check errors unless every tensor of the model has its match and every one of the checkpoint its place.
+func (r *Result) Check() error {
+	var parts []string
+	say := func(what string, ls []Lack, mend string) {
+		if len(ls) == 0 {
+			return
+		}
+		var names []string
+		for _, l := range ls[:min(len(ls), 3)] {
+			names = append(names, l.Name)
+		}
+		more := ""
+		if n := len(ls) - len(names); n > 0 {
+			more = fmt.Sprintf(" and %d more", n)
+		}
+		parts = append(parts, fmt.Sprintf("%s %s%s (%s)", what, strings.Join(names, ", "), more, mend))
+	}
+	say("the checkpoint lacks", r.Missing, "--keep leaves the model's values")
+	say("the model lacks", r.Unused, "--ignore leaves them out")
+	if len(r.Matched) == 0 {
+		return fmt.Errorf("nothing matches: the checkpoint is of another architecture")
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d tensors match, but %s: is the checkpoint of another architecture?", len(r.Matched), strings.Join(parts, "; "))
+}
+
+// fit matches a tensor with a source where the shapes allow it.
+func fit(t *target, s *source, how string) (*Match, error) {
+	m := &Match{Tensor: t.name, Shape: t.shape(), How: how, target: t, source: s}
+	want, have := t.shape(), s.Tensor.Shape
+	turn := t.transposable() && len(have) == 2 && have[0] == want[1] && have[1] == want[0]
+	switch {
+	case turn && (!have.Equal(want) || how != "equal name"):
+		// A square matrix under its own name is as it was; one that the exporter renamed it has transposed.
+		m.form = transposed
+	case have.Equal(want):
+	case slices.Equal(squeezed(have), squeezed(want)):
+	default:
+		return nil, fmt.Errorf("the checkpoint has it as %v", have)
+	}
+	s.used = true
+	return m, nil
+}
+
+// squeezed is a shape without its axes of size 1.
+func squeezed(s tensor.Shape) []int {
+	return slices.DeleteFunc(slices.Clone([]int(s)), func(d int) bool { return d == 1 })
+}
+
+// byPath looks for t among the tensors of the module whose node reads it.
+func (r *Result) byPath(t *target, byKey map[string]*source) *Match {
+	for _, name := range t.guesses(r.users) {
+		if s := byKey[r.key(name)]; s != nil && !s.used {
+			if m, err := fit(t, s, "node path"); err == nil {
+				return m
+			}
+		}
+	}
+	if t.node == nil || !t.madeUp() {
+		return nil
+	}
+	// The only tensor left of the module that has the shape.
+	module := r.key(t.module)
+	var found *source
+	for _, s := range r.sources {
+		if p, _ := parent(s.key); s.used || p != module || module == "" {
+			continue
+		}
+		if m, err := fit(t, s, "node path"); err == nil {
+			s.used = false
+			if found != nil || m.form == asIs && !s.Tensor.Shape.Equal(t.shape()) {
+				return nil
+			}
+			found = s
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	m, _ := fit(t, found, "node path") // it did above
+	return m
+}
+
+// describe fills From and completes How.
+func (m *Match) describe() {
+	m.From = []string{}
+	if m.source != nil {
+		m.From = append(m.From, m.source.Name)
+		if d := m.source.Tensor.DType; d != m.target.param.Tensor.DType {
+			defer func() { m.How += fmt.Sprintf(", %v to %v", d, m.target.param.Tensor.DType) }()
+		}
+	}
+	switch m.form {
+	case transposed:
+		m.How += ", transposed"
+	case foldedWeight, foldedBias:
+		for _, s := range m.fold.parts() {
+			m.From = append(m.From, s.Name)
+		}
+		m.How += ", folded"
+	default:
+		if !m.source.Tensor.Shape.Equal(m.target.shape()) {
+			m.How += ", reshaped"
+		}
+	}
+}
+
+// checkType errors where the model's type holds less than the checkpoint's and that was not asked for.
+func (m *Match) checkType(convert bool) error {
+	if m.source == nil || convert {
+		return nil
+	}
+	from, to := m.source.Tensor.DType, m.target.param.Tensor.DType
+	if from == to || from.Size() < to.Size() {
+		return nil
+	}
+	return fmt.Errorf("the checkpoint has it as %v, the model as %v: --convert rounds", from, to)
+}
+
+// Value makes the model's tensor.
+func (m *Match) Value() *tensor.Tensor {
+	dt := m.target.param.Tensor.DType
+	switch m.form {
+	case foldedWeight:
+		return m.fold.weight(dt).Reshape(m.target.shape()...)
+	case foldedBias:
+		return m.fold.bias(dt).Reshape(m.target.shape()...)
+	case transposed:
+		return convert(turn(m.source.Tensor), dt)
+	}
+	return convert(m.source.Tensor.Reshape(m.target.shape()...), dt)
+}
+
+// turn transposes a matrix.
+func turn(t *tensor.Tensor) *tensor.Tensor {
+	rows, cols := t.Shape[0], t.Shape[1]
+	out := tensor.New(t.DType, cols, rows)
+	gather(out.Bytes, t.Bytes, []int64{int64(cols), int64(rows)}, []int64{1, int64(cols)}, t.DType.Size())
+	return out
+}
+
+// convert gives t as elements of another floating-point type, rounded to the nearest.
+func convert(t *tensor.Tensor, dt tensor.DType) *tensor.Tensor {
+	if t.DType == dt {
+		return t
+	}
+	return fromFloat64s(t.Float64s(), dt, t.Shape)
+}
+
+func fromFloat64s(v []float64, dt tensor.DType, shape tensor.Shape) *tensor.Tensor {
+	out := tensor.New(dt, shape...)
+	switch dt {
+	case tensor.Float64:
+		copy(tensor.Data[float64](out), v)
+	case tensor.Float32:
+		for i, dst := 0, out.F32(); i < len(dst); i++ {
+			dst[i] = float32(v[i])
+		}
+	case tensor.Float16:
+		for i, dst := 0, tensor.Data[uint16](out); i < len(dst); i++ {
+			dst[i] = tensor.Float32ToFloat16(float32(v[i]))
+		}
+	case tensor.BFloat16:
+		for i, dst := 0, tensor.Data[uint16](out); i < len(dst); i++ {
+			dst[i] = tensor.Float32ToBFloat16(float32(v[i]))
+		}
+	default:
+		panic(fmt.Sprintf("checkpoint: no conversion to %v", dt))
+	}
+	return out
+}
+
+// Patch is the change that puts the checkpoint's tensors into the model. Parameters that the exporter
+// merged because they were equal, and that are equal no more, come apart.
+func (r *Result) Patch() *onnx.Patch {
+	p := &onnx.Patch{Tensors: map[string]*tensor.Tensor{}}
+	for _, m := range r.Matched {
+		if !m.target.alias {
+			p.Tensors[m.Tensor] = m.Value()
+		}
+	}
+	for _, m := range r.Matched {
+		if !m.target.alias {
+			continue
+		}
+		v, own := m.Value(), m.target.param.Tensor
+		if t := p.Tensors[m.target.param.Name]; t != nil {
+			own = t
+		}
+		if string(v.Bytes) != string(own.Bytes) {
+			p.RemoveNodes = append(p.RemoveNodes, m.Tensor)
+			p.AddInitializers = append(p.AddInitializers, onnx.Initializer{Name: m.Tensor, Tensor: v})
+		}
+	}
+	return p
+}
