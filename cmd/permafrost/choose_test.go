@@ -1,0 +1,93 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/train"
+)
+
+// TestRank: models of different sizes are scored side by side, the same in any order and on any number of threads, and a fit of a
+// ranked model finds its features.
+func TestRank(t *testing.T) {
+	world(t)
+	t.Setenv("PERMAFROST_CACHE", t.TempDir())
+	if err := fixture.WriteModel("other.onnx", 4, 2); err != nil {
+		t.Fatal(err)
+	}
+	v := object(t, succeed(t, "rank", "--data", "photos", "--probe", "--cache", "disk", "--json", "tiny.onnx", "other.onnx"))
+	wantKeys(t, v, "models", "by", "agreement", "trust")
+	models := v["models"].([]any)
+	score := map[any]any{}
+	for _, m := range models {
+		m := m.(map[string]any)
+		wantKeys(t, m, "model", "score", "logme", "leep", "size_baseline", "nleep", "hscore", "transrate", "probe_accuracy")
+		if m["score"] != m["probe_accuracy"] || m["score"].(float64) < 0.5 || m["leep"].(float64) >= 0 {
+			t.Errorf("scores of a model whose features suit the data: %v", m)
+		}
+		delete(m, "seconds")
+		score[m["model"]] = m["logme"]
+	}
+	if len(models) != 2 || models[0].(map[string]any)["score"].(float64) < models[1].(map[string]any)["score"].(float64) {
+		t.Errorf("the order is not from the best down: %v", models)
+	}
+	again := object(t, succeed(t, "rank", "--data", "photos", "--json", "--threads", "1", "other.onnx", "tiny.onnx"))["models"].([]any)
+	for _, m := range again {
+		if m := m.(map[string]any); m["logme"] != score[m["model"]] || m["score"] != m["logme"] {
+			t.Errorf("another order and one thread give %v, before %v", m, score)
+		}
+	}
+	text := succeed(t, "rank", "--data", "photos", "tiny.onnx", "other.onnx").stdout
+	if !strings.Contains(text, "how they agree") || !strings.Contains(text, "--probe measures") {
+		t.Errorf("the table says\n%s", text)
+	}
+
+	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--epochs", "1")
+	log, err := os.Open("run/" + train.EventsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	found := false
+	if err := train.ReadEvents(log, func(r train.Record) bool {
+		if e, ok := r.Event.(*train.CacheEvent); ok {
+			found = true
+			if e.Hits != 24 || e.Misses != 12 {
+				t.Errorf("the fit after ranking: %d hits, %d misses; want the 24 training examples and the 12 others", e.Hits, e.Misses)
+			}
+		}
+		return true
+	}); err != nil || !found {
+		t.Errorf("cache event: %v %v", found, err)
+	}
+}
+
+// TestChooseBadInput: one line, exit 2, nothing written.
+func TestChooseBadInput(t *testing.T) {
+	world(t)
+	write(t, "text.onnx", []byte("this is no model"))
+	write(t, "one/red/a.png", picture(t))
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"rank", "--data", "photos"}, "MODEL is missing"},
+		{[]string{"rank", "tiny.onnx"}, "data"},
+		{[]string{"rank", "--data", "photos", "tiny.onnx", "missing.onnx"}, "missing.onnx"},
+		{[]string{"rank", "--data", "photos", "text.onnx"}, "not an ONNX model"},
+		{[]string{"rank", "--data", "one", "tiny.onnx"}, "one class only"},
+	} {
+		before := listing(t)
+		o := permafrostRun(t, c.args...)
+		name := strings.Join(c.args, " ")
+		if o.code != exitUsage || o.stdout != "" || strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, c.want) {
+			t.Errorf("%s: exit %d, %q and %q; want one line on stderr that says %q", name, o.code, o.stdout, o.stderr, c.want)
+		}
+		if after := listing(t); !slices.Equal(before, after) {
+			t.Errorf("%s: something was written", name)
+		}
+	}
+}

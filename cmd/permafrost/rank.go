@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/choose"
+)
+
+// evidenceFlags are the options of a fit that say from what data evidence is gathered.
+var evidenceFlags = []string{"data", "val", "task", "preprocess", "tokenizer", "max-length", "text-column", "label-column", "seed", "threads", "cache", "cache-budget"}
+
+func rankCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rank --data PATH MODEL...",
+		Short: "Rank pretrained models by how well their frozen features suit your data",
+		Long: `rank computes what each model's frozen trunk makes of the training examples and scores
+it: LogME, LEEP (of the model's own classifier), NLEEP, H-score, TransRate and, as the
+score to beat, the logarithm of the number of parameters. --probe adds the held-out
+accuracy of a linear classifier and ranks by it. Nothing is trained; validation
+examples are not looked at. The features are kept, so that a fit of the head is warm.
+
+How far the scores order the models alike is shown beside them as Kendall's tau.`,
+		Example: `  permafrost rank --data photos mobilenet.onnx resnet.onnx
+  permafrost rank --data photos --probe --json models/*.onnx`,
+		Args: func(cmd *cobra.Command, given []string) error {
+			if len(given) == 0 {
+				return fmt.Errorf("MODEL is missing: %s", cmd.UseLine())
+			}
+			return nil
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	given := bindConfig(fs, evidenceFlags...)
+	probe := fs.Bool("probe", false, "rank by the held-out accuracy of a linear probe")
+	asJSON := jsonFlag(fs)
+	group(fs, "Other", "json")
+	completeConfig(cmd)
+	completeModel(cmd)
+	cmd.RunE = func(cmd *cobra.Command, models []string) error {
+		cfg, err := given.config()
+		if err != nil {
+			return err
+		}
+		r, err := choose.Rank(cmd.Context(), choose.RankOptions{Config: cfg, Models: models, Probe: *probe})
+		if err != nil {
+			return err
+		}
+		for _, m := range r.Models {
+			for _, n := range m.Notes {
+				note(cmd, "%s: %s", filepath.Base(m.Model), n)
+			}
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), r)
+		}
+		return printRanking(cmd.OutOrStdout(), r)
+	}
+	return cmd
+}
+
+func printRanking(w io.Writer, r *choose.Ranking) error {
+	var b strings.Builder
+	width := len("model")
+	for _, m := range r.Models {
+		width = max(width, len(m.Model))
+	}
+	fmt.Fprintf(&b, "%-*s  %12s  %9s  %9s  %9s  %9s  %9s  %9s  %9s\n", width, "model", "parameters", "probe", "LogME", "LEEP", "NLEEP", "H-score", "TransRate", "size")
+	number := func(v *float64, form string) string {
+		if v == nil {
+			return "-"
+		}
+		return fmt.Sprintf(form, *v)
+	}
+	for _, m := range r.Models {
+		probe := "-"
+		if m.Probe != nil {
+			probe = fmt.Sprintf("%.1f%%", 100**m.Probe)
+		}
+		fmt.Fprintf(&b, "%-*s  %12s  %9s  %9.4f  %9s  %9.4f  %9.4f  %9.2f  %9.2f\n", width, m.Model, thousands(m.Params), probe, m.LogME, number(m.LEEP, "%.4f"), m.NLEEP, m.HScore, m.TransRate, m.Size)
+	}
+	if names, _ := r.Scores(); len(r.Models) > 1 {
+		fmt.Fprintf(&b, "\nhow they agree (Kendall's tau: 1 the same order, -1 the opposite)\n%-13s", "")
+		for _, n := range names[1:] {
+			fmt.Fprintf(&b, "  %13s", n)
+		}
+		at := 0
+		for i, a := range names[:len(names)-1] {
+			fmt.Fprintf(&b, "\n%-13s%s", a, strings.Repeat(" ", 15*i))
+			for range names[i+1:] {
+				fmt.Fprintf(&b, "  %13s", number(r.Agreement[at].Tau, "%.2f"))
+				at++
+			}
+		}
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(&b, "\n%s\n", r.Trust)
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,252 @@
+package choose
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/train"
+)
+
+// most is how many examples criteria look at: beyond that their time grows and they hardly change.
+const most = 2000
+
+// folds is how many parts held-out accuracies are measured by.
+const folds = 5
+
+// RankOptions say what is ranked.
+type RankOptions struct {
+	Config train.Config // Data and how it is prepared; Model is set to each in turn
+	Models []string
+	Probe  bool // rank by the held-out accuracy of a linear probe, not by LogME
+
+	Progress func(model string, done, total int) // examples that have features; nil for none
+}
+
+// Ranked is what the criteria say of one model. What a criterion cannot say is nil.
+type Ranked struct {
+	Model     string   `json:"model"`
+	Score     float64  `json:"score"` // by which models are ordered: held-out accuracy with --probe, else LogME
+	LogME     float64  `json:"logme"`
+	LEEP      *float64 `json:"leep"` // nil where the model has no classifier of its own
+	NLEEP     float64  `json:"nleep"`
+	HScore    float64  `json:"hscore"`
+	TransRate float64  `json:"transrate"`
+	Size      float64  `json:"size_baseline"`
+
+	Probe      *float64 `json:"probe_accuracy,omitempty"` // on held-out examples of the training data
+	ProbeError *float64 `json:"probe_error,omitempty"`    // standard error of that
+	ProbeTrain *float64 `json:"probe_train_accuracy,omitempty"`
+
+	Features int     `json:"features"` // width of what the head would read
+	Params   int     `json:"params_total"`
+	Examples int     `json:"examples"` // that the criteria looked at
+	Seconds  float64 `json:"seconds"`
+
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Agreement is how far two scores order the models alike.
+type Agreement struct {
+	A   string   `json:"a"`
+	B   string   `json:"b"`
+	Tau *float64 `json:"tau"` // Kendall's τ-b; nil where a score is the same for all
+}
+
+// Ranking is what rank --json prints: models from the best down.
+type Ranking struct {
+	Models    []Ranked    `json:"models"`
+	By        string      `json:"by"`
+	Agreement []Agreement `json:"agreement"`
+	Trust     string      `json:"trust"` // how much the order can be trusted, in a sentence
+}
+
+// Rank scores models on the training examples of a data set: features of the frozen trunk, no training. Features come from the cache
+// that runs share and are left there, so that a fit of the head starts warm. It errors where the task has no classes, and on the
+// first model that does not take the data.
+func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
+	r := &Ranking{By: "logme"}
+	if o.Probe {
+		r.By = "probe"
+	}
+	for _, model := range o.Models {
+		m, err := rank(ctx, o, model)
+		if err != nil {
+			return nil, err
+		}
+		r.Models = append(r.Models, *m)
+	}
+	slices.SortStableFunc(r.Models, func(a, b Ranked) int { return sign(b.Score - a.Score) })
+	r.agree()
+	r.Trust = r.trust()
+	return r, nil
+}
+
+// session prepares a fit of a head on classes.
+func session(ctx context.Context, cfg train.Config) (*train.Session, []int, error) {
+	s, err := train.Prepare(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.Task.Name() != task.NameClassify {
+		return nil, nil, fmt.Errorf("%s: the task is %s: evidence is gathered for classes only; compare fits instead", cfg.Data, s.Task.Name())
+	}
+	labels := make([]int, s.Train.Len())
+	for i, e := range s.Train.Examples {
+		labels[i] = e.Label
+	}
+	return s, labels, nil
+}
+
+func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
+	began := time.Now()
+	cfg := o.Config
+	cfg.Model = model
+	s, labels, err := session(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	progress := func(done, total int) {
+		if o.Progress != nil {
+			o.Progress(model, done, total)
+		}
+	}
+	f, err := s.Features(ctx, progress)
+	if err != nil {
+		return nil, err
+	}
+	picked := Subset(labels, most, cfg.Seed)
+	sample, err := NewSample(pick(f.Rows, f.Width, picked), f.Width, pick(labels, 1, picked), len(s.Train.Classes))
+	if err != nil {
+		return nil, fmt.Errorf("%s on %s: %w", model, cfg.Data, err)
+	}
+	m := &Ranked{Model: model, Features: f.Width, Params: s.ParamsTotal(), Examples: sample.Len(), Notes: s.Notes}
+	m.Size = SizeBaseline(m.Params)
+	for _, c := range []struct {
+		to *float64
+		by func() (float64, error)
+	}{
+		{&m.LogME, func() (float64, error) { return LogME(sample) }},
+		{&m.NLEEP, func() (float64, error) { return NLEEP(sample, cfg.Seed) }},
+		{&m.HScore, func() (float64, error) { return HScore(sample) }},
+		{&m.TransRate, func() (float64, error) { return TransRate(sample) }},
+	} {
+		if *c.to, err = c.by(); err != nil {
+			return nil, fmt.Errorf("%s on %s: %w", model, cfg.Data, err)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	own, err := s.OwnScores(ctx, progress)
+	if err != nil {
+		return nil, err
+	}
+	if own.Width > 1 {
+		v, err := LEEP(Softmax(pick(own.Rows, own.Width, picked), own.Width), sample.Y, sample.Classes)
+		if err != nil {
+			return nil, fmt.Errorf("%s on %s: %w", model, cfg.Data, err)
+		}
+		m.LEEP = &v
+	}
+	m.Score = m.LogME
+	if o.Probe {
+		p, err := LinearProbe(sample, folds, cfg.Seed)
+		if err != nil {
+			return nil, fmt.Errorf("%s on %s: %w", model, cfg.Data, err)
+		}
+		m.Probe, m.ProbeError, m.ProbeTrain, m.Score = &p.HeldOut, &p.Error, &p.Train, p.HeldOut
+	}
+	m.Seconds = time.Since(began).Seconds()
+	return m, nil
+}
+
+// pick copies some rows.
+func pick[T any](rows []T, width int, indices []int) []T {
+	out := make([]T, 0, len(indices)*width)
+	for _, i := range indices {
+		out = append(out, rows[i*width:(i+1)*width]...)
+	}
+	return out
+}
+
+// Scores are the criteria by name, in the order in which they are shown; a score that some model lacks is left out.
+func (r *Ranking) Scores() (names []string, scores [][]float64) {
+	for _, c := range []struct {
+		name string
+		of   func(m *Ranked) *float64
+	}{
+		{"probe", func(m *Ranked) *float64 { return m.Probe }},
+		{"logme", func(m *Ranked) *float64 { return &m.LogME }},
+		{"leep", func(m *Ranked) *float64 { return m.LEEP }},
+		{"nleep", func(m *Ranked) *float64 { return &m.NLEEP }},
+		{"hscore", func(m *Ranked) *float64 { return &m.HScore }},
+		{"transrate", func(m *Ranked) *float64 { return &m.TransRate }},
+		{"size_baseline", func(m *Ranked) *float64 { return &m.Size }},
+	} {
+		var column []float64
+		for i := range r.Models {
+			if v := c.of(&r.Models[i]); v != nil {
+				column = append(column, *v)
+			}
+		}
+		if len(column) == len(r.Models) {
+			names, scores = append(names, c.name), append(scores, column)
+		}
+	}
+	return names, scores
+}
+
+func (r *Ranking) agree() {
+	r.Agreement = []Agreement{}
+	names, scores := r.Scores()
+	for i := range names {
+		for j := i + 1; j < len(names); j++ {
+			a := Agreement{A: names[i], B: names[j]}
+			if tau := Kendall(scores[i], scores[j]); !math.IsNaN(tau) {
+				a.Tau = &tau
+			}
+			r.Agreement = append(r.Agreement, a)
+		}
+	}
+}
+
+// trust says how far the order can be relied on.
+func (r *Ranking) trust() string {
+	if len(r.Models) < 2 {
+		return "One model is no order; name several."
+	}
+	var parts []string
+	sum, n := 0.0, 0
+	for _, a := range r.Agreement {
+		if a.Tau != nil && a.A != "size_baseline" && a.B != "size_baseline" {
+			sum, n = sum+*a.Tau, n+1
+		}
+	}
+	if n > 0 {
+		mean := sum / float64(n)
+		how := "agree"
+		switch {
+		case mean < 0.3:
+			how = "contradict each other"
+		case mean < 0.7:
+			how = "agree in part"
+		}
+		parts = append(parts, fmt.Sprintf("The scores %s (mean τ %.2f over %d models)", how, mean, len(r.Models)))
+	}
+	a, b := r.Models[0], r.Models[1]
+	switch {
+	case a.Probe == nil:
+		parts = append(parts, "they judge frozen features and cannot see what thawing would mend; --probe measures held-out accuracy")
+	case *a.Probe-*b.Probe < math.Hypot(*a.ProbeError, *b.ProbeError):
+		parts = append(parts, fmt.Sprintf("the first two differ by less than the error of their held-out accuracy, %.1f points: fit both", 100*math.Hypot(*a.ProbeError, *b.ProbeError)))
+	default:
+		parts = append(parts, "the first leads by more than the error of its held-out accuracy; a fit of the head should give the same order, a deeper fit need not")
+	}
+	s := strings.Join(parts, "; ") + "."
+	return strings.ToUpper(s[:1]) + s[1:]
+}

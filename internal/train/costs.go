@@ -1,0 +1,46 @@
+package train
+
+import (
+	"context"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+)
+
+// Cost is what a fit by a plan is predicted to take.
+type Cost struct {
+	*Prediction
+	Thaw         []string
+	Epochs       int     // that the fit makes by default
+	Seconds      float64 // of all of them
+	ParamsThawed int
+}
+
+// Costs predicts plans for the same model and data side by side, each from runs of a few examples on this machine. Decode is the time
+// that an example takes to be read, in seconds.
+func Costs(ctx context.Context, cfg Config, tr, val *data.Dataset, decode float64, plans [][]string) ([]Cost, error) {
+	p, err := openProbe(cfg.Model, cfg.feedOptions(), nil)
+	if err != nil {
+		return nil, err
+	}
+	var out []Cost
+	for _, thaw := range plans {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		c := cfg
+		c.Thaw = thaw
+		t, err := p.trainable(c, len(tr.Classes))
+		if err != nil {
+			return nil, err
+		}
+		c.recipe(subjectOf(t.headed, t.set, t.plan, tr.Len()))
+		t.cfg.Batch = min(c.Batch, tr.Len())
+		r, err := t.predict(ctx, p, tr.Len(), val.Len(), decode)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Cost{Prediction: r, Thaw: thaw, Epochs: c.Epochs, ParamsThawed: t.plan.Thawed(t.set).Elements(),
+			Seconds: r.FirstEpoch + float64(c.Epochs-1)*r.LaterEpoch})
+	}
+	return out, nil
+}

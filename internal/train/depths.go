@@ -1,0 +1,77 @@
+package train
+
+import (
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+)
+
+// Depth is a place in a trunk between two blocks.
+type Depth struct {
+	Value  string // by which a head is attached
+	Blocks int    // blocks before it
+}
+
+// Depths lists the values that end a block, from the input on, as far as a head can read them: floating point, with the examples
+// first. The end of the last block is not among them: it is what the head reads anyway.
+func (s *Session) Depths() ([]Depth, error) {
+	raw := s.Headed.Graph
+	var found []Depth
+	var values []*ir.Value
+	for block := 1; block < len(s.Set.Blocks); block++ {
+		if v := blockEnd(raw, s.Set, block); v != nil && (len(values) == 0 || values[len(values)-1] != v) {
+			found = append(found, Depth{v.Name, block})
+			values = append(values, v)
+		}
+	}
+	if len(values) == 0 {
+		return nil, nil
+	}
+	types, err := typesOf(raw, values, s.Base.Shapes(2))
+	if err != nil {
+		return nil, err
+	}
+	var out []Depth
+	for i, t := range types {
+		if sh := t.Shape; t.DType.IsFloat() && len(sh) >= 2 && len(sh) <= 5 && sh[0] == 2 {
+			out = append(out, found[i])
+		}
+	}
+	return out, nil
+}
+
+// blockEnd is what a block takes from those before it: of the computed values that it and later nodes still read when it begins,
+// the one that was computed last.
+func blockEnd(raw *ir.Graph, set *freeze.Set, block int) *ir.Value {
+	at := map[string]int{}
+	for i, n := range raw.Nodes {
+		at[n.Name] = i
+	}
+	begin := len(raw.Nodes)
+	for _, w := range set.Weights {
+		if w.Block == block && len(w.Nodes) > 0 {
+			begin = min(begin, at[w.Nodes[0]])
+		}
+	}
+	dynamic := map[*ir.Value]bool{}
+	for _, v := range raw.Inputs {
+		dynamic[v] = true
+	}
+	var last *ir.Value
+	for i, n := range raw.Nodes {
+		depends := false
+		for _, v := range n.Inputs {
+			depends = depends || v != nil && dynamic[v]
+			if i >= begin && v != nil && dynamic[v] && v.Node != nil && at[v.Node.Name] < begin && (last == nil || at[v.Node.Name] > at[last.Node.Name]) {
+				last = v
+			}
+		}
+		if depends {
+			for _, v := range n.Outputs {
+				if v != nil {
+					dynamic[v] = true
+				}
+			}
+		}
+	}
+	return last
+}

@@ -1,0 +1,56 @@
+package train
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// SetHead gives a fresh linear head the weights of a layer on the features as they are: weight [C,D] and bias [C].
+func (s *Session) SetHead(weight, bias []float32) error {
+	if !s.Headed.Fresh || len(s.Headed.Weights) != 2 {
+		return fmt.Errorf("train: the session has no fresh linear head")
+	}
+	for k, v := range [][]float32{weight, bias} {
+		w := s.Set.ByName(s.Headed.Weights[k]).Value.Data.F32()
+		if len(w) != len(v) {
+			return fmt.Errorf("train: head %s holds %d numbers, not %d", s.Headed.Weights[k], len(w), len(v))
+		}
+		copy(w, v)
+	}
+	return nil
+}
+
+// Gradients runs forward and backward over at most batches shuffled batches of training examples, at the weights as they are, and
+// calls visit with the gradient of every thawed weight after each. Nothing is trained. What visit gets is valid until it returns.
+func (s *Session) Gradients(ctx context.Context, batches int, visit func(w *freeze.Weight, grad []float32)) (n int, err error) {
+	f := &fitter{Session: s, events: NewEvents()}
+	if f.train, err = newEncoder(s.Net, s.Train, nil, chunkOf(s.Base.Feed.Form())); err != nil {
+		return 0, err
+	}
+	groups := s.Train.Groups(Order(s.Config.Seed, 0, s.Train.Len()), s.Config.Batch)
+	for b, err := range f.train.batches(ctx, groups[:min(batches, len(groups))], data.Plain) {
+		if err != nil {
+			return n, err
+		}
+		_, step, err := f.forwardBackward(ctx, b, f.Task.NewMetrics())
+		if err != nil {
+			return n, err
+		}
+		k := 0
+		s.Plan.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+			if g := step.Grads[k]; g != nil && g.DType == tensor.Float32 {
+				visit(w, g.F32())
+			}
+			k++
+		})
+		n++
+	}
+	return n, nil
+}
+
+// ParamsTotal counts the elements of all weights, running statistics apart.
+func (s *Session) ParamsTotal() int { return paramsTotal(s.Set) }
