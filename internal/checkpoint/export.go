@@ -98,18 +98,27 @@ func Export(m *onnx.Model, head string) (*StateDict, error) {
 		case t.param.Node >= 0 || t.alias && t.node == nil:
 			continue // a constant, no weight
 		}
-		name := ""
-		for _, g := range t.guesses(users) {
-			if !taken[g] && t.module != "" {
-				name = g
-				break
+		if names, shape := t.gateParts(m.Graph); names != nil {
+			f := &gates{order: gateOrders[t.op()]}
+			for _, name := range names {
+				f.parts = append(f.parts, &source{Named: Named{name, &tensor.Tensor{Shape: shape}}})
 			}
+			for i, v := range f.split(t.param.Tensor) {
+				d.add(names[i], v, t.name, "node path, gates in order", Exact)
+			}
+			continue
 		}
-		if name == "" {
+		i := slices.IndexFunc(t.guesses(users), func(g string) bool { return !taken[g] && t.module != "" })
+		if i < 0 {
+			if o := copied(t, ts); o != nil {
+				d.note("%s is a copy of %s and left out", t.name, o.name)
+				continue
+			}
 			d.add(t.name, t.param.Tensor, t.name, "own name", Exact)
 			d.note("%s has no name in PyTorch that its node's path tells", t.name)
 			continue
 		}
+		name := t.guesses(users)[i]
 		taken[name] = true
 		v, how := t.param.Tensor, "node path"
 		if t.transposable() {
@@ -127,6 +136,21 @@ func Export(m *onnx.Model, head string) (*StateDict, error) {
 		d.note("%d convolutions hold the batch norm that the exporter folded into them; --checkpoint undoes that", folded)
 	}
 	return d, nil
+}
+
+// copied finds a tensor with a name of its own of which t is a copy, transposed or not.
+func copied(t *target, all []*target) *target {
+	own := t.param.Tensor
+	for _, o := range all {
+		other := o.param.Tensor
+		if o == t || o.madeUp() || len(own.Shape) != 2 || len(other.Shape) != 2 || other.DType != own.DType || other.Len() != own.Len() {
+			continue
+		}
+		if same(other, own) || other.Shape[0] == own.Shape[1] && same(turn(other), own) {
+			return o
+		}
+	}
+	return nil
 }
 
 // headModule is where a fit puts a new linear classifier.
@@ -161,6 +185,18 @@ func ExportAs(m *onnx.Model, c *Checkpoint, o Options) (*StateDict, error) {
 			pair := folds[mt.fold]
 			pair[mt.form-foldedWeight] = mt
 			folds[mt.fold] = pair
+		case same(mt.Value(), now) && mt.tied:
+		case mt.tied:
+			d.add(mt.Tensor, now, mt.Tensor, mt.How+" before", Exact)
+			d.note("%s is no longer equal to %s: it stands under its own name", mt.Tensor, mt.source.Name)
+		case mt.form == recurrent && same(mt.Value(), now):
+			for _, s := range mt.gates.parts {
+				give(s, s.Tensor, mt.Tensor, mt.How, Exact)
+			}
+		case mt.form == recurrent:
+			for i, t := range mt.gates.split(now) {
+				give(mt.gates.parts[i], t, mt.Tensor, mt.How, Exact)
+			}
 		case same(mt.Value(), now):
 			give(mt.source, mt.source.Tensor, mt.Tensor, mt.How, Exact)
 		case mt.form == transposed:

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"slices"
@@ -30,6 +31,8 @@ type Match struct {
 	form   form
 	source *source // nil for the bias of a convolution that had none
 	fold   *fold   // for folded forms
+	gates  *gates  // for the recurrent form
+	tied   bool    // a copy of a tensor that another match has
 }
 
 // form is what is done to a tensor on its way into the model.
@@ -40,6 +43,7 @@ const (
 	transposed
 	foldedWeight
 	foldedBias
+	recurrent
 )
 
 // source is one tensor of the checkpoint.
@@ -116,8 +120,19 @@ func Find(m *onnx.Model, c *Checkpoint, o Options) (*Result, error) {
 		if matches[t] != nil || why[t] != "" {
 			continue
 		}
-		if mt := r.byPath(t, byKey); mt != nil {
+		mt := r.byGates(t, m.Graph, byKey)
+		if mt == nil {
+			mt = r.byPath(t, byKey)
+		}
+		if mt != nil {
 			matches[t] = mt
+		}
+	}
+	for _, t := range r.targets {
+		if matches[t] == nil && why[t] == "" && t.madeUp() && t.param.Node < 0 {
+			if mt := r.tied(t, matches); mt != nil {
+				matches[t] = mt
+			}
 		}
 	}
 	if err := r.foldNorms(matches, m.Graph); err != nil {
@@ -230,6 +245,23 @@ func fit(t *target, s *source, how string) (*Match, error) {
 	return m, nil
 }
 
+// tied finds the tensor of which t is a copy: tied weights, of which an exporter wrote one transposed. That
+// the model's own contents are equal shows it.
+func (r *Result) tied(t *target, matches map[*target]*Match) *Match {
+	if len(bytes.Trim(t.param.Tensor.Bytes, "\x00")) == 0 {
+		return nil // zeros are equal to all zeros
+	}
+	o := copied(t, r.targets)
+	if o == nil || matches[o] == nil || matches[o].form != asIs {
+		return nil
+	}
+	m := &Match{Tensor: t.name, Shape: t.shape(), How: "tied to " + o.name, target: t, source: matches[o].source, tied: true}
+	if !same(o.param.Tensor, t.param.Tensor) {
+		m.form = transposed
+	}
+	return m
+}
+
 // squeezed is a shape without its axes of size 1.
 func squeezed(s tensor.Shape) []int {
 	return slices.DeleteFunc(slices.Clone([]int(s)), func(d int) bool { return d == 1 })
@@ -281,6 +313,12 @@ func (m *Match) describe() {
 	switch m.form {
 	case transposed:
 		m.How += ", transposed"
+	case recurrent:
+		m.From = m.From[:0]
+		for _, s := range m.gates.parts {
+			m.From = append(m.From, s.Name)
+		}
+		m.How += ", gates in order"
 	case foldedWeight, foldedBias:
 		for _, s := range m.fold.parts() {
 			m.From = append(m.From, s.Name)
@@ -313,6 +351,8 @@ func (m *Match) Value() *tensor.Tensor {
 		return m.fold.weight(dt).Reshape(m.target.shape()...)
 	case foldedBias:
 		return m.fold.bias(dt).Reshape(m.target.shape()...)
+	case recurrent:
+		return convert(m.gates.join(m.target.shape()), dt)
 	case transposed:
 		return convert(turn(m.source.Tensor), dt)
 	}

@@ -83,11 +83,14 @@ func (t *target) reader(users map[*ir.Value][]*ir.Node, v *ir.Value, turned bool
 				}
 			default:
 				t.node, t.slot, t.turned = n, slot, turned
-				t.module = strings.Join(freeze.NodeModule(n.Name), ".")
+				t.module = moduleOf(n)
 			}
 		}
 	}
 }
+
+// moduleOf is the path of the module that a node stands in.
+func moduleOf(n *ir.Node) string { return strings.Join(freeze.NodeModule(n.Name), ".") }
 
 // transposable reports whether the layer takes [in,out] where PyTorch's Linear keeps [out,in].
 func (t *target) transposable() bool {
