@@ -36,7 +36,8 @@ var (
 		{"prune", "gradient rules may compute what nobody reads", prune},
 		{"common", "gradient rules recompute what the forward pass has", common},
 		{"epilogues", "late, when it is known which results have one reader", fuseEpilogues},
-		{"chains", "last: their links end in epilogues", fuseChains},
+		{"chains", "after epilogues, in which their links end", fuseChains},
+		{"squeezes", "after chains, which give means too", fuseSqueezes},
 	}
 )
 

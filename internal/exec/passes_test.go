@@ -155,6 +155,19 @@ func TestPasses(t *testing.T) {
 			y = s.Op("Mul", nil, y, s.Op("GlobalAveragePool", nhwc, y))
 			return s.Op("Conv", nhwc, y, s.constant("p", 8, 48, 1, 1))
 		}, "ConvChain GlobalAveragePool Mul Conv"},
+		{"squeeze and excite", fuseSqueezes, func(s *sketch) *ir.Value {
+			y := s.Op("Conv", depthwise, s.input("x", 2, 12, 12, 48), s.constant("d", 48, 1, 3, 3))
+			y = s.Op("Mul", nil, s.Op("Sigmoid", nil, s.Op("GlobalAveragePool", nhwc, y)), y)
+			return s.Op("Conv", nhwc, y, s.constant("p", 8, 48, 1, 1), s.constant("pb", 8))
+		}, "ConvChain Sigmoid ConvScaled"},
+		{"a product that backward reads is no scale", fuseSqueezes, func(s *sketch) *ir.Value {
+			y := s.Op("Mul", nil, s.input("x", 2, 12, 12, 8), s.input("s", 2, 1, 1, 8))
+			return s.Op("Add", nil, y, s.Op("Conv", nhwc, y, s.constant("p", 8, 8, 1, 1)))
+		}, "Mul Conv Add"},
+		{"a product of whole images is no scale", fuseSqueezes, func(s *sketch) *ir.Value {
+			y := s.Op("Mul", nil, s.input("x", 2, 12, 12, 8), s.input("s", 2, 12, 12, 8))
+			return s.Op("Conv", nhwc, y, s.constant("p", 8, 8, 1, 1))
+		}, "Mul Conv"},
 		{"thawed weights, and what backward reads, are in no chain", fuseChains, func(s *sketch) *ir.Value {
 			y := s.Op("Conv", nhwc, s.input("x", 1, 64, 64, 8), s.param("e", 48, 8, 1, 1))
 			y = s.Op("Conv", depthwise, y, s.constant("d", 48, 1, 3, 3))

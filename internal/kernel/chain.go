@@ -18,8 +18,10 @@ type ChainLink struct {
 // with the same bits, but a band of rows at a time: rows that a later link is still to read stay in a
 // buffer that fits the second cache, and no result but the last is ever whole. Links are those that
 // CanChain accepts; x and y are the first input and the last result, which must not overlap.
-func ConvChain(links []ChainLink, x, y []float32) {
-	runChain(links, x, y, bandHeight(chainShapes(links)))
+//
+// mean, if not nil, gets the mean of each channel of each image of y, N by K, as GlobalAvgPool does.
+func ConvChain(links []ChainLink, x, y, mean []float32) {
+	runChain(links, x, y, mean, bandHeight(chainShapes(links)))
 }
 
 func chainShapes(links []ChainLink) (shapes []Conv2D) {
@@ -30,25 +32,40 @@ func chainShapes(links []ChainLink) (shapes []Conv2D) {
 }
 
 // runChain computes bands of height rows.
-func runChain(links []ChainLink, x, y []float32, height int) {
+func runChain(links []ChainLink, x, y, mean []float32, height int) {
 	shapes := chainShapes(links)
 	first, last := shapes[0], shapes[len(shapes)-1]
-	rows := last.OutH()
+	rows, row := last.OutH(), last.OutW()*last.K
 	parts := chainParts(last.N, rows)
+	most := split(split(rows, parts), height) // bands of a task
+	var sums []float32                        // of each band
+	if mean != nil {
+		buf := getScratch(last.N * parts * most * last.K)
+		defer putScratch(buf)
+		sums = (*buf)[:last.N*parts*most*last.K]
+	}
 	Parallel(last.N*parts, func(i int) {
 		n := i / parts
 		buf := getScratch(chainBuffer(shapes, height))
 		defer putScratch(buf)
 		image := x[n*first.H*first.W*first.C : (n+1)*first.H*first.W*first.C]
 		s := newChainStage(links, shapes, n, image, height, *buf)
+		out := y[n*rows*row : (n+1)*rows*row]
 		r0, r1 := part(i%parts, rows, parts)
-		bands := split(r1-r0, height)
-		size := rows * last.OutW() * last.K
-		for b := range bands {
-			b0, b1 := part(b, r1-r0, bands)
-			s.run(r0+b0, r0+b1, y[n*size:(n+1)*size], 0)
+		for b := range most {
+			b0, b1 := part(b, r1-r0, most)
+			s.run(r0+b0, r0+b1, out, 0)
+			if mean != nil {
+				sum := sums[(i*most+b)*last.K:][:last.K]
+				clear(sum)
+				vec.colSum(sum, out[(r0+b0)*row:(r0+b1)*row])
+			}
 		}
 	})
+	if mean != nil {
+		joinAll(mean, sums, last.N, parts*most, last.K)
+		scaleSpan(mean, mean, 1/float32(rows*last.OutW()))
+	}
 }
 
 // CanChain says whether ConvChain runs the convolutions as a chain: each takes what the one before

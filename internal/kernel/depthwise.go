@@ -210,11 +210,9 @@ func (w *window) taps(s segment, r0, r1 int) (taps []dwTap, origin int) {
 
 // dwWalk goes over the segments of output rows.
 type dwWalk struct {
-	w      *window
-	segs   []segment
-	taps   [][]dwTap // of each segment, for window rows r0 to r1
-	origin []int
-	r0, r1 int
+	w     *window
+	segs  []segment
+	lists map[[2]int][]tapList // of each segment, by the window rows that lie inside
 
 	forward depthwiseKernel
 	grad    depthwiseGradKernel
@@ -222,8 +220,14 @@ type dwWalk struct {
 	slides  bool
 }
 
+// tapList is the taps of a segment, relative to an input column.
+type tapList struct {
+	taps   []dwTap
+	origin int
+}
+
 func newDwWalk(w *window) *dwWalk {
-	d := &dwWalk{w: w, r0: -1, forward: cpu.depthwise, grad: cpu.depthwiseGrad, xs: w.sw * w.c}
+	d := &dwWalk{w: w, lists: map[[2]int][]tapList{}, forward: cpu.depthwise, grad: cpu.depthwiseGrad, xs: w.sw * w.c}
 	if k, ok := cpu.sliding[[2]int{len(w.cols), w.sw}]; ok {
 		d.segs = tiles(nil, 0, w.ow)
 		d.slides = w.slides(d.segs)
@@ -278,25 +282,25 @@ func (w *window) slideTaps(s segment, r0, r1 int) (taps []dwTap, origin int) {
 // the input that the taps are relative to.
 func (d *dwWalk) row(n, y int, f func(s segment, taps []dwTap, x int)) {
 	w := d.w
-	if r0, r1 := clipTaps(y, w.h, w.sh, w.rows); r0 != d.r0 || r1 != d.r1 {
-		d.r0, d.r1 = r0, r1
-		d.taps, d.origin = d.taps[:0], d.origin[:0]
+	r0, r1 := clipTaps(y, w.h, w.sh, w.rows)
+	lists := d.lists[[2]int{r0, r1}]
+	if lists == nil {
 		for _, s := range d.segs {
 			list := w.taps
 			if d.slides {
 				list = w.slideTaps
 			}
 			taps, origin := list(s, r0, r1)
-			d.taps = append(d.taps, taps)
-			d.origin = append(d.origin, origin)
+			lists = append(lists, tapList{taps, origin})
 		}
+		d.lists[[2]int{r0, r1}] = lists
 	}
 	for i, s := range d.segs {
-		x := 0
-		if len(d.taps[i]) > 0 {
-			x = ((n*w.h+y*w.sh+w.rows[d.r0])*w.w + d.origin[i]) * w.c
+		x, l := 0, lists[i]
+		if len(l.taps) > 0 {
+			x = ((n*w.h+y*w.sh+w.rows[r0])*w.w + l.origin) * w.c
 		}
-		f(s, d.taps[i], x)
+		f(s, l.taps, x)
 	}
 }
 

@@ -34,7 +34,7 @@
 //	(*PackedConv).Pack(w)                       new values
 //	ConvForward(v, x, *PackedConv, y, *Epilogue)
 //	ConvForwardScaled(v, x, scale, *PackedConv, y, *Epilogue)    1 by 1 after squeeze-and-excite
-//	ConvChain([]ChainLink, x, y)                several in a row, band by band; CanChain, ChainPays
+//	ConvChain([]ChainLink, x, y, mean)          several in a row, band by band; CanChain, ChainPays
 //	ConvGradInput(v, dy, *PackedConv, dx, *Epilogue)    ConvTranspose as well
 //	ConvGradWeight(v, x, dy, acc, dw)
 //	ConvGradBias(v, dy, acc, db)

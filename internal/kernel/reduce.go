@@ -231,31 +231,55 @@ func reduceSumCols(y, x []float32, outer, axis, inner int) {
 		})
 		return
 	}
-	part := make([]float32, outer*blocks*inner)
+	buf := getScratch(outer * blocks * inner)
+	defer putScratch(buf)
 	Parallel(outer*blocks, func(i int) {
 		o, b := i/blocks, i%blocks
 		lo, hi := b*block, min((b+1)*block, axis)
-		vec.colSum(part[i*inner:(i+1)*inner], x[(o*axis+lo)*inner:(o*axis+hi)*inner])
+		sum := (*buf)[i*inner : (i+1)*inner]
+		clear(sum)
+		vec.colSum(sum, x[(o*axis+lo)*inner:(o*axis+hi)*inner])
 	})
-	for o := range outer {
-		joinSums(y[o*inner:(o+1)*inner], part[o*blocks*inner:], blocks)
+	joinAll(y, *buf, outer, blocks, inner)
+}
+
+// joinAll is y[o,j] = the sum over b of part[o,b,j], as joinSums has it.
+func joinAll(y, part []float32, outer, blocks, c int) {
+	if outer == 1 {
+		joinSums(y[:c], part, blocks)
+		return
 	}
+	Parallel(outer, func(o int) {
+		for lo := 0; lo < c; lo += joinSpan {
+			joinColumns(y[o*c:(o+1)*c], part[o*blocks*c:], blocks, lo, min(lo+joinSpan, c))
+		}
+	})
 }
 
 // joinSums is y[j] = the sum over b of part[b,j], in float64 and in order.
 func joinSums(y, part []float32, blocks int) {
+	chunks(len(y), joinSpan, func(lo, hi int) { joinColumns(y, part, blocks, lo, hi) })
+}
+
+// joinSpan is how many columns joinColumns takes at most.
+const joinSpan = 64
+
+// joinColumns is joinSums of columns lo to hi.
+func joinColumns(y, part []float32, blocks, lo, hi int) {
+	if blocks == 1 {
+		copy(y[lo:hi], part[lo:hi])
+		return
+	}
 	c := len(y)
-	chunks(c, 64, func(lo, hi int) {
-		var acc [64]float64
-		for b := range blocks {
-			for j, v := range part[b*c+lo : b*c+hi] {
-				acc[j] += float64(v)
-			}
+	var acc [joinSpan]float64
+	for b := range blocks {
+		for j, v := range part[b*c+lo : b*c+hi] {
+			acc[j] += float64(v)
 		}
-		for j := lo; j < hi; j++ {
-			y[j] = float32(acc[j-lo])
-		}
-	})
+	}
+	for j := lo; j < hi; j++ {
+		y[j] = float32(acc[j-lo])
+	}
 }
 
 // ColSum is y[j] = sum over i of x[i,j], for x of shape [rows, len(y)]: the

@@ -12,7 +12,8 @@ import (
 // ConvChain(x, residual, w0, bias0, w1, bias1, ...) is one Conv after the other, each of the result of the
 // one before; residual, which may be absent, is the last one's. Attribute links is their number; the
 // attributes of link i end in "." and i, as strides.1. It has the bits of its links, of which each image
-// is computed a few rows at a time (see kernel.ConvChain).
+// is computed a few rows at a time (see kernel.ConvChain). With attribute mean a second output is the
+// mean of the first over the spatial axes, which become 1, as GlobalAveragePool has it.
 //
 // A compiler pass makes it (see FuseChain); it has no gradient.
 func init() {
@@ -23,7 +24,15 @@ func init() {
 			if err != nil {
 				return nil, err
 			}
-			return []ir.Type{links[len(links)-1].Outputs[0].Type}, nil
+			y := links[len(links)-1].Outputs[0].Type
+			if !n.Attrs.Bool("mean") {
+				return []ir.Type{y}, nil
+			}
+			m, err := imageOf(n, y.Shape)
+			for i := range m.spatial {
+				m.spatial[i] = 1
+			}
+			return []ir.Type{y, {DType: y.DType, Shape: m.shape()}}, err
 		},
 		Bind: bindChain,
 		Cost: func(n *ir.Node) ir.Cost {
@@ -70,11 +79,29 @@ func chainLinks(n *ir.Node) ([]*ir.Node, error) {
 // FuseChain makes one ConvChain of convolutions each of which reads the one before; nil where that would
 // not be faster or is not possible.
 func FuseChain(links ...*ir.Node) *ir.Node {
-	first, last := links[0], links[len(links)-1]
-	shapes, ok := chainShapes(links)
-	if !ok || !kernel.ChainPays(shapes...) {
+	if shapes, ok := chainShapes(links); !ok || !kernel.ChainPays(shapes...) {
 		return nil
 	}
+	return chainOf(links)
+}
+
+// FuseMean makes n, a ConvChain or a Conv, a ConvChain that also gives the mean over the spatial axes;
+// nil where that is not possible.
+func FuseMean(n *ir.Node) *ir.Node {
+	if n.Op == "Conv" {
+		if _, ok := chainShapes([]*ir.Node{n}); !ok {
+			return nil
+		}
+		n = chainOf([]*ir.Node{n})
+	}
+	if n.Op != "ConvChain" || n.Attrs.Bool("mean") {
+		return nil
+	}
+	return &ir.Node{Name: n.Name, Op: n.Op, Inputs: n.Inputs, Attrs: n.Attrs.With("mean", 1)}
+}
+
+func chainOf(links []*ir.Node) *ir.Node {
+	first, last := links[0], links[len(links)-1]
 	n := &ir.Node{Name: last.Name, Op: "ConvChain", Inputs: []*ir.Value{first.In(0), last.In(3)},
 		Attrs: layoutAttr(last.Attrs).With("links", len(links))}
 	for i, l := range links {
@@ -115,7 +142,7 @@ func bindChain(n *ir.Node) (ir.Bound, error) {
 	}
 	shapes, ok := chainShapes(nodes)
 	if !ok {
-		return bindLinks(nodes)
+		return bindLinks(n, nodes)
 	}
 	links := make([]kernel.ChainLink, len(nodes))
 	for i, l := range nodes {
@@ -137,17 +164,21 @@ func bindChain(n *ir.Node) (ir.Bound, error) {
 			l.Ep = epilogue(nodes[i].Attrs, f32(in[3+2*i]), residual)
 			now[i] = l
 		}
-		kernel.ConvChain(now, in[0].F32(), out[0].F32())
+		kernel.ConvChain(now, in[0].F32(), out[0].F32(), f32(at(out, 1)))
 		return nil
 	}}, nil
 }
 
-// bindLinks runs convolutions one after the other.
-func bindLinks(links []*ir.Node) (ir.Bound, error) {
+// bindLinks runs the links one after the other, and the mean.
+func bindLinks(n *ir.Node, links []*ir.Node) (ir.Bound, error) {
+	nodes := links
+	if n.Attrs.Bool("mean") {
+		nodes = append(nodes, &ir.Node{Name: n.Name, Op: "GlobalAveragePool", Attrs: layoutAttr(n.Attrs), Inputs: links[len(links)-1].Outputs})
+	}
 	var all ir.Bound
-	runs := make([]runFunc, len(links))
-	for i, l := range links {
-		b, err := bindConv(l)
+	runs := make([]runFunc, len(nodes))
+	for i, l := range nodes {
+		b, err := ir.Lookup(l.Op).Bind(l)
 		if err != nil {
 			return ir.Bound{}, err
 		}
@@ -155,18 +186,21 @@ func bindLinks(links []*ir.Node) (ir.Bound, error) {
 	}
 	all.Run = func(in, out []*tensor.Tensor, scratch []byte) error {
 		x := in[0]
-		for i, run := range runs {
+		for i := range links {
 			args, y := []*tensor.Tensor{x, in[2+2*i], in[3+2*i]}, out[0]
-			if i < len(runs)-1 {
+			if i < len(links)-1 {
 				t := links[i].Outputs[0].Type
 				y = tensor.New(t.DType, t.Shape...)
 			} else {
 				args = append(args, in[1])
 			}
-			if err := run(args, []*tensor.Tensor{y}, scratch); err != nil {
+			if err := runs[i](args, []*tensor.Tensor{y}, scratch); err != nil {
 				return err
 			}
 			x = y
+		}
+		if len(runs) > len(links) && at(out, 1) != nil {
+			return runs[len(links)](out[:1], out[1:], scratch)
 		}
 		return nil
 	}
@@ -183,6 +217,8 @@ func convChainCases() []ir.Case {
 	return []ir.Case{
 		{Name: "inverted residual", Attrs: last, Inputs: weights(random(2, 6, 5, 3), random(2, 6, 5, 3)), Const: append([]int{0}, constant...)},
 		{Name: "constant weights", Attrs: last, Inputs: weights(random(2, 6, 5, 3), nil), Const: append([]int{0}, constant[1:]...)},
+		{Name: "mean", Attrs: last.With("mean", 1), Inputs: weights(random(2, 6, 5, 3), nil), Const: append([]int{0}, constant[1:]...)},
+		{Name: "mean, channels first", Attrs: block.With("mean", 1), Inputs: weights(random(2, 3, 6, 5), nil), Const: append([]int{0}, constant[1:]...)},
 		{Name: "channels first", Attrs: block, Inputs: weights(random(2, 3, 6, 5), nil), Const: append([]int{0}, constant[1:]...)},
 		{Name: "varying weights", Attrs: last, Inputs: weights(random(1, 4, 4, 3), nil)},
 	}
