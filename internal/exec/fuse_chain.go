@@ -22,9 +22,7 @@ func matchInvertedResidual(m *matcher, n *ir.Node) *ir.Node {
 		return nil
 	}
 	if expand := m.by(depthwise.Inputs[0], "Conv"); expand != nil && frozenConv(expand) {
-		if r := op.FuseChain(expand, depthwise, n); r != nil {
-			return r
-		}
+		return op.FuseChain(expand, depthwise, n) // or the first two, see below
 	}
 	return op.FuseChain(depthwise, n)
 }

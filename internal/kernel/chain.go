@@ -94,7 +94,7 @@ func ChainPays(shapes ...Conv2D) bool {
 		}
 		weights += v.WLen()
 	}
-	return !shapes[0].norm().winograd() && between > chainCache && weights <= chainCache/2 && chainBuffer(shapes, 1) <= chainCache
+	return !shapes[0].norm().winograd() && between > chainCache && weights <= chainCache/8*3 && chainBuffer(shapes, 1) <= chainCache
 }
 
 // chainCache is about half of a core's second cache, in floats.
