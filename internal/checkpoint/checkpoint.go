@@ -76,7 +76,7 @@ func Read(r io.ReaderAt, size int64, entry string) (*Checkpoint, error) {
 	var c *Checkpoint
 	var err error
 	switch {
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
+	case bytes.HasPrefix(head, []byte("PK")):
 		c, err = readZip(r, size, entry, room)
 	case bytes.HasPrefix(head, []byte(npyMagic)):
 		c, err = readNpyFile(r, size, room)
