@@ -65,6 +65,65 @@ func TestRank(t *testing.T) {
 	}
 }
 
+// TestAdvise: the keys of the contract, every plan of the ladder with its price, and the same advice on any number of threads.
+func TestAdvise(t *testing.T) {
+	world(t)
+	args := []string{"advise", "--model", "tiny.onnx", "--data", "photos", "--json"}
+	before := listing(t)
+	v := object(t, succeed(t, args...))
+	if after := listing(t); !slices.Equal(before, after) {
+		t.Errorf("something was written: %v", after)
+	}
+	wantKeys(t, v, "recommended", "candidates", "depths", "gradients", "examples", "classes")
+	advice := v["recommended"].(map[string]any)
+	wantKeys(t, advice, "thaw", "why", "sure", "doubts")
+	scores := map[any]any{}
+	for _, c := range v["candidates"].([]any) {
+		c := c.(map[string]any)
+		wantKeys(t, c, "thaw", "score", "predicted_seconds", "predicted_bytes", "checkpoint_bytes", "params_thawed")
+		if c["predicted_seconds"].(float64) <= 0 || c["predicted_bytes"].(float64) <= 0 {
+			t.Errorf("%v costs nothing: %v", c["thaw"], c)
+		}
+		scores[c["thaw"]] = c["score"]
+	}
+	for _, plan := range []string{"head", "head,last:1", "head,kind:norm", "all"} {
+		if scores[plan] == nil {
+			t.Errorf("no %s among %v", plan, scores)
+		}
+	}
+	if scores[advice["thaw"]] == nil {
+		t.Errorf("%v is recommended, which is none of %v", advice["thaw"], scores)
+	}
+	depths := v["depths"].([]any)
+	if len(depths) != 2 || depths[1].(map[string]any)["depth"] != "features" || depths[0].(map[string]any)["depth"] != "blocks.0" {
+		t.Errorf("depths %v, want the end of the first block and the features", depths)
+	}
+	gradients := v["gradients"].([]any)
+	if len(gradients) != 2 {
+		t.Errorf("gradients of %d blocks, want 2", len(gradients))
+	}
+	for _, g := range gradients {
+		if g := g.(map[string]any); g["relative_gradient_norm"].(float64) <= 0 || g["fisher"].(float64) <= 0 {
+			t.Errorf("a block without gradient: %v", g)
+		}
+	}
+	again := object(t, succeed(t, append(args, "--threads", "1")...))
+	for _, c := range again["candidates"].([]any) {
+		if c := c.(map[string]any); c["score"] != scores[c["thaw"]] {
+			t.Errorf("one thread gives %v, before %v", c, scores[c["thaw"]])
+		}
+	}
+	if again["recommended"].(map[string]any)["thaw"] != advice["thaw"] {
+		t.Errorf("one thread advises %v, before %v", again["recommended"], advice)
+	}
+	text := succeed(t, args[:5]...).stdout
+	for _, piece := range []string{"held out", "agreement", "expected", "advice      --thaw " + advice["thaw"].(string), "why  ", "sure "} {
+		if !strings.Contains(text, piece) {
+			t.Errorf("the report does not say %q:\n%s", piece, text)
+		}
+	}
+}
+
 // TestChooseBadInput: one line, exit 2, nothing written.
 func TestChooseBadInput(t *testing.T) {
 	world(t)
@@ -79,6 +138,11 @@ func TestChooseBadInput(t *testing.T) {
 		{[]string{"rank", "--data", "photos", "tiny.onnx", "missing.onnx"}, "missing.onnx"},
 		{[]string{"rank", "--data", "photos", "text.onnx"}, "not an ONNX model"},
 		{[]string{"rank", "--data", "one", "tiny.onnx"}, "one class only"},
+		{[]string{"advise", "--data", "photos"}, "model"},
+		{[]string{"advise", "--model", "tiny.onnx"}, "data"},
+		{[]string{"advise", "--model", "text.onnx", "--data", "photos"}, "not an ONNX model"},
+		{[]string{"advise", "--model", "tiny.onnx", "--data", "photos", "--task", "lm"}, "lm"},
+		{[]string{"advise", "--model", "tiny.onnx", "--data", "photos", "extra"}, "extra"},
 	} {
 		before := listing(t)
 		o := permafrostRun(t, c.args...)

@@ -132,7 +132,7 @@ A first session:
 		}
 	}
 	add("start", demoCommand())
-	add("tune", demoCommand(), importCommand(), inspectCommand(), rankCommand(), fitCommand())
+	add("tune", demoCommand(), importCommand(), inspectCommand(), rankCommand(), adviseCommand(), fitCommand())
 	add("use", evalCommand(), predictCommand(), verifyCommand(), deltaCommand(), exportCommand())
 	add("engine", runCommand(), benchCommand(), cacheCommand(), versionCommand())
 	return root

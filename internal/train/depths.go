@@ -75,3 +75,13 @@ func blockEnd(raw *ir.Graph, set *freeze.Set, block int) *ir.Value {
 	}
 	return last
 }
+
+// AttachedTo names the value of the model that a fresh head reads by default.
+func (s *Session) AttachedTo() string {
+	g := s.Base.Model.Graph
+	at, err := attachPoints(g, FindClassifier(g), nil)
+	if err != nil || at[0].Node == nil {
+		return ""
+	}
+	return at[0].Name
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/choose"
+)
+
+func adviseCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "advise --model MODEL --data PATH",
+		Short: "Say what to thaw of a model for your data, with the evidence and the price",
+		Long: `advise gathers evidence on what to thaw, without training the model: linear probes and
+LogME at several depths of the frozen trunk, gradient statistics from one pass over some
+batches, and the predicted time and memory of every plan of a ladder from the head
+alone to everything. It recommends a plan, says why, and how sure it is.
+
+The validation examples are not looked at. Features are kept for the fit that follows.`,
+		Example: `  permafrost advise --model resnet.onnx --data photos
+  permafrost advise --model resnet.onnx --data photos --json`,
+		Args: cobra.NoArgs,
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	given := bindConfig(fs, append([]string{"model", "pool"}, evidenceFlags...)...)
+	asJSON := jsonFlag(fs)
+	group(fs, "Other", "json")
+	completeConfig(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := given.config()
+		if err != nil {
+			return err
+		}
+		a, err := choose.Advise(cmd.Context(), choose.AdviseOptions{Config: cfg})
+		if err != nil {
+			return err
+		}
+		for _, n := range a.Notes {
+			note(cmd, "%s", n)
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), a)
+		}
+		return printAdvice(cmd.OutOrStdout(), a)
+	}
+	return cmd
+}
+
+func printAdvice(w io.Writer, a *choose.Advice) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s examples of %d classes, %s parameters in %d blocks\n", thousands(a.Examples), a.Classes, thousands(a.Params), len(a.Blocks))
+	width := len("everything")
+	for _, d := range a.Depths {
+		width = max(width, len(d.Depth))
+	}
+	fmt.Fprintf(&b, "\na linear probe on the frozen trunk (always answering one class: %.1f%%)\n%-*s  %8s  %8s  %8s  %6s  %8s\n", 100*a.Majority, width, "after", "features", "train", "held out", "+-", "LogME")
+	for _, d := range a.Depths {
+		fmt.Fprintf(&b, "%-*s  %8d  %7.1f%%  %7.1f%%  %6.1f  %8.4f\n", width, d.Depth, d.Features, 100*d.Train, 100*d.HeldOut, 100*d.Error, d.LogME)
+	}
+	if len(a.Gradients) > 0 {
+		for _, g := range a.Gradients {
+			width = max(width, len(g.Block))
+		}
+		fmt.Fprintf(&b, "\ngradients at the pretrained weights\n%-*s  %10s  %10s  %10s  %10s  %10s\n", width, "block", "parameters", "relative", "signal", "Fisher", "agreement")
+		for _, g := range a.Gradients {
+			fmt.Fprintf(&b, "%-*s  %10s  %10.2g  %10.3f  %10.2g  %10.3f\n", width, g.Block, thousands(g.Params), g.RGN, g.SNR, g.Fisher, g.Agreement)
+		}
+	}
+	width = len("--thaw")
+	for _, c := range a.Candidates {
+		width = max(width, len(c.Thaw))
+	}
+	fmt.Fprintf(&b, "\n%-*s  %10s  %8s  %10s  %10s  %10s\n", width, "--thaw", "parameters", "expected", "a fit", "memory", "checkpoint")
+	for _, c := range a.Candidates {
+		mark := ""
+		if c.Thaw == a.Recommended.Thaw {
+			mark = "  <-"
+		}
+		fmt.Fprintf(&b, "%-*s  %10s  %7.1f%%  %10s  %10s  %10s%s\n", width, c.Thaw, thousands(c.Params), 100*c.Score, secondsText(c.Seconds), bytesText(c.Bytes), bytesText(c.Checkpoint), mark)
+	}
+	fmt.Fprintf(&b, "\nadvice      --thaw %s\nwhy         %s\nsure        %s: %s\n", a.Recommended.Thaw, a.Recommended.Why, a.Recommended.Sure, a.Recommended.Doubts)
+	_, err := io.WriteString(w, b.String())
+	return err
+}

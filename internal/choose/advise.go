@@ -1,0 +1,243 @@
+package choose
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/train"
+)
+
+// AdviseOptions say for what advice is sought.
+type AdviseOptions struct {
+	Config   train.Config // Model, Data and how they are prepared
+	Progress func(done, total int)
+}
+
+// DepthEvidence is what a linear probe finds at one depth of the frozen trunk.
+type DepthEvidence struct {
+	Depth    string  `json:"depth"`    // the last block before it, or "features" for what the head reads
+	Blocks   int     `json:"blocks"`   // blocks before it
+	Features int     `json:"features"` // width of the pooled value
+	Train    float64 `json:"train_accuracy"`
+	HeldOut  float64 `json:"held_out_accuracy"`
+	Error    float64 `json:"held_out_error"` // standard error of that
+	LogME    float64 `json:"logme"`
+}
+
+// Candidate is a plan with the evidence for it and its price.
+type Candidate struct {
+	Thaw       string  `json:"thaw"`
+	Score      float64 `json:"score"` // expected accuracy on new examples, see Weigh: a rough number to order plans by
+	Seconds    float64 `json:"predicted_seconds"`
+	Bytes      int64   `json:"predicted_bytes"` // of memory while training
+	Checkpoint int64   `json:"checkpoint_bytes"`
+	Params     int     `json:"params_thawed"`
+	Epochs     int     `json:"epochs"`
+	Pull       float64 `json:"pull"`  // share of the trunk's part in the first step of AdamW: Σ|ḡ| over what it thaws, over all
+	Depth      float64 `json:"depth"` // share of the blocks that it thaws something of
+}
+
+// Recommendation is the plan to begin with.
+type Recommendation struct {
+	Thaw   string `json:"thaw"`
+	Why    string `json:"why"`
+	Sure   string `json:"sure"` // high, medium or low
+	Doubts string `json:"doubts"`
+}
+
+// Advice is what advise --json prints.
+type Advice struct {
+	Recommended Recommendation  `json:"recommended"`
+	Candidates  []Candidate     `json:"candidates"`
+	Depths      []DepthEvidence `json:"depths"` // from the input to the head
+	Gradients   []BlockGradient `json:"gradients"`
+	Examples    int             `json:"examples"`
+	Classes     int             `json:"classes"`
+	Params      int             `json:"params_total"`
+	Majority    float64         `json:"majority_accuracy"` // of always answering the largest class
+	Seconds     float64         `json:"seconds"`
+	Notes       []string        `json:"notes,omitempty"`
+
+	Blocks []string `json:"blocks"` // from the input to the head
+}
+
+// probedDepths is at how many depths a trunk is probed, and probingBatches over how many batches gradients are gathered.
+const (
+	probedDepths   = 6
+	probingBatches = 8
+)
+
+// Advise gathers evidence on what to thaw of a model for a data set, without training it: linear probes and LogME at several depths of
+// the frozen trunk, gradient statistics from one probing pass, and the predicted cost of every plan of a ladder. Validation
+// examples are not looked at. Errors are those of Rank.
+func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
+	began := time.Now()
+	cfg := o.Config
+	if o.Progress == nil {
+		o.Progress = func(int, int) {}
+	}
+	s, labels, err := session(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	decode := time.Since(began).Seconds() / float64(s.Train.Len()+s.Val.Len())
+	a := &Advice{Examples: s.Train.Len(), Classes: len(s.Train.Classes), Params: s.ParamsTotal(), Notes: s.Notes, Blocks: s.Set.Blocks, Gradients: []BlockGradient{}}
+	probe, err := a.depths(ctx, o, s, labels)
+	if err != nil {
+		return nil, err
+	}
+	plans := ladder(s)
+	pulls, err := a.gradients(ctx, cfg, s, probe, plans)
+	if err != nil {
+		return nil, err
+	}
+	costs, err := train.Costs(ctx, cfg, s.Train, s.Val, decode, plans)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range costs {
+		a.Candidates = append(a.Candidates, Candidate{Thaw: c.Thaw[0], Pull: pulls[i].share, Depth: pulls[i].depth, Seconds: c.Seconds, Bytes: c.TrainBytes, Checkpoint: c.Checkpoint, Params: c.ParamsThawed, Epochs: c.Epochs})
+	}
+	Weigh(a)
+	a.Seconds = time.Since(began).Seconds()
+	return a, nil
+}
+
+// depths probes the frozen trunk at the ends of blocks and at what the head reads, all from one pass over the examples. It returns
+// the probe of the last depth.
+func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *train.Session, labels []int) (*Probe, error) {
+	cfg := o.Config
+	places, err := s.Depths()
+	if err != nil {
+		return nil, err
+	}
+	for len(places) > probedDepths { // evenly, counted from the head
+		var fewer []train.Depth
+		for k := range probedDepths {
+			fewer = append(fewer, places[len(places)-1-(probedDepths-1-k)*(len(places)-1)/(probedDepths-1)])
+		}
+		places = fewer
+	}
+	if attached := s.AttachedTo(); len(places) > 0 && len(cfg.Attach) == 0 && attached != "" {
+		for _, p := range places {
+			cfg.Attach = append(cfg.Attach, p.Value)
+		}
+		cfg.Attach = append(cfg.Attach, attached)
+		all, err := train.NewSession(cfg, s.Base, s.Train, s.Val)
+		if err != nil {
+			return nil, err
+		}
+		all.Cache = s.Cache
+		s = all
+	}
+	f, err := s.Features(ctx, o.Progress)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.Parts) != len(places)+1 {
+		places = nil
+	}
+	picked := Subset(labels, most, cfg.Seed)
+	y := pick(labels, 1, picked)
+	at := 0
+	var probe *Probe
+	for k, width := range f.Parts {
+		x := make([]float32, 0, len(picked)*width)
+		for _, i := range picked {
+			x = append(x, f.Rows[i*f.Width+at:i*f.Width+at+width]...)
+		}
+		at += width
+		sample, err := NewSample(x, width, y, a.Classes)
+		if err != nil {
+			return nil, fmt.Errorf("%s on %s: %w", cfg.Model, cfg.Data, err)
+		}
+		a.Majority = sample.Majority()
+		e := DepthEvidence{Depth: "features", Blocks: len(a.Blocks), Features: width}
+		if k < len(places) {
+			e.Depth, e.Blocks = a.Blocks[places[k].Blocks-1], places[k].Blocks
+		}
+		if e.LogME, err = LogME(sample); err != nil {
+			return nil, err
+		}
+		if probe, err = LinearProbe(sample, folds, cfg.Seed); err != nil {
+			return nil, err
+		}
+		e.Train, e.HeldOut, e.Error = probe.Train, probe.HeldOut, probe.Error
+		a.Depths = append(a.Depths, e)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return probe, nil
+}
+
+// pull is how much of the trunk a plan thaws, see Candidate.
+type pull struct{ share, depth float64 }
+
+// gradients gathers gradient statistics with the probe as the head and running statistics as they are.
+func (a *Advice) gradients(ctx context.Context, cfg train.Config, s *train.Session, probe *Probe, plans [][]string) ([]pull, error) {
+	cfg.Thaw, cfg.BatchNorm = []string{"all"}, "frozen"
+	all, err := train.NewSession(cfg, s.Base, s.Train, s.Val)
+	if err != nil {
+		return nil, err
+	}
+	weight, bias, err := probe.Head()
+	if err != nil {
+		return nil, err
+	}
+	if err := all.SetHead(weight, bias); err != nil {
+		return nil, err
+	}
+	blocks, steps, err := blockGradients(ctx, all, probingBatches)
+	if err != nil {
+		return nil, err
+	}
+	a.Gradients = append(a.Gradients, blocks...)
+	total := 0.0
+	for _, w := range all.Set.Weights {
+		total += steps[w.Name]
+	}
+	pulls := make([]pull, len(plans))
+	for i, plan := range plans {
+		ws, err := all.Set.Select(plan)
+		if err != nil {
+			return nil, err
+		}
+		touched := map[int]bool{}
+		for _, w := range ws {
+			if w.Block >= 0 {
+				touched[w.Block] = true
+				if total > 0 {
+					pulls[i].share += steps[w.Name] / total
+				}
+			}
+		}
+		pulls[i].depth = float64(len(touched)) / float64(max(1, len(all.Set.Blocks)))
+	}
+	return pulls, nil
+}
+
+// ladder lists the sensible plans: the head, the last blocks in growing steps, norms and biases where the model has them, everything.
+func ladder(s *train.Session) [][]string {
+	plans := [][]string{{"head"}}
+	for _, n := range Steps(len(s.Set.Blocks)) {
+		plans = append(plans, []string{fmt.Sprintf("head,last:%d", n)})
+	}
+	for _, kind := range []string{"norm", "bias"} {
+		ws, err := s.Set.Select([]string{"kind:" + kind, "!head"})
+		if err == nil && len(ws) > 0 {
+			plans = append(plans, []string{"head,kind:" + kind})
+		}
+	}
+	return append(plans, []string{"all"})
+}
+
+// Steps are the numbers of last blocks that are worth comparing: 1, 2, 4 and so on.
+func Steps(blocks int) []int {
+	var out []int
+	for n := 1; n < blocks; n *= 2 {
+		out = append(out, n)
+	}
+	return out
+}
