@@ -41,7 +41,7 @@ var imports = []struct {
 	{"internal/tuned", "internal/atomicfile internal/tokenize internal/decode internal/task internal/freeze internal/exec internal/onnx internal/data internal/data/sound internal/safetensors internal/kernel internal/ir internal/tensor", ""},
 	{"internal/train", "internal/atomicfile internal/task internal/tuned internal/data internal/cache internal/exec internal/grad internal/freeze internal/safetensors internal/onnx internal/op internal/ir internal/kernel internal/tensor",
 		"github.com/goccy/go-yaml github.com/schollz/progressbar/v3 golang.org/x/term"},
-	{"internal/choose", "internal/train internal/tuned internal/data internal/freeze internal/task internal/kernel internal/ir internal/tensor",
+	{"internal/choose", "internal/train internal/task internal/freeze",
 		"gonum.org/v1/gonum/blas gonum.org/v1/gonum/blas/blas64 gonum.org/v1/gonum/lapack gonum.org/v1/gonum/lapack/gonum gonum.org/v1/gonum/mat"},
 	{"internal/demo", "internal/train internal/tuned internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
 		"golang.org/x/image/font golang.org/x/image/font/... golang.org/x/image/math/fixed golang.org/x/image/vector golang.org/x/term"},

@@ -35,7 +35,7 @@ The validation examples are not looked at. Features are kept for the fit that fo
 		if err != nil {
 			return err
 		}
-		a, err := choose.Advise(cmd.Context(), choose.AdviseOptions{Config: cfg})
+		a, err := choose.Advise(cmd.Context(), choose.AdviseOptions{Config: cfg, Progress: encoding(cmd)})
 		if err != nil {
 			return err
 		}

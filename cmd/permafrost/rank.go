@@ -5,10 +5,12 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // evidenceFlags are the options of a fit that say from what data evidence is gathered.
@@ -47,7 +49,7 @@ How far the scores order the models alike is shown beside them as Kendall's tau.
 		if err != nil {
 			return err
 		}
-		r, err := choose.Rank(cmd.Context(), choose.RankOptions{Config: cfg, Models: models, Probe: *probe})
+		r, err := choose.Rank(cmd.Context(), choose.RankOptions{Config: cfg, Models: models, Probe: *probe, Progress: encoding(cmd)})
 		if err != nil {
 			return err
 		}
@@ -62,6 +64,17 @@ How far the scores order the models alike is shown beside them as Kendall's tau.
 		return printRanking(cmd.OutOrStdout(), r)
 	}
 	return cmd
+}
+
+// encoding shows how many examples have been through the frozen part.
+func encoding(cmd *cobra.Command) func(done, total int) {
+	p := train.NewProgress(cmd.ErrOrStderr())
+	return func(done, total int) {
+		p.Emit(time.Now(), &train.Encoded{Done: done, Total: total})
+		if done == total {
+			p.Emit(time.Now(), &train.CacheEvent{Where: "off"}) // takes the bar away
+		}
+	}
 }
 
 func printRanking(w io.Writer, r *choose.Ranking) error {

@@ -10,8 +10,8 @@ import (
 
 // AdviseOptions say for what advice is sought.
 type AdviseOptions struct {
-	Config   train.Config // Model, Data and how they are prepared
-	Progress func(done, total int)
+	Config   train.Config          // Model, Data and how they are prepared
+	Progress func(done, total int) // examples that have features; nil for none
 }
 
 // DepthEvidence is what a linear probe finds at one depth of the frozen trunk.

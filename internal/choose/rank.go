@@ -24,7 +24,7 @@ type RankOptions struct {
 	Models []string
 	Probe  bool // rank by the held-out accuracy of a linear probe, not by LogME
 
-	Progress func(model string, done, total int) // examples that have features; nil for none
+	Progress func(done, total int) // examples of a model that have features; nil for none
 }
 
 // Ranked is what the criteria say of one model. What a criterion cannot say is nil.
@@ -70,6 +70,9 @@ type Ranking struct {
 // first model that does not take the data.
 func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
 	r := &Ranking{By: "logme"}
+	if o.Progress == nil {
+		o.Progress = func(int, int) {}
+	}
 	if o.Probe {
 		r.By = "probe"
 	}
@@ -110,12 +113,7 @@ func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
 	if err != nil {
 		return nil, err
 	}
-	progress := func(done, total int) {
-		if o.Progress != nil {
-			o.Progress(model, done, total)
-		}
-	}
-	f, err := s.Features(ctx, progress)
+	f, err := s.Features(ctx, o.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +140,7 @@ func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
 			return nil, err
 		}
 	}
-	own, err := s.OwnScores(ctx, progress)
+	own, err := s.OwnScores(ctx, o.Progress)
 	if err != nil {
 		return nil, err
 	}

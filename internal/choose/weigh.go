@@ -58,6 +58,15 @@ func Weigh(a *Advice) {
 
 func (c *Candidate) headOnly() bool { return c.Thaw == "head" }
 
+// thousands writes n with commas.
+func thousands(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
 // why gives the reason in sentences.
 func (a *Advice) why(pick Candidate, last, best DepthEvidence, risk float64) string {
 	var s []string
@@ -79,7 +88,7 @@ func (a *Advice) why(pick Candidate, last, best DepthEvidence, risk float64) str
 	case len(a.Depths) > 1 && !underfits:
 		s = append(s, "Features get better up to the last block: the trunk suits the task.")
 	}
-	size := fmt.Sprintf("%d examples (%d classes) for a model of %d parameters", a.Examples, a.Classes, a.Params)
+	size := fmt.Sprintf("%s examples (%d classes) for a model of %s parameters", thousands(a.Examples), a.Classes, thousands(a.Params))
 	if pick.headOnly() {
 		s = append(s, fmt.Sprintf("With %s, thawing more would risk about %.1f points.", size, 100*risk))
 	} else {
