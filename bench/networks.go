@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,9 +17,15 @@ type network struct {
 	name  string
 	file  string // in the folder of shared models; "" for one that torchvision has
 	batch int
-	size  int
-	ort   [2]float64 // times as fast forward as ONNX Runtime: at least, aim
+	size  int        // of a picture
+	ort   [2]float64 // times as fast forward as ONNX Runtime: at least, aim; no bar where both are 0
 	torch [2]float64 // times as fast in a full step as PyTorch's best
+
+	// Models of sequences:
+	inputs []string   // their names, each [batch, length]
+	length int        // in tokens or samples
+	stage  []string   // what is thawed in a step that trains the last stage and the head; none: there is no such row
+	last   [2]float64 // times as fast in that step as PyTorch's best
 }
 
 var networks = []network{
@@ -29,6 +36,11 @@ var networks = []network{
 	{name: "efficientnet_b0", batch: 16, size: 224, ort: [2]float64{1.0, 1.3}, torch: [2]float64{1.5, 2.5}},
 	{name: "resnet20-cifar10", file: "resnet20-cifar10-folded.onnx", batch: 128, size: 32, ort: [2]float64{1.3, 2.0}},
 	{name: "resnet56-cifar10", file: "resnet56-cifar10.onnx", batch: 128, size: 32, ort: [2]float64{1.3, 2.0}},
+	{name: "encoder", batch: 16, inputs: []string{"input_ids", "attention_mask"}, length: 128, ort: [2]float64{1.0, 1.3}, torch: [2]float64{1.2, 1.5},
+		stage: []string{"/layers.4/*", "/layers.5/*", "/pooler/*", "head"}, last: [2]float64{3, 4}},
+	{name: "llama", batch: 8, inputs: []string{"input_ids"}, length: 128},
+	{name: "lstm_tagger", batch: 16, inputs: []string{"input_ids"}, length: 64},
+	{name: "wav2vec2", batch: 4, inputs: []string{"samples"}, length: 16000},
 }
 
 func networkOf(name string) network {
@@ -73,11 +85,29 @@ func (b *bench) model(ctx context.Context, n network, kept bool) (string, error)
 	return path, nil
 }
 
-func (n network) shape() string { return fmt.Sprintf("%d,3,%d,%d", n.batch, n.size, n.size) }
+// shape is that of every input.
+func (n network) shape() string {
+	if n.length > 0 {
+		return fmt.Sprintf("%d,%d", n.batch, n.length)
+	}
+	return fmt.Sprintf("%d,3,%d,%d", n.batch, n.size, n.size)
+}
+
+// steps has PyTorch take training steps.
+func (b *bench) steps(n network, what string) []contender {
+	args := []string{n.name, "--what", what, "--batch", strconv.Itoa(n.batch), "--seconds", fmt.Sprint(b.seconds)}
+	if n.length > 0 {
+		args = append(args, "--length", strconv.Itoa(n.length))
+	}
+	return b.torch(number("ms_median"), "torch_bench.py", args...)
+}
 
 // ours is permafrost bench on a model.
 func (b *bench) ours(path string, n network, key string, args ...string) contender {
 	cmd := []string{b.permafrost, "bench", path, "--batch", strconv.Itoa(n.batch), "--threads", strconv.Itoa(b.threads), "--steps", "10", "--json"}
+	for _, in := range n.inputs {
+		cmd = append(cmd, "--shape", in+"="+n.shape())
+	}
 	return contender{name: "Permafrost", cmd: append(cmd, args...), read: number(key)}
 }
 
@@ -109,27 +139,40 @@ func (b *bench) forward(ctx context.Context) error {
 	return nil
 }
 
-// step compares a training step with everything thawed.
+// step compares a training step with everything thawed, and one with the last stage.
 func (b *bench) step(ctx context.Context) error {
 	for _, n := range networks {
 		if !b.wanted(n.name) || n.file != "" {
 			continue
 		}
-		path, err := b.model(ctx, n, true)
+		path, err := b.model(ctx, n, n.length == 0)
 		if errors.Is(err, errMissing) {
 			b.say("step: %v", err)
 			continue
 		} else if err != nil {
 			return err
 		}
-		cs := append([]contender{b.ours(path, n, "step_ms_median", "--thaw", "all")},
-			b.torch(number("ms_median"), "torch_bench.py", n.name, "--what", "full", "--batch", strconv.Itoa(n.batch), "--seconds", fmt.Sprint(b.seconds))...)
-		ms, err := b.race(ctx, n.name+" step", cs)
-		if err != nil {
+		race := func(what, title string, bar [2]float64, thaw ...string) error {
+			for i := range thaw {
+				thaw[i] = "--thaw=" + thaw[i]
+			}
+			cs := append([]contender{b.ours(path, n, "step_ms_median", thaw...)}, b.steps(n, what)...)
+			ms, err := b.race(ctx, n.name+" step"+title, cs)
+			if err == nil {
+				b.results.put("step", row{Name: fmt.Sprintf("%s, batch %d%s", n.name, n.batch, title), Unit: "ms", Values: ms,
+					Against: "PyTorch", Least: bar[0], Aim: bar[1]})
+			}
 			return err
 		}
-		b.results.put("step", row{Name: fmt.Sprintf("%s, batch %d", n.name, n.batch), Unit: "ms", Values: ms,
-			Against: "PyTorch", Least: n.torch[0], Aim: n.torch[1]})
+		if err := race("full", "", n.torch, "all"); err != nil {
+			return err
+		}
+		if n.stage == nil {
+			continue
+		}
+		if err := race("stage", ", last stage", n.last, slices.Clone(n.stage)...); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Time PyTorch on a torchvision network: a forward pass, or a training step with some of the weights thawed.
+"""Time PyTorch on a network of torchvision, or of internal/parity/models.py: a forward pass, or a training step with
+some of the weights thawed.
 
     torch_bench.py resnet18 --what full --batch 16 --threads 2 --mode channels_last
+    torch_bench.py encoder --what stage --batch 16 --length 128
 
 Prints one JSON object: milliseconds (min, median), peak_rss_bytes, versions. what is forward (inference), or full,
 stage or head: a step of AdamW on everything, on the last stage and the head, or on the head, the rest frozen the
@@ -11,19 +13,27 @@ kernels.
 
 import argparse
 import json
+import os
 import resource
 import statistics
+import sys
 import time
 
 import torch
 import torchvision
 from torch.nn import functional as F
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "internal", "parity"))
+import models
+
 # The first names of the weights of the last stage and of the head, by torchvision's names.
-HEADS = {"resnet18": "fc.", "resnet50": "fc.", "mobilenet_v2": "classifier.", "efficientnet_b0": "classifier.", "vit_b_16": "heads."}
+HEADS = {"resnet18": "fc.", "resnet50": "fc.", "mobilenet_v2": "classifier.", "efficientnet_b0": "classifier.", "vit_b_16": "heads.",
+         "encoder": "classifier.", "llama": "lm_head.", "lstm_tagger": "head.", "wav2vec2": "lm_head."}
 STAGES = {
     "resnet18": ("layer4.",), "resnet50": ("layer4.",), "mobilenet_v2": ("features.17.", "features.18."),
     "efficientnet_b0": ("features.7.", "features.8."), "vit_b_16": ("encoder.layers.encoder_layer_11.", "encoder.ln."),
+    "encoder": ("layers.4.", "layers.5.", "pooler."), "llama": ("layers.5.", "norm."),
+    "lstm_tagger": ("lstm.weight_ih_l1", "lstm.weight_hh_l1", "lstm.bias_ih_l1", "lstm.bias_hh_l1"), "wav2vec2": ("layers.3.", "out_norm."),
 }
 
 
@@ -49,6 +59,7 @@ def main():
     p.add_argument("--what", choices=["forward", "full", "stage", "head"], default="forward")
     p.add_argument("--batch", type=int, default=16)
     p.add_argument("--size", type=int, default=224)
+    p.add_argument("--length", type=int, help="of sequences, in tokens or samples")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--seconds", type=float, default=6, help="how long to measure")
     p.add_argument("--mode", choices=["plain", "channels_last"], default="plain")
@@ -56,23 +67,31 @@ def main():
 
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
-    net = torchvision.models.get_model(a.name, weights=None)
-    x = torch.randn(a.batch, 3, a.size, a.size)
-    labels = torch.randint(0, 1000, (a.batch,))
+    net = models.fresh(a.name)
+    args, _, _, _ = models.inputs(a.name, a.size, a.batch, length=a.length)
     if a.mode == "channels_last":
-        net, x = net.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
-    if a.what == "forward":
-        net.eval()
+        net = net.to(memory_format=torch.channels_last)
+        args = tuple(x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in args)
 
+    def scores():
+        y = net(*args)
+        y = y[0] if isinstance(y, tuple) else y
+        return y.flatten(0, -2)
+
+    net.eval()
+    with torch.no_grad():
+        rows, classes = scores().shape
+    labels = torch.randint(0, classes, (rows,))
+    if a.what == "forward":
         def run():
             with torch.inference_mode():
-                net(x)
+                net(*args)
     else:
         opt = torch.optim.AdamW(thaw(net, a.name, a.what), 1e-4, foreach=True)
 
         def run():
             opt.zero_grad(set_to_none=True)
-            F.cross_entropy(net(x), labels).backward()
+            F.cross_entropy(scores(), labels).backward()
             opt.step()
 
     for _ in range(2):

@@ -105,8 +105,12 @@ func (r *BenchResult) forward(ctx context.Context, p *probe) error {
 func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error {
 	cfg := o.Config
 	cfg.Head = "keep"
-	headed, err := AttachHead(p.model.Graph, HeadSpec{Kind: "keep"}, p.batch(p.two()))
-	if err != nil || headed == nil {
+	_, err := AttachHead(p.model.Graph, HeadSpec{Kind: "keep"}, p.batch(p.two()))
+	if err != nil && len(cfg.Attach) == 0 {
+		_, err = AttachHead(p.model.Graph, HeadSpec{Kind: "keep", PerPosition: true}, p.batch(p.two()))
+		p.every = err == nil
+	}
+	if err != nil {
 		cfg.Head = "linear"
 		spec := HeadSpec{Kind: "linear", Classes: o.Classes, Attach: cfg.Attach, Pool: cfg.Pool}
 		if _, err := AttachHead(p.model.Graph, spec, p.batch(p.two())); err != nil {

@@ -22,6 +22,7 @@ type probe struct {
 	batch func(n int) map[string]tensor.Shape // shapes of the inputs
 	mask  string                              // input that tells padding, see HeadSpec
 	fixed bool                                // the batch is 1 and cannot be changed
+	every bool                                // every position of a sequence has scores that train
 	notes []string
 }
 
@@ -133,7 +134,8 @@ type trainable struct {
 func (p *probe) trainable(cfg Config, classes int) (*trainable, error) {
 	t := &trainable{}
 	var err error
-	t.headed, err = AttachHead(p.model.Graph, HeadSpec{Kind: cfg.Head, Classes: classes, Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed, Mask: p.mask}, p.batch(p.two()))
+	t.headed, err = AttachHead(p.model.Graph, HeadSpec{
+		Kind: cfg.Head, Classes: classes, Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed, Mask: p.mask, PerPosition: p.every}, p.batch(p.two()))
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +151,9 @@ func (p *probe) trainable(cfg Config, classes int) (*trainable, error) {
 	t.cfg = cfg
 	t.net = &Network{Headed: t.headed, Set: t.set, Plan: t.plan, Shapes: p.batch}
 	t.net.Task = &task.Classify{Options: task.Options{Smoothing: cfg.LabelSmoothing}}
+	if p.every {
+		t.net.Task = &task.LM{Options: task.Options{Smoothing: cfg.LabelSmoothing}}
+	}
 	for _, w := range t.set.Weights { // those of the model are views of its file
 		if t.plan.Of(w.Name).State != freeze.Frozen {
 			w.Value.Data = w.Value.Data.Clone()
@@ -198,8 +203,9 @@ func (t *trainable) step(batch int) (*step, error) {
 		return nil, err
 	}
 	s.inputs = madeUp(s.frozen.Graph().Inputs, t.cfg.Seed)
-	labels := tensor.New(tensor.Int64, batch)
-	classes := s.live.program.OutputTensor(1).Shape[1]
+	scores := s.live.program.OutputTensor(1).Shape
+	classes := scores[len(scores)-1]
+	labels := tensor.New(tensor.Int64, scores[:len(scores)-1]...)
 	for i := range labels.I64() {
 		labels.I64()[i] = int64(i % classes)
 	}
