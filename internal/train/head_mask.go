@@ -22,7 +22,7 @@ func (b *rawBuilder) masked(tag string, x *ir.Value, how string) *ir.Value {
 		x = b.node("Where", tag, nil, out, x, low)
 		return b.spatial(tag, b.node("Transpose", tag, ir.Attrs{"perm": []int{0, 2, 1}}, x), how)
 	}
-	m := b.node("Cast", tag, ir.Attrs{"to": onnx.Code(tensor.Float32)}, b.mask)
+	m := b.node("Cast", tag+"/mask", ir.Attrs{"to": onnx.Code(tensor.Float32)}, b.mask)
 	count := b.sum(tag, m)
 	var w *ir.Value
 	if how == "last" { // where the number of steps so far is that of all
