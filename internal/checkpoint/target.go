@@ -115,7 +115,7 @@ func (t *target) guesses(users map[*ir.Value][]*ir.Node) []string {
 	if t.op() == "MatMul" { // a product and its bias: in_proj_weight belongs to in_proj_bias
 		for _, n := range users[t.node.Outputs[0]] {
 			for _, in := range n.Inputs {
-				if n.Op == "Add" && in != nil && in.Kind == ir.Param {
+				if n.Op == "Add" && in != nil && (in.Kind == ir.Param || in.Node != nil && in.Node.Op == "Identity") {
 					if base, ok := strings.CutSuffix(in.Name, "bias"); ok {
 						out = append(out, base+"weight")
 					}
