@@ -52,6 +52,11 @@ func TestContrib(t *testing.T) {
 				for i, v := range n.Data {
 					tensor.Data[int32](x)[i] = int32(v)
 				}
+			case "uint8":
+				x = tensor.New(tensor.Uint8, n.Shape...)
+				for i, v := range n.Data {
+					x.Bytes[i] = uint8(v)
+				}
 			default:
 				x = tensor.New(tensor.Float32, n.Shape...)
 				for i, v := range n.Data {

@@ -291,23 +291,7 @@ func exactConv(b *ir.Builder, n *ir.Node, x, w *ir.Value) *ir.Value {
 
 // lowered builds an ONNX operator of the newest version with the attributes of n.
 func lowered(b *ir.Builder, n *ir.Node, op string, in ...*ir.Value) *ir.Value {
-	form, def, err := ir.FindForm("", op, newestOpset)
-	if err != nil {
-		b.Fail(err)
-	}
-	if b.Err() != nil {
-		return nil
-	}
-	m := &ir.Node{Name: n.Name, Op: op, Inputs: in, Attrs: n.Attrs}
-	if form.Lower == nil {
-		return b.Op(def.Name, m.Attrs, in...)
-	}
-	outs, err := form.Lower(b, m)
-	if err != nil {
-		b.Fail(err)
-		return nil
-	}
-	return outs[0]
+	return loweredAt(b, n, op, newestOpset, in...)
 }
 
 // newestOpset is the newest version of ONNX that operators are lowered from.
