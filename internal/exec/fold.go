@@ -87,3 +87,21 @@ func Freeze(g *ir.Graph, frozen func(*ir.Value) bool) {
 		}
 	}
 }
+
+// CheckLoops errors on a weight that is not frozen and is read inside a loop that stays one, as a loop has no
+// gradient: the error names the loop and the weight.
+func CheckLoops(g *ir.Graph, frozen func(*ir.Value) bool) error {
+	for _, n := range g.Nodes {
+		for _, body := range n.Attrs.Graphs() {
+			for _, p := range body.Params() {
+				if !frozen(p) {
+					return n.Errorf("the weight %q cannot train: it is read inside a loop whose length depends on data; freeze it", p.Name)
+				}
+			}
+			if err := CheckLoops(body, frozen); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

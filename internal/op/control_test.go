@@ -85,3 +85,21 @@ func TestLoopThatDependsOnData(t *testing.T) {
 		t.Errorf("a loop that scans: %v", err)
 	}
 }
+
+// A weight that trains must not be read inside a loop that stays one, where it would get no gradient.
+func TestWeightInsideALoop(t *testing.T) {
+	raw := rawLoop(nil, false)
+	body := raw.Nodes[0].Attrs["body"].(*ir.Graph)
+	body.Nodes[0].Inputs[1] = raw.NewParam("step.weight", tensor.Of([]float32{1, 2}))
+	g, err := exec.Specialise(raw, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := exec.CheckLoops(g, func(*ir.Value) bool { return true }); err != nil {
+		t.Errorf("with all frozen: %v", err)
+	}
+	err = exec.CheckLoops(g, func(v *ir.Value) bool { return v.Name != "step.weight" })
+	if err == nil || !strings.Contains(err.Error(), `node "Loop"`) || !strings.Contains(err.Error(), `"step.weight"`) {
+		t.Errorf("with the weight thawed: %v", err)
+	}
+}

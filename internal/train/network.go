@@ -167,10 +167,11 @@ func (n *Network) build(batch int) (*ir.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	exec.Freeze(g, func(v *ir.Value) bool {
-		s := n.Plan.Of(v.Name).State
-		return s == freeze.Frozen
-	})
+	frozen := func(v *ir.Value) bool { return n.Plan.Of(v.Name).State == freeze.Frozen }
+	if err := exec.CheckLoops(g, frozen); err != nil {
+		return nil, err
+	}
+	exec.Freeze(g, frozen)
 	if err := exec.Simplify(g); err != nil {
 		return nil, err
 	}
