@@ -25,11 +25,11 @@ import models
 warnings.filterwarnings("ignore")
 
 
-def export(net, path, name, size, opset, kept, fixed, batch=2):
+def export(net, path, name, size, opset, kept, fixed, batch=2, fold=True):
     args, names, outs, axes = models.inputs(name, size, 1 if fixed else batch)
     torch.onnx.export(
         net, args, path, input_names=names, output_names=outs, opset_version=opset,
-        dynamic_axes=None if fixed else axes, do_constant_folding=True,
+        dynamic_axes=None if fixed else axes, do_constant_folding=fold,
         # The exporter folds batch norm only when it is told that the network is for inference. PRESERVE with
         # the network in eval mode keeps it, still as the inference form with running statistics.
         training=torch.onnx.TrainingMode.PRESERVE if kept else torch.onnx.TrainingMode.EVAL)
