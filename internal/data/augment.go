@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/data/spec"
 )
 
 // Augment varies training pictures. However the spec orders them, the steps are: a random crop (else the centre one), flips, RandAugment, colour.
@@ -22,20 +24,15 @@ type Augment struct {
 const AugmentHelp = "none, flip, vflip, crop:MIN_AREA (0.05 to 1), color:STRENGTH (0 to 1), rand:OPS:MAGNITUDE (1 to 10 each)"
 
 // ParseAugment reads a comma list such as flip,crop:0.8,color:0.2,rand:2:9. "none" and "" are nil. An error lists what is known.
-func ParseAugment(spec string) (*Augment, error) {
-	if spec == "" || spec == "none" {
-		return nil, nil
-	}
+func ParseAugment(list string) (*Augment, error) {
 	a := new(Augment)
-	seen := map[string]bool{}
-	for _, item := range strings.Split(spec, ",") {
-		name, args, _ := strings.Cut(item, ":")
+	some, err := spec.Steps(list, func(name, args string) (bool, error) {
 		var err error
 		switch name {
 		case "flip":
-			a.Flip, err = true, noArgument(item)
+			a.Flip, err = true, noArgument(name, args)
 		case "vflip":
-			a.VFlip, err = true, noArgument(item)
+			a.VFlip, err = true, noArgument(name, args)
 		case "crop":
 			a.Crop, err = fraction(args, 0.05)
 		case "color":
@@ -46,21 +43,21 @@ func ParseAugment(spec string) (*Augment, error) {
 				a.Magnitude, err = oneToTen(magnitude)
 			}
 		default:
-			err = fmt.Errorf("unknown step %q", name)
+			return false, nil
 		}
-		if err == nil && seen[name] {
-			err = fmt.Errorf("%s is given twice", name)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("data: augment %q: %w; known: %s", spec, err, AugmentHelp)
-		}
-		seen[name] = true
+		return true, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("data: %w; known: %s", err, AugmentHelp)
+	}
+	if !some {
+		return nil, nil
 	}
 	return a, nil
 }
 
-func noArgument(item string) error {
-	if name, _, ok := strings.Cut(item, ":"); ok {
+func noArgument(name, args string) error {
+	if args != "" {
 		return fmt.Errorf("%s takes no number", name)
 	}
 	return nil

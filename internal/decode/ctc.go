@@ -5,6 +5,8 @@ package decode
 import (
 	"math"
 	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 )
 
 // Reading is a sequence of labels with the logarithm of its probability.
@@ -42,7 +44,7 @@ func Beam(scores []float32, c, blank, width int) []Reading {
 	beam := []*prefix{root}
 	logp := make([]float64, c)
 	for ; len(scores) >= c; scores = scores[c:] {
-		logSoftmax(logp, scores[:c])
+		kernel.LogSoftmaxRow(logp, scores[:c])
 		var found []*prefix
 		reach := func(p *prefix) *ends {
 			if !p.found {
@@ -54,9 +56,9 @@ func Beam(scores []float32, c, blank, width int) []Reading {
 		for _, p := range beam {
 			all := p.total()
 			e := reach(p)
-			e.blank = logAdd(e.blank, all+logp[blank])
+			e.blank = kernel.LogAddExp(e.blank, all+logp[blank])
 			if p != root {
-				e.said = logAdd(e.said, p.said+logp[p.label])
+				e.said = kernel.LogAddExp(e.said, p.said+logp[p.label])
 			}
 			for k := range c {
 				if k == blank {
@@ -70,7 +72,7 @@ func Beam(scores []float32, c, blank, width int) []Reading {
 					continue
 				}
 				e := reach(p.child(k))
-				e.said = logAdd(e.said, from+logp[k])
+				e.said = kernel.LogAddExp(e.said, from+logp[k])
 			}
 		}
 		for _, p := range found {
@@ -103,7 +105,7 @@ func Beam(scores []float32, c, blank, width int) []Reading {
 // those whose last step is the last label.
 type ends struct{ blank, said float64 }
 
-func (e ends) total() float64 { return logAdd(e.blank, e.said) }
+func (e ends) total() float64 { return kernel.LogAddExp(e.blank, e.said) }
 
 // prefix is a beginning, as a node of the tree of all of them.
 type prefix struct {
@@ -135,27 +137,4 @@ func (p *prefix) labels() []int {
 	}
 	slices.Reverse(out)
 	return out
-}
-
-func logSoftmax(y []float64, x []float32) {
-	m := float64(slices.Max(x))
-	var s float64
-	for _, v := range x {
-		s += math.Exp(float64(v) - m)
-	}
-	m += math.Log(s)
-	for i, v := range x {
-		y[i] = float64(v) - m
-	}
-}
-
-// logAdd is log(exp(a) + exp(b)).
-func logAdd(a, b float64) float64 {
-	if a < b {
-		a, b = b, a
-	}
-	if math.IsInf(b, -1) {
-		return a
-	}
-	return a + math.Log1p(math.Exp(b-a))
 }

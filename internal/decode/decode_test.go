@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 )
 
 func TestDistance(t *testing.T) {
@@ -65,7 +67,7 @@ func TestBeam(t *testing.T) {
 				steps[t] = n % c
 				n /= c
 				row := make([]float64, c)
-				logSoftmax(row, x[t*c:(t+1)*c])
+				kernel.LogSoftmaxRow(row, x[t*c:(t+1)*c])
 				p *= math.Exp(row[steps[t]])
 			}
 			want[fmt.Sprint(Greedy(path(c, steps...), c, blank))] += p

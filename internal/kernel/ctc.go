@@ -34,7 +34,7 @@ func CTC[F float32 | float64](dx, x []F, c int, labels []int64, blank int, scale
 	}
 	logp := make([]float64, frames*c)
 	for t := range frames {
-		logSoftmaxRow(logp[t*c:(t+1)*c], x[t*c:(t+1)*c])
+		LogSoftmaxRow(logp[t*c:(t+1)*c], x[t*c:(t+1)*c])
 	}
 	a := make([]float64, frames*n)
 	for s := range n {
@@ -48,10 +48,10 @@ func CTC[F float32 | float64](dx, x []F, c int, labels []int64, blank int, scale
 		for s := range n {
 			v := from[s]
 			if s > 0 {
-				v = logAdd(v, from[s-1])
+				v = LogAddExp(v, from[s-1])
 			}
 			if skips[s] {
-				v = logAdd(v, from[s-2])
+				v = LogAddExp(v, from[s-2])
 			}
 			to[s] = v + p[l[s]]
 		}
@@ -59,7 +59,7 @@ func CTC[F float32 | float64](dx, x []F, c int, labels []int64, blank int, scale
 	end := a[(frames-1)*n:]
 	total := end[n-1]
 	if n > 1 {
-		total = logAdd(total, end[n-2])
+		total = LogAddExp(total, end[n-2])
 	}
 	if dx == nil {
 		return -total
@@ -93,10 +93,10 @@ func CTC[F float32 | float64](dx, x []F, c int, labels []int64, blank int, scale
 		for s := range n {
 			v := b[s]
 			if s+1 < n {
-				v = logAdd(v, b[s+1])
+				v = LogAddExp(v, b[s+1])
 			}
 			if s+2 < n && skips[s+2] {
-				v = logAdd(v, b[s+2])
+				v = LogAddExp(v, b[s+2])
 			}
 			next[s] = v
 		}
@@ -105,8 +105,8 @@ func CTC[F float32 | float64](dx, x []F, c int, labels []int64, blank int, scale
 	return -total
 }
 
-// logSoftmaxRow writes x[j] - log(sum over k of exp(x[k])).
-func logSoftmaxRow[F float32 | float64](y []float64, x []F) {
+// LogSoftmaxRow is log softmax of one row in float64: y[j] = x[j] - log(sum over k of exp(x[k])).
+func LogSoftmaxRow[F float32 | float64](y []float64, x []F) {
 	m := math.Inf(-1)
 	for _, v := range x {
 		m = max(m, float64(v))
@@ -121,13 +121,11 @@ func logSoftmaxRow[F float32 | float64](y []float64, x []F) {
 	}
 }
 
-// logAdd is log(exp(a) + exp(b)).
-func logAdd(a, b float64) float64 {
-	if a < b {
-		a, b = b, a
+// LogAddExp is log(exp(x) + exp(y)).
+func LogAddExp(x, y float64) float64 {
+	hi, lo := math.Max(x, y), math.Min(x, y)
+	if math.IsInf(hi, 0) {
+		return hi
 	}
-	if math.IsInf(b, -1) {
-		return a
-	}
-	return a + math.Log1p(math.Exp(b-a))
+	return hi + math.Log1p(math.Exp(lo-hi))
 }

@@ -1,8 +1,6 @@
 package op
 
 import (
-	"math"
-
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -53,7 +51,7 @@ func init() {
 			if x.DType == tensor.Float32 {
 				return reduceFast(kernel.ReduceLogSumExp, x.Shape, axes), nil
 			}
-			return ir.Bound{Run: reduceWide(axes, logAddExp)}, nil
+			return ir.Bound{Run: reduceWide(axes, kernel.LogAddExp)}, nil
 		},
 		Cost: func(n *ir.Node) ir.Cost {
 			return ir.Cost{FLOPs: 12 * int64(n.In(0).Type.Shape.Len()), Bytes: bytesMoved(n)}
@@ -66,13 +64,4 @@ func init() {
 			{Name: "large", Inputs: []*tensor.Tensor{floats32(1000, 1000)}, Want: []*tensor.Tensor{tensor.Of([]float32{1000.6931}, 1)}, NoGrad: []int{0}},
 		},
 	})
-}
-
-// logAddExp is log(exp(x) + exp(y)).
-func logAddExp(x, y float64) float64 {
-	hi, lo := math.Max(x, y), math.Min(x, y)
-	if math.IsInf(hi, 0) {
-		return hi
-	}
-	return hi + math.Log1p(math.Exp(lo-hi))
 }

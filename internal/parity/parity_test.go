@@ -60,12 +60,20 @@ var python = sync.OnceValue(func() string {
 	return ""
 })
 
-// load writes the fixture of a network, or takes the one kept in PERMAFROST_FIXTURES.
+// load is the fixture of a network, written now or kept in PERMAFROST_FIXTURES.
 func load(t *testing.T, model string) *fixture {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("PyTorch takes a while")
 	}
+	f := &fixture{}
+	f.dir = loadFixture(t, "train.py", model, f)
+	return f
+}
+
+// loadFixture reads the fixture that a script writes of a network into to, and returns its folder. It skips without PyTorch.
+func loadFixture(t *testing.T, script, model string, to any) string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), model)
 	if kept := os.Getenv("PERMAFROST_FIXTURES"); kept != "" {
 		dir = filepath.Join(kept, model)
@@ -75,19 +83,18 @@ func load(t *testing.T, model string) *fixture {
 		if python() == "" {
 			t.Skip("no python3 with torch, torchvision, onnx and PIL")
 		}
-		if out, err := exec.Command(python(), "train.py", model, "--out", dir).CombinedOutput(); err != nil {
-			t.Fatalf("train.py: %v\n%s", err, out)
+		if out, err := exec.Command(python(), script, model, "--out", dir).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", script, err, out)
 		}
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{dir: dir}
-	if err := json.Unmarshal(text, f); err != nil {
+	if err := json.Unmarshal(text, to); err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
-	return f
+	return dir
 }
 
 // pictures lists the files of the batch in order.

@@ -29,7 +29,13 @@ func runtime(t *testing.T, path string, x *tensor.Tensor) []float64 {
 	for _, d := range x.Shape {
 		dims = append(dims, strconv.Itoa(d))
 	}
-	out, err := exec.Command("node", "ort_logits.mjs", path, strings.Join(dims, ","), input).Output()
+	return onnxRuntime(t, "ort_logits.mjs", path, strings.Join(dims, ","), input)
+}
+
+// onnxRuntime gives the numbers that a script prints. It skips where ONNX Runtime is not installed.
+func onnxRuntime(t *testing.T, script string, args ...string) []float64 {
+	t.Helper()
+	out, err := exec.Command("node", append([]string{script}, args...)...).Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.Is(err, exec.ErrNotFound) || errors.As(err, &exit) && strings.Contains(string(exit.Stderr), "Cannot find module 'onnxruntime-node'") {

@@ -2,10 +2,8 @@ package parity
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -37,27 +35,8 @@ type sequences struct {
 
 func loadSequences(t *testing.T, model string) *sequences {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), model)
-	if kept := os.Getenv("PERMAFROST_FIXTURES"); kept != "" {
-		dir = filepath.Join(kept, model)
-	}
-	file := filepath.Join(dir, "fixture.json")
-	if _, err := os.Stat(file); err != nil {
-		if python() == "" {
-			t.Skip("no python3 with torch, torchvision, onnx and PIL")
-		}
-		if out, err := exec.Command(python(), "sequences.py", model, "--out", dir).CombinedOutput(); err != nil {
-			t.Fatalf("sequences.py: %v\n%s", err, out)
-		}
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &sequences{dir: dir}
-	if err := json.Unmarshal(text, f); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
+	f := &sequences{}
+	f.dir = loadFixture(t, "sequences.py", model, f)
 	return f
 }
 

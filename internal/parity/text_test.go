@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost"
@@ -86,20 +85,5 @@ func ortTexts(t *testing.T, path string, form data.Form, b *data.Batch) []float6
 	if err := os.WriteFile(file, js, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("node", "ort_texts.mjs", path, file).Output()
-	if err != nil {
-		var exit *exec.ExitError
-		if errors.Is(err, exec.ErrNotFound) || errors.As(err, &exit) && strings.Contains(string(exit.Stderr), "Cannot find module 'onnxruntime-node'") {
-			t.Skip("no node with onnxruntime-node (PERMAFROST_ORT names its node_modules folder)")
-		}
-		if exit != nil {
-			t.Fatalf("ONNX Runtime: %v\n%s", err, exit.Stderr)
-		}
-		t.Fatal(err)
-	}
-	var r struct{ Data []float64 }
-	if err := json.Unmarshal(out, &r); err != nil {
-		t.Fatal(err)
-	}
-	return r.Data
+	return onnxRuntime(t, "ort_texts.mjs", path, file)
 }

@@ -60,17 +60,7 @@ func decodersAt(b json.RawMessage, depth int) ([]decoder, error) {
 	one := func(d decoder) ([]decoder, error) { return []decoder{d}, nil }
 	switch kind {
 	case "Sequence":
-		var all []decoder
-		for _, part := range o.Decoders {
-			d, err := decodersAt(part, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			if all = append(all, d...); len(all) > maxParts {
-				return nil, fmt.Errorf("a sequence of more than %d", maxParts)
-			}
-		}
-		return all, nil
+		return sequence(o.Decoders, func(part json.RawMessage) ([]decoder, error) { return decodersAt(part, depth+1) })
 	case "Replace":
 		re, err := compile(o.Pattern)
 		if err != nil {

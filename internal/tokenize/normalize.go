@@ -18,6 +18,21 @@ type normalizer func(string) string
 // maxParts bounds the parts of a Sequence, and how deep they nest.
 const maxParts = 256
 
+// sequence joins what read makes of the parts of a Sequence.
+func sequence[T any](parts []json.RawMessage, read func(json.RawMessage) ([]T, error)) ([]T, error) {
+	var all []T
+	for _, part := range parts {
+		some, err := read(part)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, some...); len(all) > maxParts {
+			return nil, fmt.Errorf("a sequence of more than %d", maxParts)
+		}
+	}
+	return all, nil
+}
+
 func parseNormalizer(b json.RawMessage) (normalizer, error) { return normalizerAt(b, 0) }
 
 func normalizerAt(b json.RawMessage, depth int) (normalizer, error) {
@@ -49,25 +64,19 @@ func normalizerAt(b json.RawMessage, depth int) (normalizer, error) {
 	}
 	switch kind {
 	case "Sequence":
-		if len(o.Normalizers) > maxParts {
-			return nil, fmt.Errorf("a sequence of %d", len(o.Normalizers))
-		}
-		var all []normalizer
-		for _, part := range o.Normalizers {
+		all, err := sequence(o.Normalizers, func(part json.RawMessage) ([]normalizer, error) {
 			n, err := normalizerAt(part, depth+1)
-			if err != nil {
+			if n == nil {
 				return nil, err
 			}
-			if n != nil {
-				all = append(all, n)
-			}
-		}
+			return []normalizer{n}, err
+		})
 		return func(s string) string {
 			for _, n := range all {
 				s = n(s)
 			}
 			return s
-		}, nil
+		}, err
 	case "NFC":
 		return norm.NFC.String, nil
 	case "NFD":

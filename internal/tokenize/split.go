@@ -44,25 +44,19 @@ func splitterAt(b json.RawMessage, depth int) (splitter, error) {
 	}
 	switch kind {
 	case "Sequence":
-		if len(o.Pretokenizers) > maxParts {
-			return nil, fmt.Errorf("a sequence of %d", len(o.Pretokenizers))
-		}
-		var all []splitter
-		for _, part := range o.Pretokenizers {
+		all, err := sequence(o.Pretokenizers, func(part json.RawMessage) ([]splitter, error) {
 			s, err := splitterAt(part, depth+1)
-			if err != nil {
+			if s == nil {
 				return nil, err
 			}
-			if s != nil {
-				all = append(all, s)
-			}
-		}
+			return []splitter{s}, err
+		})
 		return func(words []string, first bool) []string {
 			for _, s := range all {
 				words = s(words, first)
 			}
 			return words
-		}, nil
+		}, err
 	case "ByteLevel":
 		var re *expression
 		if isTrue(o.UseRegex, true) {

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/data/spec"
 )
 
 // Augment varies training sounds. However the spec orders them, the steps are: gain, shift, noise.
@@ -20,14 +22,9 @@ type Augment struct {
 const AugmentHelp = "none, noise:LEAST_SNR_DB (-20 to 100), gain:DB (0 to 60), shift:SECONDS (0 to 10)"
 
 // ParseAugment reads a comma list such as noise:10,gain:6,shift:0.1. "none" and "" are nil. An error lists what is known.
-func ParseAugment(spec string) (*Augment, error) {
-	if spec == "" || spec == "none" {
-		return nil, nil
-	}
+func ParseAugment(list string) (*Augment, error) {
 	a := new(Augment)
-	seen := map[string]bool{}
-	for _, item := range strings.Split(spec, ",") {
-		name, arg, _ := strings.Cut(item, ":")
+	some, err := spec.Steps(list, func(name, arg string) (bool, error) {
 		var err error
 		switch name {
 		case "noise":
@@ -38,15 +35,15 @@ func ParseAugment(spec string) (*Augment, error) {
 		case "shift":
 			a.Shift, err = number(arg, 0, 10)
 		default:
-			err = fmt.Errorf("unknown step %q", name)
+			return false, nil
 		}
-		if err == nil && seen[name] {
-			err = fmt.Errorf("%s is given twice", name)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("augment %q: %w; known for sounds: %s", spec, err, AugmentHelp)
-		}
-		seen[name] = true
+		return true, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w; known for sounds: %s", err, AugmentHelp)
+	}
+	if !some {
+		return nil, nil
 	}
 	return a, nil
 }
