@@ -120,6 +120,7 @@ func (b *bench) prepare(ctx context.Context) error {
 	if b.results, err = load(filepath.Join(b.out, "benchmarks.json")); err != nil {
 		return err
 	}
+	b.results.rounds = b.rounds
 	if b.permafrost == "" {
 		b.permafrost = filepath.Join(b.dir, "permafrost")
 		if err := os.MkdirAll(b.dir, 0o755); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -43,7 +44,7 @@ var intro = map[string]string{
 
 func (r *results) markdown() string {
 	var s strings.Builder
-	s.WriteString("# Benchmarks\n\nWritten by `go run ./bench` on " + r.Machine + ". Contenders take turns in processes of their own; numbers are medians.\nAccuracy and agreement with the peers are in [accuracy.md](accuracy.md).\n\n")
+	s.WriteString("# Benchmarks\n\nWritten by `go run ./bench` on " + r.Machine + ". Contenders take turns in processes of their own; numbers are medians over the rounds.\nAccuracy and agreement with the peers are in [accuracy.md](accuracy.md).\n\n")
 	for _, v := range r.Versions {
 		s.WriteString("- " + v + "\n")
 	}
@@ -95,7 +96,7 @@ func table(s *strings.Builder, rows []row) {
 		}
 		return strings.Compare(a, b)
 	})
-	s.WriteString("| | " + strings.Join(names, " | ") + " | ratio | bar | |\n|---|" + strings.Repeat("---|", len(names)+3) + "\n")
+	s.WriteString("| | " + strings.Join(names, " | ") + " | ratio | bar | | rounds |\n|---|" + strings.Repeat("---|", len(names)+4) + "\n")
 	for _, w := range rows {
 		fmt.Fprintf(s, "| %s |", w.Name)
 		for _, n := range names {
@@ -111,13 +112,17 @@ func table(s *strings.Builder, rows []row) {
 		}
 		verdict := ""
 		switch {
-		case math.IsNaN(w.score()):
+		case math.IsNaN(w.score()), w.bar() == "":
 		case w.met():
 			verdict = "met"
 		default:
 			verdict = "missed"
 		}
-		fmt.Fprintf(s, " %s | %s | %s |\n", score, w.bar(), verdict)
+		rounds := ""
+		if w.Rounds > 0 {
+			rounds = strconv.Itoa(w.Rounds)
+		}
+		fmt.Fprintf(s, " %s | %s | %s | %s |\n", score, w.bar(), verdict, rounds)
 	}
 }
 

@@ -22,6 +22,8 @@ type results struct {
 	Commands []string         `json:"commands"` // one a contender and piece of work, without folders
 	Sections map[string][]row `json:"sections"`
 	Curves   []curve          `json:"curves,omitempty"`
+
+	rounds int // of what is measured now
 }
 
 // row is one piece of work, done by every contender.
@@ -33,6 +35,7 @@ type row struct {
 	Least   float64            `json:"least,omitempty"`   // the bar of the ratio, or without a peer of the value
 	Most    float64            `json:"most,omitempty"`    // likewise where less is better
 	Aim     float64            `json:"aim,omitempty"`
+	Rounds  int                `json:"rounds,omitempty"` // turns that every contender had
 	Day     string             `json:"day"`
 }
 
@@ -61,7 +64,7 @@ func load(path string) (*results, error) {
 
 // put takes in a row in place of an older one of the same name.
 func (r *results) put(section string, w row) {
-	w.Day = time.Now().Format(time.DateOnly)
+	w.Rounds, w.Day = r.rounds, time.Now().Format(time.DateOnly)
 	rows := r.Sections[section]
 	if i := slices.IndexFunc(rows, func(o row) bool { return o.Name == w.Name }); i >= 0 {
 		rows[i] = w
@@ -92,6 +95,9 @@ func (r *results) command(c contender) {
 		if filepath.IsAbs(w) {
 			words[i] = filepath.Base(w)
 		}
+	}
+	if strings.HasPrefix(c.name, "Permafrost") {
+		words[0] = "permafrost"
 	}
 	var env string
 	for _, e := range c.env {
