@@ -76,11 +76,12 @@ var fitGroups = []struct {
 	names   []string
 }{
 	{"Model and data", []string{"model", "data", "val", "out", "preprocess", "augment", "tokenizer", "max-length", "text-column", "label-column", "task"}},
-	{"What trains", []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool"}},
+	{"What trains", []string{"thaw", "freeze", "batchnorm", "head", "start", "attach", "pool"}},
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",
 		"weight-decay", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},
 	{"Resources", []string{"threads", "memory", "cache", "cache-budget", "cache-precision", "cache-variants"}},
-	{"Not available in this version", []string{"schedule", "auto", "adapter"}},
+	{"Not available in this version", []string{"schedule", "auto", "adapter",
+		"lr-mult", "layer-decay", "rates", "l2-sp", "average", "wise-ft", "mixup"}},
 }
 
 // unavailable errors when an option asks for what this version cannot do.
@@ -92,6 +93,13 @@ func unavailable(c *train.Config) error {
 	}{
 		{"schedule", c.Schedule != "", "name what trains for the whole run with --thaw"},
 		{"auto", c.Auto, "name what trains with --thaw"},
+		{"lr-mult", len(c.LRMult) > 0, "leave it out"},
+		{"layer-decay", c.LayerDecay != 0, "leave it out"},
+		{"rates", c.Rates != "", "leave it out"},
+		{"l2-sp", c.L2SP != 0, "leave it out"},
+		{"average", c.Average != "", "leave it out"},
+		{"wise-ft", c.WiseFT != nil, "leave it out"},
+		{"mixup", c.Mixup != 0, "leave it out"},
 		{"adapter " + c.Adapter, c.Adapter != "", "name what trains with --thaw"},
 	} {
 		if o.asked {

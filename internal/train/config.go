@@ -38,6 +38,7 @@ type Config struct {
 
 	Head   string   `yaml:"head" json:"head" arg:"KIND" help:"linear, mlp:N or keep"`
 	Attach []string `yaml:"attach" json:"attach" arg:"VALUE" help:"value that the head reads; may be given again"`
+	Start  string   `yaml:"start" json:"start" arg:"KIND" help:"what a fresh head starts from: none, or probe: a head trained first while all else is frozen"`
 	Pool   string   `yaml:"pool" json:"pool" arg:"KIND" help:"how a map or sequence becomes one vector: auto, mean, cls, last or max"`
 
 	Epochs         int      `yaml:"epochs" json:"epochs" arg:"N" help:"passes over the training examples (0: chosen)"`
@@ -52,9 +53,17 @@ type Config struct {
 	WeightDecay    *float64 `yaml:"weight_decay" json:"weight_decay" arg:"X" help:"decay of every thawed weight (default: 0.01 for adamw, sparing norms and biases; 0 for sgd)"`
 	LabelSmoothing float64  `yaml:"label_smoothing" json:"label_smoothing" arg:"X" help:"probability spread over all classes"`
 	ClassWeights   string   `yaml:"class_weights" json:"class_weights" arg:"KIND" help:"none, or balanced: rare classes count more"`
-	Clip           float64  `yaml:"clip" json:"clip" arg:"X" help:"largest norm of the gradient (0: any)"`
-	Patience       int      `yaml:"patience" json:"patience" arg:"N" help:"stop after N epochs without a better one (0: never)"`
-	Keep           string   `yaml:"keep" json:"keep" arg:"KIND" help:"weights that are written: of the best epoch or the last"`
+	LRMult         []string `yaml:"lr_mult" json:"lr_mult" arg:"SELECTOR=X" help:"X times the learning rate for the weights that a selector names; may be given again, the last one counts"`
+	LayerDecay     float64  `yaml:"layer_decay" json:"layer_decay" arg:"X" help:"X times the learning rate for each block further from the head (0: the same for all)"`
+	Rates          string   `yaml:"rates" json:"rates" arg:"KIND" help:"auto-rgn: the learning rate of each weight in proportion to its relative gradient"`
+	L2SP           float64  `yaml:"l2_sp" json:"l2_sp" arg:"X" help:"decay of thawed weights towards their pretrained values, of a new head towards 0, in place of weight decay"`
+	Average        string   `yaml:"average" json:"average" arg:"KIND" help:"keep an average of the thawed weights: ema:D over the steps, swa over the last quarter of the epochs"`
+	WiseFT         *float64 `yaml:"wise_ft" json:"wise_ft" arg:"A" help:"write the weights this far from the pretrained (0) towards the trained ones (1); a new head stays as trained"`
+	Mixup          float64  `yaml:"mixup" json:"mixup" arg:"A" help:"mix pairs of examples where the frozen part ends, with shares drawn from Beta(A,A)"`
+
+	Clip     float64 `yaml:"clip" json:"clip" arg:"X" help:"largest norm of the gradient (0: any)"`
+	Patience int     `yaml:"patience" json:"patience" arg:"N" help:"stop after N epochs without a better one (0: never)"`
+	Keep     string  `yaml:"keep" json:"keep" arg:"KIND" help:"weights that are written: of the best epoch or the last"`
 
 	Seed        uint64 `yaml:"seed" json:"seed" arg:"N" help:"seed of everything random"`
 	Threads     int    `yaml:"threads" json:"threads" arg:"N" help:"threads to use (0: one a core); results do not depend on it"`
@@ -70,8 +79,8 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Augment: "none", Thaw: []string{"head"}, Freeze: []string{}, BatchNorm: "auto",
-		Head: "linear", Attach: []string{}, Pool: "auto",
-		Accumulate: 1, Optimizer: "adamw", LRSchedule: "cosine", ClassWeights: "none", Keep: "best",
+		Head: "linear", Attach: []string{}, Start: "none", Pool: "auto",
+		Accumulate: 1, Optimizer: "adamw", LRSchedule: "cosine", ClassWeights: "none", Keep: "best", LRMult: []string{},
 		Seed: 1, Cache: "auto", CachePrecision: "float32",
 	}
 }
@@ -116,6 +125,7 @@ func (c *Config) Validate() error {
 	}{
 		{"task", c.Task, []string{"", "classify", "multilabel", "regress", "lm", "ctc"}},
 		{"batchnorm", c.BatchNorm, []string{"auto", "frozen"}},
+		{"start", c.Start, []string{"none", "probe"}},
 		{"pool", c.Pool, []string{"auto", "mean", "cls", "last", "max"}},
 		{"optimizer", c.Optimizer, []string{"adamw", "sgd"}},
 		{"lr_schedule", c.LRSchedule, []string{"cosine", "constant", "step"}},

@@ -34,6 +34,8 @@ type Result struct {
 	Out                string       `json:"out"`
 	EpochSeconds       []float64    `json:"epoch_seconds"`
 
+	Auto any `json:"auto,omitempty"` // what chose the plan, where the user did not
+
 	ValMetric   *task.Named `json:"val_metric,omitempty"`        // of tasks other than classify
 	ValBefore   *task.Named `json:"val_metric_before,omitempty"` // of lm: the same of the model as it came
 	TrainMetric *task.Named `json:"train_metric,omitempty"`
@@ -43,6 +45,9 @@ type Result struct {
 	Confusion [][]int64 `json:"confusion"`
 	Classes   []string  `json:"classes,omitempty"`
 	Val       *Metrics  `json:"-"`
+
+	// Each is the metrics of every validation example by itself at the last epoch, where the session asked for it.
+	Each []*Metrics `json:"-"`
 }
 
 // MarshalJSON leaves out what only classify has where the task is another.
@@ -70,6 +75,7 @@ type fitter struct {
 	unsaved bool                      // best is newer than the file
 	train   *encoder
 	val     *encoder
+	each    []*Metrics // of validation examples, see Result.Each
 	cached  int64
 	saved   time.Time     // when the last checkpoint was written
 	cost    time.Duration // how long that took
@@ -90,6 +96,8 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 		if err := f.resume(); err != nil {
 			return err
 		}
+	} else if err := f.probeHead(ctx); err != nil {
+		return err
 	}
 	steps := stepsPerEpoch(f.Train.Len(), f.Config.Batch, f.Config.Accumulate)
 	rates := f.Config.LRs(steps * f.Config.Epochs)
@@ -342,6 +350,9 @@ func (f *fitter) validate(ctx context.Context) (*Metrics, error) {
 			return nil, err
 		}
 		f.Task.Measure(m, out[0], f.labels(f.Val, b, out[0].Shape))
+		if f.MeasureEach {
+			f.measureEach(b, out[0])
+		}
 		if m.Invalid > 0 || finite(m.LossSum) == nil {
 			where, err := p.FirstNonFinite(ctx, given...)
 			if err != nil {

@@ -86,6 +86,7 @@ func (f *fitter) finish(began time.Time) (*Result, error) {
 		e := f.st.History[at]
 		r.TrainAccuracy, r.TrainLoss = float64(e.TrainAccuracy), float64(e.TrainLoss)
 		r.ValAccuracy, r.ValLoss, r.MacroF1, r.Confusion, r.Val = e.Val.Accuracy(), e.Val.Loss(), e.Val.MacroF1(), e.Val.Matrix, e.Val
+		r.Each = f.each
 		r.ValMetric, r.TrainMetric, r.ValBefore = e.Val.Named(), e.TrainMetric, f.st.Before
 	}
 	end := &RunEnd{Status: "done", Epochs: r.Epochs, BestEpoch: r.BestEpoch, FrozenDigest: r.FrozenDigestAfter, ParamsThawed: r.ParamsThawed}

@@ -15,17 +15,18 @@ import (
 
 // Session is a fit that is ready to run: model, data and plan have been read and fit together.
 type Session struct {
-	Config Config // resolved: nothing left to choose
-	Base   *Base
-	Train  *data.Dataset
-	Val    *data.Dataset
-	Task   task.Task
-	Headed *Headed
-	Set    *freeze.Set
-	Plan   *freeze.Plan
-	Net    *Network
-	Notes  []string
-	Cache  *cache.Cache // what runs share; nil: nothing
+	Config      Config // resolved: nothing left to choose
+	Base        *Base
+	Train       *data.Dataset
+	Val         *data.Dataset
+	Task        task.Task
+	Headed      *Headed
+	Set         *freeze.Set
+	Plan        *freeze.Plan
+	Net         *Network
+	Notes       []string
+	Cache       *cache.Cache // what runs share; nil: nothing
+	MeasureEach bool         // measure every validation example by itself, for Result.Each
 
 	targets map[*data.Dataset][]data.Target // the right answers, by example
 	digests map[string]string               // of the frozen weights, before training
