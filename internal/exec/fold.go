@@ -8,18 +8,20 @@ import (
 )
 
 // Fold computes every node whose inputs are all constant and makes its results constants.
-func Fold(g *ir.Graph) error { return fold(g, 0) }
+func Fold(g *ir.Graph) error { return new(Constants).fold(g) }
 
-// fold does the same for the nodes from index first on. A folded result keeps its identity, so that
+func (c *Constants) fold(g *ir.Graph) error { return c.foldFrom(g, 0) }
+
+// foldFrom does the same for the nodes from index first on. A folded result keeps its identity, so that
 // nodes which already read it see the constant.
-func fold(g *ir.Graph, first int) error {
+func (c *Constants) foldFrom(g *ir.Graph, first int) error {
 	var err error
 	rest := slices.DeleteFunc(g.Nodes[first:], func(n *ir.Node) bool {
 		if err != nil || !foldable(n) {
 			return false
 		}
 		var out []*tensor.Tensor
-		if out, err = evaluate(n); err != nil {
+		if out, err = c.evaluate(n); err != nil {
 			return false
 		}
 		for i, v := range n.Outputs {
@@ -47,16 +49,21 @@ func foldable(n *ir.Node) bool {
 }
 
 // evaluate runs one node on its constant inputs.
-func evaluate(n *ir.Node) ([]*tensor.Tensor, error) {
-	bound, err := ir.Lookup(n.Op).Bind(n)
-	if err != nil {
-		return nil, n.Errorf("%w", err)
-	}
+func (c *Constants) evaluate(n *ir.Node) ([]*tensor.Tensor, error) {
 	in := make([]*tensor.Tensor, len(n.Inputs))
 	for i, v := range n.Inputs {
 		if v != nil {
 			in[i] = v.Data
 		}
+	}
+	return c.of(n.Op, n.Attrs, in, func() ([]*tensor.Tensor, error) { return run(n, in) })
+}
+
+// run runs one node.
+func run(n *ir.Node, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	bound, err := ir.Lookup(n.Op).Bind(n)
+	if err != nil {
+		return nil, n.Errorf("%w", err)
 	}
 	out := make([]*tensor.Tensor, len(n.Outputs))
 	for i, v := range n.Outputs {

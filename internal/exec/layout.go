@@ -14,8 +14,8 @@ import (
 //
 // Operators that know the attribute layout are switched; operators that treat all elements alike, or
 // that name axes, follow their inputs; everything else gets channels first, by a transpose in between.
-func channelsLast(g *ir.Graph) error {
-	l := &layouter{g: g, last: map[*ir.Value]*ir.Value{}, pending: map[*ir.Value]bool{},
+func (c *Constants) channelsLast(g *ir.Graph) error {
+	l := &layouter{g: g, constants: c, last: map[*ir.Value]*ir.Value{}, pending: map[*ir.Value]bool{},
 		expanded: map[*ir.Value]*ir.Value{}, alias: map[*ir.Value]*ir.Value{}}
 	old := g.Nodes
 	g.Nodes = nil
@@ -53,6 +53,8 @@ type layouter struct {
 	pending  map[*ir.Value]bool      // the value itself is not computed, only its channels-last version
 	expanded map[*ir.Value]*ir.Value // channels-last version of a broadcast operand of lower rank
 	alias    map[*ir.Value]*ir.Value // what later nodes read instead of a value that is not computed
+
+	constants *Constants
 }
 
 // toLastPerm is the permutation to channels last of a value with rank axes; its inverse leads back.
@@ -127,7 +129,7 @@ func (l *layouter) toLast(v *ir.Value) (*ir.Value, error) {
 		return nil, err
 	}
 	if v.Kind == ir.Const {
-		if err := fold(l.g, len(l.g.Nodes)-1); err != nil {
+		if err := l.constants.foldFrom(l.g, len(l.g.Nodes)-1); err != nil {
 			return nil, err
 		}
 	}
@@ -388,7 +390,7 @@ func (l *layouter) operand(v *ir.Value, rank int) (*ir.Value, error) {
 		return nil, err
 	}
 	if v.Kind == ir.Const {
-		if err := fold(l.g, len(l.g.Nodes)-1); err != nil {
+		if err := l.constants.foldFrom(l.g, len(l.g.Nodes)-1); err != nil {
 			return nil, err
 		}
 	}

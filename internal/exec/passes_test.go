@@ -75,13 +75,13 @@ func TestPasses(t *testing.T) {
 		{"weights are not folded", Fold, func(s *sketch) *ir.Value {
 			return s.Op("Add", nil, s.input("x", 2, 3), s.Op("Mul", nil, s.param("a", 3), s.constant("b", 3)))
 		}, "Mul Add"},
-		{"frozen batch norm into frozen convolution", foldBatchNorms, func(s *sketch) *ir.Value {
+		{"frozen batch norm into frozen convolution", new(Constants).foldBatchNorms, func(s *sketch) *ir.Value {
 			return s.batchNorm(s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.constant("w", 5, 3, 3, 3)), 5, s.constant)
 		}, "Conv"},
-		{"thawed convolution keeps its batch norm", foldBatchNorms, func(s *sketch) *ir.Value {
+		{"thawed convolution keeps its batch norm", new(Constants).foldBatchNorms, func(s *sketch) *ir.Value {
 			return s.batchNorm(s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3)), 5, s.constant)
 		}, "Conv BatchNormalization"},
-		{"a convolution with two readers keeps its batch norm", foldBatchNorms, func(s *sketch) *ir.Value {
+		{"a convolution with two readers keeps its batch norm", new(Constants).foldBatchNorms, func(s *sketch) *ir.Value {
 			y := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.constant("w", 5, 3, 3, 3))
 			return s.Op("Add", nil, s.batchNorm(y, 5, s.constant), y)
 		}, "Conv BatchNormalization Add"},
@@ -206,26 +206,26 @@ func TestPasses(t *testing.T) {
 			y := s.Op("BatchNormTrain", ir.Attrs{"layout": "NHWC"}, s.input("x", 2, 4, 4, 5), s.param("scale", 5), s.param("bias", 5))
 			return s.Op("Silu", nil, s.Op("Add", nil, s.input("r", 2, 4, 4, 5), y))
 		}, "BatchNormAct Silu"},
-		{"channels last", channelsLast, func(s *sketch) *ir.Value {
+		{"channels last", new(Constants).channelsLast, func(s *sketch) *ir.Value {
 			x := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3))
 			y := s.Op("Mul", nil, s.Op("Relu", nil, s.batchNorm(x, 5, s.param)), s.constant("layer_scale", 5, 1, 1))
 			y = s.Op("Concat", ir.Attrs{"axis": 1}, y, x)
 			return s.Op("ReduceMean", ir.Attrs{"axes": []int{2, 3}, "keepdims": 0}, y)
 		}, "Transpose Conv BatchNormalization Relu Mul Concat ReduceMean"},
-		{"permutations to channels last and back cost nothing", channelsLast, func(s *sketch) *ir.Value {
+		{"permutations to channels last and back cost nothing", new(Constants).channelsLast, func(s *sketch) *ir.Value {
 			x := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 6, 3, 3, 3))
 			y := s.Op("LayerNormalization", ir.Attrs{"axis": -1}, s.Op("Transpose", ir.Attrs{"perm": []int{0, 2, 3, 1}}, x), s.param("g", 6), s.param("b", 6))
 			y = s.Op("Conv", conv, s.Op("Transpose", ir.Attrs{"perm": []int{0, 3, 1, 2}}, y), s.param("v", 6, 6, 3, 3))
 			return s.Op("GlobalAveragePool", nil, y)
 		}, "Transpose Conv LayerNormalization Conv GlobalAveragePool Reshape"},
-		{"resizing and quantising follow the layout", channelsLast, func(s *sketch) *ir.Value {
+		{"resizing and quantising follow the layout", new(Constants).channelsLast, func(s *sketch) *ir.Value {
 			x := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3))
 			x = s.Op("Gather", ir.Attrs{"axis": 3}, x, s.Ints(0, 0, 1, 2, 2, 3))
 			x = s.Op("Resample", ir.Attrs{"axis": 2, "mode": "linear", "size": 6, "scale": float32(1.5)}, x)
 			x = s.Op("FakeQuantize", ir.Attrs{"to": "int8", "scale": float32(0.01), "zero": 0}, x)
 			return s.Op("Conv", conv, x, s.param("v", 5, 5, 3, 3))
 		}, "Transpose Conv Gather Resample FakeQuantize Conv Transpose"},
-		{"what knows no layout gets channels first", channelsLast, func(s *sketch) *ir.Value {
+		{"what knows no layout gets channels first", new(Constants).channelsLast, func(s *sketch) *ir.Value {
 			x := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3))
 			return s.Op("Reshape", ir.Attrs{"shape": []int{2, 80}}, x)
 		}, "Transpose Conv Transpose Reshape"},

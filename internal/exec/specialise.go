@@ -158,7 +158,7 @@ func (s *specialiser) node(raw *ir.Node) error {
 			}
 		}
 	}
-	if err := fold(s.g, first); err != nil {
+	if err := new(Constants).foldFrom(s.g, first); err != nil {
 		return err
 	}
 	for i, v := range raw.Outputs {

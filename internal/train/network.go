@@ -1,11 +1,9 @@
 package train
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/exec"
@@ -49,6 +47,8 @@ type Network struct {
 
 	// Programs of one region run in turn, whatever their batch size and length; those of different regions feed each other.
 	inference, active *exec.Arena
+
+	folded *exec.Constants // see constants
 
 	root  *Network         // the network that At was called on
 	sizes map[int]*Network // by length, in the root
@@ -172,25 +172,34 @@ func (n *Network) build(batch int) (*ir.Graph, error) {
 		return nil, err
 	}
 	exec.Freeze(g, frozen)
-	if err := exec.Simplify(g); err != nil {
+	if err := exec.SimplifyWith(g, n.constants()); err != nil {
 		return nil, err
 	}
 	g.Prune()
 	return g, nil
 }
 
+// build23 compiles for two batch sizes, one after the other so that the second finds the constants of the first.
 func (n *Network) build23() (two, three *ir.Graph, err error) {
-	var wg sync.WaitGroup
-	var err3 error
-	wg.Go(func() { three, err3 = n.build(3) })
-	two, err = n.build(2)
-	wg.Wait()
-	return two, three, cmp.Or(err, err3)
+	if two, err = n.build(2); err != nil {
+		return nil, nil, err
+	}
+	three, err = n.build(3)
+	return two, three, err
+}
+
+// constants are what all graphs of the model share, whatever their batch size and length.
+func (n *Network) constants() *exec.Constants {
+	root := n.rooted()
+	if root.folded == nil {
+		root.folded = new(exec.Constants)
+	}
+	return root.folded
 }
 
 // twin is a network of the same split that has compiled nothing.
 func (n *Network) twin() *Network {
-	return &Network{Headed: n.Headed, Set: n.Set, Plan: n.Plan, Task: n.Task, Shapes: n.Shapes, Form: n.Form, Length: n.Length, cut: n.cut, whole: n.whole, live: n.live, varies: n.varies}
+	return &Network{Headed: n.Headed, Set: n.Set, Plan: n.Plan, Task: n.Task, Shapes: n.Shapes, Form: n.Form, Length: n.Length, cut: n.cut, whole: n.whole, live: n.live, varies: n.varies, folded: n.constants()}
 }
 
 // thawed lists the plan's trained weights as values of g, in the set's order; nil for one that g does
@@ -292,7 +301,7 @@ func (n *Network) headNode(g *ir.Graph) *ir.Node {
 // ReleaseFrozen drops the programs of the frozen region and what they are made from, whose packed weights and activations are
 // not needed while its values come from a store. A later use compiles them again.
 func (n *Network) ReleaseFrozen() {
-	n.frozen, n.whole, n.inference = nil, nil, nil
+	n.frozen, n.whole, n.inference, n.folded = nil, nil, nil, nil
 	for _, m := range n.sizes {
 		m.frozen, m.whole = nil, nil
 	}
