@@ -172,11 +172,9 @@ func (p *probe) two() int {
 
 // optimizer holds the plan's thawed weights.
 func (t *trainable) optimizer() (*Optimizer, error) {
-	s := &Session{Config: t.cfg, Set: t.set, Plan: t.plan}
-	if err := s.optimizer(); err != nil {
-		return nil, err
-	}
-	return s.opt, nil
+	s := &Session{Config: t.cfg, Set: t.set, Plan: t.plan, opt: t.cfg.NewOptimizer()}
+	s.whole()
+	return s.opt, s.hold()
 }
 
 // step is one training step on made-up inputs, ready to be run again and again: the frozen region, the

@@ -44,6 +44,7 @@ func (c *Config) recipe(s subject) {
 			if c.Optimizer == "sgd" {
 				c.LR = sgd
 			}
+			c.LR *= c.peak()
 		}
 	}
 	epochs, batch := 100, 32

@@ -31,6 +31,7 @@ type Session struct {
 	targets map[*data.Dataset][]data.Target // the right answers, by example
 	digests map[string]string               // of the frozen weights, before training
 	opt     *Optimizer
+	stages
 }
 
 // Prepare reads everything that a configuration names. Nothing is written. Its errors are what the
@@ -79,6 +80,7 @@ func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error)
 	if err != nil {
 		return nil, err
 	}
+	s.Notes = append(s.Notes, cfg.resolveSchedule()...)
 	s.Headed, err = AttachHead(base.Model.Graph, HeadSpec{
 		Kind: cfg.Head, Classes: s.Task.Scores(), Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed, PerPosition: s.Task.PerPosition(), Mask: base.mask(),
 	}, base.Shapes(2))
@@ -99,6 +101,9 @@ func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error)
 	if err := cfg.LRs(1).Validate(); err != nil {
 		return nil, err
 	}
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
 	s.digests = freeze.Digests(s.Set, s.Plan)
 	s.own()
 	s.Net = &Network{Headed: s.Headed, Set: s.Set, Plan: s.Plan, Shapes: base.Shapes}
@@ -106,38 +111,8 @@ func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error)
 	if f := base.Feed.Form(); f.Varies() {
 		s.Net.Form, s.Net.Length = &f, base.Length()
 	}
-	return s, s.optimizer()
-}
-
-// own gives every weight that may change a buffer of its own: those of the model are views of the file.
-func (s *Session) own() {
-	for _, w := range s.Set.Weights {
-		if s.Plan.Of(w.Name).State != freeze.Frozen {
-			w.Value.Data = w.Value.Data.Clone()
-		}
-	}
-}
-
-// optimizer makes the optimiser over the thawed weights.
-func (s *Session) optimizer() error {
-	s.opt = s.Config.NewOptimizer()
-	_, everything := s.Config.Decay()
-	var slots []*Slot
-	s.Plan.Thawed(s.Set).Each(func(w *freeze.Weight, e freeze.Entry) {
-		lr := float32(1)
-		if e.LR != 0 {
-			lr = float32(e.LR)
-		}
-		slot := &Slot{Name: w.Name, Value: w.Value.Data, LR: lr, Decay: everything || w.Role == freeze.RoleWeight || w.Role == freeze.RoleEmbedding}
-		if m := e.ElementMask(w.Value.Type.Shape); m != nil {
-			slot.Mask = make([]bool, len(m))
-			for i, b := range m {
-				slot.Mask[i] = b == 1
-			}
-		}
-		slots = append(slots, slot)
-	})
-	return s.opt.Add(slots...)
+	s.opt = cfg.NewOptimizer()
+	return s, s.hold()
 }
 
 // dataDigest identifies examples: their classes, their preparation and the contents of their files.

@@ -1,0 +1,21 @@
+package freeze
+
+import "slices"
+
+// Only is the plan in which, of the weights that p trains, those that live picks do and the others are frozen. Running statistics follow
+// their layers, and everything else is as in p.
+func (p *Plan) Only(set *Set, live func(w *Weight) bool) *Plan {
+	q := *p
+	q.byName, q.Params = nil, slices.Clone(p.Params)
+	for i := range q.Params {
+		e := &q.Params[i]
+		if w := set.ByName(e.Name); (e.State == Thaw || e.State == Partly) && (w == nil || !live(w)) {
+			*e = Entry{Name: e.Name, State: Frozen, Tied: e.Tied}
+		}
+	}
+	q.track(set)
+	return &q
+}
+
+// Live reports whether the plan lets a weight change: it trains, wholly or partly, or follows the data.
+func (p *Plan) Live(name string) bool { return p.Of(name).State != Frozen }
