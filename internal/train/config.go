@@ -36,6 +36,10 @@ type Config struct {
 	BatchNorm string   `yaml:"batchnorm" json:"batchnorm" arg:"KIND" help:"auto: thawed layers use batch statistics and move theirs; frozen: never"`
 	Adapter   string   `yaml:"adapter" json:"adapter" arg:"KIND" help:"freeze everything and train additions: lora:R or ia3"`
 
+	AdapterTargets []string `yaml:"adapter_targets" json:"adapter_targets" arg:"S" help:"layers that get an adapter, as selectors; may be given again (default: linear layers; convolutions where there is no attention)"`
+	AdapterAlpha   float64  `yaml:"adapter_alpha" json:"adapter_alpha" arg:"X" help:"strength of lora: its product is scaled by X/R (0: R)"`
+	AdapterMerge   bool     `yaml:"adapter_merge" json:"adapter_merge" help:"add adapters to the weights when the model is written"`
+
 	Head   string   `yaml:"head" json:"head" arg:"KIND" help:"linear, mlp:N or keep"`
 	Attach []string `yaml:"attach" json:"attach" arg:"VALUE" help:"value that the head reads; may be given again"`
 	Start  string   `yaml:"start" json:"start" arg:"KIND" help:"what a fresh head starts from: none, or probe: a head trained first while all else is frozen"`
@@ -78,7 +82,7 @@ type Config struct {
 // DefaultConfig holds the value that each option has when it is not given.
 func DefaultConfig() Config {
 	return Config{
-		Augment: "none", Thaw: []string{"head"}, Freeze: []string{}, BatchNorm: "auto",
+		Augment: "none", Thaw: []string{"head"}, Freeze: []string{}, BatchNorm: "auto", AdapterTargets: []string{},
 		Head: "linear", Attach: []string{}, Start: "none", Pool: "auto",
 		Accumulate: 1, Optimizer: "adamw", LRSchedule: "cosine", ClassWeights: "none", Keep: "best", LRMult: []string{},
 		Seed: 1, Cache: "auto", CachePrecision: "float32",
@@ -153,6 +157,7 @@ func (c *Config) Validate() error {
 		{"clip", c.Clip, 0, math.Inf(1)},
 		{"patience", float64(c.Patience), 0, math.Inf(1)},
 		{"max_length", float64(c.MaxLength), 0, 1 << 20},
+		{"adapter_alpha", c.AdapterAlpha, 0, math.Inf(1)},
 		{"threads", float64(c.Threads), 0, math.Inf(1)},
 		{"cache_budget", float64(c.CacheBudget), 0, math.Inf(1)},
 		{"cache_variants", float64(c.CacheVariants), 0, 1e6},
