@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 )
@@ -29,12 +30,13 @@ type Config struct {
 	MaxLength   int    `yaml:"max_length" json:"max_length" arg:"N" help:"tokens of a text that the model gets at most (0: what it takes)"`
 	Augment     string `yaml:"augment" json:"augment" arg:"SPEC" help:"random changes of the training examples, or none"`
 
-	Thaw      []string `yaml:"thaw" json:"thaw" arg:"S" help:"weights to train, as selectors; may be given again (default: head)"`
-	Freeze    []string `yaml:"freeze" json:"freeze" arg:"S" help:"weights to take away from those thawed; may be given again"`
-	Schedule  string   `yaml:"schedule" json:"schedule" arg:"S" help:"when to thaw what, for gradual thawing"`
-	Auto      bool     `yaml:"auto" json:"auto" help:"let permafrost choose what to thaw"`
-	BatchNorm string   `yaml:"batchnorm" json:"batchnorm" arg:"KIND" help:"auto: thawed layers use batch statistics and move theirs; frozen: never"`
-	Adapter   string   `yaml:"adapter" json:"adapter" arg:"KIND" help:"freeze everything and train additions: lora:R or ia3"`
+	Thaw      []string      `yaml:"thaw" json:"thaw" arg:"S" help:"weights to train, as selectors; may be given again (default: head)"`
+	Freeze    []string      `yaml:"freeze" json:"freeze" arg:"S" help:"weights to take away from those thawed; may be given again"`
+	Schedule  string        `yaml:"schedule" json:"schedule" arg:"S" help:"when to thaw what, for gradual thawing"`
+	Auto      bool          `yaml:"auto" json:"auto" help:"let permafrost choose what to thaw"`
+	Budget    time.Duration `yaml:"budget" json:"budget" arg:"TIME" help:"most time that --auto tries plans for, as 90s or 10m (0: by the work: about a quarter of trying them all)"`
+	BatchNorm string        `yaml:"batchnorm" json:"batchnorm" arg:"KIND" help:"auto: thawed layers use batch statistics and move theirs; frozen: never"`
+	Adapter   string        `yaml:"adapter" json:"adapter" arg:"KIND" help:"freeze everything and train additions: lora:R or ia3"`
 
 	AdapterTargets []string `yaml:"adapter_targets" json:"adapter_targets" arg:"S" help:"layers that get an adapter, as selectors; may be given again (default: linear layers; convolutions where there is no attention)"`
 	AdapterAlpha   float64  `yaml:"adapter_alpha" json:"adapter_alpha" arg:"X" help:"strength of lora: its product is scaled by X/R (0: R)"`
@@ -183,6 +185,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("attach: with head keep the model's own classifier reads what it always read")
 	case !(decay >= 0) || math.IsInf(decay, 0):
 		return fmt.Errorf("weight_decay: %g is not a number from 0", decay)
+	case c.Budget < 0:
+		return fmt.Errorf("budget: %v is no time", c.Budget)
+	case c.Budget != 0 && !c.Auto:
+		return fmt.Errorf("budget: it is for auto; a fit takes as long as its epochs do")
 	case c.Momentum != 0 && c.Optimizer != "sgd":
 		return fmt.Errorf("momentum: only sgd has one; %s has its own averages", c.Optimizer)
 	case c.Nesterov && c.Momentum == 0:

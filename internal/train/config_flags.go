@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Bind defines one flag for every option on fs, named like its YAML key with dashes. The value an
@@ -29,6 +30,8 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 			fs.IntVar(p, name, *p, help)
 		case *uint64:
 			fs.Uint64Var(p, name, *p, help)
+		case *time.Duration:
+			fs.DurationVar(p, name, *p, help)
 		case *float64:
 			fs.Float64Var(p, name, *p, help)
 		case **float64:
