@@ -65,9 +65,14 @@ func printAdvice(w io.Writer, a *choose.Advice) error {
 		for _, g := range a.Gradients {
 			width = max(width, len(g.Block))
 		}
-		fmt.Fprintf(&b, "\ngradients at the pretrained weights\n%-*s  %10s  %10s  %10s  %10s  %10s\n", width, "block", "parameters", "relative", "signal", "Fisher", "agreement")
+		fmt.Fprintf(&b, "\ngradients of some batches, from the pretrained weights on\n%-*s  %10s  %8s  %6s  %8s  %9s  %8s  %8s  %10s  %8s\n", width, "block", "parameters",
+			"relative", "signal", "Fisher", "agreement", "change", "moves", "importance", "cost")
 		for _, g := range a.Gradients {
-			fmt.Fprintf(&b, "%-*s  %10s  %10.2g  %10.3f  %10.2g  %10.3f\n", width, g.Block, thousands(g.Params), g.RGN, g.SNR, g.Fisher, g.Agreement)
+			fmt.Fprintf(&b, "%-*s  %10s  %8.2g  %6.3f  %8.2g  %9.3f  %7.0f%%  %7.3f%%  %9.1f%%  %7.1f%%\n", width, g.Block, thousands(g.Params), g.RGN, g.SNR, g.Fisher, g.Agreement,
+				100*g.GradientChange, 100*g.WeightChange, 100*g.Importance, 100*g.Cost)
+		}
+		if e := a.Elastic; e != nil {
+			fmt.Fprintf(&b, "%.0f%% of a backward pass buys at most %.0f%% of the importance, with %d of %d tensors%s\n", 100*e.Work, 100*e.Importance, len(e.Weights), e.Of, elasticBlocks(a))
 		}
 	}
 	width = len("--thaw")
@@ -85,4 +90,21 @@ func printAdvice(w io.Writer, a *choose.Advice) error {
 	fmt.Fprintf(&b, "\nadvice      --thaw %s\nwhy         %s\nsure        %s: %s\n", a.Recommended.Thaw, a.Recommended.Why, a.Recommended.Sure, a.Recommended.Doubts)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// elasticBlocks says in which blocks the weights lie that half a backward pass is best spent on.
+func elasticBlocks(a *choose.Advice) string {
+	var in []string
+	for _, g := range a.Gradients {
+		if g.Elastic > 0 {
+			in = append(in, g.Block)
+		}
+	}
+	switch {
+	case len(in) == 0:
+		return ""
+	case len(in) > 4:
+		return fmt.Sprintf(": in %s, ..., %s", in[0], in[len(in)-1])
+	}
+	return ": in " + strings.Join(in, ", ")
 }

@@ -52,6 +52,7 @@ type Advice struct {
 	Candidates  []Candidate     `json:"candidates"`
 	Depths      []DepthEvidence `json:"depths"` // from the input to the head
 	Gradients   []BlockGradient `json:"gradients"`
+	Elastic     *ElasticChoice  `json:"elastic,omitempty"` // what half of a backward pass is best spent on
 	Examples    int             `json:"examples"`
 	Classes     int             `json:"classes"`
 	Params      int             `json:"params_total"`
@@ -175,7 +176,7 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *train.Session, 
 // pull is how much of the trunk a plan thaws, see Candidate.
 type pull struct{ share, depth float64 }
 
-// gradients gathers gradient statistics with the probe as the head and running statistics as they are.
+// gradients runs the probing pass, with the probe as the head and running statistics as they are, and says how much each plan thaws.
 func (a *Advice) gradients(ctx context.Context, cfg train.Config, s *train.Session, probe *Probe, plans [][]string) ([]pull, error) {
 	cfg.Thaw, cfg.BatchNorm = []string{"all"}, "frozen"
 	all, err := train.NewSession(cfg, s.Base, s.Train, s.Val)
@@ -189,14 +190,23 @@ func (a *Advice) gradients(ctx context.Context, cfg train.Config, s *train.Sessi
 	if err := all.SetHead(weight, bias); err != nil {
 		return nil, err
 	}
-	blocks, steps, err := blockGradients(ctx, all, probingBatches)
+	if err := all.StandardiseHead(probe.Standard()); err != nil {
+		return nil, err
+	}
+	traced, err := trace(ctx, all, probingBatches)
 	if err != nil {
 		return nil, err
 	}
-	a.Gradients = append(a.Gradients, blocks...)
-	total := 0.0
-	for _, w := range all.Set.Weights {
-		total += steps[w.Name]
+	costs, err := all.BackwardCosts()
+	if err != nil {
+		return nil, err
+	}
+	blocks, choice := blockGradients(all.Set.Blocks, traced, costs)
+	a.Gradients, a.Elastic = append(a.Gradients, blocks...), choice
+	steps, total := map[string]float64{}, 0.0
+	for _, t := range traced {
+		steps[t.Weight.Name] = t.Step()
+		total += t.Step()
 	}
 	pulls := make([]pull, len(plans))
 	for i, plan := range plans {

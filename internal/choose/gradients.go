@@ -8,103 +8,131 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
-// BlockGradient is what the gradients of a few batches say of one block, at the pretrained weights and with a trained head.
+// BlockGradient is what the gradients of a few batches say of one block, from the pretrained weights on and with a trained head.
+// Each criterion has a function and a file of its own.
 type BlockGradient struct {
 	Block  string `json:"block"`
 	Params int    `json:"params"`
 
-	// RGN is the relative gradient norm |ḡ| / |θ| of the mean gradient: how far the loss pulls at the block, by the size of its
-	// weights (Auto-RGN: Lee et al., Surgical Fine-Tuning Improves Adaptation to Distribution Shifts, ICLR 2023, section 4).
-	RGN float64 `json:"relative_gradient_norm"`
-
-	// SNR is the mean over weights of ḡ² / var(g): whether batches pull the same way (Auto-SNR: the same paper, after Mahsereci et
-	// al., Early Stopping without a Validation Set, 2017). Gradients without signal give 1/B over B batches.
-	SNR float64 `json:"signal_to_noise"`
-
-	// Fisher is the mean over weights of the diagonal of the empirical Fisher information, here of batch gradients: mean g²
-	// (Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017).
-	Fisher float64 `json:"fisher"`
-
-	// Agreement is the mean product of the gradients of two different batches over the mean square of one,
-	// (|Σ g|² − Σ |g|²) / (B−1) / Σ |g|²: 0 in expectation where batches have nothing in common, 1 where they say the same.
-	Agreement float64 `json:"agreement"`
+	RGN            float64 `json:"relative_gradient_norm"`
+	SNR            float64 `json:"signal_to_noise"`
+	Fisher         float64 `json:"fisher"`
+	Agreement      float64 `json:"agreement"`
+	GradientChange float64 `json:"gradient_change"`
+	WeightChange   float64 `json:"weight_change"`
+	Importance     float64 `json:"importance"`      // share of the trunk's, see Importance
+	Cost           float64 `json:"backward_cost"`   // share of the trunk's gradients of weights, in operations
+	Elastic        float64 `json:"elastic_weights"` // share of its weights that Elastic picks for half of the backward pass
 }
 
-// gradientSums gathers the gradients of one weight over batches.
-type gradientSums struct {
-	sum, squares []float64
+// Traced is what one probing pass gathers of a weight: gradients g of B batches at the pretrained weights, then those of B others
+// with a step of the optimiser after each.
+type Traced struct {
+	Weight  *freeze.Weight
+	Batches int       // B
+	Sum     []float32 // Σ g at the pretrained weights
+	Squares []float64 // Σ g² there
+	Later   []float32 // Σ g while training
+	Before  []float32 // the pretrained weights
+	After   []float32 // the weights after B steps
 }
 
-// blockGradients runs one probing pass over at most batches batches of a session in which everything is thawed. Steps are Σ|ḡ| by weight
-// of the trunk: by how much the loss falls, to first order, when AdamW moves every number by the same small amount.
-func blockGradients(ctx context.Context, s *train.Session, batches int) (blocks []BlockGradient, steps map[string]float64, err error) {
-	sums := map[*freeze.Weight]*gradientSums{}
+// probingRate is the part of a fit's learning rate at which the probing pass moves weights: a fit comes to the whole only when its
+// optimiser has seen many batches, and a few large steps from nothing would measure how far they overshoot.
+const probingRate = 0.1
+
+// trace runs the probing pass that all criteria share, over at most batches batches of each kind, on a session in which everything
+// is thawed. The session's weights move. Where the examples make less than two batches it returns nothing: a single one cannot say
+// what batches have in common.
+func trace(ctx context.Context, s *train.Session, batches int) ([]*Traced, error) {
+	of := map[*freeze.Weight]*Traced{}
 	n, err := s.Gradients(ctx, batches, func(w *freeze.Weight, grad []float32) {
 		if w.Block < 0 {
 			return
 		}
-		g := sums[w]
-		if g == nil {
-			g = &gradientSums{make([]float64, len(grad)), make([]float64, len(grad))}
-			sums[w] = g
+		t := of[w]
+		if t == nil {
+			t = &Traced{Weight: w, Sum: make([]float32, len(grad)), Squares: make([]float64, len(grad)), Later: make([]float32, len(grad))}
+			of[w] = t
 		}
 		for i, v := range grad {
-			g.sum[i] += float64(v)
-			g.squares[i] += float64(v) * float64(v)
+			t.Sum[i] += v
+			t.Squares[i] += float64(v) * float64(v)
 		}
 	})
-	if err != nil || n < 2 { // two batches at least have something in common, or nothing
-		return nil, nil, err
+	if err != nil || n < 2 {
+		return nil, err
 	}
-	steps = map[string]float64{}
-	out := make([]BlockGradient, len(s.Set.Blocks))
-	weights := make([]float64, len(out)) // |θ|²
-	ratios := make([]float64, len(out))
-	var of []*gradientSums
-	blockOf := map[*gradientSums]int{}
+	for w, t := range of {
+		t.Batches, t.Before = n, append([]float32(nil), w.Value.Data.F32()...)
+	}
+	if _, err := s.Steps(ctx, n, probingRate, func(w *freeze.Weight, grad []float32) {
+		if t := of[w]; t != nil {
+			for i, v := range grad {
+				t.Later[i] += v
+			}
+		}
+	}); err != nil {
+		return nil, err
+	}
+	var out []*Traced
 	for _, w := range s.Set.Weights {
-		if g := sums[w]; g != nil {
-			of = append(of, g)
-			blockOf[g] = w.Block
-			for _, v := range g.sum {
-				steps[w.Name] += math.Abs(v) / float64(n)
-			}
-			for _, v := range w.Value.Data.F32() {
-				weights[w.Block] += float64(v) * float64(v)
-			}
+		if t := of[w]; t != nil {
+			t.After = w.Value.Data.F32()
+			out = append(out, t)
 		}
 	}
-	both, single := make([]float64, len(out)), make([]float64, len(out))
-	b := float64(n)
-	for _, g := range of {
-		k := blockOf[g]
-		out[k].Params += len(g.sum)
-		for i, sum := range g.sum {
-			mean, square := sum/b, g.squares[i]/b
-			out[k].RGN += mean * mean
-			out[k].Fisher += square
-			if variance := (square - mean*mean) * b / (b - 1); variance > 0 {
-				ratios[k] += mean * mean / variance
-			}
-			both[k] += sum * sum
-			single[k] += g.squares[i]
-		}
+	return out, nil
+}
+
+// Step is Σ|ḡ| of the mean gradient: by how much the loss falls, to first order, when AdamW moves every number by the same small
+// amount.
+func (t *Traced) Step() float64 {
+	sum := 0.0
+	for _, v := range t.Sum {
+		sum += math.Abs(float64(v))
 	}
-	for k := range out {
-		if out[k].Params == 0 {
+	return sum / float64(t.Batches)
+}
+
+// blockGradients applies the criteria to every block that has gradients.
+func blockGradients(blocks []string, traced []*Traced, costs []train.BackwardCost) ([]BlockGradient, *ElasticChoice) {
+	if len(traced) == 0 {
+		return nil, nil
+	}
+	by := make([][]*Traced, len(blocks))
+	own := make([]float64, len(blocks))
+	importance, cost := 0.0, 0.0
+	for _, t := range traced {
+		by[t.Weight.Block] = append(by[t.Weight.Block], t)
+		importance += max(0, Importance(t))
+	}
+	for _, c := range costs {
+		own[c.Weight.Block] += c.Own
+		cost += c.Own
+	}
+	choice, chosen := elasticChoice(traced, costs)
+	var out []BlockGradient
+	for k, ts := range by {
+		if len(ts) == 0 {
 			continue
 		}
-		p := float64(out[k].Params)
-		out[k].Block = s.Set.Blocks[k]
-		out[k].Fisher /= p
-		out[k].SNR = ratios[k] / p
-		if weights[k] > 0 {
-			out[k].RGN = math.Sqrt(out[k].RGN / weights[k])
+		b := BlockGradient{Block: blocks[k], RGN: RGN(ts), SNR: SNR(ts), Fisher: Fisher(ts), Agreement: BatchAgreement(ts), GradientChange: GradientChange(ts), WeightChange: WeightChange(ts)}
+		picked := 0
+		for _, t := range ts {
+			b.Params += len(t.Sum)
+			if importance > 0 {
+				b.Importance += max(0, Importance(t)) / importance
+			}
+			if chosen[t.Weight] {
+				picked += len(t.Sum)
+			}
 		}
-		if single[k] > 0 {
-			out[k].Agreement = (both[k] - single[k]) / (b - 1) / single[k]
+		if cost > 0 {
+			b.Cost = own[k] / cost
 		}
-		blocks = append(blocks, out[k])
+		b.Elastic = float64(picked) / float64(b.Params)
+		out = append(out, b)
 	}
-	return blocks, steps, nil
+	return out, choice
 }

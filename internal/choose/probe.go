@@ -8,6 +8,8 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // Probe is a linear classifier on standardised features: ridge regression to one-hot labels, in closed form.
@@ -248,4 +250,13 @@ func (p *Probe) Head() (weight, bias []float32, err error) {
 		bias[c] = float32(p.Sharpness * shift)
 	}
 	return weight, bias, nil
+}
+
+// Standard is the standardisation of the features that the probe reads.
+func (p *Probe) Standard() *train.Standard {
+	n := &train.Standard{Mean: make([]float32, len(p.mean)), InvStd: make([]float32, len(p.mean))}
+	for j := range p.mean {
+		n.Mean[j], n.InvStd[j] = float32(p.mean[j]), float32(p.scale[j])
+	}
+	return n
 }

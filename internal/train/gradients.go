@@ -24,14 +24,41 @@ func (s *Session) SetHead(weight, bias []float32) error {
 	return nil
 }
 
+// StandardiseHead makes a fresh linear head read features standardised by norm and rewrites its weights so that its scores stay what
+// they are. Without it a fit measures the features, and takes the weights for those of a layer on standardised ones.
+func (s *Session) StandardiseHead(norm *Standard) error {
+	if !s.Headed.Fresh || len(s.Headed.Weights) != 2 || s.Net.Norm != nil || len(norm.Mean) != s.Headed.Features {
+		return fmt.Errorf("train: the session has no fresh linear head on %d features as they are", len(norm.Mean))
+	}
+	of := func(k int) []float32 { return s.Set.ByName(s.Headed.Weights[k]).Value.Data.F32() }
+	norm.Unfold(of(0), of(1))
+	s.Net.Norm = norm
+	return nil
+}
+
 // Gradients runs forward and backward over at most batches shuffled batches of training examples, at the weights as they are, and
 // calls visit with the gradient of every thawed weight after each. Nothing is trained. What visit gets is valid until it returns.
 func (s *Session) Gradients(ctx context.Context, batches int, visit func(w *freeze.Weight, grad []float32)) (n int, err error) {
+	return s.probe(ctx, 0, batches, visit, nil)
+}
+
+// Steps is Gradients with a step of the optimiser after every batch, at a part of the fit's highest learning rate: the weights move.
+// Its batches are others than those of Gradients.
+func (s *Session) Steps(ctx context.Context, batches int, part float64, visit func(w *freeze.Weight, grad []float32)) (n int, err error) {
+	return s.probe(ctx, 1, batches, visit, func(f *fitter, step *Step) error {
+		step.update()
+		_, err := f.update(step.Grads, part*f.Config.LR)
+		return err
+	})
+}
+
+// probe runs batches of one epoch's order, and then after each.
+func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *freeze.Weight, grad []float32), then func(f *fitter, step *Step) error) (n int, err error) {
 	f := &fitter{Session: s, events: NewEvents()}
 	if f.train, err = newEncoder(s.Net, s.Train, nil, chunkOf(s.Base.Feed.Form())); err != nil {
 		return 0, err
 	}
-	groups := s.Train.Groups(Order(s.Config.Seed, 0, s.Train.Len()), s.Config.Batch)
+	groups := s.Train.Groups(Order(s.Config.Seed, epoch, s.Train.Len()), s.Config.Batch)
 	for b, err := range f.train.batches(ctx, groups[:min(batches, len(groups))], data.Plain) {
 		if err != nil {
 			return n, err
@@ -47,6 +74,11 @@ func (s *Session) Gradients(ctx context.Context, batches int, visit func(w *free
 			}
 			k++
 		})
+		if then != nil {
+			if err := then(f, step); err != nil {
+				return n, err
+			}
+		}
 		n++
 	}
 	return n, nil

@@ -1,0 +1,91 @@
+package train
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+)
+
+// BackwardCost is the work of the backward pass that one weight asks for, in floating-point operations of one batch of two.
+type BackwardCost struct {
+	Weight *freeze.Weight
+	Own    float64 // for its gradient, once the gradient of what its layer gives is there
+	Reach  float64 // for the gradient of what its layer gives, from the loss on: shared with every weight nearer to the loss
+}
+
+// BackwardCosts lists what training each weight of the trunk would cost, from the loss to the input. The gradient of a product or
+// convolution with respect to either side is counted as the product itself, as the multiplications are the same; that with respect to
+// anything else as one operation an element of the layer's result. Reach adds up all layers behind, also those of parallel branches.
+func (s *Session) BackwardCosts() ([]BackwardCost, error) {
+	g, err := exec.Specialise(s.Headed.Graph, s.Base.Shapes(2))
+	if err != nil {
+		return nil, err
+	}
+	reads := weightsRead(g, s.Set)
+	costs := map[*freeze.Weight]*BackwardCost{}
+	reach := 0.0
+	for i := len(g.Nodes) - 1; i >= 0; i-- {
+		ws, dynamic := reads[g.Nodes[i]]
+		if !dynamic {
+			continue
+		}
+		work := float64(nodeFLOPs(g.Nodes[i]))
+		for _, w := range ws {
+			c := costs[w]
+			if c == nil {
+				c = &BackwardCost{Weight: w}
+				costs[w] = c
+			}
+			c.Reach = reach
+			if w.Role == freeze.RoleWeight {
+				c.Own += work
+			} else {
+				c.Own += float64(g.Nodes[i].Outputs[0].Type.Shape.Len())
+			}
+		}
+		reach += work
+	}
+	var out []BackwardCost
+	for _, w := range slices.Backward(s.Set.Weights) {
+		if c := costs[w]; c != nil && w.Block >= 0 && w.Role != freeze.RoleStat {
+			out = append(out, *c)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b BackwardCost) int { return cmp.Compare(a.Reach, b.Reach) })
+	return out, nil
+}
+
+// weightsRead gives, for every node that depends on the inputs, the weights that it reads, straight or through nodes of weights alone.
+func weightsRead(g *ir.Graph, set *freeze.Set) map[*ir.Node][]*freeze.Weight {
+	static := map[*ir.Value][]*freeze.Weight{}
+	for _, p := range g.Params() {
+		static[p] = nil
+		if w := set.ByName(p.Name); w != nil {
+			static[p] = []*freeze.Weight{w}
+		}
+	}
+	out := map[*ir.Node][]*freeze.Weight{}
+	for _, n := range g.Nodes {
+		from, depends := map[*freeze.Weight]bool{}, false
+		for _, v := range n.Inputs {
+			ws, fixed := static[v]
+			depends = depends || v != nil && v.Kind != ir.Const && !fixed
+			for _, w := range ws {
+				from[w] = true
+			}
+		}
+		ws := slices.SortedFunc(maps.Keys(from), func(a, b *freeze.Weight) int { return cmp.Compare(a.Name, b.Name) })
+		if depends {
+			out[n] = ws
+			continue
+		}
+		for _, v := range n.Outputs {
+			static[v] = ws
+		}
+	}
+	return out
+}
