@@ -80,7 +80,7 @@ var fitGroups = []struct {
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",
 		"weight-decay", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},
 	{"Resources", []string{"threads", "memory", "cache", "cache-budget", "cache-precision", "cache-variants"}},
-	{"Not available in this version", []string{"schedule", "auto", "adapter", "adapter-targets", "adapter-alpha", "adapter-merge",
+	{"Not available in this version", []string{"schedule", "auto", "budget", "adapter", "adapter-targets", "adapter-alpha", "adapter-merge",
 		"lr-mult", "layer-decay", "rates", "l2-sp", "average", "wise-ft", "mixup"}},
 }
 

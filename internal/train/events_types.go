@@ -19,6 +19,8 @@ func newEvent(name string) Event {
 
 // eventTypes makes one of each, in the order in which a run first emits them.
 var eventTypes = []func() Event{
+	func() Event { return new(TrialEvent) },
+	func() Event { return new(ChoiceEvent) },
 	func() Event { return new(RunStart) },
 	func() Event { return new(DataEvent) },
 	func() Event { return new(PlanEvent) },
@@ -121,14 +123,18 @@ type EpochEvent struct {
 	PeakRSS       int64       `json:"peak_rss_bytes,omitempty" doc:"largest memory of the process so far"`
 }
 
-// PlanChange says that a schedule thawed or froze weights between two epochs.
+// PlanChange says that a schedule thawed or froze weights between two optimiser steps.
 type PlanChange struct {
-	Epoch        int      `json:"epoch" doc:"the first epoch under the new plan"`
-	Stage        int      `json:"stage" doc:"position in the schedule, from 0"`
+	Epoch        int      `json:"epoch" doc:"epoch, from 0, in which the new plan begins"`
+	Step         int      `json:"step" doc:"optimiser steps done before"`
+	Stage        int      `json:"stage" doc:"how often what trains has changed; 0 at the start"`
+	Reason       string   `json:"reason" doc:"why, in a sentence"`
 	Digest       string   `json:"digest" doc:"digest of the new plan"`
 	Thawed       []string `json:"thawed,omitempty" doc:"tensors that training takes in"`
 	Frozen       []string `json:"frozen,omitempty" doc:"tensors that it leaves"`
 	ParamsThawed int      `json:"params_thawed" doc:"parameters (elements) trained from now on"`
+	Frontier     []string `json:"frontier,omitempty" doc:"values where the frozen part of the network ends from now on"`
+	Seconds      float64  `json:"seconds,omitempty" doc:"time that the change took: compiling, and computing frozen activations anew"`
 }
 
 // CheckpointEvent says that a checkpoint lies on the disk.

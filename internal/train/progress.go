@@ -61,6 +61,11 @@ func (p *Progress) Emit(_ time.Time, e Event) {
 		p.show("steps", what, p.steps, e.Step, p.skip)
 	case *EpochEvent:
 		p.line("%s", p.epochLine(e))
+	case *TrialEvent:
+		p.line("round %d  thaw %s at %.3g, %d epochs: %s on %d held-out examples, %s", e.Rung+1, strings.Join(e.Thaw, ","), e.LR, e.Epochs,
+			number(float64(e.Score), 4), e.HeldOut, seconds(e.Seconds))
+	case *ChoiceEvent:
+		p.line("%s", e.Text)
 	case *PlanChange:
 		p.line("epoch %d: %s", e.Epoch+1, planChangeText(e))
 	case *Warning:
