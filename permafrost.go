@@ -24,6 +24,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/race"
 	"github.com/permafrost-ml/permafrost/internal/train"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
@@ -106,7 +107,13 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) { return t
 //
 // When ctx ends, a checkpoint is saved and the context's error is returned. Input that cannot be used
 // is an error before anything is written.
+//
+// With cfg.Auto it first chooses what to thaw, at which rate and for how long, by racing candidates on the training examples;
+// Result.Auto says how.
 func Fit(ctx context.Context, cfg Config, sinks ...Sink) (*Result, error) {
+	if cfg.Auto {
+		return race.Fit(ctx, cfg, sinks...)
+	}
 	if cfg.Out != "" {
 		if err := train.CheckRunDir(cfg.Out); err != nil {
 			return nil, err

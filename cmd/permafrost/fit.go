@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permafrost-ml/permafrost"
+	"github.com/permafrost-ml/permafrost/internal/race"
 	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
@@ -25,7 +26,9 @@ sounds, or on a table of texts.
 
 Without --thaw only a new head is trained, on what the frozen rest makes of each
 example. That is computed once and kept, so an epoch costs nearly nothing. --thaw
-trains more of the model; permafrost inspect shows first what a choice costs.
+trains more of the model; permafrost inspect shows first what a choice costs. --auto
+chooses what to thaw, and at which rate, by trying plans on parts of the training
+examples; the validation examples have no say in it. race.json tells the whole race.
 
 Selectors: all, none, head; a glob over weight names, layers and node paths
 (layer3.*, /layers.4/*); re:REGEX; kind:bias|norm|weight|embedding; first:N and
@@ -38,6 +41,7 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
 		Example: `  permafrost fit --model mobilenet.onnx --data photos
   permafrost fit --model resnet.onnx --data photos --thaw last:1 --epochs 10 --out runs/deeper
   permafrost fit --model resnet.onnx --data photos --thaw all --batchnorm frozen --lr 1e-4
+  permafrost fit --model resnet.onnx --data photos --auto
   permafrost fit --config runs/deeper/run.yaml --seed 2 --out runs/again
   permafrost fit --resume --out runs/deeper`,
 		Args: cobra.NoArgs,
@@ -108,6 +112,9 @@ func (f *fit) configure(config string) error {
 	if err := f.given.over(&f.cfg); err != nil {
 		return err
 	}
+	if f.resume && f.cfg.Auto {
+		return fmt.Errorf("--auto and --resume: the choice was made when the run began; leave --auto out")
+	}
 	if err := unavailable(&f.cfg); err != nil {
 		return err
 	}
@@ -154,7 +161,11 @@ type announcer struct {
 	done bool
 }
 
-func (a *announcer) Emit(time.Time, permafrost.Event) {
+func (a *announcer) Emit(_ time.Time, e permafrost.Event) {
+	switch e.(type) {
+	case *train.TrialEvent, *train.ChoiceEvent: // of the race, which writes nothing
+		return
+	}
 	if !a.done {
 		fmt.Fprintf(a.w, "run folder %s\n", a.out)
 		a.done = true
@@ -178,6 +189,11 @@ func printFit(w io.Writer, r *permafrost.Result) error {
 		}
 	} else {
 		best = fmt.Sprintf(", macro F1 %.4f%s", r.MacroF1, best)
+	}
+	if a, ok := r.Auto.(*race.Report); ok {
+		if _, err := fmt.Fprintf(w, "chosen      %s\nwhy         %s\n", a.Text, a.Why); err != nil {
+			return err
+		}
 	}
 	_, err := fmt.Fprintf(w, `%s on validation (loss %.4f%s)
 trained     %s of %s parameters; %s

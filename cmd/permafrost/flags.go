@@ -76,11 +76,11 @@ var fitGroups = []struct {
 	names   []string
 }{
 	{"Model and data", []string{"model", "data", "val", "out", "preprocess", "augment", "tokenizer", "max-length", "text-column", "label-column", "task"}},
-	{"What trains", []string{"thaw", "freeze", "batchnorm", "head", "start", "attach", "pool"}},
+	{"What trains", []string{"thaw", "freeze", "auto", "budget", "batchnorm", "head", "start", "attach", "pool"}},
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",
 		"weight-decay", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},
 	{"Resources", []string{"threads", "memory", "cache", "cache-budget", "cache-precision", "cache-variants"}},
-	{"Not available in this version", []string{"schedule", "auto", "budget", "adapter", "adapter-targets", "adapter-alpha", "adapter-merge",
+	{"Not available in this version", []string{"schedule", "adapter", "adapter-targets", "adapter-alpha", "adapter-merge",
 		"lr-mult", "layer-decay", "rates", "l2-sp", "average", "wise-ft", "mixup"}},
 }
 
@@ -92,7 +92,6 @@ func unavailable(c *train.Config) error {
 		mend  string
 	}{
 		{"schedule", c.Schedule != "", "name what trains for the whole run with --thaw"},
-		{"auto", c.Auto, "name what trains with --thaw"},
 		{"lr-mult", len(c.LRMult) > 0, "leave it out"},
 		{"layer-decay", c.LayerDecay != 0, "leave it out"},
 		{"rates", c.Rates != "", "leave it out"},

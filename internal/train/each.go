@@ -1,21 +1,32 @@
 package train
 
 import (
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// measureEach measures every example of a validation batch by itself into f.each, for Result.Each.
+// measureEach measures every example of a validation batch by itself into f.each, for Result.Each. Of classify it leaves out the
+// confusion, which is large where classes are many.
 func (f *fitter) measureEach(b *encoded, scores *tensor.Tensor) {
 	if f.each == nil {
 		f.each = make([]*Metrics, f.Val.Len())
 	}
+	m := f.Task.NewMetrics()
 	rows := scores.Shape[0] / len(b.Indices)
 	size := len(scores.Bytes) / len(b.Indices)
 	for k, i := range b.Indices {
 		shape := scores.Shape.Clone()
 		shape[0] = rows
 		one := &tensor.Tensor{DType: scores.DType, Shape: shape, Bytes: scores.Bytes[k*size : (k+1)*size]}
-		f.each[i] = f.Task.NewMetrics()
-		f.Task.Measure(f.each[i], one, f.labels(f.Val, &encoded{Indices: b.Indices[k : k+1], Length: b.Length, Lengths: b.Lengths[k : k+1]}, shape))
+		labels := f.labels(f.Val, &encoded{Indices: b.Indices[k : k+1], Length: b.Length, Lengths: b.Lengths[k : k+1]}, shape)
+		if f.Task.Name() != task.NameClassify {
+			m = f.Task.NewMetrics()
+			f.Task.Measure(m, one, labels)
+			f.each[i] = m
+			continue
+		}
+		before := *m
+		f.Task.Measure(m, one, labels)
+		f.each[i] = &Metrics{Examples: 1, Correct: m.Correct - before.Correct, Invalid: m.Invalid - before.Invalid, LossSum: m.LossSum - before.LossSum}
 	}
 }

@@ -45,7 +45,7 @@ func (s *Session) StartFrom(h Head) error {
 // that head falls short (LP-FT: Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution, ICLR
 // 2022). A plan that trains nothing else needs no start.
 func (f *fitter) probeHead(ctx context.Context) error {
-	if f.Config.Start != "probe" || !f.Headed.Fresh || f.headOnly() {
+	if f.Config.Start != "probe" || !f.Headed.Fresh || f.HeadOnly() {
 		return nil
 	}
 	s, err := f.With(f.Config.Probe(), f.Train, f.Val)
@@ -70,7 +70,8 @@ func (c *Config) Probe() Config {
 	return p
 }
 
-func (s *Session) headOnly() bool {
+// HeadOnly reports whether nothing but the head trains.
+func (s *Session) HeadOnly() bool {
 	only := true
 	s.Plan.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) { only = only && w.Head })
 	return only

@@ -1,0 +1,157 @@
+package race
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/train"
+)
+
+// Check errors where options leave nothing to choose or contradict the choosing.
+func Check(cfg *train.Config) error {
+	switch {
+	case !slices.Equal(cfg.Thaw, train.DefaultConfig().Thaw):
+		return fmt.Errorf("--auto chooses what to thaw: leave --thaw %s out, or --auto", cfg.Thaw[0])
+	case cfg.Schedule != "":
+		return fmt.Errorf("--auto chooses one plan for the whole run: leave --schedule %s out, or --auto", cfg.Schedule)
+	case cfg.Adapter != "":
+		return fmt.Errorf("--auto chooses what to thaw, and an adapter freezes everything: leave --adapter %s out, or --auto", cfg.Adapter)
+	}
+	return nil
+}
+
+// Fit chooses what to thaw, at which rate and for how long, and then fits as chosen: a run like any other, whose run.yaml repeats the fit
+// without the race. The race is in race.json, in the result's Auto and, as events, in the run's log and sinks. With an empty Out nothing
+// is written. When ctx ends during the race nothing has been written; during the fit a checkpoint has.
+func Fit(ctx context.Context, cfg train.Config, sinks ...train.Sink) (*train.Result, error) {
+	if err := Check(&cfg); err != nil {
+		return nil, err
+	}
+	if cfg.Out != "" {
+		if err := train.CheckRunDir(cfg.Out); err != nil {
+			return nil, err
+		}
+	}
+	s, err := train.Prepare(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	log := &recorder{sinks: sinks}
+	chosen, report, err := choosePlan(ctx, s, cfg, log.emit)
+	if err != nil {
+		return nil, err
+	}
+	final, err := s.With(*chosen, s.Train, s.Val)
+	if err != nil {
+		return nil, err
+	}
+	if err := final.Check(); err != nil {
+		return nil, err
+	}
+	final.Notes = s.Notes
+	var dir *train.RunDir
+	if cfg.Out != "" {
+		if dir, err = train.CreateRunDir(cfg.Out, &final.Config); err != nil {
+			return nil, err
+		}
+		b, err := json.MarshalIndent(report, "", "  ")
+		if err != nil {
+			return nil, err
+		}
+		if err := dir.WriteFile(File, append(b, '\n')); err != nil {
+			return nil, err
+		}
+		if err := log.write(dir); err != nil {
+			return nil, err
+		}
+	}
+	r, err := final.Fit(ctx, dir, false, sinks...)
+	if err != nil {
+		return nil, err
+	}
+	r.Auto = report
+	return r, nil
+}
+
+// choosePlan is the configuration of the fit that the race ends in.
+func choosePlan(ctx context.Context, s *train.Session, cfg train.Config, emit func(train.Event)) (*train.Config, *Report, error) {
+	began := time.Now()
+	r, err := newRace(s, cfg, emit)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.report = &Report{Metric: metricName(s.Task), Trials: []Trial{}, Candidates: []Candidate{}}
+	var winner *candidate
+	if s.Train.Len() >= fewest && len(r.parts) > 1 {
+		var advice *choose.Advice
+		if s.Task.Name() == task.NameClassify && s.Headed.Fresh {
+			if advice, err = choose.Advise(ctx, choose.AdviseOptions{Config: cfg}); err != nil {
+				return nil, nil, err
+			}
+			r.report.Advised = advice.Recommended.Thaw
+		}
+		if winner, err = r.run(ctx, r.ladder(advice)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if winner != nil {
+		r.conclude(winner)
+	} else {
+		if winner, err = r.candidate([]string{"head"}, 1); err != nil {
+			return nil, nil, err
+		}
+		r.conclude(winner)
+		r.report.Text = fmt.Sprintf("thaw head at %.3g", winner.cfg.LR)
+		r.report.Why = fmt.Sprintf("%d training examples are too few to compare plans on: the head alone risks least.", s.Train.Len())
+	}
+	r.report.Seconds = time.Since(began).Seconds()
+	emit(&train.ChoiceEvent{Thaw: r.report.Thaw, LR: r.report.LR, Epochs: r.report.Epochs, Text: r.report.Text, Why: r.report.Why, Seconds: r.report.Seconds})
+	final := winner.cfg
+	final.Out = cfg.Out
+	return &final, r.report, nil
+}
+
+// metricName is the metric that candidates are compared by.
+func metricName(t task.Task) string {
+	name, _ := t.NewMetrics().Metric()
+	return name
+}
+
+// recorder passes events on and keeps them for a log that does not exist yet.
+type recorder struct {
+	sinks []train.Sink
+	kept  []record
+}
+
+type record struct {
+	at    time.Time
+	event train.Event
+}
+
+func (r *recorder) emit(e train.Event) {
+	at := time.Now()
+	r.kept = append(r.kept, record{at, e})
+	for _, s := range r.sinks {
+		s.Emit(at, e)
+	}
+}
+
+// write puts what was kept into the log of a run.
+func (r *recorder) write(dir *train.RunDir) error {
+	log, err := dir.OpenLog()
+	if err != nil {
+		return err
+	}
+	for _, k := range r.kept {
+		log.Emit(k.at, k.event)
+	}
+	return log.Close()
+}

@@ -1,0 +1,321 @@
+// Package race chooses what to thaw by trying. Candidates, plans at learning rates, are trained a little on a part of the training data and
+// measured on the rest; the worse ones leave, the others train longer, and the winner trains on everything. The user's validation
+// examples have no part in it.
+//
+// It is successive halving (Jamieson and Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter Optimization, AISTATS
+// 2016) with epochs as the resource, as in Hyperband (Li et al., JMLR 2018). Within a round, candidates race over held-out parts: who is
+// clearly worse than another on the parts so far is not measured on the next (Maron and Moore, Hoeffding Races, NIPS 1993). All share
+// the cache of frozen activations and start from a head that was trained alone on the same part. Of candidates within one standard
+// error of the best the one that computes least wins (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3).
+//
+// What it decides depends on counted work and on scores, never on time, so the same data give the same choice on every machine, unless a
+// limit of time is given.
+package race
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/train"
+)
+
+const (
+	heldOutParts = 5    // parts that the training examples are dealt to, each of which may be held out
+	heldOutMost  = 2000 // examples of a part that are measured
+	enough       = 300  // held-out examples after which no further part is measured in a round
+	fewest       = 10   // examples that can be raced on
+	clear        = 2    // standard errors by which a candidate is clearly worse
+	gridShare    = 0.25 // of the work of trying every plan at three learning rates, what race and fit may take
+	headShare    = 0.2  // of that, what trying heads may take
+)
+
+// rounds are the shares of a plan's epochs that candidates train for. The winner's fit has twice the share of the last round it
+// was in.
+var rounds = []float64{0.125, 0.25, 0.5}
+
+// rates are the multiples of the recipe's learning rate that are tried.
+var rates = []float64{1, 3, 1. / 3}
+
+// race is a race under way.
+type race struct {
+	*train.Session              // on all training examples
+	user           train.Config // as it was given: what is 0 is open
+	emit           func(train.Event)
+	began          time.Time
+
+	parts []([]int)    // held-out parts of the training examples
+	heads []train.Head // trained alone on the rest of each part, nil where not
+	sets  map[string]*split
+	limit float64 // work that race and fit may take, infinite where time is the limit
+	spent float64
+	speed float64 // work a second so far
+
+	field  []*candidate // all that were measured, head first
+	report *Report
+}
+
+// split is a held-out part and what of the rest is trained on.
+type split struct{ train, held *data.Dataset }
+
+// newRace deals the training examples to parts.
+func newRace(s *train.Session, user train.Config, emit func(train.Event)) (*race, error) {
+	r := &race{Session: s, user: user, emit: emit, began: time.Now(), sets: map[string]*split{}}
+	n := s.Train.Len()
+	all, err := s.Train.Folds(max(heldOutParts, (n+heldOutMost-1)/heldOutMost), s.Config.Seed)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		if len(p) > 0 && len(p) < n {
+			r.parts = append(r.parts, p)
+		}
+	}
+	r.heads = make([]train.Head, len(r.parts))
+	return r, nil
+}
+
+// candidate is a plan at a learning rate.
+type candidate struct {
+	thaw   []string
+	rate   float64      // multiple of the recipe's learning rate
+	cfg    train.Config // of a fit to all training examples
+	digest string       // of the plan
+	params int
+	work   train.Work
+	alone  bool    // a fresh head and nothing else
+	full   float64 // work of a fit to all training examples
+
+	share   float64     // of the epochs that scores are of
+	scores  [][]float64 // by held-out part, nil where not measured with that share
+	each    [][]*task.Metrics
+	encoded bool   // its frozen activations are kept
+	failed  string // why it is out of the question
+}
+
+// name is how a person would call the plan.
+func (c *candidate) name() string {
+	if t := slices.DeleteFunc(slices.Clone(c.thaw), func(s string) bool { return s == "head" }); len(t) > 0 {
+		return strings.Join(t, ",")
+	}
+	return "head"
+}
+
+// candidate makes one, at a multiple of the learning rate that the user gave or else the recipe has.
+func (r *race) candidate(thaw []string, rate float64) (*candidate, error) {
+	cfg := r.user
+	cfg.Auto, cfg.Budget, cfg.Thaw = false, 0, thaw
+	s, err := r.With(cfg, r.Train, r.Val)
+	if err != nil {
+		return nil, err
+	}
+	c := &candidate{thaw: thaw, rate: rate, cfg: s.Config, alone: s.Headed.Fresh && s.HeadOnly(), digest: s.Plan.Digest(), params: s.Plan.Thawed(s.Set).Elements()}
+	c.cfg.LR *= rate
+	if s.Headed.Fresh && !c.alone {
+		c.cfg.Start = "probe"
+	}
+	if err := s.Check(); err != nil {
+		c.failed = err.Error() // an operator without gradient behind what it thaws
+		return c, nil
+	}
+	c.work, err = s.Work()
+	c.full = c.fit(c.cfg.Epochs, r.Train.Len(), r.Val.Len())
+	return c, err
+}
+
+// fit is the work of training, apart from the frozen region.
+func (c *candidate) fit(epochs, examples, held int) float64 {
+	steps := (examples + c.cfg.Batch - 1) / c.cfg.Batch
+	return float64(epochs) * (float64(examples)*c.work.Live + float64(held)*c.work.Live/3 + float64(steps)*c.work.Step)
+}
+
+// frozen is the work of the frozen region, which is kept once it is done unless every epoch has other examples.
+func (c *candidate) frozen(epochs, examples int) float64 {
+	if c.cfg.Augment != "none" && c.cfg.CacheVariants == 0 || c.cfg.Cache == "off" {
+		return float64(epochs*examples) * c.work.Frozen
+	}
+	return float64(examples) * c.work.Frozen
+}
+
+// resource is for how many epochs a share of a candidate's epochs is, and which share of the examples where it is less than one.
+func (c *candidate) resource(share float64) (epochs int, examples float64) {
+	if c.alone {
+		return c.cfg.Epochs, 1
+	}
+	want := share * float64(c.cfg.Epochs)
+	if want < 1 {
+		return 1, want
+	}
+	return int(math.Round(want)), 1
+}
+
+// splits is a held-out part with a share of the other examples to train on.
+func (r *race) split(part int, examples float64) *split {
+	others := len(r.parts) - 1
+	take := max(1, min(others, int(math.Round(examples*float64(others)))))
+	key := fmt.Sprint(part, take)
+	if s := r.sets[key]; s != nil {
+		return s
+	}
+	var in []int
+	for k := range take {
+		in = append(in, r.parts[(part+1+k)%len(r.parts)]...)
+	}
+	slices.Sort(in)
+	held := r.parts[part]
+	if len(held) > heldOutMost {
+		held = held[:heldOutMost]
+	}
+	s := &split{r.Train.Subset(in), r.Train.HeldOutSubset(held)}
+	r.sets[key] = s
+	return s
+}
+
+// cost is the work of measuring a candidate.
+func (r *race) cost(c *candidate, share float64, part int) float64 {
+	epochs, examples := c.resource(share)
+	s := r.split(part, examples)
+	w := c.fit(epochs, s.train.Len(), 0)
+	if !c.encoded {
+		w += c.frozen(epochs, s.train.Len()+s.held.Len())
+	}
+	return w
+}
+
+// measure trains a candidate on all parts but one and scores it on that.
+func (r *race) measure(ctx context.Context, c *candidate, round int, share float64, part int) error {
+	began := time.Now()
+	epochs, examples := c.resource(share)
+	set := r.split(part, examples)
+	cfg := c.cfg
+	cfg.Epochs, cfg.Start, cfg.Keep, cfg.Patience, cfg.Out = epochs, "none", "last", 0, ""
+	s, err := r.With(cfg, set.train, set.held)
+	if err != nil {
+		return err
+	}
+	s.MeasureEach = true
+	if !c.alone && r.heads[part] != nil {
+		if err := s.StartFrom(r.heads[part]); err != nil {
+			return err
+		}
+	}
+	work := r.cost(c, share, part)
+	r.spent += work
+	result, err := s.Fit(ctx, nil, false)
+	var diverged *train.DivergedError
+	switch {
+	case errors.As(err, &diverged):
+		c.failed = "its loss left the numbers"
+	case err != nil:
+		return err
+	default:
+		if share != c.share {
+			c.share, c.scores, c.each = share, make([][]float64, len(r.parts)), make([][]*task.Metrics, len(r.parts))
+		}
+		c.each[part], c.scores[part] = result.Each, scores(r.Task, result.Each)
+		if !total(r.Task, result.Each).Finite() {
+			c.failed = "its scores left the numbers"
+		}
+		if c.alone && c.rate == 1 {
+			r.heads[part] = s.Head()
+		}
+	}
+	c.encoded = true
+	took := time.Since(began).Seconds()
+	r.speed = work / max(took, 1e-3)
+	t := Trial{Round: round, Thaw: c.thaw, LR: c.cfg.LR, Epochs: epochs, Share: float64(set.train.Len()) / float64(r.Train.Len()), Part: part, HeldOut: set.held.Len(), Failed: c.failed, Seconds: took}
+	event := &train.TrialEvent{Rung: round, Thaw: c.thaw, LR: c.cfg.LR, Epochs: epochs, Folds: 1, Score: train.Number(math.NaN()), HeldOut: set.held.Len(), Seconds: took}
+	if c.failed == "" {
+		score := total(r.Task, c.each[part]).Metric
+		t.Score, event.Score = &score, train.Number(score)
+	}
+	r.report.Trials = append(r.report.Trials, t)
+	r.emit(event)
+	return nil
+}
+
+// common are a candidate's and another's scores on the parts that both were measured on.
+func common(a, b *candidate) (x, y []float64) {
+	for part := range a.scores {
+		if part < len(b.scores) && a.scores[part] != nil && b.scores[part] != nil {
+			x, y = append(x, a.scores[part]...), append(y, b.scores[part]...)
+		}
+	}
+	return x, y
+}
+
+// beats reports whether a is better than b by more than so many standard errors of the difference.
+func beats(a, b *candidate, errors float64) bool {
+	if a.failed != "" || b.failed != "" {
+		return a.failed == "" && b.failed != ""
+	}
+	mean, deviation := paired(common(a, b))
+	return mean > 0 && mean > errors*deviation
+}
+
+// score is a candidate's metric on the parts that it and the reference were measured on.
+func (r *race) score(c, reference *candidate) float64 {
+	var each []*task.Metrics
+	for part := range c.scores {
+		if c.scores[part] != nil && part < len(reference.scores) && reference.scores[part] != nil {
+			each = append(each, c.each[part]...)
+		}
+	}
+	return total(r.Task, each).Metric
+}
+
+// pick is the candidate that computes least of those within one standard error of the best.
+func (r *race) pick(from []*candidate) *candidate {
+	var best *candidate
+	for _, c := range from {
+		if c.failed == "" && (best == nil || r.score(c, best) > r.score(best, c)) {
+			best = c
+		}
+	}
+	choice := best
+	for _, c := range from {
+		if c.failed != "" || beats(best, c, 1) {
+			continue
+		}
+		if c.full < choice.full || c.full == choice.full && c.rate == 1 {
+			choice = c
+		}
+	}
+	return choice
+}
+
+// ladder lists the plans that are worth trying: the head, the last blocks in growing steps, what advice ranks among the first two, everything.
+func (r *race) ladder(advice *choose.Advice) [][]string {
+	plans := [][]string{{"head"}}
+	for _, n := range choose.Steps(len(r.Set.Blocks)) {
+		plans = append(plans, []string{"head", fmt.Sprintf("last:%d", n)})
+	}
+	plans = append(plans, []string{"all"})
+	if advice != nil {
+		top := slices.Clone(advice.Candidates)
+		slices.SortStableFunc(top, func(a, b choose.Candidate) int { return sign(b.Score - a.Score) })
+		for _, c := range top[:min(2, len(top))] {
+			if _, err := r.Set.Select([]string{c.Thaw}); err == nil {
+				plans = append(plans, strings.Split(c.Thaw, ","))
+			}
+		}
+	}
+	return plans
+}
+
+func sign(x float64) int {
+	switch {
+	case x > 0:
+		return 1
+	case x < 0:
+		return -1
+	}
+	return 0
+}

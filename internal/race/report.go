@@ -1,0 +1,171 @@
+package race
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/task"
+)
+
+// File is where a run folder holds the report.
+const File = "race.json"
+
+// Report is the whole race; its JSON form is race.json, and "auto" of what fit --json prints.
+type Report struct {
+	Thaw   []string `json:"thaw"`
+	LR     float64  `json:"lr"`
+	Epochs int      `json:"epochs"`
+	Text   string   `json:"text"` // the choice in a line
+	Why    string   `json:"why"`  // the reason in sentences
+	Metric string   `json:"metric"`
+
+	Advised    string      `json:"advised,omitempty"` // what advise recommends without trying
+	Candidates []Candidate `json:"candidates"`
+	Trials     []Trial     `json:"trials"`
+
+	Parts    int     `json:"parts"`                // that the training examples were dealt to
+	Examples int     `json:"examples"`             // of training
+	Work     float64 `json:"work"`                 // floating point operations of the race, counted
+	Limit    float64 `json:"work_limit,omitempty"` // that race and fit may take; absent where time was the limit
+	Grid     float64 `json:"grid_work"`            // of fitting every plan at three learning rates
+	Seconds  float64 `json:"seconds"`              // that the choice took
+}
+
+// Candidate is a plan at a learning rate as the race left it.
+type Candidate struct {
+	Thaw    []string `json:"thaw"`
+	LR      float64  `json:"lr"`
+	Params  int      `json:"params_thawed"`
+	Share   float64  `json:"share"`    // of its epochs, in the last round that it was in
+	Score   *float64 `json:"score"`    // the metric on the parts that it was measured on in that round; larger is better
+	Error   *float64 `json:"error"`    // standard error of that
+	HeldOut int      `json:"held_out"` // examples in them
+	Work    float64  `json:"work"`     // of a fit to all training examples
+	Failed  string   `json:"failed,omitempty"`
+}
+
+// Trial is one training of a candidate on all parts but one.
+type Trial struct {
+	Round   int      `json:"round"`
+	Thaw    []string `json:"thaw"`
+	LR      float64  `json:"lr"`
+	Epochs  int      `json:"epochs"`
+	Share   float64  `json:"share"` // of the training examples that it trained on
+	Part    int      `json:"part"`  // that was held out
+	HeldOut int      `json:"held_out"`
+	Score   *float64 `json:"score"` // the metric; larger is better
+	Seconds float64  `json:"seconds"`
+	Failed  string   `json:"failed,omitempty"`
+}
+
+// conclude fills in what the race ended with.
+func (r *race) conclude(winner *candidate) {
+	p := r.report
+	p.Thaw, p.LR, p.Epochs, p.Parts, p.Examples = winner.thaw, winner.cfg.LR, winner.cfg.Epochs, len(r.parts), r.Train.Len()
+	p.Work = r.spent
+	if !math.IsInf(r.limit, 0) {
+		p.Limit = r.limit
+	}
+	for _, c := range r.field {
+		e := Candidate{Thaw: c.thaw, LR: c.cfg.LR, Params: c.params, Share: c.share, Work: c.full, Failed: c.failed}
+		if len(c.scores) > 0 {
+			var all []float64
+			for part, s := range c.scores {
+				all = append(all, s...)
+				e.HeldOut += len(c.each[part])
+			}
+			score := r.score(c, c)
+			_, deviation := paired(all, make([]float64, len(all)))
+			e.Score, e.Error = task.Finite(score), task.Finite(deviation)
+		}
+		p.Candidates = append(p.Candidates, e)
+	}
+	p.Text, p.Why = r.words(winner)
+}
+
+// words are the choice in a line and the reason in sentences.
+func (r *race) words(winner *candidate) (text, why string) {
+	other := r.rival(winner)
+	text = fmt.Sprintf("thaw %s at %.3g", winner.name(), winner.cfg.LR)
+	if other == nil {
+		return text, "Nothing else could be measured."
+	}
+	x, y := common(winner, other)
+	mean, deviation := paired(x, y)
+	text += fmt.Sprintf(": %s against %s for %s on %d held-out examples", r.metric(r.score(winner, other)), r.metric(r.score(other, winner)), r.describe(winner, other), r.heldOut(winner, other))
+	var s []string
+	switch {
+	case winner.alone && mean >= 0:
+		s = append(s, "No deeper plan is better than the head alone: the frozen trunk suits the task, and more trained weights would only fit accidents of the examples.")
+	case winner.alone:
+		s = append(s, fmt.Sprintf("The best deeper plan is %s better, which is within the error of %s that the difference has: the head alone costs less.", r.points(-mean), r.points(deviation)))
+	case other.alone:
+		s = append(s, fmt.Sprintf("Thawing %s is %s better than the head alone, with an error of %s: the frozen trunk falls short.", winner.name(), r.points(mean), r.points(deviation)))
+	}
+	for _, c := range r.field {
+		if c == winner || c.alone || c.name() == winner.name() || c.full <= winner.full || c.share != winner.share {
+			continue
+		}
+		if x, y := common(c, winner); len(x) > 0 {
+			mean, deviation := paired(x, y)
+			if mean > deviation {
+				continue
+			}
+			s = append(s, fmt.Sprintf("Thawing %s, which costs more, gains %s with an error of %s.", c.name(), r.points(mean), r.points(deviation)))
+		}
+	}
+	return text, strings.Join(s, " ")
+}
+
+// rival is what a winner is compared with: the head alone, or for the head the best deeper plan of the last round.
+func (r *race) rival(winner *candidate) *candidate {
+	var best *candidate
+	for _, c := range r.field {
+		x, _ := common(c, winner)
+		if c == winner || c.alone == winner.alone || len(x) == 0 || c.failed != "" || winner.alone && best != nil && c.share < best.share {
+			continue
+		}
+		if best == nil || winner.alone && c.share > best.share || r.score(c, winner) > r.score(best, winner) {
+			best = c
+		}
+	}
+	return best
+}
+
+func (r *race) describe(winner, other *candidate) string {
+	if winner.alone {
+		return other.name() + ", the best deeper plan,"
+	}
+	return "the head alone"
+}
+
+func (r *race) heldOut(a, b *candidate) int {
+	n := 0
+	for part := range a.scores {
+		if a.scores[part] != nil && part < len(b.scores) && b.scores[part] != nil {
+			n += len(a.each[part])
+		}
+	}
+	return n
+}
+
+// metric writes a score in the unit of its task.
+func (r *race) metric(score float64) string {
+	switch r.Task.Name() {
+	case task.NameClassify:
+		return fmt.Sprintf("%.1f%%", 100*score)
+	case task.NameMultilabel:
+		return fmt.Sprintf("a macro F1 of %.4f", score)
+	}
+	name, _ := r.Task.NewMetrics().Metric()
+	return fmt.Sprintf("%s %.4g", strings.ReplaceAll(name, "_", " "), -score)
+}
+
+// points writes a difference of scores.
+func (r *race) points(d float64) string {
+	if r.Task.Name() == task.NameClassify {
+		return fmt.Sprintf("%.1f points", 100*d)
+	}
+	return fmt.Sprintf("%.3g", d)
+}
