@@ -54,6 +54,17 @@ func (t *CTC) Target(e data.Example) (data.Target, error) {
 	return target, nil
 }
 
+// Frames is how many positions a transcript needs at least: one for each symbol, and a blank between two that are the same.
+func (t *CTC) Frames(target data.Target) int {
+	n := len(target.Labels)
+	for i := 1; i < len(target.Labels); i++ {
+		if target.Labels[i] == target.Labels[i-1] {
+			n++
+		}
+	}
+	return n
+}
+
 // Text is a sequence of symbols as a transcript.
 func (t *CTC) Text(labels []int) string {
 	var b strings.Builder

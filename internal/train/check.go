@@ -12,6 +12,9 @@ func (s *Session) Check() error {
 	if err := s.Net.prepare(); err != nil {
 		return err
 	}
+	if err := s.checkTranscripts(); err != nil {
+		return err
+	}
 	_, err := s.Net.twin().Train(min(2, s.Config.Batch))
 	return err
 }

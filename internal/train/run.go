@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -59,7 +60,7 @@ func (f *fitter) announce() {
 		Damaged: len(f.Train.Skipped) + len(f.Val.Skipped), Digest: f.st.Identity.Data})
 	f.events.Emit(&PlanEvent{Digest: f.Plan.Digest(), Thaw: f.Plan.Thaw, Freeze: f.Plan.Freeze, ParamsTotal: paramsTotal(f.Set), ParamsThawed: thawed.Elements(),
 		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.digests)})
-	for _, n := range f.Notes {
+	for _, n := range append(slices.Clone(f.Notes), f.transcriptNotes()...) {
 		f.events.Emit(&Warning{Message: n})
 	}
 }
