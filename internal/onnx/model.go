@@ -169,6 +169,11 @@ func parse(data []byte, dir string) (*Model, error) {
 	if m.Graph, err = b.graph(p.graph, nil); err != nil {
 		return nil, err
 	}
+	for t := range p.externals() { // writing takes in those that nothing reads as well: better told now than after a fit
+		if _, err := t.decode(b.store); err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", t.name, err)
+		}
+	}
 	for _, v := range p.graph.inputs {
 		if slices.ContainsFunc(m.Graph.Inputs, func(in *ir.Value) bool { return in.Name == v.name }) {
 			m.Inputs = append(m.Inputs, v.info())

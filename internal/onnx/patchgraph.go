@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"iter"
 	"strconv"
 
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -401,33 +402,38 @@ func (s *sideFile) add(b []byte) []byte {
 
 // external reports whether any tensor lies outside of the file.
 func (m *modelProto) external() bool {
-	if m.graph.external() {
+	for range m.externals() {
 		return true
-	}
-	for _, f := range m.functions {
-		if externalNodes(f.nodes) {
-			return true
-		}
 	}
 	return false
 }
 
-func (g *graphProto) external() bool {
-	for _, t := range g.inits {
-		if t.external != nil {
-			return true
+// externals are the tensors that lie outside of the file, those that nothing reads among them.
+func (m *modelProto) externals() iter.Seq[*tensorProto] {
+	return func(yield func(*tensorProto) bool) {
+		ok := m.graph.externals(yield)
+		for _, f := range m.functions {
+			ok = ok && externalsOf(f.nodes, yield)
 		}
 	}
-	return externalNodes(g.nodes)
 }
 
-func externalNodes(nodes []*nodeProto) bool {
+func (g *graphProto) externals(yield func(*tensorProto) bool) bool {
+	for _, t := range g.inits {
+		if t.external != nil && !yield(t) {
+			return false
+		}
+	}
+	return externalsOf(g.nodes, yield)
+}
+
+func externalsOf(nodes []*nodeProto, yield func(*tensorProto) bool) bool {
 	for _, n := range nodes {
 		for _, a := range n.attrs {
-			if a.t != nil && a.t.external != nil || a.g != nil && a.g.external() {
-				return true
+			if a.t != nil && a.t.external != nil && !yield(a.t) || a.g != nil && !a.g.externals(yield) {
+				return false
 			}
 		}
 	}
-	return false
+	return true
 }

@@ -12,11 +12,10 @@ func (s *Session) Check() error {
 	if err := s.Net.prepare(); err != nil {
 		return err
 	}
-	if err := s.checkTranscripts(); err != nil {
+	if _, err := s.Net.twin().Train(min(2, s.Config.Batch)); err != nil {
 		return err
 	}
-	_, err := s.Net.twin().Train(min(2, s.Config.Batch))
-	return err
+	return s.checkTranscripts()
 }
 
 // CheckResume errors, and writes nothing, unless the directory's checkpoint belongs to this session's

@@ -60,7 +60,7 @@ func (f *fitter) announce() {
 		Damaged: len(f.Train.Skipped) + len(f.Val.Skipped), Digest: f.st.Identity.Data})
 	f.events.Emit(&PlanEvent{Digest: f.Plan.Digest(), Thaw: f.Plan.Thaw, Freeze: f.Plan.Freeze, ParamsTotal: paramsTotal(f.Set), ParamsThawed: thawed.Elements(),
 		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.digests)})
-	for _, n := range append(slices.Clone(f.Notes), f.transcriptNotes()...) {
+	for _, n := range slices.Concat(f.Notes, f.transcriptNotes()) {
 		f.events.Emit(&Warning{Message: n})
 	}
 }
