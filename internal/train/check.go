@@ -9,13 +9,14 @@ import (
 // Check compiles a small training step, so that a plan that cannot be trained, such as one with an
 // operator without gradient behind a thawed weight, is told before anything is written.
 func (s *Session) Check() error {
+	if err := s.checkTranscripts(); err != nil {
+		return err
+	}
 	if err := s.Net.prepare(); err != nil {
 		return err
 	}
-	if _, err := s.Net.twin().Train(min(2, s.Config.Batch)); err != nil {
-		return err
-	}
-	return s.checkTranscripts()
+	_, err := s.Net.twin().Train(min(2, s.Config.Batch))
+	return err
 }
 
 // CheckResume errors, and writes nothing, unless the directory's checkpoint belongs to this session's
