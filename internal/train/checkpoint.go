@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -42,7 +43,7 @@ type RunState struct {
 	Epoch     int          `json:"epoch"`             // epochs finished: the one, from 0, to go on with
 	EpochStep int          `json:"epoch_step"`        // optimiser steps done in that epoch
 	Step      int          `json:"step"`              // optimiser steps done in the run: the schedule's position
-	Stage     int          `json:"stage"`             // position in the plan's schedule
+	Stage     int          `json:"stage"`             // how often the schedule changed what trains
 	Steps     int          `json:"steps_in_epoch"`    // optimiser steps of an epoch
 	Schedule  LRSchedule   `json:"lr_schedule"`       // of the learning rate
 	Partial   *Metrics     `json:"partial,omitempty"` // training metrics of the epoch to go on with
@@ -51,6 +52,10 @@ type RunState struct {
 	Seconds   float64      `json:"seconds"`           // spent so far
 	Before    *task.Named  `json:"before,omitempty"`  // of lm: the metric of the model as it came
 	Version   string       `json:"version,omitempty"` // of permafrost
+
+	Asked          int             `json:"asked,omitempty"`           // 1 + the step at which the schedule was last asked
+	Now            *freeze.Plan    `json:"plan_now,omitempty"`        // with a schedule: what trains at present; Plan is what has trained so far
+	FreezeSchedule json.RawMessage `json:"freeze_schedule,omitempty"` // the schedule's state
 }
 
 // Identity holds digests of what a run depends on.

@@ -177,6 +177,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("model: name an ONNX file")
 	case c.Data == "":
 		return fmt.Errorf("data: name a folder of class folders or a table")
+	case c.checkSchedule() != nil:
+		return c.checkSchedule()
 	case !headForm.MatchString(c.Head):
 		return fmt.Errorf("head: %q is none of linear, mlp:N, keep", c.Head)
 	case !adapterForm.MatchString(c.Adapter):

@@ -22,11 +22,14 @@ type encoder struct {
 	store Store // nil: compute every time
 	cut   *cut  // what the store keeps; nil: the frontier
 	near  *near // nil: nothing to start from but the pictures
-	parts map[string]*exec.Program
-	half  []bool    // by kept value: float32 that is rounded to float16, as the store keeps it; nil: none
-	bytes []int     // size of each kept value of one example; of several lengths: of the shortest
-	shape []ir.Type // of them, for one example
-	chunk int       // examples that the frozen region takes at once
+	kept  *cut  // what the store keeps, the frontier too; nil without a store
+
+	before *encoder // the same under the plan before, while this one is being filled; nil: none
+	parts  map[string]*exec.Program
+	half   []bool    // by kept value: float32 that is rounded to float16, as the store keeps it; nil: none
+	bytes  []int     // size of each kept value of one example; of several lengths: of the shortest
+	shape  []ir.Type // of them, for one example
+	chunk  int       // examples that the frozen region takes at once
 
 	shares []share // of the kept values; nil where all examples have one length
 	direct []int   // where nothing is computed of examples of several lengths: the inputs that are at the frontier

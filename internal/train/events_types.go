@@ -65,6 +65,7 @@ type PlanEvent struct {
 	Digest        string   `json:"digest" doc:"digest of the plan"`
 	Thaw          []string `json:"thaw" doc:"selectors"`
 	Freeze        []string `json:"freeze,omitempty" doc:"selectors taken away"`
+	Schedule      string   `json:"schedule,omitempty" doc:"what changes during the run what trains; the plan is then of all that may train"`
 	ParamsTotal   int      `json:"params_total" doc:"parameters (elements) of the model"`
 	ParamsThawed  int      `json:"params_thawed" doc:"of them, trained"`
 	TensorsThawed []string `json:"tensors_thawed" doc:"names of the tensors that are trained, wholly or partly"`

@@ -107,7 +107,7 @@ func (s *Session) encodeTrain(ctx context.Context, progress func(done, total int
 		}
 	}
 	f.train.keeps(at.types())
-	k := &keeper{fitter: f, outline: o, pipeline: s.Base.Feed.Digest(), memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
+	k := &keeper{fitter: f, outline: o, pipeline: s.Base.Feed.Digest(), shared: s.Cache, memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
 	if s.Cache != nil {
 		k.added.left = s.Cache.Budget()
 	}

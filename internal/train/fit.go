@@ -80,12 +80,14 @@ type fitter struct {
 	saved   time.Time     // when the last checkpoint was written
 	cost    time.Duration // how long that took
 	began   time.Time
+
+	resuming bool // the run stands where it began, and a checkpoint is about to be put back
 }
 
 // fit trains until the epochs are over, patience ends or ctx is done, and leaves the kept weights in
 // place. When ctx ends it saves first and returns ctx's error.
 func (f *fitter) fit(ctx context.Context, resume bool) error {
-	f.began, f.saved = time.Now(), time.Now()
+	f.began, f.saved, f.resuming = time.Now(), time.Now(), resume
 	if err := f.encoders(ctx); err != nil {
 		return err
 	}
@@ -96,12 +98,18 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 		if err := f.resume(); err != nil {
 			return err
 		}
+		f.resuming = false
+		if f.schedule != nil {
+			if err := f.rebuild(ctx); err != nil {
+				return err
+			}
+		}
 	} else if err := f.probeHead(ctx); err != nil {
 		return err
 	}
 	steps := stepsPerEpoch(f.Train.Len(), f.Config.Batch, f.Config.Accumulate)
 	rates := f.Config.LRs(steps * f.Config.Epochs)
-	f.st.Steps, f.st.Schedule = steps, rates
+	f.st.Steps, f.st.Schedule, f.st.Asked = steps, rates, max(1, f.st.Asked)
 	f.events.Emit(&RunStart{Version: Version, Model: f.Config.Model, Data: f.Config.Data, Config: f.Config, Epochs: f.Config.Epochs,
 		Steps: steps * f.Config.Epochs, Threads: kernel.Threads(), Resumed: resume, Epoch: f.st.Epoch, Step: f.st.Step})
 	if f.Task.Name() == task.NameLM && f.st.Step == 0 {
@@ -132,10 +140,7 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 		return err
 	}
 	if f.Config.Keep == "best" && f.best != nil {
-		c := Checkpoint{Tensors: f.best}
-		if _, err := c.RestoreWeights(f.opt.Slots(), f.stats()); err != nil {
-			return err
-		}
+		return f.restoreWeights(f.best)
 	}
 	return nil
 }
@@ -181,41 +186,49 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 	}
 	groups := f.Train.Groups(Order(f.Config.Seed, f.st.Epoch, f.Train.Len()), f.Config.Batch)
 	done := min(f.st.EpochStep*f.Config.Accumulate, len(groups))
-	var sum gradSum
 	stepBegan, stepLoss, stepMetrics := time.Now(), 0.0, f.Task.NewMetrics()
 	lr := rates.At(max(f.st.Step-1, 0))
-	for b, err := range f.train.batches(whole, groups[done:], f.st.Epoch) {
-		if err != nil {
+	for done < len(groups) {
+		if err := f.reschedule(ctx); err != nil {
 			return err
 		}
-		loss, step, err := f.forwardBackward(whole, b, stepMetrics)
-		if err != nil {
-			return err
-		}
-		step.update()
-		done++
-		stepLoss += loss * float64(len(b.Indices))
-		grads := sum.add(step.Grads, len(b.Indices), f.Config.Accumulate, done == len(groups))
-		if grads == nil {
-			continue
-		}
-		lr = rates.At(f.st.Step)
-		norm, err := f.update(grads, lr)
-		if err != nil {
-			return err
-		}
-		f.st.Step++
-		f.st.EpochStep++
-		f.st.Partial.Merge(stepMetrics)
-		f.events.Emit(&StepEvent{Epoch: f.st.Epoch, Step: f.st.Step, Loss: Number(stepLoss / float64(stepMetrics.Examples)), LR: lr, GradNorm: Number(norm),
-			Examples: stepMetrics.Examples, Seconds: time.Since(stepBegan).Seconds()})
-		stepBegan, stepLoss, stepMetrics = time.Now(), 0, f.Task.NewMetrics()
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if done < len(groups) && f.due() {
-			if err := f.save(); err != nil {
+		var sum gradSum
+		for b, err := range f.train.batches(whole, groups[done:], f.st.Epoch) {
+			if err != nil {
 				return err
+			}
+			loss, step, err := f.forwardBackward(whole, b, stepMetrics)
+			if err != nil {
+				return err
+			}
+			step.update()
+			done++
+			stepLoss += loss * float64(len(b.Indices))
+			grads := sum.add(step.Grads, len(b.Indices), f.Config.Accumulate, done == len(groups))
+			if grads == nil {
+				continue
+			}
+			lr = rates.At(f.st.Step)
+			norm, err := f.update(grads, lr)
+			if err != nil {
+				return err
+			}
+			f.st.Step++
+			f.st.EpochStep++
+			f.st.Partial.Merge(stepMetrics)
+			f.events.Emit(&StepEvent{Epoch: f.st.Epoch, Step: f.st.Step, Loss: Number(stepLoss / float64(stepMetrics.Examples)), LR: lr, GradNorm: Number(norm),
+				Examples: stepMetrics.Examples, Seconds: time.Since(stepBegan).Seconds()})
+			stepBegan, stepLoss, stepMetrics = time.Now(), 0, f.Task.NewMetrics()
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if done < len(groups) && f.due() {
+				if err := f.save(); err != nil {
+					return err
+				}
+			}
+			if done < len(groups) && f.asks() { // the rest of the epoch may have another network
+				break
 			}
 		}
 	}
@@ -289,6 +302,7 @@ func (f *fitter) update(grads []*tensor.Tensor, lr float64) (norm float64, err e
 	for i, s := range slots {
 		s.Grad = grads[i]
 	}
+	f.pace(slots)
 	if f.Config.Clip > 0 {
 		norm = Clip(slots, f.Config.Clip)
 	} else {

@@ -81,6 +81,7 @@ type keeper struct {
 	*fitter
 	outline  *outline
 	pipeline digest
+	shared   *cache.Cache // what runs share; nil where other runs cannot use what is kept
 	memory   *memoryRoom
 	added    *memoryRoom // what this run may put on the disk
 }
@@ -95,8 +96,10 @@ const (
 // little is how many bytes a run keeps in memory though they are on the disk.
 const little = 64 << 20
 
-// encoders decide where frozen values come from, and compute those that are kept.
+// encoders decide where frozen values come from, and compute those that are kept. The encoders of the plan before, where there was one,
+// give what they have kept.
 func (f *fitter) encoders(ctx context.Context) error {
+	train, val := f.train, f.val
 	o, err := f.Net.outline()
 	if err != nil {
 		return err
@@ -108,22 +111,29 @@ func (f *fitter) encoders(ctx context.Context) error {
 	if f.val, err = newEncoder(f.Net, f.Val, nil, chunk); err != nil {
 		return err
 	}
-	f.val.parts = f.train.parts
+	f.val.parts, f.cached = f.train.parts, 0
+	f.train.before, f.val.before = train, val
 	frontier := o.cut(o.frontier)
 	e := &CacheEvent{Where: "off", Values: len(frontier.points), BytesPerExample: frontier.bytes()}
 	began := time.Now()
-	if f.Config.Cache != "off" && o.worthKeeping() {
+	if f.Config.Cache != "off" && !f.brief() && o.worthKeeping() {
 		k := &keeper{fitter: f, outline: o, pipeline: f.Base.Feed.Digest(), memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
-		if f.Cache != nil {
-			k.added.left = cmp.Or(int64(f.Config.CacheBudget), f.Cache.Budget())
+		if !f.again() {
+			k.shared = f.Cache
+		}
+		if k.shared != nil {
+			k.added.left = cmp.Or(int64(f.Config.CacheBudget), k.shared.Budget())
 		}
 		if err := k.keep(ctx, frontier, e); err != nil {
 			return err
 		}
 	}
 	e.Bytes, e.Seconds = f.cached, time.Since(began).Seconds()
+	f.train.before, f.val.before = nil, nil
 	f.events.Emit(e)
-	f.Net.ReleaseFrozen()
+	if f.train.store != nil || f.schedule == nil {
+		f.Net.ReleaseFrozen()
+	}
 	return nil
 }
 
@@ -162,7 +172,7 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
 	for _, c := range encoders {
 		n += int64(c.ds.Len() * max(1, c.variants))
 	}
-	if k.Config.Cache == "disk" {
+	if k.Config.Cache == "disk" && !k.again() {
 		k.memory.left = 0
 	}
 	kept, err := k.choose(frontier, n)
@@ -179,9 +189,21 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
 			c.cut = kept
 		}
 		c.keeps(kept.types())
+		c.kept = kept
+		if c.takeOver() {
+			done += c.ds.Len() * max(1, c.variants)
+			e.Hits += c.ds.Len() * max(1, c.variants)
+			e.Where = "ram"
+			k.memory.take(min(k.memory.left, c.store.Bytes()))
+			k.cached += c.store.Bytes()
+			continue
+		}
 		t, err := k.stores(c, kept)
 		if err != nil {
 			return err
+		}
+		if c.near == nil && k.half(kept) == nil {
+			c.near = k.outline.behind(c)
 		}
 		t.both = k.size(kept)*n <= little
 		got, err := c.fill(ctx, func(d int) {
@@ -201,8 +223,8 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
 		}
 		c.near = nil
 	}
-	if k.Cache != nil {
-		if err := k.Cache.Flush(); err != nil { // training goes on without
+	if k.shared != nil {
+		if err := k.shared.Flush(); err != nil { // training goes on without
 			k.events.Emit(&Warning{Message: fmt.Sprintf("what is kept for later runs may be lost: %v", err)})
 		}
 	}
@@ -268,7 +290,7 @@ func (k *keeper) stores(c *encoder, kept *cut) (*tiers, error) {
 	if c.half != nil {
 		c.store = &halved{t, c.half}
 	}
-	if k.Cache == nil {
+	if k.shared == nil {
 		return t, nil
 	}
 	keys := make([]cache.Digest, slots)
@@ -286,7 +308,7 @@ func (k *keeper) stores(c *encoder, kept *cut) (*tiers, error) {
 	if c.variants > 0 || c.half != nil || c.shares != nil || kept.has(t.disk, keys) {
 		return t, nil
 	}
-	from := k.outline.nearest(func(v digest) bool { return k.Cache.Exists(spaceID(v, k.pipeline, false)) })
+	from := k.outline.nearest(func(v digest) bool { return k.shared.Exists(spaceID(v, k.pipeline, false)) })
 	if from != nil {
 		c.near = &near{from, k.disk(from, keys)}
 	}
@@ -318,7 +340,7 @@ func (k *keeper) disk(c *cut, keys []cache.Digest) *disk {
 		if half != nil && half[i] {
 			kind.DType = tensor.Float16
 		}
-		d.spaces = append(d.spaces, k.Cache.Space(spaceID(p.sum, k.pipeline, kind.DType != p.one.DType), cache.About{
+		d.spaces = append(d.spaces, k.shared.Space(spaceID(p.sum, k.pipeline, kind.DType != p.one.DType), cache.About{
 			Kind: "values", Model: filepath.Base(k.Config.Model), Value: p.name, Type: kind.String()}))
 	}
 	return d

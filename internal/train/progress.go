@@ -43,7 +43,11 @@ func (p *Progress) Emit(_ time.Time, e Event) {
 	case *DataEvent:
 		p.line("%s", dataLine(e))
 	case *PlanEvent:
-		p.line("training %s of %s parameters (%.3g%%), the rest is frozen", count(e.ParamsThawed), count(e.ParamsTotal),
+		what := "training"
+		if e.Schedule != "" {
+			what = "schedule " + e.Schedule + " over"
+		}
+		p.line("%s %s of %s parameters (%.3g%%), the rest is frozen", what, count(e.ParamsThawed), count(e.ParamsTotal),
 			100*float64(e.ParamsThawed)/float64(max(1, e.ParamsTotal)))
 	case *Encoded:
 		p.show("examples", "frozen part", e.Total, e.Done, 0)
@@ -168,6 +172,9 @@ func dataLine(e *DataEvent) string {
 
 func planChangeText(e *PlanChange) string {
 	var parts []string
+	if e.Reason != "" {
+		parts = append(parts, e.Reason)
+	}
 	if n := len(e.Thawed); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d tensors thawed", n))
 	}

@@ -16,7 +16,7 @@ import (
 func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...Sink) (*Result, error) {
 	began := time.Now()
 	f := &fitter{Session: s, dir: dir, events: NewEvents(sinks...)}
-	plan, err := s.planJSON()
+	plan, err := planText(s.reach)
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +36,9 @@ func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...Si
 		f.events.Subscribe(log)
 	}
 	f.announce()
+	if f.schedule != nil && !resume {
+		f.events.Emit(f.planChange(f.reach, f.now))
+	}
 	if err := f.fit(ctx, resume); err != nil {
 		end := &RunEnd{Status: "failed", Error: err.Error(), Epochs: f.st.Epoch, BestEpoch: f.bestEpoch(), Seconds: time.Since(began).Seconds(), PeakRSS: PeakRSS()}
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -50,7 +53,7 @@ func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...Si
 // announce emits what is known before the first example is read.
 func (f *fitter) announce() {
 	var names []string
-	thawed := f.Plan.Thawed(f.Set)
+	thawed := f.reach.Thawed(f.Set)
 	thawed.Each(func(w *freeze.Weight, _ freeze.Entry) { names = append(names, w.Name) })
 	_, frontier, err := f.Net.FrontierTypes(1)
 	if err != nil { // said again, and returned, by the first use of the frontier
@@ -58,7 +61,7 @@ func (f *fitter) announce() {
 	}
 	f.events.Emit(&DataEvent{Task: f.Task.Name(), Classes: f.Task.Names(), Train: f.Train.Len(), Val: f.Val.Len(), Counts: f.Train.Counts(),
 		Damaged: len(f.Train.Skipped) + len(f.Val.Skipped), Digest: f.st.Identity.Data})
-	f.events.Emit(&PlanEvent{Digest: f.Plan.Digest(), Thaw: f.Plan.Thaw, Freeze: f.Plan.Freeze, ParamsTotal: paramsTotal(f.Set), ParamsThawed: thawed.Elements(),
+	f.events.Emit(&PlanEvent{Digest: f.reach.Digest(), Thaw: f.reach.Thaw, Freeze: f.reach.Freeze, Schedule: f.Config.Schedule, ParamsTotal: paramsTotal(f.Set), ParamsThawed: thawed.Elements(),
 		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.digests)})
 	for _, n := range slices.Concat(f.Notes, f.transcriptNotes()) {
 		f.events.Emit(&Warning{Message: n})

@@ -33,7 +33,11 @@ func (f *fitter) save() error {
 	}
 	st := f.st
 	st.Seconds += time.Since(f.began).Seconds()
-	e, err := f.dir.SaveCheckpoint(Capture(st, f.opt.Slots(), f.stats(), f.opt))
+	if err := f.saveStage(&st); err != nil {
+		return err
+	}
+	c := Capture(st, f.params(), f.stats(), f.opt)
+	e, err := f.dir.SaveCheckpoint(c)
 	if err != nil {
 		return err
 	}
@@ -74,7 +78,10 @@ func (f *fitter) resume() error {
 	if err := c.State.Match(f.st.Identity, &f.Config); err != nil {
 		return err
 	}
-	if err := c.Restore(f.opt.Slots(), f.stats(), f.opt); err != nil {
+	if err := f.resumeStage(&c.State); err != nil {
+		return err
+	}
+	if err := c.Restore(f.params(), f.stats(), f.opt); err != nil {
 		return err
 	}
 	id, cfg, plan := f.st.Identity, f.st.Config, f.st.Plan
@@ -92,7 +99,7 @@ func (f *fitter) resume() error {
 
 // weights copies what training changes, in the form in which checkpoints hold it.
 func (f *fitter) weights() map[string]*tensor.Tensor {
-	c := Capture(RunState{}, f.opt.Slots(), f.stats(), f.opt)
+	c := Capture(RunState{}, f.params(), f.stats(), f.opt)
 	out := map[string]*tensor.Tensor{}
 	for name, t := range c.Tensors {
 		if !strings.HasPrefix(name, "optimizer/") {
@@ -123,7 +130,9 @@ func (s *Session) identity() (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	return Identity{Model: s.Plan.Model, Data: tr, Val: val, Plan: s.Plan.Digest()}, nil
+	return Identity{Model: s.reach.Model, Data: tr, Val: val, Plan: s.reach.Digest()}, nil
 }
 
-func (s *Session) planJSON() ([]byte, error) { return json.MarshalIndent(s.Plan, "", "  ") }
+func (s *Session) planJSON() ([]byte, error) { return planText(s.Plan) }
+
+func planText(p *freeze.Plan) ([]byte, error) { return json.MarshalIndent(p, "", "  ") }

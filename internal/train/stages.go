@@ -41,6 +41,17 @@ func (c *Config) resolveSchedule() (notes []string) {
 	return notes
 }
 
+// checkSchedule errors on a schedule that does not exist.
+func (c *Config) checkSchedule() error {
+	if c.Schedule == "" {
+		return nil
+	}
+	if _, err := schedule.Parse(c.Schedule); err != nil {
+		return fmt.Errorf("schedule: %w", err)
+	}
+	return nil
+}
+
 // peak is the highest learning rate as a multiple of that at which all thawed weights train.
 func (c *Config) peak() float64 {
 	if spec, err := schedule.Parse(c.Schedule); err == nil {

@@ -23,6 +23,15 @@ func (f *fitter) write(after map[string]string) (int64, error) {
 			return 0, fmt.Errorf("train: frozen weight %q changed during training: nothing was written", name)
 		}
 	}
+	if f.schedule != nil { // what trained, which may be less than what might have
+		plan, err := f.planJSON()
+		if err != nil {
+			return 0, err
+		}
+		if err := f.dir.WriteFile(PlanFile, append(plan, '\n')); err != nil {
+			return 0, err
+		}
+	}
 	patch, changed, err := f.Patch()
 	if err != nil {
 		return 0, err

@@ -1,0 +1,125 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/schedule"
+)
+
+// asks reports whether the schedule has to be asked before the next optimiser step.
+func (f *fitter) asks() bool {
+	return f.schedule != nil && f.st.Asked <= f.st.Step && f.st.Step%f.schedule.Every() == 0
+}
+
+// reschedule asks the schedule, where it is time, what trains from the next step on, and makes it so.
+func (f *fitter) reschedule(ctx context.Context) error {
+	if !f.asks() {
+		return nil
+	}
+	d, changed := f.schedule.Next(schedule.Moment{Step: f.st.Step, LR: f.st.Schedule.At(f.st.Step)})
+	f.st.Asked = f.st.Step + 1
+	if !changed {
+		return nil
+	}
+	f.lasts, f.reason = d.Steps, d.Reason
+	plan := f.planOf(d)
+	if plan.Digest() == f.now.Digest() {
+		return nil
+	}
+	began, was := time.Now(), f.now
+	if err := f.adopt(plan); err != nil {
+		return err
+	}
+	f.st.Stage++
+	if err := f.rebuild(ctx); err != nil {
+		return err
+	}
+	e := f.planChange(was, plan)
+	e.Seconds = time.Since(began).Seconds()
+	f.events.Emit(e)
+	return nil
+}
+
+// planChange tells of the change from one plan to the present one.
+func (f *fitter) planChange(from, to *freeze.Plan) *PlanChange {
+	e := &PlanChange{Epoch: f.st.Epoch, Step: f.st.Step, Stage: f.st.Stage, Reason: f.reason, Digest: to.Digest(), ParamsThawed: to.Thawed(f.Set).Elements()}
+	for _, w := range f.Set.Weights {
+		switch was, is := trains(from, w), trains(to, w); {
+		case is && !was:
+			e.Thawed = append(e.Thawed, w.Name)
+		case was && !is:
+			e.Frozen = append(e.Frozen, w.Name)
+		}
+	}
+	if _, frontier, err := f.Net.FrontierTypes(1); err == nil { // an error is returned by the first use of the frontier
+		e.Frontier = frontier
+	}
+	return e
+}
+
+func trains(p *freeze.Plan, w *freeze.Weight) bool {
+	s := p.Of(w.Name).State
+	return s == freeze.Thaw || s == freeze.Partly
+}
+
+// rebuild makes the network of the present plan and reopens the encoders at its frontier. What is frozen becomes constant with the values
+// that it has now; what was kept at the frontier before serves the new one where it lies behind it, and is let go then.
+func (f *fitter) rebuild(ctx context.Context) error {
+	norm := f.Net.Norm
+	f.Net = f.network()
+	f.Net.Plan, f.Net.Norm = f.now, norm
+	return f.encoders(ctx)
+}
+
+// pace sets what the schedule multiplies the learning rate of each weight with. At rate 0 a weight stays as it is.
+func (f *fitter) pace(slots []*Slot) {
+	if f.schedule == nil {
+		return
+	}
+	for _, s := range slots {
+		r := f.schedule.Rate(f.unit[s.Name], f.st.Step)
+		s.LR = f.rates[s.Name] * float32(r)
+		if r == 0 {
+			s.Grad = nil
+		}
+	}
+}
+
+// saveStage puts where the schedule stands into a state that is about to be saved.
+func (f *fitter) saveStage(st *RunState) error {
+	if f.schedule == nil {
+		return nil
+	}
+	plan, err := f.planJSON()
+	if err != nil {
+		return err
+	}
+	st.Plan, st.Now = plan, f.now
+	st.FreezeSchedule, err = json.Marshal(f.schedule)
+	return err
+}
+
+// resumeStage makes the plan of a saved state the present one. Weights and network follow.
+func (f *fitter) resumeStage(st *RunState) error {
+	if f.schedule == nil {
+		return nil
+	}
+	if st.Now == nil {
+		return fmt.Errorf("the checkpoint holds no plan of its stage")
+	}
+	if err := json.Unmarshal(st.FreezeSchedule, f.schedule); err != nil {
+		return fmt.Errorf("the checkpoint's schedule: %w", err)
+	}
+	ever := new(freeze.Plan)
+	if err := json.Unmarshal(st.Plan, ever); err != nil {
+		return fmt.Errorf("the checkpoint's plan: %w", err)
+	}
+	if err := f.adopt(ever); err != nil { // what trained in any stage
+		return err
+	}
+	return f.adopt(st.Now)
+}
