@@ -46,13 +46,14 @@ var imports = []struct {
 	{"internal/choose", "internal/train internal/task internal/data internal/freeze",
 		"gonum.org/v1/gonum/blas gonum.org/v1/gonum/blas/blas64 gonum.org/v1/gonum/lapack gonum.org/v1/gonum/lapack/gonum gonum.org/v1/gonum/mat"},
 	{"internal/race", "internal/choose internal/train internal/task internal/data internal/freeze", ""},
+	{"internal/compare", "internal/train", "gonum.org/v1/gonum/stat gonum.org/v1/gonum/stat/distuv gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"internal/demo", "internal/train internal/tuned internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
 		"golang.org/x/image/font golang.org/x/image/font/... golang.org/x/image/math/fixed golang.org/x/image/vector golang.org/x/term"},
 	{"internal/demo/gen", "internal/demo internal/train", ""},
 	{"internal/fixture", "internal/onnx internal/ir internal/tensor", ""},
 	{".", "internal/race internal/train internal/tuned internal/freeze internal/data internal/kernel", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
-	{"cmd/permafrost", ". internal/race internal/atomicfile internal/checkpoint internal/safetensors internal/demo internal/choose internal/train internal/tuned internal/task internal/data internal/cache internal/exec internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
+	{"cmd/permafrost", ". internal/race internal/compare internal/atomicfile internal/checkpoint internal/safetensors internal/demo internal/choose internal/train internal/tuned internal/task internal/data internal/cache internal/exec internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }
 

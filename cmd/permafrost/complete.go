@@ -16,6 +16,7 @@ import (
 var choices = map[string][]string{
 	"batchnorm":     {"auto", "frozen"},
 	"head":          {"linear", "mlp:128", "keep"},
+	"start":         {"none", "probe"},
 	"pool":          {"auto", "mean", "cls", "last", "max"},
 	"optimizer":     {"adamw", "sgd"},
 	"lr-schedule":   {"cosine", "constant", "step"},
@@ -23,6 +24,8 @@ var choices = map[string][]string{
 	"keep":          {"best", "last"},
 	"cache":         {"auto", "off", "ram", "disk"},
 	"augment":       {"none"},
+	"rates":         {"auto-rgn"},
+	"average":       {"ema:0.999", "swa"},
 }
 
 // completeConfig completes the flags of a train.Config that the command has.

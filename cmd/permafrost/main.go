@@ -132,7 +132,7 @@ A first session:
 		}
 	}
 	add("start", demoCommand())
-	add("tune", demoCommand(), importCommand(), inspectCommand(), rankCommand(), adviseCommand(), fitCommand())
+	add("tune", demoCommand(), importCommand(), inspectCommand(), rankCommand(), adviseCommand(), fitCommand(), compareCommand())
 	add("use", evalCommand(), predictCommand(), verifyCommand(), deltaCommand(), exportCommand())
 	add("engine", runCommand(), benchCommand(), cacheCommand(), versionCommand())
 	return root

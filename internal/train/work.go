@@ -32,3 +32,14 @@ func (s *Session) Work() (Work, error) {
 	}
 	return w, nil
 }
+
+// TrainBytes is the memory of a training step in bytes: the model, gradients and optimiser state of what trains, activations. Frozen activations that are
+// kept do not count.
+func (s *Session) TrainBytes() (int64, error) {
+	step, err := s.Net.Train(s.Config.Batch)
+	if err != nil {
+		return 0, err
+	}
+	thawed := int64(4 * s.Plan.Thawed(s.Set).Elements())
+	return int64(s.Base.Model.Size()) + thawed*int64(2+len(s.opt.rule.kinds())) + int64(step.program.ArenaBytes()), nil
+}

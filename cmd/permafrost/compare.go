@@ -1,0 +1,221 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/compare"
+)
+
+// The files of compare --out.
+const (
+	compareFile    = "compare.json"
+	comparePicture = "compare.png"
+)
+
+func compareCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "compare --model MODEL --data PATH --plan NAME=SELECTORS...",
+		Short: "Fit plans side by side over several seeds, full fine-tuning among them",
+		Long: `compare fits every plan once for each seed and shows them side by side: accuracy with
+its spread, time, memory of a training step, trained parameters, and the gap between
+training and validation. A paired t-test over the seeds tells how each plan differs from
+the best one and from full fine-tuning.
+
+A plan is NAME=SELECTORS, with options of fit behind an @ where they differ from those
+that all plans share: deep=head,last:2@lr=0.001,epochs=5. The head alone ("head") and
+full fine-tuning ("full": all weights, at the smaller rate of its recipe) are always
+among them; a plan of that name replaces them.
+
+What frozen weights compute is shared, so the first seed pays for it. Without --val each
+seed holds out another tenth. With --out a folder gets compare.json and compare.png,
+accuracy against time; nothing is written otherwise.`,
+		Example: `  permafrost compare --model resnet.onnx --data photos --plan last=head,last:1
+  permafrost compare --model resnet.onnx --data photos --seeds 5 --out compared \
+    --plan deep=head,last:4@lr=0.001 --plan norms=head,kind:norm`,
+		Args: cobra.NoArgs,
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	var names []string
+	for _, g := range fitGroups {
+		for _, name := range g.names {
+			switch name {
+			case "out", "thaw", "auto", "budget", "schedule": // of a plan, or of a single fit
+			default:
+				names = append(names, name)
+			}
+		}
+	}
+	given := bindConfig(fs, names...)
+	plans := fs.StringArray("plan", nil, "`NAME=SELECTORS[@OPTION=VALUE,...]` to compare; may be given again")
+	seeds := fs.Int("seeds", 3, "`N` fits of each plan, with --seed and the seeds that follow it")
+	out := fs.String("out", "", "`DIR` to write compare.json and compare.png to")
+	asJSON := jsonFlag(fs)
+	group(fs, "What is compared", "plan", "seeds", "out")
+	for _, g := range fitGroups {
+		for _, name := range g.names {
+			if fs.Lookup(name) != nil && name != "out" {
+				group(fs, g.heading, name)
+			}
+		}
+	}
+	group(fs, "Other", "json")
+	completeConfig(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := given.config()
+		if err != nil {
+			return err
+		}
+		switch {
+		case *seeds < 1:
+			return fmt.Errorf("--seeds %d: want 1 or more", *seeds)
+		case len(*plans) == 0:
+			return fmt.Errorf("--plan is missing: name what to compare with the head and full fine-tuning, as --plan last=head,last:1")
+		}
+		if err := cfg.Validate(); err != nil {
+			return err
+		}
+		all, err := compare.Plans(*plans, cfg)
+		if err != nil {
+			return err
+		}
+		for _, p := range all {
+			if err := unavailable(&p.Config); err != nil {
+				return fmt.Errorf("--plan %s: %w", p.Name, err)
+			}
+		}
+		if err := freeFolder(*out, compareFile, comparePicture); err != nil {
+			return err
+		}
+		c, err := compare.Run(cmd.Context(), compare.Options{Plans: all, Seed: cfg.Seed, Seeds: *seeds, Progress: func(plan string, f compare.Fit) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%-12s seed %d  %s  %s\n", plan, f.Seed, score(f.Val, true), secondsText(f.Seconds))
+		}})
+		if err != nil {
+			return err
+		}
+		for _, n := range c.Notes {
+			note(cmd, "%s", n)
+		}
+		if *out != "" {
+			if err := writeComparison(*out, c); err != nil {
+				return err
+			}
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), c)
+		}
+		return printComparison(cmd.OutOrStdout(), c)
+	}
+	return cmd
+}
+
+// freeFolder errors where a folder cannot take new files of these names. An empty path is no folder.
+func freeFolder(dir string, names ...string) error {
+	if dir == "" {
+		return nil
+	}
+	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+		return fmt.Errorf("--out: %s is a file, not a folder", dir)
+	}
+	for _, name := range names {
+		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("--out: %s has a %s already: name another folder", dir, name)
+		}
+	}
+	return nil
+}
+
+// writeComparison fills the folder of --out.
+func writeComparison(dir string, c *compare.Comparison) error {
+	picture, err := c.PNG()
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	for name, b := range map[string][]byte{compareFile: append(text, '\n'), comparePicture: picture} {
+		if err := atomicfile.Write(filepath.Join(dir, name), func(w io.Writer) error { _, err := w.Write(b); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// score writes an accuracy in percent, another metric as it is.
+func score(v float64, accuracy bool) string {
+	if accuracy {
+		return fmt.Sprintf("%.2f%%", 100*v)
+	}
+	return fmt.Sprintf("%.4g", v)
+}
+
+func printComparison(w io.Writer, c *compare.Comparison) error {
+	accuracy := c.Metric == "accuracy"
+	spread := func(mean, std float64) string {
+		if accuracy {
+			return fmt.Sprintf("%.2f%% +- %.2f", 100*mean, 100*std)
+		}
+		return fmt.Sprintf("%.4g +- %.2g", mean, std)
+	}
+	against := func(d *compare.Difference) string {
+		if d == nil {
+			return "-"
+		}
+		p := "p -"
+		if d.P != nil {
+			p = fmt.Sprintf("p %.2g", *d.P)
+		}
+		if accuracy {
+			return fmt.Sprintf("%+.2f (%s)", 100*d.Mean, p)
+		}
+		return fmt.Sprintf("%+.3g (%s)", d.Mean, p)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s training and %s validation examples, %d seeds; %s, larger is better\n\n", thousands(c.Train), thousands(c.Val), c.Seeds, strings.ReplaceAll(c.Metric, "_", " "))
+	rows := [][]string{{"plan", "validation", "gap", "against best", "against full", "a fit", "step memory", "trained"}}
+	for _, r := range c.Plans {
+		name := r.Name
+		if r.Name == c.Best {
+			name += " *"
+		}
+		gap := fmt.Sprintf("%+.3g", r.Gap)
+		if accuracy {
+			gap = fmt.Sprintf("%+.2f", 100*r.Gap)
+		}
+		rows = append(rows, []string{name, spread(r.Mean, r.Std), gap, against(r.Best), against(r.Full), secondsText(r.Seconds), bytesText(r.Bytes), thousands(r.Params)})
+	}
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len(cell))
+		}
+	}
+	for _, row := range rows {
+		line := fmt.Sprintf("%-*s", widths[0], row[0])
+		for i, cell := range row[1:] {
+			line += fmt.Sprintf("  %*s", widths[i+1], cell)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	b.WriteString("\n* best by its mean. Behind +- stands one standard deviation over seeds. p: paired t-test over seeds; differences with a p above 0.05 may be chance")
+	if c.Seeds < 5 {
+		b.WriteString(", and few seeds show large ones only")
+	}
+	b.WriteString(".\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
