@@ -77,10 +77,11 @@ var fitGroups = []struct {
 }{
 	{"Model and data", []string{"model", "data", "val", "out", "preprocess", "augment", "tokenizer", "max-length", "text-column", "label-column", "task"}},
 	{"What trains", []string{"thaw", "freeze", "auto", "budget", "batchnorm", "head", "start", "attach", "pool"}},
+	{"Adapters", []string{"adapter", "adapter-targets", "adapter-alpha", "adapter-merge"}},
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",
 		"weight-decay", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},
 	{"Resources", []string{"threads", "memory", "cache", "cache-budget", "cache-precision", "cache-variants"}},
-	{"Not available in this version", []string{"schedule", "adapter", "adapter-targets", "adapter-alpha", "adapter-merge",
+	{"Not available in this version", []string{"schedule",
 		"lr-mult", "layer-decay", "rates", "l2-sp", "average", "wise-ft", "mixup"}},
 }
 
@@ -99,7 +100,6 @@ func unavailable(c *train.Config) error {
 		{"average", c.Average != "", "leave it out"},
 		{"wise-ft", c.WiseFT != nil, "leave it out"},
 		{"mixup", c.Mixup != 0, "leave it out"},
-		{"adapter " + c.Adapter, c.Adapter != "", "name what trains with --thaw"},
 	} {
 		if o.asked {
 			return fmt.Errorf("--%s is not available in this version: %s", o.flag, o.mend)

@@ -30,7 +30,7 @@ Nothing is written and nothing is trained.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	given := bindConfig(fs, "thaw", "freeze", "batchnorm", "head", "attach", "pool", "batch", "optimizer", "preprocess", "data", "val", "cache", "cache-budget", "threads")
+	given := bindConfig(fs, "thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha", "batch", "optimizer", "preprocess", "data", "val", "cache", "cache-budget", "threads")
 	o := train.InspectOptions{Measure: true}
 	fs.IntVar(&o.Classes, "classes", 10, "`N` classes of a new head, without --data")
 	fs.IntVar(&o.Examples, "examples", 1000, "`N` training examples to predict for, without --data")
@@ -39,7 +39,7 @@ Nothing is written and nothing is trained.`,
 	fast := fs.Bool("no-predict", false, "do not time the model")
 	passes := fs.Bool("passes", false, "print the graph before and after the compiler's passes")
 	asJSON := jsonFlag(fs)
-	group(fs, "What trains", "thaw", "freeze", "batchnorm", "head", "attach", "pool")
+	group(fs, "What trains", "thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha")
 	group(fs, "What it is predicted for", "data", "val", "classes", "examples", "batch", "optimizer", "preprocess", "shape", "cache", "cache-budget", "threads")
 	group(fs, "What is shown", "depth", "no-predict", "passes", "json")
 	completeConfig(cmd)

@@ -16,7 +16,7 @@ import (
 //	all, none, head        every weight, no weight, the classifier
 //	layer3.*               a glob over weight names, layer names and node paths; * crosses dots and slashes
 //	re:REGEX               a regular expression over the same names
-//	kind:bias              bias, norm, weight or embedding
+//	kind:bias              bias, norm, weight, embedding or adapter
 //	first:N, last:N        blocks, counted from the input or from the head
 //	depth:60%-100%         the blocks in that part of the network
 //
@@ -93,10 +93,10 @@ func (s *Set) matcher(sel string) (func(*Weight) bool, error) {
 	case kind == "kind":
 		r := Role(arg)
 		switch r {
-		case RoleBias, RoleNorm, RoleWeight, RoleEmbedding:
+		case RoleBias, RoleNorm, RoleWeight, RoleEmbedding, RoleAdapter:
 			return func(w *Weight) bool { return w.Role == r }, nil
 		}
-		return nil, fmt.Errorf("selector %q: kinds are bias, norm, weight, embedding", sel)
+		return nil, fmt.Errorf("selector %q: kinds are bias, norm, weight, embedding, adapter", sel)
 	case kind == "first" || kind == "last":
 		n, err := strconv.Atoi(arg)
 		if err != nil || n < 1 {

@@ -5,6 +5,7 @@ package freeze
 import (
 	"cmp"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,8 +22,12 @@ const (
 	RoleBias      Role = "bias"      // added to a layer's result
 	RoleNorm      Role = "norm"      // scale and shift of a normalisation
 	RoleEmbedding Role = "embedding" // a table looked up by index
+	RoleAdapter   Role = "adapter"   // added beside a layer by package adapter
 	RoleStat      Role = "stat"      // running mean or variance of a batch normalisation
 )
+
+// adapterName is the form of the names that package adapter gives to weights.
+var adapterName = regexp.MustCompile(`\.(lora_[AB]|ia3)(_[0-9]+)?$`)
 
 // Weight is one parameter of the model. Tied weights are one Weight: however many nodes read it, it has
 // one name, one state and one gradient.
@@ -74,6 +79,9 @@ func Describe(raw *ir.Graph, head []string) *Set {
 			}
 		})
 		slices.SortStableFunc(w.Nodes, func(a, b string) int { return cmp.Compare(at[a], at[b]) })
+		if adapterName.MatchString(w.Name) {
+			w.Role = RoleAdapter
+		}
 		w.Module = modulePath(w)
 		s.Weights = append(s.Weights, w)
 		s.byName[w.Name] = w

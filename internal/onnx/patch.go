@@ -104,6 +104,14 @@ func (m *Model) writeFile(path string, p *Patch, limit int) error {
 	return atomicfile.Write(path, r.writeTo)
 }
 
+// Check errors where Bytes would, but for the size, and is quick.
+func (m *Model) Check(p *Patch) error {
+	if _, err := m.resolve(p, nil); err != nil {
+		return fmt.Errorf("onnx: patch: %w", err)
+	}
+	return nil
+}
+
 // plan is a Patch resolved to positions in the file.
 type plan struct {
 	*Patch

@@ -7,7 +7,7 @@ import (
 )
 
 // Check compiles a small training step, so that a plan that cannot be trained, such as one with an
-// operator without gradient behind a thawed weight, is told before anything is written.
+// operator without gradient behind a thawed weight, or an adapter at a place that the file cannot have one, is told before anything is written.
 func (s *Session) Check() error {
 	if err := s.checkTranscripts(); err != nil {
 		return err
@@ -15,8 +15,17 @@ func (s *Session) Check() error {
 	if err := s.Net.prepare(); err != nil {
 		return err
 	}
-	_, err := s.Net.twin().Train(min(2, s.Config.Batch))
-	return err
+	if _, err := s.Net.twin().Train(min(2, s.Config.Batch)); err != nil {
+		return err
+	}
+	if s.Headed.Adapters == nil {
+		return nil
+	}
+	p, _, err := s.Patch()
+	if err != nil {
+		return err
+	}
+	return s.Base.Model.Check(p)
 }
 
 // CheckResume errors, and writes nothing, unless the directory's checkpoint belongs to this session's

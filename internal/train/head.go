@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/adapter"
 	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -29,11 +30,25 @@ type HeadSpec struct {
 // Headed is a raw graph whose only output is the scores that training looks at.
 type Headed struct {
 	Graph    *ir.Graph
-	New      []*ir.Node // nodes that the original graph does not have, in order
-	Weights  []string   // the classifier's weights
-	Fresh    bool       // the weights are new
-	Linear   string     // path of the new layer that reads the features; "" for keep
-	Features int        // width of what it reads; 0 for keep
+	New      []*ir.Node        // nodes that the original graph does not have, in order
+	Weights  []string          // the classifier's weights
+	Fresh    bool              // the weights are new
+	Linear   string            // path of the new layer that reads the features; "" for keep
+	Features int               // width of what it reads; 0 for keep
+	Adapters *adapter.Adapters // nil: none
+	bare     *Headed           // the same without adapters, where they are to be merged
+}
+
+// fresh lists the weights that the original graph does not have.
+func (h *Headed) fresh() []string {
+	var out []string
+	if h.Fresh {
+		out = append(out, h.Weights...)
+	}
+	if h.Adapters != nil {
+		out = append(out, h.Adapters.Weights...)
+	}
+	return out
 }
 
 // AttachHead returns a copy of a raw graph with the specified head as its only output; nodes that it no

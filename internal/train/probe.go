@@ -139,14 +139,10 @@ func (p *probe) trainable(cfg Config, classes int) (*trainable, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.set = freeze.Describe(t.headed.Graph, t.headed.Weights)
-	o := freeze.Options{Thaw: cfg.Thaw, Freeze: cfg.Freeze, BatchNorm: cfg.BatchNorm, Model: p.model.Digest(), Head: cfg.Head}
-	if t.headed.Fresh {
-		o.NewHead = t.headed.Weights
-	}
-	if t.plan, err = freeze.New(t.set, o); err != nil {
+	if t.set, t.plan, err = t.headed.plan(cfg, p.model); err != nil {
 		return nil, err
 	}
+	p.notes = append(p.notes, t.headed.adapted()...)
 	cfg.recipe(subjectOf(t.headed, t.set, t.plan, 1000))
 	t.cfg = cfg
 	t.net = &Network{Headed: t.headed, Set: t.set, Plan: t.plan, Shapes: p.batch}

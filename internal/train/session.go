@@ -87,14 +87,10 @@ func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error)
 	if err != nil {
 		return nil, err
 	}
-	s.Set = freeze.Describe(s.Headed.Graph, s.Headed.Weights)
-	o := freeze.Options{Thaw: cfg.Thaw, Freeze: cfg.Freeze, BatchNorm: cfg.BatchNorm, Model: base.Model.Digest(), Head: cfg.Head}
-	if s.Headed.Fresh {
-		o.NewHead = s.Headed.Weights
-	}
-	if s.Plan, err = freeze.New(s.Set, o); err != nil {
+	if s.Set, s.Plan, err = s.Headed.plan(cfg, base.Model); err != nil {
 		return nil, err
 	}
+	s.Notes = append(s.Notes, s.Headed.adapted()...)
 	cfg.recipe(subjectOf(s.Headed, s.Set, s.Plan, tr.Len()))
 	cfg.Batch = min(cfg.Batch, tr.Len())
 	s.Config = cfg

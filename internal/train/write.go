@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
-	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -61,21 +61,15 @@ func (f *fitter) write(after map[string]string) (int64, error) {
 }
 
 // Patch describes how the tuned file differs from the base: new contents of what trained, the new head
-// in place of what it replaces, and the record in the metadata. It also returns the changed and added
+// in place of what it replaces, adapters beside their layers or merged into them, and the record in the metadata. It also returns the changed and added
 // tensors by name. Standardisation is folded into the head's weights.
 func (s *Session) Patch() (*onnx.Patch, map[string]*tensor.Tensor, error) {
 	p := &onnx.Patch{Tensors: map[string]*tensor.Tensor{}}
 	changed := map[string]*tensor.Tensor{}
-	fresh := map[string]bool{}
-	if s.Headed.Fresh {
-		for _, name := range s.Headed.Weights {
-			fresh[name] = true
-		}
-	}
 	for _, w := range s.Set.Weights {
 		if s.Plan.Of(w.Name).State != freeze.Frozen {
 			changed[w.Name] = w.Value.Data
-			if !fresh[w.Name] {
+			if !slices.Contains(s.Headed.fresh(), w.Name) {
 				p.Tensors[w.Name] = w.Value.Data
 			}
 		}
@@ -83,8 +77,15 @@ func (s *Session) Patch() (*onnx.Patch, map[string]*tensor.Tensor, error) {
 	if s.Headed.Fresh {
 		s.foldHead(changed)
 		s.foldAnswers(changed)
-		s.splice(p, changed)
 	}
+	h := s.Headed
+	if h.Adapters != nil && s.Config.AdapterMerge {
+		if err := s.mergeAdapters(p, changed); err != nil {
+			return nil, nil, err
+		}
+		h = h.bare
+	}
+	s.splice(p, h, changed)
 	record := tuned.Record{Version: Version, Task: s.Task.Name(), Labels: s.Task.Names(), Input: s.Base.Feed.Kind(), Plan: s.Plan}
 	var err error
 	if record.Preprocess, err = s.Base.Feed.Settings(); err != nil {
@@ -105,70 +106,4 @@ func (s *Session) foldHead(changed map[string]*tensor.Tensor) {
 	w, b := changed[weight].Clone(), changed[bias].Clone()
 	s.Net.Norm.Fold(w.F32(), b.F32())
 	changed[weight], changed[bias] = w, b
-}
-
-// splice puts the new head's nodes into the patch and takes out what it leaves without a reader.
-func (s *Session) splice(p *onnx.Patch, changed map[string]*tensor.Tensor) {
-	isNew := map[*ir.Node]bool{}
-	for _, n := range s.Headed.New {
-		isNew[n] = true
-		add := &onnx.Node{Name: n.Name, Op: n.Op, Attrs: n.Attrs}
-		for _, v := range n.Inputs {
-			add.Inputs = append(add.Inputs, v.Name)
-			if v.Kind == ir.Const {
-				p.AddInitializers = append(p.AddInitializers, onnx.Initializer{Name: v.Name, Tensor: v.Data})
-			}
-		}
-		for _, v := range n.Outputs {
-			add.Outputs = append(add.Outputs, v.Name)
-		}
-		p.AddNodes = append(p.AddNodes, add)
-	}
-	for _, name := range s.Headed.Weights {
-		p.AddInitializers = append(p.AddInitializers, onnx.Initializer{Name: name, Tensor: changed[name]})
-	}
-	kept := map[string]bool{}
-	for _, n := range s.Headed.Graph.Nodes {
-		for _, v := range n.Outputs {
-			if v != nil && !isNew[n] {
-				kept[v.Name] = true
-			}
-		}
-	}
-	used := map[string]bool{}
-	for _, w := range s.Set.Weights {
-		used[w.Name] = true
-	}
-	for _, n := range s.Base.Model.Graph.Nodes {
-		out := firstOutput(n)
-		if out != "" && !kept[out] {
-			p.RemoveNodes = append(p.RemoveNodes, out)
-			for _, v := range n.Outputs {
-				if v != nil {
-					p.DropValueInfos = append(p.DropValueInfos, v.Name)
-				}
-			}
-		}
-	}
-	for _, w := range s.Base.Model.Params {
-		if !used[w.Name] && w.Initializer >= 0 {
-			p.RemoveInitializers = append(p.RemoveInitializers, w.Name)
-		}
-	}
-	out := s.Headed.Graph.Outputs[0]
-	p.DropValueInfos = append(p.DropValueInfos, out.Name)
-	batch := "batch"
-	if in := s.Base.Model.Inputs[0]; len(in.Dims) > 0 && in.Dims[0] != "" {
-		batch = in.Dims[0]
-	}
-	p.Outputs = []onnx.ValueInfo{{Name: out.Name, DType: tensor.Float32, Shape: tensor.Shape{-1, s.Task.Scores()}, Dims: []string{batch, ""}}}
-}
-
-func firstOutput(n *ir.Node) string {
-	for _, v := range n.Outputs {
-		if v != nil {
-			return v.Name
-		}
-	}
-	return ""
 }

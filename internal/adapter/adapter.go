@@ -1,0 +1,232 @@
+// Package adapter adds small trained parts to a network whose own weights stay frozen: LoRA and IA3. An adapter is a rewrite of the
+// raw graph: new nodes of the default ONNX domain and new weights beside those of the model, which start as nothing at all, so that
+// training starts from the pretrained function. Whoever reads the graph afterwards sees a network with some more layers.
+package adapter
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Kind is a kind of adapter.
+type Kind string
+
+// The kinds.
+const (
+	LoRA Kind = "lora" // a product of two narrow matrices beside a layer
+	IA3  Kind = "ia3"  // a scale for each feature that a layer gives or reads
+)
+
+// Spec says which adapters a network gets.
+type Spec struct {
+	Kind    Kind
+	Rank    int      // LoRA: width of the product
+	Alpha   float64  // LoRA: the product is scaled by Alpha/Rank; 0 stands for Rank
+	Targets []string // selectors of the layers' weights; none: see Add
+
+	// Draw gives n numbers from the distribution that a weight with so many inputs starts from; index tells weights apart.
+	Draw func(n, inputs, index int) []float32
+
+	// Outputs are values that keep their names since files declare them as outputs: layers that give them get no adapter.
+	Outputs []string
+}
+
+// Parse reads "lora:R" or "ia3".
+func Parse(s string) (Spec, error) {
+	if s == string(IA3) {
+		return Spec{Kind: IA3}, nil
+	}
+	if r, ok := strings.CutPrefix(s, "lora:"); ok {
+		if rank, err := strconv.Atoi(r); err == nil && rank > 0 {
+			return Spec{Kind: LoRA, Rank: rank}, nil
+		}
+	}
+	return Spec{}, fmt.Errorf("%q is none of lora:R (R: the rank, as in lora:4), ia3", s)
+}
+
+// Adapters are what Add put into a graph.
+type Adapters struct {
+	Weights []string          // names of the new weights, in order
+	Nodes   []*ir.Node        // new nodes
+	Layers  int               // layers that have one
+	Skipped []string          // targets that got none, each with the reason
+	Instead map[string]string // name of a value -> that of the one which everything reads in its place
+
+	parts []part
+}
+
+// part is one adapter and how it is merged.
+type part interface {
+	// merge returns new contents of the weights that the adapter changes.
+	merge() (map[string]*tensor.Tensor, error)
+}
+
+// Add puts adapters into a raw graph whose weights set describes. It changes g in place and errors when no layer gets one.
+//
+// LoRA (Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, 2021) makes a linear layer with weight W [in,out] give
+//
+//	y = x W + (alpha/r) x A B
+//
+// with A [in,r] drawn at random and B [r,out] zero. A convolution [out,in,k,k] gets a convolution of the same form to r channels and
+// one of size 1 from there to its own: in groups, r channels for each. Layers that read one weight share A and B. A pair that is no
+// smaller than the weight, as beside a depthwise convolution, would be pointless and is left out.
+//
+// IA3 (Liu et al., Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning, 2022) multiplies, feature by
+// feature with scales that start at one: what the layers that make keys and values give, bias included (one layer that makes queries
+// too is scaled as a whole: to scale queries is to scale keys); and what the second layer of a feed-forward part reads, the hidden
+// activation. In networks without attention it scales the channels that each convolution gives, bias included and normalisation not.
+//
+// Without targets LoRA goes to all linear layers outside of the head (not to tables of embeddings), and where there is no attention
+// also to all convolutions; IA3 to what the last paragraph names, or to all linear layers where there is none of it. With targets LoRA
+// goes to the layers that these name, and IA3 scales what they give.
+func Add(g *ir.Graph, set *freeze.Set, spec Spec) (*Adapters, error) {
+	b := newBuilder(g, spec)
+	layers, err := b.targets(set)
+	if err != nil {
+		return nil, err
+	}
+	a := &Adapters{Instead: map[string]string{}}
+	b.to = a
+	for _, l := range layers {
+		var reason string
+		if spec.Kind == LoRA {
+			reason = b.lora(l)
+		} else {
+			reason = b.ia3(l)
+		}
+		if reason != "" {
+			a.Skipped = append(a.Skipped, fmt.Sprintf("%s: %s", l.weight.Name, reason))
+			continue
+		}
+		a.Layers++
+	}
+	if a.Layers == 0 {
+		if len(a.Skipped) > 0 {
+			return nil, fmt.Errorf("--adapter: no layer can have one; %s", a.Skipped[0])
+		}
+		return nil, fmt.Errorf("--adapter: the model has no linear layer or convolution of the usual form to put one beside")
+	}
+	return a, g.Sort()
+}
+
+// Merge gives the weights of the model with the adapters in them by name: the network with these and without adapters computes the
+// same, up to rounding. It errors where a weight is used elsewhere too, or is not floating point.
+func (a *Adapters) Merge() (map[string]*tensor.Tensor, error) {
+	out := map[string]*tensor.Tensor{}
+	for _, p := range a.parts {
+		changed, err := p.merge()
+		if err != nil {
+			return nil, fmt.Errorf("--adapter-merge: %w", err)
+		}
+		for name, t := range changed {
+			if out[name] != nil {
+				return nil, fmt.Errorf("--adapter-merge: two adapters change %q", name)
+			}
+			out[name] = t
+		}
+	}
+	return out, nil
+}
+
+// builder adds nodes to a graph.
+type builder struct {
+	g        *ir.Graph
+	spec     Spec
+	to       *Adapters
+	version  int // of the default domain
+	users    map[*ir.Value][]*ir.Node
+	taken    map[string]bool // names of values and nodes
+	captured map[*ir.Value]bool
+	drawn    int
+}
+
+func newBuilder(g *ir.Graph, spec Spec) *builder {
+	b := &builder{g: g, spec: spec, version: 17, users: g.Users(), taken: map[string]bool{}, captured: map[*ir.Value]bool{}}
+	for i, n := range slices.Backward(g.Nodes) {
+		b.taken[n.Name] = true
+		for _, v := range slices.Concat(n.Inputs, n.Outputs) {
+			if v != nil {
+				b.taken[v.Name] = true
+			}
+		}
+		for _, s := range n.Attrs.Graphs() {
+			for _, v := range s.Captures() {
+				b.captured[v] = true
+			}
+		}
+		if g.Nodes[i].Domain == "" || g.Nodes[i].Domain == "ai.onnx" {
+			b.version = n.Version
+		}
+	}
+	return b
+}
+
+// free is name, with a number appended where the graph has it already.
+func (b *builder) free(name string) string {
+	out := name
+	for k := 2; b.taken[out]; k++ {
+		out = fmt.Sprintf("%s_%d", name, k)
+	}
+	b.taken[out] = true
+	return out
+}
+
+func (b *builder) node(name, op string, attrs ir.Attrs, in ...*ir.Value) *ir.Value {
+	n := &ir.Node{Name: b.free(name), Op: op, Version: b.version, Inputs: in, Attrs: attrs}
+	b.g.AddNode(n, []ir.Type{{}}, b.free(n.Name+"_output_0"))
+	b.to.Nodes = append(b.to.Nodes, n)
+	return n.Outputs[0]
+}
+
+// param makes a weight and the value by which nodes at a place read it: half types are trained as float32.
+func (b *builder) param(name string, t *tensor.Tensor) *ir.Value {
+	p := b.g.NewParam(b.free(name), t)
+	b.to.Weights = append(b.to.Weights, p.Name)
+	return p
+}
+
+// as is p in the type that a layer computes in.
+func (b *builder) as(p *ir.Value, dt tensor.DType, place string) *ir.Value {
+	if p.Type.DType == dt {
+		return p
+	}
+	return b.node(place+"/Cast", "Cast", ir.Attrs{"to": onnx.Code(dt)}, p)
+}
+
+// instead makes all nodes but the given ones read z where they read y.
+func (b *builder) instead(y, z *ir.Value, but ...*ir.Node) {
+	for _, n := range b.g.Nodes {
+		if slices.Contains(but, n) {
+			continue
+		}
+		for i, v := range n.Inputs {
+			if v == y {
+				n.Inputs[i] = z
+			}
+		}
+	}
+	for i, v := range b.g.Outputs {
+		if v == y {
+			b.g.Outputs[i] = z
+		}
+	}
+	b.to.Instead[y.Name] = z.Name
+}
+
+// movable says why what a layer gives cannot be replaced, or nothing.
+func (b *builder) movable(y *ir.Value) string {
+	switch {
+	case b.captured[y]:
+		return fmt.Sprintf("the body of a loop or condition reads what it gives, %q", y.Name)
+	case slices.Contains(b.spec.Outputs, y.Name):
+		return fmt.Sprintf("what it gives, %q, is an output of the model", y.Name)
+	}
+	return ""
+}

@@ -1,0 +1,164 @@
+package adapter
+
+import (
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+)
+
+// What a linear layer is for is read off the graph, not its name, since exporters name them as they like.
+
+// transformer finds, among linear layers, those that make keys and values and those that read the hidden activation of a feed-forward
+// part. Attention says whether the graph has any.
+func (b *builder) transformer(linear []*layer) (kv, hidden []*layer, attention bool) {
+	of := map[*ir.Node]*layer{}
+	for _, l := range linear {
+		for _, r := range l.reads {
+			of[r.node] = l
+		}
+	}
+	is := map[*layer]bool{}
+	for _, v := range b.keysAndValues(of) {
+		attention = true
+		for _, l := range sources(v, of) {
+			is[l] = true
+		}
+	}
+	for _, l := range linear {
+		switch {
+		case is[l]:
+			kv = append(kv, l)
+		case activated(l.reads[0].node.Inputs[0], of):
+			h := *l
+			h.hidden = true
+			hidden = append(hidden, &h)
+		}
+	}
+	return kv, hidden, attention
+}
+
+// keysAndValues are the values that attention takes as keys and values.
+func (b *builder) keysAndValues(of map[*ir.Node]*layer) []*ir.Value {
+	var out []*ir.Value
+	for _, n := range b.g.Nodes {
+		switch n.Op {
+		case "Attention", "MultiHeadAttention", "GroupQueryAttention":
+			if n.In(2) != nil && n.In(1) != nil && n.In(2).Kind == ir.Result {
+				out = append(out, n.In(1), n.In(2))
+			} else {
+				out = append(out, n.In(0))
+			}
+		case "Softmax":
+			value := b.weighted(n.Outputs[0], 0)
+			scores := product(n.Inputs[0], of, 0)
+			if value != nil && scores != nil {
+				out = append(out, scores.In(1), value)
+			}
+		}
+	}
+	return out
+}
+
+// weighted finds the value that attention weights v are multiplied with.
+func (b *builder) weighted(v *ir.Value, depth int) *ir.Value {
+	for _, n := range b.users[v] {
+		switch n.Op {
+		case "MatMul":
+			if n.In(0) == v && n.In(1).Kind == ir.Result {
+				return n.In(1)
+			}
+		case "Dropout", "Cast", "Identity", "Reshape", "Where", "Mul":
+			if depth < 6 {
+				if w := b.weighted(n.Outputs[0], depth+1); w != nil {
+					return w
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// product finds the product of two computed values that v is a scaled and masked form of.
+func product(v *ir.Value, of map[*ir.Node]*layer, depth int) *ir.Node {
+	if v == nil || v.Node == nil || depth > 12 || of[v.Node] != nil {
+		return nil
+	}
+	switch n := v.Node; n.Op {
+	case "MatMul":
+		if n.In(0).Kind == ir.Result && n.In(1).Kind == ir.Result {
+			return n
+		}
+	case "Add", "Sub", "Mul", "Div", "Where", "Cast", "Identity", "Reshape", "Clip", "Max", "Min", "Tanh", "Transpose":
+		for _, in := range n.Inputs {
+			if p := product(in, of, depth+1); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// sources are the linear layers from which v is computed without another one between.
+func sources(v *ir.Value, of map[*ir.Node]*layer) []*layer {
+	var out []*layer
+	seen := map[*ir.Node]bool{}
+	stack := []*ir.Value{v}
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if v == nil || v.Node == nil || seen[v.Node] {
+			continue
+		}
+		n := v.Node
+		seen[n] = true
+		if l := of[n]; l != nil {
+			if !slices.Contains(out, l) {
+				out = append(out, l)
+			}
+			continue
+		}
+		if n.Op != "Shape" && n.Op != "Softmax" { // sizes depend on other layers in name only
+			stack = append(stack, n.Inputs...)
+		}
+	}
+	return out
+}
+
+// activated reports whether v is the activation of another linear layer, gated or not: elementwise operators lead back to linear layers
+// on every way, and one of them bends.
+func activated(v *ir.Value, of map[*ir.Node]*layer) bool {
+	bends, found := false, false
+	seen := map[*ir.Node]bool{}
+	var only func(v *ir.Value) bool
+	only = func(v *ir.Value) bool {
+		if v == nil || v.Kind == ir.Param || v.Kind == ir.Const {
+			return true
+		}
+		if v.Node == nil {
+			return false
+		}
+		if seen[v.Node] {
+			return true
+		}
+		seen[v.Node] = true
+		if of[v.Node] != nil {
+			found = true
+			return true
+		}
+		switch v.Node.Op {
+		case "Relu", "Gelu", "Erf", "Tanh", "Sigmoid", "Swish", "Silu", "HardSwish", "HardSigmoid", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Mish",
+			"Softplus", "Softsign", "Clip", "FastGelu", "QuickGelu", "BiasGelu", "Max":
+			bends = true
+		case "Add", "Sub", "Mul", "Div", "Pow", "Neg", "Identity", "Cast", "Dropout", "Split", "Slice", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Constant":
+		default:
+			return false
+		}
+		for _, in := range v.Node.Inputs {
+			if !only(in) {
+				return false
+			}
+		}
+		return true
+	}
+	return only(v) && bends && found
+}
