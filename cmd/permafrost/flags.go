@@ -80,9 +80,9 @@ var fitGroups = []struct {
 	{"Adapters", []string{"adapter", "adapter-targets", "adapter-alpha", "adapter-merge"}},
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",
 		"weight-decay", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},
+	{"Rates and regularisation around frozen weights", []string{"lr-mult", "layer-decay", "rates", "l2-sp", "average", "wise-ft", "mixup"}},
 	{"Resources", []string{"threads", "memory", "cache", "cache-budget", "cache-precision", "cache-variants"}},
-	{"Not available in this version", []string{"schedule",
-		"lr-mult", "layer-decay", "rates", "l2-sp", "average", "wise-ft", "mixup"}},
+	{"Not available in this version", []string{"schedule"}},
 }
 
 // unavailable errors when an option asks for what this version cannot do.
@@ -93,13 +93,6 @@ func unavailable(c *train.Config) error {
 		mend  string
 	}{
 		{"schedule", c.Schedule != "", "name what trains for the whole run with --thaw"},
-		{"lr-mult", len(c.LRMult) > 0, "leave it out"},
-		{"layer-decay", c.LayerDecay != 0, "leave it out"},
-		{"rates", c.Rates != "", "leave it out"},
-		{"l2-sp", c.L2SP != 0, "leave it out"},
-		{"average", c.Average != "", "leave it out"},
-		{"wise-ft", c.WiseFT != nil, "leave it out"},
-		{"mixup", c.Mixup != 0, "leave it out"},
 	} {
 		if o.asked {
 			return fmt.Errorf("--%s is not available in this version: %s", o.flag, o.mend)

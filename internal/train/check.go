@@ -15,6 +15,9 @@ func (s *Session) Check() error {
 	if err := s.Net.prepare(); err != nil {
 		return err
 	}
+	if err := s.checkMixup(); err != nil {
+		return err
+	}
 	if _, err := s.Net.twin().Train(min(2, s.Config.Batch)); err != nil {
 		return err
 	}

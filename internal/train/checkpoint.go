@@ -53,6 +53,9 @@ type RunState struct {
 	Before    *task.Named  `json:"before,omitempty"`  // of lm: the metric of the model as it came
 	Version   string       `json:"version,omitempty"` // of permafrost
 
+	Rates    map[string]float64 `json:"rates,omitempty"`    // of auto-rgn, by weight
+	Averaged int                `json:"averaged,omitempty"` // how often weights were taken into their average
+
 	Asked          int             `json:"asked,omitempty"`           // 1 + the step at which the schedule was last asked
 	Now            *freeze.Plan    `json:"plan_now,omitempty"`        // with a schedule: what trains at present; Plan is what has trained so far
 	FreezeSchedule json.RawMessage `json:"freeze_schedule,omitempty"` // the schedule's state

@@ -92,9 +92,11 @@ func DefaultConfig() Config {
 }
 
 // Decay is the weight decay, and whether it touches every thawed weight rather than sparing norms
-// and biases: it does exactly when the user gave the number.
+// and biases: it does exactly when the user gave the number. With l2_sp it is that, towards the pretrained values.
 func (c *Config) Decay() (decay float64, everything bool) {
 	switch {
+	case c.L2SP != 0:
+		return c.L2SP, true
 	case c.WeightDecay != nil:
 		return *c.WeightDecay, true
 	case c.Optimizer == "adamw":
@@ -179,6 +181,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("data: name a folder of class folders or a table")
 	case c.checkSchedule() != nil:
 		return c.checkSchedule()
+	case c.validateRegularisation() != nil:
+		return c.validateRegularisation()
 	case !headForm.MatchString(c.Head):
 		return fmt.Errorf("head: %q is none of linear, mlp:N, keep", c.Head)
 	case !adapterForm.MatchString(c.Adapter):

@@ -32,6 +32,7 @@ var eventTypes = []func() Event{
 	func() Event { return new(PlanChange) },
 	func() Event { return new(CheckpointEvent) },
 	func() Event { return new(Warning) },
+	func() Event { return new(Diagnosis) },
 	func() Event { return new(RunEnd) },
 }
 

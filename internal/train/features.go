@@ -78,7 +78,7 @@ func (s *Session) OwnScores(ctx context.Context, progress func(done, total int))
 
 // network is a network of the session's plan that has compiled nothing.
 func (s *Session) network() *Network {
-	n := &Network{Headed: s.Headed, Set: s.Set, Plan: s.Plan, Shapes: s.Base.Shapes, Task: s.Task, Memory: int(s.Config.Memory)}
+	n := &Network{Headed: s.Headed, Set: s.Set, Plan: s.Plan, Shapes: s.Base.Shapes, Task: s.objective(), Memory: int(s.Config.Memory)}
 	if f := s.Base.Feed.Form(); f.Varies() {
 		n.Form, n.Length = &f, s.Base.Length()
 	}

@@ -40,6 +40,8 @@ type Result struct {
 	ValBefore   *task.Named `json:"val_metric_before,omitempty"` // of lm: the same of the model as it came
 	TrainMetric *task.Named `json:"train_metric,omitempty"`
 
+	Diagnosis *Diagnosis `json:"diagnosis,omitempty"`
+
 	MacroF1   float64   `json:"macro_f1"`
 	BestEpoch int       `json:"best_epoch"`
 	Confusion [][]int64 `json:"confusion"`
@@ -80,6 +82,9 @@ type fitter struct {
 	saved   time.Time     // when the last checkpoint was written
 	cost    time.Duration // how long that took
 	began   time.Time
+	average *average // nil: the weights as they are
+	watch   watch
+	final   *Metrics // validation of what is written, where that is not what an epoch validated
 
 	resuming bool // the run stands where it began, and a checkpoint is about to be put back
 }
@@ -88,6 +93,7 @@ type fitter struct {
 // place. When ctx ends it saves first and returns ctx's error.
 func (f *fitter) fit(ctx context.Context, resume bool) error {
 	f.began, f.saved, f.resuming = time.Now(), time.Now(), resume
+	f.average = newAverage(&f.Config)
 	if err := f.encoders(ctx); err != nil {
 		return err
 	}
@@ -105,6 +111,9 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 			}
 		}
 	} else if err := f.probeHead(ctx); err != nil {
+		return err
+	}
+	if err := f.measureRates(ctx); err != nil {
 		return err
 	}
 	steps := stepsPerEpoch(f.Train.Len(), f.Config.Batch, f.Config.Accumulate)
@@ -139,10 +148,7 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 	if err := f.save(); err != nil {
 		return err
 	}
-	if f.Config.Keep == "best" && f.best != nil {
-		return f.restoreWeights(f.best)
-	}
-	return nil
+	return f.settle(ctx)
 }
 
 func stepsPerEpoch(examples, batch, accumulate int) int {
@@ -215,6 +221,7 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 			}
 			f.st.Step++
 			f.st.EpochStep++
+			f.stepped()
 			f.st.Partial.Merge(stepMetrics)
 			f.events.Emit(&StepEvent{Epoch: f.st.Epoch, Step: f.st.Step, Loss: Number(stepLoss / float64(stepMetrics.Examples)), LR: lr, GradNorm: Number(norm),
 				Examples: stepMetrics.Examples, Seconds: time.Since(stepBegan).Seconds()})
@@ -232,13 +239,9 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 			}
 		}
 	}
-	val, err := f.validate(ctx)
+	val, isBest, err := f.judge(ctx)
 	if err != nil {
 		return err
-	}
-	isBest := f.st.Best.Observe(f.st.Epoch, val.Score())
-	if isBest {
-		f.best, f.unsaved = f.weights(), true
 	}
 	took := time.Since(began).Seconds()
 	e := EpochEvent{Epoch: f.st.Epoch, Step: f.st.Step, TrainLoss: Number(f.st.Partial.Loss()), TrainAccuracy: Number(f.st.Partial.Accuracy()), TrainMetric: f.st.Partial.Named(),
@@ -269,14 +272,14 @@ func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (f
 	}
 	labels := f.labels(f.Train, b, step.program.OutputTensor(1).Shape)
 	seed := stepSeed(f.Config.Seed, f.st.Epoch, b.Indices[0])
-	given := b.given(net)
-	l, scores, err := step.run(ctx, given, labels, seed)
+	given, answers := f.mix(b, b.given(net), labels, step.program.OutputTensor(1).Shape)
+	l, scores, err := step.run(ctx, given, answers, seed)
 	if err != nil {
 		return 0, nil, err
 	}
 	loss := float64(l)
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		where, err := step.program.FirstNonFinite(ctx, step.inputs(given, labels, seed)...)
+		where, err := step.program.FirstNonFinite(ctx, step.inputs(given, answers, seed)...)
 		if err != nil {
 			return 0, nil, err
 		}

@@ -28,6 +28,8 @@ type rule interface {
 	kinds() []string
 	// step updates w from its gradient g at step t (from 1). state is in the order of kinds.
 	step(w, g []float32, state [][]float32, t int64, lr float64, decay bool)
+	// pull moves w, or adds to g, as a step at learning rate lr decays w towards anchor.
+	pull(w, g, anchor []float32, lr float64)
 }
 
 // slotState is what the optimiser knows of one slot besides its value.
@@ -119,7 +121,11 @@ func (o *Optimizer) stepSlot(s *Slot, st *slotState, lr float64) {
 		s.gather(g, s.Grad)
 	}
 	st.step++
-	o.rule.step(w, g, st.kinds, st.step, lr, s.Decay)
+	decay := s.Decay
+	if decay && s.Anchor != nil {
+		g, decay = o.pullSlot(s, w, g, lr), false
+	}
+	o.rule.step(w, g, st.kinds, st.step, lr, decay)
 	if !s.direct(s.Value) {
 		s.scatter(w)
 	}

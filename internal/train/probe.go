@@ -142,6 +142,9 @@ func (p *probe) trainable(cfg Config, classes int) (*trainable, error) {
 	if t.set, t.plan, err = t.headed.plan(cfg, p.model); err != nil {
 		return nil, err
 	}
+	if err := cfg.setRates(t.set, t.plan); err != nil {
+		return nil, err
+	}
 	p.notes = append(p.notes, t.headed.adapted()...)
 	cfg.recipe(subjectOf(t.headed, t.set, t.plan, 1000))
 	t.cfg = cfg

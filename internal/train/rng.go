@@ -15,6 +15,7 @@ const (
 	purposeAugment                    // augmentation; at the epoch and the example's index
 	purposeDropout                    // dropout; at the epoch and the step in it
 	purposeSplit                      // which examples are held out
+	purposeMixup                      // mixup; at the epoch and the batch's first example
 )
 
 // randFor returns the random numbers that belong to (seed, purpose, at): the ChaCha8 stream under

@@ -93,6 +93,11 @@ func (f *fitter) finish(began time.Time) (*Result, error) {
 		r.Each = f.each
 		r.ValMetric, r.TrainMetric, r.ValBefore = e.Val.Named(), e.TrainMetric, f.st.Before
 	}
+	if v := f.final; v != nil {
+		r.ValAccuracy, r.ValLoss, r.MacroF1, r.Confusion, r.Val, r.ValMetric = v.Accuracy(), v.Loss(), v.MacroF1(), v.Matrix, v, v.Named()
+	}
+	r.Diagnosis = f.diagnose()
+	f.events.Emit(r.Diagnosis)
 	end := &RunEnd{Status: "done", Epochs: r.Epochs, BestEpoch: r.BestEpoch, FrozenDigest: r.FrozenDigestAfter, ParamsThawed: r.ParamsThawed}
 	if f.st.Epoch < f.Config.Epochs {
 		end.Status = "stopped"

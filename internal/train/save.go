@@ -37,6 +37,7 @@ func (f *fitter) save() error {
 		return err
 	}
 	c := Capture(st, f.params(), f.stats(), f.opt)
+	f.average.save(c)
 	e, err := f.dir.SaveCheckpoint(c)
 	if err != nil {
 		return err
@@ -81,6 +82,7 @@ func (f *fitter) resume() error {
 	if err := f.resumeStage(&c.State); err != nil {
 		return err
 	}
+	f.average.restore(c)
 	if err := c.Restore(f.params(), f.stats(), f.opt); err != nil {
 		return err
 	}

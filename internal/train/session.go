@@ -90,11 +90,17 @@ func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error)
 	if s.Set, s.Plan, err = s.Headed.plan(cfg, base.Model); err != nil {
 		return nil, err
 	}
+	if err := cfg.setRates(s.Set, s.Plan); err != nil {
+		return nil, err
+	}
 	s.Notes = append(s.Notes, s.Headed.adapted()...)
 	cfg.recipe(subjectOf(s.Headed, s.Set, s.Plan, tr.Len()))
 	cfg.Batch = min(cfg.Batch, tr.Len())
 	s.Config = cfg
 	if err := cfg.LRs(1).Validate(); err != nil {
+		return nil, err
+	}
+	if err := s.checkRegularisation(); err != nil {
 		return nil, err
 	}
 	if err := s.begin(); err != nil {
@@ -103,7 +109,7 @@ func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error)
 	s.digests = freeze.Digests(s.Set, s.Plan)
 	s.own()
 	s.Net = &Network{Headed: s.Headed, Set: s.Set, Plan: s.Plan, Shapes: base.Shapes}
-	s.Net.Memory, s.Net.Task = int(cfg.Memory), s.Task
+	s.Net.Memory, s.Net.Task = int(cfg.Memory), s.objective()
 	if f := base.Feed.Form(); f.Varies() {
 		s.Net.Form, s.Net.Length = &f, base.Length()
 	}

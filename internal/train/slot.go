@@ -18,6 +18,8 @@ type Slot struct {
 	Decay bool           // weight decay touches it
 	Mask  []bool         // true where thawed, one an element; nil thaws the whole tensor
 
+	Anchor *tensor.Tensor // what weight decay pulls it towards, of Value's shape; nil for 0
+
 	spans []span // the runs of true in Mask, found when first asked for
 }
 

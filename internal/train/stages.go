@@ -194,6 +194,7 @@ func (s *Session) slot(w *freeze.Weight, e freeze.Entry) *Slot {
 	if e.LR != 0 {
 		slot.LR = float32(e.LR)
 	}
+	slot.Anchor = s.anchor(w)
 	if m := e.ElementMask(w.Value.Type.Shape); m != nil {
 		slot.Mask = make([]bool, len(m))
 		for i, b := range m {

@@ -179,12 +179,16 @@ func (s *Step) inputs(values, labels []*tensor.Tensor, seed int64) []*tensor.Ten
 func (s *Step) update() {
 	for _, b := range s.stats {
 		track(b.mean.F32(), b.batchMean.F32(), b.momentum, 1)
-		unbias := float32(1)
-		if b.count > 1 {
-			unbias = float32(b.count) / float32(b.count-1)
-		}
-		track(b.variance.F32(), b.batchVar.F32(), b.momentum, unbias)
+		track(b.variance.F32(), b.batchVar.F32(), b.momentum, b.unbias())
 	}
+}
+
+// unbias is what makes a batch's variance an unbiased estimate.
+func (b *batchStat) unbias() float32 {
+	if b.count <= 1 {
+		return 1
+	}
+	return float32(b.count) / float32(b.count-1)
 }
 
 // track moves a running statistic towards a batch's: r = m r + (1-m) scale x, as PyTorch does with the

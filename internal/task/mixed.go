@@ -1,0 +1,28 @@
+package task
+
+import (
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Mixed is a task whose examples are mixtures of two: x = share a + (1-share) b. Its loss is that of a's answers and that of b's, in the
+// same shares. Its labels are those of the a's, those of the b's, and the share, a float32 scalar, one behind the other; all else is as
+// in the task that it mixes.
+//
+// Source: Zhang, Cisse, Dauphin and Lopez-Paz, mixup: Beyond Empirical Risk Minimization, ICLR 2018.
+type Mixed struct{ Task }
+
+func (m Mixed) LabelTypes(n, positions int) []ir.Type {
+	one := m.Task.LabelTypes(n, positions)
+	return append(slices.Concat(one, one), ir.Type{DType: tensor.Float32, Shape: tensor.Shape{}})
+}
+
+func (m Mixed) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Value {
+	k := len(labels) / 2
+	share := labels[2*k]
+	first := b.Op("Mul", nil, share, m.Task.Loss(b, scores, labels[:k]))
+	rest := b.Op("Sub", nil, b.Const(tensor.Scalar(float32(1))), share)
+	return b.Op("Add", nil, first, b.Op("Mul", nil, rest, m.Task.Loss(b, scores, labels[k:2*k])))
+}

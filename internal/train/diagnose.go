@@ -1,0 +1,284 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+)
+
+// Verdicts of a diagnosis.
+const (
+	Underfitting = "underfitting" // the model fails on what it was trained on
+	Overfitting  = "overfitting"  // it does clearly worse on what it was not trained on
+	Fine         = "fine"
+	Unclear      = "unclear" // the numbers do not tell
+)
+
+// Diagnosis says what ails a fit, by its numbers, and what to freeze or thaw next.
+type Diagnosis struct {
+	Verdict string `json:"verdict" doc:"underfitting, overfitting, fine or unclear"`
+	Why     string `json:"why" doc:"the numbers in sentences"`
+	Advice  string `json:"advice,omitempty" doc:"what to do about it"`
+}
+
+// Type is the event's name.
+func (*Diagnosis) Type() string { return "diagnosis" }
+
+// symptoms are what a diagnosis reads.
+type symptoms struct {
+	history []EpochEvent
+	kept    int  // epoch of the weights that are written
+	altered bool // training accuracy is that of augmented or mixed examples
+	trained depth
+	option  string // that regularises already, "" for none
+}
+
+// depth is how far down a fit trained.
+type depth struct {
+	fresh   bool     // a new head is among what trained
+	blocks  []string // of the model, from the input to the head
+	thawed  int      // blocks from the head down to the lowest with a thawed weight
+	parts   bool     // only some of the weights in them, as norms or biases
+	adapter string   // the adapter that trained instead of blocks
+}
+
+// Thresholds of a diagnosis: differences that matter, in parts of the examples, and how many standard errors make one that is
+// not chance. A tenth of the loss is what a run that goes on would still gain.
+const (
+	matters = 0.05
+	certain = 3.0
+	falling = 0.10
+	few     = 30 // validation examples that say little
+)
+
+// diagnose compares the accuracy on training examples, t, with that on validation examples, v.
+//
+// Where at least a third of the error is made on the training examples already, 2(1-t) > t-v, and that part matters, the model
+// underfits: no more examples of the kind would mend that, more trained weights may. Else, where the gap t-v matters and is beyond its
+// standard error, the model overfits. t is the mean over the last epoch as the weights moved, and for the gap over the epoch that is
+// kept. Anything else is fine, or unclear where too few examples speak or where they were not seen as they are.
+func diagnose(s symptoms) *Diagnosis {
+	if len(s.history) == 0 || s.kept < 0 || s.history[s.kept].Val == nil {
+		return &Diagnosis{Verdict: Unclear, Why: "no epoch was finished"}
+	}
+	last, kept := s.history[len(s.history)-1], s.history[s.kept]
+	if m := kept.Val; m.Named() != nil {
+		return &Diagnosis{Verdict: Unclear, Why: fmt.Sprintf("%s has no bound that a model could be held against", m.Named().Name)}
+	}
+	n, v := kept.Val.Examples, kept.Val.Accuracy()
+	t, end := float64(kept.TrainAccuracy), float64(last.TrainAccuracy)
+	majority := majorityShare(kept.Val)
+	se := math.Sqrt(v * (1 - v) / float64(max(1, n)))
+	gap := t - v
+	numbers := fmt.Sprintf("%s on its own training data and %s ± %.1f on %s validation examples", percentage(t), percentage(v), 100*se, count(n))
+	if n < few {
+		return &Diagnosis{Verdict: Unclear, Why: fmt.Sprintf("%s: too few to tell", numbers), Advice: "give more validation examples with --val"}
+	}
+	noise := certain * math.Max(se, 0.5/float64(n)) // an accuracy of 1 has no standard error, and is still uncertain by half an example
+	switch {
+	case v < majority+certain*math.Sqrt(majority*(1-majority)/float64(n)) && end < majority+matters && !s.altered:
+		return &Diagnosis{Verdict: Underfitting, Why: fmt.Sprintf("%s reaches %s, hardly more than always answering the most frequent class (%s)",
+			s.trained.subject(), numbers, percentage(majority)), Advice: "look at the labels and the preprocessing first; then try ten times the learning rate, or " + s.trained.deeper()}
+	case s.altered && t < v+noise:
+		return &Diagnosis{Verdict: Unclear, Why: numbers + ", where the training examples were augmented or mixed: their accuracy is no measure of fit"}
+	case 1-end > matters && 2*(1-end) > end-v && !s.altered:
+		d := &Diagnosis{Verdict: Underfitting, Why: fmt.Sprintf("%s reaches %s on its own training data after %s, and %s ± %.1f on %s validation examples: %s of the error is there before any new example comes, so %s",
+			s.trained.subject(), percentage(end), epochs(len(s.history)), percentage(v), 100*se, count(n), portion((1-end)/(1-v)), s.trained.culprit()), Advice: s.trained.deeper()}
+		if s.learns() {
+			d.Why += fmt.Sprintf("; the training loss was still falling (%.3f at half time, %.3f at the end)", float64(s.history[len(s.history)/2].TrainLoss), float64(last.TrainLoss))
+			d.Advice = fmt.Sprintf("give it more epochs (--epochs %d); if that does not do, %s", 2*len(s.history), d.Advice)
+		}
+		return d
+	case gap > matters && gap > noise:
+		d := &Diagnosis{Verdict: Overfitting, Why: fmt.Sprintf("%s reaches %s: a gap of %.1f points, %.0f times its standard error", s.trained.subject(), numbers, 100*gap, gap/math.Max(se, 0.5/float64(n))),
+			Advice: s.trained.shallower(s.option)}
+		if rise := s.lossRise(); rise != "" {
+			d.Why += "; " + rise
+		}
+		return d
+	}
+	how := "the gap is within the error"
+	if math.Abs(gap) > noise {
+		how = fmt.Sprintf("a gap of %.1f points", 100*math.Abs(gap))
+		if gap < 0 {
+			how = "better on new examples"
+		}
+	}
+	return &Diagnosis{Verdict: Fine, Why: numbers + ": " + how}
+}
+
+// majorityShare is the accuracy of always answering the most frequent class.
+func majorityShare(m *Metrics) float64 {
+	most := int64(0)
+	for _, row := range m.Matrix {
+		sum := int64(0)
+		for _, n := range row {
+			sum += n
+		}
+		most = max(most, sum)
+	}
+	return float64(most) / float64(max(1, m.Examples))
+}
+
+// learns reports whether the training loss fell over the second half of the epochs by a part that matters, beyond what rises and falls
+// between two epochs explain.
+func (s *symptoms) learns() bool {
+	n := len(s.history)
+	if n < 4 {
+		return true // too short to have ended
+	}
+	half, end := s.meanLoss(n/2-1, n/2+1), s.meanLoss(n-2, n)
+	jitter := 0.0
+	for i := n/2 + 1; i < n; i++ {
+		jitter = math.Max(jitter, float64(s.history[i].TrainLoss-s.history[i-1].TrainLoss))
+	}
+	return half-end > falling*half && half-end > jitter
+}
+
+func (s *symptoms) meanLoss(from, to int) float64 {
+	sum := 0.0
+	for _, e := range s.history[from:to] {
+		sum += float64(e.TrainLoss)
+	}
+	return sum / float64(to-from)
+}
+
+// lossRise tells of a validation loss that ended at least a fifth above its lowest, "" where it did not.
+func (s *symptoms) lossRise() string {
+	at, low := 0, math.Inf(1)
+	for i, e := range s.history {
+		if l := e.Val.Loss(); l < low {
+			at, low = i, l
+		}
+	}
+	end := s.history[len(s.history)-1].Val.Loss()
+	if end < 1.2*low || len(s.history)-at < 3 {
+		return ""
+	}
+	return fmt.Sprintf("the validation loss has risen from %.3f in epoch %d to %.3f", low, at+1, end)
+}
+
+// portion is a part in words.
+func portion(x float64) string {
+	switch {
+	case x > 0.9:
+		return "nearly all"
+	case x > 0.6:
+		return "most"
+	case x > 0.4:
+		return "half"
+	}
+	return "a third"
+}
+
+func epochs(n int) string {
+	if n == 1 {
+		return "1 epoch"
+	}
+	return fmt.Sprintf("%d epochs", n)
+}
+
+// headOnly reports whether no block trained.
+func (d depth) headOnly() bool { return d.thawed == 0 && d.adapter == "" }
+
+// subject is what trained, as the subject of a sentence.
+func (d depth) subject() string {
+	switch {
+	case d.adapter != "":
+		return "adapter " + d.adapter
+	case d.headOnly():
+		return "the head alone"
+	case d.parts:
+		return "training parts of the last " + blocks(d.thawed)
+	case d.thawed >= len(d.blocks):
+		return "the whole model"
+	}
+	return "training the last " + blocks(d.thawed)
+}
+
+func blocks(n int) string {
+	if n == 1 {
+		return "block"
+	}
+	return fmt.Sprintf("%d blocks", n)
+}
+
+// culprit is who underfits.
+func (d depth) culprit() string {
+	if d.thawed >= len(d.blocks) && !d.parts {
+		return "the model underfits"
+	}
+	return "the frozen trunk underfits"
+}
+
+// deeper is advice to train more.
+func (d depth) deeper() string {
+	n := len(d.blocks)
+	next := min(n, max(2*d.thawed, (n+4)/5))
+	switch {
+	case n == 0:
+		return "a larger pretrained model (permafrost rank compares them)"
+	case d.adapter != "":
+		return "a larger rank, or weights of the model itself: " + d.thaw(next)
+	case d.parts:
+		return "train those blocks whole: " + d.thaw(d.thawed)
+	case d.thawed >= n:
+		return "everything trains already: a higher learning rate (--lr), more epochs, or a larger pretrained model (permafrost rank compares them)"
+	}
+	return d.thaw(next)
+}
+
+// thaw names the option that trains the last n blocks.
+func (d depth) thaw(n int) string {
+	head := ""
+	if !d.fresh {
+		head = "head,"
+	}
+	if n >= len(d.blocks) {
+		return "thaw everything: --thaw all"
+	}
+	return fmt.Sprintf("thaw from %s on: --thaw %slast:%d", d.blocks[len(d.blocks)-n], head, n)
+}
+
+// shallower is advice to train less, or to hold it back.
+func (d depth) shallower(option string) string {
+	less := "freeze more: "
+	switch half := min(d.thawed, len(d.blocks)) / 2; {
+	case d.headOnly():
+		less = "no fewer weights can train: "
+	case half == 0 || d.adapter != "":
+		less += "compare with the head alone (--thaw head); "
+	default:
+		less += fmt.Sprintf("compare with --thaw last:%d and --thaw head; ", half)
+	}
+	rest := "more examples, or --augment, would help most"
+	if option == "" && !d.headOnly() {
+		rest += "; --l2-sp 0.01 or --mixup 0.2 hold back what trains"
+	}
+	return less + rest
+}
+
+// diagnose says what ails this fit.
+func (f *fitter) diagnose() *Diagnosis {
+	s := symptoms{history: f.st.History, kept: f.keptEpoch(), altered: f.Config.Augment != "none" || f.Config.Mixup > 0}
+	s.trained = depth{fresh: f.Headed.Fresh, blocks: f.Set.Blocks, adapter: f.Config.Adapter}
+	if f.Config.L2SP > 0 || f.Config.Mixup > 0 {
+		s.option = "given"
+	}
+	if f.final != nil && s.kept >= 0 { // what is written is no epoch's
+		s.history = slices.Clone(s.history)
+		s.history[s.kept].Val = f.final
+	}
+	lowest, whole := len(f.Set.Blocks), false
+	f.Plan.Thawed(f.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+		if w.Block >= 0 && !w.Head {
+			lowest = min(lowest, w.Block)
+			whole = whole || w.Role == freeze.RoleWeight || w.Role == freeze.RoleEmbedding
+		}
+	})
+	s.trained.thawed = len(f.Set.Blocks) - lowest
+	s.trained.parts = s.trained.thawed > 0 && !whole
+	return diagnose(s)
+}

@@ -1,0 +1,49 @@
+package train
+
+import (
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// L2-SP decays thawed weights towards their pretrained values a instead of towards 0, by the rule with which the optimiser decays
+// weights: sgd adds x(w-a) to the gradient, adamw takes lr x(w-a) from the weights before its step. Both come behind the clipping of
+// gradients, as weight decay does. A new weight has no pretrained value and decays to 0.
+//
+// Source: Li, Grandvalet and Davoine, Explicit Inductive Bias for Transfer Learning with Convolutional Networks, ICML 2018; decoupled
+// as Loshchilov and Hutter do it, ICLR 2019.
+
+func (a AdamW) pull(w, _, anchor []float32, lr float64) {
+	x := float32(lr * a.WeightDecay)
+	for i, v := range anchor {
+		w[i] -= x * (w[i] - v)
+	}
+}
+
+func (s SGD) pull(w, g, anchor []float32, _ float64) {
+	x := float32(s.WeightDecay)
+	for i, v := range anchor {
+		g[i] += x * (w[i] - v)
+	}
+}
+
+// pullSlot decays a slot towards its anchor. It returns the gradient, in scratch memory, since that of the slot is the caller's.
+func (o *Optimizer) pullSlot(s *Slot, w, g []float32, lr float64) []float32 {
+	o.g = grow(o.g, s.Len())
+	copy(o.g, g)
+	anchor := make([]float32, s.Len())
+	if s.direct(s.Anchor) {
+		anchor = s.Anchor.F32()
+	} else {
+		s.gather(anchor, s.Anchor)
+	}
+	o.rule.pull(w, o.g, anchor, lr)
+	return o.g
+}
+
+// anchor is what a thawed weight decays towards, nil for 0.
+func (s *Session) anchor(w *freeze.Weight) *tensor.Tensor {
+	if s.Config.L2SP == 0 || s.isNew(w.Name) {
+		return nil
+	}
+	return s.pretrained[w.Name]
+}

@@ -1,0 +1,218 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+)
+
+// autoRGN is the value of the option rates that measures them.
+const autoRGN = "auto-rgn"
+
+// multiplier is one --lr-mult: SELECTOR=X.
+type multiplier struct {
+	selector string
+	x        float64
+}
+
+func parseMultiplier(text string) (multiplier, error) {
+	i := strings.LastIndexByte(text, '=')
+	if i < 1 {
+		return multiplier{}, fmt.Errorf("lr_mult: %q is not SELECTOR=X, as last:1=0.1", text)
+	}
+	x, err := strconv.ParseFloat(text[i+1:], 64)
+	if err != nil || !(x > 0) || math.IsInf(x, 0) {
+		return multiplier{}, fmt.Errorf("lr_mult: %q: %q is not a number above 0 (--freeze keeps weights as they are)", text, text[i+1:])
+	}
+	return multiplier{text[:i], x}, nil
+}
+
+// setRates gives the plan's thawed weights the multipliers of the learning rate that the options ask for: the last of lr_mult whose
+// selector names the weight, times layer_decay to the power of the weight's distance from the head. The head has distance 0, the last
+// block 1, and so on to the blocks at the input.
+//
+// Layer-wise decay: Clark, Luong, Le and Manning, ELECTRA, ICLR 2020, appendix A; Bao, Dong, Piao and Wei, BEiT, ICLR 2022.
+func (c *Config) setRates(set *freeze.Set, plan *freeze.Plan) error {
+	if len(c.LRMult) == 0 && c.LayerDecay == 0 {
+		return nil
+	}
+	rate := map[string]float64{}
+	for _, text := range c.LRMult {
+		m, err := parseMultiplier(text)
+		if err != nil {
+			return err
+		}
+		named, err := set.Select([]string{m.selector})
+		if err != nil {
+			return fmt.Errorf("--lr-mult %s: %w", text, err)
+		}
+		hit := false
+		for _, w := range named {
+			rate[w.Name] = m.x
+			hit = hit || plan.Of(w.Name).Trains()
+		}
+		if !hit {
+			return fmt.Errorf("--lr-mult %s: nothing that it names is thawed; thaw it, or leave the multiplier out", text)
+		}
+	}
+	for i := range plan.Params {
+		e := &plan.Params[i]
+		w := set.ByName(e.Name)
+		if w == nil || !e.Trains() {
+			continue
+		}
+		x, ok := rate[e.Name]
+		if !ok {
+			x = 1
+		}
+		if c.LayerDecay != 0 && w.Block >= 0 && !w.Head {
+			x *= math.Pow(c.LayerDecay, float64(len(set.Blocks)-w.Block))
+		}
+		e.SetRate(x)
+	}
+	return nil
+}
+
+// rgnBatches is how many batches the relative gradients are measured on; a head that knows nothing learns on as many before.
+const rgnBatches = 16
+
+// leastRate keeps the rate of a weight that the loss hardly pulls at above 0.
+const leastRate = 1e-4
+
+// measureRates multiplies the learning rate of every thawed weight by its relative gradient norm, the mean over a few batches of
+// |g|/|w|, as a share of the largest; a resumed run takes those that its checkpoint holds. A fresh head, which has no pretrained
+// weights to be near to, keeps the whole rate, and so does a weight that is all zero. The gradients are those at the
+// pretrained weights. Since a head that knows nothing sends none of use to the trunk, a fresh one first learns alone for a few batches; after
+// measuring, it is put back.
+//
+// Auto-RGN: Lee, Chen, Tajwar, Kumar, Yao, Liang and Finn, Surgical Fine-Tuning Improves Adaptation to Distribution Shifts, ICLR
+// 2023, section 4; there the rates are measured again for each epoch.
+func (f *fitter) measureRates(ctx context.Context) error {
+	if f.Config.Rates != autoRGN {
+		return nil
+	}
+	if f.st.Rates == nil {
+		rates, err := f.relativeGradients(ctx)
+		if err != nil {
+			return err
+		}
+		f.st.Rates = rates
+	}
+	lo, hi := "", ""
+	for i := range f.Plan.Params {
+		e := &f.Plan.Params[i]
+		x, ok := f.st.Rates[e.Name]
+		if !ok {
+			continue
+		}
+		e.SetRate(e.Rate() * x)
+		s := f.slots[e.Name]
+		s.LR *= float32(x)
+		f.rates[e.Name] = s.LR
+		if f.isNew(e.Name) {
+			continue
+		}
+		if lo == "" || x < f.st.Rates[lo] {
+			lo = e.Name
+		}
+		if hi == "" || x > f.st.Rates[hi] {
+			hi = e.Name
+		}
+	}
+	if lo != "" {
+		f.events.Emit(&Warning{Message: fmt.Sprintf("auto-rgn: learning rates from %.2g (%s) to %.2g (%s) of the whole; plan.json has all", f.st.Rates[lo], lo, f.st.Rates[hi], hi)})
+	}
+	plan, err := f.planJSON()
+	if err != nil {
+		return err
+	}
+	f.st.Plan = plan
+	if f.dir == nil {
+		return nil
+	}
+	return f.dir.WriteFile(PlanFile, append(plan, '\n'))
+}
+
+// relativeGradients measures |g|/|w| of every thawed weight and returns it as a share of the largest.
+func (f *fitter) relativeGradients(ctx context.Context) (map[string]float64, error) {
+	slots := f.opt.Slots()
+	before := f.weights()
+	quiet := *f
+	quiet.events = NewEvents()
+	var head []*Slot
+	for _, s := range slots {
+		if f.isNew(s.Name) {
+			head = append(head, &Slot{Name: s.Name, Value: s.Value, LR: s.LR, Decay: s.Decay, Mask: s.Mask})
+		}
+	}
+	opt := f.Config.NewOptimizer()
+	if err := opt.Add(head...); err != nil {
+		return nil, err
+	}
+	learns := 0
+	if len(head) > 0 {
+		learns = rgnBatches
+	}
+	ratio := make([]float64, len(slots))
+	n := 0
+	for epoch := 0; n < learns+rgnBatches; epoch++ {
+		groups := f.Train.Groups(Order(f.Config.Seed, epoch, f.Train.Len()), f.Config.Batch)
+		for b, err := range f.train.batches(ctx, groups[:min(len(groups), learns+rgnBatches-n)], epoch) {
+			if err != nil {
+				return nil, err
+			}
+			_, step, err := quiet.forwardBackward(ctx, b, f.Task.NewMetrics())
+			if err != nil {
+				return nil, err
+			}
+			at := 0
+			for i, s := range slots {
+				s.Grad = step.Grads[i]
+				if f.isNew(s.Name) {
+					head[at].Grad = s.Grad
+					at++
+				} else if n >= learns {
+					if w := s.valueNorm(); w > 0 {
+						ratio[i] += math.Sqrt(s.sumSquares()) / w
+					}
+				}
+				s.Grad = nil
+			}
+			if err := opt.Step(f.Config.LR); err != nil {
+				return nil, err
+			}
+			n++
+		}
+	}
+	if err := f.restoreWeights(before); err != nil {
+		return nil, err
+	}
+	largest := slices.Max(ratio)
+	rates := map[string]float64{}
+	for i, s := range slots {
+		switch {
+		case f.isNew(s.Name) || s.valueNorm() == 0 || largest == 0:
+			rates[s.Name] = 1
+		default:
+			rates[s.Name] = max(leastRate, ratio[i]/largest)
+		}
+	}
+	return rates, nil
+}
+
+// valueNorm is the Euclidean norm of the thawed elements.
+func (s *Slot) valueNorm() float64 {
+	probe := Slot{Value: s.Value, Grad: s.Value, Mask: s.Mask, spans: s.spans}
+	return math.Sqrt(probe.sumSquares())
+}
+
+// isNew reports whether a weight is none of the pretrained model's: of a fresh head, or of an adapter.
+func (s *Session) isNew(name string) bool {
+	return s.Base != nil && !slices.ContainsFunc(s.Base.Model.Params, func(p *onnx.Param) bool { return p.Name == name })
+}

@@ -1,0 +1,57 @@
+package train
+
+import "context"
+
+// settle leaves in place what the run is to write: the weights of the best epoch or the last, or their mean, and between them and the
+// pretrained ones the point that wise_ft names. It validates that point.
+func (f *fitter) settle(ctx context.Context) error {
+	switch {
+	case f.Config.Keep == "best" && f.best != nil:
+		if err := f.restoreWeights(f.best); err != nil {
+			return err
+		}
+	case f.averages():
+		if err := f.putAverage(ctx); err != nil {
+			return err
+		}
+	}
+	if f.Config.WiseFT == nil || *f.Config.WiseFT == 1 {
+		return nil
+	}
+	return f.wise(ctx, *f.Config.WiseFT)
+}
+
+// wise moves every weight that trained in any stage to base + share (trained - base). A new weight, as a fresh head's, has no base and
+// stays as trained. Running statistics of batch normalisations are then measured anew, since those of a network between two are not
+// between theirs.
+//
+// Source: Wortsman, Ilharco, Kim, Li, Kornblith, Roelofs, Lopes, Hajishirzi, Farhadi, Namkoong and Schmidt, Robust Fine-Tuning of
+// Zero-Shot Models, CVPR 2022.
+func (f *fitter) wise(ctx context.Context, share float64) error {
+	for _, s := range f.params() {
+		if f.isNew(s.Name) {
+			continue
+		}
+		w, base := make([]float32, s.Len()), make([]float32, s.Len())
+		s.gather(w, s.Value)
+		s.gather(base, f.pretrained[s.Name])
+		for i, b := range base {
+			w[i] = b + float32(share)*(w[i]-b)
+		}
+		s.scatter(w)
+	}
+	if f.schedule != nil { // what an earlier stage trained has to be read anew
+		if err := f.adopt(f.Plan); err != nil {
+			return err
+		}
+		if err := f.rebuild(ctx); err != nil {
+			return err
+		}
+	}
+	if err := f.reestimate(ctx); err != nil {
+		return err
+	}
+	var err error
+	f.final, err = f.validate(ctx)
+	return err
+}
