@@ -29,7 +29,8 @@ type Source interface {
 type Form struct {
 	Inputs []Input
 	Rows   bool
-	Most   int // steps of an example at most; 1 for those of one length
+	Exact  bool // an example is never padded: the model would take padding for content
+	Most   int  // steps of an example at most; 1 for those of one length
 }
 
 // Input is one input of a model as data feed it.
@@ -69,18 +70,21 @@ func (f Form) Size() int {
 // Varies reports whether examples may have different lengths.
 func (f Form) Varies() bool { return f.Most > 1 }
 
-// leastBucket is the shortest length that token sequences are padded to.
-const leastBucket = 8
+// LeastBucket is the shortest length that token sequences are padded to.
+const LeastBucket = 8
 
 // Bucket is the length to which an example of n steps is padded: n rounded up to a power of two or one and a half of one, which adds a
 // sixth on average, but not beyond Most. It depends on nothing else, so that what is computed from a padded example is the same in every
-// data set.
+// data set. An Exact form has a bucket for every length.
 func (f Form) Bucket(n int) int {
 	if !f.Varies() {
 		return 1
 	}
+	if f.Exact {
+		return min(n, f.Most)
+	}
 	if !f.Rows {
-		n = max(n, leastBucket)
+		n = max(n, LeastBucket)
 	}
 	p := 1 << bits.Len(uint(max(n, 1)-1)) // the power of two from n on
 	if q := p / 4 * 3; q >= n {
@@ -97,7 +101,8 @@ type Group struct {
 
 // Groups divides examples into batches of size, in order. Examples of unlike lengths do not meet: each goes to the batch of its
 // Form.Bucket, and batches follow each other as they become full. What is left over in the end goes up to the next longer bucket, so
-// that only one batch is smaller: there are as many as for examples of one length.
+// that only one batch is smaller: there are as many as for examples of one length. Of an Exact form nothing goes up: every length ends in
+// a smaller batch.
 func (d *Dataset) Groups(order []int, size int) []Group {
 	var out []Group
 	if !d.Form().Varies() {
@@ -123,7 +128,7 @@ func (d *Dataset) Groups(order []int, size int) []Group {
 	var rest []int
 	for k, l := range lengths {
 		rest = append(rest, open[l]...)
-		if len(rest) >= size || k == len(lengths)-1 {
+		if len(rest) >= size || k == len(lengths)-1 || d.Form().Exact {
 			n := min(size, len(rest))
 			out = append(out, Group{rest[:n:n], l})
 			rest = rest[n:]
@@ -133,6 +138,22 @@ func (d *Dataset) Groups(order []int, size int) []Group {
 		out = append(out, Group{rest, lengths[len(lengths)-1]})
 	}
 	return out
+}
+
+// Batches is how many Groups of size all examples make, whatever their order.
+func (d *Dataset) Batches(size int) int {
+	if !d.Form().Exact {
+		return (d.Len() + size - 1) / size
+	}
+	by := map[int]int{}
+	for i := range d.Len() {
+		by[d.Bucket(i)]++
+	}
+	n := 0
+	for _, count := range by {
+		n += (count + size - 1) / size
+	}
+	return n
 }
 
 // Alike divides examples into batches of up to size, each of one Bucket, the shortest first.

@@ -132,6 +132,9 @@ func (b *Base) mask() string {
 // lengths from the number of examples.
 func (b *Base) Length() int {
 	f := b.Feed.Form()
+	if f.Exact {
+		return min(data.LeastBucket, f.Most)
+	}
 	return f.Bucket(min(2, f.Most))
 }
 

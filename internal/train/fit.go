@@ -116,7 +116,7 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 	if err := f.measureRates(ctx); err != nil {
 		return err
 	}
-	steps := stepsPerEpoch(f.Train.Len(), f.Config.Batch, f.Config.Accumulate)
+	steps := stepsPerEpoch(f.Train, f.Config.Batch, f.Config.Accumulate)
 	rates := f.Config.LRs(steps * f.Config.Epochs)
 	f.st.Steps, f.st.Schedule, f.st.Asked = steps, rates, max(1, f.st.Asked)
 	f.events.Emit(&RunStart{Version: Version, Model: f.Config.Model, Data: f.Config.Data, Config: f.Config, Epochs: f.Config.Epochs,
@@ -151,9 +151,8 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 	return f.settle(ctx)
 }
 
-func stepsPerEpoch(examples, batch, accumulate int) int {
-	batches := (examples + batch - 1) / batch
-	return (batches + accumulate - 1) / accumulate
+func stepsPerEpoch(d *data.Dataset, batch, accumulate int) int {
+	return (d.Batches(batch) + accumulate - 1) / accumulate
 }
 
 // standardiseHead measures the features that a fresh head reads and makes it read them standardised.

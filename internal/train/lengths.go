@@ -97,7 +97,7 @@ func (n *Network) shares() ([]share, error) {
 			return nil, err
 		}
 		for i, t := range types {
-			g, ok := growthOf(t.Shape, root.Length, longer[i].Shape, other)
+			g, ok := growthOf(t.Shape, root.Length, longer[i].Shape, other, root.Form.Exact)
 			if !ok {
 				return nil, fmt.Errorf("train: %q is %v for %d steps and %v for %d: it does not grow with them", names[i], t, root.Length, longer[i], other)
 			}
@@ -112,7 +112,9 @@ func (n *Network) shares() ([]share, error) {
 	return out, nil
 }
 
-func growthOf(a tensor.Shape, la int, b tensor.Shape, lb int) (growth, bool) {
+// growthOf compares shapes for la and lb steps. Values that are padded must grow in proportion, so that what a step has can be told; exact ones
+// by as much with every step.
+func growthOf(a tensor.Shape, la int, b tensor.Shape, lb int, exact bool) (growth, bool) {
 	if len(a) != len(b) {
 		return nil, false
 	}
@@ -121,7 +123,7 @@ func growthOf(a tensor.Shape, la int, b tensor.Shape, lb int) (growth, bool) {
 		if b[i] == d {
 			continue
 		}
-		if g[i] = d / la; g[i]*la != d || g[i]*lb != b[i] {
+		if g[i] = (b[i] - d) / (lb - la); b[i]-d != g[i]*(lb-la) || !exact && d != g[i]*la {
 			return nil, false
 		}
 	}

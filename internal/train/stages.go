@@ -76,7 +76,7 @@ func (s *Session) begin() error {
 	if err != nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
-	r := schedule.Run{Epochs: s.Config.Epochs, Steps: stepsPerEpoch(s.Train.Len(), s.Config.Batch, s.Config.Accumulate), Seed: s.Config.Seed}
+	r := schedule.Run{Epochs: s.Config.Epochs, Steps: stepsPerEpoch(s.Train, s.Config.Batch, s.Config.Accumulate), Seed: s.Config.Seed}
 	r.Units, s.unit = unitsOf(s.Set, s.reach)
 	if s.schedule, err = spec.New(r); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,7 @@ type Texts struct {
 	form      data.Form
 	roles     []role // of the inputs
 	most      int    // tokens of a text, special ones included
+	least     int    // likewise: shorter ones are padded to it
 	columns   data.Columns
 	notes     []string
 }
@@ -140,13 +142,16 @@ func newTexts(m *onnx.Model, o FeedOptions) (*Texts, error) {
 	case f.most == 0:
 		f.most = mostTokens(m, f, f.declared(o))
 	}
-	f.form = f.formOf(m, length >= 0)
+	if f.form = f.formOf(m, length >= 0); f.form.Exact {
+		f.least = leastTokens(m, f.most)
+	}
 	return f, nil
 }
 
-// formOf is one row a text where the model takes a fixed number of tokens.
+// formOf is one row a text where the model takes a fixed number of tokens. Without a mask padding would be read as a part of the text, so that
+// only texts of the same length go together.
 func (f *Texts) formOf(m *onnx.Model, fixed bool) data.Form {
-	form := data.Form{Most: f.most}
+	form := data.Form{Most: f.most, Exact: !fixed && !slices.Contains(f.roles, tokenMask)}
 	shape := tensor.Shape{}
 	if fixed {
 		form.Rows, form.Most, shape = true, 1, tensor.Shape{f.most}
@@ -236,6 +241,23 @@ func mostTokens(m *onnx.Model, f *Texts, declared int) int {
 	}
 	return most
 }
+
+// leastTokens is the smallest number of tokens that the model's shapes allow: a convolution needs as many as it reads at once.
+func leastTokens(m *onnx.Model, most int) int {
+	for least := 1; least < min(most, leastLimit); least++ {
+		shapes := map[string]tensor.Shape{}
+		for _, in := range m.Graph.Inputs {
+			shapes[in.Name] = tensor.Shape{2, least}
+		}
+		if _, err := exec.Specialise(m.Graph, shapes); err == nil {
+			return least
+		}
+	}
+	return 1
+}
+
+// leastLimit is where leastTokens gives up: what is wrong with the model is told when it is compiled.
+const leastLimit = 64
 
 // fits errors where the tokenizer gives ids that the model has no row for.
 func (f *Texts) fits(m *onnx.Model) error {
@@ -491,7 +513,7 @@ func (s *texts) Length(i int) int {
 	if s.feed.form.Rows {
 		return 1
 	}
-	return len(s.rows[i].ids)
+	return max(len(s.rows[i].ids), s.feed.least)
 }
 
 func (s *texts) Digest(i int) ([sha256.Size]byte, error) {
