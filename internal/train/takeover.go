@@ -7,7 +7,7 @@ func (f *fitter) brief() bool {
 	if f.schedule == nil {
 		return false
 	}
-	steps := stepsPerEpoch(f.Train.Len(), f.Config.Batch, f.Config.Accumulate)
+	steps := stepsPerEpoch(f.Train, f.Config.Batch, f.Config.Accumulate)
 	left := steps*f.Config.Epochs - f.st.Step
 	if f.lasts > 0 {
 		left = min(left, f.lasts)
