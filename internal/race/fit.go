@@ -105,7 +105,7 @@ func choosePlan(ctx context.Context, s *train.Session, cfg train.Config, emit fu
 	if winner != nil {
 		r.conclude(winner)
 	} else {
-		if winner, err = r.candidate([]string{"head"}, 1); err != nil {
+		if winner, err = r.candidate([]string{"head"}, 1, false); err != nil {
 			return nil, nil, err
 		}
 		r.conclude(winner)

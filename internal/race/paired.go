@@ -23,6 +23,15 @@ func scores(t task.Task, each []*task.Metrics) []float64 {
 	return out
 }
 
+// losses are those of the examples.
+func losses(each []*task.Metrics) []float64 {
+	out := make([]float64, len(each))
+	for i, m := range each {
+		out[i] = m.Loss()
+	}
+	return out
+}
+
 // total is the score over all of the examples.
 func total(t task.Task, each []*task.Metrics) task.Score {
 	m := t.NewMetrics()

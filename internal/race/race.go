@@ -28,18 +28,19 @@ import (
 )
 
 const (
-	heldOutParts = 5    // parts that the training examples are dealt to, each of which may be held out
-	heldOutMost  = 2000 // examples of a part that are measured
-	enough       = 300  // held-out examples after which no further part is measured in a round
-	fewest       = 10   // examples that can be raced on
-	clear        = 2    // standard errors by which a candidate is clearly worse
-	gridShare    = 0.25 // of the work of trying every plan at three learning rates, what race and fit may take
-	headShare    = 0.2  // of that, what trying heads may take
+	heldOutParts = 5     // parts that the training examples are dealt to, each of which may be held out
+	heldOutMost  = 2000  // examples of a part that are measured
+	enough       = 250   // held-out examples after which no further part is measured in a round
+	fewest       = 10    // examples that can be raced on
+	clear        = 2     // standard errors by which a candidate is clearly better or worse than another
+	gridShare    = 0.25  // of the work of trying every plan at three learning rates, what race and fit may take
+	nearly       = 0.8   // a plan that computes this share of what everything does is left to that
+	shortest     = 0.125 // share of its epochs for which a candidate trains in the first round,
+	leastSteps   = 60    // if that is so many steps
 )
 
-// rounds are the shares of a plan's epochs that candidates train for. The winner's fit has twice the share of the last round it
-// was in.
-var rounds = []float64{0.125, 0.25, 0.5}
+// caps are the shares of the limit that may be spent before no further part is measured in a round.
+var caps = []float64{0.25, 0.5, 0.75}
 
 // rates are the multiples of the recipe's learning rate that are tried.
 var rates = []float64{1, 3, 1. / 3}
@@ -56,6 +57,7 @@ type race struct {
 	sets  map[string]*split
 	limit float64 // work that race and fit may take, infinite where time is the limit
 	spent float64
+	grid  float64 // work of fitting plans at every learning rate
 	speed float64 // work a second so far
 
 	field  []*candidate // all that were measured, head first
@@ -86,6 +88,7 @@ func newRace(s *train.Session, user train.Config, emit func(train.Event)) (*race
 type candidate struct {
 	thaw   []string
 	rate   float64      // multiple of the recipe's learning rate
+	warm   bool         // it starts from a head that was trained alone, though the user did not ask for that
 	cfg    train.Config // of a fit to all training examples
 	digest string       // of the plan
 	params int
@@ -95,6 +98,7 @@ type candidate struct {
 
 	share   float64     // of the epochs that scores are of
 	scores  [][]float64 // by held-out part, nil where not measured with that share
+	losses  [][]float64 // of the examples, likewise
 	each    [][]*task.Metrics
 	encoded bool   // its frozen activations are kept
 	failed  string // why it is out of the question
@@ -109,18 +113,18 @@ func (c *candidate) name() string {
 }
 
 // candidate makes one, at a multiple of the learning rate that the user gave or else the recipe has.
-func (r *race) candidate(thaw []string, rate float64) (*candidate, error) {
+func (r *race) candidate(thaw []string, rate float64, warm bool) (*candidate, error) {
 	cfg := r.user
 	cfg.Auto, cfg.Budget, cfg.Thaw = false, 0, thaw
+	if warm {
+		cfg.Start = "probe"
+	}
 	s, err := r.With(cfg, r.Train, r.Val)
 	if err != nil {
 		return nil, err
 	}
-	c := &candidate{thaw: thaw, rate: rate, cfg: s.Config, alone: s.Headed.Fresh && s.HeadOnly(), digest: s.Plan.Digest(), params: s.Plan.Thawed(s.Set).Elements()}
+	c := &candidate{thaw: thaw, rate: rate, warm: warm, cfg: s.Config, alone: s.Headed.Fresh && s.HeadOnly(), digest: s.Plan.Digest(), params: s.Plan.Thawed(s.Set).Elements()}
 	c.cfg.LR *= rate
-	if s.Headed.Fresh && !c.alone {
-		c.cfg.Start = "probe"
-	}
 	if err := s.Check(); err != nil {
 		c.failed = err.Error() // an operator without gradient behind what it thaws
 		return c, nil
@@ -195,13 +199,17 @@ func (r *race) measure(ctx context.Context, c *candidate, round int, share float
 	epochs, examples := c.resource(share)
 	set := r.split(part, examples)
 	cfg := c.cfg
-	cfg.Epochs, cfg.Start, cfg.Keep, cfg.Patience, cfg.Out = epochs, "none", "last", 0, ""
+	cfg.Epochs, cfg.Keep, cfg.Patience, cfg.Out = epochs, "last", 0, ""
+	warm := cfg.Start == "probe" && r.heads[part] != nil
+	if warm {
+		cfg.Start = "none"
+	}
 	s, err := r.With(cfg, set.train, set.held)
 	if err != nil {
 		return err
 	}
 	s.MeasureEach = true
-	if !c.alone && r.heads[part] != nil {
+	if warm {
 		if err := s.StartFrom(r.heads[part]); err != nil {
 			return err
 		}
@@ -217,9 +225,10 @@ func (r *race) measure(ctx context.Context, c *candidate, round int, share float
 		return err
 	default:
 		if share != c.share {
-			c.share, c.scores, c.each = share, make([][]float64, len(r.parts)), make([][]*task.Metrics, len(r.parts))
+			c.share, c.each = share, make([][]*task.Metrics, len(r.parts))
+			c.scores, c.losses = make([][]float64, len(r.parts)), make([][]float64, len(r.parts))
 		}
-		c.each[part], c.scores[part] = result.Each, scores(r.Task, result.Each)
+		c.each[part], c.scores[part], c.losses[part] = result.Each, scores(r.Task, result.Each), losses(result.Each)
 		if !total(r.Task, result.Each).Finite() {
 			c.failed = "its scores left the numbers"
 		}
@@ -241,11 +250,11 @@ func (r *race) measure(ctx context.Context, c *candidate, round int, share float
 	return nil
 }
 
-// common are a candidate's and another's scores on the parts that both were measured on.
-func common(a, b *candidate) (x, y []float64) {
-	for part := range a.scores {
-		if part < len(b.scores) && a.scores[part] != nil && b.scores[part] != nil {
-			x, y = append(x, a.scores[part]...), append(y, b.scores[part]...)
+// common is what two candidates have on the parts that both were measured on, by part in a and b.
+func common(a, b [][]float64) (x, y []float64) {
+	for part := range a {
+		if part < len(b) && a[part] != nil && b[part] != nil {
+			x, y = append(x, a[part]...), append(y, b[part]...)
 		}
 	}
 	return x, y
@@ -253,11 +262,24 @@ func common(a, b *candidate) (x, y []float64) {
 
 // beats reports whether a is better than b by more than so many standard errors of the difference.
 func beats(a, b *candidate, errors float64) bool {
-	if a.failed != "" || b.failed != "" {
-		return a.failed == "" && b.failed != ""
-	}
-	mean, deviation := paired(common(a, b))
+	mean, deviation := paired(common(a.scores, b.scores))
 	return mean > 0 && mean > errors*deviation
+}
+
+// worth reports whether the costlier a is to be preferred to b: where it is better by more than the standard error of the difference, or
+// not worse and its loss smaller by more than the error of that difference, which tells plans of one kind apart before their answers
+// differ. A head alone is another kind: it is the more certain of its errors the longer it trained. A candidate that computes the
+// same, but departs from the recipe, has to be clearly better: a short training flatters high rates.
+func worth(a, b *candidate) bool {
+	if a.full == b.full {
+		return beats(a, b, clear)
+	}
+	if beats(a, b, 1) {
+		return true
+	}
+	mean, _ := paired(common(a.scores, b.scores))
+	gain, deviation := paired(common(b.losses, a.losses))
+	return a.alone == b.alone && mean >= 0 && gain > deviation
 }
 
 // score is a candidate's metric on the parts that it and the reference were measured on.
@@ -271,20 +293,13 @@ func (r *race) score(c, reference *candidate) float64 {
 	return total(r.Task, each).Metric
 }
 
-// pick is the candidate that computes least of those within one standard error of the best.
-func (r *race) pick(from []*candidate) *candidate {
-	var best *candidate
+// pick goes from the candidate that computes least to the one that computes most, and takes each that is worth more than what it has.
+func pick(from []*candidate) *candidate {
+	from = slices.Clone(from)
+	slices.SortStableFunc(from, func(a, b *candidate) int { return sign(a.full - b.full) })
+	var choice *candidate
 	for _, c := range from {
-		if c.failed == "" && (best == nil || r.score(c, best) > r.score(best, c)) {
-			best = c
-		}
-	}
-	choice := best
-	for _, c := range from {
-		if c.failed != "" || beats(best, c, 1) {
-			continue
-		}
-		if c.full < choice.full || c.full == choice.full && c.rate == 1 {
+		if choice == nil || worth(c, choice) {
 			choice = c
 		}
 	}

@@ -16,8 +16,9 @@ type Report struct {
 	Thaw   []string `json:"thaw"`
 	LR     float64  `json:"lr"`
 	Epochs int      `json:"epochs"`
-	Text   string   `json:"text"` // the choice in a line
-	Why    string   `json:"why"`  // the reason in sentences
+	Start  string   `json:"start"` // none, or probe: from a head that was trained alone
+	Text   string   `json:"text"`  // the choice in a line
+	Why    string   `json:"why"`   // the reason in sentences
 	Metric string   `json:"metric"`
 
 	Advised    string      `json:"advised,omitempty"` // what advise recommends without trying
@@ -63,7 +64,7 @@ type Trial struct {
 func (r *race) conclude(winner *candidate) {
 	p := r.report
 	p.Thaw, p.LR, p.Epochs, p.Parts, p.Examples = winner.thaw, winner.cfg.LR, winner.cfg.Epochs, len(r.parts), r.Train.Len()
-	p.Work = r.spent
+	p.Work, p.Grid, p.Start = r.spent, r.grid, winner.cfg.Start
 	if !math.IsInf(r.limit, 0) {
 		p.Limit = r.limit
 	}
@@ -91,7 +92,7 @@ func (r *race) words(winner *candidate) (text, why string) {
 	if other == nil {
 		return text, "Nothing else could be measured."
 	}
-	x, y := common(winner, other)
+	x, y := common(winner.scores, other.scores)
 	mean, deviation := paired(x, y)
 	text += fmt.Sprintf(": %s against %s for %s on %d held-out examples", r.metric(r.score(winner, other)), r.metric(r.score(other, winner)), r.describe(winner, other), r.heldOut(winner, other))
 	var s []string
@@ -107,7 +108,7 @@ func (r *race) words(winner *candidate) (text, why string) {
 		if c == winner || c.alone || c.name() == winner.name() || c.full <= winner.full || c.share != winner.share {
 			continue
 		}
-		if x, y := common(c, winner); len(x) > 0 {
+		if x, y := common(c.scores, winner.scores); len(x) > 0 {
 			mean, deviation := paired(x, y)
 			if mean > deviation {
 				continue
@@ -122,7 +123,7 @@ func (r *race) words(winner *candidate) (text, why string) {
 func (r *race) rival(winner *candidate) *candidate {
 	var best *candidate
 	for _, c := range r.field {
-		x, _ := common(c, winner)
+		x, _ := common(c.scores, winner.scores)
 		if c == winner || c.alone == winner.alone || len(x) == 0 || c.failed != "" || winner.alone && best != nil && c.share < best.share {
 			continue
 		}

@@ -7,34 +7,28 @@ import (
 	"time"
 )
 
-// run races and returns the winner. Its cfg is that of the fit that follows.
+// run races and returns the winner, nil where nothing could be measured. Its cfg is that of the fit that follows.
 func (r *race) run(ctx context.Context, plans [][]string) (*candidate, error) {
 	alive, err := r.enter(plans)
 	if err != nil {
 		return nil, err
 	}
-	r.limit = gridShare * r.grid(alive)
+	r.limit = gridShare * r.grid
 	if r.user.Budget > 0 {
 		r.limit = math.Inf(1)
 	}
-	alone := slices.IndexFunc(alive, func(c *candidate) bool { return c.alone })
 	var heads []*candidate
-	if alone >= 0 {
-		head := alive[alone]
-		alive = slices.Delete(alive, alone, alone+1)
-		if heads, err = r.raceHeads(ctx, head); err != nil {
+	if k := slices.IndexFunc(alive, func(c *candidate) bool { return c.alone }); k >= 0 {
+		heads, alive = alive[k:k+1:k+1], slices.Delete(slices.Clone(alive), k, k+1)
+		if err := r.measureHead(ctx, heads[0]); err != nil {
 			return nil, err
 		}
 	}
-	var last []*candidate // of the last round that was raced
-	for k, share := range rounds {
+	for k, share := range r.rounds(alive) {
 		if k > 0 {
-			alive = r.halve(alive, heads)
-			if len(alive) == 0 || !r.affords(r.pick(alive), share, 0) {
-				break
-			}
+			alive = r.halve(alive)
 			if k == 1 {
-				if alive, err = r.addRates(alive, share); err != nil {
+				if alive, err = r.vary(alive, share); err != nil {
 					return nil, err
 				}
 			}
@@ -46,79 +40,99 @@ func (r *race) run(ctx context.Context, plans [][]string) (*candidate, error) {
 		if len(measured) == 0 {
 			break
 		}
-		last, alive = measured, measured
+		alive = measured
 	}
-	winner := r.pick(append(slices.Clone(heads), last...))
-	if winner == nil {
-		return nil, nil
+	if heads, err = r.varyHead(ctx, heads, pick(alive)); err != nil {
+		return nil, err
 	}
-	if !winner.alone {
+	winner := pick(append(heads, alive...))
+	if winner != nil && !winner.alone {
 		winner.cfg.Epochs = max(1, int(math.Round(math.Min(1, 2*winner.share)*float64(winner.cfg.Epochs))))
 	}
 	return winner, nil
 }
 
-// enter makes the candidates of plans, from the one that computes least, each plan once.
+// enter makes the candidates of plans, from the one that computes least, each plan once, without those that compute nearly what
+// everything does. It counts the work of the grid: heads, the last one, two and four blocks, and everything, at every learning rate.
 func (r *race) enter(plans [][]string) ([]*candidate, error) {
 	seen := map[string]bool{}
 	var out []*candidate
+	most := 0.0
 	for _, thaw := range plans {
-		c, err := r.candidate(thaw, 1)
+		c, err := r.candidate(thaw, 1, false)
 		if err != nil {
 			return nil, err
 		}
-		if key := c.digest; !seen[key] {
-			seen[key] = true
+		if seen[c.digest] {
+			continue
+		}
+		seen[c.digest] = true
+		if c.failed == "" {
+			out = append(out, c)
+			most = max(most, c.full)
+		} else {
 			r.field = append(r.field, c)
-			if c.failed == "" {
-				out = append(out, c)
-			}
+		}
+		switch c.name() {
+		case "head", "last:1", "last:2", "last:4", "all":
+			r.grid += float64(len(rates))*c.full + c.frozen(c.cfg.Epochs, r.Train.Len()+r.Val.Len())
 		}
 	}
+	out = slices.DeleteFunc(out, func(c *candidate) bool { return c.full < most && c.full > nearly*most })
 	slices.SortStableFunc(out, func(a, b *candidate) int { return sign(a.full - b.full) })
+	r.field = append(r.field, out...)
 	return out, nil
 }
 
-// grid is the work of fitting every candidate at each learning rate.
-func (r *race) grid(field []*candidate) float64 {
-	work := 0.0
-	for _, c := range field {
-		work += float64(len(rates))*c.full + c.frozen(c.cfg.Epochs, r.Train.Len()+r.Val.Len())
+// rounds are the shares of their epochs for which candidates train: a short one, and twice as long in each round after it. The winner's
+// fit is twice as long again.
+func (r *race) rounds(alive []*candidate) []float64 {
+	share := shortest
+	for _, c := range alive {
+		steps := c.cfg.Epochs * ((r.Train.Len() + c.cfg.Batch - 1) / c.cfg.Batch)
+		share = max(share, min(0.5, leastSteps/float64(steps)))
 	}
-	return work
+	var out []float64
+	for ; share <= 0.5; share *= 2 {
+		out = append(out, share)
+	}
+	return out
 }
 
-// raceHeads measures the head alone on every part, as it trains on kept features and computes little, and starts others from it; at
-// further learning rates as far as that is cheap.
-func (r *race) raceHeads(ctx context.Context, head *candidate) ([]*candidate, error) {
-	heads := []*candidate{head}
-	allowed := headShare * r.limit
+// measureHead measures the head alone on every part: it trains on kept features and computes little.
+func (r *race) measureHead(ctx context.Context, head *candidate) error {
 	for part := range r.parts {
-		if part > 0 && r.spent+r.cost(head, 1, part) > allowed {
+		if part > 0 && !r.affords(head, 1, part, 0) {
 			break
 		}
 		if err := r.measure(ctx, head, 0, 1, part); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if r.user.LR != 0 {
+	return nil
+}
+
+// varyHead measures the head at other learning rates where it is still in question, and returns all heads.
+func (r *race) varyHead(ctx context.Context, heads []*candidate, deep *candidate) ([]*candidate, error) {
+	if len(heads) == 0 || r.user.LR != 0 || deep != nil && beats(deep, heads[0], clear) {
 		return heads, nil
 	}
+	head := heads[0]
 	for _, rate := range rates[1:] {
-		c, err := r.candidate(head.thaw, rate)
+		c, err := r.candidate(head.thaw, rate, false)
 		if err != nil {
 			return nil, err
 		}
 		c.encoded = true
 		for part := range r.parts {
-			if head.scores[part] == nil || r.spent+r.cost(c, 1, part) > allowed {
-				break
+			if head.scores[part] == nil || !r.affords(c, 1, part, len(caps)) {
+				continue
 			}
 			if err := r.measure(ctx, c, 0, 1, part); err != nil {
 				return nil, err
 			}
 		}
-		if slices.ContainsFunc(c.scores, func(s []float64) bool { return s != nil }) {
+		if c.failed == "" && c.scores != nil {
 			heads = append(heads, c)
 			r.field = append(r.field, c)
 		}
@@ -130,9 +144,12 @@ func (r *race) raceHeads(ctx context.Context, head *candidate) ([]*candidate, er
 func (r *race) round(ctx context.Context, k int, share float64, alive, heads []*candidate) ([]*candidate, error) {
 	seen := 0
 	for part := range r.parts {
+		if part > 0 && !r.affordsAll(alive, share, part, k) {
+			break
+		}
 		var measured []*candidate
 		for _, c := range alive {
-			if (k > 0 || part > 0) && !r.affords(c, share, part) {
+			if part == 0 && k > 0 && !r.affords(c, share, part, len(caps)) {
 				continue
 			}
 			if err := r.measure(ctx, c, k, share, part); err != nil {
@@ -142,15 +159,8 @@ func (r *race) round(ctx context.Context, k int, share float64, alive, heads []*
 				measured = append(measured, c)
 			}
 		}
-		if part > 0 && len(measured) < len(alive) { // what was not measured here is judged by the parts before
-			break
-		}
-		alive = measured
-		if part == 0 && len(alive) == 0 {
-			break
-		}
+		alive = r.drop(measured, heads)
 		seen += r.split(part, 1).held.Len()
-		alive = r.drop(alive, heads)
 		if seen >= enough || len(alive) == 0 || len(alive) == 1 && r.decided(alive[0], heads) {
 			break
 		}
@@ -158,15 +168,26 @@ func (r *race) round(ctx context.Context, k int, share float64, alive, heads []*
 	return alive, nil
 }
 
-// affords reports whether a candidate can be measured and still be fitted within the limit.
-func (r *race) affords(c *candidate, share float64, part int) bool {
-	work := r.cost(c, share, part)
+// affords reports whether a candidate can be measured within a round's cap and still be fitted within the limit.
+func (r *race) affords(c *candidate, share float64, part, round int) bool {
+	return r.affordsAll([]*candidate{c}, share, part, round)
+}
+
+// affordsAll reports the same of several candidates, of which one is fitted.
+func (r *race) affordsAll(all []*candidate, share float64, part, round int) bool {
+	work, fit := 0.0, 0.0
+	for _, c := range all {
+		work += r.cost(c, share, part)
+		fit = max(fit, math.Min(1, 2*share)*c.full)
+	}
 	if r.user.Budget > 0 {
 		left := r.user.Budget - time.Since(r.began)
 		return r.speed == 0 || work/r.speed < left.Seconds()
 	}
-	then := math.Min(1, 2*share) * c.full
-	return r.spent+work+then <= r.limit
+	if round < len(caps) && r.spent+work > caps[round]*r.limit {
+		return false
+	}
+	return r.spent+work+fit <= r.limit
 }
 
 // drop leaves out the candidates that another is clearly better than.
@@ -183,38 +204,48 @@ func (r *race) decided(c *candidate, heads []*candidate) bool {
 }
 
 // halve keeps the better half of the candidates, by their score, and what would be picked of them.
-func (r *race) halve(alive, heads []*candidate) []*candidate {
-	alive = r.drop(alive, heads)
+func (r *race) halve(alive []*candidate) []*candidate {
 	if len(alive) < 2 {
 		return alive
 	}
-	choice := r.pick(alive)
+	choice := pick(alive)
+	alive = slices.Clone(alive)
 	slices.SortStableFunc(alive, func(a, b *candidate) int { return sign(r.score(b, a) - r.score(a, b)) })
 	kept := alive[:(len(alive)+1)/2]
 	if !slices.Contains(kept, choice) {
-		kept = append(slices.Clone(kept), choice)
+		kept = append(kept, choice)
 	}
 	slices.SortStableFunc(kept, func(a, b *candidate) int { return sign(a.full - b.full) })
 	return kept
 }
 
-// addRates lets the plan that would be picked race at other learning rates too.
-func (r *race) addRates(alive []*candidate, share float64) ([]*candidate, error) {
-	choice := r.pick(alive)
-	if choice == nil || r.user.LR != 0 {
+// vary lets the plan that would be picked race at other learning rates too, and from a head that was trained alone.
+func (r *race) vary(alive []*candidate, share float64) ([]*candidate, error) {
+	choice := pick(alive)
+	if choice == nil {
 		return alive, nil
 	}
-	for _, rate := range rates[1:] {
-		c, err := r.candidate(choice.thaw, rate)
+	add := func(rate float64, warm bool) error {
+		c, err := r.candidate(choice.thaw, rate, warm)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		c.encoded = choice.encoded
-		if !r.affords(c, share, 0) {
-			break
+		if r.affordsAll(append(slices.Clone(alive), c), share, 0, 1) {
+			alive = append(alive, c)
+			r.field = append(r.field, c)
 		}
-		alive = append(alive, c)
-		r.field = append(r.field, c)
+		return nil
+	}
+	if r.user.LR == 0 {
+		for _, rate := range rates[1:] {
+			if err := add(rate, false); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if r.heads[0] != nil && r.user.Start != "probe" {
+		return alive, add(1, true)
 	}
 	return alive, nil
 }
