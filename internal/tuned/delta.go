@@ -12,8 +12,8 @@ import (
 )
 
 // A delta is a tuned model without what its base has already: one safetensors file with the tensors
-// that changed or are new under their names; under skeletonTensor the tuned file's bytes with the
-// contents of all these and of every tensor that equals the base's left out; and in the metadata where
+// that changed or are new under their names; under skeletonTensor, compressed by gzip, the tuned file's bytes with
+// the contents of all these and of every tensor that equals the base's left out; and in the metadata where
 // they go. Applied to the base it gives back the tuned file bit for bit.
 const (
 	skeletonTensor = "permafrost.skeleton"
@@ -21,6 +21,9 @@ const (
 	keyTuned       = "permafrost.tuned" // digest of the tuned file
 	keySpans       = "permafrost.spans" // JSON: the left out spans of the tuned file in order
 )
+
+// maxSkeleton bounds what a delta's skeleton decompresses to, in bytes: that of a file is its metadata and nodes.
+const maxSkeleton = 1 << 30
 
 // Extract computes the delta between a base and a tuned file and writes it to path.
 func Extract(base, tunedFile, path string) (*safetensors.File, error) {
@@ -55,7 +58,7 @@ func delta(base, t *onnx.Model) (*safetensors.File, error) {
 		at = s.Offset + s.Len
 	}
 	skeleton = append(skeleton, src[at:]...)
-	f.Tensors[skeletonTensor] = tensor.Of(skeleton)
+	f.Tensors[skeletonTensor] = tensor.Of(gzipped(skeleton))
 	js, err := json.Marshal(spans)
 	if err != nil {
 		return nil, err
@@ -87,7 +90,14 @@ func Apply(base, deltaFile, path string) error {
 	if f.Metadata[keyBase] != b.Digest() {
 		return fmt.Errorf("%s was made for another base than %s (sha256 %.12s, here %.12s)", deltaFile, base, f.Metadata[keyBase], b.Digest())
 	}
-	whole, err := refill(skeleton.Bytes, spans, f, b)
+	bones := skeleton.Bytes
+	if isGzip(bones) {
+		bones, err = gunzip(bones, maxSkeleton)
+	}
+	var whole []byte
+	if err == nil {
+		whole, err = refill(bones, spans, f, b)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", deltaFile, err)
 	}

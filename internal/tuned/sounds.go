@@ -26,7 +26,7 @@ type Sounds struct {
 // soundSettings are what the record says of sounds. The front end is in it whole, so that the tuned file needs no other.
 type soundSettings struct {
 	Preprocess sound.Config `json:"preprocess"`
-	FrontEnd   []byte       `json:"frontend_model,omitempty"`
+	FrontEnd   []byte       `json:"frontend_model,omitempty"` // its file, gzip
 }
 
 // maxFrontEnd bounds a front end that a tuned file carries, in bytes.
@@ -134,6 +134,12 @@ func openFrontEnd(embedded []byte, path string) (*FrontEnd, error) {
 		}
 		return NewFrontEnd(m)
 	}
+	if isGzip(embedded) {
+		var err error
+		if embedded, err = gunzip(embedded, maxFrontEnd); err != nil {
+			return nil, err
+		}
+	}
 	m, err := onnx.Parse(embedded, "")
 	if err != nil {
 		return nil, err
@@ -186,9 +192,11 @@ func (f *Sounds) Digest() [sha256.Size]byte { return f.Pipeline.Digest() }
 func (f *Sounds) Settings() (json.RawMessage, error) {
 	s := soundSettings{Preprocess: f.Pipeline.Config}
 	if f.front != nil {
-		if s.FrontEnd = f.front.Source(); len(s.FrontEnd) > maxFrontEnd {
-			return nil, fmt.Errorf("the front end %s has %d bytes; a tuned file carries up to %d", s.Preprocess.Frontend, len(s.FrontEnd), maxFrontEnd)
+		file := f.front.Source()
+		if len(file) > maxFrontEnd {
+			return nil, fmt.Errorf("the front end %s has %d bytes; a tuned file carries up to %d", s.Preprocess.Frontend, len(file), maxFrontEnd)
 		}
+		s.FrontEnd = gzipped(file)
 	}
 	return json.Marshal(s)
 }

@@ -1,16 +1,13 @@
 package tuned
 
 import (
-	"bytes"
 	"cmp"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -173,7 +170,7 @@ func (f *Texts) readTokenizer(m *onnx.Model, o FeedOptions, set textSettings) er
 	switch {
 	case path == "" && set.Tokenizer != nil:
 		path = keyPreprocess
-		if f.file, err = gunzip(set.Tokenizer); err != nil {
+		if f.file, err = gunzip(set.Tokenizer, maxTokenizer); err != nil {
 			return fmt.Errorf("%s: tokenizer: %w", keyPreprocess, err)
 		}
 	case path == "":
@@ -292,30 +289,7 @@ func (f *Texts) Digest() [sha256.Size]byte {
 }
 
 func (f *Texts) Settings() (json.RawMessage, error) {
-	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(f.file); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return json.Marshal(textSettings{b.Bytes(), fmt.Sprintf("%x", sha256.Sum256(f.file)), f.most, f.columns})
-}
-
-func gunzip(b []byte) ([]byte, error) {
-	r, err := gzip.NewReader(bytes.NewReader(b))
-	if err != nil {
-		return nil, err
-	}
-	out, err := io.ReadAll(io.LimitReader(r, maxTokenizer+1))
-	if err == nil && len(out) > maxTokenizer {
-		err = fmt.Errorf("it is larger than %d MiB", maxTokenizer>>20)
-	}
-	return out, err
+	return json.Marshal(textSettings{gzipped(f.file), fmt.Sprintf("%x", sha256.Sum256(f.file)), f.most, f.columns})
 }
 
 func (f *Texts) Open(ctx context.Context, path string, opt data.Options) (train, val *data.Dataset, err error) {
