@@ -7,12 +7,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// foldBatchNorms merges a frozen batch normalisation into the frozen convolution before it:
+// FoldBatchNorms merges a frozen batch normalisation into the frozen convolution before it:
 //
 //	w[k,...] *= scale[k]/sqrt(var[k]+eps)    b[k] = (b[k]-mean[k])*scale[k]/sqrt(var[k]+eps) + bias[k]
 //
 // Both must be constant: where either trains, its gradient is needed on its own.
-func (c *Constants) foldBatchNorms(g *ir.Graph) error {
+func FoldBatchNorms(g *ir.Graph) error {
 	var slab tensor.Slab
 	return rewrite(g, func(m *matcher, n *ir.Node) *ir.Node {
 		if n.Op != "BatchNormalization" {
@@ -28,35 +28,35 @@ func (c *Constants) foldBatchNorms(g *ir.Graph) error {
 			return nil
 		}
 		eps := n.Attrs.Float("epsilon", 1e-5)
-		in := []*tensor.Tensor{conv.In(1).Data, nil, n.Inputs[1].Data, n.Inputs[2].Data, n.Inputs[3].Data, n.Inputs[4].Data}
+		weight := conv.In(1).Data
+		w := &tensor.Tensor{DType: tensor.Float32, Shape: weight.Shape, Bytes: slab.Bytes(len(weight.Bytes))}
+		var old []float32
 		if v := conv.In(2); v != nil {
-			in[1] = v.Data
+			old = v.Data.F32()
 		}
-		folded, _ := c.of("fold batch norm", ir.Attrs{"epsilon": eps}, in, func() ([]*tensor.Tensor, error) {
-			return foldBatchNorm(slab.Clone(in[0]), in[1], in[2].F32(), in[3].F32(), in[4].F32(), in[5].F32(), float64(eps)), nil
-		})
+		b := foldBatchNorm(w.F32(), weight.F32(), old, n.Inputs[1].Data.F32(), n.Inputs[2].Data.F32(), n.Inputs[3].Data.F32(), n.Inputs[4].Data.F32(), float64(eps))
 		return &ir.Node{Name: conv.Name, Op: "Conv", Attrs: conv.Attrs,
-			Inputs: []*ir.Value{conv.Inputs[0], g.NewConst(conv.In(1).Name, folded[0]), g.NewConst(n.Inputs[2].Name, folded[1])}}
+			Inputs: []*ir.Value{conv.Inputs[0], g.NewConst(conv.In(1).Name, w), g.NewConst(n.Inputs[2].Name, tensor.Of(b))}}
 	})
 }
 
-// foldBatchNorm changes w, one row a channel, in place and returns it with its new bias. old is the bias before, or nil.
-func foldBatchNorm(w, old *tensor.Tensor, scale, bias, mean, variance []float32, eps float64) []*tensor.Tensor {
-	b := tensor.New(tensor.Float32, len(scale))
-	per := w.Len() / len(scale)
+// foldBatchNorm writes the weight, one row a channel, with the normalisation in it to w and returns the bias. old is the bias before, or nil.
+func foldBatchNorm(w, weight, old, scale, bias, mean, variance []float32, eps float64) []float32 {
+	b := make([]float32, len(scale))
+	per := len(w) / len(scale)
 	for k := range scale {
 		a := float64(scale[k]) / math.Sqrt(float64(variance[k])+eps)
-		row := w.F32()[k*per : (k+1)*per]
-		for i := range row {
-			row[i] = float32(float64(row[i]) * a)
+		to, from := w[k*per:(k+1)*per], weight[k*per:(k+1)*per]
+		for i, x := range from {
+			to[i] = float32(float64(x) * a)
 		}
 		before := 0.0
 		if old != nil {
-			before = float64(old.F32()[k])
+			before = float64(old[k])
 		}
-		b.F32()[k] = float32((before-float64(mean[k]))*a + float64(bias[k]))
+		b[k] = float32((before-float64(mean[k]))*a + float64(bias[k]))
 	}
-	return []*tensor.Tensor{w, b}
+	return b
 }
 
 // fuseNorms recognises layer and RMS normalisation that exporters write out as arithmetic.

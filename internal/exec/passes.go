@@ -22,7 +22,6 @@ func modelPasses(c *Constants) []pass {
 		{"prune", "drops what folding left without a reader", prune},
 		{"identities", "what hands its input on hides neighbours from the patterns below", dropIdentities},
 		{"pads", "before channels-last, while axes are in ONNX's order", fusePads},
-		{"batchnorm", "a frozen norm disappears into the frozen convolution before it, while both are still neighbours", c.foldBatchNorms},
 		{"norms", "normalisations written out as arithmetic become one operator with one gradient", fuseNorms},
 		{"activations", "likewise", fuseActivations},
 		{"attention", "after norms and activations, which it does not touch, before layout", fuseAttention},
@@ -35,6 +34,7 @@ func modelPasses(c *Constants) []pass {
 var regionPasses = []pass{
 	{"dropout", "what is still off stays off, and hides neighbours", dropDropout},
 	{"fold", "gradients of constants are constants", Fold},
+	{"batchnorm", "a frozen norm disappears into the frozen convolution before it; here, as a region that never runs need not pay for it", FoldBatchNorms},
 	{"prune", "gradient rules may compute what nobody reads", prune},
 	{"common", "gradient rules recompute what the forward pass has", common},
 	{"epilogues", "late, when it is known which results have one reader", fuseEpilogues},

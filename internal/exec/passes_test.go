@@ -75,13 +75,13 @@ func TestPasses(t *testing.T) {
 		{"weights are not folded", Fold, func(s *sketch) *ir.Value {
 			return s.Op("Add", nil, s.input("x", 2, 3), s.Op("Mul", nil, s.param("a", 3), s.constant("b", 3)))
 		}, "Mul Add"},
-		{"frozen batch norm into frozen convolution", new(Constants).foldBatchNorms, func(s *sketch) *ir.Value {
+		{"frozen batch norm into frozen convolution", FoldBatchNorms, func(s *sketch) *ir.Value {
 			return s.batchNorm(s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.constant("w", 5, 3, 3, 3)), 5, s.constant)
 		}, "Conv"},
-		{"thawed convolution keeps its batch norm", new(Constants).foldBatchNorms, func(s *sketch) *ir.Value {
+		{"thawed convolution keeps its batch norm", FoldBatchNorms, func(s *sketch) *ir.Value {
 			return s.batchNorm(s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3)), 5, s.constant)
 		}, "Conv BatchNormalization"},
-		{"a convolution with two readers keeps its batch norm", new(Constants).foldBatchNorms, func(s *sketch) *ir.Value {
+		{"a convolution with two readers keeps its batch norm", FoldBatchNorms, func(s *sketch) *ir.Value {
 			y := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.constant("w", 5, 3, 3, 3))
 			return s.Op("Add", nil, s.batchNorm(y, 5, s.constant), y)
 		}, "Conv BatchNormalization Add"},

@@ -236,12 +236,12 @@ func pack(b []byte, dt tensor.DType) []byte {
 	return out
 }
 
-// align returns b, or a copy of it where b does not begin at a multiple of size.
+// align returns b, or a copy of it where the processor needs it at a multiple of size.
 func align(b []byte, size int, store *store) []byte {
 	if len(b) == 0 {
 		return []byte{}
 	}
-	if uintptr(unsafe.Pointer(&b[0]))%uintptr(size) == 0 {
+	if tensor.Unaligned || uintptr(unsafe.Pointer(&b[0]))%uintptr(size) == 0 {
 		return b
 	}
 	var c []byte

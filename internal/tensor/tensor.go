@@ -7,6 +7,7 @@ package tensor
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"unsafe"
@@ -74,6 +75,9 @@ type Elem interface {
 
 // Align is the alignment of buffers made by this package: one cache line, one AVX-512 register.
 const Align = 64
+
+// Unaligned says that this processor reads and writes numbers at any address, so that weights may be viewed where a file has them.
+const Unaligned = runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64"
 
 // large is the size from which on a buffer is worth a system call.
 const large = 2 << 20

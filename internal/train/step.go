@@ -42,6 +42,9 @@ func (n *Network) Train(batch int) (*Step, error) {
 	if err := n.standardise(g); err != nil {
 		return nil, err
 	}
+	if err := exec.FoldBatchNorms(g); err != nil { // before gradients read what lies between
+		return nil, err
+	}
 	norms, err := trainBatchNorms(g, n.Plan)
 	if err != nil {
 		return nil, err
