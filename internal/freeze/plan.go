@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -27,7 +28,7 @@ type Entry struct {
 	State State    `json:"state"`
 	LR    float64  `json:"lr,omitempty"`   // multiplier of the learning rate; absent: 1
 	Rows  [][2]int `json:"rows,omitempty"` // Partly: half-open ranges along the first axis that train
-	Mask  []byte   `json:"mask,omitempty"` // Partly: one bit an element, least significant first, 1 trains
+	Mask  Bits     `json:"mask,omitempty"` // Partly: one bit an element, least significant first, 1 trains
 	Tied  []string `json:"tied,omitempty"` // the layers that share this weight, where there are several
 }
 
@@ -38,8 +39,9 @@ type Plan struct {
 	Model     string   `json:"model"` // sha256 of the model file it was made for
 	Thaw      []string `json:"thaw"`
 	Freeze    []string `json:"freeze,omitempty"`
-	BatchNorm string   `json:"batchnorm"` // auto or frozen, see New
-	Head      string   `json:"head"`      // the kind of head, "keep" for the model's own
+	BatchNorm string   `json:"batchnorm"`       // auto or frozen, see New
+	Head      string   `json:"head"`            // the kind of head, "keep" for the model's own
+	Share     *Share   `json:"share,omitempty"` // of what is thawed, where only a share trains; Params hold it once it is known
 	Params    []Entry  `json:"params"`
 	byName    map[string]*Entry
 }
@@ -60,14 +62,25 @@ func New(set *Set, o Options) (*Plan, error) {
 	if len(thaw) == 0 {
 		thaw = []string{"head"}
 	}
-	chosen, err := set.Select(thaw)
+	chosen, err := set.Choose(thaw)
 	if err != nil {
 		return nil, fmt.Errorf("--thaw: %w", err)
 	}
-	taken, err := set.Select(o.Freeze)
+	taken, err := set.Choose(o.Freeze)
 	if err != nil {
 		return nil, fmt.Errorf("--freeze: %w", err)
 	}
+	if taken.share != nil {
+		return nil, fmt.Errorf("--freeze: %s is for --thaw: the numbers outside of the share stay frozen", taken.share.By)
+	}
+	if chosen.share != nil && !slices.ContainsFunc(chosen.weights(set), func(w *Weight) bool { return !w.Head }) {
+		for _, w := range set.Weights {
+			if !w.Head && w.Role != RoleStat {
+				chosen.add(w, nil, true)
+			}
+		}
+	}
+	chosen.take(taken)
 	bn := o.BatchNorm
 	switch bn {
 	case "":
@@ -76,12 +89,14 @@ func New(set *Set, o Options) (*Plan, error) {
 	default:
 		return nil, fmt.Errorf("--batchnorm %q: want auto or frozen", bn)
 	}
-	p := &Plan{Version: 1, Model: o.Model, Thaw: thaw, Freeze: o.Freeze, BatchNorm: bn, Head: o.Head}
+	p := &Plan{Version: 1, Model: o.Model, Thaw: thaw, Freeze: o.Freeze, BatchNorm: bn, Head: o.Head, Share: chosen.share}
 	trains := 0
 	for _, w := range set.Weights {
-		e := Entry{Name: w.Name, State: Frozen}
-		if slices.Contains(chosen, w) && !slices.Contains(taken, w) || slices.Contains(o.NewHead, w.Name) {
-			e.State = Thaw
+		e := chosen.entry(w)
+		if slices.Contains(o.NewHead, w.Name) {
+			e = Entry{Name: w.Name, State: Thaw}
+		}
+		if e.State != Frozen {
 			trains++
 		}
 		if len(w.Nodes) > 1 {
@@ -93,7 +108,23 @@ func New(set *Set, o Options) (*Plan, error) {
 		return nil, fmt.Errorf("the plan trains nothing: thaw something, for example --thaw head or --thaw last:1")
 	}
 	p.track(set)
+	if p.Share != nil && p.Share.By == ByMagnitude {
+		return p, p.Mask(set, magnitudes(set, p))
+	}
 	return p, nil
+}
+
+// magnitudes are the absolute values of what a plan's share is taken of.
+func magnitudes(set *Set, p *Plan) map[string][]float32 {
+	out := map[string][]float32{}
+	for _, w := range set.Weights {
+		if p.Masked(w) {
+			for _, v := range w.Value.Data.Float64s() {
+				out[w.Name] = append(out[w.Name], float32(math.Abs(v)))
+			}
+		}
+	}
+	return out
 }
 
 // track sets the state of running statistics, which follows from their layer's.

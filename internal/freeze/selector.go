@@ -10,7 +10,31 @@ import (
 	"strings"
 )
 
-// Select reads a list of selectors and returns the weights it names, in the set's order. Selectors are
+// Select reads a list of selectors of weights, see Choose, and returns the weights that it names, whole or in part, in the set's
+// order. Selectors of a share are an error: they do not name weights.
+func (s *Set) Select(list []string) ([]*Weight, error) {
+	sel, err := s.Choose(list)
+	if err != nil {
+		return nil, err
+	}
+	if sel.share != nil {
+		return nil, fmt.Errorf("%s:%g%%: name weights here, not a share of them", sel.share.By, 100*sel.share.Share)
+	}
+	return sel.weights(s), nil
+}
+
+// weights are those of which anything is selected, in the set's order.
+func (s *Selection) weights(set *Set) []*Weight {
+	var out []*Weight
+	for _, w := range set.Weights {
+		if _, ok := s.rows[w]; ok {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// Choose reads a list of selectors. Selectors are
 // applied from left to right; one that begins with ! takes away.
 //
 //	all, none, head        every weight, no weight, the classifier
@@ -19,32 +43,52 @@ import (
 //	kind:bias              bias, norm, weight, embedding or adapter
 //	first:N, last:N        blocks, counted from the input or from the head
 //	depth:60%-100%         the blocks in that part of the network
+//	rows:NAME[0:8,-2:,5]   these rows, along the first axis, of the weights that NAME names; of a table of embeddings also the rows
+//	                       of tokens: rows:NAME['token']
+//	channels:NAME[0:8]     these channels that convolutions give, their biases included
+//	fisher:0.5%            of all numbers that the other selectors name, the head apart, this share: those with the largest squared
+//	                       gradients; of all weights where the others name none besides the head
+//	magnitude:0.5%         the same for the largest numbers
 //
 // A selector that matches nothing is an error that lists the nearest names. Running statistics are
 // never selected: they follow their layer.
-func (s *Set) Select(list []string) ([]*Weight, error) {
-	chosen := map[*Weight]bool{}
+func (s *Set) Choose(list []string) (*Selection, error) {
+	out := &Selection{rows: map[*Weight][]bool{}}
 	for _, item := range splitList(list) {
-		sel, take := strings.CutPrefix(item, "!")
-		match, err := s.matcher(sel)
+		sel, away := strings.CutPrefix(item, "!")
+		share, err := shareOf(sel)
+		if err != nil {
+			return nil, err
+		}
+		if share != nil {
+			if away || out.share != nil {
+				return nil, fmt.Errorf("selector %q: a share is taken once, and not taken away", item)
+			}
+			out.share = share
+			continue
+		}
+		match, rows, part, err := s.partOf(sel)
+		if err == nil && !part {
+			match, err = s.matcher(sel)
+		}
 		if err != nil {
 			return nil, err
 		}
 		hit := 0
 		for _, w := range s.Weights {
 			if w.Role != RoleStat && match(w) {
-				chosen[w] = !take
+				var some []bool
+				if part {
+					if some, err = rows(w); err != nil {
+						return nil, err
+					}
+				}
+				out.add(w, some, !away)
 				hit++
 			}
 		}
 		if hit == 0 && sel != "none" && sel != "head" {
 			return nil, s.nothing(sel)
-		}
-	}
-	var out []*Weight
-	for _, w := range s.Weights {
-		if chosen[w] {
-			out = append(out, w)
 		}
 	}
 	return out, nil
@@ -189,8 +233,12 @@ func globRegexp(glob string) (*regexp.Regexp, error) {
 
 // nothing explains a selector that matched no weight.
 func (s *Set) nothing(sel string) error {
+	full := sel
+	if kind, arg, _ := strings.Cut(sel, ":"); kind == "rows" || kind == "channels" {
+		sel = arg[:strings.LastIndexByte(arg, '[')]
+	}
 	if strings.Contains(sel, ":") && !strings.HasPrefix(sel, "re:") && !strings.Contains(sel, "::") {
-		return fmt.Errorf("selector %q matches no weight of this model", sel)
+		return fmt.Errorf("selector %q matches no weight of this model", full)
 	}
 	want := strings.TrimPrefix(sel, "re:")
 	type near struct {
@@ -217,7 +265,7 @@ func (s *Set) nothing(sel string) error {
 	for i := 0; i < len(all) && i < 4; i++ {
 		names = append(names, all[i].name)
 	}
-	return fmt.Errorf("selector %q matches no weight; the nearest names are %s (permafrost inspect lists all)", sel, strings.Join(names, ", "))
+	return fmt.Errorf("selector %q matches no weight; the nearest names are %s (permafrost inspect lists all)", full, strings.Join(names, ", "))
 }
 
 // distance is the Levenshtein distance.

@@ -40,6 +40,7 @@ type Weight struct {
 	Head   bool     // belongs to the classifier at the end
 	Block  int      // index into Set.Blocks, -1 for none
 	norm   []*Weight
+	op     string // operator of the first node that reads it
 }
 
 // Len is the number of elements.
@@ -50,7 +51,11 @@ func (w *Weight) Len() int { return w.Value.Type.Shape.Len() }
 type Set struct {
 	Weights []*Weight
 	Blocks  []string // names of the repeated parts of the network, from the input to the head
-	byName  map[string]*Weight
+
+	// Tokens looks the row of a token up, for selectors of rows; nil where there is no tokenizer.
+	Tokens func(token string) (int, bool)
+
+	byName map[string]*Weight
 }
 
 // Describe lists the weights of a raw graph. Weights that only the values head depends on last (see
@@ -70,6 +75,9 @@ func Describe(raw *ir.Graph, head []string) *Set {
 			here := place{at[n.Name], slot}
 			if old, ok := first[w]; !ok || here.node < old.node {
 				first[w] = here
+			}
+			if w.op == "" {
+				w.op = n.Op
 			}
 			if !slices.Contains(w.Nodes, n.Name) {
 				w.Nodes = append(w.Nodes, n.Name)

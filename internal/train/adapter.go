@@ -14,7 +14,7 @@ import (
 const adapterIndex = 16
 
 // plan adds the adapters that the options ask for, describes the weights and makes the plan.
-func (h *Headed) plan(cfg Config, base *onnx.Model) (*freeze.Set, *freeze.Plan, error) {
+func (h *Headed) plan(cfg Config, base *onnx.Model, tokens func(string) (int, bool)) (*freeze.Set, *freeze.Plan, error) {
 	set := freeze.Describe(h.Graph, h.Weights)
 	if cfg.Adapter != "" {
 		spec, err := adapter.Parse(cfg.Adapter)
@@ -37,6 +37,7 @@ func (h *Headed) plan(cfg Config, base *onnx.Model) (*freeze.Set, *freeze.Plan, 
 		h.New = append(h.New, h.Adapters.Nodes...)
 		set = freeze.Describe(h.Graph, h.Weights)
 	}
+	set.Tokens = tokens
 	plan, err := freeze.New(set, freeze.Options{Thaw: cfg.Thaw, Freeze: cfg.Freeze, BatchNorm: cfg.BatchNorm, Model: base.Digest(), Head: cfg.Head, NewHead: h.fresh()})
 	return set, plan, err
 }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -53,6 +54,9 @@ func (s *Session) CheckResume(dir *RunDir) (found bool, err error) {
 	}
 	c, err := dir.LoadCheckpoint(LastCheckpoint)
 	if err != nil {
+		return false, err
+	}
+	if err := s.settle(context.Background(), c.State.Plan); err != nil {
 		return false, err
 	}
 	id, err := s.identity()

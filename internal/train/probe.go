@@ -18,12 +18,13 @@ import (
 
 // probe is a model of any kind of input that is looked at or timed without data.
 type probe struct {
-	model *onnx.Model
-	batch func(n int) map[string]tensor.Shape // shapes of the inputs
-	mask  string                              // input that tells padding, see HeadSpec
-	fixed bool                                // the batch is 1 and cannot be changed
-	every bool                                // every position of a sequence has scores that train
-	notes []string
+	model  *onnx.Model
+	batch  func(n int) map[string]tensor.Shape // shapes of the inputs
+	mask   string                              // input that tells padding, see HeadSpec
+	tokens func(string) (int, bool)            // rows of tokens, see freeze.Set
+	fixed  bool                                // the batch is 1 and cannot be changed
+	every  bool                                // every position of a sequence has scores that train
+	notes  []string
 }
 
 // freeAxis is the size given to an axis other than the batch whose size the model leaves open.
@@ -45,7 +46,7 @@ func openProbe(path string, o tuned.FeedOptions, given map[string]tensor.Shape) 
 	if len(given) == 0 {
 		base, err := NewBase(m, o)
 		if err == nil {
-			p.batch, p.notes, p.mask = base.Shapes, base.Notes, base.mask()
+			p.batch, p.notes, p.mask, p.tokens = base.Shapes, base.Notes, base.mask(), base.tokens()
 			if f := base.Feed.Form(); f.Rows && f.Varies() {
 				p.batch = func(n int) map[string]tensor.Shape { return f.Shapes(n, 1) }
 				p.notes = append(p.notes, "an example is taken as one window; most have more")
@@ -139,8 +140,11 @@ func (p *probe) trainable(cfg Config, classes int) (*trainable, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.set, t.plan, err = t.headed.plan(cfg, p.model); err != nil {
+	if t.set, t.plan, err = t.headed.plan(cfg, p.model, p.tokens); err != nil {
 		return nil, err
+	}
+	if t.plan.Pending() {
+		return nil, fmt.Errorf("--thaw %s:%g%%: which numbers these are is measured on the training data by fit; here, name weights or magnitude:%[2]g%%", t.plan.Share.By, 100*t.plan.Share.Share)
 	}
 	if err := cfg.setRates(t.set, t.plan); err != nil {
 		return nil, err

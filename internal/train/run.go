@@ -15,6 +15,9 @@ import (
 // run has saved a checkpoint from which Fit goes on with resume, to the same bits as an unbroken one.
 func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...Sink) (*Result, error) {
 	began := time.Now()
+	if err := s.settle(ctx, nil); err != nil { // a run that goes on has been settled by CheckResume
+		return nil, err
+	}
 	f := &fitter{Session: s, dir: dir, events: NewEvents(sinks...)}
 	plan, err := planText(s.reach)
 	if err != nil {

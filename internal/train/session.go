@@ -74,6 +74,11 @@ const pictureBudget = 256 << 20
 
 // NewSession makes a session of a model and data that have been opened.
 func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error) {
+	return newSession(cfg, base, tr, val, func(*freeze.Set, *freeze.Plan) error { return nil })
+}
+
+// newSession makes a session whose plan resolve has completed.
+func newSession(cfg Config, base *Base, tr, val *data.Dataset, resolve func(*freeze.Set, *freeze.Plan) error) (*Session, error) {
 	s := &Session{Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
 	s.Notes = append(s.Notes, tr.Notes()...)
 	err := s.chooseTask(&cfg)
@@ -87,7 +92,10 @@ func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error)
 	if err != nil {
 		return nil, err
 	}
-	if s.Set, s.Plan, err = s.Headed.plan(cfg, base.Model); err != nil {
+	if s.Set, s.Plan, err = s.Headed.plan(cfg, base.Model, base.tokens()); err != nil {
+		return nil, err
+	}
+	if err := resolve(s.Set, s.Plan); err != nil {
 		return nil, err
 	}
 	if err := cfg.setRates(s.Set, s.Plan); err != nil {
