@@ -199,7 +199,7 @@ func (p *Plan) Pending() bool { return p.Share != nil && p.Share.Elements == 0 }
 
 // Masked reports whether the plan's share is taken of a weight: it trains, and is neither the head's nor an adapter's.
 func (p *Plan) Masked(w *Weight) bool {
-	return p.Share != nil && p.trains(w.Name) && !w.Head && w.Role != RoleAdapter
+	return p.Share != nil && p.Of(w.Name).Trains() && !w.Head && w.Role != RoleAdapter
 }
 
 // Mask takes the plan's share: of all numbers of the weights that are Masked, those with the largest scores go on training, ties going
@@ -293,9 +293,4 @@ func (p *Plan) Adopt(set *Set, was *Plan) error {
 	p.Share = &s
 	p.track(set)
 	return nil
-}
-
-func (p *Plan) trains(name string) bool {
-	s := p.Of(name).State
-	return s == Thaw || s == Partly
 }
