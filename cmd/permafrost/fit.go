@@ -202,5 +202,8 @@ model       %s
 `, metric, r.ValLoss, best,
 		thousands(r.ParamsThawed), thousands(r.ParamsTotal), seal,
 		secondsText(r.Seconds), bytesText(r.PeakRSS), filepath.Join(r.Out, train.ModelFile))
+	if d := r.Diagnosis; err == nil && d != nil && (d.Verdict == train.Underfitting || d.Verdict == train.Overfitting) {
+		_, err = fmt.Fprintf(w, "diagnosis   %s: %s\nadvice      %s\n", d.Verdict, d.Why, d.Advice)
+	}
 	return err
 }

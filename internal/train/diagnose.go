@@ -44,13 +44,13 @@ type depth struct {
 	adapter string   // the adapter that trained instead of blocks
 }
 
-// Thresholds of a diagnosis: differences that matter, in parts of the examples, and how many standard errors make one that is
-// not chance. A tenth of the loss is what a run that goes on would still gain.
+// Thresholds of a diagnosis, in parts of the examples where nothing else is said.
 const (
-	matters = 0.05
-	certain = 3.0
-	falling = 0.10
-	few     = 30 // validation examples that say little
+	unlearnt = 0.03 // training error that matters
+	matters  = 0.05 // gap that matters
+	certain  = 3.0  // standard errors that make a difference no chance
+	falling  = 0.10 // part of the loss: what half a run gained when it would gain more
+	few      = 30   // validation examples that say little
 )
 
 // diagnose compares the accuracy on training examples, t, with that on validation examples, v.
@@ -70,29 +70,29 @@ func diagnose(s symptoms) *Diagnosis {
 	n, v := kept.Val.Examples, kept.Val.Accuracy()
 	t, end := float64(kept.TrainAccuracy), float64(last.TrainAccuracy)
 	majority := majorityShare(kept.Val)
-	se := math.Sqrt(v * (1 - v) / float64(max(1, n)))
+	se := math.Max(math.Sqrt(v*(1-v)/float64(max(1, n))), 0.5/float64(max(1, n))) // also an accuracy of 1 is uncertain by half an example
 	gap := t - v
 	numbers := fmt.Sprintf("%s on its own training data and %s ± %.1f on %s validation examples", percentage(t), percentage(v), 100*se, count(n))
 	if n < few {
 		return &Diagnosis{Verdict: Unclear, Why: fmt.Sprintf("%s: too few to tell", numbers), Advice: "give more validation examples with --val"}
 	}
-	noise := certain * math.Max(se, 0.5/float64(n)) // an accuracy of 1 has no standard error, and is still uncertain by half an example
+	noise := certain * se
 	switch {
 	case v < majority+certain*math.Sqrt(majority*(1-majority)/float64(n)) && end < majority+matters && !s.altered:
 		return &Diagnosis{Verdict: Underfitting, Why: fmt.Sprintf("%s reaches %s, hardly more than always answering the most frequent class (%s)",
 			s.trained.subject(), numbers, percentage(majority)), Advice: "look at the labels and the preprocessing first; then try ten times the learning rate, or " + s.trained.deeper()}
 	case s.altered && t < v+noise:
 		return &Diagnosis{Verdict: Unclear, Why: numbers + ", where the training examples were augmented or mixed: their accuracy is no measure of fit"}
-	case 1-end > matters && 2*(1-end) > end-v && !s.altered:
+	case 1-end > unlearnt && 2*(1-end) > end-v && !s.altered:
 		d := &Diagnosis{Verdict: Underfitting, Why: fmt.Sprintf("%s reaches %s on its own training data after %s, and %s ± %.1f on %s validation examples: %s of the error is there before any new example comes, so %s",
 			s.trained.subject(), percentage(end), epochs(len(s.history)), percentage(v), 100*se, count(n), portion((1-end)/(1-v)), s.trained.culprit()), Advice: s.trained.deeper()}
 		if s.learns() {
-			d.Why += fmt.Sprintf("; the training loss was still falling (%.3f at half time, %.3f at the end)", float64(s.history[len(s.history)/2].TrainLoss), float64(last.TrainLoss))
+			d.Why += "; the validation loss was still falling at the end"
 			d.Advice = fmt.Sprintf("give it more epochs (--epochs %d); if that does not do, %s", 2*len(s.history), d.Advice)
 		}
 		return d
 	case gap > matters && gap > noise:
-		d := &Diagnosis{Verdict: Overfitting, Why: fmt.Sprintf("%s reaches %s: a gap of %.1f points, %.0f times its standard error", s.trained.subject(), numbers, 100*gap, gap/math.Max(se, 0.5/float64(n))),
+		d := &Diagnosis{Verdict: Overfitting, Why: fmt.Sprintf("%s reaches %s: a gap of %.1f points, %.0f times its standard error", s.trained.subject(), numbers, 100*gap, gap/se),
 			Advice: s.trained.shallower(s.option)}
 		if rise := s.lossRise(); rise != "" {
 			d.Why += "; " + rise
@@ -122,27 +122,20 @@ func majorityShare(m *Metrics) float64 {
 	return float64(most) / float64(max(1, m.Examples))
 }
 
-// learns reports whether the training loss fell over the second half of the epochs by a part that matters, beyond what rises and falls
-// between two epochs explain.
+// learns reports whether the validation loss fell over the second half of the epochs by a part that more epochs would go on with, beyond what
+// rises and falls between two of them.
 func (s *symptoms) learns() bool {
 	n := len(s.history)
 	if n < 4 {
 		return true // too short to have ended
 	}
-	half, end := s.meanLoss(n/2-1, n/2+1), s.meanLoss(n-2, n)
+	loss := func(i int) float64 { return s.history[i].Val.Loss() }
+	half, end := (loss(n/2-1)+loss(n/2))/2, (loss(n-2)+loss(n-1))/2
 	jitter := 0.0
 	for i := n/2 + 1; i < n; i++ {
-		jitter = math.Max(jitter, float64(s.history[i].TrainLoss-s.history[i-1].TrainLoss))
+		jitter = math.Max(jitter, loss(i)-loss(i-1))
 	}
 	return half-end > falling*half && half-end > jitter
-}
-
-func (s *symptoms) meanLoss(from, to int) float64 {
-	sum := 0.0
-	for _, e := range s.history[from:to] {
-		sum += float64(e.TrainLoss)
-	}
-	return sum / float64(to-from)
 }
 
 // lossRise tells of a validation loss that ended at least a fifth above its lowest, "" where it did not.
@@ -247,7 +240,7 @@ func (d depth) shallower(option string) string {
 	less := "freeze more: "
 	switch half := min(d.thawed, len(d.blocks)) / 2; {
 	case d.headOnly():
-		less = "no fewer weights can train: "
+		less = "no fewer weights can train; whether features that train do better, permafrost compare tells: "
 	case half == 0 || d.adapter != "":
 		less += "compare with the head alone (--thaw head); "
 	default:
@@ -255,7 +248,7 @@ func (d depth) shallower(option string) string {
 	}
 	rest := "more examples, or --augment, would help most"
 	if option == "" && !d.headOnly() {
-		rest += "; --l2-sp 0.01 or --mixup 0.2 hold back what trains"
+		rest += "; --l2-sp and --mixup hold back what trains"
 	}
 	return less + rest
 }
