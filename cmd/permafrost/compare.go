@@ -88,11 +88,6 @@ accuracy against time; nothing is written otherwise.`,
 		if err != nil {
 			return err
 		}
-		for _, p := range all {
-			if err := unavailable(&p.Config); err != nil {
-				return fmt.Errorf("--plan %s: %w", p.Name, err)
-			}
-		}
 		if err := freeFolder(*out, compareFile, comparePicture); err != nil {
 			return err
 		}

@@ -115,9 +115,6 @@ func (f *fit) configure(config string) error {
 	if f.resume && f.cfg.Auto {
 		return fmt.Errorf("--auto and --resume: the choice was made when the run began; leave --auto out")
 	}
-	if err := unavailable(&f.cfg); err != nil {
-		return err
-	}
 	if err := f.cfg.Validate(); err != nil {
 		return err
 	}

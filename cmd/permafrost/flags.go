@@ -76,27 +76,10 @@ var fitGroups = []struct {
 	names   []string
 }{
 	{"Model and data", []string{"model", "data", "val", "out", "preprocess", "augment", "tokenizer", "max-length", "text-column", "label-column", "task"}},
-	{"What trains", []string{"thaw", "freeze", "auto", "budget", "batchnorm", "head", "start", "attach", "pool"}},
+	{"What trains", []string{"thaw", "freeze", "schedule", "auto", "budget", "batchnorm", "head", "start", "attach", "pool"}},
 	{"Adapters", []string{"adapter", "adapter-targets", "adapter-alpha", "adapter-merge"}},
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",
 		"weight-decay", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},
 	{"Rates and regularisation around frozen weights", []string{"lr-mult", "layer-decay", "rates", "l2-sp", "average", "wise-ft", "mixup"}},
 	{"Resources", []string{"threads", "memory", "cache", "cache-budget", "cache-precision", "cache-variants"}},
-	{"Not available in this version", []string{"schedule"}},
-}
-
-// unavailable errors when an option asks for what this version cannot do.
-func unavailable(c *train.Config) error {
-	for _, o := range []struct {
-		flag  string
-		asked bool
-		mend  string
-	}{
-		{"schedule", c.Schedule != "", "name what trains for the whole run with --thaw"},
-	} {
-		if o.asked {
-			return fmt.Errorf("--%s is not available in this version: %s", o.flag, o.mend)
-		}
-	}
-	return nil
 }

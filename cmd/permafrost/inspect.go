@@ -77,9 +77,6 @@ func validInspect(c train.Config, o train.InspectOptions) error {
 	if o.Classes < 2 || o.Examples < 1 {
 		return fmt.Errorf("--classes %d --examples %d: at least 2 classes and 1 example", o.Classes, o.Examples)
 	}
-	if err := unavailable(&c); err != nil {
-		return err
-	}
 	if c.Data == "" {
 		c.Data = "."
 	}

@@ -16,9 +16,19 @@ func optional(check func(string) error) func(string) error {
 	}
 }
 
+// required says what an argument looks like where there is none.
+func required(check func(string) error, example string) func(string) error {
+	return func(arg string) error {
+		if arg == "" {
+			return fmt.Errorf("it needs a number, as in %s", example)
+		}
+		return check(arg)
+	}
+}
+
 func wholeNumber(arg string) error {
 	if n, err := strconv.Atoi(arg); err != nil || n < 1 || n > 1<<30 {
-		return fmt.Errorf("%s is not a whole number from 1", arg)
+		return fmt.Errorf("%q is not a whole number from 1", arg)
 	}
 	return nil
 }
@@ -34,7 +44,7 @@ func number(arg string, or int) int {
 // fraction reads 0.5 or 50%. Both ends are left out.
 func fraction(arg string) error {
 	if x, ok := parseShare(arg); !ok || x <= 0 || x >= 1 {
-		return fmt.Errorf("%s is not a share between 0%% and 100%%", arg)
+		return fmt.Errorf("%q is not a share between 0%% and 100%%", arg)
 	}
 	return nil
 }

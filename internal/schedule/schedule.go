@@ -101,8 +101,14 @@ type kind struct {
 }
 
 var kinds = map[string]kind{
-	"gradual": {make: newGradual, check: optional(wholeNumber)},
-	"lpft":    {make: newLPFT, check: optional(wholeNumber), peak: 1 / lpftRate},
+	"gradual":    {make: newGradual, check: optional(wholeNumber)},
+	"lpft":       {make: newLPFT, check: optional(wholeNumber), peak: 1 / lpftRate},
+	"autofreeze": {make: newAutoFreeze, check: optional(fraction)},
+	"freezeout":  {make: newFreezeOut, check: optional(fraction), flat: true},
+	"egeria":     {make: newEgeria, check: optional(fraction)},
+	"slimfit":    {make: newSlimFit, check: optional(fraction)},
+	"lisa":       {make: newLISA, check: required(wholeNumber, "lisa:2")},
+	"badam":      {make: newBAdam, check: optional(wholeNumber)},
 }
 
 // Names lists the schedules.

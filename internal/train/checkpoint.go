@@ -28,6 +28,7 @@ const checkpointFormat = 1
 //	param/NAME           a thawed parameter, or the vector of its thawed elements
 //	stat/NAME            a running statistic of a thawed batch-norm layer
 //	optimizer/KIND/NAME  optimiser state of a thawed parameter
+//	schedule/NAME        what a schedule measures against, see meter
 type Checkpoint struct {
 	State   RunState
 	Tensors map[string]*tensor.Tensor

@@ -32,7 +32,7 @@ type Config struct {
 
 	Thaw      []string      `yaml:"thaw" json:"thaw" arg:"S" help:"weights to train, as selectors; may be given again (default: head)"`
 	Freeze    []string      `yaml:"freeze" json:"freeze" arg:"S" help:"weights to take away from those thawed; may be given again"`
-	Schedule  string        `yaml:"schedule" json:"schedule" arg:"S" help:"when to thaw what, for gradual thawing"`
+	Schedule  string        `yaml:"schedule" json:"schedule" arg:"NAME[:ARG]" help:"what changes during the run what trains: gradual, lpft, autofreeze, freezeout, egeria, slimfit, lisa:K or badam; of what --thaw names, by default of everything"`
 	Auto      bool          `yaml:"auto" json:"auto" help:"let permafrost choose what to thaw"`
 	Budget    time.Duration `yaml:"budget" json:"budget" arg:"TIME" help:"most time that --auto tries plans for, as 90s or 10m (0: by the work: about a quarter of trying them all)"`
 	BatchNorm string        `yaml:"batchnorm" json:"batchnorm" arg:"KIND" help:"auto: thawed layers use batch statistics and move theirs; frozen: never"`

@@ -86,7 +86,8 @@ type fitter struct {
 	watch   watch
 	final   *Metrics // validation of what is written, where that is not what an epoch validated
 
-	resuming bool // the run stands where it began, and a checkpoint is about to be put back
+	meter    *meter // what the schedule wants to know; nil before training, and without a schedule
+	resuming bool   // the run stands where it began, and a checkpoint is about to be put back
 }
 
 // fit trains until the epochs are over, patience ends or ctx is done, and leaves the kept weights in
@@ -119,6 +120,11 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 	steps := stepsPerEpoch(f.Train, f.Config.Batch, f.Config.Accumulate)
 	rates := f.Config.LRs(steps * f.Config.Epochs)
 	f.st.Steps, f.st.Schedule, f.st.Asked = steps, rates, max(1, f.st.Asked)
+	if f.schedule != nil && f.meter == nil {
+		if err := f.newMeter(ctx); err != nil {
+			return err
+		}
+	}
 	f.events.Emit(&RunStart{Version: Version, Model: f.Config.Model, Data: f.Config.Data, Config: f.Config, Epochs: f.Config.Epochs,
 		Steps: steps * f.Config.Epochs, Threads: kernel.Threads(), Resumed: resume, Epoch: f.st.Epoch, Step: f.st.Step})
 	if f.Task.Name() == task.NameLM && f.st.Step == 0 {
@@ -305,6 +311,7 @@ func (f *fitter) update(grads []*tensor.Tensor, lr float64) (norm float64, err e
 		s.Grad = grads[i]
 	}
 	f.pace(slots)
+	f.meter.gather(slots)
 	if f.Config.Clip > 0 {
 		norm = Clip(slots, f.Config.Clip)
 	} else {

@@ -44,6 +44,7 @@ type Network struct {
 	eval    map[int]*exec.Program
 	train   map[int]*Step
 	feature map[int]*exec.Program
+	handed  map[int]*unitResults
 
 	// Programs of one region run in turn, whatever their batch size and length; those of different regions feed each other.
 	inference, active *exec.Arena

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/schedule"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // asks reports whether the schedule has to be asked before the next optimiser step.
@@ -20,20 +22,26 @@ func (f *fitter) reschedule(ctx context.Context) error {
 	if !f.asks() {
 		return nil
 	}
-	d, changed := f.schedule.Next(schedule.Moment{Step: f.st.Step, LR: f.st.Schedule.At(f.st.Step)})
-	f.st.Asked = f.st.Step + 1
-	if !changed {
-		return nil
-	}
-	f.lasts, f.reason = d.Steps, d.Reason
-	plan := f.planOf(d)
-	if plan.Digest() == f.now.Digest() {
-		return nil
-	}
 	began, was := time.Now(), f.now
+	values, err := f.measure(ctx)
+	if err != nil {
+		return err
+	}
+	d, changed := f.schedule.Next(schedule.Moment{Step: f.st.Step, LR: f.st.Schedule.At(f.st.Step), Values: values})
+	f.st.Asked = f.st.Step + 1
+	plan := f.now
+	if changed {
+		f.lasts, f.reason = d.Steps, d.Reason
+		plan = f.planOf(d)
+	}
+	if plan.Digest() == was.Digest() {
+		f.mark(f.schedule.Refer())
+		return nil
+	}
 	if err := f.adopt(plan); err != nil {
 		return err
 	}
+	f.mark(f.schedule.Refer())
 	f.st.Stage++
 	if err := f.rebuild(ctx); err != nil {
 		return err
@@ -103,10 +111,19 @@ func (f *fitter) saveStage(st *RunState) error {
 	return err
 }
 
-// resumeStage makes the plan of a saved state the present one. Weights and network follow.
-func (f *fitter) resumeStage(st *RunState) error {
+// resumeStage makes the plan of a checkpoint the present one, and takes out of it what the schedule measures against. Weights and
+// network follow.
+func (f *fitter) resumeStage(c *Checkpoint) error {
 	if f.schedule == nil {
 		return nil
+	}
+	st := &c.State
+	f.meter = &meter{kind: f.schedule.Measures(), units: f.units, marks: map[string]*tensor.Tensor{}}
+	for name, t := range c.Tensors {
+		if key, ok := strings.CutPrefix(name, marksPrefix); ok {
+			f.meter.marks[key] = t
+			delete(c.Tensors, name)
+		}
 	}
 	if st.Now == nil {
 		return fmt.Errorf("the checkpoint holds no plan of its stage")

@@ -59,7 +59,7 @@ func run(t testing.TB, cfg Config) (*Result, *history) {
 }
 
 // The schedules under which the tests below run, in forms that change the plan of a short run often.
-var schedules = []string{"gradual", "lpft:2"}
+var schedules = []string{"gradual", "lpft:2", "autofreeze", "freezeout:0.5", "egeria:0.9", "slimfit:0.3", "lisa:1", "badam:4"}
 
 // Every schedule changes the plan, leaves the weights that it never thawed alone, and writes files that prove it.
 func TestSchedulesChangePlans(t *testing.T) {

@@ -37,6 +37,7 @@ func (f *fitter) save() error {
 		return err
 	}
 	c := Capture(st, f.params(), f.stats(), f.opt)
+	f.meter.save(c)
 	f.average.save(c)
 	e, err := f.dir.SaveCheckpoint(c)
 	if err != nil {
@@ -79,7 +80,7 @@ func (f *fitter) resume() error {
 	if err := c.State.Match(f.st.Identity, &f.Config); err != nil {
 		return err
 	}
-	if err := f.resumeStage(&c.State); err != nil {
+	if err := f.resumeStage(c); err != nil {
 		return err
 	}
 	f.average.restore(c)

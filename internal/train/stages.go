@@ -19,6 +19,7 @@ type stages struct {
 	lasts    int               // optimiser steps that it is sure to last; 0 where that is not known
 	reason   string            // of the present plan, in words
 	unit     map[string]int    // by name of a weight in reach: its place among the schedule's units
+	units    int               // how many there are
 
 	slots      map[string]*Slot          // of all weights that trained in any stage
 	rates      map[string]float32        // multipliers of their learning rates, the schedule's apart
@@ -78,6 +79,7 @@ func (s *Session) begin() error {
 	}
 	r := schedule.Run{Epochs: s.Config.Epochs, Steps: stepsPerEpoch(s.Train, s.Config.Batch, s.Config.Accumulate), Seed: s.Config.Seed}
 	r.Units, s.unit = unitsOf(s.Set, s.reach)
+	s.units = len(r.Units)
 	if s.schedule, err = spec.New(r); err != nil {
 		return err
 	}
