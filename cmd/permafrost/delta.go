@@ -14,7 +14,8 @@ func deltaCommand() *cobra.Command {
 		Use:   "delta",
 		Short: "Ship only what changed: take a tuned model apart and put it together",
 		Long: `A delta is a tuned model without what its base has already: one safetensors file, which
-is small where little was thawed. Applied to the base it gives back the tuned file bit
+is small where little was thawed: tensors of which few numbers changed are stored as
+these alone, adapters as their own. Applied to the base it gives back the tuned file bit
 for bit.`,
 		Example: `  permafrost delta extract mobilenet.onnx runs/mobilenet-photos-1/model.onnx photos.safetensors
   permafrost delta apply mobilenet.onnx photos.safetensors tuned.onnx`,
@@ -32,7 +33,13 @@ for bit.`,
 				return err
 			}
 			whole, part := size(args[1]), size(args[2])
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tensors, %s instead of %s\n", args[2], len(f.Tensors)-1, bytesText(part), bytesText(whole))
+			tensors := -1 // the graph's skeleton is none
+			for name := range f.Tensors {
+				if !tuned.HalfOfSparse(name) {
+					tensors++
+				}
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tensors, %s instead of %s\n", args[2], tensors, bytesText(part), bytesText(whole))
 			return err
 		},
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -81,8 +82,16 @@ func TestFitParts(t *testing.T) {
 				t.Errorf("verify: %+v (%v)", v, err)
 			}
 			delta, again := filepath.Join(t.TempDir(), "d.safetensors"), filepath.Join(t.TempDir(), "again.onnx")
-			if _, err := tuned.Extract(cfg.Model, file, delta); err != nil {
+			d, err := tuned.Extract(cfg.Model, file, delta)
+			if err != nil {
 				t.Fatal(err)
+			}
+			sparse := false
+			for name := range d.Tensors {
+				sparse = sparse || strings.HasSuffix(name, ":indices")
+			}
+			if !sparse {
+				t.Error("no tensor of the delta is sparse")
 			}
 			if err := tuned.Apply(cfg.Model, delta, again); err != nil || !bytes.Equal(read(t, file), read(t, again)) {
 				t.Errorf("base and delta do not give the tuned file back: %v", err)

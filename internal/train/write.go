@@ -40,8 +40,16 @@ func (f *fitter) write(after map[string]string) (int64, error) {
 	if err := f.Base.Model.WriteFile(path, patch); err != nil {
 		return 0, err
 	}
+	trained := map[string]*tensor.Tensor{}
+	for name, t := range changed {
+		if p := f.Base.Model.Param(name); p != nil && f.Plan.Of(name).State == freeze.Partly {
+			tuned.PutSparse(trained, name, p.Tensor, t)
+		} else {
+			trained[name] = t
+		}
+	}
 	err = atomicfile.Write(f.dir.File(DeltaFile), func(w io.Writer) error {
-		return safetensors.Write(w, safetensors.File{Tensors: changed, Metadata: map[string]string{"permafrost.base": f.Plan.Model}})
+		return safetensors.Write(w, safetensors.File{Tensors: trained, Metadata: map[string]string{"permafrost.base": f.Plan.Model}})
 	})
 	if err != nil {
 		return 0, err

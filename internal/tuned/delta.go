@@ -12,7 +12,7 @@ import (
 )
 
 // A delta is a tuned model without what its base has already: one safetensors file with the tensors
-// that changed or are new under their names; under skeletonTensor, compressed by gzip, the tuned file's bytes with
+// that changed or are new under their names, those of which few elements changed as these alone (see PutSparse); under skeletonTensor, compressed by gzip, the tuned file's bytes with
 // the contents of all these and of every tensor that equals the base's left out; and in the metadata where
 // they go. Applied to the base it gives back the tuned file bit for bit.
 const (
@@ -45,8 +45,12 @@ func Extract(base, tunedFile, path string) (*safetensors.File, error) {
 func delta(base, t *onnx.Model) (*safetensors.File, error) {
 	f := &safetensors.File{Tensors: map[string]*tensor.Tensor{}, Metadata: map[string]string{keyBase: base.Digest(), keyTuned: t.Digest()}}
 	for _, p := range t.Params {
-		if b := base.Param(p.Name); b == nil || !sameTensor(b.Tensor, p.Tensor) {
+		b := base.Param(p.Name)
+		switch {
+		case b == nil:
 			f.Tensors[p.Name] = p.Tensor
+		case !sameTensor(b.Tensor, p.Tensor):
+			PutSparse(f.Tensors, p.Name, b.Tensor, p.Tensor)
 		}
 	}
 	src := t.Source()
@@ -127,7 +131,10 @@ func refill(skeleton []byte, spans []onnx.Span, f *safetensors.File, base *onnx.
 		t := f.Tensors[s.Name]
 		if t == nil {
 			if p := base.Param(s.Name); p != nil {
-				t = p.Tensor
+				var err error
+				if t, err = getSparse(f.Tensors, s.Name, p.Tensor); err != nil {
+					return nil, err
+				}
 			}
 		}
 		if t == nil || len(t.Bytes) != s.Len {
