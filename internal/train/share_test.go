@@ -24,7 +24,7 @@ func TestFitParts(t *testing.T) {
 	}{
 		{"fisher", func(c *Config) { c.Thaw = []string{"head", "fisher:2%"} }, 0},
 		{"fisher of some layers with the model's own head", func(c *Config) { c.Thaw, c.Head = []string{"layer2.*.weight", "fisher:10%"}, "keep" }, 0},
-		{"magnitude", func(c *Config) { c.Thaw = []string{"magnitude:1%"} }, 0},
+		{"magnitude", func(c *Config) { c.Thaw = []string{"kind:weight", "!head", "magnitude:2%"} }, 0},
 		{"channels and rows", func(c *Config) {
 			c.Thaw, c.Freeze = []string{"channels:layer2.0.conv1[0:3]", "rows:layer1.0.conv2.weight[-2:]", "head"}, []string{"rows:layer2.0.conv1.weight[1]"}
 		}, 4 * 72},
