@@ -50,7 +50,7 @@ type average struct {
 // swaPart is the share of the epochs that swa averages.
 const swaPart = 0.25
 
-func swaEpochs(epochs int) int { return int(swaPart * float64(epochs)) }
+func swaEpochs(epochs int) int { return max(1, int(swaPart*float64(epochs))) }
 
 func newAverage(c *Config) *average {
 	if c.Average == "" {

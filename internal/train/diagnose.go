@@ -235,12 +235,17 @@ func (d depth) thaw(n int) string {
 	return fmt.Sprintf("thaw from %s on: --thaw %slast:%d", d.blocks[len(d.blocks)-n], head, n)
 }
 
+// option is the option that thaws the fewest blocks that are worth a try.
+func (d depth) option() string {
+	return "--thaw " + fmt.Sprintf("last:%d", max(1, (len(d.blocks)+4)/5))
+}
+
 // shallower is advice to train less, or to hold it back.
 func (d depth) shallower(option string) string {
 	less := "freeze more: "
 	switch half := min(d.thawed, len(d.blocks)) / 2; {
 	case d.headOnly():
-		less = "no fewer weights can train; whether features that train do better, permafrost compare tells: "
+		less = "no fewer weights can train; where the trunk's features are at fault, which these numbers cannot tell, thawing helps: compare with " + d.option() + "; "
 	case half == 0 || d.adapter != "":
 		less += "compare with the head alone (--thaw head); "
 	default:

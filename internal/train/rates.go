@@ -52,13 +52,8 @@ func (c *Config) setRates(set *freeze.Set, plan *freeze.Plan) error {
 		if err != nil {
 			return fmt.Errorf("--lr-mult %s: %w", text, err)
 		}
-		hit := false
 		for _, w := range named {
 			rate[w.Name] = m.x
-			hit = hit || plan.Of(w.Name).Trains()
-		}
-		if !hit {
-			return fmt.Errorf("--lr-mult %s: nothing that it names is thawed; thaw it, or leave the multiplier out", text)
 		}
 	}
 	for i := range plan.Params {

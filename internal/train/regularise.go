@@ -44,28 +44,32 @@ func (c *Config) validateRegularisation() error {
 	return nil
 }
 
-// checkRegularisation errors on options that make no sense for what trains and for the task. It comes after the recipe.
+// checkRegularisation errors on options that make no sense for the task, and notes those that do nothing for what trains: several plans may
+// share their options, and for one of them they may. It comes after the recipe.
 func (s *Session) checkRegularisation() error {
 	c := &s.Config
+	note := func(format string, args ...any) { s.Notes = append(s.Notes, fmt.Sprintf(format, args...)) }
 	if s.HeadOnly() && s.Headed.Fresh && c.Adapter == "" {
-		for _, o := range []struct {
-			option string
-			given  bool
-			why    string
-		}{
-			{"layer-decay", c.LayerDecay != 0, "has no layers to tell apart"},
-			{"rates", c.Rates != "", "has no weights to compare"},
-			{"l2-sp", c.L2SP != 0, "has no pretrained values; --weight-decay decays to 0"},
-			{"wise-ft", c.WiseFT != nil && *c.WiseFT != 1, "has no pretrained values"},
-		} {
-			if o.given {
-				return fmt.Errorf("--%s: only a new head trains, which %s", o.option, o.why)
-			}
+		if c.LayerDecay != 0 {
+			note("layer-decay %g does nothing: only a new head trains", c.LayerDecay)
+		}
+		if c.Rates != "" {
+			note("rates %s does nothing: only a new head trains", c.Rates)
+		}
+		if c.L2SP != 0 {
+			note("l2-sp %g decays to 0, as weight-decay does: only a new head trains", c.L2SP)
+		}
+		if c.WiseFT != nil && *c.WiseFT != 1 {
+			note("wise-ft %g does nothing: only a new head trains, which has no pretrained values", *c.WiseFT)
 		}
 	}
+	if c.Average == "swa" && swaEpochs(c.Epochs) < 2 {
+		note("average swa does nothing: the last quarter of %s has no two to average; 8 do", epochs(c.Epochs))
+	}
+	if c.Average == "swa" && c.LRSchedule == "cosine" {
+		note("average swa is at its best with --lr-schedule constant: at the small rates at the end of a cosine there is little to average")
+	}
 	switch name := s.Task.Name(); {
-	case c.Average == "swa" && swaEpochs(c.Epochs) < 2:
-		return fmt.Errorf("--average swa: the last quarter of %d epochs has no two to average: give --epochs 8 or more, or --average ema:0.999", c.Epochs)
 	case c.Mixup != 0 && (name == task.NameLM || name == task.NameCTC):
 		return fmt.Errorf("--mixup: the task %s has an answer at every position, which cannot be mixed", name)
 	case c.Mixup != 0 && s.Base.Feed.Form().Varies():

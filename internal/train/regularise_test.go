@@ -217,19 +217,28 @@ func TestRegularisationOptions(t *testing.T) {
 		change(&c)
 		wantError(t, c.Validate(), want)
 	}
+	c := tinyConfig(t)
+	c.LRMult = []string{"nowhere=2"}
+	_, err := Prepare(context.Background(), c)
+	wantError(t, err, "--lr-mult nowhere=2: selector")
 	for want, change := range map[string]func(*Config){
-		"--lr-mult nowhere=2: selector":                        func(c *Config) { c.LRMult = []string{"nowhere=2"} },
-		"--lr-mult conv1.*=2: nothing that it names is thawed": func(c *Config) { c.LRMult = []string{"conv1.*=2"} },
-		"--layer-decay: only a new head":                       func(c *Config) { c.LayerDecay = 0.5 },
-		"--rates: only a new head":                             func(c *Config) { c.Rates = "auto-rgn" },
-		"--l2-sp: only a new head":                             func(c *Config) { c.L2SP = 0.1 },
-		"--wise-ft: only a new head":                           func(c *Config) { c.WiseFT = x(0.5) },
-		"--average swa: the last quarter of 7":                 func(c *Config) { c.Average, c.Epochs = "swa", 7 },
+		"layer-decay 0.5 does nothing": func(c *Config) { c.LayerDecay = 0.5 },
+		"rates auto-rgn does nothing":  func(c *Config) { c.Rates = "auto-rgn" },
+		"l2-sp 0.1 decays to 0":        func(c *Config) { c.L2SP = 0.1 },
+		"wise-ft 0.5 does nothing":     func(c *Config) { c.WiseFT = x(0.5) },
+		"the last quarter of 7 epochs": func(c *Config) { c.Average, c.Epochs = "swa", 7 },
+		"with --lr-schedule constant":  func(c *Config) { c.Average, c.Epochs = "swa", 8 },
 	} {
 		c := tinyConfig(t)
 		change(&c)
-		_, err := Prepare(context.Background(), c)
-		wantError(t, err, want)
+		s, err := Prepare(context.Background(), c)
+		must(t, err)
+		if !strings.Contains(strings.Join(s.Notes, "\n"), want) {
+			t.Errorf("notes %q, want one with %q", s.Notes, want)
+		}
+		if _, err := s.Fit(context.Background(), nil, false); err != nil { // doing nothing is no harm
+			t.Errorf("%s: %v", want, err)
+		}
 	}
 }
 
@@ -252,18 +261,20 @@ func TestRates(t *testing.T) {
 
 // regularised are the options that change what is trained, each on a short fit that trains all.
 var regularised = map[string]func(*Config){
-	"lr-mult":         func(c *Config) { c.LRMult = []string{"all=0.5"} },
-	"layer-decay":     func(c *Config) { c.LayerDecay = 0.7 },
-	"auto-rgn":        func(c *Config) { c.Rates = "auto-rgn" },
-	"auto-rgn, keep":  func(c *Config) { c.Rates, c.Head = "auto-rgn", "keep" },
-	"l2-sp":           func(c *Config) { c.L2SP = 0.1 },
-	"l2-sp, sgd":      func(c *Config) { c.L2SP, c.Optimizer, c.Momentum, c.Clip = 0.1, "sgd", 0.9, 1 },
-	"ema":             func(c *Config) { c.Average = "ema:0.9" },
-	"ema, sgd, last":  func(c *Config) { c.Average, c.Optimizer, c.Keep = "ema:0.9", "sgd", "last" },
-	"swa":             func(c *Config) { c.Average, c.LRSchedule = "swa", "constant" },
-	"swa, last":       func(c *Config) { c.Average, c.Keep = "swa", "last" },
-	"wise-ft":         func(c *Config) { half := 0.5; c.WiseFT = &half },
-	"mixup":           func(c *Config) { c.Mixup = 0.2 },
+	"auto-rgn":       func(c *Config) { c.Rates = "auto-rgn" },
+	"auto-rgn, keep": func(c *Config) { c.Rates, c.Head = "auto-rgn", "keep" },
+	"l2-sp":          func(c *Config) { c.L2SP = 0.1 },
+	"l2-sp, sgd":     func(c *Config) { c.L2SP, c.Optimizer, c.Momentum, c.Clip = 0.1, "sgd", 0.9, 1 },
+	"ema":            func(c *Config) { c.Average = "ema:0.9" },
+	"ema, sgd, last": func(c *Config) { c.Average, c.Optimizer, c.Keep = "ema:0.9", "sgd", "last" },
+	"swa":            func(c *Config) { c.Average, c.LRSchedule = "swa", "constant" },
+	"swa, last":      func(c *Config) { c.Average, c.Keep = "swa", "last" },
+	"wise-ft":        func(c *Config) { half := 0.5; c.WiseFT = &half },
+	"mixup":          func(c *Config) { c.Mixup = 0.2 },
+	"schedule, ema, wise-ft": func(c *Config) {
+		half := 0.5
+		c.Schedule, c.Average, c.WiseFT, c.L2SP, c.LayerDecay = "gradual", "ema:0.9", &half, 0.01, 0.8
+	},
 	"swa, mixup, all": func(c *Config) { half := 0.5; c.Average, c.Mixup, c.WiseFT, c.L2SP = "swa", 1, &half, 0.01 },
 }
 

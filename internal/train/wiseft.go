@@ -1,6 +1,9 @@
 package train
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // settle leaves in place what the run is to write: the weights of the best epoch or the last, or their mean, and between them and the
 // pretrained ones the point that wise_ft names. It validates that point.
@@ -52,6 +55,8 @@ func (f *fitter) wise(ctx context.Context, share float64) error {
 		return err
 	}
 	var err error
-	f.final, err = f.validate(ctx)
+	if f.final, err = f.validate(ctx); err == nil {
+		f.events.Emit(&Warning{Message: fmt.Sprintf("wise-ft %g: %s on validation", share, MetricText(f.final.Named(), f.final.Accuracy()))})
+	}
 	return err
 }
