@@ -46,6 +46,9 @@ func Fit(ctx context.Context, cfg train.Config, sinks ...train.Sink) (*train.Res
 	}
 	log := &recorder{sinks: sinks}
 	chosen, report, err := choosePlan(ctx, s, cfg, log.emit)
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, err
 	}

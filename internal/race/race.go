@@ -13,6 +13,7 @@
 package race
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ const (
 	fewest       = 10    // examples that can be raced on
 	clear        = 2     // standard errors by which a candidate is clearly better or worse than another
 	gridShare    = 0.25  // of the work of trying every plan at three learning rates, what race and fit may take
+	leastLimit   = 3e11  // what race and fit may take at least: a few seconds
 	nearly       = 0.8   // a plan that computes this share of what everything does is left to that
 	shortest     = 0.125 // share of its epochs for which a candidate trains in the first round,
 	leastSteps   = 60    // if that is so many steps
@@ -195,6 +197,9 @@ func (r *race) cost(c *candidate, share float64, part int) float64 {
 
 // measure trains a candidate on all parts but one and scores it on that.
 func (r *race) measure(ctx context.Context, c *candidate, round int, share float64, part int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	began := time.Now()
 	epochs, examples := c.resource(share)
 	set := r.split(part, examples)
@@ -271,7 +276,7 @@ func beats(a, b *candidate, errors float64) bool {
 // differ. A head alone is another kind: it is the more certain of its errors the longer it trained. A candidate that computes the
 // same, but departs from the recipe, has to be clearly better: a short training flatters high rates.
 func worth(a, b *candidate) bool {
-	if a.full == b.full {
+	if a.full == b.full && a.alone == b.alone {
 		return beats(a, b, clear)
 	}
 	if beats(a, b, 1) {
@@ -293,10 +298,27 @@ func (r *race) score(c, reference *candidate) float64 {
 	return total(r.Task, each).Metric
 }
 
-// pick goes from the candidate that computes least to the one that computes most, and takes each that is worth more than what it has.
+// simpler orders candidates: heads alone first, then by what a fit computes. Those that depart from the recipe come behind it.
+func simpler(a, b *candidate) int {
+	departs := func(c *candidate) int {
+		if c.rate != 1 || c.warm {
+			return 1
+		}
+		return 0
+	}
+	switch {
+	case a.alone != b.alone && a.alone:
+		return -1
+	case a.alone != b.alone:
+		return 1
+	}
+	return cmp.Or(sign(a.full-b.full), departs(a)-departs(b))
+}
+
+// pick goes from the simplest candidate to the one that computes most, and takes each that is worth more than what it has.
 func pick(from []*candidate) *candidate {
 	from = slices.Clone(from)
-	slices.SortStableFunc(from, func(a, b *candidate) int { return sign(a.full - b.full) })
+	slices.SortStableFunc(from, simpler)
 	var choice *candidate
 	for _, c := range from {
 		if choice == nil || worth(c, choice) {

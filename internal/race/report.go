@@ -89,7 +89,11 @@ func (r *race) conclude(winner *candidate) {
 func (r *race) words(winner *candidate) (text, why string) {
 	other := r.rival(winner)
 	text = fmt.Sprintf("thaw %s at %.3g", winner.name(), winner.cfg.LR)
-	if other == nil {
+	switch {
+	case other == nil && winner.alone && r.hopeless(winner):
+		text += fmt.Sprintf(": %s on %d held-out examples", r.metric(r.score(winner, winner)), r.heldOut(winner, winner))
+		return text, "The head alone makes so few errors that not even a plan without any could be told from it on these examples: nothing deeper was tried."
+	case other == nil:
 		return text, "Nothing else could be measured."
 	}
 	x, y := common(winner.scores, other.scores)
@@ -105,7 +109,7 @@ func (r *race) words(winner *candidate) (text, why string) {
 		s = append(s, fmt.Sprintf("Thawing %s is %s better than the head alone, with an error of %s: the frozen trunk falls short.", winner.name(), r.points(mean), r.points(deviation)))
 	}
 	for _, c := range r.field {
-		if c == winner || c.alone || c.name() == winner.name() || c.full <= winner.full || c.share != winner.share {
+		if c == winner || c.alone || c.name() == winner.name() || simpler(c, winner) <= 0 || c.share != winner.share {
 			continue
 		}
 		if x, y := common(c.scores, winner.scores); len(x) > 0 {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // run races and returns the winner, nil where nothing could be measured. Its cfg is that of the fit that follows.
@@ -13,7 +15,7 @@ func (r *race) run(ctx context.Context, plans [][]string) (*candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.limit = gridShare * r.grid
+	r.limit = max(leastLimit, gridShare*r.grid)
 	if r.user.Budget > 0 {
 		r.limit = math.Inf(1)
 	}
@@ -23,8 +25,14 @@ func (r *race) run(ctx context.Context, plans [][]string) (*candidate, error) {
 		if err := r.measureHead(ctx, heads[0]); err != nil {
 			return nil, err
 		}
+		if r.hopeless(heads[0]) {
+			alive = nil
+		}
 	}
 	for k, share := range r.rounds(alive) {
+		if len(alive) == 0 {
+			break
+		}
 		if k > 0 {
 			alive = r.halve(alive)
 			if k == 1 {
@@ -37,7 +45,7 @@ func (r *race) run(ctx context.Context, plans [][]string) (*candidate, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(measured) == 0 {
+		if k > 0 && len(measured) == 0 {
 			break
 		}
 		alive = measured
@@ -69,7 +77,9 @@ func (r *race) enter(plans [][]string) ([]*candidate, error) {
 		seen[c.digest] = true
 		if c.failed == "" {
 			out = append(out, c)
-			most = max(most, c.full)
+			if !c.alone {
+				most = max(most, c.full)
+			}
 		} else {
 			r.field = append(r.field, c)
 		}
@@ -78,8 +88,8 @@ func (r *race) enter(plans [][]string) ([]*candidate, error) {
 			r.grid += float64(len(rates))*c.full + c.frozen(c.cfg.Epochs, r.Train.Len()+r.Val.Len())
 		}
 	}
-	out = slices.DeleteFunc(out, func(c *candidate) bool { return c.full < most && c.full > nearly*most })
-	slices.SortStableFunc(out, func(a, b *candidate) int { return sign(a.full - b.full) })
+	out = slices.DeleteFunc(out, func(c *candidate) bool { return !c.alone && c.full < most && c.full > nearly*most })
+	slices.SortStableFunc(out, simpler)
 	r.field = append(r.field, out...)
 	return out, nil
 }
@@ -112,9 +122,25 @@ func (r *race) measureHead(ctx context.Context, head *candidate) error {
 	return nil
 }
 
+// hopeless reports whether not even a plan without an error would be clearly better than the head, measured on all training examples, so that
+// none needs to be tried.
+func (r *race) hopeless(head *candidate) bool {
+	if r.Task.Name() != task.NameClassify || head.scores == nil {
+		return false
+	}
+	perfect := &candidate{scores: make([][]float64, len(head.scores))}
+	for part, s := range head.scores {
+		if s == nil {
+			return false
+		}
+		perfect.scores[part] = slices.Repeat([]float64{1}, len(s))
+	}
+	return !beats(perfect, head, clear)
+}
+
 // varyHead measures the head at other learning rates where it is still in question, and returns all heads.
 func (r *race) varyHead(ctx context.Context, heads []*candidate, deep *candidate) ([]*candidate, error) {
-	if len(heads) == 0 || r.user.LR != 0 || deep != nil && beats(deep, heads[0], clear) {
+	if len(heads) == 0 || r.user.LR != 0 || r.hopeless(heads[0]) || deep != nil && beats(deep, heads[0], clear) {
 		return heads, nil
 	}
 	head := heads[0]
@@ -215,7 +241,7 @@ func (r *race) halve(alive []*candidate) []*candidate {
 	if !slices.Contains(kept, choice) {
 		kept = append(kept, choice)
 	}
-	slices.SortStableFunc(kept, func(a, b *candidate) int { return sign(a.full - b.full) })
+	slices.SortStableFunc(kept, simpler)
 	return kept
 }
 

@@ -1,0 +1,296 @@
+package race
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/train"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// colours is a fit of the tiny model to pictures whose classes a linear head tells apart.
+func colours(t *testing.T) train.Config {
+	t.Helper()
+	dir := t.TempDir()
+	c := train.DefaultConfig()
+	c.Model, c.Data, c.Cache = filepath.Join(dir, "tiny.onnx"), filepath.Join(dir, "photos"), "ram"
+	must(t, fixture.WriteModel(c.Model, 3, 1))
+	must(t, fixture.WritePictures(filepath.Join(c.Data, "train"), 12, 3, 1))
+	must(t, fixture.WritePictures(filepath.Join(c.Data, "val"), 6, 3, 2))
+	return c
+}
+
+// blind is a fit of a model whose first layer does not see blue to classes that differ in it alone: bright and dark.
+func blind(t *testing.T, each int) train.Config {
+	t.Helper()
+	c := colours(t)
+	g := fixture.Graph(3, 1)
+	for _, p := range g.Params() {
+		if p.Name == "blocks.0.conv.weight" {
+			for i, w := range p.Data.F32() {
+				if i/9%3 == 2 { // [K,C,3,3]
+					w = 0
+				}
+				p.Data.F32()[i] = w
+			}
+		}
+	}
+	b, err := onnx.Build(g, onnx.BuildOptions{})
+	must(t, err)
+	must(t, os.WriteFile(c.Model, b, 0o666))
+	c.Data = t.TempDir()
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, part := range []string{"train", "val"} {
+		for class, name := range []string{"dark", "bright"} {
+			dir := filepath.Join(c.Data, part, name)
+			must(t, os.MkdirAll(dir, 0o777))
+			for i := range each {
+				m := image.NewNRGBA(image.Rect(0, 0, fixture.Side, fixture.Side))
+				for k := 0; k < len(m.Pix); k += 4 {
+					copy(m.Pix[k:], []byte{byte(r.IntN(256)), byte(r.IntN(256)), byte(80*class + r.IntN(150)), 255})
+				}
+				f, err := os.Create(filepath.Join(dir, fmt.Sprintf("%03d.png", i)))
+				must(t, err)
+				must(t, png.Encode(f, m))
+				must(t, f.Close())
+			}
+		}
+	}
+	return c
+}
+
+func TestHeadWins(t *testing.T) {
+	r, err := Fit(context.Background(), colours(t))
+	must(t, err)
+	a := r.Auto.(*Report)
+	if !reflect.DeepEqual(a.Thaw, []string{"head"}) || r.ValAccuracy < 0.99 {
+		t.Errorf("thawed %v, accuracy %g: %s", a.Thaw, r.ValAccuracy, a.Text)
+	}
+	if !strings.Contains(a.Why, "nothing deeper was tried") || len(a.Trials) > heldOutParts {
+		t.Errorf("%d trials where there is nothing to gain: %s", len(a.Trials), a.Why)
+	}
+}
+
+// TestDeepWins: where the frozen trunk falls short the race thaws it, within its share of the grid's work, gains by it, tells the whole
+// race, and leaves a run that its run.yaml repeats to the same bits. Other answers of the validation examples change nothing.
+func TestDeepWins(t *testing.T) {
+	cfg := blind(t, 52)
+	head, err := fit(t, cfg)
+	must(t, err)
+	cfg.Auto, cfg.Out = true, filepath.Join(t.TempDir(), "run")
+	var events []string
+	r, err := Fit(context.Background(), cfg, sink(func(e train.Event) { events = append(events, e.Type()) }))
+	must(t, err)
+	a := r.Auto.(*Report)
+	if reflect.DeepEqual(a.Thaw, []string{"head"}) || r.ValAccuracy < head.ValAccuracy+0.05 {
+		t.Errorf("thawed %v: accuracy %g, the head alone %g: %s", a.Thaw, r.ValAccuracy, head.ValAccuracy, a.Text)
+	}
+	if a.Work <= 0 || a.Work > a.Limit || a.Grid <= 0 {
+		t.Errorf("work %.3g of a grid of %.3g", a.Work, a.Grid)
+	}
+	if !strings.Contains(a.Text, "against") || !strings.Contains(a.Text, "head alone on") || !strings.Contains(a.Why, "falls short") {
+		t.Errorf("text %q why %q", a.Text, a.Why)
+	}
+	b, err := os.ReadFile(filepath.Join(cfg.Out, File))
+	must(t, err)
+	var written Report
+	must(t, json.Unmarshal(b, &written))
+	if !reflect.DeepEqual(written.Trials, a.Trials) || len(a.Trials) < 5 {
+		t.Errorf("race.json has %d trials, the race %d", len(written.Trials), len(a.Trials))
+	}
+	log, err := os.ReadFile(filepath.Join(cfg.Out, train.EventsFile))
+	must(t, err)
+	if n := strings.Count(string(log), `"type":"trial"`); n != len(a.Trials) || strings.Count(strings.Join(events, " "), "trial") != n || !strings.Contains(string(log), `"type":"choice"`) {
+		t.Errorf("%d trials in the log, %d in the race", n, len(a.Trials))
+	}
+
+	replay, err := train.LoadConfig(filepath.Join(cfg.Out, train.RunFile))
+	must(t, err)
+	if replay.Auto || !reflect.DeepEqual(replay.Thaw, a.Thaw) || replay.LR != a.LR || replay.Epochs != a.Epochs {
+		t.Errorf("run.yaml holds %+v, chosen was %+v", replay, a)
+	}
+	replay.Out = filepath.Join(t.TempDir(), "again")
+	_, err = fit(t, replay)
+	must(t, err)
+	one, err := os.ReadFile(filepath.Join(cfg.Out, train.ModelFile))
+	must(t, err)
+	two, err := os.ReadFile(filepath.Join(replay.Out, train.ModelFile))
+	must(t, err)
+	if string(one) != string(two) {
+		t.Error("run.yaml does not repeat the fit to the same bits")
+	}
+
+	must(t, os.Rename(filepath.Join(cfg.Data, "val", "dark"), filepath.Join(cfg.Data, "val", "swap")))
+	must(t, os.Rename(filepath.Join(cfg.Data, "val", "bright"), filepath.Join(cfg.Data, "val", "dark")))
+	must(t, os.Rename(filepath.Join(cfg.Data, "val", "swap"), filepath.Join(cfg.Data, "val", "bright")))
+	cfg.Out, cfg.Threads = "", 1
+	swapped, err := Fit(context.Background(), cfg)
+	must(t, err)
+	s := swapped.Auto.(*Report)
+	for _, x := range []*Report{a, s} {
+		x.Seconds = 0
+		for i := range x.Trials {
+			x.Trials[i].Seconds = 0
+		}
+	}
+	if !reflect.DeepEqual(a, s) {
+		t.Errorf("with other validation answers, and one thread, the race is another:\n%+v\n%+v", a, s)
+	}
+	if swapped.ValAccuracy > 0.5 {
+		t.Errorf("accuracy %g on wrong answers", swapped.ValAccuracy)
+	}
+}
+
+// fit is a fit without a race.
+func fit(t *testing.T, cfg train.Config) (*train.Result, error) {
+	t.Helper()
+	s, err := train.Prepare(context.Background(), cfg)
+	must(t, err)
+	if cfg.Out == "" {
+		return s.Fit(context.Background(), nil, false)
+	}
+	dir, err := train.CreateRunDir(cfg.Out, &s.Config)
+	must(t, err)
+	return s.Fit(context.Background(), dir, false)
+}
+
+type sink func(train.Event)
+
+func (s sink) Emit(_ time.Time, e train.Event) { s(e) }
+
+// TestInterrupted: a race that is cut off leaves nothing.
+func TestInterrupted(t *testing.T) {
+	cfg := blind(t, 20)
+	cfg.Out = filepath.Join(t.TempDir(), "run")
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	_, err := Fit(ctx, cfg, sink(func(e train.Event) {
+		if e.Type() == "trial" {
+			stop()
+		}
+	}))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(cfg.Out); !os.IsNotExist(err) {
+		t.Errorf("something was written: %v", err)
+	}
+}
+
+// TestBudget: time is the limit where one is given.
+func TestBudget(t *testing.T) {
+	cfg := blind(t, 20)
+	cfg.Auto, cfg.Budget = true, time.Nanosecond
+	r, err := Fit(context.Background(), cfg)
+	must(t, err)
+	a := r.Auto.(*Report)
+	if a.Limit != 0 || a.Parts != heldOutParts {
+		t.Errorf("limit %g, %d parts", a.Limit, a.Parts)
+	}
+	for _, x := range a.Trials {
+		if x.Round > 0 || x.Part > 0 {
+			t.Errorf("a trial after the time was over: %+v", x)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for _, test := range []struct {
+		edit func(*train.Config)
+		want string
+	}{
+		{func(c *train.Config) { c.Thaw = []string{"last:1"} }, "leave --thaw last:1 out"},
+		{func(c *train.Config) { c.Schedule = "gradual" }, "leave --schedule gradual out"},
+		{func(c *train.Config) { c.Adapter = "lora:4" }, "leave --adapter lora:4 out"},
+	} {
+		c := train.DefaultConfig()
+		test.edit(&c)
+		if err := Check(&c); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v, want %q", err, test.want)
+		}
+	}
+}
+
+// TestFew: with too few examples to compare plans on, the head is taken and said why.
+func TestFew(t *testing.T) {
+	cfg := colours(t)
+	cfg.Data = t.TempDir()
+	must(t, fixture.WritePictures(filepath.Join(cfg.Data, "train"), 2, 3, 1))
+	must(t, fixture.WritePictures(filepath.Join(cfg.Data, "val"), 2, 3, 2))
+	r, err := Fit(context.Background(), cfg)
+	must(t, err)
+	if a := r.Auto.(*Report); !reflect.DeepEqual(a.Thaw, []string{"head"}) || !strings.Contains(a.Why, "too few") {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestPaired(t *testing.T) {
+	for _, test := range []struct {
+		a, b      []float64
+		mean, dev float64
+	}{
+		{[]float64{1, 1, 1, 1}, []float64{1, 1, 1, 1}, 0, 0},
+		{[]float64{1, 1, 1, 1}, []float64{0, 1, 1, 1}, 0.25, 0.25},
+		{[]float64{1, 0}, []float64{0, 1}, 0, 1},
+		{[]float64{1}, []float64{0}, 1, math.Inf(1)},
+		{nil, nil, 0, math.Inf(1)},
+	} {
+		mean, dev := paired(test.a, test.b)
+		if math.Abs(mean-test.mean) > 1e-12 || dev != test.dev && math.Abs(dev-test.dev) > 1e-12 {
+			t.Errorf("%v - %v: %g with error %g, want %g with %g", test.a, test.b, mean, dev, test.mean, test.dev)
+		}
+	}
+}
+
+// TestPick: a costlier plan has to win by more than the error of the difference; a departure from the recipe clearly; a smaller loss
+// decides between deep plans only.
+func TestPick(t *testing.T) {
+	of := func(cost float64, alone bool, right int, loss float64) *candidate {
+		c := &candidate{full: cost, alone: alone, rate: 1, scores: [][]float64{nil, make([]float64, 100)}, losses: [][]float64{nil, make([]float64, 100)}}
+		for i := range right {
+			c.scores[1][i] = 1
+		}
+		for i := range c.losses[1] {
+			c.losses[1][i] = loss + 0.001*float64(i%3)*loss
+		}
+		return c
+	}
+	head, last, all := of(1, true, 90, 1), of(2, false, 91, 0.5), of(3, false, 91, 0.2)
+	if got := pick([]*candidate{all, last, head}); got != head {
+		t.Errorf("one more right answer in 100 beats the head: %+v", got)
+	}
+	last, all = of(2, false, 95, 0.5), of(3, false, 95, 0.2)
+	if got := pick([]*candidate{head, last, all}); got != all {
+		t.Errorf("a smaller loss does not tell deep plans apart: %+v", got)
+	}
+	if got := pick([]*candidate{head, last, of(3, false, 94, 0.2)}); got != last {
+		t.Errorf("a smaller loss makes up for a wrong answer: %+v", got)
+	}
+	fast := of(2, false, 97, 0.5)
+	if got := pick([]*candidate{head, last, fast}); got != last {
+		t.Errorf("another rate that is not clearly better wins: %+v", got)
+	}
+	if got := pick([]*candidate{head, last, of(2, false, 100, 0.5)}); got == last {
+		t.Error("another rate that is clearly better does not win")
+	}
+}
