@@ -31,8 +31,9 @@ func importCommand() *cobra.Command {
 the same architecture, whatever its weights are, and writes an ONNX file with the
 checkpoint's. Names are matched first; where the exporter renamed a tensor, the path of the
 node that reads it tells which one it was (/layer1/layer1.0/conv1/Conv reads
-layer1.0.conv1.weight). Linear layers are transposed where the node takes them so, and
-batch norm is folded into the convolution before it where the ONNX file has it so.
+layer1.0.conv1.weight). Linear layers are transposed where the node takes them so, batch
+norm is folded into the convolution before it where the ONNX file has it so, and rows of a
+table are gathered by an index of the checkpoint where the exporter did that.
 
 A table says what went where. Unless everything on both sides has its place, nothing is
 written: --keep and --ignore name what may be missing.

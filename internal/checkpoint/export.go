@@ -201,6 +201,12 @@ func ExportAs(m *onnx.Model, c *Checkpoint, o Options) (*StateDict, error) {
 			give(mt.source, mt.source.Tensor, mt.Tensor, mt.How, Exact)
 		case mt.form == transposed:
 			give(mt.source, turn(now), mt.Tensor, mt.How, Exact)
+		case mt.form == gatheredRows:
+			t, ok := mt.table.scatter(now)
+			if !ok {
+				return nil, fmt.Errorf("%s was gathered from %s, and in training each of its elements went its own way: no table gives them, so freeze it (--freeze '%s')", mt.Tensor, mt.source.Name, mt.Tensor)
+			}
+			give(mt.source, t, mt.Tensor, mt.How, Exact)
 		default:
 			give(mt.source, now.Reshape(mt.source.Tensor.Shape...), mt.Tensor, mt.How, Exact)
 		}

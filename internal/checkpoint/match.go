@@ -29,10 +29,11 @@ type Match struct {
 
 	target *target
 	form   form
-	source *source // nil for the bias of a convolution that had none
-	fold   *fold   // for folded forms
-	gates  *gates  // for the recurrent form
-	tied   bool    // a copy of a tensor that another match has
+	source *source   // nil for the bias of a convolution that had none
+	fold   *fold     // for folded forms
+	gates  *gates    // for the recurrent form
+	table  *gathered // for gathered rows
+	tied   bool      // a copy of a tensor that another match has
 }
 
 // form is what is done to a tensor on its way into the model.
@@ -44,6 +45,7 @@ const (
 	foldedWeight
 	foldedBias
 	recurrent
+	gatheredRows
 )
 
 // source is one tensor of the checkpoint.
@@ -76,13 +78,14 @@ type Result struct {
 
 	targets []*target
 	sources []*source
+	indices []*source // integers
 	users   map[*ir.Value][]*ir.Node
 	options Options
 }
 
 // Find matches a checkpoint with a model of the same architecture: by equal names; else by the path of the
-// node that reads a tensor, whose name the exporter made up; else by folding a batch norm of the checkpoint
-// that the model lacks into the convolution before it. A matrix is transposed only where the node takes
+// node that reads a tensor, whose name the exporter made up; else by gathering the rows of a table of that node's module; else by folding
+// a batch norm of the checkpoint that the model lacks into the convolution before it. A matrix is transposed only where the node takes
 // [in,out] and the shape agrees. It errors on a bad glob. What does not match is listed, see Check.
 func Find(m *onnx.Model, c *Checkpoint, o Options) (*Result, error) {
 	for _, g := range slices.Concat(o.Keep, o.Ignore) {
@@ -95,6 +98,9 @@ func Find(m *onnx.Model, c *Checkpoint, o Options) (*Result, error) {
 	for i, t := range c.Tensors {
 		if !t.Tensor.DType.IsFloat() {
 			r.Integers++
+			if t.Tensor.DType == tensor.Int64 || t.Tensor.DType == tensor.Int32 {
+				r.indices = append(r.indices, &source{Named: t, key: t.Name, at: i})
+			}
 			continue
 		}
 		r.sources = append(r.sources, &source{Named: t, key: t.Name, at: i})
@@ -123,6 +129,9 @@ func Find(m *onnx.Model, c *Checkpoint, o Options) (*Result, error) {
 		mt := r.byGates(t, m.Graph, byKey)
 		if mt == nil {
 			mt = r.byPath(t, byKey)
+		}
+		if mt == nil {
+			mt = r.byTable(t)
 		}
 		if mt != nil {
 			matches[t] = mt
@@ -176,6 +185,9 @@ func (r *Result) lack(t *target, why string) {
 	case t.alias && t.madeUp() || t.node == nil && why == "":
 		// another form of a tensor that is listed, or one that nothing reads
 	default:
+		if l.Why == "" {
+			l.Why = r.computed(t)
+		}
 		r.Missing = append(r.Missing, l)
 	}
 }
@@ -209,6 +221,9 @@ func (r *Result) Check() error {
 		var names []string
 		for _, l := range ls[:min(len(ls), 3)] {
 			names = append(names, l.Name)
+		}
+		if why := ls[0].Why; why != "" {
+			names[0] += " (" + why + ")"
 		}
 		more := ""
 		if n := len(ls) - len(names); n > 0 {
@@ -319,6 +334,8 @@ func (m *Match) describe() {
 			m.From = append(m.From, s.Name)
 		}
 		m.How += ", gates in order"
+	case gatheredRows:
+		m.How += ", rows gathered by an index"
 	case foldedWeight, foldedBias:
 		for _, s := range m.fold.parts() {
 			m.From = append(m.From, s.Name)
@@ -355,6 +372,8 @@ func (m *Match) Value() *tensor.Tensor {
 		return convert(m.gates.join(m.target.shape()), dt)
 	case transposed:
 		return convert(turn(m.source.Tensor), dt)
+	case gatheredRows:
+		return convert(m.table.gather(m.target.shape()), dt)
 	}
 	return convert(m.source.Tensor.Reshape(m.target.shape()...), dt)
 }

@@ -1,6 +1,9 @@
 package checkpoint
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // wrappers are the prefixes that training scripts put before names.
 var wrappers = []string{"module.", "model.", "backbone.", "module.model.", "model.module.", "net.", "network.", "encoder."}
@@ -49,7 +52,7 @@ func (r *Result) alignPrefixes() {
 	for _, s := range r.sources {
 		taken[s.Name] = true
 	}
-	for _, s := range r.sources {
+	for _, s := range slices.Concat(r.sources, r.indices) {
 		if key, ok := strings.CutPrefix(s.Name, r.Stripped); ok && r.Stripped != "" && !taken[key] {
 			s.key = key
 		}

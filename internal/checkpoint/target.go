@@ -132,6 +132,9 @@ func (t *target) guesses(users map[*ir.Value][]*ir.Node) []string {
 			kind = "bias"
 		}
 	case "Add", "Sub":
+		if len(squeezed(t.shape())) > 1 { // computed, as masks and biases of attention are
+			return out
+		}
 		kind = "bias"
 	}
 	return append(out, join(t.module, kind))
