@@ -54,6 +54,7 @@ var imports = []struct {
 	{"internal/fixture", "internal/onnx internal/ir internal/tensor", ""},
 	{".", "internal/race internal/train internal/tuned internal/freeze internal/data internal/kernel", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
+	{"bench/regret", "", ""},
 	{"cmd/permafrost", ". internal/race internal/compare internal/atomicfile internal/checkpoint internal/safetensors internal/demo internal/choose internal/train internal/tuned internal/task internal/data internal/cache internal/exec internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }

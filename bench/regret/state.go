@@ -1,0 +1,200 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// state is what is finished.
+type state struct {
+	path string
+	Fits []*fit `json:"fits"`
+}
+
+func load(path string) (*state, error) {
+	s := &state{path: path}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(b, s); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+func (s *state) find(k key) *fit {
+	if i := slices.IndexFunc(s.Fits, func(f *fit) bool { return f.key == k }); i >= 0 {
+		return s.Fits[i]
+	}
+	return nil
+}
+
+// add keeps a fit, on the disk at once.
+func (s *state) add(f *fit) error {
+	s.Fits = append(s.Fits, f)
+	b, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o777); err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.path+".part", append(b, '\n'), 0o666); err != nil {
+		return err
+	}
+	return os.Rename(s.path+".part", s.path)
+}
+
+// outcome is a pair with one seed, of which everything is there.
+type outcome struct {
+	pair   string
+	auto   *fit
+	best   *fit    // of the grid, the first of equals
+	grid   float64 // seconds of it
+	others map[string]*fit
+}
+
+// baselines are what --auto is compared with.
+var baselines = []struct{ title, plan, rate string }{
+	{"always the head", "head", "1"}, {"always the last block", "last:1", "1"}, {"always everything", "all", "1"}, {"Auto-RGN alone", "auto-rgn", ""},
+}
+
+// outcomes are those of pairs in order of their first fit.
+func (s *state) outcomes() []outcome {
+	var out []outcome
+	for _, a := range s.Fits {
+		if a.Plan != "auto" {
+			continue
+		}
+		o := outcome{pair: a.Pair, auto: a, others: map[string]*fit{}}
+		whole := true
+		for _, plan := range plans {
+			for _, rate := range rates {
+				f := s.find(key{a.Pair, a.Seed, plan, figures(rate)})
+				base := s.find(key{a.Pair, a.Seed, plan, "1"})
+				if base != nil && base.Failed != "" {
+					continue // the model has no such plan
+				}
+				if f == nil {
+					whole = false
+					continue
+				}
+				o.grid += f.Seconds
+				if f.Failed == "" && (o.best == nil || f.Accuracy > o.best.Accuracy) {
+					o.best = f
+				}
+			}
+		}
+		if !whole || o.best == nil {
+			continue
+		}
+		for _, b := range baselines {
+			if f := s.find(key{a.Pair, a.Seed, b.plan, b.rate}); f != nil && f.Failed == "" {
+				o.others[b.title] = f
+			}
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// regret is how far a fit falls behind the best of the grid, in points; below 0 where it is better.
+func (o *outcome) regret(f *fit) float64 { return 100 * (o.best.Accuracy - f.Accuracy) }
+
+// sums are mean and largest of some numbers.
+type sums struct{ mean, worst float64 }
+
+func sum(x []float64) sums {
+	s := sums{worst: x[0]}
+	for _, v := range x {
+		s.mean += v / float64(len(x))
+		s.worst = max(s.worst, v)
+	}
+	return s
+}
+
+// report writes the tables.
+func (s *state) report(path string) error {
+	all := s.outcomes()
+	if len(all) == 0 {
+		fmt.Fprintln(os.Stderr, "regret: no pair has its whole grid yet")
+		return nil
+	}
+	var names []string
+	by := map[string][]outcome{}
+	for _, o := range all {
+		if by[o.pair] == nil {
+			names = append(names, o.pair)
+		}
+		by[o.pair] = append(by[o.pair], o)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# What --auto loses against the best of a grid\n\n"+
+		"Written by `go run ./bench/regret`. The grid has the head, the last one, two and four blocks, and everything, each at the recipe's learning rate, three times and\n"+
+		"a third of it. Regret is validation accuracy of the best of the grid, found by looking at the validation examples, less that of `fit --auto`, which does not look at them: in\n"+
+		"points, below 0 where `--auto` is better. The best of so many fits is partly luck. Time is that of the whole command, the last fit included, over that of\n"+
+		"the grid, whose fits share a cache.\n\n")
+	fmt.Fprintf(&b, "| pair | seeds | best of the grid | accuracy | `--auto` chose | accuracy | mean regret | worst | time |\n|---|---|---|---|---|---|---|---|---|\n")
+	var regrets, times []float64
+	for _, name := range names {
+		var r, best, auto, time []float64
+		var won, chose []string
+		for _, o := range by[name] {
+			r, best, auto = append(r, o.regret(o.auto)), append(best, 100*o.best.Accuracy), append(auto, 100*o.auto.Accuracy)
+			time = append(time, o.auto.Seconds/o.grid)
+			won = append(won, strings.TrimSpace(o.best.Plan+" x"+o.best.Rate))
+			chose = append(chose, short(o.auto.Thaw))
+		}
+		fmt.Fprintf(&b, "| %s | %d | %s | %.1f | %s | %.1f | %.2f | %.2f | %.2f |\n", name, len(r), each(won), sum(best).mean, each(chose), sum(auto).mean, sum(r).mean, sum(r).worst, sum(time).mean)
+		regrets, times = append(regrets, r...), append(times, time...)
+	}
+	fmt.Fprintf(&b, "\n| over %d pairs, %d fits each | mean regret | worst | time |\n|---|---|---|---|\n", len(names), len(all))
+	fmt.Fprintf(&b, "| `fit --auto` | %.2f | %.2f | %.2f |\n", sum(regrets).mean, sum(regrets).worst, sum(times).mean)
+	for _, base := range baselines {
+		var r, t []float64
+		for _, o := range all {
+			if f := o.others[base.title]; f != nil {
+				r, t = append(r, o.regret(f)), append(t, f.Seconds/o.grid)
+			}
+		}
+		if len(r) > 0 {
+			fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f |\n", base.title, sum(r).mean, sum(r).worst, sum(t).mean)
+		}
+	}
+	b.WriteString("\nA pair with a percentage has that share of the training examples, evenly spread over each class.\n")
+	return os.WriteFile(path, []byte(b.String()), 0o666)
+}
+
+// short is a chosen plan without the head, which always trains.
+func short(thaw []string) string {
+	var out []string
+	for _, t := range strings.Split(strings.Join(thaw, ","), ",") {
+		if t != "head" {
+			out = append(out, t)
+		}
+	}
+	if len(out) == 0 {
+		return "head"
+	}
+	return strings.Join(out, ",")
+}
+
+// each lists different words once, in order.
+func each(words []string) string {
+	var out []string
+	for _, w := range words {
+		if !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	return strings.Join(out, ", ")
+}
