@@ -32,7 +32,6 @@ type symptoms struct {
 	kept    int  // epoch of the weights that are written
 	altered bool // training accuracy is that of augmented or mixed examples
 	trained depth
-	option  string // that regularises already, "" for none
 }
 
 // depth is how far down a fit trained.
@@ -57,8 +56,8 @@ const (
 //
 // Where at least a third of the error is made on the training examples already, 2(1-t) > t-v, and that part matters, the model
 // underfits: no more examples of the kind would mend that, more trained weights may. Else, where the gap t-v matters and is beyond its
-// standard error, the model overfits. t is the mean over the last epoch as the weights moved, and for the gap over the epoch that is
-// kept. Anything else is fine, or unclear where too few examples speak or where they were not seen as they are.
+// standard error, the model overfits. t is the mean over the last epoch as the weights moved, and v that of the epoch that is kept. Anything
+// else is fine, or unclear where too few examples speak or where they were not seen as they are.
 func diagnose(s symptoms) *Diagnosis {
 	if len(s.history) == 0 || s.kept < 0 || s.history[s.kept].Val == nil {
 		return &Diagnosis{Verdict: Unclear, Why: "no epoch was finished"}
@@ -68,24 +67,24 @@ func diagnose(s symptoms) *Diagnosis {
 		return &Diagnosis{Verdict: Unclear, Why: fmt.Sprintf("%s has no bound that a model could be held against", m.Named().Name)}
 	}
 	n, v := kept.Val.Examples, kept.Val.Accuracy()
-	t, end := float64(kept.TrainAccuracy), float64(last.TrainAccuracy)
+	t := float64(last.TrainAccuracy)
 	majority := majorityShare(kept.Val)
 	se := math.Max(math.Sqrt(v*(1-v)/float64(max(1, n))), 0.5/float64(max(1, n))) // also an accuracy of 1 is uncertain by half an example
 	gap := t - v
-	numbers := fmt.Sprintf("%s on its own training data and %s ± %.1f on %s validation examples", percentage(t), percentage(v), 100*se, count(n))
+	numbers := fmt.Sprintf("%s on its own training data after %s, and %s ± %.1f on %s validation examples", percentage(t), epochs(len(s.history)), percentage(v), 100*se, count(n))
 	if n < few {
 		return &Diagnosis{Verdict: Unclear, Why: fmt.Sprintf("%s: too few to tell", numbers), Advice: "give more validation examples with --val"}
 	}
 	noise := certain * se
 	switch {
-	case v < majority+certain*math.Sqrt(majority*(1-majority)/float64(n)) && end < majority+matters && !s.altered:
+	case v < majority+certain*math.Sqrt(majority*(1-majority)/float64(n)) && t < majority+matters && !s.altered:
 		return &Diagnosis{Verdict: Underfitting, Why: fmt.Sprintf("%s reaches %s, hardly more than always answering the most frequent class (%s)",
 			s.trained.subject(), numbers, percentage(majority)), Advice: "look at the labels and the preprocessing first; then try ten times the learning rate, or " + s.trained.deeper()}
 	case s.altered && t < v+noise:
 		return &Diagnosis{Verdict: Unclear, Why: numbers + ", where the training examples were augmented or mixed: their accuracy is no measure of fit"}
-	case 1-end > unlearnt && 2*(1-end) > end-v && !s.altered:
-		d := &Diagnosis{Verdict: Underfitting, Why: fmt.Sprintf("%s reaches %s on its own training data after %s, and %s ± %.1f on %s validation examples: %s of the error is there before any new example comes, so %s",
-			s.trained.subject(), percentage(end), epochs(len(s.history)), percentage(v), 100*se, count(n), portion((1-end)/(1-v)), s.trained.culprit()), Advice: s.trained.deeper()}
+	case 1-t > unlearnt && 2*(1-t) > gap && !s.altered:
+		d := &Diagnosis{Verdict: Underfitting, Why: fmt.Sprintf("%s reaches %s: %s of the error is there before any new example comes, so %s",
+			s.trained.subject(), numbers, portion((1-t)/(1-v)), s.trained.culprit()), Advice: s.trained.deeper()}
 		if s.learns() {
 			d.Why += "; the validation loss was still falling at the end"
 			d.Advice = fmt.Sprintf("give it more epochs (--epochs %d); if that does not do, %s", 2*len(s.history), d.Advice)
@@ -93,7 +92,7 @@ func diagnose(s symptoms) *Diagnosis {
 		return d
 	case gap > matters && gap > noise:
 		d := &Diagnosis{Verdict: Overfitting, Why: fmt.Sprintf("%s reaches %s: a gap of %.1f points, %.0f times its standard error", s.trained.subject(), numbers, 100*gap, gap/se),
-			Advice: s.trained.shallower(s.option)}
+			Advice: s.trained.shallower()}
 		if rise := s.lossRise(); rise != "" {
 			d.Why += "; " + rise
 		}
@@ -235,36 +234,24 @@ func (d depth) thaw(n int) string {
 	return fmt.Sprintf("thaw from %s on: --thaw %slast:%d", d.blocks[len(d.blocks)-n], head, n)
 }
 
-// option is the option that thaws the fewest blocks that are worth a try.
-func (d depth) option() string {
-	return "--thaw " + fmt.Sprintf("last:%d", max(1, (len(d.blocks)+4)/5))
-}
-
-// shallower is advice to train less, or to hold it back.
-func (d depth) shallower(option string) string {
-	less := "freeze more: "
+// shallower is advice to train less.
+func (d depth) shallower() string {
+	more := "more examples, or --augment, would help most; "
 	switch half := min(d.thawed, len(d.blocks)) / 2; {
 	case d.headOnly():
-		less = "no fewer weights can train; where the trunk's features are at fault, which these numbers cannot tell, thawing helps: compare with " + d.option() + "; "
+		return fmt.Sprintf("%sno fewer weights can train; where the trunk's features are at fault, which these numbers cannot tell, thawing helps: compare with --thaw last:%d",
+			more, max(1, (len(d.blocks)+4)/5))
 	case half == 0 || d.adapter != "":
-		less += "compare with the head alone (--thaw head); "
+		return more + "freeze more: compare with the head alone (--thaw head)"
 	default:
-		less += fmt.Sprintf("compare with --thaw last:%d and --thaw head; ", half)
+		return fmt.Sprintf("%sfreeze more: compare with --thaw last:%d and --thaw head", more, half)
 	}
-	rest := "more examples, or --augment, would help most"
-	if option == "" && !d.headOnly() {
-		rest += "; --l2-sp and --mixup hold back what trains"
-	}
-	return less + rest
 }
 
 // diagnose says what ails this fit.
 func (f *fitter) diagnose() *Diagnosis {
 	s := symptoms{history: f.st.History, kept: f.keptEpoch(), altered: f.Config.Augment != "none" || f.Config.Mixup > 0}
 	s.trained = depth{fresh: f.Headed.Fresh, blocks: f.Set.Blocks, adapter: f.Config.Adapter}
-	if f.Config.L2SP > 0 || f.Config.Mixup > 0 {
-		s.option = "given"
-	}
 	if f.final != nil && s.kept >= 0 { // what is written is no epoch's
 		s.history = slices.Clone(s.history)
 		s.history[s.kept].Val = f.final

@@ -54,6 +54,7 @@ func TestDiagnose(t *testing.T) {
 		{"one block by heart", past(600, 0.5, flat(1, 0.85)...), last(1), false, Overfitting, "--thaw head"},
 		{"head by heart", past(600, 0.5, flat(1, 0.85)...), head, false, Overfitting, "no fewer weights can train"},
 		{"loss rises", past(600, 0.5, [3]float64{0.9, 0.85, 0.4}, [3]float64{1, 0.85, 0.5}, [3]float64{1, 0.85, 0.6}, [3]float64{1, 0.85, 0.7}), last(4), false, Overfitting, "risen from 0.400 in epoch 1 to 0.700"},
+		{"best at the start", past(153, 0.5, [3]float64{0.62, 0.72, 0.6}, [3]float64{0.9, 0.7, 0.9}, [3]float64{1, 0.69, 1.2}, [3]float64{1, 0.68, 1.4}), last(2), false, Overfitting, "100.0% on its own training data"},
 		{"within the error", past(153, 0.5, flat(1, 0.948)...), head, false, Fine, "within the error"},
 		{"small gap, many examples", past(10_000, 0.5, flat(1, 0.97)...), last(4), false, Fine, "a gap of 3.0 points"},
 		{"perfect", past(600, 0.5, flat(1, 1)...), last(4), false, Fine, "± 0.1"},
@@ -63,7 +64,13 @@ func TestDiagnose(t *testing.T) {
 		{"mixed and still by heart", past(600, 0.5, flat(0.97, 0.8)...), last(4), true, Overfitting, "--thaw last:2"},
 		{"nothing", nil, head, false, Unclear, "no epoch"},
 	} {
-		d := diagnose(symptoms{history: c.history, kept: len(c.history) - 1, trained: c.trained, altered: c.altered})
+		kept := -1
+		for i, e := range c.history {
+			if kept < 0 || e.Val.Accuracy() > c.history[kept].Val.Accuracy() {
+				kept = i
+			}
+		}
+		d := diagnose(symptoms{history: c.history, kept: kept, trained: c.trained, altered: c.altered})
 		if d.Verdict != c.verdict || !strings.Contains(d.Why+" | "+d.Advice, c.says) {
 			t.Errorf("%s: %+v, want %s with %q", c.name, *d, c.verdict, c.says)
 		}
