@@ -53,13 +53,16 @@ The validation examples are not looked at. Features are kept for the fit that fo
 func printAdvice(w io.Writer, a *choose.Advice) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s examples of %d classes, %s parameters in %d blocks\n", thousands(a.Examples), a.Classes, thousands(a.Params), len(a.Blocks))
-	width := len("everything")
+	width := len("all at once")
 	for _, d := range a.Depths {
 		width = max(width, len(d.Depth))
 	}
 	fmt.Fprintf(&b, "\na linear probe on the frozen trunk (always answering one class: %.1f%%)\n%-*s  %8s  %8s  %8s  %6s  %8s\n", 100*a.Majority, width, "after", "features", "train", "held out", "+-", "LogME")
 	for _, d := range a.Depths {
 		fmt.Fprintf(&b, "%-*s  %8d  %7.1f%%  %7.1f%%  %6.1f  %8.4f\n", width, d.Depth, d.Features, 100*d.Train, 100*d.HeldOut, 100*d.Error, d.LogME)
+	}
+	if j := a.Joint; j != nil {
+		fmt.Fprintf(&b, "%-*s  %8d  %7.1f%%  %7.1f%%     %+.1f points (+- %.1f) to the features alone\n", width, "all at once", j.Features, 100*j.Train, 100*j.HeldOut, 100*j.Gain, 100*j.Error)
 	}
 	if len(a.Gradients) > 0 {
 		for _, g := range a.Gradients {

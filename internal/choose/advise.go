@@ -22,7 +22,18 @@ type DepthEvidence struct {
 	Train    float64 `json:"train_accuracy"`
 	HeldOut  float64 `json:"held_out_accuracy"`
 	Error    float64 `json:"held_out_error"` // standard error of that
+	Gain     float64 `json:"gain"`           // over the probe of what the head reads
+	GainErr  float64 `json:"gain_error"`
 	LogME    float64 `json:"logme"`
+}
+
+// JointEvidence is what a linear probe finds that reads all probed depths at once, see JointProbe.
+type JointEvidence struct {
+	Features int     `json:"features"`
+	Train    float64 `json:"train_accuracy"`
+	HeldOut  float64 `json:"held_out_accuracy"`
+	Gain     float64 `json:"gain"`       // over the probe of what the head reads
+	Error    float64 `json:"gain_error"` // standard error of that
 }
 
 // Candidate is a plan with the evidence for it and its price.
@@ -51,6 +62,7 @@ type Advice struct {
 	Recommended Recommendation  `json:"recommended"`
 	Candidates  []Candidate     `json:"candidates"`
 	Depths      []DepthEvidence `json:"depths"` // from the input to the head
+	Joint       *JointEvidence  `json:"joint,omitempty"`
 	Gradients   []BlockGradient `json:"gradients"`
 	Elastic     *ElasticChoice  `json:"elastic,omitempty"` // what half of a backward pass is best spent on
 	Examples    int             `json:"examples"`
@@ -142,7 +154,8 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *train.Session, 
 	picked := Subset(labels, most, cfg.Seed)
 	y := pick(labels, 1, picked)
 	at := 0
-	var probe *Probe
+	var probes []*Probe
+	var samples []*Sample
 	for k, width := range f.Parts {
 		x := make([]float32, 0, len(picked)*width)
 		for _, i := range picked {
@@ -161,16 +174,29 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *train.Session, 
 		if e.LogME, err = LogME(sample); err != nil {
 			return nil, err
 		}
-		if probe, err = LinearProbe(sample, folds, cfg.Seed); err != nil {
+		probe, err := LinearProbe(sample, folds, cfg.Seed)
+		if err != nil {
 			return nil, err
 		}
 		e.Train, e.HeldOut, e.Error = probe.Train, probe.HeldOut, probe.Error
-		a.Depths = append(a.Depths, e)
+		a.Depths, probes, samples = append(a.Depths, e), append(probes, probe), append(samples, sample)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 	}
-	return probe, nil
+	head := probes[len(probes)-1]
+	for k := range a.Depths[:len(probes)-1] {
+		a.Depths[k].Gain, a.Depths[k].GainErr = gain(probes[k], head)
+	}
+	if len(samples) > 1 {
+		joint, err := JointProbe(samples, folds, cfg.Seed)
+		if err != nil {
+			return nil, err
+		}
+		a.Joint = &JointEvidence{Features: f.Width, Train: joint.Train, HeldOut: joint.HeldOut}
+		a.Joint.Gain, a.Joint.Error = gain(joint, head)
+	}
+	return head, nil
 }
 
 // pull is how much of the trunk a plan thaws, see Candidate.

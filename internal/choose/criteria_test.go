@@ -173,7 +173,7 @@ func TestHead(t *testing.T) {
 				scores.Set(i, c, v)
 			}
 		}
-		if got := accuracy(scores, make([]float64, 3), s.Y); got != p.Train {
+		if got := share(rightOnes(scores, make([]float64, 3), s.Y)); got != p.Train {
 			t.Errorf("%v: the layer has accuracy %v, the probe %v", size, got, p.Train)
 		}
 		if p.Loss >= math.Log(3) {

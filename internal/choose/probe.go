@@ -23,6 +23,7 @@ type Probe struct {
 	// regression gives scores near 0 and 1, which a softmax takes for next to no difference.
 	Sharpness float64
 
+	right       []bool // held-out predictions, by example
 	z           *mat.Dense
 	mean, scale []float64
 	chol        mat.Cholesky
@@ -39,17 +40,26 @@ type Probe struct {
 func LinearProbe(s *Sample, folds int, seed uint64) (*Probe, error) {
 	p := &Probe{}
 	p.z, p.mean, p.scale = standardised(s.X)
+	return p, p.fit(s, folds, seed)
+}
+
+// fit solves the probe of p.z.
+func (p *Probe) fit(s *Sample, folds int, seed uint64) error {
 	p.targets, p.shift = centred(s.oneHot())
 	n := s.Len()
-	sv, ut, err := spectrum(p.z, p.targets)
-	if err != nil {
-		return nil, err
-	}
-	p.Penalty = crossValidated(sv, ut, p.targets, n)
 	g, dual := gram(p.z)
 	p.dual = dual
+	if dual {
+		p.Penalty = crossValidatedDual(g, p.targets)
+	} else {
+		sv, ut, err := spectrum(p.z, p.targets)
+		if err != nil {
+			return err
+		}
+		p.Penalty = crossValidated(sv, ut, p.targets, n)
+	}
 	if !p.chol.Factorize(shifted(g, 1, p.Penalty)) {
-		return nil, fmt.Errorf("choose: the probe's equations have no solution")
+		return fmt.Errorf("choose: the probe's equations have no solution")
 	}
 	// W Wᵀ, or I − λ K with K = (Z Zᵀ + λ I)⁻¹, is the hat matrix.
 	var w mat.Dense
@@ -57,7 +67,7 @@ func LinearProbe(s *Sample, folds int, seed uint64) (*Probe, error) {
 	var fitted mat.Dense
 	if dual {
 		if err := p.chol.InverseTo(&k); err != nil {
-			return nil, fmt.Errorf("choose: the probe's equations: %w", err)
+			return fmt.Errorf("choose: the probe's equations: %w", err)
 		}
 		fitted.Mul(&k, p.targets)
 		fitted.Scale(-p.Penalty, &fitted)
@@ -71,7 +81,7 @@ func LinearProbe(s *Sample, folds int, seed uint64) (*Probe, error) {
 		half.Mul(&w, p.targets)
 		fitted.Mul(w.T(), &half)
 	}
-	p.Train = accuracy(&fitted, p.shift, s.Y)
+	p.Train = share(rightOnes(&fitted, p.shift, s.Y))
 	held := mat.NewDense(n, s.Classes, nil)
 	for _, fold := range stratified(s, folds, seed) {
 		m := mat.NewDense(len(fold), len(fold), nil)
@@ -112,7 +122,7 @@ func LinearProbe(s *Sample, folds int, seed uint64) (*Probe, error) {
 		var residual mat.Dense
 		if err := residual.Solve(m, rest); err != nil {
 			if _, weak := err.(mat.Condition); !weak {
-				return nil, fmt.Errorf("choose: a fold of the probe: %w", err)
+				return fmt.Errorf("choose: a fold of the probe: %w", err)
 			}
 		}
 		for a, i := range fold {
@@ -121,10 +131,11 @@ func LinearProbe(s *Sample, folds int, seed uint64) (*Probe, error) {
 			}
 		}
 	}
-	p.HeldOut = accuracy(held, p.shift, s.Y)
+	p.right = rightOnes(held, p.shift, s.Y)
+	p.HeldOut = share(p.right)
 	p.Error = math.Sqrt(max(p.HeldOut*(1-p.HeldOut), 0.25/float64(n)) / float64(n))
 	p.calibrate(held, s.Y)
-	return p, nil
+	return nil
 }
 
 // crossValidated picks the penalty from a grid of half powers of ten, in units of the number of examples.
@@ -158,6 +169,44 @@ func crossValidated(sv []float64, ut, targets *mat.Dense, n int) float64 {
 	return best
 }
 
+// crossValidatedDual is the same from G = Z Zᵀ [N,N], where that is the smaller form: the residual is λ (G+λI)⁻¹ y and N−df is λ times
+// the trace of that inverse. Instead of all penalties it looks at those on the way down from a middle one to the nearest minimum.
+func crossValidatedDual(g *mat.SymDense, targets *mat.Dense) float64 {
+	n := float64(g.SymmetricDim())
+	penalty := func(e int) float64 { return n * math.Pow(10, float64(e)/2) }
+	gcv := func(e int) float64 {
+		var chol mat.Cholesky
+		var inverse mat.SymDense
+		if !chol.Factorize(shifted(g, 1, penalty(e))) || chol.InverseTo(&inverse) != nil {
+			return math.Inf(1)
+		}
+		left := penalty(e)*mat.Trace(&inverse) - 1
+		if left < 1e-6*n {
+			return math.Inf(1)
+		}
+		var residual mat.Dense
+		residual.Mul(&inverse, targets)
+		r := penalty(e) * mat.Norm(&residual, 2)
+		return r * r / (left * left)
+	}
+	at := -2
+	best := gcv(at)
+	for _, step := range []int{1, -1} {
+		moved := false
+		for next := at + step; next >= -10 && next <= 6; next += step {
+			v := gcv(next)
+			if v >= best*(1-1e-9) && !(step > 0 && v <= best*(1+1e-9)) { // of equals the simpler
+				break
+			}
+			at, best, moved = next, v, true
+		}
+		if moved {
+			break
+		}
+	}
+	return penalty(at)
+}
+
 // stratified deals the examples of every class, in random order, to folds.
 func stratified(s *Sample, folds int, seed uint64) [][]int {
 	r := rand.New(rand.NewPCG(seed, 0x666f6c64))
@@ -173,9 +222,9 @@ func stratified(s *Sample, folds int, seed uint64) [][]int {
 	return out
 }
 
-// accuracy is the share of rows whose largest score, with shift added, is the label's.
-func accuracy(scores *mat.Dense, shift []float64, labels []int) float64 {
-	right := 0
+// rightOnes says of which rows the largest score, with shift added, is the label's.
+func rightOnes(scores *mat.Dense, shift []float64, labels []int) []bool {
+	right := make([]bool, len(labels))
 	for i, y := range labels {
 		best := 0
 		row := scores.RawRowView(i)
@@ -184,11 +233,20 @@ func accuracy(scores *mat.Dense, shift []float64, labels []int) float64 {
 				best = c
 			}
 		}
-		if best == y {
-			right++
+		right[i] = best == y
+	}
+	return right
+}
+
+// share is the share of examples that are right.
+func share(right []bool) float64 {
+	n := 0
+	for _, r := range right {
+		if r {
+			n++
 		}
 	}
-	return float64(right) / float64(len(labels))
+	return float64(n) / float64(len(right))
 }
 
 // calibrate sets Sharpness and Loss: the factor with the smallest loss on held-out scores, by golden section over its logarithm, in which

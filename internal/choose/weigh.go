@@ -8,33 +8,29 @@ import (
 )
 
 // Weigh scores the candidates from the evidence and recommends one. With t and h the accuracies of the head's probe on its own
-// training examples and on held-out ones, and h* the best held-out accuracy of any depth, N examples and a plan that thaws a share s
-// of the pull (see Candidate.Pull) and a share d of the blocks:
+// training examples and on held-out ones, and a plan that thaws a share s of the pull (see Candidate.Pull) and a share d of the blocks:
 //
-//	underfit = 1−t          what no head on the frozen trunk can get right, not even where it was told the answer
-//	stale    = h*−h         what an earlier depth knows and the blocks behind it lose, where that is more than its standard error
-//	risk     = ½/√N         the largest standard error of an accuracy over N examples: what fitting their accidents may cost
-//	score    = h + √s (underfit + stale) − (1+d)/2 risk,   for the head alone h
+//	underfit = 1−t      what no head on the frozen trunk can get right, not even where it was told the answer
+//	untapped = what probes of other depths, or of all of them at once, get right of held-out examples beyond h: the most of those that
+//	           are beyond their standard errors; else the loss of the probe of all depths, where that is beyond its own; else 0
+//	risk     = √(h(1−h)/N), the standard error of h: what fitting the accidents of N examples may cost
+//	mend     = the sum of the first two, at most the error 1−h that there is
+//	score    = h + √s mend − (1+d)/2 risk,   for the head alone h
 //
-// Thawing can mend the first two; it costs the third, the more the deeper. The error t−h that is left of a head that does not underfit
-// is for want of examples, and more weights do not mend it. The square root says that the last blocks mend more than their share. Of
+// Thawing can mend the first two; it costs the third, the more the deeper. Underfit sees nothing where features are so many that any
+// labels can be fitted; untapped is measured on held-out examples and still does. The error that is left of a head is for want of
+// examples, and more weights do not mend it. The square root says that the last blocks mend more than their share. Of
 // plans whose scores are within half a standard error of the best the one that thaws the fewest blocks is recommended: it costs least.
 //
 // The three parts are measured; how they add up is a rule of thumb, which is why a fit of the first two plans beats it.
 func Weigh(a *Advice) {
 	last := a.Depths[len(a.Depths)-1]
-	best := last
-	for _, d := range a.Depths {
-		if d.HeldOut > best.HeldOut+math.Max(d.Error, best.Error) {
-			best = d
-		}
-	}
-	underfit, stale, risk := 1-last.Train, best.HeldOut-last.HeldOut, 0.5/math.Sqrt(float64(a.Examples))
+	mend := a.mend(last)
 	for i := range a.Candidates {
 		c := &a.Candidates[i]
 		c.Score = last.HeldOut
 		if !c.headOnly() {
-			c.Score = min(1, max(a.Majority, last.HeldOut+math.Sqrt(c.Pull)*(underfit+stale)-(1+c.Depth)/2*risk))
+			c.Score = min(1, max(a.Majority, last.HeldOut+math.Sqrt(c.Pull)*mend-(1+c.Depth)/2*last.Error))
 		}
 	}
 	top := slices.MaxFunc(a.Candidates, func(x, y Candidate) int { return sign(x.Score - y.Score) })
@@ -52,11 +48,50 @@ func Weigh(a *Advice) {
 	}
 	r := &a.Recommended
 	r.Thaw = pick.Thaw
-	r.Why = a.why(pick, last, best, risk)
-	r.Sure, r.Doubts = a.sure((pick.Score-other)/last.Error, last)
+	r.Why = a.why(pick, last)
+	margin := (pick.Score - other) / last.Error
+	if a.Joint != nil && pick.headOnly() == (a.Joint.Gain < 0) { // the paired comparison is the sharper one
+		margin = max(margin, math.Abs(a.Joint.Gain)/a.Joint.Error)
+	}
+	r.Sure, r.Doubts = a.sure(pick, margin, last)
 }
 
 func (c *Candidate) headOnly() bool { return c.Thaw == "head" }
+
+// best is the earlier depth that gains most over what the head reads, beyond its error; nil for none.
+func (a *Advice) best() *DepthEvidence {
+	var best *DepthEvidence
+	for i := range a.Depths[:len(a.Depths)-1] {
+		if d := &a.Depths[i]; d.Gain > d.GainErr && (best == nil || d.Gain > best.Gain) {
+			best = d
+		}
+	}
+	return best
+}
+
+// untapped is what the trunk knows beyond what its last block hands to the head, see Weigh.
+func (a *Advice) untapped() float64 {
+	v := 0.0
+	if a.Joint != nil && math.Abs(a.Joint.Gain) > a.Joint.Error {
+		v = a.Joint.Gain
+	}
+	if best := a.best(); best != nil {
+		v = max(v, best.Gain)
+	}
+	return v
+}
+
+// mend is what thawing can mend, see Weigh.
+func (a *Advice) mend(last DepthEvidence) float64 {
+	return min(1-last.Train+a.untapped(), 1-last.HeldOut)
+}
+
+// byHeart says that the head's features are so many that its accuracy on its own examples says nothing: nearly any labels of up to
+// twice as many points as dimensions can be separated (Cover, Geometrical and statistical properties of systems of linear
+// inequalities, 1965).
+func (a *Advice) byHeart(last DepthEvidence) bool {
+	return min(a.Examples, most) <= 2*last.Features && last.Train > 1-last.Error
+}
 
 // thousands writes n with commas.
 func thousands(n int) string {
@@ -68,41 +103,61 @@ func thousands(n int) string {
 }
 
 // why gives the reason in sentences.
-func (a *Advice) why(pick Candidate, last, best DepthEvidence, risk float64) string {
+func (a *Advice) why(pick Candidate, last DepthEvidence) string {
 	var s []string
 	reaches := fmt.Sprintf("On the frozen trunk a head reaches %.1f%% of its own training examples and %.1f%% of held-out ones", 100*last.Train, 100*last.HeldOut)
-	underfits := 1-last.Train > risk
+	untapped, best := a.untapped(), a.best()
+	underfits := 1-last.Train > last.Error
 	switch {
 	case underfits:
 		s = append(s, reaches+": the trunk underfits.")
-	case pick.headOnly() && last.HeldOut > 1-risk:
+	case pick.headOnly() && a.settled(last):
 		s = append(s, reaches+": there is next to nothing to gain.")
-	case last.HeldOut < last.Train-risk:
+	case a.byHeart(last):
+		s = append(s, reaches+fmt.Sprintf(". With %s features for %s examples it knows its own by heart, whatever the trunk is worth.", thousands(last.Features), thousands(min(a.Examples, most))))
+	case last.HeldOut < last.Train-last.Error && untapped <= 0:
 		s = append(s, reaches+": it does not underfit, what it lacks is examples.")
 	default:
 		s = append(s, reaches+".")
 	}
-	switch {
-	case best.Depth != last.Depth:
+	if best != nil {
 		s = append(s, fmt.Sprintf("Features after %s already reach %.1f%%: the blocks behind it serve the task that they were trained for.", best.Depth, 100*best.HeldOut))
-	case len(a.Depths) > 1 && !underfits:
-		s = append(s, "Features get better up to the last block: the trunk suits the task.")
+	}
+	if j := a.Joint; j != nil {
+		by := fmt.Sprintf("%.1f points (+- %.1f)", 100*math.Abs(j.Gain), 100*j.Error)
+		switch {
+		case j.Gain > j.Error:
+			s = append(s, fmt.Sprintf("A probe of all depths at once reaches %.1f%% of held-out examples, %s more: the trunk knows more than its last block hands on, and thawing gets at that.", 100*j.HeldOut, by))
+		case j.Gain < -j.Error:
+			s = append(s, fmt.Sprintf("A probe of all depths at once loses %s on held-out examples: the last block hands on what matters, and the examples are too few for more.", by))
+		case best == nil:
+			s = append(s, fmt.Sprintf("A probe of all depths at once does no better on held-out examples (%+.1f points, +- %.1f): the last block hands on what the trunk knows.", 100*j.Gain, 100*j.Error))
+		}
 	}
 	size := fmt.Sprintf("%s examples (%d classes) for a model of %s parameters", thousands(a.Examples), a.Classes, thousands(a.Params))
-	if pick.headOnly() {
-		s = append(s, fmt.Sprintf("With %s, thawing more would risk about %.1f points.", size, 100*risk))
-	} else {
-		s = append(s, fmt.Sprintf("With %s, thawing risks about %.1f points and may mend up to %.1f.", size, 100*risk, 100*(1-last.Train+best.HeldOut-last.HeldOut)))
+	mend := a.mend(last)
+	switch {
+	case pick.headOnly() && mend > 0:
+		s = append(s, fmt.Sprintf("With %s, thawing more may mend %.1f points at most and risks about %.1f.", size, 100*mend, 100*last.Error))
+	case pick.headOnly():
+		s = append(s, fmt.Sprintf("With %s, thawing more has nothing to mend and risks about %.1f points.", size, 100*last.Error))
+	default:
+		s = append(s, fmt.Sprintf("With %s, thawing risks about %.1f points and may mend about %.1f.", size, 100*last.Error, 100*mend))
 	}
 	return strings.Join(s, " ")
 }
 
+// settled says that a head leaves so little, two points at most, that nothing could be shown to be better.
+func (a *Advice) settled(last DepthEvidence) bool { return 1-last.HeldOut < min(0.02, 3*last.Error) }
+
 // sure says how far to rely on the choice between the head and more, by its margin in standard errors.
-func (a *Advice) sure(margin float64, last DepthEvidence) (sure, doubts string) {
+func (a *Advice) sure(pick Candidate, margin float64, last DepthEvidence) (sure, doubts string) {
 	const fit = "fit it and the next best, and compare"
 	switch {
 	case last.HeldOut-a.Majority < 2*last.Error:
 		return "low", "the frozen features hardly tell the classes apart; another model may serve better (permafrost rank), " + fit
+	case pick.headOnly() && a.settled(last):
+		return "high", fmt.Sprintf("at most %.1f points are left to gain, if new examples are like these", 100*(1-last.HeldOut))
 	case margin < 1:
 		return "low", fmt.Sprintf("the head and deeper plans are expected within the error of the held-out accuracy, %.1f points: %s", 100*last.Error, fit)
 	case margin < 3 || len(a.Depths) < 2:

@@ -1,6 +1,7 @@
 package choose
 
 import (
+	"math"
 	"strings"
 	"testing"
 )
@@ -8,14 +9,22 @@ import (
 // evidenceOf is advice on a model of four blocks before it is weighed.
 func evidenceOf(examples int, train, held float64, earlier ...float64) *Advice {
 	a := &Advice{Examples: examples, Classes: 4, Params: 1e6, Majority: 0.25, Blocks: []string{"a", "b", "c", "d"}}
+	e := math.Sqrt(held * (1 - held) / float64(examples))
 	for i, h := range append(earlier, held) {
-		a.Depths = append(a.Depths, DepthEvidence{Depth: a.Blocks[i], Train: train, HeldOut: h, Error: 0.02})
+		a.Depths = append(a.Depths, DepthEvidence{Depth: a.Blocks[i], Features: 10, Train: train, HeldOut: h, Error: e, Gain: h - held, GainErr: e})
 	}
 	a.Depths[len(a.Depths)-1].Depth = "features"
 	for i, thaw := range []string{"head", "head,last:1", "head,last:2", "all"} {
 		n := float64([]int{0, 1, 2, 4}[i]) / 4
 		a.Candidates = append(a.Candidates, Candidate{Thaw: thaw, Pull: n, Depth: n})
 	}
+	return a
+}
+
+// jointly adds what a probe of all depths gains over the head's, of many features.
+func jointly(a *Advice, gain, err float64) *Advice {
+	a.Joint = &JointEvidence{Gain: gain, Error: err, HeldOut: a.Depths[len(a.Depths)-1].HeldOut + gain}
+	a.Depths[len(a.Depths)-1].Features = 1024
 	return a
 }
 
@@ -27,10 +36,13 @@ func TestWeigh(t *testing.T) {
 		why        string
 	}{
 		{"the trunk underfits", evidenceOf(2000, 0.7, 0.65, 0.4, 0.5), "all", "high", "underfits"},
-		{"the trunk fits", evidenceOf(200, 1, 0.93, 0.5, 0.7), "head", "medium", "lacks is examples"},
-		{"nothing is left to gain", evidenceOf(2000, 1, 0.995, 0.5, 0.7), "head", "low", "next to nothing"},
+		{"the trunk fits", evidenceOf(200, 1, 0.93, 0.5, 0.7), "head", "low", "lacks is examples"},
+		{"more features are no help", jointly(evidenceOf(244, 1, 0.95, 0.5, 0.7), -0.045, 0.013), "head", "high", "loses 4.5 points"},
+		{"more features make no difference", jointly(evidenceOf(244, 1, 0.95, 0.5, 0.7), -0.01, 0.013), "head", "low", "does no better"},
+		{"known by heart, and more features help", jointly(evidenceOf(1451, 1, 0.965, 0.5, 0.7), 0.014, 0.004), "all", "high", "by heart"},
+		{"nothing is left to gain", evidenceOf(2000, 1, 0.996, 0.5, 0.7), "head", "high", "next to nothing"},
 		{"the last blocks know less", evidenceOf(2000, 1, 0.7, 0.5, 0.85), "all", "high", "Features after b already reach 85.0%"},
-		{"little underfitting, few examples", evidenceOf(25, 0.97, 0.8, 0.5, 0.7), "head", "medium", "lacks is examples"},
+		{"little underfitting, few examples", evidenceOf(25, 0.97, 0.8, 0.5, 0.7), "head", "low", "lacks is examples"},
 		{"features that tell nothing", evidenceOf(200, 0.4, 0.27), "all", "low", "underfits"},
 	} {
 		Weigh(c.a)
