@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -184,6 +186,97 @@ func TestAdd(t *testing.T) {
 			}
 			if err := tensor.Close(run(t, plain.Graph), moved, tensor.Tolerance{Name: "merged", Rel: 1e-5, Abs: 1e-5}); err != nil {
 				t.Errorf("merged: %v", err)
+			}
+		})
+	}
+}
+
+// TestGradients holds the gradients of adapters that have moved against finite differences of the loss ½Σy² in a random direction.
+func TestGradients(t *testing.T) {
+	for name, c := range map[string]struct {
+		graph *raw
+		spec  Spec
+	}{
+		"lora of attention":    {transformer(), Spec{Kind: LoRA, Rank: 2, Alpha: 3}},
+		"ia3 of attention":     {transformer(), Spec{Kind: IA3}},
+		"lora of convolutions": {convolutions(), Spec{Kind: LoRA, Rank: 2}},
+		"ia3 of convolutions":  {convolutions(), Spec{Kind: IA3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.spec.Draw = draw
+			a, err := Add(c.graph.Graph, freeze.Describe(c.graph.Graph, nil), c.spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shape := c.graph.Inputs[0].Type.Shape.Clone()
+			shape[0] = 2
+			g, err := exec.Specialise(c.graph.Graph, map[string]tensor.Shape{"x": shape})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := ir.NewBuilder(g, "loss")
+			y := g.Outputs[0]
+			axes := make([]int, len(y.Type.Shape))
+			for i := range axes {
+				axes[i] = i
+			}
+			loss := b.Op("Mul", nil, b.Float(0.5), b.Op("ReduceSum", ir.Attrs{"axes": axes, "keepdims": 0}, b.Op("Mul", nil, y, y)))
+			if err := b.Err(); err != nil {
+				t.Fatal(err)
+			}
+			var wrt []*ir.Value
+			for i, p := range g.Params() {
+				if slices.Contains(a.Weights, p.Name) {
+					wrt = append(wrt, p)
+					for k, v := range draw(p.Data.Len(), 1, 50+i) {
+						p.Data.F32()[k] += v
+					}
+				}
+			}
+			if len(wrt) != len(a.Weights) {
+				t.Fatalf("%d of %d adapters are in the graph", len(wrt), len(a.Weights))
+			}
+			grads, err := grad.Differentiate(g, loss, wrt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Outputs = append([]*ir.Value{loss}, grads...)
+			p, err := exec.Compile(g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := tensor.Of(draw(shape.Len(), 1, 99), shape...)
+			at := func() []*tensor.Tensor {
+				out, err := p.Run(context.Background(), x)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return out
+			}
+			var now []*tensor.Tensor
+			for _, v := range at() {
+				now = append(now, v.Clone())
+			}
+			for i, w := range wrt {
+				const h = 1e-2
+				d := draw(w.Data.Len(), 1, 200+i)
+				move := func(by float32) {
+					for k := range d {
+						w.Data.F32()[k] += by * d[k]
+					}
+				}
+				want := 0.0
+				for k, v := range now[1+i].F32() {
+					want += float64(v) * float64(d[k])
+				}
+				move(h)
+				up := float64(at()[0].F32()[0])
+				move(-2 * h)
+				got := (up - float64(at()[0].F32()[0])) / (2 * h)
+				move(h)
+				if math.Abs(got-want) > 1e-2*(math.Abs(want)+0.05*math.Abs(float64(now[0].F32()[0]))) {
+					t.Errorf("%s: the loss changes by %g along a direction, the gradient says %g", w.Name, got, want)
+				}
 			}
 		})
 	}

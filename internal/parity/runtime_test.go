@@ -68,6 +68,16 @@ func TestTunedFiles(t *testing.T) {
 		}},
 		{"batch norm kept, everything", filepath.Join(shared, "resnet20-cifar10.onnx"), func(c *permafrost.Config) { c.Thaw = []string{"all"} }},
 		{"batch norm folded, own head", filepath.Join(shared, "resnet20-cifar10-folded.onnx"), func(c *permafrost.Config) { c.Head = "keep" }},
+		{"vision transformer, lora", filepath.Join(f.dir, "model.onnx"), func(c *permafrost.Config) { c.Adapter, c.AdapterAlpha, c.LR = "lora:2", 4, 0.01 }},
+		{"vision transformer, ia3 and a thawed block", filepath.Join(f.dir, "model.onnx"), func(c *permafrost.Config) {
+			c.Adapter, c.LR, c.Thaw = "ia3", 0.03, []string{"head", "last:1"}
+		}},
+		{"batch norm kept, lora", filepath.Join(shared, "resnet20-cifar10.onnx"), func(c *permafrost.Config) { c.Adapter, c.LR = "lora:4", 0.005 }},
+		{"batch norm folded, own head, ia3", filepath.Join(shared, "resnet20-cifar10-folded.onnx"), func(c *permafrost.Config) { c.Adapter, c.Head, c.LR = "ia3", "keep", 0.01 }},
+		{"batch norm folded, lora merged", filepath.Join(shared, "resnet20-cifar10-folded.onnx"), func(c *permafrost.Config) {
+			c.Adapter, c.AdapterMerge, c.LR = "lora:4", true, 0.005
+		}},
+		{"a share of the numbers", filepath.Join(shared, "resnet20-cifar10.onnx"), func(c *permafrost.Config) { c.Thaw = []string{"fisher:0.5%"} }},
 		{"trunk without classifier", filepath.Join(shared, "mobilenetv1-imagenet-trunk.onnx"), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
