@@ -32,12 +32,14 @@ const (
 	heldOutParts = 5     // parts that the training examples are dealt to, each of which may be held out
 	heldOutMost  = 2000  // examples of a part that are measured
 	enough       = 250   // held-out examples after which no further part is measured in a round
+	telling      = 100   // examples of a part on which more than large differences show
 	fewest       = 10    // examples that can be raced on
 	clear        = 2     // standard errors by which a candidate is clearly better or worse than another
 	gridShare    = 0.25  // of the work of trying every plan at three learning rates, what race and fit may take
 	leastLimit   = 3e11  // what race and fit may take at least: a few seconds
 	nearly       = 0.8   // a plan that computes this share of what everything does is left to that
 	shortest     = 0.125 // share of its epochs for which a candidate trains in the first round,
+	longest      = 0.6   // the share in the last round is at most this
 	leastSteps   = 60    // if that is so many steps
 )
 

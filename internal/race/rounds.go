@@ -35,7 +35,7 @@ func (r *race) run(ctx context.Context, plans [][]string) (*candidate, error) {
 		}
 		if k > 0 {
 			alive = r.halve(alive)
-			if k == 1 {
+			if k == 1 && !r.small() {
 				if alive, err = r.vary(alive, share); err != nil {
 					return nil, err
 				}
@@ -49,6 +49,9 @@ func (r *race) run(ctx context.Context, plans [][]string) (*candidate, error) {
 			break
 		}
 		alive = measured
+	}
+	if alive, err = r.confirm(ctx, alive, heads); err != nil {
+		return nil, err
 	}
 	if heads, err = r.varyHead(ctx, heads, pick(alive)); err != nil {
 		return nil, err
@@ -103,11 +106,18 @@ func (r *race) rounds(alive []*candidate) []float64 {
 		share = max(share, min(0.5, leastSteps/float64(steps)))
 	}
 	var out []float64
-	for ; share <= 0.5; share *= 2 {
+	for ; share <= longest; share *= 2 {
 		out = append(out, share)
+	}
+	if r.small() {
+		out = out[:min(2, len(out))]
 	}
 	return out
 }
+
+// small reports whether a single held-out part tells large differences only. Then what may be spent goes to further parts, not to a third round and
+// to other learning rates.
+func (r *race) small() bool { return len(r.parts[0]) < telling }
 
 // measureHead measures the head alone on every part: it trains on kept features and computes little.
 func (r *race) measureHead(ctx context.Context, head *candidate) error {
@@ -192,6 +202,40 @@ func (r *race) round(ctx context.Context, k int, share float64, alive, heads []*
 		}
 	}
 	return alive, nil
+}
+
+// confirm spends what is left of the limit on the question of whether to thaw at all: the plan that would be picked of the deeper ones, and the
+// one with the best score, are measured on further parts until they are clearly apart from the head.
+func (r *race) confirm(ctx context.Context, alive, heads []*candidate) ([]*candidate, error) {
+	if len(alive) == 0 || len(heads) == 0 {
+		return alive, nil
+	}
+	best := slices.MaxFunc(alive, func(a, b *candidate) int { return sign(r.score(a, b) - r.score(b, a)) })
+	last := []*candidate{pick(alive)}
+	if best != last[0] {
+		last = append(last, best)
+	}
+	share := last[0].share
+	for part := range r.parts {
+		if slices.ContainsFunc(last, func(c *candidate) bool { return c.scores[part] != nil || c.share != share }) {
+			continue
+		}
+		if heads[0].scores[part] == nil || !slices.ContainsFunc(last, func(c *candidate) bool { return !r.decided(c, heads) }) {
+			break
+		}
+		if len(last) > 1 && !r.affordsAll(last, share, part, len(caps)) {
+			last = last[:1]
+		}
+		if !r.affordsAll(last, share, part, len(caps)) {
+			break
+		}
+		for _, c := range last {
+			if err := r.measure(ctx, c, len(r.rounds(alive)), share, part); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return slices.DeleteFunc(alive, func(c *candidate) bool { return c.failed != "" }), nil
 }
 
 // affords reports whether a candidate can be measured within a round's cap and still be fitted within the limit.
