@@ -162,7 +162,11 @@ func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 	for _, n := range g.Nodes {
 		b := p.bounds[n]
 		s := step{node: n, run: b.Run, scratch: work[:b.Scratch]}
-		for _, v := range n.Inputs {
+		for k, v := range n.Inputs {
+			if v.IsConst() && slices.Contains(b.Packed, k) {
+				s.in = append(s.in, nil)
+				continue
+			}
 			s.in = append(s.in, p.tensor(v))
 		}
 		for k, v := range n.Outputs {
@@ -191,7 +195,31 @@ func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 	for _, v := range g.Outputs {
 		q.out = append(q.out, p.tensor(v))
 	}
+	p.release(g)
 	return q
+}
+
+// release drops the contents of constants that all their readers have packed.
+func (p *memoryPlan) release(g *ir.Graph) {
+	read := map[*ir.Value]bool{}
+	for _, v := range g.Outputs {
+		read[v] = true
+	}
+	for _, n := range g.Nodes {
+		for k, v := range n.Inputs {
+			read[v] = read[v] || !slices.Contains(p.bounds[n].Packed, k)
+		}
+		for _, body := range n.Attrs.Graphs() {
+			for _, v := range body.Captures() {
+				read[v] = true
+			}
+		}
+	}
+	for v, read := range read {
+		if !read && v.IsConst() {
+			v.Data = nil
+		}
+	}
 }
 
 // root follows views and in-place results to the value that owns the buffer.

@@ -56,6 +56,10 @@ type Bound struct {
 
 	// View says that output 0 has the same bytes as input 0 (a reshape): no Run, no buffer.
 	View bool
+
+	// Packed lists the constant inputs that binding has copied into a form of its own. Run gets nil for them, so that what nobody
+	// else reads need not stay in memory.
+	Packed []int
 }
 
 // Cost is what one run of a node takes.

@@ -255,7 +255,7 @@ func bindConv2D(n *ir.Node, c conv) (ir.Bound, error) {
 		}
 	}
 	packed := pack(v, w)
-	return images{c.x.last, []*image{from, nil, nil, to}, []*image{to}}.bind(func(in, out [][]float32) error {
+	b := images{c.x.last, []*image{from, nil, nil, to}, []*image{to}}.bind(func(in, out [][]float32) error {
 		use := func() { run(v, in[0], packed, out[0], epilogue(n.Attrs, in[2], in[3])) }
 		if fixed {
 			use()
@@ -263,7 +263,11 @@ func bindConv2D(n *ir.Node, c conv) (ir.Bound, error) {
 			packed.Lend(in[1], use)
 		}
 		return nil
-	}), nil
+	})
+	if fixed {
+		b.Packed = []int{1}
+	}
+	return b, nil
 }
 
 // convLoop is a convolution pass by its definition, over any number of axes.

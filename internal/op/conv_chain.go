@@ -2,6 +2,7 @@ package op
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -145,13 +146,15 @@ func bindChain(n *ir.Node) (ir.Bound, error) {
 		return bindLinks(n, nodes)
 	}
 	links := make([]kernel.ChainLink, len(nodes))
+	var fixed []int
 	for i, l := range nodes {
 		links[i].Conv = shapes[i]
 		if w := l.In(1); w.IsConst() {
 			links[i].W = kernel.PackConv(shapes[i], w.Data.F32())
+			fixed = append(fixed, 2+2*i)
 		}
 	}
-	return ir.Bound{Run: func(in, out []*tensor.Tensor, _ []byte) error {
+	return ir.Bound{Packed: fixed, Run: func(in, out []*tensor.Tensor, _ []byte) error {
 		now := make([]kernel.ChainLink, len(links))
 		for i, l := range links {
 			if l.W == nil {
@@ -183,6 +186,9 @@ func bindLinks(n *ir.Node, links []*ir.Node) (ir.Bound, error) {
 			return ir.Bound{}, err
 		}
 		runs[i], all.Scratch = b.Run, max(all.Scratch, b.Scratch)
+		if slices.Contains(b.Packed, 1) {
+			all.Packed = append(all.Packed, 2+2*i)
+		}
 	}
 	all.Run = func(in, out []*tensor.Tensor, scratch []byte) error {
 		x := in[0]

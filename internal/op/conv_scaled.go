@@ -85,10 +85,11 @@ func bindScaled(n *ir.Node) (ir.Bound, error) {
 	}
 	v := c.conv2D()
 	var packed *kernel.PackedConv
+	var fixed []int
 	if w := n.In(1); w.IsConst() {
-		packed = kernel.PackConv(v, w.Data.F32())
+		packed, fixed = kernel.PackConv(v, w.Data.F32()), []int{1}
 	}
-	return ir.Bound{Run: func(in, out []*tensor.Tensor, _ []byte) error {
+	return ir.Bound{Packed: fixed, Run: func(in, out []*tensor.Tensor, _ []byte) error {
 		w := packed
 		if w == nil {
 			w = kernel.PackConv(v, in[1].F32())

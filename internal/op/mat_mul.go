@@ -174,10 +174,12 @@ func bindMatMul32(n *ir.Node, p matProduct, as, bs tensor.Shape) ir.Bound {
 	}
 	if len(p.batch) == 0 {
 		var packed *kernel.PackedB
+		var fixed []int
 		if w := n.In(1); w.IsConst() {
+			fixed = []int{1}
 			packed = kernel.PackB(p.transB, p.n, p.k, w.Data.F32(), ldb)
 		}
-		return ir.Bound{Run: func(in, out []*tensor.Tensor, _ []byte) error {
+		return ir.Bound{Packed: fixed, Run: func(in, out []*tensor.Tensor, _ []byte) error {
 			ep := epilogue(n.Attrs, f32(at(in, 2)), f32(at(in, 3)))
 			if packed != nil {
 				kernel.GemmPacked(p.transA, p.m, in[0].F32(), lda, packed, false, out[0].F32(), p.n, ep)
