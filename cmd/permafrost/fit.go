@@ -31,8 +31,18 @@ chooses what to thaw, and at which rate, by trying plans on parts of the trainin
 examples; the validation examples have no say in it. race.json tells the whole race.
 
 Selectors: all, none, head; a glob over weight names, layers and node paths
-(layer3.*, /layers.4/*); re:REGEX; kind:bias|norm|weight|embedding; first:N and
-last:N blocks; depth:60%-100%; !SELECTOR takes away. A list is applied in order.
+(layer3.*, /layers.4/*); re:REGEX; kind:bias|norm|shift|weight|embedding; first:N
+and last:N blocks; depth:60%-100%; !SELECTOR takes away. A list is applied in order.
+Less than a weight: rows:NAME[0:8,-1,'token'] and channels:NAME[0:8] along the first
+axis; fisher:0.5% and magnitude:0.5%, of what the others name (or of everything but
+the head) the share of numbers with the largest squared gradients, or the largest.
+
+--adapter freezes everything but the head and what --thaw names, and trains additions
+that start as nothing: lora:R a product of rank R beside linear layers (where there is
+no attention, convolutions too); ia3 a scale for every feature of keys, values and
+the hidden activations of feed-forward parts (without attention: for every channel
+of convolutions). They are nodes of the tuned file, or with --adapter-merge part of
+the weights, which verify then names as changed.
 
 The run folder holds model.onnx (the tuned model, which predicts by itself),
 delta.safetensors (what changed), plan.json, seal.json (proof that frozen weights
@@ -42,6 +52,8 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
   permafrost fit --model resnet.onnx --data photos --thaw last:1 --epochs 10 --out runs/deeper
   permafrost fit --model resnet.onnx --data photos --thaw all --batchnorm frozen --lr 1e-4
   permafrost fit --model resnet.onnx --data photos --auto
+  permafrost fit --model bert.onnx --data questions --adapter lora:8
+  permafrost fit --model resnet.onnx --data photos --thaw head,fisher:0.5%
   permafrost fit --config runs/deeper/run.yaml --seed 2 --out runs/again
   permafrost fit --resume --out runs/deeper`,
 		Args: cobra.NoArgs,

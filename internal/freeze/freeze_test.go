@@ -68,6 +68,7 @@ func TestSelect(t *testing.T) {
 		{"last:1", "layer2.0.conv1.weight layer2.0.conv1.bias layer2.0.conv2.weight layer2.0.conv2.bias"},
 		{"first:1,!kind:norm", "stem.conv.weight stem.conv.bias"},
 		{"kind:norm", "stem.bn.weight stem.bn.bias layer1.0.bn1.weight layer1.0.bn1.bias"},
+		{"kind:shift", "stem.bn.bias layer1.0.bn1.bias"},
 		{"kind:bias,!fc.*,!/layer2/*,!stem.*", "layer1.0.conv1.bias layer1.0.conv2.bias"},
 		{"layer2.*.weight", "layer2.0.conv1.weight layer2.0.conv2.weight"},
 		{"/layer2/layer2.0/conv2/Conv", "layer2.0.conv2.weight layer2.0.conv2.bias"},

@@ -40,7 +40,8 @@ func (s *Selection) weights(set *Set) []*Weight {
 //	all, none, head        every weight, no weight, the classifier
 //	layer3.*               a glob over weight names, layer names and node paths; * crosses dots and slashes
 //	re:REGEX               a regular expression over the same names
-//	kind:bias              bias, norm, weight, embedding or adapter
+//	kind:bias              bias, norm, weight, embedding or adapter; shift: of the norms, what they add (bias and shift together are
+//	                       all bias terms, which BitFit trains: Ben Zaken et al., ACL 2022)
 //	first:N, last:N        blocks, counted from the input or from the head
 //	depth:60%-100%         the blocks in that part of the network
 //	rows:NAME[0:8,-2:,5]   these rows, along the first axis, of the weights that NAME names; of a table of embeddings also the rows
@@ -140,7 +141,10 @@ func (s *Set) matcher(sel string) (func(*Weight) bool, error) {
 		case RoleBias, RoleNorm, RoleWeight, RoleEmbedding, RoleAdapter:
 			return func(w *Weight) bool { return w.Role == r }, nil
 		}
-		return nil, fmt.Errorf("selector %q: kinds are bias, norm, weight, embedding, adapter", sel)
+		if arg == "shift" {
+			return func(w *Weight) bool { return w.Role == RoleNorm && w.shift }, nil
+		}
+		return nil, fmt.Errorf("selector %q: kinds are bias, norm, shift, weight, embedding, adapter", sel)
 	case kind == "first" || kind == "last":
 		n, err := strconv.Atoi(arg)
 		if err != nil || n < 1 {

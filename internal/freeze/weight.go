@@ -41,6 +41,7 @@ type Weight struct {
 	Block  int      // index into Set.Blocks, -1 for none
 	norm   []*Weight
 	op     string // operator of the first node that reads it
+	shift  bool   // of a normalisation: it is added, and so a bias to those who train biases alone
 }
 
 // Len is the number of elements.
@@ -78,6 +79,7 @@ func Describe(raw *ir.Graph, head []string) *Set {
 			}
 			if w.op == "" {
 				w.op = n.Op
+				w.shift = slot == 2 && n.Op != "SkipLayerNormalization" || slot == 3 && n.Op == "SkipLayerNormalization"
 			}
 			if !slices.Contains(w.Nodes, n.Name) {
 				w.Nodes = append(w.Nodes, n.Name)
@@ -189,7 +191,7 @@ func (s *Set) shiftsOfNorms() {
 	}
 	for _, w := range s.Weights {
 		if n := scales[strings.Join(w.Module, ".")]; n != nil && w.Role == RoleBias && n.Len() == w.Len() {
-			w.Role = RoleNorm
+			w.Role, w.shift = RoleNorm, true
 		}
 	}
 	for _, w := range s.Weights { // scale, shift and statistics of one batch normalisation know each other

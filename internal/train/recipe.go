@@ -1,6 +1,8 @@
 package train
 
 import (
+	"strings"
+
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
@@ -12,6 +14,7 @@ type subject struct {
 	params    int  // of the whole model
 	attention bool // a transformer
 	bare      bool // most of a network without normalisation trains
+	whole     bool // whole weights of the trunk train, or more than a tenth of its numbers
 }
 
 // subjectOf looks a model and its plan over.
@@ -24,7 +27,11 @@ func subjectOf(h *Headed, set *freeze.Set, plan *freeze.Plan, examples int) subj
 	}
 	thawed := plan.Thawed(set)
 	s.bare = !norms && 2*thawed.Elements() > s.params
-	thawed.Each(func(w *freeze.Weight, _ freeze.Entry) { s.headOnly = s.headOnly && w.Head })
+	s.whole = plan.Share != nil && plan.Share.Share > 0.1
+	thawed.Each(func(w *freeze.Weight, e freeze.Entry) {
+		s.headOnly = s.headOnly && w.Head
+		s.whole = s.whole || !w.Head && w.Role != freeze.RoleAdapter && plan.Share == nil
+	})
 	return s
 }
 
@@ -35,6 +42,8 @@ func subjectOf(h *Headed, set *freeze.Set, plan *freeze.Plan, examples int) subj
 // epochs at a high rate. Deeper plans start from good weights and take a low rate, lower the larger the
 // model, and lowest for transformers, which leave their optimum at the rates of convolutional networks. A
 // deep stack without normalisation amplifies its own steps and takes half of what one with it does.
+// Where little trains, each number has to move further: a low-rank pair takes two and a half times the rate, a share of single weights
+// five times, scales eight times.
 // They get small batches and enough epochs to make the steps that a new head needs, however few the
 // examples.
 func (c *Config) recipe(s subject) {
@@ -44,7 +53,7 @@ func (c *Config) recipe(s subject) {
 			if c.Optimizer == "sgd" {
 				c.LR = sgd
 			}
-			c.LR *= c.peak()
+			c.LR *= c.peak() * c.reach(s)
 		}
 	}
 	epochs, batch := 100, 32
@@ -73,6 +82,19 @@ func (c *Config) recipe(s subject) {
 	if c.Epochs == 0 {
 		c.Epochs = epochs
 	}
+}
+
+// reach is the factor on the rate of plans that train less than a layer.
+func (c *Config) reach(s subject) float64 {
+	switch {
+	case s.headOnly || s.whole:
+		return 1
+	case strings.HasPrefix(c.Adapter, "lora"):
+		return 2.5
+	case c.Adapter != "":
+		return 8
+	}
+	return 5
 }
 
 // deepSteps is the number of optimiser steps that a deeper plan gets, as far as 30 epochs give them.

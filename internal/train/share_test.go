@@ -28,7 +28,9 @@ func TestFitParts(t *testing.T) {
 		{"channels and rows", func(c *Config) {
 			c.Thaw, c.Freeze = []string{"channels:layer2.0.conv1[0:3]", "rows:layer1.0.conv2.weight[-2:]", "head"}, []string{"rows:layer2.0.conv1.weight[1]"}
 		}, 4 * 72},
-		{"adapters beside a share", func(c *Config) { c.Thaw, c.Adapter, c.AdapterTargets = []string{"fisher:1%"}, "lora:1", []string{"layer1.*"} }, 0},
+		{"adapters beside a share", func(c *Config) {
+			c.Thaw, c.Adapter, c.AdapterTargets = []string{"fisher:1%"}, "lora:1", []string{"layer1.*"}
+		}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := tinyConfig(t)
