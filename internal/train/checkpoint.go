@@ -28,6 +28,7 @@ const checkpointFormat = 1
 //	param/NAME           a thawed parameter, or the vector of its thawed elements
 //	stat/NAME            a running statistic of a thawed batch-norm layer
 //	optimizer/KIND/NAME  optimiser state of a thawed parameter
+//	average/NAME         the mean of a thawed parameter's elements, or of a statistic, in runs that average
 //	schedule/NAME        what a schedule measures against, see meter
 type Checkpoint struct {
 	State   RunState
