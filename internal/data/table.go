@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Columns names the columns of a table; "" for the usual names.
@@ -74,6 +75,9 @@ func ReadTable(path string) (*Table, error) {
 	}
 	t := &Table{Path: path}
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	if err := checkUTF8(b); err != nil {
+		return nil, fmt.Errorf("data: %s: %w", path, err)
+	}
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".jsonl":
 		err = t.readJSON(b)
@@ -89,6 +93,21 @@ func ReadTable(path string) (*Table, error) {
 		return nil, fmt.Errorf("data: %s has no rows", path)
 	}
 	return t, nil
+}
+
+// checkUTF8 errors on text in another encoding.
+func checkUTF8(b []byte) error {
+	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) {
+		return errors.New("the text is UTF-16: save it as UTF-8")
+	}
+	for rest := b; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		if r == utf8.RuneError && n == 1 {
+			return fmt.Errorf("line %d is not UTF-8: save the table as UTF-8", 1+bytes.Count(b[:len(b)-len(rest)], []byte("\n")))
+		}
+		rest = rest[n:]
+	}
+	return nil
 }
 
 func (t *Table) readCSV(b []byte, comma rune) error {

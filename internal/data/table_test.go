@@ -158,6 +158,20 @@ func TestFileTable(t *testing.T) {
 	}
 }
 
+// A table in another encoding is named, with its line.
+func TestTableEncoding(t *testing.T) {
+	for text, want := range map[string]string{
+		"text,label\na,x\ncaf\xe9,y\n":                "line 3 is not UTF-8: save the table as UTF-8",
+		"\xff\xfet\x00e\x00x\x00t\x00\n\x00":          "UTF-16",
+		"\xef\xbb\xbftext,label\ncaf\u00e9,y\ufffd\n": "",
+	} {
+		_, err := ReadTable(tableFile(t, "t.csv", text))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %q", text, err, want)
+		}
+	}
+}
+
 func FuzzReadTable(f *testing.F) {
 	f.Add("a,b\n1,\"2\"\n", 0)
 	f.Add("a\tb\n1\t\"2\n", 1)

@@ -80,8 +80,12 @@ func (f *Texts) openBlocks(ctx context.Context, path string, opt data.Options) (
 	}
 	if valPath == "" {
 		if train, val = train.Split(opt.Seed); val.Len() == 0 {
-			return nil, nil, true, fmt.Errorf("data: %s has only %d tokens, too few to hold a block of %d out: lower --max-length, or give a validation text",
-				trainPath, train.Len()*f.most, f.most)
+			why := ""
+			if opt.Task == "" {
+				why = " has no answers, so that its text itself is learned, and"
+			}
+			return nil, nil, true, fmt.Errorf("data: %s%s has at most %d tokens, too few to hold a block of %d out: lower --max-length, or give a validation text",
+				trainPath, why, train.Len()*f.most, f.most)
 		}
 		return train, val, true, nil
 	}

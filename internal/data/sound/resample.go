@@ -28,10 +28,11 @@ func Resample(x []float32, from, to int) []float32 {
 	}
 	b := bankOf(from, to)
 	out := make([]float32, (len(x)*b.up+b.down-1)/b.down)
+	scratch := make([]float32, 2*b.half)
 	for n := range out {
 		at := n * b.down
 		k, phase := at/b.up, at%b.up
-		h := b.phase(phase)
+		h := b.phase(phase, scratch)
 		lo := k - b.half + 1 // h[0] weighs x[lo]
 		first, last := max(0, -lo), min(len(h), len(x)-lo)
 		if first < last {
@@ -58,16 +59,27 @@ func dot(x, h []float32) float32 {
 	return (a + b) + (c + d)
 }
 
-// bank holds the filter at every phase of a ratio, each made when first used.
+// bank holds the filter at every phase of a ratio, each made when first used. Of odd rates there are too many: theirs are interpolated each
+// time.
 type bank struct {
 	up, down int
 	half     int     // samples of x on either side that a result reads
 	width    float64 // periods of the lower rate in one of x
-	phases   []atomic.Pointer[[]float32]
+	phases   []atomic.Pointer[[]float32] // nil where they would have more than mostWeights
 }
 
-// phase returns the weights of x[k-half+1] to x[k+half] for a result at k + p/up.
-func (b *bank) phase(p int) []float32 {
+// mostWeights bounds the weights of a bank: those between the usual rates are below a tenth of it.
+const mostWeights = 1 << 20
+
+// phase returns the weights of x[k-half+1] to x[k+half] for a result at k + p/up. They may lie in scratch.
+func (b *bank) phase(p int, scratch []float32) []float32 {
+	if b.phases == nil {
+		for i := range scratch {
+			t := (float64(p)/float64(b.up) + float64(b.half-1-i)) * b.width
+			scratch[i] = float32(b.width * interpolated(t))
+		}
+		return scratch
+	}
 	if h := b.phases[p].Load(); h != nil {
 		return *h
 	}
@@ -92,6 +104,28 @@ func lowPass(t float64) float64 {
 		sinc = cutoff * math.Sin(x) / x
 	}
 	return sinc * bessel(kaiser*math.Sqrt(1-u*u)) / bessel(kaiser)
+}
+
+// fine is how many points of lowPass a period has in the table of interpolated: its error is below -120 dB.
+const fine = 1024
+
+var filterTable = sync.OnceValue(func() []float64 {
+	v := make([]float64, crossings*fine+2)
+	for i := range v {
+		v[i] = lowPass(float64(i) / fine)
+	}
+	return v
+})
+
+// interpolated is lowPass by a straight line between the points of a table.
+func interpolated(t float64) float64 {
+	t = math.Abs(t) * fine
+	i := int(t)
+	if i >= crossings*fine {
+		return 0
+	}
+	v := filterTable()
+	return v[i] + (t-float64(i))*(v[i+1]-v[i])
 }
 
 // bessel is the modified Bessel function of the first kind and order zero, by its power series.
@@ -120,8 +154,11 @@ func bankOf(from, to int) *bank {
 			return b
 		}
 	}
-	b := &bank{up: up, down: down, width: min(1, float64(up)/float64(down)), phases: make([]atomic.Pointer[[]float32], up)}
+	b := &bank{up: up, down: down, width: min(1, float64(up)/float64(down))}
 	b.half = int(math.Ceil(crossings / b.width))
+	if up*2*b.half <= mostWeights {
+		b.phases = make([]atomic.Pointer[[]float32], up)
+	}
 	if banks.list = append(banks.list, b); len(banks.list) > 4 {
 		banks.list = banks.list[1:]
 	}
