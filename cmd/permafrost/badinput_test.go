@@ -111,7 +111,7 @@ func TestBadInput(t *testing.T) {
 		{fit("--data", "tiny.onnx"), []string{"tiny.onnx", "file"}},
 		{fit("--thaw", "block.1.conv"), []string{`"block.1.conv"`, "blocks.1.conv"}},
 		{fit("--thaw", "last:9"), []string{"last:9", "2 blocks"}},
-		{fit("--thaw", "kind:wheel"), []string{"kind:wheel", "bias, norm, weight, embedding"}},
+		{fit("--thaw", "kind:wheel"), []string{"kind:wheel", "bias, norm, shift, weight, embedding, adapter"}},
 		{fit("--freeze", "nothing.*"), []string{"--freeze", `"nothing.*"`}},
 		{fit("--head", "keep"), []string{"5 classes", "3", "--head linear"}},
 		{fit("--head", "tail"), []string{"tail", "linear, mlp:N, keep"}},

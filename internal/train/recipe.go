@@ -43,7 +43,7 @@ func subjectOf(h *Headed, set *freeze.Set, plan *freeze.Plan, examples int) subj
 // model, and lowest for transformers, which leave their optimum at the rates of convolutional networks. A
 // deep stack without normalisation amplifies its own steps and takes half of what one with it does.
 // Where little trains, each number has to move further: a low-rank pair takes two and a half times the rate, a share of single weights
-// five times, scales eight times.
+// and scales eight times.
 // They get small batches and enough epochs to make the steps that a new head needs, however few the
 // examples.
 func (c *Config) recipe(s subject) {
@@ -91,10 +91,8 @@ func (c *Config) reach(s subject) float64 {
 		return 1
 	case strings.HasPrefix(c.Adapter, "lora"):
 		return 2.5
-	case c.Adapter != "":
-		return 8
 	}
-	return 5
+	return 8
 }
 
 // deepSteps is the number of optimiser steps that a deeper plan gets, as far as 30 epochs give them.
