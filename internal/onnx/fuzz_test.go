@@ -27,7 +27,7 @@ func FuzzParse(f *testing.F) {
 		runtime.ReadMemStats(&before)
 		m, err := Parse(data, "")
 		runtime.ReadMemStats(&after)
-		if used, most := after.TotalAlloc-before.TotalAlloc, uint64(256<<20+400*len(data)); used > most {
+		if used, most := after.TotalAlloc-before.TotalAlloc, uint64(64<<20+400*len(data)); used > most {
 			t.Fatalf("%d bytes allocated for %d", used, len(data))
 		}
 		if err != nil {

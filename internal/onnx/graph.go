@@ -27,7 +27,7 @@ type constant struct {
 }
 
 func newReader(p *modelProto, data []byte, dir string) *reader {
-	return &reader{model: p, store: newStore(dir), active: map[*funcProto]bool{}, work: 1<<26 + 64*len(data)}
+	return &reader{model: p, store: newStore(dir), active: map[*funcProto]bool{}, work: 1<<24 + 64*len(data)}
 }
 
 // scope is what names mean at one place.
