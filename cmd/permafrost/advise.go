@@ -82,7 +82,7 @@ func printAdvice(w io.Writer, a *choose.Advice) error {
 	for _, c := range a.Candidates {
 		width = max(width, len(c.Thaw))
 	}
-	fmt.Fprintf(&b, "\n%-*s  %10s  %8s  %10s  %10s  %10s\n", width, "--thaw", "parameters", "expected", "a fit", "memory", "checkpoint")
+	fmt.Fprintf(&b, "\n%-*s  %10s  %8s  %10s  %10s  %10s\n", width, "--thaw", "parameters", "at best", "a fit", "memory", "checkpoint")
 	for _, c := range a.Candidates {
 		mark := ""
 		if c.Thaw == a.Recommended.Thaw {

@@ -117,7 +117,7 @@ func TestAdvise(t *testing.T) {
 		t.Errorf("one thread advises %v, before %v", again["recommended"], advice)
 	}
 	text := succeed(t, args[:5]...).stdout
-	for _, piece := range []string{"held out", "agreement", "expected", "advice      --thaw " + advice["thaw"].(string), "why  ", "sure "} {
+	for _, piece := range []string{"held out", "agreement", "all at once", "at best", "advice      --thaw " + advice["thaw"].(string), "why  ", "sure "} {
 		if !strings.Contains(text, piece) {
 			t.Errorf("the report does not say %q:\n%s", piece, text)
 		}

@@ -39,7 +39,7 @@ type JointEvidence struct {
 // Candidate is a plan with the evidence for it and its price.
 type Candidate struct {
 	Thaw       string  `json:"thaw"`
-	Score      float64 `json:"score"` // expected accuracy on new examples, see Weigh: a rough number to order plans by
+	Score      float64 `json:"score"` // accuracy on new examples if all is mended that can be, see Weigh: a number to order plans by, not a forecast
 	Seconds    float64 `json:"predicted_seconds"`
 	Bytes      int64   `json:"predicted_bytes"` // of memory while training
 	Checkpoint int64   `json:"checkpoint_bytes"`

@@ -159,9 +159,9 @@ func (a *Advice) sure(pick Candidate, margin float64, last DepthEvidence) (sure,
 	case pick.headOnly() && a.settled(last):
 		return "high", fmt.Sprintf("at most %.1f points are left to gain, if new examples are like these", 100*(1-last.HeldOut))
 	case margin < 1:
-		return "low", fmt.Sprintf("the head and deeper plans are expected within the error of the held-out accuracy, %.1f points: %s", 100*last.Error, fit)
+		return "low", fmt.Sprintf("the head and deeper plans are closer than the error of the held-out accuracy, %.1f points: %s", 100*last.Error, fit)
 	case margin < 3 || len(a.Depths) < 2:
-		return "medium", fmt.Sprintf("expected accuracies are a rule of thumb, and the held-out accuracy has an error of %.1f points; where accuracy matters, %s", 100*last.Error, fit)
+		return "medium", fmt.Sprintf("how the evidence adds up is a rule of thumb, and the held-out accuracy has an error of %.1f points; where accuracy matters, %s", 100*last.Error, fit)
 	}
 	return "high", fmt.Sprintf("the evidence is %.0f standard errors from the opposite choice; how deep to thaw is less certain than whether", margin)
 }
