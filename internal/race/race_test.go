@@ -244,6 +244,42 @@ func TestFew(t *testing.T) {
 	}
 }
 
+// TestTasks: candidates are compared by the metric of any task.
+func TestTasks(t *testing.T) {
+	for label, metric := range map[string]func(class int) string{
+		"rmse":     func(class int) string { return fmt.Sprint(10*class - 3) },
+		"macro_f1": func(class int) string { return []string{"warm|bright", "cold|bright", "cold"}[class] },
+		"accuracy": func(class int) string { return fixture.Classes[class] },
+	} {
+		dir := t.TempDir()
+		cfg := train.DefaultConfig()
+		cfg.Model, cfg.Data, cfg.Cache, cfg.Epochs = filepath.Join(dir, "text.onnx"), dir, "ram", 4
+		cfg.Task = map[string]string{"rmse": "regress", "macro_f1": "multilabel"}[label]
+		must(t, fixture.WriteTextModel(cfg.Model, false, 1))
+		must(t, fixture.WriteTexts(dir, 20, 2))
+		for _, part := range []string{"train.csv", "val.csv"} {
+			b, err := os.ReadFile(filepath.Join(dir, part))
+			must(t, err)
+			text := string(b)
+			for class, name := range fixture.Classes {
+				text = strings.ReplaceAll(text, ","+name+"\n", ","+metric(class)+"\n")
+			}
+			must(t, os.WriteFile(filepath.Join(dir, part), []byte(text), 0o666))
+		}
+		r, err := Fit(context.Background(), cfg)
+		must(t, err)
+		a := r.Auto.(*Report)
+		if a.Metric != label || len(a.Trials) < 6 || !strings.Contains(a.Text, map[string]string{"rmse": "rmse", "macro_f1": "macro F1", "accuracy": "%"}[label]) {
+			t.Errorf("%s: by %s, %d trials: %s", label, a.Metric, len(a.Trials), a.Text)
+		}
+		for _, x := range a.Trials {
+			if x.Score == nil || label == "rmse" && *x.Score > 0 {
+				t.Errorf("%s: %+v", label, x)
+			}
+		}
+	}
+}
+
 func TestPaired(t *testing.T) {
 	for _, test := range []struct {
 		a, b      []float64

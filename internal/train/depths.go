@@ -12,7 +12,7 @@ type Depth struct {
 }
 
 // Depths lists the values that end a block, from the input on, as far as a head can read them: floating point, with the examples
-// first. The end of the last block is not among them: it is what the head reads anyway.
+// first, and with as many features whatever the length of an example, which a mask has not. The end of the last block is not among them: it is what the head reads anyway.
 func (s *Session) Depths() ([]Depth, error) {
 	raw := s.Headed.Graph
 	var found []Depth
@@ -30,8 +30,17 @@ func (s *Session) Depths() ([]Depth, error) {
 	if err != nil {
 		return nil, err
 	}
+	longer := types
+	if f := s.Base.Feed.Form(); f.Varies() {
+		if longer, err = typesOf(raw, values, f.Shapes(2, f.Bucket(s.Base.Length()+1))); err != nil {
+			return nil, err
+		}
+	}
 	var out []Depth
 	for i, t := range types {
+		if len(t.Shape) > 2 && len(longer[i].Shape) == len(t.Shape) && !t.Shape[2:].Equal(longer[i].Shape[2:]) {
+			continue
+		}
 		if sh := t.Shape; t.DType.IsFloat() && len(sh) >= 2 && len(sh) <= 5 && sh[0] == 2 {
 			out = append(out, found[i])
 		}
