@@ -43,7 +43,7 @@ func number(arg string, or int) int {
 
 // fraction reads 0.5 or 50%. Both ends are left out.
 func fraction(arg string) error {
-	if x, ok := parseShare(arg); !ok || x <= 0 || x >= 1 {
+	if x, ok := parseShare(arg); !ok || !(x > 0 && x < 1) {
 		return fmt.Errorf("%q is not a share between 0%% and 100%%", arg)
 	}
 	return nil
