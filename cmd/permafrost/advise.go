@@ -52,12 +52,18 @@ The validation examples are not looked at. Features are kept for the fit that fo
 
 func printAdvice(w io.Writer, a *choose.Advice) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s examples of %d classes, %s parameters in %d blocks\n", thousands(a.Examples), a.Classes, thousands(a.Params), len(a.Blocks))
+	of := fmt.Sprintf("%s examples of %d classes", thousands(a.Examples), a.Classes)
+	if len(a.Depths) == 0 {
+		of = fmt.Sprintf("%s examples for the task %s, which has no probe", thousands(a.Examples), a.Task)
+	}
+	fmt.Fprintf(&b, "%s, %s parameters in %d blocks\n", of, thousands(a.Params), len(a.Blocks))
 	width := len("all at once")
 	for _, d := range a.Depths {
 		width = max(width, len(d.Depth))
 	}
-	fmt.Fprintf(&b, "\na linear probe on the frozen trunk (always answering one class: %.1f%%)\n%-*s  %8s  %8s  %8s  %6s  %8s\n", 100*a.Majority, width, "after", "features", "train", "held out", "+-", "LogME")
+	if len(a.Depths) > 0 {
+		fmt.Fprintf(&b, "\na linear probe on the frozen trunk (always answering one class: %.1f%%)\n%-*s  %8s  %8s  %8s  %6s  %8s\n", 100*a.Majority, width, "after", "features", "train", "held out", "+-", "LogME")
+	}
 	for _, d := range a.Depths {
 		fmt.Fprintf(&b, "%-*s  %8d  %7.1f%%  %7.1f%%  %6.1f  %8.4f\n", width, d.Depth, d.Features, 100*d.Train, 100*d.HeldOut, 100*d.Error, d.LogME)
 	}
@@ -88,7 +94,11 @@ func printAdvice(w io.Writer, a *choose.Advice) error {
 		if c.Thaw == a.Recommended.Thaw {
 			mark = "  <-"
 		}
-		fmt.Fprintf(&b, "%-*s  %10s  %7.1f%%  %10s  %10s  %10s%s\n", width, c.Thaw, thousands(c.Params), 100*c.Score, secondsText(c.Seconds), bytesText(c.Bytes), bytesText(c.Checkpoint), mark)
+		best := "-"
+		if len(a.Depths) > 0 {
+			best = fmt.Sprintf("%.1f%%", 100*c.Score)
+		}
+		fmt.Fprintf(&b, "%-*s  %10s  %8s  %10s  %10s  %10s%s\n", width, c.Thaw, thousands(c.Params), best, secondsText(c.Seconds), bytesText(c.Bytes), bytesText(c.Checkpoint), mark)
 	}
 	fmt.Fprintf(&b, "\nadvice      --thaw %s\nwhy         %s\nsure        %s: %s\n", a.Recommended.Thaw, a.Recommended.Why, a.Recommended.Sure, a.Recommended.Doubts)
 	_, err := io.WriteString(w, b.String())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
@@ -65,6 +66,7 @@ type Advice struct {
 	Joint       *JointEvidence  `json:"joint,omitempty"`
 	Gradients   []BlockGradient `json:"gradients"`
 	Elastic     *ElasticChoice  `json:"elastic,omitempty"` // what half of a backward pass is best spent on
+	Task        string          `json:"task"`
 	Examples    int             `json:"examples"`
 	Classes     int             `json:"classes"`
 	Params      int             `json:"params_total"`
@@ -82,37 +84,48 @@ const (
 )
 
 // Advise gathers evidence on what to thaw of a model for a data set, without training it: linear probes and LogME at several depths of
-// the frozen trunk, gradient statistics from one probing pass, and the predicted cost of every plan of a ladder. Validation
-// examples are not looked at. Errors are those of Rank.
+// the frozen trunk, gradient statistics from one probing pass, and the predicted cost of every plan of a ladder. Tasks other than
+// one class an example have no probes: their plans are not scored. Validation examples choose nothing. Errors are those of train.Prepare.
 func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	began := time.Now()
 	cfg := o.Config
 	if o.Progress == nil {
 		o.Progress = func(int, int) {}
 	}
-	s, labels, err := session(ctx, cfg)
+	s, err := train.Prepare(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	decode := time.Since(began).Seconds() / float64(s.Train.Len()+s.Val.Len())
 	a := &Advice{Examples: s.Train.Len(), Classes: len(s.Train.Classes), Params: s.ParamsTotal(), Notes: s.Notes, Blocks: s.Set.Blocks, Gradients: []BlockGradient{}}
-	probe, err := a.depths(ctx, o, s, labels)
-	if err != nil {
+	a.Task = s.Task.Name()
+	var start func(all *train.Session) error
+	if a.Task == task.NameClassify {
+		probe, err := a.depths(ctx, o, s, labelsOf(s))
+		if err != nil {
+			return nil, err
+		}
+		start = probe.start
+	} else if start, err = trained(ctx, s); err != nil {
 		return nil, err
 	}
 	plans := ladder(s)
-	pulls, err := a.gradients(ctx, cfg, s, probe, plans)
+	pulls, err := a.gradients(ctx, cfg, s, start, plans)
 	if err != nil {
 		return nil, err
 	}
-	costs, err := train.Costs(ctx, cfg, s.Train, s.Val, decode, plans)
+	costs, err := train.Costs(ctx, s, cfg, decode, plans)
 	if err != nil {
 		return nil, err
 	}
 	for i, c := range costs {
 		a.Candidates = append(a.Candidates, Candidate{Thaw: c.Thaw[0], Pull: pulls[i].share, Depth: pulls[i].depth, Seconds: c.Seconds, Bytes: c.TrainBytes, Checkpoint: c.Checkpoint, Params: c.ParamsThawed, Epochs: c.Epochs})
 	}
-	Weigh(a)
+	if len(a.Depths) > 0 {
+		Weigh(a)
+	} else {
+		a.guess()
+	}
 	a.Seconds = time.Since(began).Seconds()
 	return a, nil
 }
@@ -202,21 +215,14 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *train.Session, 
 // pull is how much of the trunk a plan thaws, see Candidate.
 type pull struct{ share, depth float64 }
 
-// gradients runs the probing pass, with the probe as the head and running statistics as they are, and says how much each plan thaws.
-func (a *Advice) gradients(ctx context.Context, cfg train.Config, s *train.Session, probe *Probe, plans [][]string) ([]pull, error) {
+// gradients runs the probing pass, with the head that start gives and running statistics as they are, and says how much each plan thaws.
+func (a *Advice) gradients(ctx context.Context, cfg train.Config, s *train.Session, start func(*train.Session) error, plans [][]string) ([]pull, error) {
 	cfg.Thaw, cfg.BatchNorm = []string{"all"}, "frozen"
 	all, err := train.NewSession(cfg, s.Base, s.Train, s.Val)
 	if err != nil {
 		return nil, err
 	}
-	weight, bias, err := probe.Head()
-	if err != nil {
-		return nil, err
-	}
-	if err := all.SetHead(weight, bias); err != nil {
-		return nil, err
-	}
-	if err := all.StandardiseHead(probe.Standard()); err != nil {
+	if err := start(all); err != nil {
 		return nil, err
 	}
 	traced, err := trace(ctx, all, probingBatches)
@@ -252,6 +258,36 @@ func (a *Advice) gradients(ctx context.Context, cfg train.Config, s *train.Sessi
 		pulls[i].depth = float64(len(touched)) / float64(max(1, len(all.Set.Blocks)))
 	}
 	return pulls, nil
+}
+
+// start gives a session's fresh head the weights of the probe.
+func (p *Probe) start(all *train.Session) error {
+	weight, bias, err := p.Head()
+	if err != nil {
+		return err
+	}
+	if err := all.SetHead(weight, bias); err != nil {
+		return err
+	}
+	return all.StandardiseHead(p.Standard())
+}
+
+// trained fits a head by itself, for tasks that have no probe in closed form; the model's own head is taken as it is.
+func trained(ctx context.Context, s *train.Session) (func(all *train.Session) error, error) {
+	if !s.Headed.Fresh {
+		return func(*train.Session) error { return nil }, nil
+	}
+	head, err := s.With(s.Config.Probe(), s.Train, s.Val)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := head.Fit(ctx, nil, false); err != nil {
+		return nil, err
+	}
+	return func(all *train.Session) error {
+		all.Net.Norm = head.Net.Norm
+		return all.StartFrom(head.Head())
+	}, nil
 }
 
 // ladder lists the sensible plans: the head, the last blocks in growing steps, norms and biases where the model has them, everything.

@@ -98,11 +98,16 @@ func session(ctx context.Context, cfg train.Config) (*train.Session, []int, erro
 	if s.Task.Name() != task.NameClassify {
 		return nil, nil, fmt.Errorf("%s: the task is %s: evidence is gathered for classes only; compare fits instead", cfg.Data, s.Task.Name())
 	}
+	return s, labelsOf(s), nil
+}
+
+// labelsOf are the classes of the training examples.
+func labelsOf(s *train.Session) []int {
 	labels := make([]int, s.Train.Len())
 	for i, e := range s.Train.Examples {
 		labels[i] = e.Label
 	}
-	return s, labels, nil
+	return labels
 }
 
 func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {

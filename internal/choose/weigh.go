@@ -93,6 +93,27 @@ func (a *Advice) byHeart(last DepthEvidence) bool {
 	return min(a.Examples, most) <= 2*last.Features && last.Train > 1-last.Error
 }
 
+// guess recommends a plan where there are no probes: the least that moves the trunk, if its gradients have more than the noise of
+// batches in them. It scores nothing.
+func (a *Advice) guess() {
+	signal, noise := 0.0, 1/float64(probingBatches)
+	for _, g := range a.Gradients {
+		signal = max(signal, g.SNR)
+	}
+	r := &a.Recommended
+	r.Sure = "low"
+	r.Doubts = fmt.Sprintf("the task %s has no probe, so nothing measures what thawing gains; fit the head and the next plans, and compare", a.Task)
+	pick := a.Candidates[0]
+	if signal > noise && len(a.Candidates) > 1 {
+		pick = a.Candidates[1]
+		r.Why = fmt.Sprintf("Batches agree on where the trunk should move: the ratio of signal to noise of its gradients reaches %.2f, of noise alone it is about %.2f.", signal, noise)
+	} else {
+		r.Why = fmt.Sprintf("The gradients of the trunk are not told from noise: their ratio of signal to noise reaches %.2f, of noise alone it is about %.2f.", signal, noise)
+	}
+	r.Thaw = pick.Thaw
+	r.Why += fmt.Sprintf(" %s examples for a model of %s parameters.", thousands(a.Examples), thousands(a.Params))
+}
+
 // thousands writes n with commas.
 func thousands(n int) string {
 	s := fmt.Sprint(n)

@@ -65,3 +65,19 @@ func TestWeigh(t *testing.T) {
 		t.Errorf("of plans that promise the same, %s", cheap.Recommended.Thaw)
 	}
 }
+
+// TestGuess: without probes the gradients say no more than whether the trunk is pulled at all, and the advice is sure of nothing.
+func TestGuess(t *testing.T) {
+	for _, c := range []struct {
+		signal     float64
+		thaw, says string
+	}{{0.3, "head,last:1", "Batches agree"}, {0.1, "head", "not told from noise"}} {
+		a := evidenceOf(200, 1, 0.9)
+		a.Task, a.Depths, a.Gradients = "regress", nil, []BlockGradient{{SNR: c.signal}, {SNR: c.signal / 2}}
+		a.guess()
+		r := a.Recommended
+		if r.Thaw != c.thaw || r.Sure != "low" || !strings.Contains(r.Why, c.says) || !strings.Contains(r.Doubts, "regress") {
+			t.Errorf("signal %v: %+v", c.signal, r)
+		}
+	}
+}

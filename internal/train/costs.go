@@ -2,8 +2,6 @@ package train
 
 import (
 	"context"
-
-	"github.com/permafrost-ml/permafrost/internal/data"
 )
 
 // Cost is what a fit by a plan is predicted to take.
@@ -15,13 +13,16 @@ type Cost struct {
 	ParamsThawed int
 }
 
-// Costs predicts plans for the same model and data side by side, each from runs of a few examples on this machine. Decode is the time
-// that an example takes to be read, in seconds.
-func Costs(ctx context.Context, cfg Config, tr, val *data.Dataset, decode float64, plans [][]string) ([]Cost, error) {
+// Costs predicts plans for the model and data of a session side by side, each from runs of a few examples on this machine. Decode is the
+// time that an example takes to be read, in seconds.
+func Costs(ctx context.Context, s *Session, cfg Config, decode float64, plans [][]string) ([]Cost, error) {
+	tr, val := s.Train, s.Val
+	cfg.Head = s.Config.Head
 	p, err := openProbe(cfg.Model, cfg.feedOptions(), nil)
 	if err != nil {
 		return nil, err
 	}
+	p.every = s.Task.PerPosition()
 	var out []Cost
 	for _, thaw := range plans {
 		if err := ctx.Err(); err != nil {
@@ -29,7 +30,7 @@ func Costs(ctx context.Context, cfg Config, tr, val *data.Dataset, decode float6
 		}
 		c := cfg
 		c.Thaw = thaw
-		t, err := p.trainable(c, len(tr.Classes))
+		t, err := p.trainable(c, s.Task.Scores())
 		if err != nil {
 			return nil, err
 		}
