@@ -50,7 +50,7 @@ func (e *egeria) renew() {
 
 func (e *egeria) Next(m Moment) (Decision, bool) {
 	e.Fresh = false
-	dropped := m.LR < rateDrop*e.Rate0
+	dropped := m.LR < rateDrop*e.Rate0 && e.run.total()-m.Step > 2*e.every // the last steps of a cosine fall as far
 	e.Rate0 = m.LR
 	if m.Step == 0 {
 		e.renew()
