@@ -118,7 +118,7 @@ func TestRates(t *testing.T) {
 // it are frozen. The last block's small change does not count, as the one before it still moves.
 func TestAutoFreeze(t *testing.T) {
 	r := net(4)
-	s := open(t, "autofreeze", r)
+	s := open(t, "autofreeze:50%", r)
 	s.Next(Moment{})
 	if _, ok := s.Next(Moment{Step: 5, Values: []float64{10, 10, 10, 10, 1}}); ok {
 		t.Fatal("one measurement decided")
