@@ -199,7 +199,7 @@ func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 	return q
 }
 
-// release drops the contents of constants that all their readers have packed.
+// release drops the contents of constants that all their readers have packed. The type stays.
 func (p *memoryPlan) release(g *ir.Graph) {
 	read := map[*ir.Value]bool{}
 	for _, v := range g.Outputs {
@@ -217,7 +217,7 @@ func (p *memoryPlan) release(g *ir.Graph) {
 	}
 	for v, read := range read {
 		if !read && v.IsConst() {
-			v.Data = nil
+			v.Data = &tensor.Tensor{DType: v.Type.DType, Shape: v.Type.Shape}
 		}
 	}
 }

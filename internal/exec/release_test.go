@@ -25,7 +25,7 @@ func TestPackedConstantsAreReleased(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if weight.Data != nil {
+	if weight.Data.Bytes != nil {
 		t.Error("the packed weight is still held")
 	}
 	in := tensor.New(tensor.Float32, 1, 2, 4, 4)
