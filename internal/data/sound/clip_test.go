@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -282,7 +283,15 @@ func FuzzWAV(f *testing.F) {
 	for _, w := range wavs() {
 		f.Add(w.file)
 	}
-	f.Fuzz(func(t *testing.T, file []byte) { checkDecoded(t, file) })
+	f.Fuzz(func(t *testing.T, file []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		checkDecoded(t, file)
+		runtime.ReadMemStats(&after)
+		if used, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<20+64*len(file)); used > most {
+			t.Fatalf("%d bytes allocated for %d", used, len(file))
+		}
+	})
 }
 
 func FuzzFLAC(f *testing.F) {

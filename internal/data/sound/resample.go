@@ -63,8 +63,8 @@ func dot(x, h []float32) float32 {
 // time.
 type bank struct {
 	up, down int
-	half     int     // samples of x on either side that a result reads
-	width    float64 // periods of the lower rate in one of x
+	half     int                         // samples of x on either side that a result reads
+	width    float64                     // periods of the lower rate in one of x
 	phases   []atomic.Pointer[[]float32] // nil where they would have more than mostWeights
 }
 
