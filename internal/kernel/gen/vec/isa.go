@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
@@ -40,23 +41,45 @@ func (s *isa) reg() reg.VecVirtual {
 	return YMM()
 }
 
-// bits is a constant of the pattern b in every lane, in memory.
+// bits is a constant of the pattern b, in memory. AVX-512 spreads the one number over the lanes as it reads it: the linker aligns data to
+// 32 bytes at most, and a register of 64 would be read from two cache lines in every other program. AVX2 has a copy for every lane.
 func (s *isa) bits(b uint32) Mem {
 	if m, ok := s.data[b]; ok {
 		return m
 	}
 	m := GLOBL(fmt.Sprintf("vec%s_%08x", s.name(), b), attr.RODATA|attr.NOPTR)
-	for i := range s.lanes() {
+	copies := s.lanes()
+	if s.wide {
+		copies = 1
+	}
+	for i := range copies {
 		DATA(4*i, U32(b))
 	}
 	s.data[b] = m
 	return m
 }
 
+// spread reports whether an operand is a constant that AVX-512 spreads.
+func (s *isa) spread(o Op) bool {
+	m, ok := o.(Mem)
+	return ok && s.wide && strings.HasPrefix(m.Symbol.Name, "vec"+s.name()+"_")
+}
+
+// ins writes an instruction whose first operand may be a constant.
+func (s *isa) ins(plain, spread func(...Op), first Op, rest ...Op) {
+	if s.spread(first) {
+		plain = spread
+	}
+	plain(append([]Op{first}, rest...)...)
+}
+
 func (s *isa) c(v float64) Mem { return s.bits(math.Float32bits(float32(v))) }
 
 // load copies memory or a register to a new register.
 func (s *isa) load(m Op) reg.VecVirtual {
+	if s.spread(m) {
+		return s.bcast(m)
+	}
 	r := s.reg()
 	VMOVUPS(m, r)
 	return r
@@ -80,25 +103,58 @@ func (s *isa) bcast(m Op) reg.VecVirtual {
 
 // In the operations of two operands b may be in memory.
 
-func (s *isa) add(a, b Op) reg.VecVirtual { r := s.reg(); VADDPS(b, a, r); return r }
-func (s *isa) sub(a, b Op) reg.VecVirtual { r := s.reg(); VSUBPS(b, a, r); return r }
-func (s *isa) mul(a, b Op) reg.VecVirtual { r := s.reg(); VMULPS(b, a, r); return r }
-func (s *isa) div(a, b Op) reg.VecVirtual { r := s.reg(); VDIVPS(b, a, r); return r }
+func (s *isa) add(a, b Op) reg.VecVirtual {
+	r := s.reg()
+	s.ins(VADDPS, VADDPS_BCST, b, a, r)
+	return r
+}
+func (s *isa) sub(a, b Op) reg.VecVirtual {
+	r := s.reg()
+	s.ins(VSUBPS, VSUBPS_BCST, b, a, r)
+	return r
+}
+func (s *isa) mul(a, b Op) reg.VecVirtual {
+	r := s.reg()
+	s.ins(VMULPS, VMULPS_BCST, b, a, r)
+	return r
+}
+func (s *isa) div(a, b Op) reg.VecVirtual {
+	r := s.reg()
+	s.ins(VDIVPS, VDIVPS_BCST, b, a, r)
+	return r
+}
 
 // max is a where a > b, else b: a NaN in b is kept, one in a is lost.
-func (s *isa) max(a, b Op) reg.VecVirtual { r := s.reg(); VMAXPS(b, a, r); return r }
+func (s *isa) max(a, b Op) reg.VecVirtual {
+	r := s.reg()
+	s.ins(VMAXPS, VMAXPS_BCST, b, a, r)
+	return r
+}
 
 // min is a where a < b, else b.
-func (s *isa) min(a, b Op) reg.VecVirtual { r := s.reg(); VMINPS(b, a, r); return r }
+func (s *isa) min(a, b Op) reg.VecVirtual {
+	r := s.reg()
+	s.ins(VMINPS, VMINPS_BCST, b, a, r)
+	return r
+}
 
 // fma is a*b + c and writes over c.
-func (s *isa) fma(a, b Op, c reg.VecVirtual) reg.VecVirtual { VFMADD231PS(b, a, c); return c }
+func (s *isa) fma(a, b Op, c reg.VecVirtual) reg.VecVirtual {
+	s.ins(VFMADD231PS, VFMADD231PS_BCST, b, a, c)
+	return c
+}
 
 // fnma is c - a*b and writes over c.
-func (s *isa) fnma(a, b Op, c reg.VecVirtual) reg.VecVirtual { VFNMADD231PS(b, a, c); return c }
+func (s *isa) fnma(a, b Op, c reg.VecVirtual) reg.VecVirtual {
+	s.ins(VFNMADD231PS, VFNMADD231PS_BCST, b, a, c)
+	return c
+}
 
 // horner is a*x + c and writes over a.
-func (s *isa) horner(a reg.VecVirtual, x, c Op) reg.VecVirtual { VFMADD213PS(c, x, a); return a }
+func (s *isa) horner(a reg.VecVirtual, x, c Op) reg.VecVirtual {
+	s.ins(VFMADD213PS, VFMADD213PS_BCST, c, x, a)
+	return a
+}
 
 // poly is the polynomial c[0] + c[1]*x + ...
 func (s *isa) poly(x Op, c ...float64) reg.VecVirtual {
@@ -112,7 +168,7 @@ func (s *isa) poly(x Op, c ...float64) reg.VecVirtual {
 func (s *isa) and(a, b Op) reg.VecVirtual {
 	r := s.reg()
 	if s.wide {
-		VPANDD(b, a, r)
+		s.ins(VPANDD, VPANDD_BCST, b, a, r)
 	} else {
 		VANDPS(b, a, r)
 	}
@@ -122,7 +178,7 @@ func (s *isa) and(a, b Op) reg.VecVirtual {
 func (s *isa) or(a, b Op) reg.VecVirtual {
 	r := s.reg()
 	if s.wide {
-		VPORD(b, a, r)
+		s.ins(VPORD, VPORD_BCST, b, a, r)
 	} else {
 		VORPS(b, a, r)
 	}

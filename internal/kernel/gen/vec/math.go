@@ -34,7 +34,7 @@ func (s *isa) scale(a, n reg.VecVirtual) reg.VecVirtual {
 
 // pow2 is 2**i for integers of the exponent's range, and writes over i.
 func (s *isa) pow2(i reg.VecVirtual) reg.VecVirtual {
-	VPADDD(s.bits(127), i, i)
+	s.ins(VPADDD, VPADDD_BCST, s.bits(127), i, i)
 	VPSLLD(Imm(23), i, i)
 	return i
 }
