@@ -5,8 +5,9 @@
 // It is successive halving (Jamieson and Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter Optimization, AISTATS
 // 2016) with epochs as the resource, as in Hyperband (Li et al., JMLR 2018). Within a round, candidates race over held-out parts: who is
 // clearly worse than another on the parts so far is not measured on the next (Maron and Moore, Hoeffding Races, NIPS 1993). All share
-// the cache of frozen activations and start from a head that was trained alone on the same part. Of candidates within one standard
-// error of the best the one that computes least wins (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3).
+// the cache of frozen activations. A deeper plan needs its epochs to show what it can, so only one that had at least half of them is held
+// against a head. Of candidates within half a standard error of the best the one that computes least wins, in the manner of the
+// one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3).
 //
 // What it decides depends on counted work and on scores, never on time, so the same data give the same choice on every machine, unless a
 // limit of time is given.
@@ -41,6 +42,8 @@ const (
 	shortest     = 0.125 // share of its epochs for which a candidate trains in the first round,
 	longest      = 0.6   // the share in the last round is at most this
 	leastSteps   = 60    // if that is so many steps
+	grown        = 0.5   // the share of its epochs from which a deeper plan is held against the head
+	margin       = 0.5   // standard errors by which a costlier plan has to be better
 )
 
 // caps are the shares of the limit that may be spent before no further part is measured in a round.
@@ -273,20 +276,24 @@ func beats(a, b *candidate, errors float64) bool {
 	return mean > 0 && mean > errors*deviation
 }
 
-// worth reports whether the costlier a is to be preferred to b: where it is better by more than the standard error of the difference, or
+// worth reports whether the costlier a is to be preferred to b: where it is better by more than half the standard error of the difference, or
 // not worse and its loss smaller by more than the error of that difference, which tells plans of one kind apart before their answers
-// differ. A head alone is another kind: it is the more certain of its errors the longer it trained. A candidate that computes the
+// differ. Against a head alone its loss has to be clearly smaller, as a head is the more certain of its errors the longer it trained. A candidate that computes the
 // same, but departs from the recipe, has to be clearly better: a short training flatters high rates.
 func worth(a, b *candidate) bool {
 	if a.full == b.full && a.alone == b.alone {
 		return beats(a, b, clear)
 	}
-	if beats(a, b, 1) {
+	if beats(a, b, margin) {
 		return true
 	}
 	mean, _ := paired(common(a.scores, b.scores))
 	gain, deviation := paired(common(b.losses, a.losses))
-	return a.alone == b.alone && mean >= 0 && gain > deviation
+	errors := 1.
+	if a.alone != b.alone {
+		errors = clear
+	}
+	return mean >= 0 && gain > errors*deviation
 }
 
 // score is a candidate's metric on the parts that it and the reference were measured on.

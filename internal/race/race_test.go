@@ -298,8 +298,8 @@ func TestPaired(t *testing.T) {
 	}
 }
 
-// TestPick: a costlier plan has to win by more than the error of the difference; a departure from the recipe clearly; a smaller loss
-// decides between deep plans only.
+// TestPick: a costlier plan has to win by more than half the error of the difference; a departure from the recipe clearly; a smaller loss
+// decides where answers do not.
 func TestPick(t *testing.T) {
 	of := func(cost float64, alone bool, right int, loss float64) *candidate {
 		c := &candidate{full: cost, alone: alone, rate: 1, scores: [][]float64{nil, make([]float64, 100)}, losses: [][]float64{nil, make([]float64, 100)}}
@@ -311,9 +311,15 @@ func TestPick(t *testing.T) {
 		}
 		return c
 	}
-	head, last, all := of(1, true, 90, 1), of(2, false, 91, 0.5), of(3, false, 91, 0.2)
+	head, last, all := of(1, true, 90, 0.5), of(2, false, 95, 0.5), of(3, false, 95, 0.5)
+	for _, c := range []*candidate{last, all} {
+		copy(c.scores[1], make([]float64, 4)) // right five times where the head is wrong, and wrong four times where it is right
+	}
 	if got := pick([]*candidate{all, last, head}); got != head {
-		t.Errorf("one more right answer in 100 beats the head: %+v", got)
+		t.Errorf("five answers gained and four lost of 100 beat the head: %+v", got.name())
+	}
+	if got := pick([]*candidate{head, of(2, false, 90, 0.4)}); got == head {
+		t.Error("as many right answers and a clearly smaller loss do not beat the head")
 	}
 	last, all = of(2, false, 95, 0.5), of(3, false, 95, 0.2)
 	if got := pick([]*candidate{head, last, all}); got != all {

@@ -106,7 +106,11 @@ func (r *race) words(winner *candidate) (text, why string) {
 	case winner.alone:
 		s = append(s, fmt.Sprintf("The best deeper plan is %s better, which is within the error of %s that the difference has: the head alone costs less.", r.points(-mean), r.points(deviation)))
 	case other.alone:
-		s = append(s, fmt.Sprintf("Thawing %s is %s better than the head alone, with an error of %s: the frozen trunk falls short.", winner.name(), r.points(mean), r.points(deviation)))
+		why := "the frozen trunk falls short"
+		if mean <= clear*deviation {
+			why = "likely, not certain"
+		}
+		s = append(s, fmt.Sprintf("Thawing %s is %s better than the head alone, with an error of %s: %s.", winner.name(), r.points(mean), r.points(deviation), why))
 	}
 	for _, c := range r.field {
 		if c == winner || c.alone || c.name() == winner.name() || simpler(c, winner) <= 0 || c.share != winner.share {
@@ -125,6 +129,17 @@ func (r *race) words(winner *candidate) (text, why string) {
 
 // rival is what a winner is compared with: the head alone, or for the head the best deeper plan of the last round.
 func (r *race) rival(winner *candidate) *candidate {
+	if !winner.alone {
+		var heads []*candidate
+		for _, c := range r.field {
+			if x, _ := common(c.scores, winner.scores); c.alone && c.failed == "" && len(x) > 0 {
+				heads = append(heads, c)
+			}
+		}
+		if head := pick(heads); head != nil {
+			return head
+		}
+	}
 	var best *candidate
 	for _, c := range r.field {
 		x, _ := common(c.scores, winner.scores)

@@ -50,6 +50,9 @@ func (r *race) run(ctx context.Context, plans [][]string) (*candidate, error) {
 		}
 		alive = measured
 	}
+	if alive, err = r.grow(ctx, alive, heads); err != nil {
+		return nil, err
+	}
 	if alive, err = r.confirm(ctx, alive, heads); err != nil {
 		return nil, err
 	}
@@ -204,6 +207,34 @@ func (r *race) round(ctx context.Context, k int, share float64, alive, heads []*
 	return alive, nil
 }
 
+// grow lets the plan that would be picked of the deeper ones, and the one with the best score, train for all of their epochs on a part, or half
+// of them where the limit allows no more, and leaves those that did. A short training says which deeper plan is better, not whether
+// one is better than a head, which needs few steps.
+func (r *race) grow(ctx context.Context, alive, heads []*candidate) ([]*candidate, error) {
+	if len(alive) == 0 || len(heads) == 0 {
+		return alive, nil
+	}
+	best := slices.MaxFunc(alive, func(a, b *candidate) int { return sign(r.score(a, b) - r.score(b, a)) })
+	last := []*candidate{pick(alive)}
+	if best != last[0] {
+		last = append(last, best)
+	}
+	for _, share := range []float64{1, grown} {
+		for n := len(last); n > 0; n-- {
+			if last[0].share >= share || !r.affordsAll(last[:n], share, 0, len(caps)) {
+				continue
+			}
+			for _, c := range last[:n] {
+				if err := r.measure(ctx, c, len(r.rounds(alive)), share, 0); err != nil {
+					return nil, err
+				}
+			}
+			return slices.DeleteFunc(last[:n:n], func(c *candidate) bool { return c.failed != "" }), nil
+		}
+	}
+	return alive, nil
+}
+
 // confirm spends what is left of the limit on the question of whether to thaw at all: the plan that would be picked of the deeper ones, and the
 // one with the best score, are measured on further parts until they are clearly apart from the head.
 func (r *race) confirm(ctx context.Context, alive, heads []*candidate) ([]*candidate, error) {
@@ -264,7 +295,9 @@ func (r *race) affordsAll(all []*candidate, share float64, part, round int) bool
 func (r *race) drop(alive, heads []*candidate) []*candidate {
 	all := append(slices.Clone(heads), alive...)
 	return slices.DeleteFunc(slices.Clone(alive), func(c *candidate) bool {
-		return slices.ContainsFunc(all, func(o *candidate) bool { return o != c && beats(o, c, clear) })
+		return slices.ContainsFunc(all, func(o *candidate) bool {
+			return o != c && (!o.alone || c.share >= grown) && beats(o, c, clear)
+		})
 	})
 }
 
