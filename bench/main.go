@@ -48,7 +48,7 @@ var sections = []section{
 	{"forward", "Forward pass, all weights frozen", (*bench).forward},
 	{"step", "Full training step", (*bench).step},
 	{"jobs", "Whole fine-tuning jobs", (*bench).jobs},
-	{"speech", "Jobs on sounds", (*bench).speech},
+	{"speech", "Jobs on sounds and texts", (*bench).speech},
 	{"memory", "Peak memory of a job", (*bench).memory},
 	{"gemm", "Matrix products", (*bench).gemm},
 	{"growth", "Cost as work grows", (*bench).growth},
@@ -74,7 +74,7 @@ func run(ctx context.Context) error {
 	}
 	b := &bench{}
 	parts := flag.String("sections", strings.Join(names, ","), "what to measure")
-	models := flag.String("models", "", "networks to measure, by name (default: all)")
+	models := flag.String("models", "", "networks, or data of the jobs on sounds and texts, to measure, by name (default: all)")
 	setup := flag.String("setup", "", "print how to install the peers into `DIR`, and end")
 	flag.IntVar(&b.rounds, "rounds", 3, "times that every contender has its turn")
 	flag.IntVar(&b.threads, "threads", 2, "threads of every contender")
@@ -86,7 +86,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&b.ort, "ort", os.Getenv("PERMAFROST_ORT"), "node_modules folder that holds onnxruntime-node (default: $PERMAFROST_ORT, ./node_modules)")
 	flag.StringVar(&b.dir, "dir", filepath.Join(cache, "permafrost-bench"), "folder of the networks' ONNX files; those missing are exported from torchvision")
 	flag.StringVar(&b.data, "data", filepath.Join("..", "shared", "data", "ants-bees"), "pictures of the jobs: train/CLASS/*, val/CLASS/*")
-	flag.StringVar(&b.shared, "shared", filepath.Join("..", "shared"), "folder of the models and data of the jobs on sounds")
+	flag.StringVar(&b.shared, "shared", filepath.Join("..", "shared"), "folder of the models and data of the jobs on sounds and texts")
 	flag.StringVar(&b.out, "out", "docs", "folder that the report is written to")
 	flag.Parse()
 	if *setup != "" {
