@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"strings"
 
@@ -16,7 +17,34 @@ import (
 type isa struct {
 	wide  bool
 	data  map[uint32]Mem
-	table *Mem // of AVX2 tail masks
+	table *Mem   // of AVX2 tail masks
+	turn  func() // lets the other copies of a body go on, or nil
+}
+
+// interleave writes n copies of a body, in AVX2 instruction by instruction in turn. An exponential is one long chain of instructions that wait for
+// each other: in turn, a core has several of them within its reach.
+func (s *isa) interleave(n int, body func(s *isa, i int)) {
+	if s.wide {
+		for i := range n {
+			body(s, i)
+		}
+		return
+	}
+	var copies []func() (struct{}, bool)
+	for i := range n {
+		next, stop := iter.Pull(func(yield func(struct{}) bool) {
+			c := *s
+			c.turn = func() { yield(struct{}{}) }
+			body(&c, i)
+		})
+		defer stop()
+		copies = append(copies, next)
+	}
+	for more := true; more; {
+		for _, next := range copies {
+			_, more = next()
+		}
+	}
 }
 
 // lanes is the number of values in a register.
@@ -34,7 +62,18 @@ func (s *isa) name() string {
 	return "AVX2"
 }
 
+// either is a number for the 32 registers of AVX-512 or for the 16 of AVX2.
+func (s *isa) either(wide, narrow int) int {
+	if s.wide {
+		return wide
+	}
+	return narrow
+}
+
 func (s *isa) reg() reg.VecVirtual {
+	if s.turn != nil {
+		s.turn()
+	}
 	if s.wide {
 		return ZMM()
 	}

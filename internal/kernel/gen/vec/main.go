@@ -90,7 +90,7 @@ func gradients(s *isa) {
 		in := k.both(k.test(u, k.zero(), cmpGT), k.test(u, k.load(k.c(1)), cmpLT))
 		return k.only(in, k.mul(dy, k.arg[0]))
 	}, "a", "b")
-	f("hardSwishGrad", 4, func(k *body, dy, x v) v {
+	f("hardSwishGrad", s.either(4, 2), func(k *body, dy, x v) v {
 		h := k.fma(x, k.c(1.0/3), k.load(k.c(0.5)))
 		h = k.pick(k.test(x, k.load(k.c(3)), cmpNotGE), h, k.load(k.c(1)))
 		return k.mul(k.without(k.test(x, k.load(k.c(-3)), cmpLE), h), dy)
@@ -98,7 +98,7 @@ func gradients(s *isa) {
 	f("sigmoidGrad", 4, func(k *body, dy, y v) v { return k.mul(k.mul(y, k.sub(k.load(k.c(1)), y)), dy) })
 	f("tanhGrad", 4, func(k *body, dy, y v) v { return k.mul(k.fnma(y, y, k.load(k.c(1))), dy) })
 	f("siluGrad", 2, func(k *body, dy, x v) v { return k.mul(k.siluGrad(x, k.sigmoid(x), nil), dy) })
-	f("geluGrad", 2, func(k *body, dy, x v) v {
+	f("geluGrad", s.either(2, 1), func(k *body, dy, x v) v {
 		e := k.expNotLarge(k.mul(k.mul(x, k.c(-0.5)), x))
 		return k.mul(k.fma(k.mul(e, k.c(invSqrt2Pi)), x, k.normCDF(x)), dy)
 	})

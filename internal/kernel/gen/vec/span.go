@@ -129,15 +129,16 @@ func (s *isa) emit(f span) {
 		return Mem{Base: ptr[name], Index: at, Scale: 4, Disp: 4 * w * i}
 	}
 	step := func(copies int) {
-		for i := range copies {
-			k.copy, k.in = i, nil
+		s.interleave(copies, func(s *isa, i int) {
+			k := *k
+			k.isa, k.copy, k.in = s, i, nil
 			for _, name := range f.in {
 				k.in = append(k.in, s.load(addr(name, i)))
 			}
-			for j, v := range f.body(k) {
+			for j, v := range f.body(&k) {
 				VMOVUPS(v, addr(f.out[j], i))
 			}
-		}
+		})
 		ADDQ(Imm(uint64(copies*w)), at)
 		SUBQ(Imm(uint64(copies*w)), n)
 	}
