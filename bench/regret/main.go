@@ -33,7 +33,7 @@ var pairs = []pair{
 	{"resnet20 sign-digits", "resnet20-cifar10.onnx", "sign-digits", []int{100, 30, 10}},
 	{"resnet56 sign-digits", "resnet56-cifar10.onnx", "sign-digits", []int{100, 30, 10}},
 	{"mobilenetv1 ants-bees", "mobilenetv1-imagenet-trunk.onnx", "ants-bees", []int{100}},
-	{"mobilenetv1 sign-digits", "mobilenetv1-imagenet-trunk.onnx", "sign-digits", []int{100}},
+	{"mobilenetv1 sign-digits", "mobilenetv1-imagenet-trunk.onnx", "sign-digits", []int{100, 10}},
 	{"stories260k trec", "stories260k.onnx", "trec", []int{100}},
 	{"stories260k sst2", "stories260k.onnx", "sst2", []int{100}},
 	{"speech-embedding spoken-digits", "speech-embedding.onnx", "spoken-digits", []int{100}},

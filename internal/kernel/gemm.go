@@ -18,6 +18,7 @@ package kernel
 // c must not overlap a or b.
 func Gemm(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, acc bool, c []float32, ldc int, ep *Epilogue) {
 	x := newProduct(transA, m, n, k, a, lda, acc, c, ldc, ep)
+	defer x.packA()()
 	if !transB {
 		x.b, x.bks, x.bps = b, ldb, cpu.nr
 		if m <= directRows {
@@ -44,7 +45,9 @@ func Gemm(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, l
 
 // GemmPacked is Gemm with a packed b.
 func GemmPacked(transA bool, m int, a []float32, lda int, b *PackedB, acc bool, c []float32, ldc int, ep *Epilogue) {
-	newProduct(transA, m, b.N, b.K, a, lda, acc, c, ldc, ep).packed(b.data)
+	x := newProduct(transA, m, b.N, b.K, a, lda, acc, c, ldc, ep)
+	defer x.packA()()
+	x.packed(b.data)
 }
 
 // directRows is the number of rows up to which packing b costs more than
@@ -56,6 +59,7 @@ type product struct {
 	m, n, k  int
 	a        []float32
 	ars, acs int
+	ats      int // step from row tile to row tile of a packed a, else 0
 	b        []float32
 	bks, bps int  // step of k, step from panel to panel
 	loose    bool // b is to be packed block by block
@@ -163,7 +167,11 @@ func (x *product) block(t0, t1, tiles, n0, n1 int) {
 		t.clip = last && clip
 		for i := t0; i < t1; i++ {
 			i0, i1 := part(i, x.m, tiles)
-			t.a = x.a[i0*x.ars+k0*x.acs:]
+			if t.a = x.a[k0*x.acs:]; x.ats > 0 {
+				t.a = t.a[i*x.ats:]
+			} else {
+				t.a = t.a[i0*x.ars:]
+			}
 			if near != nil {
 				t.ars = k1 - k0 + 16
 				for r := range i1 - i0 {

@@ -72,3 +72,36 @@ func packPanelT(d, b []float32, ld, n, k int) {
 		transposePanel(d, &off, b[p:], ld, n, min(16, k-p))
 	}
 }
+
+// packA copies a transposed a, whose row tiles read a small part of every line that they touch, to tiles that lie one after the other: the
+// rows of a tile are neighbours, its columns follow. It returns what frees the copy.
+func (x *product) packA() (free func()) {
+	mr := cpu.mr
+	if x.acs == 1 || mr > 8 || x.m <= mr || x.n < 4*cpu.nr || x.k < mr {
+		return func() {}
+	}
+	tiles := split(x.m, mr)
+	step := mr*x.k + 16 // tiles begin in different lines of the first cache
+	buf := getScratch(tiles * step)
+	dst, src, acs := *buf, x.a, x.acs
+	// A task reads stretches of about a page, and writes to as many lines as the first cache has room for.
+	groups, parts := split(tiles, 128), split(x.k, 64)
+	Parallel(groups*parts, func(i int) {
+		t0, t1 := part(i/parts, tiles, groups)
+		k0, k1 := part(i%parts, x.k, parts)
+		for p := k0; p < k1; p++ {
+			row := src[p*acs:]
+			for t := t0; t < t1; t++ {
+				i0, i1 := part(t, x.m, tiles)
+				d := dst[t*step+p*mr:]
+				if mr == 6 && i0+6 <= x.m { // more than its rows may be copied, and faster
+					*(*[6]float32)(d) = *(*[6]float32)(row[i0:])
+				} else {
+					copy(d, row[i0:i1])
+				}
+			}
+		}
+	})
+	x.a, x.ars, x.acs, x.ats = dst, 1, mr, step
+	return func() { putScratch(buf) }
+}
