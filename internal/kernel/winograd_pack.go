@@ -1,8 +1,9 @@
 package kernel
 
 // winograd says whether F(4x4, 3x3) fits the shape and pays for it: blocks of 4
-// by 4 must not waste much of the output, and enough patches must share
-// the transformed weights, which are four times as long.
+// by 4 must not waste much of the output, and so many patches must share the
+// transformed weights, which are four times as long, that reading them costs little
+// beside the sums.
 func (v Conv2D) winograd() bool {
 	if v.R != 3 || v.S != 3 || v.StrideH != 1 || v.StrideW != 1 || v.DilH != 1 || v.DilW != 1 ||
 		v.Groups != 1 || v.C%16 != 0 || v.K%16 != 0 {
@@ -10,7 +11,7 @@ func (v Conv2D) winograd() bool {
 	}
 	oh, ow := v.OutH(), v.OutW()
 	blocks := split(oh, 4) * split(ow, 4)
-	return 16*blocks <= 2*oh*ow && v.N*blocks >= 2*maxRows
+	return 16*blocks <= 2*oh*ow && v.N*blocks >= 4*maxRows
 }
 
 // PackConvFrozen packs weights that never change for ConvForward. It may take

@@ -147,7 +147,7 @@ func (f *fitter) budget() int64 {
 
 // frozenChunk is how many examples the frozen region takes at once: enough work for every kernel,
 // little enough memory that activations stay small beside the weights.
-func frozenChunk(inputs int) int { return max(4, min(64, 16*3*224*224/max(inputs, 1))) }
+func frozenChunk(inputs int) int { return max(4, min(64, 8*3*224*224/max(inputs, 1))) }
 
 // frozenTokens is how many tokens of texts it takes at once.
 const frozenTokens = 2048
