@@ -12,7 +12,7 @@ func TestConvWinograd(t *testing.T) {
 		return v
 	}
 	for _, v := range []Conv2D{
-		pads(Conv2D{N: 7, H: 7, W: 7, C: 16, K: 32}, 1),
+		pads(Conv2D{N: 14, H: 7, W: 7, C: 16, K: 32}, 1),
 		pads(Conv2D{N: 2, H: 18, W: 21, C: 32, K: 16}, 1),
 		pads(Conv2D{N: 5, H: 16, W: 13, C: 16, K: 32}, 0),
 		pads(Conv2D{N: 4, H: 13, W: 11, C: 16, K: 16}, 2),
