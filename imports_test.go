@@ -44,7 +44,7 @@ var imports = []struct {
 	{"internal/tuned", "internal/atomicfile internal/tokenize internal/decode internal/task internal/freeze internal/exec internal/onnx internal/data internal/data/sound internal/safetensors internal/kernel internal/ir internal/tensor", ""},
 	{"internal/train", "internal/schedule internal/atomicfile internal/task internal/tuned internal/data internal/cache internal/exec internal/grad internal/adapter internal/freeze internal/safetensors internal/onnx internal/op internal/ir internal/kernel internal/tensor",
 		"github.com/goccy/go-yaml github.com/schollz/progressbar/v3 golang.org/x/term gonum.org/v1/gonum/stat/distuv"},
-	{"internal/choose", "internal/train internal/task internal/data internal/freeze",
+	{"internal/choose", "internal/train internal/adapter internal/task internal/data internal/freeze",
 		"gonum.org/v1/gonum/blas gonum.org/v1/gonum/blas/blas64 gonum.org/v1/gonum/lapack gonum.org/v1/gonum/lapack/gonum gonum.org/v1/gonum/mat"},
 	{"internal/race", "internal/choose internal/train internal/task internal/data internal/freeze", ""},
 	{"internal/compare", "internal/train", "gonum.org/v1/gonum/stat gonum.org/v1/gonum/stat/distuv gonum.org/v1/plot gonum.org/v1/plot/..."},

@@ -86,19 +86,19 @@ func printAdvice(w io.Writer, a *choose.Advice) error {
 	}
 	width = len("--thaw")
 	for _, c := range a.Candidates {
-		width = max(width, len(c.Thaw))
+		width = max(width, len(c.String()))
 	}
 	fmt.Fprintf(&b, "\n%-*s  %10s  %8s  %10s  %10s  %10s\n", width, "--thaw", "parameters", "at best", "a fit", "memory", "checkpoint")
 	for _, c := range a.Candidates {
 		mark := ""
-		if c.Thaw == a.Recommended.Thaw {
+		if c.String() == a.Recommended.Thaw {
 			mark = "  <-"
 		}
 		best := "-"
 		if len(a.Depths) > 0 {
 			best = fmt.Sprintf("%.1f%%", 100*c.Score)
 		}
-		fmt.Fprintf(&b, "%-*s  %10s  %8s  %10s  %10s  %10s%s\n", width, c.Thaw, thousands(c.Params), best, secondsText(c.Seconds), bytesText(c.Bytes), bytesText(c.Checkpoint), mark)
+		fmt.Fprintf(&b, "%-*s  %10s  %8s  %10s  %10s  %10s%s\n", width, c, thousands(c.Params), best, secondsText(c.Seconds), bytesText(c.Bytes), bytesText(c.Checkpoint), mark)
 	}
 	fmt.Fprintf(&b, "\nadvice      --thaw %s\nwhy         %s\nsure        %s: %s\n", a.Recommended.Thaw, a.Recommended.Why, a.Recommended.Sure, a.Recommended.Doubts)
 	_, err := io.WriteString(w, b.String())

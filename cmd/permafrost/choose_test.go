@@ -86,7 +86,7 @@ func TestAdvise(t *testing.T) {
 		}
 		scores[c["thaw"]] = c["score"]
 	}
-	for _, plan := range []string{"head", "head,last:1", "head,kind:norm", "all"} {
+	for _, plan := range []string{"head", "head,last:1", "head,kind:norm", "all", "head,kind:adapter"} {
 		if scores[plan] == nil {
 			t.Errorf("no %s among %v", plan, scores)
 		}

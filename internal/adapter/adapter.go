@@ -4,6 +4,7 @@
 package adapter
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -38,6 +39,9 @@ type Spec struct {
 	Outputs []string
 }
 
+// ErrNone says that a network has no place for an adapter.
+var ErrNone = errors.New("no layer can have one")
+
 // Parse reads "lora:R" or "ia3".
 func Parse(s string) (Spec, error) {
 	if s == string(IA3) {
@@ -68,7 +72,7 @@ type part interface {
 	merge() (map[string]*tensor.Tensor, error)
 }
 
-// Add puts adapters into a raw graph whose weights set describes. It changes g in place and errors when no layer gets one.
+// Add puts adapters into a raw graph whose weights set describes. It changes g in place. The error is ErrNone when no layer gets one.
 //
 // LoRA (Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, 2021) makes a linear layer with weight W [in,out] give
 //
@@ -109,9 +113,9 @@ func Add(g *ir.Graph, set *freeze.Set, spec Spec) (*Adapters, error) {
 	}
 	if a.Layers == 0 {
 		if len(a.Skipped) > 0 {
-			return nil, fmt.Errorf("--adapter: no layer can have one; %s", a.Skipped[0])
+			return nil, fmt.Errorf("--adapter: %w; %s", ErrNone, a.Skipped[0])
 		}
-		return nil, fmt.Errorf("--adapter: the model has no linear layer or convolution of the usual form to put one beside")
+		return nil, fmt.Errorf("--adapter: %w: the model has no linear layer or convolution of the usual form", ErrNone)
 	}
 	return a, g.Sort()
 }

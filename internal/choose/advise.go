@@ -2,9 +2,11 @@ package choose
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/adapter"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/train"
 )
@@ -40,7 +42,8 @@ type JointEvidence struct {
 // Candidate is a plan with the evidence for it and its price.
 type Candidate struct {
 	Thaw       string  `json:"thaw"`
-	Score      float64 `json:"score"` // accuracy on new examples if all is mended that can be, see Weigh: a number to order plans by, not a forecast
+	Adapter    string  `json:"adapter,omitempty"` // what is trained beside the frozen layers
+	Score      float64 `json:"score"`             // accuracy on new examples if all is mended that can be, see Weigh: a number to order plans by, not a forecast
 	Seconds    float64 `json:"predicted_seconds"`
 	Bytes      int64   `json:"predicted_bytes"` // of memory while training
 	Checkpoint int64   `json:"checkpoint_bytes"`
@@ -48,6 +51,14 @@ type Candidate struct {
 	Epochs     int     `json:"epochs"`
 	Pull       float64 `json:"pull"`  // share of the trunk's part in the first step of AdamW: Σ|ḡ| over what it thaws, over all
 	Depth      float64 `json:"depth"` // share of the blocks that it thaws something of
+}
+
+// String is what a user would ask for.
+func (c Candidate) String() string {
+	if c.Adapter == "" {
+		return c.Thaw
+	}
+	return fmt.Sprintf("%s --adapter %s", c.Thaw, c.Adapter)
 }
 
 // Recommendation is the plan to begin with.
@@ -109,7 +120,10 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	} else if start, err = trained(ctx, s); err != nil {
 		return nil, err
 	}
-	plans := ladder(s)
+	plans, err := ladder(s)
+	if err != nil {
+		return nil, err
+	}
 	pulls, err := a.gradients(ctx, cfg, s, start, plans)
 	if err != nil {
 		return nil, err
@@ -119,7 +133,7 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 		return nil, err
 	}
 	for i, c := range costs {
-		a.Candidates = append(a.Candidates, Candidate{Thaw: c.Thaw[0], Pull: pulls[i].share, Depth: pulls[i].depth, Seconds: c.Seconds, Bytes: c.TrainBytes, Checkpoint: c.Checkpoint, Params: c.ParamsThawed, Epochs: c.Epochs})
+		a.Candidates = append(a.Candidates, Candidate{Thaw: plans[i].Thaw[0], Adapter: plans[i].Adapter, Pull: pulls[i].share, Depth: pulls[i].depth, Seconds: c.Seconds, Bytes: c.TrainBytes, Checkpoint: c.Checkpoint, Params: c.ParamsThawed, Epochs: c.Epochs})
 	}
 	if len(a.Depths) > 0 {
 		Weigh(a)
@@ -216,7 +230,7 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *train.Session, 
 type pull struct{ share, depth float64 }
 
 // gradients runs the probing pass, with the head that start gives and running statistics as they are, and says how much each plan thaws.
-func (a *Advice) gradients(ctx context.Context, cfg train.Config, s *train.Session, start func(*train.Session) error, plans [][]string) ([]pull, error) {
+func (a *Advice) gradients(ctx context.Context, cfg train.Config, s *train.Session, start func(*train.Session) error, plans []train.Choice) ([]pull, error) {
 	cfg.Thaw, cfg.BatchNorm = []string{"all"}, "frozen"
 	all, err := train.NewSession(cfg, s.Base, s.Train, s.Val)
 	if err != nil {
@@ -242,7 +256,11 @@ func (a *Advice) gradients(ctx context.Context, cfg train.Config, s *train.Sessi
 	}
 	pulls := make([]pull, len(plans))
 	for i, plan := range plans {
-		ws, err := all.Set.Select(plan)
+		thaw := plan.Thaw
+		if plan.Adapter != "" { // it moves what its layers compute, and so may mend what thawing them would
+			thaw = []string{"all"}
+		}
+		ws, err := all.Set.Select(thaw)
 		if err != nil {
 			return nil, err
 		}
@@ -290,19 +308,35 @@ func trained(ctx context.Context, s *train.Session) (func(all *train.Session) er
 	}, nil
 }
 
-// ladder lists the sensible plans: the head, the last blocks in growing steps, norms and biases where the model has them, everything.
-func ladder(s *train.Session) [][]string {
-	plans := [][]string{{"head"}}
+// adapters are those of the ladder, see adapter.Parse.
+var adapters = []string{"lora:4", "ia3"}
+
+// ladder lists the sensible plans: the head, the last blocks in growing steps, norms and biases where the model has them, everything, and adapters
+// where the model has layers for them.
+func ladder(s *train.Session) ([]train.Choice, error) {
+	plans := []train.Choice{{Thaw: []string{"head"}}}
+	add := func(thaw string) { plans = append(plans, train.Choice{Thaw: []string{thaw}}) }
 	for _, n := range Steps(len(s.Set.Blocks)) {
-		plans = append(plans, []string{fmt.Sprintf("head,last:%d", n)})
+		add(fmt.Sprintf("head,last:%d", n))
 	}
 	for _, kind := range []string{"norm", "bias"} {
 		ws, err := s.Set.Select([]string{"kind:" + kind, "!head"})
 		if err == nil && len(ws) > 0 {
-			plans = append(plans, []string{"head,kind:" + kind})
+			add("head,kind:" + kind)
 		}
 	}
-	return append(plans, []string{"all"})
+	add("all")
+	for _, a := range adapters {
+		cfg := s.Config
+		cfg.Adapter = a
+		if _, err := s.With(cfg, s.Train, s.Val); errors.Is(err, adapter.ErrNone) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		plans = append(plans, train.Choice{Thaw: []string{"head,kind:adapter"}, Adapter: a})
+	}
+	return plans, nil
 }
 
 // Steps are the numbers of last blocks that are worth comparing: 1, 2, 4 and so on.

@@ -22,6 +22,9 @@ import (
 // examples, and more weights do not mend it. The square root says that the last blocks mend more than their share. Of
 // plans whose scores are within half a standard error of the best the one that thaws the fewest blocks is recommended: it costs least.
 //
+// An adapter has the score of thawing everything, since it moves what every layer computes, but is never recommended: no evidence here tells how
+// much of that its few weights reach. It is for those whose memory or checkpoints have to be small.
+//
 // The three parts are measured; how they add up is a rule of thumb, which is why a fit of the first two plans beats it.
 func Weigh(a *Advice) {
 	last := a.Depths[len(a.Depths)-1]
@@ -33,15 +36,16 @@ func Weigh(a *Advice) {
 			c.Score = min(1, max(a.Majority, last.HeldOut+math.Sqrt(c.Pull)*mend-(1+c.Depth)/2*last.Error))
 		}
 	}
-	top := slices.MaxFunc(a.Candidates, func(x, y Candidate) int { return sign(x.Score - y.Score) })
+	plans := slices.DeleteFunc(slices.Clone(a.Candidates), func(c Candidate) bool { return c.Adapter != "" })
+	top := slices.MaxFunc(plans, func(x, y Candidate) int { return sign(x.Score - y.Score) })
 	pick := top
-	for _, c := range a.Candidates {
+	for _, c := range plans {
 		if c.Score >= top.Score-last.Error/2 && c.Depth < pick.Depth {
 			pick = c
 		}
 	}
 	other := math.Inf(-1) // the best of the other kind: the head against deeper plans
-	for _, c := range a.Candidates {
+	for _, c := range plans {
 		if c.headOnly() != pick.headOnly() {
 			other = max(other, c.Score)
 		}

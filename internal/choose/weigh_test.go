@@ -56,6 +56,11 @@ func TestWeigh(t *testing.T) {
 			}
 		}
 	}
+	beside := evidenceOf(2000, 0.5, 0.5, 0.5, 0.7)
+	beside.Candidates = append([]Candidate{{Thaw: "head,kind:adapter", Adapter: "ia3", Pull: 1}}, beside.Candidates...)
+	if Weigh(beside); beside.Recommended.Thaw != "all" || beside.Candidates[0].Score <= beside.Depths[0].HeldOut {
+		t.Errorf("with an adapter among the plans, %s is recommended of %v", beside.Recommended.Thaw, beside.Candidates)
+	}
 	cheap := evidenceOf(2000, 0.995, 0.95, 0.5, 0.7)
 	cheap.Candidates[1].Pull = 1 // what the last block mends is all there is
 	for i := range cheap.Depths {

@@ -345,7 +345,7 @@ func (r *race) ladder(advice *choose.Advice) [][]string {
 	}
 	plans = append(plans, []string{"all"})
 	if advice != nil {
-		top := slices.Clone(advice.Candidates)
+		top := slices.DeleteFunc(slices.Clone(advice.Candidates), func(c choose.Candidate) bool { return c.Adapter != "" })
 		slices.SortStableFunc(top, func(a, b choose.Candidate) int { return sign(b.Score - a.Score) })
 		for _, c := range top[:min(2, len(top))] {
 			if _, err := r.Set.Select([]string{c.Thaw}); err == nil {

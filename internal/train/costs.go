@@ -7,15 +7,20 @@ import (
 // Cost is what a fit by a plan is predicted to take.
 type Cost struct {
 	*Prediction
-	Thaw         []string
 	Epochs       int     // that the fit makes by default
 	Seconds      float64 // of all of them
 	ParamsThawed int
 }
 
+// Choice is a plan by what a user would ask for.
+type Choice struct {
+	Thaw    []string
+	Adapter string // "" for none
+}
+
 // Costs predicts plans for the model and data of a session side by side, each from runs of a few examples on this machine. Decode is the
 // time that an example takes to be read, in seconds.
-func Costs(ctx context.Context, s *Session, cfg Config, decode float64, plans [][]string) ([]Cost, error) {
+func Costs(ctx context.Context, s *Session, cfg Config, decode float64, plans []Choice) ([]Cost, error) {
 	tr, val := s.Train, s.Val
 	cfg.Head = s.Config.Head
 	p, err := openProbe(cfg.Model, cfg.feedOptions(), nil)
@@ -24,12 +29,12 @@ func Costs(ctx context.Context, s *Session, cfg Config, decode float64, plans []
 	}
 	p.every = s.Task.PerPosition()
 	var out []Cost
-	for _, thaw := range plans {
+	for _, plan := range plans {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		c := cfg
-		c.Thaw = thaw
+		c.Thaw, c.Adapter = plan.Thaw, plan.Adapter
 		t, err := p.trainable(c, s.Task.Scores())
 		if err != nil {
 			return nil, err
@@ -40,7 +45,7 @@ func Costs(ctx context.Context, s *Session, cfg Config, decode float64, plans []
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Cost{Prediction: r, Thaw: thaw, Epochs: c.Epochs, ParamsThawed: t.plan.Thawed(t.set).Elements(),
+		out = append(out, Cost{Prediction: r, Epochs: c.Epochs, ParamsThawed: t.plan.Thawed(t.set).Elements(),
 			Seconds: r.FirstEpoch + float64(c.Epochs-1)*r.LaterEpoch})
 	}
 	return out, nil
