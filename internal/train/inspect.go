@@ -347,7 +347,8 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		}
 	}
 	arenas := liveBytes + frozenBytes
-	if cached && !inMemory {
+	slow := r.Decode+r.Frozen > float64(r.CachePerExample)/diskSpeed+diskDelay
+	if onDisk := t.cfg.Cache == "disk" || t.cfg.Cache != "ram" && slow; cached && (!inMemory || onDisk && kept > little) {
 		kept = 0
 	}
 	if cached {
