@@ -30,7 +30,7 @@ type pair struct {
 }
 
 var pairs = []pair{
-	{"resnet20 sign-digits", "resnet20-cifar10.onnx", "sign-digits", []int{100, 30, 10}},
+	{"resnet20 sign-digits", "resnet20-cifar10.onnx", "sign-digits", []int{100, 30, 10, 5}},
 	{"resnet56 sign-digits", "resnet56-cifar10.onnx", "sign-digits", []int{100, 30, 10}},
 	{"mobilenetv1 ants-bees", "mobilenetv1-imagenet-trunk.onnx", "ants-bees", []int{100}},
 	{"mobilenetv1 sign-digits", "mobilenetv1-imagenet-trunk.onnx", "sign-digits", []int{100, 10}},

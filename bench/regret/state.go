@@ -59,7 +59,7 @@ type outcome struct {
 	pair   string
 	auto   *fit
 	best   *fit    // of the grid, the first of equals
-	grid   float64 // seconds of it
+	grid   float64 // processor seconds of it
 	others map[string]*fit
 }
 
@@ -88,7 +88,7 @@ func (s *state) outcomes() []outcome {
 					whole = false
 					continue
 				}
-				o.grid += f.Seconds
+				o.grid += f.CPU
 				if f.Failed == "" && (o.best == nil || f.Accuracy > o.best.Accuracy) {
 					o.best = f
 				}
@@ -141,7 +141,7 @@ func (s *state) report(path string) error {
 	fmt.Fprintf(&b, "# What --auto loses against the best of a grid\n\n"+
 		"Written by `go run ./bench/regret`. The grid has the head, the last one, two and four blocks, and everything, each at the recipe's learning rate, three times and\n"+
 		"a third of it. Regret is validation accuracy of the best of the grid, found by looking at the validation examples, less that of `fit --auto`, which does not look at them: in\n"+
-		"points, below 0 where `--auto` is better. The best of so many fits is partly luck. Time is that of the whole command, the last fit included, over that of\n"+
+		"points, below 0 where `--auto` is better. The best of so many fits is partly luck. Time is the processor's for the whole command, the last fit included, over that for\n"+
 		"the grid, whose fits share a cache.\n\n")
 	fmt.Fprintf(&b, "| pair | seeds | best of the grid | accuracy | `--auto` chose | accuracy | mean regret | worst | time |\n|---|---|---|---|---|---|---|---|---|\n")
 	var regrets, times []float64
@@ -150,7 +150,7 @@ func (s *state) report(path string) error {
 		var won, chose []string
 		for _, o := range by[name] {
 			r, best, auto = append(r, o.regret(o.auto)), append(best, 100*o.best.Accuracy), append(auto, 100*o.auto.Accuracy)
-			time = append(time, o.auto.Seconds/o.grid)
+			time = append(time, o.auto.CPU/o.grid)
 			won = append(won, strings.TrimSpace(o.best.Plan+" x"+o.best.Rate))
 			chose = append(chose, short(o.auto.Thaw))
 		}
@@ -163,15 +163,42 @@ func (s *state) report(path string) error {
 		var r, t []float64
 		for _, o := range all {
 			if f := o.others[base.title]; f != nil {
-				r, t = append(r, o.regret(f)), append(t, f.Seconds/o.grid)
+				r, t = append(r, o.regret(f)), append(t, f.CPU/o.grid)
 			}
 		}
 		if len(r) > 0 {
 			fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f |\n", base.title, sum(r).mean, sum(r).worst, sum(t).mean)
 		}
 	}
+	fmt.Fprintf(&b, "\n## Overfitting\n\nThe gap between training and validation accuracy, and the latter, in percent: means over the seeds. A gap says how much is learned by heart, not which plan is better.\n\n"+
+		"| pair | everything: gap | accuracy | `--auto`: gap | accuracy | |\n|---|---|---|---|---|---|\n")
+	for _, name := range names {
+		var full, auto [2]float64 // gap, accuracy
+		n := 0.0
+		for _, o := range by[name] {
+			if f := o.others["always everything"]; f != nil {
+				n++
+				full[0], full[1] = full[0]+100*(f.Train-f.Accuracy), full[1]+100*f.Accuracy
+				auto[0], auto[1] = auto[0]+100*(o.auto.Train-o.auto.Accuracy), auto[1]+100*o.auto.Accuracy
+			}
+		}
+		if n > 0 {
+			fmt.Fprintf(&b, "| %s | %.1f | %.1f | %.1f | %.1f | %s |\n", name, full[0]/n, full[1]/n, auto[0]/n, auto[1]/n, verdict((auto[1]-full[1])/n))
+		}
+	}
 	b.WriteString("\nA pair with a percentage has that share of the training examples, evenly spread over each class.\n")
 	return os.WriteFile(path, []byte(b.String()), 0o666)
+}
+
+// verdict says which of the two is better by so many points of accuracy.
+func verdict(points float64) string {
+	switch {
+	case points > 0.5:
+		return fmt.Sprintf("`--auto` wins by %.1f", points)
+	case points < -0.5:
+		return fmt.Sprintf("everything wins by %.1f", -points)
+	}
+	return "level"
 }
 
 // short is a chosen plan without the head, which always trains.
