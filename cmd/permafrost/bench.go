@@ -31,10 +31,11 @@ The step trains the model's own classifier where it has one, else a new linear h
 	fs.IntVar(&o.Batch, "batch", 8, "`N` examples a run")
 	fs.IntVar(&o.Steps, "steps", 10, "`N` timed runs of each kind, after one to warm up")
 	fs.IntVar(&o.Classes, "classes", 10, "`N` classes of a new head")
+	fs.BoolVar(&o.Ops, "ops", false, "say what each operator of the forward pass takes")
 	shapes := shapeFlag(fs)
 	asJSON := jsonFlag(fs)
 	group(fs, "What trains", "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "classes")
-	group(fs, "What is run", "batch", "steps", "threads", "shape", "preprocess", "seed", "json")
+	group(fs, "What is run", "batch", "steps", "threads", "shape", "ops", "preprocess", "seed", "json")
 	completeConfig(cmd)
 	completeModel(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -76,5 +77,11 @@ func printBench(w io.Writer, r *train.BenchResult) error {
 			secondsText(*r.StepMin/1e3), secondsText(*r.StepMedian/1e3), thousands(r.ParamsThawed), thousands(r.ParamsTotal), r.Head)
 	}
 	_, err := fmt.Fprintf(w, "memory      %s at most\n", bytesText(r.PeakRSS))
+	if len(r.Ops) > 0 {
+		fmt.Fprintf(w, "\n%-32s  %5s  %9s  %6s  %7s\n", "operator", "nodes", "time", "share", "GFLOP/s")
+	}
+	for _, t := range r.Ops {
+		fmt.Fprintf(w, "%-32s  %5d  %9s  %5.1f%%  %7s\n", t.Op, t.Nodes, secondsText(t.Ms/1e3), 100*t.Share, digits(t.GFLOPS))
+	}
 	return err
 }

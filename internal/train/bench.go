@@ -19,6 +19,7 @@ type BenchOptions struct {
 	Steps   int                     // timed runs of each kind
 	Classes int                     // scores of a fresh head
 	Shapes  map[string]tensor.Shape // of inputs, by name
+	Ops     bool                    // say what each operator took
 }
 
 // BenchResult is what bench --json prints. Times are in milliseconds a batch.
@@ -40,6 +41,7 @@ type BenchResult struct {
 	ParamsThawed int      `json:"params_thawed,omitempty"`
 	ForwardBytes int64    `json:"forward_arena_bytes"` // planned memory of the forward pass
 	StepBytes    int64    `json:"step_arena_bytes,omitempty"`
+	Ops          []OpTime `json:"ops,omitempty"` // of the forward pass
 	Notes        []string `json:"notes,omitempty"`
 }
 
@@ -62,7 +64,7 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 	if p.fixed && o.Batch > 1 {
 		return nil, fmt.Errorf("%s; use --batch 1", p.notes[len(p.notes)-1])
 	}
-	if err := r.forward(ctx, p); err != nil {
+	if err := r.forward(ctx, p, o.Ops); err != nil {
 		return nil, err
 	}
 	if err := r.step(ctx, p, o); err != nil {
@@ -73,7 +75,7 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 	return r, nil
 }
 
-func (r *BenchResult) forward(ctx context.Context, p *probe) error {
+func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
 	g, err := exec.Specialise(p.model.Graph, p.batch(r.Batch))
 	if err != nil {
 		return err
@@ -97,6 +99,9 @@ func (r *BenchResult) forward(ctx context.Context, p *probe) error {
 		return err
 	})
 	r.GFLOPS = float64(r.FLOPs) / r.ForwardMin / 1e6
+	if err == nil && ops {
+		r.Ops, err = opTimes(ctx, program, r.Steps, in)
+	}
 	return err
 }
 
