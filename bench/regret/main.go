@@ -137,8 +137,8 @@ func (d *driver) prepare(ctx context.Context) error {
 	return nil
 }
 
-// pair does what is missing of a pair for one seed: --auto first, then the grid, whose fits share a cache as a person's would, then
-// Auto-RGN's rates.
+// pair does what is missing of a pair for one seed: the grid, whose fits share a cache as a person's would, Auto-RGN's rates, and
+// --auto with a cache of its own.
 func (d *driver) pair(ctx context.Context, p pair, share, seed int) error {
 	name := p.name
 	if share != 100 {
@@ -156,9 +156,6 @@ func (d *driver) pair(ctx context.Context, p pair, share, seed int) error {
 		return d.fit(ctx, key{name, seed, plan, rate}, cache, append([]string{"fit", "--model", model, "--data", tr, "--val", val, "--seed", strconv.Itoa(seed)}, args...)...)
 	}
 	folder := strings.NewReplacer(" ", "-", "%", "").Replace(fmt.Sprintf("%s-%d", name, seed))
-	if _, err := fit("auto", "", folder+"-auto", "--auto"); err != nil {
-		return err
-	}
 	cache := folder + "-grid"
 	for _, plan := range plans {
 		base, err := fit(plan, "1", cache, "--thaw", "head", "--thaw", plan)
@@ -173,7 +170,10 @@ func (d *driver) pair(ctx context.Context, p pair, share, seed int) error {
 			}
 		}
 	}
-	_, err = fit("auto-rgn", "", cache, "--thaw", "all", "--rates", "auto-rgn")
+	if _, err := fit("auto-rgn", "", cache, "--thaw", "all", "--rates", "auto-rgn"); err != nil {
+		return err
+	}
+	_, err = fit("auto", "", folder+"-auto", "--auto")
 	return errors.Join(err, os.RemoveAll(filepath.Join(d.tmp, cache)), os.RemoveAll(filepath.Join(d.tmp, folder+"-auto")))
 }
 

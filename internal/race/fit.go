@@ -101,7 +101,14 @@ func choosePlan(ctx context.Context, s *train.Session, cfg train.Config, emit fu
 			}
 			r.report.Advised = advice.Recommended.Thaw
 		}
-		if winner, err = r.run(ctx, r.ladder(advice)); err != nil {
+		field, err := r.enter(r.ladder(advice))
+		if err != nil {
+			return nil, nil, err
+		}
+		if winner, err = r.heed(ctx, advice, field); err == nil && winner == nil {
+			winner, err = r.run(ctx, field)
+		}
+		if err != nil {
 			return nil, nil, err
 		}
 	}

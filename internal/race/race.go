@@ -9,6 +9,8 @@
 // against a head. Of candidates within half a standard error of the best the one that computes least wins, in the manner of the
 // one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3).
 //
+// Where a race could say less than the advice it starts from there is none, see heed.
+//
 // What it decides depends on counted work and on scores, never on time, so the same data give the same choice on every machine, unless a
 // limit of time is given.
 package race
@@ -36,7 +38,7 @@ const (
 	telling      = 100   // examples of a part on which more than large differences show
 	fewest       = 10    // examples that can be raced on
 	clear        = 2     // standard errors by which a candidate is clearly better or worse than another
-	gridShare    = 0.25  // of the work of trying every plan at three learning rates, what race and fit may take
+	gridShare    = 0.22  // of the work of trying every plan at three learning rates, what race and fit may take; advice takes a little more
 	leastLimit   = 3e11  // what race and fit may take at least: a few seconds
 	nearly       = 0.8   // a plan that computes this share of what everything does is left to that
 	shortest     = 0.125 // share of its epochs for which a candidate trains in the first round,
@@ -67,8 +69,9 @@ type race struct {
 	grid  float64 // work of fitting plans at every learning rate
 	speed float64 // work a second so far
 
-	field  []*candidate // all that were measured, head first
-	report *Report
+	field   []*candidate // all that were measured, head first
+	because string       // why there was no race, "" where there was one
+	report  *Report
 }
 
 // split is a held-out part and what of the rest is trained on.

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/choose"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/train"
@@ -269,7 +270,7 @@ func TestTasks(t *testing.T) {
 		r, err := Fit(context.Background(), cfg)
 		must(t, err)
 		a := r.Auto.(*Report)
-		if a.Metric != label || len(a.Trials) < 6 || !strings.Contains(a.Text, map[string]string{"rmse": "rmse", "macro_f1": "macro F1", "accuracy": "%"}[label]) {
+		if a.Metric != label || len(a.Trials) < 5 || !strings.Contains(a.Text, map[string]string{"rmse": "rmse", "macro_f1": "macro F1", "accuracy": "%"}[label]) {
 			t.Errorf("%s: by %s, %d trials: %s", label, a.Metric, len(a.Trials), a.Text)
 		}
 		for _, x := range a.Trials {
@@ -334,5 +335,50 @@ func TestPick(t *testing.T) {
 	}
 	if got := pick([]*candidate{head, last, of(2, false, 100, 0.5)}); got == last {
 		t.Error("another rate that is clearly better does not win")
+	}
+}
+
+// TestHeed: sure advice is followed without a race; on few examples the deeper plan of the highest score stands for all, and is tried against the
+// head where advice is not sure.
+func TestHeed(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		cfg        train.Config
+		thaw, sure string
+		deep       bool
+		why        string
+		trials     func(deep int) bool // of deeper plans
+	}{
+		{"sure of the head", blind(t, 20), "head", "high", false, "sure that the frozen trunk suits", func(n int) bool { return n == 0 }},
+		{"sure of thawing", blind(t, 20), "all", "medium", true, "could not tell deeper plans apart", func(n int) bool { return n == 0 }},
+		{"unsure", blind(t, 20), "head", "low", true, "", func(n int) bool { return n > 0 }},
+	} {
+		s, err := train.Prepare(t.Context(), test.cfg)
+		must(t, err)
+		r, err := newRace(s, test.cfg, func(train.Event) {})
+		must(t, err)
+		r.report = &Report{}
+		advice := &choose.Advice{Depths: make([]choose.DepthEvidence, 1), Recommended: choose.Recommendation{Thaw: test.thaw, Sure: test.sure},
+			Candidates: []choose.Candidate{{Thaw: "head", Score: 0.5}, {Thaw: "head,last:1", Score: 0.6}, {Thaw: "all", Score: 0.7}, {Thaw: "head,kind:adapter", Adapter: "ia3", Score: 0.9}}}
+		field, err := r.enter(r.ladder(advice))
+		must(t, err)
+		winner, err := r.heed(t.Context(), advice, field)
+		must(t, err)
+		if winner == nil || winner.alone == test.deep {
+			t.Fatalf("%s: %+v", test.name, winner)
+		}
+		r.conclude(winner)
+		deep := 0
+		for _, x := range r.report.Trials {
+			if !reflect.DeepEqual(x.Thaw, []string{"head"}) {
+				deep++
+			}
+		}
+		if !test.trials(deep) || !strings.Contains(r.report.Why, test.why) || r.report.Text == "" {
+			t.Errorf("%s: %d trials of deeper plans: %s. %s", test.name, deep, r.report.Text, r.report.Why)
+		}
+		if test.deep && winner.name() != "all" {
+			t.Errorf("%s: %s was taken", test.name, winner.name())
+		}
 	}
 }

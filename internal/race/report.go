@@ -90,6 +90,11 @@ func (r *race) words(winner *candidate) (text, why string) {
 	other := r.rival(winner)
 	text = fmt.Sprintf("thaw %s at %.3g", winner.name(), winner.cfg.LR)
 	switch {
+	case r.because != "" && winner.alone:
+		return text + fmt.Sprintf(": %s on %d held-out examples", r.metric(r.score(winner, winner)), r.heldOut(winner, winner)), r.because
+	case r.because != "" && winner.scores == nil:
+		head := r.field[0]
+		return text + fmt.Sprintf(": the head alone reaches %s on %d held-out examples", r.metric(r.score(head, head)), r.heldOut(head, head)), r.because
 	case other == nil && winner.alone && r.hopeless(winner):
 		text += fmt.Sprintf(": %s on %d held-out examples", r.metric(r.score(winner, winner)), r.heldOut(winner, winner))
 		return text, "The head alone makes so few errors that not even a plan without any could be told from it on these examples: nothing deeper was tried."
@@ -99,6 +104,9 @@ func (r *race) words(winner *candidate) (text, why string) {
 	x, y := common(winner.scores, other.scores)
 	mean, deviation := paired(x, y)
 	text += fmt.Sprintf(": %s against %s for %s on %d held-out examples", r.metric(r.score(winner, other)), r.metric(r.score(other, winner)), r.describe(winner, other), r.heldOut(winner, other))
+	if r.because != "" {
+		return text, r.because
+	}
 	var s []string
 	switch {
 	case winner.alone && mean >= 0:

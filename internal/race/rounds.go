@@ -10,16 +10,9 @@ import (
 )
 
 // run races and returns the winner, nil where nothing could be measured. Its cfg is that of the fit that follows.
-func (r *race) run(ctx context.Context, plans [][]string) (*candidate, error) {
-	alive, err := r.enter(plans)
-	if err != nil {
-		return nil, err
-	}
-	r.limit = max(leastLimit, gridShare*r.grid)
-	if r.user.Budget > 0 {
-		r.limit = math.Inf(1)
-	}
+func (r *race) run(ctx context.Context, alive []*candidate) (*candidate, error) {
 	var heads []*candidate
+	var err error
 	if k := slices.IndexFunc(alive, func(c *candidate) bool { return c.alone }); k >= 0 {
 		heads, alive = alive[k:k+1:k+1], slices.Delete(slices.Clone(alive), k, k+1)
 		if err := r.measureHead(ctx, heads[0]); err != nil {
@@ -67,7 +60,8 @@ func (r *race) run(ctx context.Context, plans [][]string) (*candidate, error) {
 }
 
 // enter makes the candidates of plans, from the one that computes least, each plan once, without those that compute nearly what
-// everything does. It counts the work of the grid: heads, the last one, two and four blocks, and everything, at every learning rate.
+// everything does. It counts the work of the grid: heads, the last one, two and four blocks, and everything, at every learning rate; and
+// sets the limit, which is a share of that.
 func (r *race) enter(plans [][]string) ([]*candidate, error) {
 	seen := map[string]bool{}
 	var out []*candidate
@@ -97,6 +91,10 @@ func (r *race) enter(plans [][]string) ([]*candidate, error) {
 	out = slices.DeleteFunc(out, func(c *candidate) bool { return !c.alone && c.full < most && c.full > nearly*most })
 	slices.SortStableFunc(out, simpler)
 	r.field = append(r.field, out...)
+	r.limit = max(leastLimit, gridShare*r.grid)
+	if r.user.Budget > 0 {
+		r.limit = math.Inf(1)
+	}
 	return out, nil
 }
 
