@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -207,6 +208,21 @@ func TestBench(t *testing.T) {
 		if v["head"] != "keep" || v["flops"].(float64) < 2*2*64*(216+864) || v["step_ms_min"].(float64) <= 0 {
 			t.Errorf("%s: %v", thaw, v)
 		}
+	}
+	v := object(t, succeed(t, "bench", "tiny.onnx", "--batch", "2", "--steps", "2", "--ops", "--json"))
+	share, convolutions := 0.0, 0.0
+	for _, o := range v["ops"].([]any) {
+		o := o.(map[string]any)
+		share += o["share"].(float64)
+		if strings.HasPrefix(o["op"].(string), "Conv 3x3") {
+			convolutions += o["nodes"].(float64)
+		}
+	}
+	if math.Abs(share-1) > 1e-9 || convolutions != 2 {
+		t.Errorf("the shares of operators sum to %v, %v convolutions: %v", share, convolutions, v["ops"])
+	}
+	if text := succeed(t, "bench", "tiny.onnx", "--batch", "2", "--steps", "1", "--ops").stdout; !strings.Contains(text, "operator ") {
+		t.Errorf("no table of operators in\n%s", text)
 	}
 }
 
