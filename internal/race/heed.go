@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
@@ -13,9 +14,9 @@ import (
 //
 // Advice that is sure of the head is followed: probes of the head and of all depths, held out five times, have seen every example, a race sees
 // fewer. On few examples deeper plans differ by less than the error of what can be held out, and the more so after short trainings. There the
-// deeper plan that advice scores highest stands for all of them: it is taken where advice is not unsure that the trunk has to move, and else tried
-// against the head for all of its epochs. Where neither is better by more than half a standard error it is taken too: what a
-// good head loses by thawing is less than what a poor one gains.
+// plan that advice scores highest stands for all of them and is tried against the head for all of its epochs. It is taken unless the head is
+// better by more than a standard error: what a good head loses by thawing is less than what a poor one gains. Where the trunk surely has to
+// move, by the advice or by that trial, the plan is the one that thaws most of those that advice scores about as high.
 func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candidate) (*candidate, error) {
 	if advice == nil || len(advice.Depths) == 0 {
 		return nil, nil
@@ -30,7 +31,7 @@ func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candida
 	}
 	head, deep := field[0], (*candidate)(nil)
 	if !trunkSuits {
-		deep = deepest(advice, field[1:])
+		deep = deepest(advice, field[1:], 0)
 	}
 	if err := r.measureHead(ctx, head); err != nil {
 		return nil, err
@@ -42,9 +43,8 @@ func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candida
 		}
 		return pick(heads), err
 	}
-	if says.Thaw != "head" && says.Sure != "low" {
-		r.because = fmt.Sprintf("On %d examples a race could not tell deeper plans apart, so that of the highest score in the advice was taken. %s", r.Train.Len(), says.Why)
-	} else {
+	moves := says.Thaw != "head" && says.Sure != "low"
+	if !moves {
 		for part := range r.parts {
 			if head.scores[part] == nil || deep.scores != nil && r.decided(deep, field[:1]) || !r.affords(deep, 1, part, len(caps)) {
 				break
@@ -53,13 +53,18 @@ func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candida
 				return head, err
 			}
 		}
-		if deep.scores != nil && beats(head, deep, margin) {
+		switch {
+		case deep.scores != nil && beats(head, deep, 1):
 			return head, nil
-		}
-		if deep.scores != nil && !beats(deep, head, margin) {
+		case deep.scores != nil && !beats(deep, head, margin):
 			mean, deviation := paired(common(deep.scores, head.scores))
 			r.because = fmt.Sprintf("Thawing %s makes a difference of %s to the head alone, with an error of %s: neither is better. Thawing it is, since a trunk that suits the task loses less by moving than one that does not loses by staying.", deep.name(), r.points(mean), r.points(deviation))
 		}
+		moves = deep.scores != nil && beats(deep, head, clear)
+	}
+	if moves {
+		deep = deepest(advice, field[1:], advice.Depths[len(advice.Depths)-1].Error/2)
+		r.because = fmt.Sprintf("The frozen trunk falls short. On %d examples a race could not tell deeper plans apart, so of those that advice scores highest the one that thaws most was taken. %s", r.Train.Len(), says.Why)
 	}
 	if r.user.Budget == 0 {
 		deep.cfg.Epochs = max(1, int(math.Min(1, (r.limit-r.spent)/deep.full)*float64(deep.cfg.Epochs)))
@@ -67,19 +72,25 @@ func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candida
 	return deep, nil
 }
 
-// deepest is the plan beside the head that advice scores highest, or what computes most where that plan computes nearly as much; nil where there is none.
-func deepest(advice *choose.Advice, field []*candidate) *candidate {
+// deepest is what computes most of the plans beside the head whose score is within a distance of the highest; nil where there is none. A plan that is not in
+// the field computes nearly as much as the last there.
+func deepest(advice *choose.Advice, field []*candidate, within float64) *candidate {
 	var best *candidate
 	top := math.Inf(-1)
-	for _, a := range advice.Candidates {
-		if a.Thaw == "head" || a.Adapter != "" || a.Score <= top || len(field) == 0 {
+	plans := slices.DeleteFunc(slices.Clone(advice.Candidates), func(a choose.Candidate) bool { return a.Thaw == "head" || a.Adapter != "" })
+	for _, a := range plans {
+		top = max(top, a.Score)
+	}
+	for _, a := range plans {
+		if a.Score < top-within || len(field) == 0 {
 			continue
 		}
-		top, best = a.Score, field[len(field)-1]
-		for _, c := range field {
-			if strings.Join(c.thaw, ",") == a.Thaw {
-				best = c
-			}
+		c := field[len(field)-1]
+		if k := slices.IndexFunc(field, func(c *candidate) bool { return strings.Join(c.thaw, ",") == a.Thaw }); k >= 0 {
+			c = field[k]
+		}
+		if best == nil || c.full > best.full {
+			best = c
 		}
 	}
 	return best

@@ -54,7 +54,11 @@ func (r *race) run(ctx context.Context, alive []*candidate) (*candidate, error) 
 	}
 	winner := pick(append(heads, alive...))
 	if winner != nil && !winner.alone {
-		winner.cfg.Epochs = max(1, int(math.Round(math.Min(1, 2*winner.share)*float64(winner.cfg.Epochs))))
+		share := max(2*winner.share, (r.limit-r.spent)/winner.full)
+		if r.user.Budget > 0 {
+			share = 2 * winner.share
+		}
+		winner.cfg.Epochs = max(1, int(math.Round(min(1, share)*float64(winner.cfg.Epochs))))
 	}
 	return winner, nil
 }
