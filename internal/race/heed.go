@@ -15,8 +15,8 @@ import (
 // Advice that is sure of the head is followed: probes of the head and of all depths, held out five times, have seen every example, a race sees
 // fewer. On few examples deeper plans differ by less than the error of what can be held out, and the more so after short trainings. There the
 // plan that advice scores highest stands for all of them and is tried against the head for all of its epochs. It is taken unless the head is
-// better by more than a standard error: what a good head loses by thawing is less than what a poor one gains. Where the trunk surely has to
-// move, by the advice or by that trial, the plan is the one that thaws most of those that advice scores about as high.
+// clearly better: what a good head loses by thawing is less than what a poor one gains. Where advice is sure enough that the trunk has to
+// move, there is no trial, and the plan is the one that thaws most of those that advice scores about as high.
 func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candidate) (*candidate, error) {
 	if advice == nil || len(advice.Depths) == 0 {
 		return nil, nil
@@ -43,33 +43,32 @@ func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candida
 		}
 		return pick(heads), err
 	}
-	moves := says.Thaw != "head" && says.Sure != "low"
-	if !moves {
-		for part := range r.parts {
-			if head.scores[part] == nil || deep.scores != nil && r.decided(deep, field[:1]) || !r.affords(deep, 1, part, len(caps)) {
-				break
-			}
-			if err := r.measure(ctx, deep, 1, 1, part); err != nil || deep.failed != "" {
-				return head, err
-			}
-		}
-		switch {
-		case deep.scores != nil && beats(head, deep, 1):
-			return head, nil
-		case deep.scores != nil && !beats(deep, head, margin):
-			mean, deviation := paired(common(deep.scores, head.scores))
-			r.because = fmt.Sprintf("Thawing %s makes a difference of %s to the head alone, with an error of %s: neither is better. Thawing it is, since a trunk that suits the task loses less by moving than one that does not loses by staying.", deep.name(), r.points(mean), r.points(deviation))
-		}
-		moves = deep.scores != nil && beats(deep, head, clear)
-	}
-	if moves {
+	if says.Thaw != "head" && says.Sure != "low" {
 		deep = deepest(advice, field[1:], advice.Depths[len(advice.Depths)-1].Error/2)
-		r.because = fmt.Sprintf("The frozen trunk falls short. On %d examples a race could not tell deeper plans apart, so of those that advice scores highest the one that thaws most was taken. %s", r.Train.Len(), says.Why)
+		r.because = fmt.Sprintf("On %d examples a race could not tell deeper plans apart, so of those that advice scores highest the one that thaws most was taken. %s", r.Train.Len(), says.Why)
+	} else if done, err := r.trial(ctx, deep, head); err != nil || deep.failed != "" || done && beats(head, deep, clear) {
+		return head, err
+	} else if mean, deviation := paired(common(deep.scores, head.scores)); done && !beats(deep, head, margin) {
+		r.because = fmt.Sprintf("Thawing %s makes a difference of %s to the head alone, with an error of %s: neither is clearly better. Thawing it is, since a trunk that suits the task loses less by moving than one that does not loses by staying.", deep.name(), r.points(mean), r.points(deviation))
 	}
 	if r.user.Budget == 0 {
 		deep.cfg.Epochs = max(1, int(math.Min(1, (r.limit-r.spent)/deep.full)*float64(deep.cfg.Epochs)))
 	}
 	return deep, nil
+}
+
+// trial trains a plan for all of its epochs on part after part, until it and the head are clearly apart or what may be spent is, and reports whether
+// it did so at all.
+func (r *race) trial(ctx context.Context, deep, head *candidate) (bool, error) {
+	for part := range r.parts {
+		if head.scores[part] == nil || deep.scores != nil && r.decided(deep, []*candidate{head}) || !r.affords(deep, 1, part, len(caps)) {
+			break
+		}
+		if err := r.measure(ctx, deep, 1, 1, part); err != nil || deep.failed != "" {
+			return false, err
+		}
+	}
+	return deep.scores != nil, nil
 }
 
 // deepest is what computes most of the plans beside the head whose score is within a distance of the highest; nil where there is none. A plan that is not in
