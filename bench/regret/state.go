@@ -170,7 +170,14 @@ func (s *state) report(path string) error {
 			fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f |\n", base.title, sum(r).mean, sum(r).worst, sum(t).mean)
 		}
 	}
-	fmt.Fprintf(&b, "\n## Overfitting\n\nThe gap between training and validation accuracy, and the latter, in percent: means over the seeds. A gap says how much is learned by heart, not which plan is better.\n\n"+
+	overfitting(&b, names, by)
+	b.WriteString("\nA pair with a percentage has that share of the training examples, evenly spread over each class.\n")
+	return os.WriteFile(path, []byte(b.String()), 0o666)
+}
+
+// overfitting writes the table of gaps between training and validation.
+func overfitting(b *strings.Builder, names []string, by map[string][]outcome) {
+	fmt.Fprintf(b, "\n## Overfitting\n\nThe gap between training and validation accuracy, and the latter, in percent: means over the seeds. A gap says how much is learned by heart, not which plan is better.\n\n"+
 		"| pair | everything: gap | accuracy | `--auto`: gap | accuracy | |\n|---|---|---|---|---|---|\n")
 	for _, name := range names {
 		var full, auto [2]float64 // gap, accuracy
@@ -183,11 +190,9 @@ func (s *state) report(path string) error {
 			}
 		}
 		if n > 0 {
-			fmt.Fprintf(&b, "| %s | %.1f | %.1f | %.1f | %.1f | %s |\n", name, full[0]/n, full[1]/n, auto[0]/n, auto[1]/n, verdict((auto[1]-full[1])/n))
+			fmt.Fprintf(b, "| %s | %.1f | %.1f | %.1f | %.1f | %s |\n", name, full[0]/n, full[1]/n, auto[0]/n, auto[1]/n, verdict((auto[1]-full[1])/n))
 		}
 	}
-	b.WriteString("\nA pair with a percentage has that share of the training examples, evenly spread over each class.\n")
-	return os.WriteFile(path, []byte(b.String()), 0o666)
 }
 
 // verdict says which of the two is better by so many points of accuracy.

@@ -17,7 +17,7 @@ func adviseCommand() *cobra.Command {
 		Long: `advise gathers evidence on what to thaw, without training the model: linear probes and
 LogME at several depths of the frozen trunk, gradient statistics from one pass over some
 batches, and the predicted time and memory of every plan of a ladder from the head
-alone to everything. It recommends a plan, says why, and how sure it is.
+alone to everything, and of adapters. It recommends a plan, says why, and how sure it is.
 
 The validation examples are not looked at. Features are kept for the fit that follows.`,
 		Example: `  permafrost advise --model resnet.onnx --data photos

@@ -48,7 +48,9 @@ func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candida
 		r.because = fmt.Sprintf("On %d examples a race could not tell deeper plans apart, so of those that advice scores highest the one that thaws most was taken. %s", r.Train.Len(), says.Why)
 	} else if done, err := r.trial(ctx, deep, head); err != nil || deep.failed != "" || done && beats(head, deep, clear) {
 		return head, err
-	} else if mean, deviation := paired(common(deep.scores, head.scores)); done && !beats(deep, head, margin) {
+	} else if mean, deviation := paired(common(deep.scores, head.scores)); !done {
+		r.because = fmt.Sprintf("Advice is not sure whether the trunk has to move, and a trial of thawing %s would cost too much. Thawing it is, since a trunk that suits the task loses less by moving than one that does not loses by staying.", deep.name())
+	} else if !beats(deep, head, margin) {
 		r.because = fmt.Sprintf("Thawing %s makes a difference of %s to the head alone, with an error of %s: neither is clearly better. Thawing it is, since a trunk that suits the task loses less by moving than one that does not loses by staying.", deep.name(), r.points(mean), r.points(deviation))
 	}
 	if r.user.Budget == 0 {
