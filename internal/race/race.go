@@ -40,7 +40,7 @@ const (
 	clear        = 2     // standard errors by which a candidate is clearly better or worse than another
 	gridShare    = 0.22  // of the work of trying every plan at three learning rates, what race and fit may take; advice takes a little more
 	leastLimit   = 3e11  // what race and fit may take at least: a few seconds
-	nearly       = 0.8   // a plan that computes this share of what everything does is left to that
+	nearly       = 0.85  // a plan that computes this share of what everything does is left to that
 	shortest     = 0.125 // share of its epochs for which a candidate trains in the first round,
 	longest      = 0.6   // the share in the last round is at most this
 	leastSteps   = 60    // if that is so many steps
