@@ -81,45 +81,56 @@ func Run(ctx context.Context, o Options) (*Comparison, error) {
 		c.Plans = append(c.Plans, Row{Name: p.Name})
 	}
 	for k := range o.Seeds {
-		var first *train.Session
-		for i, p := range o.Plans {
-			cfg := p.Config
-			cfg.Seed, cfg.Out = o.Seed+uint64(k), ""
-			var s *train.Session
-			var err error
-			if first == nil || cfg.Augment != first.Config.Augment {
-				s, err = train.Prepare(ctx, cfg)
-			} else {
-				s, err = first.With(cfg, first.Train, first.Val)
-			}
-			if err == nil {
-				err = s.Check()
-			}
-			if err != nil {
-				return nil, fmt.Errorf("plan %s: %w", p.Name, err)
-			}
-			if first == nil {
-				first = s
-				c.Train, c.Val = s.Train.Len(), s.Val.Len()
-				c.Metric, _ = s.Task.NewMetrics().Metric()
-				if k == 0 {
-					c.Notes = s.Notes
-				}
-			}
+		sessions, err := prepare(ctx, o.Plans, o.Seed+uint64(k))
+		if err != nil {
+			return nil, err
+		}
+		if k == 0 {
+			s := sessions[0]
+			c.Train, c.Val, c.Notes = s.Train.Len(), s.Val.Len(), s.Notes
+			c.Metric, _ = s.Task.NewMetrics().Metric()
+		}
+		for i, s := range sessions {
+			sessions[i] = nil // what a fit leaves behind goes with it
 			fit, err := one(ctx, s)
 			if err != nil {
-				return nil, fmt.Errorf("plan %s, seed %d: %w", p.Name, cfg.Seed, err)
+				return nil, fmt.Errorf("plan %s, seed %d: %w", c.Plans[i].Name, s.Config.Seed, err)
 			}
 			row := &c.Plans[i]
-			row.Thaw, row.LR, row.Params = p.Config.Thaw, s.Config.LR, fit.params
+			row.Thaw, row.LR, row.Params = s.Config.Thaw, s.Config.LR, fit.params
 			row.Fits = append(row.Fits, fit.Fit)
 			if o.Progress != nil {
-				o.Progress(p.Name, fit.Fit)
+				o.Progress(row.Name, fit.Fit)
 			}
 		}
 	}
 	c.conclude()
 	return c, nil
+}
+
+// prepare makes the sessions of all plans for a seed, so that a plan that cannot be is named before the first fit. Plans whose augmentation is
+// that of the first share its data.
+func prepare(ctx context.Context, plans []Plan, seed uint64) ([]*train.Session, error) {
+	var all []*train.Session
+	for _, p := range plans {
+		cfg := p.Config
+		cfg.Seed, cfg.Out = seed, ""
+		var s *train.Session
+		var err error
+		if len(all) == 0 || cfg.Augment != all[0].Config.Augment {
+			s, err = train.Prepare(ctx, cfg)
+		} else {
+			s, err = all[0].With(cfg, all[0].Train, all[0].Val)
+		}
+		if err == nil {
+			err = s.Check()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("plan %s: %w", p.Name, err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
 }
 
 type fitted struct {

@@ -131,6 +131,19 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestRunNamesBadPlanFirst: a plan that the model does not have is named before anything is fitted.
+func TestRunNamesBadPlanFirst(t *testing.T) {
+	plans, err := Plans([]string{"odd=nosuch"}, common(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fits := 0
+	_, err = Run(context.Background(), Options{Plans: plans, Seeds: 1, Progress: func(string, Fit) { fits++ }})
+	if err == nil || !strings.HasPrefix(err.Error(), "plan odd: ") || fits != 0 {
+		t.Errorf("after %d fits: %v", fits, err)
+	}
+}
+
 // TestPairedT checks the test against numbers of R: t.test(c(1,2,3,4)) has p = 0.0305.
 func TestPairedT(t *testing.T) {
 	mean, std := meanStd([]float64{1, 2, 3, 4})

@@ -67,7 +67,7 @@ func FindTables(path, valPath string) (train, val string, ok bool) {
 	return train, val, train != ""
 }
 
-// ReadTable reads a table. It errors, naming the line, where a row does not fit the columns, and on a table without rows.
+// ReadTable reads a table. It errors, naming the line, where a row does not fit the columns, on two columns of a name, and on a table without rows.
 func ReadTable(path string) (*Table, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -127,7 +127,11 @@ func (t *Table) readCSV(b []byte, comma rune) error {
 		}
 		if t.Columns == nil {
 			for _, c := range row {
-				t.Columns = append(t.Columns, strings.TrimSpace(c))
+				c = strings.TrimSpace(c)
+				if c != "" && slices.Contains(t.Columns, c) {
+					return fmt.Errorf("two columns have the name %s: rename one", c)
+				}
+				t.Columns = append(t.Columns, c)
 			}
 			continue
 		}

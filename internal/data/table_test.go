@@ -53,6 +53,7 @@ func TestReadTableErrors(t *testing.T) {
 		{"t.csv", "a,b\n1,2\n3\n", "line 3 has 1 cells"},
 		{"t.csv", "a,b\n\"1,2\n", "line 2"},
 		{"t.csv", "a,b\n", "no rows"},
+		{"t.csv", "text,label, text\n1,2,3\n", "two columns have the name text"},
 		{"t.csv", "", "no rows"},
 		{"t.jsonl", "{\"a\":1}\n[2]\n", "line 2 is no JSON object"},
 		{"t.jsonl", `{"a":{"b":1}}`, "line 1: a: an object"},
