@@ -139,6 +139,7 @@ type branch struct {
 	params int
 	flops  int64
 	states map[string]bool
+	bare   string // state of layers in which nothing could train
 	op     string // of a leaf
 	below  []*branch
 }
@@ -177,16 +178,21 @@ func (b *branch) child(name string) *branch {
 func (b *branch) add(l train.Layer) {
 	b.params += l.Params
 	b.flops += l.FLOPs
-	b.states[string(l.State)] = true
+	if l.Params == 0 {
+		b.bare = string(l.State)
+	} else {
+		b.states[string(l.State)] = true
+	}
 }
 
 func (b *branch) state() string {
-	if len(b.states) == 1 {
-		for s := range b.states {
+	for s := range b.states {
+		if len(b.states) == 1 {
 			return s
 		}
+		return "partly"
 	}
-	return "partly"
+	return b.bare
 }
 
 func (b *branch) print(w io.Writer, title string, depth int) {

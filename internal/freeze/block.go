@@ -13,14 +13,14 @@ import (
 // is encoder.layers.3: the path up to its first numbered part and the numbered parts that follow
 // directly, the layer's own name apart. Where that gives blocks of a single layer, as in
 // blocks.11.1.conv, one part less is taken. A layer without a numbered part, such as a stem, is a block
-// of its own together with the norm behind it. Where no weight has such a name, blocks are the stretches between points
+// of its own; a norm or a bias belongs to the block before it. Where no weight has such a name, blocks are the stretches between points
 // through which all data flows.
 func findBlocks(raw *ir.Graph, ws []*Weight) []string {
 	keys := make([]string, len(ws))
 	named := 0
 	matrices := map[string]int{}
 	for i, w := range ws {
-		if w.Head {
+		if w.Head || w.Role == RoleTable {
 			continue
 		}
 		keys[i] = blockKey(w.Module)
@@ -38,23 +38,22 @@ func findBlocks(raw *ir.Graph, ws []*Weight) []string {
 	}
 	var names []string
 	index := map[string]int{}
-	layer := "" // the last layer with a matrix and without a block of its own
+	before := "" // block of the weight before
 	for i, w := range ws {
 		k := keys[i]
-		if w.Head {
+		if w.Head || w.Role == RoleTable {
 			continue
 		}
-		if k == "" {
+		switch {
+		case k != "":
+		case before != "" && w.Role != RoleWeight && w.Role != RoleEmbedding:
+			k = before
+		case len(w.Module) > 0:
 			k = strings.Join(w.Module, ".")
-			if k == "" {
-				k = w.Name
-			}
-			if w.Role == RoleWeight || w.Role == RoleEmbedding || layer == "" {
-				layer = k
-			} else {
-				k = layer
-			}
+		default:
+			k = w.Name
 		}
+		before = k
 		if _, ok := index[k]; !ok {
 			index[k] = len(names)
 			names = append(names, k)

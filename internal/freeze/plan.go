@@ -75,7 +75,7 @@ func New(set *Set, o Options) (*Plan, error) {
 	}
 	if chosen.share != nil && !slices.ContainsFunc(chosen.weights(set), func(w *Weight) bool { return !w.Head }) {
 		for _, w := range set.Weights {
-			if !w.Head && w.Role != RoleStat {
+			if !w.Head && w.Role.Trains() {
 				chosen.add(w, nil, true)
 			}
 		}

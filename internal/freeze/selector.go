@@ -77,7 +77,7 @@ func (s *Set) Choose(list []string) (*Selection, error) {
 		}
 		hit := 0
 		for _, w := range s.Weights {
-			if w.Role != RoleStat && match(w) {
+			if w.Role.Trains() && match(w) {
 				var some []bool
 				if part {
 					if some, err = rows(w); err != nil {
@@ -251,7 +251,7 @@ func (s *Set) nothing(sel string) error {
 	}
 	best := map[string]int{}
 	for _, w := range s.Weights {
-		if w.Role == RoleStat {
+		if !w.Role.Trains() {
 			continue
 		}
 		for _, n := range w.names() {

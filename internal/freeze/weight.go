@@ -15,8 +15,7 @@ import (
 // Role is what a weight does in its layer.
 type Role string
 
-// The roles. Selectors of the form kind:ROLE use the same words; Stat cannot be selected, since running
-// statistics are not trained.
+// The roles. Selectors of the form kind:ROLE use the same words; Stat and Table cannot be selected, since they are not trained.
 const (
 	RoleWeight    Role = "weight"    // matrices and filters
 	RoleBias      Role = "bias"      // added to a layer's result
@@ -24,7 +23,11 @@ const (
 	RoleEmbedding Role = "embedding" // a table looked up by index
 	RoleAdapter   Role = "adapter"   // added beside a layer by package adapter
 	RoleStat      Role = "stat"      // running mean or variance of a batch normalisation
+	RoleTable     Role = "table"     // sines and cosines of positions
 )
+
+// Trains reports whether a weight of the role is there to be trained.
+func (r Role) Trains() bool { return r != RoleStat && r != RoleTable }
 
 // adapterName is the form of the names that package adapter gives to weights.
 var adapterName = regexp.MustCompile(`\.(lora_[AB]|ia3)(_[0-9]+)?$`)
@@ -103,6 +106,7 @@ func Describe(raw *ir.Graph, head []string) *Set {
 		return cmp.Or(cmp.Compare(p.node, q.node), cmp.Compare(p.slot, q.slot))
 	})
 	s.shiftsOfNorms()
+	tables(s.Weights)
 	s.Blocks = findBlocks(raw, s.Weights)
 	return s
 }

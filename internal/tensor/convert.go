@@ -54,6 +54,12 @@ func Float32ToBFloat16(f float32) uint16 {
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
+// Float64 is element i as float64, whatever its type.
+func (t *Tensor) Float64(i int) float64 {
+	size := t.DType.Size()
+	return (&Tensor{t.DType, Shape{1}, t.Bytes[i*size : (i+1)*size]}).Float64s()[0]
+}
+
 // Float64s returns a copy of t's elements as float64, whatever their type; true is 1.
 func (t *Tensor) Float64s() []float64 {
 	out := make([]float64, t.Len())

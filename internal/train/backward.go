@@ -51,7 +51,7 @@ func (s *Session) BackwardCosts() ([]BackwardCost, error) {
 	}
 	var out []BackwardCost
 	for _, w := range slices.Backward(s.Set.Weights) {
-		if c := costs[w]; c != nil && w.Block >= 0 && w.Role != freeze.RoleStat {
+		if c := costs[w]; c != nil && w.Block >= 0 && w.Role.Trains() {
 			out = append(out, *c)
 		}
 	}
