@@ -28,6 +28,7 @@ func Costs(ctx context.Context, s *Session, cfg Config, decode float64, plans []
 		return nil, err
 	}
 	p.every = s.Task.PerPosition()
+	p.see(tr, val)
 	var out []Cost
 	for _, plan := range plans {
 		if err := ctx.Err(); err != nil {

@@ -108,7 +108,10 @@ func (e *encoder) chunks(examples []int) []data.Group {
 }
 
 // chunkAt is how many examples of a length the frozen region takes at once.
-func (e *encoder) chunkAt(length int) int { return power(max(1, min(64, e.chunk/length))) }
+func (e *encoder) chunkAt(length int) int { return textsAtOnce(e.chunk, length) }
+
+// textsAtOnce is how many examples of a length make so many steps: a power of two.
+func textsAtOnce(steps, length int) int { return power(max(1, min(64, steps/length))) }
 
 // frozenAt computes the frontier of a batch of one bucket. Batches are filled up to a power of two, so that few programs are compiled.
 func (e *encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {

@@ -109,6 +109,7 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 			return nil, err
 		}
 		o.Examples, o.Classes, decode, val = tr.Len(), len(tr.Classes), seconds, held.Len()
+		p.see(tr, held)
 	}
 	classes := o.Classes
 	if o.Config.Head == "keep" && o.Config.Data == "" {
@@ -129,6 +130,9 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	}
 	if err := in.layers(t); err != nil {
 		return nil, err
+	}
+	if n := p.lengthNote(o.Config.Data != ""); n != "" {
+		in.Notes = append(in.Notes, n)
 	}
 	if _, in.Frontier, err = t.net.FrontierTypes(p.two()); err != nil {
 		return nil, err
@@ -173,7 +177,7 @@ func symbolic(s tensor.Shape, dims []string) string {
 func paramsTotal(set *freeze.Set) int {
 	n := 0
 	for _, w := range set.Weights {
-		if w.Role != freeze.RoleStat {
+		if w.Role.Trains() {
 			n += w.Len()
 		}
 	}
@@ -216,7 +220,7 @@ func (in *Inspection) layers(t *trainable) error {
 		e := t.plan.Of(w.Name)
 		owner[w.Name] = k
 		l.Weights = append(l.Weights, WeightState{w.Name, w.Role, w.Value.Type.Shape, e.State})
-		if w.Role == freeze.RoleStat {
+		if !w.Role.Trains() {
 			continue
 		}
 		l.Params += w.Len()
@@ -241,7 +245,7 @@ func layerState(ws []WeightState) freeze.State {
 	var state freeze.State
 	for _, w := range ws {
 		switch {
-		case w.Role == freeze.RoleStat:
+		case !w.Role.Trains():
 		case state == "":
 			state = w.State
 		case state != w.State:
@@ -257,7 +261,7 @@ func layerState(ws []WeightState) freeze.State {
 // count adds up the operations of one example. A node counts for the layer whose weight it reads, one
 // without weights for the layer before it.
 func (in *Inspection) count(t *trainable, owner map[string]int) error {
-	g, err := exec.Specialise(t.headed.Graph, t.net.Shapes(1))
+	g, err := exec.Specialise(t.headed.Graph, t.sized.Shapes(1))
 	if err != nil {
 		return err
 	}
@@ -304,12 +308,12 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		batch = 1
 	}
 	r := &Prediction{Examples: examples, Decode: decode}
-	types, _, err := t.net.FrontierTypes(1)
+	shares, err := t.net.shares()
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range types {
-		r.CachePerExample += int64(v.Bytes())
+	for _, s := range shares {
+		r.CachePerExample += int64(s.bytes(int(math.Round(max(p.steps.mean, 1)))))
 	}
 	o, err := t.net.outline()
 	if err != nil {
@@ -319,7 +323,7 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	if err != nil {
 		return nil, err
 	}
-	liveBytes, err := t.timeLive(ctx, r, batch)
+	liveBytes, err := t.timeLive(ctx, p, r, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -359,38 +363,46 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	return r, nil
 }
 
-// timeFrozen measures the frozen region for one example. It returns the memory that a fit's runs of it take.
+// timeFrozen measures the frozen region for one example, whose operations at the least length are work. It returns the memory that a
+// fit's runs of it take.
 func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, work int64) (int64, error) {
-	elements := 0
-	for _, s := range p.batch(1) {
-		elements += s.Len()
-	}
-	chunk := frozenChunk(elements)
-	if p.fixed {
+	net, chunk, each := t.sized, 0, 1.
+	switch {
+	case p.fixed:
 		chunk = 1
+	case p.form == nil:
+		elements := 0
+		for _, s := range p.batch(1) {
+			elements += s.Len()
+		}
+		chunk = frozenChunk(elements)
+	case p.form.Rows: // runs on the windows that count, whatever example they are of
+		net, chunk, each = t.net.At(1), chunkOf(*p.form), p.steps.mean
+	default:
+		chunk, each = textsAtOnce(chunkOf(*p.form), net.Length), p.steps.padded/float64(net.Length)
 	}
-	n := trialExamples(work, chunk)
-	program, err := t.net.Frozen(n)
+	n := trialExamples(work*int64(max(net.Length, 1))/int64(max(t.net.Length, 1)), chunk)
+	program, err := net.Frozen(n)
 	if err != nil {
 		return 0, err
 	}
 	defer t.net.ReleaseFrozen()
 	in := madeUp(program.Graph().Inputs, t.cfg.Seed)
 	took, err := clock(func() error { _, err := program.Run(ctx, in...); return err })
-	r.Frozen = took / float64(n)
+	r.Frozen = each * took / float64(n)
 	return int64(program.ArenaBytes()) * int64(chunk) / int64(n), err
 }
 
-// timeLive measures a training step for one example. It returns the memory of a whole batch's.
-func (t *trainable) timeLive(ctx context.Context, r *Prediction, batch int) (int64, error) {
-	s, err := t.net.Train(1)
+// timeLive measures a training step for one example. It returns the memory of a whole batch's, of the longest examples.
+func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch int) (int64, error) {
+	s, err := t.sized.Train(1)
 	if err != nil {
 		return 0, err
 	}
 	n := trialExamples(graphFLOPs(s.program.Graph()), batch)
 	if n > 1 {
-		delete(t.net.train, 1)
-		if s, err = t.net.Train(n); err != nil {
+		delete(t.sized.train, 1)
+		if s, err = t.sized.Train(n); err != nil {
 			return 0, err
 		}
 	}
@@ -410,7 +422,14 @@ func (t *trainable) timeLive(ctx context.Context, r *Prediction, batch int) (int
 		return opt.Step(0)
 	})
 	r.Live = took / float64(n)
-	return int64(s.program.ArenaBytes()) * int64(batch) / int64(n), err
+	if err != nil || p.form == nil {
+		return int64(s.program.ArenaBytes()) * int64(batch) / int64(n), err
+	}
+	r.Live *= p.steps.padded / float64(t.sized.Length)
+	if s, err = t.net.At(p.steps.longest).Train(batch); err != nil {
+		return 0, err
+	}
+	return int64(s.program.ArenaBytes()), nil
 }
 
 // A calibration run should take about trialSeconds on a slow machine, and all runs of it trialsSeconds.
@@ -464,7 +483,7 @@ func InspectPasses(ctx context.Context, o InspectOptions) (before, after string,
 		return "", "", err
 	}
 	before = g.String()
-	if g, err = t.net.graph(batch); err != nil {
+	if g, err = t.sized.graph(batch); err != nil {
 		return "", "", err
 	}
 	return before, g.String(), ctx.Err()

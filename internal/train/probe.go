@@ -3,10 +3,12 @@ package train
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -19,11 +21,14 @@ import (
 // probe is a model of any kind of input that is looked at or timed without data.
 type probe struct {
 	model  *onnx.Model
-	batch  func(n int) map[string]tensor.Shape // shapes of the inputs
-	mask   string                              // input that tells padding, see HeadSpec
-	tokens func(string) (int, bool)            // rows of tokens, see freeze.Set
-	fixed  bool                                // the batch is 1 and cannot be changed
-	every  bool                                // every position of a sequence has scores that train
+	shapes func(n, steps int) map[string]tensor.Shape // of the inputs, for n examples; steps where they have different lengths
+	form   *data.Form                                 // how they lie in the inputs then, nil where all have one length
+	least  int                                        // steps by which the model is looked at, see Base.Length
+	steps  lengths                                    // of examples
+	mask   string                                     // input that tells padding, see HeadSpec
+	tokens func(string) (int, bool)                   // rows of tokens, see freeze.Set
+	fixed  bool                                       // the batch is 1 and cannot be changed
+	every  bool                                       // every position of a sequence has scores that train
 	notes  []string
 }
 
@@ -42,15 +47,16 @@ func openProbe(path string, o tuned.FeedOptions, given map[string]tensor.Shape) 
 			return nil, fmt.Errorf("--shape %s: the model has no such input; it has %s", name, strings.Join(inputNames(m), ", "))
 		}
 	}
-	p := &probe{model: m}
+	p := &probe{model: m, least: 1}
 	if len(given) == 0 {
 		base, err := NewBase(m, o)
 		if err == nil {
-			p.batch, p.notes, p.mask, p.tokens = base.Shapes, base.Notes, base.mask(), base.tokens()
-			if f := base.Feed.Form(); f.Rows && f.Varies() {
-				p.batch = func(n int) map[string]tensor.Shape { return f.Shapes(n, 1) }
-				p.notes = append(p.notes, "an example is taken as one window; most have more")
+			f := base.Feed.Form()
+			p.shapes, p.notes, p.mask, p.tokens = f.Shapes, base.Notes, base.mask(), base.tokens()
+			if f.Varies() {
+				p.form, p.least = &f, base.Length()
 			}
+			p.suppose()
 			return p, nil
 		}
 		if o.Preprocess != "" || o.Tokenizer != "" {
@@ -74,9 +80,72 @@ func openProbe(path string, o tuned.FeedOptions, given map[string]tensor.Shape) 
 			p.notes = append(p.notes, fmt.Sprintf("input %q is %v: open axes other than the batch are taken as %d (--shape %s=... sets them)", v.Name, v.Type, freeAxis, v.Name))
 		}
 	}
-	p.batch = func(n int) map[string]tensor.Shape { return openShapes(m, n, given) }
+	p.shapes = func(n, _ int) map[string]tensor.Shape { return openShapes(m, n, given) }
+	p.suppose()
 	return p, nil
 }
+
+// lengths are how many steps examples have: 1 where all have one length.
+type lengths struct {
+	mean    float64 // that count
+	padded  float64 // mean with padding
+	step    float64 // mean over the steps of how many their example has with padding: time that grows with the square of a length is that of this one
+	longest int     // with padding
+}
+
+// suppose gives examples lengths where there are no data to tell them: windows are one by one, texts as long as an open axis.
+func (p *probe) suppose() {
+	n := 1
+	if p.form != nil && !p.form.Rows {
+		n = p.form.Bucket(min(freeAxis, p.form.Most))
+	}
+	p.steps = lengths{float64(n), float64(n), float64(n), n}
+}
+
+// see takes the lengths of examples from data.
+func (p *probe) see(sets ...*data.Dataset) {
+	if p.form == nil {
+		return
+	}
+	n, l := 0, lengths{}
+	for _, d := range sets {
+		for i := range d.Len() {
+			b := d.Bucket(i)
+			l.mean, l.padded, l.step, l.longest = l.mean+float64(d.Length(i)), l.padded+float64(b), l.step+float64(b*b), max(l.longest, b)
+		}
+		n += d.Len()
+	}
+	if n > 0 {
+		p.steps = lengths{l.mean / float64(n), l.padded / float64(n), l.step / l.padded, l.longest}
+	}
+}
+
+// typical is the length that stands for all: a bucket's, in which a step is on average.
+func (p *probe) typical() int {
+	if p.form == nil {
+		return 1
+	}
+	return p.form.Bucket(int(math.Round(p.steps.step)))
+}
+
+// lengthNote says which length of examples operations are counted for, where they have different ones.
+func (p *probe) lengthNote(data bool) string {
+	switch n := p.typical(); {
+	case p.form == nil:
+		return ""
+	case data && p.form.Rows:
+		return fmt.Sprintf("operations are those of an example of %d windows; the examples have %.3g on average", n, p.steps.mean)
+	case data:
+		return fmt.Sprintf("operations are those of an example of %d steps; the examples have %.3g on average, %.3g with padding", n, p.steps.mean, p.steps.padded)
+	case p.form.Rows:
+		return "an example is taken as one window; most have more (--data tells)"
+	default:
+		return fmt.Sprintf("an example is taken as %d steps (--data tells how many yours have)", n)
+	}
+}
+
+// batch gives the shapes of the inputs for n examples of typical length.
+func (p *probe) batch(n int) map[string]tensor.Shape { return p.shapes(n, p.typical()) }
 
 func inputNames(m *onnx.Model) []string {
 	var names []string
@@ -126,8 +195,9 @@ type trainable struct {
 	headed *Headed
 	set    *freeze.Set
 	plan   *freeze.Plan
-	net    *Network
-	cfg    Config // with nothing left to choose
+	net    *Network // of all lengths
+	sized  *Network // of the typical one
+	cfg    Config   // with nothing left to choose
 }
 
 // trainable gives the model a head of cfg's kind for a number of classes (0 with keep: the model's own
@@ -136,7 +206,7 @@ func (p *probe) trainable(cfg Config, classes int) (*trainable, error) {
 	t := &trainable{}
 	var err error
 	t.headed, err = AttachHead(p.model.Graph, HeadSpec{
-		Kind: cfg.Head, Classes: classes, Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed, Mask: p.mask, PerPosition: p.every}, p.batch(p.two()))
+		Kind: cfg.Head, Classes: classes, Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed, Mask: p.mask, PerPosition: p.every}, p.shapes(p.two(), p.least))
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +222,7 @@ func (p *probe) trainable(cfg Config, classes int) (*trainable, error) {
 	p.notes = append(p.notes, t.headed.adapted()...)
 	cfg.recipe(subjectOf(t.headed, t.set, t.plan, 1000))
 	t.cfg = cfg
-	t.net = &Network{Headed: t.headed, Set: t.set, Plan: t.plan, Shapes: p.batch}
+	t.net = &Network{Headed: t.headed, Set: t.set, Plan: t.plan, Form: p.form, Length: p.least, Shapes: func(n int) map[string]tensor.Shape { return p.shapes(n, p.least) }}
 	t.net.Task = &task.Classify{Options: task.Options{Smoothing: cfg.LabelSmoothing}}
 	if p.every {
 		t.net.Task = &task.LM{Options: task.Options{Smoothing: cfg.LabelSmoothing}}
@@ -162,6 +232,7 @@ func (p *probe) trainable(cfg Config, classes int) (*trainable, error) {
 			w.Value.Data = w.Value.Data.Clone()
 		}
 	}
+	t.sized = t.net.At(p.typical())
 	return t, nil
 }
 
@@ -194,10 +265,10 @@ type step struct {
 func (t *trainable) step(batch int) (*step, error) {
 	s := &step{lr: t.cfg.LR}
 	var err error
-	if s.frozen, err = t.net.Frozen(batch); err != nil {
+	if s.frozen, err = t.sized.Frozen(batch); err != nil {
 		return nil, err
 	}
-	if s.live, err = t.net.Train(batch); err != nil {
+	if s.live, err = t.sized.Train(batch); err != nil {
 		return nil, err
 	}
 	if s.opt, err = t.optimizer(); err != nil {
