@@ -50,13 +50,15 @@ const (
 	certain  = 3.0  // standard errors that make a difference no chance
 	falling  = 0.10 // part of the loss: what half a run gained when it would gain more
 	few      = 30   // validation examples that say little
+	settled  = 4    // epochs in which a fit may have ended
 )
 
 // diagnose compares the accuracy on training examples, t, with that on validation examples, v.
 //
 // Where at least a third of the error is made on the training examples already, 2(1-t) > t-v, and that part matters, the model
 // underfits: no more examples of the kind would mend that, more trained weights may. Else, where the gap t-v matters and is beyond its
-// standard error, the model overfits. t is the mean over the last epoch as the weights moved, and v that of the epoch that is kept. Anything
+// standard error, the model overfits. t is the mean over the last epoch as the weights moved, and v that of the epoch that is kept; since
+// a model knows its own examples no worse than new ones in the end, t counts as v at least where underfitting is in question. Anything
 // else is fine, or unclear where too few examples speak or where they were not seen as they are.
 func diagnose(s symptoms) *Diagnosis {
 	if len(s.history) == 0 || s.kept < 0 || s.history[s.kept].Val == nil {
@@ -70,7 +72,7 @@ func diagnose(s symptoms) *Diagnosis {
 	t := float64(last.TrainAccuracy)
 	majority := majorityShare(kept.Val)
 	se := math.Max(math.Sqrt(v*(1-v)/float64(max(1, n))), 0.5/float64(max(1, n))) // also an accuracy of 1 is uncertain by half an example
-	gap := t - v
+	gap, learnt := t-v, math.Max(t, v)
 	numbers := fmt.Sprintf("%s on its own training data after %s, and %s ± %.1f on %s validation examples", percentage(t), epochs(len(s.history)), percentage(v), 100*se, count(n))
 	if n < few {
 		return &Diagnosis{Verdict: Unclear, Why: fmt.Sprintf("%s: too few to tell", numbers), Advice: "give more validation examples with --val"}
@@ -82,11 +84,11 @@ func diagnose(s symptoms) *Diagnosis {
 			s.trained.subject(), numbers, percentage(majority)), Advice: "look at the labels and the preprocessing first; then try ten times the learning rate, or " + s.trained.deeper()}
 	case s.altered && t < v+noise:
 		return &Diagnosis{Verdict: Unclear, Why: numbers + ", where the training examples were augmented or mixed: their accuracy is no measure of fit"}
-	case 1-t > unlearnt && 2*(1-t) > gap && !s.altered:
+	case 1-learnt > unlearnt && 2*(1-learnt) > gap && !s.altered:
 		d := &Diagnosis{Verdict: Underfitting, Why: fmt.Sprintf("%s reaches %s: %s of the error is there before any new example comes, so %s",
-			s.trained.subject(), numbers, portion((1-t)/(1-v)), s.trained.culprit()), Advice: s.trained.deeper()}
+			s.trained.subject(), numbers, portion((1-learnt)/(1-v)), s.trained.culprit()), Advice: s.trained.deeper()}
 		if s.learns() {
-			d.Why += "; the validation loss was still falling at the end"
+			d.Why += "; " + s.unfinished()
 			d.Advice = fmt.Sprintf("give it more epochs (--epochs %d); if that does not do, %s", 2*len(s.history), d.Advice)
 		}
 		return d
@@ -125,8 +127,8 @@ func majorityShare(m *Metrics) float64 {
 // rises and falls between two of them.
 func (s *symptoms) learns() bool {
 	n := len(s.history)
-	if n < 4 {
-		return true // too short to have ended
+	if n < settled {
+		return true
 	}
 	loss := func(i int) float64 { return s.history[i].Val.Loss() }
 	half, end := (loss(n/2-1)+loss(n/2))/2, (loss(n-2)+loss(n-1))/2
@@ -135,6 +137,14 @@ func (s *symptoms) learns() bool {
 		jitter = math.Max(jitter, loss(i)-loss(i-1))
 	}
 	return half-end > falling*half && half-end > jitter
+}
+
+// unfinished is what tells that a fit would go on learning.
+func (s *symptoms) unfinished() string {
+	if len(s.history) < settled {
+		return "so few epochs hardly end in all that can be learned"
+	}
+	return "the validation loss was still falling at the end"
 }
 
 // lossRise tells of a validation loss that ended at least a fifth above its lowest, "" where it did not.

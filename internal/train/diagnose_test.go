@@ -59,6 +59,8 @@ func TestDiagnose(t *testing.T) {
 		{"small gap, many examples", past(10_000, 0.5, flat(1, 0.97)...), last(4), false, Fine, "a gap of 3.0 points"},
 		{"perfect", past(600, 0.5, flat(1, 1)...), last(4), false, Fine, "± 0.1"},
 		{"better on new examples", past(600, 0.5, flat(0.98, 1)...), last(4), false, Fine, "better on new examples"},
+		{"short and good", past(400, 0.5, [3]float64{0.84, 0.98, 0.1}), last(10), false, Fine, "better on new examples"},
+		{"short and poor", past(400, 0.5, [3]float64{0.64, 0.72, 0.5}), last(4), false, Underfitting, "so few epochs"},
 		{"few examples", past(20, 0.5, flat(1, 0.5)...), last(4), false, Unclear, "too few to tell"},
 		{"mixed examples", past(600, 0.5, flat(0.7, 0.9)...), last(4), true, Unclear, "augmented or mixed"},
 		{"mixed and still by heart", past(600, 0.5, flat(0.97, 0.8)...), last(4), true, Overfitting, "--thaw last:2"},
