@@ -129,7 +129,11 @@ func (r *race) words(winner *candidate) (text, why string) {
 			if mean > deviation {
 				continue
 			}
-			s = append(s, fmt.Sprintf("Thawing %s, which costs more, gains %s with an error of %s.", c.name(), r.points(mean), r.points(deviation)))
+			verb := "gains"
+			if mean < 0 {
+				verb = "loses"
+			}
+			s = append(s, fmt.Sprintf("Thawing %s, which costs more, %s %s with an error of %s.", c.name(), verb, r.points(math.Abs(mean)), r.points(deviation)))
 		}
 	}
 	return text, strings.Join(s, " ")
