@@ -15,7 +15,8 @@ import (
 // Advice that is sure of the head is followed: probes of the head and of all depths, held out five times, have seen every example, a race sees
 // fewer. On few examples deeper plans differ by less than the error of what can be held out, and the more so after short trainings. There the
 // plan that advice scores highest stands for all of them and is tried against the head for all of its epochs. It is taken unless the head is
-// clearly better: what a good head loses by thawing is less than what a poor one gains. Where advice is sure enough that the trunk has to
+// clearly better: what a good head loses by thawing is less than what a poor one gains. Where the head is likely better the plan that thaws least
+// is taken, since trials on four fifths of so few examples are harder on deep plans than on heads. Where advice is sure enough that the trunk has to
 // move, there is no trial, and the plan is the one that thaws most of those that advice scores about as high.
 func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candidate) (*candidate, error) {
 	if advice == nil || len(advice.Depths) == 0 {
@@ -46,17 +47,35 @@ func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candida
 	if says.Thaw != "head" && says.Sure != "low" {
 		deep = deepest(advice, field[1:], advice.Depths[len(advice.Depths)-1].Error/2)
 		r.because = fmt.Sprintf("On %d examples a race could not tell deeper plans apart, so of those that advice scores highest the one that thaws most was taken. %s", r.Train.Len(), says.Why)
-	} else if done, err := r.trial(ctx, deep, head); err != nil || deep.failed != "" || done && beats(head, deep, clear) {
+	} else if done, err := r.trial(ctx, deep, head); err != nil || deep.failed != "" {
 		return head, err
-	} else if mean, deviation := paired(common(deep.scores, head.scores)); !done {
-		r.because = fmt.Sprintf("Advice is not sure whether the trunk has to move, and a trial of thawing %s would cost too much. Thawing it is, since a trunk that suits the task loses less by moving than one that does not loses by staying.", deep.name())
-	} else if !beats(deep, head, margin) {
-		r.because = fmt.Sprintf("Thawing %s makes a difference of %s to the head alone, with an error of %s: neither is clearly better. Thawing it is, since a trunk that suits the task loses less by moving than one that does not loses by staying.", deep.name(), r.points(mean), r.points(deviation))
+	} else if !done {
+		r.because = fmt.Sprintf("Advice is not sure whether the trunk has to move, and a trial of thawing %s would cost too much. Thawing it is, since %s.", deep.name(), inDoubt)
+	} else if deep = r.tried(head, deep, field[1]); deep == head {
+		return head, nil
 	}
 	if r.user.Budget == 0 {
 		deep.cfg.Epochs = max(1, int(math.Min(1, (r.limit-r.spent)/deep.full)*float64(deep.cfg.Epochs)))
 	}
 	return deep, nil
+}
+
+// inDoubt is why a plan that is neither clearly better nor clearly worse than the head is taken.
+const inDoubt = "a trunk that suits the task loses less by moving than one that does not loses by staying"
+
+// tried is what to fit after a trial of deep against the head: that, the head, or the plan that thaws least.
+func (r *race) tried(head, deep, least *candidate) *candidate {
+	mean, deviation := paired(common(deep.scores, head.scores))
+	switch {
+	case beats(head, deep, clear):
+		return head
+	case beats(head, deep, likely):
+		r.because = fmt.Sprintf("The head alone is %s better than thawing %s, with an error of %s: likely, not certain. The plan that thaws least is taken, since %s.", r.points(-mean), deep.name(), r.points(deviation), inDoubt)
+		return least
+	case !beats(deep, head, margin):
+		r.because = fmt.Sprintf("Thawing %s makes a difference of %s to the head alone, with an error of %s: neither is clearly better. Thawing it is, since %s.", deep.name(), r.points(mean), r.points(deviation), inDoubt)
+	}
+	return deep
 }
 
 // trial trains a plan for all of its epochs on part after part, until it and the head are clearly apart or what may be spent is, and reports whether

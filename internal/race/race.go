@@ -38,6 +38,7 @@ const (
 	telling      = 100   // examples of a part on which more than large differences show
 	fewest       = 10    // examples that can be raced on
 	clear        = 2     // standard errors by which a candidate is clearly better or worse than another
+	likely       = 1.5   // standard errors by which it is likely so
 	gridShare    = 0.22  // of the work of trying every plan at three learning rates, what race and fit may take; advice takes a little more
 	leastLimit   = 3e11  // what race and fit may take at least: a few seconds
 	nearly       = 0.85  // a plan that computes this share of what everything does is left to that

@@ -338,6 +338,30 @@ func TestPick(t *testing.T) {
 	}
 }
 
+// TestTried: the more answers a deep plan gets wrong that the head gets right, the less is thawed.
+func TestTried(t *testing.T) {
+	of := func(thaw string, right int) *candidate {
+		c := &candidate{thaw: []string{"head", thaw}, scores: [][]float64{make([]float64, 100)}}
+		for i := range right {
+			c.scores[0][i] = 1
+		}
+		return c
+	}
+	s, err := train.Prepare(t.Context(), blind(t, 20))
+	must(t, err)
+	r := &race{Session: s}
+	head, least := of("head", 90), of("last:1", 0)
+	for _, test := range []struct {
+		right     int
+		want, why string
+	}{{95, "all", ""}, {90, "all", "neither is clearly better"}, {89, "all", "neither is clearly better"}, {87, "last:1", "likely, not certain"}, {85, "head", ""}} {
+		r.because = ""
+		if got := r.tried(head, of("all", test.right), least); got.name() != test.want || !strings.Contains(r.because, test.why) || test.why == "" && r.because != "" {
+			t.Errorf("%d of 100 against 90 for the head: %s (%s), want %s", test.right, got.name(), r.because, test.want)
+		}
+	}
+}
+
 // TestHeed: sure advice is followed without a race; on few examples the deeper plan of the highest score stands for all, and is tried against the
 // head where advice is not sure.
 func TestHeed(t *testing.T) {
