@@ -53,6 +53,8 @@ func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candida
 		r.because = fmt.Sprintf("Advice is not sure whether the trunk has to move, and a trial of thawing %s would cost too much. Thawing it is, since %s.", deep.name(), inDoubt)
 	} else if deep = r.tried(head, deep, field[1]); deep == head {
 		return head, nil
+	} else if deep, err = r.climb(ctx, deep, head, field); err != nil {
+		return nil, err
 	}
 	if r.user.Budget == 0 {
 		deep.cfg.Epochs = max(1, int(math.Min(1, (r.limit-r.spent)/deep.full)*float64(deep.cfg.Epochs)))
@@ -76,6 +78,38 @@ func (r *race) tried(head, deep, least *candidate) *candidate {
 		r.because = fmt.Sprintf("Thawing %s makes a difference of %s to the head alone, with an error of %s: neither is clearly better. Thawing it is, since %s.", deep.name(), r.points(mean), r.points(deviation), inDoubt)
 	}
 	return deep
+}
+
+// climb spends what is left, where thawing is clearly right, on how deep: the next plan that computes more is held against the one below it, on
+// part after part, and taken where it is worth more.
+func (r *race) climb(ctx context.Context, deep, head *candidate, field []*candidate) (*candidate, error) {
+	if !beats(deep, head, clear) {
+		return deep, nil
+	}
+	for _, next := range field[slices.Index(field, deep)+1:] {
+		for part := range r.parts {
+			pair := []*candidate{next}
+			if deep.scores[part] == nil {
+				pair = append(pair, deep)
+			}
+			if next.scores != nil && r.decided(next, []*candidate{deep}) || !r.affordsAll(pair, 1, part, len(caps)) {
+				break
+			}
+			for _, c := range pair {
+				if err := r.measure(ctx, c, 1, 1, part); err != nil {
+					return nil, err
+				}
+			}
+			if next.failed != "" {
+				return deep, nil
+			}
+		}
+		if next.scores == nil || !worth(next, deep) {
+			break
+		}
+		deep = next
+	}
+	return deep, nil
 }
 
 // trial trains a plan for all of its epochs on part after part, until it and the head are clearly apart or what may be spent is, and reports whether
