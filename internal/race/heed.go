@@ -56,9 +56,6 @@ func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candida
 	} else if deep, err = r.climb(ctx, deep, head, field); err != nil {
 		return nil, err
 	}
-	if r.user.Budget == 0 {
-		deep.cfg.Epochs = max(1, int(math.Min(1, (r.limit-r.spent)/deep.full)*float64(deep.cfg.Epochs)))
-	}
 	return deep, nil
 }
 

@@ -39,8 +39,8 @@ const (
 	fewest       = 10    // examples that can be raced on
 	clear        = 2     // standard errors by which a candidate is clearly better or worse than another
 	likely       = 1.5   // standard errors by which it is likely so
-	gridShare    = 0.22  // of the work of trying every plan at three learning rates, what race and fit may take; advice takes a little more
-	leastLimit   = 3e11  // what race and fit may take at least: a few seconds
+	gridShare    = 0.22  // of the work of trying every plan at three learning rates, what the race may take, with a fit of twice the epochs of the last trials; advice takes a little more
+	leastLimit   = 3e11  // that at least: a few seconds
 	nearly       = 0.85  // a plan that computes this share of what everything does is left to that
 	shortest     = 0.125 // share of its epochs for which a candidate trains in the first round,
 	longest      = 0.6   // the share in the last round is at most this
@@ -65,7 +65,7 @@ type race struct {
 	parts []([]int)    // held-out parts of the training examples
 	heads []train.Head // trained alone on the rest of each part, nil where not
 	sets  map[string]*split
-	limit float64 // work that race and fit may take, infinite where time is the limit
+	limit float64 // of work, see gridShare; infinite where time is the limit
 	spent float64
 	grid  float64 // work of fitting plans at every learning rate
 	speed float64 // work a second so far

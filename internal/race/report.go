@@ -28,7 +28,7 @@ type Report struct {
 	Parts    int     `json:"parts"`                // that the training examples were dealt to
 	Examples int     `json:"examples"`             // of training
 	Work     float64 `json:"work"`                 // floating point operations of the race, counted
-	Limit    float64 `json:"work_limit,omitempty"` // that race and fit may take; absent where time was the limit
+	Limit    float64 `json:"work_limit,omitempty"` // of the race with a fit of twice the last share of epochs; absent where time was the limit
 	Grid     float64 `json:"grid_work"`            // of fitting every plan at three learning rates
 	Seconds  float64 `json:"seconds"`              // that the choice took
 }

@@ -53,12 +53,8 @@ func (r *race) run(ctx context.Context, alive []*candidate) (*candidate, error) 
 		return nil, err
 	}
 	winner := pick(append(heads, alive...))
-	if winner != nil && !winner.alone {
-		share := max(2*winner.share, (r.limit-r.spent)/winner.full)
-		if r.user.Budget > 0 {
-			share = 2 * winner.share
-		}
-		winner.cfg.Epochs = max(1, int(math.Round(min(1, share)*float64(winner.cfg.Epochs))))
+	if winner != nil && !winner.alone && r.user.Budget > 0 { // who is short of time is not left with a long fit
+		winner.cfg.Epochs = max(1, int(math.Round(min(1, 2*winner.share)*float64(winner.cfg.Epochs))))
 	}
 	return winner, nil
 }
@@ -102,8 +98,7 @@ func (r *race) enter(plans [][]string) ([]*candidate, error) {
 	return out, nil
 }
 
-// rounds are the shares of their epochs for which candidates train: a short one, and twice as long in each round after it. The winner's
-// fit is twice as long again.
+// rounds are the shares of their epochs for which candidates train: a short one, and twice as long in each round after it.
 func (r *race) rounds(alive []*candidate) []float64 {
 	share := shortest
 	for _, c := range alive {
@@ -271,7 +266,7 @@ func (r *race) confirm(ctx context.Context, alive, heads []*candidate) ([]*candi
 	return slices.DeleteFunc(alive, func(c *candidate) bool { return c.failed != "" }), nil
 }
 
-// affords reports whether a candidate can be measured within a round's cap and still be fitted within the limit.
+// affords reports whether a candidate can be measured within a round's cap, with a fit for twice the share of its epochs still within the limit.
 func (r *race) affords(c *candidate, share float64, part, round int) bool {
 	return r.affordsAll([]*candidate{c}, share, part, round)
 }
