@@ -16,7 +16,8 @@ import (
 // fewer. On few examples deeper plans differ by less than the error of what can be held out, and the more so after short trainings. There the
 // plan that advice scores highest stands for all of them and is tried against the head for all of its epochs. It is taken unless the head is
 // clearly better: what a good head loses by thawing is less than what a poor one gains. Where the head is likely better the plan that thaws least
-// is taken, since trials on four fifths of so few examples are harder on deep plans than on heads. Where advice is sure enough that the trunk has to
+// is taken, since trials on four fifths of so few examples are harder on deep plans than on heads; where thawing is clearly right, what is left to
+// spend goes to deeper plans still (climb). Where advice is sure enough that the trunk has to
 // move, there is no trial, and the plan is the one that thaws most of those that advice scores about as high.
 func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candidate) (*candidate, error) {
 	if advice == nil || len(advice.Depths) == 0 {
