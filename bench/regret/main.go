@@ -96,10 +96,11 @@ func run(ctx context.Context) error {
 				if !wanted(p.name, *only) {
 					continue
 				}
-				for _, s := range p.shares {
-					if *share != 0 && *share != s {
-						continue
-					}
+				shares := p.shares
+				if *share != 0 {
+					shares = []int{*share}
+				}
+				for _, s := range shares {
 					if err := d.pair(ctx, p, s, seed); err != nil && !errors.Is(err, errTime) {
 						return err
 					} else if err != nil {

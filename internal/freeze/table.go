@@ -5,7 +5,7 @@ import "math"
 // tables finds the weights that hold sines and cosines of positions: computed by a formula and no subject of training, though an ONNX file
 // keeps them beside the learned ones. They are two of one shape, a cosine and a sine for each place (rotary positions: Su et al.,
 // RoFormer, 2021), or one in which the two alternate along the last axis or fill its halves (Vaswani et al., Attention Is All You
-// Need, 2017, section 3.5). What tells them is that their squares add up to one everywhere.
+// Need, 2017, section 3.5). What tells them is that their squares add up to one everywhere; rows of two may be learned directions.
 func tables(ws []*Weight) {
 	for i, w := range ws {
 		a := numbers(w)
@@ -15,7 +15,7 @@ func tables(ws []*Weight) {
 		n, d := w.Len(), w.Value.Type.Shape[len(w.Value.Type.Shape)-1]
 		alternate := func(k int) float64 { return a(k ^ 1) }
 		halves := func(k int) float64 { return a(k - k%d + (k%d+d/2)%d) }
-		if d%2 == 0 && (circle(n, a, alternate) || circle(n, a, halves)) {
+		if d > 2 && d%2 == 0 && (circle(n, a, alternate) || circle(n, a, halves)) {
 			w.Role = RoleTable
 			continue
 		}

@@ -44,6 +44,7 @@ func TestTables(t *testing.T) {
 		"halves":         {[]*tensor.Tensor{fill(func(i, k int) float64 { return math.Sin(angle(i, k%4) + float64(k/4)*math.Pi/2) }, width)}, true},
 		"ones and zeros": {[]*tensor.Tensor{one, zero}, false},
 		"others":         {[]*tensor.Tensor{cos, one}, false},
+		"directions":     {[]*tensor.Tensor{fill(func(i, k int) float64 { return math.Sin(angle(i, 0) + float64(k)*math.Pi/2) }, 2)}, false},
 		"learned":        {[]*tensor.Tensor{fill(func(i, k int) float64 { return math.Cos(angle(i, k)) + 0.1*float64(i) }, width)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

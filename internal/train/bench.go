@@ -61,6 +61,9 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 		return nil, err
 	}
 	r := &BenchResult{Batch: o.Batch, Steps: o.Steps, Threads: kernel.Threads(), Notes: p.notes}
+	if p.form != nil {
+		r.Notes = append(r.Notes, p.lengthNote(false))
+	}
 	if p.fixed && o.Batch > 1 {
 		return nil, fmt.Errorf("%s; use --batch 1", p.notes[len(p.notes)-1])
 	}

@@ -42,7 +42,7 @@ func (p *probe) see(sets ...*data.Dataset) {
 	}
 }
 
-// typical is the length that stands for all: a bucket's, in which a step is on average.
+// typical is the length that stands for all: the bucket of lengths.step.
 func (p *probe) typical() int {
 	if p.form == nil {
 		return 1
@@ -60,8 +60,8 @@ func (p *probe) lengthNote(data bool) string {
 	case data:
 		return fmt.Sprintf("operations are those of an example of %d steps; the examples have %.3g on average, %.3g with padding", n, p.steps.mean, p.steps.padded)
 	case p.form.Rows:
-		return "an example is taken as one window; most have more (--data tells)"
+		return "an example is taken as one window; most have more"
 	default:
-		return fmt.Sprintf("an example is taken as %d steps (--data tells how many yours have)", n)
+		return fmt.Sprintf("an example is taken as %d steps; yours may have more or fewer", n)
 	}
 }
