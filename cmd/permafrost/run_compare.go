@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -145,15 +145,15 @@ func compileAndRun(ctx context.Context, path string, in []*tensor.Tensor, known 
 	for _, v := range raw.Outputs {
 		names = append(names, v.Name)
 	}
-	g, err := exec.Specialise(raw, shapes)
+	g, err := compile.Specialise(raw, shapes)
 	if err != nil {
 		return nil, nil, err
 	}
-	exec.Freeze(g, func(*ir.Value) bool { return true })
-	if err := exec.Simplify(g); err != nil {
+	compile.Freeze(g, func(*ir.Value) bool { return true })
+	if err := compile.Simplify(g); err != nil {
 		return nil, nil, err
 	}
-	p, err := exec.Compile(g)
+	p, err := compile.Compile(g)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -87,11 +87,11 @@ func run(t *testing.T, g *ir.Graph) *tensor.Tensor {
 		s[0] = 2
 		shapes[v.Name] = s
 	}
-	s, err := exec.Specialise(g, shapes)
+	s, err := compile.Specialise(g, shapes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := exec.Compile(s)
+	p, err := compile.Compile(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestGradients(t *testing.T) {
 			}
 			shape := c.graph.Inputs[0].Type.Shape.Clone()
 			shape[0] = 2
-			g, err := exec.Specialise(c.graph.Graph, map[string]tensor.Shape{"x": shape})
+			g, err := compile.Specialise(c.graph.Graph, map[string]tensor.Shape{"x": shape})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -241,7 +241,7 @@ func TestGradients(t *testing.T) {
 				t.Fatal(err)
 			}
 			g.Outputs = append([]*ir.Value{loss}, grads...)
-			p, err := exec.Compile(g)
+			p, err := compile.Compile(g)
 			if err != nil {
 				t.Fatal(err)
 			}

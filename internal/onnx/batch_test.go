@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -140,7 +140,7 @@ func TestFreeBatch(t *testing.T) {
 		},
 	} {
 		m := open(t, sketch(t, c.in, c.out, c.tensors, c.lines...))
-		p, note, err := FreeBatch(m, exec.Trace)
+		p, note, err := FreeBatch(m, compile.Trace)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -163,7 +163,7 @@ func TestFreeBatch(t *testing.T) {
 		if o := w.Outputs[0]; w.Inputs[0].Dims[0] != "batch" || o.Dims[0] != "batch" || o.Shape[0] != -1 {
 			t.Errorf("%s: declared %+v -> %+v", c.name, w.Inputs, w.Outputs)
 		}
-		if p, note, err := FreeBatch(w, exec.Trace); err != nil || note != "" || !p.Empty() {
+		if p, note, err := FreeBatch(w, compile.Trace); err != nil || note != "" || !p.Empty() {
 			t.Errorf("%s: a second time: %v %q %+v", c.name, err, note, p)
 		}
 	}
@@ -187,7 +187,7 @@ func TestFreeBatchErrors(t *testing.T) {
 	} {
 		m := open(t, sketch(t, c.in, c.out, c.tensors, c.lines...))
 		before := m.Graph.String()
-		if _, _, err := FreeBatch(m, exec.Trace); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := FreeBatch(m, compile.Trace); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
 		}
 		if got := m.Graph.String(); got != before {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -220,18 +220,18 @@ func runStatic(path string, in []*tensor.Tensor, known bool) ([]*tensor.Tensor, 
 		raw.Inputs = raw.Inputs[len(in):]
 		in = nil
 	}
-	g, err := exec.Specialise(raw, shapes)
+	g, err := compile.Specialise(raw, shapes)
 	if err != nil {
 		return nil, err
 	}
-	exec.Freeze(g, func(*ir.Value) bool { return true })
-	if err := exec.Simplify(g); err != nil {
+	compile.Freeze(g, func(*ir.Value) bool { return true })
+	if err := compile.Simplify(g); err != nil {
 		return nil, err
 	}
 	if err := ir.Verify(g); err != nil {
 		return nil, err
 	}
-	p, err := exec.Compile(g)
+	p, err := compile.Compile(g)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -93,7 +93,7 @@ func widened(path string, in []*tensor.Tensor) (*ir.Graph, []*tensor.Tensor, err
 		v.Type.DType = in[i].DType
 		shapes[v.Name] = in[i].Shape
 	}
-	g, err := exec.Specialise(raw, shapes)
+	g, err := compile.Specialise(raw, shapes)
 	return g, in, err
 }
 
@@ -147,7 +147,7 @@ func checkGradient(path string, in []*tensor.Tensor, outputs int) (ok bool, err 
 	if len(wrt) == 0 {
 		return false, none
 	}
-	forward, err := exec.Compile(clone(g))
+	forward, err := compile.Compile(clone(g))
 	if err != nil {
 		return false, err
 	}
@@ -163,7 +163,7 @@ func checkGradient(path string, in []*tensor.Tensor, outputs int) (ok bool, err 
 	if err := ir.Verify(g); err != nil {
 		return false, err
 	}
-	backward, err := exec.Compile(g)
+	backward, err := compile.Compile(g)
 	if err != nil {
 		return false, err
 	}

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/op"
@@ -141,7 +141,7 @@ func (c torchCase) graph() (*ir.Graph, []string, error) {
 	if c.IR {
 		return g, names, nil
 	}
-	g, err := exec.Specialise(g, nil)
+	g, err := compile.Specialise(g, nil)
 	return g, names, err
 }
 
@@ -182,7 +182,7 @@ func (c torchCase) run() (y *tensor.Tensor, grads map[string]*tensor.Tensor, err
 	if err := ir.Verify(g); err != nil {
 		return nil, nil, err
 	}
-	p, err := exec.Compile(g)
+	p, err := compile.Compile(g)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -20,7 +20,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost"
-	permaexec "github.com/permafrost-ml/permafrost/internal/exec"
+	permaexec "github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -53,7 +53,7 @@ type plan struct {
 // python finds an interpreter with the modules: Debian's first, as others seldom have torch.
 var python = sync.OnceValue(func() string {
 	for _, p := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(p, "-c", "import torch, torchvision, onnx, PIL").Run() == nil {
+		if compile.Command(p, "-c", "import torch, torchvision, onnx, PIL").Run() == nil {
 			return p
 		}
 	}
@@ -83,7 +83,7 @@ func loadFixture(t *testing.T, script, model string, to any) string {
 		if python() == "" {
 			t.Skip("no python3 with torch, torchvision, onnx and PIL")
 		}
-		if out, err := exec.Command(python(), script, model, "--out", dir).CombinedOutput(); err != nil {
+		if out, err := compile.Command(python(), script, model, "--out", dir).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", script, err, out)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	permaexec "github.com/permafrost-ml/permafrost/internal/exec"
+	permaexec "github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -91,7 +91,7 @@ func TestTasks(t *testing.T) {
 			b := ir.NewBuilder(g, "loss")
 			g.Outputs = []*ir.Value{s.task.Loss(b, scores, values)}
 			must(t, b.Err())
-			p, err := exec.Compile(g)
+			p, err := compile.Compile(g)
 			must(t, err)
 			out, err := p.Run(context.Background(), in...)
 			must(t, err)

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
@@ -21,7 +21,7 @@ type BackwardCost struct {
 // convolution with respect to either side is counted as the product itself, as the multiplications are the same; that with respect to
 // anything else as one operation an element of the layer's result. Reach adds up all layers behind, also those of parallel branches.
 func (s *Session) BackwardCosts() ([]BackwardCost, error) {
-	g, err := exec.Specialise(s.Headed.Graph, s.Base.Shapes(2))
+	g, err := compile.Specialise(s.Headed.Graph, s.Base.Shapes(2))
 	if err != nil {
 		return nil, err
 	}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
@@ -38,7 +38,7 @@ func (c *Config) feedOptions() tuned.FeedOptions {
 func NewBase(m *onnx.Model, o tuned.FeedOptions) (*Base, error) {
 	b := &Base{Model: m}
 	if len(m.Graph.Inputs) == 1 && len(m.Graph.Inputs[0].Type.Shape) > 0 && m.Graph.Inputs[0].Type.Shape[0] > 0 {
-		patch, note, err := onnx.FreeBatch(m, exec.Trace)
+		patch, note, err := onnx.FreeBatch(m, compile.Trace)
 		if err != nil {
 			return nil, err
 		}
@@ -62,11 +62,11 @@ func (b *Base) checkBatch() error {
 	form := b.Feed.Form()
 	input := form.Inputs[0]
 	run := func(x *tensor.Tensor) ([]*tensor.Tensor, error) {
-		g, err := exec.Specialise(b.Model.Graph, map[string]tensor.Shape{input.Name: x.Shape})
+		g, err := compile.Specialise(b.Model.Graph, map[string]tensor.Shape{input.Name: x.Shape})
 		if err != nil {
 			return nil, err
 		}
-		p, err := exec.Compile(g)
+		p, err := compile.Compile(g)
 		if err != nil {
 			return nil, err
 		}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -79,19 +79,19 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 }
 
 func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
-	g, err := exec.Specialise(p.model.Graph, p.batch(r.Batch))
+	g, err := compile.Specialise(p.model.Graph, p.batch(r.Batch))
 	if err != nil {
 		return err
 	}
-	exec.Freeze(g, func(*ir.Value) bool { return true })
-	if err := exec.Fold(g); err != nil {
+	compile.Freeze(g, func(*ir.Value) bool { return true })
+	if err := compile.Fold(g); err != nil {
 		return err
 	}
 	r.FLOPs = graphFLOPs(g)
-	if err := exec.Simplify(g); err != nil {
+	if err := compile.Simplify(g); err != nil {
 		return err
 	}
-	program, err := exec.Compile(g)
+	program, err := compile.Compile(g)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -22,7 +22,7 @@ type OpTime struct {
 }
 
 // opTimes profiles a program, the operators that take longest first.
-func opTimes(ctx context.Context, p *exec.Program, runs int, in []*tensor.Tensor) ([]OpTime, error) {
+func opTimes(ctx context.Context, p *compile.Program, runs int, in []*tensor.Tensor) ([]OpTime, error) {
 	var each [][]float64 // by operator and run, in milliseconds
 	var ops []OpTime
 	at := map[string]int{}

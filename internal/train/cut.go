@@ -6,7 +6,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -73,7 +73,7 @@ func partKey(n int, from, to *cut) string {
 }
 
 // between compiles the network between two cuts for a batch. From nil are the inputs, to nil is the frontier.
-func (n *Network) between(batch int, from, to *cut) (*exec.Program, error) {
+func (n *Network) between(batch int, from, to *cut) (*compile.Program, error) {
 	g, err := n.graph(batch)
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (n *Network) between(batch int, from, to *cut) (*exec.Program, error) {
 		return nil, err
 	}
 	sub, _ := ir.Extract(g, "frozen", in, out)
-	return exec.Compile(sub)
+	return compile.Compile(sub)
 }
 
 // outline is the frozen region seen from its frontier.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -25,7 +25,7 @@ type encoder struct {
 	kept  *cut  // what the store keeps, the frontier too; nil without a store
 
 	before *encoder // the same under the plan before, while this one is being filled; nil: none
-	parts  map[string]*exec.Program
+	parts  map[string]*compile.Program
 	half   []bool    // by kept value: float32 that is rounded to float16, as the store keeps it; nil: none
 	bytes  []int     // size of each kept value of one example; of several lengths: of the shortest
 	shape  []ir.Type // of them, for one example
@@ -62,7 +62,7 @@ func newEncoder(net *Network, ds *data.Dataset, store Store, chunk int) (*encode
 	if err != nil {
 		return nil, err
 	}
-	e := &encoder{net: net, ds: ds, store: store, chunk: chunk, parts: map[string]*exec.Program{}}
+	e := &encoder{net: net, ds: ds, store: store, chunk: chunk, parts: map[string]*compile.Program{}}
 	e.keeps(one)
 	if net.Form != nil {
 		err = e.varies()
@@ -212,7 +212,7 @@ func sliceInto(row [][]byte, values []*tensor.Tensor, sizes []int, k int) {
 }
 
 // whole is the program from the pictures to what is kept.
-func (e *encoder) whole(n int) (*exec.Program, error) {
+func (e *encoder) whole(n int) (*compile.Program, error) {
 	if e.cut == nil {
 		return e.net.Frozen(n)
 	}
@@ -296,7 +296,7 @@ func (e *encoder) rest(ctx context.Context, b *encoded) (*encoded, error) {
 }
 
 // part compiles the network between two cuts for n examples, once. From nil are the inputs, to nil is the frontier.
-func (e *encoder) part(n int, from, to *cut) (*exec.Program, error) {
+func (e *encoder) part(n int, from, to *cut) (*compile.Program, error) {
 	key := partKey(n, from, to)
 	if p := e.parts[key]; p != nil {
 		return p, nil

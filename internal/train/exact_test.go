@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -95,11 +95,11 @@ func TestUnmaskedTexts(t *testing.T) {
 			ids[i] = int64(id)
 		}
 		in := tensor.Of(ids, 1, len(ids))
-		g, err := exec.Specialise(model.Graph, map[string]tensor.Shape{"input_ids": in.Shape})
+		g, err := compile.Specialise(model.Graph, map[string]tensor.Shape{"input_ids": in.Shape})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := exec.Compile(g)
+		p, err := compile.Compile(g)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/adapter"
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -188,7 +188,7 @@ func attachPoints(raw *ir.Graph, own *Classifier, names []string) ([]*ir.Value, 
 func typesOf(raw *ir.Graph, values []*ir.Value, shapes map[string]tensor.Shape) ([]ir.Type, error) {
 	g := *raw
 	g.Outputs = values
-	s, err := exec.Specialise(&g, shapes)
+	s, err := compile.Specialise(&g, shapes)
 	if err != nil {
 		return nil, err
 	}

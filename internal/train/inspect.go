@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -261,7 +261,7 @@ func layerState(ws []WeightState) freeze.State {
 // count adds up the operations of one example. A node counts for the layer whose weight it reads, one
 // without weights for the layer before it.
 func (in *Inspection) count(t *trainable, owner map[string]int) error {
-	g, err := exec.Specialise(t.headed.Graph, t.sized.Shapes(1))
+	g, err := compile.Specialise(t.headed.Graph, t.sized.Shapes(1))
 	if err != nil {
 		return err
 	}
@@ -478,7 +478,7 @@ func InspectPasses(ctx context.Context, o InspectOptions) (before, after string,
 		return "", "", err
 	}
 	batch := max(1, o.Config.Batch)
-	g, err := exec.Specialise(t.headed.Graph, p.batch(batch))
+	g, err := compile.Specialise(t.headed.Graph, p.batch(batch))
 	if err != nil {
 		return "", "", err
 	}

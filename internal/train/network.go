@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -30,7 +30,7 @@ type Network struct {
 
 	// Memory bounds the buffers of a training step in bytes, 0 for no bound; Recomputed says what it took.
 	Memory     int
-	Recomputed exec.Recomputed
+	Recomputed compile.Recomputed
 
 	// Norm standardises what the head reads during training, nil for as it is. It is folded into the
 	// head's weights when the model is written (see Standard.Fold).
@@ -40,16 +40,16 @@ type Network struct {
 	whole   *template // of graph, once both batch sizes were built and while the frozen region may be needed
 	live    *template // of liveGraph
 	varies  bool      // there are no templates: every batch size is built by itself
-	frozen  map[int]*exec.Program
-	eval    map[int]*exec.Program
+	frozen  map[int]*compile.Program
+	eval    map[int]*compile.Program
 	train   map[int]*Step
-	feature map[int]*exec.Program
+	feature map[int]*compile.Program
 	handed  map[int]*unitResults
 
 	// Programs of one region run in turn, whatever their batch size and length; those of different regions feed each other.
-	inference, active *exec.Arena
+	inference, active *compile.Arena
 
-	folded *exec.Constants // see constants
+	folded *compile.Constants // see constants
 
 	root  *Network         // the network that At was called on
 	sizes map[int]*Network // by length, in the root
@@ -82,10 +82,10 @@ func (n *Network) rooted() *Network {
 }
 
 // arenas are the memory of the frozen and of the live region.
-func (n *Network) arenas() (inference, active *exec.Arena) {
+func (n *Network) arenas() (inference, active *compile.Arena) {
 	root := n.rooted()
 	if root.inference == nil {
-		root.inference, root.active = new(exec.Arena), new(exec.Arena)
+		root.inference, root.active = new(compile.Arena), new(compile.Arena)
 	}
 	return root.inference, root.active
 }
@@ -164,16 +164,16 @@ func (n *Network) prepare() error {
 
 // build compiles the graph of one batch size.
 func (n *Network) build(batch int) (*ir.Graph, error) {
-	g, err := exec.Specialise(n.Headed.Graph, n.Shapes(batch))
+	g, err := compile.Specialise(n.Headed.Graph, n.Shapes(batch))
 	if err != nil {
 		return nil, err
 	}
 	frozen := func(v *ir.Value) bool { return n.Plan.Of(v.Name).State == freeze.Frozen }
-	if err := exec.CheckLoops(g, frozen); err != nil {
+	if err := compile.CheckLoops(g, frozen); err != nil {
 		return nil, err
 	}
-	exec.Freeze(g, frozen)
-	if err := exec.SimplifyWith(g, n.constants()); err != nil {
+	compile.Freeze(g, frozen)
+	if err := compile.SimplifyWith(g, n.constants()); err != nil {
 		return nil, err
 	}
 	g.Prune()
@@ -190,10 +190,10 @@ func (n *Network) build23() (two, three *ir.Graph, err error) {
 }
 
 // constants are what all graphs of the model share, whatever their batch size and length.
-func (n *Network) constants() *exec.Constants {
+func (n *Network) constants() *compile.Constants {
 	root := n.rooted()
 	if root.folded == nil {
-		root.folded = new(exec.Constants)
+		root.folded = new(compile.Constants)
 	}
 	return root.folded
 }
@@ -216,7 +216,7 @@ func (n *Network) thawed(g *ir.Graph) []*ir.Value {
 }
 
 // program compiles a part of the model for one batch size, once.
-func (n *Network) program(cache *map[int]*exec.Program, live bool, batch int, part func() (*ir.Graph, error)) (*exec.Program, error) {
+func (n *Network) program(cache *map[int]*compile.Program, live bool, batch int, part func() (*ir.Graph, error)) (*compile.Program, error) {
 	if p := (*cache)[batch]; p != nil {
 		return p, nil
 	}
@@ -228,19 +228,19 @@ func (n *Network) program(cache *map[int]*exec.Program, live bool, batch int, pa
 	if live {
 		arena = active
 	}
-	p, _, err := exec.CompileWithin(g, 0, arena)
+	p, _, err := compile.CompileWithin(g, 0, arena)
 	if err != nil {
 		return nil, err
 	}
 	if *cache == nil {
-		*cache = map[int]*exec.Program{}
+		*cache = map[int]*compile.Program{}
 	}
 	(*cache)[batch] = p
 	return p, nil
 }
 
 // Frozen is the frozen region: from the model's inputs to the frontier.
-func (n *Network) Frozen(batch int) (*exec.Program, error) {
+func (n *Network) Frozen(batch int) (*compile.Program, error) {
 	return n.program(&n.frozen, false, batch, func() (*ir.Graph, error) {
 		g, err := n.graph(batch)
 		if err != nil {
@@ -256,7 +256,7 @@ func (n *Network) Frozen(batch int) (*exec.Program, error) {
 }
 
 // Eval is the live region as inference: from the frontier to the scores.
-func (n *Network) Eval(batch int) (*exec.Program, error) {
+func (n *Network) Eval(batch int) (*compile.Program, error) {
 	return n.program(&n.eval, true, batch, func() (*ir.Graph, error) {
 		g, cut, err := n.liveGraph(batch)
 		if err != nil {
@@ -275,7 +275,7 @@ func (n *Network) Eval(batch int) (*exec.Program, error) {
 }
 
 // Features is the live region up to what a fresh head reads, not standardised.
-func (n *Network) Features(batch int) (*exec.Program, error) {
+func (n *Network) Features(batch int) (*compile.Program, error) {
 	return n.program(&n.feature, true, batch, func() (*ir.Graph, error) {
 		g, cut, err := n.liveGraph(batch)
 		if err != nil {

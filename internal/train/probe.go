@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -63,7 +63,7 @@ func openProbe(path string, o tuned.FeedOptions, given map[string]tensor.Shape) 
 		}
 	}
 	if in := m.Graph.Inputs; len(in) > 0 && len(in[0].Type.Shape) > 0 && in[0].Type.Shape[0] == 1 {
-		if _, note, err := onnx.FreeBatch(m, exec.Trace); err != nil {
+		if _, note, err := onnx.FreeBatch(m, compile.Trace); err != nil {
 			p.fixed = true
 			p.notes = append(p.notes, err.Error())
 		} else if note != "" {
@@ -194,7 +194,7 @@ func (t *trainable) optimizer() (*Optimizer, error) {
 // step is one training step on made-up inputs, ready to be run again and again: the frozen region, the
 // loss, the gradients and the update of the thawed weights.
 type step struct {
-	frozen *exec.Program
+	frozen *compile.Program
 	live   *Step
 	opt    *Optimizer
 	inputs []*tensor.Tensor

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -174,7 +174,7 @@ func TestMixupLossFollowsPyTorch(t *testing.T) {
 		grads, err := grad.Differentiate(g, loss, []*ir.Value{scores})
 		must(t, err)
 		g.Outputs = []*ir.Value{loss, grads[0]}
-		p, err := exec.Compile(g)
+		p, err := compile.Compile(g)
 		must(t, err)
 		out, err := p.Run(context.Background(), tensor.Of(slices.Concat(c.Scores...), n, z), tensor.Of(c.A), tensor.Of(c.B), tensor.Scalar(c.Share))
 		must(t, err)

@@ -3,7 +3,7 @@ package train
 import (
 	"slices"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -11,7 +11,7 @@ import (
 
 // unitResults is the live region as inference, from the frontier to what each unit that trains hands on to those above it.
 type unitResults struct {
-	program *exec.Program
+	program *compile.Program
 	unit    []int // of each of the program's outputs
 }
 
@@ -53,7 +53,7 @@ func (n *Network) results(batch int, unit map[string]int, units int) (*unitResul
 	}
 	sub, _ := ir.Extract(g, "results", cut, outputs)
 	_, active := n.arenas()
-	if r.program, _, err = exec.CompileWithin(sub, 0, active); err != nil {
+	if r.program, _, err = compile.CompileWithin(sub, 0, active); err != nil {
 		return nil, err
 	}
 	if n.handed == nil {

@@ -5,8 +5,8 @@ import (
 	"math"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -113,7 +113,7 @@ func labelTensor(labels []int) *tensor.Tensor {
 // plain differentiates the specialised graph without any pass: no folding, no splitting, ONNX's layout.
 func plain(t *testing.T, s *Session, x *tensor.Tensor, labels []int) (float32, map[string]*tensor.Tensor) {
 	t.Helper()
-	g, err := exec.Specialise(s.Headed.Graph, s.Base.Shapes(len(labels)))
+	g, err := compile.Specialise(s.Headed.Graph, s.Base.Shapes(len(labels)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func plain(t *testing.T, s *Session, x *tensor.Tensor, labels []int) (float32, m
 		t.Fatal(err)
 	}
 	g.Outputs = append([]*ir.Value{loss}, grads...)
-	p, err := exec.Compile(g)
+	p, err := compile.Compile(g)
 	if err != nil {
 		t.Fatal(err)
 	}

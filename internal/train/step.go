@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -15,7 +15,7 @@ import (
 // Step is the compiled live region for one batch size: a forward pass, the loss and the gradients of
 // the thawed weights.
 type Step struct {
-	program *exec.Program
+	program *compile.Program
 	drops   bool             // takes a dropout seed behind the labels
 	Grads   []*tensor.Tensor // by thawed weight in order; views of the program's memory
 	stats   []batchStat
@@ -42,14 +42,14 @@ func (n *Network) Train(batch int) (*Step, error) {
 	if err := n.standardise(g); err != nil {
 		return nil, err
 	}
-	if err := exec.FoldBatchNorms(g); err != nil { // before gradients read what lies between
+	if err := compile.FoldBatchNorms(g); err != nil { // before gradients read what lies between
 		return nil, err
 	}
 	norms, err := trainBatchNorms(g, n.Plan)
 	if err != nil {
 		return nil, err
 	}
-	exec.FuseTrainNorms(g)
+	compile.FuseTrainNorms(g)
 	given, err := n.average(g, batch)
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (n *Network) Train(batch int) (*Step, error) {
 	}
 	_, active := n.arenas()
 	sub, _ := ir.Extract(g, "train", given, outputs)
-	p, recomputed, err := exec.CompileWithin(sub, n.Memory, active)
+	p, recomputed, err := compile.CompileWithin(sub, n.Memory, active)
 	if err != nil {
 		return nil, err
 	}

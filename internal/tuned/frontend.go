@@ -10,7 +10,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -22,8 +22,8 @@ type FrontEnd struct {
 	bins  int
 
 	mu       sync.Mutex
-	programs map[int]*exec.Program // by number of samples
-	arena    exec.Arena
+	programs map[int]*compile.Program // by number of samples
+	arena    compile.Arena
 
 	// A program serves one number of samples. So that few of them serve a data set, a sound that ends in silence is followed by more of it and
 	// the frames of that are dropped, if the model is one where this changes no bit: see settle.
@@ -39,7 +39,7 @@ const probeLength = 16000
 // NewFrontEnd makes the front end of a model that has one input of samples, float32 [1,S], and whose first output's last two axes are frames
 // and bins, the others 1. It errors where the model has another form.
 func NewFrontEnd(m *onnx.Model) (*FrontEnd, error) {
-	f := &FrontEnd{model: m, programs: map[int]*exec.Program{}}
+	f := &FrontEnd{model: m, programs: map[int]*compile.Program{}}
 	if n := len(m.Graph.Inputs); n != 1 || len(m.Graph.Outputs) == 0 {
 		return nil, fmt.Errorf("a front end has one input and an output, this model has %d and %d", n, len(m.Graph.Outputs))
 	}
@@ -116,20 +116,20 @@ func (f *FrontEnd) run(samples []float32, n int) ([]float32, int, error) {
 }
 
 // program compiles the model for n samples, once.
-func (f *FrontEnd) program(n int) (*exec.Program, error) {
+func (f *FrontEnd) program(n int) (*compile.Program, error) {
 	if p := f.programs[n]; p != nil {
 		return p, nil
 	}
-	g, err := exec.Specialise(f.model.Graph, map[string]tensor.Shape{f.model.Graph.Inputs[0].Name: {1, n}})
+	g, err := compile.Specialise(f.model.Graph, map[string]tensor.Shape{f.model.Graph.Inputs[0].Name: {1, n}})
 	if err != nil {
 		return nil, err
 	}
 	g.Outputs = g.Outputs[:1]
-	exec.Freeze(g, func(*ir.Value) bool { return true })
-	if err := exec.Simplify(g); err != nil {
+	compile.Freeze(g, func(*ir.Value) bool { return true })
+	if err := compile.Simplify(g); err != nil {
 		return nil, err
 	}
-	p, _, err := exec.CompileWithin(g, 0, &f.arena)
+	p, _, err := compile.CompileWithin(g, 0, &f.arena)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (f *FrontEnd) program(n int) (*exec.Program, error) {
 // settle finds the size of a frame and the hop, and whether silence after silence leaves the frames before it as they are, to the bit.
 func (f *FrontEnd) settle() {
 	frames := func(n int) int {
-		g, err := exec.Specialise(f.model.Graph, map[string]tensor.Shape{f.model.Graph.Inputs[0].Name: {1, n}})
+		g, err := compile.Specialise(f.model.Graph, map[string]tensor.Shape{f.model.Graph.Inputs[0].Name: {1, n}})
 		if err != nil {
 			return -1
 		}

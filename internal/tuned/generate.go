@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/decode"
-	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -16,7 +16,7 @@ import (
 type Generator struct {
 	raw    ir.Graph // with that output alone
 	tokens string
-	steps  *exec.Steps // nil: the whole text is computed anew for every token
+	steps  *compile.Steps // nil: the whole text is computed anew for every token
 	length int
 	note   string
 }
@@ -38,7 +38,7 @@ func NewGenerator(model *ir.Graph, length int) (*Generator, error) {
 		return nil, fmt.Errorf("the model has no input of tokens: it is no language model")
 	}
 	var err error
-	if g.steps, err = exec.NewSteps(&g.raw, g.tokens, g.inputs, length); err != nil {
+	if g.steps, err = compile.NewSteps(&g.raw, g.tokens, g.inputs, length); err != nil {
 		g.note = fmt.Sprintf("%v: every token takes a pass over the whole text", err)
 		if _, _, err := g.whole(2); err != nil {
 			return nil, err
@@ -112,24 +112,24 @@ func (g *Generator) next(ctx context.Context, text []int, first bool) ([]float32
 }
 
 // whole compiles the model for a text of some length.
-func (g *Generator) whole(length int) (*exec.Program, map[string]*tensor.Tensor, error) {
+func (g *Generator) whole(length int) (*compile.Program, map[string]*tensor.Tensor, error) {
 	inputs := g.inputs(length)
 	shapes := map[string]tensor.Shape{}
 	for name, t := range inputs {
 		shapes[name] = t.Shape
 	}
-	s, err := exec.Specialise(&g.raw, shapes)
+	s, err := compile.Specialise(&g.raw, shapes)
 	if err != nil {
 		return nil, nil, err
 	}
 	if out := s.Outputs[0].Type; len(out.Shape) != 3 || out.Shape[0] != 1 || out.Shape[1] != length || out.DType != tensor.Float32 {
 		return nil, nil, fmt.Errorf("the model gives %v, not scores of the next token at each of %d positions", out, length)
 	}
-	exec.Freeze(s, func(*ir.Value) bool { return true })
-	if err := exec.Simplify(s); err != nil {
+	compile.Freeze(s, func(*ir.Value) bool { return true })
+	if err := compile.Simplify(s); err != nil {
 		return nil, nil, err
 	}
-	p, err := exec.Compile(s)
+	p, err := compile.Compile(s)
 	return p, inputs, err
 }
 

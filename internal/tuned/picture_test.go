@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/permafrost-ml/permafrost/internal/exec"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -59,7 +59,7 @@ func TestPictureInput(t *testing.T) {
 		if c.out.Shape == nil {
 			continue
 		}
-		g, err := exec.Specialise(m.Graph, map[string]tensor.Shape{p.Name: {2, p.Channels, p.Height, p.Width}})
+		g, err := compile.Specialise(m.Graph, map[string]tensor.Shape{p.Name: {2, p.Channels, p.Height, p.Width}})
 		if err != nil || !g.Outputs[0].Type.Equal(c.out) {
 			t.Errorf("%v%v runs to %v (%v), want %v", c.dt, c.shape, g.Outputs[0].Type, err, c.out)
 		}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -20,7 +20,7 @@ type Predictor struct {
 	Feed     Feed
 	Task     task.Task
 	model    *onnx.Model
-	programs map[[2]int]*exec.Program // by batch size and length
+	programs map[[2]int]*compile.Program // by batch size and length
 }
 
 // Open reads a tuned file. It errors on a model that no fit wrote.
@@ -41,7 +41,7 @@ func Open(path string) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Predictor{Record: r, Feed: f, Task: t, model: m, programs: map[[2]int]*exec.Program{}}, nil
+	return &Predictor{Record: r, Feed: f, Task: t, model: m, programs: map[[2]int]*compile.Program{}}, nil
 }
 
 // Scores runs the model on a batch of examples and returns the task's scores, [N,classes] for
@@ -51,15 +51,15 @@ func (p *Predictor) Scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, 
 	n, form := len(b.Indices), p.Feed.Form()
 	prog := p.programs[[2]int{n, b.Length}]
 	if prog == nil {
-		g, err := exec.Specialise(p.model.Graph, form.Shapes(n, b.Length))
+		g, err := compile.Specialise(p.model.Graph, form.Shapes(n, b.Length))
 		if err != nil {
 			return nil, err
 		}
-		exec.Freeze(g, func(*ir.Value) bool { return true })
-		if err := exec.Simplify(g); err != nil {
+		compile.Freeze(g, func(*ir.Value) bool { return true })
+		if err := compile.Simplify(g); err != nil {
 			return nil, err
 		}
-		if prog, err = exec.Compile(g); err != nil {
+		if prog, err = compile.Compile(g); err != nil {
 			return nil, err
 		}
 		p.programs[[2]int{n, b.Length}] = prog

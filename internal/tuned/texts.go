@@ -15,8 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -232,7 +232,7 @@ func mostTokens(m *onnx.Model, f *Texts, declared int) int {
 		for _, in := range m.Graph.Inputs {
 			shapes[in.Name] = tensor.Shape{2, most}
 		}
-		if _, err := exec.Specialise(m.Graph, shapes); err == nil {
+		if _, err := compile.Specialise(m.Graph, shapes); err == nil {
 			break
 		}
 	}
@@ -246,7 +246,7 @@ func leastTokens(m *onnx.Model, most int) int {
 		for _, in := range m.Graph.Inputs {
 			shapes[in.Name] = tensor.Shape{2, least}
 		}
-		if _, err := exec.Specialise(m.Graph, shapes); err == nil {
+		if _, err := compile.Specialise(m.Graph, shapes); err == nil {
 			return least
 		}
 	}

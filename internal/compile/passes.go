@@ -1,4 +1,4 @@
-package exec
+package compile
 
 import (
 	"fmt"
@@ -53,7 +53,7 @@ func SimplifyWith(g *ir.Graph, c *Constants) error { return runPasses(g, modelPa
 func runPasses(g *ir.Graph, passes []pass) error {
 	for _, p := range passes {
 		if err := p.run(g); err != nil {
-			return fmt.Errorf("exec: pass %s: %w", p.name, err)
+			return fmt.Errorf("compile: pass %s: %w", p.name, err)
 		}
 	}
 	return nil

@@ -1,6 +1,6 @@
-// Package exec compiles a graph and runs it: specialisation to static shapes, the pass table, a memory
+// Package compile compiles a graph and runs it: specialisation to static shapes, the pass table, a memory
 // plan made ahead of time, and the program that runs the bound operators in order.
-package exec
+package compile
 
 import (
 	"context"
@@ -276,12 +276,12 @@ func (p *Program) Run(ctx context.Context, inputs ...*tensor.Tensor) ([]*tensor.
 // run stops early when after, called behind every step, returns false.
 func (p *Program) run(ctx context.Context, inputs []*tensor.Tensor, after func(*step) bool) ([]*tensor.Tensor, error) {
 	if len(inputs) != len(p.inputs) {
-		return nil, fmt.Errorf("exec: graph %s takes %d inputs, given %d", p.graph.Name, len(p.inputs), len(inputs))
+		return nil, fmt.Errorf("compile: graph %s takes %d inputs, given %d", p.graph.Name, len(p.inputs), len(inputs))
 	}
 	for i, t := range inputs {
 		v := p.graph.Inputs[i]
 		if t.DType != v.Type.DType || !t.Shape.Equal(v.Type.Shape) {
-			return nil, fmt.Errorf("exec: input %q is %v, given %v%v", v.Name, v.Type, t.DType, t.Shape)
+			return nil, fmt.Errorf("compile: input %q is %v, given %v%v", v.Name, v.Type, t.DType, t.Shape)
 		}
 		for _, h := range p.inputs[i] {
 			h.Bytes = t.Bytes

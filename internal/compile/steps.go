@@ -1,4 +1,4 @@
-package exec
+package compile
 
 import (
 	"context"
@@ -35,7 +35,7 @@ var errNotSteps = errors.New("the model cannot be run token by token")
 // it. NewSteps errors where that is not so, naming the operator.
 func NewSteps(raw *ir.Graph, tokens string, inputs SequenceInputs, length int) (*Steps, error) {
 	if length < 2 {
-		return nil, fmt.Errorf("exec: steps of %d tokens", length)
+		return nil, fmt.Errorf("compile: steps of %d tokens", length)
 	}
 	short, err := sequenceGraph(raw, tokens, inputs(length))
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *Steps) Len() int { return s.length }
 // call. Positions before it must have been given before; going back to one drops those behind it.
 func (s *Steps) Next(ctx context.Context, token, position int) ([]float32, error) {
 	if position < 0 || position >= s.length {
-		return nil, fmt.Errorf("exec: there is no room for token %d: %d were planned", position+1, s.length)
+		return nil, fmt.Errorf("compile: there is no room for token %d: %d were planned", position+1, s.length)
 	}
 	switch s.token.DType {
 	case tensor.Int32:
@@ -85,7 +85,7 @@ func (s *Steps) Next(ctx context.Context, token, position int) ([]float32, error
 // sequenceGraph specialises and simplifies a model for one sequence. All inputs but the tokens become constants.
 func sequenceGraph(raw *ir.Graph, tokens string, inputs map[string]*tensor.Tensor) (*ir.Graph, error) {
 	if len(raw.Outputs) == 0 {
-		return nil, fmt.Errorf("exec: %w: it has no output", errNotSteps)
+		return nil, fmt.Errorf("compile: %w: it has no output", errNotSteps)
 	}
 	first := *raw
 	first.Outputs = raw.Outputs[:1]
@@ -105,14 +105,14 @@ func sequenceGraph(raw *ir.Graph, tokens string, inputs map[string]*tensor.Tenso
 		}
 		v.Kind, v.Data = ir.Const, inputs[v.Name]
 		if v.Data == nil || v.Data.DType != v.Type.DType {
-			return nil, fmt.Errorf("exec: %w: nothing is known of its input %q", errNotSteps, v.Name)
+			return nil, fmt.Errorf("compile: %w: nothing is known of its input %q", errNotSteps, v.Name)
 		}
 	}
 	if len(ids) != 1 || !ids[0].Type.Shape.Equal(inputs[tokens].Shape) || len(inputs[tokens].Shape) != 2 {
-		return nil, fmt.Errorf("exec: %w: its input %q does not hold one sequence of tokens", errNotSteps, tokens)
+		return nil, fmt.Errorf("compile: %w: its input %q does not hold one sequence of tokens", errNotSteps, tokens)
 	}
 	if dt := ids[0].Type.DType; dt != tensor.Int64 && dt != tensor.Int32 {
-		return nil, fmt.Errorf("exec: %w: its tokens are %v", errNotSteps, dt)
+		return nil, fmt.Errorf("compile: %w: its tokens are %v", errNotSteps, dt)
 	}
 	g.Inputs = ids
 	Freeze(g, func(*ir.Value) bool { return true })
@@ -138,7 +138,7 @@ type stepper struct {
 
 func (s *stepper) build(short, long *ir.Graph, token *ir.Value) error {
 	if len(short.Nodes) != len(long.Nodes) {
-		return fmt.Errorf("exec: %w: its graph depends on the length", errNotSteps)
+		return fmt.Errorf("compile: %w: its graph depends on the length", errNotSteps)
 	}
 	s.rows[short.Inputs[0]] = row{token, 1}
 	for i, m := range short.Nodes {
@@ -148,7 +148,7 @@ func (s *stepper) build(short, long *ir.Graph, token *ir.Value) error {
 	}
 	out, ok := s.rows[short.Outputs[0]]
 	if !ok || out.axis != 1 || len(out.value.Type.Shape) != 3 || out.value.Type.DType != tensor.Float32 {
-		return fmt.Errorf("exec: %w: its output %v does not score every position", errNotSteps, short.Outputs[0].Type)
+		return fmt.Errorf("compile: %w: its output %v does not score every position", errNotSteps, short.Outputs[0].Type)
 	}
 	s.g.Outputs = []*ir.Value{out.value}
 	s.g.Prune()

@@ -1,4 +1,4 @@
-package exec
+package compile
 
 import (
 	"github.com/permafrost-ml/permafrost/internal/ir"

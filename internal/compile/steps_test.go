@@ -1,4 +1,4 @@
-package exec_test
+package compile_test
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/decode"
-	"github.com/permafrost-ml/permafrost/internal/exec"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -40,7 +40,7 @@ func textInputs(length int) map[string]*tensor.Tensor {
 func TestStepsAgree(t *testing.T) {
 	raw := stories(t)
 	const n = 24
-	steps, err := exec.NewSteps(raw, "input_ids", textInputs, n)
+	steps, err := compile.NewSteps(raw, "input_ids", textInputs, n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,11 +48,11 @@ func TestStepsAgree(t *testing.T) {
 	for i := range in["input_ids"].I64() {
 		in["input_ids"].I64()[i] = int64(1 + i*37%500)
 	}
-	g, err := exec.Specialise(raw, map[string]tensor.Shape{"input_ids": {1, n}, "attention_mask": {1, n}})
+	g, err := compile.Specialise(raw, map[string]tensor.Shape{"input_ids": {1, n}, "attention_mask": {1, n}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := exec.Compile(g)
+	p, err := compile.Compile(g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestStories(t *testing.T) {
 		pieces[i] = s
 	}
 	const want = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red ball."
-	steps, err := exec.NewSteps(raw, "input_ids", textInputs, 128)
+	steps, err := compile.NewSteps(raw, "input_ids", textInputs, 128)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestStepsRefuse(t *testing.T) {
 			return g.AddNode(&ir.Node{Name: name, Op: op, Version: 17, Inputs: in, Attrs: attrs}, []ir.Type{{}}, name+"_out").Outputs[0]
 		}
 		g.Outputs = []*ir.Value{c.build(add, add("Gather", ir.Attrs{"axis": 0}, g.NewParam("table", table), ids))}
-		_, err := exec.NewSteps(g, "ids", func(n int) map[string]*tensor.Tensor {
+		_, err := compile.NewSteps(g, "ids", func(n int) map[string]*tensor.Tensor {
 			return map[string]*tensor.Tensor{"ids": tensor.New(tensor.Int64, 1, n)}
 		}, 8)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
