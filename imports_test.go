@@ -41,8 +41,10 @@ var imports = []struct {
 	{"internal/data/sound", "internal/data/spec", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},
 	{"internal/data", "internal/data/spec internal/data/sound internal/tensor", "golang.org/x/image/bmp golang.org/x/image/webp"},
 	{"internal/task", "internal/data internal/decode internal/op internal/ir internal/kernel internal/tensor", ""},
-	{"internal/tuned", "internal/atomicfile internal/tokenize internal/decode internal/task internal/freeze internal/compile internal/onnx internal/data internal/data/sound internal/safetensors internal/kernel internal/ir internal/tensor", ""},
-	{"internal/train", "internal/schedule internal/atomicfile internal/task internal/tuned internal/data internal/cache internal/compile internal/grad internal/adapter internal/freeze internal/safetensors internal/onnx internal/op internal/ir internal/kernel internal/tensor",
+	{"internal/gzipped", "", ""},
+	{"internal/feed", "internal/gzipped internal/tokenize internal/task internal/compile internal/onnx internal/data internal/data/sound internal/ir internal/tensor", ""},
+	{"internal/tuned", "internal/atomicfile internal/gzipped internal/tokenize internal/decode internal/feed internal/task internal/freeze internal/compile internal/onnx internal/data internal/safetensors internal/kernel internal/ir internal/tensor", ""},
+	{"internal/train", "internal/schedule internal/atomicfile internal/task internal/feed internal/tuned internal/data internal/cache internal/compile internal/grad internal/adapter internal/freeze internal/safetensors internal/onnx internal/op internal/ir internal/kernel internal/tensor",
 		"github.com/goccy/go-yaml github.com/schollz/progressbar/v3 golang.org/x/term gonum.org/v1/gonum/stat/distuv"},
 	{"internal/choose", "internal/train internal/adapter internal/task internal/data internal/freeze",
 		"gonum.org/v1/gonum/blas gonum.org/v1/gonum/blas/blas64 gonum.org/v1/gonum/lapack gonum.org/v1/gonum/lapack/gonum gonum.org/v1/gonum/mat"},
@@ -55,7 +57,7 @@ var imports = []struct {
 	{".", "internal/race internal/train internal/tuned internal/freeze internal/data internal/kernel", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/regret", "", ""},
-	{"cmd/permafrost", ". internal/race internal/compare internal/atomicfile internal/checkpoint internal/safetensors internal/demo internal/choose internal/train internal/tuned internal/task internal/data internal/cache internal/compile internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
+	{"cmd/permafrost", ". internal/race internal/compare internal/atomicfile internal/checkpoint internal/safetensors internal/demo internal/choose internal/train internal/tuned internal/feed internal/task internal/data internal/cache internal/compile internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
@@ -60,7 +61,7 @@ continues each text.`,
 			}
 			return predictTexts(cmd, p, args, *text, *top, &c, *asJSON)
 		}
-		if p.Feed.Kind() == tuned.KindText {
+		if p.Feed.Kind() == feed.KindText {
 			return predictTexts(cmd, p, args, *text, *top, nil, *asJSON)
 		}
 		switch {

@@ -7,21 +7,21 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
-	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // Base is the pretrained model that a fit starts from, ready for batches.
 type Base struct {
 	Model *onnx.Model
 	Patch *onnx.Patch // what made its batch free, nil where it was
-	Feed  tuned.Feed  // how data become its inputs
+	Feed  feed.Feed   // how data become its inputs
 	Notes []string    // what a user should know: a freed batch, an assumed preprocessing
 }
 
 // OpenBase reads a model, frees its batch where it is fixed at 1, and finds how it is fed, as the options or the files beside it say.
-func OpenBase(path string, o tuned.FeedOptions) (*Base, error) {
+func OpenBase(path string, o feed.Options) (*Base, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err
@@ -30,12 +30,12 @@ func OpenBase(path string, o tuned.FeedOptions) (*Base, error) {
 }
 
 // feedOptions are the options that say how data are prepared.
-func (c *Config) feedOptions() tuned.FeedOptions {
-	return tuned.FeedOptions{Preprocess: c.Preprocess, Tokenizer: c.Tokenizer, MaxLength: c.MaxLength, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
+func (c *Config) feedOptions() feed.Options {
+	return feed.Options{Preprocess: c.Preprocess, Tokenizer: c.Tokenizer, MaxLength: c.MaxLength, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
 }
 
 // NewBase does the same for a model that has been read.
-func NewBase(m *onnx.Model, o tuned.FeedOptions) (*Base, error) {
+func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 	b := &Base{Model: m}
 	if len(m.Graph.Inputs) == 1 && len(m.Graph.Inputs[0].Type.Shape) > 0 && m.Graph.Inputs[0].Type.Shape[0] > 0 {
 		patch, note, err := onnx.FreeBatch(m, compile.Trace)
@@ -46,7 +46,7 @@ func NewBase(m *onnx.Model, o tuned.FeedOptions) (*Base, error) {
 		b.Notes = append(b.Notes, note)
 	}
 	var err error
-	if b.Feed, err = tuned.FeedOf(m, o); err != nil {
+	if b.Feed, err = feed.Of(m, o); err != nil {
 		return nil, err
 	}
 	b.Notes = append(b.Notes, b.Feed.Notes()...)
@@ -122,7 +122,7 @@ func (b *Base) Shapes(batch int) map[string]tensor.Shape {
 
 // mask is the input that says which steps of an example are no padding, "" for none.
 func (b *Base) mask() string {
-	if t, ok := b.Feed.(*tuned.Texts); ok {
+	if t, ok := b.Feed.(*feed.Texts); ok {
 		return t.Mask()
 	}
 	return ""

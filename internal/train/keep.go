@@ -11,8 +11,8 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
-	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // openCache opens the cache that runs share. It is nil where the options or the environment (PERMAFROST_CACHE=off) want none, and,
@@ -42,12 +42,12 @@ func (c *Config) openCache() (shared *cache.Cache, note string, err error) {
 }
 
 // remember lets data use what former runs know of files and of what was prepared from them.
-func remember(shared *cache.Cache, feed tuned.Feed, opt *data.Options) {
+func remember(shared *cache.Cache, fed feed.Feed, opt *data.Options) {
 	var about cache.About
-	switch f := feed.(type) {
-	case *tuned.Pictures:
+	switch f := fed.(type) {
+	case *feed.Pictures:
 		about = cache.About{Kind: "pictures", Type: fmt.Sprintf("uint8[%d,%d,%d]", f.Height, f.Width, f.Channels)}
-	case *tuned.Sounds:
+	case *feed.Sounds:
 		about = cache.About{Kind: "sounds", Type: "float32"}
 	default:
 		return
@@ -55,7 +55,7 @@ func remember(shared *cache.Cache, feed tuned.Feed, opt *data.Options) {
 	if shared == nil {
 		return
 	}
-	pipeline := feed.Digest()
+	pipeline := fed.Digest()
 	p := &pictures{Space: shared.Space(sha256.Sum256(fmt.Appendf(nil, "%s/1 %x", about.Kind, pipeline)), about)}
 	p.left.Store(shared.Budget() / 2)
 	opt.Pictures = p

@@ -9,12 +9,12 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
-	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // probe is a model of any kind of input that is looked at or timed without data.
@@ -36,7 +36,7 @@ const freeAxis = 128
 
 // openProbe reads a model and decides the shapes of its inputs: as given by name, as its preprocessing
 // says for a picture, else the declared ones with freeAxis for what they leave open.
-func openProbe(path string, o tuned.FeedOptions, given map[string]tensor.Shape) (*probe, error) {
+func openProbe(path string, o feed.Options, given map[string]tensor.Shape) (*probe, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err

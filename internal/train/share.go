@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
-	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // fisherExamples is how many examples' gradients the Fisher information is estimated from at most.
@@ -91,7 +91,7 @@ func (s *Session) fisher(ctx context.Context) (map[string][]float32, error) {
 
 // tokens looks tokens up for selectors of rows; nil where the model takes no texts.
 func (b *Base) tokens() func(string) (int, bool) {
-	if t, ok := b.Feed.(*tuned.Texts); ok {
+	if t, ok := b.Feed.(*feed.Texts); ok {
 		return t.Tokenizer.ID
 	}
 	return nil

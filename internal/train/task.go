@@ -4,9 +4,9 @@ import (
 	"fmt"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
-	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // chooseTask sets what the examples are for, with the options of its loss, and their right answers.
@@ -66,7 +66,7 @@ func (s *Session) chooseTask(cfg *Config) error {
 	var err error
 	s.targets = map[*data.Dataset][]data.Target{}
 	for _, d := range []*data.Dataset{s.Train, s.Val} {
-		if s.targets[d], err = tuned.Targets(s.Task, d, s.Base.Feed); err != nil {
+		if s.targets[d], err = feed.Targets(s.Task, d, s.Base.Feed); err != nil {
 			return fmt.Errorf("--task %s: %w", name, err)
 		}
 	}

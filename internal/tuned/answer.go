@@ -3,11 +3,11 @@ package tuned
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -64,29 +64,6 @@ func evaluation(m *task.Metrics, names []string) *Evaluation {
 	return e
 }
 
-// Targets are the right answers to the examples of a data set. It errors on one that the task does not take.
-func Targets(t task.Task, ds *data.Dataset, feed Feed) ([]data.Target, error) {
-	out := make([]data.Target, ds.Len())
-	tokens := ""
-	for _, in := range feed.Form().Inputs {
-		if sequenceRole(in.Name) == roleTokens && tokens == "" {
-			tokens = in.Name
-		}
-	}
-	for i, e := range ds.Examples {
-		var err error
-		if out[i], err = t.Target(e); err != nil {
-			return nil, fmt.Errorf("data: %w", err)
-		}
-		if t.Name() == task.NameLM {
-			if out[i].Labels, err = ds.Tokens(i, tokens); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return out, nil
-}
-
 // Eval measures the model on class folders, whose names must be among the file's labels.
 func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) {
 	began := time.Now()
@@ -94,7 +71,7 @@ func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) 
 	if err != nil {
 		return nil, err
 	}
-	all, err := Targets(p.Task, ds, p.Feed)
+	all, err := feed.Targets(p.Task, ds, p.Feed)
 	if err != nil {
 		return nil, err
 	}

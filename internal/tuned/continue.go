@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/decode"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tokenize"
 )
@@ -19,7 +20,7 @@ type Continuation struct {
 // Continue continues texts with a language model, and returns them whole, with what there is to say of how it was done.
 // It errors on a model of another task.
 func (p *Predictor) Continue(ctx context.Context, texts []string, c Continuation) ([]Prediction, []string, error) {
-	f, ok := p.Feed.(*Texts)
+	f, ok := p.Feed.(*feed.Texts)
 	if !ok || p.Task.Name() != task.NameLM {
 		return nil, nil, fmt.Errorf("the model was tuned to %s, not to continue texts", p.Task.Name())
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/gzipped"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -62,7 +63,7 @@ func delta(base, t *onnx.Model) (*safetensors.File, error) {
 		at = s.Offset + s.Len
 	}
 	skeleton = append(skeleton, src[at:]...)
-	f.Tensors[skeletonTensor] = tensor.Of(gzipped(skeleton))
+	f.Tensors[skeletonTensor] = tensor.Of(gzipped.Pack(skeleton))
 	js, err := json.Marshal(spans)
 	if err != nil {
 		return nil, err
@@ -95,8 +96,8 @@ func Apply(base, deltaFile, path string) error {
 		return fmt.Errorf("%s was made for another base than %s (sha256 %.12s, here %.12s)", deltaFile, base, f.Metadata[keyBase], b.Digest())
 	}
 	bones := skeleton.Bytes
-	if isGzip(bones) {
-		bones, err = gunzip(bones, maxSkeleton)
+	if gzipped.Is(bones) {
+		bones, err = gzipped.Unpack(bones, maxSkeleton)
 	}
 	var whole []byte
 	if err == nil {

@@ -3,10 +3,10 @@ package tuned
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/decode"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -30,7 +30,7 @@ func NewGenerator(model *ir.Graph, length int) (*Generator, error) {
 	}
 	g.raw.Outputs = model.Outputs[len(model.Outputs)-1:]
 	for _, v := range model.Inputs {
-		if sequenceRole(v.Name) == roleTokens && g.tokens == "" {
+		if feed.RoleOf(v.Name) == feed.TokenIDs && g.tokens == "" {
 			g.tokens = v.Name
 		}
 	}
@@ -140,10 +140,10 @@ func (g *Generator) inputs(length int) map[string]*tensor.Tensor {
 	for _, v := range g.raw.Inputs {
 		t := tensor.New(v.Type.DType, 1, length)
 		for i := range length {
-			switch sequenceRole(v.Name) {
-			case roleMask:
+			switch feed.RoleOf(v.Name) {
+			case feed.TokenMask:
 				setInt(t, i, 1)
-			case rolePosition:
+			case feed.TokenPlace:
 				setInt(t, i, i)
 			}
 		}
@@ -163,25 +163,4 @@ func setInt(t *tensor.Tensor, i, v int) {
 	case tensor.Bool:
 		tensor.Data[bool](t)[i] = v != 0
 	}
-}
-
-// The inputs of models of sequences, by their names.
-const (
-	roleTokens = iota
-	roleMask
-	rolePosition
-	roleType
-)
-
-func sequenceRole(name string) int {
-	name = strings.ToLower(name)
-	switch {
-	case strings.Contains(name, "mask"):
-		return roleMask
-	case strings.Contains(name, "position"):
-		return rolePosition
-	case strings.Contains(name, "type"), strings.Contains(name, "segment"):
-		return roleType
-	}
-	return roleTokens
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -17,7 +18,7 @@ import (
 // Predictor runs a tuned file by itself: labels and preprocessing come from its record.
 type Predictor struct {
 	Record   *Record
-	Feed     Feed
+	Feed     feed.Feed
 	Task     task.Task
 	model    *onnx.Model
 	programs map[[2]int]*compile.Program // by batch size and length
@@ -33,7 +34,7 @@ func Open(path string) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	f, err := FeedOf(m, FeedOptions{Kind: r.Input, Settings: r.Preprocess})
+	f, err := feed.Of(m, feed.Options{Kind: r.Input, Settings: r.Preprocess})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -7,17 +7,16 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 )
 
 // The keys of metadata_props under which a record is kept.
 const (
-	keyTask       = "permafrost.task"
-	keyLabels     = "permafrost.labels"
-	keyInput      = "permafrost.input"
-	keyPreprocess = "permafrost.preprocess"
-	keyPlan       = "permafrost.plan"
-	keyVersion    = "permafrost.version"
+	keyTask    = "permafrost.task"
+	keyLabels  = "permafrost.labels"
+	keyPlan    = "permafrost.plan"
+	keyVersion = "permafrost.version"
 )
 
 // Record is what a tuned file knows about itself.
@@ -25,15 +24,15 @@ type Record struct {
 	Version    string          // of Permafrost
 	Task       string          // classify
 	Labels     []string        // names of the classes, in the order of the scores
-	Input      string          // the kind of data, see Feed
-	Preprocess json.RawMessage // how data become inputs, see Feed.Settings
+	Input      string          // the kind of data, see feed.Feed
+	Preprocess json.RawMessage // how data become inputs, see feed.Feed.Settings
 	Plan       *freeze.Plan    // what was frozen when it was trained
 }
 
 // Metadata is the record as metadata_props.
 func (r *Record) Metadata() (map[string]string, error) {
-	out := map[string]string{keyVersion: r.Version, keyTask: r.Task, keyInput: r.Input}
-	for key, v := range map[string]any{keyLabels: r.Labels, keyPreprocess: r.Preprocess, keyPlan: r.Plan} {
+	out := map[string]string{keyVersion: r.Version, keyTask: r.Task, feed.KeyKind: r.Input}
+	for key, v := range map[string]any{keyLabels: r.Labels, feed.KeySettings: r.Preprocess, keyPlan: r.Plan} {
 		b, err := json.Marshal(v)
 		if err != nil {
 			return nil, fmt.Errorf("tuned: %s: %w", key, err)
@@ -48,8 +47,8 @@ func ReadRecord(metadata map[string]string) (*Record, error) {
 	if _, ok := metadata[keyLabels]; !ok {
 		return nil, fmt.Errorf("the model carries no record of a fit: it was not written by permafrost fit")
 	}
-	r := &Record{Version: metadata[keyVersion], Task: metadata[keyTask], Input: cmp.Or(metadata[keyInput], KindPicture)}
-	for key, to := range map[string]any{keyLabels: &r.Labels, keyPreprocess: &r.Preprocess, keyPlan: &r.Plan} {
+	r := &Record{Version: metadata[keyVersion], Task: metadata[keyTask], Input: cmp.Or(metadata[feed.KeyKind], feed.KindPicture)}
+	for key, to := range map[string]any{keyLabels: &r.Labels, feed.KeySettings: &r.Preprocess, keyPlan: &r.Plan} {
 		if err := json.Unmarshal([]byte(metadata[key]), to); err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}

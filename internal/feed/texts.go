@@ -1,4 +1,4 @@
-package tuned
+package feed
 
 import (
 	"cmp"
@@ -17,6 +17,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/gzipped"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -29,35 +30,35 @@ type Texts struct {
 	Tokenizer *tokenize.Tokenizer
 	file      []byte // the tokenizer's file
 	form      data.Form
-	roles     []role // of the inputs
+	roles     []Role // of the inputs
 	most      int    // tokens of a text, special ones included
 	least     int    // likewise: shorter ones are padded to it
 	columns   data.Columns
 	notes     []string
 }
 
-// role is what an input of a language model takes for each token.
-type role int
+// Role is what an input of a language model takes for each token.
+type Role int
 
 const (
-	tokenIDs   role = iota // the token's id
-	tokenMask              // 1, and 0 for padding
-	tokenType              // 1 in the second text of a pair, else 0
-	tokenPlace             // its position from 0 on
+	TokenIDs   Role = iota // the token's id
+	TokenMask              // 1, and 0 for padding
+	TokenType              // 1 in the second text of a pair, else 0
+	TokenPlace             // its position from 0 on
 )
 
-// roleOf tells the role of an input by its name.
-func roleOf(name string) role {
+// RoleOf tells the role of an input by its name.
+func RoleOf(name string) Role {
 	name = strings.ToLower(name)
 	switch {
 	case strings.Contains(name, "mask"):
-		return tokenMask
+		return TokenMask
 	case strings.Contains(name, "type") || strings.Contains(name, "segment"):
-		return tokenType
+		return TokenType
 	case strings.Contains(name, "position"):
-		return tokenPlace
+		return TokenPlace
 	}
-	return tokenIDs
+	return TokenIDs
 }
 
 // takesTokens reports whether a model's inputs are those of a language model: integers [N,T], one of them the ids.
@@ -67,19 +68,19 @@ func takesTokens(m *onnx.Model) bool {
 }
 
 // tokenInputs finds the roles of a model's inputs, and the fixed number of tokens that they take, or -1.
-func tokenInputs(m *onnx.Model) (roles []role, length int, err error) {
+func tokenInputs(m *onnx.Model) (roles []Role, length int, err error) {
 	length = -1
-	seen := map[role]string{}
+	seen := map[Role]string{}
 	for _, in := range m.Graph.Inputs {
 		dt, s := in.Type.DType, in.Type.Shape
 		if len(s) != 2 || dt != tensor.Int64 && dt != tensor.Int32 {
 			return nil, 0, fmt.Errorf("the model's input %q is %v; texts need int64 or int32 [N,T]", in.Name, in.Type)
 		}
-		r := roleOf(in.Name)
+		r := RoleOf(in.Name)
 		if other, ok := seen[r]; ok {
 			return nil, 0, fmt.Errorf("the model's inputs %q and %q seem to take the same", other, in.Name)
 		}
-		if r == tokenIDs && !strings.Contains(strings.ToLower(in.Name), "id") && !strings.Contains(strings.ToLower(in.Name), "token") {
+		if r == TokenIDs && !strings.Contains(strings.ToLower(in.Name), "id") && !strings.Contains(strings.ToLower(in.Name), "token") {
 			return nil, 0, fmt.Errorf("the model's input %q does not seem to take tokens", in.Name)
 		}
 		seen[r] = in.Name
@@ -88,7 +89,7 @@ func tokenInputs(m *onnx.Model) (roles []role, length int, err error) {
 			length = s[1]
 		}
 	}
-	if _, ok := seen[tokenIDs]; !ok {
+	if _, ok := seen[TokenIDs]; !ok {
 		return nil, 0, errors.New("the model has no input of token ids")
 	}
 	return roles, length, nil
@@ -108,12 +109,12 @@ const maxTokenizer = 128 << 20
 // usualLength is how many tokens a text may have where nothing says how many the model takes.
 const usualLength = 512
 
-func newTexts(m *onnx.Model, o FeedOptions) (*Texts, error) {
+func newTexts(m *onnx.Model, o Options) (*Texts, error) {
 	f := &Texts{columns: o.Table, most: o.MaxLength}
 	var set textSettings
 	if o.Kind == KindText && o.Settings != nil {
 		if err := json.Unmarshal(o.Settings, &set); err != nil {
-			return nil, fmt.Errorf("%s: %w", keyPreprocess, err)
+			return nil, fmt.Errorf("%s: %w", KeySettings, err)
 		}
 		f.most = cmp.Or(f.most, set.MaxLength)
 		if f.columns == (data.Columns{}) {
@@ -148,14 +149,14 @@ func newTexts(m *onnx.Model, o FeedOptions) (*Texts, error) {
 // formOf is one row a text where the model takes a fixed number of tokens. Without a mask padding would be read as a part of the text, so that
 // only texts of the same length go together.
 func (f *Texts) formOf(m *onnx.Model, fixed bool) data.Form {
-	form := data.Form{Most: f.most, Exact: !fixed && !slices.Contains(f.roles, tokenMask)}
+	form := data.Form{Most: f.most, Exact: !fixed && !slices.Contains(f.roles, TokenMask)}
 	shape := tensor.Shape{}
 	if fixed {
 		form.Rows, form.Most, shape = true, 1, tensor.Shape{f.most}
 	}
 	for i, in := range m.Graph.Inputs {
 		input := data.Input{Name: in.Name, DType: in.Type.DType, Shape: shape}
-		if f.roles[i] == tokenIDs {
+		if f.roles[i] == TokenIDs {
 			input.Pad = int64(f.Tokenizer.Pad())
 		}
 		form.Inputs = append(form.Inputs, input)
@@ -164,14 +165,14 @@ func (f *Texts) formOf(m *onnx.Model, fixed bool) data.Form {
 }
 
 // readTokenizer finds the tokenizer: as named, as the tuned file carries it, beside the model.
-func (f *Texts) readTokenizer(m *onnx.Model, o FeedOptions, set textSettings) error {
+func (f *Texts) readTokenizer(m *onnx.Model, o Options, set textSettings) error {
 	path := o.Tokenizer
 	var err error
 	switch {
 	case path == "" && set.Tokenizer != nil:
-		path = keyPreprocess
-		if f.file, err = gunzip(set.Tokenizer, maxTokenizer); err != nil {
-			return fmt.Errorf("%s: tokenizer: %w", keyPreprocess, err)
+		path = KeySettings
+		if f.file, err = gzipped.Unpack(set.Tokenizer, maxTokenizer); err != nil {
+			return fmt.Errorf("%s: tokenizer: %w", KeySettings, err)
 		}
 	case path == "":
 		if path = FindTokenizer(m.Path); path == "" {
@@ -203,7 +204,7 @@ func FindTokenizer(modelPath string) string {
 }
 
 // declared is how many tokens the tokenizer's file, or the tokenizer_config.json beside it, say that the model takes; 0 where neither does.
-func (f *Texts) declared(o FeedOptions) int {
+func (f *Texts) declared(o Options) int {
 	var t struct {
 		Truncation *struct {
 			Length int `json:"max_length"`
@@ -260,7 +261,7 @@ const leastLimit = 64
 func (f *Texts) fits(m *onnx.Model) error {
 	isIDs := map[*ir.Value]bool{}
 	for i, in := range m.Graph.Inputs {
-		isIDs[in] = f.roles[i] == tokenIDs
+		isIDs[in] = f.roles[i] == TokenIDs
 	}
 	for _, n := range m.Graph.Nodes {
 		switch {
@@ -289,7 +290,7 @@ func (f *Texts) Digest() [sha256.Size]byte {
 }
 
 func (f *Texts) Settings() (json.RawMessage, error) {
-	return json.Marshal(textSettings{gzipped(f.file), fmt.Sprintf("%x", sha256.Sum256(f.file)), f.most, f.columns})
+	return json.Marshal(textSettings{gzipped.Pack(f.file), fmt.Sprintf("%x", sha256.Sum256(f.file)), f.most, f.columns})
 }
 
 func (f *Texts) Open(ctx context.Context, path string, opt data.Options) (train, val *data.Dataset, err error) {
@@ -408,7 +409,7 @@ func (f *Texts) OpenInputs(ctx context.Context, texts []string, opt data.Options
 // pairs reports whether the model tells the texts of a pair apart.
 func (f *Texts) pairs() bool {
 	for _, r := range f.roles {
-		if r == tokenType {
+		if r == TokenType {
 			return true
 		}
 	}
@@ -506,19 +507,19 @@ func (s *texts) Read(i, _ int, dst []*tensor.Tensor) error {
 		for j := range t.Len() {
 			v, padding := int64(0), j >= len(row.ids)
 			switch s.feed.roles[k] {
-			case tokenIDs:
+			case TokenIDs:
 				if v = in.Pad; !padding {
 					v = int64(row.ids[j])
 				}
-			case tokenMask:
+			case TokenMask:
 				if !padding {
 					v = 1
 				}
-			case tokenType:
+			case TokenType:
 				if !padding {
 					v = int64(row.types[j])
 				}
-			case tokenPlace:
+			case TokenPlace:
 				if !padding {
 					v = int64(j)
 				}
@@ -536,7 +537,7 @@ func (s *texts) Read(i, _ int, dst []*tensor.Tensor) error {
 // Mask is the name of the input that says which tokens are no padding, "" where the model has none.
 func (f *Texts) Mask() string {
 	for i, r := range f.roles {
-		if r == tokenMask {
+		if r == TokenMask {
 			return f.form.Inputs[i].Name
 		}
 	}

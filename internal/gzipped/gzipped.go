@@ -1,4 +1,5 @@
-package tuned
+// Package gzipped compresses bytes that are carried inside a file, and gives them back within a bound.
+package gzipped
 
 import (
 	"bytes"
@@ -7,8 +8,8 @@ import (
 	"io"
 )
 
-// gzipped compresses b.
-func gzipped(b []byte) []byte {
+// Pack compresses b.
+func Pack(b []byte) []byte {
 	var out bytes.Buffer
 	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
 	if err == nil {
@@ -22,11 +23,11 @@ func gzipped(b []byte) []byte {
 	return out.Bytes()
 }
 
-// isGzip reports whether b begins as what gzipped returns does, and no protobuf message.
-func isGzip(b []byte) bool { return bytes.HasPrefix(b, []byte{0x1f, 0x8b}) }
+// Is reports whether b begins as what Pack returns does, and no protobuf message.
+func Is(b []byte) bool { return bytes.HasPrefix(b, []byte{0x1f, 0x8b}) }
 
-// gunzip undoes gzipped. It errors on what is damaged or larger than most bytes.
-func gunzip(b []byte, most int) ([]byte, error) {
+// Unpack undoes Pack. It errors on what is damaged or larger than most bytes.
+func Unpack(b []byte, most int) ([]byte, error) {
 	r, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package tuned
+package feed
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/data/sound"
+	"github.com/permafrost-ml/permafrost/internal/gzipped"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -33,7 +34,7 @@ type soundSettings struct {
 const maxFrontEnd = 64 << 20
 
 // soundConfig finds the preprocessor file of sounds: as named, else beside the model. It is nil where that is about something else.
-func soundConfig(m *onnx.Model, o FeedOptions) (text []byte, path string, err error) {
+func soundConfig(m *onnx.Model, o Options) (text []byte, path string, err error) {
 	path = o.Preprocess
 	if _, preset := data.Preset(path); preset || path == "" && m.Path == "" {
 		return nil, "", nil
@@ -62,19 +63,19 @@ func takesSamples(m *onnx.Model) bool {
 const assumed = `{"sampling_rate": 16000, "window": 32000, "hop": 16000}`
 
 // newSounds makes the Feed of a preprocessor file, or of a tuned file's settings, or of what is assumed.
-func newSounds(m *onnx.Model, o FeedOptions, text []byte, path string) (*Sounds, error) {
+func newSounds(m *onnx.Model, o Options, text []byte, path string) (*Sounds, error) {
 	f := &Sounds{}
 	var set soundSettings
 	var err error
 	switch {
 	case o.Settings != nil && text == nil:
 		if err := json.Unmarshal(o.Settings, &set); err != nil {
-			return nil, fmt.Errorf("%s: %w", keyPreprocess, err)
+			return nil, fmt.Errorf("%s: %w", KeySettings, err)
 		}
 		if text, err = json.Marshal(set.Preprocess); err != nil {
 			return nil, err
 		}
-		path = keyPreprocess
+		path = KeySettings
 	case text == nil:
 		text, path = []byte(assumed), "assumed"
 		f.notes = append(f.notes, "no preprocessor file beside the model: assuming samples at 16000 Hz in windows of 2 s every second (--preprocess names one)")
@@ -134,9 +135,9 @@ func openFrontEnd(embedded []byte, path string) (*FrontEnd, error) {
 		}
 		return NewFrontEnd(m)
 	}
-	if isGzip(embedded) {
+	if gzipped.Is(embedded) {
 		var err error
-		if embedded, err = gunzip(embedded, maxFrontEnd); err != nil {
+		if embedded, err = gzipped.Unpack(embedded, maxFrontEnd); err != nil {
 			return nil, err
 		}
 	}
@@ -196,7 +197,7 @@ func (f *Sounds) Settings() (json.RawMessage, error) {
 		if len(file) > maxFrontEnd {
 			return nil, fmt.Errorf("the front end %s has %d bytes; a tuned file carries up to %d", s.Preprocess.Frontend, len(file), maxFrontEnd)
 		}
-		s.FrontEnd = gzipped(file)
+		s.FrontEnd = gzipped.Pack(file)
 	}
 	return json.Marshal(s)
 }

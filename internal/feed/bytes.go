@@ -1,4 +1,4 @@
-package tuned
+package feed
 
 import (
 	"context"
@@ -31,7 +31,7 @@ func takesBytes(m *onnx.Model) bool {
 	return (t.DType == tensor.Int32 || t.DType == tensor.Int64) && len(t.Shape) == 2 && t.Shape[1] > 1
 }
 
-func newBytes(m *onnx.Model, o FeedOptions) (*Bytes, error) {
+func newBytes(m *onnx.Model, o Options) (*Bytes, error) {
 	if !takesBytes(m) {
 		return nil, fmt.Errorf("the model does not take bytes: that needs one input of int32 or int64 [N,L]")
 	}

@@ -1,4 +1,7 @@
-package tuned
+// Package feed is how data of one kind (pictures, texts, sounds, bytes of files) become the inputs of a model. In come a model, the options of a user
+// and the settings that a tuned file carries; out come a Feed, which opens data sets whose examples lie as the model takes them. It knows
+// nothing of training, nor of how a model runs.
+package feed
 
 import (
 	"context"
@@ -11,7 +14,7 @@ import (
 )
 
 // Feed is how data of one kind become the inputs of one model, for a fit as well as for a tuned file. A kind is added by a Feed, a branch
-// in FeedOf, and what FeedOptions need for it.
+// in Of, and what Options need for it.
 type Feed interface {
 	// Kind names the kind of data: picture, text, sound.
 	Kind() string
@@ -26,14 +29,14 @@ type Feed interface {
 	// OpenInputs makes a Dataset of single examples without labels: files, or texts themselves. It skips those that cannot be used and
 	// errors when none can.
 	OpenInputs(ctx context.Context, inputs []string, opt data.Options) (*data.Dataset, error)
-	// Settings are what the tuned file must know to prepare examples by itself. FeedOf takes them.
+	// Settings are what the tuned file must know to prepare examples by itself. Of takes them.
 	Settings() (json.RawMessage, error)
 	// Notes are what a user should know: what was assumed.
 	Notes() []string
 }
 
-// FeedOptions say how examples are prepared where a user says so.
-type FeedOptions struct {
+// Options say how examples are prepared where a user says so.
+type Options struct {
 	Preprocess string // a preset or a file
 	Table      data.Columns
 	Tokenizer  string          // a file; "" for the one beside the model
@@ -42,10 +45,10 @@ type FeedOptions struct {
 	Settings   json.RawMessage // of a tuned file's record
 }
 
-// FeedOf finds how a model is fed: by what a tuned file's record says, else by the model's inputs and the files beside it. It errors on options
+// Of finds how a model is fed: by what a tuned file's record says, else by the model's inputs and the files beside it. It errors on options
 // of another kind of data.
-func FeedOf(m *onnx.Model, o FeedOptions) (Feed, error) {
-	f, err := feedOf(m, o)
+func Of(m *onnx.Model, o Options) (Feed, error) {
+	f, err := of(m, o)
 	if err == nil && f.Kind() != KindText {
 		if o.Tokenizer != "" {
 			return nil, fmt.Errorf("--tokenizer %s: the model takes %ss, and no texts", o.Tokenizer, f.Kind())
@@ -57,9 +60,9 @@ func FeedOf(m *onnx.Model, o FeedOptions) (Feed, error) {
 	return f, err
 }
 
-func feedOf(m *onnx.Model, o FeedOptions) (Feed, error) {
-	if kind := m.Metadata[keyInput]; o.Kind == "" && o.Preprocess == "" && kind != "" { // a tuned file is tuned again
-		o.Kind, o.Settings = kind, json.RawMessage(m.Metadata[keyPreprocess])
+func of(m *onnx.Model, o Options) (Feed, error) {
+	if kind := m.Metadata[KeyKind]; o.Kind == "" && o.Preprocess == "" && kind != "" { // a tuned file is tuned again
+		o.Kind, o.Settings = kind, json.RawMessage(m.Metadata[KeySettings])
 	}
 	switch o.Kind {
 	case KindText:
@@ -89,6 +92,12 @@ func feedOf(m *onnx.Model, o FeedOptions) (Feed, error) {
 	return nil, fmt.Errorf("the model was tuned on a kind of data that this version does not know: %s", o.Kind)
 }
 
+// The keys of a tuned file's metadata_props that say how it is fed.
+const (
+	KeyKind     = "permafrost.input"      // the kind of data, see Feed.Kind
+	KeySettings = "permafrost.preprocess" // see Feed.Settings
+)
+
 // The kinds of data.
 const (
 	KindPicture = "picture"
@@ -103,7 +112,7 @@ type Pictures struct {
 	notes []string
 }
 
-func newPictures(m *onnx.Model, o FeedOptions) (*Pictures, error) {
+func newPictures(m *onnx.Model, o Options) (*Pictures, error) {
 	in, err := PictureInput(m)
 	if err != nil {
 		return nil, err
@@ -121,15 +130,15 @@ func newPictures(m *onnx.Model, o FeedOptions) (*Pictures, error) {
 }
 
 // preprocessOf finds how pictures are prepared: as named, as the tuned model says, as a file beside the model says, else ImageNet's way.
-func preprocessOf(m *onnx.Model, o FeedOptions, channels int) (data.Preprocess, string, error) {
+func preprocessOf(m *onnx.Model, o Options, channels int) (data.Preprocess, string, error) {
 	if o.Preprocess != "" {
 		p, err := data.LoadPreprocess(o.Preprocess)
 		return p, "", err
 	}
-	if text, ok := m.Metadata[keyPreprocess]; ok {
+	if text, ok := m.Metadata[KeySettings]; ok {
 		p, err := data.ParsePreprocess([]byte(text))
 		if err != nil {
-			err = fmt.Errorf("%s: %w", keyPreprocess, err)
+			err = fmt.Errorf("%s: %w", KeySettings, err)
 		}
 		return p, "", err
 	}

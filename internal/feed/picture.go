@@ -1,4 +1,4 @@
-package tuned
+package feed
 
 import (
 	"fmt"
