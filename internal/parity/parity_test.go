@@ -12,6 +12,7 @@ import (
 	"image/png"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost"
-	permaexec "github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -52,7 +53,7 @@ type plan struct {
 // python finds an interpreter with the modules: Debian's first, as others seldom have torch.
 var python = sync.OnceValue(func() string {
 	for _, p := range []string{"/usr/bin/python3", "python3"} {
-		if compile.Command(p, "-c", "import torch, torchvision, onnx, PIL").Run() == nil {
+		if exec.Command(p, "-c", "import torch, torchvision, onnx, PIL").Run() == nil {
 			return p
 		}
 	}
@@ -82,7 +83,7 @@ func loadFixture(t *testing.T, script, model string, to any) string {
 		if python() == "" {
 			t.Skip("no python3 with torch, torchvision, onnx and PIL")
 		}
-		if out, err := compile.Command(python(), script, model, "--out", dir).CombinedOutput(); err != nil {
+		if out, err := exec.Command(python(), script, model, "--out", dir).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", script, err, out)
 		}
 	}
@@ -177,11 +178,11 @@ func logits(t *testing.T, path string, images *tensor.Tensor) []float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := permaexec.Specialise(m.Graph, map[string]tensor.Shape{m.Graph.Inputs[0].Name: images.Shape})
+	g, err := compile.Specialise(m.Graph, map[string]tensor.Shape{m.Graph.Inputs[0].Name: images.Shape})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := permaexec.Compile(g)
+	p, err := compile.Compile(g)
 	if err != nil {
 		t.Fatal(err)
 	}
