@@ -25,6 +25,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/race"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/train"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
@@ -53,15 +54,15 @@ type (
 	BenchResult = train.BenchResult
 
 	// Event is one thing that happened in a run, as a line of events.jsonl holds it.
-	Event = train.Event
+	Event = report.Event
 	// EpochStart, EpochEvent, StepEvent and Warning are the events that a caller most likely wants;
 	// docs/events.md lists all.
-	EpochStart = train.EpochStart
-	EpochEvent = train.EpochEvent
-	StepEvent  = train.StepEvent
-	Warning    = train.Warning
+	EpochStart = report.EpochStart
+	EpochEvent = report.EpochEvent
+	StepEvent  = report.StepEvent
+	Warning    = report.Warning
 	// Sink receives the events of a fit.
-	Sink = train.Sink
+	Sink = report.Sink
 
 	// Verification says which frozen tensors of a tuned model differ from its base's.
 	Verification = tuned.Verification

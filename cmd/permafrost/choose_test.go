@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
@@ -52,8 +53,8 @@ func TestRank(t *testing.T) {
 	}
 	defer log.Close()
 	found := false
-	if err := train.ReadEvents(log, func(r train.Record) bool {
-		if e, ok := r.Event.(*train.CacheEvent); ok {
+	if err := report.ReadEvents(log, func(r report.Record) bool {
+		if e, ok := r.Event.(*report.CacheEvent); ok {
 			found = true
 			if e.Hits != 24 || e.Misses != 12 {
 				t.Errorf("the fit after ranking: %d hits, %d misses; want the 24 training examples and the 12 others", e.Hits, e.Misses)

@@ -5,10 +5,9 @@ import (
 	"io"
 	"strings"
 
-	"github.com/spf13/cobra"
-
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
+	"github.com/spf13/cobra"
 )
 
 func evalCommand() *cobra.Command {
@@ -53,7 +52,7 @@ Images, sounds and texts are prepared as the tuned file says.`,
 func printEval(w io.Writer, e *tuned.Evaluation) error {
 	metric := fmt.Sprintf("accuracy    %.2f%%", 100*e.Accuracy)
 	if e.Metric != nil {
-		metric = train.MetricText(e.Metric, 0)
+		metric = report.MetricText(e.Metric, 0)
 	}
 	fmt.Fprintf(w, "%s of %s examples, loss %.4f, in %s\n", metric, thousands(e.Examples), e.Loss, secondsText(e.Seconds))
 	if len(e.Classes) > 30 || e.Metric != nil {

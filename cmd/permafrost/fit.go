@@ -10,11 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/race"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/spf13/cobra"
 )
 
 func fitCommand() *cobra.Command {
@@ -153,7 +153,7 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 	if f.resume {
 		fit = permafrost.Resume
 	}
-	r, err := fit(ctx, f.cfg, &announcer{w: f.cmd.ErrOrStderr(), out: f.cfg.Out}, train.NewProgress(f.cmd.ErrOrStderr()))
+	r, err := fit(ctx, f.cfg, &announcer{w: f.cmd.ErrOrStderr(), out: f.cfg.Out}, report.NewProgress(f.cmd.ErrOrStderr()))
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		if _, err := os.Stat(f.cfg.Out); err != nil {
 			return nil, exitError{exitInterrupted, "interrupted before anything was written"}
@@ -172,7 +172,7 @@ type announcer struct {
 
 func (a *announcer) Emit(_ time.Time, e permafrost.Event) {
 	switch e.(type) {
-	case *train.TrialEvent, *train.ChoiceEvent: // of the race, which writes nothing
+	case *report.TrialEvent, *report.ChoiceEvent: // of the race, which writes nothing
 		return
 	}
 	if !a.done {
@@ -192,9 +192,9 @@ func printFit(w io.Writer, r *permafrost.Result) error {
 	}
 	metric := fmt.Sprintf("accuracy    %.2f%%", 100*r.ValAccuracy)
 	if r.ValMetric != nil {
-		metric = train.MetricText(r.ValMetric, 0)
+		metric = report.MetricText(r.ValMetric, 0)
 		if r.ValBefore != nil {
-			best = fmt.Sprintf(", %s before%s", train.MetricText(r.ValBefore, 0), best)
+			best = fmt.Sprintf(", %s before%s", report.MetricText(r.ValBefore, 0), best)
 		}
 	} else {
 		best = fmt.Sprintf(", macro F1 %.4f%s", r.MacroF1, best)
@@ -211,7 +211,7 @@ model       %s
 `, metric, r.ValLoss, best,
 		thousands(r.ParamsThawed), thousands(r.ParamsTotal), seal,
 		secondsText(r.Seconds), bytesText(r.PeakRSS), filepath.Join(r.Out, train.ModelFile))
-	if d := r.Diagnosis; err == nil && d != nil && (d.Verdict == train.Underfitting || d.Verdict == train.Overfitting) {
+	if d := r.Diagnosis; err == nil && d != nil && (d.Verdict == report.Underfitting || d.Verdict == report.Overfitting) {
 		_, err = fmt.Fprintf(w, "diagnosis   %s: %s\nadvice      %s\n", d.Verdict, d.Why, d.Advice)
 	}
 	return err

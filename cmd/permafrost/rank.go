@@ -7,10 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/permafrost-ml/permafrost/internal/choose"
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/spf13/cobra"
 )
 
 // evidenceFlags are the options of a fit that say from what data evidence is gathered.
@@ -68,11 +67,11 @@ How far the scores order the models alike is shown beside them as Kendall's tau.
 
 // encoding shows how many examples have been through the frozen part.
 func encoding(cmd *cobra.Command) func(done, total int) {
-	p := train.NewProgress(cmd.ErrOrStderr())
+	p := report.NewProgress(cmd.ErrOrStderr())
 	return func(done, total int) {
-		p.Emit(time.Now(), &train.Encoded{Done: done, Total: total})
+		p.Emit(time.Now(), &report.Encoded{Done: done, Total: total})
 		if done == total {
-			p.Emit(time.Now(), &train.CacheEvent{Where: "off"}) // takes the bar away
+			p.Emit(time.Now(), &report.CacheEvent{Where: "off"}) // takes the bar away
 		}
 	}
 }

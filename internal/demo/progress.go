@@ -6,9 +6,9 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/term"
-
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/train"
+	"golang.org/x/term"
 )
 
 // progress shows one fit on one line: as it goes where the writer is a terminal, else when it is over.
@@ -26,11 +26,11 @@ func newProgress(w io.Writer, alphabet, thaw string) *progress {
 }
 
 // Emit shows e.
-func (p *progress) Emit(at time.Time, e train.Event) {
+func (p *progress) Emit(at time.Time, e report.Event) {
 	switch e := e.(type) {
-	case *train.RunStart:
+	case *report.RunStart:
 		p.epochs = e.Epochs
-	case *train.EpochEvent:
+	case *report.EpochEvent:
 		if p.live && at.Sub(p.shown) > 50*time.Millisecond {
 			p.shown = at
 			fmt.Fprintf(p.w, "\r%s epoch %3d of %3d  loss %.3f  accuracy %s \x1b[K", p.what, e.Epoch+1, p.epochs, float64(e.TrainLoss), percent(e.Val.Accuracy()))

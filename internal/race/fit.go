@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/train"
 )
@@ -28,7 +29,7 @@ func Check(cfg *train.Config) error {
 // Fit chooses what to thaw, at which rate and for how long, and then fits as chosen: a run like any other, whose run.yaml repeats the fit
 // without the race. The race is in race.json, in the result's Auto and, as events, in the run's log and sinks. With an empty Out nothing
 // is written. When ctx ends during the race nothing has been written; during the fit a checkpoint has.
-func Fit(ctx context.Context, cfg train.Config, sinks ...train.Sink) (*train.Result, error) {
+func Fit(ctx context.Context, cfg train.Config, sinks ...report.Sink) (*train.Result, error) {
 	if err := Check(&cfg); err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ func Fit(ctx context.Context, cfg train.Config, sinks ...train.Sink) (*train.Res
 }
 
 // choosePlan is the configuration of the fit that the race ends in.
-func choosePlan(ctx context.Context, s *train.Session, cfg train.Config, emit func(train.Event)) (*train.Config, *Report, error) {
+func choosePlan(ctx context.Context, s *train.Session, cfg train.Config, emit func(report.Event)) (*train.Config, *Report, error) {
 	began := time.Now()
 	r, err := newRace(s, cfg, emit)
 	if err != nil {
@@ -123,7 +124,7 @@ func choosePlan(ctx context.Context, s *train.Session, cfg train.Config, emit fu
 		r.report.Why = fmt.Sprintf("%d training examples are too few to compare plans on: the head alone risks least.", s.Train.Len())
 	}
 	r.report.Seconds = time.Since(began).Seconds()
-	emit(&train.ChoiceEvent{Thaw: r.report.Thaw, LR: r.report.LR, Epochs: r.report.Epochs, Text: r.report.Text, Why: r.report.Why, Seconds: r.report.Seconds})
+	emit(&report.ChoiceEvent{Thaw: r.report.Thaw, LR: r.report.LR, Epochs: r.report.Epochs, Text: r.report.Text, Why: r.report.Why, Seconds: r.report.Seconds})
 	final := winner.cfg
 	final.Out = cfg.Out
 	return &final, r.report, nil
@@ -137,16 +138,16 @@ func metricName(t task.Task) string {
 
 // recorder passes events on and keeps them for a log that does not exist yet.
 type recorder struct {
-	sinks []train.Sink
+	sinks []report.Sink
 	kept  []record
 }
 
 type record struct {
 	at    time.Time
-	event train.Event
+	event report.Event
 }
 
-func (r *recorder) emit(e train.Event) {
+func (r *recorder) emit(e report.Event) {
 	at := time.Now()
 	r.kept = append(r.kept, record{at, e})
 	for _, s := range r.sinks {

@@ -27,6 +27,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/train"
 )
@@ -59,7 +60,7 @@ var rates = []float64{1, 3, 1. / 3}
 type race struct {
 	*train.Session              // on all training examples
 	user           train.Config // as it was given: what is 0 is open
-	emit           func(train.Event)
+	emit           func(report.Event)
 	began          time.Time
 
 	parts []([]int)    // held-out parts of the training examples
@@ -79,7 +80,7 @@ type race struct {
 type split struct{ train, held *data.Dataset }
 
 // newRace deals the training examples to parts.
-func newRace(s *train.Session, user train.Config, emit func(train.Event)) (*race, error) {
+func newRace(s *train.Session, user train.Config, emit func(report.Event)) (*race, error) {
 	r := &race{Session: s, user: user, emit: emit, began: time.Now(), sets: map[string]*split{}}
 	n := s.Train.Len()
 	all, err := s.Train.Folds(max(heldOutParts, (n+heldOutMost-1)/heldOutMost), s.Config.Seed)
@@ -254,10 +255,10 @@ func (r *race) measure(ctx context.Context, c *candidate, round int, share float
 	took := time.Since(began).Seconds()
 	r.speed = work / max(took, 1e-3)
 	t := Trial{Round: round, Thaw: c.thaw, LR: c.cfg.LR, Epochs: epochs, Share: float64(set.train.Len()) / float64(r.Train.Len()), Part: part, HeldOut: set.held.Len(), Failed: c.failed, Seconds: took}
-	event := &train.TrialEvent{Rung: round, Thaw: c.thaw, LR: c.cfg.LR, Epochs: epochs, Folds: 1, Score: train.Number(math.NaN()), HeldOut: set.held.Len(), Seconds: took}
+	event := &report.TrialEvent{Rung: round, Thaw: c.thaw, LR: c.cfg.LR, Epochs: epochs, Folds: 1, Score: report.Number(math.NaN()), HeldOut: set.held.Len(), Seconds: took}
 	if c.failed == "" {
 		score := total(r.Task, c.each[part]).Metric
-		t.Score, event.Score = &score, train.Number(score)
+		t.Score, event.Score = &score, report.Number(score)
 	}
 	r.report.Trials = append(r.report.Trials, t)
 	r.emit(event)

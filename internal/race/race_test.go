@@ -20,6 +20,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/choose"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/train"
 )
@@ -102,7 +103,7 @@ func TestDeepWins(t *testing.T) {
 	must(t, err)
 	cfg.Auto, cfg.Out = true, filepath.Join(t.TempDir(), "run")
 	var events []string
-	r, err := Fit(context.Background(), cfg, sink(func(e train.Event) { events = append(events, e.Type()) }))
+	r, err := Fit(context.Background(), cfg, sink(func(e report.Event) { events = append(events, e.Type()) }))
 	must(t, err)
 	a := r.Auto.(*Report)
 	if reflect.DeepEqual(a.Thaw, []string{"head"}) || r.ValAccuracy < head.ValAccuracy+0.05 {
@@ -177,9 +178,9 @@ func fit(t *testing.T, cfg train.Config) (*train.Result, error) {
 	return s.Fit(context.Background(), dir, false)
 }
 
-type sink func(train.Event)
+type sink func(report.Event)
 
-func (s sink) Emit(_ time.Time, e train.Event) { s(e) }
+func (s sink) Emit(_ time.Time, e report.Event) { s(e) }
 
 // TestInterrupted: a race that is cut off leaves nothing.
 func TestInterrupted(t *testing.T) {
@@ -187,7 +188,7 @@ func TestInterrupted(t *testing.T) {
 	cfg.Out = filepath.Join(t.TempDir(), "run")
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	_, err := Fit(ctx, cfg, sink(func(e train.Event) {
+	_, err := Fit(ctx, cfg, sink(func(e report.Event) {
 		if e.Type() == "trial" {
 			stop()
 		}
@@ -375,7 +376,7 @@ func TestClimb(t *testing.T) {
 		want       string
 		trials     int
 	}{{0, 1, "last:1", 1}, {0, 0.5, "all", 1}, {1, 1, "last:1", 0}} {
-		r, err := newRace(s, cfg, func(train.Event) {})
+		r, err := newRace(s, cfg, func(report.Event) {})
 		must(t, err)
 		r.report, r.limit = &Report{}, 1e12
 		made := func(thaw string, score float64) *candidate {
@@ -415,7 +416,7 @@ func TestHeed(t *testing.T) {
 	} {
 		s, err := train.Prepare(t.Context(), test.cfg)
 		must(t, err)
-		r, err := newRace(s, test.cfg, func(train.Event) {})
+		r, err := newRace(s, test.cfg, func(report.Event) {})
 		must(t, err)
 		r.report = &Report{}
 		advice := &choose.Advice{Depths: make([]choose.DepthEvidence, 1), Recommended: choose.Recommendation{Thaw: test.thaw, Sure: test.sure},

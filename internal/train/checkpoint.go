@@ -14,6 +14,8 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -42,18 +44,18 @@ type RunState struct {
 	Config   Config          `json:"config"`
 	Plan     json.RawMessage `json:"plan,omitempty"` // plan.json
 
-	Epoch     int          `json:"epoch"`             // epochs finished: the one, from 0, to go on with
-	EpochStep int          `json:"epoch_step"`        // optimiser steps done in that epoch
-	Step      int          `json:"step"`              // optimiser steps done in the run: the schedule's position
-	Stage     int          `json:"stage"`             // how often the schedule changed what trains
-	Steps     int          `json:"steps_in_epoch"`    // optimiser steps of an epoch
-	Schedule  LRSchedule   `json:"lr_schedule"`       // of the learning rate
-	Partial   *Metrics     `json:"partial,omitempty"` // training metrics of the epoch to go on with
-	Best      Best         `json:"best"`              // the best epoch, and when to give up
-	History   []EpochEvent `json:"history,omitempty"` // of the epochs finished
-	Seconds   float64      `json:"seconds"`           // spent so far
-	Before    *task.Named  `json:"before,omitempty"`  // of lm: the metric of the model as it came
-	Version   string       `json:"version,omitempty"` // of permafrost
+	Epoch     int                 `json:"epoch"`             // epochs finished: the one, from 0, to go on with
+	EpochStep int                 `json:"epoch_step"`        // optimiser steps done in that epoch
+	Step      int                 `json:"step"`              // optimiser steps done in the run: the schedule's position
+	Stage     int                 `json:"stage"`             // how often the schedule changed what trains
+	Steps     int                 `json:"steps_in_epoch"`    // optimiser steps of an epoch
+	Schedule  optim.LRSchedule    `json:"lr_schedule"`       // of the learning rate
+	Partial   *Metrics            `json:"partial,omitempty"` // training metrics of the epoch to go on with
+	Best      Best                `json:"best"`              // the best epoch, and when to give up
+	History   []report.EpochEvent `json:"history,omitempty"` // of the epochs finished
+	Seconds   float64             `json:"seconds"`           // spent so far
+	Before    *task.Named         `json:"before,omitempty"`  // of lm: the metric of the model as it came
+	Version   string              `json:"version,omitempty"` // of permafrost
 
 	Rates    map[string]float64 `json:"rates,omitempty"`    // of auto-rgn, by weight
 	Averaged int                `json:"averaged,omitempty"` // how often weights were taken into their average
@@ -81,7 +83,7 @@ type checkpointHeader struct {
 // Capture makes a checkpoint that shares the tensors' memory, so it has to be saved before the next
 // step. params are all parameters that were ever thawed in the run (those in training, and those that
 // a schedule froze again); stats are the running statistics of thawed batch-norm layers by name.
-func Capture(st RunState, params []*Slot, stats map[string]*tensor.Tensor, opt *Optimizer) *Checkpoint {
+func Capture(st RunState, params []*optim.Slot, stats map[string]*tensor.Tensor, opt *optim.Optimizer) *Checkpoint {
 	c := &Checkpoint{State: st, Tensors: map[string]*tensor.Tensor{}}
 	for _, p := range params {
 		c.Tensors["param/"+p.Name] = p.Thawed()
@@ -97,7 +99,7 @@ func Capture(st RunState, params []*Slot, stats map[string]*tensor.Tensor, opt *
 
 // Restore copies the checkpoint back into what Capture was given. It errors, naming the tensor, when
 // the two hold different ones; nothing is changed then.
-func (c *Checkpoint) Restore(params []*Slot, stats map[string]*tensor.Tensor, opt *Optimizer) error {
+func (c *Checkpoint) Restore(params []*optim.Slot, stats map[string]*tensor.Tensor, opt *optim.Optimizer) error {
 	want := map[string]bool{}
 	for _, p := range params {
 		want["param/"+p.Name] = true
@@ -131,17 +133,17 @@ func (c *Checkpoint) Restore(params []*Slot, stats map[string]*tensor.Tensor, op
 // RestoreWeights copies parameters and statistics alone. Those of the given ones that the checkpoint
 // does not hold, because they were thawed after it was made, are left as they are and named: the
 // caller puts the pretrained values back. It errors, and changes nothing, when one does not fit.
-func (c *Checkpoint) RestoreWeights(params []*Slot, stats map[string]*tensor.Tensor) (missing []string, err error) {
+func (c *Checkpoint) RestoreWeights(params []*optim.Slot, stats map[string]*tensor.Tensor) (missing []string, err error) {
 	if err := c.checkWeights(params, stats); err != nil {
 		return nil, err
 	}
 	return c.setWeights(params, stats), nil
 }
 
-func (c *Checkpoint) checkWeights(params []*Slot, stats map[string]*tensor.Tensor) error {
+func (c *Checkpoint) checkWeights(params []*optim.Slot, stats map[string]*tensor.Tensor) error {
 	for _, p := range params {
 		if t := c.Tensors["param/"+p.Name]; t != nil {
-			if err := p.checkThawed(t); err != nil {
+			if err := p.CheckThawed(t); err != nil {
 				return err
 			}
 		}
@@ -155,7 +157,7 @@ func (c *Checkpoint) checkWeights(params []*Slot, stats map[string]*tensor.Tenso
 }
 
 // setWeights copies what checkWeights has passed and lists what is not there.
-func (c *Checkpoint) setWeights(params []*Slot, stats map[string]*tensor.Tensor) (missing []string) {
+func (c *Checkpoint) setWeights(params []*optim.Slot, stats map[string]*tensor.Tensor) (missing []string) {
 	for _, p := range params {
 		if t := c.Tensors["param/"+p.Name]; t == nil {
 			missing = append(missing, p.Name)
@@ -282,7 +284,7 @@ const (
 )
 
 // SaveCheckpoint makes c the run's last checkpoint. It returns what the event stream has to know.
-func (d *RunDir) SaveCheckpoint(c *Checkpoint) (*CheckpointEvent, error) {
+func (d *RunDir) SaveCheckpoint(c *Checkpoint) (*report.CheckpointEvent, error) {
 	last := d.File(LastCheckpoint)
 	if err := SaveCheckpoint(last, c); err != nil {
 		return nil, err
@@ -291,7 +293,7 @@ func (d *RunDir) SaveCheckpoint(c *Checkpoint) (*CheckpointEvent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &CheckpointEvent{Epoch: c.State.Epoch, Step: c.State.Step, Path: LastCheckpoint, Bytes: st.Size()}, nil
+	return &report.CheckpointEvent{Epoch: c.State.Epoch, Step: c.State.Step, Path: LastCheckpoint, Bytes: st.Size()}, nil
 }
 
 // LoadCheckpoint reads LastCheckpoint or BestCheckpoint. It errors when there is none yet.

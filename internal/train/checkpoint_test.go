@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -18,21 +20,21 @@ import (
 
 // rig is a small run: one whole parameter, one partly thawed, one in half precision, one statistic.
 type rig struct {
-	params []*Slot
+	params []*optim.Slot
 	stats  map[string]*tensor.Tensor
-	opt    *Optimizer
+	opt    *optim.Optimizer
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{
-		params: []*Slot{
+		params: []*optim.Slot{
 			{Name: "fc.weight", Value: vector([]float32{1, 2, 3}), Grad: vector([]float32{1, -1, 1}), LR: 1, Decay: true},
 			{Name: "emb", Value: vector([]float32{1, 2, 3}), Grad: vector([]float32{1, 1, 1}), LR: 1, Mask: []bool{false, true, false}},
 			{Name: "half", Value: halves(1, 2), Grad: vector([]float32{1, 2}), LR: 0.5},
 		},
 		stats: map[string]*tensor.Tensor{"bn.running_mean": vector([]float32{0.5})},
-		opt:   NewAdamW(AdamW{WeightDecay: 0.1}),
+		opt:   optim.NewAdamW(optim.AdamW{WeightDecay: 0.1}),
 	}
 	must(t, r.opt.Add(r.params...))
 	return r
@@ -55,9 +57,9 @@ func (r *rig) bytes() []byte {
 func (r *rig) state() RunState {
 	return RunState{
 		Identity: Identity{"m", "d", "v", "p"}, Config: goodConfig(), Plan: []byte(`{"x":1}`),
-		Epoch: 1, EpochStep: 3, Step: 13, Steps: 10, Schedule: LRSchedule{Kind: "cosine", Base: 1, Steps: 20},
+		Epoch: 1, EpochStep: 3, Step: 13, Steps: 10, Schedule: optim.LRSchedule{Kind: "cosine", Base: 1, Steps: 20},
 		Partial: sampleMetrics(), Best: Best{Seen: 1, Found: true, Score: task.Score{Metric: 0.5, Loss: 1}},
-		History: []EpochEvent{{TrainLoss: Number(math.Inf(1)), Val: sampleMetrics()}},
+		History: []report.EpochEvent{{TrainLoss: report.Number(math.Inf(1)), Val: sampleMetrics()}},
 	}
 }
 
@@ -117,7 +119,7 @@ func TestRestoreErrors(t *testing.T) {
 		{`lacks "exp_avg/emb"`, func(c *Checkpoint, _ *rig) { delete(c.Tensors, "optimizer/exp_avg/emb") }},
 		{`"momentum_buffer/emb" belongs to no`, func(c *Checkpoint, _ *rig) { c.Tensors["optimizer/momentum_buffer/emb"] = vector(nil) }},
 		{`"emb": float32 [1] does not fit float32 [2]`, func(_ *Checkpoint, r *rig) {
-			r.params[1] = &Slot{Name: "emb", Value: r.params[1].Value, LR: 1, Mask: []bool{true, true, false}}
+			r.params[1] = &optim.Slot{Name: "emb", Value: r.params[1].Value, LR: 1, Mask: []bool{true, true, false}}
 		}},
 	} {
 		from, to := newRig(t), newRig(t)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/permafrost-ml/permafrost/internal/optim"
 )
 
 // Config holds every option of a fit. Its YAML form is run.yaml; its command-line form is one flag a
@@ -106,17 +107,17 @@ func (c *Config) Decay() (decay float64, everything bool) {
 }
 
 // NewOptimizer returns the optimiser that the options describe, without parameters.
-func (c *Config) NewOptimizer() *Optimizer {
+func (c *Config) NewOptimizer() *optim.Optimizer {
 	decay, _ := c.Decay()
 	if c.Optimizer == "sgd" {
-		return NewSGD(SGD{Momentum: c.Momentum, Nesterov: c.Nesterov, WeightDecay: decay})
+		return optim.NewSGD(optim.SGD{Momentum: c.Momentum, Nesterov: c.Nesterov, WeightDecay: decay})
 	}
-	return NewAdamW(AdamW{WeightDecay: decay})
+	return optim.NewAdamW(optim.AdamW{WeightDecay: decay})
 }
 
 // LRs returns the schedule of the learning rate over a run of steps optimiser steps.
-func (c *Config) LRs(steps int) LRSchedule {
-	return LRSchedule{Kind: c.LRSchedule, Base: c.LR, Steps: steps, Warmup: c.Warmup}
+func (c *Config) LRs(steps int) optim.LRSchedule {
+	return optim.LRSchedule{Kind: c.LRSchedule, Base: c.LR, Steps: steps, Warmup: c.Warmup}
 }
 
 var (

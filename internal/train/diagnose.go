@@ -6,29 +6,12 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/report"
 )
-
-// Verdicts of a diagnosis.
-const (
-	Underfitting = "underfitting" // the model fails on what it was trained on
-	Overfitting  = "overfitting"  // it does clearly worse on what it was not trained on
-	Fine         = "fine"
-	Unclear      = "unclear" // the numbers do not tell
-)
-
-// Diagnosis says what ails a fit, by its numbers, and what to freeze or thaw next.
-type Diagnosis struct {
-	Verdict string `json:"verdict" doc:"underfitting, overfitting, fine or unclear"`
-	Why     string `json:"why" doc:"the numbers in sentences"`
-	Advice  string `json:"advice,omitempty" doc:"what to do about it"`
-}
-
-// Type is the event's name.
-func (*Diagnosis) Type() string { return "diagnosis" }
 
 // symptoms are what a diagnosis reads.
 type symptoms struct {
-	history []EpochEvent
+	history []report.EpochEvent
 	kept    int  // epoch of the weights that are written
 	altered bool // training accuracy is that of augmented or mixed examples
 	trained depth
@@ -60,32 +43,32 @@ const (
 // standard error, the model overfits. t is the mean over the last epoch as the weights moved, and v that of the epoch that is kept; since
 // a model knows its own examples no worse than new ones in the end, t counts as v at least where underfitting is in question. Anything
 // else is fine, or unclear where too few examples speak or where they were not seen as they are.
-func diagnose(s symptoms) *Diagnosis {
+func diagnose(s symptoms) *report.Diagnosis {
 	if len(s.history) == 0 || s.kept < 0 || s.history[s.kept].Val == nil {
-		return &Diagnosis{Verdict: Unclear, Why: "no epoch was finished"}
+		return &report.Diagnosis{Verdict: report.Unclear, Why: "no epoch was finished"}
 	}
 	last, kept := s.history[len(s.history)-1], s.history[s.kept]
 	if m := kept.Val; m.Named() != nil {
-		return &Diagnosis{Verdict: Unclear, Why: fmt.Sprintf("%s has no bound that a model could be held against", m.Named().Name)}
+		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s has no bound that a model could be held against", m.Named().Name)}
 	}
 	n, v := kept.Val.Examples, kept.Val.Accuracy()
 	t := float64(last.TrainAccuracy)
 	majority := majorityShare(kept.Val)
 	se := math.Max(math.Sqrt(v*(1-v)/float64(max(1, n))), 0.5/float64(max(1, n))) // also an accuracy of 1 is uncertain by half an example
 	gap, learnt := t-v, math.Max(t, v)
-	numbers := fmt.Sprintf("%s on its own training data after %s, and %s ± %.1f on %s validation examples", percentage(t), epochs(len(s.history)), percentage(v), 100*se, count(n))
+	numbers := fmt.Sprintf("%s on its own training data after %s, and %s ± %.1f on %s validation examples", report.Percentage(t), epochs(len(s.history)), report.Percentage(v), 100*se, report.Count(n))
 	if n < few {
-		return &Diagnosis{Verdict: Unclear, Why: fmt.Sprintf("%s: too few to tell", numbers), Advice: "give more validation examples with --val"}
+		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s: too few to tell", numbers), Advice: "give more validation examples with --val"}
 	}
 	noise := certain * se
 	switch {
 	case v < majority+certain*math.Sqrt(majority*(1-majority)/float64(n)) && t < majority+matters && !s.altered:
-		return &Diagnosis{Verdict: Underfitting, Why: fmt.Sprintf("%s reaches %s, hardly more than always answering the most frequent class (%s)",
-			s.trained.subject(), numbers, percentage(majority)), Advice: "look at the labels and the preprocessing first; then try ten times the learning rate, or " + s.trained.deeper()}
+		return &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s reaches %s, hardly more than always answering the most frequent class (%s)",
+			s.trained.subject(), numbers, report.Percentage(majority)), Advice: "look at the labels and the preprocessing first; then try ten times the learning rate, or " + s.trained.deeper()}
 	case s.altered && t < v+noise:
-		return &Diagnosis{Verdict: Unclear, Why: numbers + ", where the training examples were augmented or mixed: their accuracy is no measure of fit"}
+		return &report.Diagnosis{Verdict: report.Unclear, Why: numbers + ", where the training examples were augmented or mixed: their accuracy is no measure of fit"}
 	case 1-learnt > unlearnt && 2*(1-learnt) > gap && !s.altered:
-		d := &Diagnosis{Verdict: Underfitting, Why: fmt.Sprintf("%s reaches %s: %s of the error is there before any new example comes, so %s",
+		d := &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s reaches %s: %s of the error is there before any new example comes, so %s",
 			s.trained.subject(), numbers, portion((1-learnt)/(1-v)), s.trained.culprit()), Advice: s.trained.deeper()}
 		if s.learns() {
 			d.Why += "; " + s.unfinished()
@@ -93,7 +76,7 @@ func diagnose(s symptoms) *Diagnosis {
 		}
 		return d
 	case gap > matters && gap > noise:
-		d := &Diagnosis{Verdict: Overfitting, Why: fmt.Sprintf("%s reaches %s: a gap of %.1f points, %.0f times its standard error", s.trained.subject(), numbers, 100*gap, gap/se),
+		d := &report.Diagnosis{Verdict: report.Overfitting, Why: fmt.Sprintf("%s reaches %s: a gap of %.1f points, %.0f times its standard error", s.trained.subject(), numbers, 100*gap, gap/se),
 			Advice: s.trained.shallower()}
 		if rise := s.lossRise(); rise != "" {
 			d.Why += "; " + rise
@@ -107,7 +90,7 @@ func diagnose(s symptoms) *Diagnosis {
 			how = "better on new examples"
 		}
 	}
-	return &Diagnosis{Verdict: Fine, Why: numbers + ": " + how}
+	return &report.Diagnosis{Verdict: report.Fine, Why: numbers + ": " + how}
 }
 
 // majorityShare is the accuracy of always answering the most frequent class.
@@ -259,7 +242,7 @@ func (d depth) shallower() string {
 }
 
 // diagnose says what ails this fit.
-func (f *fitter) diagnose() *Diagnosis {
+func (f *fitter) diagnose() *report.Diagnosis {
 	s := symptoms{history: f.st.History, kept: f.keptEpoch(), altered: f.Config.Augment != "none" || f.Config.Mixup > 0}
 	s.trained = depth{fresh: f.Headed.Fresh, blocks: f.Set.Blocks, adapter: f.Config.Adapter}
 	if f.final != nil && s.kept >= 0 { // what is written is no epoch's

@@ -9,19 +9,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // past makes up the epochs of a run over n validation examples of two classes, the first of them a share most of all: accuracy on training and
 // validation examples and the validation loss, epoch by epoch.
-func past(n int, most float64, epochs ...[3]float64) []EpochEvent {
-	var out []EpochEvent
+func past(n int, most float64, epochs ...[3]float64) []report.EpochEvent {
+	var out []report.EpochEvent
 	for i, e := range epochs {
 		m := NewMetrics(2)
 		m.Examples, m.Correct, m.LossSum = n, int(e[1]*float64(n)+0.5), e[2]*float64(n)
 		first := int64(most * float64(n))
 		m.Matrix[0][0], m.Matrix[1][1] = first, int64(n)-first
-		out = append(out, EpochEvent{Epoch: i, TrainAccuracy: Number(e[0]), Val: m})
+		out = append(out, report.EpochEvent{Epoch: i, TrainAccuracy: report.Number(e[0]), Val: m})
 	}
 	return out
 }
@@ -35,36 +36,36 @@ func TestDiagnose(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name    string
-		history []EpochEvent
+		history []report.EpochEvent
 		trained depth
 		altered bool
 		verdict string
 		says    string // in why or advice
 	}{
-		{"head too small", past(600, 0.5, flat(0.87, 0.85)...), head, false, Underfitting, "thaw from i on: --thaw last:2"},
-		{"own head too small", past(600, 0.5, flat(0.87, 0.85)...), depth{blocks: ten}, false, Underfitting, "--thaw head,last:2"},
-		{"blocks too few", past(600, 0.5, flat(0.90, 0.86)...), last(3), false, Underfitting, "thaw from e on: --thaw last:6"},
-		{"half is not enough", past(600, 0.5, flat(0.90, 0.86)...), last(6), false, Underfitting, "--thaw all"},
-		{"norms are not enough", past(600, 0.5, flat(0.90, 0.86)...), depth{blocks: ten, thawed: 10, parts: true}, false, Underfitting, "train those blocks whole: thaw everything"},
-		{"all is not enough", past(600, 0.5, flat(0.90, 0.86)...), last(10), false, Underfitting, "everything trains already"},
-		{"adapter", past(600, 0.5, flat(0.90, 0.86)...), depth{fresh: true, blocks: ten, adapter: "lora:2"}, false, Underfitting, "a larger rank"},
-		{"not ended", past(600, 0.5, [3]float64{0.5, 0.5, 0.9}, [3]float64{0.6, 0.6, 0.8}, [3]float64{0.7, 0.7, 0.7}, [3]float64{0.8, 0.8, 0.6}), head, false, Underfitting, "--epochs 8"},
-		{"learnt nothing", past(600, 0.6, flat(0.61, 0.6)...), head, false, Underfitting, "the most frequent class (60.0%)"},
-		{"by heart", past(600, 0.5, flat(1, 0.85)...), last(10), false, Overfitting, "--thaw last:5"},
-		{"one block by heart", past(600, 0.5, flat(1, 0.85)...), last(1), false, Overfitting, "--thaw head"},
-		{"head by heart", past(600, 0.5, flat(1, 0.85)...), head, false, Overfitting, "no fewer weights can train"},
-		{"loss rises", past(600, 0.5, [3]float64{0.9, 0.85, 0.4}, [3]float64{1, 0.85, 0.5}, [3]float64{1, 0.85, 0.6}, [3]float64{1, 0.85, 0.7}), last(4), false, Overfitting, "risen from 0.400 in epoch 1 to 0.700"},
-		{"best at the start", past(153, 0.5, [3]float64{0.62, 0.72, 0.6}, [3]float64{0.9, 0.7, 0.9}, [3]float64{1, 0.69, 1.2}, [3]float64{1, 0.68, 1.4}), last(2), false, Overfitting, "100.0% on its own training data"},
-		{"within the error", past(153, 0.5, flat(1, 0.948)...), head, false, Fine, "within the error"},
-		{"small gap, many examples", past(10_000, 0.5, flat(1, 0.97)...), last(4), false, Fine, "a gap of 3.0 points"},
-		{"perfect", past(600, 0.5, flat(1, 1)...), last(4), false, Fine, "± 0.1"},
-		{"better on new examples", past(600, 0.5, flat(0.98, 1)...), last(4), false, Fine, "better on new examples"},
-		{"short and good", past(400, 0.5, [3]float64{0.84, 0.98, 0.1}), last(10), false, Fine, "better on new examples"},
-		{"short and poor", past(400, 0.5, [3]float64{0.64, 0.72, 0.5}), last(4), false, Underfitting, "so few epochs"},
-		{"few examples", past(20, 0.5, flat(1, 0.5)...), last(4), false, Unclear, "too few to tell"},
-		{"mixed examples", past(600, 0.5, flat(0.7, 0.9)...), last(4), true, Unclear, "augmented or mixed"},
-		{"mixed and still by heart", past(600, 0.5, flat(0.97, 0.8)...), last(4), true, Overfitting, "--thaw last:2"},
-		{"nothing", nil, head, false, Unclear, "no epoch"},
+		{"head too small", past(600, 0.5, flat(0.87, 0.85)...), head, false, report.Underfitting, "thaw from i on: --thaw last:2"},
+		{"own head too small", past(600, 0.5, flat(0.87, 0.85)...), depth{blocks: ten}, false, report.Underfitting, "--thaw head,last:2"},
+		{"blocks too few", past(600, 0.5, flat(0.90, 0.86)...), last(3), false, report.Underfitting, "thaw from e on: --thaw last:6"},
+		{"half is not enough", past(600, 0.5, flat(0.90, 0.86)...), last(6), false, report.Underfitting, "--thaw all"},
+		{"norms are not enough", past(600, 0.5, flat(0.90, 0.86)...), depth{blocks: ten, thawed: 10, parts: true}, false, report.Underfitting, "train those blocks whole: thaw everything"},
+		{"all is not enough", past(600, 0.5, flat(0.90, 0.86)...), last(10), false, report.Underfitting, "everything trains already"},
+		{"adapter", past(600, 0.5, flat(0.90, 0.86)...), depth{fresh: true, blocks: ten, adapter: "lora:2"}, false, report.Underfitting, "a larger rank"},
+		{"not ended", past(600, 0.5, [3]float64{0.5, 0.5, 0.9}, [3]float64{0.6, 0.6, 0.8}, [3]float64{0.7, 0.7, 0.7}, [3]float64{0.8, 0.8, 0.6}), head, false, report.Underfitting, "--epochs 8"},
+		{"learnt nothing", past(600, 0.6, flat(0.61, 0.6)...), head, false, report.Underfitting, "the most frequent class (60.0%)"},
+		{"by heart", past(600, 0.5, flat(1, 0.85)...), last(10), false, report.Overfitting, "--thaw last:5"},
+		{"one block by heart", past(600, 0.5, flat(1, 0.85)...), last(1), false, report.Overfitting, "--thaw head"},
+		{"head by heart", past(600, 0.5, flat(1, 0.85)...), head, false, report.Overfitting, "no fewer weights can train"},
+		{"loss rises", past(600, 0.5, [3]float64{0.9, 0.85, 0.4}, [3]float64{1, 0.85, 0.5}, [3]float64{1, 0.85, 0.6}, [3]float64{1, 0.85, 0.7}), last(4), false, report.Overfitting, "risen from 0.400 in epoch 1 to 0.700"},
+		{"best at the start", past(153, 0.5, [3]float64{0.62, 0.72, 0.6}, [3]float64{0.9, 0.7, 0.9}, [3]float64{1, 0.69, 1.2}, [3]float64{1, 0.68, 1.4}), last(2), false, report.Overfitting, "100.0% on its own training data"},
+		{"within the error", past(153, 0.5, flat(1, 0.948)...), head, false, report.Fine, "within the error"},
+		{"small gap, many examples", past(10_000, 0.5, flat(1, 0.97)...), last(4), false, report.Fine, "a gap of 3.0 points"},
+		{"perfect", past(600, 0.5, flat(1, 1)...), last(4), false, report.Fine, "± 0.1"},
+		{"better on new examples", past(600, 0.5, flat(0.98, 1)...), last(4), false, report.Fine, "better on new examples"},
+		{"short and good", past(400, 0.5, [3]float64{0.84, 0.98, 0.1}), last(10), false, report.Fine, "better on new examples"},
+		{"short and poor", past(400, 0.5, [3]float64{0.64, 0.72, 0.5}), last(4), false, report.Underfitting, "so few epochs"},
+		{"few examples", past(20, 0.5, flat(1, 0.5)...), last(4), false, report.Unclear, "too few to tell"},
+		{"mixed examples", past(600, 0.5, flat(0.7, 0.9)...), last(4), true, report.Unclear, "augmented or mixed"},
+		{"mixed and still by heart", past(600, 0.5, flat(0.97, 0.8)...), last(4), true, report.Overfitting, "--thaw last:2"},
+		{"nothing", nil, head, false, report.Unclear, "no epoch"},
 	} {
 		kept := -1
 		for i, e := range c.history {
@@ -76,7 +77,7 @@ func TestDiagnose(t *testing.T) {
 		if d.Verdict != c.verdict || !strings.Contains(d.Why+" | "+d.Advice, c.says) {
 			t.Errorf("%s: %+v, want %s with %q", c.name, *d, c.verdict, c.says)
 		}
-		if d.Verdict == Fine && d.Advice != "" {
+		if d.Verdict == report.Fine && d.Advice != "" {
 			t.Errorf("%s: advice where nothing is wrong: %s", c.name, d.Advice)
 		}
 	}
@@ -94,7 +95,7 @@ func TestDiagnosisHelps(t *testing.T) {
 	}
 	c.Cache, c.Out = "ram", t.TempDir()
 	head := mustFit(t, c)
-	if head.Diagnosis.Verdict != Underfitting {
+	if head.Diagnosis.Verdict != report.Underfitting {
 		t.Fatalf("%+v", head.Diagnosis)
 	}
 	thaw := regexp.MustCompile(`--thaw (\S+)$`).FindStringSubmatch(head.Diagnosis.Advice)
@@ -112,8 +113,8 @@ func TestDiagnosisHelps(t *testing.T) {
 // notes keeps the warnings of a run.
 type notes []string
 
-func (n *notes) Emit(_ time.Time, e Event) {
-	if w, ok := e.(*Warning); ok {
+func (n *notes) Emit(_ time.Time, e report.Event) {
+	if w, ok := e.(*report.Warning); ok {
 		*n = append(*n, w.Message)
 	}
 }

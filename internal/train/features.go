@@ -9,6 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -87,7 +88,7 @@ func (s *Session) network() *Network {
 
 // encodeTrain keeps the values that the head reads of every training example.
 func (s *Session) encodeTrain(ctx context.Context, progress func(done, total int)) (*fitter, error) {
-	f := &fitter{Session: s, events: NewEvents()}
+	f := &fitter{Session: s, events: report.NewEvents()}
 	var err error
 	if f.train, err = newEncoder(s.Net, s.Train, nil, chunkOf(s.Base.Feed.Form())); err != nil {
 		return nil, err

@@ -11,6 +11,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -40,7 +42,7 @@ type Result struct {
 	ValBefore   *task.Named `json:"val_metric_before,omitempty"` // of lm: the same of the model as it came
 	TrainMetric *task.Named `json:"train_metric,omitempty"`
 
-	Diagnosis *Diagnosis `json:"diagnosis,omitempty"`
+	Diagnosis *report.Diagnosis `json:"diagnosis,omitempty"`
 
 	MacroF1   float64   `json:"macro_f1"`
 	BestEpoch int       `json:"best_epoch"`
@@ -70,7 +72,7 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 // fitter is a fit under way.
 type fitter struct {
 	*Session
-	events  *Events
+	events  *report.Events
 	dir     *RunDir // nil for a fit that leaves nothing on the disk
 	st      RunState
 	best    map[string]*tensor.Tensor // what a checkpoint holds of the weights at the best epoch
@@ -82,7 +84,7 @@ type fitter struct {
 	saved   time.Time     // when the last checkpoint was written
 	cost    time.Duration // how long that took
 	began   time.Time
-	average *average // nil: the weights as they are
+	average *optim.Average // nil: the weights as they are
 	watch   watch
 	final   *Metrics // validation of what is written, where that is not what an epoch validated
 
@@ -94,7 +96,11 @@ type fitter struct {
 // place. When ctx ends it saves first and returns ctx's error.
 func (f *fitter) fit(ctx context.Context, resume bool) error {
 	f.began, f.saved, f.resuming = time.Now(), time.Now(), resume
-	f.average = newAverage(&f.Config)
+	average, err := optim.NewAverage(f.Config.Average, f.Config.Epochs)
+	if err != nil {
+		return err
+	}
+	f.average = average
 	if err := f.encoders(ctx); err != nil {
 		return err
 	}
@@ -125,7 +131,11 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 			return err
 		}
 	}
-	f.events.Emit(&RunStart{Version: Version, Model: f.Config.Model, Data: f.Config.Data, Config: f.Config, Epochs: f.Config.Epochs,
+	options, err := json.Marshal(f.Config)
+	if err != nil {
+		return err
+	}
+	f.events.Emit(&report.RunStart{Version: Version, Model: f.Config.Model, Data: f.Config.Data, Config: options, Epochs: f.Config.Epochs,
 		Steps: steps * f.Config.Epochs, Threads: kernel.Threads(), Resumed: resume, Epoch: f.st.Epoch, Step: f.st.Step})
 	if f.Task.Name() == task.NameLM && f.st.Step == 0 {
 		m, err := f.validate(ctx)
@@ -133,7 +143,7 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 			return err
 		}
 		f.st.Before = m.Named()
-		f.events.Emit(&Warning{Message: fmt.Sprintf("before training: %s on validation", MetricText(f.st.Before, 0))})
+		f.events.Emit(&report.Warning{Message: fmt.Sprintf("before training: %s on validation", report.MetricText(f.st.Before, 0))})
 	}
 	for f.st.Epoch < f.Config.Epochs && !f.st.Best.Stop(f.Config.Patience) {
 		if err := f.epoch(ctx, rates, steps); err != nil {
@@ -188,10 +198,10 @@ func (f *fitter) standardiseHead(ctx context.Context) error {
 
 // epoch trains on every example once, from where the state says, and validates. It stops for ctx only
 // between optimiser steps, where a run can go on.
-func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
+func (f *fitter) epoch(ctx context.Context, rates optim.LRSchedule, steps int) error {
 	began := time.Now()
 	whole := context.WithoutCancel(ctx)
-	f.events.Emit(&EpochStart{Epoch: f.st.Epoch, Steps: steps})
+	f.events.Emit(&report.EpochStart{Epoch: f.st.Epoch, Steps: steps})
 	if f.st.Partial == nil {
 		f.st.Partial = f.Task.NewMetrics()
 	}
@@ -228,7 +238,7 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 			f.st.EpochStep++
 			f.stepped()
 			f.st.Partial.Merge(stepMetrics)
-			f.events.Emit(&StepEvent{Epoch: f.st.Epoch, Step: f.st.Step, Loss: Number(stepLoss / float64(stepMetrics.Examples)), LR: lr, GradNorm: Number(norm),
+			f.events.Emit(&report.StepEvent{Epoch: f.st.Epoch, Step: f.st.Step, Loss: report.Number(stepLoss / float64(stepMetrics.Examples)), LR: lr, GradNorm: report.Number(norm),
 				Examples: stepMetrics.Examples, Seconds: time.Since(stepBegan).Seconds()})
 			stepBegan, stepLoss, stepMetrics = time.Now(), 0, f.Task.NewMetrics()
 			if err := ctx.Err(); err != nil {
@@ -249,7 +259,7 @@ func (f *fitter) epoch(ctx context.Context, rates LRSchedule, steps int) error {
 		return err
 	}
 	took := time.Since(began).Seconds()
-	e := EpochEvent{Epoch: f.st.Epoch, Step: f.st.Step, TrainLoss: Number(f.st.Partial.Loss()), TrainAccuracy: Number(f.st.Partial.Accuracy()), TrainMetric: f.st.Partial.Named(),
+	e := report.EpochEvent{Epoch: f.st.Epoch, Step: f.st.Step, TrainLoss: report.Number(f.st.Partial.Loss()), TrainAccuracy: report.Number(f.st.Partial.Accuracy()), TrainMetric: f.st.Partial.Named(),
 		Val: val, LR: lr, Best: isBest, Seconds: took, Rate: float64(f.Train.Len()) / took, PeakRSS: PeakRSS()}
 	f.events.Emit(&e)
 	f.st.History = append(f.st.History, e)
@@ -270,10 +280,10 @@ func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (f
 		return 0, nil, err
 	}
 	if first && net.Recomputed.Values > 0 {
-		f.events.Emit(&Warning{Message: "memory: " + net.Recomputed.String()})
+		f.events.Emit(&report.Warning{Message: "memory: " + net.Recomputed.String()})
 	}
 	if n := step.program.ArenaBytes(); first && n > int(f.Config.Memory) {
-		f.events.Emit(&Warning{Message: fmt.Sprintf("memory: a step takes %.1f MiB and no cheap value is left to compute again; lower --batch (and raise --accumulate) to fit", float64(n)/(1<<20))})
+		f.events.Emit(&report.Warning{Message: fmt.Sprintf("memory: a step takes %.1f MiB and no cheap value is left to compute again; lower --batch (and raise --accumulate) to fit", float64(n)/(1<<20))})
 	}
 	labels := f.labels(f.Train, b, step.program.OutputTensor(1).Shape)
 	seed := stepSeed(f.Config.Seed, f.st.Epoch, b.Indices[0])
@@ -313,9 +323,9 @@ func (f *fitter) update(grads []*tensor.Tensor, lr float64) (norm float64, err e
 	f.pace(slots)
 	f.meter.gather(slots)
 	if f.Config.Clip > 0 {
-		norm = Clip(slots, f.Config.Clip)
+		norm = optim.Clip(slots, f.Config.Clip)
 	} else {
-		norm = GradNorm(slots)
+		norm = optim.GradNorm(slots)
 	}
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
 		for _, s := range slots {

@@ -13,12 +13,13 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // fit runs a configuration in a fresh run directory.
-func fit(t testing.TB, ctx context.Context, c Config, resume bool, sinks ...Sink) (*Result, error) {
+func fit(t testing.TB, ctx context.Context, c Config, resume bool, sinks ...report.Sink) (*Result, error) {
 	t.Helper()
 	s, err := Prepare(ctx, c)
 	if err != nil {
@@ -197,8 +198,8 @@ type stopper struct {
 	cancel func()
 }
 
-func (s *stopper) Emit(_ time.Time, e Event) {
-	if st, ok := e.(*StepEvent); ok && st.Step == s.after {
+func (s *stopper) Emit(_ time.Time, e report.Event) {
+	if st, ok := e.(*report.StepEvent); ok && st.Step == s.after {
 		s.cancel()
 	}
 }

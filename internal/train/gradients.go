@@ -6,6 +6,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -54,7 +55,7 @@ func (s *Session) Steps(ctx context.Context, batches int, part float64, visit fu
 
 // probe runs batches of one epoch's order, and then after each.
 func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *freeze.Weight, grad []float32), then func(f *fitter, step *Step) error) (n int, err error) {
-	f := &fitter{Session: s, events: NewEvents()}
+	f := &fitter{Session: s, events: report.NewEvents()}
 	if f.train, err = newEncoder(s.Net, s.Train, nil, chunkOf(s.Base.Feed.Form())); err != nil {
 		return 0, err
 	}

@@ -343,7 +343,7 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		return nil, err
 	}
 	thawed := int64(4 * t.plan.Thawed(t.set).Elements())
-	states := thawed * int64(len(opt.rule.kinds()))
+	states := thawed * int64(opt.StateCount())
 	r.Checkpoint = thawed + states
 	for _, w := range t.set.Weights {
 		if t.plan.Of(w.Name).State == freeze.Tracking {

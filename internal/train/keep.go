@@ -12,6 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -114,7 +115,7 @@ func (f *fitter) encoders(ctx context.Context) error {
 	f.val.parts, f.cached = f.train.parts, 0
 	f.train.before, f.val.before = train, val
 	frontier := o.cut(o.frontier)
-	e := &CacheEvent{Where: "off", Values: len(frontier.points), BytesPerExample: frontier.bytes()}
+	e := &report.CacheEvent{Where: "off", Values: len(frontier.points), BytesPerExample: frontier.bytes()}
 	began := time.Now()
 	if f.Config.Cache != "off" && !f.brief() && o.worthKeeping() {
 		k := &keeper{fitter: f, outline: o, pipeline: f.Base.Feed.Digest(), memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
@@ -161,7 +162,7 @@ func chunkOf(f data.Form) int {
 }
 
 // keep gives the encoders stores and fills them.
-func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
+func (k *keeper) keep(ctx context.Context, frontier *cut, e *report.CacheEvent) error {
 	encoders := []*encoder{k.train, k.val}
 	if k.Config.Augment != "none" {
 		if k.train.variants = k.Config.CacheVariants; k.train.variants == 0 { // every epoch has other examples
@@ -207,7 +208,7 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
 		}
 		t.both = k.size(kept)*n <= little
 		got, err := c.fill(ctx, func(d int) {
-			k.events.Emit(&Encoded{Done: done + d, Total: int(n)})
+			k.events.Emit(&report.Encoded{Done: done + d, Total: int(n)})
 		}, func(seconds float64) {
 			t.persist = t.disk != nil && (k.Config.Cache == "disk" || seconds > float64(k.size(kept))/diskSpeed+diskDelay)
 		})
@@ -225,7 +226,7 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *CacheEvent) error {
 	}
 	if k.shared != nil {
 		if err := k.shared.Flush(); err != nil { // training goes on without
-			k.events.Emit(&Warning{Message: fmt.Sprintf("what is kept for later runs may be lost: %v", err)})
+			k.events.Emit(&report.Warning{Message: fmt.Sprintf("what is kept for later runs may be lost: %v", err)})
 		}
 	}
 	return nil

@@ -13,20 +13,21 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // cacheEvents keeps the cache events of a run.
-type cacheEvents []CacheEvent
+type cacheEvents []report.CacheEvent
 
-func (c *cacheEvents) Emit(_ time.Time, e Event) {
-	if e, ok := e.(*CacheEvent); ok {
+func (c *cacheEvents) Emit(_ time.Time, e report.Event) {
+	if e, ok := e.(*report.CacheEvent); ok {
 		*c = append(*c, *e)
 	}
 }
 
 // fitCached runs a configuration and returns the tuned model's bytes and the cache event.
-func fitCached(t *testing.T, cfg Config) ([]byte, CacheEvent) {
+func fitCached(t *testing.T, cfg Config) ([]byte, report.CacheEvent) {
 	t.Helper()
 	cfg.Out = t.TempDir()
 	var events cacheEvents

@@ -8,6 +8,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/schedule"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -36,7 +37,7 @@ func (f *fitter) newMeter(ctx context.Context) error {
 }
 
 // gather takes in the gradients of a step. On a nil meter it does nothing.
-func (m *meter) gather(slots []*Slot) {
+func (m *meter) gather(slots []*optim.Slot) {
 	if m == nil || m.kind != schedule.Gradient {
 		return
 	}
@@ -68,7 +69,7 @@ func (f *fitter) measure(ctx context.Context) ([]float64, error) {
 			u := f.unit[s.Name]
 			seen[u] = true
 			if g := m.marks[s.Name]; g != nil {
-				top[u] += (&Slot{Value: s.Value, Grad: g, Mask: s.Mask}).sumSquares()
+				top[u] += (&optim.Slot{Value: s.Value, Grad: g, Mask: s.Mask}).SumSquares()
 			}
 		}
 		for u := range out {

@@ -13,6 +13,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -185,7 +186,7 @@ func (p *probe) two() int {
 }
 
 // optimizer holds the plan's thawed weights.
-func (t *trainable) optimizer() (*Optimizer, error) {
+func (t *trainable) optimizer() (*optim.Optimizer, error) {
 	s := &Session{Config: t.cfg, Set: t.set, Plan: t.plan, opt: t.cfg.NewOptimizer()}
 	s.whole()
 	return s.opt, s.hold()
@@ -196,7 +197,7 @@ func (t *trainable) optimizer() (*Optimizer, error) {
 type step struct {
 	frozen *compile.Program
 	live   *Step
-	opt    *Optimizer
+	opt    *optim.Optimizer
 	inputs []*tensor.Tensor
 	labels []*tensor.Tensor
 	lr     float64

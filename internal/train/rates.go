@@ -10,6 +10,8 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
 // autoRGN is the value of the option rates that measures them.
@@ -121,7 +123,7 @@ func (f *fitter) measureRates(ctx context.Context) error {
 		}
 	}
 	if lo != "" {
-		f.events.Emit(&Warning{Message: fmt.Sprintf("auto-rgn: learning rates from %.2g (%s) to %.2g (%s) of the whole; plan.json has all", f.st.Rates[lo], lo, f.st.Rates[hi], hi)})
+		f.events.Emit(&report.Warning{Message: fmt.Sprintf("auto-rgn: learning rates from %.2g (%s) to %.2g (%s) of the whole; plan.json has all", f.st.Rates[lo], lo, f.st.Rates[hi], hi)})
 	}
 	plan, err := f.planJSON()
 	if err != nil {
@@ -139,11 +141,11 @@ func (f *fitter) relativeGradients(ctx context.Context) (map[string]float64, err
 	slots := f.opt.Slots()
 	before := f.weights()
 	quiet := *f
-	quiet.events = NewEvents()
-	var head []*Slot
+	quiet.events = report.NewEvents()
+	var head []*optim.Slot
 	for _, s := range slots {
 		if f.isNew(s.Name) {
-			head = append(head, &Slot{Name: s.Name, Value: s.Value, LR: s.LR, Decay: s.Decay, Mask: s.Mask})
+			head = append(head, &optim.Slot{Name: s.Name, Value: s.Value, LR: s.LR, Decay: s.Decay, Mask: s.Mask})
 		}
 	}
 	opt := f.Config.NewOptimizer()
@@ -173,8 +175,8 @@ func (f *fitter) relativeGradients(ctx context.Context) (map[string]float64, err
 					head[at].Grad = s.Grad
 					at++
 				} else if n >= learns {
-					if w := s.valueNorm(); w > 0 {
-						ratio[i] += math.Sqrt(s.sumSquares()) / w
+					if w := s.ValueNorm(); w > 0 {
+						ratio[i] += math.Sqrt(s.SumSquares()) / w
 					}
 				}
 				s.Grad = nil
@@ -192,19 +194,13 @@ func (f *fitter) relativeGradients(ctx context.Context) (map[string]float64, err
 	rates := map[string]float64{}
 	for i, s := range slots {
 		switch {
-		case f.isNew(s.Name) || s.valueNorm() == 0 || largest == 0:
+		case f.isNew(s.Name) || s.ValueNorm() == 0 || largest == 0:
 			rates[s.Name] = 1
 		default:
 			rates[s.Name] = max(leastRate, ratio[i]/largest)
 		}
 	}
 	return rates, nil
-}
-
-// valueNorm is the Euclidean norm of the thawed elements.
-func (s *Slot) valueNorm() float64 {
-	probe := Slot{Value: s.Value, Grad: s.Value, Mask: s.Mask, spans: s.spans}
-	return math.Sqrt(probe.sumSquares())
 }
 
 // isNew reports whether a weight is none of the pretrained model's: of a fresh head, or of an adapter.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
@@ -15,7 +16,7 @@ func (c *Config) validateRegularisation() error {
 		}
 	}
 	if c.Average != "" {
-		if _, err := parseAverage(c.Average); err != nil {
+		if _, err := optim.NewAverage(c.Average, 1); err != nil {
 			return err
 		}
 	}
@@ -63,7 +64,7 @@ func (s *Session) checkRegularisation() error {
 			note("wise-ft %g does nothing: only a new head trains, which has no pretrained values", *c.WiseFT)
 		}
 	}
-	if c.Average == "swa" && swaEpochs(c.Epochs) < 2 {
+	if c.Average == "swa" && optim.SWAEpochs(c.Epochs) < 2 {
 		note("average swa does nothing: the last quarter of %s has no two to average; 8 do", epochs(c.Epochs))
 	}
 	if c.Average == "swa" && c.LRSchedule == "cosine" {

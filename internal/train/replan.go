@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/schedule"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -53,8 +55,8 @@ func (f *fitter) reschedule(ctx context.Context) error {
 }
 
 // planChange tells of the change from one plan to the present one.
-func (f *fitter) planChange(from, to *freeze.Plan) *PlanChange {
-	e := &PlanChange{Epoch: f.st.Epoch, Step: f.st.Step, Stage: f.st.Stage, Reason: f.reason, Digest: to.Digest(), ParamsThawed: to.Thawed(f.Set).Elements()}
+func (f *fitter) planChange(from, to *freeze.Plan) *report.PlanChange {
+	e := &report.PlanChange{Epoch: f.st.Epoch, Step: f.st.Step, Stage: f.st.Stage, Reason: f.reason, Digest: to.Digest(), ParamsThawed: to.Thawed(f.Set).Elements()}
 	for _, w := range f.Set.Weights {
 		switch was, is := trains(from, w), trains(to, w); {
 		case is && !was:
@@ -84,7 +86,7 @@ func (f *fitter) rebuild(ctx context.Context) error {
 }
 
 // pace sets what the schedule multiplies the learning rate of each weight with. At rate 0 a weight stays as it is.
-func (f *fitter) pace(slots []*Slot) {
+func (f *fitter) pace(slots []*optim.Slot) {
 	if f.schedule == nil {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/schedule"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
@@ -24,11 +25,11 @@ func TestReplanIsAFreshStart(t *testing.T) {
 		edit(&cfg)
 		s, err := Prepare(ctx, cfg)
 		must(t, err)
-		return &fitter{Session: s, events: NewEvents()}
+		return &fitter{Session: s, events: report.NewEvents()}
 	}
-	epoch := func(f *fitter) []Number {
+	epoch := func(f *fitter) []report.Number {
 		h := &history{}
-		f.events = NewEvents(h)
+		f.events = report.NewEvents(h)
 		steps := stepsPerEpoch(f.Train, f.Config.Batch, 1)
 		f.st.Schedule = f.Config.LRs(steps * f.Config.Epochs)
 		must(t, f.epoch(ctx, f.st.Schedule, steps))

@@ -9,31 +9,32 @@ import (
 	"testing"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/schedule"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // history keeps what a run says of its plans and losses.
 type history struct {
-	changes []PlanChange
-	steps   []StepEvent
-	caches  []CacheEvent
+	changes []report.PlanChange
+	steps   []report.StepEvent
+	caches  []report.CacheEvent
 }
 
-func (h *history) Emit(_ time.Time, e Event) {
+func (h *history) Emit(_ time.Time, e report.Event) {
 	switch e := e.(type) {
-	case *PlanChange:
+	case *report.PlanChange:
 		h.changes = append(h.changes, *e)
-	case *StepEvent:
+	case *report.StepEvent:
 		h.steps = append(h.steps, *e)
-	case *CacheEvent:
+	case *report.CacheEvent:
 		h.caches = append(h.caches, *e)
 	}
 }
 
 // losses are the losses of the optimiser steps.
-func (h *history) losses() []Number {
-	var out []Number
+func (h *history) losses() []report.Number {
+	var out []report.Number
 	for _, s := range h.steps {
 		out = append(out, s.Loss)
 	}
@@ -186,7 +187,7 @@ func TestTrainedAndFrozenLeavesNoFiles(t *testing.T) {
 	}
 	front := slices.Clone(all)
 	front[0], front[1] = false, false
-	f := &fitter{Session: s, events: NewEvents(), st: RunState{Epoch: 1}}
+	f := &fitter{Session: s, events: report.NewEvents(), st: RunState{Epoch: 1}}
 	if err := f.encoders(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -8,17 +8,18 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
 // Fit trains a session and, when dir is given, keeps it in a run directory: checkpoints while it goes,
 // the tuned model and its proof at the end. Events go to the run's log and to sinks. An interrupted
 // run has saved a checkpoint from which Fit goes on with resume, to the same bits as an unbroken one.
-func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...Sink) (*Result, error) {
+func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...report.Sink) (*Result, error) {
 	began := time.Now()
 	if err := s.settle(ctx, nil); err != nil { // a run that goes on has been settled by CheckResume
 		return nil, err
 	}
-	f := &fitter{Session: s, dir: dir, events: NewEvents(sinks...)}
+	f := &fitter{Session: s, dir: dir, events: report.NewEvents(sinks...)}
 	plan, err := planText(s.reach)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...Si
 		f.events.Emit(f.planChange(f.reach, f.now))
 	}
 	if err := f.fit(ctx, resume); err != nil {
-		end := &RunEnd{Status: "failed", Error: err.Error(), Epochs: f.st.Epoch, BestEpoch: f.bestEpoch(), Seconds: time.Since(began).Seconds(), PeakRSS: PeakRSS()}
+		end := &report.RunEnd{Status: "failed", Error: err.Error(), Epochs: f.st.Epoch, BestEpoch: f.bestEpoch(), Seconds: time.Since(began).Seconds(), PeakRSS: PeakRSS()}
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			end.Status, end.Error = "interrupted", ""
 		}
@@ -62,12 +63,12 @@ func (f *fitter) announce() {
 	if err != nil { // said again, and returned, by the first use of the frontier
 		frontier = nil
 	}
-	f.events.Emit(&DataEvent{Task: f.Task.Name(), Classes: f.Task.Names(), Train: f.Train.Len(), Val: f.Val.Len(), Counts: f.Train.Counts(),
+	f.events.Emit(&report.DataEvent{Task: f.Task.Name(), Classes: f.Task.Names(), Train: f.Train.Len(), Val: f.Val.Len(), Counts: f.Train.Counts(),
 		Damaged: len(f.Train.Skipped) + len(f.Val.Skipped), Digest: f.st.Identity.Data})
-	f.events.Emit(&PlanEvent{Digest: f.reach.Digest(), Thaw: f.reach.Thaw, Freeze: f.reach.Freeze, Schedule: f.Config.Schedule, ParamsTotal: paramsTotal(f.Set), ParamsThawed: thawed.Elements(),
+	f.events.Emit(&report.PlanEvent{Digest: f.reach.Digest(), Thaw: f.reach.Thaw, Freeze: f.reach.Freeze, Schedule: f.Config.Schedule, ParamsTotal: paramsTotal(f.Set), ParamsThawed: thawed.Elements(),
 		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.digests)})
 	for _, n := range slices.Concat(f.Notes, f.transcriptNotes()) {
-		f.events.Emit(&Warning{Message: n})
+		f.events.Emit(&report.Warning{Message: n})
 	}
 }
 
@@ -101,7 +102,7 @@ func (f *fitter) finish(began time.Time) (*Result, error) {
 	}
 	r.Diagnosis = f.diagnose()
 	f.events.Emit(r.Diagnosis)
-	end := &RunEnd{Status: "done", Epochs: r.Epochs, BestEpoch: r.BestEpoch, FrozenDigest: r.FrozenDigestAfter, ParamsThawed: r.ParamsThawed}
+	end := &report.RunEnd{Status: "done", Epochs: r.Epochs, BestEpoch: r.BestEpoch, FrozenDigest: r.FrozenDigestAfter, ParamsThawed: r.ParamsThawed}
 	if f.st.Epoch < f.Config.Epochs {
 		end.Status = "stopped"
 	}

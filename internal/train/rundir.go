@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
 // The files of a run directory.
@@ -90,4 +91,4 @@ func (d *RunDir) WriteFile(name string, b []byte) error {
 }
 
 // OpenLog opens the run's event log, behind what it holds.
-func (d *RunDir) OpenLog() (*Log, error) { return OpenLog(d.File(EventsFile)) }
+func (d *RunDir) OpenLog() (*report.Log, error) { return report.OpenLog(d.File(EventsFile)) }

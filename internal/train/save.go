@@ -38,7 +38,7 @@ func (f *fitter) save() error {
 	}
 	c := Capture(st, f.params(), f.stats(), f.opt)
 	f.meter.save(c)
-	f.average.save(c)
+	f.average.Save(c.Tensors)
 	e, err := f.dir.SaveCheckpoint(c)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (f *fitter) resume() error {
 	if err := f.resumeStage(c); err != nil {
 		return err
 	}
-	f.average.restore(c)
+	f.average.Restore(c.Tensors)
 	if err := c.Restore(f.params(), f.stats(), f.opt); err != nil {
 		return err
 	}

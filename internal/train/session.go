@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
@@ -30,7 +31,7 @@ type Session struct {
 
 	targets map[*data.Dataset][]data.Target // the right answers, by example
 	digests map[string]string               // of the frozen weights, before training
-	opt     *Optimizer
+	opt     *optim.Optimizer
 	stages
 }
 

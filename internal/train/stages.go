@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/schedule"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -21,7 +22,7 @@ type stages struct {
 	unit     map[string]int    // by name of a weight in reach: its place among the schedule's units
 	units    int               // how many there are
 
-	slots      map[string]*Slot          // of all weights that trained in any stage
+	slots      map[string]*optim.Slot    // of all weights that trained in any stage
 	rates      map[string]float32        // multipliers of their learning rates, the schedule's apart
 	pretrained map[string]*tensor.Tensor // what weights and statistics that change held before
 }
@@ -64,7 +65,7 @@ func (c *Config) peak() float64 {
 // whole makes Plan that of the whole run.
 func (s *Session) whole() {
 	s.reach, s.now = s.Plan, s.Plan
-	s.slots, s.rates, s.pretrained = map[string]*Slot{}, map[string]float32{}, map[string]*tensor.Tensor{}
+	s.slots, s.rates, s.pretrained = map[string]*optim.Slot{}, map[string]float32{}, map[string]*tensor.Tensor{}
 }
 
 // begin makes the schedule and the plan of its first stage from the plan of all that may train.
@@ -161,7 +162,7 @@ func (s *Session) own() {
 
 // hold makes the optimiser hold the weights that train at present, in the order of the set, in which gradients come.
 func (s *Session) hold() error {
-	var want []*Slot
+	var want []*optim.Slot
 	s.now.Thawed(s.Set).Each(func(w *freeze.Weight, e freeze.Entry) {
 		if s.slots[w.Name] == nil {
 			s.slots[w.Name] = s.slot(w, e)
@@ -185,14 +186,14 @@ func (s *Session) hold() error {
 			}
 		}
 	}
-	s.opt.arrange(want)
+	s.opt.Arrange(want)
 	return nil
 }
 
 // slot is a thawed weight as the optimiser sees it.
-func (s *Session) slot(w *freeze.Weight, e freeze.Entry) *Slot {
+func (s *Session) slot(w *freeze.Weight, e freeze.Entry) *optim.Slot {
 	_, everything := s.Config.Decay()
-	slot := &Slot{Name: w.Name, Value: w.Value.Data, LR: 1, Decay: everything || w.Role == freeze.RoleWeight || w.Role == freeze.RoleEmbedding}
+	slot := &optim.Slot{Name: w.Name, Value: w.Value.Data, LR: 1, Decay: everything || w.Role == freeze.RoleWeight || w.Role == freeze.RoleEmbedding}
 	if e.LR != 0 {
 		slot.LR = float32(e.LR)
 	}
@@ -207,8 +208,8 @@ func (s *Session) slot(w *freeze.Weight, e freeze.Entry) *Slot {
 }
 
 // params are the weights that trained in any stage, in the order of the set.
-func (s *Session) params() []*Slot {
-	var out []*Slot
+func (s *Session) params() []*optim.Slot {
+	var out []*optim.Slot
 	for _, w := range s.Set.Weights {
 		if p := s.slots[w.Name]; p != nil {
 			out = append(out, p)
@@ -235,4 +236,12 @@ func (s *Session) again() bool {
 		}
 	}
 	return false
+}
+
+// anchor is what a thawed weight decays towards, nil for 0.
+func (s *Session) anchor(w *freeze.Weight) *tensor.Tensor {
+	if s.Config.L2SP == 0 || s.isNew(w.Name) {
+		return nil
+	}
+	return s.pretrained[w.Name]
 }

@@ -9,13 +9,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
 // warnings gathers those about transcripts.
 type warnings []string
 
-func (w *warnings) Emit(_ time.Time, e Event) {
-	if m, ok := e.(*Warning); ok && strings.Contains(m.Message, "transcripts") {
+func (w *warnings) Emit(_ time.Time, e report.Event) {
+	if m, ok := e.(*report.Warning); ok && strings.Contains(m.Message, "transcripts") {
 		*w = append(*w, m.Message)
 	}
 }

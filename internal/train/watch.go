@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -72,24 +74,24 @@ func (w *watch) epoch(f *fitter) {
 		}
 		if len(dead) > 0 {
 			w.told = true
-			f.events.Emit(&Warning{Message: fmt.Sprintf("dead gradients: %s had none but zeros in the whole of epoch %d, and cannot learn; freezing it changes nothing and saves its cost", list(dead), f.st.Epoch+1)})
+			f.events.Emit(&report.Warning{Message: fmt.Sprintf("dead gradients: %s had none but zeros in the whole of epoch %d, and cannot learn; freezing it changes nothing and saves its cost", list(dead), f.st.Epoch+1)})
 		}
 		if len(unmoved) > 0 {
-			f.events.Emit(&Warning{Message: fmt.Sprintf("%s moved by less than a millionth in epoch %d: raise --lr or --lr-mult for it, or freeze it", list(unmoved), f.st.Epoch+1)})
+			f.events.Emit(&report.Warning{Message: fmt.Sprintf("%s moved by less than a millionth in epoch %d: raise --lr or --lr-mult for it, or freeze it", list(unmoved), f.st.Epoch+1)})
 		}
 	}
 	w.alive, w.steps = nil, 0
 }
 
 // moved reports whether the first epoch changed a weight by more than a trifle. A weight that is new, or was all zero, did if it changed at all.
-func (f *fitter) moved(s *Slot) bool {
+func (f *fitter) moved(s *optim.Slot) bool {
 	base := f.pretrained[s.Name]
 	if base == nil || f.isNew(s.Name) { // a new head starts where it likes
 		return true
 	}
 	now, was := make([]float32, s.Len()), make([]float32, s.Len())
-	s.gather(now, s.Value)
-	s.gather(was, base)
+	s.Gather(now, s.Value)
+	s.Gather(was, base)
 	var change, size float64
 	for i, v := range now {
 		d, w := float64(v)-float64(was[i]), float64(was[i])
@@ -135,7 +137,7 @@ func (f *fitter) warnSmallBatches() {
 			}
 		}
 	}
-	f.events.Emit(&Warning{Message: fmt.Sprintf("batch statistics come from %d examples, in %s from %d values a channel: that is few; raise --batch to 16 or more, or keep the pretrained statistics with --batchnorm frozen",
+	f.events.Emit(&report.Warning{Message: fmt.Sprintf("batch statistics come from %d examples, in %s from %d values a channel: that is few; raise --batch to 16 or more, or keep the pretrained statistics with --batchnorm frozen",
 		f.Config.Batch, name, least)})
 }
 

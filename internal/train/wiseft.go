@@ -3,6 +3,8 @@ package train
 import (
 	"context"
 	"fmt"
+
+	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
 // settle leaves in place what the run is to write: the weights of the best epoch or the last, or their mean, and between them and the
@@ -36,12 +38,12 @@ func (f *fitter) wise(ctx context.Context, share float64) error {
 			continue
 		}
 		w, base := make([]float32, s.Len()), make([]float32, s.Len())
-		s.gather(w, s.Value)
-		s.gather(base, f.pretrained[s.Name])
+		s.Gather(w, s.Value)
+		s.Gather(base, f.pretrained[s.Name])
 		for i, b := range base {
 			w[i] = b + float32(share)*(w[i]-b)
 		}
-		s.scatter(w)
+		s.Scatter(w)
 	}
 	if f.schedule != nil { // what an earlier stage trained has to be read anew
 		if err := f.adopt(f.Plan); err != nil {
@@ -56,7 +58,7 @@ func (f *fitter) wise(ctx context.Context, share float64) error {
 	}
 	var err error
 	if f.final, err = f.validate(ctx); err == nil {
-		f.events.Emit(&Warning{Message: fmt.Sprintf("wise-ft %g: %s on validation", share, MetricText(f.final.Named(), f.final.Accuracy()))})
+		f.events.Emit(&report.Warning{Message: fmt.Sprintf("wise-ft %g: %s on validation", share, report.MetricText(f.final.Named(), f.final.Accuracy()))})
 	}
 	return err
 }

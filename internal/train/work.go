@@ -41,5 +41,5 @@ func (s *Session) TrainBytes() (int64, error) {
 		return 0, err
 	}
 	thawed := int64(4 * s.Plan.Thawed(s.Set).Elements())
-	return int64(s.Base.Model.Size()) + thawed*int64(2+len(s.opt.rule.kinds())) + int64(step.program.ArenaBytes()), nil
+	return int64(s.Base.Model.Size()) + thawed*int64(2+s.opt.StateCount()) + int64(step.program.ArenaBytes()), nil
 }

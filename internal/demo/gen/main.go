@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"github.com/permafrost-ml/permafrost/internal/demo"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
@@ -67,7 +68,7 @@ func pretrain(ctx context.Context, out string, each, epochs int, rate float64) e
 	if err != nil {
 		return err
 	}
-	if _, err := s.Fit(ctx, run, false, train.NewProgress(os.Stderr)); err != nil {
+	if _, err := s.Fit(ctx, run, false, report.NewProgress(os.Stderr)); err != nil {
 		return err
 	}
 	b, err := os.ReadFile(run.File(train.ModelFile))

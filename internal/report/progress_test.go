@@ -1,4 +1,4 @@
-package train
+package report
 
 import (
 	"os"
@@ -96,7 +96,7 @@ func TestNumber(t *testing.T) {
 		}
 	}
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -123456: "-123,456"} {
-		if got := count(n); got != want {
+		if got := Count(n); got != want {
 			t.Errorf("count(%d) is %q, want %q", n, got, want)
 		}
 	}

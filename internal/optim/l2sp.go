@@ -1,9 +1,4 @@
-package train
-
-import (
-	"github.com/permafrost-ml/permafrost/internal/freeze"
-	"github.com/permafrost-ml/permafrost/internal/tensor"
-)
+package optim
 
 // L2-SP decays thawed weights towards their pretrained values a instead of towards 0, by the rule with which the optimiser decays
 // weights: sgd adds x(w-a) to the gradient, adamw takes lr x(w-a) from the weights before its step. Both come behind the clipping of
@@ -34,16 +29,8 @@ func (o *Optimizer) pullSlot(s *Slot, w, g []float32, lr float64) []float32 {
 	if s.direct(s.Anchor) {
 		anchor = s.Anchor.F32()
 	} else {
-		s.gather(anchor, s.Anchor)
+		s.Gather(anchor, s.Anchor)
 	}
 	o.rule.pull(w, o.g, anchor, lr)
 	return o.g
-}
-
-// anchor is what a thawed weight decays towards, nil for 0.
-func (s *Session) anchor(w *freeze.Weight) *tensor.Tensor {
-	if s.Config.L2SP == 0 || s.isNew(w.Name) {
-		return nil
-	}
-	return s.pretrained[w.Name]
 }

@@ -1,4 +1,4 @@
-package train
+package optim
 
 import (
 	"math"
@@ -11,7 +11,7 @@ import (
 func GradNorm(slots []*Slot) float64 {
 	var sum float64
 	for _, s := range slots {
-		sum += s.sumSquares()
+		sum += s.SumSquares()
 	}
 	return math.Sqrt(sum)
 }

@@ -1,4 +1,4 @@
-package train
+package report
 
 import (
 	"fmt"
@@ -47,7 +47,7 @@ func (p *Progress) Emit(_ time.Time, e Event) {
 		if e.Schedule != "" {
 			what = "schedule " + e.Schedule + " over"
 		}
-		p.line("%s %s of %s parameters (%.3g%%), the rest is frozen", what, count(e.ParamsThawed), count(e.ParamsTotal),
+		p.line("%s %s of %s parameters (%.3g%%), the rest is frozen", what, Count(e.ParamsThawed), Count(e.ParamsTotal),
 			100*float64(e.ParamsThawed)/float64(max(1, e.ParamsTotal)))
 	case *Encoded:
 		p.show("examples", "frozen part", e.Total, e.Done, 0)
@@ -56,9 +56,9 @@ func (p *Progress) Emit(_ time.Time, e Event) {
 		if e.Where != "off" {
 			found := ""
 			if e.Hits > 0 {
-				found = fmt.Sprintf("found for %s examples, ", count(e.Hits))
+				found = fmt.Sprintf("found for %s examples, ", Count(e.Hits))
 			}
-			p.line("frozen part %scomputed for %s examples in %s, %s kept %s", found, count(e.Near+e.Misses), seconds(e.Seconds), byteCount(e.Bytes), where(e.Where))
+			p.line("frozen part %scomputed for %s examples in %s, %s kept %s", found, Count(e.Near+e.Misses), seconds(e.Seconds), byteCount(e.Bytes), where(e.Where))
 		}
 	case *StepEvent:
 		what := fmt.Sprintf("epoch %d/%d loss %s", e.Epoch+1, p.epochs, number(float64(e.Loss), 4))
@@ -139,11 +139,11 @@ func (p *Progress) epochLine(e *EpochEvent) string {
 func MetricText(m *task.Named, accuracy float64) string {
 	switch {
 	case m == nil:
-		return "accuracy " + percentage(accuracy)
+		return "accuracy " + Percentage(accuracy)
 	case m.Value == nil:
 		return m.Name + " NaN"
 	case m.Name == "error_rate":
-		return "error rate " + percentage(*m.Value)
+		return "error rate " + Percentage(*m.Value)
 	}
 	return strings.ReplaceAll(m.Name, "_", " ") + " " + number(*m.Value, 4)
 }
@@ -160,7 +160,7 @@ func (p *Progress) end(e *RunEnd) {
 }
 
 func dataLine(e *DataEvent) string {
-	s := fmt.Sprintf("%s training and %s validation examples", count(e.Train), count(e.Val))
+	s := fmt.Sprintf("%s training and %s validation examples", Count(e.Train), Count(e.Val))
 	if len(e.Classes) > 0 {
 		s += fmt.Sprintf(" of %d classes", len(e.Classes))
 	}
@@ -181,7 +181,7 @@ func planChangeText(e *PlanChange) string {
 	if n := len(e.Frozen); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d tensors frozen", n))
 	}
-	return strings.Join(append(parts, fmt.Sprintf("%s parameters trained from now on", count(e.ParamsThawed))), ", ")
+	return strings.Join(append(parts, fmt.Sprintf("%s parameters trained from now on", Count(e.ParamsThawed))), ", ")
 }
 
 func where(kind string) string {
@@ -191,8 +191,8 @@ func where(kind string) string {
 	return "on " + kind
 }
 
-// count writes n with commas between thousands.
-func count(n int) string {
+// Count writes n with commas between thousands.
+func Count(n int) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
@@ -212,7 +212,7 @@ func number(v float64, digits int) string {
 	return fmt.Sprintf("%.*f", max(0, digits-whole), v)
 }
 
-func percentage(v float64) string { return fmt.Sprintf("%.1f%%", 100*v) }
+func Percentage(v float64) string { return fmt.Sprintf("%.1f%%", 100*v) }
 
 func seconds(s float64) string {
 	if s < 60 {

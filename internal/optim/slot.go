@@ -1,4 +1,4 @@
-package train
+package optim
 
 import (
 	"fmt"
@@ -30,11 +30,11 @@ type span struct{ lo, hi int }
 func (s *Slot) check() error {
 	switch {
 	case s.Value == nil || !s.Value.DType.IsFloat():
-		return fmt.Errorf("train: parameter %q: only float tensors can be thawed", s.Name)
+		return fmt.Errorf("optim: parameter %q: only float tensors can be thawed", s.Name)
 	case !(s.LR > 0) || math.IsInf(float64(s.LR), 0):
-		return fmt.Errorf("train: parameter %q: learning-rate multiplier %g is not above 0", s.Name, s.LR)
+		return fmt.Errorf("optim: parameter %q: learning-rate multiplier %g is not above 0", s.Name, s.LR)
 	case s.Mask != nil && len(s.Mask) != s.Value.Len():
-		return fmt.Errorf("train: parameter %q: mask of %d elements for %d", s.Name, len(s.Mask), s.Value.Len())
+		return fmt.Errorf("optim: parameter %q: mask of %d elements for %d", s.Name, len(s.Mask), s.Value.Len())
 	}
 	return s.checkGrad()
 }
@@ -44,7 +44,7 @@ func (s *Slot) checkGrad() error {
 		return nil
 	}
 	if !s.Grad.DType.IsFloat() || !s.Grad.Shape.Equal(s.Value.Shape) {
-		return fmt.Errorf("train: parameter %q: gradient is %v %v for %v %v",
+		return fmt.Errorf("optim: parameter %q: gradient is %v %v for %v %v",
 			s.Name, s.Grad.DType, s.Grad.Shape, s.Value.DType, s.Value.Shape)
 	}
 	return nil
@@ -101,7 +101,7 @@ func (s *Slot) Thawed() *tensor.Tensor {
 
 // SetThawed puts back what Thawed gave. It errors on another type or shape and then changes nothing.
 func (s *Slot) SetThawed(t *tensor.Tensor) error {
-	if err := s.checkThawed(t); err != nil {
+	if err := s.CheckThawed(t); err != nil {
 		return err
 	}
 	if s.Mask == nil {
@@ -116,13 +116,13 @@ func (s *Slot) SetThawed(t *tensor.Tensor) error {
 	return nil
 }
 
-func (s *Slot) checkThawed(t *tensor.Tensor) error {
+func (s *Slot) CheckThawed(t *tensor.Tensor) error {
 	want := s.Value.Shape
 	if s.Mask != nil {
 		want = tensor.Shape{s.Len()}
 	}
 	if t.DType != s.Value.DType || !t.Shape.Equal(want) {
-		return fmt.Errorf("train: parameter %q: %v %v does not fit %v %v", s.Name, t.DType, t.Shape, s.Value.DType, want)
+		return fmt.Errorf("optim: parameter %q: %v %v does not fit %v %v", s.Name, t.DType, t.Shape, s.Value.DType, want)
 	}
 	return nil
 }
@@ -130,17 +130,17 @@ func (s *Slot) checkThawed(t *tensor.Tensor) error {
 // direct reports whether t's elements can be used where they are.
 func (s *Slot) direct(t *tensor.Tensor) bool { return s.Mask == nil && t.DType == tensor.Float32 }
 
-// gather copies the thawed elements of t, widened or rounded to float32, into dst.
-func (s *Slot) gather(dst []float32, t *tensor.Tensor) {
+// Gather copies the thawed elements of t, widened or rounded to float32, into dst.
+func (s *Slot) Gather(dst []float32, t *tensor.Tensor) {
 	at := 0
 	for _, sp := range s.thawedSpans() {
 		at += toFloat32(dst[at:], t, sp)
 	}
 }
 
-// scatter rounds src to the value's type and writes it to the thawed elements. An element whose
+// Scatter rounds src to the value's type and writes it to the thawed elements. An element whose
 // float32 form did not change keeps its bits (a float64 one holds more than src says).
-func (s *Slot) scatter(src []float32) {
+func (s *Slot) Scatter(src []float32) {
 	at := 0
 	for _, sp := range s.thawedSpans() {
 		at += fromFloat32(s.Value, sp, src[at:])
@@ -192,8 +192,8 @@ func fromFloat32(t *tensor.Tensor, sp span, src []float32) int {
 	return sp.hi - sp.lo
 }
 
-// sumSquares is the sum of the squared thawed elements of the gradient.
-func (s *Slot) sumSquares() float64 {
+// SumSquares is the sum of the squared thawed elements of the gradient.
+func (s *Slot) SumSquares() float64 {
 	switch {
 	case s.Grad == nil:
 		return 0
@@ -201,7 +201,7 @@ func (s *Slot) sumSquares() float64 {
 		return kernel.SumSquares(s.Grad.F32())
 	}
 	g := make([]float32, s.Len())
-	s.gather(g, s.Grad)
+	s.Gather(g, s.Grad)
 	return kernel.SumSquares(g)
 }
 
@@ -219,4 +219,10 @@ func (s *Slot) scaleGrad(a float32) {
 	toFloat32(g, s.Grad, all)
 	kernel.Scale(g, g, a)
 	fromFloat32(s.Grad, all, g)
+}
+
+// ValueNorm is the Euclidean norm of the thawed elements.
+func (s *Slot) ValueNorm() float64 {
+	probe := Slot{Value: s.Value, Grad: s.Value, Mask: s.Mask, spans: s.spans}
+	return math.Sqrt(probe.SumSquares())
 }

@@ -1,6 +1,7 @@
-package train
+package report
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 var update = flag.Bool("update", false, "write docs/events.md")
@@ -33,7 +36,7 @@ func TestLog(t *testing.T) {
 	s := NewEvents(log)
 	s.now = func() time.Time { return noon }
 	first := []Event{
-		&RunStart{Version: "1", Config: DefaultConfig(), Epochs: 2},
+		&RunStart{Version: "1", Config: json.RawMessage(`{"model":"m.onnx"}`), Epochs: 2},
 		&StepEvent{Step: 1, Loss: 0.5, LR: 1e-3},
 		&EpochEvent{Val: sampleMetrics(), Best: true},
 		&Warning{Message: "line\nbreak <&>"},
@@ -185,3 +188,9 @@ more may be added, and none changes its meaning. A run that is resumed appends t
 another ` + "`run_start`" + `; epochs between a checkpoint and the point where the run was cut off then occur
 twice, and the later lines count. A last line without its newline is still being written.
 `
+
+func sampleMetrics() *task.Metrics {
+	m := task.NewMetrics(2)
+	m.Add([]float32{9, 1, 1, 9, 0, 1}, []int{0, 0, 1}, []float32{0.1, 1.85, 0.3})
+	return m
+}

@@ -1,4 +1,4 @@
-package train
+package report
 
 // TrialEvent says how a candidate did in the race of --auto, on examples held out of the training data.
 type TrialEvent struct {

@@ -1,4 +1,4 @@
-package train
+package report
 
 import (
 	"encoding/json"
@@ -38,16 +38,16 @@ var eventTypes = []func() Event{
 
 // RunStart opens a run, and once more each time it is resumed.
 type RunStart struct {
-	Version string `json:"version" doc:"of permafrost"`
-	Model   string `json:"model" doc:"path of the pretrained model"`
-	Data    string `json:"data" doc:"path of the training data"`
-	Config  Config `json:"config" doc:"the options, with the keys of run.yaml"`
-	Epochs  int    `json:"epochs" doc:"epochs planned"`
-	Steps   int    `json:"steps" doc:"optimiser steps planned"`
-	Threads int    `json:"threads" doc:"threads in use"`
-	Resumed bool   `json:"resumed,omitempty" doc:"the run goes on from a checkpoint"`
-	Epoch   int    `json:"epoch,omitempty" doc:"epoch, from 0, at which it goes on"`
-	Step    int    `json:"step,omitempty" doc:"optimiser steps done before"`
+	Version string          `json:"version" doc:"of permafrost"`
+	Model   string          `json:"model" doc:"path of the pretrained model"`
+	Data    string          `json:"data" doc:"path of the training data"`
+	Config  json.RawMessage `json:"config" doc:"the options, with the keys of run.yaml"`
+	Epochs  int             `json:"epochs" doc:"epochs planned"`
+	Steps   int             `json:"steps" doc:"optimiser steps planned"`
+	Threads int             `json:"threads" doc:"threads in use"`
+	Resumed bool            `json:"resumed,omitempty" doc:"the run goes on from a checkpoint"`
+	Epoch   int             `json:"epoch,omitempty" doc:"epoch, from 0, at which it goes on"`
+	Step    int             `json:"step,omitempty" doc:"optimiser steps done before"`
 }
 
 // DataEvent says what the data turned out to be.
@@ -112,17 +112,17 @@ type StepEvent struct {
 
 // EpochEvent closes an epoch.
 type EpochEvent struct {
-	Epoch         int         `json:"epoch" doc:"from 0"`
-	Step          int         `json:"step" doc:"optimiser steps done in the run"`
-	TrainLoss     Number      `json:"train_loss" doc:"mean over the epoch's examples, as the weights moved"`
-	TrainAccuracy Number      `json:"train_accuracy" doc:"likewise; of classify"`
-	TrainMetric   *task.Named `json:"train_metric,omitempty" doc:"likewise, of other tasks: name and value"`
-	Val           *Metrics    `json:"val,omitempty" doc:"validation: examples, loss, and of classify accuracy, macro_f1 and confusion, of other tasks metric"`
-	LR            float64     `json:"lr" doc:"learning rate of the last step"`
-	Best          bool        `json:"best" doc:"the best epoch so far"`
-	Seconds       float64     `json:"seconds" doc:"time it took, validation included"`
-	Rate          float64     `json:"examples_per_second" doc:"training examples a second"`
-	PeakRSS       int64       `json:"peak_rss_bytes,omitempty" doc:"largest memory of the process so far"`
+	Epoch         int           `json:"epoch" doc:"from 0"`
+	Step          int           `json:"step" doc:"optimiser steps done in the run"`
+	TrainLoss     Number        `json:"train_loss" doc:"mean over the epoch's examples, as the weights moved"`
+	TrainAccuracy Number        `json:"train_accuracy" doc:"likewise; of classify"`
+	TrainMetric   *task.Named   `json:"train_metric,omitempty" doc:"likewise, of other tasks: name and value"`
+	Val           *task.Metrics `json:"val,omitempty" doc:"validation: examples, loss, and of classify accuracy, macro_f1 and confusion, of other tasks metric"`
+	LR            float64       `json:"lr" doc:"learning rate of the last step"`
+	Best          bool          `json:"best" doc:"the best epoch so far"`
+	Seconds       float64       `json:"seconds" doc:"time it took, validation included"`
+	Rate          float64       `json:"examples_per_second" doc:"training examples a second"`
+	PeakRSS       int64         `json:"peak_rss_bytes,omitempty" doc:"largest memory of the process so far"`
 }
 
 // PlanChange says that a schedule thawed or froze weights between two optimiser steps.
@@ -182,7 +182,7 @@ func (*RunEnd) Type() string          { return "run_end" }
 // Number is a float64 whose JSON form is null where it is NaN or infinite.
 type Number float64
 
-func (n Number) MarshalJSON() ([]byte, error) { return json.Marshal(finite(float64(n))) }
+func (n Number) MarshalJSON() ([]byte, error) { return json.Marshal(task.Finite(float64(n))) }
 
 // UnmarshalJSON reads null as NaN.
 func (n *Number) UnmarshalJSON(b []byte) error {

@@ -1,6 +1,4 @@
-// Package train fits thawed parameters: losses, optimisers, schedules, metrics, checkpoints, the run
-// directory and the event stream that all views of a run read.
-package train
+package optim
 
 import (
 	"fmt"
@@ -45,7 +43,7 @@ func (o *Optimizer) Add(slots ...*Slot) error {
 	taken := map[string]bool{}
 	for _, s := range slots {
 		if o.state[s.Name] != nil || taken[s.Name] {
-			return fmt.Errorf("train: parameter %q is in the optimiser already", s.Name)
+			return fmt.Errorf("optim: parameter %q is in the optimiser already", s.Name)
 		}
 		if err := s.check(); err != nil {
 			return err
@@ -59,7 +57,7 @@ func (o *Optimizer) Add(slots ...*Slot) error {
 		}
 		if s.Value.DType != tensor.Float32 {
 			st.master = make([]float32, s.Len())
-			s.gather(st.master, s.Value)
+			s.Gather(st.master, s.Value)
 		}
 		o.state[s.Name] = st
 		o.slots = append(o.slots, s)
@@ -72,7 +70,7 @@ func (o *Optimizer) Add(slots ...*Slot) error {
 func (o *Optimizer) Remove(names ...string) error {
 	for _, n := range names {
 		if o.state[n] == nil {
-			return fmt.Errorf("train: parameter %q is not in the optimiser", n)
+			return fmt.Errorf("optim: parameter %q is not in the optimiser", n)
 		}
 	}
 	for _, n := range names {
@@ -111,14 +109,14 @@ func (o *Optimizer) stepSlot(s *Slot, st *slotState, lr float64) {
 	default:
 		o.w = grow(o.w, s.Len())
 		w = o.w
-		s.gather(w, s.Value)
+		s.Gather(w, s.Value)
 	}
 	if s.direct(s.Grad) {
 		g = s.Grad.F32()
 	} else {
 		o.g = grow(o.g, s.Len())
 		g = o.g
-		s.gather(g, s.Grad)
+		s.Gather(g, s.Grad)
 	}
 	st.step++
 	decay := s.Decay
@@ -127,7 +125,7 @@ func (o *Optimizer) stepSlot(s *Slot, st *slotState, lr float64) {
 	}
 	o.rule.step(w, g, st.kinds, st.step, lr, decay)
 	if !s.direct(s.Value) {
-		s.scatter(w)
+		s.Scatter(w)
 	}
 }
 
@@ -165,15 +163,15 @@ func (o *Optimizer) SetState(state map[string]*tensor.Tensor) error {
 	for _, name := range slices.Sorted(maps.Keys(own)) {
 		w, g := own[name], state[name]
 		if g == nil {
-			return fmt.Errorf("train: optimiser state lacks %q", name)
+			return fmt.Errorf("optim: optimiser state lacks %q", name)
 		}
 		if g.DType != w.DType || !g.Shape.Equal(w.Shape) {
-			return fmt.Errorf("train: optimiser state %q is %v %v, want %v %v", name, g.DType, g.Shape, w.DType, w.Shape)
+			return fmt.Errorf("optim: optimiser state %q is %v %v, want %v %v", name, g.DType, g.Shape, w.DType, w.Shape)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(state)) {
 		if own[name] == nil {
-			return fmt.Errorf("train: optimiser state %q belongs to no parameter in training", name)
+			return fmt.Errorf("optim: optimiser state %q belongs to no parameter in training", name)
 		}
 	}
 	for _, s := range o.slots {
@@ -189,6 +187,9 @@ func (o *Optimizer) SetState(state map[string]*tensor.Tensor) error {
 	return nil
 }
 
+// StateCount is how many numbers of state the rule keeps for a thawed element.
+func (o *Optimizer) StateCount() int { return len(o.rule.kinds()) }
+
 // Bytes is the memory that the state of one parameter with n thawed elements of type dt takes.
 func (o *Optimizer) Bytes(dt tensor.DType, n int) int64 {
 	k := len(o.rule.kinds())
@@ -199,3 +200,22 @@ func (o *Optimizer) Bytes(dt tensor.DType, n int) int64 {
 }
 
 func newOptimizer(r rule) *Optimizer { return &Optimizer{rule: r, state: map[string]*slotState{}} }
+
+// value is a copy of a parameter's thawed elements in float32, or where possible the elements themselves.
+func (o *Optimizer) value(s *Slot) []float32 {
+	if st := o.state[s.Name]; st.master != nil {
+		return st.master
+	}
+	if s.direct(s.Value) {
+		return s.Value.F32()
+	}
+	v := make([]float32, s.Len())
+	s.Gather(v, s.Value)
+	return v
+}
+
+// Has reports whether a parameter is in training.
+func (o *Optimizer) Has(name string) bool { return o.state[name] != nil }
+
+// Arrange sets the order of the parameters in training, which are the given ones.
+func (o *Optimizer) Arrange(slots []*Slot) { o.slots = append(o.slots[:0:0], slots...) }

@@ -1,4 +1,4 @@
-package train
+package optim
 
 import (
 	"bytes"
@@ -285,18 +285,4 @@ func TestThawed(t *testing.T) {
 	}
 	wantError(t, s.SetThawed(halves(1)), "does not fit")
 	wantError(t, s.SetThawed(vector([]float32{1, 2})), "does not fit")
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wantError(t *testing.T, err error, want string) {
-	t.Helper()
-	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("error %v, want one with %q", err, want)
-	}
 }

@@ -1,4 +1,4 @@
-package train
+package optim
 
 import (
 	"math"
@@ -12,10 +12,10 @@ func TestLRSchedule(t *testing.T) {
 		want map[int]float64 // step: rate
 	}{
 		{"constant", LRSchedule{Kind: "constant", Base: 2, Steps: 10}, map[int]float64{0: 2, 9: 2, 99: 2}},
-		// torch.optim.lr_scheduler.CosineAnnealingLR with T_max 10.
+		// torch.lr_scheduler.CosineAnnealingLR with T_max 10.
 		{"cosine", LRSchedule{Kind: "cosine", Base: 1, Steps: 10},
 			map[int]float64{0: 1, 1: 0.9755282581475768, 5: 0.5, 9: 0.0244717418524232, 10: 0.0244717418524232}},
-		// torch.optim.lr_scheduler.StepLR with step_size 3.
+		// torch.lr_scheduler.StepLR with step_size 3.
 		{"step", LRSchedule{Kind: "step", Base: 1, Steps: 9}, map[int]float64{0: 1, 2: 1, 3: 0.1, 5: 0.1, 6: 0.01, 8: 0.01}},
 		{"step gamma", LRSchedule{Kind: "step", Base: 1, Steps: 8, Gamma: 0.5, Parts: 4}, map[int]float64{1: 1, 2: 0.5, 7: 0.125}},
 		{"warm-up steps", LRSchedule{Kind: "constant", Base: 1, Steps: 10, Warmup: 4}, map[int]float64{0: 0.25, 3: 1, 4: 1}},

@@ -1,4 +1,4 @@
-package train
+package report
 
 import (
 	"bufio"
@@ -119,7 +119,7 @@ func (l *Log) Close() error { return errors.Join(l.err, l.f.Sync(), l.f.Close())
 func encodeEvent(at time.Time, e Event) ([]byte, error) {
 	body, err := json.Marshal(e)
 	if err != nil {
-		return nil, fmt.Errorf("train: event %s: %w", e.Type(), err)
+		return nil, fmt.Errorf("report: event %s: %w", e.Type(), err)
 	}
 	head, err := json.Marshal(struct {
 		Time time.Time `json:"time"`

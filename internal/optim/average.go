@@ -1,0 +1,133 @@
+package optim
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Average is a running mean of the thawed weights. It is what is validated, and what is written. Frozen
+// weights, those that a schedule froze again included, have no part in it.
+//
+// ema, an exponential mean after every step t (from 0) by the decay d = min(D, (1+t)/(10+t)), so that a
+// short run does not remember its start: m = d m + (1-d) w. Running statistics of batch normalisations
+// have the same mean.
+//
+// swa, the plain mean of the weights at the end of each of the last quarter of the epochs (Izmailov,
+// Podoprikhin, Garipov, Vetrov and Wilson, Averaging Weights Leads to Wider Optima and Better
+// Generalization, UAI 2018). Running statistics are those of the mean's own activations, which the
+// caller measures. Only these epochs count as candidates for the best.
+type Average struct {
+	SWA    bool                 // swa, else ema
+	First  int                  // swa: the first epoch that counts
+	decay  float64              // of ema
+	values map[string][]float32 // of the thawed elements, by weight; of running statistics likewise
+}
+
+// NewAverage reads the option: ema:D or swa, of a run of so many epochs; nil for "". It errors on
+// another text.
+func NewAverage(text string, epochs int) (*Average, error) {
+	kind, arg, _ := strings.Cut(text, ":")
+	a := &Average{First: epochs - SWAEpochs(epochs), values: map[string][]float32{}}
+	switch {
+	case text == "":
+		return nil, nil
+	case text == "swa":
+		a.SWA = true
+		return a, nil
+	case kind == "ema":
+		d, err := strconv.ParseFloat(arg, 64)
+		if err != nil || !(d > 0 && d < 1) {
+			return nil, fmt.Errorf("average: %q: ema takes a decay between 0 and 1, as ema:0.999", text)
+		}
+		a.decay = d
+		return a, nil
+	}
+	return nil, fmt.Errorf("average: %q is none of ema:D, swa", text)
+}
+
+// swaPart is the share of the epochs that swa averages.
+const swaPart = 0.25
+
+// SWAEpochs is how many of a run's epochs swa averages.
+func SWAEpochs(epochs int) int { return max(1, int(swaPart*float64(epochs))) }
+
+// Step takes the weights after optimiser step t, from 0, into an exponential mean.
+func (a *Average) Step(t int, opt *Optimizer, stats map[string]*tensor.Tensor) {
+	d := math.Min(a.decay, (1+float64(t))/(10+float64(t)))
+	a.mix(float32(1-d), opt, stats)
+}
+
+// Epoch takes the weights at the end of an epoch into a plain mean, which then is that of n.
+func (a *Average) Epoch(n int, opt *Optimizer) { a.mix(1/float32(n), opt, nil) }
+
+// mix moves the mean by the share x towards the present weights. One that was not there takes their
+// place.
+func (a *Average) mix(x float32, opt *Optimizer, stats map[string]*tensor.Tensor) {
+	present := map[string][]float32{}
+	for _, s := range opt.slots {
+		present[s.Name] = opt.value(s)
+	}
+	for name, t := range stats {
+		present[name] = t.F32()
+	}
+	for name, w := range present {
+		m := a.values[name]
+		if m == nil {
+			a.values[name] = slices.Clone(w)
+			continue
+		}
+		for i, v := range w {
+			m[i] += x * (v - m[i])
+		}
+	}
+	for name := range a.values {
+		if present[name] == nil {
+			delete(a.values, name)
+		}
+	}
+}
+
+// Empty reports whether nothing was taken in yet.
+func (a *Average) Empty() bool { return len(a.values) == 0 }
+
+// Put makes the mean the present weights and statistics.
+func (a *Average) Put(opt *Optimizer, stats map[string]*tensor.Tensor) {
+	for _, s := range opt.slots {
+		if m := a.values[s.Name]; m != nil {
+			s.Scatter(m)
+		}
+	}
+	for name, t := range stats {
+		if m := a.values[name]; m != nil {
+			copy(t.F32(), m)
+		}
+	}
+}
+
+// averagePrefix is where a checkpoint holds the mean.
+const averagePrefix = "average/"
+
+// Save adds the mean to the tensors of a checkpoint, which share its memory.
+func (a *Average) Save(tensors map[string]*tensor.Tensor) {
+	if a == nil {
+		return
+	}
+	for name, v := range a.values {
+		tensors[averagePrefix+name] = tensor.Of(v)
+	}
+}
+
+// Restore takes the mean out of the tensors of a checkpoint.
+func (a *Average) Restore(tensors map[string]*tensor.Tensor) {
+	for key, t := range tensors {
+		if name, ok := strings.CutPrefix(key, averagePrefix); ok && a != nil {
+			a.values[name] = slices.Clone(t.F32())
+			delete(tensors, key)
+		}
+	}
+}
