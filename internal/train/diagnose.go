@@ -243,20 +243,20 @@ func (d depth) shallower() string {
 
 // diagnose says what ails this fit.
 func (f *fitter) diagnose() *report.Diagnosis {
-	s := symptoms{history: f.st.History, kept: f.keptEpoch(), altered: f.Config.Augment != "none" || f.Config.Mixup > 0}
-	s.trained = depth{fresh: f.Headed.Fresh, blocks: f.Set.Blocks, adapter: f.Config.Adapter}
+	s := symptoms{history: f.st.History, kept: f.keptEpoch(), altered: f.session.Config.Augment != "none" || f.session.Config.Mixup > 0}
+	s.trained = depth{fresh: f.session.Headed.Fresh, blocks: f.session.Set.Blocks, adapter: f.session.Config.Adapter}
 	if f.final != nil && s.kept >= 0 { // what is written is no epoch's
 		s.history = slices.Clone(s.history)
 		s.history[s.kept].Val = f.final
 	}
-	lowest, whole := len(f.Set.Blocks), false
-	f.Plan.Thawed(f.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+	lowest, whole := len(f.session.Set.Blocks), false
+	f.session.Plan.Thawed(f.session.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
 		if w.Block >= 0 && !w.Head {
 			lowest = min(lowest, w.Block)
 			whole = whole || w.Role == freeze.RoleWeight || w.Role == freeze.RoleEmbedding
 		}
 	})
-	s.trained.thawed = len(f.Set.Blocks) - lowest
+	s.trained.thawed = len(f.session.Set.Blocks) - lowest
 	s.trained.parts = s.trained.thawed > 0 && !whole
 	return diagnose(s)
 }

@@ -9,24 +9,24 @@ import (
 // confusion, which is large where classes are many.
 func (f *fitter) measureEach(b *encoded, scores *tensor.Tensor) {
 	if f.each == nil {
-		f.each = make([]*Metrics, f.Val.Len())
+		f.each = make([]*Metrics, f.session.Val.Len())
 	}
-	m := f.Task.NewMetrics()
+	m := f.session.Task.NewMetrics()
 	rows := scores.Shape[0] / len(b.Indices)
 	size := len(scores.Bytes) / len(b.Indices)
 	for k, i := range b.Indices {
 		shape := scores.Shape.Clone()
 		shape[0] = rows
 		one := &tensor.Tensor{DType: scores.DType, Shape: shape, Bytes: scores.Bytes[k*size : (k+1)*size]}
-		labels := f.labels(f.Val, &encoded{Indices: b.Indices[k : k+1], Length: b.Length, Lengths: b.Lengths[k : k+1]}, shape)
-		if f.Task.Name() != task.NameClassify {
-			m = f.Task.NewMetrics()
-			f.Task.Measure(m, one, labels)
+		labels := f.session.labels(f.session.Val, &encoded{Indices: b.Indices[k : k+1], Length: b.Length, Lengths: b.Lengths[k : k+1]}, shape)
+		if f.session.Task.Name() != task.NameClassify {
+			m = f.session.Task.NewMetrics()
+			f.session.Task.Measure(m, one, labels)
 			f.each[i] = m
 			continue
 		}
 		before := *m
-		f.Task.Measure(m, one, labels)
+		f.session.Task.Measure(m, one, labels)
 		f.each[i] = &Metrics{Examples: 1, Correct: m.Correct - before.Correct, Invalid: m.Invalid - before.Invalid, LossSum: m.LossSum - before.LossSum}
 	}
 }

@@ -88,7 +88,7 @@ func (s *Session) network() *Network {
 
 // encodeTrain keeps the values that the head reads of every training example.
 func (s *Session) encodeTrain(ctx context.Context, progress func(done, total int)) (*fitter, error) {
-	f := &fitter{Session: s, events: report.NewEvents()}
+	f := &fitter{session: s, events: report.NewEvents()}
 	var err error
 	if f.train, err = newEncoder(s.Net, s.Train, nil, chunkOf(s.Base.Feed.Form())); err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (s *Session) encodeTrain(ctx context.Context, progress func(done, total int
 		}
 	}
 	f.train.keeps(at.types())
-	k := &keeper{fitter: f, outline: o, pipeline: s.Base.Feed.Digest(), shared: s.Cache, memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
+	k := &keeper{f: f, outline: o, pipeline: s.Base.Feed.Digest(), shared: s.Cache, memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
 	if s.Cache != nil {
 		k.added.left = s.Cache.Budget()
 	}
@@ -147,11 +147,11 @@ func joined(frontier []*ir.Value) []*ir.Value {
 
 // rows runs a program over all training examples and stores what it gives for each.
 func (f *fitter) rows(ctx context.Context, dst []float32, width int, run func(net *Network, b *encoded) ([]*tensor.Tensor, error)) error {
-	for b, err := range f.train.batches(ctx, f.Train.Groups(data.FileOrder(f.Train.Len()), f.Config.Batch), data.Plain) {
+	for b, err := range f.train.batches(ctx, f.session.Train.Groups(data.FileOrder(f.session.Train.Len()), f.session.Config.Batch), data.Plain) {
 		if err != nil {
 			return err
 		}
-		out, err := run(f.Net.At(b.Length), b)
+		out, err := run(f.session.Net.At(b.Length), b)
 		if err != nil {
 			return err
 		}
@@ -168,7 +168,7 @@ func (f *fitter) rows(ctx context.Context, dst []float32, width int, run func(ne
 			}
 		}
 	}
-	f.Net.ReleaseFrozen()
+	f.session.Net.ReleaseFrozen()
 	return nil
 }
 

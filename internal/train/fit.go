@@ -71,7 +71,7 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 
 // fitter is a fit under way.
 type fitter struct {
-	*Session
+	session *Session
 	events  *report.Events
 	dir     *RunDir // nil for a fit that leaves nothing on the disk
 	st      RunState
@@ -96,7 +96,7 @@ type fitter struct {
 // place. When ctx ends it saves first and returns ctx's error.
 func (f *fitter) fit(ctx context.Context, resume bool) error {
 	f.began, f.saved, f.resuming = time.Now(), time.Now(), resume
-	average, err := optim.NewAverage(f.Config.Average, f.Config.Epochs)
+	average, err := optim.NewAverage(f.session.Config.Average, f.session.Config.Epochs)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 			return err
 		}
 		f.resuming = false
-		if f.schedule != nil {
+		if f.session.stage.schedule != nil {
 			if err := f.rebuild(ctx); err != nil {
 				return err
 			}
@@ -123,21 +123,21 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 	if err := f.measureRates(ctx); err != nil {
 		return err
 	}
-	steps := stepsPerEpoch(f.Train, f.Config.Batch, f.Config.Accumulate)
-	rates := f.Config.LRs(steps * f.Config.Epochs)
+	steps := stepsPerEpoch(f.session.Train, f.session.Config.Batch, f.session.Config.Accumulate)
+	rates := f.session.Config.LRs(steps * f.session.Config.Epochs)
 	f.st.Steps, f.st.Schedule, f.st.Asked = steps, rates, max(1, f.st.Asked)
-	if f.schedule != nil && f.meter == nil {
+	if f.session.stage.schedule != nil && f.meter == nil {
 		if err := f.newMeter(ctx); err != nil {
 			return err
 		}
 	}
-	options, err := json.Marshal(f.Config)
+	options, err := json.Marshal(f.session.Config)
 	if err != nil {
 		return err
 	}
-	f.events.Emit(&report.RunStart{Version: Version, Model: f.Config.Model, Data: f.Config.Data, Config: options, Epochs: f.Config.Epochs,
-		Steps: steps * f.Config.Epochs, Threads: kernel.Threads(), Resumed: resume, Epoch: f.st.Epoch, Step: f.st.Step})
-	if f.Task.Name() == task.NameLM && f.st.Step == 0 {
+	f.events.Emit(&report.RunStart{Version: Version, Model: f.session.Config.Model, Data: f.session.Config.Data, Config: options, Epochs: f.session.Config.Epochs,
+		Steps: steps * f.session.Config.Epochs, Threads: kernel.Threads(), Resumed: resume, Epoch: f.st.Epoch, Step: f.st.Step})
+	if f.session.Task.Name() == task.NameLM && f.st.Step == 0 {
 		m, err := f.validate(ctx)
 		if err != nil {
 			return err
@@ -145,7 +145,7 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 		f.st.Before = m.Named()
 		f.events.Emit(&report.Warning{Message: fmt.Sprintf("before training: %s on validation", report.MetricText(f.st.Before, 0))})
 	}
-	for f.st.Epoch < f.Config.Epochs && !f.st.Best.Stop(f.Config.Patience) {
+	for f.st.Epoch < f.session.Config.Epochs && !f.st.Best.Stop(f.session.Config.Patience) {
 		if err := f.epoch(ctx, rates, steps); err != nil {
 			var diverged *DivergedError
 			if errors.As(err, &diverged) && f.dir != nil {
@@ -173,15 +173,15 @@ func stepsPerEpoch(d *data.Dataset, batch, accumulate int) int {
 
 // standardiseHead measures the features that a fresh head reads and makes it read them standardised.
 func (f *fitter) standardiseHead(ctx context.Context) error {
-	if !f.Headed.Fresh || f.Net.Norm != nil {
+	if !f.session.Headed.Fresh || f.session.Net.Norm != nil {
 		return nil
 	}
 	var m moments
-	for b, err := range f.train.batches(ctx, f.Train.Groups(data.FileOrder(f.Train.Len()), f.Config.Batch), data.Plain) {
+	for b, err := range f.train.batches(ctx, f.session.Train.Groups(data.FileOrder(f.session.Train.Len()), f.session.Config.Batch), data.Plain) {
 		if err != nil {
 			return err
 		}
-		p, err := f.Net.At(b.Length).Features(len(b.Indices))
+		p, err := f.session.Net.At(b.Length).Features(len(b.Indices))
 		if err != nil {
 			return err
 		}
@@ -189,10 +189,10 @@ func (f *fitter) standardiseHead(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.unpadded(out[0].F32(), f.Headed.Features, func(x []float32) { m.add(x, f.Headed.Features) })
+		b.unpadded(out[0].F32(), f.session.Headed.Features, func(x []float32) { m.add(x, f.session.Headed.Features) })
 	}
-	f.Net.Norm = m.standard()
-	f.Net.ReleaseFeatures()
+	f.session.Net.Norm = m.standard()
+	f.session.Net.ReleaseFeatures()
 	return nil
 }
 
@@ -203,11 +203,11 @@ func (f *fitter) epoch(ctx context.Context, rates optim.LRSchedule, steps int) e
 	whole := context.WithoutCancel(ctx)
 	f.events.Emit(&report.EpochStart{Epoch: f.st.Epoch, Steps: steps})
 	if f.st.Partial == nil {
-		f.st.Partial = f.Task.NewMetrics()
+		f.st.Partial = f.session.Task.NewMetrics()
 	}
-	groups := f.Train.Groups(Order(f.Config.Seed, f.st.Epoch, f.Train.Len()), f.Config.Batch)
-	done := min(f.st.EpochStep*f.Config.Accumulate, len(groups))
-	stepBegan, stepLoss, stepMetrics := time.Now(), 0.0, f.Task.NewMetrics()
+	groups := f.session.Train.Groups(Order(f.session.Config.Seed, f.st.Epoch, f.session.Train.Len()), f.session.Config.Batch)
+	done := min(f.st.EpochStep*f.session.Config.Accumulate, len(groups))
+	stepBegan, stepLoss, stepMetrics := time.Now(), 0.0, f.session.Task.NewMetrics()
 	lr := rates.At(max(f.st.Step-1, 0))
 	for done < len(groups) {
 		if err := f.reschedule(ctx); err != nil {
@@ -225,7 +225,7 @@ func (f *fitter) epoch(ctx context.Context, rates optim.LRSchedule, steps int) e
 			step.update()
 			done++
 			stepLoss += loss * float64(len(b.Indices))
-			grads := sum.add(step.Grads, len(b.Indices), f.Config.Accumulate, done == len(groups))
+			grads := sum.add(step.Grads, len(b.Indices), f.session.Config.Accumulate, done == len(groups))
 			if grads == nil {
 				continue
 			}
@@ -240,7 +240,7 @@ func (f *fitter) epoch(ctx context.Context, rates optim.LRSchedule, steps int) e
 			f.st.Partial.Merge(stepMetrics)
 			f.events.Emit(&report.StepEvent{Epoch: f.st.Epoch, Step: f.st.Step, Loss: report.Number(stepLoss / float64(stepMetrics.Examples)), LR: lr, GradNorm: report.Number(norm),
 				Examples: stepMetrics.Examples, Seconds: time.Since(stepBegan).Seconds()})
-			stepBegan, stepLoss, stepMetrics = time.Now(), 0, f.Task.NewMetrics()
+			stepBegan, stepLoss, stepMetrics = time.Now(), 0, f.session.Task.NewMetrics()
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -260,7 +260,7 @@ func (f *fitter) epoch(ctx context.Context, rates optim.LRSchedule, steps int) e
 	}
 	took := time.Since(began).Seconds()
 	e := report.EpochEvent{Epoch: f.st.Epoch, Step: f.st.Step, TrainLoss: report.Number(f.st.Partial.Loss()), TrainAccuracy: report.Number(f.st.Partial.Accuracy()), TrainMetric: f.st.Partial.Named(),
-		Val: val, LR: lr, Best: isBest, Seconds: took, Rate: float64(f.Train.Len()) / took, PeakRSS: PeakRSS()}
+		Val: val, LR: lr, Best: isBest, Seconds: took, Rate: float64(f.session.Train.Len()) / took, PeakRSS: PeakRSS()}
 	f.events.Emit(&e)
 	f.st.History = append(f.st.History, e)
 	f.st.Epoch++
@@ -273,8 +273,8 @@ func (f *fitter) epoch(ctx context.Context, rates optim.LRSchedule, steps int) e
 
 // forwardBackward runs one batch and gathers its metrics.
 func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (float64, *Step, error) {
-	first := f.st.Step == 0 && f.Config.Memory > 0
-	net := f.Net.At(b.Length)
+	first := f.st.Step == 0 && f.session.Config.Memory > 0
+	net := f.session.Net.At(b.Length)
 	step, err := net.Train(len(b.Indices))
 	if err != nil {
 		return 0, nil, err
@@ -282,11 +282,11 @@ func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (f
 	if first && net.Recomputed.Values > 0 {
 		f.events.Emit(&report.Warning{Message: "memory: " + net.Recomputed.String()})
 	}
-	if n := step.program.ArenaBytes(); first && n > int(f.Config.Memory) {
+	if n := step.program.ArenaBytes(); first && n > int(f.session.Config.Memory) {
 		f.events.Emit(&report.Warning{Message: fmt.Sprintf("memory: a step takes %.1f MiB and no cheap value is left to compute again; lower --batch (and raise --accumulate) to fit", float64(n)/(1<<20))})
 	}
-	labels := f.labels(f.Train, b, step.program.OutputTensor(1).Shape)
-	seed := stepSeed(f.Config.Seed, f.st.Epoch, b.Indices[0])
+	labels := f.session.labels(f.session.Train, b, step.program.OutputTensor(1).Shape)
+	seed := stepSeed(f.session.Config.Seed, f.st.Epoch, b.Indices[0])
 	given, answers := f.mix(b, b.given(net), labels, step.program.OutputTensor(1).Shape)
 	l, scores, err := step.run(ctx, given, answers, seed)
 	if err != nil {
@@ -300,7 +300,7 @@ func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (f
 		}
 		return 0, nil, &DivergedError{Epoch: f.st.Epoch, Step: f.st.Step, Where: where}
 	}
-	f.Task.Measure(m, scores, labels)
+	f.session.Task.Measure(m, scores, labels)
 	return loss, step, nil
 }
 
@@ -316,14 +316,14 @@ func (s *Session) labels(ds *data.Dataset, b *encoded, scores tensor.Shape) []*t
 
 // update clips the gradients and moves the thawed weights.
 func (f *fitter) update(grads []*tensor.Tensor, lr float64) (norm float64, err error) {
-	slots := f.opt.Slots()
+	slots := f.session.opt.Slots()
 	for i, s := range slots {
 		s.Grad = grads[i]
 	}
 	f.pace(slots)
 	f.meter.gather(slots)
-	if f.Config.Clip > 0 {
-		norm = optim.Clip(slots, f.Config.Clip)
+	if f.session.Config.Clip > 0 {
+		norm = optim.Clip(slots, f.session.Config.Clip)
 	} else {
 		norm = optim.GradNorm(slots)
 	}
@@ -334,7 +334,7 @@ func (f *fitter) update(grads []*tensor.Tensor, lr float64) (norm float64, err e
 			}
 		}
 	}
-	return norm, f.opt.Step(lr)
+	return norm, f.session.opt.Step(lr)
 }
 
 func finiteTensor(t *tensor.Tensor) bool {
@@ -363,16 +363,16 @@ func (e *DivergedError) Error() string {
 
 // validate measures the present weights on the validation examples.
 func (f *fitter) validate(ctx context.Context) (*Metrics, error) {
-	m := f.Task.NewMetrics()
-	size := max(f.Config.Batch, min(f.val.chunk, f.Val.Len()))
+	m := f.session.Task.NewMetrics()
+	size := max(f.session.Config.Batch, min(f.val.chunk, f.session.Val.Len()))
 	if f.val.shares != nil {
-		size = f.Config.Batch
+		size = f.session.Config.Batch
 	}
-	for b, err := range f.val.batches(ctx, f.Val.Groups(data.FileOrder(f.Val.Len()), size), data.Plain) {
+	for b, err := range f.val.batches(ctx, f.session.Val.Groups(data.FileOrder(f.session.Val.Len()), size), data.Plain) {
 		if err != nil {
 			return nil, err
 		}
-		net := f.Net.At(b.Length)
+		net := f.session.Net.At(b.Length)
 		p, err := net.Eval(len(b.Indices))
 		if err != nil {
 			return nil, err
@@ -382,8 +382,8 @@ func (f *fitter) validate(ctx context.Context) (*Metrics, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.Task.Measure(m, out[0], f.labels(f.Val, b, out[0].Shape))
-		if f.MeasureEach {
+		f.session.Task.Measure(m, out[0], f.session.labels(f.session.Val, b, out[0].Shape))
+		if f.session.MeasureEach {
 			f.measureEach(b, out[0])
 		}
 		if m.Invalid > 0 || finite(m.LossSum) == nil {

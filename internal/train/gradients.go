@@ -48,14 +48,14 @@ func (s *Session) Gradients(ctx context.Context, batches int, visit func(w *free
 func (s *Session) Steps(ctx context.Context, batches int, part float64, visit func(w *freeze.Weight, grad []float32)) (n int, err error) {
 	return s.probe(ctx, 1, batches, visit, func(f *fitter, step *Step) error {
 		step.update()
-		_, err := f.update(step.Grads, part*f.Config.LR)
+		_, err := f.update(step.Grads, part*f.session.Config.LR)
 		return err
 	})
 }
 
 // probe runs batches of one epoch's order, and then after each.
 func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *freeze.Weight, grad []float32), then func(f *fitter, step *Step) error) (n int, err error) {
-	f := &fitter{Session: s, events: report.NewEvents()}
+	f := &fitter{session: s, events: report.NewEvents()}
 	if f.train, err = newEncoder(s.Net, s.Train, nil, chunkOf(s.Base.Feed.Form())); err != nil {
 		return 0, err
 	}
@@ -64,7 +64,7 @@ func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *f
 		if err != nil {
 			return n, err
 		}
-		_, step, err := f.forwardBackward(ctx, b, f.Task.NewMetrics())
+		_, step, err := f.forwardBackward(ctx, b, f.session.Task.NewMetrics())
 		if err != nil {
 			return n, err
 		}

@@ -329,7 +329,7 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	}
 	kept := r.CachePerExample * int64(examples+val)
 	cached := t.cfg.Cache != "off" && t.cfg.Augment == "none" && o.worthKeeping()
-	inMemory := t.cfg.Cache != "disk" && kept <= (&fitter{Session: &Session{Config: t.cfg}}).budget()
+	inMemory := t.cfg.Cache != "disk" && kept <= (&fitter{session: &Session{Config: t.cfg}}).budget()
 	cached = cached && (inMemory || t.cfg.Cache != "ram")
 	encode := (r.Decode + r.Frozen) * float64(examples+val)
 	live := r.Live * (float64(examples) + float64(val)/3) // validation is a forward pass, about a third of a step

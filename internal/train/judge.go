@@ -15,7 +15,7 @@ func (f *fitter) averages() bool {
 func (f *fitter) stepped() {
 	f.watch.step(f)
 	if f.average != nil && !f.average.SWA {
-		f.average.Step(f.st.Averaged, f.opt, f.stats())
+		f.average.Step(f.st.Averaged, f.session.opt, f.session.stats())
 		f.st.Averaged++
 	}
 }
@@ -30,13 +30,13 @@ func (f *fitter) judge(ctx context.Context) (val *Metrics, best bool, err error)
 		}
 		if f.st.Averaged == f.st.Epoch-a.First { // once, however often the end of that epoch is come to
 			f.st.Averaged++
-			a.Epoch(f.st.Averaged, f.opt)
+			a.Epoch(f.st.Averaged, f.session.opt)
 		}
 	}
 	if f.averages() {
 		now := f.weights()
 		defer func() {
-			if e := f.restoreWeights(now); err == nil {
+			if e := f.session.restoreWeights(now); err == nil {
 				err = e
 			}
 		}()
@@ -54,7 +54,7 @@ func (f *fitter) judge(ctx context.Context) (val *Metrics, best bool, err error)
 }
 
 func (f *fitter) putAverage(ctx context.Context) error {
-	f.average.Put(f.opt, f.stats())
+	f.average.Put(f.session.opt, f.session.stats())
 	if f.average.SWA {
 		return f.reestimate(ctx)
 	}
@@ -64,23 +64,23 @@ func (f *fitter) putAverage(ctx context.Context) error {
 // reestimate makes the running statistics of thawed batch normalisations those of the present weights: means over one pass through the
 // training examples in the order of the first epoch, each batch counting the same, as torch.optim.swa_utils.update_bn takes them.
 func (f *fitter) reestimate(ctx context.Context) error {
-	stats := f.stats()
+	stats := f.session.stats()
 	if len(stats) == 0 {
 		return nil
 	}
 	sums := map[*float32][]float64{} // by the first element of the statistic
 	n := 0
-	for b, err := range f.train.batches(ctx, f.Train.Groups(Order(f.Config.Seed, 0, f.Train.Len()), f.Config.Batch), 0) {
+	for b, err := range f.train.batches(ctx, f.session.Train.Groups(Order(f.session.Config.Seed, 0, f.session.Train.Len()), f.session.Config.Batch), 0) {
 		if err != nil {
 			return err
 		}
-		net := f.Net.At(b.Length)
+		net := f.session.Net.At(b.Length)
 		step, err := net.Train(len(b.Indices))
 		if err != nil {
 			return err
 		}
-		labels := f.unmixed(f.labels(f.Train, b, step.program.OutputTensor(1).Shape))
-		if _, _, err := step.run(ctx, b.given(net), labels, stepSeed(f.Config.Seed, 0, b.Indices[0])); err != nil {
+		labels := f.unmixed(f.session.labels(f.session.Train, b, step.program.OutputTensor(1).Shape))
+		if _, _, err := step.run(ctx, b.given(net), labels, stepSeed(f.session.Config.Seed, 0, b.Indices[0])); err != nil {
 			return err
 		}
 		n++

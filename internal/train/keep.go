@@ -79,7 +79,7 @@ func (p *pictures) Put(key digest, parts ...[]byte) bool {
 
 // keeper decides where frozen values are kept.
 type keeper struct {
-	*fitter
+	f        *fitter
 	outline  *outline
 	pipeline digest
 	shared   *cache.Cache // what runs share; nil where other runs cannot use what is kept
@@ -101,15 +101,15 @@ const little = 64 << 20
 // give what they have kept.
 func (f *fitter) encoders(ctx context.Context) error {
 	train, val := f.train, f.val
-	o, err := f.Net.outline()
+	o, err := f.session.Net.outline()
 	if err != nil {
 		return err
 	}
-	chunk := chunkOf(f.Base.Feed.Form())
-	if f.train, err = newEncoder(f.Net, f.Train, nil, chunk); err != nil {
+	chunk := chunkOf(f.session.Base.Feed.Form())
+	if f.train, err = newEncoder(f.session.Net, f.session.Train, nil, chunk); err != nil {
 		return err
 	}
-	if f.val, err = newEncoder(f.Net, f.Val, nil, chunk); err != nil {
+	if f.val, err = newEncoder(f.session.Net, f.session.Val, nil, chunk); err != nil {
 		return err
 	}
 	f.val.parts, f.cached = f.train.parts, 0
@@ -117,13 +117,13 @@ func (f *fitter) encoders(ctx context.Context) error {
 	frontier := o.cut(o.frontier)
 	e := &report.CacheEvent{Where: "off", Values: len(frontier.points), BytesPerExample: frontier.bytes()}
 	began := time.Now()
-	if f.Config.Cache != "off" && !f.brief() && o.worthKeeping() {
-		k := &keeper{fitter: f, outline: o, pipeline: f.Base.Feed.Digest(), memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
-		if !f.again() {
-			k.shared = f.Cache
+	if f.session.Config.Cache != "off" && !f.brief() && o.worthKeeping() {
+		k := &keeper{f: f, outline: o, pipeline: f.session.Base.Feed.Digest(), memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
+		if !f.session.again() {
+			k.shared = f.session.Cache
 		}
 		if k.shared != nil {
-			k.added.left = cmp.Or(int64(f.Config.CacheBudget), k.shared.Budget())
+			k.added.left = cmp.Or(int64(f.session.Config.CacheBudget), k.shared.Budget())
 		}
 		if err := k.keep(ctx, frontier, e); err != nil {
 			return err
@@ -132,15 +132,15 @@ func (f *fitter) encoders(ctx context.Context) error {
 	e.Bytes, e.Seconds = f.cached, time.Since(began).Seconds()
 	f.train.before, f.val.before = nil, nil
 	f.events.Emit(e)
-	if f.train.store != nil || f.schedule == nil {
-		f.Net.ReleaseFrozen()
+	if f.train.store != nil || f.session.stage.schedule == nil {
+		f.session.Net.ReleaseFrozen()
 	}
 	return nil
 }
 
 // budget is how many bytes of frozen values may be kept in memory.
 func (f *fitter) budget() int64 {
-	if b := int64(f.Config.CacheBudget); b > 0 {
+	if b := int64(f.session.Config.CacheBudget); b > 0 {
 		return b
 	}
 	return 2 << 30
@@ -163,9 +163,9 @@ func chunkOf(f data.Form) int {
 
 // keep gives the encoders stores and fills them.
 func (k *keeper) keep(ctx context.Context, frontier *cut, e *report.CacheEvent) error {
-	encoders := []*encoder{k.train, k.val}
-	if k.Config.Augment != "none" {
-		if k.train.variants = k.Config.CacheVariants; k.train.variants == 0 { // every epoch has other examples
+	encoders := []*encoder{k.f.train, k.f.val}
+	if k.f.session.Config.Augment != "none" {
+		if k.f.train.variants = k.f.session.Config.CacheVariants; k.f.train.variants == 0 { // every epoch has other examples
 			encoders = encoders[1:]
 		}
 	}
@@ -173,7 +173,7 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *report.CacheEvent) 
 	for _, c := range encoders {
 		n += int64(c.ds.Len() * max(1, c.variants))
 	}
-	if k.Config.Cache == "disk" && !k.again() {
+	if k.f.session.Config.Cache == "disk" && !k.f.session.again() {
 		k.memory.left = 0
 	}
 	kept, err := k.choose(frontier, n)
@@ -196,7 +196,7 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *report.CacheEvent) 
 			e.Hits += c.ds.Len() * max(1, c.variants)
 			e.Where = "ram"
 			k.memory.take(min(k.memory.left, c.store.Bytes()))
-			k.cached += c.store.Bytes()
+			k.f.cached += c.store.Bytes()
 			continue
 		}
 		t, err := k.stores(c, kept)
@@ -208,16 +208,16 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *report.CacheEvent) 
 		}
 		t.both = k.size(kept)*n <= little
 		got, err := c.fill(ctx, func(d int) {
-			k.events.Emit(&report.Encoded{Done: done + d, Total: int(n)})
+			k.f.events.Emit(&report.Encoded{Done: done + d, Total: int(n)})
 		}, func(seconds float64) {
-			t.persist = t.disk != nil && (k.Config.Cache == "disk" || seconds > float64(k.size(kept))/diskSpeed+diskDelay)
+			t.persist = t.disk != nil && (k.f.session.Config.Cache == "disk" || seconds > float64(k.size(kept))/diskSpeed+diskDelay)
 		})
 		if err != nil {
 			return err
 		}
 		done += got.hits + got.near + got.misses
 		e.Hits, e.Near, e.Misses = e.Hits+got.hits, e.Near+got.near, e.Misses+got.misses
-		k.cached += t.Bytes()
+		k.f.cached += t.Bytes()
 		e.Where = "ram"
 		if t.disk != nil && t.disk.Bytes() > 0 {
 			e.Where = "disk"
@@ -226,7 +226,7 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *report.CacheEvent) 
 	}
 	if k.shared != nil {
 		if err := k.shared.Flush(); err != nil { // training goes on without
-			k.events.Emit(&report.Warning{Message: fmt.Sprintf("what is kept for later runs may be lost: %v", err)})
+			k.f.events.Emit(&report.Warning{Message: fmt.Sprintf("what is kept for later runs may be lost: %v", err)})
 		}
 	}
 	return nil
@@ -234,7 +234,7 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *report.CacheEvent) 
 
 // half says which values of a cut are kept as float16.
 func (k *keeper) half(c *cut) []bool {
-	if k.Config.CachePrecision != "float16" {
+	if k.f.session.Config.CachePrecision != "float16" {
 		return nil
 	}
 	half := make([]bool, len(c.points))
@@ -250,8 +250,8 @@ func (k *keeper) size(c *cut) int64 {
 	half := k.half(c)
 	for i, p := range c.points {
 		b := int64(p.one.Bytes())
-		if k.train.shares != nil {
-			b = int64(k.train.shares[i].bytes(k.train.meanLength()))
+		if k.f.train.shares != nil {
+			b = int64(k.f.train.shares[i].bytes(k.f.train.meanLength()))
 		}
 		if half != nil && half[i] {
 			b /= 2
@@ -266,11 +266,11 @@ func (k *keeper) size(c *cut) int64 {
 func (k *keeper) choose(frontier *cut, n int64) (*cut, error) {
 	capacity := max(k.memory.left, k.added.left)
 	need := k.size(frontier) * n
-	if need <= capacity || n == 0 || k.train.shares != nil {
+	if need <= capacity || n == 0 || k.f.train.shares != nil {
 		return frontier, nil
 	}
 	each := capacity / n
-	if k.Config.CachePrecision == "float16" {
+	if k.f.session.Config.CachePrecision == "float16" {
 		each *= 2
 	}
 	smaller, err := k.outline.cheapest(each)
@@ -318,7 +318,7 @@ func (k *keeper) stores(c *encoder, kept *cut) (*tiers, error) {
 
 // variantKey names what augmentation makes of an example: it depends on the run's seed and on the example's number.
 func (k *keeper) variantKey(sum cache.Digest, example, variant int) cache.Digest {
-	return sha256.Sum256(fmt.Appendf(nil, "%x %q %d %d %d", sum, k.Config.Augment, k.Config.Seed, example, variant))
+	return sha256.Sum256(fmt.Appendf(nil, "%x %q %d %d %d", sum, k.f.session.Config.Augment, k.f.session.Config.Seed, example, variant))
 }
 
 // has reports whether the disk seems to hold the cut of every example.
@@ -342,7 +342,7 @@ func (k *keeper) disk(c *cut, keys []cache.Digest) *disk {
 			kind.DType = tensor.Float16
 		}
 		d.spaces = append(d.spaces, k.shared.Space(spaceID(p.sum, k.pipeline, kind.DType != p.one.DType), cache.About{
-			Kind: "values", Model: filepath.Base(k.Config.Model), Value: p.name, Type: kind.String()}))
+			Kind: "values", Model: filepath.Base(k.f.session.Config.Model), Value: p.name, Type: kind.String()}))
 	}
 	return d
 }

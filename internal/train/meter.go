@@ -26,7 +26,7 @@ type meter struct {
 
 // newMeter measures what the schedule wants to know, from now on.
 func (f *fitter) newMeter(ctx context.Context) error {
-	f.meter = &meter{kind: f.schedule.Measures(), units: f.units}
+	f.meter = &meter{kind: f.session.stage.schedule.Measures(), units: f.session.stage.units}
 	if f.meter.kind == schedule.Plasticity {
 		if _, err := f.measure(ctx); err != nil {
 			return err
@@ -58,7 +58,7 @@ func (f *fitter) measure(ctx context.Context) ([]float64, error) {
 	top, bottom := make([]float64, m.units), make([]float64, m.units)
 	out := make([]float64, m.units)
 	seen := make([]bool, m.units)
-	slots := f.opt.Slots()
+	slots := f.session.opt.Slots()
 	switch m.kind {
 	case schedule.Nothing:
 		return nil, nil
@@ -66,7 +66,7 @@ func (f *fitter) measure(ctx context.Context) ([]float64, error) {
 		return f.plasticity(ctx)
 	case schedule.Gradient:
 		for _, s := range slots {
-			u := f.unit[s.Name]
+			u := f.session.stage.unit[s.Name]
 			seen[u] = true
 			if g := m.marks[s.Name]; g != nil {
 				top[u] += (&optim.Slot{Value: s.Value, Grad: g, Mask: s.Mask}).SumSquares()
@@ -77,7 +77,7 @@ func (f *fitter) measure(ctx context.Context) ([]float64, error) {
 		}
 	case schedule.Change:
 		for _, s := range slots {
-			u := f.unit[s.Name]
+			u := f.session.stage.unit[s.Name]
 			seen[u] = true
 			was := m.marks[s.Name].Float64s()
 			for i, w := range s.Thawed().Float64s() {
@@ -105,7 +105,7 @@ func (f *fitter) mark(refer bool) {
 		m.marks = map[string]*tensor.Tensor{}
 	case schedule.Change:
 		m.marks = map[string]*tensor.Tensor{}
-		for _, s := range f.opt.Slots() {
+		for _, s := range f.session.opt.Slots() {
 			m.marks[s.Name] = s.Thawed().Clone()
 		}
 	case schedule.Plasticity:
@@ -126,8 +126,8 @@ func (f *fitter) plasticity(ctx context.Context) ([]float64, error) {
 	for u := range out {
 		out[u] = math.NaN()
 	}
-	order := Order(f.Config.Seed, 0, f.Train.Len())
-	groups := f.Train.Groups(order[:min(referenceExamples, len(order))], referenceExamples)
+	order := Order(f.session.Config.Seed, 0, f.session.Train.Len())
+	groups := f.session.Train.Groups(order[:min(referenceExamples, len(order))], referenceExamples)
 	m.grams = map[string]*tensor.Tensor{}
 	sum, count := make([]float64, m.units), make([]int, m.units)
 	group := 0
@@ -136,7 +136,7 @@ func (f *fitter) plasticity(ctx context.Context) ([]float64, error) {
 			return nil, err
 		}
 		n := len(b.Indices)
-		results, err := f.Net.At(b.Length).results(n, f.unit, m.units)
+		results, err := f.session.Net.At(b.Length).results(n, f.session.stage.unit, m.units)
 		if err != nil {
 			return nil, err
 		}

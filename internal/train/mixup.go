@@ -29,12 +29,12 @@ func (s *Session) objective() task.Task {
 
 // mix mixes what the live region reads of a training batch, and returns it with the labels of the mixture.
 func (f *fitter) mix(b *encoded, given, labels []*tensor.Tensor, scores tensor.Shape) (mixed, answers []*tensor.Tensor) {
-	a := f.Config.Mixup
+	a := f.session.Config.Mixup
 	if a == 0 {
 		return given, labels
 	}
 	n := len(b.Indices)
-	r := randFor(f.Config.Seed, purposeMixup, f.st.Epoch, b.Indices[0])
+	r := randFor(f.session.Config.Seed, purposeMixup, f.st.Epoch, b.Indices[0])
 	share := distuv.Beta{Alpha: a, Beta: a, Src: r}.Rand()
 	share = max(share, 1-share)
 	if !(share <= 1) { // both gamma variates of a very small A underflow
@@ -49,13 +49,13 @@ func (f *fitter) mix(b *encoded, given, labels []*tensor.Tensor, scores tensor.S
 	for _, t := range given {
 		mixed = append(mixed, mixRows(t, partner, float32(share)))
 	}
-	answers = append(labels[:len(labels):len(labels)], f.labels(f.Train, &other, scores)...)
+	answers = append(labels[:len(labels):len(labels)], f.session.labels(f.session.Train, &other, scores)...)
 	return mixed, append(answers, tensor.Scalar(float32(share)))
 }
 
 // unmixed gives labels the form of a mixture's in which each example is its own whole.
 func (f *fitter) unmixed(labels []*tensor.Tensor) []*tensor.Tensor {
-	if f.Config.Mixup == 0 {
+	if f.session.Config.Mixup == 0 {
 		return labels
 	}
 	return append(append(labels[:len(labels):len(labels)], labels...), tensor.Scalar(float32(1)))

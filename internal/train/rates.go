@@ -91,7 +91,7 @@ const leastRate = 1e-4
 // Auto-RGN: Lee, Chen, Tajwar, Kumar, Yao, Liang and Finn, Surgical Fine-Tuning Improves Adaptation to Distribution Shifts, ICLR
 // 2023, section 4; there the rates are measured again for each epoch.
 func (f *fitter) measureRates(ctx context.Context) error {
-	if f.Config.Rates != autoRGN {
+	if f.session.Config.Rates != autoRGN {
 		return nil
 	}
 	if f.st.Rates == nil {
@@ -102,17 +102,17 @@ func (f *fitter) measureRates(ctx context.Context) error {
 		f.st.Rates = rates
 	}
 	lo, hi := "", ""
-	for i := range f.Plan.Params {
-		e := &f.Plan.Params[i]
+	for i := range f.session.Plan.Params {
+		e := &f.session.Plan.Params[i]
 		x, ok := f.st.Rates[e.Name]
 		if !ok {
 			continue
 		}
 		e.SetRate(e.Rate() * x)
-		s := f.slots[e.Name]
+		s := f.session.stage.slots[e.Name]
 		s.LR *= float32(x)
-		f.rates[e.Name] = s.LR
-		if f.isNew(e.Name) {
+		f.session.stage.rates[e.Name] = s.LR
+		if f.session.isNew(e.Name) {
 			continue
 		}
 		if lo == "" || x < f.st.Rates[lo] {
@@ -125,7 +125,7 @@ func (f *fitter) measureRates(ctx context.Context) error {
 	if lo != "" {
 		f.events.Emit(&report.Warning{Message: fmt.Sprintf("auto-rgn: learning rates from %.2g (%s) to %.2g (%s) of the whole; plan.json has all", f.st.Rates[lo], lo, f.st.Rates[hi], hi)})
 	}
-	plan, err := f.planJSON()
+	plan, err := f.session.planJSON()
 	if err != nil {
 		return err
 	}
@@ -138,17 +138,17 @@ func (f *fitter) measureRates(ctx context.Context) error {
 
 // relativeGradients measures |g|/|w| of every thawed weight and returns it as a share of the largest.
 func (f *fitter) relativeGradients(ctx context.Context) (map[string]float64, error) {
-	slots := f.opt.Slots()
+	slots := f.session.opt.Slots()
 	before := f.weights()
 	quiet := *f
 	quiet.events = report.NewEvents()
 	var head []*optim.Slot
 	for _, s := range slots {
-		if f.isNew(s.Name) {
+		if f.session.isNew(s.Name) {
 			head = append(head, &optim.Slot{Name: s.Name, Value: s.Value, LR: s.LR, Decay: s.Decay, Mask: s.Mask})
 		}
 	}
-	opt := f.Config.NewOptimizer()
+	opt := f.session.Config.NewOptimizer()
 	if err := opt.Add(head...); err != nil {
 		return nil, err
 	}
@@ -159,19 +159,19 @@ func (f *fitter) relativeGradients(ctx context.Context) (map[string]float64, err
 	ratio := make([]float64, len(slots))
 	n := 0
 	for epoch := 0; n < learns+rgnBatches; epoch++ {
-		groups := f.Train.Groups(Order(f.Config.Seed, epoch, f.Train.Len()), f.Config.Batch)
+		groups := f.session.Train.Groups(Order(f.session.Config.Seed, epoch, f.session.Train.Len()), f.session.Config.Batch)
 		for b, err := range f.train.batches(ctx, groups[:min(len(groups), learns+rgnBatches-n)], epoch) {
 			if err != nil {
 				return nil, err
 			}
-			_, step, err := quiet.forwardBackward(ctx, b, f.Task.NewMetrics())
+			_, step, err := quiet.forwardBackward(ctx, b, f.session.Task.NewMetrics())
 			if err != nil {
 				return nil, err
 			}
 			at := 0
 			for i, s := range slots {
 				s.Grad = step.Grads[i]
-				if f.isNew(s.Name) {
+				if f.session.isNew(s.Name) {
 					head[at].Grad = s.Grad
 					at++
 				} else if n >= learns {
@@ -181,20 +181,20 @@ func (f *fitter) relativeGradients(ctx context.Context) (map[string]float64, err
 				}
 				s.Grad = nil
 			}
-			if err := opt.Step(f.Config.LR); err != nil {
+			if err := opt.Step(f.session.Config.LR); err != nil {
 				return nil, err
 			}
 			n++
 		}
 	}
-	if err := f.restoreWeights(before); err != nil {
+	if err := f.session.restoreWeights(before); err != nil {
 		return nil, err
 	}
 	largest := slices.Max(ratio)
 	rates := map[string]float64{}
 	for i, s := range slots {
 		switch {
-		case f.isNew(s.Name) || s.ValueNorm() == 0 || largest == 0:
+		case f.session.isNew(s.Name) || s.ValueNorm() == 0 || largest == 0:
 			rates[s.Name] = 1
 		default:
 			rates[s.Name] = max(leastRate, ratio[i]/largest)

@@ -166,7 +166,7 @@ func TestRates(t *testing.T) {
 		if got := s.Plan.Of(name).Rate(); got != want {
 			t.Errorf("%s has %g of the rate, want %g", name, got, want)
 		}
-		if got := s.slots[name].LR; got != float32(want) {
+		if got := s.stage.slots[name].LR; got != float32(want) {
 			t.Errorf("%s trains at %g of the rate, want %g", name, got, want)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 
 // asks reports whether the schedule has to be asked before the next optimiser step.
 func (f *fitter) asks() bool {
-	return f.schedule != nil && f.st.Asked <= f.st.Step && f.st.Step%f.schedule.Every() == 0
+	return f.session.stage.schedule != nil && f.st.Asked <= f.st.Step && f.st.Step%f.session.stage.schedule.Every() == 0
 }
 
 // reschedule asks the schedule, where it is time, what trains from the next step on, and makes it so.
@@ -24,26 +24,26 @@ func (f *fitter) reschedule(ctx context.Context) error {
 	if !f.asks() {
 		return nil
 	}
-	began, was := time.Now(), f.now
+	began, was := time.Now(), f.session.stage.now
 	values, err := f.measure(ctx)
 	if err != nil {
 		return err
 	}
-	d, changed := f.schedule.Next(schedule.Moment{Step: f.st.Step, LR: f.st.Schedule.At(f.st.Step), Values: values})
+	d, changed := f.session.stage.schedule.Next(schedule.Moment{Step: f.st.Step, LR: f.st.Schedule.At(f.st.Step), Values: values})
 	f.st.Asked = f.st.Step + 1
-	plan := f.now
+	plan := f.session.stage.now
 	if changed {
-		f.lasts, f.reason = d.Steps, d.Reason
-		plan = f.planOf(d)
+		f.session.stage.lasts, f.session.stage.reason = d.Steps, d.Reason
+		plan = f.session.planOf(d)
 	}
 	if plan.Digest() == was.Digest() {
-		f.mark(f.schedule.Refer())
+		f.mark(f.session.stage.schedule.Refer())
 		return nil
 	}
-	if err := f.adopt(plan); err != nil {
+	if err := f.session.adopt(plan); err != nil {
 		return err
 	}
-	f.mark(f.schedule.Refer())
+	f.mark(f.session.stage.schedule.Refer())
 	f.st.Stage++
 	if err := f.rebuild(ctx); err != nil {
 		return err
@@ -56,8 +56,8 @@ func (f *fitter) reschedule(ctx context.Context) error {
 
 // planChange tells of the change from one plan to the present one.
 func (f *fitter) planChange(from, to *freeze.Plan) *report.PlanChange {
-	e := &report.PlanChange{Epoch: f.st.Epoch, Step: f.st.Step, Stage: f.st.Stage, Reason: f.reason, Digest: to.Digest(), ParamsThawed: to.Thawed(f.Set).Elements()}
-	for _, w := range f.Set.Weights {
+	e := &report.PlanChange{Epoch: f.st.Epoch, Step: f.st.Step, Stage: f.st.Stage, Reason: f.session.stage.reason, Digest: to.Digest(), ParamsThawed: to.Thawed(f.session.Set).Elements()}
+	for _, w := range f.session.Set.Weights {
 		switch was, is := trains(from, w), trains(to, w); {
 		case is && !was:
 			e.Thawed = append(e.Thawed, w.Name)
@@ -65,7 +65,7 @@ func (f *fitter) planChange(from, to *freeze.Plan) *report.PlanChange {
 			e.Frozen = append(e.Frozen, w.Name)
 		}
 	}
-	if _, frontier, err := f.Net.FrontierTypes(1); err == nil { // an error is returned by the first use of the frontier
+	if _, frontier, err := f.session.Net.FrontierTypes(1); err == nil { // an error is returned by the first use of the frontier
 		e.Frontier = frontier
 	}
 	return e
@@ -79,20 +79,20 @@ func trains(p *freeze.Plan, w *freeze.Weight) bool {
 // rebuild makes the network of the present plan and reopens the encoders at its frontier. What is frozen becomes constant with the values
 // that it has now; what was kept at the frontier before serves the new one where it lies behind it, and is let go then.
 func (f *fitter) rebuild(ctx context.Context) error {
-	norm := f.Net.Norm
-	f.Net = f.network()
-	f.Net.Plan, f.Net.Norm = f.now, norm
+	norm := f.session.Net.Norm
+	f.session.Net = f.session.network()
+	f.session.Net.Plan, f.session.Net.Norm = f.session.stage.now, norm
 	return f.encoders(ctx)
 }
 
 // pace sets what the schedule multiplies the learning rate of each weight with. At rate 0 a weight stays as it is.
 func (f *fitter) pace(slots []*optim.Slot) {
-	if f.schedule == nil {
+	if f.session.stage.schedule == nil {
 		return
 	}
 	for _, s := range slots {
-		r := f.schedule.Rate(f.unit[s.Name], f.st.Step)
-		s.LR = f.rates[s.Name] * float32(r)
+		r := f.session.stage.schedule.Rate(f.session.stage.unit[s.Name], f.st.Step)
+		s.LR = f.session.stage.rates[s.Name] * float32(r)
 		if r == 0 {
 			s.Grad = nil
 		}
@@ -101,26 +101,26 @@ func (f *fitter) pace(slots []*optim.Slot) {
 
 // saveStage puts where the schedule stands into a state that is about to be saved.
 func (f *fitter) saveStage(st *RunState) error {
-	if f.schedule == nil {
+	if f.session.stage.schedule == nil {
 		return nil
 	}
-	plan, err := f.planJSON()
+	plan, err := f.session.planJSON()
 	if err != nil {
 		return err
 	}
-	st.Plan, st.Now = plan, f.now
-	st.FreezeSchedule, err = json.Marshal(f.schedule)
+	st.Plan, st.Now = plan, f.session.stage.now
+	st.FreezeSchedule, err = json.Marshal(f.session.stage.schedule)
 	return err
 }
 
 // resumeStage makes the plan of a checkpoint the present one, and takes out of it what the schedule measures against. Weights and
 // network follow.
 func (f *fitter) resumeStage(c *Checkpoint) error {
-	if f.schedule == nil {
+	if f.session.stage.schedule == nil {
 		return nil
 	}
 	st := &c.State
-	f.meter = &meter{kind: f.schedule.Measures(), units: f.units, marks: map[string]*tensor.Tensor{}}
+	f.meter = &meter{kind: f.session.stage.schedule.Measures(), units: f.session.stage.units, marks: map[string]*tensor.Tensor{}}
 	for name, t := range c.Tensors {
 		if key, ok := strings.CutPrefix(name, marksPrefix); ok {
 			f.meter.marks[key] = t
@@ -130,15 +130,15 @@ func (f *fitter) resumeStage(c *Checkpoint) error {
 	if st.Now == nil {
 		return fmt.Errorf("the checkpoint holds no plan of its stage")
 	}
-	if err := json.Unmarshal(st.FreezeSchedule, f.schedule); err != nil {
+	if err := json.Unmarshal(st.FreezeSchedule, f.session.stage.schedule); err != nil {
 		return fmt.Errorf("the checkpoint's schedule: %w", err)
 	}
 	ever := new(freeze.Plan)
 	if err := json.Unmarshal(st.Plan, ever); err != nil {
 		return fmt.Errorf("the checkpoint's plan: %w", err)
 	}
-	if err := f.adopt(ever); err != nil { // what trained in any stage
+	if err := f.session.adopt(ever); err != nil { // what trained in any stage
 		return err
 	}
-	return f.adopt(st.Now)
+	return f.session.adopt(st.Now)
 }

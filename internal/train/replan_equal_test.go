@@ -25,43 +25,43 @@ func TestReplanIsAFreshStart(t *testing.T) {
 		edit(&cfg)
 		s, err := Prepare(ctx, cfg)
 		must(t, err)
-		return &fitter{Session: s, events: report.NewEvents()}
+		return &fitter{session: s, events: report.NewEvents()}
 	}
 	epoch := func(f *fitter) []report.Number {
 		h := &history{}
 		f.events = report.NewEvents(h)
-		steps := stepsPerEpoch(f.Train, f.Config.Batch, 1)
-		f.st.Schedule = f.Config.LRs(steps * f.Config.Epochs)
+		steps := stepsPerEpoch(f.session.Train, f.session.Config.Batch, 1)
+		f.st.Schedule = f.session.Config.LRs(steps * f.session.Config.Epochs)
 		must(t, f.epoch(ctx, f.st.Schedule, steps))
 		return h.losses()
 	}
 	a := start(func(c *Config) { c.Schedule = "autofreeze" })
-	a.schedule = nil // the test decides
+	a.session.stage.schedule = nil // the test decides
 	must(t, a.encoders(ctx))
 	must(t, a.standardiseHead(ctx))
 	epoch(a)
-	must(t, a.adopt(a.planOf(schedule.Decision{Live: []bool{false, false, true, true}})))
+	must(t, a.session.adopt(a.session.planOf(schedule.Decision{Live: []bool{false, false, true, true}})))
 
 	b := start(func(c *Config) { c.Thaw, c.Freeze = []string{"layer2.*", "head"}, nil })
-	if a.now.Digest() != b.Plan.Digest() {
+	if a.session.stage.now.Digest() != b.session.Plan.Digest() {
 		t.Fatal("the plans differ")
 	}
-	b.Net.Norm, b.st.Epoch, b.st.Step = a.Net.Norm, a.st.Epoch, a.st.Step
-	for _, w := range b.Set.Weights {
-		now := a.Set.ByName(w.Name).Value.Data
-		if b.Plan.Live(w.Name) {
+	b.session.Net.Norm, b.st.Epoch, b.st.Step = a.session.Net.Norm, a.st.Epoch, a.st.Step
+	for _, w := range b.session.Set.Weights {
+		now := a.session.Set.ByName(w.Name).Value.Data
+		if b.session.Plan.Live(w.Name) {
 			copy(w.Value.Data.Bytes, now.Bytes)
 		} else {
 			w.Value.Data = now.Clone()
 		}
 	}
-	state := maps.Clone(a.opt.State())
-	must(t, b.opt.SetState(state))
+	state := maps.Clone(a.session.opt.State())
+	must(t, b.session.opt.SetState(state))
 	must(t, b.encoders(ctx))
 
 	before := map[string]*tensor.Tensor{}
-	for _, w := range a.Set.Weights {
-		if !a.now.Live(w.Name) {
+	for _, w := range a.session.Set.Weights {
+		if !a.session.stage.now.Live(w.Name) {
 			before[w.Name] = w.Value.Data.Clone()
 		}
 	}
@@ -70,11 +70,11 @@ func TestReplanIsAFreshStart(t *testing.T) {
 		t.Errorf("losses %v, from a fresh start %v", x, y)
 	}
 	for name, w := range before {
-		if !bytes.Equal(w.Bytes, a.Set.ByName(name).Value.Data.Bytes) {
+		if !bytes.Equal(w.Bytes, a.session.Set.ByName(name).Value.Data.Bytes) {
 			t.Errorf("%s is frozen and moved", name)
 		}
 	}
-	if len(before) == 0 || a.opt.Has("conv1.weight") || before["bn1.running_mean"] == nil {
+	if len(before) == 0 || a.session.opt.Has("conv1.weight") || before["bn1.running_mean"] == nil {
 		t.Errorf("frozen: %v", slices.Sorted(maps.Keys(before)))
 	}
 }

@@ -187,20 +187,20 @@ func TestTrainedAndFrozenLeavesNoFiles(t *testing.T) {
 	}
 	front := slices.Clone(all)
 	front[0], front[1] = false, false
-	f := &fitter{Session: s, events: report.NewEvents(), st: RunState{Epoch: 1}}
+	f := &fitter{session: s, events: report.NewEvents(), st: RunState{Epoch: 1}}
 	if err := f.encoders(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.adopt(f.planOf(schedule.Decision{Live: all})); err != nil {
+	if err := f.session.adopt(f.session.planOf(schedule.Decision{Live: all})); err != nil {
 		t.Fatal(err)
 	}
 	before := files(t, dir, "*.pack")
-	if err := f.adopt(f.planOf(schedule.Decision{Live: front})); err != nil {
+	if err := f.session.adopt(f.session.planOf(schedule.Decision{Live: front})); err != nil {
 		t.Fatal(err)
 	}
 	h := &history{}
 	f.events.Subscribe(h)
-	f.lasts = 0
+	f.session.stage.lasts = 0
 	if err := f.rebuild(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestTrainedAndFrozenLeavesNoFiles(t *testing.T) {
 		t.Errorf("files %v, before %v", after, before)
 	}
 	front[2] = false // freezes further: what was kept serves
-	if err := f.adopt(f.planOf(schedule.Decision{Live: front})); err != nil {
+	if err := f.session.adopt(f.session.planOf(schedule.Decision{Live: front})); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.rebuild(context.Background()); err != nil {

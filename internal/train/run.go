@@ -19,8 +19,8 @@ func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...re
 	if err := s.settle(ctx, nil); err != nil { // a run that goes on has been settled by CheckResume
 		return nil, err
 	}
-	f := &fitter{Session: s, dir: dir, events: report.NewEvents(sinks...)}
-	plan, err := planText(s.reach)
+	f := &fitter{session: s, dir: dir, events: report.NewEvents(sinks...)}
+	plan, err := planText(s.stage.reach)
 	if err != nil {
 		return nil, err
 	}
@@ -40,8 +40,8 @@ func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...re
 		f.events.Subscribe(log)
 	}
 	f.announce()
-	if f.schedule != nil && !resume {
-		f.events.Emit(f.planChange(f.reach, f.now))
+	if f.session.stage.schedule != nil && !resume {
+		f.events.Emit(f.planChange(f.session.stage.reach, f.session.stage.now))
 	}
 	if err := f.fit(ctx, resume); err != nil {
 		end := &report.RunEnd{Status: "failed", Error: err.Error(), Epochs: f.st.Epoch, BestEpoch: f.bestEpoch(), Seconds: time.Since(began).Seconds(), PeakRSS: PeakRSS()}
@@ -57,17 +57,17 @@ func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...re
 // announce emits what is known before the first example is read.
 func (f *fitter) announce() {
 	var names []string
-	thawed := f.reach.Thawed(f.Set)
+	thawed := f.session.stage.reach.Thawed(f.session.Set)
 	thawed.Each(func(w *freeze.Weight, _ freeze.Entry) { names = append(names, w.Name) })
-	_, frontier, err := f.Net.FrontierTypes(1)
+	_, frontier, err := f.session.Net.FrontierTypes(1)
 	if err != nil { // said again, and returned, by the first use of the frontier
 		frontier = nil
 	}
-	f.events.Emit(&report.DataEvent{Task: f.Task.Name(), Classes: f.Task.Names(), Train: f.Train.Len(), Val: f.Val.Len(), Counts: f.Train.Counts(),
-		Damaged: len(f.Train.Skipped) + len(f.Val.Skipped), Digest: f.st.Identity.Data})
-	f.events.Emit(&report.PlanEvent{Digest: f.reach.Digest(), Thaw: f.reach.Thaw, Freeze: f.reach.Freeze, Schedule: f.Config.Schedule, ParamsTotal: paramsTotal(f.Set), ParamsThawed: thawed.Elements(),
-		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.digests)})
-	for _, n := range slices.Concat(f.Notes, f.transcriptNotes()) {
+	f.events.Emit(&report.DataEvent{Task: f.session.Task.Name(), Classes: f.session.Task.Names(), Train: f.session.Train.Len(), Val: f.session.Val.Len(), Counts: f.session.Train.Counts(),
+		Damaged: len(f.session.Train.Skipped) + len(f.session.Val.Skipped), Digest: f.st.Identity.Data})
+	f.events.Emit(&report.PlanEvent{Digest: f.session.stage.reach.Digest(), Thaw: f.session.stage.reach.Thaw, Freeze: f.session.stage.reach.Freeze, Schedule: f.session.Config.Schedule, ParamsTotal: paramsTotal(f.session.Set), ParamsThawed: thawed.Elements(),
+		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.session.digests)})
+	for _, n := range slices.Concat(f.session.Notes, f.session.transcriptNotes()) {
 		f.events.Emit(&report.Warning{Message: n})
 	}
 }
@@ -81,11 +81,11 @@ func (f *fitter) bestEpoch() int {
 
 // finish writes the tuned model and its proof, and sums the run up.
 func (f *fitter) finish(began time.Time) (*Result, error) {
-	after := freeze.Digests(f.Set, f.Plan)
+	after := freeze.Digests(f.session.Set, f.session.Plan)
 	r := &Result{
-		Epochs: f.st.Epoch, Examples: f.Train.Len(), Plan: f.Plan, CacheBytes: f.cached, Classes: f.Task.Names(),
-		FrozenDigestBefore: freeze.Total(f.digests), FrozenDigestAfter: freeze.Total(after), BestEpoch: f.bestEpoch(),
-		ParamsTotal: paramsTotal(f.Set), ParamsThawed: f.Plan.Thawed(f.Set).Elements(),
+		Epochs: f.st.Epoch, Examples: f.session.Train.Len(), Plan: f.session.Plan, CacheBytes: f.cached, Classes: f.session.Task.Names(),
+		FrozenDigestBefore: freeze.Total(f.session.digests), FrozenDigestAfter: freeze.Total(after), BestEpoch: f.bestEpoch(),
+		ParamsTotal: paramsTotal(f.session.Set), ParamsThawed: f.session.Plan.Thawed(f.session.Set).Elements(),
 	}
 	for _, e := range f.st.History {
 		r.EpochSeconds = append(r.EpochSeconds, e.Seconds)
@@ -103,7 +103,7 @@ func (f *fitter) finish(began time.Time) (*Result, error) {
 	r.Diagnosis = f.diagnose()
 	f.events.Emit(r.Diagnosis)
 	end := &report.RunEnd{Status: "done", Epochs: r.Epochs, BestEpoch: r.BestEpoch, FrozenDigest: r.FrozenDigestAfter, ParamsThawed: r.ParamsThawed}
-	if f.st.Epoch < f.Config.Epochs {
+	if f.st.Epoch < f.session.Config.Epochs {
 		end.Status = "stopped"
 	}
 	if f.dir != nil {
@@ -127,7 +127,7 @@ func (f *fitter) finish(began time.Time) (*Result, error) {
 
 // keptEpoch is the epoch whose weights are written, -1 when none was finished.
 func (f *fitter) keptEpoch() int {
-	if f.Config.Keep == "best" && f.st.Best.Found {
+	if f.session.Config.Keep == "best" && f.st.Best.Found {
 		return f.st.Best.Epoch
 	}
 	return len(f.st.History) - 1

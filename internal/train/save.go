@@ -36,7 +36,7 @@ func (f *fitter) save() error {
 	if err := f.saveStage(&st); err != nil {
 		return err
 	}
-	c := Capture(st, f.params(), f.stats(), f.opt)
+	c := Capture(st, f.session.params(), f.session.stats(), f.session.opt)
 	f.meter.save(c)
 	f.average.Save(c.Tensors)
 	e, err := f.dir.SaveCheckpoint(c)
@@ -77,14 +77,14 @@ func (f *fitter) resume() error {
 	if err != nil {
 		return err
 	}
-	if err := c.State.Match(f.st.Identity, &f.Config); err != nil {
+	if err := c.State.Match(f.st.Identity, &f.session.Config); err != nil {
 		return err
 	}
 	if err := f.resumeStage(c); err != nil {
 		return err
 	}
 	f.average.Restore(c.Tensors)
-	if err := c.Restore(f.params(), f.stats(), f.opt); err != nil {
+	if err := c.Restore(f.session.params(), f.session.stats(), f.session.opt); err != nil {
 		return err
 	}
 	id, cfg, plan := f.st.Identity, f.st.Config, f.st.Plan
@@ -102,7 +102,7 @@ func (f *fitter) resume() error {
 
 // weights copies what training changes, in the form in which checkpoints hold it.
 func (f *fitter) weights() map[string]*tensor.Tensor {
-	c := Capture(RunState{}, f.params(), f.stats(), f.opt)
+	c := Capture(RunState{}, f.session.params(), f.session.stats(), f.session.opt)
 	out := map[string]*tensor.Tensor{}
 	for name, t := range c.Tensors {
 		if !strings.HasPrefix(name, "optimizer/") {
@@ -133,7 +133,7 @@ func (s *Session) identity() (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	return Identity{Model: s.reach.Model, Data: tr, Val: val, Plan: s.reach.Digest()}, nil
+	return Identity{Model: s.stage.reach.Model, Data: tr, Val: val, Plan: s.stage.reach.Digest()}, nil
 }
 
 func (s *Session) planJSON() ([]byte, error) { return planText(s.Plan) }

@@ -32,7 +32,7 @@ type Session struct {
 	targets map[*data.Dataset][]data.Target // the right answers, by example
 	digests map[string]string               // of the frozen weights, before training
 	opt     *optim.Optimizer
-	stages
+	stage   stages
 }
 
 // Prepare reads everything that a configuration names. Nothing is written. Its errors are what the

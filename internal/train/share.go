@@ -15,7 +15,7 @@ const fisherExamples = 256
 // settle finds the numbers of a plan's share that only data tell, once: from the plan that was recorded when the run was begun, or, where
 // recorded is nil, by measuring. The session is made anew around them.
 func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
-	if !s.reach.Pending() {
+	if !s.stage.reach.Pending() {
 		return nil
 	}
 	var resolve func(*freeze.Set, *freeze.Plan) error
@@ -28,7 +28,7 @@ func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
 	} else {
 		scores, err := s.fisher(ctx)
 		if err != nil {
-			return fmt.Errorf("--thaw %s:%g%%: %w", s.reach.Share.By, 100*s.reach.Share.Share, err)
+			return fmt.Errorf("--thaw %s:%g%%: %w", s.stage.reach.Share.By, 100*s.stage.reach.Share.Share, err)
 		}
 		resolve = func(set *freeze.Set, p *freeze.Plan) error { return p.Mask(set, scores) }
 	}

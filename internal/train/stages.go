@@ -64,8 +64,8 @@ func (c *Config) peak() float64 {
 
 // whole makes Plan that of the whole run.
 func (s *Session) whole() {
-	s.reach, s.now = s.Plan, s.Plan
-	s.slots, s.rates, s.pretrained = map[string]*optim.Slot{}, map[string]float32{}, map[string]*tensor.Tensor{}
+	s.stage.reach, s.stage.now = s.Plan, s.Plan
+	s.stage.slots, s.stage.rates, s.stage.pretrained = map[string]*optim.Slot{}, map[string]float32{}, map[string]*tensor.Tensor{}
 }
 
 // begin makes the schedule and the plan of its first stage from the plan of all that may train.
@@ -79,14 +79,14 @@ func (s *Session) begin() error {
 		return fmt.Errorf("schedule: %w", err)
 	}
 	r := schedule.Run{Epochs: s.Config.Epochs, Steps: stepsPerEpoch(s.Train, s.Config.Batch, s.Config.Accumulate), Seed: s.Config.Seed}
-	r.Units, s.unit = unitsOf(s.Set, s.reach)
-	s.units = len(r.Units)
-	if s.schedule, err = spec.New(r); err != nil {
+	r.Units, s.stage.unit = unitsOf(s.Set, s.stage.reach)
+	s.stage.units = len(r.Units)
+	if s.stage.schedule, err = spec.New(r); err != nil {
 		return err
 	}
-	d, _ := s.schedule.Next(schedule.Moment{LR: s.Config.LRs(r.Epochs * r.Steps).At(0)})
-	s.now = s.planOf(d)
-	s.Plan, s.lasts, s.reason = s.now, d.Steps, d.Reason
+	d, _ := s.stage.schedule.Next(schedule.Moment{LR: s.Config.LRs(r.Epochs * r.Steps).At(0)})
+	s.stage.now = s.planOf(d)
+	s.Plan, s.stage.lasts, s.stage.reason = s.stage.now, d.Steps, d.Reason
 	return nil
 }
 
@@ -124,15 +124,15 @@ func unitsOf(set *freeze.Set, reach *freeze.Plan) (units []schedule.Unit, of map
 
 // planOf is the plan in which the decision's units train.
 func (s *Session) planOf(d schedule.Decision) *freeze.Plan {
-	return s.reach.Only(s.Set, func(w *freeze.Weight) bool { return d.Live[s.unit[w.Name]] })
+	return s.stage.reach.Only(s.Set, func(w *freeze.Weight) bool { return d.Live[s.stage.unit[w.Name]] })
 }
 
 // adopt makes plan the present one. What it thaws for the first time leaves the seal and gets a buffer of its own; the optimiser holds
 // what trains: with the state that it has, or fresh state where it comes in. A weight that is frozen again keeps its value.
 func (s *Session) adopt(plan *freeze.Plan) error {
 	ever := s.Plan
-	s.now = plan
-	s.Plan = s.reach.Only(s.Set, func(w *freeze.Weight) bool { return ever.Live(w.Name) || plan.Live(w.Name) })
+	s.stage.now = plan
+	s.Plan = s.stage.reach.Only(s.Set, func(w *freeze.Weight) bool { return ever.Live(w.Name) || plan.Live(w.Name) })
 	var partly map[string]string
 	for _, w := range s.Set.Weights {
 		if ever.Live(w.Name) || !plan.Live(w.Name) {
@@ -153,8 +153,8 @@ func (s *Session) adopt(plan *freeze.Plan) error {
 // own gives every weight that changes a buffer of its own: those of the model are views of the file.
 func (s *Session) own() {
 	for _, w := range s.Set.Weights {
-		if s.pretrained[w.Name] == nil && s.Plan.Live(w.Name) {
-			s.pretrained[w.Name] = w.Value.Data
+		if s.stage.pretrained[w.Name] == nil && s.Plan.Live(w.Name) {
+			s.stage.pretrained[w.Name] = w.Value.Data
 			w.Value.Data = w.Value.Data.Clone()
 		}
 	}
@@ -163,12 +163,12 @@ func (s *Session) own() {
 // hold makes the optimiser hold the weights that train at present, in the order of the set, in which gradients come.
 func (s *Session) hold() error {
 	var want []*optim.Slot
-	s.now.Thawed(s.Set).Each(func(w *freeze.Weight, e freeze.Entry) {
-		if s.slots[w.Name] == nil {
-			s.slots[w.Name] = s.slot(w, e)
-			s.rates[w.Name] = s.slots[w.Name].LR
+	s.stage.now.Thawed(s.Set).Each(func(w *freeze.Weight, e freeze.Entry) {
+		if s.stage.slots[w.Name] == nil {
+			s.stage.slots[w.Name] = s.slot(w, e)
+			s.stage.rates[w.Name] = s.stage.slots[w.Name].LR
 		}
-		want = append(want, s.slots[w.Name])
+		want = append(want, s.stage.slots[w.Name])
 	})
 	for _, have := range s.opt.Slots() {
 		if !slices.Contains(want, have) {
@@ -180,7 +180,7 @@ func (s *Session) hold() error {
 	}
 	for _, w := range want {
 		if !s.opt.Has(w.Name) {
-			w.LR = s.rates[w.Name]
+			w.LR = s.stage.rates[w.Name]
 			if err := s.opt.Add(w); err != nil {
 				return err
 			}
@@ -211,7 +211,7 @@ func (s *Session) slot(w *freeze.Weight, e freeze.Entry) *optim.Slot {
 func (s *Session) params() []*optim.Slot {
 	var out []*optim.Slot
 	for _, w := range s.Set.Weights {
-		if p := s.slots[w.Name]; p != nil {
+		if p := s.stage.slots[w.Name]; p != nil {
 			out = append(out, p)
 		}
 	}
@@ -223,7 +223,7 @@ func (s *Session) restoreWeights(tensors map[string]*tensor.Tensor) error {
 	c := Checkpoint{Tensors: tensors}
 	missing, err := c.RestoreWeights(s.params(), s.stats())
 	for _, name := range missing {
-		copy(s.Set.ByName(name).Value.Data.Bytes, s.pretrained[name].Bytes)
+		copy(s.Set.ByName(name).Value.Data.Bytes, s.stage.pretrained[name].Bytes)
 	}
 	return err
 }
@@ -231,7 +231,7 @@ func (s *Session) restoreWeights(tensors map[string]*tensor.Tensor) error {
 // again reports whether a weight trained in an earlier stage and is frozen now: what is computed from it no other run can use.
 func (s *Session) again() bool {
 	for _, w := range s.Set.Weights {
-		if s.Plan.Live(w.Name) && !s.now.Live(w.Name) {
+		if s.Plan.Live(w.Name) && !s.stage.now.Live(w.Name) {
 			return true
 		}
 	}
@@ -243,5 +243,5 @@ func (s *Session) anchor(w *freeze.Weight) *tensor.Tensor {
 	if s.Config.L2SP == 0 || s.isNew(w.Name) {
 		return nil
 	}
-	return s.pretrained[w.Name]
+	return s.stage.pretrained[w.Name]
 }

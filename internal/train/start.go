@@ -45,17 +45,17 @@ func (s *Session) StartFrom(h Head) error {
 // that head falls short (LP-FT: Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution, ICLR
 // 2022). A plan that trains nothing else needs no start.
 func (f *fitter) probeHead(ctx context.Context) error {
-	if f.Config.Start != "probe" || !f.Headed.Fresh || f.HeadOnly() {
+	if f.session.Config.Start != "probe" || !f.session.Headed.Fresh || f.session.HeadOnly() {
 		return nil
 	}
-	s, err := f.With(f.Config.Probe(), f.Train, f.Val)
+	s, err := f.session.With(f.session.Config.Probe(), f.session.Train, f.session.Val)
 	if err != nil {
 		return err
 	}
 	if _, err := s.Fit(ctx, nil, false); err != nil {
 		return fmt.Errorf("the head to start from: %w", err)
 	}
-	return f.StartFrom(s.Head())
+	return f.session.StartFrom(s.Head())
 }
 
 // Probe is the configuration by which a head is trained alone, by the default recipe, for others to start from.

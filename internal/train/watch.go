@@ -34,14 +34,14 @@ func (w *watch) step(f *fitter) {
 	if f.st.Step == 1 {
 		f.warnSmallBatches()
 	}
-	if f.schedule != nil || w.told {
+	if f.session.stage.schedule != nil || w.told {
 		return
 	}
 	if w.alive == nil {
 		w.alive = map[string]bool{}
 	}
 	w.steps++
-	for _, s := range f.opt.Slots() {
+	for _, s := range f.session.opt.Slots() {
 		if !w.alive[s.Name] && s.Grad != nil && !allZero(s.Grad) {
 			w.alive[s.Name] = true
 		}
@@ -62,9 +62,9 @@ func allZero(t *tensor.Tensor) bool {
 
 // epoch reports at the end of an epoch that was seen whole.
 func (w *watch) epoch(f *fitter) {
-	if f.schedule == nil && w.steps == f.st.Steps {
+	if f.session.stage.schedule == nil && w.steps == f.st.Steps {
 		var dead, unmoved []string
-		for _, s := range f.opt.Slots() {
+		for _, s := range f.session.opt.Slots() {
 			switch {
 			case !w.alive[s.Name]:
 				dead = append(dead, s.Name)
@@ -85,8 +85,8 @@ func (w *watch) epoch(f *fitter) {
 
 // moved reports whether the first epoch changed a weight by more than a trifle. A weight that is new, or was all zero, did if it changed at all.
 func (f *fitter) moved(s *optim.Slot) bool {
-	base := f.pretrained[s.Name]
-	if base == nil || f.isNew(s.Name) { // a new head starts where it likes
+	base := f.session.stage.pretrained[s.Name]
+	if base == nil || f.session.isNew(s.Name) { // a new head starts where it likes
 		return true
 	}
 	now, was := make([]float32, s.Len()), make([]float32, s.Len())
@@ -113,8 +113,8 @@ func list(names []string) string {
 // warnSmallBatches tells of batch normalisations whose statistics come from too few values.
 func (f *fitter) warnSmallBatches() {
 	var step *Step
-	for _, net := range append([]*Network{f.Net}, sizesOf(f.Net)...) {
-		if s := net.train[min(f.Config.Batch, f.Train.Len())]; s != nil {
+	for _, net := range append([]*Network{f.session.Net}, sizesOf(f.session.Net)...) {
+		if s := net.train[min(f.session.Config.Batch, f.session.Train.Len())]; s != nil {
 			step = s
 			break
 		}
@@ -126,11 +126,11 @@ func (f *fitter) warnSmallBatches() {
 	for _, s := range step.stats {
 		least = min(least, s.count)
 	}
-	if f.Config.Batch >= fewExamples && least >= fewValues {
+	if f.session.Config.Batch >= fewExamples && least >= fewValues {
 		return
 	}
 	name := ""
-	for _, w := range f.Set.Weights {
+	for _, w := range f.session.Set.Weights {
 		for _, s := range step.stats {
 			if s.count == least && name == "" && w.Role == freeze.RoleStat && w.Value.Data == s.mean {
 				name = strings.Join(w.Module, ".")
@@ -138,7 +138,7 @@ func (f *fitter) warnSmallBatches() {
 		}
 	}
 	f.events.Emit(&report.Warning{Message: fmt.Sprintf("batch statistics come from %d examples, in %s from %d values a channel: that is few; raise --batch to 16 or more, or keep the pretrained statistics with --batchnorm frozen",
-		f.Config.Batch, name, least)})
+		f.session.Config.Batch, name, least)})
 }
 
 // sizesOf are the networks of a root's other lengths.

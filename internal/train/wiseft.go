@@ -11,8 +11,8 @@ import (
 // pretrained ones the point that wise_ft names. It validates that point.
 func (f *fitter) settle(ctx context.Context) error {
 	switch {
-	case f.Config.Keep == "best" && f.best != nil:
-		if err := f.restoreWeights(f.best); err != nil {
+	case f.session.Config.Keep == "best" && f.best != nil:
+		if err := f.session.restoreWeights(f.best); err != nil {
 			return err
 		}
 	case f.averages():
@@ -20,10 +20,10 @@ func (f *fitter) settle(ctx context.Context) error {
 			return err
 		}
 	}
-	if f.Config.WiseFT == nil || *f.Config.WiseFT == 1 {
+	if f.session.Config.WiseFT == nil || *f.session.Config.WiseFT == 1 {
 		return nil
 	}
-	return f.wise(ctx, *f.Config.WiseFT)
+	return f.wise(ctx, *f.session.Config.WiseFT)
 }
 
 // wise moves every weight that trained in any stage to base + share (trained - base). A new weight, as a fresh head's, has no base and
@@ -33,20 +33,20 @@ func (f *fitter) settle(ctx context.Context) error {
 // Source: Wortsman, Ilharco, Kim, Li, Kornblith, Roelofs, Lopes, Hajishirzi, Farhadi, Namkoong and Schmidt, Robust Fine-Tuning of
 // Zero-Shot Models, CVPR 2022.
 func (f *fitter) wise(ctx context.Context, share float64) error {
-	for _, s := range f.params() {
-		if f.isNew(s.Name) {
+	for _, s := range f.session.params() {
+		if f.session.isNew(s.Name) {
 			continue
 		}
 		w, base := make([]float32, s.Len()), make([]float32, s.Len())
 		s.Gather(w, s.Value)
-		s.Gather(base, f.pretrained[s.Name])
+		s.Gather(base, f.session.stage.pretrained[s.Name])
 		for i, b := range base {
 			w[i] = b + float32(share)*(w[i]-b)
 		}
 		s.Scatter(w)
 	}
-	if f.schedule != nil { // what an earlier stage trained has to be read anew
-		if err := f.adopt(f.Plan); err != nil {
+	if f.session.stage.schedule != nil { // what an earlier stage trained has to be read anew
+		if err := f.session.adopt(f.session.Plan); err != nil {
 			return err
 		}
 		if err := f.rebuild(ctx); err != nil {

@@ -18,13 +18,13 @@ import (
 // write leaves the tuned model, the thawed tensors alone and the seal in the run directory. It returns
 // the model's size in bytes.
 func (f *fitter) write(after map[string]string) (int64, error) {
-	for name, d := range f.digests {
+	for name, d := range f.session.digests {
 		if after[name] != d {
 			return 0, fmt.Errorf("train: frozen weight %q changed during training: nothing was written", name)
 		}
 	}
-	if f.schedule != nil { // what trained, which may be less than what might have
-		plan, err := f.planJSON()
+	if f.session.stage.schedule != nil { // what trained, which may be less than what might have
+		plan, err := f.session.planJSON()
 		if err != nil {
 			return 0, err
 		}
@@ -32,29 +32,29 @@ func (f *fitter) write(after map[string]string) (int64, error) {
 			return 0, err
 		}
 	}
-	patch, changed, err := f.Patch()
+	patch, changed, err := f.session.Patch()
 	if err != nil {
 		return 0, err
 	}
 	path := f.dir.File(ModelFile)
-	if err := f.Base.Model.WriteFile(path, patch); err != nil {
+	if err := f.session.Base.Model.WriteFile(path, patch); err != nil {
 		return 0, err
 	}
 	trained := map[string]*tensor.Tensor{}
 	for name, t := range changed {
-		if p := f.Base.Model.Param(name); p != nil && f.Plan.Of(name).State == freeze.Partly {
+		if p := f.session.Base.Model.Param(name); p != nil && f.session.Plan.Of(name).State == freeze.Partly {
 			tuned.PutSparse(trained, name, p.Tensor, t)
 		} else {
 			trained[name] = t
 		}
 	}
 	err = atomicfile.Write(f.dir.File(DeltaFile), func(w io.Writer) error {
-		return safetensors.Write(w, safetensors.File{Tensors: trained, Metadata: map[string]string{"permafrost.base": f.Plan.Model}})
+		return safetensors.Write(w, safetensors.File{Tensors: trained, Metadata: map[string]string{"permafrost.base": f.session.Plan.Model}})
 	})
 	if err != nil {
 		return 0, err
 	}
-	seal, err := json.MarshalIndent(freeze.Seal{Before: freeze.Total(f.digests), After: freeze.Total(after), Frozen: f.digests}, "", "  ")
+	seal, err := json.MarshalIndent(freeze.Seal{Before: freeze.Total(f.session.digests), After: freeze.Total(after), Frozen: f.session.digests}, "", "  ")
 	if err != nil {
 		return 0, err
 	}
