@@ -135,7 +135,7 @@ func (r *race) candidate(thaw []string, rate float64, warm bool) (*candidate, er
 	if err != nil {
 		return nil, err
 	}
-	c := &candidate{thaw: thaw, rate: rate, warm: warm, cfg: s.Config, alone: s.Headed.Fresh && s.HeadOnly(), digest: s.Plan.Digest(), params: s.Plan.Thawed(s.Set).Elements()}
+	c := &candidate{thaw: thaw, rate: rate, warm: warm, cfg: s.Config, alone: s.Headed.Fresh && s.HeadOnly(), digest: s.Plans.Ever.Digest(), params: s.Plans.Ever.Thawed(s.Set).Elements()}
 	c.cfg.LR *= rate
 	if err := s.Check(); err != nil {
 		c.failed = err.Error() // an operator without gradient behind what it thaws

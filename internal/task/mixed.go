@@ -26,3 +26,20 @@ func (m Mixed) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Val
 	rest := b.Op("Sub", nil, b.Const(tensor.Scalar(float32(1))), share)
 	return b.Op("Add", nil, first, b.Op("Mul", nil, rest, m.Task.Loss(b, scores, labels[k:2*k])))
 }
+
+// Unmixed gives labels the form in which a task takes them: of Mixed that in which each example is its own
+// whole.
+func Unmixed(t Task, labels []*tensor.Tensor) []*tensor.Tensor {
+	if _, ok := t.(Mixed); !ok {
+		return labels
+	}
+	return append(append(labels[:len(labels):len(labels)], labels...), tensor.Scalar(float32(1)))
+}
+
+// Plain is the task that t trains for: what Mixed mixes, or t itself.
+func Plain(t Task) Task {
+	if m, ok := t.(Mixed); ok {
+		return m.Task
+	}
+	return t
+}

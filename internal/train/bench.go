@@ -9,6 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -61,10 +62,10 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 		return nil, err
 	}
 	r := &BenchResult{Batch: o.Batch, Steps: o.Steps, Threads: kernel.Threads(), Notes: p.notes}
-	if p.form != nil {
+	if p.base.form != nil {
 		r.Notes = append(r.Notes, p.lengthNote(false))
 	}
-	if p.fixed && o.Batch > 1 {
+	if p.base.Fixed && o.Batch > 1 {
 		return nil, fmt.Errorf("%s; use --batch 1", p.notes[len(p.notes)-1])
 	}
 	if err := r.forward(ctx, p, o.Ops); err != nil {
@@ -79,7 +80,7 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 }
 
 func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
-	g, err := compile.Specialise(p.model.Graph, p.batch(r.Batch))
+	g, err := compile.Specialise(p.base.Model.Graph, p.batch(r.Batch))
 	if err != nil {
 		return err
 	}
@@ -113,25 +114,25 @@ func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
 func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error {
 	cfg := o.Config
 	cfg.Head = "keep"
-	_, err := AttachHead(p.model.Graph, HeadSpec{Kind: "keep"}, p.batch(p.two()))
+	_, err := AttachHead(p.base.Model.Graph, HeadSpec{Kind: "keep"}, p.batch(p.base.Two()))
 	if err != nil && len(cfg.Attach) == 0 {
-		_, err = AttachHead(p.model.Graph, HeadSpec{Kind: "keep", PerPosition: true}, p.batch(p.two()))
-		p.every = err == nil
+		if _, err = AttachHead(p.base.Model.Graph, HeadSpec{Kind: "keep", PerPosition: true}, p.batch(p.base.Two())); err == nil {
+			cfg.Task = task.NameLM
+		}
 	}
 	if err != nil {
 		cfg.Head = "linear"
 		spec := HeadSpec{Kind: "linear", Classes: o.Classes, Attach: cfg.Attach, Pool: cfg.Pool}
-		if _, err := AttachHead(p.model.Graph, spec, p.batch(p.two())); err != nil {
+		if _, err := AttachHead(p.base.Model.Graph, spec, p.batch(p.base.Two())); err != nil {
 			r.Notes = append(r.Notes, fmt.Sprintf("no training step: %v", err))
 			return nil
 		}
 		r.Notes = append(r.Notes, fmt.Sprintf("the step trains a fresh linear head of %d classes: the model ends in no classifier of its own", o.Classes))
 	}
-	classes := o.Classes
-	if cfg.Head == "keep" {
-		classes = 0
+	if p.task, err = madeUpTask(&cfg, o.Classes); err != nil {
+		return err
 	}
-	t, err := p.trainable(cfg, classes)
+	t, err := p.trainable(cfg, usualExamples)
 	if err != nil {
 		return err
 	}
@@ -152,8 +153,8 @@ func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error 
 	}
 	r.StepMin, r.StepMedian = &lo, &mid
 	r.StepBytes = int64(s.frozen.ArenaBytes() + s.live.program.ArenaBytes())
-	r.Head, r.ParamsThawed = cfg.Head, t.plan.Thawed(t.set).Elements()
-	r.ParamsTotal = paramsTotal(t.set)
+	r.Head, r.ParamsThawed = cfg.Head, t.net.Plan.Thawed(t.net.Set).Elements()
+	r.ParamsTotal = paramsTotal(t.net.Set)
 	return nil
 }
 

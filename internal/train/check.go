@@ -25,7 +25,7 @@ func (s *Session) Check() error {
 	if s.Headed.Adapters == nil {
 		return nil
 	}
-	p, _, err := s.Patch()
+	p, _, err := s.patch()
 	if err != nil {
 		return err
 	}

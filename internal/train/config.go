@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 )
 
@@ -269,4 +271,18 @@ func configKeys() []string {
 func oneLine(err error) error {
 	s, _, _ := strings.Cut(yaml.FormatError(err, false, false), "\n")
 	return fmt.Errorf("%s", s)
+}
+
+// feedOptions are the options that say how data are prepared.
+func (c *Config) feedOptions() feed.Options {
+	return feed.Options{Preprocess: c.Preprocess, Tokenizer: c.Tokenizer, MaxLength: c.MaxLength, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
+}
+
+// network are the options that say how the model becomes a network that trains.
+func (c *Config) network() Options {
+	return Options{
+		Head: c.Head, Attach: c.Attach, Pool: c.Pool, Thaw: c.Thaw, Freeze: c.Freeze, BatchNorm: c.BatchNorm,
+		Adapter: c.Adapter, AdapterAlpha: c.AdapterAlpha, AdapterTargets: c.AdapterTargets, AdapterMerge: c.AdapterMerge,
+		LRMult: c.LRMult, LayerDecay: c.LayerDecay, Mixed: c.Mixup > 0, Memory: int(c.Memory), Seed: c.Seed,
+	}
 }

@@ -27,7 +27,7 @@ func Costs(ctx context.Context, s *Session, cfg Config, decode float64, plans []
 	if err != nil {
 		return nil, err
 	}
-	p.every = s.Task.PerPosition()
+	p.task = s.Task
 	p.see(tr, val)
 	var out []Cost
 	for _, plan := range plans {
@@ -36,17 +36,17 @@ func Costs(ctx context.Context, s *Session, cfg Config, decode float64, plans []
 		}
 		c := cfg
 		c.Thaw, c.Adapter = plan.Thaw, plan.Adapter
-		t, err := p.trainable(c, s.Task.Scores())
+		t, err := p.trainable(c, tr.Len())
 		if err != nil {
 			return nil, err
 		}
-		c.recipe(subjectOf(t.headed, t.set, t.plan, tr.Len()))
+		c = t.cfg
 		t.cfg.Batch = min(c.Batch, tr.Len())
 		r, err := t.predict(ctx, p, tr.Len(), val.Len(), decode)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Cost{Prediction: r, Epochs: c.Epochs, ParamsThawed: t.plan.Thawed(t.set).Elements(),
+		out = append(out, Cost{Prediction: r, Epochs: c.Epochs, ParamsThawed: t.net.Plan.Thawed(t.net.Set).Elements(),
 			Seconds: r.FirstEpoch + float64(c.Epochs-1)*r.LaterEpoch})
 	}
 	return out, nil

@@ -250,7 +250,7 @@ func (f *fitter) diagnose() *report.Diagnosis {
 		s.history[s.kept].Val = f.final
 	}
 	lowest, whole := len(f.session.Set.Blocks), false
-	f.session.Plan.Thawed(f.session.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+	f.session.Plans.Ever.Thawed(f.session.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
 		if w.Block >= 0 && !w.Head {
 			lowest = min(lowest, w.Block)
 			whole = whole || w.Role == freeze.RoleWeight || w.Role == freeze.RoleEmbedding

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/report"
@@ -49,15 +48,15 @@ func (s *Session) Features(ctx context.Context, progress func(done, total int)) 
 func (s *Session) OwnScores(ctx context.Context, progress func(done, total int)) (*Features, error) {
 	own := *s
 	var err error
-	if own.Headed, err = AttachHead(s.Base.Model.Graph, HeadSpec{Kind: "keep", Mask: s.Base.mask()}, s.Base.Shapes(2)); err != nil {
+	if _, err := AttachHead(s.Base.Model.Graph, HeadSpec{Kind: "keep"}, s.Base.Shapes(2)); err != nil {
 		return &Features{}, nil
 	}
-	own.Set = freeze.Describe(own.Headed.Graph, own.Headed.Weights)
-	if own.Plan, err = freeze.New(own.Set, freeze.Options{Model: s.Base.Model.Digest(), Head: "keep"}); err != nil {
+	own.Task = &task.Classify{}
+	if own.Net, err = New(s.Base, own.Task, Options{Head: "keep"}); err != nil {
 		return nil, err
 	}
-	own.Task = &task.Classify{}
-	own.Net = own.network()
+	own.Headed, own.Set = own.Net.Headed, own.Net.Set
+	own.Plans = Plans{own.Net.Plan, own.Net.Plan, own.Net.Plan}
 	types, err := typesOf(own.Headed.Graph, own.Headed.Graph.Outputs, s.Base.Shapes(2))
 	if err != nil {
 		return nil, err
@@ -75,15 +74,6 @@ func (s *Session) OwnScores(ctx context.Context, progress func(done, total int))
 		}
 		return p.Run(ctx, b.given(net)...)
 	})
-}
-
-// network is a network of the session's plan that has compiled nothing.
-func (s *Session) network() *Network {
-	n := &Network{Headed: s.Headed, Set: s.Set, Plan: s.Plan, Shapes: s.Base.Shapes, Task: s.objective(), Memory: int(s.Config.Memory)}
-	if f := s.Base.Feed.Form(); f.Varies() {
-		n.Form, n.Length = &f, s.Base.Length()
-	}
-	return n
 }
 
 // encodeTrain keeps the values that the head reads of every training example.

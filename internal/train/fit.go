@@ -316,7 +316,7 @@ func (s *Session) labels(ds *data.Dataset, b *encoded, scores tensor.Shape) []*t
 
 // update clips the gradients and moves the thawed weights.
 func (f *fitter) update(grads []*tensor.Tensor, lr float64) (norm float64, err error) {
-	slots := f.session.opt.Slots()
+	slots := f.session.active.opt.Slots()
 	for i, s := range slots {
 		s.Grad = grads[i]
 	}
@@ -334,7 +334,7 @@ func (f *fitter) update(grads []*tensor.Tensor, lr float64) (norm float64, err e
 			}
 		}
 	}
-	return norm, f.session.opt.Step(lr)
+	return norm, f.session.active.opt.Step(lr)
 }
 
 func finiteTensor(t *tensor.Tensor) bool {

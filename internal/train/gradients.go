@@ -69,7 +69,7 @@ func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *f
 			return n, err
 		}
 		k := 0
-		s.Plan.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+		s.Plans.Ever.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
 			if g := step.Grads[k]; g != nil && g.DType == tensor.Float32 {
 				visit(w, g.F32())
 			}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -101,31 +103,36 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	decode := 0.0
-	val := 0
-	if o.Config.Data != "" {
-		tr, held, seconds, err := openForCount(ctx, o.Config)
+	cfg, decode, val := o.Config, 0.0, 0
+	if cfg.Data != "" {
+		tr, held, seconds, err := openForCount(ctx, cfg, p.base)
 		if err != nil {
 			return nil, err
 		}
-		o.Examples, o.Classes, decode, val = tr.Len(), len(tr.Classes), seconds, held.Len()
+		o.Examples, decode, val = tr.Len(), seconds, held.Len()
 		p.see(tr, held)
+		chosen, err := chooseTask(&cfg, p.base.Feed, tr, held)
+		if err != nil {
+			return nil, err
+		}
+		p.task = chosen.task
+	} else if p.task, err = madeUpTask(&cfg, o.Classes); err != nil {
+		return nil, err
 	}
-	classes := o.Classes
-	if o.Config.Head == "keep" && o.Config.Data == "" {
-		classes = 0
-	}
-	t, err := p.trainable(o.Config, classes)
+	t, err := p.trainable(cfg, cmp.Or(o.Examples, usualExamples))
 	if err != nil {
 		return nil, err
 	}
-	in := &Inspection{Model: o.Config.Model, Opset: p.model.Opsets[""], Producer: p.model.Producer, Head: o.Config.Head,
-		Thaw: t.plan.Thaw, Freeze: t.plan.Freeze, Batch: t.cfg.Batch, Notes: p.notes, Layers: []Layer{}, Plan: t.plan}
-	in.ParamsTotal, in.ParamsThawed = paramsTotal(t.set), t.plan.Thawed(t.set).Elements()
-	for _, v := range p.model.Inputs {
+	if cfg.Data != "" {
+		t.cfg.Batch = min(t.cfg.Batch, o.Examples)
+	}
+	in := &Inspection{Model: o.Config.Model, Opset: p.base.Model.Opsets[""], Producer: p.base.Model.Producer, Head: o.Config.Head,
+		Thaw: t.net.Plan.Thaw, Freeze: t.net.Plan.Freeze, Batch: t.cfg.Batch, Notes: p.notes, Layers: []Layer{}, Plan: t.net.Plan}
+	in.ParamsTotal, in.ParamsThawed = paramsTotal(t.net.Set), t.net.Plan.Thawed(t.net.Set).Elements()
+	for _, v := range p.base.Model.Inputs {
 		in.Inputs = append(in.Inputs, fmt.Sprintf("%s %v%s", v.Name, v.DType, symbolic(v.Shape, v.Dims)))
 	}
-	for _, v := range p.model.Outputs {
+	for _, v := range p.base.Model.Outputs {
 		in.Outputs = append(in.Outputs, fmt.Sprintf("%s %v%s", v.Name, v.DType, symbolic(v.Shape, v.Dims)))
 	}
 	if err := in.layers(t); err != nil {
@@ -134,7 +141,7 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	if n := p.lengthNote(o.Config.Data != ""); n != "" {
 		in.Notes = append(in.Notes, n)
 	}
-	if _, in.Frontier, err = t.net.FrontierTypes(p.two()); err != nil {
+	if _, in.Frontier, err = t.net.FrontierTypes(p.base.Two()); err != nil {
 		return nil, err
 	}
 	if !o.Measure {
@@ -144,14 +151,32 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	return in, err
 }
 
+// usualExamples is how many training examples are taken where nothing tells.
+const usualExamples = 1000
+
+// madeUpTask is the task of a fit without data, with so many classes or labels of no name: what the options
+// say, else classify.
+func madeUpTask(cfg *Config, classes int) (task.Task, error) {
+	if cfg.Head == "keep" {
+		classes = 0 // those that the model has
+	}
+	t, err := task.Of(cmp.Or(cfg.Task, task.NameClassify), make([]string, classes))
+	switch t := t.(type) {
+	case *task.Classify:
+		t.Smoothing = cfg.LabelSmoothing
+	case *task.CTC:
+		t.Longest = 1
+	}
+	return t, err
+}
+
 // openForCount opens the data of a fit and measures the time that one example takes to be read.
-func openForCount(ctx context.Context, cfg Config) (tr, val *data.Dataset, seconds float64, err error) {
-	base, err := OpenBase(cfg.Model, cfg.feedOptions())
-	if err != nil {
-		return nil, nil, 0, err
+func openForCount(ctx context.Context, cfg Config, base *Base) (tr, val *data.Dataset, seconds float64, err error) {
+	if base.Feed == nil {
+		return nil, nil, 0, fmt.Errorf("data: examples cannot be fed to the model by shapes of its inputs; leave --shape out")
 	}
 	began := time.Now()
-	tr, val, err = base.Feed.Open(ctx, cfg.Data, data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads()})
+	tr, val, err = base.Feed.Open(ctx, cfg.Data, data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), Task: cfg.Task, Table: cfg.feedOptions().Table})
 	if err != nil {
 		return nil, nil, 0, err
 	}
@@ -187,16 +212,16 @@ func paramsTotal(set *freeze.Set) int {
 // layers gathers weights into layers and blocks, and the operations of one example under them.
 func (in *Inspection) layers(t *trainable) error {
 	ops := map[string]string{}
-	for _, n := range t.headed.Graph.Nodes {
+	for _, n := range t.net.Headed.Graph.Nodes {
 		ops[n.Name] = n.Op
 	}
-	blocks := make([]Block, len(t.set.Blocks))
-	for i, name := range t.set.Blocks {
+	blocks := make([]Block, len(t.net.Set.Blocks))
+	for i, name := range t.net.Set.Blocks {
 		blocks[i].Name = name
 	}
 	at := map[string]int{}
 	owner := map[string]int{} // weight -> layer
-	for _, w := range t.set.Weights {
+	for _, w := range t.net.Set.Weights {
 		name := strings.Join(w.Module, ".")
 		node := w.Name
 		if len(w.Nodes) > 0 {
@@ -211,13 +236,13 @@ func (in *Inspection) layers(t *trainable) error {
 			at[name] = k
 			in.Layers = append(in.Layers, Layer{Name: name, Op: ops[node], Node: node})
 			if w.Block >= 0 {
-				in.Layers[k].Block = t.set.Blocks[w.Block]
+				in.Layers[k].Block = t.net.Set.Blocks[w.Block]
 			} else if w.Head {
 				in.Layers[k].Block = "head"
 			}
 		}
 		l := &in.Layers[k]
-		e := t.plan.Of(w.Name)
+		e := t.net.Plan.Of(w.Name)
 		owner[w.Name] = k
 		l.Weights = append(l.Weights, WeightState{w.Name, w.Role, w.Value.Type.Shape, e.State})
 		if !w.Role.Trains() {
@@ -261,7 +286,7 @@ func layerState(ws []WeightState) freeze.State {
 // count adds up the operations of one example. A node counts for the layer whose weight it reads, one
 // without weights for the layer before it.
 func (in *Inspection) count(t *trainable, owner map[string]int) error {
-	g, err := compile.Specialise(t.headed.Graph, t.sized.Shapes(1))
+	g, err := compile.Specialise(t.net.Headed.Graph, t.sized.Base.ShapesAt(1, t.sized.Length))
 	if err != nil {
 		return err
 	}
@@ -304,7 +329,7 @@ func (in *Inspection) count(t *trainable, owner map[string]int) error {
 func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, decode float64) (*Prediction, error) {
 	began := time.Now()
 	batch := min(t.cfg.Batch, max(examples, 1))
-	if p.fixed {
+	if p.base.Fixed {
 		batch = 1
 	}
 	r := &Prediction{Examples: examples, Decode: decode}
@@ -342,11 +367,11 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	if err != nil {
 		return nil, err
 	}
-	thawed := int64(4 * t.plan.Thawed(t.set).Elements())
+	thawed := int64(4 * t.net.Plan.Thawed(t.net.Set).Elements())
 	states := thawed * int64(opt.StateCount())
 	r.Checkpoint = thawed + states
-	for _, w := range t.set.Weights {
-		if t.plan.Of(w.Name).State == freeze.Tracking {
+	for _, w := range t.net.Set.Weights {
+		if t.net.Plan.Of(w.Name).State == freeze.Tracking {
 			r.Checkpoint += int64(w.Value.Type.Bytes())
 		}
 	}
@@ -358,7 +383,7 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	if cached {
 		arenas = max(liveBytes, frozenBytes) // the frozen region is let go before training begins
 	}
-	r.TrainBytes = int64(p.model.Size()) + 2*thawed + states + arenas + kept
+	r.TrainBytes = int64(p.base.Model.Size()) + 2*thawed + states + arenas + kept
 	r.Calibrated = time.Since(began).Seconds()
 	return r, nil
 }
@@ -368,18 +393,18 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, work int64) (int64, error) {
 	net, chunk, each := t.sized, 0, 1.
 	switch {
-	case p.fixed:
+	case p.base.Fixed:
 		chunk = 1
-	case p.form == nil:
+	case p.base.form == nil:
 		elements := 0
 		for _, s := range p.batch(1) {
 			elements += s.Len()
 		}
 		chunk = frozenChunk(elements)
-	case p.form.Rows: // runs on the windows that count, whatever example they are of
-		net, chunk, each = t.net.At(1), chunkOf(*p.form), p.steps.mean
+	case p.base.form.Rows: // runs on the windows that count, whatever example they are of
+		net, chunk, each = t.net.At(1), chunkOf(*p.base.form), p.steps.mean
 	default:
-		chunk, each = textsAtOnce(chunkOf(*p.form), net.Length), p.steps.padded/float64(net.Length)
+		chunk, each = textsAtOnce(chunkOf(*p.base.form), net.Length), p.steps.padded/float64(net.Length)
 	}
 	n := trialExamples(work*int64(max(net.Length, 1))/int64(max(t.net.Length, 1)), chunk)
 	program, err := net.Frozen(n)
@@ -411,7 +436,7 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 		return 0, err
 	}
 	in := madeUp(s.program.Graph().Inputs, t.cfg.Seed)
-	clear(in[len(in)-1].Bytes) // labels
+	copy(in[s.firstLabel():], madeUpLabels(t.sized.Task, n, s.program.OutputTensor(1).Shape))
 	took, err := clock(func() error {
 		if _, err := s.program.Run(ctx, in...); err != nil {
 			return err
@@ -422,7 +447,7 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 		return opt.Step(0)
 	})
 	r.Live = took / float64(n)
-	if err != nil || p.form == nil {
+	if err != nil || p.base.form == nil {
 		return int64(s.program.ArenaBytes()) * int64(batch) / int64(n), err
 	}
 	r.Live *= p.steps.padded / float64(t.sized.Length)
@@ -469,16 +494,15 @@ func InspectPasses(ctx context.Context, o InspectOptions) (before, after string,
 	if err != nil {
 		return "", "", err
 	}
-	classes := o.Classes
-	if o.Config.Head == "keep" {
-		classes = 0
+	if p.task, err = madeUpTask(&o.Config, o.Classes); err != nil {
+		return "", "", err
 	}
-	t, err := p.trainable(o.Config, classes)
+	t, err := p.trainable(o.Config, usualExamples)
 	if err != nil {
 		return "", "", err
 	}
 	batch := max(1, o.Config.Batch)
-	g, err := compile.Specialise(t.headed.Graph, p.batch(batch))
+	g, err := compile.Specialise(t.net.Headed.Graph, p.batch(batch))
 	if err != nil {
 		return "", "", err
 	}

@@ -24,7 +24,11 @@ func TestInspectLengths(t *testing.T) {
 				t.Errorf("notes %q do not say which lengths", in.Notes)
 			}
 			r := mustFit(t, cfg)
-			_, val, _, err := openForCount(context.Background(), cfg)
+			base, err := OpenBase(cfg.Model, cfg.feedOptions())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, val, _, err := openForCount(context.Background(), cfg, base)
 			if err != nil {
 				t.Fatal(err)
 			}

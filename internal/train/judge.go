@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -15,7 +16,7 @@ func (f *fitter) averages() bool {
 func (f *fitter) stepped() {
 	f.watch.step(f)
 	if f.average != nil && !f.average.SWA {
-		f.average.Step(f.st.Averaged, f.session.opt, f.session.stats())
+		f.average.Step(f.st.Averaged, f.session.active.opt, f.session.stats())
 		f.st.Averaged++
 	}
 }
@@ -30,7 +31,7 @@ func (f *fitter) judge(ctx context.Context) (val *Metrics, best bool, err error)
 		}
 		if f.st.Averaged == f.st.Epoch-a.First { // once, however often the end of that epoch is come to
 			f.st.Averaged++
-			a.Epoch(f.st.Averaged, f.session.opt)
+			a.Epoch(f.st.Averaged, f.session.active.opt)
 		}
 	}
 	if f.averages() {
@@ -54,7 +55,7 @@ func (f *fitter) judge(ctx context.Context) (val *Metrics, best bool, err error)
 }
 
 func (f *fitter) putAverage(ctx context.Context) error {
-	f.average.Put(f.session.opt, f.session.stats())
+	f.average.Put(f.session.active.opt, f.session.stats())
 	if f.average.SWA {
 		return f.reestimate(ctx)
 	}
@@ -79,7 +80,7 @@ func (f *fitter) reestimate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		labels := f.unmixed(f.session.labels(f.session.Train, b, step.program.OutputTensor(1).Shape))
+		labels := task.Unmixed(f.session.Net.Task, f.session.labels(f.session.Train, b, step.program.OutputTensor(1).Shape))
 		if _, _, err := step.run(ctx, b.given(net), labels, stepSeed(f.session.Config.Seed, 0, b.Indices[0])); err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func (f *fitter) measure(ctx context.Context) ([]float64, error) {
 	top, bottom := make([]float64, m.units), make([]float64, m.units)
 	out := make([]float64, m.units)
 	seen := make([]bool, m.units)
-	slots := f.session.opt.Slots()
+	slots := f.session.active.opt.Slots()
 	switch m.kind {
 	case schedule.Nothing:
 		return nil, nil
@@ -105,7 +105,7 @@ func (f *fitter) mark(refer bool) {
 		m.marks = map[string]*tensor.Tensor{}
 	case schedule.Change:
 		m.marks = map[string]*tensor.Tensor{}
-		for _, s := range f.session.opt.Slots() {
+		for _, s := range f.session.active.opt.Slots() {
 			m.marks[s.Name] = s.Thawed().Clone()
 		}
 	case schedule.Plasticity:

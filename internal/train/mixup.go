@@ -6,7 +6,6 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/permafrost-ml/permafrost/internal/kernel"
-	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -18,14 +17,6 @@ import (
 // Example i of a batch becomes share x[i] + (1-share) x[p[i]], with p a permutation and share the larger of v and 1-v, v drawn
 // from Beta(A,A). So every example has the larger share once an epoch, and training metrics are those of the larger share's answers.
 // Share and permutation depend on the seed, the epoch and the batch's first example alone.
-
-// objective is what training minimises.
-func (s *Session) objective() task.Task {
-	if s.Config.Mixup > 0 {
-		return task.Mixed{Task: s.Task}
-	}
-	return s.Task
-}
 
 // mix mixes what the live region reads of a training batch, and returns it with the labels of the mixture.
 func (f *fitter) mix(b *encoded, given, labels []*tensor.Tensor, scores tensor.Shape) (mixed, answers []*tensor.Tensor) {
@@ -51,14 +42,6 @@ func (f *fitter) mix(b *encoded, given, labels []*tensor.Tensor, scores tensor.S
 	}
 	answers = append(labels[:len(labels):len(labels)], f.session.labels(f.session.Train, &other, scores)...)
 	return mixed, append(answers, tensor.Scalar(float32(share)))
-}
-
-// unmixed gives labels the form of a mixture's in which each example is its own whole.
-func (f *fitter) unmixed(labels []*tensor.Tensor) []*tensor.Tensor {
-	if f.session.Config.Mixup == 0 {
-		return labels
-	}
-	return append(append(labels[:len(labels):len(labels)], labels...), tensor.Scalar(float32(1)))
 }
 
 // mixRows is share x[i] + (1-share) x[partner[i]] for every example i, whose elements lie together.

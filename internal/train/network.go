@@ -9,19 +9,19 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // Network is a model split by a plan into a frozen region, which is inference, and a live region, which
 // trains. It compiles each for the batch sizes that are asked for. Programs read the weights in place:
 // changing a thawed weight's contents changes what the next run computes.
 type Network struct {
+	Base   *Base
 	Headed *Headed
 	Set    *freeze.Set
 	Plan   *freeze.Plan
-	Task   task.Task                               // what training minimises
-	Shapes func(batch int) map[string]tensor.Shape // of the model's inputs
+	Task   task.Task // what training minimises
 
 	// Form says how examples of different lengths lie in the inputs; nil where all have one. Shapes are then for examples of Length steps, and
 	// At gives the networks of other lengths.
@@ -64,8 +64,8 @@ func (n *Network) At(length int) *Network {
 	}
 	m := root.sizes[length]
 	if m == nil {
-		m = &Network{Headed: root.Headed, Set: root.Set, Plan: root.Plan, Task: root.Task, Memory: root.Memory, Form: root.Form, Length: length, root: root,
-			Shapes: func(batch int) map[string]tensor.Shape { return root.Form.Shapes(batch, length) }}
+		m = root.With(root.Plan)
+		m.Length, m.root = length, root
 		if root.sizes == nil {
 			root.sizes = map[int]*Network{}
 		}
@@ -164,7 +164,7 @@ func (n *Network) prepare() error {
 
 // build compiles the graph of one batch size.
 func (n *Network) build(batch int) (*ir.Graph, error) {
-	g, err := compile.Specialise(n.Headed.Graph, n.Shapes(batch))
+	g, err := compile.Specialise(n.Headed.Graph, n.Base.ShapesAt(batch, n.Length))
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,15 @@ func (n *Network) constants() *compile.Constants {
 
 // twin is a network of the same split that has compiled nothing.
 func (n *Network) twin() *Network {
-	return &Network{Headed: n.Headed, Set: n.Set, Plan: n.Plan, Task: n.Task, Shapes: n.Shapes, Form: n.Form, Length: n.Length, cut: n.cut, whole: n.whole, live: n.live, varies: n.varies, folded: n.constants()}
+	m := n.With(n.Plan)
+	m.Norm, m.Memory = nil, 0
+	m.cut, m.whole, m.live, m.varies, m.folded = n.cut, n.whole, n.live, n.varies, n.constants()
+	return m
+}
+
+// IsNew reports whether a weight is none of the pretrained model's: of a fresh head, or of an adapter.
+func (n *Network) IsNew(name string) bool {
+	return !slices.ContainsFunc(n.Base.Model.Params, func(p *onnx.Param) bool { return p.Name == name })
 }
 
 // thawed lists the plan's trained weights as values of g, in the set's order; nil for one that g does

@@ -18,15 +18,15 @@ type lengths struct {
 // suppose gives examples lengths where there are no data to tell them: windows are one by one, texts as long as an open axis.
 func (p *probe) suppose() {
 	n := 1
-	if p.form != nil && !p.form.Rows {
-		n = p.form.Bucket(min(freeAxis, p.form.Most))
+	if p.base.form != nil && !p.base.form.Rows {
+		n = p.base.form.Bucket(min(OpenAxis, p.base.form.Most))
 	}
 	p.steps = lengths{float64(n), float64(n), float64(n), n}
 }
 
 // see takes the lengths of examples from data.
 func (p *probe) see(sets ...*data.Dataset) {
-	if p.form == nil {
+	if p.base.form == nil {
 		return
 	}
 	n, l := 0, lengths{}
@@ -44,22 +44,22 @@ func (p *probe) see(sets ...*data.Dataset) {
 
 // typical is the length that stands for all: the bucket of lengths.step.
 func (p *probe) typical() int {
-	if p.form == nil {
+	if p.base.form == nil {
 		return 1
 	}
-	return p.form.Bucket(int(math.Round(p.steps.step)))
+	return p.base.form.Bucket(int(math.Round(p.steps.step)))
 }
 
 // lengthNote says which length of examples operations are counted for, where they have different ones.
 func (p *probe) lengthNote(data bool) string {
 	switch n := p.typical(); {
-	case p.form == nil:
+	case p.base.form == nil:
 		return ""
-	case data && p.form.Rows:
+	case data && p.base.form.Rows:
 		return fmt.Sprintf("operations are those of an example of %d windows; the examples have %.3g on average", n, p.steps.mean)
 	case data:
 		return fmt.Sprintf("operations are those of an example of %d steps; the examples have %.3g on average, %.3g with padding", n, p.steps.mean, p.steps.padded)
-	case p.form.Rows:
+	case p.base.form.Rows:
 		return "an example is taken as one window; most have more"
 	default:
 		return fmt.Sprintf("an example is taken as %d steps; yours may have more or fewer", n)

@@ -5,76 +5,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 
-	"github.com/permafrost-ml/permafrost/internal/freeze"
-	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
 // autoRGN is the value of the option rates that measures them.
 const autoRGN = "auto-rgn"
-
-// multiplier is one --lr-mult: SELECTOR=X.
-type multiplier struct {
-	selector string
-	x        float64
-}
-
-func parseMultiplier(text string) (multiplier, error) {
-	i := strings.LastIndexByte(text, '=')
-	if i < 1 {
-		return multiplier{}, fmt.Errorf("lr_mult: %q is not SELECTOR=X, as last:1=0.1", text)
-	}
-	x, err := strconv.ParseFloat(text[i+1:], 64)
-	if err != nil || !(x > 0) || math.IsInf(x, 0) {
-		return multiplier{}, fmt.Errorf("lr_mult: %q: %q is not a number above 0 (--freeze keeps weights as they are)", text, text[i+1:])
-	}
-	return multiplier{text[:i], x}, nil
-}
-
-// setRates gives the plan's thawed weights the multipliers of the learning rate that the options ask for: the last of lr_mult whose
-// selector names the weight, times layer_decay to the power of the weight's distance from the head. The head has distance 0, the last
-// block 1, and so on to the blocks at the input.
-//
-// Layer-wise decay: Clark, Luong, Le and Manning, ELECTRA, ICLR 2020, appendix A; Bao, Dong, Piao and Wei, BEiT, ICLR 2022.
-func (c *Config) setRates(set *freeze.Set, plan *freeze.Plan) error {
-	if len(c.LRMult) == 0 && c.LayerDecay == 0 {
-		return nil
-	}
-	rate := map[string]float64{}
-	for _, text := range c.LRMult {
-		m, err := parseMultiplier(text)
-		if err != nil {
-			return err
-		}
-		named, err := set.Select([]string{m.selector})
-		if err != nil {
-			return fmt.Errorf("--lr-mult %s: %w", text, err)
-		}
-		for _, w := range named {
-			rate[w.Name] = m.x
-		}
-	}
-	for i := range plan.Params {
-		e := &plan.Params[i]
-		w := set.ByName(e.Name)
-		if w == nil || !e.Trains() {
-			continue
-		}
-		x, ok := rate[e.Name]
-		if !ok {
-			x = 1
-		}
-		if c.LayerDecay != 0 && w.Block >= 0 && !w.Head {
-			x *= math.Pow(c.LayerDecay, float64(len(set.Blocks)-w.Block))
-		}
-		e.SetRate(x)
-	}
-	return nil
-}
 
 // rgnBatches is how many batches the relative gradients are measured on; a head that knows nothing learns on as many before.
 const rgnBatches = 16
@@ -102,17 +39,17 @@ func (f *fitter) measureRates(ctx context.Context) error {
 		f.st.Rates = rates
 	}
 	lo, hi := "", ""
-	for i := range f.session.Plan.Params {
-		e := &f.session.Plan.Params[i]
+	for i := range f.session.Plans.Ever.Params {
+		e := &f.session.Plans.Ever.Params[i]
 		x, ok := f.st.Rates[e.Name]
 		if !ok {
 			continue
 		}
 		e.SetRate(e.Rate() * x)
-		s := f.session.stage.slots[e.Name]
+		s := f.session.active.slots[e.Name]
 		s.LR *= float32(x)
-		f.session.stage.rates[e.Name] = s.LR
-		if f.session.isNew(e.Name) {
+		f.session.active.rates[e.Name] = s.LR
+		if f.session.Net.IsNew(e.Name) {
 			continue
 		}
 		if lo == "" || x < f.st.Rates[lo] {
@@ -138,13 +75,13 @@ func (f *fitter) measureRates(ctx context.Context) error {
 
 // relativeGradients measures |g|/|w| of every thawed weight and returns it as a share of the largest.
 func (f *fitter) relativeGradients(ctx context.Context) (map[string]float64, error) {
-	slots := f.session.opt.Slots()
+	slots := f.session.active.opt.Slots()
 	before := f.weights()
 	quiet := *f
 	quiet.events = report.NewEvents()
 	var head []*optim.Slot
 	for _, s := range slots {
-		if f.session.isNew(s.Name) {
+		if f.session.Net.IsNew(s.Name) {
 			head = append(head, &optim.Slot{Name: s.Name, Value: s.Value, LR: s.LR, Decay: s.Decay, Mask: s.Mask})
 		}
 	}
@@ -171,7 +108,7 @@ func (f *fitter) relativeGradients(ctx context.Context) (map[string]float64, err
 			at := 0
 			for i, s := range slots {
 				s.Grad = step.Grads[i]
-				if f.session.isNew(s.Name) {
+				if f.session.Net.IsNew(s.Name) {
 					head[at].Grad = s.Grad
 					at++
 				} else if n >= learns {
@@ -194,16 +131,11 @@ func (f *fitter) relativeGradients(ctx context.Context) (map[string]float64, err
 	rates := map[string]float64{}
 	for i, s := range slots {
 		switch {
-		case f.session.isNew(s.Name) || s.ValueNorm() == 0 || largest == 0:
+		case f.session.Net.IsNew(s.Name) || s.ValueNorm() == 0 || largest == 0:
 			rates[s.Name] = 1
 		default:
 			rates[s.Name] = max(leastRate, ratio[i]/largest)
 		}
 	}
 	return rates, nil
-}
-
-// isNew reports whether a weight is none of the pretrained model's: of a fresh head, or of an adapter.
-func (s *Session) isNew(name string) bool {
-	return s.Base != nil && !slices.ContainsFunc(s.Base.Model.Params, func(p *onnx.Param) bool { return p.Name == name })
 }

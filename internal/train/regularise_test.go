@@ -163,10 +163,10 @@ func TestRates(t *testing.T) {
 	for name, want := range map[string]float64{ // stem, layer1.0, layer2.0, head: distances 3, 2, 1, 0
 		s.Headed.Weights[0]: 2, "layer2.0.conv1.weight": 0.5 * 0.5, "layer1.0.conv2.weight": 0.5 * 0.25, "conv1.weight": 0.5 * 0.125, "bn1.weight": 0.125,
 	} {
-		if got := s.Plan.Of(name).Rate(); got != want {
+		if got := s.Plans.Ever.Of(name).Rate(); got != want {
 			t.Errorf("%s has %g of the rate, want %g", name, got, want)
 		}
-		if got := s.stage.slots[name].LR; got != float32(want) {
+		if got := s.active.slots[name].LR; got != float32(want) {
 			t.Errorf("%s trains at %g of the rate, want %g", name, got, want)
 		}
 	}

@@ -24,14 +24,14 @@ func (f *fitter) reschedule(ctx context.Context) error {
 	if !f.asks() {
 		return nil
 	}
-	began, was := time.Now(), f.session.stage.now
+	began, was := time.Now(), f.session.Plans.Now
 	values, err := f.measure(ctx)
 	if err != nil {
 		return err
 	}
 	d, changed := f.session.stage.schedule.Next(schedule.Moment{Step: f.st.Step, LR: f.st.Schedule.At(f.st.Step), Values: values})
 	f.st.Asked = f.st.Step + 1
-	plan := f.session.stage.now
+	plan := f.session.Plans.Now
 	if changed {
 		f.session.stage.lasts, f.session.stage.reason = d.Steps, d.Reason
 		plan = f.session.planOf(d)
@@ -79,9 +79,7 @@ func trains(p *freeze.Plan, w *freeze.Weight) bool {
 // rebuild makes the network of the present plan and reopens the encoders at its frontier. What is frozen becomes constant with the values
 // that it has now; what was kept at the frontier before serves the new one where it lies behind it, and is let go then.
 func (f *fitter) rebuild(ctx context.Context) error {
-	norm := f.session.Net.Norm
-	f.session.Net = f.session.network()
-	f.session.Net.Plan, f.session.Net.Norm = f.session.stage.now, norm
+	f.session.Net = f.session.Net.With(f.session.Plans.Now)
 	return f.encoders(ctx)
 }
 
@@ -92,7 +90,7 @@ func (f *fitter) pace(slots []*optim.Slot) {
 	}
 	for _, s := range slots {
 		r := f.session.stage.schedule.Rate(f.session.stage.unit[s.Name], f.st.Step)
-		s.LR = f.session.stage.rates[s.Name] * float32(r)
+		s.LR = f.session.active.rates[s.Name] * float32(r)
 		if r == 0 {
 			s.Grad = nil
 		}
@@ -108,7 +106,7 @@ func (f *fitter) saveStage(st *RunState) error {
 	if err != nil {
 		return err
 	}
-	st.Plan, st.Now = plan, f.session.stage.now
+	st.Plan, st.Now = plan, f.session.Plans.Now
 	st.FreezeSchedule, err = json.Marshal(f.session.stage.schedule)
 	return err
 }

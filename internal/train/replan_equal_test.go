@@ -43,25 +43,25 @@ func TestReplanIsAFreshStart(t *testing.T) {
 	must(t, a.session.adopt(a.session.planOf(schedule.Decision{Live: []bool{false, false, true, true}})))
 
 	b := start(func(c *Config) { c.Thaw, c.Freeze = []string{"layer2.*", "head"}, nil })
-	if a.session.stage.now.Digest() != b.session.Plan.Digest() {
+	if a.session.Plans.Now.Digest() != b.session.Plans.Ever.Digest() {
 		t.Fatal("the plans differ")
 	}
 	b.session.Net.Norm, b.st.Epoch, b.st.Step = a.session.Net.Norm, a.st.Epoch, a.st.Step
 	for _, w := range b.session.Set.Weights {
 		now := a.session.Set.ByName(w.Name).Value.Data
-		if b.session.Plan.Live(w.Name) {
+		if b.session.Plans.Ever.Live(w.Name) {
 			copy(w.Value.Data.Bytes, now.Bytes)
 		} else {
 			w.Value.Data = now.Clone()
 		}
 	}
-	state := maps.Clone(a.session.opt.State())
-	must(t, b.session.opt.SetState(state))
+	state := maps.Clone(a.session.active.opt.State())
+	must(t, b.session.active.opt.SetState(state))
 	must(t, b.encoders(ctx))
 
 	before := map[string]*tensor.Tensor{}
 	for _, w := range a.session.Set.Weights {
-		if !a.session.stage.now.Live(w.Name) {
+		if !a.session.Plans.Now.Live(w.Name) {
 			before[w.Name] = w.Value.Data.Clone()
 		}
 	}
@@ -74,7 +74,7 @@ func TestReplanIsAFreshStart(t *testing.T) {
 			t.Errorf("%s is frozen and moved", name)
 		}
 	}
-	if len(before) == 0 || a.session.opt.Has("conv1.weight") || before["bn1.running_mean"] == nil {
+	if len(before) == 0 || a.session.active.opt.Has("conv1.weight") || before["bn1.running_mean"] == nil {
 		t.Errorf("frozen: %v", slices.Sorted(maps.Keys(before)))
 	}
 }

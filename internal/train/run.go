@@ -20,7 +20,7 @@ func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...re
 		return nil, err
 	}
 	f := &fitter{session: s, dir: dir, events: report.NewEvents(sinks...)}
-	plan, err := planText(s.stage.reach)
+	plan, err := planText(s.Plans.Reach)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...re
 	}
 	f.announce()
 	if f.session.stage.schedule != nil && !resume {
-		f.events.Emit(f.planChange(f.session.stage.reach, f.session.stage.now))
+		f.events.Emit(f.planChange(f.session.Plans.Reach, f.session.Plans.Now))
 	}
 	if err := f.fit(ctx, resume); err != nil {
 		end := &report.RunEnd{Status: "failed", Error: err.Error(), Epochs: f.st.Epoch, BestEpoch: f.bestEpoch(), Seconds: time.Since(began).Seconds(), PeakRSS: PeakRSS()}
@@ -57,7 +57,7 @@ func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...re
 // announce emits what is known before the first example is read.
 func (f *fitter) announce() {
 	var names []string
-	thawed := f.session.stage.reach.Thawed(f.session.Set)
+	thawed := f.session.Plans.Reach.Thawed(f.session.Set)
 	thawed.Each(func(w *freeze.Weight, _ freeze.Entry) { names = append(names, w.Name) })
 	_, frontier, err := f.session.Net.FrontierTypes(1)
 	if err != nil { // said again, and returned, by the first use of the frontier
@@ -65,7 +65,7 @@ func (f *fitter) announce() {
 	}
 	f.events.Emit(&report.DataEvent{Task: f.session.Task.Name(), Classes: f.session.Task.Names(), Train: f.session.Train.Len(), Val: f.session.Val.Len(), Counts: f.session.Train.Counts(),
 		Damaged: len(f.session.Train.Skipped) + len(f.session.Val.Skipped), Digest: f.st.Identity.Data})
-	f.events.Emit(&report.PlanEvent{Digest: f.session.stage.reach.Digest(), Thaw: f.session.stage.reach.Thaw, Freeze: f.session.stage.reach.Freeze, Schedule: f.session.Config.Schedule, ParamsTotal: paramsTotal(f.session.Set), ParamsThawed: thawed.Elements(),
+	f.events.Emit(&report.PlanEvent{Digest: f.session.Plans.Reach.Digest(), Thaw: f.session.Plans.Reach.Thaw, Freeze: f.session.Plans.Reach.Freeze, Schedule: f.session.Config.Schedule, ParamsTotal: paramsTotal(f.session.Set), ParamsThawed: thawed.Elements(),
 		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.session.digests)})
 	for _, n := range slices.Concat(f.session.Notes, f.session.transcriptNotes()) {
 		f.events.Emit(&report.Warning{Message: n})
@@ -81,11 +81,11 @@ func (f *fitter) bestEpoch() int {
 
 // finish writes the tuned model and its proof, and sums the run up.
 func (f *fitter) finish(began time.Time) (*Result, error) {
-	after := freeze.Digests(f.session.Set, f.session.Plan)
+	after := freeze.Digests(f.session.Set, f.session.Plans.Ever)
 	r := &Result{
-		Epochs: f.st.Epoch, Examples: f.session.Train.Len(), Plan: f.session.Plan, CacheBytes: f.cached, Classes: f.session.Task.Names(),
+		Epochs: f.st.Epoch, Examples: f.session.Train.Len(), Plan: f.session.Plans.Ever, CacheBytes: f.cached, Classes: f.session.Task.Names(),
 		FrozenDigestBefore: freeze.Total(f.session.digests), FrozenDigestAfter: freeze.Total(after), BestEpoch: f.bestEpoch(),
-		ParamsTotal: paramsTotal(f.session.Set), ParamsThawed: f.session.Plan.Thawed(f.session.Set).Elements(),
+		ParamsTotal: paramsTotal(f.session.Set), ParamsThawed: f.session.Plans.Ever.Thawed(f.session.Set).Elements(),
 	}
 	for _, e := range f.st.History {
 		r.EpochSeconds = append(r.EpochSeconds, e.Seconds)

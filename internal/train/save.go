@@ -36,7 +36,7 @@ func (f *fitter) save() error {
 	if err := f.saveStage(&st); err != nil {
 		return err
 	}
-	c := Capture(st, f.session.params(), f.session.stats(), f.session.opt)
+	c := Capture(st, f.session.active.params(f.session.Set), f.session.stats(), f.session.active.opt)
 	f.meter.save(c)
 	f.average.Save(c.Tensors)
 	e, err := f.dir.SaveCheckpoint(c)
@@ -84,7 +84,7 @@ func (f *fitter) resume() error {
 		return err
 	}
 	f.average.Restore(c.Tensors)
-	if err := c.Restore(f.session.params(), f.session.stats(), f.session.opt); err != nil {
+	if err := c.Restore(f.session.active.params(f.session.Set), f.session.stats(), f.session.active.opt); err != nil {
 		return err
 	}
 	id, cfg, plan := f.st.Identity, f.st.Config, f.st.Plan
@@ -102,7 +102,7 @@ func (f *fitter) resume() error {
 
 // weights copies what training changes, in the form in which checkpoints hold it.
 func (f *fitter) weights() map[string]*tensor.Tensor {
-	c := Capture(RunState{}, f.session.params(), f.session.stats(), f.session.opt)
+	c := Capture(RunState{}, f.session.active.params(f.session.Set), f.session.stats(), f.session.active.opt)
 	out := map[string]*tensor.Tensor{}
 	for name, t := range c.Tensors {
 		if !strings.HasPrefix(name, "optimizer/") {
@@ -116,7 +116,7 @@ func (f *fitter) weights() map[string]*tensor.Tensor {
 func (s *Session) stats() map[string]*tensor.Tensor {
 	out := map[string]*tensor.Tensor{}
 	for _, w := range s.Set.Weights {
-		if s.Plan.Of(w.Name).State == freeze.Tracking {
+		if s.Plans.Ever.Of(w.Name).State == freeze.Tracking {
 			out[w.Name] = w.Value.Data
 		}
 	}
@@ -133,9 +133,9 @@ func (s *Session) identity() (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	return Identity{Model: s.stage.reach.Model, Data: tr, Val: val, Plan: s.stage.reach.Digest()}, nil
+	return Identity{Model: s.Plans.Reach.Model, Data: tr, Val: val, Plan: s.Plans.Reach.Digest()}, nil
 }
 
-func (s *Session) planJSON() ([]byte, error) { return planText(s.Plan) }
+func (s *Session) planJSON() ([]byte, error) { return planText(s.Plans.Ever) }
 
 func planText(p *freeze.Plan) ([]byte, error) { return json.MarshalIndent(p, "", "  ") }

@@ -10,7 +10,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
-	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
@@ -23,7 +22,7 @@ type Session struct {
 	Task        task.Task
 	Headed      *Headed
 	Set         *freeze.Set
-	Plan        *freeze.Plan
+	Plans       Plans
 	Net         *Network
 	Notes       []string
 	Cache       *cache.Cache // what runs share; nil: nothing
@@ -31,8 +30,8 @@ type Session struct {
 
 	targets map[*data.Dataset][]data.Target // the right answers, by example
 	digests map[string]string               // of the frozen weights, before training
-	opt     *optim.Optimizer
-	stage   stages
+	active  *active
+	stage   stage
 }
 
 // Prepare reads everything that a configuration names. Nothing is written. Its errors are what the
@@ -75,35 +74,30 @@ const pictureBudget = 256 << 20
 
 // NewSession makes a session of a model and data that have been opened.
 func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error) {
-	return newSession(cfg, base, tr, val, func(*freeze.Set, *freeze.Plan) error { return nil })
+	return newSession(cfg, base, tr, val, nil)
 }
 
 // newSession makes a session whose plan resolve has completed.
 func newSession(cfg Config, base *Base, tr, val *data.Dataset, resolve func(*freeze.Set, *freeze.Plan) error) (*Session, error) {
 	s := &Session{Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
 	s.Notes = append(s.Notes, tr.Notes()...)
-	err := s.chooseTask(&cfg)
+	chosen, err := chooseTask(&cfg, base.Feed, tr, val)
 	if err != nil {
 		return nil, err
 	}
+	s.Task, s.targets = chosen.task, chosen.targets
+	s.Notes = append(s.Notes, chosen.notes...)
 	s.Notes = append(s.Notes, cfg.resolveSchedule()...)
-	s.Headed, err = AttachHead(base.Model.Graph, HeadSpec{
-		Kind: cfg.Head, Classes: s.Task.Scores(), Attach: cfg.Attach, Pool: cfg.Pool, Seed: cfg.Seed, PerPosition: s.Task.PerPosition(), Mask: base.mask(),
-	}, base.Shapes(2))
+	o := cfg.network()
+	o.Resolve = resolve
+	net, err := New(base, s.Task, o)
 	if err != nil {
 		return nil, err
 	}
-	if s.Set, s.Plan, err = s.Headed.plan(cfg, base.Model, base.tokens()); err != nil {
-		return nil, err
-	}
-	if err := resolve(s.Set, s.Plan); err != nil {
-		return nil, err
-	}
-	if err := cfg.setRates(s.Set, s.Plan); err != nil {
-		return nil, err
-	}
-	s.Notes = append(s.Notes, s.Headed.adapted()...)
-	cfg.recipe(subjectOf(s.Headed, s.Set, s.Plan, tr.Len()))
+	s.Headed, s.Set = net.Headed, net.Set
+	s.Plans = Plans{Reach: net.Plan, Now: net.Plan, Ever: net.Plan}
+	s.Notes = append(s.Notes, s.Headed.AdapterNotes()...)
+	cfg.recipe(subjectOf(s.Headed, s.Set, net.Plan, tr.Len()))
 	cfg.Batch = min(cfg.Batch, tr.Len())
 	s.Config = cfg
 	if err := cfg.LRs(1).Validate(); err != nil {
@@ -115,15 +109,11 @@ func newSession(cfg Config, base *Base, tr, val *data.Dataset, resolve func(*fre
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
-	s.digests = freeze.Digests(s.Set, s.Plan)
-	s.own()
-	s.Net = &Network{Headed: s.Headed, Set: s.Set, Plan: s.Plan, Shapes: base.Shapes}
-	s.Net.Memory, s.Net.Task = int(cfg.Memory), s.objective()
-	if f := base.Feed.Form(); f.Varies() {
-		s.Net.Form, s.Net.Length = &f, base.Length()
-	}
-	s.opt = cfg.NewOptimizer()
-	return s, s.hold()
+	s.digests = freeze.Digests(s.Set, s.Plans.Ever)
+	s.Net = net.With(s.Plans.Now)
+	s.active = newActive(&s.Config, s.Net.IsNew)
+	s.active.own(s.Set, s.Plans.Ever)
+	return s, s.active.hold(s.Set, s.Plans.Now)
 }
 
 // dataDigest identifies examples: their classes, their preparation and the contents of their files.

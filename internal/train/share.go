@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 )
 
@@ -15,7 +14,7 @@ const fisherExamples = 256
 // settle finds the numbers of a plan's share that only data tell, once: from the plan that was recorded when the run was begun, or, where
 // recorded is nil, by measuring. The session is made anew around them.
 func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
-	if !s.stage.reach.Pending() {
+	if !s.Plans.Reach.Pending() {
 		return nil
 	}
 	var resolve func(*freeze.Set, *freeze.Plan) error
@@ -28,7 +27,7 @@ func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
 	} else {
 		scores, err := s.fisher(ctx)
 		if err != nil {
-			return fmt.Errorf("--thaw %s:%g%%: %w", s.stage.reach.Share.By, 100*s.stage.reach.Share.Share, err)
+			return fmt.Errorf("--thaw %s:%g%%: %w", s.Plans.Reach.Share.By, 100*s.Plans.Reach.Share.Share, err)
 		}
 		resolve = func(set *freeze.Set, p *freeze.Plan) error { return p.Mask(set, scores) }
 	}
@@ -87,12 +86,4 @@ func (s *Session) fisher(ctx context.Context) (map[string][]float32, error) {
 		}
 	})
 	return scores, err
-}
-
-// tokens looks tokens up for selectors of rows; nil where the model takes no texts.
-func (b *Base) tokens() func(string) (int, bool) {
-	if t, ok := b.Feed.(*feed.Texts); ok {
-		return t.Tokenizer.ID
-	}
-	return nil
 }

@@ -110,7 +110,7 @@ func TestFitParts(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := &RunDir{broken.Out}
-			if found, err := s.CheckResume(dir); err != nil || !found || s.stage.reach.Pending() {
+			if found, err := s.CheckResume(dir); err != nil || !found || s.Plans.Reach.Pending() {
 				t.Fatalf("resume: %v, %v", found, err)
 			}
 			if _, err := s.Fit(context.Background(), dir, true); err != nil || !bytes.Equal(read(t, file), read(t, broken.Out, ModelFile)) {

@@ -10,8 +10,8 @@ import (
 
 // splice puts what h has and the base has not into the patch: new nodes with their weights and constants, and the inputs of old nodes
 // that read new values. A fresh head takes the place of what it leaves without a reader.
-func (s *Session) splice(p *onnx.Patch, h *Headed, changed map[string]*tensor.Tensor) {
-	place := s.rewire(p, h)
+func (net *Network) splice(p *onnx.Patch, h *Headed, changed map[string]*tensor.Tensor) {
+	place := net.rewire(p, h)
 	isNew := map[*ir.Node]bool{}
 	for _, n := range h.New {
 		isNew[n] = true
@@ -38,13 +38,13 @@ func (s *Session) splice(p *onnx.Patch, h *Headed, changed map[string]*tensor.Te
 		p.AddInitializers = append(p.AddInitializers, onnx.Initializer{Name: name, Tensor: changed[name]})
 	}
 	if h.Fresh {
-		s.replace(p, h, isNew)
+		net.replace(p, h, isNew)
 	}
 }
 
 // rewire makes the nodes of the file read what they read in h. It returns for new nodes a value whose node they have to stand before:
 // the first of the file that reads what they give; none for those that only new nodes behind the file's read.
-func (s *Session) rewire(p *onnx.Patch, h *Headed) map[*ir.Node]string {
+func (net *Network) rewire(p *onnx.Patch, h *Headed) map[*ir.Node]string {
 	twin := map[string]*ir.Node{} // of the file's nodes in h, by what they give
 	for _, n := range h.Graph.Nodes {
 		twin[firstOutput(n)] = n
@@ -55,7 +55,7 @@ func (s *Session) rewire(p *onnx.Patch, h *Headed) map[*ir.Node]string {
 			first[name] = at
 		}
 	}
-	nodes := s.Base.Model.Graph.Nodes
+	nodes := net.Base.Model.Graph.Nodes
 	for i, n := range nodes {
 		t := twin[firstOutput(n)]
 		if t == nil && h.Fresh {
@@ -102,7 +102,7 @@ func (s *Session) rewire(p *onnx.Patch, h *Headed) map[*ir.Node]string {
 }
 
 // replace takes out what a fresh head leaves without a reader, and makes its scores the only output.
-func (s *Session) replace(p *onnx.Patch, h *Headed, isNew map[*ir.Node]bool) {
+func (net *Network) replace(p *onnx.Patch, h *Headed, isNew map[*ir.Node]bool) {
 	kept := map[string]bool{}
 	for _, n := range h.Graph.Nodes {
 		for _, v := range n.Outputs {
@@ -112,10 +112,10 @@ func (s *Session) replace(p *onnx.Patch, h *Headed, isNew map[*ir.Node]bool) {
 		}
 	}
 	used := map[string]bool{}
-	for _, w := range s.Set.Weights {
+	for _, w := range net.Set.Weights {
 		used[w.Name] = true
 	}
-	for _, n := range s.Base.Model.Graph.Nodes {
+	for _, n := range net.Base.Model.Graph.Nodes {
 		out := firstOutput(n)
 		if out != "" && !kept[out] {
 			p.RemoveNodes = append(p.RemoveNodes, out)
@@ -126,7 +126,7 @@ func (s *Session) replace(p *onnx.Patch, h *Headed, isNew map[*ir.Node]bool) {
 			}
 		}
 	}
-	for _, w := range s.Base.Model.Params {
+	for _, w := range net.Base.Model.Params {
 		if !used[w.Name] && w.Initializer >= 0 {
 			p.RemoveInitializers = append(p.RemoveInitializers, w.Name)
 		}
@@ -134,10 +134,10 @@ func (s *Session) replace(p *onnx.Patch, h *Headed, isNew map[*ir.Node]bool) {
 	out := h.Graph.Outputs[0]
 	p.DropValueInfos = append(p.DropValueInfos, out.Name)
 	batch := "batch"
-	if in := s.Base.Model.Inputs[0]; len(in.Dims) > 0 && in.Dims[0] != "" {
+	if in := net.Base.Model.Inputs[0]; len(in.Dims) > 0 && in.Dims[0] != "" {
 		batch = in.Dims[0]
 	}
-	p.Outputs = []onnx.ValueInfo{{Name: out.Name, DType: tensor.Float32, Shape: tensor.Shape{-1, s.Task.Scores()}, Dims: []string{batch, ""}}}
+	p.Outputs = []onnx.ValueInfo{{Name: out.Name, DType: tensor.Float32, Shape: tensor.Shape{-1, net.Task.Scores()}, Dims: []string{batch, ""}}}
 }
 
 func firstOutput(n *ir.Node) string {

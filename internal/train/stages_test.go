@@ -92,7 +92,7 @@ func TestStagesAgree(t *testing.T) {
 				t.Errorf("loss %g, plain %g", got, loss)
 			}
 			k := 0
-			s.Plan.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+			s.Plans.Ever.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
 				if err := tensor.Close(step.Grads[k], grads[w.Name], stageTolerance); err != nil {
 					t.Errorf("%s: %v", w.Name, err)
 				}
@@ -117,7 +117,7 @@ func plain(t *testing.T, s *Session, x *tensor.Tensor, labels []int) (float32, m
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := trainBatchNorms(g, s.Plan); err != nil {
+	if _, err := trainBatchNorms(g, s.Plans.Ever); err != nil {
 		t.Fatal(err)
 	}
 	b := ir.NewBuilder(g, "loss")

@@ -73,7 +73,7 @@ func (c *Config) Probe() Config {
 // HeadOnly reports whether nothing but the head trains.
 func (s *Session) HeadOnly() bool {
 	only := true
-	s.Plan.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) { only = only && w.Head })
+	s.Plans.Ever.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) { only = only && w.Head })
 	return only
 }
 

@@ -16,6 +16,7 @@ import (
 // the thawed weights.
 type Step struct {
 	program *compile.Program
+	labels  int              // how many inputs they are, behind the frontier's values
 	drops   bool             // takes a dropout seed behind the labels
 	Grads   []*tensor.Tensor // by thawed weight in order; views of the program's memory
 	stats   []batchStat
@@ -99,7 +100,7 @@ func (n *Network) Train(batch int) (*Step, error) {
 		return nil, err
 	}
 	n.Recomputed = recomputed
-	s := &Step{program: p, drops: seed != nil}
+	s := &Step{program: p, labels: len(labels), drops: seed != nil}
 	for _, v := range wrt {
 		var t *tensor.Tensor
 		if k, ok := at[v]; ok && v != nil {
@@ -176,6 +177,15 @@ func (s *Step) inputs(values, labels []*tensor.Tensor, seed int64) []*tensor.Ten
 		in = append(in, tensor.Scalar(seed))
 	}
 	return in
+}
+
+// firstLabel is the position of the first label among the program's inputs.
+func (s *Step) firstLabel() int {
+	n := len(s.program.Graph().Inputs) - s.labels
+	if s.drops {
+		n--
+	}
+	return n
 }
 
 // update moves the running statistics of batch normalisations that train.

@@ -41,7 +41,7 @@ func (w *watch) step(f *fitter) {
 		w.alive = map[string]bool{}
 	}
 	w.steps++
-	for _, s := range f.session.opt.Slots() {
+	for _, s := range f.session.active.opt.Slots() {
 		if !w.alive[s.Name] && s.Grad != nil && !allZero(s.Grad) {
 			w.alive[s.Name] = true
 		}
@@ -64,7 +64,7 @@ func allZero(t *tensor.Tensor) bool {
 func (w *watch) epoch(f *fitter) {
 	if f.session.stage.schedule == nil && w.steps == f.st.Steps {
 		var dead, unmoved []string
-		for _, s := range f.session.opt.Slots() {
+		for _, s := range f.session.active.opt.Slots() {
 			switch {
 			case !w.alive[s.Name]:
 				dead = append(dead, s.Name)
@@ -85,8 +85,8 @@ func (w *watch) epoch(f *fitter) {
 
 // moved reports whether the first epoch changed a weight by more than a trifle. A weight that is new, or was all zero, did if it changed at all.
 func (f *fitter) moved(s *optim.Slot) bool {
-	base := f.session.stage.pretrained[s.Name]
-	if base == nil || f.session.isNew(s.Name) { // a new head starts where it likes
+	base := f.session.active.pretrained[s.Name]
+	if base == nil || f.session.Net.IsNew(s.Name) { // a new head starts where it likes
 		return true
 	}
 	now, was := make([]float32, s.Len()), make([]float32, s.Len())

@@ -33,20 +33,20 @@ func (f *fitter) settle(ctx context.Context) error {
 // Source: Wortsman, Ilharco, Kim, Li, Kornblith, Roelofs, Lopes, Hajishirzi, Farhadi, Namkoong and Schmidt, Robust Fine-Tuning of
 // Zero-Shot Models, CVPR 2022.
 func (f *fitter) wise(ctx context.Context, share float64) error {
-	for _, s := range f.session.params() {
-		if f.session.isNew(s.Name) {
+	for _, s := range f.session.active.params(f.session.Set) {
+		if f.session.Net.IsNew(s.Name) {
 			continue
 		}
 		w, base := make([]float32, s.Len()), make([]float32, s.Len())
 		s.Gather(w, s.Value)
-		s.Gather(base, f.session.stage.pretrained[s.Name])
+		s.Gather(base, f.session.active.pretrained[s.Name])
 		for i, b := range base {
 			w[i] = b + float32(share)*(w[i]-b)
 		}
 		s.Scatter(w)
 	}
 	if f.session.stage.schedule != nil { // what an earlier stage trained has to be read anew
-		if err := f.session.adopt(f.session.Plan); err != nil {
+		if err := f.session.adopt(f.session.Plans.Ever); err != nil {
 			return err
 		}
 		if err := f.rebuild(ctx); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -32,7 +31,7 @@ func (f *fitter) write(after map[string]string) (int64, error) {
 			return 0, err
 		}
 	}
-	patch, changed, err := f.session.Patch()
+	patch, changed, err := f.session.patch()
 	if err != nil {
 		return 0, err
 	}
@@ -42,14 +41,14 @@ func (f *fitter) write(after map[string]string) (int64, error) {
 	}
 	trained := map[string]*tensor.Tensor{}
 	for name, t := range changed {
-		if p := f.session.Base.Model.Param(name); p != nil && f.session.Plan.Of(name).State == freeze.Partly {
+		if p := f.session.Base.Model.Param(name); p != nil && f.session.Plans.Ever.Of(name).State == freeze.Partly {
 			tuned.PutSparse(trained, name, p.Tensor, t)
 		} else {
 			trained[name] = t
 		}
 	}
 	err = atomicfile.Write(f.dir.File(DeltaFile), func(w io.Writer) error {
-		return safetensors.Write(w, safetensors.File{Tensors: trained, Metadata: map[string]string{"permafrost.base": f.session.Plan.Model}})
+		return safetensors.Write(w, safetensors.File{Tensors: trained, Metadata: map[string]string{"permafrost.base": f.session.Plans.Ever.Model}})
 	})
 	if err != nil {
 		return 0, err
@@ -68,50 +67,17 @@ func (f *fitter) write(after map[string]string) (int64, error) {
 	return st.Size(), nil
 }
 
-// Patch describes how the tuned file differs from the base: new contents of what trained, the new head
-// in place of what it replaces, adapters beside their layers or merged into them, and the record in the metadata. It also returns the changed and added
-// tensors by name. Standardisation is folded into the head's weights.
-func (s *Session) Patch() (*onnx.Patch, map[string]*tensor.Tensor, error) {
-	p := &onnx.Patch{Tensors: map[string]*tensor.Tensor{}}
-	changed := map[string]*tensor.Tensor{}
-	for _, w := range s.Set.Weights {
-		if s.Plan.Of(w.Name).State != freeze.Frozen {
-			changed[w.Name] = w.Value.Data
-			if !slices.Contains(s.Headed.fresh(), w.Name) {
-				p.Tensors[w.Name] = w.Value.Data
-			}
-		}
+// patch describes how the tuned file differs from the base, with the record in its metadata, see
+// Network.Patch.
+func (s *Session) patch() (*onnx.Patch, map[string]*tensor.Tensor, error) {
+	p, changed, err := s.Net.Patch(s.Plans.Ever, s.Config.AdapterMerge)
+	if err != nil {
+		return nil, nil, err
 	}
-	if s.Headed.Fresh {
-		s.foldHead(changed)
-		s.foldAnswers(changed)
-	}
-	h := s.Headed
-	if h.Adapters != nil && s.Config.AdapterMerge {
-		if err := s.mergeAdapters(p, changed); err != nil {
-			return nil, nil, err
-		}
-		h = h.bare
-	}
-	s.splice(p, h, changed)
-	record := tuned.Record{Version: Version, Task: s.Task.Name(), Labels: s.Task.Names(), Input: s.Base.Feed.Kind(), Plan: s.Plan}
-	var err error
+	record := tuned.Record{Version: Version, Task: s.Task.Name(), Labels: s.Task.Names(), Input: s.Base.Feed.Kind(), Plan: s.Plans.Ever}
 	if record.Preprocess, err = s.Base.Feed.Settings(); err != nil {
 		return nil, nil, err
 	}
-	if p.Metadata, err = record.Metadata(); err != nil {
-		return nil, nil, err
-	}
-	return s.Base.prepend(p), changed, nil
-}
-
-// foldHead replaces the first layer of the head in changed by one that reads features as they are.
-func (s *Session) foldHead(changed map[string]*tensor.Tensor) {
-	if s.Net.Norm == nil {
-		return
-	}
-	weight, bias := s.Headed.Weights[0], s.Headed.Weights[1]
-	w, b := changed[weight].Clone(), changed[bias].Clone()
-	s.Net.Norm.Fold(w.F32(), b.F32())
-	changed[weight], changed[bias] = w, b
+	p.Metadata, err = record.Metadata()
+	return p, changed, err
 }

@@ -1,0 +1,111 @@
+package train
+
+import (
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Patch describes how the tuned file differs from the base by a plan of what trained: new contents of what
+// changed, the new head in place of what it replaces, and adapters beside their layers, or merged into them
+// where merge says so. It also returns the changed and added tensors by name. Standardisation is folded
+// into the head's weights. The metadata are the caller's.
+func (n *Network) Patch(plan *freeze.Plan, merge bool) (*onnx.Patch, map[string]*tensor.Tensor, error) {
+	p := &onnx.Patch{Tensors: map[string]*tensor.Tensor{}}
+	changed := map[string]*tensor.Tensor{}
+	for _, w := range n.Set.Weights {
+		if plan.Of(w.Name).State != freeze.Frozen {
+			changed[w.Name] = w.Value.Data
+			if !slices.Contains(n.Headed.fresh(), w.Name) {
+				p.Tensors[w.Name] = w.Value.Data
+			}
+		}
+	}
+	if n.Headed.Fresh {
+		n.foldHead(changed)
+		n.foldAnswers(changed)
+	}
+	h := n.Headed
+	if h.Adapters != nil && merge {
+		if err := n.mergeAdapters(p, changed); err != nil {
+			return nil, nil, err
+		}
+		h = h.bare
+	}
+	n.splice(p, h, changed)
+	return n.Base.prepend(p), changed, nil
+}
+
+// foldHead replaces the first layer of the head in changed by one that reads features as they are.
+func (n *Network) foldHead(changed map[string]*tensor.Tensor) {
+	if n.rooted().Norm == nil {
+		return
+	}
+	weight, bias := n.Headed.Weights[0], n.Headed.Weights[1]
+	w, b := changed[weight].Clone(), changed[bias].Clone()
+	n.rooted().Norm.Fold(w.F32(), b.F32())
+	changed[weight], changed[bias] = w, b
+}
+
+// foldAnswers rewrites the last layer of a fresh head that trained on standardised numbers as one that gives the
+// numbers themselves.
+func (n *Network) foldAnswers(changed map[string]*tensor.Tensor) {
+	r, ok := task.Plain(n.Task).(*task.Regress)
+	if !ok {
+		return
+	}
+	names := n.Headed.Weights[len(n.Headed.Weights)-2:]
+	for _, name := range names {
+		changed[name] = changed[name].Clone()
+	}
+	r.Fold(changed[names[0]].F32(), changed[names[1]].F32())
+}
+
+// mergeAdapters puts new contents of the weights that adapters change into changed and the patch, in place of the adapters.
+func (n *Network) mergeAdapters(p *onnx.Patch, changed map[string]*tensor.Tensor) error {
+	merged, err := n.Headed.Adapters.Merge()
+	if err != nil {
+		return err
+	}
+	for _, name := range n.Headed.Adapters.Weights {
+		delete(changed, name)
+	}
+	for name, t := range merged {
+		changed[name], p.Tensors[name] = t, t
+	}
+	return nil
+}
+
+// prepend merges the edits that freed the batch into the edits of a fit.
+func (b *Base) prepend(p *onnx.Patch) *onnx.Patch {
+	if b.Patch == nil {
+		return p
+	}
+	q := *b.Patch
+	if q.Tensors == nil {
+		q.Tensors = map[string]*tensor.Tensor{}
+	}
+	for k, v := range p.Tensors {
+		q.Tensors[k] = v
+	}
+	for name := range q.Tensors { // what the fit takes away needs no new contents
+		if slices.Contains(p.RemoveInitializers, name) {
+			delete(q.Tensors, name)
+		}
+	}
+	q.AddInitializers = append(slices.Clone(q.AddInitializers), p.AddInitializers...)
+	q.RemoveInitializers = append(slices.Clone(q.RemoveInitializers), p.RemoveInitializers...)
+	q.AddNodes = append(slices.Clone(q.AddNodes), p.AddNodes...)
+	q.RemoveNodes = append(slices.Clone(q.RemoveNodes), p.RemoveNodes...)
+	q.Rewire = append(slices.Clone(q.Rewire), p.Rewire...)
+	q.DropValueInfos = append(slices.Clone(q.DropValueInfos), p.DropValueInfos...)
+	if p.Outputs != nil {
+		q.Outputs = p.Outputs
+	}
+	q.Inputs = append(slices.Clone(q.Inputs), p.Inputs...)
+	q.Metadata = p.Metadata
+	return &q
+}
