@@ -35,7 +35,7 @@ var imports = []struct {
 	{"internal/schedule", "", ""},
 	{"internal/checkpoint", "internal/safetensors internal/onnx internal/freeze internal/ir internal/tensor", ""},
 	{"internal/grad", "internal/freeze internal/op internal/ir internal/tensor", ""},
-	{"internal/compile", "internal/op internal/ir internal/tensor", ""},
+	{"internal/compile", "internal/grad internal/op internal/ir internal/tensor", ""},
 	{"internal/cache", "internal/atomicfile internal/tensor", "golang.org/x/sys/unix"},
 	{"internal/data/spec", "", ""},
 	{"internal/data/sound", "internal/data/spec", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},

@@ -145,15 +145,7 @@ func compileAndRun(ctx context.Context, path string, in []*tensor.Tensor, known 
 	for _, v := range raw.Outputs {
 		names = append(names, v.Name)
 	}
-	g, err := compile.Specialise(raw, shapes)
-	if err != nil {
-		return nil, nil, err
-	}
-	compile.Freeze(g, func(*ir.Value) bool { return true })
-	if err := compile.Simplify(g); err != nil {
-		return nil, nil, err
-	}
-	p, err := compile.Compile(g)
+	p, err := compile.Inference(raw, shapes, compile.Memory{})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -87,11 +87,11 @@ func run(t *testing.T, g *ir.Graph) *tensor.Tensor {
 		s[0] = 2
 		shapes[v.Name] = s
 	}
-	s, err := compile.Specialise(g, shapes)
+	s, err := compile.Model(g, compile.Options{Shapes: shapes, Plain: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := compile.Compile(s)
+	p, err := compile.Region(s, compile.Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestGradients(t *testing.T) {
 			}
 			shape := c.graph.Inputs[0].Type.Shape.Clone()
 			shape[0] = 2
-			g, err := compile.Specialise(c.graph.Graph, map[string]tensor.Shape{"x": shape})
+			g, err := compile.Model(c.graph.Graph, compile.Options{Shapes: map[string]tensor.Shape{"x": shape}, Plain: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -241,7 +241,7 @@ func TestGradients(t *testing.T) {
 				t.Fatal(err)
 			}
 			g.Outputs = append([]*ir.Value{loss}, grads...)
-			p, err := compile.Compile(g)
+			p, err := compile.Region(g, compile.Memory{})
 			if err != nil {
 				t.Fatal(err)
 			}

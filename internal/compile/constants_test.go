@@ -23,7 +23,7 @@ func TestConstants(t *testing.T) {
 		if err := b.Err(); err != nil {
 			t.Fatal(err)
 		}
-		if err := SimplifyWith(g, &c); err != nil {
+		if err := runPasses(g, modelPasses(&c)); err != nil {
 			t.Fatal(err)
 		}
 		if len(g.Nodes) != 1 {

@@ -7,9 +7,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Fold computes every node whose inputs are all constant and makes its results constants.
-func Fold(g *ir.Graph) error { return new(Constants).fold(g) }
+// foldAlone is Constants.fold that remembers nothing.
+func foldAlone(g *ir.Graph) error { return new(Constants).fold(g) }
 
+// fold computes every node whose inputs are all constant and makes its results constants.
 func (c *Constants) fold(g *ir.Graph) error { return c.foldFrom(g, 0) }
 
 // foldFrom does the same for the nodes from index first on. A folded result keeps its identity, so that
@@ -85,9 +86,8 @@ func run(n *ir.Node, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return out, nil
 }
 
-// Freeze makes the given weights constants, so that folding and packing may use their contents. The
-// caller promises not to change them while code compiled from g is in use.
-func Freeze(g *ir.Graph, frozen func(*ir.Value) bool) {
+// freeze makes the given weights constants, so that folding and packing may use their contents.
+func freeze(g *ir.Graph, frozen func(*ir.Value) bool) {
 	for _, p := range g.Params() {
 		if frozen(p) {
 			p.Kind = ir.Const
@@ -95,9 +95,9 @@ func Freeze(g *ir.Graph, frozen func(*ir.Value) bool) {
 	}
 }
 
-// CheckLoops errors on a weight that is not frozen and is read inside a loop that stays one, as a loop has no
+// checkLoops errors on a weight that is not frozen and is read inside a loop that stays one, as a loop has no
 // gradient: the error names the loop and the weight.
-func CheckLoops(g *ir.Graph, frozen func(*ir.Value) bool) error {
+func checkLoops(g *ir.Graph, frozen func(*ir.Value) bool) error {
 	for _, n := range g.Nodes {
 		for _, body := range n.Attrs.Graphs() {
 			for _, p := range body.Params() {
@@ -105,7 +105,7 @@ func CheckLoops(g *ir.Graph, frozen func(*ir.Value) bool) error {
 					return n.Errorf("the weight %q cannot train: it is read inside a loop whose length depends on data; freeze it", p.Name)
 				}
 			}
-			if err := CheckLoops(body, frozen); err != nil {
+			if err := checkLoops(body, frozen); err != nil {
 				return err
 			}
 		}

@@ -7,12 +7,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// FoldBatchNorms merges a frozen batch normalisation into the frozen convolution before it:
+// foldBatchNorms merges a frozen batch normalisation into the frozen convolution before it:
 //
 //	w[k,...] *= scale[k]/sqrt(var[k]+eps)    b[k] = (b[k]-mean[k])*scale[k]/sqrt(var[k]+eps) + bias[k]
 //
 // Both must be constant: where either trains, its gradient is needed on its own.
-func FoldBatchNorms(g *ir.Graph) error {
+func foldBatchNorms(g *ir.Graph) error {
 	var slab tensor.Slab
 	return rewrite(g, func(m *matcher, n *ir.Node) *ir.Node {
 		if n.Op != "BatchNormalization" {

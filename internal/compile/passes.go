@@ -13,8 +13,13 @@ type pass struct {
 	run  func(*ir.Graph) error
 }
 
-// The compiler is two tables of passes. Those of the first run on the whole model, before it is split
-// and differentiated; those of the second on each region by itself. Each runs once, from top to bottom.
+// The compiler is three tables of passes. Each runs once, from top to bottom:
+//
+//   - modelPasses on the whole model, before it is split into regions (Model);
+//   - trainingPasses on the live region, before it is differentiated (Train);
+//   - regionPasses on each region by itself, when it becomes a program (Region).
+//
+// Inference is the first and the last, training is all three.
 func modelPasses(c *Constants) []pass {
 	return []pass{
 		{"halves", "first, so that every pattern and every kernel sees float32", widenHalves},
@@ -31,10 +36,21 @@ func modelPasses(c *Constants) []pass {
 	}
 }
 
+func (t *Training) passes(o TrainOptions) []pass {
+	return []pass{
+		{"batchnorm", "gradients must not read what lies between a frozen norm and the frozen convolution before it", foldBatchNorms},
+		{"statistics", "after frozen norms are gone: what is left and tracks its data uses the batch's statistics",
+			func(g *ir.Graph) error { return t.batchStatistics(g, o.Tracks) }},
+		{"norm epilogues", "before differentiation, so that a norm with its activation has one gradient", fuseTrainNorms},
+		{"dropout", "on where weights below train; off, and soon dropped, in what is frozen",
+			func(g *ir.Graph) error { t.switchOnDropout(g, o.Thawed); return nil }},
+	}
+}
+
 var regionPasses = []pass{
 	{"dropout", "what is still off stays off, and hides neighbours", dropDropout},
-	{"fold", "gradients of constants are constants", Fold},
-	{"batchnorm", "a frozen norm disappears into the frozen convolution before it; here, as a region that never runs need not pay for it", FoldBatchNorms},
+	{"fold", "gradients of constants are constants", foldAlone},
+	{"batchnorm", "a frozen norm disappears into the frozen convolution before it; here, as a region that never runs need not pay for it", foldBatchNorms},
 	{"prune", "gradient rules may compute what nobody reads", prune},
 	{"common", "gradient rules recompute what the forward pass has", common},
 	{"epilogues", "late, when it is known which results have one reader", fuseEpilogues},
@@ -43,12 +59,6 @@ var regionPasses = []pass{
 }
 
 func prune(g *ir.Graph) error { g.Prune(); return nil }
-
-// Simplify runs the passes on a whole specialised model.
-func Simplify(g *ir.Graph) error { return SimplifyWith(g, new(Constants)) }
-
-// SimplifyWith does the same and shares constants with the graphs of the same model that c has been given before.
-func SimplifyWith(g *ir.Graph, c *Constants) error { return runPasses(g, modelPasses(c)) }
 
 func runPasses(g *ir.Graph, passes []pass) error {
 	for _, p := range passes {

@@ -69,19 +69,19 @@ func TestPasses(t *testing.T) {
 		build func(s *sketch) *ir.Value
 		want  string // operators of the result in order, with what matters of their attributes
 	}{
-		{"fold what constants determine", Fold, func(s *sketch) *ir.Value {
+		{"fold what constants determine", foldAlone, func(s *sketch) *ir.Value {
 			return s.Op("Add", nil, s.input("x", 2, 3), s.Op("Mul", nil, s.constant("a", 3), s.constant("b", 3)))
 		}, "Add"},
-		{"weights are not folded", Fold, func(s *sketch) *ir.Value {
+		{"weights are not folded", foldAlone, func(s *sketch) *ir.Value {
 			return s.Op("Add", nil, s.input("x", 2, 3), s.Op("Mul", nil, s.param("a", 3), s.constant("b", 3)))
 		}, "Mul Add"},
-		{"frozen batch norm into frozen convolution", FoldBatchNorms, func(s *sketch) *ir.Value {
+		{"frozen batch norm into frozen convolution", foldBatchNorms, func(s *sketch) *ir.Value {
 			return s.batchNorm(s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.constant("w", 5, 3, 3, 3)), 5, s.constant)
 		}, "Conv"},
-		{"thawed convolution keeps its batch norm", FoldBatchNorms, func(s *sketch) *ir.Value {
+		{"thawed convolution keeps its batch norm", foldBatchNorms, func(s *sketch) *ir.Value {
 			return s.batchNorm(s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3)), 5, s.constant)
 		}, "Conv BatchNormalization"},
-		{"a convolution with two readers keeps its batch norm", FoldBatchNorms, func(s *sketch) *ir.Value {
+		{"a convolution with two readers keeps its batch norm", foldBatchNorms, func(s *sketch) *ir.Value {
 			y := s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.constant("w", 5, 3, 3, 3))
 			return s.Op("Add", nil, s.batchNorm(y, 5, s.constant), y)
 		}, "Conv BatchNormalization Add"},
@@ -198,11 +198,11 @@ func TestPasses(t *testing.T) {
 			x := s.Op("Transpose", ir.Attrs{"perm": []int{1, 0, 2}}, s.Op("Transpose", ir.Attrs{"perm": []int{1, 0, 2}}, s.input("x", 2, 3, 4)))
 			return s.Op("MatMul", nil, x, s.Op("Transpose", ir.Attrs{"perm": []int{1, 0}}, s.param("w", 5, 4)))
 		}, "Reshape MatMul"},
-		{"training norm, residual and relu", func(g *ir.Graph) error { FuseTrainNorms(g); return nil }, func(s *sketch) *ir.Value {
+		{"training norm, residual and relu", fuseTrainNorms, func(s *sketch) *ir.Value {
 			y := s.Op("BatchNormTrain", ir.Attrs{"layout": "NHWC"}, s.input("x", 2, 4, 4, 5), s.param("scale", 5), s.param("bias", 5))
 			return s.Op("Relu", nil, s.Op("Add", nil, s.Op("Neg", nil, s.input("r", 2, 4, 4, 5)), y))
 		}, "Neg BatchNormAct"},
-		{"training norm and silu take no residual", func(g *ir.Graph) error { FuseTrainNorms(g); return nil }, func(s *sketch) *ir.Value {
+		{"training norm and silu take no residual", fuseTrainNorms, func(s *sketch) *ir.Value {
 			y := s.Op("BatchNormTrain", ir.Attrs{"layout": "NHWC"}, s.input("x", 2, 4, 4, 5), s.param("scale", 5), s.param("bias", 5))
 			return s.Op("Silu", nil, s.Op("Add", nil, s.input("r", 2, 4, 4, 5), y))
 		}, "BatchNormAct Silu"},
@@ -345,7 +345,7 @@ func TestProgramRuns(t *testing.T) {
 	if err := s.Err(); err != nil {
 		t.Fatal(err)
 	}
-	p, err := Compile(s.Graph)
+	p, err := Region(s.Graph, Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,8 @@ type Program struct {
 	inputs [][]*tensor.Tensor // headers that follow each graph input: its own and those of its views
 	out    []*tensor.Tensor
 	arena  []byte
+
+	recomputed Recomputed
 }
 
 type step struct {
@@ -28,36 +30,6 @@ type step struct {
 	run     func(in, out []*tensor.Tensor, scratch []byte) error
 	in, out []*tensor.Tensor
 	scratch []byte
-}
-
-// Compile runs the region passes over g, binds every node and plans memory. The program owns g.
-func Compile(g *ir.Graph) (*Program, error) {
-	p, _, err := CompileWithin(g, 0, nil)
-	return p, err
-}
-
-// CompileWithin does the same and, where the program's memory would pass budget bytes, computes cheap
-// values again for the backward pass instead of keeping them. It reports what it chose. A budget of 0
-// keeps everything.
-//
-// Programs compiled with the same arena share its memory: a run of one ends the validity of what the
-// others gave out, so they must not feed each other. A nil arena gives the program one of its own.
-func CompileWithin(g *ir.Graph, budget int, arena *Arena) (*Program, Recomputed, error) {
-	var r Recomputed
-	if err := runPasses(g, regionPasses); err != nil {
-		return nil, r, err
-	}
-	bounds := map[*ir.Node]ir.Bound{}
-	p, err := planMemory(g, bounds)
-	if err != nil {
-		return nil, r, err
-	}
-	if budget > 0 && p.total() > budget {
-		if p, r, err = recompute(g, p, budget); err != nil {
-			return nil, r, err
-		}
-	}
-	return p.program(g, arena), r, nil
 }
 
 // Arena is memory that several programs use in turn. The zero Arena is empty and grows to the largest
@@ -304,6 +276,9 @@ func (p *Program) run(ctx context.Context, inputs []*tensor.Tensor, after func(*
 
 // Graph is the compiled graph.
 func (p *Program) Graph() *ir.Graph { return p.graph }
+
+// Recomputed says which values the program computes twice to stay within its budget.
+func (p *Program) Recomputed() Recomputed { return p.recomputed }
 
 // ArenaBytes is the memory that the program holds for intermediate values and workspaces.
 func (p *Program) ArenaBytes() int { return len(p.arena) }

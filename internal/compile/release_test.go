@@ -21,7 +21,7 @@ func TestPackedConstantsAreReleased(t *testing.T) {
 	if err := b.Err(); err != nil {
 		t.Fatal(err)
 	}
-	p, err := Compile(g)
+	p, err := Region(g, Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}

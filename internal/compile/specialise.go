@@ -14,38 +14,13 @@ import (
 // largest activations of real models at real batch sizes stay far below.
 const maxValueBytes = 1 << 36
 
-// Specialise turns a raw graph into a static one for the given input shapes: every ONNX operator is
+// specialise turns a raw graph into a static one for the given input shapes: every ONNX operator is
 // lowered to registered operators, types are inferred, and whatever follows from shapes and constants
-// is folded away. Weights stay values of kind Param and share their contents with the raw graph.
+// is folded away. Weights stay values of kind Param and share their contents with the raw graph. What the
+// raw graph's values became is in env.
 //
 // Inputs missing from shapes must have known shapes of their own. It errors, naming the node, on an
 // unsupported operator, on types that do not fit, and on shapes that depend on data.
-func Specialise(raw *ir.Graph, shapes map[string]tensor.Shape) (*ir.Graph, error) {
-	s, err := specialise(raw, shapes)
-	if err != nil {
-		return nil, err
-	}
-	for _, v := range raw.Outputs {
-		nv := s.value(v)
-		if nv == nil {
-			return nil, fmt.Errorf("specialise: output %q is never computed", v.Name)
-		}
-		s.g.Outputs = append(s.g.Outputs, nv)
-	}
-	s.g.Prune()
-	return s.g, nil
-}
-
-// Trace is what the values of a raw graph become when it is specialised: values with static types, and
-// constants where shapes and constants decide them.
-func Trace(raw *ir.Graph, shapes map[string]tensor.Shape) (map[*ir.Value]*ir.Value, error) {
-	s, err := specialise(raw, shapes)
-	if err != nil {
-		return nil, err
-	}
-	return s.env, nil
-}
-
 func specialise(raw *ir.Graph, shapes map[string]tensor.Shape) (*specialiser, error) {
 	g := ir.New(raw.Name)
 	s := &specialiser{g: g, env: map[*ir.Value]*ir.Value{}}
@@ -70,6 +45,14 @@ func specialise(raw *ir.Graph, shapes map[string]tensor.Shape) (*specialiser, er
 	if err := s.nodes(raw.Nodes); err != nil {
 		return nil, err
 	}
+	for _, v := range raw.Outputs {
+		nv := s.value(v)
+		if nv == nil {
+			return nil, fmt.Errorf("specialise: output %q is never computed", v.Name)
+		}
+		g.Outputs = append(g.Outputs, nv)
+	}
+	g.Prune()
 	return s, nil
 }
 

@@ -52,7 +52,7 @@ func NewSteps(raw *ir.Graph, tokens string, inputs SequenceInputs, length int) (
 	if err := s.build(short, long, token); err != nil {
 		return nil, err
 	}
-	p, err := Compile(s.g)
+	p, err := Region(s.g, Memory{})
 	if err != nil {
 		return nil, err
 	}
@@ -82,29 +82,27 @@ func (s *Steps) Next(ctx context.Context, token, position int) ([]float32, error
 	return out[0].F32(), nil
 }
 
-// sequenceGraph specialises and simplifies a model for one sequence. All inputs but the tokens become constants.
+// sequenceGraph compiles a model for one sequence. All inputs but the tokens become constants.
 func sequenceGraph(raw *ir.Graph, tokens string, inputs map[string]*tensor.Tensor) (*ir.Graph, error) {
 	if len(raw.Outputs) == 0 {
 		return nil, fmt.Errorf("compile: %w: it has no output", errNotSteps)
 	}
 	first := *raw
 	first.Outputs = raw.Outputs[:1]
-	shapes := map[string]tensor.Shape{}
+	shapes, known := map[string]tensor.Shape{}, map[string]*tensor.Tensor{}
 	for name, t := range inputs {
 		shapes[name] = t.Shape
+		if name != tokens {
+			known[name] = t
+		}
 	}
-	g, err := Specialise(&first, shapes)
+	g, err := Model(&first, Options{Shapes: shapes, Known: known, Frozen: All})
 	if err != nil {
 		return nil, err
 	}
-	var ids []*ir.Value
-	for _, v := range g.Inputs {
-		if v.Name == tokens {
-			ids = append(ids, v)
-			continue
-		}
-		v.Kind, v.Data = ir.Const, inputs[v.Name]
-		if v.Data == nil || v.Data.DType != v.Type.DType {
+	ids := g.Inputs
+	for _, v := range ids {
+		if v.Name != tokens {
 			return nil, fmt.Errorf("compile: %w: nothing is known of its input %q", errNotSteps, v.Name)
 		}
 	}
@@ -114,9 +112,7 @@ func sequenceGraph(raw *ir.Graph, tokens string, inputs map[string]*tensor.Tenso
 	if dt := ids[0].Type.DType; dt != tensor.Int64 && dt != tensor.Int32 {
 		return nil, fmt.Errorf("compile: %w: its tokens are %v", errNotSteps, dt)
 	}
-	g.Inputs = ids
-	Freeze(g, func(*ir.Value) bool { return true })
-	return g, Simplify(g)
+	return g, nil
 }
 
 // row is one position of a value of the whole sequence: the same but for the axis of positions, where it has

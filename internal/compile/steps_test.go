@@ -48,11 +48,11 @@ func TestStepsAgree(t *testing.T) {
 	for i := range in["input_ids"].I64() {
 		in["input_ids"].I64()[i] = int64(1 + i*37%500)
 	}
-	g, err := compile.Specialise(raw, map[string]tensor.Shape{"input_ids": {1, n}, "attention_mask": {1, n}})
+	g, err := compile.Model(raw, compile.Options{Shapes: map[string]tensor.Shape{"input_ids": {1, n}, "attention_mask": {1, n}}, Plain: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := compile.Compile(g)
+	p, err := compile.Region(g, compile.Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func TestWidenHalves(t *testing.T) {
 			tensor.Data[uint16](x)[i] = 0x3c00 + uint16(i)
 		}
 		run := func(g *ir.Graph) *tensor.Tensor {
-			p, err := Compile(g)
+			p, err := Region(g, Memory{})
 			if err != nil {
 				t.Fatal(err)
 			}

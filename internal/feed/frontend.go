@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
-	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -120,16 +119,9 @@ func (f *FrontEnd) program(n int) (*compile.Program, error) {
 	if p := f.programs[n]; p != nil {
 		return p, nil
 	}
-	g, err := compile.Specialise(f.model.Graph, map[string]tensor.Shape{f.model.Graph.Inputs[0].Name: {1, n}})
-	if err != nil {
-		return nil, err
-	}
-	g.Outputs = g.Outputs[:1]
-	compile.Freeze(g, func(*ir.Value) bool { return true })
-	if err := compile.Simplify(g); err != nil {
-		return nil, err
-	}
-	p, _, err := compile.CompileWithin(g, 0, &f.arena)
+	first := *f.model.Graph
+	first.Outputs = first.Outputs[:1]
+	p, err := compile.Inference(&first, map[string]tensor.Shape{first.Inputs[0].Name: {1, n}}, compile.Memory{Arena: &f.arena})
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +135,7 @@ func (f *FrontEnd) program(n int) (*compile.Program, error) {
 // settle finds the size of a frame and the hop, and whether silence after silence leaves the frames before it as they are, to the bit.
 func (f *FrontEnd) settle() {
 	frames := func(n int) int {
-		g, err := compile.Specialise(f.model.Graph, map[string]tensor.Shape{f.model.Graph.Inputs[0].Name: {1, n}})
+		g, err := compile.Model(f.model.Graph, compile.Options{Shapes: map[string]tensor.Shape{f.model.Graph.Inputs[0].Name: {1, n}}, Plain: true})
 		if err != nil {
 			return -1
 		}

@@ -59,7 +59,7 @@ func TestPictureInput(t *testing.T) {
 		if c.out.Shape == nil {
 			continue
 		}
-		g, err := compile.Specialise(m.Graph, map[string]tensor.Shape{p.Name: {2, p.Channels, p.Height, p.Width}})
+		g, err := compile.Model(m.Graph, compile.Options{Shapes: map[string]tensor.Shape{p.Name: {2, p.Channels, p.Height, p.Width}}, Plain: true})
 		if err != nil || !g.Outputs[0].Type.Equal(c.out) {
 			t.Errorf("%v%v runs to %v (%v), want %v", c.dt, c.shape, g.Outputs[0].Type, err, c.out)
 		}

@@ -233,7 +233,7 @@ func mostTokens(m *onnx.Model, f *Texts, declared int) int {
 		for _, in := range m.Graph.Inputs {
 			shapes[in.Name] = tensor.Shape{2, most}
 		}
-		if _, err := compile.Specialise(m.Graph, shapes); err == nil {
+		if _, err := compile.Model(m.Graph, compile.Options{Shapes: shapes, Plain: true}); err == nil {
 			break
 		}
 	}
@@ -247,7 +247,7 @@ func leastTokens(m *onnx.Model, most int) int {
 		for _, in := range m.Graph.Inputs {
 			shapes[in.Name] = tensor.Shape{2, least}
 		}
-		if _, err := compile.Specialise(m.Graph, shapes); err == nil {
+		if _, err := compile.Model(m.Graph, compile.Options{Shapes: shapes, Plain: true}); err == nil {
 			return least
 		}
 	}

@@ -220,18 +220,14 @@ func runStatic(path string, in []*tensor.Tensor, known bool) ([]*tensor.Tensor, 
 		raw.Inputs = raw.Inputs[len(in):]
 		in = nil
 	}
-	g, err := compile.Specialise(raw, shapes)
+	g, err := compile.Model(raw, compile.Options{Shapes: shapes, Frozen: compile.All})
 	if err != nil {
-		return nil, err
-	}
-	compile.Freeze(g, func(*ir.Value) bool { return true })
-	if err := compile.Simplify(g); err != nil {
 		return nil, err
 	}
 	if err := ir.Verify(g); err != nil {
 		return nil, err
 	}
-	p, err := compile.Compile(g)
+	p, err := compile.Region(g, compile.Memory{})
 	if err != nil {
 		return nil, err
 	}

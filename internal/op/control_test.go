@@ -55,7 +55,7 @@ func TestLoopThatDependsOnData(t *testing.T) {
 		{"constant trips", trips(ir.Const), []float32{2, 5}},
 		{"trips", trips(ir.Input), []float32{2, 5}},
 	} {
-		g, err := compile.Specialise(rawLoop(c.trips, false), nil)
+		g, err := compile.Model(rawLoop(c.trips, false), compile.Options{Plain: true})
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -63,7 +63,7 @@ func TestLoopThatDependsOnData(t *testing.T) {
 		if err := ir.Verify(g); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		p, err := compile.Compile(g)
+		p, err := compile.Region(g, compile.Memory{})
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -81,7 +81,7 @@ func TestLoopThatDependsOnData(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if _, err := compile.Specialise(rawLoop(nil, true), nil); err == nil || !strings.Contains(err.Error(), "depends on data") {
+	if _, err := compile.Model(rawLoop(nil, true), compile.Options{Plain: true}); err == nil || !strings.Contains(err.Error(), "depends on data") {
 		t.Errorf("a loop that scans: %v", err)
 	}
 }
@@ -91,14 +91,10 @@ func TestWeightInsideALoop(t *testing.T) {
 	raw := rawLoop(nil, false)
 	body := raw.Nodes[0].Attrs["body"].(*ir.Graph)
 	body.Nodes[0].Inputs[1] = raw.NewParam("step.weight", tensor.Of([]float32{1, 2}))
-	g, err := compile.Specialise(raw, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := compile.CheckLoops(g, func(*ir.Value) bool { return true }); err != nil {
+	if _, err := compile.Model(raw, compile.Options{Frozen: compile.All}); err != nil {
 		t.Errorf("with all frozen: %v", err)
 	}
-	err = compile.CheckLoops(g, func(v *ir.Value) bool { return v.Name != "step.weight" })
+	_, err := compile.Model(raw, compile.Options{Frozen: func(v *ir.Value) bool { return v.Name != "step.weight" }})
 	if err == nil || !strings.Contains(err.Error(), `node "Loop"`) || !strings.Contains(err.Error(), `"step.weight"`) {
 		t.Errorf("with the weight thawed: %v", err)
 	}

@@ -93,7 +93,7 @@ func widened(path string, in []*tensor.Tensor) (*ir.Graph, []*tensor.Tensor, err
 		v.Type.DType = in[i].DType
 		shapes[v.Name] = in[i].Shape
 	}
-	g, err := compile.Specialise(raw, shapes)
+	g, err := compile.Model(raw, compile.Options{Shapes: shapes, Plain: true})
 	return g, in, err
 }
 
@@ -147,7 +147,7 @@ func checkGradient(path string, in []*tensor.Tensor, outputs int) (ok bool, err 
 	if len(wrt) == 0 {
 		return false, none
 	}
-	forward, err := compile.Compile(clone(g))
+	forward, err := compile.Region(clone(g), compile.Memory{})
 	if err != nil {
 		return false, err
 	}
@@ -163,7 +163,7 @@ func checkGradient(path string, in []*tensor.Tensor, outputs int) (ok bool, err 
 	if err := ir.Verify(g); err != nil {
 		return false, err
 	}
-	backward, err := compile.Compile(g)
+	backward, err := compile.Region(g, compile.Memory{})
 	if err != nil {
 		return false, err
 	}

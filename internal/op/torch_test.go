@@ -141,7 +141,7 @@ func (c torchCase) graph() (*ir.Graph, []string, error) {
 	if c.IR {
 		return g, names, nil
 	}
-	g, err := compile.Specialise(g, nil)
+	g, err := compile.Model(g, compile.Options{Plain: true})
 	return g, names, err
 }
 
@@ -182,7 +182,7 @@ func (c torchCase) run() (y *tensor.Tensor, grads map[string]*tensor.Tensor, err
 	if err := ir.Verify(g); err != nil {
 		return nil, nil, err
 	}
-	p, err := compile.Compile(g)
+	p, err := compile.Region(g, compile.Memory{})
 	if err != nil {
 		return nil, nil, err
 	}

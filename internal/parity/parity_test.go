@@ -178,11 +178,11 @@ func logits(t *testing.T, path string, images *tensor.Tensor) []float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := compile.Specialise(m.Graph, map[string]tensor.Shape{m.Graph.Inputs[0].Name: images.Shape})
+	g, err := compile.Model(m.Graph, compile.Options{Shapes: map[string]tensor.Shape{m.Graph.Inputs[0].Name: images.Shape}, Plain: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := compile.Compile(g)
+	p, err := compile.Region(g, compile.Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	permaexec "github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -76,18 +76,14 @@ func (f *sequences) open(t *testing.T, p plan) *onnx.Model {
 	return m
 }
 
-// graph is the model specialised and simplified with all but the plan's weights frozen.
+// graph is the model compiled with all but the plan's weights frozen.
 func (f *sequences) graph(t *testing.T, m *onnx.Model, p plan) *ir.Graph {
 	t.Helper()
 	_, shapes := f.inputs()
-	g, err := permaexec.Specialise(m.Graph, shapes)
+	raw := *m.Graph
+	raw.Outputs = raw.Outputs[:1]
+	g, err := compile.Model(&raw, compile.Options{Shapes: shapes, Frozen: func(v *ir.Value) bool { return !slices.Contains(p.Thawed, v.Name) }})
 	if err != nil {
-		t.Fatal(err)
-	}
-	g.Outputs = g.Outputs[:1]
-	g.Prune()
-	permaexec.Freeze(g, func(v *ir.Value) bool { return !slices.Contains(p.Thawed, v.Name) })
-	if err := permaexec.Simplify(g); err != nil {
 		t.Fatal(err)
 	}
 	return g
@@ -96,7 +92,7 @@ func (f *sequences) graph(t *testing.T, m *onnx.Model, p plan) *ir.Graph {
 // logits are the scores of the model as it is.
 func (f *sequences) logits(t *testing.T, m *onnx.Model) []float64 {
 	t.Helper()
-	p, err := permaexec.Compile(f.graph(t, m, plan{}))
+	p, err := compile.Region(f.graph(t, m, plan{}), compile.Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +131,7 @@ func (f *sequences) train(t *testing.T, m *onnx.Model, p plan) (losses []float64
 		}
 	}
 	sub, _ := ir.Extract(g, "train", g.Inputs, outputs)
-	program, err := permaexec.Compile(sub)
+	program, err := compile.Region(sub, compile.Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func TestTasks(t *testing.T) {
 			b := ir.NewBuilder(g, "loss")
 			g.Outputs = []*ir.Value{s.task.Loss(b, scores, values)}
 			must(t, b.Err())
-			p, err := compile.Compile(g)
+			p, err := compile.Region(g, compile.Memory{})
 			must(t, err)
 			out, err := p.Run(context.Background(), in...)
 			must(t, err)

@@ -95,11 +95,11 @@ func TestUnmaskedTexts(t *testing.T) {
 			ids[i] = int64(id)
 		}
 		in := tensor.Of(ids, 1, len(ids))
-		g, err := compile.Specialise(model.Graph, map[string]tensor.Shape{"input_ids": in.Shape})
+		g, err := compile.Model(model.Graph, compile.Options{Shapes: map[string]tensor.Shape{"input_ids": in.Shape}, Plain: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := compile.Compile(g)
+		p, err := compile.Region(g, compile.Memory{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -87,7 +87,7 @@ func TestMixupLossFollowsPyTorch(t *testing.T) {
 		grads, err := grad.Differentiate(g, loss, []*ir.Value{scores})
 		must(t, err)
 		g.Outputs = []*ir.Value{loss, grads[0]}
-		p, err := compile.Compile(g)
+		p, err := compile.Region(g, compile.Memory{})
 		must(t, err)
 		out, err := p.Run(context.Background(), tensor.Of(slices.Concat(c.Scores...), n, z), tensor.Of(c.A), tensor.Of(c.B), tensor.Scalar(c.Share))
 		must(t, err)

@@ -113,7 +113,7 @@ func labelTensor(labels []int) *tensor.Tensor {
 // plain differentiates the specialised graph without any pass: no folding, no splitting, ONNX's layout.
 func plain(t *testing.T, s *Session, x *tensor.Tensor, labels []int) (float32, map[string]*tensor.Tensor) {
 	t.Helper()
-	g, err := compile.Specialise(s.Headed.Graph, s.Base.Shapes(len(labels)))
+	g, err := compile.Model(s.Headed.Graph, compile.Options{Shapes: s.Base.Shapes(len(labels)), Plain: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func plain(t *testing.T, s *Session, x *tensor.Tensor, labels []int) (float32, m
 		t.Fatal(err)
 	}
 	g.Outputs = append([]*ir.Value{loss}, grads...)
-	p, err := compile.Compile(g)
+	p, err := compile.Region(g, compile.Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,19 +118,14 @@ func (g *Generator) whole(length int) (*compile.Program, map[string]*tensor.Tens
 	for name, t := range inputs {
 		shapes[name] = t.Shape
 	}
-	s, err := compile.Specialise(&g.raw, shapes)
+	p, err := compile.Inference(&g.raw, shapes, compile.Memory{})
 	if err != nil {
 		return nil, nil, err
 	}
-	if out := s.Outputs[0].Type; len(out.Shape) != 3 || out.Shape[0] != 1 || out.Shape[1] != length || out.DType != tensor.Float32 {
+	if out := p.Graph().Outputs[0].Type; len(out.Shape) != 3 || out.Shape[0] != 1 || out.Shape[1] != length || out.DType != tensor.Float32 {
 		return nil, nil, fmt.Errorf("the model gives %v, not scores of the next token at each of %d positions", out, length)
 	}
-	compile.Freeze(s, func(*ir.Value) bool { return true })
-	if err := compile.Simplify(s); err != nil {
-		return nil, nil, err
-	}
-	p, err := compile.Compile(s)
-	return p, inputs, err
+	return p, inputs, nil
 }
 
 // inputs are one text of a length as the model takes it: zeros for the tokens, ones for the mask, numbers from 0 for

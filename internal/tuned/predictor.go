@@ -8,7 +8,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
-	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -52,15 +51,8 @@ func (p *Predictor) Scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, 
 	n, form := len(b.Indices), p.Feed.Form()
 	prog := p.programs[[2]int{n, b.Length}]
 	if prog == nil {
-		g, err := compile.Specialise(p.model.Graph, form.Shapes(n, b.Length))
-		if err != nil {
-			return nil, err
-		}
-		compile.Freeze(g, func(*ir.Value) bool { return true })
-		if err := compile.Simplify(g); err != nil {
-			return nil, err
-		}
-		if prog, err = compile.Compile(g); err != nil {
+		var err error
+		if prog, err = compile.Inference(p.model.Graph, form.Shapes(n, b.Length), compile.Memory{}); err != nil {
 			return nil, err
 		}
 		p.programs[[2]int{n, b.Length}] = prog
