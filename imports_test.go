@@ -59,6 +59,7 @@ var imports = []struct {
 	{".", "internal/report internal/race internal/train internal/tuned internal/freeze internal/data internal/kernel", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/regret", "", ""},
+	{"bench/same", "", ""},
 	{"cmd/permafrost", "internal/report . internal/race internal/compare internal/atomicfile internal/checkpoint internal/safetensors internal/demo internal/choose internal/train internal/tuned internal/feed internal/task internal/data internal/cache internal/compile internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }
