@@ -148,7 +148,7 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 // the probe of the last depth.
 func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *train.Session, labels []int) (*Probe, error) {
 	cfg := o.Config
-	places, err := s.Depths()
+	places, err := s.Net.Depths()
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *train.Session, 
 		}
 		places = fewer
 	}
-	if attached := s.AttachedTo(); len(places) > 0 && len(cfg.Attach) == 0 && attached != "" {
+	if attached := s.Net.AttachedTo(); len(places) > 0 && len(cfg.Attach) == 0 && attached != "" {
 		for _, p := range places {
 			cfg.Attach = append(cfg.Attach, p.Value)
 		}
@@ -243,7 +243,7 @@ func (a *Advice) gradients(ctx context.Context, cfg train.Config, s *train.Sessi
 	if err != nil {
 		return nil, err
 	}
-	costs, err := all.BackwardCosts()
+	costs, err := all.Net.BackwardCosts()
 	if err != nil {
 		return nil, err
 	}

@@ -20,12 +20,12 @@ type BackwardCost struct {
 // BackwardCosts lists what training each weight of the trunk would cost, from the loss to the input. The gradient of a product or
 // convolution with respect to either side is counted as the product itself, as the multiplications are the same; that with respect to
 // anything else as one operation an element of the layer's result. Reach adds up all layers behind, also those of parallel branches.
-func (s *Session) BackwardCosts() ([]BackwardCost, error) {
-	g, err := compile.Specialise(s.Headed.Graph, s.Base.Shapes(2))
+func (n *Network) BackwardCosts() ([]BackwardCost, error) {
+	g, err := compile.Model(n.Headed.Graph, compile.Options{Shapes: n.Base.Shapes(2), Plain: true})
 	if err != nil {
 		return nil, err
 	}
-	reads := weightsRead(g, s.Set)
+	reads := weightsRead(g, n.Set)
 	costs := map[*freeze.Weight]*BackwardCost{}
 	reach := 0.0
 	for i := len(g.Nodes) - 1; i >= 0; i-- {
@@ -50,7 +50,7 @@ func (s *Session) BackwardCosts() ([]BackwardCost, error) {
 		reach += work
 	}
 	var out []BackwardCost
-	for _, w := range slices.Backward(s.Set.Weights) {
+	for _, w := range slices.Backward(n.Set.Weights) {
 		if c := costs[w]; c != nil && w.Block >= 0 && w.Role.Trains() {
 			out = append(out, *c)
 		}

@@ -8,7 +8,7 @@ func TestBackwardCosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	costs, err := s.BackwardCosts()
+	costs, err := s.Net.BackwardCosts()
 	if err != nil {
 		t.Fatal(err)
 	}

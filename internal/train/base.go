@@ -11,6 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -163,11 +164,11 @@ func (b *Base) checkBatch() error {
 	form := b.Feed.Form()
 	input := form.Inputs[0]
 	run := func(x *tensor.Tensor) ([]*tensor.Tensor, error) {
-		g, err := compile.Specialise(b.Model.Graph, map[string]tensor.Shape{input.Name: x.Shape})
+		g, err := compile.Model(b.Model.Graph, compile.Options{Shapes: map[string]tensor.Shape{input.Name: x.Shape}, Plain: true})
 		if err != nil {
 			return nil, err
 		}
-		p, err := compile.Compile(g)
+		p, err := compile.Region(g, compile.Memory{})
 		if err != nil {
 			return nil, err
 		}
@@ -201,7 +202,7 @@ func (b *Base) checkBatch() error {
 // madeUpBatch is a batch of a single input: numbers from 0 to 1, or tokens 0 and 1.
 func madeUpBatch(in data.Input, shape tensor.Shape) *tensor.Tensor {
 	x := tensor.New(in.DType, shape...)
-	r := randFor(0, purposeInit, 0)
+	r := random.For(0, random.Init, 0)
 	for i := range x.Len() {
 		v := r.Float32()
 		switch x.DType {

@@ -80,19 +80,12 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 }
 
 func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
-	g, err := compile.Specialise(p.base.Model.Graph, p.batch(r.Batch))
+	plain, err := compile.Model(p.base.Model.Graph, compile.Options{Shapes: p.batch(r.Batch), Frozen: compile.All, Plain: true})
 	if err != nil {
 		return err
 	}
-	compile.Freeze(g, func(*ir.Value) bool { return true })
-	if err := compile.Fold(g); err != nil {
-		return err
-	}
-	r.FLOPs = graphFLOPs(g)
-	if err := compile.Simplify(g); err != nil {
-		return err
-	}
-	program, err := compile.Compile(g)
+	r.FLOPs = graphFLOPs(plain)
+	program, err := compile.Inference(p.base.Model.Graph, p.batch(r.Batch), compile.Memory{})
 	if err != nil {
 		return err
 	}

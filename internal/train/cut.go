@@ -104,7 +104,7 @@ func (n *Network) between(batch int, from, to *cut) (*compile.Program, error) {
 		return nil, err
 	}
 	sub, _ := ir.Extract(g, "frozen", in, out)
-	return compile.Compile(sub)
+	return compile.Region(sub, compile.Memory{})
 }
 
 // outline is the frozen region seen from its frontier.

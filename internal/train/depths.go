@@ -13,12 +13,12 @@ type Depth struct {
 
 // Depths lists the values that end a block, from the input on, as far as a head can read them: floating point, with the examples
 // first, and with as many features whatever the length of an example, which a mask has not. The end of the last block is not among them: it is what the head reads anyway.
-func (s *Session) Depths() ([]Depth, error) {
-	raw := s.Headed.Graph
+func (n *Network) Depths() ([]Depth, error) {
+	raw := n.Headed.Graph
 	var found []Depth
 	var values []*ir.Value
-	for block := 1; block < len(s.Set.Blocks); block++ {
-		if v := blockEnd(raw, s.Set, block); v != nil && (len(values) == 0 || values[len(values)-1] != v) {
+	for block := 1; block < len(n.Set.Blocks); block++ {
+		if v := blockEnd(raw, n.Set, block); v != nil && (len(values) == 0 || values[len(values)-1] != v) {
 			found = append(found, Depth{v.Name, block})
 			values = append(values, v)
 		}
@@ -26,13 +26,13 @@ func (s *Session) Depths() ([]Depth, error) {
 	if len(values) == 0 {
 		return nil, nil
 	}
-	types, err := typesOf(raw, values, s.Base.Shapes(2))
+	types, err := typesOf(raw, values, n.Base.Shapes(2))
 	if err != nil {
 		return nil, err
 	}
 	longer := types
-	if f := s.Base.Feed.Form(); f.Varies() {
-		if longer, err = typesOf(raw, values, f.Shapes(2, f.Bucket(s.Base.Length()+1))); err != nil {
+	if f := n.Base.form; f != nil {
+		if longer, err = typesOf(raw, values, f.Shapes(2, f.Bucket(n.Base.Length()+1))); err != nil {
 			return nil, err
 		}
 	}
@@ -86,8 +86,8 @@ func blockEnd(raw *ir.Graph, set *freeze.Set, block int) *ir.Value {
 }
 
 // AttachedTo names the value of the model that a fresh head reads by default.
-func (s *Session) AttachedTo() string {
-	g := s.Base.Model.Graph
+func (n *Network) AttachedTo() string {
+	g := n.Base.Model.Graph
 	at, err := attachPoints(g, FindClassifier(g), nil)
 	if err != nil || at[0].Node == nil {
 		return ""

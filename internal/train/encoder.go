@@ -78,14 +78,6 @@ func (e *encoder) keeps(one []ir.Type) {
 	}
 }
 
-// encoded is a batch at the frontier.
-type encoded struct {
-	Values  []*tensor.Tensor
-	Indices []int
-	Length  int   // steps that the examples are padded to
-	Lengths []int // steps of each
-}
-
 // filled says where the values of a store came from.
 type filled struct {
 	hits, near, misses int // examples: kept before, computed from nearer values, computed from pictures

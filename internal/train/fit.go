@@ -12,6 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -205,7 +206,7 @@ func (f *fitter) epoch(ctx context.Context, rates optim.LRSchedule, steps int) e
 	if f.st.Partial == nil {
 		f.st.Partial = f.session.Task.NewMetrics()
 	}
-	groups := f.session.Train.Groups(Order(f.session.Config.Seed, f.st.Epoch, f.session.Train.Len()), f.session.Config.Batch)
+	groups := f.session.Train.Groups(random.Permutation(f.session.Config.Seed, f.st.Epoch, f.session.Train.Len()), f.session.Config.Batch)
 	done := min(f.st.EpochStep*f.session.Config.Accumulate, len(groups))
 	stepBegan, stepLoss, stepMetrics := time.Now(), 0.0, f.session.Task.NewMetrics()
 	lr := rates.At(max(f.st.Step-1, 0))
@@ -279,8 +280,8 @@ func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (f
 	if err != nil {
 		return 0, nil, err
 	}
-	if first && net.Recomputed.Values > 0 {
-		f.events.Emit(&report.Warning{Message: "memory: " + net.Recomputed.String()})
+	if again := step.program.Recomputed(); first && again.Values > 0 {
+		f.events.Emit(&report.Warning{Message: "memory: " + again.String()})
 	}
 	if n := step.program.ArenaBytes(); first && n > int(f.session.Config.Memory) {
 		f.events.Emit(&report.Warning{Message: fmt.Sprintf("memory: a step takes %.1f MiB and no cheap value is left to compute again; lower --batch (and raise --accumulate) to fit", float64(n)/(1<<20))})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -59,7 +60,7 @@ func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *f
 	if f.train, err = newEncoder(s.Net, s.Train, nil, chunkOf(s.Base.Feed.Form())); err != nil {
 		return 0, err
 	}
-	groups := s.Train.Groups(Order(s.Config.Seed, epoch, s.Train.Len()), s.Config.Batch)
+	groups := s.Train.Groups(random.Permutation(s.Config.Seed, epoch, s.Train.Len()), s.Config.Batch)
 	for b, err := range f.train.batches(ctx, groups[:min(batches, len(groups))], data.Plain) {
 		if err != nil {
 			return n, err

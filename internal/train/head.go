@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -188,7 +189,7 @@ func attachPoints(raw *ir.Graph, own *Classifier, names []string) ([]*ir.Value, 
 func typesOf(raw *ir.Graph, values []*ir.Value, shapes map[string]tensor.Shape) ([]ir.Type, error) {
 	g := *raw
 	g.Outputs = values
-	s, err := compile.Specialise(&g, shapes)
+	s, err := compile.Model(&g, compile.Options{Shapes: shapes, Plain: true})
 	if err != nil {
 		return nil, err
 	}
@@ -323,7 +324,7 @@ func freeName(raw *ir.Graph, want string, self *ir.Value) string {
 
 // kaiming draws PyTorch's default for linear layers: uniform in +-1/sqrt(fan in).
 func kaiming(n, fanIn int, seed uint64, index int) []float32 {
-	r := randFor(seed, purposeInit, index)
+	r := random.For(seed, random.Init, index)
 	bound := 1 / math.Sqrt(float64(fanIn))
 	w := make([]float32, n)
 	for i := range w {

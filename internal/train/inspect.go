@@ -286,7 +286,7 @@ func layerState(ws []WeightState) freeze.State {
 // count adds up the operations of one example. A node counts for the layer whose weight it reads, one
 // without weights for the layer before it.
 func (in *Inspection) count(t *trainable, owner map[string]int) error {
-	g, err := compile.Specialise(t.net.Headed.Graph, t.sized.Base.ShapesAt(1, t.sized.Length))
+	g, err := compile.Model(t.net.Headed.Graph, compile.Options{Shapes: t.sized.Base.ShapesAt(1, t.sized.Length), Plain: true})
 	if err != nil {
 		return err
 	}
@@ -502,7 +502,7 @@ func InspectPasses(ctx context.Context, o InspectOptions) (before, after string,
 		return "", "", err
 	}
 	batch := max(1, o.Config.Batch)
-	g, err := compile.Specialise(t.net.Headed.Graph, p.batch(batch))
+	g, err := compile.Model(t.net.Headed.Graph, compile.Options{Shapes: p.batch(batch), Plain: true})
 	if err != nil {
 		return "", "", err
 	}

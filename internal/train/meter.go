@@ -9,6 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/schedule"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -126,7 +127,7 @@ func (f *fitter) plasticity(ctx context.Context) ([]float64, error) {
 	for u := range out {
 		out[u] = math.NaN()
 	}
-	order := Order(f.session.Config.Seed, 0, f.session.Train.Len())
+	order := random.Permutation(f.session.Config.Seed, 0, f.session.Train.Len())
 	groups := f.session.Train.Groups(order[:min(referenceExamples, len(order))], referenceExamples)
 	m.grams = map[string]*tensor.Tensor{}
 	sum, count := make([]float64, m.units), make([]int, m.units)

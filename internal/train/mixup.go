@@ -6,6 +6,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -25,7 +26,7 @@ func (f *fitter) mix(b *encoded, given, labels []*tensor.Tensor, scores tensor.S
 		return given, labels
 	}
 	n := len(b.Indices)
-	r := randFor(f.session.Config.Seed, purposeMixup, f.st.Epoch, b.Indices[0])
+	r := random.For(f.session.Config.Seed, random.Mixup, f.st.Epoch, b.Indices[0])
 	share := distuv.Beta{Alpha: a, Beta: a, Src: r}.Rand()
 	share = max(share, 1-share)
 	if !(share <= 1) { // both gamma variates of a very small A underflow

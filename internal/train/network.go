@@ -28,9 +28,8 @@ type Network struct {
 	Form   *data.Form
 	Length int
 
-	// Memory bounds the buffers of a training step in bytes, 0 for no bound; Recomputed says what it took.
-	Memory     int
-	Recomputed compile.Recomputed
+	// Memory bounds the buffers of a training step in bytes, 0 for no bound.
+	Memory int
 
 	// Norm standardises what the head reads during training, nil for as it is. It is folded into the
 	// head's weights when the model is written (see Standard.Fold).
@@ -164,20 +163,11 @@ func (n *Network) prepare() error {
 
 // build compiles the graph of one batch size.
 func (n *Network) build(batch int) (*ir.Graph, error) {
-	g, err := compile.Specialise(n.Headed.Graph, n.Base.ShapesAt(batch, n.Length))
-	if err != nil {
-		return nil, err
-	}
-	frozen := func(v *ir.Value) bool { return n.Plan.Of(v.Name).State == freeze.Frozen }
-	if err := compile.CheckLoops(g, frozen); err != nil {
-		return nil, err
-	}
-	compile.Freeze(g, frozen)
-	if err := compile.SimplifyWith(g, n.constants()); err != nil {
-		return nil, err
-	}
-	g.Prune()
-	return g, nil
+	return compile.Model(n.Headed.Graph, compile.Options{
+		Shapes:    n.Base.ShapesAt(batch, n.Length),
+		Frozen:    func(v *ir.Value) bool { return n.Plan.Of(v.Name).State == freeze.Frozen },
+		Constants: n.constants(),
+	})
 }
 
 // build23 compiles for two batch sizes, one after the other so that the second finds the constants of the first.
@@ -236,7 +226,7 @@ func (n *Network) program(cache *map[int]*compile.Program, live bool, batch int,
 	if live {
 		arena = active
 	}
-	p, _, err := compile.CompileWithin(g, 0, arena)
+	p, err := compile.Region(g, compile.Memory{Arena: arena})
 	if err != nil {
 		return nil, err
 	}

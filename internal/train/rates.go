@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
@@ -96,7 +97,7 @@ func (f *fitter) relativeGradients(ctx context.Context) (map[string]float64, err
 	ratio := make([]float64, len(slots))
 	n := 0
 	for epoch := 0; n < learns+rgnBatches; epoch++ {
-		groups := f.session.Train.Groups(Order(f.session.Config.Seed, epoch, f.session.Train.Len()), f.session.Config.Batch)
+		groups := f.session.Train.Groups(random.Permutation(f.session.Config.Seed, epoch, f.session.Train.Len()), f.session.Config.Batch)
 		for b, err := range f.train.batches(ctx, groups[:min(len(groups), learns+rgnBatches-n)], epoch) {
 			if err != nil {
 				return nil, err

@@ -53,7 +53,7 @@ func (n *Network) results(batch int, unit map[string]int, units int) (*unitResul
 	}
 	sub, _ := ir.Extract(g, "results", cut, outputs)
 	_, active := n.arenas()
-	if r.program, _, err = compile.CompileWithin(sub, 0, active); err != nil {
+	if r.program, err = compile.Region(sub, compile.Memory{Arena: active}); err != nil {
 		return nil, err
 	}
 	if n.handed == nil {

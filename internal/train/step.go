@@ -43,14 +43,20 @@ func (n *Network) Train(batch int) (*Step, error) {
 	if err := n.standardise(g); err != nil {
 		return nil, err
 	}
-	if err := compile.FoldBatchNorms(g); err != nil { // before gradients read what lies between
-		return nil, err
+	wrt := n.thawed(g)
+	var used []*ir.Value
+	for _, v := range wrt {
+		if v != nil {
+			used = append(used, v)
+		}
 	}
-	norms, err := trainBatchNorms(g, n.Plan)
+	training, err := compile.Train(g, compile.TrainOptions{
+		Thawed: used,
+		Tracks: func(mean *ir.Value) bool { return n.Plan.Of(mean.Name).State == freeze.Tracking },
+	})
 	if err != nil {
 		return nil, err
 	}
-	compile.FuseTrainNorms(g)
 	given, err := n.average(g, batch)
 	if err != nil {
 		return nil, err
@@ -65,14 +71,6 @@ func (n *Network) Train(batch int) (*Step, error) {
 	if err := b.Err(); err != nil {
 		return nil, err
 	}
-	wrt := n.thawed(g)
-	var used []*ir.Value
-	for _, v := range wrt {
-		if v != nil {
-			used = append(used, v)
-		}
-	}
-	seed := switchOnDropout(g, used)
 	grads, err := grad.Differentiate(g, loss, used)
 	if err != nil {
 		return nil, err
@@ -86,21 +84,20 @@ func (n *Network) Train(batch int) (*Step, error) {
 		}
 	}
 	first := len(outputs)
-	for _, bn := range norms {
-		outputs = append(outputs, bn.node.Outputs[1], bn.node.Outputs[2])
+	for _, bn := range training.Norms {
+		outputs = append(outputs, bn.BatchMean, bn.BatchVariance)
 	}
 	given = slices.Concat(cut, given, labels)
-	if seed != nil {
-		given = append(given, seed)
+	if training.Seed != nil {
+		given = append(given, training.Seed)
 	}
 	_, active := n.arenas()
 	sub, _ := ir.Extract(g, "train", given, outputs)
-	p, recomputed, err := compile.CompileWithin(sub, n.Memory, active)
+	p, err := compile.Region(sub, compile.Memory{Budget: n.Memory, Arena: active})
 	if err != nil {
 		return nil, err
 	}
-	n.Recomputed = recomputed
-	s := &Step{program: p, labels: len(labels), drops: seed != nil}
+	s := &Step{program: p, labels: len(labels), drops: training.Seed != nil}
 	for _, v := range wrt {
 		var t *tensor.Tensor
 		if k, ok := at[v]; ok && v != nil {
@@ -108,9 +105,9 @@ func (n *Network) Train(batch int) (*Step, error) {
 		}
 		s.Grads = append(s.Grads, t)
 	}
-	for i, bn := range norms {
+	for i, bn := range training.Norms {
 		s.stats = append(s.stats, batchStat{
-			mean: bn.mean.Data, variance: bn.variance.Data, momentum: bn.momentum, count: bn.count,
+			mean: bn.Mean.Data, variance: bn.Variance.Data, momentum: bn.Momentum, count: bn.Count,
 			batchMean: p.OutputTensor(first + 2*i), batchVar: p.OutputTensor(first + 2*i + 1),
 		})
 	}
@@ -119,46 +116,6 @@ func (n *Network) Train(batch int) (*Step, error) {
 	}
 	n.train[batch] = s
 	return s, nil
-}
-
-// trainNorm is a batch normalisation turned to batch statistics.
-type trainNorm struct {
-	node           *ir.Node
-	mean, variance *ir.Value // running
-	momentum       float32
-	count          int
-}
-
-// trainBatchNorms makes every batch normalisation whose running statistics follow the data (state
-// tracking) use the batch's statistics.
-func trainBatchNorms(g *ir.Graph, plan *freeze.Plan) ([]trainNorm, error) {
-	var out []trainNorm
-	for i, m := range g.Nodes {
-		if m.Op != "BatchNormalization" {
-			continue
-		}
-		mean, variance := m.In(3), m.In(4)
-		if mean == nil || mean.Kind != ir.Param || plan.Of(mean.Name).State != freeze.Tracking {
-			continue
-		}
-		attrs := ir.Attrs{"epsilon": m.Attrs.Float("epsilon", 1e-5)}
-		if l := m.Attrs.Str("layout", ""); l != "" {
-			attrs["layout"] = l
-		}
-		t := &ir.Node{Name: g.Unique(m.Name + "/train"), Op: "BatchNormTrain", Inputs: m.Inputs[:3:3], Attrs: attrs}
-		types, err := ir.Lookup(t.Op).Infer(t)
-		if err != nil {
-			return nil, t.Errorf("%w", err)
-		}
-		g.AddNode(t, types)
-		g.Nodes = g.Nodes[:len(g.Nodes)-1]
-		g.Nodes[i] = t
-		g.Replace(m.Outputs[0], t.Outputs[0])
-		x := m.Inputs[0].Type.Shape
-		out = append(out, trainNorm{node: t, mean: mean, variance: variance,
-			momentum: m.Attrs.Float("momentum", 0.9), count: x.Len() / mean.Type.Shape.Len()})
-	}
-	return out, nil
 }
 
 // run computes the loss, the scores and the gradients of a batch at the frontier, the task's labels and
