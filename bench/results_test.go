@@ -64,7 +64,7 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.put("forward", row{Name: "net, batch 2", Unit: "ms", Values: map[string]float64{"Permafrost": 100, "ONNX Runtime": 90}, Against: "ONNX Runtime", Least: 1.3, Aim: 2})
-	md := r.markdown()
+	md := r.markdown("accuracy.md")
 	for _, want := range []string{"| net, batch 2 | 100 ms | 90 ms | 0.9 | at least 1.3, aim 2 | missed |", "| other | 1 ms | |  | at least 1.3, aim 0 |  |", "| examples | 1 | 2 |", r.Machine} {
 		if !strings.Contains(md, want) {
 			t.Errorf("report lacks %q:\n%s", want, md)

@@ -139,10 +139,12 @@ func (s *state) report(path string) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# What --auto loses against the best of a grid\n\n"+
-		"Written by `go run ./bench/regret`. The grid has the head, the last one, two and four blocks, and everything, each at the recipe's learning rate, three times and\n"+
-		"a third of it. Regret is validation accuracy of the best of the grid, found by looking at the validation examples, less that of `fit --auto`, which does not look at them: in\n"+
-		"points, below 0 where `--auto` is better. The best of so many fits is partly luck. Time is the processor's for the whole command, the last fit included, over that for\n"+
-		"the grid, whose fits share a cache.\n\n")
+		"`go run ./bench/regret` writes this page. For each pair of model and data it fits a grid: the head, the last one, two and\n"+
+		"four blocks, and everything, each at the default learning rate, three times and a third of it.\n\n"+
+		"- **Regret** is the validation accuracy of the best of the grid minus that of `fit --auto`, in points. Below 0, `--auto` is\n"+
+		"  better. The grid is judged by the validation examples, and `--auto` does not see them, so the best of the grid is\n"+
+		"  partly luck.\n"+
+		"- **Time** is the processor time of `fit --auto`, its last fit included, over that of the grid, whose fits share a cache.\n\n")
 	fmt.Fprintf(&b, "| pair | seeds | best of the grid | accuracy | `--auto` chose | accuracy | mean regret | worst | time |\n|---|---|---|---|---|---|---|---|---|\n")
 	var regrets, times []float64
 	for _, name := range names {
@@ -171,13 +173,13 @@ func (s *state) report(path string) error {
 		}
 	}
 	overfitting(&b, names, by)
-	b.WriteString("\nA pair with a percentage has that share of the training examples, evenly spread over each class.\n")
+	b.WriteString("\nA pair with a percentage uses that share of the training examples, spread evenly over the classes.\n")
 	return os.WriteFile(path, []byte(b.String()), 0o666)
 }
 
 // overfitting writes the table of gaps between training and validation.
 func overfitting(b *strings.Builder, names []string, by map[string][]outcome) {
-	fmt.Fprintf(b, "\n## Overfitting\n\nThe gap between training and validation accuracy, and the latter, in percent: means over the seeds. A gap says how much is learned by heart, not which plan is better.\n\n"+
+	fmt.Fprintf(b, "\n## Overfitting\n\nAccuracy is that on validation, in percent; the gap is training minus validation accuracy, in points. Both are means over the\nseeds. A large gap means that much is memorised. It does not say which plan is better.\n\n"+
 		"| pair | everything: gap | accuracy | `--auto`: gap | accuracy | |\n|---|---|---|---|---|---|\n")
 	for _, name := range names {
 		var full, auto [2]float64 // gap, accuracy

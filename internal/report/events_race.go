@@ -7,7 +7,7 @@ type TrialEvent struct {
 	LR      float64  `json:"lr" doc:"its learning rate"`
 	Epochs  int      `json:"epochs" doc:"passes that it trained for"`
 	Folds   int      `json:"folds" doc:"held-out parts that it was measured on so far in this round"`
-	Score   Number   `json:"score" doc:"accuracy on them, or the metric of another task, larger is better; null: its loss left the numbers"`
+	Score   Number   `json:"score" doc:"accuracy on them, or the metric of another task, larger is better; null: its loss was not finite"`
 	HeldOut int      `json:"held_out" doc:"examples that it was measured on"`
 	Seconds float64  `json:"seconds" doc:"time it took"`
 }

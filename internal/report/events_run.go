@@ -65,10 +65,10 @@ type DataEvent struct {
 type PlanEvent struct {
 	Digest        string   `json:"digest" doc:"digest of the plan"`
 	Thaw          []string `json:"thaw" doc:"selectors"`
-	Freeze        []string `json:"freeze,omitempty" doc:"selectors taken away"`
-	Schedule      string   `json:"schedule,omitempty" doc:"what changes during the run what trains; the plan is then of all that may train"`
+	Freeze        []string `json:"freeze,omitempty" doc:"selectors of what stays frozen"`
+	Schedule      string   `json:"schedule,omitempty" doc:"the schedule of freezing; the plan then lists all that may train"`
 	ParamsTotal   int      `json:"params_total" doc:"parameters (elements) of the model"`
-	ParamsThawed  int      `json:"params_thawed" doc:"of them, trained"`
+	ParamsThawed  int      `json:"params_thawed" doc:"parameters (elements) that train"`
 	TensorsThawed []string `json:"tensors_thawed" doc:"names of the tensors that are trained, wholly or partly"`
 	Frontier      []string `json:"frontier,omitempty" doc:"values where the frozen part of the network ends"`
 	FrozenDigest  string   `json:"frozen_digest,omitempty" doc:"digest of all frozen tensors before training"`
@@ -86,7 +86,7 @@ type CacheEvent struct {
 	Values          int      `json:"values" doc:"values kept for each example"`
 	BytesPerExample int64    `json:"bytes_per_example" doc:"size of them"`
 	Bytes           int64    `json:"bytes" doc:"size of what is kept in all"`
-	At              []string `json:"at,omitempty" doc:"the values, where they are not the frontier: an earlier cut that fits the budget, from which the rest is run every epoch"`
+	At              []string `json:"at,omitempty" doc:"the values, if they are not the frontier: an earlier cut that fits the budget; the rest is computed every epoch"`
 	Hits            int      `json:"hits" doc:"examples found in the cache"`
 	Near            int      `json:"near,omitempty" doc:"examples computed from earlier values that another run kept"`
 	Misses          int      `json:"misses" doc:"examples computed from the data"`
@@ -105,7 +105,7 @@ type StepEvent struct {
 	Step     int     `json:"step" doc:"optimiser steps done in the run, this one included"`
 	Loss     Number  `json:"loss" doc:"mean loss of the batch"`
 	LR       float64 `json:"lr" doc:"learning rate"`
-	GradNorm Number  `json:"grad_norm,omitempty" doc:"norm of the thawed gradients before clipping, where it was computed"`
+	GradNorm Number  `json:"grad_norm,omitempty" doc:"norm of the thawed gradients before clipping, if it was computed"`
 	Examples int     `json:"examples" doc:"examples in the step"`
 	Seconds  float64 `json:"seconds" doc:"time the step took"`
 }
@@ -114,9 +114,9 @@ type StepEvent struct {
 type EpochEvent struct {
 	Epoch         int           `json:"epoch" doc:"from 0"`
 	Step          int           `json:"step" doc:"optimiser steps done in the run"`
-	TrainLoss     Number        `json:"train_loss" doc:"mean over the epoch's examples, as the weights moved"`
-	TrainAccuracy Number        `json:"train_accuracy" doc:"likewise; of classify"`
-	TrainMetric   *task.Named   `json:"train_metric,omitempty" doc:"likewise, of other tasks: name and value"`
+	TrainLoss     Number        `json:"train_loss" doc:"mean over the epoch's examples, while the weights moved"`
+	TrainAccuracy Number        `json:"train_accuracy" doc:"accuracy, measured in the same way; of classify"`
+	TrainMetric   *task.Named   `json:"train_metric,omitempty" doc:"the metric of other tasks: name and value"`
 	Val           *task.Metrics `json:"val,omitempty" doc:"validation: examples, loss, and of classify accuracy, macro_f1 and confusion, of other tasks metric"`
 	LR            float64       `json:"lr" doc:"learning rate of the last step"`
 	Best          bool          `json:"best" doc:"the best epoch so far"`
@@ -129,11 +129,11 @@ type EpochEvent struct {
 type PlanChange struct {
 	Epoch        int      `json:"epoch" doc:"epoch, from 0, in which the new plan begins"`
 	Step         int      `json:"step" doc:"optimiser steps done before"`
-	Stage        int      `json:"stage" doc:"how often what trains has changed; 0 at the start"`
+	Stage        int      `json:"stage" doc:"number of changes of what trains so far; 0 at the start"`
 	Reason       string   `json:"reason" doc:"why, in a sentence"`
 	Digest       string   `json:"digest" doc:"digest of the new plan"`
-	Thawed       []string `json:"thawed,omitempty" doc:"tensors that training takes in"`
-	Frozen       []string `json:"frozen,omitempty" doc:"tensors that it leaves"`
+	Thawed       []string `json:"thawed,omitempty" doc:"tensors that begin to train"`
+	Frozen       []string `json:"frozen,omitempty" doc:"tensors that stop training"`
 	ParamsThawed int      `json:"params_thawed" doc:"parameters (elements) trained from now on"`
 	Frontier     []string `json:"frontier,omitempty" doc:"values where the frozen part of the network ends from now on"`
 	Seconds      float64  `json:"seconds,omitempty" doc:"time that the change took: compiling, and computing frozen activations anew"`

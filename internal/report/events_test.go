@@ -151,7 +151,7 @@ func TestEventTable(t *testing.T) {
 	got, err := os.ReadFile(path)
 	must(t, err)
 	if string(got) != b.String() {
-		t.Error("docs/events.md is not what the event types say; go test ./internal/train -run EventTable -update writes it")
+		t.Error("docs/events.md is not what the event types say; go test ./internal/report -run EventTable -update writes it")
 	}
 }
 
@@ -181,12 +181,14 @@ func schemaType(t reflect.Type) string {
 
 const eventsIntro = `# events.jsonl
 
-A run writes what happens as one JSON object a line. Every line has the keys ` + "`time`" + ` (RFC 3339, UTC) and
-` + "`type`" + `, and then those of its type below. Optional keys are left out where they are empty or zero; null
-stands for a number that is not finite. A reader should pass over types and keys that it does not know:
-more may be added, and none changes its meaning. A run that is resumed appends to the file, beginning with
-another ` + "`run_start`" + `; epochs between a checkpoint and the point where the run was cut off then occur
-twice, and the later lines count. A last line without its newline is still being written.
+A run writes one JSON object a line for everything that happens. Every line has ` + "`time`" + ` (RFC 3339, UTC) and
+` + "`type`" + `, then the keys of its type.
+
+- Optional keys are absent if they are empty or zero. null stands for a number that is not finite.
+- Ignore types and keys that you do not know: more may be added, none changes its meaning.
+- A resumed run appends to the file, beginning with another ` + "`run_start`" + `. Epochs between the checkpoint and the
+  interruption then occur twice; the later lines count.
+- A last line without a newline is still being written.
 `
 
 func sampleMetrics() *task.Metrics {
