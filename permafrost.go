@@ -28,10 +28,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/train"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
+	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
 // Version is the version of Permafrost.
-const Version = train.Version
+const Version = version.Version
 
 type (
 	// Config holds every option of a fit. Its YAML form is run.yaml, and the command line has a flag for

@@ -11,6 +11,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
 // outcome is what a command left.
@@ -264,7 +265,7 @@ func TestHelp(t *testing.T) {
 	if o := succeed(t); !strings.Contains(o.stdout, "fit ") {
 		t.Errorf("permafrost alone says %q", o.stdout)
 	}
-	if o := succeed(t, "version"); !strings.HasPrefix(o.stdout, "permafrost "+train.Version) {
+	if o := succeed(t, "version"); !strings.HasPrefix(o.stdout, "permafrost "+version.Version) {
 		t.Errorf("version: %q", o.stdout)
 	}
 }

@@ -62,7 +62,7 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 		return nil, err
 	}
 	r := &BenchResult{Batch: o.Batch, Steps: o.Steps, Threads: kernel.Threads(), Notes: p.notes}
-	if p.base.form != nil {
+	if p.base.Form() != nil {
 		r.Notes = append(r.Notes, p.lengthNote(false))
 	}
 	if p.base.Fixed && o.Batch > 1 {

@@ -1,14 +1,12 @@
 package train
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
-	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // cut is a set of values of the frozen region from which all behind it can be computed.
@@ -48,28 +46,6 @@ func (c *cut) names() []string {
 		out = append(out, p.name)
 	}
 	return out
-}
-
-func (c *cut) stage(n int) []*tensor.Tensor { return stageOf(c.types(), n) }
-
-func (c *cut) slice(values []*tensor.Tensor, k int) [][]byte {
-	var sizes []int
-	for _, p := range c.points {
-		sizes = append(sizes, p.one.Bytes())
-	}
-	return sliceOf(values, sizes, k)
-}
-
-func partKey(n int, from, to *cut) string {
-	positions := func(c *cut) (at []int) {
-		if c != nil {
-			for _, p := range c.points {
-				at = append(at, p.at)
-			}
-		}
-		return at
-	}
-	return fmt.Sprint(n, positions(from), positions(to))
 }
 
 // between compiles the network between two cuts for a batch. From nil are the inputs, to nil is the frontier.
@@ -294,9 +270,4 @@ func (o *outline) fits(set map[*ir.Value]bool, budget int64) bool {
 		size += int64(v.Type.Bytes()) / 2
 	}
 	return size <= budget
-}
-
-// spaceID names the space of the cache for a value, examples prepared as pipeline says.
-func spaceID(value, pipeline digest, half bool) digest {
-	return sha256.Sum256(fmt.Appendf(nil, "%s %x %x %v", engine(), value, pipeline, half))
 }

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"math/bits"
 	"slices"
@@ -135,12 +136,12 @@ func (e *encoder) fill(ctx context.Context, progress func(done int), computed fu
 
 // fillNear computes those of the missing examples whose nearer values are kept, and returns the others.
 func (e *encoder) fillNear(ctx context.Context, missing []int, step func(n int), computed func(seconds float64)) (rest []int, err error) {
-	staged := e.near.cut.stage(e.chunk)
+	staged := stageCut(e.near.cut, e.chunk)
 	var have []int
 	flush := func() error {
 		for len(have) > 0 {
 			n := power(min(len(have), e.chunk))
-			in := e.near.cut.stage(n)
+			in := stageCut(e.near.cut, n)
 			at := len(have) - n // from the end of what is staged
 			for k := range in {
 				size := len(in[k].Bytes)
@@ -161,7 +162,7 @@ func (e *encoder) fillNear(ctx context.Context, missing []int, step func(n int),
 		return nil
 	}
 	for _, i := range missing {
-		if !e.near.store.Get(i, e.near.cut.slice(staged, len(have))) {
+		if !e.near.store.Get(i, sliceOf(staged, sizesOf(e.near.cut), len(have))) {
 			rest = append(rest, i)
 			continue
 		}
@@ -394,6 +395,31 @@ func (e *encoder) encoded(g data.Group, values []*tensor.Tensor) *encoded {
 
 // stage makes room for the values of n examples.
 func (e *encoder) stage(n int) []*tensor.Tensor { return stageOf(e.shape, n) }
+
+// stageCut makes room for the values of n examples at a cut.
+func stageCut(c *cut, n int) []*tensor.Tensor { return stageOf(c.types(), n) }
+
+// sizesOf are the sizes of a cut's values for one example, in bytes.
+func sizesOf(c *cut) []int {
+	var sizes []int
+	for _, p := range c.points {
+		sizes = append(sizes, p.one.Bytes())
+	}
+	return sizes
+}
+
+// partKey names the program between two cuts.
+func partKey(n int, from, to *cut) string {
+	positions := func(c *cut) (at []int) {
+		if c != nil {
+			for _, p := range c.points {
+				at = append(at, p.at)
+			}
+		}
+		return at
+	}
+	return fmt.Sprint(n, positions(from), positions(to))
+}
 
 func stageOf(one []ir.Type, n int) []*tensor.Tensor {
 	out := make([]*tensor.Tensor, len(one))

@@ -3,10 +3,8 @@ package train
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -31,7 +29,7 @@ func (s *Session) Features(ctx context.Context, progress func(done, total int)) 
 	}
 	defer s.Net.ReleaseFeatures()
 	out := &Features{Width: s.Headed.Features, Rows: make([]float32, s.Train.Len()*s.Headed.Features)}
-	if out.Parts, err = s.parts(); err != nil {
+	if out.Parts, err = s.Net.FeatureParts(len(s.Config.Attach)); err != nil {
 		return nil, err
 	}
 	return out, f.rows(ctx, out.Rows, out.Width, func(net *Network, b *encoded) ([]*tensor.Tensor, error) {
@@ -92,7 +90,7 @@ func (s *Session) encodeTrain(ctx context.Context, progress func(done, total int
 	}
 	at := o.cut(o.frontier)
 	if f.train.shares == nil { // pooled values are kept one by one: each serves other runs
-		if parts := joined(o.frontier); parts != nil {
+		if parts := Joined(o.frontier); parts != nil {
 			at = o.cut(parts)
 			f.train.cut = at
 		}
@@ -121,20 +119,6 @@ func (s *Session) encodeTrain(ctx context.Context, progress func(done, total int
 	return f, nil
 }
 
-// joined are the values that a frontier of one concatenation joins, nil for another.
-func joined(frontier []*ir.Value) []*ir.Value {
-	if len(frontier) != 1 || frontier[0].Node == nil || frontier[0].Node.Op != "Concat" {
-		return nil
-	}
-	in := frontier[0].Node.Inputs
-	for i, v := range in {
-		if v == nil || v.Kind != ir.Result || slices.Contains(in[:i], v) {
-			return nil
-		}
-	}
-	return in
-}
-
 // rows runs a program over all training examples and stores what it gives for each.
 func (f *fitter) rows(ctx context.Context, dst []float32, width int, run func(net *Network, b *encoded) ([]*tensor.Tensor, error)) error {
 	for b, err := range f.train.batches(ctx, f.session.Train.Groups(data.FileOrder(f.session.Train.Len()), f.session.Config.Batch), data.Plain) {
@@ -160,26 +144,4 @@ func (f *fitter) rows(ctx context.Context, dst []float32, width int, run func(ne
 	}
 	f.session.Net.ReleaseFrozen()
 	return nil
-}
-
-// parts are the widths of what a fresh head reads.
-func (s *Session) parts() ([]int, error) {
-	g, err := s.Net.graph(2)
-	if err != nil {
-		return nil, err
-	}
-	node := s.Net.headNode(g)
-	if node == nil {
-		return nil, fmt.Errorf("train: the model has no fresh head")
-	}
-	var widths []int
-	if in := joined(node.Inputs[:1]); in != nil {
-		for _, v := range in {
-			widths = append(widths, v.Type.Shape[len(v.Type.Shape)-1])
-		}
-	}
-	if len(s.Config.Attach) < 2 || len(widths) != len(s.Config.Attach) {
-		widths = []int{s.Headed.Features}
-	}
-	return widths, nil
 }

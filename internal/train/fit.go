@@ -16,6 +16,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
+	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
 // Result is what a fit achieved; its JSON form is what fit --json prints.
@@ -136,7 +137,7 @@ func (f *fitter) fit(ctx context.Context, resume bool) error {
 	if err != nil {
 		return err
 	}
-	f.events.Emit(&report.RunStart{Version: Version, Model: f.session.Config.Model, Data: f.session.Config.Data, Config: options, Epochs: f.session.Config.Epochs,
+	f.events.Emit(&report.RunStart{Version: version.Version, Model: f.session.Config.Model, Data: f.session.Config.Data, Config: options, Epochs: f.session.Config.Epochs,
 		Steps: steps * f.session.Config.Epochs, Threads: kernel.Threads(), Resumed: resume, Epoch: f.st.Epoch, Step: f.st.Step})
 	if f.session.Task.Name() == task.NameLM && f.st.Step == 0 {
 		m, err := f.validate(ctx)

@@ -6,30 +6,14 @@ import (
 	"fmt"
 	"hash"
 	"maps"
-	"runtime/debug"
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
-	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // digest names contents.
 type digest = [sha256.Size]byte
-
-// engine names what turns a graph and its inputs into bits: this version of the program and the kernels in use, whose roundings
-// differ.
-func engine() string {
-	revision := ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				revision = s.Value
-			}
-		}
-	}
-	return fmt.Sprintf("values/1 %s %s %s", Version, revision, kernel.Level())
-}
 
 // identifier digests values of a graph by how they are computed: operators, attributes, types, and the contents of weights and
 // constants, down to the graph's inputs. Names do not count, nor what else the graph computes. So two graphs whose values have the

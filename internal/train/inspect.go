@@ -395,16 +395,16 @@ func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, wor
 	switch {
 	case p.base.Fixed:
 		chunk = 1
-	case p.base.form == nil:
+	case p.base.Form() == nil:
 		elements := 0
 		for _, s := range p.batch(1) {
 			elements += s.Len()
 		}
 		chunk = frozenChunk(elements)
-	case p.base.form.Rows: // runs on the windows that count, whatever example they are of
-		net, chunk, each = t.net.At(1), chunkOf(*p.base.form), p.steps.mean
+	case p.base.Form().Rows: // runs on the windows that count, whatever example they are of
+		net, chunk, each = t.net.At(1), chunkOf(*p.base.Form()), p.steps.mean
 	default:
-		chunk, each = textsAtOnce(chunkOf(*p.base.form), net.Length), p.steps.padded/float64(net.Length)
+		chunk, each = textsAtOnce(chunkOf(*p.base.Form()), net.Length), p.steps.padded/float64(net.Length)
 	}
 	n := trialExamples(work*int64(max(net.Length, 1))/int64(max(t.net.Length, 1)), chunk)
 	program, err := net.Frozen(n)
@@ -426,7 +426,7 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 	}
 	n := trialExamples(graphFLOPs(s.program.Graph()), batch)
 	if n > 1 {
-		delete(t.sized.train, 1)
+		t.sized.ReleaseStep(1)
 		if s, err = t.sized.Train(n); err != nil {
 			return 0, err
 		}
@@ -447,7 +447,7 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 		return opt.Step(0)
 	})
 	r.Live = took / float64(n)
-	if err != nil || p.base.form == nil {
+	if err != nil || p.base.Form() == nil {
 		return int64(s.program.ArenaBytes()) * int64(batch) / int64(n), err
 	}
 	r.Live *= p.steps.padded / float64(t.sized.Length)

@@ -6,14 +6,17 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
+	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
 // openCache opens the cache that runs share. It is nil where the options or the environment (PERMAFROST_CACHE=off) want none, and,
@@ -345,4 +348,23 @@ func (k *keeper) disk(c *cut, keys []cache.Digest) *disk {
 			Kind: "values", Model: filepath.Base(k.f.session.Config.Model), Value: p.name, Type: kind.String()}))
 	}
 	return d
+}
+
+// spaceID names the space of the cache for a value, examples prepared as pipeline says.
+func spaceID(value, pipeline digest, half bool) digest {
+	return sha256.Sum256(fmt.Appendf(nil, "%s %x %x %v", engine(), value, pipeline, half))
+}
+
+// engine names what turns a graph and its inputs into bits: this version of the program and the kernels in use, whose roundings
+// differ.
+func engine() string {
+	revision := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = s.Value
+			}
+		}
+	}
+	return fmt.Sprintf("values/1 %s %s %s", version.Version, revision, kernel.Level())
 }

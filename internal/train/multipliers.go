@@ -27,6 +27,12 @@ func parseMultiplier(text string) (multiplier, error) {
 	return multiplier{text[:i], x}, nil
 }
 
+// CheckMultiplier errors on a text that is not SELECTOR=X.
+func CheckMultiplier(text string) error {
+	_, err := parseMultiplier(text)
+	return err
+}
+
 // setRates gives the plan's thawed weights the multipliers of the learning rate that the options ask for: the last of lr_mult whose
 // selector names the weight, times layer_decay to the power of the weight's distance from the head. The head has distance 0, the last
 // block 1, and so on to the blocks at the input.

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -313,3 +314,19 @@ func (n *Network) ReleaseFeatures() {
 		m.feature = nil
 	}
 }
+
+// CompiledStep is the training step that was compiled for a batch at any length, nil where none was.
+func (n *Network) CompiledStep(batch int) *Step {
+	if s := n.train[batch]; s != nil {
+		return s
+	}
+	for _, length := range slices.Sorted(maps.Keys(n.sizes)) {
+		if s := n.sizes[length].train[batch]; s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// ReleaseStep drops the training step of a batch.
+func (n *Network) ReleaseStep(batch int) { delete(n.train, batch) }

@@ -18,15 +18,15 @@ type lengths struct {
 // suppose gives examples lengths where there are no data to tell them: windows are one by one, texts as long as an open axis.
 func (p *probe) suppose() {
 	n := 1
-	if p.base.form != nil && !p.base.form.Rows {
-		n = p.base.form.Bucket(min(OpenAxis, p.base.form.Most))
+	if p.base.Form() != nil && !p.base.Form().Rows {
+		n = p.base.Form().Bucket(min(OpenAxis, p.base.Form().Most))
 	}
 	p.steps = lengths{float64(n), float64(n), float64(n), n}
 }
 
 // see takes the lengths of examples from data.
 func (p *probe) see(sets ...*data.Dataset) {
-	if p.base.form == nil {
+	if p.base.Form() == nil {
 		return
 	}
 	n, l := 0, lengths{}
@@ -44,22 +44,22 @@ func (p *probe) see(sets ...*data.Dataset) {
 
 // typical is the length that stands for all: the bucket of lengths.step.
 func (p *probe) typical() int {
-	if p.base.form == nil {
+	if p.base.Form() == nil {
 		return 1
 	}
-	return p.base.form.Bucket(int(math.Round(p.steps.step)))
+	return p.base.Form().Bucket(int(math.Round(p.steps.step)))
 }
 
 // lengthNote says which length of examples operations are counted for, where they have different ones.
 func (p *probe) lengthNote(data bool) string {
 	switch n := p.typical(); {
-	case p.base.form == nil:
+	case p.base.Form() == nil:
 		return ""
-	case data && p.base.form.Rows:
+	case data && p.base.Form().Rows:
 		return fmt.Sprintf("operations are those of an example of %d windows; the examples have %.3g on average", n, p.steps.mean)
 	case data:
 		return fmt.Sprintf("operations are those of an example of %d steps; the examples have %.3g on average, %.3g with padding", n, p.steps.mean, p.steps.padded)
-	case p.base.form.Rows:
+	case p.base.Form().Rows:
 		return "an example is taken as one window; most have more"
 	default:
 		return fmt.Sprintf("an example is taken as %d steps; yours may have more or fewer", n)

@@ -11,7 +11,7 @@ import (
 // validateRegularisation errors on options of rates and regularisation that cannot be meant, by the options alone.
 func (c *Config) validateRegularisation() error {
 	for _, text := range c.LRMult {
-		if _, err := parseMultiplier(text); err != nil {
+		if err := CheckMultiplier(text); err != nil {
 			return err
 		}
 	}

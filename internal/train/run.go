@@ -9,6 +9,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
 // Fit trains a session and, when dir is given, keeps it in a run directory: checkpoints while it goes,
@@ -24,7 +25,7 @@ func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...re
 	if err != nil {
 		return nil, err
 	}
-	f.st.Config, f.st.Plan, f.st.Version = s.Config, plan, Version
+	f.st.Config, f.st.Plan, f.st.Version = s.Config, plan, version.Version
 	if dir != nil {
 		if f.st.Identity, err = s.identity(); err != nil {
 			return nil, err

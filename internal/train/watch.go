@@ -3,8 +3,6 @@ package train
 import (
 	"bytes"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -112,13 +110,7 @@ func list(names []string) string {
 
 // warnSmallBatches tells of batch normalisations whose statistics come from too few values.
 func (f *fitter) warnSmallBatches() {
-	var step *Step
-	for _, net := range append([]*Network{f.session.Net}, sizesOf(f.session.Net)...) {
-		if s := net.train[min(f.session.Config.Batch, f.session.Train.Len())]; s != nil {
-			step = s
-			break
-		}
-	}
+	step := f.session.Net.CompiledStep(min(f.session.Config.Batch, f.session.Train.Len()))
 	if step == nil || len(step.stats) == 0 {
 		return
 	}
@@ -139,13 +131,4 @@ func (f *fitter) warnSmallBatches() {
 	}
 	f.events.Emit(&report.Warning{Message: fmt.Sprintf("batch statistics come from %d examples, in %s from %d values a channel: that is few; raise --batch to 16 or more, or keep the pretrained statistics with --batchnorm frozen",
 		f.session.Config.Batch, name, least)})
-}
-
-// sizesOf are the networks of a root's other lengths.
-func sizesOf(n *Network) []*Network {
-	var out []*Network
-	for _, length := range slices.Sorted(maps.Keys(n.sizes)) {
-		out = append(out, n.sizes[length])
-	}
-	return out
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
+	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
 // write leaves the tuned model, the thawed tensors alone and the seal in the run directory. It returns
@@ -74,7 +75,7 @@ func (s *Session) patch() (*onnx.Patch, map[string]*tensor.Tensor, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	record := tuned.Record{Version: Version, Task: s.Task.Name(), Labels: s.Task.Names(), Input: s.Base.Feed.Kind(), Plan: s.Plans.Ever}
+	record := tuned.Record{Version: version.Version, Task: s.Task.Name(), Labels: s.Task.Names(), Input: s.Base.Feed.Kind(), Plan: s.Plans.Ever}
 	if record.Preprocess, err = s.Base.Feed.Settings(); err != nil {
 		return nil, nil, err
 	}

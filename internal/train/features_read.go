@@ -1,0 +1,45 @@
+package train
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+)
+
+// FeatureParts are the widths of what a fresh head reads, of so many attached values: of each, or of all
+// together where they cannot be told apart.
+func (n *Network) FeatureParts(attached int) ([]int, error) {
+	g, err := n.graph(2)
+	if err != nil {
+		return nil, err
+	}
+	node := n.headNode(g)
+	if node == nil {
+		return nil, fmt.Errorf("train: the model has no fresh head")
+	}
+	var widths []int
+	if in := Joined(node.Inputs[:1]); in != nil {
+		for _, v := range in {
+			widths = append(widths, v.Type.Shape[len(v.Type.Shape)-1])
+		}
+	}
+	if attached < 2 || len(widths) != attached {
+		widths = []int{n.Headed.Features}
+	}
+	return widths, nil
+}
+
+// Joined are the values that a frontier of one concatenation joins, nil for another.
+func Joined(frontier []*ir.Value) []*ir.Value {
+	if len(frontier) != 1 || frontier[0].Node == nil || frontier[0].Node.Op != "Concat" {
+		return nil
+	}
+	in := frontier[0].Node.Inputs
+	for i, v := range in {
+		if v == nil || v.Kind != ir.Result || slices.Contains(in[:i], v) {
+			return nil
+		}
+	}
+	return in
+}

@@ -1,4 +1,0 @@
-package train
-
-// Version is the version of Permafrost that run records and tuned files carry.
-const Version = "0.1.0"
