@@ -4,12 +4,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/spf13/cobra"
 )
 
 // choices are the words that an option takes, for shell completion.
@@ -89,7 +88,7 @@ func selectors(cmd *cobra.Command, args []string, _ string) ([]string, cobra.She
 	}
 	if m, err := onnx.Open(path); err == nil {
 		var head []string
-		if c := train.FindClassifier(m.Graph); c != nil {
+		if c := split.FindClassifier(m.Graph); c != nil {
 			head = c.Weights
 		}
 		set := freeze.Describe(m.Graph, head)

@@ -172,3 +172,21 @@ func FindForm(domain, op string, version int) (Form, *Def, error) {
 	}
 	return Form{}, nil, fmt.Errorf("operator %s is not supported at opset %d (known from %d)", name, version, fs[0].Since)
 }
+
+// FLOPs is the work of a node in floating-point operations, by the Cost of its operator; 0 where that says
+// nothing. Types must be static.
+func (n *Node) FLOPs() int64 {
+	if c := Lookup(n.Op).Cost; c != nil {
+		return c(n).FLOPs
+	}
+	return 0
+}
+
+// FLOPs is the work of one run of a static graph.
+func (g *Graph) FLOPs() int64 {
+	var sum int64
+	for _, n := range g.Nodes {
+		sum += n.FLOPs()
+	}
+	return sum
+}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
 // subject is what the default hyper-parameters depend on.
@@ -18,7 +19,7 @@ type subject struct {
 }
 
 // subjectOf looks a model and its plan over.
-func subjectOf(h *Headed, set *freeze.Set, plan *freeze.Plan, examples int) subject {
+func subjectOf(h *split.Headed, set *freeze.Set, plan *freeze.Plan, examples int) subject {
 	s := subject{headOnly: h.Fresh, examples: examples, attention: attends(h.Graph)}
 	norms := false
 	for _, w := range set.Weights {

@@ -5,13 +5,14 @@ import (
 	"math"
 
 	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // validateRegularisation errors on options of rates and regularisation that cannot be meant, by the options alone.
 func (c *Config) validateRegularisation() error {
 	for _, text := range c.LRMult {
-		if err := CheckMultiplier(text); err != nil {
+		if err := split.CheckMultiplier(text); err != nil {
 			return err
 		}
 	}
