@@ -30,7 +30,7 @@ var imports = []struct {
 	{"internal/op", "internal/ir internal/kernel internal/tensor", ""},
 	{"internal/onnx", "internal/atomicfile internal/op internal/ir internal/tensor", "google.golang.org/protobuf/encoding/protowire"},
 	{"internal/safetensors", "internal/tensor", ""},
-	{"internal/freeze", "internal/ir", ""},
+	{"internal/freeze", "internal/op internal/ir", ""},
 	{"internal/adapter", "internal/freeze internal/onnx internal/ir internal/tensor", ""},
 	{"internal/schedule", "", ""},
 	{"internal/checkpoint", "internal/safetensors internal/onnx internal/freeze internal/ir internal/tensor", ""},

@@ -12,6 +12,16 @@ import (
 func init() {
 	register(ir.Def{
 		Name: "Expand",
+		Traits: ir.Traits{Cheap: true, Rows: rowsAlways,
+			ChannelsLast: func(n *ir.Node) (ir.Attrs, bool) {
+				y := n.Outputs[0].Type.Shape
+				to, _ := ChannelsLast(len(y))
+				shape := make([]int, len(y))
+				for i, p := range to {
+					shape[i] = y[p]
+				}
+				return n.Attrs.With("shape", shape), len(n.In(0).Type.Shape) == len(y)
+			}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {
 				return nil, err

@@ -15,6 +15,18 @@ import (
 func init() {
 	register(ir.Def{
 		Name: "Gather",
+		Traits: ir.Traits{Inputs: []ir.Use{ir.UseTable, ir.UseIndex},
+			// A table is read at every row's own index; slices of the rows are picked by one index for all.
+			Rows: func(n *ir.Node, rank int, in []int, out int) bool {
+				return in[0] < 0 || in[1] < 0 && fromFront(n.Attrs.Int("axis", 0), rank) != in[0]
+			},
+			// Picking along one axis: nearest neighbours, shuffles, flips.
+			ChannelsLast: func(n *ir.Node) (ir.Attrs, bool) {
+				if ix := n.In(1); len(ix.Type.Shape) != 1 || !ix.IsConst() {
+					return nil, false
+				}
+				return lastAxis(n)
+			}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 2, 2); err != nil {
 				return nil, err

@@ -14,6 +14,8 @@ import (
 func init() {
 	register(ir.Def{
 		Name: "Pad",
+		Traits: ir.Traits{Cheap: true, Batch: ir.BatchFirst, Inputs: []ir.Use{ir.UseData, ir.UseData, ir.UseSetting},
+			ChannelsLast: lastPads, Identity: padsNothing},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 2); err != nil {
 				return nil, err
@@ -275,4 +277,23 @@ func lowerPad(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		in = append(in, n.In(2))
 	}
 	return b.Ops("Pad", ir.Attrs{"pads": pads, "mode": padMode(n.Attrs)}, in...), b.Err()
+}
+
+// padsNothing: all paddings are 0.
+func padsNothing(n *ir.Node) bool {
+	return !slices.ContainsFunc(n.Attrs.Ints("pads"), func(p int) bool { return p != 0 })
+}
+
+// lastPads puts the paddings in the order of the axes channels last. A value to pad with must be a scalar.
+func lastPads(n *ir.Node) (ir.Attrs, bool) {
+	pads, rank := n.Attrs.Ints("pads"), len(n.Outputs[0].Type.Shape)
+	if v := n.In(1); len(pads) != 2*rank || v != nil && v.Type.Shape.Len() != 1 {
+		return nil, false
+	}
+	to, _ := ChannelsLast(rank)
+	moved := make([]int, 2*rank)
+	for i, p := range to {
+		moved[i], moved[rank+i] = pads[p], pads[rank+p]
+	}
+	return n.Attrs.With("pads", moved), true
 }

@@ -21,6 +21,11 @@ func reshape(b *ir.Builder, v *ir.Value, shape tensor.Shape) *ir.Value {
 func init() {
 	register(ir.Def{
 		Name: "Reshape",
+		Traits: ir.Traits{HandsOn: true, Identity: sameTypes,
+			// What stands before the rows keeps its size.
+			Rows: func(n *ir.Node, rank int, in []int, out int) bool {
+				return out >= 0 && in[0] >= 0 && n.In(0).Type.Shape[:in[0]].Len() == n.Outputs[0].Type.Shape[:out].Len()
+			}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {
 				return nil, err
