@@ -97,13 +97,7 @@ func (t *target) transposable() bool {
 	if len(t.shape()) != 2 || t.turned || t.node == nil {
 		return false
 	}
-	switch t.node.Op {
-	case "MatMul", "FusedMatMul":
-		return t.slot == 1 && !t.node.Attrs.Bool("transB")
-	case "Gemm":
-		return t.slot == 1 && !t.node.Attrs.Bool("transB")
-	}
-	return false
+	return t.node.RawTraits().Linear && t.slot == 1 && !t.node.Attrs.Bool("transB")
 }
 
 // guesses lists the names that the tensor may have in PyTorch where its own says nothing, the surest first.
