@@ -57,6 +57,7 @@ func init() {
 			{Name: "rows", Inputs: []*tensor.Tensor{random(4, 3), tensor.Of([]int64{1, -1, 1, 0}, 2, 2)}},
 			{Name: "columns", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{random(2, 5), tensor.Of([]int32{0, 3, 3})}},
 			{Name: "scalar", Attrs: ir.Attrs{"axis": -2}, Inputs: []*tensor.Tensor{random(2, 3, 2), tensor.Scalar(int64(2))}},
+			{Name: "shuffled channels", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{random(2, 3, 4), ints64(2, 0, 1)}},
 			{Name: "bool", Inputs: []*tensor.Tensor{tensor.Of([]bool{true, false}), ints64(1, 0)}, Want: []*tensor.Tensor{tensor.Of([]bool{false, true})}},
 		},
 	})

@@ -95,6 +95,7 @@ func init() {
 		},
 		Cases: []ir.Case{
 			{Name: "constant", Attrs: ir.Attrs{"pads": []int{0, 1, 2, 0}}, Inputs: []*tensor.Tensor{random(2, 3), tensor.Scalar(float32(1.5))}},
+			{Name: "channels", Attrs: ir.Attrs{"pads": []int{0, 1, 2, 1, 0, 0}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
 			{Name: "cut", Attrs: ir.Attrs{"pads": []int{-1, 1, 1, -2}}, Inputs: []*tensor.Tensor{random(3, 4)}},
 			{Name: "cut away", Attrs: ir.Attrs{"pads": []int{-4, 5}}, Inputs: []*tensor.Tensor{floats32(1, 2, 3, 4)}, Want: []*tensor.Tensor{floats32(0, 0, 0, 0, 0)}},
 			{Name: "edge", Attrs: ir.Attrs{"pads": []int{1, 2, 2, -1}, "mode": "edge"}, Inputs: []*tensor.Tensor{random(2, 3)}},

@@ -118,6 +118,7 @@ func init() {
 		},
 		Cases: []ir.Case{
 			{Name: "rest", Attrs: ir.Attrs{"shape": []int{4, -1}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
+			{Name: "heads", Attrs: ir.Attrs{"shape": []int{2, 3, 2, 2}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
 			{Name: "scalar", Attrs: ir.Attrs{"shape": []int{}}, Inputs: []*tensor.Tensor{random(1, 1)}},
 		},
 	})

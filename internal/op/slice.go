@@ -72,6 +72,7 @@ func init() {
 		},
 		Cases: []ir.Case{
 			{Name: "last", Attrs: ir.Attrs{"starts": []int{1}, "ends": []int{-1}, "axes": []int{-1}}, Inputs: []*tensor.Tensor{random(2, 5)}},
+			{Name: "channels", Attrs: ir.Attrs{"starts": []int{1}, "ends": []int{3}, "axes": []int{1}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
 			{Name: "steps", Attrs: ir.Attrs{"starts": []int{0, 5}, "ends": []int{9, -99}, "steps": []int{2, -2}}, Inputs: []*tensor.Tensor{random(5, 6)}},
 			{Name: "none", Attrs: ir.Attrs{"starts": []int{3}, "ends": []int{2}}, Inputs: []*tensor.Tensor{random(5, 6)}},
 			{Name: "all", Attrs: ir.Attrs{"starts": []int{0}, "ends": []int{5}}, Inputs: []*tensor.Tensor{random(5, 6)}},
