@@ -32,7 +32,7 @@ var imports = []struct {
 	{"internal/op", "internal/ir internal/kernel internal/tensor", ""},
 	{"internal/onnx", "internal/ir internal/atomicfile internal/tensor", "google.golang.org/protobuf/encoding/protowire"},
 	{"internal/safetensors", "internal/tensor", ""},
-	{"internal/freeze", "internal/ir", ""},
+	{"internal/freeze", "internal/op internal/ir", ""},
 	{"internal/adapter", "internal/freeze internal/onnx internal/ir internal/tensor", ""},
 	{"internal/schedule", "", ""},
 	{"internal/checkpoint", "internal/freeze internal/safetensors internal/onnx internal/ir internal/tensor", ""},

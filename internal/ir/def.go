@@ -12,6 +12,9 @@ import (
 type Def struct {
 	Name string
 
+	// Traits say what the operator is, for code that treats many operators alike.
+	Traits Traits
+
 	// Infer gives the output types from the input types and, where a shape depends on contents, from
 	// constant inputs. It errors when the inputs do not fit.
 	Infer func(n *Node) ([]Type, error)
@@ -74,6 +77,9 @@ type Form struct {
 	Op     string
 	Since  int // the first opset version this form covers
 	Until  int // the last one, 0 for open-ended
+
+	// Traits of the ONNX operator; nil for those of the Def.
+	Traits *Traits
 
 	// Lower builds the node n, given with static input types, from registered operators and returns its
 	// outputs. A nil Lower builds the operator of the Def with the same inputs and attributes.
