@@ -103,6 +103,7 @@ const (
 	KindPicture = "picture"
 	KindText    = "text"
 	KindSound   = "sound"
+	KindTensors = "tensors" // a tensor for each input of the model
 )
 
 // Pictures feeds a model with pictures.
