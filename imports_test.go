@@ -39,10 +39,11 @@ var imports = []struct {
 	{"internal/cache", "internal/atomicfile internal/tensor", "golang.org/x/sys/unix"},
 	{"internal/data/spec", "", ""},
 	{"internal/data/sound", "internal/data/spec", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},
-	{"internal/data", "internal/data/spec internal/data/sound internal/tensor", "golang.org/x/image/bmp golang.org/x/image/webp"},
+	{"internal/data/picture", "internal/data/spec", "golang.org/x/image/bmp golang.org/x/image/webp"},
+	{"internal/data", "internal/tensor", ""},
 	{"internal/task", "internal/data internal/decode internal/op internal/ir internal/kernel internal/tensor", ""},
 	{"internal/gzipped", "", ""},
-	{"internal/feed", "internal/safetensors internal/gzipped internal/tokenize internal/task internal/compile internal/onnx internal/data internal/data/sound internal/ir internal/tensor", ""},
+	{"internal/feed", "internal/safetensors internal/gzipped internal/tokenize internal/task internal/compile internal/onnx internal/data internal/data/picture internal/data/sound internal/ir internal/tensor", ""},
 	{"internal/tuned", "internal/atomicfile internal/gzipped internal/tokenize internal/decode internal/feed internal/task internal/freeze internal/compile internal/onnx internal/data internal/safetensors internal/kernel internal/ir internal/tensor", ""},
 	{"internal/optim", "internal/kernel internal/tensor", ""},
 	{"internal/report", "internal/task", "github.com/schollz/progressbar/v3 golang.org/x/term"},
@@ -60,7 +61,7 @@ var imports = []struct {
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/regret", "", ""},
 	{"bench/same", "", ""},
-	{"cmd/permafrost", "internal/report . internal/race internal/compare internal/atomicfile internal/checkpoint internal/safetensors internal/demo internal/choose internal/train internal/tuned internal/feed internal/task internal/data internal/cache internal/compile internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
+	{"cmd/permafrost", "internal/report . internal/race internal/compare internal/atomicfile internal/checkpoint internal/safetensors internal/demo internal/choose internal/train internal/tuned internal/feed internal/task internal/data internal/data/picture internal/cache internal/compile internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }
 

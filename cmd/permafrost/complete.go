@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/data/picture"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/train"
@@ -38,7 +38,7 @@ func completeConfig(cmd *cobra.Command) {
 	complete(cmd, "thaw", selectors)
 	complete(cmd, "freeze", selectors)
 	complete(cmd, "preprocess", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return data.PresetNames(), cobra.ShellCompDirectiveDefault
+		return picture.PresetNames(), cobra.ShellCompDirectiveDefault
 	})
 	files(cmd, "model", "onnx")
 	for _, name := range []string{"data", "val", "out"} {

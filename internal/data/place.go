@@ -45,9 +45,9 @@ func (p Place) files() fs.FS {
 	return p.FS
 }
 
-func (p Place) stat() (fs.FileInfo, error)      { return fs.Stat(p.files(), p.Path) }
-func (p Place) list() ([]fs.DirEntry, error)    { return fs.ReadDir(p.files(), p.Path) }
-func (p Place) ReadFile() ([]byte, error)       { return fs.ReadFile(p.files(), p.Path) }
+func (p Place) stat() (fs.FileInfo, error)   { return fs.Stat(p.files(), p.Path) }
+func (p Place) list() ([]fs.DirEntry, error) { return fs.ReadDir(p.files(), p.Path) }
+func (p Place) ReadFile() ([]byte, error)    { return fs.ReadFile(p.files(), p.Path) }
 
 // IsDir reports whether the place is a folder. Links are followed.
 func (p Place) IsDir() bool {

@@ -10,6 +10,7 @@ import (
 	"math"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/data/picture"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -128,7 +129,7 @@ func (e *Example) file() (kind string, file []byte, err error) {
 		if b := e.Image.Bounds(); b.Empty() {
 			return "", nil, fmt.Errorf("a picture of %dx%d pixels", b.Dx(), b.Dy())
 		}
-		return kind, data.EncodePicture(e.Image), nil
+		return kind, picture.Encode(e.Image), nil
 	case KindSound:
 		return kind, wave(e.Samples, e.Rate), nil
 	case KindTensors:

@@ -1,4 +1,4 @@
-package data
+package picture
 
 import (
 	"bufio"
@@ -161,20 +161,20 @@ func pnmWord(r *bufio.Reader, most int) (int, error) {
 	return min(int(hi)<<8|int(lo), most), nil
 }
 
-// EncodePicture writes a picture as a binary pixel map, or grey map, whose samples are those that a file of it would give: opacity is dropped and
+// Encode writes a picture as a binary pixel map, or grey map, whose samples are those that a file of it would give: opacity is dropped and
 // of 16 bits the high ones stay.
-func EncodePicture(m image.Image) []byte {
+func Encode(m image.Image) []byte {
 	channels, kind := 3, 6
 	switch m := m.(type) {
 	case *image.Gray, *image.Gray16:
 		channels, kind = 1, 5
 	case *image.RGBA:
 		if !m.Opaque() {
-			return EncodePicture(straight{m})
+			return Encode(straight{m})
 		}
 	case *image.RGBA64:
 		if !m.Opaque() {
-			return EncodePicture(straight{m})
+			return Encode(straight{m})
 		}
 	}
 	r := toRaster(m, "", channels)
