@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/data/picture"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/split"
@@ -37,7 +37,7 @@ func completeConfig(cmd *cobra.Command) {
 	complete(cmd, "thaw", selectors)
 	complete(cmd, "freeze", selectors)
 	complete(cmd, "preprocess", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return data.PresetNames(), cobra.ShellCompDirectiveDefault
+		return picture.PresetNames(), cobra.ShellCompDirectiveDefault
 	})
 	files(cmd, "model", "onnx")
 	for _, name := range []string{"data", "val", "out"} {
