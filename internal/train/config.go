@@ -1,6 +1,8 @@
 package train
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -77,8 +79,8 @@ type Config struct {
 	Seed        uint64 `yaml:"seed" json:"seed" arg:"N" help:"seed of everything random"`
 	Threads     int    `yaml:"threads" json:"threads" arg:"N" help:"threads to use (0: one a core); results do not depend on it"`
 	Cache       string `yaml:"cache" json:"cache" arg:"KIND" help:"where frozen activations are kept: auto, off, ram or disk"`
-	CacheBudget Size   `yaml:"cache_budget" json:"cache_budget" arg:"SIZE" help:"most bytes the cache may take, as 2GB or 512MiB (0: chosen)"`
-	Memory      Size   `yaml:"memory" json:"memory" arg:"SIZE" help:"most bytes for the activations and gradients of a training step: what is cheap is computed again instead of kept (0: keep everything)"`
+	CacheBudget int64  `yaml:"cache_budget" json:"cache_budget" arg:"SIZE" help:"most bytes the cache may take, as 2GB or 512MiB (0: chosen)"`
+	Memory      int64  `yaml:"memory" json:"memory" arg:"SIZE" help:"most bytes for the activations and gradients of a training step: what is cheap is computed again instead of kept (0: keep everything)"`
 
 	CachePrecision string `yaml:"cache_precision" json:"cache_precision" arg:"TYPE" help:"how frozen activations are kept: float32, or float16 for half the size"`
 	CacheVariants  int    `yaml:"cache_variants" json:"cache_variants" arg:"K" help:"keep K augmented variants of each example and use them in turn (0: new ones every epoch, nothing kept)"`
@@ -229,7 +231,8 @@ func ParseConfig(b []byte) (Config, error) {
 	if len(keys) == 0 {
 		return c, nil // an empty document would set every option to its zero
 	}
-	if err := yaml.Unmarshal(b, &c); err != nil {
+	size := yaml.CustomUnmarshaler(func(n *int64, b []byte) error { return (*Size)(n).Set(unquoted(b)) })
+	if err := yaml.UnmarshalWithOptions(b, &c, size); err != nil {
 		return c, oneLine(err)
 	}
 	return c, nil
@@ -250,11 +253,60 @@ func LoadConfig(path string) (Config, error) {
 
 // YAML is the form of c that run.yaml holds.
 func (c *Config) YAML() ([]byte, error) {
-	b, err := yaml.Marshal(c)
+	b, err := yaml.MarshalWithOptions(c, yaml.CustomMarshaler(func(n int64) ([]byte, error) { return yaml.Marshal(Size(n)) }))
 	if err != nil {
 		return nil, err
 	}
 	return append([]byte("# Every option of this run. permafrost fit --config run.yaml --out DIR does it again.\n"), b...), nil
+}
+
+// unquoted is a YAML scalar without the quotes that it may stand in.
+func unquoted(b []byte) string { return strings.Trim(strings.TrimSpace(string(b)), `"'`) }
+
+// MarshalJSON writes the options in their order under the keys of run.yaml, sizes in bytes as a Size.
+func (c Config) MarshalJSON() ([]byte, error) {
+	v := reflect.ValueOf(c)
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, key := range configKeys() {
+		option := v.Field(i).Interface()
+		if n, ok := option.(int64); ok {
+			option = Size(n)
+		}
+		value, err := json.Marshal(option)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:%s", key, value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote. Options that the object lacks stay as they are.
+func (c *Config) UnmarshalJSON(b []byte) error {
+	var options map[string]json.RawMessage
+	if err := json.Unmarshal(b, &options); err != nil {
+		return err
+	}
+	v := reflect.ValueOf(c).Elem()
+	for i, key := range configKeys() {
+		text, ok := options[key]
+		if !ok {
+			continue
+		}
+		to := v.Field(i).Addr().Interface()
+		if n, ok := to.(*int64); ok {
+			to = (*Size)(n)
+		}
+		if err := json.Unmarshal(text, to); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	return nil
 }
 
 // configKeys lists the YAML keys in the order of Config.
