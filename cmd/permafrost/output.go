@@ -29,7 +29,7 @@ func printJSON(w io.Writer, v any) error {
 
 // note says something on the side, on stderr.
 func note(cmd *cobra.Command, format string, args ...any) {
-	fmt.Fprintf(cmd.ErrOrStderr(), "note: "+format+"\n", args...)
+	fmt.Fprintf(flagWriter{cmd.ErrOrStderr(), cmd}, "note: "+format+"\n", args...)
 }
 
 // thousands writes n with commas between thousands.

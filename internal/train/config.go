@@ -16,6 +16,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 // Config holds every option of a fit. Its YAML form is run.yaml; its command-line form is one flag a
@@ -148,7 +149,7 @@ func (c *Config) Validate() error {
 		{"cache_precision", c.CachePrecision, []string{"float32", "float16"}},
 	} {
 		if !slices.Contains(o.allowed, o.value) {
-			return fmt.Errorf("%s: %q is none of %s", o.key, o.value, strings.TrimPrefix(strings.Join(o.allowed, ", "), ", "))
+			return option.Errorf(o.key, "%q is none of %s", o.value, strings.TrimPrefix(strings.Join(o.allowed, ", "), ", "))
 		}
 	}
 	for _, o := range []struct {
@@ -173,39 +174,39 @@ func (c *Config) Validate() error {
 	} {
 		if !(o.value >= o.lo && o.value < o.hi) {
 			if math.IsInf(o.hi, 1) {
-				return fmt.Errorf("%s: %g is not a number from %g", o.key, o.value, o.lo)
+				return option.Errorf(o.key, "%g is not a number from %g", o.value, o.lo)
 			}
-			return fmt.Errorf("%s: %g is not from %g to below %g", o.key, o.value, o.lo, o.hi)
+			return option.Errorf(o.key, "%g is not from %g to below %g", o.value, o.lo, o.hi)
 		}
 	}
 	decay, _ := c.Decay()
 	switch {
 	case c.Model == "":
-		return fmt.Errorf("model: name an ONNX file")
+		return option.Errorf("model", "name an ONNX file")
 	case c.Data == "":
-		return fmt.Errorf("data: name a folder of class folders or a table")
+		return option.Errorf("data", "name a folder of class folders or a table")
 	case c.checkSchedule() != nil:
 		return c.checkSchedule()
 	case c.validateRegularisation() != nil:
 		return c.validateRegularisation()
 	case !headForm.MatchString(c.Head):
-		return fmt.Errorf("head: %q is none of linear, mlp:N, keep", c.Head)
+		return option.Errorf("head", "%q is none of linear, mlp:N, keep", c.Head)
 	case !adapterForm.MatchString(c.Adapter):
-		return fmt.Errorf("adapter: %q is none of lora:R, ia3", c.Adapter)
+		return option.Errorf("adapter", "%q is none of lora:R, ia3", c.Adapter)
 	case c.Head == "keep" && len(c.Attach) > 0:
-		return fmt.Errorf("attach: with head keep the model's own classifier reads what it always read")
+		return option.Errorf("attach", "with head keep the model's own classifier reads what it always read")
 	case !(decay >= 0) || math.IsInf(decay, 0):
-		return fmt.Errorf("weight_decay: %g is not a number from 0", decay)
+		return option.Errorf("weight_decay", "%g is not a number from 0", decay)
 	case c.Budget < 0:
-		return fmt.Errorf("budget: %v is no time", c.Budget)
+		return option.Errorf("budget", "%v is no time", c.Budget)
 	case c.Budget != 0 && !c.Auto:
-		return fmt.Errorf("budget: it is for auto; a fit takes as long as its epochs do")
+		return option.Errorf("budget", "it is for auto; a fit takes as long as its epochs do")
 	case c.Momentum != 0 && c.Optimizer != "sgd":
-		return fmt.Errorf("momentum: only sgd has one; %s has its own averages", c.Optimizer)
+		return option.Errorf("momentum", "only sgd has one; %s has its own averages", c.Optimizer)
 	case c.Nesterov && c.Momentum == 0:
-		return fmt.Errorf("nesterov: needs a momentum above 0")
+		return option.Errorf("nesterov", "needs a momentum above 0")
 	case c.Warmup >= 1 && c.Warmup != math.Trunc(c.Warmup):
-		return fmt.Errorf("warmup: %g is neither a fraction below 1 nor a whole number of steps", c.Warmup)
+		return option.Errorf("warmup", "%g is neither a fraction below 1 nor a whole number of steps", c.Warmup)
 	}
 	return nil
 }
