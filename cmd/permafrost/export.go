@@ -65,7 +65,7 @@ func printStateDict(w io.Writer, e *permafrost.Exported) error {
 		if from == "" {
 			from = "-"
 		}
-		fmt.Fprintf(tw, "%s\t%v\t%s\t%s\t%s\n", t.Name, t.Shape, from, t.How, t.Exact)
+		fmt.Fprintf(tw, "%s\t%v\t%s\t%s\t%s\n", t.Name, shapeText(t.Shape), from, t.How, t.Exact)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

@@ -119,7 +119,7 @@ func printMatches(w io.Writer, path string, r *permafrost.Imported) error {
 	if len(r.Matched) > 0 {
 		fmt.Fprintln(tw, "model\tshape\tcheckpoint\thow")
 		for _, m := range r.Matched {
-			fmt.Fprintf(tw, "%s\t%v\t%s\t%s\n", m.Tensor, m.Shape, origin(m.From), m.How)
+			fmt.Fprintf(tw, "%s\t%v\t%s\t%s\n", m.Tensor, shapeText(m.Shape), origin(m.From), m.How)
 		}
 	}
 	rows := func(title string, ls []permafrost.Lack) {
@@ -127,7 +127,7 @@ func printMatches(w io.Writer, path string, r *permafrost.Imported) error {
 			fmt.Fprintf(tw, "\n%s\tshape\n", title)
 		}
 		for _, l := range ls {
-			fmt.Fprintf(tw, "%s\t%v\t%s\n", l.Name, l.Shape, l.Why)
+			fmt.Fprintf(tw, "%s\t%v\t%s\n", l.Name, shapeText(l.Shape), l.Why)
 		}
 	}
 	rows("the checkpoint lacks", r.Missing)

@@ -96,3 +96,12 @@ func list(names []string, most int) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// shapeText writes the sizes of a tensor's axes, as [64,3,7,7].
+func shapeText(shape []int) string {
+	parts := make([]string, len(shape))
+	for i, n := range shape {
+		parts[i] = fmt.Sprint(n)
+	}
+	return "[" + strings.Join(parts, ",") + "]"
+}

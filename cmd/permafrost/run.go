@@ -62,7 +62,7 @@ func printCase(w io.Writer, r *permafrost.CaseResult) error {
 	}
 	fmt.Fprintf(w, "%-11s largest error %.3g absolute, %.3g relative\n", verdict, r.MaxAbs, r.MaxRel)
 	for _, o := range r.Outputs {
-		if _, err := fmt.Fprintf(w, "output      %s %s%v\n", o.Name, o.DType, o.Shape); err != nil {
+		if _, err := fmt.Fprintf(w, "output      %s %s%s\n", o.Name, o.DType, shapeText(o.Shape)); err != nil {
 			return err
 		}
 	}
