@@ -118,9 +118,9 @@ type ExportedTensor struct {
 func Export(model, out string, o ExportOptions) (*Exported, error) {
 	switch {
 	case o.Checkpoint == "" && o.Entry != "":
-		return nil, badInput(fmt.Errorf("--entry %s is of a checkpoint: give --checkpoint too", o.Entry))
+		return nil, badInput(fmt.Errorf("option entry %s is of a checkpoint: give option checkpoint too", o.Entry))
 	case o.Checkpoint != "" && o.Head != "":
-		return nil, badInput(fmt.Errorf("--head %s: with --checkpoint the layer that the head replaces is found", o.Head))
+		return nil, badInput(fmt.Errorf("option head %s: with option checkpoint the layer that the head replaces is found", o.Head))
 	}
 	if err := apart(out, model, o.Checkpoint); err != nil {
 		return nil, err
@@ -175,7 +175,7 @@ func apart(out string, inputs ...string) error {
 	}
 	for _, in := range inputs {
 		if i, err := os.Stat(in); err == nil && os.SameFile(o, i) {
-			return badInput(fmt.Errorf("--out %s is an input: name another file", out))
+			return badInput(fmt.Errorf("option out %s is an input: name another file", out))
 		}
 	}
 	return nil

@@ -40,7 +40,7 @@ func RunCase(ctx context.Context, model, dir string, o CaseOptions) (*CaseResult
 	if o.Threads > 0 {
 		kernel.SetThreads(o.Threads)
 	}
-	r, err := testcase.Run(ctx, model, dir, tensor.Tolerance{Name: "--rtol, --atol", Rel: o.RelTol, Abs: o.AbsTol})
+	r, err := testcase.Run(ctx, model, dir, tensor.Tolerance{Name: "option rtol, option atol", Rel: o.RelTol, Abs: o.AbsTol})
 	if err != nil {
 		return nil, badInput(err)
 	}

@@ -45,7 +45,7 @@ The validation examples are not looked at. Features are kept for the fit that fo
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), a)
 		}
-		return printAdvice(cmd.OutOrStdout(), a)
+		return printAdvice(flagWriter{cmd.OutOrStdout(), cmd}, a)
 	}
 	return cmd
 }

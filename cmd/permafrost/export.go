@@ -52,7 +52,7 @@ The file's metadata says of every tensor whether it is exact or rounded.`,
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), e)
 		}
-		return printStateDict(cmd.OutOrStdout(), e)
+		return printStateDict(flagWriter{cmd.OutOrStdout(), cmd}, e)
 	}
 	return cmd
 }

@@ -80,7 +80,7 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)
 		}
-		return printFit(cmd.OutOrStdout(), r)
+		return printFit(flagWriter{cmd.OutOrStdout(), cmd}, r)
 	}
 	return cmd
 }

@@ -59,7 +59,7 @@ How far the scores order the models alike is shown beside them as Kendall's tau.
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)
 		}
-		return printRanking(cmd.OutOrStdout(), r)
+		return printRanking(flagWriter{cmd.OutOrStdout(), cmd}, r)
 	}
 	return cmd
 }

@@ -48,7 +48,7 @@ The exit status is 0 when everything agrees and 1 when something differs.`,
 			err = printCase(cmd.OutOrStdout(), r)
 		}
 		if err == nil && !r.Pass {
-			return exitError{exitFailed, r.Why}
+			return exitError{exitFailed, flagNames(cmd, r.Why)}
 		}
 		return err
 	}

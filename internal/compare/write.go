@@ -3,12 +3,12 @@ package compare
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 // The files that Write leaves.
@@ -23,11 +23,11 @@ func CheckFolder(dir string) error {
 		return nil
 	}
 	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
-		return fmt.Errorf("--out: %s is a file, not a folder", dir)
+		return option.Errorf("out", "%s is a file, not a folder", dir)
 	}
 	for _, name := range []string{File, Picture} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("--out: %s has a %s already: name another folder", dir, name)
+			return option.Errorf("out", "%s has a %s already: name another folder", dir, name)
 		}
 	}
 	return nil

@@ -56,7 +56,7 @@ func readFileTable(path string, classes []string, opt Options) (*Dataset, error)
 		if task == "ctc" {
 			names = textNames(opt)
 		}
-		_, err := t.Need("--label-column", names...)
+		_, err := t.Need("option label_column", names...)
 		return nil, err
 	}
 	examples := make([]Example, len(t.Rows))

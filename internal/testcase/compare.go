@@ -66,7 +66,7 @@ func dataSets(dir string) ([]string, error) {
 		return nil, err
 	}
 	if len(sets) == 0 {
-		return nil, fmt.Errorf("--data-set %s: holds no input_*.pb or output_*.pb", dir)
+		return nil, fmt.Errorf("option data_set %s: holds no input_*.pb or output_*.pb", dir)
 	}
 	return sets, nil
 }
