@@ -11,6 +11,13 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+// The options of a fit that inspect takes: those of the plan, and those of what its cost depends on.
+var (
+	inspectTrains = []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha"}
+	inspectFor    = []string{"data", "val", "task", "preprocess", "augment", "tokenizer", "max-length", "text-column", "label-column",
+		"batch", "optimizer", "momentum", "memory", "cache", "cache-budget", "cache-precision", "seed", "threads"}
+)
+
 func inspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect MODEL",
@@ -30,7 +37,7 @@ Nothing is written and nothing is trained.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	given := bindConfig(fs, "thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha", "batch", "optimizer", "preprocess", "data", "val", "cache", "cache-budget", "threads")
+	given := bindConfig(fs, append(append([]string{}, inspectTrains...), inspectFor...)...)
 	o := permafrost.InspectOptions{}
 	fs.IntVar(&o.Classes, "classes", 10, "`N` classes of a new head, without --data")
 	fs.IntVar(&o.Examples, "examples", 1000, "`N` training examples to predict for, without --data")
@@ -39,8 +46,8 @@ Nothing is written and nothing is trained.`,
 	fast := fs.Bool("no-predict", false, "do not time the model")
 	passes := fs.Bool("passes", false, "print the graph before and after the compiler's passes")
 	asJSON := jsonFlag(fs)
-	group(fs, "What trains", "thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha")
-	group(fs, "What it is predicted for", "data", "val", "classes", "examples", "batch", "optimizer", "preprocess", "shape", "cache", "cache-budget", "threads")
+	group(fs, "What trains", inspectTrains...)
+	group(fs, "What it is predicted for", append([]string{"classes", "examples", "shape"}, inspectFor...)...)
 	group(fs, "What is shown", "depth", "no-predict", "passes", "json")
 	completeConfig(cmd)
 	completeModel(cmd)
