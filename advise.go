@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	run "github.com/permafrost-ml/permafrost/internal/train"
 )
 
@@ -100,6 +101,7 @@ type ElasticChoice struct {
 // plan of a ladder. Tasks other than classify have no probes, and their plans no scores. Validation
 // examples are not looked at. Nothing is written but the cache.
 func Advise(ctx context.Context, cfg Config, opts ...Option) (*Advice, error) {
+	defer kernel.Use(cfg.Threads)()
 	a, err := choose.Advise(ctx, choose.AdviseOptions{Config: run.Config(cfg), Progress: optionsOf(opts).encoded})
 	if err != nil {
 		return nil, badInput(err)

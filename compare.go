@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/permafrost-ml/permafrost/internal/compare"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	run "github.com/permafrost-ml/permafrost/internal/train"
 )
 
@@ -89,6 +90,7 @@ func Compare(ctx context.Context, cfg Config, o CompareOptions) (*Comparison, er
 	if err := compare.CheckFolder(o.Out); err != nil {
 		return nil, badInput(err)
 	}
+	defer kernel.Use(cfg.Threads)()
 	c, err := compare.Run(ctx, compare.Options{Plans: plans, Seed: cfg.Seed, Seeds: o.Seeds, Progress: func(plan string, f compare.Fit) {
 		if o.OnFit != nil {
 			o.OnFit(plan, PlanFit(f))

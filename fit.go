@@ -3,6 +3,7 @@ package permafrost
 import (
 	"context"
 
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/race"
 	run "github.com/permafrost-ml/permafrost/internal/train"
 )
@@ -19,6 +20,7 @@ import (
 //
 // Fit may be called from several goroutines with different folders.
 func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
+	defer kernel.Use(cfg.Threads)()
 	o := optionsOf(opts)
 	if cfg.Auto {
 		r, err := race.Fit(ctx, run.Config(cfg), o.sinks...)
@@ -53,6 +55,7 @@ func Resume(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 	if cfg.Out == "" {
 		return nil, badOption("out", "name the folder of the run to go on with")
 	}
+	defer kernel.Use(cfg.Threads)()
 	dir, _, err := run.OpenRunDir(cfg.Out)
 	if err != nil {
 		return nil, badInput(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	run "github.com/permafrost-ml/permafrost/internal/train"
 )
 
@@ -54,6 +55,7 @@ type Agreement struct {
 // training. The features stay in the cache, so that a fit of the head starts warm. It errors where the
 // task has no classes, and on the first model that does not take the data.
 func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts ...Option) (*Ranking, error) {
+	defer kernel.Use(cfg.Threads)()
 	r, err := choose.Rank(ctx, choose.RankOptions{Config: run.Config(cfg), Models: models, Probe: o.Probe, Progress: optionsOf(opts).encoded})
 	if err != nil {
 		return nil, badInput(err)

@@ -37,9 +37,7 @@ type CaseOutput struct {
 // compares what comes out with dir/output_0.pb and so on. Where dir holds folders test_data_set_*, all of
 // them are run. A difference is no error.
 func RunCase(ctx context.Context, model, dir string, o CaseOptions) (*CaseResult, error) {
-	if o.Threads > 0 {
-		kernel.SetThreads(o.Threads)
-	}
+	defer kernel.Use(o.Threads)()
 	r, err := testcase.Run(ctx, model, dir, tensor.Tolerance{Name: "option rtol, option atol", Rel: o.RelTol, Abs: o.AbsTol})
 	if err != nil {
 		return nil, badInput(err)

@@ -126,9 +126,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.JSON {
 		t.w = io.Discard
 	}
-	if o.Threads > 0 {
-		kernel.SetThreads(o.Threads)
-	}
+	defer kernel.Use(o.Threads)()
 	t.Seed, t.Threads = cmp.Or(o.Seed, 1), kernel.Threads()
 	var err error
 	if t.Out, err = folder(o.Out); err != nil {
