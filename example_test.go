@@ -2,11 +2,11 @@ package permafrost_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/permafrost-ml/permafrost"
 )
@@ -39,7 +39,7 @@ func ExampleFit() {
 	cfg.Model, cfg.Data = model, photos // no Out: nothing is written
 	cfg.Thaw = []string{"head", "last:1", "!kind:norm"}
 	cfg.Epochs, cfg.LR = 4, 0.01
-	result, err := permafrost.Fit(context.Background(), cfg, steps{})
+	result, err := permafrost.Fit(context.Background(), cfg, permafrost.OnEvent(epochs))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -52,10 +52,8 @@ func ExampleFit() {
 	// 903 parameters trained
 }
 
-// steps is a Sink that prints when an epoch begins.
-type steps struct{}
-
-func (steps) Emit(_ time.Time, e permafrost.Event) {
+// epochs prints when an epoch begins.
+func epochs(e permafrost.Event) {
 	if e, ok := e.(*permafrost.EpochStart); ok {
 		fmt.Println("epoch", e.Epoch+1)
 	}
@@ -69,8 +67,13 @@ func ExampleResume() {
 	cfg.Model, cfg.Data, cfg.Out = model, photos, filepath.Join(dir, "run")
 	cfg.Thaw, cfg.Epochs = []string{"all"}, 6
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err := permafrost.Fit(ctx, cfg, stopAt{3, cancel})
-	fmt.Println(err)
+	stop := func(e permafrost.Event) {
+		if e, ok := e.(*permafrost.EpochStart); ok && e.Epoch == 2 {
+			cancel()
+		}
+	}
+	_, err := permafrost.Fit(ctx, cfg, permafrost.OnEvent(stop))
+	fmt.Println(errors.Is(err, permafrost.ErrInterrupted))
 
 	cfg, err = permafrost.LoadRun(cfg.Out)
 	if err != nil {
@@ -82,20 +85,8 @@ func ExampleResume() {
 	}
 	fmt.Println(result.Epochs, "epochs")
 	// Output:
-	// context canceled
+	// true
 	// 6 epochs
-}
-
-// stopAt is a Sink that cancels a fit when an epoch begins.
-type stopAt struct {
-	epoch  int
-	cancel context.CancelFunc
-}
-
-func (s stopAt) Emit(_ time.Time, e permafrost.Event) {
-	if e, ok := e.(*permafrost.EpochStart); ok && e.Epoch+1 == s.epoch {
-		s.cancel()
-	}
 }
 
 func ExampleNewPlan() {
@@ -104,7 +95,7 @@ func ExampleNewPlan() {
 
 	cfg := permafrost.DefaultConfig()
 	cfg.Model, cfg.Thaw = model, []string{"blocks.1.*"}
-	plan, err := permafrost.NewPlan(cfg, 3)
+	plan, err := permafrost.NewPlan(context.Background(), cfg, 3)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -132,7 +123,7 @@ func ExampleInspect() {
 
 	cfg := permafrost.DefaultConfig()
 	cfg.Model = model
-	in, err := permafrost.Inspect(context.Background(), permafrost.InspectOptions{Config: cfg, Classes: 3, Examples: 500, Measure: true})
+	in, err := permafrost.Inspect(context.Background(), cfg, permafrost.InspectOptions{Classes: 3, Examples: 500, Predict: true})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -217,7 +208,7 @@ func ExampleExtractDelta() {
 	tuned := filepath.Join(fitted(dir, model, photos), "model.onnx")
 
 	delta, again := filepath.Join(dir, "photos.safetensors"), filepath.Join(dir, "again.onnx")
-	if err := permafrost.ExtractDelta(model, tuned, delta); err != nil {
+	if _, err := permafrost.ExtractDelta(model, tuned, delta); err != nil {
 		log.Fatal(err)
 	}
 	if err := permafrost.ApplyDelta(model, delta, again); err != nil {
@@ -235,7 +226,7 @@ func ExampleBench() {
 
 	cfg := permafrost.DefaultConfig()
 	cfg.Model = model
-	r, err := permafrost.Bench(context.Background(), permafrost.BenchOptions{Config: cfg, Batch: 4, Steps: 2, Classes: 3})
+	r, err := permafrost.Bench(context.Background(), cfg, permafrost.BenchOptions{Batch: 4, Steps: 2, Classes: 3})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost"
 )
 
 func adviseCommand() *cobra.Command {
@@ -35,7 +35,7 @@ The validation examples are not looked at. Features are kept for the fit that fo
 		if err != nil {
 			return err
 		}
-		a, err := choose.Advise(cmd.Context(), choose.AdviseOptions{Config: cfg, Progress: encoding(cmd)})
+		a, err := permafrost.Advise(cmd.Context(), cfg, progress(cmd))
 		if err != nil {
 			return err
 		}
@@ -45,12 +45,12 @@ The validation examples are not looked at. Features are kept for the fit that fo
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), a)
 		}
-		return printAdvice(cmd.OutOrStdout(), a)
+		return printAdvice(flagWriter{cmd.OutOrStdout(), cmd}, a)
 	}
 	return cmd
 }
 
-func printAdvice(w io.Writer, a *choose.Advice) error {
+func printAdvice(w io.Writer, a *permafrost.Advice) error {
 	var b strings.Builder
 	of := fmt.Sprintf("%s examples of %d classes", thousands(a.Examples), a.Classes)
 	if len(a.Depths) == 0 {
@@ -86,27 +86,35 @@ func printAdvice(w io.Writer, a *choose.Advice) error {
 	}
 	width = len("--thaw")
 	for _, c := range a.Candidates {
-		width = max(width, len(c.String()))
+		width = max(width, len(planText(c)))
 	}
 	fmt.Fprintf(&b, "\n%-*s  %10s  %8s  %10s  %10s  %10s\n", width, "--thaw", "parameters", "at best", "a fit", "memory", "checkpoint")
 	for _, c := range a.Candidates {
 		mark := ""
-		if c.String() == a.Recommended.Thaw {
+		if planText(c) == a.Recommended.Thaw {
 			mark = "  <-"
 		}
 		best := "-"
 		if len(a.Depths) > 0 {
 			best = fmt.Sprintf("%.1f%%", 100*c.Score)
 		}
-		fmt.Fprintf(&b, "%-*s  %10s  %8s  %10s  %10s  %10s%s\n", width, c, thousands(c.Params), best, secondsText(c.Seconds), bytesText(c.Bytes), bytesText(c.Checkpoint), mark)
+		fmt.Fprintf(&b, "%-*s  %10s  %8s  %10s  %10s  %10s%s\n", width, planText(c), thousands(c.Params), best, secondsText(c.Seconds), bytesText(c.Bytes), bytesText(c.Checkpoint), mark)
 	}
 	fmt.Fprintf(&b, "\nadvice      --thaw %s\nwhy         %s\nsure        %s: %s\n", a.Recommended.Thaw, a.Recommended.Why, a.Recommended.Sure, a.Recommended.Doubts)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
+// planText is what a user would ask fit for.
+func planText(c permafrost.Candidate) string {
+	if c.Adapter == "" {
+		return c.Thaw
+	}
+	return c.Thaw + " --adapter " + c.Adapter
+}
+
 // elasticBlocks says in which blocks the weights lie that half a backward pass is best spent on.
-func elasticBlocks(a *choose.Advice) string {
+func elasticBlocks(a *permafrost.Advice) string {
 	var in []string
 	for _, g := range a.Gradients {
 		if g.Elastic > 0 {

@@ -7,9 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/permafrost-ml/permafrost/internal/kernel"
-	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // args asks for exactly the named arguments.
@@ -28,10 +25,10 @@ func args(names ...string) cobra.PositionalArgs {
 func oneArg(name string) cobra.PositionalArgs { return args(name) }
 
 // shapes is the flag --shape, which may be given once for each input of a model.
-type shapes struct{ shapes map[string]tensor.Shape }
+type shapes struct{ shapes map[string][]int }
 
 func shapeFlag(fs *pflag.FlagSet) *shapes {
-	s := &shapes{map[string]tensor.Shape{}}
+	s := &shapes{map[string][]int{}}
 	fs.Var(s, "shape", "`INPUT=SIZES` of an input, as input_ids=1,128; may be given again")
 	return s
 }
@@ -44,7 +41,7 @@ func (s *shapes) Set(text string) error {
 	if at < 1 {
 		return fmt.Errorf("want INPUT=SIZES, as input_ids=1,128")
 	}
-	var shape tensor.Shape
+	var shape []int
 	for _, d := range strings.FieldsFunc(text[at+1:], func(r rune) bool { return r == ',' || r == 'x' }) {
 		n, err := strconv.Atoi(strings.TrimSpace(d))
 		if err != nil || n < 1 || n > 1<<24 {
@@ -56,15 +53,5 @@ func (s *shapes) Set(text string) error {
 	return nil
 }
 
-// threads is the flag --threads of commands that have no train.Config.
-type threads struct{ n *int }
-
-func threadsFlag(fs *pflag.FlagSet) threads {
-	return threads{fs.Int("threads", 0, "`N` threads to use (0: one a core); results do not depend on it")}
-}
-
-func (t threads) apply() {
-	if *t.n > 0 {
-		kernel.SetThreads(*t.n)
-	}
-}
+// threadsHelp is the help of --threads of commands that have no permafrost.Config.
+const threadsHelp = "`N` threads to use (0: one a core); results do not depend on it"

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost"
 )
 
 func benchCommand() *cobra.Command {
@@ -27,7 +27,7 @@ The step trains the model's own classifier where it has one, else a new linear h
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	given := bindConfig(fs, "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "preprocess", "seed", "threads")
-	o := train.BenchOptions{}
+	o := permafrost.BenchOptions{}
 	fs.IntVar(&o.Batch, "batch", 8, "`N` examples a run")
 	fs.IntVar(&o.Steps, "steps", 10, "`N` timed runs of each kind, after one to warm up")
 	fs.IntVar(&o.Classes, "classes", 10, "`N` classes of a new head")
@@ -52,8 +52,8 @@ The step trains the model's own classifier where it has one, else a new linear h
 		if o.Classes < 2 {
 			return fmt.Errorf("--classes %d: at least 2", o.Classes)
 		}
-		o.Config, o.Shapes = cfg, shapes.shapes
-		r, err := train.Bench(cmd.Context(), o)
+		o.Shapes = shapes.shapes
+		r, err := permafrost.Bench(cmd.Context(), cfg, o)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ The step trains the model's own classifier where it has one, else a new linear h
 	return cmd
 }
 
-func printBench(w io.Writer, r *train.BenchResult) error {
+func printBench(w io.Writer, r *permafrost.BenchResult) error {
 	fmt.Fprintf(w, "forward     %s the fastest, %s the median of %d, batch %d (%s an example)\n",
 		secondsText(r.ForwardMin/1e3), secondsText(r.ForwardMedian/1e3), r.Steps, r.Batch, secondsText(r.ForwardMin/1e3/float64(r.Batch)))
 	fmt.Fprintf(w, "            %sFLOP, %s GFLOP/s of %s possible on %d threads\n", flopsText(r.FLOPs), digits(r.GFLOPS), digits(r.PeakGFLOPS), r.Threads)

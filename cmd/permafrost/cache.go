@@ -3,13 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/permafrost-ml/permafrost/internal/cache"
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost"
 )
 
 func cacheCommand() *cobra.Command {
@@ -31,15 +31,6 @@ damaged is computed again.`,
 	return cmd
 }
 
-// cacheDir is the folder of the cache.
-func cacheDir() (string, error) {
-	dir, err := cache.DefaultDir()
-	if err == nil && dir == "off" {
-		return "", fmt.Errorf("PERMAFROST_CACHE is off: name the cache's folder there")
-	}
-	return dir, err
-}
-
 func cacheListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "ls",
@@ -49,26 +40,26 @@ func cacheListCommand() *cobra.Command {
 	}
 	asJSON := jsonFlag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		dir, err := cacheDir()
+		dir, err := permafrost.CacheDir()
 		if err != nil {
 			return err
 		}
-		spaces, err := cache.List(dir)
+		spaces, err := permafrost.ListCache(dir)
 		if err != nil {
 			return err
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), struct {
-				Dir    string       `json:"dir"`
-				Spaces []cache.Info `json:"spaces"`
-			}{dir, append([]cache.Info{}, spaces...)})
+				Dir    string                  `json:"dir"`
+				Spaces []permafrost.CacheSpace `json:"spaces"`
+			}{dir, append([]permafrost.CacheSpace{}, spaces...)})
 		}
 		return printSpaces(cmd.OutOrStdout(), dir, spaces)
 	}
 	return cmd
 }
 
-func printSpaces(w io.Writer, dir string, spaces []cache.Info) error {
+func printSpaces(w io.Writer, dir string, spaces []permafrost.CacheSpace) error {
 	var total int64
 	for _, s := range spaces {
 		total += s.Bytes
@@ -88,11 +79,11 @@ func cacheVerifyCommand() *cobra.Command {
 	}
 	asJSON := jsonFlag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		dir, err := cacheDir()
+		dir, err := permafrost.CacheDir()
 		if err != nil {
 			return err
 		}
-		c, err := cache.Verify(cmd.Context(), dir)
+		c, err := permafrost.VerifyCache(cmd.Context(), dir)
 		if err != nil {
 			return err
 		}
@@ -117,15 +108,15 @@ func cachePruneCommand() *cobra.Command {
 		Example: `  permafrost cache prune --budget 1GB`,
 		Args:    cobra.NoArgs,
 	}
-	var budget train.Size
-	cmd.Flags().Var(sizeValue{&budget}, "budget", "`SIZE` that may be left, as 500MB or 2GiB (default: nothing)")
+	var budget int64
+	cmd.Flags().Var((*sizeValue)(&budget), "budget", "`SIZE` that may be left, as 500MB or 2GiB (default: nothing)")
 	asJSON := jsonFlag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		dir, err := cacheDir()
+		dir, err := permafrost.CacheDir()
 		if err != nil {
 			return err
 		}
-		freed, left, err := cache.Prune(dir, int64(budget))
+		freed, left, err := permafrost.PruneCache(dir, budget)
 		if err != nil {
 			return err
 		}
@@ -138,7 +129,14 @@ func cachePruneCommand() *cobra.Command {
 	return cmd
 }
 
-// sizeValue is a size as a flag.
-type sizeValue struct{ *train.Size }
+// sizeValue is a number of bytes as a flag.
+type sizeValue int64
 
-func (sizeValue) Type() string { return "size" }
+func (*sizeValue) Type() string     { return "size" }
+func (s *sizeValue) String() string { return strconv.FormatInt(int64(*s), 10) }
+
+func (s *sizeValue) Set(text string) error {
+	n, err := permafrost.ParseSize(text)
+	*s = sizeValue(n)
+	return err
+}

@@ -1,24 +1,13 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/permafrost-ml/permafrost/internal/atomicfile"
-	"github.com/permafrost-ml/permafrost/internal/compare"
-)
-
-// The files of compare --out.
-const (
-	compareFile    = "compare.json"
-	comparePicture = "compare.png"
+	"github.com/permafrost-ml/permafrost"
 )
 
 func compareCommand() *cobra.Command {
@@ -81,17 +70,7 @@ accuracy against time; nothing is written otherwise.`,
 		case len(*plans) == 0:
 			return fmt.Errorf("--plan is missing: name what to compare with the head and full fine-tuning, as --plan last=head,last:1")
 		}
-		if err := cfg.Validate(); err != nil {
-			return err
-		}
-		all, err := compare.Plans(*plans, cfg)
-		if err != nil {
-			return err
-		}
-		if err := freeFolder(*out, compareFile, comparePicture); err != nil {
-			return err
-		}
-		c, err := compare.Run(cmd.Context(), compare.Options{Plans: all, Seed: cfg.Seed, Seeds: *seeds, Progress: func(plan string, f compare.Fit) {
+		c, err := permafrost.Compare(cmd.Context(), cfg, permafrost.CompareOptions{Plans: *plans, Seeds: *seeds, Out: *out, OnFit: func(plan string, f permafrost.PlanFit) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%-12s seed %d  %s  %s\n", plan, f.Seed, score(f.Val, true), secondsText(f.Seconds))
 		}})
 		if err != nil {
@@ -100,54 +79,12 @@ accuracy against time; nothing is written otherwise.`,
 		for _, n := range c.Notes {
 			note(cmd, "%s", n)
 		}
-		if *out != "" {
-			if err := writeComparison(*out, c); err != nil {
-				return err
-			}
-		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), c)
 		}
 		return printComparison(cmd.OutOrStdout(), c)
 	}
 	return cmd
-}
-
-// freeFolder errors where a folder cannot take new files of these names. An empty path is no folder.
-func freeFolder(dir string, names ...string) error {
-	if dir == "" {
-		return nil
-	}
-	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
-		return fmt.Errorf("--out: %s is a file, not a folder", dir)
-	}
-	for _, name := range names {
-		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("--out: %s has a %s already: name another folder", dir, name)
-		}
-	}
-	return nil
-}
-
-// writeComparison fills the folder of --out.
-func writeComparison(dir string, c *compare.Comparison) error {
-	picture, err := c.PNG()
-	if err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	for name, b := range map[string][]byte{compareFile: append(text, '\n'), comparePicture: picture} {
-		if err := atomicfile.Write(filepath.Join(dir, name), func(w io.Writer) error { _, err := w.Write(b); return err }); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // score writes an accuracy in percent, another metric as it is.
@@ -158,7 +95,7 @@ func score(v float64, accuracy bool) string {
 	return fmt.Sprintf("%.4g", v)
 }
 
-func printComparison(w io.Writer, c *compare.Comparison) error {
+func printComparison(w io.Writer, c *permafrost.Comparison) error {
 	accuracy := c.Metric == "accuracy"
 	spread := func(mean, std float64) string {
 		if accuracy {
@@ -166,7 +103,7 @@ func printComparison(w io.Writer, c *compare.Comparison) error {
 		}
 		return fmt.Sprintf("%.4g +- %.2g", mean, std)
 	}
-	against := func(d *compare.Difference) string {
+	against := func(d *permafrost.Difference) string {
 		if d == nil {
 			return "-"
 		}

@@ -36,7 +36,7 @@ func TestCompare(t *testing.T) {
 			t.Errorf("the table has no %q:\n%s", want, o.stdout)
 		}
 	}
-	for _, name := range []string{compareFile, comparePicture} {
+	for _, name := range []string{"compare.json", "compare.png"} {
 		if st, err := os.Stat(filepath.Join("compared", name)); err != nil || st.Size() < 500 {
 			t.Errorf("%s: %v", name, err)
 		}

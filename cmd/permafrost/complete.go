@@ -1,14 +1,9 @@
 package main
 
 import (
-	"slices"
-	"strings"
-
-	"github.com/permafrost-ml/permafrost/internal/data/picture"
-	"github.com/permafrost-ml/permafrost/internal/freeze"
-	"github.com/permafrost-ml/permafrost/internal/onnx"
-	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost"
 )
 
 // choices are the words that an option takes, for shell completion.
@@ -27,7 +22,7 @@ var choices = map[string][]string{
 	"average":       {"ema:0.999", "swa"},
 }
 
-// completeConfig completes the flags of a train.Config that the command has.
+// completeConfig completes the flags of a permafrost.Config that the command has.
 func completeConfig(cmd *cobra.Command) {
 	for name, words := range choices {
 		complete(cmd, name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -37,7 +32,7 @@ func completeConfig(cmd *cobra.Command) {
 	complete(cmd, "thaw", selectors)
 	complete(cmd, "freeze", selectors)
 	complete(cmd, "preprocess", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return picture.PresetNames(), cobra.ShellCompDirectiveDefault
+		return permafrost.Presets(), cobra.ShellCompDirectiveDefault
 	})
 	files(cmd, "model", "onnx")
 	for _, name := range []string{"data", "val", "out"} {
@@ -86,22 +81,8 @@ func selectors(cmd *cobra.Command, args []string, _ string) ([]string, cobra.She
 	} else if len(args) > 0 {
 		path = args[0]
 	}
-	if m, err := onnx.Open(path); err == nil {
-		var head []string
-		if c := split.FindClassifier(m.Graph); c != nil {
-			head = c.Weights
-		}
-		set := freeze.Describe(m.Graph, head)
-		for _, b := range set.Blocks {
-			words = append(words, b+".*")
-		}
-		for _, w := range set.Weights {
-			if len(w.Module) > 0 {
-				words = append(words, strings.Join(w.Module, ".")+".*")
-			}
-		}
-		slices.Sort(words[12:])
-		words = slices.Compact(words)
+	if names, err := permafrost.Selectors(path); err == nil {
+		words = append(words, names...)
 	}
 	return words, cobra.ShellCompDirectiveNoFileComp
 }

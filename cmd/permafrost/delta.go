@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/permafrost-ml/permafrost/internal/tuned"
+	"github.com/permafrost-ml/permafrost"
 )
 
 func deltaCommand() *cobra.Command {
@@ -28,17 +28,11 @@ for bit.`,
 		Example: `  permafrost delta extract mobilenet.onnx runs/mobilenet-photos-1/model.onnx photos.safetensors`,
 		Args:    args("BASE", "TUNED", "DELTA"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := tuned.Extract(args[0], args[1], args[2])
+			tensors, err := permafrost.ExtractDelta(args[0], args[1], args[2])
 			if err != nil {
 				return err
 			}
 			whole, part := size(args[1]), size(args[2])
-			tensors := -1 // the graph's skeleton is none
-			for name := range f.Tensors {
-				if !tuned.HalfOfSparse(name) {
-					tensors++
-				}
-			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tensors, %s instead of %s\n", args[2], tensors, bytesText(part), bytesText(whole))
 			return err
 		},
@@ -49,7 +43,7 @@ for bit.`,
 		Example: `  permafrost delta apply mobilenet.onnx photos.safetensors tuned.onnx`,
 		Args:    args("BASE", "DELTA", "TUNED"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := tuned.Apply(args[0], args[1], args[2]); err != nil {
+			if err := permafrost.ApplyDelta(args[0], args[1], args[2]); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[2], bytesText(size(args[2])))

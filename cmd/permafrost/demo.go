@@ -5,11 +5,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/permafrost-ml/permafrost/internal/demo"
+	"github.com/permafrost-ml/permafrost"
 )
 
 func demoCommand() *cobra.Command {
-	o := demo.Options{}
+	o := permafrost.DemoOptions{}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "See the whole story on a built-in model, in under a minute",
@@ -36,7 +36,7 @@ to go on with.`,
 			return fmt.Errorf("--threads %d: at least 0", o.Threads)
 		}
 		o.Stdout, o.Stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
-		return demo.Run(cmd.Context(), o)
+		return permafrost.Demo(cmd.Context(), o)
 	}
 	return cmd
 }

@@ -24,12 +24,12 @@ Images, sounds and texts are prepared as the tuned file says.`,
 	fs.SortFlags = false
 	model := modelFlag(cmd)
 	data := fs.String("data", "", "`PATH` labelled examples: a folder of class folders, or a table")
-	threads := threadsFlag(fs)
+	threads := fs.Int("threads", 0, threadsHelp)
 	asJSON := jsonFlag(fs)
 	required(cmd, "data")
 	folders(cmd, "data")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		threads.apply()
+		useThreads(*threads)
 		p, err := tuned.Open(*model)
 		if err != nil {
 			return err

@@ -8,13 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/permafrost-ml/permafrost"
-	"github.com/permafrost-ml/permafrost/internal/race"
-	"github.com/permafrost-ml/permafrost/internal/report"
-	"github.com/permafrost-ml/permafrost/internal/train"
-	"github.com/spf13/cobra"
 )
 
 func fitCommand() *cobra.Command {
@@ -83,7 +80,7 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)
 		}
-		return printFit(cmd.OutOrStdout(), r)
+		return printFit(flagWriter{cmd.OutOrStdout(), cmd}, r)
 	}
 	return cmd
 }
@@ -94,6 +91,8 @@ type fit struct {
 	given  *configFlags
 	resume bool
 	cfg    permafrost.Config
+
+	announced bool // the run folder has been named
 }
 
 // configure finds the options: the defaults, run.yaml or those of the resumed run, with flags over them.
@@ -153,8 +152,8 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 	if f.resume {
 		fit = permafrost.Resume
 	}
-	r, err := fit(ctx, f.cfg, &announcer{w: f.cmd.ErrOrStderr(), out: f.cfg.Out}, report.NewProgress(f.cmd.ErrOrStderr()))
-	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+	r, err := fit(ctx, f.cfg, permafrost.OnEvent(f.announce), progress(f.cmd))
+	if errors.Is(err, permafrost.ErrInterrupted) {
 		if _, err := os.Stat(f.cfg.Out); err != nil {
 			return nil, exitError{exitInterrupted, "interrupted before anything was written"}
 		}
@@ -163,21 +162,15 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 	return r, err
 }
 
-// announcer says where a run goes as soon as it has begun: before that nothing has been written.
-type announcer struct {
-	w    io.Writer
-	out  string
-	done bool
-}
-
-func (a *announcer) Emit(_ time.Time, e permafrost.Event) {
+// announce says where a run goes as soon as it has begun: before that nothing has been written.
+func (f *fit) announce(e permafrost.Event) {
 	switch e.(type) {
-	case *report.TrialEvent, *report.ChoiceEvent: // of the race, which writes nothing
+	case *permafrost.Trial, *permafrost.Choice: // of the race, which writes nothing
 		return
 	}
-	if !a.done {
-		fmt.Fprintf(a.w, "run folder %s\n", a.out)
-		a.done = true
+	if !f.announced {
+		fmt.Fprintf(f.cmd.ErrOrStderr(), "run folder %s\n", f.cfg.Out)
+		f.announced = true
 	}
 }
 
@@ -192,14 +185,14 @@ func printFit(w io.Writer, r *permafrost.Result) error {
 	}
 	metric := fmt.Sprintf("accuracy    %.2f%%", 100*r.ValAccuracy)
 	if r.ValMetric != nil {
-		metric = report.MetricText(r.ValMetric, 0)
+		metric = r.ValMetric.String()
 		if r.ValBefore != nil {
-			best = fmt.Sprintf(", %s before%s", report.MetricText(r.ValBefore, 0), best)
+			best = fmt.Sprintf(", %s before%s", r.ValBefore, best)
 		}
 	} else {
 		best = fmt.Sprintf(", macro F1 %.4f%s", r.MacroF1, best)
 	}
-	if a, ok := r.Auto.(*race.Report); ok {
+	if a := r.Auto; a != nil {
 		if _, err := fmt.Fprintf(w, "chosen      %s\nwhy         %s\n", a.Text, a.Why); err != nil {
 			return err
 		}
@@ -210,8 +203,8 @@ took        %s, at most %s of memory
 model       %s
 `, metric, r.ValLoss, best,
 		thousands(r.ParamsThawed), thousands(r.ParamsTotal), seal,
-		secondsText(r.Seconds), bytesText(r.PeakRSS), filepath.Join(r.Out, train.ModelFile))
-	if d := r.Diagnosis; err == nil && d != nil && (d.Verdict == report.Underfitting || d.Verdict == report.Overfitting) {
+		secondsText(r.Seconds), bytesText(r.PeakRSS), filepath.Join(r.Out, permafrost.ModelFile))
+	if d := r.Diagnosis; err == nil && d != nil && (d.Verdict == permafrost.Underfitting || d.Verdict == permafrost.Overfitting) {
 		_, err = fmt.Fprintf(w, "diagnosis   %s: %s\nadvice      %s\n", d.Verdict, d.Why, d.Advice)
 	}
 	return err

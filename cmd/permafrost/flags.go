@@ -7,18 +7,18 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost"
 )
 
-// configFlags are the flags of a train.Config on a command. What was given is kept in order, so that it
+// configFlags are the flags of a permafrost.Config on a command. What was given is kept in order, so that it
 // can be laid over a configuration that is only read after the flags were parsed.
 type configFlags struct{ given [][2]string }
 
 // bindConfig defines the flags of the named options on fs, all of them without names, with the defaults
-// of train.DefaultConfig.
+// of permafrost.DefaultConfig.
 func bindConfig(fs *pflag.FlagSet, names ...string) *configFlags {
 	c := &configFlags{}
-	scratch := train.DefaultConfig() // flags are checked against it as they are parsed
+	scratch := permafrost.DefaultConfig() // flags are checked against it as they are parsed
 	std := flag.NewFlagSet("", flag.ContinueOnError)
 	scratch.Bind(std)
 	for _, g := range fitGroups {
@@ -38,7 +38,7 @@ func bindConfig(fs *pflag.FlagSet, names ...string) *configFlags {
 }
 
 // over lays the given flags over a configuration.
-func (c *configFlags) over(cfg *train.Config) error {
+func (c *configFlags) over(cfg *permafrost.Config) error {
 	std := flag.NewFlagSet("", flag.ContinueOnError)
 	cfg.Bind(std)
 	for _, g := range c.given {
@@ -50,8 +50,8 @@ func (c *configFlags) over(cfg *train.Config) error {
 }
 
 // config is the default configuration with the given flags.
-func (c *configFlags) config() (train.Config, error) {
-	cfg := train.DefaultConfig()
+func (c *configFlags) config() (permafrost.Config, error) {
+	cfg := permafrost.DefaultConfig()
 	return cfg, c.over(&cfg)
 }
 

@@ -3,25 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"github.com/permafrost-ml/permafrost/internal/checkpoint"
-	"github.com/permafrost-ml/permafrost/internal/onnx"
-	"github.com/permafrost-ml/permafrost/internal/tensor"
+	"github.com/permafrost-ml/permafrost"
 )
-
-// imported is what import --json prints.
-type imported struct {
-	Format string `json:"format"`
-	Entry  string `json:"entry"`
-	Out    string `json:"out"`
-	*checkpoint.Result
-}
 
 func importCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -48,9 +37,9 @@ Reading a .pt file runs nothing of what is in it.`,
 	fs.SortFlags = false
 	model := fs.String("model", "", "`FILE` ONNX file of the same architecture")
 	out := fs.String("out", "", "`FILE` to write")
-	entry := entryFlag(cmd)
-	var o checkpoint.Options
-	epsFlag(cmd, &o)
+	var o permafrost.ImportOptions
+	entryFlag(cmd, &o.Entry)
+	epsFlag(cmd, &o.Eps)
 	fs.BoolVar(&o.Convert, "convert", false, "round numbers where the model's type holds less, as float16 for float32")
 	fs.StringArrayVar(&o.Keep, "keep", nil, "`GLOB` of the model's tensors that keep their values where the checkpoint has none; may be given again")
 	fs.StringArrayVar(&o.Ignore, "ignore", nil, "`GLOB` of the checkpoint's tensors that the model need not have; may be given again")
@@ -59,57 +48,42 @@ Reading a .pt file runs nothing of what is in it.`,
 	files(cmd, "model", "onnx")
 	completeCheckpoint(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := checkEps(cmd, o); err != nil {
+		if err := checkEps(cmd, o.Eps); err != nil {
 			return err
 		}
-		if err := apart(*out, *model, args[0]); err != nil {
-			return err
-		}
-		m, err := onnx.Open(*model)
+		r, err := permafrost.Import(args[0], *model, *out, o)
 		if err != nil {
-			return err
-		}
-		c, err := checkpoint.Open(args[0], *entry)
-		if err != nil {
-			return err
-		}
-		r, err := checkpoint.Find(m, c, o)
-		if err != nil {
-			return err
-		}
-		if err := r.Check(); err != nil {
-			if e := printMatches(cmd.ErrOrStderr(), args[0], c, r); e != nil {
-				return e
+			if r != nil { // what matched and what did not
+				if e := printMatches(flagWriter{cmd.ErrOrStderr(), cmd}, args[0], r); e != nil {
+					return e
+				}
 			}
 			return err
 		}
-		if err := m.WriteFile(*out, r.Patch()); err != nil {
-			return err
-		}
 		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), imported{c.Format, c.Entry, *out, r})
+			return printJSON(cmd.OutOrStdout(), r)
 		}
-		if err := printMatches(cmd.OutOrStdout(), args[0], c, r); err != nil {
+		if err := printMatches(flagWriter{cmd.OutOrStdout(), cmd}, args[0], r); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", *out, bytesText(size(*out)))
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", r.Out, bytesText(size(r.Out)))
 		return err
 	}
 	return cmd
 }
 
 // entryFlag defines --entry of the commands that read a checkpoint.
-func entryFlag(cmd *cobra.Command) *string {
-	return cmd.Flags().String("entry", "", "`KEY` of the state dict in a PyTorch file that holds more, as ema.state_dict (default: found)")
+func entryFlag(cmd *cobra.Command, entry *string) {
+	cmd.Flags().StringVar(entry, "entry", "", "`KEY` of the state dict in a PyTorch file that holds more, as ema.state_dict (default: found)")
 }
 
-func epsFlag(cmd *cobra.Command, o *checkpoint.Options) {
-	cmd.Flags().Float64Var(&o.Eps, "eps", 0, "`X` of batch norm that is folded (default: the model's, else PyTorch's 1e-5)")
+func epsFlag(cmd *cobra.Command, eps *float64) {
+	cmd.Flags().Float64Var(eps, "eps", 0, "`X` of batch norm that is folded (default: the model's, else PyTorch's 1e-5)")
 }
 
-func checkEps(cmd *cobra.Command, o checkpoint.Options) error {
-	if cmd.Flags().Changed("eps") && !(o.Eps > 0 && o.Eps < 1) {
-		return fmt.Errorf("--eps %g: want a number between 0 and 1, as 1e-5", o.Eps)
+func checkEps(cmd *cobra.Command, eps float64) error {
+	if cmd.Flags().Changed("eps") && !(eps > 0 && eps < 1) {
+		return fmt.Errorf("--eps %g: want a number between 0 and 1, as 1e-5", eps)
 	}
 	return nil
 }
@@ -121,28 +95,14 @@ func completeCheckpoint(cmd *cobra.Command) {
 	}
 }
 
-// apart errors where out is one of the files that are read.
-func apart(out string, inputs ...string) error {
-	o, err := os.Stat(out)
-	if err != nil {
-		return nil // it does not exist yet
-	}
-	for _, in := range inputs {
-		if i, err := os.Stat(in); err == nil && os.SameFile(o, i) {
-			return fmt.Errorf("--out %s is an input: name another file", out)
-		}
-	}
-	return nil
-}
-
 // printMatches prints what of a checkpoint went where in a model, and what did not.
-func printMatches(w io.Writer, path string, c *checkpoint.Checkpoint, r *checkpoint.Result) error {
-	fmt.Fprintf(w, "checkpoint  %s: %s, %d tensors", path, c.Format, len(c.Tensors))
-	if c.Entry != "" {
-		fmt.Fprintf(w, ", of entry %q", c.Entry)
+func printMatches(w io.Writer, path string, r *permafrost.Imported) error {
+	fmt.Fprintf(w, "checkpoint  %s: %s, %d tensors", path, r.Format, r.Tensors)
+	if r.Entry != "" {
+		fmt.Fprintf(w, ", of entry %q", r.Entry)
 	}
-	if len(c.Ignored) > 0 {
-		fmt.Fprintf(w, " (beside it: %s)", list(c.Ignored, 6))
+	if len(r.Beside) > 0 {
+		fmt.Fprintf(w, " (beside it: %s)", list(r.Beside, 6))
 	}
 	fmt.Fprintln(w)
 	if r.Stripped != "" {
@@ -159,15 +119,15 @@ func printMatches(w io.Writer, path string, c *checkpoint.Checkpoint, r *checkpo
 	if len(r.Matched) > 0 {
 		fmt.Fprintln(tw, "model\tshape\tcheckpoint\thow")
 		for _, m := range r.Matched {
-			fmt.Fprintf(tw, "%s\t%v\t%s\t%s\n", m.Tensor, tensor.Shape(m.Shape), origin(m.From), m.How)
+			fmt.Fprintf(tw, "%s\t%v\t%s\t%s\n", m.Tensor, shapeText(m.Shape), origin(m.From), m.How)
 		}
 	}
-	rows := func(title string, ls []checkpoint.Lack) {
+	rows := func(title string, ls []permafrost.Lack) {
 		if len(ls) > 0 {
 			fmt.Fprintf(tw, "\n%s\tshape\n", title)
 		}
 		for _, l := range ls {
-			fmt.Fprintf(tw, "%s\t%v\t%s\n", l.Name, tensor.Shape(l.Shape), l.Why)
+			fmt.Fprintf(tw, "%s\t%v\t%s\n", l.Name, shapeText(l.Shape), l.Why)
 		}
 	}
 	rows("the checkpoint lacks", r.Missing)

@@ -8,7 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost"
+)
+
+// The options of a fit that inspect takes: those of the plan, and those of what its cost depends on.
+var (
+	inspectTrains = []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha"}
+	inspectFor    = []string{"data", "val", "task", "preprocess", "augment", "tokenizer", "max-length", "text-column", "label-column",
+		"batch", "optimizer", "momentum", "memory", "cache", "cache-budget", "cache-precision", "seed", "threads"}
 )
 
 func inspectCommand() *cobra.Command {
@@ -30,8 +37,8 @@ Nothing is written and nothing is trained.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	given := bindConfig(fs, "thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha", "batch", "optimizer", "preprocess", "data", "val", "cache", "cache-budget", "threads")
-	o := train.InspectOptions{Measure: true}
+	given := bindConfig(fs, append(append([]string{}, inspectTrains...), inspectFor...)...)
+	o := permafrost.InspectOptions{}
 	fs.IntVar(&o.Classes, "classes", 10, "`N` classes of a new head, without --data")
 	fs.IntVar(&o.Examples, "examples", 1000, "`N` training examples to predict for, without --data")
 	shapes := shapeFlag(fs)
@@ -39,8 +46,8 @@ Nothing is written and nothing is trained.`,
 	fast := fs.Bool("no-predict", false, "do not time the model")
 	passes := fs.Bool("passes", false, "print the graph before and after the compiler's passes")
 	asJSON := jsonFlag(fs)
-	group(fs, "What trains", "thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha")
-	group(fs, "What it is predicted for", "data", "val", "classes", "examples", "batch", "optimizer", "preprocess", "shape", "cache", "cache-budget", "threads")
+	group(fs, "What trains", inspectTrains...)
+	group(fs, "What it is predicted for", append([]string{"classes", "examples", "shape"}, inspectFor...)...)
 	group(fs, "What is shown", "depth", "no-predict", "passes", "json")
 	completeConfig(cmd)
 	completeModel(cmd)
@@ -53,11 +60,11 @@ Nothing is written and nothing is trained.`,
 		if err := validInspect(cfg, o); err != nil {
 			return err
 		}
-		o.Config, o.Shapes, o.Measure = cfg, shapes.shapes, !*fast
+		o.Shapes, o.Predict = shapes.shapes, !*fast
 		if *passes {
-			return printPasses(cmd.Context(), cmd.OutOrStdout(), o)
+			return printPasses(cmd.Context(), cmd.OutOrStdout(), cfg, o)
 		}
-		in, err := train.Inspect(cmd.Context(), o)
+		in, err := permafrost.Inspect(cmd.Context(), cfg, o)
 		if err != nil {
 			return err
 		}
@@ -73,7 +80,7 @@ Nothing is written and nothing is trained.`,
 }
 
 // validInspect checks the options as a fit would, which also needs data.
-func validInspect(c train.Config, o train.InspectOptions) error {
+func validInspect(c permafrost.Config, o permafrost.InspectOptions) error {
 	if o.Classes < 2 || o.Examples < 1 {
 		return fmt.Errorf("--classes %d --examples %d: at least 2 classes and 1 example", o.Classes, o.Examples)
 	}
@@ -83,16 +90,16 @@ func validInspect(c train.Config, o train.InspectOptions) error {
 	return c.Validate()
 }
 
-func printPasses(ctx context.Context, w io.Writer, o train.InspectOptions) error {
-	before, after, err := train.InspectPasses(ctx, o)
+func printPasses(ctx context.Context, w io.Writer, cfg permafrost.Config, o permafrost.InspectOptions) error {
+	before, after, err := permafrost.Passes(ctx, cfg, o)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "# as specialised to a batch of %d\n%s\n# after the passes\n%s", max(1, o.Config.Batch), before, after)
+	_, err = fmt.Fprintf(w, "# as specialised to a batch of %d\n%s\n# after the passes\n%s", max(1, cfg.Batch), before, after)
 	return err
 }
 
-func printInspection(w io.Writer, in *train.Inspection, depth int) error {
+func printInspection(w io.Writer, in *permafrost.Inspection, depth int) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s -> %s  (opset %d%s)\n\n", in.Model, strings.Join(in.Inputs, ", "), strings.Join(in.Outputs, ", "), in.Opset, producer(in))
 	tree(in.Layers).print(&b, in.Model, depth)
@@ -126,7 +133,7 @@ func printInspection(w io.Writer, in *train.Inspection, depth int) error {
 	return err
 }
 
-func producer(in *train.Inspection) string {
+func producer(in *permafrost.Inspection) string {
 	if in.Producer == "" {
 		return ""
 	}
@@ -145,7 +152,7 @@ type branch struct {
 }
 
 // tree arranges layers by the parts of their names.
-func tree(layers []train.Layer) *branch {
+func tree(layers []permafrost.Layer) *branch {
 	root := &branch{states: map[string]bool{}}
 	for _, l := range layers {
 		parts := strings.FieldsFunc(l.Name, func(r rune) bool { return r == '.' })
@@ -175,13 +182,13 @@ func (b *branch) child(name string) *branch {
 	return c
 }
 
-func (b *branch) add(l train.Layer) {
+func (b *branch) add(l permafrost.Layer) {
 	b.params += l.Params
 	b.flops += l.FLOPs
 	if l.Params == 0 {
-		b.bare = string(l.State)
+		b.bare = l.State
 	} else {
-		b.states[string(l.State)] = true
+		b.states[l.State] = true
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost"
 )
 
 // The exit statuses.
@@ -60,7 +62,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		}
 		return status.code
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if errors.Is(err, permafrost.ErrInterrupted) {
 		fmt.Fprintf(stderr, "%s: interrupted\n", cmd.CommandPath())
 		return exitInterrupted
 	}
@@ -78,7 +80,7 @@ func (e exitError) Error() string { return e.message }
 
 // explain is an error in one line, with how to mend what cobra says without that.
 func explain(cmd *cobra.Command, err error) string {
-	s := oneLine(err)
+	s := flagText(cmd, err)
 	switch {
 	case strings.HasPrefix(s, "required flag"):
 		return s + ": " + cmd.UseLine()

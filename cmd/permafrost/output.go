@@ -29,7 +29,7 @@ func printJSON(w io.Writer, v any) error {
 
 // note says something on the side, on stderr.
 func note(cmd *cobra.Command, format string, args ...any) {
-	fmt.Fprintf(cmd.ErrOrStderr(), "note: "+format+"\n", args...)
+	fmt.Fprintf(flagWriter{cmd.ErrOrStderr(), cmd}, "note: "+format+"\n", args...)
 }
 
 // thousands writes n with commas between thousands.
@@ -95,4 +95,13 @@ func list(names []string, most int) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}
 	return strings.Join(names, ", ")
+}
+
+// shapeText writes the sizes of a tensor's axes, as [64,3,7,7].
+func shapeText(shape []int) string {
+	parts := make([]string, len(shape))
+	for i, n := range shape {
+		parts[i] = fmt.Sprint(n)
+	}
+	return "[" + strings.Join(parts, ",") + "]"
 }

@@ -41,13 +41,13 @@ continues each text.`,
 	fs.Float64Var(&c.TopP, "top-p", 0, "draw from the best tokens that have this probability together, `X` (0: from all)")
 	fs.Uint64Var(&c.Seed, "seed", 1, "seed of what is drawn")
 	beam := fs.Int("beam", 1, "`N` beginnings of a transcript that are followed at once; 1 reads greedily")
-	threads := threadsFlag(fs)
+	threads := fs.Int("threads", 0, threadsHelp)
 	asJSON := jsonFlag(fs)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *top < 1 {
 			return fmt.Errorf("--top %d: at least 1", *top)
 		}
-		threads.apply()
+		useThreads(*threads)
 		p, err := tuned.Open(*model)
 		if err != nil {
 			return err

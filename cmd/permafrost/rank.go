@@ -5,11 +5,10 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/permafrost-ml/permafrost/internal/choose"
-	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost"
 )
 
 // evidenceFlags are the options of a fit that say from what data evidence is gathered.
@@ -48,7 +47,7 @@ How far the scores order the models alike is shown beside them as Kendall's tau.
 		if err != nil {
 			return err
 		}
-		r, err := choose.Rank(cmd.Context(), choose.RankOptions{Config: cfg, Models: models, Probe: *probe, Progress: encoding(cmd)})
+		r, err := permafrost.Rank(cmd.Context(), cfg, models, permafrost.RankOptions{Probe: *probe}, progress(cmd))
 		if err != nil {
 			return err
 		}
@@ -60,23 +59,12 @@ How far the scores order the models alike is shown beside them as Kendall's tau.
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)
 		}
-		return printRanking(cmd.OutOrStdout(), r)
+		return printRanking(flagWriter{cmd.OutOrStdout(), cmd}, r)
 	}
 	return cmd
 }
 
-// encoding shows how many examples have been through the frozen part.
-func encoding(cmd *cobra.Command) func(done, total int) {
-	p := report.NewProgress(cmd.ErrOrStderr())
-	return func(done, total int) {
-		p.Emit(time.Now(), &report.Encoded{Done: done, Total: total})
-		if done == total {
-			p.Emit(time.Now(), &report.CacheEvent{Where: "off"}) // takes the bar away
-		}
-	}
-}
-
-func printRanking(w io.Writer, r *choose.Ranking) error {
+func printRanking(w io.Writer, r *permafrost.Ranking) error {
 	var b strings.Builder
 	width := len("model")
 	for _, m := range r.Models {
@@ -96,7 +84,7 @@ func printRanking(w io.Writer, r *choose.Ranking) error {
 		}
 		fmt.Fprintf(&b, "%-*s  %12s  %9s  %9.4f  %9s  %9.4f  %9.4f  %9.2f  %9.2f\n", width, m.Model, thousands(m.Params), probe, m.LogME, number(m.LEEP, "%.4f"), m.NLEEP, m.HScore, m.TransRate, m.Size)
 	}
-	if names, _ := r.Scores(); len(r.Models) > 1 {
+	if names := scoreNames(r.Agreement); len(r.Models) > 1 {
 		fmt.Fprintf(&b, "\nhow they agree (Kendall's tau: 1 the same order, -1 the opposite)\n%-13s", "")
 		for _, n := range names[1:] {
 			fmt.Fprintf(&b, "  %13s", n)
@@ -114,4 +102,18 @@ func printRanking(w io.Writer, r *choose.Ranking) error {
 	fmt.Fprintf(&b, "\n%s\n", r.Trust)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// scoreNames lists the scores of which every pair has its agreement, the first with all others in front.
+func scoreNames(pairs []permafrost.Agreement) []string {
+	if len(pairs) == 0 {
+		return nil
+	}
+	names := []string{pairs[0].A}
+	for _, p := range pairs {
+		if p.A == names[0] {
+			names = append(names, p.B)
+		}
+	}
+	return names
 }

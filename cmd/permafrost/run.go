@@ -3,11 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"github.com/permafrost-ml/permafrost/internal/tensor"
+	"github.com/permafrost-ml/permafrost"
 )
 
 func runCommand() *cobra.Command {
@@ -27,71 +26,43 @@ The exit status is 0 when everything agrees and 1 when something differs.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	dir := fs.String("data-set", "", "`DIR` with input_*.pb and output_*.pb")
-	tol := tensor.Tolerance{Name: "--rtol, --atol"}
-	fs.Float64Var(&tol.Rel, "rtol", 1e-3, "`X` relative difference allowed")
-	fs.Float64Var(&tol.Abs, "atol", 1e-7, "`X` absolute difference allowed")
-	threads := threadsFlag(fs)
+	var o permafrost.CaseOptions
+	fs.Float64Var(&o.RelTol, "rtol", 1e-3, "`X` relative difference allowed")
+	fs.Float64Var(&o.AbsTol, "atol", 1e-7, "`X` absolute difference allowed")
+	fs.IntVar(&o.Threads, "threads", 0, threadsHelp)
 	asJSON := jsonFlag(fs)
 	required(cmd, "data-set")
 	folders(cmd, "data-set")
 	completeModel(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if !(tol.Rel >= 0) || !(tol.Abs >= 0) {
-			return fmt.Errorf("--rtol %g --atol %g: want numbers from 0", tol.Rel, tol.Abs)
+		if !(o.RelTol >= 0) || !(o.AbsTol >= 0) {
+			return fmt.Errorf("--rtol %g --atol %g: want numbers from 0", o.RelTol, o.AbsTol)
 		}
-		threads.apply()
-		sets, err := dataSets(*dir)
+		r, err := permafrost.RunCase(cmd.Context(), args[0], *dir, o)
 		if err != nil {
 			return err
 		}
-		total := comparison{Pass: true, Outputs: []output{}}
-		for _, set := range sets {
-			if err := total.dataSet(cmd.Context(), args[0], set, tol); err != nil {
-				return err
-			}
-		}
 		if *asJSON {
-			err = printJSON(cmd.OutOrStdout(), total)
+			err = printJSON(cmd.OutOrStdout(), r)
 		} else {
-			err = total.print(cmd.OutOrStdout())
+			err = printCase(cmd.OutOrStdout(), r)
 		}
-		if err == nil && !total.Pass {
-			return exitError{exitFailed, total.why}
+		if err == nil && !r.Pass {
+			return exitError{exitFailed, flagNames(cmd, r.Why)}
 		}
 		return err
 	}
 	return cmd
 }
 
-// dataSets lists the data sets in dir: dir itself, or the folders test_data_set_* in it.
-func dataSets(dir string) ([]string, error) {
-	for _, pattern := range []string{"input_*.pb", "output_*.pb"} {
-		found, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			return nil, err
-		}
-		if len(found) > 0 {
-			return []string{dir}, nil
-		}
-	}
-	sets, err := filepath.Glob(filepath.Join(dir, "test_data_set_*"))
-	if err != nil {
-		return nil, err
-	}
-	if len(sets) == 0 {
-		return nil, fmt.Errorf("--data-set %s: holds no input_*.pb or output_*.pb", dir)
-	}
-	return sets, nil
-}
-
-func (c *comparison) print(w io.Writer) error {
+func printCase(w io.Writer, r *permafrost.CaseResult) error {
 	verdict := "pass"
-	if !c.Pass {
+	if !r.Pass {
 		verdict = "differs"
 	}
-	fmt.Fprintf(w, "%-11s largest error %.3g absolute, %.3g relative\n", verdict, c.MaxAbs, c.MaxRel)
-	for _, o := range c.Outputs {
-		if _, err := fmt.Fprintf(w, "output      %s %s%v\n", o.Name, o.DType, tensor.Shape(o.Shape)); err != nil {
+	fmt.Fprintf(w, "%-11s largest error %.3g absolute, %.3g relative\n", verdict, r.MaxAbs, r.MaxRel)
+	for _, o := range r.Outputs {
+		if _, err := fmt.Fprintf(w, "output      %s %s%s\n", o.Name, o.DType, shapeText(o.Shape)); err != nil {
 			return err
 		}
 	}

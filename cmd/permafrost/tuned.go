@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+)
 
 // modelFlag defines --model of the commands that use a tuned file.
 func modelFlag(cmd *cobra.Command) *string {
@@ -16,5 +20,11 @@ func required(cmd *cobra.Command, names ...string) {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // a flag that does not exist
 		}
+	}
+}
+
+func useThreads(n int) {
+	if n > 0 {
+		kernel.SetThreads(n)
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/permafrost-ml/permafrost/internal/tuned"
+	"github.com/permafrost-ml/permafrost"
 )
 
 func verifyCommand() *cobra.Command {
@@ -28,7 +28,7 @@ The exit status is 0 when all are the same and 1 when one changed, which is name
 	files(cmd, "plan", "json")
 	completeModel(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		v, err := tuned.Verify(args[0], args[1], *plan)
+		v, err := permafrost.Verify(args[0], args[1], *plan)
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ The exit status is 0 when all are the same and 1 when one changed, which is name
 	return cmd
 }
 
-func printVerification(w io.Writer, v *tuned.Verification) error {
+func printVerification(w io.Writer, v *permafrost.Verification) error {
 	if v.Identical {
 		fmt.Fprintf(w, "identical   all %d frozen tensors have their bytes unchanged\n", v.Frozen)
 	} else {

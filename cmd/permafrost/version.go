@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/permafrost-ml/permafrost/internal/version"
 	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost"
 )
 
 func versionCommand() *cobra.Command {
@@ -20,9 +21,9 @@ func versionCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		platform := runtime.GOOS + "/" + runtime.GOARCH
 		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), map[string]string{"version": version.Version, "go": runtime.Version(), "platform": platform})
+			return printJSON(cmd.OutOrStdout(), map[string]string{"version": permafrost.Version, "go": runtime.Version(), "platform": platform})
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "permafrost %s (%s, %s)\n", version.Version, runtime.Version(), platform)
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "permafrost %s (%s, %s)\n", permafrost.Version, runtime.Version(), platform)
 		return err
 	}
 	return cmd

@@ -13,6 +13,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -113,9 +114,9 @@ func Add(g *ir.Graph, set *freeze.Set, spec Spec) (*Adapters, error) {
 	}
 	if a.Layers == 0 {
 		if len(a.Skipped) > 0 {
-			return nil, fmt.Errorf("--adapter: %w; %s", ErrNone, a.Skipped[0])
+			return nil, option.Errorf("adapter", "%w; %s", ErrNone, a.Skipped[0])
 		}
-		return nil, fmt.Errorf("--adapter: %w: the model has no linear layer or convolution of the usual form", ErrNone)
+		return nil, option.Errorf("adapter", "%w: the model has no linear layer or convolution of the usual form", ErrNone)
 	}
 	return a, g.Sort()
 }
@@ -127,11 +128,11 @@ func (a *Adapters) Merge() (map[string]*tensor.Tensor, error) {
 	for _, p := range a.parts {
 		changed, err := p.merge()
 		if err != nil {
-			return nil, fmt.Errorf("--adapter-merge: %w", err)
+			return nil, option.Errorf("adapter_merge", "%w", err)
 		}
 		for name, t := range changed {
 			if out[name] != nil {
-				return nil, fmt.Errorf("--adapter-merge: two adapters change %q", name)
+				return nil, option.Errorf("adapter_merge", "two adapters change %q", name)
 			}
 			out[name] = t
 		}

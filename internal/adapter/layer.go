@@ -8,6 +8,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -123,7 +124,7 @@ func (b *builder) targets(set *freeze.Set) ([]*layer, error) {
 	if len(b.spec.Targets) > 0 {
 		ws, err := set.Select(b.spec.Targets)
 		if err != nil {
-			return nil, fmt.Errorf("--adapter-targets: %w", err)
+			return nil, option.Errorf("adapter_targets", "%w", err)
 		}
 		var out []*layer
 		for _, w := range ws { // selectors name layers, and so biases too: only matrices and filters have adapters
@@ -132,7 +133,7 @@ func (b *builder) targets(set *freeze.Set) ([]*layer, error) {
 			}
 		}
 		if len(out) == 0 {
-			return nil, fmt.Errorf("--adapter-targets %s: no weight of a linear layer or convolution outside of the head is among these", strings.Join(b.spec.Targets, ","))
+			return nil, fmt.Errorf("option adapter_targets %s: no weight of a linear layer or convolution outside of the head is among these", strings.Join(b.spec.Targets, ","))
 		}
 		return out, nil
 	}

@@ -91,7 +91,7 @@ func Read(r io.ReaderAt, size int64, entry string) (*Checkpoint, error) {
 		return nil, err
 	}
 	if entry != "" && c.Entry != entry {
-		return nil, fmt.Errorf("%s files have no entries: leave out --entry %s", c.Format, entry)
+		return nil, fmt.Errorf("%s files have no entries: leave out option entry %s", c.Format, entry)
 	}
 	seen := make(map[string]bool, len(c.Tensors))
 	for _, t := range c.Tensors {

@@ -113,7 +113,7 @@ func TestTorchErrors(t *testing.T) {
 		{"instance by name", p("(ios\nsystem\n"), "instruction 0x69"},
 		{"not a state dict", p("](K\x01e"), "no state dict"},
 		{"no tensors", p(plain("epoch", "K\x01")), "no state dict"},
-		{"several", p(plain("a", plain("w", rebuilt(store("FloatStorage", "0", 6), 0, nums(6), nums(1))), "b", plain("w", rebuilt(store("FloatStorage", "0", 6), 0, nums(6), nums(1))))), "--entry one of a, b"},
+		{"several", p(plain("a", plain("w", rebuilt(store("FloatStorage", "0", 6), 0, nums(6), nums(1))), "b", plain("w", rebuilt(store("FloatStorage", "0", 6), 0, nums(6), nums(1))))), "option entry one of a, b"},
 		{"empty stack", p("s"), "stack is empty"},
 		{"cut", "\x80\x02X\xff\xff", "ends in the middle"},
 		{"memo", p("h\x05"), "memo 5"},

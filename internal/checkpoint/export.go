@@ -133,7 +133,7 @@ func Export(m *onnx.Model, head string) (*StateDict, error) {
 		d.add(name, v, t.name, how, Exact)
 	}
 	if folded > 0 {
-		d.note("%d convolutions hold the batch norm that the exporter folded into them; --checkpoint undoes that", folded)
+		d.note("%d convolutions hold the batch norm that the exporter folded into them; option checkpoint undoes that", folded)
 	}
 	return d, nil
 }
@@ -204,7 +204,7 @@ func ExportAs(m *onnx.Model, c *Checkpoint, o Options) (*StateDict, error) {
 		case mt.form == gatheredRows:
 			t, ok := mt.table.scatter(now)
 			if !ok {
-				return nil, fmt.Errorf("%s was gathered from %s, and in training each of its elements went its own way: no table gives them, so freeze it (--freeze '%s')", mt.Tensor, mt.source.Name, mt.Tensor)
+				return nil, fmt.Errorf("%s was gathered from %s, and in training each of its elements went its own way: no table gives them, so freeze it (option freeze '%s')", mt.Tensor, mt.source.Name, mt.Tensor)
 			}
 			give(mt.source, t, mt.Tensor, mt.How, Exact)
 		default:

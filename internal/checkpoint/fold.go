@@ -134,7 +134,7 @@ func (r *Result) foldNorms(matches map[*target]*Match, g *ir.Graph) error {
 // epsilon is the one given, or that of the model's own batch norms where they agree, or PyTorch's default.
 func epsilon(g *ir.Graph, given float64) (float64, string) {
 	if given > 0 {
-		return given, "--eps"
+		return given, "option eps"
 	}
 	found := map[float32]bool{}
 	for _, n := range g.Nodes {
@@ -150,7 +150,7 @@ func epsilon(g *ir.Graph, given float64) (float64, string) {
 			}
 		}
 	}
-	return 1e-5, "PyTorch's default; --eps sets another"
+	return 1e-5, "PyTorch's default; option eps sets another"
 }
 
 // looseNorms lists the batch norms of the checkpoint that went nowhere, in its order.

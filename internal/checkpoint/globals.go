@@ -269,7 +269,7 @@ func (p *picker) find(root any, path string) (d *dict, keys []string, ignored []
 		default:
 			i := slices.IndexFunc(usual, func(s string) bool { return slices.Contains(parts, s) })
 			if i < 0 {
-				return nil, nil, nil, fmt.Errorf("holds several state dicts: choose with --entry one of %s", strings.Join(parts[:min(len(parts), 8)], ", "))
+				return nil, nil, nil, fmt.Errorf("holds several state dicts: choose with option entry one of %s", strings.Join(parts[:min(len(parts), 8)], ", "))
 			}
 			key = usual[i]
 		}

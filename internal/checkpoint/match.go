@@ -177,7 +177,7 @@ func (r *Result) lack(t *target, why string) {
 	l := Lack{t.name, t.shape(), why}
 	switch {
 	case matchesAny(r.options.Keep, t.name):
-		l.Why = "--keep"
+		l.Why = "option keep"
 		r.Kept = append(r.Kept, l)
 	case why == "" && (t.param.Node >= 0 || t.madeUp() && arithmetic[t.op()] && !r.leftIn(t.module)):
 		l.Why = "a constant of the model"
@@ -231,8 +231,8 @@ func (r *Result) Check() error {
 		}
 		parts = append(parts, fmt.Sprintf("%s %s%s (%s)", what, strings.Join(names, ", "), more, mend))
 	}
-	say("the checkpoint lacks", r.Missing, "--keep leaves the model's values")
-	say("the model lacks", r.Unused, "--ignore leaves them out")
+	say("the checkpoint lacks", r.Missing, "option keep leaves the model's values")
+	say("the model lacks", r.Unused, "option ignore leaves them out")
 	if len(r.Matched) == 0 {
 		return fmt.Errorf("nothing matches: the checkpoint is of another architecture")
 	}
@@ -357,7 +357,7 @@ func (m *Match) checkType(convert bool) error {
 	if from == to || from.Size() < to.Size() {
 		return nil
 	}
-	return fmt.Errorf("the checkpoint has it as %v, the model as %v: --convert rounds", from, to)
+	return fmt.Errorf("the checkpoint has it as %v, the model as %v: option convert rounds", from, to)
 }
 
 // Value makes the model's tensor.

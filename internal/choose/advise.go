@@ -54,14 +54,6 @@ type Candidate struct {
 	Depth      float64 `json:"depth"` // share of the blocks that it thaws something of
 }
 
-// String is what a user would ask for.
-func (c Candidate) String() string {
-	if c.Adapter == "" {
-		return c.Thaw
-	}
-	return fmt.Sprintf("%s --adapter %s", c.Thaw, c.Adapter)
-}
-
 // Recommendation is the plan to begin with.
 type Recommendation struct {
 	Thaw   string `json:"thaw"`

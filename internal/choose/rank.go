@@ -244,7 +244,7 @@ func (r *Ranking) trust() string {
 	a, b := r.Models[0], r.Models[1]
 	switch {
 	case a.Probe == nil:
-		parts = append(parts, "they judge frozen features and cannot see what thawing would mend; --probe measures held-out accuracy")
+		parts = append(parts, "they judge frozen features and cannot see what thawing would mend; option probe measures held-out accuracy")
 	case *a.Probe-*b.Probe < math.Hypot(*a.ProbeError, *b.ProbeError):
 		parts = append(parts, fmt.Sprintf("the first two differ by less than the error of their held-out accuracy, %.1f points: fit both", 100*math.Hypot(*a.ProbeError, *b.ProbeError)))
 	default:

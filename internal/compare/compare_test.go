@@ -78,7 +78,7 @@ func TestPlans(t *testing.T) {
 	}{
 		{[]string{"a=last:1"}, "head:head a:last:1 full:all"},
 		{[]string{"full=all@lr=1e-5", "a=last:1"}, "head:head full:all a:last:1"},
-		{[]string{"a=last:1", "a=all"}, "--plan a: two plans have this name"},
+		{[]string{"a=last:1", "a=all"}, "option plan a: two plans have this name"},
 	} {
 		if got := names(test.texts...); got != test.want {
 			t.Errorf("%v: %s, want %s", test.texts, got, test.want)

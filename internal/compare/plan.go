@@ -32,11 +32,11 @@ var own = []string{"model", "data", "val", "out", "seed", "task", "text-column",
 func Parse(text string, common train.Config) (Plan, error) {
 	name, rest, ok := strings.Cut(text, "=")
 	if name = strings.TrimSpace(name); !ok || name == "" {
-		return Plan{}, fmt.Errorf("--plan %q: want NAME=SELECTORS, as deep=head,last:2 or deep=head,last:2@lr=0.001,epochs=5", text)
+		return Plan{}, fmt.Errorf("option plan %q: want NAME=SELECTORS, as deep=head,last:2 or deep=head,last:2@lr=0.001,epochs=5", text)
 	}
 	selectors, options, _ := strings.Cut(rest, "@")
 	if selectors = strings.TrimSpace(selectors); selectors == "" {
-		return Plan{}, fmt.Errorf("--plan %s: name what trains, as %s=head,last:2", name, name)
+		return Plan{}, fmt.Errorf("option plan %s: name what trains, as %s=head,last:2", name, name)
 	}
 	p := Plan{name, common}
 	p.Config.Thaw = []string{selectors}
@@ -51,18 +51,18 @@ func Parse(text string, common train.Config) (Plan, error) {
 		key = strings.ReplaceAll(strings.TrimSpace(key), "_", "-")
 		switch f := fs.Lookup(key); {
 		case slices.Contains(own, key):
-			return Plan{}, fmt.Errorf("--plan %s: %s is the same for all plans: give it as --%s", name, key, key)
+			return Plan{}, fmt.Errorf("option plan %s: %s is the same for all plans: give it as option %s", name, key, strings.ReplaceAll(key, "-", "_"))
 		case f == nil || key == "thaw":
-			return Plan{}, fmt.Errorf("--plan %s: %q is no option of a plan; it has those of fit, as lr=0.001 or epochs=5", name, key)
+			return Plan{}, fmt.Errorf("option plan %s: %q is no option of a plan; it has those of fit, as lr=0.001 or epochs=5", name, key)
 		case value == "":
-			return Plan{}, fmt.Errorf("--plan %s: %s has no value: write %s=VALUE", name, key, key)
+			return Plan{}, fmt.Errorf("option plan %s: %s has no value: write %s=VALUE", name, key, key)
 		}
 		if err := fs.Set(key, strings.TrimSpace(value)); err != nil {
-			return Plan{}, fmt.Errorf("--plan %s: %s: %w", name, key, err)
+			return Plan{}, fmt.Errorf("option plan %s: %s: %w", name, key, err)
 		}
 	}
 	if err := p.Config.Validate(); err != nil {
-		return Plan{}, fmt.Errorf("--plan %s: %w", name, err)
+		return Plan{}, fmt.Errorf("option plan %s: %w", name, err)
 	}
 	return p, nil
 }
@@ -77,7 +77,7 @@ func Plans(texts []string, common train.Config) ([]Plan, error) {
 			return nil, err
 		}
 		if named(p.Name) {
-			return nil, fmt.Errorf("--plan %s: two plans have this name", p.Name)
+			return nil, fmt.Errorf("option plan %s: two plans have this name", p.Name)
 		}
 		out = append(out, p)
 	}

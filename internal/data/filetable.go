@@ -60,7 +60,7 @@ func (o *opened) table(p Place, classes []string, task string, varied bool) (*Da
 		if task == "ctc" {
 			labels = texts
 		}
-		_, err := t.Need("--label-column", labels...)
+		_, err := t.Need("option label_column", labels...)
 		return nil, err
 	}
 	examples := make([]Example, len(t.Rows))

@@ -126,9 +126,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.JSON {
 		t.w = io.Discard
 	}
-	if o.Threads > 0 {
-		kernel.SetThreads(o.Threads)
-	}
+	defer kernel.Use(o.Threads)()
 	t.Seed, t.Threads = cmp.Or(o.Seed, 1), kernel.Threads()
 	var err error
 	if t.Out, err = folder(o.Out); err != nil {
@@ -189,21 +187,28 @@ func (t *teller) path(parts ...string) string {
 	return filepath.Join(append([]string{t.Out}, parts...)...)
 }
 
-// materials writes the model and the pictures, and shows what the model knows.
-func (t *teller) materials(ctx context.Context) error {
-	if err := os.MkdirAll(t.Out, 0o777); err != nil {
+// Material writes the model and the pictures to a folder, which must be new or empty. Seed 0 is 1.
+func Material(ctx context.Context, dir string, seed uint64) error {
+	if _, err := folder(dir); err != nil {
 		return err
 	}
-	t.Base.Model = t.path(modelFile)
-	if err := os.WriteFile(t.Base.Model, Model, 0o666); err != nil {
+	return standard.write(ctx, dir, cmp.Or(seed, 1))
+}
+
+// write writes the model and as many pictures.
+func (s size) write(ctx context.Context, dir string, seed uint64) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if err := Latin.Write(t.path(Latin.Name), "demo", t.Seed, t.latin); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, modelFile), Model, 0o666); err != nil {
 		return err
 	}
-	for _, a := range t.alphabets {
-		for split, n := range map[string]int{"train": t.learn, "val": t.val} {
-			if err := a.Write(t.path(a.Name, split), split, t.Seed, n); err != nil {
+	if err := Latin.Write(filepath.Join(dir, Latin.Name), "demo", seed, s.latin); err != nil {
+		return err
+	}
+	for _, a := range s.alphabets {
+		for split, n := range map[string]int{"train": s.learn, "val": s.val} {
+			if err := a.Write(filepath.Join(dir, a.Name, split), split, seed, n); err != nil {
 				return err
 			}
 		}
@@ -211,6 +216,15 @@ func (t *teller) materials(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// materials writes the model and the pictures, and shows what the model knows.
+func (t *teller) materials(ctx context.Context) error {
+	if err := t.size.write(ctx, t.Out, t.Seed); err != nil {
+		return err
+	}
+	t.Base.Model = t.path(modelFile)
 	p, err := tuned.Open(t.Base.Model)
 	if err != nil {
 		return err

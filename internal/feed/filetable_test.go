@@ -61,7 +61,7 @@ func TestFileTable(t *testing.T) {
 	}
 	for _, c := range []struct{ header, answers, want string }{
 		{"file,label", "x x x", "one label only (x)"},
-		{"file,name", "x y", "no column label: it has file, name; name one with --label-column"},
+		{"file,name", "x y", "no column label: it has file, name; name one with option label_column"},
 		{"path,label", "x y", "no column file"},
 	} {
 		if _, err := open(table(c.header, strings.Fields(c.answers)...), ""); err == nil || !strings.Contains(err.Error(), c.want) {

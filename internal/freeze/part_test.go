@@ -78,7 +78,7 @@ func TestPartErrors(t *testing.T) {
 			t.Errorf("%s: %v, want an error with %q", c.sel, err, c.want)
 		}
 	}
-	if _, err := New(describe(), Options{Freeze: []string{"fisher:1%"}}); err == nil || !strings.Contains(err.Error(), "is for --thaw") {
+	if _, err := New(describe(), Options{Freeze: []string{"fisher:1%"}}); err == nil || !strings.Contains(err.Error(), "is for option thaw") {
 		t.Errorf("a share in --freeze: %v", err)
 	}
 	if _, err := describe().Select([]string{"fisher:1%"}); err == nil || !strings.Contains(err.Error(), "name weights") {

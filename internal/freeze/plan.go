@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 // State is what a plan does with one weight.
@@ -64,14 +65,14 @@ func New(set *Set, o Options) (*Plan, error) {
 	}
 	chosen, err := set.Choose(thaw)
 	if err != nil {
-		return nil, fmt.Errorf("--thaw: %w", err)
+		return nil, option.Errorf("thaw", "%w", err)
 	}
 	taken, err := set.Choose(o.Freeze)
 	if err != nil {
-		return nil, fmt.Errorf("--freeze: %w", err)
+		return nil, option.Errorf("freeze", "%w", err)
 	}
 	if taken.share != nil {
-		return nil, fmt.Errorf("--freeze: %s is for --thaw: the numbers outside of the share stay frozen", taken.share.By)
+		return nil, option.Errorf("freeze", "%s is for option thaw: the numbers outside of the share stay frozen", taken.share.By)
 	}
 	if chosen.share != nil && !slices.ContainsFunc(chosen.weights(set), func(w *Weight) bool { return !w.Head }) {
 		for _, w := range set.Weights {
@@ -87,7 +88,7 @@ func New(set *Set, o Options) (*Plan, error) {
 		bn = "auto"
 	case "auto", "frozen":
 	default:
-		return nil, fmt.Errorf("--batchnorm %q: want auto or frozen", bn)
+		return nil, fmt.Errorf("option batchnorm %q: want auto or frozen", bn)
 	}
 	p := &Plan{Version: 1, Model: o.Model, Thaw: thaw, Freeze: o.Freeze, BatchNorm: bn, Head: o.Head, Share: chosen.share}
 	trains := 0
@@ -105,7 +106,7 @@ func New(set *Set, o Options) (*Plan, error) {
 		p.Params = append(p.Params, e)
 	}
 	if trains == 0 {
-		return nil, fmt.Errorf("the plan trains nothing: thaw something, for example --thaw head or --thaw last:1")
+		return nil, fmt.Errorf("the plan trains nothing: thaw something, for example option thaw head or option thaw last:1")
 	}
 	p.track(set)
 	if p.Share != nil && p.Share.By == ByMagnitude {

@@ -17,11 +17,11 @@ import (
 func Check(cfg *train.Config) error {
 	switch {
 	case !slices.Equal(cfg.Thaw, train.DefaultConfig().Thaw):
-		return fmt.Errorf("--auto chooses what to thaw: leave --thaw %s out, or --auto", cfg.Thaw[0])
+		return fmt.Errorf("option auto chooses what to thaw: leave option thaw %s out, or option auto", cfg.Thaw[0])
 	case cfg.Schedule != "":
-		return fmt.Errorf("--auto chooses one plan for the whole run: leave --schedule %s out, or --auto", cfg.Schedule)
+		return fmt.Errorf("option auto chooses one plan for the whole run: leave option schedule %s out, or option auto", cfg.Schedule)
 	case cfg.Adapter != "":
-		return fmt.Errorf("--auto chooses what to thaw, and an adapter freezes everything: leave --adapter %s out, or --auto", cfg.Adapter)
+		return fmt.Errorf("option auto chooses what to thaw, and an adapter freezes everything: leave option adapter %s out, or option auto", cfg.Adapter)
 	}
 	return nil
 }

@@ -223,9 +223,9 @@ func TestCheck(t *testing.T) {
 		edit func(*train.Config)
 		want string
 	}{
-		{func(c *train.Config) { c.Thaw = []string{"last:1"} }, "leave --thaw last:1 out"},
-		{func(c *train.Config) { c.Schedule = "gradual" }, "leave --schedule gradual out"},
-		{func(c *train.Config) { c.Adapter = "lora:4" }, "leave --adapter lora:4 out"},
+		{func(c *train.Config) { c.Thaw = []string{"last:1"} }, "leave option thaw last:1 out"},
+		{func(c *train.Config) { c.Schedule = "gradual" }, "leave option schedule gradual out"},
+		{func(c *train.Config) { c.Adapter = "lora:4" }, "leave option adapter lora:4 out"},
 	} {
 		c := train.DefaultConfig()
 		test.edit(&c)

@@ -26,9 +26,9 @@ type Progress struct {
 	skip   int    // steps done before this process took over
 }
 
-// NewProgress returns a sink that writes to w, with a bar if w is a terminal.
+// NewProgress returns a sink that writes to w, with a bar if w is a terminal: a file, or a writer with the Fd of one.
 func NewProgress(w io.Writer) *Progress {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	return &Progress{w: w, bars: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
 }
 

@@ -19,7 +19,7 @@ const lpftRate = 0.1
 
 func newLPFT(r Run, arg string) (Schedule, error) {
 	if !r.Units[r.blocks()].Head {
-		return nil, fmt.Errorf("schedule lpft: the head is frozen, and there is nothing to begin with: add --thaw head")
+		return nil, fmt.Errorf("schedule lpft: the head is frozen, and there is nothing to begin with: add option thaw head")
 	}
 	return &lpft{base: base{r, r.Steps}, probe: min(number(arg, max(1, r.Epochs/3)), r.Epochs-1)}, nil
 }

@@ -54,9 +54,7 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 	if o.Batch < 1 || o.Steps < 1 {
 		return nil, fmt.Errorf("--batch %d --steps %d: both are at least 1", o.Batch, o.Steps)
 	}
-	if o.Config.Threads > 0 {
-		kernel.SetThreads(o.Config.Threads)
-	}
+	defer kernel.Use(o.Config.Threads)()
 	p, err := openProbe(o.Config.Model, o.Config.feedOptions(), o.Shapes)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package train
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -14,6 +16,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
@@ -78,8 +81,8 @@ type Config struct {
 	Seed        uint64 `yaml:"seed" json:"seed" arg:"N" help:"seed of everything random"`
 	Threads     int    `yaml:"threads" json:"threads" arg:"N" help:"threads to use (0: one a core); results do not depend on it"`
 	Cache       string `yaml:"cache" json:"cache" arg:"KIND" help:"where frozen activations are kept: auto, off, ram or disk"`
-	CacheBudget Size   `yaml:"cache_budget" json:"cache_budget" arg:"SIZE" help:"most bytes the cache may take, as 2GB or 512MiB (0: chosen)"`
-	Memory      Size   `yaml:"memory" json:"memory" arg:"SIZE" help:"most bytes for the activations and gradients of a training step: what is cheap is computed again instead of kept (0: keep everything)"`
+	CacheBudget int64  `yaml:"cache_budget" json:"cache_budget" arg:"SIZE" help:"most bytes the cache may take, as 2GB or 512MiB (0: chosen)"`
+	Memory      int64  `yaml:"memory" json:"memory" arg:"SIZE" help:"most bytes for the activations and gradients of a training step: what is cheap is computed again instead of kept (0: keep everything)"`
 
 	CachePrecision string `yaml:"cache_precision" json:"cache_precision" arg:"TYPE" help:"how frozen activations are kept: float32, or float16 for half the size"`
 	CacheVariants  int    `yaml:"cache_variants" json:"cache_variants" arg:"K" help:"keep K augmented variants of each example and use them in turn (0: new ones every epoch, nothing kept)"`
@@ -147,7 +150,7 @@ func (c *Config) Validate() error {
 		{"cache_precision", c.CachePrecision, []string{"float32", "float16"}},
 	} {
 		if !slices.Contains(o.allowed, o.value) {
-			return fmt.Errorf("%s: %q is none of %s", o.key, o.value, strings.TrimPrefix(strings.Join(o.allowed, ", "), ", "))
+			return option.Errorf(o.key, "%q is none of %s", o.value, strings.TrimPrefix(strings.Join(o.allowed, ", "), ", "))
 		}
 	}
 	for _, o := range []struct {
@@ -172,39 +175,39 @@ func (c *Config) Validate() error {
 	} {
 		if !(o.value >= o.lo && o.value < o.hi) {
 			if math.IsInf(o.hi, 1) {
-				return fmt.Errorf("%s: %g is not a number from %g", o.key, o.value, o.lo)
+				return option.Errorf(o.key, "%g is not a number from %g", o.value, o.lo)
 			}
-			return fmt.Errorf("%s: %g is not from %g to below %g", o.key, o.value, o.lo, o.hi)
+			return option.Errorf(o.key, "%g is not from %g to below %g", o.value, o.lo, o.hi)
 		}
 	}
 	decay, _ := c.Decay()
 	switch {
 	case c.Model == "":
-		return fmt.Errorf("model: name an ONNX file")
+		return option.Errorf("model", "name an ONNX file")
 	case c.Data == "":
-		return fmt.Errorf("data: name a folder of class folders or a table")
+		return option.Errorf("data", "name a folder of class folders or a table")
 	case c.checkSchedule() != nil:
 		return c.checkSchedule()
 	case c.validateRegularisation() != nil:
 		return c.validateRegularisation()
 	case !headForm.MatchString(c.Head):
-		return fmt.Errorf("head: %q is none of linear, mlp:N, keep", c.Head)
+		return option.Errorf("head", "%q is none of linear, mlp:N, keep", c.Head)
 	case !adapterForm.MatchString(c.Adapter):
-		return fmt.Errorf("adapter: %q is none of lora:R, ia3", c.Adapter)
+		return option.Errorf("adapter", "%q is none of lora:R, ia3", c.Adapter)
 	case c.Head == "keep" && len(c.Attach) > 0:
-		return fmt.Errorf("attach: with head keep the model's own classifier reads what it always read")
+		return option.Errorf("attach", "with head keep the model's own classifier reads what it always read")
 	case !(decay >= 0) || math.IsInf(decay, 0):
-		return fmt.Errorf("weight_decay: %g is not a number from 0", decay)
+		return option.Errorf("weight_decay", "%g is not a number from 0", decay)
 	case c.Budget < 0:
-		return fmt.Errorf("budget: %v is no time", c.Budget)
+		return option.Errorf("budget", "%v is no time", c.Budget)
 	case c.Budget != 0 && !c.Auto:
-		return fmt.Errorf("budget: it is for auto; a fit takes as long as its epochs do")
+		return option.Errorf("budget", "it is for auto; a fit takes as long as its epochs do")
 	case c.Momentum != 0 && c.Optimizer != "sgd":
-		return fmt.Errorf("momentum: only sgd has one; %s has its own averages", c.Optimizer)
+		return option.Errorf("momentum", "only sgd has one; %s has its own averages", c.Optimizer)
 	case c.Nesterov && c.Momentum == 0:
-		return fmt.Errorf("nesterov: needs a momentum above 0")
+		return option.Errorf("nesterov", "needs a momentum above 0")
 	case c.Warmup >= 1 && c.Warmup != math.Trunc(c.Warmup):
-		return fmt.Errorf("warmup: %g is neither a fraction below 1 nor a whole number of steps", c.Warmup)
+		return option.Errorf("warmup", "%g is neither a fraction below 1 nor a whole number of steps", c.Warmup)
 	}
 	return nil
 }
@@ -230,7 +233,8 @@ func ParseConfig(b []byte) (Config, error) {
 	if len(keys) == 0 {
 		return c, nil // an empty document would set every option to its zero
 	}
-	if err := yaml.Unmarshal(b, &c); err != nil {
+	size := yaml.CustomUnmarshaler(func(n *int64, b []byte) error { return (*Size)(n).Set(unquoted(b)) })
+	if err := yaml.UnmarshalWithOptions(b, &c, size); err != nil {
 		return c, oneLine(err)
 	}
 	return c, nil
@@ -251,11 +255,60 @@ func LoadConfig(path string) (Config, error) {
 
 // YAML is the form of c that run.yaml holds.
 func (c *Config) YAML() ([]byte, error) {
-	b, err := yaml.Marshal(c)
+	b, err := yaml.MarshalWithOptions(c, yaml.CustomMarshaler(func(n int64) ([]byte, error) { return yaml.Marshal(Size(n)) }))
 	if err != nil {
 		return nil, err
 	}
 	return append([]byte("# Every option of this run. permafrost fit --config run.yaml --out DIR does it again.\n"), b...), nil
+}
+
+// unquoted is a YAML scalar without the quotes that it may stand in.
+func unquoted(b []byte) string { return strings.Trim(strings.TrimSpace(string(b)), `"'`) }
+
+// MarshalJSON writes the options in their order under the keys of run.yaml, sizes in bytes as a Size.
+func (c Config) MarshalJSON() ([]byte, error) {
+	v := reflect.ValueOf(c)
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, key := range configKeys() {
+		option := v.Field(i).Interface()
+		if n, ok := option.(int64); ok {
+			option = Size(n)
+		}
+		value, err := json.Marshal(option)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:%s", key, value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote. Options that the object lacks stay as they are.
+func (c *Config) UnmarshalJSON(b []byte) error {
+	var options map[string]json.RawMessage
+	if err := json.Unmarshal(b, &options); err != nil {
+		return err
+	}
+	v := reflect.ValueOf(c).Elem()
+	for i, key := range configKeys() {
+		text, ok := options[key]
+		if !ok {
+			continue
+		}
+		to := v.Field(i).Addr().Interface()
+		if n, ok := to.(*int64); ok {
+			to = (*Size)(n)
+		}
+		if err := json.Unmarshal(text, to); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	return nil
 }
 
 // configKeys lists the YAML keys in the order of Config.

@@ -38,8 +38,8 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 			fs.Var(&optionalFlag{p}, name, help)
 		case *[]string:
 			fs.Var(&listFlag{to: p}, name, help)
-		case flag.Value:
-			fs.Var(p, name, help)
+		case *int64:
+			fs.Var((*Size)(p), name, help)
 		default:
 			panic(fmt.Sprintf("train: option %s of type %v has no flag form", name, f.Type))
 		}

@@ -161,8 +161,8 @@ func TestDeterminism(t *testing.T) {
 // Computing values again instead of keeping them changes the memory and not a bit of the result.
 func TestMemoryBudget(t *testing.T) {
 	var want []byte
-	sizes := map[Size]int{}
-	for _, budget := range []Size{0, 64 << 10} {
+	sizes := map[int64]int{}
+	for _, budget := range []int64{0, 64 << 10} {
 		cfg := tinyConfig(t)
 		cfg.Out, cfg.Thaw, cfg.Memory = t.TempDir(), []string{"all"}, budget
 		s, err := Prepare(context.Background(), cfg)

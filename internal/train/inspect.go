@@ -97,9 +97,7 @@ type Prediction struct {
 // Inspect reads a model, makes the plan and predicts what a fit by it costs. Errors are those of
 // Prepare.
 func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
-	if o.Config.Threads > 0 {
-		kernel.SetThreads(o.Config.Threads)
-	}
+	defer kernel.Use(o.Config.Threads)()
 	p, err := openProbe(o.Config.Model, o.Config.feedOptions(), o.Shapes)
 	if err != nil {
 		return nil, err

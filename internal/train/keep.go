@@ -35,7 +35,7 @@ func (c *Config) openCache() (shared *cache.Cache, note string, err error) {
 	}
 	if err == nil {
 		budget := int64(0)
-		if own := int64(c.CacheBudget); own > 0 { // a run that may keep more than usual gets the room for it
+		if own := c.CacheBudget; own > 0 { // a run that may keep more than usual gets the room for it
 			budget = max(own, cache.DefaultBudget(dir))
 		}
 		shared, err = cache.Open(dir, budget)
@@ -120,7 +120,7 @@ func (f *fitter) encoders(ctx context.Context) error {
 			k.shared = f.session.Cache
 		}
 		if k.shared != nil {
-			k.added.left = cmp.Or(int64(f.session.Config.CacheBudget), k.shared.Budget())
+			k.added.left = cmp.Or(f.session.Config.CacheBudget, k.shared.Budget())
 		}
 		if err := k.keep(ctx, frontier, e); err != nil {
 			return err
@@ -137,7 +137,7 @@ func (f *fitter) encoders(ctx context.Context) error {
 
 // budget is how many bytes of frozen values may be kept in memory.
 func (f *fitter) budget() int64 {
-	if b := int64(f.session.Config.CacheBudget); b > 0 {
+	if b := f.session.Config.CacheBudget; b > 0 {
 		return b
 	}
 	return 2 << 30

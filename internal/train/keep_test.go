@@ -62,7 +62,7 @@ func TestCacheChangesNoBit(t *testing.T) {
 		n := 96
 		for _, c := range []struct {
 			kind   string
-			budget Size
+			budget int64
 			where  string
 			hits   int
 		}{
@@ -208,7 +208,7 @@ func TestSmallerCut(t *testing.T) {
 	// Where nothing smaller fits, as many examples are kept as do.
 	cfg.Cache, cfg.CacheBudget = "ram", 96*4*8
 	got, e := fitCached(t, cfg)
-	if e.At != nil || e.Bytes == 0 || e.Bytes > int64(cfg.CacheBudget) {
+	if e.At != nil || e.Bytes == 0 || e.Bytes > cfg.CacheBudget {
 		t.Errorf("%+v, want some examples at the frontier", e)
 	}
 	if !bytes.Equal(got, want) {
@@ -358,7 +358,7 @@ func TestHalfPrecision(t *testing.T) {
 	}
 	for _, c := range []struct {
 		kind   string
-		budget Size
+		budget int64
 	}{{"disk", 0}, {"disk", 0}, {"ram", 2 * 8 * 64 * 20}} {
 		cfg.Cache, cfg.CacheBudget = c.kind, c.budget
 		if got, e := fitCached(t, cfg); !bytes.Equal(got, want) {

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
@@ -23,25 +24,25 @@ func (c *Config) validateRegularisation() error {
 	}
 	switch {
 	case !(c.LayerDecay >= 0 && c.LayerDecay <= 1):
-		return fmt.Errorf("layer_decay: %g is not above 0 and at most 1", c.LayerDecay)
+		return option.Errorf("layer_decay", "%g is not above 0 and at most 1", c.LayerDecay)
 	case c.Rates != "" && c.Rates != autoRGN:
-		return fmt.Errorf("rates: %q is none of %s", c.Rates, autoRGN)
+		return option.Errorf("rates", "%q is none of %s", c.Rates, autoRGN)
 	case c.Rates != "" && c.LayerDecay != 0:
-		return fmt.Errorf("layer_decay: rates %s sets the rate of every layer by itself; give one of the two", c.Rates)
+		return option.Errorf("layer_decay", "rates %s sets the rate of every layer by itself; give one of the two", c.Rates)
 	case c.Rates != "" && c.Schedule != "":
-		return fmt.Errorf("rates: %s measures what trains from the start, and schedule %s changes it; give one of the two", c.Rates, c.Schedule)
+		return option.Errorf("rates", "%s measures what trains from the start, and schedule %s changes it; give one of the two", c.Rates, c.Schedule)
 	case !(c.L2SP >= 0) || math.IsInf(c.L2SP, 0):
-		return fmt.Errorf("l2_sp: %g is not a number from 0", c.L2SP)
+		return option.Errorf("l2_sp", "%g is not a number from 0", c.L2SP)
 	case c.L2SP != 0 && c.WeightDecay != nil:
-		return fmt.Errorf("l2_sp: it takes the place of weight_decay; give one of the two")
+		return option.Errorf("l2_sp", "it takes the place of weight_decay; give one of the two")
 	case !(c.Mixup == 0 || c.Mixup >= 0.01 && c.Mixup <= 100):
-		return fmt.Errorf("mixup: %g is neither 0 nor from 0.01 to 100", c.Mixup)
+		return option.Errorf("mixup", "%g is neither 0 nor from 0.01 to 100", c.Mixup)
 	case c.WiseFT != nil && !(*c.WiseFT > 0 && *c.WiseFT <= 1):
-		return fmt.Errorf("wise_ft: %g is not above 0, the pretrained weights, and at most 1, the trained ones", *c.WiseFT)
+		return option.Errorf("wise_ft", "%g is not above 0, the pretrained weights, and at most 1, the trained ones", *c.WiseFT)
 	case c.Average == "swa" && c.Patience > 0:
-		return fmt.Errorf("patience: average swa takes the last quarter of the epochs, which patience would leave out; give one of the two")
+		return option.Errorf("patience", "average swa takes the last quarter of the epochs, which patience would leave out; give one of the two")
 	case c.WiseFT != nil && *c.WiseFT != 1 && c.Adapter != "":
-		return fmt.Errorf("wise_ft: adapter %s leaves the pretrained weights as they are, so there is nothing to go back to", c.Adapter)
+		return option.Errorf("wise_ft", "adapter %s leaves the pretrained weights as they are, so there is nothing to go back to", c.Adapter)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
@@ -16,6 +17,7 @@ import (
 // the tuned model and its proof at the end. Events go to the run's log and to sinks. An interrupted
 // run has saved a checkpoint from which Fit goes on with resume, to the same bits as an unbroken one.
 func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...report.Sink) (*Result, error) {
+	defer kernel.Use(s.Config.Threads)()
 	began := time.Now()
 	if err := s.settle(ctx, nil); err != nil { // a run that goes on has been settled by CheckResume
 		return nil, err

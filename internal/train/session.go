@@ -41,9 +41,7 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if cfg.Threads > 0 {
-		kernel.SetThreads(cfg.Threads)
-	}
+	defer kernel.Use(cfg.Threads)()
 	base, err := split.Open(cfg.Model, cfg.feedOptions())
 	if err != nil {
 		return nil, err

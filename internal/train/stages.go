@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/schedule"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -40,7 +41,7 @@ func (c *Config) checkSchedule() error {
 		return nil
 	}
 	if _, err := schedule.Parse(c.Schedule); err != nil {
-		return fmt.Errorf("schedule: %w", err)
+		return option.Errorf("schedule", "%w", err)
 	}
 	return nil
 }
@@ -60,7 +61,7 @@ func (s *Session) begin() error {
 	}
 	spec, err := schedule.Parse(s.Config.Schedule)
 	if err != nil {
-		return fmt.Errorf("schedule: %w", err)
+		return option.Errorf("schedule", "%w", err)
 	}
 	r := schedule.Run{Epochs: s.Config.Epochs, Steps: stepsPerEpoch(s.Train, s.Config.Batch, s.Config.Accumulate), Seed: s.Config.Seed}
 	r.Units, s.stage.unit = unitsOf(s.Set, s.Plans.Reach)

@@ -46,7 +46,7 @@ func Verify(base, tunedFile, planFile string) (*Verification, error) {
 	} else {
 		r, err := ReadRecord(t.Metadata)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w; name its plan with --plan", tunedFile, err)
+			return nil, fmt.Errorf("%s: %w; name its plan with option plan", tunedFile, err)
 		}
 		plan = r.Plan
 	}

@@ -1,4 +1,7 @@
-package main
+// Package testcase runs models on recorded inputs and compares what comes out with recorded outputs: the
+// ONNX test format, folders with input_0.pb, output_0.pb and so on. In come a model's path and a folder;
+// out comes how far they agree.
+package testcase
 
 import (
 	"cmp"
@@ -15,24 +18,61 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// comparison is what run found; its JSON form is what run --json prints.
-type comparison struct {
-	Pass    bool     `json:"pass"`
-	MaxAbs  float64  `json:"max_abs_error"`
-	MaxRel  float64  `json:"max_rel_error"`
-	Outputs []output `json:"outputs"`
-	why     string   // the first difference
+// Result is how far a model agrees with what was recorded.
+type Result struct {
+	Pass    bool
+	MaxAbs  float64 // largest absolute difference
+	MaxRel  float64 // largest relative difference
+	Outputs []Output
+	Why     string // the first difference
 }
 
-// output is one result of the model.
-type output struct {
-	Name  string `json:"name"`
-	DType string `json:"dtype"`
-	Shape []int  `json:"shape"`
+// Output is one result of the model.
+type Output struct {
+	Name  string
+	DType string
+	Shape []int
+}
+
+// Run runs a model on the data sets in dir: dir itself, or the folders test_data_set_* in it. A number
+// agrees when it differs by at most the tolerance.
+func Run(ctx context.Context, model, dir string, tol tensor.Tolerance) (*Result, error) {
+	sets, err := dataSets(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Pass: true, Outputs: []Output{}}
+	for _, set := range sets {
+		if err := r.dataSet(ctx, model, set, tol); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// dataSets lists the data sets in dir.
+func dataSets(dir string) ([]string, error) {
+	for _, pattern := range []string{"input_*.pb", "output_*.pb"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			return []string{dir}, nil
+		}
+	}
+	sets, err := filepath.Glob(filepath.Join(dir, "test_data_set_*"))
+	if err != nil {
+		return nil, err
+	}
+	if len(sets) == 0 {
+		return nil, fmt.Errorf("option data_set %s: holds no input_*.pb or output_*.pb", dir)
+	}
+	return sets, nil
 }
 
 // dataSet runs the model on one data set and compares.
-func (c *comparison) dataSet(ctx context.Context, model, dir string, tol tensor.Tolerance) error {
+func (r *Result) dataSet(ctx context.Context, model, dir string, tol tensor.Tolerance) error {
 	in, err := readTensors(filepath.Join(dir, "input_*.pb"))
 	if err != nil {
 		return err
@@ -49,18 +89,18 @@ func (c *comparison) dataSet(ctx context.Context, model, dir string, tol tensor.
 		return fmt.Errorf("%s: %d outputs are recorded, the model has %d", dir, len(want), len(got))
 	}
 	for i, t := range got {
-		c.Outputs = append(c.Outputs, output{names[i], t.DType.String(), append([]int{}, t.Shape...)})
+		r.Outputs = append(r.Outputs, Output{names[i], t.DType.String(), append([]int{}, t.Shape...)})
 		if i < len(want) {
-			c.compare(fmt.Sprintf("%s: output %q", filepath.Base(dir), names[i]), t, want[i], tol)
+			r.compare(fmt.Sprintf("%s: output %q", filepath.Base(dir), names[i]), t, want[i], tol)
 		}
 	}
 	return nil
 }
 
-func (c *comparison) compare(what string, got, want *tensor.Tensor, tol tensor.Tolerance) {
+func (r *Result) compare(what string, got, want *tensor.Tensor, tol tensor.Tolerance) {
 	fail := func(err error) {
-		c.Pass = false
-		c.why = cmp.Or(c.why, fmt.Sprintf("%s: %v", what, err))
+		r.Pass = false
+		r.Why = cmp.Or(r.Why, fmt.Sprintf("%s: %v", what, err))
 	}
 	if got.DType != want.DType {
 		fail(fmt.Errorf("is %v, want %v", got.DType, want.DType))
@@ -81,9 +121,9 @@ func (c *comparison) compare(what string, got, want *tensor.Tensor, tol tensor.T
 		if math.IsNaN(abs) {
 			abs = math.MaxFloat64
 		}
-		c.MaxAbs = max(c.MaxAbs, abs)
+		r.MaxAbs = max(r.MaxAbs, abs)
 		if w[i] != 0 && !math.IsInf(w[i], 0) && !math.IsNaN(w[i]) {
-			c.MaxRel = max(c.MaxRel, min(abs/math.Abs(w[i]), math.MaxFloat64))
+			r.MaxRel = max(r.MaxRel, min(abs/math.Abs(w[i]), math.MaxFloat64))
 		}
 	}
 }

@@ -1,0 +1,118 @@
+package permafrost
+
+import (
+	"context"
+
+	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	run "github.com/permafrost-ml/permafrost/internal/train"
+)
+
+// Advice says what to thaw of a model for a data set. Its JSON form is what advise --json prints.
+type Advice struct {
+	Recommended Recommendation  `json:"recommended"`
+	Candidates  []Candidate     `json:"candidates"`
+	Depths      []DepthEvidence `json:"depths"` // from the input to the head
+	Joint       *JointEvidence  `json:"joint,omitempty"`
+	Gradients   []BlockGradient `json:"gradients"`
+	Elastic     *ElasticChoice  `json:"elastic,omitempty"`
+	Task        string          `json:"task"`
+	Examples    int             `json:"examples"`
+	Classes     int             `json:"classes"`
+	Params      int             `json:"params_total"`
+	Majority    float64         `json:"majority_accuracy"` // of always answering the largest class
+	Seconds     float64         `json:"seconds"`
+	Notes       []string        `json:"notes,omitempty"`
+
+	Blocks []string `json:"blocks"` // from the input to the head
+}
+
+// Recommendation is the plan to begin with.
+type Recommendation struct {
+	Thaw   string `json:"thaw"` // for Config.Thaw
+	Why    string `json:"why"`
+	Sure   string `json:"sure"` // high, medium or low
+	Doubts string `json:"doubts"`
+}
+
+// Candidate is a plan with the evidence for it and its price.
+type Candidate struct {
+	Thaw       string  `json:"thaw"`              // for Config.Thaw
+	Adapter    string  `json:"adapter,omitempty"` // for Config.Adapter
+	Score      float64 `json:"score"`             // a number to order plans by, not a forecast: accuracy on new examples if all is mended that can be
+	Seconds    float64 `json:"predicted_seconds"`
+	Bytes      int64   `json:"predicted_bytes"` // of memory while training
+	Checkpoint int64   `json:"checkpoint_bytes"`
+	Params     int     `json:"params_thawed"`
+	Epochs     int     `json:"epochs"`
+	Pull       float64 `json:"pull"`  // share of AdamW's first step through the trunk that falls on what it thaws
+	Depth      float64 `json:"depth"` // share of the blocks that it thaws something of
+}
+
+// DepthEvidence is what a linear probe finds at one depth of the frozen trunk.
+type DepthEvidence struct {
+	Depth    string  `json:"depth"`    // the last block before it, or features for what the head reads
+	Blocks   int     `json:"blocks"`   // blocks before it
+	Features int     `json:"features"` // width of the pooled value
+	Train    float64 `json:"train_accuracy"`
+	HeldOut  float64 `json:"held_out_accuracy"`
+	Error    float64 `json:"held_out_error"` // standard error of HeldOut
+	Gain     float64 `json:"gain"`           // over the probe of what the head reads
+	GainErr  float64 `json:"gain_error"`     // standard error of Gain
+	LogME    float64 `json:"logme"`          // log evidence of a Bayesian linear model, an example
+}
+
+// JointEvidence is what a linear probe finds that reads all probed depths at once.
+type JointEvidence struct {
+	Features int     `json:"features"`
+	Train    float64 `json:"train_accuracy"`
+	HeldOut  float64 `json:"held_out_accuracy"`
+	Gain     float64 `json:"gain"`       // over the probe of what the head reads
+	Error    float64 `json:"gain_error"` // standard error of Gain
+}
+
+// BlockGradient is what the gradients of a few batches say of one block, from the pretrained weights on
+// and with a trained head.
+type BlockGradient struct {
+	Block  string `json:"block"`
+	Params int    `json:"params"`
+
+	RGN            float64 `json:"relative_gradient_norm"`
+	SNR            float64 `json:"signal_to_noise"`
+	Fisher         float64 `json:"fisher"`          // mean squared gradient
+	Agreement      float64 `json:"agreement"`       // of the gradients of different batches
+	GradientChange float64 `json:"gradient_change"` // of the norm, between the first and later batches
+	WeightChange   float64 `json:"weight_change"`   // a step, by the weights' size
+	Importance     float64 `json:"importance"`      // share of the trunk's fall of the loss, to first order
+	Cost           float64 `json:"backward_cost"`   // share of the trunk's gradients of weights, in operations
+	Elastic        float64 `json:"elastic_weights"` // share of its weights that ElasticChoice picks
+}
+
+// ElasticChoice is the set of weights of the greatest importance for half of a backward pass.
+type ElasticChoice struct {
+	Weights    []string `json:"weights"`
+	Of         int      `json:"of"`         // weights that could be picked
+	Importance float64  `json:"importance"` // share of the trunk's
+	Work       float64  `json:"work"`       // share of the backward pass through the trunk
+}
+
+// Advise gathers evidence on what to thaw of cfg.Model for cfg.Data, without training the model: linear
+// probes at several depths of the frozen trunk, gradient statistics, and the predicted cost of every
+// plan of a ladder. Tasks other than classify have no probes, and their plans no scores. Validation
+// examples are not looked at. Nothing is written but the cache.
+func Advise(ctx context.Context, cfg Config, opts ...Option) (*Advice, error) {
+	defer kernel.Use(cfg.Threads)()
+	a, err := choose.Advise(ctx, choose.AdviseOptions{Config: run.Config(cfg), Progress: optionsOf(opts).encoded})
+	if err != nil {
+		return nil, badInput(err)
+	}
+	return &Advice{
+		Recommended: Recommendation(a.Recommended),
+		Candidates:  each(a.Candidates, func(c choose.Candidate) Candidate { return Candidate(c) }),
+		Depths:      each(a.Depths, func(d choose.DepthEvidence) DepthEvidence { return DepthEvidence(d) }),
+		Joint:       (*JointEvidence)(a.Joint),
+		Gradients:   each(a.Gradients, func(g choose.BlockGradient) BlockGradient { return BlockGradient(g) }),
+		Elastic:     (*ElasticChoice)(a.Elastic),
+		Task:        a.Task, Examples: a.Examples, Classes: a.Classes, Params: a.Params, Majority: a.Majority, Seconds: a.Seconds, Notes: a.Notes, Blocks: a.Blocks,
+	}, nil
+}

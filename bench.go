@@ -1,0 +1,63 @@
+package permafrost
+
+import (
+	"context"
+
+	inspect "github.com/permafrost-ml/permafrost/internal/train"
+	run "github.com/permafrost-ml/permafrost/internal/train"
+)
+
+// BenchOptions say how a model is timed.
+type BenchOptions struct {
+	Batch   int              // examples a run
+	Steps   int              // timed runs of each kind, after one to warm up
+	Classes int              // scores of a new head, where the model has no classifier of its own
+	Shapes  map[string][]int // of inputs whose axes the model leaves open, by name
+	Ops     bool             // say what each operator of the forward pass takes
+}
+
+// BenchResult holds the times, in milliseconds a batch. Its JSON form is what bench --json prints.
+type BenchResult struct {
+	ForwardMin    float64  `json:"forward_ms_min"`
+	ForwardMedian float64  `json:"forward_ms_median"`
+	StepMin       *float64 `json:"step_ms_min"` // nil where the model takes no classifier
+	StepMedian    *float64 `json:"step_ms_median"`
+	FLOPs         int64    `json:"flops"`       // of one forward pass, a multiply-add counting two
+	GFLOPS        float64  `json:"gflops"`      // of the fastest forward pass
+	PeakGFLOPS    float64  `json:"peak_gflops"` // of multiply-adds in registers, on the same threads
+	PeakRSS       int64    `json:"peak_rss_bytes"`
+	Threads       int      `json:"threads"`
+
+	Batch        int      `json:"batch"`
+	Steps        int      `json:"steps"`
+	Head         string   `json:"head,omitempty"` // that the step trains: keep or linear
+	ParamsTotal  int      `json:"params_total,omitempty"`
+	ParamsThawed int      `json:"params_thawed,omitempty"`
+	ForwardBytes int64    `json:"forward_arena_bytes"` // planned memory of the forward pass
+	StepBytes    int64    `json:"step_arena_bytes,omitempty"`
+	Ops          []OpTime `json:"ops,omitempty"` // of the forward pass, the longest first
+	Notes        []string `json:"notes,omitempty"`
+}
+
+// OpTime is what the nodes of one operator took in a forward pass: the median over the runs.
+type OpTime struct {
+	Op     string  `json:"op"` // convolutions are told apart by their windows
+	Nodes  int     `json:"nodes"`
+	Ms     float64 `json:"ms"`
+	Share  float64 `json:"share"` // of the time of all nodes
+	GFLOPS float64 `json:"gflops"`
+}
+
+// Bench times a model on made-up, seeded inputs: the forward pass of the whole model frozen, as
+// inference, and a training step with the weights of cfg.Thaw thawed.
+func Bench(ctx context.Context, cfg Config, o BenchOptions) (*BenchResult, error) {
+	r, err := inspect.Bench(ctx, inspect.BenchOptions{Config: run.Config(cfg), Batch: o.Batch, Steps: o.Steps, Classes: o.Classes, Shapes: shapesOf(o.Shapes), Ops: o.Ops})
+	if err != nil {
+		return nil, badInput(err)
+	}
+	return &BenchResult{
+		r.ForwardMin, r.ForwardMedian, r.StepMin, r.StepMedian, r.FLOPs, r.GFLOPS, r.PeakGFLOPS, r.PeakRSS, r.Threads,
+		r.Batch, r.Steps, r.Head, r.ParamsTotal, r.ParamsThawed, r.ForwardBytes, r.StepBytes,
+		each(r.Ops, func(t inspect.OpTime) OpTime { return OpTime(t) }), r.Notes,
+	}, nil
+}

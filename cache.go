@@ -1,0 +1,63 @@
+package permafrost
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/cache"
+)
+
+// CacheSpace is what the cache on the disk keeps of one origin: a frozen part of a model with its
+// weights, or prepared examples.
+type CacheSpace struct {
+	Space  string    `json:"space"`           // digest of the origin
+	Kind   string    `json:"kind"`            // values, pictures or files
+	Model  string    `json:"model,omitempty"` // of values: the model's file name
+	Value  string    `json:"value,omitempty"` // of values: the name of the value
+	Type   string    `json:"type,omitempty"`  // of values: element type and shape for one example
+	Blocks int       `json:"blocks"`
+	Bytes  int64     `json:"bytes"` // on the disk
+	Packs  int       `json:"packs"` // files
+	Used   time.Time `json:"used"`  // when it was read or written last
+}
+
+// CacheCheck is what VerifyCache found.
+type CacheCheck struct {
+	Blocks  int   `json:"blocks"` // read
+	Bytes   int64 `json:"bytes"`
+	Damaged int   `json:"damaged"` // computed again when they are needed
+}
+
+// CacheDir is the folder of the cache: what the environment variable PERMAFROST_CACHE names, else
+// permafrost in the user's cache folder. It errors where the variable is "off".
+func CacheDir() (string, error) {
+	dir, err := cache.DefaultDir()
+	if err == nil && dir == "off" {
+		err = errors.New("PERMAFROST_CACHE is off: name the cache's folder there")
+	}
+	return dir, badInput(err)
+}
+
+// ListCache lists what the cache in a folder keeps, the space used last first. A folder that does not
+// exist has nothing.
+func ListCache(dir string) ([]CacheSpace, error) {
+	spaces, err := cache.List(dir)
+	return each(spaces, func(s cache.Info) CacheSpace {
+		return CacheSpace{s.Space, s.Kind, s.Model, s.Value, s.Type, s.Blocks, s.Bytes, s.Packs, s.Used}
+	}), failed(err)
+}
+
+// VerifyCache reads everything that the cache in a folder keeps and checks it. Damage is no error.
+func VerifyCache(ctx context.Context, dir string) (CacheCheck, error) {
+	c, err := cache.Verify(ctx, dir)
+	return CacheCheck(c), failed(err)
+}
+
+// PruneCache drops what was used longest ago until the cache takes at most budget bytes. It returns how
+// many bytes that freed and how many are left. Processes that use the cache meanwhile compute again what
+// they do not find.
+func PruneCache(dir string, budget int64) (freed, left int64, err error) {
+	freed, left, err = cache.Prune(dir, budget)
+	return freed, left, failed(err)
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost"
+)
+
+// The library speaks of options by their names, as "option lr_mult"; on the command line these are
+// flags, as "--lr-mult".
+var optionName = regexp.MustCompile(`\boption ([a-z][a-z0-9_]*)`)
+
+// flagNames writes the names of options in a text as flags of any command of the program.
+func flagNames(cmd *cobra.Command, text string) string {
+	return optionName.ReplaceAllStringFunc(text, func(s string) string {
+		name := strings.ReplaceAll(strings.TrimPrefix(s, "option "), "_", "-")
+		if !hasFlag(cmd.Root(), name) {
+			return s
+		}
+		return "--" + name
+	})
+}
+
+// hasFlag reports whether a command or one below it has a flag.
+func hasFlag(cmd *cobra.Command, name string) bool {
+	if cmd.Flags().Lookup(name) != nil {
+		return true
+	}
+	for _, c := range cmd.Commands() {
+		if hasFlag(c, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// flagText is an error in one line with options as flags.
+func flagText(cmd *cobra.Command, err error) string {
+	s := oneLine(err)
+	var o *permafrost.OptionError
+	if errors.As(err, &o) {
+		s = strings.Replace(s, o.Option+": ", "option "+o.Option+": ", 1)
+	}
+	return flagNames(cmd, s)
+}
+
+// flagWriter writes with the names of options as flags. Each write is whole lines.
+type flagWriter struct {
+	w   io.Writer
+	cmd *cobra.Command
+}
+
+func (w flagWriter) Write(b []byte) (int, error) {
+	if _, err := io.WriteString(w.w, flagNames(w.cmd, string(b))); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// Fd is the file behind the writer, by which a terminal is known; none where there is no file.
+func (w flagWriter) Fd() uintptr {
+	if f, ok := w.w.(interface{ Fd() uintptr }); ok {
+		return f.Fd()
+	}
+	return ^uintptr(0)
+}

@@ -1,0 +1,12 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost"
+)
+
+// progress shows a long call on stderr, with the names of options as flags.
+func progress(cmd *cobra.Command) permafrost.Option {
+	return permafrost.WithProgress(flagWriter{cmd.ErrOrStderr(), cmd})
+}

@@ -1,0 +1,182 @@
+package permafrost
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/checkpoint"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/safetensors"
+)
+
+// ImportOptions say how a checkpoint is matched with a model.
+type ImportOptions struct {
+	Entry   string   // key of the state dict in a PyTorch file that holds more, as ema.state_dict; empty: found
+	Eps     float64  // of batch norm that is folded; 0: the model's, else PyTorch's 1e-5
+	Convert bool     // numbers may be rounded to a type that holds less, as float32 to float16
+	Keep    []string // globs of the model's tensors that keep their values where the checkpoint has none
+	Ignore  []string // globs of the checkpoint's tensors that the model need not have
+}
+
+// Imported says what of a checkpoint went where in a model. Its JSON form is what import --json prints.
+type Imported struct {
+	Format    string   `json:"format"`           // of the checkpoint: safetensors, PyTorch, PyTorch before 1.6, npz or npy
+	Entry     string   `json:"entry"`            // where in a PyTorch file the state dict was, empty for the whole file
+	Out       string   `json:"out"`              // the file written
+	Matched   []Match  `json:"matched"`          // tensors of the model that have their values from the checkpoint
+	Missing   []Lack   `json:"missing"`          // in the model, not in the checkpoint
+	Unused    []Lack   `json:"unused"`           // in the checkpoint, not in the model
+	Kept      []Lack   `json:"kept"`             // in the model, with the values that they have there
+	Ignored   []Lack   `json:"ignored"`          // in the checkpoint, left out by ImportOptions.Ignore
+	Integers  int      `json:"ignored_integers"` // integer buffers of the checkpoint, such as num_batches_tracked
+	Stripped  string   `json:"stripped"`         // prefix that the checkpoint's names have and the model's have not
+	Added     string   `json:"added"`            // prefix that the model's names have and the checkpoint's have not
+	Eps       float64  `json:"eps,omitempty"`    // of folded batch norm, 0 where none is
+	EpsSource string   `json:"eps_source,omitempty"`
+	Tensors   int      `json:"-"` // in the checkpoint
+	Beside    []string `json:"-"` // entries of a PyTorch file beside the one taken
+}
+
+// Match is one tensor of a model and what it is made of.
+type Match struct {
+	Tensor string   `json:"tensor"`
+	Shape  []int    `json:"shape"`
+	From   []string `json:"from"` // in the checkpoint: one, or a weight and the batch norm folded into it
+	How    string   `json:"how"`  // how the name was found, and what was done: transposed, reshaped, folded, converted
+}
+
+// Lack is a tensor that one side has and the other has not.
+type Lack struct {
+	Name  string `json:"name"`
+	Shape []int  `json:"shape"`
+	Why   string `json:"why,omitempty"`
+}
+
+// Import puts the weights of a checkpoint (safetensors, PyTorch, NumPy) into the ONNX model of the same
+// architecture and writes it to out. Reading a PyTorch file runs nothing of what is in it. Unless every
+// tensor on both sides has its place, nothing is written, and the result says with the error what did
+// not match.
+func Import(checkpointFile, model, out string, o ImportOptions) (*Imported, error) {
+	if err := apart(out, model, checkpointFile); err != nil {
+		return nil, err
+	}
+	m, err := onnx.Open(model)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	c, err := checkpoint.Open(checkpointFile, o.Entry)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	r, err := checkpoint.Find(m, c, checkpoint.Options{Eps: o.Eps, Convert: o.Convert, Keep: o.Keep, Ignore: o.Ignore})
+	if err != nil {
+		return nil, badInput(err)
+	}
+	lacks := func(ls []checkpoint.Lack) []Lack { return each(ls, func(l checkpoint.Lack) Lack { return Lack(l) }) }
+	found := &Imported{
+		Format: c.Format, Entry: c.Entry, Out: out,
+		Matched: each(r.Matched, func(m *checkpoint.Match) Match { return Match{m.Tensor, m.Shape, m.From, m.How} }),
+		Missing: lacks(r.Missing), Unused: lacks(r.Unused), Kept: lacks(r.Kept), Ignored: lacks(r.Ignored),
+		Integers: r.Integers, Stripped: r.Stripped, Added: r.Added, Eps: r.Eps, EpsSource: r.EpsSource, Tensors: len(c.Tensors), Beside: c.Ignored,
+	}
+	if err := r.Check(); err != nil {
+		return found, badInput(err)
+	}
+	return found, failed(m.WriteFile(out, r.Patch()))
+}
+
+// ExportOptions say which names and shapes an exported state dict has.
+type ExportOptions struct {
+	Checkpoint string  // file of the state dict that the model was made from: gives names, undoes folding; empty: none
+	Entry      string  // of Checkpoint, see ImportOptions
+	Eps        float64 // of batch norm that was folded; 0: the model's, else PyTorch's 1e-5
+	Head       string  // name of the layer that a new linear head replaces, as fc; found with Checkpoint
+}
+
+// Exported says what an exported state dict holds. Its JSON form is what export --json prints.
+type Exported struct {
+	Out     string           `json:"out"` // the file written
+	Tensors []ExportedTensor `json:"tensors"`
+	Notes   []string         `json:"notes"` // what a reader of the file should know
+	Exact   int              `json:"exact"` // tensors whose numbers are those of the model, or of the checkpoint, to the bit
+	Rounded int              `json:"rounded"`
+}
+
+// ExportedTensor is one tensor of an exported state dict.
+type ExportedTensor struct {
+	Name  string `json:"name"`
+	Shape []int  `json:"shape"`
+	From  string `json:"from"`  // in the model; empty for what only the checkpoint has
+	How   string `json:"how"`   // how the name was found and what was undone
+	Exact string `json:"exact"` // exact or rounded
+}
+
+// Export writes all tensors of a tuned model, or of any ONNX file, as safetensors under the names that
+// they have in PyTorch.
+func Export(model, out string, o ExportOptions) (*Exported, error) {
+	switch {
+	case o.Checkpoint == "" && o.Entry != "":
+		return nil, badInput(fmt.Errorf("option entry %s is of a checkpoint: give option checkpoint too", o.Entry))
+	case o.Checkpoint != "" && o.Head != "":
+		return nil, badInput(fmt.Errorf("option head %s: with option checkpoint the layer that the head replaces is found", o.Head))
+	}
+	if err := apart(out, model, o.Checkpoint); err != nil {
+		return nil, err
+	}
+	m, err := onnx.Open(model)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	d, err := stateDict(m, o)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	f, err := d.File()
+	if err != nil {
+		return nil, badInput(err)
+	}
+	if err := atomicfile.Write(out, func(w io.Writer) error { return safetensors.Write(w, *f) }); err != nil {
+		return nil, failed(err)
+	}
+	e := &Exported{Out: out, Notes: d.Notes}
+	for _, t := range d.Tensors {
+		e.Tensors = append(e.Tensors, ExportedTensor{t.Name, t.Shape, t.From, t.How, t.Exact})
+		if t.Exact == checkpoint.Exact {
+			e.Exact++
+		} else {
+			e.Rounded++
+		}
+	}
+	return e, nil
+}
+
+func stateDict(m *onnx.Model, o ExportOptions) (*checkpoint.StateDict, error) {
+	if o.Checkpoint == "" {
+		return checkpoint.Export(m, o.Head)
+	}
+	c, err := checkpoint.Open(o.Checkpoint, o.Entry)
+	if err != nil {
+		return nil, err
+	}
+	d, err := checkpoint.ExportAs(m, c, checkpoint.Options{Eps: o.Eps})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Checkpoint, err)
+	}
+	return d, nil
+}
+
+// apart errors where out is one of the files that are read.
+func apart(out string, inputs ...string) error {
+	o, err := os.Stat(out)
+	if err != nil {
+		return nil // it does not exist yet
+	}
+	for _, in := range inputs {
+		if i, err := os.Stat(in); err == nil && os.SameFile(o, i) {
+			return badInput(fmt.Errorf("option out %s is an input: name another file", out))
+		}
+	}
+	return nil
+}

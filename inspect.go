@@ -1,0 +1,150 @@
+package permafrost
+
+import (
+	"context"
+
+	"github.com/permafrost-ml/permafrost/internal/data/picture"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+	inspect "github.com/permafrost-ml/permafrost/internal/train"
+	run "github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/split"
+)
+
+// InspectOptions say for what data Inspect looks at a model, where the configuration names none, and how
+// much it does.
+type InspectOptions struct {
+	Classes  int              // scores of a new head, where there are no data
+	Examples int              // training examples to predict for, where there are no data
+	Shapes   map[string][]int // of inputs whose axes the model leaves open, by name
+	Predict  bool             // run a few examples and predict what a fit costs
+}
+
+// Inspection is what a fit would do, before it runs. Its JSON form is what inspect --json prints.
+type Inspection struct {
+	ParamsTotal  int      `json:"params_total"` // elements of all weights, running statistics apart
+	ParamsThawed int      `json:"params_thawed"`
+	Layers       []Layer  `json:"layers"`    // that own weights, from the input to the head
+	Frontier     []string `json:"frontier"`  // values that the frozen part of the network hands to the live part
+	Predicted    *Cost    `json:"predicted"` // nil without InspectOptions.Predict
+
+	Model    string   `json:"model"` // path
+	Inputs   []string `json:"inputs"`
+	Outputs  []string `json:"outputs"`
+	Opset    int      `json:"opset"`
+	Producer string   `json:"producer,omitempty"`
+	Head     string   `json:"head"`
+	Thaw     []string `json:"thaw"`
+	Freeze   []string `json:"freeze,omitempty"`
+	Blocks   []Block  `json:"blocks"` // what the selectors first:N and last:N count
+	FLOPs    int64    `json:"flops"`  // of one example's forward pass
+	Batch    int      `json:"batch"`
+	Notes    []string `json:"notes,omitempty"` // what a user should know
+
+	Plan *Plan `json:"-"`
+}
+
+// Layer is a layer that owns weights.
+type Layer struct {
+	Name   string `json:"name"` // module path, by which it can be selected
+	Op     string `json:"op"`   // ONNX operator
+	Params int    `json:"params"`
+	FLOPs  int64  `json:"flops"` // of one example, with the operations without weights that follow
+	State  string `json:"state"` // Frozen, Thawed, Partly or Tracking
+
+	Node    string        `json:"node"` // path of the node that reads it
+	Block   string        `json:"block,omitempty"`
+	Weights []WeightState `json:"weights"`
+}
+
+// WeightState is one weight of a layer.
+type WeightState struct {
+	Name  string `json:"name"`
+	Role  string `json:"role"` // weight, bias, norm, embedding and so on
+	Shape []int  `json:"shape"`
+	State string `json:"state"` // Frozen, Thawed, Partly or Tracking
+}
+
+// Block is a repeated part of the network.
+type Block struct {
+	Name   string `json:"name"`
+	Params int    `json:"params"`
+	Thawed int    `json:"params_thawed"`
+}
+
+// Cost is what a fit is expected to take. Times come from runs of a few examples on this machine.
+type Cost struct {
+	FirstEpoch      float64 `json:"first_epoch_seconds"` // with the frozen part, whose values are then kept
+	LaterEpoch      float64 `json:"later_epoch_seconds"`
+	TrainBytes      int64   `json:"train_bytes"` // weights, gradients, optimiser state, activations and what is kept
+	Checkpoint      int64   `json:"checkpoint_bytes"`
+	CachePerExample int64   `json:"cache_bytes_per_example"` // 0 where frozen activations are computed every time
+
+	Examples   int     `json:"examples"`
+	Decode     float64 `json:"decode_seconds_per_example"` // 0 without data
+	Frozen     float64 `json:"frozen_seconds_per_example"`
+	Live       float64 `json:"live_seconds_per_example"`
+	Calibrated float64 `json:"calibration_seconds"`
+}
+
+// Inspect reads a model, makes the plan that a fit with this configuration has and, where o.Predict is
+// set, predicts what that fit costs on this machine. Nothing is written.
+func Inspect(ctx context.Context, cfg Config, o InspectOptions, _ ...Option) (*Inspection, error) {
+	in, err := inspect.Inspect(ctx, o.internal(cfg))
+	if err != nil {
+		return nil, badInput(err)
+	}
+	return inspectionOf(in), nil
+}
+
+// Passes is the graph of the whole model as text, before and after the compiler's passes for inference.
+func Passes(ctx context.Context, cfg Config, o InspectOptions) (before, after string, err error) {
+	before, after, err = inspect.InspectPasses(ctx, o.internal(cfg))
+	return before, after, badInput(err)
+}
+
+func (o InspectOptions) internal(cfg Config) inspect.InspectOptions {
+	return inspect.InspectOptions{Config: run.Config(cfg), Classes: o.Classes, Examples: o.Examples, Shapes: shapesOf(o.Shapes), Measure: o.Predict}
+}
+
+// Selectors lists the blocks and layers of a model that Config.Thaw and Config.Freeze can name.
+func Selectors(model string) ([]string, error) {
+	m, err := onnx.Open(model)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	var head []string
+	if c := split.FindClassifier(m.Graph); c != nil {
+		head = c.Weights
+	}
+	return freeze.Describe(m.Graph, head).Selectors(), nil
+}
+
+// Presets are the names that Config.Preprocess takes beside files.
+func Presets() []string { return picture.PresetNames() }
+
+func shapesOf(shapes map[string][]int) map[string]tensor.Shape {
+	out := make(map[string]tensor.Shape, len(shapes))
+	for name, s := range shapes {
+		out[name] = s
+	}
+	return out
+}
+
+func inspectionOf(in *inspect.Inspection) *Inspection {
+	return &Inspection{
+		ParamsTotal: in.ParamsTotal, ParamsThawed: in.ParamsThawed, Layers: each(in.Layers, layerOf), Frontier: in.Frontier, Predicted: (*Cost)(in.Predicted),
+		Model: in.Model, Inputs: in.Inputs, Outputs: in.Outputs, Opset: in.Opset, Producer: in.Producer, Head: in.Head, Thaw: in.Thaw, Freeze: in.Freeze,
+		Blocks: each(in.Blocks, func(b inspect.Block) Block { return Block(b) }), FLOPs: in.FLOPs, Batch: in.Batch, Notes: in.Notes, Plan: planOf(in.Plan),
+	}
+}
+
+func layerOf(l inspect.Layer) Layer {
+	return Layer{
+		Name: l.Name, Op: l.Op, Params: l.Params, FLOPs: l.FLOPs, State: string(l.State), Node: l.Node, Block: l.Block,
+		Weights: each(l.Weights, func(w inspect.WeightState) WeightState {
+			return WeightState{w.Name, string(w.Role), w.Shape, string(w.State)}
+		}),
+	}
+}

@@ -1,0 +1,81 @@
+package permafrost
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/report"
+)
+
+// Option changes how a call works with its caller: where events and notes go, where data come from. An
+// option that a call has no use for does nothing.
+type Option func(*options)
+
+type options struct {
+	sinks []report.Sink
+}
+
+func optionsOf(opts []Option) *options {
+	o := &options{}
+	for _, set := range opts {
+		set(o)
+	}
+	return o
+}
+
+// emit hands an event to every sink.
+func (o *options) emit(e report.Event) {
+	at := time.Now()
+	for _, s := range o.sinks {
+		s.Emit(at, e)
+	}
+}
+
+// encoded reports how many examples have been through the frozen part of the network.
+func (o *options) encoded(done, total int) {
+	o.emit(&report.Encoded{Done: done, Total: total})
+	if done == total {
+		o.emit(&report.CacheEvent{Where: "off"}) // ends the bar
+	}
+}
+
+// sink is a function as a Sink.
+type sink func(at time.Time, e report.Event)
+
+func (f sink) Emit(at time.Time, e report.Event) { f(at, e) }
+
+// OnEvent calls f with each event of a run in order, one at a time, on the goroutine that trains. It
+// must not block for long.
+func OnEvent(f func(Event)) Option {
+	return func(o *options) {
+		o.sinks = append(o.sinks, sink(func(at time.Time, e report.Event) {
+			if e := eventOf(at, e); e != nil {
+				f(e)
+			}
+		}))
+	}
+}
+
+// WithProgress shows a run to a person on w: a line for each thing worth keeping and, where w is a
+// terminal, a bar with rate and time left. A writer that is not an *os.File is a terminal where it has a
+// method Fd() uintptr of one.
+func WithProgress(w io.Writer) Option {
+	return func(o *options) { o.sinks = append(o.sinks, report.NewProgress(w)) }
+}
+
+// WithLogger logs a run on l: what a user should know at level Warn, epochs and the end at level Info.
+func WithLogger(l *slog.Logger) Option {
+	return func(o *options) {
+		o.sinks = append(o.sinks, sink(func(_ time.Time, e report.Event) {
+			switch e := e.(type) {
+			case *report.Warning:
+				l.Warn(e.Message)
+			case *report.EpochEvent:
+				l.Info("epoch", "epoch", e.Epoch+1, "train_loss", float64(e.TrainLoss), "val_loss", e.Val.Loss(), "best", e.Best, "seconds", e.Seconds)
+			case *report.RunEnd:
+				l.Info("run ended", "status", e.Status, "epochs", e.Epochs, "best_epoch", e.BestEpoch+1, "seconds", e.Seconds)
+			}
+		}))
+	}
+}

@@ -1,0 +1,69 @@
+package permafrost
+
+import (
+	"context"
+
+	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	run "github.com/permafrost-ml/permafrost/internal/train"
+)
+
+// RankOptions say how models are ranked.
+type RankOptions struct {
+	Probe bool // by the held-out accuracy of a linear probe, not by LogME
+}
+
+// Ranking has models from the best down. Its JSON form is what rank --json prints.
+type Ranking struct {
+	Models    []Ranked    `json:"models"`
+	By        string      `json:"by"`        // the score by which they are ordered
+	Agreement []Agreement `json:"agreement"` // of every pair of scores
+	Trust     string      `json:"trust"`     // how much the order can be trusted, in a sentence
+}
+
+// Ranked is what the criteria say of one model.
+type Ranked struct {
+	Model     string   `json:"model"`         // path
+	Score     float64  `json:"score"`         // by which models are ordered
+	LogME     float64  `json:"logme"`         // log evidence of a Bayesian linear model, an example
+	LEEP      *float64 `json:"leep"`          // nil where the model has no classifier of its own
+	NLEEP     float64  `json:"nleep"`         // LEEP with clusters of the features as classes
+	HScore    float64  `json:"hscore"`        // share of the features' spread between the classes
+	TransRate float64  `json:"transrate"`     // mutual information of features and labels, by coding rate
+	Size      float64  `json:"size_baseline"` // logarithm of the number of parameters
+
+	Probe      *float64 `json:"probe_accuracy,omitempty"` // on held-out examples of the training data
+	ProbeError *float64 `json:"probe_error,omitempty"`    // standard error of Probe
+	ProbeTrain *float64 `json:"probe_train_accuracy,omitempty"`
+
+	Features int     `json:"features"` // width of what the head would read
+	Params   int     `json:"params_total"`
+	Examples int     `json:"examples"` // that the criteria looked at
+	Seconds  float64 `json:"seconds"`
+
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Agreement is how far two scores order the models alike.
+type Agreement struct {
+	A   string   `json:"a"`
+	B   string   `json:"b"`
+	Tau *float64 `json:"tau"` // Kendall's τ-b; nil where a score is the same for all
+}
+
+// Rank scores pretrained models on the training examples of cfg.Data: features of the frozen trunk, no
+// training. The features stay in the cache, so that a fit of the head starts warm. It errors where the
+// task has no classes, and on the first model that does not take the data.
+func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts ...Option) (*Ranking, error) {
+	defer kernel.Use(cfg.Threads)()
+	r, err := choose.Rank(ctx, choose.RankOptions{Config: run.Config(cfg), Models: models, Probe: o.Probe, Progress: optionsOf(opts).encoded})
+	if err != nil {
+		return nil, badInput(err)
+	}
+	return &Ranking{
+		Models:    each(r.Models, func(m choose.Ranked) Ranked { return Ranked(m) }),
+		By:        r.By,
+		Agreement: each(r.Agreement, func(a choose.Agreement) Agreement { return Agreement(a) }),
+		Trust:     r.Trust,
+	}, nil
+}

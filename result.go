@@ -1,0 +1,243 @@
+package permafrost
+
+import (
+	"encoding/json"
+	"math"
+
+	"github.com/permafrost-ml/permafrost/internal/race"
+	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/task"
+	run "github.com/permafrost-ml/permafrost/internal/train"
+)
+
+// The files of a run folder.
+const (
+	RunFile    = "run.yaml"          // every option, replayable with LoadConfig and Fit
+	PlanFile   = "plan.json"         // the Plan
+	EventsFile = "events.jsonl"      // the events, one JSON object a line
+	ModelFile  = "model.onnx"        // the tuned model, for Open
+	DeltaFile  = "delta.safetensors" // what the tuned model has that its base has not
+	SealFile   = "seal.json"         // digests of the frozen tensors before and after
+	RaceFile   = "race.json"         // with Config.Auto: how the plan was chosen
+)
+
+// Result is what a fit achieved. Its JSON form is what fit --json prints.
+type Result struct {
+	// ValAccuracy and TrainAccuracy are shares of 1, of the task classify only. Training numbers are means
+	// over the epoch whose weights were kept, as the weights moved.
+	ValAccuracy   float64 `json:"val_accuracy"`
+	ValLoss       float64 `json:"val_loss"`
+	TrainAccuracy float64 `json:"train_accuracy"`
+	TrainLoss     float64 `json:"train_loss"`
+	// Seconds is the time of the whole run, those before a Resume included.
+	Seconds  float64 `json:"seconds"`
+	Epochs   int     `json:"epochs"`   // finished
+	Examples int     `json:"examples"` // of training
+	// ParamsTotal and ParamsThawed count elements of weights.
+	ParamsTotal  int `json:"params_total"`
+	ParamsThawed int `json:"params_thawed"`
+	// FrozenDigestBefore and FrozenDigestAfter are digests of all frozen tensors. They are equal.
+	FrozenDigestBefore string `json:"frozen_digest_before"`
+	FrozenDigestAfter  string `json:"frozen_digest_after"`
+	CacheBytes         int64  `json:"cache_bytes"`    // of frozen activations that were kept
+	PeakRSS            int64  `json:"peak_rss_bytes"` // largest memory of the process
+	Plan               *Plan  `json:"plan"`
+	// Out is the run folder, empty where nothing was written.
+	Out          string    `json:"out"`
+	EpochSeconds []float64 `json:"epoch_seconds"`
+
+	// Auto says how the plan was chosen; nil without Config.Auto.
+	Auto *AutoChoice `json:"auto,omitempty"`
+
+	// ValMetric and TrainMetric are the numbers of tasks other than classify; nil for classify.
+	ValMetric *Metric `json:"val_metric,omitempty"`
+	// ValBefore is, for lm, the metric of the model as it came.
+	ValBefore   *Metric `json:"val_metric_before,omitempty"`
+	TrainMetric *Metric `json:"train_metric,omitempty"`
+
+	Diagnosis *Diagnosis `json:"diagnosis,omitempty"`
+
+	MacroF1   float64 `json:"macro_f1"`
+	BestEpoch int     `json:"best_epoch"` // from 0, -1 without one
+	// Confusion counts validation examples: row the true class, column the guess.
+	Confusion [][]int64 `json:"confusion"`
+	// Classes are the names of the scores, nil where they have none.
+	Classes []string `json:"classes,omitempty"`
+}
+
+// MarshalJSON leaves out what only classify has where the task is another.
+func (r *Result) MarshalJSON() ([]byte, error) {
+	type plain Result
+	if r.ValMetric == nil {
+		return json.Marshal((*plain)(r))
+	}
+	return json.Marshal(struct {
+		*plain
+		ValAccuracy   *float64 `json:"val_accuracy,omitempty"`
+		TrainAccuracy *float64 `json:"train_accuracy,omitempty"`
+		MacroF1       *float64 `json:"macro_f1,omitempty"`
+		Confusion     *int     `json:"confusion,omitempty"`
+	}{plain: (*plain)(r)})
+}
+
+// Metric is a number that says how good a model is at its task: macro_f1 of multilabel, rmse of
+// regress, perplexity of lm, error_rate of ctc.
+type Metric struct {
+	Name  string
+	Value float64 // NaN where there is none
+}
+
+// MarshalJSON writes {"name","value"}, with null for a value that is not finite.
+func (m *Metric) MarshalJSON() ([]byte, error) {
+	return json.Marshal(task.Named{Name: m.Name, Value: task.Finite(m.Value)})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (m *Metric) UnmarshalJSON(b []byte) error {
+	var n task.Named
+	if err := json.Unmarshal(b, &n); err != nil {
+		return err
+	}
+	*m = *metricOf(&n)
+	return nil
+}
+
+// String is the metric for a person to read, as "macro f1 0.8125".
+func (m *Metric) String() string {
+	n := task.Named{Name: m.Name, Value: task.Finite(m.Value)}
+	return report.MetricText(&n, 0)
+}
+
+func metricOf(n *task.Named) *Metric {
+	switch {
+	case n == nil:
+		return nil
+	case n.Value == nil:
+		return &Metric{n.Name, math.NaN()}
+	}
+	return &Metric{n.Name, *n.Value}
+}
+
+// Metrics is how a model does on a set of examples.
+type Metrics struct {
+	Examples int
+	Loss     float64 // mean of an example, for lm of a token
+	// Accuracy, MacroF1 and Confusion are of classify: shares of 1, and examples by true class (row) and
+	// guess (column).
+	Accuracy  float64
+	MacroF1   float64
+	Confusion [][]int64
+	// Metric is the number of the other tasks, nil for classify.
+	Metric *Metric
+}
+
+func metricsOf(m *task.Metrics) *Metrics {
+	if m == nil {
+		return nil
+	}
+	r := &Metrics{Examples: m.Examples, Loss: m.Loss(), Metric: metricOf(m.Named())}
+	if r.Metric == nil {
+		r.Accuracy, r.MacroF1, r.Confusion = m.Accuracy(), m.MacroF1(), m.Matrix
+	}
+	return r
+}
+
+// The verdicts of a Diagnosis.
+const (
+	Underfitting = "underfitting" // the model fails on what it was trained on
+	Overfitting  = "overfitting"  // it does clearly worse on what it was not trained on
+	Fine         = "fine"
+	Unclear      = "unclear" // the numbers do not tell
+)
+
+// Diagnosis says what ails a fit, by its numbers, and what to freeze or thaw next.
+type Diagnosis struct {
+	Verdict string `json:"verdict"`          // Underfitting, Overfitting, Fine or Unclear
+	Why     string `json:"why"`              // the numbers in sentences
+	Advice  string `json:"advice,omitempty"` // what to do about it
+}
+
+// AutoChoice says how Config.Auto chose a plan. Its JSON form is race.json.
+type AutoChoice struct {
+	Thaw   []string `json:"thaw"`
+	LR     float64  `json:"lr"`
+	Epochs int      `json:"epochs"`
+	Start  string   `json:"start"`  // none, or probe: from a head that was trained alone
+	Text   string   `json:"text"`   // the choice in a line
+	Why    string   `json:"why"`    // the reason in sentences
+	Metric string   `json:"metric"` // by which candidates were compared
+
+	Advised    string          `json:"advised,omitempty"` // what Advise recommends without trying
+	Candidates []AutoCandidate `json:"candidates"`
+	Trials     []AutoTrial     `json:"trials"`
+
+	Parts    int     `json:"parts"`                // that the training examples were dealt to
+	Examples int     `json:"examples"`             // of training
+	Work     float64 `json:"work"`                 // floating point operations of the race, counted
+	Limit    float64 `json:"work_limit,omitempty"` // of Work; 0 where time was the limit
+	Grid     float64 `json:"grid_work"`            // of fitting every plan at three learning rates
+	Seconds  float64 `json:"seconds"`              // that the choice took
+}
+
+// AutoCandidate is a plan at a learning rate as the race left it.
+type AutoCandidate struct {
+	Thaw    []string `json:"thaw"`
+	LR      float64  `json:"lr"`
+	Params  int      `json:"params_thawed"`
+	Share   float64  `json:"share"`    // of its epochs, in the last round that it was in
+	Score   *float64 `json:"score"`    // the metric on the parts that it was measured on in that round; larger is better
+	Error   *float64 `json:"error"`    // standard error of Score
+	HeldOut int      `json:"held_out"` // examples in those parts
+	Work    float64  `json:"work"`     // of a fit to all training examples
+	Failed  string   `json:"failed,omitempty"`
+}
+
+// AutoTrial is one training of a candidate on all parts but one.
+type AutoTrial struct {
+	Round   int      `json:"round"`
+	Thaw    []string `json:"thaw"`
+	LR      float64  `json:"lr"`
+	Epochs  int      `json:"epochs"`
+	Share   float64  `json:"share"` // of the training examples that it trained on
+	Part    int      `json:"part"`  // that was held out
+	HeldOut int      `json:"held_out"`
+	Score   *float64 `json:"score"` // the metric; larger is better
+	Seconds float64  `json:"seconds"`
+	Failed  string   `json:"failed,omitempty"`
+}
+
+func resultOf(r *run.Result) *Result {
+	return &Result{
+		ValAccuracy: r.ValAccuracy, ValLoss: r.ValLoss, TrainAccuracy: r.TrainAccuracy, TrainLoss: r.TrainLoss,
+		Seconds: r.Seconds, Epochs: r.Epochs, Examples: r.Examples, ParamsTotal: r.ParamsTotal, ParamsThawed: r.ParamsThawed,
+		FrozenDigestBefore: r.FrozenDigestBefore, FrozenDigestAfter: r.FrozenDigestAfter,
+		CacheBytes: r.CacheBytes, PeakRSS: r.PeakRSS, Plan: planOf(r.Plan), Out: r.Out, EpochSeconds: r.EpochSeconds,
+		Auto: autoOf(r), ValMetric: metricOf(r.ValMetric), ValBefore: metricOf(r.ValBefore), TrainMetric: metricOf(r.TrainMetric),
+		Diagnosis: (*Diagnosis)(r.Diagnosis), MacroF1: r.MacroF1, BestEpoch: r.BestEpoch, Confusion: r.Confusion, Classes: r.Classes,
+	}
+}
+
+func autoOf(r *run.Result) *AutoChoice {
+	a, ok := r.Auto.(*race.Report)
+	if !ok {
+		return nil
+	}
+	return &AutoChoice{
+		Thaw: a.Thaw, LR: a.LR, Epochs: a.Epochs, Start: a.Start, Text: a.Text, Why: a.Why, Metric: a.Metric, Advised: a.Advised,
+		Candidates: each(a.Candidates, func(c race.Candidate) AutoCandidate { return AutoCandidate(c) }),
+		Trials:     each(a.Trials, func(t race.Trial) AutoTrial { return AutoTrial(t) }),
+		Parts:      a.Parts, Examples: a.Examples, Work: a.Work, Limit: a.Limit, Grid: a.Grid, Seconds: a.Seconds,
+	}
+}
+
+// each is f of every element, nil for nil.
+func each[A, B any](s []A, f func(A) B) []B {
+	if s == nil {
+		return nil
+	}
+	out := make([]B, len(s))
+	for i, v := range s {
+		out[i] = f(v)
+	}
+	return out
+}
