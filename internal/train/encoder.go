@@ -59,12 +59,12 @@ type near struct {
 	store Store
 }
 
-func newEncoder(net *split.Network, ds *data.Dataset, store Store, chunk int) (*encoder, error) {
+func newEncoder(net *split.Network, ds *data.Dataset, store Store) (*encoder, error) {
 	one, _, err := net.FrontierTypes(1)
 	if err != nil {
 		return nil, err
 	}
-	e := &encoder{net: net, ds: ds, store: store, chunk: chunk, parts: map[string]*compile.Program{}}
+	e := &encoder{net: net, ds: ds, store: store, chunk: chunkOf(net.Base.Feed.Form()), parts: map[string]*compile.Program{}}
 	e.keeps(one)
 	if net.Form != nil {
 		err = e.varies()
@@ -300,6 +300,14 @@ func (e *encoder) part(n int, from, to *split.Cut) (*compile.Program, error) {
 		e.parts[key] = p
 	}
 	return p, err
+}
+
+// EvalBatch is how many examples are run at once as inference, where a step has batch.
+func (e *encoder) EvalBatch(batch int) int {
+	if e.shares != nil {
+		return batch
+	}
+	return max(batch, min(e.chunk, e.ds.Len()))
 }
 
 // batches yields groups of examples at the frontier, as they are in an epoch. What it yields is valid until the next batch.

@@ -352,15 +352,15 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		return nil, err
 	}
 	kept := r.CachePerExample * int64(examples+val)
-	cached := t.cfg.Cache != "off" && t.cfg.Augment == "none" && o.WorthKeeping()
-	inMemory := t.cfg.Cache != "disk" && kept <= (&fitter{session: &Session{Config: t.cfg}}).budget()
-	cached = cached && (inMemory || t.cfg.Cache != "ram")
+	options := t.cfg.keep()
+	cached, inMemory := options.Predict(kept, r.CachePerExample, r.Decode+r.Frozen)
+	cached = cached && o.WorthKeeping()
 	encode := (r.Decode + r.Frozen) * float64(examples+val)
 	live := r.Live * (float64(examples) + float64(val)/3) // validation is a forward pass, about a third of a step
 	r.FirstEpoch, r.LaterEpoch = encode+live, live
 	if !cached {
 		r.LaterEpoch += r.Frozen * float64(examples+val)
-		r.CachePerExample, kept = 0, 0
+		r.CachePerExample, inMemory = 0, 0
 	}
 	opt, err := t.optimizer()
 	if err != nil {
@@ -375,14 +375,10 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		}
 	}
 	arenas := liveBytes + frozenBytes
-	slow := r.Decode+r.Frozen > float64(r.CachePerExample)/diskSpeed+diskDelay
-	if onDisk := t.cfg.Cache == "disk" || t.cfg.Cache != "ram" && slow; cached && (!inMemory || onDisk && kept > little) {
-		kept = 0
-	}
 	if cached {
 		arenas = max(liveBytes, frozenBytes) // the frozen region is let go before training begins
 	}
-	r.TrainBytes = int64(p.base.Model.Size()) + 2*thawed + states + arenas + kept
+	r.TrainBytes = int64(p.base.Model.Size()) + 2*thawed + states + arenas + inMemory
 	r.Calibrated = time.Since(began).Seconds()
 	return r, nil
 }

@@ -5,83 +5,122 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"path/filepath"
-	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/feed"
-	"github.com/permafrost-ml/permafrost/internal/kernel"
-	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
-	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
-// openCache opens the cache that runs share. It is nil where the options or the environment (PERMAFROST_CACHE=off) want none, and,
-// unless the options insist on it, where its folder cannot be made; note then says so.
-func (c *Config) openCache() (shared *cache.Cache, note string, err error) {
-	if c.Cache == "off" || c.Cache == "ram" {
-		return nil, "", nil
+// KeepOptions say what is kept at the frontier, where, and whom to tell.
+type KeepOptions struct {
+	Where     string // auto, off, ram or disk
+	Budget    int64  // most bytes; 0: chosen
+	Precision string // float32, or float16 for half the size
+	Variants  int    // augmented forms of each training example that are kept; 0: none
+	Augment   string // how training examples are augmented, "none" where they are not
+	Seed      uint64 // of the augmentation
+	Model     string // name of the model, for people who look the cache over
+
+	Shared  *cache.Cache // what runs share; nil for nothing
+	Private bool         // frozen weights have been trained: no other run can use what is kept
+	Brief   bool         // nothing that is kept would be used twice
+
+	Progress func(done, total int) // is told how many examples are encoded
+	Warn     func(message string)  // is told what a person should know
+}
+
+// memory is how many bytes of frozen values may be kept in memory.
+func (o *KeepOptions) memory() int64 { return cmp.Or(max(o.Budget, 0), 2<<30) }
+
+// Summary says what is kept, and where from.
+type Summary struct {
+	Where              string // off, ram or disk
+	Values             int    // for each example
+	BytesPerExample    int64
+	Bytes              int64    // in all
+	At                 []string // the values, where they are not the frontier
+	Hits, Near, Misses int      // examples that were kept, reached from earlier values, or computed from the data
+	Seconds            float64
+}
+
+// Encoders give the examples of a fit at the frontier.
+type Encoders struct{ Train, Val *encoder }
+
+// OpenEncoders decides where frozen values come from, and computes those that are kept. Before are the encoders
+// of the plan before, nil where there was none: they give what they have kept.
+func OpenEncoders(ctx context.Context, net *split.Network, train, val *data.Dataset, o KeepOptions, before *Encoders) (*Encoders, *Summary, error) {
+	outline, err := net.Outline()
+	if err != nil {
+		return nil, nil, err
 	}
-	dir, err := cache.DefaultDir()
-	if dir == "off" {
-		if c.Cache == "disk" {
-			return nil, "", fmt.Errorf("--cache disk: PERMAFROST_CACHE is off: name a folder there, or use --cache ram")
+	e := &Encoders{}
+	if e.Train, err = newEncoder(net, train, nil); err != nil {
+		return nil, nil, err
+	}
+	if e.Val, err = newEncoder(net, val, nil); err != nil {
+		return nil, nil, err
+	}
+	e.Val.parts = e.Train.parts
+	if before != nil {
+		e.Train.before, e.Val.before = before.Train, before.Val
+	}
+	frontier := outline.Cut(outline.Frontier)
+	s := &Summary{Where: "off", Values: len(frontier.Points), BytesPerExample: frontier.Bytes()}
+	began := time.Now()
+	if o.Where != "off" && !o.Brief && outline.WorthKeeping() {
+		if err := newKeeper(net, outline, e, &o).keep(ctx, frontier, s); err != nil {
+			return nil, nil, err
 		}
-		return nil, "", nil
 	}
-	if err == nil {
-		budget := int64(0)
-		if own := c.CacheBudget; own > 0 { // a run that may keep more than usual gets the room for it
-			budget = max(own, cache.DefaultBudget(dir))
-		}
-		shared, err = cache.Open(dir, budget)
-	}
-	if err != nil && c.Cache != "disk" {
-		return nil, fmt.Sprintf("nothing is kept for later runs: %v", err), nil
-	}
-	return shared, "", err
+	s.Seconds = time.Since(began).Seconds()
+	e.Train.before, e.Val.before = nil, nil
+	return e, s, nil
 }
 
-// remember lets data use what former runs know of files and of what was prepared from them.
-func remember(shared *cache.Cache, fed feed.Feed, opt *data.Options) {
-	what, form := fed.Keeps()
-	if shared == nil || what == "" {
-		return
+// Stored reports whether training examples come from a store.
+func (e *Encoders) Stored() bool { return e.Train.store != nil }
+
+// Predict says what becomes of values of so many bytes in all, of which those of an example take each bytes,
+// and seconds to compute: whether they are kept, and how many bytes of them stay in memory.
+func (o *KeepOptions) Predict(all, each int64, seconds float64) (kept bool, memory int64) {
+	inMemory := o.Where != "disk" && all <= o.memory()
+	if o.Where == "off" || o.Augment != "none" || !inMemory && o.Where == "ram" {
+		return false, 0
 	}
-	about := cache.About{Kind: what, Type: form}
-	pipeline := fed.Digest()
-	p := &prepared{Space: shared.Space(sha256.Sum256(fmt.Appendf(nil, "%s/1 %x", about.Kind, pipeline)), about)}
-	p.left.Store(shared.Budget() / 2)
-	opt.Kept = p
-	opt.Index = shared.Files(sha256.Sum256(fmt.Appendf(nil, "files/1 %x", pipeline)))
+	onDisk := o.Where == "disk" || o.Where != "ram" && worthDisk(each, seconds)
+	if !inMemory || onDisk && all > little {
+		return true, 0
+	}
+	return true, all
 }
 
-// prepared keeps no more than half of the cache's budget in one run, so that the values computed from them fit too.
-type prepared struct {
-	*cache.Space
-	left atomic.Int64
-}
-
-func (p *prepared) Put(key split.Digest, parts ...[]byte) bool {
-	n := int64(0)
-	for _, b := range parts {
-		n += int64(len(b))
-	}
-	return p.left.Add(-n) >= 0 && p.Space.Put(key, parts...)
+// worthDisk reports whether values are read sooner than they are computed.
+func worthDisk(bytes int64, seconds float64) bool {
+	return seconds > float64(bytes)/diskSpeed+diskDelay
 }
 
 // keeper decides where frozen values are kept.
 type keeper struct {
-	f        *fitter
+	o        *KeepOptions
+	encoders *Encoders
 	outline  *split.Outline
 	pipeline split.Digest
 	shared   *cache.Cache // what runs share; nil where other runs cannot use what is kept
 	memory   *memoryRoom
 	added    *memoryRoom // what this run may put on the disk
+}
+
+func newKeeper(net *split.Network, outline *split.Outline, e *Encoders, o *KeepOptions) *keeper {
+	k := &keeper{o: o, encoders: e, outline: outline, pipeline: net.Base.Feed.Digest(), memory: &memoryRoom{left: o.memory()}, added: &memoryRoom{}}
+	if !o.Private {
+		k.shared = o.Shared
+	}
+	if k.shared != nil {
+		k.added.left = cmp.Or(o.Budget, k.shared.Budget())
+	}
+	return k
 }
 
 // diskSpeed is how fast a disk is taken to be, in bytes a second, and diskDelay what finding a block takes, in seconds: values
@@ -93,55 +132,6 @@ const (
 
 // little is how many bytes a run keeps in memory though they are on the disk.
 const little = 64 << 20
-
-// encoders decide where frozen values come from, and compute those that are kept. The encoders of the plan before, where there was one,
-// give what they have kept.
-func (f *fitter) encoders(ctx context.Context) error {
-	train, val := f.train, f.val
-	o, err := f.session.Net.Outline()
-	if err != nil {
-		return err
-	}
-	chunk := chunkOf(f.session.Base.Feed.Form())
-	if f.train, err = newEncoder(f.session.Net, f.session.Train, nil, chunk); err != nil {
-		return err
-	}
-	if f.val, err = newEncoder(f.session.Net, f.session.Val, nil, chunk); err != nil {
-		return err
-	}
-	f.val.parts, f.cached = f.train.parts, 0
-	f.train.before, f.val.before = train, val
-	frontier := o.Cut(o.Frontier)
-	e := &report.CacheEvent{Where: "off", Values: len(frontier.Points), BytesPerExample: frontier.Bytes()}
-	began := time.Now()
-	if f.session.Config.Cache != "off" && !f.brief() && o.WorthKeeping() {
-		k := &keeper{f: f, outline: o, pipeline: f.session.Base.Feed.Digest(), memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
-		if !f.session.again() {
-			k.shared = f.session.Cache
-		}
-		if k.shared != nil {
-			k.added.left = cmp.Or(f.session.Config.CacheBudget, k.shared.Budget())
-		}
-		if err := k.keep(ctx, frontier, e); err != nil {
-			return err
-		}
-	}
-	e.Bytes, e.Seconds = f.cached, time.Since(began).Seconds()
-	f.train.before, f.val.before = nil, nil
-	f.events.Emit(e)
-	if f.train.store != nil || f.session.stage.schedule == nil {
-		f.session.Net.ReleaseFrozen()
-	}
-	return nil
-}
-
-// budget is how many bytes of frozen values may be kept in memory.
-func (f *fitter) budget() int64 {
-	if b := f.session.Config.CacheBudget; b > 0 {
-		return b
-	}
-	return 2 << 30
-}
 
 // frozenChunk is how many examples the frozen region takes at once: enough work for every kernel,
 // little enough memory that activations stay small beside the weights.
@@ -159,10 +149,10 @@ func chunkOf(f data.Form) int {
 }
 
 // keep gives the encoders stores and fills them.
-func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *report.CacheEvent) error {
-	encoders := []*encoder{k.f.train, k.f.val}
-	if k.f.session.Config.Augment != "none" {
-		if k.f.train.variants = k.f.session.Config.CacheVariants; k.f.train.variants == 0 { // every epoch has other examples
+func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *Summary) error {
+	encoders := []*encoder{k.encoders.Train, k.encoders.Val}
+	if k.o.Augment != "none" {
+		if k.encoders.Train.variants = k.o.Variants; k.encoders.Train.variants == 0 { // every epoch has other examples
 			encoders = encoders[1:]
 		}
 	}
@@ -170,7 +160,7 @@ func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *report.CacheE
 	for _, c := range encoders {
 		n += int64(c.ds.Len() * max(1, c.variants))
 	}
-	if k.f.session.Config.Cache == "disk" && !k.f.session.again() {
+	if k.o.Where == "disk" && !k.o.Private {
 		k.memory.left = 0
 	}
 	kept, err := k.choose(frontier, n)
@@ -193,7 +183,7 @@ func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *report.CacheE
 			e.Hits += c.ds.Len() * max(1, c.variants)
 			e.Where = "ram"
 			k.memory.take(min(k.memory.left, c.store.Bytes()))
-			k.f.cached += c.store.Bytes()
+			e.Bytes += c.store.Bytes()
 			continue
 		}
 		t, err := k.stores(c, kept)
@@ -205,16 +195,16 @@ func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *report.CacheE
 		}
 		t.both = k.size(kept)*n <= little
 		got, err := c.fill(ctx, func(d int) {
-			k.f.events.Emit(&report.Encoded{Done: done + d, Total: int(n)})
+			k.o.Progress(done+d, int(n))
 		}, func(seconds float64) {
-			t.persist = t.disk != nil && (k.f.session.Config.Cache == "disk" || seconds > float64(k.size(kept))/diskSpeed+diskDelay)
+			t.persist = t.disk != nil && (k.o.Where == "disk" || worthDisk(k.size(kept), seconds))
 		})
 		if err != nil {
 			return err
 		}
 		done += got.hits + got.near + got.misses
 		e.Hits, e.Near, e.Misses = e.Hits+got.hits, e.Near+got.near, e.Misses+got.misses
-		k.f.cached += t.Bytes()
+		e.Bytes += t.Bytes()
 		e.Where = "ram"
 		if t.disk != nil && t.disk.Bytes() > 0 {
 			e.Where = "disk"
@@ -223,7 +213,7 @@ func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *report.CacheE
 	}
 	if k.shared != nil {
 		if err := k.shared.Flush(); err != nil { // training goes on without
-			k.f.events.Emit(&report.Warning{Message: fmt.Sprintf("what is kept for later runs may be lost: %v", err)})
+			k.o.Warn(fmt.Sprintf("what is kept for later runs may be lost: %v", err))
 		}
 	}
 	return nil
@@ -231,7 +221,7 @@ func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *report.CacheE
 
 // half says which values of a cut are kept as float16.
 func (k *keeper) half(c *split.Cut) []bool {
-	if k.f.session.Config.CachePrecision != "float16" {
+	if k.o.Precision != "float16" {
 		return nil
 	}
 	half := make([]bool, len(c.Points))
@@ -247,8 +237,8 @@ func (k *keeper) size(c *split.Cut) int64 {
 	half := k.half(c)
 	for i, p := range c.Points {
 		b := int64(p.One.Bytes())
-		if k.f.train.shares != nil {
-			b = int64(k.f.train.shares[i].Bytes(k.f.train.meanLength()))
+		if k.encoders.Train.shares != nil {
+			b = int64(k.encoders.Train.shares[i].Bytes(k.encoders.Train.meanLength()))
 		}
 		if half != nil && half[i] {
 			b /= 2
@@ -263,11 +253,11 @@ func (k *keeper) size(c *split.Cut) int64 {
 func (k *keeper) choose(frontier *split.Cut, n int64) (*split.Cut, error) {
 	capacity := max(k.memory.left, k.added.left)
 	need := k.size(frontier) * n
-	if need <= capacity || n == 0 || k.f.train.shares != nil {
+	if need <= capacity || n == 0 || k.encoders.Train.shares != nil {
 		return frontier, nil
 	}
 	each := capacity / n
-	if k.f.session.Config.CachePrecision == "float16" {
+	if k.o.Precision == "float16" {
 		each *= 2
 	}
 	smaller, err := k.outline.Cheapest(each)
@@ -315,7 +305,7 @@ func (k *keeper) stores(c *encoder, kept *split.Cut) (*tiers, error) {
 
 // variantKey names what augmentation makes of an example: it depends on the run's seed and on the example's number.
 func (k *keeper) variantKey(sum cache.Digest, example, variant int) cache.Digest {
-	return sha256.Sum256(fmt.Appendf(nil, "%x %q %d %d %d", sum, k.f.session.Config.Augment, k.f.session.Config.Seed, example, variant))
+	return sha256.Sum256(fmt.Appendf(nil, "%x %q %d %d %d", sum, k.o.Augment, k.o.Seed, example, variant))
 }
 
 // has reports whether the disk seems to hold the values of every example.
@@ -339,26 +329,7 @@ func (k *keeper) disk(c *split.Cut, keys []cache.Digest) *disk {
 			kind.DType = tensor.Float16
 		}
 		d.spaces = append(d.spaces, k.shared.Space(spaceID(p.Sum, k.pipeline, kind.DType != p.One.DType), cache.About{
-			Kind: "values", Model: filepath.Base(k.f.session.Config.Model), Value: p.Name, Type: kind.String()}))
+			Kind: "values", Model: k.o.Model, Value: p.Name, Type: kind.String()}))
 	}
 	return d
-}
-
-// spaceID names the space of the cache for a value, examples prepared as pipeline says.
-func spaceID(value, pipeline split.Digest, half bool) split.Digest {
-	return sha256.Sum256(fmt.Appendf(nil, "%s %x %x %v", engine(), value, pipeline, half))
-}
-
-// engine names what turns a graph and its inputs into bits: this version of the program and the kernels in use, whose roundings
-// differ.
-func engine() string {
-	revision := ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				revision = s.Value
-			}
-		}
-	}
-	return fmt.Sprintf("values/1 %s %s %s", version.Version, revision, kernel.Level())
 }

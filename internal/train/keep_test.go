@@ -148,7 +148,7 @@ func TestNoPlaceForTheCache(t *testing.T) {
 	} {
 		t.Setenv("PERMAFROST_CACHE", c.dir)
 		cfg.Cache = c.kind
-		shared, note, err := cfg.openCache()
+		shared, note, err := OpenCache(cfg.keep())
 		if shared != nil || err != nil != c.fails || note != "" != c.note {
 			t.Errorf("%s in %s: %v, %q, %v", c.kind, filepath.Base(c.dir), shared, note, err)
 		}

@@ -48,11 +48,11 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 	}
 	opt := data.Options{Val: data.Place{Path: cfg.Val}, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: cfg.Augment, Budget: pictureBudget,
 		Task: cfg.Task, Table: cfg.feedOptions().Table}
-	shared, note, err := cfg.openCache()
+	shared, note, err := OpenCache(cfg.keep())
 	if err != nil {
 		return nil, err
 	}
-	remember(shared, base.Feed, &opt)
+	Remember(shared, base.Feed, &opt)
 	tr, val, err := base.Feed.Open(ctx, data.Place{Path: cfg.Data}, opt)
 	if err != nil {
 		return nil, err

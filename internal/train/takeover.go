@@ -6,19 +6,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// brief reports whether the present plan lasts no longer than an epoch: nothing kept for it would be used twice.
-func (f *fitter) brief() bool {
-	if f.session.stage.schedule == nil {
-		return false
-	}
-	steps := stepsPerEpoch(f.session.Train, f.session.Config.Batch, f.session.Config.Accumulate)
-	left := steps*f.session.Config.Epochs - f.st.Step
-	if f.session.stage.lasts > 0 {
-		left = min(left, f.session.stage.lasts)
-	}
-	return left <= steps || f.resuming
-}
-
 // takeOver takes the store of the plan before where that keeps the same values in the same form, and reports whether it did.
 func (e *encoder) takeOver() bool {
 	b := e.before

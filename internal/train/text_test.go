@@ -124,7 +124,7 @@ func TestPaddingDoesNotMatter(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := newEncoder(s.Net, s.Train, nil, frozenTokens)
+		e, err := newEncoder(s.Net, s.Train, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
