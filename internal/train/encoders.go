@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
@@ -13,7 +14,7 @@ func (f *fitter) encoders(ctx context.Context) error {
 	o.Private, o.Brief = s.again(), f.brief()
 	o.Progress = func(done, total int) { f.events.Emit(&report.Encoded{Done: done, Total: total}) }
 	o.Warn = func(message string) { f.events.Emit(&report.Warning{Message: message}) }
-	e, kept, err := OpenEncoders(ctx, s.Net, s.Train, s.Val, o, f.frontier)
+	e, kept, err := keep.Open(ctx, s.Net, s.Train, s.Val, o, f.frontier)
 	if err != nil {
 		return err
 	}
@@ -26,7 +27,7 @@ func (f *fitter) encoders(ctx context.Context) error {
 }
 
 // keepOptions are the options that say what is kept at the frontier.
-func (s *Session) keepOptions() KeepOptions {
+func (s *Session) keepOptions() keep.Options {
 	o := s.Config.keep()
 	o.Shared = s.Cache
 	o.Progress, o.Warn = func(int, int) {}, func(message string) { s.Notes = append(s.Notes, message) }

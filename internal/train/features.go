@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -22,7 +23,7 @@ type Features struct {
 func (s *Session) Features(ctx context.Context, progress func(done, total int)) (*Features, error) {
 	o := s.keepOptions()
 	o.Progress = progress
-	e, err := OpenFeatures(ctx, s.Net, s.Train, o)
+	e, err := keep.OpenFeatures(ctx, s.Net, s.Train, o)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func (s *Session) OwnScores(ctx context.Context, progress func(done, total int))
 	}
 	o := own.keepOptions()
 	o.Progress = progress
-	e, err := OpenFeatures(ctx, own.Net, own.Train, o)
+	e, err := keep.OpenFeatures(ctx, own.Net, own.Train, o)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/random"
@@ -89,9 +90,9 @@ type fitter struct {
 	watch   watch
 	final   *Metrics // validation of what is written, where that is not what an epoch validated
 
-	frontier *Encoders // the examples where the frozen region ends
-	meter    *meter    // what the schedule wants to know; nil before training, and without a schedule
-	resuming bool      // the run stands where it began, and a checkpoint is about to be put back
+	frontier *keep.Encoders // the examples where the frozen region ends
+	meter    *meter         // what the schedule wants to know; nil before training, and without a schedule
+	resuming bool           // the run stands where it began, and a checkpoint is about to be put back
 }
 
 // fit trains until the epochs are over, patience ends or ctx is done, and leaves the kept weights in
@@ -179,7 +180,7 @@ func (f *fitter) standardiseHead(ctx context.Context) error {
 		return nil
 	}
 	var m split.Moments
-	for b, err := range f.frontier.Train.batches(ctx, f.session.Train.Groups(data.FileOrder(f.session.Train.Len()), f.session.Config.Batch), data.Plain) {
+	for b, err := range f.frontier.Train.Batches(ctx, f.session.Train.Groups(data.FileOrder(f.session.Train.Len()), f.session.Config.Batch), data.Plain) {
 		if err != nil {
 			return err
 		}
@@ -216,7 +217,7 @@ func (f *fitter) epoch(ctx context.Context, rates optim.LRSchedule, steps int) e
 			return err
 		}
 		var sum gradSum
-		for b, err := range f.frontier.Train.batches(whole, groups[done:], f.st.Epoch) {
+		for b, err := range f.frontier.Train.Batches(whole, groups[done:], f.st.Epoch) {
 			if err != nil {
 				return err
 			}
@@ -367,7 +368,7 @@ func (e *DivergedError) Error() string {
 func (f *fitter) validate(ctx context.Context) (*Metrics, error) {
 	m := f.session.Task.NewMetrics()
 	size := f.frontier.Val.EvalBatch(f.session.Config.Batch)
-	for b, err := range f.frontier.Val.batches(ctx, f.session.Val.Groups(data.FileOrder(f.session.Val.Len()), size), data.Plain) {
+	for b, err := range f.frontier.Val.Batches(ctx, f.session.Val.Groups(data.FileOrder(f.session.Val.Len()), size), data.Plain) {
 		if err != nil {
 			return nil, err
 		}

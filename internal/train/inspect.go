@@ -12,6 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -395,11 +396,11 @@ func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, wor
 		for _, s := range p.batch(1) {
 			elements += s.Len()
 		}
-		chunk = frozenChunk(elements)
+		chunk = keep.ChunkOf(elements)
 	case p.base.Form().Rows: // runs on the windows that count, whatever example they are of
-		net, chunk, each = t.net.At(1), chunkOf(*p.base.Form()), p.steps.mean
+		net, chunk, each = t.net.At(1), keep.Chunk(*p.base.Form()), p.steps.mean
 	default:
-		chunk, each = textsAtOnce(chunkOf(*p.base.Form()), net.Length), p.steps.padded/float64(net.Length)
+		chunk, each = keep.TextsAtOnce(keep.Chunk(*p.base.Form()), net.Length), p.steps.padded/float64(net.Length)
 	}
 	n := trialExamples(work*int64(max(net.Length, 1))/int64(max(t.net.Length, 1)), chunk)
 	program, err := net.Frozen(n)

@@ -9,6 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -48,11 +49,11 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 	}
 	opt := data.Options{Val: data.Place{Path: cfg.Val}, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: cfg.Augment, Budget: pictureBudget,
 		Task: cfg.Task, Table: cfg.feedOptions().Table}
-	shared, note, err := OpenCache(cfg.keep())
+	shared, note, err := keep.OpenCache(cfg.keep())
 	if err != nil {
 		return nil, err
 	}
-	Remember(shared, base.Feed, &opt)
+	keep.Remember(shared, base.Feed, &opt)
 	tr, val, err := base.Feed.Open(ctx, data.Place{Path: cfg.Data}, opt)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -64,7 +65,7 @@ func TestStagesAgree(t *testing.T) {
 			if len(values) != c.wantFront {
 				t.Errorf("%d values at the frontier, want %d", len(values), c.wantFront)
 			}
-			store := NewRAM(n)
+			store := keep.NewRAM(n)
 			var staged []*tensor.Tensor
 			for _, v := range values {
 				staged = append(staged, tensor.New(v.DType, v.Shape...))

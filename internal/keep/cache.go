@@ -1,4 +1,4 @@
-package train
+package keep
 
 import (
 	"crypto/sha256"
@@ -13,7 +13,7 @@ import (
 
 // OpenCache opens the cache that runs share. It is nil where the options or the environment (PERMAFROST_CACHE=off) want none, and,
 // unless the options insist on it, where its folder cannot be made; note then says so.
-func OpenCache(o KeepOptions) (shared *cache.Cache, note string, err error) {
+func OpenCache(o Options) (shared *cache.Cache, note string, err error) {
 	if o.Where == "off" || o.Where == "ram" {
 		return nil, "", nil
 	}

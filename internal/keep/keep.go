@@ -1,4 +1,4 @@
-package train
+package keep
 
 import (
 	"cmp"
@@ -13,8 +13,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// KeepOptions say what is kept at the frontier, where, and whom to tell.
-type KeepOptions struct {
+// Options say what is kept at the frontier, where, and whom to tell.
+type Options struct {
 	Where     string // auto, off, ram or disk
 	Budget    int64  // most bytes; 0: chosen
 	Precision string // float32, or float16 for half the size
@@ -32,7 +32,7 @@ type KeepOptions struct {
 }
 
 // memory is how many bytes of frozen values may be kept in memory.
-func (o *KeepOptions) memory() int64 { return cmp.Or(max(o.Budget, 0), 2<<30) }
+func (o *Options) memory() int64 { return cmp.Or(max(o.Budget, 0), 2<<30) }
 
 // Summary says what is kept, and where from.
 type Summary struct {
@@ -46,20 +46,20 @@ type Summary struct {
 }
 
 // Encoders give the examples of a fit at the frontier.
-type Encoders struct{ Train, Val *encoder }
+type Encoders struct{ Train, Val *Encoder }
 
-// OpenEncoders decides where frozen values come from, and computes those that are kept. Before are the encoders
+// Open decides where frozen values come from, and computes those that are kept. Before are the encoders
 // of the plan before, nil where there was none: they give what they have kept.
-func OpenEncoders(ctx context.Context, net *split.Network, train, val *data.Dataset, o KeepOptions, before *Encoders) (*Encoders, *Summary, error) {
+func Open(ctx context.Context, net *split.Network, train, val *data.Dataset, o Options, before *Encoders) (*Encoders, *Summary, error) {
 	outline, err := net.Outline()
 	if err != nil {
 		return nil, nil, err
 	}
 	e := &Encoders{}
-	if e.Train, err = newEncoder(net, train, nil); err != nil {
+	if e.Train, err = NewEncoder(net, train, nil); err != nil {
 		return nil, nil, err
 	}
-	if e.Val, err = newEncoder(net, val, nil); err != nil {
+	if e.Val, err = NewEncoder(net, val, nil); err != nil {
 		return nil, nil, err
 	}
 	e.Val.parts = e.Train.parts
@@ -84,7 +84,7 @@ func (e *Encoders) Stored() bool { return e.Train.store != nil }
 
 // Predict says what becomes of values of so many bytes in all, of which those of an example take each bytes,
 // and seconds to compute: whether they are kept, and how many bytes of them stay in memory.
-func (o *KeepOptions) Predict(all, each int64, seconds float64) (kept bool, memory int64) {
+func (o *Options) Predict(all, each int64, seconds float64) (kept bool, memory int64) {
 	inMemory := o.Where != "disk" && all <= o.memory()
 	if o.Where == "off" || o.Augment != "none" || !inMemory && o.Where == "ram" {
 		return false, 0
@@ -103,7 +103,7 @@ func worthDisk(bytes int64, seconds float64) bool {
 
 // keeper decides where frozen values are kept.
 type keeper struct {
-	o        *KeepOptions
+	o        *Options
 	encoders *Encoders
 	outline  *split.Outline
 	pipeline split.Digest
@@ -112,7 +112,7 @@ type keeper struct {
 	added    *memoryRoom // what this run may put on the disk
 }
 
-func newKeeper(net *split.Network, outline *split.Outline, e *Encoders, o *KeepOptions) *keeper {
+func newKeeper(net *split.Network, outline *split.Outline, e *Encoders, o *Options) *keeper {
 	k := &keeper{o: o, encoders: e, outline: outline, pipeline: net.Base.Feed.Digest(), memory: &memoryRoom{left: o.memory()}, added: &memoryRoom{}}
 	if !o.Private {
 		k.shared = o.Shared
@@ -133,24 +133,24 @@ const (
 // little is how many bytes a run keeps in memory though they are on the disk.
 const little = 64 << 20
 
-// frozenChunk is how many examples the frozen region takes at once: enough work for every kernel,
+// ChunkOf is how many examples the frozen region takes at once: enough work for every kernel,
 // little enough memory that activations stay small beside the weights.
-func frozenChunk(inputs int) int { return max(4, min(64, 8*3*224*224/max(inputs, 1))) }
+func ChunkOf(inputs int) int { return max(4, min(64, 8*3*224*224/max(inputs, 1))) }
 
 // frozenTokens is how many tokens of texts it takes at once.
 const frozenTokens = 2048
 
-// chunkOf is the chunk of examples of a form, in steps where they have different lengths.
-func chunkOf(f data.Form) int {
+// Chunk is the chunk of examples of a form, in steps where they have different lengths.
+func Chunk(f data.Form) int {
 	if f.Varies() && !f.Rows {
 		return frozenTokens
 	}
-	return frozenChunk(f.Size())
+	return ChunkOf(f.Size())
 }
 
 // keep gives the encoders stores and fills them.
 func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *Summary) error {
-	encoders := []*encoder{k.encoders.Train, k.encoders.Val}
+	encoders := []*Encoder{k.encoders.Train, k.encoders.Val}
 	if k.o.Augment != "none" {
 		if k.encoders.Train.variants = k.o.Variants; k.encoders.Train.variants == 0 { // every epoch has other examples
 			encoders = encoders[1:]
@@ -271,7 +271,7 @@ func (k *keeper) choose(frontier *split.Cut, n int64) (*split.Cut, error) {
 }
 
 // stores gives an encoder its store, and the nearest values that others have kept.
-func (k *keeper) stores(c *encoder, kept *split.Cut) (*tiers, error) {
+func (k *keeper) stores(c *Encoder, kept *split.Cut) (*tiers, error) {
 	slots := c.ds.Len() * max(1, c.variants)
 	t := &tiers{ram: newRAM(slots, k.memory)}
 	c.store, c.half = t, k.half(kept)

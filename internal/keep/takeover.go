@@ -1,4 +1,4 @@
-package train
+package keep
 
 import (
 	"slices"
@@ -7,7 +7,7 @@ import (
 )
 
 // takeOver takes the store of the plan before where that keeps the same values in the same form, and reports whether it did.
-func (e *encoder) takeOver() bool {
+func (e *Encoder) takeOver() bool {
 	b := e.before
 	if b == nil || b.store == nil || b.variants != e.variants || !sameValues(b.kept, e.kept) {
 		return false
@@ -21,7 +21,7 @@ func sameValues(a, b *split.Cut) bool {
 }
 
 // behind are the values that the plan before has kept, where the frontier now lies behind them; nil where they do not serve.
-func behind(o *split.Outline, e *encoder) *near {
+func behind(o *split.Outline, e *Encoder) *near {
 	b := e.before
 	if b == nil || b.store == nil || b.half != nil || b.variants > 0 || e.variants > 0 || e.shares != nil {
 		return nil
