@@ -15,6 +15,10 @@ type Def struct {
 	// Traits say what the operator is, for code that treats many operators alike.
 	Traits Traits
 
+	// Attrs gives the types of attributes that have a name of their own, or another type here than in other operators
+	// (see AttrTypes).
+	Attrs map[string]AttrType
+
 	// Infer gives the output types from the input types and, where a shape depends on contents, from
 	// constant inputs. It errors when the inputs do not fit.
 	Infer func(n *Node) ([]Type, error)
@@ -80,6 +84,9 @@ type Form struct {
 
 	// Traits of the ONNX operator; nil for those of the Def.
 	Traits *Traits
+
+	// Attrs is Def.Attrs for the ONNX operator.
+	Attrs map[string]AttrType
 
 	// Lower builds the node n, given with static input types, from registered operators and returns its
 	// outputs. A nil Lower builds the operator of the Def with the same inputs and attributes.
