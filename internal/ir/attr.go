@@ -13,8 +13,9 @@ import (
 // *tensor.Tensor or *Graph.
 type Attrs map[string]any
 
-// Each accessor gives the attribute, or a default where it is absent. An attribute of another type is a mistake in the program,
-// as nodes are checked where they come in (Node.CheckRawAttrs, Verify): the accessor panics.
+// Each accessor gives the attribute, or a default where it is absent. An attribute of another type
+// is a mistake in the program, as nodes are checked where they come in (Node.CheckRawAttrs,
+// Verify): the accessor panics.
 
 // Int is the attribute, or def.
 func (a Attrs) Int(name string, def int) int {

@@ -53,8 +53,9 @@ func attrTypeOf(v any) AttrType {
 	return AttrAny
 }
 
-// attrNames gives attributes their types. As in ONNX, an attribute has one type in all operators that have one of its name;
-// an operator of which that is not so says so itself, as does one with a name of its own (Def.Attrs, Form.Attrs).
+// attrNames gives attributes their types. As in ONNX, an attribute has one type in all operators
+// that have one of its name; an operator of which that is not so says so itself, as does one with a
+// name of its own (Def.Attrs, Form.Attrs).
 var attrNames = map[AttrType][]string{
 	AttrInt: {"align_corners", "allowzero", "antialias", "axis", "batch_axis", "batch_dims", "blank", "block_size",
 		"blocksize", "broadcast", "ceil_mode", "center_point_box", "channels_last", "count_include_pad", "depth", "detect_negative",
@@ -92,7 +93,8 @@ var attrTypes = func() map[string]AttrType {
 	return m
 }()
 
-// AttrTypes are the types that attributes of a name have: the usual one first, if there is one, and those that operators say.
+// AttrTypes are the types that attributes of a name have: the usual one first, if there is one, and
+// those that operators say.
 func AttrTypes(name string) (types []AttrType) {
 	add := func(m map[string]AttrType) {
 		if t, ok := m[name]; ok && !slices.Contains(types, t) {
@@ -111,9 +113,10 @@ func AttrTypes(name string) (types []AttrType) {
 	return types
 }
 
-// CheckRawAttrs errors where an attribute of a raw node has not the type that its ONNX operator takes: the error names the node,
-// its operator, the attribute and both types. Attributes that the operator does not know have no effect, whatever their
-// type, and stay in the file. Operators that are not supported are not checked.
+// CheckRawAttrs errors where an attribute of a raw node has not the type that its ONNX operator
+// takes: the error names the node, its operator, the attribute and both types. Attributes that the
+// operator does not know have no effect, whatever their type, and stay in the file. Operators that
+// are not supported are not checked.
 func (n *Node) CheckRawAttrs() error {
 	form, def, err := FindForm(n.Domain, n.Op, n.Version)
 	if err != nil {
@@ -150,7 +153,8 @@ func (n *Node) checkAttrs(own ...map[string]AttrType) error {
 	return nil
 }
 
-// attr reads an attribute as type T. Nodes are checked where they come in, so that another type is a mistake in the program.
+// attr reads an attribute as type T. Nodes are checked where they come in, so that another type is
+// a mistake in the program.
 func attr[T any](a Attrs, name string) (v T, ok bool) {
 	x := a[name]
 	if x == nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// A file in which an attribute has a wrong type is refused: its operator would otherwise run with the default.
+// A file in which an attribute has a wrong type is refused: its operator would otherwise run with
+// the default.
 func TestAttributeOfWrongType(t *testing.T) {
 	g := ir.New("g")
 	x := g.AddInput("x", f32(2, 3))

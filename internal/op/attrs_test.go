@@ -15,8 +15,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// TestAttributesHaveTypes reads the source of all packages: every attribute that is read somewhere has a known type, and is
-// read as that, so that checking nodes where they come in leaves no accessor to fail.
+// TestAttributesHaveTypes reads the source of all packages: every attribute that is read somewhere
+// has a known type, and is read as that, so that checking nodes where they come in leaves no
+// accessor to fail.
 func TestAttributesHaveTypes(t *testing.T) {
 	as := map[string]ir.AttrType{"Int": ir.AttrInt, "Bool": ir.AttrInt, "Float": ir.AttrFloat, "Str": ir.AttrString, "Ints": ir.AttrInts,
 		"Floats": ir.AttrFloats, "Strs": ir.AttrStrings, "Tensor": ir.AttrTensor, "Graph": ir.AttrGraph, "fattr": ir.AttrFloat}
