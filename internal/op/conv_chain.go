@@ -19,7 +19,8 @@ import (
 // A compiler pass makes it (see FuseChain); it has no gradient.
 func init() {
 	register(ir.Def{
-		Name: "ConvChain",
+		Name:  "ConvChain",
+		Attrs: map[string]ir.AttrType{"mean": ir.AttrInt},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			links, err := chainLinks(n)
 			if err != nil {

@@ -73,9 +73,9 @@ func init() {
 }
 
 func loopBody(n *ir.Node) (*ir.Graph, int, error) {
-	g, ok := n.Attrs["body"].(*ir.Graph)
+	g := n.Attrs.Graph("body")
 	k := n.Attrs.Int("states", 0)
-	if !ok || k < 0 || len(n.Inputs) < 2+k {
+	if g == nil || k < 0 || len(n.Inputs) < 2+k {
 		return nil, 0, fmt.Errorf("has %d inputs for %d states and no body", len(n.Inputs), k)
 	}
 	return g, k, nil

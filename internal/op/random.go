@@ -15,7 +15,8 @@ import (
 // the position and how often this node ran. The attribute random keeps the node from being folded.
 func init() {
 	register(ir.Def{
-		Name: "Random",
+		Name:  "Random",
+		Attrs: map[string]ir.AttrType{"to": ir.AttrString, "seed": ir.AttrInt},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			dt, err := dtypeNamed(n.Attrs.Str("to", "float32"))
 			if err != nil {
