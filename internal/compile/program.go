@@ -51,7 +51,7 @@ type memoryPlan struct {
 	block   map[*ir.Value]*block    // by home
 	header  map[*ir.Value]*tensor.Tensor
 	own     map[*ir.Value]*tensor.Tensor // contents of weights in the place of their own, see Twin
-	size    int // of all blocks together
+	size    int                          // of all blocks together
 	scratch int
 }
 
