@@ -17,8 +17,12 @@ type lanes struct {
 	once   sync.Once
 }
 
-func newLanes() *lanes {
-	return &lanes{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), closed: make(chan struct{})}
+// newLanes makes n lanes, or one a processor.
+func newLanes(n int) *lanes {
+	if n < 1 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	return &lanes{slots: make(chan struct{}, n), closed: make(chan struct{})}
 }
 
 // enter waits for a lane. Its error is the context's, or ErrClosed.

@@ -43,11 +43,11 @@ func Open(path string) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(m, path)
+	return New(m, path, 0)
 }
 
-// New is Open for a file that was read; path is its name in errors.
-func New(m *onnx.Model, path string) (*Predictor, error) {
+// New is Open for a file that was read; path is its name in errors. So many batches run at once, 0 for one a processor.
+func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 	r, err := ReadRecord(m.Metadata)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -60,7 +60,7 @@ func New(m *onnx.Model, path string) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	p := &Predictor{Record: r, Feed: f, Task: t, model: m, lanes: newLanes(), texts: newLanes()}
+	p := &Predictor{Record: r, Feed: f, Task: t, model: m, lanes: newLanes(parallel), texts: newLanes(parallel)}
 	p.programs = &pool[shape, *compile.Program]{most: mostPrograms, twin: (*compile.Program).Twin, build: func(s shape) (*compile.Program, error) {
 		return compile.Inference(m.Graph, f.Form().Shapes(s.batch, s.length), compile.Memory{})
 	}}
@@ -142,14 +142,13 @@ func meanRows(scores *tensor.Tensor, b *data.Batch) *tensor.Tensor {
 // batch is how many examples are run at once.
 const batch = 16
 
-// Predict answers for inputs, files or texts as the model takes them, and returns up to top guesses for each, most probable first, with
-// the damaged ones that were skipped. It errors when every one is damaged.
-func (p *Predictor) Predict(ctx context.Context, inputs []string, top int) ([]Prediction, []data.Skipped, error) {
-	return p.PredictRows(ctx, feed.Inputs(p.Feed.Kind(), inputs), top)
+// Predict is PredictRows for files, or for texts where the model takes these.
+func (p *Predictor) Predict(ctx context.Context, inputs []string) ([]Prediction, []data.Skipped, error) {
+	return p.PredictRows(ctx, feed.Inputs(p.Feed.Kind(), inputs))
 }
 
-// PredictRows is Predict for rows, see feed.Inputs and feed.Collect.
-func (p *Predictor) PredictRows(ctx context.Context, rows data.Place, top int) ([]Prediction, []data.Skipped, error) {
+// PredictRows answers for rows, see feed.Inputs and feed.Collect, and returns those that cannot be used. It errors when none can.
+func (p *Predictor) PredictRows(ctx context.Context, rows data.Place) ([]Prediction, []data.Skipped, error) {
 	ds, err := p.Feed.OpenInputs(ctx, rows, data.Options{Workers: kernel.Threads(), Budget: 64 << 20})
 	if err != nil {
 		return nil, nil, err
@@ -162,7 +161,7 @@ func (p *Predictor) PredictRows(ctx context.Context, rows data.Place, top int) (
 			if p.Task.PerPosition() { // not the padding
 				counts = row / b.Length * b.Lengths[k]
 			}
-			out[i] = p.prediction(ds.Examples[i].Path, scores.F32()[k*row:][:counts], top)
+			out[i] = p.prediction(ds.Examples[i].Path, scores.F32()[k*row:][:counts])
 		}
 	})
 	return out, ds.Skipped, err
