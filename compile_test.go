@@ -20,7 +20,7 @@ func TestOneWayToCompile(t *testing.T) {
 		"modelPasses": "Model",
 		"passes":      "Train",
 		"recompute":   "Region",
-		"program":     "Region",
+		"program":     "Region twin",
 	}
 	found := map[string][]string{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {

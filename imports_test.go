@@ -64,11 +64,11 @@ var imports = []struct {
 	{"internal/testcase", "internal/compile internal/onnx internal/ir internal/tensor", ""},
 	{"internal/fixture", "internal/onnx internal/ir internal/tensor", ""},
 	// The public library reaches all that a user may call; nothing below knows of it.
-	{".", "internal/testcase internal/demo internal/compare internal/race internal/choose internal/train internal/report internal/split internal/tuned internal/feed internal/task internal/data internal/data/picture internal/cache internal/checkpoint internal/freeze internal/safetensors internal/onnx internal/option internal/atomicfile internal/kernel internal/tensor internal/version", ""},
+	{".", "internal/testcase internal/demo internal/compare internal/race internal/choose internal/train internal/report internal/split internal/tuned internal/feed internal/task internal/decode internal/data internal/data/picture internal/cache internal/checkpoint internal/freeze internal/safetensors internal/onnx internal/option internal/atomicfile internal/kernel internal/tensor internal/version", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/regret", "", ""},
 	{"bench/same", "", ""},
-	{"cmd/permafrost", ". internal/report internal/tuned internal/feed internal/task internal/data internal/kernel",
+	{"cmd/permafrost", ". internal/report",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }
 

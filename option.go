@@ -13,7 +13,9 @@ import (
 type Option func(*options)
 
 type options struct {
-	sinks []report.Sink
+	sinks   []report.Sink
+	beam    int
+	threads int
 }
 
 func optionsOf(opts []Option) *options {

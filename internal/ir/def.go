@@ -68,6 +68,10 @@ type Bound struct {
 	// Packed lists the constant inputs that binding has copied into a form of its own. Run gets nil
 	// for them, so that what nobody else reads need not stay in memory.
 	Packed []int
+
+	// Stateful says that Run keeps something between calls: how often it ran, or a form of weights that train. Any other Run may be called by
+	// several goroutines at once, each with an out and a scratch of its own.
+	Stateful bool
 }
 
 // Cost is what one run of a node takes.

@@ -187,6 +187,7 @@ func bindLinks(n *ir.Node, links []*ir.Node) (ir.Bound, error) {
 			return ir.Bound{}, err
 		}
 		runs[i], all.Scratch = b.Run, max(all.Scratch, b.Scratch)
+		all.Stateful = all.Stateful || b.Stateful
 		if slices.Contains(b.Packed, 1) {
 			all.Packed = append(all.Packed, 2+2*i)
 		}

@@ -35,7 +35,7 @@ func init() {
 			normal := a.Str("distribution", "uniform") == "normal"
 			key := mix(uint64(a.Int("seed", 0)))
 			runs := uint64(0)
-			return ir.Bound{Run: func(_, out []*tensor.Tensor, _ []byte) error {
+			return ir.Bound{Stateful: true, Run: func(_, out []*tensor.Tensor, _ []byte) error {
 				runs++
 				stream := mix(key + runs)
 				y := wideOut[float64](out[0])
