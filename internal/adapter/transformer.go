@@ -41,14 +41,14 @@ func (b *builder) transformer(linear []*layer) (kv, hidden []*layer, attention b
 func (b *builder) keysAndValues(of map[*ir.Node]*layer) []*ir.Value {
 	var out []*ir.Value
 	for _, n := range b.g.Nodes {
-		switch n.Op {
-		case "Attention", "MultiHeadAttention", "GroupQueryAttention":
+		switch t := n.RawTraits(); {
+		case t.Attention:
 			if n.In(2) != nil && n.In(1) != nil && n.In(2).Kind == ir.Result {
 				out = append(out, n.In(1), n.In(2))
 			} else {
 				out = append(out, n.In(0))
 			}
-		case "Softmax":
+		case n.Op == "Softmax": // attention that an exporter wrote out
 			value := b.weighted(n.Outputs[0], 0)
 			scores := product(n.Inputs[0], of, 0)
 			if value != nil && scores != nil {
@@ -62,16 +62,14 @@ func (b *builder) keysAndValues(of map[*ir.Node]*layer) []*ir.Value {
 // weighted finds the value that attention weights v are multiplied with.
 func (b *builder) weighted(v *ir.Value, depth int) *ir.Value {
 	for _, n := range b.users[v] {
-		switch n.Op {
-		case "MatMul":
+		switch t := n.RawTraits(); {
+		case n.Op == "MatMul":
 			if n.In(0) == v && n.In(1).Kind == ir.Result {
 				return n.In(1)
 			}
-		case "Dropout", "Cast", "Identity", "Reshape", "Where", "Mul":
-			if depth < 6 {
-				if w := b.weighted(n.Outputs[0], depth+1); w != nil {
-					return w
-				}
+		case (t.Elementwise || t.HandsOn) && depth < 6:
+			if w := b.weighted(n.Outputs[0], depth+1); w != nil {
+				return w
 			}
 		}
 	}
@@ -83,12 +81,12 @@ func product(v *ir.Value, of map[*ir.Node]*layer, depth int) *ir.Node {
 	if v == nil || v.Node == nil || depth > 12 || of[v.Node] != nil {
 		return nil
 	}
-	switch n := v.Node; n.Op {
-	case "MatMul":
+	switch n, t := v.Node, v.Node.RawTraits(); {
+	case n.Op == "MatMul":
 		if n.In(0).Kind == ir.Result && n.In(1).Kind == ir.Result {
 			return n
 		}
-	case "Add", "Sub", "Mul", "Div", "Where", "Cast", "Identity", "Reshape", "Clip", "Max", "Min", "Tanh", "Transpose":
+	case t.Elementwise || t.HandsOn:
 		for _, in := range n.Inputs {
 			if p := product(in, of, depth+1); p != nil {
 				return p
@@ -117,7 +115,7 @@ func sources(v *ir.Value, of map[*ir.Node]*layer) []*layer {
 			}
 			continue
 		}
-		if n.Op != "Shape" && n.Op != "Softmax" { // sizes depend on other layers in name only
+		if n.Op != "Shape" && n.Op != "Softmax" { // sizes and weights depend on other layers, values do not
 			stack = append(stack, n.Inputs...)
 		}
 	}
@@ -145,11 +143,10 @@ func activated(v *ir.Value, of map[*ir.Node]*layer) bool {
 			found = true
 			return true
 		}
-		switch v.Node.Op {
-		case "Relu", "Gelu", "Erf", "Tanh", "Sigmoid", "Swish", "Silu", "HardSwish", "HardSigmoid", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Mish",
-			"Softplus", "Softsign", "Clip", "FastGelu", "QuickGelu", "BiasGelu", "Max":
+		switch t := v.Node.RawTraits(); {
+		case t.Activation:
 			bends = true
-		case "Add", "Sub", "Mul", "Div", "Pow", "Neg", "Identity", "Cast", "Dropout", "Split", "Slice", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Constant":
+		case t.Elementwise, t.HandsOn, t.Part, len(v.Node.Inputs) == 0:
 		default:
 			return false
 		}

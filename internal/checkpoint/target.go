@@ -75,9 +75,9 @@ func (t *target) reader(users map[*ir.Value][]*ir.Node, v *ir.Value, turned bool
 			if in != v || t.node != nil {
 				continue
 			}
-			switch n.Op {
-			case "Identity":
-			case "Transpose", "Reshape", "Cast", "Squeeze", "Unsqueeze":
+			switch {
+			case n.Op == "Identity":
+			case n.RawTraits().HandsOn:
 				if slot == 0 && depth < 8 {
 					t.reader(users, n.Outputs[0], turned != (n.Op == "Transpose"), depth+1)
 				}
@@ -97,13 +97,7 @@ func (t *target) transposable() bool {
 	if len(t.shape()) != 2 || t.turned || t.node == nil {
 		return false
 	}
-	switch t.node.Op {
-	case "MatMul", "FusedMatMul":
-		return t.slot == 1 && !t.node.Attrs.Bool("transB")
-	case "Gemm":
-		return t.slot == 1 && !t.node.Attrs.Bool("transB")
-	}
-	return false
+	return t.node.RawTraits().Linear && t.slot == 1 && !t.node.Attrs.Bool("transB")
 }
 
 // guesses lists the names that the tensor may have in PyTorch where its own says nothing, the surest first.
@@ -124,14 +118,14 @@ func (t *target) guesses(users map[*ir.Value][]*ir.Node) []string {
 		}
 	}
 	kind := "weight"
-	switch t.op() {
-	case "BatchNormalization":
-		kind = [...]string{"", "weight", "bias", "running_mean", "running_var"}[min(t.slot, 4)]
-	case "Conv", "ConvTranspose", "Gemm", "LayerNormalization", "InstanceNormalization", "GroupNormalization":
-		if t.slot == 2 {
-			kind = "bias"
-		}
-	case "Add", "Sub":
+	switch t.node.RawTraits().Use(t.slot) {
+	case ir.UseMean:
+		kind = "running_mean"
+	case ir.UseVariance:
+		kind = "running_var"
+	case ir.UseShift, ir.UseBias:
+		kind = "bias"
+	case ir.UseTerm:
 		if len(squeezed(t.shape())) > 1 { // computed, as masks and biases of attention are
 			return out
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/adapter"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/train"
 )
@@ -145,7 +146,7 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *train.Session, 
 		return nil, err
 	}
 	for len(places) > probedDepths { // evenly, counted from the head
-		var fewer []train.Depth
+		var fewer []split.Depth
 		for k := range probedDepths {
 			fewer = append(fewer, places[len(places)-1-(probedDepths-1-k)*(len(places)-1)/(probedDepths-1)])
 		}

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
 // Importance is by how much the loss falls, to first order, when the optimiser's B steps are applied to one weight alone,
@@ -98,7 +98,7 @@ type ElasticChoice struct {
 const elasticShare = 0.5
 
 // elasticChoice runs Elastic over what was traced.
-func elasticChoice(traced []*Traced, costs []train.BackwardCost) (*ElasticChoice, map[*freeze.Weight]bool) {
+func elasticChoice(traced []*Traced, costs []split.BackwardCost) (*ElasticChoice, map[*freeze.Weight]bool) {
 	of := map[*freeze.Weight]*Traced{}
 	for _, t := range traced {
 		of[t.Weight] = t

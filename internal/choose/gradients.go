@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
@@ -96,7 +97,7 @@ func (t *Traced) Step() float64 {
 }
 
 // blockGradients applies the criteria to every block that has gradients.
-func blockGradients(blocks []string, traced []*Traced, costs []train.BackwardCost) ([]BlockGradient, *ElasticChoice) {
+func blockGradients(blocks []string, traced []*Traced, costs []split.BackwardCost) ([]BlockGradient, *ElasticChoice) {
 	if len(traced) == 0 {
 		return nil, nil
 	}

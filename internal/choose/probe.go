@@ -5,11 +5,10 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
-
-	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // Probe is a linear classifier on standardised features: ridge regression to one-hot labels, in closed form.
@@ -311,8 +310,8 @@ func (p *Probe) Head() (weight, bias []float32, err error) {
 }
 
 // Standard is the standardisation of the features that the probe reads.
-func (p *Probe) Standard() *train.Standard {
-	n := &train.Standard{Mean: make([]float32, len(p.mean)), InvStd: make([]float32, len(p.mean))}
+func (p *Probe) Standard() *split.Standard {
+	n := &split.Standard{Mean: make([]float32, len(p.mean)), InvStd: make([]float32, len(p.mean))}
 	for j := range p.mean {
 		n.Mean[j], n.InvStd[j] = float32(p.mean[j]), float32(p.scale[j])
 	}

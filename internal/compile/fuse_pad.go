@@ -43,7 +43,12 @@ func fusePads(g *ir.Graph) error {
 
 // dropIdentities removes nodes that hand their input on unchanged. Dropout that training may switch on
 // stays; see dropDropout.
-func dropIdentities(g *ir.Graph) error { return bypass(g, identity) }
+func dropIdentities(g *ir.Graph) error {
+	return bypass(g, func(n *ir.Node) bool {
+		same := n.Traits().Identity
+		return same != nil && same(n)
+	})
+}
 
 // dropDropout removes the dropout that is off, which is all of it outside the live region in training.
 func dropDropout(g *ir.Graph) error {
@@ -70,38 +75,4 @@ func bypass(g *ir.Graph, accept func(n *ir.Node) bool) error {
 	}
 	g.Prune()
 	return nil
-}
-
-func identity(n *ir.Node) bool {
-	switch n.Op {
-	case "Identity":
-		return true
-	case "Dropout":
-		return n.In(1) == nil && n.Attrs.Float("ratio", 0.5) == 0
-	case "Pad":
-		for _, p := range n.Attrs.Ints("pads") {
-			if p != 0 {
-				return false
-			}
-		}
-		return true
-	case "Reshape", "Cast":
-		return n.Inputs[0].Type.Equal(n.Outputs[0].Type)
-	case "Relu": // of what is not negative already
-		return nonNegative(n.Inputs[0])
-	}
-	return false
-}
-
-func nonNegative(v *ir.Value) bool {
-	if v.Node == nil {
-		return false
-	}
-	switch v.Node.Op {
-	case "Relu", "Sigmoid", "HardSigmoid":
-		return true
-	case "Clip":
-		return v.Node.Attrs.Float("min", -1) >= 0
-	}
-	return false
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/op"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -12,8 +13,9 @@ import (
 // layout of the kernels. It runs before the graph is split and differentiated, so that the frontier
 // and every gradient are channels last too, and transposes remain only where a value enters or leaves.
 //
-// Operators that know the attribute layout are switched; operators that treat all elements alike, or
-// that name axes, follow their inputs; everything else gets channels first, by a transpose in between.
+// What an operator can do stands in its traits: those with Spatial inputs are switched by the attribute layout;
+// those that are Elementwise or have a ChannelsLast form follow their inputs; everything else gets channels
+// first, by a transpose in between.
 func (c *Constants) channelsLast(g *ir.Graph) error {
 	l := &layouter{g: g, constants: c, last: map[*ir.Value]*ir.Value{}, pending: map[*ir.Value]bool{},
 		expanded: map[*ir.Value]*ir.Value{}, alias: map[*ir.Value]*ir.Value{}}
@@ -41,12 +43,6 @@ func (c *Constants) channelsLast(g *ir.Graph) error {
 	return nil
 }
 
-// spatialOps take the attribute layout; their first input is image-like.
-var spatialOps = map[string]bool{
-	"Conv": true, "ConvGradInput": true, "MaxPool": true, "AveragePool": true, "GlobalAveragePool": true,
-	"BatchNormalization": true, "GroupNormalization": true,
-}
-
 type layouter struct {
 	g        *ir.Graph
 	last     map[*ir.Value]*ir.Value // channels-last version of a value
@@ -55,29 +51,6 @@ type layouter struct {
 	alias    map[*ir.Value]*ir.Value // what later nodes read instead of a value that is not computed
 
 	constants *Constants
-}
-
-// toLastPerm is the permutation to channels last of a value with rank axes; its inverse leads back.
-func toLastPerm(rank int) (to, back []int) {
-	to = append(to, 0)
-	for i := 2; i < rank; i++ {
-		to = append(to, i)
-	}
-	to = append(to, 1)
-	back = make([]int, rank)
-	for i, p := range to {
-		back[p] = i
-	}
-	return to, back
-}
-
-// lastAxis is where axis of a channels-first value lies in its channels-last version.
-func lastAxis(axis, rank int) int {
-	if axis < 0 {
-		axis += rank
-	}
-	_, back := toLastPerm(rank)
-	return back[axis]
 }
 
 // add appends a node and infers its types.
@@ -92,7 +65,7 @@ func (l *layouter) first(v *ir.Value) error {
 	if v == nil || !l.pending[v] {
 		return nil
 	}
-	_, back := toLastPerm(len(v.Type.Shape))
+	_, back := op.ChannelsLast(len(v.Type.Shape))
 	src := l.last[v]
 	n := &ir.Node{Name: l.g.Unique(v.Name + "/first"), Op: "Transpose", Inputs: []*ir.Value{src}, Attrs: ir.Attrs{"perm": back}}
 	if sameOrder(v.Type.Shape) {
@@ -115,7 +88,7 @@ func (l *layouter) toLast(v *ir.Value) (*ir.Value, error) {
 	if w := l.last[v]; w != nil {
 		return w, nil
 	}
-	to, _ := toLastPerm(len(v.Type.Shape))
+	to, _ := op.ChannelsLast(len(v.Type.Shape))
 	n := &ir.Node{Name: l.g.Unique(v.Name + "/last"), Op: "Transpose", Inputs: []*ir.Value{v}, Attrs: ir.Attrs{"perm": to}}
 	if sameOrder(v.Type.Shape) {
 		shape := make([]int, len(to))
@@ -183,7 +156,7 @@ func (l *layouter) node(n *ir.Node) error {
 	switch {
 	case x == nil || len(n.Outputs) == 0 || n.Outputs[0] == nil:
 		return l.keep(n)
-	case spatialOps[n.Op] && len(x.Type.Shape) >= 3 && (len(wanted(n)) == 1 || n.Op == "GroupNormalization") && n.Attrs.Str("layout", "") == "" && x.Type.DType == tensor.Float32:
+	case len(n.Traits().Spatial) > 0 && len(x.Type.Shape) >= 3 && n.Attrs.Str("layout", "") == "" && x.Type.DType == tensor.Float32:
 		return l.spatial(n)
 	case n.Op == "Transpose":
 		return l.transpose(n)
@@ -206,7 +179,7 @@ func (l *layouter) node(n *ir.Node) error {
 	rank := len(n.Outputs[0].Type.Shape)
 	inputs := make([]*ir.Value, len(n.Inputs))
 	for i, v := range n.Inputs {
-		if i > 0 && n.Op == "Gather" { // positions have no layout
+		if n.Traits().Use(i) == ir.UseIndex { // has no layout
 			inputs[i] = v
 			continue
 		}
@@ -223,12 +196,7 @@ func (l *layouter) node(n *ir.Node) error {
 func (l *layouter) pools(n *ir.Node) bool {
 	x := n.Inputs[0]
 	rank := len(x.Type.Shape)
-	if !l.pending[x] || len(n.Outputs[0].Type.Shape) != 2 || n.Attrs.Int("keepdims", 1) != 0 {
-		return false
-	}
-	switch n.Op {
-	case "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin":
-	default:
+	if !n.Traits().Reduces || !l.pending[x] || len(n.Outputs[0].Type.Shape) != 2 || n.Attrs.Int("keepdims", 1) != 0 {
 		return false
 	}
 	axes := slices.Clone(n.Attrs.Ints("axes"))
@@ -247,12 +215,12 @@ func wanted(n *ir.Node) []*ir.Value {
 // spatial switches an operator that knows the attribute layout.
 func (l *layouter) spatial(n *ir.Node) error {
 	inputs := slices.Clone(n.Inputs)
-	for i, v := range n.Inputs {
-		if v == nil || i != 0 && !(n.Op == "Conv" && i == 3) { // input 3 of Conv is a residual
+	for _, i := range n.Traits().Spatial {
+		if n.In(i) == nil {
 			continue
 		}
 		var err error
-		if inputs[i], err = l.toLast(v); err != nil {
+		if inputs[i], err = l.toLast(n.Inputs[i]); err != nil {
 			return err
 		}
 	}
@@ -266,7 +234,7 @@ func (l *layouter) transpose(n *ir.Node) error {
 	if rank < 3 {
 		return l.keep(n)
 	}
-	to, back := toLastPerm(rank)
+	to, back := op.ChannelsLast(rank)
 	perm := n.Attrs.Ints("perm")
 	if slices.Equal(perm, to) && l.pending[x] {
 		// y is exactly the channels-last version of x.
@@ -300,74 +268,14 @@ func (l *layouter) follows(n *ir.Node) bool {
 
 // followAttrs gives the attributes of n's channels-last form and whether it has one.
 func followAttrs(n *ir.Node) (ir.Attrs, bool) {
-	x, y := n.Inputs[0].Type.Shape, n.Outputs[0].Type.Shape
-	rank := len(y)
-	switch n.Op {
-	case "Relu", "LeakyRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Silu", "Gelu", "Tanh", "Elu", "Selu", "Celu", "Mish", "Softplus",
-		"Softsign", "Erf", "Exp", "Log", "Sqrt", "Neg", "Abs", "Identity", "Reciprocal", "Floor", "Ceil", "Cast", "Dropout", "ThresholdedRelu", "QuickGelu",
-		"Round", "Sign", "Sin", "Cos", "Saturate", "Quantize", "FakeQuantize",
-		"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Where", "PRelu", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual":
+	switch t := n.Traits(); {
+	case t.ChannelsLast != nil:
+		return t.ChannelsLast(n)
+	case t.Elementwise:
 		return n.Attrs, true
-	case "Resample":
-		return n.Attrs.With("axis", lastAxis(n.Attrs.Int("axis", 0), rank)), true
-	case "Gather": // a nearest neighbour, a shuffle or a flip along one axis
-		if len(n.Inputs[1].Type.Shape) != 1 || !n.Inputs[1].IsConst() {
-			return nil, false
-		}
-		return n.Attrs.With("axis", lastAxis(n.Attrs.Int("axis", 0), rank)), true
-	case "Concat":
-		return n.Attrs.With("axis", lastAxis(n.Attrs.Int("axis", 0), rank)), true
-	case "Pad":
-		pads := n.Attrs.Ints("pads")
-		if len(pads) != 2*rank || len(wantedInputs(n)) > 1 && !scalarLike(n.In(1)) {
-			return nil, false
-		}
-		to, _ := toLastPerm(rank)
-		moved := make([]int, 2*rank)
-		for i, p := range to {
-			moved[i], moved[rank+i] = pads[p], pads[rank+p]
-		}
-		return n.Attrs.With("pads", moved), true
-	case "Slice":
-		axes := n.Attrs.Ints("axes")
-		if len(axes) == 0 || len(axes) != len(n.Attrs.Ints("starts")) {
-			return nil, false
-		}
-		moved := make([]int, len(axes))
-		for i, a := range axes {
-			moved[i] = lastAxis(a, rank)
-		}
-		return n.Attrs.With("axes", moved), true
-	case "ReduceMean", "ReduceSum", "ReduceMax":
-		axes := n.Attrs.Ints("axes")
-		if len(axes) == 0 || n.Attrs.Int("keepdims", 1) == 0 {
-			return nil, false
-		}
-		moved := make([]int, len(axes))
-		for i, a := range axes {
-			moved[i] = lastAxis(a, rank)
-		}
-		slices.Sort(moved)
-		return n.Attrs.With("axes", moved), true
-	case "Expand":
-		if len(x) != rank {
-			return nil, false
-		}
-		to, _ := toLastPerm(rank)
-		shape := make([]int, rank)
-		for i, p := range to {
-			shape[i] = y[p]
-		}
-		return n.Attrs.With("shape", shape), true
 	}
 	return nil, false
 }
-
-func wantedInputs(n *ir.Node) []*ir.Value {
-	return slices.DeleteFunc(slices.Clone(n.Inputs), func(v *ir.Value) bool { return v == nil })
-}
-
-func scalarLike(v *ir.Value) bool { return v == nil || v.Type.Shape.Len() == 1 }
 
 // operand is what the channels-last form of an operator with rank axes reads instead of v.
 func (l *layouter) operand(v *ir.Value, rank int) (*ir.Value, error) {

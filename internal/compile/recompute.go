@@ -18,14 +18,6 @@ func (r Recomputed) String() string {
 	return fmt.Sprintf("%d values are computed again for the backward pass, which saves %.1f MiB", r.Values, float64(r.Bytes)/(1<<20))
 }
 
-// cheapOps take far less time than the products around them, so computing them twice costs little.
-var cheapOps = map[string]bool{
-	"Relu": true, "Clip": true, "LeakyRelu": true, "Sigmoid": true, "HardSigmoid": true, "HardSwish": true, "Silu": true, "Gelu": true,
-	"Tanh": true, "Add": true, "Sub": true, "Mul": true, "Div": true, "BatchNormalization": true, "Dropout": true, "Transpose": true,
-	"Slice": true, "Pad": true, "Expand": true, "Concat": true, "MaxPool": true, "LayerNormalization": true, "RMSNormalization": true,
-	"BatchNormTrain": true, "BatchNormAct": true,
-}
-
 // recompute rewrites g until its memory fits the budget or nothing more helps: a cheap value that only
 // the backward pass still needs is computed again there, by a copy of its node in front of its first
 // late reader. Values are tried by size; one whose copy would keep other buffers alive for as much is
@@ -73,7 +65,7 @@ func recompute(g *ir.Graph, p *memoryPlan, budget int) (*memoryPlan, Recomputed,
 }
 
 func cheap(n *ir.Node) bool {
-	return cheapOps[n.Op] && n.Outputs[0] != nil && !n.Attrs.Bool("random")
+	return n.Traits().Cheap && n.Outputs[0] != nil && !n.Attrs.Bool("random")
 }
 
 // late makes the readers of v behind the loss read a copy that is computed in front of the first of

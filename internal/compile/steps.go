@@ -270,47 +270,15 @@ func begins(a, b *tensor.Tensor, axis int) bool {
 // apart reports whether an operator computes every position of its result, on the axis out, from that position of its
 // inputs alone.
 func apart(n *ir.Node, in []row, out int) bool {
-	x := in[0].axis
-	outer := func(axis int) bool { // attributes count from behind too
-		if axis < 0 {
-			axis += len(n.Inputs[0].Type.Shape)
-		}
-		return axis != x
+	t := n.Traits()
+	if t.Rows == nil {
+		return t.Elementwise // positions that met on different axes would give a result with both
 	}
-	switch n.Op {
-	case "Relu", "LeakyRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Silu", "Gelu", "Tanh", "Elu", "Selu", "Celu", "Mish", "Softplus", "QuickGelu",
-		"Softsign", "Erf", "Exp", "Log", "Sqrt", "Neg", "Abs", "Identity", "Reciprocal", "Floor", "Ceil", "Cast", "Dropout", "Sin", "Cos",
-		"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Where", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Expand", "Transpose":
-		return true // positions that met on different axes would give a result with both
-	case "RMSNormalization", "LayerNormalization":
-		axis := n.Attrs.Int("axis", -1)
-		if axis < 0 {
-			axis += len(n.Inputs[0].Type.Shape)
-		}
-		return axis > x && in[1].axis < 0
-	case "Softmax", "LogSoftmax":
-		return outer(n.Attrs.Int("axis", -1))
-	case "ReduceMean", "ReduceSum", "ReduceMax":
-		axes := n.Attrs.Ints("axes")
-		return len(axes) > 0 && !slices.ContainsFunc(axes, func(a int) bool { return !outer(a) })
-	case "Gather":
-		if x < 0 { // a table read at the tokens
-			return true
-		}
-		return in[1].axis < 0 && outer(n.Attrs.Int("axis", 0))
-	case "Concat":
-		return !slices.ContainsFunc(in, func(r row) bool { return r.axis != x }) && outer(n.Attrs.Int("axis", 0))
-	case "Split":
-		return outer(n.Attrs.Int("axis", 0))
-	case "Slice":
-		return !slices.ContainsFunc(n.Attrs.Ints("axes"), func(a int) bool { return !outer(a) })
-	case "MatMul": // a linear layer: positions are among the rows
-		rank := len(n.Inputs[0].Type.Shape)
-		return x >= 0 && x < rank-1 && !n.Attrs.Bool("transA") && !slices.ContainsFunc(in[1:], func(r row) bool { return r.axis >= 0 })
-	case "Reshape": // what stands before the positions keeps its size
-		return out >= 0 && n.Inputs[0].Type.Shape[:x].Len() == n.Outputs[0].Type.Shape[:out].Len()
+	axes := make([]int, len(in))
+	for i, r := range in {
+		axes[i] = r.axis
 	}
-	return false
+	return t.Rows(n, len(n.Inputs[0].Type.Shape), axes, out)
 }
 
 // attention adds attention of one position to those before it.

@@ -15,7 +15,7 @@ func widenHalves(g *ir.Graph) error {
 	g.Nodes = nil
 	touched := map[*ir.Value]tensor.DType{} // results that were half, and which half
 	for _, n := range nodes {
-		if n.Op == "BitCast" { // reads bits, so it needs the half itself
+		if n.Traits().ReadsBits { // needs the half itself
 			for i, v := range n.Inputs {
 				if dt, ok := touched[v]; ok {
 					n.Inputs[i] = w.cast(v, v.Name+"/half", dt)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	_ "github.com/permafrost-ml/permafrost/internal/op" // what operators are
 )
 
 // Role is what a weight does in its layer.
@@ -82,7 +83,7 @@ func Describe(raw *ir.Graph, head []string) *Set {
 			}
 			if w.op == "" {
 				w.op = n.Op
-				w.shift = slot == 2 && n.Op != "SkipLayerNormalization" || slot == 3 && n.Op == "SkipLayerNormalization"
+				w.shift = n.RawTraits().Use(slot) == ir.UseShift
 			}
 			if !slices.Contains(w.Nodes, n.Name) {
 				w.Nodes = append(w.Nodes, n.Name)
@@ -121,7 +122,7 @@ func readers(users map[*ir.Value][]*ir.Node, v *ir.Value, depth int, fn func(n *
 			if in != v {
 				continue
 			}
-			if depth < 8 && slot == 0 && passesOn(n) {
+			if depth < 8 && slot == 0 && n.RawTraits().HandsOn {
 				readers(users, n.Outputs[0], depth+1, fn)
 				continue
 			}
@@ -130,45 +131,25 @@ func readers(users map[*ir.Value][]*ir.Node, v *ir.Value, depth int, fn func(n *
 	}
 }
 
-// passesOn reports whether a node hands its input on as the same weight in another form.
-func passesOn(n *ir.Node) bool {
-	switch n.Op {
-	case "Identity", "Transpose", "Reshape", "Cast", "Squeeze", "Unsqueeze", "Flatten", "DequantizeLinear":
-		return true
-	}
-	return false
-}
-
+// roleOf is the role of a weight that input slot of n reads.
 func roleOf(n *ir.Node, slot int, v *ir.Value) Role {
 	rank1 := v.Type.Shape.Len() == maxDim(v.Type.Shape)
-	switch n.Op {
-	case "BatchNormalization":
-		switch slot {
-		case 1, 2:
-			return RoleNorm
-		case 3, 4:
-			return RoleStat
-		}
-	case "LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization", "SimplifiedLayerNormalization",
-		"SkipLayerNormalization", "SkipSimplifiedLayerNormalization":
+	switch n.RawTraits().Use(slot) {
+	case ir.UseScale, ir.UseShift:
 		return RoleNorm
-	case "Conv", "ConvTranspose", "Gemm", "QLinearConv":
-		if slot == 2 {
-			return RoleBias
-		}
-	case "LSTM", "GRU", "RNN":
-		if slot == 3 {
-			return RoleBias
-		}
-	case "Gather":
-		if slot == 0 && !rank1 {
+	case ir.UseMean, ir.UseVariance:
+		return RoleStat
+	case ir.UseBias:
+		return RoleBias
+	case ir.UseTable:
+		if !rank1 {
 			return RoleEmbedding
 		}
-	case "Add", "Sub":
+	case ir.UseTerm:
 		if rank1 {
 			return RoleBias
 		}
-	case "Mul", "Div":
+	case ir.UseFactor:
 		if rank1 {
 			return RoleNorm
 		}

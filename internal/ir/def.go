@@ -12,6 +12,9 @@ import (
 type Def struct {
 	Name string
 
+	// Traits say what the operator is, for code that treats many operators alike.
+	Traits Traits
+
 	// Infer gives the output types from the input types and, where a shape depends on contents, from
 	// constant inputs. It errors when the inputs do not fit.
 	Infer func(n *Node) ([]Type, error)
@@ -74,6 +77,9 @@ type Form struct {
 	Op     string
 	Since  int // the first opset version this form covers
 	Until  int // the last one, 0 for open-ended
+
+	// Traits of the ONNX operator; nil for those of the Def.
+	Traits *Traits
 
 	// Lower builds the node n, given with static input types, from registered operators and returns its
 	// outputs. A nil Lower builds the operator of the Def with the same inputs and attributes.
@@ -171,4 +177,22 @@ func FindForm(domain, op string, version int) (Form, *Def, error) {
 		return Form{}, nil, fmt.Errorf("operator %s (opset %d) is not supported", name, version)
 	}
 	return Form{}, nil, fmt.Errorf("operator %s is not supported at opset %d (known from %d)", name, version, fs[0].Since)
+}
+
+// FLOPs is the work of a node in floating-point operations, by the Cost of its operator; 0 where that says
+// nothing. Types must be static.
+func (n *Node) FLOPs() int64 {
+	if c := Lookup(n.Op).Cost; c != nil {
+		return c(n).FLOPs
+	}
+	return 0
+}
+
+// FLOPs is the work of one run of a static graph.
+func (g *Graph) FLOPs() int64 {
+	var sum int64
+	for _, n := range g.Nodes {
+		sum += n.FLOPs()
+	}
+	return sum
 }

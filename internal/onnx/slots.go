@@ -7,63 +7,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// slots lists, by operator, the inputs that hold a layer's weights. Operators of com.microsoft stand
-// here too: their names do not clash.
-var slots = map[string][]int{
-	"Conv":                  {1, 2},
-	"ConvTranspose":         {1, 2},
-	"DeformConv":            {1, 3},
-	"Gemm":                  {0, 1, 2},
-	"MatMul":                {0, 1},
-	"Einsum":                {0, 1, 2},
-	"BatchNormalization":    {1, 2, 3, 4},
-	"LayerNormalization":    {1, 2},
-	"InstanceNormalization": {1, 2},
-	"GroupNormalization":    {1, 2},
-	"RMSNormalization":      {1},
-	"PRelu":                 {1},
-	"Gather":                {0},
-	"LSTM":                  {1, 2, 3, 7},
-	"GRU":                   {1, 2, 3},
-	"RNN":                   {1, 2, 3},
-	"Add":                   {0, 1},
-	"Sub":                   {0, 1},
-	"Mul":                   {0, 1},
-	"Div":                   {0, 1},
-
-	"FusedConv":                        {1, 2},
-	"NhwcConv":                         {1, 2},
-	"FusedGemm":                        {0, 1, 2},
-	"FusedMatMul":                      {0, 1},
-	"TransposeMatMul":                  {0, 1},
-	"GroupNorm":                        {1, 2},
-	"SimplifiedLayerNormalization":     {1},
-	"SkipLayerNormalization":           {2, 3, 4},
-	"SkipSimplifiedLayerNormalization": {2, 3},
-	"EmbedLayerNormalization":          {2, 3, 4, 5, 6},
-	"Attention":                        {1, 2},
-	"MultiHeadAttention":               {3},
-	"BiasGelu":                         {1},
-	"FastGelu":                         {1},
-	"BiasAdd":                          {1},
-}
-
-// settings lists inputs that set a shape, a scale of quantisation or a threshold: never weights.
-var settings = map[string][]int{
-	"Resize":            {1, 2, 3},
-	"Upsample":          {1},
-	"QuantizeLinear":    {1},
-	"DequantizeLinear":  {1},
-	"NonMaxSuppression": {3, 4},
-	"Range":             {0, 1, 2},
-	"Clip":              {1, 2},
-	"Pad":               {2},
-}
-
-// passes lists the operators through which a tensor reaches its slot unchanged but for its form.
-var passes = map[string]bool{"Identity": true, "Transpose": true, "Reshape": true, "Cast": true,
-	"Squeeze": true, "Unsqueeze": true}
-
 // composes lists the operators through which the parts of a setting are put together.
 var composes = map[string]bool{"Concat": true, "Slice": true, "Gather": true}
 
@@ -71,7 +14,7 @@ var composes = map[string]bool{"Concat": true, "Slice": true, "Gather": true}
 type role uint8
 
 const (
-	setting   role = 1 << iota // in an input of settings
+	setting   role = 1 << iota // in an input that sets something
 	layer                      // in a weight slot
 	operand                    // in an operand of arithmetic, a weight slot if it has several elements
 	embedding                  // in a table of which rows are gathered, a weight slot if it has rows
@@ -98,7 +41,7 @@ func roles(g *ir.Graph, of map[*ir.Value]role, uses map[*ir.Value]int) {
 			}
 			uses[v]++
 			r := roleAt(n, i)
-			if i == 0 && passes[n.Op] {
+			if i == 0 && n.RawTraits().HandsOn {
 				r |= after
 			}
 			if composes[n.Op] {
@@ -147,25 +90,17 @@ func (c *constant) isParam(r role) bool {
 
 // roleAt is what input i of n is used for.
 func roleAt(n *ir.Node, i int) role {
-	if slices.Contains(settings[n.Op], i) {
-		return setting
-	}
-	if !slices.Contains(slots[n.Op], i) {
+	switch n.RawTraits().Use(i) {
+	case ir.UseData, ir.UseIndex:
 		return 0
-	}
-	switch n.Op {
-	case "Add", "Sub", "Mul", "Div":
+	case ir.UseSetting:
+		return setting
+	case ir.UseTerm, ir.UseFactor:
 		return operand
-	case "Gather":
+	case ir.UseTable:
 		return embedding
-	case "Gemm":
-		if i == 0 {
-			return left
-		}
-	case "Attention":
-		if n.Domain == "" {
-			return 0 // ai.onnx's Attention takes keys and values there
-		}
+	case ir.UseLeft:
+		return left
 	}
 	return layer
 }

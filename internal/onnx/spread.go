@@ -3,37 +3,10 @@ package onnx
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
-
-// keeps lists operators whose output has the shape of input 0 and mixes no examples.
-var keeps = set("Abs Acos Acosh Asin Asinh Atan Atanh BatchNormalization Cast Ceil Celu Clip Cos Cosh Dropout Elu Erf " +
-	"Exp Floor Gelu FastGelu GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization IsInf IsNaN LRN " +
-	"LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg Not " +
-	"QuantizeLinear DequantizeLinear QuickGelu RMSNormalization Reciprocal Relu Round Selu Shrink Sigmoid Sign " +
-	"SimplifiedLayerNormalization Sin Sinh Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu CumSum")
-
-// broadcasts lists operators that combine their inputs element by element.
-var broadcasts = set("Add Sub Mul Div Pow Max Min Mean Sum Where PRelu And Or Xor Equal Greater GreaterOrEqual Less " +
-	"LessOrEqual Mod BitShift BiasGelu BitwiseAnd BitwiseOr BitwiseXor")
-
-// images lists operators on [N,C,...] that keep axis 0 and may change the others.
-var images = set("Conv ConvTranspose FusedConv MaxPool AveragePool LpPool GlobalMaxPool GlobalAveragePool GlobalLpPool " +
-	"DepthToSpace SpaceToDepth Pad Upsample GridSample MaxUnpool DeformConv")
-
-// reduces lists operators that reduce axes.
-var reduces = set("ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceSumSquare")
-
-func set(names string) map[string]bool {
-	m := map[string]bool{}
-	for _, n := range strings.Fields(names) {
-		m[n] = true
-	}
-	return m
-}
 
 // rank is the number of axes of a value, -1 where it is unknown.
 func (t *tracker) rank(v *ir.Value) int {
@@ -145,7 +118,7 @@ func (t *tracker) node(n *ir.Node) error {
 		t.constShape(n)
 		return nil
 	}
-	if n.Op == "LSTM" || n.Op == "GRU" || n.Op == "RNN" {
+	if n.RawTraits().Recurrent {
 		return t.recurrent(n, in)
 	}
 	s, err := t.follow(n, in)
@@ -174,7 +147,7 @@ func (t *tracker) constShape(n *ir.Node) {
 		if target := t.ints(n.In(1)); target != nil {
 			d = broadcast(t.dims(n.In(0)), target)
 		}
-	case keeps[n.Op]:
+	case n.RawTraits().Batch == ir.BatchKept:
 		d = t.dims(n.In(0))
 	case n.Op == "Reshape":
 		if target := t.ints(n.In(1)); !slices.Contains(target, 0) && !slices.Contains(target, -1) {
@@ -189,27 +162,22 @@ func (t *tracker) constShape(n *ir.Node) {
 // follow gives the spread of n's outputs, nil where they hold no batch. In lists the inputs that do.
 func (t *tracker) follow(n *ir.Node, in []int) (*spread, error) {
 	s := t.at[n.Inputs[in[0]]]
-	if in[0] != 0 && !broadcasts[n.Op] && n.Op != "Concat" && n.Op != "MatMul" && n.Op != "Gather" {
+	tr := n.RawTraits()
+	if in[0] != 0 && tr.Batch != ir.BatchBroadcast && n.Op != "Concat" && n.Op != "MatMul" && n.Op != "Gather" {
 		return nil, fmt.Errorf("the batch arrives at input %d", in[0])
 	}
-	switch {
-	case n.Op == "Shape" || n.Op == "Size" || n.Op == "ConstantOfShape":
+	if n.Op == "Shape" || n.Op == "Size" || n.Op == "ConstantOfShape" {
 		return nil, nil
-	case keeps[n.Op]:
-		across := false
-		switch a := axisOf(n, s); n.Op {
-		case "Softmax", "LogSoftmax", "Hardmax", "CumSum":
-			across = a == s.axis
-		case "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization":
-			across = a >= 0 && a <= s.axis
-		}
-		if across {
+	}
+	switch tr.Batch {
+	case ir.BatchKept:
+		if tr.Rows != nil && !tr.Rows(n, len(s.dims), t.batchAxes(n), s.axis) {
 			return nil, fmt.Errorf("works across the examples of a batch")
 		}
 		return &s, nil
-	case broadcasts[n.Op]:
+	case ir.BatchBroadcast:
 		return t.broadcast(n, in)
-	case images[n.Op]:
+	case ir.BatchFirst:
 		if s.axis != 0 || s.q != 1 {
 			return nil, fmt.Errorf("its input holds the batch along axis %d", s.axis)
 		}
@@ -219,7 +187,7 @@ func (t *tracker) follow(n *ir.Node, in []int) (*spread, error) {
 			out.dims[0] = 1
 		}
 		return out, nil
-	case reduces[n.Op] || n.Op == "ArgMax" || n.Op == "ArgMin":
+	case ir.BatchReduced:
 		return t.reduce(n, s)
 	}
 	switch n.Op {
@@ -281,13 +249,16 @@ func (t *tracker) follow(n *ir.Node, in []int) (*spread, error) {
 	return &spread{q: 1}, nil
 }
 
-// axisOf is the attribute axis counted from the front, or -1 where the rank that this takes is unknown.
-func axisOf(n *ir.Node, s spread) int {
-	a := n.Attrs.Int("axis", -1)
-	if a < 0 && s.dims != nil {
-		a += len(s.dims)
+// batchAxes are the axes on which n's inputs hold the batch, -1 for those that do not.
+func (t *tracker) batchAxes(n *ir.Node) []int {
+	axes := make([]int, len(n.Inputs))
+	for i, v := range n.Inputs {
+		axes[i] = -1
+		if s, ok := t.at[v]; ok && v != nil {
+			axes[i] = s.axis
+		}
 	}
-	return a
+	return axes
 }
 
 // unknown counts an axis from the front and gives the shape with that axis unknown.
@@ -364,7 +335,7 @@ func (t *tracker) broadcast(n *ir.Node, in []int) (*spread, error) {
 	s := t.at[n.Inputs[in[0]]]
 	out, shape := s, s.dims
 	for i, v := range n.Inputs {
-		if v != nil && i != in[0] && n.Op != "PRelu" {
+		if v != nil && i != in[0] && n.RawTraits().Use(i) != ir.UseWeight { // a slope has no say in the shape
 			shape = broadcast(shape, t.dims(v))
 		}
 	}

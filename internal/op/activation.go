@@ -22,6 +22,7 @@ type activation struct {
 	grad64 func(a ir.Attrs) func(v float64) float64
 
 	flops  int64
+	traits ir.Traits  // beyond those of every activation
 	attrs  []ir.Attrs // attributes of the test cases
 	values []float32  // inputs of the test cases; they keep away from kinks
 }
@@ -49,6 +50,7 @@ func step(on bool, v float64) float64 {
 var activations = []activation{
 	{
 		name: "Relu", fromY: true, flops: 1,
+		traits: ir.Traits{Cheap: true, NonNegative: always, Identity: ofNonNegative},
 		forms:  []ir.Form{{Op: "Relu", Since: 1, Lower: lowerRelu}},
 		f32:    plain(kernel.Relu),
 		grad32: plain(kernel.ReluGrad),
@@ -58,7 +60,8 @@ var activations = []activation{
 	{
 		// Clip limits to [min, max]; either bound may be absent.
 		name: "Clip", flops: 2,
-		forms: []ir.Form{{Op: "Clip", Since: 1, Until: 10}, {Op: "Clip", Since: 11, Lower: lowerClip}},
+		traits: ir.Traits{Cheap: true, NonNegative: clipsNegative, Inputs: []ir.Use{ir.UseData, ir.UseSetting, ir.UseSetting}},
+		forms:  []ir.Form{{Op: "Clip", Since: 1, Until: 10}, {Op: "Clip", Since: 11, Lower: lowerClip}},
 		f32: func(a ir.Attrs) func(y, x []float32) {
 			lo, hi := clipBounds(a)
 			return func(y, x []float32) { kernel.Clip(y, x, float32(lo), float32(hi)) }
@@ -80,6 +83,7 @@ var activations = []activation{
 	},
 	{
 		name: "LeakyRelu", flops: 2, forms: onnx("LeakyRelu", 1),
+		traits: ir.Traits{Cheap: true},
 		f32: func(a ir.Attrs) func(y, x []float32) {
 			alpha := a.Float("alpha", 0.01)
 			return func(y, x []float32) { kernel.LeakyRelu(y, x, alpha) }
@@ -165,6 +169,7 @@ var activations = []activation{
 	},
 	{
 		name: "Sigmoid", fromY: true, flops: 12, forms: onnx("Sigmoid", 1),
+		traits: ir.Traits{Cheap: true, NonNegative: always, Probabilities: true},
 		f32:    plain(kernel.Sigmoid),
 		grad32: plain(kernel.SigmoidGrad),
 		f64:    plain(sigmoid64),
@@ -172,6 +177,7 @@ var activations = []activation{
 	},
 	{
 		name: "Tanh", fromY: true, flops: 12, forms: onnx("Tanh", 1),
+		traits: ir.Traits{Cheap: true},
 		f32:    plain(kernel.Tanh),
 		grad32: plain(kernel.TanhGrad),
 		f64:    plain(math.Tanh),
@@ -186,6 +192,7 @@ var activations = []activation{
 	},
 	{
 		name: "HardSigmoid", flops: 4, forms: onnx("HardSigmoid", 1),
+		traits: ir.Traits{Cheap: true, NonNegative: always},
 		f32: func(a ir.Attrs) func(y, x []float32) {
 			alpha, beta := a.Float("alpha", 0.2), a.Float("beta", 0.5)
 			return func(y, x []float32) { kernel.HardSigmoid(y, x, alpha, beta) }
@@ -206,6 +213,7 @@ var activations = []activation{
 	},
 	{
 		name: "HardSwish", flops: 5, forms: onnx("HardSwish", 14),
+		traits: ir.Traits{Cheap: true},
 		f32:    plain(kernel.HardSwish),
 		grad32: plain(kernel.HardSwishGrad),
 		f64:    plain(func(x float64) float64 { return x * min(max(x/6+0.5, 0), 1) }),
@@ -219,6 +227,7 @@ var activations = []activation{
 	{
 		// Silu is x*sigmoid(alpha*x): alpha 1 is also called swish, 1.702 QuickGelu.
 		name: "Silu", flops: 14,
+		traits: ir.Traits{Cheap: true},
 		forms: []ir.Form{
 			{Op: "Swish", Since: 24},
 			{Domain: "com.microsoft", Op: "QuickGelu", Since: 1, Lower: lowerQuickGelu},
@@ -261,6 +270,7 @@ var activations = []activation{
 	{
 		// Gelu is x*Phi(x), or its tanh approximation where approximate is "tanh".
 		name: "Gelu", flops: 20,
+		traits: ir.Traits{Cheap: true},
 		forms: []ir.Form{
 			{Op: "Gelu", Since: 20},
 			{Domain: "com.microsoft", Op: "Gelu", Since: 1},
@@ -487,11 +497,30 @@ func init() {
 		registerActivation(a)
 	}
 	ir.RegisterForms(
-		ir.Form{Op: "PRelu", Since: 1, Lower: lowerPRelu},
+		ir.Form{Op: "PRelu", Since: 1, Lower: lowerPRelu,
+			Traits: &ir.Traits{Elementwise: true, Activation: true, Batch: ir.BatchBroadcast, Inputs: []ir.Use{ir.UseData, ir.UseWeight}}},
 		ir.Form{Op: "SwiGLU", Since: 28, Lower: lowerSwiGLU},
-		ir.Form{Domain: "com.microsoft", Op: "FastGelu", Since: 1, Lower: lowerFastGelu},
-		ir.Form{Domain: "com.microsoft", Op: "BiasGelu", Since: 1, Lower: lowerBiasGelu},
+		ir.Form{Domain: "com.microsoft", Op: "FastGelu", Since: 1, Lower: lowerFastGelu,
+			Traits: &ir.Traits{Elementwise: true, Activation: true, Batch: ir.BatchKept, Inputs: []ir.Use{ir.UseData, ir.UseBias}}},
+		ir.Form{Domain: "com.microsoft", Op: "BiasGelu", Since: 1, Lower: lowerBiasGelu,
+			Traits: &ir.Traits{Elementwise: true, Activation: true, Batch: ir.BatchBroadcast, Inputs: []ir.Use{ir.UseData, ir.UseBias}}},
 	)
+}
+
+// always is a trait of every node of an operator.
+func always(*ir.Node) bool { return true }
+
+// clipsNegative: nothing below 0 passes.
+func clipsNegative(n *ir.Node) bool { return n.Attrs.Float("min", -1) >= 0 }
+
+// ofNonNegative: the input is not negative already.
+func ofNonNegative(n *ir.Node) bool {
+	x := n.In(0)
+	if x.Node == nil {
+		return false
+	}
+	nonNegative := x.Node.Traits().NonNegative
+	return nonNegative != nil && nonNegative(x.Node)
 }
 
 func registerActivation(a activation) {
@@ -507,9 +536,11 @@ func registerActivation(a activation) {
 		cases = append(cases, ir.Case{Inputs: []*tensor.Tensor{x}, Attrs: at})
 		gradCases = append(gradCases, ir.Case{Inputs: []*tensor.Tensor{random(x.Shape...), x}, Attrs: at, NoGrad: []int{0, 1}})
 	}
+	a.traits.Elementwise, a.traits.Activation, a.traits.Batch = true, true, ir.BatchKept
 	register(ir.Def{
-		Name:  a.name,
-		Infer: sameFloat(1),
+		Name:   a.name,
+		Traits: a.traits,
+		Infer:  sameFloat(1),
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 			v := n.In(0)
 			if a.fromY {
@@ -541,8 +572,9 @@ func registerActivation(a activation) {
 		Cases: cases,
 	})
 	register(ir.Def{
-		Name:  a.name + "Grad",
-		Infer: sameFloat(2),
+		Name:   a.name + "Grad",
+		Traits: ir.Traits{Elementwise: true},
+		Infer:  sameFloat(2),
 		Bind: func(n *ir.Node) (ir.Bound, error) {
 			var fast runFunc
 			if a.grad32 != nil {

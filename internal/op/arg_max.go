@@ -21,7 +21,8 @@ func init() {
 		{"ArgMin", kernel.ArgMin, -1, []int64{0, 1}},
 	} {
 		register(ir.Def{
-			Name: a.name,
+			Name:   a.name,
+			Traits: ir.Traits{Batch: ir.BatchReduced, Rows: rowsBut("axis", 0)},
 			Infer: func(n *ir.Node) ([]ir.Type, error) {
 				if err := inputs(n, 1, 1); err != nil {
 					return nil, err

@@ -87,8 +87,9 @@ func init() {
 	add := binary{kernel.OpAdd, func(a, b float64) float64 { return a + b },
 		func(a, b int64) int64 { return a + b }, func(a, b uint64) uint64 { return a + b }}
 	register(ir.Def{
-		Name:  "Add",
-		Infer: inferBroadcast(2, 2, tensor.Invalid),
+		Name:   "Add",
+		Traits: cheap(combining(ir.UseTerm, ir.UseTerm)),
+		Infer:  inferBroadcast(2, 2, tensor.Invalid),
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 			return grads(need, func(i int) *ir.Value { return sumTo(b, dy[0], n.In(i)) })
 		},
@@ -105,8 +106,9 @@ func init() {
 	sub := binary{kernel.OpSub, func(a, b float64) float64 { return a - b },
 		func(a, b int64) int64 { return a - b }, func(a, b uint64) uint64 { return a - b }}
 	register(ir.Def{
-		Name:  "Sub",
-		Infer: inferBroadcast(2, 2, tensor.Invalid),
+		Name:   "Sub",
+		Traits: cheap(combining(ir.UseTerm, ir.UseTerm)),
+		Infer:  inferBroadcast(2, 2, tensor.Invalid),
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 			return grads(need, func(i int) *ir.Value {
 				dx := sumTo(b, dy[0], n.In(i))
@@ -125,8 +127,9 @@ func init() {
 	mul := binary{kernel.OpMul, func(a, b float64) float64 { return a * b },
 		func(a, b int64) int64 { return a * b }, func(a, b uint64) uint64 { return a * b }}
 	register(ir.Def{
-		Name:  "Mul",
-		Infer: inferBroadcast(2, 2, tensor.Invalid),
+		Name:   "Mul",
+		Traits: cheap(combining(ir.UseFactor, ir.UseFactor)),
+		Infer:  inferBroadcast(2, 2, tensor.Invalid),
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 			return grads(need, func(i int) *ir.Value { return sumTo(b, b.Op("Mul", nil, dy[0], n.In(1-i)), n.In(i)) })
 		},
@@ -139,8 +142,9 @@ func init() {
 	div := binary{kernel.OpDiv, func(a, b float64) float64 { return a / b },
 		func(a, b int64) int64 { return a / b }, func(a, b uint64) uint64 { return a / b }}
 	register(ir.Def{
-		Name:  "Div",
-		Infer: inferBroadcast(2, 2, tensor.Invalid),
+		Name:   "Div",
+		Traits: cheap(combining(ir.UseFactor, ir.UseFactor)),
+		Infer:  inferBroadcast(2, 2, tensor.Invalid),
 		// d(a/b) = da/b - db*y/b.
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 			q := b.Op("Div", nil, dy[0], n.In(1))
@@ -168,8 +172,9 @@ func init() {
 		}, func(a, b uint64) uint64 { return a % b }}
 	fmod := binary{0, math.Mod, func(a, b int64) int64 { return a % b }, func(a, b uint64) uint64 { return a % b }}
 	register(ir.Def{
-		Name:  "Mod",
-		Infer: inferBroadcast(2, 2, tensor.Invalid),
+		Name:   "Mod",
+		Traits: combining(),
+		Infer:  inferBroadcast(2, 2, tensor.Invalid),
 		Bind: func(n *ir.Node) (ir.Bound, error) {
 			k := mod
 			if n.Attrs.Bool("fmod") {

@@ -18,7 +18,8 @@ import (
 // AttentionGrad(q, k, v, mask, y, lse, dy) gives dq, dk and dv.
 func init() {
 	register(ir.Def{
-		Name: "Attention",
+		Name:   "Attention",
+		Traits: ir.Traits{Attention: true},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			a, err := attentionOf(n, 4)
 			if err != nil {

@@ -10,9 +10,11 @@ import (
 // Forms of attention: ONNX's own and the contributed ones of ONNX Runtime.
 func init() {
 	ir.RegisterForms(
-		ir.Form{Op: "Attention", Since: 23, Lower: lowerAttention},
-		ir.Form{Domain: "com.microsoft", Op: "Attention", Since: 1, Lower: lowerPackedAttention},
-		ir.Form{Domain: "com.microsoft", Op: "MultiHeadAttention", Since: 1, Lower: lowerMultiHeadAttention},
+		ir.Form{Op: "Attention", Since: 23, Lower: lowerAttention, Traits: &ir.Traits{Attention: true}},
+		ir.Form{Domain: "com.microsoft", Op: "Attention", Since: 1, Lower: lowerPackedAttention,
+			Traits: &ir.Traits{Attention: true, Inputs: []ir.Use{ir.UseData, ir.UseWeight, ir.UseBias}}},
+		ir.Form{Domain: "com.microsoft", Op: "MultiHeadAttention", Since: 1, Lower: lowerMultiHeadAttention,
+			Traits: &ir.Traits{Attention: true, Inputs: []ir.Use{ir.UseData, ir.UseData, ir.UseData, ir.UseBias}}},
 	)
 }
 

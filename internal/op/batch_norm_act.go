@@ -18,7 +18,8 @@ import (
 // that nothing between x and y is kept.
 func init() {
 	register(ir.Def{
-		Name: "BatchNormAct",
+		Name:   "BatchNormAct",
+		Traits: ir.Traits{Cheap: true},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := checkNormAct(n, 3, 4, 1, 2); err != nil {
 				return nil, err

@@ -30,6 +30,8 @@ func init() {
 	}
 	register(ir.Def{
 		Name: "BatchNormalization",
+		Traits: ir.Traits{Cheap: true, Spatial: []int{0}, Batch: ir.BatchKept,
+			Inputs: []ir.Use{ir.UseData, ir.UseScale, ir.UseShift, ir.UseMean, ir.UseVariance}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			_, err := batchNormOf(n, 5, 0, 1, 2, 3, 4)
 			return []ir.Type{n.In(0).Type}, err
@@ -129,7 +131,8 @@ func init() {
 		}), ir.Case{Name: "without x", Range: [2]float64{0.5, 2}, Inputs: []*tensor.Tensor{nil, random(2, 3, 4, 4), random(3), random(3), random(3)}}),
 	})
 	register(ir.Def{
-		Name: "BatchNormTrain",
+		Name:   "BatchNormTrain",
+		Traits: ir.Traits{Cheap: true},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			_, err := batchNormOf(n, 3, 0, 1, 2)
 			if err != nil {

@@ -11,7 +11,8 @@ import (
 // attribute to.
 func init() {
 	register(ir.Def{
-		Name: "BitCast",
+		Name:   "BitCast",
+		Traits: ir.Traits{ReadsBits: true},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {
 				return nil, err

@@ -51,7 +51,8 @@ func cast(b *ir.Builder, v *ir.Value, dt tensor.DType) *ir.Value {
 // number for what is too large, infinity or NaN with saturate 0; float8e8m0 rounds as round_mode says.
 func init() {
 	register(ir.Def{
-		Name: "Cast",
+		Name:   "Cast",
+		Traits: ir.Traits{Elementwise: true, HandsOn: true, Batch: ir.BatchKept, Identity: sameTypes},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {
 				return nil, err

@@ -22,10 +22,11 @@ func init() {
 		{"GreaterOrEqual", compare{ge[float32], ge[float64], ge[int64], ge[uint64]}, []bool{false, true, true}},
 	} {
 		register(ir.Def{
-			Name:  c.name,
-			Infer: inferBroadcast(2, 2, tensor.Bool),
-			Bind:  c.ops.bind,
-			ONNX:  binaryForms(c.name),
+			Name:   c.name,
+			Traits: combining(),
+			Infer:  inferBroadcast(2, 2, tensor.Bool),
+			Bind:   c.ops.bind,
+			ONNX:   binaryForms(c.name),
 			Cases: []ir.Case{
 				{Name: "float32", Inputs: []*tensor.Tensor{floats32(1, 2, 3), floats32(2)}, Want: []*tensor.Tensor{tensor.Of(c.want)}},
 				{Name: "int64", Inputs: []*tensor.Tensor{ints64(-1, 2, 3), ints64(2)}, Want: []*tensor.Tensor{tensor.Of(c.want)}},

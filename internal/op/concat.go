@@ -2,6 +2,7 @@ package op
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -14,6 +15,10 @@ func init() {
 	}
 	register(ir.Def{
 		Name: "Concat",
+		Traits: ir.Traits{Cheap: true, ChannelsLast: lastAxis,
+			Rows: func(n *ir.Node, rank int, in []int, out int) bool {
+				return !slices.ContainsFunc(in, func(a int) bool { return a != in[0] }) && fromFront(n.Attrs.Int("axis", 0), rank) != in[0]
+			}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, len(n.Inputs)); err != nil {
 				return nil, err

@@ -10,9 +10,10 @@ import (
 // Operators that ONNX Runtime's optimiser and quantiser put into models, by what they stand for. Those with a
 // single subject of their own stand there: attention, Gelu, layer normalisation, rotary positions.
 func init() {
-	contrib := func(op string, lower func(*ir.Builder, *ir.Node) ([]*ir.Value, error)) {
-		ir.RegisterForms(ir.Form{Domain: "com.microsoft", Op: op, Since: 1, Lower: lower})
+	stating := func(op string, traits *ir.Traits, lower func(*ir.Builder, *ir.Node) ([]*ir.Value, error)) {
+		ir.RegisterForms(ir.Form{Domain: "com.microsoft", Op: op, Since: 1, Traits: traits, Lower: lower})
 	}
+	contrib := func(op string, lower func(*ir.Builder, *ir.Node) ([]*ir.Value, error)) { stating(op, nil, lower) }
 	for op, version := range map[string]int{"Trilu": 14, "GatherND": 13, "GridSample": 16, "Pad": 11} {
 		contrib(op, func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			return []*ir.Value{loweredAt(b, n, op, version, n.Inputs...)}, b.Err()
@@ -20,8 +21,8 @@ func init() {
 	}
 	contrib("QuantizeLinear", lowerQuantize)
 	contrib("DequantizeLinear", lowerDequantize)
-	contrib("FusedConv", lowerFusedConv)
-	contrib("FusedGemm", lowerFusedGemm)
+	stating("FusedConv", &ir.Traits{Batch: ir.BatchFirst, Inputs: []ir.Use{ir.UseData, ir.UseWeight, ir.UseBias}}, lowerFusedConv)
+	stating("FusedGemm", &ir.Traits{Linear: true, Inputs: []ir.Use{ir.UseWeight, ir.UseWeight, ir.UseBias}}, lowerFusedGemm)
 	contrib("GemmFastGelu", func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if err := inputs(n, 2, 3); err != nil {
 			return nil, err
@@ -29,7 +30,7 @@ func init() {
 		x := add2(b, b.Op("MatMul", nil, n.In(0), n.In(1)), n.In(2))
 		return []*ir.Value{b.Op("Gelu", ir.Attrs{"approximate": "tanh"}, x)}, b.Err()
 	})
-	contrib("BiasAdd", func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+	stating("BiasAdd", &ir.Traits{Inputs: []ir.Use{ir.UseData, ir.UseBias}}, func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if err := inputs(n, 3, 3); err != nil {
 			return nil, err
 		}
@@ -47,7 +48,7 @@ func init() {
 		half := x.Type.Shape[axis] / 2
 		return []*ir.Value{b.Op("Mul", nil, slice(b, x, axis, 0, half), b.Op("Gelu", nil, slice(b, x, axis, half, 2*half)))}, b.Err()
 	})
-	contrib("GroupQueryAttention", lowerGroupQueryAttention)
+	stating("GroupQueryAttention", &ir.Traits{Attention: true}, lowerGroupQueryAttention)
 
 	for _, op := range []string{"Add", "Mul"} {
 		contrib("QLinear"+op, func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {

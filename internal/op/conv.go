@@ -18,7 +18,8 @@ import (
 // ConvGradWeight(x, dy) is its gradient with respect to w, whose spatial axes are attribute kernel_shape.
 func init() {
 	register(ir.Def{
-		Name: "Conv",
+		Name:   "Conv",
+		Traits: ir.Traits{Spatial: []int{0, 3}, Batch: ir.BatchFirst, Inputs: []ir.Use{ir.UseData, ir.UseWeight, ir.UseBias}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			c, err := convOf(n)
 			return []ir.Type{{DType: c.dtype, Shape: c.y.shape()}}, err
@@ -51,7 +52,8 @@ func init() {
 		Cases: convCases(),
 	})
 	register(ir.Def{
-		Name: "ConvGradInput",
+		Name:   "ConvGradInput",
+		Traits: ir.Traits{Spatial: []int{0}, Batch: ir.BatchFirst, Inputs: []ir.Use{ir.UseData, ir.UseWeight, ir.UseBias}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			c, err := convOf(n)
 			return []ir.Type{{DType: c.dtype, Shape: c.x.shape()}}, err

@@ -9,6 +9,9 @@ import (
 
 // CumSum and CumProd give at each position along the attribute axis the sum or product of all elements up
 // to it, itself left out with exclusive, from the end with reverse.
+// rawCumulating: the axis is an input of the ONNX operators; examples of a batch are taken not to lie on it unless on the last.
+var rawCumulating = ir.Traits{Batch: ir.BatchKept, Rows: rowsBut("axis", -1)}
+
 func init() {
 	for _, c := range []struct {
 		name  string
@@ -32,7 +35,8 @@ func init() {
 			}, []float32{1, 2, 6}},
 	} {
 		register(ir.Def{
-			Name: c.name,
+			Name:   c.name,
+			Traits: ir.Traits{Rows: rowsBut("axis", 0)},
 			Infer: func(n *ir.Node) ([]ir.Type, error) {
 				if err := inputs(n, 1, 1); err != nil {
 					return nil, err
@@ -58,7 +62,7 @@ func init() {
 				}
 				return ir.Bound{Run: accumulate(n, c.f, c.unit)}, nil
 			},
-			ONNX: []ir.Form{{Op: c.name, Since: c.since, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+			ONNX: []ir.Form{{Op: c.name, Since: c.since, Traits: &rawCumulating, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 				if err := inputs(n, 2, 2); err != nil {
 					return nil, err
 				}

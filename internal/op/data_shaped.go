@@ -23,9 +23,10 @@ func known(n *ir.Node, is ...int) error {
 }
 
 // computed registers an operator whose outputs follow from constant inputs by f.
-func computed(name string, since, lo, hi int, f func(n *ir.Node) ([]*tensor.Tensor, error), cases ...ir.Case) {
+func computed(name string, since, lo, hi int, traits ir.Traits, f func(n *ir.Node) ([]*tensor.Tensor, error), cases ...ir.Case) {
 	register(ir.Def{
-		Name: name,
+		Name:   name,
+		Traits: traits,
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, lo, hi); err != nil {
 				return nil, err
@@ -63,7 +64,7 @@ func computed(name string, since, lo, hi int, f func(n *ir.Node) ([]*tensor.Tens
 
 func init() {
 	// NonZero lists the positions of the elements that are not zero: one column an element, one row an axis.
-	computed("NonZero", 9, 1, 1, func(n *ir.Node) ([]*tensor.Tensor, error) {
+	computed("NonZero", 9, 1, 1, ir.Traits{}, func(n *ir.Node) ([]*tensor.Tensor, error) {
 		x := n.In(0).Data
 		var at []int
 		for i, v := range x.Float64s() {
@@ -80,7 +81,7 @@ func init() {
 		return []*tensor.Tensor{y}, nil
 	}, ir.Case{Const: []int{0}, Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 0, 0, 2}, 2, 2)}, Want: []*tensor.Tensor{tensor.Of([]int64{0, 1, 0, 1}, 2, 2)}})
 
-	computed("Unique", 11, 1, 1, unique,
+	computed("Unique", 11, 1, 1, ir.Traits{}, unique,
 		ir.Case{Name: "sorted", Const: []int{0}, Inputs: []*tensor.Tensor{floats32(2, 1, 1, 3)},
 			Want: []*tensor.Tensor{floats32(1, 2, 3), ints64(1, 0, 3), ints64(1, 0, 0, 2), ints64(2, 1, 1)}},
 		ir.Case{Name: "rows", Const: []int{0}, Attrs: ir.Attrs{"axis": 0, "sorted": 0}, Inputs: []*tensor.Tensor{tensor.Of([]float32{5, 6, 1, 2, 5, 6}, 3, 2)},

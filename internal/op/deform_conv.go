@@ -8,7 +8,8 @@ import (
 )
 
 func init() {
-	ir.RegisterForms(ir.Form{Op: "DeformConv", Since: 19, Lower: lowerDeformConv})
+	ir.RegisterForms(ir.Form{Op: "DeformConv", Since: 19, Lower: lowerDeformConv,
+		Traits: &ir.Traits{Batch: ir.BatchFirst, Inputs: []ir.Use{ir.UseData, ir.UseWeight, ir.UseData, ir.UseBias}}})
 }
 
 // lowerDeformConv is a convolution whose taps are displaced, each by an offset of its own at every place

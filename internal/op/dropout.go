@@ -13,6 +13,8 @@ import (
 func init() {
 	register(ir.Def{
 		Name: "Dropout",
+		Traits: ir.Traits{Elementwise: true, HandsOn: true, Cheap: true, Batch: ir.BatchKept,
+			Identity: func(n *ir.Node) bool { return n.In(1) == nil && n.Attrs.Float("ratio", 0.5) == 0 }},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 2); err != nil {
 				return nil, err

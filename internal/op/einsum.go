@@ -11,7 +11,7 @@ import (
 // Einsum becomes matrix products: operands are joined from left to right, each pair by one MatMul over the
 // labels that both have and nobody needs any more.
 func init() {
-	ir.RegisterForms(ir.Form{Op: "Einsum", Since: 12, Lower: lowerEinsum})
+	ir.RegisterForms(ir.Form{Op: "Einsum", Since: 12, Lower: lowerEinsum, Traits: &ir.Traits{Inputs: []ir.Use{ir.UseWeight, ir.UseWeight, ir.UseWeight}}})
 }
 
 // labelled is a value with a label for each of its axes.

@@ -12,6 +12,20 @@ import (
 func init() {
 	register(ir.Def{
 		Name: "Expand",
+		Traits: ir.Traits{Cheap: true,
+			// Axes line up from the last.
+			Rows: func(n *ir.Node, rank int, in []int, out int) bool {
+				return in[0] < 0 || out == in[0]+len(n.Outputs[0].Type.Shape)-rank
+			},
+			ChannelsLast: func(n *ir.Node) (ir.Attrs, bool) {
+				y := n.Outputs[0].Type.Shape
+				to, _ := ChannelsLast(len(y))
+				shape := make([]int, len(y))
+				for i, p := range to {
+					shape[i] = y[p]
+				}
+				return n.Attrs.With("shape", shape), len(n.In(0).Type.Shape) == len(y)
+			}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {
 				return nil, err
@@ -56,6 +70,7 @@ func init() {
 		}}},
 		Cases: []ir.Case{
 			{Name: "last", Attrs: ir.Attrs{"shape": []int{3, 4}}, Inputs: []*tensor.Tensor{random(3, 1)}},
+			{Name: "channels", Attrs: ir.Attrs{"shape": []int{2, 3, 4}}, Inputs: []*tensor.Tensor{random(2, 3, 1)}},
 			{Name: "leading", Attrs: ir.Attrs{"shape": []int{2, 3, 4}}, Inputs: []*tensor.Tensor{random(4)}},
 			{Name: "bool", Attrs: ir.Attrs{"shape": []int{2, 2}}, Inputs: []*tensor.Tensor{tensor.Of([]bool{true, false}, 2, 1)},
 				Want: []*tensor.Tensor{tensor.Of([]bool{true, true, false, false}, 2, 2)}},

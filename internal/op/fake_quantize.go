@@ -34,8 +34,9 @@ func init() {
 	x := floats32(-1, 0.25, 0.75, 300)
 	attrs := ir.Attrs{"to": "uint8", "scale": float32(0.5), "zero": 1}
 	register(ir.Def{
-		Name:  "Quantize",
-		Infer: infer(false),
+		Name:   "Quantize",
+		Traits: unary,
+		Infer:  infer(false),
 		Bind: func(n *ir.Node) (ir.Bound, error) {
 			q := newQuantizer(n.Attrs)
 			switch q.dt {
@@ -52,8 +53,9 @@ func init() {
 		Cases: []ir.Case{{Attrs: attrs, Inputs: []*tensor.Tensor{x}, Want: []*tensor.Tensor{tensor.Of([]uint8{0, 1, 3, 255})}, NoGrad: []int{0}}},
 	})
 	register(ir.Def{
-		Name:  "FakeQuantize",
-		Infer: infer(true),
+		Name:   "FakeQuantize",
+		Traits: unary,
+		Infer:  infer(true),
 		Bind: func(n *ir.Node) (ir.Bound, error) {
 			q := newQuantizer(n.Attrs)
 			return ir.Bound{InPlace: []int{0}, Run: func(in, out []*tensor.Tensor, _ []byte) error {

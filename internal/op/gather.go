@@ -15,6 +15,18 @@ import (
 func init() {
 	register(ir.Def{
 		Name: "Gather",
+		Traits: ir.Traits{Inputs: []ir.Use{ir.UseTable, ir.UseIndex},
+			// A table is read at every row's own index; slices of the rows are picked by one index for all.
+			Rows: func(n *ir.Node, rank int, in []int, out int) bool {
+				return in[0] < 0 || in[1] < 0 && fromFront(n.Attrs.Int("axis", 0), rank) != in[0]
+			},
+			// Picking along one axis: nearest neighbours, shuffles, flips.
+			ChannelsLast: func(n *ir.Node) (ir.Attrs, bool) {
+				if ix := n.In(1); len(ix.Type.Shape) != 1 || !ix.IsConst() {
+					return nil, false
+				}
+				return lastAxis(n)
+			}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 2, 2); err != nil {
 				return nil, err
@@ -45,6 +57,7 @@ func init() {
 			{Name: "rows", Inputs: []*tensor.Tensor{random(4, 3), tensor.Of([]int64{1, -1, 1, 0}, 2, 2)}},
 			{Name: "columns", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{random(2, 5), tensor.Of([]int32{0, 3, 3})}},
 			{Name: "scalar", Attrs: ir.Attrs{"axis": -2}, Inputs: []*tensor.Tensor{random(2, 3, 2), tensor.Scalar(int64(2))}},
+			{Name: "shuffled channels", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{random(2, 3, 4), ints64(2, 0, 1)}},
 			{Name: "bool", Inputs: []*tensor.Tensor{tensor.Of([]bool{true, false}), ints64(1, 0)}, Want: []*tensor.Tensor{tensor.Of([]bool{false, true})}},
 		},
 	})

@@ -24,7 +24,8 @@ func init() {
 		return
 	}
 	register(ir.Def{
-		Name: "GlobalAveragePool",
+		Name:   "GlobalAveragePool",
+		Traits: ir.Traits{Pools: true, Spatial: []int{0}, Batch: ir.BatchFirst},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			_, y, err := out(n)
 			if err != nil {

@@ -34,7 +34,8 @@ func init() {
 		return ir.Attrs{"mode": mode, "padding_mode": padding, "align_corners": corners}
 	}
 	register(ir.Def{
-		Name: "GridSample",
+		Name:   "GridSample",
+		Traits: ir.Traits{Batch: ir.BatchFirst},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 2, 2); err != nil {
 				return nil, err

@@ -27,7 +27,8 @@ func init() {
 		return cs
 	}
 	register(ir.Def{
-		Name: "GroupNormalization",
+		Name:   "GroupNormalization",
+		Traits: ir.Traits{Spatial: []int{0}, Batch: ir.BatchKept, Inputs: []ir.Use{ir.UseData, ir.UseScale, ir.UseShift}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			m, err := groupNormOf(n, 3)
 			stats := ir.Type{DType: m.x.DType, Shape: tensor.Shape{m.n, m.groups}}

@@ -12,8 +12,9 @@ import (
 func init() {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	register(ir.Def{
-		Name:  "IsNaN",
-		Infer: testInfer,
+		Name:   "IsNaN",
+		Traits: unary,
+		Infer:  testInfer,
 		Bind: func(n *ir.Node) (ir.Bound, error) {
 			return ir.Bound{Run: test1(math.IsNaN)}, nil
 		},
@@ -21,8 +22,9 @@ func init() {
 		Cases: []ir.Case{{Inputs: []*tensor.Tensor{floats32(1, nan, inf)}, Want: []*tensor.Tensor{tensor.Of([]bool{false, true, false})}}},
 	})
 	register(ir.Def{
-		Name:  "IsInf",
-		Infer: testInfer,
+		Name:   "IsInf",
+		Traits: unary,
+		Infer:  testInfer,
 		Bind: func(n *ir.Node) (ir.Bound, error) {
 			pos, neg := n.Attrs.Int("detect_positive", 1) != 0, n.Attrs.Int("detect_negative", 1) != 0
 			return ir.Bound{Run: test1(func(x float64) bool {

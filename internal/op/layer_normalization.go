@@ -35,7 +35,8 @@ func init() {
 		return cs
 	}
 	register(ir.Def{
-		Name: "LayerNormalization",
+		Name:   "LayerNormalization",
+		Traits: ir.Traits{Cheap: true, Batch: ir.BatchKept, Inputs: []ir.Use{ir.UseData, ir.UseScale, ir.UseShift}, Rows: rowsBefore("axis", -1)},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			m, err := rowNormOf(n, 2, 3)
 			return []ir.Type{m.x, m.stats, m.stats}, err
@@ -82,7 +83,8 @@ func init() {
 		Cost: normCost(8),
 		ONNX: []ir.Form{
 			{Op: "LayerNormalization", Since: 1, Lower: lowerLayerNorm("LayerNormalization")},
-			{Domain: "com.microsoft", Op: "SkipLayerNormalization", Since: 1, Lower: lowerSkipLayerNorm("LayerNormalization")},
+			{Domain: "com.microsoft", Op: "SkipLayerNormalization", Since: 1, Lower: lowerSkipLayerNorm("LayerNormalization"),
+				Traits: &ir.Traits{Inputs: []ir.Use{ir.UseData, ir.UseData, ir.UseScale, ir.UseShift, ir.UseBias}}},
 		},
 		Cases: append(eachCase(cases(func(x, norm, _ tensor.Shape) []*tensor.Tensor {
 			return []*tensor.Tensor{random(x...), random(norm...), random(norm...)}
@@ -118,7 +120,8 @@ func init() {
 		}),
 	})
 	register(ir.Def{
-		Name: "RMSNormalization",
+		Name:   "RMSNormalization",
+		Traits: ir.Traits{Cheap: true, Batch: ir.BatchKept, Inputs: []ir.Use{ir.UseData, ir.UseScale}, Rows: rowsBefore("axis", -1)},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			m, err := rowNormOf(n, 2, 2)
 			return []ir.Type{m.x, m.stats}, err
@@ -158,7 +161,8 @@ func init() {
 			{Op: "RMSNormalization", Since: 23, Lower: lowerLayerNorm("RMSNormalization")},
 			{Op: "SimplifiedLayerNormalization", Since: 1, Lower: lowerLayerNorm("RMSNormalization")},
 			{Domain: "com.microsoft", Op: "SimplifiedLayerNormalization", Since: 1, Lower: lowerLayerNorm("RMSNormalization")},
-			{Domain: "com.microsoft", Op: "SkipSimplifiedLayerNormalization", Since: 1, Lower: lowerSkipLayerNorm("RMSNormalization")},
+			{Domain: "com.microsoft", Op: "SkipSimplifiedLayerNormalization", Since: 1, Lower: lowerSkipLayerNorm("RMSNormalization"),
+				Traits: &ir.Traits{Inputs: []ir.Use{ir.UseData, ir.UseData, ir.UseScale, ir.UseBias}}},
 		},
 		Cases: append(eachCase(cases(func(x, norm, _ tensor.Shape) []*tensor.Tensor {
 			return []*tensor.Tensor{random(x...), random(norm...)}

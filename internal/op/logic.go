@@ -23,23 +23,26 @@ func init() {
 		{"Xor", func(a, b uint64) uint64 { return a ^ b }, []bool{false, true, true, false}, 0b0110},
 	} {
 		register(ir.Def{
-			Name:  l.name,
-			Infer: only(isBool, inferBroadcast(2, 2, tensor.Invalid)),
-			Bind:  bindBits(l.f),
-			ONNX:  binaryForms(l.name),
-			Cases: []ir.Case{{Inputs: []*tensor.Tensor{booleans.Reshape(2, 1), booleans}, Want: []*tensor.Tensor{tensor.Of(l.want, 2, 2)}}},
+			Name:   l.name,
+			Traits: combining(),
+			Infer:  only(isBool, inferBroadcast(2, 2, tensor.Invalid)),
+			Bind:   bindBits(l.f),
+			ONNX:   binaryForms(l.name),
+			Cases:  []ir.Case{{Inputs: []*tensor.Tensor{booleans.Reshape(2, 1), booleans}, Want: []*tensor.Tensor{tensor.Of(l.want, 2, 2)}}},
 		})
 		register(ir.Def{
-			Name:  "Bitwise" + l.name,
-			Infer: only(tensor.DType.IsInt, inferBroadcast(2, 2, tensor.Invalid)),
-			Bind:  bindBits(l.f),
-			ONNX:  onnx("Bitwise"+l.name, 18),
-			Cases: []ir.Case{{Inputs: []*tensor.Tensor{tensor.Of([]uint8{0b1100}), tensor.Of([]uint8{0b1010})}, Want: []*tensor.Tensor{tensor.Of([]uint8{l.bits})}}},
+			Name:   "Bitwise" + l.name,
+			Traits: combining(),
+			Infer:  only(tensor.DType.IsInt, inferBroadcast(2, 2, tensor.Invalid)),
+			Bind:   bindBits(l.f),
+			ONNX:   onnx("Bitwise"+l.name, 18),
+			Cases:  []ir.Case{{Inputs: []*tensor.Tensor{tensor.Of([]uint8{0b1100}), tensor.Of([]uint8{0b1010})}, Want: []*tensor.Tensor{tensor.Of([]uint8{l.bits})}}},
 		})
 	}
 	register(ir.Def{
-		Name:  "Not",
-		Infer: only(isBool, sameType(1, 1)),
+		Name:   "Not",
+		Traits: unary,
+		Infer:  only(isBool, sameType(1, 1)),
 		Bind: func(n *ir.Node) (ir.Bound, error) {
 			return ir.Bound{Run: map1(func(x uint64) uint64 { return 1 - x }), InPlace: []int{0}}, nil
 		},
@@ -47,8 +50,9 @@ func init() {
 		Cases: []ir.Case{{Inputs: []*tensor.Tensor{booleans}, Want: []*tensor.Tensor{tensor.Of([]bool{true, false})}}},
 	})
 	register(ir.Def{
-		Name:  "BitwiseNot",
-		Infer: only(tensor.DType.IsInt, sameType(1, 1)),
+		Name:   "BitwiseNot",
+		Traits: unary,
+		Infer:  only(tensor.DType.IsInt, sameType(1, 1)),
 		Bind: func(n *ir.Node) (ir.Bound, error) {
 			b := ir.Bound{Run: map1(func(x int64) int64 { return ^x }), InPlace: []int{0}}
 			if classOf(n.In(0).Type.DType) == classUint {
@@ -60,7 +64,8 @@ func init() {
 		Cases: []ir.Case{{Inputs: []*tensor.Tensor{tensor.Of([]uint8{1, 255})}, Want: []*tensor.Tensor{tensor.Of([]uint8{254, 0})}}},
 	})
 	register(ir.Def{
-		Name: "BitShift",
+		Name:   "BitShift",
+		Traits: combining(),
 		Infer: only(func(dt tensor.DType) bool { return classOf(dt) == classUint && dt != tensor.Bool },
 			inferBroadcast(2, 2, tensor.Invalid)),
 		Bind: func(n *ir.Node) (ir.Bound, error) {

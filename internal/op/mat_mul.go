@@ -12,9 +12,17 @@ import (
 // broadcast. Attributes transA and transB transpose the last two axes of a factor first. bias has the
 // length of the last axis of the result, residual its shape; both are optional and added before the
 // activation act (see fusable).
+// gemmTraits: which side holds the weight is open, so the left one counts where it is stored.
+var gemmTraits = ir.Traits{Linear: true, Inputs: []ir.Use{ir.UseLeft, ir.UseWeight, ir.UseBias}}
+
 func init() {
 	register(ir.Def{
 		Name: "MatMul",
+		Traits: ir.Traits{Linear: true, Inputs: []ir.Use{ir.UseWeight, ir.UseWeight},
+			// A linear layer: rows are on an axis of the left factor that is not summed over.
+			Rows: func(n *ir.Node, rank int, in []int, out int) bool {
+				return in[0] >= 0 && in[0] < rank-1 && !n.Attrs.Bool("transA") && forAll(in[1:])
+			}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			m, err := productOf(n)
 			if err != nil {
@@ -30,7 +38,7 @@ func init() {
 		},
 		ONNX: []ir.Form{
 			{Op: "MatMul", Since: 1, Lower: lowerMatMul},
-			{Op: "Gemm", Since: 1, Lower: lowerGemm},
+			{Op: "Gemm", Since: 1, Lower: lowerGemm, Traits: &gemmTraits},
 			{Domain: "com.microsoft", Op: "FusedMatMul", Since: 1, Lower: lowerFusedMatMul},
 			{Domain: "com.microsoft", Op: "TransposeMatMul", Since: 1, Lower: lowerFusedMatMul},
 		},

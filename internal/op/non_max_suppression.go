@@ -12,7 +12,7 @@ import (
 // a picked one by more than iou_threshold, and lists them as [image, class, box].
 func init() {
 	square := tensor.Of([]float32{0, 0, 1, 1, 0, 0.1, 1, 1.1, 0, 10, 1, 11}, 1, 3, 4)
-	computed("NonMaxSuppression", 10, 2, 5, nonMaxSuppression, ir.Case{
+	computed("NonMaxSuppression", 10, 2, 5, ir.Traits{Inputs: []ir.Use{ir.UseData, ir.UseData, ir.UseData, ir.UseSetting, ir.UseSetting}}, nonMaxSuppression, ir.Case{
 		Const:  []int{0, 1, 2, 3, 4},
 		Inputs: []*tensor.Tensor{square, tensor.Of([]float32{0.9, 0.75, 0.6}, 1, 1, 3), ints64(3), floats32(0.5), floats32(0)},
 		Want:   []*tensor.Tensor{tensor.Of([]int64{0, 0, 0, 0, 0, 2}, 2, 3)},

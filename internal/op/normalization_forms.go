@@ -7,9 +7,9 @@ import (
 // Normalisations that are written in terms of other operators.
 func init() {
 	ir.RegisterForms(
-		ir.Form{Op: "LRN", Since: 1, Lower: lowerLRN},
-		ir.Form{Op: "LpNormalization", Since: 1, Lower: lowerLpNormalization},
-		ir.Form{Op: "MeanVarianceNormalization", Since: 9, Lower: lowerMeanVariance},
+		ir.Form{Op: "LRN", Since: 1, Lower: lowerLRN, Traits: &ir.Traits{Batch: ir.BatchKept}},
+		ir.Form{Op: "LpNormalization", Since: 1, Lower: lowerLpNormalization, Traits: &ir.Traits{Batch: ir.BatchKept}},
+		ir.Form{Op: "MeanVarianceNormalization", Since: 9, Lower: lowerMeanVariance, Traits: &ir.Traits{Batch: ir.BatchKept}},
 	)
 }
 

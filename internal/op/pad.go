@@ -14,6 +14,8 @@ import (
 func init() {
 	register(ir.Def{
 		Name: "Pad",
+		Traits: ir.Traits{Cheap: true, Batch: ir.BatchFirst, Inputs: []ir.Use{ir.UseData, ir.UseData, ir.UseSetting},
+			ChannelsLast: lastPads, Identity: padsNothing},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 2); err != nil {
 				return nil, err
@@ -93,6 +95,7 @@ func init() {
 		},
 		Cases: []ir.Case{
 			{Name: "constant", Attrs: ir.Attrs{"pads": []int{0, 1, 2, 0}}, Inputs: []*tensor.Tensor{random(2, 3), tensor.Scalar(float32(1.5))}},
+			{Name: "channels", Attrs: ir.Attrs{"pads": []int{0, 1, 2, 1, 0, 0}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
 			{Name: "cut", Attrs: ir.Attrs{"pads": []int{-1, 1, 1, -2}}, Inputs: []*tensor.Tensor{random(3, 4)}},
 			{Name: "cut away", Attrs: ir.Attrs{"pads": []int{-4, 5}}, Inputs: []*tensor.Tensor{floats32(1, 2, 3, 4)}, Want: []*tensor.Tensor{floats32(0, 0, 0, 0, 0)}},
 			{Name: "edge", Attrs: ir.Attrs{"pads": []int{1, 2, 2, -1}, "mode": "edge"}, Inputs: []*tensor.Tensor{random(2, 3)}},
@@ -275,4 +278,23 @@ func lowerPad(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		in = append(in, n.In(2))
 	}
 	return b.Ops("Pad", ir.Attrs{"pads": pads, "mode": padMode(n.Attrs)}, in...), b.Err()
+}
+
+// padsNothing: all paddings are 0.
+func padsNothing(n *ir.Node) bool {
+	return !slices.ContainsFunc(n.Attrs.Ints("pads"), func(p int) bool { return p != 0 })
+}
+
+// lastPads puts the paddings in the order of the axes channels last. A value to pad with must be a scalar.
+func lastPads(n *ir.Node) (ir.Attrs, bool) {
+	pads, rank := n.Attrs.Ints("pads"), len(n.Outputs[0].Type.Shape)
+	if v := n.In(1); len(pads) != 2*rank || v != nil && v.Type.Shape.Len() != 1 {
+		return nil, false
+	}
+	to, _ := ChannelsLast(rank)
+	moved := make([]int, 2*rank)
+	for i, p := range to {
+		moved[i], moved[rank+i] = pads[p], pads[rank+p]
+	}
+	return n.Attrs.With("pads", moved), true
 }

@@ -20,7 +20,8 @@ import (
 // with the spatial axes in reverse order where storage_order is 1.
 func init() {
 	register(ir.Def{
-		Name: "MaxPool",
+		Name:   "MaxPool",
+		Traits: ir.Traits{Cheap: true, Spatial: []int{0}, Batch: ir.BatchFirst},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			p, err := poolOf(n, 1)
 			return []ir.Type{{DType: p.dtype, Shape: p.y.shape()}}, err
@@ -47,7 +48,7 @@ func init() {
 		Cost: poolCost,
 		ONNX: []ir.Form{
 			{Op: "MaxPool", Since: 1, Lower: lowerMaxPool},
-			{Op: "GlobalMaxPool", Since: 1, Lower: lowerGlobalMaxPool},
+			{Op: "GlobalMaxPool", Since: 1, Lower: lowerGlobalMaxPool, Traits: &ir.Traits{Pools: true, Batch: ir.BatchFirst}},
 			{Op: "MaxUnpool", Since: 9, Lower: lowerMaxUnpool},
 		},
 		Cases: poolCases(func(x, y tensor.Shape) []*tensor.Tensor { return []*tensor.Tensor{shuffled(x...)} }),
@@ -122,7 +123,8 @@ func init() {
 		},
 	})
 	register(ir.Def{
-		Name: "AveragePool",
+		Name:   "AveragePool",
+		Traits: ir.Traits{Spatial: []int{0}, Batch: ir.BatchFirst},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			p, err := poolOf(n, 1)
 			if err == nil {

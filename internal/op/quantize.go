@@ -16,7 +16,8 @@ import (
 // computed on integers held in floating point.
 func init() {
 	register(ir.Def{
-		Name: "Saturate",
+		Name:   "Saturate",
+		Traits: unary,
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {
 				return nil, err
@@ -59,8 +60,10 @@ func init() {
 		},
 	})
 	ir.RegisterForms(
-		ir.Form{Op: "QuantizeLinear", Since: 10, Lower: lowerQuantize},
-		ir.Form{Op: "DequantizeLinear", Since: 10, Lower: lowerDequantize},
+		ir.Form{Op: "QuantizeLinear", Since: 10, Lower: lowerQuantize,
+			Traits: &ir.Traits{Batch: ir.BatchKept, Inputs: []ir.Use{ir.UseData, ir.UseSetting}}},
+		ir.Form{Op: "DequantizeLinear", Since: 10, Lower: lowerDequantize,
+			Traits: &ir.Traits{HandsOn: true, Batch: ir.BatchKept, Inputs: []ir.Use{ir.UseData, ir.UseSetting}}},
 		ir.Form{Op: "DynamicQuantizeLinear", Since: 11, Lower: lowerDynamicQuantize},
 		ir.Form{Op: "MatMulInteger", Since: 10, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			if err := inputs(n, 2, 4); err != nil {

@@ -12,7 +12,8 @@ import (
 // since the output's length depends on them.
 func init() {
 	register(ir.Def{
-		Name: "Range",
+		Name:   "Range",
+		Traits: ir.Traits{Inputs: []ir.Use{ir.UseSetting, ir.UseSetting, ir.UseSetting}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 3, 3); err != nil {
 				return nil, err

@@ -10,7 +10,7 @@ import (
 // ONNX operators that are other operators in a row.
 func init() {
 	ir.RegisterForms(
-		ir.Form{Op: "DepthToSpace", Since: 1, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+		ir.Form{Op: "DepthToSpace", Since: 1, Traits: &ir.Traits{Batch: ir.BatchFirst}, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			x, k, err := blockOf(n)
 			if err != nil {
 				return nil, err
@@ -27,7 +27,7 @@ func init() {
 			y := transpose(b, reshape(b, n.In(0), split), perm...)
 			return b.Ops("Reshape", ir.Attrs{"shape": []int{x[0], c, x[2] * k, x[3] * k}}, y), b.Err()
 		}},
-		ir.Form{Op: "SpaceToDepth", Since: 1, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+		ir.Form{Op: "SpaceToDepth", Since: 1, Traits: &ir.Traits{Batch: ir.BatchFirst}, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			x, k, err := blockOf(n)
 			if err != nil {
 				return nil, err

@@ -7,9 +7,13 @@ import (
 
 // RNN, GRU and LSTM of ONNX: for each direction one product of all inputs with the input weights, then a
 // Recurrence.
+// recurrentTraits: weights of the input and of the state, bias, and the peepholes of an LSTM.
+var recurrentTraits = ir.Traits{Recurrent: true, Inputs: []ir.Use{ir.UseData, ir.UseWeight, ir.UseWeight, ir.UseBias,
+	ir.UseData, ir.UseData, ir.UseData, ir.UseWeight}}
+
 func init() {
 	for cell, gates := range map[string]int{"RNN": 1, "GRU": 3, "LSTM": 4} {
-		ir.RegisterForms(ir.Form{Op: cell, Since: 7, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+		ir.RegisterForms(ir.Form{Op: cell, Since: 7, Traits: &recurrentTraits, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			return lowerRecurrent(b, n, cell, gates)
 		}})
 	}

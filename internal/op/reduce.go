@@ -52,7 +52,13 @@ func nanMin(x, y float64) float64 { return math.Min(x, y) }
 func reduction(name string, axesInput int, fast kernel.ReduceOp, f func(x, y float64) float64, i func(x, y int64) int64,
 	u func(x, y uint64) uint64, grad func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value, x *tensor.Tensor) {
 	register(ir.Def{
-		Name:  name,
+		Name: name,
+		Traits: ir.Traits{Reduces: true, Pools: name == "ReduceMean", Batch: ir.BatchReduced, Rows: rowsButAxes,
+			ChannelsLast: func(n *ir.Node) (ir.Attrs, bool) {
+				a, ok := lastAxes(n)
+				slices.Sort(a.Ints("axes"))
+				return a, ok && n.Attrs.Int("keepdims", 1) != 0
+			}},
 		Infer: inferReduce,
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 			return []*ir.Value{grad(b, n, dy[0])}

@@ -39,8 +39,9 @@ func composedForms() (fs []ir.Form) {
 // composed reductions too.
 func init() {
 	register(ir.Def{
-		Name:  "ReduceLogSumExp",
-		Infer: inferReduce,
+		Name:   "ReduceLogSumExp",
+		Traits: ir.Traits{Batch: ir.BatchReduced, Rows: rowsButAxes},
+		Infer:  inferReduce,
 		// d log(sum(exp(x))) = exp(x - y).
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 			y, g := reshape(b, n.Outputs[0], keptShape(n)), reshape(b, dy[0], keptShape(n))

@@ -21,6 +21,11 @@ func reshape(b *ir.Builder, v *ir.Value, shape tensor.Shape) *ir.Value {
 func init() {
 	register(ir.Def{
 		Name: "Reshape",
+		Traits: ir.Traits{HandsOn: true, Identity: sameTypes,
+			// What stands before the rows keeps its size.
+			Rows: func(n *ir.Node, rank int, in []int, out int) bool {
+				return out >= 0 && in[0] >= 0 && n.In(0).Type.Shape[:in[0]].Len() == n.Outputs[0].Type.Shape[:out].Len()
+			}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {
 				return nil, err
@@ -113,6 +118,7 @@ func init() {
 		},
 		Cases: []ir.Case{
 			{Name: "rest", Attrs: ir.Attrs{"shape": []int{4, -1}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
+			{Name: "heads", Attrs: ir.Attrs{"shape": []int{2, 3, 2, 2}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
 			{Name: "scalar", Attrs: ir.Attrs{"shape": []int{}}, Inputs: []*tensor.Tensor{random(1, 1)}},
 		},
 	})

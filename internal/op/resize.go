@@ -25,7 +25,8 @@ func init() {
 		return a
 	}
 	register(ir.Def{
-		Name: "Resample",
+		Name:   "Resample",
+		Traits: ir.Traits{ChannelsLast: lastAxis},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			return resampled(n, n.Attrs.Int("size", 0))
 		},
@@ -75,15 +76,17 @@ func init() {
 			Want: []*tensor.Tensor{tensor.Of([]float32{2, 2}, 1, 2)}}},
 	})
 	ir.RegisterForms(
-		ir.Form{Op: "Upsample", Since: 7, Until: 9, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+		ir.Form{Op: "Upsample", Since: 7, Until: 9, Traits: &ir.Traits{Batch: ir.BatchFirst, Inputs: []ir.Use{ir.UseData, ir.UseSetting}}, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			return lowerUpsample(b, n)
 		}},
-		ir.Form{Op: "Resize", Since: 10, Until: 10, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+		ir.Form{Op: "Resize", Since: 10, Until: 10, Traits: &resizeTraits, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			return lowerUpsample(b, n)
 		}},
-		ir.Form{Op: "Resize", Since: 11, Lower: lowerResize},
+		ir.Form{Op: "Resize", Since: 11, Traits: &resizeTraits, Lower: lowerResize},
 	)
 }
+
+var resizeTraits = ir.Traits{Inputs: []ir.Use{ir.UseData, ir.UseSetting, ir.UseSetting, ir.UseSetting}}
 
 func resampled(n *ir.Node, size int) ([]ir.Type, error) {
 	if err := inputs(n, 1, 1); err != nil {

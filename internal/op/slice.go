@@ -13,7 +13,8 @@ import (
 // attributes axes and steps may be absent: axes from 0 on, steps of 1. PadTo is its gradient.
 func init() {
 	register(ir.Def{
-		Name: "Slice",
+		Name:   "Slice",
+		Traits: ir.Traits{Part: true, Cheap: true, Rows: rowsButSlice, ChannelsLast: lastSlice},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {
 				return nil, err
@@ -71,6 +72,7 @@ func init() {
 		},
 		Cases: []ir.Case{
 			{Name: "last", Attrs: ir.Attrs{"starts": []int{1}, "ends": []int{-1}, "axes": []int{-1}}, Inputs: []*tensor.Tensor{random(2, 5)}},
+			{Name: "channels", Attrs: ir.Attrs{"starts": []int{1}, "ends": []int{3}, "axes": []int{1}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
 			{Name: "steps", Attrs: ir.Attrs{"starts": []int{0, 5}, "ends": []int{9, -99}, "steps": []int{2, -2}}, Inputs: []*tensor.Tensor{random(5, 6)}},
 			{Name: "none", Attrs: ir.Attrs{"starts": []int{3}, "ends": []int{2}}, Inputs: []*tensor.Tensor{random(5, 6)}},
 			{Name: "all", Attrs: ir.Attrs{"starts": []int{0}, "ends": []int{5}}, Inputs: []*tensor.Tensor{random(5, 6)}},
@@ -186,4 +188,21 @@ func cutPlan(c []cut, shape tensor.Shape) (at int, strides []int) {
 		strides[i] *= k.step
 	}
 	return at, strides
+}
+
+// rowsButSlice: rows stay as they are unless the slice takes a part of them.
+func rowsButSlice(n *ir.Node, rank int, in []int, out int) bool {
+	axes := n.Attrs.Ints("axes")
+	if axes == nil { // the first ones
+		return in[0] < 0 || in[0] >= len(n.Attrs.Ints("starts"))
+	}
+	return !slices.ContainsFunc(axes, func(a int) bool { return fromFront(a, rank) == in[0] })
+}
+
+// lastSlice names the axes of a slice where they lie channels last.
+func lastSlice(n *ir.Node) (ir.Attrs, bool) {
+	if len(n.Attrs.Ints("axes")) != len(n.Attrs.Ints("starts")) {
+		return nil, false
+	}
+	return lastAxes(n)
 }

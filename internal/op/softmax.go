@@ -39,8 +39,9 @@ func init() {
 		}},
 	} {
 		register(ir.Def{
-			Name:  s.name,
-			Infer: inferAlongAxis(1),
+			Name:   s.name,
+			Traits: ir.Traits{Probabilities: true, Batch: ir.BatchKept, Rows: rowsBut("axis", -1)},
+			Infer:  inferAlongAxis(1),
 			Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 				return []*ir.Value{b.Op(s.name+"Grad", n.Attrs, dy[0], n.Outputs[0])}
 			},
@@ -60,8 +61,9 @@ func init() {
 		})
 	}
 	register(ir.Def{
-		Name:  "Hardmax",
-		Infer: inferAlongAxis(1),
+		Name:   "Hardmax",
+		Traits: ir.Traits{Batch: ir.BatchKept, Rows: rowsBut("axis", -1)},
+		Infer:  inferAlongAxis(1),
 		Bind: alongAxis(nil, func(y []float64, in [][]float64) {
 			best := 0
 			for i, v := range in[0] {

@@ -10,7 +10,8 @@ import (
 // Split of ONNX becomes one Slice an output, so that each output lives only as long as it is used.
 func init() {
 	d := ir.Def{
-		Name: "Split",
+		Name:   "Split",
+		Traits: ir.Traits{Part: true, Rows: rowsBut("axis", 0)},
 		// As an operator of its own, Split has the sizes of its parts in the attribute split.
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {

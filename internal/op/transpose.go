@@ -13,7 +13,8 @@ import (
 // absent.
 func init() {
 	register(ir.Def{
-		Name: "Transpose",
+		Name:   "Transpose",
+		Traits: cheap(handingOn(rowsAlways)),
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {
 				return nil, err

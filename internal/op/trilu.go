@@ -11,7 +11,8 @@ import (
 // the attribute upper is 0, and makes the rest zero.
 func init() {
 	register(ir.Def{
-		Name: "Trilu",
+		Name:   "Trilu",
+		Traits: ir.Traits{Batch: ir.BatchKept},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {
 				return nil, err

@@ -111,10 +111,11 @@ func sign64(x float64) float64 {
 func (u unaryMath) register() {
 	r := [2]float64{u.lo, u.hi}
 	d := ir.Def{
-		Name:  u.name,
-		Infer: sameType(1, 1),
-		Bind:  u.bind,
-		Cost:  perElement(4),
+		Name:   u.name,
+		Traits: unary,
+		Infer:  sameType(1, 1),
+		Bind:   u.bind,
+		Cost:   perElement(4),
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 			return []*ir.Value{u.grad(b, n.In(0), n.Outputs[0], dy[0])}
 		},

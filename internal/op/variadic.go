@@ -9,19 +9,23 @@ import (
 )
 
 // Max and Min of two tensors that broadcast; NaN where either is NaN. ONNX gives any number of inputs, which
-// become a chain, as do Sum and Mean.
+// become a chain, as do Sum and Mean. Max is an activation: some exporters write Relu so.
 func init() {
 	for _, m := range []struct {
 		name string
 		k    binary
 		wins string // the comparison that the winner passes
+
+		traits ir.Traits
 	}{
-		{"Max", binary{kernel.OpMax, math.Max, func(a, b int64) int64 { return max(a, b) }, func(a, b uint64) uint64 { return max(a, b) }}, "GreaterOrEqual"},
-		{"Min", binary{kernel.OpMin, math.Min, func(a, b int64) int64 { return min(a, b) }, func(a, b uint64) uint64 { return min(a, b) }}, "LessOrEqual"},
+		{"Max", binary{kernel.OpMax, math.Max, func(a, b int64) int64 { return max(a, b) }, func(a, b uint64) uint64 { return max(a, b) }}, "GreaterOrEqual",
+			ir.Traits{Elementwise: true, Activation: true, Batch: ir.BatchBroadcast}},
+		{"Min", binary{kernel.OpMin, math.Min, func(a, b int64) int64 { return min(a, b) }, func(a, b uint64) uint64 { return min(a, b) }}, "LessOrEqual", combining()},
 	} {
 		register(ir.Def{
-			Name:  m.name,
-			Infer: inferBroadcast(2, 2, tensor.Invalid),
+			Name:   m.name,
+			Traits: m.traits,
+			Infer:  inferBroadcast(2, 2, tensor.Invalid),
 			// The gradient goes to the winner, to the first of equals.
 			Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 				first := b.Op(m.wins, nil, n.In(0), n.In(1))

@@ -12,7 +12,8 @@ import (
 func init() {
 	mask := tensor.Of([]bool{true, false, true}, 3, 1)
 	register(ir.Def{
-		Name: "Where",
+		Name:   "Where",
+		Traits: combining(),
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 3, 3); err != nil {
 				return nil, err

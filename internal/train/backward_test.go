@@ -1,6 +1,10 @@
 package train
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/split"
+)
 
 // TestBackwardCosts: convolutions of 8 by 8 pictures, two at once: multiplications and additions by hand.
 func TestBackwardCosts(t *testing.T) {
@@ -13,7 +17,7 @@ func TestBackwardCosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	const pixels = 2 * 8 * 8
-	got, reach := map[string]BackwardCost{}, 0.0
+	got, reach := map[string]split.BackwardCost{}, 0.0
 	for _, c := range costs {
 		if c.Reach < reach {
 			t.Errorf("%s is nearer to the loss than the one before it", c.Weight.Name)

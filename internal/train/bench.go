@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
-	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -82,7 +82,7 @@ func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
 	if err != nil {
 		return err
 	}
-	r.FLOPs = graphFLOPs(plain)
+	r.FLOPs = plain.FLOPs()
 	program, err := compile.Inference(p.base.Model.Graph, p.batch(r.Batch), compile.Memory{})
 	if err != nil {
 		return err
@@ -105,16 +105,16 @@ func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
 func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error {
 	cfg := o.Config
 	cfg.Head = "keep"
-	_, err := AttachHead(p.base.Model.Graph, HeadSpec{Kind: "keep"}, p.batch(p.base.Two()))
+	_, err := split.AttachHead(p.base.Model.Graph, split.HeadSpec{Kind: "keep"}, p.batch(p.base.Two()))
 	if err != nil && len(cfg.Attach) == 0 {
-		if _, err = AttachHead(p.base.Model.Graph, HeadSpec{Kind: "keep", PerPosition: true}, p.batch(p.base.Two())); err == nil {
+		if _, err = split.AttachHead(p.base.Model.Graph, split.HeadSpec{Kind: "keep", PerPosition: true}, p.batch(p.base.Two())); err == nil {
 			cfg.Task = task.NameLM
 		}
 	}
 	if err != nil {
 		cfg.Head = "linear"
-		spec := HeadSpec{Kind: "linear", Classes: o.Classes, Attach: cfg.Attach, Pool: cfg.Pool}
-		if _, err := AttachHead(p.base.Model.Graph, spec, p.batch(p.base.Two())); err != nil {
+		spec := split.HeadSpec{Kind: "linear", Classes: o.Classes, Attach: cfg.Attach, Pool: cfg.Pool}
+		if _, err := split.AttachHead(p.base.Model.Graph, spec, p.batch(p.base.Two())); err != nil {
 			r.Notes = append(r.Notes, fmt.Sprintf("no training step: %v", err))
 			return nil
 		}
@@ -143,7 +143,7 @@ func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error 
 		return err
 	}
 	r.StepMin, r.StepMedian = &lo, &mid
-	r.StepBytes = int64(s.frozen.ArenaBytes() + s.live.program.ArenaBytes())
+	r.StepBytes = int64(s.frozen.ArenaBytes() + s.live.Program.ArenaBytes())
 	r.Head, r.ParamsThawed = cfg.Head, t.net.Plan.Thawed(t.net.Set).Elements()
 	r.ParamsTotal = paramsTotal(t.net.Set)
 	return nil
@@ -164,20 +164,4 @@ func timed(n int, f func() error) (lo, median float64, err error) {
 	}
 	slices.Sort(ms)
 	return ms[0], (ms[(n-1)/2] + ms[n/2]) / 2, nil
-}
-
-// graphFLOPs is the work of one run of a specialised graph.
-func graphFLOPs(g *ir.Graph) int64 {
-	var sum int64
-	for _, n := range g.Nodes {
-		sum += nodeFLOPs(n)
-	}
-	return sum
-}
-
-func nodeFLOPs(n *ir.Node) int64 {
-	if c := ir.Lookup(n.Op).Cost; c != nil {
-		return c(n).FLOPs
-	}
-	return 0
 }

@@ -42,7 +42,7 @@ func opTimes(ctx context.Context, p *compile.Program, runs int, in []*tensor.Ten
 			each[k][run] += float64(t.Time.Nanoseconds()) / 1e6
 			if run == 0 {
 				ops[k].Nodes++
-				ops[k].GFLOPS += float64(nodeFLOPs(t.Node)) / 1e6
+				ops[k].GFLOPS += float64(t.Node.FLOPs()) / 1e6
 			}
 		}
 	}

@@ -13,13 +13,13 @@ func (s *Session) Check() error {
 	if err := s.checkTranscripts(); err != nil {
 		return err
 	}
-	if err := s.Net.prepare(); err != nil {
+	if err := s.Net.Prepare(); err != nil {
 		return err
 	}
 	if err := s.checkMixup(); err != nil {
 		return err
 	}
-	if _, err := s.Net.twin().Train(min(2, s.Config.Batch)); err != nil {
+	if _, err := s.Net.Twin().Train(min(2, s.Config.Batch)); err != nil {
 		return err
 	}
 	if s.Headed.Adapters == nil {

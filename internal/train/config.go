@@ -17,6 +17,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/option"
+	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
 // Config holds every option of a fit. Its YAML form is run.yaml; its command-line form is one flag a
@@ -332,8 +333,8 @@ func (c *Config) feedOptions() feed.Options {
 }
 
 // network are the options that say how the model becomes a network that trains.
-func (c *Config) network() Options {
-	return Options{
+func (c *Config) network() split.Options {
+	return split.Options{
 		Head: c.Head, Attach: c.Attach, Pool: c.Pool, Thaw: c.Thaw, Freeze: c.Freeze, BatchNorm: c.BatchNorm,
 		Adapter: c.Adapter, AdapterAlpha: c.AdapterAlpha, AdapterTargets: c.AdapterTargets, AdapterMerge: c.AdapterMerge,
 		LRMult: c.LRMult, LayerDecay: c.LayerDecay, Mixed: c.Mixup > 0, Memory: int(c.Memory), Seed: c.Seed,

@@ -11,6 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -18,12 +19,12 @@ import (
 // are kept, else by running the frozen region over the pictures. What the store keeps may be an earlier cut, from
 // which the rest of the frozen region is run every time.
 type encoder struct {
-	net   *Network
+	net   *split.Network
 	ds    *data.Dataset
-	store Store // nil: compute every time
-	cut   *cut  // what the store keeps; nil: the frontier
-	near  *near // nil: nothing to start from but the pictures
-	kept  *cut  // what the store keeps, the frontier too; nil without a store
+	store Store      // nil: compute every time
+	cut   *split.Cut // what the store keeps; nil: the frontier
+	near  *near      // nil: nothing to start from but the pictures
+	kept  *split.Cut // what the store keeps, the frontier too; nil without a store
 
 	before *encoder // the same under the plan before, while this one is being filled; nil: none
 	parts  map[string]*compile.Program
@@ -32,8 +33,8 @@ type encoder struct {
 	shape  []ir.Type // of them, for one example
 	chunk  int       // examples that the frozen region takes at once
 
-	shares []share // of the kept values; nil where all examples have one length
-	direct []int   // where nothing is computed of examples of several lengths: the inputs that are at the frontier
+	shares []split.Share // of the kept values; nil where all examples have one length
+	direct []int         // where nothing is computed of examples of several lengths: the inputs that are at the frontier
 
 	// variants is how many augmented forms of each example the store keeps, one behind the other; epochs use them in turn. 0: the examples as
 	// they are.
@@ -54,11 +55,11 @@ func (e *encoder) slot(example, variant int) int { return max(variant, 0)*e.ds.L
 // near is an earlier cut that other runs have kept, from which a missing frontier is reached sooner than
 // from the pictures.
 type near struct {
-	cut   *cut
+	cut   *split.Cut
 	store Store
 }
 
-func newEncoder(net *Network, ds *data.Dataset, store Store, chunk int) (*encoder, error) {
+func newEncoder(net *split.Network, ds *data.Dataset, store Store, chunk int) (*encoder, error) {
 	one, _, err := net.FrontierTypes(1)
 	if err != nil {
 		return nil, err
@@ -267,8 +268,8 @@ func (e *encoder) fillUp(in []*tensor.Tensor, n int) []*tensor.Tensor {
 }
 
 // between computes what is kept from the values of an earlier cut.
-func (e *encoder) between(ctx context.Context, from *cut, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
-	p, err := e.part(in[0].Shape[0]/from.points[0].one.Shape[0], from, e.cut)
+func (e *encoder) between(ctx context.Context, from *split.Cut, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	p, err := e.part(in[0].Shape[0]/from.Points[0].One.Shape[0], from, e.cut)
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +277,7 @@ func (e *encoder) between(ctx context.Context, from *cut, in []*tensor.Tensor) (
 }
 
 // rest completes a batch from the cut that is kept to the frontier.
-func (e *encoder) rest(ctx context.Context, b *encoded) (*encoded, error) {
+func (e *encoder) rest(ctx context.Context, b *split.Batch) (*split.Batch, error) {
 	if e.cut == nil {
 		return b, nil
 	}
@@ -285,16 +286,16 @@ func (e *encoder) rest(ctx context.Context, b *encoded) (*encoded, error) {
 		return nil, err
 	}
 	values, err := p.Run(ctx, b.Values...)
-	return &encoded{Values: values, Indices: b.Indices, Length: b.Length, Lengths: b.Lengths}, err
+	return &split.Batch{Values: values, Indices: b.Indices, Length: b.Length, Lengths: b.Lengths}, err
 }
 
 // part compiles the network between two cuts for n examples, once. From nil are the inputs, to nil is the frontier.
-func (e *encoder) part(n int, from, to *cut) (*compile.Program, error) {
+func (e *encoder) part(n int, from, to *split.Cut) (*compile.Program, error) {
 	key := partKey(n, from, to)
 	if p := e.parts[key]; p != nil {
 		return p, nil
 	}
-	p, err := e.net.between(n, from, to)
+	p, err := e.net.Between(n, from, to)
 	if err == nil {
 		e.parts[key] = p
 	}
@@ -302,11 +303,11 @@ func (e *encoder) part(n int, from, to *cut) (*compile.Program, error) {
 }
 
 // batches yields groups of examples at the frontier, as they are in an epoch. What it yields is valid until the next batch.
-func (e *encoder) batches(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*encoded, error] {
+func (e *encoder) batches(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*split.Batch, error] {
 	if e.direct != nil || e.store == nil && e.shares == nil {
 		return e.computed(ctx, groups, epoch)
 	}
-	return func(yield func(*encoded, error) bool) {
+	return func(yield func(*split.Batch, error) bool) {
 		for b, missing := range e.stored(groups, e.variant(epoch)) {
 			err := e.recompute(ctx, b, missing, epoch)
 			if err == nil {
@@ -325,14 +326,14 @@ func (e *encoder) batches(ctx context.Context, groups []data.Group, epoch int) i
 
 // stored yields batches as the store holds them, with the positions of the examples that it lacks. Where it reads from the disk it
 // reads the next batch while this one is in use.
-func (e *encoder) stored(groups []data.Group, variant int) iter.Seq2[*encoded, []int] {
-	type batch struct {
-		*encoded
+func (e *encoder) stored(groups []data.Group, variant int) iter.Seq2[*split.Batch, []int] {
+	type found struct {
+		batch   *split.Batch
 		missing []int
 	}
 	type size struct{ n, length int }
 	staged := [2]map[size][]*tensor.Tensor{{}, {}}
-	read := func(turn int) batch {
+	read := func(turn int) found {
 		g := groups[0]
 		groups = groups[1:]
 		at := size{len(g.Indices), g.Length}
@@ -342,27 +343,27 @@ func (e *encoder) stored(groups []data.Group, variant int) iter.Seq2[*encoded, [
 			}
 			staged[turn][at] = e.stageAt(at.n, at.length)
 		}
-		b := batch{encoded: e.encoded(g, staged[turn][at])}
+		b := found{batch: e.encoded(g, staged[turn][at])}
 		row := make([][]byte, len(e.bytes))
-		for k, i := range b.Indices {
-			if !e.get(i, variant, b.Values, k, g.Length, row) {
+		for k, i := range b.batch.Indices {
+			if !e.get(i, variant, b.batch.Values, k, g.Length, row) {
 				b.missing = append(b.missing, k)
 			}
 		}
 		return b
 	}
 	if r, ok := e.store.(interface{ full() bool }); e.store == nil || ok && r.full() {
-		return func(yield func(*encoded, []int) bool) {
+		return func(yield func(*split.Batch, []int) bool) {
 			for len(groups) > 0 {
-				if b := read(0); !yield(b.encoded, b.missing) {
+				if b := read(0); !yield(b.batch, b.missing) {
 					return
 				}
 			}
 		}
 	}
-	return func(yield func(*encoded, []int) bool) {
+	return func(yield func(*split.Batch, []int) bool) {
 		turn := 0
-		next := make(chan batch, 1)
+		next := make(chan found, 1)
 		ahead := func() {
 			if len(groups) == 0 {
 				close(next)
@@ -374,7 +375,7 @@ func (e *encoder) stored(groups []data.Group, variant int) iter.Seq2[*encoded, [
 		go ahead()
 		for b := range next {
 			go ahead()
-			if !yield(b.encoded, b.missing) {
+			if !yield(b.batch, b.missing) {
 				for range next { // the read under way ends before this does
 					break
 				}
@@ -385,8 +386,8 @@ func (e *encoder) stored(groups []data.Group, variant int) iter.Seq2[*encoded, [
 }
 
 // encoded is a group with its values at the frontier.
-func (e *encoder) encoded(g data.Group, values []*tensor.Tensor) *encoded {
-	b := &encoded{Values: values, Indices: g.Indices, Length: g.Length, Lengths: make([]int, len(g.Indices))}
+func (e *encoder) encoded(g data.Group, values []*tensor.Tensor) *split.Batch {
+	b := &split.Batch{Values: values, Indices: g.Indices, Length: g.Length, Lengths: make([]int, len(g.Indices))}
 	for k, i := range g.Indices {
 		b.Lengths[k] = e.ds.Length(i)
 	}
@@ -397,23 +398,23 @@ func (e *encoder) encoded(g data.Group, values []*tensor.Tensor) *encoded {
 func (e *encoder) stage(n int) []*tensor.Tensor { return stageOf(e.shape, n) }
 
 // stageCut makes room for the values of n examples at a cut.
-func stageCut(c *cut, n int) []*tensor.Tensor { return stageOf(c.types(), n) }
+func stageCut(c *split.Cut, n int) []*tensor.Tensor { return stageOf(c.Types(), n) }
 
 // sizesOf are the sizes of a cut's values for one example, in bytes.
-func sizesOf(c *cut) []int {
+func sizesOf(c *split.Cut) []int {
 	var sizes []int
-	for _, p := range c.points {
-		sizes = append(sizes, p.one.Bytes())
+	for _, p := range c.Points {
+		sizes = append(sizes, p.One.Bytes())
 	}
 	return sizes
 }
 
 // partKey names the program between two cuts.
-func partKey(n int, from, to *cut) string {
-	positions := func(c *cut) (at []int) {
+func partKey(n int, from, to *split.Cut) string {
+	positions := func(c *split.Cut) (at []int) {
 		if c != nil {
-			for _, p := range c.points {
-				at = append(at, p.at)
+			for _, p := range c.Points {
+				at = append(at, p.At)
 			}
 		}
 		return at
@@ -432,7 +433,7 @@ func stageOf(one []ir.Type, n int) []*tensor.Tensor {
 }
 
 // recompute fills in the examples of a batch, by position, that the store does not have.
-func (e *encoder) recompute(ctx context.Context, b *encoded, missing []int, epoch int) error {
+func (e *encoder) recompute(ctx context.Context, b *split.Batch, missing []int, epoch int) error {
 	if e.shares != nil {
 		return e.recomputeAt(ctx, b, missing, epoch)
 	}
@@ -465,12 +466,12 @@ func (e *encoder) recompute(ctx context.Context, b *encoded, missing []int, epoc
 }
 
 // computed runs the frozen region over every batch anew.
-func (e *encoder) computed(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*encoded, error] {
+func (e *encoder) computed(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*split.Batch, error] {
 	size := 1
 	for _, g := range groups {
 		size = max(size, len(g.Indices))
 	}
-	return func(yield func(*encoded, error) bool) {
+	return func(yield func(*split.Batch, error) bool) {
 		for b, err := range e.ds.Loader(size).Groups(ctx, groups, epoch) {
 			if err != nil {
 				yield(nil, err)

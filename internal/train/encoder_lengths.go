@@ -6,13 +6,14 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // varies readies the encoder for examples of several lengths.
 func (e *encoder) varies() error {
 	var err error
-	if e.shares, err = e.net.shares(); err != nil {
+	if e.shares, err = e.net.Shares(); err != nil {
 		return err
 	}
 	_, names, err := e.net.FrontierTypes(1)
@@ -45,7 +46,7 @@ func (e *encoder) room(i int) [][]byte {
 	n := e.ds.Length(i)
 	row := make([][]byte, len(e.shares))
 	for k, s := range e.shares {
-		row[k] = make([]byte, s.bytes(n))
+		row[k] = make([]byte, s.Bytes(n))
 	}
 	return row
 }
@@ -65,8 +66,8 @@ func (e *encoder) get(i, variant int, values []*tensor.Tensor, k, length int, ro
 	}
 	n := e.ds.Length(i)
 	for j, s := range e.shares {
-		size := s.bytes(length)
-		s.recut(values[j].Bytes[k*size:(k+1)*size], length, kept[j], n, n)
+		size := s.Bytes(length)
+		s.Recut(values[j].Bytes[k*size:(k+1)*size], length, kept[j], n, n)
 	}
 	return true
 }
@@ -79,8 +80,8 @@ func (e *encoder) put(i, variant int, values []*tensor.Tensor, k, length int) {
 	}
 	row, n := e.room(i), e.ds.Length(i)
 	for j, s := range e.shares {
-		size := s.bytes(length)
-		s.recut(row[j], n, values[j].Bytes[k*size:(k+1)*size], length, n)
+		size := s.Bytes(length)
+		s.Recut(row[j], n, values[j].Bytes[k*size:(k+1)*size], length, n)
 	}
 	e.store.Put(e.slot(i, variant), row)
 }
@@ -92,9 +93,9 @@ func (e *encoder) stageAt(n, length int) []*tensor.Tensor {
 	}
 	out := make([]*tensor.Tensor, len(e.shares))
 	for i, s := range e.shares {
-		shape := s.shape(length).Clone()
+		shape := s.Shape(length).Clone()
 		shape[0] *= n
-		out[i] = tensor.New(s.one.DType, shape...)
+		out[i] = tensor.New(s.One.DType, shape...)
 	}
 	return out
 }
@@ -161,7 +162,7 @@ func (e *encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor
 }
 
 // recomputeAt fills in the examples of a batch, by position, that the store does not have. Each is computed in its own bucket.
-func (e *encoder) recomputeAt(ctx context.Context, b *encoded, missing []int, epoch int) error {
+func (e *encoder) recomputeAt(ctx context.Context, b *split.Batch, missing []int, epoch int) error {
 	place := map[int]int{}
 	var examples []int
 	for _, at := range missing {
@@ -187,8 +188,8 @@ func (e *encoder) recomputeAt(ctx context.Context, b *encoded, missing []int, ep
 		for k, i := range got.Indices {
 			at := place[i]
 			for j, s := range e.shares {
-				from, to := s.bytes(got.Length), s.bytes(b.Length)
-				s.recut(b.Values[j].Bytes[at*to:(at+1)*to], b.Length, values[j].Bytes[k*from:(k+1)*from], got.Length, e.ds.Length(i))
+				from, to := s.Bytes(got.Length), s.Bytes(b.Length)
+				s.Recut(b.Values[j].Bytes[at*to:(at+1)*to], b.Length, values[j].Bytes[k*from:(k+1)*from], got.Length, e.ds.Length(i))
 			}
 			if e.store != nil {
 				e.put(i, variant, values, k, got.Length)

@@ -7,6 +7,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -32,7 +33,7 @@ func (s *Session) Features(ctx context.Context, progress func(done, total int)) 
 	if out.Parts, err = s.Net.FeatureParts(len(s.Config.Attach)); err != nil {
 		return nil, err
 	}
-	return out, f.rows(ctx, out.Rows, out.Width, func(net *Network, b *encoded) ([]*tensor.Tensor, error) {
+	return out, f.rows(ctx, out.Rows, out.Width, func(net *split.Network, b *split.Batch) ([]*tensor.Tensor, error) {
 		p, err := net.Features(len(b.Indices))
 		if err != nil {
 			return nil, err
@@ -46,16 +47,16 @@ func (s *Session) Features(ctx context.Context, progress func(done, total int)) 
 func (s *Session) OwnScores(ctx context.Context, progress func(done, total int)) (*Features, error) {
 	own := *s
 	var err error
-	if _, err := AttachHead(s.Base.Model.Graph, HeadSpec{Kind: "keep"}, s.Base.Shapes(2)); err != nil {
+	if _, err := split.AttachHead(s.Base.Model.Graph, split.HeadSpec{Kind: "keep"}, s.Base.Shapes(2)); err != nil {
 		return &Features{}, nil
 	}
 	own.Task = &task.Classify{}
-	if own.Net, err = New(s.Base, own.Task, Options{Head: "keep"}); err != nil {
+	if own.Net, err = split.New(s.Base, own.Task, split.Options{Head: "keep"}); err != nil {
 		return nil, err
 	}
 	own.Headed, own.Set = own.Net.Headed, own.Net.Set
 	own.Plans = Plans{own.Net.Plan, own.Net.Plan, own.Net.Plan}
-	types, err := typesOf(own.Headed.Graph, own.Headed.Graph.Outputs, s.Base.Shapes(2))
+	types, err := split.TypesOf(own.Headed.Graph, own.Headed.Graph.Outputs, s.Base.Shapes(2))
 	if err != nil {
 		return nil, err
 	}
@@ -65,12 +66,12 @@ func (s *Session) OwnScores(ctx context.Context, progress func(done, total int))
 	}
 	width := types[0].Shape[1]
 	out := &Features{Width: width, Parts: []int{width}, Rows: make([]float32, s.Train.Len()*width)}
-	return out, f.rows(ctx, out.Rows, width, func(net *Network, b *encoded) ([]*tensor.Tensor, error) {
+	return out, f.rows(ctx, out.Rows, width, func(net *split.Network, b *split.Batch) ([]*tensor.Tensor, error) {
 		p, err := net.Eval(len(b.Indices))
 		if err != nil {
 			return nil, err
 		}
-		return p.Run(ctx, b.given(net)...)
+		return p.Run(ctx, b.Given(net)...)
 	})
 }
 
@@ -81,21 +82,21 @@ func (s *Session) encodeTrain(ctx context.Context, progress func(done, total int
 	if f.train, err = newEncoder(s.Net, s.Train, nil, chunkOf(s.Base.Feed.Form())); err != nil {
 		return nil, err
 	}
-	o, err := s.Net.outline()
+	o, err := s.Net.Outline()
 	if err != nil {
 		return nil, err
 	}
-	if !o.worthKeeping() {
+	if !o.WorthKeeping() {
 		return f, nil
 	}
-	at := o.cut(o.frontier)
+	at := o.Cut(o.Frontier)
 	if f.train.shares == nil { // pooled values are kept one by one: each serves other runs
-		if parts := Joined(o.frontier); parts != nil {
-			at = o.cut(parts)
+		if parts := split.Joined(o.Frontier); parts != nil {
+			at = o.Cut(parts)
 			f.train.cut = at
 		}
 	}
-	f.train.keeps(at.types())
+	f.train.keeps(at.Types())
 	k := &keeper{f: f, outline: o, pipeline: s.Base.Feed.Digest(), shared: s.Cache, memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
 	if s.Cache != nil {
 		k.added.left = s.Cache.Budget()
@@ -120,7 +121,7 @@ func (s *Session) encodeTrain(ctx context.Context, progress func(done, total int
 }
 
 // rows runs a program over all training examples and stores what it gives for each.
-func (f *fitter) rows(ctx context.Context, dst []float32, width int, run func(net *Network, b *encoded) ([]*tensor.Tensor, error)) error {
+func (f *fitter) rows(ctx context.Context, dst []float32, width int, run func(net *split.Network, b *split.Batch) ([]*tensor.Tensor, error)) error {
 	for b, err := range f.train.batches(ctx, f.session.Train.Groups(data.FileOrder(f.session.Train.Len()), f.session.Config.Batch), data.Plain) {
 		if err != nil {
 			return err

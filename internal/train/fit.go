@@ -14,6 +14,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/version"
@@ -178,7 +179,7 @@ func (f *fitter) standardiseHead(ctx context.Context) error {
 	if !f.session.Headed.Fresh || f.session.Net.Norm != nil {
 		return nil
 	}
-	var m moments
+	var m split.Moments
 	for b, err := range f.train.batches(ctx, f.session.Train.Groups(data.FileOrder(f.session.Train.Len()), f.session.Config.Batch), data.Plain) {
 		if err != nil {
 			return err
@@ -191,9 +192,9 @@ func (f *fitter) standardiseHead(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.unpadded(out[0].F32(), f.session.Headed.Features, func(x []float32) { m.add(x, f.session.Headed.Features) })
+		b.Unpadded(out[0].F32(), f.session.Headed.Features, func(x []float32) { m.Add(x, f.session.Headed.Features) })
 	}
-	f.session.Net.Norm = m.standard()
+	f.session.Net.Norm = m.Standard()
 	f.session.Net.ReleaseFeatures()
 	return nil
 }
@@ -224,7 +225,7 @@ func (f *fitter) epoch(ctx context.Context, rates optim.LRSchedule, steps int) e
 			if err != nil {
 				return err
 			}
-			step.update()
+			step.Update()
 			done++
 			stepLoss += loss * float64(len(b.Indices))
 			grads := sum.add(step.Grads, len(b.Indices), f.session.Config.Accumulate, done == len(groups))
@@ -274,29 +275,29 @@ func (f *fitter) epoch(ctx context.Context, rates optim.LRSchedule, steps int) e
 }
 
 // forwardBackward runs one batch and gathers its metrics.
-func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (float64, *Step, error) {
+func (f *fitter) forwardBackward(ctx context.Context, b *split.Batch, m *Metrics) (float64, *split.Step, error) {
 	first := f.st.Step == 0 && f.session.Config.Memory > 0
 	net := f.session.Net.At(b.Length)
 	step, err := net.Train(len(b.Indices))
 	if err != nil {
 		return 0, nil, err
 	}
-	if again := step.program.Recomputed(); first && again.Values > 0 {
+	if again := step.Program.Recomputed(); first && again.Values > 0 {
 		f.events.Emit(&report.Warning{Message: "memory: " + again.String()})
 	}
-	if n := step.program.ArenaBytes(); first && n > int(f.session.Config.Memory) {
+	if n := step.Program.ArenaBytes(); first && n > int(f.session.Config.Memory) {
 		f.events.Emit(&report.Warning{Message: fmt.Sprintf("memory: a step takes %.1f MiB and no cheap value is left to compute again; lower --batch (and raise --accumulate) to fit", float64(n)/(1<<20))})
 	}
-	labels := f.session.labels(f.session.Train, b, step.program.OutputTensor(1).Shape)
-	seed := stepSeed(f.session.Config.Seed, f.st.Epoch, b.Indices[0])
-	given, answers := f.mix(b, b.given(net), labels, step.program.OutputTensor(1).Shape)
-	l, scores, err := step.run(ctx, given, answers, seed)
+	labels := f.session.labels(f.session.Train, b, step.Program.OutputTensor(1).Shape)
+	seed := split.StepSeed(f.session.Config.Seed, f.st.Epoch, b.Indices[0])
+	given, answers := f.mix(b, b.Given(net), labels, step.Program.OutputTensor(1).Shape)
+	l, scores, err := step.Run(ctx, given, answers, seed)
 	if err != nil {
 		return 0, nil, err
 	}
 	loss := float64(l)
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		where, err := step.program.FirstNonFinite(ctx, step.inputs(given, answers, seed)...)
+		where, err := step.Program.FirstNonFinite(ctx, step.Inputs(given, answers, seed)...)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -307,7 +308,7 @@ func (f *fitter) forwardBackward(ctx context.Context, b *encoded, m *Metrics) (f
 }
 
 // labels are the right answers of a batch, whose scores have the given shape.
-func (s *Session) labels(ds *data.Dataset, b *encoded, scores tensor.Shape) []*tensor.Tensor {
+func (s *Session) labels(ds *data.Dataset, b *split.Batch, scores tensor.Shape) []*tensor.Tensor {
 	targets := make([]data.Target, len(b.Indices))
 	for k, i := range b.Indices {
 		targets[k] = s.targets[ds][i]
@@ -379,7 +380,7 @@ func (f *fitter) validate(ctx context.Context) (*Metrics, error) {
 		if err != nil {
 			return nil, err
 		}
-		given := b.given(net)
+		given := b.Given(net)
 		out, err := p.Run(ctx, given...)
 		if err != nil {
 			return nil, err

@@ -180,7 +180,7 @@ func TestMemoryBudget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sizes[budget] = step.program.ArenaBytes()
+		sizes[budget] = step.Program.ArenaBytes()
 		if got := read(t, cfg.Out, ModelFile); want == nil {
 			want = got
 		} else if !bytes.Equal(got, want) {

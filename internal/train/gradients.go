@@ -8,6 +8,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -28,7 +29,7 @@ func (s *Session) SetHead(weight, bias []float32) error {
 
 // StandardiseHead makes a fresh linear head read features standardised by norm and rewrites its weights so that its scores stay what
 // they are. Without it a fit measures the features, and takes the weights for those of a layer on standardised ones.
-func (s *Session) StandardiseHead(norm *Standard) error {
+func (s *Session) StandardiseHead(norm *split.Standard) error {
 	if !s.Headed.Fresh || len(s.Headed.Weights) != 2 || s.Net.Norm != nil || len(norm.Mean) != s.Headed.Features {
 		return fmt.Errorf("train: the session has no fresh linear head on %d features as they are", len(norm.Mean))
 	}
@@ -47,15 +48,15 @@ func (s *Session) Gradients(ctx context.Context, batches int, visit func(w *free
 // Steps is Gradients with a step of the optimiser after every batch, at a part of the fit's highest learning rate: the weights move.
 // Its batches are others than those of Gradients.
 func (s *Session) Steps(ctx context.Context, batches int, part float64, visit func(w *freeze.Weight, grad []float32)) (n int, err error) {
-	return s.probe(ctx, 1, batches, visit, func(f *fitter, step *Step) error {
-		step.update()
+	return s.probe(ctx, 1, batches, visit, func(f *fitter, step *split.Step) error {
+		step.Update()
 		_, err := f.update(step.Grads, part*f.session.Config.LR)
 		return err
 	})
 }
 
 // probe runs batches of one epoch's order, and then after each.
-func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *freeze.Weight, grad []float32), then func(f *fitter, step *Step) error) (n int, err error) {
+func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *freeze.Weight, grad []float32), then func(f *fitter, step *split.Step) error) (n int, err error) {
 	f := &fitter{session: s, events: report.NewEvents()}
 	if f.train, err = newEncoder(s.Net, s.Train, nil, chunkOf(s.Base.Feed.Form())); err != nil {
 		return 0, err

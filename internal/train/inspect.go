@@ -13,6 +13,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -169,7 +170,7 @@ func madeUpTask(cfg *Config, classes int) (task.Task, error) {
 }
 
 // openForCount opens the data of a fit and measures the time that one example takes to be read.
-func openForCount(ctx context.Context, cfg Config, base *Base) (tr, val *data.Dataset, seconds float64, err error) {
+func openForCount(ctx context.Context, cfg Config, base *split.Base) (tr, val *data.Dataset, seconds float64, err error) {
 	if base.Feed == nil {
 		return nil, nil, 0, fmt.Errorf("data: examples cannot be fed to the model by shapes of its inputs; leave --shape out")
 	}
@@ -314,7 +315,7 @@ func (in *Inspection) count(t *trainable, owner map[string]int) error {
 		if reads >= 0 {
 			layer = reads
 		}
-		f := nodeFLOPs(n)
+		f := n.FLOPs()
 		in.FLOPs += f
 		if layer >= 0 {
 			in.Layers[layer].FLOPs += f
@@ -331,18 +332,18 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		batch = 1
 	}
 	r := &Prediction{Examples: examples, Decode: decode}
-	shares, err := t.net.shares()
+	shares, err := t.net.Shares()
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range shares {
-		r.CachePerExample += int64(s.bytes(int(math.Round(max(p.steps.mean, 1)))))
+		r.CachePerExample += int64(s.Bytes(int(math.Round(max(p.steps.mean, 1)))))
 	}
-	o, err := t.net.outline()
+	o, err := t.net.Outline()
 	if err != nil {
 		return nil, err
 	}
-	frozenBytes, err := t.timeFrozen(ctx, p, r, o.work())
+	frozenBytes, err := t.timeFrozen(ctx, p, r, o.Work())
 	if err != nil {
 		return nil, err
 	}
@@ -351,7 +352,7 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		return nil, err
 	}
 	kept := r.CachePerExample * int64(examples+val)
-	cached := t.cfg.Cache != "off" && t.cfg.Augment == "none" && o.worthKeeping()
+	cached := t.cfg.Cache != "off" && t.cfg.Augment == "none" && o.WorthKeeping()
 	inMemory := t.cfg.Cache != "disk" && kept <= (&fitter{session: &Session{Config: t.cfg}}).budget()
 	cached = cached && (inMemory || t.cfg.Cache != "ram")
 	encode := (r.Decode + r.Frozen) * float64(examples+val)
@@ -422,7 +423,7 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 	if err != nil {
 		return 0, err
 	}
-	n := trialExamples(graphFLOPs(s.program.Graph()), batch)
+	n := trialExamples(s.Program.Graph().FLOPs(), batch)
 	if n > 1 {
 		t.sized.ReleaseStep(1)
 		if s, err = t.sized.Train(n); err != nil {
@@ -433,10 +434,10 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 	if err != nil {
 		return 0, err
 	}
-	in := madeUp(s.program.Graph().Inputs, t.cfg.Seed)
-	copy(in[s.firstLabel():], madeUpLabels(t.sized.Task, n, s.program.OutputTensor(1).Shape))
+	in := madeUp(s.Program.Graph().Inputs, t.cfg.Seed)
+	copy(in[s.FirstLabel():], madeUpLabels(t.sized.Task, n, s.Program.OutputTensor(1).Shape))
 	took, err := clock(func() error {
-		if _, err := s.program.Run(ctx, in...); err != nil {
+		if _, err := s.Program.Run(ctx, in...); err != nil {
 			return err
 		}
 		for i, slot := range opt.Slots() {
@@ -446,13 +447,13 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 	})
 	r.Live = took / float64(n)
 	if err != nil || p.base.Form() == nil {
-		return int64(s.program.ArenaBytes()) * int64(batch) / int64(n), err
+		return int64(s.Program.ArenaBytes()) * int64(batch) / int64(n), err
 	}
 	r.Live *= p.steps.padded / float64(t.sized.Length)
 	if s, err = t.net.At(p.steps.longest).Train(batch); err != nil {
 		return 0, err
 	}
-	return int64(s.program.ArenaBytes()), nil
+	return int64(s.Program.ArenaBytes()), nil
 }
 
 // A calibration run should take about trialSeconds on a slow machine, and all runs of it trialsSeconds.
@@ -505,7 +506,7 @@ func InspectPasses(ctx context.Context, o InspectOptions) (before, after string,
 		return "", "", err
 	}
 	before = g.String()
-	if g, err = t.sized.graph(batch); err != nil {
+	if g, err = t.sized.Graph(batch); err != nil {
 		return "", "", err
 	}
 	return before, g.String(), ctx.Err()

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
 // TestInspectLengths: what is predicted for examples of several lengths is for those of the data. A fit keeps what was said, and more
@@ -24,7 +26,7 @@ func TestInspectLengths(t *testing.T) {
 				t.Errorf("notes %q do not say which lengths", in.Notes)
 			}
 			r := mustFit(t, cfg)
-			base, err := OpenBase(cfg.Model, cfg.feedOptions())
+			base, err := split.Open(cfg.Model, cfg.feedOptions())
 			if err != nil {
 				t.Fatal(err)
 			}

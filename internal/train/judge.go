@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/permafrost-ml/permafrost/internal/random"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -81,14 +82,14 @@ func (f *fitter) reestimate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		labels := task.Unmixed(f.session.Net.Task, f.session.labels(f.session.Train, b, step.program.OutputTensor(1).Shape))
-		if _, _, err := step.run(ctx, b.given(net), labels, stepSeed(f.session.Config.Seed, 0, b.Indices[0])); err != nil {
+		labels := task.Unmixed(f.session.Net.Task, f.session.labels(f.session.Train, b, step.Program.OutputTensor(1).Shape))
+		if _, _, err := step.Run(ctx, b.Given(net), labels, split.StepSeed(f.session.Config.Seed, 0, b.Indices[0])); err != nil {
 			return err
 		}
 		n++
-		for _, s := range step.stats {
-			addTo(sums, s.mean.F32(), s.batchMean.F32(), 1)
-			addTo(sums, s.variance.F32(), s.batchVar.F32(), s.unbias())
+		for _, s := range step.Stats {
+			addTo(sums, s.Mean.F32(), s.BatchMean.F32(), 1)
+			addTo(sums, s.Variance.F32(), s.BatchVar.F32(), s.Unbias())
 		}
 	}
 	settleStats(stats, sums, n)

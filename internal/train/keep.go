@@ -15,6 +15,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
@@ -72,7 +73,7 @@ type pictures struct {
 	left atomic.Int64
 }
 
-func (p *pictures) Put(key digest, parts ...[]byte) bool {
+func (p *pictures) Put(key split.Digest, parts ...[]byte) bool {
 	n := int64(0)
 	for _, b := range parts {
 		n += int64(len(b))
@@ -83,8 +84,8 @@ func (p *pictures) Put(key digest, parts ...[]byte) bool {
 // keeper decides where frozen values are kept.
 type keeper struct {
 	f        *fitter
-	outline  *outline
-	pipeline digest
+	outline  *split.Outline
+	pipeline split.Digest
 	shared   *cache.Cache // what runs share; nil where other runs cannot use what is kept
 	memory   *memoryRoom
 	added    *memoryRoom // what this run may put on the disk
@@ -104,7 +105,7 @@ const little = 64 << 20
 // give what they have kept.
 func (f *fitter) encoders(ctx context.Context) error {
 	train, val := f.train, f.val
-	o, err := f.session.Net.outline()
+	o, err := f.session.Net.Outline()
 	if err != nil {
 		return err
 	}
@@ -117,10 +118,10 @@ func (f *fitter) encoders(ctx context.Context) error {
 	}
 	f.val.parts, f.cached = f.train.parts, 0
 	f.train.before, f.val.before = train, val
-	frontier := o.cut(o.frontier)
-	e := &report.CacheEvent{Where: "off", Values: len(frontier.points), BytesPerExample: frontier.bytes()}
+	frontier := o.Cut(o.Frontier)
+	e := &report.CacheEvent{Where: "off", Values: len(frontier.Points), BytesPerExample: frontier.Bytes()}
 	began := time.Now()
-	if f.session.Config.Cache != "off" && !f.brief() && o.worthKeeping() {
+	if f.session.Config.Cache != "off" && !f.brief() && o.WorthKeeping() {
 		k := &keeper{f: f, outline: o, pipeline: f.session.Base.Feed.Digest(), memory: &memoryRoom{left: f.budget()}, added: &memoryRoom{}}
 		if !f.session.again() {
 			k.shared = f.session.Cache
@@ -165,7 +166,7 @@ func chunkOf(f data.Form) int {
 }
 
 // keep gives the encoders stores and fills them.
-func (k *keeper) keep(ctx context.Context, frontier *cut, e *report.CacheEvent) error {
+func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *report.CacheEvent) error {
 	encoders := []*encoder{k.f.train, k.f.val}
 	if k.f.session.Config.Augment != "none" {
 		if k.f.train.variants = k.f.session.Config.CacheVariants; k.f.train.variants == 0 { // every epoch has other examples
@@ -183,16 +184,16 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *report.CacheEvent) 
 	if err != nil {
 		return err
 	}
-	e.Values, e.BytesPerExample = len(kept.points), k.size(kept)
+	e.Values, e.BytesPerExample = len(kept.Points), k.size(kept)
 	if kept != frontier {
-		e.At = kept.names()
+		e.At = kept.Names()
 	}
 	done := 0
 	for _, c := range encoders {
 		if kept != frontier {
 			c.cut = kept
 		}
-		c.keeps(kept.types())
+		c.keeps(kept.Types())
 		c.kept = kept
 		if c.takeOver() {
 			done += c.ds.Len() * max(1, c.variants)
@@ -207,7 +208,7 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *report.CacheEvent) 
 			return err
 		}
 		if c.near == nil && k.half(kept) == nil {
-			c.near = k.outline.behind(c)
+			c.near = behind(k.outline, c)
 		}
 		t.both = k.size(kept)*n <= little
 		got, err := c.fill(ctx, func(d int) {
@@ -236,25 +237,25 @@ func (k *keeper) keep(ctx context.Context, frontier *cut, e *report.CacheEvent) 
 }
 
 // half says which values of a cut are kept as float16.
-func (k *keeper) half(c *cut) []bool {
+func (k *keeper) half(c *split.Cut) []bool {
 	if k.f.session.Config.CachePrecision != "float16" {
 		return nil
 	}
-	half := make([]bool, len(c.points))
-	for i, p := range c.points {
-		half[i] = p.one.DType == tensor.Float32
+	half := make([]bool, len(c.Points))
+	for i, p := range c.Points {
+		half[i] = p.One.DType == tensor.Float32
 	}
 	return half
 }
 
 // size is how many bytes are kept for one example, of mean length.
-func (k *keeper) size(c *cut) int64 {
+func (k *keeper) size(c *split.Cut) int64 {
 	n := int64(0)
 	half := k.half(c)
-	for i, p := range c.points {
-		b := int64(p.one.Bytes())
+	for i, p := range c.Points {
+		b := int64(p.One.Bytes())
 		if k.f.train.shares != nil {
-			b = int64(k.f.train.shares[i].bytes(k.f.train.meanLength()))
+			b = int64(k.f.train.shares[i].Bytes(k.f.train.meanLength()))
 		}
 		if half != nil && half[i] {
 			b /= 2
@@ -266,7 +267,7 @@ func (k *keeper) size(c *cut) int64 {
 
 // choose picks the cut that is kept for n examples: the frontier where it fits, or where keeping it for some of them saves
 // more than keeping an earlier and smaller cut for all.
-func (k *keeper) choose(frontier *cut, n int64) (*cut, error) {
+func (k *keeper) choose(frontier *split.Cut, n int64) (*split.Cut, error) {
 	capacity := max(k.memory.left, k.added.left)
 	need := k.size(frontier) * n
 	if need <= capacity || n == 0 || k.f.train.shares != nil {
@@ -276,18 +277,18 @@ func (k *keeper) choose(frontier *cut, n int64) (*cut, error) {
 	if k.f.session.Config.CachePrecision == "float16" {
 		each *= 2
 	}
-	smaller, err := k.outline.cheapest(each)
+	smaller, err := k.outline.Cheapest(each)
 	if err != nil || smaller == nil {
 		return frontier, err
 	}
-	if some := float64(k.outline.work()) * (1 - float64(capacity)/float64(need)); float64(smaller.flops) >= some {
+	if some := float64(k.outline.Work()) * (1 - float64(capacity)/float64(need)); float64(smaller.FLOPs) >= some {
 		return frontier, nil
 	}
 	return smaller, nil
 }
 
 // stores gives an encoder its store, and the nearest values that others have kept.
-func (k *keeper) stores(c *encoder, kept *cut) (*tiers, error) {
+func (k *keeper) stores(c *encoder, kept *split.Cut) (*tiers, error) {
 	slots := c.ds.Len() * max(1, c.variants)
 	t := &tiers{ram: newRAM(slots, k.memory)}
 	c.store, c.half = t, k.half(kept)
@@ -309,10 +310,10 @@ func (k *keeper) stores(c *encoder, kept *cut) (*tiers, error) {
 		}
 	}
 	t.disk = k.disk(kept, keys)
-	if c.variants > 0 || c.half != nil || c.shares != nil || kept.has(t.disk, keys) {
+	if c.variants > 0 || c.half != nil || c.shares != nil || t.disk.has(keys) {
 		return t, nil
 	}
-	from := k.outline.nearest(func(v digest) bool { return k.shared.Exists(spaceID(v, k.pipeline, false)) })
+	from := k.outline.Nearest(func(v split.Digest) bool { return k.shared.Exists(spaceID(v, k.pipeline, false)) })
 	if from != nil {
 		c.near = &near{from, k.disk(from, keys)}
 	}
@@ -324,8 +325,8 @@ func (k *keeper) variantKey(sum cache.Digest, example, variant int) cache.Digest
 	return sha256.Sum256(fmt.Appendf(nil, "%x %q %d %d %d", sum, k.f.session.Config.Augment, k.f.session.Config.Seed, example, variant))
 }
 
-// has reports whether the disk seems to hold the cut of every example.
-func (c *cut) has(d *disk, keys []cache.Digest) bool {
+// has reports whether the disk seems to hold the values of every example.
+func (d *disk) has(keys []cache.Digest) bool {
 	for _, key := range keys {
 		for _, s := range d.spaces {
 			if !s.Has(key) {
@@ -336,22 +337,22 @@ func (c *cut) has(d *disk, keys []cache.Digest) bool {
 	return true
 }
 
-func (k *keeper) disk(c *cut, keys []cache.Digest) *disk {
+func (k *keeper) disk(c *split.Cut, keys []cache.Digest) *disk {
 	d := &disk{keys: keys, room: k.added, seen: make([]bool, len(keys))}
 	half := k.half(c)
-	for i, p := range c.points {
-		kind := p.one
+	for i, p := range c.Points {
+		kind := p.One
 		if half != nil && half[i] {
 			kind.DType = tensor.Float16
 		}
-		d.spaces = append(d.spaces, k.shared.Space(spaceID(p.sum, k.pipeline, kind.DType != p.one.DType), cache.About{
-			Kind: "values", Model: filepath.Base(k.f.session.Config.Model), Value: p.name, Type: kind.String()}))
+		d.spaces = append(d.spaces, k.shared.Space(spaceID(p.Sum, k.pipeline, kind.DType != p.One.DType), cache.About{
+			Kind: "values", Model: filepath.Base(k.f.session.Config.Model), Value: p.Name, Type: kind.String()}))
 	}
 	return d
 }
 
 // spaceID names the space of the cache for a value, examples prepared as pipeline says.
-func spaceID(value, pipeline digest, half bool) digest {
+func spaceID(value, pipeline split.Digest, half bool) split.Digest {
 	return sha256.Sum256(fmt.Appendf(nil, "%s %x %x %v", engine(), value, pipeline, half))
 }
 

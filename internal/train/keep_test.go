@@ -14,6 +14,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -250,7 +251,7 @@ func TestIdentity(t *testing.T) {
 		weight *ir.Value
 		body   *ir.Graph
 	}
-	build := func(edit func(p parts)) digest {
+	build := func(edit func(p parts)) split.Digest {
 		g, body := ir.New("g"), ir.New("body")
 		a := body.AddInput("a", ir.Type{DType: tensor.Float32, Shape: tensor.Shape{2}})
 		body.AddNode(&ir.Node{Name: "inner", Op: "Relu", Inputs: []*ir.Value{a}}, []ir.Type{a.Type})
@@ -261,7 +262,7 @@ func TestIdentity(t *testing.T) {
 			Attrs: ir.Attrs{"alpha": float32(1.5), "mode": "a", "table": tensor.Of([]float32{5, 6}), "body": body}}
 		g.AddNode(n, []ir.Type{{DType: tensor.Float32, Shape: tensor.Shape{2, 1}}}, "y")
 		edit(parts{n, w, body})
-		return identify(g).of(n.Outputs[0])
+		return split.Identify(g).Of(n.Outputs[0])
 	}
 	plain := build(func(parts) {})
 	for _, c := range []struct {

@@ -137,16 +137,16 @@ func (f *fitter) plasticity(ctx context.Context) ([]float64, error) {
 			return nil, err
 		}
 		n := len(b.Indices)
-		results, err := f.session.Net.At(b.Length).results(n, f.session.stage.unit, m.units)
+		results, err := f.session.Net.At(b.Length).UnitResults(n, f.session.stage.unit, m.units)
 		if err != nil {
 			return nil, err
 		}
-		values, err := results.program.Run(ctx, b.Values...)
+		values, err := results.Program.Run(ctx, b.Values...)
 		if err != nil {
 			return nil, err
 		}
 		grams := map[int]*tensor.Tensor{}
-		for k, u := range results.unit {
+		for k, u := range results.Unit {
 			if grams[u] == nil {
 				grams[u] = tensor.New(tensor.Float64, n, n)
 			}

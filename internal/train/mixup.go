@@ -3,11 +3,11 @@ package train
 import (
 	"fmt"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/random"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Mixup mixes the examples of a batch in pairs where the frozen region ends, not as pictures: what lies before the frontier is computed
@@ -20,7 +20,7 @@ import (
 // Share and permutation depend on the seed, the epoch and the batch's first example alone.
 
 // mix mixes what the live region reads of a training batch, and returns it with the labels of the mixture.
-func (f *fitter) mix(b *encoded, given, labels []*tensor.Tensor, scores tensor.Shape) (mixed, answers []*tensor.Tensor) {
+func (f *fitter) mix(b *split.Batch, given, labels []*tensor.Tensor, scores tensor.Shape) (mixed, answers []*tensor.Tensor) {
 	a := f.session.Config.Mixup
 	if a == 0 {
 		return given, labels

@@ -12,13 +12,14 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // probe is a model that is looked at or timed, with the task and the lengths of examples that it is seen with.
 type probe struct {
-	base  *Base
+	base  *split.Base
 	task  task.Task
 	steps lengths // of examples
 	notes []string
@@ -26,7 +27,7 @@ type probe struct {
 
 // openProbe reads a model, see OpenShaped.
 func openProbe(path string, o feed.Options, given map[string]tensor.Shape) (*probe, error) {
-	base, err := OpenShaped(path, o, given)
+	base, err := split.OpenShaped(path, o, given)
 	if err != nil {
 		return nil, err
 	}
@@ -40,15 +41,15 @@ func (p *probe) batch(n int) map[string]tensor.Shape { return p.base.ShapesAt(n,
 
 // trainable is a probe with a head and a plan.
 type trainable struct {
-	net   *Network // of all lengths
-	sized *Network // of the typical one
-	cfg   Config   // with nothing left to choose
+	net   *split.Network // of all lengths
+	sized *split.Network // of the typical one
+	cfg   Config         // with nothing left to choose
 }
 
 // trainable gives the model a head for the task, and makes the plan. Of the configuration the recipe is that of
 // so many examples.
 func (p *probe) trainable(cfg Config, examples int) (*trainable, error) {
-	net, err := New(p.base, p.task, cfg.network())
+	net, err := split.New(p.base, p.task, cfg.network())
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (t *trainable) optimizer() (*optim.Optimizer, error) {
 // loss, the gradients and the update of the thawed weights.
 type step struct {
 	frozen *compile.Program
-	live   *Step
+	live   *split.Step
 	opt    *optim.Optimizer
 	inputs []*tensor.Tensor
 	labels []*tensor.Tensor
@@ -95,7 +96,7 @@ func (t *trainable) step(batch int) (*step, error) {
 		return nil, err
 	}
 	s.inputs = madeUp(s.frozen.Graph().Inputs, t.cfg.Seed)
-	s.labels = madeUpLabels(t.sized.Task, batch, s.live.program.OutputTensor(1).Shape)
+	s.labels = madeUpLabels(t.sized.Task, batch, s.live.Program.OutputTensor(1).Shape)
 	return s, nil
 }
 
@@ -106,10 +107,10 @@ func (s *step) encode(ctx context.Context) ([]*tensor.Tensor, error) {
 
 // train runs the live region on frontier values and updates the weights.
 func (s *step) train(ctx context.Context, values []*tensor.Tensor) error {
-	if _, _, err := s.live.run(ctx, values, s.labels, 0); err != nil {
+	if _, _, err := s.live.Run(ctx, values, s.labels, 0); err != nil {
 		return err
 	}
-	s.live.update()
+	s.live.Update()
 	for i, slot := range s.opt.Slots() {
 		slot.Grad = s.live.Grads[i]
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
 // lengths are how many steps examples have: 1 where all have one length.
@@ -19,7 +20,7 @@ type lengths struct {
 func (p *probe) suppose() {
 	n := 1
 	if p.base.Form() != nil && !p.base.Form().Rows {
-		n = p.base.Form().Bucket(min(OpenAxis, p.base.Form().Most))
+		n = p.base.Form().Bucket(min(split.OpenAxis, p.base.Form().Most))
 	}
 	p.steps = lengths{float64(n), float64(n), float64(n), n}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
 // subject is what the default hyper-parameters depend on.
@@ -18,7 +19,7 @@ type subject struct {
 }
 
 // subjectOf looks a model and its plan over.
-func subjectOf(h *Headed, set *freeze.Set, plan *freeze.Plan, examples int) subject {
+func subjectOf(h *split.Headed, set *freeze.Set, plan *freeze.Plan, examples int) subject {
 	s := subject{headOnly: h.Fresh, examples: examples, attention: attends(h.Graph)}
 	norms := false
 	for _, w := range set.Weights {
@@ -98,14 +99,14 @@ func (c *Config) reach(s subject) float64 {
 // deepSteps is the number of optimiser steps that a deeper plan gets, as far as 30 epochs give them.
 const deepSteps = 1800
 
-// attends reports whether a raw graph has attention in it: an operator of that name, or a softmax whose
+// attends reports whether a raw graph has attention in it: one operator for it, or a softmax whose
 // result is multiplied with a matrix.
 func attends(g *ir.Graph) bool {
 	for _, n := range g.Nodes {
-		switch n.Op {
-		case "Attention", "MultiHeadAttention", "GroupQueryAttention":
+		switch {
+		case n.RawTraits().Attention:
 			return true
-		case "MatMul":
+		case n.Op == "MatMul":
 			for _, v := range n.Inputs {
 				if v != nil && v.Node != nil && v.Node.Op == "Softmax" {
 					return true

@@ -6,13 +6,14 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/option"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // validateRegularisation errors on options of rates and regularisation that cannot be meant, by the options alone.
 func (c *Config) validateRegularisation() error {
 	for _, text := range c.LRMult {
-		if err := CheckMultiplier(text); err != nil {
+		if err := split.CheckMultiplier(text); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
@@ -53,15 +54,15 @@ func TestReestimateFollowsPyTorch(t *testing.T) {
 	mean, variance := make([]float32, len(f.Mean)), make([]float32, len(f.Var))
 	sums := map[*float32][]float64{}
 	for _, rows := range f.Batches {
-		var m moments
-		m.add(slices.Concat(rows...), len(mean))
+		var m split.Moments
+		m.Add(slices.Concat(rows...), len(mean))
 		var bm, bv []float32
 		for i := range mean {
-			bm, bv = append(bm, float32(m.mean[i])), append(bv, float32(m.m2[i]/m.n))
+			bm, bv = append(bm, float32(m.Mean()[i])), append(bv, float32(m.Variance()[i]))
 		}
-		s := batchStat{count: len(rows)}
+		s := split.BatchStatistics{Count: len(rows)}
 		addTo(sums, mean, bm, 1)
-		addTo(sums, variance, bv, s.unbias())
+		addTo(sums, variance, bv, s.Unbias())
 	}
 	settleStats(map[string]*tensor.Tensor{"m": tensor.Of(mean), "v": tensor.Of(variance)}, sums, len(f.Batches))
 	for what, pair := range map[string][2][]float32{"mean": {mean, f.Mean}, "variance": {variance, f.Var}} {

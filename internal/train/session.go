@@ -10,20 +10,21 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // Session is a fit that is ready to run: model, data and plan have been read and fit together.
 type Session struct {
 	Config      Config // resolved: nothing left to choose
-	Base        *Base
+	Base        *split.Base
 	Train       *data.Dataset
 	Val         *data.Dataset
 	Task        task.Task
-	Headed      *Headed
+	Headed      *split.Headed
 	Set         *freeze.Set
 	Plans       Plans
-	Net         *Network
+	Net         *split.Network
 	Notes       []string
 	Cache       *cache.Cache // what runs share; nil: nothing
 	MeasureEach bool         // measure every validation example by itself, for Result.Each
@@ -41,7 +42,7 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 		return nil, err
 	}
 	defer kernel.Use(cfg.Threads)()
-	base, err := OpenBase(cfg.Model, cfg.feedOptions())
+	base, err := split.Open(cfg.Model, cfg.feedOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -71,12 +72,12 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 const pictureBudget = 256 << 20
 
 // NewSession makes a session of a model and data that have been opened.
-func NewSession(cfg Config, base *Base, tr, val *data.Dataset) (*Session, error) {
+func NewSession(cfg Config, base *split.Base, tr, val *data.Dataset) (*Session, error) {
 	return newSession(cfg, base, tr, val, nil)
 }
 
 // newSession makes a session whose plan resolve has completed.
-func newSession(cfg Config, base *Base, tr, val *data.Dataset, resolve func(*freeze.Set, *freeze.Plan) error) (*Session, error) {
+func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve func(*freeze.Set, *freeze.Plan) error) (*Session, error) {
 	s := &Session{Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
 	s.Notes = append(s.Notes, tr.Notes()...)
 	chosen, err := chooseTask(&cfg, base.Feed, tr, val)
@@ -88,7 +89,7 @@ func newSession(cfg Config, base *Base, tr, val *data.Dataset, resolve func(*fre
 	s.Notes = append(s.Notes, cfg.resolveSchedule()...)
 	o := cfg.network()
 	o.Resolve = resolve
-	net, err := New(base, s.Task, o)
+	net, err := split.New(base, s.Task, o)
 	if err != nil {
 		return nil, err
 	}

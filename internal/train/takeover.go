@@ -1,6 +1,10 @@
 package train
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/split"
+)
 
 // brief reports whether the present plan lasts no longer than an epoch: nothing kept for it would be used twice.
 func (f *fitter) brief() bool {
@@ -25,21 +29,23 @@ func (e *encoder) takeOver() bool {
 	return true
 }
 
-func sameValues(a, b *cut) bool {
-	return slices.EqualFunc(a.points, b.points, func(p, q point) bool { return p.sum == q.sum })
+func sameValues(a, b *split.Cut) bool {
+	return slices.EqualFunc(a.Points, b.Points, func(p, q split.Point) bool { return p.Sum == q.Sum })
 }
 
 // behind are the values that the plan before has kept, where the frontier now lies behind them; nil where they do not serve.
-func (o *outline) behind(e *encoder) *near {
+func behind(o *split.Outline, e *encoder) *near {
 	b := e.before
 	if b == nil || b.store == nil || b.half != nil || b.variants > 0 || e.variants > 0 || e.shares != nil {
 		return nil
 	}
-	at := func(d digest) int { return slices.IndexFunc(b.kept.points, func(p point) bool { return p.sum == d }) }
-	from := o.nearest(func(d digest) bool { return at(d) >= 0 })
-	if from == nil || len(from.points) != len(b.kept.points) {
+	at := func(d split.Digest) int {
+		return slices.IndexFunc(b.kept.Points, func(p split.Point) bool { return p.Sum == d })
+	}
+	from := o.Nearest(func(d split.Digest) bool { return at(d) >= 0 })
+	if from == nil || len(from.Points) != len(b.kept.Points) {
 		return nil
 	}
-	slices.SortFunc(from.points, func(p, q point) int { return at(p.sum) - at(q.sum) }) // as the store has them
+	slices.SortFunc(from.Points, func(p, q split.Point) int { return at(p.Sum) - at(q.Sum) }) // as the store has them
 	return &near{from, b.store}
 }

@@ -28,7 +28,7 @@ func (s *Session) tooLong(ds *data.Dataset) (tooLong, error) {
 		length := ds.Bucket(i)
 		all, ok := positions[length]
 		if !ok {
-			g, _, err := s.Net.At(length).liveGraph(1)
+			g, _, err := s.Net.At(length).LiveGraph(1)
 			if err != nil {
 				return out, err
 			}

@@ -111,20 +111,20 @@ func list(names []string) string {
 // warnSmallBatches tells of batch normalisations whose statistics come from too few values.
 func (f *fitter) warnSmallBatches() {
 	step := f.session.Net.CompiledStep(min(f.session.Config.Batch, f.session.Train.Len()))
-	if step == nil || len(step.stats) == 0 {
+	if step == nil || len(step.Stats) == 0 {
 		return
 	}
-	least := step.stats[0].count
-	for _, s := range step.stats {
-		least = min(least, s.count)
+	least := step.Stats[0].Count
+	for _, s := range step.Stats {
+		least = min(least, s.Count)
 	}
 	if f.session.Config.Batch >= fewExamples && least >= fewValues {
 		return
 	}
 	name := ""
 	for _, w := range f.session.Set.Weights {
-		for _, s := range step.stats {
-			if s.count == least && name == "" && w.Role == freeze.RoleStat && w.Value.Data == s.mean {
+		for _, s := range step.Stats {
+			if s.Count == least && name == "" && w.Role == freeze.RoleStat && w.Value.Data == s.Mean {
 				name = strings.Join(w.Module, ".")
 			}
 		}

@@ -16,12 +16,12 @@ const updateWork = 30
 
 // Work counts the session's work. Where examples differ in length it is that of the mean.
 func (s *Session) Work() (Work, error) {
-	o, err := s.Net.outline()
+	o, err := s.Net.Outline()
 	if err != nil {
 		return Work{}, err
 	}
-	w := Work{Frozen: float64(o.work()), Step: stepWork + updateWork*float64(s.Plans.Ever.Thawed(s.Set).Elements())}
-	w.Live = 3 * (float64(graphFLOPs(o.graph))/2 - w.Frozen)
+	w := Work{Frozen: float64(o.Work()), Step: stepWork + updateWork*float64(s.Plans.Ever.Thawed(s.Set).Elements())}
+	w.Live = 3 * (float64(o.Graph.FLOPs())/2 - w.Frozen)
 	if f := s.Net.Form; f != nil && s.Train.Len() > 0 {
 		steps := 0
 		for i := range s.Train.Len() {
@@ -41,5 +41,5 @@ func (s *Session) TrainBytes() (int64, error) {
 		return 0, err
 	}
 	thawed := int64(4 * s.Plans.Ever.Thawed(s.Set).Elements())
-	return int64(s.Base.Model.Size()) + thawed*int64(2+s.active.opt.StateCount()) + int64(step.program.ArenaBytes()), nil
+	return int64(s.Base.Model.Size()) + thawed*int64(2+s.active.opt.StateCount()) + int64(step.Program.ArenaBytes()), nil
 }

@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"context"
@@ -28,9 +28,9 @@ type Base struct {
 	length int                                             // see Length
 }
 
-// OpenBase reads a model, frees its batch where it is fixed at 1, and finds how it is fed, as the options
+// Open reads a model, frees its batch where it is fixed at 1, and finds how it is fed, as the options
 // or the files beside it say.
-func OpenBase(path string, o feed.Options) (*Base, error) {
+func Open(path string, o feed.Options) (*Base, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err

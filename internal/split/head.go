@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"fmt"
@@ -75,7 +75,7 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 	if err != nil {
 		return nil, err
 	}
-	types, err := typesOf(g, attach, shapes)
+	types, err := TypesOf(g, attach, shapes)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]ten
 	if own.Quantized {
 		return nil, fmt.Errorf("--head keep: the weights of the model's classifier are quantised and cannot train; use --head linear")
 	}
-	types, err := typesOf(g, []*ir.Value{own.Scores}, shapes)
+	types, err := TypesOf(g, []*ir.Value{own.Scores}, shapes)
 	if err != nil {
 		return nil, err
 	}
@@ -185,8 +185,8 @@ func attachPoints(raw *ir.Graph, own *Classifier, names []string) ([]*ir.Value, 
 	return out, nil
 }
 
-// typesOf specialises a raw graph up to the given values and returns their types.
-func typesOf(raw *ir.Graph, values []*ir.Value, shapes map[string]tensor.Shape) ([]ir.Type, error) {
+// TypesOf specialises a raw graph up to the given values and returns their types.
+func TypesOf(raw *ir.Graph, values []*ir.Value, shapes map[string]tensor.Shape) ([]ir.Type, error) {
 	g := *raw
 	g.Outputs = values
 	s, err := compile.Model(&g, compile.Options{Shapes: shapes, Plain: true})

@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -26,13 +26,13 @@ func (n *Network) Depths() ([]Depth, error) {
 	if len(values) == 0 {
 		return nil, nil
 	}
-	types, err := typesOf(raw, values, n.Base.Shapes(2))
+	types, err := TypesOf(raw, values, n.Base.Shapes(2))
 	if err != nil {
 		return nil, err
 	}
 	longer := types
 	if f := n.Base.form; f != nil {
-		if longer, err = typesOf(raw, values, f.Shapes(2, f.Bucket(n.Base.Length()+1))); err != nil {
+		if longer, err = TypesOf(raw, values, f.Shapes(2, f.Bucket(n.Base.Length()+1))); err != nil {
 			return nil, err
 		}
 	}

@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"context"
@@ -15,28 +15,28 @@ import (
 // Step is the compiled live region for one batch size: a forward pass, the loss and the gradients of
 // the thawed weights.
 type Step struct {
-	program *compile.Program
+	Program *compile.Program
 	labels  int              // how many inputs they are, behind the frontier's values
 	drops   bool             // takes a dropout seed behind the labels
 	Grads   []*tensor.Tensor // by thawed weight in order; views of the program's memory
-	stats   []batchStat
+	Stats   []BatchStatistics
 }
 
-// batchStat is a batch normalisation that trains: its running statistics and where the batch's are.
-type batchStat struct {
-	mean, variance *tensor.Tensor // running, in place
-	batchMean      *tensor.Tensor
-	batchVar       *tensor.Tensor
-	count          int     // elements per channel
+// BatchStatistics is a batch normalisation that trains: its running statistics and where the batch's are.
+type BatchStatistics struct {
+	Mean, Variance *tensor.Tensor // running, in place
+	BatchMean      *tensor.Tensor
+	BatchVar       *tensor.Tensor
+	Count          int     // elements per channel
 	momentum       float32 // share of the old value that is kept
 }
 
 // Train is the live region as training, from the frontier and the labels to the loss and gradients.
 func (n *Network) Train(batch int) (*Step, error) {
-	if s := n.train[batch]; s != nil {
+	if s := n.steps[batch]; s != nil {
 		return s, nil
 	}
-	g, cut, err := n.liveGraph(batch)
+	g, cut, err := n.LiveGraph(batch)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (n *Network) Train(batch int) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Step{program: p, labels: len(labels), drops: training.Seed != nil}
+	s := &Step{Program: p, labels: len(labels), drops: training.Seed != nil}
 	for _, v := range wrt {
 		var t *tensor.Tensor
 		if k, ok := at[v]; ok && v != nil {
@@ -106,29 +106,29 @@ func (n *Network) Train(batch int) (*Step, error) {
 		s.Grads = append(s.Grads, t)
 	}
 	for i, bn := range training.Norms {
-		s.stats = append(s.stats, batchStat{
-			mean: bn.Mean.Data, variance: bn.Variance.Data, momentum: bn.Momentum, count: bn.Count,
-			batchMean: p.OutputTensor(first + 2*i), batchVar: p.OutputTensor(first + 2*i + 1),
+		s.Stats = append(s.Stats, BatchStatistics{
+			Mean: bn.Mean.Data, Variance: bn.Variance.Data, momentum: bn.Momentum, Count: bn.Count,
+			BatchMean: p.OutputTensor(first + 2*i), BatchVar: p.OutputTensor(first + 2*i + 1),
 		})
 	}
-	if n.train == nil {
-		n.train = map[int]*Step{}
+	if n.steps == nil {
+		n.steps = map[int]*Step{}
 	}
-	n.train[batch] = s
+	n.steps[batch] = s
 	return s, nil
 }
 
-// run computes the loss, the scores and the gradients of a batch at the frontier, the task's labels and
+// Run computes the loss, the scores and the gradients of a batch at the frontier, the task's labels and
 // the seed of what dropout drops. Results are valid until the next run.
-func (s *Step) run(ctx context.Context, values, labels []*tensor.Tensor, seed int64) (loss float32, scores *tensor.Tensor, err error) {
-	out, err := s.program.Run(ctx, s.inputs(values, labels, seed)...)
+func (s *Step) Run(ctx context.Context, values, labels []*tensor.Tensor, seed int64) (loss float32, scores *tensor.Tensor, err error) {
+	out, err := s.Program.Run(ctx, s.Inputs(values, labels, seed)...)
 	if err != nil {
 		return 0, nil, err
 	}
 	return out[0].F32()[0], out[1], nil
 }
 
-func (s *Step) inputs(values, labels []*tensor.Tensor, seed int64) []*tensor.Tensor {
+func (s *Step) Inputs(values, labels []*tensor.Tensor, seed int64) []*tensor.Tensor {
 	in := slices.Concat(values, labels)
 	if s.drops {
 		in = append(in, tensor.Scalar(seed))
@@ -136,29 +136,29 @@ func (s *Step) inputs(values, labels []*tensor.Tensor, seed int64) []*tensor.Ten
 	return in
 }
 
-// firstLabel is the position of the first label among the program's inputs.
-func (s *Step) firstLabel() int {
-	n := len(s.program.Graph().Inputs) - s.labels
+// FirstLabel is the position of the first label among the program's inputs.
+func (s *Step) FirstLabel() int {
+	n := len(s.Program.Graph().Inputs) - s.labels
 	if s.drops {
 		n--
 	}
 	return n
 }
 
-// update moves the running statistics of batch normalisations that train.
-func (s *Step) update() {
-	for _, b := range s.stats {
-		track(b.mean.F32(), b.batchMean.F32(), b.momentum, 1)
-		track(b.variance.F32(), b.batchVar.F32(), b.momentum, b.unbias())
+// Update moves the running statistics of batch normalisations that train.
+func (s *Step) Update() {
+	for _, b := range s.Stats {
+		track(b.Mean.F32(), b.BatchMean.F32(), b.momentum, 1)
+		track(b.Variance.F32(), b.BatchVar.F32(), b.momentum, b.Unbias())
 	}
 }
 
-// unbias is what makes a batch's variance an unbiased estimate.
-func (b *batchStat) unbias() float32 {
-	if b.count <= 1 {
+// Unbias is what makes a batch's variance an unbiased estimate.
+func (b *BatchStatistics) Unbias() float32 {
+	if b.Count <= 1 {
 		return 1
 	}
-	return float32(b.count) / float32(b.count-1)
+	return float32(b.Count) / float32(b.Count-1)
 }
 
 // track moves a running statistic towards a batch's: r = m r + (1-m) scale x, as PyTorch does with the

@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"fmt"
@@ -15,29 +15,29 @@ import (
 // growth is by how many elements each axis of an example's share of a value grows with every step; 0 for an axis that stays.
 type growth []int
 
-// share is what one example has of a value at the frontier.
-type share struct {
-	one    ir.Type // for an example of length steps
+// Share is what one example has of a value at the frontier.
+type Share struct {
+	One    ir.Type // for an example of length steps
 	grow   growth  // nil: it stays
 	length int
 }
 
-// shape is the share of an example of some length.
-func (s share) shape(length int) tensor.Shape {
+// Shape is the share of an example of some length.
+func (s Share) Shape(length int) tensor.Shape {
 	if s.grow == nil {
-		return s.one.Shape
+		return s.One.Shape
 	}
-	out := s.one.Shape.Clone()
+	out := s.One.Shape.Clone()
 	for i, c := range s.grow {
 		out[i] += c * (length - s.length)
 	}
 	return out
 }
 
-func (s share) bytes(length int) int { return s.shape(length).Len() * s.one.DType.Size() }
+func (s Share) Bytes(length int) int { return s.Shape(length).Len() * s.One.DType.Size() }
 
-// recut copies an example's share, of which n steps count, from src, padded to from steps, to dst, padded to to steps with zeros.
-func (s share) recut(dst []byte, to int, src []byte, from, n int) {
+// Recut copies an example's share, of which n steps count, from src, padded to from steps, to dst, padded to to steps with zeros.
+func (s Share) Recut(dst []byte, to int, src []byte, from, n int) {
 	if s.grow == nil {
 		copy(dst, src)
 		return
@@ -45,7 +45,7 @@ func (s share) recut(dst []byte, to int, src []byte, from, n int) {
 	if to > n {
 		clear(dst)
 	}
-	corner(dst, s.shape(to), src, s.shape(from), s.shape(n), s.one.DType.Size())
+	corner(dst, s.Shape(to), src, s.Shape(from), s.Shape(n), s.One.DType.Size())
 }
 
 // corner copies the elements whose index lies in part in both tensors.
@@ -76,16 +76,16 @@ func (n *Network) otherLength() int {
 	return n.Length - max(1, n.Length/2)
 }
 
-// shares are the frontier's values for one example. For a network of several lengths it errors where one does not grow in proportion to them.
-func (n *Network) shares() ([]share, error) {
+// Shares are the frontier's values for one example. For a network of several lengths it errors where one does not grow in proportion to them.
+func (n *Network) Shares() ([]Share, error) {
 	root := n.rooted()
 	types, names, err := root.FrontierTypes(1)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]share, len(types))
+	out := make([]Share, len(types))
 	for i, t := range types {
-		out[i] = share{one: t, length: root.Length}
+		out[i] = Share{One: t, length: root.Length}
 	}
 	if root.Form == nil {
 		return out, nil
@@ -99,7 +99,7 @@ func (n *Network) shares() ([]share, error) {
 		for i, t := range types {
 			g, ok := growthOf(t.Shape, root.Length, longer[i].Shape, other, root.Form.Exact)
 			if !ok {
-				return nil, fmt.Errorf("train: %q is %v for %d steps and %v for %d: it does not grow with them", names[i], t, root.Length, longer[i], other)
+				return nil, fmt.Errorf("split: %q is %v for %d steps and %v for %d: it does not grow with them", names[i], t, root.Length, longer[i], other)
 			}
 			root.grow = append(root.grow, g)
 		}
@@ -144,7 +144,7 @@ func (n *Network) cutIn(g *ir.Graph) ([]int, error) {
 	for i, name := range names {
 		k, ok := at[name]
 		if !ok {
-			return nil, fmt.Errorf("train: the graph changes its structure with the length of examples: it has no %q", name)
+			return nil, fmt.Errorf("split: the graph changes its structure with the length of examples: it has no %q", name)
 		}
 		out[i] = k
 	}
@@ -156,7 +156,7 @@ func (n *Network) cutIn(g *ir.Graph) ([]int, error) {
 func fromInputs(g *ir.Graph, v *ir.Value) bool {
 	work := int64(0)
 	for m := range g.Ancestors(v) {
-		work += nodeFLOPs(m)
+		work += m.FLOPs()
 	}
 	return work <= workPerByte*int64(v.Type.Bytes())
 }

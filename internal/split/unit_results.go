@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"slices"
@@ -9,19 +9,19 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// unitResults is the live region as inference, from the frontier to what each unit that trains hands on to those above it.
-type unitResults struct {
-	program *compile.Program
-	unit    []int // of each of the program's outputs
+// UnitResults is the live region as inference, from the frontier to what each unit that trains hands on to those above it.
+type UnitResults struct {
+	Program *compile.Program
+	Unit    []int // of each of the program's outputs
 }
 
-// results compiles the units' results for one batch size, once. Unit says for each weight in the place of which unit it lies, of units in
+// UnitResults compiles the units' results for one batch size, once. Unit says for each weight in the place of which unit it lies, of units in
 // all; the last of them hands nothing on.
-func (n *Network) results(batch int, unit map[string]int, units int) (*unitResults, error) {
+func (n *Network) UnitResults(batch int, unit map[string]int, units int) (*UnitResults, error) {
 	if r := n.handed[batch]; r != nil {
 		return r, nil
 	}
-	g, cut, err := n.liveGraph(batch)
+	g, cut, err := n.LiveGraph(batch)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (n *Network) results(batch int, unit map[string]int, units int) (*unitResul
 			above[k] = append(above[k], p)
 		}
 	}
-	r := &unitResults{}
+	r := &UnitResults{}
 	var outputs []*ir.Value
 	for u := range units - 1 {
 		if !live[u] || len(above[u]) == 0 {
@@ -48,16 +48,16 @@ func (n *Network) results(batch int, unit map[string]int, units int) (*unitResul
 			if v.Kind != ir.Result || slices.Contains(cut, v) || v.Type.DType != tensor.Float32 || len(s) == 0 || s[0]%batch != 0 {
 				continue
 			}
-			outputs, r.unit = append(outputs, v), append(r.unit, u)
+			outputs, r.Unit = append(outputs, v), append(r.Unit, u)
 		}
 	}
 	sub, _ := ir.Extract(g, "results", cut, outputs)
 	_, active := n.arenas()
-	if r.program, err = compile.Region(sub, compile.Memory{Arena: active}); err != nil {
+	if r.Program, err = compile.Region(sub, compile.Memory{Arena: active}); err != nil {
 		return nil, err
 	}
 	if n.handed == nil {
-		n.handed = map[int]*unitResults{}
+		n.handed = map[int]*UnitResults{}
 	}
 	n.handed[batch] = r
 	return r, nil

@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"fmt"
@@ -42,9 +42,9 @@ type Network struct {
 	varies  bool      // there are no templates: every batch size is built by itself
 	frozen  map[int]*compile.Program
 	eval    map[int]*compile.Program
-	train   map[int]*Step
+	steps   map[int]*Step
 	feature map[int]*compile.Program
-	handed  map[int]*unitResults
+	handed  map[int]*UnitResults
 
 	// Programs of one region run in turn, whatever their batch size and length; those of different regions feed each other.
 	inference, active *compile.Arena
@@ -90,8 +90,8 @@ func (n *Network) arenas() (inference, active *compile.Arena) {
 	return root.inference, root.active
 }
 
-// graph is a specialised copy of the model in which frozen weights are constants.
-func (n *Network) graph(batch int) (*ir.Graph, error) {
+// Graph is a specialised copy of the model in which frozen weights are constants.
+func (n *Network) Graph(batch int) (*ir.Graph, error) {
 	if n.whole == nil && !n.varies {
 		if two, three, err := n.build23(); err != nil || n.share(two, three) != nil {
 			n.varies = true
@@ -113,9 +113,9 @@ func (n *Network) share(two, three *ir.Graph) (err error) {
 	return err
 }
 
-// liveGraph is the part of graph from the frontier on, and the values that it starts from.
-func (n *Network) liveGraph(batch int) (*ir.Graph, []*ir.Value, error) {
-	if err := n.prepare(); err != nil {
+// LiveGraph is the part of graph from the frontier on, and the values that it starts from.
+func (n *Network) LiveGraph(batch int) (*ir.Graph, []*ir.Value, error) {
+	if err := n.Prepare(); err != nil {
 		return nil, nil, err
 	}
 	if n.live != nil {
@@ -132,8 +132,8 @@ func (n *Network) liveGraph(batch int) (*ir.Graph, []*ir.Value, error) {
 	return g, cut, err
 }
 
-// prepare finds the frontier and makes the templates, once.
-func (n *Network) prepare() error {
+// Prepare finds the frontier and makes the templates, once.
+func (n *Network) Prepare() error {
 	if n.cut != nil {
 		return nil
 	}
@@ -189,8 +189,8 @@ func (n *Network) constants() *compile.Constants {
 	return root.folded
 }
 
-// twin is a network of the same split that has compiled nothing.
-func (n *Network) twin() *Network {
+// Twin is a network of the same split that has compiled nothing.
+func (n *Network) Twin() *Network {
 	m := n.With(n.Plan)
 	m.Norm, m.Memory = nil, 0
 	m.cut, m.whole, m.live, m.varies, m.folded = n.cut, n.whole, n.live, n.varies, n.constants()
@@ -241,7 +241,7 @@ func (n *Network) program(cache *map[int]*compile.Program, live bool, batch int,
 // Frozen is the frozen region: from the model's inputs to the frontier.
 func (n *Network) Frozen(batch int) (*compile.Program, error) {
 	return n.program(&n.frozen, false, batch, func() (*ir.Graph, error) {
-		g, err := n.graph(batch)
+		g, err := n.Graph(batch)
 		if err != nil {
 			return nil, err
 		}
@@ -257,7 +257,7 @@ func (n *Network) Frozen(batch int) (*compile.Program, error) {
 // Eval is the live region as inference: from the frontier to the scores.
 func (n *Network) Eval(batch int) (*compile.Program, error) {
 	return n.program(&n.eval, true, batch, func() (*ir.Graph, error) {
-		g, cut, err := n.liveGraph(batch)
+		g, cut, err := n.LiveGraph(batch)
 		if err != nil {
 			return nil, err
 		}
@@ -276,13 +276,13 @@ func (n *Network) Eval(batch int) (*compile.Program, error) {
 // Features is the live region up to what a fresh head reads, not standardised.
 func (n *Network) Features(batch int) (*compile.Program, error) {
 	return n.program(&n.feature, true, batch, func() (*ir.Graph, error) {
-		g, cut, err := n.liveGraph(batch)
+		g, cut, err := n.LiveGraph(batch)
 		if err != nil {
 			return nil, err
 		}
 		node := n.headNode(g)
 		if node == nil {
-			return nil, fmt.Errorf("train: the model has no fresh head")
+			return nil, fmt.Errorf("split: the model has no fresh head")
 		}
 		sub, _ := ir.Extract(g, "features", cut, node.Inputs[:1])
 		return sub, nil
@@ -317,11 +317,11 @@ func (n *Network) ReleaseFeatures() {
 
 // CompiledStep is the training step that was compiled for a batch at any length, nil where none was.
 func (n *Network) CompiledStep(batch int) *Step {
-	if s := n.train[batch]; s != nil {
+	if s := n.steps[batch]; s != nil {
 		return s
 	}
 	for _, length := range slices.Sorted(maps.Keys(n.sizes)) {
-		if s := n.sizes[length].train[batch]; s != nil {
+		if s := n.sizes[length].steps[batch]; s != nil {
 			return s
 		}
 	}
@@ -329,4 +329,4 @@ func (n *Network) CompiledStep(batch int) *Step {
 }
 
 // ReleaseStep drops the training step of a batch.
-func (n *Network) ReleaseStep(batch int) { delete(n.train, batch) }
+func (n *Network) ReleaseStep(batch int) { delete(n.steps, batch) }

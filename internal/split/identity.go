@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"crypto/sha256"
@@ -12,28 +12,28 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// digest names contents.
-type digest = [sha256.Size]byte
+// Digest names contents.
+type Digest = [sha256.Size]byte
 
 // identifier digests values of a graph by how they are computed: operators, attributes, types, and the contents of weights and
 // constants, down to the graph's inputs. Names do not count, nor what else the graph computes. So two graphs whose values have the
 // same digest compute the same from the same inputs.
 type identifier struct {
-	sums map[*ir.Value]digest
+	sums map[*ir.Value]Digest
 }
 
-func identify(g *ir.Graph) *identifier {
-	d := &identifier{map[*ir.Value]digest{}}
+func Identify(g *ir.Graph) *identifier {
+	d := &identifier{map[*ir.Value]Digest{}}
 	for i, v := range g.Inputs {
 		d.sums[v] = sha256.Sum256(fmt.Appendf(nil, "input %d %v", i, v.Type))
 	}
 	return d
 }
 
-// of digests v, which is nil for an absent input.
-func (d *identifier) of(v *ir.Value) digest {
+// Of digests v, which is nil for an absent input.
+func (d *identifier) Of(v *ir.Value) Digest {
 	if v == nil {
-		return digest{}
+		return Digest{}
 	}
 	if s, ok := d.sums[v]; ok {
 		return s
@@ -48,16 +48,16 @@ func (d *identifier) of(v *ir.Value) digest {
 	} else {
 		fmt.Fprintf(h, "free %q %v", v.Name, v.Type) // of a subgraph that reads what nobody gives
 	}
-	s := digest(h.Sum(nil))
+	s := Digest(h.Sum(nil))
 	d.sums[v] = s
 	return s
 }
 
-func (d *identifier) node(n *ir.Node) digest {
+func (d *identifier) node(n *ir.Node) Digest {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %s %d %d\n", n.Domain, n.Op, n.Version, len(n.Inputs))
 	for _, v := range n.Inputs {
-		s := d.of(v)
+		s := d.Of(v)
 		h.Write(s[:])
 	}
 	for _, k := range slices.Sorted(maps.Keys(n.Attrs)) {
@@ -71,7 +71,7 @@ func (d *identifier) node(n *ir.Node) digest {
 			fmt.Fprintf(h, "%T %v", v, v)
 		}
 	}
-	return digest(h.Sum(nil))
+	return Digest(h.Sum(nil))
 }
 
 // subgraph digests a body by what it returns; what it reads from around it is identified there.
@@ -81,7 +81,7 @@ func (d *identifier) subgraph(h hash.Hash, g *ir.Graph) {
 	}
 	fmt.Fprintf(h, "graph %d", len(g.Outputs))
 	for _, v := range g.Outputs {
-		s := d.of(v)
+		s := d.Of(v)
 		h.Write(s[:])
 	}
 }

@@ -1,19 +1,25 @@
-package train
+package split
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // A graph made from those of two and three examples is the one that is built.
 func TestTemplateIsTheBuiltGraph(t *testing.T) {
-	models := map[string]string{"tiny": tinyModel(t)}
+	tiny := filepath.Join(t.TempDir(), "tiny.onnx")
+	if err := fixture.WriteResidualModel(tiny); err != nil {
+		t.Fatal(err)
+	}
+	models := map[string]string{"tiny": tiny}
 	for _, name := range []string{"mobilenetv1-imagenet-trunk", "resnet20-cifar10", "resnet56-cifar10", "resnet20-cifar10-folded"} {
 		path := filepath.Join("..", "..", "..", "shared", "models", name+".onnx")
 		if _, err := os.Stat(path); err == nil {
@@ -21,14 +27,15 @@ func TestTemplateIsTheBuiltGraph(t *testing.T) {
 		}
 	}
 	for name, path := range models {
-		cfg := DefaultConfig()
-		cfg.Model, cfg.Data, cfg.Cache, cfg.Preprocess, cfg.Thaw = path, tinyData(t, 4, 2), "off", "unit", []string{"last:1", "head"}
-		s, err := Prepare(context.Background(), cfg)
+		base, err := Open(path, feed.Options{Preprocess: "unit"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := s.Net
-		if err := n.prepare(); err != nil {
+		n, err := New(base, &task.Classify{Classes: make([]string, 4)}, Options{Head: "linear", Pool: "auto", Thaw: []string{"last:1", "head"}, BatchNorm: "auto"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Prepare(); err != nil {
 			t.Fatal(err)
 		}
 		if n.varies {

@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"github.com/permafrost-ml/permafrost/internal/ir"

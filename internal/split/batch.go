@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"slices"
@@ -6,8 +6,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// encoded is a batch at the frontier.
-type encoded struct {
+// Batch is a batch at the frontier.
+type Batch struct {
 	Values  []*tensor.Tensor
 	Indices []int
 	Length  int   // steps that the examples are padded to
@@ -15,7 +15,7 @@ type encoded struct {
 }
 
 // weights are what each row of a batch counts in the mean over its example.
-func (b *encoded) weights() *tensor.Tensor {
+func (b *Batch) weights() *tensor.Tensor {
 	w := tensor.New(tensor.Float32, len(b.Indices), 1, b.Length)
 	for k, n := range b.Lengths {
 		for i := range n {
@@ -25,8 +25,8 @@ func (b *encoded) weights() *tensor.Tensor {
 	return w
 }
 
-// given is what a program of the live region takes of a batch: the frontier's values, and the weights of rows where it averages.
-func (b *encoded) given(n *Network) []*tensor.Tensor {
+// Given is what a program of the live region takes of a batch: the frontier's values, and the weights of rows where it averages.
+func (b *Batch) Given(n *Network) []*tensor.Tensor {
 	in := slices.Clone(b.Values)
 	if n.averages() {
 		in = append(in, b.weights())
@@ -34,9 +34,9 @@ func (b *encoded) given(n *Network) []*tensor.Tensor {
 	return in
 }
 
-// unpadded calls fn with the features of the batch that count, rows of width: all, or where every step of an example has a row those of its
+// Unpadded calls fn with the features of the batch that count, rows of width: all, or where every step of an example has a row those of its
 // length.
-func (b *encoded) unpadded(features []float32, width int, fn func(rows []float32)) {
+func (b *Batch) Unpadded(features []float32, width int, fn func(rows []float32)) {
 	if len(features) != len(b.Indices)*b.Length*width {
 		fn(features)
 		return

@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"fmt"
@@ -15,14 +15,14 @@ import (
 // computed from are taken instead, and the little between them is computed with the live region. So it is
 // for masks of examples of several lengths, see fromInputs.
 func (n *Network) frontier(g *ir.Graph) ([]*ir.Value, error) {
-	if err := n.prepare(); err != nil {
+	if err := n.Prepare(); err != nil {
 		return nil, err
 	}
 	all := values(g)
 	out := make([]*ir.Value, len(n.cut))
 	for i, k := range n.cut {
 		if k >= len(all) {
-			return nil, fmt.Errorf("train: the graph of this batch size has another structure")
+			return nil, fmt.Errorf("split: the graph of this batch size has another structure")
 		}
 		out[i] = all[k]
 	}
@@ -32,7 +32,7 @@ func (n *Network) frontier(g *ir.Graph) ([]*ir.Value, error) {
 func (n *Network) chooseCut(small, large *ir.Graph) ([]int, error) {
 	a, b := values(small), values(large)
 	if len(a) != len(b) {
-		return nil, fmt.Errorf("train: the graph changes its structure with the batch size")
+		return nil, fmt.Errorf("split: the graph changes its structure with the batch size")
 	}
 	position := map[*ir.Value]int{}
 	for i, v := range a {
@@ -49,7 +49,7 @@ func (n *Network) chooseCut(small, large *ir.Graph) ([]int, error) {
 		}
 	}
 	if len(roots) == 0 {
-		return nil, fmt.Errorf("train: the output depends on none of the thawed weights")
+		return nil, fmt.Errorf("split: the output depends on none of the thawed weights")
 	}
 	live := grad.Live(small, roots)
 	taken := map[int]bool{}
@@ -89,7 +89,7 @@ func values(g *ir.Graph) []*ir.Value {
 
 // FrontierTypes are the types of what the frozen region hands over for a batch.
 func (n *Network) FrontierTypes(batch int) ([]ir.Type, []string, error) {
-	g, err := n.graph(batch)
+	g, err := n.Graph(batch)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"fmt"
@@ -10,13 +10,13 @@ import (
 // FeatureParts are the widths of what a fresh head reads, of so many attached values: of each, or of all
 // together where they cannot be told apart.
 func (n *Network) FeatureParts(attached int) ([]int, error) {
-	g, err := n.graph(2)
+	g, err := n.Graph(2)
 	if err != nil {
 		return nil, err
 	}
 	node := n.headNode(g)
 	if node == nil {
-		return nil, fmt.Errorf("train: the model has no fresh head")
+		return nil, fmt.Errorf("split: the model has no fresh head")
 	}
 	var widths []int
 	if in := Joined(node.Inputs[:1]); in != nil {

@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"math"
@@ -14,14 +14,14 @@ type Standard struct {
 	Mean, InvStd []float32
 }
 
-// moments accumulates mean and variance per feature (Welford, in float64 and in order, so that the
+// Moments accumulates mean and variance per feature (Welford, in float64 and in order, so that the
 // result does not depend on how examples were batched).
-type moments struct {
+type Moments struct {
 	n        float64
 	mean, m2 []float64
 }
 
-func (m *moments) add(x []float32, width int) {
+func (m *Moments) Add(x []float32, width int) {
 	if m.mean == nil {
 		m.mean, m.m2 = make([]float64, width), make([]float64, width)
 	}
@@ -35,8 +35,20 @@ func (m *moments) add(x []float32, width int) {
 	}
 }
 
-// standard gives the scaling. A feature that hardly varies says nothing and is scaled by 0.
-func (m *moments) standard() *Standard {
+// Mean is the mean of each feature.
+func (m *Moments) Mean() []float64 { return m.mean }
+
+// Variance is the variance of each feature, not corrected for bias.
+func (m *Moments) Variance() []float64 {
+	out := make([]float64, len(m.m2))
+	for i, v := range m.m2 {
+		out[i] = v / max(m.n, 1)
+	}
+	return out
+}
+
+// Standard gives the scaling. A feature that hardly varies says nothing and is scaled by 0.
+func (m *Moments) Standard() *Standard {
 	s := &Standard{Mean: make([]float32, len(m.mean)), InvStd: make([]float32, len(m.mean))}
 	var total float64
 	for _, v := range m.m2 {

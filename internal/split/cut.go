@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"fmt"
@@ -9,58 +9,58 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// cut is a set of values of the frozen region from which all behind it can be computed.
-type cut struct {
-	points []point
-	flops  int64 // of computing the frontier from it, for one example
+// Cut is a set of values of the frozen region from which all behind it can be computed.
+type Cut struct {
+	Points []Point
+	FLOPs  int64 // of computing the frontier from it, for one example
 }
 
-// point is a value at which examples may be kept.
-type point struct {
-	at   int     // position among the graph's values, see Network.frontier
-	name string  // for people
-	one  ir.Type // for one example: the first axis is one example's share
-	sum  digest  // what it is, see identifier
+// Point is a value at which examples may be kept.
+type Point struct {
+	At   int     // position among the graph's values, see Network.frontier
+	Name string  // for people
+	One  ir.Type // for one example: the first axis is one example's share
+	Sum  Digest  // what it is, see identifier
 }
 
-// bytes is the size of the cut for one example.
-func (c *cut) bytes() int64 {
+// Bytes is the size of the cut for one example.
+func (c *Cut) Bytes() int64 {
 	n := int64(0)
-	for _, p := range c.points {
-		n += int64(p.one.Bytes())
+	for _, p := range c.Points {
+		n += int64(p.One.Bytes())
 	}
 	return n
 }
 
-func (c *cut) types() []ir.Type {
+func (c *Cut) Types() []ir.Type {
 	var out []ir.Type
-	for _, p := range c.points {
-		out = append(out, p.one)
+	for _, p := range c.Points {
+		out = append(out, p.One)
 	}
 	return out
 }
 
-func (c *cut) names() []string {
+func (c *Cut) Names() []string {
 	var out []string
-	for _, p := range c.points {
-		out = append(out, p.name)
+	for _, p := range c.Points {
+		out = append(out, p.Name)
 	}
 	return out
 }
 
-// between compiles the network between two cuts for a batch. From nil are the inputs, to nil is the frontier.
-func (n *Network) between(batch int, from, to *cut) (*compile.Program, error) {
-	g, err := n.graph(batch)
+// Between compiles the network between two cuts for a batch. From nil are the inputs, to nil is the frontier.
+func (n *Network) Between(batch int, from, to *Cut) (*compile.Program, error) {
+	g, err := n.Graph(batch)
 	if err != nil {
 		return nil, err
 	}
 	all := values(g)
-	pick := func(c *cut) (out []*ir.Value, err error) {
-		for _, p := range c.points {
-			if p.at >= len(all) || all[p.at].Name != p.name {
-				return nil, fmt.Errorf("train: the graph of this batch size has another structure")
+	pick := func(c *Cut) (out []*ir.Value, err error) {
+		for _, p := range c.Points {
+			if p.At >= len(all) || all[p.At].Name != p.Name {
+				return nil, fmt.Errorf("split: the graph of this batch size has another structure")
 			}
-			out = append(out, all[p.at])
+			out = append(out, all[p.At])
 		}
 		return out, nil
 	}
@@ -83,47 +83,47 @@ func (n *Network) between(batch int, from, to *cut) (*compile.Program, error) {
 	return compile.Region(sub, compile.Memory{})
 }
 
-// outline is the frozen region seen from its frontier.
-type outline struct {
+// Outline is the frozen region seen from its frontier.
+type Outline struct {
 	net      *Network
-	graph    *ir.Graph // for a batch of two
+	Graph    *ir.Graph // for a batch of two
 	all      []*ir.Value
 	position map[*ir.Value]int
-	frontier []*ir.Value
+	Frontier []*ir.Value
 	ids      *identifier
 	three    []*ir.Value // the same values for a batch of three, once asked for
 }
 
-func (n *Network) outline() (*outline, error) {
-	g, err := n.graph(2)
+func (n *Network) Outline() (*Outline, error) {
+	g, err := n.Graph(2)
 	if err != nil {
 		return nil, err
 	}
-	o := &outline{net: n, graph: g, all: values(g), position: map[*ir.Value]int{}, ids: identify(g)}
+	o := &Outline{net: n, Graph: g, all: values(g), position: map[*ir.Value]int{}, ids: Identify(g)}
 	for i, v := range o.all {
 		o.position[v] = i
 	}
-	o.frontier, err = n.frontier(g)
+	o.Frontier, err = n.frontier(g)
 	return o, err
 }
 
-// cut describes the given values. It does not say how far they are from the frontier.
-func (o *outline) cut(values []*ir.Value) *cut {
-	c := &cut{}
+// Cut describes the given values. It does not say how far they are from the frontier.
+func (o *Outline) Cut(values []*ir.Value) *Cut {
+	c := &Cut{}
 	for _, v := range values {
 		s := v.Type.Shape.Clone()
 		s[0] /= 2
-		c.points = append(c.points, point{at: o.position[v], name: v.Name, one: ir.Type{DType: v.Type.DType, Shape: s}, sum: o.ids.of(v)})
+		c.Points = append(c.Points, Point{At: o.position[v], Name: v.Name, One: ir.Type{DType: v.Type.DType, Shape: s}, Sum: o.ids.Of(v)})
 	}
 	return c
 }
 
-// work is the floating point operations of the frozen region for one example.
-func (o *outline) work() int64 {
-	need := o.graph.Ancestors(o.frontier...)
+// Work is the floating point operations of the frozen region for one example.
+func (o *Outline) Work() int64 {
+	need := o.Graph.Ancestors(o.Frontier...)
 	n := int64(0)
 	for m := range need {
-		n += nodeFLOPs(m)
+		n += m.FLOPs()
 	}
 	return n / 2
 }
@@ -131,14 +131,14 @@ func (o *outline) work() int64 {
 // workPerByte is how many floating point operations take as long as copying a byte of memory.
 const workPerByte = 10
 
-// worthKeeping reports whether computing the frontier takes longer than copying it. Where it does not, as where the first layer trains,
+// WorthKeeping reports whether computing the frontier takes longer than copying it. Where it does not, as where the first layer trains,
 // the frontier is computed from the pictures, which have a memory of their own.
-func (o *outline) worthKeeping() bool { return o.work() > workPerByte*o.cut(o.frontier).bytes() }
+func (o *Outline) WorthKeeping() bool { return o.Work() > workPerByte*o.Cut(o.Frontier).Bytes() }
 
 // perExample reports whether all values have the examples on their first axis.
-func (o *outline) perExample(set map[*ir.Value]bool) (bool, error) {
+func (o *Outline) perExample(set map[*ir.Value]bool) (bool, error) {
 	if o.three == nil {
-		g, err := o.net.graph(3)
+		g, err := o.net.Graph(3)
 		if err != nil {
 			return false, err
 		}
@@ -156,9 +156,9 @@ func (o *outline) perExample(set map[*ir.Value]bool) (bool, error) {
 	return true, nil
 }
 
-// nearest walks from the frontier towards the inputs and stops at values that have been kept. It returns
+// Nearest walks from the frontier towards the inputs and stops at values that have been kept. It returns
 // nil when a path leads to an input without meeting one, or when the frontier itself is kept.
-func (o *outline) nearest(kept func(digest) bool) *cut {
+func (o *Outline) Nearest(kept func(Digest) bool) *Cut {
 	at := map[*ir.Value]bool{}
 	seen := map[*ir.Value]bool{}
 	complete := true
@@ -172,7 +172,7 @@ func (o *outline) nearest(kept func(digest) bool) *cut {
 			complete = false
 			return
 		}
-		if !first && kept(o.ids.of(v)) {
+		if !first && kept(o.ids.Of(v)) {
 			at[v] = true
 			return
 		}
@@ -185,17 +185,17 @@ func (o *outline) nearest(kept func(digest) bool) *cut {
 			}
 		}
 	}
-	for _, v := range o.frontier {
+	for _, v := range o.Frontier {
 		walk(v, true)
 	}
 	if !complete || len(at) == 0 {
 		return nil
 	}
-	return o.cut(o.ordered(at))
+	return o.Cut(o.ordered(at))
 }
 
 // ordered lists a set of values by position.
-func (o *outline) ordered(set map[*ir.Value]bool) []*ir.Value {
+func (o *Outline) ordered(set map[*ir.Value]bool) []*ir.Value {
 	var out []*ir.Value
 	for v := range set {
 		out = append(out, v)
@@ -204,12 +204,12 @@ func (o *outline) ordered(set map[*ir.Value]bool) []*ir.Value {
 	return out
 }
 
-// cheapest finds the cut that saves most when at most budget bytes may be kept for each example: of all
+// Cheapest finds the cut that saves most when at most budget bytes may be kept for each example: of all
 // places at which the frozen region can be divided in its order of computation, and whose values have the examples on their first
 // axis, the one with the least work left. It is nil when none fits, or none saves anything.
-func (o *outline) cheapest(budget int64) (*cut, error) {
-	need := o.graph.Ancestors(o.frontier...)
-	nodes := slices.DeleteFunc(slices.Clone(o.graph.Nodes), func(n *ir.Node) bool { return !need[n] })
+func (o *Outline) Cheapest(budget int64) (*Cut, error) {
+	need := o.Graph.Ancestors(o.Frontier...)
+	nodes := slices.DeleteFunc(slices.Clone(o.Graph.Nodes), func(n *ir.Node) bool { return !need[n] })
 	last := map[*ir.Value]int{} // the last node of the region that reads a value
 	for i, n := range nodes {
 		for _, v := range n.Inputs {
@@ -221,11 +221,11 @@ func (o *outline) cheapest(budget int64) (*cut, error) {
 			}
 		}
 	}
-	for _, v := range o.frontier {
+	for _, v := range o.Frontier {
 		last[v] = len(nodes)
 	}
 	crossing := map[*ir.Value]bool{} // values that are there and still needed
-	for _, v := range o.graph.Inputs {
+	for _, v := range o.Graph.Inputs {
 		if _, ok := last[v]; ok {
 			crossing[v] = true
 		}
@@ -239,7 +239,7 @@ func (o *outline) cheapest(budget int64) (*cut, error) {
 			}
 		}
 		maps.DeleteFunc(crossing, func(v *ir.Value, _ bool) bool { return last[v] <= i })
-		done += nodeFLOPs(n) / 2
+		done += n.FLOPs() / 2
 		if done == 0 || !o.fits(crossing, budget) {
 			continue
 		}
@@ -248,20 +248,20 @@ func (o *outline) cheapest(budget int64) (*cut, error) {
 			return nil, err
 		}
 		if ok {
-			best, left = maps.Clone(crossing), o.work()-done
+			best, left = maps.Clone(crossing), o.Work()-done
 		}
 	}
 	if best == nil {
 		return nil, nil
 	}
-	c := o.cut(o.ordered(best))
-	c.flops = left
+	c := o.Cut(o.ordered(best))
+	c.FLOPs = left
 	return c, nil
 }
 
 // fits reports whether values take at most budget bytes for each example. Inputs do not: with them, pictures would have to
 // be read too.
-func (o *outline) fits(set map[*ir.Value]bool, budget int64) bool {
+func (o *Outline) fits(set map[*ir.Value]bool, budget int64) bool {
 	size := int64(0)
 	for v := range set {
 		if v.Kind == ir.Input {

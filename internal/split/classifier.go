@@ -1,7 +1,8 @@
-package train
+package split
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
@@ -32,6 +33,9 @@ func FindClassifier(raw *ir.Graph) *Classifier {
 
 var classifierName = regexp.MustCompile(`(?i)(classifier|head|logits|predictions|\bfc\b|last_linear)`)
 
+// scaled lists the operators by which exporters clip and scale scores behind the classifier.
+var scaled = []string{"Relu", "Mul", "Div", "Exp"}
+
 func classifierBefore(v *ir.Value) *Classifier {
 	c := &Classifier{}
 	last := v // of the values that are scores
@@ -40,22 +44,22 @@ func classifierBefore(v *ir.Value) *Classifier {
 		if n == nil {
 			return nil
 		}
-		switch n.Op {
-		case "Gemm", "MatMul", "FusedMatMul":
+		switch t := n.RawTraits(); {
+		case t.Linear:
 			w := weightBehind(n.In(1))
 			if c.Quantized = w == nil && quantized(n.In(1)); w == nil && !c.Quantized {
 				return nil
 			}
 			c.take(n, w, v)
 			return c
-		case "Conv":
+		case n.Op == "Conv":
 			w := weightBehind(n.In(1))
 			if w == nil || !pointwise(w) || !(pooled(n.In(0), 8) || classifierName.MatchString(n.Name)) {
 				return nil
 			}
 			c.take(n, w, v)
 			return c
-		case "Add", "Sub":
+		case n.Op == "Add" || n.Op == "Sub":
 			var next *ir.Value
 			for _, in := range n.Inputs {
 				if w := weightBehind(in); w != nil {
@@ -71,15 +75,15 @@ func classifierBefore(v *ir.Value) *Classifier {
 				c.Scores = v
 			}
 			v = next
-		case "Softmax", "LogSoftmax", "Sigmoid":
+		case t.Probabilities:
 			v = n.In(0)
 			last = v
-		case "GlobalAveragePool", "ReduceMean":
+		case t.Pools:
 			if c.Scores == nil {
 				c.Scores = last
 			}
 			v = n.In(0)
-		case "Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast", "Relu", "Mul", "Div", "Exp", "Transpose":
+		case t.HandsOn, slices.Contains(scaled, n.Op):
 			v = n.In(0)
 		default:
 			return nil
@@ -113,12 +117,10 @@ func weightBehind(v *ir.Value) *ir.Value {
 		if v.Node == nil {
 			return nil
 		}
-		switch v.Node.Op {
-		case "Identity", "Transpose", "Reshape", "Cast", "Squeeze", "Unsqueeze", "DequantizeLinear":
-			v = v.Node.In(0)
-		default:
+		if !v.Node.RawTraits().HandsOn {
 			return nil
 		}
+		v = v.Node.In(0)
 	}
 	return nil
 }
@@ -126,14 +128,13 @@ func weightBehind(v *ir.Value) *ir.Value {
 // quantized reports whether v is a constant of integers taken to floating point.
 func quantized(v *ir.Value) bool {
 	for v != nil && v.Node != nil {
-		switch v.Node.Op {
-		case "Identity", "Transpose", "Reshape":
-			v = v.Node.In(0)
-		case "DequantizeLinear":
+		if v.Node.Op == "DequantizeLinear" {
 			return v.Node.In(0).IsConst()
-		default:
+		}
+		if !v.Node.RawTraits().HandsOn {
 			return false
 		}
+		v = v.Node.In(0)
 	}
 	return false
 }
@@ -153,10 +154,10 @@ func pooled(v *ir.Value, depth int) bool {
 	if v == nil || v.Node == nil || depth == 0 {
 		return false
 	}
-	switch v.Node.Op {
-	case "GlobalAveragePool", "GlobalMaxPool", "ReduceMean":
+	switch t := v.Node.RawTraits(); {
+	case t.Pools:
 		return true
-	case "Relu", "HardSwish", "HardSigmoid", "Mul", "Dropout", "Conv", "Identity", "Reshape", "Clip":
+	case t.Activation, t.HandsOn, v.Node.Op == "Mul", v.Node.Op == "Conv":
 		return pooled(v.Node.In(0), depth-1)
 	}
 	return false

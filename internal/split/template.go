@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 // taken to grow evenly, and the types that operators infer must agree.
 type template struct{ two, three *ir.Graph }
 
-var errNoTemplate = errors.New("train: graphs of different batch sizes differ in more than sizes")
+var errNoTemplate = errors.New("split: graphs of different batch sizes differ in more than sizes")
 
 // newTemplate errors with errNoTemplate when the graphs differ in more than sizes. It lets three share two's constants.
 func newTemplate(two, three *ir.Graph) (*template, error) {

@@ -1,4 +1,4 @@
-package train
+package split
 
 import (
 	"cmp"
@@ -33,7 +33,7 @@ func (n *Network) BackwardCosts() ([]BackwardCost, error) {
 		if !dynamic {
 			continue
 		}
-		work := float64(nodeFLOPs(g.Nodes[i]))
+		work := float64(g.Nodes[i].FLOPs())
 		for _, w := range ws {
 			c := costs[w]
 			if c == nil {
