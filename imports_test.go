@@ -45,7 +45,7 @@ var imports = []struct {
 	{"internal/data", "internal/data/sound internal/data/spec internal/tensor", "golang.org/x/image/bmp golang.org/x/image/webp"},
 	{"internal/task", "internal/data internal/op internal/ir internal/decode internal/kernel internal/tensor", ""},
 	{"internal/gzipped", "", ""},
-	{"internal/feed", "internal/option internal/gzipped internal/task internal/data internal/data/sound internal/compile internal/onnx internal/ir internal/tokenize internal/tensor", ""},
+	{"internal/feed", "internal/gzipped internal/task internal/data internal/data/sound internal/compile internal/onnx internal/ir internal/tokenize internal/tensor", ""},
 	{"internal/tuned", "internal/feed internal/gzipped internal/task internal/data internal/compile internal/freeze internal/safetensors internal/onnx internal/ir internal/tokenize internal/decode internal/atomicfile internal/kernel internal/tensor", ""},
 	{"internal/split", "internal/option internal/feed internal/task internal/data internal/compile internal/grad internal/adapter internal/freeze internal/onnx internal/ir internal/tensor internal/random", ""},
 	{"internal/optim", "internal/kernel internal/tensor", ""},

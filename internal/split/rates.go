@@ -22,7 +22,7 @@ func parseMultiplier(text string) (multiplier, error) {
 	}
 	x, err := strconv.ParseFloat(text[i+1:], 64)
 	if err != nil || !(x > 0) || math.IsInf(x, 0) {
-		return multiplier{}, fmt.Errorf("lr_mult: %q: %q is not a number above 0 (--freeze keeps weights as they are)", text, text[i+1:])
+		return multiplier{}, fmt.Errorf("lr_mult: %q: %q is not a number above 0 (option freeze keeps weights as they are)", text, text[i+1:])
 	}
 	return multiplier{text[:i], x}, nil
 }
@@ -50,7 +50,7 @@ func setRates(set *freeze.Set, plan *freeze.Plan, mults []string, decay float64)
 		}
 		named, err := set.Select([]string{m.selector})
 		if err != nil {
-			return fmt.Errorf("--lr-mult %s: %w", text, err)
+			return fmt.Errorf("option lr_mult %s: %w", text, err)
 		}
 		for _, w := range named {
 			rate[w.Name] = m.x
