@@ -48,7 +48,7 @@ var imports = []struct {
 	{"internal/feed", "internal/gzipped internal/task internal/data internal/data/sound internal/compile internal/onnx internal/ir internal/tokenize internal/tensor", ""},
 	{"internal/tuned", "internal/feed internal/gzipped internal/task internal/data internal/compile internal/freeze internal/safetensors internal/onnx internal/ir internal/tokenize internal/decode internal/atomicfile internal/kernel internal/tensor", ""},
 	{"internal/split", "internal/option internal/feed internal/task internal/data internal/compile internal/grad internal/adapter internal/freeze internal/onnx internal/ir internal/tensor internal/random", ""},
-	{"internal/optim", "internal/kernel internal/tensor", ""},
+	{"internal/optim", "internal/option internal/kernel internal/tensor", ""},
 	{"internal/report", "internal/task", "github.com/schollz/progressbar/v3 golang.org/x/term"},
 	{"internal/train", "internal/option internal/report internal/optim internal/split internal/tuned internal/feed internal/task internal/data internal/cache internal/compile internal/schedule internal/freeze internal/safetensors internal/onnx internal/ir internal/atomicfile internal/kernel internal/tensor internal/random internal/version",
 		"github.com/goccy/go-yaml gonum.org/v1/gonum/stat/distuv"},
