@@ -3,7 +3,7 @@ package permafrost
 import (
 	"context"
 
-	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/data/picture"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/split"
@@ -122,7 +122,7 @@ func Selectors(model string) ([]string, error) {
 }
 
 // Presets are the names that Config.Preprocess takes beside files.
-func Presets() []string { return data.PresetNames() }
+func Presets() []string { return picture.PresetNames() }
 
 func shapesOf(shapes map[string][]int) map[string]tensor.Shape {
 	out := make(map[string]tensor.Shape, len(shapes))

@@ -69,14 +69,14 @@ func TestBadInput(t *testing.T) {
 	write(t, "text.onnx", []byte("this is no model"))
 	edited(t, "unknown.onnx", func(g *ir.Graph) { g.Nodes[0].Op = "Convolve" })
 	edited(t, "frozenunknown.onnx", func(g *ir.Graph) { g.Nodes[2].Op = "Relew" })
-	write(t, "one/red/a.png", picture(t))
+	write(t, "one/red/a.png", pictureFile(t))
 	write(t, "none/a/x.txt", []byte("x"))
 	write(t, "none/b/y.txt", []byte("y"))
 	for _, path := range []string{"strange/train/red/a.png", "strange/train/blue/a.png", "strange/val/white/a.png"} {
-		write(t, path, picture(t))
+		write(t, path, pictureFile(t))
 	}
 	for _, class := range []string{"blue", "red"} { // more than a tenth damaged
-		write(t, "damaged/"+class+"/a.png", picture(t))
+		write(t, "damaged/"+class+"/a.png", pictureFile(t))
 		write(t, "damaged/"+class+"/b.png", []byte("damaged"))
 	}
 	if err := fixture.WritePictures("other", 8, 2, 5); err != nil {
@@ -188,7 +188,7 @@ func TestBadInput(t *testing.T) {
 }
 
 // picture is one that decodes.
-func picture(t *testing.T) []byte {
+func pictureFile(t *testing.T) []byte {
 	t.Helper()
 	b, err := os.ReadFile("photos/val/red/00.png")
 	if err != nil {

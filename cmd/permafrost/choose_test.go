@@ -129,7 +129,7 @@ func TestAdvise(t *testing.T) {
 func TestChooseBadInput(t *testing.T) {
 	world(t)
 	write(t, "text.onnx", []byte("this is no model"))
-	write(t, "one/red/a.png", picture(t))
+	write(t, "one/red/a.png", pictureFile(t))
 	for _, c := range []struct {
 		args []string
 		want string

@@ -66,13 +66,13 @@ func (d *Dataset) Balance() (text string, unequal bool) {
 func (d *Dataset) Notes() []string {
 	notes := slices.Clone(d.Remarks)
 	if n := len(d.Skipped); n > 0 {
-		notes = append(notes, fmt.Sprintf("%s: %d %s %s left out of %d", d.Root, n, d.opt.fault(), d.opt.media().many, n+d.Len()))
+		notes = append(notes, fmt.Sprintf("%s: %d %s %s left out of %d", d.Root, n, d.media.fault(), d.media.Many, n+d.Len()))
 		for _, s := range d.Skipped[:min(n, 5)] {
 			notes = append(notes, fmt.Sprintf("  %s: %v", s.Path, s.Err))
 		}
 	}
 	if len(d.other) > 0 {
-		notes = append(notes, fmt.Sprintf("%s: files that are no %s passed over: %s", d.Root, d.opt.media().many, kinds(d.other)))
+		notes = append(notes, fmt.Sprintf("%s: files that are no %s passed over: %s", d.Root, d.media.Many, kinds(d.other)))
 	}
 	var absent []string
 	for c, n := range d.Counts() {

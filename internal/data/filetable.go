@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,18 +12,15 @@ import (
 // A table of files has a column file, with paths relative to the table, and a column label; without one, a column text holds transcripts.
 
 // openTables reads tables of files for training, as Open does class folders.
-func openTables(ctx context.Context, trainPath, valPath string, opt Options) (train, val *Dataset, err error) {
-	if train, err = readFileTable(trainPath, nil, opt); err != nil {
+func openTables(ctx context.Context, trainPlace, valPlace Place, m *Media, opt Options) (train, val *Dataset, err error) {
+	o := open(trainPlace, m, opt)
+	if train, err = o.table(trainPlace, nil, opt.Task, true); err != nil {
 		return nil, nil, err
 	}
-	opt.Task = train.Task
-	train.augment, train.whole = opt.Augment, opt.Augment != nil
-	train.vary()
-	if valPath != "" {
-		if val, err = readFileTable(valPath, train.Classes, opt); err != nil {
+	if !valPlace.IsZero() {
+		if val, err = o.in(valPlace).table(valPlace, train.Classes, train.Task, false); err != nil {
 			return nil, nil, err
 		}
-		val.shareMemory(train)
 	}
 	if err := train.check(ctx); err != nil {
 		return nil, nil, err
@@ -31,14 +29,14 @@ func openTables(ctx context.Context, trainPath, valPath string, opt Options) (tr
 		return train, val, val.check(ctx)
 	}
 	if train, val = train.Split(opt.Seed); val.Len() == 0 {
-		return nil, nil, fmt.Errorf("data: %s has too few rows to hold any out: give a validation table", trainPath)
+		return nil, nil, fmt.Errorf("data: %s has too few rows to hold any out: give a validation table", trainPlace.Path)
 	}
 	return train, val, nil
 }
 
-// readFileTable lists the files of a table. Classes are those of training, nil to take them from the table.
-func readFileTable(path string, classes []string, opt Options) (*Dataset, error) {
-	t, err := ReadTable(path)
+// table lists the files of a table. Classes are those of training, nil to take them from the table.
+func (o *opened) table(p Place, classes []string, task string, varied bool) (*Dataset, error) {
+	t, err := ReadTable(p)
 	if err != nil {
 		return nil, err
 	}
@@ -46,50 +44,57 @@ func readFileTable(path string, classes []string, opt Options) (*Dataset, error)
 	if err != nil {
 		return nil, err
 	}
-	label := t.Column(labelNames(opt)...)
-	task := opt.Task
-	if text := t.Column(textNames(opt)...); text >= 0 && (task == "ctc" || label < 0 && task == "") {
+	columns := o.opt.Table
+	if p.Rows != nil {
+		columns = Columns{}
+	}
+	labels, texts := columnNames(columns.Label, "label"), columnNames(columns.Text, "text")
+	if p.Rows != nil { // there a transcript is a label
+		texts = labels
+	}
+	label := t.Column(labels...)
+	if text := t.Column(texts...); text >= 0 && (task == "ctc" || label < 0 && task == "") {
 		task, label = "ctc", text
 	}
 	if label < 0 {
-		names := labelNames(opt)
 		if task == "ctc" {
-			names = textNames(opt)
+			labels = texts
 		}
-		_, err := t.Need("option label_column", names...)
+		_, err := t.Need("option label_column", labels...)
 		return nil, err
 	}
 	examples := make([]Example, len(t.Rows))
 	for i, row := range t.Rows {
-		p := row[file]
-		if p == "" {
-			return nil, fmt.Errorf("data: %s, line %d: the column file is empty", path, t.Lines[i])
+		name := row[file]
+		if name == "" {
+			return nil, fmt.Errorf("data: %s, line %d: the column file is empty", p.Path, t.Lines[i])
 		}
-		if !filepath.IsAbs(p) {
-			p = filepath.Join(filepath.Dir(path), filepath.FromSlash(p))
-		}
-		examples[i] = Example{Path: p, Label: -1, Answer: strings.TrimSpace(row[label])}
+		examples[i] = Example{Path: p.beside(name), Label: -1, Answer: strings.TrimSpace(row[label])}
 	}
 	if task, classes, err = Answers(t, examples, task, classes); err != nil {
 		return nil, err
 	}
-	d := newDataset(path, classes, examples, opt)
-	d.Task = task
-	return d, nil
+	return o.dataset(p.Path, classes, examples, task, varied), nil
 }
 
-func labelNames(opt Options) []string {
-	if opt.Table.Label != "" {
-		return []string{opt.Table.Label}
+// beside is the path of a file that a table names.
+func (p Place) beside(name string) string {
+	switch {
+	case p.Rows != nil:
+		return name
+	case p.FS != nil:
+		return path.Join(path.Dir(p.Path), name)
+	case filepath.IsAbs(name):
+		return name
 	}
-	return []string{"label"}
+	return filepath.Join(filepath.Dir(p.Path), filepath.FromSlash(name))
 }
 
-func textNames(opt Options) []string {
-	if opt.Table.Text != "" {
-		return []string{opt.Table.Text}
+func columnNames(given, usual string) []string {
+	if given != "" {
+		return []string{given}
 	}
-	return []string{"text"}
+	return []string{usual}
 }
 
 // Answers looks over the answers of a table's examples, one a row: it finds the task where it is "", and of classify the classes, where they

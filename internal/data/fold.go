@@ -15,7 +15,7 @@ func (d *Dataset) Subset(indices []int) *Dataset {
 // HeldOutSubset is the same for examples to measure by, which are not augmented.
 func (d *Dataset) HeldOutSubset(indices []int) *Dataset {
 	s := d.Subset(indices)
-	s.HeldOut, s.plain, s.augment = true, true, nil
+	s.HeldOut, s.plain = true, true
 	return s
 }
 

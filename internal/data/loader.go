@@ -2,7 +2,6 @@ package data
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"sync"
 	"sync/atomic"
@@ -44,12 +43,9 @@ func (l *Loader) ahead() int {
 	return 3
 }
 
-// Loader returns a Loader of batches of size examples. It panics when d was opened without a Pipeline.
+// Loader returns a Loader of batches of size examples.
 func (d *Dataset) Loader(size int) *Loader {
-	if d.opt.Pipeline == nil && d.source == nil {
-		panic("data: a Dataset opened without a Pipeline has no batches")
-	}
-	return &Loader{d, max(size, 1), d.opt.workers()}
+	return &Loader{d, max(size, 1), d.workers}
 }
 
 // job is a batch being filled.
@@ -165,39 +161,24 @@ func (f Form) tensors(old []*tensor.Tensor, batch, length int) []*tensor.Tensor 
 	return out
 }
 
-// fill prepares the k-th example of the batch.
+// fill prepares the k-th example of the batch and pads it.
 func (j *job) fill(d *Dataset, k, epoch int) {
-	if d.source == nil {
-		n := d.opt.Pipeline.Len()
-		j.errs[k] = d.Read(j.batch.Indices[k], epoch, j.batch.Inputs[0].F32()[k*n:(k+1)*n])
-	} else {
-		j.errs[k] = d.prepare(j.batch, k, epoch)
-	}
-	if j.left.Add(-1) == 0 {
-		close(j.done)
-	}
-}
-
-// prepare lets the source write the k-th example of a batch and pads it.
-func (d *Dataset) prepare(b *Batch, k, epoch int) error {
+	b := j.batch
 	i := b.Indices[k]
 	n := min(d.Length(i), b.Length)
 	dst := make([]*tensor.Tensor, len(b.Inputs))
-	for j, in := range d.source.Form().Inputs {
-		t := b.Inputs[j]
+	for x, in := range d.Form().Inputs {
+		t := b.Inputs[x]
 		size := len(t.Bytes) / (len(b.Indices) * b.Length) // of a step
 		at := k * b.Length * size
 		part := func(from, to int) *tensor.Tensor {
 			return &tensor.Tensor{DType: t.DType, Shape: append(tensor.Shape{to - from}, in.Shape...), Bytes: t.Bytes[at+from*size : at+to*size]}
 		}
-		dst[j] = part(0, n)
+		dst[x] = part(0, n)
 		in.pad(part(n, b.Length))
 	}
-	if d.plain {
-		epoch = Plain
+	j.errs[k] = d.Read(i, epoch, dst)
+	if j.left.Add(-1) == 0 {
+		close(j.done)
 	}
-	if err := d.source.Read(d.at[i], epoch, dst); err != nil {
-		return fmt.Errorf("data: %s: %w", d.Examples[i].Path, err)
-	}
-	return nil
 }

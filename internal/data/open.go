@@ -9,24 +9,24 @@ import (
 	"strings"
 )
 
-// Open reads class folders of pictures, or with opt.Sounds of sounds, for training: path/train and path/val where both exist; else path, and for
-// validation opt.Val or, where that is "", a tenth of each class that opt.Seed picks. Tables of files are read likewise. For a task other than
-// classify a folder's name is the answer to what lies in it. Errors say what is wrong, where, and how to mend it.
-func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, err error) {
-	if t, v, ok := FindTables(path, opt.Val); ok {
-		return openTables(ctx, t, v, opt)
+// Open reads class folders for training: train and val in p where both exist; else p, and for validation opt.Val or, where that is none, a tenth of
+// each class that opt.Seed picks. Tables of files are read likewise. For a task other than classify a folder's name is the answer to what lies
+// in it. Errors say what is wrong, where, and how to mend it.
+func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Dataset, err error) {
+	if t, v, ok := FindTables(p, opt.Val); ok {
+		return openTables(ctx, t, v, m, opt)
 	}
-	trainPath, valPath, split := splitFolders(path)
+	trainPlace, valPlace, split := splitFolders(p)
 	if !split {
-		trainPath, valPath = path, ""
+		trainPlace, valPlace = p, Place{}
 	}
-	if opt.Val != "" {
-		valPath = opt.Val
+	if !opt.Val.IsZero() {
+		valPlace = opt.Val
 		if _, v, ok := splitFolders(opt.Val); ok {
-			valPath = v
+			valPlace = v
 		}
 	}
-	f, err := readFolder(trainPath, opt.media())
+	f, err := readFolder(trainPlace, m)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -42,20 +42,18 @@ func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, e
 	}
 	switch {
 	case len(classes) == 1 && classes[0] == "train":
-		return nil, nil, fmt.Errorf("data: %s has a folder train but none named val: add it, or give %s/train", path, path)
+		return nil, nil, fmt.Errorf("data: %s has a folder train but none named val: add it, or give %s", p.Path, p.Join("train").Path)
 	case len(classes) == 1 && opt.Task == "classify":
-		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of %s", trainPath, classes[0], f.media.many)
+		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of %s", trainPlace.Path, classes[0], m.Many)
 	}
-	if train, err = labelled(trainPath, f, classes, opt); err != nil {
+	o := open(trainPlace, m, opt)
+	if train, err = o.labelled(trainPlace, f, classes, true); err != nil {
 		return nil, nil, err
 	}
-	train.augment, train.whole = opt.Augment, opt.Augment != nil
-	train.vary()
-	if valPath != "" { // before any picture is decoded: a wrong folder is told at once
-		if val, err = openLabelled(valPath, classes, opt); err != nil {
+	if !valPlace.IsZero() { // before any file is decoded: a wrong folder is told at once
+		if val, err = o.in(valPlace).labelledFolder(valPlace, classes); err != nil {
 			return nil, nil, err
 		}
-		val.shareMemory(train)
 	}
 	if err := train.check(ctx); err != nil {
 		return nil, nil, err
@@ -63,14 +61,14 @@ func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, e
 	for c, n := range train.Counts() {
 		if n == 0 && train.Task == "classify" {
 			return nil, nil, fmt.Errorf("data: class %s of %s has no undamaged %s (%v): repair or remove it",
-				classes[c], trainPath, f.media.one, train.Skipped[0].Err)
+				classes[c], trainPlace.Path, m.One, train.Skipped[0].Err)
 		}
 	}
 	if val != nil {
 		return train, val, val.check(ctx)
 	}
 	if train, val = train.Split(opt.Seed); val.Len() == 0 {
-		return nil, nil, fmt.Errorf("data: no class of %s has two %s, so none can be held out: give a validation folder", trainPath, f.media.many)
+		return nil, nil, fmt.Errorf("data: no class of %s has two %s, so none can be held out: give a validation folder", trainPlace.Path, m.Many)
 	}
 	return train, val, nil
 }
@@ -79,40 +77,48 @@ func Open(ctx context.Context, path string, opt Options) (train, val *Dataset, e
 func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	rest, held := holdOut(d, seed)
 	val = d.subset(held)
-	val.HeldOut, val.plain, val.augment, val.Skipped, val.other = true, true, nil, nil, nil
+	val.HeldOut, val.plain, val.Skipped, val.other = true, true, nil, nil
 	val.Remarks = nil
 	return d.subset(rest), val
 }
 
-// OpenEval reads class folders for a model whose classes are known: path/val where path/train and path/val exist, else path.
-func OpenEval(ctx context.Context, path string, classes []string, opt Options) (*Dataset, error) {
-	if t, v, ok := FindTables(path, ""); ok {
-		d, err := readFileTable(cmp.Or(v, t), classes, opt)
+// OpenEval reads class folders for a model whose classes are known: val in p where train and val exist, else p.
+func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Options) (*Dataset, error) {
+	o := open(p, m, opt)
+	if t, v, ok := FindTables(p, Place{}); ok {
+		if !v.IsZero() {
+			t = v
+		}
+		d, err := o.table(t, classes, opt.Task, false)
 		if err != nil {
 			return nil, err
 		}
 		return d, d.check(ctx)
 	}
-	if _, v, ok := splitFolders(path); ok {
-		path = v
+	if _, v, ok := splitFolders(p); ok {
+		p = v
 	}
-	d, err := openLabelled(path, classes, opt)
+	d, err := o.labelledFolder(p, classes)
 	if err != nil {
 		return nil, err
 	}
 	return d, d.check(ctx)
 }
 
-// OpenFiles makes a Dataset of single files without labels. A damaged one is skipped; it is an error when all are.
-func OpenFiles(ctx context.Context, files []string, opt Options) (*Dataset, error) {
-	if len(files) == 0 {
+// OpenInputs makes a Dataset of the files that rows name, without labels. A damaged one is skipped; it is an error when all are.
+func OpenInputs(ctx context.Context, p Place, m *Media, opt Options) (*Dataset, error) {
+	if p.Rows == nil || len(p.Rows.Rows) == 0 {
 		return nil, errors.New("data: no file given")
 	}
-	examples := make([]Example, len(files))
-	for i, f := range files {
-		examples[i] = Example{Path: f, Label: -1}
+	file, err := p.Rows.Need("", "file")
+	if err != nil {
+		return nil, err
 	}
-	d := newDataset("", nil, examples, opt)
+	examples := make([]Example, len(p.Rows.Rows))
+	for i, row := range p.Rows.Rows {
+		examples[i] = Example{Path: row[file], Label: -1}
+	}
+	d := open(p, m, opt).dataset("", nil, examples, "", false)
 	good, err := d.findDamaged(ctx)
 	if err != nil {
 		return nil, err
@@ -123,20 +129,28 @@ func OpenFiles(ctx context.Context, files []string, opt Options) (*Dataset, erro
 	return d.subset(good), nil
 }
 
-// openLabelled lists the class folders of path.
-func openLabelled(path string, classes []string, opt Options) (*Dataset, error) {
-	f, err := readFolder(path, opt.media())
+// in is the same for a place that may lie in another file system, within the same budget.
+func (o *opened) in(p Place) *opened {
+	other := *o
+	other.fs = p.files()
+	return &other
+}
+
+// labelledFolder lists the class folders of p.
+func (o *opened) labelledFolder(p Place, classes []string) (*Dataset, error) {
+	f, err := readFolder(p, o.media)
 	if err != nil {
 		return nil, err
 	}
-	return labelled(path, f, classes, opt)
+	return o.labelled(p, f, classes, false)
 }
 
 // labelled makes the Dataset of a folder, whose classes must be among the given ones.
-func labelled(path string, f *folder, classes []string, opt Options) (*Dataset, error) {
+func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*Dataset, error) {
 	var examples []Example
+	task := o.opt.Task
 	for _, c := range f.classes {
-		if opt.Task != "" && opt.Task != "classify" {
+		if cmp.Or(task, "classify") != "classify" {
 			for _, file := range c.files {
 				examples = append(examples, Example{Path: file, Label: -1, Answer: c.name})
 			}
@@ -144,17 +158,17 @@ func labelled(path string, f *folder, classes []string, opt Options) (*Dataset, 
 		}
 		l := slices.Index(classes, c.name)
 		if l < 0 {
-			return nil, fmt.Errorf("data: class %s of %s is none that training saw (%s): rename or remove the folder", c.name, path, list(classes))
+			return nil, fmt.Errorf("data: class %s of %s is none that training saw (%s): rename or remove the folder", c.name, p.Path, list(classes))
 		}
 		for _, file := range c.files {
 			examples = append(examples, Example{Path: file, Label: l})
 		}
 	}
-	if opt.Task != "" && opt.Task != "classify" {
+	if cmp.Or(task, "classify") != "classify" {
 		classes = nil
 	}
-	d := newDataset(path, classes, examples, opt)
-	d.Task, d.other = opt.Task, f.other
+	d := o.dataset(p.Path, classes, examples, task, varied)
+	d.other = f.other
 	return d, nil
 }
 

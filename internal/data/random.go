@@ -5,6 +5,16 @@ import (
 	"math/rand/v2"
 )
 
+// Draw names the numbers that augmentation draws for an example: they are the same for the same Draw and unrelated for any other.
+type Draw struct {
+	Seed  uint64 // of the run
+	Epoch int
+	Item  int // the example's place in its Dataset
+}
+
+// Rand is a generator of the numbers.
+func (d Draw) Rand() *rand.Rand { return random(d.Seed, d.Epoch, d.Item) }
+
 // random returns the generator of one purpose: the same numbers for the same (seed, epoch, item), unrelated ones for any other.
 func random(seed uint64, epoch, item int) *rand.Rand {
 	var key [32]byte

@@ -9,7 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Source prepares the examples of one kind other than pictures: texts, sounds. An example is a number of steps: the tokens of a text, the
+// Source prepares the examples of one kind: pictures, texts, sounds. An example is a number of steps: the tokens of a text, the
 // windows of a sound. A Source is safe for concurrent use.
 type Source interface {
 	// Form says how examples lie in a model's inputs.
@@ -18,9 +18,9 @@ type Source interface {
 	Length(i int) int
 	// Digest names example i as it is prepared: two examples with the same one feed a model alike.
 	Digest(i int) ([sha256.Size]byte, error)
-	// Read writes example i as it is in the epoch, Plain: as every model input is prepared. dst has one tensor for each of Form.Inputs,
+	// Read writes example i: varied by what draw draws, or, where it is nil, as every model input is prepared. dst has one tensor for each of Form.Inputs,
 	// [Length, shape of a step...].
-	Read(i, epoch int, dst []*tensor.Tensor) error
+	Read(i int, draw *Draw, dst []*tensor.Tensor) error
 }
 
 // Form says how examples lie in the inputs of a model. A batch of B examples, padded to L steps each, is for every input a tensor

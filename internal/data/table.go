@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -29,56 +28,59 @@ type Table struct {
 	Lines   []int      // by row, from 1
 }
 
-// tableFormats are the extensions of tables.
-var tableFormats = []string{".csv", ".tsv", ".jsonl"}
+// TableFormats are the extensions of tables.
+var TableFormats = []string{".csv", ".tsv", ".jsonl"}
 
-// IsTable reports whether a path names a table: by its extension, and it is no folder.
-func IsTable(path string) bool {
-	return slices.Contains(tableFormats, strings.ToLower(filepath.Ext(path))) && !isDir(path)
+// IsTable reports whether a place is a table: rows, or a path with its extension that is no folder.
+func IsTable(p Place) bool {
+	return p.Rows != nil || slices.Contains(TableFormats, strings.ToLower(filepath.Ext(p.Path))) && !p.IsDir()
 }
 
-// FindTables resolves what --data and --val name into tables: a table itself, or a folder with train.csv and val.csv (or .tsv,
-// .jsonl). Val is "" where nothing names it. ok is false where there is no table.
-func FindTables(path, valPath string) (train, val string, ok bool) {
-	inside := func(dir, name string) string {
-		for _, ext := range tableFormats {
-			if p := filepath.Join(dir, name+ext); IsTable(p) {
-				if _, err := os.Stat(p); err == nil {
-					return p
+// FindTables resolves what the options data and val name into tables: a table itself, or a folder with train.csv and val.csv (or .tsv,
+// .jsonl). Val is none where nothing names it. ok is false where there is no table.
+func FindTables(p, valPlace Place) (train, val Place, ok bool) {
+	inside := func(dir Place, name string) Place {
+		for _, ext := range TableFormats {
+			if t := dir.Join(name + ext); IsTable(t) {
+				if _, err := t.stat(); err == nil {
+					return t
 				}
 			}
 		}
-		return ""
+		return Place{}
 	}
 	switch {
-	case IsTable(path):
-		train = path
-	case isDir(path):
-		if train = inside(path, "train"); train != "" {
-			val = inside(path, "val")
+	case IsTable(p):
+		train = p
+	case p.IsDir():
+		if train = inside(p, "train"); !train.IsZero() {
+			val = inside(p, "val")
 		}
 	}
-	if valPath != "" {
-		val = valPath
-		if isDir(valPath) {
-			val = inside(valPath, "val")
+	if !valPlace.IsZero() {
+		val = valPlace
+		if valPlace.IsDir() {
+			val = inside(valPlace, "val")
 		}
 	}
-	return train, val, train != ""
+	return train, val, !train.IsZero()
 }
 
 // ReadTable reads a table. It errors, naming the line, where a row does not fit the columns, on two columns of a name, and on a table without rows.
-func ReadTable(path string) (*Table, error) {
-	b, err := os.ReadFile(path)
+func ReadTable(p Place) (*Table, error) {
+	if p.Rows != nil {
+		return p.Rows, nil
+	}
+	b, err := p.ReadFile()
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	t := &Table{Path: path}
+	t := &Table{Path: p.Path}
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 	if err := checkUTF8(b); err != nil {
-		return nil, fmt.Errorf("data: %s: %w", path, err)
+		return nil, fmt.Errorf("data: %s: %w", p.Path, err)
 	}
-	switch strings.ToLower(filepath.Ext(path)) {
+	switch strings.ToLower(filepath.Ext(p.Path)) {
 	case ".jsonl":
 		err = t.readJSON(b)
 	case ".tsv":
@@ -87,10 +89,10 @@ func ReadTable(path string) (*Table, error) {
 		err = t.readCSV(b, ',')
 	}
 	if err != nil {
-		return nil, fmt.Errorf("data: %s: %w", path, err)
+		return nil, fmt.Errorf("data: %s: %w", p.Path, err)
 	}
 	if len(t.Rows) == 0 {
-		return nil, fmt.Errorf("data: %s has no rows", path)
+		return nil, fmt.Errorf("data: %s has no rows", p.Path)
 	}
 	return t, nil
 }

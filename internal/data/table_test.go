@@ -1,7 +1,6 @@
 package data
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -29,7 +28,7 @@ func TestReadTable(t *testing.T) {
 		"t.csv":   {"\xef\xbb\xbflabel, text\na,\"one, two\"\nb|c,\"3\n\"\"four\"\"\"\r\n,tab\tbed\n", []int{2, 3, 5}},
 		"t.JSONL": {`{"text":"one, two","label":"a"}` + "\n\n" + `{"label":["b","c"],"text":"3\n\"four\""}` + "\n" + `{"text":"tab\tbed","label":null}`, []int{1, 3, 4}},
 	} {
-		got, err := ReadTable(tableFile(t, name, c.text))
+		got, err := ReadTable(at(tableFile(t, name, c.text)))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -38,11 +37,11 @@ func TestReadTable(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	got, err := ReadTable(tableFile(t, "t.tsv", "text\tlabel\nsay \"so\"\t1.50\n"))
+	got, err := ReadTable(at(tableFile(t, "t.tsv", "text\tlabel\nsay \"so\"\t1.50\n")))
 	if err != nil || !reflect.DeepEqual(got.Rows, [][]string{{`say "so"`, "1.50"}}) {
 		t.Errorf("tsv: %+v (%v)", got, err)
 	}
-	got, err = ReadTable(tableFile(t, "n.jsonl", `{"label":1.50,"on":true}`))
+	got, err = ReadTable(at(tableFile(t, "n.jsonl", `{"label":1.50,"on":true}`)))
 	if err != nil || !reflect.DeepEqual(got.Rows, [][]string{{"1.50", "true"}}) {
 		t.Errorf("numbers: %+v (%v)", got, err)
 	}
@@ -58,7 +57,7 @@ func TestReadTableErrors(t *testing.T) {
 		{"t.jsonl", "{\"a\":1}\n[2]\n", "line 2 is no JSON object"},
 		{"t.jsonl", `{"a":{"b":1}}`, "line 1: a: an object"},
 	} {
-		if _, err := ReadTable(tableFile(t, c.name, c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := ReadTable(at(tableFile(t, c.name, c.text))); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: error %v, want %q", c.text, err, c.want)
 		}
 	}
@@ -80,82 +79,21 @@ func TestFindTask(t *testing.T) {
 
 func TestFindTables(t *testing.T) {
 	dir := filepath.Dir(tableFile(t, "train.csv", "a\n1\n"))
-	if _, val, ok := FindTables(dir, ""); !ok || val != "" {
-		t.Errorf("val %q, %v", val, ok)
+	if _, val, ok := FindTables(at(dir), Place{}); !ok || !val.IsZero() {
+		t.Errorf("val %v, %v", val, ok)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "val.tsv"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	train, val, ok := FindTables(dir, "")
-	if !ok || filepath.Base(train) != "train.csv" || filepath.Base(val) != "val.tsv" {
-		t.Errorf("%q %q %v", train, val, ok)
+	train, val, ok := FindTables(at(dir), Place{})
+	if !ok || filepath.Base(train.Path) != "train.csv" || filepath.Base(val.Path) != "val.tsv" {
+		t.Errorf("%v %v %v", train, val, ok)
 	}
-	if _, val, _ = FindTables(train, dir); filepath.Base(val) != "val.tsv" {
-		t.Errorf("--val %s names %q", dir, val)
+	if _, val, _ = FindTables(train, at(dir)); filepath.Base(val.Path) != "val.tsv" {
+		t.Errorf("val %s names %v", dir, val)
 	}
-	if _, _, ok = FindTables(t.TempDir(), ""); ok {
+	if _, _, ok = FindTables(at(t.TempDir()), Place{}); ok {
 		t.Error("an empty folder holds tables")
-	}
-}
-
-// TestFileTable reads pictures with answers of every kind.
-func TestFileTable(t *testing.T) {
-	root := t.TempDir()
-	for i, name := range strings.Split("abcdefghijkl", "") {
-		write(t, picture(t, 8, 8, i), root, name+".png")
-	}
-	table := func(header string, answers ...string) string {
-		var b strings.Builder
-		b.WriteString(header + "\n")
-		for i, a := range answers {
-			b.WriteString(string(rune('a'+i)) + ".png," + a + "\n")
-		}
-		path := filepath.Join(root, "t.csv")
-		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	open := func(path, task string) (*Dataset, error) {
-		train, val, err := Open(context.Background(), path, Options{Seed: 1, Task: task})
-		if err == nil && train.Len()+val.Len() != 12 {
-			t.Errorf("%d and %d examples", train.Len(), val.Len())
-		}
-		return train, err
-	}
-	for _, c := range []struct {
-		header, answers, task, want string
-		classes                     int
-	}{
-		{"file,label", "x y x y x y x y x y x y", "", "classify", 2},
-		{"file,label", "1 2 3 1 2 3 1 2 3 1 2 3", "", "classify", 3},
-		{"file,label", "1 2 3 1 2 3 1 2 3 1 2 3", "regress", "regress", 0},
-		{"file,label", "1 2.5 3 1 2 3 1 2 3 1 2 3", "", "regress", 0},
-		{"file,label", "x y x|y y x y x y x y x y", "", "multilabel", 0},
-		{"file,text", "x y x y x y x y x y x y", "", "ctc", 0},
-	} {
-		d, err := open(table(c.header, strings.Fields(c.answers)...), c.task)
-		if err != nil || d.Task != c.want || len(d.Classes) != c.classes {
-			t.Errorf("%s %s: %+v (%v), want %s", c.header, c.answers, d, err, c.want)
-			continue
-		}
-		for _, e := range d.Examples {
-			if i := int(filepath.Base(e.Path)[0] - 'a'); e.Answer != strings.Fields(c.answers)[i] {
-				t.Errorf("%s is %q", e.Path, e.Answer)
-			}
-			if e.Label >= 0 && d.Classes[e.Label] != e.Answer {
-				t.Errorf("%s has label %d", e.Path, e.Label)
-			}
-		}
-	}
-	for _, c := range []struct{ header, answers, want string }{
-		{"file,label", "x x x", "one label only (x)"},
-		{"file,name", "x y", "no column label: it has file, name; name one with option label_column"},
-		{"path,label", "x y", "no column file"},
-	} {
-		if _, err := open(table(c.header, strings.Fields(c.answers)...), ""); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: error %v, want %q", c.header, err, c.want)
-		}
 	}
 }
 
@@ -166,7 +104,7 @@ func TestTableEncoding(t *testing.T) {
 		"\xff\xfet\x00e\x00x\x00t\x00\n\x00":          "UTF-16",
 		"\xef\xbb\xbftext,label\ncaf\u00e9,y\ufffd\n": "",
 	} {
-		_, err := ReadTable(tableFile(t, "t.csv", text))
+		_, err := ReadTable(at(tableFile(t, "t.csv", text)))
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want %q", text, err, want)
 		}
@@ -178,7 +116,7 @@ func FuzzReadTable(f *testing.F) {
 	f.Add("a\tb\n1\t\"2\n", 1)
 	f.Add(`{"a":[1,"x"],"b":null}`, 2)
 	f.Fuzz(func(t *testing.T, text string, kind int) {
-		table, err := ReadTable(tableFile(t, "t"+tableFormats[uint(kind)%3], text))
+		table, err := ReadTable(at(tableFile(t, "t"+TableFormats[uint(kind)%3], text)))
 		if err != nil {
 			return
 		}
@@ -192,3 +130,6 @@ func FuzzReadTable(f *testing.F) {
 		}
 	})
 }
+
+// at is a place on the disk.
+func at(path string) Place { return Place{Path: path} }

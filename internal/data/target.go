@@ -18,7 +18,7 @@ type Target struct {
 func (d *Dataset) Tokens(i int, input string) ([]int, error) {
 	form := d.Form()
 	k := slices.IndexFunc(form.Inputs, func(in Input) bool { return in.Name == input && in.DType == tensor.Int64 && in.Shape.Len() == 1 })
-	if d.source == nil || form.Rows || k < 0 {
+	if form.Rows || k < 0 {
 		return nil, fmt.Errorf("data: %s: its examples are no texts", d.Root)
 	}
 	n := d.Length(i)
@@ -26,7 +26,7 @@ func (d *Dataset) Tokens(i int, input string) ([]int, error) {
 	for j, in := range form.Inputs {
 		dst[j] = tensor.New(in.DType, append(tensor.Shape{n}, in.Shape...)...)
 	}
-	if err := d.source.Read(d.at[i], Plain, dst); err != nil {
+	if err := d.Read(i, Plain, dst); err != nil {
 		return nil, err
 	}
 	out := make([]int, n)

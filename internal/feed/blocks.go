@@ -1,11 +1,9 @@
 package feed
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 
@@ -17,45 +15,51 @@ import (
 // texts. They are laid one behind the other, each with the special tokens that the model wants around a text, and cut into
 // blocks of as many tokens as the model gets.
 
-// findPlain resolves what --data and --val name into plain texts, as data.FindTables does tables.
-func findPlain(path, valPath string) (train, val string, ok bool) {
-	plain := func(path string) string {
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && strings.EqualFold(filepath.Ext(path), ".txt") {
-			return path
+// findPlain resolves what the options data and val name into plain texts, as data.FindTables does tables.
+func findPlain(p, valPlace data.Place) (train, val data.Place, ok bool) {
+	plain := func(p data.Place) data.Place {
+		if strings.EqualFold(path.Ext(p.Path), ".txt") && p.IsFile() {
+			return p
 		}
-		return ""
+		return data.Place{}
 	}
-	if train = plain(path); train == "" {
-		train, val = plain(filepath.Join(path, "train.txt")), plain(filepath.Join(path, "val.txt"))
+	if p.Rows != nil {
+		return train, val, false
 	}
-	if valPath != "" {
-		val = cmp.Or(plain(filepath.Join(valPath, "val.txt")), valPath)
+	if train = plain(p); train.IsZero() {
+		train, val = plain(p.Join("train.txt")), plain(p.Join("val.txt"))
 	}
-	return train, val, train != ""
+	if !valPlace.IsZero() {
+		if val = plain(valPlace.Join("val.txt")); val.IsZero() {
+			val = valPlace
+		}
+	}
+	return train, val, !train.IsZero()
 }
 
-// plainTexts reads texts without answers. It gives none where path holds answers too and the task is not lm.
-func (f *Texts) plainTexts(path, name string) ([]string, error) {
-	if !data.IsTable(path) {
-		b, err := os.ReadFile(path)
+// plainTexts reads texts without answers. It gives none where the place holds answers too and the task is not lm.
+func (f *Texts) plainTexts(p data.Place, name string) ([]string, error) {
+	if !data.IsTable(p) {
+		b, err := p.ReadFile()
 		if err != nil {
 			return nil, fmt.Errorf("data: %w", err)
 		}
 		return []string{string(b)}, nil
 	}
-	t, err := data.ReadTable(path)
+	t, err := data.ReadTable(p)
 	if err != nil {
 		return nil, err
 	}
-	if name == "" && (len(t.Columns) > 1 || f.columns.Label != "") { // a column of answers is there, or missing
+	columns := f.columnsOf(p)
+	if name == "" && (len(t.Columns) > 1 || columns.Label != "") { // a column of answers is there, or missing
 		return nil, nil
 	}
-	text, second, err := f.textColumns(t)
+	text, second, err := columns.find(t)
 	if err != nil {
 		return nil, err
 	}
 	if second >= 0 {
-		return nil, fmt.Errorf("data: %s: a language model takes texts, not pairs: name one column with --text-column", path)
+		return nil, fmt.Errorf("data: %s: a language model takes texts, not pairs: name one column with --text-column", p.Path)
 	}
 	var out []string
 	for _, row := range t.Rows {
@@ -64,39 +68,39 @@ func (f *Texts) plainTexts(path, name string) ([]string, error) {
 	return out, nil
 }
 
-// openBlocks opens texts to model, where path holds such or the task is lm.
-func (f *Texts) openBlocks(ctx context.Context, path string, opt data.Options) (train, val *data.Dataset, ok bool, err error) {
-	trainPath, valPath, ok := findPlain(path, opt.Val)
+// openBlocks opens texts to model, where the place holds such or the task is lm.
+func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, ok bool, err error) {
+	trainPlace, valPlace, ok := findPlain(p, opt.Val)
 	if ok && opt.Task != "" && opt.Task != task.NameLM {
-		return nil, nil, true, fmt.Errorf("data: %s holds no answers, which --task %s learns: give a table", trainPath, opt.Task)
+		return nil, nil, true, fmt.Errorf("data: %s holds no answers, which --task %s learns: give a table", trainPlace.Path, opt.Task)
 	}
 	if !ok {
-		if trainPath, valPath, ok = data.FindTables(path, opt.Val); !ok || opt.Task != "" && opt.Task != task.NameLM {
+		if trainPlace, valPlace, ok = data.FindTables(p, opt.Val); !ok || opt.Task != "" && opt.Task != task.NameLM {
 			return nil, nil, false, nil
 		}
 	}
-	if train, err = f.blocks(ctx, trainPath, opt); err != nil || train == nil {
+	if train, err = f.blocks(ctx, trainPlace, opt); err != nil || train == nil {
 		return nil, nil, err != nil, err
 	}
-	if valPath == "" {
+	if valPlace.IsZero() {
 		if train, val = train.Split(opt.Seed); val.Len() == 0 {
 			why := ""
 			if opt.Task == "" {
 				why = " has no answers, so that its text itself is learned, and"
 			}
 			return nil, nil, true, fmt.Errorf("data: %s%s has at most %d tokens, too few to hold a block of %d out: lower --max-length, or give a validation text",
-				trainPath, why, train.Len()*f.most, f.most)
+				trainPlace.Path, why, train.Len()*f.most, f.most)
 		}
 		return train, val, true, nil
 	}
 	opt.Task = task.NameLM
-	val, err = f.blocks(ctx, valPath, opt)
+	val, err = f.blocks(ctx, valPlace, opt)
 	return train, val, true, err
 }
 
-// blocks reads texts and cuts them into examples; nil where path holds answers and the task is not said.
-func (f *Texts) blocks(ctx context.Context, path string, opt data.Options) (*data.Dataset, error) {
-	all, err := f.plainTexts(path, opt.Task)
+// blocks reads texts and cuts them into examples; nil where the place holds answers and the task is not said.
+func (f *Texts) blocks(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
+	all, err := f.plainTexts(p, opt.Task)
 	if err != nil || all == nil {
 		return nil, err
 	}
@@ -115,14 +119,13 @@ func (f *Texts) blocks(ctx context.Context, path string, opt data.Options) (*dat
 		if len(block) < 2 { // nothing is foretold
 			continue
 		}
-		examples = append(examples, data.Example{Path: fmt.Sprintf("%s, block %d", path, len(examples)+1), Label: -1})
+		examples = append(examples, data.Example{Path: fmt.Sprintf("%s, block %d", p.Path, len(examples)+1), Label: -1})
 		s.rows = append(s.rows, textRow{narrow(block), make([]int32, len(block))})
 	}
 	if len(examples) == 0 {
-		return nil, fmt.Errorf("data: %s has no text", path)
+		return nil, fmt.Errorf("data: %s has no text", p.Path)
 	}
-	opt.Texts = true
-	d := data.New(path, nil, examples, s, opt)
+	d := data.New(p.Path, nil, examples, s, textMedia, opt)
 	d.Task = task.NameLM
 	return d, nil
 }

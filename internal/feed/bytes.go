@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -12,35 +11,36 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// KindBytes is files of any kind, as their bytes.
-const KindBytes = "file"
-
 // Bytes feeds a model with the bytes of files.
 type Bytes struct {
-	data.Bytes
+	files
+	ByteRow
+	input string
+	dtype tensor.DType
 	notes []string
 }
 
 // takesBytes reports whether a model's only input may be bytes: integers [N,L] of a known L.
-func takesBytes(m *onnx.Model) bool {
+func takesBytes(m *onnx.Model, _ Options) (bool, error) {
 	in := m.Graph.Inputs
 	if len(in) != 1 {
-		return false
+		return false, nil
 	}
 	t := in[0].Type
-	return (t.DType == tensor.Int32 || t.DType == tensor.Int64) && len(t.Shape) == 2 && t.Shape[1] > 1
+	return (t.DType == tensor.Int32 || t.DType == tensor.Int64) && len(t.Shape) == 2 && t.Shape[1] > 1, nil
 }
 
-func newBytes(m *onnx.Model, o Options) (*Bytes, error) {
-	if !takesBytes(m) {
+func newBytes(m *onnx.Model, o Options) (Feed, error) {
+	if ok, _ := takesBytes(m, o); !ok {
 		return nil, fmt.Errorf("the model does not take bytes: that needs one input of int32 or int64 [N,L]")
 	}
 	in := m.Graph.Inputs[0]
 	n := in.Type.Shape[1]
-	f := &Bytes{Bytes: data.Bytes{Begin: n - n/2, End: n / 2, Block: 4096, Padding: 256}}
+	f := &Bytes{ByteRow: ByteRow{Begin: n - n/2, End: n / 2, Block: 4096, Padding: 256}}
+	f.files = files{KindBytes, f.media}
 	path := o.Preprocess
-	if path == "" && m.Path != "" {
-		path = data.FindPreprocess(m.Path)
+	if path == "" {
+		path = FindPreprocess(m.Path)
 	}
 	var err error
 	text := []byte(o.Settings)
@@ -53,8 +53,8 @@ func newBytes(m *onnx.Model, o Options) (*Bytes, error) {
 		f.notes = append(f.notes, fmt.Sprintf("no preprocessor file beside the model: assuming %d bytes of a file's beginning and %d of its end, filled up with %d, as Magika has it (--preprocess names another)",
 			f.Begin, f.End, f.Padding))
 	} else {
-		f.Bytes = data.Bytes{}
-		if err := json.Unmarshal(text, &f.Bytes); err != nil {
+		f.ByteRow = ByteRow{}
+		if err := json.Unmarshal(text, &f.ByteRow); err != nil {
 			return nil, fmt.Errorf("preprocess %s: %w", path, err)
 		}
 	}
@@ -62,48 +62,28 @@ func newBytes(m *onnx.Model, o Options) (*Bytes, error) {
 		return nil, fmt.Errorf("preprocess %s: beg_size %d, mid_size %d and end_size %d do not make the %d numbers that the model takes, or a number is out of range",
 			path, f.Begin, f.Middle, f.End, n)
 	}
-	f.Input, f.DType = in.Name, in.Type.DType
+	f.input, f.dtype = in.Name, in.Type.DType
 	return f, nil
 }
 
-func (*Bytes) Kind() string      { return KindBytes }
 func (f *Bytes) Notes() []string { return f.notes }
 
 func (f *Bytes) Digest() [sha256.Size]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "bytes/1 %+v", f.Bytes))
+	return sha256.Sum256(fmt.Appendf(nil, "bytes/1 {Begin:%d Middle:%d End:%d Block:%d Padding:%d Input:%s DType:%v}", f.Begin, f.Middle, f.End, f.Block, f.Padding, f.input, f.dtype))
 }
 
-func (f *Bytes) Settings() (json.RawMessage, error) { return json.Marshal(f.Bytes) }
+func (f *Bytes) Settings() (json.RawMessage, error) { return json.Marshal(f.ByteRow) }
 
-// options say that files are taken as bytes.
-func (f *Bytes) options(opt data.Options) (data.Options, error) {
-	if opt.AugmentSpec != "" && opt.AugmentSpec != "none" {
-		return opt, fmt.Errorf("--augment %s: bytes of files are not augmented", opt.AugmentSpec)
-	}
-	b := f.Bytes
-	opt.Bytes = &b
-	return opt, nil
+// Form is one row a file.
+func (f *Bytes) Form() data.Form {
+	return data.Form{Inputs: []data.Input{{Name: f.input, DType: f.dtype, Shape: tensor.Shape{f.Len()}}}, Rows: true, Most: 1}
 }
 
-func (f *Bytes) Open(ctx context.Context, path string, opt data.Options) (train, val *data.Dataset, err error) {
-	if opt, err = f.options(opt); err != nil {
-		return nil, nil, err
-	}
-	return data.Open(ctx, path, opt)
-}
+func (f *Bytes) Keeps() (what, form string) { return "", "" }
 
-func (f *Bytes) OpenEval(ctx context.Context, path string, classes []string, opt data.Options) (*data.Dataset, error) {
-	opt, err := f.options(opt)
-	if err != nil {
-		return nil, err
+func (f *Bytes) media(augment string) (*data.Media, error) {
+	if (data.Options{Augment: augment}).Augmented() {
+		return nil, fmt.Errorf("--augment %s: bytes of files are not augmented", augment)
 	}
-	return data.OpenEval(ctx, path, classes, opt)
-}
-
-func (f *Bytes) OpenInputs(ctx context.Context, inputs []string, opt data.Options) (*data.Dataset, error) {
-	opt, err := f.options(opt)
-	if err != nil {
-		return nil, err
-	}
-	return data.OpenFiles(ctx, inputs, opt)
+	return &data.Media{One: "file", Many: "files", Formats: "any", Source: func(s data.Setting) data.Source { return &byteFiles{s.Files, f} }}, nil
 }

@@ -1,20 +1,23 @@
-// Package feed is how data of one kind (pictures, texts, sounds, bytes of files) become the inputs of a model. In come a model, the options of a user
-// and the settings that a tuned file carries; out come a Feed, which opens data sets whose examples lie as the model takes them. It knows
-// nothing of training, nor of how a model runs.
+// Package feed is how data of one kind become the inputs of a model. In come a model, the options of a user and the settings that a tuned file
+// carries; out comes a Feed, which opens places and gives data sets whose examples lie as the model takes them. It knows nothing of training, nor
+// of how a tuned file is run.
+//
+// A kind of data is one file: a Feed with its Source, and a line in kinds (or a call of Register).
 package feed
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 )
 
-// Feed is how data of one kind become the inputs of one model, for a fit as well as for a tuned file. A kind is added by a Feed, a branch
-// in Of, and what Options need for it.
+// Feed is how data of one kind become the inputs of one model, for a fit as well as for a tuned file. It is safe for concurrent use.
 type Feed interface {
 	// Kind names the kind of data: picture, text, sound.
 	Kind() string
@@ -22,13 +25,14 @@ type Feed interface {
 	Form() data.Form
 	// Digest names the preparation: examples of the same Dataset.Digest that it prepares feed the model alike.
 	Digest() [sha256.Size]byte
-	// Open reads the examples to train and to validate with, as data.Open does for pictures.
-	Open(ctx context.Context, path string, opt data.Options) (train, val *data.Dataset, err error)
-	// OpenEval reads labelled examples for a model whose classes are known, as data.OpenEval does.
-	OpenEval(ctx context.Context, path string, classes []string, opt data.Options) (*data.Dataset, error)
-	// OpenInputs makes a Dataset of single examples without labels: files, or texts themselves. It skips those that cannot be used and
-	// errors when none can.
-	OpenInputs(ctx context.Context, inputs []string, opt data.Options) (*data.Dataset, error)
+	// Open reads the examples to train and to validate with, see data.Open.
+	Open(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, err error)
+	// OpenEval reads labelled examples for a model whose classes are known, see data.OpenEval.
+	OpenEval(ctx context.Context, p data.Place, classes []string, opt data.Options) (*data.Dataset, error)
+	// OpenInputs makes a Dataset of rows without labels, see Inputs. It skips those that cannot be used and errors when none can.
+	OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error)
+	// Keeps says what a run may keep of prepared examples for later ones: a name of it and the form of its blocks. "" keeps nothing.
+	Keeps() (what, form string)
 	// Settings are what the tuned file must know to prepare examples by itself. Of takes them.
 	Settings() (json.RawMessage, error)
 	// Notes are what a user should know: what was assumed.
@@ -37,146 +41,108 @@ type Feed interface {
 
 // Options say how examples are prepared where a user says so.
 type Options struct {
-	Preprocess string // a preset or a file
-	Table      data.Columns
-	Tokenizer  string          // a file; "" for the one beside the model
-	MaxLength  int             // tokens of a text at most; 0 for what the model takes
-	Kind       string          // of a tuned file's record; "" to be found by the model's inputs
+	Preprocess string       // a preset or a file
+	Table      data.Columns // of tables of texts
+	Text       TextOptions
+	Kind       string          // of a tuned file's record, or of the data; "" to be found by the model's inputs
 	Settings   json.RawMessage // of a tuned file's record
 }
+
+// Kind is a kind of data.
+type Kind struct {
+	// Name is what a tuned file's record calls it.
+	Name string
+	// Takes reports whether a model takes it, by its inputs and the files beside it. Kinds are asked in turn; nil is never found so.
+	Takes func(m *onnx.Model, o Options) (bool, error)
+	// New makes the Feed of a model. It errors where the model or the options do not fit.
+	New func(m *onnx.Model, o Options) (Feed, error)
+}
+
+// The names of the kinds.
+const (
+	KindText    = "text"
+	KindBytes   = "file" // files of any kind, as their bytes
+	KindSound   = "sound"
+	KindPicture = "picture"
+	KindTensors = "tensors" // a tensor for each input of the model
+)
+
+// kinds are asked in this order. Pictures take what nobody else does.
+var kinds = []Kind{
+	{KindText, takesTokens, newTexts},
+	{KindBytes, takesBytes, newBytes},
+	{KindSound, takesSounds, newSounds},
+	{KindTensors, takesOnlyTensors, newTensors},
+	{KindPicture, takesAnything, newPictures},
+}
+
+// Register adds a kind, which is asked before all others. It is called before any Feed is made, from one goroutine.
+func Register(k Kind) { kinds = slices.Insert(kinds, 0, k) }
+
+func takesAnything(*onnx.Model, Options) (bool, error) { return true, nil }
+
+// The keys of a tuned file's metadata_props that say how it is fed.
+const (
+	KeyKind     = "permafrost.input"      // see Feed.Kind
+	KeySettings = "permafrost.preprocess" // see Feed.Settings
+)
 
 // Of finds how a model is fed: by what a tuned file's record says, else by the model's inputs and the files beside it. It errors on options
 // of another kind of data.
 func Of(m *onnx.Model, o Options) (Feed, error) {
-	f, err := of(m, o)
-	if err == nil && f.Kind() != KindText {
-		if o.Tokenizer != "" {
-			return nil, fmt.Errorf("--tokenizer %s: the model takes %ss, and no texts", o.Tokenizer, f.Kind())
-		}
-		if o.MaxLength != 0 {
-			return nil, fmt.Errorf("--max-length %d: the model takes %ss, and no texts", o.MaxLength, f.Kind())
-		}
-	}
-	return f, err
-}
-
-func of(m *onnx.Model, o Options) (Feed, error) {
 	if kind := m.Metadata[KeyKind]; o.Kind == "" && o.Preprocess == "" && kind != "" { // a tuned file is tuned again
 		o.Kind, o.Settings = kind, json.RawMessage(m.Metadata[KeySettings])
 	}
-	switch o.Kind {
-	case KindText:
-		return newTexts(m, o)
-	case KindPicture:
-		return newPictures(m, o)
-	case KindBytes:
-		return newBytes(m, o)
-	case KindSound:
-		return newSounds(m, o, nil, "")
-	case "":
-		if takesTokens(m) {
-			return newTexts(m, o)
-		}
-		if takesBytes(m) {
-			return newBytes(m, o)
-		}
-		text, path, err := soundConfig(m, o)
-		if err != nil {
-			return nil, err
-		}
-		if text != nil || o.Preprocess == "" && takesSamples(m) {
-			return newSounds(m, o, text, path)
-		}
-		return newPictures(m, o)
-	}
-	return nil, fmt.Errorf("the model was tuned on a kind of data that this version does not know: %s", o.Kind)
-}
-
-// The keys of a tuned file's metadata_props that say how it is fed.
-const (
-	KeyKind     = "permafrost.input"      // the kind of data, see Feed.Kind
-	KeySettings = "permafrost.preprocess" // see Feed.Settings
-)
-
-// The kinds of data.
-const (
-	KindPicture = "picture"
-	KindText    = "text"
-	KindSound   = "sound"
-)
-
-// Pictures feeds a model with pictures.
-type Pictures struct {
-	*data.Pipeline
-	input string
-	notes []string
-}
-
-func newPictures(m *onnx.Model, o Options) (*Pictures, error) {
-	in, err := PictureInput(m)
+	k, err := kindOf(m, o)
 	if err != nil {
 		return nil, err
 	}
-	p, note, err := preprocessOf(m, o, in.Channels)
+	f, err := k.New(m, o)
 	if err != nil {
 		return nil, err
 	}
-	f := &Pictures{input: in.Name}
-	if note != "" {
-		f.notes = append(f.notes, note)
+	if f.Kind() != KindText {
+		err = o.Text.unused(f.Kind())
 	}
-	f.Pipeline, err = p.For(in.Channels, in.Height, in.Width)
 	return f, err
 }
 
-// preprocessOf finds how pictures are prepared: as named, as the tuned model says, as a file beside the model says, else ImageNet's way.
-func preprocessOf(m *onnx.Model, o Options, channels int) (data.Preprocess, string, error) {
-	if o.Preprocess != "" {
-		p, err := data.LoadPreprocess(o.Preprocess)
-		return p, "", err
-	}
-	if text, ok := m.Metadata[KeySettings]; ok {
-		p, err := data.ParsePreprocess([]byte(text))
-		if err != nil {
-			err = fmt.Errorf("%s: %w", KeySettings, err)
+func kindOf(m *onnx.Model, o Options) (Kind, error) {
+	for _, k := range kinds {
+		if o.Kind != "" {
+			if k.Name == o.Kind {
+				return k, nil
+			}
+			continue
 		}
-		return p, "", err
-	}
-	if m.Path != "" {
-		if file := data.FindPreprocess(m.Path); file != "" {
-			p, err := data.LoadPreprocess(file)
-			return p, "", err
+		if k.Takes == nil {
+			continue
+		}
+		if ok, err := k.Takes(m, o); err != nil || ok {
+			return k, err
 		}
 	}
-	preset := "imagenet"
-	if channels == 1 {
-		preset = "unit"
-	}
-	p, _ := data.Preset(preset)
-	return p, fmt.Sprintf("no preprocessor file beside the model: assuming the preset %s (--preprocess names another)", preset), nil
+	return Kind{}, fmt.Errorf("the model was tuned on a kind of data that this version does not know: %s", o.Kind)
 }
 
-func (*Pictures) Kind() string      { return KindPicture }
-func (f *Pictures) Form() data.Form { return f.Pipeline.Form(f.input) }
-func (f *Pictures) Notes() []string { return f.notes }
+// Inputs is the place of single examples without labels: files, or with Kind text the texts themselves.
+func Inputs(kind string, inputs []string) data.Place {
+	t := &data.Table{Path: "input", Columns: []string{"file"}}
+	if kind == KindText {
+		t.Columns[0] = "text"
+	}
+	for i, s := range inputs {
+		t.Rows, t.Lines = append(t.Rows, []string{s}), append(t.Lines, i+1)
+	}
+	return data.Place{Path: t.Path, Rows: t}
+}
 
-func (f *Pictures) Settings() (json.RawMessage, error) { return json.Marshal(f.Preprocess) }
-
-func (f *Pictures) Open(ctx context.Context, path string, opt data.Options) (train, val *data.Dataset, err error) {
-	if opt.Pipeline = f.Pipeline; opt.Augment == nil {
-		if opt.Augment, err = data.ParseAugment(opt.AugmentSpec); err != nil {
-			return nil, nil, err
+// suits errors on examples in memory of another kind than the model takes.
+func suits(kind string, places ...data.Place) error {
+	for _, p := range places {
+		if cmp.Or(p.Kind, kind) != kind {
+			return fmt.Errorf("data: the %s are %ss, and the model takes %ss", p.Path, p.Kind, kind)
 		}
 	}
-	return data.Open(ctx, path, opt)
-}
-
-func (f *Pictures) OpenEval(ctx context.Context, path string, classes []string, opt data.Options) (*data.Dataset, error) {
-	opt.Pipeline = f.Pipeline
-	return data.OpenEval(ctx, path, classes, opt)
-}
-
-func (f *Pictures) OpenInputs(ctx context.Context, inputs []string, opt data.Options) (*data.Dataset, error) {
-	opt.Pipeline = f.Pipeline
-	return data.OpenFiles(ctx, inputs, opt)
+	return nil
 }

@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/data/picture"
 	"github.com/permafrost-ml/permafrost/internal/data/sound"
 	"github.com/permafrost-ml/permafrost/internal/gzipped"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -19,9 +19,12 @@ import (
 
 // Sounds feeds a model with sounds: each window of a sound is a row of the model's batch.
 type Sounds struct {
-	data.Sounds
-	front *FrontEnd // nil where features are computed without a model
-	notes []string
+	files
+	Pipeline *sound.Pipeline
+	input    string
+	row      tensor.Shape // of a row in the input: Pipeline.RowShape with axes of 1 where the model has them
+	front    *FrontEnd    // nil where features are computed without a model
+	notes    []string
 }
 
 // soundSettings are what the record says of sounds. The front end is in it whole, so that the tuned file needs no other.
@@ -36,11 +39,11 @@ const maxFrontEnd = 64 << 20
 // soundConfig finds the preprocessor file of sounds: as named, else beside the model. It is nil where that is about something else.
 func soundConfig(m *onnx.Model, o Options) (text []byte, path string, err error) {
 	path = o.Preprocess
-	if _, preset := data.Preset(path); preset || path == "" && m.Path == "" {
+	if _, preset := picture.Preset(path); preset || path == "" && m.Path == "" {
 		return nil, "", nil
 	}
 	if path == "" {
-		if path = data.FindPreprocess(m.Path); path == "" {
+		if path = FindPreprocess(m.Path); path == "" {
 			return nil, "", nil
 		}
 	}
@@ -53,20 +56,31 @@ func soundConfig(m *onnx.Model, o Options) (text []byte, path string, err error)
 	return text, path, nil
 }
 
-// takesSamples reports whether a model's only input may be a waveform: float32 [N,S].
-func takesSamples(m *onnx.Model) bool {
+// takesSounds reports whether a model takes sounds: a preprocessor file says so, or its only input may be a waveform, float32 [N,S].
+func takesSounds(m *onnx.Model, o Options) (bool, error) {
+	if text, _, err := soundConfig(m, o); text != nil || err != nil {
+		return text != nil, err
+	}
 	in := m.Graph.Inputs
-	return len(in) == 1 && in[0].Type.DType == tensor.Float32 && len(in[0].Type.Shape) == 2
+	return o.Preprocess == "" && len(in) == 1 && in[0].Type.DType == tensor.Float32 && len(in[0].Type.Shape) == 2, nil
 }
 
 // assumed is the preparation where no file says one, of a model that takes samples of any number.
 const assumed = `{"sampling_rate": 16000, "window": 32000, "hop": 16000}`
 
-// newSounds makes the Feed of a preprocessor file, or of a tuned file's settings, or of what is assumed.
-func newSounds(m *onnx.Model, o Options, text []byte, path string) (*Sounds, error) {
+// newSounds makes the Feed of a tuned file's settings, or of a preprocessor file, or of what is assumed.
+func newSounds(m *onnx.Model, o Options) (Feed, error) {
 	f := &Sounds{}
+	f.files = files{KindSound, f.media}
 	var set soundSettings
+	var text []byte
+	var path string
 	var err error
+	if o.Settings == nil {
+		if text, path, err = soundConfig(m, o); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case o.Settings != nil && text == nil:
 		if err := json.Unmarshal(o.Settings, &set); err != nil {
@@ -112,8 +126,8 @@ func newSounds(m *onnx.Model, o Options, text []byte, path string) (*Sounds, err
 	if row[0] < 0 {
 		return nil, fmt.Errorf("preprocess %s: window is missing, and the model's input %q takes any number: say how many %s are a window", path, in.Name, unit(c))
 	}
-	f.Input = in.Name
-	if f.Row = fit(row, in.Type.Shape[1:]); f.Row == nil {
+	f.input = in.Name
+	if f.row = fit(row, in.Type.Shape[1:]); f.row == nil {
 		return nil, fmt.Errorf("preprocess %s makes rows of %v, and the model's input %q takes %v", path, row, in.Name, in.Type.Shape)
 	}
 	return f, nil
@@ -186,7 +200,6 @@ func fit(row []int, in tensor.Shape) tensor.Shape {
 	return out
 }
 
-func (*Sounds) Kind() string                { return KindSound }
 func (f *Sounds) Notes() []string           { return f.notes }
 func (f *Sounds) Digest() [sha256.Size]byte { return f.Pipeline.Digest() }
 
@@ -202,36 +215,22 @@ func (f *Sounds) Settings() (json.RawMessage, error) {
 	return json.Marshal(s)
 }
 
-// options say that files are sounds.
-func (f *Sounds) options(opt data.Options) (data.Options, error) {
-	s := f.Sounds
-	var err error
-	if s.Augment, err = sound.ParseAugment(opt.AugmentSpec); err != nil {
-		return opt, fmt.Errorf("data: %w", err)
+// Form says how sounds lie in the model's input: each window is a row.
+func (f *Sounds) Form() data.Form {
+	form := data.Form{Inputs: []data.Input{{Name: f.input, DType: tensor.Float32, Shape: f.row}}, Rows: true, Most: 1}
+	if f.Pipeline.Config.Window > 0 {
+		form.Most = mostWindows
 	}
-	opt.Sounds = &s
-	return opt, nil
+	return form
 }
 
-func (f *Sounds) Open(ctx context.Context, path string, opt data.Options) (train, val *data.Dataset, err error) {
-	if opt, err = f.options(opt); err != nil {
-		return nil, nil, err
-	}
-	return data.Open(ctx, path, opt)
-}
+func (f *Sounds) Keeps() (what, form string) { return "sounds", "float32" }
 
-func (f *Sounds) OpenEval(ctx context.Context, path string, classes []string, opt data.Options) (*data.Dataset, error) {
-	opt, err := f.options(opt)
+func (f *Sounds) media(augment string) (*data.Media, error) {
+	a, err := sound.ParseAugment(augment)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("data: %w", err)
 	}
-	return data.OpenEval(ctx, path, classes, opt)
-}
-
-func (f *Sounds) OpenInputs(ctx context.Context, inputs []string, opt data.Options) (*data.Dataset, error) {
-	opt, err := f.options(opt)
-	if err != nil {
-		return nil, err
-	}
-	return data.OpenFiles(ctx, inputs, opt)
+	return &data.Media{One: "sound", Many: "sounds", Formats: "wav or flac", Extensions: []string{".wav", ".wave", ".flac"},
+		Source: func(s data.Setting) data.Source { return newSoundFiles(f, a, s) }}, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
@@ -109,7 +110,7 @@ func TestTunedFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ds, err := m.Feed.OpenInputs(context.Background(), f.pictures(t), data.Options{Workers: 1})
+			ds, err := m.Feed.OpenInputs(context.Background(), feed.Inputs(feed.KindPicture, f.pictures(t)), data.Options{Workers: 1})
 			if err != nil {
 				t.Fatal(err)
 			}

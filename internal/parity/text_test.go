@@ -12,6 +12,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	made "github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
@@ -48,7 +49,7 @@ func TestTunedTextFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ds, err := m.Feed.OpenInputs(context.Background(), texts, data.Options{Workers: 1})
+			ds, err := m.Feed.OpenInputs(context.Background(), feed.Inputs(feed.KindText, texts), data.Options{Workers: 1})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -89,7 +89,7 @@ func OpenShaped(path string, o feed.Options, given map[string]tensor.Shape) (*Ba
 		if err == nil {
 			return b, nil
 		}
-		if o.Preprocess != "" || o.Tokenizer != "" {
+		if o.Preprocess != "" || o.Text.Tokenizer != "" {
 			return nil, err
 		}
 	}

@@ -329,7 +329,7 @@ func oneLine(err error) error {
 
 // feedOptions are the options that say how data are prepared.
 func (c *Config) feedOptions() feed.Options {
-	return feed.Options{Preprocess: c.Preprocess, Tokenizer: c.Tokenizer, MaxLength: c.MaxLength, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
+	return feed.Options{Preprocess: c.Preprocess, Text: feed.TextOptions{Tokenizer: c.Tokenizer, MaxLength: c.MaxLength}, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
 }
 
 // network are the options that say how the model becomes a network that trains.

@@ -175,7 +175,7 @@ func openForCount(ctx context.Context, cfg Config, base *split.Base) (tr, val *d
 		return nil, nil, 0, fmt.Errorf("data: examples cannot be fed to the model by shapes of its inputs; leave --shape out")
 	}
 	began := time.Now()
-	tr, val, err = base.Feed.Open(ctx, cfg.Data, data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), Task: cfg.Task, Table: cfg.feedOptions().Table})
+	tr, val, err = base.Feed.Open(ctx, data.Place{Path: cfg.Data}, data.Options{Val: data.Place{Path: cfg.Val}, Seed: cfg.Seed, Workers: kernel.Threads(), Task: cfg.Task, Table: cfg.feedOptions().Table})
 	if err != nil {
 		return nil, nil, 0, err
 	}

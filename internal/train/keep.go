@@ -48,32 +48,25 @@ func (c *Config) openCache() (shared *cache.Cache, note string, err error) {
 
 // remember lets data use what former runs know of files and of what was prepared from them.
 func remember(shared *cache.Cache, fed feed.Feed, opt *data.Options) {
-	var about cache.About
-	switch f := fed.(type) {
-	case *feed.Pictures:
-		about = cache.About{Kind: "pictures", Type: fmt.Sprintf("uint8[%d,%d,%d]", f.Height, f.Width, f.Channels)}
-	case *feed.Sounds:
-		about = cache.About{Kind: "sounds", Type: "float32"}
-	default:
+	what, form := fed.Keeps()
+	if shared == nil || what == "" {
 		return
 	}
-	if shared == nil {
-		return
-	}
+	about := cache.About{Kind: what, Type: form}
 	pipeline := fed.Digest()
-	p := &pictures{Space: shared.Space(sha256.Sum256(fmt.Appendf(nil, "%s/1 %x", about.Kind, pipeline)), about)}
+	p := &prepared{Space: shared.Space(sha256.Sum256(fmt.Appendf(nil, "%s/1 %x", about.Kind, pipeline)), about)}
 	p.left.Store(shared.Budget() / 2)
-	opt.Pictures = p
-	opt.Files = shared.Files(sha256.Sum256(fmt.Appendf(nil, "files/1 %x", pipeline)))
+	opt.Kept = p
+	opt.Index = shared.Files(sha256.Sum256(fmt.Appendf(nil, "files/1 %x", pipeline)))
 }
 
-// pictures keeps no more than half of the cache's budget in one run, so that the values computed from them fit too.
-type pictures struct {
+// prepared keeps no more than half of the cache's budget in one run, so that the values computed from them fit too.
+type prepared struct {
 	*cache.Space
 	left atomic.Int64
 }
 
-func (p *pictures) Put(key split.Digest, parts ...[]byte) bool {
+func (p *prepared) Put(key split.Digest, parts ...[]byte) bool {
 	n := int64(0)
 	for _, b := range parts {
 		n += int64(len(b))

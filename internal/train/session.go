@@ -46,14 +46,14 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt := data.Options{Val: cfg.Val, Seed: cfg.Seed, Workers: kernel.Threads(), AugmentSpec: cfg.Augment, Budget: pictureBudget,
+	opt := data.Options{Val: data.Place{Path: cfg.Val}, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: cfg.Augment, Budget: pictureBudget,
 		Task: cfg.Task, Table: cfg.feedOptions().Table}
 	shared, note, err := cfg.openCache()
 	if err != nil {
 		return nil, err
 	}
 	remember(shared, base.Feed, &opt)
-	tr, val, err := base.Feed.Open(ctx, cfg.Data, opt)
+	tr, val, err := base.Feed.Open(ctx, data.Place{Path: cfg.Data}, opt)
 	if err != nil {
 		return nil, err
 	}

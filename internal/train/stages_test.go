@@ -45,7 +45,7 @@ func TestStagesAgree(t *testing.T) {
 			x := tensor.New(tensor.Float32, n, 3, 8, 8)
 			labels := make([]int, n)
 			for i := range n {
-				if err := s.Train.Read(i*7, data.Plain, x.F32()[i*192:(i+1)*192]); err != nil {
+				if err := s.Train.Read(i*7, data.Plain, []*tensor.Tensor{tensor.Of(x.F32()[i*192:(i+1)*192], 1, 3, 8, 8)}); err != nil {
 					t.Fatal(err)
 				}
 				labels[i] = s.Train.Examples[i*7].Label

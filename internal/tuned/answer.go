@@ -67,7 +67,7 @@ func evaluation(m *task.Metrics, names []string) *Evaluation {
 // Eval measures the model on class folders, whose names must be among the file's labels.
 func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) {
 	began := time.Now()
-	ds, err := p.Feed.OpenEval(ctx, path, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20, Task: p.Task.Name()})
+	ds, err := p.Feed.OpenEval(ctx, data.Place{Path: path}, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20, Task: p.Task.Name()})
 	if err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ const batch = 16
 // Predict answers for inputs, files or texts as the model takes them, and returns up to top guesses for each, most probable first, with
 // the damaged ones that were skipped. It errors when every one is damaged.
 func (p *Predictor) Predict(ctx context.Context, inputs []string, top int) ([]Prediction, []data.Skipped, error) {
-	ds, err := p.Feed.OpenInputs(ctx, inputs, data.Options{Workers: kernel.Threads(), Budget: 64 << 20})
+	ds, err := p.Feed.OpenInputs(ctx, feed.Inputs(p.Feed.Kind(), inputs), data.Options{Workers: kernel.Threads(), Budget: 64 << 20})
 	if err != nil {
 		return nil, nil, err
 	}

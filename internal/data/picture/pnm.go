@@ -1,4 +1,4 @@
-package data
+package picture
 
 import (
 	"bufio"
@@ -160,3 +160,26 @@ func pnmWord(r *bufio.Reader, most int) (int, error) {
 	}
 	return min(int(hi)<<8|int(lo), most), nil
 }
+
+// Encode writes a picture as a binary pixel map, or grey map, whose samples are those that a file of it would give: opacity is dropped and
+// of 16 bits the high ones stay.
+func Encode(m image.Image) []byte {
+	channels, kind := 3, 6
+	switch m := m.(type) {
+	case *image.Gray, *image.Gray16:
+		channels, kind = 1, 5
+	case *image.RGBA:
+		if !m.Opaque() {
+			return Encode(straight{m})
+		}
+	case *image.RGBA64:
+		if !m.Opaque() {
+			return Encode(straight{m})
+		}
+	}
+	r := toRaster(m, "", channels)
+	return append(fmt.Appendf(nil, "P%d %d %d 255\n", kind, r.w, r.h), r.pix...)
+}
+
+// straight hides a picture's type, whose colours are multiplied by their opacity, so that they are read one by one and divided by it.
+type straight struct{ image.Image }

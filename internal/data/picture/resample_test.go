@@ -1,4 +1,4 @@
-package data
+package picture
 
 import (
 	"fmt"
@@ -53,7 +53,7 @@ func TestResizeWindow(t *testing.T) {
 }
 
 // noise is a picture of repeatable random samples.
-func noise(w, h, c int) raster {
+func noise(w, h, c int) Raster {
 	r := newRaster(w, h, c)
 	s := uint32(1)
 	for i := range r.pix {

@@ -1,23 +1,23 @@
-package data
+package picture
 
-// raster is a decoded picture: h rows of w pixels of c samples (1 grey, 3 red green blue), 8 bits each, packed.
-type raster struct {
+// Raster is a decoded picture: h rows of w pixels of c samples (1 grey, 3 red green blue), 8 bits each, packed.
+type Raster struct {
 	w, h, c int
 	pix     []uint8
 }
 
-func newRaster(w, h, c int) raster {
-	return raster{w, h, c, make([]uint8, w*h*c)}
+func newRaster(w, h, c int) Raster {
+	return Raster{w, h, c, make([]uint8, w*h*c)}
 }
 
 // row returns the samples of row y.
-func (r raster) row(y int) []uint8 {
+func (r Raster) row(y int) []uint8 {
 	n := r.w * r.c
 	return r.pix[y*n : (y+1)*n]
 }
 
 // crop copies the part of r that starts at column x, row y and is w by h pixels. What lies outside r is black.
-func (r raster) crop(x, y, w, h int) raster {
+func (r Raster) crop(x, y, w, h int) Raster {
 	if x == 0 && y == 0 && w == r.w && h == r.h {
 		return r
 	}
@@ -35,11 +35,11 @@ func (r raster) crop(x, y, w, h int) raster {
 }
 
 // orient undoes an EXIF orientation (1 to 8; anything else is 1), so that row 0 is the top of the scene.
-func (r raster) orient(o int) raster {
+func (r Raster) orient(o int) Raster {
 	if o < 2 || o > 8 {
 		return r
 	}
-	out := raster{w: r.w, h: r.h, c: r.c, pix: make([]uint8, len(r.pix))}
+	out := Raster{w: r.w, h: r.h, c: r.c, pix: make([]uint8, len(r.pix))}
 	if o >= 5 {
 		out.w, out.h = r.h, r.w
 	}
@@ -75,4 +75,4 @@ func (r raster) orient(o int) raster {
 }
 
 // all is the whole picture.
-func (r raster) all() rect { return rect{0, 0, float64(r.w), float64(r.h)} }
+func (r Raster) all() rect { return rect{0, 0, float64(r.w), float64(r.h)} }

@@ -1,4 +1,4 @@
-package data
+package picture
 
 import (
 	"fmt"
@@ -104,14 +104,14 @@ func (a *Augment) String() string {
 }
 
 // apply returns a picture of the model's size made from the resized picture r, which is left as it is.
-func (a *Augment) apply(r raster, pl *Pipeline, rng *rand.Rand) raster {
+func (a *Augment) apply(r Raster, pl *Pipeline, rng *rand.Rand) Raster {
 	if a.Crop > 0 {
 		r = r.resize(pl.Resample, a.cut(r, pl, rng), pl.Width, pl.Height, window{0, 0, pl.Width, pl.Height})
 	} else {
 		c := pl.center(r.w, r.h)
 		r = r.crop(c.x, c.y, c.w, c.h)
 	}
-	r = raster{r.w, r.h, r.c, append([]uint8(nil), r.pix...)}
+	r = Raster{r.w, r.h, r.c, append([]uint8(nil), r.pix...)}
 	if a.Flip && rng.IntN(2) == 1 {
 		r = r.orient(2)
 	}
@@ -122,7 +122,7 @@ func (a *Augment) apply(r raster, pl *Pipeline, rng *rand.Rand) raster {
 		r = randOps[rng.IntN(len(randOps))](r, float64(a.Magnitude)/10, pl.fill, rng)
 	}
 	if a.Color > 0 {
-		for _, adjust := range []func(raster, float64) raster{brightness, contrast, saturation} {
+		for _, adjust := range []func(Raster, float64) Raster{brightness, contrast, saturation} {
 			r = adjust(r, 1+a.Color*(2*rng.Float64()-1))
 		}
 	}
@@ -131,7 +131,7 @@ func (a *Augment) apply(r raster, pl *Pipeline, rng *rand.Rand) raster {
 
 // cut picks a part of r: an area from Crop to all of it, its shape that of the model's input stretched by 3/4 to 4/3
 // (Szegedy et al. 2015), anywhere in the picture.
-func (a *Augment) cut(r raster, pl *Pipeline, rng *rand.Rand) rect {
+func (a *Augment) cut(r Raster, pl *Pipeline, rng *rand.Rand) rect {
 	area := (a.Crop + (1-a.Crop)*rng.Float64()) * float64(r.w) * float64(r.h)
 	aspect := float64(pl.Width) / float64(pl.Height) * math.Exp((2*rng.Float64()-1)*math.Log(4./3))
 	w := min(math.Sqrt(area*aspect), float64(r.w))

@@ -1,4 +1,4 @@
-package data
+package feed
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/data/sound"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -44,7 +45,7 @@ func toneFolder(t *testing.T, n int) string {
 }
 
 // waves are windows of 100 samples every 50.
-func waves(t *testing.T, augment string) *Sounds {
+func waves(t *testing.T) *Sounds {
 	t.Helper()
 	c, err := sound.Parse([]byte(`{"sampling_rate": 8000, "window": 100, "hop": 50}`))
 	if err != nil {
@@ -54,18 +55,16 @@ func waves(t *testing.T, augment string) *Sounds {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := sound.ParseAugment(augment)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &Sounds{Pipeline: p, Augment: a, Input: "x", Row: tensor.Shape{1, 100}}
+	f := &Sounds{Pipeline: p, input: "x", row: tensor.Shape{1, 100}}
+	f.files = files{KindSound, f.media}
+	return f
 }
 
 // values reads a whole Dataset in one order.
-func values(t *testing.T, d *Dataset, epoch int) []float32 {
+func values(t *testing.T, d *data.Dataset, epoch int) []float32 {
 	t.Helper()
 	var out []float32
-	for b, err := range d.Loader(3).Batches(context.Background(), FileOrder(d.Len()), epoch) {
+	for b, err := range d.Loader(3).Batches(context.Background(), data.FileOrder(d.Len()), epoch) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +91,7 @@ func TestSounds(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "low", "notes.txt"), []byte("x"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	train, val, err := Open(context.Background(), dir, Options{Sounds: waves(t, ""), Budget: 1 << 20})
+	train, val, err := waves(t).Open(context.Background(), at(dir), data.Options{Augment: "", Budget: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +114,7 @@ func TestSounds(t *testing.T) {
 		}
 	}
 	// Without memory the files are read again, to the same values.
-	again, _, err := Open(context.Background(), dir, Options{Sounds: waves(t, "")})
+	again, _, err := waves(t).Open(context.Background(), at(dir), data.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +122,7 @@ func TestSounds(t *testing.T) {
 		t.Error("values depend on memory")
 	}
 	writeTone(t, again.Examples[0].Path, 999, 100)
-	if err := again.source.Read(0, 0, []*tensor.Tensor{tensor.New(tensor.Float32, 1, 1, 100)}); err == nil || !strings.Contains(err.Error(), "changed") {
+	if err := again.Read(0, 0, []*tensor.Tensor{tensor.New(tensor.Float32, 1, 1, 100)}); err == nil || !strings.Contains(err.Error(), "changed") {
 		t.Errorf("a file that changed: %v", err)
 	}
 }
@@ -137,16 +136,16 @@ func sorted(x []float32) []float32 {
 func TestSoundErrors(t *testing.T) {
 	dir := t.TempDir()
 	writeTone(t, filepath.Join(dir, "only", "a.wav"), 100, 100)
-	opt := Options{Sounds: waves(t, "")}
+	opt := data.Options{}
 	for path, want := range map[string]string{dir: "one class only", filepath.Join(dir, "only"): "1 sounds but no class folder", filepath.Join(dir, "none"): "no such folder"} {
-		if _, _, err := Open(context.Background(), path, opt); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := waves(t).Open(context.Background(), at(path), opt); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}
-	if _, err := OpenFiles(context.Background(), []string{filepath.Join(dir, "only", "a.wav"), filepath.Join(dir, "b.wav")}, opt); err != nil {
+	if _, err := waves(t).OpenInputs(context.Background(), Inputs(KindSound, []string{filepath.Join(dir, "only", "a.wav"), filepath.Join(dir, "b.wav")}), opt); err != nil {
 		t.Error(err)
 	}
-	if _, err := OpenFiles(context.Background(), []string{filepath.Join(dir, "b.wav")}, opt); err == nil {
+	if _, err := waves(t).OpenInputs(context.Background(), Inputs(KindSound, []string{filepath.Join(dir, "b.wav")}), opt); err == nil {
 		t.Error("no file at all")
 	}
 }
@@ -154,8 +153,8 @@ func TestSoundErrors(t *testing.T) {
 // TestSoundAugment varies training sounds by seed and epoch, and never those held out.
 func TestSoundAugment(t *testing.T) {
 	dir := toneFolder(t, 10)
-	open := func(spec string) (train, val *Dataset) {
-		train, val, err := Open(context.Background(), dir, Options{Sounds: waves(t, spec), Seed: 3})
+	open := func(spec string) (train, val *data.Dataset) {
+		train, val, err := waves(t).Open(context.Background(), at(dir), data.Options{Augment: spec, Seed: 3})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +168,7 @@ func TestSoundAugment(t *testing.T) {
 	if a, b := values(t, train, 0), values(t, train, 1); slices.Equal(a, b) {
 		t.Error("two epochs have one form")
 	}
-	if !slices.Equal(values(t, train, Plain), values(t, plain, Plain)) || !slices.Equal(values(t, val, 0), values(t, plainVal, 0)) {
+	if !slices.Equal(values(t, train, data.Plain), values(t, plain, data.Plain)) || !slices.Equal(values(t, val, 0), values(t, plainVal, 0)) {
 		t.Error("plain examples are varied")
 	}
 }
@@ -182,7 +181,7 @@ func TestSoundsKept(t *testing.T) {
 		var want []float32
 		for run := range 2 {
 			b.read = 0
-			train, _, err := Open(context.Background(), dir, Options{Sounds: waves(t, spec), Workers: 1, Budget: 1 << 20, Files: b, Pictures: b})
+			train, _, err := waves(t).Open(context.Background(), at(dir), data.Options{Augment: spec, Workers: 1, Budget: 1 << 20, Index: b, Kept: b})
 			if err != nil {
 				t.Fatal(err)
 			}

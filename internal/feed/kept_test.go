@@ -1,4 +1,4 @@
-package data
+package feed
 
 import (
 	"bytes"
@@ -10,9 +10,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/data/picture"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// notes is a Files and a Pictures in memory, and counts.
+// notes is an Index and Blocks in memory, and counts.
 type notes struct {
 	mu       sync.Mutex
 	files    map[string][sha256.Size]byte
@@ -55,10 +59,10 @@ func (n *notes) Put(key [sha256.Size]byte, parts ...[]byte) bool {
 }
 
 // readAll returns every example's values.
-func readAll(t *testing.T, d *Dataset, epoch int) []byte {
+func readAll(t *testing.T, d *data.Dataset, epoch int) []byte {
 	t.Helper()
 	var out []byte
-	for b, err := range d.Loader(4).Batches(context.Background(), FileOrder(d.Len()), epoch) {
+	for b, err := range d.Loader(4).Batches(context.Background(), data.FileOrder(d.Len()), epoch) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,22 +75,18 @@ func readAll(t *testing.T, d *Dataset, epoch int) []byte {
 func TestKnownFilesAreNotRead(t *testing.T) {
 	for _, spec := range []string{"none", "flip"} {
 		root := folders(t, map[string]int{"a": 4, "bb": 4})
-		p, _ := Preset("unit")
+		p, _ := picture.Preset("unit")
 		pl, err := p.For(3, 8, 8)
 		if err != nil {
 			t.Fatal(err)
 		}
-		augment, err := ParseAugment(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		open := func(n *notes) *Dataset {
+		open := func(n *notes) *data.Dataset {
 			t.Helper()
-			o := Options{Pipeline: pl, Augment: augment, Seed: 3}
+			o := data.Options{Augment: spec, Seed: 3}
 			if n != nil {
-				o.Files, o.Pictures = n, n
+				o.Index, o.Kept = n, n
 			}
-			train, _, err := Open(t.Context(), root, o)
+			train, _, err := openPictures(t, root, pl, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,41 +122,41 @@ func TestKnownFilesAreNotRead(t *testing.T) {
 // and is known better in the next.
 func TestWhatIsKnownIsCompared(t *testing.T) {
 	root := folders(t, map[string]int{"a": 2, "bb": 2})
-	p, _ := Preset("unit")
+	p, _ := picture.Preset("unit")
 	pl, err := p.For(3, 8, 8)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := newNotes()
-	open := func() *Dataset {
+	open := func() *data.Dataset {
 		t.Helper()
-		train, _, err := Open(t.Context(), root, Options{Pipeline: pl, Files: n, Pictures: n})
+		train, _, err := openPictures(t, root, pl, data.Options{Index: n, Kept: n})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return train
 	}
 	d := open()
-	want := readAll(t, d, Plain)
+	want := readAll(t, d, data.Plain)
 	for k, b := range n.pictures {
 		n.pictures[k] = b[:len(b)-1]
 	}
-	if got := readAll(t, open(), Plain); !bytes.Equal(got, want) {
+	if got := readAll(t, open(), data.Plain); !bytes.Equal(got, want) {
 		t.Error("a damaged picture was used")
 	}
 
 	d = open()
 	clear(n.pictures)
 	path := d.Examples[0].Path
-	if err := os.WriteFile(path, picture(t, 9, 9, 77), 0o666); err != nil {
+	if err := os.WriteFile(path, encodedPicture(t, 9, 9, 77), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	dst := make([]float32, pl.Len())
-	if err := d.Read(0, Plain, dst); err == nil || !strings.Contains(err.Error(), "changed") {
+	dst := []*tensor.Tensor{tensor.New(tensor.Float32, 1, 3, 8, 8)}
+	if err := d.Read(0, data.Plain, dst); err == nil || !strings.Contains(err.Error(), "changed") {
 		t.Errorf("a changed file: %v", err)
 	}
 	d = open()
-	if err := d.Read(0, Plain, dst); err != nil {
+	if err := d.Read(0, data.Plain, dst); err != nil {
 		t.Errorf("after the change: %v", err)
 	}
 }

@@ -1,10 +1,13 @@
-package data
+package feed
 
 import (
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/data/picture"
 )
 
 // Real models' preprocessor files and real folders, where they are at hand.
@@ -24,7 +27,7 @@ func TestShared(t *testing.T) {
 		{"resnet20-cifar10.onnx", "sign-digits", 32, 1451, 611, 10, -0.485 / 0.229},
 	} {
 		path := FindPreprocess(filepath.Join(shared, "models", c.model))
-		p, err := LoadPreprocess(path)
+		p, err := picture.LoadPreprocess(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,13 +35,17 @@ func TestShared(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := pl.table[0][0]; got != c.first {
+		black := make([]float32, pl.Len())
+		if err := pl.Prepare([]byte("P5 1 1 255 \x00"), black); err != nil {
+			t.Fatal(err)
+		}
+		if got := black[0]; got != c.first {
 			t.Errorf("%s: black becomes %g, want %g", c.model, got, c.first)
 		}
 		if testing.Short() {
 			continue
 		}
-		train, val, err := Open(t.Context(), filepath.Join(shared, "data", c.folder), Options{Pipeline: pl, Budget: 1 << 30})
+		train, val, err := openPictures(t, filepath.Join(shared, "data", c.folder), pl, data.Options{Budget: 1 << 30})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +53,7 @@ func TestShared(t *testing.T) {
 			t.Errorf("%s: %d and %d examples of %v, skipped %v, %v", c.folder, train.Len(), val.Len(), train.Classes, train.Skipped, val.Skipped)
 		}
 		n := 0
-		for b, err := range val.Loader(50).Batches(t.Context(), FileOrder(val.Len()), Plain) {
+		for b, err := range val.Loader(50).Batches(t.Context(), data.FileOrder(val.Len()), data.Plain) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,10 +1,8 @@
-package data
+package picture
 
 import (
 	"encoding/json"
 	"math"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -208,23 +206,6 @@ func TestPrepareBorder(t *testing.T) {
 	}
 	if want := []float32{0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 6, 0}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-func TestFindPreprocess(t *testing.T) {
-	dir := t.TempDir()
-	model := filepath.Join(dir, "m.onnx")
-	if got := FindPreprocess(model); got != "" {
-		t.Errorf("found %s in an empty folder", got)
-	}
-	for _, name := range []string{"preprocessor_config.json", "m.preprocessor.json"} { // the later goes before the earlier
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte("{}"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if got := FindPreprocess(model); got != path {
-			t.Errorf("found %q, want %s", got, path)
-		}
 	}
 }
 

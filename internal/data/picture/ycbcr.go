@@ -1,4 +1,4 @@
-package data
+package picture
 
 import "image"
 
@@ -45,7 +45,7 @@ func clip16(v int32) uint8 {
 }
 
 // fromYCbCr converts m, whose bounds start at 0,0.
-func fromYCbCr(m *image.YCbCr, t *ycc) raster {
+func fromYCbCr(m *image.YCbCr, t *ycc) Raster {
 	out := newRaster(m.Rect.Dx(), m.Rect.Dy(), 3)
 	up := newUpsampler(m)
 	cb, cr := make([]uint8, out.w), make([]uint8, out.w)

@@ -1,4 +1,4 @@
-package data
+package picture
 
 import (
 	"bytes"
@@ -10,9 +10,6 @@ import (
 	"image/gif"
 	_ "image/jpeg" // registers the format
 	_ "image/png"  // registers the format
-	"io"
-	"io/fs"
-	"os"
 
 	_ "golang.org/x/image/bmp"  // registers the format
 	_ "golang.org/x/image/webp" // registers the format
@@ -21,56 +18,30 @@ import (
 const (
 	// maxPixels bounds a picture before its pixels are decoded; Pillow refuses at the same size.
 	maxPixels = 178956970
-	// maxFile bounds a picture's file in bytes.
-	maxFile = 1 << 30
+	// MaxFile bounds a picture's file in bytes.
+	MaxFile = 1 << 30
 )
-
-// readPicture reads a picture's file whole, so that its bytes are digested and decoded from one reading, and describes it as it was
-// before.
-func readPicture(path string) ([]byte, fs.FileInfo, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case !info.Mode().IsRegular():
-		return nil, nil, errors.New("not a regular file")
-	case info.Size() == 0:
-		return nil, nil, errors.New("empty file")
-	case info.Size() > maxFile:
-		return nil, nil, fmt.Errorf("%d bytes are more than a picture may have (%d)", info.Size(), maxFile)
-	}
-	b := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, b); err != nil {
-		return nil, nil, unexpected(err)
-	}
-	return b, info, nil
-}
 
 // decode turns an encoded picture upright into rows of channels (1 or 3) samples, as Pillow's exif_transpose and
 // convert("RGB") or convert("L") do: opacity is dropped, not blended; a palette is looked up; of 16 bits the high ones
 // stay (Pillow clips 16-bit grey instead, which makes it white). An animation gives its first frame.
-func decode(file []byte, channels int) (r raster, err error) {
+func decode(file []byte, channels int) (r Raster, err error) {
 	// The decoders of pictures that nobody vouches for are other people's code: a panic there costs one file, not the run.
 	defer func() {
 		if p := recover(); p != nil {
-			r, err = raster{}, fmt.Errorf("decoder failed: %v", p)
+			r, err = Raster{}, fmt.Errorf("decoder failed: %v", p)
 		}
 	}()
 	cfg, format, err := image.DecodeConfig(bytes.NewReader(file))
 	switch {
 	case errors.Is(err, image.ErrFormat):
-		return raster{}, errors.New("not a JPEG, PNG, GIF, BMP, WebP, PPM or PGM picture")
+		return Raster{}, errors.New("not a JPEG, PNG, GIF, BMP, WebP, PPM or PGM picture")
 	case err != nil:
-		return raster{}, unexpected(err)
+		return Raster{}, unexpected(err)
 	case cfg.Width <= 0 || cfg.Height <= 0:
-		return raster{}, fmt.Errorf("%s: a picture of %dx%d pixels", format, cfg.Width, cfg.Height)
+		return Raster{}, fmt.Errorf("%s: a picture of %dx%d pixels", format, cfg.Width, cfg.Height)
 	case cfg.Width > maxPixels/cfg.Height:
-		return raster{}, fmt.Errorf("%s: %dx%d pixels are more than %d", format, cfg.Width, cfg.Height, maxPixels)
+		return Raster{}, fmt.Errorf("%s: %dx%d pixels are more than %d", format, cfg.Width, cfg.Height, maxPixels)
 	}
 	var m image.Image
 	if format == "gif" {
@@ -79,7 +50,7 @@ func decode(file []byte, channels int) (r raster, err error) {
 		m, _, err = image.Decode(bytes.NewReader(file))
 	}
 	if err != nil {
-		return raster{}, unexpected(err)
+		return Raster{}, unexpected(err)
 	}
 	return toRaster(m, format, channels).orient(orientation(file)), nil
 }
@@ -117,7 +88,7 @@ func differences(a, b color.Palette) int {
 	return n
 }
 
-func toRaster(m image.Image, format string, channels int) raster {
+func toRaster(m image.Image, format string, channels int) Raster {
 	switch m := m.(type) {
 	case *image.Gray:
 		return fromGrey(m.Rect, m.Pix, m.Stride, 1, channels)
@@ -128,7 +99,7 @@ func toRaster(m image.Image, format string, channels int) raster {
 }
 
 // fromGrey reads the first byte of every step bytes: the sample, or its high byte.
-func fromGrey(b image.Rectangle, pix []uint8, stride, step, channels int) raster {
+func fromGrey(b image.Rectangle, pix []uint8, stride, step, channels int) Raster {
 	out := newRaster(b.Dx(), b.Dy(), channels)
 	i := 0
 	for y := range out.h {
@@ -144,7 +115,7 @@ func fromGrey(b image.Rectangle, pix []uint8, stride, step, channels int) raster
 }
 
 // channels turns a three-channel picture into c channels; luma is ITU-R BT.601 with Pillow's rounding.
-func (r raster) channels(c int) raster {
+func (r Raster) channels(c int) Raster {
 	if c == r.c {
 		return r
 	}
@@ -156,7 +127,7 @@ func (r raster) channels(c int) raster {
 	return out
 }
 
-func toRGB(m image.Image, format string) raster {
+func toRGB(m image.Image, format string) Raster {
 	switch m := m.(type) {
 	case *image.YCbCr:
 		if m.Rect.Min == (image.Point{}) {
@@ -200,7 +171,7 @@ func matrix(format string) *ycc {
 }
 
 // fromPacked reads pixels of step bytes: red, green and blue in the first byte of three samples of size bytes.
-func fromPacked(b image.Rectangle, pix []uint8, stride, step, size int) raster {
+func fromPacked(b image.Rectangle, pix []uint8, stride, step, size int) Raster {
 	out := newRaster(b.Dx(), b.Dy(), 3)
 	for y := range out.h {
 		src, dst := pix[y*stride:][:out.w*step], out.row(y)
@@ -213,7 +184,7 @@ func fromPacked(b image.Rectangle, pix []uint8, stride, step, size int) raster {
 }
 
 // fromCMYK multiplies light by light, (1-c)(1-k), as Pillow does, without a colour profile.
-func fromCMYK(m *image.CMYK) raster {
+func fromCMYK(m *image.CMYK) Raster {
 	out := newRaster(m.Rect.Dx(), m.Rect.Dy(), 3)
 	for y := range out.h {
 		src, dst := m.Pix[y*m.Stride:], out.row(y)
@@ -229,7 +200,7 @@ func fromCMYK(m *image.CMYK) raster {
 	return out
 }
 
-func fromPaletted(m *image.Paletted) raster {
+func fromPaletted(m *image.Paletted) Raster {
 	var table [256][3]uint8
 	for i, c := range m.Palette {
 		n := color.NRGBAModel.Convert(c).(color.NRGBA)

@@ -1,4 +1,4 @@
-package data
+package picture
 
 import (
 	"math"
@@ -6,30 +6,30 @@ import (
 )
 
 // randOps are the operations of RandAugment. m is the strength from 0 to 1, fill the colour of what a move uncovers; r may be changed.
-var randOps = []func(r raster, m float64, fill []uint8, rng *rand.Rand) raster{
-	func(r raster, _ float64, _ []uint8, _ *rand.Rand) raster { return r },
-	func(r raster, _ float64, _ []uint8, _ *rand.Rand) raster { return autocontrast(r) },
-	func(r raster, _ float64, _ []uint8, _ *rand.Rand) raster { return equalize(r) },
-	func(r raster, m float64, _ []uint8, _ *rand.Rand) raster { return solarize(r, 256*(1-m)) },
-	func(r raster, m float64, _ []uint8, _ *rand.Rand) raster { return posterize(r, 8-int(math.Round(4*m))) },
-	func(r raster, m float64, _ []uint8, rng *rand.Rand) raster { return brightness(r, 1+sign(rng)*0.9*m) },
-	func(r raster, m float64, _ []uint8, rng *rand.Rand) raster { return contrast(r, 1+sign(rng)*0.9*m) },
-	func(r raster, m float64, _ []uint8, rng *rand.Rand) raster { return saturation(r, 1+sign(rng)*0.9*m) },
-	func(r raster, m float64, _ []uint8, rng *rand.Rand) raster { return sharpness(r, 1+sign(rng)*0.9*m) },
-	func(r raster, m float64, fill []uint8, rng *rand.Rand) raster {
+var randOps = []func(r Raster, m float64, fill []uint8, rng *rand.Rand) Raster{
+	func(r Raster, _ float64, _ []uint8, _ *rand.Rand) Raster { return r },
+	func(r Raster, _ float64, _ []uint8, _ *rand.Rand) Raster { return autocontrast(r) },
+	func(r Raster, _ float64, _ []uint8, _ *rand.Rand) Raster { return equalize(r) },
+	func(r Raster, m float64, _ []uint8, _ *rand.Rand) Raster { return solarize(r, 256*(1-m)) },
+	func(r Raster, m float64, _ []uint8, _ *rand.Rand) Raster { return posterize(r, 8-int(math.Round(4*m))) },
+	func(r Raster, m float64, _ []uint8, rng *rand.Rand) Raster { return brightness(r, 1+sign(rng)*0.9*m) },
+	func(r Raster, m float64, _ []uint8, rng *rand.Rand) Raster { return contrast(r, 1+sign(rng)*0.9*m) },
+	func(r Raster, m float64, _ []uint8, rng *rand.Rand) Raster { return saturation(r, 1+sign(rng)*0.9*m) },
+	func(r Raster, m float64, _ []uint8, rng *rand.Rand) Raster { return sharpness(r, 1+sign(rng)*0.9*m) },
+	func(r Raster, m float64, fill []uint8, rng *rand.Rand) Raster {
 		sin, cos := math.Sincos(sign(rng) * m * math.Pi / 6)
 		return affine(r, [4]float64{cos, -sin, sin, cos}, 0, 0, fill)
 	},
-	func(r raster, m float64, fill []uint8, rng *rand.Rand) raster {
+	func(r Raster, m float64, fill []uint8, rng *rand.Rand) Raster {
 		return affine(r, [4]float64{1, sign(rng) * 0.3 * m, 0, 1}, 0, 0, fill)
 	},
-	func(r raster, m float64, fill []uint8, rng *rand.Rand) raster {
+	func(r Raster, m float64, fill []uint8, rng *rand.Rand) Raster {
 		return affine(r, [4]float64{1, 0, sign(rng) * 0.3 * m, 1}, 0, 0, fill)
 	},
-	func(r raster, m float64, fill []uint8, rng *rand.Rand) raster {
+	func(r Raster, m float64, fill []uint8, rng *rand.Rand) Raster {
 		return affine(r, [4]float64{1, 0, 0, 1}, sign(rng)*0.45*m*float64(r.w), 0, fill)
 	},
-	func(r raster, m float64, fill []uint8, rng *rand.Rand) raster {
+	func(r Raster, m float64, fill []uint8, rng *rand.Rand) Raster {
 		return affine(r, [4]float64{1, 0, 0, 1}, 0, sign(rng)*0.45*m*float64(r.h), fill)
 	},
 }
@@ -39,7 +39,7 @@ func sign(rng *rand.Rand) float64 { return float64(2*rng.IntN(2) - 1) }
 func round8(v float64) uint8 { return uint8(min(max(v+0.5, 0), 255)) }
 
 // lookup replaces every sample of channel c by table[c][sample].
-func (r raster) lookup(table [][256]uint8) raster {
+func (r Raster) lookup(table [][256]uint8) Raster {
 	for i, v := range r.pix {
 		r.pix[i] = table[i%r.c][v]
 	}
@@ -47,7 +47,7 @@ func (r raster) lookup(table [][256]uint8) raster {
 }
 
 // pointwise replaces every sample by f of it.
-func (r raster) pointwise(f func(v float64) float64) raster {
+func (r Raster) pointwise(f func(v float64) float64) Raster {
 	table := make([][256]uint8, r.c)
 	for c := range table {
 		for i := range 256 {
@@ -57,12 +57,12 @@ func (r raster) pointwise(f func(v float64) float64) raster {
 	return r.lookup(table)
 }
 
-func brightness(r raster, f float64) raster {
+func brightness(r Raster, f float64) Raster {
 	return r.pointwise(func(v float64) float64 { return f * v })
 }
 
 // contrast moves samples away from (f > 1) or towards the mean luma.
-func contrast(r raster, f float64) raster {
+func contrast(r Raster, f float64) Raster {
 	sum := 0
 	luma := r.channels(1).pix
 	for _, v := range luma {
@@ -73,7 +73,7 @@ func contrast(r raster, f float64) raster {
 }
 
 // saturation moves pixels away from (f > 1) or towards their luma.
-func saturation(r raster, f float64) raster {
+func saturation(r Raster, f float64) Raster {
 	if r.c == 1 {
 		return r
 	}
@@ -87,8 +87,8 @@ func saturation(r raster, f float64) raster {
 }
 
 // sharpness moves samples away from (f > 1) or towards their weighted mean over 3x3, five for the middle and one for each neighbour.
-func sharpness(r raster, f float64) raster {
-	out := raster{r.w, r.h, r.c, append([]uint8(nil), r.pix...)}
+func sharpness(r Raster, f float64) Raster {
+	out := Raster{r.w, r.h, r.c, append([]uint8(nil), r.pix...)}
 	n := r.w * r.c
 	for y := 1; y < r.h-1; y++ {
 		for i := y*n + r.c; i < (y+1)*n-r.c; i++ {
@@ -104,7 +104,7 @@ func sharpness(r raster, f float64) raster {
 }
 
 // solarize inverts samples from limit on.
-func solarize(r raster, limit float64) raster {
+func solarize(r Raster, limit float64) Raster {
 	return r.pointwise(func(v float64) float64 {
 		if v >= limit {
 			return 255 - v
@@ -114,7 +114,7 @@ func solarize(r raster, limit float64) raster {
 }
 
 // posterize keeps the high bits of each sample.
-func posterize(r raster, bits int) raster {
+func posterize(r Raster, bits int) Raster {
 	mask := uint8(0xff) << (8 - bits)
 	for i := range r.pix {
 		r.pix[i] &= mask
@@ -122,7 +122,7 @@ func posterize(r raster, bits int) raster {
 	return r
 }
 
-func (r raster) histograms() [][256]int {
+func (r Raster) histograms() [][256]int {
 	h := make([][256]int, r.c)
 	for i, v := range r.pix {
 		h[i%r.c][v]++
@@ -131,7 +131,7 @@ func (r raster) histograms() [][256]int {
 }
 
 // autocontrast stretches each channel so that its least sample becomes 0 and its greatest 255.
-func autocontrast(r raster) raster {
+func autocontrast(r Raster) Raster {
 	table := make([][256]uint8, r.c)
 	for c, h := range r.histograms() {
 		lo, hi := 0, 255
@@ -151,7 +151,7 @@ func autocontrast(r raster) raster {
 }
 
 // equalize maps each channel by its cumulative histogram, so that all levels become about as frequent.
-func equalize(r raster) raster {
+func equalize(r Raster) Raster {
 	table := make([][256]uint8, r.c)
 	n := r.w * r.h
 	for c, h := range r.histograms() {
@@ -165,7 +165,7 @@ func equalize(r raster) raster {
 }
 
 // affine draws r moved: out(p) = r(m*(p-centre) + centre + (dx, dy)), interpolated between four pixels, fill outside.
-func affine(r raster, m [4]float64, dx, dy float64, fill []uint8) raster {
+func affine(r Raster, m [4]float64, dx, dy float64, fill []uint8) Raster {
 	out := newRaster(r.w, r.h, r.c)
 	cx, cy := float64(r.w-1)/2, float64(r.h-1)/2
 	at := func(x, y, c int) float64 {

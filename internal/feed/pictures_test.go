@@ -1,4 +1,4 @@
-package data
+package feed
 
 import (
 	"bytes"
@@ -17,11 +17,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// picture is an encoded PNG of w by h pixels that differs for every seed.
-func picture(t testing.TB, w, h, seed int) []byte {
+// encodedPicture is an encoded PNG of w by h pixels that differs for every seed.
+func encodedPicture(t testing.TB, w, h, seed int) []byte {
 	t.Helper()
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for i := range m.Pix {
@@ -60,18 +61,18 @@ func fill(t testing.TB, root string, counts map[string]int) {
 	t.Helper()
 	for class, n := range counts {
 		for i := range n {
-			write(t, picture(t, 12+i%3, 10+i%5, len(class)*100+i), root, class, fmt.Sprintf("%02d.png", i))
+			write(t, encodedPicture(t, 12+i%3, 10+i%5, len(class)*100+i), root, class, fmt.Sprintf("%02d.png", i))
 		}
 	}
 }
 
 func TestOpenSplit(t *testing.T) {
 	root := folders(t, map[string]int{"train/b": 3, "train/a": 2, "val/a": 1, "val/b": 2})
-	write(t, picture(t, 9, 9, 1), root, "train", "a", "deeper", "x.PNG")
+	write(t, encodedPicture(t, 9, 9, 1), root, "train", "a", "deeper", "x.PNG")
 	write(t, nil, root, "train", ".hidden", "x.png")
 	write(t, nil, root, "train", "a", "._x.png")
 	write(t, nil, root, "train", "empty", "notes.txt")
-	train, val, err := Open(t.Context(), root, Options{})
+	train, val, err := openPictures(t, root, nil, data.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func TestOpenSplit(t *testing.T) {
 	}
 	// A validation folder of another place goes before.
 	other := folders(t, map[string]int{"b": 4})
-	if _, val, err = Open(t.Context(), root, Options{Val: other}); err != nil || !slices.Equal(val.Counts(), []int{0, 4}) {
+	if _, val, err = openPictures(t, root, nil, data.Options{Val: at(other)}); err != nil || !slices.Equal(val.Counts(), []int{0, 4}) {
 		t.Errorf("other folder: %v, %v", val, err)
 	}
 	if notes := strings.Join(val.Notes(), "\n"); !strings.Contains(notes, "no example of a") {
@@ -99,9 +100,9 @@ func TestOpenSplit(t *testing.T) {
 
 func TestHoldOut(t *testing.T) {
 	root := folders(t, map[string]int{"a": 26, "b": 9, "c": 1, "d": 2})
-	open := func(seed uint64) (train, val *Dataset) {
+	open := func(seed uint64) (train, val *data.Dataset) {
 		t.Helper()
-		train, val, err := Open(t.Context(), root, Options{Seed: seed})
+		train, val, err := openPictures(t, root, nil, data.Options{Seed: seed})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +113,7 @@ func TestHoldOut(t *testing.T) {
 		t.Errorf("held out %v of %v", val.Counts(), train.Counts())
 	}
 	all := append(slices.Clone(train.Examples), val.Examples...)
-	slices.SortFunc(all, func(a, b Example) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(all, func(a, b data.Example) int { return strings.Compare(a.Path, b.Path) })
 	if len(slices.Compact(all)) != 38 {
 		t.Errorf("%d different examples, want 38", len(all))
 	}
@@ -134,7 +135,7 @@ func TestOpenErrors(t *testing.T) {
 	}
 	onlyTrain := folders(t, map[string]int{"train/a": 1, "train/b": 1})
 	loose := t.TempDir()
-	write(t, picture(t, 3, 3, 0), loose, "x.png")
+	write(t, encodedPicture(t, 3, 3, 0), loose, "x.png")
 	heic := t.TempDir()
 	write(t, nil, heic, "a", "x.heic")
 	dead := folders(t, map[string]int{"a": 20})
@@ -158,7 +159,7 @@ func TestOpenErrors(t *testing.T) {
 		{"a class all damaged", dead, "", "class b of"},
 		{"a cycle of links", loop, "", "deeper than"},
 	} {
-		_, _, err := Open(t.Context(), c.path, Options{Val: c.val})
+		_, _, err := openPictures(t, c.path, nil, data.Options{Val: at(c.val)})
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want one line with %q", c.name, err, c.want)
 		}
@@ -167,9 +168,9 @@ func TestOpenErrors(t *testing.T) {
 
 func TestDamagedSkipped(t *testing.T) {
 	root := folders(t, map[string]int{"a": 10, "b": 10})
-	bad := write(t, picture(t, 20, 20, 1)[:60], root, "a", "05x.png")
+	bad := write(t, encodedPicture(t, 20, 20, 1)[:60], root, "a", "05x.png")
 	empty := write(t, nil, root, "b", "zz.jpg")
-	train, val, err := Open(t.Context(), root, Options{Pipeline: pipeline(t, "unit", 3, 8, 8), Workers: 3})
+	train, val, err := openPictures(t, root, nil, data.Options{Workers: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,26 +186,26 @@ func TestDamagedSkipped(t *testing.T) {
 func TestOpenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := Open(ctx, folders(t, map[string]int{"a": 2, "b": 2}), Options{}); !errors.Is(err, context.Canceled) {
+	if _, _, err := feedPictures(t, nil).Open(ctx, at(folders(t, map[string]int{"a": 2, "b": 2})), data.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestOpenEvalAndFiles(t *testing.T) {
 	root := folders(t, map[string]int{"b": 2})
-	d, err := OpenEval(t.Context(), root, []string{"c", "b", "a"}, Options{})
+	d, err := feedPictures(t, nil).OpenEval(t.Context(), at(root), []string{"c", "b", "a"}, data.Options{})
 	if err != nil || d.Len() != 2 || d.Examples[0].Label != 1 {
 		t.Errorf("%+v, %v", d, err)
 	}
-	if _, err := OpenEval(t.Context(), root, []string{"a"}, Options{}); err == nil || !strings.Contains(err.Error(), "class b of") {
+	if _, err := feedPictures(t, nil).OpenEval(t.Context(), at(root), []string{"a"}, data.Options{}); err == nil || !strings.Contains(err.Error(), "class b of") {
 		t.Errorf("unknown class: %v", err)
 	}
 	good, bad := filepath.Join(root, "b", "00.png"), write(t, []byte("no"), root, "bad.png")
-	d, err = OpenFiles(t.Context(), []string{bad, good}, Options{})
-	if err != nil || d.Len() != 1 || d.Examples[0] != (Example{Path: good, Label: -1}) || len(d.Skipped) != 1 {
+	d, err = feedPictures(t, nil).OpenInputs(t.Context(), Inputs(KindPicture, []string{bad, good}), data.Options{})
+	if err != nil || d.Len() != 1 || d.Examples[0] != (data.Example{Path: good, Label: -1}) || len(d.Skipped) != 1 {
 		t.Errorf("%+v, %v", d, err)
 	}
-	if _, err := OpenFiles(t.Context(), []string{bad}, Options{}); err == nil || !strings.Contains(err.Error(), bad) {
+	if _, err := feedPictures(t, nil).OpenInputs(t.Context(), Inputs(KindPicture, []string{bad}), data.Options{}); err == nil || !strings.Contains(err.Error(), bad) {
 		t.Errorf("only a damaged file: %v", err)
 	}
 }
@@ -213,7 +214,7 @@ func TestDigestAndTrust(t *testing.T) {
 	root := folders(t, map[string]int{"a": 2, "b": 2})
 	known := sha256.Sum256([]byte("no picture, but known"))
 	write(t, []byte("no picture, but known"), root, "a", "known.png")
-	train, val, err := Open(t.Context(), root, Options{Val: root, Trusted: func(d [32]byte) bool { return d == known }})
+	train, val, err := openPictures(t, root, nil, data.Options{Val: at(root), Trusted: func(d [32]byte) bool { return d == known }})
 	if err != nil || train.Len() != 5 || val.Len() != 5 {
 		t.Fatalf("%v, %v, %v", train, val, err)
 	}
@@ -228,7 +229,7 @@ func TestDigestAndTrust(t *testing.T) {
 func TestFingerprint(t *testing.T) {
 	print := func(root string) [32]byte {
 		t.Helper()
-		d, _, err := Open(t.Context(), root, Options{Val: root})
+		d, _, err := openPictures(t, root, nil, data.Options{Val: at(root)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,7 +244,7 @@ func TestFingerprint(t *testing.T) {
 	if print(folders(t, map[string]int{"a": 3, "b": 2})) != want {
 		t.Error("the same files in another place have another fingerprint")
 	}
-	write(t, picture(t, 5, 5, 1), root, "a", "01.png")
+	write(t, encodedPicture(t, 5, 5, 1), root, "a", "01.png")
 	if print(root) == want {
 		t.Error("a changed picture does not change the fingerprint")
 	}
@@ -253,7 +254,7 @@ func TestFingerprint(t *testing.T) {
 }
 
 func TestBalance(t *testing.T) {
-	train, val, err := Open(t.Context(), folders(t, map[string]int{"train/a": 6, "train/b": 2, "val/a": 1, "val/b": 1}), Options{})
+	train, val, err := openPictures(t, folders(t, map[string]int{"train/a": 6, "train/b": 2, "val/a": 1, "val/b": 1}), nil, data.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,18 +273,15 @@ func TestBalance(t *testing.T) {
 func TestLoaderDeterministic(t *testing.T) {
 	root := folders(t, map[string]int{"a": 13, "b": 8})
 	pl := pipeline(t, "inception", 3, 7, 8)
-	a, err := ParseAugment("flip,crop:0.5,color:0.3,rand:2:9")
-	if err != nil {
-		t.Fatal(err)
-	}
-	epoch := func(opt Options, n int) (values []byte, labels, indices []int) {
+	const augment = "flip,crop:0.5,color:0.3,rand:2:9"
+	epoch := func(opt data.Options, n int) (values []byte, labels, indices []int) {
 		t.Helper()
-		opt.Pipeline, opt.Val = pl, root
-		d, _, err := Open(t.Context(), root, opt)
+		opt.Val = at(root)
+		d, _, err := openPictures(t, root, pl, opt)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for b, err := range d.Loader(4).Batches(t.Context(), Shuffle(opt.Seed, n, d.Len()), n) {
+		for b, err := range d.Loader(4).Batches(t.Context(), data.Shuffle(opt.Seed, n, d.Len()), n) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -300,29 +298,29 @@ func TestLoaderDeterministic(t *testing.T) {
 		}
 		return values, labels, indices
 	}
-	want, labels, _ := epoch(Options{Seed: 3, Augment: a, Workers: 1}, 2)
+	want, labels, _ := epoch(data.Options{Seed: 3, Augment: augment, Workers: 1}, 2)
 	if len(labels) != 21 || len(want) != 21*4*pl.Len() {
 		t.Fatalf("%d labels, %d bytes", len(labels), len(want))
 	}
-	for _, opt := range []Options{{Workers: 5}, {Workers: 3, Budget: 1 << 20}, {Workers: 2, Budget: 1000}} {
-		opt.Seed, opt.Augment = 3, a
+	for _, opt := range []data.Options{{Workers: 5}, {Workers: 3, Budget: 1 << 20}, {Workers: 2, Budget: 1000}} {
+		opt.Seed, opt.Augment = 3, augment
 		if got, l, _ := epoch(opt, 2); !bytes.Equal(got, want) || !slices.Equal(l, labels) {
 			t.Errorf("%d workers, budget %d: another result", opt.Workers, opt.Budget)
 		}
 	}
-	if got, _, _ := epoch(Options{Seed: 4, Augment: a}, 2); bytes.Equal(got, want) {
+	if got, _, _ := epoch(data.Options{Seed: 4, Augment: augment}, 2); bytes.Equal(got, want) {
 		t.Error("another seed gives the same epoch")
 	}
-	if got, _, _ := epoch(Options{Seed: 3, Augment: a}, 1); bytes.Equal(got, want) {
+	if got, _, _ := epoch(data.Options{Seed: 3, Augment: augment}, 1); bytes.Equal(got, want) {
 		t.Error("another epoch is the same")
 	}
 	// Plain examples do not show that there is augmentation.
-	plain, _, _ := epoch(Options{Seed: 3}, Plain)
-	if got, _, _ := epoch(Options{Seed: 3, Augment: a, Budget: 1 << 20}, Plain); !bytes.Equal(got, plain) {
+	plain, _, _ := epoch(data.Options{Seed: 3}, data.Plain)
+	if got, _, _ := epoch(data.Options{Seed: 3, Augment: augment, Budget: 1 << 20}, data.Plain); !bytes.Equal(got, plain) {
 		t.Error("plain examples differ with augmentation")
 	}
 	// Without augmentation the epoch changes the order only, and an example's values are Prepare's.
-	got, _, indices := epoch(Options{Seed: 3, Budget: 1 << 20}, 5)
+	got, _, indices := epoch(data.Options{Seed: 3, Budget: 1 << 20}, 5)
 	one := make([]float32, pl.Len())
 	files, err := filepath.Glob(filepath.Join(root, "*", "*"))
 	if err != nil {
@@ -339,42 +337,46 @@ func TestLoaderDeterministic(t *testing.T) {
 func TestBudget(t *testing.T) {
 	root := folders(t, map[string]int{"a": 5, "b": 5})
 	pl := pipeline(t, "unit", 1, 10, 10)
-	train, val, err := Open(t.Context(), root, Options{Pipeline: pl, Val: root, Budget: 12 * 100})
+	train, val, err := openPictures(t, root, pl, data.Options{Val: at(root), Budget: 12 * 100})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.RemoveAll(root); err != nil {
+		t.Fatal(err)
+	}
 	kept := 0
-	for _, d := range []*Dataset{train, val} {
-		for i := range d.pictures {
-			if d.pictures[i].Load() != nil {
+	dst := []*tensor.Tensor{tensor.New(tensor.Float32, 1, 1, 10, 10)}
+	for _, d := range []*data.Dataset{train, val} {
+		for i := range d.Len() {
+			if d.Read(i, data.Plain, dst) == nil {
 				kept++
 			}
 		}
 	}
-	if kept != 12 || train.memory.left.Load() != 0 {
-		t.Errorf("%d pictures kept, %d bytes left; want 12, 0", kept, train.memory.left.Load())
+	if kept != 12 {
+		t.Errorf("%d pictures are in memory, want 12", kept)
 	}
 }
 
 func TestLoaderEnds(t *testing.T) {
 	root := folders(t, map[string]int{"a": 20, "b": 20})
-	d, _, err := Open(t.Context(), root, Options{Pipeline: pipeline(t, "unit", 3, 8, 8), Val: root, Workers: 4})
+	d, _, err := openPictures(t, root, nil, data.Options{Val: at(root), Workers: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := runtime.NumGoroutine()
 	l := d.Loader(3)
-	for range l.Batches(t.Context(), FileOrder(d.Len()), Plain) {
+	for range l.Batches(t.Context(), data.FileOrder(d.Len()), data.Plain) {
 		break
 	}
-	for range l.Batches(t.Context(), nil, Plain) {
+	for range l.Batches(t.Context(), nil, data.Plain) {
 		t.Error("a batch of nothing")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := 0
 	var last error
-	for _, err := range l.Batches(ctx, FileOrder(d.Len()), Plain) {
+	for _, err := range l.Batches(ctx, data.FileOrder(d.Len()), data.Plain) {
 		n, last = n+1, err
 		cancel()
 	}
@@ -386,7 +388,7 @@ func TestLoaderEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	n = 0
-	for _, err := range l.Batches(t.Context(), FileOrder(d.Len()), Plain) {
+	for _, err := range l.Batches(t.Context(), data.FileOrder(d.Len()), data.Plain) {
 		n, last = n+1, err
 	}
 	if n != 3 || !errors.Is(last, os.ErrNotExist) || !strings.Contains(last.Error(), d.Examples[7].Path) {
@@ -400,13 +402,13 @@ func TestLoaderEnds(t *testing.T) {
 }
 
 func TestShuffle(t *testing.T) {
-	a := Shuffle(1, 0, 100)
+	a := data.Shuffle(1, 0, 100)
 	sorted := slices.Clone(a)
 	slices.Sort(sorted)
-	if !slices.Equal(sorted, FileOrder(100)) {
+	if !slices.Equal(sorted, data.FileOrder(100)) {
 		t.Error("not a permutation")
 	}
-	if !slices.Equal(a, Shuffle(1, 0, 100)) || slices.Equal(a, Shuffle(1, 1, 100)) || slices.Equal(a, Shuffle(2, 0, 100)) {
+	if !slices.Equal(a, data.Shuffle(1, 0, 100)) || slices.Equal(a, data.Shuffle(1, 1, 100)) || slices.Equal(a, data.Shuffle(2, 0, 100)) {
 		t.Error("the order does not follow (seed, epoch)")
 	}
 }

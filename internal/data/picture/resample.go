@@ -1,4 +1,4 @@
-package data
+package picture
 
 import (
 	"fmt"
@@ -139,7 +139,7 @@ type window struct{ x, y, w, h int }
 // fraction bits, 8 bits between the passes. golang.org/x/image/draw sums in float64 and does not round between the
 // passes: within one grey level of Pillow for bilinear, but up to 36 off where a cubic or Lanczos overshoots, and it takes
 // five times as long.
-func (r raster) resize(f Filter, src rect, dw, dh int, out window) raster {
+func (r Raster) resize(f Filter, src rect, dw, dh int, out window) Raster {
 	if f == Nearest {
 		return r.nearest(src, dw, dh, out)
 	}
@@ -153,7 +153,7 @@ func (r raster) resize(f Filter, src rect, dw, dh int, out window) raster {
 	if whole(src.y0, src.y1, r.h, dh) {
 		y0, y1 = out.y, out.y+out.h
 	}
-	mid := raster{r.w, y1 - y0, r.c, r.pix[y0*r.w*r.c : y1*r.w*r.c]}
+	mid := Raster{r.w, y1 - y0, r.c, r.pix[y0*r.w*r.c : y1*r.w*r.c]}
 	if whole(src.x0, src.x1, r.w, dw) {
 		mid = mid.crop(out.x, 0, out.w, mid.h)
 	} else {
@@ -178,7 +178,7 @@ func clip8(v int32) uint8 {
 
 const half = 1 << (fixedBits - 1)
 
-func (r raster) horizontal(t taps) raster {
+func (r Raster) horizontal(t taps) Raster {
 	n := len(t.first)
 	out := newRaster(n, r.h, r.c)
 	for y := range r.h {
@@ -216,7 +216,7 @@ func (r raster) horizontal(t taps) raster {
 }
 
 // vertical applies t to the columns of r, whose first row is row y0 of the picture that t was made for.
-func (r raster) vertical(t taps, y0 int) raster {
+func (r Raster) vertical(t taps, y0 int) Raster {
 	n := len(t.first)
 	out := newRaster(r.w, n, r.c)
 	acc := make([]int32, r.w*r.c)
@@ -239,7 +239,7 @@ func (r raster) vertical(t taps, y0 int) raster {
 }
 
 // nearest takes for every output pixel the source pixel that its centre falls on.
-func (r raster) nearest(src rect, dw, dh int, out window) raster {
+func (r Raster) nearest(src rect, dw, dh int, out window) Raster {
 	o := newRaster(out.w, out.h, r.c)
 	at := func(lo, hi float64, d, i, n int) int {
 		return min(max(int(math.Floor(lo+(float64(i)+0.5)*(hi-lo)/float64(d))), 0), n-1)

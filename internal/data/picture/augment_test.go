@@ -1,7 +1,8 @@
-package data
+package picture
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -70,11 +71,11 @@ func TestAugmentApply(t *testing.T) {
 			}
 			seen := map[string]bool{}
 			for epoch := range 20 {
-				r := a.apply(src, pl, random(1, epoch, 5))
+				r := a.apply(src, pl, rand.New(rand.NewPCG(1, uint64(epoch))))
 				if r.w != 24 || r.h != 20 || len(r.pix) != pl.Len() {
 					t.Fatalf("%s: %dx%d with %d samples", spec, r.w, r.h, len(r.pix))
 				}
-				if again := a.apply(src, pl, random(1, epoch, 5)); !bytes.Equal(again.pix, r.pix) {
+				if again := a.apply(src, pl, rand.New(rand.NewPCG(1, uint64(epoch)))); !bytes.Equal(again.pix, r.pix) {
 					t.Errorf("%s: epoch %d differs when repeated", spec, epoch)
 				}
 				seen[string(r.pix)] = true
@@ -92,8 +93,8 @@ func TestAugmentApply(t *testing.T) {
 // Each operation at its neutral strength, and at values worked out by hand.
 func TestAugmentOps(t *testing.T) {
 	src := noise(9, 7, 3)
-	clone := func() raster { return raster{src.w, src.h, src.c, bytes.Clone(src.pix)} }
-	for name, r := range map[string]raster{
+	clone := func() Raster { return Raster{src.w, src.h, src.c, bytes.Clone(src.pix)} }
+	for name, r := range map[string]Raster{
 		"brightness": brightness(clone(), 1),
 		"contrast":   contrast(clone(), 1),
 		"saturation": saturation(clone(), 1),
@@ -106,10 +107,10 @@ func TestAugmentOps(t *testing.T) {
 			t.Errorf("%s: the neutral strength changes the picture", name)
 		}
 	}
-	grey := func(v ...uint8) raster { return raster{len(v), 1, 1, v} }
+	grey := func(v ...uint8) Raster { return Raster{len(v), 1, 1, v} }
 	for _, c := range []struct {
 		name string
-		got  raster
+		got  Raster
 		want []uint8
 	}{
 		{"brightness", brightness(grey(10, 200), 1.5), []uint8{15, 255}},
@@ -123,8 +124,8 @@ func TestAugmentOps(t *testing.T) {
 		{"translate", affine(grey(1, 2, 3), [4]float64{1, 0, 0, 1}, 1, 0, []uint8{9}), []uint8{2, 3, 9}},
 		{"translate by half", affine(grey(10, 20, 30), [4]float64{1, 0, 0, 1}, 0.5, 0, []uint8{0}), []uint8{15, 25, 15}},
 		{"half turn", affine(grey(1, 2, 3), [4]float64{-1, 0, 0, -1}, 0, 0, []uint8{9}), []uint8{3, 2, 1}},
-		{"saturation", saturation(raster{1, 1, 3, []uint8{200, 100, 0}}, 0), []uint8{118, 118, 118}},
-		{"sharpness", sharpness(raster{3, 3, 1, []uint8{0, 0, 0, 0, 130, 0, 0, 0, 0}}, 0), []uint8{0, 0, 0, 0, 50, 0, 0, 0, 0}},
+		{"saturation", saturation(Raster{1, 1, 3, []uint8{200, 100, 0}}, 0), []uint8{118, 118, 118}},
+		{"sharpness", sharpness(Raster{3, 3, 1, []uint8{0, 0, 0, 0, 130, 0, 0, 0, 0}}, 0), []uint8{0, 0, 0, 0, 50, 0, 0, 0, 0}},
 	} {
 		if !bytes.Equal(c.got.pix, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, c.got.pix, c.want)

@@ -1,4 +1,4 @@
-package data
+package picture
 
 import (
 	"bytes"
@@ -8,10 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"strings"
-
-	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // Preprocess says how a picture becomes a model's input. Its JSON form is the part of Hugging Face's preprocessor_config.json that
@@ -129,20 +126,6 @@ func LoadPreprocess(nameOrFile string) (Preprocess, error) {
 		return Preprocess{}, fmt.Errorf("data: preprocess %s: %w", nameOrFile, err)
 	}
 	return p, nil
-}
-
-// FindPreprocess returns the preprocessor file that belongs to a model file: MODEL-without-.onnx + .preprocessor.json, else
-// preprocessor_config.json beside it, else "".
-func FindPreprocess(modelPath string) string {
-	for _, path := range []string{
-		strings.TrimSuffix(modelPath, ".onnx") + ".preprocessor.json",
-		filepath.Join(filepath.Dir(modelPath), "preprocessor_config.json"),
-	} {
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			return path
-		}
-	}
-	return ""
 }
 
 // ParsePreprocess reads a preprocessor_config.json for pictures. Keys that it lacks have the usual meaning: what is
@@ -342,11 +325,6 @@ func (p Preprocess) For(channels, height, width int) (*Pipeline, error) {
 	return pl, pl.tabulate()
 }
 
-// Form is the form of pictures in the input of a name.
-func (pl *Pipeline) Form(input string) Form {
-	return Form{Rows: true, Most: 1, Inputs: []Input{{Name: input, DType: tensor.Float32, Shape: tensor.Shape{pl.Channels, pl.Height, pl.Width}}}}
-}
-
 func side(n int) string {
 	if n <= 0 {
 		return "?"
@@ -393,7 +371,7 @@ func (pl *Pipeline) Digest() [sha256.Size]byte {
 // Prepare decodes an encoded picture and writes the model's input to dst: Channels planes of Height rows of Width values.
 // It panics when dst does not hold Len values.
 func (pl *Pipeline) Prepare(file []byte, dst []float32) error {
-	r, err := pl.canvas(file, true)
+	r, err := pl.Canvas(file, true)
 	if err != nil {
 		return err
 	}
@@ -404,18 +382,18 @@ func (pl *Pipeline) Prepare(file []byte, dst []float32) error {
 // maxCanvas bounds a resized picture: a thread of pixels enlarged to a square's short side has no useful size.
 const maxCanvas = 1 << 26
 
-// canvas decodes and resizes a picture, and crops it where crop says so: the part of Prepare that is worth keeping in memory.
-func (pl *Pipeline) canvas(file []byte, crop bool) (raster, error) {
+// Canvas decodes and resizes a picture, and crops it where crop says so: the part of Prepare that is worth keeping in memory.
+func (pl *Pipeline) Canvas(file []byte, crop bool) (Raster, error) {
 	r, err := decode(file, pl.Channels)
 	if err != nil {
-		return raster{}, err
+		return Raster{}, err
 	}
 	w, h := r.w, r.h
 	if pl.DoResize {
 		w, h = pl.Size.of(r.w, r.h)
 	}
 	if w > maxCanvas/h {
-		return raster{}, fmt.Errorf("a picture of %dx%d pixels is too elongated", r.w, r.h)
+		return Raster{}, fmt.Errorf("a picture of %dx%d pixels is too elongated", r.w, r.h)
 	}
 	out := window{0, 0, w, h}
 	if crop {
@@ -433,7 +411,7 @@ func (pl *Pipeline) center(w, h int) window {
 }
 
 // values writes a picture of the model's size as planes of values.
-func (pl *Pipeline) values(r raster, dst []float32) {
+func (pl *Pipeline) values(r Raster, dst []float32) {
 	n := pl.Height * pl.Width
 	if len(dst) != pl.Len() || len(r.pix) != pl.Len() {
 		panic(fmt.Sprintf("data: %d values for a picture of %d samples, want %d", len(dst), len(r.pix), pl.Len()))

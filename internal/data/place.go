@@ -1,0 +1,62 @@
+package data
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+)
+
+// Place is where examples are: a path in a file system, or rows in memory. The zero Place is none.
+type Place struct {
+	FS   fs.FS  // nil: the machine's own, whose paths are as the system writes them
+	Path string // a folder or a table; with Rows the name that messages give them
+	Rows *Table // examples in memory: a table, whose column file names files of FS
+	Kind string // of Rows: the kind of data where it is known, see feed.Kind; "" where the model's decides
+}
+
+// IsZero reports whether the place is none.
+func (p Place) IsZero() bool { return p.FS == nil && p.Path == "" && p.Rows == nil }
+
+// At is another path of the same file system.
+func (p Place) At(path string) Place { return Place{FS: p.FS, Path: path} }
+
+// Join is a path below the place.
+func (p Place) Join(elem ...string) Place {
+	if p.FS == nil {
+		return p.At(filepath.Join(append([]string{p.Path}, elem...)...))
+	}
+	return p.At(path.Join(append([]string{p.Path}, elem...)...))
+}
+
+// System is the file system of the machine. Paths are as the system writes them, absolute or relative to the working directory.
+type System struct{}
+
+func (System) Open(name string) (fs.File, error)          { return os.Open(name) }
+func (System) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
+func (System) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
+func (System) ReadFile(name string) ([]byte, error)       { return os.ReadFile(name) }
+
+// files is the place's file system.
+func (p Place) files() fs.FS {
+	if p.FS == nil {
+		return System{}
+	}
+	return p.FS
+}
+
+func (p Place) stat() (fs.FileInfo, error)   { return fs.Stat(p.files(), p.Path) }
+func (p Place) list() ([]fs.DirEntry, error) { return fs.ReadDir(p.files(), p.Path) }
+func (p Place) ReadFile() ([]byte, error)    { return fs.ReadFile(p.files(), p.Path) }
+
+// IsDir reports whether the place is a folder. Links are followed.
+func (p Place) IsDir() bool {
+	info, err := p.stat()
+	return p.Rows == nil && err == nil && info.IsDir()
+}
+
+// IsFile reports whether the place is a regular file.
+func (p Place) IsFile() bool {
+	info, err := p.stat()
+	return p.Rows == nil && err == nil && info.Mode().IsRegular()
+}

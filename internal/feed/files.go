@@ -1,0 +1,70 @@
+package feed
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+)
+
+// files is the part of a Feed whose examples are files, for those that embed it.
+type files struct {
+	kind  string
+	media func(augment string) (*data.Media, error) // the files and their Source, with training examples varied as said
+}
+
+func (f files) Kind() string { return f.kind }
+
+func (f files) Open(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, err error) {
+	m, err := f.media(opt.Augment)
+	if err == nil {
+		err = suits(f.kind, p, opt.Val)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return data.Open(ctx, p, m, opt)
+}
+
+func (f files) OpenEval(ctx context.Context, p data.Place, classes []string, opt data.Options) (*data.Dataset, error) {
+	m, err := f.media("")
+	if err == nil {
+		err = suits(f.kind, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data.OpenEval(ctx, p, classes, m, opt)
+}
+
+func (f files) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
+	m, err := f.media("")
+	if err == nil {
+		err = suits(f.kind, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data.OpenInputs(ctx, p, m, opt)
+}
+
+// FindPreprocess returns the preprocessor file that belongs to a model file: MODEL-without-.onnx + .preprocessor.json, else
+// preprocessor_config.json beside it, else "".
+func FindPreprocess(modelPath string) string {
+	return besideModel(modelPath, ".preprocessor.json", "preprocessor_config.json")
+}
+
+// besideModel is the file that belongs to a model file: with the ending in the place of .onnx, else of the name in its folder, else "".
+func besideModel(modelPath, ending, name string) string {
+	if modelPath == "" {
+		return ""
+	}
+	for _, path := range []string{strings.TrimSuffix(modelPath, ".onnx") + ending, filepath.Join(filepath.Dir(modelPath), name)} {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path
+		}
+	}
+	return ""
+}

@@ -1,0 +1,213 @@
+package feed
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/data/picture"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Pictures feeds a model with pictures: one is a row.
+type Pictures struct {
+	files
+	*picture.Pipeline
+	input string
+	notes []string
+}
+
+func newPictures(m *onnx.Model, o Options) (Feed, error) {
+	in, err := PictureInput(m)
+	if err != nil {
+		return nil, err
+	}
+	p, note, err := preprocessOf(m, o, in.Channels)
+	if err != nil {
+		return nil, err
+	}
+	f := &Pictures{input: in.Name}
+	if note != "" {
+		f.notes = append(f.notes, note)
+	}
+	f.files = files{KindPicture, f.media}
+	f.Pipeline, err = p.For(in.Channels, in.Height, in.Width)
+	return f, err
+}
+
+// preprocessOf finds how pictures are prepared: as named, as the tuned model says, as a file beside the model says, else ImageNet's way.
+func preprocessOf(m *onnx.Model, o Options, channels int) (picture.Preprocess, string, error) {
+	if o.Preprocess != "" {
+		p, err := picture.LoadPreprocess(o.Preprocess)
+		return p, "", err
+	}
+	if text, ok := m.Metadata[KeySettings]; ok {
+		p, err := picture.ParsePreprocess([]byte(text))
+		if err != nil {
+			err = fmt.Errorf("%s: %w", KeySettings, err)
+		}
+		return p, "", err
+	}
+	if file := FindPreprocess(m.Path); file != "" {
+		p, err := picture.LoadPreprocess(file)
+		return p, "", err
+	}
+	preset := "imagenet"
+	if channels == 1 {
+		preset = "unit"
+	}
+	p, _ := picture.Preset(preset)
+	return p, fmt.Sprintf("no preprocessor file beside the model: assuming the preset %s (--preprocess names another)", preset), nil
+}
+
+func (f *Pictures) Form() data.Form {
+	shape := tensor.Shape{f.Channels, f.Height, f.Width}
+	return data.Form{Rows: true, Most: 1, Inputs: []data.Input{{Name: f.input, DType: tensor.Float32, Shape: shape}}}
+}
+
+func (f *Pictures) Notes() []string                    { return f.notes }
+func (f *Pictures) Settings() (json.RawMessage, error) { return json.Marshal(f.Preprocess) }
+
+func (f *Pictures) Keeps() (what, form string) {
+	return "pictures", fmt.Sprintf("uint8[%d,%d,%d]", f.Height, f.Width, f.Channels)
+}
+
+func (f *Pictures) media(augment string) (*data.Media, error) {
+	a, err := picture.ParseAugment(augment)
+	if err != nil {
+		return nil, err
+	}
+	return &data.Media{
+		One: "picture", Many: "pictures", Formats: "jpeg, png, gif, bmp, webp or ppm",
+		Extensions: []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".pnm"},
+		Source: func(s data.Setting) data.Source {
+			return &pictures{Setting: s, feed: f, augment: a, resized: make([]atomic.Pointer[picture.Raster], s.Files.Len())}
+		},
+	}, nil
+}
+
+// pictures is the Source of files of pictures. They are remembered as resized, before the crop where augmentation may want more than its window.
+type pictures struct {
+	data.Setting
+	feed    *Pictures
+	augment *picture.Augment
+	resized []atomic.Pointer[picture.Raster]
+}
+
+func (s *pictures) Form() data.Form { return s.feed.Form() }
+func (s *pictures) Length(int) int  { return 1 }
+
+// Digest is that of the file.
+func (s *pictures) Digest(i int) ([sha256.Size]byte, error) {
+	if sum, ok := s.Files.Sum(i); ok {
+		return sum, nil
+	}
+	b, _, err := s.Files.Read(i, picture.MaxFile)
+	if err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	sum := sha256.Sum256(b)
+	return sum, s.Files.Settle(i, sum)
+}
+
+func (s *pictures) Read(i int, draw *data.Draw, dst []*tensor.Tensor) error {
+	r, err := s.picture(i)
+	if err != nil {
+		return err
+	}
+	if draw != nil && s.Varied {
+		s.feed.Write(r, true, s.augment, draw.Rand(), dst[0].F32())
+	} else {
+		s.feed.Write(r, s.Varied, nil, nil, dst[0].F32())
+	}
+	return nil
+}
+
+// picture returns picture i decoded and resized, from memory or from where it is kept between runs, else from its file.
+func (s *pictures) picture(i int) (picture.Raster, error) {
+	if p := s.resized[i].Load(); p != nil {
+		return *p, nil
+	}
+	if r, ok := s.kept(i); ok {
+		return r, nil
+	}
+	file, info, err := s.Files.Read(i, picture.MaxFile)
+	if err != nil {
+		return picture.Raster{}, err
+	}
+	sum := sha256.Sum256(file)
+	if err := s.Files.Settle(i, sum); err != nil {
+		s.Files.Learn(i, info, sum) // the next run knows better
+		return picture.Raster{}, err
+	}
+	return s.decode(i, file)
+}
+
+// decode prepares a picture and remembers it: between runs or, where that is declined, in memory. One that is kept between runs needs no memory:
+// the system's page cache serves it nearly as fast and gives way where memory is short.
+func (s *pictures) decode(i int, file []byte) (picture.Raster, error) {
+	r, err := s.feed.Canvas(file, !s.Varied)
+	if err != nil {
+		return r, err
+	}
+	if key, ok := s.key(i); ok {
+		if head, samples := r.Bytes(); s.Kept.Put(key, head, samples) {
+			return r, nil
+		}
+	}
+	if s.Budget.Take(r.Len()) && !s.resized[i].CompareAndSwap(nil, &r) {
+		s.Budget.Give(r.Len())
+	}
+	return r, nil
+}
+
+// key names picture i among what is kept between runs.
+func (s *pictures) key(i int) (key [sha256.Size]byte, ok bool) {
+	sum, ok := s.Files.Sum(i)
+	switch {
+	case s.Kept == nil || !ok:
+		return key, false
+	case s.Varied:
+		return sha256.Sum256(append([]byte("whole"), sum[:]...)), true
+	}
+	return sum, true
+}
+
+// kept returns picture i from what is kept between runs.
+func (s *pictures) kept(i int) (r picture.Raster, ok bool) {
+	key, ok := s.key(i)
+	if !ok {
+		return r, false
+	}
+	b, ok := s.Kept.Read(key)
+	if !ok {
+		return r, false
+	}
+	return s.feed.Restore(b, s.Varied)
+}
+
+// Check decodes picture i, unless its content is known to decode.
+func (s *pictures) Check(i int) error {
+	if sum, ok := s.Files.Recall(i); ok && s.Files.Settle(i, sum) == nil {
+		return nil
+	}
+	file, info, err := s.Files.Read(i, picture.MaxFile)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(file)
+	if err := s.Files.Settle(i, sum); err != nil {
+		return err
+	}
+	// What is kept may be under another name, or the file was touched.
+	if _, ok := s.kept(i); !ok && (s.Trusted == nil || !s.Trusted(sum)) {
+		if _, err := s.decode(i, file); err != nil {
+			return err
+		}
+	}
+	s.Files.Learn(i, info, sum)
+	return nil
+}

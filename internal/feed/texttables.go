@@ -1,0 +1,178 @@
+package feed
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/task"
+)
+
+// A table of texts has a column text, or text_a and text_b for pairs, and a column label.
+
+func (f *Texts) Open(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, err error) {
+	if err := suits(KindText, p, opt.Val); err != nil {
+		return nil, nil, err
+	}
+	if train, val, ok, err := f.openBlocks(ctx, p, opt); ok {
+		return train, val, err
+	}
+	trainPlace, valPlace, ok := data.FindTables(p, opt.Val)
+	if !ok {
+		return nil, nil, fmt.Errorf("data: %s: the model takes texts: give a CSV, TSV or JSONL table, or a folder with train.csv and val.csv", p.Path)
+	}
+	if train, err = f.table(ctx, trainPlace, nil, opt); err != nil {
+		return nil, nil, err
+	}
+	if valPlace.IsZero() {
+		if train, val = train.Split(opt.Seed); val.Len() == 0 {
+			return nil, nil, fmt.Errorf("data: %s has too few rows to hold any out: give a validation table", trainPlace.Path)
+		}
+		return train, val, nil
+	}
+	opt.Task = train.Task
+	val, err = f.table(ctx, valPlace, train.Classes, opt)
+	return train, val, err
+}
+
+func (f *Texts) OpenEval(ctx context.Context, p data.Place, classes []string, opt data.Options) (*data.Dataset, error) {
+	if err := suits(KindText, p); err != nil {
+		return nil, err
+	}
+	t, v, ok := data.FindTables(p, data.Place{})
+	if opt.Task == task.NameLM {
+		if a, b, plain := findPlain(p, data.Place{}); plain {
+			t, v, ok = a, b, true
+		}
+	}
+	if !ok {
+		return nil, fmt.Errorf("data: %s: the model takes texts: give a CSV, TSV or JSONL table, or a folder with val.csv", p.Path)
+	}
+	if !v.IsZero() {
+		t = v
+	}
+	if opt.Task == task.NameLM {
+		return f.blocks(ctx, t, opt)
+	}
+	return f.table(ctx, t, classes, opt)
+}
+
+// table reads a table of texts and answers. Rows without a text are skipped.
+func (f *Texts) table(ctx context.Context, p data.Place, classes []string, opt data.Options) (*data.Dataset, error) {
+	t, err := data.ReadTable(p)
+	if err != nil {
+		return nil, err
+	}
+	columns := f.columnsOf(p)
+	inputs, err := columns.inputs(t)
+	if err != nil {
+		return nil, err
+	}
+	label, err := t.Need("--label-column", cmp.Or(columns.Label, "label"))
+	if err != nil {
+		return nil, err
+	}
+	examples := make([]data.Example, len(t.Rows))
+	for i, row := range t.Rows {
+		examples[i] = data.Example{Path: fmt.Sprintf("%s:%d", p.Path, t.Lines[i]), Label: -1, Answer: strings.TrimSpace(row[label])}
+	}
+	name, classes, err := data.Answers(t, examples, opt.Task, classes)
+	if err != nil {
+		return nil, err
+	}
+	d, err := f.dataset(ctx, p.Path, classes, examples, inputs, opt)
+	if err != nil {
+		return nil, err
+	}
+	d.Task = name
+	if n := len(d.Skipped); n*10 > len(t.Rows) {
+		return nil, fmt.Errorf("data: %d of %d texts in %s cannot be used, more than a tenth (the first: %s: %w): mend or remove them", n, len(t.Rows), p.Path, d.Skipped[0].Path, d.Skipped[0].Err)
+	}
+	return d, nil
+}
+
+// textColumns are the names of a table's columns.
+type textColumns data.Columns
+
+// columnsOf are the columns of a place: rows in memory have the usual ones.
+func (f *Texts) columnsOf(p data.Place) textColumns {
+	if p.Rows != nil {
+		return textColumns{}
+	}
+	return textColumns(f.columns)
+}
+
+// find finds the column of texts, and the second one of pairs or -1.
+func (c textColumns) find(t *data.Table) (text, second int, err error) {
+	if a, b, ok := strings.Cut(c.Text, ","); ok {
+		if text, err = t.Need("--text-column", a); err != nil {
+			return 0, 0, err
+		}
+		second, err = t.Need("--text-column", b)
+		return text, second, err
+	}
+	if c.Text == "" {
+		if text, second = t.Column("text_a"), t.Column("text_b"); text >= 0 && second >= 0 {
+			return text, second, nil
+		}
+	}
+	text, err = t.Need("--text-column", cmp.Or(c.Text, "text"))
+	return text, -1, err
+}
+
+// input is a text, or two.
+type input struct {
+	text string
+	pair *string
+}
+
+// inputs are the texts of a table's rows.
+func (c textColumns) inputs(t *data.Table) ([]input, error) {
+	text, second, err := c.find(t)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]input, len(t.Rows))
+	for i, row := range t.Rows {
+		out[i].text = row[text]
+		if second >= 0 {
+			out[i].pair = &row[second]
+		}
+	}
+	return out, nil
+}
+
+// OpenInputs takes the texts of rows. Those of a pair may be divided by a tab.
+func (f *Texts) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
+	if err := suits(KindText, p); err != nil {
+		return nil, err
+	}
+	inputs, err := textColumns{}.inputs(p.Rows)
+	if err != nil {
+		return nil, err
+	}
+	examples := make([]data.Example, len(inputs))
+	for i, in := range inputs {
+		examples[i] = data.Example{Path: in.text, Label: -1}
+		if a, b, ok := strings.Cut(in.text, "\t"); ok && in.pair == nil && f.pairs() {
+			inputs[i] = input{a, &b}
+		}
+	}
+	d, err := f.dataset(ctx, "", nil, examples, inputs, opt)
+	if err == nil && d.Len() == 0 {
+		err = errors.New("data: no text given")
+		if len(d.Skipped) > 0 {
+			err = fmt.Errorf("data: no text can be used: %w", d.Skipped[0].Err)
+		}
+	}
+	return d, err
+}
+
+// pairs reports whether the model tells the texts of a pair apart.
+func (f *Texts) pairs() bool {
+	return slices.Contains(f.roles, TokenType) || strings.Contains(f.columns.Text, ",")
+}

@@ -1,0 +1,67 @@
+package feed
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/permafrost-ml/permafrost/internal/gzipped"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tokenize"
+)
+
+// maxTokenizer bounds a tokenizer file in bytes.
+const maxTokenizer = 128 << 20
+
+// readTokenizer finds the tokenizer: as named, as the tuned file carries it, beside the model.
+func (f *Texts) readTokenizer(m *onnx.Model, o Options, set textSettings) error {
+	path := o.Text.Tokenizer
+	var err error
+	switch {
+	case path == "" && set.Tokenizer != nil:
+		path = KeySettings
+		if f.file, err = gzipped.Unpack(set.Tokenizer, maxTokenizer); err != nil {
+			return fmt.Errorf("%s: tokenizer: %w", KeySettings, err)
+		}
+	case path == "":
+		if path = FindTokenizer(m.Path); path == "" {
+			return fmt.Errorf("the model takes tokens, and there is no tokenizer beside it: name its tokenizer.json with --tokenizer")
+		}
+	}
+	if f.file == nil {
+		if f.file, err = os.ReadFile(path); err != nil {
+			return fmt.Errorf("tokenizer: %w", err)
+		}
+	}
+	if f.Tokenizer, err = tokenize.Parse(f.file); err != nil {
+		return fmt.Errorf("tokenizer %s: %w", path, err)
+	}
+	return nil
+}
+
+// FindTokenizer is the tokenizer that belongs to a model file: MODEL-without-.onnx + .tokenizer.json, else tokenizer.json beside it, else "".
+func FindTokenizer(modelPath string) string {
+	return besideModel(modelPath, ".tokenizer.json", "tokenizer.json")
+}
+
+// declared is how many tokens the tokenizer's file, or the tokenizer_config.json beside it, say that the model takes; 0 where neither does.
+func (f *Texts) declared(o Options) int {
+	var t struct {
+		Truncation *struct {
+			Length int `json:"max_length"`
+		} `json:"truncation"`
+	}
+	var c struct {
+		Length float64 `json:"model_max_length"`
+	}
+	if o.Text.Tokenizer != "" {
+		if b, err := os.ReadFile(filepath.Join(filepath.Dir(o.Text.Tokenizer), "tokenizer_config.json")); err == nil && json.Unmarshal(b, &c) == nil && c.Length > 1 && c.Length < 1<<20 {
+			return int(c.Length)
+		}
+	}
+	if json.Unmarshal(f.file, &t) == nil && t.Truncation != nil && t.Truncation.Length > 1 {
+		return t.Truncation.Length
+	}
+	return 0
+}
