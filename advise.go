@@ -102,7 +102,12 @@ type ElasticChoice struct {
 // examples are not looked at. Nothing is written but the cache.
 func Advise(ctx context.Context, cfg Config, opts ...Option) (*Advice, error) {
 	defer kernel.Use(cfg.Threads)()
-	a, err := choose.Advise(ctx, choose.AdviseOptions{Config: run.Config(cfg), Progress: optionsOf(opts).encoded})
+	o := optionsOf(opts)
+	sets, err := o.sets(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	a, err := choose.Advise(ctx, choose.AdviseOptions{Config: run.Config(cfg), Sets: sets, Progress: o.encoded})
 	if err != nil {
 		return nil, badInput(err)
 	}

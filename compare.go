@@ -79,7 +79,11 @@ type Difference struct {
 
 // Compare fits every plan with every seed and shows them side by side. What all plans share stands in
 // cfg; what frozen weights compute is shared too, so the first seed pays for it.
-func Compare(ctx context.Context, cfg Config, o CompareOptions) (*Comparison, error) {
+func Compare(ctx context.Context, cfg Config, o CompareOptions, opts ...Option) (*Comparison, error) {
+	sets, err := optionsOf(opts).sets(&cfg)
+	if err != nil {
+		return nil, err
+	}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -91,7 +95,7 @@ func Compare(ctx context.Context, cfg Config, o CompareOptions) (*Comparison, er
 		return nil, badInput(err)
 	}
 	defer kernel.Use(cfg.Threads)()
-	c, err := compare.Run(ctx, compare.Options{Plans: plans, Seed: cfg.Seed, Seeds: o.Seeds, Progress: func(plan string, f compare.Fit) {
+	c, err := compare.Run(ctx, compare.Options{Plans: plans, Sets: sets, Seed: cfg.Seed, Seeds: o.Seeds, Progress: func(plan string, f compare.Fit) {
 		if o.OnFit != nil {
 			o.OnFit(plan, PlanFit(f))
 		}

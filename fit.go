@@ -22,8 +22,12 @@ import (
 func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 	defer kernel.Use(cfg.Threads)()
 	o := optionsOf(opts)
+	sets, err := o.sets(&cfg)
+	if err != nil {
+		return nil, err
+	}
 	if cfg.Auto {
-		r, err := race.Fit(ctx, run.Config(cfg), o.sinks...)
+		r, err := race.Fit(ctx, run.Config(cfg), sets, o.sinks...)
 		if err != nil {
 			return nil, badInput(err)
 		}
@@ -34,7 +38,7 @@ func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 			return nil, badInput(err)
 		}
 	}
-	s, err := prepare(ctx, cfg)
+	s, err := prepare(ctx, cfg, sets)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +64,12 @@ func Resume(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
-	s, err := prepare(ctx, cfg)
+	o := optionsOf(opts)
+	sets, err := o.sets(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	s, err := prepare(ctx, cfg, sets)
 	if err != nil {
 		return nil, err
 	}
@@ -68,12 +77,12 @@ func Resume(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 	if err != nil {
 		return nil, failed(err, ErrBadInput, ErrOtherRun)
 	}
-	return train(ctx, s, dir, found, optionsOf(opts))
+	return train(ctx, s, dir, found, o)
 }
 
 // prepare reads model and data and makes sure that the plan can be trained.
-func prepare(ctx context.Context, cfg Config) (*run.Session, error) {
-	s, err := run.Prepare(ctx, run.Config(cfg))
+func prepare(ctx context.Context, cfg Config, sets run.Sets) (*run.Session, error) {
+	s, err := run.PrepareOn(ctx, run.Config(cfg), sets)
 	if err == nil {
 		err = s.Check()
 	}

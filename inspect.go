@@ -90,8 +90,14 @@ type Cost struct {
 
 // Inspect reads a model, makes the plan that a fit with this configuration has and, where o.Predict is
 // set, predicts what that fit costs on this machine. Nothing is written.
-func Inspect(ctx context.Context, cfg Config, o InspectOptions, _ ...Option) (*Inspection, error) {
-	in, err := inspect.Inspect(ctx, o.internal(cfg))
+func Inspect(ctx context.Context, cfg Config, o InspectOptions, opts ...Option) (*Inspection, error) {
+	sets, err := optionsOf(opts).sets(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	internal := o.internal(cfg)
+	internal.Sets = sets
+	in, err := inspect.Inspect(ctx, internal)
 	if err != nil {
 		return nil, badInput(err)
 	}

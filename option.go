@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	run "github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // Option changes how a call works with its caller: where events and notes go, where data come from. An
@@ -13,9 +15,10 @@ import (
 type Option func(*options)
 
 type options struct {
-	sinks   []report.Sink
-	beam    int
-	threads int
+	sinks      []report.Sink
+	beam       int
+	threads    int
+	train, val Data
 }
 
 func optionsOf(opts []Option) *options {
@@ -24,6 +27,34 @@ func optionsOf(opts []Option) *options {
 		set(o)
 	}
 	return o
+}
+
+// WithData takes the examples to train and to validate with from the program, in the place of Config.Data
+// and Config.Val. With a zero val, what lies beside train is taken, else a tenth of train is held out.
+func WithData(train, val Data) Option {
+	return func(o *options) { o.train, o.val = train, val }
+}
+
+// sets opens the examples of WithData, and marks the configuration that they are given.
+func (o *options) sets(cfg *Config) (s run.Sets, err error) {
+	for _, d := range []struct {
+		from Data
+		to   *data.Place
+	}{{o.train, &s.Train}, {o.val, &s.Val}} {
+		if d.from.IsZero() {
+			continue
+		}
+		if *d.to, err = d.from.open(); err != nil {
+			return s, badInput(err)
+		}
+	}
+	if !s.Train.IsZero() {
+		if cfg.Data != "" && cfg.Data != run.GivenData {
+			return s, badOption("data", "the examples are given by WithData and by %s: leave one out", cfg.Data)
+		}
+		cfg.Data = run.GivenData
+	}
+	return s, nil
 }
 
 // emit hands an event to every sink.

@@ -56,7 +56,12 @@ type Agreement struct {
 // task has no classes, and on the first model that does not take the data.
 func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts ...Option) (*Ranking, error) {
 	defer kernel.Use(cfg.Threads)()
-	r, err := choose.Rank(ctx, choose.RankOptions{Config: run.Config(cfg), Models: models, Probe: o.Probe, Progress: optionsOf(opts).encoded})
+	own := optionsOf(opts)
+	sets, err := own.sets(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	r, err := choose.Rank(ctx, choose.RankOptions{Config: run.Config(cfg), Sets: sets, Models: models, Probe: o.Probe, Progress: own.encoded})
 	if err != nil {
 		return nil, badInput(err)
 	}

@@ -15,6 +15,7 @@ import (
 // AdviseOptions say for what advice is sought.
 type AdviseOptions struct {
 	Config   train.Config          // Model, Data and how they are prepared
+	Sets     train.Sets            // examples of the caller
 	Progress func(done, total int) // examples that have features; nil for none
 }
 
@@ -96,7 +97,7 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	if o.Progress == nil {
 		o.Progress = func(int, int) {}
 	}
-	s, err := train.Prepare(ctx, cfg)
+	s, err := train.PrepareOn(ctx, cfg, o.Sets)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ const folds = 5
 // RankOptions say what is ranked.
 type RankOptions struct {
 	Config train.Config // Data and how it is prepared; Model is set to each in turn
+	Sets   train.Sets   // examples of the caller
 	Models []string
 	Probe  bool // rank by the held-out accuracy of a linear probe, not by LogME
 
@@ -90,8 +91,8 @@ func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
 }
 
 // session prepares a fit of a head on classes.
-func session(ctx context.Context, cfg train.Config) (*train.Session, []int, error) {
-	s, err := train.Prepare(ctx, cfg)
+func session(ctx context.Context, cfg train.Config, sets train.Sets) (*train.Session, []int, error) {
+	s, err := train.PrepareOn(ctx, cfg, sets)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -114,7 +115,7 @@ func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
 	began := time.Now()
 	cfg := o.Config
 	cfg.Model = model
-	s, labels, err := session(ctx, cfg)
+	s, labels, err := session(ctx, cfg, o.Sets)
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,9 @@ import (
 // Options say what is compared.
 type Options struct {
 	Plans []Plan
-	Seed  uint64 // of the first fit of each; the others follow
-	Seeds int    // fits of each plan
+	Sets  train.Sets // examples of the caller
+	Seed  uint64     // of the first fit of each; the others follow
+	Seeds int        // fits of each plan
 
 	Progress func(plan string, fit Fit) // after each fit; nil for none
 }
@@ -81,7 +82,7 @@ func Run(ctx context.Context, o Options) (*Comparison, error) {
 		c.Plans = append(c.Plans, Row{Name: p.Name})
 	}
 	for k := range o.Seeds {
-		sessions, err := prepare(ctx, o.Plans, o.Seed+uint64(k))
+		sessions, err := prepare(ctx, o.Plans, o.Sets, o.Seed+uint64(k))
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +111,7 @@ func Run(ctx context.Context, o Options) (*Comparison, error) {
 
 // prepare makes the sessions of all plans for a seed, so that a plan that cannot be is named before the first fit. Plans whose augmentation is
 // that of the first share its data.
-func prepare(ctx context.Context, plans []Plan, seed uint64) ([]*train.Session, error) {
+func prepare(ctx context.Context, plans []Plan, sets train.Sets, seed uint64) ([]*train.Session, error) {
 	var all []*train.Session
 	for _, p := range plans {
 		cfg := p.Config
@@ -118,7 +119,7 @@ func prepare(ctx context.Context, plans []Plan, seed uint64) ([]*train.Session, 
 		var s *train.Session
 		var err error
 		if len(all) == 0 || cfg.Augment != all[0].Config.Augment {
-			s, err = train.Prepare(ctx, cfg)
+			s, err = train.PrepareOn(ctx, cfg, sets)
 		} else {
 			s, err = all[0].With(cfg, all[0].Train, all[0].Val)
 		}

@@ -1,12 +1,12 @@
 package optim
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -42,12 +42,12 @@ func NewAverage(text string, epochs int) (*Average, error) {
 	case kind == "ema":
 		d, err := strconv.ParseFloat(arg, 64)
 		if err != nil || !(d > 0 && d < 1) {
-			return nil, fmt.Errorf("average: %q: ema takes a decay between 0 and 1, as ema:0.999", text)
+			return nil, option.Errorf("average", "%q: ema takes a decay between 0 and 1, as ema:0.999", text)
 		}
 		a.decay = d
 		return a, nil
 	}
-	return nil, fmt.Errorf("average: %q is none of ema:D, swa", text)
+	return nil, option.Errorf("average", "%q is none of ema:D, swa", text)
 }
 
 // swaPart is the share of the epochs that swa averages.

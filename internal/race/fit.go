@@ -29,7 +29,7 @@ func Check(cfg *train.Config) error {
 // Fit chooses what to thaw, at which rate and for how long, and then fits as chosen: a run like any other, whose run.yaml repeats the fit
 // without the race. The race is in race.json, in the result's Auto and, as events, in the run's log and sinks. With an empty Out nothing
 // is written. When ctx ends during the race nothing has been written; during the fit a checkpoint has.
-func Fit(ctx context.Context, cfg train.Config, sinks ...report.Sink) (*train.Result, error) {
+func Fit(ctx context.Context, cfg train.Config, sets train.Sets, sinks ...report.Sink) (*train.Result, error) {
 	if err := Check(&cfg); err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func Fit(ctx context.Context, cfg train.Config, sinks ...report.Sink) (*train.Re
 			return nil, err
 		}
 	}
-	s, err := train.Prepare(ctx, cfg)
+	s, err := train.PrepareOn(ctx, cfg, sets)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func Fit(ctx context.Context, cfg train.Config, sinks ...report.Sink) (*train.Re
 		return nil, err
 	}
 	log := &recorder{sinks: sinks}
-	chosen, report, err := choosePlan(ctx, s, cfg, log.emit)
+	chosen, report, err := choosePlan(ctx, s, cfg, sets, log.emit)
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -86,7 +86,7 @@ func Fit(ctx context.Context, cfg train.Config, sinks ...report.Sink) (*train.Re
 }
 
 // choosePlan is the configuration of the fit that the race ends in.
-func choosePlan(ctx context.Context, s *train.Session, cfg train.Config, emit func(report.Event)) (*train.Config, *Report, error) {
+func choosePlan(ctx context.Context, s *train.Session, cfg train.Config, sets train.Sets, emit func(report.Event)) (*train.Config, *Report, error) {
 	began := time.Now()
 	r, err := newRace(s, cfg, emit)
 	if err != nil {
@@ -97,7 +97,7 @@ func choosePlan(ctx context.Context, s *train.Session, cfg train.Config, emit fu
 	if s.Train.Len() >= fewest && len(r.parts) > 1 {
 		var advice *choose.Advice
 		if s.Task.Name() == task.NameClassify && s.Headed.Fresh {
-			if advice, err = choose.Advise(ctx, choose.AdviseOptions{Config: cfg}); err != nil {
+			if advice, err = choose.Advise(ctx, choose.AdviseOptions{Config: cfg, Sets: sets}); err != nil {
 				return nil, nil, err
 			}
 			r.report.Advised = advice.Recommended.Thaw

@@ -84,7 +84,7 @@ func blind(t *testing.T, each int) train.Config {
 }
 
 func TestHeadWins(t *testing.T) {
-	r, err := Fit(context.Background(), colours(t))
+	r, err := Fit(context.Background(), colours(t), train.Sets{})
 	must(t, err)
 	a := r.Auto.(*Report)
 	if !reflect.DeepEqual(a.Thaw, []string{"head"}) || r.ValAccuracy < 0.99 {
@@ -103,7 +103,7 @@ func TestDeepWins(t *testing.T) {
 	must(t, err)
 	cfg.Auto, cfg.Out = true, filepath.Join(t.TempDir(), "run")
 	var events []string
-	r, err := Fit(context.Background(), cfg, sink(func(e report.Event) { events = append(events, e.Type()) }))
+	r, err := Fit(context.Background(), cfg, train.Sets{}, sink(func(e report.Event) { events = append(events, e.Type()) }))
 	must(t, err)
 	a := r.Auto.(*Report)
 	if reflect.DeepEqual(a.Thaw, []string{"head"}) || r.ValAccuracy < head.ValAccuracy+0.05 {
@@ -148,7 +148,7 @@ func TestDeepWins(t *testing.T) {
 	must(t, os.Rename(filepath.Join(cfg.Data, "val", "bright"), filepath.Join(cfg.Data, "val", "dark")))
 	must(t, os.Rename(filepath.Join(cfg.Data, "val", "swap"), filepath.Join(cfg.Data, "val", "bright")))
 	cfg.Out, cfg.Threads = "", 1
-	swapped, err := Fit(context.Background(), cfg)
+	swapped, err := Fit(context.Background(), cfg, train.Sets{})
 	must(t, err)
 	s := swapped.Auto.(*Report)
 	for _, x := range []*Report{a, s} {
@@ -188,7 +188,7 @@ func TestInterrupted(t *testing.T) {
 	cfg.Out = filepath.Join(t.TempDir(), "run")
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	_, err := Fit(ctx, cfg, sink(func(e report.Event) {
+	_, err := Fit(ctx, cfg, train.Sets{}, sink(func(e report.Event) {
 		if e.Type() == "trial" {
 			stop()
 		}
@@ -205,7 +205,7 @@ func TestInterrupted(t *testing.T) {
 func TestBudget(t *testing.T) {
 	cfg := blind(t, 20)
 	cfg.Auto, cfg.Budget = true, time.Nanosecond
-	r, err := Fit(context.Background(), cfg)
+	r, err := Fit(context.Background(), cfg, train.Sets{})
 	must(t, err)
 	a := r.Auto.(*Report)
 	if a.Limit != 0 || a.Parts != heldOutParts {
@@ -241,7 +241,7 @@ func TestFew(t *testing.T) {
 	cfg.Data = t.TempDir()
 	must(t, fixture.WritePictures(filepath.Join(cfg.Data, "train"), 2, 3, 1))
 	must(t, fixture.WritePictures(filepath.Join(cfg.Data, "val"), 2, 3, 2))
-	r, err := Fit(context.Background(), cfg)
+	r, err := Fit(context.Background(), cfg, train.Sets{})
 	must(t, err)
 	if a := r.Auto.(*Report); !reflect.DeepEqual(a.Thaw, []string{"head"}) || !strings.Contains(a.Why, "too few") {
 		t.Errorf("%+v", a)
@@ -270,7 +270,7 @@ func TestTasks(t *testing.T) {
 			}
 			must(t, os.WriteFile(filepath.Join(dir, part), []byte(text), 0o666))
 		}
-		r, err := Fit(context.Background(), cfg)
+		r, err := Fit(context.Background(), cfg, train.Sets{})
 		must(t, err)
 		a := r.Auto.(*Report)
 		if a.Metric != label || len(a.Trials) < 5 || !strings.Contains(a.Text, map[string]string{"rmse": "rmse", "macro_f1": "macro F1", "accuracy": "%"}[label]) {

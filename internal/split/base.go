@@ -81,7 +81,7 @@ func OpenShaped(path string, o feed.Options, given map[string]tensor.Shape) (*Ba
 	}
 	for name := range given {
 		if !slices.ContainsFunc(m.Graph.Inputs, func(v *ir.Value) bool { return v.Name == name }) {
-			return nil, fmt.Errorf("--shape %s: the model has no such input; it has %s", name, strings.Join(inputNames(m), ", "))
+			return nil, fmt.Errorf("option shape %s: the model has no such input; it has %s", name, strings.Join(inputNames(m), ", "))
 		}
 	}
 	if len(given) == 0 {
@@ -105,10 +105,10 @@ func OpenShaped(path string, o feed.Options, given map[string]tensor.Shape) (*Ba
 	for _, v := range m.Graph.Inputs {
 		s := v.Type.Shape
 		if _, ok := given[v.Name]; !ok && s == nil {
-			return nil, fmt.Errorf("the model does not say how many axes its input %q has: give --shape %s=1,128", v.Name, v.Name)
+			return nil, fmt.Errorf("the model does not say how many axes its input %q has: give option shape %s=1,128", v.Name, v.Name)
 		}
 		if _, ok := given[v.Name]; !ok && len(s) > 1 && slices.Contains(s[1:], -1) {
-			b.Notes = append(b.Notes, fmt.Sprintf("input %q is %v: open axes other than the batch are taken as %d (--shape %s=... sets them)", v.Name, v.Type, OpenAxis, v.Name))
+			b.Notes = append(b.Notes, fmt.Sprintf("input %q is %v: open axes other than the batch are taken as %d (option shape %s=... sets them)", v.Name, v.Type, OpenAxis, v.Name))
 		}
 	}
 	b.shapes = func(n, _ int) map[string]tensor.Shape { return openShapes(m, n, given) }

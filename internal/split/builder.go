@@ -1,10 +1,9 @@
 package split
 
 import (
-	"fmt"
-
 	"github.com/permafrost-ml/permafrost/internal/adapter"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
@@ -79,7 +78,7 @@ func (h *Headed) describe(base *Base, o Options) (*freeze.Set, error) {
 	if o.Adapter != "" {
 		spec, err := adapter.Parse(o.Adapter)
 		if err != nil {
-			return nil, fmt.Errorf("--adapter: %w", err)
+			return nil, option.Errorf("adapter", "%w", err)
 		}
 		spec.Alpha, spec.Targets = o.AdapterAlpha, o.AdapterTargets
 		spec.Draw = func(n, inputs, index int) []float32 { return kaiming(n, inputs, o.Seed, adapterIndex+index) }

@@ -66,10 +66,10 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 	if n, ok := strings.CutPrefix(spec.Kind, "mlp:"); ok {
 		var err error
 		if hidden, err = strconv.Atoi(n); err != nil || hidden < 1 {
-			return nil, fmt.Errorf("--head %q: give the number of hidden units, as in mlp:128", spec.Kind)
+			return nil, fmt.Errorf("option head %q: give the number of hidden units, as in mlp:128", spec.Kind)
 		}
 	} else if spec.Kind != "linear" && spec.Kind != "" {
-		return nil, fmt.Errorf("--head %q: want linear, mlp:N or keep", spec.Kind)
+		return nil, fmt.Errorf("option head %q: want linear, mlp:N or keep", spec.Kind)
 	}
 	attach, err := attachPoints(g, own, spec.Attach)
 	if err != nil {
@@ -123,10 +123,10 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 
 func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]tensor.Shape) (*Headed, error) {
 	if own == nil {
-		return nil, fmt.Errorf("--head keep: the model ends in features and has no classifier to keep; use --head linear")
+		return nil, fmt.Errorf("option head keep: the model ends in features and has no classifier to keep; use option head linear")
 	}
 	if own.Quantized {
-		return nil, fmt.Errorf("--head keep: the weights of the model's classifier are quantised and cannot train; use --head linear")
+		return nil, fmt.Errorf("option head keep: the weights of the model's classifier are quantised and cannot train; use option head linear")
 	}
 	types, err := TypesOf(g, []*ir.Value{own.Scores}, shapes)
 	if err != nil {
@@ -142,10 +142,10 @@ func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]ten
 		return &Headed{Graph: g, Weights: own.Weights}, nil
 	}
 	if len(s) < 2 || s.Len() != s[0]*s[1] {
-		return nil, fmt.Errorf("--head keep: the classifier gives %v, not one score per class", s)
+		return nil, fmt.Errorf("option head keep: the classifier gives %v, not one score per class", s)
 	}
 	if spec.Classes != 0 && s[1] != spec.Classes {
-		return nil, fmt.Errorf("--head keep: the model has %d classes, the data %d; use --head linear", s[1], spec.Classes)
+		return nil, fmt.Errorf("option head keep: the model has %d classes, the data %d; use option head linear", s[1], spec.Classes)
 	}
 	g.Outputs = []*ir.Value{own.Scores}
 	g.Prune()
@@ -178,7 +178,7 @@ func attachPoints(raw *ir.Graph, own *Classifier, names []string) ([]*ir.Value, 
 	for _, name := range names {
 		v := byName[name]
 		if v == nil {
-			return nil, fmt.Errorf("--attach %q: the model has no value or node of that name; permafrost inspect lists the layers", name)
+			return nil, fmt.Errorf("option attach %q: the model has no value or node of that name; permafrost inspect lists the layers", name)
 		}
 		out = append(out, v)
 	}
@@ -268,7 +268,7 @@ func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, e
 		return b.spatial(tag, v, how), s[2], nil
 	}
 	if how == "cls" || how == "last" {
-		return nil, 0, fmt.Errorf("--pool %s is for sequences; a map %v is pooled by mean or max", how, s)
+		return nil, 0, fmt.Errorf("option pool %s is for sequences; a map %v is pooled by mean or max", how, s)
 	}
 	return b.spatial(tag, v, how), s[1], nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 // multiplier is one --lr-mult: SELECTOR=X.
@@ -18,11 +19,11 @@ type multiplier struct {
 func parseMultiplier(text string) (multiplier, error) {
 	i := strings.LastIndexByte(text, '=')
 	if i < 1 {
-		return multiplier{}, fmt.Errorf("lr_mult: %q is not SELECTOR=X, as last:1=0.1", text)
+		return multiplier{}, option.Errorf("lr_mult", "%q is not SELECTOR=X, as last:1=0.1", text)
 	}
 	x, err := strconv.ParseFloat(text[i+1:], 64)
 	if err != nil || !(x > 0) || math.IsInf(x, 0) {
-		return multiplier{}, fmt.Errorf("lr_mult: %q: %q is not a number above 0 (--freeze keeps weights as they are)", text, text[i+1:])
+		return multiplier{}, option.Errorf("lr_mult", "%q: %q is not a number above 0 (option freeze keeps weights as they are)", text, text[i+1:])
 	}
 	return multiplier{text[:i], x}, nil
 }
@@ -50,7 +51,7 @@ func setRates(set *freeze.Set, plan *freeze.Plan, mults []string, decay float64)
 		}
 		named, err := set.Select([]string{m.selector})
 		if err != nil {
-			return fmt.Errorf("--lr-mult %s: %w", text, err)
+			return fmt.Errorf("option lr_mult %s: %w", text, err)
 		}
 		for _, w := range named {
 			rate[w.Name] = m.x

@@ -26,6 +26,7 @@ type InspectOptions struct {
 	Examples int                     // training examples to predict for, where there are no data
 	Shapes   map[string]tensor.Shape // of inputs, by name
 	Measure  bool                    // time the model; without it nothing is predicted
+	Sets     Sets                    // examples of the caller
 }
 
 // Inspection is what a fit would do, before it runs. Its JSON form is what inspect --json prints.
@@ -105,7 +106,7 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	}
 	cfg, decode, val := o.Config, 0.0, 0
 	if cfg.Data != "" {
-		tr, held, seconds, err := openForCount(ctx, cfg, p.base)
+		tr, held, seconds, err := openForCount(ctx, cfg, o.Sets, p.base)
 		if err != nil {
 			return nil, err
 		}
@@ -171,12 +172,13 @@ func madeUpTask(cfg *Config, classes int) (task.Task, error) {
 }
 
 // openForCount opens the data of a fit and measures the time that one example takes to be read.
-func openForCount(ctx context.Context, cfg Config, base *split.Base) (tr, val *data.Dataset, seconds float64, err error) {
+func openForCount(ctx context.Context, cfg Config, sets Sets, base *split.Base) (tr, val *data.Dataset, seconds float64, err error) {
 	if base.Feed == nil {
 		return nil, nil, 0, fmt.Errorf("data: examples cannot be fed to the model by shapes of its inputs; leave --shape out")
 	}
 	began := time.Now()
-	tr, val, err = base.Feed.Open(ctx, data.Place{Path: cfg.Data}, data.Options{Val: data.Place{Path: cfg.Val}, Seed: cfg.Seed, Workers: kernel.Threads(), Task: cfg.Task, Table: cfg.feedOptions().Table})
+	from, held := sets.places(&cfg)
+	tr, val, err = base.Feed.Open(ctx, from, data.Options{Val: held, Seed: cfg.Seed, Workers: kernel.Threads(), Task: cfg.Task, Table: cfg.feedOptions().Table})
 	if err != nil {
 		return nil, nil, 0, err
 	}

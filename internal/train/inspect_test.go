@@ -30,7 +30,7 @@ func TestInspectLengths(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, val, _, err := openForCount(context.Background(), cfg, base)
+			_, val, _, err := openForCount(context.Background(), cfg, Sets{}, base)
 			if err != nil {
 				t.Fatal(err)
 			}

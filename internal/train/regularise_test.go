@@ -134,7 +134,7 @@ func TestRegularisationOptions(t *testing.T) {
 	c := tinyConfig(t)
 	c.LRMult = []string{"nowhere=2"}
 	_, err := Prepare(context.Background(), c)
-	wantError(t, err, "--lr-mult nowhere=2: selector")
+	wantError(t, err, "option lr_mult nowhere=2: selector")
 	for want, change := range map[string]func(*Config){
 		"layer-decay 0.5 does nothing": func(c *Config) { c.LayerDecay = 0.5 },
 		"rates auto-rgn does nothing":  func(c *Config) { c.Rates = "auto-rgn" },

@@ -38,7 +38,10 @@ type Session struct {
 
 // Prepare reads everything that a configuration names. Nothing is written. Its errors are what the
 // user can mend: files, selectors, classes.
-func Prepare(ctx context.Context, cfg Config) (*Session, error) {
+func Prepare(ctx context.Context, cfg Config) (*Session, error) { return PrepareOn(ctx, cfg, Sets{}) }
+
+// PrepareOn is Prepare on examples of the caller.
+func PrepareOn(ctx context.Context, cfg Config, sets Sets) (*Session, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -47,18 +50,19 @@ func Prepare(ctx context.Context, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt := data.Options{Val: data.Place{Path: cfg.Val}, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: cfg.Augment, Budget: pictureBudget,
+	from, val := sets.places(&cfg)
+	opt := data.Options{Val: val, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: cfg.Augment, Budget: pictureBudget,
 		Task: cfg.Task, Table: cfg.feedOptions().Table}
 	shared, note, err := keep.OpenCache(cfg.keep())
 	if err != nil {
 		return nil, err
 	}
 	keep.Remember(shared, base.Feed, &opt)
-	tr, val, err := base.Feed.Open(ctx, data.Place{Path: cfg.Data}, opt)
+	tr, held, err := base.Feed.Open(ctx, from, opt)
 	if err != nil {
 		return nil, err
 	}
-	s, err := NewSession(cfg, base, tr, val)
+	s, err := NewSession(cfg, base, tr, held)
 	if err != nil {
 		return nil, err
 	}
