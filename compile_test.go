@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestOneWayToCompile counts who specialises a model, freezes its weights, runs each table of passes, and turns a graph
-// into a program: one place each, all of them in package compile. Whoever needs a graph or a program calls its Model, Train
-// and Region.
+// TestOneWayToCompile counts who specialises a model, freezes its weights, runs each table of
+// passes, and turns a graph into a program: one place each, all of them in package compile. Whoever
+// needs a graph or a program calls its Model, Train and Region.
 func TestOneWayToCompile(t *testing.T) {
 	want := map[string]string{ // the function called, and the one that may call it
 		"specialise":  "Model",
@@ -20,7 +20,7 @@ func TestOneWayToCompile(t *testing.T) {
 		"modelPasses": "Model",
 		"passes":      "Train",
 		"recompute":   "Region",
-		"program":     "Region",
+		"program":     "Region twin",
 	}
 	found := map[string][]string{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {

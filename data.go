@@ -2,6 +2,7 @@ package permafrost
 
 import (
 	"errors"
+	"fmt"
 	"image"
 	"io/fs"
 	"iter"
@@ -17,6 +18,9 @@ import (
 type Data struct {
 	place    data.Place
 	examples iter.Seq2[Example, error]
+	inputs   []string // of Files or Texts
+	given    bool     // inputs, though there may be none
+	texts    bool     // inputs are Texts
 }
 
 // Folder is a folder of class folders, or a table, on the disk, laid out as docs/data.md says: what Config.Data names.
@@ -42,6 +46,12 @@ func ExampleList(list ...Example) Data {
 	})
 }
 
+// Files are single files without answers, for Model.Predict.
+func Files(paths ...string) Data { return Data{inputs: paths, given: true} }
+
+// Texts are texts without answers, for Model.Predict. Those of a pair are divided by a tab.
+func Texts(texts ...string) Data { return Data{inputs: texts, given: true, texts: true} }
+
 // Example is one example in memory, with its right answer where it has one. Exactly one of Image, Bytes, Text, Samples and Tensors is given, the
 // same one in all examples of a set.
 type Example struct {
@@ -61,10 +71,13 @@ type Example struct {
 }
 
 // IsZero reports whether there are no data.
-func (d Data) IsZero() bool { return d.place.IsZero() && d.examples == nil }
+func (d Data) IsZero() bool { return d.place.IsZero() && d.examples == nil && !d.given }
 
 // open is the data as internal packages take it, examples read into memory.
 func (d Data) open() (data.Place, error) {
+	if d.given {
+		return data.Place{}, errors.New("data: Files and Texts have no answers: give a Folder, FS or Examples")
+	}
 	if d.examples == nil {
 		if d.place.IsZero() {
 			return d.place, errors.New("data: none given")
@@ -89,4 +102,17 @@ func (e Example) internal() feed.Example {
 		}
 	}
 	return x
+}
+
+// rows is the data as inputs of a model of a kind, without their answers.
+func (d Data) rows(kind string) (data.Place, error) {
+	switch {
+	case d.given && d.texts != (kind == feed.KindText):
+		return data.Place{}, fmt.Errorf("data: the model takes %ss: give them as Files, Texts or Examples", kind)
+	case d.given:
+		return feed.Inputs(kind, d.inputs), nil
+	case d.examples == nil:
+		return data.Place{}, errors.New("data: give what is to be predicted as Files, Texts or Examples")
+	}
+	return d.open()
 }

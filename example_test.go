@@ -178,12 +178,12 @@ func ExampleModel_Predict() {
 		log.Fatal(err)
 	}
 
-	found, skipped, err := m.Predict(context.Background(), []string{filepath.Join(photos, "red", "03.png")}, 2)
+	found, skipped, err := m.Predict(context.Background(), permafrost.Files(filepath.Join(photos, "red", "03.png")))
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(found[0].Label, len(found[0].Top), len(skipped))
-	// Output: red 2 0
+	// Output: red 3 0
 }
 
 func ExampleModel_Eval() {
@@ -194,7 +194,7 @@ func ExampleModel_Eval() {
 		log.Fatal(err)
 	}
 
-	e, err := m.Eval(context.Background(), photos)
+	e, err := m.Eval(context.Background(), permafrost.Folder(photos))
 	if err != nil {
 		log.Fatal(err)
 	}

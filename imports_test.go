@@ -49,9 +49,10 @@ var imports = []struct {
 	{"internal/feed", "internal/gzipped internal/task internal/data internal/data/picture internal/data/sound internal/compile internal/safetensors internal/onnx internal/ir internal/tokenize internal/tensor", ""},
 	{"internal/tuned", "internal/feed internal/gzipped internal/task internal/data internal/compile internal/freeze internal/safetensors internal/onnx internal/ir internal/tokenize internal/decode internal/atomicfile internal/kernel internal/tensor", ""},
 	{"internal/split", "internal/feed internal/task internal/data internal/compile internal/grad internal/adapter internal/freeze internal/onnx internal/ir internal/option internal/tensor internal/random", ""},
+	{"internal/keep", "internal/split internal/feed internal/data internal/cache internal/compile internal/ir internal/kernel internal/tensor internal/version", ""},
 	{"internal/optim", "internal/option internal/kernel internal/tensor", ""},
 	{"internal/report", "internal/task", "github.com/schollz/progressbar/v3 golang.org/x/term"},
-	{"internal/train", "internal/report internal/optim internal/split internal/tuned internal/feed internal/task internal/data internal/cache internal/compile internal/schedule internal/freeze internal/safetensors internal/onnx internal/ir internal/option internal/atomicfile internal/kernel internal/tensor internal/random internal/version",
+	{"internal/train", "internal/report internal/optim internal/keep internal/split internal/tuned internal/feed internal/task internal/data internal/cache internal/compile internal/schedule internal/freeze internal/safetensors internal/onnx internal/ir internal/option internal/atomicfile internal/kernel internal/tensor internal/random internal/version",
 		"github.com/goccy/go-yaml gonum.org/v1/gonum/stat/distuv"},
 	{"internal/choose", "internal/train internal/split internal/task internal/adapter internal/freeze",
 		"gonum.org/v1/gonum/blas gonum.org/v1/gonum/blas/blas64 gonum.org/v1/gonum/lapack gonum.org/v1/gonum/lapack/gonum gonum.org/v1/gonum/mat"},
@@ -63,11 +64,11 @@ var imports = []struct {
 	{"internal/testcase", "internal/compile internal/onnx internal/ir internal/tensor", ""},
 	{"internal/fixture", "internal/onnx internal/ir internal/tensor", ""},
 	// The public library reaches all that a user may call; nothing below knows of it.
-	{".", "internal/testcase internal/demo internal/compare internal/race internal/choose internal/train internal/report internal/split internal/tuned internal/feed internal/task internal/data internal/data/picture internal/cache internal/checkpoint internal/freeze internal/safetensors internal/onnx internal/option internal/atomicfile internal/kernel internal/tensor internal/version", ""},
+	{".", "internal/testcase internal/demo internal/compare internal/race internal/choose internal/train internal/report internal/split internal/tuned internal/feed internal/task internal/decode internal/data internal/data/picture internal/cache internal/checkpoint internal/freeze internal/safetensors internal/onnx internal/option internal/atomicfile internal/kernel internal/tensor internal/version", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/regret", "", ""},
 	{"bench/same", "", ""},
-	{"cmd/permafrost", ". internal/report internal/tuned internal/feed internal/task internal/data internal/kernel",
+	{"cmd/permafrost", ".",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }
 

@@ -17,6 +17,8 @@ type Option func(*options)
 type options struct {
 	sinks      []report.Sink
 	train, val Data
+	beam       int
+	threads    int
 }
 
 func optionsOf(opts []Option) *options {

@@ -5,8 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/permafrost-ml/permafrost/internal/report"
-	"github.com/permafrost-ml/permafrost/internal/tuned"
+	"github.com/permafrost-ml/permafrost"
 	"github.com/spf13/cobra"
 )
 
@@ -29,12 +28,12 @@ Images, sounds and texts are prepared as the tuned file says.`,
 	required(cmd, "data")
 	folders(cmd, "data")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		useThreads(*threads)
-		p, err := tuned.Open(*model)
+		m, err := permafrost.Open(*model, permafrost.WithThreads(*threads))
 		if err != nil {
 			return err
 		}
-		e, err := p.Eval(cmd.Context(), *data)
+		defer m.Close()
+		e, err := m.Eval(cmd.Context(), permafrost.Folder(*data))
 		if err != nil {
 			return err
 		}
@@ -49,10 +48,10 @@ Images, sounds and texts are prepared as the tuned file says.`,
 	return cmd
 }
 
-func printEval(w io.Writer, e *tuned.Evaluation) error {
+func printEval(w io.Writer, e *permafrost.Evaluation) error {
 	metric := fmt.Sprintf("accuracy    %.2f%%", 100*e.Accuracy)
 	if e.Metric != nil {
-		metric = report.MetricText(e.Metric, 0)
+		metric = e.Metric.String()
 	}
 	fmt.Fprintf(w, "%s of %s examples, loss %.4f, in %s\n", metric, thousands(e.Examples), e.Loss, secondsText(e.Seconds))
 	if len(e.Classes) > 30 || e.Metric != nil {

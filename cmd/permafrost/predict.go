@@ -5,12 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost"
 	"github.com/spf13/cobra"
-
-	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/feed"
-	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 func predictCommand() *cobra.Command {
@@ -34,8 +30,8 @@ continues each text.`,
 	model := modelFlag(cmd)
 	top := fs.Int("top", 5, "`N` most probable labels to list")
 	text := fs.StringArray("text", nil, "`TEXT` to classify, for a model of texts; may be given again")
-	var c tuned.Continuation
-	fs.IntVar(&c.Tokens, "max-tokens", 128, "`N` tokens by which a language model continues a text at most")
+	var c permafrost.Continuation
+	fs.IntVar(&c.MaxTokens, "max-tokens", 128, "`N` tokens by which a language model continues a text at most")
 	fs.Float64Var(&c.Temperature, "temperature", 0, "`X` by which the scores of tokens are divided before one is drawn; 0 takes the best")
 	fs.IntVar(&c.TopK, "top-k", 0, "draw from the best `K` tokens (0: from all)")
 	fs.Float64Var(&c.TopP, "top-p", 0, "draw from the best tokens that have this probability together, `X` (0: from all)")
@@ -47,26 +43,23 @@ continues each text.`,
 		if *top < 1 {
 			return fmt.Errorf("--top %d: at least 1", *top)
 		}
-		useThreads(*threads)
-		p, err := tuned.Open(*model)
+		m, err := permafrost.Open(*model, permafrost.WithThreads(*threads), permafrost.WithBeam(*beam))
 		if err != nil {
 			return err
 		}
-		if ctc, ok := p.Task.(*task.CTC); ok {
-			ctc.Beam = *beam
-		}
-		if p.Task.Name() == task.NameLM {
-			if c.Tokens < 1 || c.Temperature < 0 || c.TopK < 0 || c.TopP < 0 || c.TopP > 1 {
+		defer m.Close()
+		if m.Task() == "lm" {
+			if c.MaxTokens < 1 || c.Temperature < 0 || c.TopK < 0 || c.TopP < 0 || c.TopP > 1 {
 				return fmt.Errorf("--max-tokens is at least 1, --temperature and --top-k at least 0, --top-p from 0 to 1")
 			}
-			return predictTexts(cmd, p, args, *text, *top, &c, *asJSON)
+			return predictTexts(cmd, m, args, *text, *top, &c, *asJSON)
 		}
-		if p.Feed.Kind() == feed.KindText {
-			return predictTexts(cmd, p, args, *text, *top, nil, *asJSON)
+		if m.Kind() == "text" {
+			return predictTexts(cmd, m, args, *text, *top, nil, *asJSON)
 		}
 		switch {
 		case len(*text) > 0:
-			return fmt.Errorf("--text: the model takes %ss, not texts", p.Feed.Kind())
+			return fmt.Errorf("--text: the model takes %ss, not texts", m.Kind())
 		case len(args) == 0:
 			return fmt.Errorf("FILE is missing: %s", cmd.UseLine())
 		}
@@ -75,7 +68,7 @@ continues each text.`,
 			return err
 		}
 		defer done()
-		found, skipped, err := p.Predict(cmd.Context(), files, *top)
+		found, skipped, err := m.Predict(cmd.Context(), permafrost.Files(files...))
 		if err != nil && stdin != "" {
 			err = errors.New(strings.ReplaceAll(err.Error(), stdin, "-"))
 		}
@@ -93,6 +86,7 @@ continues each text.`,
 			}
 		}
 		noteSkipped(cmd, skipped)
+		keepTop(found, *top)
 		if *asJSON {
 			return printPredictions(cmd, found)
 		}
@@ -101,21 +95,28 @@ continues each text.`,
 	return cmd
 }
 
-func noteSkipped(cmd *cobra.Command, skipped []data.Skipped) {
+// keepTop leaves the most probable labels of each.
+func keepTop(found []permafrost.Prediction, top int) {
+	for i := range found {
+		found[i].Top = found[i].Top[:min(top, len(found[i].Top))]
+	}
+}
+
+func noteSkipped(cmd *cobra.Command, skipped []permafrost.Skipped) {
 	for _, s := range skipped {
 		note(cmd, "skipped %s: %v", s.Path, s.Err)
 	}
 }
 
-func printPredictions(cmd *cobra.Command, found []tuned.Prediction) error {
+func printPredictions(cmd *cobra.Command, found []permafrost.Prediction) error {
 	return printJSON(cmd.OutOrStdout(), struct {
-		Predictions []tuned.Prediction `json:"predictions"`
+		Predictions []permafrost.Prediction `json:"predictions"`
 	}{found})
 }
 
-func printAnswers(cmd *cobra.Command, found []tuned.Prediction) error {
+func printAnswers(cmd *cobra.Command, found []permafrost.Prediction) error {
 	for _, f := range found {
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\n", f.Input, f.Answer); err != nil {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\n", f.Input, f); err != nil {
 			return err
 		}
 	}

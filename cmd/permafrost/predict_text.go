@@ -8,10 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost"
 	"github.com/spf13/cobra"
-
-	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 const (
@@ -20,12 +18,12 @@ const (
 )
 
 // predictTexts answers for texts, or continues them where c is given: those given, else the lines of files, else those of stdin. A stream is answered as it comes.
-func predictTexts(cmd *cobra.Command, p *tuned.Predictor, files, texts []string, top int, c *tuned.Continuation, asJSON bool) error {
-	all := []tuned.Prediction{}
+func predictTexts(cmd *cobra.Command, m *permafrost.Model, files, texts []string, top int, c *permafrost.Continuation, asJSON bool) error {
+	all := []permafrost.Prediction{}
 	var last error // why some of the texts could not be used
 	failed := 0
 	answer := func(texts []string) error {
-		found, skipped, err := predictOrContinue(cmd, p, texts, top, c)
+		found, skipped, err := predictOrContinue(cmd, m, texts, top, c)
 		if cmd.Context().Err() != nil {
 			return err
 		}
@@ -38,7 +36,7 @@ func predictTexts(cmd *cobra.Command, p *tuned.Predictor, files, texts []string,
 			all = append(all, found...)
 			return nil
 		}
-		all = append(all, tuned.Prediction{})[:1] // that there are answers is enough
+		all = append(all, permafrost.Prediction{})[:1] // that there are answers is enough
 		return printAnswers(cmd, found)
 	}
 	err := eachText(cmd.InOrStdin(), files, texts, answer)
@@ -60,11 +58,13 @@ func predictTexts(cmd *cobra.Command, p *tuned.Predictor, files, texts []string,
 }
 
 // predictOrContinue answers for texts, or with c continues them.
-func predictOrContinue(cmd *cobra.Command, p *tuned.Predictor, texts []string, top int, c *tuned.Continuation) ([]tuned.Prediction, []data.Skipped, error) {
+func predictOrContinue(cmd *cobra.Command, m *permafrost.Model, texts []string, top int, c *permafrost.Continuation) ([]permafrost.Prediction, []permafrost.Skipped, error) {
 	if c == nil {
-		return p.Predict(cmd.Context(), texts, top)
+		found, skipped, err := m.Predict(cmd.Context(), permafrost.Texts(texts...))
+		keepTop(found, top)
+		return found, skipped, err
 	}
-	found, notes, err := p.Continue(cmd.Context(), texts, *c)
+	found, notes, err := m.Continue(cmd.Context(), texts, *c)
 	for _, n := range notes {
 		note(cmd, "%s", n)
 	}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"github.com/spf13/cobra"
-
-	"github.com/permafrost-ml/permafrost/internal/kernel"
 )
 
 // modelFlag defines --model of the commands that use a tuned file.
@@ -20,11 +18,5 @@ func required(cmd *cobra.Command, names ...string) {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // a flag that does not exist
 		}
-	}
-}
-
-func useThreads(n int) {
-	if n > 0 {
-		kernel.SetThreads(n)
 	}
 }

@@ -12,20 +12,22 @@ type Options struct {
 	// Shapes of the inputs by name; those missing must have known shapes in the model.
 	Shapes map[string]tensor.Shape
 
-	// Known holds inputs whose contents never change, by name. They become constants and are no inputs of the
-	// result.
+	// Known holds inputs whose contents never change, by name. They become constants and are no
+	// inputs of the result.
 	Known map[string]*tensor.Tensor
 
-	// Frozen says which weights become constants, whose contents folding and packing may use; nil for none. The
-	// caller promises not to change them while anything compiled from the result is in use. A weight that Frozen
-	// refuses may train, and Model errors where that is impossible: inside a loop that stays one.
+	// Frozen says which weights become constants, whose contents folding and packing may use; nil
+	// for none. The caller promises not to change them while anything compiled from the result is
+	// in use. A weight that Frozen refuses may train, and Model errors where that is impossible:
+	// inside a loop that stays one.
 	Frozen func(weight *ir.Value) bool
 
 	// Constants are shared with other graphs of the same model; nil for none of its own.
 	Constants *Constants
 
-	// Plain stops before operators are simplified and fused: what is left are the model's own operators, with
-	// static types and what constants determine folded. It serves who looks at shapes and costs.
+	// Plain stops before operators are simplified and fused: what is left are the model's own
+	// operators, with static types and what constants determine folded. It serves who looks at
+	// shapes and costs.
 	Plain bool
 
 	values map[*ir.Value]*ir.Value // filled with what raw values became, where not nil
@@ -34,12 +36,13 @@ type Options struct {
 // All freezes every weight.
 func All(*ir.Value) bool { return true }
 
-// Model makes a static graph of a raw one: it specialises it to shapes, freezes weights and runs the passes for
-// whole models. The raw graph is not changed, and the two share the contents of weights. The result may be run
-// (Region), or divided with ir.Extract first. Several goroutines may compile the same raw graph.
+// Model makes a static graph of a raw one: it specialises it to shapes, freezes weights and runs
+// the passes for whole models. The raw graph is not changed, and the two share the contents of
+// weights. The result may be run (Region), or divided with ir.Extract first. Several goroutines may
+// compile the same raw graph.
 //
-// It errors, naming the node, on an unsupported operator, on types and shapes that do not fit, and on shapes that
-// depend on data.
+// It errors, naming the node, on an unsupported operator, on types and shapes that do not fit, and
+// on shapes that depend on data.
 func Model(raw *ir.Graph, o Options) (*ir.Graph, error) {
 	s, err := specialise(raw, o.Shapes)
 	if err != nil {
@@ -93,8 +96,8 @@ func fix(g *ir.Graph, known map[string]*tensor.Tensor) error {
 	return nil
 }
 
-// Trace is what the values of a raw graph become when it is specialised: values with static types, and
-// constants where shapes and constants decide them.
+// Trace is what the values of a raw graph become when it is specialised: values with static types,
+// and constants where shapes and constants decide them.
 func Trace(raw *ir.Graph, shapes map[string]tensor.Shape) (map[*ir.Value]*ir.Value, error) {
 	values := map[*ir.Value]*ir.Value{}
 	_, err := Model(raw, Options{Shapes: shapes, Plain: true, values: values})

@@ -21,6 +21,7 @@ type Program struct {
 	inputs [][]*tensor.Tensor // headers that follow each graph input: its own and those of its views
 	out    []*tensor.Tensor
 	arena  []byte
+	plan   *memoryPlan
 
 	recomputed Recomputed
 }
@@ -49,7 +50,8 @@ type memoryPlan struct {
 	home    map[*ir.Value]*ir.Value // the value whose buffer a view or an in-place result shares
 	block   map[*ir.Value]*block    // by home
 	header  map[*ir.Value]*tensor.Tensor
-	size    int // of all blocks together
+	own     map[*ir.Value]*tensor.Tensor // contents of weights in the place of their own, see Twin
+	size    int                          // of all blocks together
 	scratch int
 }
 
@@ -123,7 +125,7 @@ func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 	if arena == nil {
 		arena = &Arena{}
 	}
-	q := &Program{graph: g, arena: arena.take(base + p.scratch)}
+	q := &Program{graph: g, plan: p, arena: arena.take(base + p.scratch)}
 	work := q.arena[base : base+p.scratch : base+p.scratch]
 	q.inputs = make([][]*tensor.Tensor, len(g.Inputs))
 	follow := map[*ir.Value]int{}
@@ -167,7 +169,6 @@ func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 	for _, v := range g.Outputs {
 		q.out = append(q.out, p.tensor(v))
 	}
-	p.release(g)
 	return q
 }
 
@@ -179,7 +180,7 @@ func (p *memoryPlan) release(g *ir.Graph) {
 	}
 	for _, n := range g.Nodes {
 		for k, v := range n.Inputs {
-			read[v] = read[v] || !slices.Contains(p.bounds[n].Packed, k)
+			read[v] = read[v] || p.bounds[n].Stateful || !slices.Contains(p.bounds[n].Packed, k)
 		}
 		for _, body := range n.Attrs.Graphs() {
 			for _, v := range body.Captures() {
@@ -232,6 +233,9 @@ func (p *memoryPlan) reusable(n *ir.Node, at int, last map[*ir.Value]int) *ir.Va
 func (p *memoryPlan) tensor(v *ir.Value) *tensor.Tensor {
 	if v == nil {
 		return nil
+	}
+	if t := p.own[v]; t != nil {
+		return t
 	}
 	if v.Data != nil && (v.Kind == ir.Param || v.Kind == ir.Const) {
 		return v.Data

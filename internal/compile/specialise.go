@@ -101,6 +101,9 @@ func (s *specialiser) node(raw *ir.Node) error {
 	if err != nil {
 		return fmt.Errorf("node %q: %w", raw.Name, err)
 	}
+	if err := raw.CheckRawAttrs(); err != nil {
+		return err
+	}
 	n := &ir.Node{Name: raw.Name, Op: raw.Op, Domain: raw.Domain, Version: raw.Version, Attrs: raw.Attrs, Outputs: raw.Outputs}
 	for _, v := range raw.Inputs {
 		nv := s.value(v)

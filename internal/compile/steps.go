@@ -347,3 +347,20 @@ func plainMask(mask *tensor.Tensor, n int, causal *bool) bool {
 
 // hidden is a term that leaves nothing of a position behind the exponential.
 const hidden = -1e4
+
+// Twin makes Steps of the same model with a text of their own, so that the two may run at once. They share the weights.
+func (s *Steps) Twin() (*Steps, error) {
+	states := map[*ir.Value]*tensor.Tensor{}
+	for _, n := range s.program.graph.Nodes {
+		if n.Op == "CachedAttention" {
+			for _, v := range n.Inputs[4:6] {
+				states[v] = tensor.New(v.Type.DType, v.Type.Shape...)
+			}
+		}
+	}
+	p, err := s.program.twin(states)
+	if err != nil {
+		return nil, err
+	}
+	return &Steps{program: p, token: tensor.New(s.token.DType, 1, 1), position: tensor.New(tensor.Int64, 1), length: s.length}, nil
+}

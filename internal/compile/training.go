@@ -11,8 +11,8 @@ type TrainOptions struct {
 	// Thawed are the weights that train.
 	Thawed []*ir.Value
 
-	// Tracks says, by a batch normalisation's running mean, whether its statistics follow the data: it then uses
-	// those of the batch, and they are results (see Training.Norms).
+	// Tracks says, by a batch normalisation's running mean, whether its statistics follow the data:
+	// it then uses those of the batch, and they are results (see Training.Norms).
 	Tracks func(mean *ir.Value) bool
 }
 
@@ -30,8 +30,8 @@ type TrainNorm struct {
 	Count                    int       // elements of a channel in a batch
 }
 
-// Train turns a live region, part of what Model gave, into its form for training: it runs the passes for
-// training. What comes next is the loss, its gradient and Region.
+// Train turns a live region, part of what Model gave, into its form for training: it runs the
+// passes for training. What comes next is the loss, its gradient and Region.
 func Train(g *ir.Graph, o TrainOptions) (*Training, error) {
 	t := &Training{}
 	if err := runPasses(g, t.passes(o)); err != nil {
@@ -40,7 +40,8 @@ func Train(g *ir.Graph, o TrainOptions) (*Training, error) {
 	return t, nil
 }
 
-// batchStatistics makes every batch normalisation whose running statistics follow the data use the batch's.
+// batchStatistics makes every batch normalisation whose running statistics follow the data use the
+// batch's.
 func (t *Training) batchStatistics(g *ir.Graph, tracks func(mean *ir.Value) bool) error {
 	for i, m := range g.Nodes {
 		if m.Op != "BatchNormalization" {
@@ -70,8 +71,8 @@ func (t *Training) batchStatistics(g *ir.Graph, tracks func(mean *ir.Value) bool
 	return nil
 }
 
-// switchOnDropout gives the live dropout layers a seed, a new input of the graph that says which elements fall in
-// a step. In the frozen region dropout stays off.
+// switchOnDropout gives the live dropout layers a seed, a new input of the graph that says which
+// elements fall in a step. In the frozen region dropout stays off.
 func (t *Training) switchOnDropout(g *ir.Graph, thawed []*ir.Value) {
 	live := grad.Live(g, thawed)
 	layer := 0

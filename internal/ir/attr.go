@@ -13,9 +13,13 @@ import (
 // *tensor.Tensor or *Graph.
 type Attrs map[string]any
 
-// Int is the attribute, or def where it is absent or no integer.
+// Each accessor gives the attribute, or a default where it is absent. An attribute of another type
+// is a mistake in the program, as nodes are checked where they come in (Node.CheckRawAttrs,
+// Verify): the accessor panics.
+
+// Int is the attribute, or def.
 func (a Attrs) Int(name string, def int) int {
-	if v, ok := a[name].(int); ok {
+	if v, ok := attr[int](a, name); ok {
 		return v
 	}
 	return def
@@ -26,7 +30,7 @@ func (a Attrs) Bool(name string) bool { return a.Int(name, 0) != 0 }
 
 // Float is the attribute, or def.
 func (a Attrs) Float(name string, def float32) float32 {
-	if v, ok := a[name].(float32); ok {
+	if v, ok := attr[float32](a, name); ok {
 		return v
 	}
 	return def
@@ -34,7 +38,7 @@ func (a Attrs) Float(name string, def float32) float32 {
 
 // Str is the attribute, or def.
 func (a Attrs) Str(name, def string) string {
-	if v, ok := a[name].(string); ok {
+	if v, ok := attr[string](a, name); ok {
 		return v
 	}
 	return def
@@ -42,19 +46,31 @@ func (a Attrs) Str(name, def string) string {
 
 // Ints is the attribute, or nil.
 func (a Attrs) Ints(name string) []int {
-	v, _ := a[name].([]int)
+	v, _ := attr[[]int](a, name)
 	return v
 }
 
 // Floats is the attribute, or nil.
 func (a Attrs) Floats(name string) []float32 {
-	v, _ := a[name].([]float32)
+	v, _ := attr[[]float32](a, name)
+	return v
+}
+
+// Strs is the attribute, or nil.
+func (a Attrs) Strs(name string) []string {
+	v, _ := attr[[]string](a, name)
 	return v
 }
 
 // Tensor is the attribute, or nil.
 func (a Attrs) Tensor(name string) *tensor.Tensor {
-	v, _ := a[name].(*tensor.Tensor)
+	v, _ := attr[*tensor.Tensor](a, name)
+	return v
+}
+
+// Graph is the attribute, or nil.
+func (a Attrs) Graph(name string) *Graph {
+	v, _ := attr[*Graph](a, name)
 	return v
 }
 

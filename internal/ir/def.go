@@ -15,22 +15,27 @@ type Def struct {
 	// Traits say what the operator is, for code that treats many operators alike.
 	Traits Traits
 
-	// Infer gives the output types from the input types and, where a shape depends on contents, from
-	// constant inputs. It errors when the inputs do not fit.
+	// Attrs gives the types of attributes that have a name of their own, or another type here than
+	// in other operators (see AttrTypes).
+	Attrs map[string]AttrType
+
+	// Infer gives the output types from the input types and, where a shape depends on contents,
+	// from constant inputs. It errors when the inputs do not fit.
 	Infer func(n *Node) ([]Type, error)
 
-	// Fold gives outputs that follow from the input types or attributes alone (Shape, Size); nil where
-	// they do not. Nodes whose inputs are all constant are folded by running Bind and need no Fold.
+	// Fold gives outputs that follow from the input types or attributes alone (Shape, Size); nil
+	// where they do not. Nodes whose inputs are all constant are folded by running Bind and need no
+	// Fold.
 	Fold func(n *Node) []*tensor.Tensor
 
-	// Grad adds the nodes that compute the gradient of a scalar with respect to n's inputs, given dy,
-	// its gradient with respect to n's outputs (nil where an output does not matter). It returns one
-	// value per input and builds only those that need says are needed. A nil Grad means that no
-	// gradient exists; a nil value among the results that the gradient is zero.
+	// Grad adds the nodes that compute the gradient of a scalar with respect to n's inputs, given
+	// dy, its gradient with respect to n's outputs (nil where an output does not matter). It
+	// returns one value per input and builds only those that need says are needed. A nil Grad means
+	// that no gradient exists; a nil value among the results that the gradient is zero.
 	Grad func(b *Builder, n *Node, dy []*Value, need []bool) []*Value
 
-	// Bind picks and prepares the code for the node's static types. Constant inputs may be packed or
-	// transformed here once.
+	// Bind picks and prepares the code for the node's static types. Constant inputs may be packed
+	// or transformed here once.
 	Bind func(n *Node) (Bound, error)
 
 	// Cost estimates the work of one run. A nil Cost means that only moving the bytes counts.
@@ -45,9 +50,9 @@ type Def struct {
 
 // Bound is a node made ready to run.
 type Bound struct {
-	// Run computes out from in. Both have the node's static types, absent ones are nil, and scratch has
-	// Scratch bytes with unknown contents. Run must write every element of out. It errors only for what
-	// types cannot rule out, such as an index out of range.
+	// Run computes out from in. Both have the node's static types, absent ones are nil, and scratch
+	// has Scratch bytes with unknown contents. Run must write every element of out. It errors only
+	// for what types cannot rule out, such as an index out of range.
 	Run func(in, out []*tensor.Tensor, scratch []byte) error
 
 	// Scratch is the size in bytes of the workspace Run needs.
@@ -60,9 +65,13 @@ type Bound struct {
 	// View says that output 0 has the same bytes as input 0 (a reshape): no Run, no buffer.
 	View bool
 
-	// Packed lists the constant inputs that binding has copied into a form of its own. Run gets nil for them, so that what nobody
-	// else reads need not stay in memory.
+	// Packed lists the constant inputs that binding has copied into a form of its own. Run gets nil
+	// for them, so that what nobody else reads need not stay in memory.
 	Packed []int
+
+	// Stateful says that Run keeps something between calls: how often it ran, or a form of weights that train. Any other Run may be called by
+	// several goroutines at once, each with an out and a scratch of its own.
+	Stateful bool
 }
 
 // Cost is what one run of a node takes.
@@ -81,13 +90,16 @@ type Form struct {
 	// Traits of the ONNX operator; nil for those of the Def.
 	Traits *Traits
 
-	// Lower builds the node n, given with static input types, from registered operators and returns its
-	// outputs. A nil Lower builds the operator of the Def with the same inputs and attributes.
+	// Attrs is Def.Attrs for the ONNX operator.
+	Attrs map[string]AttrType
+
+	// Lower builds the node n, given with static input types, from registered operators and returns
+	// its outputs. A nil Lower builds the operator of the Def with the same inputs and attributes.
 	Lower func(b *Builder, n *Node) ([]*Value, error)
 }
 
-// Case is one test of an operator: inputs and attributes, from which shape, forward value and gradient
-// are checked.
+// Case is one test of an operator: inputs and attributes, from which shape, forward value and
+// gradient are checked.
 type Case struct {
 	Name   string
 	Inputs []*tensor.Tensor // nil for absent
@@ -179,8 +191,8 @@ func FindForm(domain, op string, version int) (Form, *Def, error) {
 	return Form{}, nil, fmt.Errorf("operator %s is not supported at opset %d (known from %d)", name, version, fs[0].Since)
 }
 
-// FLOPs is the work of a node in floating-point operations, by the Cost of its operator; 0 where that says
-// nothing. Types must be static.
+// FLOPs is the work of a node in floating-point operations, by the Cost of its operator; 0 where
+// that says nothing. Types must be static.
 func (n *Node) FLOPs() int64 {
 	if c := Lookup(n.Op).Cost; c != nil {
 		return c(n).FLOPs

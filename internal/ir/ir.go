@@ -2,7 +2,7 @@
 // single-assignment values with static types.
 //
 // A graph lives in two states. As read from a file it is raw: nodes carry their ONNX operator, domain
-// and version, and result types are unknown. Specialised (package exec), every value has a concrete
+// and version, and result types are unknown. Specialised (package compile), every value has a concrete
 // type, every node names an operator of the registry (see Def), and shape arithmetic has been folded
 // away. Names from the file are kept on values and nodes, since users select weights by them.
 package ir

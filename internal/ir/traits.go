@@ -1,33 +1,36 @@
 package ir
 
-// Traits say what an operator is, for code that treats many operators alike: passes, the search for a
-// classifier, the roles of weights. Every zero value claims nothing, so that an operator which states no
-// trait is treated as one of which nothing is known. Traits say what holds at inference.
+// Traits say what an operator is, for code that treats many operators alike: passes, the search for
+// a classifier, the roles of weights. Every zero value claims nothing, so that an operator which
+// states no trait is treated as one of which nothing is known. Traits say what holds at inference.
 //
-// The traits of a Def hold for its ONNX forms too, unless a Form states its own (see Node.RawTraits).
+// The traits of a Def hold for its ONNX forms too, unless a Form states its own (see
+// Node.RawTraits).
 type Traits struct {
-	// Elementwise: each element of the output is computed from one element of each input, all of them broadcast
-	// together. Attributes do not name axes.
+	// Elementwise: each element of the output is computed from one element of each input, all of
+	// them broadcast together. Attributes do not name axes.
 	Elementwise bool
 
-	// Activation: an Elementwise function that is not linear, as stands between the layers of a network.
+	// Activation: an Elementwise function that is not linear, as stands between the layers of a
+	// network.
 	Activation bool
 
-	// HandsOn: the output is input 0 in another order, shape or number format, complete. A weight is the same
-	// weight behind it.
+	// HandsOn: the output is input 0 in another order, shape or number format, complete. A weight
+	// is the same weight behind it.
 	HandsOn bool
 
 	// Part: every output is a part of input 0.
 	Part bool
 
-	// Cheap: takes far less time than the products around it, so that computing it twice costs little.
+	// Cheap: takes far less time than the products around it, so that computing it twice costs
+	// little.
 	Cheap bool
 
 	// Linear: a matrix product of input 0 and a weight, input 1.
 	Linear bool
 
-	// Attention: weighs values (input 2) by how queries (input 0) match keys (input 1). Where keys and values are absent,
-	// input 0 holds all three.
+	// Attention: weighs values (input 2) by how queries (input 0) match keys (input 1). Where keys
+	// and values are absent, input 0 holds all three.
 	Attention bool
 
 	// Probabilities: turns scores into probabilities or their logarithms.
@@ -36,7 +39,8 @@ type Traits struct {
 	// Pools: averages or reduces positions away, the pooling before a classifier.
 	Pools bool
 
-	// Reduces: reduces the axes of the attribute axes, all where it is absent; keepdims (default 1) keeps them with size 1.
+	// Reduces: reduces the axes of the attribute axes, all where it is absent; keepdims (default 1)
+	// keeps them with size 1.
 	Reduces bool
 
 	// Recurrent: steps through a sequence, input 0 [sequence, batch, features].
@@ -48,32 +52,35 @@ type Traits struct {
 	// NonNegative reports whether no element of the output is below 0; nil for unknown.
 	NonNegative func(n *Node) bool
 
-	// Identity reports whether a node gives exactly input 0, type and shape included; nil for never.
+	// Identity reports whether a node gives exactly input 0, type and shape included; nil for
+	// never.
 	Identity func(n *Node) bool
 
 	// Inputs says what each input of the ONNX operator is for; UseData for those beyond its end.
 	Inputs []Use
 
-	// Rows reports whether every row of output 0, along axis out, is computed from the same row of the inputs alone.
-	// Rows are independent examples or positions; in gives for each input the axis that they lie on, -1 for an
-	// input that is the same for all. Rank is input 0's, 0 where it is unknown. A nil Rows is never, for Elementwise
-	// operators always.
+	// Rows reports whether every row of output 0, along axis out, is computed from the same row of
+	// the inputs alone. Rows are independent examples or positions; in gives for each input the
+	// axis that they lie on, -1 for an input that is the same for all. Rank is input 0's, 0 where
+	// it is unknown. A nil Rows is never, for Elementwise operators always.
 	Rows func(n *Node, rank int, in []int, out int) bool
 
-	// Spatial lists the inputs that are image-like, [N,C,spatial...], of an operator that takes the attribute layout: with
-	// "NHWC" they and output 0 are [N,spatial...,C]. Other inputs and outputs have no layout.
+	// Spatial lists the inputs that are image-like, [N,C,spatial...], of an operator that takes the
+	// attribute layout: with "NHWC" they and output 0 are [N,spatial...,C]. Other inputs and
+	// outputs have no layout.
 	Spatial []int
 
-	// ChannelsLast gives the attributes with which a node does the same on channels-last inputs, all but those of
-	// UseIndex, and gives channels-last output; false where it cannot. A nil ChannelsLast is never, for Elementwise
-	// operators the attributes as they are.
+	// ChannelsLast gives the attributes with which a node does the same on channels-last inputs,
+	// all but those of UseIndex, and gives channels-last output; false where it cannot. A nil
+	// ChannelsLast is never, for Elementwise operators the attributes as they are.
 	ChannelsLast func(n *Node) (Attrs, bool)
 
 	// Batch says what becomes of the axis on which input 0 holds the examples of a batch.
 	Batch Batch
 }
 
-// Use is what an input of an ONNX operator is for. It decides which tensors of a file are weights, and what kind.
+// Use is what an input of an ONNX operator is for. It decides which tensors of a file are weights,
+// and what kind.
 type Use uint8
 
 // The uses of inputs.
@@ -123,8 +130,8 @@ func (n *Node) Traits() *Traits {
 	return &noTraits
 }
 
-// RawTraits are those of a raw node's ONNX operator, of whatever version. An operator of another domain that states none has
-// those of ONNX's own of that name.
+// RawTraits are those of a raw node's ONNX operator, of whatever version. An operator of another
+// domain that states none has those of ONNX's own of that name.
 func (n *Node) RawTraits() *Traits {
 	domain := n.Domain
 	if domain == "ai.onnx" {

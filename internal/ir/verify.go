@@ -39,6 +39,9 @@ func Verify(g *Graph) error {
 		if d == nil {
 			return fmt.Errorf("ir: %w", n.Errorf("no such operator"))
 		}
+		if err := n.CheckAttrs(); err != nil {
+			return fmt.Errorf("ir: %w", err)
+		}
 		types, err := d.Infer(n)
 		if err != nil {
 			return fmt.Errorf("ir: %w", n.Errorf("%w", err))

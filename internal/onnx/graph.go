@@ -257,6 +257,9 @@ func (s *scope) node(n *nodeProto) error {
 			out.Attrs[a.name] = v
 		}
 	}
+	if err := out.CheckRawAttrs(); err != nil {
+		return err
+	}
 	types := make([]ir.Type, len(n.outputs))
 	names := make([]string, len(n.outputs))
 	for i, o := range n.outputs {

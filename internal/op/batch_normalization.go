@@ -66,7 +66,7 @@ func init() {
 			}, 0)
 		},
 		Cost: normCost(2),
-		ONNX: []ir.Form{{Op: "BatchNormalization", Since: 1, Lower: lowerBatchNorm}},
+		ONNX: []ir.Form{{Op: "BatchNormalization", Since: 1, Attrs: map[string]ir.AttrType{"spatial": ir.AttrInt}, Lower: lowerBatchNorm}},
 		// The statistics are no parameters: they have no gradient.
 		Cases: eachCase(cases(func(x []int, c int) []*tensor.Tensor {
 			return []*tensor.Tensor{random(x...), random(c), random(c), random(c), random(c)}

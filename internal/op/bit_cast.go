@@ -12,6 +12,7 @@ import (
 func init() {
 	register(ir.Def{
 		Name:   "BitCast",
+		Attrs:  toName,
 		Traits: ir.Traits{ReadsBits: true},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {

@@ -28,6 +28,9 @@ func onnxType(code int) (tensor.DType, error) {
 	return dt, nil
 }
 
+// toName: the attribute to holds the name of an element type.
+var toName = map[string]ir.AttrType{"to": ir.AttrString}
+
 // dtypeNamed is the element type of an attribute that holds its name, such as "float32".
 func dtypeNamed(name string) (tensor.DType, error) {
 	for _, dt := range onnxTypes {
@@ -52,6 +55,7 @@ func cast(b *ir.Builder, v *ir.Value, dt tensor.DType) *ir.Value {
 func init() {
 	register(ir.Def{
 		Name:   "Cast",
+		Attrs:  toName,
 		Traits: ir.Traits{Elementwise: true, HandsOn: true, Batch: ir.BatchKept, Identity: sameTypes},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {
@@ -68,7 +72,7 @@ func init() {
 		},
 		Bind: bindCast,
 		ONNX: []ir.Form{
-			{Op: "Cast", Since: 1, Until: 5, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+			{Op: "Cast", Since: 1, Until: 5, Attrs: toName, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 				if err := inputs(n, 1, 1); err != nil {
 					return nil, err
 				}

@@ -10,6 +10,7 @@ import (
 // Operators that ONNX Runtime's optimiser and quantiser put into models, by what they stand for. Those with a
 // single subject of their own stand there: attention, Gelu, layer normalisation, rotary positions.
 func init() {
+	f := ir.AttrFloat
 	stating := func(op string, traits *ir.Traits, lower func(*ir.Builder, *ir.Node) ([]*ir.Value, error)) {
 		ir.RegisterForms(ir.Form{Domain: "com.microsoft", Op: op, Since: 1, Traits: traits, Lower: lower})
 	}
@@ -22,7 +23,9 @@ func init() {
 	contrib("QuantizeLinear", lowerQuantize)
 	contrib("DequantizeLinear", lowerDequantize)
 	stating("FusedConv", &ir.Traits{Batch: ir.BatchFirst, Inputs: []ir.Use{ir.UseData, ir.UseWeight, ir.UseBias}}, lowerFusedConv)
-	stating("FusedGemm", &ir.Traits{Linear: true, Inputs: []ir.Use{ir.UseWeight, ir.UseWeight, ir.UseBias}}, lowerFusedGemm)
+	ir.RegisterForms(ir.Form{Domain: "com.microsoft", Op: "FusedGemm", Since: 1, Lower: lowerFusedGemm,
+		Traits: &ir.Traits{Linear: true, Inputs: []ir.Use{ir.UseWeight, ir.UseWeight, ir.UseBias}},
+		Attrs:  map[string]ir.AttrType{"activation_alpha": f, "activation_beta": f, "activation_gamma": f}})
 	contrib("GemmFastGelu", func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if err := inputs(n, 2, 3); err != nil {
 			return nil, err

@@ -24,8 +24,8 @@ const maxTrips = 1 << 16
 
 // body is the subgraph of an attribute.
 func body(n *ir.Node, name string) (*ir.Graph, error) {
-	g, ok := n.Attrs[name].(*ir.Graph)
-	if !ok {
+	g := n.Attrs.Graph(name)
+	if g == nil {
 		return nil, errorf("has no graph %s", name)
 	}
 	return g, nil

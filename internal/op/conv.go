@@ -269,6 +269,7 @@ func bindConv2D(n *ir.Node, c conv) (ir.Bound, error) {
 	if fixed {
 		b.Packed = []int{1}
 	}
+	b.Stateful = !fixed
 	return b, nil
 }
 

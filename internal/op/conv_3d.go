@@ -73,7 +73,7 @@ func bindConv3D(n *ir.Node, c conv) (ir.Bound, error) {
 	if fixed {
 		repack(n.In(1).Data.F32())
 	}
-	return images{c.x.last, []*image{from, nil, nil, to}, []*image{to}}.bind(func(in, out [][]float32) error {
+	b := images{c.x.last, []*image{from, nil, nil, to}, []*image{to}}.bind(func(in, out [][]float32) error {
 		if !fixed {
 			repack(in[1])
 		}
@@ -96,5 +96,7 @@ func bindConv3D(n *ir.Node, c conv) (ir.Bound, error) {
 			act.f32(attr)(y, y)
 		}
 		return nil
-	}), nil
+	})
+	b.Stateful = !fixed
+	return b, nil
 }

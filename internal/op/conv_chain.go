@@ -19,7 +19,8 @@ import (
 // A compiler pass makes it (see FuseChain); it has no gradient.
 func init() {
 	register(ir.Def{
-		Name: "ConvChain",
+		Name:  "ConvChain",
+		Attrs: map[string]ir.AttrType{"mean": ir.AttrInt},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			links, err := chainLinks(n)
 			if err != nil {
@@ -186,6 +187,7 @@ func bindLinks(n *ir.Node, links []*ir.Node) (ir.Bound, error) {
 			return ir.Bound{}, err
 		}
 		runs[i], all.Scratch = b.Run, max(all.Scratch, b.Scratch)
+		all.Stateful = all.Stateful || b.Stateful
 		if slices.Contains(b.Packed, 1) {
 			all.Packed = append(all.Packed, 2+2*i)
 		}

@@ -50,7 +50,7 @@ func init() {
 			return ir.Bound{Run: run, InPlace: []int{0}}, err
 		},
 		Cost: perElement(8),
-		ONNX: []ir.Form{{Op: "Dropout", Since: 1, Lower: lowerDropout}},
+		ONNX: []ir.Form{{Op: "Dropout", Since: 1, Attrs: map[string]ir.AttrType{"seed": ir.AttrInt}, Lower: lowerDropout}},
 		Cases: []ir.Case{
 			{Name: "identity", Inputs: []*tensor.Tensor{random(2, 3)}},
 			{Name: "random", Inputs: []*tensor.Tensor{random(7, 5), tensor.Scalar(int64(42))}, Attrs: ir.Attrs{"ratio": float32(0.25), "salt": 3}},

@@ -35,6 +35,7 @@ func init() {
 	attrs := ir.Attrs{"to": "uint8", "scale": float32(0.5), "zero": 1}
 	register(ir.Def{
 		Name:   "Quantize",
+		Attrs:  toName,
 		Traits: unary,
 		Infer:  infer(false),
 		Bind: func(n *ir.Node) (ir.Bound, error) {
@@ -54,6 +55,7 @@ func init() {
 	})
 	register(ir.Def{
 		Name:   "FakeQuantize",
+		Attrs:  toName,
 		Traits: unary,
 		Infer:  infer(true),
 		Bind: func(n *ir.Node) (ir.Bound, error) {

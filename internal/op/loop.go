@@ -47,7 +47,7 @@ func init() {
 				return ir.Bound{}, err
 			}
 			start := int64(n.Attrs.Int("start", 0))
-			return ir.Bound{Run: func(in, out []*tensor.Tensor, _ []byte) error {
+			return ir.Bound{Stateful: body.stateful(), Run: func(in, out []*tensor.Tensor, _ []byte) error {
 				args := slices.Clone(in)
 				on := in[1] == nil || tensor.Data[bool](in[1])[0]
 				for i := start; on && (in[0] == nil || i < in[0].I64()[0]); i++ {
@@ -73,9 +73,9 @@ func init() {
 }
 
 func loopBody(n *ir.Node) (*ir.Graph, int, error) {
-	g, ok := n.Attrs["body"].(*ir.Graph)
+	g := n.Attrs.Graph("body")
 	k := n.Attrs.Int("states", 0)
-	if !ok || k < 0 || len(n.Inputs) < 2+k {
+	if g == nil || k < 0 || len(n.Inputs) < 2+k {
 		return nil, 0, fmt.Errorf("has %d inputs for %d states and no body", len(n.Inputs), k)
 	}
 	return g, k, nil
@@ -114,6 +114,11 @@ func newInterpreter(g *ir.Graph) (*interpreter, error) {
 		p.bounds = append(p.bounds, b)
 	}
 	return p, nil
+}
+
+// stateful reports whether a node keeps something between runs.
+func (p *interpreter) stateful() bool {
+	return slices.ContainsFunc(p.bounds, func(b ir.Bound) bool { return b.Stateful })
 }
 
 // run computes the graph's outputs, which share memory with nothing but, where they are handed on, args.

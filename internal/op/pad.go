@@ -79,7 +79,7 @@ func init() {
 				padFrom[uint32](y.Shape, from), padFrom[uint64](y.Shape, from))}, nil
 		},
 		ONNX: []ir.Form{
-			{Op: "Pad", Since: 1, Until: 10, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+			{Op: "Pad", Since: 1, Until: 10, Attrs: map[string]ir.AttrType{"value": ir.AttrFloat}, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 				if err := inputs(n, 1, 1); err != nil {
 					return nil, err
 				}

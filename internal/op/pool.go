@@ -160,8 +160,10 @@ func init() {
 		Cost: poolCost,
 		ONNX: []ir.Form{
 			{Op: "AveragePool", Since: 1, Lower: lowerAveragePool},
-			{Op: "LpPool", Since: 1, Lower: lowerLpPool},
-			{Op: "GlobalLpPool", Since: 1, Lower: lowerGlobalLpPool},
+			{Op: "LpPool", Since: 1, Until: 1, Attrs: map[string]ir.AttrType{"p": ir.AttrFloat}, Lower: lowerLpPool},
+			{Op: "LpPool", Since: 2, Lower: lowerLpPool},
+			{Op: "GlobalLpPool", Since: 1, Until: 1, Attrs: map[string]ir.AttrType{"p": ir.AttrFloat}, Lower: lowerGlobalLpPool},
+			{Op: "GlobalLpPool", Since: 2, Lower: lowerGlobalLpPool},
 		},
 		Cases: poolCases(func(x, y tensor.Shape) []*tensor.Tensor { return []*tensor.Tensor{random(x...)} }),
 	})
@@ -439,7 +441,12 @@ func lowerLpPool(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 }
 
 // power reads the attribute p, a float in version 1.
-func power(n *ir.Node) float64 { return float64(n.Attrs.Float("p", float32(n.Attrs.Int("p", 2)))) }
+func power(n *ir.Node) float64 {
+	if n.Version == 1 {
+		return fattr(n.Attrs, "p", 2)
+	}
+	return float64(n.Attrs.Int("p", 2))
+}
 
 // lowerGlobalLpPool writes the p-norm over the spatial axes.
 func lowerGlobalLpPool(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {

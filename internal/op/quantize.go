@@ -17,6 +17,7 @@ import (
 func init() {
 	register(ir.Def{
 		Name:   "Saturate",
+		Attrs:  toName,
 		Traits: unary,
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {

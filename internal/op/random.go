@@ -15,7 +15,8 @@ import (
 // the position and how often this node ran. The attribute random keeps the node from being folded.
 func init() {
 	register(ir.Def{
-		Name: "Random",
+		Name:  "Random",
+		Attrs: map[string]ir.AttrType{"to": ir.AttrString, "seed": ir.AttrInt},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			dt, err := dtypeNamed(n.Attrs.Str("to", "float32"))
 			if err != nil {
@@ -34,7 +35,7 @@ func init() {
 			normal := a.Str("distribution", "uniform") == "normal"
 			key := mix(uint64(a.Int("seed", 0)))
 			runs := uint64(0)
-			return ir.Bound{Run: func(_, out []*tensor.Tensor, _ []byte) error {
+			return ir.Bound{Stateful: true, Run: func(_, out []*tensor.Tensor, _ []byte) error {
 				runs++
 				stream := mix(key + runs)
 				y := wideOut[float64](out[0])

@@ -195,7 +195,7 @@ type gateAct struct {
 
 // gateActs reads the activations, by default those given.
 func gateActs(a ir.Attrs, names []string) ([]gateAct, error) {
-	if given, ok := a["activations"].([]string); ok && len(given) > 0 {
+	if given := a.Strs("activations"); len(given) > 0 {
 		if len(given) < len(names) {
 			return nil, errorf("activations %v are less than %d", given, len(names))
 		}

@@ -13,9 +13,10 @@ var recurrentTraits = ir.Traits{Recurrent: true, Inputs: []ir.Use{ir.UseData, ir
 
 func init() {
 	for cell, gates := range map[string]int{"RNN": 1, "GRU": 3, "LSTM": 4} {
-		ir.RegisterForms(ir.Form{Op: cell, Since: 7, Traits: &recurrentTraits, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
-			return lowerRecurrent(b, n, cell, gates)
-		}})
+		ir.RegisterForms(ir.Form{Op: cell, Since: 7, Traits: &recurrentTraits,
+			Attrs: map[string]ir.AttrType{"layout": ir.AttrInt}, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+				return lowerRecurrent(b, n, cell, gates)
+			}})
 	}
 }
 
@@ -97,7 +98,7 @@ func lowerRecurrent(b *ir.Builder, n *ir.Node, cell string, gates int) ([]*ir.Va
 		if clip := n.Attrs.Float("clip", 0); clip != 0 {
 			a["clip"] = clip
 		}
-		if names, ok := n.Attrs["activations"].([]string); ok {
+		if names := n.Attrs.Strs("activations"); names != nil {
 			a["activations"] = share(names, i, len(dirs))
 		}
 		for _, k := range []string{"activation_alpha", "activation_beta"} {

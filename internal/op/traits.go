@@ -11,17 +11,9 @@ import (
 // unary are the traits of an elementwise function of one tensor.
 var unary = ir.Traits{Elementwise: true, Batch: ir.BatchKept}
 
-// activationTraits are those of an activation.
-var activationTraits = ir.Traits{Elementwise: true, Activation: true, Batch: ir.BatchKept}
-
 // combining are the traits of an elementwise function of several tensors, which broadcast.
 func combining(uses ...ir.Use) ir.Traits {
 	return ir.Traits{Elementwise: true, Batch: ir.BatchBroadcast, Inputs: uses}
-}
-
-// handingOn are the traits of an operator that gives its input in another form, each row by itself where rows says so.
-func handingOn(rows func(n *ir.Node, rank int, in []int, out int) bool) ir.Traits {
-	return ir.Traits{HandsOn: true, Rows: rows}
 }
 
 // cheap adds that.
@@ -36,8 +28,8 @@ func sameTypes(n *ir.Node) bool { return n.In(0).Type.Equal(n.Outputs[0].Type) }
 // rowsAlways: rows stay apart, wherever they lie.
 func rowsAlways(*ir.Node, int, []int, int) bool { return true }
 
-// rowsBut: an operator mixes along the axis that an attribute names; everything else is rows. The other inputs are the
-// same for all rows.
+// rowsBut: an operator mixes along the axis that an attribute names; everything else is rows. The
+// other inputs are the same for all rows.
 func rowsBut(attr string, def int) func(n *ir.Node, rank int, in []int, out int) bool {
 	return func(n *ir.Node, rank int, in []int, out int) bool {
 		return fromFront(n.Attrs.Int(attr, def), rank) != in[0] && forAll(in[1:])
@@ -52,7 +44,8 @@ func rowsBefore(attr string, def int) func(n *ir.Node, rank int, in []int, out i
 	}
 }
 
-// rowsButAxes: an operator mixes along, or cuts, the axes that the attribute axes names; all of them without it.
+// rowsButAxes: an operator mixes along, or cuts, the axes that the attribute axes names; all of
+// them without it.
 func rowsButAxes(n *ir.Node, rank int, in []int, out int) bool {
 	axes := n.Attrs.Ints("axes")
 	return len(axes) > 0 && forAll(in[1:]) &&
@@ -70,7 +63,8 @@ func fromFront(axis, rank int) int {
 	return axis
 }
 
-// ChannelsLast is the permutation of a value with rank axes from [N,C,...] to [N,...,C], and the one back.
+// ChannelsLast is the permutation of a value with rank axes from [N,C,...] to [N,...,C], and the
+// one back.
 func ChannelsLast(rank int) (to, back []int) {
 	to = append(to, 0)
 	for i := 2; i < rank; i++ {

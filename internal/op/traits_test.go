@@ -10,10 +10,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// What operators claim in their traits is held against what they compute, on the cases of every operator and on
-// random shapes.
+// What operators claim in their traits is held against what they compute, on the cases of every
+// operator and on random shapes.
 
-// eachTraitCase calls test for the cases of every operator with code whose traits are accepted, and errors if none is.
+// eachTraitCase calls test for the cases of every operator with code whose traits are accepted, and
+// errors if none is.
 func eachTraitCase(t *testing.T, claims func(*ir.Traits) bool, test func(t *testing.T, d *ir.Def, c ir.Case)) {
 	t.Helper()
 	ran := 0
@@ -62,7 +63,8 @@ func turned(t *testing.T, x *tensor.Tensor, perm []int) *tensor.Tensor {
 	return run1(t, ir.Lookup("Transpose"), ir.Case{Inputs: []*tensor.Tensor{x}, Attrs: ir.Attrs{"perm": perm}})
 }
 
-// drawn gives a case's inputs other shapes, which broadcast, and elements drawn from those they had.
+// drawn gives a case's inputs other shapes, which broadcast, and elements drawn from those they
+// had.
 func drawn(c ir.Case, r *rand.Rand) ir.Case {
 	if slices.ContainsFunc(c.Inputs, func(x *tensor.Tensor) bool { return x == nil || x.Len() == 0 }) {
 		return c
@@ -94,8 +96,8 @@ func drawn(c ir.Case, r *rand.Rand) ir.Case {
 	return c
 }
 
-// An elementwise operator has the shape of its inputs broadcast together, and computes of a slice of them the
-// slice of what it computes of the whole.
+// An elementwise operator has the shape of its inputs broadcast together, and computes of a slice
+// of them the slice of what it computes of the whole.
 func TestElementwise(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 1))
 	eachTraitCase(t, func(t *ir.Traits) bool { return t.Elementwise }, func(t *testing.T, d *ir.Def, c ir.Case) {
@@ -185,7 +187,8 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// moves reports whether a case takes the axis of input 0 to the axis out: a row alone has size 1 there.
+// moves reports whether a case takes the axis of input 0 to the axis out: a row alone has size 1
+// there.
 func moves(d *ir.Def, c ir.Case, axis, out int) bool {
 	c.Inputs = slices.Clone(c.Inputs)
 	c.Inputs[0] = pick(c.Inputs[0], axis, 0)
@@ -198,7 +201,8 @@ func moves(d *ir.Def, c ir.Case, axis, out int) bool {
 	return err == nil && n.Outputs[0].Type.Shape[out] == 1
 }
 
-// With the attributes for channels last an operator computes the same of inputs and output in that order.
+// With the attributes for channels last an operator computes the same of inputs and output in that
+// order.
 func TestChannelsLast(t *testing.T) {
 	claims := func(t *ir.Traits) bool { return t.ChannelsLast != nil || len(t.Spatial) > 0 }
 	shown := map[string]bool{}

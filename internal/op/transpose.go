@@ -9,12 +9,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Transpose orders the axes anew: axis i of the output is axis perm[i] of the input; reversed where perm is
-// absent.
+// Transpose orders the axes anew: axis i of the output is axis perm[i] of the input; reversed where
+// perm is absent.
 func init() {
 	register(ir.Def{
 		Name:   "Transpose",
-		Traits: cheap(handingOn(rowsAlways)),
+		Traits: ir.Traits{HandsOn: true, Cheap: true, Rows: rowsAlways},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
 			if err := inputs(n, 1, 1); err != nil {
 				return nil, err
@@ -97,9 +97,9 @@ func inverse(perm []int) []int {
 	return inv
 }
 
-// permutation is a planned transpose. Where the last axis stays last, runs are copied (inner). Else the
-// output's last axis and the one that is dense in the input make planes of rows x cols, transposed tile
-// by tile so that both sides stay in the cache.
+// permutation is a planned transpose. Where the last axis stays last, runs are copied (inner). Else
+// the output's last axis and the one that is dense in the input make planes of rows x cols,
+// transposed tile by tile so that both sides stay in the cache.
 type permutation struct {
 	inner      bool
 	copy       strided // inner: everything; else the axes outside the plane
@@ -129,7 +129,8 @@ func newPermutation(shape tensor.Shape, perm []int) permutation {
 	return p
 }
 
-// planeRows is the number of rows of a plane that one task transposes, planeTile the side of a tile.
+// planeRows is the number of rows of a plane that one task transposes, planeTile the side of a
+// tile.
 const (
 	planeRows = 256
 	planeTile = 32

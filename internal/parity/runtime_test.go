@@ -106,7 +106,7 @@ func TestTunedFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			said, _, err := m.Predict(context.Background(), f.pictures(t), 1)
+			said, _, err := m.Predict(context.Background(), f.pictures(t))
 			if err != nil {
 				t.Fatal(err)
 			}

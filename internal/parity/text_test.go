@@ -45,7 +45,7 @@ func TestTunedTextFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			texts := []string{"the red cat", "a dog walks in the river of the sky and sleeps", "stone", "blue sky is not very green"}
-			said, _, err := m.Predict(context.Background(), texts, 1)
+			said, _, err := m.Predict(context.Background(), texts)
 			if err != nil {
 				t.Fatal(err)
 			}

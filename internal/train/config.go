@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/split"
@@ -339,4 +341,9 @@ func (c *Config) network() split.Options {
 		Adapter: c.Adapter, AdapterAlpha: c.AdapterAlpha, AdapterTargets: c.AdapterTargets, AdapterMerge: c.AdapterMerge,
 		LRMult: c.LRMult, LayerDecay: c.LayerDecay, Mixed: c.Mixup > 0, Memory: int(c.Memory), Seed: c.Seed,
 	}
+}
+
+// keep are the options that say what is kept at the frontier.
+func (c *Config) keep() keep.Options {
+	return keep.Options{Where: c.Cache, Budget: c.CacheBudget, Precision: c.CachePrecision, Variants: c.CacheVariants, Augment: c.Augment, Seed: c.Seed, Model: filepath.Base(c.Model)}
 }

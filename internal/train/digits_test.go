@@ -108,7 +108,7 @@ func TestDigitStrings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, _, err := reader.Predict(context.Background(), []string{filepath.Join(dir, "val", "0000.wav")}, 1)
+		found, _, err := reader.Predict(context.Background(), []string{filepath.Join(dir, "val", "0000.wav")})
 		if err != nil || found[0].Text == nil {
 			t.Fatalf("%s: %+v, %v", p.name, found, err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
@@ -78,11 +79,8 @@ func TestUnmaskedTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := newEncoder(s.Net, s.Train, nil, frozenTokens)
+	e, err := keep.NewEncoder(s.Net, s.Train, nil)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.varies(); err != nil {
 		t.Fatal(err)
 	}
 	model, err := onnx.Open(cfg.Model)
@@ -115,7 +113,7 @@ func TestUnmaskedTexts(t *testing.T) {
 	}
 	seen := map[int]bool{}
 	batches := 0
-	for b, err := range e.batches(context.Background(), s.Train.Groups(data.FileOrder(s.Train.Len()), 16), data.Plain) {
+	for b, err := range e.Batches(context.Background(), s.Train.Groups(data.FileOrder(s.Train.Len()), 16), data.Plain) {
 		if err != nil {
 			t.Fatal(err)
 		}

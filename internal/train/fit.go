@@ -10,6 +10,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/random"
@@ -80,24 +81,23 @@ type fitter struct {
 	st      RunState
 	best    map[string]*tensor.Tensor // what a checkpoint holds of the weights at the best epoch
 	unsaved bool                      // best is newer than the file
-	train   *encoder
-	val     *encoder
-	each    []*Metrics // of validation examples, see Result.Each
-	cached  int64
-	saved   time.Time     // when the last checkpoint was written
-	cost    time.Duration // how long that took
+	each    []*Metrics                // of validation examples, see Result.Each
+	cached  int64                     // bytes of frozen values that are kept
+	saved   time.Time                 // when the last checkpoint was written
+	cost    time.Duration             // how long that took
 	began   time.Time
 	average *optim.Average // nil: the weights as they are
 	watch   watch
 	final   *Metrics // validation of what is written, where that is not what an epoch validated
 
-	meter     *meter                           // what the schedule wants to know; nil before training, and without a schedule
 	hold      func(*fitter, *report.StepEvent) // who holds the fit between steps, see Held; nil: nobody
 	replan    *freeze.Plan                     // what the holder wants to train from the next step on; nil: no change
 	disturbed bool                             // the holder ran programs of the network: batches begun are begun again
 	enough    bool                             // the holder wants no further step
 
-	resuming bool // the run stands where it began, and a checkpoint is about to be put back
+	frontier *keep.Encoders // the examples where the frozen region ends
+	meter    *meter         // what the schedule wants to know; nil before training, and without a schedule
+	resuming bool           // the run stands where it began, and a checkpoint is about to be put back
 }
 
 // fit trains until the epochs are over, patience ends or ctx is done, and leaves the kept weights in
@@ -186,7 +186,7 @@ func (f *fitter) standardiseHead(ctx context.Context) error {
 		return nil
 	}
 	var m split.Moments
-	for b, err := range f.train.batches(ctx, f.session.Train.Groups(data.FileOrder(f.session.Train.Len()), f.session.Config.Batch), data.Plain) {
+	for b, err := range f.frontier.Train.Batches(ctx, f.session.Train.Groups(data.FileOrder(f.session.Train.Len()), f.session.Config.Batch), data.Plain) {
 		if err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (f *fitter) epoch(ctx context.Context, rates optim.LRSchedule, steps int) e
 			return err
 		}
 		var sum gradSum
-		for b, err := range f.train.batches(whole, groups[done:], f.st.Epoch) {
+		for b, err := range f.frontier.Train.Batches(whole, groups[done:], f.st.Epoch) {
 			if err != nil {
 				return err
 			}
@@ -383,11 +383,8 @@ func (e *DivergedError) Error() string {
 // validate measures the present weights on the validation examples.
 func (f *fitter) validate(ctx context.Context) (*Metrics, error) {
 	m := f.session.Task.NewMetrics()
-	size := max(f.session.Config.Batch, min(f.val.chunk, f.session.Val.Len()))
-	if f.val.shares != nil {
-		size = f.session.Config.Batch
-	}
-	for b, err := range f.val.batches(ctx, f.session.Val.Groups(data.FileOrder(f.session.Val.Len()), size), data.Plain) {
+	size := f.frontier.Val.EvalBatch(f.session.Config.Batch)
+	for b, err := range f.frontier.Val.Batches(ctx, f.session.Val.Groups(data.FileOrder(f.session.Val.Len()), size), data.Plain) {
 		if err != nil {
 			return nil, err
 		}

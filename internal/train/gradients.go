@@ -6,6 +6,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/split"
@@ -57,12 +58,13 @@ func (s *Session) Steps(ctx context.Context, batches int, part float64, visit fu
 
 // probe runs batches of one epoch's order, and then after each.
 func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *freeze.Weight, grad []float32), then func(f *fitter, step *split.Step) error) (n int, err error) {
-	f := &fitter{session: s, events: report.NewEvents()}
-	if f.train, err = newEncoder(s.Net, s.Train, nil, chunkOf(s.Base.Feed.Form())); err != nil {
+	train, err := keep.NewEncoder(s.Net, s.Train, nil)
+	if err != nil {
 		return 0, err
 	}
+	f := &fitter{session: s, events: report.NewEvents(), frontier: &keep.Encoders{Train: train}}
 	groups := s.Train.Groups(random.Permutation(s.Config.Seed, epoch, s.Train.Len()), s.Config.Batch)
-	for b, err := range f.train.batches(ctx, groups[:min(batches, len(groups))], data.Plain) {
+	for b, err := range f.frontier.Train.Batches(ctx, groups[:min(batches, len(groups))], data.Plain) {
 		if err != nil {
 			return n, err
 		}

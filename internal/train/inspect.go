@@ -12,6 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -354,15 +355,15 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		return nil, err
 	}
 	kept := r.CachePerExample * int64(examples+val)
-	cached := t.cfg.Cache != "off" && t.cfg.Augment == "none" && o.WorthKeeping()
-	inMemory := t.cfg.Cache != "disk" && kept <= (&fitter{session: &Session{Config: t.cfg}}).budget()
-	cached = cached && (inMemory || t.cfg.Cache != "ram")
+	options := t.cfg.keep()
+	cached, inMemory := options.Predict(kept, r.CachePerExample, r.Decode+r.Frozen)
+	cached = cached && o.WorthKeeping()
 	encode := (r.Decode + r.Frozen) * float64(examples+val)
 	live := r.Live * (float64(examples) + float64(val)/3) // validation is a forward pass, about a third of a step
 	r.FirstEpoch, r.LaterEpoch = encode+live, live
 	if !cached {
 		r.LaterEpoch += r.Frozen * float64(examples+val)
-		r.CachePerExample, kept = 0, 0
+		r.CachePerExample, inMemory = 0, 0
 	}
 	opt, err := t.optimizer()
 	if err != nil {
@@ -377,14 +378,10 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		}
 	}
 	arenas := liveBytes + frozenBytes
-	slow := r.Decode+r.Frozen > float64(r.CachePerExample)/diskSpeed+diskDelay
-	if onDisk := t.cfg.Cache == "disk" || t.cfg.Cache != "ram" && slow; cached && (!inMemory || onDisk && kept > little) {
-		kept = 0
-	}
 	if cached {
 		arenas = max(liveBytes, frozenBytes) // the frozen region is let go before training begins
 	}
-	r.TrainBytes = int64(p.base.Model.Size()) + 2*thawed + states + arenas + kept
+	r.TrainBytes = int64(p.base.Model.Size()) + 2*thawed + states + arenas + inMemory
 	r.Calibrated = time.Since(began).Seconds()
 	return r, nil
 }
@@ -401,11 +398,11 @@ func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, wor
 		for _, s := range p.batch(1) {
 			elements += s.Len()
 		}
-		chunk = frozenChunk(elements)
+		chunk = keep.ChunkOf(elements)
 	case p.base.Form().Rows: // runs on the windows that count, whatever example they are of
-		net, chunk, each = t.net.At(1), chunkOf(*p.base.Form()), p.steps.mean
+		net, chunk, each = t.net.At(1), keep.Chunk(*p.base.Form()), p.steps.mean
 	default:
-		chunk, each = textsAtOnce(chunkOf(*p.base.Form()), net.Length), p.steps.padded/float64(net.Length)
+		chunk, each = keep.TextsAtOnce(keep.Chunk(*p.base.Form()), net.Length), p.steps.padded/float64(net.Length)
 	}
 	n := trialExamples(work*int64(max(net.Length, 1))/int64(max(t.net.Length, 1)), chunk)
 	program, err := net.Frozen(n)

@@ -73,7 +73,7 @@ func (f *fitter) reestimate(ctx context.Context) error {
 	}
 	sums := map[*float32][]float64{} // by the first element of the statistic
 	n := 0
-	for b, err := range f.train.batches(ctx, f.session.Train.Groups(random.Permutation(f.session.Config.Seed, 0, f.session.Train.Len()), f.session.Config.Batch), 0) {
+	for b, err := range f.frontier.Train.Batches(ctx, f.session.Train.Groups(random.Permutation(f.session.Config.Seed, 0, f.session.Train.Len()), f.session.Config.Batch), 0) {
 		if err != nil {
 			return err
 		}

@@ -132,7 +132,7 @@ func (f *fitter) plasticity(ctx context.Context) ([]float64, error) {
 	m.grams = map[string]*tensor.Tensor{}
 	sum, count := make([]float64, m.units), make([]int, m.units)
 	group := 0
-	for b, err := range f.train.batches(ctx, groups, data.Plain) {
+	for b, err := range f.frontier.Train.Batches(ctx, groups, data.Plain) {
 		if err != nil {
 			return nil, err
 		}

@@ -98,7 +98,7 @@ func (f *fitter) relativeGradients(ctx context.Context) (map[string]float64, err
 	n := 0
 	for epoch := 0; n < learns+rgnBatches; epoch++ {
 		groups := f.session.Train.Groups(random.Permutation(f.session.Config.Seed, epoch, f.session.Train.Len()), f.session.Config.Batch)
-		for b, err := range f.train.batches(ctx, groups[:min(len(groups), learns+rgnBatches-n)], epoch) {
+		for b, err := range f.frontier.Train.Batches(ctx, groups[:min(len(groups), learns+rgnBatches-n)], epoch) {
 			if err != nil {
 				return nil, err
 			}

@@ -156,3 +156,16 @@ func (f *fitter) resumeStage(c *Checkpoint) error {
 	}
 	return f.session.adopt(st.Now)
 }
+
+// brief reports whether the present plan lasts no longer than an epoch: nothing kept for it would be used twice.
+func (f *fitter) brief() bool {
+	if f.session.stage.schedule == nil {
+		return false
+	}
+	steps := stepsPerEpoch(f.session.Train, f.session.Config.Batch, f.session.Config.Accumulate)
+	left := steps*f.session.Config.Epochs - f.st.Step
+	if f.session.stage.lasts > 0 {
+		left = min(left, f.session.stage.lasts)
+	}
+	return left <= steps || f.resuming
+}

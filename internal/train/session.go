@@ -9,6 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -52,11 +53,11 @@ func PrepareOn(ctx context.Context, cfg Config, sets Sets) (*Session, error) {
 	from, val := sets.places(&cfg)
 	opt := data.Options{Val: val, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: cfg.Augment, Budget: pictureBudget,
 		Task: cfg.Task, Table: cfg.feedOptions().Table}
-	shared, note, err := cfg.openCache()
+	shared, note, err := keep.OpenCache(cfg.keep())
 	if err != nil {
 		return nil, err
 	}
-	remember(shared, base.Feed, &opt)
+	keep.Remember(shared, base.Feed, &opt)
 	tr, held, err := base.Feed.Open(ctx, from, opt)
 	if err != nil {
 		return nil, err

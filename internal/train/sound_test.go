@@ -132,7 +132,7 @@ func TestFitSounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	files, _ := filepath.Glob(filepath.Join(base.Data, "low", "*.wav"))
-	found, skipped, err := p.Predict(context.Background(), append(files, base.Model), 1)
+	found, skipped, err := p.Predict(context.Background(), append(files, base.Model))
 	if err != nil || len(found) != len(files) || len(skipped) != 1 {
 		t.Fatalf("%d predictions, %d skipped, %v", len(found), len(skipped), err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
@@ -124,7 +125,7 @@ func TestPaddingDoesNotMatter(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := newEncoder(s.Net, s.Train, nil, frozenTokens)
+		e, err := keep.NewEncoder(s.Net, s.Train, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +137,7 @@ func TestPaddingDoesNotMatter(t *testing.T) {
 		}
 		var want *tensor.Tensor
 		for _, length := range []int{8, 12, 48} {
-			for b, err := range e.batches(context.Background(), []data.Group{{Indices: []int{short}, Length: length}}, data.Plain) {
+			for b, err := range e.Batches(context.Background(), []data.Group{{Indices: []int{short}, Length: length}}, data.Plain) {
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -23,11 +23,9 @@ type Prediction struct {
 	Logits []float32 `json:"logits,omitempty"`
 }
 
-// prediction is the answer to one input, with at most top guesses.
-func (p *Predictor) prediction(input string, scores []float32, top int) Prediction {
-	a := p.Task.Answer(scores)
-	a.Top = a.Top[:min(top, len(a.Top))]
-	return Prediction{input, a, slices.Clone(scores)}
+// prediction is the answer to one input.
+func (p *Predictor) prediction(input string, scores []float32) Prediction {
+	return Prediction{input, p.Task.Answer(scores), slices.Clone(scores)}
 }
 
 // Evaluation is how a tuned file does on labelled data; its JSON form is what eval --json prints.
@@ -64,10 +62,15 @@ func evaluation(m *task.Metrics, names []string) *Evaluation {
 	return e
 }
 
-// Eval measures the model on class folders, whose names must be among the file's labels.
+// Eval is EvalPlace for a path on the disk.
 func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) {
+	return p.EvalPlace(ctx, data.Place{Path: path})
+}
+
+// EvalPlace measures the model on class folders, whose names must be among the file's labels.
+func (p *Predictor) EvalPlace(ctx context.Context, place data.Place) (*Evaluation, error) {
 	began := time.Now()
-	ds, err := p.Feed.OpenEval(ctx, data.Place{Path: path}, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20, Task: p.Task.Name()})
+	ds, err := p.Feed.OpenEval(ctx, place, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20, Task: p.Task.Name()})
 	if err != nil {
 		return nil, err
 	}

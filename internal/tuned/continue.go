@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/decode"
 	"github.com/permafrost-ml/permafrost/internal/feed"
@@ -20,41 +21,92 @@ type Continuation struct {
 // Continue continues texts with a language model, and returns them whole, with what there is to say of how it was done.
 // It errors on a model of another task.
 func (p *Predictor) Continue(ctx context.Context, texts []string, c Continuation) ([]Prediction, []string, error) {
-	f, ok := p.Feed.(*feed.Texts)
-	if !ok || p.Task.Name() != task.NameLM {
-		return nil, nil, fmt.Errorf("the model was tuned to %s, not to continue texts", p.Task.Name())
-	}
-	prompts := make([][]int, len(texts))
-	longest := 0
-	for i, text := range texts {
-		prompts[i] = beginning(f.Tokenizer, text)
-		longest = max(longest, len(prompts[i]))
-	}
-	g, err := NewGenerator(p.model.Graph, max(longest+c.Tokens, 2))
+	f, err := p.languageModel()
 	if err != nil {
 		return nil, nil, err
 	}
-	var notes []string
-	if g.Note() != "" {
-		notes = append(notes, g.Note())
+	longest := 0
+	for _, text := range texts {
+		longest = max(longest, len(beginning(f.Tokenizer, text)))
 	}
-	ends := endTokens(f.Tokenizer)
 	out := make([]Prediction, len(texts))
-	for i, prompt := range prompts {
-		all := slices.Clone(prompt)
-		if err := g.Continue(ctx, prompt, c.Tokens, c.Sampler, func(token int) bool {
-			if slices.Contains(ends, token) {
-				return false
-			}
-			all = append(all, token)
-			return true
-		}); err != nil {
+	var notes []string
+	for i, text := range texts {
+		all, note, err := p.tokens(ctx, f, text, longest, c, func([]int, int) bool { return true })
+		if err != nil {
 			return nil, nil, err
 		}
-		text := f.Tokenizer.Decode(all)
-		out[i] = Prediction{Input: texts[i], Answer: task.Answer{Text: &text}}
+		if note != "" && i == 0 {
+			notes = append(notes, note)
+		}
+		whole := f.Tokenizer.Decode(all)
+		out[i] = Prediction{Input: text, Answer: task.Answer{Text: &whole}}
 	}
 	return out, notes, nil
+}
+
+// Generate continues a text and hands on what comes, piece by piece, until emit returns false or the text ends. Pieces hold whole characters; they
+// joined, behind the text as the tokenizer spells it, are what Continue returns.
+func (p *Predictor) Generate(ctx context.Context, text string, c Continuation, emit func(piece string) bool) error {
+	f, err := p.languageModel()
+	if err != nil {
+		return err
+	}
+	said, going := "", true
+	say := func(all []int, last bool) bool {
+		now := f.Tokenizer.Decode(all)
+		if last || strings.HasPrefix(now, said) && !strings.HasSuffix(now, "\ufffd") { // else a character is under way
+			if piece := now[min(len(said), len(now)):]; piece != "" {
+				going = emit(piece)
+			}
+			said = now
+		}
+		return going
+	}
+	all, _, err := p.tokens(ctx, f, text, 0, c, func(all []int, prompt int) bool {
+		if said == "" {
+			said = f.Tokenizer.Decode(all[:prompt])
+		}
+		return say(all, false)
+	})
+	if err == nil && going {
+		say(all, true)
+	}
+	return err
+}
+
+func (p *Predictor) languageModel() (*feed.Texts, error) {
+	f, ok := p.Feed.(*feed.Texts)
+	if !ok || p.Task.Name() != task.NameLM {
+		return nil, fmt.Errorf("the model was tuned to %s, not to continue texts", p.Task.Name())
+	}
+	return f, nil
+}
+
+// tokens draws the tokens behind a text, in a generator with room for at least so long a prompt, and returns all of them, the prompt's first, with
+// the generator's note. After each it calls emit with those there are and how many of them are the prompt, and ends where that returns false.
+func (p *Predictor) tokens(ctx context.Context, f *feed.Texts, text string, room int, c Continuation, emit func(all []int, prompt int) bool) ([]int, string, error) {
+	t := f.Tokenizer
+	prompt := beginning(t, text)
+	if err := p.texts.enter(ctx); err != nil {
+		return nil, "", err
+	}
+	defer p.texts.leave()
+	g, of, err := p.generators.take(ctx, roomFor(max(room, len(prompt))+c.Tokens, f.MaxLength()))
+	if err != nil {
+		return nil, "", err
+	}
+	defer p.generators.give(of, g)
+	ends := endTokens(t)
+	all := slices.Clone(prompt)
+	err = g.Continue(ctx, prompt, c.Tokens, c.Sampler, func(token int) bool {
+		if slices.Contains(ends, token) {
+			return false
+		}
+		all = append(all, token)
+		return emit(all, len(prompt))
+	})
+	return all, g.Note(), err
 }
 
 // beginning is a text as ids, with the special tokens that stand before it but not those behind.
@@ -80,4 +132,16 @@ func endTokens(t *tokenize.Tokenizer) []int {
 		}
 	}
 	return out
+}
+
+// roomStep is what the room for tokens is rounded up to, so that few generators serve texts of many lengths.
+const roomStep = 64
+
+// roomFor is room for n tokens or more, but where n does not pass what the model takes not beyond it either: its table of positions may end there.
+func roomFor(n, most int) int {
+	room := (max(n, 2) + roomStep - 1) / roomStep * roomStep
+	if room > most {
+		room = max(n, 2, min(most, room))
+	}
+	return room
 }

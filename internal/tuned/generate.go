@@ -159,3 +159,15 @@ func setInt(t *tensor.Tensor, i, v int) {
 		tensor.Data[bool](t)[i] = v != 0
 	}
 }
+
+// Twin makes a Generator of the same model that may continue another text at the same time. They share the weights.
+func (g *Generator) Twin() (*Generator, error) {
+	t := *g
+	if g.steps != nil {
+		var err error
+		if t.steps, err = g.steps.Twin(); err != nil {
+			return nil, err
+		}
+	}
+	return &t, nil
+}

@@ -14,14 +14,28 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Predictor runs a tuned file by itself: labels and preprocessing come from its record.
+// Predictor runs a tuned file by itself: labels and preprocessing come from its record. It is safe for concurrent use: as many calls run at once as
+// there are processors, each in memory of its own, with weights that they share; others wait.
 type Predictor struct {
-	Record   *Record
-	Feed     feed.Feed
-	Task     task.Task
-	model    *onnx.Model
-	programs map[[2]int]*compile.Program // by batch size and length
+	Record *Record
+	Feed   feed.Feed
+	Task   task.Task
+
+	model      *onnx.Model
+	lanes      *lanes // of batches
+	texts      *lanes // that are continued
+	programs   *pool[shape, *compile.Program]
+	generators *pool[int, *Generator] // by the tokens that there is room for
 }
+
+// shape is what a program is compiled for.
+type shape struct{ batch, length int }
+
+// The forms for which programs are kept; each holds packed weights of its own.
+const (
+	mostPrograms   = 8
+	mostGenerators = 2
+)
 
 // Open reads a tuned file. It errors on a model that no fit wrote.
 func Open(path string) (*Predictor, error) {
@@ -29,6 +43,11 @@ func Open(path string) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
+	return New(m, path, 0)
+}
+
+// New is Open for a file that was read; path is its name in errors. So many batches run at once, 0 for one a processor.
+func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 	r, err := ReadRecord(m.Metadata)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -41,22 +60,38 @@ func Open(path string) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Predictor{Record: r, Feed: f, Task: t, model: m, programs: map[[2]int]*compile.Program{}}, nil
+	p := &Predictor{Record: r, Feed: f, Task: t, model: m, lanes: newLanes(parallel), texts: newLanes(parallel)}
+	p.programs = &pool[shape, *compile.Program]{most: mostPrograms, twin: (*compile.Program).Twin, build: func(s shape) (*compile.Program, error) {
+		return compile.Inference(m.Graph, f.Form().Shapes(s.batch, s.length), compile.Memory{})
+	}}
+	p.generators = &pool[int, *Generator]{most: mostGenerators, twin: (*Generator).Twin, build: func(length int) (*Generator, error) {
+		return NewGenerator(m.Graph, length)
+	}}
+	return p, nil
+}
+
+// Close turns away whoever comes or waits with ErrClosed, waits for the calls that run, and lets go of the memory.
+func (p *Predictor) Close() {
+	p.lanes.close()
+	p.texts.close()
+	p.programs.clear()
+	p.generators.clear()
 }
 
 // Scores runs the model on a batch of examples and returns the task's scores, [N,classes] for
-// classify, valid until the next call. Where an example is several rows of the model, its scores are the mean of theirs, or for a task
+// classify. Where an example is several rows of the model, its scores are the mean of theirs, or for a task
 // PerPosition those of all rows, one behind the other.
 func (p *Predictor) Scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, error) {
 	n, form := len(b.Indices), p.Feed.Form()
-	prog := p.programs[[2]int{n, b.Length}]
-	if prog == nil {
-		var err error
-		if prog, err = compile.Inference(p.model.Graph, form.Shapes(n, b.Length), compile.Memory{}); err != nil {
-			return nil, err
-		}
-		p.programs[[2]int{n, b.Length}] = prog
+	if err := p.lanes.enter(ctx); err != nil {
+		return nil, err
 	}
+	defer p.lanes.leave()
+	prog, of, err := p.programs.take(ctx, shape{n, b.Length})
+	if err != nil {
+		return nil, err
+	}
+	defer p.programs.give(of, prog)
 	var inputs []*tensor.Tensor
 	for _, v := range prog.Graph().Inputs {
 		k := slices.IndexFunc(form.Inputs, func(in data.Input) bool { return in.Name == v.Name })
@@ -82,7 +117,7 @@ func (p *Predictor) Scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, 
 	if rows > n && !p.Task.PerPosition() {
 		return meanRows(scores, b), nil
 	}
-	return scores, nil
+	return scores.Clone(), nil // the program runs for others next
 }
 
 // meanRows averages scores [N*L,C] over the rows of each example that are no padding.
@@ -107,10 +142,14 @@ func meanRows(scores *tensor.Tensor, b *data.Batch) *tensor.Tensor {
 // batch is how many examples are run at once.
 const batch = 16
 
-// Predict answers for inputs, files or texts as the model takes them, and returns up to top guesses for each, most probable first, with
-// the damaged ones that were skipped. It errors when every one is damaged.
-func (p *Predictor) Predict(ctx context.Context, inputs []string, top int) ([]Prediction, []data.Skipped, error) {
-	ds, err := p.Feed.OpenInputs(ctx, feed.Inputs(p.Feed.Kind(), inputs), data.Options{Workers: kernel.Threads(), Budget: 64 << 20})
+// Predict is PredictRows for files, or for texts where the model takes these.
+func (p *Predictor) Predict(ctx context.Context, inputs []string) ([]Prediction, []data.Skipped, error) {
+	return p.PredictRows(ctx, feed.Inputs(p.Feed.Kind(), inputs))
+}
+
+// PredictRows answers for rows, see feed.Inputs and feed.Collect, and returns those that cannot be used. It errors when none can.
+func (p *Predictor) PredictRows(ctx context.Context, rows data.Place) ([]Prediction, []data.Skipped, error) {
+	ds, err := p.Feed.OpenInputs(ctx, rows, data.Options{Workers: kernel.Threads(), Budget: 64 << 20})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -122,7 +161,7 @@ func (p *Predictor) Predict(ctx context.Context, inputs []string, top int) ([]Pr
 			if p.Task.PerPosition() { // not the padding
 				counts = row / b.Length * b.Lengths[k]
 			}
-			out[i] = p.prediction(ds.Examples[i].Path, scores.F32()[k*row:][:counts], top)
+			out[i] = p.prediction(ds.Examples[i].Path, scores.F32()[k*row:][:counts])
 		}
 	})
 	return out, ds.Skipped, err

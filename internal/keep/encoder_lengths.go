@@ -1,4 +1,4 @@
-package train
+package keep
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 )
 
 // varies readies the encoder for examples of several lengths.
-func (e *encoder) varies() error {
+func (e *Encoder) varies() error {
 	var err error
 	if e.shares, err = e.net.Shares(); err != nil {
 		return err
@@ -33,7 +33,7 @@ func (e *encoder) varies() error {
 }
 
 // meanLength is the mean length of the examples, rounded up.
-func (e *encoder) meanLength() int {
+func (e *Encoder) meanLength() int {
 	sum := 0
 	for i := range e.ds.Len() {
 		sum += e.ds.Length(i)
@@ -42,7 +42,7 @@ func (e *encoder) meanLength() int {
 }
 
 // room is room for the values of example i at its length.
-func (e *encoder) room(i int) [][]byte {
+func (e *Encoder) room(i int) [][]byte {
 	n := e.ds.Length(i)
 	row := make([][]byte, len(e.shares))
 	for k, s := range e.shares {
@@ -52,7 +52,7 @@ func (e *encoder) room(i int) [][]byte {
 }
 
 // get reads example i from the store into place k of a batch that is padded to length. Row is scratch.
-func (e *encoder) get(i, variant int, values []*tensor.Tensor, k, length int, row [][]byte) bool {
+func (e *Encoder) get(i, variant int, values []*tensor.Tensor, k, length int, row [][]byte) bool {
 	if e.shares == nil {
 		sliceInto(row, values, e.bytes, k)
 		return e.store.Get(e.slot(i, variant), row)
@@ -73,7 +73,7 @@ func (e *encoder) get(i, variant int, values []*tensor.Tensor, k, length int, ro
 }
 
 // put hands place k of a batch, which holds example i and is padded to length, to the store.
-func (e *encoder) put(i, variant int, values []*tensor.Tensor, k, length int) {
+func (e *Encoder) put(i, variant int, values []*tensor.Tensor, k, length int) {
 	if e.shares == nil {
 		e.store.Put(e.slot(i, variant), e.slice(values, k))
 		return
@@ -87,7 +87,7 @@ func (e *encoder) put(i, variant int, values []*tensor.Tensor, k, length int) {
 }
 
 // stageAt makes room for the values of n examples, padded to length.
-func (e *encoder) stageAt(n, length int) []*tensor.Tensor {
+func (e *Encoder) stageAt(n, length int) []*tensor.Tensor {
 	if e.shares == nil {
 		return e.stage(n)
 	}
@@ -101,7 +101,7 @@ func (e *encoder) stageAt(n, length int) []*tensor.Tensor {
 }
 
 // chunks divides examples into what the frozen region takes at once.
-func (e *encoder) chunks(examples []int) []data.Group {
+func (e *Encoder) chunks(examples []int) []data.Group {
 	if e.shares == nil {
 		return e.ds.Groups(examples, e.chunk)
 	}
@@ -109,13 +109,13 @@ func (e *encoder) chunks(examples []int) []data.Group {
 }
 
 // chunkAt is how many examples of a length the frozen region takes at once.
-func (e *encoder) chunkAt(length int) int { return textsAtOnce(e.chunk, length) }
+func (e *Encoder) chunkAt(length int) int { return TextsAtOnce(e.chunk, length) }
 
-// textsAtOnce is how many examples of a length make so many steps: a power of two.
-func textsAtOnce(steps, length int) int { return power(max(1, min(64, steps/length))) }
+// TextsAtOnce is how many examples of a length make so many steps: a power of two.
+func TextsAtOnce(steps, length int) int { return power(max(1, min(64, steps/length))) }
 
 // frozenAt computes the frontier of a batch of one bucket. Batches are filled up to a power of two, so that few programs are compiled.
-func (e *encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
+func (e *Encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	if e.net.Form.Rows {
 		return e.frozenRows(ctx, b)
 	}
@@ -132,7 +132,7 @@ func (e *encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor
 	for _, v := range p.Graph().Inputs {
 		k := slices.IndexFunc(net.Form.Inputs, func(in data.Input) bool { return in.Name == v.Name })
 		if k < 0 {
-			return nil, fmt.Errorf("train: nothing feeds the model's input %q", v.Name)
+			return nil, fmt.Errorf("keep: nothing feeds the model's input %q", v.Name)
 		}
 		t := b.Inputs[k]
 		if m > n {
@@ -162,7 +162,7 @@ func (e *encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor
 }
 
 // recomputeAt fills in the examples of a batch, by position, that the store does not have. Each is computed in its own bucket.
-func (e *encoder) recomputeAt(ctx context.Context, b *split.Batch, missing []int, epoch int) error {
+func (e *Encoder) recomputeAt(ctx context.Context, b *split.Batch, missing []int, epoch int) error {
 	place := map[int]int{}
 	var examples []int
 	for _, at := range missing {

@@ -1,4 +1,4 @@
-package train
+package keep
 
 import (
 	"encoding/binary"

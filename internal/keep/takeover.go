@@ -1,4 +1,4 @@
-package train
+package keep
 
 import (
 	"slices"
@@ -6,21 +6,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// brief reports whether the present plan lasts no longer than an epoch: nothing kept for it would be used twice.
-func (f *fitter) brief() bool {
-	if f.session.stage.schedule == nil {
-		return false
-	}
-	steps := stepsPerEpoch(f.session.Train, f.session.Config.Batch, f.session.Config.Accumulate)
-	left := steps*f.session.Config.Epochs - f.st.Step
-	if f.session.stage.lasts > 0 {
-		left = min(left, f.session.stage.lasts)
-	}
-	return left <= steps || f.resuming
-}
-
 // takeOver takes the store of the plan before where that keeps the same values in the same form, and reports whether it did.
-func (e *encoder) takeOver() bool {
+func (e *Encoder) takeOver() bool {
 	b := e.before
 	if b == nil || b.store == nil || b.variants != e.variants || !sameValues(b.kept, e.kept) {
 		return false
@@ -34,7 +21,7 @@ func sameValues(a, b *split.Cut) bool {
 }
 
 // behind are the values that the plan before has kept, where the frontier now lies behind them; nil where they do not serve.
-func behind(o *split.Outline, e *encoder) *near {
+func behind(o *split.Outline, e *Encoder) *near {
 	b := e.before
 	if b == nil || b.store == nil || b.half != nil || b.variants > 0 || e.variants > 0 || e.shares != nil {
 		return nil

@@ -1,4 +1,4 @@
-package train
+package keep
 
 import (
 	"context"
@@ -15,10 +15,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// encoder turns examples into what the live region reads: frontier values, from the store where they
+// Encoder turns examples into what the live region reads: frontier values, from the store where they
 // are kept, else by running the frozen region over the pictures. What the store keeps may be an earlier cut, from
 // which the rest of the frozen region is run every time.
-type encoder struct {
+type Encoder struct {
 	net   *split.Network
 	ds    *data.Dataset
 	store Store      // nil: compute every time
@@ -26,7 +26,7 @@ type encoder struct {
 	near  *near      // nil: nothing to start from but the pictures
 	kept  *split.Cut // what the store keeps, the frontier too; nil without a store
 
-	before *encoder // the same under the plan before, while this one is being filled; nil: none
+	before *Encoder // the same under the plan before, while this one is being filled; nil: none
 	parts  map[string]*compile.Program
 	half   []bool    // by kept value: float32 that is rounded to float16, as the store keeps it; nil: none
 	bytes  []int     // size of each kept value of one example; of several lengths: of the shortest
@@ -42,7 +42,7 @@ type encoder struct {
 }
 
 // variant is the form in which an epoch sees the examples.
-func (e *encoder) variant(epoch int) int {
+func (e *Encoder) variant(epoch int) int {
 	if e.variants == 0 {
 		return data.Plain
 	}
@@ -50,7 +50,7 @@ func (e *encoder) variant(epoch int) int {
 }
 
 // slot is where the store keeps a variant of an example.
-func (e *encoder) slot(example, variant int) int { return max(variant, 0)*e.ds.Len() + example }
+func (e *Encoder) slot(example, variant int) int { return max(variant, 0)*e.ds.Len() + example }
 
 // near is an earlier cut that other runs have kept, from which a missing frontier is reached sooner than
 // from the pictures.
@@ -59,12 +59,12 @@ type near struct {
 	store Store
 }
 
-func newEncoder(net *split.Network, ds *data.Dataset, store Store, chunk int) (*encoder, error) {
+func NewEncoder(net *split.Network, ds *data.Dataset, store Store) (*Encoder, error) {
 	one, _, err := net.FrontierTypes(1)
 	if err != nil {
 		return nil, err
 	}
-	e := &encoder{net: net, ds: ds, store: store, chunk: chunk, parts: map[string]*compile.Program{}}
+	e := &Encoder{net: net, ds: ds, store: store, chunk: Chunk(net.Base.Feed.Form()), parts: map[string]*compile.Program{}}
 	e.keeps(one)
 	if net.Form != nil {
 		err = e.varies()
@@ -73,7 +73,7 @@ func newEncoder(net *split.Network, ds *data.Dataset, store Store, chunk int) (*
 }
 
 // keeps sets the types of what the store keeps for one example.
-func (e *encoder) keeps(one []ir.Type) {
+func (e *Encoder) keeps(one []ir.Type) {
 	e.shape, e.bytes = one, nil
 	for _, t := range one {
 		e.bytes = append(e.bytes, t.Bytes())
@@ -87,7 +87,7 @@ type filled struct {
 
 // fill computes what the store lacks, in the order of the files, and calls progress with the number
 // of examples that it has. Before each chunk is put, computed is told what an example took, in seconds.
-func (e *encoder) fill(ctx context.Context, progress func(done int), computed func(seconds float64)) (filled, error) {
+func (e *Encoder) fill(ctx context.Context, progress func(done int), computed func(seconds float64)) (filled, error) {
 	var f filled
 	row := e.row()
 	for v := range max(1, e.variants) {
@@ -136,7 +136,7 @@ func (e *encoder) fill(ctx context.Context, progress func(done int), computed fu
 }
 
 // fillNear computes those of the missing examples whose nearer values are kept, and returns the others.
-func (e *encoder) fillNear(ctx context.Context, missing []int, step func(n int), computed func(seconds float64)) (rest []int, err error) {
+func (e *Encoder) fillNear(ctx context.Context, missing []int, step func(n int), computed func(seconds float64)) (rest []int, err error) {
 	staged := stageCut(e.near.cut, e.chunk)
 	var have []int
 	flush := func() error {
@@ -181,7 +181,7 @@ func (e *encoder) fillNear(ctx context.Context, missing []int, step func(n int),
 func power(n int) int { return 1 << (bits.Len(uint(n)) - 1) }
 
 // row is room for the values of one example.
-func (e *encoder) row() [][]byte {
+func (e *Encoder) row() [][]byte {
 	row := make([][]byte, len(e.bytes))
 	for i, n := range e.bytes {
 		row[i] = make([]byte, n)
@@ -190,7 +190,7 @@ func (e *encoder) row() [][]byte {
 }
 
 // slice views example k of a batch's values.
-func (e *encoder) slice(values []*tensor.Tensor, k int) [][]byte { return sliceOf(values, e.bytes, k) }
+func (e *Encoder) slice(values []*tensor.Tensor, k int) [][]byte { return sliceOf(values, e.bytes, k) }
 
 func sliceOf(values []*tensor.Tensor, sizes []int, k int) [][]byte {
 	row := make([][]byte, len(values))
@@ -206,7 +206,7 @@ func sliceInto(row [][]byte, values []*tensor.Tensor, sizes []int, k int) {
 }
 
 // whole is the program from the pictures to what is kept.
-func (e *encoder) whole(n int) (*compile.Program, error) {
+func (e *Encoder) whole(n int) (*compile.Program, error) {
 	if e.cut == nil {
 		return e.net.Frozen(n)
 	}
@@ -214,13 +214,13 @@ func (e *encoder) whole(n int) (*compile.Program, error) {
 }
 
 // frozen computes what is kept from the inputs.
-func (e *encoder) frozen(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
+func (e *Encoder) frozen(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	return e.run(ctx, b.Inputs, len(b.Indices))
 }
 
 // frozenChunk does the same for a batch that may fall short of a chunk: it is filled up, so that one
 // program, with one set of packed weights and one arena, serves a whole data set.
-func (e *encoder) frozenChunk(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
+func (e *Encoder) frozenChunk(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	n := len(b.Indices)
 	if e.shares != nil {
 		return e.frozenAt(ctx, b)
@@ -241,7 +241,7 @@ func (e *encoder) frozenChunk(ctx context.Context, b *data.Batch) ([]*tensor.Ten
 	return values, nil
 }
 
-func (e *encoder) run(ctx context.Context, inputs []*tensor.Tensor, n int) ([]*tensor.Tensor, error) {
+func (e *Encoder) run(ctx context.Context, inputs []*tensor.Tensor, n int) ([]*tensor.Tensor, error) {
 	p, err := e.whole(n)
 	if err != nil {
 		return nil, err
@@ -256,7 +256,7 @@ func (e *encoder) run(ctx context.Context, inputs []*tensor.Tensor, n int) ([]*t
 }
 
 // fillUp copies n examples to the front of a chunk; what follows them does not matter.
-func (e *encoder) fillUp(in []*tensor.Tensor, n int) []*tensor.Tensor {
+func (e *Encoder) fillUp(in []*tensor.Tensor, n int) []*tensor.Tensor {
 	out := make([]*tensor.Tensor, len(in))
 	for i, t := range in {
 		s := t.Shape.Clone()
@@ -268,7 +268,7 @@ func (e *encoder) fillUp(in []*tensor.Tensor, n int) []*tensor.Tensor {
 }
 
 // between computes what is kept from the values of an earlier cut.
-func (e *encoder) between(ctx context.Context, from *split.Cut, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+func (e *Encoder) between(ctx context.Context, from *split.Cut, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	p, err := e.part(in[0].Shape[0]/from.Points[0].One.Shape[0], from, e.cut)
 	if err != nil {
 		return nil, err
@@ -277,7 +277,7 @@ func (e *encoder) between(ctx context.Context, from *split.Cut, in []*tensor.Ten
 }
 
 // rest completes a batch from the cut that is kept to the frontier.
-func (e *encoder) rest(ctx context.Context, b *split.Batch) (*split.Batch, error) {
+func (e *Encoder) rest(ctx context.Context, b *split.Batch) (*split.Batch, error) {
 	if e.cut == nil {
 		return b, nil
 	}
@@ -290,7 +290,7 @@ func (e *encoder) rest(ctx context.Context, b *split.Batch) (*split.Batch, error
 }
 
 // part compiles the network between two cuts for n examples, once. From nil are the inputs, to nil is the frontier.
-func (e *encoder) part(n int, from, to *split.Cut) (*compile.Program, error) {
+func (e *Encoder) part(n int, from, to *split.Cut) (*compile.Program, error) {
 	key := partKey(n, from, to)
 	if p := e.parts[key]; p != nil {
 		return p, nil
@@ -302,8 +302,16 @@ func (e *encoder) part(n int, from, to *split.Cut) (*compile.Program, error) {
 	return p, err
 }
 
-// batches yields groups of examples at the frontier, as they are in an epoch. What it yields is valid until the next batch.
-func (e *encoder) batches(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*split.Batch, error] {
+// EvalBatch is how many examples are run at once as inference, where a step has batch.
+func (e *Encoder) EvalBatch(batch int) int {
+	if e.shares != nil {
+		return batch
+	}
+	return max(batch, min(e.chunk, e.ds.Len()))
+}
+
+// Batches yields groups of examples at the frontier, as they are in an epoch. What it yields is valid until the next batch.
+func (e *Encoder) Batches(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*split.Batch, error] {
 	if e.direct != nil || e.store == nil && e.shares == nil {
 		return e.computed(ctx, groups, epoch)
 	}
@@ -326,7 +334,7 @@ func (e *encoder) batches(ctx context.Context, groups []data.Group, epoch int) i
 
 // stored yields batches as the store holds them, with the positions of the examples that it lacks. Where it reads from the disk it
 // reads the next batch while this one is in use.
-func (e *encoder) stored(groups []data.Group, variant int) iter.Seq2[*split.Batch, []int] {
+func (e *Encoder) stored(groups []data.Group, variant int) iter.Seq2[*split.Batch, []int] {
 	type found struct {
 		batch   *split.Batch
 		missing []int
@@ -386,7 +394,7 @@ func (e *encoder) stored(groups []data.Group, variant int) iter.Seq2[*split.Batc
 }
 
 // encoded is a group with its values at the frontier.
-func (e *encoder) encoded(g data.Group, values []*tensor.Tensor) *split.Batch {
+func (e *Encoder) encoded(g data.Group, values []*tensor.Tensor) *split.Batch {
 	b := &split.Batch{Values: values, Indices: g.Indices, Length: g.Length, Lengths: make([]int, len(g.Indices))}
 	for k, i := range g.Indices {
 		b.Lengths[k] = e.ds.Length(i)
@@ -395,7 +403,7 @@ func (e *encoder) encoded(g data.Group, values []*tensor.Tensor) *split.Batch {
 }
 
 // stage makes room for the values of n examples.
-func (e *encoder) stage(n int) []*tensor.Tensor { return stageOf(e.shape, n) }
+func (e *Encoder) stage(n int) []*tensor.Tensor { return stageOf(e.shape, n) }
 
 // stageCut makes room for the values of n examples at a cut.
 func stageCut(c *split.Cut, n int) []*tensor.Tensor { return stageOf(c.Types(), n) }
@@ -433,7 +441,7 @@ func stageOf(one []ir.Type, n int) []*tensor.Tensor {
 }
 
 // recompute fills in the examples of a batch, by position, that the store does not have.
-func (e *encoder) recompute(ctx context.Context, b *split.Batch, missing []int, epoch int) error {
+func (e *Encoder) recompute(ctx context.Context, b *split.Batch, missing []int, epoch int) error {
 	if e.shares != nil {
 		return e.recomputeAt(ctx, b, missing, epoch)
 	}
@@ -466,7 +474,7 @@ func (e *encoder) recompute(ctx context.Context, b *split.Batch, missing []int, 
 }
 
 // computed runs the frozen region over every batch anew.
-func (e *encoder) computed(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*split.Batch, error] {
+func (e *Encoder) computed(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*split.Batch, error] {
 	size := 1
 	for _, g := range groups {
 		size = max(size, len(g.Indices))

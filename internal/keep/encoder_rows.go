@@ -1,4 +1,4 @@
-package train
+package keep
 
 import (
 	"context"
@@ -12,7 +12,7 @@ const rowStep = 8
 
 // frozenRows computes the frontier of a batch whose examples are rows: of those rows that are no padding, one behind the other, as the
 // frozen region knows nothing of examples.
-func (e *encoder) frozenRows(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
+func (e *Encoder) frozenRows(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	rows := 0
 	for _, n := range b.Lengths {
 		rows += n

@@ -1,0 +1,30 @@
+package keep
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/version"
+)
+
+// spaceID names the space of the cache for a value, examples prepared as pipeline says.
+func spaceID(value, pipeline split.Digest, half bool) split.Digest {
+	return sha256.Sum256(fmt.Appendf(nil, "%s %x %x %v", engine(), value, pipeline, half))
+}
+
+// engine names what turns a graph and its inputs into bits: this version of the program and the kernels in use, whose roundings
+// differ.
+func engine() string {
+	revision := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = s.Value
+			}
+		}
+	}
+	return fmt.Sprintf("values/1 %s %s %s", version.Version, revision, kernel.Level())
+}

@@ -1,0 +1,335 @@
+package keep
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/cache"
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Options say what is kept at the frontier, where, and whom to tell.
+type Options struct {
+	Where     string // auto, off, ram or disk
+	Budget    int64  // most bytes; 0: chosen
+	Precision string // float32, or float16 for half the size
+	Variants  int    // augmented forms of each training example that are kept; 0: none
+	Augment   string // how training examples are augmented, "none" where they are not
+	Seed      uint64 // of the augmentation
+	Model     string // name of the model, for people who look the cache over
+
+	Shared  *cache.Cache // what runs share; nil for nothing
+	Private bool         // frozen weights have been trained: no other run can use what is kept
+	Brief   bool         // nothing that is kept would be used twice
+
+	Progress func(done, total int) // is told how many examples are encoded
+	Warn     func(message string)  // is told what a person should know
+}
+
+// memory is how many bytes of frozen values may be kept in memory.
+func (o *Options) memory() int64 { return cmp.Or(max(o.Budget, 0), 2<<30) }
+
+// Summary says what is kept, and where from.
+type Summary struct {
+	Where              string // off, ram or disk
+	Values             int    // for each example
+	BytesPerExample    int64
+	Bytes              int64    // in all
+	At                 []string // the values, where they are not the frontier
+	Hits, Near, Misses int      // examples that were kept, reached from earlier values, or computed from the data
+	Seconds            float64
+}
+
+// Encoders give the examples of a fit at the frontier.
+type Encoders struct{ Train, Val *Encoder }
+
+// Open decides where frozen values come from, and computes those that are kept. Before are the encoders
+// of the plan before, nil where there was none: they give what they have kept.
+func Open(ctx context.Context, net *split.Network, train, val *data.Dataset, o Options, before *Encoders) (*Encoders, *Summary, error) {
+	outline, err := net.Outline()
+	if err != nil {
+		return nil, nil, err
+	}
+	e := &Encoders{}
+	if e.Train, err = NewEncoder(net, train, nil); err != nil {
+		return nil, nil, err
+	}
+	if e.Val, err = NewEncoder(net, val, nil); err != nil {
+		return nil, nil, err
+	}
+	e.Val.parts = e.Train.parts
+	if before != nil {
+		e.Train.before, e.Val.before = before.Train, before.Val
+	}
+	frontier := outline.Cut(outline.Frontier)
+	s := &Summary{Where: "off", Values: len(frontier.Points), BytesPerExample: frontier.Bytes()}
+	began := time.Now()
+	if o.Where != "off" && !o.Brief && outline.WorthKeeping() {
+		if err := newKeeper(net, outline, e, &o).keep(ctx, frontier, s); err != nil {
+			return nil, nil, err
+		}
+	}
+	s.Seconds = time.Since(began).Seconds()
+	e.Train.before, e.Val.before = nil, nil
+	return e, s, nil
+}
+
+// Stored reports whether training examples come from a store.
+func (e *Encoders) Stored() bool { return e.Train.store != nil }
+
+// Predict says what becomes of values of so many bytes in all, of which those of an example take each bytes,
+// and seconds to compute: whether they are kept, and how many bytes of them stay in memory.
+func (o *Options) Predict(all, each int64, seconds float64) (kept bool, memory int64) {
+	inMemory := o.Where != "disk" && all <= o.memory()
+	if o.Where == "off" || o.Augment != "none" || !inMemory && o.Where == "ram" {
+		return false, 0
+	}
+	onDisk := o.Where == "disk" || o.Where != "ram" && worthDisk(each, seconds)
+	if !inMemory || onDisk && all > little {
+		return true, 0
+	}
+	return true, all
+}
+
+// worthDisk reports whether values are read sooner than they are computed.
+func worthDisk(bytes int64, seconds float64) bool {
+	return seconds > float64(bytes)/diskSpeed+diskDelay
+}
+
+// keeper decides where frozen values are kept.
+type keeper struct {
+	o        *Options
+	encoders *Encoders
+	outline  *split.Outline
+	pipeline split.Digest
+	shared   *cache.Cache // what runs share; nil where other runs cannot use what is kept
+	memory   *memoryRoom
+	added    *memoryRoom // what this run may put on the disk
+}
+
+func newKeeper(net *split.Network, outline *split.Outline, e *Encoders, o *Options) *keeper {
+	k := &keeper{o: o, encoders: e, outline: outline, pipeline: net.Base.Feed.Digest(), memory: &memoryRoom{left: o.memory()}, added: &memoryRoom{}}
+	if !o.Private {
+		k.shared = o.Shared
+	}
+	if k.shared != nil {
+		k.added.left = cmp.Or(o.Budget, k.shared.Budget())
+	}
+	return k
+}
+
+// diskSpeed is how fast a disk is taken to be, in bytes a second, and diskDelay what finding a block takes, in seconds: values
+// that are computed faster than that are not worth a place.
+const (
+	diskSpeed = 500e6
+	diskDelay = 20e-6
+)
+
+// little is how many bytes a run keeps in memory though they are on the disk.
+const little = 64 << 20
+
+// ChunkOf is how many examples the frozen region takes at once: enough work for every kernel,
+// little enough memory that activations stay small beside the weights.
+func ChunkOf(inputs int) int { return max(4, min(64, 8*3*224*224/max(inputs, 1))) }
+
+// frozenTokens is how many tokens of texts it takes at once.
+const frozenTokens = 2048
+
+// Chunk is the chunk of examples of a form, in steps where they have different lengths.
+func Chunk(f data.Form) int {
+	if f.Varies() && !f.Rows {
+		return frozenTokens
+	}
+	return ChunkOf(f.Size())
+}
+
+// keep gives the encoders stores and fills them.
+func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *Summary) error {
+	encoders := []*Encoder{k.encoders.Train, k.encoders.Val}
+	if k.o.Augment != "none" {
+		if k.encoders.Train.variants = k.o.Variants; k.encoders.Train.variants == 0 { // every epoch has other examples
+			encoders = encoders[1:]
+		}
+	}
+	n := int64(0)
+	for _, c := range encoders {
+		n += int64(c.ds.Len() * max(1, c.variants))
+	}
+	if k.o.Where == "disk" && !k.o.Private {
+		k.memory.left = 0
+	}
+	kept, err := k.choose(frontier, n)
+	if err != nil {
+		return err
+	}
+	e.Values, e.BytesPerExample = len(kept.Points), k.size(kept)
+	if kept != frontier {
+		e.At = kept.Names()
+	}
+	done := 0
+	for _, c := range encoders {
+		if kept != frontier {
+			c.cut = kept
+		}
+		c.keeps(kept.Types())
+		c.kept = kept
+		if c.takeOver() {
+			done += c.ds.Len() * max(1, c.variants)
+			e.Hits += c.ds.Len() * max(1, c.variants)
+			e.Where = "ram"
+			k.memory.take(min(k.memory.left, c.store.Bytes()))
+			e.Bytes += c.store.Bytes()
+			continue
+		}
+		t, err := k.stores(c, kept)
+		if err != nil {
+			return err
+		}
+		if c.near == nil && k.half(kept) == nil {
+			c.near = behind(k.outline, c)
+		}
+		t.both = k.size(kept)*n <= little
+		got, err := c.fill(ctx, func(d int) {
+			k.o.Progress(done+d, int(n))
+		}, func(seconds float64) {
+			t.persist = t.disk != nil && (k.o.Where == "disk" || worthDisk(k.size(kept), seconds))
+		})
+		if err != nil {
+			return err
+		}
+		done += got.hits + got.near + got.misses
+		e.Hits, e.Near, e.Misses = e.Hits+got.hits, e.Near+got.near, e.Misses+got.misses
+		e.Bytes += t.Bytes()
+		e.Where = "ram"
+		if t.disk != nil && t.disk.Bytes() > 0 {
+			e.Where = "disk"
+		}
+		c.near = nil
+	}
+	if k.shared != nil {
+		if err := k.shared.Flush(); err != nil { // training goes on without
+			k.o.Warn(fmt.Sprintf("what is kept for later runs may be lost: %v", err))
+		}
+	}
+	return nil
+}
+
+// half says which values of a cut are kept as float16.
+func (k *keeper) half(c *split.Cut) []bool {
+	if k.o.Precision != "float16" {
+		return nil
+	}
+	half := make([]bool, len(c.Points))
+	for i, p := range c.Points {
+		half[i] = p.One.DType == tensor.Float32
+	}
+	return half
+}
+
+// size is how many bytes are kept for one example, of mean length.
+func (k *keeper) size(c *split.Cut) int64 {
+	n := int64(0)
+	half := k.half(c)
+	for i, p := range c.Points {
+		b := int64(p.One.Bytes())
+		if k.encoders.Train.shares != nil {
+			b = int64(k.encoders.Train.shares[i].Bytes(k.encoders.Train.meanLength()))
+		}
+		if half != nil && half[i] {
+			b /= 2
+		}
+		n += b
+	}
+	return n
+}
+
+// choose picks the cut that is kept for n examples: the frontier where it fits, or where keeping it for some of them saves
+// more than keeping an earlier and smaller cut for all.
+func (k *keeper) choose(frontier *split.Cut, n int64) (*split.Cut, error) {
+	capacity := max(k.memory.left, k.added.left)
+	need := k.size(frontier) * n
+	if need <= capacity || n == 0 || k.encoders.Train.shares != nil {
+		return frontier, nil
+	}
+	each := capacity / n
+	if k.o.Precision == "float16" {
+		each *= 2
+	}
+	smaller, err := k.outline.Cheapest(each)
+	if err != nil || smaller == nil {
+		return frontier, err
+	}
+	if some := float64(k.outline.Work()) * (1 - float64(capacity)/float64(need)); float64(smaller.FLOPs) >= some {
+		return frontier, nil
+	}
+	return smaller, nil
+}
+
+// stores gives an encoder its store, and the nearest values that others have kept.
+func (k *keeper) stores(c *Encoder, kept *split.Cut) (*tiers, error) {
+	slots := c.ds.Len() * max(1, c.variants)
+	t := &tiers{ram: newRAM(slots, k.memory)}
+	c.store, c.half = t, k.half(kept)
+	if c.half != nil {
+		c.store = &halved{t, c.half}
+	}
+	if k.shared == nil {
+		return t, nil
+	}
+	keys := make([]cache.Digest, slots)
+	for i := range c.ds.Len() {
+		sum, err := c.ds.Digest(i)
+		if err != nil {
+			return nil, err
+		}
+		keys[i] = sum
+		for v := range c.variants {
+			keys[c.slot(i, v)] = k.variantKey(sum, i, v)
+		}
+	}
+	t.disk = k.disk(kept, keys)
+	if c.variants > 0 || c.half != nil || c.shares != nil || t.disk.has(keys) {
+		return t, nil
+	}
+	from := k.outline.Nearest(func(v split.Digest) bool { return k.shared.Exists(spaceID(v, k.pipeline, false)) })
+	if from != nil {
+		c.near = &near{from, k.disk(from, keys)}
+	}
+	return t, nil
+}
+
+// variantKey names what augmentation makes of an example: it depends on the run's seed and on the example's number.
+func (k *keeper) variantKey(sum cache.Digest, example, variant int) cache.Digest {
+	return sha256.Sum256(fmt.Appendf(nil, "%x %q %d %d %d", sum, k.o.Augment, k.o.Seed, example, variant))
+}
+
+// has reports whether the disk seems to hold the values of every example.
+func (d *disk) has(keys []cache.Digest) bool {
+	for _, key := range keys {
+		for _, s := range d.spaces {
+			if !s.Has(key) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (k *keeper) disk(c *split.Cut, keys []cache.Digest) *disk {
+	d := &disk{keys: keys, room: k.added, seen: make([]bool, len(keys))}
+	half := k.half(c)
+	for i, p := range c.Points {
+		kind := p.One
+		if half != nil && half[i] {
+			kind.DType = tensor.Float16
+		}
+		d.spaces = append(d.spaces, k.shared.Space(spaceID(p.Sum, k.pipeline, kind.DType != p.One.DType), cache.About{
+			Kind: "values", Model: k.o.Model, Value: p.Name, Type: kind.String()}))
+	}
+	return d
+}
