@@ -22,33 +22,22 @@ import (
 func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 	defer kernel.Use(cfg.Threads)()
 	o := optionsOf(opts)
-	sets, err := o.sets(&cfg)
-	if err != nil {
-		return nil, err
-	}
 	if cfg.Auto {
+		sets, err := o.sets(&cfg)
+		if err != nil {
+			return nil, err
+		}
 		r, err := race.Fit(ctx, run.Config(cfg), sets, o.sinks...)
 		if err != nil {
 			return nil, badInput(err)
 		}
 		return resultOf(r), nil
 	}
-	if cfg.Out != "" {
-		if err := run.CheckRunDir(cfg.Out); err != nil {
-			return nil, badInput(err)
-		}
-	}
-	s, err := prepare(ctx, cfg, sets)
+	j, err := beginRun(ctx, cfg, o)
 	if err != nil {
 		return nil, err
 	}
-	var dir *run.RunDir
-	if cfg.Out != "" {
-		if dir, err = run.CreateRunDir(cfg.Out, &s.Config); err != nil {
-			return nil, failed(err)
-		}
-	}
-	return train(ctx, s, dir, false, o)
+	return j.fit(ctx, o)
 }
 
 // Resume goes on with the run in cfg.Out from its last checkpoint and ends in the bits that an unbroken
@@ -56,28 +45,61 @@ func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 // when model, data, plan or options are not those of the run; only the number of threads, the cache and
 // paths may change.
 func Resume(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
-	if cfg.Out == "" {
-		return nil, badOption("out", "name the folder of the run to go on with")
-	}
 	defer kernel.Use(cfg.Threads)()
-	dir, _, err := run.OpenRunDir(cfg.Out)
-	if err != nil {
-		return nil, badInput(err)
-	}
 	o := optionsOf(opts)
+	j, err := resumeRun(ctx, cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	return j.fit(ctx, o)
+}
+
+// job is a fit that is ready to run.
+type job struct {
+	session *run.Session
+	dir     *run.RunDir // nil: nothing is written
+	resume  bool        // from the checkpoint in dir
+}
+
+// beginRun reads what a new run needs and makes its folder.
+func beginRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	sets, err := o.sets(&cfg)
 	if err != nil {
 		return nil, err
 	}
-	s, err := prepare(ctx, cfg, sets)
+	if cfg.Out != "" {
+		if err := run.CheckRunDir(cfg.Out); err != nil {
+			return nil, badInput(err)
+		}
+	}
+	j := &job{}
+	if j.session, err = prepare(ctx, cfg, sets); err != nil || cfg.Out == "" {
+		return j, err
+	}
+	j.dir, err = run.CreateRunDir(cfg.Out, &j.session.Config)
+	return j, failed(err)
+}
+
+// resumeRun reads what a run in a folder needs to go on.
+func resumeRun(ctx context.Context, cfg Config, o *options) (*job, error) {
+	if cfg.Out == "" {
+		return nil, badOption("out", "name the folder of the run to go on with")
+	}
+	sets, err := o.sets(&cfg)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.CheckResume(dir)
-	if err != nil {
+	j := &job{}
+	if j.dir, _, err = run.OpenRunDir(cfg.Out); err != nil {
+		return nil, badInput(err)
+	}
+	if j.session, err = prepare(ctx, cfg, sets); err != nil {
+		return nil, err
+	}
+	if j.resume, err = j.session.CheckResume(j.dir); err != nil {
 		return nil, failed(err, ErrBadInput, ErrOtherRun)
 	}
-	return train(ctx, s, dir, found, o)
+	return j, nil
 }
 
 // prepare reads model and data and makes sure that the plan can be trained.
@@ -89,9 +111,8 @@ func prepare(ctx context.Context, cfg Config, sets run.Sets) (*run.Session, erro
 	return s, badInput(err)
 }
 
-// train runs what is prepared, from its checkpoint where resume says so.
-func train(ctx context.Context, s *run.Session, dir *run.RunDir, resume bool, o *options) (*Result, error) {
-	r, err := s.Fit(ctx, dir, resume, o.sinks...)
+func (j *job) fit(ctx context.Context, o *options) (*Result, error) {
+	r, err := j.session.Fit(ctx, j.dir, j.resume, o.sinks...)
 	if err != nil {
 		return nil, failed(err)
 	}

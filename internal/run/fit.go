@@ -90,6 +90,11 @@ type loop struct {
 	watch   watch
 	final   *Metrics // validation of what is written, where that is not what an epoch validated
 
+	hold      func(*loop, *report.StepEvent) // who holds the fit between steps, see Held; nil: nobody
+	replan    *freeze.Plan                   // what the holder wants to train from the next step on; nil: no change
+	disturbed bool                           // the holder ran programs of the network: batches begun are begun again
+	enough    bool                           // the holder wants no further step
+
 	frontier *keep.Encoders // the examples where the frozen region ends
 	meter    *meter         // what the schedule wants to know; nil before training, and without a schedule
 	resuming bool           // the run stands where it began, and a checkpoint is about to be put back
@@ -148,7 +153,8 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 		f.st.Before = m.Named()
 		f.events.Emit(&report.Warning{Message: fmt.Sprintf("before training: %s on validation", report.MetricText(f.st.Before, 0))})
 	}
-	for f.st.Epoch < f.session.Config.Epochs && !f.st.Best.Stop(f.session.Config.Patience) {
+	f.pause(nil)
+	for f.st.Epoch < f.session.Config.Epochs && !f.enough && !f.st.Best.Stop(f.session.Config.Patience) {
 		if err := f.epoch(ctx, rates, steps); err != nil {
 			var diverged *DivergedError
 			if errors.As(err, &diverged) && f.dir != nil {
@@ -202,6 +208,9 @@ func (f *loop) standardiseHead(ctx context.Context) error {
 // epoch trains on every example once, from where the state says, and validates. It stops for ctx only
 // between optimiser steps, where a run can go on.
 func (f *loop) epoch(ctx context.Context, rates optim.LRSchedule, steps int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	began := time.Now()
 	whole := context.WithoutCancel(ctx)
 	f.events.Emit(&report.EpochStart{Epoch: f.st.Epoch, Steps: steps})
@@ -241,8 +250,10 @@ func (f *loop) epoch(ctx context.Context, rates optim.LRSchedule, steps int) err
 			f.st.EpochStep++
 			f.stepped()
 			f.st.Partial.Merge(stepMetrics)
-			f.events.Emit(&report.StepEvent{Epoch: f.st.Epoch, Step: f.st.Step, Loss: report.Number(stepLoss / float64(stepMetrics.Examples)), LR: lr, GradNorm: report.Number(norm),
-				Examples: stepMetrics.Examples, Seconds: time.Since(stepBegan).Seconds()})
+			e := report.StepEvent{Epoch: f.st.Epoch, Step: f.st.Step, Loss: report.Number(stepLoss / float64(stepMetrics.Examples)), LR: lr, GradNorm: report.Number(norm),
+				Examples: stepMetrics.Examples, Seconds: time.Since(stepBegan).Seconds()}
+			f.events.Emit(&e)
+			f.pause(&e)
 			stepBegan, stepLoss, stepMetrics = time.Now(), 0, f.session.Task.NewMetrics()
 			if err := ctx.Err(); err != nil {
 				return err
@@ -252,7 +263,12 @@ func (f *loop) epoch(ctx context.Context, rates optim.LRSchedule, steps int) err
 					return err
 				}
 			}
-			if done < len(groups) && f.asks() { // the rest of the epoch may have another network
+			if f.enough {
+				done = len(groups)
+				break
+			}
+			if done < len(groups) && (f.asks() || f.disturbed) { // the rest of the epoch may have another network
+				f.disturbed = false
 				break
 			}
 		}

@@ -16,13 +16,16 @@ import (
 
 // asks reports whether the schedule has to be asked before the next optimiser step.
 func (f *loop) asks() bool {
-	return f.session.stage.schedule != nil && f.st.Asked <= f.st.Step && f.st.Step%f.session.stage.schedule.Every() == 0
+	return f.replan != nil || f.session.stage.schedule != nil && f.st.Asked <= f.st.Step && f.st.Step%f.session.stage.schedule.Every() == 0
 }
 
 // reschedule asks the schedule, where it is time, what trains from the next step on, and makes it so.
 func (f *loop) reschedule(ctx context.Context) error {
 	if !f.asks() {
 		return nil
+	}
+	if f.replan != nil {
+		return f.takePlan(ctx)
 	}
 	began, was := time.Now(), f.session.Plans.Now
 	values, err := f.measure(ctx)
@@ -40,6 +43,12 @@ func (f *loop) reschedule(ctx context.Context) error {
 		f.mark(f.session.stage.schedule.Refer())
 		return nil
 	}
+	return f.change(ctx, plan, began)
+}
+
+// change goes on with another plan. The change began when it was thought of.
+func (f *loop) change(ctx context.Context, plan *freeze.Plan, began time.Time) error {
+	was := f.session.Plans.Now
 	if err := f.session.adopt(plan); err != nil {
 		return err
 	}
@@ -114,10 +123,14 @@ func (f *loop) saveStage(st *RunState) error {
 // resumeStage makes the plan of a checkpoint the present one, and takes out of it what the schedule measures against. Weights and
 // network follow.
 func (f *loop) resumeStage(c *Checkpoint) error {
+	st := &c.State
+	byHand := f.session.stage.schedule == nil && st.Now != nil // its holder changed the plan
+	if byHand {
+		f.session.byHand()
+	}
 	if f.session.stage.schedule == nil {
 		return nil
 	}
-	st := &c.State
 	f.meter = &meter{kind: f.session.stage.schedule.Measures(), units: f.session.stage.units, marks: map[string]*tensor.Tensor{}}
 	for name, t := range c.Tensors {
 		if key, ok := strings.CutPrefix(name, marksPrefix); ok {
@@ -134,6 +147,9 @@ func (f *loop) resumeStage(c *Checkpoint) error {
 	ever := new(freeze.Plan)
 	if err := json.Unmarshal(st.Plan, ever); err != nil {
 		return fmt.Errorf("the checkpoint's plan: %w", err)
+	}
+	if byHand {
+		f.session.onlyEver(ever)
 	}
 	if err := f.session.adopt(ever); err != nil { // what trained in any stage
 		return err

@@ -17,12 +17,17 @@ import (
 // the tuned model and its proof at the end. Events go to the run's log and to sinks. An interrupted
 // run has saved a checkpoint from which Fit goes on with resume, to the same bits as an unbroken one.
 func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...report.Sink) (*Result, error) {
+	return s.fit(ctx, dir, resume, nil, sinks...)
+}
+
+// fit is Fit, handed to hold, where there is one, before the first optimiser step and after each.
+func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*loop, *report.StepEvent), sinks ...report.Sink) (*Result, error) {
 	defer kernel.Use(s.Config.Threads)()
 	began := time.Now()
 	if err := s.settle(ctx, nil); err != nil { // a run that goes on has been settled by CheckResume
 		return nil, err
 	}
-	f := &loop{session: s, dir: dir, events: report.NewEvents(sinks...)}
+	f := &loop{session: s, dir: dir, hold: hold, events: report.NewEvents(sinks...)}
 	plan, err := planText(s.Plans.Reach)
 	if err != nil {
 		return nil, err
