@@ -233,10 +233,24 @@ func generated(m *permafrost.Model, text string, c permafrost.Continuation) (str
 	return b.String(), nil
 }
 
-// TestGenerateConcurrently continues texts from 1 to 64 goroutines.
+// TestGenerateConcurrently continues texts from 1 to 64 goroutines, with a model that sees the whole text for every token and with one that keeps
+// keys and values.
 func TestGenerateConcurrently(t *testing.T) {
-	m := languageModel(t)
-	prompts := []string{"the cat", "a", "one red dog", "the", "two", ""}
+	t.Run("whole", func(t *testing.T) { generateConcurrently(t, languageModel(t), []string{"the cat", "one red dog"}) })
+	t.Run("cached", func(t *testing.T) {
+		stories := filepath.Join("..", "shared", "models", "stories260k.onnx")
+		if _, err := os.Stat(stories); err != nil {
+			t.Skip("no folder shared beside the repository: a causal model is not checked")
+		}
+		m := tunedModel(t, func(dir string, cfg *permafrost.Config) error {
+			cfg.Model, cfg.Data, cfg.Thaw, cfg.MaxLength = stories, dir, []string{"last:1"}, 32
+			return fixture.WriteProse(dir, 30, 2)
+		})
+		generateConcurrently(t, m, []string{"the cat", "a", "Once upon a time", "two dogs", ""})
+	})
+}
+
+func generateConcurrently(t *testing.T, m *permafrost.Model, prompts []string) {
 	want := map[string]string{}
 	for i, p := range prompts {
 		c := permafrost.Continuation{MaxTokens: 10, Temperature: float64(i % 2), Seed: uint64(i)}
