@@ -69,6 +69,11 @@ var imports = []struct {
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/regret", "", ""},
 	{"bench/same", "", ""},
+	{"examples/loop", ".", ""},
+	{"examples/personalise", ".", ""},
+	{"examples/serve", ".", ""},
+	{"examples/service", ".", ""},
+	{"examples/source", ".", ""},
 	{"cmd/permafrost", ".",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }

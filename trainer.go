@@ -1,9 +1,11 @@
 package permafrost
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/report"
@@ -16,11 +18,7 @@ import (
 //	t, err := permafrost.NewTrainer(ctx, cfg)
 //	...
 //	defer t.Close()
-//	for {
-//		step, err := t.Step(ctx)
-//		if errors.Is(err, io.EOF) {
-//			break // after the last step of the last epoch
-//		}
+//	for step, err := range t.Steps(ctx) {
 //		...
 //	}
 //	result, err := t.Finish(ctx)
@@ -71,7 +69,19 @@ func (t *Trainer) Step(ctx context.Context) (*Step, error) {
 	return eventOf(time.Now(), report.Event(e)).(*Step), nil
 }
 
-// Eval measures the present weights on the validation examples. It changes nothing.
+// Steps yields the steps until the epochs are over. An error, as of Step, is the last that it yields.
+func (t *Trainer) Steps(ctx context.Context) iter.Seq2[*Step, error] {
+	return func(yield func(*Step, error) bool) {
+		for {
+			s, err := t.Step(ctx)
+			if errors.Is(err, io.EOF) || !yield(s, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Eval measures the present weights, at the end those that are kept, on the validation examples.
 func (t *Trainer) Eval(ctx context.Context) (*Metrics, error) {
 	m, err := t.held.Eval(ctx)
 	return metricsOf(m), failed(err)
@@ -88,6 +98,15 @@ func (t *Trainer) Plan() *Plan { return planOf(t.held.Plan()) }
 
 // Save writes the tuned model with the present weights to a file, for Open.
 func (t *Trainer) Save(path string) error { return failed(t.held.Save(path)) }
+
+// Model opens the tuned model with the present weights, without a file. Training goes on apart from it.
+func (t *Trainer) Model(opts ...Option) (*Model, error) {
+	b, err := t.held.Model()
+	if err != nil {
+		return nil, failed(err)
+	}
+	return ReadModel(bytes.NewReader(b), opts...)
+}
 
 // Finish ends the run where it stands: it validates, writes what Fit writes to cfg.Out, and returns the
 // result. After the last epoch the run has ended by itself, and Finish returns its result.

@@ -15,11 +15,7 @@ import (
 // steps lets a trainer go on to its end, and calls between, where it is given, after each step.
 func steps(t *testing.T, tr *permafrost.Trainer, between func(*permafrost.Step)) {
 	t.Helper()
-	for {
-		s, err := tr.Step(t.Context())
-		if errors.Is(err, io.EOF) {
-			return
-		}
+	for s, err := range tr.Steps(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -92,9 +92,9 @@ func (h *Held) Finish(ctx context.Context) (*Result, error) {
 	return h.result, h.err
 }
 
-// Eval measures the present weights on the validation examples.
+// Eval measures the present weights, at the end those that are kept, on the validation examples.
 func (h *Held) Eval(ctx context.Context) (*Metrics, error) {
-	if h.over {
+	if h.over && h.result == nil {
 		return nil, errOver
 	}
 	h.f.disturbed = true
@@ -103,10 +103,22 @@ func (h *Held) Eval(ctx context.Context) (*Metrics, error) {
 
 // Save writes the tuned model with the present weights to a file.
 func (h *Held) Save(path string) error {
-	if h.over {
+	if h.over && h.result == nil {
 		return errOver
 	}
 	return h.f.session.writeModel(path)
+}
+
+// Model is the tuned model with the present weights, as the bytes of a file.
+func (h *Held) Model() ([]byte, error) {
+	if h.over && h.result == nil {
+		return nil, errOver
+	}
+	patch, _, err := h.f.session.patch()
+	if err != nil {
+		return nil, err
+	}
+	return h.f.session.Base.Model.Bytes(patch)
 }
 
 // Replan makes what the selectors name train from the next step on, of what may train: the plan with
