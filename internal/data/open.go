@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // Open reads class folders for training: train and val in p where both exist; else p, and for validation opt.Val or, where that is none, a tenth of
@@ -36,14 +38,14 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 	}
 	if opt.Task == "" {
 		opt.Task = FindTask(classes)
-		if opt.Task == "regress" { // numbers are names of folders as good as any
-			opt.Task = "classify"
+		if opt.Task == taskname.Regress { // numbers are names of folders as good as any
+			opt.Task = taskname.Classify
 		}
 	}
 	switch {
 	case len(classes) == 1 && classes[0] == "train":
 		return nil, nil, fmt.Errorf("data: %s has a folder train but none named val: add it, or give %s", p.Path, p.Join("train").Path)
-	case len(classes) == 1 && opt.Task == "classify":
+	case len(classes) == 1 && opt.Task == taskname.Classify:
 		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of %s", trainPlace.Path, classes[0], m.Many)
 	}
 	o := open(trainPlace, m, opt)
@@ -59,7 +61,7 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 		return nil, nil, err
 	}
 	for c, n := range train.Counts() {
-		if n == 0 && train.Task == "classify" {
+		if n == 0 && train.Task == taskname.Classify {
 			return nil, nil, fmt.Errorf("data: class %s of %s has no undamaged %s (%v): repair or remove it",
 				classes[c], trainPlace.Path, m.One, train.Skipped[0].Err)
 		}
@@ -150,7 +152,7 @@ func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*D
 	var examples []Example
 	task := o.opt.Task
 	for _, c := range f.classes {
-		if cmp.Or(task, "classify") != "classify" {
+		if cmp.Or(task, taskname.Classify) != taskname.Classify {
 			for _, file := range c.files {
 				examples = append(examples, Example{Path: file, Label: -1, Answer: c.name})
 			}
@@ -164,7 +166,7 @@ func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*D
 			examples = append(examples, Example{Path: file, Label: l})
 		}
 	}
-	if cmp.Or(task, "classify") != "classify" {
+	if cmp.Or(task, taskname.Classify) != taskname.Classify {
 		classes = nil
 	}
 	d := o.dataset(p.Path, classes, examples, task, varied)

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // Columns names the columns of a table; "" for the usual names.
@@ -234,7 +236,7 @@ func FindTask(answers []string) string {
 	numbers, whole := true, true
 	for _, a := range answers {
 		if strings.Contains(a, "|") {
-			return "multilabel"
+			return taskname.Multilabel
 		}
 		if _, err := strconv.Atoi(a); err != nil {
 			whole = false
@@ -244,7 +246,7 @@ func FindTask(answers []string) string {
 		}
 	}
 	if numbers && !whole {
-		return "regress"
+		return taskname.Regress
 	}
-	return "classify"
+	return taskname.Classify
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // A language model learns from texts without answers: a file .txt, a folder with train.txt and val.txt, or a table with a column of
@@ -71,11 +71,11 @@ func (f *Texts) plainTexts(p data.Place, name string) ([]string, error) {
 // openBlocks opens texts to model, where the place holds such or the task is lm.
 func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, ok bool, err error) {
 	trainPlace, valPlace, ok := findPlain(p, opt.Val)
-	if ok && opt.Task != "" && opt.Task != task.NameLM {
+	if ok && opt.Task != "" && opt.Task != taskname.LM {
 		return nil, nil, true, fmt.Errorf("data: %s holds no answers, which --task %s learns: give a table", trainPlace.Path, opt.Task)
 	}
 	if !ok {
-		if trainPlace, valPlace, ok = data.FindTables(p, opt.Val); !ok || opt.Task != "" && opt.Task != task.NameLM {
+		if trainPlace, valPlace, ok = data.FindTables(p, opt.Val); !ok || opt.Task != "" && opt.Task != taskname.LM {
 			return nil, nil, false, nil
 		}
 	}
@@ -93,7 +93,7 @@ func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) 
 		}
 		return train, val, true, nil
 	}
-	opt.Task = task.NameLM
+	opt.Task = taskname.LM
 	val, err = f.blocks(ctx, valPlace, opt)
 	return train, val, true, err
 }
@@ -126,6 +126,6 @@ func (f *Texts) blocks(ctx context.Context, p data.Place, opt data.Options) (*da
 		return nil, fmt.Errorf("data: %s has no text", p.Path)
 	}
 	d := data.New(p.Path, nil, examples, s, textMedia, opt)
-	d.Task = task.NameLM
+	d.Task = taskname.LM
 	return d, nil
 }

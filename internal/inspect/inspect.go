@@ -17,6 +17,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -162,7 +163,7 @@ func madeUpTask(cfg *run.Config, classes int) (task.Task, error) {
 	if cfg.Head == "keep" {
 		classes = 0 // those that the model has
 	}
-	t, err := task.Of(cmp.Or(cfg.Task, task.NameClassify), make([]string, classes))
+	t, err := task.Of(cmp.Or(cfg.Task, taskname.Classify), make([]string, classes))
 	switch t := t.(type) {
 	case *task.Classify:
 		t.Smoothing = cfg.LabelSmoothing

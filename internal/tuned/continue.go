@@ -9,6 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/decode"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tokenize"
 )
 
@@ -77,7 +78,7 @@ func (p *Predictor) Generate(ctx context.Context, text string, c Continuation, e
 
 func (p *Predictor) languageModel() (*feed.Texts, error) {
 	f, ok := p.Feed.(*feed.Texts)
-	if !ok || p.Task.Name() != task.NameLM {
+	if !ok || p.Task.Name() != taskname.LM {
 		return nil, fmt.Errorf("the model was tuned to %s, not to continue texts", p.Task.Name())
 	}
 	return f, nil
