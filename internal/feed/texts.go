@@ -124,10 +124,10 @@ type TextOptions struct {
 // unused errors where an option is given for a model of another kind.
 func (o TextOptions) unused(kind string) error {
 	if o.Tokenizer != "" {
-		return fmt.Errorf("--tokenizer %s: the model takes %ss, and no texts", o.Tokenizer, kind)
+		return fmt.Errorf("option tokenizer %s: the model takes %ss, and no texts", o.Tokenizer, kind)
 	}
 	if o.MaxLength != 0 {
-		return fmt.Errorf("--max-length %d: the model takes %ss, and no texts", o.MaxLength, kind)
+		return fmt.Errorf("option max_length %d: the model takes %ss, and no texts", o.MaxLength, kind)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func (f *Texts) readTokenizer(m *onnx.Model, o Options, set textSettings) error 
 		}
 	case path == "":
 		if path = FindTokenizer(m.Path); path == "" {
-			return fmt.Errorf("the model takes tokens, and there is no tokenizer beside it: name its tokenizer.json with --tokenizer")
+			return fmt.Errorf("the model takes tokens, and there is no tokenizer beside it: name its tokenizer.json with option tokenizer")
 		}
 	}
 	if f.file == nil {
