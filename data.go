@@ -23,7 +23,7 @@ type Data struct {
 	texts    bool     // inputs are Texts
 }
 
-// Folder is a folder of class folders, or a table, on the disk, laid out as docs/data.md says: what Config.Data names.
+// Folder is a folder of class folders, or a table, on the disk, laid out as README.md says: what Config.Data names.
 func Folder(path string) Data { return Data{place: data.Place{Path: path}} }
 
 // FS is the same in a file system: an archive, files embedded in the program, storage of one's own. root is the folder or the table in it, "." for
