@@ -11,7 +11,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
-// A table of files has a column file, with paths relative to the table, and a column label; without one, a column text holds transcripts.
+// A table of files has a column file, with paths relative to the table, and a column label; without
+// one, a column text holds transcripts.
 
 // openTables reads tables of files for training, as Open does class folders.
 func openTables(ctx context.Context, trainPlace, valPlace Place, m *Media, opt Options) (train, val *Dataset, err error) {
@@ -99,8 +100,9 @@ func columnNames(given, usual string) []string {
 	return []string{usual}
 }
 
-// Answers looks over the answers of a table's examples, one a row: it finds the task where it is "", and of classify the classes, where they
-// are nil, and every example's. It errors, naming the line, on an answer that the task does not take.
+// Answers looks over the answers of a table's examples, one a row: it finds the task where it is
+// "", and of classify the classes, where they are nil, and every example's. It errors, naming the
+// line, on an answer that the task does not take.
 func Answers(t *Table, examples []Example, task string, classes []string) (string, []string, error) {
 	if task == "" {
 		var answers []string

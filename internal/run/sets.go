@@ -5,8 +5,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/feed"
 )
 
-// Sets are examples that a program hands over in the place of what Config.Data and Config.Val name. The
-// zero Sets are none: the configuration's are read.
+// Sets are examples that a program hands over in the place of what Config.Data and Config.Val name.
+// The zero Sets are none: the configuration's are read.
 type Sets struct{ Train, Val data.Place }
 
 // GivenData stands as Config.Data where the examples come from the program.
@@ -24,7 +24,8 @@ func (s Sets) Places(c *Config) (train, val data.Place) {
 	return train, val
 }
 
-// FeedOptions are those of c, for the kind of examples that are given: tensors serve models that would be taken to want something else.
+// FeedOptions are those of c, for the kind of examples that are given: tensors serve models that
+// would be taken to want something else.
 func (s Sets) FeedOptions(c *Config) feed.Options {
 	o := c.FeedOptions()
 	if s.Train.Kind == feed.KindTensors {

@@ -1,5 +1,6 @@
-// Package taskname holds the names of the tasks, as the option task and a tuned file's record spell them. It stands below the packages that read
-// data, which know what a task is called and nothing else of it.
+// Package taskname holds the names of the tasks, as the option task and a tuned file's record spell
+// them. It stands below the packages that read data, which know what a task is called and nothing
+// else of it.
 package taskname
 
 // The tasks.
