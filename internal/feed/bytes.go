@@ -13,7 +13,7 @@ import (
 
 // Bytes feeds a model with the bytes of files.
 type Bytes struct {
-	files
+	Files
 	ByteRow
 	input string
 	dtype tensor.DType
@@ -37,7 +37,7 @@ func newBytes(m *onnx.Model, o Options) (Feed, error) {
 	in := m.Graph.Inputs[0]
 	n := in.Type.Shape[1]
 	f := &Bytes{ByteRow: ByteRow{Begin: n - n/2, End: n / 2, Block: 4096, Padding: 256}}
-	f.files = files{KindBytes, f.media}
+	f.Files = NewFiles(KindBytes, f.media)
 	path := o.Preprocess
 	if path == "" {
 		path = FindPreprocess(m.Path)
@@ -46,11 +46,11 @@ func newBytes(m *onnx.Model, o Options) (Feed, error) {
 	text := []byte(o.Settings)
 	if text == nil && path != "" {
 		if text, err = os.ReadFile(path); err != nil {
-			return nil, fmt.Errorf("--preprocess: %w", err)
+			return nil, fmt.Errorf("option preprocess: %w", err)
 		}
 	}
 	if text == nil {
-		f.notes = append(f.notes, fmt.Sprintf("no preprocessor file beside the model: assuming %d bytes of a file's beginning and %d of its end, filled up with %d, as Magika has it (--preprocess names another)",
+		f.notes = append(f.notes, fmt.Sprintf("no preprocessor file beside the model: assuming %d bytes of a file's beginning and %d of its end, filled up with %d, as Magika has it (option preprocess names another)",
 			f.Begin, f.End, f.Padding))
 	} else {
 		f.ByteRow = ByteRow{}
@@ -83,7 +83,7 @@ func (f *Bytes) Keeps() (what, form string) { return "", "" }
 
 func (f *Bytes) media(augment string) (*data.Media, error) {
 	if (data.Options{Augment: augment}).Augmented() {
-		return nil, fmt.Errorf("--augment %s: bytes of files are not augmented", augment)
+		return nil, fmt.Errorf("option augment %s: bytes of files are not augmented", augment)
 	}
 	return &data.Media{One: "file", Many: "files", Formats: "any", Source: func(s data.Setting) data.Source { return &byteFiles{s.Files, f} }}, nil
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Tensors feeds a model of any inputs with tensors: an example is a file of the form safetensors with one for each input, by its name and without
-// the batch axis. It is a row of the model.
+// Tensors feeds a model of any inputs with tensors: an example is a file of the form safetensors
+// with one for each input, by its name and without the batch axis. It is a row of the model.
 type Tensors struct {
-	files
+	Files
 	form data.Form
 }
 
@@ -27,10 +27,10 @@ func takesOnlyTensors(m *onnx.Model, o Options) (bool, error) {
 
 func newTensors(m *onnx.Model, o Options) (Feed, error) {
 	if o.Preprocess != "" {
-		return nil, fmt.Errorf("--preprocess %s: tensors are taken as they are", o.Preprocess)
+		return nil, fmt.Errorf("option preprocess %s: tensors are taken as they are", o.Preprocess)
 	}
 	f := &Tensors{form: data.Form{Rows: true, Most: 1}}
-	f.files = files{KindTensors, f.media}
+	f.Files = NewFiles(KindTensors, f.media)
 	for _, in := range m.Graph.Inputs {
 		s := in.Type.Shape
 		if len(s) == 0 || slices.Contains(s[1:], -1) {
@@ -54,7 +54,7 @@ func (f *Tensors) Notes() []string                    { return nil }
 
 func (f *Tensors) media(augment string) (*data.Media, error) {
 	if (data.Options{Augment: augment}).Augmented() {
-		return nil, fmt.Errorf("--augment %s: tensors are not augmented", augment)
+		return nil, fmt.Errorf("option augment %s: tensors are not augmented", augment)
 	}
 	return &data.Media{One: "tensor file", Many: "tensor files", Formats: "safetensors", Extensions: []string{".safetensors"},
 		Source: func(s data.Setting) data.Source { return &tensorFiles{s.Files, f} }}, nil

@@ -34,13 +34,15 @@ func RoleOf(name string) Role {
 	return TokenIDs
 }
 
-// takesTokens reports whether a model's inputs are those of a language model: integers [N,T], one of them the ids.
+// takesTokens reports whether a model's inputs are those of a language model: integers [N,T], one
+// of them the ids.
 func takesTokens(m *onnx.Model, _ Options) (bool, error) {
 	_, _, err := tokenInputs(m)
 	return err == nil, nil
 }
 
-// tokenInputs finds the roles of a model's inputs, and the fixed number of tokens that they take, or -1.
+// tokenInputs finds the roles of a model's inputs, and the fixed number of tokens that they take,
+// or -1.
 func tokenInputs(m *onnx.Model) (roles []Role, length int, err error) {
 	length = -1
 	seen := map[Role]string{}
@@ -80,7 +82,7 @@ func (f *Texts) fits(m *onnx.Model) error {
 			isIDs[n.Outputs[0]] = true
 		case n.Op == "Gather" && isIDs[n.In(1)] && n.In(0) != nil && n.In(0).Kind == ir.Param:
 			if rows := n.In(0).Type.Shape[0]; f.Tokenizer.Size() > rows {
-				return fmt.Errorf("the tokenizer gives ids up to %d, and the model's table %q has %d rows: it belongs to another model, name the right one with --tokenizer",
+				return fmt.Errorf("the tokenizer gives ids up to %d, and the model's table %q has %d rows: it belongs to another model, name the right one with option tokenizer",
 					f.Tokenizer.Size()-1, n.In(0).Name, rows)
 			}
 		}

@@ -26,7 +26,7 @@ func (f *Texts) readTokenizer(m *onnx.Model, o Options, set textSettings) error 
 		}
 	case path == "":
 		if path = FindTokenizer(m.Path); path == "" {
-			return fmt.Errorf("the model takes tokens, and there is no tokenizer beside it: name its tokenizer.json with --tokenizer")
+			return fmt.Errorf("the model takes tokens, and there is no tokenizer beside it: name its tokenizer.json with option tokenizer")
 		}
 	}
 	if f.file == nil {
@@ -40,12 +40,14 @@ func (f *Texts) readTokenizer(m *onnx.Model, o Options, set textSettings) error 
 	return nil
 }
 
-// FindTokenizer is the tokenizer that belongs to a model file: MODEL-without-.onnx + .tokenizer.json, else tokenizer.json beside it, else "".
+// FindTokenizer is the tokenizer that belongs to a model file: MODEL-without-.onnx +
+// .tokenizer.json, else tokenizer.json beside it, else "".
 func FindTokenizer(modelPath string) string {
 	return besideModel(modelPath, ".tokenizer.json", "tokenizer.json")
 }
 
-// declared is how many tokens the tokenizer's file, or the tokenizer_config.json beside it, say that the model takes; 0 where neither does.
+// declared is how many tokens the tokenizer's file, or the tokenizer_config.json beside it, say
+// that the model takes; 0 where neither does.
 func (f *Texts) declared(o Options) int {
 	var t struct {
 		Truncation *struct {
