@@ -3,8 +3,8 @@ package permafrost
 import (
 	"context"
 
-	inspect "github.com/permafrost-ml/permafrost/internal/train"
-	run "github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/inspect"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // BenchOptions say how a model is timed.

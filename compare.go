@@ -5,7 +5,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/compare"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
-	run "github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // CompareOptions say how plans are compared.

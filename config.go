@@ -4,7 +4,7 @@ import (
 	"flag"
 	"time"
 
-	run "github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // Config holds every option of a fit. Start from DefaultConfig: the zero value of a Config is not a

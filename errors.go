@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/permafrost-ml/permafrost/internal/option"
-	run "github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // Errors that a caller can ask for with errors.Is.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/race"
-	run "github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // Fit trains as the configuration says. The run goes to the folder cfg.Out, which must not hold another

@@ -5,11 +5,11 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data/picture"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/inspect"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
-	inspect "github.com/permafrost-ml/permafrost/internal/train"
-	run "github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // InspectOptions say for what data Inspect looks at a model, where the configuration names none, and how

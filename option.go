@@ -7,7 +7,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/report"
-	run "github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // Option changes how a call works with its caller: where events and notes go, where data come from. An
@@ -16,9 +16,9 @@ type Option func(*options)
 
 type options struct {
 	sinks      []report.Sink
-	train, val Data
 	beam       int
 	threads    int
+	train, val Data
 }
 
 func optionsOf(opts []Option) *options {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/race"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	run "github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // The files of a run folder.

@@ -1,6 +1,8 @@
 package permafrost
 
-import run "github.com/permafrost-ml/permafrost/internal/train"
+import (
+	"github.com/permafrost-ml/permafrost/internal/run"
+)
 
 // ParseSize reads a number of bytes written as 512, 64KB or 1.5GiB: decimal units in powers of 1000,
 // those with an i in powers of 1024. A single letter (64K) is the power of 1024.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/report"
-	run "github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // Trainer is a fit whose loop belongs to the caller: it stands still between two optimiser steps, where

@@ -11,7 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // listing is every file below the working directory with its size.
@@ -222,10 +222,10 @@ func TestDivergedKeeps(t *testing.T) {
 	world(t)
 	o := permafrostRun(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--thaw", "all", "--lr", "1e38", "--warmup", "400",
 		"--epochs", "60", "--optimizer", "sgd", "--batch", "24")
-	if o.code != exitUsage || !strings.Contains(o.stderr, "the last good checkpoint is "+filepath.Join("run", train.BestCheckpoint)) {
+	if o.code != exitUsage || !strings.Contains(o.stderr, "the last good checkpoint is "+filepath.Join("run", run.BestCheckpoint)) {
 		t.Errorf("exit %d: %s", o.code, o.stderr)
 	}
-	if _, err := train.LoadCheckpoint(filepath.Join("run", train.BestCheckpoint)); err != nil {
+	if _, err := run.LoadCheckpoint(filepath.Join("run", run.BestCheckpoint)); err != nil {
 		t.Error(err)
 	}
 }

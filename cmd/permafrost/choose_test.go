@@ -8,7 +8,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/report"
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // TestRank: models of different sizes are scored side by side, the same in any order and on any number of threads, and a fit of a
@@ -47,7 +47,7 @@ func TestRank(t *testing.T) {
 	}
 
 	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--epochs", "1")
-	log, err := os.Open("run/" + train.EventsFile)
+	log, err := os.Open("run/" + run.EventsFile)
 	if err != nil {
 		t.Fatal(err)
 	}

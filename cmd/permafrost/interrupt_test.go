@@ -22,7 +22,7 @@ func TestInterrupt(t *testing.T) {
 			t.Error(err)
 		}
 	}}
-	code := run(append(fit, "--out", "broken"), strings.NewReader(""), &stdout, stderr)
+	code := execute(append(fit, "--out", "broken"), strings.NewReader(""), &stdout, stderr)
 	if code != exitInterrupted || !strings.Contains(stderr.text(), "go on with: permafrost fit --resume --out broken") {
 		t.Fatalf("exit %d\n%s", code, stderr.text())
 	}

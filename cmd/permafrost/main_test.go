@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/fixture"
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
@@ -23,7 +23,7 @@ type outcome struct {
 func permafrostRun(t *testing.T, args ...string) outcome {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := run(args, strings.NewReader(""), &stdout, &stderr)
+	code := execute(args, strings.NewReader(""), &stdout, &stderr)
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
@@ -85,7 +85,7 @@ func TestSession(t *testing.T) {
 	if v["val_accuracy"] != 1.0 || v["epochs"] != 6.0 || v["examples"] != 24.0 || v["frozen_digest_before"] != v["frozen_digest_after"] {
 		t.Errorf("fit: %v", v)
 	}
-	for _, name := range []string{train.RunFile, train.PlanFile, train.EventsFile, train.ModelFile, train.DeltaFile, train.SealFile, train.LastCheckpoint} {
+	for _, name := range []string{run.RunFile, run.PlanFile, run.EventsFile, run.ModelFile, run.DeltaFile, run.SealFile, run.LastCheckpoint} {
 		if _, err := os.Stat(filepath.Join("run", name)); err != nil {
 			t.Error(err)
 		}

@@ -43,7 +43,7 @@ func TestPredictStdin(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	if code := run([]string{"predict", "--model", "run/model.onnx", "-"}, bytes.NewReader(b), &stdout, &stderr); code != 0 {
+	if code := execute([]string{"predict", "--model", "run/model.onnx", "-"}, bytes.NewReader(b), &stdout, &stderr); code != 0 {
 		t.Fatalf("exit %d: %s", code, &stderr)
 	}
 	want := succeed(t, "predict", "--model", "run/model.onnx", "photos/val/red/00.png").stdout

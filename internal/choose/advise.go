@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/adapter"
+	"github.com/permafrost-ml/permafrost/internal/inspect"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // AdviseOptions say for what advice is sought.
 type AdviseOptions struct {
-	Config   train.Config          // Model, Data and how they are prepared
-	Sets     train.Sets            // examples of the caller
+	Config   run.Config            // Model, Data and how they are prepared
+	Sets     run.Sets              // examples of the caller
 	Progress func(done, total int) // examples that have features; nil for none
 }
 
@@ -97,14 +98,14 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	if o.Progress == nil {
 		o.Progress = func(int, int) {}
 	}
-	s, err := train.PrepareOn(ctx, cfg, o.Sets)
+	s, err := run.PrepareOn(ctx, cfg, o.Sets)
 	if err != nil {
 		return nil, err
 	}
 	decode := time.Since(began).Seconds() / float64(s.Train.Len()+s.Val.Len())
 	a := &Advice{Examples: s.Train.Len(), Classes: len(s.Train.Classes), Params: s.ParamsTotal(), Notes: s.Notes, Blocks: s.Set.Blocks, Gradients: []BlockGradient{}}
 	a.Task = s.Task.Name()
-	var start func(all *train.Session) error
+	var start func(all *run.Session) error
 	if a.Task == task.NameClassify {
 		probe, err := a.depths(ctx, o, s, labelsOf(s))
 		if err != nil {
@@ -122,7 +123,7 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	if err != nil {
 		return nil, err
 	}
-	costs, err := train.Costs(ctx, s, cfg, decode, plans)
+	costs, err := inspect.Costs(ctx, s, cfg, decode, plans)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +141,7 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 
 // depths probes the frozen trunk at the ends of blocks and at what the head reads, all from one pass over the examples. It returns
 // the probe of the last depth.
-func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *train.Session, labels []int) (*Probe, error) {
+func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, labels []int) (*Probe, error) {
 	cfg := o.Config
 	places, err := s.Net.Depths()
 	if err != nil {
@@ -158,7 +159,7 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *train.Session, 
 			cfg.Attach = append(cfg.Attach, p.Value)
 		}
 		cfg.Attach = append(cfg.Attach, attached)
-		all, err := train.NewSession(cfg, s.Base, s.Train, s.Val)
+		all, err := run.NewSession(cfg, s.Base, s.Train, s.Val)
 		if err != nil {
 			return nil, err
 		}
@@ -224,9 +225,9 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *train.Session, 
 type pull struct{ share, depth float64 }
 
 // gradients runs the probing pass, with the head that start gives and running statistics as they are, and says how much each plan thaws.
-func (a *Advice) gradients(ctx context.Context, cfg train.Config, s *train.Session, start func(*train.Session) error, plans []train.Choice) ([]pull, error) {
+func (a *Advice) gradients(ctx context.Context, cfg run.Config, s *run.Session, start func(*run.Session) error, plans []inspect.Choice) ([]pull, error) {
 	cfg.Thaw, cfg.BatchNorm = []string{"all"}, "frozen"
-	all, err := train.NewSession(cfg, s.Base, s.Train, s.Val)
+	all, err := run.NewSession(cfg, s.Base, s.Train, s.Val)
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +274,7 @@ func (a *Advice) gradients(ctx context.Context, cfg train.Config, s *train.Sessi
 }
 
 // start gives a session's fresh head the weights of the probe.
-func (p *Probe) start(all *train.Session) error {
+func (p *Probe) start(all *run.Session) error {
 	weight, bias, err := p.Head()
 	if err != nil {
 		return err
@@ -285,9 +286,9 @@ func (p *Probe) start(all *train.Session) error {
 }
 
 // trained fits a head by itself, for tasks that have no probe in closed form; the model's own head is taken as it is.
-func trained(ctx context.Context, s *train.Session) (func(all *train.Session) error, error) {
+func trained(ctx context.Context, s *run.Session) (func(all *run.Session) error, error) {
 	if !s.Headed.Fresh {
-		return func(*train.Session) error { return nil }, nil
+		return func(*run.Session) error { return nil }, nil
 	}
 	head, err := s.With(s.Config.Probe(), s.Train, s.Val)
 	if err != nil {
@@ -296,7 +297,7 @@ func trained(ctx context.Context, s *train.Session) (func(all *train.Session) er
 	if _, err := head.Fit(ctx, nil, false); err != nil {
 		return nil, err
 	}
-	return func(all *train.Session) error {
+	return func(all *run.Session) error {
 		all.Net.Norm = head.Net.Norm
 		return all.StartFrom(head.Head())
 	}, nil
@@ -307,9 +308,9 @@ var adapters = []string{"lora:4", "ia3"}
 
 // ladder lists the sensible plans: the head, the last blocks in growing steps, norms and biases where the model has them, everything, and adapters
 // where the model has layers for them.
-func ladder(s *train.Session) ([]train.Choice, error) {
-	plans := []train.Choice{{Thaw: []string{"head"}}}
-	add := func(thaw string) { plans = append(plans, train.Choice{Thaw: []string{thaw}}) }
+func ladder(s *run.Session) ([]inspect.Choice, error) {
+	plans := []inspect.Choice{{Thaw: []string{"head"}}}
+	add := func(thaw string) { plans = append(plans, inspect.Choice{Thaw: []string{thaw}}) }
 	for _, n := range Steps(len(s.Set.Blocks)) {
 		add(fmt.Sprintf("head,last:%d", n))
 	}
@@ -328,7 +329,7 @@ func ladder(s *train.Session) ([]train.Choice, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		plans = append(plans, train.Choice{Thaw: []string{"head,kind:adapter"}, Adapter: a})
+		plans = append(plans, inspect.Choice{Thaw: []string{"head,kind:adapter"}, Adapter: a})
 	}
 	return plans, nil
 }

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // TestAdviseSigns: a CIFAR-10 trunk underfits hand signs, also those of a few pictures; fits agree that thawing wins by far.
@@ -43,7 +43,7 @@ func TestAdviseSigns(t *testing.T) {
 			}
 		}
 	}
-	cfg := train.DefaultConfig()
+	cfg := run.DefaultConfig()
 	cfg.Model, cfg.Data, cfg.Cache = model, dir, "ram"
 	a, err := Advise(t.Context(), AdviseOptions{Config: cfg})
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"math"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
-	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // BlockGradient is what the gradients of a few batches say of one block, from the pretrained weights on and with a trained head.
@@ -45,7 +45,7 @@ const probingRate = 0.1
 // trace runs the probing pass that all criteria share, over at most batches batches of each kind, on a session in which everything
 // is thawed. The session's weights move. Where the examples make less than two batches it returns nothing: a single one cannot say
 // what batches have in common.
-func trace(ctx context.Context, s *train.Session, batches int) ([]*Traced, error) {
+func trace(ctx context.Context, s *run.Session, batches int) ([]*Traced, error) {
 	of := map[*freeze.Weight]*Traced{}
 	n, err := s.Gradients(ctx, batches, func(w *freeze.Weight, grad []float32) {
 		if w.Block < 0 {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // most is how many examples criteria look at: beyond that their time grows and they hardly change.
@@ -20,8 +20,8 @@ const folds = 5
 
 // RankOptions say what is ranked.
 type RankOptions struct {
-	Config train.Config // Data and how it is prepared; Model is set to each in turn
-	Sets   train.Sets   // examples of the caller
+	Config run.Config // Data and how it is prepared; Model is set to each in turn
+	Sets   run.Sets   // examples of the caller
 	Models []string
 	Probe  bool // rank by the held-out accuracy of a linear probe, not by LogME
 
@@ -91,8 +91,8 @@ func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
 }
 
 // session prepares a fit of a head on classes.
-func session(ctx context.Context, cfg train.Config, sets train.Sets) (*train.Session, []int, error) {
-	s, err := train.PrepareOn(ctx, cfg, sets)
+func session(ctx context.Context, cfg run.Config, sets run.Sets) (*run.Session, []int, error) {
+	s, err := run.PrepareOn(ctx, cfg, sets)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -103,7 +103,7 @@ func session(ctx context.Context, cfg train.Config, sets train.Sets) (*train.Ses
 }
 
 // labelsOf are the classes of the training examples.
-func labelsOf(s *train.Session) []int {
+func labelsOf(s *run.Session) []int {
 	labels := make([]int, s.Train.Len())
 	for i, e := range s.Train.Examples {
 		labels[i] = e.Label

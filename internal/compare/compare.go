@@ -5,18 +5,17 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
-
-	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // Options say what is compared.
 type Options struct {
 	Plans []Plan
-	Sets  train.Sets // examples of the caller
-	Seed  uint64     // of the first fit of each; the others follow
-	Seeds int        // fits of each plan
+	Sets  run.Sets // examples of the caller
+	Seed  uint64   // of the first fit of each; the others follow
+	Seeds int      // fits of each plan
 
 	Progress func(plan string, fit Fit) // after each fit; nil for none
 }
@@ -111,15 +110,15 @@ func Run(ctx context.Context, o Options) (*Comparison, error) {
 
 // prepare makes the sessions of all plans for a seed, so that a plan that cannot be is named before the first fit. Plans whose augmentation is
 // that of the first share its data.
-func prepare(ctx context.Context, plans []Plan, sets train.Sets, seed uint64) ([]*train.Session, error) {
-	var all []*train.Session
+func prepare(ctx context.Context, plans []Plan, sets run.Sets, seed uint64) ([]*run.Session, error) {
+	var all []*run.Session
 	for _, p := range plans {
 		cfg := p.Config
 		cfg.Seed, cfg.Out = seed, ""
-		var s *train.Session
+		var s *run.Session
 		var err error
 		if len(all) == 0 || cfg.Augment != all[0].Config.Augment {
-			s, err = train.PrepareOn(ctx, cfg, sets)
+			s, err = run.PrepareOn(ctx, cfg, sets)
 		} else {
 			s, err = all[0].With(cfg, all[0].Train, all[0].Val)
 		}
@@ -140,7 +139,7 @@ type fitted struct {
 }
 
 // one fits a session.
-func one(ctx context.Context, s *train.Session) (*fitted, error) {
+func one(ctx context.Context, s *run.Session) (*fitted, error) {
 	r, err := s.Fit(ctx, nil, false)
 	if err != nil {
 		return nil, err

@@ -10,13 +10,13 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/fixture"
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-func common(t *testing.T) train.Config {
+func common(t *testing.T) run.Config {
 	t.Helper()
 	dir := t.TempDir()
-	c := train.DefaultConfig()
+	c := run.DefaultConfig()
 	c.Model, c.Data, c.Cache = filepath.Join(dir, "tiny.onnx"), filepath.Join(dir, "photos"), "off"
 	c.Epochs, c.Batch = 2, 8
 	if err := fixture.WriteModel(c.Model, 3, 1); err != nil {
@@ -31,7 +31,7 @@ func common(t *testing.T) train.Config {
 }
 
 func TestParse(t *testing.T) {
-	c := train.DefaultConfig()
+	c := run.DefaultConfig()
 	c.Model, c.Data = "m.onnx", "photos"
 	p, err := Parse("deep=head,last:2@lr=0.001, epochs=5,lr_schedule=constant", c)
 	if err != nil {
@@ -59,7 +59,7 @@ func TestParse(t *testing.T) {
 
 // TestPlans: the head and full fine-tuning are always among the plans, unless a plan goes by their name.
 func TestPlans(t *testing.T) {
-	c := train.DefaultConfig()
+	c := run.DefaultConfig()
 	c.Model, c.Data = "m.onnx", "photos"
 	names := func(texts ...string) string {
 		plans, err := Plans(texts, c)

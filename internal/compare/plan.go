@@ -9,13 +9,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // Plan is a way to fit, by name.
 type Plan struct {
 	Name   string
-	Config train.Config
+	Config run.Config
 }
 
 // The plans that are always compared.
@@ -29,7 +29,7 @@ var own = []string{"model", "data", "val", "out", "seed", "task", "text-column",
 
 // Parse reads a plan written NAME=SELECTORS, or NAME=SELECTORS@OPTION=VALUE,..., whose options are those of fit, over what all plans have in
 // common.
-func Parse(text string, common train.Config) (Plan, error) {
+func Parse(text string, common run.Config) (Plan, error) {
 	name, rest, ok := strings.Cut(text, "=")
 	if name = strings.TrimSpace(name); !ok || name == "" {
 		return Plan{}, fmt.Errorf("option plan %q: want NAME=SELECTORS, as deep=head,last:2 or deep=head,last:2@lr=0.001,epochs=5", text)
@@ -68,7 +68,7 @@ func Parse(text string, common train.Config) (Plan, error) {
 }
 
 // Plans are those that are written, with the head alone first and full fine-tuning last unless a plan goes by their name.
-func Plans(texts []string, common train.Config) ([]Plan, error) {
+func Plans(texts []string, common run.Config) ([]Plan, error) {
 	var out []Plan
 	named := func(name string) bool { return slices.ContainsFunc(out, func(p Plan) bool { return p.Name == name }) }
 	for _, text := range texts {

@@ -9,7 +9,11 @@ package demo
 import (
 	"cmp"
 	"context"
-	_ "embed" // the model
+
+	"github.com/permafrost-ml/permafrost/internal/inspect"
+	"github.com/permafrost-ml/permafrost/internal/run"
+
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,9 +25,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
-	"github.com/permafrost-ml/permafrost/internal/train"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
+
+// the model
 
 //go:generate go run ./gen
 
@@ -69,7 +74,7 @@ type Report struct {
 	Runs    []Outcome `json:"runs"`
 	Tamper  Tamper    `json:"tamper"`
 
-	plans []*train.Inspection // by thaws
+	plans []*inspect.Inspection // by thaws
 }
 
 // Base is the model that everything starts from.
@@ -137,7 +142,7 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	t.Seconds, t.PeakRSS = time.Since(began).Seconds(), train.PeakRSS()
+	t.Seconds, t.PeakRSS = time.Since(began).Seconds(), run.PeakRSS()
 	if err := t.picture(filepath.Join(t.Out, pictureFile)); err != nil {
 		return err
 	}
@@ -239,8 +244,8 @@ func (t *teller) materials(ctx context.Context) error {
 }
 
 // config is that of one run: what permafrost fit would do with its --thaw.
-func (t *teller) config(a Alphabet, thaw string) train.Config {
-	c := train.DefaultConfig()
+func (t *teller) config(a Alphabet, thaw string) run.Config {
+	c := run.DefaultConfig()
 	c.Model, c.Data = t.Base.Model, t.path(a.Name)
 	c.Thaw = []string{thaw}
 	if thaw != "head" { // so few pictures make few steps an epoch
@@ -254,7 +259,7 @@ func (t *teller) config(a Alphabet, thaw string) train.Config {
 // plan shows what each plan freezes, before anything is trained.
 func (t *teller) plan(ctx context.Context) error {
 	for _, thaw := range thaws {
-		in, err := train.Inspect(ctx, train.InspectOptions{Config: t.config(t.alphabets[0], thaw), Measure: true})
+		in, err := inspect.Inspect(ctx, inspect.InspectOptions{Config: t.config(t.alphabets[0], thaw), Measure: true})
 		if err != nil {
 			return err
 		}
@@ -285,11 +290,11 @@ func (t *teller) train(ctx context.Context) error {
 
 func (t *teller) fit(ctx context.Context, a Alphabet, thaw string) (*Outcome, error) {
 	cfg := t.config(a, thaw)
-	s, err := train.Prepare(ctx, cfg)
+	s, err := run.Prepare(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := train.CreateRunDir(cfg.Out, &s.Config)
+	dir, err := run.CreateRunDir(cfg.Out, &s.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -307,7 +312,7 @@ func (t *teller) fit(ctx context.Context, a Alphabet, thaw string) (*Outcome, er
 func (t *teller) prove(context.Context) error {
 	for i := range t.Runs {
 		r := &t.Runs[i]
-		v, err := tuned.Verify(t.Base.Model, filepath.Join(r.Out, train.ModelFile), "")
+		v, err := tuned.Verify(t.Base.Model, filepath.Join(r.Out, run.ModelFile), "")
 		if err != nil {
 			return err
 		}
@@ -322,7 +327,7 @@ func (t *teller) prove(context.Context) error {
 
 // tamper flips one bit of a frozen tensor in a copy of the first run's model and verifies that.
 func (t *teller) tamper() error {
-	t.Tamper.Model = filepath.Join(t.Runs[0].Out, train.ModelFile)
+	t.Tamper.Model = filepath.Join(t.Runs[0].Out, run.ModelFile)
 	m, err := onnx.Open(t.Tamper.Model)
 	if err != nil {
 		return err

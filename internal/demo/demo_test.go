@@ -11,7 +11,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
@@ -45,11 +45,11 @@ func TestRun(t *testing.T) {
 		if !r.Identical || (r.Frozen == 0) != (r.Thaw == "all") || r.TrainBytes <= 0 || r.Seconds <= 0 {
 			t.Errorf("run %s: %+v", r.Thaw, r)
 		}
-		a, err := os.ReadFile(filepath.Join(r.Out, train.ModelFile))
+		a, err := os.ReadFile(filepath.Join(r.Out, run.ModelFile))
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := os.ReadFile(filepath.Join(two.Runs[i].Out, train.ModelFile))
+		b, err := os.ReadFile(filepath.Join(two.Runs[i].Out, run.ModelFile))
 		if err != nil {
 			t.Fatal(err)
 		}

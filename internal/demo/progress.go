@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/report"
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"golang.org/x/term"
 )
 
@@ -39,7 +39,7 @@ func (p *progress) Emit(at time.Time, e report.Event) {
 }
 
 // end closes the line; r is nil where the fit failed.
-func (p *progress) end(r *train.Result) {
+func (p *progress) end(r *run.Result) {
 	if p.live {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}

@@ -8,7 +8,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/inspect"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 func (t *teller) tell(format string, args ...any) { fmt.Fprintf(t.w, format, args...) }
@@ -73,14 +74,14 @@ type block struct {
 
 // blockName is the block of a layer. A stem of single layers, which count as a block under the name of
 // the first, goes by the stem's name.
-func blockName(l train.Layer) string {
+func blockName(l inspect.Layer) string {
 	if stem, layer, _ := strings.Cut(l.Name, "."); !strings.Contains(layer, ".") && l.Block != "head" {
 		return stem
 	}
 	return l.Block
 }
 
-func blocks(layers []train.Layer) []block {
+func blocks(layers []inspect.Layer) []block {
 	var out []block
 	for _, l := range layers {
 		name := blockName(l)
@@ -96,7 +97,7 @@ func blocks(layers []train.Layer) []block {
 }
 
 // stateOf is what a plan does with a block.
-func stateOf(layers []train.Layer, block string) string {
+func stateOf(layers []inspect.Layer, block string) string {
 	var state freeze.State
 	for _, l := range layers {
 		if blockName(l) != block {
@@ -168,9 +169,9 @@ func (t *teller) tellEnd() {
 	for _, c := range []string{
 		fmt.Sprintf("inspect %s --thaw last:1", modelFile),
 		fmt.Sprintf("fit --model %s --data %s --thaw last:2 --epochs 30 --lr 0.003", modelFile, first.Name),
-		fmt.Sprintf("predict --model %s %s", filepath.Join(t.relative(last.Out), train.ModelFile), sample),
+		fmt.Sprintf("predict --model %s %s", filepath.Join(t.relative(last.Out), run.ModelFile), sample),
 		fmt.Sprintf("verify %s tampered.onnx", modelFile),
-		fmt.Sprintf("delta extract %s %s letters.delta", modelFile, filepath.Join(t.relative(last.Out), train.ModelFile)),
+		fmt.Sprintf("delta extract %s %s letters.delta", modelFile, filepath.Join(t.relative(last.Out), run.ModelFile)),
 	} {
 		t.tell("  permafrost %s\n", c)
 	}

@@ -236,3 +236,14 @@ func NodeModule(node string) []string {
 	}
 	return out
 }
+
+// Elements counts the elements of all weights that can train: running statistics are none of them.
+func (s *Set) Elements() int {
+	n := 0
+	for _, w := range s.Weights {
+		if w.Role.Trains() {
+			n += w.Len()
+		}
+	}
+	return n
+}

@@ -115,12 +115,16 @@ func AttrTypes(name string) (types []AttrType) {
 
 // CheckRawAttrs errors where an attribute of a raw node has not the type that its ONNX operator
 // takes: the error names the node, its operator, the attribute and both types. Attributes that the
-// operator does not know have no effect, whatever their type, and stay in the file. Operators that
-// are not supported are not checked.
+// operator does not know have no effect, whatever their type, and stay in the file. Operators of an
+// unknown name are not checked: nothing reads their attributes.
 func (n *Node) CheckRawAttrs() error {
 	form, def, err := FindForm(n.Domain, n.Op, n.Version)
 	if err != nil {
-		return nil
+		// Another version or domain of a known operator: who goes by names may read its attributes.
+		if len(forms[formKey{"", n.Op}])+len(forms[formKey{n.Domain, n.Op}]) == 0 {
+			return nil
+		}
+		return n.checkAttrs()
 	}
 	own := []map[string]AttrType{form.Attrs}
 	if form.Lower == nil {

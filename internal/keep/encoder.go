@@ -36,8 +36,8 @@ type Encoder struct {
 	shares []split.Share // of the kept values; nil where all examples have one length
 	direct []int         // where nothing is computed of examples of several lengths: the inputs that are at the frontier
 
-	// variants is how many augmented forms of each example the store keeps, one behind the other; epochs use them in turn. 0: the examples as
-	// they are.
+	// variants is how many augmented forms each example has; epochs use them in turn, whether they are kept or computed anew, and a store
+	// has them one behind the other. 0: kept examples are as they are, and others are new in every epoch.
 	variants int
 }
 
@@ -312,6 +312,9 @@ func (e *Encoder) EvalBatch(batch int) int {
 
 // Batches yields groups of examples at the frontier, as they are in an epoch. What it yields is valid until the next batch.
 func (e *Encoder) Batches(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*split.Batch, error] {
+	if e.variants > 0 {
+		epoch = e.variant(epoch)
+	}
 	if e.direct != nil || e.store == nil && e.shares == nil {
 		return e.computed(ctx, groups, epoch)
 	}

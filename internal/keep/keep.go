@@ -18,7 +18,7 @@ type Options struct {
 	Where     string // auto, off, ram or disk
 	Budget    int64  // most bytes; 0: chosen
 	Precision string // float32, or float16 for half the size
-	Variants  int    // augmented forms of each training example that are kept; 0: none
+	Variants  int    // augmented forms of each training example that epochs use in turn; 0: new ones in each, which are not kept
 	Augment   string // how training examples are augmented, "none" where they are not
 	Seed      uint64 // of the augmentation
 	Model     string // name of the model, for people who look the cache over
@@ -61,6 +61,9 @@ func Open(ctx context.Context, net *split.Network, train, val *data.Dataset, o O
 	}
 	if e.Val, err = NewEncoder(net, val, nil); err != nil {
 		return nil, nil, err
+	}
+	if o.Augment != "none" {
+		e.Train.variants = o.Variants
 	}
 	e.Val.parts = e.Train.parts
 	if before != nil {
@@ -151,10 +154,8 @@ func Chunk(f data.Form) int {
 // keep gives the encoders stores and fills them.
 func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *Summary) error {
 	encoders := []*Encoder{k.encoders.Train, k.encoders.Val}
-	if k.o.Augment != "none" {
-		if k.encoders.Train.variants = k.o.Variants; k.encoders.Train.variants == 0 { // every epoch has other examples
-			encoders = encoders[1:]
-		}
+	if k.o.Augment != "none" && k.o.Variants == 0 { // every epoch has other examples
+		encoders = encoders[1:]
 	}
 	n := int64(0)
 	for _, c := range encoders {

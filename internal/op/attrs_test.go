@@ -86,6 +86,8 @@ func TestAttributesOfWrongType(t *testing.T) {
 		{ir.Node{Name: "x", Op: "Cast", Version: 9, Attrs: ir.Attrs{"to": "FLOAT"}}, `attribute "to" is a string, takes an integer`},
 		{ir.Node{Name: "p", Op: "LpPool", Version: 1, Attrs: ir.Attrs{"p": float32(2)}}, ""},
 		{ir.Node{Name: "p", Op: "LpPool", Version: 11, Attrs: ir.Attrs{"p": float32(2)}}, `attribute "p"`},
+		{ir.Node{Name: "g", Op: "Gemm", Domain: "org.example", Version: 1, Attrs: ir.Attrs{"transA": "yes"}}, `attribute "transA" is a string`},
+		{ir.Node{Name: "u", Op: "Unknown", Domain: "org.example", Version: 1, Attrs: ir.Attrs{"axis": "last"}}, ""},
 		{ir.Node{Name: "r", Op: "Relu", Version: 6, Attrs: ir.Attrs{"consumed_inputs": []int{0}, "anything": tensor.Scalar(1.0)}}, ""},
 	} {
 		err := c.node.CheckRawAttrs()

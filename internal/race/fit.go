@@ -9,14 +9,14 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
 // Check errors where options leave nothing to choose or contradict the choosing.
-func Check(cfg *train.Config) error {
+func Check(cfg *run.Config) error {
 	switch {
-	case !slices.Equal(cfg.Thaw, train.DefaultConfig().Thaw):
+	case !slices.Equal(cfg.Thaw, run.DefaultConfig().Thaw):
 		return fmt.Errorf("option auto chooses what to thaw: leave option thaw %s out, or option auto", cfg.Thaw[0])
 	case cfg.Schedule != "":
 		return fmt.Errorf("option auto chooses one plan for the whole run: leave option schedule %s out, or option auto", cfg.Schedule)
@@ -29,16 +29,16 @@ func Check(cfg *train.Config) error {
 // Fit chooses what to thaw, at which rate and for how long, and then fits as chosen: a run like any other, whose run.yaml repeats the fit
 // without the race. The race is in race.json, in the result's Auto and, as events, in the run's log and sinks. With an empty Out nothing
 // is written. When ctx ends during the race nothing has been written; during the fit a checkpoint has.
-func Fit(ctx context.Context, cfg train.Config, sets train.Sets, sinks ...report.Sink) (*train.Result, error) {
+func Fit(ctx context.Context, cfg run.Config, sets run.Sets, sinks ...report.Sink) (*run.Result, error) {
 	if err := Check(&cfg); err != nil {
 		return nil, err
 	}
 	if cfg.Out != "" {
-		if err := train.CheckRunDir(cfg.Out); err != nil {
+		if err := run.CheckRunDir(cfg.Out); err != nil {
 			return nil, err
 		}
 	}
-	s, err := train.PrepareOn(ctx, cfg, sets)
+	s, err := run.PrepareOn(ctx, cfg, sets)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +61,9 @@ func Fit(ctx context.Context, cfg train.Config, sets train.Sets, sinks ...report
 		return nil, err
 	}
 	final.Notes = s.Notes
-	var dir *train.RunDir
+	var dir *run.RunDir
 	if cfg.Out != "" {
-		if dir, err = train.CreateRunDir(cfg.Out, &final.Config); err != nil {
+		if dir, err = run.CreateRunDir(cfg.Out, &final.Config); err != nil {
 			return nil, err
 		}
 		b, err := json.MarshalIndent(report, "", "  ")
@@ -86,7 +86,7 @@ func Fit(ctx context.Context, cfg train.Config, sets train.Sets, sinks ...report
 }
 
 // choosePlan is the configuration of the fit that the race ends in.
-func choosePlan(ctx context.Context, s *train.Session, cfg train.Config, sets train.Sets, emit func(report.Event)) (*train.Config, *Report, error) {
+func choosePlan(ctx context.Context, s *run.Session, cfg run.Config, sets run.Sets, emit func(report.Event)) (*run.Config, *Report, error) {
 	began := time.Now()
 	r, err := newRace(s, cfg, emit)
 	if err != nil {
@@ -156,7 +156,7 @@ func (r *recorder) emit(e report.Event) {
 }
 
 // write puts what was kept into the log of a run.
-func (r *recorder) write(dir *train.RunDir) error {
+func (r *recorder) write(dir *run.RunDir) error {
 	log, err := dir.OpenLog()
 	if err != nil {
 		return err

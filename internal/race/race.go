@@ -28,8 +28,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/choose"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
 const (
@@ -58,13 +58,13 @@ var rates = []float64{1, 3, 1. / 3}
 
 // race is a race under way.
 type race struct {
-	*train.Session              // on all training examples
-	user           train.Config // as it was given: what is 0 is open
-	emit           func(report.Event)
-	began          time.Time
+	*run.Session            // on all training examples
+	user         run.Config // as it was given: what is 0 is open
+	emit         func(report.Event)
+	began        time.Time
 
-	parts []([]int)    // held-out parts of the training examples
-	heads []train.Head // trained alone on the rest of each part, nil where not
+	parts []([]int)  // held-out parts of the training examples
+	heads []run.Head // trained alone on the rest of each part, nil where not
 	sets  map[string]*split
 	limit float64 // of work, see gridShare; infinite where time is the limit
 	spent float64
@@ -80,7 +80,7 @@ type race struct {
 type split struct{ train, held *data.Dataset }
 
 // newRace deals the training examples to parts.
-func newRace(s *train.Session, user train.Config, emit func(report.Event)) (*race, error) {
+func newRace(s *run.Session, user run.Config, emit func(report.Event)) (*race, error) {
 	r := &race{Session: s, user: user, emit: emit, began: time.Now(), sets: map[string]*split{}}
 	n := s.Train.Len()
 	all, err := s.Train.Folds(max(heldOutParts, (n+heldOutMost-1)/heldOutMost), s.Config.Seed)
@@ -92,19 +92,19 @@ func newRace(s *train.Session, user train.Config, emit func(report.Event)) (*rac
 			r.parts = append(r.parts, p)
 		}
 	}
-	r.heads = make([]train.Head, len(r.parts))
+	r.heads = make([]run.Head, len(r.parts))
 	return r, nil
 }
 
 // candidate is a plan at a learning rate.
 type candidate struct {
 	thaw   []string
-	rate   float64      // multiple of the recipe's learning rate
-	warm   bool         // it starts from a head that was trained alone, though the user did not ask for that
-	cfg    train.Config // of a fit to all training examples
-	digest string       // of the plan
+	rate   float64    // multiple of the recipe's learning rate
+	warm   bool       // it starts from a head that was trained alone, though the user did not ask for that
+	cfg    run.Config // of a fit to all training examples
+	digest string     // of the plan
 	params int
-	work   train.Work
+	work   run.Work
 	alone  bool    // a fresh head and nothing else
 	full   float64 // work of a fit to all training examples
 
@@ -232,7 +232,7 @@ func (r *race) measure(ctx context.Context, c *candidate, round int, share float
 	work := r.cost(c, share, part)
 	r.spent += work
 	result, err := s.Fit(ctx, nil, false)
-	var diverged *train.DivergedError
+	var diverged *run.DivergedError
 	switch {
 	case errors.As(err, &diverged):
 		c.failed = "its loss left the numbers"

@@ -21,8 +21,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/train"
 )
 
 func must(t *testing.T, err error) {
@@ -33,10 +33,10 @@ func must(t *testing.T, err error) {
 }
 
 // colours is a fit of the tiny model to pictures whose classes a linear head tells apart.
-func colours(t *testing.T) train.Config {
+func colours(t *testing.T) run.Config {
 	t.Helper()
 	dir := t.TempDir()
-	c := train.DefaultConfig()
+	c := run.DefaultConfig()
 	c.Model, c.Data, c.Cache = filepath.Join(dir, "tiny.onnx"), filepath.Join(dir, "photos"), "ram"
 	must(t, fixture.WriteModel(c.Model, 3, 1))
 	must(t, fixture.WritePictures(filepath.Join(c.Data, "train"), 12, 3, 1))
@@ -45,7 +45,7 @@ func colours(t *testing.T) train.Config {
 }
 
 // blind is a fit of a model whose first layer does not see blue to classes that differ in it alone: bright and dark.
-func blind(t *testing.T, each int) train.Config {
+func blind(t *testing.T, each int) run.Config {
 	t.Helper()
 	c := colours(t)
 	g := fixture.Graph(3, 1)
@@ -84,7 +84,7 @@ func blind(t *testing.T, each int) train.Config {
 }
 
 func TestHeadWins(t *testing.T) {
-	r, err := Fit(context.Background(), colours(t), train.Sets{})
+	r, err := Fit(context.Background(), colours(t), run.Sets{})
 	must(t, err)
 	a := r.Auto.(*Report)
 	if !reflect.DeepEqual(a.Thaw, []string{"head"}) || r.ValAccuracy < 0.99 {
@@ -103,7 +103,7 @@ func TestDeepWins(t *testing.T) {
 	must(t, err)
 	cfg.Auto, cfg.Out = true, filepath.Join(t.TempDir(), "run")
 	var events []string
-	r, err := Fit(context.Background(), cfg, train.Sets{}, sink(func(e report.Event) { events = append(events, e.Type()) }))
+	r, err := Fit(context.Background(), cfg, run.Sets{}, sink(func(e report.Event) { events = append(events, e.Type()) }))
 	must(t, err)
 	a := r.Auto.(*Report)
 	if reflect.DeepEqual(a.Thaw, []string{"head"}) || r.ValAccuracy < head.ValAccuracy+0.05 {
@@ -122,13 +122,13 @@ func TestDeepWins(t *testing.T) {
 	if !reflect.DeepEqual(written.Trials, a.Trials) || len(a.Trials) < 5 {
 		t.Errorf("race.json has %d trials, the race %d", len(written.Trials), len(a.Trials))
 	}
-	log, err := os.ReadFile(filepath.Join(cfg.Out, train.EventsFile))
+	log, err := os.ReadFile(filepath.Join(cfg.Out, run.EventsFile))
 	must(t, err)
 	if n := strings.Count(string(log), `"type":"trial"`); n != len(a.Trials) || strings.Count(strings.Join(events, " "), "trial") != n || !strings.Contains(string(log), `"type":"choice"`) {
 		t.Errorf("%d trials in the log, %d in the race", n, len(a.Trials))
 	}
 
-	replay, err := train.LoadConfig(filepath.Join(cfg.Out, train.RunFile))
+	replay, err := run.LoadConfig(filepath.Join(cfg.Out, run.RunFile))
 	must(t, err)
 	if replay.Auto || !reflect.DeepEqual(replay.Thaw, a.Thaw) || replay.LR != a.LR || replay.Epochs != a.Epochs {
 		t.Errorf("run.yaml holds %+v, chosen was %+v", replay, a)
@@ -136,9 +136,9 @@ func TestDeepWins(t *testing.T) {
 	replay.Out = filepath.Join(t.TempDir(), "again")
 	_, err = fit(t, replay)
 	must(t, err)
-	one, err := os.ReadFile(filepath.Join(cfg.Out, train.ModelFile))
+	one, err := os.ReadFile(filepath.Join(cfg.Out, run.ModelFile))
 	must(t, err)
-	two, err := os.ReadFile(filepath.Join(replay.Out, train.ModelFile))
+	two, err := os.ReadFile(filepath.Join(replay.Out, run.ModelFile))
 	must(t, err)
 	if string(one) != string(two) {
 		t.Error("run.yaml does not repeat the fit to the same bits")
@@ -148,7 +148,7 @@ func TestDeepWins(t *testing.T) {
 	must(t, os.Rename(filepath.Join(cfg.Data, "val", "bright"), filepath.Join(cfg.Data, "val", "dark")))
 	must(t, os.Rename(filepath.Join(cfg.Data, "val", "swap"), filepath.Join(cfg.Data, "val", "bright")))
 	cfg.Out, cfg.Threads = "", 1
-	swapped, err := Fit(context.Background(), cfg, train.Sets{})
+	swapped, err := Fit(context.Background(), cfg, run.Sets{})
 	must(t, err)
 	s := swapped.Auto.(*Report)
 	for _, x := range []*Report{a, s} {
@@ -166,14 +166,14 @@ func TestDeepWins(t *testing.T) {
 }
 
 // fit is a fit without a race.
-func fit(t *testing.T, cfg train.Config) (*train.Result, error) {
+func fit(t *testing.T, cfg run.Config) (*run.Result, error) {
 	t.Helper()
-	s, err := train.Prepare(context.Background(), cfg)
+	s, err := run.Prepare(context.Background(), cfg)
 	must(t, err)
 	if cfg.Out == "" {
 		return s.Fit(context.Background(), nil, false)
 	}
-	dir, err := train.CreateRunDir(cfg.Out, &s.Config)
+	dir, err := run.CreateRunDir(cfg.Out, &s.Config)
 	must(t, err)
 	return s.Fit(context.Background(), dir, false)
 }
@@ -188,7 +188,7 @@ func TestInterrupted(t *testing.T) {
 	cfg.Out = filepath.Join(t.TempDir(), "run")
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	_, err := Fit(ctx, cfg, train.Sets{}, sink(func(e report.Event) {
+	_, err := Fit(ctx, cfg, run.Sets{}, sink(func(e report.Event) {
 		if e.Type() == "trial" {
 			stop()
 		}
@@ -205,7 +205,7 @@ func TestInterrupted(t *testing.T) {
 func TestBudget(t *testing.T) {
 	cfg := blind(t, 20)
 	cfg.Auto, cfg.Budget = true, time.Nanosecond
-	r, err := Fit(context.Background(), cfg, train.Sets{})
+	r, err := Fit(context.Background(), cfg, run.Sets{})
 	must(t, err)
 	a := r.Auto.(*Report)
 	if a.Limit != 0 || a.Parts != heldOutParts {
@@ -220,14 +220,14 @@ func TestBudget(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for _, test := range []struct {
-		edit func(*train.Config)
+		edit func(*run.Config)
 		want string
 	}{
-		{func(c *train.Config) { c.Thaw = []string{"last:1"} }, "leave option thaw last:1 out"},
-		{func(c *train.Config) { c.Schedule = "gradual" }, "leave option schedule gradual out"},
-		{func(c *train.Config) { c.Adapter = "lora:4" }, "leave option adapter lora:4 out"},
+		{func(c *run.Config) { c.Thaw = []string{"last:1"} }, "leave option thaw last:1 out"},
+		{func(c *run.Config) { c.Schedule = "gradual" }, "leave option schedule gradual out"},
+		{func(c *run.Config) { c.Adapter = "lora:4" }, "leave option adapter lora:4 out"},
 	} {
-		c := train.DefaultConfig()
+		c := run.DefaultConfig()
 		test.edit(&c)
 		if err := Check(&c); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v, want %q", err, test.want)
@@ -241,7 +241,7 @@ func TestFew(t *testing.T) {
 	cfg.Data = t.TempDir()
 	must(t, fixture.WritePictures(filepath.Join(cfg.Data, "train"), 2, 3, 1))
 	must(t, fixture.WritePictures(filepath.Join(cfg.Data, "val"), 2, 3, 2))
-	r, err := Fit(context.Background(), cfg, train.Sets{})
+	r, err := Fit(context.Background(), cfg, run.Sets{})
 	must(t, err)
 	if a := r.Auto.(*Report); !reflect.DeepEqual(a.Thaw, []string{"head"}) || !strings.Contains(a.Why, "too few") {
 		t.Errorf("%+v", a)
@@ -256,7 +256,7 @@ func TestTasks(t *testing.T) {
 		"accuracy": func(class int) string { return fixture.Classes[class] },
 	} {
 		dir := t.TempDir()
-		cfg := train.DefaultConfig()
+		cfg := run.DefaultConfig()
 		cfg.Model, cfg.Data, cfg.Cache, cfg.Epochs = filepath.Join(dir, "text.onnx"), dir, "ram", 4
 		cfg.Task = map[string]string{"rmse": "regress", "macro_f1": "multilabel"}[label]
 		must(t, fixture.WriteTextModel(cfg.Model, false, 1))
@@ -270,7 +270,7 @@ func TestTasks(t *testing.T) {
 			}
 			must(t, os.WriteFile(filepath.Join(dir, part), []byte(text), 0o666))
 		}
-		r, err := Fit(context.Background(), cfg, train.Sets{})
+		r, err := Fit(context.Background(), cfg, run.Sets{})
 		must(t, err)
 		a := r.Auto.(*Report)
 		if a.Metric != label || len(a.Trials) < 5 || !strings.Contains(a.Text, map[string]string{"rmse": "rmse", "macro_f1": "macro F1", "accuracy": "%"}[label]) {
@@ -350,7 +350,7 @@ func TestTried(t *testing.T) {
 		}
 		return c
 	}
-	s, err := train.Prepare(t.Context(), blind(t, 20))
+	s, err := run.Prepare(t.Context(), blind(t, 20))
 	must(t, err)
 	r := &race{Session: s}
 	head, least := of("head", 90), of("last:1", 0)
@@ -369,7 +369,7 @@ func TestTried(t *testing.T) {
 // gives way to it where that is worth more. One that is not is taken as it is.
 func TestClimb(t *testing.T) {
 	cfg := blind(t, 20)
-	s, err := train.Prepare(t.Context(), cfg)
+	s, err := run.Prepare(t.Context(), cfg)
 	must(t, err)
 	for _, test := range []struct {
 		head, deep float64 // score of each example of the first part
@@ -404,7 +404,7 @@ func TestClimb(t *testing.T) {
 func TestHeed(t *testing.T) {
 	for _, test := range []struct {
 		name       string
-		cfg        train.Config
+		cfg        run.Config
 		thaw, sure string
 		deep       bool
 		why        string
@@ -414,7 +414,7 @@ func TestHeed(t *testing.T) {
 		{"sure of thawing", blind(t, 20), "all", "medium", true, "could not tell deeper plans apart", ""},
 		{"unsure", blind(t, 20), "head", "low", true, "", "all"},
 	} {
-		s, err := train.Prepare(t.Context(), test.cfg)
+		s, err := run.Prepare(t.Context(), test.cfg)
 		must(t, err)
 		r, err := newRace(s, test.cfg, func(report.Event) {})
 		must(t, err)

@@ -91,7 +91,8 @@ type Outline struct {
 	position map[*ir.Value]int
 	Frontier []*ir.Value
 	ids      *identifier
-	three    []*ir.Value // the same values for a batch of three, once asked for
+	three    []*ir.Value        // the same values for a batch of three, once asked for
+	merged   map[*ir.Value]bool // between a convolution and its normalisation, see mergedIn
 }
 
 func (n *Network) Outline() (*Outline, error) {
@@ -99,12 +100,24 @@ func (n *Network) Outline() (*Outline, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Outline{net: n, Graph: g, all: values(g), position: map[*ir.Value]int{}, ids: Identify(g)}
+	o := &Outline{net: n, Graph: g, all: values(g), position: map[*ir.Value]int{}, ids: Identify(g), merged: mergedIn(g)}
 	for i, v := range o.all {
 		o.position[v] = i
 	}
 	o.Frontier, err = n.frontier(g)
 	return o, err
+}
+
+// mergedIn finds the values between convolutions and normalisations. Where both are frozen the compiler makes one operator of the two,
+// and a program that begins between them would round in another way: kept values never lie there, or results would depend on what is kept.
+func mergedIn(g *ir.Graph) map[*ir.Value]bool {
+	found := map[*ir.Value]bool{}
+	for _, n := range g.Nodes {
+		if n.Op == "BatchNormalization" && n.Inputs[0].Node != nil && n.Inputs[0].Node.Op == "Conv" {
+			found[n.Inputs[0]] = true
+		}
+	}
+	return found
 }
 
 // Cut describes the given values. It does not say how far they are from the frontier.
@@ -134,6 +147,16 @@ const workPerByte = 10
 // WorthKeeping reports whether computing the frontier takes longer than copying it. Where it does not, as where the first layer trains,
 // the frontier is computed from the pictures, which have a memory of their own.
 func (o *Outline) WorthKeeping() bool { return o.Work() > workPerByte*o.Cut(o.Frontier).Bytes() }
+
+// anyMerged reports whether one of the values is among merged.
+func (o *Outline) anyMerged(set map[*ir.Value]bool) bool {
+	for v := range set {
+		if o.merged[v] {
+			return true
+		}
+	}
+	return false
+}
 
 // perExample reports whether all values have the examples on their first axis.
 func (o *Outline) perExample(set map[*ir.Value]bool) (bool, error) {
@@ -172,7 +195,7 @@ func (o *Outline) Nearest(kept func(Digest) bool) *Cut {
 			complete = false
 			return
 		}
-		if !first && kept(o.ids.Of(v)) {
+		if !first && !o.merged[v] && kept(o.ids.Of(v)) {
 			at[v] = true
 			return
 		}
@@ -240,7 +263,7 @@ func (o *Outline) Cheapest(budget int64) (*Cut, error) {
 		}
 		maps.DeleteFunc(crossing, func(v *ir.Value, _ bool) bool { return last[v] <= i })
 		done += n.FLOPs() / 2
-		if done == 0 || !o.fits(crossing, budget) {
+		if done == 0 || o.anyMerged(crossing) || !o.fits(crossing, budget) {
 			continue
 		}
 		ok, err := o.perExample(crossing)

@@ -16,12 +16,14 @@ import (
 func (n *Network) Patch(plan *freeze.Plan, merge bool) (*onnx.Patch, map[string]*tensor.Tensor, error) {
 	p := &onnx.Patch{Tensors: map[string]*tensor.Tensor{}}
 	changed := map[string]*tensor.Tensor{}
+	fresh := n.Headed.fresh()
 	for _, w := range n.Set.Weights {
-		if plan.Of(w.Name).State != freeze.Frozen {
+		added := slices.Contains(fresh, w.Name) // and may never have trained, by a schedule
+		if added || plan.Of(w.Name).State != freeze.Frozen {
 			changed[w.Name] = w.Value.Data
-			if !slices.Contains(n.Headed.fresh(), w.Name) {
-				p.Tensors[w.Name] = w.Value.Data
-			}
+		}
+		if !added && plan.Of(w.Name).State != freeze.Frozen {
+			p.Tensors[w.Name] = w.Value.Data
 		}
 	}
 	if n.Headed.Fresh {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/demo"
 	"github.com/permafrost-ml/permafrost/internal/report"
-	"github.com/permafrost-ml/permafrost/internal/train"
+	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 func main() {
@@ -41,7 +41,7 @@ func pretrain(ctx context.Context, out string, each, epochs int, rate float64) e
 		return err
 	}
 	defer os.RemoveAll(dir)
-	cfg := train.DefaultConfig()
+	cfg := run.DefaultConfig()
 	cfg.Model, cfg.Data = filepath.Join(dir, "untrained.onnx"), filepath.Join(dir, "latin")
 	cfg.Preprocess = "unit"
 	cfg.Thaw, cfg.Head, cfg.Keep = []string{"all"}, "keep", "last"
@@ -60,18 +60,18 @@ func pretrain(ctx context.Context, out string, each, epochs int, rate float64) e
 	if err := os.WriteFile(cfg.Model, model, 0o666); err != nil {
 		return err
 	}
-	s, err := train.Prepare(ctx, cfg)
+	s, err := run.Prepare(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	run, err := train.CreateRunDir(filepath.Join(dir, "run"), &s.Config)
+	folder, err := run.CreateRunDir(filepath.Join(dir, "run"), &s.Config)
 	if err != nil {
 		return err
 	}
-	if _, err := s.Fit(ctx, run, false, report.NewProgress(os.Stderr)); err != nil {
+	if _, err := s.Fit(ctx, folder, false, report.NewProgress(os.Stderr)); err != nil {
 		return err
 	}
-	b, err := os.ReadFile(run.File(train.ModelFile))
+	b, err := os.ReadFile(folder.File(run.ModelFile))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,168 @@
+package inspect
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/run"
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// BenchOptions say how a model is timed.
+type BenchOptions struct {
+	Config  run.Config              // Model, Thaw, Freeze, BatchNorm, Head, Attach, Pool, Optimizer, Seed and Threads count
+	Batch   int                     // examples a run
+	Steps   int                     // timed runs of each kind
+	Classes int                     // scores of a fresh head
+	Shapes  map[string]tensor.Shape // of inputs, by name
+	Ops     bool                    // say what each operator took
+}
+
+// BenchResult is what bench --json prints. Times are in milliseconds a batch.
+type BenchResult struct {
+	ForwardMin    float64  `json:"forward_ms_min"`
+	ForwardMedian float64  `json:"forward_ms_median"`
+	StepMin       *float64 `json:"step_ms_min"` // null where the model takes no classifier
+	StepMedian    *float64 `json:"step_ms_median"`
+	FLOPs         int64    `json:"flops"`       // of one forward pass, a multiply-add counting two
+	GFLOPS        float64  `json:"gflops"`      // of the fastest forward pass
+	PeakGFLOPS    float64  `json:"peak_gflops"` // of multiply-adds in registers, on the same threads
+	PeakRSS       int64    `json:"peak_rss_bytes"`
+	Threads       int      `json:"threads"`
+
+	Batch        int      `json:"batch"`
+	Steps        int      `json:"steps"`
+	Head         string   `json:"head,omitempty"` // that the step trains: keep or linear
+	ParamsTotal  int      `json:"params_total,omitempty"`
+	ParamsThawed int      `json:"params_thawed,omitempty"`
+	ForwardBytes int64    `json:"forward_arena_bytes"` // planned memory of the forward pass
+	StepBytes    int64    `json:"step_arena_bytes,omitempty"`
+	Ops          []OpTime `json:"ops,omitempty"` // of the forward pass
+	Notes        []string `json:"notes,omitempty"`
+}
+
+// Bench times a model on made-up, seeded inputs: the forward pass of the whole model frozen, as
+// inference, and a training step with the plan's weights thawed: the frozen region, the loss, the
+// backward pass and the optimiser. The step trains the model's own classifier where it has one, else a
+// fresh linear one. Inputs may be of any kind and number.
+func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
+	if o.Batch < 1 || o.Steps < 1 {
+		return nil, fmt.Errorf("--batch %d --steps %d: both are at least 1", o.Batch, o.Steps)
+	}
+	defer kernel.Use(o.Config.Threads)()
+	p, err := openProbe(o.Config.Model, o.Config.FeedOptions(), o.Shapes)
+	if err != nil {
+		return nil, err
+	}
+	r := &BenchResult{Batch: o.Batch, Steps: o.Steps, Threads: kernel.Threads(), Notes: p.notes}
+	if p.base.Form() != nil {
+		r.Notes = append(r.Notes, p.lengthNote(false))
+	}
+	if p.base.Fixed && o.Batch > 1 {
+		return nil, fmt.Errorf("%s; use --batch 1", p.notes[len(p.notes)-1])
+	}
+	if err := r.forward(ctx, p, o.Ops); err != nil {
+		return nil, err
+	}
+	if err := r.step(ctx, p, o); err != nil {
+		return nil, err
+	}
+	r.PeakGFLOPS = kernel.MeasurePeak() / 1e9
+	r.PeakRSS = run.PeakRSS()
+	return r, nil
+}
+
+func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
+	plain, err := compile.Model(p.base.Model.Graph, compile.Options{Shapes: p.batch(r.Batch), Frozen: compile.All, Plain: true})
+	if err != nil {
+		return err
+	}
+	r.FLOPs = plain.FLOPs()
+	program, err := compile.Inference(p.base.Model.Graph, p.batch(r.Batch), compile.Memory{})
+	if err != nil {
+		return err
+	}
+	r.ForwardBytes = int64(program.ArenaBytes())
+	in := madeUp(program.Graph().Inputs, 1)
+	r.ForwardMin, r.ForwardMedian, err = timed(r.Steps, func() error {
+		_, err := program.Run(ctx, in...)
+		return err
+	})
+	r.GFLOPS = float64(r.FLOPs) / r.ForwardMin / 1e6
+	if err == nil && ops {
+		r.Ops, err = opTimes(ctx, program, r.Steps, in)
+	}
+	return err
+}
+
+// step times a training step. A model that takes no classifier has none, which is said; a plan that
+// does not fit the model is an error.
+func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error {
+	cfg := o.Config
+	cfg.Head = "keep"
+	_, err := split.AttachHead(p.base.Model.Graph, split.HeadSpec{Kind: "keep"}, p.batch(p.base.Two()))
+	if err != nil && len(cfg.Attach) == 0 {
+		if _, err = split.AttachHead(p.base.Model.Graph, split.HeadSpec{Kind: "keep", PerPosition: true}, p.batch(p.base.Two())); err == nil {
+			cfg.Task = task.NameLM
+		}
+	}
+	if err != nil {
+		cfg.Head = "linear"
+		spec := split.HeadSpec{Kind: "linear", Classes: o.Classes, Attach: cfg.Attach, Pool: cfg.Pool}
+		if _, err := split.AttachHead(p.base.Model.Graph, spec, p.batch(p.base.Two())); err != nil {
+			r.Notes = append(r.Notes, fmt.Sprintf("no training step: %v", err))
+			return nil
+		}
+		r.Notes = append(r.Notes, fmt.Sprintf("the step trains a fresh linear head of %d classes: the model ends in no classifier of its own", o.Classes))
+	}
+	if p.task, err = madeUpTask(&cfg, o.Classes); err != nil {
+		return err
+	}
+	t, err := p.trainable(cfg, usualExamples)
+	if err != nil {
+		return err
+	}
+	s, err := t.step(r.Batch)
+	if err != nil {
+		return err
+	}
+	s.lr = 1e-5 // of thousands of steps on noise, none should leave the numbers
+	lo, mid, err := timed(r.Steps, func() error {
+		values, err := s.encode(ctx)
+		if err != nil {
+			return err
+		}
+		return s.train(ctx, values)
+	})
+	if err != nil {
+		return err
+	}
+	r.StepMin, r.StepMedian = &lo, &mid
+	r.StepBytes = int64(s.frozen.ArenaBytes() + s.live.Program.ArenaBytes())
+	r.Head, r.ParamsThawed = cfg.Head, t.net.Plan.Thawed(t.net.Set).Elements()
+	r.ParamsTotal = t.net.Set.Elements()
+	return nil
+}
+
+// timed runs f once to warm up and then n times; it returns the least and the median time in milliseconds.
+func timed(n int, f func() error) (lo, median float64, err error) {
+	if err := f(); err != nil {
+		return 0, 0, err
+	}
+	ms := make([]float64, n)
+	for i := range ms {
+		began := time.Now()
+		if err := f(); err != nil {
+			return 0, 0, err
+		}
+		ms[i] = float64(time.Since(began).Nanoseconds()) / 1e6
+	}
+	slices.Sort(ms)
+	return ms[0], (ms[(n-1)/2] + ms[n/2]) / 2, nil
+}

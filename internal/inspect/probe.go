@@ -1,0 +1,170 @@
+package inspect
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/run"
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// probe is a model that is looked at or timed, with the task and the lengths of examples that it is seen with.
+type probe struct {
+	base  *split.Base
+	task  task.Task
+	steps lengths // of examples
+	notes []string
+}
+
+// openProbe reads a model, see OpenShaped.
+func openProbe(path string, o feed.Options, given map[string]tensor.Shape) (*probe, error) {
+	base, err := split.OpenShaped(path, o, given)
+	if err != nil {
+		return nil, err
+	}
+	p := &probe{base: base, notes: base.Notes}
+	p.suppose()
+	return p, nil
+}
+
+// batch gives the shapes of the inputs for n examples of typical length.
+func (p *probe) batch(n int) map[string]tensor.Shape { return p.base.ShapesAt(n, p.typical()) }
+
+// trainable is a probe with a head and a plan.
+type trainable struct {
+	net   *split.Network // of all lengths
+	sized *split.Network // of the typical one
+	cfg   run.Config     // with nothing left to choose
+}
+
+// trainable gives the model a head for the task, and makes the plan. Of the configuration the recipe is that of
+// so many examples.
+func (p *probe) trainable(cfg run.Config, examples int) (*trainable, error) {
+	net, err := split.New(p.base, p.task, cfg.NetworkOptions())
+	if err != nil {
+		return nil, err
+	}
+	if net.Plan.Pending() {
+		return nil, fmt.Errorf("--thaw %s:%g%%: which numbers these are is measured on the training data by fit; here, name weights or magnitude:%[2]g%%", net.Plan.Share.By, 100*net.Plan.Share.Share)
+	}
+	p.notes = append(p.notes, net.Headed.AdapterNotes()...)
+	cfg.Recipe(run.SubjectOf(net.Headed, net.Set, net.Plan, examples))
+	for _, w := range net.Set.Weights { // those of the model are views of its file
+		if net.Plan.Of(w.Name).State != freeze.Frozen {
+			w.Value.Data = w.Value.Data.Clone()
+		}
+	}
+	return &trainable{net: net, sized: net.At(p.typical()), cfg: cfg}, nil
+}
+
+// optimizer holds the plan's thawed weights.
+func (t *trainable) optimizer() (*optim.Optimizer, error) {
+	a := run.NewActive(&t.cfg, t.net.IsNew)
+	return a.Opt, a.Hold(t.net.Set, t.net.Plan)
+}
+
+// step is one training step on made-up inputs, ready to be run again and again: the frozen region, the
+// loss, the gradients and the update of the thawed weights.
+type step struct {
+	frozen *compile.Program
+	live   *split.Step
+	opt    *optim.Optimizer
+	inputs []*tensor.Tensor
+	labels []*tensor.Tensor
+	lr     float64
+}
+
+func (t *trainable) step(batch int) (*step, error) {
+	s := &step{lr: t.cfg.LR}
+	var err error
+	if s.frozen, err = t.sized.Frozen(batch); err != nil {
+		return nil, err
+	}
+	if s.live, err = t.sized.Train(batch); err != nil {
+		return nil, err
+	}
+	if s.opt, err = t.optimizer(); err != nil {
+		return nil, err
+	}
+	s.inputs = madeUp(s.frozen.Graph().Inputs, t.cfg.Seed)
+	s.labels = madeUpLabels(t.sized.Task, batch, s.live.Program.OutputTensor(1).Shape)
+	return s, nil
+}
+
+// encode runs the frozen region.
+func (s *step) encode(ctx context.Context) ([]*tensor.Tensor, error) {
+	return s.frozen.Run(ctx, s.inputs...)
+}
+
+// train runs the live region on frontier values and updates the weights.
+func (s *step) train(ctx context.Context, values []*tensor.Tensor) error {
+	if _, _, err := s.live.Run(ctx, values, s.labels, 0); err != nil {
+		return err
+	}
+	s.live.Update()
+	for i, slot := range s.opt.Slots() {
+		slot.Grad = s.live.Grads[i]
+	}
+	return s.opt.Step(s.lr)
+}
+
+// madeUpLabels are right answers for a batch of n with scores of that shape: classes and tokens in turn,
+// zeros, and empty transcripts.
+func madeUpLabels(t task.Task, n int, scores tensor.Shape) []*tensor.Tensor {
+	positions := task.Positions(t, scores, n)
+	if c, ok := t.(*task.CTC); ok {
+		return c.Labels(make([]data.Target, n), nil, positions)
+	}
+	var out []*tensor.Tensor
+	for _, kind := range t.LabelTypes(n, positions) {
+		l := tensor.New(kind.DType, kind.Shape...)
+		if kind.DType == tensor.Int64 {
+			for i := range l.I64() {
+				l.I64()[i] = int64(i % scores[len(scores)-1])
+			}
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// madeUp fills inputs with seeded values: floating-point numbers from [-1, 1), ones for a mask, else
+// integers that every table of more than one row can be indexed with.
+func madeUp(inputs []*ir.Value, seed uint64) []*tensor.Tensor {
+	r := rand.New(rand.NewPCG(seed, 0x6d616465))
+	out := make([]*tensor.Tensor, len(inputs))
+	for i, v := range inputs {
+		t := tensor.New(v.Type.DType, v.Type.Shape...)
+		mask := strings.Contains(strings.ToLower(v.Name), "mask")
+		size := v.Type.DType.Size()
+		for k := range t.Len() {
+			x := 2*r.Float64() - 1
+			switch e := t.Bytes[k*size:]; v.Type.DType {
+			case tensor.Float32:
+				t.F32()[k] = float32(x)
+			case tensor.Float64:
+				tensor.Data[float64](t)[k] = x
+			case tensor.Float16:
+				tensor.Data[uint16](t)[k] = tensor.Float32ToFloat16(float32(x))
+			case tensor.BFloat16:
+				tensor.Data[uint16](t)[k] = tensor.Float32ToBFloat16(float32(x))
+			default: // little-endian 0 or 1 of any width
+				if mask || x >= 0 {
+					e[0] = 1
+				}
+			}
+		}
+		out[i] = t
+	}
+	return out
+}

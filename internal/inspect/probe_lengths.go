@@ -1,0 +1,68 @@
+package inspect
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/split"
+)
+
+// lengths are how many steps examples have: 1 where all have one length.
+type lengths struct {
+	mean    float64 // that count
+	padded  float64 // mean with padding
+	step    float64 // mean over the steps of how many their example has with padding: time that grows with the square of a length is that of this one
+	longest int     // with padding
+}
+
+// suppose gives examples lengths where there are no data to tell them: windows are one by one, texts as long as an open axis.
+func (p *probe) suppose() {
+	n := 1
+	if p.base.Form() != nil && !p.base.Form().Rows {
+		n = p.base.Form().Bucket(min(split.OpenAxis, p.base.Form().Most))
+	}
+	p.steps = lengths{float64(n), float64(n), float64(n), n}
+}
+
+// see takes the lengths of examples from data.
+func (p *probe) see(sets ...*data.Dataset) {
+	if p.base.Form() == nil {
+		return
+	}
+	n, l := 0, lengths{}
+	for _, d := range sets {
+		for i := range d.Len() {
+			b := d.Bucket(i)
+			l.mean, l.padded, l.step, l.longest = l.mean+float64(d.Length(i)), l.padded+float64(b), l.step+float64(b*b), max(l.longest, b)
+		}
+		n += d.Len()
+	}
+	if n > 0 {
+		p.steps = lengths{l.mean / float64(n), l.padded / float64(n), l.step / l.padded, l.longest}
+	}
+}
+
+// typical is the length that stands for all: the bucket of lengths.step.
+func (p *probe) typical() int {
+	if p.base.Form() == nil {
+		return 1
+	}
+	return p.base.Form().Bucket(int(math.Round(p.steps.step)))
+}
+
+// lengthNote says which length of examples operations are counted for, where they have different ones.
+func (p *probe) lengthNote(data bool) string {
+	switch n := p.typical(); {
+	case p.base.Form() == nil:
+		return ""
+	case data && p.base.Form().Rows:
+		return fmt.Sprintf("operations are those of an example of %d windows; the examples have %.3g on average", n, p.steps.mean)
+	case data:
+		return fmt.Sprintf("operations are those of an example of %d steps; the examples have %.3g on average, %.3g with padding", n, p.steps.mean, p.steps.padded)
+	case p.base.Form().Rows:
+		return "an example is taken as one window; most have more"
+	default:
+		return fmt.Sprintf("an example is taken as %d steps; yours may have more or fewer", n)
+	}
+}

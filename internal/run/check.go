@@ -1,0 +1,67 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Check compiles a small training step, so that a plan that cannot be trained, such as one with an
+// operator without gradient behind a thawed weight, or an adapter at a place that the file cannot have one, is told before anything is written.
+func (s *Session) Check() error {
+	if err := s.checkTranscripts(); err != nil {
+		return err
+	}
+	if err := s.Net.Prepare(); err != nil {
+		return err
+	}
+	if err := s.checkMixup(); err != nil {
+		return err
+	}
+	if _, err := s.Net.Twin().Train(min(2, s.Config.Batch)); err != nil {
+		return err
+	}
+	if s.Headed.Adapters == nil {
+		return nil
+	}
+	p, _, err := s.patch()
+	if err != nil {
+		return err
+	}
+	return s.Base.Model.Check(p)
+}
+
+// CheckResume errors, and writes nothing, unless the directory's checkpoint belongs to this session's
+// options, model, data and plan. It reports whether there is a checkpoint: a run that was stopped
+// before its first one begins anew, with the options it was given.
+func (s *Session) CheckResume(dir *RunDir) (found bool, err error) {
+	if _, err := os.Stat(dir.File(LastCheckpoint)); os.IsNotExist(err) {
+		was, err := LoadConfig(dir.File(RunFile))
+		if err != nil {
+			return false, err
+		}
+		diff := was.differences(&s.Config)
+		for _, p := range []struct{ what, then, now string }{{"model", was.Model, s.Config.Model}, {"data", was.Data, s.Config.Data}, {"val", was.Val, s.Config.Val}} {
+			if p.then != p.now {
+				diff = append(diff, fmt.Sprintf("%s was %s, is %s", p.what, p.then, p.now))
+			}
+		}
+		if len(diff) > 0 {
+			return false, fmt.Errorf("the run in %s was begun with other options: %s", dir.Path, strings.Join(diff, "; "))
+		}
+		return false, nil
+	}
+	c, err := dir.LoadCheckpoint(LastCheckpoint)
+	if err != nil {
+		return false, err
+	}
+	if err := s.settle(context.Background(), c.State.Plan); err != nil {
+		return false, err
+	}
+	id, err := s.identity()
+	if err != nil {
+		return false, err
+	}
+	return true, c.State.Match(id, &s.Config)
+}

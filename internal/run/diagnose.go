@@ -1,0 +1,262 @@
+package run
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/report"
+)
+
+// symptoms are what a diagnosis reads.
+type symptoms struct {
+	history []report.EpochEvent
+	kept    int  // epoch of the weights that are written
+	altered bool // training accuracy is that of augmented or mixed examples
+	trained depth
+}
+
+// depth is how far down a fit trained.
+type depth struct {
+	fresh   bool     // a new head is among what trained
+	blocks  []string // of the model, from the input to the head
+	thawed  int      // blocks from the head down to the lowest with a thawed weight
+	parts   bool     // only some of the weights in them, as norms or biases
+	adapter string   // the adapter that trained instead of blocks
+}
+
+// Thresholds of a diagnosis, in parts of the examples where nothing else is said.
+const (
+	unlearnt = 0.03 // training error that matters
+	matters  = 0.05 // gap that matters
+	certain  = 3.0  // standard errors that make a difference no chance
+	falling  = 0.10 // part of the loss: what half a run gained when it would gain more
+	few      = 30   // validation examples that say little
+	settled  = 4    // epochs in which a fit may have ended
+)
+
+// diagnose compares the accuracy on training examples, t, with that on validation examples, v.
+//
+// Where at least a third of the error is made on the training examples already, 2(1-t) > t-v, and that part matters, the model
+// underfits: no more examples of the kind would mend that, more trained weights may. Else, where the gap t-v matters and is beyond its
+// standard error, the model overfits. t is the mean over the last epoch as the weights moved, and v that of the epoch that is kept; since
+// a model knows its own examples no worse than new ones in the end, t counts as v at least where underfitting is in question. Anything
+// else is fine, or unclear where too few examples speak or where they were not seen as they are.
+func diagnose(s symptoms) *report.Diagnosis {
+	if len(s.history) == 0 || s.kept < 0 || s.history[s.kept].Val == nil {
+		return &report.Diagnosis{Verdict: report.Unclear, Why: "no epoch was finished"}
+	}
+	last, kept := s.history[len(s.history)-1], s.history[s.kept]
+	if m := kept.Val; m.Named() != nil {
+		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s has no bound that a model could be held against", m.Named().Name)}
+	}
+	n, v := kept.Val.Examples, kept.Val.Accuracy()
+	t := float64(last.TrainAccuracy)
+	majority := majorityShare(kept.Val)
+	se := math.Max(math.Sqrt(v*(1-v)/float64(max(1, n))), 0.5/float64(max(1, n))) // also an accuracy of 1 is uncertain by half an example
+	gap, learnt := t-v, math.Max(t, v)
+	numbers := fmt.Sprintf("%s on its own training data after %s, and %s ± %.1f on %s validation examples", report.Percentage(t), epochs(len(s.history)), report.Percentage(v), 100*se, report.Count(n))
+	if n < few {
+		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s: too few to tell", numbers), Advice: "give more validation examples with --val"}
+	}
+	noise := certain * se
+	switch {
+	case v < majority+certain*math.Sqrt(majority*(1-majority)/float64(n)) && t < majority+matters && !s.altered:
+		return &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s reaches %s, hardly more than always answering the most frequent class (%s)",
+			s.trained.subject(), numbers, report.Percentage(majority)), Advice: "look at the labels and the preprocessing first; then try ten times the learning rate, or " + s.trained.deeper()}
+	case s.altered && t < v+noise:
+		return &report.Diagnosis{Verdict: report.Unclear, Why: numbers + ", where the training examples were augmented or mixed: their accuracy is no measure of fit"}
+	case 1-learnt > unlearnt && 2*(1-learnt) > gap && !s.altered:
+		d := &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s reaches %s: %s of the error is there before any new example comes, so %s",
+			s.trained.subject(), numbers, portion((1-learnt)/(1-v)), s.trained.culprit()), Advice: s.trained.deeper()}
+		if s.learns() {
+			d.Why += "; " + s.unfinished()
+			d.Advice = fmt.Sprintf("give it more epochs (--epochs %d); if that does not do, %s", 2*len(s.history), d.Advice)
+		}
+		return d
+	case gap > matters && gap > noise:
+		d := &report.Diagnosis{Verdict: report.Overfitting, Why: fmt.Sprintf("%s reaches %s: a gap of %.1f points, %.0f times its standard error", s.trained.subject(), numbers, 100*gap, gap/se),
+			Advice: s.trained.shallower()}
+		if rise := s.lossRise(); rise != "" {
+			d.Why += "; " + rise
+		}
+		return d
+	}
+	how := "the gap is within the error"
+	if math.Abs(gap) > noise {
+		how = fmt.Sprintf("a gap of %.1f points", 100*math.Abs(gap))
+		if gap < 0 {
+			how = "better on new examples"
+		}
+	}
+	return &report.Diagnosis{Verdict: report.Fine, Why: numbers + ": " + how}
+}
+
+// majorityShare is the accuracy of always answering the most frequent class.
+func majorityShare(m *Metrics) float64 {
+	most := int64(0)
+	for _, row := range m.Matrix {
+		sum := int64(0)
+		for _, n := range row {
+			sum += n
+		}
+		most = max(most, sum)
+	}
+	return float64(most) / float64(max(1, m.Examples))
+}
+
+// learns reports whether the validation loss fell over the second half of the epochs by a part that more epochs would go on with, beyond what
+// rises and falls between two of them.
+func (s *symptoms) learns() bool {
+	n := len(s.history)
+	if n < settled {
+		return true
+	}
+	loss := func(i int) float64 { return s.history[i].Val.Loss() }
+	half, end := (loss(n/2-1)+loss(n/2))/2, (loss(n-2)+loss(n-1))/2
+	jitter := 0.0
+	for i := n/2 + 1; i < n; i++ {
+		jitter = math.Max(jitter, loss(i)-loss(i-1))
+	}
+	return half-end > falling*half && half-end > jitter
+}
+
+// unfinished is what tells that a fit would go on learning.
+func (s *symptoms) unfinished() string {
+	if len(s.history) < settled {
+		return "so few epochs hardly end in all that can be learned"
+	}
+	return "the validation loss was still falling at the end"
+}
+
+// lossRise tells of a validation loss that ended at least a fifth above its lowest, "" where it did not.
+func (s *symptoms) lossRise() string {
+	at, low := 0, math.Inf(1)
+	for i, e := range s.history {
+		if l := e.Val.Loss(); l < low {
+			at, low = i, l
+		}
+	}
+	end := s.history[len(s.history)-1].Val.Loss()
+	if end < 1.2*low || len(s.history)-at < 3 {
+		return ""
+	}
+	return fmt.Sprintf("the validation loss has risen from %.3f in epoch %d to %.3f", low, at+1, end)
+}
+
+// portion is a part in words.
+func portion(x float64) string {
+	switch {
+	case x > 0.9:
+		return "nearly all"
+	case x > 0.6:
+		return "most"
+	case x > 0.4:
+		return "half"
+	}
+	return "a third"
+}
+
+func epochs(n int) string {
+	if n == 1 {
+		return "1 epoch"
+	}
+	return fmt.Sprintf("%d epochs", n)
+}
+
+// headOnly reports whether no block trained.
+func (d depth) headOnly() bool { return d.thawed == 0 && d.adapter == "" }
+
+// subject is what trained, as the subject of a sentence.
+func (d depth) subject() string {
+	switch {
+	case d.adapter != "":
+		return "adapter " + d.adapter
+	case d.headOnly():
+		return "the head alone"
+	case d.parts:
+		return "training parts of the last " + blocks(d.thawed)
+	case d.thawed >= len(d.blocks):
+		return "the whole model"
+	}
+	return "training the last " + blocks(d.thawed)
+}
+
+func blocks(n int) string {
+	if n == 1 {
+		return "block"
+	}
+	return fmt.Sprintf("%d blocks", n)
+}
+
+// culprit is who underfits.
+func (d depth) culprit() string {
+	if d.thawed >= len(d.blocks) && !d.parts {
+		return "the model underfits"
+	}
+	return "the frozen trunk underfits"
+}
+
+// deeper is advice to train more.
+func (d depth) deeper() string {
+	n := len(d.blocks)
+	next := min(n, max(2*d.thawed, (n+4)/5))
+	switch {
+	case n == 0:
+		return "a larger pretrained model (permafrost rank compares them)"
+	case d.adapter != "":
+		return "a larger rank, or weights of the model itself: " + d.thaw(next)
+	case d.parts:
+		return "train those blocks whole: " + d.thaw(d.thawed)
+	case d.thawed >= n:
+		return "everything trains already: a higher learning rate (--lr), more epochs, or a larger pretrained model (permafrost rank compares them)"
+	}
+	return d.thaw(next)
+}
+
+// thaw names the option that trains the last n blocks.
+func (d depth) thaw(n int) string {
+	head := ""
+	if !d.fresh {
+		head = "head,"
+	}
+	if n >= len(d.blocks) {
+		return "thaw everything: --thaw all"
+	}
+	return fmt.Sprintf("thaw from %s on: --thaw %slast:%d", d.blocks[len(d.blocks)-n], head, n)
+}
+
+// shallower is advice to train less.
+func (d depth) shallower() string {
+	more := "more examples, or --augment, would help most; "
+	switch half := min(d.thawed, len(d.blocks)) / 2; {
+	case d.headOnly():
+		return fmt.Sprintf("%sno fewer weights can train; where the trunk's features are at fault, which these numbers cannot tell, thawing helps: compare with --thaw last:%d",
+			more, max(1, (len(d.blocks)+4)/5))
+	case half == 0 || d.adapter != "":
+		return more + "freeze more: compare with the head alone (--thaw head)"
+	default:
+		return fmt.Sprintf("%sfreeze more: compare with --thaw last:%d and --thaw head", more, half)
+	}
+}
+
+// diagnose says what ails this fit.
+func (f *loop) diagnose() *report.Diagnosis {
+	s := symptoms{history: f.st.History, kept: f.keptEpoch(), altered: f.session.Config.Augment != "none" || f.session.Config.Mixup > 0}
+	s.trained = depth{fresh: f.session.Headed.Fresh, blocks: f.session.Set.Blocks, adapter: f.session.Config.Adapter}
+	if f.final != nil && s.kept >= 0 { // what is written is no epoch's
+		s.history = slices.Clone(s.history)
+		s.history[s.kept].Val = f.final
+	}
+	lowest, whole := len(f.session.Set.Blocks), false
+	f.session.Plans.Ever.Thawed(f.session.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+		if w.Block >= 0 && !w.Head {
+			lowest = min(lowest, w.Block)
+			whole = whole || w.Role == freeze.RoleWeight || w.Role == freeze.RoleEmbedding
+		}
+	})
+	s.trained.thawed = len(f.session.Set.Blocks) - lowest
+	s.trained.parts = s.trained.thawed > 0 && !whole
+	return diagnose(s)
+}

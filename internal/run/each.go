@@ -1,0 +1,33 @@
+package run
+
+import (
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// measureEach measures every example of a validation batch by itself into f.each, for Result.Each. Of classify it leaves out the
+// confusion, which is large where classes are many.
+func (f *loop) measureEach(b *split.Batch, scores *tensor.Tensor) {
+	if f.each == nil {
+		f.each = make([]*Metrics, f.session.Val.Len())
+	}
+	m := f.session.Task.NewMetrics()
+	rows := scores.Shape[0] / len(b.Indices)
+	size := len(scores.Bytes) / len(b.Indices)
+	for k, i := range b.Indices {
+		shape := scores.Shape.Clone()
+		shape[0] = rows
+		one := &tensor.Tensor{DType: scores.DType, Shape: shape, Bytes: scores.Bytes[k*size : (k+1)*size]}
+		labels := f.session.labels(f.session.Val, &split.Batch{Indices: b.Indices[k : k+1], Length: b.Length, Lengths: b.Lengths[k : k+1]}, shape)
+		if f.session.Task.Name() != task.NameClassify {
+			m = f.session.Task.NewMetrics()
+			f.session.Task.Measure(m, one, labels)
+			f.each[i] = m
+			continue
+		}
+		before := *m
+		f.session.Task.Measure(m, one, labels)
+		f.each[i] = &Metrics{Examples: 1, Correct: m.Correct - before.Correct, Invalid: m.Invalid - before.Invalid, LossSum: m.LossSum - before.LossSum}
+	}
+}

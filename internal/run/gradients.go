@@ -1,0 +1,93 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/keep"
+	"github.com/permafrost-ml/permafrost/internal/random"
+	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// SetHead gives a fresh linear head the weights of a layer on the features as they are: weight [C,D] and bias [C].
+func (s *Session) SetHead(weight, bias []float32) error {
+	if !s.Headed.Fresh || len(s.Headed.Weights) != 2 {
+		return fmt.Errorf("run: the session has no fresh linear head")
+	}
+	for k, v := range [][]float32{weight, bias} {
+		w := s.Set.ByName(s.Headed.Weights[k]).Value.Data.F32()
+		if len(w) != len(v) {
+			return fmt.Errorf("run: head %s holds %d numbers, not %d", s.Headed.Weights[k], len(w), len(v))
+		}
+		copy(w, v)
+	}
+	return nil
+}
+
+// StandardiseHead makes a fresh linear head read features standardised by norm and rewrites its weights so that its scores stay what
+// they are. Without it a fit measures the features, and takes the weights for those of a layer on standardised ones.
+func (s *Session) StandardiseHead(norm *split.Standard) error {
+	if !s.Headed.Fresh || len(s.Headed.Weights) != 2 || s.Net.Norm != nil || len(norm.Mean) != s.Headed.Features {
+		return fmt.Errorf("run: the session has no fresh linear head on %d features as they are", len(norm.Mean))
+	}
+	of := func(k int) []float32 { return s.Set.ByName(s.Headed.Weights[k]).Value.Data.F32() }
+	norm.Unfold(of(0), of(1))
+	s.Net.Norm = norm
+	return nil
+}
+
+// Gradients runs forward and backward over at most batches shuffled batches of training examples, at the weights as they are, and
+// calls visit with the gradient of every thawed weight after each. Nothing is trained. What visit gets is valid until it returns.
+func (s *Session) Gradients(ctx context.Context, batches int, visit func(w *freeze.Weight, grad []float32)) (n int, err error) {
+	return s.probe(ctx, 0, batches, visit, nil)
+}
+
+// Steps is Gradients with a step of the optimiser after every batch, at a part of the fit's highest learning rate: the weights move.
+// Its batches are others than those of Gradients.
+func (s *Session) Steps(ctx context.Context, batches int, part float64, visit func(w *freeze.Weight, grad []float32)) (n int, err error) {
+	return s.probe(ctx, 1, batches, visit, func(f *loop, step *split.Step) error {
+		step.Update()
+		_, err := f.update(step.Grads, part*f.session.Config.LR)
+		return err
+	})
+}
+
+// probe runs batches of one epoch's order, and then after each.
+func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *freeze.Weight, grad []float32), then func(f *loop, step *split.Step) error) (n int, err error) {
+	train, err := keep.NewEncoder(s.Net, s.Train, nil)
+	if err != nil {
+		return 0, err
+	}
+	f := &loop{session: s, events: report.NewEvents(), frontier: &keep.Encoders{Train: train}}
+	groups := s.Train.Groups(random.Permutation(s.Config.Seed, epoch, s.Train.Len()), s.Config.Batch)
+	for b, err := range f.frontier.Train.Batches(ctx, groups[:min(batches, len(groups))], data.Plain) {
+		if err != nil {
+			return n, err
+		}
+		_, step, err := f.forwardBackward(ctx, b, f.session.Task.NewMetrics())
+		if err != nil {
+			return n, err
+		}
+		k := 0
+		s.Plans.Ever.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+			if g := step.Grads[k]; g != nil && g.DType == tensor.Float32 {
+				visit(w, g.F32())
+			}
+			k++
+		})
+		if then != nil {
+			if err := then(f, step); err != nil {
+				return n, err
+			}
+		}
+		n++
+	}
+	return n, nil
+}
+
+// ParamsTotal counts the elements of all weights, running statistics apart.
+func (s *Session) ParamsTotal() int { return s.Set.Elements() }

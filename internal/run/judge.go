@@ -1,0 +1,119 @@
+package run
+
+import (
+	"context"
+
+	"github.com/permafrost-ml/permafrost/internal/random"
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// averages reports whether there is a mean to be put in the place of the weights.
+func (f *loop) averages() bool {
+	return f.average != nil && !f.average.Empty() && (!f.average.SWA || f.st.Averaged > 0)
+}
+
+// stepped comes behind every optimiser step.
+func (f *loop) stepped() {
+	f.watch.step(f)
+	if f.average != nil && !f.average.SWA {
+		f.average.Step(f.st.Averaged, f.session.active.Opt, f.session.stats())
+		f.st.Averaged++
+	}
+}
+
+// judge validates what would be kept if this epoch were the last: the weights as they are, or their mean. It keeps a copy where it is
+// the best so far.
+func (f *loop) judge(ctx context.Context) (val *Metrics, best bool, err error) {
+	f.watch.epoch(f)
+	if a := f.average; a != nil && a.SWA && f.st.Epoch >= a.First {
+		if f.st.Epoch == a.First && f.st.Averaged == 0 {
+			f.st.Best = Best{} // what was not averaged does not compete with what is
+		}
+		if f.st.Averaged == f.st.Epoch-a.First { // once, however often the end of that epoch is come to
+			f.st.Averaged++
+			a.Epoch(f.st.Averaged, f.session.active.Opt)
+		}
+	}
+	if f.averages() {
+		now := f.weights()
+		defer func() {
+			if e := f.session.restoreWeights(now); err == nil {
+				err = e
+			}
+		}()
+		if err := f.putAverage(ctx); err != nil {
+			return nil, false, err
+		}
+	}
+	if val, err = f.validate(ctx); err != nil {
+		return nil, false, err
+	}
+	if best = f.st.Best.Observe(f.st.Epoch, val.Score()); best {
+		f.best, f.unsaved = f.weights(), true
+	}
+	return val, best, nil
+}
+
+func (f *loop) putAverage(ctx context.Context) error {
+	f.average.Put(f.session.active.Opt, f.session.stats())
+	if f.average.SWA {
+		return f.reestimate(ctx)
+	}
+	return nil
+}
+
+// reestimate makes the running statistics of thawed batch normalisations those of the present weights: means over one pass through the
+// training examples in the order of the first epoch, each batch counting the same, as torch.optim.swa_utils.update_bn takes them.
+func (f *loop) reestimate(ctx context.Context) error {
+	stats := f.session.stats()
+	if len(stats) == 0 {
+		return nil
+	}
+	sums := map[*float32][]float64{} // by the first element of the statistic
+	n := 0
+	for b, err := range f.frontier.Train.Batches(ctx, f.session.Train.Groups(random.Permutation(f.session.Config.Seed, 0, f.session.Train.Len()), f.session.Config.Batch), 0) {
+		if err != nil {
+			return err
+		}
+		net := f.session.Net.At(b.Length)
+		step, err := net.Train(len(b.Indices))
+		if err != nil {
+			return err
+		}
+		labels := task.Unmixed(f.session.Net.Task, f.session.labels(f.session.Train, b, step.Program.OutputTensor(1).Shape))
+		if _, _, err := step.Run(ctx, b.Given(net), labels, split.StepSeed(f.session.Config.Seed, 0, b.Indices[0])); err != nil {
+			return err
+		}
+		n++
+		for _, s := range step.Stats {
+			addTo(sums, s.Mean.F32(), s.BatchMean.F32(), 1)
+			addTo(sums, s.Variance.F32(), s.BatchVar.F32(), s.Unbias())
+		}
+	}
+	settleStats(stats, sums, n)
+	return nil
+}
+
+// settleStats sets statistics to the mean of n batches.
+func settleStats(stats map[string]*tensor.Tensor, sums map[*float32][]float64, n int) {
+	for _, t := range stats {
+		v := t.F32()
+		sum := sums[&v[0]]
+		for i := range sum {
+			v[i] = float32(sum[i] / float64(n))
+		}
+	}
+}
+
+func addTo(sums map[*float32][]float64, of, batch []float32, scale float32) {
+	sum := sums[&of[0]]
+	if sum == nil {
+		sum = make([]float64, len(of))
+		sums[&of[0]] = sum
+	}
+	for i, v := range batch {
+		sum[i] += float64(scale * v)
+	}
+}

@@ -1,0 +1,20 @@
+//go:build unix
+
+package run
+
+import (
+	"runtime"
+	"syscall"
+)
+
+// PeakRSS is the largest resident memory of this process so far, in bytes; 0 where it is not known.
+func PeakRSS() int64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
+		return int64(u.Maxrss)
+	}
+	return int64(u.Maxrss) * 1024
+}

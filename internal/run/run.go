@@ -1,0 +1,142 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/version"
+)
+
+// Fit trains a session and, when dir is given, keeps it in a run directory: checkpoints while it goes,
+// the tuned model and its proof at the end. Events go to the run's log and to sinks. An interrupted
+// run has saved a checkpoint from which Fit goes on with resume, to the same bits as an unbroken one.
+func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...report.Sink) (*Result, error) {
+	return s.fit(ctx, dir, resume, nil, sinks...)
+}
+
+// fit is Fit, handed to hold, where there is one, before the first optimiser step and after each.
+func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*loop, *report.StepEvent), sinks ...report.Sink) (*Result, error) {
+	defer kernel.Use(s.Config.Threads)()
+	began := time.Now()
+	if err := s.settle(ctx, nil); err != nil { // a run that goes on has been settled by CheckResume
+		return nil, err
+	}
+	f := &loop{session: s, dir: dir, hold: hold, events: report.NewEvents(sinks...)}
+	plan, err := planText(s.Plans.Reach)
+	if err != nil {
+		return nil, err
+	}
+	f.st.Config, f.st.Plan, f.st.Version = s.Config, plan, version.Version
+	if dir != nil {
+		if f.st.Identity, err = s.identity(); err != nil {
+			return nil, err
+		}
+		if err := dir.WriteFile(PlanFile, append(plan, '\n')); err != nil {
+			return nil, err
+		}
+		log, err := dir.OpenLog()
+		if err != nil {
+			return nil, err
+		}
+		defer log.Close()
+		f.events.Subscribe(log)
+	}
+	f.announce()
+	if f.session.stage.schedule != nil && !resume {
+		f.events.Emit(f.planChange(f.session.Plans.Reach, f.session.Plans.Now))
+	}
+	if err := f.fit(ctx, resume); err != nil {
+		end := &report.RunEnd{Status: "failed", Error: err.Error(), Epochs: f.st.Epoch, BestEpoch: f.bestEpoch(), Seconds: time.Since(began).Seconds(), PeakRSS: PeakRSS()}
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			end.Status, end.Error = "interrupted", ""
+		}
+		f.events.Emit(end)
+		return nil, err
+	}
+	return f.finish(began)
+}
+
+// announce emits what is known before the first example is read.
+func (f *loop) announce() {
+	var names []string
+	thawed := f.session.Plans.Reach.Thawed(f.session.Set)
+	thawed.Each(func(w *freeze.Weight, _ freeze.Entry) { names = append(names, w.Name) })
+	_, frontier, err := f.session.Net.FrontierTypes(1)
+	if err != nil { // said again, and returned, by the first use of the frontier
+		frontier = nil
+	}
+	f.events.Emit(&report.DataEvent{Task: f.session.Task.Name(), Classes: f.session.Task.Names(), Train: f.session.Train.Len(), Val: f.session.Val.Len(), Counts: f.session.Train.Counts(),
+		Damaged: len(f.session.Train.Skipped) + len(f.session.Val.Skipped), Digest: f.st.Identity.Data})
+	f.events.Emit(&report.PlanEvent{Digest: f.session.Plans.Reach.Digest(), Thaw: f.session.Plans.Reach.Thaw, Freeze: f.session.Plans.Reach.Freeze, Schedule: f.session.Config.Schedule, ParamsTotal: f.session.Set.Elements(), ParamsThawed: thawed.Elements(),
+		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.session.digests)})
+	for _, n := range slices.Concat(f.session.Notes, f.session.transcriptNotes()) {
+		f.events.Emit(&report.Warning{Message: n})
+	}
+}
+
+func (f *loop) bestEpoch() int {
+	if !f.st.Best.Found {
+		return -1
+	}
+	return f.st.Best.Epoch
+}
+
+// finish writes the tuned model and its proof, and sums the run up.
+func (f *loop) finish(began time.Time) (*Result, error) {
+	after := freeze.Digests(f.session.Set, f.session.Plans.Ever)
+	r := &Result{
+		Epochs: f.st.Epoch, Examples: f.session.Train.Len(), Plan: f.session.Plans.Ever, CacheBytes: f.cached, Classes: f.session.Task.Names(),
+		FrozenDigestBefore: freeze.Total(f.session.digests), FrozenDigestAfter: freeze.Total(after), BestEpoch: f.bestEpoch(),
+		ParamsTotal: f.session.Set.Elements(), ParamsThawed: f.session.Plans.Ever.Thawed(f.session.Set).Elements(),
+	}
+	for _, e := range f.st.History {
+		r.EpochSeconds = append(r.EpochSeconds, e.Seconds)
+	}
+	if at := f.keptEpoch(); at >= 0 {
+		e := f.st.History[at]
+		r.TrainAccuracy, r.TrainLoss = float64(e.TrainAccuracy), float64(e.TrainLoss)
+		r.ValAccuracy, r.ValLoss, r.MacroF1, r.Confusion, r.Val = e.Val.Accuracy(), e.Val.Loss(), e.Val.MacroF1(), e.Val.Matrix, e.Val
+		r.Each = f.each
+		r.ValMetric, r.TrainMetric, r.ValBefore = e.Val.Named(), e.TrainMetric, f.st.Before
+	}
+	if v := f.final; v != nil {
+		r.ValAccuracy, r.ValLoss, r.MacroF1, r.Confusion, r.Val, r.ValMetric = v.Accuracy(), v.Loss(), v.MacroF1(), v.Matrix, v, v.Named()
+	}
+	r.Diagnosis = f.diagnose()
+	f.events.Emit(r.Diagnosis)
+	end := &report.RunEnd{Status: "done", Epochs: r.Epochs, BestEpoch: r.BestEpoch, FrozenDigest: r.FrozenDigestAfter, ParamsThawed: r.ParamsThawed}
+	if f.st.Epoch < f.session.Config.Epochs {
+		end.Status = "stopped"
+	}
+	if f.dir != nil {
+		r.Out = f.dir.Path
+		n, err := f.write(after)
+		if err != nil {
+			return nil, err
+		}
+		end.ModelBytes = n
+	}
+	r.Seconds = f.st.Seconds + time.Since(began).Seconds()
+	r.PeakRSS = PeakRSS()
+	end.Seconds, end.PeakRSS = r.Seconds, r.PeakRSS
+	var err error
+	if end.Result, err = json.Marshal(r); err != nil {
+		return nil, err
+	}
+	f.events.Emit(end)
+	return r, nil
+}
+
+// keptEpoch is the epoch whose weights are written, -1 when none was finished.
+func (f *loop) keptEpoch() int {
+	if f.session.Config.Keep == "best" && f.st.Best.Found {
+		return f.st.Best.Epoch
+	}
+	return len(f.st.History) - 1
+}

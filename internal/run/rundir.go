@@ -1,0 +1,94 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/report"
+)
+
+// The files of a run directory.
+const (
+	RunFile        = "run.yaml"          // every option, replayable
+	PlanFile       = "plan.json"         // what was frozen
+	EventsFile     = "events.jsonl"      // what happened
+	CheckpointsDir = "checkpoints"       // last.safetensors and best.safetensors
+	ModelFile      = "model.onnx"        // the tuned model
+	DeltaFile      = "delta.safetensors" // its thawed tensors alone
+	SealFile       = "seal.json"         // digests of the frozen tensors before and after
+	ReportFile     = "report.html"       // for a person to read
+)
+
+var runFiles = []string{RunFile, PlanFile, EventsFile, CheckpointsDir, ModelFile, DeltaFile, SealFile, ReportFile}
+
+// RunDir is a directory that holds one run.
+type RunDir struct{ Path string }
+
+// CheckRunDir errors, and writes nothing, when path cannot take a new run because it is a file or
+// holds another run.
+func CheckRunDir(path string) error {
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !st.IsDir():
+		return fmt.Errorf("out: %s is a file, not a folder", path)
+	}
+	for _, name := range runFiles {
+		if _, err := os.Lstat(filepath.Join(path, name)); err == nil {
+			return fmt.Errorf("out: %s holds another run (%s): name another folder, or --resume to go on with it", path, name)
+		}
+	}
+	return nil
+}
+
+// CreateRunDir makes the directory for a new run and records its options. It errors where
+// CheckRunDir does.
+func CreateRunDir(path string, c *Config) (*RunDir, error) {
+	if err := CheckRunDir(path); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(path, CheckpointsDir), 0o777); err != nil {
+		return nil, err
+	}
+	d := &RunDir{path}
+	b, err := c.YAML()
+	if err != nil {
+		return nil, err
+	}
+	return d, d.WriteFile(RunFile, b)
+}
+
+// OpenRunDir opens the directory of a run that was begun before, with the options it was given. It
+// errors when there is none.
+func OpenRunDir(path string) (*RunDir, *Config, error) {
+	d := &RunDir{path}
+	c, err := LoadConfig(d.File(RunFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, fmt.Errorf("out: %s holds no run: it has no %s", path, RunFile)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return d, &c, nil
+}
+
+// File is the path of a file of the run.
+func (d *RunDir) File(name string) string { return filepath.Join(d.Path, name) }
+
+// WriteFile writes a file of the run whole or not at all.
+func (d *RunDir) WriteFile(name string, b []byte) error {
+	return atomicfile.Write(d.File(name), func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// OpenLog opens the run's event log, behind what it holds.
+func (d *RunDir) OpenLog() (*report.Log, error) { return report.OpenLog(d.File(EventsFile)) }

@@ -1,0 +1,141 @@
+package run
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Between two checkpoints lie at least saveEvery, and savePart times what writing one takes, so that a
+// fit whose epochs last milliseconds is not a fit of the disk.
+const (
+	saveEvery = 10 * time.Second
+	savePart  = 20
+)
+
+// due reports whether enough was done since the last checkpoint.
+func (f *loop) due() bool {
+	return f.dir != nil && time.Since(f.saved) > max(saveEvery, savePart*f.cost)
+}
+
+// save writes the checkpoint from which a resumed run goes on.
+func (f *loop) save() error {
+	if f.dir == nil {
+		return nil
+	}
+	began := time.Now()
+	if err := f.saveBest(); err != nil {
+		return err
+	}
+	st := f.st
+	st.Seconds += time.Since(f.began).Seconds()
+	if err := f.saveStage(&st); err != nil {
+		return err
+	}
+	c := Capture(st, f.session.active.params(f.session.Set), f.session.stats(), f.session.active.Opt)
+	f.meter.save(c)
+	f.average.Save(c.Tensors)
+	e, err := f.dir.SaveCheckpoint(c)
+	if err != nil {
+		return err
+	}
+	f.events.Emit(e)
+	f.saved, f.cost = time.Now(), time.Since(began)
+	return nil
+}
+
+// saveBest writes the weights of the best epoch where the disk does not hold them yet.
+func (f *loop) saveBest() error {
+	if !f.unsaved {
+		return nil
+	}
+	c := &Checkpoint{State: f.st, Tensors: f.best}
+	if err := SaveCheckpoint(f.dir.File(BestCheckpoint), c); err != nil {
+		return err
+	}
+	f.unsaved = false
+	return nil
+}
+
+// kept is the path of the last good checkpoint, "" when there is none.
+func (f *loop) kept() string {
+	for _, name := range []string{LastCheckpoint, BestCheckpoint} {
+		if _, err := os.Stat(f.dir.File(name)); err == nil {
+			return f.dir.File(name)
+		}
+	}
+	return ""
+}
+
+// resume puts a checkpoint's state back. It errors when the checkpoint belongs to another run.
+func (f *loop) resume() error {
+	c, err := f.dir.LoadCheckpoint(LastCheckpoint)
+	if err != nil {
+		return err
+	}
+	if err := c.State.Match(f.st.Identity, &f.session.Config); err != nil {
+		return err
+	}
+	if err := f.resumeStage(c); err != nil {
+		return err
+	}
+	f.average.Restore(c.Tensors)
+	if err := c.Restore(f.session.active.params(f.session.Set), f.session.stats(), f.session.active.Opt); err != nil {
+		return err
+	}
+	id, cfg, plan := f.st.Identity, f.st.Config, f.st.Plan
+	f.st = c.State
+	f.st.Identity, f.st.Config, f.st.Plan = id, cfg, plan
+	if f.st.Best.Found {
+		b, err := f.dir.LoadCheckpoint(BestCheckpoint)
+		if err != nil {
+			return err
+		}
+		f.best = b.Tensors
+	}
+	return nil
+}
+
+// weights copies what training changes, in the form in which checkpoints hold it.
+func (f *loop) weights() map[string]*tensor.Tensor {
+	c := Capture(RunState{}, f.session.active.params(f.session.Set), f.session.stats(), f.session.active.Opt)
+	out := map[string]*tensor.Tensor{}
+	for name, t := range c.Tensors {
+		if !strings.HasPrefix(name, "optimizer/") {
+			out[name] = t.Clone()
+		}
+	}
+	return out
+}
+
+// stats are the running statistics that follow the data, by name.
+func (s *Session) stats() map[string]*tensor.Tensor {
+	out := map[string]*tensor.Tensor{}
+	for _, w := range s.Set.Weights {
+		if s.Plans.Ever.Of(w.Name).State == freeze.Tracking {
+			out[w.Name] = w.Value.Data
+		}
+	}
+	return out
+}
+
+// identity digests what the run depends on.
+func (s *Session) identity() (Identity, error) {
+	tr, err := dataDigest(s.Train)
+	if err != nil {
+		return Identity{}, err
+	}
+	val, err := dataDigest(s.Val)
+	if err != nil {
+		return Identity{}, err
+	}
+	return Identity{Model: s.Plans.Reach.Model, Data: tr, Val: val, Plan: s.Plans.Reach.Digest()}, nil
+}
+
+func (s *Session) planJSON() ([]byte, error) { return planText(s.Plans.Ever) }
+
+func planText(p *freeze.Plan) ([]byte, error) { return json.MarshalIndent(p, "", "  ") }

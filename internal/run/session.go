@@ -1,0 +1,139 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/permafrost-ml/permafrost/internal/cache"
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/keep"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/task"
+)
+
+// Session is a fit that is ready to run: model, data and plan have been read and fit together.
+type Session struct {
+	Config      Config // resolved: nothing left to choose
+	Base        *split.Base
+	Train       *data.Dataset
+	Val         *data.Dataset
+	Task        task.Task
+	Headed      *split.Headed
+	Set         *freeze.Set
+	Plans       Plans
+	Net         *split.Network
+	Notes       []string
+	Cache       *cache.Cache // what runs share; nil: nothing
+	MeasureEach bool         // measure every validation example by itself, for Result.Each
+
+	targets map[*data.Dataset][]data.Target // the right answers, by example
+	digests map[string]string               // of the frozen weights, before training
+	active  *active
+	stage   stage
+}
+
+// Prepare reads everything that a configuration names. Nothing is written. Its errors are what the
+// user can mend: files, selectors, classes.
+func Prepare(ctx context.Context, cfg Config) (*Session, error) { return PrepareOn(ctx, cfg, Sets{}) }
+
+// PrepareOn is Prepare on examples of the caller.
+func PrepareOn(ctx context.Context, cfg Config, sets Sets) (*Session, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	defer kernel.Use(cfg.Threads)()
+	base, err := split.Open(cfg.Model, cfg.FeedOptions())
+	if err != nil {
+		return nil, err
+	}
+	from, val := sets.Places(&cfg)
+	opt := data.Options{Val: val, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: cfg.Augment, Budget: pictureBudget,
+		Task: cfg.Task, Table: cfg.FeedOptions().Table}
+	shared, note, err := keep.OpenCache(cfg.KeepOptions())
+	if err != nil {
+		return nil, err
+	}
+	keep.Remember(shared, base.Feed, &opt)
+	tr, held, err := base.Feed.Open(ctx, from, opt)
+	if err != nil {
+		return nil, err
+	}
+	s, err := NewSession(cfg, base, tr, held)
+	if err != nil {
+		return nil, err
+	}
+	s.Cache = shared
+	if note != "" {
+		s.Notes = append(s.Notes, note)
+	}
+	return s, nil
+}
+
+// pictureBudget bounds the resized pictures that stay in memory, in bytes.
+const pictureBudget = 256 << 20
+
+// NewSession makes a session of a model and data that have been opened.
+func NewSession(cfg Config, base *split.Base, tr, val *data.Dataset) (*Session, error) {
+	return newSession(cfg, base, tr, val, nil)
+}
+
+// newSession makes a session whose plan resolve has completed.
+func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve func(*freeze.Set, *freeze.Plan) error) (*Session, error) {
+	s := &Session{Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
+	s.Notes = append(s.Notes, tr.Notes()...)
+	chosen, err := ChooseTask(&cfg, base.Feed, tr, val)
+	if err != nil {
+		return nil, err
+	}
+	s.Task, s.targets = chosen.Task, chosen.targets
+	s.Notes = append(s.Notes, chosen.notes...)
+	s.Notes = append(s.Notes, cfg.resolveSchedule()...)
+	o := cfg.NetworkOptions()
+	o.Resolve = resolve
+	net, err := split.New(base, s.Task, o)
+	if err != nil {
+		return nil, err
+	}
+	s.Headed, s.Set = net.Headed, net.Set
+	s.Plans = Plans{Reach: net.Plan, Now: net.Plan, Ever: net.Plan}
+	s.Notes = append(s.Notes, s.Headed.AdapterNotes()...)
+	cfg.Recipe(SubjectOf(s.Headed, s.Set, net.Plan, tr.Len()))
+	cfg.Batch = min(cfg.Batch, tr.Len())
+	s.Config = cfg
+	if err := cfg.LRs(1).Validate(); err != nil {
+		return nil, err
+	}
+	if err := s.checkRegularisation(); err != nil {
+		return nil, err
+	}
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	s.digests = freeze.Digests(s.Set, s.Plans.Ever)
+	s.Net = net.With(s.Plans.Now)
+	s.active = NewActive(&s.Config, s.Net.IsNew)
+	s.active.own(s.Set, s.Plans.Ever)
+	return s, s.active.Hold(s.Set, s.Plans.Now)
+}
+
+// dataDigest identifies examples: their classes, their preparation and the contents of their files.
+func dataDigest(d *data.Dataset) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, d.Len(), d.Classes)
+	for i, e := range d.Examples {
+		sum, err := d.Digest(i)
+		if err != nil {
+			return "", err
+		}
+		h.Write(sum[:])
+		fmt.Fprintln(h, e.Label)
+		if e.Answer != "" {
+			fmt.Fprintf(h, "%q\n", e.Answer)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

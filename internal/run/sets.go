@@ -1,0 +1,22 @@
+package run
+
+import "github.com/permafrost-ml/permafrost/internal/data"
+
+// Sets are examples that a program hands over in the place of what Config.Data and Config.Val name. The
+// zero Sets are none: the configuration's are read.
+type Sets struct{ Train, Val data.Place }
+
+// GivenData stands as Config.Data where the examples come from the program.
+const GivenData = "given by the program"
+
+// Places are where the examples of a fit lie.
+func (s Sets) Places(c *Config) (train, val data.Place) {
+	train, val = s.Train, s.Val
+	if train.IsZero() {
+		train = data.Place{Path: c.Data}
+	}
+	if val.IsZero() {
+		val = data.Place{Path: c.Val}
+	}
+	return train, val
+}

@@ -1,0 +1,89 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+)
+
+// fisherExamples is how many examples' gradients the Fisher information is estimated from at most.
+const fisherExamples = 256
+
+// settle finds the numbers of a plan's share that only data tell, once: from the plan that was recorded when the run was begun, or, where
+// recorded is nil, by measuring. The session is made anew around them.
+func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
+	if !s.Plans.Reach.Pending() {
+		return nil
+	}
+	var resolve func(*freeze.Set, *freeze.Plan) error
+	if recorded != nil {
+		var was freeze.Plan
+		if err := json.Unmarshal(recorded, &was); err != nil {
+			return fmt.Errorf("the recorded plan: %w", err)
+		}
+		resolve = func(set *freeze.Set, p *freeze.Plan) error { return p.Adopt(set, &was) }
+	} else {
+		scores, err := s.fisher(ctx)
+		if err != nil {
+			return fmt.Errorf("--thaw %s:%g%%: %w", s.Plans.Reach.Share.By, 100*s.Plans.Reach.Share.Share, err)
+		}
+		resolve = func(set *freeze.Set, p *freeze.Plan) error { return p.Mask(set, scores) }
+	}
+	t, err := newSession(s.Config, s.Base, s.Train, s.Val, resolve)
+	if err != nil {
+		return err
+	}
+	if s.Headed.Fresh { // which may have been given a start
+		if err := t.StartFrom(s.Head()); err != nil {
+			return err
+		}
+	}
+	t.Net.Norm = s.Net.Norm
+	t.Cache, t.Notes, t.MeasureEach = s.Cache, s.Notes, s.MeasureEach
+	*s = *t
+	return nil
+}
+
+// fisher estimates the diagonal of the empirical Fisher information at the pretrained weights: the mean over training examples of each
+// number's squared gradient, all numbers up to the same factor. Running statistics stay as they are. A fresh head, which knows nothing
+// and passes no gradient on, is trained by itself before.
+//
+// Sung, Nair, Raffel, Training Neural Networks with Fixed Sparse Masks, NeurIPS 2021 (FISH Mask).
+func (s *Session) fisher(ctx context.Context) (map[string][]float32, error) {
+	head, err := s.With(s.Config.Probe(), s.Train, s.Val)
+	if err != nil {
+		return nil, err
+	}
+	cfg := s.Config.Probe()
+	cfg.Thaw, cfg.Freeze, cfg.BatchNorm, cfg.Batch = s.Config.Thaw, s.Config.Freeze, "frozen", 1
+	cfg.Adapter, cfg.AdapterTargets, cfg.AdapterAlpha = s.Config.Adapter, s.Config.AdapterTargets, s.Config.AdapterAlpha
+	all, err := newSession(cfg, s.Base, s.Train, s.Val, func(_ *freeze.Set, p *freeze.Plan) error {
+		p.Share = nil
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	all.Cache = s.Cache
+	if s.Headed.Fresh {
+		if _, err := head.Fit(ctx, nil, false); err != nil {
+			return nil, fmt.Errorf("a head to measure gradients with: %w", err)
+		}
+		if err := all.StartFrom(head.Head()); err != nil {
+			return nil, err
+		}
+		all.Net.Norm = head.Net.Norm
+	}
+	scores := map[string][]float32{}
+	_, err = all.Gradients(ctx, fisherExamples, func(w *freeze.Weight, grad []float32) {
+		if scores[w.Name] == nil {
+			scores[w.Name] = make([]float32, len(grad))
+		}
+		for i, g := range grad {
+			scores[w.Name][i] += g * g
+		}
+	})
+	return scores, err
+}

@@ -1,0 +1,151 @@
+package run
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/option"
+	"github.com/permafrost-ml/permafrost/internal/schedule"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// stage is where a session stands in its schedule.
+type stage struct {
+	schedule schedule.Schedule // nil: what trains stays the same
+	lasts    int               // optimiser steps that the present plan is sure to last; 0 where that is not known
+	reason   string            // of the present plan, in words
+	unit     map[string]int    // by name of a weight in Plans.Reach: its place among the schedule's units
+	units    int               // how many there are
+}
+
+// resolveSchedule settles the options that follow from a schedule, before the plan is made. It returns notes for the user.
+func (c *Config) resolveSchedule() (notes []string) {
+	if c.Schedule == "" {
+		return nil
+	}
+	if slices.Equal(c.Thaw, []string{"head"}) {
+		c.Thaw = []string{"all"}
+		notes = append(notes, fmt.Sprintf("schedule %s chooses among all weights; --thaw names those that it may choose from", c.Schedule))
+	}
+	if spec, err := schedule.Parse(c.Schedule); err == nil && spec.Flat() && c.LRSchedule != "constant" {
+		c.LRSchedule = "constant"
+		notes = append(notes, fmt.Sprintf("schedule %s anneals the rate of each block by itself: the learning rate is constant apart from that", c.Schedule))
+	}
+	return notes
+}
+
+// checkSchedule errors on a schedule that does not exist.
+func (c *Config) checkSchedule() error {
+	if c.Schedule == "" {
+		return nil
+	}
+	if _, err := schedule.Parse(c.Schedule); err != nil {
+		return option.Errorf("schedule", "%w", err)
+	}
+	return nil
+}
+
+// peak is the highest learning rate as a multiple of that at which all thawed weights train.
+func (c *Config) peak() float64 {
+	if spec, err := schedule.Parse(c.Schedule); err == nil {
+		return spec.Peak()
+	}
+	return 1
+}
+
+// begin makes the schedule and the plan of its first stage from the plan of all that may train.
+func (s *Session) begin() error {
+	if s.Config.Schedule == "" {
+		return nil
+	}
+	spec, err := schedule.Parse(s.Config.Schedule)
+	if err != nil {
+		return option.Errorf("schedule", "%w", err)
+	}
+	r := schedule.Run{Epochs: s.Config.Epochs, Steps: stepsPerEpoch(s.Train, s.Config.Batch, s.Config.Accumulate), Seed: s.Config.Seed}
+	r.Units, s.stage.unit = unitsOf(s.Set, s.Plans.Reach)
+	s.stage.units = len(r.Units)
+	if s.stage.schedule, err = spec.New(r); err != nil {
+		return err
+	}
+	d, _ := s.stage.schedule.Next(schedule.Moment{LR: s.Config.LRs(r.Epochs * r.Steps).At(0)})
+	s.Plans.Now = s.planOf(d)
+	s.Plans.Ever, s.stage.lasts, s.stage.reason = s.Plans.Now, d.Steps, d.Reason
+	return nil
+}
+
+// unitsOf groups the weights that may train into what a schedule freezes or thaws as a whole: blocks from the input on, and the head.
+func unitsOf(set *freeze.Set, reach *freeze.Plan) (units []schedule.Unit, of map[string]int) {
+	embeds := map[int]bool{}
+	var blocks []int
+	head := false
+	reach.Thawed(set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+		if w.Block < 0 || w.Head {
+			head = true
+			return
+		}
+		if !slices.Contains(blocks, w.Block) {
+			blocks = append(blocks, w.Block)
+		}
+		embeds[w.Block] = embeds[w.Block] || w.Role == freeze.RoleEmbedding
+	})
+	slices.Sort(blocks)
+	for _, b := range blocks {
+		units = append(units, schedule.Unit{Name: set.Blocks[b], Embedding: embeds[b]})
+	}
+	if head {
+		units = append(units, schedule.Unit{Name: "head", Head: true})
+	}
+	of = map[string]int{}
+	reach.Thawed(set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+		of[w.Name] = len(units) - 1
+		if w.Block >= 0 && !w.Head {
+			of[w.Name] = slices.Index(blocks, w.Block)
+		}
+	})
+	return units, of
+}
+
+// planOf is the plan in which the decision's units train.
+func (s *Session) planOf(d schedule.Decision) *freeze.Plan {
+	return s.Plans.Reach.Only(s.Set, func(w *freeze.Weight) bool { return d.Live[s.stage.unit[w.Name]] })
+}
+
+// adopt makes plan the present one. What it thaws for the first time leaves the seal and gets a buffer of its own; the optimiser holds
+// what trains: with the state that it has, or fresh state where it comes in. A weight that is frozen again keeps its value.
+func (s *Session) adopt(plan *freeze.Plan) error {
+	ever := s.Plans.Ever
+	s.Plans.Now = plan
+	s.Plans.Ever = s.Plans.Reach.Only(s.Set, func(w *freeze.Weight) bool { return ever.Live(w.Name) || plan.Live(w.Name) })
+	var partly map[string]string
+	for _, w := range s.Set.Weights {
+		if ever.Live(w.Name) || !plan.Live(w.Name) {
+			continue
+		}
+		delete(s.digests, w.Name)
+		if plan.Of(w.Name).State == freeze.Partly {
+			if partly == nil {
+				partly = freeze.Digests(s.Set, s.Plans.Ever)
+			}
+			s.digests[w.Name] = partly[w.Name]
+		}
+	}
+	s.active.own(s.Set, s.Plans.Ever)
+	return s.active.Hold(s.Set, s.Plans.Now)
+}
+
+// restoreWeights puts the weights of an earlier epoch back.
+func (s *Session) restoreWeights(tensors map[string]*tensor.Tensor) error {
+	return s.active.restore(s.Set, s.stats(), tensors)
+}
+
+// again reports whether a weight trained in an earlier stage and is frozen now: what is computed from it no other run can use.
+func (s *Session) again() bool {
+	for _, w := range s.Set.Weights {
+		if s.Plans.Ever.Live(w.Name) && !s.Plans.Now.Live(w.Name) {
+			return true
+		}
+	}
+	return false
+}

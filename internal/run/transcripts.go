@@ -1,0 +1,71 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/task"
+)
+
+// tooLong are the examples whose transcripts need more frames than the model makes of their sounds: no reading gives such a transcript, so
+// its loss is infinite and counts as zero.
+type tooLong struct {
+	count         int
+	first         string // its file
+	needs, frames int    // of the first
+}
+
+// tooLong counts the examples of a set whose transcripts do not fit. It is none for tasks without transcripts.
+func (s *Session) tooLong(ds *data.Dataset) (tooLong, error) {
+	var out tooLong
+	ctc, ok := s.Task.(*task.CTC)
+	if !ok {
+		return out, nil
+	}
+	positions := map[int]int{} // of an example that is padded to a length
+	for i, t := range s.targets[ds] {
+		length := ds.Bucket(i)
+		all, ok := positions[length]
+		if !ok {
+			g, _, err := s.Net.At(length).LiveGraph(1)
+			if err != nil {
+				return out, err
+			}
+			all = task.Positions(ctc, g.Outputs[0].Type.Shape, 1)
+			positions[length] = all
+		}
+		frames := data.Scaled([]int{ds.Length(i)}, length, all)[0]
+		if needs := ctc.Frames(t); needs > frames {
+			if out.count++; out.count == 1 {
+				out.first, out.needs, out.frames = ds.Examples[i].Path, needs, frames
+			}
+		}
+	}
+	return out, nil
+}
+
+// checkTranscripts errors when no transcript fits its sound: there is nothing to learn from.
+func (s *Session) checkTranscripts() error {
+	long, err := s.tooLong(s.Train)
+	if err == nil && long.count > 0 && long.count == s.Train.Len() {
+		err = errors.New("--task ctc: " + long.text(s.Train) + ", so nothing would be learned: take a smaller hop in the preprocessor file, or a model with more frames")
+	}
+	return err
+}
+
+// transcriptNotes say how many transcripts do not fit their sounds.
+func (s *Session) transcriptNotes() []string {
+	var notes []string
+	for _, ds := range []*data.Dataset{s.Train, s.Val} {
+		if long, err := s.tooLong(ds); err == nil && long.count > 0 {
+			notes = append(notes, long.text(ds)+": their loss would be infinite, and counts as zero")
+		}
+	}
+	return notes
+}
+
+func (l tooLong) text(ds *data.Dataset) string {
+	return fmt.Sprintf("%s: %d of %d transcripts are longer than the frames of their sounds (the first: %s needs %d frames, of which the model makes %d)",
+		ds.Root, l.count, ds.Len(), l.first, l.needs, l.frames)
+}

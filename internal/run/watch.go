@@ -1,0 +1,134 @@
+package run
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// watch looks for signs that a thawed weight does not train. It has no part in the training.
+type watch struct {
+	alive map[string]bool // weights that had a gradient this epoch
+	steps int             // that it saw of the epoch
+	told  bool            // dead gradients were reported
+}
+
+// Batch statistics of fewer examples, or of fewer values a channel, are noise.
+const (
+	fewExamples = 8
+	fewValues   = 16
+)
+
+// still is the relative change of a weight in an epoch below which it does not move.
+const still = 1e-6
+
+// step notes which weights have a gradient. A schedule that holds a weight back for a while is none of its business.
+func (w *watch) step(f *loop) {
+	if f.st.Step == 1 {
+		f.warnSmallBatches()
+	}
+	if f.session.stage.schedule != nil || w.told {
+		return
+	}
+	if w.alive == nil {
+		w.alive = map[string]bool{}
+	}
+	w.steps++
+	for _, s := range f.session.active.Opt.Slots() {
+		if !w.alive[s.Name] && s.Grad != nil && !allZero(s.Grad) {
+			w.alive[s.Name] = true
+		}
+	}
+}
+
+func allZero(t *tensor.Tensor) bool {
+	if t.DType == tensor.Float32 {
+		for _, v := range t.F32() {
+			if v != 0 {
+				return false
+			}
+		}
+		return true
+	}
+	return len(bytes.Trim(t.Bytes, "\x00")) == 0
+}
+
+// epoch reports at the end of an epoch that was seen whole.
+func (w *watch) epoch(f *loop) {
+	if f.session.stage.schedule == nil && w.steps == f.st.Steps {
+		var dead, unmoved []string
+		for _, s := range f.session.active.Opt.Slots() {
+			switch {
+			case !w.alive[s.Name]:
+				dead = append(dead, s.Name)
+			case f.st.Epoch == 0 && !f.moved(s):
+				unmoved = append(unmoved, s.Name)
+			}
+		}
+		if len(dead) > 0 {
+			w.told = true
+			f.events.Emit(&report.Warning{Message: fmt.Sprintf("dead gradients: %s had none but zeros in the whole of epoch %d, and cannot learn; freezing it changes nothing and saves its cost", list(dead), f.st.Epoch+1)})
+		}
+		if len(unmoved) > 0 {
+			f.events.Emit(&report.Warning{Message: fmt.Sprintf("%s moved by less than a millionth in epoch %d: raise --lr or --lr-mult for it, or freeze it", list(unmoved), f.st.Epoch+1)})
+		}
+	}
+	w.alive, w.steps = nil, 0
+}
+
+// moved reports whether the first epoch changed a weight by more than a trifle. A weight that is new, or was all zero, did if it changed at all.
+func (f *loop) moved(s *optim.Slot) bool {
+	base := f.session.active.pretrained[s.Name]
+	if base == nil || f.session.Net.IsNew(s.Name) { // a new head starts where it likes
+		return true
+	}
+	now, was := make([]float32, s.Len()), make([]float32, s.Len())
+	s.Gather(now, s.Value)
+	s.Gather(was, base)
+	var change, size float64
+	for i, v := range now {
+		d, w := float64(v)-float64(was[i]), float64(was[i])
+		change += d * d
+		size += w * w
+	}
+	return change > still*still*size
+}
+
+// list names a few of several weights.
+func list(names []string) string {
+	const most = 3
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d others", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// warnSmallBatches tells of batch normalisations whose statistics come from too few values.
+func (f *loop) warnSmallBatches() {
+	step := f.session.Net.CompiledStep(min(f.session.Config.Batch, f.session.Train.Len()))
+	if step == nil || len(step.Stats) == 0 {
+		return
+	}
+	least := step.Stats[0].Count
+	for _, s := range step.Stats {
+		least = min(least, s.Count)
+	}
+	if f.session.Config.Batch >= fewExamples && least >= fewValues {
+		return
+	}
+	name := ""
+	for _, w := range f.session.Set.Weights {
+		for _, s := range step.Stats {
+			if s.Count == least && name == "" && w.Role == freeze.RoleStat && w.Value.Data == s.Mean {
+				name = strings.Join(w.Module, ".")
+			}
+		}
+	}
+	f.events.Emit(&report.Warning{Message: fmt.Sprintf("batch statistics come from %d examples, in %s from %d values a channel: that is few; raise --batch to 16 or more, or keep the pretrained statistics with --batchnorm frozen",
+		f.session.Config.Batch, name, least)})
+}

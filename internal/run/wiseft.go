@@ -1,0 +1,64 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/permafrost-ml/permafrost/internal/report"
+)
+
+// settle leaves in place what the run is to write: the weights of the best epoch or the last, or their mean, and between them and the
+// pretrained ones the point that wise_ft names. It validates that point.
+func (f *loop) settle(ctx context.Context) error {
+	switch {
+	case f.session.Config.Keep == "best" && f.best != nil:
+		if err := f.session.restoreWeights(f.best); err != nil {
+			return err
+		}
+	case f.averages():
+		if err := f.putAverage(ctx); err != nil {
+			return err
+		}
+	}
+	if f.session.Config.WiseFT == nil || *f.session.Config.WiseFT == 1 {
+		return nil
+	}
+	return f.wise(ctx, *f.session.Config.WiseFT)
+}
+
+// wise moves every weight that trained in any stage to base + share (trained - base). A new weight, as a fresh head's, has no base and
+// stays as trained. Running statistics of batch normalisations are then measured anew, since those of a network between two are not
+// between theirs.
+//
+// Source: Wortsman, Ilharco, Kim, Li, Kornblith, Roelofs, Lopes, Hajishirzi, Farhadi, Namkoong and Schmidt, Robust Fine-Tuning of
+// Zero-Shot Models, CVPR 2022.
+func (f *loop) wise(ctx context.Context, share float64) error {
+	for _, s := range f.session.active.params(f.session.Set) {
+		if f.session.Net.IsNew(s.Name) {
+			continue
+		}
+		w, base := make([]float32, s.Len()), make([]float32, s.Len())
+		s.Gather(w, s.Value)
+		s.Gather(base, f.session.active.pretrained[s.Name])
+		for i, b := range base {
+			w[i] = b + float32(share)*(w[i]-b)
+		}
+		s.Scatter(w)
+	}
+	if f.session.stage.schedule != nil { // what an earlier stage trained has to be read anew
+		if err := f.session.adopt(f.session.Plans.Ever); err != nil {
+			return err
+		}
+		if err := f.rebuild(ctx); err != nil {
+			return err
+		}
+	}
+	if err := f.reestimate(ctx); err != nil {
+		return err
+	}
+	var err error
+	if f.final, err = f.validate(ctx); err == nil {
+		f.events.Emit(&report.Warning{Message: fmt.Sprintf("wise-ft %g: %s on validation", share, report.MetricText(f.final.Named(), f.final.Accuracy()))})
+	}
+	return err
+}

@@ -1,0 +1,45 @@
+package run
+
+// Work is what a fit of the session's plan computes, in floating point operations. It is counted, not timed, so it is the same on every
+// machine.
+type Work struct {
+	Frozen float64 // the frozen region, for one example
+	Live   float64 // forward and backward of the rest, for one example
+	Step   float64 // the update of the thawed weights, and what a step takes whatever is in it
+}
+
+// stepWork is about what can be computed in the time that starting the programs of a step takes.
+const stepWork = 10e6
+
+// updateWork is about what can be computed in the time in which the optimiser moves one number.
+const updateWork = 30
+
+// Work counts the session's work. Where examples differ in length it is that of the mean.
+func (s *Session) Work() (Work, error) {
+	o, err := s.Net.Outline()
+	if err != nil {
+		return Work{}, err
+	}
+	w := Work{Frozen: float64(o.Work()), Step: stepWork + updateWork*float64(s.Plans.Ever.Thawed(s.Set).Elements())}
+	w.Live = 3 * (float64(o.Graph.FLOPs())/2 - w.Frozen)
+	if f := s.Net.Form; f != nil && s.Train.Len() > 0 {
+		steps := 0
+		for i := range s.Train.Len() {
+			steps += s.Train.Length(i)
+		}
+		scale := float64(steps) / float64(s.Train.Len()*s.Net.Length)
+		w.Frozen, w.Live = scale*w.Frozen, scale*w.Live
+	}
+	return w, nil
+}
+
+// TrainBytes is the memory of a training step in bytes: the model, gradients and optimiser state of what trains, activations. Frozen activations that are
+// kept do not count.
+func (s *Session) TrainBytes() (int64, error) {
+	step, err := s.Net.Train(s.Config.Batch)
+	if err != nil {
+		return 0, err
+	}
+	thawed := int64(4 * s.Plans.Ever.Thawed(s.Set).Elements())
+	return int64(s.Base.Model.Size()) + thawed*int64(2+s.active.Opt.StateCount()) + int64(step.Program.ArenaBytes()), nil
+}
