@@ -65,7 +65,7 @@ var imports = []struct {
 	{"internal/testcase", "internal/compile internal/onnx internal/ir internal/tensor", ""},
 	{"internal/fixture", "internal/onnx internal/ir internal/tensor", ""},
 	// The public library reaches all that a user may call; nothing below knows of it.
-	{".", "internal/testcase internal/demo internal/compare internal/race internal/choose internal/inspect internal/run internal/report internal/split internal/tuned internal/feed internal/task internal/data internal/data/picture internal/cache internal/checkpoint internal/freeze internal/safetensors internal/onnx internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
+	{".", "internal/testcase internal/demo internal/compare internal/race internal/choose internal/inspect internal/run internal/report internal/split internal/tuned internal/feed internal/task internal/data internal/data/picture internal/cache internal/checkpoint internal/freeze internal/schedule internal/safetensors internal/onnx internal/ir internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/regret", "", ""},
 	{"bench/same", "", ""},
