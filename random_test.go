@@ -125,6 +125,9 @@ func (t *trial) refusal(err error, out string) error {
 	if entries, _ := os.ReadDir(out); len(entries) > 0 {
 		return fmt.Errorf("refused (%w), but %s was written", err, entries[0].Name())
 	}
+	if !errors.Is(err, permafrost.ErrBadInput) {
+		return fmt.Errorf("refused with an error that is not of bad input: %w", err)
+	}
 	if !namesOption(err.Error(), t.cfg) {
 		return fmt.Errorf("refused without the name of an option that was given: %w", err)
 	}
@@ -278,7 +281,7 @@ func (t *trial) resumed(base outcome) error {
 			}
 			return err
 		}
-		if !errors.Is(err, context.Canceled) {
+		if !errors.Is(err, permafrost.ErrInterrupted) {
 			return fmt.Errorf("interrupted after %v steps: %w", stops, err)
 		}
 		resume = true
@@ -331,24 +334,17 @@ func given(c permafrost.Config) []string {
 func fit(c permafrost.Config, resume bool, steps int) (*permafrost.Result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if resume {
-		return permafrost.Resume(ctx, c, &interrupter{steps, cancel})
-	}
-	return permafrost.Fit(ctx, c, &interrupter{steps, cancel})
-}
-
-// interrupter is a Sink that cancels a fit after some steps.
-type interrupter struct {
-	left   int
-	cancel context.CancelFunc
-}
-
-func (s *interrupter) Emit(_ time.Time, e permafrost.Event) {
-	if _, ok := e.(*permafrost.StepEvent); ok {
-		if s.left--; s.left == 0 {
-			s.cancel()
+	count := func(e permafrost.Event) {
+		if _, ok := e.(*permafrost.Step); ok {
+			if steps--; steps == 0 {
+				cancel()
+			}
 		}
 	}
+	if resume {
+		return permafrost.Resume(ctx, c, permafrost.OnEvent(count))
+	}
+	return permafrost.Fit(ctx, c, permafrost.OnEvent(count))
 }
 
 // evaluate measures a tuned file: its loss, and its accuracy or the metric of its task. With it comes what the fit found.
@@ -357,13 +353,14 @@ func evaluate(model, data string, r *permafrost.Result) (got, found [2]float64, 
 	if err != nil {
 		return got, found, err
 	}
-	e, err := m.Eval(context.Background(), data)
+	defer m.Close()
+	e, err := m.Eval(context.Background(), permafrost.Folder(data))
 	if err != nil {
 		return got, found, err
 	}
 	got, found = [2]float64{e.Loss, e.Accuracy}, [2]float64{r.ValLoss, r.ValAccuracy}
 	if e.Metric != nil && r.ValMetric != nil {
-		got[1], found[1] = float64(*e.Metric.Value), float64(*r.ValMetric.Value)
+		got[1], found[1] = e.Metric.Value, r.ValMetric.Value
 		if e.Metric.Name == "rmse" { // a fit's loss is of standardised numbers
 			got[0], found[0] = 0, 0
 		}
