@@ -38,7 +38,7 @@ type RankOptions struct {
 // Ranked is what the criteria say of one model. What a criterion cannot say is nil.
 type Ranked struct {
 	Model     string   `json:"model"`
-	Score     float64  `json:"score"` // by which models are ordered: held-out accuracy with --probe, else LogME
+	Score     float64  `json:"score"` // by which models are ordered: held-out accuracy with Probe, else LogME
 	LogME     float64  `json:"logme"`
 	LEEP      *float64 `json:"leep"` // nil where the model has no classifier of its own
 	NLEEP     float64  `json:"nleep"`
