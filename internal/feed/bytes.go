@@ -8,6 +8,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -46,7 +47,7 @@ func newBytes(m *onnx.Model, o Options) (Feed, error) {
 	text := []byte(o.Settings)
 	if text == nil && path != "" {
 		if text, err = os.ReadFile(path); err != nil {
-			return nil, fmt.Errorf("option preprocess: %w", err)
+			return nil, option.Errorf("preprocess", "%w", err)
 		}
 	}
 	if text == nil {

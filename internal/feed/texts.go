@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/gzipped"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tokenize"
 )
@@ -60,7 +61,7 @@ func newTexts(m *onnx.Model, o Options) (Feed, error) {
 	}
 	switch {
 	case length >= 0 && f.most > length:
-		return nil, fmt.Errorf("max_length: the model takes texts of %d tokens, not %d", length, f.most)
+		return nil, option.Errorf("max_length", "the model takes texts of %d tokens, not %d", length, f.most)
 	case length >= 0:
 		f.most = length
 	case f.most == 0:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/gzipped"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tokenize"
 )
 
@@ -31,7 +32,7 @@ func (f *Texts) readTokenizer(m *onnx.Model, o Options, set textSettings) error 
 	}
 	if f.file == nil {
 		if f.file, err = os.ReadFile(path); err != nil {
-			return fmt.Errorf("tokenizer: %w", err)
+			return option.Errorf("tokenizer", "%w", err)
 		}
 	}
 	if f.Tokenizer, err = tokenize.Parse(f.file); err != nil {

@@ -28,7 +28,7 @@ func TestDiagnosisHelps(t *testing.T) {
 	if head.Diagnosis.Verdict != report.Underfitting {
 		t.Fatalf("%+v", head.Diagnosis)
 	}
-	thaw := regexp.MustCompile(`--thaw (\S+)$`).FindStringSubmatch(head.Diagnosis.Advice)
+	thaw := regexp.MustCompile(`option thaw (\S+)$`).FindStringSubmatch(head.Diagnosis.Advice)
 	if thaw == nil {
 		t.Fatalf("the advice names no plan: %s", head.Diagnosis.Advice)
 	}

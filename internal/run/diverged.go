@@ -12,7 +12,7 @@ type DivergedError struct {
 }
 
 func (e *DivergedError) Error() string {
-	s := fmt.Sprintf("the loss is not a number at epoch %d, step %d: it arose first in %s; lower --lr or set --clip 1", e.Epoch+1, e.Step+1, e.Where)
+	s := fmt.Sprintf("the loss is not a number at epoch %d, step %d: it arose first in %s; lower option lr or set option clip 1", e.Epoch+1, e.Step+1, e.Where)
 	if e.Kept != "" {
 		s += "; the last good checkpoint is " + e.Kept
 	}

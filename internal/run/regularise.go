@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
@@ -31,13 +32,13 @@ func (s *Session) checkRegularisation() error {
 		note("average swa does nothing: the last quarter of %s has no two to average; 8 do", report.Epochs(c.Epochs))
 	}
 	if c.Average == "swa" && c.LRSchedule == "cosine" {
-		note("average swa is at its best with --lr-schedule constant: at the small rates at the end of a cosine there is little to average")
+		note("average swa is at its best with option lr_schedule constant: at the small rates at the end of a cosine there is little to average")
 	}
 	switch name := s.Task.Name(); {
 	case c.Mixup != 0 && (name == taskname.LM || name == taskname.CTC):
-		return fmt.Errorf("--mixup: the task %s has an answer at every position, which cannot be mixed", name)
+		return option.Errorf("mixup", "the task %s has an answer at every position, which cannot be mixed", name)
 	case c.Mixup != 0 && s.Base.Feed.Form().Varies():
-		return fmt.Errorf("--mixup: examples of different lengths cannot be mixed")
+		return option.Errorf("mixup", "examples of different lengths cannot be mixed")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
@@ -27,14 +28,14 @@ func ChooseTask(cfg *Config, f feed.Feed, train, val *data.Dataset) (*chosenTask
 		name = taskname.Classify
 	}
 	if cfg.Task == "" && name != taskname.Classify {
-		s.notes = append(s.notes, fmt.Sprintf("task %s, as the data look (--task says another)", name))
+		s.notes = append(s.notes, fmt.Sprintf("task %s, as the data look (option task says another)", name))
 	}
 	cfg.Task = name
 	if balanced && name != taskname.Classify && name != taskname.Multilabel {
-		return nil, fmt.Errorf("--class-weights balanced: the task %s has no classes", name)
+		return nil, fmt.Errorf("option class_weights balanced: the task %s has no classes", name)
 	}
 	if o.Smoothing != 0 && (name == taskname.Regress || name == taskname.CTC) {
-		return nil, fmt.Errorf("--label-smoothing: the task %s has nothing to smooth", name)
+		return nil, option.Errorf("label_smoothing", "the task %s has nothing to smooth", name)
 	}
 	var answers []string
 	for _, d := range []*data.Dataset{train, val} {
@@ -65,17 +66,17 @@ func ChooseTask(cfg *Config, f feed.Feed, train, val *data.Dataset) (*chosenTask
 		s.Task = t
 	case taskname.LM:
 		if cfg.Head != "linear" && cfg.Head != "keep" {
-			return nil, fmt.Errorf("--head %s: a language model keeps its own", cfg.Head)
+			return nil, fmt.Errorf("option head %s: a language model keeps its own", cfg.Head)
 		}
 		cfg.Head = "keep"
 		s.Task = &task.LM{Options: o}
 	default:
-		return nil, fmt.Errorf("task: %q is none of classify, multilabel, regress, lm, ctc", name)
+		return nil, option.Errorf("task", "%q is none of classify, multilabel, regress, lm, ctc", name)
 	}
 	var err error
 	for _, d := range []*data.Dataset{train, val} {
 		if s.targets[d], err = feed.Targets(s.Task, d, f); err != nil {
-			return nil, fmt.Errorf("--task %s: %w", name, err)
+			return nil, fmt.Errorf("option task %s: %w", name, err)
 		}
 	}
 	if multilabel != nil && balanced {

@@ -92,23 +92,36 @@ type Spec struct {
 	Arg  string
 }
 
-// kind is an entry of the table of schedules.
-type kind struct {
-	make  func(r Run, arg string) (Schedule, error) // arg has passed check
-	check func(arg string) error
-	peak  float64 // the highest rate as a multiple of that at which everything trains; 0: 1
-	flat  bool    // it anneals by itself: the run's own schedule of the rate is constant
+// Kind is a way to make schedules, under a name.
+type Kind struct {
+	Make  func(r Run, arg string) (Schedule, error) // arg has passed Check
+	Check func(arg string) error                    // of an argument, which may be empty
+	Peak  float64                                   // the highest rate as a multiple of that at which everything trains; 0: 1
+	Flat  bool                                      // it anneals by itself: the run's own schedule of the rate is constant
 }
 
-var kinds = map[string]kind{
-	"gradual":    {make: newGradual, check: optional(wholeNumber)},
-	"lpft":       {make: newLPFT, check: optional(wholeNumber), peak: 1 / lpftRate},
-	"autofreeze": {make: newAutoFreeze, check: optional(fraction)},
-	"freezeout":  {make: newFreezeOut, check: optional(fraction), flat: true},
-	"egeria":     {make: newEgeria, check: optional(fraction)},
-	"slimfit":    {make: newSlimFit, check: optional(fraction)},
-	"lisa":       {make: newLISA, check: required(wholeNumber, "lisa:2")},
-	"badam":      {make: newBAdam, check: optional(wholeNumber)},
+var kinds = map[string]Kind{
+	"gradual":    {Make: newGradual, Check: optional(wholeNumber)},
+	"lpft":       {Make: newLPFT, Check: optional(wholeNumber), Peak: 1 / lpftRate},
+	"autofreeze": {Make: newAutoFreeze, Check: optional(fraction)},
+	"freezeout":  {Make: newFreezeOut, Check: optional(fraction), Flat: true},
+	"egeria":     {Make: newEgeria, Check: optional(fraction)},
+	"slimfit":    {Make: newSlimFit, Check: optional(fraction)},
+	"lisa":       {Make: newLISA, Check: required(wholeNumber, "lisa:2")},
+	"badam":      {Make: newBAdam, Check: optional(wholeNumber)},
+}
+
+// Register adds a schedule. It errors on a name that is taken or cannot be written. It must not run
+// beside other calls of this package.
+func Register(name string, k Kind) error {
+	if name == "" || strings.ContainsAny(name, ": \t\n") {
+		return fmt.Errorf("schedule %q: a name has no colon and no space", name)
+	}
+	if _, taken := kinds[name]; taken {
+		return fmt.Errorf("schedule %s is known already", name)
+	}
+	kinds[name] = k
+	return nil
 }
 
 // Names lists the schedules.
@@ -124,7 +137,7 @@ func Parse(text string) (Spec, error) {
 	if colon && arg == "" {
 		return Spec{}, fmt.Errorf("%q: nothing follows the colon", text)
 	}
-	if err := k.check(arg); err != nil {
+	if err := k.Check(arg); err != nil {
 		return Spec{}, fmt.Errorf("%q: %w", text, err)
 	}
 	return Spec{name, arg}, nil
@@ -132,14 +145,14 @@ func Parse(text string) (Spec, error) {
 
 // Peak is the highest learning rate as a multiple of that at which everything trains.
 func (s Spec) Peak() float64 {
-	if p := kinds[s.Name].peak; p != 0 {
+	if p := kinds[s.Name].Peak; p != 0 {
 		return p
 	}
 	return 1
 }
 
 // Flat reports whether the schedule anneals the rates by itself.
-func (s Spec) Flat() bool { return kinds[s.Name].flat }
+func (s Spec) Flat() bool { return kinds[s.Name].Flat }
 
 // New makes the schedule for a run. It errors where the model cannot be trained so.
 func (s Spec) New(r Run) (Schedule, error) {
@@ -150,7 +163,7 @@ func (s Spec) New(r Run) (Schedule, error) {
 	if len(r.Units) < 2 {
 		return nil, fmt.Errorf("schedule %s: only %q trains, there is nothing to choose from: thaw more", s.Name, r.Units[0].Name)
 	}
-	return k.make(r, s.Arg)
+	return k.Make(r, s.Arg)
 }
 
 // base is what most schedules have in common.
