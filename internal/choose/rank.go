@@ -134,7 +134,7 @@ func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.Features(ctx, o.Progress)
+	f, err := FeaturesOf(ctx, s, o.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
 			return nil, err
 		}
 	}
-	own, err := s.OwnScores(ctx, o.Progress)
+	own, err := OwnScores(ctx, s, o.Progress)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -74,7 +75,7 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 		return nil, err
 	}
 	r.PeakGFLOPS = kernel.MeasurePeak() / 1e9
-	r.PeakRSS = run.PeakRSS()
+	r.PeakRSS = report.PeakRSS()
 	return r, nil
 }
 

@@ -135,7 +135,7 @@ func (r *race) candidate(thaw []string, rate float64, warm bool) (*candidate, er
 	if err != nil {
 		return nil, err
 	}
-	c := &candidate{thaw: thaw, rate: rate, warm: warm, cfg: s.Config, alone: s.Headed.Fresh && s.HeadOnly(), digest: s.Plans.Ever.Digest(), params: s.Plans.Ever.Thawed(s.Set).Elements()}
+	c := &candidate{thaw: thaw, rate: rate, warm: warm, cfg: s.Config, alone: s.Net.Headed.Fresh && s.HeadOnly(), digest: s.Plans.Ever.Digest(), params: s.Plans.Ever.Thawed(s.Net.Set).Elements()}
 	c.cfg.LR *= rate
 	if err := s.Check(); err != nil {
 		c.failed = err.Error() // an operator without gradient behind what it thaws
@@ -345,7 +345,7 @@ func pick(from []*candidate) *candidate {
 // ladder lists the plans that are worth trying: the head, the last blocks in growing steps, what advice ranks among the first two, everything.
 func (r *race) ladder(advice *choose.Advice) [][]string {
 	plans := [][]string{{"head"}}
-	for _, n := range choose.Steps(len(r.Set.Blocks)) {
+	for _, n := range choose.Steps(len(r.Net.Set.Blocks)) {
 		plans = append(plans, []string{"head", fmt.Sprintf("last:%d", n)})
 	}
 	plans = append(plans, []string{"all"})
@@ -353,7 +353,7 @@ func (r *race) ladder(advice *choose.Advice) [][]string {
 		top := slices.DeleteFunc(slices.Clone(advice.Candidates), func(c choose.Candidate) bool { return c.Adapter != "" })
 		slices.SortStableFunc(top, func(a, b choose.Candidate) int { return sign(b.Score - a.Score) })
 		for _, c := range top[:min(2, len(top))] {
-			if _, err := r.Set.Select([]string{c.Thaw}); err == nil {
+			if _, err := r.Net.Set.Select([]string{c.Thaw}); err == nil {
 				plans = append(plans, strings.Split(c.Thaw, ","))
 			}
 		}

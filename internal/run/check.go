@@ -22,7 +22,7 @@ func (s *Session) Check() error {
 	if _, err := s.Net.Twin().Train(min(2, s.Config.Batch)); err != nil {
 		return err
 	}
-	if s.Headed.Adapters == nil {
+	if s.Net.Headed.Adapters == nil {
 		return nil
 	}
 	p, _, err := s.patch()

@@ -65,8 +65,8 @@ func (f *loop) change(ctx context.Context, plan *freeze.Plan, began time.Time) e
 
 // planChange tells of the change from one plan to the present one.
 func (f *loop) planChange(from, to *freeze.Plan) *report.PlanChange {
-	e := &report.PlanChange{Epoch: f.st.Epoch, Step: f.st.Step, Stage: f.st.Stage, Reason: f.session.stage.reason, Digest: to.Digest(), ParamsThawed: to.Thawed(f.session.Set).Elements()}
-	for _, w := range f.session.Set.Weights {
+	e := &report.PlanChange{Epoch: f.st.Epoch, Step: f.st.Step, Stage: f.st.Stage, Reason: f.session.stage.reason, Digest: to.Digest(), ParamsThawed: to.Thawed(f.session.Net.Set).Elements()}
+	for _, w := range f.session.Net.Set.Weights {
 		switch was, is := trains(from, w), trains(to, w); {
 		case is && !was:
 			e.Thawed = append(e.Thawed, w.Name)

@@ -47,8 +47,8 @@ func TestReplanIsAFreshStart(t *testing.T) {
 		t.Fatal("the plans differ")
 	}
 	b.session.Net.Norm, b.st.Epoch, b.st.Step = a.session.Net.Norm, a.st.Epoch, a.st.Step
-	for _, w := range b.session.Set.Weights {
-		now := a.session.Set.ByName(w.Name).Value.Data
+	for _, w := range b.session.Net.Set.Weights {
+		now := a.session.Net.Set.ByName(w.Name).Value.Data
 		if b.session.Plans.Ever.Live(w.Name) {
 			copy(w.Value.Data.Bytes, now.Bytes)
 		} else {
@@ -60,7 +60,7 @@ func TestReplanIsAFreshStart(t *testing.T) {
 	must(t, b.encoders(ctx))
 
 	before := map[string]*tensor.Tensor{}
-	for _, w := range a.session.Set.Weights {
+	for _, w := range a.session.Net.Set.Weights {
 		if !a.session.Plans.Now.Live(w.Name) {
 			before[w.Name] = w.Value.Data.Clone()
 		}
@@ -70,7 +70,7 @@ func TestReplanIsAFreshStart(t *testing.T) {
 		t.Errorf("losses %v, from a fresh start %v", x, y)
 	}
 	for name, w := range before {
-		if !bytes.Equal(w.Bytes, a.session.Set.ByName(name).Value.Data.Bytes) {
+		if !bytes.Equal(w.Bytes, a.session.Net.Set.ByName(name).Value.Data.Bytes) {
 			t.Errorf("%s is frozen and moved", name)
 		}
 	}

@@ -35,7 +35,7 @@ func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	if s.Headed.Fresh { // which may have been given a start
+	if s.Net.Headed.Fresh { // which may have been given a start
 		if err := t.StartFrom(s.Head()); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (s *Session) fisher(ctx context.Context) (map[string][]float32, error) {
 		return nil, err
 	}
 	all.Cache = s.Cache
-	if s.Headed.Fresh {
+	if s.Net.Headed.Fresh {
 		if _, err := head.Fit(ctx, nil, false); err != nil {
 			return nil, fmt.Errorf("a head to measure gradients with: %w", err)
 		}
