@@ -36,7 +36,7 @@ func tunedModel(t testing.TB, edit func(dir string, cfg *permafrost.Config) erro
 	if err := edit(dir, &cfg); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := permafrost.Fit(context.Background(), cfg); err != nil {
+	if _, err := permafrost.Fit(context.Background(), cfg, opts...); err != nil {
 		t.Fatal(err)
 	}
 	m, err := permafrost.Open(filepath.Join(cfg.Out, "model.onnx"), opts...)
@@ -164,8 +164,8 @@ func writeTensors(dir string, n int) error {
 	return nil
 }
 
-// TestPredictConcurrently asks every kind of model from 1 to 64 goroutines, one example and several at a time. Every answer is that of a caller
-// alone, to the bit.
+// TestPredictConcurrently asks every kind of model from 1 to 64 goroutines, one example and several
+// at a time. Every answer is that of a caller alone, to the bit.
 func TestPredictConcurrently(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
@@ -233,8 +233,8 @@ func generated(m *permafrost.Model, text string, c permafrost.Continuation) (str
 	return b.String(), nil
 }
 
-// TestGenerateConcurrently continues texts from 1 to 64 goroutines, with a model that sees the whole text for every token and with one that keeps
-// keys and values.
+// TestGenerateConcurrently continues texts from 1 to 64 goroutines, with a model that sees the
+// whole text for every token and with one that keeps keys and values.
 func TestGenerateConcurrently(t *testing.T) {
 	t.Run("whole", func(t *testing.T) { generateConcurrently(t, languageModel(t), []string{"the cat", "one red dog"}) })
 	t.Run("cached", func(t *testing.T) {
@@ -281,8 +281,8 @@ func generateConcurrently(t *testing.T, m *permafrost.Model, prompts []string) {
 	}
 }
 
-// TestModelWaits: who finds no place waits, gives up when its context ends, and is turned away when the model is closed, which waits for those that
-// run.
+// TestModelWaits: who finds no place waits, gives up when its context ends, and is turned away when
+// the model is closed, which waits for those that run.
 func TestModelWaits(t *testing.T) {
 	m := languageModel(t, permafrost.WithThreads(1))
 	closed := make(chan struct{})

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/run"
-	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // most is how many examples criteria look at: beyond that their time grows and they hardly change.
@@ -111,7 +111,7 @@ func session(ctx context.Context, cfg run.Config, sets run.Sets) (*run.Session, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.Task.Name() != task.NameClassify {
+	if s.Task.Name() != taskname.Classify {
 		return nil, nil, fmt.Errorf("%s: the task is %s: evidence is gathered for classes only; compare fits instead", cfg.Data, s.Task.Name())
 	}
 	return s, labelsOf(s), nil

@@ -7,9 +7,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
-// A table of files has a column file, with paths relative to the table, and a column label; without one, a column text holds transcripts.
+// A table of files has a column file, with paths relative to the table, and a column label; without
+// one, a column text holds transcripts.
 
 // openTables reads tables of files for training, as Open does class folders.
 func openTables(ctx context.Context, trainPlace, valPlace Place, m *Media, opt Options) (train, val *Dataset, err error) {
@@ -53,11 +56,11 @@ func (o *opened) table(p Place, classes []string, task string, varied bool) (*Da
 		texts = labels
 	}
 	label := t.Column(labels...)
-	if text := t.Column(texts...); text >= 0 && (task == "ctc" || label < 0 && task == "") {
-		task, label = "ctc", text
+	if text := t.Column(texts...); text >= 0 && (task == taskname.CTC || label < 0 && task == "") {
+		task, label = taskname.CTC, text
 	}
 	if label < 0 {
-		if task == "ctc" {
+		if task == taskname.CTC {
 			labels = texts
 		}
 		_, err := t.Need("option label_column", labels...)
@@ -97,8 +100,9 @@ func columnNames(given, usual string) []string {
 	return []string{usual}
 }
 
-// Answers looks over the answers of a table's examples, one a row: it finds the task where it is "", and of classify the classes, where they
-// are nil, and every example's. It errors, naming the line, on an answer that the task does not take.
+// Answers looks over the answers of a table's examples, one a row: it finds the task where it is
+// "", and of classify the classes, where they are nil, and every example's. It errors, naming the
+// line, on an answer that the task does not take.
 func Answers(t *Table, examples []Example, task string, classes []string) (string, []string, error) {
 	if task == "" {
 		var answers []string
@@ -108,11 +112,11 @@ func Answers(t *Table, examples []Example, task string, classes []string) (strin
 		task = FindTask(answers)
 	}
 	for i, e := range examples {
-		if e.Answer == "" && (task == "classify" || task == "regress") {
+		if e.Answer == "" && (task == taskname.Classify || task == taskname.Regress) {
 			return "", nil, fmt.Errorf("data: %s, line %d: the label is empty", t.Path, t.Lines[i])
 		}
 	}
-	if task != "classify" {
+	if task != taskname.Classify {
 		return task, nil, nil
 	}
 	if classes == nil {

@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
-// Open reads class folders for training: train and val in p where both exist; else p, and for validation opt.Val or, where that is none, a tenth of
-// each class that opt.Seed picks. Tables of files are read likewise. For a task other than classify a folder's name is the answer to what lies
-// in it. Errors say what is wrong, where, and how to mend it.
+// Open reads class folders for training: train and val in p where both exist; else p, and for
+// validation opt.Val or, where that is none, a tenth of each class that opt.Seed picks. Tables of
+// files are read likewise. For a task other than classify a folder's name is the answer to what
+// lies in it. Errors say what is wrong, where, and how to mend it.
 func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Dataset, err error) {
 	if t, v, ok := FindTables(p, opt.Val); ok {
 		return openTables(ctx, t, v, m, opt)
@@ -36,14 +39,14 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 	}
 	if opt.Task == "" {
 		opt.Task = FindTask(classes)
-		if opt.Task == "regress" { // numbers are names of folders as good as any
-			opt.Task = "classify"
+		if opt.Task == taskname.Regress { // numbers are names of folders as good as any
+			opt.Task = taskname.Classify
 		}
 	}
 	switch {
 	case len(classes) == 1 && classes[0] == "train":
 		return nil, nil, fmt.Errorf("data: %s has a folder train but none named val: add it, or give %s", p.Path, p.Join("train").Path)
-	case len(classes) == 1 && opt.Task == "classify":
+	case len(classes) == 1 && opt.Task == taskname.Classify:
 		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of %s", trainPlace.Path, classes[0], m.Many)
 	}
 	o := open(trainPlace, m, opt)
@@ -59,7 +62,7 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 		return nil, nil, err
 	}
 	for c, n := range train.Counts() {
-		if n == 0 && train.Task == "classify" {
+		if n == 0 && train.Task == taskname.Classify {
 			return nil, nil, fmt.Errorf("data: class %s of %s has no undamaged %s (%v): repair or remove it",
 				classes[c], trainPlace.Path, m.One, train.Skipped[0].Err)
 		}
@@ -73,7 +76,8 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 	return train, val, nil
 }
 
-// Split holds out a tenth of the examples for validation, of each class where there are classes, picked by seed.
+// Split holds out a tenth of the examples for validation, of each class where there are classes,
+// picked by seed.
 func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	rest, held := holdOut(d, seed)
 	val = d.subset(held)
@@ -82,7 +86,8 @@ func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	return d.subset(rest), val
 }
 
-// OpenEval reads class folders for a model whose classes are known: val in p where train and val exist, else p.
+// OpenEval reads class folders for a model whose classes are known: val in p where train and val
+// exist, else p.
 func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Options) (*Dataset, error) {
 	o := open(p, m, opt)
 	if t, v, ok := FindTables(p, Place{}); ok {
@@ -105,7 +110,8 @@ func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Opti
 	return d, d.check(ctx)
 }
 
-// OpenInputs makes a Dataset of the files that rows name, without labels. A damaged one is skipped; it is an error when all are.
+// OpenInputs makes a Dataset of the files that rows name, without labels. A damaged one is skipped;
+// it is an error when all are.
 func OpenInputs(ctx context.Context, p Place, m *Media, opt Options) (*Dataset, error) {
 	if p.Rows == nil || len(p.Rows.Rows) == 0 {
 		return nil, errors.New("data: no file given")
@@ -150,7 +156,7 @@ func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*D
 	var examples []Example
 	task := o.opt.Task
 	for _, c := range f.classes {
-		if cmp.Or(task, "classify") != "classify" {
+		if cmp.Or(task, taskname.Classify) != taskname.Classify {
 			for _, file := range c.files {
 				examples = append(examples, Example{Path: file, Label: -1, Answer: c.name})
 			}
@@ -164,7 +170,7 @@ func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*D
 			examples = append(examples, Example{Path: file, Label: l})
 		}
 	}
-	if cmp.Or(task, "classify") != "classify" {
+	if cmp.Or(task, taskname.Classify) != taskname.Classify {
 		classes = nil
 	}
 	d := o.dataset(p.Path, classes, examples, task, varied)
@@ -181,7 +187,8 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// holdOut splits the indices of d: of each class a tenth, rounded, at least one and never the only one, picked by seed. Both parts keep d's order.
+// holdOut splits the indices of d: of each class a tenth, rounded, at least one and never the only
+// one, picked by seed. Both parts keep d's order.
 func holdOut(d *Dataset, seed uint64) (rest, held []int) {
 	byClass := make([][]int, max(1, len(d.Classes)))
 	for i, e := range d.Examples {

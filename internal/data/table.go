@@ -14,13 +14,16 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // Columns names the columns of a table; "" for the usual names.
 type Columns struct{ Text, Label string }
 
-// Table is a file of rows with named columns: CSV and TSV with a line of names first, or JSONL, one object a line, whose keys are
-// the names. Cells are text; a number or truth value of JSON is taken as it is written, null as empty, an array as its elements joined by "|".
+// Table is a file of rows with named columns: CSV and TSV with a line of names first, or JSONL, one
+// object a line, whose keys are the names. Cells are text; a number or truth value of JSON is taken
+// as it is written, null as empty, an array as its elements joined by "|".
 type Table struct {
 	Path    string
 	Columns []string
@@ -36,8 +39,9 @@ func IsTable(p Place) bool {
 	return p.Rows != nil || slices.Contains(TableFormats, strings.ToLower(filepath.Ext(p.Path))) && !p.IsDir()
 }
 
-// FindTables resolves what the options data and val name into tables: a table itself, or a folder with train.csv and val.csv (or .tsv,
-// .jsonl). Val is none where nothing names it. ok is false where there is no table.
+// FindTables resolves what the options data and val name into tables: a table itself, or a folder
+// with train.csv and val.csv (or .tsv, .jsonl). Val is none where nothing names it. ok is false
+// where there is no table.
 func FindTables(p, valPlace Place) (train, val Place, ok bool) {
 	inside := func(dir Place, name string) Place {
 		for _, ext := range TableFormats {
@@ -66,7 +70,8 @@ func FindTables(p, valPlace Place) (train, val Place, ok bool) {
 	return train, val, !train.IsZero()
 }
 
-// ReadTable reads a table. It errors, naming the line, where a row does not fit the columns, on two columns of a name, and on a table without rows.
+// ReadTable reads a table. It errors, naming the line, where a row does not fit the columns, on two
+// columns of a name, and on a table without rows.
 func ReadTable(p Place) (*Table, error) {
 	if p.Rows != nil {
 		return p.Rows, nil
@@ -228,13 +233,13 @@ func (t *Table) Need(flag string, names ...string) (int, error) {
 	return -1, errors.New(text)
 }
 
-// FindTask tells from the answers of a table what they are for: "multilabel" where some are joined by "|", "regress" where all are numbers
-// and not all whole ones, else "classify".
+// FindTask tells from the answers of a table what they are for: "multilabel" where some are joined
+// by "|", "regress" where all are numbers and not all whole ones, else "classify".
 func FindTask(answers []string) string {
 	numbers, whole := true, true
 	for _, a := range answers {
 		if strings.Contains(a, "|") {
-			return "multilabel"
+			return taskname.Multilabel
 		}
 		if _, err := strconv.Atoi(a); err != nil {
 			whole = false
@@ -244,7 +249,7 @@ func FindTask(answers []string) string {
 		}
 	}
 	if numbers && !whole {
-		return "regress"
+		return taskname.Regress
 	}
-	return "classify"
+	return taskname.Classify
 }

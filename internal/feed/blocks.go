@@ -8,14 +8,16 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
-// A language model learns from texts without answers: a file .txt, a folder with train.txt and val.txt, or a table with a column of
-// texts. They are laid one behind the other, each with the special tokens that the model wants around a text, and cut into
-// blocks of as many tokens as the model gets.
+// A language model learns from texts without answers: a file .txt, a folder with train.txt and
+// val.txt, or a table with a column of texts. They are laid one behind the other, each with the
+// special tokens that the model wants around a text, and cut into blocks of as many tokens as the
+// model gets.
 
-// findPlain resolves what the options data and val name into plain texts, as data.FindTables does tables.
+// findPlain resolves what the options data and val name into plain texts, as data.FindTables does
+// tables.
 func findPlain(p, valPlace data.Place) (train, val data.Place, ok bool) {
 	plain := func(p data.Place) data.Place {
 		if strings.EqualFold(path.Ext(p.Path), ".txt") && p.IsFile() {
@@ -37,7 +39,8 @@ func findPlain(p, valPlace data.Place) (train, val data.Place, ok bool) {
 	return train, val, !train.IsZero()
 }
 
-// plainTexts reads texts without answers. It gives none where the place holds answers too and the task is not lm.
+// plainTexts reads texts without answers. It gives none where the place holds answers too and the
+// task is not lm.
 func (f *Texts) plainTexts(p data.Place, name string) ([]string, error) {
 	if !data.IsTable(p) {
 		b, err := p.ReadFile()
@@ -71,11 +74,11 @@ func (f *Texts) plainTexts(p data.Place, name string) ([]string, error) {
 // openBlocks opens texts to model, where the place holds such or the task is lm.
 func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, ok bool, err error) {
 	trainPlace, valPlace, ok := findPlain(p, opt.Val)
-	if ok && opt.Task != "" && opt.Task != task.NameLM {
+	if ok && opt.Task != "" && opt.Task != taskname.LM {
 		return nil, nil, true, fmt.Errorf("data: %s holds no answers, which option task %s learns: give a table", trainPlace.Path, opt.Task)
 	}
 	if !ok {
-		if trainPlace, valPlace, ok = data.FindTables(p, opt.Val); !ok || opt.Task != "" && opt.Task != task.NameLM {
+		if trainPlace, valPlace, ok = data.FindTables(p, opt.Val); !ok || opt.Task != "" && opt.Task != taskname.LM {
 			return nil, nil, false, nil
 		}
 	}
@@ -93,12 +96,13 @@ func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) 
 		}
 		return train, val, true, nil
 	}
-	opt.Task = task.NameLM
+	opt.Task = taskname.LM
 	val, err = f.blocks(ctx, valPlace, opt)
 	return train, val, true, err
 }
 
-// blocks reads texts and cuts them into examples; nil where the place holds answers and the task is not said.
+// blocks reads texts and cuts them into examples; nil where the place holds answers and the task is
+// not said.
 func (f *Texts) blocks(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
 	all, err := f.plainTexts(p, opt.Task)
 	if err != nil || all == nil {
@@ -126,6 +130,6 @@ func (f *Texts) blocks(ctx context.Context, p data.Place, opt data.Options) (*da
 		return nil, fmt.Errorf("data: %s has no text", p.Path)
 	}
 	d := data.New(p.Path, nil, examples, s, textMedia, opt)
-	d.Task = task.NameLM
+	d.Task = taskname.LM
 	return d, nil
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // A table of texts has a column text, or text_a and text_b for pairs, and a column label.
@@ -44,7 +44,7 @@ func (f *Texts) OpenEval(ctx context.Context, p data.Place, classes []string, op
 		return nil, err
 	}
 	t, v, ok := data.FindTables(p, data.Place{})
-	if opt.Task == task.NameLM {
+	if opt.Task == taskname.LM {
 		if a, b, plain := findPlain(p, data.Place{}); plain {
 			t, v, ok = a, b, true
 		}
@@ -55,7 +55,7 @@ func (f *Texts) OpenEval(ctx context.Context, p data.Place, classes []string, op
 	if !v.IsZero() {
 		t = v
 	}
-	if opt.Task == task.NameLM {
+	if opt.Task == taskname.LM {
 		return f.blocks(ctx, t, opt)
 	}
 	return f.table(ctx, t, classes, opt)

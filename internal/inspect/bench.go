@@ -11,7 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
-	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -110,7 +110,7 @@ func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error 
 	_, err := split.AttachHead(p.base.Model.Graph, split.HeadSpec{Kind: "keep"}, p.batch(p.base.Two()))
 	if err != nil && len(cfg.Attach) == 0 {
 		if _, err = split.AttachHead(p.base.Model.Graph, split.HeadSpec{Kind: "keep", PerPosition: true}, p.batch(p.base.Two())); err == nil {
-			cfg.Task = task.NameLM
+			cfg.Task = taskname.LM
 		}
 	}
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -101,7 +102,7 @@ type Prediction struct {
 // Prepare.
 func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	defer kernel.Use(o.Config.Threads)()
-	p, err := openProbe(o.Config.Model, o.Config.FeedOptions(), o.Shapes)
+	p, err := openProbe(o.Config.Model, o.Sets.FeedOptions(&o.Config), o.Shapes)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +163,7 @@ func madeUpTask(cfg *run.Config, classes int) (task.Task, error) {
 	if cfg.Head == "keep" {
 		classes = 0 // those that the model has
 	}
-	t, err := task.Of(cmp.Or(cfg.Task, task.NameClassify), make([]string, classes))
+	t, err := task.Of(cmp.Or(cfg.Task, taskname.Classify), make([]string, classes))
 	switch t := t.(type) {
 	case *task.Classify:
 		t.Smoothing = cfg.LabelSmoothing
@@ -478,7 +479,7 @@ func clock(f func() error) (float64, error) {
 // compiler's passes: specialised to the batch, and with frozen weights as constants and everything
 // folded, fused and laid out.
 func InspectPasses(ctx context.Context, o InspectOptions) (before, after string, err error) {
-	p, err := openProbe(o.Config.Model, o.Config.FeedOptions(), o.Shapes)
+	p, err := openProbe(o.Config.Model, o.Sets.FeedOptions(&o.Config), o.Shapes)
 	if err != nil {
 		return "", "", err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // Check errors where options leave nothing to choose or contradict the choosing.
@@ -96,7 +97,7 @@ func choosePlan(ctx context.Context, s *run.Session, cfg run.Config, sets run.Se
 	var winner *candidate
 	if s.Train.Len() >= fewest && len(r.parts) > 1 {
 		var advice *choose.Advice
-		if s.Task.Name() == task.NameClassify && s.Net.Headed.Fresh {
+		if s.Task.Name() == taskname.Classify && s.Net.Headed.Fresh {
 			if advice, err = choose.Advise(ctx, choose.AdviseOptions{Config: cfg, Sets: sets}); err != nil {
 				return nil, nil, err
 			}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // parts is how many parts the held-out examples are dealt to where a metric says nothing of a single one.
@@ -13,7 +14,7 @@ const parts = 20
 // other tasks the metric of every twentieth of them.
 func scores(t task.Task, each []*task.Metrics) []float64 {
 	n := len(each)
-	if t.Name() != task.NameClassify {
+	if t.Name() != taskname.Classify {
 		n = min(n, parts)
 	}
 	out := make([]float64, n)

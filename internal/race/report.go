@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // File is where a run folder holds the report.
@@ -185,9 +186,9 @@ func (r *race) heldOut(a, b *candidate) int {
 // metric writes a score in the unit of its task.
 func (r *race) metric(score float64) string {
 	switch r.Task.Name() {
-	case task.NameClassify:
+	case taskname.Classify:
 		return fmt.Sprintf("%.1f%%", 100*score)
-	case task.NameMultilabel:
+	case taskname.Multilabel:
 		return fmt.Sprintf("a macro F1 of %.4f", score)
 	}
 	name, _ := r.Task.NewMetrics().Metric()
@@ -196,7 +197,7 @@ func (r *race) metric(score float64) string {
 
 // points writes a difference of scores.
 func (r *race) points(d float64) string {
-	if r.Task.Name() == task.NameClassify {
+	if r.Task.Name() == taskname.Classify {
 		return fmt.Sprintf("%.1f points", 100*d)
 	}
 	return fmt.Sprintf("%.3g", d)

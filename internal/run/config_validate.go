@@ -9,6 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 var (
@@ -23,7 +24,7 @@ func (c *Config) Validate() error {
 		key, value string
 		allowed    []string
 	}{
-		{"task", c.Task, []string{"", "classify", "multilabel", "regress", "lm", "ctc"}},
+		{"task", c.Task, append([]string{""}, taskname.All()...)},
 		{"batchnorm", c.BatchNorm, []string{"auto", "frozen"}},
 		{"start", c.Start, []string{"none", "probe"}},
 		{"pool", c.Pool, []string{"auto", "mean", "cls", "last", "max"}},

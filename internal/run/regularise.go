@@ -6,7 +6,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/report"
-	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // checkRegularisation errors on options that make no sense for the task, and notes those that do nothing for what trains: several plans may
@@ -35,7 +35,7 @@ func (s *Session) checkRegularisation() error {
 		note("average swa is at its best with option lr_schedule constant: at the small rates at the end of a cosine there is little to average")
 	}
 	switch name := s.Task.Name(); {
-	case c.Mixup != 0 && (name == task.NameLM || name == task.NameCTC):
+	case c.Mixup != 0 && (name == taskname.LM || name == taskname.CTC):
 		return option.Errorf("mixup", "the task %s has an answer at every position, which cannot be mixed", name)
 	case c.Mixup != 0 && s.Base.Feed.Form().Varies():
 		return option.Errorf("mixup", "examples of different lengths cannot be mixed")

@@ -2,6 +2,7 @@ package run
 
 import (
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
@@ -25,4 +26,14 @@ func (s Sets) Places(c *Config) (train, val data.Place) {
 		val = data.Place{Path: c.Val}
 	}
 	return train, val
+}
+
+// FeedOptions are those of c, for the kind of examples that are given: tensors serve models that
+// would be taken to want something else.
+func (s Sets) FeedOptions(c *Config) feed.Options {
+	o := c.FeedOptions()
+	if s.Train.Kind == feed.KindTensors {
+		o.Kind = s.Train.Kind
+	}
+	return o
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // chosenTask is what the examples are for.
@@ -24,16 +25,16 @@ func ChooseTask(cfg *Config, f feed.Feed, train, val *data.Dataset) (*chosenTask
 	balanced := cfg.ClassWeights == "balanced"
 	name := train.Task
 	if name == "" {
-		name = task.NameClassify
+		name = taskname.Classify
 	}
-	if cfg.Task == "" && name != task.NameClassify {
+	if cfg.Task == "" && name != taskname.Classify {
 		s.notes = append(s.notes, fmt.Sprintf("task %s, as the data look (option task says another)", name))
 	}
 	cfg.Task = name
-	if balanced && name != task.NameClassify && name != task.NameMultilabel {
+	if balanced && name != taskname.Classify && name != taskname.Multilabel {
 		return nil, fmt.Errorf("option class_weights balanced: the task %s has no classes", name)
 	}
-	if o.Smoothing != 0 && (name == task.NameRegress || name == task.NameCTC) {
+	if o.Smoothing != 0 && (name == taskname.Regress || name == taskname.CTC) {
 		return nil, option.Errorf("label_smoothing", "the task %s has nothing to smooth", name)
 	}
 	var answers []string
@@ -44,26 +45,26 @@ func ChooseTask(cfg *Config, f feed.Feed, train, val *data.Dataset) (*chosenTask
 	}
 	var multilabel *task.Multilabel
 	switch name {
-	case task.NameClassify:
+	case taskname.Classify:
 		if balanced {
 			o.Weights = train.Weights()
 		}
 		s.Task = &task.Classify{Classes: train.Classes, Options: o}
-	case task.NameMultilabel:
+	case taskname.Multilabel:
 		multilabel = task.NewMultilabel(answers, o)
 		if len(multilabel.Answers) == 0 {
 			return nil, fmt.Errorf("%s: no example has a label", train.Root)
 		}
 		s.Task = multilabel
-	case task.NameRegress:
+	case taskname.Regress:
 		s.Task = &task.Regress{Std: 1}
-	case task.NameCTC:
+	case taskname.CTC:
 		t := task.NewCTC(answers)
 		if len(t.Symbols) == 0 {
 			return nil, fmt.Errorf("%s: every transcript is empty", train.Root)
 		}
 		s.Task = t
-	case task.NameLM:
+	case taskname.LM:
 		if cfg.Head != "linear" && cfg.Head != "keep" {
 			return nil, fmt.Errorf("option head %s: a language model keeps its own", cfg.Head)
 		}
@@ -81,7 +82,7 @@ func ChooseTask(cfg *Config, f feed.Feed, train, val *data.Dataset) (*chosenTask
 	if multilabel != nil && balanced {
 		multilabel.Balance(s.targets[train])
 	}
-	if name == task.NameRegress && cfg.Head != "keep" { // the model's own head speaks in the number's unit
+	if name == taskname.Regress && cfg.Head != "keep" { // the model's own head speaks in the number's unit
 		s.Task = task.NewRegress(s.targets[train])
 	}
 	return s, nil

@@ -8,6 +8,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -17,7 +18,7 @@ type Classify struct {
 	Options
 }
 
-func (c *Classify) Name() string      { return NameClassify }
+func (c *Classify) Name() string      { return taskname.Classify }
 func (c *Classify) Names() []string   { return c.Classes }
 func (c *Classify) Scores() int       { return len(c.Classes) }
 func (c *Classify) PerPosition() bool { return false }

@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/decode"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -74,7 +75,7 @@ func (t *CTC) Text(labels []int) string {
 	return b.String()
 }
 
-func (t *CTC) Name() string      { return NameCTC }
+func (t *CTC) Name() string      { return taskname.CTC }
 func (t *CTC) Names() []string   { return t.Symbols }
 func (t *CTC) Scores() int       { return len(t.Symbols) + 1 }
 func (t *CTC) PerPosition() bool { return true }
@@ -113,7 +114,7 @@ func (t *CTC) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Valu
 	return b.Op("CTCLoss", ir.Attrs{"zero_infinity": 1}, scores, labels[0], labels[1])
 }
 
-func (t *CTC) NewMetrics() *Metrics { return &Metrics{Task: NameCTC} }
+func (t *CTC) NewMetrics() *Metrics { return &Metrics{Task: taskname.CTC} }
 
 // Measure adds up losses as they are reduced: for each symbol of the transcript. An example too short for
 // its transcript has none.

@@ -7,6 +7,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/op"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -17,7 +18,7 @@ type LM struct{ Options }
 // noToken marks positions without a next token.
 const noToken = -100
 
-func (t *LM) Name() string      { return NameLM }
+func (t *LM) Name() string      { return taskname.LM }
 func (t *LM) Names() []string   { return nil }
 func (t *LM) Scores() int       { return 0 }
 func (t *LM) PerPosition() bool { return true }
@@ -47,7 +48,7 @@ func (t *LM) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Value
 	return op.TokenCrossEntropy(b, ir.Attrs{"label_smoothing": float32(t.Smoothing)}, scores, labels[0])
 }
 
-func (t *LM) NewMetrics() *Metrics { return &Metrics{Task: NameLM} }
+func (t *LM) NewMetrics() *Metrics { return &Metrics{Task: taskname.LM} }
 
 func (t *LM) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor) {
 	l := labels[0].I64()

@@ -6,15 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
-)
 
-// The tasks, as --task names them.
-const (
-	NameClassify   = "classify"
-	NameMultilabel = "multilabel"
-	NameRegress    = "regress"
-	NameLM         = "lm"
-	NameCTC        = "ctc"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // Metrics gathers how a model does at its task, example by example. Sums are taken in the order in which
@@ -118,7 +111,7 @@ func (m *Metrics) Accuracy() float64 { return ratio(m.Correct, m.Examples) }
 // Loss is the mean loss of an example, for lm of a token; 0 without any.
 func (m *Metrics) Loss() float64 {
 	n := float64(m.Examples)
-	if m.Task == NameLM {
+	if m.Task == taskname.LM {
 		n = float64(m.Tokens)
 	}
 	if n == 0 {
@@ -131,13 +124,13 @@ func (m *Metrics) Loss() float64 {
 // multilabel, rmse of regress, perplexity of lm, error_rate of ctc.
 func (m *Metrics) Metric() (name string, value float64) {
 	switch m.Task {
-	case NameMultilabel:
+	case taskname.Multilabel:
 		return "macro_f1", m.MacroF1()
-	case NameRegress:
+	case taskname.Regress:
 		return "rmse", m.RMSE()
-	case NameLM:
+	case taskname.LM:
 		return "perplexity", m.Perplexity()
-	case NameCTC:
+	case taskname.CTC:
 		return "error_rate", m.ErrorRate()
 	}
 	return "accuracy", m.Accuracy()
@@ -261,7 +254,7 @@ type Named struct {
 
 // Named is the metric as it is reported; nil for classify, whose accuracy stands for itself.
 func (m *Metrics) Named() *Named {
-	if m.Task == "" || m.Task == NameClassify {
+	if m.Task == "" || m.Task == taskname.Classify {
 		return nil
 	}
 	name, v := m.Metric()
@@ -277,7 +270,7 @@ func (m *Metrics) MarshalJSON() ([]byte, error) {
 		accuracy, f1 := m.Accuracy(), m.MacroF1()
 		j.Accuracy, j.MacroF1, j.Correct, j.Confusion = &accuracy, &f1, &m.Correct, m.Matrix
 	}
-	if m.Task == NameRegress {
+	if m.Task == taskname.Regress {
 		j.Squares = fmt.Sprint(m.Squares)
 	}
 	return json.Marshal(j)

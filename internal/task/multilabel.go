@@ -9,6 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/op"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -20,7 +21,7 @@ type Multilabel struct {
 	Options
 }
 
-func (t *Multilabel) Name() string      { return NameMultilabel }
+func (t *Multilabel) Name() string      { return taskname.Multilabel }
 func (t *Multilabel) Names() []string   { return t.Answers }
 func (t *Multilabel) Scores() int       { return len(t.Answers) }
 func (t *Multilabel) PerPosition() bool { return false }
@@ -99,7 +100,7 @@ func (t *Multilabel) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *
 }
 
 func (t *Multilabel) NewMetrics() *Metrics {
-	return &Metrics{Task: NameMultilabel, Labels: make([]Hits, len(t.Answers))}
+	return &Metrics{Task: taskname.Multilabel, Labels: make([]Hits, len(t.Answers))}
 }
 
 func (t *Multilabel) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor) {

@@ -8,6 +8,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/op"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -36,7 +37,7 @@ func NewRegress(targets []data.Target) *Regress {
 	return r
 }
 
-func (r *Regress) Name() string      { return NameRegress }
+func (r *Regress) Name() string      { return taskname.Regress }
 func (r *Regress) Names() []string   { return nil }
 func (r *Regress) Scores() int       { return 1 }
 func (r *Regress) PerPosition() bool { return false }
@@ -65,7 +66,7 @@ func (r *Regress) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.
 	return op.MSE(b, scores, labels[0])
 }
 
-func (r *Regress) NewMetrics() *Metrics { return &Metrics{Task: NameRegress} }
+func (r *Regress) NewMetrics() *Metrics { return &Metrics{Task: taskname.Regress} }
 
 func (r *Regress) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor) {
 	for i, v := range scores.F32() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -110,15 +111,15 @@ func Positions(t Task, scores tensor.Shape, n int) int {
 // standardised.
 func Of(name string, names []string) (Task, error) {
 	switch name {
-	case NameClassify:
+	case taskname.Classify:
 		return &Classify{Classes: names}, nil
-	case NameMultilabel:
+	case taskname.Multilabel:
 		return &Multilabel{Answers: names}, nil
-	case NameRegress:
+	case taskname.Regress:
 		return &Regress{Std: 1}, nil
-	case NameLM:
+	case taskname.LM:
 		return &LM{}, nil
-	case NameCTC:
+	case taskname.CTC:
 		return &CTC{Symbols: names}, nil
 	}
 	return nil, fmt.Errorf("the task %q is none of classify, multilabel, regress, lm and ctc", name)
