@@ -47,7 +47,7 @@ var imports = []struct {
 	{"internal/data", "internal/taskname internal/tensor", ""},
 	{"internal/task", "internal/data internal/taskname internal/op internal/ir internal/option internal/decode internal/kernel internal/tensor", ""},
 	{"internal/gzipped", "", ""},
-	{"internal/feed", "internal/gzipped internal/task internal/data internal/data/picture internal/data/sound internal/taskname internal/compile internal/safetensors internal/onnx internal/ir internal/option internal/tokenize internal/tensor", ""},
+	{"internal/feed", "internal/gzipped internal/task internal/data internal/data/picture internal/data/sound internal/taskname internal/compile internal/safetensors internal/onnx internal/ir internal/tokenize internal/option internal/tensor", ""},
 	{"internal/tuned", "internal/feed internal/gzipped internal/task internal/data internal/taskname internal/compile internal/freeze internal/safetensors internal/onnx internal/ir internal/tokenize internal/decode internal/atomicfile internal/kernel internal/tensor", ""},
 	{"internal/split", "internal/feed internal/task internal/data internal/compile internal/grad internal/adapter internal/freeze internal/onnx internal/ir internal/option internal/tensor internal/random", ""},
 	{"internal/keep", "internal/split internal/feed internal/data internal/cache internal/compile internal/ir internal/kernel internal/tensor internal/version", ""},
@@ -67,7 +67,7 @@ var imports = []struct {
 	{"internal/testcase", "internal/compile internal/onnx internal/ir internal/tensor", ""},
 	{"internal/fixture", "internal/onnx internal/ir internal/tensor", ""},
 	// The public library reaches all that a user may call; nothing below knows of it.
-	{".", "internal/testcase internal/demo internal/compare internal/race internal/choose internal/inspect internal/run internal/report internal/split internal/tuned internal/feed internal/task internal/data internal/data/picture internal/taskname internal/cache internal/checkpoint internal/freeze internal/schedule internal/safetensors internal/onnx internal/ir internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
+	{".", "internal/testcase internal/demo internal/compare internal/race internal/choose internal/inspect internal/run internal/report internal/split internal/tuned internal/feed internal/task internal/data internal/data/picture internal/taskname internal/cache internal/checkpoint internal/schedule internal/freeze internal/safetensors internal/onnx internal/ir internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/regret", "", ""},
 	{"bench/same", "", ""},

@@ -64,7 +64,7 @@ type Trial struct {
 // conclude fills in what the race ended with.
 func (r *race) conclude(winner *candidate) {
 	p := r.report
-	p.Thaw, p.LR, p.Epochs, p.Parts, p.Examples = winner.thaw, winner.cfg.LR, winner.cfg.Epochs, len(r.parts), r.Train.Len()
+	p.Thaw, p.LR, p.Epochs, p.Parts, p.Examples = winner.thaw, winner.cfg.LR, winner.cfg.Epochs, len(r.parts), r.session.Train.Len()
 	p.Work, p.Grid, p.Start = r.spent, r.grid, winner.cfg.Start
 	if !math.IsInf(r.limit, 0) {
 		p.Limit = r.limit
@@ -185,19 +185,19 @@ func (r *race) heldOut(a, b *candidate) int {
 
 // metric writes a score in the unit of its task.
 func (r *race) metric(score float64) string {
-	switch r.Task.Name() {
+	switch r.session.Task.Name() {
 	case taskname.Classify:
 		return fmt.Sprintf("%.1f%%", 100*score)
 	case taskname.Multilabel:
 		return fmt.Sprintf("a macro F1 of %.4f", score)
 	}
-	name, _ := r.Task.NewMetrics().Metric()
+	name, _ := r.session.Task.NewMetrics().Metric()
 	return fmt.Sprintf("%s %.4g", strings.ReplaceAll(name, "_", " "), -score)
 }
 
 // points writes a difference of scores.
 func (r *race) points(d float64) string {
-	if r.Task.Name() == taskname.Classify {
+	if r.session.Task.Name() == taskname.Classify {
 		return fmt.Sprintf("%.1f points", 100*d)
 	}
 	return fmt.Sprintf("%.3g", d)
