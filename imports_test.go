@@ -65,6 +65,7 @@ var imports = []struct {
 		"golang.org/x/image/font golang.org/x/image/font/... golang.org/x/image/math/fixed golang.org/x/image/vector golang.org/x/term"},
 	{"internal/demo/gen", "internal/demo internal/run internal/report", ""},
 	{"internal/testcase", "internal/compile internal/onnx internal/ir internal/tensor", ""},
+	{"internal/fixture/shared", "", ""},
 	{"internal/fixture", "internal/onnx internal/ir internal/tensor", ""},
 	// The public library reaches all that a user may call; nothing below knows of it.
 	{".", "internal/testcase internal/demo internal/compare internal/race internal/choose internal/inspect internal/run internal/report internal/split internal/tuned internal/feed internal/task internal/data internal/data/picture internal/taskname internal/cache internal/checkpoint internal/schedule internal/freeze internal/safetensors internal/onnx internal/ir internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
