@@ -7,6 +7,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	_ "github.com/permafrost-ml/permafrost/internal/op" // the operators that nodes are looked up among
 )
 
 func sharedModels(t testing.TB) []string {
