@@ -46,8 +46,6 @@ func draw(d dice, s subject) (c permafrost.Config, why string) {
 func withheld(c permafrost.Config, s subject, task string) string {
 	share := strings.Contains(strings.Join(c.Thaw, " "), "fisher:") || strings.Contains(strings.Join(c.Thaw, " "), "magnitude:")
 	switch {
-	case c.CachePrecision == "float16" && c.Schedule != "":
-		return "after an interruption other stages of a schedule read rounded values than in an unbroken run"
 	case share && c.Schedule != "":
 		return "a run by a share is not found again where a schedule has trained only some of it"
 	case share && (c.Adapter != "" || len(c.Freeze) > 0):
