@@ -46,8 +46,6 @@ func draw(d dice, s subject) (c permafrost.Config, why string) {
 func withheld(c permafrost.Config, s subject, task string) string {
 	share := strings.Contains(strings.Join(c.Thaw, " "), "fisher:") || strings.Contains(strings.Join(c.Thaw, " "), "magnitude:")
 	switch {
-	case share && c.Schedule != "":
-		return "a run by a share is not found again where a schedule has trained only some of it"
 	case share && (c.Adapter != "" || len(c.Freeze) > 0):
 		return "a share of nothing is refused too late, when the folder is there"
 	case c.Task == "ctc" && task != "ctc":
