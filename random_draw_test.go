@@ -48,8 +48,6 @@ func withheld(c permafrost.Config, s subject, task string) string {
 		return "a tuned model of texts that spells has scores that it cannot read itself"
 	case task == "ctc" && len(c.Attach) > 0:
 		return "a head that spells what a map holds has more scores than the sound has windows, which a tuned model cannot read itself"
-	case c.Mixup > 0 && s.name == "files":
-		return "mixup takes the bytes of files, where their embedding trains, for numbers that can be mixed"
 	}
 	return ""
 }
