@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -54,7 +55,7 @@ func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	f, err := feed.Of(m, feed.Options{Kind: r.Input, Settings: r.Preprocess})
+	base, err := split.NewBase(m, feed.Options{Kind: r.Input, Settings: r.Preprocess})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -62,9 +63,9 @@ func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	p := &Predictor{Record: r, Feed: f, Task: t, model: m, lanes: newLanes(parallel), texts: newLanes(parallel)}
+	p := &Predictor{Record: r, Feed: base.Feed, Task: t, model: m, lanes: newLanes(parallel), texts: newLanes(parallel)}
 	p.programs = &pool[shape, *compile.Program]{most: mostPrograms, twin: (*compile.Program).Twin, build: func(s shape) (*compile.Program, error) {
-		return compile.Inference(m.Graph, f.Form().Shapes(s.batch, s.length), compile.Memory{})
+		return base.Inference(s.batch, s.length)
 	}}
 	p.generators = &pool[int, *Generator]{most: mostGenerators, twin: (*Generator).Twin, build: func(length int) (*Generator, error) {
 		return NewGenerator(m.Graph, length)
