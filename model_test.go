@@ -20,6 +20,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
@@ -238,10 +239,7 @@ func generated(m *permafrost.Model, text string, c permafrost.Continuation) (str
 func TestGenerateConcurrently(t *testing.T) {
 	t.Run("whole", func(t *testing.T) { generateConcurrently(t, languageModel(t), []string{"the cat", "one red dog"}) })
 	t.Run("cached", func(t *testing.T) {
-		stories := filepath.Join("..", "shared", "models", "stories260k.onnx")
-		if _, err := os.Stat(stories); err != nil {
-			t.Skip("no folder shared beside the repository: a causal model is not checked")
-		}
+		stories := shared.Path(t, "models", "stories260k.onnx")
 		m := tunedModel(t, func(dir string, cfg *permafrost.Config) error {
 			cfg.Model, cfg.Data, cfg.Thaw, cfg.MaxLength = stories, dir, []string{"last:1"}, 32
 			return fixture.WriteProse(dir, 30, 2)

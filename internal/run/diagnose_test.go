@@ -2,27 +2,20 @@ package run
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // A head on the frozen trunk of a network for other pictures underfits; doing what the diagnosis says gains five points and more.
 func TestDiagnosisHelps(t *testing.T) {
-	shared := filepath.Join("..", "..", "..", "shared")
 	c := DefaultConfig()
-	c.Model, c.Data = filepath.Join(shared, "models", "resnet20-cifar10.onnx"), filepath.Join(shared, "data", "sign-digits")
-	for _, path := range []string{c.Model, c.Data} {
-		if _, err := os.Stat(path); err != nil {
-			t.Skip("needs the shared models and data: ", err)
-		}
-	}
+	c.Model, c.Data = shared.Path(t, "models", "resnet20-cifar10.onnx"), shared.Path(t, "data", "sign-digits")
 	c.Cache, c.Out = "ram", t.TempDir()
 	head := mustFit(t, c)
 	if head.Diagnosis.Verdict != report.Underfitting {

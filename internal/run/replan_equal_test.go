@@ -81,14 +81,14 @@ func TestReplanIsAFreshStart(t *testing.T) {
 
 // Schedules work for texts, next tokens and sounds, whose examples have lengths of their own, and resume there too.
 func TestSchedulesOfLengths(t *testing.T) {
-	for name, make := range map[string]func() Config{
-		"texts":  func() Config { return textConfig(t, true) },
-		"sounds": func() Config { return waveConfig(t) },
-		"tokens": func() Config { return lmConfig(t) },
+	for name, make := range map[string]func(*testing.T) Config{
+		"texts":  func(t *testing.T) Config { return textConfig(t, true) },
+		"sounds": func(t *testing.T) Config { return waveConfig(t) },
+		"tokens": lmConfig,
 	} {
 		for _, kind := range []string{"gradual", "autofreeze", "egeria:0.9"} {
 			t.Run(name+" "+kind, func(t *testing.T) {
-				whole := make()
+				whole := make(t)
 				whole.Thaw, whole.Schedule, whole.Epochs, whole.LR, whole.Keep, whole.Out = []string{"all"}, kind, 3, 0.002, "last", t.TempDir()
 				_, h := run(t, whole)
 				v, err := tuned.Verify(whole.Model, filepath.Join(whole.Out, ModelFile), "")

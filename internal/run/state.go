@@ -18,7 +18,7 @@ import (
 type RunState struct {
 	Identity Identity        `json:"identity"`
 	Config   Config          `json:"config"`
-	Plan     json.RawMessage `json:"plan,omitempty"` // plan.json
+	Plan     json.RawMessage `json:"plan,omitempty"` // of all that may train in any stage
 
 	Epoch     int                 `json:"epoch"`             // epochs finished: the one, from 0, to go on with
 	EpochStep int                 `json:"epoch_step"`        // optimiser steps done in that epoch
@@ -37,7 +37,8 @@ type RunState struct {
 	Averaged int                `json:"averaged,omitempty"` // how often weights were taken into their average
 
 	Asked          int             `json:"asked,omitempty"`           // 1 + the step at which the schedule was last asked
-	Now            *freeze.Plan    `json:"plan_now,omitempty"`        // with a schedule: what trains at present; Plan is what has trained so far
+	Now            *freeze.Plan    `json:"plan_now,omitempty"`        // with a schedule: what trains at present
+	Ever           *freeze.Plan    `json:"plan_ever,omitempty"`       // and what has trained in any stage so far
 	FreezeSchedule json.RawMessage `json:"freeze_schedule,omitempty"` // the schedule's state
 }
 
