@@ -40,21 +40,24 @@ import (
 )
 
 const (
-	minFolds      = 5     // folds of the training examples, at least
-	maxHeldOut    = 2000  // held-out examples of a fold, at most
-	enoughHeldOut = 250   // held-out examples after which a round measures no further fold
-	minFoldSize   = 100   // examples of a fold below which it shows only large differences
-	minExamples   = 10    // training examples, below which there is no race
-	clear         = 2     // standard errors by which a candidate is clearly better or worse than another
-	likely        = 1.5   // standard errors by which it is likely better or worse
-	gridShare     = 0.22  // limit on the race and the fit, as a share of the work of fitting every plan at three rates
-	minLimit      = 3e11  // lower bound of the limit, a few seconds of work
-	nearlyAll     = 0.85  // a plan that computes this share of what thawing everything does is not tried
-	firstShare    = 0.125 // share of the epochs in the first round
-	lastShare     = 0.6   // share of the epochs in the last round, at most
-	minSteps      = 60    // steps in the first round, at least
-	matureShare   = 0.5   // share of its epochs from which a deeper plan is compared with the head
-	margin        = 0.5   // standard errors by which a more costly plan must be better
+	minFolds      = 5    // folds of the training examples, at least
+	maxHeldOut    = 2000 // held-out examples of a fold, at most
+	enoughHeldOut = 250  // held-out examples after which a round measures no further fold
+	minFoldSize   = 100  // examples of a fold below which it shows only large differences
+	minExamples   = 10   // training examples, below which there is no race
+	// standard errors by which a candidate is clearly better or worse than another
+	clear  = 2
+	likely = 1.5 // standard errors by which it is likely better or worse
+	// limit on the race and the fit, as a share of the work of fitting every plan at three rates
+	gridShare = 0.22
+	minLimit  = 3e11 // lower bound of the limit, a few seconds of work
+	// a plan that computes this share of what thawing everything does is not tried
+	nearlyAll   = 0.85
+	firstShare  = 0.125 // share of the epochs in the first round
+	lastShare   = 0.6   // share of the epochs in the last round, at most
+	minSteps    = 60    // steps in the first round, at least
+	matureShare = 0.5   // share of its epochs from which a deeper plan is compared with the head
+	margin      = 0.5   // standard errors by which a more costly plan must be better
 )
 
 // caps are the shares of the limit after which no further fold is measured, by round.

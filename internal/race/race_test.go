@@ -319,7 +319,8 @@ func TestPick(t *testing.T) {
 	}
 	head, last, all := of(1, true, 90, 0.5), of(2, false, 95, 0.5), of(3, false, 95, 0.5)
 	for _, c := range []*candidate{last, all} {
-		copy(c.scores[1], make([]float64, 4)) // right five times where the head is wrong, and wrong four times where it is right
+		// right five times where the head is wrong, and wrong four times where it is right
+		copy(c.scores[1], make([]float64, 4))
 	}
 	if got := pick([]*candidate{all, last, head}); got != head {
 		t.Errorf("five answers gained and four lost of 100 beat the head: %+v", got.name())

@@ -27,12 +27,13 @@ type Report struct {
 	Candidates []Candidate `json:"candidates"`
 	Trials     []Trial     `json:"trials"`
 
-	Parts    int     `json:"parts"`                // folds of the training examples
-	Examples int     `json:"examples"`             // training examples
-	Work     float64 `json:"work"`                 // floating-point operations of the race, counted
-	Limit    float64 `json:"work_limit,omitempty"` // on the race and the fit; absent where time is the limit
-	Grid     float64 `json:"grid_work"`            // of fitting every plan at three learning rates
-	Seconds  float64 `json:"seconds"`              // that the choice took
+	Parts    int     `json:"parts"`    // folds of the training examples
+	Examples int     `json:"examples"` // training examples
+	Work     float64 `json:"work"`     // floating-point operations of the race, counted
+	// on the race and the fit; absent where time is the limit
+	Limit   float64 `json:"work_limit,omitempty"`
+	Grid    float64 `json:"grid_work"` // of fitting every plan at three learning rates
+	Seconds float64 `json:"seconds"`   // that the choice took
 }
 
 // Candidate is a plan at a learning rate, with its last measurements.

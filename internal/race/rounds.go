@@ -54,7 +54,8 @@ func (r *race) run(ctx context.Context, alive []*candidate) (*candidate, error) 
 		return nil, err
 	}
 	winner := pick(append(heads, alive...))
-	if winner != nil && !winner.headOnly && r.user.Budget > 0 { // a limit of time also bounds the final fit
+	// a limit of time also bounds the final fit
+	if winner != nil && !winner.headOnly && r.user.Budget > 0 {
 		winner.cfg.Epochs = max(1, int(math.Round(min(1, 2*winner.share)*float64(winner.cfg.Epochs))))
 	}
 	return winner, nil
