@@ -36,7 +36,7 @@ func tunedModel(t testing.TB, edit func(dir string, cfg *permafrost.Config) erro
 	if err := edit(dir, &cfg); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := permafrost.Fit(context.Background(), cfg); err != nil {
+	if _, err := permafrost.Fit(context.Background(), cfg, opts...); err != nil {
 		t.Fatal(err)
 	}
 	m, err := permafrost.Open(filepath.Join(cfg.Out, "model.onnx"), opts...)

@@ -13,7 +13,7 @@ import (
 
 // Bytes feeds a model with the bytes of files.
 type Bytes struct {
-	files
+	Files
 	ByteRow
 	input string
 	dtype tensor.DType
@@ -37,7 +37,7 @@ func newBytes(m *onnx.Model, o Options) (Feed, error) {
 	in := m.Graph.Inputs[0]
 	n := in.Type.Shape[1]
 	f := &Bytes{ByteRow: ByteRow{Begin: n - n/2, End: n / 2, Block: 4096, Padding: 256}}
-	f.files = files{KindBytes, f.media}
+	f.Files = NewFiles(KindBytes, f.media)
 	path := o.Preprocess
 	if path == "" {
 		path = FindPreprocess(m.Path)

@@ -41,7 +41,7 @@ func TestBytesFolders(t *testing.T) {
 	}
 	write(t, nil, root, "letters", "empty")
 	f := &Bytes{ByteRow: ByteRow{Begin: 2, End: 2, Padding: 256}, input: "bytes", dtype: tensor.Int32}
-	f.files = files{KindBytes, f.media}
+	f.Files = NewFiles(KindBytes, f.media)
 	train, val, err := f.Open(context.Background(), at(root), data.Options{Seed: 1})
 	if err != nil || train.Len()+val.Len() != 24 || len(train.Skipped) != 1 || !slices.Equal(train.Classes, []string{"digits", "letters"}) {
 		t.Fatalf("%d and %d examples, %v skipped (%v)", train.Len(), val.Len(), train.Skipped, err)

@@ -133,6 +133,11 @@ func (e *Example) file() (kind string, file []byte, err error) {
 	case KindSound:
 		return kind, wave(e.Samples, e.Rate), nil
 	case KindTensors:
+		for name, t := range e.Tensors {
+			if t == nil {
+				return "", nil, fmt.Errorf("tensor %q is none", name)
+			}
+		}
 		var b bytes.Buffer
 		err := safetensors.Write(&b, safetensors.File{Tensors: e.Tensors})
 		return kind, b.Bytes(), err

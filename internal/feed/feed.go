@@ -90,6 +90,9 @@ const (
 // Of finds how a model is fed: by what a tuned file's record says, else by the model's inputs and the files beside it. It errors on options
 // of another kind of data.
 func Of(m *onnx.Model, o Options) (Feed, error) {
+	if o.Preprocess == KindTensors { // as they are
+		o.Kind, o.Preprocess = KindTensors, ""
+	}
 	if kind := m.Metadata[KeyKind]; o.Kind == "" && o.Preprocess == "" && kind != "" { // a tuned file is tuned again
 		o.Kind, o.Settings = kind, json.RawMessage(m.Metadata[KeySettings])
 	}

@@ -9,15 +9,20 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 )
 
-// files is the part of a Feed whose examples are files, for those that embed it.
-type files struct {
+// Files is the part of a Feed whose examples are files, for those that embed it.
+type Files struct {
 	kind  string
-	media func(augment string) (*data.Media, error) // the files and their Source, with training examples varied as said
+	media func(augment string) (*data.Media, error)
 }
 
-func (f files) Kind() string { return f.kind }
+// NewFiles is the Files of a kind. media gives the files and their Source, with training examples varied as said.
+func NewFiles(kind string, media func(augment string) (*data.Media, error)) Files {
+	return Files{kind, media}
+}
 
-func (f files) Open(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, err error) {
+func (f Files) Kind() string { return f.kind }
+
+func (f Files) Open(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, err error) {
 	m, err := f.media(opt.Augment)
 	if err == nil {
 		err = suits(f.kind, p, opt.Val)
@@ -28,7 +33,7 @@ func (f files) Open(ctx context.Context, p data.Place, opt data.Options) (train,
 	return data.Open(ctx, p, m, opt)
 }
 
-func (f files) OpenEval(ctx context.Context, p data.Place, classes []string, opt data.Options) (*data.Dataset, error) {
+func (f Files) OpenEval(ctx context.Context, p data.Place, classes []string, opt data.Options) (*data.Dataset, error) {
 	m, err := f.media("")
 	if err == nil {
 		err = suits(f.kind, p)
@@ -39,7 +44,7 @@ func (f files) OpenEval(ctx context.Context, p data.Place, classes []string, opt
 	return data.OpenEval(ctx, p, classes, m, opt)
 }
 
-func (f files) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
+func (f Files) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
 	m, err := f.media("")
 	if err == nil {
 		err = suits(f.kind, p)

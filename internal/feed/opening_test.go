@@ -30,7 +30,7 @@ func feedPictures(t testing.TB, pl *picture.Pipeline) *Pictures {
 		pl = pipeline(t, "unit", 3, 8, 8)
 	}
 	f := &Pictures{Pipeline: pl, input: "x"}
-	f.files = files{KindPicture, f.media}
+	f.Files = NewFiles(KindPicture, f.media)
 	return f
 }
 

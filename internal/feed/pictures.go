@@ -14,7 +14,7 @@ import (
 
 // Pictures feeds a model with pictures: one is a row.
 type Pictures struct {
-	files
+	Files
 	*picture.Pipeline
 	input string
 	notes []string
@@ -33,7 +33,7 @@ func newPictures(m *onnx.Model, o Options) (Feed, error) {
 	if note != "" {
 		f.notes = append(f.notes, note)
 	}
-	f.files = files{KindPicture, f.media}
+	f.Files = NewFiles(KindPicture, f.media)
 	f.Pipeline, err = p.For(in.Channels, in.Height, in.Width)
 	return f, err
 }

@@ -56,7 +56,7 @@ func waves(t *testing.T) *Sounds {
 		t.Fatal(err)
 	}
 	f := &Sounds{Pipeline: p, input: "x", row: tensor.Shape{1, 100}}
-	f.files = files{KindSound, f.media}
+	f.Files = NewFiles(KindSound, f.media)
 	return f
 }
 

@@ -19,7 +19,7 @@ import (
 
 // Sounds feeds a model with sounds: each window of a sound is a row of the model's batch.
 type Sounds struct {
-	files
+	Files
 	Pipeline *sound.Pipeline
 	input    string
 	row      tensor.Shape // of a row in the input: Pipeline.RowShape with axes of 1 where the model has them
@@ -71,7 +71,7 @@ const assumed = `{"sampling_rate": 16000, "window": 32000, "hop": 16000}`
 // newSounds makes the Feed of a tuned file's settings, or of a preprocessor file, or of what is assumed.
 func newSounds(m *onnx.Model, o Options) (Feed, error) {
 	f := &Sounds{}
-	f.files = files{KindSound, f.media}
+	f.Files = NewFiles(KindSound, f.media)
 	var set soundSettings
 	var text []byte
 	var path string

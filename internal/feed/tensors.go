@@ -16,7 +16,7 @@ import (
 // Tensors feeds a model of any inputs with tensors: an example is a file of the form safetensors with one for each input, by its name and without
 // the batch axis. It is a row of the model.
 type Tensors struct {
-	files
+	Files
 	form data.Form
 }
 
@@ -30,7 +30,7 @@ func newTensors(m *onnx.Model, o Options) (Feed, error) {
 		return nil, fmt.Errorf("--preprocess %s: tensors are taken as they are", o.Preprocess)
 	}
 	f := &Tensors{form: data.Form{Rows: true, Most: 1}}
-	f.files = files{KindTensors, f.media}
+	f.Files = NewFiles(KindTensors, f.media)
 	for _, in := range m.Graph.Inputs {
 		s := in.Type.Shape
 		if len(s) == 0 || slices.Contains(s[1:], -1) {

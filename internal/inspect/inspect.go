@@ -101,7 +101,7 @@ type Prediction struct {
 // Prepare.
 func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	defer kernel.Use(o.Config.Threads)()
-	p, err := openProbe(o.Config.Model, o.Config.FeedOptions(), o.Shapes)
+	p, err := openProbe(o.Config.Model, o.Sets.FeedOptions(&o.Config), o.Shapes)
 	if err != nil {
 		return nil, err
 	}
@@ -478,7 +478,7 @@ func clock(f func() error) (float64, error) {
 // compiler's passes: specialised to the batch, and with frozen weights as constants and everything
 // folded, fused and laid out.
 func InspectPasses(ctx context.Context, o InspectOptions) (before, after string, err error) {
-	p, err := openProbe(o.Config.Model, o.Config.FeedOptions(), o.Shapes)
+	p, err := openProbe(o.Config.Model, o.Sets.FeedOptions(&o.Config), o.Shapes)
 	if err != nil {
 		return "", "", err
 	}

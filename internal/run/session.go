@@ -46,7 +46,7 @@ func PrepareOn(ctx context.Context, cfg Config, sets Sets) (*Session, error) {
 		return nil, err
 	}
 	defer kernel.Use(cfg.Threads)()
-	base, err := split.Open(cfg.Model, cfg.FeedOptions())
+	base, err := split.Open(cfg.Model, sets.FeedOptions(&cfg))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,9 @@
 package run
 
-import "github.com/permafrost-ml/permafrost/internal/data"
+import (
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
+)
 
 // Sets are examples that a program hands over in the place of what Config.Data and Config.Val name. The
 // zero Sets are none: the configuration's are read.
@@ -19,4 +22,13 @@ func (s Sets) Places(c *Config) (train, val data.Place) {
 		val = data.Place{Path: c.Val}
 	}
 	return train, val
+}
+
+// FeedOptions are those of c, for the kind of examples that are given: tensors serve models that would be taken to want something else.
+func (s Sets) FeedOptions(c *Config) feed.Options {
+	o := c.FeedOptions()
+	if s.Train.Kind == feed.KindTensors {
+		o.Kind = s.Train.Kind
+	}
+	return o
 }

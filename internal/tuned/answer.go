@@ -79,7 +79,7 @@ func (p *Predictor) EvalPlace(ctx context.Context, place data.Place) (*Evaluatio
 		return nil, err
 	}
 	m := p.Task.NewMetrics()
-	err = p.each(ctx, ds, func(b *data.Batch, scores *tensor.Tensor) {
+	err = p.each(ctx, ds, p.Scores, func(b *data.Batch, scores *tensor.Tensor) {
 		targets := make([]data.Target, len(b.Indices))
 		for k, i := range b.Indices {
 			targets[k] = all[i]

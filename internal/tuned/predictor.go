@@ -82,11 +82,16 @@ func (p *Predictor) Close() {
 // classify. Where an example is several rows of the model, its scores are the mean of theirs, or for a task
 // PerPosition those of all rows, one behind the other.
 func (p *Predictor) Scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, error) {
-	n, form := len(b.Indices), p.Feed.Form()
 	if err := p.lanes.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer p.lanes.leave()
+	return p.scores(ctx, b)
+}
+
+// scores is Scores for who has entered a lane.
+func (p *Predictor) scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, error) {
+	n, form := len(b.Indices), p.Feed.Form()
 	prog, of, err := p.programs.take(ctx, shape{n, b.Length})
 	if err != nil {
 		return nil, err
@@ -149,12 +154,16 @@ func (p *Predictor) Predict(ctx context.Context, inputs []string) ([]Prediction,
 
 // PredictRows answers for rows, see feed.Inputs and feed.Collect, and returns those that cannot be used. It errors when none can.
 func (p *Predictor) PredictRows(ctx context.Context, rows data.Place) ([]Prediction, []data.Skipped, error) {
+	if err := p.lanes.enter(ctx); err != nil { // before anything is decoded, which takes memory too
+		return nil, nil, err
+	}
+	defer p.lanes.leave()
 	ds, err := p.Feed.OpenInputs(ctx, rows, data.Options{Workers: kernel.Threads(), Budget: 64 << 20})
 	if err != nil {
 		return nil, nil, err
 	}
 	out := make([]Prediction, ds.Len())
-	err = p.each(ctx, ds, func(b *data.Batch, scores *tensor.Tensor) {
+	err = p.each(ctx, ds, p.scores, func(b *data.Batch, scores *tensor.Tensor) {
 		row := scores.Len() / len(b.Indices)
 		for k, i := range b.Indices {
 			counts := row
@@ -167,13 +176,13 @@ func (p *Predictor) PredictRows(ctx context.Context, rows data.Place) ([]Predict
 	return out, ds.Skipped, err
 }
 
-// each runs the model over a data set, batch by batch.
-func (p *Predictor) each(ctx context.Context, ds *data.Dataset, fn func(b *data.Batch, scores *tensor.Tensor)) error {
+// each scores a data set, batch by batch.
+func (p *Predictor) each(ctx context.Context, ds *data.Dataset, score func(context.Context, *data.Batch) (*tensor.Tensor, error), fn func(b *data.Batch, scores *tensor.Tensor)) error {
 	for b, err := range ds.Loader(batch).Batches(ctx, data.FileOrder(ds.Len()), data.Plain) {
 		if err != nil {
 			return err
 		}
-		scores, err := p.Scores(ctx, b)
+		scores, err := score(ctx, b)
 		if err != nil {
 			return err
 		}
