@@ -106,7 +106,7 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	a := &Advice{Examples: s.Train.Len(), Classes: len(s.Train.Classes), Params: s.ParamsTotal(), Notes: s.Notes, Blocks: s.Set.Blocks, Gradients: []BlockGradient{}}
 	a.Task = s.Task.Name()
 	var start func(all *run.Session) error
-	if a.Task == task.NameClassify {
+	if task.KindOf(s.Task).Answers.Classes {
 		probe, err := a.depths(ctx, o, s, labelsOf(s))
 		if err != nil {
 			return nil, err

@@ -96,7 +96,7 @@ func session(ctx context.Context, cfg run.Config, sets run.Sets) (*run.Session, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.Task.Name() != task.NameClassify {
+	if !task.KindOf(s.Task).Answers.Classes {
 		return nil, nil, fmt.Errorf("%s: the task is %s: evidence is gathered for classes only; compare fits instead", cfg.Data, s.Task.Name())
 	}
 	return s, labelsOf(s), nil

@@ -1,7 +1,6 @@
 package data
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,15 +34,12 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 		classes[i] = c.name
 	}
 	if opt.Task == "" {
-		opt.Task = FindTask(classes)
-		if opt.Task == "regress" { // numbers are names of folders as good as any
-			opt.Task = "classify"
-		}
+		opt.Task = FindTask(classes, true)
 	}
 	switch {
 	case len(classes) == 1 && classes[0] == "train":
 		return nil, nil, fmt.Errorf("data: %s has a folder train but none named val: add it, or give %s", p.Path, p.Join("train").Path)
-	case len(classes) == 1 && opt.Task == "classify":
+	case len(classes) == 1 && answersOf(opt.Task).Classes:
 		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of %s", trainPlace.Path, classes[0], m.Many)
 	}
 	o := open(trainPlace, m, opt)
@@ -59,7 +55,7 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 		return nil, nil, err
 	}
 	for c, n := range train.Counts() {
-		if n == 0 && train.Task == "classify" {
+		if n == 0 && answersOf(train.Task).Classes {
 			return nil, nil, fmt.Errorf("data: class %s of %s has no undamaged %s (%v): repair or remove it",
 				classes[c], trainPlace.Path, m.One, train.Skipped[0].Err)
 		}
@@ -150,7 +146,7 @@ func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*D
 	var examples []Example
 	task := o.opt.Task
 	for _, c := range f.classes {
-		if cmp.Or(task, "classify") != "classify" {
+		if !answersOf(task).Classes {
 			for _, file := range c.files {
 				examples = append(examples, Example{Path: file, Label: -1, Answer: c.name})
 			}
@@ -164,7 +160,7 @@ func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*D
 			examples = append(examples, Example{Path: file, Label: l})
 		}
 	}
-	if cmp.Or(task, "classify") != "classify" {
+	if !answersOf(task).Classes {
 		classes = nil
 	}
 	d := o.dataset(p.Path, classes, examples, task, varied)

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -68,14 +69,14 @@ func (f *Texts) plainTexts(p data.Place, name string) ([]string, error) {
 	return out, nil
 }
 
-// openBlocks opens texts to model, where the place holds such or the task is lm.
+// openBlocks opens texts to model, where the place holds such or the task learns them.
 func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, ok bool, err error) {
 	trainPlace, valPlace, ok := findPlain(p, opt.Val)
-	if ok && opt.Task != "" && opt.Task != task.NameLM {
-		return nil, nil, true, fmt.Errorf("data: %s holds no answers, which --task %s learns: give a table", trainPlace.Path, opt.Task)
+	if ok && opt.Task != "" && !task.LearnsTokens(opt.Task) {
+		return nil, nil, true, fmt.Errorf("data: %s holds no answers, which option task %s learns: give a table", trainPlace.Path, opt.Task)
 	}
 	if !ok {
-		if trainPlace, valPlace, ok = data.FindTables(p, opt.Val); !ok || opt.Task != "" && opt.Task != task.NameLM {
+		if trainPlace, valPlace, ok = data.FindTables(p, opt.Val); !ok || opt.Task != "" && !task.LearnsTokens(opt.Task) {
 			return nil, nil, false, nil
 		}
 	}
@@ -93,7 +94,7 @@ func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) 
 		}
 		return train, val, true, nil
 	}
-	opt.Task = task.NameLM
+	opt.Task = train.Task
 	val, err = f.blocks(ctx, valPlace, opt)
 	return train, val, true, err
 }
@@ -126,6 +127,6 @@ func (f *Texts) blocks(ctx context.Context, p data.Place, opt data.Options) (*da
 		return nil, fmt.Errorf("data: %s has no text", p.Path)
 	}
 	d := data.New(p.Path, nil, examples, s, textMedia, opt)
-	d.Task = task.NameLM
+	d.Task = cmp.Or(opt.Task, task.NameLM)
 	return d, nil
 }

@@ -21,7 +21,7 @@ func Targets(t task.Task, ds *data.Dataset, f Feed) ([]data.Target, error) {
 		if out[i], err = t.Target(e); err != nil {
 			return nil, fmt.Errorf("data: %w", err)
 		}
-		if t.Name() == task.NameLM {
+		if task.KindOf(t).Tokens {
 			if out[i].Labels, err = ds.Tokens(i, tokens); err != nil {
 				return nil, err
 			}

@@ -9,11 +9,11 @@ import (
 // parts is how many parts the held-out examples are dealt to where a metric says nothing of a single one.
 const parts = 20
 
-// scores is how well each part of the held-out examples went, larger is better: of classify every example, 1 where it is right; of
+// scores is how well each part of the held-out examples went, larger is better: where there are classes every example, 1 where it is right; of
 // other tasks the metric of every twentieth of them.
 func scores(t task.Task, each []*task.Metrics) []float64 {
 	n := len(each)
-	if t.Name() != task.NameClassify {
+	if !task.KindOf(t).Answers.Classes {
 		n = min(n, parts)
 	}
 	out := make([]float64, n)

@@ -1,6 +1,7 @@
 package race
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -184,19 +185,20 @@ func (r *race) heldOut(a, b *candidate) int {
 
 // metric writes a score in the unit of its task.
 func (r *race) metric(score float64) string {
-	switch r.Task.Name() {
-	case task.NameClassify:
+	kind := task.KindOf(r.Task)
+	text := cmp.Or(kind.Metric.Text, kind.Metric.Name)
+	switch {
+	case kind.Answers.Classes:
 		return fmt.Sprintf("%.1f%%", 100*score)
-	case task.NameMultilabel:
-		return fmt.Sprintf("a macro F1 of %.4f", score)
+	case kind.Metric.Lower:
+		return fmt.Sprintf("%s %.4g", text, -score)
 	}
-	name, _ := r.Task.NewMetrics().Metric()
-	return fmt.Sprintf("%s %.4g", strings.ReplaceAll(name, "_", " "), -score)
+	return fmt.Sprintf("a %s of %.4f", text, score)
 }
 
 // points writes a difference of scores.
 func (r *race) points(d float64) string {
-	if r.Task.Name() == task.NameClassify {
+	if task.KindOf(r.Task).Answers.Classes {
 		return fmt.Sprintf("%.1f points", 100*d)
 	}
 	return fmt.Sprintf("%.3g", d)

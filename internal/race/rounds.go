@@ -135,7 +135,7 @@ func (r *race) measureHead(ctx context.Context, head *candidate) error {
 // hopeless reports whether not even a plan without an error would be clearly better than the head, measured on all training examples, so that
 // none needs to be tried.
 func (r *race) hopeless(head *candidate) bool {
-	if r.Task.Name() != task.NameClassify || head.scores == nil {
+	if !task.KindOf(r.Task).Answers.Classes || head.scores == nil {
 		return false
 	}
 	perfect := &candidate{scores: make([][]float64, len(head.scores))}

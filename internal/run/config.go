@@ -20,6 +20,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // Config holds every option of a fit. Its YAML form is run.yaml; its command-line form is one flag a
@@ -140,7 +141,7 @@ func (c *Config) Validate() error {
 		key, value string
 		allowed    []string
 	}{
-		{"task", c.Task, []string{"", "classify", "multilabel", "regress", "lm", "ctc"}},
+		{"task", c.Task, append([]string{""}, task.Names()...)},
 		{"batchnorm", c.BatchNorm, []string{"auto", "frozen"}},
 		{"start", c.Start, []string{"none", "probe"}},
 		{"pool", c.Pool, []string{"auto", "mean", "cls", "last", "max"}},

@@ -43,7 +43,7 @@ type Result struct {
 	Auto any `json:"auto,omitempty"` // what chose the plan, where the user did not
 
 	ValMetric   *task.Named `json:"val_metric,omitempty"`        // of tasks other than classify
-	ValBefore   *task.Named `json:"val_metric_before,omitempty"` // of lm: the same of the model as it came
+	ValBefore   *task.Named `json:"val_metric_before,omitempty"` // the same of the model as it came, where its own head trains
 	TrainMetric *task.Named `json:"train_metric,omitempty"`
 
 	Diagnosis *report.Diagnosis `json:"diagnosis,omitempty"`
@@ -145,7 +145,7 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 	}
 	f.events.Emit(&report.RunStart{Version: version.Version, Model: f.session.Config.Model, Data: f.session.Config.Data, Config: options, Epochs: f.session.Config.Epochs,
 		Steps: steps * f.session.Config.Epochs, Threads: kernel.Threads(), Resumed: resume, Epoch: f.st.Epoch, Step: f.st.Step})
-	if f.session.Task.Name() == task.NameLM && f.st.Step == 0 {
+	if task.KindOf(f.session.Task).KeepsHead && f.st.Step == 0 {
 		m, err := f.validate(ctx)
 		if err != nil {
 			return err

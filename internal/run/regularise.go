@@ -7,7 +7,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/split"
-	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // validateRegularisation errors on options of rates and regularisation that cannot be meant, by the options alone.
@@ -72,11 +71,11 @@ func (s *Session) checkRegularisation() error {
 	if c.Average == "swa" && c.LRSchedule == "cosine" {
 		note("average swa is at its best with --lr-schedule constant: at the small rates at the end of a cosine there is little to average")
 	}
-	switch name := s.Task.Name(); {
-	case c.Mixup != 0 && (name == task.NameLM || name == task.NameCTC):
-		return fmt.Errorf("--mixup: the task %s has an answer at every position, which cannot be mixed", name)
+	switch {
+	case c.Mixup != 0 && s.Task.PerPosition():
+		return option.Errorf("mixup", "the task %s has an answer at every position, which cannot be mixed", s.Task.Name())
 	case c.Mixup != 0 && s.Base.Feed.Form().Varies():
-		return fmt.Errorf("--mixup: examples of different lengths cannot be mixed")
+		return option.Errorf("mixup", "examples of different lengths cannot be mixed")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
@@ -16,72 +17,36 @@ type chosenTask struct {
 }
 
 // ChooseTask finds what the examples are for, with the options of its loss, and their right answers. It
-// settles the options that follow from the task.
+// settles the options that follow from the task, and errors on those that do not fit it.
 func ChooseTask(cfg *Config, f feed.Feed, train, val *data.Dataset) (*chosenTask, error) {
 	s := &chosenTask{targets: map[*data.Dataset][]data.Target{}}
-	o := task.Options{Smoothing: cfg.LabelSmoothing}
+	kind, err := task.Lookup(train.Task)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Task == "" && kind.Name != data.DefaultTask {
+		s.notes = append(s.notes, fmt.Sprintf("task %s, as the data look (option task says another)", kind.Name))
+	}
+	cfg.Task = kind.Name
 	balanced := cfg.ClassWeights == "balanced"
-	name := train.Task
-	if name == "" {
-		name = task.NameClassify
-	}
-	if cfg.Task == "" && name != task.NameClassify {
-		s.notes = append(s.notes, fmt.Sprintf("task %s, as the data look (--task says another)", name))
-	}
-	cfg.Task = name
-	if balanced && name != task.NameClassify && name != task.NameMultilabel {
-		return nil, fmt.Errorf("--class-weights balanced: the task %s has no classes", name)
-	}
-	if o.Smoothing != 0 && (name == task.NameRegress || name == task.NameCTC) {
-		return nil, fmt.Errorf("--label-smoothing: the task %s has nothing to smooth", name)
-	}
-	var answers []string
-	for _, d := range []*data.Dataset{train, val} {
-		for _, e := range d.Examples {
-			answers = append(answers, e.Answer)
-		}
-	}
-	var multilabel *task.Multilabel
-	switch name {
-	case task.NameClassify:
-		if balanced {
-			o.Weights = train.Weights()
-		}
-		s.Task = &task.Classify{Classes: train.Classes, Options: o}
-	case task.NameMultilabel:
-		multilabel = task.NewMultilabel(answers, o)
-		if len(multilabel.Answers) == 0 {
-			return nil, fmt.Errorf("%s: no example has a label", train.Root)
-		}
-		s.Task = multilabel
-	case task.NameRegress:
-		s.Task = &task.Regress{Std: 1}
-	case task.NameCTC:
-		t := task.NewCTC(answers)
-		if len(t.Symbols) == 0 {
-			return nil, fmt.Errorf("%s: every transcript is empty", train.Root)
-		}
-		s.Task = t
-	case task.NameLM:
-		if cfg.Head != "linear" && cfg.Head != "keep" {
-			return nil, fmt.Errorf("--head %s: a language model keeps its own", cfg.Head)
-		}
+	switch {
+	case balanced && !kind.Weighs:
+		return nil, option.Errorf("class_weights", "the task %s has no classes that could count alike", kind.Name)
+	case cfg.LabelSmoothing != 0 && !kind.Smooths:
+		return nil, option.Errorf("label_smoothing", "the task %s has nothing to smooth", kind.Name)
+	case kind.KeepsHead && cfg.Head != "linear" && cfg.Head != "keep":
+		return nil, option.Errorf("head", "the task %s keeps its own, that of the model, and takes no %s", kind.Name, cfg.Head)
+	case kind.KeepsHead:
 		cfg.Head = "keep"
-		s.Task = &task.LM{Options: o}
-	default:
-		return nil, fmt.Errorf("task: %q is none of classify, multilabel, regress, lm, ctc", name)
 	}
-	var err error
+	s.Task, err = kind.New(task.Examples{Train: train, Val: val, Smoothing: cfg.LabelSmoothing, Balanced: balanced, KeepHead: cfg.Head == "keep"})
+	if err != nil {
+		return nil, option.Errorf("task", "%s: %w", kind.Name, err)
+	}
 	for _, d := range []*data.Dataset{train, val} {
 		if s.targets[d], err = feed.Targets(s.Task, d, f); err != nil {
-			return nil, fmt.Errorf("--task %s: %w", name, err)
+			return nil, option.Errorf("task", "%s: %w", kind.Name, err)
 		}
-	}
-	if multilabel != nil && balanced {
-		multilabel.Balance(s.targets[train])
-	}
-	if name == task.NameRegress && cfg.Head != "keep" { // the model's own head speaks in the number's unit
-		s.Task = task.NewRegress(s.targets[train])
 	}
 	return s, nil
 }

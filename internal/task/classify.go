@@ -11,6 +11,27 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
+// NameClassify is the task of Classify.
+const NameClassify = data.DefaultTask
+
+func init() {
+	Register(Kind{
+		Name:    NameClassify,
+		Answers: data.Answers{Classes: true},
+		Metric:  Metric{Name: "accuracy", Of: (*Metrics).Accuracy},
+		New: func(e Examples) (Task, error) {
+			t := &Classify{Classes: e.Train.Classes, Options: Options{Smoothing: e.Smoothing}}
+			if e.Balanced {
+				t.Weights = e.Train.Weights()
+			}
+			return t, nil
+		},
+		Named:   func(names []string, o Options) Task { return &Classify{names, o} },
+		Weighs:  true,
+		Smooths: true,
+	})
+}
+
 // Classify is one class of several for each example: softmax cross-entropy, measured by accuracy.
 type Classify struct {
 	Classes []string

@@ -13,6 +13,25 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
+// NameCTC is the task of CTC.
+const NameCTC = "ctc"
+
+func init() {
+	Register(Kind{
+		Name:    NameCTC,
+		Answers: data.Answers{Empty: true, Column: true},
+		Metric:  Metric{Name: "error_rate", Text: "error rate", Lower: true, Of: (*Metrics).ErrorRate},
+		New: func(e Examples) (Task, error) {
+			t := NewCTC(e.answers())
+			if len(t.Symbols) == 0 {
+				return nil, fmt.Errorf("%s: every transcript is empty", e.Train.Root)
+			}
+			return t, nil
+		},
+		Named: func(names []string, _ Options) Task { return &CTC{Symbols: names, Longest: 1} },
+	})
+}
+
 // CTC is a transcript for each example, with no word on where its symbols lie: connectionist temporal
 // classification, measured by error_rate of the greedy reading. Score 0 is the blank; symbol i of Symbols has
 // score i+1, and that is its number in a Target.
@@ -142,6 +161,18 @@ func (t *CTC) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor
 		m.Edits += int64(decode.Distance(decode.Greedy(x, c, 0), want))
 		m.Length += int64(len(want))
 	}
+}
+
+// SetBeam sets the width of the search by which Answer reads.
+func (t *CTC) SetBeam(n int) { t.Beam = n }
+
+// ErrorRate is the number of edits that mend the readings, for each symbol of the right transcripts; 0
+// without any.
+func (m *Metrics) ErrorRate() float64 {
+	if m.Length == 0 {
+		return 0
+	}
+	return float64(m.Edits) / float64(m.Length)
 }
 
 // Answer reads the scores of an example's positions.

@@ -10,6 +10,22 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
+// NameLM is the task of LM.
+const NameLM = "lm"
+
+func init() {
+	Register(Kind{
+		Name:      NameLM,
+		Answers:   data.Answers{Empty: true},
+		Metric:    Metric{Name: "perplexity", Lower: true, Of: (*Metrics).Perplexity},
+		New:       func(e Examples) (Task, error) { return &LM{Options{Smoothing: e.Smoothing}}, nil },
+		Named:     func(_ []string, o Options) Task { return &LM{o} },
+		Smooths:   true,
+		KeepsHead: true,
+		Tokens:    true,
+	})
+}
+
 // LM foretells the next token at each position of a text: cross-entropy over all tokens that have a next one,
 // measured by perplexity. It keeps the model's own head.
 type LM struct{ Options }
@@ -71,6 +87,10 @@ func (t *LM) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor)
 		}
 	}
 }
+
+// Perplexity is exp of the mean loss of a token: of how many equally likely tokens the model seems to
+// choose the next one.
+func (m *Metrics) Perplexity() float64 { return math.Exp(m.Loss()) }
 
 // Answer is empty: a text is continued token by token.
 func (t *LM) Answer([]float32) Answer { return Answer{} }

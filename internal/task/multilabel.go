@@ -12,6 +12,36 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
+// NameMultilabel is the task of Multilabel.
+const NameMultilabel = "multilabel"
+
+func init() {
+	Register(Kind{
+		Name: NameMultilabel,
+		Answers: data.Answers{Empty: true, Looks: func(answers []string, _ bool) bool {
+			return slices.ContainsFunc(answers, func(a string) bool { return strings.Contains(a, "|") })
+		}},
+		Metric: Metric{Name: "macro_f1", Text: "macro F1", Of: (*Metrics).MacroF1},
+		New: func(e Examples) (Task, error) {
+			t := NewMultilabel(e.answers(), Options{Smoothing: e.Smoothing})
+			if len(t.Answers) == 0 {
+				return nil, fmt.Errorf("%s: no example has a label", e.Train.Root)
+			}
+			if e.Balanced {
+				targets, err := e.targets(t)
+				if err != nil {
+					return nil, err
+				}
+				t.Balance(targets)
+			}
+			return t, nil
+		},
+		Named:   func(names []string, o Options) Task { return &Multilabel{names, o} },
+		Weighs:  true,
+		Smooths: true,
+	})
+}
+
 // Multilabel is any number of labels for each example, each judged by itself: binary cross-entropy of its
 // sigmoid, in which Weights count the examples that have the label; measured by macro_f1, a label being given
 // where it is more probable than not.

@@ -11,6 +11,43 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
+// NameRegress is the task of Regress.
+const NameRegress = "regress"
+
+func init() {
+	Register(Kind{
+		Name:    NameRegress,
+		Answers: data.Answers{Looks: looksNumeric},
+		Metric:  Metric{Name: "rmse", Lower: true, Of: (*Metrics).RMSE},
+		New: func(e Examples) (Task, error) {
+			if e.KeepHead { // which speaks in the number's unit
+				return &Regress{Std: 1}, nil
+			}
+			targets, err := e.targets(&Regress{})
+			if err != nil {
+				return nil, err
+			}
+			return NewRegress(targets), nil
+		},
+		Named: func([]string, Options) Task { return &Regress{Std: 1} },
+	})
+}
+
+// looksNumeric reports whether all answers are numbers, and not all whole ones. Numbers are names of
+// folders as good as any.
+func looksNumeric(answers []string, folders bool) bool {
+	whole := true
+	for _, a := range answers {
+		if _, err := strconv.ParseFloat(a, 64); err != nil {
+			return false
+		}
+		if _, err := strconv.Atoi(a); err != nil {
+			whole = false
+		}
+	}
+	return !whole && !folders
+}
+
 // Regress is a number for each example: mean squared error of the standardised number, so that one
 // learning rate suits every unit, measured by rmse in the number's own unit. The score of a model that
 // trains is the standardised number; one that is written gives the number itself (see Fold), for which Mean is 0
@@ -77,6 +114,14 @@ func (r *Regress) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Te
 		m.LossSum += d * d
 		m.Squares += d * d * r.Std * r.Std
 	}
+}
+
+// RMSE is the root of the mean squared error; 0 without examples.
+func (m *Metrics) RMSE() float64 {
+	if m.Examples == 0 {
+		return 0
+	}
+	return math.Sqrt(m.Squares / float64(m.Examples))
 }
 
 func (r *Regress) Answer(scores []float32) Answer {

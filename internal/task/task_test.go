@@ -68,8 +68,10 @@ func samples() map[string]sample {
 func TestTasks(t *testing.T) {
 	for name, s := range samples() {
 		t.Run(name, func(t *testing.T) {
-			if same, err := Of(name, s.task.Names()); err != nil || same.Name() != name || same.Scores() != s.task.Scores() {
-				t.Errorf("from its name: %+v (%v)", same, err)
+			kind, err := Lookup(name)
+			must(t, err)
+			if same := kind.Named(s.task.Names(), Options{}); same.Name() != name || same.Scores() != s.task.Scores() {
+				t.Errorf("from its name: %+v", same)
 			}
 			if s.task.Name() != name {
 				t.Errorf("is called %s", s.task.Name())
@@ -242,5 +244,18 @@ func TestRegressFold(t *testing.T) {
 	}
 	if same := NewRegress([]data.Target{{Value: 3}, {Value: 3}}); same.Mean != 3 || same.Std != 1 {
 		t.Errorf("equal numbers: %+v", same)
+	}
+}
+
+// TestFindTask tells tasks from answers in a table and from names of folders.
+func TestFindTask(t *testing.T) {
+	for _, c := range []struct{ answers, table, folders string }{
+		{"a b a", "classify", "classify"}, {"0 1 2", "classify", "classify"}, {"0.5 1 -2", "regress", "classify"}, {"1e3 x", "classify", "classify"},
+		{"a b|c", "multilabel", "multilabel"}, {"1|2 3", "multilabel", "multilabel"},
+	} {
+		answers := strings.Fields(c.answers)
+		if table, folders := data.FindTask(answers, false), data.FindTask(answers, true); table != c.table || folders != c.folders {
+			t.Errorf("%s: %s and of folders %s, want %s and %s", c.answers, table, folders, c.table, c.folders)
+		}
 	}
 }

@@ -75,9 +75,15 @@ func (p *Predictor) Generate(ctx context.Context, text string, c Continuation, e
 	return err
 }
 
+// Continues reports whether the model continues texts.
+func (p *Predictor) Continues() bool {
+	_, texts := p.Feed.(*feed.Texts)
+	return texts && task.KindOf(p.Task).Tokens
+}
+
 func (p *Predictor) languageModel() (*feed.Texts, error) {
 	f, ok := p.Feed.(*feed.Texts)
-	if !ok || p.Task.Name() != task.NameLM {
+	if !ok || !p.Continues() {
 		return nil, fmt.Errorf("the model was tuned to %s, not to continue texts", p.Task.Name())
 	}
 	return f, nil
