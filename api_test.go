@@ -7,9 +7,11 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -210,5 +212,46 @@ func TestErrors(t *testing.T) {
 	cfg.Out = filepath.Join(dir, "never")
 	if _, err := permafrost.Fit(ended, cfg); !errors.Is(err, permafrost.ErrInterrupted) || !errors.Is(err, context.Canceled) {
 		t.Errorf("a context that has ended: %v", err)
+	}
+}
+
+// TestNoFlagNames: the library calls an option by its name. That it is a flag is the command line's affair, and that of help texts, of the
+// line that run.yaml begins with, and of the demonstration, which tells how to go on.
+func TestNoFlagNames(t *testing.T) {
+	flagName := regexp.MustCompile(`(^|[^-\w])--[a-z]`)
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() && (filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go")) {
+			return err
+		}
+		if d.IsDir() {
+			switch filepath.ToSlash(path) {
+			case "bench", "cmd", "examples", "internal/demo", ".git":
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		tags := map[ast.Node]bool{}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.Field:
+				if n.Tag != nil {
+					tags[n.Tag] = true
+				}
+			case *ast.BasicLit:
+				if n.Kind == token.STRING && !tags[n] && flagName.MatchString(n.Value) && !strings.Contains(n.Value, "does it again") {
+					t.Errorf("%v: %s names a flag", fset.Position(n.Pos()), n.Value)
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -46,7 +46,7 @@ var imports = []struct {
 	{"internal/data", "internal/tensor", ""},
 	{"internal/task", "internal/data internal/op internal/ir internal/decode internal/kernel internal/tensor", ""},
 	{"internal/gzipped", "", ""},
-	{"internal/feed", "internal/gzipped internal/task internal/data internal/data/picture internal/data/sound internal/compile internal/safetensors internal/onnx internal/ir internal/tokenize internal/tensor", ""},
+	{"internal/feed", "internal/gzipped internal/task internal/data internal/data/picture internal/data/sound internal/compile internal/safetensors internal/onnx internal/ir internal/option internal/tokenize internal/tensor", ""},
 	{"internal/tuned", "internal/feed internal/gzipped internal/task internal/data internal/compile internal/freeze internal/safetensors internal/onnx internal/ir internal/tokenize internal/decode internal/atomicfile internal/kernel internal/tensor", ""},
 	{"internal/split", "internal/feed internal/task internal/data internal/compile internal/grad internal/adapter internal/freeze internal/onnx internal/ir internal/option internal/tensor internal/random", ""},
 	{"internal/keep", "internal/split internal/feed internal/data internal/cache internal/compile internal/ir internal/kernel internal/tensor internal/version", ""},

@@ -16,6 +16,7 @@ type Option func(*options)
 
 type options struct {
 	sinks      []report.Sink
+	loss       Loss
 	beam       int
 	threads    int
 	train, val Data
@@ -47,6 +48,9 @@ func (o *options) sets(cfg *Config) (s run.Sets, err error) {
 		if *d.to, err = d.from.open(); err != nil {
 			return s, badInput(err)
 		}
+	}
+	if o.loss != nil {
+		s.Loss = o.loss.internal
 	}
 	if !s.Train.IsZero() {
 		if cfg.Data != "" && cfg.Data != run.GivenData {

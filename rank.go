@@ -11,7 +11,17 @@ import (
 // RankOptions say how models are ranked.
 type RankOptions struct {
 	Probe bool // by the held-out accuracy of a linear probe, not by LogME
+
+	// Criteria are scores of the caller, by name; Ranked.Own holds them.
+	Criteria map[string]Criterion
+	// By is the name of the one of Criteria that models are ranked by. Empty: as Probe says.
+	By string
 }
+
+// Criterion scores what a frozen trunk makes of labelled examples: a row of features and a class, from 0
+// to below classes, for each. The larger the score, the better a head on the features can be expected to
+// be. It must not change its arguments.
+type Criterion func(features [][]float64, labels []int, classes int) (float64, error)
 
 // Ranking has models from the best down. Its JSON form is what rank --json prints.
 type Ranking struct {
@@ -31,6 +41,8 @@ type Ranked struct {
 	HScore    float64  `json:"hscore"`        // share of the features' spread between the classes
 	TransRate float64  `json:"transrate"`     // mutual information of features and labels, by coding rate
 	Size      float64  `json:"size_baseline"` // logarithm of the number of parameters
+
+	Own map[string]float64 `json:"own,omitempty"` // RankOptions.Criteria
 
 	Probe      *float64 `json:"probe_accuracy,omitempty"` // on held-out examples of the training data
 	ProbeError *float64 `json:"probe_error,omitempty"`    // standard error of Probe
@@ -61,7 +73,7 @@ func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts 
 	if err != nil {
 		return nil, err
 	}
-	r, err := choose.Rank(ctx, choose.RankOptions{Config: run.Config(cfg), Sets: sets, Models: models, Probe: o.Probe, Progress: own.encoded})
+	r, err := choose.Rank(ctx, choose.RankOptions{Config: run.Config(cfg), Sets: sets, Models: models, Probe: o.Probe, Own: o.criteria(), By: o.By, Progress: own.encoded})
 	if err != nil {
 		return nil, badInput(err)
 	}
@@ -71,4 +83,19 @@ func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts 
 		Agreement: each(r.Agreement, func(a choose.Agreement) Agreement { return Agreement(a) }),
 		Trust:     r.Trust,
 	}, nil
+}
+
+// criteria are those of the caller as package choose takes them.
+func (o RankOptions) criteria() map[string]choose.Criterion {
+	out := map[string]choose.Criterion{}
+	for name, f := range o.Criteria {
+		out[name] = func(s *choose.Sample) (float64, error) {
+			rows := make([][]float64, s.Len())
+			for i := range rows {
+				rows[i] = s.X.RawRowView(i)
+			}
+			return f(rows, s.Y, s.Classes)
+		}
+	}
+	return out
 }

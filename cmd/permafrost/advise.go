@@ -39,13 +39,14 @@ The validation examples are not looked at. Features are kept for the fit that fo
 		if err != nil {
 			return err
 		}
+		nameFlags(cmd, &a.Recommended.Why, &a.Recommended.Doubts)
 		for _, n := range a.Notes {
 			note(cmd, "%s", n)
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), a)
 		}
-		return printAdvice(flagWriter{cmd.OutOrStdout(), cmd}, a)
+		return printAdvice(cmd.OutOrStdout(), a)
 	}
 	return cmd
 }

@@ -49,10 +49,13 @@ The file's metadata says of every tensor whether it is exact or rounded.`,
 		if err != nil {
 			return err
 		}
+		for i := range e.Notes {
+			nameFlags(cmd, &e.Notes[i])
+		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), e)
 		}
-		return printStateDict(flagWriter{cmd.OutOrStdout(), cmd}, e)
+		return printStateDict(cmd.OutOrStdout(), e)
 	}
 	return cmd
 }

@@ -77,10 +77,13 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
 		if err != nil {
 			return err
 		}
+		if r.Diagnosis != nil {
+			nameFlags(cmd, &r.Diagnosis.Advice)
+		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)
 		}
-		return printFit(flagWriter{cmd.OutOrStdout(), cmd}, r)
+		return printFit(cmd.OutOrStdout(), r)
 	}
 	return cmd
 }

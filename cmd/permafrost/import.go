@@ -52,9 +52,17 @@ Reading a .pt file runs nothing of what is in it.`,
 			return err
 		}
 		r, err := permafrost.Import(args[0], *model, *out, o)
+		if r != nil {
+			nameFlags(cmd, &r.EpsSource)
+			for _, lacks := range [][]permafrost.Lack{r.Missing, r.Unused, r.Kept, r.Ignored} {
+				for i := range lacks {
+					nameFlags(cmd, &lacks[i].Why)
+				}
+			}
+		}
 		if err != nil {
 			if r != nil { // what matched and what did not
-				if e := printMatches(flagWriter{cmd.ErrOrStderr(), cmd}, args[0], r); e != nil {
+				if e := printMatches(cmd.ErrOrStderr(), args[0], r); e != nil {
 					return e
 				}
 			}
@@ -63,7 +71,7 @@ Reading a .pt file runs nothing of what is in it.`,
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)
 		}
-		if err := printMatches(flagWriter{cmd.OutOrStdout(), cmd}, args[0], r); err != nil {
+		if err := printMatches(cmd.OutOrStdout(), args[0], r); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", r.Out, bytesText(size(r.Out)))

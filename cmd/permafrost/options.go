@@ -26,6 +26,13 @@ func flagNames(cmd *cobra.Command, text string) string {
 	})
 }
 
+// nameFlags does the same in place, for the texts of a result.
+func nameFlags(cmd *cobra.Command, texts ...*string) {
+	for _, t := range texts {
+		*t = flagNames(cmd, *t)
+	}
+}
+
 // hasFlag reports whether a command or one below it has a flag.
 func hasFlag(cmd *cobra.Command, name string) bool {
 	if cmd.Flags().Lookup(name) != nil {

@@ -51,6 +51,7 @@ How far the scores order the models alike is shown beside them as Kendall's tau.
 		if err != nil {
 			return err
 		}
+		nameFlags(cmd, &r.Trust)
 		for _, m := range r.Models {
 			for _, n := range m.Notes {
 				note(cmd, "%s: %s", filepath.Base(m.Model), n)
@@ -59,7 +60,7 @@ How far the scores order the models alike is shown beside them as Kendall's tau.
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)
 		}
-		return printRanking(flagWriter{cmd.OutOrStdout(), cmd}, r)
+		return printRanking(cmd.OutOrStdout(), r)
 	}
 	return cmd
 }

@@ -3,6 +3,7 @@ package choose
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ const most = 2000
 // folds is how many parts held-out accuracies are measured by.
 const folds = 5
 
+// Criterion scores features of labelled examples: the larger, the better a head on them can be expected to be.
+type Criterion = func(s *Sample) (float64, error)
+
 // RankOptions say what is ranked.
 type RankOptions struct {
 	Config run.Config // Data and how it is prepared; Model is set to each in turn
@@ -25,19 +29,24 @@ type RankOptions struct {
 	Models []string
 	Probe  bool // rank by the held-out accuracy of a linear probe, not by LogME
 
+	Own map[string]Criterion // criteria of the caller, by name
+	By  string               // the one of them that models are ranked by; "": as Probe says
+
 	Progress func(done, total int) // examples of a model that have features; nil for none
 }
 
 // Ranked is what the criteria say of one model. What a criterion cannot say is nil.
 type Ranked struct {
 	Model     string   `json:"model"`
-	Score     float64  `json:"score"` // by which models are ordered: held-out accuracy with --probe, else LogME
+	Score     float64  `json:"score"` // by which models are ordered: held-out accuracy with Probe, else LogME
 	LogME     float64  `json:"logme"`
 	LEEP      *float64 `json:"leep"` // nil where the model has no classifier of its own
 	NLEEP     float64  `json:"nleep"`
 	HScore    float64  `json:"hscore"`
 	TransRate float64  `json:"transrate"`
 	Size      float64  `json:"size_baseline"`
+
+	Own map[string]float64 `json:"own,omitempty"` // criteria of the caller, by name
 
 	Probe      *float64 `json:"probe_accuracy,omitempty"` // on held-out examples of the training data
 	ProbeError *float64 `json:"probe_error,omitempty"`    // standard error of that
@@ -76,6 +85,12 @@ func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
 	}
 	if o.Probe {
 		r.By = "probe"
+	}
+	if o.By != "" {
+		if o.Own[o.By] == nil {
+			return nil, fmt.Errorf("there is no criterion %q to rank by", o.By)
+		}
+		r.By = o.By
 	}
 	for _, model := range o.Models {
 		m, err := rank(ctx, o, model)
@@ -165,6 +180,22 @@ func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
 		}
 		m.Probe, m.ProbeError, m.ProbeTrain, m.Score = &p.HeldOut, &p.Error, &p.Train, p.HeldOut
 	}
+	for _, name := range slices.Sorted(maps.Keys(o.Own)) {
+		v, err := o.Own[name](sample)
+		if err == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
+			err = fmt.Errorf("%g is no score", v)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s on %s: criterion %s: %w", model, cfg.Data, name, err)
+		}
+		if m.Own == nil {
+			m.Own = map[string]float64{}
+		}
+		m.Own[name] = v
+		if name == o.By {
+			m.Score = v
+		}
+	}
 	m.Seconds = time.Since(began).Seconds()
 	return m, nil
 }
@@ -180,10 +211,11 @@ func pick[T any](rows []T, width int, indices []int) []T {
 
 // Scores are the criteria by name, in the order in which they are shown; a score that some model lacks is left out.
 func (r *Ranking) Scores() (names []string, scores [][]float64) {
-	for _, c := range []struct {
+	type column struct {
 		name string
 		of   func(m *Ranked) *float64
-	}{
+	}
+	columns := []column{
 		{"probe", func(m *Ranked) *float64 { return m.Probe }},
 		{"logme", func(m *Ranked) *float64 { return &m.LogME }},
 		{"leep", func(m *Ranked) *float64 { return m.LEEP }},
@@ -191,7 +223,13 @@ func (r *Ranking) Scores() (names []string, scores [][]float64) {
 		{"hscore", func(m *Ranked) *float64 { return &m.HScore }},
 		{"transrate", func(m *Ranked) *float64 { return &m.TransRate }},
 		{"size_baseline", func(m *Ranked) *float64 { return &m.Size }},
-	} {
+	}
+	if len(r.Models) > 0 {
+		for _, name := range slices.Sorted(maps.Keys(r.Models[0].Own)) {
+			columns = append(columns, column{name, func(m *Ranked) *float64 { v := m.Own[name]; return &v }})
+		}
+	}
+	for _, c := range columns {
 		var column []float64
 		for i := range r.Models {
 			if v := c.of(&r.Models[i]); v != nil {

@@ -62,7 +62,7 @@ func TestReadTableErrors(t *testing.T) {
 		}
 	}
 	tab := &Table{Path: "t.csv", Columns: []string{"a", "b"}}
-	if _, err := tab.Need("--text-column", "text"); err == nil || !strings.Contains(err.Error(), "no column text: it has a, b; name one with --text-column") {
+	if _, err := tab.Need("option text_column", "text"); err == nil || !strings.Contains(err.Error(), "no column text: it has a, b; name one with option text_column") {
 		t.Error(err)
 	}
 }

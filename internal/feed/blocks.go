@@ -60,7 +60,7 @@ func (f *Texts) plainTexts(p data.Place, name string) ([]string, error) {
 		return nil, err
 	}
 	if second >= 0 {
-		return nil, fmt.Errorf("data: %s: a language model takes texts, not pairs: name one column with --text-column", p.Path)
+		return nil, fmt.Errorf("data: %s: a language model takes texts, not pairs: name one column with option text_column", p.Path)
 	}
 	var out []string
 	for _, row := range t.Rows {
@@ -89,7 +89,7 @@ func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) 
 			if opt.Task == "" {
 				why = " has no answers, so that its text itself is learned, and"
 			}
-			return nil, nil, true, fmt.Errorf("data: %s%s has at most %d tokens, too few to hold a block of %d out: lower --max-length, or give a validation text",
+			return nil, nil, true, fmt.Errorf("data: %s%s has at most %d tokens, too few to hold a block of %d out: lower option max_length, or give a validation text",
 				trainPlace.Path, why, train.Len()*f.most, f.most)
 		}
 		return train, val, true, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -46,11 +47,11 @@ func newBytes(m *onnx.Model, o Options) (Feed, error) {
 	text := []byte(o.Settings)
 	if text == nil && path != "" {
 		if text, err = os.ReadFile(path); err != nil {
-			return nil, fmt.Errorf("--preprocess: %w", err)
+			return nil, option.Errorf("preprocess", "%w", err)
 		}
 	}
 	if text == nil {
-		f.notes = append(f.notes, fmt.Sprintf("no preprocessor file beside the model: assuming %d bytes of a file's beginning and %d of its end, filled up with %d, as Magika has it (--preprocess names another)",
+		f.notes = append(f.notes, fmt.Sprintf("no preprocessor file beside the model: assuming %d bytes of a file's beginning and %d of its end, filled up with %d, as Magika has it (option preprocess names another)",
 			f.Begin, f.End, f.Padding))
 	} else {
 		f.ByteRow = ByteRow{}
@@ -83,7 +84,7 @@ func (f *Bytes) Keeps() (what, form string) { return "", "" }
 
 func (f *Bytes) media(augment string) (*data.Media, error) {
 	if (data.Options{Augment: augment}).Augmented() {
-		return nil, fmt.Errorf("--augment %s: bytes of files are not augmented", augment)
+		return nil, fmt.Errorf("option augment %s: bytes of files are not augmented", augment)
 	}
 	return &data.Media{One: "file", Many: "files", Formats: "any", Source: func(s data.Setting) data.Source { return &byteFiles{s.Files, f} }}, nil
 }

@@ -60,7 +60,7 @@ func preprocessOf(m *onnx.Model, o Options, channels int) (picture.Preprocess, s
 		preset = "unit"
 	}
 	p, _ := picture.Preset(preset)
-	return p, fmt.Sprintf("no preprocessor file beside the model: assuming the preset %s (--preprocess names another)", preset), nil
+	return p, fmt.Sprintf("no preprocessor file beside the model: assuming the preset %s (option preprocess names another)", preset), nil
 }
 
 func (f *Pictures) Form() data.Form {

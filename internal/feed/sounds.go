@@ -92,7 +92,7 @@ func newSounds(m *onnx.Model, o Options) (Feed, error) {
 		path = KeySettings
 	case text == nil:
 		text, path = []byte(assumed), "assumed"
-		f.notes = append(f.notes, "no preprocessor file beside the model: assuming samples at 16000 Hz in windows of 2 s every second (--preprocess names one)")
+		f.notes = append(f.notes, "no preprocessor file beside the model: assuming samples at 16000 Hz in windows of 2 s every second (option preprocess names one)")
 	}
 	c, err := sound.Parse(text)
 	if err != nil {

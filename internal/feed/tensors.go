@@ -27,7 +27,7 @@ func takesOnlyTensors(m *onnx.Model, o Options) (bool, error) {
 
 func newTensors(m *onnx.Model, o Options) (Feed, error) {
 	if o.Preprocess != "" {
-		return nil, fmt.Errorf("--preprocess %s: tensors are taken as they are", o.Preprocess)
+		return nil, fmt.Errorf("option preprocess %s: tensors are taken as they are", o.Preprocess)
 	}
 	f := &Tensors{form: data.Form{Rows: true, Most: 1}}
 	f.Files = NewFiles(KindTensors, f.media)
@@ -54,7 +54,7 @@ func (f *Tensors) Notes() []string                    { return nil }
 
 func (f *Tensors) media(augment string) (*data.Media, error) {
 	if (data.Options{Augment: augment}).Augmented() {
-		return nil, fmt.Errorf("--augment %s: tensors are not augmented", augment)
+		return nil, fmt.Errorf("option augment %s: tensors are not augmented", augment)
 	}
 	return &data.Media{One: "tensor file", Many: "tensor files", Formats: "safetensors", Extensions: []string{".safetensors"},
 		Source: func(s data.Setting) data.Source { return &tensorFiles{s.Files, f} }}, nil

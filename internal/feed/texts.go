@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/gzipped"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tokenize"
 )
@@ -59,7 +60,7 @@ func newTexts(m *onnx.Model, o Options) (Feed, error) {
 	}
 	switch {
 	case length >= 0 && f.most > length:
-		return nil, fmt.Errorf("max_length: the model takes texts of %d tokens, not %d", length, f.most)
+		return nil, option.Errorf("max_length", "the model takes texts of %d tokens, not %d", length, f.most)
 	case length >= 0:
 		f.most = length
 	case f.most == 0:
@@ -124,10 +125,10 @@ type TextOptions struct {
 // unused errors where an option is given for a model of another kind.
 func (o TextOptions) unused(kind string) error {
 	if o.Tokenizer != "" {
-		return fmt.Errorf("--tokenizer %s: the model takes %ss, and no texts", o.Tokenizer, kind)
+		return fmt.Errorf("option tokenizer %s: the model takes %ss, and no texts", o.Tokenizer, kind)
 	}
 	if o.MaxLength != 0 {
-		return fmt.Errorf("--max-length %d: the model takes %ss, and no texts", o.MaxLength, kind)
+		return fmt.Errorf("option max_length %d: the model takes %ss, and no texts", o.MaxLength, kind)
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func (f *Texts) table(ctx context.Context, p data.Place, classes []string, opt d
 	if err != nil {
 		return nil, err
 	}
-	label, err := t.Need("--label-column", cmp.Or(columns.Label, "label"))
+	label, err := t.Need("option label_column", cmp.Or(columns.Label, "label"))
 	if err != nil {
 		return nil, err
 	}
@@ -109,10 +109,10 @@ func (f *Texts) columnsOf(p data.Place) textColumns {
 // find finds the column of texts, and the second one of pairs or -1.
 func (c textColumns) find(t *data.Table) (text, second int, err error) {
 	if a, b, ok := strings.Cut(c.Text, ","); ok {
-		if text, err = t.Need("--text-column", a); err != nil {
+		if text, err = t.Need("option text_column", a); err != nil {
 			return 0, 0, err
 		}
-		second, err = t.Need("--text-column", b)
+		second, err = t.Need("option text_column", b)
 		return text, second, err
 	}
 	if c.Text == "" {
@@ -120,7 +120,7 @@ func (c textColumns) find(t *data.Table) (text, second int, err error) {
 			return text, second, nil
 		}
 	}
-	text, err = t.Need("--text-column", cmp.Or(c.Text, "text"))
+	text, err = t.Need("option text_column", cmp.Or(c.Text, "text"))
 	return text, -1, err
 }
 

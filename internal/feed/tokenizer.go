@@ -8,6 +8,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/gzipped"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tokenize"
 )
 
@@ -26,12 +27,12 @@ func (f *Texts) readTokenizer(m *onnx.Model, o Options, set textSettings) error 
 		}
 	case path == "":
 		if path = FindTokenizer(m.Path); path == "" {
-			return fmt.Errorf("the model takes tokens, and there is no tokenizer beside it: name its tokenizer.json with --tokenizer")
+			return fmt.Errorf("the model takes tokens, and there is no tokenizer beside it: name its tokenizer.json with option tokenizer")
 		}
 	}
 	if f.file == nil {
 		if f.file, err = os.ReadFile(path); err != nil {
-			return fmt.Errorf("tokenizer: %w", err)
+			return option.Errorf("tokenizer", "%w", err)
 		}
 	}
 	if f.Tokenizer, err = tokenize.Parse(f.file); err != nil {

@@ -53,7 +53,7 @@ type BenchResult struct {
 // fresh linear one. Inputs may be of any kind and number.
 func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 	if o.Batch < 1 || o.Steps < 1 {
-		return nil, fmt.Errorf("--batch %d --steps %d: both are at least 1", o.Batch, o.Steps)
+		return nil, fmt.Errorf("option batch %d option steps %d: both are at least 1", o.Batch, o.Steps)
 	}
 	defer kernel.Use(o.Config.Threads)()
 	p, err := openProbe(o.Config.Model, o.Config.FeedOptions(), o.Shapes)
@@ -65,7 +65,7 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 		r.Notes = append(r.Notes, p.lengthNote(false))
 	}
 	if p.base.Fixed && o.Batch > 1 {
-		return nil, fmt.Errorf("%s; use --batch 1", p.notes[len(p.notes)-1])
+		return nil, fmt.Errorf("%s; use option batch 1", p.notes[len(p.notes)-1])
 	}
 	if err := r.forward(ctx, p, o.Ops); err != nil {
 		return nil, err

@@ -172,7 +172,7 @@ func madeUpTask(cfg *run.Config, classes int) (task.Task, error) {
 // openForCount opens the data of a fit and measures the time that one example takes to be read.
 func openForCount(ctx context.Context, cfg run.Config, sets run.Sets, base *split.Base) (tr, val *data.Dataset, seconds float64, err error) {
 	if base.Feed == nil {
-		return nil, nil, 0, fmt.Errorf("data: examples cannot be fed to the model by shapes of its inputs; leave --shape out")
+		return nil, nil, 0, fmt.Errorf("data: examples cannot be fed to the model by shapes of its inputs; leave option shape out")
 	}
 	began := time.Now()
 	from, held := sets.Places(&cfg)

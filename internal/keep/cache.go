@@ -20,7 +20,7 @@ func OpenCache(o Options) (shared *cache.Cache, note string, err error) {
 	dir, err := cache.DefaultDir()
 	if dir == "off" {
 		if o.Where == "disk" {
-			return nil, "", fmt.Errorf("--cache disk: PERMAFROST_CACHE is off: name a folder there, or use --cache ram")
+			return nil, "", fmt.Errorf("option cache disk: PERMAFROST_CACHE is off: name a folder there, or use option cache ram")
 		}
 		return nil, "", nil
 	}

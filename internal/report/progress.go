@@ -153,7 +153,7 @@ func (p *Progress) end(e *RunEnd) {
 	case "stopped":
 		p.line("stopped after %d epochs: no better one for a while; the best was epoch %d", e.Epochs, e.BestEpoch+1)
 	case "interrupted":
-		p.line("interrupted after %d whole epochs and %s; --resume goes on", e.Epochs, seconds(e.Seconds))
+		p.line("interrupted after %d whole epochs and %s; option resume goes on", e.Epochs, seconds(e.Seconds))
 	case "done":
 		p.line("done in %s", seconds(e.Seconds))
 	}

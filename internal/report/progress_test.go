@@ -35,7 +35,7 @@ note: the batch was made free
 frozen part computed for 2,062 examples in 4.2 s, 3.00 MiB kept in memory
 epoch  1/10  train loss 0.450  accuracy 90.0%  val loss 0.750  accuracy 66.7%  1m15s  19.4 examples/s  best
 epoch 2: 2 tensors thawed, 12,345,678 parameters trained from now on
-interrupted after 1 whole epochs and 1m20s; --resume goes on
+interrupted after 1 whole epochs and 1m20s; option resume goes on
 `
 
 func TestProgressPlain(t *testing.T) {

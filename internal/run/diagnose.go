@@ -58,7 +58,7 @@ func diagnose(s symptoms) *report.Diagnosis {
 	gap, learnt := t-v, math.Max(t, v)
 	numbers := fmt.Sprintf("%s on its own training data after %s, and %s ± %.1f on %s validation examples", report.Percentage(t), epochs(len(s.history)), report.Percentage(v), 100*se, report.Count(n))
 	if n < few {
-		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s: too few to tell", numbers), Advice: "give more validation examples with --val"}
+		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s: too few to tell", numbers), Advice: "give more validation examples with option val"}
 	}
 	noise := certain * se
 	switch {
@@ -72,7 +72,7 @@ func diagnose(s symptoms) *report.Diagnosis {
 			s.trained.subject(), numbers, portion((1-learnt)/(1-v)), s.trained.culprit()), Advice: s.trained.deeper()}
 		if s.learns() {
 			d.Why += "; " + s.unfinished()
-			d.Advice = fmt.Sprintf("give it more epochs (--epochs %d); if that does not do, %s", 2*len(s.history), d.Advice)
+			d.Advice = fmt.Sprintf("give it more epochs (option epochs %d); if that does not do, %s", 2*len(s.history), d.Advice)
 		}
 		return d
 	case gap > matters && gap > noise:
@@ -210,7 +210,7 @@ func (d depth) deeper() string {
 	case d.parts:
 		return "train those blocks whole: " + d.thaw(d.thawed)
 	case d.thawed >= n:
-		return "everything trains already: a higher learning rate (--lr), more epochs, or a larger pretrained model (permafrost rank compares them)"
+		return "everything trains already: a higher learning rate (option lr), more epochs, or a larger pretrained model (permafrost rank compares them)"
 	}
 	return d.thaw(next)
 }
@@ -222,22 +222,22 @@ func (d depth) thaw(n int) string {
 		head = "head,"
 	}
 	if n >= len(d.blocks) {
-		return "thaw everything: --thaw all"
+		return "thaw everything: option thaw all"
 	}
-	return fmt.Sprintf("thaw from %s on: --thaw %slast:%d", d.blocks[len(d.blocks)-n], head, n)
+	return fmt.Sprintf("thaw from %s on: option thaw %slast:%d", d.blocks[len(d.blocks)-n], head, n)
 }
 
 // shallower is advice to train less.
 func (d depth) shallower() string {
-	more := "more examples, or --augment, would help most; "
+	more := "more examples, or option augment, would help most; "
 	switch half := min(d.thawed, len(d.blocks)) / 2; {
 	case d.headOnly():
-		return fmt.Sprintf("%sno fewer weights can train; where the trunk's features are at fault, which these numbers cannot tell, thawing helps: compare with --thaw last:%d",
+		return fmt.Sprintf("%sno fewer weights can train; where the trunk's features are at fault, which these numbers cannot tell, thawing helps: compare with option thaw last:%d",
 			more, max(1, (len(d.blocks)+4)/5))
 	case half == 0 || d.adapter != "":
-		return more + "freeze more: compare with the head alone (--thaw head)"
+		return more + "freeze more: compare with the head alone (option thaw head)"
 	default:
-		return fmt.Sprintf("%sfreeze more: compare with --thaw last:%d and --thaw head", more, half)
+		return fmt.Sprintf("%sfreeze more: compare with option thaw last:%d and option thaw head", more, half)
 	}
 }
 

@@ -42,17 +42,17 @@ func TestDiagnose(t *testing.T) {
 		verdict string
 		says    string // in why or advice
 	}{
-		{"head too small", past(600, 0.5, flat(0.87, 0.85)...), head, false, report.Underfitting, "thaw from i on: --thaw last:2"},
-		{"own head too small", past(600, 0.5, flat(0.87, 0.85)...), depth{blocks: ten}, false, report.Underfitting, "--thaw head,last:2"},
-		{"blocks too few", past(600, 0.5, flat(0.90, 0.86)...), last(3), false, report.Underfitting, "thaw from e on: --thaw last:6"},
-		{"half is not enough", past(600, 0.5, flat(0.90, 0.86)...), last(6), false, report.Underfitting, "--thaw all"},
+		{"head too small", past(600, 0.5, flat(0.87, 0.85)...), head, false, report.Underfitting, "thaw from i on: option thaw last:2"},
+		{"own head too small", past(600, 0.5, flat(0.87, 0.85)...), depth{blocks: ten}, false, report.Underfitting, "option thaw head,last:2"},
+		{"blocks too few", past(600, 0.5, flat(0.90, 0.86)...), last(3), false, report.Underfitting, "thaw from e on: option thaw last:6"},
+		{"half is not enough", past(600, 0.5, flat(0.90, 0.86)...), last(6), false, report.Underfitting, "option thaw all"},
 		{"norms are not enough", past(600, 0.5, flat(0.90, 0.86)...), depth{blocks: ten, thawed: 10, parts: true}, false, report.Underfitting, "train those blocks whole: thaw everything"},
 		{"all is not enough", past(600, 0.5, flat(0.90, 0.86)...), last(10), false, report.Underfitting, "everything trains already"},
 		{"adapter", past(600, 0.5, flat(0.90, 0.86)...), depth{fresh: true, blocks: ten, adapter: "lora:2"}, false, report.Underfitting, "a larger rank"},
-		{"not ended", past(600, 0.5, [3]float64{0.5, 0.5, 0.9}, [3]float64{0.6, 0.6, 0.8}, [3]float64{0.7, 0.7, 0.7}, [3]float64{0.8, 0.8, 0.6}), head, false, report.Underfitting, "--epochs 8"},
+		{"not ended", past(600, 0.5, [3]float64{0.5, 0.5, 0.9}, [3]float64{0.6, 0.6, 0.8}, [3]float64{0.7, 0.7, 0.7}, [3]float64{0.8, 0.8, 0.6}), head, false, report.Underfitting, "option epochs 8"},
 		{"learnt nothing", past(600, 0.6, flat(0.61, 0.6)...), head, false, report.Underfitting, "the most frequent class (60.0%)"},
-		{"by heart", past(600, 0.5, flat(1, 0.85)...), last(10), false, report.Overfitting, "--thaw last:5"},
-		{"one block by heart", past(600, 0.5, flat(1, 0.85)...), last(1), false, report.Overfitting, "--thaw head"},
+		{"by heart", past(600, 0.5, flat(1, 0.85)...), last(10), false, report.Overfitting, "option thaw last:5"},
+		{"one block by heart", past(600, 0.5, flat(1, 0.85)...), last(1), false, report.Overfitting, "option thaw head"},
 		{"head by heart", past(600, 0.5, flat(1, 0.85)...), head, false, report.Overfitting, "no fewer weights can train"},
 		{"loss rises", past(600, 0.5, [3]float64{0.9, 0.85, 0.4}, [3]float64{1, 0.85, 0.5}, [3]float64{1, 0.85, 0.6}, [3]float64{1, 0.85, 0.7}), last(4), false, report.Overfitting, "risen from 0.400 in epoch 1 to 0.700"},
 		{"best at the start", past(153, 0.5, [3]float64{0.62, 0.72, 0.6}, [3]float64{0.9, 0.7, 0.9}, [3]float64{1, 0.69, 1.2}, [3]float64{1, 0.68, 1.4}), last(2), false, report.Overfitting, "100.0% on its own training data"},
@@ -64,7 +64,7 @@ func TestDiagnose(t *testing.T) {
 		{"short and poor", past(400, 0.5, [3]float64{0.64, 0.72, 0.5}), last(4), false, report.Underfitting, "so few epochs"},
 		{"few examples", past(20, 0.5, flat(1, 0.5)...), last(4), false, report.Unclear, "too few to tell"},
 		{"mixed examples", past(600, 0.5, flat(0.7, 0.9)...), last(4), true, report.Unclear, "augmented or mixed"},
-		{"mixed and still by heart", past(600, 0.5, flat(0.97, 0.8)...), last(4), true, report.Overfitting, "--thaw last:2"},
+		{"mixed and still by heart", past(600, 0.5, flat(0.97, 0.8)...), last(4), true, report.Overfitting, "option thaw last:2"},
 		{"nothing", nil, head, false, report.Unclear, "no epoch"},
 	} {
 		kept := -1
@@ -98,7 +98,7 @@ func TestDiagnosisHelps(t *testing.T) {
 	if head.Diagnosis.Verdict != report.Underfitting {
 		t.Fatalf("%+v", head.Diagnosis)
 	}
-	thaw := regexp.MustCompile(`--thaw (\S+)$`).FindStringSubmatch(head.Diagnosis.Advice)
+	thaw := regexp.MustCompile(`option thaw (\S+)$`).FindStringSubmatch(head.Diagnosis.Advice)
 	if thaw == nil {
 		t.Fatalf("the advice names no plan: %s", head.Diagnosis.Advice)
 	}

@@ -302,7 +302,7 @@ func (f *loop) forwardBackward(ctx context.Context, b *split.Batch, m *Metrics) 
 		f.events.Emit(&report.Warning{Message: "memory: " + again.String()})
 	}
 	if n := step.Program.ArenaBytes(); first && n > int(f.session.Config.Memory) {
-		f.events.Emit(&report.Warning{Message: fmt.Sprintf("memory: a step takes %.1f MiB and no cheap value is left to compute again; lower --batch (and raise --accumulate) to fit", float64(n)/(1<<20))})
+		f.events.Emit(&report.Warning{Message: fmt.Sprintf("memory: a step takes %.1f MiB and no cheap value is left to compute again; lower option batch (and raise option accumulate) to fit", float64(n)/(1<<20))})
 	}
 	labels := f.session.labels(f.session.Train, b, step.Program.OutputTensor(1).Shape)
 	seed := split.StepSeed(f.session.Config.Seed, f.st.Epoch, b.Indices[0])
@@ -373,7 +373,7 @@ type DivergedError struct {
 }
 
 func (e *DivergedError) Error() string {
-	s := fmt.Sprintf("the loss is not a number at epoch %d, step %d: it arose first in %s; lower --lr or set --clip 1", e.Epoch+1, e.Step+1, e.Where)
+	s := fmt.Sprintf("the loss is not a number at epoch %d, step %d: it arose first in %s; lower option lr or set option clip 1", e.Epoch+1, e.Step+1, e.Where)
 	if e.Kept != "" {
 		s += "; the last good checkpoint is " + e.Kept
 	}

@@ -1,9 +1,8 @@
 package run
 
 import (
-	"fmt"
-
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -68,7 +67,7 @@ func (s *Session) checkMixup() error {
 	}
 	for i, t := range types {
 		if t.DType != tensor.Float32 {
-			return fmt.Errorf("--mixup: the frozen part ends in %s of type %v, which cannot be mixed: thaw less, or leave --mixup out", names[i], t.DType)
+			return option.Errorf("mixup", "the frozen part ends in %s of type %v, which cannot be mixed: thaw less, or leave option mixup out", names[i], t.DType)
 		}
 	}
 	return nil

@@ -69,7 +69,7 @@ func (s *Session) checkRegularisation() error {
 		note("average swa does nothing: the last quarter of %s has no two to average; 8 do", epochs(c.Epochs))
 	}
 	if c.Average == "swa" && c.LRSchedule == "cosine" {
-		note("average swa is at its best with --lr-schedule constant: at the small rates at the end of a cosine there is little to average")
+		note("average swa is at its best with option lr_schedule constant: at the small rates at the end of a cosine there is little to average")
 	}
 	switch {
 	case c.Mixup != 0 && s.Task.PerPosition():

@@ -136,12 +136,12 @@ func TestRegularisationOptions(t *testing.T) {
 	_, err := Prepare(context.Background(), c)
 	wantError(t, err, "option lr_mult nowhere=2: selector")
 	for want, change := range map[string]func(*Config){
-		"layer-decay 0.5 does nothing": func(c *Config) { c.LayerDecay = 0.5 },
-		"rates auto-rgn does nothing":  func(c *Config) { c.Rates = "auto-rgn" },
-		"l2-sp 0.1 decays to 0":        func(c *Config) { c.L2SP = 0.1 },
-		"wise-ft 0.5 does nothing":     func(c *Config) { c.WiseFT = x(0.5) },
-		"the last quarter of 7 epochs": func(c *Config) { c.Average, c.Epochs = "swa", 7 },
-		"with --lr-schedule constant":  func(c *Config) { c.Average, c.Epochs = "swa", 8 },
+		"layer-decay 0.5 does nothing":     func(c *Config) { c.LayerDecay = 0.5 },
+		"rates auto-rgn does nothing":      func(c *Config) { c.Rates = "auto-rgn" },
+		"l2-sp 0.1 decays to 0":            func(c *Config) { c.L2SP = 0.1 },
+		"wise-ft 0.5 does nothing":         func(c *Config) { c.WiseFT = x(0.5) },
+		"the last quarter of 7 epochs":     func(c *Config) { c.Average, c.Epochs = "swa", 7 },
+		"with option lr_schedule constant": func(c *Config) { c.Average, c.Epochs = "swa", 8 },
 	} {
 		c := tinyConfig(t)
 		change(&c)

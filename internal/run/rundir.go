@@ -2,12 +2,12 @@ package run
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
@@ -38,11 +38,11 @@ func CheckRunDir(path string) error {
 	case err != nil:
 		return err
 	case !st.IsDir():
-		return fmt.Errorf("out: %s is a file, not a folder", path)
+		return option.Errorf("out", "%s is a file, not a folder", path)
 	}
 	for _, name := range runFiles {
 		if _, err := os.Lstat(filepath.Join(path, name)); err == nil {
-			return fmt.Errorf("out: %s holds another run (%s): name another folder, or --resume to go on with it", path, name)
+			return option.Errorf("out", "%s holds another run (%s): name another folder, or option resume to go on with it", path, name)
 		}
 	}
 	return nil
@@ -71,7 +71,7 @@ func OpenRunDir(path string) (*RunDir, *Config, error) {
 	d := &RunDir{path}
 	c, err := LoadConfig(d.File(RunFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, fmt.Errorf("out: %s holds no run: it has no %s", path, RunFile)
+		return nil, nil, option.Errorf("out", "%s holds no run: it has no %s", path, RunFile)
 	}
 	if err != nil {
 		return nil, nil, err

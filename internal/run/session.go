@@ -50,6 +50,7 @@ func PrepareOn(ctx context.Context, cfg Config, sets Sets) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	base.Loss = sets.Loss
 	from, val := sets.Places(&cfg)
 	opt := data.Options{Val: val, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: cfg.Augment, Budget: pictureBudget,
 		Task: cfg.Task, Table: cfg.FeedOptions().Table}
@@ -94,7 +95,13 @@ func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve fun
 	s.Notes = append(s.Notes, cfg.resolveSchedule()...)
 	o := cfg.NetworkOptions()
 	o.Resolve = resolve
-	net, err := split.New(base, s.Task, o)
+	trained := s.Task
+	if base.Loss != nil {
+		if trained, err = task.WithLoss(s.Task, base.Loss); err != nil {
+			return nil, err
+		}
+	}
+	net, err := split.New(base, trained, o)
 	if err != nil {
 		return nil, err
 	}

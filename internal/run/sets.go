@@ -3,11 +3,15 @@ package run
 import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Sets are examples that a program hands over in the place of what Config.Data and Config.Val name. The
-// zero Sets are none: the configuration's are read.
-type Sets struct{ Train, Val data.Place }
+// Sets are examples that a program hands over in the place of what Config.Data and Config.Val name, and
+// the loss that is minimised on them. The zero Sets are none: the configuration's are read.
+type Sets struct {
+	Train, Val data.Place
+	Loss       task.LossFunc // nil: the task's own
+}
 
 // GivenData stands as Config.Data where the examples come from the program.
 const GivenData = "given by the program"

@@ -27,7 +27,7 @@ func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
 	} else {
 		scores, err := s.fisher(ctx)
 		if err != nil {
-			return fmt.Errorf("--thaw %s:%g%%: %w", s.Plans.Reach.Share.By, 100*s.Plans.Reach.Share.Share, err)
+			return fmt.Errorf("option thaw %s:%g%%: %w", s.Plans.Reach.Share.By, 100*s.Plans.Reach.Share.Share, err)
 		}
 		resolve = func(set *freeze.Set, p *freeze.Plan) error { return p.Mask(set, scores) }
 	}

@@ -26,7 +26,7 @@ func (c *Config) resolveSchedule() (notes []string) {
 	}
 	if slices.Equal(c.Thaw, []string{"head"}) {
 		c.Thaw = []string{"all"}
-		notes = append(notes, fmt.Sprintf("schedule %s chooses among all weights; --thaw names those that it may choose from", c.Schedule))
+		notes = append(notes, fmt.Sprintf("schedule %s chooses among all weights; option thaw names those that it may choose from", c.Schedule))
 	}
 	if spec, err := schedule.Parse(c.Schedule); err == nil && spec.Flat() && c.LRSchedule != "constant" {
 		c.LRSchedule = "constant"

@@ -31,21 +31,21 @@ func ChooseTask(cfg *Config, f feed.Feed, train, val *data.Dataset) (*chosenTask
 	balanced := cfg.ClassWeights == "balanced"
 	switch {
 	case balanced && !kind.Weighs:
-		return nil, option.Errorf("class_weights", "the task %s has no classes that could count alike", kind.Name)
+		return nil, fmt.Errorf("option class_weights balanced: the task %s has no classes", kind.Name)
 	case cfg.LabelSmoothing != 0 && !kind.Smooths:
 		return nil, option.Errorf("label_smoothing", "the task %s has nothing to smooth", kind.Name)
 	case kind.KeepsHead && cfg.Head != "linear" && cfg.Head != "keep":
-		return nil, option.Errorf("head", "the task %s keeps its own, that of the model, and takes no %s", kind.Name, cfg.Head)
+		return nil, fmt.Errorf("option head %s: the task %s keeps its own, that of the model", cfg.Head, kind.Name)
 	case kind.KeepsHead:
 		cfg.Head = "keep"
 	}
 	s.Task, err = kind.New(task.Examples{Train: train, Val: val, Smoothing: cfg.LabelSmoothing, Balanced: balanced, KeepHead: cfg.Head == "keep"})
 	if err != nil {
-		return nil, option.Errorf("task", "%s: %w", kind.Name, err)
+		return nil, fmt.Errorf("option task %s: %w", kind.Name, err)
 	}
 	for _, d := range []*data.Dataset{train, val} {
 		if s.targets[d], err = feed.Targets(s.Task, d, f); err != nil {
-			return nil, option.Errorf("task", "%s: %w", kind.Name, err)
+			return nil, fmt.Errorf("option task %s: %w", kind.Name, err)
 		}
 	}
 	return s, nil

@@ -165,12 +165,12 @@ func TestTextInput(t *testing.T) {
 		edit        func(*Config)
 		want        string
 	}{
-		{"no column", "sentence,label\na cat,x\n", nil, "no column text: it has sentence, label; name one with --text-column"},
-		{"no label", "text,kind\na cat,x\n", func(c *Config) { c.LabelColumn = "answer" }, "--label-column"},
+		{"no column", "sentence,label\na cat,x\n", nil, "no column text: it has sentence, label; name one with option text_column"},
+		{"no label", "text,kind\na cat,x\n", func(c *Config) { c.LabelColumn = "answer" }, "option label_column"},
 		{"one label", "text,label\na cat,x\na dog,x\n", nil, "one label only"},
 		{"empty", "text,label\n,x\n ,y\n", nil, "more than a tenth"},
 		{"cells", "text,label\na cat,x,y\n", nil, "line 2"},
-		{"no tokenizer", "text,label\na,x\nb,y\n", func(c *Config) { os.Remove(strings.TrimSuffix(c.Model, ".onnx") + ".tokenizer.json") }, "--tokenizer"},
+		{"no tokenizer", "text,label\na,x\nb,y\n", func(c *Config) { os.Remove(strings.TrimSuffix(c.Model, ".onnx") + ".tokenizer.json") }, "option tokenizer"},
 		{"pictures", "text,label\na,x\nb,y\n", func(c *Config) { c.Data = filepath.Dir(filepath.Dir(c.Model)) }, "takes texts"},
 		{"another tokenizer", "text,label\na,x\nb,y\n", func(c *Config) {
 			c.Tokenizer = filepath.Join("..", "tokenize", "testdata", "wordpiece.tokenizer.json")

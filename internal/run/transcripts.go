@@ -49,7 +49,7 @@ func (s *Session) tooLong(ds *data.Dataset) (tooLong, error) {
 func (s *Session) checkTranscripts() error {
 	long, err := s.tooLong(s.Train)
 	if err == nil && long.count > 0 && long.count == s.Train.Len() {
-		err = errors.New("--task ctc: " + long.text(s.Train) + ", so nothing would be learned: take a smaller hop in the preprocessor file, or a model with more frames")
+		err = errors.New("option task ctc: " + long.text(s.Train) + ", so nothing would be learned: take a smaller hop in the preprocessor file, or a model with more frames")
 	}
 	return err
 }

@@ -75,7 +75,7 @@ func (w *watch) epoch(f *loop) {
 			f.events.Emit(&report.Warning{Message: fmt.Sprintf("dead gradients: %s had none but zeros in the whole of epoch %d, and cannot learn; freezing it changes nothing and saves its cost", list(dead), f.st.Epoch+1)})
 		}
 		if len(unmoved) > 0 {
-			f.events.Emit(&report.Warning{Message: fmt.Sprintf("%s moved by less than a millionth in epoch %d: raise --lr or --lr-mult for it, or freeze it", list(unmoved), f.st.Epoch+1)})
+			f.events.Emit(&report.Warning{Message: fmt.Sprintf("%s moved by less than a millionth in epoch %d: raise option lr or option lr_mult for it, or freeze it", list(unmoved), f.st.Epoch+1)})
 		}
 	}
 	w.alive, w.steps = nil, 0
@@ -129,6 +129,6 @@ func (f *loop) warnSmallBatches() {
 			}
 		}
 	}
-	f.events.Emit(&report.Warning{Message: fmt.Sprintf("batch statistics come from %d examples, in %s from %d values a channel: that is few; raise --batch to 16 or more, or keep the pretrained statistics with --batchnorm frozen",
+	f.events.Emit(&report.Warning{Message: fmt.Sprintf("batch statistics come from %d examples, in %s from %d values a channel: that is few; raise option batch to 16 or more, or keep the pretrained statistics with option batchnorm frozen",
 		f.session.Config.Batch, name, least)})
 }

@@ -12,11 +12,13 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/random"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // Base is the pretrained model that a network is built from, ready for batches.
 type Base struct {
+	Loss  task.LossFunc // what training minimises on it; nil: the task's own loss
 	Model *onnx.Model
 	Patch *onnx.Patch // what made its batch free, nil where it was
 	Feed  feed.Feed   // how data become its inputs; nil where only shapes of inputs are known, see OpenShaped

@@ -36,10 +36,13 @@ func Unmixed(t Task, labels []*tensor.Tensor) []*tensor.Tensor {
 	return append(append(labels[:len(labels):len(labels)], labels...), tensor.Scalar(float32(1)))
 }
 
-// Plain is the task that t trains for: what Mixed mixes, or t itself.
+// Plain is the task that t trains for: what Mixed mixes and WithLoss wraps, or t itself.
 func Plain(t Task) Task {
 	if m, ok := t.(Mixed); ok {
-		return m.Task
+		t = m.Task
+	}
+	if o, ok := t.(ownLoss); ok {
+		return o.Task
 	}
 	return t
 }

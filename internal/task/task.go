@@ -80,6 +80,8 @@ type Options struct {
 	Weights   []float32 // of the classes, or of the labels where they hold; nil for all the same
 }
 
+func (o Options) lossOptions() Options { return o }
+
 // Answer is what a model says of one example; its JSON form is part of what predict --json prints. Which
 // fields are set depends on the task.
 type Answer struct {
