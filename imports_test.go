@@ -44,7 +44,7 @@ var imports = []struct {
 	{"internal/data/sound", "internal/data/spec", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},
 	{"internal/data/picture", "internal/data/spec", "golang.org/x/image/bmp golang.org/x/image/webp"},
 	{"internal/data", "internal/tensor", ""},
-	{"internal/task", "internal/data internal/op internal/ir internal/decode internal/kernel internal/tensor", ""},
+	{"internal/task", "internal/data internal/op internal/ir internal/decode internal/kernel internal/option internal/tensor", ""},
 	{"internal/gzipped", "", ""},
 	{"internal/feed", "internal/gzipped internal/task internal/data internal/data/picture internal/data/sound internal/compile internal/safetensors internal/onnx internal/ir internal/option internal/tokenize internal/tensor", ""},
 	{"internal/tuned", "internal/feed internal/gzipped internal/task internal/data internal/compile internal/freeze internal/safetensors internal/onnx internal/ir internal/tokenize internal/decode internal/atomicfile internal/kernel internal/tensor", ""},
