@@ -6,6 +6,8 @@ import (
 	"slices"
 )
 
+func init() { register("autofreeze", Kind{Make: newAutoFreeze, Check: optional(fraction)}) }
+
 // autofreeze freezes from the front what has stopped changing. Twenty times in a run it compares the norm of each block's gradient, summed
 // over the steps since it last looked, with that of the time before:
 //

@@ -2,6 +2,8 @@ package schedule
 
 import "fmt"
 
+func init() { register("badam", Kind{Make: newBAdam, Check: optional(wholeNumber)}) }
+
 // badam trains one block at a time beside the head, from the head down to the input and over again, each time with fresh optimiser state.
 // A block's turn is so many steps as the argument says; without one, each gets three turns in a run, of ten steps at least.
 //

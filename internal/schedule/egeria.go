@@ -5,6 +5,8 @@ import (
 	"math"
 )
 
+func init() { register("egeria", Kind{Make: newEgeria, Check: optional(fraction)}) }
+
 // egeria freezes from the front what has stopped learning. Fifty times in a run it measures the plasticity of each block: how far its result
 // is from that of a reference, the network as it was some time ago (see Distance). Values are smoothed by a moving average, and a
 // line is fitted to the last of them; a block is calm while the line rises less than a fifth, or the share that the argument says, of

@@ -5,6 +5,8 @@ import (
 	"math"
 )
 
+func init() { register("freezeout", Kind{Make: newFreezeOut, Check: optional(fraction), Flat: true}) }
+
 // freezeout anneals the rate of each block along a cosine of its own, the sooner the nearer the block is to the input, and freezes it when
 // it has reached 0. Of n blocks below the head, block i is annealed until the share
 //

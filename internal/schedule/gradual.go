@@ -2,6 +2,8 @@ package schedule
 
 import "fmt"
 
+func init() { register("gradual", Kind{Make: newGradual, Check: optional(wholeNumber)}) }
+
 // gradual thaws from the top: the head alone in the first epoch, then one block more in each, until everything trains. Where a run has
 // fewer epochs than that takes, the blocks are spread evenly over its first half, or over as many epochs as the argument says.
 //

@@ -7,6 +7,8 @@ import (
 	"strings"
 )
 
+func init() { register("lisa", Kind{Make: newLISA, Check: required(wholeNumber, "lisa:2")}) }
+
 // lisa trains the head, the embeddings, and so many of the other blocks as its argument says, drawn at random twenty times in a run.
 //
 // Source: Pan, Liu, Diao, Pi, Zhang, Han and Zhang, LISA: Layerwise Importance Sampling for Memory-Efficient Large Language Model

@@ -2,6 +2,8 @@ package schedule
 
 import "fmt"
 
+func init() { register("lpft", Kind{Make: newLPFT, Check: optional(wholeNumber), Peak: 1 / lpftRate}) }
+
 // lpft trains the head alone, at the full rate, for the first third of the epochs or as many as the argument says; then everything at a
 // tenth of it. A head that has converged does not send the large and random gradients of a fresh one through the pretrained weights.
 //

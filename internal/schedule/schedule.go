@@ -100,16 +100,7 @@ type Kind struct {
 	Flat  bool                                      // it anneals by itself: the run's own schedule of the rate is constant
 }
 
-var kinds = map[string]Kind{
-	"gradual":    {Make: newGradual, Check: optional(wholeNumber)},
-	"lpft":       {Make: newLPFT, Check: optional(wholeNumber), Peak: 1 / lpftRate},
-	"autofreeze": {Make: newAutoFreeze, Check: optional(fraction)},
-	"freezeout":  {Make: newFreezeOut, Check: optional(fraction), Flat: true},
-	"egeria":     {Make: newEgeria, Check: optional(fraction)},
-	"slimfit":    {Make: newSlimFit, Check: optional(fraction)},
-	"lisa":       {Make: newLISA, Check: required(wholeNumber, "lisa:2")},
-	"badam":      {Make: newBAdam, Check: optional(wholeNumber)},
-}
+var kinds = map[string]Kind{}
 
 // Register adds a schedule. It errors on a name that is taken or cannot be written. It must not run
 // beside other calls of this package.
@@ -122,6 +113,13 @@ func Register(name string, k Kind) error {
 	}
 	kinds[name] = k
 	return nil
+}
+
+// register is Register for the init function of a schedule's file. It panics where that errors.
+func register(name string, k Kind) {
+	if err := Register(name, k); err != nil {
+		panic(err)
+	}
 }
 
 // Names lists the schedules.

@@ -6,6 +6,8 @@ import (
 	"slices"
 )
 
+func init() { register("slimfit", Kind{Make: newSlimFit, Check: optional(fraction)}) }
+
 // slimfit freezes the blocks whose weights change least. Twenty times in a run it measures how far the weights of each block that trains
 // have moved, in relation to their size, and freezes half of all blocks, or the share that the argument says: those that moved
 // least when they last trained. As rates fall, those that train move less too, and frozen ones have their turn again.
