@@ -12,9 +12,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Data is a set of examples with their right answers: a folder or a table on the disk, in any other file system, or examples in memory. It is used
-// where Config.Data names a folder; see WithData. The zero Data is none. It is a value: several fits may use it at once, but for Examples of
-// a sequence that can be read only once.
+// Data is a set of examples with their right answers: a folder or a table on the disk, in any other
+// file system, or examples in memory. It is used where Config.Data names a folder; see WithData.
+// The zero Data is none. It is a value: several fits may use it at once, but for Examples of a
+// sequence that can be read only once.
 type Data struct {
 	place    data.Place
 	examples iter.Seq2[Example, error]
@@ -23,16 +24,19 @@ type Data struct {
 	texts    bool     // inputs are Texts
 }
 
-// Folder is a folder of class folders, or a table, on the disk, laid out as docs/data.md says: what Config.Data names.
+// Folder is a folder of class folders, or a table, on the disk, laid out as README.md says: what
+// Config.Data names.
 func Folder(path string) Data { return Data{place: data.Place{Path: path}} }
 
-// FS is the same in a file system: an archive, files embedded in the program, storage of one's own. root is the folder or the table in it, "." for
-// all of it. What is kept between runs is found again by the content of the files, not by their names.
+// FS is the same in a file system: an archive, files embedded in the program, storage of one's own.
+// root is the folder or the table in it, "." for all of it. What is kept between runs is found
+// again by the content of the files, not by their names.
 func FS(fsys fs.FS, root string) Data { return Data{place: data.Place{FS: fsys, Path: root}} }
 
-// Examples is examples in memory, or as they come in. The sequence is read once, to its end or to its first error, when a call opens the data; the
-// examples stay in memory until the call ends, pictures and sounds given as Bytes as they are encoded. Their content is the
-// key of what is kept between runs.
+// Examples is examples in memory, or as they come in. The sequence is read once, to its end or to
+// its first error, when a call opens the data; the examples stay in memory until the call ends,
+// pictures and sounds given as Bytes as they are encoded. Their content is the key of what is kept
+// between runs.
 func Examples(seq iter.Seq2[Example, error]) Data { return Data{examples: seq} }
 
 // ExampleList is Examples of a list.
@@ -52,8 +56,8 @@ func Files(paths ...string) Data { return Data{inputs: paths, given: true} }
 // Texts are texts without answers, for Model.Predict. Those of a pair are divided by a tab.
 func Texts(texts ...string) Data { return Data{inputs: texts, given: true, texts: true} }
 
-// Example is one example in memory, with its right answer where it has one. Exactly one of Image, Bytes, Text, Samples and Tensors is given, the
-// same one in all examples of a set.
+// Example is one example in memory, with its right answer where it has one. Exactly one of Image,
+// Bytes, Text, Samples and Tensors is given, the same one in all examples of a set.
 type Example struct {
 	Name string // in messages and in Prediction.Input; "" for "example N"
 
@@ -65,8 +69,9 @@ type Example struct {
 	Rate    int               // samples a second
 	Tensors map[string]Tensor // what each input of the model takes, by its name, without the batch axis
 
-	// Label is the right answer as a table says it: the name of a class, several of them joined by "|", a number, a transcript. "" where a language
-	// model learns the text itself, and in what is predicted.
+	// Label is the right answer as a table says it: the name of a class, several of them joined by
+	// "|", a number, a transcript. "" where a language model learns the text itself, and in what is
+	// predicted.
 	Label string
 }
 

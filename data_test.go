@@ -18,7 +18,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 )
 
-// dataForms are forms of the same folder of class folders: on the disk, in another file system, in memory.
+// dataForms are forms of the same folder of class folders: on the disk, in another file system, in
+// memory.
 func dataForms(t *testing.T, folder string) map[string]permafrost.Data {
 	t.Helper()
 	memory := fstest.MapFS{}
@@ -42,8 +43,8 @@ func dataForms(t *testing.T, folder string) map[string]permafrost.Data {
 	}
 }
 
-// TestDataForms fits to the same files on the disk, in another file system and in memory: the same bits come out, and what was computed from one
-// form is found again for the others.
+// TestDataForms fits to the same files on the disk, in another file system and in memory: the same
+// bits come out, and what was computed from one form is found again for the others.
 func TestDataForms(t *testing.T) {
 	for _, kind := range kinds {
 		if kind.name == "texts" { // a table, see TestTextsInMemory
@@ -92,7 +93,8 @@ func TestDataForms(t *testing.T) {
 	}
 }
 
-// TestTextsInMemory fits a model of texts to examples in memory, and to the same table in a file system.
+// TestTextsInMemory fits a model of texts to examples in memory, and to the same table in a file
+// system.
 func TestTextsInMemory(t *testing.T) {
 	t.Setenv("PERMAFROST_CACHE", "off")
 	cfg := permafrost.DefaultConfig()
@@ -127,7 +129,8 @@ func TestTextsInMemory(t *testing.T) {
 	}
 }
 
-// TestPicturesInMemory fits to pictures in memory with a validation set of its own, and measures the tuned model on them.
+// TestPicturesInMemory fits to pictures in memory with a validation set of its own, and measures
+// the tuned model on them.
 func TestPicturesInMemory(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	set := func(n int) permafrost.Data {

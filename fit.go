@@ -76,6 +76,9 @@ func beginRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	if j.session, err = prepare(ctx, cfg, sets); err != nil || cfg.Out == "" {
 		return j, err
 	}
+	if err := j.session.Settle(ctx); err != nil {
+		return nil, badInput(err)
+	}
 	j.dir, err = run.CreateRunDir(cfg.Out, &j.session.Config)
 	return j, failed(err)
 }

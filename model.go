@@ -20,16 +20,18 @@ var ErrClosed = tuned.ErrClosed
 
 // Model is a tuned model ready for use. Labels, preprocessing and tokenizer come from its file.
 //
-// It is safe for use by many goroutines. As many batches run at once as there are processors, and as many texts are
-// continued; whoever comes later waits, or gives up when its context ends. Those that run share the weights and
-// have memory of their own for what they compute, so that memory does not grow with the number of callers. An answer
-// does not depend on what else runs, nor on the number of threads.
+// It is safe for use by many goroutines. As many batches run at once as there are processors, and
+// as many texts are continued; whoever comes later waits, or gives up when its context ends. Those
+// that run share the weights and have memory of their own for what they compute, so that memory
+// does not grow with the number of callers. An answer does not depend on what else runs, nor on the
+// number of threads.
 type Model struct {
 	p       *tuned.Predictor
 	release func() // threads
 }
 
-// Open reads a tuned model from a file. It errors with ErrBadInput on one that no fit wrote. Close lets go of it.
+// Open reads a tuned model from a file. It errors with ErrBadInput on one that no fit wrote. Close
+// lets go of it.
 func Open(path string, opts ...Option) (*Model, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
@@ -51,12 +53,13 @@ func ReadModel(r io.Reader, opts ...Option) (*Model, error) {
 	return newModel(m, "model", opts)
 }
 
-// WithBeam follows so many beginnings of a transcript at once where a Model of the task ctc is opened; 1, the default,
-// takes the best symbol at every step.
+// WithBeam follows so many beginnings of a transcript at once where a Model of the task ctc is
+// opened; 1, the default, takes the best symbol at every step.
 func WithBeam(n int) Option { return func(o *options) { o.beam = n } }
 
-// WithThreads lets an opened Model use n threads and run n batches at once; 0, the default, is one a core. Answers do not depend on it. The threads of
-// all that is going on are shared: there are as many as the largest number that was asked for.
+// WithThreads lets an opened Model use n threads and run n batches at once; 0, the default, is one
+// a core. Answers do not depend on it. The threads of all that is going on are shared: there are as
+// many as the largest number that was asked for.
 func WithThreads(n int) Option { return func(o *options) { o.threads = n } }
 
 func newModel(m *onnx.Model, name string, opts []Option) (*Model, error) {
@@ -71,7 +74,8 @@ func newModel(m *onnx.Model, name string, opts []Option) (*Model, error) {
 	return &Model{p, sync.OnceFunc(kernel.Use(o.threads))}, nil
 }
 
-// Close turns away whoever comes or waits with ErrClosed, waits for the calls that run, and lets go of the memory.
+// Close turns away whoever comes or waits with ErrClosed, waits for the calls that run, and lets go
+// of the memory.
 func (m *Model) Close() {
 	m.p.Close()
 	m.release()
@@ -83,11 +87,12 @@ func (m *Model) Continues() bool { return m.p.Continues() }
 // Task is what the model is for: classify, multilabel, regress, lm or ctc.
 func (m *Model) Task() string { return m.p.Task.Name() }
 
-// Kind is the kind of data that the model takes: picture, text, sound, file (any file, as bytes) or tensors.
+// Kind is the kind of data that the model takes: picture, text, sound, file (any file, as bytes) or
+// tensors.
 func (m *Model) Kind() string { return m.p.Feed.Kind() }
 
-// Labels are the names of the classes, labels or symbols in the order of the model's scores; nil where they have none.
-// The caller must not change them.
+// Labels are the names of the classes, labels or symbols in the order of the model's scores; nil
+// where they have none. The caller must not change them.
 func (m *Model) Labels() []string { return m.p.Record.Labels }
 
 // Guess is a label with its probability.
@@ -113,12 +118,14 @@ type Prediction struct {
 	// Text is the transcript (ctc) or the continued text (lm).
 	Text *string `json:"text,omitempty"`
 
-	// Logits are the raw scores as the model gives them: one for each of Model.Labels, or for a task that scores every
-	// position of a sequence those of all positions, one behind the other. Of a sound they are the mean over its windows.
+	// Logits are the raw scores as the model gives them: one for each of Model.Labels, or for a
+	// task that scores every position of a sequence those of all positions, one behind the other.
+	// Of a sound they are the mean over its windows.
 	Logits []float32 `json:"logits,omitempty"`
 }
 
-// String is the answer on one line: the likely classes, the labels that hold, the number or the text.
+// String is the answer on one line: the likely classes, the labels that hold, the number or the
+// text.
 func (p Prediction) String() string {
 	a := task.Answer{Labels: p.Labels, Value: p.Value, Text: p.Text}
 	for _, g := range p.Top {
@@ -151,8 +158,8 @@ func skippedOf(s []data.Skipped) (out []Skipped) {
 	return out
 }
 
-// PredictOne answers for one example. Its Label plays no part. It errors with ErrBadInput where the example cannot be
-// used.
+// PredictOne answers for one example. Its Label plays no part. It errors with ErrBadInput where the
+// example cannot be used.
 func (m *Model) PredictOne(ctx context.Context, e Example) (Prediction, error) {
 	found, _, err := m.Predict(ctx, ExampleList(e))
 	if err != nil {
@@ -161,8 +168,8 @@ func (m *Model) PredictOne(ctx context.Context, e Example) (Prediction, error) {
 	return found[0], nil
 }
 
-// Predict answers for Files, Texts or Examples in their order, in batches, and says which were left out because they
-// cannot be used. It errors with ErrBadInput when none can.
+// Predict answers for Files, Texts or Examples in their order, in batches, and says which were left
+// out because they cannot be used. It errors with ErrBadInput when none can.
 func (m *Model) Predict(ctx context.Context, inputs Data) ([]Prediction, []Skipped, error) {
 	rows, err := inputs.rows(m.Kind())
 	if err != nil {
@@ -192,7 +199,8 @@ type Evaluation struct {
 	Skipped   []Skipped `json:"-"`                   // what was left out
 }
 
-// MarshalJSON is the form that eval --json prints. It leaves the accuracy out where a task has another metric.
+// MarshalJSON is the form that eval --json prints. It leaves the accuracy out where a task has
+// another metric.
 func (e *Evaluation) MarshalJSON() ([]byte, error) {
 	in := tuned.Evaluation{Accuracy: e.Accuracy, Loss: e.Loss, Examples: e.Examples, Seconds: e.Seconds, Classes: e.Classes, Confusion: e.Confusion}
 	if e.Metric != nil {
@@ -201,8 +209,8 @@ func (e *Evaluation) MarshalJSON() ([]byte, error) {
 	return in.MarshalJSON()
 }
 
-// Eval measures the model on labelled examples, whose classes must be among its labels. Of a folder with train and val it
-// takes val.
+// Eval measures the model on labelled examples, whose classes must be among its labels. Of a folder
+// with train and val it takes val.
 func (m *Model) Eval(ctx context.Context, examples Data) (*Evaluation, error) {
 	place, err := examples.open()
 	if err != nil {
@@ -215,7 +223,8 @@ func (m *Model) Eval(ctx context.Context, examples Data) (*Evaluation, error) {
 	return &Evaluation{e.Accuracy, metricOf(e.Metric), e.Loss, e.Examples, e.Seconds, e.Classes, e.Confusion, skippedOf(e.Skipped)}, nil
 }
 
-// Continuation says how a language model continues a text. The zero Continuation takes the best token always, up to 128.
+// Continuation says how a language model continues a text. The zero Continuation takes the best
+// token always, up to 128.
 type Continuation struct {
 	MaxTokens   int     // by which a text is continued at most; 0: 128
 	Temperature float64 // by which the scores of tokens are divided before one is drawn; 0 takes the best
@@ -240,8 +249,8 @@ func (c Continuation) internal() (tuned.Continuation, error) {
 	return tuned.Continuation{Tokens: c.MaxTokens, Sampler: decode.Sampler{Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, Seed: c.Seed}}, nil
 }
 
-// Continue continues texts with a language model and returns them whole in Prediction.Text, with notes on how it was
-// done. It errors with ErrBadInput where the model has another task.
+// Continue continues texts with a language model and returns them whole in Prediction.Text, with
+// notes on how it was done. It errors with ErrBadInput where the model has another task.
 func (m *Model) Continue(ctx context.Context, texts []string, c Continuation) (found []Prediction, notes []string, err error) {
 	how, err := c.internal()
 	if err != nil {
@@ -257,9 +266,10 @@ func (m *Model) Continue(ctx context.Context, texts []string, c Continuation) (f
 	return found, notes, nil
 }
 
-// Generate continues a text with a language model and yields what comes behind it, piece by piece, as it is drawn. A
-// piece holds whole characters. It ends where the model ends the text, at c.MaxTokens, when the loop over it is
-// broken off, or with an error. A stream that is being read takes the place of one of the texts that run at once.
+// Generate continues a text with a language model and yields what comes behind it, piece by piece,
+// as it is drawn. A piece holds whole characters. It ends where the model ends the text, at
+// c.MaxTokens, when the loop over it is broken off, or with an error. A stream that is being read
+// takes the place of one of the texts that run at once.
 func (m *Model) Generate(ctx context.Context, text string, c Continuation) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		how, err := c.internal()

@@ -17,8 +17,9 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// BenchmarkPredict asks a tuned MobileNet about photographs, one at a time, from so many goroutines: decoding, resizing, the network. It reports
-// photographs a second, the processor's time for each, and the largest memory of the process while it ran.
+// BenchmarkPredict asks a tuned MobileNet about photographs, one at a time, from so many
+// goroutines: decoding, resizing, the network. It reports photographs a second, the processor's
+// time for each, and the largest memory of the process while it ran.
 func BenchmarkPredict(b *testing.B) {
 	shared := filepath.Join("..", "shared")
 	photos, err := filepath.Glob(filepath.Join(shared, "data", "ants-bees", "val", "*", "*.jpg"))

@@ -20,6 +20,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
@@ -164,8 +165,8 @@ func writeTensors(dir string, n int) error {
 	return nil
 }
 
-// TestPredictConcurrently asks every kind of model from 1 to 64 goroutines, one example and several at a time. Every answer is that of a caller
-// alone, to the bit.
+// TestPredictConcurrently asks every kind of model from 1 to 64 goroutines, one example and several
+// at a time. Every answer is that of a caller alone, to the bit.
 func TestPredictConcurrently(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
@@ -233,15 +234,12 @@ func generated(m *permafrost.Model, text string, c permafrost.Continuation) (str
 	return b.String(), nil
 }
 
-// TestGenerateConcurrently continues texts from 1 to 64 goroutines, with a model that sees the whole text for every token and with one that keeps
-// keys and values.
+// TestGenerateConcurrently continues texts from 1 to 64 goroutines, with a model that sees the
+// whole text for every token and with one that keeps keys and values.
 func TestGenerateConcurrently(t *testing.T) {
 	t.Run("whole", func(t *testing.T) { generateConcurrently(t, languageModel(t), []string{"the cat", "one red dog"}) })
 	t.Run("cached", func(t *testing.T) {
-		stories := filepath.Join("..", "shared", "models", "stories260k.onnx")
-		if _, err := os.Stat(stories); err != nil {
-			t.Skip("no folder shared beside the repository: a causal model is not checked")
-		}
+		stories := shared.Path(t, "models", "stories260k.onnx")
 		m := tunedModel(t, func(dir string, cfg *permafrost.Config) error {
 			cfg.Model, cfg.Data, cfg.Thaw, cfg.MaxLength = stories, dir, []string{"last:1"}, 32
 			return fixture.WriteProse(dir, 30, 2)
@@ -281,8 +279,8 @@ func generateConcurrently(t *testing.T, m *permafrost.Model, prompts []string) {
 	}
 }
 
-// TestModelWaits: who finds no place waits, gives up when its context ends, and is turned away when the model is closed, which waits for those that
-// run.
+// TestModelWaits: who finds no place waits, gives up when its context ends, and is turned away when
+// the model is closed, which waits for those that run.
 func TestModelWaits(t *testing.T) {
 	m := languageModel(t, permafrost.WithThreads(1))
 	closed := make(chan struct{})

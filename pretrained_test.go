@@ -2,6 +2,7 @@ package permafrost_test
 
 import (
 	"context"
+	"errors"
 	"log"
 	"os"
 	"path/filepath"
@@ -35,4 +36,23 @@ func fitted(dir, model, photos string) string {
 		log.Fatal(err)
 	}
 	return cfg.Out
+}
+
+// languagePretrained makes a folder with a tiny language model that was tuned.
+func languagePretrained() (dir, model string) {
+	os.Setenv("PERMAFROST_CACHE", "off")
+	dir, err := os.MkdirTemp("", "permafrost")
+	if err != nil {
+		log.Fatal(err)
+	}
+	cfg := permafrost.DefaultConfig()
+	cfg.Model, cfg.Data, cfg.Out = filepath.Join(dir, "text.onnx"), dir, filepath.Join(dir, "run")
+	cfg.Thaw, cfg.Epochs = []string{"last:1"}, 1
+	if err := errors.Join(fixture.WriteLanguageModel(cfg.Model, 1), fixture.WriteProse(dir, 30, 2)); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := permafrost.Fit(context.Background(), cfg); err != nil {
+		log.Fatal(err)
+	}
+	return dir, filepath.Join(cfg.Out, "model.onnx")
 }

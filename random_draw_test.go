@@ -3,7 +3,6 @@ package permafrost_test
 import (
 	"math/rand/v2"
 	"slices"
-	"strings"
 
 	"github.com/permafrost-ml/permafrost"
 )
@@ -44,24 +43,11 @@ func draw(d dice, s subject) (c permafrost.Config, why string) {
 
 // withheld says why a configuration is not tried: it would break a promise for a reason that is known. A line goes when its reason does.
 func withheld(c permafrost.Config, s subject, task string) string {
-	share := strings.Contains(strings.Join(c.Thaw, " "), "fisher:") || strings.Contains(strings.Join(c.Thaw, " "), "magnitude:")
 	switch {
-	case c.CachePrecision == "float16" && c.Schedule != "":
-		return "after an interruption other stages of a schedule read rounded values than in an unbroken run"
-	case share && c.Schedule != "":
-		return "a run by a share is not found again where a schedule has trained only some of it"
-	case share && (c.Adapter != "" || len(c.Freeze) > 0):
-		return "a share of nothing is refused too late, when the folder is there"
 	case c.Task == "ctc" && task != "ctc":
 		return "a tuned model of texts that spells has scores that it cannot read itself"
 	case task == "ctc" && len(c.Attach) > 0:
 		return "a head that spells what a map holds has more scores than the sound has windows, which a tuned model cannot read itself"
-	case c.Mixup > 0 && s.name == "files":
-		return "mixup takes the bytes of files, where their embedding trains, for numbers that can be mixed"
-	case strings.HasPrefix(c.Schedule, "egeria") || strings.HasPrefix(c.Schedule, "lisa"):
-		if len(c.Thaw) == 1 {
-			return "that there is nothing to choose from is found too late, when the folder is there"
-		}
 	}
 	return ""
 }

@@ -7,17 +7,18 @@ type Element interface {
 	float32 | float64 | int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | bool
 }
 
-// Tensor is a dense array of numbers: an input of a model or what it gives out. Elements lie in row-major order, the last axis fastest.
-// The zero Tensor is none.
+// Tensor is a dense array of numbers: an input of a model or what it gives out. Elements lie in
+// row-major order, the last axis fastest. The zero Tensor is none.
 type Tensor struct{ t *tensor.Tensor }
 
-// NewTensor makes a tensor of elements, which it shares with the caller. Without sizes it has one axis. It panics where the elements do not fill
-// the shape.
+// NewTensor makes a tensor of elements, which it shares with the caller. Without sizes it has one
+// axis. It panics where the elements do not fill the shape.
 func NewTensor[T Element](elements []T, shape ...int) Tensor {
 	return Tensor{tensor.Of(elements, shape...)}
 }
 
-// Elements gives a tensor's elements, which it shares with the caller; ok is false where they are of another type.
+// Elements gives a tensor's elements, which it shares with the caller; ok is false where they are
+// of another type.
 func Elements[T Element](t Tensor) (elements []T, ok bool) {
 	var none []T
 	if t.t == nil || t.t.DType != tensor.Of(none, 0).DType {

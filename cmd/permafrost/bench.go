@@ -18,7 +18,8 @@ frozen, as inference; and a training step with the plan's weights thawed: forwar
 loss, backward and the optimiser. Inputs may be of any kind and number; axes other
 than the batch that the model leaves open are taken as 128, unless --shape says else.
 
-The step trains the model's own classifier where it has one, else a new linear head.`,
+The step trains the model's own classifier where it has one, else a new linear head;
+--task says another task, with answers made up for it.`,
 		Example: `  permafrost bench model.onnx --batch 16
   permafrost bench model.onnx --batch 32 --thaw all --steps 5 --threads 1
   permafrost bench language.onnx --shape input_ids=1,256 --shape attention_mask=1,256`,
@@ -26,7 +27,7 @@ The step trains the model's own classifier where it has one, else a new linear h
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	given := bindConfig(fs, "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "preprocess", "seed", "threads")
+	given := bindConfig(fs, "task", "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "preprocess", "seed", "threads")
 	o := permafrost.BenchOptions{}
 	fs.IntVar(&o.Batch, "batch", 8, "`N` examples a run")
 	fs.IntVar(&o.Steps, "steps", 10, "`N` timed runs of each kind, after one to warm up")
@@ -34,7 +35,7 @@ The step trains the model's own classifier where it has one, else a new linear h
 	fs.BoolVar(&o.Ops, "ops", false, "say what each operator of the forward pass takes")
 	shapes := shapeFlag(fs)
 	asJSON := jsonFlag(fs)
-	group(fs, "What trains", "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "classes")
+	group(fs, "What trains", "task", "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "classes")
 	group(fs, "What is run", "batch", "steps", "threads", "shape", "ops", "preprocess", "seed", "json")
 	completeConfig(cmd)
 	completeModel(cmd)

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
-	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -54,33 +52,6 @@ type source struct {
 	key  string // its name without the prefix that the model's names do not have
 	at   int    // its place in the checkpoint
 	used bool
-}
-
-// Lack is a tensor that one side has and the other has not.
-type Lack struct {
-	Name  string `json:"name"`
-	Shape []int  `json:"shape"`
-	Why   string `json:"why,omitempty"`
-}
-
-// Result says what of a checkpoint goes where in a model.
-type Result struct {
-	Matched   []*Match `json:"matched"`
-	Missing   []Lack   `json:"missing"`          // in the model, not in the checkpoint
-	Unused    []Lack   `json:"unused"`           // in the checkpoint, not in the model
-	Kept      []Lack   `json:"kept"`             // in the model, with the values that they have there
-	Ignored   []Lack   `json:"ignored"`          // in the checkpoint, left out because Options say so
-	Integers  int      `json:"ignored_integers"` // integer buffers of the checkpoint, such as num_batches_tracked
-	Stripped  string   `json:"stripped"`         // prefix that the checkpoint's names have and the model's have not
-	Added     string   `json:"added"`            // prefix that the model's names have and the checkpoint's have not
-	Eps       float64  `json:"eps,omitempty"`    // of folded batch norm, 0 where none is
-	EpsSource string   `json:"eps_source,omitempty"`
-
-	targets []*target
-	sources []*source
-	indices []*source // integers
-	users   map[*ir.Value][]*ir.Node
-	options Options
 }
 
 // Find matches a checkpoint with a model of the same architecture: by equal names; else by the path of the
@@ -169,77 +140,6 @@ func Find(m *onnx.Model, c *Checkpoint, o Options) (*Result, error) {
 		}
 	}
 	return r, nil
-}
-
-// lack says that nothing was found for t. A constant that an exporter computed, such as a mask, is part of
-// the architecture and keeps its value.
-func (r *Result) lack(t *target, why string) {
-	l := Lack{t.name, t.shape(), why}
-	switch {
-	case matchesAny(r.options.Keep, t.name):
-		l.Why = "option keep"
-		r.Kept = append(r.Kept, l)
-	case why == "" && (t.param.Node >= 0 || t.madeUp() && arithmetic[t.op()] && !r.leftIn(t.module)):
-		l.Why = "a constant of the model"
-		r.Kept = append(r.Kept, l)
-	case t.alias && t.madeUp() || t.node == nil && why == "":
-		// another form of a tensor that is listed, or one that nothing reads
-	default:
-		if l.Why == "" {
-			l.Why = r.computed(t)
-		}
-		r.Missing = append(r.Missing, l)
-	}
-}
-
-// arithmetic lists the operators whose operands may be constants.
-var arithmetic = map[string]bool{"Add": true, "Sub": true, "Mul": true, "Div": true, "Where": true, "Pow": true, "Max": true, "Min": true, "Concat": true, "Gather": true}
-
-// leftIn reports whether a module of the checkpoint has tensors that went nowhere.
-func (r *Result) leftIn(module string) bool {
-	module = r.key(module)
-	return slices.ContainsFunc(r.sources, func(s *source) bool {
-		p, _ := parent(s.key)
-		return !s.used && p == module
-	})
-}
-
-func matchesAny(globs []string, name string) bool {
-	return slices.ContainsFunc(globs, func(g string) bool {
-		ok, _ := path.Match(g, name) // checked by Find
-		return ok
-	})
-}
-
-// Check errors unless every tensor of the model has its match and every one of the checkpoint its place.
-func (r *Result) Check() error {
-	var parts []string
-	say := func(what string, ls []Lack, mend string) {
-		if len(ls) == 0 {
-			return
-		}
-		var names []string
-		for _, l := range ls[:min(len(ls), 3)] {
-			names = append(names, l.Name)
-		}
-		if why := ls[0].Why; why != "" {
-			names[0] += " (" + why + ")"
-		}
-		more := ""
-		if n := len(ls) - len(names); n > 0 {
-			more = fmt.Sprintf(" and %d more", n)
-		}
-		parts = append(parts, fmt.Sprintf("%s %s%s (%s)", what, strings.Join(names, ", "), more, mend))
-	}
-	say("the checkpoint lacks", r.Missing, "option keep leaves the model's values")
-	say("the model lacks", r.Unused, "option ignore leaves them out")
-	if len(r.Matched) == 0 {
-		return fmt.Errorf("nothing matches: the checkpoint is of another architecture")
-	}
-	if len(parts) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%d tensors match, but %s: is the checkpoint of another architecture?", len(r.Matched), strings.Join(parts, "; "))
 }
 
 // fit matches a tensor with a source where the shapes allow it.
@@ -358,86 +258,4 @@ func (m *Match) checkType(convert bool) error {
 		return nil
 	}
 	return fmt.Errorf("the checkpoint has it as %v, the model as %v: option convert rounds", from, to)
-}
-
-// Value makes the model's tensor.
-func (m *Match) Value() *tensor.Tensor {
-	dt := m.target.param.Tensor.DType
-	switch m.form {
-	case foldedWeight:
-		return m.fold.weight(dt).Reshape(m.target.shape()...)
-	case foldedBias:
-		return m.fold.bias(dt).Reshape(m.target.shape()...)
-	case recurrent:
-		return convert(m.gates.join(m.target.shape()), dt)
-	case transposed:
-		return convert(turn(m.source.Tensor), dt)
-	case gatheredRows:
-		return convert(m.table.gather(m.target.shape()), dt)
-	}
-	return convert(m.source.Tensor.Reshape(m.target.shape()...), dt)
-}
-
-// turn transposes a matrix.
-func turn(t *tensor.Tensor) *tensor.Tensor {
-	rows, cols := t.Shape[0], t.Shape[1]
-	out := tensor.New(t.DType, cols, rows)
-	gather(out.Bytes, t.Bytes, []int64{int64(cols), int64(rows)}, []int64{1, int64(cols)}, t.DType.Size())
-	return out
-}
-
-// convert gives t as elements of another floating-point type, rounded to the nearest.
-func convert(t *tensor.Tensor, dt tensor.DType) *tensor.Tensor {
-	if t.DType == dt {
-		return t
-	}
-	return fromFloat64s(t.Float64s(), dt, t.Shape)
-}
-
-func fromFloat64s(v []float64, dt tensor.DType, shape tensor.Shape) *tensor.Tensor {
-	out := tensor.New(dt, shape...)
-	switch dt {
-	case tensor.Float64:
-		copy(tensor.Data[float64](out), v)
-	case tensor.Float32:
-		for i, dst := 0, out.F32(); i < len(dst); i++ {
-			dst[i] = float32(v[i])
-		}
-	case tensor.Float16:
-		for i, dst := 0, tensor.Data[uint16](out); i < len(dst); i++ {
-			dst[i] = tensor.Float32ToFloat16(float32(v[i]))
-		}
-	case tensor.BFloat16:
-		for i, dst := 0, tensor.Data[uint16](out); i < len(dst); i++ {
-			dst[i] = tensor.Float32ToBFloat16(float32(v[i]))
-		}
-	default:
-		panic(fmt.Sprintf("checkpoint: no conversion to %v", dt))
-	}
-	return out
-}
-
-// Patch is the change that puts the checkpoint's tensors into the model. Parameters that the exporter
-// merged because they were equal, and that are equal no more, come apart.
-func (r *Result) Patch() *onnx.Patch {
-	p := &onnx.Patch{Tensors: map[string]*tensor.Tensor{}}
-	for _, m := range r.Matched {
-		if !m.target.alias {
-			p.Tensors[m.Tensor] = m.Value()
-		}
-	}
-	for _, m := range r.Matched {
-		if !m.target.alias {
-			continue
-		}
-		v, own := m.Value(), m.target.param.Tensor
-		if t := p.Tensors[m.target.param.Name]; t != nil {
-			own = t
-		}
-		if string(v.Bytes) != string(own.Bytes) {
-			p.RemoveNodes = append(p.RemoveNodes, m.Tensor)
-			p.AddInitializers = append(p.AddInitializers, onnx.Initializer{Name: m.Tensor, Tensor: v})
-		}
-	}
-	return p
 }

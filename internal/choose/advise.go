@@ -103,7 +103,7 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 		return nil, err
 	}
 	decode := time.Since(began).Seconds() / float64(s.Train.Len()+s.Val.Len())
-	a := &Advice{Examples: s.Train.Len(), Classes: len(s.Train.Classes), Params: s.ParamsTotal(), Notes: s.Notes, Blocks: s.Set.Blocks, Gradients: []BlockGradient{}}
+	a := &Advice{Examples: s.Train.Len(), Classes: len(s.Train.Classes), Params: s.ParamsTotal(), Notes: s.Notes, Blocks: s.Net.Set.Blocks, Gradients: []BlockGradient{}}
 	a.Task = s.Task.Name()
 	var start func(all *run.Session) error
 	if task.KindOf(s.Task).Answers.Classes {
@@ -166,7 +166,7 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, la
 		all.Cache = s.Cache
 		s = all
 	}
-	f, err := s.Features(ctx, o.Progress)
+	f, err := FeaturesOf(ctx, s, o.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +242,7 @@ func (a *Advice) gradients(ctx context.Context, cfg run.Config, s *run.Session, 
 	if err != nil {
 		return nil, err
 	}
-	blocks, choice := blockGradients(all.Set.Blocks, traced, costs)
+	blocks, choice := blockGradients(all.Net.Set.Blocks, traced, costs)
 	a.Gradients, a.Elastic = append(a.Gradients, blocks...), choice
 	steps, total := map[string]float64{}, 0.0
 	for _, t := range traced {
@@ -255,7 +255,7 @@ func (a *Advice) gradients(ctx context.Context, cfg run.Config, s *run.Session, 
 		if plan.Adapter != "" { // it moves what its layers compute, and so may mend what thawing them would
 			thaw = []string{"all"}
 		}
-		ws, err := all.Set.Select(thaw)
+		ws, err := all.Net.Set.Select(thaw)
 		if err != nil {
 			return nil, err
 		}
@@ -268,7 +268,7 @@ func (a *Advice) gradients(ctx context.Context, cfg run.Config, s *run.Session, 
 				}
 			}
 		}
-		pulls[i].depth = float64(len(touched)) / float64(max(1, len(all.Set.Blocks)))
+		pulls[i].depth = float64(len(touched)) / float64(max(1, len(all.Net.Set.Blocks)))
 	}
 	return pulls, nil
 }
@@ -287,7 +287,7 @@ func (p *Probe) start(all *run.Session) error {
 
 // trained fits a head by itself, for tasks that have no probe in closed form; the model's own head is taken as it is.
 func trained(ctx context.Context, s *run.Session) (func(all *run.Session) error, error) {
-	if !s.Headed.Fresh {
+	if !s.Net.Headed.Fresh {
 		return func(*run.Session) error { return nil }, nil
 	}
 	head, err := s.With(s.Config.Probe(), s.Train, s.Val)
@@ -311,11 +311,11 @@ var adapters = []string{"lora:4", "ia3"}
 func ladder(s *run.Session) ([]inspect.Choice, error) {
 	plans := []inspect.Choice{{Thaw: []string{"head"}}}
 	add := func(thaw string) { plans = append(plans, inspect.Choice{Thaw: []string{thaw}}) }
-	for _, n := range Steps(len(s.Set.Blocks)) {
+	for _, n := range Steps(len(s.Net.Set.Blocks)) {
 		add(fmt.Sprintf("head,last:%d", n))
 	}
 	for _, kind := range []string{"norm", "bias"} {
-		ws, err := s.Set.Select([]string{"kind:" + kind, "!head"})
+		ws, err := s.Net.Set.Select([]string{"kind:" + kind, "!head"})
 		if err == nil && len(ws) > 0 {
 			add("head,kind:" + kind)
 		}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
@@ -14,14 +15,10 @@ func TestAdviseSigns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads a real model and data")
 	}
-	shared, err := filepath.Abs("../../../shared")
+	model, signs := shared.Path(t, "models", "resnet20-cifar10.onnx"), shared.Path(t, "data", "sign-digits", "train")
+	classes, err := os.ReadDir(signs)
 	if err != nil {
 		t.Fatal(err)
-	}
-	model, signs := filepath.Join(shared, "models/resnet20-cifar10.onnx"), filepath.Join(shared, "data/sign-digits/train")
-	classes, err := os.ReadDir(signs)
-	if _, missing := os.Stat(model); err != nil || missing != nil {
-		t.Skip("needs the real models and data beside the repository")
 	}
 	dir := t.TempDir()
 	for _, c := range classes {

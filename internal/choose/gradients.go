@@ -72,7 +72,7 @@ func trace(ctx context.Context, s *run.Session, batches int) ([]*Traced, error) 
 		return nil, err
 	}
 	var out []*Traced
-	for _, w := range s.Set.Weights {
+	for _, w := range s.Net.Set.Weights {
 		if t := of[w]; t != nil {
 			t.After = w.Value.Data.F32()
 			out = append(out, t)

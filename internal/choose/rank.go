@@ -134,7 +134,7 @@ func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.Features(ctx, o.Progress)
+	f, err := FeaturesOf(ctx, s, o.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
 	}
 	m := &Ranked{Model: model, Scores: map[string]float64{}, Features: f.Width, Params: s.ParamsTotal(), Examples: sample.Len(), Notes: s.Notes}
 	e := &Evidence{Sample: sample, Params: m.Params, Seed: cfg.Seed}
-	own, err := s.OwnScores(ctx, o.Progress)
+	own, err := OwnScores(ctx, s, o.Progress)
 	if err != nil {
 		return nil, err
 	}

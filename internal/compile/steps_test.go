@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/decode"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -20,9 +20,9 @@ import (
 // stories is the model of that name, its first output being the scores of the next token.
 func stories(t *testing.T) *ir.Graph {
 	t.Helper()
-	m, err := onnx.Open(filepath.Join("..", "..", "..", "shared", "models", "stories260k.onnx"))
+	m, err := onnx.Open(shared.Path(t, "models", "stories260k.onnx"))
 	if err != nil {
-		t.Skip("without stories260k.onnx:", err)
+		t.Fatal(err)
 	}
 	m.Graph.Outputs = m.Graph.Outputs[1:]
 	return m.Graph
@@ -82,9 +82,9 @@ func TestStepsAgree(t *testing.T) {
 // TestStories decodes greedily from the beginning of a text.
 func TestStories(t *testing.T) {
 	raw := stories(t)
-	b, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "models", "stories260k.tokenizer.json"))
+	b, err := os.ReadFile(shared.Path(t, "models", "stories260k.tokenizer.json"))
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	var file struct {
 		Model struct{ Vocab map[string]int }

@@ -16,8 +16,8 @@ func (d *Dataset) Counts() []int {
 	return n
 }
 
-// Weights is the weight of each class in a loss that is to count all classes alike: inverse to its frequency, and 1 on average over the
-// examples. A class without examples weighs 0.
+// Weights is the weight of each class in a loss that is to count all classes alike: inverse to its
+// frequency, and 1 on average over the examples. A class without examples weighs 0.
 func (d *Dataset) Weights() []float32 {
 	counts := d.Counts()
 	total, present := 0, 0
@@ -35,7 +35,8 @@ func (d *Dataset) Weights() []float32 {
 	return w
 }
 
-// Balance describes the class sizes in one line; unequal is true where the largest class has at least twice the smallest's examples.
+// Balance describes the class sizes in one line; unequal is true where the largest class has at
+// least twice the smallest's examples.
 func (d *Dataset) Balance() (text string, unequal bool) {
 	counts := d.Counts()
 	lo, hi := -1, -1 // among the classes that have examples
@@ -62,7 +63,8 @@ func (d *Dataset) Balance() (text string, unequal bool) {
 	return fmt.Sprintf("%s; always guessing %s would be right for %.1f%%", text, d.Classes[hi], share), true
 }
 
-// Notes are the lines that a user should see about the data: files left out, classes without examples, unequal classes.
+// Notes are the lines that a user should see about the data: files left out, classes without
+// examples, unequal classes.
 func (d *Dataset) Notes() []string {
 	notes := slices.Clone(d.Remarks)
 	if n := len(d.Skipped); n > 0 {

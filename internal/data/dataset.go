@@ -1,10 +1,13 @@
-// Package data turns what a user has into batches of a model's inputs and right answers. In comes a Place: class folders, a table, rows in memory;
-// out comes a Dataset. It knows no kind of data: what a kind's files are called and how they are prepared is its Media and its Source.
+// Package data turns what a user has into batches of a model's inputs and right answers. In comes a
+// Place: class folders, a table, rows in memory; out comes a Dataset. It knows no kind of data:
+// what a kind's files are called and how they are prepared is its Media and its Source.
 //
-// Open lists the examples, leaves out what is damaged and splits off a validation set. A Dataset then yields examples in any order, each prepared
-// by its Source, which writes its steps into tensors; batches are made of examples of about one length (Groups), padded to it by the Loader, which
-// prepares them in parallel, ahead of who reads. Whatever is random is seeded by (run, epoch, example), so that the number of threads changes
-// nothing. What a right answer is depends on the task: Example.Label is the class and Example.Answer what a table says, from which others are read
+// Open lists the examples, leaves out what is damaged and splits off a validation set. A Dataset
+// then yields examples in any order, each prepared by its Source, which writes its steps into
+// tensors; batches are made of examples of about one length (Groups), padded to it by the Loader,
+// which prepares them in parallel, ahead of who reads. Whatever is random is seeded by (run, epoch,
+// example), so that the number of threads changes nothing. What a right answer is depends on the
+// task: Example.Label is the class and Example.Answer what a table says, from which others are read
 // (Target).
 package data
 
@@ -30,15 +33,17 @@ type Options struct {
 	Task string
 	// Table names the columns of tables.
 	Table Columns
-	// Augment is how the examples to train with are varied, in the words of their kind; "" and "none" for not at all.
+	// Augment is how the examples to train with are varied, in the words of their kind; "" and
+	// "none" for not at all.
 	Augment string
-	// Budget is how many bytes of what was prepared may be kept in memory, training and validation together. The check for damaged files fills
-	// it, so that what fits is decoded once in a run.
+	// Budget is how many bytes of what was prepared may be kept in memory, training and validation
+	// together. The check for damaged files fills it, so that what fits is decoded once in a run.
 	Budget int64
-	// Trusted says of a file's digest that the content is known to decode (a cache holds what was computed from it), which spares
-	// decoding it for the check. Nil trusts nothing.
+	// Trusted says of a file's digest that the content is known to decode (a cache holds what was
+	// computed from it), which spares decoding it for the check. Nil trusts nothing.
 	Trusted func([sha256.Size]byte) bool
-	// Index remembers between runs the files that passed the check, which spares reading them for it. Nil remembers none.
+	// Index remembers between runs the files that passed the check, which spares reading them for
+	// it. Nil remembers none.
 	Index Index
 	// Kept keeps between runs what was prepared. Nil keeps none.
 	Kept Blocks
@@ -67,7 +72,8 @@ type Skipped struct {
 	Err  error
 }
 
-// Dataset is a list of examples in the order of their classes and paths. It is safe for concurrent use.
+// Dataset is a list of examples in the order of their classes and paths. It is safe for concurrent
+// use.
 type Dataset struct {
 	Root     string
 	Classes  []string // in sorted order, or as given
@@ -117,7 +123,8 @@ func (d *Dataset) Len() int { return len(d.Examples) }
 // Form says how examples lie in the model's inputs.
 func (d *Dataset) Form() Form { return d.source.Form() }
 
-// Length is the number of steps of example i: the tokens of a text, the windows of a sound; 1 for a picture.
+// Length is the number of steps of example i: the tokens of a text, the windows of a sound; 1 for a
+// picture.
 func (d *Dataset) Length(i int) int { return d.source.Length(d.at[i]) }
 
 // Bucket is the length that example i is padded to.
@@ -132,8 +139,8 @@ func (d *Dataset) Digest(i int) ([sha256.Size]byte, error) {
 	return sum, err
 }
 
-// Fingerprint names the classes and the examples' contents and labels in order, wherever the files lie: two Datasets with the same one train
-// alike.
+// Fingerprint names the classes and the examples' contents and labels in order, wherever the files
+// lie: two Datasets with the same one train alike.
 func (d *Dataset) Fingerprint() ([sha256.Size]byte, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q", d.Classes)
@@ -153,8 +160,8 @@ func (d *Dataset) Fingerprint() ([sha256.Size]byte, error) {
 // Plain is the epoch of examples that are not augmented.
 const Plain = -1
 
-// Read writes the steps of example i, one tensor for each of Form.Inputs: as every model input is prepared for Plain, else as augmentation varies it
-// in the epoch.
+// Read writes the steps of example i, one tensor for each of Form.Inputs: as every model input is
+// prepared for Plain, else as augmentation varies it in the epoch.
 func (d *Dataset) Read(i, epoch int, dst []*tensor.Tensor) error {
 	var draw *Draw
 	if !d.plain && epoch != Plain {
@@ -180,7 +187,8 @@ func (d *Dataset) check(ctx context.Context) error {
 	return nil
 }
 
-// findDamaged checks the examples in parallel, fills d.Skipped and returns the indices of the others.
+// findDamaged checks the examples in parallel, fills d.Skipped and returns the indices of the
+// others.
 func (d *Dataset) findDamaged(ctx context.Context) (good []int, err error) {
 	c, ok := d.source.(Checker)
 	if !ok {

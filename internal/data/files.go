@@ -9,8 +9,9 @@ import (
 	"sync/atomic"
 )
 
-// Files are the files that examples lie in, by their place among them. The digest of each is taken when it is first read, and one that changes
-// afterwards is an error: whatever goes by the former digest would be wrong. Files are safe for concurrent use.
+// Files are the files that examples lie in, by their place among them. The digest of each is taken
+// when it is first read, and one that changes afterwards is an error: whatever goes by the former
+// digest would be wrong. Files are safe for concurrent use.
 type Files struct {
 	fs    fs.FS
 	paths []string
@@ -18,9 +19,11 @@ type Files struct {
 	index Index
 }
 
-// Index remembers between runs the digests of files that passed the check. What it remembers must come from the same preparation.
+// Index remembers between runs the digests of files that passed the check. What it remembers must
+// come from the same preparation.
 type Index interface {
-	// Digest is the digest of the file, if it is known and info says that the file has not changed since.
+	// Digest is the digest of the file, if it is known and info says that the file has not changed
+	// since.
 	Digest(path string, info fs.FileInfo) (sum [sha256.Size]byte, ok bool)
 	// Learn records the digest of a file that info described before it was read.
 	Learn(path string, info fs.FileInfo, sum [sha256.Size]byte)
@@ -57,8 +60,8 @@ func (f *Files) Open(i int) (fs.File, fs.FileInfo, error) {
 	return r, info, nil
 }
 
-// Read reads a file whole, so that its digest and its content come from one reading, and describes it as it was before. It errors on an empty file
-// and on one of more than most bytes.
+// Read reads a file whole, so that its digest and its content come from one reading, and describes
+// it as it was before. It errors on an empty file and on one of more than most bytes.
 func (f *Files) Read(i, most int) ([]byte, fs.FileInfo, error) {
 	r, info, err := f.Open(i)
 	if err != nil {
@@ -81,7 +84,8 @@ func (f *Files) Read(i, most int) ([]byte, fs.FileInfo, error) {
 	return b, info, nil
 }
 
-// Settle records the digest of a file that was read. It errors when the file was read before and had another one.
+// Settle records the digest of a file that was read. It errors when the file was read before and
+// had another one.
 func (f *Files) Settle(i int, sum [sha256.Size]byte) error {
 	if !f.sums[i].CompareAndSwap(nil, &sum) && *f.sums[i].Load() != sum {
 		return errChanged
@@ -99,7 +103,8 @@ func (f *Files) Sum(i int) (sum [sha256.Size]byte, ok bool) {
 	return sum, false
 }
 
-// Recall is the digest of a file that passed the check in an earlier run and is unchanged. It is not settled by that.
+// Recall is the digest of a file that passed the check in an earlier run and is unchanged. It is
+// not settled by that.
 func (f *Files) Recall(i int) (sum [sha256.Size]byte, ok bool) {
 	if f.index == nil {
 		return sum, false

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// A table of files has a column file, with paths relative to the table, and a column label; without one, a column text holds transcripts.
+// A table of files has a column file, with paths relative to the table, and a column label; without
+// one, a column text holds transcripts.
 
 // openTables reads tables of files for training, as Open does class folders.
 func openTables(ctx context.Context, trainPlace, valPlace Place, m *Media, opt Options) (train, val *Dataset, err error) {

@@ -19,9 +19,10 @@ func (d *Dataset) HeldOutSubset(indices []int) *Dataset {
 	return s
 }
 
-// Folds deals the examples to k parts, picked by seed: each class evenly, its examples one part after the other. Examples of the same
-// contents lie in the same part, so that none is measured by its own copy. Every part is in the order of d. A class with fewer
-// examples than parts is missing from some; parts may be empty where examples are few. It errors where a file cannot be read.
+// Folds deals the examples to k parts, picked by seed: each class evenly, its examples one part
+// after the other. Examples of the same contents lie in the same part, so that none is measured by
+// its own copy. Every part is in the order of d. A class with fewer examples than parts is missing
+// from some; parts may be empty where examples are few. It errors where a file cannot be read.
 func (d *Dataset) Folds(k int, seed uint64) ([][]int, error) {
 	parts := make([][]int, k)
 	part := map[[sha256.Size]byte]int{}

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// class is a class folder: its name and the files of one kind in it and below, in the order of their paths.
+// class is a class folder: its name and the files of one kind in it and below, in the order of
+// their paths.
 type class struct {
 	name  string
 	files []string

@@ -18,7 +18,8 @@ type Batch struct {
 	Lengths []int            // n numbers of steps that are no padding
 }
 
-// Scaled turns numbers of steps, in batches padded to length, into numbers of positions of scores, of which a padded example has that many.
+// Scaled turns numbers of steps, in batches padded to length, into numbers of positions of scores,
+// of which a padded example has that many.
 func Scaled(lengths []int, length, positions int) []int {
 	out := make([]int, len(lengths))
 	for i, n := range lengths {
@@ -34,8 +35,8 @@ type Loader struct {
 	workers int
 }
 
-// ahead is how many batches exist at once: one with the reader, the others being filled. Of small ones there are more,
-// so that one slow example does not hold up all workers.
+// ahead is how many batches exist at once: one with the reader, the others being filled. Of small
+// ones there are more, so that one slow example does not hold up all workers.
 func (l *Loader) ahead() int {
 	if l.size >= 16 {
 		return 2
@@ -61,9 +62,9 @@ type slot struct {
 	k int
 }
 
-// Batches yields the examples of order in Groups, as they are in the epoch (Plain: not augmented). What is yielded
-// does not depend on the number of workers. It ends with the first error, of an example or of ctx; when it returns, its
-// goroutines have ended.
+// Batches yields the examples of order in Groups, as they are in the epoch (Plain: not augmented).
+// What is yielded does not depend on the number of workers. It ends with the first error, of an
+// example or of ctx; when it returns, its goroutines have ended.
 func (l *Loader) Batches(ctx context.Context, order []int, epoch int) iter.Seq2[*Batch, error] {
 	return l.Groups(ctx, l.data.Groups(order, l.size), epoch)
 }
@@ -118,7 +119,8 @@ func (l *Loader) Groups(ctx context.Context, groups []Group, epoch int) iter.Seq
 	}
 }
 
-// feed makes a job of each group, one for each free set of tensors, and hands their slots out in order.
+// feed makes a job of each group, one for each free set of tensors, and hands their slots out in
+// order.
 func (l *Loader) feed(ctx context.Context, groups []Group, free <-chan []*tensor.Tensor, queue chan<- *job, slots chan<- slot) {
 	form := l.data.Form()
 	for _, g := range groups {

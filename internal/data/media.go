@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Media is what data know of a kind of examples: what they are called, which files are of it, and the Source that prepares such files. The
-// format of a file is told by its content.
+// Media is what data know of a kind of examples: what they are called, which files are of it, and
+// the Source that prepares such files. The format of a file is told by its content.
 type Media struct {
 	One, Many  string   // what examples are called: picture, pictures
 	Formats    string   // of files, for messages
@@ -35,7 +35,8 @@ type Checker interface {
 	Check(i int) error
 }
 
-// Blocks keeps blocks of bytes by key between runs. What it keeps must come from the same preparation.
+// Blocks keeps blocks of bytes by key between runs. What it keeps must come from the same
+// preparation.
 type Blocks interface {
 	Read(key [sha256.Size]byte) ([]byte, bool)
 	// Put keeps a block that is given in parts; it may decline.

@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// Open reads class folders for training: train and val in p where both exist; else p, and for validation opt.Val or, where that is none, a tenth of
-// each class that opt.Seed picks. Tables of files are read likewise. For a task other than classify a folder's name is the answer to what lies
-// in it. Errors say what is wrong, where, and how to mend it.
+// Open reads class folders for training: train and val in p where both exist; else p, and for
+// validation opt.Val or, where that is none, a tenth of each class that opt.Seed picks. Tables of
+// files are read likewise. For a task other than classify a folder's name is the answer to what
+// lies in it. Errors say what is wrong, where, and how to mend it.
 func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Dataset, err error) {
 	if t, v, ok := FindTables(p, opt.Val); ok {
 		return openTables(ctx, t, v, m, opt)
@@ -69,7 +70,8 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 	return train, val, nil
 }
 
-// Split holds out a tenth of the examples for validation, of each class where there are classes, picked by seed.
+// Split holds out a tenth of the examples for validation, of each class where there are classes,
+// picked by seed.
 func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	rest, held := holdOut(d, seed)
 	val = d.subset(held)
@@ -78,7 +80,8 @@ func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	return d.subset(rest), val
 }
 
-// OpenEval reads class folders for a model whose classes are known: val in p where train and val exist, else p.
+// OpenEval reads class folders for a model whose classes are known: val in p where train and val
+// exist, else p.
 func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Options) (*Dataset, error) {
 	o := open(p, m, opt)
 	if t, v, ok := FindTables(p, Place{}); ok {
@@ -101,7 +104,8 @@ func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Opti
 	return d, d.check(ctx)
 }
 
-// OpenInputs makes a Dataset of the files that rows name, without labels. A damaged one is skipped; it is an error when all are.
+// OpenInputs makes a Dataset of the files that rows name, without labels. A damaged one is skipped;
+// it is an error when all are.
 func OpenInputs(ctx context.Context, p Place, m *Media, opt Options) (*Dataset, error) {
 	if p.Rows == nil || len(p.Rows.Rows) == 0 {
 		return nil, errors.New("data: no file given")
@@ -177,7 +181,8 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// holdOut splits the indices of d: of each class a tenth, rounded, at least one and never the only one, picked by seed. Both parts keep d's order.
+// holdOut splits the indices of d: of each class a tenth, rounded, at least one and never the only
+// one, picked by seed. Both parts keep d's order.
 func holdOut(d *Dataset, seed uint64) (rest, held []int) {
 	byClass := make([][]int, max(1, len(d.Classes)))
 	for i, e := range d.Examples {

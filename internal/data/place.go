@@ -29,7 +29,8 @@ func (p Place) Join(elem ...string) Place {
 	return p.At(path.Join(append([]string{p.Path}, elem...)...))
 }
 
-// System is the file system of the machine. Paths are as the system writes them, absolute or relative to the working directory.
+// System is the file system of the machine. Paths are as the system writes them, absolute or
+// relative to the working directory.
 type System struct{}
 
 func (System) Open(name string) (fs.File, error)          { return os.Open(name) }

@@ -5,7 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// Draw names the numbers that augmentation draws for an example: they are the same for the same Draw and unrelated for any other.
+// Draw names the numbers that augmentation draws for an example: they are the same for the same
+// Draw and unrelated for any other.
 type Draw struct {
 	Seed  uint64 // of the run
 	Epoch int
@@ -15,7 +16,8 @@ type Draw struct {
 // Rand is a generator of the numbers.
 func (d Draw) Rand() *rand.Rand { return random(d.Seed, d.Epoch, d.Item) }
 
-// random returns the generator of one purpose: the same numbers for the same (seed, epoch, item), unrelated ones for any other.
+// random returns the generator of one purpose: the same numbers for the same (seed, epoch, item),
+// unrelated ones for any other.
 func random(seed uint64, epoch, item int) *rand.Rand {
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)

@@ -9,8 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Source prepares the examples of one kind: pictures, texts, sounds. An example is a number of steps: the tokens of a text, the
-// windows of a sound. A Source is safe for concurrent use.
+// Source prepares the examples of one kind: pictures, texts, sounds. An example is a number of
+// steps: the tokens of a text, the windows of a sound. A Source is safe for concurrent use.
 type Source interface {
 	// Form says how examples lie in a model's inputs.
 	Form() Form
@@ -18,14 +18,15 @@ type Source interface {
 	Length(i int) int
 	// Digest names example i as it is prepared: two examples with the same one feed a model alike.
 	Digest(i int) ([sha256.Size]byte, error)
-	// Read writes example i: varied by what draw draws, or, where it is nil, as every model input is prepared. dst has one tensor for each of Form.Inputs,
-	// [Length, shape of a step...].
+	// Read writes example i: varied by what draw draws, or, where it is nil, as every model input
+	// is prepared. dst has one tensor for each of Form.Inputs, [Length, shape of a step...].
 	Read(i int, draw *Draw, dst []*tensor.Tensor) error
 }
 
-// Form says how examples lie in the inputs of a model. A batch of B examples, padded to L steps each, is for every input a tensor
-// [B,L,step...], or with Rows [B*L,step...]: then a step is a row of the model, and the model knows nothing of examples. Either way the
-// steps of an example lie together. A picture is one row.
+// Form says how examples lie in the inputs of a model. A batch of B examples, padded to L steps
+// each, is for every input a tensor [B,L,step...], or with Rows [B*L,step...]: then a step is a row
+// of the model, and the model knows nothing of examples. Either way the steps of an example lie
+// together. A picture is one row.
 type Form struct {
 	Inputs []Input
 	Rows   bool
@@ -73,9 +74,10 @@ func (f Form) Varies() bool { return f.Most > 1 }
 // LeastBucket is the shortest length that token sequences are padded to.
 const LeastBucket = 8
 
-// Bucket is the length to which an example of n steps is padded: n rounded up to a power of two or one and a half of one, which adds a
-// sixth on average, but not beyond Most. It depends on nothing else, so that what is computed from a padded example is the same in every
-// data set. An Exact form has a bucket for every length.
+// Bucket is the length to which an example of n steps is padded: n rounded up to a power of two or
+// one and a half of one, which adds a sixth on average, but not beyond Most. It depends on nothing
+// else, so that what is computed from a padded example is the same in every data set. An Exact form
+// has a bucket for every length.
 func (f Form) Bucket(n int) int {
 	if !f.Varies() {
 		return 1
@@ -99,10 +101,11 @@ type Group struct {
 	Length  int
 }
 
-// Groups divides examples into batches of size, in order. Examples of unlike lengths do not meet: each goes to the batch of its
-// Form.Bucket, and batches follow each other as they become full. What is left over in the end goes up to the next longer bucket, so
-// that only one batch is smaller: there are as many as for examples of one length. Of an Exact form nothing goes up: every length ends in
-// a smaller batch.
+// Groups divides examples into batches of size, in order. Examples of unlike lengths do not meet:
+// each goes to the batch of its Form.Bucket, and batches follow each other as they become full.
+// What is left over in the end goes up to the next longer bucket, so that only one batch is
+// smaller: there are as many as for examples of one length. Of an Exact form nothing goes up: every
+// length ends in a smaller batch.
 func (d *Dataset) Groups(order []int, size int) []Group {
 	var out []Group
 	if !d.Form().Varies() {

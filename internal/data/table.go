@@ -18,8 +18,9 @@ import (
 // Columns names the columns of a table; "" for the usual names.
 type Columns struct{ Text, Label string }
 
-// Table is a file of rows with named columns: CSV and TSV with a line of names first, or JSONL, one object a line, whose keys are
-// the names. Cells are text; a number or truth value of JSON is taken as it is written, null as empty, an array as its elements joined by "|".
+// Table is a file of rows with named columns: CSV and TSV with a line of names first, or JSONL, one
+// object a line, whose keys are the names. Cells are text; a number or truth value of JSON is taken
+// as it is written, null as empty, an array as its elements joined by "|".
 type Table struct {
 	Path    string
 	Columns []string
@@ -35,8 +36,9 @@ func IsTable(p Place) bool {
 	return p.Rows != nil || slices.Contains(TableFormats, strings.ToLower(filepath.Ext(p.Path))) && !p.IsDir()
 }
 
-// FindTables resolves what the options data and val name into tables: a table itself, or a folder with train.csv and val.csv (or .tsv,
-// .jsonl). Val is none where nothing names it. ok is false where there is no table.
+// FindTables resolves what the options data and val name into tables: a table itself, or a folder
+// with train.csv and val.csv (or .tsv, .jsonl). Val is none where nothing names it. ok is false
+// where there is no table.
 func FindTables(p, valPlace Place) (train, val Place, ok bool) {
 	inside := func(dir Place, name string) Place {
 		for _, ext := range TableFormats {
@@ -65,7 +67,8 @@ func FindTables(p, valPlace Place) (train, val Place, ok bool) {
 	return train, val, !train.IsZero()
 }
 
-// ReadTable reads a table. It errors, naming the line, where a row does not fit the columns, on two columns of a name, and on a table without rows.
+// ReadTable reads a table. It errors, naming the line, where a row does not fit the columns, on two
+// columns of a name, and on a table without rows.
 func ReadTable(p Place) (*Table, error) {
 	if p.Rows != nil {
 		return p.Rows, nil

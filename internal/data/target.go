@@ -14,7 +14,8 @@ type Target struct {
 	Value  float64 // regress: the number
 }
 
-// Tokens are those of example i, in the input that is so called. It errors where examples are no sequences of tokens.
+// Tokens are those of example i, in the input that is so called. It errors where examples are no
+// sequences of tokens.
 func (d *Dataset) Tokens(i int, input string) ([]int, error) {
 	form := d.Form()
 	k := slices.IndexFunc(form.Inputs, func(in Input) bool { return in.Name == input && in.DType == tensor.Int64 && in.Shape.Len() == 1 })

@@ -11,6 +11,7 @@ import (
 	"context"
 
 	"github.com/permafrost-ml/permafrost/internal/inspect"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 
 	_ "embed"
@@ -142,7 +143,7 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	t.Seconds, t.PeakRSS = time.Since(began).Seconds(), run.PeakRSS()
+	t.Seconds, t.PeakRSS = time.Since(began).Seconds(), report.PeakRSS()
 	if err := t.picture(filepath.Join(t.Out, pictureFile)); err != nil {
 		return err
 	}

@@ -12,11 +12,13 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// A language model learns from texts without answers: a file .txt, a folder with train.txt and val.txt, or a table with a column of
-// texts. They are laid one behind the other, each with the special tokens that the model wants around a text, and cut into
-// blocks of as many tokens as the model gets.
+// A language model learns from texts without answers: a file .txt, a folder with train.txt and
+// val.txt, or a table with a column of texts. They are laid one behind the other, each with the
+// special tokens that the model wants around a text, and cut into blocks of as many tokens as the
+// model gets.
 
-// findPlain resolves what the options data and val name into plain texts, as data.FindTables does tables.
+// findPlain resolves what the options data and val name into plain texts, as data.FindTables does
+// tables.
 func findPlain(p, valPlace data.Place) (train, val data.Place, ok bool) {
 	plain := func(p data.Place) data.Place {
 		if strings.EqualFold(path.Ext(p.Path), ".txt") && p.IsFile() {
@@ -38,7 +40,8 @@ func findPlain(p, valPlace data.Place) (train, val data.Place, ok bool) {
 	return train, val, !train.IsZero()
 }
 
-// plainTexts reads texts without answers. It gives none where the place holds answers too and the task is not lm.
+// plainTexts reads texts without answers. It gives none where the place holds answers too and the
+// task is not lm.
 func (f *Texts) plainTexts(p data.Place, name string) ([]string, error) {
 	if !data.IsTable(p) {
 		b, err := p.ReadFile()
@@ -99,7 +102,8 @@ func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) 
 	return train, val, true, err
 }
 
-// blocks reads texts and cuts them into examples; nil where the place holds answers and the task is not said.
+// blocks reads texts and cuts them into examples; nil where the place holds answers and the task is
+// not said.
 func (f *Texts) blocks(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
 	all, err := f.plainTexts(p, opt.Task)
 	if err != nil || all == nil {

@@ -11,9 +11,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// ByteRow says how files of any kind become a row of a model's input: as the bytes of their beginning, their middle and their
-// end, one number each. The JSON keys are those of Magika's model configuration. White space before the beginning and
-// behind the end is left out; a beginning that is too short is filled up behind, an end in front, a middle on both sides.
+// ByteRow says how files of any kind become a row of a model's input: as the bytes of their
+// beginning, their middle and their end, one number each. The JSON keys are those of Magika's model
+// configuration. White space before the beginning and behind the end is left out; a beginning that
+// is too short is filled up behind, an end in front, a middle on both sides.
 type ByteRow struct {
 	Begin   int `json:"beg_size"`
 	Middle  int `json:"mid_size"`

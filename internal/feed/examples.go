@@ -15,7 +15,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Example is one example in memory: one of a picture, a file's bytes, a text or two, samples of a sound, or a tensor for each input of the model.
+// Example is one example in memory: one of a picture, a file's bytes, a text or two, samples of a
+// sound, or a tensor for each input of the model.
 type Example struct {
 	Name    string // in messages; "" for its number
 	Image   image.Image
@@ -31,8 +32,9 @@ type Example struct {
 // inMemory is what messages call examples that come from no file.
 const inMemory = "examples"
 
-// Collect reads examples into memory. Each is kept as the file that it would be on a disk, so that it is prepared, checked, digested and cached
-// as one. It errors on examples that are nothing or two things, and on ones of unlike kinds.
+// Collect reads examples into memory. Each is kept as the file that it would be on a disk, so that
+// it is prepared, checked, digested and cached as one. It errors on examples that are nothing or
+// two things, and on ones of unlike kinds.
 func Collect(seq iter.Seq2[Example, error]) (data.Place, error) {
 	files := data.Memory{}
 	t := &data.Table{Path: inMemory}

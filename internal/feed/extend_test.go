@@ -17,7 +17,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// A toy kind of data, as docs/extending.md describes it: files .num of three numbers, for models with an input numbers [N,3].
+// A toy kind of data, as docs/extending.md describes it: files .num of three numbers, for models
+// with an input numbers [N,3].
 
 func init() {
 	feed.Register(feed.Kind{Name: "numbers", Takes: takesNumbers, New: newNumbers})

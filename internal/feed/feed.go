@@ -1,6 +1,7 @@
-// Package feed is how data of one kind become the inputs of a model. In come a model, the options of a user and the settings that a tuned file
-// carries; out comes a Feed, which opens places and gives data sets whose examples lie as the model takes them. It knows nothing of training, nor
-// of how a tuned file is run.
+// Package feed is how data of one kind become the inputs of a model. In come a model, the options
+// of a user and the settings that a tuned file carries; out comes a Feed, which opens places and
+// gives data sets whose examples lie as the model takes them. It knows nothing of training, nor of
+// how a tuned file is run.
 //
 // A kind of data is one file: a Feed with its Source, and a line in kinds (or a call of Register).
 package feed
@@ -17,21 +18,25 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 )
 
-// Feed is how data of one kind become the inputs of one model, for a fit as well as for a tuned file. It is safe for concurrent use.
+// Feed is how data of one kind become the inputs of one model, for a fit as well as for a tuned
+// file. It is safe for concurrent use.
 type Feed interface {
 	// Kind names the kind of data: picture, text, sound.
 	Kind() string
 	// Form says how examples lie in the model's inputs.
 	Form() data.Form
-	// Digest names the preparation: examples of the same Dataset.Digest that it prepares feed the model alike.
+	// Digest names the preparation: examples of the same Dataset.Digest that it prepares feed the
+	// model alike.
 	Digest() [sha256.Size]byte
 	// Open reads the examples to train and to validate with, see data.Open.
 	Open(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, err error)
 	// OpenEval reads labelled examples for a model whose classes are known, see data.OpenEval.
 	OpenEval(ctx context.Context, p data.Place, classes []string, opt data.Options) (*data.Dataset, error)
-	// OpenInputs makes a Dataset of rows without labels, see Inputs. It skips those that cannot be used and errors when none can.
+	// OpenInputs makes a Dataset of rows without labels, see Inputs. It skips those that cannot be
+	// used and errors when none can.
 	OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error)
-	// Keeps says what a run may keep of prepared examples for later ones: a name of it and the form of its blocks. "" keeps nothing.
+	// Keeps says what a run may keep of prepared examples for later ones: a name of it and the form
+	// of its blocks. "" keeps nothing.
 	Keeps() (what, form string)
 	// Settings are what the tuned file must know to prepare examples by itself. Of takes them.
 	Settings() (json.RawMessage, error)
@@ -52,7 +57,8 @@ type Options struct {
 type Kind struct {
 	// Name is what a tuned file's record calls it.
 	Name string
-	// Takes reports whether a model takes it, by its inputs and the files beside it. Kinds are asked in turn; nil is never found so.
+	// Takes reports whether a model takes it, by its inputs and the files beside it. Kinds are
+	// asked in turn; nil is never found so.
 	Takes func(m *onnx.Model, o Options) (bool, error)
 	// New makes the Feed of a model. It errors where the model or the options do not fit.
 	New func(m *onnx.Model, o Options) (Feed, error)
@@ -76,7 +82,8 @@ var kinds = []Kind{
 	{KindPicture, takesAnything, newPictures},
 }
 
-// Register adds a kind, which is asked before all others. It is called before any Feed is made, from one goroutine.
+// Register adds a kind, which is asked before all others. It is called before any Feed is made,
+// from one goroutine.
 func Register(k Kind) { kinds = slices.Insert(kinds, 0, k) }
 
 func takesAnything(*onnx.Model, Options) (bool, error) { return true, nil }
@@ -87,8 +94,8 @@ const (
 	KeySettings = "permafrost.preprocess" // see Feed.Settings
 )
 
-// Of finds how a model is fed: by what a tuned file's record says, else by the model's inputs and the files beside it. It errors on options
-// of another kind of data.
+// Of finds how a model is fed: by what a tuned file's record says, else by the model's inputs and
+// the files beside it. It errors on options of another kind of data.
 func Of(m *onnx.Model, o Options) (Feed, error) {
 	if o.Preprocess == KindTensors { // as they are
 		o.Kind, o.Preprocess = KindTensors, ""
@@ -128,7 +135,8 @@ func kindOf(m *onnx.Model, o Options) (Kind, error) {
 	return Kind{}, fmt.Errorf("the model was tuned on a kind of data that this version does not know: %s", o.Kind)
 }
 
-// Inputs is the place of single examples without labels: files, or with Kind text the texts themselves.
+// Inputs is the place of single examples without labels: files, or with Kind text the texts
+// themselves.
 func Inputs(kind string, inputs []string) data.Place {
 	t := &data.Table{Path: "input", Columns: []string{"file"}}
 	if kind == KindText {

@@ -15,7 +15,8 @@ type Files struct {
 	media func(augment string) (*data.Media, error)
 }
 
-// NewFiles is the Files of a kind. media gives the files and their Source, with training examples varied as said.
+// NewFiles is the Files of a kind. media gives the files and their Source, with training examples
+// varied as said.
 func NewFiles(kind string, media func(augment string) (*data.Media, error)) Files {
 	return Files{kind, media}
 }
@@ -55,13 +56,14 @@ func (f Files) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (
 	return data.OpenInputs(ctx, p, m, opt)
 }
 
-// FindPreprocess returns the preprocessor file that belongs to a model file: MODEL-without-.onnx + .preprocessor.json, else
-// preprocessor_config.json beside it, else "".
+// FindPreprocess returns the preprocessor file that belongs to a model file: MODEL-without-.onnx +
+// .preprocessor.json, else preprocessor_config.json beside it, else "".
 func FindPreprocess(modelPath string) string {
 	return besideModel(modelPath, ".preprocessor.json", "preprocessor_config.json")
 }
 
-// besideModel is the file that belongs to a model file: with the ending in the place of .onnx, else of the name in its folder, else "".
+// besideModel is the file that belongs to a model file: with the ending in the place of .onnx, else
+// of the name in its folder, else "".
 func besideModel(modelPath, ending, name string) string {
 	if modelPath == "" {
 		return ""

@@ -15,7 +15,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// FrontEnd is a model that turns samples into features, the front end of a sound.Pipeline. It is safe for concurrent use.
+// FrontEnd is a model that turns samples into features, the front end of a sound.Pipeline. It is
+// safe for concurrent use.
 type FrontEnd struct {
 	model *onnx.Model
 	bins  int
@@ -24,8 +25,9 @@ type FrontEnd struct {
 	programs map[int]*compile.Program // by number of samples
 	arena    compile.Arena
 
-	// A program serves one number of samples. So that few of them serve a data set, a sound that ends in silence is followed by more of it and
-	// the frames of that are dropped, if the model is one where this changes no bit: see settle.
+	// A program serves one number of samples. So that few of them serve a data set, a sound that
+	// ends in silence is followed by more of it and the frames of that are dropped, if the model is
+	// one where this changes no bit: see settle.
 	size, hop int // samples of a frame, and from one frame to the next; 0: lengths are kept
 }
 
@@ -35,8 +37,9 @@ const maxPrograms = 48
 // probeLength is a number of samples that every front end takes.
 const probeLength = 16000
 
-// NewFrontEnd makes the front end of a model that has one input of samples, float32 [1,S], and whose first output's last two axes are frames
-// and bins, the others 1. It errors where the model has another form.
+// NewFrontEnd makes the front end of a model that has one input of samples, float32 [1,S], and
+// whose first output's last two axes are frames and bins, the others 1. It errors where the model
+// has another form.
 func NewFrontEnd(m *onnx.Model) (*FrontEnd, error) {
 	f := &FrontEnd{model: m, programs: map[int]*compile.Program{}}
 	if n := len(m.Graph.Inputs); n != 1 || len(m.Graph.Outputs) == 0 {
@@ -132,7 +135,8 @@ func (f *FrontEnd) program(n int) (*compile.Program, error) {
 	return p, nil
 }
 
-// settle finds the size of a frame and the hop, and whether silence after silence leaves the frames before it as they are, to the bit.
+// settle finds the size of a frame and the hop, and whether silence after silence leaves the frames
+// before it as they are, to the bit.
 func (f *FrontEnd) settle() {
 	frames := func(n int) int {
 		g, err := compile.Model(f.model.Graph, compile.Options{Shapes: map[string]tensor.Shape{f.model.Graph.Inputs[0].Name: {1, n}}, Plain: true})
@@ -142,7 +146,8 @@ func (f *FrontEnd) settle() {
 		s := g.Outputs[0].Type.Shape
 		return s[len(s)-2]
 	}
-	// next is the smallest number of samples above n that gives a frame more; 0 where there is none near.
+	// next is the smallest number of samples above n that gives a frame more; 0 where there is none
+	// near.
 	next := func(n int) int {
 		have := frames(n)
 		lo, hi := n, n+probeLength

@@ -10,23 +10,23 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/data/sound"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 )
 
 // TestSpeechFrontEnd prepares a spoken digit as the preprocessor file of the speech embedding says.
 func TestSpeechFrontEnd(t *testing.T) {
-	shared := filepath.Join("..", "..", "..", "shared")
-	m, err := onnx.Open(filepath.Join(shared, "models", "speech-mel.onnx"))
+	m, err := onnx.Open(shared.Path(t, "models", "speech-mel.onnx"))
 	if err != nil {
-		t.Skip("needs the shared models: ", err)
+		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(shared, "models", "speech-embedding.preprocessor.json"))
+	text, err := os.ReadFile(shared.Path(t, "models", "speech-embedding.preprocessor.json"))
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
-	files, _ := filepath.Glob(filepath.Join(shared, "data", "spoken-digits", "val", "7", "*.wav"))
+	files, _ := filepath.Glob(filepath.Join(shared.Path(t, "data", "spoken-digits", "val", "7"), "*.wav"))
 	if len(files) == 0 {
-		t.Skip("needs the shared data")
+		t.Fatal("no recordings of a seven")
 	}
 	f, err := NewFrontEnd(m)
 	if err != nil {

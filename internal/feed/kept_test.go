@@ -118,8 +118,8 @@ func TestKnownFilesAreNotRead(t *testing.T) {
 	}
 }
 
-// A kept picture of another size than its pipeline makes is decoded again; a file that is not what was known of it ends the run,
-// and is known better in the next.
+// A kept picture of another size than its pipeline makes is decoded again; a file that is not what
+// was known of it ends the run, and is known better in the next.
 func TestWhatIsKnownIsCompared(t *testing.T) {
 	root := folders(t, map[string]int{"a": 2, "bb": 2})
 	p, _ := picture.Preset("unit")

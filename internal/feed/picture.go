@@ -16,8 +16,8 @@ type Picture struct {
 }
 
 // PictureInput finds a model's picture input. A model that wants channels last, or another element
-// type, gets a transpose or a cast in front, in the graph that runs and not in the file. It errors when
-// the model has other inputs, or one that is no picture.
+// type, gets a transpose or a cast in front, in the graph that runs and not in the file. It errors
+// when the model has other inputs, or one that is no picture.
 func PictureInput(m *onnx.Model) (Picture, error) {
 	g := m.Graph
 	if len(g.Inputs) != 1 {

@@ -38,7 +38,8 @@ func newPictures(m *onnx.Model, o Options) (Feed, error) {
 	return f, err
 }
 
-// preprocessOf finds how pictures are prepared: as named, as the tuned model says, as a file beside the model says, else ImageNet's way.
+// preprocessOf finds how pictures are prepared: as named, as the tuned model says, as a file beside
+// the model says, else ImageNet's way.
 func preprocessOf(m *onnx.Model, o Options, channels int) (picture.Preprocess, string, error) {
 	if o.Preprocess != "" {
 		p, err := picture.LoadPreprocess(o.Preprocess)
@@ -89,7 +90,8 @@ func (f *Pictures) media(augment string) (*data.Media, error) {
 	}, nil
 }
 
-// pictures is the Source of files of pictures. They are remembered as resized, before the crop where augmentation may want more than its window.
+// pictures is the Source of files of pictures. They are remembered as resized, before the crop
+// where augmentation may want more than its window.
 type pictures struct {
 	data.Setting
 	feed    *Pictures
@@ -126,7 +128,8 @@ func (s *pictures) Read(i int, draw *data.Draw, dst []*tensor.Tensor) error {
 	return nil
 }
 
-// picture returns picture i decoded and resized, from memory or from where it is kept between runs, else from its file.
+// picture returns picture i decoded and resized, from memory or from where it is kept between runs,
+// else from its file.
 func (s *pictures) picture(i int) (picture.Raster, error) {
 	if p := s.resized[i].Load(); p != nil {
 		return *p, nil
@@ -146,8 +149,9 @@ func (s *pictures) picture(i int) (picture.Raster, error) {
 	return s.decode(i, file)
 }
 
-// decode prepares a picture and remembers it: between runs or, where that is declined, in memory. One that is kept between runs needs no memory:
-// the system's page cache serves it nearly as fast and gives way where memory is short.
+// decode prepares a picture and remembers it: between runs or, where that is declined, in memory.
+// One that is kept between runs needs no memory: the system's page cache serves it nearly as fast
+// and gives way where memory is short.
 func (s *pictures) decode(i int, file []byte) (picture.Raster, error) {
 	r, err := s.feed.Canvas(file, !s.Varied)
 	if err != nil {

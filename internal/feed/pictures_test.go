@@ -269,7 +269,8 @@ func TestBalance(t *testing.T) {
 	}
 }
 
-// An epoch's values and labels are the same bits whatever the number of workers and however much is kept in memory.
+// An epoch's values and labels are the same bits whatever the number of workers and however much is
+// kept in memory.
 func TestLoaderDeterministic(t *testing.T) {
 	root := folders(t, map[string]int{"a": 13, "b": 8})
 	pl := pipeline(t, "inception", 3, 7, 8)

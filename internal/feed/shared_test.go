@@ -1,21 +1,16 @@
 package feed
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/data/picture"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 )
 
 // Real models' preprocessor files and real folders, where they are at hand.
 func TestShared(t *testing.T) {
-	shared := filepath.Join("..", "..", "..", "shared")
-	if _, err := os.Stat(shared); err != nil {
-		t.Skip("no folder shared beside the repository: real models and data are not checked")
-	}
 	for _, c := range []struct {
 		model, folder string
 		side          int
@@ -26,7 +21,7 @@ func TestShared(t *testing.T) {
 		{"mobilenetv1-imagenet-trunk.onnx", "ants-bees", 224, 244, 153, 2, -1},
 		{"resnet20-cifar10.onnx", "sign-digits", 32, 1451, 611, 10, -0.485 / 0.229},
 	} {
-		path := FindPreprocess(filepath.Join(shared, "models", c.model))
+		path := FindPreprocess(shared.Path(t, "models", c.model))
 		p, err := picture.LoadPreprocess(path)
 		if err != nil {
 			t.Fatal(err)
@@ -45,7 +40,7 @@ func TestShared(t *testing.T) {
 		if testing.Short() {
 			continue
 		}
-		train, val, err := openPictures(t, filepath.Join(shared, "data", c.folder), pl, data.Options{Budget: 1 << 30})
+		train, val, err := openPictures(t, shared.Path(t, "data", c.folder), pl, data.Options{Budget: 1 << 30})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// sounds is the Source of files of sounds: each window is a row. What is remembered of a sound is the values of its rows, or its samples where
-// every epoch varies them.
+// sounds is the Source of files of sounds: each window is a row. What is remembered of a sound is
+// the values of its rows, or its samples where every epoch varies them.
 type sounds struct {
 	data.Setting
 	feed    *Sounds
@@ -46,7 +46,8 @@ func (s *sounds) Digest(i int) ([sha256.Size]byte, error) {
 	return sum, err
 }
 
-// Check decodes sound i, or finds it among what was kept, and learns its digest and its number of windows.
+// Check decodes sound i, or finds it among what was kept, and learns its digest and its number of
+// windows.
 func (s *sounds) Check(i int) error {
 	if sum, ok := s.Files.Recall(i); ok && s.restore(i, sum) {
 		return s.Files.Settle(i, sum)
@@ -118,7 +119,8 @@ func (s *sounds) key(sum [sha256.Size]byte) [sha256.Size]byte {
 	return sum
 }
 
-// restore takes what is remembered of a sound, and the number of its rows, from what is kept between runs.
+// restore takes what is remembered of a sound, and the number of its rows, from what is kept
+// between runs.
 func (s *sounds) restore(i int, sum [sha256.Size]byte) bool {
 	made, rows, ok := s.kept(sum)
 	if ok {

@@ -27,7 +27,8 @@ type Sounds struct {
 	notes    []string
 }
 
-// soundSettings are what the record says of sounds. The front end is in it whole, so that the tuned file needs no other.
+// soundSettings are what the record says of sounds. The front end is in it whole, so that the tuned
+// file needs no other.
 type soundSettings struct {
 	Preprocess sound.Config `json:"preprocess"`
 	FrontEnd   []byte       `json:"frontend_model,omitempty"` // its file, gzip
@@ -36,7 +37,8 @@ type soundSettings struct {
 // maxFrontEnd bounds a front end that a tuned file carries, in bytes.
 const maxFrontEnd = 64 << 20
 
-// soundConfig finds the preprocessor file of sounds: as named, else beside the model. It is nil where that is about something else.
+// soundConfig finds the preprocessor file of sounds: as named, else beside the model. It is nil
+// where that is about something else.
 func soundConfig(m *onnx.Model, o Options) (text []byte, path string, err error) {
 	path = o.Preprocess
 	if _, preset := picture.Preset(path); preset || path == "" && m.Path == "" {
@@ -56,7 +58,8 @@ func soundConfig(m *onnx.Model, o Options) (text []byte, path string, err error)
 	return text, path, nil
 }
 
-// takesSounds reports whether a model takes sounds: a preprocessor file says so, or its only input may be a waveform, float32 [N,S].
+// takesSounds reports whether a model takes sounds: a preprocessor file says so, or its only input
+// may be a waveform, float32 [N,S].
 func takesSounds(m *onnx.Model, o Options) (bool, error) {
 	if text, _, err := soundConfig(m, o); text != nil || err != nil {
 		return text != nil, err
@@ -68,7 +71,8 @@ func takesSounds(m *onnx.Model, o Options) (bool, error) {
 // assumed is the preparation where no file says one, of a model that takes samples of any number.
 const assumed = `{"sampling_rate": 16000, "window": 32000, "hop": 16000}`
 
-// newSounds makes the Feed of a tuned file's settings, or of a preprocessor file, or of what is assumed.
+// newSounds makes the Feed of a tuned file's settings, or of a preprocessor file, or of what is
+// assumed.
 func newSounds(m *onnx.Model, o Options) (Feed, error) {
 	f := &Sounds{}
 	f.Files = NewFiles(KindSound, f.media)
@@ -162,7 +166,8 @@ func openFrontEnd(embedded []byte, path string) (*FrontEnd, error) {
 	return NewFrontEnd(m)
 }
 
-// windowOf is the number of frames, or samples, that a model's row holds; 0 where it leaves that open or the preparation has rows of its own.
+// windowOf is the number of frames, or samples, that a model's row holds; 0 where it leaves that
+// open or the preparation has rows of its own.
 func windowOf(c sound.Config, front sound.Model, row tensor.Shape) int {
 	if c.Type == sound.Whisper || c.Type == sound.AST {
 		return 0
@@ -180,7 +185,8 @@ func windowOf(c sound.Config, front sound.Model, row tensor.Shape) int {
 	return n
 }
 
-// fit gives a row the axes of a model's input, which may have axes of 1 besides and leave others open; nil where it does not fit.
+// fit gives a row the axes of a model's input, which may have axes of 1 besides and leave others
+// open; nil where it does not fit.
 func fit(row []int, in tensor.Shape) tensor.Shape {
 	out := slices.Clone(in)
 	row = slices.DeleteFunc(slices.Clone(row), func(d int) bool { return d == 1 })

@@ -13,8 +13,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Tensors feeds a model of any inputs with tensors: an example is a file of the form safetensors with one for each input, by its name and without
-// the batch axis. It is a row of the model.
+// Tensors feeds a model of any inputs with tensors: an example is a file of the form safetensors
+// with one for each input, by its name and without the batch axis. It is a row of the model.
 type Tensors struct {
 	Files
 	form data.Form

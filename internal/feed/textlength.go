@@ -11,8 +11,8 @@ import (
 // usualLength is how many tokens a text may have where nothing says how many the model takes.
 const usualLength = 512
 
-// mostTokens is the largest number of tokens up to what is declared, halved until the model's shapes allow it: a table of positions has an
-// end.
+// mostTokens is the largest number of tokens up to what is declared, halved until the model's
+// shapes allow it: a table of positions has an end.
 func mostTokens(m *onnx.Model, f *Texts, declared int) int {
 	most := cmp.Or(declared, usualLength)
 	for ; most > 8; most /= 2 {
@@ -27,7 +27,8 @@ func mostTokens(m *onnx.Model, f *Texts, declared int) int {
 	return most
 }
 
-// leastTokens is the smallest number of tokens that the model's shapes allow: a convolution needs as many as it reads at once.
+// leastTokens is the smallest number of tokens that the model's shapes allow: a convolution needs
+// as many as it reads at once.
 func leastTokens(m *onnx.Model, most int) int {
 	for least := 1; least < min(most, leastLimit); least++ {
 		shapes := map[string]tensor.Shape{}
@@ -41,5 +42,6 @@ func leastTokens(m *onnx.Model, most int) int {
 	return 1
 }
 
-// leastLimit is where leastTokens gives up: what is wrong with the model is told when it is compiled.
+// leastLimit is where leastTokens gives up: what is wrong with the model is told when it is
+// compiled.
 const leastLimit = 64

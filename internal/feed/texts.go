@@ -27,7 +27,8 @@ type Texts struct {
 	notes     []string
 }
 
-// textSettings are what the record says of texts. The tokenizer is in it whole, so that the tuned file needs no other.
+// textSettings are what the record says of texts. The tokenizer is in it whole, so that the tuned
+// file needs no other.
 type textSettings struct {
 	Tokenizer []byte       `json:"tokenizer"` // tokenizer.json, gzip
 	Digest    string       `json:"tokenizer_sha256"`
@@ -72,8 +73,8 @@ func newTexts(m *onnx.Model, o Options) (Feed, error) {
 	return f, nil
 }
 
-// formOf is one row a text where the model takes a fixed number of tokens. Without a mask padding would be read as a part of the text, so that
-// only texts of the same length go together.
+// formOf is one row a text where the model takes a fixed number of tokens. Without a mask padding
+// would be read as a part of the text, so that only texts of the same length go together.
 func (f *Texts) formOf(m *onnx.Model, fixed bool) data.Form {
 	form := data.Form{Most: f.most, Exact: !fixed && !slices.Contains(f.roles, TokenMask)}
 	shape := tensor.Shape{}

@@ -34,13 +34,15 @@ func RoleOf(name string) Role {
 	return TokenIDs
 }
 
-// takesTokens reports whether a model's inputs are those of a language model: integers [N,T], one of them the ids.
+// takesTokens reports whether a model's inputs are those of a language model: integers [N,T], one
+// of them the ids.
 func takesTokens(m *onnx.Model, _ Options) (bool, error) {
 	_, _, err := tokenInputs(m)
 	return err == nil, nil
 }
 
-// tokenInputs finds the roles of a model's inputs, and the fixed number of tokens that they take, or -1.
+// tokenInputs finds the roles of a model's inputs, and the fixed number of tokens that they take,
+// or -1.
 func tokenInputs(m *onnx.Model) (roles []Role, length int, err error) {
 	length = -1
 	seen := map[Role]string{}

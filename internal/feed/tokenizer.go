@@ -41,12 +41,14 @@ func (f *Texts) readTokenizer(m *onnx.Model, o Options, set textSettings) error 
 	return nil
 }
 
-// FindTokenizer is the tokenizer that belongs to a model file: MODEL-without-.onnx + .tokenizer.json, else tokenizer.json beside it, else "".
+// FindTokenizer is the tokenizer that belongs to a model file: MODEL-without-.onnx +
+// .tokenizer.json, else tokenizer.json beside it, else "".
 func FindTokenizer(modelPath string) string {
 	return besideModel(modelPath, ".tokenizer.json", "tokenizer.json")
 }
 
-// declared is how many tokens the tokenizer's file, or the tokenizer_config.json beside it, say that the model takes; 0 where neither does.
+// declared is how many tokens the tokenizer's file, or the tokenizer_config.json beside it, say
+// that the model takes; 0 where neither does.
 func (f *Texts) declared(o Options) int {
 	var t struct {
 		Truncation *struct {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 // Selection is what a list of selectors names: weights, whole or some of their rows, and the share of single numbers that is taken of
@@ -82,6 +84,17 @@ func (p *Plan) Masked(w *Weight) bool {
 	return p.Share != nil && p.Of(w.Name).Trains() && !w.Head && w.Role != RoleAdapter
 }
 
+// maskable is how many numbers the plan's share is taken of.
+func (p *Plan) maskable(set *Set) int {
+	n := 0
+	for _, w := range set.Weights {
+		if p.Masked(w) {
+			n += p.Of(w.Name).trains(w.Value.Type.Shape)
+		}
+	}
+	return n
+}
+
 // Mask takes the plan's share: of all numbers of the weights that are Masked, those with the largest scores go on training, ties going
 // to the first ones. Scores has one number an element, NaN counting least; a weight without is frozen. It errors where there is nothing
 // to take a share of.
@@ -93,7 +106,7 @@ func (p *Plan) Mask(set *Set, scores map[string][]float32) error {
 	}
 	var all []candidate
 	var flat []float32
-	total := 0
+	total := p.maskable(set)
 	for i := range p.Params {
 		e := &p.Params[i]
 		w := set.ByName(e.Name)
@@ -102,9 +115,8 @@ func (p *Plan) Mask(set *Set, scores map[string][]float32) error {
 		}
 		c := candidate{e, e.ElementMask(w.Value.Type.Shape), scores[e.Name]}
 		if c.s != nil && len(c.s) != w.Len() {
-			return fmt.Errorf("%s:%g%%: %d scores for the %d numbers of %s", p.Share.By, 100*p.Share.Share, len(c.s), w.Len(), e.Name)
+			return fmt.Errorf("%s: %d scores for the %d numbers of %s", p.Share, len(c.s), w.Len(), e.Name)
 		}
-		total += e.trains(w.Value.Type.Shape)
 		for k, v := range c.s {
 			if c.mask == nil || c.mask[k] == 1 {
 				flat = append(flat, order(v))
@@ -112,9 +124,12 @@ func (p *Plan) Mask(set *Set, scores map[string][]float32) error {
 		}
 		all = append(all, c)
 	}
-	n := min(len(flat), int(math.Round(p.Share.Share*float64(total))))
-	if n == 0 {
-		return fmt.Errorf("%s:%g%% of %d numbers is none", p.Share.By, 100*p.Share.Share, total)
+	n, err := p.Share.of(total)
+	if err != nil {
+		return err
+	}
+	if n = min(n, len(flat)); n == 0 {
+		return option.Errorf("thaw", "%s: the head reads nothing of the %d numbers that it is taken of", p.Share, total)
 	}
 	slices.Sort(flat)
 	least := flat[len(flat)-n]
@@ -159,7 +174,7 @@ func order(v float32) float32 {
 // Adopt takes the share from a plan in which it was taken before. It errors where that plan is another one.
 func (p *Plan) Adopt(set *Set, was *Plan) error {
 	if p.Share == nil || was.Share == nil || was.Pending() || was.Share.By != p.Share.By || was.Share.Share != p.Share.Share || was.Model != p.Model {
-		return fmt.Errorf("the recorded plan does not hold the share %s:%g%% of this model", p.Share.By, 100*p.Share.Share)
+		return fmt.Errorf("the recorded plan does not hold the share %s of this model", p.Share)
 	}
 	for i := range p.Params {
 		e := &p.Params[i]

@@ -109,10 +109,14 @@ func New(set *Set, o Options) (*Plan, error) {
 		return nil, fmt.Errorf("the plan trains nothing: thaw something, for example option thaw head or option thaw last:1")
 	}
 	p.track(set)
-	if p.Share != nil && p.Share.By == ByMagnitude {
+	if p.Share == nil {
+		return p, nil
+	}
+	if p.Share.By == ByMagnitude {
 		return p, p.Mask(set, magnitudes(set, p))
 	}
-	return p, nil
+	_, err = p.Share.of(p.maskable(set))
+	return p, err
 }
 
 // magnitudes are the absolute values of what a plan's share is taken of.

@@ -2,7 +2,10 @@ package freeze
 
 import (
 	"fmt"
+	"math"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 func init() {
@@ -25,6 +28,18 @@ type Share struct {
 	By       string  `json:"by"`                 // fisher or magnitude, see Set.Choose
 	Share    float64 `json:"share"`              // above 0, up to 1
 	Elements int     `json:"elements,omitempty"` // how many it came to, once they are known
+}
+
+// String is the selector that takes the share.
+func (s *Share) String() string { return fmt.Sprintf("%s:%g%%", s.By, 100*s.Share) }
+
+// of is how many numbers the share of total is. It errors on none.
+func (s *Share) of(total int) (int, error) {
+	n := int(math.Round(s.Share * float64(total)))
+	if n == 0 {
+		return 0, option.Errorf("thaw", "%s of %d numbers is none: it is taken of the pretrained weights that the other selectors thaw; thaw or take more", s, total)
+	}
+	return n, nil
 }
 
 // The measures of shares.

@@ -70,7 +70,7 @@ func (s *Set) Select(list []string) ([]*Weight, error) {
 		return nil, err
 	}
 	if sel.share != nil {
-		return nil, fmt.Errorf("%s:%g%%: name weights here, not a share of them", sel.share.By, 100*sel.share.Share)
+		return nil, fmt.Errorf("%s: name weights here, not a share of them", sel.share)
 	}
 	return sel.weights(s), nil
 }

@@ -1,4 +1,5 @@
-// Package gzipped compresses bytes that are carried inside a file, and gives them back within a bound.
+// Package gzipped compresses bytes that are carried inside a file, and gives them back within a
+// bound.
 package gzipped
 
 import (

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -74,7 +76,7 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 		return nil, err
 	}
 	r.PeakGFLOPS = kernel.MeasurePeak() / 1e9
-	r.PeakRSS = run.PeakRSS()
+	r.PeakRSS = report.PeakRSS()
 	return r, nil
 }
 
@@ -101,26 +103,55 @@ func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
 	return err
 }
 
+// chooseHead settles which head the step trains: the model's own where it has one for the task, else a new
+// one. It errors on a model that takes none.
+func (r *BenchResult) chooseHead(cfg *run.Config, p *probe, classes int) error {
+	attach := func(spec split.HeadSpec) error {
+		_, err := split.AttachHead(p.base.Model.Graph, spec, p.batch(p.base.Two()))
+		return err
+	}
+	kind, err := task.Lookup(cfg.Task)
+	if err != nil {
+		return err
+	}
+	cfg.Head = "keep"
+	if kind.Answers.Classes {
+		if attach(split.HeadSpec{Kind: "keep"}) == nil {
+			return nil
+		}
+	}
+	if (cfg.Task == "" || kind.KeepsHead) && len(cfg.Attach) == 0 {
+		err := attach(split.HeadSpec{Kind: "keep", PerPosition: true})
+		if err == nil {
+			cfg.Task = cmp.Or(cfg.Task, task.NameLM)
+			return nil
+		}
+		if kind.KeepsHead {
+			return err
+		}
+	}
+	cfg.Head = "linear"
+	r.Notes = append(r.Notes, fmt.Sprintf("the step trains a fresh linear head of %d classes: the model ends in no classifier of its own", classes))
+	if !kind.Answers.Classes {
+		r.Notes[len(r.Notes)-1] = fmt.Sprintf("the step trains a fresh linear head for task %s", cfg.Task)
+	}
+	one := kind.Named(make([]string, classes), task.Options{})
+	err = attach(split.HeadSpec{Kind: "linear", Classes: classes, Attach: cfg.Attach, Pool: cfg.Pool, PerPosition: one.PerPosition()})
+	if err != nil {
+		r.Notes = r.Notes[:len(r.Notes)-1]
+	}
+	return err
+}
+
 // step times a training step. A model that takes no classifier has none, which is said; a plan that
 // does not fit the model is an error.
 func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error {
 	cfg := o.Config
-	cfg.Head = "keep"
-	_, err := split.AttachHead(p.base.Model.Graph, split.HeadSpec{Kind: "keep"}, p.batch(p.base.Two()))
-	if err != nil && len(cfg.Attach) == 0 {
-		if _, err = split.AttachHead(p.base.Model.Graph, split.HeadSpec{Kind: "keep", PerPosition: true}, p.batch(p.base.Two())); err == nil {
-			cfg.Task = task.NameLM
-		}
+	if err := r.chooseHead(&cfg, p, o.Classes); err != nil {
+		r.Notes = append(r.Notes, fmt.Sprintf("no training step: %v", err))
+		return nil
 	}
-	if err != nil {
-		cfg.Head = "linear"
-		spec := split.HeadSpec{Kind: "linear", Classes: o.Classes, Attach: cfg.Attach, Pool: cfg.Pool}
-		if _, err := split.AttachHead(p.base.Model.Graph, spec, p.batch(p.base.Two())); err != nil {
-			r.Notes = append(r.Notes, fmt.Sprintf("no training step: %v", err))
-			return nil
-		}
-		r.Notes = append(r.Notes, fmt.Sprintf("the step trains a fresh linear head of %d classes: the model ends in no classifier of its own", o.Classes))
-	}
+	var err error
 	if p.task, err = madeUpTask(&cfg, o.Classes); err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	if cfg.Data != "" {
 		t.cfg.Batch = min(t.cfg.Batch, o.Examples)
 	}
-	in := &Inspection{Model: o.Config.Model, Opset: p.base.Model.Opsets[""], Producer: p.base.Model.Producer, Head: o.Config.Head,
+	in := &Inspection{Model: o.Config.Model, Opset: p.base.Model.Opsets[""], Producer: p.base.Model.Producer, Head: t.cfg.Head,
 		Thaw: t.net.Plan.Thaw, Freeze: t.net.Plan.Freeze, Batch: t.cfg.Batch, Notes: p.notes, Layers: []Layer{}, Plan: t.net.Plan}
 	in.ParamsTotal, in.ParamsThawed = t.net.Set.Elements(), t.net.Plan.Thawed(t.net.Set).Elements()
 	for _, v := range p.base.Model.Inputs {

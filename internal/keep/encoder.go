@@ -497,7 +497,14 @@ func (e *Encoder) computed(ctx context.Context, groups []data.Group, epoch int) 
 				yield(nil, err)
 				return
 			}
-			if !yield(e.encoded(data.Group{Indices: b.Indices, Length: b.Length}, values), nil) {
+			out := e.encoded(data.Group{Indices: b.Indices, Length: b.Length}, values)
+			if e.direct == nil {
+				if out, err = e.rest(ctx, out); err != nil {
+					yield(nil, err)
+					return
+				}
+			}
+			if !yield(out, nil) {
 				return
 			}
 		}

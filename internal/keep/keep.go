@@ -72,8 +72,14 @@ func Open(ctx context.Context, net *split.Network, train, val *data.Dataset, o O
 	frontier := outline.Cut(outline.Frontier)
 	s := &Summary{Where: "off", Values: len(frontier.Points), BytesPerExample: frontier.Bytes()}
 	began := time.Now()
-	if o.Where != "off" && !o.Brief && outline.WorthKeeping() {
-		if err := newKeeper(net, outline, e, &o).keep(ctx, frontier, s); err != nil {
+	if o.Where != "off" && outline.WorthKeeping() {
+		k := newKeeper(net, outline, e, &o)
+		if o.Brief {
+			err = k.round(frontier)
+		} else {
+			err = k.keep(ctx, frontier, s)
+		}
+		if err != nil {
 			return nil, nil, err
 		}
 	}
@@ -151,20 +157,47 @@ func Chunk(f data.Form) int {
 	return ChunkOf(f.Size())
 }
 
-// keep gives the encoders stores and fills them.
-func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *Summary) error {
-	encoders := []*Encoder{k.encoders.Train, k.encoders.Val}
+// what says which encoders have their values kept, of how many examples in all, and at which cut.
+func (k *keeper) what(frontier *split.Cut) (encoders []*Encoder, n int64, kept *split.Cut, err error) {
+	encoders = []*Encoder{k.encoders.Train, k.encoders.Val}
 	if k.o.Augment != "none" && k.o.Variants == 0 { // every epoch has other examples
 		encoders = encoders[1:]
 	}
-	n := int64(0)
 	for _, c := range encoders {
 		n += int64(c.ds.Len() * max(1, c.variants))
 	}
 	if k.o.Where == "disk" && !k.o.Private {
 		k.memory.left = 0
 	}
-	kept, err := k.choose(frontier, n)
+	kept, err = k.choose(frontier, n)
+	return encoders, n, kept, err
+}
+
+// round makes the encoders compute what they would keep, as precisely as they would keep it. Whether a
+// stage is too short for keeping then changes no bit: a run that goes on from a checkpoint may judge that in
+// another way than one that was never broken.
+func (k *keeper) round(frontier *split.Cut) error {
+	encoders, _, kept, err := k.what(frontier)
+	if err != nil {
+		return err
+	}
+	half := k.half(kept)
+	if half == nil {
+		return nil
+	}
+	for _, c := range encoders {
+		if kept != frontier {
+			c.cut = kept
+		}
+		c.keeps(kept.Types())
+		c.half = half
+	}
+	return nil
+}
+
+// keep gives the encoders stores and fills them.
+func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *Summary) error {
+	encoders, n, kept, err := k.what(frontier)
 	if err != nil {
 		return err
 	}

@@ -5,14 +5,16 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // A file in which an attribute has a wrong type is refused: its operator would otherwise run with
 // the default.
 func TestAttributeOfWrongType(t *testing.T) {
 	g := ir.New("g")
-	x := g.AddInput("x", f32(2, 3))
-	n := g.AddNode(&ir.Node{Name: "act", Op: "LeakyRelu", Version: 16, Inputs: []*ir.Value{x}, Attrs: ir.Attrs{"alpha": 1}}, []ir.Type{f32(2, 3)}, "y")
+	matrix := ir.Type{DType: tensor.Float32, Shape: tensor.Shape{2, 3}}
+	x := g.AddInput("x", matrix)
+	n := g.AddNode(&ir.Node{Name: "act", Op: "LeakyRelu", Version: 16, Inputs: []*ir.Value{x}, Attrs: ir.Attrs{"alpha": 1}}, []ir.Type{matrix}, "y")
 	g.Outputs = n.Outputs
 	b, err := Build(g, BuildOptions{})
 	if err != nil {

@@ -3,6 +3,7 @@ package onnx
 import (
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -111,4 +112,42 @@ func parseCount(kv map[string]string, key string, def int64) (int64, error) {
 		return 0, fmt.Errorf("%s %q is no count of bytes", key, s)
 	}
 	return v, nil
+}
+
+// external reports whether any tensor lies outside of the file.
+func (m *modelProto) external() bool {
+	for range m.externals() {
+		return true
+	}
+	return false
+}
+
+// externals are the tensors that lie outside of the file, those that nothing reads among them.
+func (m *modelProto) externals() iter.Seq[*tensorProto] {
+	return func(yield func(*tensorProto) bool) {
+		ok := m.graph.externals(yield)
+		for _, f := range m.functions {
+			ok = ok && externalsOf(f.nodes, yield)
+		}
+	}
+}
+
+func (g *graphProto) externals(yield func(*tensorProto) bool) bool {
+	for _, t := range g.inits {
+		if t.external != nil && !yield(t) {
+			return false
+		}
+	}
+	return externalsOf(g.nodes, yield)
+}
+
+func externalsOf(nodes []*nodeProto, yield func(*tensorProto) bool) bool {
+	for _, n := range nodes {
+		for _, a := range n.attrs {
+			if a.t != nil && a.t.external != nil && !yield(a.t) || a.g != nil && !a.g.externals(yield) {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -29,6 +29,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -214,6 +215,25 @@ func (m *Model) Tensors() map[string]*tensor.Tensor {
 		ts[name] = c.value.Data
 	}
 	return ts
+}
+
+// FreshName makes a name that no initializer and no result of a node in the main graph begins with: want itself, or want with
+// a number after it. The name can begin those of several values that a Patch adds.
+func (m *Model) FreshName(want string) string {
+	g := m.proto.graph
+	taken := func(s string) bool {
+		for _, n := range g.nodes {
+			if slices.ContainsFunc(n.outputs, func(o string) bool { return strings.HasPrefix(o, s) }) {
+				return true
+			}
+		}
+		return slices.ContainsFunc(g.inits, func(i *tensorProto) bool { return strings.HasPrefix(i.name, s) })
+	}
+	name := want
+	for k := 1; taken(name); k++ {
+		name = fmt.Sprintf("%s_%d", want, k)
+	}
+	return name
 }
 
 // Size is the number of bytes of the model file.

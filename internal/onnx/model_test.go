@@ -1,27 +1,18 @@
 package onnx
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	_ "github.com/permafrost-ml/permafrost/internal/op" // the operators that nodes are looked up among
 )
-
-// shared is the folder of real models and conformance cases; tests that need it skip without it.
-func shared(t testing.TB, elem ...string) string {
-	t.Helper()
-	dir := filepath.Join(append([]string{"..", "..", "..", "shared"}, elem...)...)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("no shared models here")
-	}
-	return dir
-}
 
 func sharedModels(t testing.TB) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(shared(t, "models"), "*.onnx"))
+	files, err := filepath.Glob(filepath.Join(shared.Path(t, "models"), "*.onnx"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no models: %v", err)
 	}
@@ -61,11 +52,11 @@ func TestOpenSharedModels(t *testing.T) {
 
 // TestOpenCases reads all conformance cases. Those it refuses use types that are not supported.
 func TestOpenCases(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(shared(t, "onnx-cases"), "*", "*", "model.onnx"))
+	files, err := filepath.Glob(filepath.Join(shared.Path(t, "onnx-cases"), "*", "*", "model.onnx"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	light, _ := filepath.Glob(filepath.Join(shared(t, "onnx-cases"), "light", "*.onnx"))
+	light, _ := filepath.Glob(filepath.Join(shared.Path(t, "onnx-cases"), "light", "*.onnx"))
 	for _, path := range append(files, light...) {
 		if _, err := Open(path); err != nil && !strings.Contains(err.Error(), "not supported") {
 			t.Error(err)

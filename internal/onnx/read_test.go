@@ -307,11 +307,19 @@ func TestExternalData(t *testing.T) {
 }
 
 func TestSideFile(t *testing.T) {
-	big := zeros(300)
+	big := tensor.New(tensor.Float32, 300)
 	for i := range big.F32() {
 		big.F32()[i] = float32(i)
 	}
-	m := open(t, sketch(t, f32(1, 300), f32(1, 300), map[string]*tensor.Tensor{"w": big, "v": zeros(1, 300)}, "a = Add(x, w)", "y = Add(a, v)"))
+	g := ir.New("sum")
+	row := ir.Type{DType: tensor.Float32, Shape: tensor.Shape{1, 300}}
+	x := g.AddInput("x", row)
+	g.Outputs = g.AddNode(&ir.Node{Name: "add", Op: "Add", Inputs: []*ir.Value{x, g.NewConst("w", big)}}, []ir.Type{row}, "y").Outputs
+	b, err := Build(g, BuildOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := open(t, b)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "out.onnx")
 	head := Initializer{"head", big}

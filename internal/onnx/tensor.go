@@ -4,10 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"os"
 	"unsafe"
 
-	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -27,42 +25,6 @@ type tensorProto struct {
 	segment  bool
 	external map[string]string // where the contents lie outside of the file; nil where they do not
 	decoded  *tensor.Tensor    // what decode gave before
-}
-
-// elems gives the element types of TensorProto.DataType that this program computes with.
-var elems = map[int]tensor.DType{
-	1: tensor.Float32, 2: tensor.Uint8, 3: tensor.Int8, 4: tensor.Uint16, 5: tensor.Int16, 6: tensor.Int32,
-	7: tensor.Int64, 9: tensor.Bool, 10: tensor.Float16, 11: tensor.Float64, 12: tensor.Uint32,
-	13: tensor.Uint64, 16: tensor.BFloat16, 17: tensor.Float8E4M3FN, 18: tensor.Float8E4M3FNUZ,
-	19: tensor.Float8E5M2, 20: tensor.Float8E5M2FNUZ, 21: tensor.Uint4, 22: tensor.Int4, 23: tensor.Float4E2M1,
-	24: tensor.Float8E8M0, 25: tensor.Uint2, 26: tensor.Int2,
-}
-
-// otherElems names the element types that it does not compute with.
-var otherElems = map[int]string{
-	0: "undefined", 8: "string", 14: "complex64", 15: "complex128",
-}
-
-// DType is the element type for a code of TensorProto.DataType, as the attribute "to" of Cast holds it.
-// It errors, naming the type, for those that are not supported: string and complex.
-func DType(code int) (tensor.DType, error) {
-	if dt, ok := elems[code]; ok {
-		return dt, nil
-	}
-	if name, ok := otherElems[code]; ok {
-		return tensor.Invalid, fmt.Errorf("elements of type %s are not supported", name)
-	}
-	return tensor.Invalid, fmt.Errorf("elements of unknown type %d", code)
-}
-
-// Code is the TensorProto.DataType of an element type, 0 for Invalid.
-func Code(dt tensor.DType) int {
-	for c, d := range elems {
-		if d == dt {
-			return c
-		}
-	}
-	return 0
 }
 
 func parseTensor(b []byte) (*tensorProto, error) {
@@ -346,36 +308,4 @@ func encodeTensor(name string, t *tensor.Tensor) *rope {
 	r.add(b)
 	r.addField(9, pack(t.Bytes, t.DType))
 	return r
-}
-
-// ReadTensor reads a file that holds one TensorProto, such as input_0.pb of a test data set, and
-// returns its name and contents.
-func ReadTensor(path string) (string, *tensor.Tensor, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", nil, fmt.Errorf("onnx: read tensor: %w", err)
-	}
-	name, t, err := ParseTensor(b)
-	if err != nil {
-		return name, nil, fmt.Errorf("onnx: tensor file %s: %w", path, err)
-	}
-	return name, t, nil
-}
-
-// ParseTensor reads a serialised TensorProto and returns its name and contents. The contents may share b.
-func ParseTensor(b []byte) (string, *tensor.Tensor, error) {
-	p, err := parseTensor(b)
-	if err != nil {
-		return "", nil, err
-	}
-	t, err := p.decode(nil)
-	return p.name, t, err
-}
-
-// MarshalTensor makes a serialised TensorProto with raw contents.
-func MarshalTensor(name string, t *tensor.Tensor) []byte { return encodeTensor(name, t).bytes() }
-
-// WriteTensor writes a file that holds t as one TensorProto.
-func WriteTensor(path, name string, t *tensor.Tensor) error {
-	return atomicfile.Write(path, encodeTensor(name, t).writeTo)
 }

@@ -11,8 +11,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// TestConcurrentRun runs what each operator was bound to from several goroutines at once, with inputs of their own, unless it says that it keeps
-// something between calls: with the case's inputs as they come, and with all but the first as constants.
+// TestConcurrentRun runs what each operator was bound to from several goroutines at once, with
+// inputs of their own, unless it says that it keeps something between calls: with the case's inputs
+// as they come, and with all but the first as constants.
 func TestConcurrentRun(t *testing.T) {
 	for _, d := range ir.Ops() {
 		for i, c := range d.Cases {

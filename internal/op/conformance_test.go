@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -44,10 +45,7 @@ type result struct {
 
 // TestConformance runs the public ONNX backend cases and the light models.
 func TestConformance(t *testing.T) {
-	root := filepath.Join("..", "..", "..", "shared", "onnx-cases")
-	if _, err := os.Stat(root); err != nil {
-		t.Skip("the ONNX backend cases are not here")
-	}
+	root := shared.Path(t, "onnx-cases")
 	var results []result
 	for _, group := range []string{"node", "simple", "pytorch-operator", "pytorch-converted"} {
 		dirs, err := filepath.Glob(filepath.Join(root, group, "*", "model.onnx"))
@@ -56,7 +54,7 @@ func TestConformance(t *testing.T) {
 		}
 		for _, path := range dirs {
 			r := result{group: group, name: strings.TrimPrefix(filepath.Base(filepath.Dir(path)), "test_")}
-			r.judge(runCase(path))
+			r.judge(root, runCase(path))
 			results = append(results, r)
 		}
 	}
@@ -69,7 +67,7 @@ func TestConformance(t *testing.T) {
 		if testing.Short() {
 			continue
 		}
-		r.judge(runLight(path))
+		r.judge(root, runLight(path))
 		if !r.passed {
 			t.Errorf("%s: %s", r.name, r.error)
 		}
@@ -95,12 +93,14 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func (r *result) judge(err error) {
+// judge keeps the first line of the error, with paths below root.
+func (r *result) judge(root string, err error) {
 	if err == nil {
 		r.passed = true
 		return
 	}
-	r.error, _, _ = strings.Cut(err.Error(), "\n")
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	r.error = strings.ReplaceAll(line, root+string(filepath.Separator), "")
 	for _, f := range refusals {
 		if strings.Contains(r.error, f.piece) {
 			r.refused = f.reason

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -24,13 +25,9 @@ func TestGradientConformance(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
 	}
-	root := filepath.Join("..", "..", "..", "shared", "onnx-cases")
-	dirs, err := filepath.Glob(filepath.Join(root, "*", "*", "model.onnx"))
+	dirs, err := filepath.Glob(filepath.Join(shared.Path(t, "onnx-cases"), "*", "*", "model.onnx"))
 	if err != nil {
 		t.Fatal(err)
-	}
-	if len(dirs) == 0 {
-		t.Skip("the ONNX backend cases are not here")
 	}
 	var checked, none int
 	for _, path := range dirs {

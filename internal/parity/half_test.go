@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -19,11 +20,10 @@ import (
 // TestHalfPrecisionText fine-tunes the last layer of half-precision copies of a language model: what they
 // learn is what the original learns, and their weights come back in their own type, the frozen ones as they were.
 func TestHalfPrecisionText(t *testing.T) {
-	shared := filepath.Join("..", "..", "..", "shared")
-	original := filepath.Join(shared, "models", "stories260k.onnx")
-	texts, err := os.Open(filepath.Join(shared, "data", "trec", "train.csv"))
+	original := shared.Path(t, "models", "stories260k.onnx")
+	texts, err := os.Open(shared.Path(t, "data", "trec", "train.csv"))
 	if err != nil {
-		t.Skipf("the questions are not here: %v", err)
+		t.Fatal(err)
 	}
 	defer texts.Close()
 	if python() == "" {
@@ -37,7 +37,7 @@ func TestHalfPrecisionText(t *testing.T) {
 	fit := func(model string) (*permafrost.Result, string) {
 		c := permafrost.DefaultConfig()
 		c.Model, c.Data, c.Val, c.Thaw = model, table, table, []string{"last:1"}
-		c.Tokenizer = filepath.Join(shared, "models", "stories260k.tokenizer.json")
+		c.Tokenizer = shared.Path(t, "models", "stories260k.tokenizer.json")
 		c.Epochs, c.Batch, c.Cache, c.Keep = 3, 16, "ram", "last"
 		c.Out = filepath.Join(t.TempDir(), "run")
 		r, err := permafrost.Fit(context.Background(), c)

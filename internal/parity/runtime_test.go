@@ -15,6 +15,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
@@ -57,33 +58,33 @@ func onnxRuntime(t *testing.T, script string, args ...string) []float64 {
 // TestTunedFiles fine-tunes networks and gives the tuned files to the onnx checker and to ONNX Runtime,
 // whose scores are those of predict within 1e-4, or 1e-4 of the largest where that is above 1.
 func TestTunedFiles(t *testing.T) {
-	shared := filepath.Join("..", "..", "..", "shared", "models")
 	f := load(t, "tiny_vit")
 	for _, c := range []struct {
-		name, model string
-		set         func(*permafrost.Config)
+		name  string
+		model string // a name without a folder is that of a shared model
+		set   func(*permafrost.Config)
 	}{
 		{"vision transformer, new head", filepath.Join(f.dir, "model.onnx"), nil},
 		{"vision transformer, deep head and last block", filepath.Join(f.dir, "model.onnx"), func(c *permafrost.Config) {
 			c.Head, c.Thaw = "mlp:16", []string{"head", "last:1"}
 		}},
-		{"batch norm kept, everything", filepath.Join(shared, "resnet20-cifar10.onnx"), func(c *permafrost.Config) { c.Thaw = []string{"all"} }},
-		{"batch norm folded, own head", filepath.Join(shared, "resnet20-cifar10-folded.onnx"), func(c *permafrost.Config) { c.Head = "keep" }},
+		{"batch norm kept, everything", "resnet20-cifar10.onnx", func(c *permafrost.Config) { c.Thaw = []string{"all"} }},
+		{"batch norm folded, own head", "resnet20-cifar10-folded.onnx", func(c *permafrost.Config) { c.Head = "keep" }},
 		{"vision transformer, lora", filepath.Join(f.dir, "model.onnx"), func(c *permafrost.Config) { c.Adapter, c.AdapterAlpha, c.LR = "lora:2", 4, 0.01 }},
 		{"vision transformer, ia3 and a thawed block", filepath.Join(f.dir, "model.onnx"), func(c *permafrost.Config) {
 			c.Adapter, c.LR, c.Thaw = "ia3", 0.03, []string{"head", "last:1"}
 		}},
-		{"batch norm kept, lora", filepath.Join(shared, "resnet20-cifar10.onnx"), func(c *permafrost.Config) { c.Adapter, c.LR = "lora:4", 0.005 }},
-		{"batch norm folded, own head, ia3", filepath.Join(shared, "resnet20-cifar10-folded.onnx"), func(c *permafrost.Config) { c.Adapter, c.Head, c.LR = "ia3", "keep", 0.01 }},
-		{"batch norm folded, lora merged", filepath.Join(shared, "resnet20-cifar10-folded.onnx"), func(c *permafrost.Config) {
+		{"batch norm kept, lora", "resnet20-cifar10.onnx", func(c *permafrost.Config) { c.Adapter, c.LR = "lora:4", 0.005 }},
+		{"batch norm folded, own head, ia3", "resnet20-cifar10-folded.onnx", func(c *permafrost.Config) { c.Adapter, c.Head, c.LR = "ia3", "keep", 0.01 }},
+		{"batch norm folded, lora merged", "resnet20-cifar10-folded.onnx", func(c *permafrost.Config) {
 			c.Adapter, c.AdapterMerge, c.LR = "lora:4", true, 0.005
 		}},
-		{"a share of the numbers", filepath.Join(shared, "resnet20-cifar10.onnx"), func(c *permafrost.Config) { c.Thaw = []string{"fisher:0.5%"} }},
-		{"trunk without classifier", filepath.Join(shared, "mobilenetv1-imagenet-trunk.onnx"), nil},
+		{"a share of the numbers", "resnet20-cifar10.onnx", func(c *permafrost.Config) { c.Thaw = []string{"fisher:0.5%"} }},
+		{"trunk without classifier", "mobilenetv1-imagenet-trunk.onnx", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := os.Stat(c.model); err != nil {
-				t.Skipf("%s is not here", filepath.Base(c.model))
+			if filepath.Base(c.model) == c.model {
+				c.model = shared.Path(t, "models", c.model)
 			}
 			cfg := permafrost.DefaultConfig()
 			cfg.Model, cfg.Data = c.model, filepath.Join(f.dir, "pictures")

@@ -96,7 +96,7 @@ func choosePlan(ctx context.Context, s *run.Session, cfg run.Config, sets run.Se
 	var winner *candidate
 	if s.Train.Len() >= fewest && len(r.parts) > 1 {
 		var advice *choose.Advice
-		if task.KindOf(s.Task).Answers.Classes && s.Headed.Fresh {
+		if task.KindOf(s.Task).Answers.Classes && s.Net.Headed.Fresh {
 			if advice, err = choose.Advise(ctx, choose.AdviseOptions{Config: cfg, Sets: sets}); err != nil {
 				return nil, nil, err
 			}

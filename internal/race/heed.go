@@ -47,7 +47,7 @@ func (r *race) heed(ctx context.Context, advice *choose.Advice, field []*candida
 	}
 	if says.Thaw != "head" && says.Sure != "low" {
 		deep = deepest(advice, field[1:], advice.Depths[len(advice.Depths)-1].Error/2)
-		r.because = fmt.Sprintf("On %d examples a race could not tell deeper plans apart, so of those that advice scores highest the one that thaws most was taken. %s", r.Train.Len(), says.Why)
+		r.because = fmt.Sprintf("On %d examples a race could not tell deeper plans apart, so of those that advice scores highest the one that thaws most was taken. %s", r.session.Train.Len(), says.Why)
 	} else if done, err := r.trial(ctx, deep, head); err != nil || deep.failed != "" {
 		return head, err
 	} else if !done {

@@ -58,10 +58,10 @@ var rates = []float64{1, 3, 1. / 3}
 
 // race is a race under way.
 type race struct {
-	*run.Session            // on all training examples
-	user         run.Config // as it was given: what is 0 is open
-	emit         func(report.Event)
-	began        time.Time
+	session *run.Session // on all training examples
+	user    run.Config   // as it was given: what is 0 is open
+	emit    func(report.Event)
+	began   time.Time
 
 	parts []([]int)  // held-out parts of the training examples
 	heads []run.Head // trained alone on the rest of each part, nil where not
@@ -81,7 +81,7 @@ type split struct{ train, held *data.Dataset }
 
 // newRace deals the training examples to parts.
 func newRace(s *run.Session, user run.Config, emit func(report.Event)) (*race, error) {
-	r := &race{Session: s, user: user, emit: emit, began: time.Now(), sets: map[string]*split{}}
+	r := &race{session: s, user: user, emit: emit, began: time.Now(), sets: map[string]*split{}}
 	n := s.Train.Len()
 	all, err := s.Train.Folds(max(heldOutParts, (n+heldOutMost-1)/heldOutMost), s.Config.Seed)
 	if err != nil {
@@ -131,18 +131,18 @@ func (r *race) candidate(thaw []string, rate float64, warm bool) (*candidate, er
 	if warm {
 		cfg.Start = "probe"
 	}
-	s, err := r.With(cfg, r.Train, r.Val)
+	s, err := r.session.With(cfg, r.session.Train, r.session.Val)
 	if err != nil {
 		return nil, err
 	}
-	c := &candidate{thaw: thaw, rate: rate, warm: warm, cfg: s.Config, alone: s.Headed.Fresh && s.HeadOnly(), digest: s.Plans.Ever.Digest(), params: s.Plans.Ever.Thawed(s.Set).Elements()}
+	c := &candidate{thaw: thaw, rate: rate, warm: warm, cfg: s.Config, alone: s.Net.Headed.Fresh && s.HeadOnly(), digest: s.Plans.Ever.Digest(), params: s.Plans.Ever.Thawed(s.Net.Set).Elements()}
 	c.cfg.LR *= rate
 	if err := s.Check(); err != nil {
 		c.failed = err.Error() // an operator without gradient behind what it thaws
 		return c, nil
 	}
 	c.work, err = s.Work()
-	c.full = c.fit(c.cfg.Epochs, r.Train.Len(), r.Val.Len())
+	c.full = c.fit(c.cfg.Epochs, r.session.Train.Len(), r.session.Val.Len())
 	return c, err
 }
 
@@ -189,7 +189,7 @@ func (r *race) split(part int, examples float64) *split {
 	if len(held) > heldOutMost {
 		held = held[:heldOutMost]
 	}
-	s := &split{r.Train.Subset(in), r.Train.HeldOutSubset(held)}
+	s := &split{r.session.Train.Subset(in), r.session.Train.HeldOutSubset(held)}
 	r.sets[key] = s
 	return s
 }
@@ -219,7 +219,7 @@ func (r *race) measure(ctx context.Context, c *candidate, round int, share float
 	if warm {
 		cfg.Start = "none"
 	}
-	s, err := r.With(cfg, set.train, set.held)
+	s, err := r.session.With(cfg, set.train, set.held)
 	if err != nil {
 		return err
 	}
@@ -243,8 +243,8 @@ func (r *race) measure(ctx context.Context, c *candidate, round int, share float
 			c.share, c.each = share, make([][]*task.Metrics, len(r.parts))
 			c.scores, c.losses = make([][]float64, len(r.parts)), make([][]float64, len(r.parts))
 		}
-		c.each[part], c.scores[part], c.losses[part] = result.Each, scores(r.Task, result.Each), losses(result.Each)
-		if !total(r.Task, result.Each).Finite() {
+		c.each[part], c.scores[part], c.losses[part] = result.Each, scores(r.session.Task, result.Each), losses(result.Each)
+		if !total(r.session.Task, result.Each).Finite() {
 			c.failed = "its scores left the numbers"
 		}
 		if c.alone && c.rate == 1 {
@@ -254,10 +254,10 @@ func (r *race) measure(ctx context.Context, c *candidate, round int, share float
 	c.encoded = true
 	took := time.Since(began).Seconds()
 	r.speed = work / max(took, 1e-3)
-	t := Trial{Round: round, Thaw: c.thaw, LR: c.cfg.LR, Epochs: epochs, Share: float64(set.train.Len()) / float64(r.Train.Len()), Part: part, HeldOut: set.held.Len(), Failed: c.failed, Seconds: took}
+	t := Trial{Round: round, Thaw: c.thaw, LR: c.cfg.LR, Epochs: epochs, Share: float64(set.train.Len()) / float64(r.session.Train.Len()), Part: part, HeldOut: set.held.Len(), Failed: c.failed, Seconds: took}
 	event := &report.TrialEvent{Rung: round, Thaw: c.thaw, LR: c.cfg.LR, Epochs: epochs, Folds: 1, Score: report.Number(math.NaN()), HeldOut: set.held.Len(), Seconds: took}
 	if c.failed == "" {
-		score := total(r.Task, c.each[part]).Metric
+		score := total(r.session.Task, c.each[part]).Metric
 		t.Score, event.Score = &score, report.Number(score)
 	}
 	r.report.Trials = append(r.report.Trials, t)
@@ -309,7 +309,7 @@ func (r *race) score(c, reference *candidate) float64 {
 			each = append(each, c.each[part]...)
 		}
 	}
-	return total(r.Task, each).Metric
+	return total(r.session.Task, each).Metric
 }
 
 // simpler orders candidates: heads alone first, then by what a fit computes. Those that depart from the recipe come behind it.
@@ -345,7 +345,7 @@ func pick(from []*candidate) *candidate {
 // ladder lists the plans that are worth trying: the head, the last blocks in growing steps, what advice ranks among the first two, everything.
 func (r *race) ladder(advice *choose.Advice) [][]string {
 	plans := [][]string{{"head"}}
-	for _, n := range choose.Steps(len(r.Set.Blocks)) {
+	for _, n := range choose.Steps(len(r.session.Net.Set.Blocks)) {
 		plans = append(plans, []string{"head", fmt.Sprintf("last:%d", n)})
 	}
 	plans = append(plans, []string{"all"})
@@ -353,7 +353,7 @@ func (r *race) ladder(advice *choose.Advice) [][]string {
 		top := slices.DeleteFunc(slices.Clone(advice.Candidates), func(c choose.Candidate) bool { return c.Adapter != "" })
 		slices.SortStableFunc(top, func(a, b choose.Candidate) int { return sign(b.Score - a.Score) })
 		for _, c := range top[:min(2, len(top))] {
-			if _, err := r.Set.Select([]string{c.Thaw}); err == nil {
+			if _, err := r.session.Net.Set.Select([]string{c.Thaw}); err == nil {
 				plans = append(plans, strings.Split(c.Thaw, ","))
 			}
 		}

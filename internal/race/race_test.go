@@ -352,7 +352,7 @@ func TestTried(t *testing.T) {
 	}
 	s, err := run.Prepare(t.Context(), blind(t, 20))
 	must(t, err)
-	r := &race{Session: s}
+	r := &race{session: s}
 	head, least := of("head", 90), of("last:1", 0)
 	for _, test := range []struct {
 		right     int

@@ -64,7 +64,7 @@ type Trial struct {
 // conclude fills in what the race ended with.
 func (r *race) conclude(winner *candidate) {
 	p := r.report
-	p.Thaw, p.LR, p.Epochs, p.Parts, p.Examples = winner.thaw, winner.cfg.LR, winner.cfg.Epochs, len(r.parts), r.Train.Len()
+	p.Thaw, p.LR, p.Epochs, p.Parts, p.Examples = winner.thaw, winner.cfg.LR, winner.cfg.Epochs, len(r.parts), r.session.Train.Len()
 	p.Work, p.Grid, p.Start = r.spent, r.grid, winner.cfg.Start
 	if !math.IsInf(r.limit, 0) {
 		p.Limit = r.limit
@@ -185,7 +185,7 @@ func (r *race) heldOut(a, b *candidate) int {
 
 // metric writes a score in the unit of its task.
 func (r *race) metric(score float64) string {
-	kind := task.KindOf(r.Task)
+	kind := task.KindOf(r.session.Task)
 	text := cmp.Or(kind.Metric.Text, kind.Metric.Name)
 	switch {
 	case kind.Answers.Classes:
@@ -198,7 +198,7 @@ func (r *race) metric(score float64) string {
 
 // points writes a difference of scores.
 func (r *race) points(d float64) string {
-	if task.KindOf(r.Task).Answers.Classes {
+	if task.KindOf(r.session.Task).Answers.Classes {
 		return fmt.Sprintf("%.1f points", 100*d)
 	}
 	return fmt.Sprintf("%.3g", d)

@@ -85,7 +85,7 @@ func (r *race) enter(plans [][]string) ([]*candidate, error) {
 		}
 		switch c.name() {
 		case "head", "last:1", "last:2", "last:4", "all":
-			r.grid += float64(len(rates))*c.full + c.frozen(c.cfg.Epochs, r.Train.Len()+r.Val.Len())
+			r.grid += float64(len(rates))*c.full + c.frozen(c.cfg.Epochs, r.session.Train.Len()+r.session.Val.Len())
 		}
 	}
 	out = slices.DeleteFunc(out, func(c *candidate) bool { return !c.alone && c.full < most && c.full > nearly*most })
@@ -102,7 +102,7 @@ func (r *race) enter(plans [][]string) ([]*candidate, error) {
 func (r *race) rounds(alive []*candidate) []float64 {
 	share := shortest
 	for _, c := range alive {
-		steps := c.cfg.Epochs * ((r.Train.Len() + c.cfg.Batch - 1) / c.cfg.Batch)
+		steps := c.cfg.Epochs * ((r.session.Train.Len() + c.cfg.Batch - 1) / c.cfg.Batch)
 		share = max(share, min(0.5, leastSteps/float64(steps)))
 	}
 	var out []float64
@@ -135,7 +135,7 @@ func (r *race) measureHead(ctx context.Context, head *candidate) error {
 // hopeless reports whether not even a plan without an error would be clearly better than the head, measured on all training examples, so that
 // none needs to be tried.
 func (r *race) hopeless(head *candidate) bool {
-	if !task.KindOf(r.Task).Answers.Classes || head.scores == nil {
+	if !task.KindOf(r.session.Task).Answers.Classes || head.scores == nil {
 		return false
 	}
 	perfect := &candidate{scores: make([][]float64, len(head.scores))}

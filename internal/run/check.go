@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Check compiles a small training step, so that a plan that cannot be trained, such as one with an
-// operator without gradient behind a thawed weight, or an adapter at a place that the file cannot have one, is told before anything is written.
+// Check compiles a small training step of all that may train in any stage, so that a plan that cannot be
+// trained, such as one with an operator without gradient behind a thawed weight, or an adapter at a place
+// that the file cannot have one, is told before anything is written.
 func (s *Session) Check() error {
 	if err := s.checkTranscripts(); err != nil {
 		return err
@@ -16,13 +17,20 @@ func (s *Session) Check() error {
 	if err := s.Net.Prepare(); err != nil {
 		return err
 	}
-	if err := s.checkMixup(); err != nil {
+	widest := s.Net
+	if s.Plans.Reach != s.Plans.Now { // later stages of a schedule train no other weights than these
+		widest = s.Net.With(s.Plans.Reach)
+		if err := widest.Prepare(); err != nil {
+			return err
+		}
+	}
+	if err := s.checkMixup(widest); err != nil {
 		return err
 	}
-	if _, err := s.Net.Twin().Train(min(2, s.Config.Batch)); err != nil {
+	if _, err := widest.Twin().Train(min(2, s.Config.Batch)); err != nil {
 		return err
 	}
-	if s.Headed.Adapters == nil {
+	if s.Net.Headed.Adapters == nil {
 		return nil
 	}
 	p, _, err := s.patch()

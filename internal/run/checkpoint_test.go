@@ -233,8 +233,8 @@ func TestKeptCheckpoints(t *testing.T) {
 }
 
 // sampleMetrics: labels 0 0 1, guesses 0 1 1.
-func sampleMetrics() *Metrics {
-	m := NewMetrics(2)
+func sampleMetrics() *task.Metrics {
+	m := task.NewMetrics(2)
 	m.Add([]float32{9, 1, 1, 9, 0, 1}, []int{0, 0, 1}, []float32{0.1, 1.85, 0.3})
 	return m
 }

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 func goodConfig() Config {
@@ -156,10 +158,10 @@ func TestDecay(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	for in, want := range map[string]Size{
+	for in, want := range map[string]option.Size{
 		"0": 0, "512": 512, "64k": 65536, "1.5 GiB": 3 << 29, "2GB": 2e9, "10b": 10, "1TiB": 1 << 40,
 	} {
-		var s, back Size
+		var s, back option.Size
 		must(t, s.Set(in))
 		if s != want {
 			t.Errorf("%q is %d, want %d", in, s, want)
@@ -170,20 +172,6 @@ func TestSize(t *testing.T) {
 		}
 	}
 	for _, in := range []string{"", "GB", "-1", "1e30", "NaN", "1XB"} {
-		wantError(t, new(Size).Set(in), "is not a size")
-	}
-}
-
-func TestDidYouMean(t *testing.T) {
-	for _, tt := range []struct {
-		a, b string
-		want int
-	}{{"", "abc", 3}, {"kitten", "sitting", 3}, {"same", "same", 0}} {
-		if got := editDistance(tt.a, tt.b); got != tt.want {
-			t.Errorf("distance of %q and %q is %d, want %d", tt.a, tt.b, got, tt.want)
-		}
-	}
-	if s := didYouMean("qqqq", []string{"model", "data"}); s != "" {
-		t.Errorf("hint %q for a word near to nothing", s)
+		wantError(t, new(option.Size).Set(in), "is not a size")
 	}
 }

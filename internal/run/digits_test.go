@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/data/sound"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
@@ -68,14 +69,8 @@ func digitStrings(t testing.TB, from, dir, name string, n int, seed uint64) {
 // TestDigitStrings learns to read strings of digits from the frozen speech embedding, whose windows stand every 80 ms, and is measured on speakers
 // that it never heard. PERMAFROST_SPEECH=all takes enough strings to measure the error rate: that is what docs/accuracy.md reports.
 func TestDigitStrings(t *testing.T) {
-	shared := filepath.Join("..", "..", "..", "shared")
-	digits := filepath.Join(shared, "data", "spoken-digits")
-	model := filepath.Join(shared, "models", "speech-embedding.onnx")
-	for _, path := range []string{digits, model} {
-		if _, err := os.Stat(path); err != nil {
-			t.Skip("needs the shared models and data: ", err)
-		}
-	}
+	digits := shared.Path(t, "data", "spoken-digits")
+	model := shared.Path(t, "models", "speech-embedding.onnx")
 	plans := []struct {
 		name   string
 		thaw   []string

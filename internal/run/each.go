@@ -10,7 +10,7 @@ import (
 // confusion, which is large where classes are many.
 func (f *loop) measureEach(b *split.Batch, scores *tensor.Tensor) {
 	if f.each == nil {
-		f.each = make([]*Metrics, f.session.Val.Len())
+		f.each = make([]*task.Metrics, f.session.Val.Len())
 	}
 	m := f.session.Task.NewMetrics()
 	rows := scores.Shape[0] / len(b.Indices)
@@ -28,6 +28,6 @@ func (f *loop) measureEach(b *split.Batch, scores *tensor.Tensor) {
 		}
 		before := *m
 		f.session.Task.Measure(m, one, labels)
-		f.each[i] = &Metrics{Examples: 1, Correct: m.Correct - before.Correct, Invalid: m.Invalid - before.Invalid, LossSum: m.LossSum - before.LossSum}
+		f.each[i] = &task.Metrics{Examples: 1, Correct: m.Correct - before.Correct, Invalid: m.Invalid - before.Invalid, LossSum: m.LossSum - before.LossSum}
 	}
 }

@@ -10,7 +10,7 @@ import (
 // encoders opens the examples at the frontier of the present plan.
 func (f *loop) encoders(ctx context.Context) error {
 	s := f.session
-	o := s.keepOptions()
+	o := s.KeepOptions()
 	o.Private, o.Brief = s.again(), f.brief()
 	o.Progress = func(done, total int) { f.events.Emit(&report.Encoded{Done: done, Total: total}) }
 	o.Warn = func(message string) { f.events.Emit(&report.Warning{Message: message}) }
@@ -26,8 +26,8 @@ func (f *loop) encoders(ctx context.Context) error {
 	return nil
 }
 
-// keepOptions are the options that say what is kept at the frontier.
-func (s *Session) keepOptions() keep.Options {
+// KeepOptions are the options that say what is kept at the frontier.
+func (s *Session) KeepOptions() keep.Options {
 	o := s.Config.KeepOptions()
 	o.Shared = s.Cache
 	o.Progress, o.Warn = func(int, int) {}, func(message string) { s.Notes = append(s.Notes, message) }

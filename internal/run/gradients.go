@@ -15,13 +15,13 @@ import (
 
 // SetHead gives a fresh linear head the weights of a layer on the features as they are: weight [C,D] and bias [C].
 func (s *Session) SetHead(weight, bias []float32) error {
-	if !s.Headed.Fresh || len(s.Headed.Weights) != 2 {
+	if !s.Net.Headed.Fresh || len(s.Net.Headed.Weights) != 2 {
 		return fmt.Errorf("run: the session has no fresh linear head")
 	}
 	for k, v := range [][]float32{weight, bias} {
-		w := s.Set.ByName(s.Headed.Weights[k]).Value.Data.F32()
+		w := s.Net.Set.ByName(s.Net.Headed.Weights[k]).Value.Data.F32()
 		if len(w) != len(v) {
-			return fmt.Errorf("run: head %s holds %d numbers, not %d", s.Headed.Weights[k], len(w), len(v))
+			return fmt.Errorf("run: head %s holds %d numbers, not %d", s.Net.Headed.Weights[k], len(w), len(v))
 		}
 		copy(w, v)
 	}
@@ -31,10 +31,10 @@ func (s *Session) SetHead(weight, bias []float32) error {
 // StandardiseHead makes a fresh linear head read features standardised by norm and rewrites its weights so that its scores stay what
 // they are. Without it a fit measures the features, and takes the weights for those of a layer on standardised ones.
 func (s *Session) StandardiseHead(norm *split.Standard) error {
-	if !s.Headed.Fresh || len(s.Headed.Weights) != 2 || s.Net.Norm != nil || len(norm.Mean) != s.Headed.Features {
+	if !s.Net.Headed.Fresh || len(s.Net.Headed.Weights) != 2 || s.Net.Norm != nil || len(norm.Mean) != s.Net.Headed.Features {
 		return fmt.Errorf("run: the session has no fresh linear head on %d features as they are", len(norm.Mean))
 	}
-	of := func(k int) []float32 { return s.Set.ByName(s.Headed.Weights[k]).Value.Data.F32() }
+	of := func(k int) []float32 { return s.Net.Set.ByName(s.Net.Headed.Weights[k]).Value.Data.F32() }
 	norm.Unfold(of(0), of(1))
 	s.Net.Norm = norm
 	return nil
@@ -73,7 +73,7 @@ func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *f
 			return n, err
 		}
 		k := 0
-		s.Plans.Ever.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+		s.Plans.Ever.Thawed(s.Net.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
 			if g := step.Grads[k]; g != nil && g.DType == tensor.Float32 {
 				visit(w, g.F32())
 			}
@@ -90,4 +90,4 @@ func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *f
 }
 
 // ParamsTotal counts the elements of all weights, running statistics apart.
-func (s *Session) ParamsTotal() int { return s.Set.Elements() }
+func (s *Session) ParamsTotal() int { return s.Net.Set.Elements() }

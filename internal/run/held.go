@@ -13,6 +13,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/schedule"
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // Held is a fit that stands between two optimiser steps until its caller lets it go on. Left alone it
@@ -93,7 +94,7 @@ func (h *Held) Finish(ctx context.Context) (*Result, error) {
 }
 
 // Eval measures the present weights, at the end those that are kept, on the validation examples.
-func (h *Held) Eval(ctx context.Context) (*Metrics, error) {
+func (h *Held) Eval(ctx context.Context) (*task.Metrics, error) {
 	if h.over && h.result == nil {
 		return nil, errOver
 	}
@@ -128,7 +129,7 @@ func (h *Held) Replan(thaw []string) error {
 		return errOver
 	}
 	s := h.f.session
-	chosen, err := s.Set.Select(thaw)
+	chosen, err := s.Net.Set.Select(thaw)
 	if err != nil {
 		return option.Errorf("thaw", "%w", err)
 	}
@@ -136,8 +137,8 @@ func (h *Held) Replan(thaw []string) error {
 	for _, w := range chosen {
 		live[w.Name] = true
 	}
-	plan := s.Plans.Reach.Only(s.Set, func(w *freeze.Weight) bool { return live[w.Name] })
-	if plan.Thawed(s.Set).Elements() == 0 {
+	plan := s.Plans.Reach.Only(s.Net.Set, func(w *freeze.Weight) bool { return live[w.Name] })
+	if plan.Thawed(s.Net.Set).Elements() == 0 {
 		return option.Errorf("thaw", "none of %q is among what may train in this run: %q", thaw, s.Plans.Reach.Thaw)
 	}
 	h.f.replan = plan
@@ -180,14 +181,14 @@ func (manual) Refer() bool                                         { return fals
 
 // byHand puts manual in the place of a session's schedule.
 func (s *Session) byHand() {
-	units, of := unitsOf(s.Set, s.Plans.Reach)
+	units, of := unitsOf(s.Net.Set, s.Plans.Reach)
 	s.stage = stage{schedule: &manual{}, unit: of, units: len(units), reason: "asked for"}
 }
 
 // onlyEver makes plan that of all that has trained so far: what it freezes belongs to the seal.
 func (s *Session) onlyEver(plan *freeze.Plan) {
 	s.Plans.Ever = plan
-	s.digests = freeze.Digests(s.Set, plan)
+	s.digests = freeze.Digests(s.Net.Set, plan)
 }
 
 // pause hands a fit to its holder, between two steps; e is the last one, nil before the first.

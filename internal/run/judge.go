@@ -25,7 +25,7 @@ func (f *loop) stepped() {
 
 // judge validates what would be kept if this epoch were the last: the weights as they are, or their mean. It keeps a copy where it is
 // the best so far.
-func (f *loop) judge(ctx context.Context) (val *Metrics, best bool, err error) {
+func (f *loop) judge(ctx context.Context) (val *task.Metrics, best bool, err error) {
 	f.watch.epoch(f)
 	if a := f.average; a != nil && a.SWA && f.st.Epoch >= a.First {
 		if f.st.Epoch == a.First && f.st.Averaged == 0 {

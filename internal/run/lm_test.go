@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/decode"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
@@ -18,10 +19,7 @@ import (
 func lmConfig(t *testing.T) Config {
 	t.Helper()
 	c := DefaultConfig()
-	c.Model = filepath.Join("..", "..", "..", "shared", "models", "stories260k.onnx")
-	if _, err := os.Stat(c.Model); err != nil {
-		t.Skip("without stories260k.onnx:", err)
-	}
+	c.Model = shared.Path(t, "models", "stories260k.onnx")
 	c.Data, c.Out = t.TempDir(), t.TempDir()
 	words := strings.Fields("add sub mul div load store jump call return push pop")
 	for part, from := range map[string]int{"train": 0, "val": 3} {

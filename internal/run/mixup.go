@@ -56,12 +56,12 @@ func mixRows(t *tensor.Tensor, partner []int, share float32) *tensor.Tensor {
 	return out
 }
 
-// checkMixup errors where examples cannot be mixed.
-func (s *Session) checkMixup() error {
+// checkMixup errors where a network's frontier holds values that cannot be mixed.
+func (s *Session) checkMixup(net *split.Network) error {
 	if s.Config.Mixup == 0 {
 		return nil
 	}
-	types, names, err := s.Net.FrontierTypes(1)
+	types, names, err := net.FrontierTypes(1)
 	if err != nil {
 		return err
 	}

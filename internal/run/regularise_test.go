@@ -162,7 +162,7 @@ func TestRates(t *testing.T) {
 	s, err := Prepare(context.Background(), c)
 	must(t, err)
 	for name, want := range map[string]float64{ // stem, layer1.0, layer2.0, head: distances 3, 2, 1, 0
-		s.Headed.Weights[0]: 2, "layer2.0.conv1.weight": 0.5 * 0.5, "layer1.0.conv2.weight": 0.5 * 0.25, "conv1.weight": 0.5 * 0.125, "bn1.weight": 0.125,
+		s.Net.Headed.Weights[0]: 2, "layer2.0.conv1.weight": 0.5 * 0.5, "layer1.0.conv2.weight": 0.5 * 0.25, "conv1.weight": 0.5 * 0.125, "bn1.weight": 0.125,
 	} {
 		if got := s.Plans.Ever.Of(name).Rate(); got != want {
 			t.Errorf("%s has %g of the rate, want %g", name, got, want)
@@ -281,7 +281,7 @@ func TestAutoRGN(t *testing.T) {
 			t.Errorf("%s: plan.json has %g, the fit %g", e.Name, w.LR, e.LR)
 		}
 		switch x := e.Rate(); {
-		case slices.Contains(s.Headed.Weights, e.Name):
+		case slices.Contains(s.Net.Headed.Weights, e.Name):
 			if x != 1 {
 				t.Errorf("the fresh head's %s has %g of the rate", e.Name, x)
 			}

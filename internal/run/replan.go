@@ -65,8 +65,8 @@ func (f *loop) change(ctx context.Context, plan *freeze.Plan, began time.Time) e
 
 // planChange tells of the change from one plan to the present one.
 func (f *loop) planChange(from, to *freeze.Plan) *report.PlanChange {
-	e := &report.PlanChange{Epoch: f.st.Epoch, Step: f.st.Step, Stage: f.st.Stage, Reason: f.session.stage.reason, Digest: to.Digest(), ParamsThawed: to.Thawed(f.session.Set).Elements()}
-	for _, w := range f.session.Set.Weights {
+	e := &report.PlanChange{Epoch: f.st.Epoch, Step: f.st.Step, Stage: f.st.Stage, Reason: f.session.stage.reason, Digest: to.Digest(), ParamsThawed: to.Thawed(f.session.Net.Set).Elements()}
+	for _, w := range f.session.Net.Set.Weights {
 		switch was, is := trains(from, w), trains(to, w); {
 		case is && !was:
 			e.Thawed = append(e.Thawed, w.Name)
@@ -111,11 +111,8 @@ func (f *loop) saveStage(st *RunState) error {
 	if f.session.stage.schedule == nil {
 		return nil
 	}
-	plan, err := f.session.planJSON()
-	if err != nil {
-		return err
-	}
-	st.Plan, st.Now = plan, f.session.Plans.Now
+	st.Now, st.Ever = f.session.Plans.Now, f.session.Plans.Ever
+	var err error
 	st.FreezeSchedule, err = json.Marshal(f.session.stage.schedule)
 	return err
 }
@@ -138,20 +135,16 @@ func (f *loop) resumeStage(c *Checkpoint) error {
 			delete(c.Tensors, name)
 		}
 	}
-	if st.Now == nil {
+	if st.Now == nil || st.Ever == nil {
 		return fmt.Errorf("the checkpoint holds no plan of its stage")
 	}
 	if err := json.Unmarshal(st.FreezeSchedule, f.session.stage.schedule); err != nil {
 		return fmt.Errorf("the checkpoint's schedule: %w", err)
 	}
-	ever := new(freeze.Plan)
-	if err := json.Unmarshal(st.Plan, ever); err != nil {
-		return fmt.Errorf("the checkpoint's plan: %w", err)
-	}
 	if byHand {
-		f.session.onlyEver(ever)
+		f.session.onlyEver(st.Ever)
 	}
-	if err := f.session.adopt(ever); err != nil { // what trained in any stage
+	if err := f.session.adopt(st.Ever); err != nil { // what trained in any stage
 		return err
 	}
 	return f.session.adopt(st.Now)

@@ -47,8 +47,8 @@ func TestReplanIsAFreshStart(t *testing.T) {
 		t.Fatal("the plans differ")
 	}
 	b.session.Net.Norm, b.st.Epoch, b.st.Step = a.session.Net.Norm, a.st.Epoch, a.st.Step
-	for _, w := range b.session.Set.Weights {
-		now := a.session.Set.ByName(w.Name).Value.Data
+	for _, w := range b.session.Net.Set.Weights {
+		now := a.session.Net.Set.ByName(w.Name).Value.Data
 		if b.session.Plans.Ever.Live(w.Name) {
 			copy(w.Value.Data.Bytes, now.Bytes)
 		} else {
@@ -60,7 +60,7 @@ func TestReplanIsAFreshStart(t *testing.T) {
 	must(t, b.encoders(ctx))
 
 	before := map[string]*tensor.Tensor{}
-	for _, w := range a.session.Set.Weights {
+	for _, w := range a.session.Net.Set.Weights {
 		if !a.session.Plans.Now.Live(w.Name) {
 			before[w.Name] = w.Value.Data.Clone()
 		}
@@ -70,7 +70,7 @@ func TestReplanIsAFreshStart(t *testing.T) {
 		t.Errorf("losses %v, from a fresh start %v", x, y)
 	}
 	for name, w := range before {
-		if !bytes.Equal(w.Bytes, a.session.Set.ByName(name).Value.Data.Bytes) {
+		if !bytes.Equal(w.Bytes, a.session.Net.Set.ByName(name).Value.Data.Bytes) {
 			t.Errorf("%s is frozen and moved", name)
 		}
 	}
@@ -81,14 +81,14 @@ func TestReplanIsAFreshStart(t *testing.T) {
 
 // Schedules work for texts, next tokens and sounds, whose examples have lengths of their own, and resume there too.
 func TestSchedulesOfLengths(t *testing.T) {
-	for name, make := range map[string]func() Config{
-		"texts":  func() Config { return textConfig(t, true) },
-		"sounds": func() Config { return waveConfig(t) },
-		"tokens": func() Config { return lmConfig(t) },
+	for name, make := range map[string]func(*testing.T) Config{
+		"texts":  func(t *testing.T) Config { return textConfig(t, true) },
+		"sounds": func(t *testing.T) Config { return waveConfig(t) },
+		"tokens": lmConfig,
 	} {
 		for _, kind := range []string{"gradual", "autofreeze", "egeria:0.9"} {
 			t.Run(name+" "+kind, func(t *testing.T) {
-				whole := make()
+				whole := make(t)
 				whole.Thaw, whole.Schedule, whole.Epochs, whole.LR, whole.Keep, whole.Out = []string{"all"}, kind, 3, 0.002, "last", t.TempDir()
 				_, h := run(t, whole)
 				v, err := tuned.Verify(whole.Model, filepath.Join(whole.Out, ModelFile), "")

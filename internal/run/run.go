@@ -52,7 +52,7 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 		f.events.Emit(f.planChange(f.session.Plans.Reach, f.session.Plans.Now))
 	}
 	if err := f.fit(ctx, resume); err != nil {
-		end := &report.RunEnd{Status: "failed", Error: err.Error(), Epochs: f.st.Epoch, BestEpoch: f.bestEpoch(), Seconds: time.Since(began).Seconds(), PeakRSS: PeakRSS()}
+		end := &report.RunEnd{Status: "failed", Error: err.Error(), Epochs: f.st.Epoch, BestEpoch: f.bestEpoch(), Seconds: time.Since(began).Seconds(), PeakRSS: report.PeakRSS()}
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			end.Status, end.Error = "interrupted", ""
 		}
@@ -65,7 +65,7 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 // announce emits what is known before the first example is read.
 func (f *loop) announce() {
 	var names []string
-	thawed := f.session.Plans.Reach.Thawed(f.session.Set)
+	thawed := f.session.Plans.Reach.Thawed(f.session.Net.Set)
 	thawed.Each(func(w *freeze.Weight, _ freeze.Entry) { names = append(names, w.Name) })
 	_, frontier, err := f.session.Net.FrontierTypes(1)
 	if err != nil { // said again, and returned, by the first use of the frontier
@@ -73,7 +73,7 @@ func (f *loop) announce() {
 	}
 	f.events.Emit(&report.DataEvent{Task: f.session.Task.Name(), Classes: f.session.Task.Names(), Train: f.session.Train.Len(), Val: f.session.Val.Len(), Counts: f.session.Train.Counts(),
 		Damaged: len(f.session.Train.Skipped) + len(f.session.Val.Skipped), Digest: f.st.Identity.Data})
-	f.events.Emit(&report.PlanEvent{Digest: f.session.Plans.Reach.Digest(), Thaw: f.session.Plans.Reach.Thaw, Freeze: f.session.Plans.Reach.Freeze, Schedule: f.session.Config.Schedule, ParamsTotal: f.session.Set.Elements(), ParamsThawed: thawed.Elements(),
+	f.events.Emit(&report.PlanEvent{Digest: f.session.Plans.Reach.Digest(), Thaw: f.session.Plans.Reach.Thaw, Freeze: f.session.Plans.Reach.Freeze, Schedule: f.session.Config.Schedule, ParamsTotal: f.session.Net.Set.Elements(), ParamsThawed: thawed.Elements(),
 		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.session.digests)})
 	for _, n := range slices.Concat(f.session.Notes, f.session.transcriptNotes()) {
 		f.events.Emit(&report.Warning{Message: n})
@@ -89,11 +89,11 @@ func (f *loop) bestEpoch() int {
 
 // finish writes the tuned model and its proof, and sums the run up.
 func (f *loop) finish(began time.Time) (*Result, error) {
-	after := freeze.Digests(f.session.Set, f.session.Plans.Ever)
+	after := freeze.Digests(f.session.Net.Set, f.session.Plans.Ever)
 	r := &Result{
 		Epochs: f.st.Epoch, Examples: f.session.Train.Len(), Plan: f.session.Plans.Ever, CacheBytes: f.cached, Classes: f.session.Task.Names(),
 		FrozenDigestBefore: freeze.Total(f.session.digests), FrozenDigestAfter: freeze.Total(after), BestEpoch: f.bestEpoch(),
-		ParamsTotal: f.session.Set.Elements(), ParamsThawed: f.session.Plans.Ever.Thawed(f.session.Set).Elements(),
+		ParamsTotal: f.session.Net.Set.Elements(), ParamsThawed: f.session.Plans.Ever.Thawed(f.session.Net.Set).Elements(),
 	}
 	for _, e := range f.st.History {
 		r.EpochSeconds = append(r.EpochSeconds, e.Seconds)
@@ -123,7 +123,7 @@ func (f *loop) finish(began time.Time) (*Result, error) {
 		end.ModelBytes = n
 	}
 	r.Seconds = f.st.Seconds + time.Since(began).Seconds()
-	r.PeakRSS = PeakRSS()
+	r.PeakRSS = report.PeakRSS()
 	end.Seconds, end.PeakRSS = r.Seconds, r.PeakRSS
 	var err error
 	if end.Result, err = json.Marshal(r); err != nil {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -92,3 +93,25 @@ func (d *RunDir) WriteFile(name string, b []byte) error {
 
 // OpenLog opens the run's event log, behind what it holds.
 func (d *RunDir) OpenLog() (*report.Log, error) { return report.OpenLog(d.File(EventsFile)) }
+
+// SaveCheckpoint makes c the run's last checkpoint. It returns what the event stream has to know.
+func (d *RunDir) SaveCheckpoint(c *Checkpoint) (*report.CheckpointEvent, error) {
+	last := d.File(LastCheckpoint)
+	if err := SaveCheckpoint(last, c); err != nil {
+		return nil, err
+	}
+	st, err := os.Stat(last)
+	if err != nil {
+		return nil, err
+	}
+	return &report.CheckpointEvent{Epoch: c.State.Epoch, Step: c.State.Step, Path: LastCheckpoint, Bytes: st.Size()}, nil
+}
+
+// LoadCheckpoint reads LastCheckpoint or BestCheckpoint. It errors when there is none yet.
+func (d *RunDir) LoadCheckpoint(name string) (*Checkpoint, error) {
+	c, err := LoadCheckpoint(d.File(name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s has no checkpoint %s", d.Path, name)
+	}
+	return c, err
+}

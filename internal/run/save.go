@@ -36,7 +36,7 @@ func (f *loop) save() error {
 	if err := f.saveStage(&st); err != nil {
 		return err
 	}
-	c := Capture(st, f.session.active.params(f.session.Set), f.session.stats(), f.session.active.Opt)
+	c := Capture(st, f.session.active.params(f.session.Net.Set), f.session.stats(), f.session.active.Opt)
 	f.meter.save(c)
 	f.average.Save(c.Tensors)
 	e, err := f.dir.SaveCheckpoint(c)
@@ -84,7 +84,7 @@ func (f *loop) resume() error {
 		return err
 	}
 	f.average.Restore(c.Tensors)
-	if err := c.Restore(f.session.active.params(f.session.Set), f.session.stats(), f.session.active.Opt); err != nil {
+	if err := c.Restore(f.session.active.params(f.session.Net.Set), f.session.stats(), f.session.active.Opt); err != nil {
 		return err
 	}
 	id, cfg, plan := f.st.Identity, f.st.Config, f.st.Plan
@@ -102,7 +102,7 @@ func (f *loop) resume() error {
 
 // weights copies what training changes, in the form in which checkpoints hold it.
 func (f *loop) weights() map[string]*tensor.Tensor {
-	c := Capture(RunState{}, f.session.active.params(f.session.Set), f.session.stats(), f.session.active.Opt)
+	c := Capture(RunState{}, f.session.active.params(f.session.Net.Set), f.session.stats(), f.session.active.Opt)
 	out := map[string]*tensor.Tensor{}
 	for name, t := range c.Tensors {
 		if !strings.HasPrefix(name, "optimizer/") {
@@ -115,7 +115,7 @@ func (f *loop) weights() map[string]*tensor.Tensor {
 // stats are the running statistics that follow the data, by name.
 func (s *Session) stats() map[string]*tensor.Tensor {
 	out := map[string]*tensor.Tensor{}
-	for _, w := range s.Set.Weights {
+	for _, w := range s.Net.Set.Weights {
 		if s.Plans.Ever.Of(w.Name).State == freeze.Tracking {
 			out[w.Name] = w.Value.Data
 		}

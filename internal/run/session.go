@@ -22,8 +22,6 @@ type Session struct {
 	Train       *data.Dataset
 	Val         *data.Dataset
 	Task        task.Task
-	Headed      *split.Headed
-	Set         *freeze.Set
 	Plans       Plans
 	Net         *split.Network
 	Notes       []string
@@ -105,10 +103,10 @@ func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve fun
 	if err != nil {
 		return nil, err
 	}
-	s.Headed, s.Set = net.Headed, net.Set
+	s.Net = net
 	s.Plans = Plans{Reach: net.Plan, Now: net.Plan, Ever: net.Plan}
-	s.Notes = append(s.Notes, s.Headed.AdapterNotes()...)
-	cfg.Recipe(SubjectOf(s.Headed, s.Set, net.Plan, tr.Len()))
+	s.Notes = append(s.Notes, s.Net.Headed.AdapterNotes()...)
+	cfg.Recipe(SubjectOf(s.Net.Headed, s.Net.Set, net.Plan, tr.Len()))
 	cfg.Batch = min(cfg.Batch, tr.Len())
 	s.Config = cfg
 	if err := cfg.LRs(1).Validate(); err != nil {
@@ -120,11 +118,11 @@ func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve fun
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
-	s.digests = freeze.Digests(s.Set, s.Plans.Ever)
-	s.Net = net.With(s.Plans.Now)
+	s.digests = freeze.Digests(s.Net.Set, s.Plans.Ever)
+	s.Net.Plan = s.Plans.Now // nothing is compiled yet
 	s.active = NewActive(&s.Config, s.Net.IsNew)
-	s.active.own(s.Set, s.Plans.Ever)
-	return s, s.active.Hold(s.Set, s.Plans.Now)
+	s.active.own(s.Net.Set, s.Plans.Ever)
+	return s, s.active.Hold(s.Net.Set, s.Plans.Now)
 }
 
 // dataDigest identifies examples: their classes, their preparation and the contents of their files.

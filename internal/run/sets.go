@@ -28,7 +28,8 @@ func (s Sets) Places(c *Config) (train, val data.Place) {
 	return train, val
 }
 
-// FeedOptions are those of c, for the kind of examples that are given: tensors serve models that would be taken to want something else.
+// FeedOptions are those of c, for the kind of examples that are given: tensors serve models that
+// would be taken to want something else.
 func (s Sets) FeedOptions(c *Config) feed.Options {
 	o := c.FeedOptions()
 	if s.Train.Kind == feed.KindTensors {

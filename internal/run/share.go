@@ -6,10 +6,20 @@ import (
 	"fmt"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 // fisherExamples is how many examples' gradients the Fisher information is estimated from at most.
 const fisherExamples = 256
+
+// Settle finds out which numbers train where only data tell: those of a share by fisher. It takes a while, trains a head, and writes
+// nothing. Called before a run folder is made, it tells before that where nothing is left to train or to schedule; Fit settles what
+// has not been.
+func (s *Session) Settle(ctx context.Context) error {
+	defer kernel.Use(s.Config.Threads)()
+	return s.settle(ctx, nil)
+}
 
 // settle finds the numbers of a plan's share that only data tell, once: from the plan that was recorded when the run was begun, or, where
 // recorded is nil, by measuring. The session is made anew around them.
@@ -27,7 +37,7 @@ func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
 	} else {
 		scores, err := s.fisher(ctx)
 		if err != nil {
-			return fmt.Errorf("option thaw %s:%g%%: %w", s.Plans.Reach.Share.By, 100*s.Plans.Reach.Share.Share, err)
+			return option.Errorf("thaw", "%s: %w", s.Plans.Reach.Share, err)
 		}
 		resolve = func(set *freeze.Set, p *freeze.Plan) error { return p.Mask(set, scores) }
 	}
@@ -35,7 +45,7 @@ func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	if s.Headed.Fresh { // which may have been given a start
+	if s.Net.Headed.Fresh { // which may have been given a start
 		if err := t.StartFrom(s.Head()); err != nil {
 			return err
 		}
@@ -67,7 +77,7 @@ func (s *Session) fisher(ctx context.Context) (map[string][]float32, error) {
 		return nil, err
 	}
 	all.Cache = s.Cache
-	if s.Headed.Fresh {
+	if s.Net.Headed.Fresh {
 		if _, err := head.Fit(ctx, nil, false); err != nil {
 			return nil, fmt.Errorf("a head to measure gradients with: %w", err)
 		}

@@ -64,7 +64,7 @@ func (s *Session) begin() error {
 		return option.Errorf("schedule", "%w", err)
 	}
 	r := schedule.Run{Epochs: s.Config.Epochs, Steps: stepsPerEpoch(s.Train, s.Config.Batch, s.Config.Accumulate), Seed: s.Config.Seed}
-	r.Units, s.stage.unit = unitsOf(s.Set, s.Plans.Reach)
+	r.Units, s.stage.unit = unitsOf(s.Net.Set, s.Plans.Reach)
 	s.stage.units = len(r.Units)
 	if s.stage.schedule, err = spec.New(r); err != nil {
 		return err
@@ -109,7 +109,7 @@ func unitsOf(set *freeze.Set, reach *freeze.Plan) (units []schedule.Unit, of map
 
 // planOf is the plan in which the decision's units train.
 func (s *Session) planOf(d schedule.Decision) *freeze.Plan {
-	return s.Plans.Reach.Only(s.Set, func(w *freeze.Weight) bool { return d.Live[s.stage.unit[w.Name]] })
+	return s.Plans.Reach.Only(s.Net.Set, func(w *freeze.Weight) bool { return d.Live[s.stage.unit[w.Name]] })
 }
 
 // adopt makes plan the present one. What it thaws for the first time leaves the seal and gets a buffer of its own; the optimiser holds
@@ -117,32 +117,32 @@ func (s *Session) planOf(d schedule.Decision) *freeze.Plan {
 func (s *Session) adopt(plan *freeze.Plan) error {
 	ever := s.Plans.Ever
 	s.Plans.Now = plan
-	s.Plans.Ever = s.Plans.Reach.Only(s.Set, func(w *freeze.Weight) bool { return ever.Live(w.Name) || plan.Live(w.Name) })
+	s.Plans.Ever = s.Plans.Reach.Only(s.Net.Set, func(w *freeze.Weight) bool { return ever.Live(w.Name) || plan.Live(w.Name) })
 	var partly map[string]string
-	for _, w := range s.Set.Weights {
+	for _, w := range s.Net.Set.Weights {
 		if ever.Live(w.Name) || !plan.Live(w.Name) {
 			continue
 		}
 		delete(s.digests, w.Name)
 		if plan.Of(w.Name).State == freeze.Partly {
 			if partly == nil {
-				partly = freeze.Digests(s.Set, s.Plans.Ever)
+				partly = freeze.Digests(s.Net.Set, s.Plans.Ever)
 			}
 			s.digests[w.Name] = partly[w.Name]
 		}
 	}
-	s.active.own(s.Set, s.Plans.Ever)
-	return s.active.Hold(s.Set, s.Plans.Now)
+	s.active.own(s.Net.Set, s.Plans.Ever)
+	return s.active.Hold(s.Net.Set, s.Plans.Now)
 }
 
 // restoreWeights puts the weights of an earlier epoch back.
 func (s *Session) restoreWeights(tensors map[string]*tensor.Tensor) error {
-	return s.active.restore(s.Set, s.stats(), tensors)
+	return s.active.restore(s.Net.Set, s.stats(), tensors)
 }
 
 // again reports whether a weight trained in an earlier stage and is frozen now: what is computed from it no other run can use.
 func (s *Session) again() bool {
-	for _, w := range s.Set.Weights {
+	for _, w := range s.Net.Set.Weights {
 		if s.Plans.Ever.Live(w.Name) && !s.Plans.Now.Live(w.Name) {
 			return true
 		}

@@ -93,7 +93,7 @@ func TestStagesAgree(t *testing.T) {
 				t.Errorf("loss %g, plain %g", got, loss)
 			}
 			k := 0
-			s.Plans.Ever.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
+			s.Plans.Ever.Thawed(s.Net.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
 				if err := tensor.Close(step.Grads[k], grads[w.Name], stageTolerance); err != nil {
 					t.Errorf("%s: %v", w.Name, err)
 				}
@@ -147,14 +147,14 @@ func thawedOf(s *Session, g *ir.Graph) []*ir.Value {
 		byName[p.Name] = p
 	}
 	var out []*ir.Value
-	s.Plans.Ever.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) { out = append(out, byName[w.Name]) })
+	s.Plans.Ever.Thawed(s.Net.Set).Each(func(w *freeze.Weight, _ freeze.Entry) { out = append(out, byName[w.Name]) })
 	return out
 }
 
 // plain differentiates the specialised graph without any pass: no folding, no splitting, ONNX's layout.
 func plain(t *testing.T, s *Session, x *tensor.Tensor, labels []int) (float32, map[string]*tensor.Tensor) {
 	t.Helper()
-	g, err := compile.Model(s.Headed.Graph, compile.Options{Shapes: s.Base.Shapes(len(labels)), Plain: true})
+	g, err := compile.Model(s.Net.Headed.Graph, compile.Options{Shapes: s.Base.Shapes(len(labels)), Plain: true})
 	if err != nil {
 		t.Fatal(err)
 	}

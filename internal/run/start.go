@@ -14,12 +14,12 @@ type Head map[string]*tensor.Tensor
 
 // Head copies the weights of the session's fresh head as they are, nil where the model keeps its own.
 func (s *Session) Head() Head {
-	if !s.Headed.Fresh {
+	if !s.Net.Headed.Fresh {
 		return nil
 	}
 	h := Head{}
-	for _, name := range s.Headed.Weights {
-		h[name] = s.Set.ByName(name).Value.Data.Clone()
+	for _, name := range s.Net.Headed.Weights {
+		h[name] = s.Net.Set.ByName(name).Value.Data.Clone()
 	}
 	return h
 }
@@ -27,11 +27,11 @@ func (s *Session) Head() Head {
 // StartFrom gives a fresh head the weights of one that was trained on the same frozen trunk, whose features both standardise. It
 // errors on a head of another form.
 func (s *Session) StartFrom(h Head) error {
-	if !s.Headed.Fresh {
+	if !s.Net.Headed.Fresh {
 		return fmt.Errorf("run: the session has no fresh head to start from another")
 	}
-	for _, name := range s.Headed.Weights {
-		to, from := s.Set.ByName(name).Value.Data, h[name]
+	for _, name := range s.Net.Headed.Weights {
+		to, from := s.Net.Set.ByName(name).Value.Data, h[name]
 		if from == nil || !from.Shape.Equal(to.Shape) {
 			return fmt.Errorf("run: weight %s of the head to start from does not fit", name)
 		}
@@ -45,7 +45,7 @@ func (s *Session) StartFrom(h Head) error {
 // that head falls short (LP-FT: Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution, ICLR
 // 2022). A plan that trains nothing else needs no start.
 func (f *loop) probeHead(ctx context.Context) error {
-	if f.session.Config.Start != "probe" || !f.session.Headed.Fresh || f.session.HeadOnly() {
+	if f.session.Config.Start != "probe" || !f.session.Net.Headed.Fresh || f.session.HeadOnly() {
 		return nil
 	}
 	s, err := f.session.With(f.session.Config.Probe(), f.session.Train, f.session.Val)
@@ -73,7 +73,7 @@ func (c *Config) Probe() Config {
 // HeadOnly reports whether nothing but the head trains.
 func (s *Session) HeadOnly() bool {
 	only := true
-	s.Plans.Ever.Thawed(s.Set).Each(func(w *freeze.Weight, _ freeze.Entry) { only = only && w.Head })
+	s.Plans.Ever.Thawed(s.Net.Set).Each(func(w *freeze.Weight, _ freeze.Entry) { only = only && w.Head })
 	return only
 }
 

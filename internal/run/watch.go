@@ -122,7 +122,7 @@ func (f *loop) warnSmallBatches() {
 		return
 	}
 	name := ""
-	for _, w := range f.session.Set.Weights {
+	for _, w := range f.session.Net.Set.Weights {
 		for _, s := range step.Stats {
 			if s.Count == least && name == "" && w.Role == freeze.RoleStat && w.Value.Data == s.Mean {
 				name = strings.Join(w.Module, ".")

@@ -33,7 +33,7 @@ func (f *loop) settle(ctx context.Context) error {
 // Source: Wortsman, Ilharco, Kim, Li, Kornblith, Roelofs, Lopes, Hajishirzi, Farhadi, Namkoong and Schmidt, Robust Fine-Tuning of
 // Zero-Shot Models, CVPR 2022.
 func (f *loop) wise(ctx context.Context, share float64) error {
-	for _, s := range f.session.active.params(f.session.Set) {
+	for _, s := range f.session.active.params(f.session.Net.Set) {
 		if f.session.Net.IsNew(s.Name) {
 			continue
 		}

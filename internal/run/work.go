@@ -20,7 +20,7 @@ func (s *Session) Work() (Work, error) {
 	if err != nil {
 		return Work{}, err
 	}
-	w := Work{Frozen: float64(o.Work()), Step: stepWork + updateWork*float64(s.Plans.Ever.Thawed(s.Set).Elements())}
+	w := Work{Frozen: float64(o.Work()), Step: stepWork + updateWork*float64(s.Plans.Ever.Thawed(s.Net.Set).Elements())}
 	w.Live = 3 * (float64(o.Graph.FLOPs())/2 - w.Frozen)
 	if f := s.Net.Form; f != nil && s.Train.Len() > 0 {
 		steps := 0
@@ -40,6 +40,6 @@ func (s *Session) TrainBytes() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	thawed := int64(4 * s.Plans.Ever.Thawed(s.Set).Elements())
+	thawed := int64(4 * s.Plans.Ever.Thawed(s.Net.Set).Elements())
 	return int64(s.Base.Model.Size()) + thawed*int64(2+s.active.Opt.StateCount()) + int64(step.Program.ArenaBytes()), nil
 }

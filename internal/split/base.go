@@ -8,6 +8,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/dynamicbatch"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -44,7 +45,7 @@ func Open(path string, o feed.Options) (*Base, error) {
 func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 	b := &Base{Model: m}
 	if len(m.Graph.Inputs) == 1 && len(m.Graph.Inputs[0].Type.Shape) > 0 && m.Graph.Inputs[0].Type.Shape[0] > 0 {
-		patch, note, err := onnx.FreeBatch(m, compile.Trace)
+		patch, note, err := dynamicbatch.Free(m, compile.Trace)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +98,7 @@ func OpenShaped(path string, o feed.Options, given map[string]tensor.Shape) (*Ba
 	}
 	b := &Base{Model: m, length: 1}
 	if in := m.Graph.Inputs; len(in) > 0 && len(in[0].Type.Shape) > 0 && in[0].Type.Shape[0] == 1 {
-		if _, note, err := onnx.FreeBatch(m, compile.Trace); err != nil {
+		if _, note, err := dynamicbatch.Free(m, compile.Trace); err != nil {
 			b.Fixed = true
 			b.Notes = append(b.Notes, err.Error())
 		} else if note != "" {

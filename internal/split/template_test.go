@@ -2,12 +2,12 @@ package split
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -15,55 +15,55 @@ import (
 
 // A graph made from those of two and three examples is the one that is built.
 func TestTemplateIsTheBuiltGraph(t *testing.T) {
-	tiny := filepath.Join(t.TempDir(), "tiny.onnx")
-	if err := fixture.WriteResidualModel(tiny); err != nil {
+	t.Run("tiny", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "tiny.onnx")
+		if err := fixture.WriteResidualModel(path); err != nil {
+			t.Fatal(err)
+		}
+		compareTemplate(t, path)
+	})
+	for _, name := range []string{"mobilenetv1-imagenet-trunk", "resnet20-cifar10", "resnet56-cifar10", "resnet20-cifar10-folded"} {
+		t.Run(name, func(t *testing.T) { compareTemplate(t, shared.Path(t, "models", name+".onnx")) })
+	}
+}
+
+// compareTemplate compares the graphs that the model's template gives with those that are built, for several batches.
+func compareTemplate(t *testing.T, path string) {
+	base, err := Open(path, feed.Options{Preprocess: "unit"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	models := map[string]string{"tiny": tiny}
-	for _, name := range []string{"mobilenetv1-imagenet-trunk", "resnet20-cifar10", "resnet56-cifar10", "resnet20-cifar10-folded"} {
-		path := filepath.Join("..", "..", "..", "shared", "models", name+".onnx")
-		if _, err := os.Stat(path); err == nil {
-			models[name] = path
-		}
+	n, err := New(base, &task.Classify{Classes: make([]string, 4)}, Options{Head: "linear", Pool: "auto", Thaw: []string{"last:1", "head"}, BatchNorm: "auto"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, path := range models {
-		base, err := Open(path, feed.Options{Preprocess: "unit"})
+	if err := n.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if n.varies {
+		t.Fatal("no template")
+	}
+	for _, batch := range []int{1, 2, 5, 32} {
+		want, err := n.build(batch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := New(base, &task.Classify{Classes: make([]string, 4)}, Options{Head: "linear", Pool: "auto", Thaw: []string{"last:1", "head"}, BatchNorm: "auto"})
+		got, err := n.whole.at(batch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := n.Prepare(); err != nil {
+		if got.String() != want.String() {
+			t.Errorf("for %d examples\n%s\nwant\n%s", batch, got, want)
+		}
+		if err := ir.Verify(got); err != nil {
+			t.Error(err)
+		}
+		live, err := n.live.at(batch)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if n.varies {
-			t.Errorf("%s: no template", name)
-			continue
-		}
-		for _, batch := range []int{1, 2, 5, 32} {
-			want, err := n.build(batch)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := n.whole.at(batch)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got.String() != want.String() {
-				t.Errorf("%s: for %d examples\n%s\nwant\n%s", name, batch, got, want)
-			}
-			if err := ir.Verify(got); err != nil {
-				t.Error(err)
-			}
-			live, err := n.live.at(batch)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(live.Inputs) != len(n.cut) || len(live.Nodes) >= len(want.Nodes) {
-				t.Errorf("%s: the live part has %d inputs and %d of %d nodes", name, len(live.Inputs), len(live.Nodes), len(want.Nodes))
-			}
+		if len(live.Inputs) != len(n.cut) || len(live.Nodes) >= len(want.Nodes) {
+			t.Errorf("the live part has %d inputs and %d of %d nodes", len(live.Inputs), len(live.Nodes), len(want.Nodes))
 		}
 	}
 }

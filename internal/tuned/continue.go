@@ -18,8 +18,8 @@ type Continuation struct {
 	decode.Sampler
 }
 
-// Continue continues texts with a language model, and returns them whole, with what there is to say of how it was done.
-// It errors on a model of another task.
+// Continue continues texts with a language model, and returns them whole, with what there is to say
+// of how it was done. It errors on a model of another task.
 func (p *Predictor) Continue(ctx context.Context, texts []string, c Continuation) ([]Prediction, []string, error) {
 	f, err := p.languageModel()
 	if err != nil {
@@ -45,8 +45,9 @@ func (p *Predictor) Continue(ctx context.Context, texts []string, c Continuation
 	return out, notes, nil
 }
 
-// Generate continues a text and hands on what comes, piece by piece, until emit returns false or the text ends. Pieces hold whole characters; they
-// joined, behind the text as the tokenizer spells it, are what Continue returns.
+// Generate continues a text and hands on what comes, piece by piece, until emit returns false or
+// the text ends. Pieces hold whole characters; they joined, behind the text as the tokenizer spells
+// it, are what Continue returns.
 func (p *Predictor) Generate(ctx context.Context, text string, c Continuation, emit func(piece string) bool) error {
 	f, err := p.languageModel()
 	if err != nil {
@@ -89,8 +90,9 @@ func (p *Predictor) languageModel() (*feed.Texts, error) {
 	return f, nil
 }
 
-// tokens draws the tokens behind a text, in a generator with room for at least so long a prompt, and returns all of them, the prompt's first, with
-// the generator's note. After each it calls emit with those there are and how many of them are the prompt, and ends where that returns false.
+// tokens draws the tokens behind a text, in a generator with room for at least so long a prompt,
+// and returns all of them, the prompt's first, with the generator's note. After each it calls emit
+// with those there are and how many of them are the prompt, and ends where that returns false.
 func (p *Predictor) tokens(ctx context.Context, f *feed.Texts, text string, room int, c Continuation, emit func(all []int, prompt int) bool) ([]int, string, error) {
 	t := f.Tokenizer
 	prompt := beginning(t, text)
@@ -140,10 +142,12 @@ func endTokens(t *tokenize.Tokenizer) []int {
 	return out
 }
 
-// roomStep is what the room for tokens is rounded up to, so that few generators serve texts of many lengths.
+// roomStep is what the room for tokens is rounded up to, so that few generators serve texts of many
+// lengths.
 const roomStep = 64
 
-// roomFor is room for n tokens or more, but where n does not pass what the model takes not beyond it either: its table of positions may end there.
+// roomFor is room for n tokens or more, but where n does not pass what the model takes not beyond
+// it either: its table of positions may end there.
 func roomFor(n, most int) int {
 	room := (max(n, 2) + roomStep - 1) / roomStep * roomStep
 	if room > most {

@@ -13,9 +13,10 @@ import (
 )
 
 // A delta is a tuned model without what its base has already: one safetensors file with the tensors
-// that changed or are new under their names, those of which few elements changed as these alone (see PutSparse); under skeletonTensor, compressed by gzip, the tuned file's bytes with
-// the contents of all these and of every tensor that equals the base's left out; and in the metadata where
-// they go. Applied to the base it gives back the tuned file bit for bit.
+// that changed or are new under their names, those of which few elements changed as these alone
+// (see PutSparse); under skeletonTensor, compressed by gzip, the tuned file's bytes with the
+// contents of all these and of every tensor that equals the base's left out; and in the metadata
+// where they go. Applied to the base it gives back the tuned file bit for bit.
 const (
 	skeletonTensor = "permafrost.skeleton"
 	keyBase        = "permafrost.base"  // digest of the base
@@ -23,7 +24,8 @@ const (
 	keySpans       = "permafrost.spans" // JSON: the left out spans of the tuned file in order
 )
 
-// maxSkeleton bounds what a delta's skeleton decompresses to, in bytes: that of a file is its metadata and nodes.
+// maxSkeleton bounds what a delta's skeleton decompresses to, in bytes: that of a file is its
+// metadata and nodes.
 const maxSkeleton = 1 << 30
 
 // Extract computes the delta between a base and a tuned file and writes it to path.
@@ -76,8 +78,9 @@ func sameTensor(a, b *tensor.Tensor) bool {
 	return a.DType == b.DType && a.Shape.Equal(b.Shape) && string(a.Bytes) == string(b.Bytes)
 }
 
-// Apply rebuilds the tuned model from its base and a delta file and writes it to path. It errors when
-// the delta belongs to another base, and when the result is not the model that the delta was made from.
+// Apply rebuilds the tuned model from its base and a delta file and writes it to path. It errors
+// when the delta belongs to another base, and when the result is not the model that the delta was
+// made from.
 func Apply(base, deltaFile, path string) error {
 	b, err := onnx.Open(base)
 	if err != nil {

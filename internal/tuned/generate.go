@@ -11,8 +11,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Generator continues texts with a language model: a model of one input of tokens, and perhaps a mask, positions
-// and token types, whose last output scores the next token at every position.
+// Generator continues texts with a language model: a model of one input of tokens, and perhaps a
+// mask, positions and token types, whose last output scores the next token at every position.
 type Generator struct {
 	raw    ir.Graph // with that output alone
 	tokens string
@@ -21,8 +21,8 @@ type Generator struct {
 	note   string
 }
 
-// NewGenerator makes a Generator for texts of up to length tokens, the prompt included. It errors on a model that is
-// no language model.
+// NewGenerator makes a Generator for texts of up to length tokens, the prompt included. It errors
+// on a model that is no language model.
 func NewGenerator(model *ir.Graph, length int) (*Generator, error) {
 	g := &Generator{raw: *model, length: length}
 	if len(model.Outputs) == 0 {
@@ -50,8 +50,8 @@ func NewGenerator(model *ir.Graph, length int) (*Generator, error) {
 // Note says why a model is run without a cache of keys and values; "" where it is run with one.
 func (g *Generator) Note() string { return g.note }
 
-// Continue draws up to n tokens behind a prompt and hands each to emit, until emit returns false or there is no
-// room for more.
+// Continue draws up to n tokens behind a prompt and hands each to emit, until emit returns false or
+// there is no room for more.
 func (g *Generator) Continue(ctx context.Context, prompt []int, n int, s decode.Sampler, emit func(token int) bool) error {
 	if len(prompt) == 0 {
 		return fmt.Errorf("there is no text to continue, not even a token that begins one")
@@ -77,7 +77,8 @@ func (g *Generator) Continue(ctx context.Context, prompt []int, n int, s decode.
 	return nil
 }
 
-// next scores the token behind a text, of which all but the last token were scored before unless it is the first.
+// next scores the token behind a text, of which all but the last token were scored before unless it
+// is the first.
 func (g *Generator) next(ctx context.Context, text []int, first bool) ([]float32, error) {
 	if g.steps == nil {
 		program, inputs, err := g.whole(len(text))
@@ -128,8 +129,8 @@ func (g *Generator) whole(length int) (*compile.Program, map[string]*tensor.Tens
 	return p, inputs, nil
 }
 
-// inputs are one text of a length as the model takes it: zeros for the tokens, ones for the mask, numbers from 0 for
-// positions, zeros for types.
+// inputs are one text of a length as the model takes it: zeros for the tokens, ones for the mask,
+// numbers from 0 for positions, zeros for types.
 func (g *Generator) inputs(length int) map[string]*tensor.Tensor {
 	out := map[string]*tensor.Tensor{}
 	for _, v := range g.raw.Inputs {
@@ -160,7 +161,8 @@ func setInt(t *tensor.Tensor, i, v int) {
 	}
 }
 
-// Twin makes a Generator of the same model that may continue another text at the same time. They share the weights.
+// Twin makes a Generator of the same model that may continue another text at the same time. They
+// share the weights.
 func (g *Generator) Twin() (*Generator, error) {
 	t := *g
 	if g.steps != nil {

@@ -2,19 +2,19 @@ package tuned
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/decode"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 )
 
 // TestGenerator: a text goes on alike with and without the cache, best token by token and drawn.
 func TestGenerator(t *testing.T) {
-	m, err := onnx.Open(filepath.Join("..", "..", "..", "shared", "models", "stories260k.onnx"))
+	m, err := onnx.Open(shared.Path(t, "models", "stories260k.onnx"))
 	if err != nil {
-		t.Skip("without stories260k.onnx:", err)
+		t.Fatal(err)
 	}
 	cached, err := NewGenerator(m.Graph, 20)
 	if err != nil {

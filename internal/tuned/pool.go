@@ -10,7 +10,8 @@ import (
 // ErrClosed is the error of a model that was closed.
 var ErrClosed = errors.New("the model is closed")
 
-// lanes bounds what runs at once for one model: more would wait for the processor and not for each other. Whoever comes later waits.
+// lanes bounds what runs at once for one model: more would wait for the processor and not for each
+// other. Whoever comes later waits.
 type lanes struct {
 	slots  chan struct{}
 	closed chan struct{}
@@ -58,8 +59,9 @@ func (l *lanes) close() {
 	})
 }
 
-// pool keeps runners of one kind by form, such as a batch size with a length. A runner serves one caller at a time. Those of a form are twins and
-// share weights, so that further ones cost their values only. A pool keeps few forms, and drops the one that was asked for longest ago.
+// pool keeps runners of one kind by form, such as a batch size with a length. A runner serves one
+// caller at a time. Those of a form are twins and share weights, so that further ones cost their
+// values only. A pool keeps few forms, and drops the one that was asked for longest ago.
 type pool[K comparable, R any] struct {
 	build func(K) (R, error) // the first of a form
 	twin  func(R) (R, error)
@@ -81,7 +83,8 @@ type form[R any] struct {
 	used int // by the pool's clock
 }
 
-// take gives a runner of a form, which give takes back. Building is not broken off when ctx ends, but waiting for another's is.
+// take gives a runner of a form, which give takes back. Building is not broken off when ctx ends,
+// but waiting for another's is.
 func (p *pool[K, R]) take(ctx context.Context, k K) (R, *form[R], error) {
 	f, mine := p.form(k)
 	if mine {

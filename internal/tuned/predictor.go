@@ -14,8 +14,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Predictor runs a tuned file by itself: labels and preprocessing come from its record. It is safe for concurrent use: as many calls run at once as
-// there are processors, each in memory of its own, with weights that they share; others wait.
+// Predictor runs a tuned file by itself: labels and preprocessing come from its record. It is safe
+// for concurrent use: as many calls run at once as there are processors, each in memory of its own,
+// with weights that they share; others wait.
 type Predictor struct {
 	Record *Record
 	Feed   feed.Feed
@@ -46,7 +47,8 @@ func Open(path string) (*Predictor, error) {
 	return New(m, path, 0)
 }
 
-// New is Open for a file that was read; path is its name in errors. So many batches run at once, 0 for one a processor.
+// New is Open for a file that was read; path is its name in errors. So many batches run at once, 0
+// for one a processor.
 func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 	r, err := ReadRecord(m.Metadata)
 	if err != nil {
@@ -70,7 +72,8 @@ func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 	return p, nil
 }
 
-// Close turns away whoever comes or waits with ErrClosed, waits for the calls that run, and lets go of the memory.
+// Close turns away whoever comes or waits with ErrClosed, waits for the calls that run, and lets go
+// of the memory.
 func (p *Predictor) Close() {
 	p.lanes.close()
 	p.texts.close()
@@ -79,8 +82,8 @@ func (p *Predictor) Close() {
 }
 
 // Scores runs the model on a batch of examples and returns the task's scores, [N,classes] for
-// classify. Where an example is several rows of the model, its scores are the mean of theirs, or for a task
-// PerPosition those of all rows, one behind the other.
+// classify. Where an example is several rows of the model, its scores are the mean of theirs, or
+// for a task PerPosition those of all rows, one behind the other.
 func (p *Predictor) Scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, error) {
 	if err := p.lanes.enter(ctx); err != nil {
 		return nil, err
@@ -152,7 +155,8 @@ func (p *Predictor) Predict(ctx context.Context, inputs []string) ([]Prediction,
 	return p.PredictRows(ctx, feed.Inputs(p.Feed.Kind(), inputs))
 }
 
-// PredictRows answers for rows, see feed.Inputs and feed.Collect, and returns those that cannot be used. It errors when none can.
+// PredictRows answers for rows, see feed.Inputs and feed.Collect, and returns those that cannot be
+// used. It errors when none can.
 func (p *Predictor) PredictRows(ctx context.Context, rows data.Place) ([]Prediction, []data.Skipped, error) {
 	if err := p.lanes.enter(ctx); err != nil { // before anything is decoded, which takes memory too
 		return nil, nil, err

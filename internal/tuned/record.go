@@ -1,5 +1,5 @@
-// Package tuned is about the file that a fit writes: the record in its metadata by which it predicts
-// and is verified on its own, the proof that frozen weights are untouched, and deltas.
+// Package tuned is about the file that a fit writes: the record in its metadata by which it
+// predicts and is verified on its own, the proof that frozen weights are untouched, and deltas.
 package tuned
 
 import (
@@ -42,7 +42,8 @@ func (r *Record) Metadata() (map[string]string, error) {
 	return out, nil
 }
 
-// ReadRecord reads the record from a file's metadata. It errors when there is none or it is damaged.
+// ReadRecord reads the record from a file's metadata. It errors when there is none or it is
+// damaged.
 func ReadRecord(metadata map[string]string) (*Record, error) {
 	if _, ok := metadata[keyLabels]; !ok {
 		return nil, fmt.Errorf("the model carries no record of a fit: it was not written by permafrost fit")

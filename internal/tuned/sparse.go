@@ -7,15 +7,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// The names under which a tensor is stored of which few elements changed: positions in row-major order, ascending, as uint32, and what
-// these elements hold now.
+// The names under which a tensor is stored of which few elements changed: positions in row-major
+// order, ascending, as uint32, and what these elements hold now.
 const (
 	indicesOf = ":indices"
 	valuesOf  = ":values"
 )
 
-// PutSparse puts a tensor that changed into a file's tensors: whole under its name or, where that is smaller, as the elements whose bits
-// differ from those of was, under name:indices and name:values.
+// PutSparse puts a tensor that changed into a file's tensors: whole under its name or, where that
+// is smaller, as the elements whose bits differ from those of was, under name:indices and
+// name:values.
 func PutSparse(to map[string]*tensor.Tensor, name string, was, is *tensor.Tensor) {
 	size := is.DType.Size()
 	if was.DType != is.DType || !was.Shape.Equal(is.Shape) || size < 2 || is.Len()*size != len(is.Bytes) || uint64(is.Len()) > 1<<32 {
@@ -39,10 +40,12 @@ func PutSparse(to map[string]*tensor.Tensor, name string, was, is *tensor.Tensor
 	to[name+indicesOf], to[name+valuesOf] = tensor.Of(at), v
 }
 
-// HalfOfSparse reports whether a name in a delta is that of one of the two tensors that stand for one.
+// HalfOfSparse reports whether a name in a delta is that of one of the two tensors that stand for
+// one.
 func HalfOfSparse(name string) bool { return strings.HasSuffix(name, indicesOf) }
 
-// getSparse is base with the elements changed that a file holds under name:indices and name:values, or base itself where it holds none.
+// getSparse is base with the elements changed that a file holds under name:indices and name:values,
+// or base itself where it holds none.
 func getSparse(from map[string]*tensor.Tensor, name string, base *tensor.Tensor) (*tensor.Tensor, error) {
 	at, v := from[name+indicesOf], from[name+valuesOf]
 	if at == nil && v == nil {

@@ -23,8 +23,8 @@ type Verification struct {
 }
 
 // Verify compares a tuned file with its base: every tensor that the plan calls frozen must have the
-// bytes it had. Without a plan file the tuned file's own record is used. It errors when a file cannot
-// be read, and when the plan was made for another model.
+// bytes it had. Without a plan file the tuned file's own record is used. It errors when a file
+// cannot be read, and when the plan was made for another model.
 func Verify(base, tunedFile, planFile string) (*Verification, error) {
 	b, err := onnx.Open(base)
 	if err != nil {

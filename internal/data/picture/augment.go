@@ -10,7 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data/spec"
 )
 
-// Augment varies training pictures. However the spec orders them, the steps are: a random crop (else the centre one), flips, RandAugment, colour.
+// Augment varies training pictures. However the spec orders them, the steps are: a random crop
+// (else the centre one), flips, RandAugment, colour.
 type Augment struct {
 	Flip      bool    // mirrors left and right, half of the time
 	VFlip     bool    // mirrors top and bottom, half of the time
@@ -23,7 +24,8 @@ type Augment struct {
 // AugmentHelp tells what ParseAugment knows.
 const AugmentHelp = "none, flip, vflip, crop:MIN_AREA (0.05 to 1), color:STRENGTH (0 to 1), rand:OPS:MAGNITUDE (1 to 10 each)"
 
-// ParseAugment reads a comma list such as flip,crop:0.8,color:0.2,rand:2:9. "none" and "" are nil. An error lists what is known.
+// ParseAugment reads a comma list such as flip,crop:0.8,color:0.2,rand:2:9. "none" and "" are nil.
+// An error lists what is known.
 func ParseAugment(list string) (*Augment, error) {
 	a := new(Augment)
 	some, err := spec.Steps(list, func(name, args string) (bool, error) {
@@ -103,7 +105,8 @@ func (a *Augment) String() string {
 	return strings.Join(s, ",")
 }
 
-// apply returns a picture of the model's size made from the resized picture r, which is left as it is.
+// apply returns a picture of the model's size made from the resized picture r, which is left as it
+// is.
 func (a *Augment) apply(r Raster, pl *Pipeline, rng *rand.Rand) Raster {
 	if a.Crop > 0 {
 		r = r.resize(pl.Resample, a.cut(r, pl, rng), pl.Width, pl.Height, window{0, 0, pl.Width, pl.Height})
@@ -129,8 +132,8 @@ func (a *Augment) apply(r Raster, pl *Pipeline, rng *rand.Rand) Raster {
 	return r
 }
 
-// cut picks a part of r: an area from Crop to all of it, its shape that of the model's input stretched by 3/4 to 4/3
-// (Szegedy et al. 2015), anywhere in the picture.
+// cut picks a part of r: an area from Crop to all of it, its shape that of the model's input
+// stretched by 3/4 to 4/3 (Szegedy et al. 2015), anywhere in the picture.
 func (a *Augment) cut(r Raster, pl *Pipeline, rng *rand.Rand) rect {
 	area := (a.Crop + (1-a.Crop)*rng.Float64()) * float64(r.w) * float64(r.h)
 	aspect := float64(pl.Width) / float64(pl.Height) * math.Exp((2*rng.Float64()-1)*math.Log(4./3))

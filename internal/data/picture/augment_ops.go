@@ -5,7 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// randOps are the operations of RandAugment. m is the strength from 0 to 1, fill the colour of what a move uncovers; r may be changed.
+// randOps are the operations of RandAugment. m is the strength from 0 to 1, fill the colour of what
+// a move uncovers; r may be changed.
 var randOps = []func(r Raster, m float64, fill []uint8, rng *rand.Rand) Raster{
 	func(r Raster, _ float64, _ []uint8, _ *rand.Rand) Raster { return r },
 	func(r Raster, _ float64, _ []uint8, _ *rand.Rand) Raster { return autocontrast(r) },
@@ -86,7 +87,8 @@ func saturation(r Raster, f float64) Raster {
 	return r
 }
 
-// sharpness moves samples away from (f > 1) or towards their weighted mean over 3x3, five for the middle and one for each neighbour.
+// sharpness moves samples away from (f > 1) or towards their weighted mean over 3x3, five for the
+// middle and one for each neighbour.
 func sharpness(r Raster, f float64) Raster {
 	out := Raster{r.w, r.h, r.c, append([]uint8(nil), r.pix...)}
 	n := r.w * r.c
@@ -150,7 +152,8 @@ func autocontrast(r Raster) Raster {
 	return r.lookup(table)
 }
 
-// equalize maps each channel by its cumulative histogram, so that all levels become about as frequent.
+// equalize maps each channel by its cumulative histogram, so that all levels become about as
+// frequent.
 func equalize(r Raster) Raster {
 	table := make([][256]uint8, r.c)
 	n := r.w * r.h
@@ -164,7 +167,8 @@ func equalize(r Raster) Raster {
 	return r.lookup(table)
 }
 
-// affine draws r moved: out(p) = r(m*(p-centre) + centre + (dx, dy)), interpolated between four pixels, fill outside.
+// affine draws r moved: out(p) = r(m*(p-centre) + centre + (dx, dy)), interpolated between four
+// pixels, fill outside.
 func affine(r Raster, m [4]float64, dx, dy float64, fill []uint8) Raster {
 	out := newRaster(r.w, r.h, r.c)
 	cx, cy := float64(r.w-1)/2, float64(r.h-1)/2

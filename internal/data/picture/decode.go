@@ -22,11 +22,13 @@ const (
 	MaxFile = 1 << 30
 )
 
-// decode turns an encoded picture upright into rows of channels (1 or 3) samples, as Pillow's exif_transpose and
-// convert("RGB") or convert("L") do: opacity is dropped, not blended; a palette is looked up; of 16 bits the high ones
-// stay (Pillow clips 16-bit grey instead, which makes it white). An animation gives its first frame.
+// decode turns an encoded picture upright into rows of channels (1 or 3) samples, as Pillow's
+// exif_transpose and convert("RGB") or convert("L") do: opacity is dropped, not blended; a palette
+// is looked up; of 16 bits the high ones stay (Pillow clips 16-bit grey instead, which makes it
+// white). An animation gives its first frame.
 func decode(file []byte, channels int) (r Raster, err error) {
-	// The decoders of pictures that nobody vouches for are other people's code: a panic there costs one file, not the run.
+	// The decoders of pictures that nobody vouches for are other people's code: a panic there costs
+	// one file, not the run.
 	defer func() {
 		if p := recover(); p != nil {
 			r, err = Raster{}, fmt.Errorf("decoder failed: %v", p)
@@ -55,8 +57,8 @@ func decode(file []byte, channels int) (r Raster, err error) {
 	return toRaster(m, format, channels).orient(orientation(file)), nil
 }
 
-// decodeGIF returns the first frame on its screen. Go blanks the transparent entry of a palette; where the palette is the global
-// one its colour is put back, as opacity is dropped.
+// decodeGIF returns the first frame on its screen. Go blanks the transparent entry of a palette;
+// where the palette is the global one its colour is put back, as opacity is dropped.
 func decodeGIF(file []byte, cfg image.Config) (image.Image, error) {
 	m, err := gif.Decode(bytes.NewReader(file))
 	if err != nil {
@@ -114,7 +116,8 @@ func fromGrey(b image.Rectangle, pix []uint8, stride, step, channels int) Raster
 	return out
 }
 
-// channels turns a three-channel picture into c channels; luma is ITU-R BT.601 with Pillow's rounding.
+// channels turns a three-channel picture into c channels; luma is ITU-R BT.601 with Pillow's
+// rounding.
 func (r Raster) channels(c int) Raster {
 	if c == r.c {
 		return r
@@ -170,7 +173,8 @@ func matrix(format string) *ycc {
 	return jfif
 }
 
-// fromPacked reads pixels of step bytes: red, green and blue in the first byte of three samples of size bytes.
+// fromPacked reads pixels of step bytes: red, green and blue in the first byte of three samples of
+// size bytes.
 func fromPacked(b image.Rectangle, pix []uint8, stride, step, size int) Raster {
 	out := newRaster(b.Dx(), b.Dy(), 3)
 	for y := range out.h {

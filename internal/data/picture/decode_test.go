@@ -32,8 +32,8 @@ func read(t testing.TB, path string) []byte {
 	return b
 }
 
-// Pillow's reading of every format and pixel type, see testdata/generate.py. The same bits are wanted but for lossy formats, whose
-// standards leave the rounding of the transform open.
+// Pillow's reading of every format and pixel type, see testdata/generate.py. The same bits are
+// wanted but for lossy formats, whose standards leave the rounding of the transform open.
 func TestDecodeAsPillow(t *testing.T) {
 	raws, err := filepath.Glob("testdata/pictures/*.raw")
 	if err != nil || len(raws) < 40 {

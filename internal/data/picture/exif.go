@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 )
 
-// orientation returns the EXIF orientation (1 to 8) of an encoded JPEG, PNG or WebP picture, 1 where there is none.
+// orientation returns the EXIF orientation (1 to 8) of an encoded JPEG, PNG or WebP picture, 1
+// where there is none.
 //
-// The libraries at hand read every tag and bring a logger and a serialiser along, or have not been kept since 2019; one tag of the
-// first directory needs neither. Damaged EXIF data is no reason to refuse a picture: it counts as absent.
+// The libraries at hand read every tag and bring a logger and a serialiser along, or have not been
+// kept since 2019; one tag of the first directory needs neither. Damaged EXIF data is no reason to
+// refuse a picture: it counts as absent.
 func orientation(file []byte) int {
 	switch {
 	case bytes.HasPrefix(file, []byte("\xff\xd8")):
@@ -40,8 +42,9 @@ func jpegExif(b []byte) []byte {
 	return nil
 }
 
-// chunk finds a chunk by its tag in a PNG or RIFF file: the tag lies at byte tagAt (4 or 0) of the eight bytes before the
-// body and the length in the other four, a chunk takes over bytes more than its body, and bodies are padded to a multiple of pad.
+// chunk finds a chunk by its tag in a PNG or RIFF file: the tag lies at byte tagAt (4 or 0) of the
+// eight bytes before the body and the length in the other four, a chunk takes over bytes more than
+// its body, and bodies are padded to a multiple of pad.
 func chunk(b []byte, tag string, order binary.ByteOrder, tagAt, over, pad int) []byte {
 	for len(b) >= 8 {
 		n := int(order.Uint32(b[4-tagAt:]))

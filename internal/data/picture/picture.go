@@ -1,5 +1,6 @@
-// Package picture turns encoded pictures into what a model takes: decoding, resizing, cropping, scaling, augmentation. It knows nothing of folders,
-// labels or training; [Pipeline] is the road of one picture.
+// Package picture turns encoded pictures into what a model takes: decoding, resizing, cropping,
+// scaling, augmentation. It knows nothing of folders, labels or training; [Pipeline] is the road of
+// one picture.
 //
 //	JPEG, PNG, GIF, BMP, WebP, PNM -> Raster -> resized, cropped or augmented -> values
 package picture
@@ -9,8 +10,9 @@ import (
 	"math/rand/v2"
 )
 
-// Write writes the model's input for a picture that Canvas made, whole where its crop was not made yet: augmented by a with the numbers of rng,
-// or, where a is nil, as every input is prepared. r is left as it is. It panics when dst does not hold Len values.
+// Write writes the model's input for a picture that Canvas made, whole where its crop was not made
+// yet: augmented by a with the numbers of rng, or, where a is nil, as every input is prepared. r is
+// left as it is. It panics when dst does not hold Len values.
 func (pl *Pipeline) Write(r Raster, whole bool, a *Augment, rng *rand.Rand, dst []float32) {
 	switch {
 	case a != nil:

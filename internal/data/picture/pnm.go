@@ -15,7 +15,8 @@ func init() {
 	}
 }
 
-// pnmHeader is the header of a portable grey map (P2 text, P5 binary) or pixel map (P3, P6), see netpbm's pgm(5) and ppm(5).
+// pnmHeader is the header of a portable grey map (P2 text, P5 binary) or pixel map (P3, P6), see
+// netpbm's pgm(5) and ppm(5).
 type pnmHeader struct {
 	kind    byte // '2', '3', '5' or '6'
 	w, h    int
@@ -56,7 +57,8 @@ func readPNMHeader(r *bufio.Reader) (h pnmHeader, err error) {
 	return h, nil
 }
 
-// readPNMInt reads a decimal number and the one byte that ends it, after white space and # comments.
+// readPNMInt reads a decimal number and the one byte that ends it, after white space and #
+// comments.
 func readPNMInt(r *bufio.Reader, most int) (int, error) {
 	n, digits := 0, 0
 	for {
@@ -161,8 +163,8 @@ func pnmWord(r *bufio.Reader, most int) (int, error) {
 	return min(int(hi)<<8|int(lo), most), nil
 }
 
-// Encode writes a picture as a binary pixel map, or grey map, whose samples are those that a file of it would give: opacity is dropped and
-// of 16 bits the high ones stay.
+// Encode writes a picture as a binary pixel map, or grey map, whose samples are those that a file
+// of it would give: opacity is dropped and of 16 bits the high ones stay.
 func Encode(m image.Image) []byte {
 	channels, kind := 3, 6
 	switch m := m.(type) {
@@ -181,5 +183,6 @@ func Encode(m image.Image) []byte {
 	return append(fmt.Appendf(nil, "P%d %d %d 255\n", kind, r.w, r.h), r.pix...)
 }
 
-// straight hides a picture's type, whose colours are multiplied by their opacity, so that they are read one by one and divided by it.
+// straight hides a picture's type, whose colours are multiplied by their opacity, so that they are
+// read one by one and divided by it.
 type straight struct{ image.Image }

@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// Preprocess says how a picture becomes a model's input. Its JSON form is the part of Hugging Face's preprocessor_config.json that
-// concerns pictures, and survives a round trip. The steps, in order: resize, centre crop, rescale, normalize.
+// Preprocess says how a picture becomes a model's input. Its JSON form is the part of Hugging
+// Face's preprocessor_config.json that concerns pictures, and survives a round trip. The steps, in
+// order: resize, centre crop, rescale, normalize.
 type Preprocess struct {
 	DoResize     bool       `json:"do_resize"`
 	Size         *Size      `json:"size,omitempty"` // nil: the model's input
@@ -26,7 +27,8 @@ type Preprocess struct {
 	Std          PerChannel `json:"image_std,omitempty"`  // then divided by
 }
 
-// Size is a size in pixels: height and width, or an edge that fixes both by keeping the picture's shape.
+// Size is a size in pixels: height and width, or an edge that fixes both by keeping the picture's
+// shape.
 type Size struct {
 	Height       int `json:"height,omitempty"`
 	Width        int `json:"width,omitempty"`
@@ -59,7 +61,8 @@ func (s *Size) of(w, h int) (int, int) {
 		return s.Width, s.Height
 	}
 	short, long := min(w, h), max(w, h)
-	// The longer side is rounded down, as in torchvision and Hugging Face's get_resize_output_image_size.
+	// The longer side is rounded down, as in torchvision and Hugging Face's
+	// get_resize_output_image_size.
 	newShort, newLong := s.ShortestEdge, int(float64(s.ShortestEdge)*float64(long)/float64(short))
 	if s.ShortestEdge == 0 || s.LongestEdge > 0 && newLong > s.LongestEdge {
 		newShort, newLong = max(1, int(float64(s.LongestEdge)*float64(short)/float64(long))), s.LongestEdge
@@ -70,7 +73,8 @@ func (s *Size) of(w, h int) (int, int) {
 	return newLong, newShort
 }
 
-// PerChannel is one number for each channel, or a single one for all. In JSON a bare number is accepted too.
+// PerChannel is one number for each channel, or a single one for all. In JSON a bare number is
+// accepted too.
 type PerChannel []float64
 
 // UnmarshalJSON reads a list of numbers or one number.
@@ -99,8 +103,9 @@ var presets = map[string]Preprocess{
 	"raw":  {DoResize: true, Resample: Bilinear},
 }
 
-// PresetNames lists the presets: imagenet (mean and deviation of ImageNet), inception (x/127.5-1), unit (x/255), raw (0..255). The
-// first two resize to 8/7 of the model's input and crop the centre, the others stretch the whole picture over it.
+// PresetNames lists the presets: imagenet (mean and deviation of ImageNet), inception (x/127.5-1),
+// unit (x/255), raw (0..255). The first two resize to 8/7 of the model's input and crop the centre,
+// the others stretch the whole picture over it.
 func PresetNames() []string { return []string{"imagenet", "inception", "unit", "raw"} }
 
 // Preset returns the preset of a name.
@@ -128,9 +133,10 @@ func LoadPreprocess(nameOrFile string) (Preprocess, error) {
 	return p, nil
 }
 
-// ParsePreprocess reads a preprocessor_config.json for pictures. Keys that it lacks have the usual meaning: what is
-// sized, cropped or normalised is what a value is given for, samples are rescaled by 1/255 and resampling is bilinear.
-// A size that is one integer is the shortest edge where a crop follows, else both sides. Unknown keys are ignored.
+// ParsePreprocess reads a preprocessor_config.json for pictures. Keys that it lacks have the usual
+// meaning: what is sized, cropped or normalised is what a value is given for, samples are rescaled
+// by 1/255 and resampling is bilinear. A size that is one integer is the shortest edge where a crop
+// follows, else both sides. Unknown keys are ignored.
 func ParsePreprocess(b []byte) (Preprocess, error) {
 	var f struct {
 		DoResize     *bool           `json:"do_resize"`
@@ -182,7 +188,8 @@ func ParsePreprocess(b []byte) (Preprocess, error) {
 	if p.CropSize, err = parseSize(f.CropSize, false); err != nil {
 		return Preprocess{}, fmt.Errorf("crop_size: %w", err)
 	}
-	// ConvNeXt: the size is that of the crop, and below 384 the picture is resized to size/crop_pct first.
+	// ConvNeXt: the size is that of the crop, and below 384 the picture is resized to size/crop_pct
+	// first.
 	if s := p.Size; f.CropPct != 0 && s != nil && s.ShortestEdge > 0 && p.CropSize == nil {
 		if f.CropPct < 0.05 || f.CropPct > 1 {
 			return Preprocess{}, fmt.Errorf("crop_pct %g is not from 0.05 to 1", f.CropPct)
@@ -262,8 +269,9 @@ type Pipeline struct {
 // defaultSide is the side of the input where neither the preprocessor nor the model names one.
 const defaultSide = 224
 
-// For fits p to a model's input of channels (1 or 3) by height by width. An axis that the model leaves open is 0 or less; it comes
-// from the preprocessor, else it is 224. Errors where the preprocessor yields another size than the model takes.
+// For fits p to a model's input of channels (1 or 3) by height by width. An axis that the model
+// leaves open is 0 or less; it comes from the preprocessor, else it is 224. Errors where the
+// preprocessor yields another size than the model takes.
 func (p Preprocess) For(channels, height, width int) (*Pipeline, error) {
 	if channels != 1 && channels != 3 {
 		return nil, fmt.Errorf("data: the model's input has %d channels: pictures have 1 or 3", channels)
@@ -359,7 +367,8 @@ func (pl *Pipeline) tabulate() error {
 // Len is the number of values of one example: Channels*Height*Width.
 func (pl *Pipeline) Len() int { return pl.Channels * pl.Height * pl.Width }
 
-// Digest names everything that decides an example's values besides the file's bytes, for caches of what is computed from them.
+// Digest names everything that decides an example's values besides the file's bytes, for caches of
+// what is computed from them.
 func (pl *Pipeline) Digest() [sha256.Size]byte {
 	b, err := json.Marshal(pl.Preprocess)
 	if err != nil {
@@ -368,8 +377,8 @@ func (pl *Pipeline) Digest() [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(b, "picture/1 %d %d %d", pl.Channels, pl.Height, pl.Width))
 }
 
-// Prepare decodes an encoded picture and writes the model's input to dst: Channels planes of Height rows of Width values.
-// It panics when dst does not hold Len values.
+// Prepare decodes an encoded picture and writes the model's input to dst: Channels planes of Height
+// rows of Width values. It panics when dst does not hold Len values.
 func (pl *Pipeline) Prepare(file []byte, dst []float32) error {
 	r, err := pl.Canvas(file, true)
 	if err != nil {
@@ -379,10 +388,12 @@ func (pl *Pipeline) Prepare(file []byte, dst []float32) error {
 	return nil
 }
 
-// maxCanvas bounds a resized picture: a thread of pixels enlarged to a square's short side has no useful size.
+// maxCanvas bounds a resized picture: a thread of pixels enlarged to a square's short side has no
+// useful size.
 const maxCanvas = 1 << 26
 
-// Canvas decodes and resizes a picture, and crops it where crop says so: the part of Prepare that is worth keeping in memory.
+// Canvas decodes and resizes a picture, and crops it where crop says so: the part of Prepare that
+// is worth keeping in memory.
 func (pl *Pipeline) Canvas(file []byte, crop bool) (Raster, error) {
 	r, err := decode(file, pl.Channels)
 	if err != nil {
@@ -405,7 +416,8 @@ func (pl *Pipeline) Canvas(file []byte, crop bool) (Raster, error) {
 	return r.resize(pl.Resample, r.all(), w, h, out), nil
 }
 
-// center is the window that the centre crop leaves of w by h pixels. It reaches outside a smaller picture, which gets a black border.
+// center is the window that the centre crop leaves of w by h pixels. It reaches outside a smaller
+// picture, which gets a black border.
 func (pl *Pipeline) center(w, h int) window {
 	return window{(w - pl.Width) >> 1, (h - pl.Height) >> 1, pl.Width, pl.Height}
 }

@@ -96,7 +96,8 @@ func FuzzPreprocess(f *testing.F) {
 	})
 }
 
-// What a preset or file becomes for a model's input, given as the sizes of the resized picture of 300 by 200 pixels and of the input.
+// What a preset or file becomes for a model's input, given as the sizes of the resized picture of
+// 300 by 200 pixels and of the input.
 func TestFor(t *testing.T) {
 	for _, c := range []struct {
 		spec           string // a preset or JSON

@@ -1,6 +1,7 @@
 package picture
 
-// Raster is a decoded picture: h rows of w pixels of c samples (1 grey, 3 red green blue), 8 bits each, packed.
+// Raster is a decoded picture: h rows of w pixels of c samples (1 grey, 3 red green blue), 8 bits
+// each, packed.
 type Raster struct {
 	w, h, c int
 	pix     []uint8
@@ -16,7 +17,8 @@ func (r Raster) row(y int) []uint8 {
 	return r.pix[y*n : (y+1)*n]
 }
 
-// crop copies the part of r that starts at column x, row y and is w by h pixels. What lies outside r is black.
+// crop copies the part of r that starts at column x, row y and is w by h pixels. What lies outside
+// r is black.
 func (r Raster) crop(x, y, w, h int) Raster {
 	if x == 0 && y == 0 && w == r.w && h == r.h {
 		return r
@@ -34,7 +36,8 @@ func (r Raster) crop(x, y, w, h int) Raster {
 	return out
 }
 
-// orient undoes an EXIF orientation (1 to 8; anything else is 1), so that row 0 is the top of the scene.
+// orient undoes an EXIF orientation (1 to 8; anything else is 1), so that row 0 is the top of the
+// scene.
 func (r Raster) orient(o int) Raster {
 	if o < 2 || o > 8 {
 		return r
@@ -43,7 +46,8 @@ func (r Raster) orient(o int) Raster {
 	if o >= 5 {
 		out.w, out.h = r.h, r.w
 	}
-	// Source position of out's pixel (0,0) and the steps for one column and one row of out, in pixels.
+	// Source position of out's pixel (0,0) and the steps for one column and one row of out, in
+	// pixels.
 	last, down := r.w-1, r.w*(r.h-1)
 	var at, dx, dy int
 	switch o {

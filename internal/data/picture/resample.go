@@ -85,10 +85,12 @@ func sinc(x float64) float64 {
 	return math.Sin(x) / x
 }
 
-// fixedBits is the number of fraction bits of a weight: 8 bits of sample, 2 of overshoot and sign, the rest.
+// fixedBits is the number of fraction bits of a weight: 8 bits of sample, 2 of overshoot and sign,
+// the rest.
 const fixedBits = 32 - 8 - 2
 
-// taps holds the weights of one axis: output i is the sum over j of w[i*size+j] * source[first[i]+j].
+// taps holds the weights of one axis: output i is the sum over j of w[i*size+j] *
+// source[first[i]+j].
 type taps struct {
 	first []int
 	count []int // how many of size are used
@@ -132,13 +134,13 @@ type rect struct{ x0, y0, x1, y1 float64 }
 // window is a part of a picture in whole pixels.
 type window struct{ x, y, w, h int }
 
-// resize stretches the part src of r over dw by dh pixels and returns the window out of that picture;
-// what lies outside the window is not computed.
+// resize stretches the part src of r over dw by dh pixels and returns the window out of that
+// picture; what lies outside the window is not computed.
 //
-// It gives the bits of Pillow's Image.resize by its published method: separable, horizontal pass first, weights of 22
-// fraction bits, 8 bits between the passes. golang.org/x/image/draw sums in float64 and does not round between the
-// passes: within one grey level of Pillow for bilinear, but up to 36 off where a cubic or Lanczos overshoots, and it takes
-// five times as long.
+// It gives the bits of Pillow's Image.resize by its published method: separable, horizontal pass
+// first, weights of 22 fraction bits, 8 bits between the passes. golang.org/x/image/draw sums in
+// float64 and does not round between the passes: within one grey level of Pillow for bilinear, but
+// up to 36 off where a cubic or Lanczos overshoots, and it takes five times as long.
 func (r Raster) resize(f Filter, src rect, dw, dh int, out window) Raster {
 	if f == Nearest {
 		return r.nearest(src, dw, dh, out)
@@ -215,7 +217,8 @@ func (r Raster) horizontal(t taps) Raster {
 	return out
 }
 
-// vertical applies t to the columns of r, whose first row is row y0 of the picture that t was made for.
+// vertical applies t to the columns of r, whose first row is row y0 of the picture that t was made
+// for.
 func (r Raster) vertical(t taps, y0 int) Raster {
 	n := len(t.first)
 	out := newRaster(r.w, n, r.c)

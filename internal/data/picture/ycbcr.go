@@ -2,12 +2,14 @@ package picture
 
 import "image"
 
-// ycc is a matrix from YCbCr to red, green and blue as tables with 16 fraction bits; the rounding half is in y.
+// ycc is a matrix from YCbCr to red, green and blue as tables with 16 fraction bits; the rounding
+// half is in y.
 type ycc struct {
 	y, crR, crG, cbG, cbB [256]int32
 }
 
-// newYCC makes the tables of r = (y-black)*gain + rv*v, g = ... - gu*u - gv*v, b = ... + bu*u with u, v around 0.
+// newYCC makes the tables of r = (y-black)*gain + rv*v, g = ... - gu*u - gv*v, b = ... + bu*u with
+// u, v around 0.
 func newYCC(black, gain, rv, gu, gv, bu float64) *ycc {
 	fix := func(x float64) int32 {
 		if x < 0 {
@@ -28,8 +30,9 @@ func newYCC(black, gain, rv, gu, gv, bu float64) *ycc {
 var (
 	// JFIF 1.02: ITU-R BT.601 over the full range of 8 bits.
 	jfif = newYCC(0, 1, 1.402, 0.34414, 0.71414, 1.772)
-	// WebP: ITU-R BT.601 with luma from 16 to 235 and chroma from 16 to 240. The standard library's colour model takes every
-	// YCbCr picture for JFIF, which turns black into 16 and white into 235.
+	// WebP: ITU-R BT.601 with luma from 16 to 235 and chroma from 16 to 240. The standard library's
+	// colour model takes every YCbCr picture for JFIF, which turns black into 16 and white into
+	// 235.
 	studio = newYCC(16, 255.0/219, 1.402*255/224, 0.34414*255/224, 0.71414*255/224, 1.772*255/224)
 )
 
@@ -69,9 +72,10 @@ func fromYCbCr(m *image.YCbCr, t *ycc) Raster {
 	return out
 }
 
-// upsampler brings chroma rows to the resolution of luma. Along an axis that is stored at half the resolution it
-// interpolates with weights 3/4 and 1/4 and the roundings of libjpeg; Go's own conversion repeats
-// samples, which is off by tens of grey levels at edges. Rarer ratios are repeated, as libjpeg does too.
+// upsampler brings chroma rows to the resolution of luma. Along an axis that is stored at half the
+// resolution it interpolates with weights 3/4 and 1/4 and the roundings of libjpeg; Go's own
+// conversion repeats samples, which is off by tens of grey levels at edges. Rarer ratios are
+// repeated, as libjpeg does too.
 type upsampler struct {
 	m         *image.YCbCr
 	w, h      int // chroma samples

@@ -1,4 +1,4 @@
-package run
+package option
 
 import (
 	"flag"
@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// Bind defines one flag for every option on fs, named like its YAML key with dashes. The value an
-// option has now is the flag's default; a flag of a list replaces the list where it is first given
-// and adds to it after that. The help text names the argument in backquotes, as package flag wants.
-func (c *Config) Bind(fs *flag.FlagSet) {
-	v := reflect.ValueOf(c).Elem()
+// Bind defines one flag on fs for every field of options, a pointer to a struct with the tags yaml, arg
+// and help. A flag is named like its YAML key with dashes. The value an option has is the flag's default; a
+// flag of a list replaces the list where it is first given and adds to it after that. The help text names
+// the argument in backquotes, as package flag wants. It panics on a field whose type has no flag form.
+func Bind(fs *flag.FlagSet, options any) {
+	v := reflect.ValueOf(options).Elem()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name := strings.ReplaceAll(f.Tag.Get("yaml"), "_", "-")
@@ -41,7 +42,7 @@ func (c *Config) Bind(fs *flag.FlagSet) {
 		case *int64:
 			fs.Var((*Size)(p), name, help)
 		default:
-			panic(fmt.Sprintf("run: option %s of type %v has no flag form", name, f.Type))
+			panic(fmt.Sprintf("option: option %s of type %v has no flag form", name, f.Type))
 		}
 	}
 }

@@ -1,9 +1,10 @@
-package run
+package choose
 
 import (
 	"context"
 
 	"github.com/permafrost-ml/permafrost/internal/keep"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -17,18 +18,18 @@ type Features struct {
 	Parts []int // widths of the values that the head reads, in the order of --attach
 }
 
-// Features computes the features of the training examples with all weights frozen, or finds them in the cache that runs share; what it
+// FeaturesOf computes the features of the training examples with all weights frozen, or finds them in the cache that runs share; what it
 // computes is left there for later runs. Progress is told how many examples are done. The session needs a fresh head. Examples
 // of several rows, such as the windows of a sound, have the mean of their rows.
-func (s *Session) Features(ctx context.Context, progress func(done, total int)) (*Features, error) {
-	o := s.keepOptions()
+func FeaturesOf(ctx context.Context, s *run.Session, progress func(done, total int)) (*Features, error) {
+	o := s.KeepOptions()
 	o.Progress = progress
 	e, err := keep.OpenFeatures(ctx, s.Net, s.Train, o)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Net.ReleaseFeatures()
-	out := &Features{Width: s.Headed.Features, Rows: make([]float32, s.Train.Len()*s.Headed.Features)}
+	out := &Features{Width: s.Net.Headed.Features, Rows: make([]float32, s.Train.Len()*s.Net.Headed.Features)}
 	if out.Parts, err = s.Net.FeatureParts(len(s.Config.Attach)); err != nil {
 		return nil, err
 	}
@@ -43,25 +44,21 @@ func (s *Session) Features(ctx context.Context, progress func(done, total int)) 
 
 // OwnScores are the scores [N,Z] that the model's own classifier gives the training examples, as Features gives features. Width is 0
 // for a model that has no classifier of one score a class.
-func (s *Session) OwnScores(ctx context.Context, progress func(done, total int)) (*Features, error) {
-	own := *s
-	var err error
+func OwnScores(ctx context.Context, s *run.Session, progress func(done, total int)) (*Features, error) {
 	if _, err := split.AttachHead(s.Base.Model.Graph, split.HeadSpec{Kind: "keep"}, s.Base.Shapes(2)); err != nil {
 		return &Features{}, nil
 	}
-	own.Task = &task.Classify{}
-	if own.Net, err = split.New(s.Base, own.Task, split.Options{Head: "keep"}); err != nil {
+	own, err := split.New(s.Base, &task.Classify{}, split.Options{Head: "keep"})
+	if err != nil {
 		return nil, err
 	}
-	own.Headed, own.Set = own.Net.Headed, own.Net.Set
-	own.Plans = Plans{own.Net.Plan, own.Net.Plan, own.Net.Plan}
 	types, err := split.TypesOf(own.Headed.Graph, own.Headed.Graph.Outputs, s.Base.Shapes(2))
 	if err != nil {
 		return nil, err
 	}
-	o := own.keepOptions()
+	o := s.KeepOptions()
 	o.Progress = progress
-	e, err := keep.OpenFeatures(ctx, own.Net, own.Train, o)
+	e, err := keep.OpenFeatures(ctx, own, s.Train, o)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package onnx
+package dynamicbatch
 
 import (
 	"strings"
@@ -6,11 +6,12 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // sketch builds a graph from lines such as "y = Relu(x)"; names that no line defines are tensors.
-func sketch(t *testing.T, in ir.Type, out ir.Type, tensors map[string]*tensor.Tensor, lines ...string) []byte {
+func sketch(t testing.TB, in ir.Type, out ir.Type, tensors map[string]*tensor.Tensor, lines ...string) []byte {
 	t.Helper()
 	g := ir.New("sketch")
 	vals := map[string]*ir.Value{"x": g.AddInput("x", in)}
@@ -34,11 +35,20 @@ func sketch(t *testing.T, in ir.Type, out ir.Type, tensors map[string]*tensor.Te
 	}
 	last.Type = out
 	g.Outputs = []*ir.Value{last}
-	b, err := Build(g, BuildOptions{})
+	b, err := onnx.Build(g, onnx.BuildOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+func open(t testing.TB, data []byte) *onnx.Model {
+	t.Helper()
+	m, err := onnx.Parse(data, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 func f32(shape ...int) ir.Type { return ir.Type{DType: tensor.Float32, Shape: shape} }
@@ -47,7 +57,7 @@ func zeros(shape ...int) *tensor.Tensor { return tensor.New(tensor.Float32, shap
 
 func i64(v ...int64) *tensor.Tensor { return tensor.Of(v, len(v)) }
 
-func TestFreeBatch(t *testing.T) {
+func TestFree(t *testing.T) {
 	type tensors = map[string]*tensor.Tensor
 	for _, c := range []struct {
 		name    string
@@ -140,7 +150,7 @@ func TestFreeBatch(t *testing.T) {
 		},
 	} {
 		m := open(t, sketch(t, c.in, c.out, c.tensors, c.lines...))
-		p, note, err := FreeBatch(m, compile.Trace)
+		p, note, err := Free(m, compile.Trace)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -163,13 +173,13 @@ func TestFreeBatch(t *testing.T) {
 		if o := w.Outputs[0]; w.Inputs[0].Dims[0] != "batch" || o.Dims[0] != "batch" || o.Shape[0] != -1 {
 			t.Errorf("%s: declared %+v -> %+v", c.name, w.Inputs, w.Outputs)
 		}
-		if p, note, err := FreeBatch(w, compile.Trace); err != nil || note != "" || !p.Empty() {
+		if p, note, err := Free(w, compile.Trace); err != nil || note != "" || !p.Empty() {
 			t.Errorf("%s: a second time: %v %q %+v", c.name, err, note, p)
 		}
 	}
 }
 
-func TestFreeBatchErrors(t *testing.T) {
+func TestFreeErrors(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		in, out ir.Type
@@ -187,11 +197,35 @@ func TestFreeBatchErrors(t *testing.T) {
 	} {
 		m := open(t, sketch(t, c.in, c.out, c.tensors, c.lines...))
 		before := m.Graph.String()
-		if _, _, err := FreeBatch(m, compile.Trace); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := Free(m, compile.Trace); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
 		}
 		if got := m.Graph.String(); got != before {
 			t.Errorf("%s: the graph changed:\n%s", c.name, got)
 		}
 	}
+}
+
+// FuzzFree frees the batch of whatever models. What it changes must be written and read again.
+func FuzzFree(f *testing.F) {
+	f.Add(sketch(f, f32(1, 3, 4, 4), f32(1, 8), map[string]*tensor.Tensor{"w": zeros(2, 3, 3, 3), "k": i64(1, 8)}, "a = Conv(x, w)", "y = Reshape(a, k)"))
+	f.Add(sketch(f, f32(1, 4, 6), f32(1, 5, 6), map[string]*tensor.Tensor{"cls": zeros(1, 1, 6)}, "y = Concat(cls, x, axis=1)"))
+	f.Add(sketch(f, f32(1, 5, 6), f32(1, 6, 5), nil, "y = Transpose(x, perm=021)"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := onnx.Parse(data, "")
+		if err != nil {
+			return
+		}
+		p, _, err := Free(m, nil)
+		if err != nil {
+			return
+		}
+		b, err := m.Bytes(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := onnx.Parse(b, ""); err != nil {
+			t.Fatalf("a model with a dynamic batch does not read: %v", err)
+		}
+	})
 }

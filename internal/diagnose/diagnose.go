@@ -1,29 +1,28 @@
-package run
+package diagnose
 
 import (
 	"fmt"
 	"math"
-	"slices"
 
-	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// symptoms are what a diagnosis reads.
-type symptoms struct {
-	history []report.EpochEvent
-	kept    int  // epoch of the weights that are written
-	altered bool // training accuracy is that of augmented or mixed examples
-	trained depth
+// Symptoms are what a diagnosis reads.
+type Symptoms struct {
+	History []report.EpochEvent
+	Kept    int  // epoch of the weights that are written
+	Altered bool // training accuracy is that of augmented or mixed examples
+	Trained Depth
 }
 
-// depth is how far down a fit trained.
-type depth struct {
-	fresh   bool     // a new head is among what trained
-	blocks  []string // of the model, from the input to the head
-	thawed  int      // blocks from the head down to the lowest with a thawed weight
-	parts   bool     // only some of the weights in them, as norms or biases
-	adapter string   // the adapter that trained instead of blocks
+// Depth is how far down a fit trained.
+type Depth struct {
+	Fresh   bool     // a new head is among what trained
+	Blocks  []string // of the model, from the input to the head
+	Thawed  int      // blocks from the head down to the lowest with a thawed weight
+	Parts   bool     // only some of the weights in them, as norms or biases
+	Adapter string   // the adapter that trained instead of blocks
 }
 
 // Thresholds of a diagnosis, in parts of the examples where nothing else is said.
@@ -36,18 +35,18 @@ const (
 	settled  = 4    // epochs in which a fit may have ended
 )
 
-// diagnose compares the accuracy on training examples, t, with that on validation examples, v.
+// Fit compares the accuracy on training examples, t, with that on validation examples, v.
 //
 // Where at least a third of the error is made on the training examples already, 2(1-t) > t-v, and that part matters, the model
 // underfits: no more examples of the kind would mend that, more trained weights may. Else, where the gap t-v matters and is beyond its
 // standard error, the model overfits. t is the mean over the last epoch as the weights moved, and v that of the epoch that is kept; since
 // a model knows its own examples no worse than new ones in the end, t counts as v at least where underfitting is in question. Anything
 // else is fine, or unclear where too few examples speak or where they were not seen as they are.
-func diagnose(s symptoms) *report.Diagnosis {
-	if len(s.history) == 0 || s.kept < 0 || s.history[s.kept].Val == nil {
+func Fit(s Symptoms) *report.Diagnosis {
+	if len(s.History) == 0 || s.Kept < 0 || s.History[s.Kept].Val == nil {
 		return &report.Diagnosis{Verdict: report.Unclear, Why: "no epoch was finished"}
 	}
-	last, kept := s.history[len(s.history)-1], s.history[s.kept]
+	last, kept := s.History[len(s.History)-1], s.History[s.Kept]
 	if m := kept.Val; m.Named() != nil {
 		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s has no bound that a model could be held against", m.Named().Name)}
 	}
@@ -56,28 +55,28 @@ func diagnose(s symptoms) *report.Diagnosis {
 	majority := majorityShare(kept.Val)
 	se := math.Max(math.Sqrt(v*(1-v)/float64(max(1, n))), 0.5/float64(max(1, n))) // also an accuracy of 1 is uncertain by half an example
 	gap, learnt := t-v, math.Max(t, v)
-	numbers := fmt.Sprintf("%s on its own training data after %s, and %s ± %.1f on %s validation examples", report.Percentage(t), epochs(len(s.history)), report.Percentage(v), 100*se, report.Count(n))
+	numbers := fmt.Sprintf("%s on its own training data after %s, and %s ± %.1f on %s validation examples", report.Percentage(t), report.Epochs(len(s.History)), report.Percentage(v), 100*se, report.Count(n))
 	if n < few {
 		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s: too few to tell", numbers), Advice: "give more validation examples with option val"}
 	}
 	noise := certain * se
 	switch {
-	case v < majority+certain*math.Sqrt(majority*(1-majority)/float64(n)) && t < majority+matters && !s.altered:
+	case v < majority+certain*math.Sqrt(majority*(1-majority)/float64(n)) && t < majority+matters && !s.Altered:
 		return &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s reaches %s, hardly more than always answering the most frequent class (%s)",
-			s.trained.subject(), numbers, report.Percentage(majority)), Advice: "look at the labels and the preprocessing first; then try ten times the learning rate, or " + s.trained.deeper()}
-	case s.altered && t < v+noise:
+			s.Trained.subject(), numbers, report.Percentage(majority)), Advice: "look at the labels and the preprocessing first; then try ten times the learning rate, or " + s.Trained.deeper()}
+	case s.Altered && t < v+noise:
 		return &report.Diagnosis{Verdict: report.Unclear, Why: numbers + ", where the training examples were augmented or mixed: their accuracy is no measure of fit"}
-	case 1-learnt > unlearnt && 2*(1-learnt) > gap && !s.altered:
+	case 1-learnt > unlearnt && 2*(1-learnt) > gap && !s.Altered:
 		d := &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s reaches %s: %s of the error is there before any new example comes, so %s",
-			s.trained.subject(), numbers, portion((1-learnt)/(1-v)), s.trained.culprit()), Advice: s.trained.deeper()}
+			s.Trained.subject(), numbers, portion((1-learnt)/(1-v)), s.Trained.culprit()), Advice: s.Trained.deeper()}
 		if s.learns() {
 			d.Why += "; " + s.unfinished()
-			d.Advice = fmt.Sprintf("give it more epochs (option epochs %d); if that does not do, %s", 2*len(s.history), d.Advice)
+			d.Advice = fmt.Sprintf("give it more epochs (option epochs %d); if that does not do, %s", 2*len(s.History), d.Advice)
 		}
 		return d
 	case gap > matters && gap > noise:
-		d := &report.Diagnosis{Verdict: report.Overfitting, Why: fmt.Sprintf("%s reaches %s: a gap of %.1f points, %.0f times its standard error", s.trained.subject(), numbers, 100*gap, gap/se),
-			Advice: s.trained.shallower()}
+		d := &report.Diagnosis{Verdict: report.Overfitting, Why: fmt.Sprintf("%s reaches %s: a gap of %.1f points, %.0f times its standard error", s.Trained.subject(), numbers, 100*gap, gap/se),
+			Advice: s.Trained.shallower()}
 		if rise := s.lossRise(); rise != "" {
 			d.Why += "; " + rise
 		}
@@ -94,7 +93,7 @@ func diagnose(s symptoms) *report.Diagnosis {
 }
 
 // majorityShare is the accuracy of always answering the most frequent class.
-func majorityShare(m *Metrics) float64 {
+func majorityShare(m *task.Metrics) float64 {
 	most := int64(0)
 	for _, row := range m.Matrix {
 		sum := int64(0)
@@ -108,12 +107,12 @@ func majorityShare(m *Metrics) float64 {
 
 // learns reports whether the validation loss fell over the second half of the epochs by a part that more epochs would go on with, beyond what
 // rises and falls between two of them.
-func (s *symptoms) learns() bool {
-	n := len(s.history)
+func (s *Symptoms) learns() bool {
+	n := len(s.History)
 	if n < settled {
 		return true
 	}
-	loss := func(i int) float64 { return s.history[i].Val.Loss() }
+	loss := func(i int) float64 { return s.History[i].Val.Loss() }
 	half, end := (loss(n/2-1)+loss(n/2))/2, (loss(n-2)+loss(n-1))/2
 	jitter := 0.0
 	for i := n/2 + 1; i < n; i++ {
@@ -123,23 +122,23 @@ func (s *symptoms) learns() bool {
 }
 
 // unfinished is what tells that a fit would go on learning.
-func (s *symptoms) unfinished() string {
-	if len(s.history) < settled {
+func (s *Symptoms) unfinished() string {
+	if len(s.History) < settled {
 		return "so few epochs hardly end in all that can be learned"
 	}
 	return "the validation loss was still falling at the end"
 }
 
 // lossRise tells of a validation loss that ended at least a fifth above its lowest, "" where it did not.
-func (s *symptoms) lossRise() string {
+func (s *Symptoms) lossRise() string {
 	at, low := 0, math.Inf(1)
-	for i, e := range s.history {
+	for i, e := range s.History {
 		if l := e.Val.Loss(); l < low {
 			at, low = i, l
 		}
 	}
-	end := s.history[len(s.history)-1].Val.Loss()
-	if end < 1.2*low || len(s.history)-at < 3 {
+	end := s.History[len(s.History)-1].Val.Loss()
+	if end < 1.2*low || len(s.History)-at < 3 {
 		return ""
 	}
 	return fmt.Sprintf("the validation loss has risen from %.3f in epoch %d to %.3f", low, at+1, end)
@@ -158,29 +157,22 @@ func portion(x float64) string {
 	return "a third"
 }
 
-func epochs(n int) string {
-	if n == 1 {
-		return "1 epoch"
-	}
-	return fmt.Sprintf("%d epochs", n)
-}
-
 // headOnly reports whether no block trained.
-func (d depth) headOnly() bool { return d.thawed == 0 && d.adapter == "" }
+func (d Depth) headOnly() bool { return d.Thawed == 0 && d.Adapter == "" }
 
 // subject is what trained, as the subject of a sentence.
-func (d depth) subject() string {
+func (d Depth) subject() string {
 	switch {
-	case d.adapter != "":
-		return "adapter " + d.adapter
+	case d.Adapter != "":
+		return "adapter " + d.Adapter
 	case d.headOnly():
 		return "the head alone"
-	case d.parts:
-		return "training parts of the last " + blocks(d.thawed)
-	case d.thawed >= len(d.blocks):
+	case d.Parts:
+		return "training parts of the last " + blocks(d.Thawed)
+	case d.Thawed >= len(d.Blocks):
 		return "the whole model"
 	}
-	return "training the last " + blocks(d.thawed)
+	return "training the last " + blocks(d.Thawed)
 }
 
 func blocks(n int) string {
@@ -191,72 +183,52 @@ func blocks(n int) string {
 }
 
 // culprit is who underfits.
-func (d depth) culprit() string {
-	if d.thawed >= len(d.blocks) && !d.parts {
+func (d Depth) culprit() string {
+	if d.Thawed >= len(d.Blocks) && !d.Parts {
 		return "the model underfits"
 	}
 	return "the frozen trunk underfits"
 }
 
 // deeper is advice to train more.
-func (d depth) deeper() string {
-	n := len(d.blocks)
-	next := min(n, max(2*d.thawed, (n+4)/5))
+func (d Depth) deeper() string {
+	n := len(d.Blocks)
+	next := min(n, max(2*d.Thawed, (n+4)/5))
 	switch {
 	case n == 0:
 		return "a larger pretrained model (permafrost rank compares them)"
-	case d.adapter != "":
+	case d.Adapter != "":
 		return "a larger rank, or weights of the model itself: " + d.thaw(next)
-	case d.parts:
-		return "train those blocks whole: " + d.thaw(d.thawed)
-	case d.thawed >= n:
+	case d.Parts:
+		return "train those blocks whole: " + d.thaw(d.Thawed)
+	case d.Thawed >= n:
 		return "everything trains already: a higher learning rate (option lr), more epochs, or a larger pretrained model (permafrost rank compares them)"
 	}
 	return d.thaw(next)
 }
 
 // thaw names the option that trains the last n blocks.
-func (d depth) thaw(n int) string {
+func (d Depth) thaw(n int) string {
 	head := ""
-	if !d.fresh {
+	if !d.Fresh {
 		head = "head,"
 	}
-	if n >= len(d.blocks) {
+	if n >= len(d.Blocks) {
 		return "thaw everything: option thaw all"
 	}
-	return fmt.Sprintf("thaw from %s on: option thaw %slast:%d", d.blocks[len(d.blocks)-n], head, n)
+	return fmt.Sprintf("thaw from %s on: option thaw %slast:%d", d.Blocks[len(d.Blocks)-n], head, n)
 }
 
 // shallower is advice to train less.
-func (d depth) shallower() string {
+func (d Depth) shallower() string {
 	more := "more examples, or option augment, would help most; "
-	switch half := min(d.thawed, len(d.blocks)) / 2; {
+	switch half := min(d.Thawed, len(d.Blocks)) / 2; {
 	case d.headOnly():
 		return fmt.Sprintf("%sno fewer weights can train; where the trunk's features are at fault, which these numbers cannot tell, thawing helps: compare with option thaw last:%d",
-			more, max(1, (len(d.blocks)+4)/5))
-	case half == 0 || d.adapter != "":
+			more, max(1, (len(d.Blocks)+4)/5))
+	case half == 0 || d.Adapter != "":
 		return more + "freeze more: compare with the head alone (option thaw head)"
 	default:
 		return fmt.Sprintf("%sfreeze more: compare with option thaw last:%d and option thaw head", more, half)
 	}
-}
-
-// diagnose says what ails this fit.
-func (f *loop) diagnose() *report.Diagnosis {
-	s := symptoms{history: f.st.History, kept: f.keptEpoch(), altered: f.session.Config.Augment != "none" || f.session.Config.Mixup > 0}
-	s.trained = depth{fresh: f.session.Headed.Fresh, blocks: f.session.Set.Blocks, adapter: f.session.Config.Adapter}
-	if f.final != nil && s.kept >= 0 { // what is written is no epoch's
-		s.history = slices.Clone(s.history)
-		s.history[s.kept].Val = f.final
-	}
-	lowest, whole := len(f.session.Set.Blocks), false
-	f.session.Plans.Ever.Thawed(f.session.Set).Each(func(w *freeze.Weight, _ freeze.Entry) {
-		if w.Block >= 0 && !w.Head {
-			lowest = min(lowest, w.Block)
-			whole = whole || w.Role == freeze.RoleWeight || w.Role == freeze.RoleEmbedding
-		}
-	})
-	s.trained.thawed = len(f.session.Set.Blocks) - lowest
-	s.trained.parts = s.trained.thawed > 0 && !whole
-	return diagnose(s)
 }

@@ -1,9 +1,9 @@
-package run
+package option
 
 import "fmt"
 
-// didYouMean is a hint that names the candidate nearest to word, empty where none is near.
-func didYouMean(word string, candidates []string) string {
+// DidYouMean is a hint that names the candidate nearest to word, empty where none is near.
+func DidYouMean(word string, candidates []string) string {
 	best, at := max(3, len(word)/2), ""
 	for _, c := range candidates {
 		if d := editDistance(word, c); d < best {

@@ -1,4 +1,4 @@
-package onnx
+package dynamicbatch
 
 import (
 	"fmt"
@@ -7,94 +7,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
-
-// rank is the number of axes of a value, -1 where it is unknown.
-func (t *tracker) rank(v *ir.Value) int {
-	if d := t.dims(v); d != nil {
-		return len(d)
-	}
-	return -1
-}
-
-// dims is the shape of a value at a batch of 1, nil where nothing is known of it.
-func (t *tracker) dims(v *ir.Value) tensor.Shape {
-	if v == nil {
-		return nil
-	}
-	if s, ok := t.at[v]; ok {
-		return s.dims
-	}
-	if v.Kind != ir.Result {
-		return v.Type.Shape
-	}
-	if d := t.known[v]; d != nil || t.seen[v] == nil {
-		return d
-	}
-	return t.seen[v].Type.Shape
-}
-
-// ints is a vector of integers that constants and the shapes at a batch of 1 decide, nil where v is none.
-func (t *tracker) ints(v *ir.Value) []int {
-	if k := constInts(v); k != nil || t.seen[v] == nil {
-		return k
-	}
-	return constInts(t.seen[v])
-}
-
-// follows says which elements of a vector of sizes are computed from the size of the batch; nil where v does
-// not hold sizes whose values at a batch of 1 are known.
-func (t *tracker) follows(v *ir.Value) []bool {
-	k := t.ints(v)
-	if k == nil {
-		return nil
-	}
-	if f, ok := t.sizes[v]; ok {
-		return f
-	}
-	f := make([]bool, len(k))
-	t.sizes[v] = f
-	if v.Kind != ir.Result {
-		return f
-	}
-	n := v.Node
-	if s, ok := t.at[n.In(0)]; ok {
-		for i := range f { // Shape names its axes, Size and others use all of them
-			f[i] = n.Op != "Shape" || i+n.Attrs.Int("start", 0) == s.axis
-		}
-		return f
-	}
-	in := t.follows(n.In(0))
-	switch pick := t.ints(n.In(1)); {
-	case n.Op == "Gather" && len(pick) == len(f):
-		for i, p := range pick {
-			if p < 0 {
-				p += len(in)
-			}
-			f[i] = p < 0 || p >= len(in) || in[p]
-		}
-		return f
-	case n.Op == "Concat":
-		var all []bool
-		for _, v := range n.Inputs {
-			all = append(all, t.follows(v)...)
-		}
-		if len(all) == len(f) {
-			copy(f, all)
-			return f
-		}
-	case n.Op == "Slice" && len(pick) == 1 && pick[0] >= 0 && pick[0]+len(f) <= len(in) && len(t.ints(n.In(4))) < 2 && (t.ints(n.In(4)) == nil || t.ints(n.In(4))[0] == 1):
-		copy(f, in[pick[0]:])
-		return f
-	}
-	// Element by element where the sizes agree, else any of one input may reach any of the result.
-	for _, v := range n.Inputs {
-		in := t.follows(v)
-		for i := range f {
-			f[i] = f[i] || v != nil && in == nil || len(in) == len(f) && in[i] || len(in) != len(f) && slices.Contains(in, true)
-		}
-	}
-	return f
-}
 
 // node follows the batch through one node.
 func (t *tracker) node(n *ir.Node) error {

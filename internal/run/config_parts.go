@@ -1,0 +1,58 @@
+package run
+
+import (
+	"path/filepath"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/keep"
+	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/split"
+)
+
+// Decay is the weight decay, and whether it touches every thawed weight rather than sparing norms
+// and biases: it does exactly when the user gave the number. With l2_sp it is that, towards the pretrained values.
+func (c *Config) Decay() (decay float64, everything bool) {
+	switch {
+	case c.L2SP != 0:
+		return c.L2SP, true
+	case c.WeightDecay != nil:
+		return *c.WeightDecay, true
+	case c.Optimizer == "adamw":
+		return 0.01, false
+	}
+	return 0, false
+}
+
+// NewOptimizer returns the optimiser that the options describe, without parameters.
+func (c *Config) NewOptimizer() *optim.Optimizer {
+	decay, _ := c.Decay()
+	if c.Optimizer == "sgd" {
+		return optim.NewSGD(optim.SGD{Momentum: c.Momentum, Nesterov: c.Nesterov, WeightDecay: decay})
+	}
+	return optim.NewAdamW(optim.AdamW{WeightDecay: decay})
+}
+
+// LRs returns the schedule of the learning rate over a run of steps optimiser steps.
+func (c *Config) LRs(steps int) optim.LRSchedule {
+	return optim.LRSchedule{Kind: c.LRSchedule, Base: c.LR, Steps: steps, Warmup: c.Warmup}
+}
+
+// FeedOptions are the options that say how data are prepared.
+func (c *Config) FeedOptions() feed.Options {
+	return feed.Options{Preprocess: c.Preprocess, Text: feed.TextOptions{Tokenizer: c.Tokenizer, MaxLength: c.MaxLength}, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
+}
+
+// NetworkOptions are the options that say how the model becomes a network that trains.
+func (c *Config) NetworkOptions() split.Options {
+	return split.Options{
+		Head: c.Head, Attach: c.Attach, Pool: c.Pool, Thaw: c.Thaw, Freeze: c.Freeze, BatchNorm: c.BatchNorm,
+		Adapter: c.Adapter, AdapterAlpha: c.AdapterAlpha, AdapterTargets: c.AdapterTargets, AdapterMerge: c.AdapterMerge,
+		LRMult: c.LRMult, LayerDecay: c.LayerDecay, Mixed: c.Mixup > 0, Memory: int(c.Memory), Seed: c.Seed,
+	}
+}
+
+// KeepOptions are the options that say what is kept at the frontier.
+func (c *Config) KeepOptions() keep.Options {
+	return keep.Options{Where: c.Cache, Budget: c.CacheBudget, Precision: c.CachePrecision, Variants: c.CacheVariants, Augment: c.Augment, Seed: c.Seed, Model: filepath.Base(c.Model)}
+}

@@ -1,0 +1,61 @@
+package run
+
+import (
+	"encoding/json"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/task"
+)
+
+// Result is what a fit achieved; its JSON form is what fit --json prints.
+type Result struct {
+	ValAccuracy        float64      `json:"val_accuracy"`
+	ValLoss            float64      `json:"val_loss"`
+	TrainAccuracy      float64      `json:"train_accuracy"`
+	TrainLoss          float64      `json:"train_loss"`
+	Seconds            float64      `json:"seconds"`
+	Epochs             int          `json:"epochs"`
+	Examples           int          `json:"examples"`
+	ParamsTotal        int          `json:"params_total"`
+	ParamsThawed       int          `json:"params_thawed"`
+	FrozenDigestBefore string       `json:"frozen_digest_before"`
+	FrozenDigestAfter  string       `json:"frozen_digest_after"`
+	CacheBytes         int64        `json:"cache_bytes"`
+	PeakRSS            int64        `json:"peak_rss_bytes"`
+	Plan               *freeze.Plan `json:"plan"`
+	Out                string       `json:"out"`
+	EpochSeconds       []float64    `json:"epoch_seconds"`
+
+	Auto any `json:"auto,omitempty"` // what chose the plan, where the user did not
+
+	ValMetric   *task.Named `json:"val_metric,omitempty"`        // of tasks other than classify
+	ValBefore   *task.Named `json:"val_metric_before,omitempty"` // of lm: the same of the model as it came
+	TrainMetric *task.Named `json:"train_metric,omitempty"`
+
+	Diagnosis *report.Diagnosis `json:"diagnosis,omitempty"`
+
+	MacroF1   float64       `json:"macro_f1"`
+	BestEpoch int           `json:"best_epoch"`
+	Confusion [][]int64     `json:"confusion"`
+	Classes   []string      `json:"classes,omitempty"`
+	Val       *task.Metrics `json:"-"`
+
+	// Each is the metrics of every validation example by itself at the last epoch, where the session asked for it.
+	Each []*task.Metrics `json:"-"`
+}
+
+// MarshalJSON leaves out what only classify has where the task is another.
+func (r *Result) MarshalJSON() ([]byte, error) {
+	type plain Result
+	if r.ValMetric == nil {
+		return json.Marshal((*plain)(r))
+	}
+	return json.Marshal(struct {
+		*plain
+		ValAccuracy   *float64 `json:"val_accuracy,omitempty"`
+		TrainAccuracy *float64 `json:"train_accuracy,omitempty"`
+		MacroF1       *float64 `json:"macro_f1,omitempty"`
+		Confusion     *int     `json:"confusion,omitempty"`
+	}{plain: (*plain)(r)})
+}

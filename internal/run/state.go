@@ -1,0 +1,107 @@
+package run
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/task"
+)
+
+// RunState is where a run stands, besides its tensors. Randomness has no state of its own: it is
+// drawn anew from (seed, epoch, example).
+type RunState struct {
+	Identity Identity        `json:"identity"`
+	Config   Config          `json:"config"`
+	Plan     json.RawMessage `json:"plan,omitempty"` // of all that may train in any stage
+
+	Epoch     int                 `json:"epoch"`             // epochs finished: the one, from 0, to go on with
+	EpochStep int                 `json:"epoch_step"`        // optimiser steps done in that epoch
+	Step      int                 `json:"step"`              // optimiser steps done in the run: the schedule's position
+	Stage     int                 `json:"stage"`             // how often the schedule changed what trains
+	Steps     int                 `json:"steps_in_epoch"`    // optimiser steps of an epoch
+	Schedule  optim.LRSchedule    `json:"lr_schedule"`       // of the learning rate
+	Partial   *task.Metrics       `json:"partial,omitempty"` // training metrics of the epoch to go on with
+	Best      Best                `json:"best"`              // the best epoch, and when to give up
+	History   []report.EpochEvent `json:"history,omitempty"` // of the epochs finished
+	Seconds   float64             `json:"seconds"`           // spent so far
+	Before    *task.Named         `json:"before,omitempty"`  // of lm: the metric of the model as it came
+	Version   string              `json:"version,omitempty"` // of permafrost
+
+	Rates    map[string]float64 `json:"rates,omitempty"`    // of auto-rgn, by weight
+	Averaged int                `json:"averaged,omitempty"` // how often weights were taken into their average
+
+	Asked          int             `json:"asked,omitempty"`           // 1 + the step at which the schedule was last asked
+	Now            *freeze.Plan    `json:"plan_now,omitempty"`        // with a schedule: what trains at present
+	Ever           *freeze.Plan    `json:"plan_ever,omitempty"`       // and what has trained in any stage so far
+	FreezeSchedule json.RawMessage `json:"freeze_schedule,omitempty"` // the schedule's state
+}
+
+// Identity holds digests of what a run depends on.
+type Identity struct {
+	Model string `json:"model"` // the pretrained model's file
+	Data  string `json:"data"`  // training examples and their preparation
+	Val   string `json:"val"`   // validation examples
+	Plan  string `json:"plan"`  // what is frozen, in all stages
+}
+
+// Match errors unless a run with these options, model, data and plan is the one that the checkpoint
+// belongs to. The error says what differs. Threads, cache and paths may change: results do not
+// depend on them.
+func (s *RunState) Match(id Identity, c *Config) error {
+	for _, d := range []struct{ what, then, now string }{
+		{"model", s.Identity.Model, id.Model},
+		{"training data", s.Identity.Data, id.Data},
+		{"validation data", s.Identity.Val, id.Val},
+	} {
+		if d.then != d.now {
+			return fmt.Errorf("the checkpoint belongs to another %s (digest %s, here %s)", d.what, shortDigest(d.then), shortDigest(d.now))
+		}
+	}
+	if diff := s.Config.differences(c); len(diff) > 0 {
+		return fmt.Errorf("the checkpoint was made with other options: %s", strings.Join(diff, "; "))
+	}
+	if s.Identity.Plan != id.Plan {
+		return fmt.Errorf("the checkpoint belongs to another plan (digest %s, here %s)", shortDigest(s.Identity.Plan), shortDigest(id.Plan))
+	}
+	return nil
+}
+
+// shortDigest is the start of a digest, enough to tell two apart.
+func shortDigest(digest string) string {
+	if _, hex, ok := strings.Cut(digest, ":"); ok {
+		digest = hex
+	}
+	return digest[:min(12, len(digest))]
+}
+
+// resumable lists the options that a resumed run may change.
+var resumable = []string{"model", "data", "val", "out", "tokenizer", "threads", "cache", "cache_budget", "memory"}
+
+// differences names the options on which two runs that should give the same bits differ.
+func (c *Config) differences(now *Config) []string {
+	var out []string
+	then, here := reflect.ValueOf(*c), reflect.ValueOf(*now)
+	for i, key := range configKeys() {
+		a, b := then.Field(i), here.Field(i)
+		bothEmpty := a.Kind() == reflect.Slice && a.Len() == 0 && b.Len() == 0
+		if slices.Contains(resumable, key) || bothEmpty || reflect.DeepEqual(a.Interface(), b.Interface()) {
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s was %s, is %s", key, optionText(a), optionText(b)))
+	}
+	return out
+}
+
+func optionText(v reflect.Value) string {
+	b, err := json.Marshal(v.Interface())
+	if err != nil {
+		return fmt.Sprint(v.Interface())
+	}
+	return string(b)
+}

@@ -1,0 +1,12 @@
+package permafrost
+
+import "github.com/permafrost-ml/permafrost/internal/task"
+
+// The tasks, as Config.Task and Model.Task name them.
+const (
+	TaskClassify   = task.NameClassify   // one class of several
+	TaskMultilabel = task.NameMultilabel // any number of labels
+	TaskRegress    = task.NameRegress    // a number
+	TaskLM         = task.NameLM         // the next token of a text
+	TaskCTC        = task.NameCTC        // a transcript
+)
