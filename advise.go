@@ -86,6 +86,8 @@ type BlockGradient struct {
 	Importance     float64 `json:"importance"`      // share of the trunk's fall of the loss, to first order
 	Cost           float64 `json:"backward_cost"`   // share of the trunk's gradients of weights, in operations
 	Elastic        float64 `json:"elastic_weights"` // share of its weights that ElasticChoice picks
+
+	Own map[string]float64 `json:"own,omitempty"` // other criteria, by name
 }
 
 // ElasticChoice is the set of weights of the greatest importance for half of a backward pass.
@@ -116,8 +118,31 @@ func Advise(ctx context.Context, cfg Config, opts ...Option) (*Advice, error) {
 		Candidates:  each(a.Candidates, func(c choose.Candidate) Candidate { return Candidate(c) }),
 		Depths:      each(a.Depths, func(d choose.DepthEvidence) DepthEvidence { return DepthEvidence(d) }),
 		Joint:       (*JointEvidence)(a.Joint),
-		Gradients:   each(a.Gradients, func(g choose.BlockGradient) BlockGradient { return BlockGradient(g) }),
+		Gradients:   each(a.Gradients, blockGradientOf),
 		Elastic:     (*ElasticChoice)(a.Elastic),
 		Task:        a.Task, Examples: a.Examples, Classes: a.Classes, Params: a.Params, Majority: a.Majority, Seconds: a.Seconds, Notes: a.Notes, Blocks: a.Blocks,
 	}, nil
+}
+
+func blockGradientOf(g choose.BlockGradient) BlockGradient {
+	b := BlockGradient{Block: g.Block, Params: g.Params, Importance: g.Importance, Cost: g.Cost, Elastic: g.Elastic}
+	for name, v := range g.Scores {
+		switch name {
+		case "relative_gradient_norm":
+			b.RGN = v
+		case "signal_to_noise":
+			b.SNR = v
+		case "fisher":
+			b.Fisher = v
+		case "agreement":
+			b.Agreement = v
+		case "gradient_change":
+			b.GradientChange = v
+		case "weight_change":
+			b.WeightChange = v
+		default:
+			b.Own = with(b.Own, name, v)
+		}
+	}
+	return b
 }

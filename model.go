@@ -68,8 +68,8 @@ func newModel(m *onnx.Model, name string, opts []Option) (*Model, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
-	if ctc, ok := p.Task.(*task.CTC); ok {
-		ctc.Beam = max(1, o.beam)
+	if s, ok := p.Task.(task.Searched); ok {
+		s.SetBeam(max(1, o.beam))
 	}
 	return &Model{p, sync.OnceFunc(kernel.Use(o.threads))}, nil
 }
@@ -80,6 +80,9 @@ func (m *Model) Close() {
 	m.p.Close()
 	m.release()
 }
+
+// Continues reports whether the model continues texts, see Continue.
+func (m *Model) Continues() bool { return m.p.Continues() }
 
 // Task is what the model is for: classify, multilabel, regress, lm or ctc.
 func (m *Model) Task() string { return m.p.Task.Name() }

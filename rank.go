@@ -2,6 +2,8 @@ package permafrost
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -14,7 +16,7 @@ type RankOptions struct {
 
 	// Criteria are scores of the caller, by name; Ranked.Own holds them.
 	Criteria map[string]Criterion
-	// By is the name of the one of Criteria that models are ranked by. Empty: as Probe says.
+	// By is the name of the criterion that models are ranked by, logme for one. Empty: as Probe says.
 	By string
 }
 
@@ -42,7 +44,7 @@ type Ranked struct {
 	TransRate float64  `json:"transrate"`     // mutual information of features and labels, by coding rate
 	Size      float64  `json:"size_baseline"` // logarithm of the number of parameters
 
-	Own map[string]float64 `json:"own,omitempty"` // RankOptions.Criteria
+	Own map[string]float64 `json:"own,omitempty"` // other criteria, by name: RankOptions.Criteria
 
 	Probe      *float64 `json:"probe_accuracy,omitempty"` // on held-out examples of the training data
 	ProbeError *float64 `json:"probe_error,omitempty"`    // standard error of Probe
@@ -78,24 +80,57 @@ func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts 
 		return nil, badInput(err)
 	}
 	return &Ranking{
-		Models:    each(r.Models, func(m choose.Ranked) Ranked { return Ranked(m) }),
+		Models:    each(r.Models, rankedOf),
 		By:        r.By,
 		Agreement: each(r.Agreement, func(a choose.Agreement) Agreement { return Agreement(a) }),
 		Trust:     r.Trust,
 	}, nil
 }
 
-// criteria are those of the caller as package choose takes them.
-func (o RankOptions) criteria() map[string]choose.Criterion {
-	out := map[string]choose.Criterion{}
-	for name, f := range o.Criteria {
-		out[name] = func(s *choose.Sample) (float64, error) {
-			rows := make([][]float64, s.Len())
-			for i := range rows {
-				rows[i] = s.X.RawRowView(i)
-			}
-			return f(rows, s.Y, s.Classes)
+func rankedOf(m choose.Ranked) Ranked {
+	r := Ranked{Model: m.Model, Score: m.Score, Probe: m.Probe, ProbeError: m.ProbeError, ProbeTrain: m.ProbeTrain,
+		Features: m.Features, Params: m.Params, Examples: m.Examples, Seconds: m.Seconds, Notes: m.Notes}
+	for name, v := range m.Scores {
+		switch name {
+		case "logme":
+			r.LogME = v
+		case "leep":
+			r.LEEP = &v
+		case "nleep":
+			r.NLEEP = v
+		case "hscore":
+			r.HScore = v
+		case "transrate":
+			r.TransRate = v
+		case "size_baseline":
+			r.Size = v
+		default:
+			r.Own = with(r.Own, name, v)
 		}
+	}
+	return r
+}
+
+// with is a map with one more entry, made where it is nil.
+func with(m map[string]float64, name string, v float64) map[string]float64 {
+	if m == nil {
+		m = map[string]float64{}
+	}
+	m[name] = v
+	return m
+}
+
+// criteria are those of the caller as package choose takes them.
+func (o RankOptions) criteria() []choose.Criterion {
+	var out []choose.Criterion
+	for _, name := range slices.Sorted(maps.Keys(o.Criteria)) {
+		out = append(out, choose.Criterion{Name: name, Score: func(e *choose.Evidence) (float64, error) {
+			rows := make([][]float64, e.Len())
+			for i := range rows {
+				rows[i] = e.X.RawRowView(i)
+			}
+			return o.Criteria[name](rows, e.Y, e.Classes)
+		}})
 	}
 	return out
 }

@@ -1,12 +1,12 @@
 package permafrost
 
-import "github.com/permafrost-ml/permafrost/internal/taskname"
+import "github.com/permafrost-ml/permafrost/internal/task"
 
 // The tasks, as Config.Task and Model.Task name them.
 const (
-	TaskClassify   = taskname.Classify   // one class of several
-	TaskMultilabel = taskname.Multilabel // any number of labels
-	TaskRegress    = taskname.Regress    // a number
-	TaskLM         = taskname.LM         // the next token of a text
-	TaskCTC        = taskname.CTC        // a transcript
+	TaskClassify   = task.NameClassify   // one class of several
+	TaskMultilabel = task.NameMultilabel // any number of labels
+	TaskRegress    = task.NameRegress    // a number
+	TaskLM         = task.NameLM         // the next token of a text
+	TaskCTC        = task.NameCTC        // a transcript
 )

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -75,11 +77,12 @@ func printAdvice(w io.Writer, a *permafrost.Advice) error {
 		for _, g := range a.Gradients {
 			width = max(width, len(g.Block))
 		}
-		fmt.Fprintf(&b, "\ngradients of some batches, from the pretrained weights on\n%-*s  %10s  %8s  %6s  %8s  %9s  %8s  %8s  %10s  %8s\n", width, "block", "parameters",
-			"relative", "signal", "Fisher", "agreement", "change", "moves", "importance", "cost")
+		own := slices.Sorted(maps.Keys(a.Gradients[0].Own))
+		fmt.Fprintf(&b, "\ngradients of some batches, from the pretrained weights on\n%-*s  %10s  %8s  %6s  %8s  %9s  %8s  %8s  %10s  %8s%s\n", width, "block", "parameters",
+			"relative", "signal", "Fisher", "agreement", "change", "moves", "importance", "cost", titles(own))
 		for _, g := range a.Gradients {
-			fmt.Fprintf(&b, "%-*s  %10s  %8.2g  %6.3f  %8.2g  %9.3f  %7.0f%%  %7.3f%%  %9.1f%%  %7.1f%%\n", width, g.Block, thousands(g.Params), g.RGN, g.SNR, g.Fisher, g.Agreement,
-				100*g.GradientChange, 100*g.WeightChange, 100*g.Importance, 100*g.Cost)
+			fmt.Fprintf(&b, "%-*s  %10s  %8.2g  %6.3f  %8.2g  %9.3f  %7.0f%%  %7.3f%%  %9.1f%%  %7.1f%%%s\n", width, g.Block, thousands(g.Params), g.RGN, g.SNR, g.Fisher, g.Agreement,
+				100*g.GradientChange, 100*g.WeightChange, 100*g.Importance, 100*g.Cost, numbers(own, g.Own))
 		}
 		if e := a.Elastic; e != nil {
 			fmt.Fprintf(&b, "%.0f%% of a backward pass buys at most %.0f%% of the importance, with %d of %d tensors%s\n", 100*e.Work, 100*e.Importance, len(e.Weights), e.Of, elasticBlocks(a))

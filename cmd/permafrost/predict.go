@@ -48,7 +48,7 @@ continues each text.`,
 			return err
 		}
 		defer m.Close()
-		if m.Task() == permafrost.TaskLM {
+		if m.Continues() {
 			if c.MaxTokens < 1 || c.Temperature < 0 || c.TopK < 0 || c.TopP < 0 || c.TopP > 1 {
 				return fmt.Errorf("--max-tokens is at least 1, --temperature and --top-k at least 0, --top-p from 0 to 1")
 			}

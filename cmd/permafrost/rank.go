@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -71,7 +73,8 @@ func printRanking(w io.Writer, r *permafrost.Ranking) error {
 	for _, m := range r.Models {
 		width = max(width, len(m.Model))
 	}
-	fmt.Fprintf(&b, "%-*s  %12s  %9s  %9s  %9s  %9s  %9s  %9s  %9s\n", width, "model", "parameters", "probe", "LogME", "LEEP", "NLEEP", "H-score", "TransRate", "size")
+	own := slices.Sorted(maps.Keys(r.Models[0].Own))
+	fmt.Fprintf(&b, "%-*s  %12s  %9s  %9s  %9s  %9s  %9s  %9s  %9s%s\n", width, "model", "parameters", "probe", "LogME", "LEEP", "NLEEP", "H-score", "TransRate", "size", titles(own))
 	number := func(v *float64, form string) string {
 		if v == nil {
 			return "-"
@@ -83,7 +86,7 @@ func printRanking(w io.Writer, r *permafrost.Ranking) error {
 		if m.Probe != nil {
 			probe = fmt.Sprintf("%.1f%%", 100**m.Probe)
 		}
-		fmt.Fprintf(&b, "%-*s  %12s  %9s  %9.4f  %9s  %9.4f  %9.4f  %9.2f  %9.2f\n", width, m.Model, thousands(m.Params), probe, m.LogME, number(m.LEEP, "%.4f"), m.NLEEP, m.HScore, m.TransRate, m.Size)
+		fmt.Fprintf(&b, "%-*s  %12s  %9s  %9.4f  %9s  %9.4f  %9.4f  %9.2f  %9.2f%s\n", width, m.Model, thousands(m.Params), probe, m.LogME, number(m.LEEP, "%.4f"), m.NLEEP, m.HScore, m.TransRate, m.Size, numbers(own, m.Own))
 	}
 	if names := scoreNames(r.Agreement); len(r.Models) > 1 {
 		fmt.Fprintf(&b, "\nhow they agree (Kendall's tau: 1 the same order, -1 the opposite)\n%-13s", "")
@@ -103,6 +106,23 @@ func printRanking(w io.Writer, r *permafrost.Ranking) error {
 	fmt.Fprintf(&b, "\n%s\n", r.Trust)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// titles are the columns of further criteria, and numbers a row of them.
+func titles(names []string) string {
+	var b strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&b, "  %9s", name)
+	}
+	return b.String()
+}
+
+func numbers(names []string, of map[string]float64) string {
+	var b strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&b, "  %*.4g", max(9, len(name)), of[name])
+	}
+	return b.String()
 }
 
 // scoreNames lists the scores of which every pair has its agreement, the first with all others in front.

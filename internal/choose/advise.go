@@ -10,7 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/inspect"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // AdviseOptions say for what advice is sought.
@@ -106,7 +106,7 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	a := &Advice{Examples: s.Train.Len(), Classes: len(s.Train.Classes), Params: s.ParamsTotal(), Notes: s.Notes, Blocks: s.Net.Set.Blocks, Gradients: []BlockGradient{}}
 	a.Task = s.Task.Name()
 	var start func(all *run.Session) error
-	if a.Task == taskname.Classify {
+	if task.KindOf(s.Task).Answers.Classes {
 		probe, err := a.depths(ctx, o, s, labelsOf(s))
 		if err != nil {
 			return nil, err

@@ -2,6 +2,8 @@ package choose
 
 import "math"
 
+func init() { RegisterGradient(GradientCriterion{"gradient_change", GradientChange}) }
+
 // GradientChange is the change of the norm of the gradient that batches add up to, between the first B batches and B others while
 // training:
 //
@@ -24,6 +26,8 @@ func GradientChange(ts []*Traced) float64 {
 	}
 	return math.Abs(math.Sqrt(before)-math.Sqrt(later)) / math.Sqrt(before)
 }
+
+func init() { RegisterGradient(GradientCriterion{"weight_change", WeightChange}) }
 
 // WeightChange is how far the optimiser moves weights, by their size, for one step of the B:
 //

@@ -1,5 +1,7 @@
 package choose
 
+func init() { RegisterGradient(GradientCriterion{"fisher", Fisher}) }
+
 // Fisher is the mean over weights of the diagonal of the empirical Fisher information, here of batch gradients: mean g². Weights
 // that the answers depend on have much.
 //

@@ -10,20 +10,15 @@ import (
 )
 
 // BlockGradient is what the gradients of a few batches say of one block, from the pretrained weights on and with a trained head.
-// Each criterion has a function and a file of its own.
 type BlockGradient struct {
 	Block  string `json:"block"`
 	Params int    `json:"params"`
 
-	RGN            float64 `json:"relative_gradient_norm"`
-	SNR            float64 `json:"signal_to_noise"`
-	Fisher         float64 `json:"fisher"`
-	Agreement      float64 `json:"agreement"`
-	GradientChange float64 `json:"gradient_change"`
-	WeightChange   float64 `json:"weight_change"`
-	Importance     float64 `json:"importance"`      // share of the trunk's, see Importance
-	Cost           float64 `json:"backward_cost"`   // share of the trunk's gradients of weights, in operations
-	Elastic        float64 `json:"elastic_weights"` // share of its weights that Elastic picks for half of the backward pass
+	Scores map[string]float64 `json:"scores"` // of the criteria, by name
+
+	Importance float64 `json:"importance"`      // share of the trunk's, see Importance
+	Cost       float64 `json:"backward_cost"`   // share of the trunk's gradients of weights, in operations
+	Elastic    float64 `json:"elastic_weights"` // share of its weights that Elastic picks for half of the backward pass
 }
 
 // Traced is what one probing pass gathers of a weight: gradients g of B batches at the pretrained weights, then those of B others
@@ -118,7 +113,10 @@ func blockGradients(blocks []string, traced []*Traced, costs []split.BackwardCos
 		if len(ts) == 0 {
 			continue
 		}
-		b := BlockGradient{Block: blocks[k], RGN: RGN(ts), SNR: SNR(ts), Fisher: Fisher(ts), Agreement: BatchAgreement(ts), GradientChange: GradientChange(ts), WeightChange: WeightChange(ts)}
+		b := BlockGradient{Block: blocks[k], Scores: map[string]float64{}}
+		for _, c := range gradientCriteria {
+			b.Scores[c.Name] = c.Score(ts)
+		}
 		picked := 0
 		for _, t := range ts {
 			b.Params += len(t.Sum)

@@ -6,6 +6,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
+func init() {
+	Register(Criterion{"hscore", func(e *Evidence) (float64, error) { return HScore(e.Sample) }})
+}
+
 // HScore is tr(Σ⁻¹ Σz), the share of the features' spread Σ that lies between the means of the classes Σz, with Σ shrunk towards a
 // multiple of the identity so that it exists where examples are few:
 //

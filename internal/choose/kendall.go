@@ -33,7 +33,3 @@ func sign(v float64) int {
 	}
 	return 0
 }
-
-// SizeBaseline is the score that any other has to beat: the natural logarithm of the number of parameters. Larger models are better
-// often enough.
-func SizeBaseline(params int) float64 { return math.Log(float64(max(params, 1))) }

@@ -7,6 +7,15 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
+func init() {
+	Register(Criterion{"leep", func(e *Evidence) (float64, error) {
+		if e.Theta == nil {
+			return 0, ErrSilent
+		}
+		return LEEP(e.Theta, e.Y, e.Classes)
+	}})
+}
+
 // LEEP is the mean log likelihood of the labels under the classifier that reads only what the model said: for probabilities θ [N,Z]
 // of the model's own classes,
 //

@@ -6,6 +6,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
+func init() {
+	Register(Criterion{"logme", func(e *Evidence) (float64, error) { return LogME(e.Sample) }})
+}
+
 // LogME is the log evidence of a Bayesian linear model from features to one-hot labels, per example and averaged over the classes:
 // how well the labels can be expected to follow from the features, with no head trained. Larger is better.
 //

@@ -7,6 +7,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
+func init() {
+	Register(Criterion{"nleep", func(e *Evidence) (float64, error) { return NLEEP(e.Sample, e.Seed) }})
+}
+
 // NLEEP is LEEP with the model's classes replaced by clusters of its features, for trunks that have no classes: features are projected
 // on their first principal components (80% of the variance, at most 64), a mixture of Gaussians with five components a class
 // is fitted, and θ are its posterior probabilities. Covariances are diagonal in the basis of the principal components. The start

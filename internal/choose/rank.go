@@ -1,7 +1,9 @@
 package choose
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -10,7 +12,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/run"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // most is how many examples criteria look at: beyond that their time grows and they hardly change.
@@ -19,9 +21,6 @@ const most = 2000
 // folds is how many parts held-out accuracies are measured by.
 const folds = 5
 
-// Criterion scores features of labelled examples: the larger, the better a head on them can be expected to be.
-type Criterion = func(s *Sample) (float64, error)
-
 // RankOptions say what is ranked.
 type RankOptions struct {
 	Config run.Config // Data and how it is prepared; Model is set to each in turn
@@ -29,24 +28,17 @@ type RankOptions struct {
 	Models []string
 	Probe  bool // rank by the held-out accuracy of a linear probe, not by LogME
 
-	Own map[string]Criterion // criteria of the caller, by name
-	By  string               // the one of them that models are ranked by; "": as Probe says
+	Own []Criterion // criteria of the caller, beside those that are registered
+	By  string      // the criterion that models are ranked by; "": as Probe says
 
 	Progress func(done, total int) // examples of a model that have features; nil for none
 }
 
-// Ranked is what the criteria say of one model. What a criterion cannot say is nil.
+// Ranked is what the criteria say of one model.
 type Ranked struct {
-	Model     string   `json:"model"`
-	Score     float64  `json:"score"` // by which models are ordered: held-out accuracy with Probe, else LogME
-	LogME     float64  `json:"logme"`
-	LEEP      *float64 `json:"leep"` // nil where the model has no classifier of its own
-	NLEEP     float64  `json:"nleep"`
-	HScore    float64  `json:"hscore"`
-	TransRate float64  `json:"transrate"`
-	Size      float64  `json:"size_baseline"`
-
-	Own map[string]float64 `json:"own,omitempty"` // criteria of the caller, by name
+	Model  string             `json:"model"`
+	Score  float64            `json:"score"`  // by which models are ordered: held-out accuracy with Probe, else LogME
+	Scores map[string]float64 `json:"scores"` // of the criteria, by name; those that are silent are left out
 
 	Probe      *float64 `json:"probe_accuracy,omitempty"` // on held-out examples of the training data
 	ProbeError *float64 `json:"probe_error,omitempty"`    // standard error of that
@@ -86,8 +78,13 @@ func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
 	if o.Probe {
 		r.By = "probe"
 	}
+	for _, own := range o.Own {
+		if slices.ContainsFunc(registered, func(c Criterion) bool { return c.Name == own.Name }) {
+			return nil, fmt.Errorf("the criterion %q is known already: give yours another name", own.Name)
+		}
+	}
 	if o.By != "" {
-		if o.Own[o.By] == nil {
+		if !slices.ContainsFunc(o.criteria(), func(c Criterion) bool { return c.Name == o.By }) {
 			return nil, fmt.Errorf("there is no criterion %q to rank by", o.By)
 		}
 		r.By = o.By
@@ -105,13 +102,16 @@ func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
 	return r, nil
 }
 
+// criteria are all that models are scored by.
+func (o *RankOptions) criteria() []Criterion { return slices.Concat(registered, o.Own) }
+
 // session prepares a fit of a head on classes.
 func session(ctx context.Context, cfg run.Config, sets run.Sets) (*run.Session, []int, error) {
 	s, err := run.PrepareOn(ctx, cfg, sets)
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.Task.Name() != taskname.Classify {
+	if !task.KindOf(s.Task).Answers.Classes {
 		return nil, nil, fmt.Errorf("%s: the task is %s: evidence is gathered for classes only; compare fits instead", cfg.Data, s.Task.Name())
 	}
 	return s, labelsOf(s), nil
@@ -143,57 +143,40 @@ func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s on %s: %w", model, cfg.Data, err)
 	}
-	m := &Ranked{Model: model, Features: f.Width, Params: s.ParamsTotal(), Examples: sample.Len(), Notes: s.Notes}
-	m.Size = SizeBaseline(m.Params)
-	for _, c := range []struct {
-		to *float64
-		by func() (float64, error)
-	}{
-		{&m.LogME, func() (float64, error) { return LogME(sample) }},
-		{&m.NLEEP, func() (float64, error) { return NLEEP(sample, cfg.Seed) }},
-		{&m.HScore, func() (float64, error) { return HScore(sample) }},
-		{&m.TransRate, func() (float64, error) { return TransRate(sample) }},
-	} {
-		if *c.to, err = c.by(); err != nil {
-			return nil, fmt.Errorf("%s on %s: %w", model, cfg.Data, err)
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-	}
+	m := &Ranked{Model: model, Scores: map[string]float64{}, Features: f.Width, Params: s.ParamsTotal(), Examples: sample.Len(), Notes: s.Notes}
+	e := &Evidence{Sample: sample, Params: m.Params, Seed: cfg.Seed}
 	own, err := OwnScores(ctx, s, o.Progress)
 	if err != nil {
 		return nil, err
 	}
 	if own.Width > 1 {
-		v, err := LEEP(Softmax(pick(own.Rows, own.Width, picked), own.Width), sample.Y, sample.Classes)
-		if err != nil {
-			return nil, fmt.Errorf("%s on %s: %w", model, cfg.Data, err)
-		}
-		m.LEEP = &v
+		e.Theta = Softmax(pick(own.Rows, own.Width, picked), own.Width)
 	}
-	m.Score = m.LogME
+	for _, c := range o.criteria() {
+		v, err := c.Score(e)
+		if errors.Is(err, ErrSilent) {
+			continue
+		}
+		if err == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
+			err = fmt.Errorf("%g is no score", v)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s on %s: criterion %s: %w", model, cfg.Data, c.Name, err)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		m.Scores[c.Name] = v
+	}
+	m.Score = m.Scores[cmp.Or(o.By, "logme")]
 	if o.Probe {
 		p, err := LinearProbe(sample, folds, cfg.Seed)
 		if err != nil {
 			return nil, fmt.Errorf("%s on %s: %w", model, cfg.Data, err)
 		}
-		m.Probe, m.ProbeError, m.ProbeTrain, m.Score = &p.HeldOut, &p.Error, &p.Train, p.HeldOut
-	}
-	for _, name := range slices.Sorted(maps.Keys(o.Own)) {
-		v, err := o.Own[name](sample)
-		if err == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
-			err = fmt.Errorf("%g is no score", v)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s on %s: criterion %s: %w", model, cfg.Data, name, err)
-		}
-		if m.Own == nil {
-			m.Own = map[string]float64{}
-		}
-		m.Own[name] = v
-		if name == o.By {
-			m.Score = v
+		m.Probe, m.ProbeError, m.ProbeTrain = &p.HeldOut, &p.Error, &p.Train
+		if o.By == "" {
+			m.Score = p.HeldOut
 		}
 	}
 	m.Seconds = time.Since(began).Seconds()
@@ -209,43 +192,38 @@ func pick[T any](rows []T, width int, indices []int) []T {
 	return out
 }
 
-// Scores are the criteria by name, in the order in which they are shown; a score that some model lacks is left out.
-func (r *Ranking) Scores() (names []string, scores [][]float64) {
-	type column struct {
-		name string
-		of   func(m *Ranked) *float64
-	}
-	columns := []column{
-		{"probe", func(m *Ranked) *float64 { return m.Probe }},
-		{"logme", func(m *Ranked) *float64 { return &m.LogME }},
-		{"leep", func(m *Ranked) *float64 { return m.LEEP }},
-		{"nleep", func(m *Ranked) *float64 { return &m.NLEEP }},
-		{"hscore", func(m *Ranked) *float64 { return &m.HScore }},
-		{"transrate", func(m *Ranked) *float64 { return &m.TransRate }},
-		{"size_baseline", func(m *Ranked) *float64 { return &m.Size }},
-	}
-	if len(r.Models) > 0 {
-		for _, name := range slices.Sorted(maps.Keys(r.Models[0].Own)) {
-			columns = append(columns, column{name, func(m *Ranked) *float64 { v := m.Own[name]; return &v }})
-		}
-	}
-	for _, c := range columns {
+// scores are those of all models by criterion, in the order of their names, the probe first. What some
+// model lacks is left out.
+func (r *Ranking) scores() (names []string, scores [][]float64) {
+	column := func(name string, of func(m *Ranked) (float64, bool)) {
 		var column []float64
 		for i := range r.Models {
-			if v := c.of(&r.Models[i]); v != nil {
-				column = append(column, *v)
+			if v, ok := of(&r.Models[i]); ok {
+				column = append(column, v)
 			}
 		}
 		if len(column) == len(r.Models) {
-			names, scores = append(names, c.name), append(scores, column)
+			names, scores = append(names, name), append(scores, column)
 		}
+	}
+	if len(r.Models) == 0 {
+		return nil, nil
+	}
+	column("probe", func(m *Ranked) (float64, bool) {
+		if m.Probe == nil {
+			return 0, false
+		}
+		return *m.Probe, true
+	})
+	for _, name := range slices.Sorted(maps.Keys(r.Models[0].Scores)) {
+		column(name, func(m *Ranked) (float64, bool) { v, ok := m.Scores[name]; return v, ok })
 	}
 	return names, scores
 }
 
 func (r *Ranking) agree() {
 	r.Agreement = []Agreement{}
-	names, scores := r.Scores()
+	names, scores := r.scores()
 	for i := range names {
 		for j := i + 1; j < len(names); j++ {
 			a := Agreement{A: names[i], B: names[j]}

@@ -2,6 +2,8 @@ package choose
 
 import "math"
 
+func init() { RegisterGradient(GradientCriterion{"relative_gradient_norm", RGN}) }
+
 // RGN is the relative gradient norm |ḡ| / |θ| of the mean gradient: how far the loss pulls at weights, by their size. 0 for weights
 // that are all zero.
 //

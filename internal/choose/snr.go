@@ -1,5 +1,7 @@
 package choose
 
+func init() { RegisterGradient(GradientCriterion{"signal_to_noise", SNR}) }
+
 // SNR is the mean over weights of ḡ² / var(g): whether batches pull the same way. Gradients without signal give 1/B over B batches.
 // A weight whose gradient does not vary counts as 0.
 //
@@ -19,6 +21,8 @@ func SNR(ts []*Traced) float64 {
 	}
 	return ratios / float64(params)
 }
+
+func init() { RegisterGradient(GradientCriterion{"agreement", BatchAgreement}) }
 
 // BatchAgreement is the mean product of the gradients of two different batches over the mean square of one,
 //

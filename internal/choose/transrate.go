@@ -7,6 +7,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
+func init() {
+	Register(Criterion{"transrate", func(e *Evidence) (float64, error) { return TransRate(e.Sample) }})
+}
+
 // TransRate is the mutual information between features and labels, by coding rate: how many nats a feature vector takes to be told to
 // a precision ε, less how many it takes where its class is known,
 //

@@ -102,7 +102,7 @@ func (a *Advice) byHeart(last DepthEvidence) bool {
 func (a *Advice) guess() {
 	signal, noise := 0.0, 1/float64(probingBatches)
 	for _, g := range a.Gradients {
-		signal = max(signal, g.SNR)
+		signal = max(signal, g.Scores["signal_to_noise"])
 	}
 	r := &a.Recommended
 	r.Sure = "low"

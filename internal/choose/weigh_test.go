@@ -78,7 +78,7 @@ func TestGuess(t *testing.T) {
 		thaw, says string
 	}{{0.3, "head,last:1", "Batches agree"}, {0.1, "head", "not told from noise"}} {
 		a := evidenceOf(200, 1, 0.9)
-		a.Task, a.Depths, a.Gradients = "regress", nil, []BlockGradient{{SNR: c.signal}, {SNR: c.signal / 2}}
+		a.Task, a.Depths, a.Gradients = "regress", nil, []BlockGradient{{Scores: map[string]float64{"signal_to_noise": c.signal}}, {Scores: map[string]float64{"signal_to_noise": c.signal / 2}}}
 		a.guess()
 		r := a.Recommended
 		if r.Thaw != c.thaw || r.Sure != "low" || !strings.Contains(r.Why, c.says) || !strings.Contains(r.Doubts, "regress") {

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // A table of files has a column file, with paths relative to the table, and a column label; without
@@ -56,11 +54,12 @@ func (o *opened) table(p Place, classes []string, task string, varied bool) (*Da
 		texts = labels
 	}
 	label := t.Column(labels...)
-	if text := t.Column(texts...); text >= 0 && (task == taskname.CTC || label < 0 && task == "") {
-		task, label = taskname.CTC, text
+	own := inTexts(task)
+	if text := t.Column(texts...); text >= 0 && own != "" && (task == own || label < 0) {
+		task, label = own, text
 	}
 	if label < 0 {
-		if task == taskname.CTC {
+		if task != "" && task == own {
 			labels = texts
 		}
 		_, err := t.Need("option label_column", labels...)
@@ -74,7 +73,7 @@ func (o *opened) table(p Place, classes []string, task string, varied bool) (*Da
 		}
 		examples[i] = Example{Path: p.beside(name), Label: -1, Answer: strings.TrimSpace(row[label])}
 	}
-	if task, classes, err = Answers(t, examples, task, classes); err != nil {
+	if task, classes, err = ReadAnswers(t, examples, task, classes); err != nil {
 		return nil, err
 	}
 	return o.dataset(p.Path, classes, examples, task, varied), nil
@@ -100,23 +99,23 @@ func columnNames(given, usual string) []string {
 	return []string{usual}
 }
 
-// Answers looks over the answers of a table's examples, one a row: it finds the task where it is
-// "", and of classify the classes, where they are nil, and every example's. It errors, naming the
-// line, on an answer that the task does not take.
-func Answers(t *Table, examples []Example, task string, classes []string) (string, []string, error) {
+// ReadAnswers looks over the answers of a table's examples, one a row: it finds the task where it is "", and of classify the classes, where they
+// are nil, and every example's. It errors, naming the line, on an answer that the task does not take.
+func ReadAnswers(t *Table, examples []Example, task string, classes []string) (string, []string, error) {
 	if task == "" {
 		var answers []string
 		for _, e := range examples {
 			answers = append(answers, e.Answer)
 		}
-		task = FindTask(answers)
+		task = FindTask(answers, false)
 	}
+	kind := answersOf(task)
 	for i, e := range examples {
-		if e.Answer == "" && (task == taskname.Classify || task == taskname.Regress) {
+		if e.Answer == "" && !kind.Empty {
 			return "", nil, fmt.Errorf("data: %s, line %d: the label is empty", t.Path, t.Lines[i])
 		}
 	}
-	if task != taskname.Classify {
+	if !kind.Classes {
 		return task, nil, nil
 	}
 	if classes == nil {

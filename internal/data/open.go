@@ -1,14 +1,11 @@
 package data
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // Open reads class folders for training: train and val in p where both exist; else p, and for
@@ -38,15 +35,12 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 		classes[i] = c.name
 	}
 	if opt.Task == "" {
-		opt.Task = FindTask(classes)
-		if opt.Task == taskname.Regress { // numbers are names of folders as good as any
-			opt.Task = taskname.Classify
-		}
+		opt.Task = FindTask(classes, true)
 	}
 	switch {
 	case len(classes) == 1 && classes[0] == "train":
 		return nil, nil, fmt.Errorf("data: %s has a folder train but none named val: add it, or give %s", p.Path, p.Join("train").Path)
-	case len(classes) == 1 && opt.Task == taskname.Classify:
+	case len(classes) == 1 && answersOf(opt.Task).Classes:
 		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of %s", trainPlace.Path, classes[0], m.Many)
 	}
 	o := open(trainPlace, m, opt)
@@ -62,7 +56,7 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 		return nil, nil, err
 	}
 	for c, n := range train.Counts() {
-		if n == 0 && train.Task == taskname.Classify {
+		if n == 0 && answersOf(train.Task).Classes {
 			return nil, nil, fmt.Errorf("data: class %s of %s has no undamaged %s (%v): repair or remove it",
 				classes[c], trainPlace.Path, m.One, train.Skipped[0].Err)
 		}
@@ -156,7 +150,7 @@ func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*D
 	var examples []Example
 	task := o.opt.Task
 	for _, c := range f.classes {
-		if cmp.Or(task, taskname.Classify) != taskname.Classify {
+		if !answersOf(task).Classes {
 			for _, file := range c.files {
 				examples = append(examples, Example{Path: file, Label: -1, Answer: c.name})
 			}
@@ -170,7 +164,7 @@ func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*D
 			examples = append(examples, Example{Path: file, Label: l})
 		}
 	}
-	if cmp.Or(task, taskname.Classify) != taskname.Classify {
+	if !answersOf(task).Classes {
 		classes = nil
 	}
 	d := o.dataset(p.Path, classes, examples, task, varied)

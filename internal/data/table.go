@@ -11,11 +11,8 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // Columns names the columns of a table; "" for the usual names.
@@ -231,25 +228,4 @@ func (t *Table) Need(flag string, names ...string) (int, error) {
 		text += "; name one with " + flag
 	}
 	return -1, errors.New(text)
-}
-
-// FindTask tells from the answers of a table what they are for: "multilabel" where some are joined
-// by "|", "regress" where all are numbers and not all whole ones, else "classify".
-func FindTask(answers []string) string {
-	numbers, whole := true, true
-	for _, a := range answers {
-		if strings.Contains(a, "|") {
-			return taskname.Multilabel
-		}
-		if _, err := strconv.Atoi(a); err != nil {
-			whole = false
-		}
-		if _, err := strconv.ParseFloat(a, 64); err != nil {
-			numbers = false
-		}
-	}
-	if numbers && !whole {
-		return taskname.Regress
-	}
-	return taskname.Classify
 }

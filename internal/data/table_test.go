@@ -67,16 +67,6 @@ func TestReadTableErrors(t *testing.T) {
 	}
 }
 
-func TestFindTask(t *testing.T) {
-	for _, c := range []struct{ answers, want string }{
-		{"a b a", "classify"}, {"0 1 2", "classify"}, {"0.5 1 -2", "regress"}, {"1e3 x", "classify"}, {"a b|c", "multilabel"}, {"1|2 3", "multilabel"},
-	} {
-		if got := FindTask(strings.Fields(c.answers)); got != c.want {
-			t.Errorf("%s: %s, want %s", c.answers, got, c.want)
-		}
-	}
-}
-
 func TestFindTables(t *testing.T) {
 	dir := filepath.Dir(tableFile(t, "train.csv", "a\n1\n"))
 	if _, val, ok := FindTables(at(dir), Place{}); !ok || !val.IsZero() {

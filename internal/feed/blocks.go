@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -8,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // A language model learns from texts without answers: a file .txt, a folder with train.txt and
@@ -71,14 +72,14 @@ func (f *Texts) plainTexts(p data.Place, name string) ([]string, error) {
 	return out, nil
 }
 
-// openBlocks opens texts to model, where the place holds such or the task is lm.
+// openBlocks opens texts to model, where the place holds such or the task learns them.
 func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, ok bool, err error) {
 	trainPlace, valPlace, ok := findPlain(p, opt.Val)
-	if ok && opt.Task != "" && opt.Task != taskname.LM {
+	if ok && opt.Task != "" && !task.LearnsTokens(opt.Task) {
 		return nil, nil, true, fmt.Errorf("data: %s holds no answers, which option task %s learns: give a table", trainPlace.Path, opt.Task)
 	}
 	if !ok {
-		if trainPlace, valPlace, ok = data.FindTables(p, opt.Val); !ok || opt.Task != "" && opt.Task != taskname.LM {
+		if trainPlace, valPlace, ok = data.FindTables(p, opt.Val); !ok || opt.Task != "" && !task.LearnsTokens(opt.Task) {
 			return nil, nil, false, nil
 		}
 	}
@@ -96,7 +97,7 @@ func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) 
 		}
 		return train, val, true, nil
 	}
-	opt.Task = taskname.LM
+	opt.Task = train.Task
 	val, err = f.blocks(ctx, valPlace, opt)
 	return train, val, true, err
 }
@@ -130,6 +131,6 @@ func (f *Texts) blocks(ctx context.Context, p data.Place, opt data.Options) (*da
 		return nil, fmt.Errorf("data: %s has no text", p.Path)
 	}
 	d := data.New(p.Path, nil, examples, s, textMedia, opt)
-	d.Task = taskname.LM
+	d.Task = cmp.Or(opt.Task, task.NameLM)
 	return d, nil
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // Targets are the right answers to the examples of a data set. It errors on one that the task does
@@ -23,7 +22,7 @@ func Targets(t task.Task, ds *data.Dataset, f Feed) ([]data.Target, error) {
 		if out[i], err = t.Target(e); err != nil {
 			return nil, fmt.Errorf("data: %w", err)
 		}
-		if t.Name() == taskname.LM {
+		if task.KindOf(t).Tokens {
 			if out[i].Labels, err = ds.Tokens(i, tokens); err != nil {
 				return nil, err
 			}

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // A table of texts has a column text, or text_a and text_b for pairs, and a column label.
@@ -44,7 +44,7 @@ func (f *Texts) OpenEval(ctx context.Context, p data.Place, classes []string, op
 		return nil, err
 	}
 	t, v, ok := data.FindTables(p, data.Place{})
-	if opt.Task == taskname.LM {
+	if task.LearnsTokens(opt.Task) {
 		if a, b, plain := findPlain(p, data.Place{}); plain {
 			t, v, ok = a, b, true
 		}
@@ -55,7 +55,7 @@ func (f *Texts) OpenEval(ctx context.Context, p data.Place, classes []string, op
 	if !v.IsZero() {
 		t = v
 	}
-	if opt.Task == taskname.LM {
+	if task.LearnsTokens(opt.Task) {
 		return f.blocks(ctx, t, opt)
 	}
 	return f.table(ctx, t, classes, opt)
@@ -80,7 +80,7 @@ func (f *Texts) table(ctx context.Context, p data.Place, classes []string, opt d
 	for i, row := range t.Rows {
 		examples[i] = data.Example{Path: fmt.Sprintf("%s:%d", p.Path, t.Lines[i]), Label: -1, Answer: strings.TrimSpace(row[label])}
 	}
-	name, classes, err := data.Answers(t, examples, opt.Task, classes)
+	name, classes, err := data.ReadAnswers(t, examples, opt.Task, classes)
 	if err != nil {
 		return nil, err
 	}

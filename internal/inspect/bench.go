@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -109,28 +110,33 @@ func (r *BenchResult) chooseHead(cfg *run.Config, p *probe, classes int) error {
 		_, err := split.AttachHead(p.base.Model.Graph, spec, p.batch(p.base.Two()))
 		return err
 	}
+	kind, err := task.Lookup(cfg.Task)
+	if err != nil {
+		return err
+	}
 	cfg.Head = "keep"
-	if cfg.Task == "" || cfg.Task == taskname.Classify {
+	if kind.Answers.Classes {
 		if attach(split.HeadSpec{Kind: "keep"}) == nil {
 			return nil
 		}
 	}
-	if (cfg.Task == "" || cfg.Task == taskname.LM) && len(cfg.Attach) == 0 {
+	if (cfg.Task == "" || kind.KeepsHead) && len(cfg.Attach) == 0 {
 		err := attach(split.HeadSpec{Kind: "keep", PerPosition: true})
 		if err == nil {
-			cfg.Task = taskname.LM
+			cfg.Task = cmp.Or(cfg.Task, task.NameLM)
 			return nil
 		}
-		if cfg.Task == taskname.LM {
+		if kind.KeepsHead {
 			return err
 		}
 	}
 	cfg.Head = "linear"
 	r.Notes = append(r.Notes, fmt.Sprintf("the step trains a fresh linear head of %d classes: the model ends in no classifier of its own", classes))
-	if cfg.Task != "" && cfg.Task != taskname.Classify {
+	if !kind.Answers.Classes {
 		r.Notes[len(r.Notes)-1] = fmt.Sprintf("the step trains a fresh linear head for task %s", cfg.Task)
 	}
-	err := attach(split.HeadSpec{Kind: "linear", Classes: classes, Attach: cfg.Attach, Pool: cfg.Pool, PerPosition: cfg.Task == taskname.CTC})
+	one := kind.Named(make([]string, classes), task.Options{})
+	err = attach(split.HeadSpec{Kind: "linear", Classes: classes, Attach: cfg.Attach, Pool: cfg.Pool, PerPosition: one.PerPosition()})
 	if err != nil {
 		r.Notes = r.Notes[:len(r.Notes)-1]
 	}

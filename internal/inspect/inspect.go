@@ -17,7 +17,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -163,14 +162,11 @@ func madeUpTask(cfg *run.Config, classes int) (task.Task, error) {
 	if cfg.Head == "keep" {
 		classes = 0 // those that the model has
 	}
-	t, err := task.Of(cmp.Or(cfg.Task, taskname.Classify), make([]string, classes))
-	switch t := t.(type) {
-	case *task.Classify:
-		t.Smoothing = cfg.LabelSmoothing
-	case *task.CTC:
-		t.Longest = 1
+	kind, err := task.Lookup(cfg.Task)
+	if err != nil {
+		return nil, err
 	}
-	return t, err
+	return kind.Named(make([]string, classes), task.Options{Smoothing: cfg.LabelSmoothing}), nil
 }
 
 // openForCount opens the data of a fit and measures the time that one example takes to be read.

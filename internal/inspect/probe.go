@@ -119,11 +119,11 @@ func (s *step) train(ctx context.Context, values []*tensor.Tensor) error {
 }
 
 // madeUpLabels are right answers for a batch of n with scores of that shape: classes and tokens in turn,
-// zeros, and empty transcripts.
+// zeros, and empty answers where others need room.
 func madeUpLabels(t task.Task, n int, scores tensor.Shape) []*tensor.Tensor {
 	positions := task.Positions(t, scores, n)
-	if c, ok := t.(*task.CTC); ok {
-		return c.Labels(make([]data.Target, n), nil, positions)
+	if f, ok := t.(task.Framed); ok {
+		return f.Labels(make([]data.Target, n), nil, positions)
 	}
 	var out []*tensor.Tensor
 	for _, kind := range t.LabelTypes(n, positions) {

@@ -11,7 +11,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // Check errors where an option fixes what auto would choose, or contradicts it.
@@ -99,7 +98,7 @@ func choosePlan(ctx context.Context, s *run.Session, cfg run.Config, sets run.Se
 	var winner *candidate
 	if s.Train.Len() >= minExamples && len(r.folds) > 1 {
 		var advice *choose.Advice
-		if s.Task.Name() == taskname.Classify && s.Net.Headed.Fresh {
+		if task.KindOf(s.Task).Answers.Classes && s.Net.Headed.Fresh {
 			if advice, err = choose.Advise(ctx, choose.AdviseOptions{Config: cfg, Sets: sets}); err != nil {
 				return nil, nil, err
 			}

@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // chunks is the number of chunks of the held-out examples, for metrics that need more than one
@@ -16,7 +15,7 @@ const chunks = 20
 // of each chunk.
 func scores(t task.Task, each []*task.Metrics) []float64 {
 	n := len(each)
-	if t.Name() != taskname.Classify {
+	if !task.KindOf(t).Answers.Classes {
 		n = min(n, chunks)
 	}
 	out := make([]float64, n)

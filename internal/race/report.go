@@ -1,12 +1,12 @@
 package race
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // File is the name of the report in a run folder.
@@ -188,19 +188,20 @@ func (r *race) heldOut(a, b *candidate) int {
 
 // metric formats a score in the unit of its task.
 func (r *race) metric(score float64) string {
-	switch r.session.Task.Name() {
-	case taskname.Classify:
+	kind := task.KindOf(r.session.Task)
+	text := cmp.Or(kind.Metric.Text, kind.Metric.Name)
+	switch {
+	case kind.Answers.Classes:
 		return fmt.Sprintf("%.1f%%", 100*score)
-	case taskname.Multilabel:
-		return fmt.Sprintf("a macro F1 of %.4f", score)
+	case kind.Metric.Lower:
+		return fmt.Sprintf("%s %.4g", text, -score)
 	}
-	name, _ := r.session.Task.NewMetrics().Metric()
-	return fmt.Sprintf("%s %.4g", strings.ReplaceAll(name, "_", " "), -score)
+	return fmt.Sprintf("a %s of %.4f", text, score)
 }
 
 // points formats a difference of scores.
 func (r *race) points(d float64) string {
-	if r.session.Task.Name() == taskname.Classify {
+	if task.KindOf(r.session.Task).Answers.Classes {
 		return fmt.Sprintf("%.1f points", 100*d)
 	}
 	return fmt.Sprintf("%.3g", d)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/permafrost-ml/permafrost/internal/taskname"
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // run runs the race and returns the winner, with the configuration of the final fit. It returns nil
@@ -140,7 +140,7 @@ func (r *race) measureHead(ctx context.Context, head *candidate) error {
 // headSuffices reports whether even a plan without errors would not be clearly better than the
 // head, on all training examples. Then nothing deeper needs to be tried.
 func (r *race) headSuffices(head *candidate) bool {
-	if r.session.Task.Name() != taskname.Classify || head.scores == nil {
+	if !task.KindOf(r.session.Task).Answers.Classes || head.scores == nil {
 		return false
 	}
 	perfect := &candidate{scores: make([][]float64, len(head.scores))}

@@ -9,7 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/split"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 var (
@@ -24,7 +24,7 @@ func (c *Config) Validate() error {
 		key, value string
 		allowed    []string
 	}{
-		{"task", c.Task, append([]string{""}, taskname.All()...)},
+		{"task", c.Task, append([]string{""}, task.Names()...)},
 		{"batchnorm", c.BatchNorm, []string{"auto", "frozen"}},
 		{"start", c.Start, []string{"none", "probe"}},
 		{"pool", c.Pool, []string{"auto", "mean", "cls", "last", "max"}},

@@ -3,11 +3,10 @@ package run
 import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// measureEach measures every example of a validation batch by itself into f.each, for Result.Each. Of classify it leaves out the
+// measureEach measures every example of a validation batch by itself into f.each, for Result.Each. Of classes it leaves out the
 // confusion, which is large where classes are many.
 func (f *loop) measureEach(b *split.Batch, scores *tensor.Tensor) {
 	if f.each == nil {
@@ -21,7 +20,7 @@ func (f *loop) measureEach(b *split.Batch, scores *tensor.Tensor) {
 		shape[0] = rows
 		one := &tensor.Tensor{DType: scores.DType, Shape: shape, Bytes: scores.Bytes[k*size : (k+1)*size]}
 		labels := f.session.labels(f.session.Val, &split.Batch{Indices: b.Indices[k : k+1], Length: b.Length, Lengths: b.Lengths[k : k+1]}, shape)
-		if f.session.Task.Name() != taskname.Classify {
+		if !task.KindOf(f.session.Task).Answers.Classes {
 			m = f.session.Task.NewMetrics()
 			f.session.Task.Measure(m, one, labels)
 			f.each[i] = m

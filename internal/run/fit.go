@@ -15,7 +15,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
@@ -92,7 +91,7 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 	}
 	f.events.Emit(&report.RunStart{Version: version.Version, Model: f.session.Config.Model, Data: f.session.Config.Data, Config: options, Epochs: f.session.Config.Epochs,
 		Steps: steps * f.session.Config.Epochs, Threads: kernel.Threads(), Resumed: resume, Epoch: f.st.Epoch, Step: f.st.Step})
-	if f.session.Task.Name() == taskname.LM && f.st.Step == 0 {
+	if task.KindOf(f.session.Task).KeepsHead && f.st.Step == 0 {
 		m, err := f.validate(ctx)
 		if err != nil {
 			return err

@@ -6,7 +6,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/report"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // checkRegularisation errors on options that make no sense for the task, and notes those that do nothing for what trains: several plans may
@@ -34,9 +33,9 @@ func (s *Session) checkRegularisation() error {
 	if c.Average == "swa" && c.LRSchedule == "cosine" {
 		note("average swa is at its best with option lr_schedule constant: at the small rates at the end of a cosine there is little to average")
 	}
-	switch name := s.Task.Name(); {
-	case c.Mixup != 0 && (name == taskname.LM || name == taskname.CTC):
-		return option.Errorf("mixup", "the task %s has an answer at every position, which cannot be mixed", name)
+	switch {
+	case c.Mixup != 0 && s.Task.PerPosition():
+		return option.Errorf("mixup", "the task %s has an answer at every position, which cannot be mixed", s.Task.Name())
 	case c.Mixup != 0 && s.Base.Feed.Form().Varies():
 		return option.Errorf("mixup", "examples of different lengths cannot be mixed")
 	}

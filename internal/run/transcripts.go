@@ -19,7 +19,7 @@ type tooLong struct {
 // tooLong counts the examples of a set whose transcripts do not fit. It is none for tasks without transcripts.
 func (s *Session) tooLong(ds *data.Dataset) (tooLong, error) {
 	var out tooLong
-	ctc, ok := s.Task.(*task.CTC)
+	framed, ok := s.Task.(task.Framed)
 	if !ok {
 		return out, nil
 	}
@@ -32,11 +32,11 @@ func (s *Session) tooLong(ds *data.Dataset) (tooLong, error) {
 			if err != nil {
 				return out, err
 			}
-			all = task.Positions(ctc, g.Outputs[0].Type.Shape, 1)
+			all = task.Positions(framed, g.Outputs[0].Type.Shape, 1)
 			positions[length] = all
 		}
 		frames := data.Scaled([]int{ds.Length(i)}, length, all)[0]
-		if needs := ctc.Frames(t); needs > frames {
+		if needs := framed.Frames(t); needs > frames {
 			if out.count++; out.count == 1 {
 				out.first, out.needs, out.frames = ds.Examples[i].Path, needs, frames
 			}

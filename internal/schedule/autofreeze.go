@@ -6,6 +6,8 @@ import (
 	"slices"
 )
 
+func init() { register("autofreeze", Kind{Make: newAutoFreeze, Check: optional(fraction)}) }
+
 // autofreeze freezes blocks that have stopped changing, from the input on. It decides twenty times
 // in a run. It sums each block's gradient over the steps since the last decision, and compares the
 // norm of the sum, g', with the one before, g:

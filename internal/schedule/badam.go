@@ -2,6 +2,8 @@ package schedule
 
 import "fmt"
 
+func init() { register("badam", Kind{Make: newBAdam, Check: optional(wholeNumber)}) }
+
 // badam trains one block at a time, and the head throughout. It goes from the head down to the
 // input, over and over, and each turn begins with fresh optimiser state. A turn lasts as many steps
 // as the argument says. Without an argument, each block gets three turns in a run, of at least ten

@@ -5,6 +5,8 @@ import (
 	"math"
 )
 
+func init() { register("egeria", Kind{Make: newEgeria, Check: optional(fraction)}) }
+
 // egeria freezes blocks that have stopped learning, from the input on. It decides fifty times in a
 // run. Each time it measures the plasticity of each block: the distance of its result from that of
 // a reference, the network some time ago (see Distance). The values are smoothed by a moving

@@ -5,6 +5,8 @@ import (
 	"math"
 )
 
+func init() { register("freezeout", Kind{Make: newFreezeOut, Check: optional(fraction), Flat: true}) }
+
 // freezeout anneals the learning rate of each block along a cosine of its own, and freezes the
 // block when the rate reaches 0. The nearer a block is to the input, the sooner. Of n blocks below
 // the head, block i is annealed until the share

@@ -2,6 +2,8 @@ package schedule
 
 import "fmt"
 
+func init() { register("gradual", Kind{Make: newGradual, Check: optional(wholeNumber)}) }
+
 // gradual thaws from the head down: the head alone in the first epoch, then one more block in each
 // epoch, until everything trains. Where the run has too few epochs for that, the blocks are spread
 // evenly over its first half, or over as many epochs as the argument says.

@@ -2,6 +2,8 @@ package schedule
 
 import "fmt"
 
+func init() { register("lpft", Kind{Make: newLPFT, Check: optional(wholeNumber), Peak: 1 / lpftRate}) }
+
 // lpft trains the head alone, at the full rate, for the first third of the epochs or as many as the
 // argument says. Then it trains everything, at a tenth of that rate. A fresh head sends large,
 // random gradients through the pretrained weights; a head that has converged does not.

@@ -111,16 +111,7 @@ type Kind struct {
 	Flat bool
 }
 
-var kinds = map[string]Kind{
-	"gradual":    {Make: newGradual, Check: optional(wholeNumber)},
-	"lpft":       {Make: newLPFT, Check: optional(wholeNumber), Peak: 1 / lpftRate},
-	"autofreeze": {Make: newAutoFreeze, Check: optional(fraction)},
-	"freezeout":  {Make: newFreezeOut, Check: optional(fraction), Flat: true},
-	"egeria":     {Make: newEgeria, Check: optional(fraction)},
-	"slimfit":    {Make: newSlimFit, Check: optional(fraction)},
-	"lisa":       {Make: newLISA, Check: required(wholeNumber, "lisa:2")},
-	"badam":      {Make: newBAdam, Check: optional(wholeNumber)},
-}
+var kinds = map[string]Kind{}
 
 // Register adds a schedule under a name. It errors where the name is taken or cannot be written. It
 // must not be called concurrently with other functions of this package.
@@ -133,6 +124,13 @@ func Register(name string, k Kind) error {
 	}
 	kinds[name] = k
 	return nil
+}
+
+// register is Register for the init function of a schedule's file. It panics where that errors.
+func register(name string, k Kind) {
+	if err := Register(name, k); err != nil {
+		panic(err)
+	}
 }
 
 // Names lists the names of all schedules, sorted.

@@ -6,6 +6,8 @@ import (
 	"slices"
 )
 
+func init() { register("slimfit", Kind{Make: newSlimFit, Check: optional(fraction)}) }
+
 // slimfit freezes the blocks whose weights change least. It decides twenty times in a run. Each
 // time it measures how far the weights of each block that trains have moved, relative to their
 // size, and freezes half of all blocks, or the share that the argument says: those that moved least

@@ -55,7 +55,7 @@ func (n *Network) foldHead(changed map[string]*tensor.Tensor) {
 // foldAnswers rewrites the last layer of a fresh head that trained on standardised numbers as one that gives the
 // numbers themselves.
 func (n *Network) foldAnswers(changed map[string]*tensor.Tensor) {
-	r, ok := task.Plain(n.Task).(*task.Regress)
+	r, ok := task.Plain(n.Task).(task.Scaled)
 	if !ok {
 		return
 	}

@@ -8,9 +8,29 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
+
+// NameClassify is the task of Classify.
+const NameClassify = data.DefaultTask
+
+func init() {
+	Register(Kind{
+		Name:    NameClassify,
+		Answers: data.Answers{Classes: true},
+		Metric:  Metric{Name: "accuracy", Of: (*Metrics).Accuracy},
+		New: func(e Examples) (Task, error) {
+			t := &Classify{Classes: e.Train.Classes, Options: Options{Smoothing: e.Smoothing}}
+			if e.Balanced {
+				t.Weights = e.Train.Weights()
+			}
+			return t, nil
+		},
+		Named:   func(names []string, o Options) Task { return &Classify{names, o} },
+		Weighs:  true,
+		Smooths: true,
+	})
+}
 
 // Classify is one class of several for each example: softmax cross-entropy, measured by accuracy.
 type Classify struct {
@@ -18,7 +38,7 @@ type Classify struct {
 	Options
 }
 
-func (c *Classify) Name() string      { return taskname.Classify }
+func (c *Classify) Name() string      { return NameClassify }
 func (c *Classify) Names() []string   { return c.Classes }
 func (c *Classify) Scores() int       { return len(c.Classes) }
 func (c *Classify) PerPosition() bool { return false }

@@ -10,9 +10,27 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/decode"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
+
+// NameCTC is the task of CTC.
+const NameCTC = "ctc"
+
+func init() {
+	Register(Kind{
+		Name:    NameCTC,
+		Answers: data.Answers{Empty: true, Column: true},
+		Metric:  Metric{Name: "error_rate", Text: "error rate", Lower: true, Of: (*Metrics).ErrorRate},
+		New: func(e Examples) (Task, error) {
+			t := NewCTC(e.answers())
+			if len(t.Symbols) == 0 {
+				return nil, fmt.Errorf("%s: every transcript is empty", e.Train.Root)
+			}
+			return t, nil
+		},
+		Named: func(names []string, _ Options) Task { return &CTC{Symbols: names, Longest: 1} },
+	})
+}
 
 // CTC is a transcript for each example, with no word on where its symbols lie: connectionist temporal
 // classification, measured by error_rate of the greedy reading. Score 0 is the blank; symbol i of Symbols has
@@ -75,7 +93,7 @@ func (t *CTC) Text(labels []int) string {
 	return b.String()
 }
 
-func (t *CTC) Name() string      { return taskname.CTC }
+func (t *CTC) Name() string      { return NameCTC }
 func (t *CTC) Names() []string   { return t.Symbols }
 func (t *CTC) Scores() int       { return len(t.Symbols) + 1 }
 func (t *CTC) PerPosition() bool { return true }
@@ -114,7 +132,7 @@ func (t *CTC) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Valu
 	return b.Op("CTCLoss", ir.Attrs{"zero_infinity": 1}, scores, labels[0], labels[1])
 }
 
-func (t *CTC) NewMetrics() *Metrics { return &Metrics{Task: taskname.CTC} }
+func (t *CTC) NewMetrics() *Metrics { return &Metrics{Task: NameCTC} }
 
 // Measure adds up losses as they are reduced: for each symbol of the transcript. An example too short for
 // its transcript has none.
@@ -143,6 +161,18 @@ func (t *CTC) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor
 		m.Edits += int64(decode.Distance(decode.Greedy(x, c, 0), want))
 		m.Length += int64(len(want))
 	}
+}
+
+// SetBeam sets the width of the search by which Answer reads.
+func (t *CTC) SetBeam(n int) { t.Beam = n }
+
+// ErrorRate is the number of edits that mend the readings, for each symbol of the right transcripts; 0
+// without any.
+func (m *Metrics) ErrorRate() float64 {
+	if m.Length == 0 {
+		return 0
+	}
+	return float64(m.Edits) / float64(m.Length)
 }
 
 // Answer reads the scores of an example's positions.

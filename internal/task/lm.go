@@ -7,9 +7,24 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/op"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
+
+// NameLM is the task of LM.
+const NameLM = "lm"
+
+func init() {
+	Register(Kind{
+		Name:      NameLM,
+		Answers:   data.Answers{Empty: true},
+		Metric:    Metric{Name: "perplexity", Lower: true, Of: (*Metrics).Perplexity},
+		New:       func(e Examples) (Task, error) { return &LM{Options{Smoothing: e.Smoothing}}, nil },
+		Named:     func(_ []string, o Options) Task { return &LM{o} },
+		Smooths:   true,
+		KeepsHead: true,
+		Tokens:    true,
+	})
+}
 
 // LM foretells the next token at each position of a text: cross-entropy over all tokens that have a next one,
 // measured by perplexity. It keeps the model's own head.
@@ -18,7 +33,7 @@ type LM struct{ Options }
 // noToken marks positions without a next token.
 const noToken = -100
 
-func (t *LM) Name() string      { return taskname.LM }
+func (t *LM) Name() string      { return NameLM }
 func (t *LM) Names() []string   { return nil }
 func (t *LM) Scores() int       { return 0 }
 func (t *LM) PerPosition() bool { return true }
@@ -48,7 +63,7 @@ func (t *LM) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Value
 	return op.TokenCrossEntropy(b, ir.Attrs{"label_smoothing": float32(t.Smoothing)}, scores, labels[0])
 }
 
-func (t *LM) NewMetrics() *Metrics { return &Metrics{Task: taskname.LM} }
+func (t *LM) NewMetrics() *Metrics { return &Metrics{Task: NameLM} }
 
 func (t *LM) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor) {
 	l := labels[0].I64()
@@ -72,6 +87,10 @@ func (t *LM) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor)
 		}
 	}
 }
+
+// Perplexity is exp of the mean loss of a token: of how many equally likely tokens the model seems to
+// choose the next one.
+func (m *Metrics) Perplexity() float64 { return math.Exp(m.Loss()) }
 
 // Answer is empty: a text is continued token by token.
 func (t *LM) Answer([]float32) Answer { return Answer{} }

@@ -13,15 +13,12 @@ type LossFunc func(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Valu
 // WithLoss is a task that minimises another loss than its own, which it goes on measuring by. It errors on a task that
 // has an answer at every position, and on options of the loss that it replaces.
 func WithLoss(t Task, loss LossFunc) (Task, error) {
-	var o Options
-	switch t := t.(type) {
-	case *Classify:
-		o = t.Options
-	case *Multilabel:
-		o = t.Options
-	case *Regress:
-	default:
+	if t.PerPosition() {
 		return nil, fmt.Errorf("the task %s has a loss of its own, which another cannot replace", t.Name())
+	}
+	var o Options
+	if t, ok := t.(interface{ lossOptions() Options }); ok {
+		o = t.lossOptions()
 	}
 	if o.Smoothing != 0 {
 		return nil, option.Errorf("label_smoothing", "it belongs to the loss that another replaces")

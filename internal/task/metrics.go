@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
-
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 )
 
 // Metrics gathers how a model does at its task, example by example. Sums are taken in the order in which
@@ -17,7 +14,7 @@ type Metrics struct {
 	Task     string // "" is classify
 	Examples int
 	Invalid  int     // examples with a score that is not a number; counted as wrong
-	LossSum  float64 // over the examples, for lm over the tokens
+	LossSum  float64 // over the examples, or over the tokens where those are learned
 
 	// classify
 	Classes int
@@ -29,6 +26,8 @@ type Metrics struct {
 	Tokens  int64   // lm: tokens that were foretold
 	Edits   int64   // ctc: insertions, deletions and replacements that mend the readings
 	Length  int64   // ctc: symbols of the right transcripts
+
+	Sums map[string]float64 // what other tasks add up, by names of their own
 }
 
 // Hits counts the examples that have a label and were given it, were given it wrongly, and were not given it but have it.
@@ -103,15 +102,26 @@ func (m *Metrics) Merge(o *Metrics) {
 	m.Tokens += o.Tokens
 	m.Edits += o.Edits
 	m.Length += o.Length
+	for name, v := range o.Sums {
+		m.Sum(name, v)
+	}
+}
+
+// Sum adds to one of Sums.
+func (m *Metrics) Sum(name string, v float64) {
+	if m.Sums == nil {
+		m.Sums = map[string]float64{}
+	}
+	m.Sums[name] += v
 }
 
 // Accuracy is the part of the examples whose highest score is the true class; 0 without examples.
 func (m *Metrics) Accuracy() float64 { return ratio(m.Correct, m.Examples) }
 
-// Loss is the mean loss of an example, for lm of a token; 0 without any.
+// Loss is the mean loss of an example, of a token where tokens are learned; 0 without any.
 func (m *Metrics) Loss() float64 {
 	n := float64(m.Examples)
-	if m.Task == taskname.LM {
+	if kindOf(m.Task).Tokens {
 		n = float64(m.Tokens)
 	}
 	if n == 0 {
@@ -120,51 +130,20 @@ func (m *Metrics) Loss() float64 {
 	return m.LossSum / n
 }
 
-// Metric is the number that tells how good a model is at its task: accuracy of classify, macro_f1 of
-// multilabel, rmse of regress, perplexity of lm, error_rate of ctc.
+// Metric is the number that tells how good a model is at its task, see Kind.Metric.
 func (m *Metrics) Metric() (name string, value float64) {
-	switch m.Task {
-	case taskname.Multilabel:
-		return "macro_f1", m.MacroF1()
-	case taskname.Regress:
-		return "rmse", m.RMSE()
-	case taskname.LM:
-		return "perplexity", m.Perplexity()
-	case taskname.CTC:
-		return "error_rate", m.ErrorRate()
-	}
-	return "accuracy", m.Accuracy()
+	k := kindOf(m.Task)
+	return k.Metric.Name, k.Metric.Of(m)
 }
 
 // Score is the metric, turned so that more is better, with the loss to decide between equal ones.
 func (m *Metrics) Score() Score {
-	name, v := m.Metric()
-	switch name {
-	case "rmse", "perplexity", "error_rate":
+	k := kindOf(m.Task)
+	v := k.Metric.Of(m)
+	if k.Metric.Lower {
 		v = -v
 	}
 	return Score{Metric: v, Loss: m.Loss()}
-}
-
-// RMSE is the root of the mean squared error; 0 without examples.
-func (m *Metrics) RMSE() float64 {
-	if m.Examples == 0 {
-		return 0
-	}
-	return math.Sqrt(m.Squares / float64(m.Examples))
-}
-
-// Perplexity is exp of the mean loss of a token: of how many equally likely tokens the model seems to
-// choose the next one.
-func (m *Metrics) Perplexity() float64 { return math.Exp(m.Loss()) }
-
-// ErrorRate is the number of edits that mend the readings, for each symbol of the right transcripts; 0
-// without any.
-func (m *Metrics) ErrorRate() float64 {
-	if m.Length == 0 {
-		return 0
-	}
-	return float64(m.Edits) / float64(m.Length)
 }
 
 // MacroF1 is the mean of the F1 scores of the classes or labels, over those that occur among the right
@@ -244,6 +223,8 @@ type metricsJSON struct {
 	Tokens    int64     `json:"tokens,omitempty"`
 	Edits     int64     `json:"edits,omitempty"`
 	Length    int64     `json:"length,omitempty"`
+
+	Sums map[string]float64 `json:"sums,omitempty"`
 }
 
 // Named is a metric with its name, as fit and eval report it.
@@ -252,9 +233,9 @@ type Named struct {
 	Value *float64 `json:"value"` // null where it is not a finite number
 }
 
-// Named is the metric as it is reported; nil for classify, whose accuracy stands for itself.
+// Named is the metric as it is reported; nil where there are classes, whose accuracy stands for itself.
 func (m *Metrics) Named() *Named {
-	if m.Task == "" || m.Task == taskname.Classify {
+	if kindOf(m.Task).Answers.Classes {
 		return nil
 	}
 	name, v := m.Metric()
@@ -264,13 +245,13 @@ func (m *Metrics) Named() *Named {
 func (m *Metrics) MarshalJSON() ([]byte, error) {
 	j := metricsJSON{
 		Task: m.Task, Examples: m.Examples, Metric: m.Named(), Loss: Finite(m.Loss()), Invalid: m.Invalid, LossSum: fmt.Sprint(m.LossSum),
-		Labels: m.Labels, Tokens: m.Tokens, Edits: m.Edits, Length: m.Length,
+		Labels: m.Labels, Tokens: m.Tokens, Edits: m.Edits, Length: m.Length, Sums: m.Sums,
 	}
 	if j.Metric == nil {
 		accuracy, f1 := m.Accuracy(), m.MacroF1()
 		j.Accuracy, j.MacroF1, j.Correct, j.Confusion = &accuracy, &f1, &m.Correct, m.Matrix
 	}
-	if m.Task == taskname.Regress {
+	if m.Squares != 0 {
 		j.Squares = fmt.Sprint(m.Squares)
 	}
 	return json.Marshal(j)
@@ -280,6 +261,9 @@ func (m *Metrics) UnmarshalJSON(b []byte) error {
 	var j metricsJSON
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
+	}
+	if _, err := Lookup(j.Task); err != nil {
+		return fmt.Errorf("task: metrics: %w", err)
 	}
 	for _, row := range j.Confusion {
 		if len(row) != len(j.Confusion) {
@@ -291,7 +275,7 @@ func (m *Metrics) UnmarshalJSON(b []byte) error {
 		*m = *NewMetrics(len(j.Confusion))
 		m.Task = j.Task
 	}
-	m.Examples, m.Invalid, m.Labels, m.Tokens, m.Edits, m.Length = j.Examples, j.Invalid, j.Labels, j.Tokens, j.Edits, j.Length
+	m.Examples, m.Invalid, m.Labels, m.Tokens, m.Edits, m.Length, m.Sums = j.Examples, j.Invalid, j.Labels, j.Tokens, j.Edits, j.Length, j.Sums
 	if j.Correct != nil {
 		m.Correct = *j.Correct
 	}

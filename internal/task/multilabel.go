@@ -9,9 +9,38 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/op"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
+
+// NameMultilabel is the task of Multilabel.
+const NameMultilabel = "multilabel"
+
+func init() {
+	Register(Kind{
+		Name: NameMultilabel,
+		Answers: data.Answers{Empty: true, Looks: func(answers []string, _ bool) bool {
+			return slices.ContainsFunc(answers, func(a string) bool { return strings.Contains(a, "|") })
+		}},
+		Metric: Metric{Name: "macro_f1", Text: "macro F1", Of: (*Metrics).MacroF1},
+		New: func(e Examples) (Task, error) {
+			t := NewMultilabel(e.answers(), Options{Smoothing: e.Smoothing})
+			if len(t.Answers) == 0 {
+				return nil, fmt.Errorf("%s: no example has a label", e.Train.Root)
+			}
+			if e.Balanced {
+				targets, err := e.targets(t)
+				if err != nil {
+					return nil, err
+				}
+				t.Balance(targets)
+			}
+			return t, nil
+		},
+		Named:   func(names []string, o Options) Task { return &Multilabel{names, o} },
+		Weighs:  true,
+		Smooths: true,
+	})
+}
 
 // Multilabel is any number of labels for each example, each judged by itself: binary cross-entropy of its
 // sigmoid, in which Weights count the examples that have the label; measured by macro_f1, a label being given
@@ -21,7 +50,7 @@ type Multilabel struct {
 	Options
 }
 
-func (t *Multilabel) Name() string      { return taskname.Multilabel }
+func (t *Multilabel) Name() string      { return NameMultilabel }
 func (t *Multilabel) Names() []string   { return t.Answers }
 func (t *Multilabel) Scores() int       { return len(t.Answers) }
 func (t *Multilabel) PerPosition() bool { return false }
@@ -100,7 +129,7 @@ func (t *Multilabel) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *
 }
 
 func (t *Multilabel) NewMetrics() *Metrics {
-	return &Metrics{Task: taskname.Multilabel, Labels: make([]Hits, len(t.Answers))}
+	return &Metrics{Task: NameMultilabel, Labels: make([]Hits, len(t.Answers))}
 }
 
 func (t *Multilabel) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor) {

@@ -8,9 +8,45 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/op"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
+
+// NameRegress is the task of Regress.
+const NameRegress = "regress"
+
+func init() {
+	Register(Kind{
+		Name:    NameRegress,
+		Answers: data.Answers{Looks: looksNumeric},
+		Metric:  Metric{Name: "rmse", Lower: true, Of: (*Metrics).RMSE},
+		New: func(e Examples) (Task, error) {
+			if e.KeepHead { // which speaks in the number's unit
+				return &Regress{Std: 1}, nil
+			}
+			targets, err := e.targets(&Regress{})
+			if err != nil {
+				return nil, err
+			}
+			return NewRegress(targets), nil
+		},
+		Named: func([]string, Options) Task { return &Regress{Std: 1} },
+	})
+}
+
+// looksNumeric reports whether all answers are numbers, and not all whole ones. Numbers are names of
+// folders as good as any.
+func looksNumeric(answers []string, folders bool) bool {
+	whole := true
+	for _, a := range answers {
+		if _, err := strconv.ParseFloat(a, 64); err != nil {
+			return false
+		}
+		if _, err := strconv.Atoi(a); err != nil {
+			whole = false
+		}
+	}
+	return !whole && !folders
+}
 
 // Regress is a number for each example: mean squared error of the standardised number, so that one
 // learning rate suits every unit, measured by rmse in the number's own unit. The score of a model that
@@ -37,7 +73,7 @@ func NewRegress(targets []data.Target) *Regress {
 	return r
 }
 
-func (r *Regress) Name() string      { return taskname.Regress }
+func (r *Regress) Name() string      { return NameRegress }
 func (r *Regress) Names() []string   { return nil }
 func (r *Regress) Scores() int       { return 1 }
 func (r *Regress) PerPosition() bool { return false }
@@ -66,7 +102,7 @@ func (r *Regress) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.
 	return op.MSE(b, scores, labels[0])
 }
 
-func (r *Regress) NewMetrics() *Metrics { return &Metrics{Task: taskname.Regress} }
+func (r *Regress) NewMetrics() *Metrics { return &Metrics{Task: NameRegress} }
 
 func (r *Regress) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor) {
 	for i, v := range scores.F32() {
@@ -78,6 +114,14 @@ func (r *Regress) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Te
 		m.LossSum += d * d
 		m.Squares += d * d * r.Std * r.Std
 	}
+}
+
+// RMSE is the root of the mean squared error; 0 without examples.
+func (m *Metrics) RMSE() float64 {
+	if m.Examples == 0 {
+		return 0
+	}
+	return math.Sqrt(m.Squares / float64(m.Examples))
 }
 
 func (r *Regress) Answer(scores []float32) Answer {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -18,7 +17,7 @@ import (
 // row an example, or, where PerPosition says so, one row for each position of a sequence: [N,T,C], or
 // [N*T,C] with an example's rows together.
 type Task interface {
-	// Name is what --task calls it.
+	// Name is that of its Kind.
 	Name() string
 
 	// Names are those of the scores: classes, labels or symbols; nil where they have none.
@@ -55,11 +54,33 @@ type Task interface {
 	Answer(scores []float32) Answer
 }
 
-// Options are what a user may ask of a task's loss.
+// Framed is a Task whose answers need room: Frames is how many positions of scores an answer needs at
+// least. An empty answer needs none.
+type Framed interface {
+	Task
+	Frames(target data.Target) int
+}
+
+// Scaled is a Task that trains on scores in another unit than that of its answers. Fold rewrites the last
+// linear layer, weight [C,in] and bias [C], as one that gives the answers' unit.
+type Scaled interface {
+	Task
+	Fold(weight, bias []float32)
+}
+
+// Searched is a Task whose Answer is searched for, following so many beginnings at once.
+type Searched interface {
+	Task
+	SetBeam(n int)
+}
+
+// Options of a task's loss.
 type Options struct {
 	Smoothing float64
 	Weights   []float32 // of the classes, or of the labels where they hold; nil for all the same
 }
+
+func (o Options) lossOptions() Options { return o }
 
 // Answer is what a model says of one example; its JSON form is part of what predict --json prints. Which
 // fields are set depends on the task.
@@ -105,24 +126,6 @@ func Positions(t Task, scores tensor.Shape, n int) int {
 	}
 	positions, _ := positionsOf(scores, n)
 	return positions
-}
-
-// Of is the task of a tuned file: by its name, with the names of its scores. Numbers are as they are, not
-// standardised.
-func Of(name string, names []string) (Task, error) {
-	switch name {
-	case taskname.Classify:
-		return &Classify{Classes: names}, nil
-	case taskname.Multilabel:
-		return &Multilabel{Answers: names}, nil
-	case taskname.Regress:
-		return &Regress{Std: 1}, nil
-	case taskname.LM:
-		return &LM{}, nil
-	case taskname.CTC:
-		return &CTC{Symbols: names}, nil
-	}
-	return nil, fmt.Errorf("the task %q is none of classify, multilabel, regress, lm and ctc", name)
 }
 
 // positionsOf brings scores [N,T,C] or [N*T,C] to rows of C, of which an example has T.

@@ -12,7 +12,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -50,17 +49,17 @@ func samples() map[string]sample {
 	number := func(v float64) data.Target { return data.Target{Value: v} }
 	return map[string]sample{
 		// torch.nn.functional.cross_entropy
-		taskname.Classify: {&Classify{Classes: []string{"x", "y", "z"}}, []data.Target{class(1), class(0)}, nil,
+		NameClassify: {&Classify{Classes: []string{"x", "y", "z"}}, []data.Target{class(1), class(0)}, nil,
 			tensor.Of([]float32{0, 2, 1, 0, 1, 0}, 2, 3), 0.5, 0.9795253},
 		// sklearn.metrics.f1_score([[1,0],[1,1],[0,0]], [[1,1],[0,1],[0,0]], average="macro"): 2/3 and 2/3
-		taskname.Multilabel: {&Multilabel{Answers: []string{"p", "q"}}, []data.Target{labels(0), labels(0, 1), labels()}, nil,
+		NameMultilabel: {&Multilabel{Answers: []string{"p", "q"}}, []data.Target{labels(0), labels(0, 1), labels()}, nil,
 			tensor.Of([]float32{2, 1, -1, 3, -2, -0.5}, 3, 2), 2.0 / 3, 0.5671740},
-		taskname.Regress: {&Regress{Mean: 10, Std: 2}, []data.Target{number(12), number(6)}, nil,
+		NameRegress: {&Regress{Mean: 10, Std: 2}, []data.Target{number(12), number(6)}, nil,
 			tensor.Of([]float32{2, -2}, 2, 1), math.Sqrt(2), 0.5},
 		// Equal scores foretell each of four tokens alike.
-		taskname.LM: {&LM{}, []data.Target{labels(3, 1, 2), labels(0, 1)}, nil, tensor.New(tensor.Float32, 2, 3, 4), 4, math.Log(4)},
+		NameLM: {&LM{}, []data.Target{labels(3, 1, 2), labels(0, 1)}, nil, tensor.New(tensor.Float32, 2, 3, 4), 4, math.Log(4)},
 		// "ab" is read as "ab" and "b" as "ba".
-		taskname.CTC: {ctc, []data.Target{labels(1, 2), labels(2)}, []int{3, 2},
+		NameCTC: {ctc, []data.Target{labels(1, 2), labels(2)}, []int{3, 2},
 			tensor.Of([]float32{0, 3, 0, 0, 0, 3, 0, 0, 3, 0, 0, 2, 0, 1, 0, 9, 9, 9}, 2, 3, 3), 1.0 / 3, math.NaN()},
 	}
 }
@@ -69,8 +68,10 @@ func samples() map[string]sample {
 func TestTasks(t *testing.T) {
 	for name, s := range samples() {
 		t.Run(name, func(t *testing.T) {
-			if same, err := Of(name, s.task.Names()); err != nil || same.Name() != name || same.Scores() != s.task.Scores() {
-				t.Errorf("from its name: %+v (%v)", same, err)
+			kind, err := Lookup(name)
+			must(t, err)
+			if same := kind.Named(s.task.Names(), Options{}); same.Name() != name || same.Scores() != s.task.Scores() {
+				t.Errorf("from its name: %+v", same)
 			}
 			if s.task.Name() != name {
 				t.Errorf("is called %s", s.task.Name())
@@ -135,10 +136,10 @@ func TestTasks(t *testing.T) {
 func TestScoreDirection(t *testing.T) {
 	for _, c := range []struct{ better, worse *Metrics }{
 		{&Metrics{Examples: 2, Correct: 2}, &Metrics{Examples: 2, Correct: 1}},
-		{&Metrics{Task: taskname.Multilabel, Labels: []Hits{{Both: 2}}}, &Metrics{Task: taskname.Multilabel, Labels: []Hits{{Both: 1, Missed: 1}}}},
-		{&Metrics{Task: taskname.Regress, Examples: 1, Squares: 1}, &Metrics{Task: taskname.Regress, Examples: 1, Squares: 2}},
-		{&Metrics{Task: taskname.LM, Tokens: 1, LossSum: 1}, &Metrics{Task: taskname.LM, Tokens: 1, LossSum: 2}},
-		{&Metrics{Task: taskname.CTC, Length: 9, Edits: 1}, &Metrics{Task: taskname.CTC, Length: 9, Edits: 2}},
+		{&Metrics{Task: NameMultilabel, Labels: []Hits{{Both: 2}}}, &Metrics{Task: NameMultilabel, Labels: []Hits{{Both: 1, Missed: 1}}}},
+		{&Metrics{Task: NameRegress, Examples: 1, Squares: 1}, &Metrics{Task: NameRegress, Examples: 1, Squares: 2}},
+		{&Metrics{Task: NameLM, Tokens: 1, LossSum: 1}, &Metrics{Task: NameLM, Tokens: 1, LossSum: 2}},
+		{&Metrics{Task: NameCTC, Length: 9, Edits: 1}, &Metrics{Task: NameCTC, Length: 9, Edits: 2}},
 	} {
 		if name, _ := c.better.Metric(); !c.better.Score().Better(c.worse.Score()) || c.worse.Score().Better(c.better.Score()) {
 			t.Errorf("%s points the wrong way", name)
@@ -148,15 +149,15 @@ func TestScoreDirection(t *testing.T) {
 
 func TestAnswers(t *testing.T) {
 	s := samples()
-	a := s[taskname.Classify].task.Answer([]float32{0, 2, 1})
+	a := s[NameClassify].task.Answer([]float32{0, 2, 1})
 	if a.Label != "y" || !near(a.Probability, 0.6652409) || len(a.Top) != 3 || a.Top[1].Label != "z" {
 		t.Errorf("classify: %+v", a)
 	}
-	a = s[taskname.Multilabel].task.Answer([]float32{-1, 0.5})
+	a = s[NameMultilabel].task.Answer([]float32{-1, 0.5})
 	if !slices.Equal(a.Labels, []string{"q"}) || a.Top[0].Label != "q" || !near(a.Top[1].Probability, 1/(1+math.E)) {
 		t.Errorf("multilabel: %+v", a)
 	}
-	if a = s[taskname.Regress].task.Answer([]float32{1.5}); *a.Value != 13 {
+	if a = s[NameRegress].task.Answer([]float32{1.5}); *a.Value != 13 {
 		t.Errorf("regress: %+v", a)
 	}
 	for _, beam := range []int{0, 4} {
@@ -171,18 +172,18 @@ func TestAnswers(t *testing.T) {
 		scores []float32
 		want   string
 	}{
-		{taskname.Classify, []float32{0, 5, 1}, "y 97.6%, z 1.8%"},
-		{taskname.Multilabel, []float32{1, 2}, "q 88.1%, p 73.1%"},
-		{taskname.Multilabel, []float32{-1, -2}, "-"},
-		{taskname.Regress, []float32{-1.5}, "7"},
-		{taskname.CTC, []float32{0, 3, 0, 0, 0, 3}, "ab"},
+		{NameClassify, []float32{0, 5, 1}, "y 97.6%, z 1.8%"},
+		{NameMultilabel, []float32{1, 2}, "q 88.1%, p 73.1%"},
+		{NameMultilabel, []float32{-1, -2}, "-"},
+		{NameRegress, []float32{-1.5}, "7"},
+		{NameCTC, []float32{0, 3, 0, 0, 0, 3}, "ab"},
 	} {
 		if got := s[c.name].task.Answer(c.scores).String(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
 	for name, want := range map[string]string{
-		taskname.Classify: `"label":"x","probability":`, taskname.Multilabel: `"labels":[]`, taskname.Regress: `{"value":10}`, taskname.CTC: `{"text":""}`,
+		NameClassify: `"label":"x","probability":`, NameMultilabel: `"labels":[]`, NameRegress: `{"value":10}`, NameCTC: `{"text":""}`,
 	} {
 		task := s[name].task
 		b, err := json.Marshal(task.Answer(make([]float32, task.Scores())))
@@ -243,5 +244,18 @@ func TestRegressFold(t *testing.T) {
 	}
 	if same := NewRegress([]data.Target{{Value: 3}, {Value: 3}}); same.Mean != 3 || same.Std != 1 {
 		t.Errorf("equal numbers: %+v", same)
+	}
+}
+
+// TestFindTask tells tasks from answers in a table and from names of folders.
+func TestFindTask(t *testing.T) {
+	for _, c := range []struct{ answers, table, folders string }{
+		{"a b a", "classify", "classify"}, {"0 1 2", "classify", "classify"}, {"0.5 1 -2", "regress", "classify"}, {"1e3 x", "classify", "classify"},
+		{"a b|c", "multilabel", "multilabel"}, {"1|2 3", "multilabel", "multilabel"},
+	} {
+		answers := strings.Fields(c.answers)
+		if table, folders := data.FindTask(answers, false), data.FindTask(answers, true); table != c.table || folders != c.folders {
+			t.Errorf("%s: %s and of folders %s, want %s and %s", c.answers, table, folders, c.table, c.folders)
+		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/decode"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/taskname"
 	"github.com/permafrost-ml/permafrost/internal/tokenize"
 )
 
@@ -77,9 +76,15 @@ func (p *Predictor) Generate(ctx context.Context, text string, c Continuation, e
 	return err
 }
 
+// Continues reports whether the model continues texts.
+func (p *Predictor) Continues() bool {
+	_, texts := p.Feed.(*feed.Texts)
+	return texts && task.KindOf(p.Task).Tokens
+}
+
 func (p *Predictor) languageModel() (*feed.Texts, error) {
 	f, ok := p.Feed.(*feed.Texts)
-	if !ok || p.Task.Name() != taskname.LM {
+	if !ok || !p.Continues() {
 		return nil, fmt.Errorf("the model was tuned to %s, not to continue texts", p.Task.Name())
 	}
 	return f, nil

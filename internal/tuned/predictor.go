@@ -59,11 +59,11 @@ func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	t, err := task.Of(r.Task, r.Labels)
+	kind, err := task.Lookup(r.Task)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	p := &Predictor{Record: r, Feed: base.Feed, Task: t, model: m, lanes: newLanes(parallel), texts: newLanes(parallel)}
+	p := &Predictor{Record: r, Feed: base.Feed, Task: kind.Named(r.Labels, task.Options{}), model: m, lanes: newLanes(parallel), texts: newLanes(parallel)}
 	p.programs = &pool[shape, *compile.Program]{most: mostPrograms, twin: (*compile.Program).Twin, build: func(s shape) (*compile.Program, error) {
 		return base.Inference(s.batch, s.length)
 	}}

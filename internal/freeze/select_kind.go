@@ -1,0 +1,22 @@
+package freeze
+
+import (
+	"errors"
+)
+
+func init() {
+	RegisterSelector(Selector{
+		Kind: "kind", Examples: []string{"kind:bias", "kind:norm", "kind:shift", "kind:weight", "kind:embedding"},
+		Read: func(_ *Set, arg string) (Named, error) {
+			r := Role(arg)
+			switch r {
+			case RoleBias, RoleNorm, RoleWeight, RoleEmbedding, RoleAdapter:
+				return Named{Weights: func(w *Weight) bool { return w.Role == r }}, nil
+			}
+			if arg == "shift" {
+				return Named{Weights: func(w *Weight) bool { return w.Role == RoleNorm && w.shift }}, nil
+			}
+			return Named{}, errors.New("kinds are bias, norm, shift, weight, embedding, adapter")
+		},
+	})
+}

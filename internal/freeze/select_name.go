@@ -1,0 +1,64 @@
+package freeze
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+func init() {
+	RegisterSelector(Selector{
+		Kind: "re", Examples: []string{"re:"},
+		Read: func(_ *Set, arg string) (Named, error) {
+			re, err := regexp.Compile(arg)
+			return byName(re), err
+		},
+	})
+}
+
+func readGlob(glob string) (Named, error) {
+	re, err := globRegexp(glob)
+	return byName(re), err
+}
+
+// byName are the weights of which a name matches.
+func byName(re *regexp.Regexp) Named {
+	return Named{Weights: func(w *Weight) bool { return slices.ContainsFunc(w.names(), re.MatchString) }}
+}
+
+// names are the names under which a user may select the weight: its own, its layer's, and the paths of
+// the nodes that read it.
+func (w *Weight) names() []string {
+	out := []string{w.Name, strings.Join(w.Module, ".")}
+	for _, n := range w.Nodes {
+		out = append(out, n, path.Dir(n))
+	}
+	return out
+}
+
+// globRegexp translates a glob: * is any run of characters, ? one character, [..] a class.
+func globRegexp(glob string) (*regexp.Regexp, error) {
+	var b strings.Builder
+	b.WriteByte('^')
+	for i := 0; i < len(glob); i++ {
+		switch c := glob[i]; c {
+		case '*':
+			b.WriteString(".*")
+		case '?':
+			b.WriteByte('.')
+		case '[':
+			end := strings.IndexByte(glob[i:], ']')
+			if end < 2 {
+				return nil, fmt.Errorf("unclosed [")
+			}
+			b.WriteString(strings.Replace(glob[i:i+end+1], "[!", "[^", 1))
+			i += end
+		default:
+			b.WriteString(regexp.QuoteMeta(string(c)))
+		}
+	}
+	b.WriteByte('$')
+	return regexp.Compile(b.String())
+}
