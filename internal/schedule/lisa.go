@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-func init() { register("lisa", Kind{Make: newLISA, Check: required(wholeNumber, "lisa:2")}) }
+func init() { register("lisa", Kind{Make: newLISA, Check: required(wholeNumber, "lisa:2"), Form: "lisa:K"}) }
 
 // lisa trains the head, the embeddings, and so many of the other blocks as its argument says, drawn at random twenty times in a run.
 //

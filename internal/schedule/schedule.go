@@ -4,6 +4,7 @@
 package schedule
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -98,6 +99,7 @@ type Kind struct {
 	Check func(arg string) error                    // of an argument, which may be empty
 	Peak  float64                                   // the highest rate as a multiple of that at which everything trains; 0: 1
 	Flat  bool                                      // it anneals by itself: the run's own schedule of the rate is constant
+	Form  string                                    // as help writes it, lisa:K; "": the name
 }
 
 var kinds = map[string]Kind{}
@@ -124,6 +126,15 @@ func register(name string, k Kind) {
 
 // Names lists the schedules.
 func Names() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+// Forms lists the schedules as they are written, an argument that must not lack as a capital.
+func Forms() []string {
+	out := Names()
+	for i, name := range out {
+		out[i] = cmp.Or(kinds[name].Form, name)
+	}
+	return out
+}
 
 // Parse reads NAME or NAME:ARG. It errors on a name that does not exist and on an argument that the schedule cannot use.
 func Parse(text string) (Spec, error) {
