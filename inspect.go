@@ -114,8 +114,12 @@ func (o InspectOptions) internal(cfg Config) inspect.InspectOptions {
 	return inspect.InspectOptions{Config: run.Config(cfg), Classes: o.Classes, Examples: o.Examples, Shapes: shapesOf(o.Shapes), Measure: o.Predict}
 }
 
-// Selectors lists the blocks and layers of a model that Config.Thaw and Config.Freeze can name.
+// Selectors lists an example of each kind of selector that Config.Thaw and Config.Freeze take, and the
+// blocks and layers of a model; those not for the path "".
 func Selectors(model string) ([]string, error) {
+	if model == "" {
+		return freeze.SelectorExamples(), nil
+	}
 	m, err := onnx.Open(model)
 	if err != nil {
 		return nil, badInput(err)
@@ -124,7 +128,7 @@ func Selectors(model string) ([]string, error) {
 	if c := split.FindClassifier(m.Graph); c != nil {
 		head = c.Weights
 	}
-	return freeze.Describe(m.Graph, head).Selectors(), nil
+	return append(freeze.SelectorExamples(), freeze.Describe(m.Graph, head).Selectors()...), nil
 }
 
 // Presets are the names that Config.Preprocess takes beside files.

@@ -12,6 +12,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+func init() { register(groupTune, adviseCommand) }
+
 func adviseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "advise --model MODEL --data PATH",

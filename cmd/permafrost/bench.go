@@ -9,6 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+func init() { register(groupEngine, benchCommand) }
+
 func benchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench MODEL",

@@ -12,6 +12,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+func init() { register(groupEngine, cacheCommand) }
+
 func cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cache",

@@ -10,6 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+func init() { register(groupTune, compareCommand) }
+
 func compareCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare --model MODEL --data PATH --plan NAME=SELECTORS...",

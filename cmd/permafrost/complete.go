@@ -1,34 +1,31 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/permafrost-ml/permafrost"
 )
 
-// choices are the words that an option takes, for shell completion.
-var choices = map[string][]string{
-	"batchnorm":     {"auto", "frozen"},
-	"head":          {"linear", "mlp:128", "keep"},
-	"start":         {"none", "probe"},
-	"pool":          {"auto", "mean", "cls", "last", "max"},
-	"optimizer":     {"adamw", "sgd"},
-	"lr-schedule":   {"cosine", "constant", "step"},
-	"class-weights": {"none", "balanced"},
-	"keep":          {"best", "last"},
-	"cache":         {"auto", "off", "ram", "disk"},
-	"augment":       {"none"},
-	"rates":         {"auto-rgn"},
-	"average":       {"ema:0.999", "swa"},
-}
+// examples are numbers for words such as mlp:N.
+var examples = strings.NewReplacer(":N", ":128", ":D", ":0.999", ":K", ":2", ":R", ":8")
 
 // completeConfig completes the flags of a permafrost.Config that the command has.
 func completeConfig(cmd *cobra.Command) {
-	for name, words := range choices {
-		complete(cmd, name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		words := permafrost.OptionValues(strings.ReplaceAll(f.Name, "-", "_"))
+		if words == nil {
+			return
+		}
+		for i := range words {
+			words[i] = examples.Replace(words[i])
+		}
+		complete(cmd, f.Name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return words, cobra.ShellCompDirectiveNoFileComp
 		})
-	}
+	})
 	complete(cmd, "thaw", selectors)
 	complete(cmd, "freeze", selectors)
 	complete(cmd, "preprocess", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -74,15 +71,15 @@ func completeModel(cmd *cobra.Command) {
 // selectors completes --thaw and --freeze with the kinds of selectors and, once a model has been named,
 // its blocks and layers.
 func selectors(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	words := []string{"head", "all", "none", "last:1", "last:2", "first:1", "kind:bias", "kind:norm", "kind:shift", "kind:weight", "kind:embedding", "depth:60%-100%", "fisher:0.5%", "magnitude:0.5%", "rows:", "channels:", "re:"}
 	path := ""
 	if f := cmd.Flags().Lookup("model"); f != nil {
 		path = f.Value.String()
 	} else if len(args) > 0 {
 		path = args[0]
 	}
-	if names, err := permafrost.Selectors(path); err == nil {
-		words = append(words, names...)
+	words, err := permafrost.Selectors(path)
+	if err != nil { // the model is not written yet
+		words, _ = permafrost.Selectors("")
 	}
 	return words, cobra.ShellCompDirectiveNoFileComp
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+func init() { register(groupUse, deltaCommand) }
+
 func deltaCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delta",

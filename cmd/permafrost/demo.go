@@ -8,6 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+func init() { register(groupStart, demoCommand) }
+
 func demoCommand() *cobra.Command {
 	o := permafrost.DemoOptions{}
 	cmd := &cobra.Command{

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
+func init() { register(groupUse, evalCommand) }
+
 func evalCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval --model TUNED --data PATH",

@@ -10,6 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+func init() { register(groupUse, exportCommand) }
+
 func exportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export TUNED --out FILE.safetensors",

@@ -14,6 +14,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+func init() { register(groupTune, fitCommand) }
+
 func fitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fit --model MODEL --data PATH",

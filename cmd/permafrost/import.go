@@ -12,6 +12,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+func init() { register(groupTune, importCommand) }
+
 func importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import CHECKPOINT --model ARCHITECTURE.onnx --out MODEL.onnx",

@@ -126,16 +126,6 @@ A first session:
 		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
 	})
 	teach(root)
-	root.AddGroup(&cobra.Group{ID: "start", Title: "Start here:"}, &cobra.Group{ID: "tune", Title: "Fine-tuning:"}, &cobra.Group{ID: "use", Title: "Tuned models:"}, &cobra.Group{ID: "engine", Title: "Engine:"})
-	add := func(group string, cmds ...*cobra.Command) {
-		for _, c := range cmds {
-			c.GroupID = group
-			root.AddCommand(c)
-		}
-	}
-	add("start", demoCommand())
-	add("tune", demoCommand(), importCommand(), inspectCommand(), rankCommand(), adviseCommand(), fitCommand(), compareCommand())
-	add("use", evalCommand(), predictCommand(), verifyCommand(), deltaCommand(), exportCommand())
-	add("engine", runCommand(), benchCommand(), cacheCommand(), versionCommand())
+	addCommands(root)
 	return root
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
+func init() { register(groupUse, predictCommand) }
+
 func predictCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "predict --model TUNED FILE...",

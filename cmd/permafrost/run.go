@@ -9,6 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+func init() { register(groupEngine, runCommand) }
+
 func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run MODEL --data-set DIR",

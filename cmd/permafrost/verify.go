@@ -9,6 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+func init() { register(groupUse, verifyCommand) }
+
 func verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify BASE TUNED",

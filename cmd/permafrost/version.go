@@ -9,6 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
+func init() { register(groupEngine, versionCommand) }
+
 func versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",

@@ -12,13 +12,13 @@ import (
 // Bind defines one flag on fs for every field of options, a pointer to a struct with the tags yaml, arg
 // and help. A flag is named like its YAML key with dashes. The value an option has is the flag's default; a
 // flag of a list replaces the list where it is first given and adds to it after that. The help text names
-// the argument in backquotes, as package flag wants. It panics on a field whose type has no flag form.
-func Bind(fs *flag.FlagSet, options any) {
+// the argument in backquotes, as package flag wants; help may complete it. It panics on a field whose type has no flag form.
+func Bind(fs *flag.FlagSet, options any, help func(key, help string) string) {
 	v := reflect.ValueOf(options).Elem()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name := strings.ReplaceAll(f.Tag.Get("yaml"), "_", "-")
-		help := f.Tag.Get("help")
+		help := help(f.Tag.Get("yaml"), f.Tag.Get("help"))
 		if arg := f.Tag.Get("arg"); arg != "" {
 			help = "`" + arg + "` " + help
 		}

@@ -16,7 +16,7 @@ type Config struct {
 	Val   string `yaml:"val" json:"val" arg:"PATH" help:"validation examples (default: DATA/val, else a held-out tenth)"`
 	Out   string `yaml:"out" json:"out" arg:"DIR" help:"run directory to write"`
 
-	Task        string `yaml:"task" json:"task" arg:"KIND" help:"classify, multilabel, regress, lm or ctc (default: found from the data)"`
+	Task        string `yaml:"task" json:"task" arg:"KIND" help:"{} (default: found from the data)"`
 	TextColumn  string `yaml:"text_column" json:"text_column" arg:"NAME" help:"column of a table that holds the text"`
 	LabelColumn string `yaml:"label_column" json:"label_column" arg:"NAME" help:"column of a table that holds the label"`
 	Preprocess  string `yaml:"preprocess" json:"preprocess" arg:"P" help:"preprocessor file, or imagenet, inception, unit, raw; tensors for files of them"`
@@ -26,25 +26,25 @@ type Config struct {
 
 	Thaw      []string      `yaml:"thaw" json:"thaw" arg:"S" help:"weights to train, as selectors; may be given again (default: head)"`
 	Freeze    []string      `yaml:"freeze" json:"freeze" arg:"S" help:"weights to take away from those thawed; may be given again"`
-	Schedule  string        `yaml:"schedule" json:"schedule" arg:"NAME[:ARG]" help:"what changes during the run what trains: gradual, lpft, autofreeze, freezeout, egeria, slimfit, lisa:K or badam; of what --thaw names, by default of everything"`
+	Schedule  string        `yaml:"schedule" json:"schedule" arg:"NAME[:ARG]" help:"what changes during the run what trains: {}; of what --thaw names, by default of everything"`
 	Auto      bool          `yaml:"auto" json:"auto" help:"let permafrost choose what to thaw"`
 	Budget    time.Duration `yaml:"budget" json:"budget" arg:"TIME" help:"most time that --auto tries plans for, as 90s or 10m (0: by the work: about a quarter of trying them all)"`
 	BatchNorm string        `yaml:"batchnorm" json:"batchnorm" arg:"KIND" help:"auto: thawed layers use batch statistics and move theirs; frozen: never"`
-	Adapter   string        `yaml:"adapter" json:"adapter" arg:"KIND" help:"freeze everything and train additions: lora:R or ia3"`
+	Adapter   string        `yaml:"adapter" json:"adapter" arg:"KIND" help:"freeze everything and train additions: {}"`
 
 	AdapterTargets []string `yaml:"adapter_targets" json:"adapter_targets" arg:"S" help:"layers that get an adapter, as selectors; may be given again (default: linear layers; convolutions where there is no attention)"`
 	AdapterAlpha   float64  `yaml:"adapter_alpha" json:"adapter_alpha" arg:"X" help:"strength of lora: its product is scaled by X/R (0: R)"`
 	AdapterMerge   bool     `yaml:"adapter_merge" json:"adapter_merge" help:"add adapters to the weights when the model is written"`
 
-	Head   string   `yaml:"head" json:"head" arg:"KIND" help:"linear, mlp:N or keep"`
+	Head   string   `yaml:"head" json:"head" arg:"KIND" help:"{}"`
 	Attach []string `yaml:"attach" json:"attach" arg:"VALUE" help:"value that the head reads; may be given again"`
 	Start  string   `yaml:"start" json:"start" arg:"KIND" help:"what a fresh head starts from: none, or probe: a head trained first while all else is frozen"`
-	Pool   string   `yaml:"pool" json:"pool" arg:"KIND" help:"how a map or sequence becomes one vector: auto, mean, cls, last or max"`
+	Pool   string   `yaml:"pool" json:"pool" arg:"KIND" help:"how a map or sequence becomes one vector: {}"`
 
 	Epochs         int      `yaml:"epochs" json:"epochs" arg:"N" help:"passes over the training examples (0: chosen)"`
 	Batch          int      `yaml:"batch" json:"batch" arg:"N" help:"examples a step (0: chosen)"`
 	Accumulate     int      `yaml:"accumulate" json:"accumulate" arg:"N" help:"batches whose gradients are averaged before a step"`
-	Optimizer      string   `yaml:"optimizer" json:"optimizer" arg:"KIND" help:"adamw or sgd, by PyTorch's rules"`
+	Optimizer      string   `yaml:"optimizer" json:"optimizer" arg:"KIND" help:"{}, by PyTorch's rules"`
 	LR             float64  `yaml:"lr" json:"lr" arg:"X" help:"highest learning rate (0: chosen)"`
 	LRSchedule     string   `yaml:"lr_schedule" json:"lr_schedule" arg:"KIND" help:"cosine, constant or step (a tenth after each third of the run)"`
 	Warmup         float64  `yaml:"warmup" json:"warmup" arg:"X" help:"rising rate at the start: below 1 a fraction of all steps, else a number of steps"`
@@ -86,4 +86,4 @@ func DefaultConfig() Config {
 }
 
 // Bind defines one flag for every option on fs, see option.Bind.
-func (c *Config) Bind(fs *flag.FlagSet) { option.Bind(fs, c) }
+func (c *Config) Bind(fs *flag.FlagSet) { option.Bind(fs, c, inWords) }

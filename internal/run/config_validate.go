@@ -1,15 +1,16 @@
 package run
 
 import (
+	"cmp"
 	"math"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/split"
-	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 var (
@@ -20,23 +21,20 @@ var (
 // Validate errors on the first option that cannot be meant, in one line that names it. It looks at
 // the options alone, not at files.
 func (c *Config) Validate() error {
-	for _, o := range []struct {
-		key, value string
-		allowed    []string
-	}{
-		{"task", c.Task, append([]string{""}, task.Names()...)},
-		{"batchnorm", c.BatchNorm, []string{"auto", "frozen"}},
-		{"start", c.Start, []string{"none", "probe"}},
-		{"pool", c.Pool, []string{"auto", "mean", "cls", "last", "max"}},
-		{"optimizer", c.Optimizer, []string{"adamw", "sgd"}},
-		{"lr_schedule", c.LRSchedule, []string{"cosine", "constant", "step"}},
-		{"class_weights", c.ClassWeights, []string{"none", "balanced"}},
-		{"keep", c.Keep, []string{"best", "last"}},
-		{"cache", c.Cache, []string{"auto", "off", "ram", "disk"}},
-		{"cache_precision", c.CachePrecision, []string{"float32", "float16"}},
+	for _, o := range []struct{ key, value string }{
+		{"task", cmp.Or(c.Task, data.DefaultTask)},
+		{"batchnorm", c.BatchNorm},
+		{"start", c.Start},
+		{"pool", c.Pool},
+		{"optimizer", c.Optimizer},
+		{"lr_schedule", c.LRSchedule},
+		{"class_weights", c.ClassWeights},
+		{"keep", c.Keep},
+		{"cache", c.Cache},
+		{"cache_precision", c.CachePrecision},
 	} {
-		if !slices.Contains(o.allowed, o.value) {
-			return option.Errorf(o.key, "%q is none of %s", o.value, strings.TrimPrefix(strings.Join(o.allowed, ", "), ", "))
+		if words := Values(o.key); !slices.Contains(words, o.value) {
+			return option.Errorf(o.key, "%q is none of %s", o.value, strings.Join(words, ", "))
 		}
 	}
 	for _, o := range []struct {
@@ -77,9 +75,9 @@ func (c *Config) Validate() error {
 	case c.validateRegularisation() != nil:
 		return c.validateRegularisation()
 	case !headForm.MatchString(c.Head):
-		return option.Errorf("head", "%q is none of linear, mlp:N, keep", c.Head)
+		return option.Errorf("head", "%q is none of %s", c.Head, strings.Join(Values("head"), ", "))
 	case !adapterForm.MatchString(c.Adapter):
-		return option.Errorf("adapter", "%q is none of lora:R, ia3", c.Adapter)
+		return option.Errorf("adapter", "%q is none of %s", c.Adapter, strings.Join(Values("adapter"), ", "))
 	case c.Head == "keep" && len(c.Attach) > 0:
 		return option.Errorf("attach", "with head keep the model's own classifier reads what it always read")
 	case !(decay >= 0) || math.IsInf(decay, 0):

@@ -7,7 +7,9 @@ import (
 	"strings"
 )
 
-func init() { register("lisa", Kind{Make: newLISA, Check: required(wholeNumber, "lisa:2")}) }
+func init() {
+	register("lisa", Kind{Make: newLISA, Check: required(wholeNumber, "lisa:2"), Form: "lisa:K"})
+}
 
 // lisa trains the head, the embeddings, and as many of the other blocks as the argument says. It
 // draws these at random, twenty times in a run.

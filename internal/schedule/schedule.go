@@ -7,6 +7,7 @@
 package schedule
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -109,6 +110,8 @@ type Kind struct {
 	Peak float64
 	// it anneals the learning rate by itself, so the run's own schedule is constant
 	Flat bool
+	// as help writes it, lisa:K; "" means the name
+	Form string
 }
 
 var kinds = map[string]Kind{}
@@ -135,6 +138,15 @@ func register(name string, k Kind) {
 
 // Names lists the names of all schedules, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+// Forms lists the schedules as they are written, an argument that must not lack as a capital.
+func Forms() []string {
+	out := Names()
+	for i, name := range out {
+		out[i] = cmp.Or(kinds[name].Form, name)
+	}
+	return out
+}
 
 // Parse reads NAME or NAME:ARG. It errors on an unknown name, and on an argument that the schedule
 // refuses.

@@ -15,12 +15,18 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
+// Heads are the kinds of heads, and Pools what makes one vector of a map or a sequence.
+var (
+	Heads = []string{"linear", "mlp:N", "keep"}
+	Pools = []string{"auto", "mean", "cls", "last", "max"}
+)
+
 // HeadSpec says what classifier a model gets.
 type HeadSpec struct {
-	Kind    string   // "linear", "mlp:N" with N hidden units, or "keep" for the model's own
+	Kind    string   // one of Heads: N hidden units for mlp:N, the model's own for keep
 	Classes int      // number of scores
 	Attach  []string // values that the head reads; none: what the model's classifier reads, else its last output
-	Pool    string   // auto, mean, cls, last or max: how a map or a sequence becomes one vector
+	Pool    string   // one of Pools
 	Mask    string   // input [N,T] that is 0 at the padding of sequences; "" for none
 	Seed    uint64   // of the hidden layer's initial weights
 

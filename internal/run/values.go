@@ -1,0 +1,47 @@
+package run
+
+import (
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/schedule"
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/task"
+)
+
+// Values are the words that an option takes, by its key in run.yaml; a capital behind a colon stands for
+// a number, as in mlp:N. It is nil for an option that takes other than words.
+func Values(key string) []string {
+	switch key {
+	case "task":
+		return task.Names()
+	case "schedule":
+		return schedule.Forms()
+	case "head":
+		return split.Heads
+	case "pool":
+		return split.Pools
+	}
+	return map[string][]string{
+		"adapter":         {"lora:R", "ia3"},
+		"augment":         {"none"},
+		"average":         {"ema:D", "swa"},
+		"batchnorm":       {"auto", "frozen"},
+		"cache":           {"auto", "off", "ram", "disk"},
+		"cache_precision": {"float32", "float16"},
+		"class_weights":   {"none", "balanced"},
+		"keep":            {"best", "last"},
+		"lr_schedule":     {"cosine", "constant", "step"},
+		"optimizer":       {"adamw", "sgd"},
+		"rates":           {autoRGN},
+		"start":           {"none", "probe"},
+	}[key]
+}
+
+// inWords is the help text of an option, with {} written as its values.
+func inWords(key, help string) string {
+	words := Values(key)
+	if n := len(words); n > 1 {
+		help = strings.Replace(help, "{}", strings.Join(words[:n-1], ", ")+" or "+words[n-1], 1)
+	}
+	return help
+}
