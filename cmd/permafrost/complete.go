@@ -71,8 +71,8 @@ func completeModel(cmd *cobra.Command) {
 	}
 }
 
-// selectors completes --thaw and --freeze with the kinds of selectors and, once a model has been named,
-// its blocks and layers.
+// selectors completes --thaw and --freeze with the kinds of selectors and, once a model has been
+// named, its blocks and layers.
 func selectors(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	words := []string{"head", "all", "none", "last:1", "last:2", "first:1", "kind:bias", "kind:norm", "kind:shift", "kind:weight", "kind:embedding", "depth:60%-100%", "fisher:0.5%", "magnitude:0.5%", "rows:", "channels:", "re:"}
 	path := ""

@@ -105,7 +105,8 @@ func printRanking(w io.Writer, r *permafrost.Ranking) error {
 	return err
 }
 
-// scoreNames lists the scores of which every pair has its agreement, the first with all others in front.
+// scoreNames lists the scores of which every pair has its agreement, the first with all others in
+// front.
 func scoreNames(pairs []permafrost.Agreement) []string {
 	if len(pairs) == 0 {
 		return nil
