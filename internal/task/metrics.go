@@ -17,18 +17,17 @@ type Metrics struct {
 	Task     string // "" is classify
 	Examples int
 	Invalid  int     // examples with a score that is not a number; counted as wrong
-	LossSum  float64 // over the examples, for lm over the tokens
+	LossSum  float64 // over the examples, for lm over the tokens; of regress in the number's own unit, squared
 
 	// classify
 	Classes int
 	Correct int
 	Matrix  [][]int64 // examples of class i (row) that were taken for class j (column)
 
-	Labels  []Hits  // multilabel: by label
-	Squares float64 // regress: sum of the squared errors
-	Tokens  int64   // lm: tokens that were foretold
-	Edits   int64   // ctc: insertions, deletions and replacements that mend the readings
-	Length  int64   // ctc: symbols of the right transcripts
+	Labels []Hits // multilabel: by label
+	Tokens int64  // lm: tokens that were foretold
+	Edits  int64  // ctc: insertions, deletions and replacements that mend the readings
+	Length int64  // ctc: symbols of the right transcripts
 }
 
 // Hits counts the examples that have a label and were given it, were given it wrongly, and were not given it but have it.
@@ -99,7 +98,6 @@ func (m *Metrics) Merge(o *Metrics) {
 		m.Labels[i].Wrong += h.Wrong
 		m.Labels[i].Missed += h.Missed
 	}
-	m.Squares += o.Squares
 	m.Tokens += o.Tokens
 	m.Edits += o.Edits
 	m.Length += o.Length
@@ -146,13 +144,8 @@ func (m *Metrics) Score() Score {
 	return Score{Metric: v, Loss: m.Loss()}
 }
 
-// RMSE is the root of the mean squared error; 0 without examples.
-func (m *Metrics) RMSE() float64 {
-	if m.Examples == 0 {
-		return 0
-	}
-	return math.Sqrt(m.Squares / float64(m.Examples))
-}
+// RMSE is the root of the mean squared error, which is the loss of regress; 0 without examples.
+func (m *Metrics) RMSE() float64 { return math.Sqrt(m.Loss()) }
 
 // Perplexity is exp of the mean loss of a token: of how many equally likely tokens the model seems to
 // choose the next one.
@@ -240,7 +233,6 @@ type metricsJSON struct {
 	LossSum   string    `json:"loss_sum"`
 	Confusion [][]int64 `json:"confusion,omitempty"`
 	Labels    []Hits    `json:"labels,omitempty"`
-	Squares   string    `json:"squares,omitempty"`
 	Tokens    int64     `json:"tokens,omitempty"`
 	Edits     int64     `json:"edits,omitempty"`
 	Length    int64     `json:"length,omitempty"`
@@ -270,9 +262,6 @@ func (m *Metrics) MarshalJSON() ([]byte, error) {
 		accuracy, f1 := m.Accuracy(), m.MacroF1()
 		j.Accuracy, j.MacroF1, j.Correct, j.Confusion = &accuracy, &f1, &m.Correct, m.Matrix
 	}
-	if m.Task == taskname.Regress {
-		j.Squares = fmt.Sprint(m.Squares)
-	}
 	return json.Marshal(j)
 }
 
@@ -297,11 +286,6 @@ func (m *Metrics) UnmarshalJSON(b []byte) error {
 	}
 	for i, row := range j.Confusion {
 		copy(m.Matrix[i], row)
-	}
-	if j.Squares != "" {
-		if _, err := fmt.Sscan(j.Squares, &m.Squares); err != nil {
-			return fmt.Errorf("task: metrics: squares: %w", err)
-		}
 	}
 	if _, err := fmt.Sscan(j.LossSum, &m.LossSum); err != nil {
 		return fmt.Errorf("task: metrics: loss_sum: %w", err)
