@@ -357,9 +357,6 @@ func evaluate(model, data string, r *permafrost.Result) (got, found [2]float64, 
 	got, found = [2]float64{e.Loss, e.Accuracy}, [2]float64{r.ValLoss, r.ValAccuracy}
 	if e.Metric != nil && r.ValMetric != nil {
 		got[1], found[1] = e.Metric.Value, r.ValMetric.Value
-		if e.Metric.Name == "rmse" { // a fit's loss is of standardised numbers
-			got[0], found[0] = 0, 0
-		}
 	}
 	return got, found, nil
 }

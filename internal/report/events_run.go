@@ -103,7 +103,7 @@ type EpochStart struct {
 type StepEvent struct {
 	Epoch    int     `json:"epoch" doc:"from 0"`
 	Step     int     `json:"step" doc:"optimiser steps done in the run, this one included"`
-	Loss     Number  `json:"loss" doc:"mean loss of the batch"`
+	Loss     Number  `json:"loss" doc:"mean loss of the batch; of regress in the unit of the numbers, squared"`
 	LR       float64 `json:"lr" doc:"learning rate"`
 	GradNorm Number  `json:"grad_norm,omitempty" doc:"norm of the thawed gradients before clipping, if it was computed"`
 	Examples int     `json:"examples" doc:"examples in the step"`

@@ -14,7 +14,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// forwardBackward runs one batch and gathers its metrics.
+// forwardBackward runs one batch and gathers its metrics. The loss is as it is reported.
 func (f *loop) forwardBackward(ctx context.Context, b *split.Batch, m *task.Metrics) (float64, *split.Step, error) {
 	first := f.st.Step == 0 && f.session.Config.Memory > 0
 	net := f.session.Net.At(b.Length)
@@ -44,7 +44,7 @@ func (f *loop) forwardBackward(ctx context.Context, b *split.Batch, m *task.Metr
 		return 0, nil, &DivergedError{Epoch: f.st.Epoch, Step: f.st.Step, Where: where}
 	}
 	f.session.Task.Measure(m, scores, labels)
-	return loss, step, nil
+	return task.Reported(f.session.Net.Task, loss), step, nil
 }
 
 // labels are the right answers of a batch, whose scores have the given shape.

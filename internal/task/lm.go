@@ -26,7 +26,7 @@ func init() {
 	})
 }
 
-// LM foretells the next token at each position of a text: cross-entropy over all tokens that have a next one,
+// LM predicts the next token at each position of a text: cross-entropy over all tokens that have a next one,
 // measured by perplexity. It keeps the model's own head.
 type LM struct{ Options }
 

@@ -14,18 +14,17 @@ type Metrics struct {
 	Task     string // "" is classify
 	Examples int
 	Invalid  int     // examples with a score that is not a number; counted as wrong
-	LossSum  float64 // over the examples, or over the tokens where those are learned
+	LossSum  float64 // over the examples, or over the tokens where those are learned; of regress in the number's own unit, squared
 
 	// classify
 	Classes int
 	Correct int
 	Matrix  [][]int64 // examples of class i (row) that were taken for class j (column)
 
-	Labels  []Hits  // multilabel: by label
-	Squares float64 // regress: sum of the squared errors
-	Tokens  int64   // lm: tokens that were foretold
-	Edits   int64   // ctc: insertions, deletions and replacements that mend the readings
-	Length  int64   // ctc: symbols of the right transcripts
+	Labels []Hits // multilabel: by label
+	Tokens int64  // lm: tokens that were predicted
+	Edits  int64  // ctc: insertions, deletions and replacements that mend the readings
+	Length int64  // ctc: symbols of the right transcripts
 
 	Sums map[string]float64 // what other tasks add up, by names of their own
 }
@@ -98,7 +97,6 @@ func (m *Metrics) Merge(o *Metrics) {
 		m.Labels[i].Wrong += h.Wrong
 		m.Labels[i].Missed += h.Missed
 	}
-	m.Squares += o.Squares
 	m.Tokens += o.Tokens
 	m.Edits += o.Edits
 	m.Length += o.Length
@@ -219,7 +217,6 @@ type metricsJSON struct {
 	LossSum   string    `json:"loss_sum"`
 	Confusion [][]int64 `json:"confusion,omitempty"`
 	Labels    []Hits    `json:"labels,omitempty"`
-	Squares   string    `json:"squares,omitempty"`
 	Tokens    int64     `json:"tokens,omitempty"`
 	Edits     int64     `json:"edits,omitempty"`
 	Length    int64     `json:"length,omitempty"`
@@ -251,9 +248,6 @@ func (m *Metrics) MarshalJSON() ([]byte, error) {
 		accuracy, f1 := m.Accuracy(), m.MacroF1()
 		j.Accuracy, j.MacroF1, j.Correct, j.Confusion = &accuracy, &f1, &m.Correct, m.Matrix
 	}
-	if m.Squares != 0 {
-		j.Squares = fmt.Sprint(m.Squares)
-	}
 	return json.Marshal(j)
 }
 
@@ -281,11 +275,6 @@ func (m *Metrics) UnmarshalJSON(b []byte) error {
 	}
 	for i, row := range j.Confusion {
 		copy(m.Matrix[i], row)
-	}
-	if j.Squares != "" {
-		if _, err := fmt.Sscan(j.Squares, &m.Squares); err != nil {
-			return fmt.Errorf("task: metrics: squares: %w", err)
-		}
 	}
 	if _, err := fmt.Sscan(j.LossSum, &m.LossSum); err != nil {
 		return fmt.Errorf("task: metrics: loss_sum: %w", err)

@@ -48,10 +48,10 @@ func looksNumeric(answers []string, folders bool) bool {
 	return !whole && !folders
 }
 
-// Regress is a number for each example: mean squared error of the standardised number, so that one
-// learning rate suits every unit, measured by rmse in the number's own unit. The score of a model that
-// trains is the standardised number; one that is written gives the number itself (see Fold), for which Mean is 0
-// and Std 1.
+// Regress is a number for each example. Training minimises the mean squared error of the standardised
+// number, so that one learning rate suits every unit. Reported are the mean squared error and the rmse of
+// the number itself, see Reported. The score of a model that trains is the standardised number; one that is
+// written gives the number itself (see Fold), for which Mean is 0 and Std 1.
 type Regress struct {
 	Mean, Std float64
 }
@@ -111,17 +111,20 @@ func (r *Regress) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Te
 			m.Invalid++
 		}
 		d := float64(v) - float64(labels[0].F32()[i])
-		m.LossSum += d * d
-		m.Squares += d * d * r.Std * r.Std
+		m.LossSum += d * d * r.Std * r.Std
 	}
 }
 
-// RMSE is the root of the mean squared error; 0 without examples.
-func (m *Metrics) RMSE() float64 {
-	if m.Examples == 0 {
-		return 0
+// RMSE is the root of the mean squared error, which is the loss of regress; 0 without examples.
+func (m *Metrics) RMSE() float64 { return math.Sqrt(m.Loss()) }
+
+// Reported is a value of what t minimises, as people are told it. The loss of Regress is that of the number
+// itself, where training minimises that of the standardised one; others are told as they are.
+func Reported(t Task, loss float64) float64 {
+	if r, ok := Plain(t).(*Regress); ok {
+		return loss * r.Std * r.Std
 	}
-	return math.Sqrt(m.Squares / float64(m.Examples))
+	return loss
 }
 
 func (r *Regress) Answer(scores []float32) Answer {

@@ -55,8 +55,8 @@ func samples() map[string]sample {
 		NameMultilabel: {&Multilabel{Answers: []string{"p", "q"}}, []data.Target{labels(0), labels(0, 1), labels()}, nil,
 			tensor.Of([]float32{2, 1, -1, 3, -2, -0.5}, 3, 2), 2.0 / 3, 0.5671740},
 		NameRegress: {&Regress{Mean: 10, Std: 2}, []data.Target{number(12), number(6)}, nil,
-			tensor.Of([]float32{2, -2}, 2, 1), math.Sqrt(2), 0.5},
-		// Equal scores foretell each of four tokens alike.
+			tensor.Of([]float32{2, -2}, 2, 1), math.Sqrt(2), 2},
+		// Equal scores predict each of four tokens alike.
 		NameLM: {&LM{}, []data.Target{labels(3, 1, 2), labels(0, 1)}, nil, tensor.New(tensor.Float32, 2, 3, 4), 4, math.Log(4)},
 		// "ab" is read as "ab" and "b" as "ba".
 		NameCTC: {ctc, []data.Target{labels(1, 2), labels(2)}, []int{3, 2},
@@ -100,7 +100,7 @@ func TestTasks(t *testing.T) {
 
 			m := s.task.NewMetrics()
 			s.task.Measure(m, s.scores, labels)
-			if got := float64(out[0].F32()[0]); !near(got, m.Loss()) || !math.IsNaN(s.loss) && !near(got, s.loss) {
+			if got := Reported(s.task, float64(out[0].F32()[0])); !near(got, m.Loss()) || !math.IsNaN(s.loss) && !near(got, s.loss) {
 				t.Errorf("the loss that trains is %g, the measured one %g, want %g", got, m.Loss(), s.loss)
 			}
 			if _, v := m.Metric(); !near(v, s.metric) {
@@ -137,7 +137,7 @@ func TestScoreDirection(t *testing.T) {
 	for _, c := range []struct{ better, worse *Metrics }{
 		{&Metrics{Examples: 2, Correct: 2}, &Metrics{Examples: 2, Correct: 1}},
 		{&Metrics{Task: NameMultilabel, Labels: []Hits{{Both: 2}}}, &Metrics{Task: NameMultilabel, Labels: []Hits{{Both: 1, Missed: 1}}}},
-		{&Metrics{Task: NameRegress, Examples: 1, Squares: 1}, &Metrics{Task: NameRegress, Examples: 1, Squares: 2}},
+		{&Metrics{Task: NameRegress, Examples: 1, LossSum: 1}, &Metrics{Task: NameRegress, Examples: 1, LossSum: 2}},
 		{&Metrics{Task: NameLM, Tokens: 1, LossSum: 1}, &Metrics{Task: NameLM, Tokens: 1, LossSum: 2}},
 		{&Metrics{Task: NameCTC, Length: 9, Edits: 1}, &Metrics{Task: NameCTC, Length: 9, Edits: 2}},
 	} {
