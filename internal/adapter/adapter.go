@@ -1,6 +1,11 @@
-// Package adapter adds small trained parts to a network whose own weights stay frozen: LoRA and IA3. An adapter is a rewrite of the
-// raw graph: new nodes of the default ONNX domain and new weights beside those of the model, which start as nothing at all, so that
-// training starts from the pretrained function. Whoever reads the graph afterwards sees a network with some more layers.
+// Package adapter adds small trained parts to a network whose own weights stay frozen: LoRA and
+// IA3.
+//
+// Comes in: a raw graph, its weights, and which adapters to add. Goes out: the same graph with new
+// nodes of the default ONNX domain and new weights, which at first change nothing, so training
+// starts from the pretrained function; and later the model's weights with the adapters merged. It
+// must not know how the graph is run or trained: whoever reads it afterwards sees a network with
+// some more layers.
 package adapter
 
 import (
@@ -23,7 +28,7 @@ type Kind string
 // The kinds.
 const (
 	LoRA Kind = "lora" // a product of two narrow matrices beside a layer
-	IA3  Kind = "ia3"  // a scale for each feature that a layer gives or reads
+	IA3  Kind = "ia3"  // a scale for each output or input feature of a layer
 )
 
 // Spec says which adapters a network gets.
@@ -33,14 +38,16 @@ type Spec struct {
 	Alpha   float64  // LoRA: the product is scaled by Alpha/Rank; 0 stands for Rank
 	Targets []string // selectors of the layers' weights; none: see Add
 
-	// Draw gives n numbers from the distribution that a weight with so many inputs starts from; index tells weights apart.
+	// Draw gives n numbers from the initial distribution of a weight with so many inputs. Index
+	// tells weights apart.
 	Draw func(n, inputs, index int) []float32
 
-	// Outputs are values that keep their names since files declare them as outputs: layers that give them get no adapter.
+	// Outputs are values that files declare as outputs, so they keep their names. Layers that give
+	// them get no adapter.
 	Outputs []string
 }
 
-// ErrNone says that a network has no place for an adapter.
+// ErrNone is the error for a network without a layer that can have an adapter.
 var ErrNone = errors.New("no layer can have one")
 
 // Parse reads "lora:R" or "ia3".
@@ -61,36 +68,42 @@ type Adapters struct {
 	Weights []string          // names of the new weights, in order
 	Nodes   []*ir.Node        // new nodes
 	Layers  int               // layers that have one
-	Skipped []string          // targets that got none, each with the reason
-	Instead map[string]string // name of a value -> that of the one which everything reads in its place
+	Skipped []string          // targets without an adapter, each with the reason
+	Instead map[string]string // name of a value -> name of the value that is read in its place
 
 	parts []part
 }
 
-// part is one adapter and how it is merged.
+// part is one adapter.
 type part interface {
-	// merge returns new contents of the weights that the adapter changes.
+	// merge returns the new contents of the weights that the adapter changes.
 	merge() (map[string]*tensor.Tensor, error)
 }
 
-// Add puts adapters into a raw graph whose weights set describes. It changes g in place. The error is ErrNone when no layer gets one.
+// Add adds adapters to a raw graph, in place. Set describes its weights. The error is ErrNone where
+// no layer gets an adapter.
 //
-// LoRA (Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, 2021) makes a linear layer with weight W [in,out] give
+// LoRA (Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, 2021) makes a linear layer
+// with weight W [in,out] compute
 //
 //	y = x W + (alpha/r) x A B
 //
-// with A [in,r] drawn at random and B [r,out] zero. A convolution [out,in,k,k] gets a convolution of the same form to r channels and
-// one of size 1 from there to its own: in groups, r channels for each. Layers that read one weight share A and B. A pair that is no
-// smaller than the weight, as beside a depthwise convolution, would be pointless and is left out.
+// with A [in,r] drawn at random and B [r,out] zero. A convolution [out,in,k,k] gets a convolution
+// of the same form to r channels, followed by one of size 1 to its own output channels; in groups,
+// r channels for each group. Layers that read one weight share A and B. A pair that is no smaller
+// than the weight, as for a depthwise convolution, is pointless and left out.
 //
-// IA3 (Liu et al., Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning, 2022) multiplies, feature by
-// feature with scales that start at one: what the layers that make keys and values give, bias included (one layer that makes queries
-// too is scaled as a whole: to scale queries is to scale keys); and what the second layer of a feed-forward part reads, the hidden
-// activation. In networks without attention it scales the channels that each convolution gives, bias included and normalisation not.
+// IA3 (Liu et al., Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context
+// Learning, 2022) multiplies features by scales that start at 1. It scales the outputs of the
+// layers that compute keys and values, bias included. A layer that computes queries too is scaled
+// as a whole, since scaling queries is the same as scaling keys. It also scales the input of the
+// second layer of a feed-forward part, the hidden activation. In networks without attention, it
+// scales the output channels of each convolution, with the bias but before the normalisation.
 //
-// Without targets LoRA goes to all linear layers outside of the head (not to tables of embeddings), and where there is no attention
-// also to all convolutions; IA3 to what the last paragraph names, or to all linear layers where there is none of it. With targets LoRA
-// goes to the layers that these name, and IA3 scales what they give.
+// Without targets, LoRA goes to all linear layers outside the head (not to embeddings), and in
+// networks without attention also to all convolutions. IA3 goes to the values above, or to all
+// linear layers where there are none. With targets, LoRA goes to the layers that they name, and IA3
+// scales their outputs.
 func Add(g *ir.Graph, set *freeze.Set, spec Spec) (*Adapters, error) {
 	b := newBuilder(g, spec)
 	layers, err := b.targets(set)
@@ -121,8 +134,9 @@ func Add(g *ir.Graph, set *freeze.Set, spec Spec) (*Adapters, error) {
 	return a, g.Sort()
 }
 
-// Merge gives the weights of the model with the adapters in them by name: the network with these and without adapters computes the
-// same, up to rounding. It errors where a weight is used elsewhere too, or is not floating point.
+// Merge gives the model's weights with the adapters merged, by name. The network with these and
+// without adapters computes the same, up to rounding. It errors where a weight is also used
+// elsewhere, or is not floating point.
 func (a *Adapters) Merge() (map[string]*tensor.Tensor, error) {
 	out := map[string]*tensor.Tensor{}
 	for _, p := range a.parts {
@@ -173,7 +187,7 @@ func newBuilder(g *ir.Graph, spec Spec) *builder {
 	return b
 }
 
-// free is name, with a number appended where the graph has it already.
+// free is the name, with a number appended where the graph has it already.
 func (b *builder) free(name string) string {
 	out := name
 	for k := 2; b.taken[out]; k++ {
@@ -190,14 +204,15 @@ func (b *builder) node(name, op string, attrs ir.Attrs, in ...*ir.Value) *ir.Val
 	return n.Outputs[0]
 }
 
-// param makes a weight and the value by which nodes at a place read it: half types are trained as float32.
+// param makes a weight, and the value that nodes read. Half-precision weights are trained as
+// float32.
 func (b *builder) param(name string, t *tensor.Tensor) *ir.Value {
 	p := b.g.NewParam(b.free(name), t)
 	b.to.Weights = append(b.to.Weights, p.Name)
 	return p
 }
 
-// as is p in the type that a layer computes in.
+// as is p in the dtype in which a layer computes.
 func (b *builder) as(p *ir.Value, dt tensor.DType, place string) *ir.Value {
 	if p.Type.DType == dt {
 		return p
@@ -205,7 +220,7 @@ func (b *builder) as(p *ir.Value, dt tensor.DType, place string) *ir.Value {
 	return b.node(place+"/Cast", "Cast", ir.Attrs{"to": onnx.Code(dt)}, p)
 }
 
-// instead makes all nodes but the given ones read z where they read y.
+// instead makes all nodes except the given ones read z in place of y.
 func (b *builder) instead(y, z *ir.Value, but ...*ir.Node) {
 	for _, n := range b.g.Nodes {
 		if slices.Contains(but, n) {
@@ -225,7 +240,7 @@ func (b *builder) instead(y, z *ir.Value, but ...*ir.Node) {
 	b.to.Instead[y.Name] = z.Name
 }
 
-// movable says why what a layer gives cannot be replaced, or nothing.
+// movable says why the output of a layer cannot be replaced. It is "" where it can.
 func (b *builder) movable(y *ir.Value) string {
 	switch {
 	case b.captured[y]:

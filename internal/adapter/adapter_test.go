@@ -40,8 +40,8 @@ func (g *raw) input(name string, shape ...int) *ir.Value {
 	return g.AddInput(name, ir.Type{DType: tensor.Float32, Shape: shape})
 }
 
-// transformer is a layer of attention with two heads of 4 and a gated feed-forward part: queries by Gemm-like products, values from a
-// weight that is stored transposed, keys with a bias.
+// transformer is a layer of attention with two heads of 4 and a gated feed-forward part: queries by
+// Gemm-like products, values from a weight that is stored transposed, keys with a bias.
 func transformer() *raw {
 	g := newRaw()
 	x := g.input("x", -1, 3, 8)
@@ -65,7 +65,8 @@ func transformer() *raw {
 	return g
 }
 
-// convolutions is a small network with a strided, a grouped and a depthwise convolution, and a linear layer of Gemm with a factor.
+// convolutions is a small network with a strided, a grouped and a depthwise convolution, and a
+// linear layer of Gemm with a factor.
 func convolutions() *raw {
 	g := newRaw()
 	x := g.input("x", -1, 4, 6, 6)
@@ -116,8 +117,8 @@ func draw(n, inputs, index int) []float32 {
 	return w
 }
 
-// TestAdd checks for every network and kind what gets an adapter, that it starts as the function it was, and that merging agrees with
-// adapters that have moved.
+// TestAdd checks for every network and kind what gets an adapter, that it starts as the function it
+// was, and that merging agrees with adapters that have moved.
 func TestAdd(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -191,7 +192,8 @@ func TestAdd(t *testing.T) {
 	}
 }
 
-// TestGradients holds the gradients of adapters that have moved against finite differences of the loss ½Σy² in a random direction.
+// TestGradients holds the gradients of adapters that have moved against finite differences of the
+// loss ½Σy² in a random direction.
 func TestGradients(t *testing.T) {
 	for name, c := range map[string]struct {
 		graph *raw

@@ -7,11 +7,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// ia3 is a scale for every feature that a layer gives, or reads.
+// ia3 is the scale of the output or input features of a layer.
 type ia3 struct {
 	*layer
 	scale  *ir.Value   // [features], of a convolution [features,1...]
-	biases []*ir.Value // that the scaled value has in it
+	biases []*ir.Value // that are part of the scaled value
 	odd    string      // why it cannot be merged
 }
 
@@ -66,7 +66,7 @@ func (b *builder) ia3(l *layer) string {
 	return ""
 }
 
-// biased is the sum of a value and a bias where nothing else reads the value, and the bias.
+// biased is the sum of a value and a bias, and the bias, where nothing else reads the value.
 func (b *builder) biased(y *ir.Value, width int) (sum, bias *ir.Value) {
 	if us := b.users[y]; len(us) == 1 && us[0].Op == "Add" {
 		for i, v := range us[0].Inputs {
@@ -78,7 +78,7 @@ func (b *builder) biased(y *ir.Value, width int) (sum, bias *ir.Value) {
 	return nil, nil
 }
 
-// bias remembers a bias that merging has to scale: a weight that only this layer reads.
+// bias records a bias that merging must scale: a weight that only this layer reads.
 func (p *ia3) bias(b *builder, v *ir.Value, reader *ir.Node) {
 	switch {
 	case v.Kind != ir.Param:
@@ -89,7 +89,7 @@ func (p *ia3) bias(b *builder, v *ir.Value, reader *ir.Node) {
 	p.biases = append(p.biases, v)
 }
 
-// merge gives the weight with its columns, or rows, scaled, and the biases.
+// merge gives the weight with its columns or rows scaled, and the biases.
 func (p *ia3) merge() (map[string]*tensor.Tensor, error) {
 	if p.odd != "" {
 		return nil, fmt.Errorf("%s", p.odd)
@@ -97,7 +97,8 @@ func (p *ia3) merge() (map[string]*tensor.Tensor, error) {
 	l := p.scale.Data.F32()
 	w := p.weight.Value.Data
 	v := w.Float64s()
-	first := p.reads[0].conv || p.reads[0].transposed != p.hidden // the scaled features are on the first axis
+	// the scaled features are on the first axis
+	first := p.reads[0].conv || p.reads[0].transposed != p.hidden
 	for i := range v {
 		k := i % w.Shape[len(w.Shape)-1]
 		if first {

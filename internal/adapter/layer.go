@@ -18,7 +18,7 @@ type layer struct {
 	name   string // of the layer, without the weight's own
 	reads  []read
 	odd    string // why it cannot have an adapter, or ""
-	hidden bool   // IA3 scales what it reads, not what it gives
+	hidden bool   // IA3 scales its input, not its output
 }
 
 // read is a node that reads a layer's weight.
@@ -26,14 +26,14 @@ type read struct {
 	node       *ir.Node
 	conv       bool
 	transposed bool         // the node reads [in,out] of a weight that is stored as [out,in]
-	dtype      tensor.DType // that it computes in
-	gain       float64      // a factor that the node has (Gemm's alpha)
+	dtype      tensor.DType // in which it computes
+	gain       float64      // factor of the node, such as Gemm's alpha
 }
 
 // linear reports whether all readers are linear layers.
 func (l *layer) linear() bool { return l.odd == "" && !l.reads[0].conv }
 
-// sizes are the widths that a linear layer reads and gives.
+// sizes are the numbers of input and output features of a linear layer.
 func (l *layer) sizes() (in, out int) {
 	s := l.weight.Value.Type.Shape
 	if l.reads[0].transposed {
@@ -45,7 +45,7 @@ func (l *layer) sizes() (in, out int) {
 // groups is the number of groups of a convolution.
 func (l *layer) groups() int { return l.reads[0].node.Attrs.Int("group", 1) }
 
-// width is the number of features that the layer gives.
+// width is the number of output features.
 func (l *layer) width() int {
 	if l.reads[0].conv {
 		return l.weight.Value.Type.Shape[0]
@@ -54,7 +54,7 @@ func (l *layer) width() int {
 	return out
 }
 
-// describe looks a weight over.
+// describe makes the layer of a weight.
 func (b *builder) describe(w *freeze.Weight) *layer {
 	l := &layer{weight: w, name: strings.TrimSuffix(w.Name, ".weight")}
 	if l.name == w.Name && len(w.Module) > 0 {
@@ -76,7 +76,7 @@ func (b *builder) describe(w *freeze.Weight) *layer {
 	return l
 }
 
-// follow finds the nodes that read a weight, through those that hand it on.
+// follow finds the nodes that read a weight, also through nodes that only pass it on.
 func (b *builder) follow(l *layer, v *ir.Value, r read, depth int) {
 	if b.captured[v] {
 		l.odd = "the body of a loop or condition reads it"
@@ -127,7 +127,8 @@ func (b *builder) targets(set *freeze.Set) ([]*layer, error) {
 			return nil, option.Errorf("adapter_targets", "%w", err)
 		}
 		var out []*layer
-		for _, w := range ws { // selectors name layers, and so biases too: only matrices and filters have adapters
+		// selectors also name biases, but only matrices and filters have adapters
+		for _, w := range ws {
 			if w.Role == freeze.RoleWeight && !w.Head {
 				out = append(out, b.describe(w))
 			}
@@ -172,7 +173,7 @@ func (b *builder) targets(set *freeze.Set) ([]*layer, error) {
 	return out, nil
 }
 
-// castTo is the type that a Cast gives, Invalid for one that is not supported.
+// castTo is the dtype to which a Cast converts, Invalid where it is not supported.
 func castTo(n *ir.Node) tensor.DType {
 	dt, err := onnx.DType(n.Attrs.Int("to", 0))
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// lora is a low-rank pair beside a layer. A linear layer's down is A [in,r] and its up B [r,out]; a convolution's down is
-// [groups*r, in/groups, k...] and its up [out, r, 1...].
+// lora is a low-rank pair beside a layer. A linear layer's down is A [in,r] and its up B [r,out]; a
+// convolution's down is [groups*r, in/groups, k...] and its up [out, r, 1...].
 type lora struct {
 	*layer
 	down, up *ir.Value
@@ -74,7 +74,7 @@ func (b *builder) beside(p *lora, r read) {
 	b.instead(y, z, z.Node)
 }
 
-// merge gives W with (scale/gain) A B added, where gain is the factor with which the layer itself takes W.
+// merge gives W with (scale/gain) A B added. Gain is the factor that the layer itself applies to W.
 func (p *lora) merge() (map[string]*tensor.Tensor, error) {
 	w := p.weight.Value.Data
 	a, up := p.down.Data.F32(), p.up.Data.F32()
@@ -112,7 +112,7 @@ func (p *lora) merge() (map[string]*tensor.Tensor, error) {
 	return map[string]*tensor.Tensor{p.weight.Name: rounded(sum, w)}, nil
 }
 
-// rounded gives numbers the type and shape of like.
+// rounded gives numbers the dtype and shape of like.
 func rounded(v []float64, like *tensor.Tensor) *tensor.Tensor {
 	t := tensor.New(like.DType, like.Shape...)
 	for i, x := range v {
@@ -130,7 +130,7 @@ func rounded(v []float64, like *tensor.Tensor) *tensor.Tensor {
 	return t
 }
 
-// scalar is a number of a type.
+// scalar is a scalar of a dtype.
 func scalar(x float64, dt tensor.DType) *tensor.Tensor {
 	return rounded([]float64{x}, &tensor.Tensor{DType: dt})
 }

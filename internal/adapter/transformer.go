@@ -6,10 +6,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// What a linear layer is for is read off the graph, not its name, since exporters name them as they like.
+// The graph shows what a linear layer is for. Its name does not, since exporters choose names
+// freely.
 
-// transformer finds, among linear layers, those that make keys and values and those that read the hidden activation of a feed-forward
-// part. Attention says whether the graph has any.
+// transformer finds the linear layers that compute keys and values, and those that read the hidden
+// activation of a feed-forward part. Attention is true where the graph has any attention.
 func (b *builder) transformer(linear []*layer) (kv, hidden []*layer, attention bool) {
 	of := map[*ir.Node]*layer{}
 	for _, l := range linear {
@@ -37,7 +38,7 @@ func (b *builder) transformer(linear []*layer) (kv, hidden []*layer, attention b
 	return kv, hidden, attention
 }
 
-// keysAndValues are the values that attention takes as keys and values.
+// keysAndValues are the keys and values that attention reads.
 func (b *builder) keysAndValues(of map[*ir.Node]*layer) []*ir.Value {
 	var out []*ir.Value
 	for _, n := range b.g.Nodes {
@@ -59,7 +60,7 @@ func (b *builder) keysAndValues(of map[*ir.Node]*layer) []*ir.Value {
 	return out
 }
 
-// weighted finds the value that attention weights v are multiplied with.
+// weighted finds the value by which attention weights v are multiplied.
 func (b *builder) weighted(v *ir.Value, depth int) *ir.Value {
 	for _, n := range b.users[v] {
 		switch t := n.RawTraits(); {
@@ -76,7 +77,7 @@ func (b *builder) weighted(v *ir.Value, depth int) *ir.Value {
 	return nil
 }
 
-// product finds the product of two computed values that v is a scaled and masked form of.
+// product finds the product of two computed values of which v is a scaled and masked form.
 func product(v *ir.Value, of map[*ir.Node]*layer, depth int) *ir.Node {
 	if v == nil || v.Node == nil || depth > 12 || of[v.Node] != nil {
 		return nil
@@ -96,7 +97,7 @@ func product(v *ir.Value, of map[*ir.Node]*layer, depth int) *ir.Node {
 	return nil
 }
 
-// sources are the linear layers from which v is computed without another one between.
+// sources are the linear layers from which v is computed, without another linear layer between.
 func sources(v *ir.Value, of map[*ir.Node]*layer) []*layer {
 	var out []*layer
 	seen := map[*ir.Node]bool{}
@@ -115,15 +116,16 @@ func sources(v *ir.Value, of map[*ir.Node]*layer) []*layer {
 			}
 			continue
 		}
-		if n.Op != "Shape" && n.Op != "Softmax" { // sizes and weights depend on other layers, values do not
+		// sizes and weights depend on other layers, values do not
+		if n.Op != "Shape" && n.Op != "Softmax" {
 			stack = append(stack, n.Inputs...)
 		}
 	}
 	return out
 }
 
-// activated reports whether v is the activation of another linear layer, gated or not: elementwise operators lead back to linear layers
-// on every way, and one of them bends.
+// activated reports whether v is the activation of another linear layer, gated or not: elementwise
+// operators lead back to linear layers on every path, and one of the operators is nonlinear.
 func activated(v *ir.Value, of map[*ir.Node]*layer) bool {
 	bends, found := false, false
 	seen := map[*ir.Node]bool{}

@@ -1,18 +1,26 @@
-// Package cache keeps blocks of bytes between runs, addressed by what they were computed from.
+// Package cache keeps blocks of bytes between runs, under the digest of what they were computed
+// from.
 //
-// A Cache is a folder. It is divided into spaces, one for each way of computing blocks (a frozen subgraph with its weights, and a
-// preprocessing); within a space a block is named by the digest of the example that it was computed from. On the disk:
+// Comes in: blocks with their keys. Goes out: the same bytes, or nothing. It must not know what the
+// bytes are.
+//
+// A Cache is a folder. It has a space for each way of computing blocks, such as a frozen subgraph
+// with its weights and a preprocessing. Within a space, the digest of the example names the block.
+// On the disk:
 //
 //	DIR/v1/SPACE/about.json     what the space holds, for people
-//	DIR/v1/SPACE/NAME.pack      blocks, one behind the other, in the order in which they were put
-//	DIR/v1/SPACE/NAME.index     one entry of 56 bytes a block: key, offset, length, checksums
+//	DIR/v1/SPACE/NAME.pack      blocks, one after the other, in the order in which they were put
+//	DIR/v1/SPACE/NAME.index     an entry of 56 bytes for each block: key, offset, length, checksums
 //
-// Every process appends to packs of its own, so processes need no locks: a space is the union of its packs. Nothing that is on
-// the disk is trusted. An entry counts when its checksum, which covers the space's name too, is right, and a block when its own
-// is; both are CRC-32C. So a crash at any byte of a write leaves a sound cache, whatever the file system had written by then:
-// what is incomplete does not check, is not found, and is computed again.
+// Every process appends to packs of its own, so processes need no locks: a space is the union of
+// its packs.
 //
-// The cache stays within a budget by dropping whole packs, those that were used longest ago first.
+// Nothing on the disk is trusted. An entry counts only with a correct checksum, which also covers
+// the name of the space, and a block only with its own. Both are CRC-32C. A crash at any byte of a
+// write therefore leaves a sound cache, whatever the file system had written by then: what is
+// incomplete fails its checksum, is not found, and is computed again.
+//
+// The cache stays within a budget by dropping whole packs, the least recently used first.
 package cache
 
 import (
@@ -27,7 +35,7 @@ import (
 // Digest names a space or a block.
 type Digest = [32]byte
 
-// version is that of the layout. Another one would live in another folder.
+// version is that of the layout. Another layout has another folder.
 const version = "v1"
 
 // Cache is an open cache. It is safe for concurrent use.
@@ -36,11 +44,12 @@ type Cache struct {
 
 	mu     sync.Mutex
 	budget int64
-	used   int64 // bytes on the disk; -1: not measured yet
+	used   int64 // bytes on the disk, -1 where not measured yet
 	spaces map[Digest]*Space
 }
 
-// DefaultDir is the folder that the environment variable PERMAFROST_CACHE names, else permafrost in the user's cache folder.
+// DefaultDir is the folder that the environment variable PERMAFROST_CACHE names, or else permafrost
+// in the user's cache folder.
 func DefaultDir() (string, error) {
 	if dir := os.Getenv("PERMAFROST_CACHE"); dir != "" {
 		return dir, nil
@@ -52,8 +61,8 @@ func DefaultDir() (string, error) {
 	return filepath.Join(dir, "permafrost"), nil
 }
 
-// DefaultBudget is 10 GiB, or a tenth of the free space where that is less. A folder that does not exist yet counts with
-// the nearest one above it.
+// DefaultBudget is 10 GiB, or a tenth of the free space where that is less. For a folder that does
+// not exist yet, the free space is that of the nearest folder above it.
 func DefaultBudget(dir string) int64 {
 	const most = 10 << 30
 	for {
@@ -69,8 +78,8 @@ func DefaultBudget(dir string) int64 {
 	}
 }
 
-// Open opens the cache in dir, which is made where it does not exist. Budget bounds what it takes on the disk, in bytes; 0 asks
-// for DefaultBudget.
+// Open opens the cache in dir, and makes the folder where it does not exist. Budget bounds the
+// bytes on the disk; 0 stands for DefaultBudget.
 func Open(dir string, budget int64) (*Cache, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -85,7 +94,8 @@ func Open(dir string, budget int64) (*Cache, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cache: %w", err)
 		}
-		budget = max(DefaultBudget(dir), min(used, 10<<30)) // what fitted before the disk filled up may stay
+		// what is there may stay, though the disk has filled up
+		budget = max(DefaultBudget(dir), min(used, 10<<30))
 		return &Cache{root: root, budget: budget, used: used, spaces: map[Digest]*Space{}}, nil
 	}
 	return &Cache{root: root, budget: budget, used: -1, spaces: map[Digest]*Space{}}, nil
@@ -102,7 +112,7 @@ func (c *Cache) Exists(id Digest) bool {
 
 func (c *Cache) path(id Digest) string { return filepath.Join(c.root, hex.EncodeToString(id[:])) }
 
-// Space opens a space. It need not exist; it is made when the first block is put. About is recorded then.
+// Space opens a space. It need not exist: the first Put makes it, and records About.
 func (c *Cache) Space(id Digest, about About) *Space {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,7 +125,8 @@ func (c *Cache) Space(id Digest, about About) *Space {
 	return s
 }
 
-// Room makes room for n more bytes by dropping packs of spaces that are not open here, and reports whether they fit.
+// Room makes room for n more bytes by dropping packs of spaces that are not open here. It reports
+// whether they fit.
 func (c *Cache) Room(n int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,7 +159,7 @@ func (c *Cache) room(n int64) bool {
 	return c.used+n <= c.budget
 }
 
-// take counts n bytes that are about to be written, and reports whether they fit.
+// take reserves n bytes for writing, and reports whether they fit.
 func (c *Cache) take(n int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,7 +170,7 @@ func (c *Cache) take(n int64) bool {
 	return true
 }
 
-// Flush makes what was put last through a loss of power.
+// Flush syncs to the disk what was put, so that it survives a loss of power.
 func (c *Cache) Flush() error { return c.each((*Space).flush) }
 
 // Close flushes and closes all spaces.

@@ -54,7 +54,8 @@ func write(t testing.TB, dir string, id Digest, from, to int) {
 	}
 }
 
-// sound reads blocks 0 to n and returns how many are there. It fails the test when one is there with other contents.
+// sound reads blocks 0 to n and returns how many are there. It fails the test when one is there
+// with other contents.
 func sound(t testing.TB, s *Space, n int) int {
 	t.Helper()
 	have := 0
@@ -132,9 +133,9 @@ func packOf(t testing.TB, dir string, id Digest) string {
 	return m[0]
 }
 
-// TestCrashAtAnyByte cuts the pack and its index off at every byte, changes every byte, and tears them as a file system may
-// that wrote one and not the other. No block is ever returned with other contents; at most the blocks that were touched are lost;
-// what is lost can be put again.
+// TestCrashAtAnyByte cuts the pack and its index off at every byte, changes every byte, and tears
+// them as a file system may that wrote one and not the other. No block is ever returned with other
+// contents; at most the blocks that were touched are lost; what is lost can be put again.
 func TestCrashAtAnyByte(t *testing.T) {
 	const n = 5
 	dir := t.TempDir()

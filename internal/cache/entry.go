@@ -16,12 +16,12 @@ import (
 // Numbers are little-endian.
 const entrySize = 56
 
-// maxBlock bounds a block.
+// maxBlock bounds the size of a block in bytes.
 const maxBlock = 1 << 32
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// entry says where a block lies in its pack.
+// entry is the place of a block in its pack.
 type entry struct {
 	key    Digest
 	offset int64
@@ -33,7 +33,7 @@ func (e *entry) check(space *Digest, b []byte) uint32 {
 	return crc32.Update(crc32.Checksum(space[:], castagnoli), castagnoli, b[:52])
 }
 
-// append encodes the entry behind b.
+// append appends the encoded entry to b.
 func (e *entry) append(b []byte, space *Digest) []byte {
 	at := len(b)
 	b = append(b, e.key[:]...)
@@ -43,7 +43,8 @@ func (e *entry) append(b []byte, space *Digest) []byte {
 	return binary.LittleEndian.AppendUint32(b, e.check(space, b[at:]))
 }
 
-// parseIndex yields the entries of an index that check and whose blocks lie within size bytes of pack. It passes over the others.
+// parseIndex yields the entries of an index with a correct checksum, whose blocks lie within the
+// size of the pack. It skips the others and counts them.
 func parseIndex(index []byte, space *Digest, size int64, yield func(entry)) (damaged int) {
 	for ; len(index) >= entrySize; index = index[entrySize:] {
 		e := entry{

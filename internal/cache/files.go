@@ -8,16 +8,20 @@ import (
 	"time"
 )
 
-// Files remembers the digests of files, so that a file that has not changed is not read to learn its digest.
+// Files remembers the digests of files, so that an unchanged file need not be read again for its
+// digest.
 //
-// It takes a file for unchanged when its path, size, modification time and, where the system tells them, its inode and the
-// time of its last change of any kind are what they were. A program that writes a file and then sets all of those back deceives
-// it, as it deceives make and git; Linux and the other Unix systems do not let a program set the last one. A file that was
-// modified less than two seconds before it was read is not remembered, since clocks of file systems are coarse. Whoever reads a
-// file whose digest comes from here should compare.
+// A file counts as unchanged while its path, size and modification time are the same, and, where
+// the system has them, its inode and change time. A program that writes a file and sets all of
+// these back deceives it, as it deceives make and git. On Linux and other Unix systems a program
+// cannot set the change time.
+//
+// A file that was modified less than two seconds before it was read is not remembered, since file
+// systems have coarse clocks. A caller who reads a file whose digest comes from here should compare
+// the two.
 type Files struct{ space *Space }
 
-// settled is the age from which on a file's modification time tells its versions apart.
+// settled is the age from which the modification time of a file tells its versions apart.
 const settled = 2 * time.Second
 
 // Files opens the space that remembers files for one purpose.
@@ -32,13 +36,15 @@ func fileKey(path string, info fs.FileInfo) (Digest, bool) {
 	return sha256.Sum256(fmt.Appendf(nil, "%q %d %d %d %d", abs, info.Size(), info.ModTime().UnixNano(), inode, changed.UnixNano())), true
 }
 
-// Digest returns the digest that a file is known to have. Info describes the file as it is now.
+// Digest gives the remembered digest of a file. Info describes the file as it is now. Ok is false
+// where the file is unknown or has changed.
 func (f *Files) Digest(path string, info fs.FileInfo) (sum Digest, ok bool) {
 	key, ok := fileKey(path, info)
 	return sum, ok && f.space.Get(key, sum[:])
 }
 
-// Learn records the digest of a file that was just read. Info describes the file as it was before that.
+// Learn records the digest of a file that was just read. Info describes the file before it was
+// read.
 func (f *Files) Learn(path string, info fs.FileInfo, sum Digest) {
 	_, changed := identity(info)
 	if time.Since(info.ModTime()) < settled || time.Since(changed) < settled {

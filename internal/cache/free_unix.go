@@ -4,7 +4,7 @@ package cache
 
 import "golang.org/x/sys/unix"
 
-// freeSpace is how many bytes the user may still write to the file system that holds dir.
+// freeSpace is how many more bytes the user may write to the file system that holds dir.
 func freeSpace(dir string) (int64, bool) {
 	var st unix.Statfs_t
 	if unix.Statfs(dir, &st) != nil {

@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// identity is not known here.
+// identity is unknown on this system.
 func identity(fs.FileInfo) (inode uint64, changed time.Time) { return 0, time.Time{} }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// identity is a file's inode and when it last changed in any way.
+// identity is the inode of a file and its change time.
 func identity(info fs.FileInfo) (inode uint64, changed time.Time) {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -18,7 +18,7 @@ func identity(info fs.FileInfo) (inode uint64, changed time.Time) {
 	return uint64(st.Ino), changeTime(reflect.ValueOf(st).Elem())
 }
 
-// changeTime finds the field that some systems call Ctim and some Ctimespec.
+// changeTime finds the field, which some systems call Ctim and some Ctimespec.
 func changeTime(st reflect.Value) time.Time {
 	for _, name := range []string{"Ctim", "Ctimespec"} {
 		if f := st.FieldByName(name); f.IsValid() {

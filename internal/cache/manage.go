@@ -20,13 +20,14 @@ import (
 type Info struct {
 	Space string `json:"space"` // its digest
 	About
-	Blocks int       `json:"blocks"` // that an index names
+	Blocks int       `json:"blocks"` // in the indexes
 	Bytes  int64     `json:"bytes"`  // on the disk
 	Packs  int       `json:"packs"`
-	Used   time.Time `json:"used"` // when it was read or written last
+	Used   time.Time `json:"used"` // last read or written
 }
 
-// List describes the spaces of the cache in dir, the one used last first. A cache that does not exist has none.
+// List describes the spaces of the cache in dir, the most recently used first. A cache that does
+// not exist has none.
 func List(dir string) ([]Info, error) {
 	var out []Info
 	err := eachSpace(filepath.Join(dir, version), func(path string, id Digest) error {
@@ -54,14 +55,15 @@ func List(dir string) ([]Info, error) {
 	return out, err
 }
 
-// Check is what Verify found.
+// Check is the result of Verify.
 type Check struct {
-	Blocks  int   `json:"blocks"` // looked at
-	Bytes   int64 `json:"bytes"`
-	Damaged int   `json:"damaged"` // blocks and entries that do not check; they are computed again when they are needed
+	Blocks int   `json:"blocks"` // that were read
+	Bytes  int64 `json:"bytes"`
+	// blocks and entries with a wrong checksum; they are computed again when needed
+	Damaged int `json:"damaged"`
 }
 
-// Verify reads every block of the cache in dir and checks it.
+// Verify reads every block of the cache in dir and compares it with its checksum.
 func Verify(ctx context.Context, dir string) (Check, error) {
 	var c Check
 	err := eachSpace(filepath.Join(dir, version), func(path string, id Digest) error {
@@ -104,9 +106,9 @@ func (c *Check) pack(ctx context.Context, path string, id Digest) error {
 	return ctx.Err()
 }
 
-// Prune drops packs of the cache in dir, those used longest ago first, until it takes at most budget bytes. It returns
-// how many bytes that freed and how many are left. A process that reads a dropped pack at the same time computes anew what it
-// does not find.
+// Prune drops packs of the cache in dir, the least recently used first, until it takes at most
+// budget bytes. It returns the bytes that it freed and those that are left. A process that reads a
+// dropped pack at the same time computes what it no longer finds.
 func Prune(dir string, budget int64) (freed, left int64, err error) {
 	root := filepath.Join(dir, version)
 	if freed, err = prune(root, budget, nil); err != nil {
@@ -116,7 +118,7 @@ func Prune(dir string, budget int64) (freed, left int64, err error) {
 	return freed, left, err
 }
 
-// prune spares the spaces of keep.
+// prune is Prune without the spaces in keep.
 func prune(root string, budget int64, keep map[string]bool) (freed int64, err error) {
 	var all []packFile
 	total := int64(0)
@@ -138,7 +140,7 @@ func prune(root string, budget int64, keep map[string]bool) (freed int64, err er
 		if total <= budget {
 			break
 		}
-		// The index first: blocks without one are no longer found.
+		// The index goes first: without it the blocks are not found.
 		if err := errors.Join(remove(indexPath(p.path)), remove(p.path)); err != nil {
 			return freed, err
 		}
@@ -156,7 +158,8 @@ func remove(path string) error {
 	return nil
 }
 
-// dropEmpty removes a space that has no packs. Removing a folder that another process has filled meanwhile fails, as it should.
+// dropEmpty removes a space without packs. Where another process has filled the folder meanwhile,
+// removing it fails, as it should.
 func dropEmpty(dir string) {
 	if packs, err := packNames(dir); err == nil && len(packs) == 0 {
 		_ = os.Remove(filepath.Join(dir, aboutFile))

@@ -37,7 +37,7 @@ type Space struct {
 	own     *writer // nil before the first Put
 }
 
-// place is a block's entry in its pack.
+// place is the entry of a block, and its pack.
 type place struct {
 	pack   *pack
 	offset int64
@@ -54,20 +54,20 @@ type pack struct {
 	err  error
 }
 
-// writer appends to this process's pack.
+// writer appends to the pack of this process.
 type writer struct {
 	pack  *pack
 	index *os.File
 	size  int64
 	dirty bool
-	err   error // the first failure; nothing is written behind it
+	err   error // the first failure, after which nothing is written
 }
 
-// small packs are read at once and stay in memory.
+// small is the size up to which packs are read at once and stay in memory.
 const small = 4 << 20
 
-// load reads the indexes of the space's packs, in the order in which they were begun: a later block replaces an earlier one. A pack
-// that cannot be read, such as one that another process has just pruned, is as good as absent.
+// load reads the indexes of the space's packs, oldest first, so that later blocks replace earlier
+// ones. A pack that cannot be read, such as one that another process has just pruned, is skipped.
 func (s *Space) load() {
 	names, _ := packNames(s.dir)
 	now := time.Now()
@@ -85,7 +85,7 @@ func (s *Space) load() {
 		})
 		if used {
 			s.packs = append(s.packs, p)
-			_ = os.Chtimes(indexPath(path), now, now) // when it was used last; not worth failing for
+			_ = os.Chtimes(indexPath(path), now, now) // marks it as used; no reason to fail
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (s *Space) Len() int {
 	return len(s.entries)
 }
 
-// Has reports whether there seems to be a block; only Get knows whether it is whole.
+// Has reports whether the index has the block. Only Get knows whether it is intact.
 func (s *Space) Has(key Digest) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -135,7 +135,8 @@ func (s *Space) Has(key Digest) bool {
 	return ok
 }
 
-// Get copies a block into dst and reports whether it was there, of dst's length and whole. Otherwise dst's contents are undefined.
+// Get copies a block into dst. It reports whether the block was there, intact and of dst's length.
+// Otherwise the contents of dst are undefined.
 func (s *Space) Get(key Digest, dst []byte) bool {
 	p, ok := s.find(key)
 	if !ok || p.length != int64(len(dst)) {
@@ -168,7 +169,7 @@ func (s *Space) read(key Digest, p place, dst []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.entries[key] == p {
-		delete(s.entries, key) // damaged: let it be computed and put again
+		delete(s.entries, key) // damaged: it is computed and put again
 	}
 	return false
 }
@@ -206,15 +207,16 @@ func (p *pack) open() {
 	p.file = nil
 }
 
-// Drop forgets a block, so that another may be put in its place.
+// Drop forgets a block, so that another can be put in its place.
 func (s *Space) Drop(key Digest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.entries, key)
 }
 
-// Put keeps a block, given in parts, unless it is there already or the budget is spent. It reports whether the block is
-// kept. After a failure to write, such as a full disk, the space takes no more blocks; what it holds stays good.
+// Put stores a block, given in parts, unless it is there already or the budget is spent. It reports
+// whether the block is stored. After a failed write, such as on a full disk, the space stores no
+// more blocks; those that it has stay good.
 func (s *Space) Put(key Digest, parts ...[]byte) bool {
 	n := int64(0)
 	sum := uint32(0)
@@ -258,7 +260,7 @@ func (s *Space) Put(key Digest, parts ...[]byte) bool {
 	return true
 }
 
-// begin makes this process's pack.
+// begin makes the pack of this process.
 func (s *Space) begin() *writer {
 	w := &writer{}
 	if w.err = os.MkdirAll(s.dir, 0o777); w.err != nil {
@@ -310,7 +312,7 @@ func (s *Space) flush() error {
 	return s.sync()
 }
 
-// sync writes the pack through before the index, so that after a loss of power few entries point at nothing.
+// sync syncs the pack before the index, so that after a loss of power few entries point at nothing.
 func (s *Space) sync() error {
 	w := s.own
 	if w == nil || !w.dirty || w.index == nil {

@@ -1,12 +1,16 @@
-// Package checkpoint reads the weights that other frameworks save and carries them into ONNX files and
-// back.
+// Package checkpoint reads the weights that other frameworks save, and carries them into ONNX files
+// and back.
 //
-// Read tells the format of a file by its contents: safetensors, PyTorch (the zip files of torch 1.6 and
-// later, and the pickles before), NumPy's npz and npy. A pickle is read by an interpreter of the few
-// instructions that state dicts need, which knows a fixed list of names and calls nothing.
+// Comes in: a checkpoint and a model of the same architecture. Goes out: which tensor of one
+// belongs to which of the other, a patch of the model, or a state dict. It must not know how a
+// model is run or trained.
 //
-// Find matches the tensors of a checkpoint with those of a model, whose exporter renames, transposes and
-// folds them, and Export makes a state dict out of a model.
+// Read tells the format of a file by its contents: safetensors, PyTorch (the zip files of torch 1.6
+// and later, and the pickles before), NumPy's npz and npy. A pickle is read by an interpreter of
+// the few instructions that state dicts need. It knows a fixed list of names and calls nothing.
+//
+// Find matches the tensors of a checkpoint with those of a model, whose exporter renames,
+// transposes and folds them. Export makes a state dict from a model.
 package checkpoint
 
 import (
@@ -21,9 +25,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Tensors of a file of n bytes take at most Expansion*n+Slack bytes together: compressed archives and
-// views that overlap may take more than the file, but no file takes all memory. Reading takes at most as
-// much again as the file for buffers, and 256 bytes for every byte of a pickle.
+// The tensors of a file of n bytes take at most Expansion*n+Slack bytes together. Compressed
+// archives and overlapping views may take more than the file, but no file takes all memory. Reading
+// takes as much again as the file for buffers, at most, and 256 bytes for every byte of a pickle.
 const (
 	Expansion = 16
 	Slack     = 1 << 20
@@ -35,16 +39,17 @@ type Named struct {
 	Tensor *tensor.Tensor
 }
 
-// Checkpoint is what a file holds, in the file's order.
+// Checkpoint is the contents of a file, in the file's order.
 type Checkpoint struct {
-	Format  string   // safetensors, PyTorch, PyTorch before 1.6, npz or npy
-	Entry   string   // where in a PyTorch file the state dict was, such as "state_dict"; "" for the whole file
-	Ignored []string // the entries of a PyTorch file beside the one taken, such as "optimizer"
+	Format string // safetensors, PyTorch, PyTorch before 1.6, npz or npy
+	// key of the state dict in a PyTorch file, such as "state_dict"; "" for the whole file
+	Entry   string
+	Ignored []string // other keys of a PyTorch file, such as "optimizer"
 	Tensors []Named
 }
 
-// Open reads the checkpoint at path. Entry says where in a PyTorch file the state dict is, as keys joined
-// by dots; "" finds it.
+// Open reads the checkpoint at path. Entry says where in a PyTorch file the state dict is, as keys
+// joined by dots. With "" it is searched for.
 func Open(path, entry string) (*Checkpoint, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -65,8 +70,8 @@ func Open(path, entry string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// Read reads a checkpoint of size bytes, see Open. Memory stays within the bound of Expansion and Slack:
-// no size that the file states is trusted.
+// Read reads a checkpoint of size bytes, see Open. Memory stays within the bound of Expansion and
+// Slack: no size that the file states is trusted.
 func Read(r io.ReaderAt, size int64, entry string) (*Checkpoint, error) {
 	head := make([]byte, min(size, 16))
 	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
@@ -106,10 +111,10 @@ func Read(r io.ReaderAt, size int64, entry string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// budget is the memory that the tensors of one file may still take.
+// budget is the memory that the tensors of a file may still take.
 type budget struct{ left int64 }
 
-// take makes a tensor within the budget.
+// take allocates a tensor within the budget.
 func (b *budget) take(dt tensor.DType, shape tensor.Shape) (*tensor.Tensor, error) {
 	n, err := byteSize(dt, shape)
 	if err != nil {
@@ -122,7 +127,7 @@ func (b *budget) take(dt tensor.DType, shape tensor.Shape) (*tensor.Tensor, erro
 	return tensor.New(dt, shape...), nil
 }
 
-// maxBytes bounds single tensors, far from overflow.
+// maxBytes bounds single tensors, far below overflow.
 const maxBytes = 1 << 46
 
 // byteSize is the size of a tensor whose shape comes from a file.

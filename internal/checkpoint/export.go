@@ -12,7 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// What a tensor of an exported state dict is.
+// How a tensor of an exported state dict was made.
 const (
 	Exact   = "exact"   // its numbers are those of the model, or of the checkpoint, to the bit
 	Rounded = "rounded" // it was computed, and agrees with the model to rounding
@@ -41,7 +41,8 @@ type StateDict struct {
 	Notes   []string    `json:"notes"` // what a reader of the file should know
 }
 
-// File is the state dict as a safetensors file, whose metadata says of every tensor whether it is exact.
+// File is the state dict as a safetensors file, whose metadata says of every tensor whether it is
+// exact.
 func (d *StateDict) File() (*safetensors.File, error) {
 	f := &safetensors.File{Tensors: map[string]*tensor.Tensor{}, Metadata: map[string]string{keyFormat: "pt"}}
 	exact := map[string]string{}
@@ -71,9 +72,10 @@ func (d *StateDict) note(format string, args ...any) {
 	d.Notes = append(d.Notes, fmt.Sprintf(format, args...))
 }
 
-// Export gives a model's tensors under their PyTorch names: their own where the exporter kept them, else by
-// the path of the node that reads them, transposed back. Convolutions with folded batch norm stay folded.
-// A new linear head takes the place of the layer called head, "" for its own name.
+// Export gives a model's tensors under their PyTorch names. These are their own names where the
+// exporter kept them, or else come from the path of the node that reads them; matrices are
+// transposed back. Convolutions with folded batch norm stay folded. Head names the layer that a new
+// linear head replaces, "" for the head's own name.
 func Export(m *onnx.Model, head string) (*StateDict, error) {
 	d := &StateDict{Notes: []string{}}
 	ts := targets(m)
@@ -138,7 +140,7 @@ func Export(m *onnx.Model, head string) (*StateDict, error) {
 	return d, nil
 }
 
-// copied finds a tensor with a name of its own of which t is a copy, transposed or not.
+// copied finds a tensor with a name of its own that t is a copy of, transposed or not.
 func copied(t *target, all []*target) *target {
 	own := t.param.Tensor
 	for _, o := range all {
@@ -156,13 +158,14 @@ func copied(t *target, all []*target) *target {
 // headModule is where a fit puts a new linear classifier.
 const headModule = "head.linear"
 
-// ExportAs gives a model's tensors as the state dict that it was made from: names, order and shapes are
-// those of c. A tensor from which the model's would be made again to the bit is c's own, and exact. Of what
-// has changed, transposed matrices come back exactly and folded convolutions to rounding: batch norm keeps
-// its parameters, the convolution's weight is divided by their scale, and what the bias has gained is added
-// to the norm's bias, or to the convolution's own where it has one. Integer buffers are c's. A new linear
-// head takes the place of the layer of c that it fits and that the model lacks; tensors that the model
-// has and c has not come last, under their own names.
+// ExportAs gives a model's tensors in the form of the state dict c that it was made from, with c's
+// names, order and shapes. A tensor that the model still holds unchanged is c's own, and exact.
+//
+// Of changed tensors, transposed matrices come back exactly and folded convolutions up to rounding:
+// batch norm keeps its parameters, the weight of the convolution is divided by their scale, and the
+// change of the bias is added to the bias of the norm, or to that of the convolution where it has
+// one. Integer buffers are c's. A new linear head replaces the layer of c that it fits and that the
+// model lacks. Tensors that only the model has come last, under their own names.
 func ExportAs(m *onnx.Model, c *Checkpoint, o Options) (*StateDict, error) {
 	o.Convert = true
 	r, err := Find(m, c, o)
@@ -247,8 +250,8 @@ func same(a, b *tensor.Tensor) bool {
 	return a.DType == b.DType && a.Shape.Equal(b.Shape) && string(a.Bytes) == string(b.Bytes)
 }
 
-// placeHead puts a new linear head in the place of a layer of the checkpoint that the model lacks and that
-// reads as many features.
+// placeHead puts a new linear head in the place of a layer of the checkpoint that the model lacks
+// and that reads as many features.
 func (r *Result) placeHead(give func(s *source, t *tensor.Tensor, from, how, exact string)) map[*target]bool {
 	done := map[*target]bool{}
 	at := func(name string) *target {
@@ -289,7 +292,7 @@ func (r *Result) placeHead(give func(s *source, t *tensor.Tensor, from, how, exa
 	return done
 }
 
-// undo takes a folded convolution apart.
+// undo separates a folded convolution from its batch norm.
 func (f *fold) undo(weight, bias *Match, give func(s *source, t *tensor.Tensor, from, how, exact string)) {
 	w, b := weight.target.param.Tensor, bias.target.param.Tensor
 	sameW, sameB := same(weight.Value(), w), same(bias.Value(), b)
@@ -310,7 +313,7 @@ func (f *fold) undo(weight, bias *Match, give func(s *source, t *tensor.Tensor, 
 	newW, newB := w.Float64s(), b.Float64s()
 	wasW, wasB := weight.Value().Float64s(), bias.Value().Float64s()
 
-	// A channel whose scale is 0 says nothing of its weights: where it was trained it gets the scale 1.
+	// A channel of scale 0 determines no weights. Where it was trained, it gets the scale 1.
 	reset := make([]bool, len(scale))
 	anyReset := false
 	for i := range newW {

@@ -50,7 +50,8 @@ func TestExportUntouched(t *testing.T) {
 // What training changed is taken apart so that it makes the same model again, to rounding.
 func TestExportTuned(t *testing.T) {
 	c := weights()
-	c.get("bn1.weight").F32()[1], c.get("bn1.weight").F32()[3] = 0, 0 // channels that say nothing of their weights
+	// channels that say nothing of their weights
+	c.get("bn1.weight").F32()[1], c.get("bn1.weight").F32()[3] = 0, 0
 	m := network(t)
 	imported := apply(t, m, find(t, m, c, Options{}))
 	patch := &onnx.Patch{Tensors: map[string]*tensor.Tensor{}}

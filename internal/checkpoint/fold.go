@@ -24,7 +24,8 @@ type norm struct {
 //	W'    = W * scale               for every output channel
 //	b'    = (b - mean) * scale + bias
 //
-// in this order and in float32 (float64 where the checkpoint is), as PyTorch's exporter computes it.
+// in this order and in float32 (float64 where the checkpoint is), as PyTorch's exporter computes
+// it.
 type fold struct {
 	norm        *norm
 	conv        *source
@@ -100,8 +101,8 @@ type convolution struct {
 	channels     int
 }
 
-// foldNorms gives every batch norm of the checkpoint whose statistics have no place in the model to a
-// convolution that has a bias.
+// foldNorms assigns every batch norm of the checkpoint whose statistics have no place in the model
+// to a convolution that has a bias.
 func (r *Result) foldNorms(matches map[*target]*Match, g *ir.Graph) error {
 	norms := r.looseNorms()
 	if len(norms) == 0 {
@@ -131,7 +132,8 @@ func (r *Result) foldNorms(matches map[*target]*Match, g *ir.Graph) error {
 	return nil
 }
 
-// epsilon is the one given, or that of the model's own batch norms where they agree, or PyTorch's default.
+// epsilon is the given one, or that of the model's own batch norms where they agree, or PyTorch's
+// default.
 func epsilon(g *ir.Graph, given float64) (float64, string) {
 	if given > 0 {
 		return given, "option eps"
@@ -153,7 +155,7 @@ func epsilon(g *ir.Graph, given float64) (float64, string) {
 	return 1e-5, "PyTorch's default; option eps sets another"
 }
 
-// looseNorms lists the batch norms of the checkpoint that went nowhere, in its order.
+// looseNorms lists the batch norms of the checkpoint that have no place yet, in its order.
 func (r *Result) looseNorms() []*norm {
 	byModule := map[string]*norm{}
 	var order []*norm
@@ -188,7 +190,8 @@ func (r *Result) looseNorms() []*norm {
 	})
 }
 
-// convolutions lists those of the model with a bias whose weight was found, in the order of the graph.
+// convolutions lists those of the model with a bias whose weight was found, in the order of the
+// graph.
 func (r *Result) convolutions(matches map[*target]*Match, g *ir.Graph) []*convolution {
 	weights, biases := map[*ir.Node]*target{}, map[*ir.Node]*target{}
 	for _, t := range r.targets {
@@ -217,9 +220,12 @@ func (r *Result) convolutions(matches map[*target]*Match, g *ir.Graph) []*convol
 	return out
 }
 
-// pair assigns norms to convolutions, the surest first: conv1 and bn1, or 0 and 1 of a Sequential; then
-// those left of one module, each in its order, where they are equally many; then, where only convolutions
-// without a bias of their own count, the next in the order of the checkpoint.
+// pair assigns norms to convolutions, the most certain first:
+//
+//   - by name: conv1 and bn1, or 0 and 1 of a Sequential;
+//   - the rest of one module, each in its order, where there are equally many;
+//   - the next in the order of the checkpoint, counting only convolutions without a bias of their
+//     own.
 func pair(convs []*convolution, norms []*norm) map[*convolution]*norm {
 	pairs := map[*convolution]*norm{}
 	taken := map[*norm]bool{}
@@ -285,8 +291,8 @@ func pair(convs []*convolution, norms []*norm) map[*convolution]*norm {
 	return pairs
 }
 
-// neighbours reports whether a convolution and a norm of one module belong together by their names: conv1
-// and bn1, conv and norm, or i and i+1 of a Sequential.
+// neighbours reports whether a convolution and a norm of one module belong together by their names:
+// conv1 and bn1, conv and norm, or i and i+1 of a Sequential.
 func neighbours(conv, norm string) bool {
 	p, a := parent(conv)
 	q, b := parent(norm)
@@ -302,7 +308,7 @@ func neighbours(conv, norm string) bool {
 	return digits(a) == digits(b)
 }
 
-// naturally compares names with the numbers in them compared as numbers.
+// naturally compares names, with the numbers in them compared as numbers.
 func naturally(a, b string) int {
 	for a != "" && b != "" {
 		x, y := leading(a), leading(b)

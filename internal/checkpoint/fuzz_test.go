@@ -26,8 +26,8 @@ func check(t *testing.T, c *Checkpoint, n int) {
 	}
 }
 
-// FuzzPickle: whatever the pickle of an archive says, reading it neither panics nor hangs nor takes memory
-// beyond the bound.
+// FuzzPickle: whatever the pickle of an archive says, reading it neither panics nor hangs nor takes
+// memory beyond the bound.
 func FuzzPickle(f *testing.F) {
 	w := rebuilt(store("FloatStorage", "0", 6), 1, nums(2, 2), nums(1, 2))
 	f.Add([]byte(p(ordered("w", w, "v", w))))

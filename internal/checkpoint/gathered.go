@@ -8,9 +8,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// gathered is a constant that an exporter computed out of a table of weights and an index of its rows, both in the checkpoint: as the bias
-// of attention by relative position, table[index] brought to another shape. With table [rows,width] and n numbers in the index, the
-// constant has n*width elements, and as [outer,width,inner], outer*inner = n,
+// gathered is a constant that an exporter computed from a table of weights and an index of its
+// rows, both in the checkpoint. The bias of attention by relative position is one: table[index],
+// reshaped. With a table [rows,width] and n numbers in the index, the constant has n*width
+// elements. As [outer,width,inner], with outer*inner = n,
 //
 //	constant[o,c,i] = table[index[o*inner+i],c]
 type gathered struct {
@@ -19,7 +20,7 @@ type gathered struct {
 	width, inner int
 }
 
-// at is the element of the table that element i of the constant is.
+// at is the element of the table that is element i of the constant.
 func (g *gathered) at(i int) int {
 	o, c, k := i/(g.width*g.inner), i/g.inner%g.width, i%g.inner
 	return g.rows[o*g.inner+k]*g.width + c
@@ -37,8 +38,8 @@ func (g *gathered) gather(shape tensor.Shape) *tensor.Tensor {
 	return out
 }
 
-// scatter undoes gather: rows that the index does not name are the table's own. It reports false where elements that come from the
-// same one of a table differ, as after training.
+// scatter inverts gather. Rows that the index does not name are the table's own. It returns false
+// where elements that come from one element of the table differ, as they do after training.
 func (g *gathered) scatter(t *tensor.Tensor) (*tensor.Tensor, bool) {
 	out := convert(g.table.Tensor, t.DType)
 	if out == g.table.Tensor {
@@ -58,8 +59,9 @@ func (g *gathered) scatter(t *tensor.Tensor) (*tensor.Tensor, bool) {
 	return out, true
 }
 
-// byTable looks for a table and an index in the module that reads t, of which t is gathered. That t's own contents are the same wherever
-// the index is shows that it is, and how. It says nothing where two pairs would do.
+// byTable looks for a table and an index in the module that reads t, from which t is gathered. It
+// recognises them by t's own contents, which are equal wherever the index is. It returns nil where
+// two pairs would fit.
 func (r *Result) byTable(t *target) *Match {
 	if !t.madeUp() || t.module == "" || !t.param.Tensor.DType.IsFloat() || t.shape().Len() < 2 {
 		return nil
@@ -88,8 +90,8 @@ func (r *Result) byTable(t *target) *Match {
 	return &Match{Tensor: t.name, Shape: t.shape(), How: "node path", target: t, form: gatheredRows, source: found.table, table: found}
 }
 
-// gatheredFrom tries every axis of t, or axes that stand together, in which the table's rows may lie. It gives nothing where none or several
-// agree with t's own contents.
+// gatheredFrom tries every axis of t, and every run of axes, for the rows of the table. It returns
+// nil where none or several agree with t's own contents.
 func gatheredFrom(t *target, table, index *source) *gathered {
 	s := table.Tensor.Shape
 	width := s.Len() / s[0]
@@ -119,7 +121,7 @@ func gatheredFrom(t *target, table, index *source) *gathered {
 	return found[0]
 }
 
-// repeats reports whether some row is gathered twice: else every tensor of the size would pass for one.
+// repeats reports whether some row is gathered twice. Otherwise every tensor of the size would fit.
 func repeats(rows []int) bool {
 	seen := map[int]bool{}
 	for _, row := range rows {
@@ -131,20 +133,22 @@ func repeats(rows []int) bool {
 	return false
 }
 
-// related reports whether a tensor lies in a module, in one of its own, or in the module that it stands in.
+// related reports whether a tensor belongs to a module, to a module inside it, or to the module
+// around it.
 func related(key, module string) bool {
 	p, _ := parent(key)
 	return p != "" && (p == module || strings.HasPrefix(p, module+".") || strings.HasPrefix(module, p+"."))
 }
 
-// together reports whether two tensors are of one module.
+// together reports whether two tensors belong to one module.
 func together(a, b string) bool {
 	p, _ := parent(a)
 	q, _ := parent(b)
 	return p == q
 }
 
-// computed names the tensors of t's module that went nowhere, of which the exporter may have computed t; "" for none.
+// computed names the tensors of t's module without a place, from which the exporter may have
+// computed t. It is "" where there are none.
 func (r *Result) computed(t *target) string {
 	if !t.madeUp() || t.module == "" {
 		return ""

@@ -8,7 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// arranged is table[index] as PyTorch's code of many networks brings it to a bias of attention: [n,width], or with the width first.
+// arranged is table[index] as PyTorch's code of many networks brings it to a bias of attention:
+// [n,width], or with the width first.
 func arranged(table *tensor.Tensor, index []int64, widthFirst bool, shape ...int) *tensor.Tensor {
 	width, n := table.Shape[1], len(index)
 	out := tensor.New(tensor.Float32, shape...)
@@ -24,10 +25,12 @@ func arranged(table *tensor.Tensor, index []int64, widthFirst bool, shape ...int
 	return out
 }
 
-// A constant that the exporter gathered from a table is gathered from the checkpoint's, whatever the tensors are called, and comes back as a
-// table; where it cannot be told how, the tensors are named.
+// A constant that the exporter gathered from a table is gathered from the checkpoint's, whatever
+// the tensors are called, and comes back as a table; where it cannot be told how, the tensors are
+// named.
 func TestGathered(t *testing.T) {
-	index := []int64{3, 2, 1, 0, 4, 3, 2, 1, 5, 4, 3, 2, 6, 5, 4, 3} // 4 steps, 7 distances, the last row of 8 unused
+	// 4 steps, 7 distances, the last row of 8 unused
+	index := []int64{3, 2, 1, 0, 4, 3, 2, 1, 5, 4, 3, 2, 6, 5, 4, 3}
 	bias := func(widthFirst bool, shape ...int) *ir.Value {
 		return g0.NewParam("onnx::Add_7", arranged(random("theirs", 8, 3), index, widthFirst, shape...))
 	}

@@ -16,7 +16,8 @@ type storage struct {
 	len    int64 // elements
 }
 
-// view is a tensor as a pickle describes it. Sizes are as the file states them, checked when it is read.
+// view is a tensor as a pickle describes it. Its sizes are as stated in the file, and are checked
+// when the tensor is read.
 type view struct {
 	storage *storage
 	dtype   tensor.DType
@@ -41,7 +42,7 @@ var storages = map[global]tensor.DType{
 	"torch.storage.UntypedStorage": tensor.Invalid,
 }
 
-// torchTypes are the names of element types, which a view of bytes is given.
+// torchTypes are the names of element types for views of bytes.
 var torchTypes = map[global]tensor.DType{
 	"torch.float32": tensor.Float32, "torch.float64": tensor.Float64, "torch.float16": tensor.Float16, "torch.bfloat16": tensor.BFloat16,
 	"torch.int8": tensor.Int8, "torch.int16": tensor.Int16, "torch.int32": tensor.Int32, "torch.int64": tensor.Int64,
@@ -86,7 +87,7 @@ func known(name string) bool {
 	return maker || store || typ
 }
 
-// construct makes what a pickle asks of one of makers.
+// construct calls one of makers.
 func construct(name global, args tuple) (any, error) {
 	if f, ok := makers[name]; ok {
 		return f(args)
@@ -94,7 +95,7 @@ func construct(name global, args tuple) (any, error) {
 	return nil, fmt.Errorf("is nothing to call")
 }
 
-// harmless stands for values beside the weights, such as the arguments of a training script.
+// harmless is for values other than weights, such as the arguments of a training script.
 func harmless(tuple) (any, error) { return inert{}, nil }
 
 func first(args tuple) (any, error) {
@@ -126,8 +127,8 @@ func makeDict(args tuple) (any, error) {
 	return d, nil
 }
 
-// makeView takes the arguments (storage, offset, size, stride, ...) and, for version 3, an element type
-// behind requires_grad and hooks.
+// makeView takes the arguments (storage, offset, size, stride, ...). In version 3, an element type
+// follows requires_grad and hooks.
 func makeView(args tuple) (any, error) {
 	if len(args) < 4 {
 		return nil, fmt.Errorf("%d arguments, want 4 or more", len(args))
@@ -173,8 +174,8 @@ func integers(v any) ([]int64, error) {
 	return out, nil
 }
 
-// persistent reads the reference to a storage: ("storage", type, key, location, elements) and, before
-// torch 1.6, a view of another one: (key, offset, elements).
+// persistent reads the reference to a storage: ("storage", type, key, location, elements) and,
+// before torch 1.6, a view of another storage: (key, offset, elements).
 func persistent(id any) (*storage, error) {
 	t, ok := id.(tuple)
 	if !ok || len(t) < 5 || t[0] != "storage" {
@@ -212,11 +213,11 @@ type entry struct {
 	view *view
 }
 
-// picker takes the state dict out of what a file holds. Values may be shared, so that a walk of a small
-// file can be endless: steps bounds it.
+// picker finds the state dict in the contents of a file. Values may be shared, so walking a small
+// file could take forever. Steps bounds it.
 type picker struct{ steps int }
 
-// errEndless is what a file gets that was made to be walked forever.
+// errEndless is the error for a file that would be walked forever.
 var errEndless = fmt.Errorf("its parts hold one another without end")
 
 // maxName bounds the length of a tensor's name, maxDepth how deep state dicts may be nested.
@@ -225,11 +226,12 @@ const (
 	maxDepth = 16
 )
 
-// usual are the entries under which training scripts save weights, in the order in which they are taken.
+// usual are the keys under which training scripts save weights, in order of preference.
 var usual = []string{"state_dict", "model_state_dict", "model", "net", "network", "module", "weights", "params"}
 
-// find returns the state dict and the keys that lead to it, given by path or found: the value itself where
-// it holds tensors, else the only part of it that does, or the one with a usual name.
+// find returns the state dict and the keys that lead to it. Path gives the keys, or else they are
+// searched for: the value itself where it holds tensors, or the only part of it that does, or the
+// part with a usual name.
 func (p *picker) find(root any, path string) (d *dict, keys []string, ignored []string, err error) {
 	d, ok := root.(*dict)
 	if !ok {
@@ -284,7 +286,7 @@ func (p *picker) find(root any, path string) (d *dict, keys []string, ignored []
 	}
 }
 
-// descend follows keys joined by dots, the longest first where keys have dots themselves.
+// descend follows keys joined by dots. Where keys contain dots, the longest match comes first.
 func descend(d *dict, path string) (*dict, error) {
 	for rest := path; rest != ""; {
 		key, after := rest, ""
@@ -305,7 +307,7 @@ func descend(d *dict, path string) (*dict, error) {
 	return d, nil
 }
 
-// holds reports whether a tensor lies in d, at any depth.
+// holds reports whether there is a tensor in d, at any depth.
 func (p *picker) holds(d *dict, depth int) (bool, error) {
 	for _, v := range d.values {
 		if p.steps--; p.steps < 0 || depth > maxDepth {
@@ -323,7 +325,8 @@ func (p *picker) holds(d *dict, depth int) (bool, error) {
 	return false, nil
 }
 
-// flatten lists the tensors of d in order. Nested names are joined by dots; what is no tensor is left out.
+// flatten lists the tensors of d in order. Nested names are joined by dots. Other values are
+// skipped.
 func (p *picker) flatten(d *dict, prefix string, depth int, out []entry) ([]entry, error) {
 	for i, v := range d.values {
 		if p.steps--; p.steps < 0 || depth > maxDepth {

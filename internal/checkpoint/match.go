@@ -10,20 +10,24 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Options say how a checkpoint is matched with a model.
+// Options say how to match a checkpoint with a model.
 type Options struct {
-	Eps     float64  // of folded batch normalisation; 0: that of the model's other ones, else PyTorch's default 1e-5
-	Convert bool     // types may be narrowed, as float32 to float16
-	Keep    []string // globs of the model's tensors that keep their values where the checkpoint has none
-	Ignore  []string // globs of the checkpoint's tensors that may be left over
+	// of folded batch normalisation; 0: that of the model's other ones, else PyTorch's default 1e-5
+	Eps     float64
+	Convert bool // types may be narrowed, as float32 to float16
+	// globs of the model's tensors that keep their values where the checkpoint has none
+	Keep   []string
+	Ignore []string // globs of the checkpoint's tensors that may remain unused
 }
 
-// Match is one tensor of the model and what it is made of.
+// Match is one tensor of the model and its source.
 type Match struct {
-	Tensor string   `json:"tensor"`
-	Shape  []int    `json:"shape"`
-	From   []string `json:"from"` // in the checkpoint: one, or a weight and the batch norm folded into it
-	How    string   `json:"how"`  // equal name or node path; then transposed, reshaped, folded, and the types where they differ
+	Tensor string `json:"tensor"`
+	Shape  []int  `json:"shape"`
+	// in the checkpoint: one tensor, or a weight and the batch norm folded into it
+	From []string `json:"from"`
+	// equal name or node path, then the transformations and the types where they differ
+	How string `json:"how"`
 
 	target *target
 	form   form
@@ -34,7 +38,7 @@ type Match struct {
 	tied   bool      // a copy of a tensor that another match has
 }
 
-// form is what is done to a tensor on its way into the model.
+// form is the transformation of a tensor on its way into the model.
 type form uint8
 
 const (
@@ -54,10 +58,16 @@ type source struct {
 	used bool
 }
 
-// Find matches a checkpoint with a model of the same architecture: by equal names; else by the path of the
-// node that reads a tensor, whose name the exporter made up; else by gathering the rows of a table of that node's module; else by folding
-// a batch norm of the checkpoint that the model lacks into the convolution before it. A matrix is transposed only where the node takes
-// [in,out] and the shape agrees. It errors on a bad glob. What does not match is listed, see Check.
+// Find matches a checkpoint with a model of the same architecture. For each tensor of the model it
+// tries, in order:
+//
+//   - a tensor of equal name;
+//   - the path of the node that reads it, where the exporter made up its name;
+//   - gathering the rows of a table in that node's module;
+//   - folding a batch norm that only the checkpoint has into the convolution before it.
+//
+// A matrix is transposed only where the node takes [in,out] and the shape agrees. Find errors on a
+// bad glob. What does not match is listed, see Check.
 func Find(m *onnx.Model, c *Checkpoint, o Options) (*Result, error) {
 	for _, g := range slices.Concat(o.Keep, o.Ignore) {
 		if _, err := path.Match(g, ""); err != nil {
@@ -149,7 +159,7 @@ func fit(t *target, s *source, how string) (*Match, error) {
 	turn := t.transposable() && len(have) == 2 && have[0] == want[1] && have[1] == want[0]
 	switch {
 	case turn && (!have.Equal(want) || how != "equal name"):
-		// A square matrix under its own name is as it was; one that the exporter renamed it has transposed.
+		// A square matrix is transposed only where the exporter renamed it.
 		m.form = transposed
 	case have.Equal(want):
 	case slices.Equal(squeezed(have), squeezed(want)):
@@ -160,11 +170,11 @@ func fit(t *target, s *source, how string) (*Match, error) {
 	return m, nil
 }
 
-// tied finds the tensor of which t is a copy: tied weights, of which an exporter wrote one transposed. That
-// the model's own contents are equal shows it.
+// tied finds the tensor that t is a copy of: tied weights, one of which an exporter wrote
+// transposed. It recognises them by the model's own contents, which are equal.
 func (r *Result) tied(t *target, matches map[*target]*Match) *Match {
 	if len(bytes.Trim(t.param.Tensor.Bytes, "\x00")) == 0 {
-		return nil // zeros are equal to all zeros
+		return nil // zeros equal all other zeros
 	}
 	o := copied(t, r.targets)
 	if o == nil || matches[o] == nil || matches[o].form != asIs {
@@ -182,7 +192,7 @@ func squeezed(s tensor.Shape) []int {
 	return slices.DeleteFunc(slices.Clone([]int(s)), func(d int) bool { return d == 1 })
 }
 
-// byPath looks for t among the tensors of the module whose node reads it.
+// byPath looks for t in the module of the node that reads it.
 func (r *Result) byPath(t *target, byKey map[string]*source) *Match {
 	for _, name := range t.guesses(r.users) {
 		if s := byKey[r.key(name)]; s != nil && !s.used {
@@ -194,7 +204,7 @@ func (r *Result) byPath(t *target, byKey map[string]*source) *Match {
 	if t.node == nil || !t.madeUp() {
 		return nil
 	}
-	// The only tensor left of the module that has the shape.
+	// The only remaining tensor of the module with that shape.
 	module := r.key(t.module)
 	var found *source
 	for _, s := range r.sources {
@@ -212,7 +222,7 @@ func (r *Result) byPath(t *target, byKey map[string]*source) *Match {
 	if found == nil {
 		return nil
 	}
-	m, _ := fit(t, found, "node path") // it did above
+	m, _ := fit(t, found, "node path") // it fitted above
 	return m
 }
 
@@ -248,7 +258,8 @@ func (m *Match) describe() {
 	}
 }
 
-// checkType errors where the model's type holds less than the checkpoint's and that was not asked for.
+// checkType errors where the model's type is narrower than the checkpoint's, unless that was asked
+// for.
 func (m *Match) checkType(convert bool) error {
 	if m.source == nil || convert {
 		return nil

@@ -13,13 +13,13 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// npyMagic begins every npy file. Source: numpy.lib.format, versions 1.0 to 3.0.
+// npyMagic is the start of every npy file. Source: numpy.lib.format, versions 1.0 to 3.0.
 const npyMagic = "\x93NUMPY"
 
 // maxNpyHeader bounds the header, which is a line of text.
 const maxNpyHeader = 1 << 16
 
-// readZip reads an archive: NumPy's, or PyTorch's where it holds a pickle.
+// readZip reads a NumPy archive, or a PyTorch one where it holds a pickle.
 func readZip(r io.ReaderAt, size int64, entry string, room *budget) (*Checkpoint, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
@@ -77,7 +77,7 @@ var (
 	npyShape   = regexp.MustCompile(`'shape'\s*:\s*\(([\d\s,L]*)\)`)
 )
 
-// readNpy reads one array, made row-major and little-endian.
+// readNpy reads one array, as row-major and little-endian.
 func readNpy(r io.Reader, room *budget) (*tensor.Tensor, error) {
 	var head [12]byte
 	if _, err := io.ReadFull(r, head[:10]); err != nil {

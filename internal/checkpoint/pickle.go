@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// machine runs the instructions of one pickle. It makes plain values and the few objects of makers; it
-// looks nothing up and calls nothing that a file names.
+// machine runs the instructions of one pickle. It makes plain values and the few objects of makers.
+// It looks up and calls nothing that a file names.
 type machine struct {
 	in    []byte
 	pos   int
@@ -270,7 +270,7 @@ func (m *machine) recall(width uint64) error {
 	return nil
 }
 
-// global pushes a name that is on the list of those known.
+// global pushes a name, which must be on the list of known ones.
 func (m *machine) global(module, name string) error {
 	g := module + "." + name
 	if !known(g) {

@@ -1,7 +1,7 @@
 package checkpoint
 
-// The instructions of pickle that state dicts are made of, protocols 2 to 5. Source: the comments of
-// CPython's pickletools module.
+// The instructions of pickle in state dicts, protocols 2 to 5. Source: the comments of CPython's
+// pickletools module.
 const (
 	opMark           = '('
 	opStop           = '.'

@@ -25,7 +25,7 @@ func (m *machine) pop() (any, error) {
 	return v, err
 }
 
-// popMark takes what lies above the last mark, and the mark.
+// popMark pops the values above the last mark, and the mark.
 func (m *machine) popMark() ([]any, error) {
 	for i := len(m.stack) - 1; i >= 0; i-- {
 		if _, ok := m.stack[i].(mark); ok {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// What a pickle is read into: nil, bool, int64, float64, string, []byte, and the types below.
+// The values of a pickle are nil, bool, int64, float64, string, []byte, and the types below.
 type (
 	tuple  []any
 	list   struct{ items []any }
@@ -14,7 +14,8 @@ type (
 	inert  struct{} // a value of a known type that holds no weights
 	mark   struct{}
 
-	// dict keeps the order of its keys. Keys that are neither strings nor integers are dropped with their values.
+	// dict keeps the order of its keys. Keys that are neither strings nor integers are dropped with
+	// their values.
 	dict struct {
 		keys   []string
 		values []any
@@ -51,7 +52,7 @@ func (d *dict) get(key string) (any, bool) {
 	return d.values[i], true
 }
 
-// bytes takes the next n bytes of the file.
+// bytes reads the next n bytes.
 func (m *machine) bytes(n uint64) ([]byte, error) {
 	if n > uint64(len(m.in)-m.pos) {
 		return nil, fmt.Errorf("the file ends in the middle")
@@ -61,7 +62,7 @@ func (m *machine) bytes(n uint64) ([]byte, error) {
 	return b, nil
 }
 
-// unsigned takes a little-endian number of width bytes.
+// unsigned reads a little-endian number of width bytes.
 func (m *machine) unsigned(width uint64) (uint64, error) {
 	b, err := m.bytes(width)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 // wrappers are the prefixes that training scripts put before names.
 var wrappers = []string{"module.", "model.", "backbone.", "module.model.", "model.module.", "net.", "network.", "encoder."}
 
-// key is a name or path of the model as the checkpoint spells it.
+// key is a name or path of the model in the spelling of the checkpoint.
 func (r *Result) key(name string) string {
 	if name+"." == r.Added {
 		return ""
@@ -16,8 +16,8 @@ func (r *Result) key(name string) string {
 	return strings.TrimPrefix(name, r.Added)
 }
 
-// alignPrefixes finds the prefixes to strip from the names of both sides with which most tensors match;
-// of several, the shortest.
+// alignPrefixes finds the prefixes to strip from the names of both sides with which most tensors
+// match. Of several, it takes the shortest.
 func (r *Result) alignPrefixes() {
 	var ours, theirs []string
 	for _, s := range r.sources {
@@ -59,7 +59,8 @@ func (r *Result) alignPrefixes() {
 	}
 }
 
-// prefixes lists those that half of the names have, and the usual ones that any has, after "".
+// prefixes lists "", then the prefixes that half of the names have, and the usual ones that any
+// name has.
 func prefixes(names []string) []string {
 	count := map[string]int{}
 	var order []string

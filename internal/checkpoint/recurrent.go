@@ -8,20 +8,20 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// gateOrders says for the gates of ONNX's recurrent operators, in their order, which of PyTorch's each is:
-// i o f c of i f g o, and z r h of r z n.
+// gateOrders gives, for each gate of ONNX's recurrent operators in order, the index of the same
+// gate in PyTorch: i o f c of i f g o, and z r h of r z n.
 var gateOrders = map[string][]int{"LSTM": {0, 3, 1, 2}, "GRU": {1, 0, 2}, "RNN": {0}}
 
-// gates makes one tensor of a recurrent layer out of PyTorch's: for each direction the parts one below the
-// other (one weight, or the biases of input and state), each with its gates in the other order.
+// gates makes one tensor of a recurrent layer from PyTorch's. For each direction it stacks the
+// parts (one weight, or the biases of input and state), each with its gates reordered.
 type gates struct {
 	order []int
 	parts []*source
 }
 
-// gateParts names PyTorch's tensors of which t, a weight, recurrent weight or bias of a recurrent layer, is
-// made, with the shape of each. PyTorch numbers the layers of one module; each is a node of its own. It
-// returns nothing where t is something else.
+// gateParts names the tensors of PyTorch that make up t, a weight, recurrent weight or bias of a
+// recurrent layer, with the shape of each. PyTorch numbers the layers of one module; in ONNX each
+// layer is a node. It returns nothing where t is something else.
 func (t *target) gateParts(g *ir.Graph) (names []string, shape tensor.Shape) {
 	order := gateOrders[t.op()]
 	kinds := map[int][]string{1: {"weight_ih"}, 2: {"weight_hh"}, 3: {"bias_ih", "bias_hh"}}[t.slot]
@@ -66,7 +66,7 @@ func (r *Result) byGates(t *target, g *ir.Graph, byKey map[string]*source) *Matc
 	return &Match{Tensor: t.name, Shape: t.shape(), How: "node path", target: t, form: recurrent, source: f.parts[0], gates: f}
 }
 
-// join puts the parts together.
+// join makes the model's tensor from the parts.
 func (f *gates) join(shape tensor.Shape) *tensor.Tensor {
 	out := &tensor.Tensor{DType: f.parts[0].Tensor.DType, Shape: slices.Clone(shape)}
 	for _, s := range f.parts {

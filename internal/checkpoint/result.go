@@ -11,25 +11,30 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Lack is a tensor that one side has and the other has not.
+// Lack is a tensor that only one side has.
 type Lack struct {
 	Name  string `json:"name"`
 	Shape []int  `json:"shape"`
 	Why   string `json:"why,omitempty"`
 }
 
-// Result says what of a checkpoint goes where in a model.
+// Result says which tensor of a checkpoint goes where in a model.
 type Result struct {
-	Matched   []*Match `json:"matched"`
-	Missing   []Lack   `json:"missing"`          // in the model, not in the checkpoint
-	Unused    []Lack   `json:"unused"`           // in the checkpoint, not in the model
-	Kept      []Lack   `json:"kept"`             // in the model, with the values that they have there
-	Ignored   []Lack   `json:"ignored"`          // in the checkpoint, left out because Options say so
-	Integers  int      `json:"ignored_integers"` // integer buffers of the checkpoint, such as num_batches_tracked
-	Stripped  string   `json:"stripped"`         // prefix that the checkpoint's names have and the model's have not
-	Added     string   `json:"added"`            // prefix that the model's names have and the checkpoint's have not
-	Eps       float64  `json:"eps,omitempty"`    // of folded batch norm, 0 where none is
-	EpsSource string   `json:"eps_source,omitempty"`
+	Matched []*Match `json:"matched"`
+	Missing []Lack   `json:"missing"` // in the model, not in the checkpoint
+	Unused  []Lack   `json:"unused"`  // in the checkpoint, not in the model
+	// in the model, with the values that they have there
+	Kept []Lack `json:"kept"`
+	// in the checkpoint, left out because Options say so
+	Ignored []Lack `json:"ignored"`
+	// integer buffers of the checkpoint, such as num_batches_tracked
+	Integers int `json:"ignored_integers"`
+	// prefix that the checkpoint's names have and the model's have not
+	Stripped string `json:"stripped"`
+	// prefix that the model's names have and the checkpoint's have not
+	Added     string  `json:"added"`
+	Eps       float64 `json:"eps,omitempty"` // of folded batch norm, 0 where none is
+	EpsSource string  `json:"eps_source,omitempty"`
 
 	targets []*target
 	sources []*source
@@ -38,8 +43,8 @@ type Result struct {
 	options Options
 }
 
-// lack says that nothing was found for t. A constant that an exporter computed, such as a mask, is part of
-// the architecture and keeps its value.
+// lack records that nothing was found for t. A constant that an exporter computed, such as a mask,
+// is part of the architecture and keeps its value.
 func (r *Result) lack(t *target, why string) {
 	l := Lack{t.name, t.shape(), why}
 	switch {
@@ -62,7 +67,7 @@ func (r *Result) lack(t *target, why string) {
 // arithmetic lists the operators whose operands may be constants.
 var arithmetic = map[string]bool{"Add": true, "Sub": true, "Mul": true, "Div": true, "Where": true, "Pow": true, "Max": true, "Min": true, "Concat": true, "Gather": true}
 
-// leftIn reports whether a module of the checkpoint has tensors that went nowhere.
+// leftIn reports whether a module of the checkpoint has tensors without a place.
 func (r *Result) leftIn(module string) bool {
 	module = r.key(module)
 	return slices.ContainsFunc(r.sources, func(s *source) bool {
@@ -78,7 +83,8 @@ func matchesAny(globs []string, name string) bool {
 	})
 }
 
-// Check errors unless every tensor of the model has its match and every one of the checkpoint its place.
+// Check errors unless every tensor of the model has a match, and every tensor of the checkpoint a
+// place.
 func (r *Result) Check() error {
 	var parts []string
 	say := func(what string, ls []Lack, mend string) {
@@ -109,8 +115,8 @@ func (r *Result) Check() error {
 	return fmt.Errorf("%d tensors match, but %s: is the checkpoint of another architecture?", len(r.Matched), strings.Join(parts, "; "))
 }
 
-// Patch is the change that puts the checkpoint's tensors into the model. Parameters that the exporter
-// merged because they were equal, and that are equal no more, come apart.
+// Patch puts the checkpoint's tensors into the model. The exporter merges parameters with equal
+// contents. Those that differ now are separated again.
 func (r *Result) Patch() *onnx.Patch {
 	p := &onnx.Patch{Tensors: map[string]*tensor.Tensor{}}
 	for _, m := range r.Matched {

@@ -9,8 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// target is a place of a model that takes a tensor: a parameter, or one of the names that an exporter
-// gave it through Identity nodes because several parameters were equal when it was exported.
+// target is a place for a tensor in a model: a parameter, or one of the names that an exporter gave
+// it through Identity nodes, since several parameters were equal.
 type target struct {
 	name   string
 	param  *onnx.Param
@@ -31,14 +31,15 @@ func (t *target) op() string {
 	return t.node.Op
 }
 
-// madeUp reports whether the exporter made the name up, as onnx::Conv_193 and /Constant_output_0.
+// madeUp reports whether the exporter made up the name, such as onnx::Conv_193 or
+// /Constant_output_0.
 func (t *target) madeUp() bool { return madeUp(t.name) }
 
 func madeUp(name string) bool {
 	return strings.HasPrefix(name, "onnx::") || strings.Contains(name, "_output_") || strings.Trim(name, "0123456789") == ""
 }
 
-// targets lists a model's, in the order of the file.
+// targets lists the places of a model, in the order of the file.
 func targets(m *onnx.Model) []*target {
 	users := m.Graph.Users()
 	var out []*target
@@ -67,8 +68,8 @@ func targets(m *onnx.Model) []*target {
 	return out
 }
 
-// reader finds the first layer that reads v, through what only passes a weight on. Other names of the
-// weight are targets of their own.
+// reader finds the first layer that reads v, also through nodes that only pass a weight on. Other
+// names of the weight are targets of their own.
 func (t *target) reader(users map[*ir.Value][]*ir.Node, v *ir.Value, turned bool, depth int) {
 	for _, n := range users[v] {
 		for slot, in := range n.Inputs {
@@ -89,7 +90,7 @@ func (t *target) reader(users map[*ir.Value][]*ir.Node, v *ir.Value, turned bool
 	}
 }
 
-// moduleOf is the path of the module that a node stands in.
+// moduleOf is the path of the module that a node belongs to.
 func moduleOf(n *ir.Node) string { return strings.Join(freeze.NodeModule(n.Name), ".") }
 
 // transposable reports whether the layer takes [in,out] where PyTorch's Linear keeps [out,in].
@@ -100,7 +101,8 @@ func (t *target) transposable() bool {
 	return t.node.RawTraits().Linear && t.slot == 1 && !t.node.Attrs.Bool("transB")
 }
 
-// guesses lists the names that the tensor may have in PyTorch where its own says nothing, the surest first.
+// guesses lists the names that the tensor may have in PyTorch where its own name says nothing, the
+// most likely first.
 func (t *target) guesses(users map[*ir.Value][]*ir.Node) []string {
 	if t.node == nil {
 		return nil

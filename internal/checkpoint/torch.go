@@ -11,11 +11,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// maxPickle bounds the pickle of a checkpoint, whose tensors lie outside of it.
+// maxPickle bounds the pickle of a checkpoint, without its tensors.
 const maxPickle = 64 << 20
 
-// readTorch reads the zip files of torch 1.6 and later: NAME/data.pkl describes the tensors, NAME/data/KEY
-// hold their storages, uncompressed.
+// readTorch reads the zip files of torch 1.6 and later. NAME/data.pkl describes the tensors, and
+// NAME/data/KEY hold their storages, uncompressed.
 func readTorch(z *zip.Reader, r io.ReaderAt, size int64, path string, room *budget) (*Checkpoint, error) {
 	files := make(map[string]*zip.File, len(z.File))
 	folder := ""
@@ -82,11 +82,12 @@ func stored(f *zip.File, r io.ReaderAt, size int64) (*io.SectionReader, error) {
 	return io.NewSectionReader(r, off, int64(f.UncompressedSize64)), nil
 }
 
-// legacyMagic is the number at the start of files written by torch before 1.6: 0x1950a86a20f9469cfc6c.
+// legacyMagic is the number at the start of files written by torch before 1.6:
+// 0x1950a86a20f9469cfc6c.
 const legacyMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
-// readLegacy reads the format before torch 1.6: five pickles (magic number, version, machine, value, keys
-// of the storages) and then each storage, its number of elements in front.
+// readLegacy reads the format before torch 1.6: five pickles (magic number, version, machine,
+// value, keys of the storages), and then each storage, preceded by its number of elements.
 func readLegacy(r io.ReaderAt, size int64, path string, room *budget) (*Checkpoint, error) {
 	b := make([]byte, min(size, maxPickle))
 	if _, err := io.ReadFull(io.NewSectionReader(r, 0, int64(len(b))), b); err != nil {
@@ -146,7 +147,7 @@ func readLegacy(r io.ReaderAt, size int64, path string, room *budget) (*Checkpoi
 	})
 }
 
-// storages finds the width of the elements of every storage in a value.
+// storages finds the element size of every storage in a value.
 func (p *picker) storages(v any, depth int, into map[string]int64) error {
 	if p.steps--; p.steps < 0 || depth > maxDepth {
 		return errEndless
@@ -172,7 +173,7 @@ func (p *picker) storages(v any, depth int, into map[string]int64) error {
 	return nil
 }
 
-// pick takes the state dict out of an unpickled value of n bytes and reads its tensors. Open gives the
+// pick finds the state dict in an unpickled value of n bytes, and reads its tensors. Open gives the
 // bytes of a storage.
 func pick(format string, root any, n int, path string, room *budget, open func(*storage) (*io.SectionReader, error)) (*Checkpoint, error) {
 	p := &picker{steps: 2*n + 1000}
@@ -261,7 +262,7 @@ func contiguous(shape, strides []int64) bool {
 	return true
 }
 
-// gather copies elements of width bytes, for every index i of shape dst[i] = src[i . strides], in
+// gather copies elements of width bytes: dst[i] = src[i . strides] for every index i of shape, in
 // row-major order.
 func gather(dst, src []byte, shape, strides []int64, width int) {
 	at := make([]int64, len(shape))

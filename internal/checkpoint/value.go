@@ -6,7 +6,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Value makes the model's tensor.
+// Value computes the model's tensor.
 func (m *Match) Value() *tensor.Tensor {
 	dt := m.target.param.Tensor.DType
 	switch m.form {
@@ -32,7 +32,7 @@ func turn(t *tensor.Tensor) *tensor.Tensor {
 	return out
 }
 
-// convert gives t as elements of another floating-point type, rounded to the nearest.
+// convert gives t in another floating-point type, rounded to the nearest.
 func convert(t *tensor.Tensor, dt tensor.DType) *tensor.Tensor {
 	if t.DType == dt {
 		return t

@@ -43,7 +43,8 @@ func rebuilt(storage string, offset int, shape, strides string) string {
 	return "ctorch._utils\n_rebuild_tensor_v2\n(" + storage + num(offset) + shape + strides + "\x89ccollections\nOrderedDict\n)RtR"
 }
 
-// ordered is an OrderedDict of keys and values in turn, with the attribute that state_dict gives it.
+// ordered is an OrderedDict of keys and values in turn, with the attribute that state_dict gives
+// it.
 func ordered(kv ...string) string {
 	s := "ccollections\nOrderedDict\n)R("
 	for i := 0; i < len(kv); i += 2 {

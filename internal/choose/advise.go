@@ -13,50 +13,55 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// AdviseOptions say for what advice is sought.
+// AdviseOptions say what advice is about.
 type AdviseOptions struct {
 	Config   run.Config            // Model, Data and how they are prepared
-	Sets     run.Sets              // examples of the caller
-	Progress func(done, total int) // examples that have features; nil for none
+	Sets     run.Sets              // the caller's own examples, if any
+	Progress func(done, total int) // called with the number of examples done; may be nil
 }
 
-// DepthEvidence is what a linear probe finds at one depth of the frozen trunk.
+// DepthEvidence is the result of a linear probe at one depth of the frozen trunk.
 type DepthEvidence struct {
-	Depth    string  `json:"depth"`    // the last block before it, or "features" for what the head reads
+	// the block that ends there, or "features" for the head's input
+	Depth    string  `json:"depth"`
 	Blocks   int     `json:"blocks"`   // blocks before it
 	Features int     `json:"features"` // width of the pooled value
 	Train    float64 `json:"train_accuracy"`
 	HeldOut  float64 `json:"held_out_accuracy"`
 	Error    float64 `json:"held_out_error"` // standard error of that
-	Gain     float64 `json:"gain"`           // over the probe of what the head reads
+	Gain     float64 `json:"gain"`           // over the probe of the head's input
 	GainErr  float64 `json:"gain_error"`
 	LogME    float64 `json:"logme"`
 }
 
-// JointEvidence is what a linear probe finds that reads all probed depths at once, see JointProbe.
+// JointEvidence is the result of a linear probe that reads all probed depths at once, see
+// JointProbe.
 type JointEvidence struct {
 	Features int     `json:"features"`
 	Train    float64 `json:"train_accuracy"`
 	HeldOut  float64 `json:"held_out_accuracy"`
-	Gain     float64 `json:"gain"`       // over the probe of what the head reads
+	Gain     float64 `json:"gain"`       // over the probe of the head's input
 	Error    float64 `json:"gain_error"` // standard error of that
 }
 
-// Candidate is a plan with the evidence for it and its price.
+// Candidate is a plan with its evidence and its predicted cost.
 type Candidate struct {
-	Thaw       string  `json:"thaw"`
-	Adapter    string  `json:"adapter,omitempty"` // what is trained beside the frozen layers
-	Score      float64 `json:"score"`             // accuracy on new examples if all is mended that can be, see Weigh: a number to order plans by, not a forecast
+	Thaw    string `json:"thaw"`
+	Adapter string `json:"adapter,omitempty"` // trained beside the frozen layers
+	// orders plans, see Weigh: an accuracy on new examples under ideal fine-tuning, not a
+	// prediction
+	Score      float64 `json:"score"`
 	Seconds    float64 `json:"predicted_seconds"`
 	Bytes      int64   `json:"predicted_bytes"` // of memory while training
 	Checkpoint int64   `json:"checkpoint_bytes"`
 	Params     int     `json:"params_thawed"`
 	Epochs     int     `json:"epochs"`
-	Pull       float64 `json:"pull"`  // share of the trunk's part in the first step of AdamW: Σ|ḡ| over what it thaws, over all
-	Depth      float64 `json:"depth"` // share of the blocks that it thaws something of
+	// share of Σ|ḡ| over the trunk that lies in thawed weights: the first step of AdamW
+	Pull  float64 `json:"pull"`
+	Depth float64 `json:"depth"` // share of the blocks in which something is thawed
 }
 
-// Recommendation is the plan to begin with.
+// Recommendation is the plan to start with.
 type Recommendation struct {
 	Thaw   string `json:"thaw"`
 	Why    string `json:"why"`
@@ -71,27 +76,33 @@ type Advice struct {
 	Depths      []DepthEvidence `json:"depths"` // from the input to the head
 	Joint       *JointEvidence  `json:"joint,omitempty"`
 	Gradients   []BlockGradient `json:"gradients"`
-	Elastic     *ElasticChoice  `json:"elastic,omitempty"` // what half of a backward pass is best spent on
-	Task        string          `json:"task"`
-	Examples    int             `json:"examples"`
-	Classes     int             `json:"classes"`
-	Params      int             `json:"params_total"`
-	Majority    float64         `json:"majority_accuracy"` // of always answering the largest class
-	Seconds     float64         `json:"seconds"`
-	Notes       []string        `json:"notes,omitempty"`
+	// the best weights for half of a backward pass
+	Elastic  *ElasticChoice `json:"elastic,omitempty"`
+	Task     string         `json:"task"`
+	Examples int            `json:"examples"`
+	Classes  int            `json:"classes"`
+	Params   int            `json:"params_total"`
+	// accuracy of always answering the largest class
+	Majority float64  `json:"majority_accuracy"`
+	Seconds  float64  `json:"seconds"`
+	Notes    []string `json:"notes,omitempty"`
 
 	Blocks []string `json:"blocks"` // from the input to the head
 }
 
-// probedDepths is at how many depths a trunk is probed, and probingBatches over how many batches gradients are gathered.
+// probedDepths is the number of depths at which a trunk is probed. probingBatches is the number of
+// batches whose gradients are gathered.
 const (
 	probedDepths   = 6
 	probingBatches = 8
 )
 
-// Advise gathers evidence on what to thaw of a model for a data set, without training it: linear probes and LogME at several depths of
-// the frozen trunk, gradient statistics from one probing pass, and the predicted cost of every plan of a ladder. Tasks other than
-// one class an example have no probes: their plans are not scored. Validation examples choose nothing. Errors are those of train.Prepare.
+// Advise gathers evidence on what to thaw of a model for a data set, without training the model:
+// linear probes and LogME at several depths of the frozen trunk, gradient statistics from one
+// probing pass, and the predicted cost of each plan in a ladder.
+//
+// Only tasks with one class for each example have probes. The plans of other tasks are not scored.
+// Validation examples are not used. Advise errors as run.Prepare does.
 func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	began := time.Now()
 	cfg := o.Config
@@ -139,15 +150,15 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	return a, nil
 }
 
-// depths probes the frozen trunk at the ends of blocks and at what the head reads, all from one pass over the examples. It returns
-// the probe of the last depth.
+// depths probes the frozen trunk at the ends of blocks and at the head's input, in one pass over
+// the examples. It returns the probe of the head's input.
 func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, labels []int) (*Probe, error) {
 	cfg := o.Config
 	places, err := s.Net.Depths()
 	if err != nil {
 		return nil, err
 	}
-	for len(places) > probedDepths { // evenly, counted from the head
+	for len(places) > probedDepths { // evenly spaced, counted from the head
 		var fewer []split.Depth
 		for k := range probedDepths {
 			fewer = append(fewer, places[len(places)-1-(probedDepths-1-k)*(len(places)-1)/(probedDepths-1)])
@@ -224,7 +235,8 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, la
 // pull is how much of the trunk a plan thaws, see Candidate.
 type pull struct{ share, depth float64 }
 
-// gradients runs the probing pass, with the head that start gives and running statistics as they are, and says how much each plan thaws.
+// gradients runs the probing pass and gives how much each plan thaws. Start sets the head; running
+// statistics stay as they are.
 func (a *Advice) gradients(ctx context.Context, cfg run.Config, s *run.Session, start func(*run.Session) error, plans []inspect.Choice) ([]pull, error) {
 	cfg.Thaw, cfg.BatchNorm = []string{"all"}, "frozen"
 	all, err := run.NewSession(cfg, s.Base, s.Train, s.Val)
@@ -252,7 +264,7 @@ func (a *Advice) gradients(ctx context.Context, cfg run.Config, s *run.Session, 
 	pulls := make([]pull, len(plans))
 	for i, plan := range plans {
 		thaw := plan.Thaw
-		if plan.Adapter != "" { // it moves what its layers compute, and so may mend what thawing them would
+		if plan.Adapter != "" { // it changes what its layers compute, as thawing them would
 			thaw = []string{"all"}
 		}
 		ws, err := all.Net.Set.Select(thaw)
@@ -273,7 +285,7 @@ func (a *Advice) gradients(ctx context.Context, cfg run.Config, s *run.Session, 
 	return pulls, nil
 }
 
-// start gives a session's fresh head the weights of the probe.
+// start sets a session's fresh head to the probe.
 func (p *Probe) start(all *run.Session) error {
 	weight, bias, err := p.Head()
 	if err != nil {
@@ -285,7 +297,8 @@ func (p *Probe) start(all *run.Session) error {
 	return all.StandardiseHead(p.Standard())
 }
 
-// trained fits a head by itself, for tasks that have no probe in closed form; the model's own head is taken as it is.
+// trained trains a head alone, for tasks without a probe in closed form. The model's own head is
+// taken as it is.
 func trained(ctx context.Context, s *run.Session) (func(all *run.Session) error, error) {
 	if !s.Net.Headed.Fresh {
 		return func(*run.Session) error { return nil }, nil
@@ -303,11 +316,12 @@ func trained(ctx context.Context, s *run.Session) (func(all *run.Session) error,
 	}, nil
 }
 
-// adapters are those of the ladder, see adapter.Parse.
+// adapters are the adapters in the ladder, see adapter.Parse.
 var adapters = []string{"lora:4", "ia3"}
 
-// ladder lists the sensible plans: the head, the last blocks in growing steps, norms and biases where the model has them, everything, and adapters
-// where the model has layers for them.
+// ladder lists the plans that are worth comparing: the head, the last blocks in growing steps,
+// norms and biases where the model has them, everything, and adapters where the model has layers
+// for them.
 func ladder(s *run.Session) ([]inspect.Choice, error) {
 	plans := []inspect.Choice{{Thaw: []string{"head"}}}
 	add := func(thaw string) { plans = append(plans, inspect.Choice{Thaw: []string{thaw}}) }
@@ -334,7 +348,7 @@ func ladder(s *run.Session) ([]inspect.Choice, error) {
 	return plans, nil
 }
 
-// Steps are the numbers of last blocks that are worth comparing: 1, 2, 4 and so on.
+// Steps gives the numbers of last blocks that are worth comparing: 1, 2, 4 and so on.
 func Steps(blocks int) []int {
 	var out []int
 	for n := 1; n < blocks; n *= 2 {

@@ -10,7 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// TestAdviseSigns: a CIFAR-10 trunk underfits hand signs, also those of a few pictures; fits agree that thawing wins by far.
+// TestAdviseSigns: a CIFAR-10 trunk underfits hand signs, also those of a few pictures; fits agree
+// that thawing wins by far.
 func TestAdviseSigns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads a real model and data")

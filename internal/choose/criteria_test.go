@@ -53,8 +53,8 @@ func criteria(t *testing.T, s *Sample) map[string]float64 {
 	return out
 }
 
-// TestCriteria compares with the defining formulas, evaluated in numpy with dense inverses and determinants and, for the probe,
-// with one fit for every example left out.
+// TestCriteria compares with the defining formulas, evaluated in numpy with dense inverses and
+// determinants and, for the probe, with one fit for every example left out.
 func TestCriteria(t *testing.T) {
 	for _, c := range []struct {
 		n, d int
@@ -85,8 +85,8 @@ func TestCriteria(t *testing.T) {
 	}
 }
 
-// TestInvariance: no score depends on the order of the examples or, the probe's scaling apart, on the axes in which features are
-// written.
+// TestInvariance: no score depends on the order of the examples or, the probe's scaling apart, on
+// the axes in which features are written.
 func TestInvariance(t *testing.T) {
 	for _, size := range [][2]int{{60, 8}, {24, 40}} {
 		s := waves(t, size[0], size[1])
@@ -237,7 +237,8 @@ func TestKendall(t *testing.T) {
 		{[]float64{1, 2, 3}, []float64{10, 20, 30}, 1},
 		{[]float64{1, 2, 3}, []float64{3, 2, 1}, -1},
 		{[]float64{1, 2, 3, 4}, []float64{1, 2, 4, 3}, 2.0 / 3},
-		{[]float64{12, 2, 1, 12, 2}, []float64{1, 4, 7, 1, 0}, -0.47140452079103173}, // as in scipy's documentation
+		// as in scipy's documentation
+		{[]float64{12, 2, 1, 12, 2}, []float64{1, 4, 7, 1, 0}, -0.47140452079103173},
 	} {
 		if got := Kendall(c.a, c.b); math.Abs(got-c.want) > 1e-12 {
 			t.Errorf("%v against %v: %v, want %v", c.a, c.b, got, c.want)

@@ -8,29 +8,31 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Evidence is what criteria score a pretrained model by: the features of its frozen trunk and more.
+// Evidence is what criteria score a pretrained model by: the features of its frozen trunk, and
+// more.
 type Evidence struct {
 	*Sample
-	Theta  *mat.Dense // probabilities [N,Z] of the model's own classes; nil where it has no classifier
-	Params int        // numbers in the model's weights
+	// probabilities [N,Z] of the model's own classes; nil where it has no classifier
+	Theta  *mat.Dense
+	Params int // number of elements in the model's weights
 	Seed   uint64
 }
 
-// Criterion scores a pretrained model for labelled examples: the larger, the better a head on its
-// features can be expected to be.
+// Criterion scores a pretrained model for labelled examples. The larger the score, the better a
+// head on its features can be expected to be.
 type Criterion struct {
 	Name  string // as rank prints it
 	Score func(e *Evidence) (float64, error)
 }
 
-// ErrSilent is what a criterion returns that has nothing to say of a model.
+// ErrSilent is the error of a criterion that has nothing to say of a model.
 var ErrSilent = errors.New("nothing to say")
 
-// registered are in the order of their files.
+// registered holds the criteria in the order of their files.
 var registered []Criterion
 
-// Register makes a criterion of rank known. It panics on a name that is taken. It is called from init
-// functions only.
+// Register adds a criterion to rank. It panics on a name that is taken. Only init functions call
+// it.
 func Register(c Criterion) {
 	if slices.ContainsFunc(registered, func(o Criterion) bool { return o.Name == c.Name }) {
 		panic(fmt.Sprintf("choose: criterion %q is registered twice", c.Name))
@@ -46,7 +48,7 @@ type GradientCriterion struct {
 
 var gradientCriteria []GradientCriterion
 
-// RegisterGradient makes a criterion of advise known, as Register does one of rank.
+// RegisterGradient adds a criterion to advise, as Register does to rank.
 func RegisterGradient(c GradientCriterion) {
 	if slices.ContainsFunc(gradientCriteria, func(o GradientCriterion) bool { return o.Name == c.Name }) {
 		panic(fmt.Sprintf("choose: criterion %q is registered twice", c.Name))

@@ -8,13 +8,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// Importance is by how much the loss falls, to first order, when the optimiser's B steps are applied to one weight alone,
+// Importance is the first-order decrease of the loss when the B steps of the optimiser are applied
+// to one weight alone,
 //
 //	I = −Σᵢ ∂L/∂wᵢ Δwᵢ
 //
-// with the mean gradient at the pretrained weights and Δw the way that B steps went. It is negative where they went up that slope.
+// with the mean gradient at the pretrained weights, and Δw the movement over B steps. It is
+// negative where the weights moved against that gradient's descent.
 //
-// Huang, Yang, Gao: ElasticTrainer: Speeding Up On-Device Training with Runtime Elastic Tensor Selection, MobiSys 2023, section 3.
+// Huang, Yang, Gao: ElasticTrainer: Speeding Up On-Device Training with Runtime Elastic Tensor
+// Selection, MobiSys 2023, section 3.
 func Importance(t *Traced) float64 {
 	sum := 0.0
 	for i, g := range t.Sum {
@@ -27,21 +30,26 @@ func Importance(t *Traced) float64 {
 type ElasticItem struct {
 	Importance float64
 	Own        float64 // work of its gradient
-	Reach      float64 // work of carrying the loss's gradient to its layer, shared with all items of a smaller Reach
+	// work of the backward pass down to its layer, shared with all items of a smaller Reach
+	Reach float64
 }
 
-// Elastic picks the weights of the greatest summed importance whose backward pass stays within a budget of work. With the items in
-// the order of their Reach, a set S costs what its farthest item and all its own gradients cost:
+// Elastic picks the weights with the largest summed importance whose backward pass stays within a
+// budget of work. A set S costs what its farthest item costs to reach, and the own gradients of all
+// items:
 //
 //	max Σ_{k∈S} I_k   where   max_{k∈S} Reach_k + Σ_{k∈S} Own_k ≤ budget
 //
-// ElasticTrainer's dynamic programme finds it: with K(k,t) the greatest importance among the first k items at own work of at most t,
+// ElasticTrainer's dynamic programme finds it, with the items in the order of their Reach. Let
+// K(k,t) be the largest importance among the first k items at own work of at most t:
 //
 //	K(k,t) = max(K(k−1,t), K(k−1,t−Own_k) + I_k)
 //
-// the best set whose farthest item is k has I_k + K(k−1, budget − Reach_k − Own_k). Work is counted in 1,000 + 100 N parts of the
-// budget, rounded up, so that a set is never over it and 1% of it at most is lost. Items of no importance are not picked. It returns
-// indices in rising order.
+// The best set whose farthest item is k has importance I_k + K(k−1, budget − Reach_k − Own_k).
+//
+// Work is counted in 1,000 + 100 N units of the budget, rounded up: a set never exceeds the budget,
+// and at most 1% of it is lost. Items without importance are not picked. Elastic returns indices in
+// ascending order.
 func Elastic(items []ElasticItem, budget float64) []int {
 	if !(budget > 0) {
 		return nil
@@ -94,10 +102,10 @@ type ElasticChoice struct {
 	Work       float64  `json:"work"`       // share of the backward pass through the trunk
 }
 
-// elasticShare is the part of the backward pass that the picked weights may cost.
+// elasticShare is the share of the backward pass that the picked weights may cost.
 const elasticShare = 0.5
 
-// elasticChoice runs Elastic over what was traced.
+// elasticChoice runs Elastic on the traced weights.
 func elasticChoice(traced []*Traced, costs []split.BackwardCost) (*ElasticChoice, map[*freeze.Weight]bool) {
 	of := map[*freeze.Weight]*Traced{}
 	for _, t := range traced {

@@ -10,17 +10,18 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Features are what a frozen trunk makes of the training examples, in the order of the data set: one vector an example, in which the
-// pooled values that the head reads lie one behind the other.
+// Features are the outputs of a frozen trunk for the training examples, in the order of the data
+// set. Each example has one vector: the pooled values that the head reads, concatenated.
 type Features struct {
 	Rows  []float32 // [N,Width]
 	Width int
-	Parts []int // widths of the values that the head reads, in the order of --attach
+	Parts []int // widths of the values that the head reads, in the order of option attach
 }
 
-// FeaturesOf computes the features of the training examples with all weights frozen, or finds them in the cache that runs share; what it
-// computes is left there for later runs. Progress is told how many examples are done. The session needs a fresh head. Examples
-// of several rows, such as the windows of a sound, have the mean of their rows.
+// FeaturesOf gives the features of the training examples with all weights frozen. It takes them
+// from the cache that runs share, or computes them and puts them there. Progress is called with the
+// number of examples done. The session needs a fresh head. An example with several rows, such as
+// the windows of a sound, has the mean of its rows.
 func FeaturesOf(ctx context.Context, s *run.Session, progress func(done, total int)) (*Features, error) {
 	o := s.KeepOptions()
 	o.Progress = progress
@@ -42,8 +43,9 @@ func FeaturesOf(ctx context.Context, s *run.Session, progress func(done, total i
 	})
 }
 
-// OwnScores are the scores [N,Z] that the model's own classifier gives the training examples, as Features gives features. Width is 0
-// for a model that has no classifier of one score a class.
+// OwnScores gives the logits [N,Z] of the model's own classifier for the training examples, in the
+// form of Features. Width is 0 for a model without a classifier that gives one logit for each
+// class.
 func OwnScores(ctx context.Context, s *run.Session, progress func(done, total int)) (*Features, error) {
 	if _, err := split.AttachHead(s.Base.Model.Graph, split.HeadSpec{Kind: "keep"}, s.Base.Shapes(2)); err != nil {
 		return &Features{}, nil

@@ -2,8 +2,8 @@ package choose
 
 func init() { RegisterGradient(GradientCriterion{"fisher", Fisher}) }
 
-// Fisher is the mean over weights of the diagonal of the empirical Fisher information, here of batch gradients: mean g². Weights
-// that the answers depend on have much.
+// Fisher is the mean over weights of the diagonal of the empirical Fisher information, here of
+// batch gradients: mean g². It is large for weights on which the answers depend.
 //
 // Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017.
 func Fisher(ts []*Traced) float64 {

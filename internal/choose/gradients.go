@@ -9,20 +9,23 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// BlockGradient is what the gradients of a few batches say of one block, from the pretrained weights on and with a trained head.
+// BlockGradient is what the gradients of a few batches say of one block, from the pretrained
+// weights on and with a trained head. Each criterion has a function and a file of its own.
 type BlockGradient struct {
 	Block  string `json:"block"`
 	Params int    `json:"params"`
 
 	Scores map[string]float64 `json:"scores"` // of the criteria, by name
 
-	Importance float64 `json:"importance"`      // share of the trunk's, see Importance
-	Cost       float64 `json:"backward_cost"`   // share of the trunk's gradients of weights, in operations
-	Elastic    float64 `json:"elastic_weights"` // share of its weights that Elastic picks for half of the backward pass
+	Importance float64 `json:"importance"` // share of the trunk's, see Importance
+	// share of the trunk's gradients of weights, in operations
+	Cost float64 `json:"backward_cost"`
+	// share of its weights that Elastic picks for half of the backward pass
+	Elastic float64 `json:"elastic_weights"`
 }
 
-// Traced is what one probing pass gathers of a weight: gradients g of B batches at the pretrained weights, then those of B others
-// with a step of the optimiser after each.
+// Traced is what the probing pass gathers of one weight: the gradients g of B batches at the
+// pretrained weights, then those of B other batches with an optimiser step after each.
 type Traced struct {
 	Weight  *freeze.Weight
 	Batches int       // B
@@ -33,13 +36,15 @@ type Traced struct {
 	After   []float32 // the weights after B steps
 }
 
-// probingRate is the part of a fit's learning rate at which the probing pass moves weights: a fit comes to the whole only when its
-// optimiser has seen many batches, and a few large steps from nothing would measure how far they overshoot.
+// probingRate is the share of the fit's learning rate that the probing pass uses. A fit reaches its
+// full rate only after many batches. A few large steps from a fresh optimiser would only measure
+// how far they overshoot.
 const probingRate = 0.1
 
-// trace runs the probing pass that all criteria share, over at most batches batches of each kind, on a session in which everything
-// is thawed. The session's weights move. Where the examples make less than two batches it returns nothing: a single one cannot say
-// what batches have in common.
+// trace runs the probing pass that all criteria share, with at most the given number of batches of
+// each kind, on a session in which everything is thawed. It moves the session's weights. Where
+// there are fewer than two batches it returns nothing, since one batch cannot show what batches
+// have in common.
 func trace(ctx context.Context, s *run.Session, batches int) ([]*Traced, error) {
 	of := map[*freeze.Weight]*Traced{}
 	n, err := s.Gradients(ctx, batches, func(w *freeze.Weight, grad []float32) {
@@ -81,8 +86,8 @@ func trace(ctx context.Context, s *run.Session, batches int) ([]*Traced, error) 
 	return out, nil
 }
 
-// Step is Σ|ḡ| of the mean gradient: by how much the loss falls, to first order, when AdamW moves every number by the same small
-// amount.
+// Step is Σ|ḡ| of the mean gradient: the first-order decrease of the loss when AdamW moves every
+// element by the same small amount.
 func (t *Traced) Step() float64 {
 	sum := 0.0
 	for _, v := range t.Sum {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// traced is a weight of two numbers over two batches: gradients (1,2) and (3,-2), then (1,1) and (0,3) while it moves from (3,4) to
-// (2.5,4.25).
+// traced is a weight of two numbers over two batches: gradients (1,2) and (3,-2), then (1,1) and
+// (0,3) while it moves from (3,4) to (2.5,4.25).
 func traced() []*Traced {
 	return []*Traced{{Batches: 2, Sum: []float32{4, 0}, Squares: []float64{10, 8}, Later: []float32{1, 4}, Before: []float32{3, 4}, After: []float32{2.5, 4.25}}}
 }
@@ -19,11 +19,12 @@ func TestGradientCriteria(t *testing.T) {
 		of   func(ts []*Traced) float64
 		want float64
 	}{
-		{"RGN", RGN, 2.0 / 5},                                // |(2,0)| / |(3,4)|
-		{"SNR", SNR, (4.0/2 + 0.0/8) / 2},                    // variances 2 and 8
-		{"Fisher", Fisher, (5.0 + 4.0) / 2},                  // mean squares 5 and 4
-		{"BatchAgreement", BatchAgreement, (16.0 - 18) / 18}, // one pair: 1·3 − 2·2 = −1, twice, over 18
-		{"GradientChange", GradientChange, 0.030776406404},   // | 4 − √17 | / 4
+		{"RGN", RGN, 2.0 / 5},               // |(2,0)| / |(3,4)|
+		{"SNR", SNR, (4.0/2 + 0.0/8) / 2},   // variances 2 and 8
+		{"Fisher", Fisher, (5.0 + 4.0) / 2}, // mean squares 5 and 4
+		// one pair: 1·3 − 2·2 = −1, twice, over 18
+		{"BatchAgreement", BatchAgreement, (16.0 - 18) / 18},
+		{"GradientChange", GradientChange, 0.030776406404}, // | 4 − √17 | / 4
 		{"WeightChange", WeightChange, 0.75 / 7 / 2},
 	} {
 		if got := c.of(traced()); math.Abs(got-c.want) > 1e-9 {

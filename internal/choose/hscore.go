@@ -10,23 +10,25 @@ func init() {
 	Register(Criterion{"hscore", func(e *Evidence) (float64, error) { return HScore(e.Sample) }})
 }
 
-// HScore is tr(Σ⁻¹ Σz), the share of the features' spread Σ that lies between the means of the classes Σz, with Σ shrunk towards a
-// multiple of the identity so that it exists where examples are few:
+// HScore is tr(Σ⁻¹ Σz), the share of the features' covariance Σ that lies between the class means,
+// Σz. Σ is shrunk towards a multiple of the identity, so that its inverse exists with few examples:
 //
 //	Σα = (1−α) Σ + α tr(Σ)/D I,   H = (1−α) tr(Σα⁻¹ Σz)
 //
-// with the α of Ledoit and Wolf. From 0 to the number of classes less one; larger is better.
+// with the α of Ledoit and Wolf. It runs from 0 to the number of classes less one; larger is
+// better.
 //
-// Bao et al.: An Information-Theoretic Approach to Transferability in Task Transfer Learning, ICIP 2019, definition 2; the shrinkage:
-// Ibrahim, Ponomareva, Mazumder: Newer is not always better, ECML-PKDD 2022, equation 4; α: Ledoit and Wolf, A well-conditioned
-// estimator for large-dimensional covariance matrices, 2004, section 3.
+// Bao et al.: An Information-Theoretic Approach to Transferability in Task Transfer Learning, ICIP
+// 2019, definition 2; the shrinkage: Ibrahim, Ponomareva, Mazumder: Newer is not always better,
+// ECML-PKDD 2022, equation 4; α: Ledoit and Wolf, A well-conditioned estimator for
+// large-dimensional covariance matrices, 2004, section 3.
 func HScore(s *Sample) (float64, error) {
 	x, _ := centred(s.X)
 	n, d := x.Dims()
 	g, examples := gram(x)
 	mean := mat.Trace(g) / float64(n) / float64(d) // of Σ's eigenvalues
 	if !(mean > 0) {
-		return 0, nil // constant features tell nothing
+		return 0, nil // constant features say nothing
 	}
 	alpha := ledoitWolf(x, g, mean)
 	var chol mat.Cholesky
@@ -58,8 +60,8 @@ func HScore(s *Sample) (float64, error) {
 	return (1 - alpha) * mat.Trace(&product) / float64(n), nil
 }
 
-// ledoitWolf is the weight of the identity that brings Σα nearest to the true covariance in expectation. G is the Gram matrix of the
-// centred features and mean the mean eigenvalue of Σ.
+// ledoitWolf is the weight of the identity with which Σα is nearest to the true covariance, in
+// expectation. G is the Gram matrix of the centred features, and mean is the mean eigenvalue of Σ.
 func ledoitWolf(x *mat.Dense, g *mat.SymDense, mean float64) float64 {
 	n, d := x.Dims()
 	norm := mat.Norm(g, 2) / float64(n) // Frobenius, the same for both Gram matrices

@@ -6,15 +6,18 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// JointProbe is a linear probe that reads several depths of a trunk at once, each with the same weight however wide: what the trunk knows,
-// whether or not its last block hands it on.
+// JointProbe fits a linear probe to several depths of a trunk at once, each with the same weight
+// however wide it is. It measures what the trunk knows, whether or not its last block passes it on.
 //
-// To first order a fine-tuned network is its pretrained self plus a linear function of the values inside it; how well a linear
-// classifier on all of them does says what fine-tuning can reach (Evci, Dumoulin, Larochelle, Mozer: Head2Toe: Utilizing Intermediate
-// Representations for Better Transfer Learning, ICML 2022, sections 3 and 4). Unlike accuracy on its own examples this also says
-// something where features are so many that any labels can be fitted: examples too few for more weights are too few for these as well.
+// To first order, a fine-tuned network is the pretrained one plus a linear function of its inner
+// values. So a linear classifier on all of them shows what fine-tuning can reach (Evci, Dumoulin,
+// Larochelle, Mozer: Head2Toe: Utilizing Intermediate Representations for Better Transfer Learning,
+// ICML 2022, sections 3 and 4). Its held-out accuracy is meaningful even where the features are so
+// many that any labels can be fitted: where examples are too few for more weights, they are too few
+// for these as well.
 //
-// The samples have the same examples. Only the accuracies of the result have a meaning; it is no head of the network.
+// All samples have the same examples. Only the accuracies of the result have a meaning; it is not a
+// head of the network.
 func JointProbe(depths []*Sample, folds int, seed uint64) (*Probe, error) {
 	n, width := depths[0].Len(), 0
 	for _, s := range depths {
@@ -33,8 +36,8 @@ func JointProbe(depths []*Sample, folds int, seed uint64) (*Probe, error) {
 	return p, p.fit(depths[0], folds, seed)
 }
 
-// gain is the held-out accuracy of a probe less that of another on the same examples, and its standard error, from the examples of which
-// one alone is right.
+// gain is the held-out accuracy of a probe less that of another on the same examples, and its
+// standard error. That comes from the examples that only one of the two gets right.
 func gain(p, other *Probe) (gain, err float64) {
 	n, differ := float64(len(p.right)), 0.0
 	for i, r := range p.right {

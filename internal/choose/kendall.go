@@ -2,8 +2,10 @@ package choose
 
 import "math"
 
-// Kendall is Kendall's τ-b between two lists of scores of the same things: 1 where they order all pairs alike, −1 where all the other way
-// round, 0 where they agree by chance. Ties count for neither and are taken out of the denominator; NaN where one list is all ties.
+// Kendall is Kendall's τ-b between two lists of scores of the same things. It is 1 where they order
+// all pairs alike, −1 where they order all pairs the other way round, and about 0 where they agree
+// by chance. Ties count for neither side and leave the denominator. It is NaN where one list is all
+// ties.
 //
 // Kendall: The treatment of ties in ranking problems, Biometrika 1945.
 func Kendall(a, b []float64) float64 {

@@ -16,15 +16,16 @@ func init() {
 	}})
 }
 
-// LEEP is the mean log likelihood of the labels under the classifier that reads only what the model said: for probabilities θ [N,Z]
-// of the model's own classes,
+// LEEP is the mean log likelihood of the labels under a classifier that reads only the model's own
+// answers. For probabilities θ [N,Z] of the model's own classes,
 //
 //	P(y|z) = Σᵢ:yᵢ=y θᵢz / Σᵢ θᵢz,   LEEP = 1/N Σᵢ log Σz P(yᵢ|z) θᵢz.
 //
-// At most 0; larger is better. It sees nothing of features that the model's own classes do not use.
+// It is at most 0; larger is better. It does not see features that the model's own classes do not
+// use.
 //
-// Nguyen, Hassner, Seeger, Archambeau: LEEP: A New Measure to Evaluate Transferability of Learned Representations, ICML 2020,
-// equations 1 and 2.
+// Nguyen, Hassner, Seeger, Archambeau: LEEP: A New Measure to Evaluate Transferability of Learned
+// Representations, ICML 2020, equations 1 and 2.
 func LEEP(theta *mat.Dense, labels []int, classes int) (float64, error) {
 	n, z := theta.Dims()
 	if n != len(labels) {
@@ -53,7 +54,7 @@ func LEEP(theta *mat.Dense, labels []int, classes int) (float64, error) {
 	return sum / float64(n), nil
 }
 
-// Softmax turns scores [N,Z], row after row, into probabilities.
+// Softmax turns logits [N,Z] into probabilities, row by row.
 func Softmax(scores []float32, width int) *mat.Dense {
 	p := mat.NewDense(len(scores)/width, width, nil)
 	for i := range len(scores) / width {

@@ -10,16 +10,19 @@ func init() {
 	Register(Criterion{"logme", func(e *Evidence) (float64, error) { return LogME(e.Sample) }})
 }
 
-// LogME is the log evidence of a Bayesian linear model from features to one-hot labels, per example and averaged over the classes:
-// how well the labels can be expected to follow from the features, with no head trained. Larger is better.
+// LogME is the log evidence of a Bayesian linear model from features to one-hot labels, per example
+// and averaged over the classes. It says how well the labels follow from the features, without
+// training a head. Larger is better.
 //
-//	L(α,β) = N/2 log β + D/2 log α − N/2 log 2π − β/2 |F m − y|² − α/2 |m|² − ½ log|A|,   A = α I + β Fᵀ F,   m = β A⁻¹ Fᵀ y
+//	L(α,β) = N/2 log β + D/2 log α − N/2 log 2π − β/2 |F m − y|² − α/2 |m|² − ½ log|A|
+//	A = α I + β Fᵀ F,   m = β A⁻¹ Fᵀ y
 //
-// is maximised over α and β by MacKay's fixed point α = γ/|m|², β = (N−γ)/|F m − y|², γ = Σ βσ²/(α+βσ²), in the basis of the
-// singular values σ of F. Features are taken as they are, not centred.
+// It is maximised over α and β by MacKay's fixed point α = γ/|m|², β = (N−γ)/|F m − y|², γ = Σ
+// βσ²/(α+βσ²), in the basis of the singular values σ of F. Features are not centred.
 //
-// You, Liu, Wang, Long: LogME: Practical Assessment of Pre-trained Models for Transfer Learning, ICML 2021, equation 2 and
-// algorithm 1; the fixed point in the singular basis: You et al., Ranking and Tuning Pre-trained Models, JMLR 2022, algorithm 3.
+// You, Liu, Wang, Long: LogME: Practical Assessment of Pre-trained Models for Transfer Learning,
+// ICML 2021, equation 2 and algorithm 1; the fixed point in the singular basis: You et al., Ranking
+// and Tuning Pre-trained Models, JMLR 2022, algorithm 3.
 func LogME(s *Sample) (float64, error) {
 	sv, ut, err := spectrum(s.X, s.oneHot())
 	if err != nil {

@@ -11,10 +11,11 @@ func init() {
 	Register(Criterion{"nleep", func(e *Evidence) (float64, error) { return NLEEP(e.Sample, e.Seed) }})
 }
 
-// NLEEP is LEEP with the model's classes replaced by clusters of its features, for trunks that have no classes: features are projected
-// on their first principal components (80% of the variance, at most 64), a mixture of Gaussians with five components a class
-// is fitted, and θ are its posterior probabilities. Covariances are diagonal in the basis of the principal components. The start
-// of the mixture is drawn from seed.
+// NLEEP is LEEP with clusters of features in place of the model's own classes, for trunks without a
+// classifier. Features are projected onto their first principal components (80% of the variance, at
+// most 64). A mixture of Gaussians with five components for each class is fitted, and θ are its
+// posterior probabilities. Covariances are diagonal in the basis of the principal components. The
+// seed draws the initial mixture.
 //
 // Li et al.: Ranking Neural Checkpoints, CVPR 2021, section 4.2.
 func NLEEP(s *Sample, seed uint64) (float64, error) {
@@ -23,8 +24,9 @@ func NLEEP(s *Sample, seed uint64) (float64, error) {
 	return LEEP(mixture(z, components, seed), s.Y, s.Classes)
 }
 
-// principal projects X on the principal components that hold a share of its variance, at most most, found by subspace iteration from
-// a random start (Halko, Martinsson, Tropp, 2011, algorithm 4.4).
+// principal projects X onto the principal components that hold a share of its variance, up to a
+// largest number. It finds them by subspace iteration from a random start (Halko, Martinsson,
+// Tropp, 2011, algorithm 4.4).
 func principal(x *mat.Dense, share float64, most int, seed uint64) *mat.Dense {
 	c, _ := centred(x)
 	n, d := c.Dims()
@@ -68,7 +70,8 @@ func principal(x *mat.Dense, share float64, most int, seed uint64) *mat.Dense {
 	return &out
 }
 
-// orthonormal makes the columns of a orthogonal and of length 1, or 0 where they depend on those before (Gram-Schmidt, twice).
+// orthonormal makes the columns of a orthogonal and of length 1, or 0 where they depend on the
+// columns before (Gram-Schmidt, twice).
 func orthonormal(a *mat.Dense) {
 	n, k := a.Dims()
 	t := mat.DenseCopyOf(a.T()) // columns lie together
@@ -90,8 +93,9 @@ func orthonormal(a *mat.Dense) {
 	a.Copy(t.T())
 }
 
-// mixture fits k Gaussians with diagonal covariance to the rows of z by expectation maximisation (Dempster, Laird, Rubin, 1977) and
-// returns the posterior probabilities [N,k]. Centres start as k-means++ draws them (Arthur, Vassilvitskii, 2007).
+// mixture fits k Gaussians with diagonal covariance to the rows of z by expectation maximisation
+// (Dempster, Laird, Rubin, 1977). It returns the posterior probabilities [N,k]. Centres start as in
+// k-means++ (Arthur, Vassilvitskii, 2007).
 func mixture(z *mat.Dense, k int, seed uint64) *mat.Dense {
 	n, d := z.Dims()
 	r := rand.New(rand.NewPCG(seed, 0x676d6d73))
@@ -171,8 +175,8 @@ func mixture(z *mat.Dense, k int, seed uint64) *mat.Dense {
 	return post
 }
 
-// farthest draws k rows, each with a probability that grows with the squared distance from those before, and returns the nearest
-// of them for every row.
+// farthest draws k rows, each with a probability proportional to its squared distance from the
+// nearest row drawn before. It returns the nearest of them for every row.
 func farthest(z *mat.Dense, k int, r *rand.Rand) []int {
 	n, _ := z.Dims()
 	near, distance := make([]int, n), make([]float64, n)

@@ -11,15 +11,17 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Probe is a linear classifier on standardised features: ridge regression to one-hot labels, in closed form.
+// Probe is a linear classifier on standardised features: ridge regression to one-hot labels, in
+// closed form.
 type Probe struct {
 	Train   float64 // accuracy on the examples it was fitted to
 	HeldOut float64 // accuracy on examples that it was not fitted to
 	Error   float64 // standard error of HeldOut
 	Penalty float64 // λ, chosen by generalised cross-validation
 	Loss    float64 // mean negative log likelihood of the held-out predictions, scaled by Sharpness
-	// Sharpness is the factor by which scores are multiplied so that their softmax is calibrated on held-out examples: ridge
-	// regression gives scores near 0 and 1, which a softmax takes for next to no difference.
+	// Sharpness is the factor on the scores with which their softmax is calibrated on held-out
+	// examples. Ridge regression gives scores near 0 and 1, between which a softmax sees next to no
+	// difference.
 	Sharpness float64
 
 	right       []bool // held-out predictions, by example
@@ -31,18 +33,19 @@ type Probe struct {
 	shift       []float64  // mean target
 }
 
-// LinearProbe fits a probe. Features are standardised and targets centred, so the intercept is not penalised. The penalty minimises
-// the generalised cross-validation error N |y−ŷ|² / (N−df)² (Golub, Heath, Wahba, 1979, equation 1.4).
+// LinearProbe fits a probe. Features are standardised and targets centred, so the intercept is not
+// penalised. The penalty minimises the generalised cross-validation error N |y−ŷ|² / (N−df)²
+// (Golub, Heath, Wahba, 1979, equation 1.4).
 //
-// Held-out predictions come from stratified folds drawn from seed, without fitting again: with hat matrix H, the residuals of a
-// fit that leaves out fold B are (I − H_BB)⁻¹ (y_B − ŷ_B), exactly.
+// Held-out predictions come from stratified folds drawn from seed, without refitting: with hat
+// matrix H, the residuals of a fit that leaves out fold B are exactly (I − H_BB)⁻¹ (y_B − ŷ_B).
 func LinearProbe(s *Sample, folds int, seed uint64) (*Probe, error) {
 	p := &Probe{}
 	p.z, p.mean, p.scale = standardised(s.X)
 	return p, p.fit(s, folds, seed)
 }
 
-// fit solves the probe of p.z.
+// fit solves for p.z.
 func (p *Probe) fit(s *Sample, folds int, seed uint64) error {
 	p.targets, p.shift = centred(s.oneHot())
 	n := s.Len()
@@ -137,7 +140,8 @@ func (p *Probe) fit(s *Sample, folds int, seed uint64) error {
 	return nil
 }
 
-// crossValidated picks the penalty from a grid of half powers of ten, in units of the number of examples.
+// crossValidated picks the penalty from a grid of half powers of ten, in units of the number of
+// examples.
 func crossValidated(sv []float64, ut, targets *mat.Dense, n int) float64 {
 	_, classes := ut.Dims()
 	energy := make([]float64, len(sv)) // of the targets, by singular vector
@@ -150,7 +154,7 @@ func crossValidated(sv []float64, ut, targets *mat.Dense, n int) float64 {
 		outside -= energy[j]
 	}
 	best, least := float64(n), math.Inf(1)
-	for e := 6; e >= -10; e-- { // from the largest: of equals the simpler
+	for e := 6; e >= -10; e-- { // from the largest: of equal errors the simpler fit
 		lambda := float64(n) * math.Pow(10, float64(e)/2)
 		rss, left := max(outside, 0), float64(n)-1
 		for j, v := range sv {
@@ -168,8 +172,9 @@ func crossValidated(sv []float64, ut, targets *mat.Dense, n int) float64 {
 	return best
 }
 
-// crossValidatedDual is the same from G = Z Zᵀ [N,N], where that is the smaller form: the residual is λ (G+λI)⁻¹ y and N−df is λ times
-// the trace of that inverse. Instead of all penalties it looks at those on the way down from a middle one to the nearest minimum.
+// crossValidatedDual does the same from G = Z Zᵀ [N,N], where that is the smaller matrix. The
+// residual is λ (G+λI)⁻¹ y, and N−df is λ times the trace of that inverse. It does not try all
+// penalties, but walks from a middle one to the nearest minimum.
 func crossValidatedDual(g *mat.SymDense, targets *mat.Dense) float64 {
 	n := float64(g.SymmetricDim())
 	penalty := func(e int) float64 { return n * math.Pow(10, float64(e)/2) }
@@ -194,7 +199,8 @@ func crossValidatedDual(g *mat.SymDense, targets *mat.Dense) float64 {
 		moved := false
 		for next := at + step; next >= -10 && next <= 6; next += step {
 			v := gcv(next)
-			if v >= best*(1-1e-9) && !(step > 0 && v <= best*(1+1e-9)) { // of equals the simpler
+			// of equal errors the simpler fit
+			if v >= best*(1-1e-9) && !(step > 0 && v <= best*(1+1e-9)) {
 				break
 			}
 			at, best, moved = next, v, true
@@ -206,7 +212,7 @@ func crossValidatedDual(g *mat.SymDense, targets *mat.Dense) float64 {
 	return penalty(at)
 }
 
-// stratified deals the examples of every class, in random order, to folds.
+// stratified divides the examples of every class, in random order, into folds.
 func stratified(s *Sample, folds int, seed uint64) [][]int {
 	r := rand.New(rand.NewPCG(seed, 0x666f6c64))
 	out := make([][]int, min(folds, s.Len()))
@@ -221,7 +227,7 @@ func stratified(s *Sample, folds int, seed uint64) [][]int {
 	return out
 }
 
-// rightOnes says of which rows the largest score, with shift added, is the label's.
+// rightOnes tells the rows whose largest score, with shift added, is that of the label.
 func rightOnes(scores *mat.Dense, shift []float64, labels []int) []bool {
 	right := make([]bool, len(labels))
 	for i, y := range labels {
@@ -248,8 +254,8 @@ func share(right []bool) float64 {
 	return float64(n) / float64(len(right))
 }
 
-// calibrate sets Sharpness and Loss: the factor with the smallest loss on held-out scores, by golden section over its logarithm, in which
-// the loss has one minimum.
+// calibrate sets Sharpness and Loss. It searches the factor with the smallest loss on held-out
+// scores by golden section over its logarithm, in which the loss has a single minimum.
 func (p *Probe) calibrate(held *mat.Dense, labels []int) {
 	loss := func(log float64) float64 {
 		a, sum := math.Exp(log), 0.0
@@ -278,7 +284,8 @@ func (p *Probe) calibrate(held *mat.Dense, labels []int) {
 	p.Sharpness, p.Loss = math.Exp((lo+hi)/2), loss((lo+hi)/2)
 }
 
-// Head gives the probe as a linear layer on the features as they are, weight [C,D] and bias [C], its scores sharpened for a softmax.
+// Head gives the probe as a linear layer on the raw features, weight [C,D] and bias [C], with its
+// scores sharpened for a softmax.
 func (p *Probe) Head() (weight, bias []float32, err error) {
 	_, d := p.z.Dims()
 	_, classes := p.targets.Dims()

@@ -15,13 +15,14 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// most is how many examples criteria look at: beyond that their time grows and they hardly change.
+// most is the number of examples that criteria look at. With more, they take longer and hardly
+// change.
 const most = 2000
 
-// folds is how many parts held-out accuracies are measured by.
+// folds is the number of folds for held-out accuracies.
 const folds = 5
 
-// RankOptions say what is ranked.
+// RankOptions say what to rank.
 type RankOptions struct {
 	Config run.Config // Data and how it is prepared; Model is set to each in turn
 	Sets   run.Sets   // examples of the caller
@@ -31,45 +32,48 @@ type RankOptions struct {
 	Own []Criterion // criteria of the caller, beside those that are registered
 	By  string      // the criterion that models are ranked by; "": as Probe says
 
-	Progress func(done, total int) // examples of a model that have features; nil for none
+	Progress func(done, total int) // called with the number of examples done of a model; may be nil
 }
 
-// Ranked is what the criteria say of one model.
+// Ranked is the scores of one model. Those that a criterion cannot give are nil.
 type Ranked struct {
-	Model  string             `json:"model"`
-	Score  float64            `json:"score"`  // by which models are ordered: held-out accuracy with Probe, else LogME
-	Scores map[string]float64 `json:"scores"` // of the criteria, by name; those that are silent are left out
+	Model string  `json:"model"`
+	Score float64 `json:"score"` // that models are ranked by
+	// of the criteria, by name; those that are silent are left out
+	Scores map[string]float64 `json:"scores"`
 
-	Probe      *float64 `json:"probe_accuracy,omitempty"` // on held-out examples of the training data
-	ProbeError *float64 `json:"probe_error,omitempty"`    // standard error of that
+	// on held-out examples of the training data
+	Probe      *float64 `json:"probe_accuracy,omitempty"`
+	ProbeError *float64 `json:"probe_error,omitempty"` // standard error of that
 	ProbeTrain *float64 `json:"probe_train_accuracy,omitempty"`
 
 	Features int     `json:"features"` // width of what the head would read
 	Params   int     `json:"params_total"`
-	Examples int     `json:"examples"` // that the criteria looked at
+	Examples int     `json:"examples"` // examples that the criteria looked at
 	Seconds  float64 `json:"seconds"`
 
 	Notes []string `json:"notes,omitempty"`
 }
 
-// Agreement is how far two scores order the models alike.
+// Agreement is how far two criteria order the models alike.
 type Agreement struct {
 	A   string   `json:"a"`
 	B   string   `json:"b"`
 	Tau *float64 `json:"tau"` // Kendall's τ-b; nil where a score is the same for all
 }
 
-// Ranking is what rank --json prints: models from the best down.
+// Ranking is what rank --json prints: models, the best first.
 type Ranking struct {
 	Models    []Ranked    `json:"models"`
 	By        string      `json:"by"`
 	Agreement []Agreement `json:"agreement"`
-	Trust     string      `json:"trust"` // how much the order can be trusted, in a sentence
+	Trust     string      `json:"trust"` // one sentence on how far to rely on the order
 }
 
-// Rank scores models on the training examples of a data set: features of the frozen trunk, no training. Features come from the cache
-// that runs share and are left there, so that a fit of the head starts warm. It errors where the task has no classes, and on the
-// first model that does not take the data.
+// Rank scores models on the training examples of a data set, by the features of their frozen
+// trunks, without training. Features go to the cache that runs share, so a fit of the head starts
+// warm. It errors where the task has no classes, and on the first model that does not take the
+// data.
 func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
 	r := &Ranking{By: "logme"}
 	if o.Progress == nil {
@@ -105,7 +109,7 @@ func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
 // criteria are all that models are scored by.
 func (o *RankOptions) criteria() []Criterion { return slices.Concat(registered, o.Own) }
 
-// session prepares a fit of a head on classes.
+// session prepares a fit of a head for a task with classes.
 func session(ctx context.Context, cfg run.Config, sets run.Sets) (*run.Session, []int, error) {
 	s, err := run.PrepareOn(ctx, cfg, sets)
 	if err != nil {
@@ -117,7 +121,7 @@ func session(ctx context.Context, cfg run.Config, sets run.Sets) (*run.Session, 
 	return s, labelsOf(s), nil
 }
 
-// labelsOf are the classes of the training examples.
+// labelsOf gives the classes of the training examples.
 func labelsOf(s *run.Session) []int {
 	labels := make([]int, s.Train.Len())
 	for i, e := range s.Train.Examples {
@@ -183,7 +187,7 @@ func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
 	return m, nil
 }
 
-// pick copies some rows.
+// pick copies the rows with the given indices.
 func pick[T any](rows []T, width int, indices []int) []T {
 	out := make([]T, 0, len(indices)*width)
 	for _, i := range indices {
@@ -192,8 +196,8 @@ func pick[T any](rows []T, width int, indices []int) []T {
 	return out
 }
 
-// scores are those of all models by criterion, in the order of their names, the probe first. What some
-// model lacks is left out.
+// scores are those of all models by criterion, in the order of their names, the probe first. What
+// some model lacks is left out.
 func (r *Ranking) scores() (names []string, scores [][]float64) {
 	column := func(name string, of func(m *Ranked) (float64, bool)) {
 		var column []float64
@@ -235,7 +239,7 @@ func (r *Ranking) agree() {
 	}
 }
 
-// trust says how far the order can be relied on.
+// trust says how far to rely on the order.
 func (r *Ranking) trust() string {
 	if len(r.Models) < 2 {
 		return "One model is no order; name several."

@@ -4,11 +4,11 @@ import "math"
 
 func init() { RegisterGradient(GradientCriterion{"relative_gradient_norm", RGN}) }
 
-// RGN is the relative gradient norm |ḡ| / |θ| of the mean gradient: how far the loss pulls at weights, by their size. 0 for weights
-// that are all zero.
+// RGN is the relative gradient norm |ḡ| / |θ| of the mean gradient: how strongly the loss pulls at
+// weights, relative to their size. It is 0 for weights that are all zero.
 //
-// Auto-RGN: Lee, Chen, Tajwar, Kumar, Yao, Liang, Finn: Surgical Fine-Tuning Improves Adaptation to Distribution Shifts, ICLR 2023,
-// section 4.
+// Auto-RGN: Lee, Chen, Tajwar, Kumar, Yao, Liang, Finn: Surgical Fine-Tuning Improves Adaptation to
+// Distribution Shifts, ICLR 2023, section 4.
 func RGN(ts []*Traced) float64 {
 	g2, w2 := 0.0, 0.0
 	for _, t := range ts {

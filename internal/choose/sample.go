@@ -1,5 +1,10 @@
-// Package choose answers which pretrained model to start from and which of its weights to thaw. Criteria are pure functions of
-// features and labels, one file each; Rank and Advise gather the evidence from a model and weigh it.
+// Package choose answers two questions: which pretrained model to start from, and which of its
+// weights to thaw.
+//
+// Comes in: a configuration, from which it prepares sessions, or features with their labels. Goes
+// out: a Ranking of models, or Advice on plans, with all the evidence. Criteria are pure functions
+// of features and labels, or of gradients, with one file each. Rank and Advise gather the evidence
+// from a model and weigh it. It must not know how its recommendation is carried out.
 package choose
 
 import (
@@ -11,15 +16,16 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Sample is what a trunk makes of labelled examples: features X [N,D] and the class of each row in Y.
+// Sample is labelled examples as a trunk sees them: features X [N,D], and the class of each row in
+// Y.
 type Sample struct {
 	X       *mat.Dense
 	Y       []int
 	Classes int
 }
 
-// NewSample copies features [N,D], row after row. It errors where sizes disagree, where a feature is not finite, and where fewer
-// than two classes have an example, as nothing can then be told apart.
+// NewSample copies features [N,D], row by row. It errors where sizes disagree, where a feature is
+// not finite, and where fewer than two classes have examples.
 func NewSample(features []float32, width int, labels []int, classes int) (*Sample, error) {
 	if width < 1 || len(labels) == 0 || len(features) != width*len(labels) {
 		return nil, fmt.Errorf("choose: %d features are not %d rows of %d", len(features), len(labels), width)
@@ -47,7 +53,7 @@ func NewSample(features []float32, width int, labels []int, classes int) (*Sampl
 // Len is the number of examples.
 func (s *Sample) Len() int { return len(s.Y) }
 
-// members lists the examples of every class that has any.
+// members lists the examples of each class that has any.
 func (s *Sample) members() [][]int {
 	by := make([][]int, s.Classes)
 	for i, y := range s.Y {
@@ -65,7 +71,7 @@ func (s *Sample) Majority() float64 {
 	return float64(most) / float64(s.Len())
 }
 
-// oneHot gives labels as columns [N,C].
+// oneHot gives the labels as columns [N,C] of zeros and ones.
 func (s *Sample) oneHot() *mat.Dense {
 	t := mat.NewDense(s.Len(), s.Classes, nil)
 	for i, y := range s.Y {
@@ -74,7 +80,8 @@ func (s *Sample) oneHot() *mat.Dense {
 	return t
 }
 
-// Subset picks at most most examples, a fixed share of every class, by seed: the indices in rising order.
+// Subset picks a number of examples, the same share of every class, drawn from seed. Indices are in
+// ascending order.
 func Subset(labels []int, most int, seed uint64) []int {
 	out := make([]int, len(labels))
 	for i := range out {
@@ -94,7 +101,7 @@ func Subset(labels []int, most int, seed uint64) []int {
 	return picked
 }
 
-// centred is X with the mean of every column taken away, and the means.
+// centred is X with the mean of every column subtracted, and the means.
 func centred(x *mat.Dense) (*mat.Dense, []float64) {
 	n, d := x.Dims()
 	mean := make([]float64, d)
@@ -116,8 +123,8 @@ func centred(x *mat.Dense) (*mat.Dense, []float64) {
 	return c, mean
 }
 
-// standardised is X with every column at mean 0 and deviation 1; columns that hardly vary are 0. It also gives means and the
-// factors by which columns were scaled.
+// standardised is X with every column at mean 0 and standard deviation 1. Columns that hardly vary
+// are 0. It also gives the means, and the factors by which columns were scaled.
 func standardised(x *mat.Dense) (z *mat.Dense, mean, scale []float64) {
 	z, mean = centred(x)
 	n, d := z.Dims()
@@ -145,7 +152,7 @@ func standardised(x *mat.Dense) (z *mat.Dense, mean, scale []float64) {
 	return z, mean, scale
 }
 
-// gram is the smaller of X Xᵀ [N,N] and Xᵀ X [D,D]; examples says that it is the first.
+// gram is the smaller of X Xᵀ [N,N] and Xᵀ X [D,D]; examples is true for the first.
 func gram(x *mat.Dense) (g *mat.SymDense, examples bool) {
 	n, d := x.Dims()
 	if n <= d {

@@ -2,11 +2,12 @@ package choose
 
 func init() { RegisterGradient(GradientCriterion{"signal_to_noise", SNR}) }
 
-// SNR is the mean over weights of ḡ² / var(g): whether batches pull the same way. Gradients without signal give 1/B over B batches.
-// A weight whose gradient does not vary counts as 0.
+// SNR is the mean over weights of ḡ² / var(g), the signal-to-noise ratio of gradients: whether
+// batches pull in the same direction. Gradients without signal give 1/B over B batches. A weight
+// whose gradient does not vary counts as 0.
 //
-// Auto-SNR: Lee et al., Surgical Fine-Tuning Improves Adaptation to Distribution Shifts, ICLR 2023, after Mahsereci, Balles, Lassner,
-// Hennig: Early Stopping without a Validation Set, 2017.
+// Auto-SNR: Lee et al., Surgical Fine-Tuning Improves Adaptation to Distribution Shifts, ICLR 2023,
+// after Mahsereci, Balles, Lassner, Hennig: Early Stopping without a Validation Set, 2017.
 func SNR(ts []*Traced) float64 {
 	ratios, params := 0.0, 0
 	for _, t := range ts {
@@ -24,11 +25,12 @@ func SNR(ts []*Traced) float64 {
 
 func init() { RegisterGradient(GradientCriterion{"agreement", BatchAgreement}) }
 
-// BatchAgreement is the mean product of the gradients of two different batches over the mean square of one,
+// BatchAgreement is the mean product of the gradients of two different batches, over the mean
+// square of one,
 //
 //	(|Σ g|² − Σ |g|²) / (B−1) / Σ |g|²
 //
-// 0 in expectation where batches have nothing in common, 1 where they say the same.
+// It is 0 in expectation where batches have nothing in common, and 1 where they agree.
 func BatchAgreement(ts []*Traced) float64 {
 	both, single, b := 0.0, 0.0, 0.0
 	for _, t := range ts {

@@ -9,15 +9,17 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// spectrum gives the singular values s [r] of X = U S Vᵀ [N,D], r = min(N,D), from the largest down, and Uᵀ T [r,C] for targets
-// T [N,C]. U itself, most of the work of a decomposition, is not made: the rotations that make S are applied to the targets
-// (Golub and Kahan, 1965; LAPACK's DGEBRD and DBDSQR).
+// spectrum gives the singular values s [r] of X = U S Vᵀ [N,D], r = min(N,D), in descending order,
+// and Uᵀ T [r,C] for targets T [N,C]. It does not form U, which is most of the work of a
+// decomposition. Instead it applies the rotations that form S to the targets (Golub and Kahan,
+// 1965; LAPACK's DGEBRD and DBDSQR).
 func spectrum(x, t *mat.Dense) (s []float64, ut *mat.Dense, err error) {
 	n, d := x.Dims()
 	_, c := t.Dims()
 	r := min(n, d)
 	var l lapacke.Implementation
-	square := mat.NewDense(r, r, nil) // has the singular values of X and its U, in the basis in which rotated is
+	// has the singular values of X, and its U in the basis of rotated
+	square := mat.NewDense(r, r, nil)
 	rotated := mat.DenseCopyOf(t)
 	tall := mat.DenseCopyOf(x)
 	if n < d {

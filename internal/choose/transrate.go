@@ -11,15 +11,16 @@ func init() {
 	Register(Criterion{"transrate", func(e *Evidence) (float64, error) { return TransRate(e.Sample) }})
 }
 
-// TransRate is the mutual information between features and labels, by coding rate: how many nats a feature vector takes to be told to
-// a precision ε, less how many it takes where its class is known,
+// TransRate is the mutual information between features and labels, measured by coding rates: the
+// nats to encode a feature vector to a precision ε, less the nats where its class is known,
 //
 //	R(Z) = ½ log det(I + ZᵀZ/(Nε)),   TransRate = R(Z) − Σc (Nc/N) R(Zc)
 //
-// with features Z centred once and scaled to a mean squared length of 1, so that models can be compared, and ε = 10⁻⁴. Larger is
-// better; it grows with the width of the features.
+// Features Z are centred once and scaled to a mean squared length of 1, so that models can be
+// compared, and ε = 10⁻⁴. Larger is better. It grows with the width of the features.
 //
-// Huang, Huang, Rong, Yang, Wei: Frustratingly Easy Transferability Estimation, ICML 2022, equations 3 and 4.
+// Huang, Huang, Rong, Yang, Wei: Frustratingly Easy Transferability Estimation, ICML 2022,
+// equations 3 and 4.
 func TransRate(s *Sample) (float64, error) {
 	const epsilon = 1e-4
 	x, _ := centred(s.X)

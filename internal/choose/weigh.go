@@ -7,25 +7,31 @@ import (
 	"strings"
 )
 
-// Weigh scores the candidates from the evidence and recommends one. With t and h the accuracies of the head's probe on its own
-// training examples and on held-out ones, and a plan that thaws a share s of the pull (see Candidate.Pull) and a share d of the blocks:
+// Weigh scores the candidates by the evidence and recommends one. Let t and h be the accuracies of
+// the head's probe on its own training examples and on held-out ones. A plan thaws a share s of the
+// pull (see Candidate.Pull) and a share d of the blocks:
 //
-//	underfit = 1−t      what no head on the frozen trunk can get right, not even where it was told the answer
-//	untapped = what probes of other depths, or of all of them at once, get right of held-out examples beyond h: the most of those that
-//	           are beyond their standard errors; else the loss of the probe of all depths, where that is beyond its own; else 0
-//	risk     = √(h(1−h)/N), the standard error of h: what fitting the accidents of N examples may cost
-//	mend     = the sum of the first two, at most the error 1−h that there is
-//	score    = h + √s mend − (1+d)/2 risk,   for the head alone h
+//	underfit = 1−t      what no head on the frozen trunk gets right, not even on its training examples
+//	untapped = what probes of other depths, or of all depths, gain over h on held-out examples: the largest
+//	           gain beyond its standard error; else the loss of the probe of all depths, where that is
+//	           beyond its standard error; else 0
+//	risk     = √(h(1−h)/N), the standard error of h: what overfitting to N examples may cost
+//	mend     = underfit + untapped, but at most the error 1−h
+//	score    = h + √s mend − (1+d)/2 risk; for the head alone h
 //
-// Thawing can mend the first two; it costs the third, the more the deeper. Underfit sees nothing where features are so many that any
-// labels can be fitted; untapped is measured on held-out examples and still does. The error that is left of a head is for want of
-// examples, and more weights do not mend it. The square root says that the last blocks mend more than their share. Of
-// plans whose scores are within half a standard error of the best the one that thaws the fewest blocks is recommended: it costs least.
+// Thawing can mend the first two, and risks the third, the more the deeper it is. Underfit says
+// nothing where there are so many features that any labels can be fitted. Untapped is measured on
+// held-out examples, so it still does. The rest of the head's error is for want of examples, which
+// more weights do not mend. The square root expresses that the last blocks mend more than their
+// share. Of the plans within half a standard error of the best score, the one that thaws the fewest
+// blocks is recommended, since it costs least.
 //
-// An adapter has the score of thawing everything, since it moves what every layer computes, but is never recommended: no evidence here tells how
-// much of that its few weights reach. It is for those whose memory or checkpoints have to be small.
+// An adapter gets the score of thawing everything, since it changes what every layer computes. It
+// is never recommended: no evidence here tells how much of that its few weights reach. It is for
+// small memory or small checkpoints.
 //
-// The three parts are measured; how they add up is a rule of thumb, which is why a fit of the first two plans beats it.
+// The three parts are measured. How they add up is a rule of thumb, so a fit of the two best plans
+// says more.
 func Weigh(a *Advice) {
 	last := a.Depths[len(a.Depths)-1]
 	mend := a.mend(last)
@@ -44,7 +50,7 @@ func Weigh(a *Advice) {
 			pick = c
 		}
 	}
-	other := math.Inf(-1) // the best of the other kind: the head against deeper plans
+	other := math.Inf(-1) // the best of the other kind, head or deeper plans
 	for _, c := range plans {
 		if c.headOnly() != pick.headOnly() {
 			other = max(other, c.Score)
@@ -54,7 +60,8 @@ func Weigh(a *Advice) {
 	r.Thaw = pick.Thaw
 	r.Why = a.why(pick, last)
 	margin := (pick.Score - other) / last.Error
-	if a.Joint != nil && pick.headOnly() == (a.Joint.Gain < 0) { // the paired comparison is the sharper one
+	// the paired comparison is more precise
+	if a.Joint != nil && pick.headOnly() == (a.Joint.Gain < 0) {
 		margin = max(margin, math.Abs(a.Joint.Gain)/a.Joint.Error)
 	}
 	r.Sure, r.Doubts = a.sure(pick, margin, last)
@@ -62,7 +69,8 @@ func Weigh(a *Advice) {
 
 func (c *Candidate) headOnly() bool { return c.Thaw == "head" }
 
-// best is the earlier depth that gains most over what the head reads, beyond its error; nil for none.
+// best is the earlier depth that gains most over the head's input, beyond its standard error. It is
+// nil where none does.
 func (a *Advice) best() *DepthEvidence {
 	var best *DepthEvidence
 	for i := range a.Depths[:len(a.Depths)-1] {
@@ -73,7 +81,7 @@ func (a *Advice) best() *DepthEvidence {
 	return best
 }
 
-// untapped is what the trunk knows beyond what its last block hands to the head, see Weigh.
+// untapped is what the trunk knows beyond the head's input, see Weigh.
 func (a *Advice) untapped() float64 {
 	v := 0.0
 	if a.Joint != nil && math.Abs(a.Joint.Gain) > a.Joint.Error {
@@ -90,15 +98,16 @@ func (a *Advice) mend(last DepthEvidence) float64 {
 	return min(1-last.Train+a.untapped(), 1-last.HeldOut)
 }
 
-// byHeart says that the head's features are so many that its accuracy on its own examples says nothing: nearly any labels of up to
-// twice as many points as dimensions can be separated (Cover, Geometrical and statistical properties of systems of linear
-// inequalities, 1965).
-func (a *Advice) byHeart(last DepthEvidence) bool {
+// memorises reports whether the head has so many features that its accuracy on its own training
+// examples says nothing. Nearly any labels of up to twice as many points as dimensions can be
+// separated (Cover, Geometrical and statistical properties of systems of linear inequalities,
+// 1965).
+func (a *Advice) memorises(last DepthEvidence) bool {
 	return min(a.Examples, most) <= 2*last.Features && last.Train > 1-last.Error
 }
 
-// guess recommends a plan where there are no probes: the least that moves the trunk, if its gradients have more than the noise of
-// batches in them. It scores nothing.
+// guess recommends a plan where there are no probes: the least that adapts the trunk, if gradients
+// are more than the noise of batches. It scores nothing.
 func (a *Advice) guess() {
 	signal, noise := 0.0, 1/float64(probingBatches)
 	for _, g := range a.Gradients {
@@ -118,7 +127,7 @@ func (a *Advice) guess() {
 	r.Why += fmt.Sprintf(" %s examples for a model of %s parameters.", thousands(a.Examples), thousands(a.Params))
 }
 
-// thousands writes n with commas.
+// thousands formats n with commas.
 func thousands(n int) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -138,7 +147,7 @@ func (a *Advice) why(pick Candidate, last DepthEvidence) string {
 		s = append(s, reaches+": the trunk underfits.")
 	case pick.headOnly() && a.settled(last):
 		s = append(s, reaches+": there is next to nothing to gain.")
-	case a.byHeart(last):
+	case a.memorises(last):
 		s = append(s, reaches+fmt.Sprintf(". With %s features for %s examples it knows its own by heart, whatever the trunk is worth.", thousands(last.Features), thousands(min(a.Examples, most))))
 	case last.HeldOut < last.Train-last.Error && untapped <= 0:
 		s = append(s, reaches+": it does not underfit, what it lacks is examples.")
@@ -146,7 +155,7 @@ func (a *Advice) why(pick Candidate, last DepthEvidence) string {
 		s = append(s, reaches+".")
 	}
 	if best != nil {
-		s = append(s, fmt.Sprintf("Features after %s already reach %.1f%%: the blocks behind it serve the task that they were trained for.", best.Depth, 100*best.HeldOut))
+		s = append(s, fmt.Sprintf("Features after %s already reach %.1f%%: the later blocks serve the task that the model was pretrained for.", best.Depth, 100*best.HeldOut))
 	}
 	if j := a.Joint; j != nil {
 		by := fmt.Sprintf("%.1f points (+- %.1f)", 100*math.Abs(j.Gain), 100*j.Error)
@@ -172,10 +181,12 @@ func (a *Advice) why(pick Candidate, last DepthEvidence) string {
 	return strings.Join(s, " ")
 }
 
-// settled says that a head leaves so little, two points at most, that nothing could be shown to be better.
+// settled reports whether the head leaves so little error, two points at most, that nothing could
+// be shown to be better.
 func (a *Advice) settled(last DepthEvidence) bool { return 1-last.HeldOut < min(0.02, 3*last.Error) }
 
-// sure says how far to rely on the choice between the head and more, by its margin in standard errors.
+// sure says how far to rely on the choice between the head and deeper plans, from its margin in
+// standard errors.
 func (a *Advice) sure(pick Candidate, margin float64, last DepthEvidence) (sure, doubts string) {
 	const fit = "fit it and the next best, and compare"
 	switch {

@@ -71,7 +71,8 @@ func TestWeigh(t *testing.T) {
 	}
 }
 
-// TestGuess: without probes the gradients say no more than whether the trunk is pulled at all, and the advice is sure of nothing.
+// TestGuess: without probes the gradients say no more than whether the trunk is pulled at all, and
+// the advice is sure of nothing.
 func TestGuess(t *testing.T) {
 	for _, c := range []struct {
 		signal     float64

@@ -10,27 +10,27 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Options say what is compared.
+// Options say what to compare.
 type Options struct {
 	Plans []Plan
-	Sets  run.Sets // examples of the caller
-	Seed  uint64   // of the first fit of each; the others follow
+	Sets  run.Sets // the caller's own examples, if any
+	Seed  uint64   // of the first fit of each plan; the next ones count up
 	Seeds int      // fits of each plan
 
-	Progress func(plan string, fit Fit) // after each fit; nil for none
+	Progress func(plan string, fit Fit) // called after each fit; may be nil
 }
 
 // Fit is one fit of a plan.
 type Fit struct {
 	Seed       uint64  `json:"seed"`
-	Val        float64 `json:"val_accuracy"` // or the metric, larger is better where accuracy is not what is measured
+	Val        float64 `json:"val_accuracy"` // or another metric, turned so that larger is better
 	Train      float64 `json:"train_accuracy"`
 	Seconds    float64 `json:"seconds"`
 	Epochs     int     `json:"epochs"`
 	TrainBytes int64   `json:"train_bytes"`
 }
 
-// Row is how a plan did over all seeds. Spreads are standard deviations.
+// Row is the result of one plan over all seeds. Spreads are standard deviations.
 type Row struct {
 	Name    string   `json:"name"`
 	Thaw    []string `json:"thaw"`
@@ -38,22 +38,22 @@ type Row struct {
 	Mean    float64  `json:"val_accuracy_mean"`
 	Std     float64  `json:"val_accuracy_std"`
 	Train   float64  `json:"train_accuracy_mean"`
-	Gap     float64  `json:"generalization_gap"` // training over validation: what is known by heart
+	Gap     float64  `json:"generalization_gap"` // training less validation: overfitting
 	Seconds float64  `json:"seconds"`            // mean of a fit
 	SecStd  float64  `json:"seconds_std"`
 	Params  int      `json:"params_thawed"`
 	Bytes   int64    `json:"train_bytes"` // of a training step
 
-	// Against the plan with the best mean and against full fine-tuning: the mean difference by seed, and the chance of one as large
-	// where there is none, of a paired t-test over seeds. Absent where it is the plan itself; P is nil with fewer than two
-	// seeds or where all differences are the same.
+	// These compare with the plan of the best mean and with full fine-tuning, by the mean
+	// difference over seeds and a paired t-test. They are absent for the plan itself. P is nil with
+	// fewer than two seeds, and where all differences are equal.
 	Best *Difference `json:"against_best,omitempty"`
 	Full *Difference `json:"against_full,omitempty"`
 
 	Fits []Fit `json:"fits"`
 }
 
-// Difference is how a plan differs from another over the same seeds.
+// Difference is the difference of two plans over the same seeds.
 type Difference struct {
 	Than string   `json:"than"`
 	Mean float64  `json:"mean"`
@@ -62,9 +62,10 @@ type Difference struct {
 
 // Comparison is what compare --json prints: plans in the order given.
 type Comparison struct {
-	Model  string   `json:"model"`
-	Data   string   `json:"data"`
-	Metric string   `json:"metric"` // accuracy, or the metric of another task turned so that larger is better
+	Model string `json:"model"`
+	Data  string `json:"data"`
+	// accuracy, or the metric of another task, turned so that larger is better
+	Metric string   `json:"metric"`
 	Train  int      `json:"train_examples"`
 	Val    int      `json:"val_examples"`
 	Seeds  int      `json:"seeds"`
@@ -73,8 +74,8 @@ type Comparison struct {
 	Notes  []string `json:"notes,omitempty"`
 }
 
-// Run fits every plan with every seed. Frozen activations are shared, so the first seed pays for computing them; plans take turns seed by
-// seed. Nothing is written.
+// Run fits every plan with every seed. Plans take turns, seed by seed. They share frozen
+// activations, so the first seed pays for computing them. Nothing is written.
 func Run(ctx context.Context, o Options) (*Comparison, error) {
 	c := &Comparison{Model: o.Plans[0].Config.Model, Data: o.Plans[0].Config.Data, Seeds: o.Seeds}
 	for _, p := range o.Plans {
@@ -91,7 +92,7 @@ func Run(ctx context.Context, o Options) (*Comparison, error) {
 			c.Metric, _ = s.Task.NewMetrics().Metric()
 		}
 		for i, s := range sessions {
-			sessions[i] = nil // what a fit leaves behind goes with it
+			sessions[i] = nil // frees what the fit left in memory
 			fit, err := one(ctx, s)
 			if err != nil {
 				return nil, fmt.Errorf("plan %s, seed %d: %w", c.Plans[i].Name, s.Config.Seed, err)
@@ -108,8 +109,8 @@ func Run(ctx context.Context, o Options) (*Comparison, error) {
 	return c, nil
 }
 
-// prepare makes the sessions of all plans for a seed, so that a plan that cannot be is named before the first fit. Plans whose augmentation is
-// that of the first share its data.
+// prepare makes the sessions of all plans for one seed, so that an impossible plan is named before
+// the first fit. Plans with the augmentation of the first share its data.
 func prepare(ctx context.Context, plans []Plan, sets run.Sets, seed uint64) ([]*run.Session, error) {
 	var all []*run.Session
 	for _, p := range plans {
@@ -138,7 +139,7 @@ type fitted struct {
 	params int
 }
 
-// one fits a session.
+// one fits a session and measures it.
 func one(ctx context.Context, s *run.Session) (*fitted, error) {
 	r, err := s.Fit(ctx, nil, false)
 	if err != nil {
@@ -152,7 +153,7 @@ func one(ctx context.Context, s *run.Session) (*fitted, error) {
 	return f, err
 }
 
-// oriented turns a metric so that larger is better.
+// oriented turns a metric into one of which larger is better.
 func oriented(name string, v *float64) float64 {
 	switch {
 	case v == nil:
@@ -163,7 +164,7 @@ func oriented(name string, v *float64) float64 {
 	return -*v
 }
 
-// conclude sums the fits up.
+// conclude summarises the fits.
 func (c *Comparison) conclude() {
 	best := 0
 	for i := range c.Plans {
@@ -197,7 +198,7 @@ func (c *Comparison) conclude() {
 	}
 }
 
-// meanStd is the mean and the standard deviation, which is 0 for a single value.
+// meanStd is the mean and the standard deviation. That is 0 for a single value.
 func meanStd(x []float64) (mean, std float64) {
 	if len(x) < 2 {
 		return x[0], 0
@@ -205,7 +206,7 @@ func meanStd(x []float64) (mean, std float64) {
 	return stat.MeanStdDev(x, nil)
 }
 
-// than compares two plans seed by seed.
+// than compares two plans, seed by seed.
 func (r *Row) than(o *Row) *Difference {
 	var d []float64
 	for k := range r.Fits {
@@ -215,8 +216,8 @@ func (r *Row) than(o *Row) *Difference {
 	return &Difference{Than: o.Name, Mean: mean, P: pairedT(mean, std, len(d))}
 }
 
-// pairedT is the two-sided p-value of a t-test that n differences have mean 0 (Student, The Probable Error of a Mean, 1908). It is nil where the
-// test says nothing: with one difference, or where all are the same.
+// pairedT is the two-sided p-value of a t-test that n differences have mean 0 (Student, The
+// Probable Error of a Mean, 1908). It is nil with one difference, and where all are equal.
 func pairedT(mean, std float64, n int) *float64 {
 	if n < 2 || std == 0 || math.IsNaN(std) || math.IsInf(mean, 0) {
 		return nil

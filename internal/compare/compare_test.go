@@ -57,7 +57,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPlans: the head and full fine-tuning are always among the plans, unless a plan goes by their name.
+// TestPlans: the head and full fine-tuning are always among the plans, unless a plan goes by their
+// name.
 func TestPlans(t *testing.T) {
 	c := run.DefaultConfig()
 	c.Model, c.Data = "m.onnx", "photos"
@@ -86,7 +87,8 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// TestRun: every plan is fitted with every seed, the same again, and the numbers of a row are those of its fits.
+// TestRun: every plan is fitted with every seed, the same again, and the numbers of a row are those
+// of its fits.
 func TestRun(t *testing.T) {
 	plans, err := Plans([]string{"last=head,last:1@lr=0.01"}, common(t))
 	if err != nil {

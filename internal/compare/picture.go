@@ -12,21 +12,22 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// colours of the plans, from the palette of Okabe and Ito, which colour-blind readers tell apart.
+// colours are those of the plans, from the palette of Okabe and Ito, which colour-blind readers can
+// tell apart.
 var colours = []color.NRGBA{
 	{R: 0x00, G: 0x72, B: 0xb2, A: 255}, {R: 0xd5, G: 0x5e, B: 0x00, A: 255}, {R: 0x00, G: 0x9e, B: 0x73, A: 255},
 	{R: 0xcc, G: 0x79, B: 0xa7, A: 255}, {R: 0xe6, G: 0x9f, B: 0x00, A: 255}, {R: 0x56, G: 0xb4, B: 0xe9, A: 255},
 }
 
-// errorBars are a point with its spread in both directions.
+// errorBars is a point with its spread on both axes.
 type errorBars struct {
 	plotter.XYs
 	plotter.XErrors
 	plotter.YErrors
 }
 
-// PNG draws what every plan reaches against the time of a fit, which is on a logarithmic axis. A dot is the mean over seeds, its bars
-// one standard deviation each way, small dots are single fits.
+// PNG draws the metric of every plan against the time of a fit, on a logarithmic axis. A dot is the
+// mean over seeds, with bars of one standard deviation each way. Small dots are single fits.
 func (c *Comparison) PNG() ([]byte, error) {
 	p := plot.New()
 	p.Title.Text = fmt.Sprintf("%d plans over %d seeds", len(c.Plans), c.Seeds)
@@ -100,7 +101,7 @@ func (c *Comparison) PNG() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// seconds ticks a logarithmic axis at 1, 2 and 5 of every power of ten.
+// seconds puts ticks on a logarithmic axis at 1, 2 and 5 times every power of ten.
 type seconds struct{}
 
 func (seconds) Ticks(lo, hi float64) []plot.Tick {

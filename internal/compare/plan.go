@@ -1,5 +1,8 @@
-// Package compare fits plans side by side over seeds and says how they differ: in accuracy with its spread, by a paired test, in time,
-// memory and the gap between training and validation.
+// Package compare fits plans side by side over several seeds.
+//
+// Comes in: plans and the configuration that they share. Goes out: how they differ in accuracy,
+// with its spread and a paired test, in time, in memory, and in the gap between training and
+// validation. It must not know how a plan is chosen.
 package compare
 
 import (
@@ -20,15 +23,16 @@ type Plan struct {
 
 // The plans that are always compared.
 const (
-	Head = "head" // nothing but a head
-	Full = "full" // full fine-tuning: everything, at the smaller rate that the recipe has for it
+	Head = "head" // the head alone
+	Full = "full" // full fine-tuning: everything, at the recipe's smaller learning rate for that
 )
 
-// own are the options that a plan cannot set: they are the same for all, or compare's own.
+// own are the options that a plan cannot set: they are the same for all plans, or compare has its
+// own.
 var own = []string{"model", "data", "val", "out", "seed", "task", "text-column", "label-column", "auto", "budget", "threads", "preprocess", "tokenizer", "max-length"}
 
-// Parse reads a plan written NAME=SELECTORS, or NAME=SELECTORS@OPTION=VALUE,..., whose options are those of fit, over what all plans have in
-// common.
+// Parse reads a plan, NAME=SELECTORS or NAME=SELECTORS@OPTION=VALUE,... Its options are those of
+// fit, and override the common configuration.
 func Parse(text string, common run.Config) (Plan, error) {
 	name, rest, ok := strings.Cut(text, "=")
 	if name = strings.TrimSpace(name); !ok || name == "" {
@@ -67,7 +71,8 @@ func Parse(text string, common run.Config) (Plan, error) {
 	return p, nil
 }
 
-// Plans are those that are written, with the head alone first and full fine-tuning last unless a plan goes by their name.
+// Plans gives the plans to compare: the head alone first, the written ones, and full fine-tuning
+// last. A written plan with the name of one of these replaces it.
 func Plans(texts []string, common run.Config) ([]Plan, error) {
 	var out []Plan
 	named := func(name string) bool { return slices.ContainsFunc(out, func(p Plan) bool { return p.Name == name }) }

@@ -11,13 +11,14 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
-// The files that Write leaves.
+// The files that Write makes.
 const (
 	File    = "compare.json"
 	Picture = "compare.png" // accuracy against time
 )
 
-// CheckFolder errors where Write would find a file in its way. An empty path is no folder.
+// CheckFolder errors where a file is in the way of Write. An empty path means that nothing is
+// written.
 func CheckFolder(dir string) error {
 	if dir == "" {
 		return nil
@@ -33,7 +34,7 @@ func CheckFolder(dir string) error {
 	return nil
 }
 
-// Write fills a folder, which is made where it does not exist.
+// Write writes the files to a folder, and makes it where it does not exist.
 func (c *Comparison) Write(dir string) error {
 	picture, err := c.PNG()
 	if err != nil {

@@ -1,5 +1,8 @@
-// Package decode turns scores into answers: readings of connectionist temporal classification, the next
-// token of a text, and how far an answer is from the right one.
+// Package decode turns logits into answers.
+//
+// Comes in: logits. Goes out: sequences of labels, read by connectionist temporal classification
+// (CTC); the next token of a text; and the edit distance of two sequences. It must not know which
+// model gives the logits.
 package decode
 
 import (
@@ -9,14 +12,14 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 )
 
-// Reading is a sequence of labels with the logarithm of its probability.
+// Reading is a sequence of labels with its log probability.
 type Reading struct {
 	Labels  []int
 	LogProb float64
 }
 
-// Greedy reads rows of c scores as CTC does the most probable path: the best class of each row, repeats
-// taken once, blanks left out.
+// Greedy decodes rows of c logits along the most probable CTC path: the best class of each row,
+// with repeats merged and blanks removed.
 func Greedy(scores []float32, c, blank int) []int {
 	labels, last := []int{}, blank
 	for ; len(scores) >= c; scores = scores[c:] {
@@ -34,11 +37,11 @@ func Greedy(scores []float32, c, blank int) []int {
 	return labels
 }
 
-// Beam reads rows of c scores by prefix beam search (Hannun et al. 2014, without a language model): after
-// each row the width most probable beginnings are kept, each with the probability of all its paths that
-// were followed. It returns the readings that are left, the most probable first; with a width that no
-// step exceeds they are all readings, with their exact probabilities. Equally probable ones stay in the
-// order in which they were found.
+// Beam decodes rows of c logits by prefix beam search (Hannun et al. 2014, without a language
+// model). After each row it keeps the most probable prefixes, as many as width, each with the
+// summed probability of the paths that it followed. It returns the remaining prefixes, the most
+// probable first. Where no step exceeds the width, these are all readings with their exact
+// probabilities. Equally probable ones stay in the order in which they were found.
 func Beam(scores []float32, c, blank, width int) []Reading {
 	root := &prefix{label: -1, ends: ends{0, math.Inf(-1)}}
 	beam := []*prefix{root}
@@ -65,7 +68,7 @@ func Beam(scores []float32, c, blank, width int) []Reading {
 					continue
 				}
 				from := all
-				if k == p.label { // a label is said twice only with a blank between
+				if k == p.label { // a repeated label needs a blank between
 					from = p.blank
 				}
 				if from+logp[k] == math.Inf(-1) {
@@ -101,23 +104,23 @@ func Beam(scores []float32, c, blank, width int) []Reading {
 	return out
 }
 
-// ends are the log-probabilities of the paths that read a beginning: those whose last step is blank, and
-// those whose last step is the last label.
+// ends are the log probabilities of the paths that give a prefix: those that end in a blank, and
+// those that end in its last label.
 type ends struct{ blank, said float64 }
 
 func (e ends) total() float64 { return kernel.LogAddExp(e.blank, e.said) }
 
-// prefix is a beginning, as a node of the tree of all of them.
+// prefix is a sequence of labels, as a node in the tree of all of them.
 type prefix struct {
 	parent   *prefix
 	label    int
 	children map[int]*prefix
 	ends
-	next  ends // behind the row at hand
-	found bool // next counts
+	next  ends // after the current row
+	found bool // next is set
 }
 
-// child is the beginning that goes on with label k. One that fell out of the beam comes back with nothing.
+// child is the prefix extended by label k. One that fell out of the beam comes back empty.
 func (p *prefix) child(k int) *prefix {
 	if q := p.children[k]; q != nil {
 		return q

@@ -1,6 +1,7 @@
 package decode
 
-// Distance is the number of insertions, deletions and replacements that make a into b (Levenshtein 1966).
+// Distance is the number of insertions, deletions and substitutions that turn a into b (Levenshtein
+// 1966).
 func Distance[T comparable](a, b []T) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -7,17 +7,19 @@ import (
 	"slices"
 )
 
-// Sampler picks the next token of a text from the scores of all of them. The zero value takes the best.
+// Sampler picks the next token of a text from the logits. The zero value picks the most probable
+// one.
 type Sampler struct {
-	Temperature float64 // divides the scores; 0 takes the best token always
-	TopK        int     // only the best k are drawn from; 0: all
-	TopP        float64 // of those only as many, best first, as together have this probability; 0: all
-	Seed        uint64
+	Temperature float64 // divides the logits; 0 always picks the best token
+	TopK        int     // draws from the best k only; 0: from all
+	// of those, draws from the best ones that together have this probability; 0: from all
+	TopP float64
+	Seed uint64
 }
 
-// Pick draws the token at a position of a text; the same seed, position and scores give the same one.
-// Of equal scores the lower token counts as better. It returns -1 where a score is not a number or there
-// are none.
+// Pick draws the token at a position of a text. The same seed, position and logits give the same
+// token. Of equal logits, the lower token counts as better. It returns -1 where a logit is NaN, or
+// where there are none.
 func (s Sampler) Pick(scores []float32, position int) int {
 	best := -1
 	for i, v := range scores {

@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// decoder changes tokens on the way back to text.
+// decoder is one step from tokens back to text.
 type decoder func(tokens []string) []string
 
-// Decode is the text of ids, special tokens left out.
+// Decode gives the text of ids, without special tokens.
 func (t *Tokenizer) Decode(ids []int) string {
 	var tokens []string
 	for _, id := range ids {
@@ -148,7 +148,7 @@ func decodersAt(b json.RawMessage, depth int) ([]decoder, error) {
 	return nil, fmt.Errorf("kind %q is not known", kind)
 }
 
-// cleanup takes away the spaces that word tokenizers put before punctuation and inside contractions.
+// cleanup removes the spaces that word tokenizers put before punctuation and inside contractions.
 var cleanup = strings.NewReplacer(" .", ".", " ?", "?", " !", "!", " ,", ",", " ' ", "'", " n't", "n't", " 'm", "'m", " do not", " don't", " 's", "'s", " 've", "'ve", " 're", "'re")
 
 func onEach(fn func(i int, s string) string) decoder {
@@ -160,7 +160,8 @@ func onEach(fn func(i int, s string) string) decoder {
 	}
 }
 
-// joinBytes makes runs of tokens <0x00> to <0xFF> the text that their bytes are; where they are none, each is U+FFFD.
+// joinBytes replaces runs of the tokens <0x00> to <0xFF> by the text of their bytes. Bytes that are
+// not UTF-8 become U+FFFD each.
 func joinBytes(tokens []string) []string {
 	var out []string
 	var run []byte

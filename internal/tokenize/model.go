@@ -78,7 +78,7 @@ func byteTokens(vocab map[string]int) *[256]int {
 	return &out
 }
 
-// spell appends the ids of the bytes of s, or returns ok false when one is missing.
+// spell appends the ids of the bytes of s. Ok is false where one is missing.
 func spell(dst []int, s string, bytes *[256]int) (out []int, ok bool) {
 	if bytes == nil {
 		return dst, false
@@ -93,14 +93,15 @@ func spell(dst []int, s string, bytes *[256]int) (out []int, ok bool) {
 	return dst, true
 }
 
-// bpe merges the pair of neighbours that was learnt first until none is left (Sennrich et al. 2016).
+// bpe merges the neighbouring pair that was learnt first, until no known pair is left (Sennrich et
+// al. 2016).
 type bpe struct {
 	words          map[string]int
 	merges         map[[2]int]merge
 	unk            int // -1: none
 	prefix, suffix string
-	fuse           bool      // neighbouring unknown characters are one
-	whole          bool      // a word of the vocabulary is not divided
+	fuse           bool      // neighbouring unknown characters become one
+	whole          bool      // a word that is in the vocabulary is not divided
 	bytes          *[256]int // unknown characters become bytes; nil: they do not
 }
 
@@ -139,10 +140,10 @@ func (m *bpe) parseMerges(b json.RawMessage) error {
 	return nil
 }
 
-// symbol is a node of the list of what is left to merge.
+// symbol is an element of the linked list of what is still to be merged.
 type symbol struct{ id, prev, next int }
 
-// candidate is a pair that may be merged: the symbol at, and the one behind it.
+// candidate is a pair that may be merged: the symbol at, and the one after it.
 type candidate struct{ rank, at, left, right, id int }
 
 type candidates []candidate
@@ -193,11 +194,11 @@ func (m *bpe) ids(dst []int, word string) []int {
 		c := heap.Pop(&queue).(candidate)
 		s := &list[c.at]
 		if s.id != c.left || s.next < 0 || list[s.next].id != c.right {
-			continue // merged otherwise in the meantime
+			continue // its symbols were merged with others meanwhile
 		}
-		behind := &list[s.next]
-		behind.id = gone
-		s.id, s.next = c.id, behind.next
+		after := &list[s.next]
+		after.id = gone
+		s.id, s.next = c.id, after.next
 		if s.next >= 0 {
 			list[s.next].prev = c.at
 		}
@@ -210,7 +211,7 @@ func (m *bpe) ids(dst []int, word string) []int {
 	return dst
 }
 
-// characters are the ids of a word's characters, of their bytes, or the unknown one.
+// characters gives the ids of a word's characters, of their bytes, or of the unknown token.
 func (m *bpe) characters(word string) []int {
 	var out []int
 	unknown := false
@@ -240,12 +241,13 @@ func (m *bpe) characters(word string) []int {
 	return out
 }
 
-// wordPiece takes the longest token that begins a word, and so on with the rest (Schuster and Nakajima 2012).
+// wordPiece takes the longest token at the start of a word, and goes on with the rest (Schuster and
+// Nakajima 2012).
 type wordPiece struct {
 	words  map[string]int
 	unk    int
 	prefix string
-	most   int // characters of a word; a longer one is unknown
+	most   int // characters of a word, at most; a longer word is unknown
 }
 
 func (m *wordPiece) vocabulary() map[string]int { return m.words }
@@ -284,7 +286,7 @@ func (m *wordPiece) ids(dst []int, word string) []int {
 	return dst
 }
 
-// wordLevel knows whole words.
+// wordLevel has an id for each word.
 type wordLevel struct {
 	words map[string]int
 	unk   int
@@ -302,7 +304,8 @@ func (m *wordLevel) ids(dst []int, word string) []int {
 	return append(dst, m.unk)
 }
 
-// unigram takes the division of a word whose tokens are most probable together (Kudo 2018), by Viterbi's algorithm.
+// unigram takes the segmentation of a word with the highest probability (Kudo 2018), by the Viterbi
+// algorithm.
 type unigram struct {
 	words   map[string]int
 	scores  []float64
@@ -391,7 +394,7 @@ func (m *unigram) ids(dst []int, word string) []int {
 			continue
 		}
 		from, end := path[k].from, ends[k]
-		for k > 0 && path[k-1].id == m.unk { // neighbouring unknown characters are one
+		for k > 0 && path[k-1].id == m.unk { // neighbouring unknown characters become one
 			k--
 			end = ends[k]
 		}

@@ -12,13 +12,13 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// normalizer changes a text before it is divided.
+// normalizer changes a text before it is divided into words.
 type normalizer func(string) string
 
 // maxParts bounds the parts of a Sequence, and how deep they nest.
 const maxParts = 256
 
-// sequence joins what read makes of the parts of a Sequence.
+// sequence concatenates what read gives for the parts of a Sequence.
 func sequence[T any](parts []json.RawMessage, read func(json.RawMessage) ([]T, error)) ([]T, error) {
 	var all []T
 	for _, part := range parts {
@@ -159,7 +159,7 @@ func isTrue(b *bool, def bool) bool {
 	return *b
 }
 
-// lower lowers characters one by one, whatever is around them.
+// lower converts to lower case character by character, without regard to context.
 func lower(s string) string {
 	return strings.Map(unicode.ToLower, strings.ReplaceAll(s, "İ", "i̇"))
 }
@@ -182,7 +182,7 @@ func stripMarksNFD(s string) string {
 	}, norm.NFD.String(s))
 }
 
-// cleanText drops control characters and makes every white space a space.
+// cleanText removes control characters and turns all white space into spaces.
 func cleanText(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -211,7 +211,7 @@ func spaceIdeographs(s string) string {
 	return out.String()
 }
 
-// nmt drops what SentencePiece's nmt_nfkc rule drops, and makes other separators spaces.
+// nmt removes what SentencePiece's nmt_nfkc rule removes, and turns other separators into spaces.
 func nmt(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -224,8 +224,8 @@ func nmt(s string) string {
 	}, s)
 }
 
-// charsmap is SentencePiece's table of replacements: a double-array trie of what is replaced, whose values point into a list of strings that
-// end with a zero byte.
+// charsmap is SentencePiece's table of replacements: a double-array trie of the strings to replace,
+// whose values point into a list of zero-terminated replacements.
 type charsmap struct {
 	units []uint32
 	text  string
@@ -253,7 +253,7 @@ func parseCharsmap(text string) (normalizer, error) {
 	return c.apply, nil
 }
 
-// apply replaces from left to right what the table knows, the longest first.
+// apply replaces from left to right, the longest match first.
 func (c *charsmap) apply(s string) string {
 	var out strings.Builder
 	for len(s) > 0 {
@@ -269,7 +269,8 @@ func (c *charsmap) apply(s string) string {
 	return out.String()
 }
 
-// longest is the replacement of the longest prefix of s in the table, and its length, 0 for none.
+// longest is the replacement of the longest prefix of s in the table, and the length of that
+// prefix, 0 for none.
 func (c *charsmap) longest(s string) (with string, n int) {
 	unit := func(i uint32) (uint32, bool) {
 		if int(i) >= len(c.units) {

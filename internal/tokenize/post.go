@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// postProcess puts special tokens around the ids of a text or, of a pair, of two.
+// postProcess adds special tokens to the ids of a text, or of a pair of texts.
 type postProcess func(a, b []int, pair bool) Encoding
 
 func parsePost(b json.RawMessage) (postProcess, error) { return postAt(b, 0) }
@@ -89,7 +89,7 @@ func (s *special) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(pair[1], &s.id)
 }
 
-// slot is a place of a template: a text, or special tokens.
+// slot is an element of a template: a text, or special tokens.
 type slot struct {
 	text  string // A, B or ""
 	ids   []int

@@ -10,7 +10,7 @@ import (
 	"github.com/dlclark/regexp2"
 )
 
-// splitter divides words further. First says that they begin the text.
+// splitter divides words further. First says that they are at the start of the text.
 type splitter func(words []string, first bool) []string
 
 func parseSplitter(b json.RawMessage) (splitter, error) { return splitterAt(b, 0) }
@@ -129,7 +129,7 @@ func splitterAt(b json.RawMessage, depth int) (splitter, error) {
 	return nil, fmt.Errorf("kind %q is not known", kind)
 }
 
-// gpt2 is the pattern by which GPT-2's byte-level tokenizer divides.
+// gpt2 is the pattern by which GPT-2's byte-level tokenizer divides a text.
 var gpt2 = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 
 func each(fn func(w string, first bool) []string) splitter {
@@ -146,7 +146,7 @@ func each(fn func(w string, first bool) []string) splitter {
 	}
 }
 
-// metaspace writes spaces as a letter, and divides before each.
+// metaspace replaces spaces by a character, and divides before each of them.
 func metaspace(letter, scheme string, prefix *bool, divide bool) splitter {
 	if letter == "" {
 		letter = "▁"
@@ -176,7 +176,7 @@ func metaspace(letter, scheme string, prefix *bool, divide bool) splitter {
 	})
 }
 
-// runs divides into runs of characters of one class; those of class -1 are dropped.
+// runs divides into runs of characters of one class. Characters of class -1 are dropped.
 func runs(s string, class func(rune) int) []string {
 	var out []string
 	from, was := 0, -1
@@ -195,7 +195,8 @@ func runs(s string, class func(rune) int) []string {
 	return out
 }
 
-// isPunctuation is BERT's notion: ASCII that is no letter, digit or space, and what Unicode calls punctuation.
+// isPunctuation is BERT's definition: ASCII other than letters, digits and spaces, and what Unicode
+// calls punctuation.
 func isPunctuation(r rune) bool {
 	return 33 <= r && r <= 47 || 58 <= r && r <= 64 || 91 <= r && r <= 96 || 123 <= r && r <= 126 || unicode.IsPunct(r)
 }
@@ -225,7 +226,7 @@ type piece struct {
 	match bool
 }
 
-// join says what becomes of the pieces that match.
+// join joins matching pieces with their neighbours as how says.
 func join(pieces []piece, how string) []string {
 	var out []string
 	was := false // the piece before matches
@@ -245,13 +246,13 @@ func join(pieces []piece, how string) []string {
 	return out
 }
 
-// expression is a regular expression with look-around, which those of tokenizers use.
+// expression is a regular expression with look-around, which tokenizers use.
 type expression struct {
 	literal string
 	re      *regexp2.Regexp
 }
 
-// slowest bounds the time of one match: an expression of a hostile file must not hang.
+// slowest bounds the time of one match, so that the expression of a hostile file cannot hang.
 const slowest = 5 * time.Second
 
 func compile(p pattern) (*expression, error) {
@@ -269,7 +270,7 @@ func compile(p pattern) (*expression, error) {
 	return &expression{re: re}, nil
 }
 
-// each calls fn with the matches in s and with what is between them.
+// each calls fn with the matches in s and with the text between them.
 func (e *expression) each(s string, fn func(part string, match bool)) {
 	if e.re == nil {
 		for i, p := range strings.Split(s, e.literal) {
@@ -306,8 +307,8 @@ func (e *expression) split(s, how string, invert bool) []string {
 	return join(pieces, how)
 }
 
-// byteLetters are the characters by which byte-level tokenizers write bytes: printable ones stand for themselves, the others for those from
-// U+0100 on, in order.
+// byteLetters are the characters that stand for bytes in byte-level tokenizers. Printable ones
+// stand for themselves, the others are numbered from U+0100 on.
 var byteLetters, letterBytes = func() (to [256]string, from map[rune]byte) {
 	from = map[rune]byte{}
 	next := rune(256)

@@ -1,5 +1,8 @@
-// Package tokenize turns texts into the ids that a language model takes, and back, as a tokenizer.json of Hugging Face's tokenizers says:
-// BPE, WordPiece, Unigram and WordLevel models with their normalizers, pre-tokenizers, post-processors and decoders.
+// Package tokenize turns texts into token ids and back.
+//
+// Comes in: a tokenizer.json of Hugging Face's tokenizers, and texts or ids. Goes out: ids or
+// texts. It supports BPE, WordPiece, Unigram and WordLevel models, with their normalizers,
+// pre-tokenizers, post-processors and decoders. It must not know which model reads the ids.
 package tokenize
 
 import (
@@ -13,22 +16,22 @@ import (
 	"unicode/utf8"
 )
 
-// Tokenizer is a tokenizer.json ready for use. It is safe for concurrent use.
+// Tokenizer is a loaded tokenizer.json. It is safe for concurrent use.
 type Tokenizer struct {
-	normalize normalizer  // nil: text stays
-	split     splitter    // nil: a text is one word
+	normalize normalizer  // nil: the text is not changed
+	split     splitter    // nil: the text is one word
 	model     model       //
 	post      postProcess // nil: nothing is added
 	decoders  []decoder
 
-	raw, normal []added // tokens that are cut out before and after normalization
+	raw, normal []added // tokens recognised before and after normalization
 	byID        map[int]string
 	special     map[int]bool
 	pad         int
 	size        int
 }
 
-// added is a token that is cut out of a text whatever is around it.
+// added is a token that is recognised in a text before the text is divided.
 type added struct {
 	ID      int    `json:"id"`
 	Content string `json:"content"`
@@ -45,11 +48,11 @@ type model interface {
 	vocabulary() map[string]int
 }
 
-// Encoding is a text as a model takes it.
+// Encoding is the input of a model for one text, or for a pair.
 type Encoding struct {
 	IDs   []int
 	Types []int // 1 for the tokens of the second text of a pair, else 0
-	Lost  int   // tokens that were left out for the length
+	Lost  int   // tokens that were dropped for the length
 }
 
 // Load reads a tokenizer file.
@@ -65,7 +68,8 @@ func Load(path string) (*Tokenizer, error) {
 	return t, nil
 }
 
-// Parse reads the contents of a tokenizer.json. It errors on a kind of part that it does not know, by name.
+// Parse reads the contents of a tokenizer.json. It errors on a kind of component that it does not
+// support, by name.
 func Parse(b []byte) (*Tokenizer, error) {
 	var f struct {
 		Added      []added         `json:"added_tokens"`
@@ -141,7 +145,7 @@ func absent(b json.RawMessage) bool {
 // Size is the number of ids: the largest one plus 1.
 func (t *Tokenizer) Size() int { return t.size }
 
-// Pad is the id that fills texts up.
+// Pad is the id of the padding token.
 func (t *Tokenizer) Pad() int { return t.pad }
 
 // Token is the token of an id, "" where there is none.
@@ -160,8 +164,9 @@ func (t *Tokenizer) ID(token string) (id int, ok bool) {
 	return id, ok
 }
 
-// Encode turns a text, or where pair is not nil two, into at most most ids with the special tokens that the model wants around them. From a
-// text that is too long the end is left out; of a pair the longer text loses first. most 0 is without a bound.
+// Encode turns a text, or two where pair is not nil, into at most most ids, with the special tokens
+// that the model expects. A text that is too long loses its end. Of a pair, the longer text loses
+// first. A most of 0 is no bound.
 func (t *Tokenizer) Encode(text string, pair *string, most int) Encoding {
 	a := t.Words(text)
 	var b []int
@@ -181,14 +186,14 @@ func (t *Tokenizer) Encode(text string, pair *string, most int) Encoding {
 	return e
 }
 
-// shorten leaves most ids of a and b together and returns how many it dropped.
+// shorten cuts a and b to at most most ids together. It returns how many it dropped.
 func shorten(a, b *[]int, most int) int {
 	lost := len(*a) + len(*b) - most
 	if lost <= 0 {
 		return 0
 	}
 	la, lb := len(*a), len(*b)
-	if lo := min(la, lb); lo > most/2 { // both lose
+	if lo := min(la, lb); lo > most/2 { // both are cut
 		la, lb = (most+1)/2, most/2
 		if len(*a) < len(*b) {
 			la, lb = lb, la
@@ -214,7 +219,7 @@ func (t *Tokenizer) around(a, b []int, pair bool) Encoding {
 	return e
 }
 
-// Words turns a text into ids without special tokens around it. Bytes that are no UTF-8 count as U+FFFD.
+// Words turns a text into ids without special tokens. Bytes that are not UTF-8 count as U+FFFD.
 func (t *Tokenizer) Words(text string) []int {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	var out []int
@@ -247,7 +252,7 @@ func (t *Tokenizer) Words(text string) []int {
 	return out
 }
 
-// cut divides a text at tokens: leftmost first, of several the longest.
+// cut divides a text at tokens: the leftmost first, and of several there the longest.
 func cut(text string, tokens []added, fn func(part string, token *added)) {
 	from := 0
 	for at := 0; len(tokens) > 0 && at < len(text); {
@@ -312,7 +317,7 @@ type pattern struct {
 	Regex  *string
 }
 
-// typed is a part of the file that says what kind it is.
+// typed is a component of the file with its type.
 type typed struct {
 	Type string `json:"type"`
 }
