@@ -74,3 +74,41 @@ func called(e ast.Expr) (name, from string) {
 	}
 	return "", ""
 }
+
+// TestOneBuilder: networks are built in package split alone. Nobody else makes a plan from selectors or puts
+// a Network together by hand.
+func TestOneBuilder(t *testing.T) {
+	plans := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		inside := filepath.ToSlash(filepath.Dir(path)) == "internal/split"
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if name, from := called(n.Fun); name == "New" && from == "freeze" {
+					if plans++; !inside {
+						t.Errorf("%s makes a plan; split.New does", path)
+					}
+				}
+			case *ast.CompositeLit:
+				if name, from := called(n.Type); name == "Network" && from == "split" {
+					t.Errorf("%s puts a network together; split.New does", path)
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plans != 1 {
+		t.Errorf("%d places make plans, want 1", plans)
+	}
+}

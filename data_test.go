@@ -166,7 +166,7 @@ func TestTensorsToAnyModel(t *testing.T) {
 		cfg.Data = ""
 		return errors.Join(fixture.WriteSoundModel(cfg.Model, 3, 1), os.Remove(filepath.Join(dir, "model.preprocessor.json")))
 	}, permafrost.WithData(permafrost.ExampleList(examples...), permafrost.Data{}))
-	if m.Kind() != "tensors" {
+	if m.Kind() != "tensor" {
 		t.Errorf("the tuned model takes %s", m.Kind())
 	}
 	if _, err := m.PredictOne(context.Background(), examples[0]); err != nil {

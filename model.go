@@ -87,8 +87,8 @@ func (m *Model) Continues() bool { return m.p.Continues() }
 // Task is what the model is for: classify, multilabel, regress, lm or ctc.
 func (m *Model) Task() string { return m.p.Task.Name() }
 
-// Kind is the kind of data that the model takes: picture, text, sound, file (any file, as bytes) or
-// tensors.
+// Kind is the kind of data that the model takes: picture, text, sound, file (any file, as bytes),
+// tensor, or the Name of a DataKind.
 func (m *Model) Kind() string { return m.p.Feed.Kind() }
 
 // Labels are the names of the classes, labels or symbols in the order of the model's scores; nil

@@ -15,19 +15,20 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 )
 
 // BenchmarkPredict asks a tuned MobileNet about photographs, one at a time, from so many
 // goroutines: decoding, resizing, the network. It reports photographs a second, the processor's
 // time for each, and the largest memory of the process while it ran.
 func BenchmarkPredict(b *testing.B) {
-	shared := filepath.Join("..", "shared")
-	photos, err := filepath.Glob(filepath.Join(shared, "data", "ants-bees", "val", "*", "*.jpg"))
+	folder := shared.Path(b, "data", "ants-bees")
+	photos, err := filepath.Glob(filepath.Join(folder, "val", "*", "*.jpg"))
 	if err != nil || len(photos) == 0 {
-		b.Skip("no folder shared beside the repository: there are no photographs")
+		b.Fatalf("no photographs: %v", err)
 	}
 	m := tunedModel(b, func(dir string, cfg *permafrost.Config) error {
-		cfg.Model, cfg.Data = filepath.Join(shared, "models", "mobilenetv1-imagenet-trunk.onnx"), filepath.Join(shared, "data", "ants-bees")
+		cfg.Model, cfg.Data = shared.Path(b, "models", "mobilenetv1-imagenet-trunk.onnx"), folder
 		return nil
 	})
 	var examples []permafrost.Example

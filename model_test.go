@@ -87,7 +87,7 @@ var kinds = []struct {
 		return permafrost.Example{Bytes: b}
 	}},
 	{"tensors", func(dir string, cfg *permafrost.Config) error {
-		return errors.Join(writeTwoInputs(cfg.Model), writeTensors(cfg.Data, 12))
+		return errors.Join(writeTwoInputs(cfg.Model, "a", "b"), writeTensors(cfg.Data, 12))
 	}, func(r *rand.Rand) permafrost.Example {
 		a, b := twoTensors(r, 0)
 		return permafrost.Example{Tensors: map[string]permafrost.Tensor{"a": permafrost.NewTensor(a), "b": permafrost.NewTensor(b)}}
@@ -105,11 +105,11 @@ func randomPicture(r *rand.Rand) image.Image {
 }
 
 // writeTwoInputs writes a classifier of two inputs, four numbers and three.
-func writeTwoInputs(path string) error {
+func writeTwoInputs(path, first, second string) error {
 	r := rand.New(rand.NewPCG(1, 2))
 	g := ir.New("two")
-	a := g.AddInput("a", ir.Type{DType: tensor.Float32, Shape: tensor.Shape{-1, 4}})
-	b := g.AddInput("b", ir.Type{DType: tensor.Float32, Shape: tensor.Shape{-1, 3}})
+	a := g.AddInput(first, ir.Type{DType: tensor.Float32, Shape: tensor.Shape{-1, 4}})
+	b := g.AddInput(second, ir.Type{DType: tensor.Float32, Shape: tensor.Shape{-1, 3}})
 	a.Dims, b.Dims = []string{"batch", ""}, []string{"batch", ""}
 	node := func(name, op string, attrs ir.Attrs, in ...*ir.Value) *ir.Value {
 		return g.AddNode(&ir.Node{Name: name, Op: op, Version: 17, Attrs: attrs, Inputs: in}, []ir.Type{{}}, name+"_out").Outputs[0]

@@ -24,9 +24,8 @@ func some[T any](d dice, p float64, option *T, values ...T) {
 }
 
 // draw is a random configuration of a fit of a subject, without Out. Most are legal; options that cannot go together are drawn as well.
-// Why says that it should not be tried, see withheld.
-func draw(d dice, s subject) (c permafrost.Config, why string) {
-	c = permafrost.DefaultConfig()
+func draw(d dice, s subject) permafrost.Config {
+	c := permafrost.DefaultConfig()
 	task := s.tasks[0]
 	some(d, 0.5, &task, s.tasks...)
 	c.Model, c.Data = of(d, s.models...), s.data[task]
@@ -38,18 +37,7 @@ func draw(d dice, s subject) (c permafrost.Config, why string) {
 	d.steps(&c)
 	d.regularisation(&c, s)
 	d.resources(&c, s)
-	return c, withheld(c, s, task)
-}
-
-// withheld says why a configuration is not tried: it would break a promise for a reason that is known. A line goes when its reason does.
-func withheld(c permafrost.Config, s subject, task string) string {
-	switch {
-	case c.Task == "ctc" && task != "ctc":
-		return "a tuned model of texts that spells has scores that it cannot read itself"
-	case task == "ctc" && len(c.Attach) > 0:
-		return "a head that spells what a map holds has more scores than the sound has windows, which a tuned model cannot read itself"
-	}
-	return ""
+	return c
 }
 
 // trains draws what trains.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 )
 
 // unequal lists the keys of events.jsonl whose values two runs of one program need not share, some of them only
@@ -99,7 +101,16 @@ func difference(path string, a, b any) (key string, x, y any, differ bool) {
 	return "", nil, nil, false
 }
 
-// strip is v without the keys of unequal.
+// flagName is an option as a command line names it. In a message it counts the same as the option's own name.
+var flagName = regexp.MustCompile(`--([a-z][a-z0-9]*(?:-[a-z0-9]+)*)`)
+
+func optionNames(message string) string {
+	return flagName.ReplaceAllStringFunc(message, func(f string) string {
+		return "option " + strings.ReplaceAll(f[2:], "-", "_")
+	})
+}
+
+// strip is v without the keys of unequal, options under their own names.
 func strip(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -116,6 +127,8 @@ func strip(v any) any {
 			out[i] = strip(e)
 		}
 		return out
+	case string:
+		return optionNames(v)
 	}
 	return v
 }

@@ -21,7 +21,9 @@ import (
 // with an input numbers [N,3].
 
 func init() {
-	feed.Register(feed.Kind{Name: "numbers", Takes: takesNumbers, New: newNumbers})
+	if err := feed.Register(feed.Kind{Name: "numbers", Takes: takesNumbers, New: newNumbers}); err != nil {
+		panic(err)
+	}
 }
 
 func takesNumbers(m *onnx.Model, _ feed.Options) (bool, error) {

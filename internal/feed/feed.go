@@ -70,7 +70,7 @@ const (
 	KindBytes   = "file" // files of any kind, as their bytes
 	KindSound   = "sound"
 	KindPicture = "picture"
-	KindTensors = "tensors" // a tensor for each input of the model
+	KindTensors = "tensor" // a tensor for each input of the model
 )
 
 // kinds are asked in this order. Pictures take what nobody else does.
@@ -78,13 +78,22 @@ var kinds = []Kind{
 	{KindText, takesTokens, newTexts},
 	{KindBytes, takesBytes, newBytes},
 	{KindSound, takesSounds, newSounds},
-	{KindTensors, takesOnlyTensors, newTensors},
+	tensorFormat.Kind(),
 	{KindPicture, takesAnything, newPictures},
 }
 
 // Register adds a kind, which is asked before all others. It is called before any Feed is made,
 // from one goroutine.
-func Register(k Kind) { kinds = slices.Insert(kinds, 0, k) }
+func Register(k Kind) error {
+	switch {
+	case k.Name == "" || k.New == nil:
+		return fmt.Errorf("kind of data %q: it needs a name and a way to be made", k.Name)
+	case slices.ContainsFunc(kinds, func(other Kind) bool { return other.Name == k.Name }):
+		return fmt.Errorf("kind of data %q: it is known already", k.Name)
+	}
+	kinds = slices.Insert(kinds, 0, k)
+	return nil
+}
 
 func takesAnything(*onnx.Model, Options) (bool, error) { return true, nil }
 
@@ -97,7 +106,7 @@ const (
 // Of finds how a model is fed: by what a tuned file's record says, else by the model's inputs and
 // the files beside it. It errors on options of another kind of data.
 func Of(m *onnx.Model, o Options) (Feed, error) {
-	if o.Preprocess == KindTensors { // as they are
+	if o.Preprocess == "tensors" { // as they are
 		o.Kind, o.Preprocess = KindTensors, ""
 	}
 	if kind := m.Metadata[KeyKind]; o.Kind == "" && o.Preprocess == "" && kind != "" { // a tuned file is tuned again

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -13,24 +15,56 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Tensors feeds a model of any inputs with tensors: an example is a file of the form safetensors
-// with one for each input, by its name and without the batch axis. It is a row of the model.
-type Tensors struct {
-	Files
-	form data.Form
+// FileFormat is a format of files that hold a tensor for each input of a model. An example is a row
+// of the model.
+type FileFormat struct {
+	Name       string   // of the kind of data
+	Extensions []string // of its files, as .npy
+	Version    string   // of Decode: it changes whenever what Decode gives for a file does
+
+	// Takes reports whether a model takes files of the format; see Kind.Takes.
+	Takes func(m *onnx.Model, o Options) (bool, error)
+	// Decode gives the tensors by the names of the inputs, without the batch axis. It errors on a
+	// damaged file. It is safe for concurrent use.
+	Decode func(file []byte) (map[string]*tensor.Tensor, error)
 }
+
+// Kind is the kind of data that files of the format are.
+func (f FileFormat) Kind() Kind { return Kind{f.Name, f.Takes, f.feed} }
+
+// tensorFormat is safetensors, for models of any inputs.
+var tensorFormat = FileFormat{Name: KindTensors, Extensions: []string{".safetensors"}, Version: "1", Takes: takesOnlyTensors, Decode: readSafetensors}
 
 // takesOnlyTensors reports whether a model has several inputs, which no other kind of data feeds.
 func takesOnlyTensors(m *onnx.Model, o Options) (bool, error) {
 	return len(m.Graph.Inputs) > 1 && o.Preprocess == "", nil
 }
 
-func newTensors(m *onnx.Model, o Options) (Feed, error) {
-	if o.Preprocess != "" {
-		return nil, fmt.Errorf("option preprocess %s: tensors are taken as they are", o.Preprocess)
+func readSafetensors(file []byte) (map[string]*tensor.Tensor, error) {
+	r, err := safetensors.NewReader(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		return nil, err
 	}
-	f := &Tensors{form: data.Form{Rows: true, Most: 1}}
-	f.Files = NewFiles(KindTensors, f.media)
+	all, err := r.All()
+	if err != nil {
+		return nil, err
+	}
+	return all.Tensors, nil
+}
+
+// Tensors feeds a model with the tensors of files.
+type Tensors struct {
+	Files
+	format FileFormat
+	form   data.Form
+}
+
+func (format FileFormat) feed(m *onnx.Model, o Options) (Feed, error) {
+	if o.Preprocess != "" {
+		return nil, fmt.Errorf("option preprocess %s: the model takes %ss as they are", o.Preprocess, format.Name)
+	}
+	f := &Tensors{format: format, form: data.Form{Rows: true, Most: 1}}
+	f.Files = NewFiles(format.Name, f.media)
 	for _, in := range m.Graph.Inputs {
 		s := in.Type.Shape
 		if len(s) == 0 || slices.Contains(s[1:], -1) {
@@ -46,7 +80,7 @@ func newTensors(m *onnx.Model, o Options) (Feed, error) {
 
 func (f *Tensors) Form() data.Form { return f.form }
 func (f *Tensors) Digest() [sha256.Size]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "tensors/1 %+v", f.form))
+	return sha256.Sum256(fmt.Appendf(nil, "%s/%s %+v", f.format.Name, f.format.Version, f.form))
 }
 func (f *Tensors) Keeps() (what, form string)         { return "", "" }
 func (f *Tensors) Settings() (json.RawMessage, error) { return json.RawMessage("{}"), nil }
@@ -54,9 +88,9 @@ func (f *Tensors) Notes() []string                    { return nil }
 
 func (f *Tensors) media(augment string) (*data.Media, error) {
 	if (data.Options{Augment: augment}).Augmented() {
-		return nil, fmt.Errorf("option augment %s: tensors are not augmented", augment)
+		return nil, fmt.Errorf("option augment %s: %ss are not augmented", augment, f.Kind())
 	}
-	return &data.Media{One: "tensor file", Many: "tensor files", Formats: "safetensors", Extensions: []string{".safetensors"},
+	return &data.Media{One: f.format.Name + " file", Many: f.format.Name + " files", Formats: strings.Join(f.format.Extensions, ", "), Extensions: f.format.Extensions,
 		Source: func(s data.Setting) data.Source { return &tensorFiles{s.Files, f} }}, nil
 }
 
@@ -81,18 +115,15 @@ func (s *tensorFiles) read(i int) ([]*tensor.Tensor, error) {
 	if err := s.files.Settle(i, sha256.Sum256(b)); err != nil {
 		return nil, err
 	}
-	r, err := safetensors.NewReader(bytes.NewReader(b), int64(len(b)))
+	all, err := s.feed.format.Decode(b)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]*tensor.Tensor, len(s.feed.form.Inputs))
 	for k, in := range s.feed.form.Inputs {
-		if _, ok := r.Info(in.Name); !ok {
-			return nil, fmt.Errorf("no tensor for the model's input %q: there are %q", in.Name, r.Names())
-		}
-		t, err := r.Tensor(in.Name)
-		if err != nil {
-			return nil, err
+		t := all[in.Name]
+		if t == nil {
+			return nil, fmt.Errorf("no tensor for the model's input %q: there are %q", in.Name, slices.Sorted(maps.Keys(all)))
 		}
 		if t.DType != in.DType || !t.Shape.Equal(in.Shape) {
 			return nil, fmt.Errorf("the tensor for the model's input %q is %v%v: the input takes %v%v", in.Name, t.DType, t.Shape, in.DType, in.Shape)

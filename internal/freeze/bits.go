@@ -8,13 +8,14 @@ import (
 	"io"
 )
 
-// Bits is a mask, one bit an element, least significant first. Its text is deflated and in base64: a mask of few elements is short.
+// Bits is a mask with one bit for each element, least significant first. Its text form is deflated
+// and in base64, so a mask of few elements is short.
 type Bits []byte
 
-// maxBits bounds the bytes of a mask that is read: one of 2^34 elements.
+// maxBits bounds the bytes of a mask that is read. It allows 2^34 elements.
 const maxBits = 1 << 31
 
-// MarshalText writes the mask.
+// MarshalText gives the text form of the mask.
 func (b Bits) MarshalText() ([]byte, error) {
 	var z bytes.Buffer
 	w, err := flate.NewWriter(&z, flate.BestCompression)
@@ -30,7 +31,7 @@ func (b Bits) MarshalText() ([]byte, error) {
 	return []byte(base64.StdEncoding.EncodeToString(z.Bytes())), nil
 }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText reads the text form. It errors where that is damaged or too long.
 func (b *Bits) UnmarshalText(text []byte) error {
 	z, err := base64.StdEncoding.DecodeString(string(text))
 	if err != nil {

@@ -6,15 +6,18 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// findBlocks groups the weights outside the head into the repeated parts of the network, in order of
-// first use, and returns the parts' names.
+// findBlocks groups the weights outside the head into blocks, the repeated parts of the network, in
+// order of first use. It returns the names of the blocks.
 //
-// Names decide where they can: the block of layer2.0.conv1 is layer2.0, of encoder.layers.3.mlp.0 it
-// is encoder.layers.3: the path up to its first numbered part and the numbered parts that follow
-// directly, the layer's own name apart. Where that gives blocks of a single layer, as in
-// blocks.11.1.conv, one part less is taken. A layer without a numbered part, such as a stem, is a block
-// of its own; a norm or a bias belongs to the block before it. Where no weight has such a name, blocks are the stretches between points
-// through which all data flows.
+// The names of weights decide where they can. A block's name is the path up to the first numbered
+// part, with the numbered parts that follow directly, but without the layer's own name: the block
+// of layer2.0.conv1 is layer2.0, that of encoder.layers.3.mlp.0 is encoder.layers.3. Where that
+// gives blocks of a single layer, as in blocks.11.1.conv, the last part is dropped. A layer without
+// a numbered part, such as a stem, is a block of its own. A norm or a bias belongs to the block
+// before it.
+//
+// Where no weight has such a name, blocks are the stretches between points through which all data
+// flow.
 func findBlocks(raw *ir.Graph, ws []*Weight) []string {
 	keys := make([]string, len(ws))
 	named := 0
@@ -38,7 +41,7 @@ func findBlocks(raw *ir.Graph, ws []*Weight) []string {
 	}
 	var names []string
 	index := map[string]int{}
-	before := "" // block of the weight before
+	before := "" // block of the previous weight
 	for i, w := range ws {
 		k := keys[i]
 		if w.Head || w.Role == RoleTable {
@@ -110,9 +113,9 @@ func mergeSingles(keys []string, matrices map[string]int) {
 	}
 }
 
-// cutBlocks names blocks by the structure of the graph: a cut is a node whose result is the only
-// computed value that later nodes still read; every stretch between two cuts that has a matrix in it
-// is a block, named by its first such layer.
+// cutBlocks finds blocks by the structure of the graph. A cut is a node whose result is the only
+// computed value that later nodes still read. Every stretch between two cuts that holds a matrix is
+// a block, named after its first layer with a matrix.
 func cutBlocks(raw *ir.Graph, ws []*Weight) []string {
 	last := map[*ir.Value]int{}
 	dynamic := map[*ir.Value]bool{} // depends on an input of the graph
@@ -158,7 +161,7 @@ func cutBlocks(raw *ir.Graph, ws []*Weight) []string {
 		}
 		k := stretch[w.Nodes[0]]
 		if w.Role == RoleWeight || at < 0 {
-			at = k // what follows a matrix (its bias, its norm) belongs to the matrix's stretch
+			at = k // the bias and the norm after a matrix belong to its stretch
 			if name[k] == "" {
 				name[k] = w.Nodes[0]
 			}

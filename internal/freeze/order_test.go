@@ -8,8 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// TestOrder: exporters put the nodes that pass weights on at the start of the graph; the blocks are in
-// the order of the layers all the same, and a shared weight belongs to the first layer that reads it.
+// TestOrder: exporters put the nodes that pass weights on at the start of the graph; the blocks are
+// in the order of the layers all the same, and a shared weight belongs to the first layer that
+// reads it.
 func TestOrder(t *testing.T) {
 	g := ir.New("order")
 	x := g.AddInput("x", ir.Type{DType: tensor.Float32, Shape: tensor.Shape{1, 2}})

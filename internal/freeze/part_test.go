@@ -97,7 +97,8 @@ func trained(p *Plan, s *Set, name string) []int {
 	return out
 }
 
-// The largest numbers of all weights together train; the head as selectors say; ties go to the first.
+// The largest numbers of all weights together train; the head as selectors say; ties go to the
+// first.
 func TestMagnitude(t *testing.T) {
 	s := describe()
 	w := s.ByName("layer1.0.conv1.weight").Value.Data.F32() // 144 numbers
@@ -128,7 +129,8 @@ func TestMagnitude(t *testing.T) {
 	}
 }
 
-// A plan whose share is measured later is pending until then, goes through JSON, and is adopted by a plan made anew.
+// A plan whose share is measured later is pending until then, goes through JSON, and is adopted by
+// a plan made anew.
 func TestFisherPlan(t *testing.T) {
 	s := describe()
 	o := Options{Thaw: []string{"layer2.*", "fisher:2%"}, NewHead: []string{"fc.weight", "fc.bias"}, Model: "m"}

@@ -17,47 +17,54 @@ type State string
 
 // The states.
 const (
-	Frozen   State = "frozen"   // its bytes never change
-	Thaw     State = "thawed"   // it is trained
-	Partly   State = "partly"   // some of its elements are trained, the others keep their bytes
-	Tracking State = "tracking" // running statistics of a thawed batch normalisation: they follow the data
+	Frozen State = "frozen" // its bytes never change
+	Thaw   State = "thawed" // it is trained
+	Partly State = "partly" // some of its elements are trained, the others keep their bytes
+	// running statistics of a thawed batch normalisation: they follow the data
+	Tracking State = "tracking"
 )
 
-// Entry is a plan's word on one weight.
+// Entry is what a plan says of one weight.
 type Entry struct {
-	Name  string   `json:"name"`
-	State State    `json:"state"`
-	LR    float64  `json:"lr,omitempty"`   // multiplier of the learning rate; absent: 1
-	Rows  [][2]int `json:"rows,omitempty"` // Partly: half-open ranges along the first axis that train
-	Mask  Bits     `json:"mask,omitempty"` // Partly: one bit an element, least significant first, 1 trains
-	Tied  []string `json:"tied,omitempty"` // the layers that share this weight, where there are several
+	Name  string  `json:"name"`
+	State State   `json:"state"`
+	LR    float64 `json:"lr,omitempty"` // multiplier of the learning rate; absent: 1
+	// Partly: half-open ranges along the first axis that train
+	Rows [][2]int `json:"rows,omitempty"`
+	// Partly: one bit an element, least significant first, 1 trains
+	Mask Bits `json:"mask,omitempty"`
+	// the layers that share this weight, where there are several
+	Tied []string `json:"tied,omitempty"`
 }
 
-// Plan says for every weight of one model whether it trains. It is written as plan.json beside a run,
-// carried in every checkpoint, and read by verify.
+// Plan says for every weight of a model whether it trains. It is written to a run folder as
+// plan.json, kept in every checkpoint, and read by verify.
 type Plan struct {
 	Version   int      `json:"version"`
-	Model     string   `json:"model"` // sha256 of the model file it was made for
+	Model     string   `json:"model"` // sha256 of the model file that it is for
 	Thaw      []string `json:"thaw"`
 	Freeze    []string `json:"freeze,omitempty"`
-	BatchNorm string   `json:"batchnorm"`       // auto or frozen, see New
-	Head      string   `json:"head"`            // the kind of head, "keep" for the model's own
-	Share     *Share   `json:"share,omitempty"` // of what is thawed, where only a share trains; Params hold it once it is known
-	Params    []Entry  `json:"params"`
-	byName    map[string]*Entry
+	BatchNorm string   `json:"batchnorm"` // auto or frozen, see New
+	Head      string   `json:"head"`      // the kind of head, "keep" for the model's own
+	// where only a share of the elements trains; Params holds it once it is taken
+	Share  *Share  `json:"share,omitempty"`
+	Params []Entry `json:"params"`
+	byName map[string]*Entry
 }
 
 // Options make a plan.
 type Options struct {
-	Thaw      []string // selectors of what trains; none means the head
-	Freeze    []string // selectors of what stays frozen all the same
-	BatchNorm string   // "auto" (or ""): statistics of a layer with a thawed scale or bias follow the batches; "frozen": never
+	Thaw   []string // selectors of what trains; none stands for the head
+	Freeze []string // selectors of what stays frozen although Thaw names it
+	// "auto" or "": running statistics of a layer with a thawed scale or bias follow the batches;
+	// "frozen": they never change
+	BatchNorm string
 	Model     string
 	Head      string
 	NewHead   []string // names of weights that are new and therefore always train
 }
 
-// New makes a plan for a model's weights. The errors are those of Select, and a plan that trains nothing.
+// New makes a plan for a model's weights. It errors as Select does, and where nothing would train.
 func New(set *Set, o Options) (*Plan, error) {
 	thaw := o.Thaw
 	if len(thaw) == 0 {
@@ -119,7 +126,7 @@ func New(set *Set, o Options) (*Plan, error) {
 	return p, err
 }
 
-// magnitudes are the absolute values of what a plan's share is taken of.
+// magnitudes are the absolute values of the weights to which the plan's share applies.
 func magnitudes(set *Set, p *Plan) map[string][]float32 {
 	out := map[string][]float32{}
 	for _, w := range set.Weights {
@@ -132,7 +139,7 @@ func magnitudes(set *Set, p *Plan) map[string][]float32 {
 	return out
 }
 
-// track sets the state of running statistics, which follows from their layer's.
+// track sets the state of running statistics. It follows from the state of their layer.
 func (p *Plan) track(set *Set) {
 	p.byName = nil
 	for i := range p.Params {
@@ -150,7 +157,7 @@ func (p *Plan) track(set *Set) {
 	}
 }
 
-// Of is the plan's word on a weight; a weight it does not know is frozen.
+// Of gives the entry of a weight. A weight that the plan does not know is frozen.
 func (p *Plan) Of(name string) Entry {
 	if p.byName == nil {
 		p.byName = make(map[string]*Entry, len(p.Params))
@@ -164,14 +171,14 @@ func (p *Plan) Of(name string) Entry {
 	return Entry{Name: name, State: Frozen}
 }
 
-// Thawed is the part of a model's weights that a plan trains, with what the plan says of each. Only
-// New and Plan make one, so code that changes weights cannot be handed the whole set.
+// Thawed is the weights that a plan trains, with their entries. Only New and Plan make one, so code
+// that changes weights never gets the frozen ones.
 type Thawed struct {
 	weights []*Weight
 	entries []Entry
 }
 
-// Thawed picks the weights that train.
+// Thawed gives the weights that train.
 func (p *Plan) Thawed(set *Set) Thawed {
 	var t Thawed
 	for _, w := range set.Weights {
@@ -193,7 +200,7 @@ func (t Thawed) Each(fn func(w *Weight, e Entry)) {
 	}
 }
 
-// Elements is the number of single numbers that train.
+// Elements is the number of elements that train.
 func (t Thawed) Elements() int {
 	n := 0
 	for i, w := range t.weights {
@@ -202,7 +209,7 @@ func (t Thawed) Elements() int {
 	return n
 }
 
-// trains counts the elements of a weight of this shape that train.
+// trains counts the elements that train, of a weight of the given shape.
 func (e Entry) trains(shape []int) int {
 	m := e.ElementMask(shape)
 	if m == nil {
@@ -219,7 +226,7 @@ func (e Entry) trains(shape []int) int {
 	return n
 }
 
-// ElementMask gives one byte an element, 1 where it trains, or nil when all do.
+// ElementMask gives one byte for each element, 1 where it trains. It is nil where all do.
 func (e Entry) ElementMask(shape []int) []uint8 {
 	if e.State != Partly {
 		return nil
@@ -245,8 +252,8 @@ func (e Entry) ElementMask(shape []int) []uint8 {
 	return m
 }
 
-// Digest identifies the plan by what it does: two plans with the same states have the same digest,
-// however their selectors were written.
+// Digest identifies what the plan does. Two plans with the same states have the same digest,
+// however their selectors are written.
 func (p *Plan) Digest() string {
 	h := sha256.New()
 	enc := json.NewEncoder(h)
@@ -258,6 +265,6 @@ func (p *Plan) Digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// FrozenValue reports whether a weight of a graph is frozen under the plan; new values that the plan
-// does not know, such as those of an adapter, are not.
+// FrozenValue reports whether the plan freezes a weight of a graph. Values that the plan does not
+// know, such as those of an adapter, are not frozen.
 func (p *Plan) FrozenValue(v *ir.Value) bool { return p.Of(v.Name).State == Frozen }

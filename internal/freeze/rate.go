@@ -11,7 +11,8 @@ func (e Entry) Rate() float64 {
 	return e.LR
 }
 
-// SetRate sets the multiplier of the learning rate. An entry at the whole rate holds none, so that plans that do the same are equal.
+// SetRate sets the multiplier of the learning rate. A multiplier of 1 is not stored, so plans that
+// do the same are equal.
 func (e *Entry) SetRate(x float64) {
 	if e.LR = x; x == 1 {
 		e.LR = 0

@@ -6,14 +6,14 @@ import (
 	"sort"
 )
 
-// Seal records the digest of every frozen weight's bytes, before training and after.
+// Seal records the digests of all frozen weights, before training and after.
 type Seal struct {
 	Before string            `json:"before"` // digest over all frozen weights
 	After  string            `json:"after"`
 	Frozen map[string]string `json:"frozen"` // name -> sha256 of its bytes before training
 }
 
-// Digests computes the sha256 of each frozen weight's contents. A partly frozen weight counts with its
+// Digests gives the sha256 of each frozen weight's bytes. Of a partly frozen weight it covers the
 // frozen elements.
 func Digests(set *Set, p *Plan) map[string]string {
 	out := map[string]string{}
@@ -29,7 +29,7 @@ func Digests(set *Set, p *Plan) map[string]string {
 	return out
 }
 
-// frozenBytes keeps the bytes of the elements that do not train.
+// frozenBytes gives the bytes of the elements that do not train.
 func frozenBytes(w *Weight, e Entry) []byte {
 	t := w.Value.Data
 	size := t.DType.Size()
@@ -47,7 +47,7 @@ func digest(b []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-// Total is one digest over a set of named digests.
+// Total is one digest of a set of named digests.
 func Total(digests map[string]string) string {
 	names := make([]string, 0, len(digests))
 	for n := range digests {

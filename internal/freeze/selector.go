@@ -62,8 +62,8 @@ func (s *Set) read(sel string) (Named, error) {
 	return n, nil
 }
 
-// Select reads a list of selectors of weights, see Choose, and returns the weights that it names, whole or in part, in the set's
-// order. Selectors of a share are an error: they do not name weights.
+// Select reads a list of selectors, see Choose, and returns the weights that it names, wholly or in
+// part, in the set's order. It errors on selectors of a share, which do not name weights.
 func (s *Set) Select(list []string) ([]*Weight, error) {
 	sel, err := s.Choose(list)
 	if err != nil {
@@ -86,25 +86,26 @@ func (s *Selection) weights(set *Set) []*Weight {
 	return out
 }
 
-// Choose reads a list of selectors. Selectors are
-// applied from left to right; one that begins with ! takes away.
+// Choose reads a list of selectors. They apply from left to right, and one that begins with !
+// removes what it names.
 //
 //	all, none, head        every weight, no weight, the classifier
-//	layer3.*               a glob over weight names, layer names and node paths; * crosses dots and slashes
+//	layer3.*               a glob over the names of weights and layers and the paths of nodes; * matches
+//	                       dots and slashes too
 //	re:REGEX               a regular expression over the same names
-//	kind:bias              bias, norm, weight, embedding or adapter; shift: of the norms, what they add (bias and shift together are
-//	                       all bias terms, which BitFit trains: Ben Zaken et al., ACL 2022)
+//	kind:bias              bias, norm, weight, embedding or adapter; or shift, which a norm adds. Bias and
+//	                       shift together are all bias terms, as in BitFit (Ben Zaken et al., ACL 2022)
 //	first:N, last:N        blocks, counted from the input or from the head
 //	depth:60%-100%         the blocks in that part of the network
-//	rows:NAME[0:8,-2:,5]   these rows, along the first axis, of the weights that NAME names; of a table of embeddings also the rows
-//	                       of tokens: rows:NAME['token']
-//	channels:NAME[0:8]     these channels that convolutions give, their biases included
-//	fisher:0.5%            of all numbers that the other selectors name, the head apart, this share: those with the largest squared
-//	                       gradients; of all weights where the others name none besides the head
-//	magnitude:0.5%         the same for the largest numbers
+//	rows:NAME[0:8,-2:,5]   these rows, along the first axis, of the weights that NAME names; of a table of
+//	                       embeddings also the rows of tokens: rows:NAME['token']
+//	channels:NAME[0:8]     these output channels of convolutions, with their biases
+//	fisher:0.5%            this share of all elements that the other selectors name outside the head, or
+//	                       of all weights where they name none: those with the largest squared gradients
+//	magnitude:0.5%         the same for the largest absolute values
 //
-// A selector that matches nothing is an error that lists the nearest names. Running statistics are
-// never selected: they follow their layer.
+// A selector that matches nothing is an error, which lists the nearest names. Running statistics
+// are never selected. They follow their layer.
 func (s *Set) Choose(list []string) (*Selection, error) {
 	out := &Selection{rows: map[*Weight][]bool{}}
 	for _, item := range splitList(list) {
@@ -140,7 +141,7 @@ func (s *Set) Choose(list []string) (*Selection, error) {
 	return out, nil
 }
 
-// splitList splits selectors at commas, those inside brackets, braces or a regular expression apart.
+// splitList splits selectors at commas, except inside brackets, braces and regular expressions.
 func splitList(list []string) []string {
 	var out []string
 	for _, l := range list {
@@ -161,4 +162,19 @@ func splitList(list []string) []string {
 		out = append(out, strings.TrimSpace(l[start:]))
 	}
 	return slices.DeleteFunc(out, func(s string) bool { return s == "" })
+}
+
+// Selectors lists the blocks and layers of a model as selectors, sorted.
+func (s *Set) Selectors() []string {
+	var names []string
+	for _, b := range s.Blocks {
+		names = append(names, b+".*")
+	}
+	for _, w := range s.Weights {
+		if len(w.Module) > 0 {
+			names = append(names, strings.Join(w.Module, ".")+".*")
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -1,5 +1,9 @@
-// Package freeze decides which weights train: it describes a model's weights as users see them, reads
-// selectors, and holds the plan that everything else obeys. It is pure data: it runs nothing.
+// Package freeze decides which weights train.
+//
+// Comes in: the raw graph of a model, selectors of what to thaw and to freeze, and, for a share of
+// the elements, their scores. Goes out: the weights as users see them (names, blocks, roles) and a
+// plan that says what trains, which every other package obeys. It must not know how a model is run
+// or trained.
 package freeze
 
 import (
@@ -10,13 +14,14 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
-	_ "github.com/permafrost-ml/permafrost/internal/op" // what operators are
+	_ "github.com/permafrost-ml/permafrost/internal/op" // registers the operators
 )
 
 // Role is what a weight does in its layer.
 type Role string
 
-// The roles. Selectors of the form kind:ROLE use the same words; Stat and Table cannot be selected, since they are not trained.
+// The roles. Selectors of the form kind:ROLE use the same words. Stat and Table cannot be selected,
+// since they are not trained.
 const (
 	RoleWeight    Role = "weight"    // matrices and filters
 	RoleBias      Role = "bias"      // added to a layer's result
@@ -27,14 +32,14 @@ const (
 	RoleTable     Role = "table"     // sines and cosines of positions
 )
 
-// Trains reports whether a weight of the role is there to be trained.
+// Trains reports whether weights of the role can be trained.
 func (r Role) Trains() bool { return r != RoleStat && r != RoleTable }
 
-// adapterName is the form of the names that package adapter gives to weights.
+// adapterName matches the names that package adapter gives to weights.
 var adapterName = regexp.MustCompile(`\.(lora_[AB]|ia3)(_[0-9]+)?$`)
 
-// Weight is one parameter of the model. Tied weights are one Weight: however many nodes read it, it has
-// one name, one state and one gradient.
+// Weight is one parameter of the model. Tied weights are one Weight: it has one name, one state and
+// one gradient, however many nodes read it.
 type Weight struct {
 	Name   string
 	Value  *ir.Value // the parameter in the raw graph
@@ -45,14 +50,14 @@ type Weight struct {
 	Block  int      // index into Set.Blocks, -1 for none
 	norm   []*Weight
 	op     string // operator of the first node that reads it
-	shift  bool   // of a normalisation: it is added, and so a bias to those who train biases alone
+	shift  bool   // of a normalisation: it is added, so training biases alone includes it
 }
 
 // Len is the number of elements.
 func (w *Weight) Len() int { return w.Value.Type.Shape.Len() }
 
-// Set is all of a model's weights, frozen and thawed, in order of first use. It is a type of its own:
-// an optimiser takes Thawed and cannot be handed a Set.
+// Set is all weights of a model, frozen and thawed, in order of first use. An optimiser takes
+// Thawed, so it is never handed a Set.
 type Set struct {
 	Weights []*Weight
 	Blocks  []string // names of the repeated parts of the network, from the input to the head
@@ -63,8 +68,8 @@ type Set struct {
 	byName map[string]*Weight
 }
 
-// Describe lists the weights of a raw graph. Weights that only the values head depends on last (see
-// package head) are marked by the names in head.
+// Describe lists the weights of a raw graph. Head names those that belong to the classifier at the
+// end.
 func Describe(raw *ir.Graph, head []string) *Set {
 	s := &Set{byName: map[string]*Weight{}}
 	users := raw.Users()
@@ -100,8 +105,8 @@ func Describe(raw *ir.Graph, head []string) *Set {
 		s.Weights = append(s.Weights, w)
 		s.byName[w.Name] = w
 	}
-	// Exporters gather the nodes that pass weights on at the start of the graph: what counts is the layer
-	// that reads a weight through them.
+	// Exporters move nodes that only pass a weight on to the start of the graph. The layer that
+	// reads the weight through them counts.
 	slices.SortStableFunc(s.Weights, func(a, b *Weight) int {
 		p, q := first[a], first[b]
 		return cmp.Or(cmp.Compare(p.node, q.node), cmp.Compare(p.slot, q.slot))
@@ -115,7 +120,7 @@ func Describe(raw *ir.Graph, head []string) *Set {
 // ByName finds a weight, or returns nil.
 func (s *Set) ByName(name string) *Weight { return s.byName[name] }
 
-// readers calls fn for every node that reads v, looking through nodes that only pass a weight on.
+// readers calls fn for every node that reads v, also through nodes that only pass a weight on.
 func readers(users map[*ir.Value][]*ir.Node, v *ir.Value, depth int, fn func(n *ir.Node, slot int)) {
 	for _, n := range users[v] {
 		for slot, in := range n.Inputs {
@@ -131,7 +136,7 @@ func readers(users map[*ir.Value][]*ir.Node, v *ir.Value, depth int, fn func(n *
 	}
 }
 
-// roleOf is the role of a weight that input slot of n reads.
+// roleOf is the role of a weight that node n reads as input slot.
 func roleOf(n *ir.Node, slot int, v *ir.Value) Role {
 	rank1 := v.Type.Shape.Len() == maxDim(v.Type.Shape)
 	switch n.RawTraits().Use(slot) {
@@ -165,8 +170,8 @@ func maxDim(s []int) int {
 	return m
 }
 
-// shiftsOfNorms finds the shifts of normalisations that an exporter wrote as Mul and Add: a bias whose
-// layer also owns a norm scale is part of that norm.
+// shiftsOfNorms finds the shifts of normalisations that an exporter wrote as Mul and Add. A bias
+// whose layer also owns a norm scale is part of that norm.
 func (s *Set) shiftsOfNorms() {
 	scales := map[string]*Weight{}
 	for _, w := range s.Weights {
@@ -179,7 +184,8 @@ func (s *Set) shiftsOfNorms() {
 			w.Role, w.shift = RoleNorm, true
 		}
 	}
-	for _, w := range s.Weights { // scale, shift and statistics of one batch normalisation know each other
+	// scale, shift and statistics of one batch normalisation know each other
+	for _, w := range s.Weights {
 		if w.Role == RoleNorm || w.Role == RoleStat {
 			for _, v := range s.Weights {
 				if v != w && (v.Role == RoleNorm || v.Role == RoleStat) && len(w.Nodes) > 0 && len(v.Nodes) > 0 && v.Nodes[0] == w.Nodes[0] {
@@ -190,9 +196,9 @@ func (s *Set) shiftsOfNorms() {
 	}
 }
 
-// modulePath is the path of the layer that owns a weight. The weight's own name serves where it is one
-// (layer1.0.conv1.weight); where the exporter made it up (onnx::Conv_193) the path of the node that
-// reads it does (/layer1/layer1.0/conv1/Conv).
+// modulePath is the path of the layer that owns a weight. It comes from the weight's own name where
+// that is a path (layer1.0.conv1.weight). Where the exporter made the name up (onnx::Conv_193), it
+// comes from the path of the node that reads the weight (/layer1/layer1.0/conv1/Conv).
 func modulePath(w *Weight) []string {
 	if !madeUp(w.Name) {
 		if parts := splitName(w.Name); len(parts) > 1 {
@@ -205,7 +211,7 @@ func modulePath(w *Weight) []string {
 	return NodeModule(w.Nodes[0])
 }
 
-// madeUp reports whether an exporter numbered the weight for want of a name.
+// madeUp reports whether the name is a number that an exporter gave.
 func madeUp(name string) bool {
 	if strings.HasPrefix(name, "onnx::") || strings.HasPrefix(name, "/") {
 		return true
@@ -217,8 +223,8 @@ func splitName(name string) []string {
 	return strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '/' })
 }
 
-// NodeModule turns a node path into a module path. PyTorch repeats the parent's name in its children
-// (/layer1/layer1.0/conv1/Conv is layer1, 0, conv1); the last part names the operator.
+// NodeModule turns a node path into a module path. PyTorch repeats the parent's name in its
+// children, so /layer1/layer1.0/conv1/Conv is layer1, 0, conv1. The last part names the operator.
 func NodeModule(node string) []string {
 	parts := strings.Split(strings.Trim(path.Dir(node), "/"), "/")
 	var out []string
@@ -237,7 +243,7 @@ func NodeModule(node string) []string {
 	return out
 }
 
-// Elements counts the elements of all weights that can train: running statistics are none of them.
+// Elements counts the elements of all weights that can train, which excludes running statistics.
 func (s *Set) Elements() int {
 	n := 0
 	for _, w := range s.Weights {

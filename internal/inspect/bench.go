@@ -86,7 +86,7 @@ func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
 		return err
 	}
 	r.FLOPs = plain.FLOPs()
-	program, err := compile.Inference(p.base.Model.Graph, p.batch(r.Batch), compile.Memory{})
+	program, err := p.base.Inference(r.Batch, p.typical())
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Check errors where options leave nothing to choose or contradict the choosing.
+// Check errors where an option fixes what auto would choose, or contradicts it.
 func Check(cfg *run.Config) error {
 	switch {
 	case !slices.Equal(cfg.Thaw, run.DefaultConfig().Thaw):
@@ -26,9 +26,11 @@ func Check(cfg *run.Config) error {
 	return nil
 }
 
-// Fit chooses what to thaw, at which rate and for how long, and then fits as chosen: a run like any other, whose run.yaml repeats the fit
-// without the race. The race is in race.json, in the result's Auto and, as events, in the run's log and sinks. With an empty Out nothing
-// is written. When ctx ends during the race nothing has been written; during the fit a checkpoint has.
+// Fit chooses what to thaw, at which learning rate and for how many epochs, and then fits so. The
+// result is a run like any other; its run.yaml repeats the fit without the race. The race itself is
+// in race.json, in the result's Auto, and as events in the run's log and sinks. With an empty Out
+// nothing is written. When ctx ends during the race, nothing has been written; when it ends during
+// the fit, a checkpoint has.
 func Fit(ctx context.Context, cfg run.Config, sets run.Sets, sinks ...report.Sink) (*run.Result, error) {
 	if err := Check(&cfg); err != nil {
 		return nil, err
@@ -85,7 +87,7 @@ func Fit(ctx context.Context, cfg run.Config, sets run.Sets, sinks ...report.Sin
 	return r, nil
 }
 
-// choosePlan is the configuration of the fit that the race ends in.
+// choosePlan gives the configuration to fit, and the report.
 func choosePlan(ctx context.Context, s *run.Session, cfg run.Config, sets run.Sets, emit func(report.Event)) (*run.Config, *Report, error) {
 	began := time.Now()
 	r, err := newRace(s, cfg, emit)
@@ -94,7 +96,7 @@ func choosePlan(ctx context.Context, s *run.Session, cfg run.Config, sets run.Se
 	}
 	r.report = &Report{Metric: metricName(s.Task), Trials: []Trial{}, Candidates: []Candidate{}}
 	var winner *candidate
-	if s.Train.Len() >= fewest && len(r.parts) > 1 {
+	if s.Train.Len() >= minExamples && len(r.folds) > 1 {
 		var advice *choose.Advice
 		if task.KindOf(s.Task).Answers.Classes && s.Net.Headed.Fresh {
 			if advice, err = choose.Advise(ctx, choose.AdviseOptions{Config: cfg, Sets: sets}); err != nil {
@@ -106,7 +108,7 @@ func choosePlan(ctx context.Context, s *run.Session, cfg run.Config, sets run.Se
 		if err != nil {
 			return nil, nil, err
 		}
-		if winner, err = r.heed(ctx, advice, field); err == nil && winner == nil {
+		if winner, err = r.followAdvice(ctx, advice, field); err == nil && winner == nil {
 			winner, err = r.run(ctx, field)
 		}
 		if err != nil {
@@ -130,13 +132,13 @@ func choosePlan(ctx context.Context, s *run.Session, cfg run.Config, sets run.Se
 	return &final, r.report, nil
 }
 
-// metricName is the metric that candidates are compared by.
+// metricName is the metric by which candidates are compared.
 func metricName(t task.Task) string {
 	name, _ := t.NewMetrics().Metric()
 	return name
 }
 
-// recorder passes events on and keeps them for a log that does not exist yet.
+// recorder passes events on, and keeps them for a log that is opened later.
 type recorder struct {
 	sinks []report.Sink
 	kept  []record
@@ -155,7 +157,7 @@ func (r *recorder) emit(e report.Event) {
 	}
 }
 
-// write puts what was kept into the log of a run.
+// write writes the kept events to the log of a run.
 func (r *recorder) write(dir *run.RunDir) error {
 	log, err := dir.OpenLog()
 	if err != nil {

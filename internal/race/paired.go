@@ -6,15 +6,17 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// parts is how many parts the held-out examples are dealt to where a metric says nothing of a single one.
-const parts = 20
+// chunks is the number of chunks of the held-out examples, for metrics that need more than one
+// example.
+const chunks = 20
 
-// scores is how well each part of the held-out examples went, larger is better: where there are classes every example, 1 where it is right; of
-// other tasks the metric of every twentieth of them.
+// scores gives a score for each example or chunk of the held-out examples; larger is better. For
+// classify it is 1 for each correct example and 0 for the others. For other tasks it is the metric
+// of each chunk.
 func scores(t task.Task, each []*task.Metrics) []float64 {
 	n := len(each)
 	if !task.KindOf(t).Answers.Classes {
-		n = min(n, parts)
+		n = min(n, chunks)
 	}
 	out := make([]float64, n)
 	for k := range out {
@@ -23,7 +25,7 @@ func scores(t task.Task, each []*task.Metrics) []float64 {
 	return out
 }
 
-// losses are those of the examples.
+// losses gives the loss of each example.
 func losses(each []*task.Metrics) []float64 {
 	out := make([]float64, len(each))
 	for i, m := range each {
@@ -32,7 +34,7 @@ func losses(each []*task.Metrics) []float64 {
 	return out
 }
 
-// total is the score over all of the examples.
+// total is the score over all examples.
 func total(t task.Task, each []*task.Metrics) task.Score {
 	m := t.NewMetrics()
 	for _, e := range each {
@@ -41,8 +43,9 @@ func total(t task.Task, each []*task.Metrics) task.Score {
 	return m.Score()
 }
 
-// paired is the mean of the differences a-b over the same parts, and the standard error of that mean: smaller than the errors of the
-// two scores, as both candidates get most examples right, or both wrong. The error of fewer than two parts is infinite.
+// paired is the mean of the differences a-b over the same examples or chunks, and the standard
+// error of that mean. It is smaller than the standard errors of the two means, since most examples
+// are right for both candidates or wrong for both. With fewer than two values it is infinite.
 func paired(a, b []float64) (mean, deviation float64) {
 	n := float64(len(a))
 	if n == 0 {

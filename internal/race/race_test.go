@@ -44,7 +44,8 @@ func colours(t *testing.T) run.Config {
 	return c
 }
 
-// blind is a fit of a model whose first layer does not see blue to classes that differ in it alone: bright and dark.
+// blind is a fit of a model whose first layer does not see blue to classes that differ in it alone:
+// bright and dark.
 func blind(t *testing.T, each int) run.Config {
 	t.Helper()
 	c := colours(t)
@@ -90,13 +91,14 @@ func TestHeadWins(t *testing.T) {
 	if !reflect.DeepEqual(a.Thaw, []string{"head"}) || r.ValAccuracy < 0.99 {
 		t.Errorf("thawed %v, accuracy %g: %s", a.Thaw, r.ValAccuracy, a.Text)
 	}
-	if !strings.Contains(a.Why, "nothing deeper was tried") || len(a.Trials) > heldOutParts {
+	if !strings.Contains(a.Why, "nothing deeper was tried") || len(a.Trials) > minFolds {
 		t.Errorf("%d trials where there is nothing to gain: %s", len(a.Trials), a.Why)
 	}
 }
 
-// TestDeepWins: where the frozen trunk falls short the race thaws it, within its share of the grid's work, gains by it, tells the whole
-// race, and leaves a run that its run.yaml repeats to the same bits. Other answers of the validation examples change nothing.
+// TestDeepWins: where the frozen trunk falls short the race thaws it, within its share of the
+// grid's work, gains by it, tells the whole race, and leaves a run that its run.yaml repeats to the
+// same bits. Other answers of the validation examples change nothing.
 func TestDeepWins(t *testing.T) {
 	cfg := blind(t, 52)
 	head, err := fit(t, cfg)
@@ -208,7 +210,7 @@ func TestBudget(t *testing.T) {
 	r, err := Fit(context.Background(), cfg, run.Sets{})
 	must(t, err)
 	a := r.Auto.(*Report)
-	if a.Limit != 0 || a.Parts != heldOutParts {
+	if a.Limit != 0 || a.Parts != minFolds {
 		t.Errorf("limit %g, %d parts", a.Limit, a.Parts)
 	}
 	for _, x := range a.Trials {
@@ -302,11 +304,11 @@ func TestPaired(t *testing.T) {
 	}
 }
 
-// TestPick: a costlier plan has to win by more than half the error of the difference; a departure from the recipe clearly; a smaller loss
-// decides where answers do not.
+// TestPick: a costlier plan has to win by more than half the error of the difference; a departure
+// from the recipe clearly; a smaller loss decides where answers do not.
 func TestPick(t *testing.T) {
-	of := func(cost float64, alone bool, right int, loss float64) *candidate {
-		c := &candidate{full: cost, alone: alone, rate: 1, scores: [][]float64{nil, make([]float64, 100)}, losses: [][]float64{nil, make([]float64, 100)}}
+	of := func(cost float64, headOnly bool, right int, loss float64) *candidate {
+		c := &candidate{fitWork: cost, headOnly: headOnly, rate: 1, scores: [][]float64{nil, make([]float64, 100)}, losses: [][]float64{nil, make([]float64, 100)}}
 		for i := range right {
 			c.scores[1][i] = 1
 		}
@@ -317,7 +319,8 @@ func TestPick(t *testing.T) {
 	}
 	head, last, all := of(1, true, 90, 0.5), of(2, false, 95, 0.5), of(3, false, 95, 0.5)
 	for _, c := range []*candidate{last, all} {
-		copy(c.scores[1], make([]float64, 4)) // right five times where the head is wrong, and wrong four times where it is right
+		// right five times where the head is wrong, and wrong four times where it is right
+		copy(c.scores[1], make([]float64, 4))
 	}
 	if got := pick([]*candidate{all, last, head}); got != head {
 		t.Errorf("five answers gained and four lost of 100 beat the head: %+v", got.name())
@@ -358,15 +361,16 @@ func TestTried(t *testing.T) {
 		right     int
 		want, why string
 	}{{95, "all", ""}, {90, "all", "neither is clearly better"}, {89, "all", "neither is clearly better"}, {87, "last:1", "likely, not certain"}, {85, "head", ""}} {
-		r.because = ""
-		if got := r.tried(head, of("all", test.right), least); got.name() != test.want || !strings.Contains(r.because, test.why) || test.why == "" && r.because != "" {
-			t.Errorf("%d of 100 against 90 for the head: %s (%s), want %s", test.right, got.name(), r.because, test.want)
+		r.reason = ""
+		if got := r.afterTrial(head, of("all", test.right), least); got.name() != test.want || !strings.Contains(r.reason, test.why) || test.why == "" && r.reason != "" {
+			t.Errorf("%d of 100 against 90 for the head: %s (%s), want %s", test.right, got.name(), r.reason, test.want)
 		}
 	}
 }
 
-// TestClimb: a plan that is clearly better than the head is held against the next that computes more, on the parts that it was measured on, and
-// gives way to it where that is worth more. One that is not is taken as it is.
+// TestClimb: a plan that is clearly better than the head is held against the next that computes
+// more, on the parts that it was measured on, and gives way to it where that is worth more. One
+// that is not is taken as it is.
 func TestClimb(t *testing.T) {
 	cfg := blind(t, 20)
 	s, err := run.Prepare(t.Context(), cfg)
@@ -382,16 +386,16 @@ func TestClimb(t *testing.T) {
 		made := func(thaw string, score float64) *candidate {
 			c, err := r.candidate([]string{"head", thaw}, 1, false)
 			must(t, err)
-			c.scores, c.losses, c.each = make([][]float64, len(r.parts)), make([][]float64, len(r.parts)), make([][]*task.Metrics, len(r.parts))
-			for part := range r.parts { // so that it need not be measured anywhere
-				c.share, c.scores[part], c.losses[part] = 1, slices.Repeat([]float64{score}, len(r.parts[part])), make([]float64, len(r.parts[part]))
+			c.scores, c.losses, c.each = make([][]float64, len(r.folds)), make([][]float64, len(r.folds)), make([][]*task.Metrics, len(r.folds))
+			for fold := range r.folds { // so that it need not be measured anywhere
+				c.share, c.scores[fold], c.losses[fold] = 1, slices.Repeat([]float64{score}, len(r.folds[fold])), make([]float64, len(r.folds[fold]))
 			}
 			return c
 		}
 		all, err := r.candidate([]string{"head", "all"}, 1, false)
 		must(t, err)
 		deep := made("last:1", test.deep)
-		got, err := r.climb(t.Context(), deep, made("head", test.head), []*candidate{deep, all})
+		got, err := r.tryDeeper(t.Context(), deep, made("head", test.head), []*candidate{deep, all})
 		must(t, err)
 		if got.name() != test.want || (len(r.report.Trials) > 0) != (test.trials > 0) {
 			t.Errorf("head %g, last:1 %g: %s after %d trials, want %s", test.head, test.deep, got.name(), len(r.report.Trials), test.want)
@@ -399,8 +403,8 @@ func TestClimb(t *testing.T) {
 	}
 }
 
-// TestHeed: sure advice is followed without a race; on few examples the deeper plan of the highest score stands for all, and is tried against the
-// head where advice is not sure.
+// TestHeed: sure advice is followed without a race; on few examples the deeper plan of the highest
+// score stands for all, and is tried against the head where advice is not sure.
 func TestHeed(t *testing.T) {
 	for _, test := range []struct {
 		name       string
@@ -411,7 +415,7 @@ func TestHeed(t *testing.T) {
 		trials     string // of deeper plans, in order
 	}{
 		{"sure of the head", blind(t, 20), "head", "high", false, "sure that the frozen trunk suits", ""},
-		{"sure of thawing", blind(t, 20), "all", "medium", true, "could not tell deeper plans apart", ""},
+		{"sure of thawing", blind(t, 20), "all", "medium", true, "too few for a race to tell deeper plans apart", ""},
 		{"unsure", blind(t, 20), "head", "low", true, "", "all"},
 	} {
 		s, err := run.Prepare(t.Context(), test.cfg)
@@ -423,9 +427,9 @@ func TestHeed(t *testing.T) {
 			Candidates: []choose.Candidate{{Thaw: "head", Score: 0.5}, {Thaw: "head,last:1", Score: 0.6}, {Thaw: "all", Score: 0.7}, {Thaw: "head,kind:adapter", Adapter: "ia3", Score: 0.9}}}
 		field, err := r.enter(r.ladder(advice))
 		must(t, err)
-		winner, err := r.heed(t.Context(), advice, field)
+		winner, err := r.followAdvice(t.Context(), advice, field)
 		must(t, err)
-		if winner == nil || winner.alone == test.deep {
+		if winner == nil || winner.headOnly == test.deep {
 			t.Fatalf("%s: %+v", test.name, winner)
 		}
 		r.conclude(winner)

@@ -9,16 +9,17 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// run races and returns the winner, nil where nothing could be measured. Its cfg is that of the fit that follows.
+// run runs the race and returns the winner, with the configuration of the final fit. It returns nil
+// where nothing could be measured.
 func (r *race) run(ctx context.Context, alive []*candidate) (*candidate, error) {
 	var heads []*candidate
 	var err error
-	if k := slices.IndexFunc(alive, func(c *candidate) bool { return c.alone }); k >= 0 {
+	if k := slices.IndexFunc(alive, func(c *candidate) bool { return c.headOnly }); k >= 0 {
 		heads, alive = alive[k:k+1:k+1], slices.Delete(slices.Clone(alive), k, k+1)
 		if err := r.measureHead(ctx, heads[0]); err != nil {
 			return nil, err
 		}
-		if r.hopeless(heads[0]) {
+		if r.headSuffices(heads[0]) {
 			alive = nil
 		}
 	}
@@ -43,7 +44,7 @@ func (r *race) run(ctx context.Context, alive []*candidate) (*candidate, error) 
 		}
 		alive = measured
 	}
-	if alive, err = r.grow(ctx, alive, heads); err != nil {
+	if alive, err = r.trainLonger(ctx, alive, heads); err != nil {
 		return nil, err
 	}
 	if alive, err = r.confirm(ctx, alive, heads); err != nil {
@@ -53,15 +54,17 @@ func (r *race) run(ctx context.Context, alive []*candidate) (*candidate, error) 
 		return nil, err
 	}
 	winner := pick(append(heads, alive...))
-	if winner != nil && !winner.alone && r.user.Budget > 0 { // who is short of time is not left with a long fit
+	// a limit of time also bounds the final fit
+	if winner != nil && !winner.headOnly && r.user.Budget > 0 {
 		winner.cfg.Epochs = max(1, int(math.Round(min(1, 2*winner.share)*float64(winner.cfg.Epochs))))
 	}
 	return winner, nil
 }
 
-// enter makes the candidates of plans, from the one that computes least, each plan once, without those that compute nearly what
-// everything does. It counts the work of the grid: heads, the last one, two and four blocks, and everything, at every learning rate; and
-// sets the limit, which is a share of that.
+// enter makes one candidate for each distinct plan, in the order of their work. It leaves out plans
+// that compute nearly as much as thawing everything does. It also counts the work of the grid (the
+// head, the last one, two and four blocks, and everything, each at every learning rate) and sets
+// the limit, which is a share of that.
 func (r *race) enter(plans [][]string) ([]*candidate, error) {
 	seen := map[string]bool{}
 	var out []*candidate
@@ -77,36 +80,37 @@ func (r *race) enter(plans [][]string) ([]*candidate, error) {
 		seen[c.digest] = true
 		if c.failed == "" {
 			out = append(out, c)
-			if !c.alone {
-				most = max(most, c.full)
+			if !c.headOnly {
+				most = max(most, c.fitWork)
 			}
 		} else {
 			r.field = append(r.field, c)
 		}
 		switch c.name() {
 		case "head", "last:1", "last:2", "last:4", "all":
-			r.grid += float64(len(rates))*c.full + c.frozen(c.cfg.Epochs, r.session.Train.Len()+r.session.Val.Len())
+			r.grid += float64(len(rates))*c.fitWork + c.frozen(c.cfg.Epochs, r.session.Train.Len()+r.session.Val.Len())
 		}
 	}
-	out = slices.DeleteFunc(out, func(c *candidate) bool { return !c.alone && c.full < most && c.full > nearly*most })
+	out = slices.DeleteFunc(out, func(c *candidate) bool { return !c.headOnly && c.fitWork < most && c.fitWork > nearlyAll*most })
 	slices.SortStableFunc(out, simpler)
 	r.field = append(r.field, out...)
-	r.limit = max(leastLimit, gridShare*r.grid)
+	r.limit = max(minLimit, gridShare*r.grid)
 	if r.user.Budget > 0 {
 		r.limit = math.Inf(1)
 	}
 	return out, nil
 }
 
-// rounds are the shares of their epochs for which candidates train: a short one, and twice as long in each round after it.
+// rounds gives the share of their epochs for which candidates train in each round. Each share is
+// twice the one before.
 func (r *race) rounds(alive []*candidate) []float64 {
-	share := shortest
+	share := firstShare
 	for _, c := range alive {
 		steps := c.cfg.Epochs * ((r.session.Train.Len() + c.cfg.Batch - 1) / c.cfg.Batch)
-		share = max(share, min(0.5, leastSteps/float64(steps)))
+		share = max(share, min(0.5, minSteps/float64(steps)))
 	}
 	var out []float64
-	for ; share <= longest; share *= 2 {
+	for ; share <= lastShare; share *= 2 {
 		out = append(out, share)
 	}
 	if r.small() {
@@ -115,42 +119,43 @@ func (r *race) rounds(alive []*candidate) []float64 {
 	return out
 }
 
-// small reports whether a single held-out part tells large differences only. Then what may be spent goes to further parts, not to a third round and
-// to other learning rates.
-func (r *race) small() bool { return len(r.parts[0]) < telling }
+// small reports whether one held-out fold is too small to show more than large differences. Then
+// work is spent on further folds, not on a third round or on other learning rates.
+func (r *race) small() bool { return len(r.folds[0]) < minFoldSize }
 
-// measureHead measures the head alone on every part: it trains on kept features and computes little.
+// measureHead measures the head alone on every fold. It trains on cached features, so it computes
+// little.
 func (r *race) measureHead(ctx context.Context, head *candidate) error {
-	for part := range r.parts {
-		if part > 0 && !r.affords(head, 1, part, 0) {
+	for fold := range r.folds {
+		if fold > 0 && !r.affords(head, 1, fold, 0) {
 			break
 		}
-		if err := r.measure(ctx, head, 0, 1, part); err != nil {
+		if err := r.measure(ctx, head, 0, 1, fold); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// hopeless reports whether not even a plan without an error would be clearly better than the head, measured on all training examples, so that
-// none needs to be tried.
-func (r *race) hopeless(head *candidate) bool {
+// headSuffices reports whether even a plan without errors would not be clearly better than the
+// head, on all training examples. Then nothing deeper needs to be tried.
+func (r *race) headSuffices(head *candidate) bool {
 	if !task.KindOf(r.session.Task).Answers.Classes || head.scores == nil {
 		return false
 	}
 	perfect := &candidate{scores: make([][]float64, len(head.scores))}
-	for part, s := range head.scores {
+	for fold, s := range head.scores {
 		if s == nil {
 			return false
 		}
-		perfect.scores[part] = slices.Repeat([]float64{1}, len(s))
+		perfect.scores[fold] = slices.Repeat([]float64{1}, len(s))
 	}
 	return !beats(perfect, head, clear)
 }
 
-// varyHead measures the head at other learning rates where it is still in question, and returns all heads.
+// varyHead measures the head at other learning rates where it may still win. It returns all heads.
 func (r *race) varyHead(ctx context.Context, heads []*candidate, deep *candidate) ([]*candidate, error) {
-	if len(heads) == 0 || r.user.LR != 0 || r.hopeless(heads[0]) || deep != nil && beats(deep, heads[0], clear) {
+	if len(heads) == 0 || r.user.LR != 0 || r.headSuffices(heads[0]) || deep != nil && beats(deep, heads[0], clear) {
 		return heads, nil
 	}
 	head := heads[0]
@@ -160,11 +165,11 @@ func (r *race) varyHead(ctx context.Context, heads []*candidate, deep *candidate
 			return nil, err
 		}
 		c.encoded = true
-		for part := range r.parts {
-			if head.scores[part] == nil || !r.affords(c, 1, part, len(caps)) {
+		for fold := range r.folds {
+			if head.scores[fold] == nil || !r.affords(c, 1, fold, len(caps)) {
 				continue
 			}
-			if err := r.measure(ctx, c, 0, 1, part); err != nil {
+			if err := r.measure(ctx, c, 0, 1, fold); err != nil {
 				return nil, err
 			}
 		}
@@ -176,19 +181,20 @@ func (r *race) varyHead(ctx context.Context, heads []*candidate, deep *candidate
 	return heads, nil
 }
 
-// round races candidates for a share of their epochs, part after part, and returns those that are left, measured on the same parts.
+// round trains candidates for a share of their epochs, fold after fold. It returns those that
+// remain, all measured on the same folds.
 func (r *race) round(ctx context.Context, k int, share float64, alive, heads []*candidate) ([]*candidate, error) {
 	seen := 0
-	for part := range r.parts {
-		if part > 0 && !r.affordsAll(alive, share, part, k) {
+	for fold := range r.folds {
+		if fold > 0 && !r.affordsAll(alive, share, fold, k) {
 			break
 		}
 		var measured []*candidate
 		for _, c := range alive {
-			if part == 0 && k > 0 && !r.affords(c, share, part, len(caps)) {
+			if fold == 0 && k > 0 && !r.affords(c, share, fold, len(caps)) {
 				continue
 			}
-			if err := r.measure(ctx, c, k, share, part); err != nil {
+			if err := r.measure(ctx, c, k, share, fold); err != nil {
 				return nil, err
 			}
 			if c.failed == "" {
@@ -196,18 +202,19 @@ func (r *race) round(ctx context.Context, k int, share float64, alive, heads []*
 			}
 		}
 		alive = r.drop(measured, heads)
-		seen += r.split(part, 1).held.Len()
-		if seen >= enough || len(alive) == 0 || len(alive) == 1 && r.decided(alive[0], heads) {
+		seen += r.split(fold, 1).held.Len()
+		if seen >= enoughHeldOut || len(alive) == 0 || len(alive) == 1 && r.decided(alive[0], heads) {
 			break
 		}
 	}
 	return alive, nil
 }
 
-// grow lets the plan that would be picked of the deeper ones, and the one with the best score, train for all of their epochs on a part, or half
-// of them where the limit allows no more, and leaves those that did. A short training says which deeper plan is better, not whether
-// one is better than a head, which needs few steps.
-func (r *race) grow(ctx context.Context, alive, heads []*candidate) ([]*candidate, error) {
+// trainLonger trains two deeper candidates, the pick and the one with the best score, for all of
+// their epochs on one fold, or for half of them where the limit allows no more. It returns those. A
+// short training shows which deeper plan is better. It does not show whether one is better than a
+// head, which needs few steps.
+func (r *race) trainLonger(ctx context.Context, alive, heads []*candidate) ([]*candidate, error) {
 	if len(alive) == 0 || len(heads) == 0 {
 		return alive, nil
 	}
@@ -216,7 +223,7 @@ func (r *race) grow(ctx context.Context, alive, heads []*candidate) ([]*candidat
 	if best != last[0] {
 		last = append(last, best)
 	}
-	for _, share := range []float64{1, grown} {
+	for _, share := range []float64{1, matureShare} {
 		for n := len(last); n > 0; n-- {
 			if last[0].share >= share || !r.affordsAll(last[:n], share, 0, len(caps)) {
 				continue
@@ -232,8 +239,9 @@ func (r *race) grow(ctx context.Context, alive, heads []*candidate) ([]*candidat
 	return alive, nil
 }
 
-// confirm spends what is left of the limit on the question of whether to thaw at all: the plan that would be picked of the deeper ones, and the
-// one with the best score, are measured on further parts until they are clearly apart from the head.
+// confirm spends the rest of the limit on whether to thaw at all. The pick of the deeper candidates
+// and the one with the best score are measured on further folds, until they are clearly better or
+// worse than the head.
 func (r *race) confirm(ctx context.Context, alive, heads []*candidate) ([]*candidate, error) {
 	if len(alive) == 0 || len(heads) == 0 {
 		return alive, nil
@@ -244,21 +252,21 @@ func (r *race) confirm(ctx context.Context, alive, heads []*candidate) ([]*candi
 		last = append(last, best)
 	}
 	share := last[0].share
-	for part := range r.parts {
-		if slices.ContainsFunc(last, func(c *candidate) bool { return c.scores[part] != nil || c.share != share }) {
+	for fold := range r.folds {
+		if slices.ContainsFunc(last, func(c *candidate) bool { return c.scores[fold] != nil || c.share != share }) {
 			continue
 		}
-		if heads[0].scores[part] == nil || !slices.ContainsFunc(last, func(c *candidate) bool { return !r.decided(c, heads) }) {
+		if heads[0].scores[fold] == nil || !slices.ContainsFunc(last, func(c *candidate) bool { return !r.decided(c, heads) }) {
 			break
 		}
-		if len(last) > 1 && !r.affordsAll(last, share, part, len(caps)) {
+		if len(last) > 1 && !r.affordsAll(last, share, fold, len(caps)) {
 			last = last[:1]
 		}
-		if !r.affordsAll(last, share, part, len(caps)) {
+		if !r.affordsAll(last, share, fold, len(caps)) {
 			break
 		}
 		for _, c := range last {
-			if err := r.measure(ctx, c, len(r.rounds(alive)), share, part); err != nil {
+			if err := r.measure(ctx, c, len(r.rounds(alive)), share, fold); err != nil {
 				return nil, err
 			}
 		}
@@ -266,17 +274,18 @@ func (r *race) confirm(ctx context.Context, alive, heads []*candidate) ([]*candi
 	return slices.DeleteFunc(alive, func(c *candidate) bool { return c.failed != "" }), nil
 }
 
-// affords reports whether a candidate can be measured within a round's cap, with a fit for twice the share of its epochs still within the limit.
-func (r *race) affords(c *candidate, share float64, part, round int) bool {
-	return r.affordsAll([]*candidate{c}, share, part, round)
+// affords reports whether a candidate can be measured within a round's cap. A fit for twice the
+// share of its epochs must then still be within the limit.
+func (r *race) affords(c *candidate, share float64, fold, round int) bool {
+	return r.affordsAll([]*candidate{c}, share, fold, round)
 }
 
-// affordsAll reports the same of several candidates, of which one is fitted.
-func (r *race) affordsAll(all []*candidate, share float64, part, round int) bool {
+// affordsAll reports the same of several candidates, one of which is fitted in the end.
+func (r *race) affordsAll(all []*candidate, share float64, fold, round int) bool {
 	work, fit := 0.0, 0.0
 	for _, c := range all {
-		work += r.cost(c, share, part)
-		fit = max(fit, math.Min(1, 2*share)*c.full)
+		work += r.cost(c, share, fold)
+		fit = max(fit, math.Min(1, 2*share)*c.fitWork)
 	}
 	if r.user.Budget > 0 {
 		left := r.user.Budget - time.Since(r.began)
@@ -288,22 +297,22 @@ func (r *race) affordsAll(all []*candidate, share float64, part, round int) bool
 	return r.spent+work+fit <= r.limit
 }
 
-// drop leaves out the candidates that another is clearly better than.
+// drop removes the candidates that another is clearly better than.
 func (r *race) drop(alive, heads []*candidate) []*candidate {
 	all := append(slices.Clone(heads), alive...)
 	return slices.DeleteFunc(slices.Clone(alive), func(c *candidate) bool {
 		return slices.ContainsFunc(all, func(o *candidate) bool {
-			return o != c && (!o.alone || c.share >= grown) && beats(o, c, clear)
+			return o != c && (!o.headOnly || c.share >= matureShare) && beats(o, c, clear)
 		})
 	})
 }
 
-// decided reports whether a candidate and the heads are clearly apart.
+// decided reports whether a candidate is clearly better or worse than each head.
 func (r *race) decided(c *candidate, heads []*candidate) bool {
 	return !slices.ContainsFunc(heads, func(h *candidate) bool { return !beats(c, h, clear) && !beats(h, c, clear) })
 }
 
-// halve keeps the better half of the candidates, by their score, and what would be picked of them.
+// halve keeps the better half of the candidates by score, and the pick.
 func (r *race) halve(alive []*candidate) []*candidate {
 	if len(alive) < 2 {
 		return alive
@@ -319,7 +328,7 @@ func (r *race) halve(alive []*candidate) []*candidate {
 	return kept
 }
 
-// vary lets the plan that would be picked race at other learning rates too, and from a head that was trained alone.
+// vary adds the pick at other learning rates, and starting from a head that was trained alone.
 func (r *race) vary(alive []*candidate, share float64) ([]*candidate, error) {
 	choice := pick(alive)
 	if choice == nil {

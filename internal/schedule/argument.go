@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// optional lets an argument be left out.
+// optional makes an argument optional.
 func optional(check func(string) error) func(string) error {
 	return func(arg string) error {
 		if arg == "" {
@@ -16,7 +16,7 @@ func optional(check func(string) error) func(string) error {
 	}
 }
 
-// required says what an argument looks like where there is none.
+// required refuses an empty argument, with an example of one.
 func required(check func(string) error, example string) func(string) error {
 	return func(arg string) error {
 		if arg == "" {
@@ -33,7 +33,7 @@ func wholeNumber(arg string) error {
 	return nil
 }
 
-// number is an argument that wholeNumber has passed; without one, or.
+// number is an argument that passed wholeNumber, or the default where it is empty.
 func number(arg string, or int) int {
 	if n, err := strconv.Atoi(arg); err == nil {
 		return n
@@ -41,7 +41,7 @@ func number(arg string, or int) int {
 	return or
 }
 
-// fraction reads 0.5 or 50%. Both ends are left out.
+// fraction checks an argument such as 0.5 or 50%, above 0 and below 1.
 func fraction(arg string) error {
 	if x, ok := parseShare(arg); !ok || !(x > 0 && x < 1) {
 		return fmt.Errorf("%q is not a share between 0%% and 100%%", arg)
@@ -49,7 +49,7 @@ func fraction(arg string) error {
 	return nil
 }
 
-// share is an argument that fraction has passed; without one, or.
+// share is an argument that passed fraction, or the default where it is empty.
 func share(arg string, or float64) float64 {
 	if x, ok := parseShare(arg); ok {
 		return x

@@ -8,27 +8,30 @@ import (
 
 func init() { register("autofreeze", Kind{Make: newAutoFreeze, Check: optional(fraction)}) }
 
-// autofreeze freezes from the front what has stopped changing. Twenty times in a run it compares the norm of each block's gradient, summed
-// over the steps since it last looked, with that of the time before:
+// autofreeze freezes blocks that have stopped changing, from the input on. It decides twenty times
+// in a run. It sums each block's gradient over the steps since the last decision, and compares the
+// norm of the sum, g', with the one before, g:
 //
 //	change = | |g'| - |g| | / |g'|
 //
-// and freezes those blocks at the front, one behind the other, whose change is at most a percentile of the changes of all that train: the
-// third quartile, or as the argument says. A frozen block stays frozen.
+// Consecutive blocks from the input on are frozen while their change is at most a percentile of the
+// changes of all blocks that train: the third quartile, or the argument. A frozen block stays
+// frozen.
 //
-// Source: Liu, Agarwal and Venkataraman, AutoFreeze: Automatically Freezing Model Blocks to Accelerate Fine-tuning, 2021, section 3.
-// There it is the median, of 12 blocks; a network of many small ones has more steps to go, and the median is soon met by one that has not
-// settled.
+// Source: Liu, Agarwal and Venkataraman, AutoFreeze: Automatically Freezing Model Blocks to
+// Accelerate Fine-tuning, 2021, section 3. There the percentile is the median, of 12 blocks. A
+// network of many small blocks takes more decisions, and a block that has not settled soon falls
+// below the median.
 type autofreeze struct {
 	base
 	percentile float64
 
 	Frozen int       `json:"frozen"` // blocks
-	Norms  []float64 `json:"norms"`  // of the time before, by unit; nil before there was one
+	Norms  []float64 `json:"norms"`  // of the last decision, by unit; nil before the first
 }
 
 func newAutoFreeze(r Run, arg string) (Schedule, error) {
-	return &autofreeze{base: base{r, r.part(20)}, percentile: share(arg, autoFreezePercentile)}, nil
+	return &autofreeze{base: base{r, r.interval(20)}, percentile: share(arg, autoFreezePercentile)}, nil
 }
 
 const autoFreezePercentile = 0.75
@@ -71,7 +74,7 @@ func (a *autofreeze) Next(m Moment) (Decision, bool) {
 		"gradients change least (by at most %.2g%%) in %s: frozen up to %s", 100*limit, plural(n, "block"), a.run.Units[a.Frozen-1].Name)}, true
 }
 
-// percentile is the smallest of the values that at least a share p of them do not exceed.
+// percentile is the smallest value such that at least a share p of all values do not exceed it.
 func percentile(values []float64, p float64) float64 {
 	s := slices.Sorted(slices.Values(values))
 	return s[max(0, int(math.Ceil(p*float64(len(s))))-1)]

@@ -4,19 +4,22 @@ import "fmt"
 
 func init() { register("badam", Kind{Make: newBAdam, Check: optional(wholeNumber)}) }
 
-// badam trains one block at a time beside the head, from the head down to the input and over again, each time with fresh optimiser state.
-// A block's turn is so many steps as the argument says; without one, each gets three turns in a run, of ten steps at least.
+// badam trains one block at a time, and the head throughout. It goes from the head down to the
+// input, over and over, and each turn begins with fresh optimiser state. A turn lasts as many steps
+// as the argument says. Without an argument, each block gets three turns in a run, of at least ten
+// steps.
 //
-// Source: Luo, Yu and Li, BAdam: A Memory Efficient Full Parameter Optimization Method for Large Language Models, NeurIPS 2024, algorithm 1.
-// There the head is a block like others; here it trains throughout, as a fresh one knows nothing while it waits.
+// Source: Luo, Yu and Li, BAdam: A Memory Efficient Full Parameter Optimization Method for Large
+// Language Models, NeurIPS 2024, algorithm 1. There the head is a block like the others. Here it
+// trains throughout, since a fresh head is useless until it has trained.
 type badam struct {
 	base
 
-	Turns int `json:"turns"` // begun
+	Turns int `json:"turns"` // that have begun
 }
 
 func newBAdam(r Run, arg string) (Schedule, error) {
-	return &badam{base: base{r, number(arg, max(10, r.part(3*r.blocks())))}}, nil
+	return &badam{base: base{r, number(arg, max(10, r.interval(3*r.blocks())))}}, nil
 }
 
 func (b *badam) Next(m Moment) (Decision, bool) {

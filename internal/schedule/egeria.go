@@ -7,37 +7,44 @@ import (
 
 func init() { register("egeria", Kind{Make: newEgeria, Check: optional(fraction)}) }
 
-// egeria freezes from the front what has stopped learning. Fifty times in a run it measures the plasticity of each block: how far its result
-// is from that of a reference, the network as it was some time ago (see Distance). Values are smoothed by a moving average, and a
-// line is fitted to the last of them; a block is calm while the line rises less than a fifth, or the share that the argument says, of
-// the steepest that it ever rose. Calm blocks at the front are frozen. When the learning rate drops to less than a fifth from one
-// question to the next, as a rate in steps does and a cosine does not, everything is thawed, and half as many values decide from then on.
+// egeria freezes blocks that have stopped learning, from the input on. It decides fifty times in a
+// run. Each time it measures the plasticity of each block: the distance of its result from that of
+// a reference, the network some time ago (see Distance). The values are smoothed by a moving
+// average, and a line is fitted to the last ones. A block is calm while the slope is less than a
+// fifth, or the share that the argument says, of the steepest slope so far. Calm blocks from the
+// input on are frozen.
 //
-// Source: Wang, Sun, Chen and others, Egeria: Efficient DNN Training with Knowledge-Guided Layer Freezing, EuroSys 2023 (first as
-// Efficient DNN Training with Knowledge-Guided Layer Freezing, 2022), sections 4.1 and 4.2. There the reference is quantised and
-// evaluated on the processor, and only the front block is watched.
+// When the learning rate drops to less than a fifth from one decision to the next, everything is
+// thawed, and from then on half as many values decide. A step schedule of the rate does so; a
+// cosine does not.
+//
+// Source: Wang, Sun, Chen and others, Egeria: Efficient DNN Training with Knowledge-Guided Layer
+// Freezing, EuroSys 2023 (first as Efficient DNN Training with Knowledge-Guided Layer Freezing,
+// 2022), sections 4.1 and 4.2. There the reference is quantised and evaluated on the CPU, and only
+// the first block is watched.
 type egeria struct {
 	base
 	tolerance float64
 
-	Frozen   int         `json:"frozen"` // blocks
-	Window   int         `json:"window"` // values that are averaged, that a line is fitted to, and that must be calm
+	Frozen int `json:"frozen"` // blocks
+	// length of the moving average, of the line, and of calm that freezes
+	Window   int         `json:"window"`
 	History  [][]float64 `json:"history"`
 	Steepest []float64   `json:"steepest"`
-	Calm     []int       `json:"calm"` // questions in a row
-	Rate0    float64     `json:"lr"`   // when it was last asked
-	Age      int         `json:"age"`  // questions since the reference was made
+	Calm     []int       `json:"calm"` // decisions in a row
+	Rate0    float64     `json:"lr"`   // at the last decision
+	Age      int         `json:"age"`  // decisions since the reference was made
 	Fresh    bool        `json:"fresh"`
 }
 
 const (
 	egeriaWindow = 3
-	egeriaAge    = 10 // questions after which the reference is made anew
+	egeriaAge    = 10 // decisions after which the reference is replaced
 	rateDrop     = 0.2
 )
 
 func newEgeria(r Run, arg string) (Schedule, error) {
-	e := &egeria{base: base{r, r.part(50)}, tolerance: share(arg, 0.2), Window: egeriaWindow}
+	e := &egeria{base: base{r, r.interval(50)}, tolerance: share(arg, 0.2), Window: egeriaWindow}
 	e.Steepest, e.Calm = make([]float64, r.blocks()), make([]int, r.blocks())
 	return e, nil
 }
@@ -45,14 +52,16 @@ func newEgeria(r Run, arg string) (Schedule, error) {
 func (*egeria) Measures() Statistic { return Plasticity }
 func (e *egeria) Refer() bool       { return e.Fresh }
 
-// renew makes the weights as they are the reference. Values that are measured against another are not compared.
+// renew makes the current weights the reference. Values that were measured against different
+// references are not compared.
 func (e *egeria) renew() {
 	e.Fresh, e.Age, e.History = true, 0, make([][]float64, e.run.blocks())
 }
 
 func (e *egeria) Next(m Moment) (Decision, bool) {
 	e.Fresh = false
-	dropped := m.LR < rateDrop*e.Rate0 && e.run.total()-m.Step > 2*e.every // the last steps of a cosine fall as far
+	// the last steps of a cosine drop as much
+	dropped := m.LR < rateDrop*e.Rate0 && e.run.total()-m.Step > 2*e.every
 	e.Rate0 = m.LR
 	if m.Step == 0 {
 		e.renew()
@@ -83,7 +92,7 @@ func (e *egeria) Next(m Moment) (Decision, bool) {
 	return Decision{Live: e.run.last(e.run.blocks() - n), Reason: fmt.Sprintf("the results of %s have settled: frozen up to %s", plural(frozen, "block"), e.run.Units[n-1].Name)}, true
 }
 
-// watch takes in a value of a block.
+// watch adds a value of a block.
 func (e *egeria) watch(block int, value float64) {
 	if math.IsNaN(value) {
 		return
@@ -104,7 +113,8 @@ func (e *egeria) watch(block int, value float64) {
 	}
 }
 
-// smooth gives the last window values of the moving average over window values, or over as many as there are.
+// smooth gives the last values of the moving average, as many as the window is long. Each averages
+// the window's values, or as many as there are.
 func smooth(values []float64, window int) []float64 {
 	var out []float64
 	for end := max(1, len(values)-window+1); end <= len(values); end++ {
@@ -117,7 +127,7 @@ func smooth(values []float64, window int) []float64 {
 	return out
 }
 
-// slope is that of the line that fits the values, one a unit apart, with the least squares.
+// slope is the slope of the least-squares line through the values, one unit apart.
 func slope(values []float64) float64 {
 	n := float64(len(values))
 	var sy, sxy float64
@@ -132,7 +142,8 @@ func slope(values []float64) float64 {
 	return sxy / sy
 }
 
-// Gram adds to dst [b,b] how alike b examples are by one of a block's results, rows [b,len/b]: the products of their rows.
+// Gram adds to dst [b,b] the similarities of b examples: the products of their rows in a block's
+// results [b,len/b].
 func Gram(dst []float64, results []float32, b int) {
 	d := len(results) / b
 	for i := range b {
@@ -151,7 +162,7 @@ func Gram(dst []float64, results []float32, b int) {
 	}
 }
 
-// Normalise brings each row of a matrix [b,b] to length 1.
+// Normalise scales each row of a matrix [b,b] to length 1.
 func Normalise(gram []float64, b int) {
 	for i := range b {
 		row := gram[i*b : (i+1)*b]
@@ -167,8 +178,9 @@ func Normalise(gram []float64, b int) {
 	}
 }
 
-// Distance is the plasticity of results whose normalised matrix [b,b] of likeness is g against a reference r: |g-r|^2 / b^2, the
-// similarity-preserving loss of Tung and Mori, Similarity-Preserving Knowledge Distillation, ICCV 2019, which Egeria takes.
+// Distance is the plasticity of a block. Its normalised similarities [b,b] are g, those of the
+// reference are r: |g-r|^2 / b^2. This is the similarity-preserving loss of Tung and Mori,
+// Similarity-Preserving Knowledge Distillation, ICCV 2019, which Egeria uses.
 func Distance(g, r []float64) float64 {
 	sum := 0.0
 	for i, v := range g {

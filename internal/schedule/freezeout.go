@@ -7,16 +7,20 @@ import (
 
 func init() { register("freezeout", Kind{Make: newFreezeOut, Check: optional(fraction), Flat: true}) }
 
-// freezeout anneals the rate of each block along a cosine of its own, the sooner the nearer the block is to the input, and freezes it when
-// it has reached 0. Of n blocks below the head, block i is annealed until the share
+// freezeout anneals the learning rate of each block along a cosine of its own, and freezes the
+// block when the rate reaches 0. The nearer a block is to the input, the sooner. Of n blocks below
+// the head, block i is annealed until the share
 //
 //	t(i) = (t0 + (1-t0) i/n)^3
 //
-// of the run, from a rate that is 1/t(i) times the common one, so that all move as far. t0 is 0.8, or as the argument says.
+// of the run. It starts at 1/t(i) times the common rate, so that all blocks move as far. t0 is 0.8,
+// or the argument.
 //
-// It is asked twenty times in a run: between its last step and the next question, a block stands still but is not frozen yet.
+// It decides twenty times in a run. Between its last step and the next decision, a block does not
+// move but is not frozen yet.
 //
-// Source: Brock, Lim, Ritchie and Weston, FreezeOut: Accelerate Training by Progressively Freezing Layers, 2017 (cubic, scaled).
+// Source: Brock, Lim, Ritchie and Weston, FreezeOut: Accelerate Training by Progressively Freezing
+// Layers, 2017 (cubic, scaled).
 type freezeout struct {
 	base
 	first float64 // t0
@@ -25,7 +29,7 @@ type freezeout struct {
 }
 
 func newFreezeOut(r Run, arg string) (Schedule, error) {
-	return &freezeout{base: base{r, r.part(20)}, first: share(arg, 0.8)}, nil
+	return &freezeout{base: base{r, r.interval(20)}, first: share(arg, 0.8)}, nil
 }
 
 // until is t(i).
@@ -52,7 +56,8 @@ func (f *freezeout) Next(m Moment) (Decision, bool) {
 		return Decision{}, false
 	}
 	f.Frozen = n
-	left := f.until(n)*float64(f.run.total()) - float64(m.Step) // of the next block
+	// steps until the next block is frozen
+	left := f.until(n)*float64(f.run.total()) - float64(m.Step)
 	d := Decision{Live: f.run.last(f.run.blocks() - n), Steps: max(1, int(math.Ceil(left/float64(f.every)))) * f.every}
 	if n == 0 {
 		d.Reason = fmt.Sprintf("each block is annealed by itself, the first within %.0f%% of the run", 100*f.until(0))

@@ -4,10 +4,12 @@ import "fmt"
 
 func init() { register("gradual", Kind{Make: newGradual, Check: optional(wholeNumber)}) }
 
-// gradual thaws from the top: the head alone in the first epoch, then one block more in each, until everything trains. Where a run has
-// fewer epochs than that takes, the blocks are spread evenly over its first half, or over as many epochs as the argument says.
+// gradual thaws from the head down: the head alone in the first epoch, then one more block in each
+// epoch, until everything trains. Where the run has too few epochs for that, the blocks are spread
+// evenly over its first half, or over as many epochs as the argument says.
 //
-// Source: Howard and Ruder, Universal Language Model Fine-tuning for Text Classification, ACL 2018, section 3.3.
+// Source: Howard and Ruder, Universal Language Model Fine-tuning for Text Classification, ACL 2018,
+// section 3.3.
 type gradual struct {
 	base
 	over int // epochs after which everything trains

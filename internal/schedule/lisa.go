@@ -7,12 +7,15 @@ import (
 	"strings"
 )
 
-func init() { register("lisa", Kind{Make: newLISA, Check: required(wholeNumber, "lisa:2"), Form: "lisa:K"}) }
+func init() {
+	register("lisa", Kind{Make: newLISA, Check: required(wholeNumber, "lisa:2"), Form: "lisa:K"})
+}
 
-// lisa trains the head, the embeddings, and so many of the other blocks as its argument says, drawn at random twenty times in a run.
+// lisa trains the head, the embeddings, and as many of the other blocks as the argument says. It
+// draws these at random, twenty times in a run.
 //
-// Source: Pan, Liu, Diao, Pi, Zhang, Han and Zhang, LISA: Layerwise Importance Sampling for Memory-Efficient Large Language Model
-// Fine-Tuning, 2024, algorithm 1.
+// Source: Pan, Liu, Diao, Pi, Zhang, Han and Zhang, LISA: Layerwise Importance Sampling for
+// Memory-Efficient Large Language Model Fine-Tuning, 2024, algorithm 1.
 type lisa struct {
 	base
 	count  int
@@ -22,7 +25,7 @@ type lisa struct {
 }
 
 func newLISA(r Run, arg string) (Schedule, error) {
-	l := &lisa{base: base{r, r.part(20)}, count: number(arg, 1)}
+	l := &lisa{base: base{r, r.interval(20)}, count: number(arg, 1)}
 	for i := range r.blocks() {
 		if !r.Units[i].Embedding {
 			l.middle = append(l.middle, i)

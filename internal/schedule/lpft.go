@@ -4,19 +4,20 @@ import "fmt"
 
 func init() { register("lpft", Kind{Make: newLPFT, Check: optional(wholeNumber), Peak: 1 / lpftRate}) }
 
-// lpft trains the head alone, at the full rate, for the first third of the epochs or as many as the argument says; then everything at a
-// tenth of it. A head that has converged does not send the large and random gradients of a fresh one through the pretrained weights.
+// lpft trains the head alone, at the full rate, for the first third of the epochs or as many as the
+// argument says. Then it trains everything, at a tenth of that rate. A fresh head sends large,
+// random gradients through the pretrained weights; a head that has converged does not.
 //
-// Source: Kumar, Raghunathan, Jones, Ma and Liang, Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution,
-// ICLR 2022.
+// Source: Kumar, Raghunathan, Jones, Ma and Liang, Fine-Tuning can Distort Pretrained Features and
+// Underperform Out-of-Distribution, ICLR 2022.
 type lpft struct {
 	base
 	probe int // epochs of the head alone
 
-	Tuning bool `json:"tuning"` // the head's time is over
+	Tuning bool `json:"tuning"` // everything trains
 }
 
-// lpftRate is the rate of fine-tuning as a share of that of the head alone.
+// lpftRate is the learning rate of fine-tuning, as a share of that of the head alone.
 const lpftRate = 0.1
 
 func newLPFT(r Run, arg string) (Schedule, error) {

@@ -1,6 +1,9 @@
-// Package schedule decides during a run what trains and what is frozen. A schedule sees the model as units, the blocks from the input to
-// the head, and turns what was measured since it was last asked into the set of units that train from now on. It is pure logic: whoever
-// trains measures, applies the decision, and keeps the schedule's state, its JSON form, in checkpoints.
+// Package schedule decides during a run what trains and what is frozen.
+//
+// Comes in: the model as units, which are the blocks from the input to the head, and measurements
+// since the last decision. Goes out: the units that train from now on, and a factor on the learning
+// rate of each. It must not know how a model is trained: the training loop measures, applies the
+// decisions, and keeps the schedule's state, its JSON form, in checkpoints.
 package schedule
 
 import (
@@ -11,11 +14,11 @@ import (
 	"strings"
 )
 
-// Unit is what a schedule freezes or thaws as a whole: the thawed weights of one block, or the head.
+// Unit is what a schedule freezes or thaws together: the thawed weights of one block, or the head.
 type Unit struct {
 	Name      string
 	Head      bool // the classifier; there is at most one, and it is the last unit
-	Embedding bool // it looks something up by index, as the first block of a language model
+	Embedding bool // looks rows up by index, as the first block of a language model does
 }
 
 // Run is what a schedule knows of the model and the run.
@@ -26,13 +29,14 @@ type Run struct {
 	Seed   uint64
 }
 
-// total is the number of optimiser steps of the run.
+// total is the number of optimiser steps in the run.
 func (r *Run) total() int { return r.Epochs * r.Steps }
 
-// blocks is the number of units below the one that always trains: the head, or the last block where the head is frozen.
+// blocks is the number of units without the one that always trains: the head, or the last block
+// where the head is frozen.
 func (r *Run) blocks() int { return len(r.Units) - 1 }
 
-// last is the set of units that train when all but the last n below the top one are frozen.
+// last is the set of units that train when, of the blocks, only the last n do.
 func (r *Run) last(n int) []bool {
 	live := make([]bool, len(r.Units))
 	for i := max(0, r.blocks()-n); i < len(live); i++ {
@@ -41,71 +45,79 @@ func (r *Run) last(n int) []bool {
 	return live
 }
 
-// part is the number of steps between two questions where a run is to have so many.
-func (r *Run) part(questions int) int { return max(1, (r.total()+questions/2)/questions) }
+// interval is the number of steps between decisions, for so many decisions in a run.
+func (r *Run) interval(decisions int) int { return max(1, (r.total()+decisions/2)/decisions) }
 
-// Statistic is what a schedule wants to know of every unit that trains.
+// Statistic is what a schedule measures of every unit that trains.
 type Statistic int
 
-// The statistics, each over the steps since the schedule was last asked.
+// The statistics, each over the steps since the last decision.
 const (
-	Nothing    Statistic = iota
-	Gradient             // Euclidean norm of the sum of the gradients
-	Change               // sum of |w - w'| over the sum of |w'|, with w' the weights when it was last asked
-	Plasticity           // distance of the unit's result from that of a reference, see Reference
+	Nothing  Statistic = iota
+	Gradient           // Euclidean norm of the sum of the gradients
+	// sum of |w - w'| over the sum of |w'|, with w' the weights at the last decision
+	Change
+	Plasticity // distance of the unit's result from that of a reference, see Distance
 )
 
-// Moment is where a run stands when its schedule is asked.
+// Moment is the state of a run at a decision.
 type Moment struct {
 	Step   int       // optimiser steps done
-	LR     float64   // learning rate of the step to come
+	LR     float64   // learning rate of the next step
 	Values []float64 // the statistic of each unit, NaN where it was frozen; nil at the start
 }
 
 // Decision says what trains from now on.
 type Decision struct {
 	Live   []bool // by unit; at least one
-	Reason string // one sentence for people
-	Steps  int    // how many steps it is sure to last; 0 where that is not known
+	Reason string // one sentence for the user
+	Steps  int    // for how many steps it will stand at least; 0 where that is not known
 }
 
-// Schedule is one way to choose. Its JSON form is its state.
+// Schedule decides what trains. Its JSON form is its state. Its methods are called by one goroutine
+// at a time.
 type Schedule interface {
-	// Every is the number of optimiser steps from one question to the next; the first is asked before the first step.
+	// Every is the number of optimiser steps between decisions. The first decision is before the
+	// first step.
 	Every() int
 
-	// Measures is what Next reads.
+	// Measures is the statistic that Next reads.
 	Measures() Statistic
 
-	// Next is what trains from now on. It returns false where nothing changes; at step 0 it always decides.
+	// Next decides what trains from now on. It returns false where nothing changes. At step 0 it
+	// always decides.
 	Next(m Moment) (Decision, bool)
 
-	// Rate is what the learning rate of a unit is multiplied with in a step, from 0.
+	// Rate is the factor on the learning rate of a unit in a step. Steps count from 0.
 	Rate(unit, step int) float64
 
-	// Refer reports whether the weights as they are become the reference of Plasticity. It is asked right after Next.
+	// Refer reports whether the current weights become the reference of Plasticity. It is called
+	// right after Next.
 	Refer() bool
 }
 
-// Spec is a schedule as a user names it.
+// Spec is a schedule as the user writes it.
 type Spec struct {
 	Name string
 	Arg  string
 }
 
-// Kind is a way to make schedules, under a name.
+// Kind makes the schedules of one name.
 type Kind struct {
 	Make  func(r Run, arg string) (Schedule, error) // arg has passed Check
 	Check func(arg string) error                    // of an argument, which may be empty
-	Peak  float64                                   // the highest rate as a multiple of that at which everything trains; 0: 1
-	Flat  bool                                      // it anneals by itself: the run's own schedule of the rate is constant
-	Form  string                                    // as help writes it, lisa:K; "": the name
+	// highest learning rate, as a multiple of the one at which everything trains; 0 means 1
+	Peak float64
+	// it anneals the learning rate by itself, so the run's own schedule is constant
+	Flat bool
+	// how help writes it, as lisa:K; "" means the name
+	Form string
 }
 
 var kinds = map[string]Kind{}
 
-// Register adds a schedule. It errors on a name that is taken or cannot be written. It must not run
-// beside other calls of this package.
+// Register adds a schedule under a name. It errors where the name is taken or cannot be written. It
+// must not be called concurrently with other functions of this package.
 func Register(name string, k Kind) error {
 	if name == "" || strings.ContainsAny(name, ": \t\n") {
 		return fmt.Errorf("schedule %q: a name has no colon and no space", name)
@@ -124,10 +136,10 @@ func register(name string, k Kind) {
 	}
 }
 
-// Names lists the schedules.
+// Names lists the names of all schedules, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(kinds)) }
 
-// Forms lists the schedules as they are written, an argument that must not lack as a capital.
+// Forms lists the schedules as they are written, with a capital for an argument that each run must give.
 func Forms() []string {
 	out := Names()
 	for i, name := range out {
@@ -136,7 +148,8 @@ func Forms() []string {
 	return out
 }
 
-// Parse reads NAME or NAME:ARG. It errors on a name that does not exist and on an argument that the schedule cannot use.
+// Parse reads NAME or NAME:ARG. It errors on an unknown name, and on an argument that the schedule
+// refuses.
 func Parse(text string) (Spec, error) {
 	name, arg, colon := strings.Cut(text, ":")
 	k, ok := kinds[name]
@@ -152,7 +165,7 @@ func Parse(text string) (Spec, error) {
 	return Spec{name, arg}, nil
 }
 
-// Peak is the highest learning rate as a multiple of that at which everything trains.
+// Peak is the highest learning rate, as a multiple of the one at which everything trains.
 func (s Spec) Peak() float64 {
 	if p := kinds[s.Name].Peak; p != 0 {
 		return p
@@ -160,10 +173,10 @@ func (s Spec) Peak() float64 {
 	return 1
 }
 
-// Flat reports whether the schedule anneals the rates by itself.
+// Flat reports whether the schedule anneals the learning rate by itself.
 func (s Spec) Flat() bool { return kinds[s.Name].Flat }
 
-// New makes the schedule for a run. It errors where the model cannot be trained so.
+// New makes the schedule of a run. It errors where the model cannot be trained with it.
 func (s Spec) New(r Run) (Schedule, error) {
 	k, ok := kinds[s.Name]
 	if !ok {
@@ -175,7 +188,7 @@ func (s Spec) New(r Run) (Schedule, error) {
 	return k.Make(r, s.Arg)
 }
 
-// base is what most schedules have in common.
+// base holds what most schedules share.
 type base struct {
 	run   Run
 	every int

@@ -47,7 +47,8 @@ func shown(d Decision) string {
 	return b.String()
 }
 
-// plans asks at every question of the run, with the same values each time, and lists step and plan of each change.
+// plans asks at every question of the run, with the same values each time, and lists step and plan
+// of each change.
 func plans(s Schedule, r Run, values []float64) (out []string, at []int) {
 	for step := 0; step < r.total(); step += s.Every() {
 		m := Moment{Step: step, LR: 1}
@@ -73,7 +74,8 @@ func TestPlansOfFixedSchedules(t *testing.T) {
 		{"gradual:2", 4, "....H ..cdH abcdH", []int{0, 10, 20}},
 		{"lpft", 2, "..H abH", []int{0, 30}},
 		{"lpft:4", 2, "..H abH", []int{0, 40}},
-		{"freezeout:0.5", 2, "abH .bH ..H", []int{0, 15, 45}}, // 0.5^3 = 0.125, 0.75^3 = 0.42: at the next of 20 questions
+		// 0.5^3 = 0.125, 0.75^3 = 0.42: at the next of 20 questions
+		{"freezeout:0.5", 2, "abH .bH ..H", []int{0, 15, 45}},
 		{"badam:25", 3, "..cH .b.H a..H ..cH", []int{0, 25, 50, 75}},
 	} {
 		r := net(c.blocks)
@@ -114,8 +116,9 @@ func TestRates(t *testing.T) {
 	}
 }
 
-// Gradient norms change by 10%, 20%, 50% and 5%: the median of the changes is 10%, and the blocks at the front up to the first above
-// it are frozen. The last block's small change does not count, as the one before it still moves.
+// Gradient norms change by 10%, 20%, 50% and 5%: the median of the changes is 10%, and the blocks
+// at the front up to the first above it are frozen. The last block's small change does not count,
+// as the one before it still moves.
 func TestAutoFreeze(t *testing.T) {
 	r := net(4)
 	s := open(t, "autofreeze:50%", r)
@@ -199,7 +202,8 @@ func TestLISA(t *testing.T) {
 	}
 }
 
-// Block a moves quickly at first and then hardly at all; block b moves steadily. A drop of the rate to a tenth thaws everything.
+// Block a moves quickly at first and then hardly at all; block b moves steadily. A drop of the rate
+// to a tenth thaws everything.
 func TestEgeria(t *testing.T) {
 	r := net(2)
 	s := open(t, "egeria", r)
@@ -219,7 +223,8 @@ func TestEgeria(t *testing.T) {
 			break
 		}
 	}
-	// Averages of three: 0 2 4 7 8.7 9.07 9.1 9.1; slopes over three of them: 2 2.5 2.35 1.03 0.2 0.02: the last two and the next are calm.
+	// Averages of three: 0 2 4 7 8.7 9.07 9.1 9.1; slopes over three of them: 2 2.5 2.35 1.03 0.2
+	// 0.02: the last two and the next are calm.
 	if frozen != 8 {
 		t.Errorf("frozen at value %d, want 8", frozen)
 	}
@@ -257,7 +262,8 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-// A schedule that is written down and read back in the middle of a run goes on as if nothing had happened.
+// A schedule that is written down and read back in the middle of a run goes on as if nothing had
+// happened.
 func TestStateIsTheWholeState(t *testing.T) {
 	r := net(4)
 	values := func(step int) []float64 { // of units that train or not: something that changes

@@ -8,12 +8,15 @@ import (
 
 func init() { register("slimfit", Kind{Make: newSlimFit, Check: optional(fraction)}) }
 
-// slimfit freezes the blocks whose weights change least. Twenty times in a run it measures how far the weights of each block that trains
-// have moved, in relation to their size, and freezes half of all blocks, or the share that the argument says: those that moved
-// least when they last trained. As rates fall, those that train move less too, and frozen ones have their turn again.
+// slimfit freezes the blocks whose weights change least. It decides twenty times in a run. Each
+// time it measures how far the weights of each block that trains have moved, relative to their
+// size, and freezes half of all blocks, or the share that the argument says: those that moved least
+// when they last trained. As the learning rate falls, blocks that train move less too, so frozen
+// blocks get another turn.
 //
-// Source: Ardakani, Haan, Tan and others, SlimFit: Memory-Efficient Fine-Tuning of Transformer-based Models Using Training Dynamics, 2023,
-// section 4.1. There it chooses at every step, from random distances at first; here everything trains until each has been measured.
+// Source: Ardakani, Haan, Tan and others, SlimFit: Memory-Efficient Fine-Tuning of
+// Transformer-based Models Using Training Dynamics, 2023, section 4.1. There it decides at every
+// step, from random distances at first. Here everything trains until each block has been measured.
 type slimfit struct {
 	base
 	frozen int // blocks
@@ -24,7 +27,7 @@ type slimfit struct {
 
 func newSlimFit(r Run, arg string) (Schedule, error) {
 	n := int(share(arg, 0.5)*float64(r.blocks()) + 0.5)
-	return &slimfit{base: base{r, r.part(20)}, frozen: max(1, n), Changes: make([]float64, r.blocks())}, nil
+	return &slimfit{base: base{r, r.interval(20)}, frozen: max(1, n), Changes: make([]float64, r.blocks())}, nil
 }
 
 func (*slimfit) Measures() Statistic { return Change }

@@ -220,6 +220,11 @@ func madeUpBatch(in data.Input, shape tensor.Shape) *tensor.Tensor {
 	return x
 }
 
+// Inference compiles the whole model as it is, with all weights frozen, for a batch of examples of a length.
+func (b *Base) Inference(batch, length int) (*compile.Program, error) {
+	return compile.Inference(b.Model.Graph, b.shapes(batch, length), compile.Memory{})
+}
+
 // Form says how examples of different lengths lie in the inputs; nil where all have one length.
 func (b *Base) Form() *data.Form { return b.form }
 

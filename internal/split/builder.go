@@ -1,6 +1,8 @@
 package split
 
 import (
+	"fmt"
+
 	"github.com/permafrost-ml/permafrost/internal/adapter"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/option"
@@ -41,6 +43,9 @@ func New(base *Base, t task.Task, o Options) (*Network, error) {
 	headed, err := AttachHead(base.Model.Graph, HeadSpec{
 		Kind: o.Head, Classes: t.Scores(), Attach: o.Attach, Pool: o.Pool, Seed: o.Seed, PerPosition: t.PerPosition(), Mask: base.mask(),
 	}, base.Shapes(base.Two()))
+	if err != nil && o.Head == "keep" && t.Scores() == 0 {
+		err = fmt.Errorf("option task %s: %w", t.Name(), err)
+	}
 	if err != nil {
 		return nil, err
 	}

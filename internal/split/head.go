@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -92,6 +93,11 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 			b.mask, b.steps = v, shapes[v.Name][1]
 		}
 	}
+	if spec.PerPosition {
+		if err := samePositions(attach, types); err != nil {
+			return nil, err
+		}
+	}
 	var pooled []*ir.Value
 	for i, v := range attach {
 		pool := func() (*ir.Value, int, error) { return b.pool(v, types[i], spec.Pool) }
@@ -128,11 +134,15 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 }
 
 func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]tensor.Shape) (*Headed, error) {
+	instead := "; use option head linear"
+	if spec.Classes == 0 { // the task keeps the model's own, whatever that is
+		instead = ""
+	}
 	if own == nil {
-		return nil, fmt.Errorf("option head keep: the model ends in features and has no classifier to keep; use option head linear")
+		return nil, fmt.Errorf("option head keep: the model ends in features and has no classifier to keep%s", instead)
 	}
 	if own.Quantized {
-		return nil, fmt.Errorf("option head keep: the weights of the model's classifier are quantised and cannot train; use option head linear")
+		return nil, fmt.Errorf("option head keep: the weights of the model's classifier are quantised and cannot train%s", instead)
 	}
 	types, err := TypesOf(g, []*ir.Value{own.Scores}, shapes)
 	if err != nil {
@@ -141,7 +151,7 @@ func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]ten
 	s := types[0].Shape
 	if spec.PerPosition {
 		if len(s) != 3 || spec.Classes != 0 && s[2] != spec.Classes {
-			return nil, fmt.Errorf("the model gives %v, not scores at every position of a sequence", s)
+			return nil, fmt.Errorf("option head keep: the classifier gives %v, not scores at every position of a sequence%s", s, instead)
 		}
 		g.Outputs = []*ir.Value{own.Scores}
 		g.Prune()
@@ -279,11 +289,30 @@ func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, e
 	return b.spatial(tag, v, how), s[1], nil
 }
 
+// samePositions errors where the values that a head reads at every position have different numbers of them.
+func samePositions(values []*ir.Value, types []ir.Type) error {
+	positions := func(t ir.Type) int {
+		if isSequence(t.Shape) {
+			return t.Shape[1]
+		}
+		return 1
+	}
+	for i, t := range types {
+		if a, b := positions(types[0]), positions(t); a != b {
+			return option.Errorf("attach", "%q has %d positions and %q has %d, and each position gets scores of its own: attach values with the same ones", values[0].Name, a, values[i].Name, b)
+		}
+	}
+	return nil
+}
+
+// isSequence reports whether a value of a shape has several positions, each with features of its own.
+func isSequence(s tensor.Shape) bool { return len(s) == 3 && s[1] != 1 }
+
 // positions turns a sequence into rows, one a position, and returns it with their width. What has one vector
 // already is a row.
 func (b *rawBuilder) positions(v *ir.Value, t ir.Type) (*ir.Value, int, error) {
 	s := t.Shape
-	if len(s) != 3 || s[1] == 1 {
+	if !isSequence(s) {
 		return b.pool(v, t, "")
 	}
 	if !t.DType.IsFloat() {

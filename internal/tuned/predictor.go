@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -54,7 +55,7 @@ func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	f, err := feed.Of(m, feed.Options{Kind: r.Input, Settings: r.Preprocess})
+	base, err := split.NewBase(m, feed.Options{Kind: r.Input, Settings: r.Preprocess})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -62,9 +63,9 @@ func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	p := &Predictor{Record: r, Feed: f, Task: kind.Named(r.Labels, task.Options{}), model: m, lanes: newLanes(parallel), texts: newLanes(parallel)}
+	p := &Predictor{Record: r, Feed: base.Feed, Task: kind.Named(r.Labels, task.Options{}), model: m, lanes: newLanes(parallel), texts: newLanes(parallel)}
 	p.programs = &pool[shape, *compile.Program]{most: mostPrograms, twin: (*compile.Program).Twin, build: func(s shape) (*compile.Program, error) {
-		return compile.Inference(m.Graph, f.Form().Shapes(s.batch, s.length), compile.Memory{})
+		return base.Inference(s.batch, s.length)
 	}}
 	p.generators = &pool[int, *Generator]{most: mostGenerators, twin: (*Generator).Twin, build: func(length int) (*Generator, error) {
 		return NewGenerator(m.Graph, length)
@@ -117,8 +118,12 @@ func (p *Predictor) scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, 
 		rows *= b.Length
 	}
 	want, rank := p.Task.Scores(), len(scores.Shape)
-	fits := scores.DType == tensor.Float32 && rank > 0 && scores.Shape[0] == rows && (want == 0 || scores.Shape[rank-1] == want) &&
-		(p.Task.PerPosition() || scores.Len() == rows*want)
+	fits := scores.DType == tensor.Float32 && rank > 0 && (want == 0 || scores.Shape[rank-1] == want)
+	if p.Task.PerPosition() { // a row may have several positions, in an axis of their own or one behind the other
+		fits = fits && rank > 1 && scores.Shape[0]%rows == 0
+	} else {
+		fits = fits && scores.Shape[0] == rows && scores.Len() == rows*want
+	}
 	if !fits {
 		return nil, fmt.Errorf("the model gives %v scores, not those of the task %s with %d: the file's record does not fit its graph", scores.Shape, p.Task.Name(), want)
 	}
@@ -169,10 +174,11 @@ func (p *Predictor) PredictRows(ctx context.Context, rows data.Place) ([]Predict
 	out := make([]Prediction, ds.Len())
 	err = p.each(ctx, ds, p.scores, func(b *data.Batch, scores *tensor.Tensor) {
 		row := scores.Len() / len(b.Indices)
+		positions := task.Positions(p.Task, scores.Shape, len(b.Indices))
 		for k, i := range b.Indices {
 			counts := row
-			if p.Task.PerPosition() { // not the padding
-				counts = row / b.Length * b.Lengths[k]
+			if positions > 0 { // not the padding
+				counts = row / positions * data.Scaled(b.Lengths[k:k+1], b.Length, positions)[0]
 			}
 			out[i] = p.prediction(ds.Examples[i].Path, scores.F32()[k*row:][:counts])
 		}

@@ -4,84 +4,51 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
-// Selection is what a list of selectors names: weights, whole or some of their rows, and the share of single numbers that is taken of
-// them.
-type Selection struct {
-	rows  map[*Weight][]bool // nil: the whole weight
-	share *Share
-}
-
-// add takes rows of a weight, all for nil, in or away.
-func (s *Selection) add(w *Weight, rows []bool, take bool) {
-	was, in := s.rows[w]
-	switch {
-	case rows == nil && take:
-		s.rows[w] = nil
-	case rows == nil:
-		delete(s.rows, w)
-	case !in && !take || in && was == nil && take:
-	default:
-		now := make([]bool, len(rows))
-		for i := range now {
-			has := in && (was == nil || was[i])
-			now[i] = has && !rows[i] || take && rows[i]
-		}
-		s.set(w, now)
-	}
-}
-
-// set makes rows all that is selected of a weight.
-func (s *Selection) set(w *Weight, rows []bool) {
-	switch {
-	case !slices.Contains(rows, true):
-		delete(s.rows, w)
-	case !slices.Contains(rows, false):
-		s.rows[w] = nil
-	default:
-		s.rows[w] = rows
-	}
-}
-
-// take removes what another selection holds.
-func (s *Selection) take(o *Selection) {
-	for w, rows := range o.rows {
-		s.add(w, rows, false)
-	}
-}
-
-// entry is the plan's word on a weight of which this is trained.
-func (s *Selection) entry(w *Weight) Entry {
-	e := Entry{Name: w.Name, State: Frozen}
-	rows, in := s.rows[w]
-	switch {
-	case !in:
-	case rows == nil:
-		e.State = Thaw
-	default:
-		e.State = Partly
-		for i := 0; i < len(rows); i++ {
-			if rows[i] {
-				from := i
-				for i < len(rows) && rows[i] {
-					i++
+func init() {
+	for _, by := range []string{ByFisher, ByMagnitude} {
+		RegisterSelector(Selector{
+			Kind: by, Examples: []string{by + ":0.5%"},
+			Read: func(_ *Set, arg string) (Named, error) {
+				x, err := percent(arg)
+				if err != nil || !strings.HasSuffix(arg, "%") || !(x > 0 && x <= 1) {
+					return Named{}, fmt.Errorf("give a share above 0%% and up to 100%%, as in %s:0.5%%", by)
 				}
-				e.Rows = append(e.Rows, [2]int{from, i})
-			}
-		}
+				return Named{Share: &Share{By: by, Share: x}}, nil
+			},
+		})
 	}
-	return e
 }
 
-// Pending reports whether the plan trains a share that is not known yet: see Mask.
-func (p *Plan) Pending() bool { return p.Share != nil && p.Share.Elements == 0 }
+// Share restricts a plan to the elements with the largest scores, a share of all that it may train.
+type Share struct {
+	By       string  `json:"by"`                 // fisher or magnitude, see Set.Choose
+	Share    float64 `json:"share"`              // above 0, up to 1
+	Elements int     `json:"elements,omitempty"` // number of elements, once the share is taken
+}
 
-// Masked reports whether the plan's share is taken of a weight: it trains, and is neither the head's nor an adapter's.
-func (p *Plan) Masked(w *Weight) bool {
-	return p.Share != nil && p.Of(w.Name).Trains() && !w.Head && w.Role != RoleAdapter
+// The scores by which a share is taken.
+const (
+	// mean square of the gradients of single examples: the diagonal of the empirical Fisher
+	// information
+	ByFisher    = "fisher"
+	ByMagnitude = "magnitude" // absolute value
+)
+
+// String is the selector that takes the share.
+func (s *Share) String() string { return fmt.Sprintf("%s:%g%%", s.By, 100*s.Share) }
+
+// of is how many numbers the share of total is. It errors on none.
+func (s *Share) of(total int) (int, error) {
+	n := int(math.Round(s.Share * float64(total)))
+	if n == 0 {
+		return 0, option.Errorf("thaw", "%s of %d numbers is none: it is taken of the pretrained weights that the other selectors thaw; thaw or take more", s, total)
+	}
+	return n, nil
 }
 
 // maskable is how many numbers the plan's share is taken of.
@@ -95,9 +62,19 @@ func (p *Plan) maskable(set *Set) int {
 	return n
 }
 
-// Mask takes the plan's share: of all numbers of the weights that are Masked, those with the largest scores go on training, ties going
-// to the first ones. Scores has one number an element, NaN counting least; a weight without is frozen. It errors where there is nothing
-// to take a share of.
+// Pending reports whether the plan has a share that has not been taken yet, see Mask.
+func (p *Plan) Pending() bool { return p.Share != nil && p.Share.Elements == 0 }
+
+// Masked reports whether the plan's share applies to a weight: it trains, and it is part of neither
+// the head nor an adapter.
+func (p *Plan) Masked(w *Weight) bool {
+	return p.Share != nil && p.Of(w.Name).Trains() && !w.Head && w.Role != RoleAdapter
+}
+
+// Mask takes the plan's share. Of all elements of the Masked weights, those with the largest scores
+// train; of equal scores, the first. Scores holds one number for each element, and NaN counts
+// least. A weight without scores is frozen. Mask errors where the share comes to no element, and
+// where a weight has a wrong number of scores.
 func (p *Plan) Mask(set *Set, scores map[string][]float32) error {
 	type candidate struct {
 		e    *Entry
@@ -163,7 +140,7 @@ func (p *Plan) Mask(set *Set, scores map[string][]float32) error {
 	return nil
 }
 
-// order puts numbers that are none at the end.
+// order ranks NaN below all numbers.
 func order(v float32) float32 {
 	if v != v {
 		return float32(math.Inf(-1))
@@ -171,7 +148,8 @@ func order(v float32) float32 {
 	return v
 }
 
-// Adopt takes the share from a plan in which it was taken before. It errors where that plan is another one.
+// Adopt copies the share from a plan in which it was taken before. It errors where that is a
+// different plan.
 func (p *Plan) Adopt(set *Set, was *Plan) error {
 	if p.Share == nil || was.Share == nil || was.Pending() || was.Share.By != p.Share.By || was.Share.Share != p.Share.Share || was.Model != p.Model {
 		return fmt.Errorf("the recorded plan does not hold the share %s of this model", p.Share)

@@ -2,10 +2,14 @@ package freeze
 
 import "math"
 
-// tables finds the weights that hold sines and cosines of positions: computed by a formula and no subject of training, though an ONNX file
-// keeps them beside the learned ones. They are two of one shape, a cosine and a sine for each place (rotary positions: Su et al.,
-// RoFormer, 2021), or one in which the two alternate along the last axis or fill its halves (Vaswani et al., Attention Is All You
-// Need, 2017, section 3.5). What tells them is that their squares add up to one everywhere; rows of two may be learned directions.
+// tables marks the weights that hold sines and cosines of positions. A formula gives them, so they
+// are not to be trained, though an ONNX file stores them beside learned weights.
+//
+// They come as two tables of one shape, a cosine and a sine for each position (rotary positions: Su
+// et al., RoFormer, 2021), or as one table in which sines and cosines alternate along the last axis
+// or fill its halves (Vaswani et al., Attention Is All You Need, 2017, section 3.5). They are
+// recognised by their squares, which add up to 1 everywhere. Rows of two elements may be learned
+// directions, so they are not taken for positions.
 func tables(ws []*Weight) {
 	for i, w := range ws {
 		a := numbers(w)
@@ -27,7 +31,8 @@ func tables(ws []*Weight) {
 	}
 }
 
-// numbers reads a weight that may be such a table, by its role and its axes, of which there are two or more; nil for another.
+// numbers gives access to the elements of a weight that may be such a table, by its role and its
+// two or more axes. It is nil for other weights.
 func numbers(w *Weight) func(int) float64 {
 	if w.Role != RoleWeight && w.Role != RoleEmbedding || w.Value.Data == nil || len(w.Value.Type.Shape) < 2 {
 		return nil
@@ -35,12 +40,13 @@ func numbers(w *Weight) func(int) float64 {
 	return w.Value.Data.Float64
 }
 
-// circle reports whether the pairs of a and b are points of the unit circle, and not all on its axes, as ones and zeros are.
+// circle reports whether the pairs of a and b are points on the unit circle, and not all of them on
+// its axes, as zeros and ones are.
 func circle(n int, a, b func(int) float64) bool {
 	inner := false
 	for k := range n {
 		x, y := a(k), b(k)
-		if math.Abs(x*x+y*y-1) > 0.01 { // half precision leaves a few thousandths
+		if math.Abs(x*x+y*y-1) > 0.01 { // half precision is off by a few thousandths
 			return false
 		}
 		inner = inner || x != 0 && y != 0

@@ -2,8 +2,8 @@ package freeze
 
 import "slices"
 
-// Only is the plan in which, of the weights that p trains, those that live picks do and the others are frozen. Running statistics follow
-// their layers, and everything else is as in p.
+// Only is p restricted to some weights: of those that p trains, the ones that live picks train and
+// the others are frozen. Running statistics follow their layers. Everything else is as in p.
 func (p *Plan) Only(set *Set, live func(w *Weight) bool) *Plan {
 	q := *p
 	q.byName, q.Params = nil, slices.Clone(p.Params)
@@ -17,5 +17,6 @@ func (p *Plan) Only(set *Set, live func(w *Weight) bool) *Plan {
 	return &q
 }
 
-// Live reports whether the plan lets a weight change: it trains, wholly or partly, or follows the data.
+// Live reports whether the plan lets a weight change: it trains, wholly or partly, or it is a
+// running statistic that follows the data.
 func (p *Plan) Live(name string) bool { return p.Of(name).State != Frozen }

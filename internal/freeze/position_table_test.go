@@ -9,8 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// TestTables: sines and cosines of positions are told from weights, whatever their names, and a plan of everything leaves them out; so are
-// no blocks made of them.
+// TestTables: sines and cosines of positions are told from weights, whatever their names, and a
+// plan of everything leaves them out; so are no blocks made of them.
 func TestTables(t *testing.T) {
 	const steps, width = 6, 8
 	fill := func(f func(step, k int) float64, d int) *tensor.Tensor {
