@@ -7,42 +7,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost"
 )
-
-// A kind of data of one's own, as docs/extending.md describes it: files .point of seven numbers, for
-// models with the inputs a and b.
-func init() {
-	if err := permafrost.RegisterDataKind(points); err != nil {
-		panic(err)
-	}
-}
-
-var points = permafrost.DataKind{
-	Name: "point", Extensions: []string{".point"}, Version: "1",
-	Takes: func(in []permafrost.ModelInput) bool {
-		return len(in) == 2 && in[0].Name == "point.a" && in[1].Name == "point.b"
-	},
-	Decode: func(file []byte) (map[string]permafrost.Tensor, error) {
-		words := strings.Fields(string(file))
-		if len(words) != 7 {
-			return nil, fmt.Errorf("%d numbers, want 7", len(words))
-		}
-		numbers := make([]float32, len(words))
-		for i, w := range words {
-			v, err := strconv.ParseFloat(w, 32)
-			if err != nil {
-				return nil, err
-			}
-			numbers[i] = float32(v)
-		}
-		return map[string]permafrost.Tensor{"point.a": permafrost.NewTensor(numbers[:4]), "point.b": permafrost.NewTensor(numbers[4:])}, nil
-	},
-}
 
 // TestDataKind fits to class folders of the kind and predicts from its bytes.
 func TestDataKind(t *testing.T) {

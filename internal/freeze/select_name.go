@@ -28,8 +28,8 @@ func byName(re *regexp.Regexp) Named {
 	return Named{Weights: func(w *Weight) bool { return slices.ContainsFunc(w.names(), re.MatchString) }}
 }
 
-// names are the names under which a user may select the weight: its own, its layer's, and the paths of
-// the nodes that read it.
+// names are those that select the weight: its own, its layer's, and the paths of the nodes that
+// read it.
 func (w *Weight) names() []string {
 	out := []string{w.Name, strings.Join(w.Module, ".")}
 	for _, n := range w.Nodes {
@@ -38,7 +38,8 @@ func (w *Weight) names() []string {
 	return out
 }
 
-// globRegexp translates a glob: * is any run of characters, ? one character, [..] a class.
+// globRegexp translates a glob: * is any sequence of characters, ? is one character, [..] is a
+// class.
 func globRegexp(glob string) (*regexp.Regexp, error) {
 	var b strings.Builder
 	b.WriteByte('^')

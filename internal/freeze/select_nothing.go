@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// nothing explains a selector that matched no weight.
+// nothing is the error for a selector that matches no weight.
 func (s *Set) nothing(sel string) error {
 	full := sel
 	if kind, arg, _ := strings.Cut(sel, ":"); kind == "rows" || kind == "channels" {

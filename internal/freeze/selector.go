@@ -62,8 +62,8 @@ func (s *Set) read(sel string) (Named, error) {
 	return n, nil
 }
 
-// Select reads a list of selectors of weights, see Choose, and returns the weights that it names, whole or in part, in the set's
-// order. Selectors of a share are an error: they do not name weights.
+// Select reads a list of selectors, see Choose, and returns the weights that it names, wholly or in
+// part, in the set's order. It errors on selectors of a share, which do not name weights.
 func (s *Set) Select(list []string) ([]*Weight, error) {
 	sel, err := s.Choose(list)
 	if err != nil {
@@ -162,4 +162,19 @@ func splitList(list []string) []string {
 		out = append(out, strings.TrimSpace(l[start:]))
 	}
 	return slices.DeleteFunc(out, func(s string) bool { return s == "" })
+}
+
+// Selectors lists the blocks and layers of a model as selectors, sorted.
+func (s *Set) Selectors() []string {
+	var names []string
+	for _, b := range s.Blocks {
+		names = append(names, b+".*")
+	}
+	for _, w := range s.Weights {
+		if len(w.Module) > 0 {
+			names = append(names, strings.Join(w.Module, ".")+".*")
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -110,7 +110,7 @@ type Kind struct {
 	Peak float64
 	// it anneals the learning rate by itself, so the run's own schedule is constant
 	Flat bool
-	// as help writes it, lisa:K; "" means the name
+	// how help writes it, as lisa:K; "" means the name
 	Form string
 }
 
@@ -139,7 +139,7 @@ func register(name string, k Kind) {
 // Names lists the names of all schedules, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(kinds)) }
 
-// Forms lists the schedules as they are written, an argument that must not lack as a capital.
+// Forms lists the schedules as they are written, with a capital for an argument that each run must give.
 func Forms() []string {
 	out := Names()
 	for i, name := range out {

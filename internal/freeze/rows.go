@@ -72,7 +72,8 @@ func (s *Set) ofConvolutions(named func(*Weight) bool) func(*Weight) bool {
 	return func(w *Weight) bool { return named(w) && len(w.Nodes) > 0 && conv[w.Nodes[0]] }
 }
 
-// span reads one of "3", "2:5", ":5", "-2:", "'token'": half-open, negative numbers counted from the end.
+// span reads one range of rows: "3", "2:5", ":5", "-2:" or "'token'". Ranges are half-open, and
+// negative numbers count from the end.
 func (s *Set) span(item string, n int) (from, to int, err error) {
 	if len(item) > 1 && (item[0] == '\'' || item[0] == '"') && item[len(item)-1] == item[0] {
 		token := item[1 : len(item)-1]
