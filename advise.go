@@ -71,8 +71,8 @@ type JointEvidence struct {
 	Error    float64 `json:"gain_error"` // standard error of Gain
 }
 
-// BlockGradient is what the gradients of a few batches say of one block, from the pretrained weights on
-// and with a trained head.
+// BlockGradient is what the gradients of a few batches say of one block, from the pretrained
+// weights on and with a trained head.
 type BlockGradient struct {
 	Block  string `json:"block"`
 	Params int    `json:"params"`
@@ -98,10 +98,10 @@ type ElasticChoice struct {
 	Work       float64  `json:"work"`       // share of the backward pass through the trunk
 }
 
-// Advise gathers evidence on what to thaw of cfg.Model for cfg.Data, without training the model: linear
-// probes at several depths of the frozen trunk, gradient statistics, and the predicted cost of every
-// plan of a ladder. Tasks other than classify have no probes, and their plans no scores. Validation
-// examples are not looked at. Nothing is written but the cache.
+// Advise gathers evidence on what to thaw of cfg.Model for cfg.Data, without training the model:
+// linear probes at several depths of the frozen trunk, gradient statistics, and the predicted cost
+// of every plan of a ladder. Tasks other than classify have no probes, and their plans no scores.
+// Validation examples are not looked at. Nothing is written but the cache.
 func Advise(ctx context.Context, cfg Config, opts ...Option) (*Advice, error) {
 	defer kernel.Use(cfg.Threads)()
 	o := optionsOf(opts)

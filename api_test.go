@@ -18,7 +18,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// TestPublic: whatever a caller sees has a doc comment and is of types that this package or the standard library owns, and none is any.
+// TestPublic: whatever a caller sees has a doc comment and is of types that this package or the
+// standard library owns, and none is any.
 func TestPublic(t *testing.T) {
 	fset := token.NewFileSet()
 	files, err := filepath.Glob("*.go")
@@ -215,8 +216,9 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestNoFlagNames: the library calls an option by its name. That it is a flag is the command line's affair, and that of help texts, of the
-// line that run.yaml begins with, and of the demonstration, which tells how to go on.
+// TestNoFlagNames: the library calls an option by its name. That it is a flag is the command line's
+// affair, and that of help texts, of the line that run.yaml begins with, and of the demonstration,
+// which tells how to go on.
 func TestNoFlagNames(t *testing.T) {
 	flagName := regexp.MustCompile(`(^|[^-\w])--[a-z]`)
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {

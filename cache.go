@@ -39,8 +39,8 @@ func CacheDir() (string, error) {
 	return dir, badInput(err)
 }
 
-// ListCache lists what the cache in a folder keeps, the space used last first. A folder that does not
-// exist has nothing.
+// ListCache lists what the cache in a folder keeps, the space used last first. A folder that does
+// not exist has nothing.
 func ListCache(dir string) ([]CacheSpace, error) {
 	spaces, err := cache.List(dir)
 	return each(spaces, func(s cache.Info) CacheSpace {
@@ -54,9 +54,9 @@ func VerifyCache(ctx context.Context, dir string) (CacheCheck, error) {
 	return CacheCheck(c), failed(err)
 }
 
-// PruneCache drops what was used longest ago until the cache takes at most budget bytes. It returns how
-// many bytes that freed and how many are left. Processes that use the cache meanwhile compute again what
-// they do not find.
+// PruneCache drops what was used longest ago until the cache takes at most budget bytes. It returns
+// how many bytes that freed and how many are left. Processes that use the cache meanwhile compute
+// again what they do not find.
 func PruneCache(dir string, budget int64) (freed, left int64, err error) {
 	freed, left, err = cache.Prune(dir, budget)
 	return freed, left, failed(err)

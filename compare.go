@@ -10,20 +10,21 @@ import (
 
 // CompareOptions say how plans are compared.
 type CompareOptions struct {
-	// Plans are written NAME=SELECTORS, or NAME=SELECTORS@OPTION=VALUE,... with options of a Config, as in
-	// deep=head,last:2@lr=0.001. The plans "head" (a new head alone) and "full" (full fine-tuning) are
-	// always compared; a plan of that name replaces them.
+	// Plans are written NAME=SELECTORS, or NAME=SELECTORS@OPTION=VALUE,... with options of a
+	// Config, as in deep=head,last:2@lr=0.001. The plans "head" (a new head alone) and "full" (full
+	// fine-tuning) are always compared; a plan of that name replaces them.
 	Plans []string
 	// Seeds is the number of fits of each plan, with Config.Seed and the seeds that follow it.
 	Seeds int
-	// Out is a folder that gets compare.json and compare.png, accuracy against time. It must not hold
-	// files of these names. Empty: nothing is written.
+	// Out is a folder that gets compare.json and compare.png, accuracy against time. It must not
+	// hold files of these names. Empty: nothing is written.
 	Out string
 	// OnFit is called after each fit; nil for none.
 	OnFit func(plan string, fit PlanFit)
 }
 
-// Comparison has plans side by side, in the order given. Its JSON form is what compare --json prints.
+// Comparison has plans side by side, in the order given. Its JSON form is what compare --json
+// prints.
 type Comparison struct {
 	Model  string         `json:"model"`
 	Data   string         `json:"data"`
@@ -50,8 +51,8 @@ type ComparedPlan struct {
 	Params  int      `json:"params_thawed"`
 	Bytes   int64    `json:"train_bytes"` // of a training step
 
-	// Best and Full compare with the plan of the best mean and with full fine-tuning; nil where it is the
-	// plan itself.
+	// Best and Full compare with the plan of the best mean and with full fine-tuning; nil where it
+	// is the plan itself.
 	Best *Difference `json:"against_best,omitempty"`
 	Full *Difference `json:"against_full,omitempty"`
 
@@ -72,13 +73,13 @@ type PlanFit struct {
 type Difference struct {
 	Than string  `json:"than"`
 	Mean float64 `json:"mean"` // by seed
-	// P is the chance of a difference as large where there is none, of a paired t-test over seeds; nil
-	// with fewer than two seeds or where all differences are the same.
+	// P is the chance of a difference as large where there is none, of a paired t-test over seeds;
+	// nil with fewer than two seeds or where all differences are the same.
 	P *float64 `json:"p"`
 }
 
-// Compare fits every plan with every seed and shows them side by side. What all plans share stands in
-// cfg; what frozen weights compute is shared too, so the first seed pays for it.
+// Compare fits every plan with every seed and shows them side by side. What all plans share stands
+// in cfg; what frozen weights compute is shared too, so the first seed pays for it.
 func Compare(ctx context.Context, cfg Config, o CompareOptions, opts ...Option) (*Comparison, error) {
 	sets, err := optionsOf(opts).sets(&cfg)
 	if err != nil {

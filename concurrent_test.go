@@ -9,8 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// TestConcurrentCalls: fits with different plans and numbers of threads, and what looks at models, run side by side and do not disturb each
-// other.
+// TestConcurrentCalls: fits with different plans and numbers of threads, and what looks at models,
+// run side by side and do not disturb each other.
 func TestConcurrentCalls(t *testing.T) {
 	dir, model, photos := pretrained()
 	defer os.RemoveAll(dir)

@@ -20,7 +20,8 @@ type ImportOptions struct {
 	Ignore  []string // globs of the checkpoint's tensors that the model need not have
 }
 
-// Imported says what of a checkpoint went where in a model. Its JSON form is what import --json prints.
+// Imported says what of a checkpoint went where in a model. Its JSON form is what import --json
+// prints.
 type Imported struct {
 	Format    string   `json:"format"`           // of the checkpoint: safetensors, PyTorch, PyTorch before 1.6, npz or npy
 	Entry     string   `json:"entry"`            // where in a PyTorch file the state dict was, empty for the whole file
@@ -54,10 +55,10 @@ type Lack struct {
 	Why   string `json:"why,omitempty"`
 }
 
-// Import puts the weights of a checkpoint (safetensors, PyTorch, NumPy) into the ONNX model of the same
-// architecture and writes it to out. Reading a PyTorch file runs nothing of what is in it. Unless every
-// tensor on both sides has its place, nothing is written, and the result says with the error what did
-// not match.
+// Import puts the weights of a checkpoint (safetensors, PyTorch, NumPy) into the ONNX model of the
+// same architecture and writes it to out. Reading a PyTorch file runs nothing of what is in it.
+// Unless every tensor on both sides has its place, nothing is written, and the result says with the
+// error what did not match.
 func Import(checkpointFile, model, out string, o ImportOptions) (*Imported, error) {
 	if err := apart(out, model, checkpointFile); err != nil {
 		return nil, err
@@ -113,8 +114,8 @@ type ExportedTensor struct {
 	Exact string `json:"exact"` // exact or rounded
 }
 
-// Export writes all tensors of a tuned model, or of any ONNX file, as safetensors under the names that
-// they have in PyTorch.
+// Export writes all tensors of a tuned model, or of any ONNX file, as safetensors under the names
+// that they have in PyTorch.
 func Export(model, out string, o ExportOptions) (*Exported, error) {
 	switch {
 	case o.Checkpoint == "" && o.Entry != "":

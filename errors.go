@@ -11,16 +11,17 @@ import (
 
 // Errors that a caller can ask for with errors.Is.
 var (
-	// ErrBadInput is an error that the user can mend: a file, a selector, an option, data that do not fit
-	// the model. The message says what is wrong, where, and how to mend it. Nothing was written.
+	// ErrBadInput is an error that the user can mend: a file, a selector, an option, data that do
+	// not fit the model. The message says what is wrong, where, and how to mend it. Nothing was
+	// written.
 	ErrBadInput = errors.New("bad input")
 
-	// ErrInterrupted is the error of a call whose context ended. It also is the context's error. A fit with
-	// a run folder has saved a checkpoint, from which Resume goes on.
+	// ErrInterrupted is the error of a call whose context ended. It also is the context's error. A
+	// fit with a run folder has saved a checkpoint, from which Resume goes on.
 	ErrInterrupted = errors.New("interrupted")
 
-	// ErrOtherRun is the error of a Resume with another model, other data, another plan or other options
-	// than the run was begun with. It also is ErrBadInput.
+	// ErrOtherRun is the error of a Resume with another model, other data, another plan or other
+	// options than the run was begun with. It also is ErrBadInput.
 	ErrOtherRun = errors.New("another run")
 )
 
@@ -49,7 +50,8 @@ type DivergedError struct {
 
 func (e *DivergedError) Error() string { return (*run.DivergedError)(e).Error() }
 
-// failure is an error as it leaves this package. It reads as its cause, and it is of the given kinds.
+// failure is an error as it leaves this package. It reads as its cause, and it is of the given
+// kinds.
 type failure struct {
 	cause error
 	kinds []error
@@ -77,7 +79,8 @@ func (f *failure) As(target any) bool {
 	return false
 }
 
-// failed makes err one of this package: ErrInterrupted where a context ended, else of the given kinds.
+// failed makes err one of this package: ErrInterrupted where a context ended, else of the given
+// kinds.
 func failed(err error, kinds ...error) error {
 	if err == nil {
 		return nil

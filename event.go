@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Event is one thing that happened in a run: a pointer to one of the types below. It holds everything
-// that its line of events.jsonl does.
+// Event is one thing that happened in a run: a pointer to one of the types below. It holds
+// everything that its line of events.jsonl does.
 type Event interface {
 	// Type is the event's name, the value of "type" in events.jsonl.
 	Type() string
@@ -139,7 +139,8 @@ type Warning struct {
 	Message string // one line
 }
 
-// Trial says how a candidate did in the race of Config.Auto, on examples held out of the training data.
+// Trial says how a candidate did in the race of Config.Auto, on examples held out of the training
+// data.
 type Trial struct {
 	Time    time.Time
 	Round   int      // of the race, from 0

@@ -8,15 +8,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// Fit trains as the configuration says. The run goes to the folder cfg.Out, which must not hold another
-// run; with an empty Out nothing is written and only the numbers come back. Events go to events.jsonl
-// and to the options.
+// Fit trains as the configuration says. The run goes to the folder cfg.Out, which must not hold
+// another run; with an empty Out nothing is written and only the numbers come back. Events go to
+// events.jsonl and to the options.
 //
-// When ctx ends, a checkpoint is saved and the error is ErrInterrupted. Input that cannot be used is
-// ErrBadInput before anything is written. A loss that is no longer a number is a *DivergedError.
+// When ctx ends, a checkpoint is saved and the error is ErrInterrupted. Input that cannot be used
+// is ErrBadInput before anything is written. A loss that is no longer a number is a *DivergedError.
 //
-// With cfg.Auto it first chooses what to thaw, at which rate and for how long, by racing candidates on
-// the training examples; Result.Auto says how.
+// With cfg.Auto it first chooses what to thaw, at which rate and for how long, by racing candidates
+// on the training examples; Result.Auto says how.
 //
 // Fit may be called from several goroutines with different folders.
 func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
@@ -40,10 +40,10 @@ func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 	return j.fit(ctx, o)
 }
 
-// Resume goes on with the run in cfg.Out from its last checkpoint and ends in the bits that an unbroken
-// run would have given. LoadRun gives its configuration. It errors with ErrOtherRun, and writes nothing,
-// when model, data, plan or options are not those of the run; only the number of threads, the cache and
-// paths may change.
+// Resume goes on with the run in cfg.Out from its last checkpoint and ends in the bits that an
+// unbroken run would have given. LoadRun gives its configuration. It errors with ErrOtherRun, and
+// writes nothing, when model, data, plan or options are not those of the run; only the number of
+// threads, the cache and paths may change.
 func Resume(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 	defer kernel.Use(cfg.Threads)()
 	o := optionsOf(opts)

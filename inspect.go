@@ -12,8 +12,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// InspectOptions say for what data Inspect looks at a model, where the configuration names none, and how
-// much it does.
+// InspectOptions say for what data Inspect looks at a model, where the configuration names none,
+// and how much it does.
 type InspectOptions struct {
 	Classes  int              // scores of a new head, where there are no data
 	Examples int              // training examples to predict for, where there are no data
@@ -88,8 +88,8 @@ type Cost struct {
 	Calibrated float64 `json:"calibration_seconds"`
 }
 
-// Inspect reads a model, makes the plan that a fit with this configuration has and, where o.Predict is
-// set, predicts what that fit costs on this machine. Nothing is written.
+// Inspect reads a model, makes the plan that a fit with this configuration has and, where o.Predict
+// is set, predicts what that fit costs on this machine. Nothing is written.
 func Inspect(ctx context.Context, cfg Config, o InspectOptions, opts ...Option) (*Inspection, error) {
 	sets, err := optionsOf(opts).sets(&cfg)
 	if err != nil {
@@ -104,7 +104,8 @@ func Inspect(ctx context.Context, cfg Config, o InspectOptions, opts ...Option) 
 	return inspectionOf(in), nil
 }
 
-// Passes is the graph of the whole model as text, before and after the compiler's passes for inference.
+// Passes is the graph of the whole model as text, before and after the compiler's passes for
+// inference.
 func Passes(ctx context.Context, cfg Config, o InspectOptions) (before, after string, err error) {
 	before, after, err = inspect.InspectPasses(ctx, o.internal(cfg))
 	return before, after, badInput(err)

@@ -5,8 +5,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Loss computes the mean loss of a batch, and fills b.Gradient. It may be called from many goroutines,
-// and must not keep the slices.
+// Loss computes the mean loss of a batch, and fills b.Gradient. It may be called from many
+// goroutines, and must not keep the slices.
 type Loss func(b LossBatch) float64
 
 // LossBatch is what a Loss sees of a batch of N examples.
@@ -14,8 +14,8 @@ type LossBatch struct {
 	Scores []float32 // raw scores of the model, [N, Width]
 	Width  int       // classes, labels, or 1 for regress
 
-	// The right answers, by task; those of other tasks mean nothing. Values are standardised: less the mean
-	// of the training examples, over their deviation.
+	// The right answers, by task; those of other tasks mean nothing. Values are standardised: less
+	// the mean of the training examples, over their deviation.
 	Classes []int     // classify: the class of each example, from 0
 	Labels  []float32 // multilabel: [N, Width], 1 where a label holds, else 0
 	Values  []float32 // regress: the number of each example
@@ -23,12 +23,14 @@ type LossBatch struct {
 	Gradient []float32 // to be filled: the derivative of the loss by each score, [N, Width]
 }
 
-// WithLoss trains with a loss of the caller, for the tasks classify, multilabel and regress. The losses
-// in results, events and metrics stay those of the task, which can be compared; those of Step events are
-// the caller's. A resumed run has to be given the same loss: it is not part of a checkpoint.
+// WithLoss trains with a loss of the caller, for the tasks classify, multilabel and regress. The
+// losses in results, events and metrics stay those of the task, which can be compared; those of
+// Step events are the caller's. A resumed run has to be given the same loss: it is not part of a
+// checkpoint.
 func WithLoss(loss Loss) Option { return func(o *options) { o.loss = loss } }
 
-// lossOp computes a Loss: its value, and its gradient with respect to the scores as a second output.
+// lossOp computes a Loss: its value, and its gradient with respect to the scores as a second
+// output.
 const lossOp = "permafrost.Loss"
 
 func init() {

@@ -41,7 +41,8 @@ func absolute(b permafrost.LossBatch) float64 {
 	return loss
 }
 
-// TestWithLoss: the loss of a caller trains as the task's own where it is the same, and otherwise where it is not.
+// TestWithLoss: the loss of a caller trains as the task's own where it is the same, and otherwise
+// where it is not.
 func TestWithLoss(t *testing.T) {
 	dir, model, photos := pretrained()
 	defer os.RemoveAll(dir)

@@ -10,26 +10,26 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Op is an operator of one's own, for models whose nodes are of a domain that Permafrost does not know.
-// RegisterOp makes it known. Its functions may be called from many goroutines.
+// Op is an operator of one's own, for models whose nodes are of a domain that Permafrost does not
+// know. RegisterOp makes it known. Its functions may be called from many goroutines.
 type Op struct {
 	// Domain and Name are those of the nodes in a model file. Domain is not empty.
 	Domain, Name string
 
-	// Attributes has the types of the attributes that the functions read. A node whose attribute is of
-	// another type is refused.
+	// Attributes has the types of the attributes that the functions read. A node whose attribute is
+	// of another type is refused.
 	Attributes map[string]AttributeType
 
-	// Shape gives the shapes of the outputs, which are float32, from those of the inputs, nil for absent
-	// ones. It errors where the inputs do not fit.
+	// Shape gives the shapes of the outputs, which are float32, from those of the inputs, nil for
+	// absent ones. It errors where the inputs do not fit.
 	Shape func(attrs Attributes, in [][]int) (out [][]int, err error)
 
 	// Forward computes every element of the outputs. It must not keep the tensors.
 	Forward func(attrs Attributes, in, out []Tensor)
 
-	// Backward computes every element of din, the gradient of a number with respect to the inputs, from
-	// dout, that with respect to the outputs. A zero Tensor in din is not wanted, one in dout stands for
-	// zeros. Nil: the operator has no gradient, and nothing before it can train.
+	// Backward computes every element of din, the gradient of a number with respect to the inputs,
+	// from dout, that with respect to the outputs. A zero Tensor in din is not wanted, one in dout
+	// stands for zeros. Nil: the operator has no gradient, and nothing before it can train.
 	Backward func(attrs Attributes, in, dout, din []Tensor)
 }
 
@@ -65,9 +65,9 @@ func (a Attributes) Floats(name string) []float32 { return a.a.Floats(name) }
 
 var registering sync.Mutex
 
-// RegisterOp makes an operator known to all models that are read afterwards. It is for an init function:
-// it must not run beside other calls of this package. It errors on an operator that is incomplete or
-// known already.
+// RegisterOp makes an operator known to all models that are read afterwards. It is for an init
+// function: it must not run beside other calls of this package. It errors on an operator that is
+// incomplete or known already.
 func RegisterOp(op Op) error {
 	registering.Lock()
 	defer registering.Unlock()
@@ -106,8 +106,8 @@ const (
 	inputCount = "permafrost_inputs" // how many inputs the operator has; behind them come the gradients of its outputs
 )
 
-// ownOp is an Op as the graph has it: one operator, and one for its gradient, which takes the inputs and
-// the gradients with respect to the outputs.
+// ownOp is an Op as the graph has it: one operator, and one for its gradient, which takes the
+// inputs and the gradients with respect to the outputs.
 type ownOp struct {
 	Op
 	name string

@@ -49,7 +49,8 @@ func init() {
 	}
 }
 
-// TestRegisterOp: a model whose activations are a caller's operator trains, through them, as the one with the known operator does.
+// TestRegisterOp: a model whose activations are a caller's operator trains, through them, as the
+// one with the known operator does.
 func TestRegisterOp(t *testing.T) {
 	dir, model, photos := pretrained()
 	defer os.RemoveAll(dir)

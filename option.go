@@ -10,8 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// Option changes how a call works with its caller: where events and notes go, where data come from. An
-// option that a call has no use for does nothing.
+// Option changes how a call works with its caller: where events and notes go, where data come from.
+// An option that a call has no use for does nothing.
 type Option func(*options)
 
 type options struct {
@@ -30,8 +30,9 @@ func optionsOf(opts []Option) *options {
 	return o
 }
 
-// WithData takes the examples to train and to validate with from the program, in the place of Config.Data
-// and Config.Val. With a zero val, what lies beside train is taken, else a tenth of train is held out.
+// WithData takes the examples to train and to validate with from the program, in the place of
+// Config.Data and Config.Val. With a zero val, what lies beside train is taken, else a tenth of
+// train is held out.
 func WithData(train, val Data) Option {
 	return func(o *options) { o.train, o.val = train, val }
 }
@@ -82,8 +83,8 @@ type sink func(at time.Time, e report.Event)
 
 func (f sink) Emit(at time.Time, e report.Event) { f(at, e) }
 
-// OnEvent calls f with each event of a run in order, one at a time, on the goroutine that trains. It
-// must not block for long.
+// OnEvent calls f with each event of a run in order, one at a time, on the goroutine that trains.
+// It must not block for long.
 func OnEvent(f func(Event)) Option {
 	return func(o *options) {
 		o.sinks = append(o.sinks, sink(func(at time.Time, e report.Event) {
@@ -95,13 +96,14 @@ func OnEvent(f func(Event)) Option {
 }
 
 // WithProgress shows a run to a person on w: a line for each thing worth keeping and, where w is a
-// terminal, a bar with rate and time left. A writer that is not an *os.File is a terminal where it has a
-// method Fd() uintptr of one.
+// terminal, a bar with rate and time left. A writer that is not an *os.File is a terminal where it
+// has a method Fd() uintptr of one.
 func WithProgress(w io.Writer) Option {
 	return func(o *options) { o.sinks = append(o.sinks, report.NewProgress(w)) }
 }
 
-// WithLogger logs a run on l: what a user should know at level Warn, epochs and the end at level Info.
+// WithLogger logs a run on l: what a user should know at level Warn, epochs and the end at level
+// Info.
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) {
 		o.sinks = append(o.sinks, sink(func(_ time.Time, e report.Event) {

@@ -56,8 +56,9 @@ func (b Bits) MarshalText() ([]byte, error) { return freeze.Bits(b).MarshalText(
 // UnmarshalText reads what MarshalText wrote.
 func (b *Bits) UnmarshalText(text []byte) error { return (*freeze.Bits)(b).UnmarshalText(text) }
 
-// NewPlan reads a model and says what a fit with these options does with each of its weights. Classes is
-// the number of classes of the data. It errors on selectors that match nothing, naming the nearest.
+// NewPlan reads a model and says what a fit with these options does with each of its weights.
+// Classes is the number of classes of the data. It errors on selectors that match nothing, naming
+// the nearest.
 func NewPlan(ctx context.Context, cfg Config, classes int) (*Plan, error) {
 	in, err := Inspect(ctx, cfg, InspectOptions{Classes: classes})
 	if err != nil {

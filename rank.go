@@ -20,9 +20,9 @@ type RankOptions struct {
 	By string
 }
 
-// Criterion scores what a frozen trunk makes of labelled examples: a row of features and a class, from 0
-// to below classes, for each. The larger the score, the better a head on the features can be expected to
-// be. It must not change its arguments.
+// Criterion scores what a frozen trunk makes of labelled examples: a row of features and a class,
+// from 0 to below classes, for each. The larger the score, the better a head on the features can be
+// expected to be. It must not change its arguments.
 type Criterion func(features [][]float64, labels []int, classes int) (float64, error)
 
 // Ranking has models from the best down. Its JSON form is what rank --json prints.
@@ -65,9 +65,9 @@ type Agreement struct {
 	Tau *float64 `json:"tau"` // Kendall's τ-b; nil where a score is the same for all
 }
 
-// Rank scores pretrained models on the training examples of cfg.Data: features of the frozen trunk, no
-// training. The features stay in the cache, so that a fit of the head starts warm. It errors where the
-// task has no classes, and on the first model that does not take the data.
+// Rank scores pretrained models on the training examples of cfg.Data: features of the frozen trunk,
+// no training. The features stay in the cache, so that a fit of the head starts warm. It errors
+// where the task has no classes, and on the first model that does not take the data.
 func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts ...Option) (*Ranking, error) {
 	defer kernel.Use(cfg.Threads)()
 	own := optionsOf(opts)

@@ -23,8 +23,8 @@ const (
 
 // Result is what a fit achieved. Its JSON form is what fit --json prints.
 type Result struct {
-	// ValAccuracy and TrainAccuracy are shares of 1, of the task classify only. Training numbers are means
-	// over the epoch whose weights were kept, as the weights moved.
+	// ValAccuracy and TrainAccuracy are shares of 1, of the task classify only. Training numbers
+	// are means over the epoch whose weights were kept, as the weights moved.
 	ValAccuracy   float64 `json:"val_accuracy"`
 	ValLoss       float64 `json:"val_loss"`
 	TrainAccuracy float64 `json:"train_accuracy"`
@@ -122,8 +122,8 @@ func metricOf(n *task.Named) *Metric {
 type Metrics struct {
 	Examples int
 	Loss     float64 // mean of an example, for lm of a token
-	// Accuracy, MacroF1 and Confusion are of classify: shares of 1, and examples by true class (row) and
-	// guess (column).
+	// Accuracy, MacroF1 and Confusion are of classify: shares of 1, and examples by true class
+	// (row) and guess (column).
 	Accuracy  float64
 	MacroF1   float64
 	Confusion [][]int64

@@ -17,7 +17,8 @@ type CaseOptions struct {
 	Threads int
 }
 
-// CaseResult is how far a model agrees with recorded outputs. Its JSON form is what run --json prints.
+// CaseResult is how far a model agrees with recorded outputs. Its JSON form is what run --json
+// prints.
 type CaseResult struct {
 	Pass    bool         `json:"pass"`
 	MaxAbs  float64      `json:"max_abs_error"`
@@ -33,9 +34,9 @@ type CaseOutput struct {
 	Shape []int  `json:"shape"`
 }
 
-// RunCase runs a model on the inputs of a data set in the ONNX test format, dir/input_0.pb and so on, and
-// compares what comes out with dir/output_0.pb and so on. Where dir holds folders test_data_set_*, all of
-// them are run. A difference is no error.
+// RunCase runs a model on the inputs of a data set in the ONNX test format, dir/input_0.pb and so
+// on, and compares what comes out with dir/output_0.pb and so on. Where dir holds folders
+// test_data_set_*, all of them are run. A difference is no error.
 func RunCase(ctx context.Context, model, dir string, o CaseOptions) (*CaseResult, error) {
 	defer kernel.Use(o.Threads)()
 	r, err := testcase.Run(ctx, model, dir, tensor.Tolerance{Name: "option rtol, option atol", Rel: o.RelTol, Abs: o.AbsTol})

@@ -7,26 +7,28 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/schedule"
 )
 
-// Schedule chooses during a run what trains: a caller's own, see RegisterSchedule. It sees the model as
-// units. Its JSON form is its state: it goes into checkpoints and is read back into the Schedule of a
-// resumed run. It is used by one goroutine.
+// Schedule chooses during a run what trains: a caller's own, see RegisterSchedule. It sees the
+// model as units. Its JSON form is its state: it goes into checkpoints and is read back into the
+// Schedule of a resumed run. It is used by one goroutine.
 type Schedule interface {
-	// Every is the number of optimiser steps from one call of Next to the next. The first comes before the
-	// first step.
+	// Every is the number of optimiser steps from one call of Next to the next. The first comes
+	// before the first step.
 	Every() int
 
 	// Measures is the statistic that Next wants in Moment.Values.
 	Measures() Statistic
 
-	// Next is what trains from now on. It returns false where nothing changes. At step 0 it has to decide.
+	// Next is what trains from now on. It returns false where nothing changes. At step 0 it has to
+	// decide.
 	Next(m Moment) (Decision, bool)
 
-	// Rate is what the learning rate of a unit is multiplied with in a step, counted from 0. With 0 the
-	// unit's weights stay as they are.
+	// Rate is what the learning rate of a unit is multiplied with in a step, counted from 0. With 0
+	// the unit's weights stay as they are.
 	Rate(unit, step int) float64
 }
 
-// Unit is what a Schedule freezes or thaws as a whole: the thawed weights of one block, or the head.
+// Unit is what a Schedule freezes or thaws as a whole: the thawed weights of one block, or the
+// head.
 type Unit struct {
 	Name      string
 	Head      bool // the classifier; there is at most one, and it is the last unit
@@ -41,8 +43,8 @@ type ScheduleRun struct {
 	Seed   uint64
 }
 
-// Statistic is what a Schedule wants to know of every unit that trains, over the steps since it was last
-// asked.
+// Statistic is what a Schedule wants to know of every unit that trains, over the steps since it was
+// last asked.
 type Statistic int
 
 // The statistics.
@@ -66,10 +68,10 @@ type Decision struct {
 	Steps  int    // how many steps it is sure to last; 0 where that is not known
 }
 
-// RegisterSchedule makes a schedule known under a name for Config.Schedule, where an argument may follow
-// the name behind a colon. Make is called when a run begins, and earlier, with a zero run, to check the
-// argument. RegisterSchedule is for an init function: it must not run beside other calls of this package.
-// It errors on a name that is taken.
+// RegisterSchedule makes a schedule known under a name for Config.Schedule, where an argument may
+// follow the name behind a colon. Make is called when a run begins, and earlier, with a zero run,
+// to check the argument. RegisterSchedule is for an init function: it must not run beside other
+// calls of this package. It errors on a name that is taken.
 func RegisterSchedule(name string, make func(arg string, run ScheduleRun) (Schedule, error)) error {
 	registering.Lock()
 	defer registering.Unlock()

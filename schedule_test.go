@@ -14,7 +14,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// topDown thaws one more unit from the head down after every so many steps. What it has seen is its state.
+// topDown thaws one more unit from the head down after every so many steps. What it has seen is its
+// state.
 type topDown struct {
 	Units, Steps, Live int
 	Seen               []bool // whether each question came with a gradient norm of the head
@@ -53,7 +54,8 @@ func init() {
 	}
 }
 
-// TestRegisterSchedule: a caller's schedule decides what trains, and goes on from a checkpoint with its state.
+// TestRegisterSchedule: a caller's schedule decides what trains, and goes on from a checkpoint with
+// its state.
 func TestRegisterSchedule(t *testing.T) {
 	dir, model, photos := pretrained()
 	defer os.RemoveAll(dir)

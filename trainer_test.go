@@ -34,7 +34,8 @@ func read(t *testing.T, elem ...string) []byte {
 	return b
 }
 
-// TestTrainer: the loop of a caller gives the bits of Fit, also where it looks at the weights in between and where it is closed and resumed.
+// TestTrainer: the loop of a caller gives the bits of Fit, also where it looks at the weights in
+// between and where it is closed and resumed.
 func TestTrainer(t *testing.T) {
 	dir, model, photos := pretrained()
 	defer os.RemoveAll(dir)
@@ -122,7 +123,8 @@ func TestTrainer(t *testing.T) {
 	}
 }
 
-// TestReplan: a plan that the caller changes between steps freezes and thaws as it says, and survives a checkpoint.
+// TestReplan: a plan that the caller changes between steps freezes and thaws as it says, and
+// survives a checkpoint.
 func TestReplan(t *testing.T) {
 	dir, model, photos := pretrained()
 	defer os.RemoveAll(dir)
@@ -192,7 +194,8 @@ func TestReplan(t *testing.T) {
 	}
 }
 
-// TestTrainerEndsEarly: Finish writes what there is, Save a model on the way, and a context that ends interrupts.
+// TestTrainerEndsEarly: Finish writes what there is, Save a model on the way, and a context that
+// ends interrupts.
 func TestTrainerEndsEarly(t *testing.T) {
 	dir, model, photos := pretrained()
 	defer os.RemoveAll(dir)

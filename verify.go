@@ -2,8 +2,8 @@ package permafrost
 
 import "github.com/permafrost-ml/permafrost/internal/tuned"
 
-// Verification says which frozen tensors of a tuned model differ from its base's. Its JSON form is what
-// verify --json prints.
+// Verification says which frozen tensors of a tuned model differ from its base's. Its JSON form is
+// what verify --json prints.
 type Verification struct {
 	Identical bool     `json:"identical"` // every frozen tensor has its bytes unchanged
 	Changed   []string `json:"changed"`   // frozen tensors that are not as they were, or are gone
@@ -14,16 +14,16 @@ type Verification struct {
 	Removed []string `json:"removed"` // weights of the base that a new head replaced
 }
 
-// Verify compares a tuned model with its base, byte by byte: every tensor that the plan calls frozen
-// must be unchanged. Plan is a plan.json, or empty for the plan that the tuned file carries. A change is
-// no error; a file that cannot be read, and a plan of another model, are.
+// Verify compares a tuned model with its base, byte by byte: every tensor that the plan calls
+// frozen must be unchanged. Plan is a plan.json, or empty for the plan that the tuned file carries.
+// A change is no error; a file that cannot be read, and a plan of another model, are.
 func Verify(base, tunedFile, plan string) (*Verification, error) {
 	v, err := tuned.Verify(base, tunedFile, plan)
 	return (*Verification)(v), badInput(err)
 }
 
-// ExtractDelta writes what a tuned model has that its base has not to the file delta, and returns how
-// many tensors these are.
+// ExtractDelta writes what a tuned model has that its base has not to the file delta, and returns
+// how many tensors these are.
 func ExtractDelta(base, tunedFile, delta string) (tensors int, err error) {
 	f, err := tuned.Extract(base, tunedFile, delta)
 	if err != nil {
@@ -38,8 +38,8 @@ func ExtractDelta(base, tunedFile, delta string) (tensors int, err error) {
 	return tensors, nil
 }
 
-// ApplyDelta writes the tuned model that a delta was made from, bit for bit. It errors where the delta
-// belongs to another base.
+// ApplyDelta writes the tuned model that a delta was made from, bit for bit. It errors where the
+// delta belongs to another base.
 func ApplyDelta(base, delta, tunedFile string) error {
 	return badInput(tuned.Apply(base, delta, tunedFile))
 }

@@ -184,3 +184,20 @@ func TestService(t *testing.T) {
 	r, err = http.Post(at+"fit?name=second&data=nowhere", "", nil)
 	wants(t, body(t, r, err), "error:", "nowhere")
 }
+
+// TestShort: an example is read in one go.
+func TestShort(t *testing.T) {
+	files, err := filepath.Glob("*/main.go")
+	if err != nil || len(files) != 5 {
+		t.Fatal(files, err)
+	}
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(b, []byte("\n")); n >= 60 {
+			t.Errorf("%s has %d lines", path, n)
+		}
+	}
+}

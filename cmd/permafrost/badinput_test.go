@@ -197,8 +197,8 @@ func pictureFile(t *testing.T) []byte {
 	return b
 }
 
-// TestDiverged: the line says where the loss left the numbers, in training or after its last step, and
-// no model is written.
+// TestDiverged: the line says where the loss left the numbers, in training or after its last step,
+// and no model is written.
 func TestDiverged(t *testing.T) {
 	world(t)
 	for _, c := range []struct{ batch, want string }{
@@ -217,7 +217,8 @@ func TestDiverged(t *testing.T) {
 	}
 }
 
-// TestDivergedKeeps: what was good before is kept and named. The rate rises until it is far too much.
+// TestDivergedKeeps: what was good before is kept and named. The rate rises until it is far too
+// much.
 func TestDivergedKeeps(t *testing.T) {
 	world(t)
 	o := permafrostRun(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--thaw", "all", "--lr", "1e38", "--warmup", "400",

@@ -11,8 +11,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// TestRank: models of different sizes are scored side by side, the same in any order and on any number of threads, and a fit of a
-// ranked model finds its features.
+// TestRank: models of different sizes are scored side by side, the same in any order and on any
+// number of threads, and a fit of a ranked model finds its features.
 func TestRank(t *testing.T) {
 	world(t)
 	t.Setenv("PERMAFROST_CACHE", t.TempDir())
@@ -66,7 +66,8 @@ func TestRank(t *testing.T) {
 	}
 }
 
-// TestAdvise: the keys of the contract, every plan of the ladder with its price, and the same advice on any number of threads.
+// TestAdvise: the keys of the contract, every plan of the ladder with its price, and the same
+// advice on any number of threads.
 func TestAdvise(t *testing.T) {
 	world(t)
 	args := []string{"advise", "--model", "tiny.onnx", "--data", "photos", "--json"}

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestCompare: the keys of the contract, the plans that are always there, and a folder with table and picture.
+// TestCompare: the keys of the contract, the plans that are always there, and a folder with table
+// and picture.
 func TestCompare(t *testing.T) {
 	world(t)
 	args := []string{"compare", "--model", "tiny.onnx", "--data", "photos", "--plan", "deep=head,last:1@epochs=2,lr=0.01", "--epochs", "3", "--seeds", "2"}
@@ -57,7 +58,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestAuto: the fit's object with the race in it, a run that is replayed without one, and flags that contradict it.
+// TestAuto: the fit's object with the race in it, a run that is replayed without one, and flags
+// that contradict it.
 func TestAuto(t *testing.T) {
 	world(t)
 	o := succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--auto", "--out", "run", "--json")

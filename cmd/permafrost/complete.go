@@ -68,8 +68,8 @@ func completeModel(cmd *cobra.Command) {
 	}
 }
 
-// selectors completes --thaw and --freeze with the kinds of selectors and, once a model has been named,
-// its blocks and layers.
+// selectors completes --thaw and --freeze with the kinds of selectors and, once a model has been
+// named, its blocks and layers.
 func selectors(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	path := ""
 	if f := cmd.Flags().Lookup("model"); f != nil {

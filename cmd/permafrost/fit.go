@@ -100,7 +100,8 @@ type fit struct {
 	announced bool // the run folder has been named
 }
 
-// configure finds the options: the defaults, run.yaml or those of the resumed run, with flags over them.
+// configure finds the options: the defaults, run.yaml or those of the resumed run, with flags over
+// them.
 func (f *fit) configure(config string) error {
 	f.cfg = permafrost.DefaultConfig()
 	switch {

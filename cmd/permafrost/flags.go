@@ -10,12 +10,12 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// configFlags are the flags of a permafrost.Config on a command. What was given is kept in order, so that it
-// can be laid over a configuration that is only read after the flags were parsed.
+// configFlags are the flags of a permafrost.Config on a command. What was given is kept in order,
+// so that it can be laid over a configuration that is only read after the flags were parsed.
 type configFlags struct{ given [][2]string }
 
-// bindConfig defines the flags of the named options on fs, all of them without names, with the defaults
-// of permafrost.DefaultConfig.
+// bindConfig defines the flags of the named options on fs, all of them without names, with the
+// defaults of permafrost.DefaultConfig.
 func bindConfig(fs *pflag.FlagSet, names ...string) *configFlags {
 	c := &configFlags{}
 	scratch := permafrost.DefaultConfig() // flags are checked against it as they are parsed

@@ -11,7 +11,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// The options of a fit that inspect takes: those of the plan, and those of what its cost depends on.
+// The options of a fit that inspect takes: those of the plan, and those of what its cost depends
+// on.
 var (
 	inspectTrains = []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha"}
 	inspectFor    = []string{"data", "val", "task", "preprocess", "augment", "tokenizer", "max-length", "text-column", "label-column",

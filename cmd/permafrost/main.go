@@ -1,8 +1,9 @@
 // Command permafrost fine-tunes pretrained ONNX models by weight freezing.
 //
-// permafrost help lists the commands, permafrost help COMMAND explains one. Results go to stdout and
-// progress to stderr; with --json stdout holds exactly one JSON object. The exit status is 0 when the
-// work was done, 1 when a check failed, 2 for bad usage or bad input, and 130 after an interrupt.
+// permafrost help lists the commands, permafrost help COMMAND explains one. Results go to stdout
+// and progress to stderr; with --json stdout holds exactly one JSON object. The exit status is 0
+// when the work was done, 1 when a check failed, 2 for bad usage or bad input, and 130 after an
+// interrupt.
 package main
 
 import (
@@ -31,11 +32,13 @@ const (
 )
 
 func main() {
-	// Nearly all memory is buffers that live long; what a decoded picture leaves behind should not double it.
+	// Nearly all memory is buffers that live long; what a decoded picture leaves behind should not
+	// double it.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(10)
 	}
-	// Nothing here writes to the standard logger; the FLAC decoder does, a line for every frame of a rate that it has no test for.
+	// Nothing here writes to the standard logger; the FLAC decoder does, a line for every frame of
+	// a rate that it has no test for.
 	log.SetOutput(io.Discard)
 	os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

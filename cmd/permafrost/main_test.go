@@ -60,7 +60,8 @@ func wantKeys(t *testing.T, v map[string]any, keys ...string) {
 	}
 }
 
-// world is a folder with a tiny model of five classes and pictures of three, in which the test runs.
+// world is a folder with a tiny model of five classes and pictures of three, in which the test
+// runs.
 func world(t *testing.T) {
 	t.Helper()
 	t.Setenv("PERMAFROST_CACHE", "off")

@@ -17,7 +17,8 @@ const (
 	longestLine = 8 << 20 // bytes
 )
 
-// predictTexts answers for texts, or continues them where c is given: those given, else the lines of files, else those of stdin. A stream is answered as it comes.
+// predictTexts answers for texts, or continues them where c is given: those given, else the lines
+// of files, else those of stdin. A stream is answered as it comes.
 func predictTexts(cmd *cobra.Command, m *permafrost.Model, files, texts []string, top int, c *permafrost.Continuation, asJSON bool) error {
 	all := []permafrost.Prediction{}
 	var last error // why some of the texts could not be used

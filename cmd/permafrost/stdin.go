@@ -10,8 +10,8 @@ import (
 // maxStdin bounds a file that comes on stdin, in bytes.
 const maxStdin = 1 << 30
 
-// stdinFile puts what stdin holds into a temporary file where args name "-", as readers of files want to read them again. args get its path in the
-// place of "-"; done takes it away.
+// stdinFile puts what stdin holds into a temporary file where args name "-", as readers of files
+// want to read them again. args get its path in the place of "-"; done takes it away.
 func stdinFile(stdin io.Reader, args []string) (files []string, path string, done func(), err error) {
 	i := slices.Index(args, "-")
 	if i < 0 {

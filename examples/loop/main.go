@@ -1,5 +1,5 @@
-// Command loop trains with a loop of its own: a new head until it stops getting better, then the last
-// block of the model too.
+// Command loop trains with a loop of its own: a new head until it stops getting better, then the
+// last block of the model too.
 //
 //	loop MODEL.onnx DATA OUT
 package main

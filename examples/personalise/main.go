@@ -1,5 +1,5 @@
-// Command personalise teaches a model its user's own things from ten pictures, in memory: nothing is
-// written. It learns five pictures of each of two folders, and names the others.
+// Command personalise teaches a model its user's own things from ten pictures, in memory: nothing
+// is written. It learns five pictures of each of two folders, and names the others.
 //
 //	personalise MODEL.onnx FOLDER FOLDER
 package main

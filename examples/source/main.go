@@ -1,5 +1,5 @@
-// Command source trains on data of its own: the pictures of a tar archive, which are read as they come
-// and never unpacked. A picture's folder is its label.
+// Command source trains on data of its own: the pictures of a tar archive, which are read as they
+// come and never unpacked. A picture's folder is its label.
 //
 //	source MODEL.onnx PICTURES.tar OUT
 package main

@@ -2,13 +2,13 @@ package kernel
 
 import "runtime"
 
-// uses counts the calls of Use that have not been released, by their number of threads. It is guarded
-// by pool.mu.
+// uses counts the calls of Use that have not been released, by their number of threads. It is
+// guarded by pool.mu.
 var uses = map[int]int{}
 
-// Use asks for n threads, 0 for GOMAXPROCS, until release is called, once. While several uses are open,
-// Parallel has as many threads as the largest of them asks for: results do not depend on it. With the
-// last one gone it has GOMAXPROCS again.
+// Use asks for n threads, 0 for GOMAXPROCS, until release is called, once. While several uses are
+// open, Parallel has as many threads as the largest of them asks for: results do not depend on it.
+// With the last one gone it has GOMAXPROCS again.
 func Use(n int) (release func()) {
 	if n < 1 {
 		n = runtime.GOMAXPROCS(0)

@@ -1,5 +1,5 @@
-// Package option holds the error that blames an option of a fit by its name. Every package may return
-// it: what an option is called on a command line is not their concern.
+// Package option holds the error that blames an option of a fit by its name. Every package may
+// return it: what an option is called on a command line is not their concern.
 package option
 
 import "fmt"

@@ -16,9 +16,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Held is a fit that stands between two optimiser steps until its caller lets it go on. Left alone it
-// gives the bits of Session.Fit. The fit runs as a coroutine: on no thread but that of the caller, so a
-// Held is for one goroutine at a time.
+// Held is a fit that stands between two optimiser steps until its caller lets it go on. Left alone
+// it gives the bits of Session.Fit. The fit runs as a coroutine: on no thread but that of the
+// caller, so a Held is for one goroutine at a time.
 type Held struct {
 	f      *loop
 	next   func() (*report.StepEvent, bool)
@@ -29,8 +29,8 @@ type Held struct {
 	over   bool // the fit has ended
 }
 
-// Hold begins a fit as Session.Fit does, or with resume goes on with one, and stops before its first
-// step. When ctx ends the fit ends too, with a checkpoint. Close lets go of it.
+// Hold begins a fit as Session.Fit does, or with resume goes on with one, and stops before its
+// first step. When ctx ends the fit ends too, with a checkpoint. Close lets go of it.
 func (s *Session) Hold(ctx context.Context, dir *RunDir, resume bool, sinks ...report.Sink) (*Held, error) {
 	h := &Held{}
 	ctx, h.cancel = context.WithCancel(ctx)
@@ -51,9 +51,9 @@ func (s *Session) Hold(ctx context.Context, dir *RunDir, resume bool, sinks ...r
 	return h, nil
 }
 
-// Step makes the next optimiser step and, at the end of an epoch, the validation that belongs to it. It
-// returns io.EOF when the fit is over, and has a result. When ctx has ended the fit ends with a
-// checkpoint, and the error is ctx's; a step that ctx ends in is made whole.
+// Step makes the next optimiser step and, at the end of an epoch, the validation that belongs to
+// it. It returns io.EOF when the fit is over, and has a result. When ctx has ended the fit ends
+// with a checkpoint, and the error is ctx's; a step that ctx ends in is made whole.
 func (h *Held) Step(ctx context.Context) (*report.StepEvent, error) {
 	if h.over {
 		return nil, h.ended()
@@ -122,8 +122,9 @@ func (h *Held) Model() ([]byte, error) {
 	return h.f.session.Base.Model.Bytes(patch)
 }
 
-// Replan makes what the selectors name train from the next step on, of what may train: the plan with
-// which the fit began. It takes the place of a schedule. It errors on selectors that name nothing of it.
+// Replan makes what the selectors name train from the next step on, of what may train: the plan
+// with which the fit began. It takes the place of a schedule. It errors on selectors that name
+// nothing of it.
 func (h *Held) Replan(thaw []string) error {
 	if h.over {
 		return errOver
@@ -153,7 +154,8 @@ func (h *Held) Plan() *freeze.Plan {
 	return h.f.session.Plans.Now
 }
 
-// Close ends the fit if it has not ended. With a run folder a checkpoint is left, from which it can go on.
+// Close ends the fit if it has not ended. With a run folder a checkpoint is left, from which it can
+// go on.
 func (h *Held) Close() error {
 	h.stop()
 	h.cancel()

@@ -6,8 +6,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Sets are examples that a program hands over in the place of what Config.Data and Config.Val name, and
-// the loss that is minimised on them. The zero Sets are none: the configuration's are read.
+// Sets are examples that a program hands over in the place of what Config.Data and Config.Val name,
+// and the loss that is minimised on them. The zero Sets are none: the configuration's are read.
 type Sets struct {
 	Train, Val data.Place
 	Loss       task.LossFunc // nil: the task's own

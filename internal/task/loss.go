@@ -10,8 +10,9 @@ import (
 // LossFunc builds a scalar that training minimises, as Task.Loss does.
 type LossFunc func(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Value
 
-// WithLoss is a task that minimises another loss than its own, which it goes on measuring by. It errors on a task that
-// has an answer at every position, and on options of the loss that it replaces.
+// WithLoss is a task that minimises another loss than its own, which it goes on measuring by. It
+// errors on a task that has an answer at every position, and on options of the loss that it
+// replaces.
 func WithLoss(t Task, loss LossFunc) (Task, error) {
 	if t.PerPosition() {
 		return nil, fmt.Errorf("the task %s has a loss of its own, which another cannot replace", t.Name())

@@ -1,6 +1,6 @@
-// Package testcase runs models on recorded inputs and compares what comes out with recorded outputs: the
-// ONNX test format, folders with input_0.pb, output_0.pb and so on. In come a model's path and a folder;
-// out comes how far they agree.
+// Package testcase runs models on recorded inputs and compares what comes out with recorded
+// outputs: the ONNX test format, folders with input_0.pb, output_0.pb and so on. In come a model's
+// path and a folder; out comes how far they agree.
 package testcase
 
 import (
@@ -34,8 +34,8 @@ type Output struct {
 	Shape []int
 }
 
-// Run runs a model on the data sets in dir: dir itself, or the folders test_data_set_* in it. A number
-// agrees when it differs by at most the tolerance.
+// Run runs a model on the data sets in dir: dir itself, or the folders test_data_set_* in it. A
+// number agrees when it differs by at most the tolerance.
 func Run(ctx context.Context, model, dir string, tol tensor.Tolerance) (*Result, error) {
 	sets, err := dataSets(dir)
 	if err != nil {
@@ -146,8 +146,8 @@ func readTensors(pattern string) ([]*tensor.Tensor, error) {
 	return ts, nil
 }
 
-// runModel compiles a model for the inputs' shapes and runs it. Where the shape of a result depends on
-// what an input holds, the model is compiled for the inputs themselves.
+// runModel compiles a model for the inputs' shapes and runs it. Where the shape of a result depends
+// on what an input holds, the model is compiled for the inputs themselves.
 func runModel(ctx context.Context, path string, in []*tensor.Tensor) ([]*tensor.Tensor, []string, error) {
 	out, names, err := compileAndRun(ctx, path, in, false)
 	if err != nil && ctx.Err() == nil {
