@@ -1,7 +1,6 @@
 package run
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
@@ -49,7 +48,7 @@ func (s *Session) tooLong(ds *data.Dataset) (tooLong, error) {
 func (s *Session) checkTranscripts() error {
 	long, err := s.tooLong(s.Train)
 	if err == nil && long.count > 0 && long.count == s.Train.Len() {
-		err = errors.New("option task ctc: " + long.text(s.Train) + ", so nothing would be learned: take a smaller hop in the preprocessor file, or a model with more frames")
+		err = fmt.Errorf("option task %s: %s, so nothing would be learned: take a smaller hop in the preprocessor file, or a model with more frames", s.Task.Name(), long.text(s.Train))
 	}
 	return err
 }
