@@ -3,14 +3,10 @@ package inspect
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
-	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
-	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
@@ -116,55 +112,4 @@ func (s *step) train(ctx context.Context, values []*tensor.Tensor) error {
 		slot.Grad = s.live.Grads[i]
 	}
 	return s.opt.Step(s.lr)
-}
-
-// madeUpLabels are right answers for a batch of n with scores of that shape: classes and tokens in turn,
-// zeros, and empty answers where others need room.
-func madeUpLabels(t task.Task, n int, scores tensor.Shape) []*tensor.Tensor {
-	positions := task.Positions(t, scores, n)
-	if f, ok := t.(task.Framed); ok {
-		return f.Labels(make([]data.Target, n), nil, positions)
-	}
-	var out []*tensor.Tensor
-	for _, kind := range t.LabelTypes(n, positions) {
-		l := tensor.New(kind.DType, kind.Shape...)
-		if kind.DType == tensor.Int64 {
-			for i := range l.I64() {
-				l.I64()[i] = int64(i % scores[len(scores)-1])
-			}
-		}
-		out = append(out, l)
-	}
-	return out
-}
-
-// madeUp fills inputs with seeded values: floating-point numbers from [-1, 1), ones for a mask, else
-// integers that every table of more than one row can be indexed with.
-func madeUp(inputs []*ir.Value, seed uint64) []*tensor.Tensor {
-	r := rand.New(rand.NewPCG(seed, 0x6d616465))
-	out := make([]*tensor.Tensor, len(inputs))
-	for i, v := range inputs {
-		t := tensor.New(v.Type.DType, v.Type.Shape...)
-		mask := strings.Contains(strings.ToLower(v.Name), "mask")
-		size := v.Type.DType.Size()
-		for k := range t.Len() {
-			x := 2*r.Float64() - 1
-			switch e := t.Bytes[k*size:]; v.Type.DType {
-			case tensor.Float32:
-				t.F32()[k] = float32(x)
-			case tensor.Float64:
-				tensor.Data[float64](t)[k] = x
-			case tensor.Float16:
-				tensor.Data[uint16](t)[k] = tensor.Float32ToFloat16(float32(x))
-			case tensor.BFloat16:
-				tensor.Data[uint16](t)[k] = tensor.Float32ToBFloat16(float32(x))
-			default: // little-endian 0 or 1 of any width
-				if mask || x >= 0 {
-					e[0] = 1
-				}
-			}
-		}
-		out[i] = t
-	}
-	return out
 }

@@ -245,3 +245,15 @@ func (t *tiers) Bytes() int64 {
 	}
 	return t.ram.Bytes() + t.disk.Bytes()
 }
+
+// has reports whether the disk seems to hold the values of every example.
+func (d *disk) has(keys []cache.Digest) bool {
+	for _, key := range keys {
+		for _, s := range d.spaces {
+			if !s.Has(key) {
+				return false
+			}
+		}
+	}
+	return true
+}

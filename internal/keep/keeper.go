@@ -5,110 +5,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
-	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
-
-// Options say what is kept at the frontier, where, and whom to tell.
-type Options struct {
-	Where     string // auto, off, ram or disk
-	Budget    int64  // most bytes; 0: chosen
-	Precision string // float32, or float16 for half the size
-	Variants  int    // augmented forms of each training example that epochs use in turn; 0: new ones in each, which are not kept
-	Augment   string // how training examples are augmented, "none" where they are not
-	Seed      uint64 // of the augmentation
-	Model     string // name of the model, for people who look the cache over
-
-	Shared  *cache.Cache // what runs share; nil for nothing
-	Private bool         // frozen weights have been trained: no other run can use what is kept
-	Brief   bool         // nothing that is kept would be used twice
-
-	Progress func(done, total int) // is told how many examples are encoded
-	Warn     func(message string)  // is told what a person should know
-}
-
-// memory is how many bytes of frozen values may be kept in memory.
-func (o *Options) memory() int64 { return cmp.Or(max(o.Budget, 0), 2<<30) }
-
-// Summary says what is kept, and where from.
-type Summary struct {
-	Where              string // off, ram or disk
-	Values             int    // for each example
-	BytesPerExample    int64
-	Bytes              int64    // in all
-	At                 []string // the values, where they are not the frontier
-	Hits, Near, Misses int      // examples that were kept, reached from earlier values, or computed from the data
-	Seconds            float64
-}
-
-// Encoders give the examples of a fit at the frontier.
-type Encoders struct{ Train, Val *Encoder }
-
-// Open decides where frozen values come from, and computes those that are kept. Before are the encoders
-// of the plan before, nil where there was none: they give what they have kept.
-func Open(ctx context.Context, net *split.Network, train, val *data.Dataset, o Options, before *Encoders) (*Encoders, *Summary, error) {
-	outline, err := net.Outline()
-	if err != nil {
-		return nil, nil, err
-	}
-	e := &Encoders{}
-	if e.Train, err = NewEncoder(net, train, nil); err != nil {
-		return nil, nil, err
-	}
-	if e.Val, err = NewEncoder(net, val, nil); err != nil {
-		return nil, nil, err
-	}
-	if o.Augment != "none" {
-		e.Train.variants = o.Variants
-	}
-	e.Val.parts = e.Train.parts
-	if before != nil {
-		e.Train.before, e.Val.before = before.Train, before.Val
-	}
-	frontier := outline.Cut(outline.Frontier)
-	s := &Summary{Where: "off", Values: len(frontier.Points), BytesPerExample: frontier.Bytes()}
-	began := time.Now()
-	if o.Where != "off" && outline.WorthKeeping() {
-		k := newKeeper(net, outline, e, &o)
-		if o.Brief {
-			err = k.round(frontier)
-		} else {
-			err = k.keep(ctx, frontier, s)
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-	}
-	s.Seconds = time.Since(began).Seconds()
-	e.Train.before, e.Val.before = nil, nil
-	return e, s, nil
-}
-
-// Stored reports whether training examples come from a store.
-func (e *Encoders) Stored() bool { return e.Train.store != nil }
-
-// Predict says what becomes of values of so many bytes in all, of which those of an example take each bytes,
-// and seconds to compute: whether they are kept, and how many bytes of them stay in memory.
-func (o *Options) Predict(all, each int64, seconds float64) (kept bool, memory int64) {
-	inMemory := o.Where != "disk" && all <= o.memory()
-	if o.Where == "off" || o.Augment != "none" || !inMemory && o.Where == "ram" {
-		return false, 0
-	}
-	onDisk := o.Where == "disk" || o.Where != "ram" && worthDisk(each, seconds)
-	if !inMemory || onDisk && all > little {
-		return true, 0
-	}
-	return true, all
-}
-
-// worthDisk reports whether values are read sooner than they are computed.
-func worthDisk(bytes int64, seconds float64) bool {
-	return seconds > float64(bytes)/diskSpeed+diskDelay
-}
 
 // keeper decides where frozen values are kept.
 type keeper struct {
@@ -130,31 +31,6 @@ func newKeeper(net *split.Network, outline *split.Outline, e *Encoders, o *Optio
 		k.added.left = cmp.Or(o.Budget, k.shared.Budget())
 	}
 	return k
-}
-
-// diskSpeed is how fast a disk is taken to be, in bytes a second, and diskDelay what finding a block takes, in seconds: values
-// that are computed faster than that are not worth a place.
-const (
-	diskSpeed = 500e6
-	diskDelay = 20e-6
-)
-
-// little is how many bytes a run keeps in memory though they are on the disk.
-const little = 64 << 20
-
-// ChunkOf is how many examples the frozen region takes at once: enough work for every kernel,
-// little enough memory that activations stay small beside the weights.
-func ChunkOf(inputs int) int { return max(4, min(64, 8*3*224*224/max(inputs, 1))) }
-
-// frozenTokens is how many tokens of texts it takes at once.
-const frozenTokens = 2048
-
-// Chunk is the chunk of examples of a form, in steps where they have different lengths.
-func Chunk(f data.Form) int {
-	if f.Varies() && !f.Rows {
-		return frozenTokens
-	}
-	return ChunkOf(f.Size())
 }
 
 // what says which encoders have their values kept, of how many examples in all, and at which cut.
@@ -340,18 +216,6 @@ func (k *keeper) stores(c *Encoder, kept *split.Cut) (*tiers, error) {
 // variantKey names what augmentation makes of an example: it depends on the run's seed and on the example's number.
 func (k *keeper) variantKey(sum cache.Digest, example, variant int) cache.Digest {
 	return sha256.Sum256(fmt.Appendf(nil, "%x %q %d %d %d", sum, k.o.Augment, k.o.Seed, example, variant))
-}
-
-// has reports whether the disk seems to hold the values of every example.
-func (d *disk) has(keys []cache.Digest) bool {
-	for _, key := range keys {
-		for _, s := range d.spaces {
-			if !s.Has(key) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 func (k *keeper) disk(c *split.Cut, keys []cache.Digest) *disk {

@@ -1,0 +1,170 @@
+package inspect
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Layer is a layer that owns weights.
+type Layer struct {
+	Name   string       `json:"name"` // module path, by which it can be selected
+	Op     string       `json:"op"`   // ONNX operator
+	Params int          `json:"params"`
+	FLOPs  int64        `json:"flops"` // of one example, with the operations without weights that follow
+	State  freeze.State `json:"state"`
+
+	Node    string        `json:"node"` // path of the node that reads it
+	Block   string        `json:"block,omitempty"`
+	Weights []WeightState `json:"weights"`
+}
+
+// WeightState is one weight of a layer.
+type WeightState struct {
+	Name  string       `json:"name"`
+	Role  freeze.Role  `json:"role"`
+	Shape tensor.Shape `json:"shape"`
+	State freeze.State `json:"state"`
+}
+
+// Block is a repeated part of the network.
+type Block struct {
+	Name   string `json:"name"`
+	Params int    `json:"params"`
+	Thawed int    `json:"params_thawed"`
+}
+
+func symbolic(s tensor.Shape, dims []string) string {
+	var parts []string
+	for i, d := range s {
+		switch {
+		case d >= 0:
+			parts = append(parts, fmt.Sprint(d))
+		case i < len(dims) && dims[i] != "":
+			parts = append(parts, dims[i])
+		default:
+			parts = append(parts, "?")
+		}
+	}
+	return "[" + strings.Join(parts, ",") + "]"
+}
+
+// layers gathers weights into layers and blocks, and the operations of one example under them.
+func (in *Inspection) layers(t *trainable) error {
+	ops := map[string]string{}
+	for _, n := range t.net.Headed.Graph.Nodes {
+		ops[n.Name] = n.Op
+	}
+	blocks := make([]Block, len(t.net.Set.Blocks))
+	for i, name := range t.net.Set.Blocks {
+		blocks[i].Name = name
+	}
+	at := map[string]int{}
+	owner := map[string]int{} // weight -> layer
+	for _, w := range t.net.Set.Weights {
+		name := strings.Join(w.Module, ".")
+		node := w.Name
+		if len(w.Nodes) > 0 {
+			node = w.Nodes[0]
+		}
+		if name == "" {
+			name = node
+		}
+		k, ok := at[name]
+		if !ok {
+			k = len(in.Layers)
+			at[name] = k
+			in.Layers = append(in.Layers, Layer{Name: name, Op: ops[node], Node: node})
+			if w.Block >= 0 {
+				in.Layers[k].Block = t.net.Set.Blocks[w.Block]
+			} else if w.Head {
+				in.Layers[k].Block = "head"
+			}
+		}
+		l := &in.Layers[k]
+		e := t.net.Plan.Of(w.Name)
+		owner[w.Name] = k
+		l.Weights = append(l.Weights, WeightState{w.Name, w.Role, w.Value.Type.Shape, e.State})
+		if !w.Role.Trains() {
+			continue
+		}
+		l.Params += w.Len()
+		if w.Block >= 0 {
+			b := &blocks[w.Block]
+			b.Params += w.Len()
+			if e.State == freeze.Thaw || e.State == freeze.Partly {
+				b.Thawed += w.Len()
+			}
+		}
+	}
+	for i := range in.Layers {
+		in.Layers[i].State = layerState(in.Layers[i].Weights)
+	}
+	in.Blocks = blocks
+	return in.count(t, owner)
+}
+
+// layerState is the state of a layer by those of its weights: running statistics count only where there
+// is nothing else.
+func layerState(ws []WeightState) freeze.State {
+	var state freeze.State
+	for _, w := range ws {
+		switch {
+		case !w.Role.Trains():
+		case state == "":
+			state = w.State
+		case state != w.State:
+			return freeze.Partly
+		}
+	}
+	if state == "" && len(ws) > 0 {
+		return ws[0].State
+	}
+	return state
+}
+
+// count adds up the operations of one example. A node counts for the layer whose weight it reads, one
+// without weights for the layer before it.
+func (in *Inspection) count(t *trainable, owner map[string]int) error {
+	g, err := compile.Model(t.net.Headed.Graph, compile.Options{Shapes: t.sized.Base.ShapesAt(1, t.sized.Length), Plain: true})
+	if err != nil {
+		return err
+	}
+	from := map[*ir.Value]int{} // values that depend on weights alone, and their layer, counted from 1
+	layer := -1
+	for _, n := range g.Nodes {
+		static, reads := true, -1
+		for _, v := range n.Inputs {
+			if v == nil || v.Kind == ir.Const {
+				continue
+			}
+			k, ok := from[v]
+			if v.Kind == ir.Param {
+				k, ok = owner[v.Name]
+			}
+			static = static && ok
+			if ok {
+				reads = max(reads, k)
+			}
+		}
+		if static && reads >= 0 {
+			for _, v := range n.Outputs {
+				from[v] = reads
+			}
+			continue
+		}
+		if reads >= 0 {
+			layer = reads
+		}
+		f := n.FLOPs()
+		in.FLOPs += f
+		if layer >= 0 {
+			in.Layers[layer].FLOPs += f
+		}
+	}
+	return nil
+}

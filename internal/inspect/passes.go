@@ -1,0 +1,34 @@
+package inspect
+
+import (
+	"context"
+
+	"github.com/permafrost-ml/permafrost/internal/compile"
+)
+
+// InspectPasses returns the text of the model's graph, with the plan's head, before and after the
+// compiler's passes: specialised to the batch, and with frozen weights as constants and everything
+// folded, fused and laid out.
+func InspectPasses(ctx context.Context, o InspectOptions) (before, after string, err error) {
+	p, err := openProbe(o.Config.Model, o.Sets.FeedOptions(&o.Config), o.Shapes)
+	if err != nil {
+		return "", "", err
+	}
+	if p.task, err = madeUpTask(&o.Config, o.Classes); err != nil {
+		return "", "", err
+	}
+	t, err := p.trainable(o.Config, usualExamples)
+	if err != nil {
+		return "", "", err
+	}
+	batch := max(1, o.Config.Batch)
+	g, err := compile.Model(t.net.Headed.Graph, compile.Options{Shapes: p.batch(batch), Plain: true})
+	if err != nil {
+		return "", "", err
+	}
+	before = g.String()
+	if g, err = t.sized.Graph(batch); err != nil {
+		return "", "", err
+	}
+	return before, g.String(), ctx.Err()
+}

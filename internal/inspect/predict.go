@@ -1,0 +1,182 @@
+package inspect
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/keep"
+)
+
+// Prediction is what a fit is expected to take. Times come from runs of a few examples on this machine.
+type Prediction struct {
+	FirstEpoch      float64 `json:"first_epoch_seconds"` // with the frozen region, whose values are then kept
+	LaterEpoch      float64 `json:"later_epoch_seconds"`
+	TrainBytes      int64   `json:"train_bytes"` // weights, gradients, optimiser state, activations and what is kept
+	Checkpoint      int64   `json:"checkpoint_bytes"`
+	CachePerExample int64   `json:"cache_bytes_per_example"` // frontier values; 0 where they are computed every time
+
+	Examples   int     `json:"examples"`
+	Decode     float64 `json:"decode_seconds_per_example"` // 0 without data
+	Frozen     float64 `json:"frozen_seconds_per_example"`
+	Live       float64 `json:"live_seconds_per_example"`
+	Calibrated float64 `json:"calibration_seconds"`
+}
+
+// predict times a few examples and extrapolates.
+func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, decode float64) (*Prediction, error) {
+	began := time.Now()
+	batch := min(t.cfg.Batch, max(examples, 1))
+	if p.base.Fixed {
+		batch = 1
+	}
+	r := &Prediction{Examples: examples, Decode: decode}
+	shares, err := t.net.Shares()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range shares {
+		r.CachePerExample += int64(s.Bytes(int(math.Round(max(p.steps.mean, 1)))))
+	}
+	o, err := t.net.Outline()
+	if err != nil {
+		return nil, err
+	}
+	frozenBytes, err := t.timeFrozen(ctx, p, r, o.Work())
+	if err != nil {
+		return nil, err
+	}
+	liveBytes, err := t.timeLive(ctx, p, r, batch)
+	if err != nil {
+		return nil, err
+	}
+	kept := r.CachePerExample * int64(examples+val)
+	options := t.cfg.KeepOptions()
+	cached, inMemory := options.Predict(kept, r.CachePerExample, r.Decode+r.Frozen)
+	cached = cached && o.WorthKeeping()
+	encode := (r.Decode + r.Frozen) * float64(examples+val)
+	live := r.Live * (float64(examples) + float64(val)/3) // validation is a forward pass, about a third of a step
+	r.FirstEpoch, r.LaterEpoch = encode+live, live
+	if !cached {
+		r.LaterEpoch += r.Frozen * float64(examples+val)
+		r.CachePerExample, inMemory = 0, 0
+	}
+	opt, err := t.optimizer()
+	if err != nil {
+		return nil, err
+	}
+	thawed := int64(4 * t.net.Plan.Thawed(t.net.Set).Elements())
+	states := thawed * int64(opt.StateCount())
+	r.Checkpoint = thawed + states
+	for _, w := range t.net.Set.Weights {
+		if t.net.Plan.Of(w.Name).State == freeze.Tracking {
+			r.Checkpoint += int64(w.Value.Type.Bytes())
+		}
+	}
+	arenas := liveBytes + frozenBytes
+	if cached {
+		arenas = max(liveBytes, frozenBytes) // the frozen region is let go before training begins
+	}
+	r.TrainBytes = int64(p.base.Model.Size()) + 2*thawed + states + arenas + inMemory
+	r.Calibrated = time.Since(began).Seconds()
+	return r, nil
+}
+
+// timeFrozen measures the frozen region for one example, whose operations at the least length are work. It returns the memory that a
+// fit's runs of it take.
+func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, work int64) (int64, error) {
+	net, chunk, each := t.sized, 0, 1.
+	switch {
+	case p.base.Fixed:
+		chunk = 1
+	case p.base.Form() == nil:
+		elements := 0
+		for _, s := range p.batch(1) {
+			elements += s.Len()
+		}
+		chunk = keep.ChunkOf(elements)
+	case p.base.Form().Rows: // runs on the windows that count, whatever example they are of
+		net, chunk, each = t.net.At(1), keep.Chunk(*p.base.Form()), p.steps.mean
+	default:
+		chunk, each = keep.TextsAtOnce(keep.Chunk(*p.base.Form()), net.Length), p.steps.padded/float64(net.Length)
+	}
+	n := trialExamples(work*int64(max(net.Length, 1))/int64(max(t.net.Length, 1)), chunk)
+	program, err := net.Frozen(n)
+	if err != nil {
+		return 0, err
+	}
+	defer t.net.ReleaseFrozen()
+	in := madeUp(program.Graph().Inputs, t.cfg.Seed)
+	took, err := clock(func() error { _, err := program.Run(ctx, in...); return err })
+	r.Frozen = each * took / float64(n)
+	return int64(program.ArenaBytes()) * int64(chunk) / int64(n), err
+}
+
+// timeLive measures a training step for one example. It returns the memory of a whole batch's, of the longest examples.
+func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch int) (int64, error) {
+	s, err := t.sized.Train(1)
+	if err != nil {
+		return 0, err
+	}
+	n := trialExamples(s.Program.Graph().FLOPs(), batch)
+	if n > 1 {
+		t.sized.ReleaseStep(1)
+		if s, err = t.sized.Train(n); err != nil {
+			return 0, err
+		}
+	}
+	opt, err := t.optimizer()
+	if err != nil {
+		return 0, err
+	}
+	in := madeUp(s.Program.Graph().Inputs, t.cfg.Seed)
+	copy(in[s.FirstLabel():], madeUpLabels(t.sized.Task, n, s.Program.OutputTensor(1).Shape))
+	took, err := clock(func() error {
+		if _, err := s.Program.Run(ctx, in...); err != nil {
+			return err
+		}
+		for i, slot := range opt.Slots() {
+			slot.Grad = s.Grads[i]
+		}
+		return opt.Step(0)
+	})
+	r.Live = took / float64(n)
+	if err != nil || p.base.Form() == nil {
+		return int64(s.Program.ArenaBytes()) * int64(batch) / int64(n), err
+	}
+	r.Live *= p.steps.padded / float64(t.sized.Length)
+	if s, err = t.net.At(p.steps.longest).Train(batch); err != nil {
+		return 0, err
+	}
+	return int64(s.Program.ArenaBytes()), nil
+}
+
+// A calibration run should take about trialSeconds on a slow machine, and all runs of it trialsSeconds.
+const (
+	trialSeconds  = 0.3
+	trialsSeconds = 0.9
+	slowFLOPS     = 20e9
+)
+
+// trialExamples is how many examples of so much work are run at once, at most as many as the fit runs.
+func trialExamples(flops int64, most int) int {
+	return max(1, min(most, int(slowFLOPS*trialSeconds/float64(max(flops, 1)))))
+}
+
+// clock is the shortest time of a few runs in seconds, of which the first warms up: the shortest is the
+// one that other programs disturbed least.
+func clock(f func() error) (float64, error) {
+	best := math.Inf(1)
+	for began, n := time.Now(), 0; n < 2 || n < 6 && time.Since(began).Seconds() < trialsSeconds; n++ {
+		start := time.Now()
+		if err := f(); err != nil {
+			return 0, err
+		}
+		best = min(best, time.Since(start).Seconds())
+		if best > trialsSeconds {
+			break
+		}
+	}
+	return best, nil
+}

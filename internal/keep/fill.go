@@ -1,0 +1,116 @@
+package keep
+
+import (
+	"context"
+	"math/bits"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/split"
+)
+
+// near is an earlier cut that other runs have kept, from which a missing frontier is reached sooner than
+// from the pictures.
+type near struct {
+	cut   *split.Cut
+	store Store
+}
+
+// filled says where the values of a store came from.
+type filled struct {
+	hits, near, misses int // examples: kept before, computed from nearer values, computed from pictures
+}
+
+// fill computes what the store lacks, in the order of the files, and calls progress with the number
+// of examples that it has. Before each chunk is put, computed is told what an example took, in seconds.
+func (e *Encoder) fill(ctx context.Context, progress func(done int), computed func(seconds float64)) (filled, error) {
+	var f filled
+	row := e.row()
+	for v := range max(1, e.variants) {
+		variant := e.variant(v)
+		var missing []int
+		for i := range e.ds.Len() {
+			if e.shares != nil {
+				row = e.room(i)
+			}
+			if e.store.Get(e.slot(i, variant), row) {
+				f.hits++
+			} else {
+				missing = append(missing, i)
+			}
+		}
+		if e.near != nil && len(missing) > 0 {
+			var err error
+			if missing, err = e.fillNear(ctx, missing, func(n int) { f.near += n; progress(f.hits + f.near + f.misses) }, computed); err != nil {
+				return f, err
+			}
+		}
+		if len(missing) > 0 && e.shares == nil {
+			if _, err := e.whole(min(e.chunk, e.ds.Len())); err != nil { // compiled before the clock starts
+				return f, err
+			}
+		}
+		began := time.Now()
+		for b, err := range e.ds.Loader(e.chunk).Groups(ctx, e.chunks(missing), variant) {
+			if err != nil {
+				return f, err
+			}
+			values, err := e.frozenChunk(ctx, b)
+			if err != nil {
+				return f, err
+			}
+			computed(time.Since(began).Seconds() / float64(len(b.Indices)))
+			for k, i := range b.Indices {
+				e.put(i, variant, values, k, b.Length)
+			}
+			f.misses += len(b.Indices)
+			progress(f.hits + f.near + f.misses)
+			began = time.Now()
+		}
+	}
+	return f, nil
+}
+
+// fillNear computes those of the missing examples whose nearer values are kept, and returns the others.
+func (e *Encoder) fillNear(ctx context.Context, missing []int, step func(n int), computed func(seconds float64)) (rest []int, err error) {
+	staged := stageCut(e.near.cut, e.chunk)
+	var have []int
+	flush := func() error {
+		for len(have) > 0 {
+			n := power(min(len(have), e.chunk))
+			in := stageCut(e.near.cut, n)
+			at := len(have) - n // from the end of what is staged
+			for k := range in {
+				size := len(in[k].Bytes)
+				copy(in[k].Bytes, staged[k].Bytes[at*size/n:])
+			}
+			began := time.Now()
+			values, err := e.between(ctx, e.near.cut, in)
+			if err != nil {
+				return err
+			}
+			computed(time.Since(began).Seconds() / float64(n))
+			for k, i := range have[at:] {
+				e.store.Put(i, e.slice(values, k))
+			}
+			have = have[:at]
+			step(n)
+		}
+		return nil
+	}
+	for _, i := range missing {
+		if !e.near.store.Get(i, sliceOf(staged, sizesOf(e.near.cut), len(have))) {
+			rest = append(rest, i)
+			continue
+		}
+		if have = append(have, i); len(have) == e.chunk {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return rest, flush()
+}
+
+// power is the largest power of two up to n: odd numbers of examples are computed in such pieces, so that few programs are
+// compiled.
+func power(n int) int { return 1 << (bits.Len(uint(n)) - 1) }

@@ -1,0 +1,122 @@
+package keep
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// whole is the program from the pictures to what is kept.
+func (e *Encoder) whole(n int) (*compile.Program, error) {
+	if e.cut == nil {
+		return e.net.Frozen(n)
+	}
+	return e.part(n, nil, e.cut)
+}
+
+// frozen computes what is kept from the inputs.
+func (e *Encoder) frozen(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
+	return e.run(ctx, b.Inputs, len(b.Indices))
+}
+
+// frozenChunk does the same for a batch that may fall short of a chunk: it is filled up, so that one
+// program, with one set of packed weights and one arena, serves a whole data set.
+func (e *Encoder) frozenChunk(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
+	n := len(b.Indices)
+	if e.shares != nil {
+		return e.frozenAt(ctx, b)
+	}
+	if n >= e.chunk || e.ds.Len() < e.chunk {
+		return e.frozen(ctx, b)
+	}
+	values, err := e.run(ctx, e.fillUp(b.Inputs, n), e.chunk)
+	if err != nil {
+		return nil, err
+	}
+	values = slices.Clone(values)
+	for i, v := range values {
+		s := v.Shape.Clone()
+		s[0] = s[0] / e.chunk * n
+		values[i] = &tensor.Tensor{DType: v.DType, Shape: s, Bytes: v.Bytes[:len(v.Bytes)/e.chunk*n]}
+	}
+	return values, nil
+}
+
+func (e *Encoder) run(ctx context.Context, inputs []*tensor.Tensor, n int) ([]*tensor.Tensor, error) {
+	p, err := e.whole(n)
+	if err != nil {
+		return nil, err
+	}
+	values, err := p.Run(ctx, inputs...)
+	for i, v := range values {
+		if e.half != nil && e.half[i] {
+			widen(v.Bytes, narrow(v.Bytes))
+		}
+	}
+	return values, err
+}
+
+// fillUp copies n examples to the front of a chunk; what follows them does not matter.
+func (e *Encoder) fillUp(in []*tensor.Tensor, n int) []*tensor.Tensor {
+	out := make([]*tensor.Tensor, len(in))
+	for i, t := range in {
+		s := t.Shape.Clone()
+		s[0] = s[0] / n * e.chunk
+		out[i] = tensor.New(t.DType, s...)
+		copy(out[i].Bytes, t.Bytes)
+	}
+	return out
+}
+
+// between computes what is kept from the values of an earlier cut.
+func (e *Encoder) between(ctx context.Context, from *split.Cut, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	p, err := e.part(in[0].Shape[0]/from.Points[0].One.Shape[0], from, e.cut)
+	if err != nil {
+		return nil, err
+	}
+	return p.Run(ctx, in...)
+}
+
+// rest completes a batch from the cut that is kept to the frontier.
+func (e *Encoder) rest(ctx context.Context, b *split.Batch) (*split.Batch, error) {
+	if e.cut == nil {
+		return b, nil
+	}
+	p, err := e.part(len(b.Indices), e.cut, nil)
+	if err != nil {
+		return nil, err
+	}
+	values, err := p.Run(ctx, b.Values...)
+	return &split.Batch{Values: values, Indices: b.Indices, Length: b.Length, Lengths: b.Lengths}, err
+}
+
+// part compiles the network between two cuts for n examples, once. From nil are the inputs, to nil is the frontier.
+func (e *Encoder) part(n int, from, to *split.Cut) (*compile.Program, error) {
+	key := partKey(n, from, to)
+	if p := e.parts[key]; p != nil {
+		return p, nil
+	}
+	p, err := e.net.Between(n, from, to)
+	if err == nil {
+		e.parts[key] = p
+	}
+	return p, err
+}
+
+// partKey names the program between two cuts.
+func partKey(n int, from, to *split.Cut) string {
+	positions := func(c *split.Cut) (at []int) {
+		if c != nil {
+			for _, p := range c.Points {
+				at = append(at, p.At)
+			}
+		}
+		return at
+	}
+	return fmt.Sprint(n, positions(from), positions(to))
+}

@@ -1,0 +1,57 @@
+package keep
+
+import (
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// row is room for the values of one example.
+func (e *Encoder) row() [][]byte {
+	row := make([][]byte, len(e.bytes))
+	for i, n := range e.bytes {
+		row[i] = make([]byte, n)
+	}
+	return row
+}
+
+// slice views example k of a batch's values.
+func (e *Encoder) slice(values []*tensor.Tensor, k int) [][]byte { return sliceOf(values, e.bytes, k) }
+
+func sliceOf(values []*tensor.Tensor, sizes []int, k int) [][]byte {
+	row := make([][]byte, len(values))
+	sliceInto(row, values, sizes, k)
+	return row
+}
+
+func sliceInto(row [][]byte, values []*tensor.Tensor, sizes []int, k int) {
+	for i, v := range values {
+		n := sizes[i]
+		row[i] = v.Bytes[k*n : (k+1)*n]
+	}
+}
+
+// stage makes room for the values of n examples.
+func (e *Encoder) stage(n int) []*tensor.Tensor { return stageOf(e.shape, n) }
+
+// stageCut makes room for the values of n examples at a cut.
+func stageCut(c *split.Cut, n int) []*tensor.Tensor { return stageOf(c.Types(), n) }
+
+// sizesOf are the sizes of a cut's values for one example, in bytes.
+func sizesOf(c *split.Cut) []int {
+	var sizes []int
+	for _, p := range c.Points {
+		sizes = append(sizes, p.One.Bytes())
+	}
+	return sizes
+}
+
+func stageOf(one []ir.Type, n int) []*tensor.Tensor {
+	out := make([]*tensor.Tensor, len(one))
+	for i, t := range one {
+		s := t.Shape.Clone()
+		s[0] *= n
+		out[i] = tensor.New(t.DType, s...)
+	}
+	return out
+}

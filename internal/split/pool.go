@@ -1,0 +1,126 @@
+package split
+
+import (
+	"fmt"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// rawBuilder adds nodes of the default domain to a raw graph.
+type rawBuilder struct {
+	g       *ir.Graph
+	h       *Headed
+	version int
+
+	mask  *ir.Value // of sequences; nil: none
+	steps int       // of the sequences by which the head is built
+}
+
+func (b *rawBuilder) node(op, name string, attrs ir.Attrs, in ...*ir.Value) *ir.Value {
+	path := "/head/" + name + "/" + op
+	n := &ir.Node{Name: path, Op: op, Version: b.version, Inputs: in, Attrs: attrs}
+	b.g.AddNode(n, []ir.Type{{}}, path+"_output_0")
+	b.h.New = append(b.h.New, n)
+	return n.Outputs[0]
+}
+
+// linear adds y = x W^T + bias with weights W of shape [out,in].
+func (b *rawBuilder) linear(name string, x *ir.Value, in, out int, w []float32) *ir.Value {
+	weight := b.g.NewParam("head."+name+".weight", tensor.Of(w, out, in))
+	bias := b.g.NewParam("head."+name+".bias", tensor.New(tensor.Float32, out))
+	b.h.Weights = append(b.h.Weights, weight.Name, bias.Name)
+	return b.node("Gemm", name, ir.Attrs{"transB": 1}, x, weight, bias)
+}
+
+// pool turns a batched value into one vector an example and returns it with its width.
+func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, error) {
+	if how == "" {
+		how = "auto"
+	}
+	s := t.Shape
+	if !t.DType.IsFloat() {
+		return nil, 0, fmt.Errorf("it holds %v, a head reads floating-point features", t.DType)
+	}
+	tag := fmt.Sprintf("pool%d", len(b.h.New))
+	if t.DType != tensor.Float32 { // a fresh head is float32, whatever the trunk is
+		v = b.node("Cast", tag, ir.Attrs{"to": onnx.Code(tensor.Float32)}, v)
+	}
+	switch {
+	case len(s) == 2:
+		return v, s[1], nil
+	case len(s) < 2:
+		return nil, 0, fmt.Errorf("its shape %v has no axis of features", s)
+	case s[1:].Len() == s[1] || s[1:].Len() == s[len(s)-1]: // already one vector, with axes of size 1
+		return b.node("Flatten", tag, ir.Attrs{"axis": 1}, v), s[1:].Len(), nil
+	case len(s) == 3 && b.mask != nil && s[1] == b.steps: // a sequence [N,T,F] with padding
+		return b.masked(tag, v, how), s[2], nil
+	case len(s) == 3: // a sequence [N,T,F]
+		switch how {
+		case "cls":
+			return b.token(tag, v, 0), s[2], nil
+		case "last":
+			return b.token(tag, v, -1), s[2], nil
+		}
+		v = b.node("Transpose", tag, ir.Attrs{"perm": []int{0, 2, 1}}, v)
+		return b.spatial(tag, v, how), s[2], nil
+	}
+	if how == "cls" || how == "last" {
+		return nil, 0, fmt.Errorf("option pool %s is for sequences; a map %v is pooled by mean or max", how, s)
+	}
+	return b.spatial(tag, v, how), s[1], nil
+}
+
+// samePositions errors where the values that a head reads at every position have different numbers of them.
+func samePositions(values []*ir.Value, types []ir.Type) error {
+	positions := func(t ir.Type) int {
+		if isSequence(t.Shape) {
+			return t.Shape[1]
+		}
+		return 1
+	}
+	for i, t := range types {
+		if a, b := positions(types[0]), positions(t); a != b {
+			return option.Errorf("attach", "%q has %d positions and %q has %d, and each position gets scores of its own: attach values with the same ones", values[0].Name, a, values[i].Name, b)
+		}
+	}
+	return nil
+}
+
+// isSequence reports whether a value of a shape has several positions, each with features of its own.
+func isSequence(s tensor.Shape) bool { return len(s) == 3 && s[1] != 1 }
+
+// positions turns a sequence into rows, one a position, and returns it with their width. What has one vector
+// already is a row.
+func (b *rawBuilder) positions(v *ir.Value, t ir.Type) (*ir.Value, int, error) {
+	s := t.Shape
+	if !isSequence(s) {
+		return b.pool(v, t, "")
+	}
+	if !t.DType.IsFloat() {
+		return nil, 0, fmt.Errorf("it holds %v, a head reads floating-point features", t.DType)
+	}
+	tag := fmt.Sprintf("positions%d", len(b.h.New))
+	if t.DType != tensor.Float32 {
+		v = b.node("Cast", tag, ir.Attrs{"to": onnx.Code(tensor.Float32)}, v)
+	}
+	shape := b.g.NewConst("head."+tag+".shape", tensor.Of([]int64{-1, int64(s[2])}))
+	return b.node("Reshape", tag, nil, v, shape), s[2], nil
+}
+
+func (b *rawBuilder) spatial(tag string, v *ir.Value, how string) *ir.Value {
+	op := "GlobalAveragePool"
+	if how == "max" {
+		op = "GlobalMaxPool"
+	}
+	v = b.node(op, tag, nil, v)
+	return b.node("Flatten", tag, ir.Attrs{"axis": 1}, v)
+}
+
+// token picks one position of a sequence; index -1 is the last.
+func (b *rawBuilder) token(tag string, v *ir.Value, index int64) *ir.Value {
+	i := b.g.NewConst("head."+tag+".index", tensor.Scalar(index))
+	return b.node("Gather", tag, ir.Attrs{"axis": 1}, v, i)
+}

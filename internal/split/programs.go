@@ -1,0 +1,128 @@
+package split
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+)
+
+// program compiles a part of the model for one batch size, once.
+func (n *Network) program(cache *map[int]*compile.Program, live bool, batch int, part func() (*ir.Graph, error)) (*compile.Program, error) {
+	if p := (*cache)[batch]; p != nil {
+		return p, nil
+	}
+	g, err := part()
+	if err != nil {
+		return nil, err
+	}
+	arena, active := n.arenas()
+	if live {
+		arena = active
+	}
+	p, err := compile.Region(g, compile.Memory{Arena: arena})
+	if err != nil {
+		return nil, err
+	}
+	if *cache == nil {
+		*cache = map[int]*compile.Program{}
+	}
+	(*cache)[batch] = p
+	return p, nil
+}
+
+// Frozen is the frozen region: from the model's inputs to the frontier.
+func (n *Network) Frozen(batch int) (*compile.Program, error) {
+	return n.program(&n.frozen, false, batch, func() (*ir.Graph, error) {
+		g, err := n.Graph(batch)
+		if err != nil {
+			return nil, err
+		}
+		cut, err := n.frontier(g)
+		if err != nil {
+			return nil, err
+		}
+		sub, _ := ir.Extract(g, "frozen", g.Inputs, cut)
+		return sub, nil
+	})
+}
+
+// Eval is the live region as inference: from the frontier to the scores.
+func (n *Network) Eval(batch int) (*compile.Program, error) {
+	return n.program(&n.eval, true, batch, func() (*ir.Graph, error) {
+		g, cut, err := n.LiveGraph(batch)
+		if err != nil {
+			return nil, err
+		}
+		if err := n.standardise(g); err != nil {
+			return nil, err
+		}
+		given, err := n.average(g, batch)
+		if err != nil {
+			return nil, err
+		}
+		sub, _ := ir.Extract(g, "eval", append(cut, given...), g.Outputs)
+		return sub, nil
+	})
+}
+
+// Features is the live region up to what a fresh head reads, not standardised.
+func (n *Network) Features(batch int) (*compile.Program, error) {
+	return n.program(&n.feature, true, batch, func() (*ir.Graph, error) {
+		g, cut, err := n.LiveGraph(batch)
+		if err != nil {
+			return nil, err
+		}
+		node := n.headNode(g)
+		if node == nil {
+			return nil, fmt.Errorf("split: the model has no fresh head")
+		}
+		sub, _ := ir.Extract(g, "features", cut, node.Inputs[:1])
+		return sub, nil
+	})
+}
+
+func (n *Network) headNode(g *ir.Graph) *ir.Node {
+	for _, m := range g.Nodes {
+		if n.Headed.Linear != "" && (m.Name == n.Headed.Linear || strings.HasPrefix(m.Name, n.Headed.Linear+"_")) && m.Op == "MatMul" {
+			return m
+		}
+	}
+	return nil
+}
+
+// ReleaseFrozen drops the programs of the frozen region and what they are made from, whose packed weights and activations are
+// not needed while its values come from a store. A later use compiles them again.
+func (n *Network) ReleaseFrozen() {
+	n.frozen, n.whole, n.inference, n.folded = nil, nil, nil, nil
+	for _, m := range n.sizes {
+		m.frozen, m.whole = nil, nil
+	}
+}
+
+// ReleaseFeatures drops the programs of Features.
+func (n *Network) ReleaseFeatures() {
+	n.feature = nil
+	for _, m := range n.sizes {
+		m.feature = nil
+	}
+}
+
+// CompiledStep is the training step that was compiled for a batch at any length, nil where none was.
+func (n *Network) CompiledStep(batch int) *Step {
+	if s := n.steps[batch]; s != nil {
+		return s
+	}
+	for _, length := range slices.Sorted(maps.Keys(n.sizes)) {
+		if s := n.sizes[length].steps[batch]; s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// ReleaseStep drops the training step of a batch.
+func (n *Network) ReleaseStep(batch int) { delete(n.steps, batch) }
