@@ -75,8 +75,8 @@ func called(e ast.Expr) (name, from string) {
 	return "", ""
 }
 
-// TestOneBuilder: networks are built in package split alone. Nobody else makes a plan from selectors or puts
-// a Network together by hand.
+// TestOneBuilder: networks are built in package split alone. Nobody else makes a plan from
+// selectors or puts a Network together by hand.
 func TestOneBuilder(t *testing.T) {
 	plans := 0
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {

@@ -203,6 +203,6 @@ func (c *Config) UnmarshalJSON(b []byte) error { return (*run.Config)(c).Unmarsh
 // Sizes are written as 512MiB or 2GB.
 func (c *Config) Bind(fs *flag.FlagSet) { (*run.Config)(c).Bind(fs) }
 
-// OptionValues are the words that an option takes, by its name in run.yaml; a capital behind a colon
-// stands for a number, as in mlp:N. It is nil for an option that takes other than words.
+// OptionValues are the words that an option takes, by its name in run.yaml; a capital behind a
+// colon stands for a number, as in mlp:N. It is nil for an option that takes other than words.
 func OptionValues(name string) []string { return slices.Clone(run.Values(name)) }

@@ -15,14 +15,15 @@ type DataKind struct {
 	Name string
 	// Extensions are those of its files, as .npy.
 	Extensions []string
-	// Version names what Decode does. It changes whenever Decode gives something else for a file, so
-	// that nothing that was computed from the former is used.
+	// Version names what Decode does. It changes whenever Decode gives something else for a file,
+	// so that nothing that was computed from the former is used.
 	Version string
 	// Takes reports whether a model with these inputs takes the kind. Kinds that are registered are
 	// asked before those that are built in, the latest first.
 	Takes func(inputs []ModelInput) bool
-	// Decode gives the tensors of a file by the names of the inputs, without the batch axis. An error
-	// says that the file is damaged: it is left out. Decode is called by many goroutines at once.
+	// Decode gives the tensors of a file by the names of the inputs, without the batch axis. An
+	// error says that the file is damaged: it is left out. Decode is called by many goroutines at
+	// once.
 	Decode func(file []byte) (map[string]Tensor, error)
 }
 
@@ -33,9 +34,9 @@ type ModelInput struct {
 	Shape []int  // its sizes, the batch first; -1 for one that is open
 }
 
-// RegisterDataKind makes a kind of data known to all calls afterwards. It is for an init function: it
-// must not run beside other calls of this package. It errors on a kind that is incomplete or known
-// already. A program that predicts with a model of the kind registers it too.
+// RegisterDataKind makes a kind of data known to all calls afterwards. It is for an init function:
+// it must not run beside other calls of this package. It errors on a kind that is incomplete or
+// known already. A program that predicts with a model of the kind registers it too.
 func RegisterDataKind(k DataKind) error {
 	if k.Takes == nil || k.Decode == nil {
 		return badInput(fmt.Errorf("kind of data %q: it needs Takes and Decode", k.Name))

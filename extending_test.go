@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestExtendingPage holds the code that docs/extending.md shows to the files that it names, whose tests run it.
+// TestExtendingPage holds the code that docs/extending.md shows to the files that it names, whose
+// tests run it.
 func TestExtendingPage(t *testing.T) {
 	b, err := os.ReadFile("docs/extending.md")
 	if err != nil {

@@ -14,8 +14,9 @@ import (
 
 const module = "github.com/permafrost-ml/permafrost"
 
-// imports lists the packages from the bottom up: what each may import of this module, and of others. The
-// standard library is open to all. A package may only import packages above it in the table.
+// imports lists the packages from the bottom up: what each may import of this module, and of
+// others. The standard library is open to all. A package may only import packages above it in the
+// table.
 var imports = []struct {
 	pkg    string
 	own    string

@@ -115,8 +115,8 @@ func (o InspectOptions) internal(cfg Config) inspect.InspectOptions {
 	return inspect.InspectOptions{Config: run.Config(cfg), Classes: o.Classes, Examples: o.Examples, Shapes: shapesOf(o.Shapes), Measure: o.Predict}
 }
 
-// Selectors lists an example of each kind of selector that Config.Thaw and Config.Freeze take, and the
-// blocks and layers of a model; those not for the path "".
+// Selectors lists an example of each kind of selector that Config.Thaw and Config.Freeze take, and
+// the blocks and layers of a model; those not for the path "".
 func Selectors(model string) ([]string, error) {
 	if model == "" {
 		return freeze.SelectorExamples(), nil

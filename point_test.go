@@ -8,8 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// The kind of data that docs/extending.md adds: TestDataKind runs it. Its files hold seven numbers, for models with the
-// inputs point.a [N,4] and point.b [N,3].
+// The kind of data that docs/extending.md adds: TestDataKind runs it. Its files hold seven numbers,
+// for models with the inputs point.a [N,4] and point.b [N,3].
 
 var points = permafrost.DataKind{
 	Name: "point", Extensions: []string{".point"}, Version: "1",

@@ -23,7 +23,8 @@ func some[T any](d dice, p float64, option *T, values ...T) {
 	}
 }
 
-// draw is a random configuration of a fit of a subject, without Out. Most are legal; options that cannot go together are drawn as well.
+// draw is a random configuration of a fit of a subject, without Out. Most are legal; options that
+// cannot go together are drawn as well.
 func draw(d dice, s subject) permafrost.Config {
 	c := permafrost.DefaultConfig()
 	task := s.tasks[0]

@@ -24,11 +24,14 @@ var (
 	randomSeed  = flag.Uint64("seed", 1, "seed of the configurations of TestRandom")
 )
 
-// TestRandom fits random configurations of every kind on tiny models and holds each to what Permafrost promises, whatever the options:
+// TestRandom fits random configurations of every kind on tiny models and holds each to what
+// Permafrost promises, whatever the options:
 //
-//   - a configuration that cannot be fitted gets an error that names an option, or what is wrong with the data, and nothing is written;
+//   - a configuration that cannot be fitted gets an error that names an option, or what is wrong
+//     with the data, and nothing is written;
 //   - frozen weights keep every byte, and verify says so;
-//   - neither the number of threads, nor the cache, nor a bound on memory, nor an interruption changes a bit of what is written;
+//   - neither the number of threads, nor the cache, nor a bound on memory, nor an interruption
+//     changes a bit of what is written;
 //   - the file that is written measures on the validation examples as the fit did.
 //
 // A failure prints its configuration and how to run it alone.
@@ -116,7 +119,8 @@ func (t *trial) read(c permafrost.Config, r *permafrost.Result, err error) (outc
 	return f, err
 }
 
-// refusal holds the error of a configuration that was not fitted to name an option that was given, and to have left nothing.
+// refusal holds the error of a configuration that was not fitted to name an option that was given,
+// and to have left nothing.
 func (t *trial) refusal(err error, out string) error {
 	if entries, _ := os.ReadDir(out); len(entries) > 0 {
 		return fmt.Errorf("refused (%w), but %s was written", err, entries[0].Name())
@@ -130,7 +134,8 @@ func (t *trial) refusal(err error, out string) error {
 	return nil
 }
 
-// frozen holds what was not thawed to its bytes, by the proof of the run, by Verify, and by the two files themselves.
+// frozen holds what was not thawed to its bytes, by the proof of the run, by Verify, and by the two
+// files themselves.
 func (t *trial) frozen(f outcome) error {
 	if f.result.FrozenDigestBefore != f.result.FrozenDigestAfter {
 		return errors.New("the digests of the frozen weights differ")
@@ -260,7 +265,8 @@ func (t *trial) afterOthers(base outcome) error {
 	return nil
 }
 
-// resumed interrupts a fit once or twice, goes on with another number of threads, and holds it to the bits of the unbroken one.
+// resumed interrupts a fit once or twice, goes on with another number of threads, and holds it to
+// the bits of the unbroken one.
 func (t *trial) resumed(base outcome) error {
 	c := base.cfg
 	c.Out = filepath.Join(t.dir, "broken")
@@ -294,7 +300,8 @@ func (t *trial) resumed(base outcome) error {
 	return err
 }
 
-// namesOption reports whether a message names an option that c gives, besides those that every one gives, or the data.
+// namesOption reports whether a message names an option that c gives, besides those that every one
+// gives, or the data.
 func namesOption(message string, c permafrost.Config) bool {
 	if strings.Contains(message, c.Data) {
 		return true
@@ -343,7 +350,8 @@ func fit(c permafrost.Config, resume bool, steps int) (*permafrost.Result, error
 	return permafrost.Fit(ctx, c, permafrost.OnEvent(count))
 }
 
-// evaluate measures a tuned file: its loss, and its accuracy or the metric of its task. With it comes what the fit found.
+// evaluate measures a tuned file: its loss, and its accuracy or the metric of its task. With it
+// comes what the fit found.
 func evaluate(model, data string, r *permafrost.Result) (got, found [2]float64, err error) {
 	m, err := permafrost.Open(model)
 	if err != nil {

@@ -16,7 +16,8 @@ type RankOptions struct {
 
 	// Criteria are scores of the caller, by name; Ranked.Own holds them.
 	Criteria map[string]Criterion
-	// By is the name of the criterion that models are ranked by, logme for one. Empty: as Probe says.
+	// By is the name of the criterion that models are ranked by, logme for one. Empty: as Probe
+	// says.
 	By string
 }
 

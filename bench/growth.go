@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// growth measures permafrost alone as one thing grows: epoch time against the number of examples, image
-// size and thawed depth; memory against batch and thawed depth.
+// growth measures permafrost alone as one thing grows: epoch time against the number of examples,
+// image size and thawed depth; memory against batch and thawed depth.
 func (b *bench) growth(ctx context.Context) error {
 	tmp, err := os.MkdirTemp("", "permafrost-bench-")
 	if err != nil {

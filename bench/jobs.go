@@ -16,8 +16,8 @@ import (
 // jobNetwork is what the jobs fine-tune.
 const jobNetwork = "resnet18"
 
-// fit is permafrost fit as a contender: its run folder is new at every turn, and so is its cache unless
-// warm.
+// fit is permafrost fit as a contender: its run folder is new at every turn, and so is its cache
+// unless warm.
 func (b *bench) fit(tmp, model string, warm bool, read func(turn) (float64, error), args ...string) contender {
 	run, cache := filepath.Join(tmp, "run"), filepath.Join(tmp, "cache")
 	cmd := []string{b.permafrost, "fit", "--model", model, "--data", b.data, "--threads", strconv.Itoa(b.threads), "--out", run, "--json"}

@@ -1,14 +1,15 @@
-// Bench runs Permafrost and its peers in turn, side by side on the same machine, and writes what it found.
+// Bench runs Permafrost and its peers in turn, side by side on the same machine, and writes what it
+// found.
 //
 //	go run ./bench                                        everything, about an hour
 //	go run ./bench -sections forward -models resnet18     one part of it
 //	go run ./bench -setup DIR                             how to get the peers
 //
-// Peers are PyTorch (as installed, and channels last with OpenBLAS told what the processor is) and ONNX
-// Runtime; one that is not there is left out, and said so. Each contender of a row runs in its own process,
-// one after the other, several rounds; a row holds the medians of the rounds. Results are kept in
-// benchmarks.json in the output folder, so that parts may be measured one at a time; benchmarks.md and the
-// pictures are drawn from it.
+// Peers are PyTorch (as installed, and channels last with OpenBLAS told what the processor is) and
+// ONNX Runtime; one that is not there is left out, and said so. Each contender of a row runs in its
+// own process, one after the other, several rounds; a row holds the medians of the rounds. Results
+// are kept in benchmarks.json in the output folder, so that parts may be measured one at a time;
+// benchmarks.md and the pictures are drawn from it.
 package main
 
 import (

@@ -55,8 +55,9 @@ func networkOf(name string) network {
 // errMissing says that a network's file is neither there nor can be made.
 var errMissing = errors.New("is not here")
 
-// model is the network's ONNX file, exported now where torchvision has it. kept leaves batch norm as its
-// own nodes, as training wants it; otherwise it is folded into the convolutions, as for inference.
+// model is the network's ONNX file, exported now where torchvision has it. kept leaves batch norm
+// as its own nodes, as training wants it; otherwise it is folded into the convolutions, as for
+// inference.
 func (b *bench) model(ctx context.Context, n network, kept bool) (string, error) {
 	if n.file != "" {
 		path := filepath.Join("..", "shared", "models", n.file)

@@ -34,8 +34,8 @@ type turn struct {
 	stdout  []byte
 }
 
-// race gives every contender its turn, round by round, and returns the median of each by name. One that
-// fails is left out with its reason.
+// race gives every contender its turn, round by round, and returns the median of each by name. One
+// that fails is left out with its reason.
 func (b *bench) race(ctx context.Context, what string, cs []contender) (map[string]float64, error) {
 	got := map[string][]float64{}
 	failed := map[string]bool{}
@@ -125,8 +125,8 @@ func megabytes(t turn) (float64, error) {
 	return float64(t.rss) / 1e6, nil
 }
 
-// torchModes are the ways in which PyTorch runs: as installed, and at its best. Debian's OpenBLAS takes
-// newer processors for old ones, and convolutions are faster with channels last.
+// torchModes are the ways in which PyTorch runs: as installed, and at its best. Debian's OpenBLAS
+// takes newer processors for old ones, and convolutions are faster with channels last.
 var torchModes = []struct {
 	name, mode string
 	env        []string

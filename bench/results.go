@@ -161,8 +161,8 @@ func (w row) peer() (name string, v float64) {
 	return name, v
 }
 
-// score is what the bar is about: how many times as fast as the peer, or where Most is set the share of
-// the peer's; without a peer the value itself. NaN where something is missing.
+// score is what the bar is about: how many times as fast as the peer, or where Most is set the
+// share of the peer's; without a peer the value itself. NaN where something is missing.
 func (w row) score() float64 {
 	_, p := w.peer()
 	switch {

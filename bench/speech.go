@@ -10,8 +10,8 @@ import (
 	"strconv"
 )
 
-// speech compares jobs on sounds and texts: a new head on a frozen speech embedding and on a frozen language model, from the start of
-// the process to its end.
+// speech compares jobs on sounds and texts: a new head on a frozen speech embedding and on a frozen
+// language model, from the start of the process to its end.
 func (b *bench) speech(ctx context.Context) error {
 	models, epochs := filepath.Join(b.shared, "models"), strconv.Itoa(b.epochs)
 	tmp, err := os.MkdirTemp("", "permafrost-bench-")

@@ -9,7 +9,8 @@ import (
 	"path/filepath"
 )
 
-// files are the model and the training and validation data of a pair, with a share of the training examples.
+// files are the model and the training and validation data of a pair, with a share of the training
+// examples.
 func (d *driver) files(ctx context.Context, p pair, share int) (model, train, val string, err error) {
 	data := filepath.Join(d.shared, "data", p.data)
 	model = filepath.Join(d.shared, "models", p.model)

@@ -39,7 +39,8 @@ type fit struct {
 
 var lrLine = regexp.MustCompile(`(?m)^lr: (\S+)$`)
 
-// fit runs permafrost unless it has run, and keeps the result. A command that permafrost refuses is kept as failed.
+// fit runs permafrost unless it has run, and keeps the result. A command that permafrost refuses is
+// kept as failed.
 func (d *driver) fit(ctx context.Context, k key, cache string, args ...string) (*fit, error) {
 	if f := d.state.find(k); f != nil {
 		return f, nil

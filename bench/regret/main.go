@@ -1,12 +1,14 @@
-// Regret fits every plan of a grid at three learning rates on several pairs of model and data, lets fit --auto choose on the same, and says how
-// far the choice falls behind the best of the grid, and at what part of its time.
+// Regret fits every plan of a grid at three learning rates on several pairs of model and data, lets
+// fit --auto choose on the same, and says how far the choice falls behind the best of the grid, and
+// at what part of its time.
 //
 //	go run ./bench/regret                                     everything, many hours
 //	go run ./bench/regret -pairs resnet20 -for 30m            those pairs, as far as half an hour goes
 //	go run ./bench/regret -report                             the tables, of what is there
 //
-// What is finished is kept in regret.json of the output folder, so that it may run in pieces; regret.md there is written from it. The validation
-// examples of a pair are its own folder, which --auto does not look at.
+// What is finished is kept in regret.json of the output folder, so that it may run in pieces;
+// regret.md there is written from it. The validation examples of a pair are its own folder, which
+// --auto does not look at.
 package main
 
 import (
@@ -23,7 +25,8 @@ import (
 	"time"
 )
 
-// pair is a model and data to tune it for. Shares are those of the training examples that are used, in percent.
+// pair is a model and data to tune it for. Shares are those of the training examples that are used,
+// in percent.
 type pair struct {
 	name, model, data string // in the shared folder; of the demo in what it leaves
 	shares            []int
@@ -138,8 +141,8 @@ func (d *driver) prepare(ctx context.Context) error {
 	return nil
 }
 
-// pair does what is missing of a pair for one seed: the grid, whose fits share a cache as a person's would, Auto-RGN's rates, and
-// --auto with a cache of its own.
+// pair does what is missing of a pair for one seed: the grid, whose fits share a cache as a
+// person's would, Auto-RGN's rates, and --auto with a cache of its own.
 func (d *driver) pair(ctx context.Context, p pair, share, seed int) error {
 	name := p.name
 	if share != 100 {

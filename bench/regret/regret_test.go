@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestReport: regrets are against the best of a whole grid, a plan that a model does not have is no part of it, and a grid with fits missing
-// is left out.
+// TestReport: regrets are against the best of a whole grid, a plan that a model does not have is no
+// part of it, and a grid with fits missing is left out.
 func TestReport(t *testing.T) {
 	dir := t.TempDir()
 	s, err := load(filepath.Join(dir, "regret.json"))

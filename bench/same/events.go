@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// unequal lists the keys of events.jsonl whose values two runs of one program need not share, some of them only
-// in events of one type.
+// unequal lists the keys of events.jsonl whose values two runs of one program need not share, some
+// of them only in events of one type.
 var unequal = map[string]string{
 	"time":                "time",
 	"seconds":             "time",
@@ -54,8 +54,8 @@ func firstDifference(before, after []byte) (string, error) {
 	return "", nil
 }
 
-// readEvents reads the lines of events.jsonl, but for the checkpoints: how often one is written goes by
-// the clock.
+// readEvents reads the lines of events.jsonl, but for the checkpoints: how often one is written
+// goes by the clock.
 func readEvents(b []byte) ([]map[string]any, error) {
 	var events []map[string]any
 	for i, line := range bytes.Split(bytes.TrimSpace(b), []byte("\n")) {
@@ -72,8 +72,8 @@ func readEvents(b []byte) ([]map[string]any, error) {
 	return events, nil
 }
 
-// difference finds the first value by which a and b differ, by the order of keys, and the path to it, which
-// begins with the event's type. Keys of unequal are passed over at every depth.
+// difference finds the first value by which a and b differ, by the order of keys, and the path to
+// it, which begins with the event's type. Keys of unequal are passed over at every depth.
 func difference(path string, a, b any) (key string, x, y any, differ bool) {
 	from, ok := a.(map[string]any)
 	to, both := b.(map[string]any)
@@ -103,7 +103,8 @@ func difference(path string, a, b any) (key string, x, y any, differ bool) {
 	return "", nil, nil, false
 }
 
-// flagName is an option as a command line names it. In a message it counts the same as the option's own name.
+// flagName is an option as a command line names it. In a message it counts the same as the option's
+// own name.
 var flagName = regexp.MustCompile(`--([a-z][a-z0-9]*(?:-[a-z0-9]+)*)`)
 
 func optionNames(message string) string {

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// makeInputs fills a folder with models and data, unless it has them already. It reports whether those of
-// the shared folder are among them.
+// makeInputs fills a folder with models and data, unless it has them already. It reports whether
+// those of the shared folder are among them.
 func makeInputs(ctx context.Context, program, dir, shared string) (haveShared bool, err error) {
 	_, err = os.Stat(filepath.Join(shared, "models"))
 	haveShared = err == nil
@@ -38,8 +38,8 @@ func makeInputs(ctx context.Context, program, dir, shared string) (haveShared bo
 	return haveShared, os.Rename(part, dir)
 }
 
-// letters makes letters.onnx, a few pictures of its demo in class folders, and tables of the same with
-// several labels (tags) and with numbers.
+// letters makes letters.onnx, a few pictures of its demo in class folders, and tables of the same
+// with several labels (tags) and with numbers.
 func letters(ctx context.Context, program, dir string) error {
 	story := filepath.Join(dir, "demo")
 	if text, err := exec.CommandContext(ctx, program, "demo", "--out", story, "--json").CombinedOutput(); err != nil {
@@ -82,7 +82,8 @@ func letters(ctx context.Context, program, dir string) error {
 	return nil
 }
 
-// fromShared copies models and a little of the data that the demo has none of: texts, sounds, bytes.
+// fromShared copies models and a little of the data that the demo has none of: texts, sounds,
+// bytes.
 func fromShared(shared, dir string) error {
 	models := filepath.Join(shared, "models")
 	for _, name := range []string{"stories260k.onnx", "stories260k.tokenizer.json", "speech-embedding.onnx", "speech-embedding.preprocessor.json", "speech-mel.onnx", "magika-v3.onnx"} {
@@ -136,7 +137,8 @@ func fromShared(shared, dir string) error {
 	return nil
 }
 
-// someOf copies the first files of each of the first class folders; with no classes, of the folder itself.
+// someOf copies the first files of each of the first class folders; with no classes, of the folder
+// itself.
 func someOf(from, to string, classes, each int) error {
 	found, err := names(from)
 	if err != nil {

@@ -1,15 +1,15 @@
-// Same runs the same fits with two binaries and says where their results differ. It shows that a change
-// of the code left training as it was, to the bit.
+// Same runs the same fits with two binaries and says where their results differ. It shows that a
+// change of the code left training as it was, to the bit.
 //
 //	go run ./bench/same -before FILE -after FILE [-only REGEX] [-keep DIR]
 //
-// Each binary runs the fits of runs.go, one after the other, in a folder and with a cache of its own. Then
-// model.onnx, delta.safetensors, plan.json, seal.json and events.jsonl are compared byte for byte; of
-// the events what cannot be equal is left out, by the keys that events.go lists. The exit status is 1 where
-// something differs.
+// Each binary runs the fits of runs.go, one after the other, in a folder and with a cache of its
+// own. Then model.onnx, delta.safetensors, plan.json, seal.json and events.jsonl are compared byte
+// for byte; of the events what cannot be equal is left out, by the keys that events.go lists. The
+// exit status is 1 where something differs.
 //
-// Models and data are those of the demo and, for texts, sounds and bytes, of ../shared. Runs that need
-// ../shared are skipped, and said to be, where it is missing.
+// Models and data are those of the demo and, for texts, sounds and bytes, of ../shared. Runs that
+// need ../shared are skipped, and said to be, where it is missing.
 package main
 
 import (
@@ -50,7 +50,8 @@ func main() {
 	}
 }
 
-// compare does the runs and prints a line for each. It reports whether all that were done are the same.
+// compare does the runs and prints a line for each. It reports whether all that were done are the
+// same.
 func compare(ctx context.Context, before, after, only, keep, shared string) (bool, error) {
 	if before == "" || after == "" || flag.NArg() > 0 {
 		return false, errors.New("name two binaries with -before and -after")

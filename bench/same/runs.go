@@ -41,8 +41,8 @@ const (
 	files    = "--model magika-v3.onnx --data files "
 )
 
-// runs cover every task, kind of data, schedule and adapter, every kind of plan and head, and the options
-// that change what a step or the cache does.
+// runs cover every task, kind of data, schedule and adapter, every kind of plan and head, and the
+// options that change what a step or the cache does.
 var runs = []run{
 	{"head", false, pictures + "--epochs 8 --cache disk --label-smoothing 0.1 --class-weights balanced --threads 2", whole},
 	{"last-float16", false, pictures + "--thaw last:1 --epochs 4 --cache ram --cache-precision float16 --clip 1 --lr-schedule step --warmup 3", whole},
@@ -71,7 +71,8 @@ var runs = []run{
 // written lists what a fit leaves in its folder, apart from the events.
 var written = []string{"model.onnx", "delta.safetensors", "plan.json", "seal.json"}
 
-// differences does the run with both binaries and says in lines what differs, none when nothing does.
+// differences does the run with both binaries and says in lines what differs, none when nothing
+// does.
 func (r run) differences(ctx context.Context, both [2]binary) ([]string, error) {
 	var messages [2]string
 	for i, b := range both {

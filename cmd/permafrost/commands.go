@@ -25,8 +25,8 @@ type command struct {
 	make  func() *cobra.Command
 }
 
-// register adds a command to a group. The file of a command calls it from an init function. Two commands
-// of one name panic when the program begins.
+// register adds a command to a group. The file of a command calls it from an init function. Two
+// commands of one name panic when the program begins.
 func register(group string, make func() *cobra.Command) {
 	registered = append(registered, command{group, make})
 }

@@ -127,7 +127,8 @@ func numbers(names []string, of map[string]float64) string {
 	return b.String()
 }
 
-// scoreNames lists the scores of which every pair has its agreement, the first with all others in front.
+// scoreNames lists the scores of which every pair has its agreement, the first with all others in
+// front.
 func scoreNames(pairs []permafrost.Agreement) []string {
 	if len(pairs) == 0 {
 		return nil

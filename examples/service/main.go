@@ -1,5 +1,5 @@
-// Command service fine-tunes on request. A POST names data and gets the progress as lines. Who hangs
-// up interrupts the run, which has saved a checkpoint; posted again, it goes on.
+// Command service fine-tunes on request. A POST names data and gets the progress as lines. Who
+// hangs up interrupts the run, which has saved a checkpoint; posted again, it goes on.
 //
 //	service -listen 127.0.0.1:8080 MODEL.onnx RUNS
 //	curl -X POST 'http://127.0.0.1:8080/fit?name=first&data=photos'

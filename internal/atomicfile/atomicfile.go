@@ -52,7 +52,8 @@ func createTemp(path string) (*os.File, error) {
 // tempName is a name beside path that no other process takes; i tells several apart.
 func tempName(path string, i int) string { return fmt.Sprintf("%s.%d-%d.tmp", path, os.Getpid(), i) }
 
-// syncDir makes a rename in dir last. Systems whose directories cannot be flushed have nothing to do.
+// syncDir makes a rename in dir last. Systems whose directories cannot be flushed have nothing to
+// do.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

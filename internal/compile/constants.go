@@ -11,20 +11,24 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Constants remembers what folding large weights came to, so that graphs of one model for several batch sizes do it once and
-// share the results. It holds them for as long as it lives. The zero value is ready, and several goroutines may use it.
+// Constants remembers what folding large weights came to, so that graphs of one model for several
+// batch sizes do it once and share the results. It holds them for as long as it lives. The zero
+// value is ready, and several goroutines may use it.
 type Constants struct {
 	mu   sync.Mutex
 	made map[string]constant
 }
 
-// constant is what was made of some tensors. They are kept, or another could come to lie at the address of one.
+// constant is what was made of some tensors. They are kept, or another could come to lie at the
+// address of one.
 type constant struct{ in, out []*tensor.Tensor }
 
-// worthRemembering is the least size in bytes of a constant that is remembered: to compute smaller ones again costs less than to know them.
+// worthRemembering is the least size in bytes of a constant that is remembered: to compute smaller
+// ones again costs less than to know them.
 const worthRemembering = 1 << 12
 
-// of is what make gives, remembered by the operation and the identity of the tensors it reads. Those must not change.
+// of is what make gives, remembered by the operation and the identity of the tensors it reads.
+// Those must not change.
 func (c *Constants) of(op string, attrs ir.Attrs, in []*tensor.Tensor, make func() ([]*tensor.Tensor, error)) ([]*tensor.Tensor, error) {
 	size := 0
 	for _, t := range in {

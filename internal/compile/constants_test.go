@@ -7,7 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// TestConstants checks that graphs of two batch sizes share what folding came to, and that another permutation is another constant.
+// TestConstants checks that graphs of two batch sizes share what folding came to, and that another
+// permutation is another constant.
 func TestConstants(t *testing.T) {
 	var c Constants
 	w := tensor.New(tensor.Float32, 16, 16, 16)

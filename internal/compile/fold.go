@@ -13,8 +13,8 @@ func foldAlone(g *ir.Graph) error { return new(Constants).fold(g) }
 // fold computes every node whose inputs are all constant and makes its results constants.
 func (c *Constants) fold(g *ir.Graph) error { return c.foldFrom(g, 0) }
 
-// foldFrom does the same for the nodes from index first on. A folded result keeps its identity, so that
-// nodes which already read it see the constant.
+// foldFrom does the same for the nodes from index first on. A folded result keeps its identity, so
+// that nodes which already read it see the constant.
 func (c *Constants) foldFrom(g *ir.Graph, first int) error {
 	var err error
 	rest := slices.DeleteFunc(g.Nodes[first:], func(n *ir.Node) bool {
@@ -95,8 +95,8 @@ func freeze(g *ir.Graph, frozen func(*ir.Value) bool) {
 	}
 }
 
-// checkLoops errors on a weight that is not frozen and is read inside a loop that stays one, as a loop has no
-// gradient: the error names the loop and the weight.
+// checkLoops errors on a weight that is not frozen and is read inside a loop that stays one, as a
+// loop has no gradient: the error names the loop and the weight.
 func checkLoops(g *ir.Graph, frozen func(*ir.Value) bool) error {
 	for _, n := range g.Nodes {
 		for _, body := range n.Attrs.Graphs() {

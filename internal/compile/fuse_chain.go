@@ -5,14 +5,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/op"
 )
 
-// fuseChains makes one operator of a frozen depthwise convolution and the convolutions around it, as in
-// inverted residuals (expand, depthwise, project), so that the wide results between them never leave the
-// cache. What something else reads, such as backward or a squeeze, stays whole and ends the chain.
+// fuseChains makes one operator of a frozen depthwise convolution and the convolutions around it,
+// as in inverted residuals (expand, depthwise, project), so that the wide results between them
+// never leave the cache. What something else reads, such as backward or a squeeze, stays whole and
+// ends the chain.
 func fuseChains(g *ir.Graph) error {
 	return rewrite(g, matchInvertedResidual, matchExpandedDepthwise)
 }
 
-// matchInvertedResidual: a depthwise convolution with the one after it and, if there, the one before.
+// matchInvertedResidual: a depthwise convolution with the one after it and, if there, the one
+// before.
 func matchInvertedResidual(m *matcher, n *ir.Node) *ir.Node {
 	if !frozenConv(n) {
 		return nil

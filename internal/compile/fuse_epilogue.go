@@ -28,8 +28,8 @@ func matchClampedRelu(m *matcher, n *ir.Node) *ir.Node {
 	return &ir.Node{Name: n.Name, Op: "Clip", Inputs: relu.Inputs, Attrs: n.Attrs}
 }
 
-// product returns the node that computes v when it is a Conv or MatMul whose result nothing else reads
-// and which has no activation yet.
+// product returns the node that computes v when it is a Conv or MatMul whose result nothing else
+// reads and which has no activation yet.
 func (m *matcher) product(v *ir.Value) *ir.Node {
 	p := m.by(v, "Conv")
 	if p == nil {

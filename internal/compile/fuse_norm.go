@@ -40,7 +40,8 @@ func foldBatchNorms(g *ir.Graph) error {
 	})
 }
 
-// foldBatchNorm writes the weight, one row a channel, with the normalisation in it to w and returns the bias. old is the bias before, or nil.
+// foldBatchNorm writes the weight, one row a channel, with the normalisation in it to w and returns
+// the bias. old is the bias before, or nil.
 func foldBatchNorm(w, weight, old, scale, bias, mean, variance []float32, eps float64) []float32 {
 	b := make([]float32, len(scale))
 	per := len(w) / len(scale)

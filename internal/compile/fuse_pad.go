@@ -41,8 +41,8 @@ func fusePads(g *ir.Graph) error {
 	})
 }
 
-// dropIdentities removes nodes that hand their input on unchanged. Dropout that training may switch on
-// stays; see dropDropout.
+// dropIdentities removes nodes that hand their input on unchanged. Dropout that training may switch
+// on stays; see dropDropout.
 func dropIdentities(g *ir.Graph) error {
 	return bypass(g, func(n *ir.Node) bool {
 		same := n.Traits().Identity
@@ -50,7 +50,8 @@ func dropIdentities(g *ir.Graph) error {
 	})
 }
 
-// dropDropout removes the dropout that is off, which is all of it outside the live region in training.
+// dropDropout removes the dropout that is off, which is all of it outside the live region in
+// training.
 func dropDropout(g *ir.Graph) error {
 	return bypass(g, func(n *ir.Node) bool { return n.Op == "Dropout" && n.In(1) == nil })
 }

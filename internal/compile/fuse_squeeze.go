@@ -8,9 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// fuseSqueezes spares squeeze-and-excite blocks two passes over memory: the mean of a frozen depthwise
-// convolution is taken while its rows are in the cache, and the scale goes into the frozen
-// convolution of 1 by 1 that reads the product.
+// fuseSqueezes spares squeeze-and-excite blocks two passes over memory: the mean of a frozen
+// depthwise convolution is taken while its rows are in the cache, and the scale goes into the
+// frozen convolution of 1 by 1 that reads the product.
 func fuseSqueezes(g *ir.Graph) error {
 	for i := 0; i < len(g.Nodes); i++ {
 		if fuseMean(g, g.Nodes[i]) {

@@ -7,10 +7,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/op"
 )
 
-// fuseTrainNorms lets batch normalisations that train end in the residual sum and the activation behind
-// them. It runs before differentiation, so that the gradient is one operator too and what lies between
-// normalisation and activation is neither written nor kept. Channels must be the last axis. The nodes
-// keep their identity: outputs 1 to 3 are the batch's statistics as before.
+// fuseTrainNorms lets batch normalisations that train end in the residual sum and the activation
+// behind them. It runs before differentiation, so that the gradient is one operator too and what
+// lies between normalisation and activation is neither written nor kept. Channels must be the last
+// axis. The nodes keep their identity: outputs 1 to 3 are the batch's statistics as before.
 func fuseTrainNorms(g *ir.Graph) error {
 	users := g.Users()
 	outputs := map[*ir.Value]bool{}

@@ -11,11 +11,12 @@ import (
 
 // channelsLast rewrites a graph so that image-like values are stored channels last (N,H,W,C), the
 // layout of the kernels. It runs before the graph is split and differentiated, so that the frontier
-// and every gradient are channels last too, and transposes remain only where a value enters or leaves.
+// and every gradient are channels last too, and transposes remain only where a value enters or
+// leaves.
 //
-// What an operator can do stands in its traits: those with Spatial inputs are switched by the attribute layout;
-// those that are Elementwise or have a ChannelsLast form follow their inputs; everything else gets channels
-// first, by a transpose in between.
+// What an operator can do stands in its traits: those with Spatial inputs are switched by the
+// attribute layout; those that are Elementwise or have a ChannelsLast form follow their inputs;
+// everything else gets channels first, by a transpose in between.
 func (c *Constants) channelsLast(g *ir.Graph) error {
 	l := &layouter{g: g, constants: c, last: map[*ir.Value]*ir.Value{}, pending: map[*ir.Value]bool{},
 		expanded: map[*ir.Value]*ir.Value{}, alias: map[*ir.Value]*ir.Value{}}
@@ -78,7 +79,8 @@ func (l *layouter) first(v *ir.Value) error {
 	return nil
 }
 
-// sameOrder reports whether a channels-first shape has its elements in the same order channels last.
+// sameOrder reports whether a channels-first shape has its elements in the same order channels
+// last.
 func sameOrder(s tensor.Shape) bool {
 	return len(s) >= 3 && (s[1] == 1 || s[2:].Len() == 1)
 }
@@ -191,8 +193,8 @@ func (l *layouter) node(n *ir.Node) error {
 	return l.emit(n, inputs, attrs)
 }
 
-// pools reports whether n reduces every spatial axis of a channels-last value away: [N,C] remains, the
-// same in both layouts.
+// pools reports whether n reduces every spatial axis of a channels-last value away: [N,C] remains,
+// the same in both layouts.
 func (l *layouter) pools(n *ir.Node) bool {
 	x := n.Inputs[0]
 	rank := len(x.Type.Shape)

@@ -7,8 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// matcher finds subgraphs by pattern and replaces them by one operator. Rules look from the last node
-// of a pattern back; what they replace must have no reader outside.
+// matcher finds subgraphs by pattern and replaces them by one operator. Rules look from the last
+// node of a pattern back; what they replace must have no reader outside.
 type matcher struct {
 	g     *ir.Graph
 	users map[*ir.Value]int
@@ -32,8 +32,9 @@ func (m *matcher) add(name, op string, attrs ir.Attrs, in ...*ir.Value) *ir.Valu
 	return n.Outputs[0]
 }
 
-// rewrite runs the rules one after the other, each over every node until it matches nowhere. A rule that
-// matches returns the operator to put in the node's place. Rules that match larger patterns come first.
+// rewrite runs the rules one after the other, each over every node until it matches nowhere. A rule
+// that matches returns the operator to put in the node's place. Rules that match larger patterns
+// come first.
 func rewrite(g *ir.Graph, rules ...func(m *matcher, n *ir.Node) *ir.Node) error {
 	for _, rule := range rules {
 		for changed := true; changed; {
@@ -94,7 +95,8 @@ func (m *matcher) by(v *ir.Value, op string) *ir.Node {
 	return v.Node
 }
 
-// operands gives a binary node's inputs in the order (matches, other) for the first input that f accepts.
+// operands gives a binary node's inputs in the order (matches, other) for the first input that f
+// accepts.
 func operands(n *ir.Node, f func(v *ir.Value) bool) (yes, other *ir.Value) {
 	if len(n.Inputs) != 2 {
 		return nil, nil

@@ -13,9 +13,10 @@ type block struct {
 	offset         int
 }
 
-// layout places the blocks in one arena so that blocks whose lifetimes overlap do not share bytes, and
-// returns the arena's size. Largest first, each at the lowest offset that is free during its life:
-// within a few percent of the lower bound on real networks (greedy by size, Pisarchyk and Lee 2020).
+// layout places the blocks in one arena so that blocks whose lifetimes overlap do not share bytes,
+// and returns the arena's size. Largest first, each at the lowest offset that is free during its
+// life: within a few percent of the lower bound on real networks (greedy by size, Pisarchyk and Lee
+// 2020).
 func layout(blocks []*block) int {
 	order := slices.Clone(blocks)
 	slices.SortStableFunc(order, func(a, b *block) int { return cmp.Compare(b.size, a.size) })

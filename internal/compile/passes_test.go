@@ -57,8 +57,8 @@ func (s *sketch) layerNorm(x *ir.Value, f int) *ir.Value {
 	return s.Op("Add", nil, s.Op("Mul", nil, n, s.param("ln.weight", f)), s.param("ln.bias", f))
 }
 
-// Each pass is shown by the text of a small graph before and after, and must not change what the graph
-// computes.
+// Each pass is shown by the text of a small graph before and after, and must not change what the
+// graph computes.
 func TestPasses(t *testing.T) {
 	conv := ir.Attrs{"pads": []int{1, 1, 1, 1}}
 	nhwc := ir.Attrs{"layout": "NHWC"}

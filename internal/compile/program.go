@@ -1,5 +1,5 @@
-// Package compile compiles a graph and runs it: specialisation to static shapes, the pass table, a memory
-// plan made ahead of time, and the program that runs the bound operators in order.
+// Package compile compiles a graph and runs it: specialisation to static shapes, the pass table, a
+// memory plan made ahead of time, and the program that runs the bound operators in order.
 package compile
 
 import (
@@ -33,8 +33,8 @@ type step struct {
 	scratch []byte
 }
 
-// Arena is memory that several programs use in turn. The zero Arena is empty and grows to the largest
-// program; programs compiled before it grew keep the memory that they have.
+// Arena is memory that several programs use in turn. The zero Arena is empty and grows to the
+// largest program; programs compiled before it grew keep the memory that they have.
 type Arena struct{ bytes []byte }
 
 func (a *Arena) take(n int) []byte {
@@ -203,8 +203,8 @@ func (p *memoryPlan) root(v *ir.Value) *ir.Value {
 	return v
 }
 
-// reusable finds the buffer that the node's first output may overwrite: an input's, of the same size,
-// planned by this program, and read here for the last time, by one input only.
+// reusable finds the buffer that the node's first output may overwrite: an input's, of the same
+// size, planned by this program, and read here for the last time, by one input only.
 func (p *memoryPlan) reusable(n *ir.Node, at int, last map[*ir.Value]int) *ir.Value {
 	for _, k := range p.bounds[n].InPlace {
 		v := n.In(k)
@@ -243,8 +243,9 @@ func (p *memoryPlan) tensor(v *ir.Value) *tensor.Tensor {
 	return p.header[v]
 }
 
-// Run computes the graph's outputs from its inputs, in the graph's order. The outputs are views of the
-// program's memory, valid until the next Run. Between two operators it gives up when ctx is done.
+// Run computes the graph's outputs from its inputs, in the graph's order. The outputs are views of
+// the program's memory, valid until the next Run. Between two operators it gives up when ctx is
+// done.
 func (p *Program) Run(ctx context.Context, inputs ...*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return p.run(ctx, inputs, nil)
 }

@@ -18,10 +18,10 @@ func (r Recomputed) String() string {
 	return fmt.Sprintf("%d values are computed again for the backward pass, which saves %.1f MiB", r.Values, float64(r.Bytes)/(1<<20))
 }
 
-// recompute rewrites g until its memory fits the budget or nothing more helps: a cheap value that only
-// the backward pass still needs is computed again there, by a copy of its node in front of its first
-// late reader. Values are tried by size; one whose copy would keep other buffers alive for as much is
-// left as it was.
+// recompute rewrites g until its memory fits the budget or nothing more helps: a cheap value that
+// only the backward pass still needs is computed again there, by a copy of its node in front of its
+// first late reader. Values are tried by size; one whose copy would keep other buffers alive for as
+// much is left as it was.
 func recompute(g *ir.Graph, p *memoryPlan, budget int) (*memoryPlan, Recomputed, error) {
 	var done Recomputed
 	first := p.total()
@@ -69,8 +69,8 @@ func cheap(n *ir.Node) bool {
 }
 
 // late makes the readers of v behind the loss read a copy that is computed in front of the first of
-// them, and returns the copy; nil when there is no such reader. What the copy reads and nothing behind
-// the loss does is copied too where that is cheap.
+// them, and returns the copy; nil when there is no such reader. What the copy reads and nothing
+// behind the loss does is copied too where that is cheap.
 func late(g *ir.Graph, v *ir.Value, loss int) *ir.Value {
 	last := map[*ir.Value]int{}
 	first := -1
@@ -100,7 +100,8 @@ func late(g *ir.Graph, v *ir.Value, loss int) *ir.Value {
 	return copied
 }
 
-// again copies the node that computes v, and up to depth cheap nodes before it whose results are not kept.
+// again copies the node that computes v, and up to depth cheap nodes before it whose results are
+// not kept.
 func again(g *ir.Graph, v *ir.Value, kept func(*ir.Value) bool, depth int, chain *[]*ir.Node) *ir.Value {
 	n := v.Node
 	c := &ir.Node{Name: g.Unique(n.Name + "/again"), Op: n.Op, Inputs: slices.Clone(n.Inputs), Attrs: n.Attrs}

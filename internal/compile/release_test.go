@@ -7,7 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// TestPackedConstantsAreReleased checks that a program drops the weights that its convolution has packed, and computes the same as before.
+// TestPackedConstantsAreReleased checks that a program drops the weights that its convolution has
+// packed, and computes the same as before.
 func TestPackedConstantsAreReleased(t *testing.T) {
 	g := ir.New("g")
 	b := ir.NewBuilder(g, "")

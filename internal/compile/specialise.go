@@ -15,9 +15,9 @@ import (
 const maxValueBytes = 1 << 36
 
 // specialise turns a raw graph into a static one for the given input shapes: every ONNX operator is
-// lowered to registered operators, types are inferred, and whatever follows from shapes and constants
-// is folded away. Weights stay values of kind Param and share their contents with the raw graph. What the
-// raw graph's values became is in env.
+// lowered to registered operators, types are inferred, and whatever follows from shapes and
+// constants is folded away. Weights stay values of kind Param and share their contents with the raw
+// graph. What the raw graph's values became is in env.
 //
 // Inputs missing from shapes must have known shapes of their own. It errors, naming the node, on an
 // unsupported operator, on types that do not fit, and on shapes that depend on data.
@@ -56,8 +56,8 @@ func specialise(raw *ir.Graph, shapes map[string]tensor.Shape) (*specialiser, er
 	return s, nil
 }
 
-// maxInlined bounds the nodes that unrolled loops may build, each inside another too: a hostile file must not
-// take forever.
+// maxInlined bounds the nodes that unrolled loops may build, each inside another too: a hostile
+// file must not take forever.
 const maxInlined = 1 << 22
 
 // specialiser maps values of the raw graph to values of the static one.
@@ -187,7 +187,8 @@ func (s *specialiser) inline(sub *ir.Graph, args []*ir.Value) ([]*ir.Value, erro
 	return outs, nil
 }
 
-// subgraph specialises a raw subgraph into a graph of its own; captured values become its last inputs.
+// subgraph specialises a raw subgraph into a graph of its own; captured values become its last
+// inputs.
 func (s *specialiser) subgraph(sub *ir.Graph, inputs []ir.Type) (*ir.Graph, []*ir.Value, error) {
 	t := &specialiser{g: ir.New(sub.Name), env: map[*ir.Value]*ir.Value{}}
 	for i, in := range sub.Inputs {

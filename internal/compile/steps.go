@@ -10,8 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Steps runs a causal language model token by token. It keeps the keys and values of every attention
-// (a key-value cache), so that a token costs one position, however many stand before it.
+// Steps runs a causal language model token by token. It keeps the keys and values of every
+// attention (a key-value cache), so that a token costs one position, however many stand before it.
 type Steps struct {
 	program  *Program
 	token    *tensor.Tensor // [1,1]
@@ -19,20 +19,21 @@ type Steps struct {
 	length   int
 }
 
-// SequenceInputs gives, for a length, the contents of every input of a model: one sequence of that many
-// positions. The tokens of the sequence matter only by their shape.
+// SequenceInputs gives, for a length, the contents of every input of a model: one sequence of that
+// many positions. The tokens of the sequence matter only by their shape.
 type SequenceInputs func(length int) map[string]*tensor.Tensor
 
 // errNotSteps is why a model cannot be run token by token.
 var errNotSteps = errors.New("the model cannot be run token by token")
 
-// NewSteps makes Steps of up to length tokens out of a raw model whose first output scores every position of
-// the input tokens. Its weights are taken as constants.
+// NewSteps makes Steps of up to length tokens out of a raw model whose first output scores every
+// position of the input tokens. Its weights are taken as constants.
 //
-// The model is compiled for two lengths; where the two differ lies the axis of positions. Every operator
-// must treat positions alike and apart, but for attention, which must see none after its own (a causal mask): then one position can be
-// computed from itself, constants such as position embeddings being read at its row, and the keys and values of those before
-// it. NewSteps errors where that is not so, naming the operator.
+// The model is compiled for two lengths; where the two differ lies the axis of positions. Every
+// operator must treat positions alike and apart, but for attention, which must see none after its
+// own (a causal mask): then one position can be computed from itself, constants such as position
+// embeddings being read at its row, and the keys and values of those before it. NewSteps errors
+// where that is not so, naming the operator.
 func NewSteps(raw *ir.Graph, tokens string, inputs SequenceInputs, length int) (*Steps, error) {
 	if length < 2 {
 		return nil, fmt.Errorf("compile: steps of %d tokens", length)
@@ -62,8 +63,9 @@ func NewSteps(raw *ir.Graph, tokens string, inputs SequenceInputs, length int) (
 // Len is how many tokens there is room for.
 func (s *Steps) Len() int { return s.length }
 
-// Next takes the token at a position, from 0, and gives the scores of the one behind it, valid until the next
-// call. Positions before it must have been given before; going back to one drops those behind it.
+// Next takes the token at a position, from 0, and gives the scores of the one behind it, valid
+// until the next call. Positions before it must have been given before; going back to one drops
+// those behind it.
 func (s *Steps) Next(ctx context.Context, token, position int) ([]float32, error) {
 	if position < 0 || position >= s.length {
 		return nil, fmt.Errorf("compile: there is no room for token %d: %d were planned", position+1, s.length)
@@ -115,8 +117,8 @@ func sequenceGraph(raw *ir.Graph, tokens string, inputs map[string]*tensor.Tenso
 	return g, nil
 }
 
-// row is one position of a value of the whole sequence: the same but for the axis of positions, where it has
-// size 1. A value without such an axis is the same at every position and has axis -1.
+// row is one position of a value of the whole sequence: the same but for the axis of positions,
+// where it has size 1. A value without such an axis is the same at every position and has axis -1.
 type row struct {
 	value *ir.Value
 	axis  int
@@ -252,7 +254,8 @@ func (s *stepper) input(v, w *ir.Value) (row, error) {
 	return r, s.b.Err()
 }
 
-// begins reports whether b, longer by one on the axis, begins as a. Without an axis they must be equal.
+// begins reports whether b, longer by one on the axis, begins as a. Without an axis they must be
+// equal.
 func begins(a, b *tensor.Tensor, axis int) bool {
 	if axis < 0 {
 		return a.DType == b.DType && a.Shape.Equal(b.Shape) && string(a.Bytes) == string(b.Bytes)
@@ -267,8 +270,8 @@ func begins(a, b *tensor.Tensor, axis int) bool {
 	return true
 }
 
-// apart reports whether an operator computes every position of its result, on the axis out, from that position of its
-// inputs alone.
+// apart reports whether an operator computes every position of its result, on the axis out, from
+// that position of its inputs alone.
 func apart(n *ir.Node, in []row, out int) bool {
 	t := n.Traits()
 	if t.Rows == nil {
@@ -317,8 +320,8 @@ func (s *stepper) attention(m, n *ir.Node) error {
 	return nil
 }
 
-// plainMask reports whether an added mask is 0 where a query looks at itself and at what stands before it. It sets
-// causal where it hides all that stands behind.
+// plainMask reports whether an added mask is 0 where a query looks at itself and at what stands
+// before it. It sets causal where it hides all that stands behind.
 func plainMask(mask *tensor.Tensor, n int, causal *bool) bool {
 	rank := len(mask.Shape)
 	if rank < 1 || !mask.DType.IsFloat() || mask.Shape[rank-1] != n {
@@ -348,7 +351,8 @@ func plainMask(mask *tensor.Tensor, n int, causal *bool) bool {
 // hidden is a term that leaves nothing of a position behind the exponential.
 const hidden = -1e4
 
-// Twin makes Steps of the same model with a text of their own, so that the two may run at once. They share the weights.
+// Twin makes Steps of the same model with a text of their own, so that the two may run at once.
+// They share the weights.
 func (s *Steps) Twin() (*Steps, error) {
 	states := map[*ir.Value]*tensor.Tensor{}
 	for _, n := range s.program.graph.Nodes {

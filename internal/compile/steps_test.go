@@ -116,7 +116,8 @@ func TestStories(t *testing.T) {
 	}
 }
 
-// TestStepsRefuse names the operator by which a position depends on later ones or in a way that is not known.
+// TestStepsRefuse names the operator by which a position depends on later ones or in a way that is
+// not known.
 func TestStepsRefuse(t *testing.T) {
 	attend := func(add func(op string, attrs ir.Attrs, in ...*ir.Value) *ir.Value, x *ir.Value) *ir.Value {
 		scores := add("MatMul", nil, x, add("Transpose", ir.Attrs{"perm": []int{0, 2, 1}}, x))

@@ -7,8 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// widenHalves makes a model in half precision compute in float32: inputs and weights are cast where they are
-// read, results of the graph back where they are given out, and nothing is rounded between.
+// widenHalves makes a model in half precision compute in float32: inputs and weights are cast where
+// they are read, results of the graph back where they are given out, and nothing is rounded
+// between.
 func widenHalves(g *ir.Graph) error {
 	w := &widener{g: g, wide: map[*ir.Value]*ir.Value{}}
 	nodes := g.Nodes

@@ -9,7 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// A half-precision graph keeps the types of its inputs, weights and outputs and computes in float32 between.
+// A half-precision graph keeps the types of its inputs, weights and outputs and computes in float32
+// between.
 func TestWidenHalves(t *testing.T) {
 	for _, dt := range []tensor.DType{tensor.Float16, tensor.BFloat16} {
 		build := func() *ir.Graph {

@@ -99,8 +99,9 @@ func columnNames(given, usual string) []string {
 	return []string{usual}
 }
 
-// ReadAnswers looks over the answers of a table's examples, one a row: it finds the task where it is "", and of classify the classes, where they
-// are nil, and every example's. It errors, naming the line, on an answer that the task does not take.
+// ReadAnswers looks over the answers of a table's examples, one a row: it finds the task where it
+// is "", and of classify the classes, where they are nil, and every example's. It errors, naming
+// the line, on an answer that the task does not take.
 func ReadAnswers(t *Table, examples []Example, task string, classes []string) (string, []string, error) {
 	if task == "" {
 		var answers []string

@@ -1,9 +1,10 @@
-// Package demo tells the whole story of Permafrost in under a minute, without network or files: a small
-// model that knows Latin letters learns Greek and Cyrillic ones from a handful of pictures each.
+// Package demo tells the whole story of Permafrost in under a minute, without network or files: a
+// small model that knows Latin letters learns Greek and Cyrillic ones from a handful of pictures
+// each.
 //
-// Model and pictures are the project's own. The pictures are letters of the Go fonts, drawn with random
-// distortions from a seed (Draw); the model is a small residual network (Untrained) that command gen
-// pretrained with this project's own training and that lies in the program (Model).
+// Model and pictures are the project's own. The pictures are letters of the Go fonts, drawn with
+// random distortions from a seed (Draw); the model is a small residual network (Untrained) that
+// command gen pretrained with this project's own training and that lies in the program (Model).
 package demo
 
 import (
@@ -121,8 +122,8 @@ type teller struct {
 	log io.Writer // of progress
 }
 
-// Run tells the story and leaves its pictures, models and runs in a folder. It errors when the folder
-// holds anything already, when it cannot be written, and when ctx ends.
+// Run tells the story and leaves its pictures, models and runs in a folder. It errors when the
+// folder holds anything already, when it cannot be written, and when ctx ends.
 func Run(ctx context.Context, o Options) error {
 	began := time.Now()
 	t := &teller{size: standard, w: o.Stdout, log: o.Stderr}

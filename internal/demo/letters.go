@@ -139,8 +139,9 @@ func (a Alphabet) draw(l Letter, split string, seed uint64, i int) (*image.Gray,
 }
 
 // Draw draws a letter in a random Go font on Side by Side pixels. Random are its size, proportions,
-// rotation, slant, place, a wave through its strokes, blur, weight, contrast, which of ink and ground
-// is darker, a gradient of the ground, and noise. It errors when the fonts do not have the letter.
+// rotation, slant, place, a wave through its strokes, blur, weight, contrast, which of ink and
+// ground is darker, a gradient of the ground, and noise. It errors when the fonts do not have the
+// letter.
 func Draw(r *rand.Rand, letter rune) (*image.Gray, error) {
 	f := fonts()[r.IntN(len(fonts()))]
 	o, err := outlineOf(f, letter)

@@ -9,10 +9,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Untrained makes the built-in network's ONNX file with random weights, named as PyTorch names those of
-// a ResNet: a strided 5x5 convolution, five residual blocks of 16, 32 and 64 channels, mean pooling and
-// a classifier; about 100,000 parameters. It reads image float32[N,1,32,32] in [0,1] and gives logits [N,classes].
-// Weights are drawn by He et al. (2015), normal with deviation sqrt(2/(kernel area * outputs)).
+// Untrained makes the built-in network's ONNX file with random weights, named as PyTorch names
+// those of a ResNet: a strided 5x5 convolution, five residual blocks of 16, 32 and 64 channels,
+// mean pooling and a classifier; about 100,000 parameters. It reads image float32[N,1,32,32] in
+// [0,1] and gives logits [N,classes]. Weights are drawn by He et al. (2015), normal with deviation
+// sqrt(2/(kernel area * outputs)).
 func Untrained(classes int, seed uint64, metadata map[string]string) ([]byte, error) {
 	b := &netBuilder{g: ir.New("letters"), r: rand.New(rand.NewPCG(seed, 0x6e6574))}
 	x := b.g.AddInput("image", ir.Type{DType: tensor.Float32, Shape: tensor.Shape{-1, 1, Side, Side}})

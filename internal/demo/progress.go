@@ -11,7 +11,8 @@ import (
 	"golang.org/x/term"
 )
 
-// progress shows one fit on one line: as it goes where the writer is a terminal, else when it is over.
+// progress shows one fit on one line: as it goes where the writer is a terminal, else when it is
+// over.
 type progress struct {
 	w      io.Writer
 	live   bool

@@ -42,8 +42,8 @@ func (t *teller) tellMaterials() {
 	t.tell("\n")
 }
 
-// tellPlan shows a row for each block of the network with its state under every plan, and what every
-// plan comes to.
+// tellPlan shows a row for each block of the network with its state under every plan, and what
+// every plan comes to.
 func (t *teller) tellPlan() {
 	t.tell("%s\n", heading("What each plan freezes"))
 	rows := []string{cells(append([]string{"block", "layers", "parameters"}, thaws...)...)}
@@ -72,8 +72,8 @@ type block struct {
 	params int
 }
 
-// blockName is the block of a layer. A stem of single layers, which count as a block under the name of
-// the first, goes by the stem's name.
+// blockName is the block of a layer. A stem of single layers, which count as a block under the name
+// of the first, goes by the stem's name.
 func blockName(l inspect.Layer) string {
 	if stem, layer, _ := strings.Cut(l.Name, "."); !strings.Contains(layer, ".") && l.Block != "head" {
 		return stem

@@ -37,11 +37,13 @@ const (
 
 // Fit compares the accuracy on training examples, t, with that on validation examples, v.
 //
-// Where at least a third of the error is made on the training examples already, 2(1-t) > t-v, and that part matters, the model
-// underfits: no more examples of the kind would mend that, more trained weights may. Else, where the gap t-v matters and is beyond its
-// standard error, the model overfits. t is the mean over the last epoch as the weights moved, and v that of the epoch that is kept; since
-// a model knows its own examples no worse than new ones in the end, t counts as v at least where underfitting is in question. Anything
-// else is fine, or unclear where too few examples speak or where they were not seen as they are.
+// Where at least a third of the error is made on the training examples already, 2(1-t) > t-v, and
+// that part matters, the model underfits: no more examples of the kind would mend that, more
+// trained weights may. Else, where the gap t-v matters and is beyond its standard error, the model
+// overfits. t is the mean over the last epoch as the weights moved, and v that of the epoch that is
+// kept; since a model knows its own examples no worse than new ones in the end, t counts as v at
+// least where underfitting is in question. Anything else is fine, or unclear where too few examples
+// speak or where they were not seen as they are.
 func Fit(s Symptoms) *report.Diagnosis {
 	if len(s.History) == 0 || s.Kept < 0 || s.History[s.Kept].Val == nil {
 		return &report.Diagnosis{Verdict: report.Unclear, Why: "no epoch was finished"}
@@ -105,8 +107,8 @@ func majorityShare(m *task.Metrics) float64 {
 	return float64(most) / float64(max(1, m.Examples))
 }
 
-// learns reports whether the validation loss fell over the second half of the epochs by a part that more epochs would go on with, beyond what
-// rises and falls between two of them.
+// learns reports whether the validation loss fell over the second half of the epochs by a part that
+// more epochs would go on with, beyond what rises and falls between two of them.
 func (s *Symptoms) learns() bool {
 	n := len(s.History)
 	if n < settled {
@@ -129,7 +131,8 @@ func (s *Symptoms) unfinished() string {
 	return "the validation loss was still falling at the end"
 }
 
-// lossRise tells of a validation loss that ended at least a fifth above its lowest, "" where it did not.
+// lossRise tells of a validation loss that ended at least a fifth above its lowest, "" where it did
+// not.
 func (s *Symptoms) lossRise() string {
 	at, low := 0, math.Inf(1)
 	for i, e := range s.History {

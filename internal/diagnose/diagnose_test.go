@@ -8,8 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// past makes up the epochs of a run over n validation examples of two classes, the first of them a share most of all: accuracy on training and
-// validation examples and the validation loss, epoch by epoch.
+// past makes up the epochs of a run over n validation examples of two classes, the first of them a
+// share most of all: accuracy on training and validation examples and the validation loss, epoch by
+// epoch.
 func past(n int, most float64, epochs ...[3]float64) []report.EpochEvent {
 	var out []report.EpochEvent
 	for i, e := range epochs {

@@ -251,9 +251,9 @@ func (t *tracker) concat(n *ir.Node, in []int) (*spread, error) {
 	return out, nil
 }
 
-// reshape finds the axis of the target that holds the batch: where as many elements lie before it as
-// lie before the batch now. An axis of size 1 there is the batch; else it was multiplied into an axis
-// beside, and since the last axis is as a rule the features of one example, not into that one.
+// reshape finds the axis of the target that holds the batch: where as many elements lie before it
+// as lie before the batch now. An axis of size 1 there is the batch; else it was multiplied into an
+// axis beside, and since the last axis is as a rule the features of one example, not into that one.
 func (t *tracker) reshape(n *ir.Node, s spread) (*spread, error) {
 	target := constInts(n.In(1))
 	if target == nil {
@@ -335,8 +335,8 @@ func (t *tracker) reshape(n *ir.Node, s spread) (*spread, error) {
 }
 
 // recurrent follows the batch through a recurrent layer: X is [sequence, batch, features], Y
-// [sequence, directions, batch, hidden], the states [directions, batch, hidden]. Constant initial states
-// are repeated for each example.
+// [sequence, directions, batch, hidden], the states [directions, batch, hidden]. Constant initial
+// states are repeated for each example.
 func (t *tracker) recurrent(n *ir.Node, in []int) error {
 	s := t.at[n.Inputs[in[0]]]
 	switch {
@@ -373,8 +373,8 @@ func (t *tracker) recurrent(n *ir.Node, in []int) error {
 	return nil
 }
 
-// fromShape reports whether a Reshape target that is not constant follows the batch: not where it is put
-// together from parts of which the first is a constant size.
+// fromShape reports whether a Reshape target that is not constant follows the batch: not where it
+// is put together from parts of which the first is a constant size.
 func fromShape(v *ir.Value) bool {
 	if v == nil || v.Node == nil || v.Node.Op != "Concat" {
 		return true

@@ -71,7 +71,8 @@ func (t *tracker) constShape(n *ir.Node) {
 	}
 }
 
-// follow gives the spread of n's outputs, nil where they hold no batch. In lists the inputs that do.
+// follow gives the spread of n's outputs, nil where they hold no batch. In lists the inputs that
+// do.
 func (t *tracker) follow(n *ir.Node, in []int) (*spread, error) {
 	s := t.at[n.Inputs[in[0]]]
 	tr := n.RawTraits()

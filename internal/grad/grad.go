@@ -1,5 +1,5 @@
-// Package grad turns a graph into its training graph: it differentiates a loss with respect to thawed
-// weights, building gradient nodes only where a thawed weight can be reached.
+// Package grad turns a graph into its training graph: it differentiates a loss with respect to
+// thawed weights, building gradient nodes only where a thawed weight can be reached.
 package grad
 
 import (
@@ -9,11 +9,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Differentiate adds to g the nodes that compute the gradient of loss, a float scalar, with respect to
-// the values wrt, and returns one gradient per value: nil where the loss does not depend on it.
+// Differentiate adds to g the nodes that compute the gradient of loss, a float scalar, with respect
+// to the values wrt, and returns one gradient per value: nil where the loss does not depend on it.
 //
-// Only values that depend on wrt get a gradient, and each rule is asked only for the inputs that need
-// one. An operator without a gradient between wrt and loss is an error that names its node.
+// Only values that depend on wrt get a gradient, and each rule is asked only for the inputs that
+// need one. An operator without a gradient between wrt and loss is an error that names its node.
 func Differentiate(g *ir.Graph, loss *ir.Value, wrt []*ir.Value) ([]*ir.Value, error) {
 	if loss.Type.Shape.Len() != 1 || !loss.Type.DType.IsFloat() {
 		return nil, fmt.Errorf("grad: loss %q is %v, want a float scalar", loss.Name, loss.Type)
@@ -121,8 +121,8 @@ func Live(g *ir.Graph, roots []*ir.Value) map[*ir.Value]bool {
 }
 
 // Frontier lists the values at which a graph that is thawed at roots changes from inference to
-// training: not live themselves, computed by a node or given as an input, and read by a live node or
-// an output. They are what the frozen region hands over, in order of definition.
+// training: not live themselves, computed by a node or given as an input, and read by a live node
+// or an output. They are what the frozen region hands over, in order of definition.
 func Frontier(g *ir.Graph, roots []*ir.Value) []*ir.Value {
 	live := Live(g, roots)
 	var out []*ir.Value

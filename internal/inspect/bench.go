@@ -51,8 +51,8 @@ type BenchResult struct {
 
 // Bench times a model on made-up, seeded inputs: the forward pass of the whole model frozen, as
 // inference, and a training step with the plan's weights thawed: the frozen region, the loss, the
-// backward pass and the optimiser. The step trains the model's own classifier where it has one, else a
-// fresh linear one. Inputs may be of any kind and number.
+// backward pass and the optimiser. The step trains the model's own classifier where it has one,
+// else a fresh linear one. Inputs may be of any kind and number.
 func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 	if o.Batch < 1 || o.Steps < 1 {
 		return nil, fmt.Errorf("option batch %d option steps %d: both are at least 1", o.Batch, o.Steps)
@@ -103,8 +103,8 @@ func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
 	return err
 }
 
-// chooseHead settles which head the step trains: the model's own where it has one for the task, else a new
-// one. It errors on a model that takes none.
+// chooseHead settles which head the step trains: the model's own where it has one for the task,
+// else a new one. It errors on a model that takes none.
 func (r *BenchResult) chooseHead(cfg *run.Config, p *probe, classes int) error {
 	attach := func(spec split.HeadSpec) error {
 		_, err := split.AttachHead(p.base.Model.Graph, spec, p.batch(p.base.Two()))
@@ -181,7 +181,8 @@ func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error 
 	return nil
 }
 
-// timed runs f once to warm up and then n times; it returns the least and the median time in milliseconds.
+// timed runs f once to warm up and then n times; it returns the least and the median time in
+// milliseconds.
 func timed(n int, f func() error) (lo, median float64, err error) {
 	if err := f(); err != nil {
 		return 0, 0, err

@@ -12,7 +12,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// OpTime is what the nodes of one operator took in a forward pass: the median over the runs, convolutions told apart by their windows.
+// OpTime is what the nodes of one operator took in a forward pass: the median over the runs,
+// convolutions told apart by their windows.
 type OpTime struct {
 	Op     string  `json:"op"`
 	Nodes  int     `json:"nodes"`

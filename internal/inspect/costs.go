@@ -20,8 +20,8 @@ type Choice struct {
 	Adapter string // "" for none
 }
 
-// Costs predicts plans for the model and data of a session side by side, each from runs of a few examples on this machine. Decode is the
-// time that an example takes to be read, in seconds.
+// Costs predicts plans for the model and data of a session side by side, each from runs of a few
+// examples on this machine. Decode is the time that an example takes to be read, in seconds.
 func Costs(ctx context.Context, s *run.Session, cfg run.Config, decode float64, plans []Choice) ([]Cost, error) {
 	tr, val := s.Train, s.Val
 	cfg.Head = s.Config.Head

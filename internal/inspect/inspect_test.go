@@ -57,7 +57,8 @@ func fits(t *testing.T) map[string]run.Config {
 	}
 }
 
-// TestInspectIsTheFit: for every task, what is predicted is of the plan, batch and lengths of the fit with the same options.
+// TestInspectIsTheFit: for every task, what is predicted is of the plan, batch and lengths of the
+// fit with the same options.
 func TestInspectIsTheFit(t *testing.T) {
 	ctx := context.Background()
 	for name, cfg := range fits(t) {

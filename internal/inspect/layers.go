@@ -108,8 +108,8 @@ func (in *Inspection) layers(t *trainable) error {
 	return in.count(t, owner)
 }
 
-// layerState is the state of a layer by those of its weights: running statistics count only where there
-// is nothing else.
+// layerState is the state of a layer by those of its weights: running statistics count only where
+// there is nothing else.
 func layerState(ws []WeightState) freeze.State {
 	var state freeze.State
 	for _, w := range ws {
@@ -127,8 +127,8 @@ func layerState(ws []WeightState) freeze.State {
 	return state
 }
 
-// count adds up the operations of one example. A node counts for the layer whose weight it reads, one
-// without weights for the layer before it.
+// count adds up the operations of one example. A node counts for the layer whose weight it reads,
+// one without weights for the layer before it.
 func (in *Inspection) count(t *trainable, owner map[string]int) error {
 	g, err := compile.Model(t.net.Headed.Graph, compile.Options{Shapes: t.sized.Base.ShapesAt(1, t.sized.Length), Plain: true})
 	if err != nil {

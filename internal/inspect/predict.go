@@ -9,7 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/keep"
 )
 
-// Prediction is what a fit is expected to take. Times come from runs of a few examples on this machine.
+// Prediction is what a fit is expected to take. Times come from runs of a few examples on this
+// machine.
 type Prediction struct {
 	FirstEpoch      float64 `json:"first_epoch_seconds"` // with the frozen region, whose values are then kept
 	LaterEpoch      float64 `json:"later_epoch_seconds"`
@@ -83,8 +84,8 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	return r, nil
 }
 
-// timeFrozen measures the frozen region for one example, whose operations at the least length are work. It returns the memory that a
-// fit's runs of it take.
+// timeFrozen measures the frozen region for one example, whose operations at the least length are
+// work. It returns the memory that a fit's runs of it take.
 func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, work int64) (int64, error) {
 	net, chunk, each := t.sized, 0, 1.
 	switch {
@@ -113,7 +114,8 @@ func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, wor
 	return int64(program.ArenaBytes()) * int64(chunk) / int64(n), err
 }
 
-// timeLive measures a training step for one example. It returns the memory of a whole batch's, of the longest examples.
+// timeLive measures a training step for one example. It returns the memory of a whole batch's, of
+// the longest examples.
 func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch int) (int64, error) {
 	s, err := t.sized.Train(1)
 	if err != nil {
@@ -152,20 +154,22 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 	return int64(s.Program.ArenaBytes()), nil
 }
 
-// A calibration run should take about trialSeconds on a slow machine, and all runs of it trialsSeconds.
+// A calibration run should take about trialSeconds on a slow machine, and all runs of it
+// trialsSeconds.
 const (
 	trialSeconds  = 0.3
 	trialsSeconds = 0.9
 	slowFLOPS     = 20e9
 )
 
-// trialExamples is how many examples of so much work are run at once, at most as many as the fit runs.
+// trialExamples is how many examples of so much work are run at once, at most as many as the fit
+// runs.
 func trialExamples(flops int64, most int) int {
 	return max(1, min(most, int(slowFLOPS*trialSeconds/float64(max(flops, 1)))))
 }
 
-// clock is the shortest time of a few runs in seconds, of which the first warms up: the shortest is the
-// one that other programs disturbed least.
+// clock is the shortest time of a few runs in seconds, of which the first warms up: the shortest is
+// the one that other programs disturbed least.
 func clock(f func() error) (float64, error) {
 	best := math.Inf(1)
 	for began, n := time.Now(), 0; n < 2 || n < 6 && time.Since(began).Seconds() < trialsSeconds; n++ {

@@ -14,7 +14,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// probe is a model that is looked at or timed, with the task and the lengths of examples that it is seen with.
+// probe is a model that is looked at or timed, with the task and the lengths of examples that it is
+// seen with.
 type probe struct {
 	base  *split.Base
 	task  task.Task
@@ -43,8 +44,8 @@ type trainable struct {
 	cfg   run.Config     // with nothing left to choose
 }
 
-// trainable gives the model a head for the task, and makes the plan. Of the configuration the recipe is that of
-// so many examples.
+// trainable gives the model a head for the task, and makes the plan. Of the configuration the
+// recipe is that of so many examples.
 func (p *probe) trainable(cfg run.Config, examples int) (*trainable, error) {
 	net, err := split.New(p.base, p.task, cfg.NetworkOptions())
 	if err != nil {
@@ -69,8 +70,8 @@ func (t *trainable) optimizer() (*optim.Optimizer, error) {
 	return a.Opt, a.Hold(t.net.Set, t.net.Plan)
 }
 
-// step is one training step on made-up inputs, ready to be run again and again: the frozen region, the
-// loss, the gradients and the update of the thawed weights.
+// step is one training step on made-up inputs, ready to be run again and again: the frozen region,
+// the loss, the gradients and the update of the thawed weights.
 type step struct {
 	frozen *compile.Program
 	live   *split.Step

@@ -16,7 +16,8 @@ type lengths struct {
 	longest int     // with padding
 }
 
-// suppose gives examples lengths where there are no data to tell them: windows are one by one, texts as long as an open axis.
+// suppose gives examples lengths where there are no data to tell them: windows are one by one,
+// texts as long as an open axis.
 func (p *probe) suppose() {
 	n := 1
 	if p.base.Form() != nil && !p.base.Form().Rows {
@@ -51,7 +52,8 @@ func (p *probe) typical() int {
 	return p.base.Form().Bucket(int(math.Round(p.steps.step)))
 }
 
-// lengthNote says which length of examples operations are counted for, where they have different ones.
+// lengthNote says which length of examples operations are counted for, where they have different
+// ones.
 func (p *probe) lengthNote(data bool) string {
 	switch n := p.typical(); {
 	case p.base.Form() == nil:

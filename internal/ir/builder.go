@@ -6,8 +6,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Builder adds typed nodes to a graph. The first error sticks: later calls do nothing and return nil
-// values, so that a rule can be written as plain expressions and Err asked once at the end.
+// Builder adds typed nodes to a graph. The first error sticks: later calls do nothing and return
+// nil values, so that a rule can be written as plain expressions and Err asked once at the end.
 type Builder struct {
 	Graph *Graph
 	Scope string // prefix of the names of new nodes
@@ -17,8 +17,8 @@ type Builder struct {
 	// inputs bound to args, and returns its outputs. Specialisation sets it; elsewhere it is nil.
 	Inline func(sub *Graph, args []*Value) ([]*Value, error)
 
-	// Subgraph specialises a raw subgraph on its own for operators that run it themselves. Values that
-	// it reads from the graph around it become further inputs, returned in that order.
+	// Subgraph specialises a raw subgraph on its own for operators that run it themselves. Values
+	// that it reads from the graph around it become further inputs, returned in that order.
 	Subgraph func(sub *Graph, inputs []Type) (g *Graph, captured []*Value, err error)
 }
 
@@ -57,8 +57,8 @@ func (b *Builder) Ops(op string, attrs Attrs, inputs ...*Value) []*Value {
 	return b.Add(n)
 }
 
-// Add infers the types of n, a node whose Name, Op, Inputs and Attrs are set, and appends it. Names, in
-// order, name the outputs. Outputs are nil after an error.
+// Add infers the types of n, a node whose Name, Op, Inputs and Attrs are set, and appends it.
+// Names, in order, name the outputs. Outputs are nil after an error.
 func (b *Builder) Add(n *Node, names ...string) []*Value {
 	if b.err != nil {
 		return nil

@@ -69,8 +69,9 @@ type Bound struct {
 	// for them, so that what nobody else reads need not stay in memory.
 	Packed []int
 
-	// Stateful says that Run keeps something between calls: how often it ran, or a form of weights that train. Any other Run may be called by
-	// several goroutines at once, each with an out and a scratch of its own.
+	// Stateful says that Run keeps something between calls: how often it ran, or a form of weights
+	// that train. Any other Run may be called by several goroutines at once, each with an out and a
+	// scratch of its own.
 	Stateful bool
 }
 

@@ -1,10 +1,11 @@
 // Package ir is the intermediate representation between an ONNX file and running code: a graph of
 // single-assignment values with static types.
 //
-// A graph lives in two states. As read from a file it is raw: nodes carry their ONNX operator, domain
-// and version, and result types are unknown. Specialised (package compile), every value has a concrete
-// type, every node names an operator of the registry (see Def), and shape arithmetic has been folded
-// away. Names from the file are kept on values and nodes, since users select weights by them.
+// A graph lives in two states. As read from a file it is raw: nodes carry their ONNX operator,
+// domain and version, and result types are unknown. Specialised (package compile), every value has
+// a concrete type, every node names an operator of the registry (see Def), and shape arithmetic has
+// been folded away. Names from the file are kept on values and nodes, since users select weights by
+// them.
 package ir
 
 import (
@@ -120,8 +121,8 @@ func (g *Graph) NewConst(name string, data *tensor.Tensor) *Value {
 	return v
 }
 
-// AddNode appends a node with one output per type; a type that is the zero Type makes an absent output.
-// Output names are taken from names where given, else made from the node's name.
+// AddNode appends a node with one output per type; a type that is the zero Type makes an absent
+// output. Output names are taken from names where given, else made from the node's name.
 func (g *Graph) AddNode(n *Node, types []Type, names ...string) *Node {
 	n.Outputs = make([]*Value, len(types))
 	for i, t := range types {
@@ -176,7 +177,8 @@ func (g *Graph) Params() []*Value {
 	return ps
 }
 
-// Users maps every value to the nodes that read it, in order; a node that reads it twice is listed twice.
+// Users maps every value to the nodes that read it, in order; a node that reads it twice is listed
+// twice.
 func (g *Graph) Users() map[*Value][]*Node {
 	u := map[*Value][]*Node{}
 	for _, n := range g.Nodes {
@@ -274,8 +276,8 @@ func (g *Graph) Captures() []*Value {
 	return outer
 }
 
-// Sort orders the nodes so that every value is computed before it is used, keeping the present order
-// where it can. It errors when values depend on each other in a cycle.
+// Sort orders the nodes so that every value is computed before it is used, keeping the present
+// order where it can. It errors when values depend on each other in a cycle.
 func (g *Graph) Sort() error {
 	const visiting, done = 1, 2
 	state := make(map[*Node]int, len(g.Nodes))

@@ -3,8 +3,8 @@ package ir
 import "fmt"
 
 // Verify checks what every pass must leave true of a specialised graph: values are defined once and
-// before use, nodes name registered operators, and each node's stated output types are those that its
-// operator infers. Passes run it in tests.
+// before use, nodes name registered operators, and each node's stated output types are those that
+// its operator infers. Passes run it in tests.
 func Verify(g *Graph) error {
 	defined := map[*Value]bool{}
 	for _, v := range g.Inputs {

@@ -17,7 +17,8 @@ func (e *Encoder) EvalBatch(batch int) int {
 	return max(batch, min(e.chunk, e.ds.Len()))
 }
 
-// Batches yields groups of examples at the frontier, as they are in an epoch. What it yields is valid until the next batch.
+// Batches yields groups of examples at the frontier, as they are in an epoch. What it yields is
+// valid until the next batch.
 func (e *Encoder) Batches(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*split.Batch, error] {
 	if e.variants > 0 {
 		epoch = e.variant(epoch)
@@ -42,8 +43,8 @@ func (e *Encoder) Batches(ctx context.Context, groups []data.Group, epoch int) i
 	}
 }
 
-// stored yields batches as the store holds them, with the positions of the examples that it lacks. Where it reads from the disk it
-// reads the next batch while this one is in use.
+// stored yields batches as the store holds them, with the positions of the examples that it lacks.
+// Where it reads from the disk it reads the next batch while this one is in use.
 func (e *Encoder) stored(groups []data.Group, variant int) iter.Seq2[*split.Batch, []int] {
 	type found struct {
 		batch   *split.Batch

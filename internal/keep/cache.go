@@ -11,8 +11,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// OpenCache opens the cache that runs share. It is nil where the options or the environment (PERMAFROST_CACHE=off) want none, and,
-// unless the options insist on it, where its folder cannot be made; note then says so.
+// OpenCache opens the cache that runs share. It is nil where the options or the environment
+// (PERMAFROST_CACHE=off) want none, and, unless the options insist on it, where its folder cannot
+// be made; note then says so.
 func OpenCache(o Options) (shared *cache.Cache, note string, err error) {
 	if o.Where == "off" || o.Where == "ram" {
 		return nil, "", nil
@@ -51,7 +52,8 @@ func Remember(shared *cache.Cache, fed feed.Feed, opt *data.Options) {
 	opt.Index = shared.Files(sha256.Sum256(fmt.Appendf(nil, "files/1 %x", pipeline)))
 }
 
-// prepared keeps no more than half of the cache's budget in one run, so that the values computed from them fit too.
+// prepared keeps no more than half of the cache's budget in one run, so that the values computed
+// from them fit too.
 type prepared struct {
 	*cache.Space
 	left atomic.Int64

@@ -7,9 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// Encoder turns examples into what the live region reads: frontier values, from the store where they
-// are kept, else by running the frozen region over the pictures. What the store keeps may be an earlier cut, from
-// which the rest of the frozen region is run every time.
+// Encoder turns examples into what the live region reads: frontier values, from the store where
+// they are kept, else by running the frozen region over the pictures. What the store keeps may be
+// an earlier cut, from which the rest of the frozen region is run every time.
 type Encoder struct {
 	net   *split.Network
 	ds    *data.Dataset
@@ -28,8 +28,9 @@ type Encoder struct {
 	shares []split.Share // of the kept values; nil where all examples have one length
 	direct []int         // where nothing is computed of examples of several lengths: the inputs that are at the frontier
 
-	// variants is how many augmented forms each example has; epochs use them in turn, whether they are kept or computed anew, and a store
-	// has them one behind the other. 0: kept examples are as they are, and others are new in every epoch.
+	// variants is how many augmented forms each example has; epochs use them in turn, whether they
+	// are kept or computed anew, and a store has them one behind the other. 0: kept examples are as
+	// they are, and others are new in every epoch.
 	variants int
 }
 

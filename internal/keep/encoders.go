@@ -22,8 +22,8 @@ type Summary struct {
 // Encoders give the examples of a fit at the frontier.
 type Encoders struct{ Train, Val *Encoder }
 
-// Open decides where frozen values come from, and computes those that are kept. Before are the encoders
-// of the plan before, nil where there was none: they give what they have kept.
+// Open decides where frozen values come from, and computes those that are kept. Before are the
+// encoders of the plan before, nil where there was none: they give what they have kept.
 func Open(ctx context.Context, net *split.Network, train, val *data.Dataset, o Options, before *Encoders) (*Encoders, *Summary, error) {
 	outline, err := net.Outline()
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// near is an earlier cut that other runs have kept, from which a missing frontier is reached sooner than
-// from the pictures.
+// near is an earlier cut that other runs have kept, from which a missing frontier is reached sooner
+// than from the pictures.
 type near struct {
 	cut   *split.Cut
 	store Store
@@ -21,7 +21,8 @@ type filled struct {
 }
 
 // fill computes what the store lacks, in the order of the files, and calls progress with the number
-// of examples that it has. Before each chunk is put, computed is told what an example took, in seconds.
+// of examples that it has. Before each chunk is put, computed is told what an example took, in
+// seconds.
 func (e *Encoder) fill(ctx context.Context, progress func(done int), computed func(seconds float64)) (filled, error) {
 	var f filled
 	row := e.row()
@@ -70,7 +71,8 @@ func (e *Encoder) fill(ctx context.Context, progress func(done int), computed fu
 	return f, nil
 }
 
-// fillNear computes those of the missing examples whose nearer values are kept, and returns the others.
+// fillNear computes those of the missing examples whose nearer values are kept, and returns the
+// others.
 func (e *Encoder) fillNear(ctx context.Context, missing []int, step func(n int), computed func(seconds float64)) (rest []int, err error) {
 	staged := stageCut(e.near.cut, e.chunk)
 	var have []int
@@ -111,6 +113,6 @@ func (e *Encoder) fillNear(ctx context.Context, missing []int, step func(n int),
 	return rest, flush()
 }
 
-// power is the largest power of two up to n: odd numbers of examples are computed in such pieces, so that few programs are
-// compiled.
+// power is the largest power of two up to n: odd numbers of examples are computed in such pieces,
+// so that few programs are compiled.
 func power(n int) int { return 1 << (bits.Len(uint(n)) - 1) }

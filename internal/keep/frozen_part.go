@@ -24,8 +24,8 @@ func (e *Encoder) frozen(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, 
 	return e.run(ctx, b.Inputs, len(b.Indices))
 }
 
-// frozenChunk does the same for a batch that may fall short of a chunk: it is filled up, so that one
-// program, with one set of packed weights and one arena, serves a whole data set.
+// frozenChunk does the same for a batch that may fall short of a chunk: it is filled up, so that
+// one program, with one set of packed weights and one arena, serves a whole data set.
 func (e *Encoder) frozenChunk(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	n := len(b.Indices)
 	if e.shares != nil {
@@ -95,7 +95,8 @@ func (e *Encoder) rest(ctx context.Context, b *split.Batch) (*split.Batch, error
 	return &split.Batch{Values: values, Indices: b.Indices, Length: b.Length, Lengths: b.Lengths}, err
 }
 
-// part compiles the network between two cuts for n examples, once. From nil are the inputs, to nil is the frontier.
+// part compiles the network between two cuts for n examples, once. From nil are the inputs, to nil
+// is the frontier.
 func (e *Encoder) part(n int, from, to *split.Cut) (*compile.Program, error) {
 	key := partKey(n, from, to)
 	if p := e.parts[key]; p != nil {

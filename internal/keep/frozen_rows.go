@@ -7,11 +7,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// rowStep is the number of rows that the frozen region's programs differ by where examples are rows.
+// rowStep is the number of rows that the frozen region's programs differ by where examples are
+// rows.
 const rowStep = 8
 
-// frozenRows computes the frontier of a batch whose examples are rows: of those rows that are no padding, one behind the other, as the
-// frozen region knows nothing of examples.
+// frozenRows computes the frontier of a batch whose examples are rows: of those rows that are no
+// padding, one behind the other, as the frozen region knows nothing of examples.
 func (e *Encoder) frozenRows(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	rows := 0
 	for _, n := range b.Lengths {

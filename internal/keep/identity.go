@@ -15,8 +15,8 @@ func spaceID(value, pipeline split.Digest, half bool) split.Digest {
 	return sha256.Sum256(fmt.Appendf(nil, "%s %x %x %v", engine(), value, pipeline, half))
 }
 
-// engine names what turns a graph and its inputs into bits: this version of the program and the kernels in use, whose roundings
-// differ.
+// engine names what turns a graph and its inputs into bits: this version of the program and the
+// kernels in use, whose roundings differ.
 func engine() string {
 	revision := ""
 	if info, ok := debug.ReadBuildInfo(); ok {

@@ -49,9 +49,9 @@ func (k *keeper) what(frontier *split.Cut) (encoders []*Encoder, n int64, kept *
 	return encoders, n, kept, err
 }
 
-// round makes the encoders compute what they would keep, as precisely as they would keep it. Whether a
-// stage is too short for keeping then changes no bit: a run that goes on from a checkpoint may judge that in
-// another way than one that was never broken.
+// round makes the encoders compute what they would keep, as precisely as they would keep it.
+// Whether a stage is too short for keeping then changes no bit: a run that goes on from a
+// checkpoint may judge that in another way than one that was never broken.
 func (k *keeper) round(frontier *split.Cut) error {
 	encoders, _, kept, err := k.what(frontier)
 	if err != nil {
@@ -158,8 +158,8 @@ func (k *keeper) size(c *split.Cut) int64 {
 	return n
 }
 
-// choose picks the cut that is kept for n examples: the frontier where it fits, or where keeping it for some of them saves
-// more than keeping an earlier and smaller cut for all.
+// choose picks the cut that is kept for n examples: the frontier where it fits, or where keeping it
+// for some of them saves more than keeping an earlier and smaller cut for all.
 func (k *keeper) choose(frontier *split.Cut, n int64) (*split.Cut, error) {
 	capacity := max(k.memory.left, k.added.left)
 	need := k.size(frontier) * n
@@ -213,7 +213,8 @@ func (k *keeper) stores(c *Encoder, kept *split.Cut) (*tiers, error) {
 	return t, nil
 }
 
-// variantKey names what augmentation makes of an example: it depends on the run's seed and on the example's number.
+// variantKey names what augmentation makes of an example: it depends on the run's seed and on the
+// example's number.
 func (k *keeper) variantKey(sum cache.Digest, example, variant int) cache.Digest {
 	return sha256.Sum256(fmt.Appendf(nil, "%x %q %d %d %d", sum, k.o.Augment, k.o.Seed, example, variant))
 }

@@ -51,7 +51,8 @@ func (e *Encoder) room(i int) [][]byte {
 	return row
 }
 
-// get reads example i from the store into place k of a batch that is padded to length. Row is scratch.
+// get reads example i from the store into place k of a batch that is padded to length. Row is
+// scratch.
 func (e *Encoder) get(i, variant int, values []*tensor.Tensor, k, length int, row [][]byte) bool {
 	if e.shares == nil {
 		sliceInto(row, values, e.bytes, k)
@@ -114,7 +115,8 @@ func (e *Encoder) chunkAt(length int) int { return TextsAtOnce(e.chunk, length) 
 // TextsAtOnce is how many examples of a length make so many steps: a power of two.
 func TextsAtOnce(steps, length int) int { return power(max(1, min(64, steps/length))) }
 
-// frozenAt computes the frontier of a batch of one bucket. Batches are filled up to a power of two, so that few programs are compiled.
+// frozenAt computes the frontier of a batch of one bucket. Batches are filled up to a power of two,
+// so that few programs are compiled.
 func (e *Encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	if e.net.Form.Rows {
 		return e.frozenRows(ctx, b)
@@ -161,7 +163,8 @@ func (e *Encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor
 	return values, nil
 }
 
-// recomputeAt fills in the examples of a batch, by position, that the store does not have. Each is computed in its own bucket.
+// recomputeAt fills in the examples of a batch, by position, that the store does not have. Each is
+// computed in its own bucket.
 func (e *Encoder) recomputeAt(ctx context.Context, b *split.Batch, missing []int, epoch int) error {
 	place := map[int]int{}
 	var examples []int

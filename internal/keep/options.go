@@ -27,8 +27,9 @@ type Options struct {
 // memory is how many bytes of frozen values may be kept in memory.
 func (o *Options) memory() int64 { return cmp.Or(max(o.Budget, 0), 2<<30) }
 
-// Predict says what becomes of values of so many bytes in all, of which those of an example take each bytes,
-// and seconds to compute: whether they are kept, and how many bytes of them stay in memory.
+// Predict says what becomes of values of so many bytes in all, of which those of an example take
+// each bytes, and seconds to compute: whether they are kept, and how many bytes of them stay in
+// memory.
 func (o *Options) Predict(all, each int64, seconds float64) (kept bool, memory int64) {
 	inMemory := o.Where != "disk" && all <= o.memory()
 	if o.Where == "off" || o.Augment != "none" || !inMemory && o.Where == "ram" {
@@ -46,8 +47,8 @@ func worthDisk(bytes int64, seconds float64) bool {
 	return seconds > float64(bytes)/diskSpeed+diskDelay
 }
 
-// diskSpeed is how fast a disk is taken to be, in bytes a second, and diskDelay what finding a block takes, in seconds: values
-// that are computed faster than that are not worth a place.
+// diskSpeed is how fast a disk is taken to be, in bytes a second, and diskDelay what finding a
+// block takes, in seconds: values that are computed faster than that are not worth a place.
 const (
 	diskSpeed = 500e6
 	diskDelay = 20e-6

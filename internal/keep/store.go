@@ -9,10 +9,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Store keeps the values of examples at a cut of the network, by index. It is safe for concurrent use.
+// Store keeps the values of examples at a cut of the network, by index. It is safe for concurrent
+// use.
 type Store interface {
-	// Get copies the values of an example into dst, one slice per value, and reports whether they were
-	// there. Else the contents of dst are undefined.
+	// Get copies the values of an example into dst, one slice per value, and reports whether they
+	// were there. Else the contents of dst are undefined.
 	Get(example int, dst [][]byte) bool
 	// Put keeps the values of an example; it may decline.
 	Put(example int, src [][]byte)
@@ -203,8 +204,9 @@ func widen(dst, src []byte) {
 	}
 }
 
-// tiers keeps values on the disk, where there is one and they are worth it, and in memory. What is on the disk is kept in memory too
-// when it is little: the system does so by itself with what is read often.
+// tiers keeps values on the disk, where there is one and they are worth it, and in memory. What is
+// on the disk is kept in memory too when it is little: the system does so by itself with what is
+// read often.
 type tiers struct {
 	ram     *ram
 	disk    *disk // nil: none

@@ -6,7 +6,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// takeOver takes the store of the plan before where that keeps the same values in the same form, and reports whether it did.
+// takeOver takes the store of the plan before where that keeps the same values in the same form,
+// and reports whether it did.
 func (e *Encoder) takeOver() bool {
 	b := e.before
 	if b == nil || b.store == nil || b.variants != e.variants || !sameValues(b.kept, e.kept) {
@@ -20,7 +21,8 @@ func sameValues(a, b *split.Cut) bool {
 	return slices.EqualFunc(a.Points, b.Points, func(p, q split.Point) bool { return p.Sum == q.Sum })
 }
 
-// behind are the values that the plan before has kept, where the frontier now lies behind them; nil where they do not serve.
+// behind are the values that the plan before has kept, where the frontier now lies behind them; nil
+// where they do not serve.
 func behind(o *split.Outline, e *Encoder) *near {
 	b := e.before
 	if b == nil || b.store == nil || b.half != nil || b.variants > 0 || e.variants > 0 || e.shares != nil {

@@ -20,8 +20,8 @@ type Attention struct {
 
 	Q, K, V, Y HeadLayout // the gradients have the layouts of their values
 
-	// Mask is added to the scaled product, at Mask[b*MaskBatch + h*MaskHead + i*MaskRow + j*MaskCol];
-	// a step of 0 repeats it. nil means none.
+	// Mask is added to the scaled product, at Mask[b*MaskBatch + h*MaskHead + i*MaskRow +
+	// j*MaskCol]; a step of 0 repeats it. nil means none.
 	Mask                                  []float32
 	MaskBatch, MaskHead, MaskRow, MaskCol int
 }

@@ -15,11 +15,12 @@ type ChainLink struct {
 //		x = y
 //	}
 //
-// with the same bits, but a band of rows at a time: rows that a later link is still to read stay in a
-// buffer that fits the second cache, and no result but the last is ever whole. Links are those that
-// CanChain accepts; x and y are the first input and the last result, which must not overlap.
+// with the same bits, but a band of rows at a time: rows that a later link is still to read stay in
+// a buffer that fits the second cache, and no result but the last is ever whole. Links are those
+// that CanChain accepts; x and y are the first input and the last result, which must not overlap.
 //
-// mean, if not nil, gets the mean of each channel of each image of y, N by K, as GlobalAvgPool does.
+// mean, if not nil, gets the mean of each channel of each image of y, N by K, as GlobalAvgPool
+// does.
 func ConvChain(links []ChainLink, x, y, mean []float32) {
 	runChain(links, x, y, mean, bandHeight(chainShapes(links)))
 }
@@ -84,8 +85,9 @@ func CanChain(shapes ...Conv2D) bool {
 	return len(shapes) > 0
 }
 
-// ChainPays says whether a chain is faster than its links one by one: where the results between them
-// leave the cache, where its rows and weights do not, and where the first is none for Winograd's algorithm.
+// ChainPays says whether a chain is faster than its links one by one: where the results between
+// them leave the cache, where its rows and weights do not, and where the first is none for
+// Winograd's algorithm.
 func ChainPays(shapes ...Conv2D) bool {
 	between, weights := 0, 0
 	for i, v := range shapes {
@@ -100,8 +102,8 @@ func ChainPays(shapes ...Conv2D) bool {
 // chainCache is about half of a core's second cache, in floats.
 const chainCache = 1 << 17
 
-// chainParts is the number of tasks that an image's rows are cut into. Rows at a cut are computed for
-// both sides.
+// chainParts is the number of tasks that an image's rows are cut into. Rows at a cut are computed
+// for both sides.
 func chainParts(images, rows int) int { return max(1, min(split(16, images), rows/7)) }
 
 // reads gives the rows of the input that output rows a to b read.
@@ -109,7 +111,8 @@ func (v Conv2D) reads(a, b int) (lo, hi int) {
 	return max(0, a*v.StrideH-v.PadT), min(v.H, (b-1)*v.StrideH-v.PadT+(v.R-1)*v.DilH+1)
 }
 
-// bandRows is the number of rows of each link's result that a band of height rows of the last needs.
+// bandRows is the number of rows of each link's result that a band of height rows of the last
+// needs.
 func bandRows(shapes []Conv2D, height int) []int {
 	rows := make([]int, len(shapes))
 	for i := len(shapes) - 1; i >= 0; i-- {
@@ -120,7 +123,8 @@ func bandRows(shapes []Conv2D, height int) []int {
 	return rows
 }
 
-// chainBuffer is the size of a task's buffers: rows between links, and the first link's padded input.
+// chainBuffer is the size of a task's buffers: rows between links, and the first link's padded
+// input.
 func chainBuffer(shapes []Conv2D, height int) int {
 	rows := bandRows(shapes, height)
 	size := 0

@@ -44,8 +44,8 @@ func chainCases() [][]Conv2D {
 	return append(cases, []Conv2D{stem, v, then(v, 16)}, []Conv2D{{N: 1, H: 20, W: 9, C: 8, K: 12, R: 2, S: 3, Groups: 2}, then(Conv2D{N: 1, H: 19, W: 7, K: 12, R: 1, S: 1}, 6)})
 }
 
-// A chain has the bits of its links one by one, whatever the number of threads, reads and writes nothing
-// outside, and passes on what is no number.
+// A chain has the bits of its links one by one, whatever the number of threads, reads and writes
+// nothing outside, and passes on what is no number.
 func TestConvChain(t *testing.T) {
 	defer SetThreads(Threads())
 	eachLevel(t, func(t *testing.T) {

@@ -35,8 +35,8 @@ func (p *PackedConv) first(w []float32) *PackedConv {
 	return p
 }
 
-// Lend packs w for as long as use runs, into memory that all layers share. It is for weights that change before they are
-// used again.
+// Lend packs w for as long as use runs, into memory that all layers share. It is for weights that
+// change before they are used again.
 func (p *PackedConv) Lend(w []float32, use func()) {
 	p.lend = true
 	defer func() {

@@ -2,13 +2,14 @@ package kernel
 
 import "math"
 
-// CTC is the connectionist temporal classification of one example (Graves et al. 2006): the negative
-// logarithm of the probability that frames of scores, with blanks and repeats taken out, read labels.
-// x holds frames rows of c scores, of which the softmax is taken here; labels are classes other than
-// blank. It is +Inf where the frames are too few for the labels, or there are none for any.
+// CTC is the connectionist temporal classification of one example (Graves et al. 2006): the
+// negative logarithm of the probability that frames of scores, with blanks and repeats taken out,
+// read labels. x holds frames rows of c scores, of which the softmax is taken here; labels are
+// classes other than blank. It is +Inf where the frames are too few for the labels, or there are
+// none for any.
 //
-// With dx, of the size of x, it writes the gradient of scale times the loss there, which is NaN where
-// the loss is not finite. Everything is computed in float64 on logarithms:
+// With dx, of the size of x, it writes the gradient of scale times the loss there, which is NaN
+// where the loss is not finite. Everything is computed in float64 on logarithms:
 //
 //	l = blank, labels[0], blank, labels[1], ..., blank
 //	a[t,s] = logp[t,l[s]] + logsum(a[t-1,s], a[t-1,s-1], a[t-1,s-2] if l[s] is neither blank nor l[s-2])

@@ -73,8 +73,9 @@ func packPanelT(d, b []float32, ld, n, k int) {
 	}
 }
 
-// packA copies a transposed a, whose row tiles read a small part of every line that they touch, to tiles that lie one after the other: the
-// rows of a tile are neighbours, its columns follow. It returns what frees the copy.
+// packA copies a transposed a, whose row tiles read a small part of every line that they touch, to
+// tiles that lie one after the other: the rows of a tile are neighbours, its columns follow. It
+// returns what frees the copy.
 func (x *product) packA() (free func()) {
 	mr := cpu.mr
 	if x.acs == 1 || mr > 8 || x.m <= mr || x.n < 4*cpu.nr || x.k < mr {
@@ -84,7 +85,8 @@ func (x *product) packA() (free func()) {
 	step := mr*x.k + 16 // tiles begin in different lines of the first cache
 	buf := getScratch(tiles * step)
 	dst, src, acs := *buf, x.a, x.acs
-	// A task reads stretches of about a page, and writes to as many lines as the first cache has room for.
+	// A task reads stretches of about a page, and writes to as many lines as the first cache has
+	// room for.
 	groups, parts := split(tiles, 128), split(x.k, 64)
 	Parallel(groups*parts, func(i int) {
 		t0, t1 := part(i/parts, tiles, groups)

@@ -43,8 +43,8 @@ func (a NormAct) backward(g, dy, v []float32) {
 	}
 }
 
-// BatchNormAct normalises each channel of rows rows by the statistics of the batch, adds res where it
-// is not nil, and ends in an activation, in one pass over memory behind the statistics:
+// BatchNormAct normalises each channel of rows rows by the statistics of the batch, adds res where
+// it is not nil, and ends in an activation, in one pass over memory behind the statistics:
 //
 //	y = act((x-mean)*invstd*scale + bias + res)
 //
@@ -76,8 +76,9 @@ func BatchNormAct(y, x, scale, bias, mean, variance, invstd []float32, eps float
 //	dbias = sum(g), dscale = sum(g*(x-mean))*invstd
 //	dx = scale*invstd*(g - dbias/rows - (x-mean)*invstd*dscale/rows)
 //
-// y is the output, which relu and clip read; the other activations read z, which is computed again from
-// x and takes no residual: y may then be nil. dx may be nil where it is not needed, and may be dy.
+// y is the output, which relu and clip read; the other activations read z, which is computed again
+// from x and takes no residual: y may then be nil. dx may be nil where it is not needed, and may be
+// dy.
 func BatchNormActGrad(dx, dres, dscale, dbias, dy, y, x, scale, bias, mean, invstd []float32, rows int, act NormAct) {
 	c := len(scale)
 	if c == 0 || rows == 0 {
@@ -137,8 +138,8 @@ func BatchNormActGrad(dx, dres, dscale, dbias, dy, y, x, scale, bias, mean, invs
 	})
 }
 
-// batchNormCoef finishes the gradients of scale and bias from the sums of g and g*(x-mean), and gives
-// the coefficients of dx = a*g + b*x + c.
+// batchNormCoef finishes the gradients of scale and bias from the sums of g and g*(x-mean), and
+// gives the coefficients of dx = a*g + b*x + c.
 func batchNormCoef(sums, dscale, dbias, scale, mean, invstd []float32, rows int) []float32 {
 	c := len(scale)
 	coef := make([]float32, 3*c)

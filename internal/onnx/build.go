@@ -16,9 +16,10 @@ type BuildOptions struct {
 }
 
 // Build makes a serialised ModelProto from a graph whose nodes name ONNX operators: IR version 8,
-// producer "permafrost". Parameters and constants become initializers, in order of first use. Inputs and
-// outputs need a dtype; a size of -1 becomes the axis's name in Value.Dims where there is one. Values
-// keep their names, but where two have the same one the later gets a number appended.
+// producer "permafrost". Parameters and constants become initializers, in order of first use.
+// Inputs and outputs need a dtype; a size of -1 becomes the axis's name in Value.Dims where there
+// is one. Values keep their names, but where two have the same one the later gets a number
+// appended.
 func Build(g *ir.Graph, o BuildOptions) ([]byte, error) {
 	opsets := map[string]int{"": 0}
 	collectOpsets(g, opsets)

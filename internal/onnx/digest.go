@@ -17,8 +17,8 @@ func Digest(t *tensor.Tensor) string {
 // Digest is the SHA-256 of the parameter's contents, see the function Digest.
 func (p *Param) Digest() string { return Digest(p.Tensor) }
 
-// Digest identifies the model: the SHA-256 of its file's bytes followed by the contents of its external
-// parameters in order, in hexadecimal.
+// Digest identifies the model: the SHA-256 of its file's bytes followed by the contents of its
+// external parameters in order, in hexadecimal.
 func (m *Model) Digest() string {
 	h := sha256.New()
 	h.Write(m.data)

@@ -20,8 +20,8 @@ var otherElems = map[int]string{
 	0: "undefined", 8: "string", 14: "complex64", 15: "complex128",
 }
 
-// DType is the element type for a code of TensorProto.DataType, as the attribute "to" of Cast holds it.
-// It errors, naming the type, for those that are not supported: string and complex.
+// DType is the element type for a code of TensorProto.DataType, as the attribute "to" of Cast holds
+// it. It errors, naming the type, for those that are not supported: string and complex.
 func DType(code int) (tensor.DType, error) {
 	if dt, ok := elems[code]; ok {
 		return dt, nil

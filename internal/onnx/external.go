@@ -12,8 +12,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// store reads tensor contents that lie in files beside the model. Nothing outside of the model's folder
-// is ever opened, by way of symbolic links included.
+// store reads tensor contents that lie in files beside the model. Nothing outside of the model's
+// folder is ever opened, by way of symbolic links included.
 type store struct {
 	dir   string
 	root  *os.Root

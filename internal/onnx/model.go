@@ -1,25 +1,26 @@
-// Package onnx reads ONNX files into raw graphs and writes them by patching the bytes that were read.
+// Package onnx reads ONNX files into raw graphs and writes them by patching the bytes that were
+// read.
 //
-// A Model keeps the file's bytes. Reading decodes views of them; writing copies them field by field and
-// replaces only what a Patch names, so that unknown fields, metadata, node order and every frozen
-// weight come out bit for bit as they went in.
+// A Model keeps the file's bytes. Reading decodes views of them; writing copies them field by field
+// and replaces only what a Patch names, so that unknown fields, metadata, node order and every
+// frozen weight come out bit for bit as they went in.
 //
 // # Reading
 //
-// Open and Parse accept ModelProto of IR version 3 and later. The graph they give is raw: nodes carry
-// operator, domain, opset version and attributes as in the file, results have no type. Local functions
-// are inlined, Constant nodes become values, subgraphs become *ir.Graph attributes whose captures point
-// to the values of the graph around them, and absent optional inputs and outputs are nil. A node
-// without a name is named after its first output.
+// Open and Parse accept ModelProto of IR version 3 and later. The graph they give is raw: nodes
+// carry operator, domain, opset version and attributes as in the file, results have no type. Local
+// functions are inlined, Constant nodes become values, subgraphs become *ir.Graph attributes whose
+// captures point to the values of the graph around them, and absent optional inputs and outputs are
+// nil. A node without a name is named after its first output.
 //
 // # Parameters
 //
-// A floating-point tensor is a parameter, Kind ir.Param, where it is an initializer with at least one
-// axis and more than one element, or where it stands in the weight slot of a layer (see slots.go),
-// directly or through Identity, Transpose, Reshape, Cast, Squeeze or Unsqueeze; a Constant node's tensor
-// in such a slot is one too. What sets a shape (the scales of Resize), quantisation scales, and all
-// other tensors are constants. One initializer read in several places is one parameter: tied weights
-// stay tied. Two initializers with equal bytes are two parameters.
+// A floating-point tensor is a parameter, Kind ir.Param, where it is an initializer with at least
+// one axis and more than one element, or where it stands in the weight slot of a layer (see
+// slots.go), directly or through Identity, Transpose, Reshape, Cast, Squeeze or Unsqueeze; a
+// Constant node's tensor in such a slot is one too. What sets a shape (the scales of Resize),
+// quantisation scales, and all other tensors are constants. One initializer read in several places
+// is one parameter: tied weights stay tied. Two initializers with equal bytes are two parameters.
 package onnx
 
 import (
@@ -35,8 +36,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// The versions that are read. Whether an operator is known at a node's opset version is decided where
-// it is lowered: many have not changed since the first.
+// The versions that are read. Whether an operator is known at a node's opset version is decided
+// where it is lowered: many have not changed since the first.
 const (
 	MinIR    = 3
 	MinOpset = 1
@@ -124,8 +125,8 @@ func readFile(path string) ([]byte, error) {
 	return b, err
 }
 
-// Parse reads a serialised ModelProto. Dir is the folder in which its external data lies; with an empty
-// dir external data is an error. The model keeps data, which must not change afterwards.
+// Parse reads a serialised ModelProto. Dir is the folder in which its external data lies; with an
+// empty dir external data is an error. The model keeps data, which must not change afterwards.
 func Parse(data []byte, dir string) (*Model, error) {
 	m, err := parse(data, dir)
 	if err != nil {
@@ -207,8 +208,8 @@ func (m *Model) Param(name string) *Param {
 	return nil
 }
 
-// Tensors gives every parameter and constant of the main graph that something reads, by name: what a
-// Patch can give new contents to.
+// Tensors gives every parameter and constant of the main graph that something reads, by name: what
+// a Patch can give new contents to.
 func (m *Model) Tensors() map[string]*tensor.Tensor {
 	ts := make(map[string]*tensor.Tensor, len(m.consts))
 	for name, c := range m.consts {
@@ -217,8 +218,9 @@ func (m *Model) Tensors() map[string]*tensor.Tensor {
 	return ts
 }
 
-// FreshName makes a name that no initializer and no result of a node in the main graph begins with: want itself, or want with
-// a number after it. The name can begin those of several values that a Patch adds.
+// FreshName makes a name that no initializer and no result of a node in the main graph begins with:
+// want itself, or want with a number after it. The name can begin those of several values that a
+// Patch adds.
 func (m *Model) FreshName(want string) string {
 	g := m.proto.graph
 	taken := func(s string) bool {

@@ -11,11 +11,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Patch says how a written model differs from the one that was read. The zero Patch changes nothing.
-// Nodes are named by a value that they compute, since files may leave nodes without names.
+// Patch says how a written model differs from the one that was read. The zero Patch changes
+// nothing. Nodes are named by a value that they compute, since files may leave nodes without names.
 type Patch struct {
-	// Tensors gives new contents, of the same dtype and shape, to parameters and constants of the main
-	// graph by name. They are written in the encoding that the file has: raw, packed or one by one.
+	// Tensors gives new contents, of the same dtype and shape, to parameters and constants of the
+	// main graph by name. They are written in the encoding that the file has: raw, packed or one by
+	// one.
 	Tensors map[string]*tensor.Tensor
 
 	AddInitializers    []Initializer
@@ -38,8 +39,8 @@ type Initializer struct {
 	Tensor *tensor.Tensor
 }
 
-// Node is a node to add. It stands at the end of the file's nodes, or before the node that computes the
-// value Before where that is given; several with the same place keep their order.
+// Node is a node to add. It stands at the end of the file's nodes, or before the node that computes
+// the value Before where that is given; several with the same place keep their order.
 type Node struct {
 	Name, Op, Domain string
 	Inputs, Outputs  []string // "" for absent ones
@@ -65,8 +66,8 @@ func (p *Patch) Empty() bool {
 const maxInline = 1<<31 - 1
 
 // Bytes gives the model with p applied as one serialised ModelProto; external data is taken in. An
-// empty patch gives the bytes that were read. It errors where p names something that the model does not
-// have, where a name would be defined twice or not at all, and where the result passes 2 GiB.
+// empty patch gives the bytes that were read. It errors where p names something that the model does
+// not have, where a name would be defined twice or not at all, and where the result passes 2 GiB.
 func (m *Model) Bytes(p *Patch) ([]byte, error) {
 	if p.Empty() {
 		return m.data, nil
@@ -81,10 +82,10 @@ func (m *Model) Bytes(p *Patch) ([]byte, error) {
 	return r.bytes(), nil
 }
 
-// WriteFile writes the model with p applied. The file holds all of its tensors, even those that were
-// external, unless that passes 2 GiB: then tensors of a KiB and more go to path.data beside it. With an
-// empty patch and no external data the file has the bytes that were read. An existing file is replaced
-// in one step.
+// WriteFile writes the model with p applied. The file holds all of its tensors, even those that
+// were external, unless that passes 2 GiB: then tensors of a KiB and more go to path.data beside
+// it. With an empty patch and no external data the file has the bytes that were read. An existing
+// file is replaced in one step.
 func (m *Model) WriteFile(path string, p *Patch) error { return m.writeFile(path, p, maxInline) }
 
 func (m *Model) writeFile(path string, p *Patch, limit int) error {

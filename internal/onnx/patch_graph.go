@@ -1,7 +1,8 @@
 package onnx
 
-// Each function in the files patch_graph.go, patch_node.go and patch_tensor.go copies one message, field by field. It returns nil
-// where nothing in the message changes, so that the caller keeps the bytes as they are.
+// Each function in the files patch_graph.go, patch_node.go and patch_tensor.go copies one message,
+// field by field. It returns nil where nothing in the message changes, so that the caller keeps the
+// bytes as they are.
 
 // graph patches the main graph.
 func (pl *plan) graph(b []byte, g *graphProto) (*rope, error) {
@@ -121,7 +122,8 @@ func (pl *plan) graph(b []byte, g *graphProto) (*rope, error) {
 	return r, nil
 }
 
-// addOutputs declares the graph's outputs. One that the file b declares keeps what else stands there.
+// addOutputs declares the graph's outputs. One that the file b declares keeps what else stands
+// there.
 func (pl *plan) addOutputs(r *rope, b []byte) error {
 	old := map[string]field{}
 	for f, err := range fields(b) {

@@ -44,7 +44,8 @@ func (pl *plan) node(b []byte, i int) (*rope, error) {
 	return r, nil
 }
 
-// attr patches an attribute; t, where it is not nil, is the new value of the Constant that it belongs to.
+// attr patches an attribute; t, where it is not nil, is the new value of the Constant that it
+// belongs to.
 func (pl *plan) attr(b []byte, t *tensor.Tensor) (*rope, error) {
 	p, err := parseAttr(b, 0)
 	if err != nil {
@@ -101,8 +102,8 @@ func (pl *plan) attr(b []byte, t *tensor.Tensor) (*rope, error) {
 	return r, nil
 }
 
-// nested takes in the external tensors of a subgraph or function whose nodes are field node and whose
-// initializers, where it has any, are field init.
+// nested takes in the external tensors of a subgraph or function whose nodes are field node and
+// whose initializers, where it has any, are field init.
 func (pl *plan) nested(b []byte, node, init protowire.Number) (*rope, error) {
 	if !pl.external {
 		return nil, nil

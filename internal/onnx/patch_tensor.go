@@ -4,8 +4,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// tensor patches a TensorProto: new contents where t is not nil, external contents taken in, and large
-// contents put aside where there is a side file.
+// tensor patches a TensorProto: new contents where t is not nil, external contents taken in, and
+// large contents put aside where there is a side file.
 func (pl *plan) tensor(b []byte, t *tensor.Tensor) (*rope, error) {
 	p, err := parseTensor(b)
 	if err != nil {

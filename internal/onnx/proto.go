@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// The messages of onnx.proto that are read, as views of the file's bytes. Field numbers stand in the
-// functions that read them.
+// The messages of onnx.proto that are read, as views of the file's bytes. Field numbers stand in
+// the functions that read them.
 
 type modelProto struct {
 	irVersion int64

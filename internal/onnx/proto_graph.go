@@ -26,7 +26,8 @@ type nodeProto struct {
 	index                      int // position in the graph's list
 }
 
-// label names the node in errors and for selectors: its name, or what it computes where it has none.
+// label names the node in errors and for selectors: its name, or what it computes where it has
+// none.
 func (n *nodeProto) label() string {
 	if n.name != "" {
 		return n.name

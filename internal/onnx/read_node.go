@@ -172,7 +172,8 @@ func (a *attrProto) floatValues() ([]float32, error) {
 	return v, nil
 }
 
-// attr gives an attribute's value, nil where it refers to an attribute that a function's caller left out.
+// attr gives an attribute's value, nil where it refers to an attribute that a function's caller
+// left out.
 func (s *scope) attr(a *attrProto) (any, error) {
 	if a.ref != "" {
 		b, ok := s.attrs[a.ref]

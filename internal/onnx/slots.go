@@ -21,8 +21,8 @@ const (
 	left                       // on the left of a Gemm, a weight slot if it is an initializer
 )
 
-// roles finds what every value of g is used for, and counts its uses. It walks from the last node to
-// the first, so that what a node's output is used for is known before its inputs are looked at.
+// roles finds what every value of g is used for, and counts its uses. It walks from the last node
+// to the first, so that what a node's output is used for is known before its inputs are looked at.
 func roles(g *ir.Graph, of map[*ir.Value]role, uses map[*ir.Value]int) {
 	for _, v := range g.Outputs {
 		uses[v]++
@@ -52,8 +52,8 @@ func roles(g *ir.Graph, of map[*ir.Value]role, uses map[*ir.Value]int) {
 	}
 }
 
-// params decides which tensors of the main graph are parameters, by the rule of the package comment,
-// marks their values and lists them.
+// params decides which tensors of the main graph are parameters, by the rule of the package
+// comment, marks their values and lists them.
 func (r *reader) params(g *ir.Graph) []*Param {
 	of, uses := map[*ir.Value]role{}, map[*ir.Value]int{}
 	roles(g, of, uses)

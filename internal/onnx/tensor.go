@@ -110,8 +110,8 @@ func (t *tensorProto) shape() (tensor.Shape, int, error) {
 	return s, int(n), nil
 }
 
-// field is the typed field in which a tensor of this element type keeps its contents when they are not
-// raw, and that field's number.
+// field is the typed field in which a tensor of this element type keeps its contents when they are
+// not raw, and that field's number.
 func (t *tensorProto) field(dt tensor.DType) (*numbers, protowire.Number) {
 	switch dt {
 	case tensor.Float32:
@@ -167,7 +167,8 @@ func (t *tensorProto) decode(store *store) (*tensor.Tensor, error) {
 	return t.decoded, nil
 }
 
-// unpack gives a byte to each of n elements of less than a byte, which lie packed in b from the low bits up.
+// unpack gives a byte to each of n elements of less than a byte, which lie packed in b from the low
+// bits up.
 func unpack(b []byte, dt tensor.DType, n int) []byte {
 	width := dt.Bits()
 	if width >= 8 {

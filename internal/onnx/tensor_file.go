@@ -22,7 +22,8 @@ func ReadTensor(path string) (string, *tensor.Tensor, error) {
 	return name, t, nil
 }
 
-// ParseTensor reads a serialised TensorProto and returns its name and contents. The contents may share b.
+// ParseTensor reads a serialised TensorProto and returns its name and contents. The contents may
+// share b.
 func ParseTensor(b []byte) (string, *tensor.Tensor, error) {
 	p, err := parseTensor(b)
 	if err != nil {

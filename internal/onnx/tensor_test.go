@@ -92,8 +92,8 @@ func TestTensorFile(t *testing.T) {
 	}
 }
 
-// TestPatchKeepsEncoding gives new contents to a tensor in every encoding and expects that nothing but
-// the contents has changed.
+// TestPatchKeepsEncoding gives new contents to a tensor in every encoding and expects that nothing
+// but the contents has changed.
 func TestPatchKeepsEncoding(t *testing.T) {
 	f := tensor.Of([]float32{5, 6}, 2)
 	h := &tensor.Tensor{DType: tensor.Float16, Shape: tensor.Shape{2}, Bytes: []byte{1, 0x3c, 0, 0xbc}}

@@ -18,7 +18,8 @@ type field struct {
 	buf []byte // the value of a length-delimited field
 }
 
-// fields lists the fields of a message in order. It ends with an error where the message is malformed.
+// fields lists the fields of a message in order. It ends with an error where the message is
+// malformed.
 func fields(msg []byte) iter.Seq2[field, error] {
 	return func(yield func(field, error) bool) {
 		for len(msg) > 0 {
@@ -126,7 +127,8 @@ func (s *numbers) size() int {
 	return n
 }
 
-// joined is the packed form as one byte string; it shares the file's memory where it was one string there.
+// joined is the packed form as one byte string; it shares the file's memory where it was one string
+// there.
 func (s *numbers) joined() []byte {
 	s.flush()
 	if len(s.chunks) == 1 {
@@ -163,7 +165,8 @@ func (s *numbers) varints() ([]uint64, error) {
 // truncated reports whether err says that a message ended before its contents did.
 func truncated(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
 
-// rope is a message under construction, a list of byte strings. Large tensors are held by reference.
+// rope is a message under construction, a list of byte strings. Large tensors are held by
+// reference.
 type rope struct {
 	parts [][]byte
 	size  int

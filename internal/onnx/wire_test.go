@@ -7,7 +7,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Helpers that put messages together by hand, for the forms that this package reads and never writes.
+// Helpers that put messages together by hand, for the forms that this package reads and never
+// writes.
 
 func cat(parts ...[]byte) []byte {
 	var b []byte

@@ -8,9 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// An activation is an elementwise function of one floating-point input. Its derivative is a function of
-// the input, or of the output where that suffices: the input may then be freed. The gradient operator is
-// called <name>Grad and has inputs dy and v, the input or output.
+// An activation is an elementwise function of one floating-point input. Its derivative is a
+// function of the input, or of the output where that suffices: the input may then be freed. The
+// gradient operator is called <name>Grad and has inputs dy and v, the input or output.
 type activation struct {
 	name  string
 	fromY bool // the derivative reads the output
@@ -404,8 +404,8 @@ func clipBounds(a ir.Attrs) (lo, hi float64) {
 	return lo, hi
 }
 
-// lowerClip turns constant bounds into attributes. Bounds that depend on data, and those of integers,
-// which a float32 attribute might round, become Max and Min.
+// lowerClip turns constant bounds into attributes. Bounds that depend on data, and those of
+// integers, which a float32 attribute might round, become Max and Min.
 func lowerClip(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 1, 3); err != nil {
 		return nil, err

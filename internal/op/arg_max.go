@@ -8,8 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// ArgMax and ArgMin give the position, int64, of the greatest or least element along the attribute axis: the
-// first of equals, the last with select_last_index. The axis stays with size 1 unless keepdims is 0.
+// ArgMax and ArgMin give the position, int64, of the greatest or least element along the attribute
+// axis: the first of equals, the last with select_last_index. The axis stays with size 1 unless
+// keepdims is 0.
 func init() {
 	for _, a := range []struct {
 		name string

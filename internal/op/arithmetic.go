@@ -9,8 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// binary is an elementwise function of two tensors that broadcast to each other, by class of type. A nil
-// function means that the class has none.
+// binary is an elementwise function of two tensors that broadcast to each other, by class of type.
+// A nil function means that the class has none.
 type binary struct {
 	fast kernel.BinaryOp // float32
 	f    func(a, b float64) float64
@@ -161,7 +161,8 @@ func init() {
 		Cases: append(broadcastCases(0.5, 2), ir.Case{Name: "int64 toward zero", Inputs: []*tensor.Tensor{ints64(-7, 7), ints64(2)}, Want: []*tensor.Tensor{ints64(-3, 3)}}),
 	})
 
-	// The sign of an integer remainder is the divisor's, as in Python; with fmod it is the dividend's.
+	// The sign of an integer remainder is the divisor's, as in Python; with fmod it is the
+	// dividend's.
 	mod := binary{0, func(a, b float64) float64 { return a - b*math.Floor(a/b) },
 		func(a, b int64) int64 {
 			r := a % b

@@ -9,11 +9,11 @@ import (
 )
 
 // Attention(q, k, v, mask) is scaled dot-product attention, softmax(scale*q*kᵀ + mask)*v for each
-// example and head, and gives y and the logarithm of each row's sum of exponentials [B,H,Tq]. q, k and v
-// have shapes [B,H,T,D], or [B,T,H*D] with attributes q_num_heads and kv_num_heads; y has the form of q
-// and the head width of v. Fewer heads of k and v serve groups of query heads. mask, optional, is added
-// and broadcasts to [B,H,Tq,Tk]. Attribute scale defaults to 1/sqrt(D); with is_causal query i sees keys
-// up to i+past. A row that sees nothing is 0.
+// example and head, and gives y and the logarithm of each row's sum of exponentials [B,H,Tq]. q, k
+// and v have shapes [B,H,T,D], or [B,T,H*D] with attributes q_num_heads and kv_num_heads; y has the
+// form of q and the head width of v. Fewer heads of k and v serve groups of query heads. mask,
+// optional, is added and broadcasts to [B,H,Tq,Tk]. Attribute scale defaults to 1/sqrt(D); with
+// is_causal query i sees keys up to i+past. A row that sees nothing is 0.
 //
 // AttentionGrad(q, k, v, mask, y, lse, dy) gives dq, dk and dv.
 func init() {

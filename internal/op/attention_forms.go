@@ -59,8 +59,8 @@ func counting(b *ir.Builder, n int, shape ...int) *ir.Value {
 	return b.Const(tensor.Of(d, shape...))
 }
 
-// lowerAttention covers ONNX Attention. Without softcap and without the output of the products it is one
-// Attention; otherwise the products are made visible.
+// lowerAttention covers ONNX Attention. Without softcap and without the output of the products it
+// is one Attention; otherwise the products are made visible.
 func lowerAttention(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 3, 7); err != nil {
 		return nil, err
@@ -237,8 +237,8 @@ func lowerMultiHeadAttention(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return microsoftAttention(b, n, q, k, v, n.In(4), n.In(5))
 }
 
-// microsoftAttention attends with the contributed operators' attributes and masks: padding is the number of
-// keys of each example [B], or 1 for the keys to look at [B,T] or pairs [B,Tq,T].
+// microsoftAttention attends with the contributed operators' attributes and masks: padding is the
+// number of keys of each example [B], or 1 for the keys to look at [B,T] or pairs [B,Tq,T].
 func microsoftAttention(b *ir.Builder, n *ir.Node, q, k, v, padding, bias *ir.Value) ([]*ir.Value, error) {
 	heads := n.Attrs.Int("num_heads", 0)
 	dt := q.Type.DType

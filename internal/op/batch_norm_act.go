@@ -8,10 +8,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// BatchNormAct(x, scale, bias, residual) is batch normalisation in training that ends in a sum and an
-// activation: act(BatchNormTrain(x, scale, bias) + residual). Channels are the last axis. It gives y and
-// the batch's mean, biased variance and 1/sqrt(variance+epsilon). Attribute act is one of those that
-// NormFusable accepts, with act_min and act_max for clip; relu, clip and none take the optional residual.
+// BatchNormAct(x, scale, bias, residual) is batch normalisation in training that ends in a sum and
+// an activation: act(BatchNormTrain(x, scale, bias) + residual). Channels are the last axis. It
+// gives y and the batch's mean, biased variance and 1/sqrt(variance+epsilon). Attribute act is one
+// of those that NormFusable accepts, with act_min and act_max for clip; relu, clip and none take
+// the optional residual.
 //
 // BatchNormActGrad(x, dy, y, scale, bias, mean, invstd) gives the gradients of x, scale, bias and
 // residual. It reads y only for relu and clip: the input of other activations is computed again, so
@@ -141,8 +142,8 @@ func init() {
 	})
 }
 
-// NormFusable gives the attributes that make a BatchNormAct end in the activation n, false where n is
-// none that can be fused.
+// NormFusable gives the attributes that make a BatchNormAct end in the activation n, false where n
+// is none that can be fused.
 func NormFusable(n *ir.Node) (ir.Attrs, bool) {
 	a, ok := FuseAct(n)
 	if !ok {
@@ -176,8 +177,8 @@ func normAct64(a ir.Attrs) func(float64) float64 {
 	return func(x float64) float64 { return x }
 }
 
-// checkNormAct checks a node whose first wide inputs have x's shape and whose inputs cs have one value
-// a channel.
+// checkNormAct checks a node whose first wide inputs have x's shape and whose inputs cs have one
+// value a channel.
 func checkNormAct(n *ir.Node, need, most int, cs ...int) error {
 	if err := inputs(n, 1, most); err != nil {
 		return err
@@ -251,8 +252,8 @@ func normActGrad64(a ir.Attrs, in, out []*tensor.Tensor, c int) {
 	}
 }
 
-// activationDerivative is the derivative of the fused activation, as a function of its output for relu
-// and clip and of its input for the others.
+// activationDerivative is the derivative of the fused activation, as a function of its output for
+// relu and clip and of its input for the others.
 func activationDerivative(a ir.Attrs) func(float64) float64 {
 	name := a.Str("act", "")
 	if name == "" {

@@ -12,13 +12,14 @@ import (
 //
 //	y = (x-mean)/sqrt(variance+epsilon)*scale + bias
 //
-// BatchNormalizationGrad(x, dy, scale, mean, variance) gives dx, dscale and dbias. x may be absent where
-// dx alone is wanted.
+// BatchNormalizationGrad(x, dy, scale, mean, variance) gives dx, dscale and dbias. x may be absent
+// where dx alone is wanted.
 //
 // BatchNormTrain(x, scale, bias) normalises by the statistics of x itself and gives y, their mean,
 // biased variance and 1/sqrt(variance+epsilon), all by channel.
 //
-// BatchNormTrainGrad(x, dy, scale, mean, invstd) gives dx, through the statistics too, dscale and dbias.
+// BatchNormTrainGrad(x, dy, scale, mean, invstd) gives dx, through the statistics too, dscale and
+// dbias.
 func init() {
 	cases := func(f func(x []int, c int) []*tensor.Tensor) (cs []ir.Case) {
 		for _, s := range []tensor.Shape{{3, 4, 3, 5}, {4, 3, 2}, {6, 5}} {
@@ -241,8 +242,8 @@ func eachCase(cs []ir.Case, f func(c *ir.Case)) []ir.Case {
 // channelNorm is the geometry of a normalisation by channel.
 type channelNorm struct{ image }
 
-// batchNormOf checks a node of the family that has the given number of inputs, of which those listed
-// must be there: up to two of x's shape, the others of one value a channel.
+// batchNormOf checks a node of the family that has the given number of inputs, of which those
+// listed must be there: up to two of x's shape, the others of one value a channel.
 func batchNormOf(n *ir.Node, k int, present ...int) (m channelNorm, err error) {
 	if err = inputs(n, 0, k); err != nil {
 		return m, err
@@ -290,8 +291,8 @@ func (m channelNorm) channels(f func(c int, at []int)) {
 	}
 }
 
-// bind picks fast or, for types other than float32, slow. wide lists the inputs and outputs that are
-// images, inPlace the input that output 0 may overwrite in channels-last layout.
+// bind picks fast or, for types other than float32, slow. wide lists the inputs and outputs that
+// are images, inPlace the input that output 0 may overwrite in channels-last layout.
 func (m channelNorm) bind(n *ir.Node, wideIn, wideOut []int, fast func(in, out [][]float32), slow func(in, out [][]float64), inPlace int) (ir.Bound, error) {
 	im := images{last: m.last, in: make([]*image, len(n.Inputs)), out: make([]*image, len(n.Outputs))}
 	for _, i := range wideIn {
@@ -307,8 +308,8 @@ func (m channelNorm) bind(n *ir.Node, wideIn, wideOut []int, fast func(in, out [
 	return bindImages(n, im, fast, slow, inPlace)
 }
 
-// bindImages binds fast for float32 and slow for other floating-point types. Output 0 may overwrite the
-// input inPlace.
+// bindImages binds fast for float32 and slow for other floating-point types. Output 0 may overwrite
+// the input inPlace.
 func bindImages(n *ir.Node, im images, fast func(in, out [][]float32), slow func(in, out [][]float64), inPlace int) (ir.Bound, error) {
 	dt := n.In(inPlace).Type.DType
 	var b ir.Bound
@@ -378,8 +379,8 @@ func normCost(flops int64) func(n *ir.Node) ir.Cost {
 	}
 }
 
-// lowerBatchNorm covers all versions. In training mode the running statistics move by momentum, with
-// the biased variance, as ONNX says.
+// lowerBatchNorm covers all versions. In training mode the running statistics move by momentum,
+// with the biased variance, as ONNX says.
 func lowerBatchNorm(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 5, 5); err != nil {
 		return nil, err

@@ -34,8 +34,8 @@ func broadcastShape(shapes ...tensor.Shape) (tensor.Shape, error) {
 	return out, nil
 }
 
-// inferBroadcast is the shape rule of an elementwise operator on lo to hi inputs of one type. A valid
-// result type replaces that of the inputs.
+// inferBroadcast is the shape rule of an elementwise operator on lo to hi inputs of one type. A
+// valid result type replaces that of the inputs.
 func inferBroadcast(lo, hi int, result tensor.DType) inferFunc {
 	return func(n *ir.Node) ([]ir.Type, error) {
 		if err := inputs(n, lo, hi); err != nil {
@@ -109,8 +109,8 @@ func map1[W, Y widest](f func(W) Y) runFunc {
 	}
 }
 
-// legacyBroadcast is the form of a binary operator before version 7, where attributes broadcast and axis
-// say how the second input lines up with the first.
+// legacyBroadcast is the form of a binary operator before version 7, where attributes broadcast and
+// axis say how the second input lines up with the first.
 func legacyBroadcast(op string) ir.Form {
 	return ir.Form{Op: op, Since: 1, Until: 6, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if err := inputs(n, 2, 2); err != nil {

@@ -8,10 +8,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// CachedAttention(q, k, v, position int64, keys, values) is Attention for one new position of a sequence.
-// It writes k and v, [B,H,1,D], at the position into keys and values, [B,H,T,D], which keep those of all
-// positions before it between runs, and attends with q, [B,H,1,D], to all up to the new one. H of q may be a
-// multiple of that of the others. Attribute scale defaults to 1/sqrt(D). Run errors when the position is none of T.
+// CachedAttention(q, k, v, position int64, keys, values) is Attention for one new position of a
+// sequence. It writes k and v, [B,H,1,D], at the position into keys and values, [B,H,T,D], which
+// keep those of all positions before it between runs, and attends with q, [B,H,1,D], to all up to
+// the new one. H of q may be a multiple of that of the others. Attribute scale defaults to
+// 1/sqrt(D). Run errors when the position is none of T.
 //
 // A compiler pass makes it (see exec.NewSteps); it has no gradient.
 func init() {

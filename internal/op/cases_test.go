@@ -21,8 +21,9 @@ var (
 	finite32 = tensor.Tolerance{Name: "finite difference in float32", Rel: 3e-2, Abs: 1e-2}
 )
 
-// TestCases runs the cases of every operator: types are as inferred, outputs as wanted, float32 agrees
-// with float64, running in place changes nothing, and gradients agree with central finite differences.
+// TestCases runs the cases of every operator: types are as inferred, outputs as wanted, float32
+// agrees with float64, running in place changes nothing, and gradients agree with central finite
+// differences.
 func TestCases(t *testing.T) {
 	for _, d := range ir.Ops() {
 		if d.Bind == nil {

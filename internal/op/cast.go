@@ -49,9 +49,10 @@ func cast(b *ir.Builder, v *ir.Value, dt tensor.DType) *ir.Value {
 	return b.Op("Cast", ir.Attrs{"to": dt.String()}, v)
 }
 
-// Cast changes the element type; the attribute to is the name of the new one. Floating point becomes
-// integer by dropping the fraction, anything but 0 becomes true. Floats of a byte or less take the greatest
-// number for what is too large, infinity or NaN with saturate 0; float8e8m0 rounds as round_mode says.
+// Cast changes the element type; the attribute to is the name of the new one. Floating point
+// becomes integer by dropping the fraction, anything but 0 becomes true. Floats of a byte or less
+// take the greatest number for what is too large, infinity or NaN with saturate 0; float8e8m0
+// rounds as round_mode says.
 func init() {
 	register(ir.Def{
 		Name:   "Cast",

@@ -4,8 +4,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// class groups the element types by the type that rare ones are computed in: floating point in float64,
-// signed integers in int64, unsigned ones and bool in uint64. Results wrap around in the narrow type.
+// class groups the element types by the type that rare ones are computed in: floating point in
+// float64, signed integers in int64, unsigned ones and bool in uint64. Results wrap around in the
+// narrow type.
 type class uint8
 
 const (
@@ -161,7 +162,8 @@ func truncate[T int8 | int16 | int32 | uint8 | uint16 | uint32, W widest](dst []
 	}
 }
 
-// word lists one Go type for each element size; operators that only move elements are written over it.
+// word lists one Go type for each element size; operators that only move elements are written over
+// it.
 type word interface {
 	uint8 | uint16 | uint32 | uint64
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Col2Im(x [N,C*k1*..*kd,L]) -> [N,C,image...] adds up the L blocks of size block_shape that a window takes
-// from an image of size image_shape (attributes, with dilations, pads and strides as for Conv), each where it
-// was taken from. Im2Col takes the blocks and is its gradient.
+// Col2Im(x [N,C*k1*..*kd,L]) -> [N,C,image...] adds up the L blocks of size block_shape that a
+// window takes from an image of size image_shape (attributes, with dilations, pads and strides as
+// for Conv), each where it was taken from. Im2Col takes the blocks and is its gradient.
 func init() {
 	attrs := ir.Attrs{"image_shape": []int{4, 5}, "block_shape": []int{2, 3}, "strides": []int{2, 1}, "pads": []int{0, 1, 0, 1}}
 	register(ir.Def{
@@ -107,8 +107,8 @@ func blocksOf(a ir.Attrs) (blocks, error) {
 	return w, nil
 }
 
-// each calls f for every element of every block that lies inside the image: tap within the block, block,
-// element of the image.
+// each calls f for every element of every block that lies inside the image: tap within the block,
+// block, element of the image.
 func (w blocks) each(f func(tap, block, at int)) {
 	st := w.image.Strides()
 	tap := make([]int, len(w.block))

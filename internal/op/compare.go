@@ -8,7 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Comparisons of two tensors of one type, which broadcast to each other, to bool. NaN compares false.
+// Comparisons of two tensors of one type, which broadcast to each other, to bool. NaN compares
+// false.
 func init() {
 	for _, c := range []struct {
 		name string

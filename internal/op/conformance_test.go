@@ -145,7 +145,8 @@ func runCase(path string) (err error) {
 	return nil
 }
 
-// agree compares by ONNX's own tolerance, wider for half types. Of random outputs only the type is known.
+// agree compares by ONNX's own tolerance, wider for half types. Of random outputs only the type is
+// known.
 func agree(path string, got, want *tensor.Tensor) error {
 	if got.DType != want.DType {
 		return fmt.Errorf("%v, want %v", got.DType, want.DType)
@@ -183,7 +184,8 @@ func readTensors(glob string) ([]*tensor.Tensor, error) {
 	return ts, nil
 }
 
-// run compiles a model for the inputs' shapes; where a shape depends on data, for the inputs themselves.
+// run compiles a model for the inputs' shapes; where a shape depends on data, for the inputs
+// themselves.
 func run(path string, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	out, err := runStatic(path, in, false)
 	if err != nil {
@@ -234,7 +236,8 @@ func runStatic(path string, in []*tensor.Tensor, known bool) ([]*tensor.Tensor, 
 	return p.Run(context.Background(), in...)
 }
 
-// runLight runs a light model. All its weights are equal, so the output does not depend on the input.
+// runLight runs a light model. All its weights are equal, so the output does not depend on the
+// input.
 func runLight(path string) error {
 	_, want, err := onnx.ReadTensor(strings.TrimSuffix(path, ".onnx") + "_output_0.pb")
 	if err != nil {

@@ -7,8 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Operators that ONNX Runtime's optimiser and quantiser put into models, by what they stand for. Those with a
-// single subject of their own stand there: attention, Gelu, layer normalisation, rotary positions.
+// Operators that ONNX Runtime's optimiser and quantiser put into models, by what they stand for.
+// Those with a single subject of their own stand there: attention, Gelu, layer normalisation,
+// rotary positions.
 func init() {
 	f := ir.AttrFloat
 	stating := func(op string, traits *ir.Traits, lower func(*ir.Builder, *ir.Node) ([]*ir.Value, error)) {
@@ -180,7 +181,8 @@ func dequantize(b *ir.Builder, n *ir.Node, i int) *ir.Value {
 	return b.Op("Mul", nil, centred(b, n.In(i), n.In(i+2)), cast(b, n.In(i+1), tensor.Float32))
 }
 
-// requantize divides y by scale i and adds zero point i+1, whose type it takes; without one it is uint8.
+// requantize divides y by scale i and adds zero point i+1, whose type it takes; without one it is
+// uint8.
 func requantize(b *ir.Builder, y *ir.Value, n *ir.Node, i int) ([]*ir.Value, error) {
 	dt := tensor.Uint8
 	if n.In(i+1) != nil {
@@ -189,8 +191,8 @@ func requantize(b *ir.Builder, y *ir.Value, n *ir.Node, i int) ([]*ir.Value, err
 	return []*ir.Value{quantize(b, b.Op("Div", nil, y, cast(b, n.In(i), tensor.Float32)), n.In(i+1), dt)}, b.Err()
 }
 
-// lowerQGemm is alpha*(a*b + c) of quantised matrices, where c is quantised by the product of both scales; the
-// result is quantised by inputs 7 and 8, or floating point without them.
+// lowerQGemm is alpha*(a*b + c) of quantised matrices, where c is quantised by the product of both
+// scales; the result is quantised by inputs 7 and 8, or floating point without them.
 func lowerQGemm(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 6, 9); err != nil {
 		return nil, err
@@ -215,15 +217,17 @@ func lowerQGemm(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return requantize(b, y, n, 7)
 }
 
-// scaledProduct is the product of two quantised matrices in floating point, plus a bias where there is one.
+// scaledProduct is the product of two quantised matrices in floating point, plus a bias where there
+// is one.
 func scaledProduct(b *ir.Builder, x, w, xScale, wScale, xZero, wZero, bias *ir.Value) ([]*ir.Value, error) {
 	y := cast(b, exactMatMul(b, centred(b, x, alongRows(b, xZero, x)), centred(b, w, wZero)), tensor.Float32)
 	y = b.Op("Mul", nil, y, b.Op("Mul", nil, alongRows(b, xScale, x), wScale))
 	return []*ir.Value{add2(b, y, bias)}, b.Err()
 }
 
-// lowerGroupQueryAttention is causal attention whose queries share keys and values in groups, for whole
-// sequences: past keys and values must be absent or empty. Keys behind number seqlens_k are padding.
+// lowerGroupQueryAttention is causal attention whose queries share keys and values in groups, for
+// whole sequences: past keys and values must be absent or empty. Keys behind number seqlens_k are
+// padding.
 func lowerGroupQueryAttention(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 1, 9); err != nil {
 		return nil, err

@@ -7,10 +7,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Control flow disappears when a graph is specialised: a constant condition picks a branch of If, a Loop
-// whose trip count and conditions are constant and a Scan are unrolled. An If whose condition is not known
-// computes both branches and chooses; differentiation goes through all of these. A Loop that depends on data
-// stays one (see loop.go).
+// Control flow disappears when a graph is specialised: a constant condition picks a branch of If, a
+// Loop whose trip count and conditions are constant and a Scan are unrolled. An If whose condition
+// is not known computes both branches and chooses; differentiation goes through all of these. A
+// Loop that depends on data stays one (see loop.go).
 func init() {
 	ir.RegisterForms(
 		ir.Form{Op: "If", Since: 1, Lower: lowerIf},
@@ -169,8 +169,8 @@ func same(b *ir.Builder, n *ir.Node, outs []*ir.Value) []*ir.Value {
 	return outs
 }
 
-// lowerScan unrolls body(states..., elements...) -> states..., scanned... over axes of its inputs. Version 8
-// has a batch axis and is not read.
+// lowerScan unrolls body(states..., elements...) -> states..., scanned... over axes of its inputs.
+// Version 8 has a batch axis and is not read.
 func lowerScan(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	g, err := body(n, "body")
 	if err != nil {

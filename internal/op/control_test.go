@@ -86,7 +86,8 @@ func TestLoopThatDependsOnData(t *testing.T) {
 	}
 }
 
-// A weight that trains must not be read inside a loop that stays one, where it would get no gradient.
+// A weight that trains must not be read inside a loop that stays one, where it would get no
+// gradient.
 func TestWeightInsideALoop(t *testing.T) {
 	raw := rawLoop(nil, false)
 	body := raw.Nodes[0].Attrs["body"].(*ir.Graph)

@@ -8,14 +8,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Conv(x, w, bias, residual) is the convolution over one to three spatial axes. w has shape
-// [K, C/group, kernel...] in either layout; bias [K] and residual, of the result's shape, are optional
+// Conv(x, w, bias, residual) is the convolution over one to three spatial axes. w has shape [K,
+// C/group, kernel...] in either layout; bias [K] and residual, of the result's shape, are optional
 // and added before the activation act (see fusable).
 //
-// ConvGradInput(dy, w, bias, residual) is its gradient with respect to x, whose spatial axes have the
-// sizes of attribute spatial. It is also the transposed convolution, from dy to x.
+// ConvGradInput(dy, w, bias, residual) is its gradient with respect to x, whose spatial axes have
+// the sizes of attribute spatial. It is also the transposed convolution, from dy to x.
 //
-// ConvGradWeight(x, dy) is its gradient with respect to w, whose spatial axes are attribute kernel_shape.
+// ConvGradWeight(x, dy) is its gradient with respect to w, whose spatial axes are attribute
+// kernel_shape.
 func init() {
 	register(ir.Def{
 		Name:   "Conv",
@@ -277,8 +278,8 @@ func bindConv2D(n *ir.Node, c conv) (ir.Bound, error) {
 func convLoop(n *ir.Node, c conv) runFunc {
 	taps := c.w.taps(c.x.spatial, c.y.spatial)
 	cg, kg, ksize := c.x.c/c.group, c.y.c/c.group, tensor.Shape(c.w.kernel).Len()
-	// each calls f with the indices of every product of an element of x and one of w, and of the element
-	// of y that it is part of.
+	// each calls f with the indices of every product of an element of x and one of w, and of the
+	// element of y that it is part of.
 	each := func(f func(x, w, y int)) {
 		for b := range c.x.n {
 			for _, t := range taps {

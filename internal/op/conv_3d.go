@@ -5,8 +5,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 )
 
-// bindConv3D runs a pass over three axes as two-dimensional ones: a plane of the result is the sum, over the
-// taps of the first axis, of convolutions of planes of the input with slices of the weights.
+// bindConv3D runs a pass over three axes as two-dimensional ones: a plane of the result is the sum,
+// over the taps of the first axis, of convolutions of planes of the input with slices of the
+// weights.
 //
 //	for b, z, t := range batch, planes of y, taps {
 //		y[b,z] += conv2D(x[b, z*stride+t*dilation-pad], w[:,:,t])

@@ -10,11 +10,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// ConvChain(x, residual, w0, bias0, w1, bias1, ...) is one Conv after the other, each of the result of the
-// one before; residual, which may be absent, is the last one's. Attribute links is their number; the
-// attributes of link i end in "." and i, as strides.1. It has the bits of its links, of which each image
-// is computed a few rows at a time (see kernel.ConvChain). With attribute mean a second output is the
-// mean of the first over the spatial axes, which become 1, as GlobalAveragePool has it.
+// ConvChain(x, residual, w0, bias0, w1, bias1, ...) is one Conv after the other, each of the result
+// of the one before; residual, which may be absent, is the last one's. Attribute links is their
+// number; the attributes of link i end in "." and i, as strides.1. It has the bits of its links, of
+// which each image is computed a few rows at a time (see kernel.ConvChain). With attribute mean a
+// second output is the mean of the first over the spatial axes, which become 1, as
+// GlobalAveragePool has it.
 //
 // A compiler pass makes it (see FuseChain); it has no gradient.
 func init() {
@@ -49,7 +50,8 @@ func init() {
 	})
 }
 
-// chainLinks are the convolutions of a chain as nodes of their own. It errors where one does not fit.
+// chainLinks are the convolutions of a chain as nodes of their own. It errors where one does not
+// fit.
 func chainLinks(n *ir.Node) ([]*ir.Node, error) {
 	count := n.Attrs.Int("links", 0)
 	if count < 1 || len(n.Inputs) != 2+2*count {
@@ -78,8 +80,8 @@ func chainLinks(n *ir.Node) ([]*ir.Node, error) {
 	return links, nil
 }
 
-// FuseChain makes one ConvChain of convolutions each of which reads the one before; nil where that would
-// not be faster or is not possible.
+// FuseChain makes one ConvChain of convolutions each of which reads the one before; nil where that
+// would not be faster or is not possible.
 func FuseChain(links ...*ir.Node) *ir.Node {
 	if shapes, ok := chainShapes(links); !ok || !kernel.ChainPays(shapes...) {
 		return nil
@@ -87,8 +89,8 @@ func FuseChain(links ...*ir.Node) *ir.Node {
 	return chainOf(links)
 }
 
-// FuseMean makes n, a ConvChain or a Conv, a ConvChain that also gives the mean over the spatial axes;
-// nil where that is not possible.
+// FuseMean makes n, a ConvChain or a Conv, a ConvChain that also gives the mean over the spatial
+// axes; nil where that is not possible.
 func FuseMean(n *ir.Node) *ir.Node {
 	if n.Op == "Conv" {
 		if _, ok := chainShapes([]*ir.Node{n}); !ok {

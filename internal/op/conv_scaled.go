@@ -8,9 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// ConvScaled(x, w, bias, residual, scale) is Conv(x*scale, w, bias, residual), with the attributes of Conv.
-// scale has the shape of x with spatial axes of 1: one factor for each channel of each image, as
-// squeeze-and-excite blocks have it.
+// ConvScaled(x, w, bias, residual, scale) is Conv(x*scale, w, bias, residual), with the attributes
+// of Conv. scale has the shape of x with spatial axes of 1: one factor for each channel of each
+// image, as squeeze-and-excite blocks have it.
 //
 // A compiler pass makes it (see FuseScale); it has no gradient.
 func init() {
@@ -55,8 +55,8 @@ func scaleShape(c conv) tensor.Shape {
 	return s.shape()
 }
 
-// FuseScale makes a ConvScaled of conv, which reads x*scale; nil where that would not be faster or is
-// not possible. The weights are scaled for each image, so there must be less of them than of x.
+// FuseScale makes a ConvScaled of conv, which reads x*scale; nil where that would not be faster or
+// is not possible. The weights are scaled for each image, so there must be less of them than of x.
 func FuseScale(conv *ir.Node, x, scale *ir.Value) *ir.Node {
 	in := []*ir.Value{x, conv.In(1), conv.In(2), conv.In(3), scale}
 	n := &ir.Node{Name: conv.Name, Op: "ConvScaled", Inputs: in, Attrs: conv.Attrs}

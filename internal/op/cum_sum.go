@@ -7,9 +7,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// CumSum and CumProd give at each position along the attribute axis the sum or product of all elements up
-// to it, itself left out with exclusive, from the end with reverse.
-// rawCumulating: the axis is an input of the ONNX operators; examples of a batch are taken not to lie on it unless on the last.
+// CumSum and CumProd give at each position along the attribute axis the sum or product of all
+// elements up to it, itself left out with exclusive, from the end with reverse. rawCumulating: the
+// axis is an input of the ONNX operators; examples of a batch are taken not to lie on it unless on
+// the last.
 var rawCumulating = ir.Traits{Batch: ir.BatchKept, Rows: rowsBut("axis", -1)}
 
 func init() {

@@ -9,8 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Operators whose output shape depends on contents: they take constants only, and are computed when the graph
-// is specialised.
+// Operators whose output shape depends on contents: they take constants only, and are computed when
+// the graph is specialised.
 
 // known checks that the given inputs, where present, are constant.
 func known(n *ir.Node, is ...int) error {
@@ -63,7 +63,8 @@ func computed(name string, since, lo, hi int, traits ir.Traits, f func(n *ir.Nod
 }
 
 func init() {
-	// NonZero lists the positions of the elements that are not zero: one column an element, one row an axis.
+	// NonZero lists the positions of the elements that are not zero: one column an element, one row
+	// an axis.
 	computed("NonZero", 9, 1, 1, ir.Traits{}, func(n *ir.Node) ([]*tensor.Tensor, error) {
 		x := n.In(0).Data
 		var at []int
@@ -87,8 +88,8 @@ func init() {
 		ir.Case{Name: "rows", Const: []int{0}, Attrs: ir.Attrs{"axis": 0, "sorted": 0}, Inputs: []*tensor.Tensor{tensor.Of([]float32{5, 6, 1, 2, 5, 6}, 3, 2)},
 			Want: []*tensor.Tensor{tensor.Of([]float32{5, 6, 1, 2}, 2, 2), ints64(0, 1), ints64(0, 1, 0), ints64(2, 1)}})
 
-	// Compress picks the slices along the attribute axis, or elements of the flattened input where it is
-	// absent, at which a constant bool vector is true.
+	// Compress picks the slices along the attribute axis, or elements of the flattened input where
+	// it is absent, at which a constant bool vector is true.
 	compress := func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if err := inputs(n, 2, 2); err != nil {
 			return nil, err
@@ -113,9 +114,9 @@ func init() {
 	ir.RegisterForms(ir.Form{Op: "Compress", Since: 9, Lower: compress})
 }
 
-// unique gives the different elements, or slices along the attribute axis, in ascending order or, where
-// sorted is 0, in order of first appearance; the position of the first of each; for each of the input which
-// of them it is; and how often each appears.
+// unique gives the different elements, or slices along the attribute axis, in ascending order or,
+// where sorted is 0, in order of first appearance; the position of the first of each; for each of
+// the input which of them it is; and how often each appears.
 func unique(n *ir.Node) ([]*tensor.Tensor, error) {
 	x := n.In(0).Data
 	shape, axis := x.Shape, 0

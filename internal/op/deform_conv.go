@@ -12,9 +12,9 @@ func init() {
 		Traits: &ir.Traits{Batch: ir.BatchFirst, Inputs: []ir.Use{ir.UseData, ir.UseWeight, ir.UseData, ir.UseBias}}})
 }
 
-// lowerDeformConv is a convolution whose taps are displaced, each by an offset of its own at every place
-// (input 2, [N, groups*kh*kw*2, oh, ow], down before right) and weighted by a mask (input 4): all taps are read
-// by one GridSample a group, and a 1x1 convolution sums them up.
+// lowerDeformConv is a convolution whose taps are displaced, each by an offset of its own at every
+// place (input 2, [N, groups*kh*kw*2, oh, ow], down before right) and weighted by a mask (input 4):
+// all taps are read by one GridSample a group, and a 1x1 convolution sums them up.
 func lowerDeformConv(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 3, 5); err != nil {
 		return nil, err

@@ -9,7 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Det is the determinant of each matrix (last two axes); Inverse is its inverse. d det(A) = det(A) * A^-T.
+// Det is the determinant of each matrix (last two axes); Inverse is its inverse. d det(A) =
+// det(A) * A^-T.
 func init() {
 	matrices := func(n *ir.Node) (tensor.Shape, error) {
 		if err := inputs(n, 1, 1); err != nil {
@@ -78,8 +79,8 @@ func init() {
 	})
 }
 
-// eliminate brings the k x k matrix a to the identity by Gauss and Jordan's rule with pivots, writes its inverse
-// to inv unless that is nil, and returns its determinant. It destroys a.
+// eliminate brings the k x k matrix a to the identity by Gauss and Jordan's rule with pivots,
+// writes its inverse to inv unless that is nil, and returns its determinant. It destroys a.
 func eliminate(a, inv []float64, k int) float64 {
 	if inv == nil {
 		inv = make([]float64, k*k)

@@ -6,10 +6,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Dropout(x, seed) sets each element to zero with probability ratio and divides the others by 1-ratio.
-// seed is an int64 scalar; which elements fall follows from it, the attribute salt (one for each layer)
-// and the position alone, so the gradient is the same operator on dy and nothing is saved. Without a
-// seed, as models are read, it is the identity: training adds the seed where dropout is on.
+// Dropout(x, seed) sets each element to zero with probability ratio and divides the others by
+// 1-ratio. seed is an int64 scalar; which elements fall follows from it, the attribute salt (one
+// for each layer) and the position alone, so the gradient is the same operator on dy and nothing is
+// saved. Without a seed, as models are read, it is the identity: training adds the seed where
+// dropout is on.
 func init() {
 	register(ir.Def{
 		Name: "Dropout",

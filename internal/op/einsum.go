@@ -8,8 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Einsum becomes matrix products: operands are joined from left to right, each pair by one MatMul over the
-// labels that both have and nobody needs any more.
+// Einsum becomes matrix products: operands are joined from left to right, each pair by one MatMul
+// over the labels that both have and nobody needs any more.
 func init() {
 	ir.RegisterForms(ir.Form{Op: "Einsum", Since: 12, Lower: lowerEinsum, Traits: &ir.Traits{Inputs: []ir.Use{ir.UseWeight, ir.UseWeight, ir.UseWeight}}})
 }
@@ -99,7 +99,8 @@ func lowerEinsum(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return b.Ops("Transpose", ir.Attrs{"perm": perm}, acc.v), b.Err()
 }
 
-// einsumLabels are a term's labels and how many axes its ellipsis stands for in a tensor of rank axes.
+// einsumLabels are a term's labels and how many axes its ellipsis stands for in a tensor of rank
+// axes.
 func einsumLabels(term string, rank int) (labels []rune, dots int) {
 	before, after, ok := strings.Cut(term, "...")
 	if !ok {

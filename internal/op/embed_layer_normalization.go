@@ -5,8 +5,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// EmbedLayerNormalization is the contributed operator that sums word, position and segment embeddings and
-// normalises. Its outputs are the result, the number of words looked at for each example, and the sum.
+// EmbedLayerNormalization is the contributed operator that sums word, position and segment
+// embeddings and normalises. Its outputs are the result, the number of words looked at for each
+// example, and the sum.
 func init() {
 	ir.RegisterForms(ir.Form{Domain: "com.microsoft", Op: "EmbedLayerNormalization", Since: 1,
 		Traits: &ir.Traits{Inputs: []ir.Use{ir.UseData, ir.UseData, ir.UseTable, ir.UseTable, ir.UseTable, ir.UseScale, ir.UseShift}}, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {

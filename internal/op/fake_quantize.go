@@ -8,9 +8,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Quantize gives x/scale, rounded with halves to even, plus zero, cut to the range of the integer type named by
-// the attribute to; scale and zero are attributes too. FakeQuantize takes that back to floating point at
-// once: the pair of QuantizeLinear and DequantizeLinear that quantised models put around every operator.
+// Quantize gives x/scale, rounded with halves to even, plus zero, cut to the range of the integer
+// type named by the attribute to; scale and zero are attributes too. FakeQuantize takes that back
+// to floating point at once: the pair of QuantizeLinear and DequantizeLinear that quantised models
+// put around every operator.
 func init() {
 	infer := func(fake bool) inferFunc {
 		return func(n *ir.Node) ([]ir.Type, error) {
@@ -94,8 +95,8 @@ func newQuantizer(a ir.Attrs) quantizer {
 	return q
 }
 
-// round is x/scale as an integer in range, before the zero point is added. Adding and taking away 1.5*2^23
-// rounds to even what is below 2^22.
+// round is x/scale as an integer in range, before the zero point is added. Adding and taking away
+// 1.5*2^23 rounds to even what is below 2^22.
 func (q quantizer) round(x float32) float32 {
 	const magic = 3 << 22
 	v := x / q.scale
@@ -124,7 +125,8 @@ func runQuantize[T int8 | uint8 | int16 | uint16](q quantizer) runFunc {
 	}
 }
 
-// scalarQuantizer gives the attributes of Quantize where scale and zero point are one constant each.
+// scalarQuantizer gives the attributes of Quantize where scale and zero point are one constant
+// each.
 func scalarQuantizer(x, scale, zero *ir.Value, dt tensor.DType) (ir.Attrs, bool) {
 	if x.Type.DType != tensor.Float32 || !dt.IsInt() || dt.Size() > 2 || !scale.IsConst() || scale.Data.Len() != 1 || scale.Type.DType != tensor.Float32 {
 		return nil, false

@@ -8,8 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 )
 
-// Products and convolutions may end in an activation: attribute act names it, act_min and act_max are
-// the bounds of "clip", act_alpha the slope of "leakyrelu". A residual input is added before it.
+// Products and convolutions may end in an activation: attribute act names it, act_min and act_max
+// are the bounds of "clip", act_alpha the slope of "leakyrelu". A residual input is added before
+// it.
 var fusable = map[string]struct {
 	op   string // the activation operator
 	attr ir.Attrs

@@ -9,14 +9,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Gather picks slices of x along the attribute axis: with x of shape [outer,axis,inner] and indices of
-// shape I, y[o,i,:] = x[o,indices[i],:] has shape [outer,I,inner]. Negative indices count from the end.
-// GatherGrad(indices, dy) adds the slices of dy up where they came from, in a tensor of the attribute shape.
+// Gather picks slices of x along the attribute axis: with x of shape [outer,axis,inner] and indices
+// of shape I, y[o,i,:] = x[o,indices[i],:] has shape [outer,I,inner]. Negative indices count from
+// the end. GatherGrad(indices, dy) adds the slices of dy up where they came from, in a tensor of
+// the attribute shape.
 func init() {
 	register(ir.Def{
 		Name: "Gather",
 		Traits: ir.Traits{Inputs: []ir.Use{ir.UseTable, ir.UseIndex},
-			// A table is read at every row's own index; slices of the rows are picked by one index for all.
+			// A table is read at every row's own index; slices of the rows are picked by one index
+			// for all.
 			Rows: func(n *ir.Node, rank int, in []int, out int) bool {
 				return in[0] < 0 || in[1] < 0 && fromFront(n.Attrs.Int("axis", 0), rank) != in[0]
 			},
@@ -91,7 +93,8 @@ func init() {
 	})
 }
 
-// indices gives index tensor t as positions in an axis of the given size; negative ones count from the end.
+// indices gives index tensor t as positions in an axis of the given size; negative ones count from
+// the end.
 func indices(t *tensor.Tensor, size int) ([]int, error) {
 	ix, err := t.Ints()
 	if err != nil {

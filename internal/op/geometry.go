@@ -14,8 +14,8 @@ func init() {
 	)
 }
 
-// lowerAffineGrid maps the places of an image of the given size, -1 to 1 along each axis, by the matrices
-// theta [N,k,k+1]: the grid that GridSample reads.
+// lowerAffineGrid maps the places of an image of the given size, -1 to 1 along each axis, by the
+// matrices theta [N,k,k+1]: the grid that GridSample reads.
 func lowerAffineGrid(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 2, 2); err != nil {
 		return nil, err
@@ -57,8 +57,8 @@ func lowerAffineGrid(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return b.Ops("Reshape", ir.Attrs{"shape": slices.Concat([]int{size[0]}, []int(spatial), []int{k})}, g), b.Err()
 }
 
-// lowerTensorScatter writes update into the cache along an axis, for each example from its write index on,
-// in mode circular going on at the start.
+// lowerTensorScatter writes update into the cache along an axis, for each example from its write
+// index on, in mode circular going on at the start.
 func lowerTensorScatter(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 2, 3); err != nil {
 		return nil, err

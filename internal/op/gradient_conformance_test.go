@@ -18,9 +18,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// TestGradientConformance differentiates a random projection of the outputs of every ONNX case that passes, with
-// respect to every floating-point input, at the case's own shapes in float64, and compares with finite
-// differences. What has no gradient must say so and name its node.
+// TestGradientConformance differentiates a random projection of the outputs of every ONNX case that
+// passes, with respect to every floating-point input, at the case's own shapes in float64, and
+// compares with finite differences. What has no gradient must say so and name its node.
 func TestGradientConformance(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
@@ -94,7 +94,8 @@ func widened(path string, in []*tensor.Tensor) (*ir.Graph, []*tensor.Tensor, err
 	return g, in, err
 }
 
-// checkGradient differentiates the first outputs and reports whether there was something to differentiate.
+// checkGradient differentiates the first outputs and reports whether there was something to
+// differentiate.
 func checkGradient(path string, in []*tensor.Tensor, outputs int) (ok bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// GridSample(x [N,C,d1..dk], grid [N,o1..ok,k]) -> [N,C,o1..ok] reads x at places given in -1 to 1 along each
-// axis, the last axis first. Modes: linear, nearest, cubic; padding_mode: zeros, border, reflection. With
-// align_corners -1 and 1 are the centres of the outer elements, else their outer edges.
-// GridSampleGrad(x, grid, dy) -> dx, dgrid.
+// GridSample(x [N,C,d1..dk], grid [N,o1..ok,k]) -> [N,C,o1..ok] reads x at places given in -1 to 1
+// along each axis, the last axis first. Modes: linear, nearest, cubic; padding_mode: zeros, border,
+// reflection. With align_corners -1 and 1 are the centres of the outer elements, else their outer
+// edges. GridSampleGrad(x, grid, dy) -> dx, dgrid.
 func init() {
 	forms := []ir.Form{{Op: "GridSample", Since: 16, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		attrs := ir.Attrs{}
@@ -86,8 +86,8 @@ func init() {
 	})
 }
 
-// axisTaps are the elements along one axis that a place is read from: index, -1 for zero, weight, and the
-// weight's derivative by the place as given in the grid.
+// axisTaps are the elements along one axis that a place is read from: index, -1 for zero, weight,
+// and the weight's derivative by the place as given in the grid.
 type axisTaps struct {
 	n     int
 	index [4]int
@@ -220,8 +220,8 @@ func newGridSampler(n *ir.Node) (*gridSampler, error) {
 	return s, nil
 }
 
-// at calls f for each element that a place is read from, with its weight and, by axis of the grid, the
-// weight's derivative.
+// at calls f for each element that a place is read from, with its weight and, by axis of the grid,
+// the weight's derivative.
 func (s *gridSampler) at(place []float64, f func(i int, w float64, dw []float64)) {
 	k := len(s.spatial)
 	taps := make([]axisTaps, k)

@@ -8,9 +8,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// GroupNormalization(x, scale, bias) normalises, for each example, groups of neighbouring channels over
-// channels and positions, and gives y, mean and 1/sqrt(variance+epsilon), the latter two of shape
-// [N, num_groups]. scale and bias have one value a channel. Instance normalisation is one channel a group.
+// GroupNormalization(x, scale, bias) normalises, for each example, groups of neighbouring channels
+// over channels and positions, and gives y, mean and 1/sqrt(variance+epsilon), the latter two of
+// shape [N, num_groups]. scale and bias have one value a channel. Instance normalisation is one
+// channel a group.
 //
 // GroupNormalizationGrad(x, dy, scale, mean, invstd) gives dx, dscale and dbias.
 func init() {

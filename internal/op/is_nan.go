@@ -7,8 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// IsNaN and IsInf test every element. IsInf has the flags detect_positive and detect_negative, both set by
-// default.
+// IsNaN and IsInf test every element. IsInf has the flags detect_positive and detect_negative, both
+// set by default.
 func init() {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	register(ir.Def{

@@ -13,9 +13,9 @@ import (
 //
 //	y = (x-mean)*invstd*scale + bias,  invstd = 1/sqrt(variance+epsilon)
 //
-// and gives y, mean and invstd. scale and the optional bias have the shape of the axes normalised over.
-// RMSNormalization(x, scale) is y = x*invrms*scale, invrms = 1/sqrt(mean(x*x)+epsilon), and gives y and
-// invrms.
+// and gives y, mean and invstd. scale and the optional bias have the shape of the axes normalised
+// over. RMSNormalization(x, scale) is y = x*invrms*scale, invrms = 1/sqrt(mean(x*x)+epsilon), and
+// gives y and invrms.
 //
 // LayerNormalizationGrad(x, dy, scale, mean, invstd) gives dx, dscale, dbias and
 // RMSNormalizationGrad(x, dy, scale, invrms) dx, dscale.
@@ -266,8 +266,8 @@ func (m rowNorm) bind(n *ir.Node, fast func(in, out [][]float32), slow func(in, 
 	return bindImages(n, im, fast, slow, inPlace)
 }
 
-// grad64 is the gradient in float64: of layer normalisation, or with a nil mean of RMS normalisation.
-// The results may be nil.
+// grad64 is the gradient in float64: of layer normalisation, or with a nil mean of RMS
+// normalisation. The results may be nil.
 func (m rowNorm) grad64(x, dy, scale, mean, inv, dx, dscale, dbias []float64) {
 	clear(dscale)
 	clear(dbias)
@@ -333,8 +333,8 @@ func fitVector(b *ir.Builder, v, x *ir.Value, axis int) *ir.Value {
 	return v
 }
 
-// lowerSkipLayerNorm is the contributed operator norm(input + skip + bias): its inputs are input, skip,
-// gamma, beta (not for RMS) and bias, its outputs the result and, as number 3, the sum.
+// lowerSkipLayerNorm is the contributed operator norm(input + skip + bias): its inputs are input,
+// skip, gamma, beta (not for RMS) and bias, its outputs the result and, as number 3, the sum.
 func lowerSkipLayerNorm(op string) func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if err := inputs(n, 3, 5); err != nil {

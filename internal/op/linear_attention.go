@@ -15,8 +15,8 @@ func init() {
 	)
 }
 
-// lowerCausalConv is a depthwise convolution over time that sees the past only: the last K-1 steps of the
-// padded input are handed on as state.
+// lowerCausalConv is a depthwise convolution over time that sees the past only: the last K-1 steps
+// of the padded input are handed on as state.
 func lowerCausalConv(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 2, 4); err != nil {
 		return nil, err
@@ -45,8 +45,9 @@ func lowerCausalConv(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return []*ir.Value{y, slice(b, padded, 2, xs[2], xs[2]+ws[2]-1)}, b.Err()
 }
 
-// lowerLinearAttention runs a recurrence over a state S [B,H,dk,dv] for each head: S decays by exp(decay), is
-// written k v^T, or beta k (v - S^T k)^T by the delta rules, and is read by scale * q S.
+// lowerLinearAttention runs a recurrence over a state S [B,H,dk,dv] for each head: S decays by
+// exp(decay), is written k v^T, or beta k (v - S^T k)^T by the delta rules, and is read by scale *
+// q S.
 func lowerLinearAttention(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 3, 6); err != nil {
 		return nil, err
@@ -112,7 +113,8 @@ func lowerLinearAttention(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return []*ir.Value{cast(b, y, dt), cast(b, state, dt)}, b.Err()
 }
 
-// lowerFlexAttention is attention whose scores and probabilities pass through graphs of the model's own.
+// lowerFlexAttention is attention whose scores and probabilities pass through graphs of the model's
+// own.
 func lowerFlexAttention(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 3, 3); err != nil {
 		return nil, err

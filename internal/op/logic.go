@@ -7,8 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// And, Or, Xor and Not work on bool; BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot and BitShift, whose
-// attribute direction is LEFT or RIGHT, on integers. The binary ones broadcast.
+// And, Or, Xor and Not work on bool; BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot and BitShift,
+// whose attribute direction is LEFT or RIGHT, on integers. The binary ones broadcast.
 func init() {
 	isBool := func(dt tensor.DType) bool { return dt == tensor.Bool }
 	booleans := tensor.Of([]bool{false, true})

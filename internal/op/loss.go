@@ -5,10 +5,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// BCEWithLogits builds the mean binary cross-entropy of sigmoid(logits) with targets from 0 to 1, both of
-// the same shape, as PyTorch's binary_cross_entropy_with_logits defines it. The weights of the positive
-// answers, which may be nil for all 1, are broadcast to that shape, and smoothing e draws every target to
-// one half:
+// BCEWithLogits builds the mean binary cross-entropy of sigmoid(logits) with targets from 0 to 1,
+// both of the same shape, as PyTorch's binary_cross_entropy_with_logits defines it. The weights of
+// the positive answers, which may be nil for all 1, are broadcast to that shape, and smoothing e
+// draws every target to one half:
 //
 //	mean((1-t)*x + (1+(w-1)*t)*softplus(-x)),  t = (1-e)*target + e/2
 func BCEWithLogits(b *ir.Builder, logits, targets, positive *ir.Value, smoothing float64) *ir.Value {
@@ -37,8 +37,8 @@ func L1(b *ir.Builder, x, target *ir.Value) *ir.Value {
 	return meanAll(b, b.Op("Abs", nil, b.Op("Sub", nil, x, target)))
 }
 
-// Huber builds the mean of d*d/2 where the difference of two values of the same shape is d below delta,
-// and of delta*(d-delta/2) where it is larger.
+// Huber builds the mean of d*d/2 where the difference of two values of the same shape is d below
+// delta, and of delta*(d-delta/2) where it is larger.
 func Huber(b *ir.Builder, x, target *ir.Value, delta float64) *ir.Value {
 	dt := x.Type.DType
 	d := b.Op("Abs", nil, b.Op("Sub", nil, x, target))
@@ -47,8 +47,8 @@ func Huber(b *ir.Builder, x, target *ir.Value, delta float64) *ir.Value {
 }
 
 // TokenCrossEntropy builds SoftmaxCrossEntropy with the given attributes over every token: scores
-// [N,T,V] and labels int64 [N,T], of which those equal to ignore_index (default -100) do not count. The mean
-// is over the tokens that do.
+// [N,T,V] and labels int64 [N,T], of which those equal to ignore_index (default -100) do not count.
+// The mean is over the tokens that do.
 func TokenCrossEntropy(b *ir.Builder, attrs ir.Attrs, scores, labels *ir.Value) *ir.Value {
 	s := scores.Type.Shape
 	scores = b.Op("Reshape", ir.Attrs{"shape": []int{s[0] * s[1], s[2]}}, scores)

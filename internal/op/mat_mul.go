@@ -8,11 +8,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// MatMul(a, b, bias, residual) is the matrix product of the last two axes, the axes before them being
-// broadcast. Attributes transA and transB transpose the last two axes of a factor first. bias has the
-// length of the last axis of the result, residual its shape; both are optional and added before the
-// activation act (see fusable).
-// gemmTraits: which side holds the weight is open, so the left one counts where it is stored.
+// MatMul(a, b, bias, residual) is the matrix product of the last two axes, the axes before them
+// being broadcast. Attributes transA and transB transpose the last two axes of a factor first. bias
+// has the length of the last axis of the result, residual its shape; both are optional and added
+// before the activation act (see fusable). gemmTraits: which side holds the weight is open, so the
+// left one counts where it is stored.
 var gemmTraits = ir.Traits{Linear: true, Inputs: []ir.Use{ir.UseLeft, ir.UseWeight, ir.UseBias}}
 
 func init() {
@@ -274,8 +274,8 @@ func matMulLoop[T float64 | int32 | int64 | uint32 | uint64](n *ir.Node, p matPr
 	}
 }
 
-// matMulGrad: with Y = op(A) op(B) + bias, dop(A) = dY op(B)ᵀ and dop(B) = op(A)ᵀ dY. Transposes are
-// attributes of the products; where the result was broadcast the gradient is summed back.
+// matMulGrad: with Y = op(A) op(B) + bias, dop(A) = dY op(B)ᵀ and dop(B) = op(A)ᵀ dY. Transposes
+// are attributes of the products; where the result was broadcast the gradient is summed back.
 func matMulGrad(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 	if !notFused(b, n) {
 		return nil

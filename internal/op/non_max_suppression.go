@@ -8,8 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// NonMaxSuppression picks, for each image and class, boxes by falling score, leaving out those that overlap
-// a picked one by more than iou_threshold, and lists them as [image, class, box].
+// NonMaxSuppression picks, for each image and class, boxes by falling score, leaving out those that
+// overlap a picked one by more than iou_threshold, and lists them as [image, class, box].
 func init() {
 	square := tensor.Of([]float32{0, 0, 1, 1, 0, 0.1, 1, 1.1, 0, 10, 1, 11}, 1, 3, 4)
 	computed("NonMaxSuppression", 10, 2, 5, ir.Traits{Inputs: []ir.Use{ir.UseData, ir.UseData, ir.UseData, ir.UseSetting, ir.UseSetting}}, nonMaxSuppression, ir.Case{

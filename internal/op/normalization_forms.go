@@ -13,9 +13,9 @@ func init() {
 	)
 }
 
-// lowerLRN is x/(bias + alpha/size*sum)^beta, sum being that of the squares of size neighbouring channels.
-// The mean of squares is an average pooling over the channels: seen channels last, they are an image of
-// C by 1 pixels whose channels are the positions.
+// lowerLRN is x/(bias + alpha/size*sum)^beta, sum being that of the squares of size neighbouring
+// channels. The mean of squares is an average pooling over the channels: seen channels last, they
+// are an image of C by 1 pixels whose channels are the positions.
 func lowerLRN(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 1, 1); err != nil {
 		return nil, err

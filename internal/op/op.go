@@ -1,10 +1,10 @@
-// Package op holds the operators: for each its shape rule, gradient, code, ONNX forms and test cases,
-// one file an operator or a tight family.
+// Package op holds the operators: for each its shape rule, gradient, code, ONNX forms and test
+// cases, one file an operator or a tight family.
 //
 // Operators carry the names and the meaning of the newest ONNX version; older versions, and inputs
-// that ONNX gives as tensors but that are static here (shapes, axes), are brought to it by an ir.Form.
-// Image-like operators take an attribute layout: "" is ONNX's channels first (N,C,spatial...), "NHWC"
-// is channels last (N,spatial...,C), the layout of the kernels.
+// that ONNX gives as tensors but that are static here (shapes, axes), are brought to it by an
+// ir.Form. Image-like operators take an attribute layout: "" is ONNX's channels first
+// (N,C,spatial...), "NHWC" is channels last (N,spatial...,C), the layout of the kernels.
 package op
 
 import (
@@ -23,7 +23,8 @@ type runFunc = func(in, out []*tensor.Tensor, scratch []byte) error
 // inferFunc is the shape rule of an operator.
 type inferFunc = func(n *ir.Node) ([]ir.Type, error)
 
-// onnx is the form of an ONNX operator, from opset version since on, that maps to the operator as is.
+// onnx is the form of an ONNX operator, from opset version since on, that maps to the operator as
+// is.
 func onnx(op string, since int) []ir.Form { return []ir.Form{{Op: op, Since: since}} }
 
 // errorf makes an error; builders and specialisation add the node's name.
@@ -72,7 +73,8 @@ func sameType(lo, hi int) inferFunc {
 	}
 }
 
-// sameFloat is sameType for operators on floating point numbers whose inputs all have the same type.
+// sameFloat is sameType for operators on floating point numbers whose inputs all have the same
+// type.
 func sameFloat(k int) inferFunc {
 	return func(n *ir.Node) ([]ir.Type, error) {
 		if err := inputs(n, k, k); err != nil {
@@ -113,7 +115,8 @@ func scalar(b *ir.Builder, dt tensor.DType, x float64) *ir.Value {
 	return b.Const(t)
 }
 
-// constInts reads a constant integer input; what it is for is named in the error where it is not constant.
+// constInts reads a constant integer input; what it is for is named in the error where it is not
+// constant.
 func constInts(n *ir.Node, i int, what string) ([]int, error) {
 	v := n.In(i)
 	if v == nil {
@@ -152,8 +155,8 @@ func bytesMoved(n *ir.Node) int64 {
 	return b
 }
 
-// forFloat picks the code for a floating-point type: f32, f64, and for the two half types f64 between
-// conversions. A nil f32 means that float32 is computed in float64 too.
+// forFloat picks the code for a floating-point type: f32, f64, and for the two half types f64
+// between conversions. A nil f32 means that float32 is computed in float64 too.
 func forFloat(dt tensor.DType, f32, f64 runFunc) (runFunc, error) {
 	switch {
 	case dt == tensor.Float32 && f32 != nil:
@@ -209,7 +212,8 @@ func f32(t *tensor.Tensor) []float32 {
 	return t.F32()
 }
 
-// fromFloat64 rounds x into t, a tensor of any type: floating-point types to nearest, integers toward zero.
+// fromFloat64 rounds x into t, a tensor of any type: floating-point types to nearest, integers
+// toward zero.
 func fromFloat64(t *tensor.Tensor, x []float64) {
 	switch t.DType {
 	case tensor.Float32:

@@ -8,9 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Pad adds pads[i] elements before and pads[rank+i] after axis i, or cuts where they are negative. Modes:
-// constant (value in the optional scalar input 1, zero by default), edge, reflect (mirror without the edge)
-// and wrap. PadGrad is the gradient of the modes that repeat elements.
+// Pad adds pads[i] elements before and pads[rank+i] after axis i, or cuts where they are negative.
+// Modes: constant (value in the optional scalar input 1, zero by default), edge, reflect (mirror
+// without the edge) and wrap. PadGrad is the gradient of the modes that repeat elements.
 func init() {
 	register(ir.Def{
 		Name: "Pad",
@@ -172,7 +172,8 @@ func padPlan(x tensor.Shape, pads []int) strided {
 	return p.merged()
 }
 
-// padSources gives for every axis and every position along it in the output the position in x it repeats.
+// padSources gives for every axis and every position along it in the output the position in x it
+// repeats.
 func padSources(x tensor.Shape, a ir.Attrs) ([][]int, error) {
 	pads := a.Ints("pads")
 	from := make([][]int, len(x))
@@ -223,7 +224,8 @@ func padGrad[T float](y tensor.Shape, from [][]int) runFunc {
 	}
 }
 
-// eachPadded calls f for every element o of the output, in order, with the element i of x it repeats.
+// eachPadded calls f for every element o of the output, in order, with the element i of x it
+// repeats.
 func eachPadded(x, y tensor.Shape, from [][]int, f func(o, i int)) {
 	st := x.Strides()
 	idx := make([]int, len(y))
@@ -285,7 +287,8 @@ func padsNothing(n *ir.Node) bool {
 	return !slices.ContainsFunc(n.Attrs.Ints("pads"), func(p int) bool { return p != 0 })
 }
 
-// lastPads puts the paddings in the order of the axes channels last. A value to pad with must be a scalar.
+// lastPads puts the paddings in the order of the axes channels last. A value to pad with must be a
+// scalar.
 func lastPads(n *ir.Node) (ir.Attrs, bool) {
 	pads, rank := n.Attrs.Ints("pads"), len(n.Outputs[0].Type.Shape)
 	if v := n.In(1); len(pads) != 2*rank || v != nil && v.Type.Shape.Len() != 1 {

@@ -9,15 +9,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// MaxPool(x) and AveragePool(x) reduce each window of attribute kernel_shape, with strides, dilations,
-// pads and ceil_mode. Padding never wins a maximum; it counts in the divisor of an average where
-// count_include_pad is set.
+// MaxPool(x) and AveragePool(x) reduce each window of attribute kernel_shape, with strides,
+// dilations, pads and ceil_mode. Padding never wins a maximum; it counts in the divisor of an
+// average where count_include_pad is set.
 //
 // MaxPoolGrad(dy, x, y) gives each dy to the first position of its window that equals y,
 // AveragePoolGrad(dy) spreads it over the window; spatial is the spatial shape of x.
 //
-// MaxPoolIndices(x) is where in x each maximum lies: the index in the flattened channels-first tensor,
-// with the spatial axes in reverse order where storage_order is 1.
+// MaxPoolIndices(x) is where in x each maximum lies: the index in the flattened channels-first
+// tensor, with the spatial axes in reverse order where storage_order is 1.
 func init() {
 	register(ir.Def{
 		Name:   "MaxPool",
@@ -204,7 +204,8 @@ type pool struct {
 	w     window
 }
 
-// poolOf reads the geometry of a pooling or of its gradient, a node with the given number of inputs.
+// poolOf reads the geometry of a pooling or of its gradient, a node with the given number of
+// inputs.
 func poolOf(n *ir.Node, ins int) (p pool, err error) {
 	if err = inputs(n, ins, ins); err != nil {
 		return p, err
@@ -311,7 +312,8 @@ func (p pool) each(f func(o int, xs []int)) {
 	}
 }
 
-// divisor is what the average at output o, with inside positions of its window inside x, divides by.
+// divisor is what the average at output o, with inside positions of its window inside x, divides
+// by.
 func (p pool) divisor(o, inside int, countPad bool) float64 {
 	if !countPad {
 		return float64(inside)
@@ -407,7 +409,8 @@ func lowerAveragePool(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return []*ir.Value{b.Op("AveragePool", a, n.In(0))}, nil
 }
 
-// lowerLpPool writes the p-norm of each window as the root of the mean power times the window's size.
+// lowerLpPool writes the p-norm of each window as the root of the mean power times the window's
+// size.
 func lowerLpPool(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	a, err := poolAttrs(n)
 	if err != nil {
@@ -496,8 +499,9 @@ func poolCases(f func(x, y tensor.Shape) []*tensor.Tensor) (cs []ir.Case) {
 	return cs
 }
 
-// lowerMaxUnpool puts each value where MaxPoolIndices says it came from, in a tensor of zeros. Indices count
-// in the shape that follows from the window; a larger output_shape adds zeros at the ends.
+// lowerMaxUnpool puts each value where MaxPoolIndices says it came from, in a tensor of zeros.
+// Indices count in the shape that follows from the window; a larger output_shape adds zeros at the
+// ends.
 func lowerMaxUnpool(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 2, 3); err != nil {
 		return nil, err

@@ -11,9 +11,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Saturate rounds floating point to the nearest integer, halves to even, cut to the range of the integer type
-// that the attribute to names. The quantised operators of ONNX are built with it: their products are exact,
-// computed on integers held in floating point.
+// Saturate rounds floating point to the nearest integer, halves to even, cut to the range of the
+// integer type that the attribute to names. The quantised operators of ONNX are built with it:
+// their products are exact, computed on integers held in floating point.
 func init() {
 	register(ir.Def{
 		Name:   "Saturate",
@@ -105,8 +105,8 @@ func saturate[T int8 | uint8 | int16 | uint16 | int32](lo, hi float64) runFunc {
 	}
 }
 
-// spread makes a scale or zero point of a quantised tensor of shape x broadcast to it: one value, one for each
-// position along axis, or one for each block of block positions.
+// spread makes a scale or zero point of a quantised tensor of shape x broadcast to it: one value,
+// one for each position along axis, or one for each block of block positions.
 func spread(b *ir.Builder, n *ir.Node, v *ir.Value, x tensor.Shape) (*ir.Value, error) {
 	if v == nil || v.Type.Shape.Len() == 1 {
 		return reshape(b, v, tensor.Shape{}), nil
@@ -257,11 +257,12 @@ func perFilter(b *ir.Builder, v, w *ir.Value) *ir.Value {
 	return reshape(b, v, s)
 }
 
-// exactTerms is how many products of two numbers of at most 9 bits float32 adds up without rounding.
+// exactTerms is how many products of two numbers of at most 9 bits float32 adds up without
+// rounding.
 const exactTerms = 256
 
-// exactMatMul multiplies small integers held in float32, in runs short enough to be exact, and adds those
-// up in int32.
+// exactMatMul multiplies small integers held in float32, in runs short enough to be exact, and adds
+// those up in int32.
 func exactMatMul(b *ir.Builder, a, w *ir.Value) *ir.Value {
 	if b.Err() != nil {
 		return nil

@@ -10,9 +10,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Random gives numbers of the type named by the attribute to, evenly spread from low to high, or normally
-// distributed with mean and scale where the attribute distribution is normal. They follow from the seed,
-// the position and how often this node ran. The attribute random keeps the node from being folded.
+// Random gives numbers of the type named by the attribute to, evenly spread from low to high, or
+// normally distributed with mean and scale where the attribute distribution is normal. They follow
+// from the seed, the position and how often this node ran. The attribute random keeps the node from
+// being folded.
 func init() {
 	register(ir.Def{
 		Name:  "Random",

@@ -8,8 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Range is start, start+delta and so on before limit. All three inputs are scalars of one type and constant,
-// since the output's length depends on them.
+// Range is start, start+delta and so on before limit. All three inputs are scalars of one type and
+// constant, since the output's length depends on them.
 func init() {
 	register(ir.Def{
 		Name:   "Range",

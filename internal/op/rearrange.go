@@ -19,7 +19,8 @@ func init() {
 			if c*k*k != x[1] {
 				return nil, errorf("%d channels do not split in blocks of %d x %d", x[1], k, k)
 			}
-			// [N, k, k, C', H, W] in mode DCR, [N, C', k, k, H, W] in mode CRD -> [N, C', H, k, W, k].
+			// [N, k, k, C', H, W] in mode DCR, [N, C', k, k, H, W] in mode CRD -> [N, C', H, k, W,
+			// k].
 			split, perm := tensor.Shape{x[0], k, k, c, x[2], x[3]}, []int{0, 3, 4, 1, 5, 2}
 			if n.Attrs.Str("mode", "DCR") == "CRD" {
 				split, perm = tensor.Shape{x[0], c, k, k, x[2], x[3]}, []int{0, 1, 4, 2, 5, 3}
@@ -84,7 +85,8 @@ func blockOf(n *ir.Node) (tensor.Shape, int, error) {
 	return x, k, nil
 }
 
-// lowerCenterCropPad cuts or pads each axis to its new size, half of it on each side, the odd element at the end.
+// lowerCenterCropPad cuts or pads each axis to its new size, half of it on each side, the odd
+// element at the end.
 func lowerCenterCropPad(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 2, 2); err != nil {
 		return nil, err
@@ -128,8 +130,8 @@ func allAxes(axes []int, rank int) ([]int, error) {
 	return axes, nil
 }
 
-// lowerReverseSequence reverses the first sequence_lens[b] elements along the time axis of example b. The
-// lengths are constant; the order of elements is then a GatherElements.
+// lowerReverseSequence reverses the first sequence_lens[b] elements along the time axis of example
+// b. The lengths are constant; the order of elements is then a GatherElements.
 func lowerReverseSequence(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 2, 2); err != nil {
 		return nil, err

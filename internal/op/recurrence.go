@@ -8,19 +8,20 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Recurrence(xw, r, h0, c0, p, rb, lengths) runs one direction of an RNN, GRU or LSTM (attribute cell) over
-// time. xw [T,B,G*H] holds what the inputs and biases add to the G gates, in ONNX's order (LSTM i o f c, GRU
-// z r h); r [G*H,H] are the recurrent weights. Optional are the initial states h0 and c0 [B,H], LSTM's
-// peepholes p [3*H], the bias rb [H] of GRU's new state where linear_before_reset is set, and the number of
-// steps of each example, int64 lengths [B]: beyond them the output is 0 and the state stays. Attribute
-// reverse runs from the end; activations, with activation_alpha and activation_beta, are ONNX's; clip
-// bounds what goes into them.
+// Recurrence(xw, r, h0, c0, p, rb, lengths) runs one direction of an RNN, GRU or LSTM (attribute
+// cell) over time. xw [T,B,G*H] holds what the inputs and biases add to the G gates, in ONNX's
+// order (LSTM i o f c, GRU z r h); r [G*H,H] are the recurrent weights. Optional are the initial
+// states h0 and c0 [B,H], LSTM's peepholes p [3*H], the bias rb [H] of GRU's new state where
+// linear_before_reset is set, and the number of steps of each example, int64 lengths [B]: beyond
+// them the output is 0 and the state stays. Attribute reverse runs from the end; activations, with
+// activation_alpha and activation_beta, are ONNX's; clip bounds what goes into them.
 //
-// It gives the output y [T,B,H], the last states [B,H] (c for LSTM only), and for the gradient the gates
-// [T,B,G*H] and [T,B,H]: LSTM's c, or with linear_before_reset what the reset gate multiplies.
+// It gives the output y [T,B,H], the last states [B,H] (c for LSTM only), and for the gradient the
+// gates [T,B,G*H] and [T,B,H]: LSTM's c, or with linear_before_reset what the reset gate
+// multiplies.
 //
-// RecurrenceGrad(r, h0, c0, p, rb, lengths, y, gates, extra, dy, dh, dc), of which dy, dh and dc may be
-// absent, gives the gradients of xw, r, h0, c0, p and rb: backpropagation through time.
+// RecurrenceGrad(r, h0, c0, p, rb, lengths, y, gates, extra, dy, dh, dc), of which dy, dh and dc
+// may be absent, gives the gradients of xw, r, h0, c0, p and rb: backpropagation through time.
 func init() {
 	register(ir.Def{
 		Name: "Recurrence",

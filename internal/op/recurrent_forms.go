@@ -5,9 +5,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// RNN, GRU and LSTM of ONNX: for each direction one product of all inputs with the input weights, then a
-// Recurrence.
-// recurrentTraits: weights of the input and of the state, bias, and the peepholes of an LSTM.
+// RNN, GRU and LSTM of ONNX: for each direction one product of all inputs with the input weights,
+// then a Recurrence. recurrentTraits: weights of the input and of the state, bias, and the
+// peepholes of an LSTM.
 var recurrentTraits = ir.Traits{Recurrent: true, Inputs: []ir.Use{ir.UseData, ir.UseWeight, ir.UseWeight, ir.UseBias,
 	ir.UseData, ir.UseData, ir.UseData, ir.UseWeight}}
 

@@ -10,8 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Reductions have the attributes axes, every axis where it is absent, and keepdims, 1 by default: reduced
-// axes stay with size 1. The other reductions of ONNX are built from these five.
+// Reductions have the attributes axes, every axis where it is absent, and keepdims, 1 by default:
+// reduced axes stay with size 1. The other reductions of ONNX are built from these five.
 func init() {
 	reduction("ReduceSum", 13, kernel.ReduceSum, sumOf[float64], sumOf[int64], sumOf[uint64],
 		func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value { return unreduce(b, n, dy) }, random(2, 3, 4))
@@ -47,8 +47,8 @@ func sumOf[W widest](x, y W) W { return x + y }
 func nanMax(x, y float64) float64 { return math.Max(x, y) }
 func nanMin(x, y float64) float64 { return math.Min(x, y) }
 
-// reduction registers one of the five. The axes became an input of the ONNX operator at opset version
-// axesInput.
+// reduction registers one of the five. The axes became an input of the ONNX operator at opset
+// version axesInput.
 func reduction(name string, axesInput int, fast kernel.ReduceOp, f func(x, y float64) float64, i func(x, y int64) int64,
 	u func(x, y uint64) uint64, grad func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value, x *tensor.Tensor) {
 	register(ir.Def{
@@ -171,8 +171,8 @@ func unreduce(b *ir.Builder, n *ir.Node, v *ir.Value) *ir.Value {
 	return expandTo(b, reshape(b, v, keptShape(n)), n.In(0).Type.Shape)
 }
 
-// reduceFast reduces float32, one run of neighbouring axes after the other from the last, in one pass
-// each: intermediate results lie in scratch.
+// reduceFast reduces float32, one run of neighbouring axes after the other from the last, in one
+// pass each: intermediate results lie in scratch.
 func reduceFast(op kernel.ReduceOp, shape tensor.Shape, axes []int) ir.Bound {
 	type stage struct{ outer, axis, inner int }
 	var stages []stage
@@ -209,8 +209,8 @@ func reduceFast(op kernel.ReduceOp, shape tensor.Shape, axes []int) ir.Bound {
 	}}
 }
 
-// reduceWide folds the elements along the axes with f, in order. An empty set gives f's neutral element,
-// limited to the type: what f makes of the least and the greatest number, zero and one.
+// reduceWide folds the elements along the axes with f, in order. An empty set gives f's neutral
+// element, limited to the type: what f makes of the least and the greatest number, zero and one.
 func reduceWide[W widest](axes []int, f func(x, y W) W) runFunc {
 	return func(in, out []*tensor.Tensor, _ []byte) error {
 		x, y := widen[W](in[0]), wideOut[W](out[0])
@@ -278,7 +278,8 @@ func meanWide[W widest](axes []int) runFunc {
 	}
 }
 
-// eachReduced calls f with the index of every element, in order, and of the element it is reduced to.
+// eachReduced calls f with the index of every element, in order, and of the element it is reduced
+// to.
 func eachReduced(shape tensor.Shape, axes []int, f func(i, o int)) {
 	kept := shape.Clone()
 	for _, a := range axes {
@@ -304,8 +305,8 @@ func eachReduced(shape tensor.Shape, axes []int, f func(i, o int)) {
 	}
 }
 
-// reduceForms are the ONNX forms of a reduction: axes is an attribute before version axesInput, an input
-// from then on. build adds the reduction with static attributes.
+// reduceForms are the ONNX forms of a reduction: axes is an attribute before version axesInput, an
+// input from then on. build adds the reduction with static attributes.
 func reduceForms(op string, axesInput int, build func(b *ir.Builder, x *ir.Value, attrs ir.Attrs) *ir.Value) []ir.Form {
 	lower := func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if err := inputs(n, 1, 2); err != nil {
@@ -334,8 +335,8 @@ func reduceForms(op string, axesInput int, build func(b *ir.Builder, x *ir.Value
 	return []ir.Form{{Op: op, Since: 1, Until: axesInput - 1, Lower: lower}, {Op: op, Since: axesInput, Lower: lower}}
 }
 
-// inFloat32 builds f of x; where x is of a half type, in float32 between conversions, so that what f
-// is made of is not rounded at every step.
+// inFloat32 builds f of x; where x is of a half type, in float32 between conversions, so that what
+// f is made of is not rounded at every step.
 func inFloat32(b *ir.Builder, x *ir.Value, f func(x *ir.Value) *ir.Value) *ir.Value {
 	dt := x.Type.DType
 	if dt != tensor.Float16 && dt != tensor.BFloat16 {

@@ -35,8 +35,8 @@ func composedForms() (fs []ir.Form) {
 	return fs
 }
 
-// ReduceLogSumExp is log(sum(exp(x))) along axes, safe against overflow. It carries the forms of the
-// composed reductions too.
+// ReduceLogSumExp is log(sum(exp(x))) along axes, safe against overflow. It carries the forms of
+// the composed reductions too.
 func init() {
 	register(ir.Def{
 		Name:   "ReduceLogSumExp",

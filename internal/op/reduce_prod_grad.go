@@ -5,8 +5,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// ProdOfOthers gives for every element the product of all other elements along the attribute axes: the
-// derivative of ReduceProd, right where elements are zero too.
+// ProdOfOthers gives for every element the product of all other elements along the attribute axes:
+// the derivative of ReduceProd, right where elements are zero too.
 func init() {
 	register(ir.Def{
 		Name:  "ProdOfOthers",

@@ -16,8 +16,8 @@ func reshape(b *ir.Builder, v *ir.Value, shape tensor.Shape) *ir.Value {
 	return b.Op("Reshape", ir.Attrs{"shape": []int(shape)}, v)
 }
 
-// Reshape is a view of its input with the attribute shape, in which one size may be -1: what is left.
-// Squeeze, Unsqueeze and Flatten are Reshape.
+// Reshape is a view of its input with the attribute shape, in which one size may be -1: what is
+// left. Squeeze, Unsqueeze and Flatten are Reshape.
 func init() {
 	register(ir.Def{
 		Name: "Reshape",
@@ -129,7 +129,8 @@ func reshaped(b *ir.Builder, n *ir.Node, s tensor.Shape) ([]*ir.Value, error) {
 	return b.Ops("Reshape", ir.Attrs{"shape": []int(s)}, n.In(0)), b.Err()
 }
 
-// axesGiven reads axes from the attribute (opset up to 12) or from input 1; nil where there are none.
+// axesGiven reads axes from the attribute (opset up to 12) or from input 1; nil where there are
+// none.
 func axesGiven(n *ir.Node) ([]int, error) {
 	if err := inputs(n, 1, 2); err != nil {
 		return nil, err
@@ -140,7 +141,8 @@ func axesGiven(n *ir.Node) ([]int, error) {
 	return n.Attrs.Ints("axes"), nil
 }
 
-// fillShape resolves sizes of -1 (what is left) and, unless zero says that zeros are meant, of 0 (as in x).
+// fillShape resolves sizes of -1 (what is left) and, unless zero says that zeros are meant, of 0
+// (as in x).
 func fillShape(x tensor.Shape, shape []int, zero bool) (tensor.Shape, error) {
 	s := make(tensor.Shape, len(shape))
 	rest, known := -1, 1

@@ -10,12 +10,14 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Resize of ONNX works along one axis at a time: interpolation is Resample, the nearest neighbour is Gather.
+// Resize of ONNX works along one axis at a time: interpolation is Resample, the nearest neighbour
+// is Gather.
 //
-// Resample gives the axis of the attribute axis a new size: each output element is a weighted sum of inputs
-// around its place. Attributes are those of Resize (mode, coordinate_transformation_mode, cubic_coeff_a,
-// exclude_outside, antialias), size, scale (new to old size, as given) and roi, the part of the axis taken by
-// tf_crop_and_resize. ResampleGrad, with the input's size in the attribute from, is its transpose.
+// Resample gives the axis of the attribute axis a new size: each output element is a weighted sum
+// of inputs around its place. Attributes are those of Resize (mode, coordinate_transformation_mode,
+// cubic_coeff_a, exclude_outside, antialias), size, scale (new to old size, as given) and roi, the
+// part of the axis taken by tf_crop_and_resize. ResampleGrad, with the input's size in the
+// attribute from, is its transpose.
 func init() {
 	attrs := func(mode string, size int, scale float32, more ir.Attrs) ir.Attrs {
 		a := ir.Attrs{"axis": 1, "mode": mode, "size": size, "scale": scale}

@@ -9,10 +9,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// RoiAlign(x [N,C,H,W], rois [R,4], batch_indices [R]) -> [R,C,output_height,output_width] divides each region
-// (x1, y1, x2, y2, times spatial_scale) in bins and takes the average or the maximum (mode) of samples in each,
-// interpolated linearly: sampling_ratio a side, or enough for one a pixel where that is 0. RoiAlignGrad(x,
-// rois, batch_indices, dy) is the gradient with respect to x.
+// RoiAlign(x [N,C,H,W], rois [R,4], batch_indices [R]) -> [R,C,output_height,output_width] divides
+// each region (x1, y1, x2, y2, times spatial_scale) in bins and takes the average or the maximum
+// (mode) of samples in each, interpolated linearly: sampling_ratio a side, or enough for one a
+// pixel where that is 0. RoiAlignGrad(x, rois, batch_indices, dy) is the gradient with respect to
+// x.
 func init() {
 	rois := tensor.Of([]float32{0.3, 0.2, 3.1, 2.4, 1, 1, 2.5, 3}, 2, 4)
 	cases := func(mode string, ratio int) ir.Case {
@@ -120,7 +121,8 @@ func newRoiAligner(a ir.Attrs, x tensor.Shape) roiAligner {
 		a.Str("mode", "avg") == "max"}
 }
 
-// each calls f for every bin of the output with where its channel's plane begins in x and the samples in it.
+// each calls f for every bin of the output with where its channel's plane begins in x and the
+// samples in it.
 func (r roiAligner) each(rois, images *tensor.Tensor, f func(bin, plane int, samples [][4]corner)) error {
 	which, err := images.Ints()
 	if err != nil {
@@ -186,8 +188,8 @@ func (r roiAligner) sample(y, x float64) (t [4]corner) {
 	return [4]corner{{y0*r.w + x0, (1 - fy) * (1 - fx)}, {y0*r.w + x1, (1 - fy) * fx}, {y1*r.w + x0, fy * (1 - fx)}, {y1*r.w + x1, fy * fx}}
 }
 
-// pool is a bin's value: the average of its samples and nil or, as ONNX defines the maximum, the greatest of
-// all weighted elements and which that is.
+// pool is a bin's value: the average of its samples and nil or, as ONNX defines the maximum, the
+// greatest of all weighted elements and which that is.
 func (r roiAligner) pool(plane []float64, samples [][4]corner) (v float64, best *corner) {
 	for i := range samples {
 		for j := range samples[i] {

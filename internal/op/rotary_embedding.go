@@ -5,9 +5,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// RotaryEmbedding turns pairs of elements of each head by the angle of their position (Su and others,
-// RoFormer, 2021): (a, b) becomes (a*cos - b*sin, a*sin + b*cos). Pairs are neighbours where the attribute
-// interleaved is set, else the first and the second half.
+// RotaryEmbedding turns pairs of elements of each head by the angle of their position (Su and
+// others, RoFormer, 2021): (a, b) becomes (a*cos - b*sin, a*sin + b*cos). Pairs are neighbours
+// where the attribute interleaved is set, else the first and the second half.
 func init() {
 	ir.RegisterForms(
 		ir.Form{Op: "RotaryEmbedding", Since: 23, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
@@ -34,8 +34,8 @@ func init() {
 	)
 }
 
-// rotary takes x [B,H,T,D] or [B,T,H*D] and, by position where given [B,T], cosines and sines [P,R/2], else
-// [B,T,R/2]. Only the first R elements of a head turn.
+// rotary takes x [B,H,T,D] or [B,T,H*D] and, by position where given [B,T], cosines and sines
+// [P,R/2], else [B,T,R/2]. Only the first R elements of a head turn.
 func rotary(b *ir.Builder, n *ir.Node, x, cos, sin, pos *ir.Value) ([]*ir.Value, error) {
 	if pos != nil {
 		cos = b.Op("Gather", ir.Attrs{"axis": 0}, cos, pos)

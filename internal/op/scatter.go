@@ -8,10 +8,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// GatherElements picks y[i,j,k] = x[i,index[i,j,k],k] (axis 1). ScatterElements(x, index, updates) is x with
-// updates[i,j,k] put at, or by the attribute reduction (add, mul, max, min) joined with, element
-// [i,index[i,j,k],k]. GatherND picks slices x[b, index[b,...,:], ...] by index tuples after batch_dims common
-// axes; ScatterND(x, index, updates) writes or joins such slices. Negative indices count from the end.
+// GatherElements picks y[i,j,k] = x[i,index[i,j,k],k] (axis 1). ScatterElements(x, index, updates)
+// is x with updates[i,j,k] put at, or by the attribute reduction (add, mul, max, min) joined with,
+// element [i,index[i,j,k],k]. GatherND picks slices x[b, index[b,...,:], ...] by index tuples after
+// batch_dims common axes; ScatterND(x, index, updates) writes or joins such slices. Negative
+// indices count from the end.
 func init() {
 	index := tensor.Of([]int64{0, -1, 1, 0}, 2, 2)
 	register(ir.Def{

@@ -7,8 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// A sequence exists while a graph is specialised only: it is the node that lists its elements, which those
-// who take elements look through. It never runs, and no graph can have one as input or output.
+// A sequence exists while a graph is specialised only: it is the node that lists its elements,
+// which those who take elements look through. It never runs, and no graph can have one as input or
+// output.
 func init() {
 	register(ir.Def{
 		Name:  "SequenceConstruct",
@@ -154,8 +155,8 @@ func handOn(b *ir.Builder, v *ir.Value) []*ir.Value {
 	return b.Ops("Identity", nil, v)
 }
 
-// lowerSequenceMap applies a body to each element of a sequence; further inputs are sequences of the same
-// length, taken in step, or tensors.
+// lowerSequenceMap applies a body to each element of a sequence; further inputs are sequences of
+// the same length, taken in step, or tensors.
 func lowerSequenceMap(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	g, err := body(n, "body")
 	if err != nil {

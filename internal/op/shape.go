@@ -7,8 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Shape is the shape of its input from axis start up to end, as int64, and Size the number of elements.
-// Both follow from the input's type and fold away.
+// Shape is the shape of its input from axis start up to end, as int64, and Size the number of
+// elements. Both follow from the input's type and fold away.
 func init() {
 	register(ir.Def{
 		Name: "Shape",
@@ -78,8 +78,8 @@ func sizes64(s tensor.Shape) *tensor.Tensor {
 	return t
 }
 
-// Fill is a tensor of the attribute shape whose elements are all the one element of the attribute value.
-// Constant, ConstantOfShape and EyeLike of ONNX become constants.
+// Fill is a tensor of the attribute shape whose elements are all the one element of the attribute
+// value. Constant, ConstantOfShape and EyeLike of ONNX become constants.
 func init() {
 	register(ir.Def{
 		Name: "Fill",
@@ -142,8 +142,8 @@ func checkShape(s tensor.Shape) error {
 	return nil
 }
 
-// maxElements bounds a shape that a model asks for, maxConstant a tensor made from a few numbers of the model: a
-// hostile file must not cost more memory than it could hold.
+// maxElements bounds a shape that a model asks for, maxConstant a tensor made from a few numbers of
+// the model: a hostile file must not cost more memory than it could hold.
 const (
 	maxElements = 1 << 34
 	maxConstant = 1 << 28

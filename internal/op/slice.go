@@ -8,9 +8,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Slice takes elements starts[k], starts[k]+steps[k] and so on up to ends[k], itself excluded, along
-// axes[k]. Negative positions count from the end, positions outside are cut, steps may be negative. The
-// attributes axes and steps may be absent: axes from 0 on, steps of 1. PadTo is its gradient.
+// Slice takes elements starts[k], starts[k]+steps[k] and so on up to ends[k], itself excluded,
+// along axes[k]. Negative positions count from the end, positions outside are cut, steps may be
+// negative. The attributes axes and steps may be absent: axes from 0 on, steps of 1. PadTo is its
+// gradient.
 func init() {
 	register(ir.Def{
 		Name:   "Slice",
@@ -180,7 +181,8 @@ func cuts(a ir.Attrs, shape tensor.Shape) ([]cut, error) {
 	return c, nil
 }
 
-// cutPlan is where in a tensor of the given shape the first element lies and how far apart they are.
+// cutPlan is where in a tensor of the given shape the first element lies and how far apart they
+// are.
 func cutPlan(c []cut, shape tensor.Shape) (at int, strides []int) {
 	strides = shape.Strides()
 	for i, k := range c {

@@ -9,8 +9,8 @@ import (
 )
 
 // Softmax(x) is exp(x) over its sum along attribute axis (default -1), LogSoftmax its logarithm.
-// SoftmaxGrad(dy, y) and LogSoftmaxGrad(dy, y) are their gradients, from the output. Hardmax(x) is 1 at
-// the first maximum along the axis and 0 elsewhere.
+// SoftmaxGrad(dy, y) and LogSoftmaxGrad(dy, y) are their gradients, from the output. Hardmax(x) is
+// 1 at the first maximum along the axis and 0 elsewhere.
 func init() {
 	for _, s := range []struct {
 		name   string
@@ -111,7 +111,8 @@ func logSoftmax64(y, x []float64) {
 	}
 }
 
-// inferAlongAxis is the shape rule of an operator along attribute axis on k inputs of the same type.
+// inferAlongAxis is the shape rule of an operator along attribute axis on k inputs of the same
+// type.
 func inferAlongAxis(k int) inferFunc {
 	same := sameFloat(k)
 	return func(n *ir.Node) ([]ir.Type, error) {
@@ -123,8 +124,8 @@ func inferAlongAxis(k int) inferFunc {
 	}
 }
 
-// alongAxis binds an operator along attribute axis: f32 gets rows of which the axis is the last, f64 one
-// row at a time. For another axis the tensors are transposed into scratch and back.
+// alongAxis binds an operator along attribute axis: f32 gets rows of which the axis is the last,
+// f64 one row at a time. For another axis the tensors are transposed into scratch and back.
 func alongAxis(f32 func(out []float32, in [][]float32, rows, c int), row64 func(out []float64, in [][]float64)) func(n *ir.Node) (ir.Bound, error) {
 	return func(n *ir.Node) (ir.Bound, error) {
 		t := n.In(0).Type

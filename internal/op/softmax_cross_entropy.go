@@ -8,15 +8,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// SoftmaxCrossEntropy(logits [N,C], labels [N], weights [C]) is the cross-entropy of integer labels by
-// PyTorch's rules: with p = softmax(logits), t the label, w the optional class weights and e the
+// SoftmaxCrossEntropy(logits [N,C], labels [N], weights [C]) is the cross-entropy of integer labels
+// by PyTorch's rules: with p = softmax(logits), t the label, w the optional class weights and e the
 // attribute label_smoothing
 //
 //	loss[i] = (1-e)*w[t]*-log(p[i,t]) + e/C*sum over j of w[j]*-log(p[i,j])
 //
 // Rows whose label is ignore_index (default -100) have no loss. The attribute reduction is "mean"
-// (default; divides by the sum of w[t] over the rows that count), "sum", or "none", which gives [N].
-// Run errors on a label that is no class.
+// (default; divides by the sum of w[t] over the rows that count), "sum", or "none", which gives
+// [N]. Run errors on a label that is no class.
 //
 // SoftmaxCrossEntropyGrad(logits, labels, weights, dloss) is its gradient for the logits.
 func init() {

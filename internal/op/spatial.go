@@ -132,8 +132,9 @@ func windowOf(a ir.Attrs, kernel []int) (window, error) {
 // span is how far a window reaches along an axis.
 func (w window) span(axis int) int { return (w.kernel[axis]-1)*w.dilations[axis] + 1 }
 
-// out is the spatial shape of the result for an input of spatial shape in. In ceil mode a last window
-// that only partly fits counts too, if it starts inside of the input or the padding before it.
+// out is the spatial shape of the result for an input of spatial shape in. In ceil mode a last
+// window that only partly fits counts too, if it starts inside of the input or the padding before
+// it.
 func (w window) out(in []int, ceil bool) (tensor.Shape, error) {
 	k := len(w.kernel)
 	if len(in) != k {
@@ -258,8 +259,8 @@ func flat(spatial tensor.Shape) tensor.Shape {
 	return spatial
 }
 
-// toLast copies x, channels first, to y, channels last; toFirst copies back. Tiles keep both sides of
-// the copy in the cache.
+// toLast copies x, channels first, to y, channels last; toFirst copies back. Tiles keep both sides
+// of the copy in the cache.
 func toLast[T any](y, x []T, n, c, size int)  { transposeEach(y, x, n, c, size) }
 func toFirst[T any](y, x []T, n, c, size int) { transposeEach(y, x, n, size, c) }
 
@@ -281,8 +282,8 @@ func transposeEach[T any](y, x []T, n, rows, cols int) {
 	})
 }
 
-// images runs kernels, which want channels last, on tensors of either layout: channels-first inputs are
-// copied into scratch before, outputs out of it after.
+// images runs kernels, which want channels last, on tensors of either layout: channels-first inputs
+// are copied into scratch before, outputs out of it after.
 type images struct {
 	last bool
 	in   []*image // nil for tensors that are no images

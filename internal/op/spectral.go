@@ -56,7 +56,8 @@ func lowerWindow(b *ir.Builder, n *ir.Node, terms []float64) ([]*ir.Value, error
 // maxTransform bounds the length of a transform, whose matrix has its square of elements.
 const maxTransform = 1 << 14
 
-// lowerDFT is a discrete Fourier transform along one axis of x [..., 1 or 2], real or complex in the last axis.
+// lowerDFT is a discrete Fourier transform along one axis of x [..., 1 or 2], real or complex in
+// the last axis.
 func lowerDFT(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 1, 3); err != nil {
 		return nil, err
@@ -142,8 +143,8 @@ func lowerDFT(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return b.Ops("Transpose", ir.Attrs{"perm": back}, y), b.Err()
 }
 
-// transformMatrix takes [takes, parts] numbers to [bins, 2], or to [bins] real ones for a one-sided inverse, in
-// which every bin but the first and the middle stands for itself and its conjugate.
+// transformMatrix takes [takes, parts] numbers to [bins, 2], or to [bins] real ones for a one-sided
+// inverse, in which every bin but the first and the middle stands for itself and its conjugate.
 func transformMatrix(size, takes, bins, parts int, inverse, onesided bool) []float64 {
 	outParts, sign, scale := 2, -1.0, 1.0
 	if inverse {
@@ -230,7 +231,8 @@ func lowerSTFT(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return b.Ops("Reshape", ir.Attrs{"shape": []int{s[0], frames, bins, 2}}, y), b.Err()
 }
 
-// lowerMel is the matrix [bins of a spectrum, mel bands] of triangles evenly spaced on the mel scale.
+// lowerMel is the matrix [bins of a spectrum, mel bands] of triangles evenly spaced on the mel
+// scale.
 func lowerMel(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 5, 5); err != nil {
 		return nil, err

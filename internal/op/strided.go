@@ -7,9 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// strided is a copy between two regular patterns of elements: element i of dims lies at dstAt + the sum of
-// i[d]*dst[d] in one tensor and at srcAt + the sum of i[d]*src[d] in the other. Strides may be 0 or
-// negative. Slices, joins, paddings and repetitions are all of this kind.
+// strided is a copy between two regular patterns of elements: element i of dims lies at dstAt + the
+// sum of i[d]*dst[d] in one tensor and at srcAt + the sum of i[d]*src[d] in the other. Strides may
+// be 0 or negative. Slices, joins, paddings and repetitions are all of this kind.
 type strided struct {
 	dims, dst, src []int
 	dstAt, srcAt   int
@@ -103,7 +103,8 @@ func copyTensor[W word](dst, src *tensor.Tensor, s strided) {
 	copyStrided(bits[W](dst), bits[W](src), s)
 }
 
-// fillTensor sets every element of dst to the one element of v, a tensor of the same type; zero for nil.
+// fillTensor sets every element of dst to the one element of v, a tensor of the same type; zero for
+// nil.
 func fillTensor(dst, v *tensor.Tensor) {
 	if v == nil || !slices.ContainsFunc(v.Bytes, func(b byte) bool { return b != 0 }) {
 		clear(dst.Bytes)

@@ -8,8 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// SumTo is the inverse of broadcasting: it sums x over the axes along which a tensor of the attribute's
-// shape would be repeated to give x's shape.
+// SumTo is the inverse of broadcasting: it sums x over the axes along which a tensor of the
+// attribute's shape would be repeated to give x's shape.
 func init() {
 	register(ir.Def{
 		Name: "SumTo",

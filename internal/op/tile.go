@@ -72,7 +72,8 @@ func init() {
 	})
 }
 
-// tiled is the shape of the output with every axis split in repeats and size, and the axes of repeats.
+// tiled is the shape of the output with every axis split in repeats and size, and the axes of
+// repeats.
 func tiled(n *ir.Node) (split tensor.Shape, repeats []int) {
 	r := n.Attrs.Ints("repeats")
 	for i, d := range n.In(0).Type.Shape {

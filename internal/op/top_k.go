@@ -9,8 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// TopK gives the k largest elements along the attribute axis, or the smallest where largest is 0, in order,
-// the lower position first among equals, and their positions (int64).
+// TopK gives the k largest elements along the attribute axis, or the smallest where largest is 0,
+// in order, the lower position first among equals, and their positions (int64).
 func init() {
 	lower := func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if err := inputs(n, 1, 2); err != nil {

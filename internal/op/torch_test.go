@@ -197,7 +197,8 @@ func (c torchCase) run() (y *tensor.Tensor, grads map[string]*tensor.Tensor, err
 	return outs[0], grads, nil
 }
 
-// near compares with PyTorch's float64 within 2e-5 of the largest value, the rounding of float32 sums.
+// near compares with PyTorch's float64 within 2e-5 of the largest value, the rounding of float32
+// sums.
 func near(got *tensor.Tensor, want torchTensor) error {
 	if got == nil {
 		got = tensor.New(tensor.Float32, want.Shape...)

@@ -7,8 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Trilu keeps the triangle of each matrix (last two axes) on and above diagonal k, or on and below it where
-// the attribute upper is 0, and makes the rest zero.
+// Trilu keeps the triangle of each matrix (last two axes) on and above diagonal k, or on and below
+// it where the attribute upper is 0, and makes the rest zero.
 func init() {
 	register(ir.Def{
 		Name:   "Trilu",

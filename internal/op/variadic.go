@@ -8,8 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Max and Min of two tensors that broadcast; NaN where either is NaN. ONNX gives any number of inputs, which
-// become a chain, as do Sum and Mean. Max is an activation: some exporters write Relu so.
+// Max and Min of two tensors that broadcast; NaN where either is NaN. ONNX gives any number of
+// inputs, which become a chain, as do Sum and Mean. Max is an activation: some exporters write Relu
+// so.
 func init() {
 	for _, m := range []struct {
 		name string
@@ -46,7 +47,8 @@ func init() {
 	}
 }
 
-// variadic chains a binary operator over all inputs; finish, where given, makes the result of the chain's.
+// variadic chains a binary operator over all inputs; finish, where given, makes the result of the
+// chain's.
 func variadic(op string, finish func(b *ir.Builder, n *ir.Node, v *ir.Value) *ir.Value) func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if err := inputs(n, 1, len(n.Inputs)); err != nil {

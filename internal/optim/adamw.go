@@ -3,8 +3,8 @@ package optim
 import "github.com/permafrost-ml/permafrost/internal/kernel"
 
 // AdamW holds the settings of Adam with decoupled weight decay by torch.optim.AdamW's rule
-// (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101). Zero Beta1, Beta2 or Eps stand for
-// PyTorch's 0.9, 0.999 and 1e-8.
+// (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101). Zero Beta1, Beta2 or Eps stand
+// for PyTorch's 0.9, 0.999 and 1e-8.
 type AdamW struct {
 	Beta1, Beta2, Eps float64
 	WeightDecay       float64 // of slots whose Decay is set

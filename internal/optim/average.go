@@ -10,17 +10,17 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Average is a running mean of the thawed weights. It is what is validated, and what is written. Frozen
-// weights, those that a schedule froze again included, have no part in it.
+// Average is a running mean of the thawed weights. It is what is validated, and what is written.
+// Frozen weights, those that a schedule froze again included, have no part in it.
 //
-// ema, an exponential mean after every step t (from 0) by the decay d = min(D, (1+t)/(10+t)), so that a
-// short run does not remember its start: m = d m + (1-d) w. Running statistics of batch normalisations
-// have the same mean.
+// ema, an exponential mean after every step t (from 0) by the decay d = min(D, (1+t)/(10+t)), so
+// that a short run does not remember its start: m = d m + (1-d) w. Running statistics of batch
+// normalisations have the same mean.
 //
-// swa, the plain mean of the weights at the end of each of the last quarter of the epochs (Izmailov,
-// Podoprikhin, Garipov, Vetrov and Wilson, Averaging Weights Leads to Wider Optima and Better
-// Generalization, UAI 2018). Running statistics are those of the mean's own activations, which the
-// caller measures. Only these epochs count as candidates for the best.
+// swa, the plain mean of the weights at the end of each of the last quarter of the epochs
+// (Izmailov, Podoprikhin, Garipov, Vetrov and Wilson, Averaging Weights Leads to Wider Optima and
+// Better Generalization, UAI 2018). Running statistics are those of the mean's own activations,
+// which the caller measures. Only these epochs count as candidates for the best.
 type Average struct {
 	SWA    bool                 // swa, else ema
 	First  int                  // swa: the first epoch that counts

@@ -6,8 +6,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 )
 
-// GradNorm is the Euclidean norm of the gradients of all thawed elements taken as one vector, summed
-// in the order of slots. Frozen elements of a partly thawed parameter do not count.
+// GradNorm is the Euclidean norm of the gradients of all thawed elements taken as one vector,
+// summed in the order of slots. Frozen elements of a partly thawed parameter do not count.
 func GradNorm(slots []*Slot) float64 {
 	var sum float64
 	for _, s := range slots {

@@ -7,8 +7,8 @@ import (
 
 // LRSchedule gives the learning rate of every optimiser step.
 //
-// During the first w steps the rate rises in equal parts, step s (from 0) having Base*(s+1)/w. After
-// them, with progress p from 0 at the first step to just under 1 at the last:
+// During the first w steps the rate rises in equal parts, step s (from 0) having Base*(s+1)/w.
+// After them, with progress p from 0 at the first step to just under 1 at the last:
 //
 //	cosine    Base * (1+cos(pi*p))/2
 //	constant  Base

@@ -9,8 +9,8 @@ import (
 )
 
 // Optimizer updates thawed parameters from their gradients by one rule. It works in float32: a
-// parameter of another float type has a float32 master copy that is rounded into the parameter after
-// every step, so that updates smaller than the type's spacing add up.
+// parameter of another float type has a float32 master copy that is rounded into the parameter
+// after every step, so that updates smaller than the type's spacing add up.
 //
 // An Optimizer is not safe for use by several goroutines at once.
 type Optimizer struct {
@@ -84,8 +84,8 @@ func (o *Optimizer) Remove(names ...string) error {
 func (o *Optimizer) Slots() []*Slot { return slices.Clone(o.slots) }
 
 // Step updates every parameter once at learning rate lr. A slot without a gradient is skipped, and
-// its own count of steps stands still, as in PyTorch. It errors, and changes nothing, when a gradient
-// does not fit its parameter.
+// its own count of steps stands still, as in PyTorch. It errors, and changes nothing, when a
+// gradient does not fit its parameter.
 func (o *Optimizer) Step(lr float64) error {
 	for _, s := range o.slots {
 		if err := s.checkGrad(); err != nil {
@@ -201,7 +201,8 @@ func (o *Optimizer) Bytes(dt tensor.DType, n int) int64 {
 
 func newOptimizer(r rule) *Optimizer { return &Optimizer{rule: r, state: map[string]*slotState{}} }
 
-// value is a copy of a parameter's thawed elements in float32, or where possible the elements themselves.
+// value is a copy of a parameter's thawed elements in float32, or where possible the elements
+// themselves.
 func (o *Optimizer) value(s *Slot) []float32 {
 	if st := o.state[s.Name]; st.master != nil {
 		return st.master

@@ -125,8 +125,8 @@ func halves(v ...float32) *tensor.Tensor {
 	return t
 }
 
-// TestMaskKeepsBits: a frozen element keeps its bits, whatever they are, and a thawed one moves as if
-// it stood alone.
+// TestMaskKeepsBits: a frozen element keeps its bits, whatever they are, and a thawed one moves as
+// if it stood alone.
 func TestMaskKeepsBits(t *testing.T) {
 	nan := math.Float32frombits(0x7fc12345)
 	mask := []bool{false, true, true, false, true, false}

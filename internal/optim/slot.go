@@ -99,7 +99,8 @@ func (s *Slot) Thawed() *tensor.Tensor {
 	return out
 }
 
-// SetThawed puts back what Thawed gave. It errors on another type or shape and then changes nothing.
+// SetThawed puts back what Thawed gave. It errors on another type or shape and then changes
+// nothing.
 func (s *Slot) SetThawed(t *tensor.Tensor) error {
 	if err := s.CheckThawed(t); err != nil {
 		return err

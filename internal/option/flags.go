@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// Bind defines one flag on fs for every field of options, a pointer to a struct with the tags yaml, arg
-// and help. A flag is named like its YAML key with dashes. The value an option has is the flag's default; a
-// flag of a list replaces the list where it is first given and adds to it after that. The help text names
-// the argument in backquotes, as package flag wants; help may complete it. It panics on a field whose type has no flag form.
+// Bind defines one flag on fs for every field of options, a pointer to a struct with the tags yaml,
+// arg and help. A flag is named like its YAML key with dashes. The value an option has is the
+// flag's default; a flag of a list replaces the list where it is first given and adds to it after
+// that. The help text names the argument in backquotes, as package flag wants; help may complete
+// it. It panics on a field whose type has no flag form.
 func Bind(fs *flag.FlagSet, options any, help func(key, help string) string) {
 	v := reflect.ValueOf(options).Elem()
 	for i := range v.NumField() {

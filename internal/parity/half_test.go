@@ -17,8 +17,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// TestHalfPrecisionText fine-tunes the last layer of half-precision copies of a language model: what they
-// learn is what the original learns, and their weights come back in their own type, the frozen ones as they were.
+// TestHalfPrecisionText fine-tunes the last layer of half-precision copies of a language model:
+// what they learn is what the original learns, and their weights come back in their own type, the
+// frozen ones as they were.
 func TestHalfPrecisionText(t *testing.T) {
 	original := shared.Path(t, "models", "stories260k.onnx")
 	texts, err := os.Open(shared.Path(t, "data", "trec", "train.csv"))

@@ -1,8 +1,9 @@
 // Package parity compares training with PyTorch's and tuned files with ONNX Runtime. Its tests need
-// python3 with torch, torchvision and onnx, or node with onnxruntime-node, and skip where those are missing.
+// python3 with torch, torchvision and onnx, or node with onnxruntime-node, and skip where those are
+// missing.
 //
-// PERMAFROST_PARITY=all compares every network, not only the quickest. PERMAFROST_FIXTURES names a folder
-// in which fixtures are kept from one run to the next: writing them takes PyTorch minutes.
+// PERMAFROST_PARITY=all compares every network, not only the quickest. PERMAFROST_FIXTURES names a
+// folder in which fixtures are kept from one run to the next: writing them takes PyTorch minutes.
 package parity
 
 import (
@@ -71,7 +72,8 @@ func load(t *testing.T, model string) *fixture {
 	return f
 }
 
-// loadFixture reads the fixture that a script writes of a network into to, and returns its folder. It skips without PyTorch.
+// loadFixture reads the fixture that a script writes of a network into to, and returns its folder.
+// It skips without PyTorch.
 func loadFixture(t *testing.T, script, model string, to any) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), model)
@@ -220,9 +222,9 @@ func networks() []string {
 	return names
 }
 
-// TestGradients trains by every plan and compares the change of the logits, in inference mode and from
-// the tuned file, with that of PyTorch in float64: the norm of the difference is at most 2e-3 of the norm of
-// the change that the weights made, or four times what PyTorch's own float32 is off.
+// TestGradients trains by every plan and compares the change of the logits, in inference mode and
+// from the tuned file, with that of PyTorch in float64: the norm of the difference is at most 2e-3
+// of the norm of the change that the weights made, or four times what PyTorch's own float32 is off.
 func TestGradients(t *testing.T) {
 	for _, model := range networks() {
 		t.Run(model, func(t *testing.T) {

@@ -20,7 +20,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
-// runtime gives the scores of a file on inputs in ONNX Runtime. It skips where that is not installed.
+// runtime gives the scores of a file on inputs in ONNX Runtime. It skips where that is not
+// installed.
 func runtime(t *testing.T, path string, x *tensor.Tensor) []float64 {
 	t.Helper()
 	input := filepath.Join(t.TempDir(), "input.bin")
@@ -55,8 +56,9 @@ func onnxRuntime(t *testing.T, script string, args ...string) []float64 {
 	return r.Data
 }
 
-// TestTunedFiles fine-tunes networks and gives the tuned files to the onnx checker and to ONNX Runtime,
-// whose scores are those of predict within 1e-4, or 1e-4 of the largest where that is above 1.
+// TestTunedFiles fine-tunes networks and gives the tuned files to the onnx checker and to ONNX
+// Runtime, whose scores are those of predict within 1e-4, or 1e-4 of the largest where that is
+// above 1.
 func TestTunedFiles(t *testing.T) {
 	f := load(t, "tiny_vit")
 	for _, c := range []struct {

@@ -38,8 +38,9 @@ func writeStateDict(t *testing.T, path string, f *safetensors.File) {
 }
 
 // TestStateDict takes the state dict of resnet18 into an ONNX file of other weights and back, from
-// PyTorch's format and from safetensors, batch norm kept and folded. The imported file is what PyTorch
-// exports with those weights, byte for byte; the state dict comes back to the bit, and PyTorch loads it.
+// PyTorch's format and from safetensors, batch norm kept and folded. The imported file is what
+// PyTorch exports with those weights, byte for byte; the state dict comes back to the bit, and
+// PyTorch loads it.
 func TestStateDict(t *testing.T) {
 	if testing.Short() {
 		t.Skip("PyTorch takes a while")
@@ -130,8 +131,9 @@ func scaled(t *testing.T, m *onnx.Model) *onnx.Model {
 	return out
 }
 
-// back exports m as the state dict c. Where untouched, all of it is c to the bit, and PyTorch has the same
-// network again. Where trained, folding again gives m to rounding, and what was divided is called rounded.
+// back exports m as the state dict c. Where untouched, all of it is c to the bit, and PyTorch has
+// the same network again. Where trained, folding again gives m to rounding, and what was divided is
+// called rounded.
 func back(t *testing.T, m *onnx.Model, c *checkpoint.Checkpoint, path string, untouched bool) {
 	t.Helper()
 	d, err := checkpoint.ExportAs(m, c, checkpoint.Options{})

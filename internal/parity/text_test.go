@@ -17,8 +17,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
-// TestTunedTextFiles fine-tunes a language model and gives the tuned files to the onnx checker and to ONNX Runtime, whose scores of padded
-// batches are those of predict.
+// TestTunedTextFiles fine-tunes a language model and gives the tuned files to the onnx checker and
+// to ONNX Runtime, whose scores of padded batches are those of predict.
 func TestTunedTextFiles(t *testing.T) {
 	dir := t.TempDir()
 	model := filepath.Join(dir, "text.onnx")

@@ -1,6 +1,6 @@
-// Package random gives everything random in a run its numbers: they follow from a seed, what they are for,
-// and where in the run they are drawn, and from nothing else. So they depend neither on the number of
-// threads nor on the point at which a run is resumed.
+// Package random gives everything random in a run its numbers: they follow from a seed, what they
+// are for, and where in the run they are drawn, and from nothing else. So they depend neither on
+// the number of threads nor on the point at which a run is resumed.
 package random
 
 import (
@@ -34,5 +34,6 @@ func For(seed uint64, p Purpose, at ...int) *rand.Rand {
 	return rand.New(rand.NewChaCha8(key))
 }
 
-// Permutation is the order in which epoch visits n examples: a uniformly drawn permutation of 0 to n-1.
+// Permutation is the order in which epoch visits n examples: a uniformly drawn permutation of 0 to
+// n-1.
 func Permutation(seed uint64, epoch, n int) []int { return For(seed, Order, epoch).Perm(n) }

@@ -149,8 +149,9 @@ type Unknown struct {
 func (u *Unknown) Type() string                 { return u.Name }
 func (u *Unknown) MarshalJSON() ([]byte, error) { return u.Raw, nil }
 
-// ReadEvents reads a log, calling f with each record until it returns false. A last line without its
-// newline is still being written and is left out; any other damage is an error that names the line.
+// ReadEvents reads a log, calling f with each record until it returns false. A last line without
+// its newline is still being written and is left out; any other damage is an error that names the
+// line.
 func ReadEvents(r io.Reader, f func(Record) bool) error {
 	br := bufio.NewReader(r)
 	for n := 1; ; n++ {

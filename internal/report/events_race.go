@@ -1,6 +1,7 @@
 package report
 
-// TrialEvent says how a candidate did in the race of --auto, on examples held out of the training data.
+// TrialEvent says how a candidate did in the race of --auto, on examples held out of the training
+// data.
 type TrialEvent struct {
 	Rung    int      `json:"rung" doc:"round of the race, from 0"`
 	Thaw    []string `json:"thaw" doc:"the candidate's selectors"`

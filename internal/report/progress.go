@@ -14,8 +14,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Progress is the sink that shows a run to a person: one line for each thing worth keeping and, on a
-// terminal, a bar with rate and time left below them.
+// Progress is the sink that shows a run to a person: one line for each thing worth keeping and, on
+// a terminal, a bar with rate and time left below them.
 type Progress struct {
 	w      io.Writer
 	bars   bool
@@ -26,7 +26,8 @@ type Progress struct {
 	skip   int    // steps done before this process took over
 }
 
-// NewProgress returns a sink that writes to w, with a bar if w is a terminal: a file, or a writer with the Fd of one.
+// NewProgress returns a sink that writes to w, with a bar if w is a terminal: a file, or a writer
+// with the Fd of one.
 func NewProgress(w io.Writer) *Progress {
 	f, ok := w.(interface{ Fd() uintptr })
 	return &Progress{w: w, bars: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}

@@ -8,8 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// active is the active layer of a fit: the weights that change, as the optimiser has them, and what they
-// held before.
+// active is the active layer of a fit: the weights that change, as the optimiser has them, and what
+// they held before.
 type active struct {
 	Opt        *optim.Optimizer
 	slots      map[string]*optim.Slot    // of all weights that trained in any stage
@@ -28,8 +28,8 @@ func NewActive(c *Config, isNew func(name string) bool) *active {
 	}
 }
 
-// own gives every weight that changes by a plan a buffer of its own: those of the model are views of the
-// file.
+// own gives every weight that changes by a plan a buffer of its own: those of the model are views
+// of the file.
 func (a *active) own(set *freeze.Set, plan *freeze.Plan) {
 	for _, w := range set.Weights {
 		if a.pretrained[w.Name] == nil && plan.Live(w.Name) {
@@ -99,8 +99,8 @@ func (a *active) params(set *freeze.Set) []*optim.Slot {
 	return out
 }
 
-// restore puts the weights of an earlier epoch back, and running statistics by name: those that were
-// thawed later have their pretrained values again.
+// restore puts the weights of an earlier epoch back, and running statistics by name: those that
+// were thawed later have their pretrained values again.
 func (a *active) restore(set *freeze.Set, stats, tensors map[string]*tensor.Tensor) error {
 	c := Checkpoint{Tensors: tensors}
 	missing, err := c.RestoreWeights(a.params(set), stats)

@@ -17,8 +17,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
-// A fit with adapters writes a file that scores as training said, has every frozen weight's bytes, gives itself back from its delta and,
-// interrupted and resumed, ends in the same bits.
+// A fit with adapters writes a file that scores as training said, has every frozen weight's bytes,
+// gives itself back from its delta and, interrupted and resumed, ends in the same bits.
 func TestFitAdapters(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -83,7 +83,8 @@ func TestFitAdapters(t *testing.T) {
 	}
 }
 
-// The network with fresh adapters gives the features of the network without, and a tuned file with adapters is a base like any other.
+// The network with fresh adapters gives the features of the network without, and a tuned file with
+// adapters is a base like any other.
 func TestAdaptersAgain(t *testing.T) {
 	cfg := tinyConfig(t)
 	cfg.Out, cfg.Adapter = t.TempDir(), "lora:2"

@@ -6,7 +6,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// TestBackwardCosts: convolutions of 8 by 8 pictures, two at once: multiplications and additions by hand.
+// TestBackwardCosts: convolutions of 8 by 8 pictures, two at once: multiplications and additions by
+// hand.
 func TestBackwardCosts(t *testing.T) {
 	s, err := Prepare(t.Context(), tinyConfig(t))
 	if err != nil {

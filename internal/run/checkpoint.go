@@ -39,8 +39,9 @@ type checkpointHeader struct {
 }
 
 // Capture makes a checkpoint that shares the tensors' memory, so it has to be saved before the next
-// step. params are all parameters that were ever thawed in the run (those in training, and those that
-// a schedule froze again); stats are the running statistics of thawed batch-norm layers by name.
+// step. params are all parameters that were ever thawed in the run (those in training, and those
+// that a schedule froze again); stats are the running statistics of thawed batch-norm layers by
+// name.
 func Capture(st RunState, params []*optim.Slot, stats map[string]*tensor.Tensor, opt *optim.Optimizer) *Checkpoint {
 	c := &Checkpoint{State: st, Tensors: map[string]*tensor.Tensor{}}
 	for _, p := range params {
@@ -55,8 +56,8 @@ func Capture(st RunState, params []*optim.Slot, stats map[string]*tensor.Tensor,
 	return c
 }
 
-// Restore copies the checkpoint back into what Capture was given. It errors, naming the tensor, when
-// the two hold different ones; nothing is changed then.
+// Restore copies the checkpoint back into what Capture was given. It errors, naming the tensor,
+// when the two hold different ones; nothing is changed then.
 func (c *Checkpoint) Restore(params []*optim.Slot, stats map[string]*tensor.Tensor, opt *optim.Optimizer) error {
 	want := map[string]bool{}
 	for _, p := range params {
@@ -88,9 +89,10 @@ func (c *Checkpoint) Restore(params []*optim.Slot, stats map[string]*tensor.Tens
 	return nil
 }
 
-// RestoreWeights copies parameters and statistics alone. Those of the given ones that the checkpoint
-// does not hold, because they were thawed after it was made, are left as they are and named: the
-// caller puts the pretrained values back. It errors, and changes nothing, when one does not fit.
+// RestoreWeights copies parameters and statistics alone. Those of the given ones that the
+// checkpoint does not hold, because they were thawed after it was made, are left as they are and
+// named: the caller puts the pretrained values back. It errors, and changes nothing, when one does
+// not fit.
 func (c *Checkpoint) RestoreWeights(params []*optim.Slot, stats map[string]*tensor.Tensor) (missing []string, err error) {
 	if err := c.checkWeights(params, stats); err != nil {
 		return nil, err

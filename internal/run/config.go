@@ -7,9 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
-// Config holds every option of a fit. Its YAML form is run.yaml; its command-line form is one flag a
-// field, with dashes for underscores (Bind). The JSON keys are the YAML ones. For a number that may
-// be chosen for the user, 0 asks for that; run.yaml then records what was chosen.
+// Config holds every option of a fit. Its YAML form is run.yaml; its command-line form is one flag
+// a field, with dashes for underscores (Bind). The JSON keys are the YAML ones. For a number that
+// may be chosen for the user, 0 asks for that; run.yaml then records what was chosen.
 type Config struct {
 	Model string `yaml:"model" json:"model" arg:"FILE" help:"pretrained ONNX model"`
 	Data  string `yaml:"data" json:"data" arg:"PATH" help:"training examples: a folder of class folders, or a table"`

@@ -11,7 +11,8 @@ import (
 )
 
 // Decay is the weight decay, and whether it touches every thawed weight rather than sparing norms
-// and biases: it does exactly when the user gave the number. With l2_sp it is that, towards the pretrained values.
+// and biases: it does exactly when the user gave the number. With l2_sp it is that, towards the
+// pretrained values.
 func (c *Config) Decay() (decay float64, everything bool) {
 	switch {
 	case c.L2SP != 0:

@@ -40,7 +40,8 @@ func TestConfigRoundTrip(t *testing.T) {
 	}
 }
 
-// TestConfigKeys: each field has one key, in YAML and JSON alike, help, and an argument unless it is a switch.
+// TestConfigKeys: each field has one key, in YAML and JSON alike, help, and an argument unless it
+// is a switch.
 func TestConfigKeys(t *testing.T) {
 	ty := reflect.TypeFor[Config]()
 	for i := range ty.NumField() {

@@ -96,7 +96,8 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// validateRegularisation errors on options of rates and regularisation that cannot be meant, by the options alone.
+// validateRegularisation errors on options of rates and regularisation that cannot be meant, by the
+// options alone.
 func (c *Config) validateRegularisation() error {
 	for _, text := range c.LRMult {
 		if err := split.CheckMultiplier(text); err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
-// ParseConfig reads the YAML form over the defaults. A key that no option has is an error that names
-// the nearest one.
+// ParseConfig reads the YAML form over the defaults. A key that no option has is an error that
+// names the nearest one.
 func ParseConfig(b []byte) (Config, error) {
 	c := DefaultConfig()
 	var keys map[string]any
@@ -66,7 +66,8 @@ func (c *Config) YAML() ([]byte, error) {
 // unquoted is a YAML scalar without the quotes that it may stand in.
 func unquoted(b []byte) string { return strings.Trim(strings.TrimSpace(string(b)), `"'`) }
 
-// MarshalJSON writes the options in their order under the keys of run.yaml, sizes in bytes as a Size.
+// MarshalJSON writes the options in their order under the keys of run.yaml, sizes in bytes as a
+// Size.
 func (c Config) MarshalJSON() ([]byte, error) {
 	v := reflect.ValueOf(c)
 	var b bytes.Buffer

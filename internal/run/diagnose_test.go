@@ -12,7 +12,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// A head on the frozen trunk of a network for other pictures underfits; doing what the diagnosis says gains five points and more.
+// A head on the frozen trunk of a network for other pictures underfits; doing what the diagnosis
+// says gains five points and more.
 func TestDiagnosisHelps(t *testing.T) {
 	c := DefaultConfig()
 	c.Model, c.Data = shared.Path(t, "models", "resnet20-cifar10.onnx"), shared.Path(t, "data", "sign-digits")

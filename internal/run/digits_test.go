@@ -16,8 +16,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
-// digitStrings joins spoken digits to strings of three to seven, one speaker each, without a gap: n sounds and a table of what they say. Equal
-// seeds give equal files.
+// digitStrings joins spoken digits to strings of three to seven, one speaker each, without a gap: n
+// sounds and a table of what they say. Equal seeds give equal files.
 func digitStrings(t testing.TB, from, dir, name string, n int, seed uint64) {
 	t.Helper()
 	bySpeaker := map[string][10][]string{}
@@ -66,8 +66,9 @@ func digitStrings(t testing.TB, from, dir, name string, n int, seed uint64) {
 	}
 }
 
-// TestDigitStrings learns to read strings of digits from the frozen speech embedding, whose windows stand every 80 ms, and is measured on speakers
-// that it never heard. PERMAFROST_SPEECH=all takes enough strings to measure the error rate: that is what docs/accuracy.md reports.
+// TestDigitStrings learns to read strings of digits from the frozen speech embedding, whose windows
+// stand every 80 ms, and is measured on speakers that it never heard. PERMAFROST_SPEECH=all takes
+// enough strings to measure the error rate: that is what docs/accuracy.md reports.
 func TestDigitStrings(t *testing.T) {
 	digits := shared.Path(t, "data", "spoken-digits")
 	model := shared.Path(t, "models", "speech-embedding.onnx")

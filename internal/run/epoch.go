@@ -14,8 +14,8 @@ func stepsPerEpoch(d *data.Dataset, batch, accumulate int) int {
 	return (d.Batches(batch) + accumulate - 1) / accumulate
 }
 
-// epoch trains on every example once, from where the state says, and validates. It stops for ctx only
-// between optimiser steps, where a run can go on.
+// epoch trains on every example once, from where the state says, and validates. It stops for ctx
+// only between optimiser steps, where a run can go on.
 func (f *loop) epoch(ctx context.Context, rates optim.LRSchedule, steps int) error {
 	if err := ctx.Err(); err != nil {
 		return err

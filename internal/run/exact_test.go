@@ -22,8 +22,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
-// unmasked writes a text model that takes input_ids alone, and so cannot tell padding: an embedding, attention of every token to every other,
-// and a convolution over five tokens without padding of its own, [N,T] -> [N,T-4,8].
+// unmasked writes a text model that takes input_ids alone, and so cannot tell padding: an
+// embedding, attention of every token to every other, and a convolution over five tokens without
+// padding of its own, [N,T] -> [N,T-4,8].
 func unmasked(t testing.TB) Config {
 	t.Helper()
 	g, r := ir.New("unmasked"), rand.New(rand.NewPCG(7, 8))
@@ -70,8 +71,8 @@ func unmasked(t testing.TB) Config {
 	return c
 }
 
-// A text of a model without a mask is read as it would be alone, whatever is in its batch: nothing is padded but what is shorter than the model
-// can take.
+// A text of a model without a mask is read as it would be alone, whatever is in its batch: nothing
+// is padded but what is shorter than the model can take.
 func TestUnmaskedTexts(t *testing.T) {
 	cfg := unmasked(t)
 	cfg.Pool = "mean"
@@ -149,7 +150,8 @@ func TestUnmaskedTexts(t *testing.T) {
 	}
 }
 
-// Fits of such a model: the cache changes no bit, the tuned file says what training said, and the schedule knows how many steps there are.
+// Fits of such a model: the cache changes no bit, the tuned file says what training said, and the
+// schedule knows how many steps there are.
 func TestUnmaskedFit(t *testing.T) {
 	for _, thaw := range []string{"head", "/out/*,/conv/*", "all"} {
 		base := unmasked(t)

@@ -46,8 +46,8 @@ type loop struct {
 	resuming bool           // the run stands where it began, and a checkpoint is about to be put back
 }
 
-// fit trains until the epochs are over, patience ends or ctx is done, and leaves the kept weights in
-// place. When ctx ends it saves first and returns ctx's error.
+// fit trains until the epochs are over, patience ends or ctx is done, and leaves the kept weights
+// in place. When ctx ends it saves first and returns ctx's error.
 func (f *loop) fit(ctx context.Context, resume bool) error {
 	f.began, f.saved, f.resuming = time.Now(), time.Now(), resume
 	average, err := optim.NewAverage(f.session.Config.Average, f.session.Config.Epochs)
@@ -122,7 +122,8 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 	return f.settle(ctx)
 }
 
-// standardiseHead measures the features that a fresh head reads and makes it read them standardised.
+// standardiseHead measures the features that a fresh head reads and makes it read them
+// standardised.
 func (f *loop) standardiseHead(ctx context.Context) error {
 	if !f.session.Net.Headed.Fresh || f.session.Net.Norm != nil {
 		return nil

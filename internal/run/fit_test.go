@@ -204,8 +204,8 @@ func (s *stopper) Emit(_ time.Time, e report.Event) {
 	}
 }
 
-// A run that is interrupted, in the middle of an epoch or at its end, and resumed ends in the bits of
-// an unbroken one.
+// A run that is interrupted, in the middle of an epoch or at its end, and resumed ends in the bits
+// of an unbroken one.
 func TestResume(t *testing.T) {
 	base := tinyConfig(t)
 	base.Thaw, base.Epochs, base.Patience, base.LabelSmoothing = []string{"last:1"}, 4, 3, 0.1

@@ -7,7 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 )
 
-// tinyModel writes a small residual network with batch normalisation, 8x8 pictures in and four scores out.
+// tinyModel writes a small residual network with batch normalisation, 8x8 pictures in and four
+// scores out.
 func tinyModel(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tiny.onnx")

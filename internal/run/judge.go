@@ -23,8 +23,8 @@ func (f *loop) stepped() {
 	}
 }
 
-// judge validates what would be kept if this epoch were the last: the weights as they are, or their mean. It keeps a copy where it is
-// the best so far.
+// judge validates what would be kept if this epoch were the last: the weights as they are, or their
+// mean. It keeps a copy where it is the best so far.
 func (f *loop) judge(ctx context.Context) (val *task.Metrics, best bool, err error) {
 	f.watch.epoch(f)
 	if a := f.average; a != nil && a.SWA && f.st.Epoch >= a.First {
@@ -64,8 +64,9 @@ func (f *loop) putAverage(ctx context.Context) error {
 	return nil
 }
 
-// reestimate makes the running statistics of thawed batch normalisations those of the present weights: means over one pass through the
-// training examples in the order of the first epoch, each batch counting the same, as torch.optim.swa_utils.update_bn takes them.
+// reestimate makes the running statistics of thawed batch normalisations those of the present
+// weights: means over one pass through the training examples in the order of the first epoch, each
+// batch counting the same, as torch.optim.swa_utils.update_bn takes them.
 func (f *loop) reestimate(ctx context.Context) error {
 	stats := f.session.stats()
 	if len(stats) == 0 {

@@ -111,7 +111,8 @@ func files(t *testing.T, dir, pattern string) []string {
 	return m
 }
 
-// A head-only run starts from what a run with more thawed has kept, and runs only the layers between.
+// A head-only run starts from what a run with more thawed has kept, and runs only the layers
+// between.
 func TestPartialReuse(t *testing.T) {
 	cfg := tinyConfig(t)
 	cfg.Cache = "off"
@@ -188,7 +189,8 @@ func TestFitsAtOnce(t *testing.T) {
 	}
 }
 
-// Where the frontier does not fit the budget, an earlier and smaller cut is kept, and the rest runs every epoch.
+// Where the frontier does not fit the budget, an earlier and smaller cut is kept, and the rest runs
+// every epoch.
 func TestSmallerCut(t *testing.T) {
 	cfg := tinyConfig(t)
 	cfg.Model, cfg.Thaw, cfg.Head, cfg.Cache = bottleneckModel(t), []string{"wide2.weight", "head"}, "linear", "off"
@@ -245,7 +247,8 @@ func bottleneckModel(t *testing.T) string {
 	return path
 }
 
-// What names a value is how it is computed: not its name nor what else the graph has, but every weight and attribute.
+// What names a value is how it is computed: not its name nor what else the graph has, but every
+// weight and attribute.
 func TestIdentity(t *testing.T) {
 	type parts struct {
 		node   *ir.Node
@@ -291,7 +294,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// With augmentation the validation examples alone are kept, and pictures are decoded once for all runs.
+// With augmentation the validation examples alone are kept, and pictures are decoded once for all
+// runs.
 func TestAugmentedRunsKeepPictures(t *testing.T) {
 	dir := ownCache(t)
 	cfg := tinyConfig(t)

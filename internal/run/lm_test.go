@@ -35,8 +35,8 @@ func lmConfig(t *testing.T) Config {
 	return c
 }
 
-// TestLM: a language model learns a text, its tuned file foretells it as well and continues it, frozen weights are
-// untouched, and an interrupted run ends in the same bits.
+// TestLM: a language model learns a text, its tuned file foretells it as well and continues it,
+// frozen weights are untouched, and an interrupted run ends in the same bits.
 func TestLM(t *testing.T) {
 	c := lmConfig(t)
 	r := mustFit(t, c)

@@ -14,13 +14,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// meter measures what a schedule wants to know, from one question to the next. What it remembers is part of a checkpoint.
+// meter measures what a schedule wants to know, from one question to the next. What it remembers is
+// part of a checkpoint.
 type meter struct {
 	kind  schedule.Statistic
 	units int
 
-	// marks is what it measures against: the sum of gradients or the weights at the last question, by weight; or how alike the examples were
-	// by each unit's result when the reference was made, by the unit's number.
+	// marks is what it measures against: the sum of gradients or the weights at the last question,
+	// by weight; or how alike the examples were by each unit's result when the reference was made,
+	// by the unit's number.
 	marks map[string]*tensor.Tensor
 	grams map[string]*tensor.Tensor // of the last measurement
 }
@@ -98,7 +100,8 @@ func (f *loop) measure(ctx context.Context) ([]float64, error) {
 	return out, nil
 }
 
-// mark begins anew to measure. The results as they were last measured become the reference where refer says so.
+// mark begins anew to measure. The results as they were last measured become the reference where
+// refer says so.
 func (f *loop) mark(refer bool) {
 	m := f.meter
 	switch m.kind {
@@ -119,8 +122,8 @@ func (f *loop) mark(refer bool) {
 // referenceExamples are how many training examples plasticity is measured on.
 const referenceExamples = 32
 
-// plasticity runs some examples through the live region as inference and compares how alike they are, by the result of each unit, with the
-// reference.
+// plasticity runs some examples through the live region as inference and compares how alike they
+// are, by the result of each unit, with the reference.
 func (f *loop) plasticity(ctx context.Context) ([]float64, error) {
 	m := f.meter
 	out := make([]float64, m.units)

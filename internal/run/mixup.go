@@ -9,16 +9,19 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Mixup mixes the examples of a batch in pairs where the frozen region ends, not as pictures: what lies before the frontier is computed
-// once for each example and kept, and a mixture of pictures would have to be computed anew in every step. Where everything trains
-// the frontier is the picture, and this is mixup as Zhang et al. have it (see task.Mixed); deeper it is their manifold form (Verma et al.,
-// Manifold Mixup, ICML 2019, with the layer fixed).
+// Mixup mixes the examples of a batch in pairs where the frozen region ends, not as pictures: what
+// lies before the frontier is computed once for each example and kept, and a mixture of pictures
+// would have to be computed anew in every step. Where everything trains the frontier is the
+// picture, and this is mixup as Zhang et al. have it (see task.Mixed); deeper it is their manifold
+// form (Verma et al., Manifold Mixup, ICML 2019, with the layer fixed).
 //
-// Example i of a batch becomes share x[i] + (1-share) x[p[i]], with p a permutation and share the larger of v and 1-v, v drawn
-// from Beta(A,A). So every example has the larger share once an epoch, and training metrics are those of the larger share's answers.
-// Share and permutation depend on the seed, the epoch and the batch's first example alone.
+// Example i of a batch becomes share x[i] + (1-share) x[p[i]], with p a permutation and share the
+// larger of v and 1-v, v drawn from Beta(A,A). So every example has the larger share once an epoch,
+// and training metrics are those of the larger share's answers. Share and permutation depend on the
+// seed, the epoch and the batch's first example alone.
 
-// mix mixes what the live region reads of a training batch, and returns it with the labels of the mixture.
+// mix mixes what the live region reads of a training batch, and returns it with the labels of the
+// mixture.
 func (f *loop) mix(b *split.Batch, given, labels []*tensor.Tensor, scores tensor.Shape) (mixed, answers []*tensor.Tensor) {
 	a := f.session.Config.Mixup
 	if a == 0 {

@@ -14,20 +14,22 @@ import (
 // autoRGN is the value of the option rates that measures them.
 const autoRGN = "auto-rgn"
 
-// rgnBatches is how many batches the relative gradients are measured on; a head that knows nothing learns on as many before.
+// rgnBatches is how many batches the relative gradients are measured on; a head that knows nothing
+// learns on as many before.
 const rgnBatches = 16
 
 // leastRate keeps the rate of a weight that the loss hardly pulls at above 0.
 const leastRate = 1e-4
 
-// measureRates multiplies the learning rate of every thawed weight by its relative gradient norm, the mean over a few batches of
+// measureRates multiplies the learning rate of every thawed weight by its relative gradient norm,
+// the mean over a few batches of
 // |g|/|w|, as a share of the largest; a resumed run takes those that its checkpoint holds. A fresh head, which has no pretrained
-// weights to be near to, keeps the whole rate, and so does a weight that is all zero. The gradients are those at the
-// pretrained weights. Since a head that knows nothing sends none of use to the trunk, a fresh one first learns alone for a few batches; after
-// measuring, it is put back.
+// weights to be near to, keeps the whole rate, and so does a weight that is all zero. The gradients
+// are those at the pretrained weights. Since a head that knows nothing sends none of use to the
+// trunk, a fresh one first learns alone for a few batches; after measuring, it is put back.
 //
-// Auto-RGN: Lee, Chen, Tajwar, Kumar, Yao, Liang and Finn, Surgical Fine-Tuning Improves Adaptation to Distribution Shifts, ICLR
-// 2023, section 4; there the rates are measured again for each epoch.
+// Auto-RGN: Lee, Chen, Tajwar, Kumar, Yao, Liang and Finn, Surgical Fine-Tuning Improves Adaptation
+// to Distribution Shifts, ICLR 2023, section 4; there the rates are measured again for each epoch.
 func (f *loop) measureRates(ctx context.Context) error {
 	if f.session.Config.Rates != autoRGN {
 		return nil
@@ -74,7 +76,8 @@ func (f *loop) measureRates(ctx context.Context) error {
 	return f.dir.WriteFile(PlanFile, append(plan, '\n'))
 }
 
-// relativeGradients measures |g|/|w| of every thawed weight and returns it as a share of the largest.
+// relativeGradients measures |g|/|w| of every thawed weight and returns it as a share of the
+// largest.
 func (f *loop) relativeGradients(ctx context.Context) (map[string]float64, error) {
 	slots := f.session.active.Opt.Slots()
 	before := f.weights()

@@ -36,17 +36,16 @@ func SubjectOf(h *split.Headed, set *freeze.Set, plan *freeze.Plan, examples int
 	return s
 }
 
-// Recipe fills in what the user left open. The numbers were found on small and large networks, with and
-// without batch normalisation.
+// Recipe fills in what the user left open. The numbers were found on small and large networks, with
+// and without batch normalisation.
 //
 // A head alone reads cached features, so an epoch costs nearly nothing and the loss is convex: many
-// epochs at a high rate. Deeper plans start from good weights and take a low rate, lower the larger the
-// model, and lowest for transformers, which leave their optimum at the rates of convolutional networks. A
-// deep stack without normalisation amplifies its own steps and takes half of what one with it does.
-// Where little trains, each number has to move further: a low-rank pair takes two and a half times the rate, a share of single weights
-// and scales eight times.
-// They get small batches and enough epochs to make the steps that a new head needs, however few the
-// examples.
+// epochs at a high rate. Deeper plans start from good weights and take a low rate, lower the larger
+// the model, and lowest for transformers, which leave their optimum at the rates of convolutional
+// networks. A deep stack without normalisation amplifies its own steps and takes half of what one
+// with it does. Where little trains, each number has to move further: a low-rank pair takes two and
+// a half times the rate, a share of single weights and scales eight times. They get small batches
+// and enough epochs to make the steps that a new head needs, however few the examples.
 func (c *Config) Recipe(s subject) {
 	rate := func(adamw, sgd float64) {
 		if c.LR == 0 {
@@ -96,7 +95,8 @@ func (c *Config) reach(s subject) float64 {
 	return 8
 }
 
-// deepSteps is the number of optimiser steps that a deeper plan gets, as far as 30 epochs give them.
+// deepSteps is the number of optimiser steps that a deeper plan gets, as far as 30 epochs give
+// them.
 const deepSteps = 1800
 
 // attends reports whether a raw graph has attention in it: one operator for it, or a softmax whose

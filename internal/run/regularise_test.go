@@ -200,8 +200,8 @@ func regularisedFit(t testing.TB, edit func(*Config)) Config {
 	return c
 }
 
-// TestRegularised: every option leaves frozen weights alone, writes what it validated, resumes in the bits of an unbroken run, whether it is
-// cut in an epoch or at its end, and makes a difference.
+// TestRegularised: every option leaves frozen weights alone, writes what it validated, resumes in
+// the bits of an unbroken run, whether it is cut in an epoch or at its end, and makes a difference.
 func TestRegularised(t *testing.T) {
 	model, photos := tinyModel(t), tinyData(t, 4, 12)
 	plain := map[string][]byte{} // what fits without these options train
@@ -262,8 +262,8 @@ func TestRegularised(t *testing.T) {
 	}
 }
 
-// TestAutoRGN: the plan shows the rates; the largest of the pretrained weights is 1, a fresh head has the whole rate, and measuring leaves the
-// start as it was.
+// TestAutoRGN: the plan shows the rates; the largest of the pretrained weights is 1, a fresh head
+// has the whole rate, and measuring leaves the start as it was.
 func TestAutoRGN(t *testing.T) {
 	c := regularisedFit(t, regularised["auto-rgn"])
 	c.Thaw, c.Epochs = []string{"all"}, 1
@@ -297,7 +297,8 @@ func TestAutoRGN(t *testing.T) {
 	}
 }
 
-// TestWiseFT: the weights written lie where they should between base and tuned, and a fresh head is as trained.
+// TestWiseFT: the weights written lie where they should between base and tuned, and a fresh head is
+// as trained.
 func TestWiseFT(t *testing.T) {
 	far := regularisedFit(t, func(c *Config) { c.Keep = "last" })
 	mustFit(t, far)

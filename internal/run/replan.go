@@ -19,7 +19,8 @@ func (f *loop) asks() bool {
 	return f.replan != nil || f.session.stage.schedule != nil && f.st.Asked <= f.st.Step && f.st.Step%f.session.stage.schedule.Every() == 0
 }
 
-// reschedule asks the schedule, where it is time, what trains from the next step on, and makes it so.
+// reschedule asks the schedule, where it is time, what trains from the next step on, and makes it
+// so.
 func (f *loop) reschedule(ctx context.Context) error {
 	if !f.asks() {
 		return nil
@@ -85,14 +86,16 @@ func trains(p *freeze.Plan, w *freeze.Weight) bool {
 	return s == freeze.Thaw || s == freeze.Partly
 }
 
-// rebuild makes the network of the present plan and reopens the encoders at its frontier. What is frozen becomes constant with the values
-// that it has now; what was kept at the frontier before serves the new one where it lies behind it, and is let go then.
+// rebuild makes the network of the present plan and reopens the encoders at its frontier. What is
+// frozen becomes constant with the values that it has now; what was kept at the frontier before
+// serves the new one where it lies behind it, and is let go then.
 func (f *loop) rebuild(ctx context.Context) error {
 	f.session.Net = f.session.Net.With(f.session.Plans.Now)
 	return f.encoders(ctx)
 }
 
-// pace sets what the schedule multiplies the learning rate of each weight with. At rate 0 a weight stays as it is.
+// pace sets what the schedule multiplies the learning rate of each weight with. At rate 0 a weight
+// stays as it is.
 func (f *loop) pace(slots []*optim.Slot) {
 	if f.session.stage.schedule == nil {
 		return
@@ -117,8 +120,8 @@ func (f *loop) saveStage(st *RunState) error {
 	return err
 }
 
-// resumeStage makes the plan of a checkpoint the present one, and takes out of it what the schedule measures against. Weights and
-// network follow.
+// resumeStage makes the plan of a checkpoint the present one, and takes out of it what the schedule
+// measures against. Weights and network follow.
 func (f *loop) resumeStage(c *Checkpoint) error {
 	st := &c.State
 	byHand := f.session.stage.schedule == nil && st.Now != nil // its holder changed the plan
@@ -150,7 +153,8 @@ func (f *loop) resumeStage(c *Checkpoint) error {
 	return f.session.adopt(st.Now)
 }
 
-// brief reports whether the present plan lasts no longer than an epoch: nothing kept for it would be used twice.
+// brief reports whether the present plan lasts no longer than an epoch: nothing kept for it would
+// be used twice.
 func (f *loop) brief() bool {
 	if f.session.stage.schedule == nil {
 		return false

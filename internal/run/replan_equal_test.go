@@ -15,8 +15,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
-// After blocks at the front are frozen in the middle of a run, it goes on with the bits of a run whose plan has them frozen from the start,
-// given the same weights and optimiser state; and what is frozen stands still, running statistics too.
+// After blocks at the front are frozen in the middle of a run, it goes on with the bits of a run
+// whose plan has them frozen from the start, given the same weights and optimiser state; and what
+// is frozen stands still, running statistics too.
 func TestReplanIsAFreshStart(t *testing.T) {
 	ctx := context.Background()
 	start := func(edit func(*Config)) *loop {
@@ -79,7 +80,8 @@ func TestReplanIsAFreshStart(t *testing.T) {
 	}
 }
 
-// Schedules work for texts, next tokens and sounds, whose examples have lengths of their own, and resume there too.
+// Schedules work for texts, next tokens and sounds, whose examples have lengths of their own, and
+// resume there too.
 func TestSchedulesOfLengths(t *testing.T) {
 	for name, make := range map[string]func(*testing.T) Config{
 		"texts":  func(t *testing.T) Config { return textConfig(t, true) },

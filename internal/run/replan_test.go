@@ -59,10 +59,12 @@ func run(t testing.TB, cfg Config) (*Result, *history) {
 	return r, h
 }
 
-// The schedules under which the tests below run, in forms that change the plan of a short run often.
+// The schedules under which the tests below run, in forms that change the plan of a short run
+// often.
 var schedules = []string{"gradual", "lpft:2", "autofreeze", "freezeout:0.5", "egeria:0.9", "slimfit:0.3", "lisa:1", "badam:4"}
 
-// Every schedule changes the plan, leaves the weights that it never thawed alone, and writes files that prove it.
+// Every schedule changes the plan, leaves the weights that it never thawed alone, and writes files
+// that prove it.
 func TestSchedulesChangePlans(t *testing.T) {
 	for _, name := range schedules {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +98,8 @@ func TestSchedulesChangePlans(t *testing.T) {
 	}
 }
 
-// A run that is interrupted in the middle of its schedule and resumed ends in the bits of an unbroken one.
+// A run that is interrupted in the middle of its schedule and resumed ends in the bits of an
+// unbroken one.
 func TestSchedulesResume(t *testing.T) {
 	for _, name := range schedules {
 		t.Run(name, func(t *testing.T) {
@@ -130,7 +133,8 @@ func TestSchedulesResume(t *testing.T) {
 	}
 }
 
-// A fit whose schedule trains everything from the first step to the last gives the bits of one without a schedule.
+// A fit whose schedule trains everything from the first step to the last gives the bits of one
+// without a schedule.
 func TestScheduleWithoutChange(t *testing.T) {
 	cfg := scheduled(t, "gradual")
 	cfg.Epochs = 1

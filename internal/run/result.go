@@ -41,7 +41,8 @@ type Result struct {
 	Classes   []string      `json:"classes,omitempty"`
 	Val       *task.Metrics `json:"-"`
 
-	// Each is the metrics of every validation example by itself at the last epoch, where the session asked for it.
+	// Each is the metrics of every validation example by itself at the last epoch, where the
+	// session asked for it.
 	Each []*task.Metrics `json:"-"`
 }
 

@@ -13,9 +13,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
-// Fit trains a session and, when dir is given, keeps it in a run directory: checkpoints while it goes,
-// the tuned model and its proof at the end. Events go to the run's log and to sinks. An interrupted
-// run has saved a checkpoint from which Fit goes on with resume, to the same bits as an unbroken one.
+// Fit trains a session and, when dir is given, keeps it in a run directory: checkpoints while it
+// goes, the tuned model and its proof at the end. Events go to the run's log and to sinks. An
+// interrupted run has saved a checkpoint from which Fit goes on with resume, to the same bits as an
+// unbroken one.
 func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...report.Sink) (*Result, error) {
 	return s.fit(ctx, dir, resume, nil, sinks...)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Between two checkpoints lie at least saveEvery, and savePart times what writing one takes, so that a
-// fit whose epochs last milliseconds is not a fit of the disk.
+// Between two checkpoints lie at least saveEvery, and savePart times what writing one takes, so
+// that a fit whose epochs last milliseconds is not a fit of the disk.
 const (
 	saveEvery = 10 * time.Second
 	savePart  = 20

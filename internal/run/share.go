@@ -13,16 +13,17 @@ import (
 // fisherExamples is how many examples' gradients the Fisher information is estimated from at most.
 const fisherExamples = 256
 
-// Settle finds out which numbers train where only data tell: those of a share by fisher. It takes a while, trains a head, and writes
-// nothing. Called before a run folder is made, it tells before that where nothing is left to train or to schedule; Fit settles what
-// has not been.
+// Settle finds out which numbers train where only data tell: those of a share by fisher. It takes a
+// while, trains a head, and writes nothing. Called before a run folder is made, it tells before
+// that where nothing is left to train or to schedule; Fit settles what has not been.
 func (s *Session) Settle(ctx context.Context) error {
 	defer kernel.Use(s.Config.Threads)()
 	return s.settle(ctx, nil)
 }
 
-// settle finds the numbers of a plan's share that only data tell, once: from the plan that was recorded when the run was begun, or, where
-// recorded is nil, by measuring. The session is made anew around them.
+// settle finds the numbers of a plan's share that only data tell, once: from the plan that was
+// recorded when the run was begun, or, where recorded is nil, by measuring. The session is made
+// anew around them.
 func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
 	if !s.Plans.Reach.Pending() {
 		return nil
@@ -56,9 +57,10 @@ func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
 	return nil
 }
 
-// fisher estimates the diagonal of the empirical Fisher information at the pretrained weights: the mean over training examples of each
-// number's squared gradient, all numbers up to the same factor. Running statistics stay as they are. A fresh head, which knows nothing
-// and passes no gradient on, is trained by itself before.
+// fisher estimates the diagonal of the empirical Fisher information at the pretrained weights: the
+// mean over training examples of each number's squared gradient, all numbers up to the same factor.
+// Running statistics stay as they are. A fresh head, which knows nothing and passes no gradient on,
+// is trained by itself before.
 //
 // Sung, Nair, Raffel, Training Neural Networks with Fixed Sparse Masks, NeurIPS 2021 (FISH Mask).
 func (s *Session) fisher(ctx context.Context) (map[string][]float32, error) {

@@ -14,8 +14,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
-// Exactly the numbers that a plan names move, the file, its delta and its proof agree, and a run that is interrupted and resumed ends
-// in the same bits without measuring again.
+// Exactly the numbers that a plan names move, the file, its delta and its proof agree, and a run
+// that is interrupted and resumed ends in the same bits without measuring again.
 func TestFitParts(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -36,8 +36,8 @@ func writeWAV(t testing.TB, path string, samples []float64) {
 	}
 }
 
-// waveModel writes a small network over windows of 256 samples [N,256], with a preprocessor file beside it: two convolutions, a mean over
-// time, a linear classifier.
+// waveModel writes a small network over windows of 256 samples [N,256], with a preprocessor file
+// beside it: two convolutions, a mean over time, a linear classifier.
 func waveModel(t testing.TB) string {
 	t.Helper()
 	r := rand.New(rand.NewPCG(3, 4))
@@ -102,8 +102,9 @@ func waveConfig(t testing.TB) Config {
 	return cfg
 }
 
-// TestFitSounds holds a fit on sounds to what one on pictures is held to: it learns, frozen bytes stay, the tuned file predicts by itself
-// as training said, and neither the cache nor an interruption changes a bit.
+// TestFitSounds holds a fit on sounds to what one on pictures is held to: it learns, frozen bytes
+// stay, the tuned file predicts by itself as training said, and neither the cache nor an
+// interruption changes a bit.
 func TestFitSounds(t *testing.T) {
 	base := waveConfig(t)
 	base.Thaw = []string{"last:1"}

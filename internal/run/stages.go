@@ -19,7 +19,8 @@ type stage struct {
 	units    int               // how many there are
 }
 
-// resolveSchedule settles the options that follow from a schedule, before the plan is made. It returns notes for the user.
+// resolveSchedule settles the options that follow from a schedule, before the plan is made. It
+// returns notes for the user.
 func (c *Config) resolveSchedule() (notes []string) {
 	if c.Schedule == "" {
 		return nil
@@ -75,7 +76,8 @@ func (s *Session) begin() error {
 	return nil
 }
 
-// unitsOf groups the weights that may train into what a schedule freezes or thaws as a whole: blocks from the input on, and the head.
+// unitsOf groups the weights that may train into what a schedule freezes or thaws as a whole:
+// blocks from the input on, and the head.
 func unitsOf(set *freeze.Set, reach *freeze.Plan) (units []schedule.Unit, of map[string]int) {
 	embeds := map[int]bool{}
 	var blocks []int
@@ -112,8 +114,9 @@ func (s *Session) planOf(d schedule.Decision) *freeze.Plan {
 	return s.Plans.Reach.Only(s.Net.Set, func(w *freeze.Weight) bool { return d.Live[s.stage.unit[w.Name]] })
 }
 
-// adopt makes plan the present one. What it thaws for the first time leaves the seal and gets a buffer of its own; the optimiser holds
-// what trains: with the state that it has, or fresh state where it comes in. A weight that is frozen again keeps its value.
+// adopt makes plan the present one. What it thaws for the first time leaves the seal and gets a
+// buffer of its own; the optimiser holds what trains: with the state that it has, or fresh state
+// where it comes in. A weight that is frozen again keeps its value.
 func (s *Session) adopt(plan *freeze.Plan) error {
 	ever := s.Plans.Ever
 	s.Plans.Now = plan
@@ -140,7 +143,8 @@ func (s *Session) restoreWeights(tensors map[string]*tensor.Tensor) error {
 	return s.active.restore(s.Net.Set, s.stats(), tensors)
 }
 
-// again reports whether a weight trained in an earlier stage and is frozen now: what is computed from it no other run can use.
+// again reports whether a weight trained in an earlier stage and is frozen now: what is computed
+// from it no other run can use.
 func (s *Session) again() bool {
 	for _, w := range s.Net.Set.Weights {
 		if s.Plans.Ever.Live(w.Name) && !s.Plans.Now.Live(w.Name) {

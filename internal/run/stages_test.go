@@ -17,8 +17,8 @@ import (
 // stageTolerance bounds what compilation may change: folding and fusing reorder float32 sums.
 var stageTolerance = tensor.Tolerance{Name: "compiled against plain", Rel: 2e-4, Abs: 2e-5}
 
-// The loss and every thawed gradient are the same whether the graph is differentiated as it was read,
-// or split at the frontier, folded, fused, laid out channels last and fed from a store.
+// The loss and every thawed gradient are the same whether the graph is differentiated as it was
+// read, or split at the frontier, folded, fused, laid out channels last and fed from a store.
 func TestStagesAgree(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -121,7 +121,8 @@ func labelTensor(labels []int) *tensor.Tensor {
 	return tensor.Of(l)
 }
 
-// useBatchStatistics puts BatchNormTrain in the place of batch normalisations whose statistics follow the data.
+// useBatchStatistics puts BatchNormTrain in the place of batch normalisations whose statistics
+// follow the data.
 func useBatchStatistics(t *testing.T, g *ir.Graph, plan *freeze.Plan) {
 	t.Helper()
 	for i, m := range g.Nodes {
@@ -151,7 +152,8 @@ func thawedOf(s *Session, g *ir.Graph) []*ir.Value {
 	return out
 }
 
-// plain differentiates the specialised graph without any pass: no folding, no splitting, ONNX's layout.
+// plain differentiates the specialised graph without any pass: no folding, no splitting, ONNX's
+// layout.
 func plain(t *testing.T, s *Session, x *tensor.Tensor, labels []int) (float32, map[string]*tensor.Tensor) {
 	t.Helper()
 	g, err := compile.Model(s.Net.Headed.Graph, compile.Options{Shapes: s.Base.Shapes(len(labels)), Plain: true})

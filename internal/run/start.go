@@ -12,7 +12,8 @@ import (
 // Head is a trained head on standardised features, by the names of its weights.
 type Head map[string]*tensor.Tensor
 
-// Head copies the weights of the session's fresh head as they are, nil where the model keeps its own.
+// Head copies the weights of the session's fresh head as they are, nil where the model keeps its
+// own.
 func (s *Session) Head() Head {
 	if !s.Net.Headed.Fresh {
 		return nil
@@ -24,8 +25,8 @@ func (s *Session) Head() Head {
 	return h
 }
 
-// StartFrom gives a fresh head the weights of one that was trained on the same frozen trunk, whose features both standardise. It
-// errors on a head of another form.
+// StartFrom gives a fresh head the weights of one that was trained on the same frozen trunk, whose
+// features both standardise. It errors on a head of another form.
 func (s *Session) StartFrom(h Head) error {
 	if !s.Net.Headed.Fresh {
 		return fmt.Errorf("run: the session has no fresh head to start from another")
@@ -40,10 +41,11 @@ func (s *Session) StartFrom(h Head) error {
 	return nil
 }
 
-// probeHead trains a fresh head by itself, by the default recipe and to its last epoch, and lets the fit start from it. The first
-// steps of a head that knows nothing would spoil the features that it reads; after a head of its own the trunk moves only as far as
-// that head falls short (LP-FT: Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution, ICLR
-// 2022). A plan that trains nothing else needs no start.
+// probeHead trains a fresh head by itself, by the default recipe and to its last epoch, and lets
+// the fit start from it. The first steps of a head that knows nothing would spoil the features that
+// it reads; after a head of its own the trunk moves only as far as that head falls short (LP-FT:
+// Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution,
+// ICLR 2022). A plan that trains nothing else needs no start.
 func (f *loop) probeHead(ctx context.Context) error {
 	if f.session.Config.Start != "probe" || !f.session.Net.Headed.Fresh || f.session.HeadOnly() {
 		return nil
@@ -58,7 +60,8 @@ func (f *loop) probeHead(ctx context.Context) error {
 	return f.session.StartFrom(s.Head())
 }
 
-// Probe is the configuration by which a head is trained alone, by the default recipe, for others to start from.
+// Probe is the configuration by which a head is trained alone, by the default recipe, for others to
+// start from.
 func (c *Config) Probe() Config {
 	p := DefaultConfig()
 	p.Model, p.Data, p.Val, p.Task, p.TextColumn, p.LabelColumn = c.Model, c.Data, c.Val, c.Task, c.TextColumn, c.LabelColumn

@@ -96,8 +96,8 @@ type gradSum struct {
 	batches  int
 }
 
-// add takes a batch's gradients, means over its examples, and returns the mean over all batches since
-// the last step when it is time for one: after accumulate batches or the epoch's last.
+// add takes a batch's gradients, means over its examples, and returns the mean over all batches
+// since the last step when it is time for one: after accumulate batches or the epoch's last.
 func (g *gradSum) add(grads []*tensor.Tensor, examples, accumulate int, last bool) []*tensor.Tensor {
 	if accumulate <= 1 {
 		return grads

@@ -16,8 +16,9 @@ type chosenTask struct {
 	notes   []string
 }
 
-// ChooseTask finds what the examples are for, with the options of its loss, and their right answers. It
-// settles the options that follow from the task, and errors on those that do not fit it.
+// ChooseTask finds what the examples are for, with the options of its loss, and their right
+// answers. It settles the options that follow from the task, and errors on those that do not fit
+// it.
 func ChooseTask(cfg *Config, f feed.Feed, train, val *data.Dataset) (*chosenTask, error) {
 	s := &chosenTask{targets: map[*data.Dataset][]data.Target{}}
 	kind, err := task.Lookup(train.Task)

@@ -37,8 +37,9 @@ func answerTables(t testing.TB, folders string, answers ...string) string {
 	return dir
 }
 
-// TestTasks trains on several labels and on numbers, and reads the tuned file back: it measures and answers as training did,
-// frozen weights are untouched, and an interrupted run ends in the same bits.
+// TestTasks trains on several labels and on numbers, and reads the tuned file back: it measures and
+// answers as training did, frozen weights are untouched, and an interrupted run ends in the same
+// bits.
 func TestTasks(t *testing.T) {
 	for _, c := range []struct {
 		answers []string

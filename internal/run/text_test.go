@@ -116,7 +116,8 @@ func TestTextDeterminism(t *testing.T) {
 
 var paddingTolerance = tensor.Tolerance{Name: "padding", Rel: 1e-5, Abs: 1e-5}
 
-// An example has the same features whatever length it is padded to, from the frozen region through to the head, and for every pooling.
+// An example has the same features whatever length it is padded to, from the frozen region through
+// to the head, and for every pooling.
 func TestPaddingDoesNotMatter(t *testing.T) {
 	for _, pool := range []string{"mean", "max", "last", "cls"} {
 		cfg := textConfig(t, true)

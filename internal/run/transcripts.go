@@ -7,15 +7,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// tooLong are the examples whose transcripts need more frames than the model makes of their sounds: no reading gives such a transcript, so
-// its loss is infinite and counts as zero.
+// tooLong are the examples whose transcripts need more frames than the model makes of their sounds:
+// no reading gives such a transcript, so its loss is infinite and counts as zero.
 type tooLong struct {
 	count         int
 	first         string // its file
 	needs, frames int    // of the first
 }
 
-// tooLong counts the examples of a set whose transcripts do not fit. It is none for tasks without transcripts.
+// tooLong counts the examples of a set whose transcripts do not fit. It is none for tasks without
+// transcripts.
 func (s *Session) tooLong(ds *data.Dataset) (tooLong, error) {
 	var out tooLong
 	framed, ok := s.Task.(task.Framed)

@@ -22,8 +22,9 @@ func (w *warnings) Emit(_ time.Time, e report.Event) {
 	}
 }
 
-// TestTranscriptsTooLong: a transcript that needs more frames than the model makes of its sound is told before training, in the log and
-// among the warnings, with how many there are; where all are, the fit is refused.
+// TestTranscriptsTooLong: a transcript that needs more frames than the model makes of its sound is
+// told before training, in the log and among the warnings, with how many there are; where all are,
+// the fit is refused.
 func TestTranscriptsTooLong(t *testing.T) {
 	dir := t.TempDir()
 	table := func(texts ...string) {

@@ -27,7 +27,8 @@ const (
 // still is the relative change of a weight in an epoch below which it does not move.
 const still = 1e-6
 
-// step notes which weights have a gradient. A schedule that holds a weight back for a while is none of its business.
+// step notes which weights have a gradient. A schedule that holds a weight back for a while is none
+// of its business.
 func (w *watch) step(f *loop) {
 	if f.st.Step == 1 {
 		f.warnSmallBatches()
@@ -81,7 +82,8 @@ func (w *watch) epoch(f *loop) {
 	w.alive, w.steps = nil, 0
 }
 
-// moved reports whether the first epoch changed a weight by more than a trifle. A weight that is new, or was all zero, did if it changed at all.
+// moved reports whether the first epoch changed a weight by more than a trifle. A weight that is
+// new, or was all zero, did if it changed at all.
 func (f *loop) moved(s *optim.Slot) bool {
 	base := f.session.active.pretrained[s.Name]
 	if base == nil || f.session.Net.IsNew(s.Name) { // a new head starts where it likes

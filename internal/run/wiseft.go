@@ -7,8 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
-// settle leaves in place what the run is to write: the weights of the best epoch or the last, or their mean, and between them and the
-// pretrained ones the point that wise_ft names. It validates that point.
+// settle leaves in place what the run is to write: the weights of the best epoch or the last, or
+// their mean, and between them and the pretrained ones the point that wise_ft names. It validates
+// that point.
 func (f *loop) settle(ctx context.Context) error {
 	switch {
 	case f.session.Config.Keep == "best" && f.best != nil:
@@ -26,12 +27,12 @@ func (f *loop) settle(ctx context.Context) error {
 	return f.wise(ctx, *f.session.Config.WiseFT)
 }
 
-// wise moves every weight that trained in any stage to base + share (trained - base). A new weight, as a fresh head's, has no base and
-// stays as trained. Running statistics of batch normalisations are then measured anew, since those of a network between two are not
-// between theirs.
+// wise moves every weight that trained in any stage to base + share (trained - base). A new weight,
+// as a fresh head's, has no base and stays as trained. Running statistics of batch normalisations
+// are then measured anew, since those of a network between two are not between theirs.
 //
-// Source: Wortsman, Ilharco, Kim, Li, Kornblith, Roelofs, Lopes, Hajishirzi, Farhadi, Namkoong and Schmidt, Robust Fine-Tuning of
-// Zero-Shot Models, CVPR 2022.
+// Source: Wortsman, Ilharco, Kim, Li, Kornblith, Roelofs, Lopes, Hajishirzi, Farhadi, Namkoong and
+// Schmidt, Robust Fine-Tuning of Zero-Shot Models, CVPR 2022.
 func (f *loop) wise(ctx context.Context, share float64) error {
 	for _, s := range f.session.active.params(f.session.Net.Set) {
 		if f.session.Net.IsNew(s.Name) {

@@ -1,7 +1,7 @@
 package run
 
-// Work is what a fit of the session's plan computes, in floating point operations. It is counted, not timed, so it is the same on every
-// machine.
+// Work is what a fit of the session's plan computes, in floating point operations. It is counted,
+// not timed, so it is the same on every machine.
 type Work struct {
 	Frozen float64 // the frozen region, for one example
 	Live   float64 // forward and backward of the rest, for one example
@@ -33,8 +33,8 @@ func (s *Session) Work() (Work, error) {
 	return w, nil
 }
 
-// TrainBytes is the memory of a training step in bytes: the model, gradients and optimiser state of what trains, activations. Frozen activations that are
-// kept do not count.
+// TrainBytes is the memory of a training step in bytes: the model, gradients and optimiser state of
+// what trains, activations. Frozen activations that are kept do not count.
 func (s *Session) TrainBytes() (int64, error) {
 	step, err := s.Net.Train(s.Config.Batch)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
-// write leaves the tuned model, the thawed tensors alone and the seal in the run directory. It returns
-// the model's size in bytes.
+// write leaves the tuned model, the thawed tensors alone and the seal in the run directory. It
+// returns the model's size in bytes.
 func (f *loop) write(after map[string]string) (int64, error) {
 	for name, d := range f.session.digests {
 		if after[name] != d {

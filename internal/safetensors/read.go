@@ -94,7 +94,8 @@ func (r *Reader) parse(header []byte) error {
 	return nil
 }
 
-// info checks an entry by itself: known type, sizes that do not overflow, a place of the right length.
+// info checks an entry by itself: known type, sizes that do not overflow, a place of the right
+// length.
 func (e entry) info() (Info, error) {
 	dt, ok := dtypes[e.DType]
 	if !ok {

@@ -1,9 +1,11 @@
-// Package safetensors reads and writes the safetensors file format: named tensors behind a JSON header.
+// Package safetensors reads and writes the safetensors file format: named tensors behind a JSON
+// header.
 //
 // A file is the header's length (uint64, little-endian), the header, and the tensors' bytes. The
 // header is a JSON object that gives every tensor's type, shape and place; the key "__metadata__"
-// holds strings. The tensors' bytes tile the rest of the file without holes or overlap, so two equal
-// sets of tensors have one form only. Source: https://huggingface.co/docs/safetensors, format 0.4.
+// holds strings. The tensors' bytes tile the rest of the file without holes or overlap, so two
+// equal sets of tensors have one form only. Source: https://huggingface.co/docs/safetensors, format
+// 0.4.
 package safetensors
 
 import (

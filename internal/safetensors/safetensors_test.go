@@ -71,7 +71,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestReference reads a file that the safetensors Python package would write: unaligned header, no metadata.
+// TestReference reads a file that the safetensors Python package would write: unaligned header, no
+// metadata.
 func TestReference(t *testing.T) {
 	h := `{"b":{"dtype":"BF16","shape":[2],"data_offsets":[4,8]},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}`
 	b := file(h, []byte{0, 0, 128, 63, 128, 63, 0, 64})

@@ -139,7 +139,8 @@ func register(name string, k Kind) {
 // Names lists the names of all schedules, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(kinds)) }
 
-// Forms lists the schedules as they are written, with a capital for an argument that each run must give.
+// Forms lists the schedules as they are written, with a capital for an argument that each run must
+// give.
 func Forms() []string {
 	out := Names()
 	for i, name := range out {

@@ -24,8 +24,8 @@ type Base struct {
 	length int                                             // see Length
 }
 
-// Open reads a model, frees its batch where it is fixed at 1, and finds how it is fed, as the options
-// or the files beside it say.
+// Open reads a model, frees its batch where it is fixed at 1, and finds how it is fed, as the
+// options or the files beside it say.
 func Open(path string, o feed.Options) (*Base, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
@@ -64,7 +64,8 @@ func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 	return b, nil
 }
 
-// Inference compiles the whole model as it is, with all weights frozen, for a batch of examples of a length.
+// Inference compiles the whole model as it is, with all weights frozen, for a batch of examples of
+// a length.
 func (b *Base) Inference(batch, length int) (*compile.Program, error) {
 	return compile.Inference(b.Model.Graph, b.shapes(batch, length), compile.Memory{})
 }
@@ -78,8 +79,8 @@ func (b *Base) Shapes(batch int) map[string]tensor.Shape { return b.shapes(batch
 // ShapesAt gives them for examples of another length.
 func (b *Base) ShapesAt(batch, length int) map[string]tensor.Shape { return b.shapes(batch, length) }
 
-// Length is the length of examples by which a model is looked at, where they have different ones: the
-// shortest bucket that tells the lengths from the number of examples.
+// Length is the length of examples by which a model is looked at, where they have different ones:
+// the shortest bucket that tells the lengths from the number of examples.
 func (b *Base) Length() int { return b.length }
 
 // Two is the batch by which a model is looked at: two examples, or the one that it takes.

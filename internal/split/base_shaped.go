@@ -16,9 +16,9 @@ import (
 // OpenAxis is the size given to an axis other than the batch whose size the model leaves open.
 const OpenAxis = 128
 
-// OpenShaped reads a model that is looked at or timed, whatever its inputs take. Where it can be fed it is
-// as OpenBase has it. Else, and where shapes of inputs are given by name, these and the declared shapes
-// count, with OpenAxis for what they leave open.
+// OpenShaped reads a model that is looked at or timed, whatever its inputs take. Where it can be
+// fed it is as OpenBase has it. Else, and where shapes of inputs are given by name, these and the
+// declared shapes count, with OpenAxis for what they leave open.
 func OpenShaped(path string, o feed.Options, given map[string]tensor.Shape) (*Base, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
@@ -68,8 +68,8 @@ func inputNames(m *onnx.Model) []string {
 	return names
 }
 
-// openShapes gives every open axis of the inputs a size: n to the batch, which is the first axis and
-// every axis that has the same name, and OpenAxis to others.
+// openShapes gives every open axis of the inputs a size: n to the batch, which is the first axis
+// and every axis that has the same name, and OpenAxis to others.
 func openShapes(m *onnx.Model, n int, given map[string]tensor.Shape) map[string]tensor.Shape {
 	batch := ""
 	for _, v := range m.Inputs {

@@ -25,7 +25,8 @@ func (b *Batch) weights() *tensor.Tensor {
 	return w
 }
 
-// Given is what a program of the live region takes of a batch: the frontier's values, and the weights of rows where it averages.
+// Given is what a program of the live region takes of a batch: the frontier's values, and the
+// weights of rows where it averages.
 func (b *Batch) Given(n *Network) []*tensor.Tensor {
 	in := slices.Clone(b.Values)
 	if n.averages() {
@@ -34,8 +35,8 @@ func (b *Batch) Given(n *Network) []*tensor.Tensor {
 	return in
 }
 
-// Unpadded calls fn with the features of the batch that count, rows of width: all, or where every step of an example has a row those of its
-// length.
+// Unpadded calls fn with the features of the batch that count, rows of width: all, or where every
+// step of an example has a row those of its length.
 func (b *Batch) Unpadded(features []float32, width int, fn func(rows []float32)) {
 	if len(features) != len(b.Indices)*b.Length*width {
 		fn(features)

@@ -30,13 +30,14 @@ type Options struct {
 	Memory int    // bytes that the buffers of a training step may take; 0 for no bound
 	Seed   uint64 // of first weights
 
-	// Resolve completes a plan in which data decide what trains, see freeze.Plan.Pending; nil leaves it as it is.
+	// Resolve completes a plan in which data decide what trains, see freeze.Plan.Pending; nil
+	// leaves it as it is.
 	Resolve func(*freeze.Set, *freeze.Plan) error
 }
 
-// New builds the network of a base model, a task and a plan: it attaches the head, adds the adapters, makes
-// the plan, and splits the model at the frontier. Programs are compiled when they are first asked for. It
-// errors on options that do not fit the model, naming them.
+// New builds the network of a base model, a task and a plan: it attaches the head, adds the
+// adapters, makes the plan, and splits the model at the frontier. Programs are compiled when they
+// are first asked for. It errors on options that do not fit the model, naming them.
 //
 // The network's weights are the base's until somebody gives those that change buffers of their own.
 func New(base *Base, t task.Task, o Options) (*Network, error) {
@@ -67,14 +68,15 @@ func New(base *Base, t task.Task, o Options) (*Network, error) {
 	return n, setRates(n.Set, n.Plan, o.LRMult, o.LayerDecay)
 }
 
-// With is the same network under another plan of the same weights, with nothing compiled. It keeps the
-// standardisation of the head.
+// With is the same network under another plan of the same weights, with nothing compiled. It keeps
+// the standardisation of the head.
 func (n *Network) With(plan *freeze.Plan) *Network {
 	root := n.rooted()
 	return &Network{Base: root.Base, Headed: root.Headed, Set: root.Set, Plan: plan, Task: root.Task, Memory: root.Memory, Form: root.Form, Length: root.Length, Norm: root.Norm}
 }
 
-// adapterIndex is where the first weights of adapters begin among those that a seed draws, behind the head's.
+// adapterIndex is where the first weights of adapters begin among those that a seed draws, behind
+// the head's.
 const adapterIndex = 16
 
 // describe adds the adapters that the options ask for and describes the weights.

@@ -16,9 +16,9 @@ type Classifier struct {
 	Quantized bool // its weights are integers: it can be replaced, not trained
 }
 
-// FindClassifier looks for the classifier of a raw graph: from an output backwards, through what only
-// reshapes, pools or normalises scores, to the first matrix product with a weight. It returns nil for a
-// trunk, a model whose output is features.
+// FindClassifier looks for the classifier of a raw graph: from an output backwards, through what
+// only reshapes, pools or normalises scores, to the first matrix product with a weight. It returns
+// nil for a trunk, a model whose output is features.
 //
 // A 1x1 convolution counts where it reads a pooled map or is named as a classifier; elsewhere it is
 // taken for the last convolution of a trunk.
@@ -148,8 +148,8 @@ func pointwise(w *ir.Value) bool {
 	return true
 }
 
-// pooled reports whether v comes out of a global pooling, activations and convolutions of the pooled
-// vector apart.
+// pooled reports whether v comes out of a global pooling, activations and convolutions of the
+// pooled vector apart.
 func pooled(v *ir.Value, depth int) bool {
 	if v == nil || v.Node == nil || depth == 0 {
 		return false

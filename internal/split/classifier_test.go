@@ -8,7 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// A classifier whose weights are integers is found, so that a head can take its place, but is not kept.
+// A classifier whose weights are integers is found, so that a head can take its place, but is not
+// kept.
 func TestQuantizedClassifier(t *testing.T) {
 	g := ir.New("quantised")
 	x := g.AddInput("features", ir.Type{DType: tensor.Float32, Shape: tensor.Shape{-1, 4}})

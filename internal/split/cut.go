@@ -48,7 +48,8 @@ func (c *Cut) Names() []string {
 	return out
 }
 
-// Between compiles the network between two cuts for a batch. From nil are the inputs, to nil is the frontier.
+// Between compiles the network between two cuts for a batch. From nil are the inputs, to nil is the
+// frontier.
 func (n *Network) Between(batch int, from, to *Cut) (*compile.Program, error) {
 	g, err := n.Graph(batch)
 	if err != nil {
@@ -108,8 +109,9 @@ func (n *Network) Outline() (*Outline, error) {
 	return o, err
 }
 
-// mergedIn finds the values between convolutions and normalisations. Where both are frozen the compiler makes one operator of the two,
-// and a program that begins between them would round in another way: kept values never lie there, or results would depend on what is kept.
+// mergedIn finds the values between convolutions and normalisations. Where both are frozen the
+// compiler makes one operator of the two, and a program that begins between them would round in
+// another way: kept values never lie there, or results would depend on what is kept.
 func mergedIn(g *ir.Graph) map[*ir.Value]bool {
 	found := map[*ir.Value]bool{}
 	for _, n := range g.Nodes {
@@ -144,8 +146,9 @@ func (o *Outline) Work() int64 {
 // workPerByte is how many floating point operations take as long as copying a byte of memory.
 const workPerByte = 10
 
-// WorthKeeping reports whether computing the frontier takes longer than copying it. Where it does not, as where the first layer trains,
-// the frontier is computed from the pictures, which have a memory of their own.
+// WorthKeeping reports whether computing the frontier takes longer than copying it. Where it does
+// not, as where the first layer trains, the frontier is computed from the pictures, which have a
+// memory of their own.
 func (o *Outline) WorthKeeping() bool { return o.Work() > workPerByte*o.Cut(o.Frontier).Bytes() }
 
 // anyMerged reports whether one of the values is among merged.
@@ -179,8 +182,9 @@ func (o *Outline) perExample(set map[*ir.Value]bool) (bool, error) {
 	return true, nil
 }
 
-// Nearest walks from the frontier towards the inputs and stops at values that have been kept. It returns
-// nil when a path leads to an input without meeting one, or when the frontier itself is kept.
+// Nearest walks from the frontier towards the inputs and stops at values that have been kept. It
+// returns nil when a path leads to an input without meeting one, or when the frontier itself is
+// kept.
 func (o *Outline) Nearest(kept func(Digest) bool) *Cut {
 	at := map[*ir.Value]bool{}
 	seen := map[*ir.Value]bool{}
@@ -227,9 +231,10 @@ func (o *Outline) ordered(set map[*ir.Value]bool) []*ir.Value {
 	return out
 }
 
-// Cheapest finds the cut that saves most when at most budget bytes may be kept for each example: of all
-// places at which the frozen region can be divided in its order of computation, and whose values have the examples on their first
-// axis, the one with the least work left. It is nil when none fits, or none saves anything.
+// Cheapest finds the cut that saves most when at most budget bytes may be kept for each example: of
+// all places at which the frozen region can be divided in its order of computation, and whose
+// values have the examples on their first axis, the one with the least work left. It is nil when
+// none fits, or none saves anything.
 func (o *Outline) Cheapest(budget int64) (*Cut, error) {
 	need := o.Graph.Ancestors(o.Frontier...)
 	nodes := slices.DeleteFunc(slices.Clone(o.Graph.Nodes), func(n *ir.Node) bool { return !need[n] })
@@ -282,8 +287,8 @@ func (o *Outline) Cheapest(budget int64) (*Cut, error) {
 	return c, nil
 }
 
-// fits reports whether values take at most budget bytes for each example. Inputs do not: with them, pictures would have to
-// be read too.
+// fits reports whether values take at most budget bytes for each example. Inputs do not: with them,
+// pictures would have to be read too.
 func (o *Outline) fits(set map[*ir.Value]bool, budget int64) bool {
 	size := int64(0)
 	for v := range set {

@@ -11,8 +11,10 @@ type Depth struct {
 	Blocks int    // blocks before it
 }
 
-// Depths lists the values that end a block, from the input on, as far as a head can read them: floating point, with the examples
-// first, and with as many features whatever the length of an example, which a mask has not. The end of the last block is not among them: it is what the head reads anyway.
+// Depths lists the values that end a block, from the input on, as far as a head can read them:
+// floating point, with the examples first, and with as many features whatever the length of an
+// example, which a mask has not. The end of the last block is not among them: it is what the head
+// reads anyway.
 func (n *Network) Depths() ([]Depth, error) {
 	raw := n.Headed.Graph
 	var found []Depth
@@ -48,8 +50,8 @@ func (n *Network) Depths() ([]Depth, error) {
 	return out, nil
 }
 
-// blockEnd is what a block takes from those before it: of the computed values that it and later nodes still read when it begins,
-// the one that was computed last.
+// blockEnd is what a block takes from those before it: of the computed values that it and later
+// nodes still read when it begins, the one that was computed last.
 func blockEnd(raw *ir.Graph, set *freeze.Set, block int) *ir.Value {
 	at := map[string]int{}
 	for i, n := range raw.Nodes {

@@ -7,8 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// FeatureParts are the widths of what a fresh head reads, of so many attached values: of each, or of all
-// together where they cannot be told apart.
+// FeatureParts are the widths of what a fresh head reads, of so many attached values: of each, or
+// of all together where they cannot be told apart.
 func (n *Network) FeatureParts(attached int) ([]int, error) {
 	g, err := n.Graph(2)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// checkBatch makes sure that a freed batch keeps examples apart: two examples together must give what
-// they give one by one.
+// checkBatch makes sure that a freed batch keeps examples apart: two examples together must give
+// what they give one by one.
 func (b *Base) checkBatch() error {
 	form := b.Feed.Form()
 	input := form.Inputs[0]

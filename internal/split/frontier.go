@@ -7,13 +7,13 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// frontier finds the values at which the frozen region hands over to the live one. They are named by
-// their position in the graph, which is the same for every batch size.
+// frontier finds the values at which the frozen region hands over to the live one. They are named
+// by their position in the graph, which is the same for every batch size.
 //
 // Every one has the examples on its first axis, so that it can be kept per example: where the plain
-// frontier holds something else (a sequence-first tensor inside an attention layer), the values it is
-// computed from are taken instead, and the little between them is computed with the live region. So it is
-// for masks of examples of several lengths, see fromInputs.
+// frontier holds something else (a sequence-first tensor inside an attention layer), the values it
+// is computed from are taken instead, and the little between them is computed with the live region.
+// So it is for masks of examples of several lengths, see fromInputs.
 func (n *Network) frontier(g *ir.Graph) ([]*ir.Value, error) {
 	if err := n.Prepare(); err != nil {
 		return nil, err

@@ -28,8 +28,8 @@ type HeadSpec struct {
 	Mask    string   // input [N,T] that is 0 at the padding of sequences; "" for none
 	Seed    uint64   // of the hidden layer's initial weights
 
-	// PerPosition gives every position of a sequence scores of its own: nothing is pooled, and a fresh head gives
-	// [N*T,Classes] of [N,T,features].
+	// PerPosition gives every position of a sequence scores of its own: nothing is pooled, and a
+	// fresh head gives [N*T,Classes] of [N,T,features].
 	PerPosition bool
 }
 
@@ -57,10 +57,11 @@ func (h *Headed) fresh() []string {
 	return out
 }
 
-// AttachHead returns a copy of a raw graph with the specified head as its only output; nodes that it no
-// longer needs are gone. Shapes give the model's inputs for a batch of two, by which the width of the
-// features is found. It errors when a named value does not exist, when the features are no vector, map
-// or sequence, and for keep when the model's own classifier has another number of classes.
+// AttachHead returns a copy of a raw graph with the specified head as its only output; nodes that
+// it no longer needs are gone. Shapes give the model's inputs for a batch of two, by which the
+// width of the features is found. It errors when a named value does not exist, when the features
+// are no vector, map or sequence, and for keep when the model's own classifier has another number
+// of classes.
 func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*Headed, error) {
 	g, _ := ir.Clone(raw)
 	own := FindClassifier(g)

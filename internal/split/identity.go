@@ -15,9 +15,10 @@ import (
 // Digest names contents.
 type Digest = [sha256.Size]byte
 
-// identifier digests values of a graph by how they are computed: operators, attributes, types, and the contents of weights and
-// constants, down to the graph's inputs. Names do not count, nor what else the graph computes. So two graphs whose values have the
-// same digest compute the same from the same inputs.
+// identifier digests values of a graph by how they are computed: operators, attributes, types, and
+// the contents of weights and constants, down to the graph's inputs. Names do not count, nor what
+// else the graph computes. So two graphs whose values have the same digest compute the same from
+// the same inputs.
 type identifier struct {
 	sums map[*ir.Value]Digest
 }

@@ -8,11 +8,14 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Examples of several lengths are trained in batches that are padded to one of a few (data.Form.Bucket), each with a network of its own
-// (Network.At). What the frozen region makes of an example is computed in the example's own bucket, whatever batch it is in, cut to its true
-// length, kept, and padded with zeros where it is used: padding is masked there, as the model's attention and the head's pooling mask it.
+// Examples of several lengths are trained in batches that are padded to one of a few
+// (data.Form.Bucket), each with a network of its own (Network.At). What the frozen region makes of
+// an example is computed in the example's own bucket, whatever batch it is in, cut to its true
+// length, kept, and padded with zeros where it is used: padding is masked there, as the model's
+// attention and the head's pooling mask it.
 
-// growth is by how many elements each axis of an example's share of a value grows with every step; 0 for an axis that stays.
+// growth is by how many elements each axis of an example's share of a value grows with every step;
+// 0 for an axis that stays.
 type growth []int
 
 // Share is what one example has of a value at the frontier.
@@ -36,7 +39,8 @@ func (s Share) Shape(length int) tensor.Shape {
 
 func (s Share) Bytes(length int) int { return s.Shape(length).Len() * s.One.DType.Size() }
 
-// Recut copies an example's share, of which n steps count, from src, padded to from steps, to dst, padded to to steps with zeros.
+// Recut copies an example's share, of which n steps count, from src, padded to from steps, to dst,
+// padded to to steps with zeros.
 func (s Share) Recut(dst []byte, to int, src []byte, from, n int) {
 	if s.grow == nil {
 		copy(dst, src)
@@ -76,7 +80,8 @@ func (n *Network) otherLength() int {
 	return n.Length - max(1, n.Length/2)
 }
 
-// Shares are the frontier's values for one example. For a network of several lengths it errors where one does not grow in proportion to them.
+// Shares are the frontier's values for one example. For a network of several lengths it errors
+// where one does not grow in proportion to them.
 func (n *Network) Shares() ([]Share, error) {
 	root := n.rooted()
 	types, names, err := root.FrontierTypes(1)
@@ -112,8 +117,8 @@ func (n *Network) Shares() ([]Share, error) {
 	return out, nil
 }
 
-// growthOf compares shapes for la and lb steps. Values that are padded must grow in proportion, so that what a step has can be told; exact ones
-// by as much with every step.
+// growthOf compares shapes for la and lb steps. Values that are padded must grow in proportion, so
+// that what a step has can be told; exact ones by as much with every step.
 func growthOf(a tensor.Shape, la int, b tensor.Shape, lb int, exact bool) (growth, bool) {
 	if len(a) != len(b) {
 		return nil, false
@@ -151,8 +156,9 @@ func (n *Network) cutIn(g *ir.Graph) ([]int, error) {
 	return out, nil
 }
 
-// fromInputs reports whether v is computed from the graph's inputs sooner than copied: a mask, or positions. Examples of several lengths
-// have it computed, as no padding of the value itself would be right.
+// fromInputs reports whether v is computed from the graph's inputs sooner than copied: a mask, or
+// positions. Examples of several lengths have it computed, as no padding of the value itself would
+// be right.
 func fromInputs(g *ir.Graph, v *ir.Value) bool {
 	work := int64(0)
 	for m := range g.Ancestors(v) {
@@ -166,8 +172,8 @@ func (n *Network) averages() bool {
 	return n.Form != nil && n.Form.Rows && n.Length > 1 && !n.Task.PerPosition()
 }
 
-// average makes the scores of g, one row a step, those of examples, where the network averages. It returns the inputs that this adds, see
-// encoded.weights.
+// average makes the scores of g, one row a step, those of examples, where the network averages. It
+// returns the inputs that this adds, see encoded.weights.
 func (n *Network) average(g *ir.Graph, batch int) ([]*ir.Value, error) {
 	if !n.averages() {
 		return nil, nil

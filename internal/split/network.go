@@ -11,9 +11,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Network is a model split by a plan into a frozen region, which is inference, and a live region, which
-// trains. It compiles each for the batch sizes that are asked for. Programs read the weights in place:
-// changing a thawed weight's contents changes what the next run computes.
+// Network is a model split by a plan into a frozen region, which is inference, and a live region,
+// which trains. It compiles each for the batch sizes that are asked for. Programs read the weights
+// in place: changing a thawed weight's contents changes what the next run computes.
 type Network struct {
 	Base   *Base
 	Headed *Headed
@@ -21,16 +21,16 @@ type Network struct {
 	Plan   *freeze.Plan
 	Task   task.Task // what training minimises
 
-	// Form says how examples of different lengths lie in the inputs; nil where all have one. Shapes are then for examples of Length steps, and
-	// At gives the networks of other lengths.
+	// Form says how examples of different lengths lie in the inputs; nil where all have one. Shapes
+	// are then for examples of Length steps, and At gives the networks of other lengths.
 	Form   *data.Form
 	Length int
 
 	// Memory bounds the buffers of a training step in bytes, 0 for no bound.
 	Memory int
 
-	// Norm standardises what the head reads during training, nil for as it is. It is folded into the
-	// head's weights when the model is written (see Standard.Fold).
+	// Norm standardises what the head reads during training, nil for as it is. It is folded into
+	// the head's weights when the model is written (see Standard.Fold).
 	Norm *Standard
 
 	cut     []int     // positions of the frontier values, see frontier
@@ -43,7 +43,8 @@ type Network struct {
 	feature map[int]*compile.Program
 	handed  map[int]*UnitResults
 
-	// Programs of one region run in turn, whatever their batch size and length; those of different regions feed each other.
+	// Programs of one region run in turn, whatever their batch size and length; those of different
+	// regions feed each other.
 	inference, active *compile.Arena
 
 	folded *compile.Constants // see constants
@@ -168,7 +169,8 @@ func (n *Network) build(batch int) (*ir.Graph, error) {
 	})
 }
 
-// build23 compiles for two batch sizes, one after the other so that the second finds the constants of the first.
+// build23 compiles for two batch sizes, one after the other so that the second finds the constants
+// of the first.
 func (n *Network) build23() (two, three *ir.Graph, err error) {
 	if two, err = n.build(2); err != nil {
 		return nil, nil, err
@@ -194,13 +196,14 @@ func (n *Network) Twin() *Network {
 	return m
 }
 
-// IsNew reports whether a weight is none of the pretrained model's: of a fresh head, or of an adapter.
+// IsNew reports whether a weight is none of the pretrained model's: of a fresh head, or of an
+// adapter.
 func (n *Network) IsNew(name string) bool {
 	return !slices.ContainsFunc(n.Base.Model.Params, func(p *onnx.Param) bool { return p.Name == name })
 }
 
-// thawed lists the plan's trained weights as values of g, in the set's order; nil for one that g does
-// not read.
+// thawed lists the plan's trained weights as values of g, in the set's order; nil for one that g
+// does not read.
 func (n *Network) thawed(g *ir.Graph) []*ir.Value {
 	byName := map[string]*ir.Value{}
 	for _, p := range g.Params() {

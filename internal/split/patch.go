@@ -9,10 +9,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Patch describes how the tuned file differs from the base by a plan of what trained: new contents of what
-// changed, the new head in place of what it replaces, and adapters beside their layers, or merged into them
-// where merge says so. It also returns the changed and added tensors by name. Standardisation is folded
-// into the head's weights. The metadata are the caller's.
+// Patch describes how the tuned file differs from the base by a plan of what trained: new contents
+// of what changed, the new head in place of what it replaces, and adapters beside their layers, or
+// merged into them where merge says so. It also returns the changed and added tensors by name.
+// Standardisation is folded into the head's weights. The metadata are the caller's.
 func (n *Network) Patch(plan *freeze.Plan, merge bool) (*onnx.Patch, map[string]*tensor.Tensor, error) {
 	p := &onnx.Patch{Tensors: map[string]*tensor.Tensor{}}
 	changed := map[string]*tensor.Tensor{}
@@ -52,8 +52,8 @@ func (n *Network) foldHead(changed map[string]*tensor.Tensor) {
 	changed[weight], changed[bias] = w, b
 }
 
-// foldAnswers rewrites the last layer of a fresh head that trained on standardised numbers as one that gives the
-// numbers themselves.
+// foldAnswers rewrites the last layer of a fresh head that trained on standardised numbers as one
+// that gives the numbers themselves.
 func (n *Network) foldAnswers(changed map[string]*tensor.Tensor) {
 	r, ok := task.Plain(n.Task).(task.Scaled)
 	if !ok {
@@ -66,7 +66,8 @@ func (n *Network) foldAnswers(changed map[string]*tensor.Tensor) {
 	r.Fold(changed[names[0]].F32(), changed[names[1]].F32())
 }
 
-// mergeAdapters puts new contents of the weights that adapters change into changed and the patch, in place of the adapters.
+// mergeAdapters puts new contents of the weights that adapters change into changed and the patch,
+// in place of the adapters.
 func (n *Network) mergeAdapters(p *onnx.Patch, changed map[string]*tensor.Tensor) error {
 	merged, err := n.Headed.Adapters.Merge()
 	if err != nil {

@@ -73,7 +73,8 @@ func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, e
 	return b.spatial(tag, v, how), s[1], nil
 }
 
-// samePositions errors where the values that a head reads at every position have different numbers of them.
+// samePositions errors where the values that a head reads at every position have different numbers
+// of them.
 func samePositions(values []*ir.Value, types []ir.Type) error {
 	positions := func(t ir.Type) int {
 		if isSequence(t.Shape) {
@@ -89,11 +90,12 @@ func samePositions(values []*ir.Value, types []ir.Type) error {
 	return nil
 }
 
-// isSequence reports whether a value of a shape has several positions, each with features of its own.
+// isSequence reports whether a value of a shape has several positions, each with features of its
+// own.
 func isSequence(s tensor.Shape) bool { return len(s) == 3 && s[1] != 1 }
 
-// positions turns a sequence into rows, one a position, and returns it with their width. What has one vector
-// already is a row.
+// positions turns a sequence into rows, one a position, and returns it with their width. What has
+// one vector already is a row.
 func (b *rawBuilder) positions(v *ir.Value, t ir.Type) (*ir.Value, int, error) {
 	s := t.Shape
 	if !isSequence(s) {

@@ -94,8 +94,9 @@ func (n *Network) headNode(g *ir.Graph) *ir.Node {
 	return nil
 }
 
-// ReleaseFrozen drops the programs of the frozen region and what they are made from, whose packed weights and activations are
-// not needed while its values come from a store. A later use compiles them again.
+// ReleaseFrozen drops the programs of the frozen region and what they are made from, whose packed
+// weights and activations are not needed while its values come from a store. A later use compiles
+// them again.
 func (n *Network) ReleaseFrozen() {
 	n.frozen, n.whole, n.inference, n.folded = nil, nil, nil, nil
 	for _, m := range n.sizes {
@@ -111,7 +112,8 @@ func (n *Network) ReleaseFeatures() {
 	}
 }
 
-// CompiledStep is the training step that was compiled for a batch at any length, nil where none was.
+// CompiledStep is the training step that was compiled for a batch at any length, nil where none
+// was.
 func (n *Network) CompiledStep(batch int) *Step {
 	if s := n.steps[batch]; s != nil {
 		return s

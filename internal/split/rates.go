@@ -34,11 +34,13 @@ func CheckMultiplier(text string) error {
 	return err
 }
 
-// setRates gives the plan's thawed weights the multipliers of the learning rate that the options ask for: the last of lr_mult whose
-// selector names the weight, times layer_decay to the power of the weight's distance from the head. The head has distance 0, the last
-// block 1, and so on to the blocks at the input.
+// setRates gives the plan's thawed weights the multipliers of the learning rate that the options
+// ask for: the last of lr_mult whose selector names the weight, times layer_decay to the power of
+// the weight's distance from the head. The head has distance 0, the last block 1, and so on to the
+// blocks at the input.
 //
-// Layer-wise decay: Clark, Luong, Le and Manning, ELECTRA, ICLR 2020, appendix A; Bao, Dong, Piao and Wei, BEiT, ICLR 2022.
+// Layer-wise decay: Clark, Luong, Le and Manning, ELECTRA, ICLR 2020, appendix A; Bao, Dong, Piao
+// and Wei, BEiT, ICLR 2022.
 func setRates(set *freeze.Set, plan *freeze.Plan, mults []string, decay float64) error {
 	if len(mults) == 0 && decay == 0 {
 		return nil

@@ -8,8 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// splice puts what h has and the base has not into the patch: new nodes with their weights and constants, and the inputs of old nodes
-// that read new values. A fresh head takes the place of what it leaves without a reader.
+// splice puts what h has and the base has not into the patch: new nodes with their weights and
+// constants, and the inputs of old nodes that read new values. A fresh head takes the place of what
+// it leaves without a reader.
 func (net *Network) splice(p *onnx.Patch, h *Headed, changed map[string]*tensor.Tensor) {
 	place := net.rewire(p, h)
 	isNew := map[*ir.Node]bool{}
@@ -42,8 +43,9 @@ func (net *Network) splice(p *onnx.Patch, h *Headed, changed map[string]*tensor.
 	}
 }
 
-// rewire makes the nodes of the file read what they read in h. It returns for new nodes a value whose node they have to stand before:
-// the first of the file that reads what they give; none for those that only new nodes behind the file's read.
+// rewire makes the nodes of the file read what they read in h. It returns for new nodes a value
+// whose node they have to stand before: the first of the file that reads what they give; none for
+// those that only new nodes behind the file's read.
 func (net *Network) rewire(p *onnx.Patch, h *Headed) map[*ir.Node]string {
 	twin := map[string]*ir.Node{} // of the file's nodes in h, by what they give
 	for _, n := range h.Graph.Nodes {
@@ -101,7 +103,8 @@ func (net *Network) rewire(p *onnx.Patch, h *Headed) map[*ir.Node]string {
 	return place
 }
 
-// replace takes out what a fresh head leaves without a reader, and makes its scores the only output.
+// replace takes out what a fresh head leaves without a reader, and makes its scores the only
+// output.
 func (net *Network) replace(p *onnx.Patch, h *Headed, isNew map[*ir.Node]bool) {
 	kept := map[string]bool{}
 	for _, n := range h.Graph.Nodes {

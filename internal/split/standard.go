@@ -7,9 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Standard shifts and scales features to mean 0 and deviation 1, so that one learning rate suits every
-// feature of every model. A linear head trained on standardised features is written as one on the
-// features themselves.
+// Standard shifts and scales features to mean 0 and deviation 1, so that one learning rate suits
+// every feature of every model. A linear head trained on standardised features is written as one on
+// the features themselves.
 type Standard struct {
 	Mean, InvStd []float32
 }
@@ -95,8 +95,8 @@ func (n *Network) standardise(g *ir.Graph) error {
 	return nil
 }
 
-// Fold rewrites a linear layer trained on standardised features, weight [out,in] and bias [out], as the
-// layer that gives the same scores from the features as they are:
+// Fold rewrites a linear layer trained on standardised features, weight [out,in] and bias [out], as
+// the layer that gives the same scores from the features as they are:
 //
 //	W (x-mean)*invstd + b = (W*invstd) x + (b - (W*invstd) mean)
 func (s *Standard) Fold(weight, bias []float32) {
@@ -112,8 +112,8 @@ func (s *Standard) Fold(weight, bias []float32) {
 	}
 }
 
-// Unfold is the inverse of Fold: it gives the layer on standardised features that agrees with one on
-// the features as they are. Features with InvStd 0 keep a weight of 0.
+// Unfold is the inverse of Fold: it gives the layer on standardised features that agrees with one
+// on the features as they are. Features with InvStd 0 keep a weight of 0.
 func (s *Standard) Unfold(weight, bias []float32) {
 	in := len(s.Mean)
 	for o := range bias {

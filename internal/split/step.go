@@ -12,8 +12,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Step is the compiled live region for one batch size: a forward pass, the loss and the gradients of
-// the thawed weights.
+// Step is the compiled live region for one batch size: a forward pass, the loss and the gradients
+// of the thawed weights.
 type Step struct {
 	Program *compile.Program
 	labels  int              // how many inputs they are, behind the frontier's values
@@ -22,7 +22,8 @@ type Step struct {
 	Stats   []BatchStatistics
 }
 
-// BatchStatistics is a batch normalisation that trains: its running statistics and where the batch's are.
+// BatchStatistics is a batch normalisation that trains: its running statistics and where the
+// batch's are.
 type BatchStatistics struct {
 	Mean, Variance *tensor.Tensor // running, in place
 	BatchMean      *tensor.Tensor
@@ -118,8 +119,8 @@ func (n *Network) Train(batch int) (*Step, error) {
 	return s, nil
 }
 
-// Run computes the loss, the scores and the gradients of a batch at the frontier, the task's labels and
-// the seed of what dropout drops. Results are valid until the next run.
+// Run computes the loss, the scores and the gradients of a batch at the frontier, the task's labels
+// and the seed of what dropout drops. Results are valid until the next run.
 func (s *Step) Run(ctx context.Context, values, labels []*tensor.Tensor, seed int64) (loss float32, scores *tensor.Tensor, err error) {
 	out, err := s.Program.Run(ctx, s.Inputs(values, labels, seed)...)
 	if err != nil {
@@ -161,8 +162,8 @@ func (b *BatchStatistics) Unbias() float32 {
 	return float32(b.Count) / float32(b.Count-1)
 }
 
-// track moves a running statistic towards a batch's: r = m r + (1-m) scale x, as PyTorch does with the
-// unbiased variance.
+// track moves a running statistic towards a batch's: r = m r + (1-m) scale x, as PyTorch does with
+// the unbiased variance.
 func track(running, batch []float32, momentum, scale float32) {
 	for i, x := range batch {
 		running[i] = momentum*running[i] + (1-momentum)*scale*x

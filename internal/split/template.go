@@ -10,14 +10,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// template makes a graph for any number of examples out of those for two and three, which is quicker than to compile the model
-// again and lets all of them share constants. The two differ in axes and attributes that grow with the batch; whatever differs is
-// taken to grow evenly, and the types that operators infer must agree.
+// template makes a graph for any number of examples out of those for two and three, which is
+// quicker than to compile the model again and lets all of them share constants. The two differ in
+// axes and attributes that grow with the batch; whatever differs is taken to grow evenly, and the
+// types that operators infer must agree.
 type template struct{ two, three *ir.Graph }
 
 var errNoTemplate = errors.New("split: graphs of different batch sizes differ in more than sizes")
 
-// newTemplate errors with errNoTemplate when the graphs differ in more than sizes. It lets three share two's constants.
+// newTemplate errors with errNoTemplate when the graphs differ in more than sizes. It lets three
+// share two's constants.
 func newTemplate(two, three *ir.Graph) (*template, error) {
 	if len(two.Inputs) != len(three.Inputs) || len(two.Nodes) != len(three.Nodes) || len(two.Outputs) != len(three.Outputs) {
 		return nil, errNoTemplate
@@ -80,7 +82,8 @@ func sameContents(a, b *tensor.Tensor) bool {
 	return a.DType == b.DType && a.Shape.Equal(b.Shape) && bytes.Equal(a.Bytes, b.Bytes)
 }
 
-// sameAttrs reports whether attributes are the same but for integers. Subgraphs are not looked into: they are never the same.
+// sameAttrs reports whether attributes are the same but for integers. Subgraphs are not looked
+// into: they are never the same.
 func sameAttrs(a, b ir.Attrs) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(slices.Collect(maps.Keys(a)), func(k string) bool {
 		switch v := a[k].(type) {
@@ -162,7 +165,8 @@ func (t *template) at(batch int) (*ir.Graph, error) {
 	return g, nil
 }
 
-// from is the template of what lies between the values at the given positions, which become the inputs, and the outputs.
+// from is the template of what lies between the values at the given positions, which become the
+// inputs, and the outputs.
 func (t *template) from(cut []int) (*template, error) {
 	part := func(g *ir.Graph) *ir.Graph {
 		all := values(g)

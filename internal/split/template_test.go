@@ -27,7 +27,8 @@ func TestTemplateIsTheBuiltGraph(t *testing.T) {
 	}
 }
 
-// compareTemplate compares the graphs that the model's template gives with those that are built, for several batches.
+// compareTemplate compares the graphs that the model's template gives with those that are built,
+// for several batches.
 func compareTemplate(t *testing.T, path string) {
 	base, err := Open(path, feed.Options{Preprocess: "unit"})
 	if err != nil {

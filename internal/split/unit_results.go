@@ -9,14 +9,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// UnitResults is the live region as inference, from the frontier to what each unit that trains hands on to those above it.
+// UnitResults is the live region as inference, from the frontier to what each unit that trains
+// hands on to those above it.
 type UnitResults struct {
 	Program *compile.Program
 	Unit    []int // of each of the program's outputs
 }
 
-// UnitResults compiles the units' results for one batch size, once. Unit says for each weight in the place of which unit it lies, of units in
-// all; the last of them hands nothing on.
+// UnitResults compiles the units' results for one batch size, once. Unit says for each weight in
+// the place of which unit it lies, of units in all; the last of them hands nothing on.
 func (n *Network) UnitResults(batch int, unit map[string]int, units int) (*UnitResults, error) {
 	if r := n.handed[batch]; r != nil {
 		return r, nil

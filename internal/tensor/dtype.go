@@ -5,8 +5,9 @@ import "fmt"
 // DType is the type of a tensor's elements.
 type DType uint8
 
-// The element types. Float16 and BFloat16 elements are stored as their 16 bits (uint16). The types after Bool
-// occupy a byte each, whatever their width: small floats their bits (uint8), small integers their value.
+// The element types. Float16 and BFloat16 elements are stored as their 16 bits (uint16). The types
+// after Bool occupy a byte each, whatever their width: small floats their bits (uint8), small
+// integers their value.
 const (
 	Invalid DType = iota
 	Float32
@@ -80,7 +81,8 @@ func (d DType) String() string {
 	return dtypes[d].name
 }
 
-// IsFloat reports whether elements are floating-point numbers that arithmetic is done on: of 16 bits or more.
+// IsFloat reports whether elements are floating-point numbers that arithmetic is done on: of 16
+// bits or more.
 func (d DType) IsFloat() bool { return d >= Float32 && d <= BFloat16 }
 
 // IsInt reports whether elements are integers, signed or not. Bool is not.
@@ -89,7 +91,8 @@ func (d DType) IsInt() bool { return d >= Int8 && d <= Uint64 || d >= Int4 && d 
 // IsSmallFloat reports whether elements are floating-point numbers of a byte or less.
 func (d DType) IsSmallFloat() bool { return d >= Float8E4M3FN && d <= Float4E2M1 }
 
-// Bits is the width of an element in a file: less than 8 times Size for the types of less than a byte.
+// Bits is the width of an element in a file: less than 8 times Size for the types of less than a
+// byte.
 func (d DType) Bits() int {
 	switch d {
 	case Float4E2M1, Int4, Uint4:

@@ -8,8 +8,9 @@ import (
 // hugePage is the size of a large page on common processors.
 const hugePage = 2 << 20
 
-// advise asks for large pages where a buffer holds whole ones: touching memory for the first time is then cheaper by far, above all in
-// virtual machines. It is a hint; that a system does not know it does not matter.
+// advise asks for large pages where a buffer holds whole ones: touching memory for the first time
+// is then cheaper by far, above all in virtual machines. It is a hint; that a system does not know
+// it does not matter.
 func advise(b []byte) {
 	start := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	skip := int(-start & (hugePage - 1))

@@ -2,8 +2,8 @@ package tensor
 
 import "slices"
 
-// Slab makes tensors that live and die together out of a few large buffers, which are cheaper than many small ones. The zero value is ready.
-// It is not safe for use by several goroutines at once.
+// Slab makes tensors that live and die together out of a few large buffers, which are cheaper than
+// many small ones. The zero value is ready. It is not safe for use by several goroutines at once.
 type Slab struct {
 	free []byte
 	size int // of the last buffer

@@ -2,8 +2,9 @@ package tensor
 
 import "math"
 
-// smallFloat describes a floating-point type of a byte or less: sign, exp exponent bits with bias, man
-// mantissa bits. Last is the code of the greatest number; nan and inf are codes, -1 where there is none.
+// smallFloat describes a floating-point type of a byte or less: sign, exp exponent bits with bias,
+// man mantissa bits. Last is the code of the greatest number; nan and inf are codes, -1 where there
+// is none.
 type smallFloat struct {
 	exp, man, bias int
 	last           int
@@ -19,7 +20,8 @@ var smallFloats = map[DType]smallFloat{
 	Float4E2M1:     {exp: 2, man: 1, bias: 1, last: 0x7, nan: -1, inf: -1},
 }
 
-// SmallToFloat64 is the value of an element of a floating-point type of a byte or less, given by its bits.
+// SmallToFloat64 is the value of an element of a floating-point type of a byte or less, given by
+// its bits.
 func SmallToFloat64(dt DType, b uint8) float64 {
 	if dt == Float8E8M0 { // a power of two, no sign
 		if b == 0xff {
@@ -52,9 +54,10 @@ func SmallToFloat64(dt DType, b uint8) float64 {
 	return v
 }
 
-// Float64ToSmall rounds to the nearest number of a floating-point type of a byte or less, ties to even, and
-// returns its bits. What is too large becomes the greatest number with saturate or where the type has
-// nothing else, else infinity or NaN; NaN becomes -0 where a type has none. Float8E8M0 rounds up to a power of two.
+// Float64ToSmall rounds to the nearest number of a floating-point type of a byte or less, ties to
+// even, and returns its bits. What is too large becomes the greatest number with saturate or where
+// the type has nothing else, else infinity or NaN; NaN becomes -0 where a type has none. Float8E8M0
+// rounds up to a power of two.
 func Float64ToSmall(dt DType, x float64, saturate bool) uint8 {
 	if dt == Float8E8M0 {
 		return Float64ToScale(x, saturate, "up")

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestSmallFloats decodes every code, encodes the value again, and rounds halfway between neighbours to even.
+// TestSmallFloats decodes every code, encodes the value again, and rounds halfway between
+// neighbours to even.
 func TestSmallFloats(t *testing.T) {
 	for _, c := range []struct {
 		dt   DType

@@ -1,8 +1,8 @@
 // Package tensor holds what every other package agrees on: element types, shapes and dense buffers.
 //
 // A Tensor is a dense, row-major array whose elements lie in one byte slice in little-endian order.
-// Bytes rather than a typed slice, because the same buffer is read from a file, hashed, planned into
-// an arena and written back without a copy; Data gives the typed view.
+// Bytes rather than a typed slice, because the same buffer is read from a file, hashed, planned
+// into an arena and written back without a copy; Data gives the typed view.
 package tensor
 
 import (
@@ -13,8 +13,8 @@ import (
 	"unsafe"
 )
 
-// Shape lists the sizes of a tensor's axes, outermost first. An empty Shape is a scalar. A size of -1
-// stands for an axis not known yet and appears only in graphs that have not been specialised.
+// Shape lists the sizes of a tensor's axes, outermost first. An empty Shape is a scalar. A size of
+// -1 stands for an axis not known yet and appears only in graphs that have not been specialised.
 type Shape []int
 
 // Len is the number of elements: the product of all sizes, 1 for a scalar.
@@ -76,7 +76,8 @@ type Elem interface {
 // Align is the alignment of buffers made by this package: one cache line, one AVX-512 register.
 const Align = 64
 
-// Unaligned says that this processor reads and writes numbers at any address, so that weights may be viewed where a file has them.
+// Unaligned says that this processor reads and writes numbers at any address, so that weights may
+// be viewed where a file has them.
 const Unaligned = runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64"
 
 // large is the size from which on a buffer is worth a system call.
@@ -153,7 +154,8 @@ func bytesOf[T Elem](data []T) []byte {
 }
 
 // Data views the elements of t as a slice of T, sharing memory. It panics when T is not how t's
-// elements are stored (uint16 also views Float16 and BFloat16, uint8 and int8 the types of a byte or less).
+// elements are stored (uint16 also views Float16 and BFloat16, uint8 and int8 the types of a byte
+// or less).
 func Data[T Elem](t *Tensor) []T {
 	if want := dtypeOf[T](); t.DType != want && t.DType.stored() != want {
 		panic(fmt.Sprintf("tensor: %v elements viewed as %v", t.DType, dtypeOf[T]()))

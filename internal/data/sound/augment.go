@@ -21,7 +21,8 @@ type Augment struct {
 // AugmentHelp tells what ParseAugment knows.
 const AugmentHelp = "none, noise:LEAST_SNR_DB (-20 to 100), gain:DB (0 to 60), shift:SECONDS (0 to 10)"
 
-// ParseAugment reads a comma list such as noise:10,gain:6,shift:0.1. "none" and "" are nil. An error lists what is known.
+// ParseAugment reads a comma list such as noise:10,gain:6,shift:0.1. "none" and "" are nil. An
+// error lists what is known.
 func ParseAugment(list string) (*Augment, error) {
 	a := new(Augment)
 	some, err := spec.Steps(list, func(name, arg string) (bool, error) {

@@ -1,5 +1,6 @@
-// Package sound turns sound files into what a model takes: decoding, resampling, features, windows, augmentation. It knows
-// nothing of folders, labels or training; [Pipeline] is the road of one file.
+// Package sound turns sound files into what a model takes: decoding, resampling, features, windows,
+// augmentation. It knows nothing of folders, labels or training; [Pipeline] is the road of one
+// file.
 //
 //	WAV or FLAC -> Clip (mono) -> resampled -> [augmented] -> features -> rows
 package sound
@@ -33,10 +34,13 @@ const (
 	maxSamples = 1 << 27
 )
 
-// Decode reads a WAV or FLAC sound and mixes its channels down to their mean. The content decides which it is. limit bounds its
-// length, 0 is DefaultLimit, see Config.MaxSeconds; memory is bounded by what that takes, four bytes a sample and the same again while the clip grows, whatever the headers say.
+// Decode reads a WAV or FLAC sound and mixes its channels down to their mean. The content decides
+// which it is. limit bounds its length, 0 is DefaultLimit, see Config.MaxSeconds; memory is bounded
+// by what that takes, four bytes a sample and the same again while the clip grows, whatever the
+// headers say.
 //
-// It errors on other formats, on damaged and cut off files, on a sound without samples and on one longer than limit.
+// It errors on other formats, on damaged and cut off files, on a sound without samples and on one
+// longer than limit.
 func Decode(r io.Reader, limit time.Duration) (*Clip, error) {
 	if limit <= 0 {
 		limit = DefaultLimit

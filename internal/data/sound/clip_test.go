@@ -249,7 +249,8 @@ func TestFLAC(t *testing.T) {
 	}
 }
 
-// TestFLACBroken decodes a file with each of its first bytes changed in turn, header and frames: nothing may panic.
+// TestFLACBroken decodes a file with each of its first bytes changed in turn, header and frames:
+// nothing may panic.
 func TestFLACBroken(t *testing.T) {
 	good := flacFile(t, 2, 16, tuneInt(600))
 	for i := range min(len(good), 600) {

@@ -16,9 +16,11 @@ const (
 	Raw     = "Wav2Vec2FeatureExtractor" // the samples themselves
 )
 
-// Config says how a sound becomes a model's input. Its JSON form is the part of Hugging Face's preprocessor_config.json that
-// concerns sounds, with keys of our own for a front end that is a model and for windows, and survives a round trip. Which front end it is: a
-// model where frontend names one, else what feature_extractor_type says, else what the other keys belong to, else the samples themselves.
+// Config says how a sound becomes a model's input. Its JSON form is the part of Hugging Face's
+// preprocessor_config.json that concerns sounds, with keys of our own for a front end that is a
+// model and for windows, and survives a round trip. Which front end it is: a model where frontend
+// names one, else what feature_extractor_type says, else what the other keys belong to, else the
+// samples themselves.
 type Config struct {
 	Type         string `json:"feature_extractor_type,omitempty"`
 	SamplingRate int    `json:"sampling_rate"` // in Hz; sounds of another rate are resampled
@@ -31,7 +33,8 @@ type Config struct {
 	FeatureScale *float64 `json:"feature_scale,omitempty"` // its values are multiplied by it; default 1
 	FeatureShift float64  `json:"feature_shift,omitempty"` // and this is added
 
-	// Windows over the frames of a model, or over the samples where there is no front end. Each is one row; 0 for one row of everything.
+	// Windows over the frames of a model, or over the samples where there is no front end. Each is
+	// one row; 0 for one row of everything.
 	Window     int       `json:"window,omitempty"`
 	Hop        int       `json:"hop,omitempty"`         // from one window to the next; default Window
 	PadSeconds []float64 `json:"pad_seconds,omitempty"` // silence before and after
@@ -61,7 +64,8 @@ func IsConfig(b []byte) bool {
 	return json.Unmarshal(b, &keys) == nil && len(keys.Rate) > 0
 }
 
-// Parse reads a preprocessor file. Keys that say nothing about sounds are passed over. Errors name the key.
+// Parse reads a preprocessor file. Keys that say nothing about sounds are passed over. Errors name
+// the key.
 func Parse(b []byte) (Config, error) {
 	var c Config
 	if err := json.Unmarshal(b, &c); err != nil {

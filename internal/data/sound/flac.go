@@ -11,8 +11,8 @@ import (
 
 // decodeFLAC reads a FLAC stream frame by frame.
 func decodeFLAC(r io.Reader, limit time.Duration) (m *mixer, err error) {
-	// The decoder trusts widths and orders that a damaged frame may hold, and indexes by them: a panic there costs one file, not
-	// the run. Its own checks come after the samples.
+	// The decoder trusts widths and orders that a damaged frame may hold, and indexes by them: a
+	// panic there costs one file, not the run. Its own checks come after the samples.
 	defer func() {
 		if p := recover(); p != nil {
 			m, err = nil, fmt.Errorf("FLAC: damaged: %v", p)

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// tune is the second of sound that the reference numbers were computed from: two sines, one with a sawtooth's loudness, over a broad noise.
+// tune is the second of sound that the reference numbers were computed from: two sines, one with a
+// sawtooth's loudness, over a broad noise.
 func tune() []float32 {
 	x := make([]float32, 16000)
 	for i := range x {
@@ -20,7 +21,8 @@ type at struct {
 	value       float64
 }
 
-// checkRow compares a row with numbers that numpy computed in double precision from the formulas of the doc comments.
+// checkRow compares a row with numbers that numpy computed in double precision from the formulas of
+// the doc comments.
 func checkRow(t *testing.T, config string, shape [2]int, mean, square float64, table []at) {
 	t.Helper()
 	c, err := Parse([]byte(config))

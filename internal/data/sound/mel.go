@@ -39,7 +39,8 @@ type filter struct {
 	weights []float64
 }
 
-// triangles makes n filters over bins whose places are given on some axis: filter i rises from edges[i] to edges[i+1] and falls to edges[i+2].
+// triangles makes n filters over bins whose places are given on some axis: filter i rises from
+// edges[i] to edges[i+1] and falls to edges[i+2].
 func triangles(bins, edges []float64) []filter {
 	out := make([]filter, len(edges)-2)
 	for i := range out {

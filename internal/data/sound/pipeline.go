@@ -11,7 +11,8 @@ import (
 
 // Model is a front end that is a model.
 type Model interface {
-	// Features computes frames by Bins values, row-major, of samples. It is safe for concurrent use.
+	// Features computes frames by Bins values, row-major, of samples. It is safe for concurrent
+	// use.
 	Features(samples []float32) (values []float32, frames int, err error)
 	Bins() int
 	Digest() [sha256.Size]byte // of its file
@@ -25,7 +26,8 @@ type Pipeline struct {
 	front  frontEnd // nil: the samples themselves, or a model
 }
 
-// For makes the Pipeline of a Config that Parse returned. model is what the key frontend names, nil where it names none.
+// For makes the Pipeline of a Config that Parse returned. model is what the key frontend names, nil
+// where it names none.
 func (c Config) For(model Model) (*Pipeline, error) {
 	if (c.Frontend != "") != (model != nil) {
 		return nil, fmt.Errorf("frontend %q: the model is missing or not asked for", c.Frontend)
@@ -117,7 +119,9 @@ func (p *Pipeline) Rows(values []float32) (Rows, error) {
 	return r, nil
 }
 
-// Prepare turns what Load returned into rows: windows from the first sample on, every hop, as long as whole ones follow, augmented by a, nil for as it is, with the numbers of rng. samples is left as it is.
+// Prepare turns what Load returned into rows: windows from the first sample on, every hop, as long
+// as whole ones follow, augmented by a, nil for as it is, with the numbers of rng. samples is left
+// as it is.
 func (p *Pipeline) Prepare(samples []float32, a *Augment, rng *rand.Rand) (Rows, error) {
 	x := p.pad(samples)
 	if a != nil {
@@ -157,7 +161,8 @@ func (p *Pipeline) pad(samples []float32) []float32 {
 	return x
 }
 
-// features runs the model. Where a sound is too short for a window, or for the model, silence follows until there is one.
+// features runs the model. Where a sound is too short for a window, or for the model, silence
+// follows until there is one.
 func (p *Pipeline) features(x []float32) ([]float32, error) {
 	if s := p.Config.SampleScale; s != nil {
 		for i := range x {

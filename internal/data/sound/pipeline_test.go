@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// sums is a front end whose frames are the sums of ten samples every ten, twice, and which takes 20 samples at least.
+// sums is a front end whose frames are the sums of ten samples every ten, twice, and which takes 20
+// samples at least.
 type sums struct{}
 
 func (sums) Bins() int                     { return 2 }

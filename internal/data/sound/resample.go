@@ -6,22 +6,26 @@ import (
 	"sync/atomic"
 )
 
-// The low-pass filter of Resample: a sinc that falls to half at cutoff of the lower Nyquist frequency, crossings zero crossings on either side,
-// under a Kaiser window of 100 dB (J. F. Kaiser, Nonrecursive digital filter design using the I0-sinh window function, 1974). It
-// is flat up to 0.9 of that Nyquist frequency and stops from there on.
+// The low-pass filter of Resample: a sinc that falls to half at cutoff of the lower Nyquist
+// frequency, crossings zero crossings on either side, under a Kaiser window of 100 dB (J. F.
+// Kaiser, Nonrecursive digital filter design using the I0-sinh window function, 1974). It is flat
+// up to 0.9 of that Nyquist frequency and stops from there on.
 const (
 	crossings = 64
 	cutoff    = 0.95
 	kaiser    = 0.1102 * (100 - 8.7)
 )
 
-// Resample returns x, sampled at from Hz, as it is at to Hz, by a polyphase filter: with L/M the ratio to/from in lowest terms,
+// Resample returns x, sampled at from Hz, as it is at to Hz, by a polyphase filter: with L/M the
+// ratio to/from in lowest terms,
 //
 //	y[n] = sum_k x[k] h(n M/L - k)   for n < ceil(len(x) L/M)
 //
-// where h is the low-pass filter described above, sampled at L phases, and x is silent outside. There is no delay. Sines up to 0.9 of the lower
-// Nyquist frequency come out within -90 dB of the exact sine, away from the ends by the filter's length of 64 periods of the lower rate; what lies above
-// that Nyquist frequency is down by 90 dB. The same rates give a copy of x. The results do not depend on anything else.
+// where h is the low-pass filter described above, sampled at L phases, and x is silent outside.
+// There is no delay. Sines up to 0.9 of the lower Nyquist frequency come out within -90 dB of the
+// exact sine, away from the ends by the filter's length of 64 periods of the lower rate; what lies
+// above that Nyquist frequency is down by 90 dB. The same rates give a copy of x. The results do
+// not depend on anything else.
 func Resample(x []float32, from, to int) []float32 {
 	if from == to {
 		return append([]float32(nil), x...)
@@ -59,8 +63,8 @@ func dot(x, h []float32) float32 {
 	return (a + b) + (c + d)
 }
 
-// bank holds the filter at every phase of a ratio, each made when first used. Of odd rates there are too many: theirs are interpolated each
-// time.
+// bank holds the filter at every phase of a ratio, each made when first used. Of odd rates there
+// are too many: theirs are interpolated each time.
 type bank struct {
 	up, down int
 	half     int                         // samples of x on either side that a result reads
@@ -71,7 +75,8 @@ type bank struct {
 // mostWeights bounds the weights of a bank: those between the usual rates are below a tenth of it.
 const mostWeights = 1 << 20
 
-// phase returns the weights of x[k-half+1] to x[k+half] for a result at k + p/up. They may lie in scratch.
+// phase returns the weights of x[k-half+1] to x[k+half] for a result at k + p/up. They may lie in
+// scratch.
 func (b *bank) phase(p int, scratch []float32) []float32 {
 	if b.phases == nil {
 		for i := range scratch {
@@ -106,7 +111,8 @@ func lowPass(t float64) float64 {
 	return sinc * bessel(kaiser*math.Sqrt(1-u*u)) / bessel(kaiser)
 }
 
-// fine is how many points of lowPass a period has in the table of interpolated: its error is below -120 dB.
+// fine is how many points of lowPass a period has in the table of interpolated: its error is below
+// -120 dB.
 const fine = 1024
 
 var filterTable = sync.OnceValue(func() []float64 {

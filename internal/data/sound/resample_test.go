@@ -13,7 +13,8 @@ func sine(n int, hertz float64, rate int) []float32 {
 	return x
 }
 
-// TestResample compares resampled sines with sines, away from the ends, and what lies above the lower Nyquist frequency with silence.
+// TestResample compares resampled sines with sines, away from the ends, and what lies above the
+// lower Nyquist frequency with silence.
 func TestResample(t *testing.T) {
 	for _, c := range []struct{ from, to int }{{8000, 16000}, {44100, 16000}, {48000, 16000}, {16000, 8000}, {11025, 16000}, {22050, 16000}, {16000, 44100}, {96000, 16000}, {15999, 16000}, {95999, 16000}} {
 		lower := float64(min(c.from, c.to))

@@ -115,8 +115,8 @@ func muLaw(b byte) int {
 // maxFormat bounds the chunks that are read and not passed over.
 const maxFormat = 1 << 12
 
-// decodeWAV reads the chunks of a RIFF, RF64 or BW64 file up to the end of its samples. size is how many bytes r holds, -1 where
-// that is not known.
+// decodeWAV reads the chunks of a RIFF, RF64 or BW64 file up to the end of its samples. size is how
+// many bytes r holds, -1 where that is not known.
 func decodeWAV(r io.Reader, size int, limit time.Duration) (*mixer, error) {
 	var head [12]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -182,8 +182,9 @@ func decodeWAV(r io.Reader, size int, limit time.Duration) (*mixer, error) {
 	}
 }
 
-// streamed reports whether the data's size n was written before the writer knew it, as writers to a pipe do: the largest number,
-// nearly the largest signed one, or 0 in a form that does not reach past the data's header either, which stands at at.
+// streamed reports whether the data's size n was written before the writer knew it, as writers to a
+// pipe do: the largest number, nearly the largest signed one, or 0 in a form that does not reach
+// past the data's header either, which stands at at.
 func streamed(n, form, at uint64) bool {
 	return n == math.MaxUint32 || n >= math.MaxInt32-0xfff && n <= math.MaxInt32 ||
 		n == 0 && (form+8 <= at || form == math.MaxUint32)

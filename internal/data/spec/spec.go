@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// Steps reads a comma list of steps such as flip,rand:2:9 and hands each to set: its name, and its arguments, what follows the
-// first colon. Set reports whether it knows the step, and errors when the arguments do not suit. "none" and "" are
-// no steps, and some is then false. Steps errors when a step is unknown or given twice, and names the whole list.
+// Steps reads a comma list of steps such as flip,rand:2:9 and hands each to set: its name, and its
+// arguments, what follows the first colon. Set reports whether it knows the step, and errors when
+// the arguments do not suit. "none" and "" are no steps, and some is then false. Steps errors when
+// a step is unknown or given twice, and names the whole list.
 func Steps(list string, set func(name, args string) (known bool, err error)) (some bool, err error) {
 	if list == "" || list == "none" {
 		return false, nil

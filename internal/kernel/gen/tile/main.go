@@ -114,8 +114,8 @@ func eachRow(m, matrix int, f func(i int, p Mem)) {
 	}
 }
 
-// avx512 emits m rows by nv vectors of 16 columns, the last under a mask. It keeps the whole tile in
-// registers: m*nv sums, nv vectors of b and two broadcasts.
+// avx512 emits m rows by nv vectors of 16 columns, the last under a mask. It keeps the whole tile
+// in registers: m*nv sums, nv vectors of b and two broadcasts.
 func avx512(m, nv int) {
 	TEXT(fmt.Sprintf("tileAVX512m%dv%d", m, nv), NOSPLIT, "func(t *byte, mask uint16)")
 	Pragma("noescape")

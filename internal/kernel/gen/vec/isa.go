@@ -21,8 +21,9 @@ type isa struct {
 	turn  func() // lets the other copies of a body go on, or nil
 }
 
-// interleave writes n copies of a body, in AVX2 instruction by instruction in turn. An exponential is one long chain of instructions that wait for
-// each other: in turn, a core has several of them within its reach.
+// interleave writes n copies of a body, in AVX2 instruction by instruction in turn. An exponential
+// is one long chain of instructions that wait for each other: in turn, a core has several of them
+// within its reach.
 func (s *isa) interleave(n int, body func(s *isa, i int)) {
 	if s.wide {
 		for i := range n {
@@ -80,8 +81,9 @@ func (s *isa) reg() reg.VecVirtual {
 	return YMM()
 }
 
-// bits is a constant of the pattern b, in memory. AVX-512 spreads the one number over the lanes as it reads it: the linker aligns data to
-// 32 bytes at most, and a register of 64 would be read from two cache lines in every other program. AVX2 has a copy for every lane.
+// bits is a constant of the pattern b, in memory. AVX-512 spreads the one number over the lanes as
+// it reads it: the linker aligns data to 32 bytes at most, and a register of 64 would be read from
+// two cache lines in every other program. AVX2 has a copy for every lane.
 func (s *isa) bits(b uint32) Mem {
 	if m, ok := s.data[b]; ok {
 		return m
