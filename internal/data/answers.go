@@ -15,8 +15,8 @@ type Answers struct {
 	Empty   bool // an answer may be empty
 	Column  bool // in a table of files they stand in the column of texts; one with no label is for this task
 
-	// Looks reports whether answers look like those of the task: names of folders, or what stands in a
-	// table. Nil: the task has to be asked for.
+	// Looks reports whether answers look like those of the task: names of folders, or what stands
+	// in a table. Nil: the task has to be asked for.
 	Looks func(answers []string, folders bool) bool
 }
 
@@ -27,8 +27,8 @@ type taskAnswers struct {
 
 var tasks []taskAnswers
 
-// RegisterTask makes the answers of a task known; package task calls it. It panics on a name that is
-// taken. It is for init functions only.
+// RegisterTask makes the answers of a task known; package task calls it. It panics on a name that
+// is taken. It is for init functions only.
 func RegisterTask(name string, a Answers) {
 	if slices.ContainsFunc(tasks, func(t taskAnswers) bool { return t.task == name }) {
 		panic(fmt.Sprintf("data: task %q is registered twice", name))
@@ -45,7 +45,8 @@ func answersOf(task string) Answers {
 	return tasks[i].Answers
 }
 
-// FindTask tells what answers are for: the first task whose answers they look like, else the default.
+// FindTask tells what answers are for: the first task whose answers they look like, else the
+// default.
 func FindTask(answers []string, folders bool) string {
 	for _, t := range tasks {
 		if t.Looks != nil && t.Looks(answers, folders) {
@@ -55,8 +56,8 @@ func FindTask(answers []string, folders bool) string {
 	return DefaultTask
 }
 
-// inTexts is the task of a table of files whose answers stand in the column of texts: the one that was
-// asked for, or the first that there is; "" for none.
+// inTexts is the task of a table of files whose answers stand in the column of texts: the one that
+// was asked for, or the first that there is; "" for none.
 func inTexts(task string) string {
 	for _, t := range tasks {
 		if t.Column && (task == "" || task == t.task) {

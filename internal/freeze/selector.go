@@ -12,8 +12,8 @@ type Selector struct {
 	Word     bool     // it takes no argument
 	Examples []string // whole selectors for completion, as in last:2
 
-	// Read says what a selector names of a model, by its argument. Errors say what is wrong and give an
-	// example; they need not quote the selector.
+	// Read says what a selector names of a model, by its argument. Errors say what is wrong and
+	// give an example; they need not quote the selector.
 	Read func(s *Set, arg string) (Named, error)
 }
 
@@ -27,8 +27,8 @@ type Named struct {
 
 var selectors []Selector
 
-// RegisterSelector makes a kind of selector known. It panics on a kind that is taken. It is called from
-// init functions only.
+// RegisterSelector makes a kind of selector known. It panics on a kind that is taken. It is called
+// from init functions only.
 func RegisterSelector(k Selector) {
 	if slices.ContainsFunc(selectors, func(o Selector) bool { return o.Kind == k.Kind }) {
 		panic(fmt.Sprintf("freeze: selector %q is registered twice", k.Kind))

@@ -8,8 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Values are the words that an option takes, by its key in run.yaml; a capital behind a colon stands for
-// a number, as in mlp:N. It is nil for an option that takes other than words.
+// Values are the words that an option takes, by its key in run.yaml; a capital behind a colon
+// stands for a number, as in mlp:N. It is nil for an option that takes other than words.
 func Values(key string) []string {
 	switch key {
 	case "task":

@@ -12,8 +12,8 @@ import (
 
 // The task that docs/extending.md adds: TestExtending runs it.
 
-// count is a whole number from 0 for each example, by Poisson regression: the score is the logarithm of
-// the expected number. It is measured by the mean absolute error.
+// count is a whole number from 0 for each example, by Poisson regression: the score is the
+// logarithm of the expected number. It is measured by the mean absolute error.
 type count struct{}
 
 func init() {

@@ -32,9 +32,9 @@ func init() {
 	})
 }
 
-// CTC is a transcript for each example, with no word on where its symbols lie: connectionist temporal
-// classification, measured by error_rate of the greedy reading. Score 0 is the blank; symbol i of Symbols has
-// score i+1, and that is its number in a Target.
+// CTC is a transcript for each example, with no word on where its symbols lie: connectionist
+// temporal classification, measured by error_rate of the greedy reading. Score 0 is the blank;
+// symbol i of Symbols has score i+1, and that is its number in a Target.
 type CTC struct {
 	Symbols []string // characters
 	Longest int      // most symbols of a transcript that trains
@@ -73,7 +73,8 @@ func (t *CTC) Target(e data.Example) (data.Target, error) {
 	return target, nil
 }
 
-// Frames is how many positions a transcript needs at least: one for each symbol, and a blank between two that are the same.
+// Frames is how many positions a transcript needs at least: one for each symbol, and a blank
+// between two that are the same.
 func (t *CTC) Frames(target data.Target) int {
 	n := len(target.Labels)
 	for i := 1; i < len(target.Labels); i++ {
@@ -134,8 +135,8 @@ func (t *CTC) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Valu
 
 func (t *CTC) NewMetrics() *Metrics { return &Metrics{Task: NameCTC} }
 
-// Measure adds up losses as they are reduced: for each symbol of the transcript. An example too short for
-// its transcript has none.
+// Measure adds up losses as they are reduced: for each symbol of the transcript. An example too
+// short for its transcript has none.
 func (t *CTC) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor) {
 	n, longest := labels[0].Shape[0], labels[0].Shape[1]
 	positions, c := positionsOf(scores.Shape, n)
@@ -166,8 +167,8 @@ func (t *CTC) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor
 // SetBeam sets the width of the search by which Answer reads.
 func (t *CTC) SetBeam(n int) { t.Beam = n }
 
-// ErrorRate is the number of edits that mend the readings, for each symbol of the right transcripts; 0
-// without any.
+// ErrorRate is the number of edits that mend the readings, for each symbol of the right
+// transcripts; 0 without any.
 func (m *Metrics) ErrorRate() float64 {
 	if m.Length == 0 {
 		return 0

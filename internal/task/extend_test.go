@@ -10,7 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
-// TestExtending fits the task of docs/extending.md, and measures and predicts by the file that comes of it.
+// TestExtending fits the task of docs/extending.md, and measures and predicts by the file that
+// comes of it.
 func TestExtending(t *testing.T) {
 	dir := t.TempDir()
 	cfg := run.DefaultConfig()

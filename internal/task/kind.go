@@ -7,7 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 )
 
-// Kind is all that others ask of a task before one is made for data. The file of a task registers it.
+// Kind is all that others ask of a task before one is made for data. The file of a task registers
+// it.
 type Kind struct {
 	// Name is what the option task, tuned files and events call it.
 	Name string
@@ -21,8 +22,8 @@ type Kind struct {
 	// New makes the task of examples. It errors on answers that cannot be learned.
 	New func(e Examples) (Task, error)
 
-	// Named makes the task of the names of its scores alone, as a tuned file records them. Numbers are as
-	// they are, not standardised. Of the options it takes the smoothing.
+	// Named makes the task of the names of its scores alone, as a tuned file records them. Numbers
+	// are as they are, not standardised. Of the options it takes the smoothing.
 	Named func(names []string, o Options) Task
 
 	Weighs    bool // class weights fit it
@@ -72,7 +73,8 @@ func (e *Examples) targets(t Task) ([]data.Target, error) {
 
 var kinds []*Kind
 
-// Register makes a task known. It panics on a name that is taken. It is called from init functions only.
+// Register makes a task known. It panics on a name that is taken. It is called from init functions
+// only.
 func Register(k Kind) {
 	data.RegisterTask(k.Name, k.Answers)
 	kinds = append(kinds, &k)
@@ -112,8 +114,8 @@ func kindOf(name string) *Kind {
 	return k
 }
 
-// LearnsTokens reports whether a task's right answers are the tokens of the texts themselves. "" has no
-// such answers: the data have not said yet.
+// LearnsTokens reports whether a task's right answers are the tokens of the texts themselves. ""
+// has no such answers: the data have not said yet.
 func LearnsTokens(name string) bool {
 	k, err := Lookup(name)
 	return name != "" && err == nil && k.Tokens

@@ -26,8 +26,8 @@ func init() {
 	})
 }
 
-// LM predicts the next token at each position of a text: cross-entropy over all tokens that have a next one,
-// measured by perplexity. It keeps the model's own head.
+// LM predicts the next token at each position of a text: cross-entropy over all tokens that have a
+// next one, measured by perplexity. It keeps the model's own head.
 type LM struct{ Options }
 
 // noToken marks positions without a next token.
@@ -88,8 +88,8 @@ func (t *LM) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor)
 	}
 }
 
-// Perplexity is exp of the mean loss of a token: of how many equally likely tokens the model seems to
-// choose the next one.
+// Perplexity is exp of the mean loss of a token: of how many equally likely tokens the model seems
+// to choose the next one.
 func (m *Metrics) Perplexity() float64 { return math.Exp(m.Loss()) }
 
 // Answer is empty: a text is continued token by token.

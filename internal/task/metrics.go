@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// Metrics gathers how a model does at its task, example by example. Sums are taken in the order in which
-// examples are added, in float64, so equal calls give equal bits. The JSON form of Metrics holds the
-// derived numbers too and reads back to the same state.
+// Metrics gathers how a model does at its task, example by example. Sums are taken in the order in
+// which examples are added, in float64, so equal calls give equal bits. The JSON form of Metrics
+// holds the derived numbers too and reads back to the same state.
 type Metrics struct {
 	Task     string // "" is classify
 	Examples int
@@ -29,7 +29,8 @@ type Metrics struct {
 	Sums map[string]float64 // what other tasks add up, by names of their own
 }
 
-// Hits counts the examples that have a label and were given it, were given it wrongly, and were not given it but have it.
+// Hits counts the examples that have a label and were given it, were given it wrongly, and were not
+// given it but have it.
 type Hits struct {
 	Both   int64 `json:"both"`
 	Wrong  int64 `json:"wrong"`
@@ -46,8 +47,9 @@ func NewMetrics(classes int) *Metrics {
 	return m
 }
 
-// Add takes one batch of a classifier: scores of shape [len(labels), Classes] (logits or probabilities), the
-// true class of each example and its loss. It panics when the lengths do not fit.
+// Add takes one batch of a classifier: scores of shape [len(labels), Classes] (logits or
+// probabilities), the true class of each example and its loss. It panics when the lengths do not
+// fit.
 func (m *Metrics) Add(scores []float32, labels []int, losses []float32) {
 	if len(scores) != len(labels)*m.Classes || len(losses) != len(labels) {
 		panic(fmt.Sprintf("task: metrics of %d classes given %d scores and %d losses for %d labels", m.Classes, len(scores), len(losses), len(labels)))
@@ -67,7 +69,8 @@ func (m *Metrics) Add(scores []float32, labels []int, losses []float32) {
 	}
 }
 
-// Argmax is the index of the largest score, the first of equal ones; -1 when one is NaN or there are none.
+// Argmax is the index of the largest score, the first of equal ones; -1 when one is NaN or there
+// are none.
 func Argmax(scores []float32) int {
 	best := -1
 	for i, v := range scores {
@@ -81,7 +84,8 @@ func Argmax(scores []float32) int {
 	return best
 }
 
-// Merge adds what o gathered of the same task. Merge shards in a fixed order to keep the sums' bits.
+// Merge adds what o gathered of the same task. Merge shards in a fixed order to keep the sums'
+// bits.
 func (m *Metrics) Merge(o *Metrics) {
 	m.Examples += o.Examples
 	m.Correct += o.Correct
@@ -144,8 +148,9 @@ func (m *Metrics) Score() Score {
 	return Score{Metric: v, Loss: m.Loss()}
 }
 
-// MacroF1 is the mean of the F1 scores of the classes or labels, over those that occur among the right
-// answers or the guesses, as scikit-learn's f1_score(average="macro") takes it of classes; 0 without examples.
+// MacroF1 is the mean of the F1 scores of the classes or labels, over those that occur among the
+// right answers or the guesses, as scikit-learn's f1_score(average="macro") takes it of classes; 0
+// without examples.
 func (m *Metrics) MacroF1() float64 {
 	var sum float64
 	n := 0
@@ -230,7 +235,8 @@ type Named struct {
 	Value *float64 `json:"value"` // null where it is not a finite number
 }
 
-// Named is the metric as it is reported; nil where there are classes, whose accuracy stands for itself.
+// Named is the metric as it is reported; nil where there are classes, whose accuracy stands for
+// itself.
 func (m *Metrics) Named() *Named {
 	if kindOf(m.Task).Answers.Classes {
 		return nil

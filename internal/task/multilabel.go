@@ -42,9 +42,9 @@ func init() {
 	})
 }
 
-// Multilabel is any number of labels for each example, each judged by itself: binary cross-entropy of its
-// sigmoid, in which Weights count the examples that have the label; measured by macro_f1, a label being given
-// where it is more probable than not.
+// Multilabel is any number of labels for each example, each judged by itself: binary cross-entropy
+// of its sigmoid, in which Weights count the examples that have the label; measured by macro_f1, a
+// label being given where it is more probable than not.
 type Multilabel struct {
 	Answers []string // the names of the labels
 	Options
@@ -81,7 +81,8 @@ func split(answer string) []string {
 	return out
 }
 
-// Balance weighs the examples that have a label so that they count as much as those that have not, label by label.
+// Balance weighs the examples that have a label so that they count as much as those that have not,
+// label by label.
 func (t *Multilabel) Balance(targets []data.Target) {
 	has := make([]int, len(t.Answers))
 	for _, target := range targets {

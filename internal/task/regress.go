@@ -33,8 +33,8 @@ func init() {
 	})
 }
 
-// looksNumeric reports whether all answers are numbers, and not all whole ones. Numbers are names of
-// folders as good as any.
+// looksNumeric reports whether all answers are numbers, and not all whole ones. Numbers are names
+// of folders as good as any.
 func looksNumeric(answers []string, folders bool) bool {
 	whole := true
 	for _, a := range answers {
@@ -48,16 +48,17 @@ func looksNumeric(answers []string, folders bool) bool {
 	return !whole && !folders
 }
 
-// Regress is a number for each example. Training minimises the mean squared error of the standardised
-// number, so that one learning rate suits every unit. Reported are the mean squared error and the rmse of
-// the number itself, see Reported. The score of a model that trains is the standardised number; one that is
-// written gives the number itself (see Fold), for which Mean is 0 and Std 1.
+// Regress is a number for each example. Training minimises the mean squared error of the
+// standardised number, so that one learning rate suits every unit. Reported are the mean squared
+// error and the rmse of the number itself, see Reported. The score of a model that trains is the
+// standardised number; one that is written gives the number itself (see Fold), for which Mean is 0
+// and Std 1.
 type Regress struct {
 	Mean, Std float64
 }
 
-// NewRegress standardises by the training examples. Where all have the same number it errs on the side of
-// a deviation of 1.
+// NewRegress standardises by the training examples. Where all have the same number it errs on the
+// side of a deviation of 1.
 func NewRegress(targets []data.Target) *Regress {
 	r := &Regress{Std: 1}
 	for _, t := range targets {
@@ -118,8 +119,9 @@ func (r *Regress) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Te
 // RMSE is the root of the mean squared error, which is the loss of regress; 0 without examples.
 func (m *Metrics) RMSE() float64 { return math.Sqrt(m.Loss()) }
 
-// Reported is a value of what t minimises, as people are told it. The loss of Regress is that of the number
-// itself, where training minimises that of the standardised one; others are told as they are.
+// Reported is a value of what t minimises, as people are told it. The loss of Regress is that of
+// the number itself, where training minimises that of the standardised one; others are told as they
+// are.
 func Reported(t Task, loss float64) float64 {
 	if r, ok := Plain(t).(*Regress); ok {
 		return loss * r.Std * r.Std
@@ -132,8 +134,8 @@ func (r *Regress) Answer(scores []float32) Answer {
 	return Answer{Value: &v}
 }
 
-// Fold rewrites the last linear layer of a model that gives standardised numbers, weight [1,in] and bias
-// [1], as one that gives the numbers themselves.
+// Fold rewrites the last linear layer of a model that gives standardised numbers, weight [1,in] and
+// bias [1], as one that gives the numbers themselves.
 func (r *Regress) Fold(weight, bias []float32) {
 	for i := range weight {
 		weight[i] = float32(float64(weight[i]) * r.Std)

@@ -8,7 +8,8 @@ type Score struct {
 	Loss   float64 `json:"loss"`   // decides between equal metrics; less is better
 }
 
-// Better reports whether s is strictly better than t. One that is not finite is worse than any that is.
+// Better reports whether s is strictly better than t. One that is not finite is worse than any that
+// is.
 func (s Score) Better(t Score) bool {
 	switch {
 	case !s.Finite():

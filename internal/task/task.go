@@ -1,6 +1,6 @@
-// Package task is about what a model is for: one class, several labels, a number, the next token or a
-// transcript. A Task turns right answers into tensors, builds the loss that training minimises, measures,
-// and turns scores into an answer.
+// Package task is about what a model is for: one class, several labels, a number, the next token or
+// a transcript. A Task turns right answers into tensors, builds the loss that training minimises,
+// measures, and turns scores into an answer.
 package task
 
 import (
@@ -13,9 +13,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Task is one of the kinds of task with what it needs to know of the data. Scores are float32, either one
-// row an example, or, where PerPosition says so, one row for each position of a sequence: [N,T,C], or
-// [N*T,C] with an example's rows together.
+// Task is one of the kinds of task with what it needs to know of the data. Scores are float32,
+// either one row an example, or, where PerPosition says so, one row for each position of a
+// sequence: [N,T,C], or [N*T,C] with an example's rows together.
 type Task interface {
 	// Name is that of its Kind.
 	Name() string
@@ -29,13 +29,13 @@ type Task interface {
 	// PerPosition reports whether every position of a sequence has scores of its own.
 	PerPosition() bool
 
-	// Target is the right answer to an example in the form that Labels takes. It errors on an answer that the task
-	// does not take.
+	// Target is the right answer to an example in the form that Labels takes. It errors on an
+	// answer that the task does not take.
 	Target(e data.Example) (data.Target, error)
 
-	// Labels are the right answers of a batch as the tensors that Loss and Measure take. Lengths are the
-	// positions of each example that count, of positions in all; they matter to tasks PerPosition, for
-	// which nil means that all count.
+	// Labels are the right answers of a batch as the tensors that Loss and Measure take. Lengths
+	// are the positions of each example that count, of positions in all; they matter to tasks
+	// PerPosition, for which nil means that all count.
 	Labels(targets []data.Target, lengths []int, positions int) []*tensor.Tensor
 
 	// LabelTypes are the types of Labels for n examples.
@@ -54,15 +54,15 @@ type Task interface {
 	Answer(scores []float32) Answer
 }
 
-// Framed is a Task whose answers need room: Frames is how many positions of scores an answer needs at
-// least. An empty answer needs none.
+// Framed is a Task whose answers need room: Frames is how many positions of scores an answer needs
+// at least. An empty answer needs none.
 type Framed interface {
 	Task
 	Frames(target data.Target) int
 }
 
-// Scaled is a Task that trains on scores in another unit than that of its answers. Fold rewrites the last
-// linear layer, weight [C,in] and bias [C], as one that gives the answers' unit.
+// Scaled is a Task that trains on scores in another unit than that of its answers. Fold rewrites
+// the last linear layer, weight [C,in] and bias [C], as one that gives the answers' unit.
 type Scaled interface {
 	Task
 	Fold(weight, bias []float32)
@@ -82,8 +82,8 @@ type Options struct {
 
 func (o Options) lossOptions() Options { return o }
 
-// Answer is what a model says of one example; its JSON form is part of what predict --json prints. Which
-// fields are set depends on the task.
+// Answer is what a model says of one example; its JSON form is part of what predict --json prints.
+// Which fields are set depends on the task.
 type Answer struct {
 	*Guess          // classify: the most probable class
 	Top    []Guess  `json:"top,omitempty"`   // classify and multilabel: every class or label, most probable first
@@ -92,8 +92,8 @@ type Answer struct {
 	Text   *string  `json:"text,omitempty"`  // ctc
 }
 
-// String is the answer on one line: of classify the likely classes, of multilabel the labels, of the other
-// tasks the number or the text.
+// String is the answer on one line: of classify the likely classes, of multilabel the labels, of
+// the other tasks the number or the text.
 func (a Answer) String() string {
 	switch {
 	case a.Text != nil:

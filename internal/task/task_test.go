@@ -32,7 +32,8 @@ func wantError(t *testing.T, err error, want string) {
 // near is the rounding of float32.
 func near(got, want float64) bool { return math.Abs(got-want) <= 1e-5*max(1, math.Abs(want)) }
 
-// sample is a task with a batch: its right answers and scores, with the metric and loss that they make.
+// sample is a task with a batch: its right answers and scores, with the metric and loss that they
+// make.
 type sample struct {
 	task    Task
 	targets []data.Target
@@ -51,7 +52,8 @@ func samples() map[string]sample {
 		// torch.nn.functional.cross_entropy
 		NameClassify: {&Classify{Classes: []string{"x", "y", "z"}}, []data.Target{class(1), class(0)}, nil,
 			tensor.Of([]float32{0, 2, 1, 0, 1, 0}, 2, 3), 0.5, 0.9795253},
-		// sklearn.metrics.f1_score([[1,0],[1,1],[0,0]], [[1,1],[0,1],[0,0]], average="macro"): 2/3 and 2/3
+		// sklearn.metrics.f1_score([[1,0],[1,1],[0,0]], [[1,1],[0,1],[0,0]], average="macro"): 2/3
+		// and 2/3
 		NameMultilabel: {&Multilabel{Answers: []string{"p", "q"}}, []data.Target{labels(0), labels(0, 1), labels()}, nil,
 			tensor.Of([]float32{2, 1, -1, 3, -2, -0.5}, 3, 2), 2.0 / 3, 0.5671740},
 		NameRegress: {&Regress{Mean: 10, Std: 2}, []data.Target{number(12), number(6)}, nil,
