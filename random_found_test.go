@@ -27,7 +27,7 @@ func TestFound(t *testing.T) {
 			c.Thaw, c.Schedule, c.Epochs, c.Batch, c.Optimizer, c.CachePrecision = []string{"last:1"}, "freezeout:30%", 3, 1, "sgd", "float16"
 		}, [][]int{{1}, {9}, {20, 7}, {40}}, ""},
 		{"rounded values of several lengths and a schedule", texts, "classify", func(c *permafrost.Config) {
-			c.Thaw, c.Schedule, c.Epochs, c.Batch, c.CachePrecision = []string{"all"}, "lpft", 3, 4, "float16"
+			c.Thaw, c.Schedule, c.Epochs, c.Batch, c.CachePrecision = []string{"all"}, "lpft:2", 4, 4, "float16"
 		}, [][]int{{1}, {4, 3}, {9}}, ""},
 		{"a share and a schedule", pictures, "classify", func(c *permafrost.Config) {
 			c.Thaw, c.Schedule, c.Epochs, c.Batch, c.Optimizer = []string{"head", "fisher:10%", "re:weight$"}, "badam", 3, 1, "sgd"
@@ -37,8 +37,8 @@ func TestFound(t *testing.T) {
 			c.Thaw, c.Freeze, c.Adapter = []string{"last:1", "fisher:10%"}, []string{"last:1"}, "lora:3"
 		}, nil, "fisher:10% of 0 numbers is none"},
 		{"a share that leaves a schedule no choice", pictures, "classify", func(c *permafrost.Config) {
-			c.Thaw, c.Freeze, c.Schedule = []string{"all", "fisher:0.2%"}, []string{"head"}, "lisa:4"
-		}, nil, "schedule lisa:4"},
+			c.Thaw, c.Schedule = []string{"all", "fisher:0.1%"}, "lisa:2"
+		}, nil, "schedule lisa:2"},
 		{"mixtures of bytes in a later stage", files, "classify", func(c *permafrost.Config) {
 			c.Thaw, c.Schedule, c.Mixup = []string{"all"}, "gradual", 0.4
 		}, nil, "cannot be mixed"},
