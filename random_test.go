@@ -268,13 +268,20 @@ func (t *trial) afterOthers(base outcome) error {
 // resumed interrupts a fit once or twice, goes on with another number of threads, and holds it to
 // the bits of the unbroken one.
 func (t *trial) resumed(base outcome) error {
+	stops := make([]int, 1+t.d.IntN(2))
+	for i := range stops {
+		stops[i] = 1 + t.d.IntN(12)
+	}
+	return t.resumedAfter(base, stops...)
+}
+
+// resumedAfter does that after so many steps of each part.
+func (t *trial) resumedAfter(base outcome, stops ...int) error {
 	c := base.cfg
-	c.Out = filepath.Join(t.dir, "broken")
-	var stops []int
+	t.runs++
+	c.Out = filepath.Join(t.dir, fmt.Sprint("broken", t.runs))
 	resume := false
-	for range 1 + t.d.IntN(2) {
-		after := 1 + t.d.IntN(12)
-		stops = append(stops, after)
+	for _, after := range stops {
 		r, err := fit(c, resume, after)
 		if err == nil { // it was over before
 			f, err := t.read(c, r, nil)

@@ -50,8 +50,8 @@ func (k *keeper) what(frontier *split.Cut) (encoders []*Encoder, n int64, kept *
 }
 
 // round makes the encoders compute what they would keep, as precisely as they would keep it.
-// Whether a stage is too short for keeping then changes no bit: a run that goes on from a
-// checkpoint may judge that in another way than one that was never broken.
+// Whether a stage is too short for keeping then changes no bit: a resumed run may judge that
+// otherwise than an unbroken one.
 func (k *keeper) round(frontier *split.Cut) error {
 	encoders, _, kept, err := k.what(frontier)
 	if err != nil {

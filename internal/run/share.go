@@ -13,9 +13,9 @@ import (
 // fisherExamples is how many examples' gradients the Fisher information is estimated from at most.
 const fisherExamples = 256
 
-// Settle finds out which numbers train where only data tell: those of a share by fisher. It takes a
-// while, trains a head, and writes nothing. Called before a run folder is made, it tells before
-// that where nothing is left to train or to schedule; Fit settles what has not been.
+// Settle measures which numbers a share by fisher thaws, and writes nothing. It takes a while: it
+// trains a head first. Called before a run folder is made, it refuses there a plan that then trains
+// nothing, or leaves its schedule nothing to choose from. Fit settles what has not been.
 func (s *Session) Settle(ctx context.Context) error {
 	defer kernel.Use(s.Config.Threads)()
 	return s.settle(ctx, nil)

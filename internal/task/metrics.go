@@ -14,7 +14,7 @@ type Metrics struct {
 	Task     string // "" is classify
 	Examples int
 	Invalid  int     // examples with a score that is not a number; counted as wrong
-	LossSum  float64 // over the examples, or over the tokens where those are learned; of regress in the number's own unit, squared
+	LossSum  float64 // over the examples, or the tokens; of regress in the number's unit, squared
 
 	// classify
 	Classes int

@@ -119,7 +119,7 @@ func (p *Predictor) scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, 
 	}
 	want, rank := p.Task.Scores(), len(scores.Shape)
 	fits := scores.DType == tensor.Float32 && rank > 0 && (want == 0 || scores.Shape[rank-1] == want)
-	if p.Task.PerPosition() { // a row may have several positions, in an axis of their own or one behind the other
+	if p.Task.PerPosition() { // a row may have several, in an axis of their own or one after another
 		fits = fits && rank > 1 && scores.Shape[0]%rows == 0
 	} else {
 		fits = fits && scores.Shape[0] == rows && scores.Len() == rows*want
