@@ -11,14 +11,16 @@ import (
 // spread says how the batch lies in a value: along axis, whose size is q*B*r for a batch of B.
 type spread struct {
 	axis int
-	q    int          // elements of the axis that lie before the batch in memory
-	dims tensor.Shape // the shape at a batch of 1, -1 for unknown sizes; nil where even the rank is unknown
+	q    int // elements of the axis that lie before the batch in memory
+	// the shape at a batch of 1, -1 for unknown sizes; nil where even the rank is unknown
+	dims tensor.Shape
 }
 
 // pure reports whether the axis is the batch and nothing else.
 func (s spread) pure() bool { return s.q == 1 && (s.dims == nil || s.dims[s.axis] == 1) }
 
-// before is the number of elements that lie before the batch in memory. It is not known after an axis of unknown size.
+// before is the number of elements that lie before the batch in memory. It is not known after an
+// axis of unknown size.
 func (s spread) before() (int, bool) {
 	p := s.q
 	for i := range s.axis {
@@ -42,7 +44,8 @@ type tracker struct {
 	assumed []string // operators whose effect is not known
 }
 
-// repeat says that input index of a node, a constant, must be repeated along axis, once for each example in the batch of like.
+// repeat says that input index of a node, a constant, must be repeated along axis, once for each
+// example in the batch of like.
 type repeat struct {
 	node              *ir.Node
 	index, axis, rank int
@@ -74,7 +77,8 @@ func (t *tracker) dims(v *ir.Value) tensor.Shape {
 	return t.seen[v].Type.Shape
 }
 
-// ints is a vector of integers that constants and the shapes at a batch of 1 decide, nil where v is none.
+// ints is a vector of integers that constants and the shapes at a batch of 1 decide, nil where v is
+// none.
 func (t *tracker) ints(v *ir.Value) []int {
 	if k := constInts(v); k != nil || t.seen[v] == nil {
 		return k
@@ -82,8 +86,8 @@ func (t *tracker) ints(v *ir.Value) []int {
 	return constInts(t.seen[v])
 }
 
-// follows says which elements of a vector of sizes are computed from the size of the batch; nil where v does
-// not hold sizes whose values at a batch of 1 are known.
+// follows says which elements of a vector of sizes are computed from the size of the batch; nil
+// where v does not hold sizes whose values at a batch of 1 are known.
 func (t *tracker) follows(v *ir.Value) []bool {
 	k := t.ints(v)
 	if k == nil {
