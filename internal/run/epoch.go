@@ -72,12 +72,12 @@ func (f *loop) epoch(ctx context.Context, rates optim.LRSchedule, steps int) err
 					return err
 				}
 			}
-			if f.enough {
+			if f.holder.enough {
 				done = len(groups)
 				break
 			}
-			if done < len(groups) && (f.asks() || f.disturbed) { // the rest of the epoch may have another network
-				f.disturbed = false
+			if done < len(groups) && (f.asks() || f.holder.disturbed) { // the rest of the epoch may have another network
+				f.holder.disturbed = false
 				break
 			}
 		}

@@ -22,34 +22,45 @@ import (
 // loop is a fit under way.
 type loop struct {
 	session *Session
+	st      RunState // where the run stands, as a checkpoint holds it
 	events  *report.Events
 	dir     *RunDir // nil for a fit that leaves nothing on the disk
-	st      RunState
-	best    map[string]*tensor.Tensor // what a checkpoint holds of the weights at the best epoch
-	unsaved bool                      // best is newer than the file
-	each    []*task.Metrics           // of validation examples, see Result.Each
-	cached  int64                     // bytes of frozen values that are kept
-	saved   time.Time                 // when the last checkpoint was written
-	cost    time.Duration             // how long that took
 	began   time.Time
-	average *optim.Average // nil: the weights as they are
-	watch   watch
-	final   *task.Metrics // validation of what is written, where that is not what an epoch validated
-
-	hold      func(*loop, *report.StepEvent) // who holds the fit between steps, see Held; nil: nobody
-	replan    *freeze.Plan                   // what the holder wants to train from the next step on; nil: no change
-	disturbed bool                           // the holder ran programs of the network: batches begun are begun again
-	enough    bool                           // the holder wants no further step
+	resumed bool // the run stands where it began, and a checkpoint is about to be put back
 
 	frontier *keep.Encoders // the examples where the frozen region ends
+	cached   int64          // bytes of frozen values that are kept
+	average  *optim.Average // nil: the weights as they are
 	meter    *meter         // what the schedule wants to know; nil before training, and without a schedule
-	resuming bool           // the run stands where it began, and a checkpoint is about to be put back
+	watch    watch
+
+	each  []*task.Metrics // of validation examples, see Result.Each
+	final *task.Metrics   // validation of what is written, where that is not what an epoch validated
+
+	kept   kept
+	holder holder
+}
+
+// kept is what a run keeps of its weights, in memory and on the disk.
+type kept struct {
+	best    map[string]*tensor.Tensor // what a checkpoint holds of the weights at the best epoch
+	unsaved bool                      // best is newer than the file
+	saved   time.Time                 // when the last checkpoint was written
+	cost    time.Duration             // how long that took
+}
+
+// holder is who holds a fit between two steps, see Held.
+type holder struct {
+	pause     func(*loop, *report.StepEvent) // nil: nobody
+	plan      *freeze.Plan                   // what trains from the next step on; nil: no change
+	disturbed bool                           // programs of the network ran: batches begun are begun again
+	enough    bool                           // no further step is wanted
 }
 
 // fit trains until the epochs are over, patience ends or ctx is done, and leaves the kept weights
 // in place. When ctx ends it saves first and returns ctx's error.
 func (f *loop) fit(ctx context.Context, resume bool) error {
-	f.began, f.saved, f.resuming = time.Now(), time.Now(), resume
+	f.began, f.kept.saved, f.resumed = time.Now(), time.Now(), resume
 	average, err := optim.NewAverage(f.session.Config.Average, f.session.Config.Epochs)
 	if err != nil {
 		return err
@@ -65,7 +76,7 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 		if err := f.resume(); err != nil {
 			return err
 		}
-		f.resuming = false
+		f.resumed = false
 		if f.session.stage.schedule != nil {
 			if err := f.rebuild(ctx); err != nil {
 				return err
@@ -100,14 +111,14 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 		f.events.Emit(&report.Warning{Message: fmt.Sprintf("before training: %s on validation", report.MetricText(f.st.Before, 0))})
 	}
 	f.pause(nil)
-	for f.st.Epoch < f.session.Config.Epochs && !f.enough && !f.st.Best.Stop(f.session.Config.Patience) {
+	for f.st.Epoch < f.session.Config.Epochs && !f.holder.enough && !f.st.Best.Stop(f.session.Config.Patience) {
 		if err := f.epoch(ctx, rates, steps); err != nil {
 			var diverged *DivergedError
 			if errors.As(err, &diverged) && f.dir != nil {
 				if serr := f.saveBest(); serr != nil {
 					return fmt.Errorf("%w; the best weights could not be written: %w", err, serr)
 				}
-				diverged.Kept = f.kept()
+				diverged.Kept = f.keptCheckpoint()
 			} else if ctx.Err() != nil {
 				if serr := f.save(); serr != nil {
 					return fmt.Errorf("interrupted, and the checkpoint could not be written: %w", serr)

@@ -85,7 +85,7 @@ func (h *Held) ended() error {
 // returns the result. After the last epoch it returns the result that there is.
 func (h *Held) Finish(ctx context.Context) (*Result, error) {
 	for !h.over {
-		h.f.enough = true
+		h.f.holder.enough = true
 		if _, err := h.Step(ctx); err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
@@ -98,7 +98,7 @@ func (h *Held) Eval(ctx context.Context) (*task.Metrics, error) {
 	if h.over && h.result == nil {
 		return nil, errOver
 	}
-	h.f.disturbed = true
+	h.f.holder.disturbed = true
 	return h.f.validate(ctx)
 }
 
@@ -142,14 +142,14 @@ func (h *Held) Replan(thaw []string) error {
 	if plan.Thawed(s.Net.Set).Elements() == 0 {
 		return option.Errorf("thaw", "none of %q is among what may train in this run: %q", thaw, s.Plans.Reach.Thaw)
 	}
-	h.f.replan = plan
+	h.f.holder.plan = plan
 	return nil
 }
 
 // Plan is the plan of the next step.
 func (h *Held) Plan() *freeze.Plan {
-	if h.f.replan != nil {
-		return h.f.replan
+	if h.f.holder.plan != nil {
+		return h.f.holder.plan
 	}
 	return h.f.session.Plans.Now
 }
@@ -195,15 +195,15 @@ func (s *Session) onlyEver(plan *freeze.Plan) {
 
 // pause hands a fit to its holder, between two steps; e is the last one, nil before the first.
 func (f *loop) pause(e *report.StepEvent) {
-	if f.hold != nil {
-		f.hold(f, e)
+	if f.holder.pause != nil {
+		f.holder.pause(f, e)
 	}
 }
 
 // takePlan makes the plan that a holder asked for the present one.
 func (f *loop) takePlan(ctx context.Context) error {
-	was, plan := f.session.Plans.Now, f.replan
-	f.replan = nil
+	was, plan := f.session.Plans.Now, f.holder.plan
+	f.holder.plan = nil
 	if plan.Digest() == was.Digest() {
 		return nil
 	}

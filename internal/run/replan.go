@@ -16,7 +16,7 @@ import (
 
 // asks reports whether the schedule has to be asked before the next optimiser step.
 func (f *loop) asks() bool {
-	return f.replan != nil || f.session.stage.schedule != nil && f.st.Asked <= f.st.Step && f.st.Step%f.session.stage.schedule.Every() == 0
+	return f.holder.plan != nil || f.session.stage.schedule != nil && f.st.Asked <= f.st.Step && f.st.Step%f.session.stage.schedule.Every() == 0
 }
 
 // reschedule asks the schedule, where it is time, what trains from the next step on, and makes it
@@ -25,7 +25,7 @@ func (f *loop) reschedule(ctx context.Context) error {
 	if !f.asks() {
 		return nil
 	}
-	if f.replan != nil {
+	if f.holder.plan != nil {
 		return f.takePlan(ctx)
 	}
 	began, was := time.Now(), f.session.Plans.Now
@@ -164,5 +164,5 @@ func (f *loop) brief() bool {
 	if f.session.stage.lasts > 0 {
 		left = min(left, f.session.stage.lasts)
 	}
-	return left <= steps || f.resuming
+	return left <= steps || f.resumed
 }

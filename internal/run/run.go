@@ -28,7 +28,7 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 	if err := s.settle(ctx, nil); err != nil { // a run that goes on has been settled by CheckResume
 		return nil, err
 	}
-	f := &loop{session: s, dir: dir, hold: hold, events: report.NewEvents(sinks...)}
+	f := &loop{session: s, dir: dir, holder: holder{pause: hold}, events: report.NewEvents(sinks...)}
 	plan, err := planText(s.Plans.Reach)
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ const (
 
 // due reports whether enough was done since the last checkpoint.
 func (f *loop) due() bool {
-	return f.dir != nil && time.Since(f.saved) > max(saveEvery, savePart*f.cost)
+	return f.dir != nil && time.Since(f.kept.saved) > max(saveEvery, savePart*f.kept.cost)
 }
 
 // save writes the checkpoint from which a resumed run goes on.
@@ -44,25 +44,25 @@ func (f *loop) save() error {
 		return err
 	}
 	f.events.Emit(e)
-	f.saved, f.cost = time.Now(), time.Since(began)
+	f.kept.saved, f.kept.cost = time.Now(), time.Since(began)
 	return nil
 }
 
 // saveBest writes the weights of the best epoch where the disk does not hold them yet.
 func (f *loop) saveBest() error {
-	if !f.unsaved {
+	if !f.kept.unsaved {
 		return nil
 	}
-	c := &Checkpoint{State: f.st, Tensors: f.best}
+	c := &Checkpoint{State: f.st, Tensors: f.kept.best}
 	if err := SaveCheckpoint(f.dir.File(BestCheckpoint), c); err != nil {
 		return err
 	}
-	f.unsaved = false
+	f.kept.unsaved = false
 	return nil
 }
 
-// kept is the path of the last good checkpoint, "" when there is none.
-func (f *loop) kept() string {
+// keptCheckpoint is the path of the last good checkpoint, "" when there is none.
+func (f *loop) keptCheckpoint() string {
 	for _, name := range []string{LastCheckpoint, BestCheckpoint} {
 		if _, err := os.Stat(f.dir.File(name)); err == nil {
 			return f.dir.File(name)
@@ -95,7 +95,7 @@ func (f *loop) resume() error {
 		if err != nil {
 			return err
 		}
-		f.best = b.Tensors
+		f.kept.best = b.Tensors
 	}
 	return nil
 }

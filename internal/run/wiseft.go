@@ -12,8 +12,8 @@ import (
 // that point.
 func (f *loop) settle(ctx context.Context) error {
 	switch {
-	case f.session.Config.Keep == "best" && f.best != nil:
-		if err := f.session.restoreWeights(f.best); err != nil {
+	case f.session.Config.Keep == "best" && f.kept.best != nil:
+		if err := f.session.restoreWeights(f.kept.best); err != nil {
 			return err
 		}
 	case f.averages():
