@@ -148,7 +148,7 @@ func (a *Advice) why(pick Candidate, last DepthEvidence) string {
 	case pick.headOnly() && a.settled(last):
 		s = append(s, reaches+": there is next to nothing to gain.")
 	case a.memorises(last):
-		s = append(s, reaches+fmt.Sprintf(". With %s features for %s examples it knows its own by heart, whatever the trunk is worth.", thousands(last.Features), thousands(min(a.Examples, most))))
+		s = append(s, reaches+fmt.Sprintf(". With %s features for %s examples it can fit them all, whatever the trunk is worth.", thousands(last.Features), thousands(min(a.Examples, most))))
 	case last.HeldOut < last.Train-last.Error && untapped <= 0:
 		s = append(s, reaches+": it does not underfit, what it lacks is examples.")
 	default:

@@ -39,7 +39,7 @@ func TestWeigh(t *testing.T) {
 		{"the trunk fits", evidenceOf(200, 1, 0.93, 0.5, 0.7), "head", "low", "lacks is examples"},
 		{"more features are no help", jointly(evidenceOf(244, 1, 0.95, 0.5, 0.7), -0.045, 0.013), "head", "high", "loses 4.5 points"},
 		{"more features make no difference", jointly(evidenceOf(244, 1, 0.95, 0.5, 0.7), -0.01, 0.013), "head", "low", "does no better"},
-		{"known by heart, and more features help", jointly(evidenceOf(1451, 1, 0.965, 0.5, 0.7), 0.014, 0.004), "all", "high", "by heart"},
+		{"fits its own examples, and more features help", jointly(evidenceOf(1451, 1, 0.965, 0.5, 0.7), 0.014, 0.004), "all", "high", "fit them all"},
 		{"nothing is left to gain", evidenceOf(2000, 1, 0.996, 0.5, 0.7), "head", "high", "next to nothing"},
 		{"the last blocks know less", evidenceOf(2000, 1, 0.7, 0.5, 0.85), "all", "high", "Features after b already reach 85.0%"},
 		{"little underfitting, few examples", evidenceOf(25, 0.97, 0.8, 0.5, 0.7), "head", "low", "lacks is examples"},

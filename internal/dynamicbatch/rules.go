@@ -31,7 +31,7 @@ func (s spread) drop(axes []int, keep bool) (*spread, error) {
 	for _, a := range axes {
 		if a < 0 {
 			if s.dims == nil && s.axis == 0 {
-				continue // behind the batch, if not the batch itself in a vector
+				continue // after the batch, unless it is the batch itself, in a vector
 			}
 			a += len(s.dims)
 		}
@@ -213,10 +213,10 @@ func (t *tracker) concat(n *ir.Node, in []int) (*spread, error) {
 		if rank < 0 && s.axis > 0 {
 			return nil, fmt.Errorf("its axis is counted from the back")
 		}
-		axis = max(axis+rank, -1) // -1: behind the batch, nobody knows where
+		axis = max(axis+rank, -1) // -1: somewhere after the batch
 	}
 	if axis == s.axis {
-		return nil, fmt.Errorf("puts examples behind each other")
+		return nil, fmt.Errorf("concatenates examples")
 	}
 	out := &spread{axis: s.axis, q: s.q}
 	sum := 0
@@ -251,9 +251,10 @@ func (t *tracker) concat(n *ir.Node, in []int) (*spread, error) {
 	return out, nil
 }
 
-// reshape finds the axis of the target that holds the batch: where as many elements lie before it
-// as lie before the batch now. An axis of size 1 there is the batch; else it was multiplied into an
-// axis beside, and since the last axis is as a rule the features of one example, not into that one.
+// reshape finds the axis of the target that holds the batch: the one before which lie as many
+// elements as lie before the batch in the input. Where that axis has size 1, it is the batch.
+// Otherwise the batch was multiplied into a neighbouring axis, but not into the last one, which
+// usually holds the features of one example.
 func (t *tracker) reshape(n *ir.Node, s spread) (*spread, error) {
 	target := constInts(n.In(1))
 	if target == nil {

@@ -248,7 +248,8 @@ func (t *tracker) broadcast(n *ir.Node, in []int) (*spread, error) {
 	s := t.at[n.Inputs[in[0]]]
 	out, shape := s, s.dims
 	for i, v := range n.Inputs {
-		if v != nil && i != in[0] && n.RawTraits().Use(i) != ir.UseWeight { // a slope has no say in the shape
+		// a slope has no say in the shape
+		if v != nil && i != in[0] && n.RawTraits().Use(i) != ir.UseWeight {
 			shape = broadcast(shape, t.dims(v))
 		}
 	}

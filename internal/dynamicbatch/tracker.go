@@ -11,8 +11,9 @@ import (
 // spread says how the batch lies in a value: along axis, whose size is q*B*r for a batch of B.
 type spread struct {
 	axis int
-	q    int          // elements of the axis that lie before the batch in memory
-	dims tensor.Shape // the shape at a batch of 1, -1 for unknown sizes; nil where even the rank is unknown
+	q    int // elements of the axis that lie before the batch in memory
+	// the shape at a batch of 1, -1 for unknown sizes; nil where even the rank is unknown
+	dims tensor.Shape
 }
 
 // pure reports whether the axis is the batch and nothing else.
