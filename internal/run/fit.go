@@ -19,35 +19,39 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
-// loop is a fit under way.
+// loop is a fit in progress.
 type loop struct {
 	session *Session
 	events  *report.Events
-	dir     *RunDir // nil for a fit that leaves nothing on the disk
+	dir     *RunDir // nil for a fit that writes nothing to disk
 	st      RunState
-	best    map[string]*tensor.Tensor // what a checkpoint holds of the weights at the best epoch
-	unsaved bool                      // best is newer than the file
-	each    []*task.Metrics           // of validation examples, see Result.Each
-	cached  int64                     // bytes of frozen values that are kept
+	best    map[string]*tensor.Tensor // the weights of the best epoch, as a checkpoint holds them
+	unsaved bool                      // best is newer than its file
+	each    []*task.Metrics           // one for each validation example, see Result.Each
+	cached  int64                     // bytes of frozen values that are in the cache
 	saved   time.Time                 // when the last checkpoint was written
-	cost    time.Duration             // how long that took
+	cost    time.Duration             // how long writing it took
 	began   time.Time
-	average *optim.Average // nil: the weights as they are
+	average *optim.Average // nil: weights are not averaged
 	watch   watch
-	final   *task.Metrics // validation of what is written, where that is not what an epoch validated
+	final   *task.Metrics // validation of the written weights, if no epoch validated them
 
-	hold      func(*loop, *report.StepEvent) // who holds the fit between steps, see Held; nil: nobody
-	replan    *freeze.Plan                   // what the holder wants to train from the next step on; nil: no change
-	disturbed bool                           // the holder ran programs of the network: batches begun are begun again
-	enough    bool                           // the holder wants no further step
+	// takes over between steps, see Held; nil: nothing does
+	hold      func(*loop, *report.StepEvent)
+	// the plan that the holder wants from the next step on; nil: no change
+	replan    *freeze.Plan
+	// the holder ran programs of the network, so started batches start again
+	disturbed bool
+	enough    bool                           // the holder wants no more steps
 
-	frontier *keep.Encoders // the examples where the frozen region ends
-	meter    *meter         // what the schedule wants to know; nil before training, and without a schedule
-	resuming bool           // the run stands where it began, and a checkpoint is about to be put back
+	frontier *keep.Encoders // the examples at the end of the frozen region
+	// what the schedule measures; nil before training, and without a schedule
+	meter    *meter
+	resuming bool           // the run is at its start, and a checkpoint is about to be restored
 }
 
-// fit trains until the epochs are over, patience ends or ctx is done, and leaves the kept weights
-// in place. When ctx ends it saves first and returns ctx's error.
+// fit trains until the epochs are over, patience runs out or ctx ends. It leaves the selected
+// weights in place. When ctx ends it saves a checkpoint and returns ctx's error.
 func (f *loop) fit(ctx context.Context, resume bool) error {
 	f.began, f.saved, f.resuming = time.Now(), time.Now(), resume
 	average, err := optim.NewAverage(f.session.Config.Average, f.session.Config.Epochs)
@@ -61,7 +65,7 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 	if err := f.standardiseHead(ctx); err != nil {
 		return err
 	}
-	if resume { // after standardising, which measures the pretrained weights
+	if resume { // after standardising, which needs the pretrained weights
 		if err := f.resume(); err != nil {
 			return err
 		}
@@ -122,7 +126,7 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 	return f.settle(ctx)
 }
 
-// standardiseHead measures the features that a fresh head reads and makes it read them
+// standardiseHead measures the features that a fresh head reads, and makes the head read them
 // standardised.
 func (f *loop) standardiseHead(ctx context.Context) error {
 	if !f.session.Net.Headed.Fresh || f.session.Net.Norm != nil {
