@@ -11,9 +11,9 @@ import (
 // active is what changes during a fit: the weights as the optimiser sees them, and their values
 // before training.
 type active struct {
-	Opt        *optim.Optimizer
-	slots      map[string]*optim.Slot    // of every weight that trained in any stage
-	rates      map[string]float32        // learning-rate multipliers, without the schedule's
+	Opt   *optim.Optimizer
+	slots map[string]*optim.Slot // of every weight that trained in any stage
+	rates map[string]float32     // learning-rate multipliers, without the schedule's
 	// values before training of the weights and statistics that change
 	pretrained map[string]*tensor.Tensor
 

@@ -37,17 +37,17 @@ type loop struct {
 	final   *task.Metrics // validation of the written weights, if no epoch validated them
 
 	// takes over between steps, see Held; nil: nothing does
-	hold      func(*loop, *report.StepEvent)
+	hold func(*loop, *report.StepEvent)
 	// the plan that the holder wants from the next step on; nil: no change
-	replan    *freeze.Plan
+	replan *freeze.Plan
 	// the holder ran programs of the network, so started batches start again
 	disturbed bool
-	enough    bool                           // the holder wants no more steps
+	enough    bool // the holder wants no more steps
 
 	frontier *keep.Encoders // the examples at the end of the frozen region
 	// what the schedule measures; nil before training, and without a schedule
 	meter    *meter
-	resuming bool           // the run is at its start, and a checkpoint is about to be restored
+	resuming bool // the run is at its start, and a checkpoint is about to be restored
 }
 
 // fit trains until the epochs are over, patience runs out or ctx ends. It leaves the selected

@@ -8,5 +8,5 @@ type Plans struct {
 	Now   *freeze.Plan // what trains at present
 	// what has trained in any stage so far; plan.json, the record and the seal describe it at the
 	// end
-	Ever  *freeze.Plan
+	Ever *freeze.Plan
 }

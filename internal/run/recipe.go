@@ -16,7 +16,7 @@ type subject struct {
 	attention bool // a transformer
 	bare      bool // most of a network trains, and it has no normalisation
 	// the plan trains all of some trunk weights, or more than a tenth of the trunk's parameters
-	whole     bool
+	whole bool
 }
 
 // SubjectOf derives a subject from a model and its plan.

@@ -29,7 +29,7 @@ type Result struct {
 
 	Auto any `json:"auto,omitempty"` // how the plan was chosen, if not by the user
 
-	ValMetric   *task.Named `json:"val_metric,omitempty"`        // for tasks other than classify
+	ValMetric *task.Named `json:"val_metric,omitempty"` // for tasks other than classify
 	// lm: the same metric for the pretrained model
 	ValBefore   *task.Named `json:"val_metric_before,omitempty"`
 	TrainMetric *task.Named `json:"train_metric,omitempty"`

@@ -14,10 +14,10 @@ import (
 type stage struct {
 	schedule schedule.Schedule // nil: the plan never changes
 	// optimiser steps for which the current plan will surely last; 0 if unknown
-	lasts    int
-	reason   string            // for the current plan, in words
-	unit     map[string]int    // index of the schedule's unit, by weight name in Plans.Reach
-	units    int               // number of units
+	lasts  int
+	reason string         // for the current plan, in words
+	unit   map[string]int // index of the schedule's unit, by weight name in Plans.Reach
+	units  int            // number of units
 }
 
 // resolveSchedule sets the options that follow from a schedule, before the plan is made. It returns

@@ -21,28 +21,28 @@ type RunState struct {
 	Plan     json.RawMessage `json:"plan,omitempty"` // of everything that may train in any stage
 
 	// finished epochs, which is also the index of the epoch to continue with
-	Epoch     int                 `json:"epoch"`
-	EpochStep int                 `json:"epoch_step"`        // optimiser steps taken in that epoch
+	Epoch     int `json:"epoch"`
+	EpochStep int `json:"epoch_step"` // optimiser steps taken in that epoch
 	// optimiser steps taken in the run: the schedule's position
-	Step      int                 `json:"step"`
+	Step int `json:"step"`
 	// how often the schedule has changed what trains
-	Stage     int                 `json:"stage"`
-	Steps     int                 `json:"steps_in_epoch"`    // optimiser steps in an epoch
-	Schedule  optim.LRSchedule    `json:"lr_schedule"`       // of the learning rate
+	Stage    int              `json:"stage"`
+	Steps    int              `json:"steps_in_epoch"` // optimiser steps in an epoch
+	Schedule optim.LRSchedule `json:"lr_schedule"`    // of the learning rate
 	// training metrics so far of the epoch to continue with
-	Partial   *task.Metrics       `json:"partial,omitempty"`
-	Best      Best                `json:"best"`              // the best epoch, and when to give up
-	History   []report.EpochEvent `json:"history,omitempty"` // of the finished epochs
-	Seconds   float64             `json:"seconds"`           // spent so far
+	Partial *task.Metrics       `json:"partial,omitempty"`
+	Best    Best                `json:"best"`              // the best epoch, and when to give up
+	History []report.EpochEvent `json:"history,omitempty"` // of the finished epochs
+	Seconds float64             `json:"seconds"`           // spent so far
 	// lm: the metric of the pretrained model
-	Before    *task.Named         `json:"before,omitempty"`
-	Version   string              `json:"version,omitempty"` // of permafrost
+	Before  *task.Named `json:"before,omitempty"`
+	Version string      `json:"version,omitempty"` // of permafrost
 
-	Rates    map[string]float64 `json:"rates,omitempty"`    // of auto-rgn, by weight name
+	Rates map[string]float64 `json:"rates,omitempty"` // of auto-rgn, by weight name
 	// how often the weights were added to their average
-	Averaged int                `json:"averaged,omitempty"`
+	Averaged int `json:"averaged,omitempty"`
 
-	Asked          int             `json:"asked,omitempty"`           // 1 + the step at which the schedule was last asked
+	Asked int `json:"asked,omitempty"` // 1 + the step at which the schedule was last asked
 	// with a schedule: what trains at present
 	Now            *freeze.Plan    `json:"plan_now,omitempty"`
 	Ever           *freeze.Plan    `json:"plan_ever,omitempty"`       // and what has trained in any stage so far
