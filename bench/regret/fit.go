@@ -34,7 +34,7 @@ type fit struct {
 	Params   int      `json:"params_thawed"`
 	Thaw     []string `json:"thaw,omitempty"`   // that --auto chose
 	Why      string   `json:"why,omitempty"`    // likewise
-	Failed   string   `json:"failed,omitempty"` // a plan that the model does not have, or whose loss left the numbers
+	Failed   string   `json:"failed,omitempty"` // a plan that the model does not have, or whose loss became NaN or infinite
 }
 
 var lrLine = regexp.MustCompile(`(?m)^lr: (\S+)$`)

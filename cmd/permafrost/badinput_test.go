@@ -197,7 +197,7 @@ func pictureFile(t *testing.T) []byte {
 	return b
 }
 
-// TestDiverged: the line says where the loss left the numbers, in training or after its last step,
+// TestDiverged: the line says where the loss became NaN or infinite, in training or after its last step,
 // and no model is written.
 func TestDiverged(t *testing.T) {
 	world(t)

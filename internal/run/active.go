@@ -8,15 +8,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// active is the active layer of a fit: the weights that change, as the optimiser has them, and what
-// they held before.
+// active is what changes during a fit: the weights as the optimiser sees them, and their values
+// before training.
 type active struct {
-	Opt        *optim.Optimizer
-	slots      map[string]*optim.Slot    // of all weights that trained in any stage
-	rates      map[string]float32        // multipliers of their learning rates, the schedule's apart
-	pretrained map[string]*tensor.Tensor // what weights and statistics that change held before
+	Opt   *optim.Optimizer
+	slots map[string]*optim.Slot // of every weight that trained in any stage
+	rates map[string]float32     // learning-rate multipliers, without the schedule's
+	// values before training of the weights and statistics that change
+	pretrained map[string]*tensor.Tensor
 
-	decayAll bool                   // weight decay touches norms and biases too
+	decayAll bool                   // weight decay also applies to norms and biases
 	anchored func(name string) bool // weight decay pulls towards the pretrained value
 }
 
@@ -28,8 +29,8 @@ func NewActive(c *Config, isNew func(name string) bool) *active {
 	}
 }
 
-// own gives every weight that changes by a plan a buffer of its own: those of the model are views
-// of the file.
+// own gives every weight that changes under a plan its own buffer. The model's own weights are
+// views of its file.
 func (a *active) own(set *freeze.Set, plan *freeze.Plan) {
 	for _, w := range set.Weights {
 		if a.pretrained[w.Name] == nil && plan.Live(w.Name) {
@@ -39,8 +40,9 @@ func (a *active) own(set *freeze.Set, plan *freeze.Plan) {
 	}
 }
 
-// Hold makes the optimiser hold the weights that a plan trains, in the order of the set, in which
-// gradients come: with the state that they have, or with fresh state where they come in.
+// Hold gives the optimiser exactly the weights that a plan trains, in the order of the set, which
+// is the order of the gradients. A weight that trained before keeps its optimiser state; a new one
+// starts with fresh state.
 func (a *active) Hold(set *freeze.Set, plan *freeze.Plan) error {
 	var want []*optim.Slot
 	plan.Thawed(set).Each(func(w *freeze.Weight, e freeze.Entry) {
@@ -99,8 +101,8 @@ func (a *active) params(set *freeze.Set) []*optim.Slot {
 	return out
 }
 
-// restore puts the weights of an earlier epoch back, and running statistics by name: those that
-// were thawed later have their pretrained values again.
+// restore puts back the weights and running statistics of an earlier epoch. Weights that were
+// thawed after it get their pretrained values.
 func (a *active) restore(set *freeze.Set, stats, tensors map[string]*tensor.Tensor) error {
 	c := Checkpoint{Tensors: tensors}
 	missing, err := c.RestoreWeights(a.params(set), stats)

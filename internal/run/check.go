@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Check compiles a small training step of all that may train in any stage, so that a plan that
-// cannot be trained, such as one with an operator without gradient behind a thawed weight, or an
-// adapter at a place that the file cannot have one, is told before anything is written.
+// Check compiles a small training step of everything that may train in any stage. It finds plans
+// that cannot be trained before anything is written: for example an operator without a gradient
+// between a thawed weight and the loss, or an adapter where the file has no room for one.
 func (s *Session) Check() error {
 	if err := s.checkTranscripts(); err != nil {
 		return err
@@ -18,7 +18,7 @@ func (s *Session) Check() error {
 		return err
 	}
 	widest := s.Net
-	if s.Plans.Reach != s.Plans.Now { // later stages of a schedule train no other weights than these
+	if s.Plans.Reach != s.Plans.Now { // later stages of a schedule train a subset of these weights
 		widest = s.Net.With(s.Plans.Reach)
 		if err := widest.Prepare(); err != nil {
 			return err
@@ -40,9 +40,9 @@ func (s *Session) Check() error {
 	return s.Base.Model.Check(p)
 }
 
-// CheckResume errors, and writes nothing, unless the directory's checkpoint belongs to this
-// session's options, model, data and plan. It reports whether there is a checkpoint: a run that was
-// stopped before its first one begins anew, with the options it was given.
+// CheckResume errors unless the checkpoint in dir belongs to this session's options, model, data
+// and plan. It writes nothing. It reports whether there is a checkpoint: a run that stopped before
+// its first one starts again with its recorded options.
 func (s *Session) CheckResume(dir *RunDir) (found bool, err error) {
 	if _, err := os.Stat(dir.File(LastCheckpoint)); os.IsNotExist(err) {
 		was, err := LoadConfig(dir.File(RunFile))

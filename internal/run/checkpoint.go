@@ -15,11 +15,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// checkpointFormat is the version of the checkpoint's form.
+// checkpointFormat is the version of the checkpoint format.
 const checkpointFormat = 1
 
-// Checkpoint is the whole state of a run between two optimiser steps, and nothing frozen. It is one
-// safetensors file: the tensors below and, under the metadata key "permafrost", State as JSON.
+// Checkpoint is the state of a run between two optimiser steps. It holds nothing that is frozen. It
+// is one safetensors file with the tensors below, and with State as JSON under the metadata key
+// "permafrost".
 //
 //	param/NAME           a thawed parameter, or the vector of its thawed elements
 //	stat/NAME            a running statistic of a thawed batch-norm layer
@@ -34,14 +35,13 @@ type Checkpoint struct {
 // checkpointHeader is the JSON in the file's metadata.
 type checkpointHeader struct {
 	Format int      `json:"format"`
-	CRC    uint32   `json:"crc32c"` // of all tensors' bytes in order of name
+	CRC    uint32   `json:"crc32c"` // of the bytes of all tensors, ordered by name
 	State  RunState `json:"state"`
 }
 
-// Capture makes a checkpoint that shares the tensors' memory, so it has to be saved before the next
-// step. params are all parameters that were ever thawed in the run (those in training, and those
-// that a schedule froze again); stats are the running statistics of thawed batch-norm layers by
-// name.
+// Capture makes a checkpoint that shares the tensors' memory. Save it before the next step. params
+// are all parameters that were thawed at any time in the run, including those that a schedule froze
+// again. stats are the running statistics of thawed batch-norm layers, by name.
 func Capture(st RunState, params []*optim.Slot, stats map[string]*tensor.Tensor, opt *optim.Optimizer) *Checkpoint {
 	c := &Checkpoint{State: st, Tensors: map[string]*tensor.Tensor{}}
 	for _, p := range params {
@@ -56,8 +56,8 @@ func Capture(st RunState, params []*optim.Slot, stats map[string]*tensor.Tensor,
 	return c
 }
 
-// Restore copies the checkpoint back into what Capture was given. It errors, naming the tensor,
-// when the two hold different ones; nothing is changed then.
+// Restore copies the checkpoint back into what Capture was given. If the tensors differ it names
+// one in the error and changes nothing.
 func (c *Checkpoint) Restore(params []*optim.Slot, stats map[string]*tensor.Tensor, opt *optim.Optimizer) error {
 	want := map[string]bool{}
 	for _, p := range params {
@@ -89,10 +89,9 @@ func (c *Checkpoint) Restore(params []*optim.Slot, stats map[string]*tensor.Tens
 	return nil
 }
 
-// RestoreWeights copies parameters and statistics alone. Those of the given ones that the
-// checkpoint does not hold, because they were thawed after it was made, are left as they are and
-// named: the caller puts the pretrained values back. It errors, and changes nothing, when one does
-// not fit.
+// RestoreWeights copies only parameters and statistics. It returns the names of those that the
+// checkpoint lacks because they were thawed later. It leaves these unchanged; the caller restores
+// their pretrained values. If a tensor does not fit, it errors and changes nothing.
 func (c *Checkpoint) RestoreWeights(params []*optim.Slot, stats map[string]*tensor.Tensor) (missing []string, err error) {
 	if err := c.checkWeights(params, stats); err != nil {
 		return nil, err
@@ -116,7 +115,7 @@ func (c *Checkpoint) checkWeights(params []*optim.Slot, stats map[string]*tensor
 	return nil
 }
 
-// setWeights copies what checkWeights has passed and lists what is not there.
+// setWeights copies the tensors that checkWeights accepted, and lists the missing ones.
 func (c *Checkpoint) setWeights(params []*optim.Slot, stats map[string]*tensor.Tensor) (missing []string) {
 	for _, p := range params {
 		if t := c.Tensors["param/"+p.Name]; t == nil {
@@ -153,11 +152,11 @@ func (c *Checkpoint) crc() uint32 {
 	return sum
 }
 
-// SaveCheckpoint writes c to path, whole or not at all.
+// SaveCheckpoint writes c to path atomically: the file is complete or unchanged.
 func SaveCheckpoint(path string, c *Checkpoint) error { return atomicfile.Write(path, c.write) }
 
-// LoadCheckpoint reads the checkpoint at path. It errors, with the path, on a file that is damaged
-// or not a checkpoint.
+// LoadCheckpoint reads the checkpoint at path. It errors, with the path, if the file is damaged or
+// is no checkpoint.
 func LoadCheckpoint(path string) (*Checkpoint, error) {
 	f, err := safetensors.ReadFile(path)
 	if err != nil {
@@ -181,7 +180,7 @@ func LoadCheckpoint(path string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// The checkpoints that a run keeps, relative to its directory.
+// Checkpoints of a run, relative to its directory.
 const (
 	LastCheckpoint = CheckpointsDir + "/last.safetensors"
 	BestCheckpoint = CheckpointsDir + "/best.safetensors"

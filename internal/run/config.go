@@ -7,9 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
-// Config holds every option of a fit. Its YAML form is run.yaml; its command-line form is one flag
-// a field, with dashes for underscores (Bind). The JSON keys are the YAML ones. For a number that
-// may be chosen for the user, 0 asks for that; run.yaml then records what was chosen.
+// Config holds every option of a fit. run.yaml is its YAML form; its JSON form uses the same keys.
+// On the command line each field is a flag, with dashes for underscores (see Bind). Where a number
+// may be chosen for the user, 0 asks for that; run.yaml then records the choice.
 type Config struct {
 	Model string `yaml:"model" json:"model" arg:"FILE" help:"pretrained ONNX model"`
 	Data  string `yaml:"data" json:"data" arg:"PATH" help:"training examples: a folder of class folders, or a table"`
@@ -75,7 +75,7 @@ type Config struct {
 	CacheVariants  int    `yaml:"cache_variants" json:"cache_variants" arg:"K" help:"keep K augmented variants of each example and use them in turn (0: new ones every epoch, nothing kept)"`
 }
 
-// DefaultConfig holds the value that each option has when it is not given.
+// DefaultConfig returns the default value of every option.
 func DefaultConfig() Config {
 	return Config{
 		Augment: "none", Thaw: []string{"head"}, Freeze: []string{}, BatchNorm: "auto", AdapterTargets: []string{},

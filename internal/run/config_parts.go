@@ -10,9 +10,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// Decay is the weight decay, and whether it touches every thawed weight rather than sparing norms
-// and biases: it does exactly when the user gave the number. With l2_sp it is that, towards the
-// pretrained values.
+// Decay returns the weight decay, and whether it applies to every thawed weight. If the user gave
+// the number, it applies to all; otherwise norms and biases are spared. With l2_sp, the decay is
+// l2_sp, and pulls towards the pretrained values.
 func (c *Config) Decay() (decay float64, everything bool) {
 	switch {
 	case c.L2SP != 0:
@@ -25,7 +25,7 @@ func (c *Config) Decay() (decay float64, everything bool) {
 	return 0, false
 }
 
-// NewOptimizer returns the optimiser that the options describe, without parameters.
+// NewOptimizer returns the optimiser that the options describe, with no parameters yet.
 func (c *Config) NewOptimizer() *optim.Optimizer {
 	decay, _ := c.Decay()
 	if c.Optimizer == "sgd" {
@@ -34,17 +34,17 @@ func (c *Config) NewOptimizer() *optim.Optimizer {
 	return optim.NewAdamW(optim.AdamW{WeightDecay: decay})
 }
 
-// LRs returns the schedule of the learning rate over a run of steps optimiser steps.
+// LRs returns the learning-rate schedule for a run of that many optimiser steps.
 func (c *Config) LRs(steps int) optim.LRSchedule {
 	return optim.LRSchedule{Kind: c.LRSchedule, Base: c.LR, Steps: steps, Warmup: c.Warmup}
 }
 
-// FeedOptions are the options that say how data are prepared.
+// FeedOptions returns the options for preparing the data.
 func (c *Config) FeedOptions() feed.Options {
 	return feed.Options{Preprocess: c.Preprocess, Text: feed.TextOptions{Tokenizer: c.Tokenizer, MaxLength: c.MaxLength}, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
 }
 
-// NetworkOptions are the options that say how the model becomes a network that trains.
+// NetworkOptions returns the options for turning the model into a network that trains.
 func (c *Config) NetworkOptions() split.Options {
 	return split.Options{
 		Head: c.Head, Attach: c.Attach, Pool: c.Pool, Thaw: c.Thaw, Freeze: c.Freeze, BatchNorm: c.BatchNorm,
@@ -53,7 +53,7 @@ func (c *Config) NetworkOptions() split.Options {
 	}
 }
 
-// KeepOptions are the options that say what is kept at the frontier.
+// KeepOptions returns the options for keeping values at the frontier.
 func (c *Config) KeepOptions() keep.Options {
 	return keep.Options{Where: c.Cache, Budget: c.CacheBudget, Precision: c.CachePrecision, Variants: c.CacheVariants, Augment: c.Augment, Seed: c.Seed, Model: filepath.Base(c.Model)}
 }

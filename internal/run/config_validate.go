@@ -18,8 +18,8 @@ var (
 	adapterForm = regexp.MustCompile(`^(|ia3|lora:[1-9][0-9]{0,4})$`)
 )
 
-// Validate errors on the first option that cannot be meant, in one line that names it. It looks at
-// the options alone, not at files.
+// Validate returns a one-line error that names the first invalid option. It looks only at the
+// options, not at files.
 func (c *Config) Validate() error {
 	for _, o := range []struct{ key, value string }{
 		{"task", cmp.Or(c.Task, data.DefaultTask)},
@@ -40,7 +40,7 @@ func (c *Config) Validate() error {
 	for _, o := range []struct {
 		key       string
 		value, lo float64
-		hi        float64 // not allowed itself
+		hi        float64 // exclusive upper bound
 	}{
 		{"epochs", float64(c.Epochs), 0, math.Inf(1)},
 		{"batch", float64(c.Batch), 0, math.Inf(1)},
@@ -96,8 +96,8 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// validateRegularisation errors on options of rates and regularisation that cannot be meant, by the
-// options alone.
+// validateRegularisation errors on invalid options of learning rates and regularisation. It looks
+// only at the options.
 func (c *Config) validateRegularisation() error {
 	for _, text := range c.LRMult {
 		if err := split.CheckMultiplier(text); err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
-// ParseConfig reads the YAML form over the defaults. A key that no option has is an error that
-// names the nearest one.
+// ParseConfig reads the YAML form on top of the defaults. For an unknown key the error suggests the
+// nearest option.
 func ParseConfig(b []byte) (Config, error) {
 	c := DefaultConfig()
 	var keys map[string]any
@@ -32,7 +32,7 @@ func ParseConfig(b []byte) (Config, error) {
 		return c, fmt.Errorf("no option %q%s", unknown, option.DidYouMean(unknown, known))
 	}
 	if len(keys) == 0 {
-		return c, nil // an empty document would set every option to its zero
+		return c, nil // an empty document would reset every option to its zero value
 	}
 	size := yaml.CustomUnmarshaler(func(n *int64, b []byte) error { return (*option.Size)(n).Set(unquoted(b)) })
 	if err := yaml.UnmarshalWithOptions(b, &c, size); err != nil {
@@ -54,7 +54,7 @@ func LoadConfig(path string) (Config, error) {
 	return c, nil
 }
 
-// YAML is the form of c that run.yaml holds.
+// YAML returns c in the form of run.yaml.
 func (c *Config) YAML() ([]byte, error) {
 	b, err := yaml.MarshalWithOptions(c, yaml.CustomMarshaler(func(n int64) ([]byte, error) { return yaml.Marshal(option.Size(n)) }))
 	if err != nil {
@@ -63,11 +63,11 @@ func (c *Config) YAML() ([]byte, error) {
 	return append([]byte("# Every option of this run. permafrost fit --config run.yaml --out DIR does it again.\n"), b...), nil
 }
 
-// unquoted is a YAML scalar without the quotes that it may stand in.
+// unquoted is a YAML scalar without surrounding quotes.
 func unquoted(b []byte) string { return strings.Trim(strings.TrimSpace(string(b)), `"'`) }
 
-// MarshalJSON writes the options in their order under the keys of run.yaml, sizes in bytes as a
-// Size.
+// MarshalJSON writes the options in order, under the keys of run.yaml. Sizes in bytes are written
+// as a Size.
 func (c Config) MarshalJSON() ([]byte, error) {
 	v := reflect.ValueOf(c)
 	var b bytes.Buffer
@@ -90,7 +90,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. Options that the object lacks stay as they are.
+// UnmarshalJSON reads what MarshalJSON wrote. Options that are missing keep their values.
 func (c *Config) UnmarshalJSON(b []byte) error {
 	var options map[string]json.RawMessage
 	if err := json.Unmarshal(b, &options); err != nil {
@@ -113,7 +113,7 @@ func (c *Config) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// configKeys lists the YAML keys in the order of Config.
+// configKeys lists the YAML keys in the order of Config's fields.
 func configKeys() []string {
 	t := reflect.TypeFor[Config]()
 	keys := make([]string, t.NumField())
@@ -123,7 +123,7 @@ func configKeys() []string {
 	return keys
 }
 
-// oneLine is a YAML error without the excerpt of the file that follows it.
+// oneLine is a YAML error without the excerpt that follows it.
 func oneLine(err error) error {
 	s, _, _ := strings.Cut(yaml.FormatError(err, false, false), "\n")
 	return fmt.Errorf("%s", s)

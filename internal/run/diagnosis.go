@@ -8,11 +8,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
-// diagnose says what ails this fit.
+// diagnose reports likely problems of this fit.
 func (f *loop) diagnose() *report.Diagnosis {
 	s := diagnose.Symptoms{History: f.st.History, Kept: f.keptEpoch(), Altered: f.session.Config.Augment != "none" || f.session.Config.Mixup > 0}
 	s.Trained = diagnose.Depth{Fresh: f.session.Net.Headed.Fresh, Blocks: f.session.Net.Set.Blocks, Adapter: f.session.Config.Adapter}
-	if f.final != nil && s.Kept >= 0 { // what is written is no epoch's
+	if f.final != nil && s.Kept >= 0 { // the written weights belong to no epoch
 		s.History = slices.Clone(s.History)
 		s.History[s.Kept].Val = f.final
 	}

@@ -4,10 +4,10 @@ import (
 	"fmt"
 )
 
-// DivergedError says that training left the numbers.
+// DivergedError says that a value became NaN or infinite during training.
 type DivergedError struct {
 	Epoch, Step int
-	Where       string // the first value that was not finite
+	Where       string // the first value that was NaN or infinite
 	Kept        string // the last good checkpoint, "" when there is none
 }
 

@@ -6,8 +6,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// measureEach measures every example of a validation batch by itself into f.each, for Result.Each.
-// Of classes it leaves out the confusion, which is large where classes are many.
+// measureEach measures every example of a validation batch by itself and adds it to f.each, for
+// Result.Each. For classes it omits the confusion matrix, which is large when there are many
+// classes.
 func (f *loop) measureEach(b *split.Batch, scores *tensor.Tensor) {
 	if f.each == nil {
 		f.each = make([]*task.Metrics, f.session.Val.Len())

@@ -7,7 +7,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
-// encoders opens the examples at the frontier of the present plan.
+// encoders opens the examples at the frontier of the current plan.
 func (f *loop) encoders(ctx context.Context) error {
 	s := f.session
 	o := s.KeepOptions()
@@ -26,7 +26,7 @@ func (f *loop) encoders(ctx context.Context) error {
 	return nil
 }
 
-// KeepOptions are the options that say what is kept at the frontier.
+// KeepOptions returns the options for keeping values at the frontier.
 func (s *Session) KeepOptions() keep.Options {
 	o := s.Config.KeepOptions()
 	o.Shared = s.Cache

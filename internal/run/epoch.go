@@ -14,8 +14,8 @@ func stepsPerEpoch(d *data.Dataset, batch, accumulate int) int {
 	return (d.Batches(batch) + accumulate - 1) / accumulate
 }
 
-// epoch trains on every example once, from where the state says, and validates. It stops for ctx
-// only between optimiser steps, where a run can go on.
+// epoch trains on every example once, starting where the state says, and validates. When ctx ends
+// it stops only between optimiser steps, where a run can resume.
 func (f *loop) epoch(ctx context.Context, rates optim.LRSchedule, steps int) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -76,7 +76,8 @@ func (f *loop) epoch(ctx context.Context, rates optim.LRSchedule, steps int) err
 				done = len(groups)
 				break
 			}
-			if done < len(groups) && (f.asks() || f.holder.disturbed) { // the rest of the epoch may have another network
+			// the rest of the epoch may use another network
+			if done < len(groups) && (f.asks() || f.holder.disturbed) {
 				f.holder.disturbed = false
 				break
 			}

@@ -19,23 +19,23 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
-// loop is a fit under way.
+// loop is a fit in progress.
 type loop struct {
 	session *Session
 	st      RunState // where the run stands, as a checkpoint holds it
 	events  *report.Events
-	dir     *RunDir // nil for a fit that leaves nothing on the disk
+	dir     *RunDir // nil for a fit that writes nothing to disk
 	began   time.Time
-	resumed bool // the run stands where it began, and a checkpoint is about to be put back
+	resumed bool // the run is at its start, and a checkpoint is about to be restored
 
-	frontier *keep.Encoders // the examples where the frozen region ends
+	frontier *keep.Encoders // the examples at the end of the frozen region
 	cached   int64          // bytes of frozen values that are kept
-	average  *optim.Average // nil: the weights as they are
-	meter    *meter         // what the schedule wants to know; nil before training, and without a schedule
+	average  *optim.Average // nil: weights are not averaged
+	meter    *meter         // what the schedule measures; nil before training, and without a schedule
 	watch    watch
 
-	each  []*task.Metrics // of validation examples, see Result.Each
-	final *task.Metrics   // validation of what is written, where that is not what an epoch validated
+	each  []*task.Metrics // one for each validation example, see Result.Each
+	final *task.Metrics   // validation of the written weights, if no epoch validated them
 
 	kept   kept
 	holder holder
@@ -43,22 +43,22 @@ type loop struct {
 
 // kept is what a run keeps of its weights, in memory and on the disk.
 type kept struct {
-	best    map[string]*tensor.Tensor // what a checkpoint holds of the weights at the best epoch
+	best    map[string]*tensor.Tensor // the weights of the best epoch, as a checkpoint holds them
 	unsaved bool                      // best is newer than the file
 	saved   time.Time                 // when the last checkpoint was written
-	cost    time.Duration             // how long that took
+	cost    time.Duration             // how long writing it took
 }
 
 // holder is who holds a fit between two steps, see Held.
 type holder struct {
 	pause     func(*loop, *report.StepEvent) // nil: nobody
 	plan      *freeze.Plan                   // what trains from the next step on; nil: no change
-	disturbed bool                           // programs of the network ran: batches begun are begun again
+	disturbed bool                           // programs of the network ran, so started batches start again
 	enough    bool                           // no further step is wanted
 }
 
-// fit trains until the epochs are over, patience ends or ctx is done, and leaves the kept weights
-// in place. When ctx ends it saves first and returns ctx's error.
+// fit trains until the epochs are over, patience runs out or ctx ends. It leaves the selected
+// weights in place. When ctx ends it saves a checkpoint and returns ctx's error.
 func (f *loop) fit(ctx context.Context, resume bool) error {
 	f.began, f.kept.saved, f.resumed = time.Now(), time.Now(), resume
 	average, err := optim.NewAverage(f.session.Config.Average, f.session.Config.Epochs)
@@ -72,7 +72,7 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 	if err := f.standardiseHead(ctx); err != nil {
 		return err
 	}
-	if resume { // after standardising, which measures the pretrained weights
+	if resume { // after standardising, which needs the pretrained weights
 		if err := f.resume(); err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 	return f.settle(ctx)
 }
 
-// standardiseHead measures the features that a fresh head reads and makes it read them
+// standardiseHead measures the features that a fresh head reads, and makes the head read them
 // standardised.
 func (f *loop) standardiseHead(ctx context.Context) error {
 	if !f.session.Net.Headed.Fresh || f.session.Net.Norm != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// SetHead gives a fresh linear head the weights of a layer on the features as they are: weight
-// [C,D] and bias [C].
+// SetHead gives a fresh linear head the weights of a layer that reads raw features: weight [C,D]
+// and bias [C].
 func (s *Session) SetHead(weight, bias []float32) error {
 	if !s.Net.Headed.Fresh || len(s.Net.Headed.Weights) != 2 {
 		return fmt.Errorf("run: the session has no fresh linear head")
@@ -29,9 +29,9 @@ func (s *Session) SetHead(weight, bias []float32) error {
 	return nil
 }
 
-// StandardiseHead makes a fresh linear head read features standardised by norm and rewrites its
-// weights so that its scores stay what they are. Without it a fit measures the features, and takes
-// the weights for those of a layer on standardised ones.
+// StandardiseHead makes a fresh linear head read features standardised by norm. It rewrites the
+// head's weights so that its scores stay the same. Without this call, a fit measures the features
+// and assumes that the weights are for standardised ones.
 func (s *Session) StandardiseHead(norm *split.Standard) error {
 	if !s.Net.Headed.Fresh || len(s.Net.Headed.Weights) != 2 || s.Net.Norm != nil || len(norm.Mean) != s.Net.Headed.Features {
 		return fmt.Errorf("run: the session has no fresh linear head on %d features as they are", len(norm.Mean))
@@ -42,15 +42,15 @@ func (s *Session) StandardiseHead(norm *split.Standard) error {
 	return nil
 }
 
-// Gradients runs forward and backward over at most batches shuffled batches of training examples,
-// at the weights as they are, and calls visit with the gradient of every thawed weight after each.
-// Nothing is trained. What visit gets is valid until it returns.
+// Gradients runs forward and backward at the current weights, over at most batches shuffled batches
+// of training examples. After each batch it calls visit with the gradient of every thawed weight.
+// Nothing is trained. The gradient is valid until visit returns.
 func (s *Session) Gradients(ctx context.Context, batches int, visit func(w *freeze.Weight, grad []float32)) (n int, err error) {
 	return s.probe(ctx, 0, batches, visit, nil)
 }
 
-// Steps is Gradients with a step of the optimiser after every batch, at a part of the fit's highest
-// learning rate: the weights move. Its batches are others than those of Gradients.
+// Steps is like Gradients, but takes an optimiser step after every batch, so the weights move. The
+// learning rate is part times the fit's highest. Its batches differ from those of Gradients.
 func (s *Session) Steps(ctx context.Context, batches int, part float64, visit func(w *freeze.Weight, grad []float32)) (n int, err error) {
 	return s.probe(ctx, 1, batches, visit, func(f *loop, step *split.Step) error {
 		step.Update()
@@ -59,7 +59,7 @@ func (s *Session) Steps(ctx context.Context, batches int, part float64, visit fu
 	})
 }
 
-// probe runs batches of one epoch's order, and then after each.
+// probe runs batches in the order of one epoch, and calls then after each.
 func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *freeze.Weight, grad []float32), then func(f *loop, step *split.Step) error) (n int, err error) {
 	train, err := keep.NewEncoder(s.Net, s.Train, nil)
 	if err != nil {
@@ -92,5 +92,5 @@ func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *f
 	return n, nil
 }
 
-// ParamsTotal counts the elements of all weights, running statistics apart.
+// ParamsTotal counts the elements of all weights, without running statistics.
 func (s *Session) ParamsTotal() int { return s.Net.Set.Elements() }

@@ -16,9 +16,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Held is a fit that stands between two optimiser steps until its caller lets it go on. Left alone
-// it gives the bits of Session.Fit. The fit runs as a coroutine: on no thread but that of the
-// caller, so a Held is for one goroutine at a time.
+// Held is a fit that pauses between optimiser steps until its caller continues it. If the caller
+// changes nothing, the result has the same bits as Session.Fit. The fit runs as a coroutine on the
+// caller's thread, so use a Held from one goroutine at a time.
 type Held struct {
 	f      *loop
 	next   func() (*report.StepEvent, bool)
@@ -29,13 +29,13 @@ type Held struct {
 	over   bool // the fit has ended
 }
 
-// Hold begins a fit as Session.Fit does, or with resume goes on with one, and stops before its
-// first step. When ctx ends the fit ends too, with a checkpoint. Close lets go of it.
+// Hold starts a fit like Session.Fit, or resumes one, and pauses before the first step. When ctx
+// ends the fit saves a checkpoint and ends. Call Close to release it.
 func (s *Session) Hold(ctx context.Context, dir *RunDir, resume bool, sinks ...report.Sink) (*Held, error) {
 	h := &Held{}
 	ctx, h.cancel = context.WithCancel(ctx)
 	h.next, h.stop = iter.Pull(func(yield func(*report.StepEvent) bool) {
-		left := false // by the caller, for good
+		left := false // the caller has left for good
 		h.result, h.err = s.fit(ctx, dir, resume, func(f *loop, e *report.StepEvent) {
 			h.f = f
 			if !left && !yield(e) {
@@ -51,9 +51,9 @@ func (s *Session) Hold(ctx context.Context, dir *RunDir, resume bool, sinks ...r
 	return h, nil
 }
 
-// Step makes the next optimiser step and, at the end of an epoch, the validation that belongs to
-// it. It returns io.EOF when the fit is over, and has a result. When ctx has ended the fit ends
-// with a checkpoint, and the error is ctx's; a step that ctx ends in is made whole.
+// Step takes the next optimiser step. At the end of an epoch it also validates. It returns io.EOF
+// when the fit is over and has a result. If ctx ends, the current step is completed, the fit saves
+// a checkpoint and ends, and Step returns ctx's error.
 func (h *Held) Step(ctx context.Context) (*report.StepEvent, error) {
 	if h.over {
 		return nil, h.ended()
@@ -81,8 +81,8 @@ func (h *Held) ended() error {
 	return h.err
 }
 
-// Finish ends the fit after the steps that were made: it validates, writes what a fit writes, and
-// returns the result. After the last epoch it returns the result that there is.
+// Finish ends the fit after the steps taken so far. It validates, writes the outputs of a fit, and
+// returns the result. After the last epoch it returns the existing result.
 func (h *Held) Finish(ctx context.Context) (*Result, error) {
 	for !h.over {
 		h.f.holder.enough = true
@@ -93,7 +93,8 @@ func (h *Held) Finish(ctx context.Context) (*Result, error) {
 	return h.result, h.err
 }
 
-// Eval measures the present weights, at the end those that are kept, on the validation examples.
+// Eval measures the current weights on the validation examples. At the end of the fit these are the
+// selected weights.
 func (h *Held) Eval(ctx context.Context) (*task.Metrics, error) {
 	if h.over && h.result == nil {
 		return nil, errOver
@@ -102,7 +103,7 @@ func (h *Held) Eval(ctx context.Context) (*task.Metrics, error) {
 	return h.f.validate(ctx)
 }
 
-// Save writes the tuned model with the present weights to a file.
+// Save writes the tuned model with the current weights to a file.
 func (h *Held) Save(path string) error {
 	if h.over && h.result == nil {
 		return errOver
@@ -110,7 +111,7 @@ func (h *Held) Save(path string) error {
 	return h.f.session.writeModel(path)
 }
 
-// Model is the tuned model with the present weights, as the bytes of a file.
+// Model returns the tuned model with the current weights, as the bytes of a file.
 func (h *Held) Model() ([]byte, error) {
 	if h.over && h.result == nil {
 		return nil, errOver
@@ -122,9 +123,9 @@ func (h *Held) Model() ([]byte, error) {
 	return h.f.session.Base.Model.Bytes(patch)
 }
 
-// Replan makes what the selectors name train from the next step on, of what may train: the plan
-// with which the fit began. It takes the place of a schedule. It errors on selectors that name
-// nothing of it.
+// Replan trains only what the selectors name from the next step on. They choose from the plan with
+// which the fit began. Replan takes the place of a schedule. It errors if the selectors name
+// nothing in that plan.
 func (h *Held) Replan(thaw []string) error {
 	if h.over {
 		return errOver
@@ -146,7 +147,7 @@ func (h *Held) Replan(thaw []string) error {
 	return nil
 }
 
-// Plan is the plan of the next step.
+// Plan returns the plan of the next step.
 func (h *Held) Plan() *freeze.Plan {
 	if h.f.holder.plan != nil {
 		return h.f.holder.plan
@@ -154,8 +155,8 @@ func (h *Held) Plan() *freeze.Plan {
 	return h.f.session.Plans.Now
 }
 
-// Close ends the fit if it has not ended. With a run folder a checkpoint is left, from which it can
-// go on.
+// Close ends the fit if it is still running. With a run folder it leaves a checkpoint from which
+// the fit can resume.
 func (h *Held) Close() error {
 	h.stop()
 	h.cancel()
@@ -172,7 +173,7 @@ func (h *Held) Close() error {
 
 var errOver = errors.New("the training is over")
 
-// manual is the schedule of a run whose caller decides. It is never asked.
+// manual is the schedule of a run whose caller decides what trains. It is never asked.
 type manual struct{}
 
 func (manual) Every() int                                          { return math.MaxInt }
@@ -181,33 +182,34 @@ func (manual) Next(schedule.Moment) (d schedule.Decision, ok bool) { return d, f
 func (manual) Rate(unit, step int) float64                         { return 1 }
 func (manual) Refer() bool                                         { return false }
 
-// byHand puts manual in the place of a session's schedule.
+// byHand replaces a session's schedule with manual.
 func (s *Session) byHand() {
 	units, of := unitsOf(s.Net.Set, s.Plans.Reach)
 	s.stage = stage{schedule: &manual{}, unit: of, units: len(units), reason: "asked for"}
 }
 
-// onlyEver makes plan that of all that has trained so far: what it freezes belongs to the seal.
+// onlyEver sets the plan of everything that has trained so far. What it freezes is covered by the
+// seal.
 func (s *Session) onlyEver(plan *freeze.Plan) {
 	s.Plans.Ever = plan
 	s.digests = freeze.Digests(s.Net.Set, plan)
 }
 
-// pause hands a fit to its holder, between two steps; e is the last one, nil before the first.
+// pause hands control to the holder between two steps. e is the last step, nil before the first.
 func (f *loop) pause(e *report.StepEvent) {
 	if f.holder.pause != nil {
 		f.holder.pause(f, e)
 	}
 }
 
-// takePlan makes the plan that a holder asked for the present one.
+// takePlan switches to the plan that a holder asked for.
 func (f *loop) takePlan(ctx context.Context) error {
 	was, plan := f.session.Plans.Now, f.holder.plan
 	f.holder.plan = nil
 	if plan.Digest() == was.Digest() {
 		return nil
 	}
-	if f.st.Step == 0 { // nothing has trained: what the plan freezes was never thawed
+	if f.st.Step == 0 { // nothing has trained, so what the plan freezes was never thawed
 		f.session.onlyEver(plan)
 	}
 	f.session.byHand()
@@ -216,7 +218,7 @@ func (f *loop) takePlan(ctx context.Context) error {
 	return f.change(ctx, plan, time.Now())
 }
 
-// writeModel writes the tuned model with the present weights.
+// writeModel writes the tuned model with the current weights.
 func (s *Session) writeModel(path string) error {
 	patch, _, err := s.patch()
 	if err != nil {

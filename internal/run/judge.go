@@ -9,12 +9,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// averages reports whether there is a mean to be put in the place of the weights.
+// averages reports whether there is a mean that can replace the weights.
 func (f *loop) averages() bool {
 	return f.average != nil && !f.average.Empty() && (!f.average.SWA || f.st.Averaged > 0)
 }
 
-// stepped comes behind every optimiser step.
+// stepped is called after every optimiser step.
 func (f *loop) stepped() {
 	f.watch.step(f)
 	if f.average != nil && !f.average.SWA {
@@ -23,15 +23,16 @@ func (f *loop) stepped() {
 	}
 }
 
-// judge validates what would be kept if this epoch were the last: the weights as they are, or their
-// mean. It keeps a copy where it is the best so far.
+// judge validates the weights that would be written if this epoch were the last: the current
+// weights or their mean. It keeps a copy if they are the best so far.
 func (f *loop) judge(ctx context.Context) (val *task.Metrics, best bool, err error) {
 	f.watch.epoch(f)
 	if a := f.average; a != nil && a.SWA && f.st.Epoch >= a.First {
 		if f.st.Epoch == a.First && f.st.Averaged == 0 {
-			f.st.Best = Best{} // what was not averaged does not compete with what is
+			f.st.Best = Best{} // weights before averaging do not compete with averaged ones
 		}
-		if f.st.Averaged == f.st.Epoch-a.First { // once, however often the end of that epoch is come to
+		// only once for each epoch, even if its end is reached again after resuming
+		if f.st.Averaged == f.st.Epoch-a.First {
 			f.st.Averaged++
 			a.Epoch(f.st.Averaged, f.session.active.Opt)
 		}
@@ -64,15 +65,15 @@ func (f *loop) putAverage(ctx context.Context) error {
 	return nil
 }
 
-// reestimate makes the running statistics of thawed batch normalisations those of the present
-// weights: means over one pass through the training examples in the order of the first epoch, each
-// batch counting the same, as torch.optim.swa_utils.update_bn takes them.
+// reestimate computes the running statistics of thawed batch normalisations for the current
+// weights. They are means over one pass through the training examples in the order of the first
+// epoch. Every batch counts the same, as in torch.optim.swa_utils.update_bn.
 func (f *loop) reestimate(ctx context.Context) error {
 	stats := f.session.stats()
 	if len(stats) == 0 {
 		return nil
 	}
-	sums := map[*float32][]float64{} // by the first element of the statistic
+	sums := map[*float32][]float64{} // keyed by the first element of the statistic
 	n := 0
 	for b, err := range f.frontier.Train.Batches(ctx, f.session.Train.Groups(random.Permutation(f.session.Config.Seed, 0, f.session.Train.Len()), f.session.Config.Batch), 0) {
 		if err != nil {
@@ -97,7 +98,7 @@ func (f *loop) reestimate(ctx context.Context) error {
 	return nil
 }
 
-// settleStats sets statistics to the mean of n batches.
+// settleStats sets statistics to their mean over n batches.
 func settleStats(stats map[string]*tensor.Tensor, sums map[*float32][]float64, n int) {
 	for _, t := range stats {
 		v := t.F32()

@@ -14,20 +14,20 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// meter measures what a schedule wants to know, from one question to the next. What it remembers is
-// part of a checkpoint.
+// meter measures what a schedule asks for, from one question to the next. Its memory is part of a
+// checkpoint.
 type meter struct {
 	kind  schedule.Statistic
 	units int
 
-	// marks is what it measures against: the sum of gradients or the weights at the last question,
-	// by weight; or how alike the examples were by each unit's result when the reference was made,
-	// by the unit's number.
+	// marks is the reference. By weight, it is the sum of gradients or the weights at the last
+	// question. By a unit's number, it is the similarity of the examples in the unit's output when
+	// the reference was made.
 	marks map[string]*tensor.Tensor
 	grams map[string]*tensor.Tensor // of the last measurement
 }
 
-// newMeter measures what the schedule wants to know, from now on.
+// newMeter starts measuring what the schedule asks for.
 func (f *loop) newMeter(ctx context.Context) error {
 	f.meter = &meter{kind: f.session.stage.schedule.Measures(), units: f.session.stage.units}
 	if f.meter.kind == schedule.Plasticity {
@@ -39,7 +39,7 @@ func (f *loop) newMeter(ctx context.Context) error {
 	return nil
 }
 
-// gather takes in the gradients of a step. On a nil meter it does nothing.
+// gather adds the gradients of a step. On a nil meter it does nothing.
 func (m *meter) gather(slots []*optim.Slot) {
 	if m == nil || m.kind != schedule.Gradient {
 		return
@@ -55,7 +55,7 @@ func (m *meter) gather(slots []*optim.Slot) {
 	}
 }
 
-// measure is the statistic of every unit, NaN where none of its weights trains.
+// measure returns the statistic of every unit, NaN where none of its weights trains.
 func (f *loop) measure(ctx context.Context) ([]float64, error) {
 	m := f.meter
 	top, bottom := make([]float64, m.units), make([]float64, m.units)
@@ -100,8 +100,8 @@ func (f *loop) measure(ctx context.Context) ([]float64, error) {
 	return out, nil
 }
 
-// mark begins anew to measure. The results as they were last measured become the reference where
-// refer says so.
+// mark starts a new measurement. If refer is true, the last measured similarities become the
+// reference.
 func (f *loop) mark(refer bool) {
 	m := f.meter
 	switch m.kind {
@@ -119,11 +119,11 @@ func (f *loop) mark(refer bool) {
 	}
 }
 
-// referenceExamples are how many training examples plasticity is measured on.
+// referenceExamples is the number of training examples on which plasticity is measured.
 const referenceExamples = 32
 
-// plasticity runs some examples through the live region as inference and compares how alike they
-// are, by the result of each unit, with the reference.
+// plasticity runs some examples through the live region in inference. For each unit it compares the
+// similarity of the examples in the unit's output with the reference.
 func (f *loop) plasticity(ctx context.Context) ([]float64, error) {
 	m := f.meter
 	out := make([]float64, m.units)
@@ -175,7 +175,7 @@ func (f *loop) plasticity(ctx context.Context) ([]float64, error) {
 	return out, nil
 }
 
-// marksPrefix begins the names of a meter's marks in a checkpoint.
+// marksPrefix starts the name of a meter's mark in a checkpoint.
 const marksPrefix = "schedule/"
 
 // save adds the marks to a checkpoint.

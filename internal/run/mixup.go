@@ -9,19 +9,19 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Mixup mixes the examples of a batch in pairs where the frozen region ends, not as pictures: what
-// lies before the frontier is computed once for each example and kept, and a mixture of pictures
-// would have to be computed anew in every step. Where everything trains the frontier is the
-// picture, and this is mixup as Zhang et al. have it (see task.Mixed); deeper it is their manifold
-// form (Verma et al., Manifold Mixup, ICML 2019, with the layer fixed).
+// Mixup mixes pairs of examples of a batch at the frontier instead of mixing pictures. Values
+// before the frontier are computed once for each example and kept; mixed pictures would have to be
+// recomputed at every step. If everything trains, the frontier is the picture, and this is mixup by
+// Zhang et al. (see task.Mixed). At a deeper frontier it is manifold mixup with a fixed layer
+// (Verma et al., Manifold Mixup, ICML 2019).
 //
-// Example i of a batch becomes share x[i] + (1-share) x[p[i]], with p a permutation and share the
-// larger of v and 1-v, v drawn from Beta(A,A). So every example has the larger share once an epoch,
-// and training metrics are those of the larger share's answers. Share and permutation depend on the
-// seed, the epoch and the batch's first example alone.
+// Example i of a batch becomes share x[i] + (1-share) x[p[i]], where p is a permutation, share is
+// the larger of v and 1-v, and v is drawn from Beta(A,A). So every example has the larger share
+// once an epoch. Training metrics are those of the answers with the larger share. Share and
+// permutation depend only on the seed, the epoch and the first example of the batch.
 
-// mix mixes what the live region reads of a training batch, and returns it with the labels of the
-// mixture.
+// mix mixes the inputs of the live region for a training batch. It returns them with the labels of
+// the mixture.
 func (f *loop) mix(b *split.Batch, given, labels []*tensor.Tensor, scores tensor.Shape) (mixed, answers []*tensor.Tensor) {
 	a := f.session.Config.Mixup
 	if a == 0 {
@@ -31,7 +31,7 @@ func (f *loop) mix(b *split.Batch, given, labels []*tensor.Tensor, scores tensor
 	r := random.For(f.session.Config.Seed, random.Mixup, f.st.Epoch, b.Indices[0])
 	share := distuv.Beta{Alpha: a, Beta: a, Src: r}.Rand()
 	share = max(share, 1-share)
-	if !(share <= 1) { // both gamma variates of a very small A underflow
+	if !(share <= 1) { // for a very small A both gamma variates underflow
 		share = 1
 	}
 	partner := r.Perm(n)
@@ -47,7 +47,8 @@ func (f *loop) mix(b *split.Batch, given, labels []*tensor.Tensor, scores tensor
 	return mixed, append(answers, tensor.Scalar(float32(share)))
 }
 
-// mixRows is share x[i] + (1-share) x[partner[i]] for every example i, whose elements lie together.
+// mixRows is share x[i] + (1-share) x[partner[i]] for every example i. The elements of an example
+// are contiguous.
 func mixRows(t *tensor.Tensor, partner []int, share float32) *tensor.Tensor {
 	out := tensor.New(tensor.Float32, t.Shape...)
 	x, y := t.F32(), out.F32()
@@ -59,7 +60,7 @@ func mixRows(t *tensor.Tensor, partner []int, share float32) *tensor.Tensor {
 	return out
 }
 
-// checkMixup errors where a network's frontier holds values that cannot be mixed.
+// checkMixup errors if a network's frontier has values that cannot be mixed.
 func (s *Session) checkMixup(net *split.Network) error {
 	if s.Config.Mixup == 0 {
 		return nil

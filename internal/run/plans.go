@@ -6,5 +6,7 @@ import "github.com/permafrost-ml/permafrost/internal/freeze"
 type Plans struct {
 	Reach *freeze.Plan // what may train in any stage
 	Now   *freeze.Plan // what trains at present
-	Ever  *freeze.Plan // what has trained in any stage so far: plan.json, the record and the seal speak of it in the end
+	// what has trained in any stage so far; plan.json, the record and the seal describe it at the
+	// end
+	Ever *freeze.Plan
 }

@@ -11,25 +11,25 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
-// autoRGN is the value of the option rates that measures them.
+// autoRGN is the value of the option rates that measures the rates.
 const autoRGN = "auto-rgn"
 
-// rgnBatches is how many batches the relative gradients are measured on; a head that knows nothing
-// learns on as many before.
+// rgnBatches is the number of batches on which relative gradients are measured. A fresh head first
+// trains on as many.
 const rgnBatches = 16
 
-// leastRate keeps the rate of a weight that the loss hardly pulls at above 0.
+// leastRate keeps the learning rate of a weight with a tiny gradient above 0.
 const leastRate = 1e-4
 
-// measureRates multiplies the learning rate of every thawed weight by its relative gradient norm,
-// the mean over a few batches of
-// |g|/|w|, as a share of the largest; a resumed run takes those that its checkpoint holds. A fresh head, which has no pretrained
-// weights to be near to, keeps the whole rate, and so does a weight that is all zero. The gradients
-// are those at the pretrained weights. Since a head that knows nothing sends none of use to the
-// trunk, a fresh one first learns alone for a few batches; after measuring, it is put back.
+// measureRates multiplies the learning rate of every thawed weight by its relative gradient norm
+// |g|/|w|, averaged over a few batches and divided by the largest. A resumed run takes the
+// multipliers from its checkpoint. A fresh head and a weight that is all zero keep the full rate,
+// as they have no pretrained values to stay near. Gradients are taken at the pretrained weights. An
+// untrained head would pass useless gradients to the trunk, so a fresh head first trains alone for
+// a few batches and is reset after measuring.
 //
 // Auto-RGN: Lee, Chen, Tajwar, Kumar, Yao, Liang and Finn, Surgical Fine-Tuning Improves Adaptation
-// to Distribution Shifts, ICLR 2023, section 4; there the rates are measured again for each epoch.
+// to Distribution Shifts, ICLR 2023, section 4. There the rates are measured again at every epoch.
 func (f *loop) measureRates(ctx context.Context) error {
 	if f.session.Config.Rates != autoRGN {
 		return nil
@@ -76,8 +76,7 @@ func (f *loop) measureRates(ctx context.Context) error {
 	return f.dir.WriteFile(PlanFile, append(plan, '\n'))
 }
 
-// relativeGradients measures |g|/|w| of every thawed weight and returns it as a share of the
-// largest.
+// relativeGradients measures |g|/|w| of every thawed weight and divides it by the largest.
 func (f *loop) relativeGradients(ctx context.Context) (map[string]float64, error) {
 	slots := f.session.active.Opt.Slots()
 	before := f.weights()

@@ -8,17 +8,18 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// subject is what the default hyper-parameters depend on.
+// subject is what the default hyperparameters depend on.
 type subject struct {
-	headOnly  bool // nothing but a fresh head trains
+	headOnly  bool // only a fresh head trains
 	examples  int
-	params    int  // of the whole model
+	params    int  // parameters of the whole model
 	attention bool // a transformer
-	bare      bool // most of a network without normalisation trains
-	whole     bool // whole weights of the trunk train, or more than a tenth of its numbers
+	bare      bool // most of a network trains, and it has no normalisation
+	// the plan trains all of some trunk weights, or more than a tenth of the trunk's parameters
+	whole bool
 }
 
-// SubjectOf looks a model and its plan over.
+// SubjectOf derives a subject from a model and its plan.
 func SubjectOf(h *split.Headed, set *freeze.Set, plan *freeze.Plan, examples int) subject {
 	s := subject{headOnly: h.Fresh, examples: examples, attention: attends(h.Graph)}
 	norms := false
@@ -36,16 +37,16 @@ func SubjectOf(h *split.Headed, set *freeze.Set, plan *freeze.Plan, examples int
 	return s
 }
 
-// Recipe fills in what the user left open. The numbers were found on small and large networks, with
-// and without batch normalisation.
+// Recipe fills in the options that the user left open. The numbers were found by experiment on
+// small and large networks, with and without batch normalisation.
 //
-// A head alone reads cached features, so an epoch costs nearly nothing and the loss is convex: many
-// epochs at a high rate. Deeper plans start from good weights and take a low rate, lower the larger
-// the model, and lowest for transformers, which leave their optimum at the rates of convolutional
-// networks. A deep stack without normalisation amplifies its own steps and takes half of what one
-// with it does. Where little trains, each number has to move further: a low-rank pair takes two and
-// a half times the rate, a share of single weights and scales eight times. They get small batches
-// and enough epochs to make the steps that a new head needs, however few the examples.
+// A head alone reads cached features: an epoch costs almost nothing and the loss is convex. It gets
+// many epochs at a high rate. Deeper plans start from good weights and get a low rate: lower for
+// larger models, and lowest for transformers, which leave their optimum at the rates of
+// convolutional networks. A deep stack without normalisation amplifies its own steps and gets half
+// the rate. If only few parameters train, each has to move further: a low-rank pair gets two and a
+// half times the rate, a share of single weights or scales eight times. Deeper plans get small
+// batches, and enough epochs for the steps that a new head needs, however few examples there are.
 func (c *Config) Recipe(s subject) {
 	rate := func(adamw, sgd float64) {
 		if c.LR == 0 {
@@ -84,7 +85,7 @@ func (c *Config) Recipe(s subject) {
 	}
 }
 
-// reach is the factor on the rate of plans that train less than a layer.
+// reach is the factor on the learning rate for plans that train less than a layer.
 func (c *Config) reach(s subject) float64 {
 	switch {
 	case s.headOnly || s.whole:
@@ -95,12 +96,11 @@ func (c *Config) reach(s subject) float64 {
 	return 8
 }
 
-// deepSteps is the number of optimiser steps that a deeper plan gets, as far as 30 epochs give
-// them.
+// deepSteps is the number of optimiser steps for a deeper plan, limited to 30 epochs.
 const deepSteps = 1800
 
-// attends reports whether a raw graph has attention in it: one operator for it, or a softmax whose
-// result is multiplied with a matrix.
+// attends reports whether a raw graph contains attention: an attention operator, or a softmax whose
+// result enters a matrix product.
 func attends(g *ir.Graph) bool {
 	for _, n := range g.Nodes {
 		switch {

@@ -8,9 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
-// checkRegularisation errors on options that make no sense for the task, and notes those that do
-// nothing for what trains: several plans may share their options, and for one of them they may. It
-// comes after the recipe.
+// checkRegularisation errors on options that do not fit the task. It adds a note for an option that
+// has no effect on what trains: several plans may share their options, and another plan may need
+// it. Call it after the recipe.
 func (s *Session) checkRegularisation() error {
 	c := &s.Config
 	note := func(format string, args ...any) { s.Notes = append(s.Notes, fmt.Sprintf(format, args...)) }

@@ -14,13 +14,13 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// asks reports whether the schedule has to be asked before the next optimiser step.
+// asks reports whether the schedule must be asked before the next optimiser step.
 func (f *loop) asks() bool {
 	return f.holder.plan != nil || f.session.stage.schedule != nil && f.st.Asked <= f.st.Step && f.st.Step%f.session.stage.schedule.Every() == 0
 }
 
-// reschedule asks the schedule, where it is time, what trains from the next step on, and makes it
-// so.
+// reschedule asks the schedule, when it is time, what trains from the next step on, and switches to
+// that.
 func (f *loop) reschedule(ctx context.Context) error {
 	if !f.asks() {
 		return nil
@@ -47,7 +47,7 @@ func (f *loop) reschedule(ctx context.Context) error {
 	return f.change(ctx, plan, began)
 }
 
-// change goes on with another plan. The change began when it was thought of.
+// change switches to another plan. began is when the change was considered.
 func (f *loop) change(ctx context.Context, plan *freeze.Plan, began time.Time) error {
 	was := f.session.Plans.Now
 	if err := f.session.adopt(plan); err != nil {
@@ -64,7 +64,7 @@ func (f *loop) change(ctx context.Context, plan *freeze.Plan, began time.Time) e
 	return nil
 }
 
-// planChange tells of the change from one plan to the present one.
+// planChange describes the change from one plan to another, the current one, as an event.
 func (f *loop) planChange(from, to *freeze.Plan) *report.PlanChange {
 	e := &report.PlanChange{Epoch: f.st.Epoch, Step: f.st.Step, Stage: f.st.Stage, Reason: f.session.stage.reason, Digest: to.Digest(), ParamsThawed: to.Thawed(f.session.Net.Set).Elements()}
 	for _, w := range f.session.Net.Set.Weights {
@@ -75,7 +75,8 @@ func (f *loop) planChange(from, to *freeze.Plan) *report.PlanChange {
 			e.Frozen = append(e.Frozen, w.Name)
 		}
 	}
-	if _, frontier, err := f.session.Net.FrontierTypes(1); err == nil { // an error is returned by the first use of the frontier
+	// the first use of the frontier returns the error
+	if _, frontier, err := f.session.Net.FrontierTypes(1); err == nil {
 		e.Frontier = frontier
 	}
 	return e
@@ -86,16 +87,16 @@ func trains(p *freeze.Plan, w *freeze.Weight) bool {
 	return s == freeze.Thaw || s == freeze.Partly
 }
 
-// rebuild makes the network of the present plan and reopens the encoders at its frontier. What is
-// frozen becomes constant with the values that it has now; what was kept at the frontier before
-// serves the new one where it lies behind it, and is let go then.
+// rebuild makes the network of the current plan and opens the encoders at its frontier. Frozen
+// weights become constants with their current values. Values kept at the old frontier serve the new
+// one if it lies after the old; then they are released.
 func (f *loop) rebuild(ctx context.Context) error {
 	f.session.Net = f.session.Net.With(f.session.Plans.Now)
 	return f.encoders(ctx)
 }
 
-// pace sets what the schedule multiplies the learning rate of each weight with. At rate 0 a weight
-// stays as it is.
+// pace sets the schedule's multiplier on the learning rate of each weight. At rate 0 a weight does
+// not change.
 func (f *loop) pace(slots []*optim.Slot) {
 	if f.session.stage.schedule == nil {
 		return
@@ -109,7 +110,7 @@ func (f *loop) pace(slots []*optim.Slot) {
 	}
 }
 
-// saveStage puts where the schedule stands into a state that is about to be saved.
+// saveStage adds the schedule's position to a state that is about to be saved.
 func (f *loop) saveStage(st *RunState) error {
 	if f.session.stage.schedule == nil {
 		return nil
@@ -120,8 +121,8 @@ func (f *loop) saveStage(st *RunState) error {
 	return err
 }
 
-// resumeStage makes the plan of a checkpoint the present one, and takes out of it what the schedule
-// measures against. Weights and network follow.
+// resumeStage makes the plan of a checkpoint the current one, and restores the schedule's reference
+// from it. Weights and network come later.
 func (f *loop) resumeStage(c *Checkpoint) error {
 	st := &c.State
 	byHand := f.session.stage.schedule == nil && st.Now != nil // its holder changed the plan
@@ -153,8 +154,8 @@ func (f *loop) resumeStage(c *Checkpoint) error {
 	return f.session.adopt(st.Now)
 }
 
-// brief reports whether the present plan lasts no longer than an epoch: nothing kept for it would
-// be used twice.
+// brief reports whether the current plan lasts at most one epoch, so that values kept for it would
+// never be reused.
 func (f *loop) brief() bool {
 	if f.session.stage.schedule == nil {
 		return false

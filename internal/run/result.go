@@ -8,7 +8,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Result is what a fit achieved; its JSON form is what fit --json prints.
+// Result is the outcome of a fit. fit --json prints its JSON form.
 type Result struct {
 	ValAccuracy        float64      `json:"val_accuracy"`
 	ValLoss            float64      `json:"val_loss"`
@@ -27,10 +27,11 @@ type Result struct {
 	Out                string       `json:"out"`
 	EpochSeconds       []float64    `json:"epoch_seconds"`
 
-	Auto any `json:"auto,omitempty"` // what chose the plan, where the user did not
+	Auto any `json:"auto,omitempty"` // how the plan was chosen, if not by the user
 
-	ValMetric   *task.Named `json:"val_metric,omitempty"`        // of tasks other than classify
-	ValBefore   *task.Named `json:"val_metric_before,omitempty"` // of lm: the same of the model as it came
+	ValMetric *task.Named `json:"val_metric,omitempty"` // for tasks other than classify
+	// lm: the same metric for the pretrained model
+	ValBefore   *task.Named `json:"val_metric_before,omitempty"`
 	TrainMetric *task.Named `json:"train_metric,omitempty"`
 
 	Diagnosis *report.Diagnosis `json:"diagnosis,omitempty"`
@@ -41,12 +42,12 @@ type Result struct {
 	Classes   []string      `json:"classes,omitempty"`
 	Val       *task.Metrics `json:"-"`
 
-	// Each is the metrics of every validation example by itself at the last epoch, where the
-	// session asked for it.
+	// Each is the metrics of every single validation example at the last epoch, if the session
+	// asked for them.
 	Each []*task.Metrics `json:"-"`
 }
 
-// MarshalJSON leaves out what only classify has where the task is another.
+// MarshalJSON omits the fields that only classify has if the task is another.
 func (r *Result) MarshalJSON() ([]byte, error) {
 	type plain Result
 	if r.ValMetric == nil {

@@ -13,19 +13,19 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
-// Fit trains a session and, when dir is given, keeps it in a run directory: checkpoints while it
-// goes, the tuned model and its proof at the end. Events go to the run's log and to sinks. An
-// interrupted run has saved a checkpoint from which Fit goes on with resume, to the same bits as an
-// unbroken one.
+// Fit trains a session. With dir it also writes a run directory: checkpoints during the run, and
+// the tuned model with its proof at the end. Events go to the run's log and to sinks. An
+// interrupted run leaves a checkpoint; with resume, Fit continues from it to the same bits as an
+// uninterrupted run.
 func (s *Session) Fit(ctx context.Context, dir *RunDir, resume bool, sinks ...report.Sink) (*Result, error) {
 	return s.fit(ctx, dir, resume, nil, sinks...)
 }
 
-// fit is Fit, handed to hold, where there is one, before the first optimiser step and after each.
+// fit is Fit with an optional hold, which is called before the first optimiser step and after each.
 func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*loop, *report.StepEvent), sinks ...report.Sink) (*Result, error) {
 	defer kernel.Use(s.Config.Threads)()
 	began := time.Now()
-	if err := s.settle(ctx, nil); err != nil { // a run that goes on has been settled by CheckResume
+	if err := s.settle(ctx, nil); err != nil { // CheckResume has settled a run that resumes
 		return nil, err
 	}
 	f := &loop{session: s, dir: dir, holder: holder{pause: hold}, events: report.NewEvents(sinks...)}
@@ -63,13 +63,13 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 	return f.finish(began)
 }
 
-// announce emits what is known before the first example is read.
+// announce emits what is known before any example is read.
 func (f *loop) announce() {
 	var names []string
 	thawed := f.session.Plans.Reach.Thawed(f.session.Net.Set)
 	thawed.Each(func(w *freeze.Weight, _ freeze.Entry) { names = append(names, w.Name) })
 	_, frontier, err := f.session.Net.FrontierTypes(1)
-	if err != nil { // said again, and returned, by the first use of the frontier
+	if err != nil { // the first use of the frontier reports and returns it
 		frontier = nil
 	}
 	f.events.Emit(&report.DataEvent{Task: f.session.Task.Name(), Classes: f.session.Task.Names(), Train: f.session.Train.Len(), Val: f.session.Val.Len(), Counts: f.session.Train.Counts(),
@@ -88,7 +88,7 @@ func (f *loop) bestEpoch() int {
 	return f.st.Best.Epoch
 }
 
-// finish writes the tuned model and its proof, and sums the run up.
+// finish writes the tuned model and its proof, and returns the result.
 func (f *loop) finish(began time.Time) (*Result, error) {
 	after := freeze.Digests(f.session.Net.Set, f.session.Plans.Ever)
 	r := &Result{
@@ -134,7 +134,7 @@ func (f *loop) finish(began time.Time) (*Result, error) {
 	return r, nil
 }
 
-// keptEpoch is the epoch whose weights are written, -1 when none was finished.
+// keptEpoch is the epoch whose weights are written, -1 if no epoch was finished.
 func (f *loop) keptEpoch() int {
 	if f.session.Config.Keep == "best" && f.st.Best.Found {
 		return f.st.Best.Epoch

@@ -29,8 +29,8 @@ var runFiles = []string{RunFile, PlanFile, EventsFile, CheckpointsDir, ModelFile
 // RunDir is a directory that holds one run.
 type RunDir struct{ Path string }
 
-// CheckRunDir errors, and writes nothing, when path cannot take a new run because it is a file or
-// holds another run.
+// CheckRunDir errors if path cannot hold a new run because it is a file or holds another run. It
+// writes nothing.
 func CheckRunDir(path string) error {
 	st, err := os.Stat(path)
 	switch {
@@ -49,8 +49,8 @@ func CheckRunDir(path string) error {
 	return nil
 }
 
-// CreateRunDir makes the directory for a new run and records its options. It errors where
-// CheckRunDir does.
+// CreateRunDir makes the directory for a new run and records its options. It errors under the
+// conditions of CheckRunDir.
 func CreateRunDir(path string, c *Config) (*RunDir, error) {
 	if err := CheckRunDir(path); err != nil {
 		return nil, err
@@ -66,8 +66,8 @@ func CreateRunDir(path string, c *Config) (*RunDir, error) {
 	return d, d.WriteFile(RunFile, b)
 }
 
-// OpenRunDir opens the directory of a run that was begun before, with the options it was given. It
-// errors when there is none.
+// OpenRunDir opens the directory of an existing run and returns its recorded options. It errors if
+// there is none.
 func OpenRunDir(path string) (*RunDir, *Config, error) {
 	d := &RunDir{path}
 	c, err := LoadConfig(d.File(RunFile))
@@ -80,10 +80,10 @@ func OpenRunDir(path string) (*RunDir, *Config, error) {
 	return d, &c, nil
 }
 
-// File is the path of a file of the run.
+// File returns the path of a file of the run.
 func (d *RunDir) File(name string) string { return filepath.Join(d.Path, name) }
 
-// WriteFile writes a file of the run whole or not at all.
+// WriteFile writes a file of the run atomically.
 func (d *RunDir) WriteFile(name string, b []byte) error {
 	return atomicfile.Write(d.File(name), func(w io.Writer) error {
 		_, err := w.Write(b)
@@ -91,10 +91,10 @@ func (d *RunDir) WriteFile(name string, b []byte) error {
 	})
 }
 
-// OpenLog opens the run's event log, behind what it holds.
+// OpenLog opens the run's event log for appending.
 func (d *RunDir) OpenLog() (*report.Log, error) { return report.OpenLog(d.File(EventsFile)) }
 
-// SaveCheckpoint makes c the run's last checkpoint. It returns what the event stream has to know.
+// SaveCheckpoint makes c the run's last checkpoint. It returns the event that describes it.
 func (d *RunDir) SaveCheckpoint(c *Checkpoint) (*report.CheckpointEvent, error) {
 	last := d.File(LastCheckpoint)
 	if err := SaveCheckpoint(last, c); err != nil {
@@ -107,7 +107,7 @@ func (d *RunDir) SaveCheckpoint(c *Checkpoint) (*report.CheckpointEvent, error) 
 	return &report.CheckpointEvent{Epoch: c.State.Epoch, Step: c.State.Step, Path: LastCheckpoint, Bytes: st.Size()}, nil
 }
 
-// LoadCheckpoint reads LastCheckpoint or BestCheckpoint. It errors when there is none yet.
+// LoadCheckpoint reads LastCheckpoint or BestCheckpoint. It errors if there is none yet.
 func (d *RunDir) LoadCheckpoint(name string) (*Checkpoint, error) {
 	c, err := LoadCheckpoint(d.File(name))
 	if errors.Is(err, os.ErrNotExist) {

@@ -10,19 +10,19 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Between two checkpoints lie at least saveEvery, and savePart times what writing one takes, so
-// that a fit whose epochs last milliseconds is not a fit of the disk.
+// The time between two checkpoints is at least saveEvery, and at least savePart times what writing
+// one takes. Otherwise a fit with epochs of milliseconds would spend its time writing.
 const (
 	saveEvery = 10 * time.Second
 	savePart  = 20
 )
 
-// due reports whether enough was done since the last checkpoint.
+// due reports whether it is time for a checkpoint.
 func (f *loop) due() bool {
 	return f.dir != nil && time.Since(f.kept.saved) > max(saveEvery, savePart*f.kept.cost)
 }
 
-// save writes the checkpoint from which a resumed run goes on.
+// save writes the checkpoint from which a run resumes.
 func (f *loop) save() error {
 	if f.dir == nil {
 		return nil
@@ -48,7 +48,7 @@ func (f *loop) save() error {
 	return nil
 }
 
-// saveBest writes the weights of the best epoch where the disk does not hold them yet.
+// saveBest writes the weights of the best epoch if the disk does not have them yet.
 func (f *loop) saveBest() error {
 	if !f.kept.unsaved {
 		return nil
@@ -61,7 +61,7 @@ func (f *loop) saveBest() error {
 	return nil
 }
 
-// keptCheckpoint is the path of the last good checkpoint, "" when there is none.
+// keptCheckpoint is the path of the last good checkpoint, "" if there is none.
 func (f *loop) keptCheckpoint() string {
 	for _, name := range []string{LastCheckpoint, BestCheckpoint} {
 		if _, err := os.Stat(f.dir.File(name)); err == nil {
@@ -71,7 +71,7 @@ func (f *loop) keptCheckpoint() string {
 	return ""
 }
 
-// resume puts a checkpoint's state back. It errors when the checkpoint belongs to another run.
+// resume restores the state of a checkpoint. It errors if the checkpoint belongs to another run.
 func (f *loop) resume() error {
 	c, err := f.dir.LoadCheckpoint(LastCheckpoint)
 	if err != nil {
@@ -100,7 +100,7 @@ func (f *loop) resume() error {
 	return nil
 }
 
-// weights copies what training changes, in the form in which checkpoints hold it.
+// weights copies what training changes, in the form that checkpoints use.
 func (f *loop) weights() map[string]*tensor.Tensor {
 	c := Capture(RunState{}, f.session.active.params(f.session.Net.Set), f.session.stats(), f.session.active.Opt)
 	out := map[string]*tensor.Tensor{}
@@ -112,7 +112,7 @@ func (f *loop) weights() map[string]*tensor.Tensor {
 	return out
 }
 
-// stats are the running statistics that follow the data, by name.
+// stats are the running statistics that training updates, by name.
 func (s *Session) stats() map[string]*tensor.Tensor {
 	out := map[string]*tensor.Tensor{}
 	for _, w := range s.Net.Set.Weights {
@@ -123,7 +123,7 @@ func (s *Session) stats() map[string]*tensor.Tensor {
 	return out
 }
 
-// identity digests what the run depends on.
+// identity returns digests of everything that the run depends on.
 func (s *Session) identity() (Identity, error) {
 	tr, err := dataDigest(s.Train)
 	if err != nil {

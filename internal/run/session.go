@@ -15,9 +15,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Session is a fit that is ready to run: model, data and plan have been read and fit together.
+// Session is a fit that is ready to run: model, data and plan are loaded and checked against each
+// other.
 type Session struct {
-	Config      Config // resolved: nothing left to choose
+	Config      Config // resolved: every option has its value
 	Base        *split.Base
 	Train       *data.Dataset
 	Val         *data.Dataset
@@ -25,20 +26,20 @@ type Session struct {
 	Plans       Plans
 	Net         *split.Network
 	Notes       []string
-	Cache       *cache.Cache // what runs share; nil: nothing
+	Cache       *cache.Cache // shared between runs; nil: no cache
 	MeasureEach bool         // measure every validation example by itself, for Result.Each
 
 	targets map[*data.Dataset][]data.Target // the right answers, by example
-	digests map[string]string               // of the frozen weights, before training
+	digests map[string]string               // of the frozen weights before training
 	active  *active
 	stage   stage
 }
 
-// Prepare reads everything that a configuration names. Nothing is written. Its errors are what the
-// user can mend: files, selectors, classes.
+// Prepare reads everything that a configuration names. It writes nothing. Its errors are ones that
+// the user can mend: files, selectors, classes.
 func Prepare(ctx context.Context, cfg Config) (*Session, error) { return PrepareOn(ctx, cfg, Sets{}) }
 
-// PrepareOn is Prepare on examples of the caller.
+// PrepareOn is Prepare with examples given by the caller.
 func PrepareOn(ctx context.Context, cfg Config, sets Sets) (*Session, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -72,15 +73,15 @@ func PrepareOn(ctx context.Context, cfg Config, sets Sets) (*Session, error) {
 	return s, nil
 }
 
-// pictureBudget bounds the resized pictures that stay in memory, in bytes.
+// pictureBudget limits the resized pictures in memory, in bytes.
 const pictureBudget = 256 << 20
 
-// NewSession makes a session of a model and data that have been opened.
+// NewSession makes a session from an open model and open data.
 func NewSession(cfg Config, base *split.Base, tr, val *data.Dataset) (*Session, error) {
 	return newSession(cfg, base, tr, val, nil)
 }
 
-// newSession makes a session whose plan resolve has completed.
+// newSession makes a session whose plan is completed by resolve.
 func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve func(*freeze.Set, *freeze.Plan) error) (*Session, error) {
 	s := &Session{Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
 	s.Notes = append(s.Notes, tr.Notes()...)
@@ -125,7 +126,8 @@ func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve fun
 	return s, s.active.Hold(s.Net.Set, s.Plans.Now)
 }
 
-// dataDigest identifies examples: their classes, their preparation and the contents of their files.
+// dataDigest identifies examples by their classes, their preparation and the contents of their
+// files.
 func dataDigest(d *data.Dataset) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, d.Len(), d.Classes)

@@ -6,17 +6,17 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Sets are examples that a program hands over in the place of what Config.Data and Config.Val name,
-// and the loss that is minimised on them. The zero Sets are none: the configuration's are read.
+// Sets are examples that a program passes in place of Config.Data and Config.Val, and the loss to
+// minimise on them. The zero value reads those of the configuration.
 type Sets struct {
 	Train, Val data.Place
 	Loss       task.LossFunc // nil: the task's own
 }
 
-// GivenData stands as Config.Data where the examples come from the program.
+// GivenData is the value of Config.Data if the program passes the examples.
 const GivenData = "given by the program"
 
-// Places are where the examples of a fit lie.
+// Places returns where the training and validation examples of a fit are.
 func (s Sets) Places(c *Config) (train, val data.Place) {
 	train, val = s.Train, s.Val
 	if train.IsZero() {
@@ -28,8 +28,8 @@ func (s Sets) Places(c *Config) (train, val data.Place) {
 	return train, val
 }
 
-// FeedOptions are those of c, for the kind of examples that are given: tensors serve models that
-// would be taken to want something else.
+// FeedOptions returns those of c, adapted to the kind of the given examples. With tensors, a model
+// may be used that would otherwise seem to need another kind of data.
 func (s Sets) FeedOptions(c *Config) feed.Options {
 	o := c.FeedOptions()
 	if s.Train.Kind == feed.KindTensors {

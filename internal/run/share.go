@@ -10,20 +10,20 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
-// fisherExamples is how many examples' gradients the Fisher information is estimated from at most.
+// fisherExamples limits the number of examples whose gradients estimate the Fisher information.
 const fisherExamples = 256
 
-// Settle measures which numbers a share by fisher thaws, and writes nothing. It takes a while: it
-// trains a head first. Called before a run folder is made, it refuses there a plan that then trains
-// nothing, or leaves its schedule nothing to choose from. Fit settles what has not been.
+// Settle decides which parameters train when this depends on the data, as for a share selected by
+// fisher. It may take a while: it trains a head. It writes nothing. Call it before a run folder is
+// made to learn early that nothing is left to train or to schedule. Otherwise Fit calls it.
 func (s *Session) Settle(ctx context.Context) error {
 	defer kernel.Use(s.Config.Threads)()
 	return s.settle(ctx, nil)
 }
 
-// settle finds the numbers of a plan's share that only data tell, once: from the plan that was
-// recorded when the run was begun, or, where recorded is nil, by measuring. The session is made
-// anew around them.
+// settle selects the parameters of a share that depends on the data, once. It takes them from
+// recorded, the plan of an earlier start of this run, or measures them if recorded is nil. It then
+// rebuilds the session for them.
 func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
 	if !s.Plans.Reach.Pending() {
 		return nil
@@ -46,7 +46,7 @@ func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	if s.Net.Headed.Fresh { // which may have been given a start
+	if s.Net.Headed.Fresh { // the head may have been given initial weights
 		if err := t.StartFrom(s.Head()); err != nil {
 			return err
 		}
@@ -58,9 +58,9 @@ func (s *Session) settle(ctx context.Context, recorded json.RawMessage) error {
 }
 
 // fisher estimates the diagonal of the empirical Fisher information at the pretrained weights: the
-// mean over training examples of each number's squared gradient, all numbers up to the same factor.
-// Running statistics stay as they are. A fresh head, which knows nothing and passes no gradient on,
-// is trained by itself before.
+// mean over training examples of each parameter's squared gradient, up to a common factor. Running
+// statistics do not change. An untrained head passes no useful gradient on, so a fresh head is
+// first trained alone.
 //
 // Sung, Nair, Raffel, Training Neural Networks with Fixed Sparse Masks, NeurIPS 2021 (FISH Mask).
 func (s *Session) fisher(ctx context.Context) (map[string][]float32, error) {

@@ -10,17 +10,18 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// stage is where a session stands in its schedule.
+// stage is a session's position in its schedule.
 type stage struct {
-	schedule schedule.Schedule // nil: what trains stays the same
-	lasts    int               // optimiser steps that the present plan is sure to last; 0 where that is not known
-	reason   string            // of the present plan, in words
-	unit     map[string]int    // by name of a weight in Plans.Reach: its place among the schedule's units
-	units    int               // how many there are
+	schedule schedule.Schedule // nil: the plan never changes
+	// optimiser steps for which the current plan will surely last; 0 if unknown
+	lasts  int
+	reason string         // for the current plan, in words
+	unit   map[string]int // index of the schedule's unit, by weight name in Plans.Reach
+	units  int            // number of units
 }
 
-// resolveSchedule settles the options that follow from a schedule, before the plan is made. It
-// returns notes for the user.
+// resolveSchedule sets the options that follow from a schedule, before the plan is made. It returns
+// notes for the user.
 func (c *Config) resolveSchedule() (notes []string) {
 	if c.Schedule == "" {
 		return nil
@@ -36,7 +37,7 @@ func (c *Config) resolveSchedule() (notes []string) {
 	return notes
 }
 
-// checkSchedule errors on a schedule that does not exist.
+// checkSchedule errors on an unknown schedule.
 func (c *Config) checkSchedule() error {
 	if c.Schedule == "" {
 		return nil
@@ -47,7 +48,7 @@ func (c *Config) checkSchedule() error {
 	return nil
 }
 
-// peak is the highest learning rate as a multiple of that at which all thawed weights train.
+// peak is the highest learning rate, relative to the rate at which all thawed weights train.
 func (c *Config) peak() float64 {
 	if spec, err := schedule.Parse(c.Schedule); err == nil {
 		return spec.Peak()
@@ -55,7 +56,8 @@ func (c *Config) peak() float64 {
 	return 1
 }
 
-// begin makes the schedule and the plan of its first stage from the plan of all that may train.
+// begin makes the schedule and the plan of its first stage from the plan of everything that may
+// train.
 func (s *Session) begin() error {
 	if s.Config.Schedule == "" {
 		return nil
@@ -76,8 +78,8 @@ func (s *Session) begin() error {
 	return nil
 }
 
-// unitsOf groups the weights that may train into what a schedule freezes or thaws as a whole:
-// blocks from the input on, and the head.
+// unitsOf groups the weights that may train into the units that a schedule freezes or thaws: the
+// blocks from the input on, then the head.
 func unitsOf(set *freeze.Set, reach *freeze.Plan) (units []schedule.Unit, of map[string]int) {
 	embeds := map[int]bool{}
 	var blocks []int
@@ -109,14 +111,14 @@ func unitsOf(set *freeze.Set, reach *freeze.Plan) (units []schedule.Unit, of map
 	return units, of
 }
 
-// planOf is the plan in which the decision's units train.
+// planOf is the plan that trains the units of a decision.
 func (s *Session) planOf(d schedule.Decision) *freeze.Plan {
 	return s.Plans.Reach.Only(s.Net.Set, func(w *freeze.Weight) bool { return d.Live[s.stage.unit[w.Name]] })
 }
 
-// adopt makes plan the present one. What it thaws for the first time leaves the seal and gets a
-// buffer of its own; the optimiser holds what trains: with the state that it has, or fresh state
-// where it comes in. A weight that is frozen again keeps its value.
+// adopt makes plan the current one. A weight that is thawed for the first time leaves the seal and
+// gets its own buffer. The optimiser gets the weights that train, with their earlier state or with
+// fresh state. A weight that is frozen again keeps its value.
 func (s *Session) adopt(plan *freeze.Plan) error {
 	ever := s.Plans.Ever
 	s.Plans.Now = plan
@@ -138,13 +140,13 @@ func (s *Session) adopt(plan *freeze.Plan) error {
 	return s.active.Hold(s.Net.Set, s.Plans.Now)
 }
 
-// restoreWeights puts the weights of an earlier epoch back.
+// restoreWeights puts back the weights of an earlier epoch.
 func (s *Session) restoreWeights(tensors map[string]*tensor.Tensor) error {
 	return s.active.restore(s.Net.Set, s.stats(), tensors)
 }
 
-// again reports whether a weight trained in an earlier stage and is frozen now: what is computed
-// from it no other run can use.
+// again reports whether a weight that trained in an earlier stage is frozen. Other runs cannot use
+// values computed from it.
 func (s *Session) again() bool {
 	for _, w := range s.Net.Set.Weights {
 		if s.Plans.Ever.Live(w.Name) && !s.Plans.Now.Live(w.Name) {

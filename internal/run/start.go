@@ -9,11 +9,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Head is a trained head on standardised features, by the names of its weights.
+// Head is a trained head on standardised features, by weight name.
 type Head map[string]*tensor.Tensor
 
-// Head copies the weights of the session's fresh head as they are, nil where the model keeps its
-// own.
+// Head copies the current weights of the session's fresh head. It is nil if the model keeps its own
+// head.
 func (s *Session) Head() Head {
 	if !s.Net.Headed.Fresh {
 		return nil
@@ -25,8 +25,8 @@ func (s *Session) Head() Head {
 	return h
 }
 
-// StartFrom gives a fresh head the weights of one that was trained on the same frozen trunk, whose
-// features both standardise. It errors on a head of another form.
+// StartFrom gives a fresh head the weights of a head that was trained on the same frozen trunk.
+// Both read standardised features. It errors if the head has another form.
 func (s *Session) StartFrom(h Head) error {
 	if !s.Net.Headed.Fresh {
 		return fmt.Errorf("run: the session has no fresh head to start from another")
@@ -41,11 +41,11 @@ func (s *Session) StartFrom(h Head) error {
 	return nil
 }
 
-// probeHead trains a fresh head by itself, by the default recipe and to its last epoch, and lets
-// the fit start from it. The first steps of a head that knows nothing would spoil the features that
-// it reads; after a head of its own the trunk moves only as far as that head falls short (LP-FT:
-// Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution,
-// ICLR 2022). A plan that trains nothing else needs no start.
+// probeHead trains a fresh head alone, with the default recipe and to its last epoch, and starts
+// the fit from it. The first steps of an untrained head would damage the features that it reads.
+// From a trained head, the trunk moves only as far as that head falls short (LP-FT: Kumar et al.,
+// Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution, ICLR 2022). A
+// plan that trains only the head needs no such start.
 func (f *loop) probeHead(ctx context.Context) error {
 	if f.session.Config.Start != "probe" || !f.session.Net.Headed.Fresh || f.session.HeadOnly() {
 		return nil
@@ -60,8 +60,8 @@ func (f *loop) probeHead(ctx context.Context) error {
 	return f.session.StartFrom(s.Head())
 }
 
-// Probe is the configuration by which a head is trained alone, by the default recipe, for others to
-// start from.
+// Probe returns the configuration that trains only a head, with the default recipe, from which
+// other fits can start.
 func (c *Config) Probe() Config {
 	p := DefaultConfig()
 	p.Model, p.Data, p.Val, p.Task, p.TextColumn, p.LabelColumn = c.Model, c.Data, c.Val, c.Task, c.TextColumn, c.LabelColumn
@@ -73,14 +73,14 @@ func (c *Config) Probe() Config {
 	return p
 }
 
-// HeadOnly reports whether nothing but the head trains.
+// HeadOnly reports whether only the head trains.
 func (s *Session) HeadOnly() bool {
 	only := true
 	s.Plans.Ever.Thawed(s.Net.Set).Each(func(w *freeze.Weight, _ freeze.Entry) { only = only && w.Head })
 	return only
 }
 
-// With is a session of the same model and cache by other options, on the given examples.
+// With returns a session of the same model and cache with other options, on the given examples.
 func (s *Session) With(cfg Config, tr, val *data.Dataset) (*Session, error) {
 	t, err := NewSession(cfg, s.Base, tr, val)
 	if err != nil {

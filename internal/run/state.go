@@ -13,31 +13,38 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// RunState is where a run stands, besides its tensors. Randomness has no state of its own: it is
-// drawn anew from (seed, epoch, example).
+// RunState is the position of a run, without its tensors. There is no random state: random numbers
+// are derived from (seed, epoch, example).
 type RunState struct {
 	Identity Identity        `json:"identity"`
 	Config   Config          `json:"config"`
-	Plan     json.RawMessage `json:"plan,omitempty"` // of all that may train in any stage
+	Plan     json.RawMessage `json:"plan,omitempty"` // of everything that may train in any stage
 
-	Epoch     int                 `json:"epoch"`             // epochs finished: the one, from 0, to go on with
-	EpochStep int                 `json:"epoch_step"`        // optimiser steps done in that epoch
-	Step      int                 `json:"step"`              // optimiser steps done in the run: the schedule's position
-	Stage     int                 `json:"stage"`             // how often the schedule changed what trains
-	Steps     int                 `json:"steps_in_epoch"`    // optimiser steps of an epoch
-	Schedule  optim.LRSchedule    `json:"lr_schedule"`       // of the learning rate
-	Partial   *task.Metrics       `json:"partial,omitempty"` // training metrics of the epoch to go on with
-	Best      Best                `json:"best"`              // the best epoch, and when to give up
-	History   []report.EpochEvent `json:"history,omitempty"` // of the epochs finished
-	Seconds   float64             `json:"seconds"`           // spent so far
-	Before    *task.Named         `json:"before,omitempty"`  // of lm: the metric of the model as it came
-	Version   string              `json:"version,omitempty"` // of permafrost
+	// finished epochs, which is also the index of the epoch to continue with
+	Epoch     int `json:"epoch"`
+	EpochStep int `json:"epoch_step"` // optimiser steps taken in that epoch
+	// optimiser steps taken in the run: the schedule's position
+	Step int `json:"step"`
+	// how often the schedule has changed what trains
+	Stage    int              `json:"stage"`
+	Steps    int              `json:"steps_in_epoch"` // optimiser steps in an epoch
+	Schedule optim.LRSchedule `json:"lr_schedule"`    // of the learning rate
+	// training metrics so far of the epoch to continue with
+	Partial *task.Metrics       `json:"partial,omitempty"`
+	Best    Best                `json:"best"`              // the best epoch, and when to give up
+	History []report.EpochEvent `json:"history,omitempty"` // of the finished epochs
+	Seconds float64             `json:"seconds"`           // spent so far
+	// lm: the metric of the pretrained model
+	Before  *task.Named `json:"before,omitempty"`
+	Version string      `json:"version,omitempty"` // of permafrost
 
-	Rates    map[string]float64 `json:"rates,omitempty"`    // of auto-rgn, by weight
-	Averaged int                `json:"averaged,omitempty"` // how often weights were taken into their average
+	Rates map[string]float64 `json:"rates,omitempty"` // of auto-rgn, by weight name
+	// how often the weights were added to their average
+	Averaged int `json:"averaged,omitempty"`
 
-	Asked          int             `json:"asked,omitempty"`           // 1 + the step at which the schedule was last asked
-	Now            *freeze.Plan    `json:"plan_now,omitempty"`        // with a schedule: what trains at present
+	Asked int `json:"asked,omitempty"` // 1 + the step at which the schedule was last asked
+	// with a schedule: what trains at present
+	Now            *freeze.Plan    `json:"plan_now,omitempty"`
 	Ever           *freeze.Plan    `json:"plan_ever,omitempty"`       // and what has trained in any stage so far
 	FreezeSchedule json.RawMessage `json:"freeze_schedule,omitempty"` // the schedule's state
 }
@@ -47,12 +54,11 @@ type Identity struct {
 	Model string `json:"model"` // the pretrained model's file
 	Data  string `json:"data"`  // training examples and their preparation
 	Val   string `json:"val"`   // validation examples
-	Plan  string `json:"plan"`  // what is frozen, in all stages
+	Plan  string `json:"plan"`  // what is frozen in all stages
 }
 
-// Match errors unless a run with these options, model, data and plan is the one that the checkpoint
-// belongs to. The error says what differs. Threads, cache and paths may change: results do not
-// depend on them.
+// Match errors unless the checkpoint belongs to a run with these options, model, data and plan. The
+// error says what differs. Threads, cache and paths may differ, as results do not depend on them.
 func (s *RunState) Match(id Identity, c *Config) error {
 	for _, d := range []struct{ what, then, now string }{
 		{"model", s.Identity.Model, id.Model},
@@ -72,7 +78,7 @@ func (s *RunState) Match(id Identity, c *Config) error {
 	return nil
 }
 
-// shortDigest is the start of a digest, enough to tell two apart.
+// shortDigest is the start of a digest, long enough to tell two apart.
 func shortDigest(digest string) string {
 	if _, hex, ok := strings.Cut(digest, ":"); ok {
 		digest = hex
@@ -83,7 +89,7 @@ func shortDigest(digest string) string {
 // resumable lists the options that a resumed run may change.
 var resumable = []string{"model", "data", "val", "out", "tokenizer", "threads", "cache", "cache_budget", "memory"}
 
-// differences names the options on which two runs that should give the same bits differ.
+// differences lists the options that differ and may change the resulting bits.
 func (c *Config) differences(now *Config) []string {
 	var out []string
 	then, here := reflect.ValueOf(*c), reflect.ValueOf(*now)

@@ -14,7 +14,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// forwardBackward runs one batch and gathers its metrics. The loss is as it is reported.
+// forwardBackward runs one batch and adds to its metrics. It returns the loss as reported.
 func (f *loop) forwardBackward(ctx context.Context, b *split.Batch, m *task.Metrics) (float64, *split.Step, error) {
 	first := f.st.Step == 0 && f.session.Config.Memory > 0
 	net := f.session.Net.At(b.Length)
@@ -47,7 +47,7 @@ func (f *loop) forwardBackward(ctx context.Context, b *split.Batch, m *task.Metr
 	return task.Reported(f.session.Net.Task, loss), step, nil
 }
 
-// labels are the right answers of a batch, whose scores have the given shape.
+// labels are the right answers of a batch whose scores have the given shape.
 func (s *Session) labels(ds *data.Dataset, b *split.Batch, scores tensor.Shape) []*tensor.Tensor {
 	targets := make([]data.Target, len(b.Indices))
 	for k, i := range b.Indices {
@@ -57,7 +57,7 @@ func (s *Session) labels(ds *data.Dataset, b *split.Batch, scores tensor.Shape) 
 	return s.Task.Labels(targets, data.Scaled(b.Lengths, b.Length, positions), positions)
 }
 
-// update clips the gradients and moves the thawed weights.
+// update clips the gradients and moves the thawed weights. norm is the gradient norm.
 func (f *loop) update(grads []*tensor.Tensor, lr float64) (norm float64, err error) {
 	slots := f.session.active.Opt.Slots()
 	for i, s := range slots {
@@ -96,8 +96,9 @@ type gradSum struct {
 	batches  int
 }
 
-// add takes a batch's gradients, means over its examples, and returns the mean over all batches
-// since the last step when it is time for one: after accumulate batches or the epoch's last.
+// add adds a batch's gradients, which are means over its examples. When a step is due, after
+// accumulate batches or the last batch of the epoch, it returns the mean over all batches since the
+// last step.
 func (g *gradSum) add(grads []*tensor.Tensor, examples, accumulate int, last bool) []*tensor.Tensor {
 	if accumulate <= 1 {
 		return grads

@@ -9,16 +9,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// chosenTask is what the examples are for.
+// chosenTask is a task with the right answers of the examples.
 type chosenTask struct {
 	Task    task.Task
 	targets map[*data.Dataset][]data.Target // the right answers, by example
 	notes   []string
 }
 
-// ChooseTask finds what the examples are for, with the options of its loss, and their right
-// answers. It settles the options that follow from the task, and errors on those that do not fit
-// it.
+// ChooseTask determines the task of the examples, with the options of its loss, and their right
+// answers. It sets the options that follow from the task, and errors on options that do not fit it.
 func ChooseTask(cfg *Config, f feed.Feed, train, val *data.Dataset) (*chosenTask, error) {
 	s := &chosenTask{targets: map[*data.Dataset][]data.Target{}}
 	kind, err := task.Lookup(train.Task)

@@ -7,23 +7,23 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// tooLong are the examples whose transcripts need more frames than the model makes of their sounds:
-// no reading gives such a transcript, so its loss is infinite and counts as zero.
+// tooLong describes the examples whose transcripts need more frames than the model makes of their
+// sounds. No alignment yields such a transcript: its loss is infinite and counts as zero.
 type tooLong struct {
 	count         int
 	first         string // its file
 	needs, frames int    // of the first
 }
 
-// tooLong counts the examples of a set whose transcripts do not fit. It is none for tasks without
-// transcripts.
+// tooLong counts the examples of a set whose transcripts are too long. It counts none for tasks
+// without transcripts.
 func (s *Session) tooLong(ds *data.Dataset) (tooLong, error) {
 	var out tooLong
 	framed, ok := s.Task.(task.Framed)
 	if !ok {
 		return out, nil
 	}
-	positions := map[int]int{} // of an example that is padded to a length
+	positions := map[int]int{} // by the length to which an example is padded
 	for i, t := range s.targets[ds] {
 		length := ds.Bucket(i)
 		all, ok := positions[length]
@@ -45,7 +45,7 @@ func (s *Session) tooLong(ds *data.Dataset) (tooLong, error) {
 	return out, nil
 }
 
-// checkTranscripts errors when no transcript fits its sound: there is nothing to learn from.
+// checkTranscripts errors if every transcript is too long, as then nothing can be learned.
 func (s *Session) checkTranscripts() error {
 	long, err := s.tooLong(s.Train)
 	if err == nil && long.count > 0 && long.count == s.Train.Len() {
@@ -54,7 +54,7 @@ func (s *Session) checkTranscripts() error {
 	return err
 }
 
-// transcriptNotes say how many transcripts do not fit their sounds.
+// transcriptNotes say how many transcripts are too long for their sounds.
 func (s *Session) transcriptNotes() []string {
 	var notes []string
 	for _, ds := range []*data.Dataset{s.Train, s.Val} {

@@ -7,7 +7,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// validate measures the present weights on the validation examples.
+// validate measures the current weights on the validation examples.
 func (f *loop) validate(ctx context.Context) (*task.Metrics, error) {
 	m := f.session.Task.NewMetrics()
 	size := f.frontier.Val.EvalBatch(f.session.Config.Batch)

@@ -8,8 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Values are the words that an option takes, by its key in run.yaml; a capital behind a colon
-// stands for a number, as in mlp:N. It is nil for an option that takes other than words.
+// Values returns the words that an option accepts, by its key in run.yaml. A capital after a colon
+// stands for a number, as in mlp:N. It is nil if the option does not take words.
 func Values(key string) []string {
 	switch key {
 	case "task":
@@ -37,7 +37,7 @@ func Values(key string) []string {
 	}[key]
 }
 
-// inWords is the help text of an option, with {} written as its values.
+// inWords is the help text of an option, with {} replaced by the words that it accepts.
 func inWords(key, help string) string {
 	words := Values(key)
 	if n := len(words); n > 1 {

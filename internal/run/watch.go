@@ -11,24 +11,23 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// watch looks for signs that a thawed weight does not train. It has no part in the training.
+// watch looks for signs that a thawed weight does not train. It does not affect training.
 type watch struct {
 	alive map[string]bool // weights that had a gradient this epoch
-	steps int             // that it saw of the epoch
-	told  bool            // dead gradients were reported
+	steps int             // steps seen in this epoch
+	told  bool            // dead gradients have been reported
 }
 
-// Batch statistics of fewer examples, or of fewer values a channel, are noise.
+// Batch statistics of fewer examples, or of fewer values per channel, are too noisy.
 const (
 	fewExamples = 8
 	fewValues   = 16
 )
 
-// still is the relative change of a weight in an epoch below which it does not move.
+// still is the relative change per epoch below which a weight counts as not moving.
 const still = 1e-6
 
-// step notes which weights have a gradient. A schedule that holds a weight back for a while is none
-// of its business.
+// step notes which weights have a gradient. It ignores weights that a schedule holds back.
 func (w *watch) step(f *loop) {
 	if f.st.Step == 1 {
 		f.warnSmallBatches()
@@ -59,7 +58,7 @@ func allZero(t *tensor.Tensor) bool {
 	return len(bytes.Trim(t.Bytes, "\x00")) == 0
 }
 
-// epoch reports at the end of an epoch that was seen whole.
+// epoch reports at the end of an epoch if it saw all of it.
 func (w *watch) epoch(f *loop) {
 	if f.session.stage.schedule == nil && w.steps == f.st.Steps {
 		var dead, unmoved []string
@@ -82,11 +81,11 @@ func (w *watch) epoch(f *loop) {
 	w.alive, w.steps = nil, 0
 }
 
-// moved reports whether the first epoch changed a weight by more than a trifle. A weight that is
-// new, or was all zero, did if it changed at all.
+// moved reports whether the first epoch changed a weight noticeably. For a weight that is new or
+// was all zero, any change counts.
 func (f *loop) moved(s *optim.Slot) bool {
 	base := f.session.active.pretrained[s.Name]
-	if base == nil || f.session.Net.IsNew(s.Name) { // a new head starts where it likes
+	if base == nil || f.session.Net.IsNew(s.Name) { // a new head has no pretrained values
 		return true
 	}
 	now, was := make([]float32, s.Len()), make([]float32, s.Len())
@@ -101,7 +100,7 @@ func (f *loop) moved(s *optim.Slot) bool {
 	return change > still*still*size
 }
 
-// list names a few of several weights.
+// list joins the first few of several weight names.
 func list(names []string) string {
 	const most = 3
 	if len(names) > most {
@@ -110,7 +109,7 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// warnSmallBatches tells of batch normalisations whose statistics come from too few values.
+// warnSmallBatches warns of batch normalisations whose statistics come from too few values.
 func (f *loop) warnSmallBatches() {
 	step := f.session.Net.CompiledStep(min(f.session.Config.Batch, f.session.Train.Len()))
 	if step == nil || len(step.Stats) == 0 {

@@ -7,9 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
-// settle leaves in place what the run is to write: the weights of the best epoch or the last, or
-// their mean, and between them and the pretrained ones the point that wise_ft names. It validates
-// that point.
+// settle puts the weights in place that the run will write: those of the best or last epoch, or
+// their mean. With wise_ft it then interpolates between them and the pretrained ones, and validates
+// the result.
 func (f *loop) settle(ctx context.Context) error {
 	switch {
 	case f.session.Config.Keep == "best" && f.kept.best != nil:
@@ -28,8 +28,9 @@ func (f *loop) settle(ctx context.Context) error {
 }
 
 // wise moves every weight that trained in any stage to base + share (trained - base). A new weight,
-// as a fresh head's, has no base and stays as trained. Running statistics of batch normalisations
-// are then measured anew, since those of a network between two are not between theirs.
+// such as one of a fresh head, has no base and stays as trained. Running statistics of batch
+// normalisations are then measured again: those of a network between two others are not between
+// theirs.
 //
 // Source: Wortsman, Ilharco, Kim, Li, Kornblith, Roelofs, Lopes, Hajishirzi, Farhadi, Namkoong and
 // Schmidt, Robust Fine-Tuning of Zero-Shot Models, CVPR 2022.
@@ -46,7 +47,7 @@ func (f *loop) wise(ctx context.Context, share float64) error {
 		}
 		s.Scatter(w)
 	}
-	if f.session.stage.schedule != nil { // what an earlier stage trained has to be read anew
+	if f.session.stage.schedule != nil { // weights that an earlier stage trained must be read again
 		if err := f.session.adopt(f.session.Plans.Ever); err != nil {
 			return err
 		}

@@ -1,20 +1,22 @@
 package run
 
-// Work is what a fit of the session's plan computes, in floating point operations. It is counted,
-// not timed, so it is the same on every machine.
+// Work is the cost of a fit of the session's plan, in floating-point operations. It is counted, not
+// timed, so it is the same on every machine.
 type Work struct {
-	Frozen float64 // the frozen region, for one example
-	Live   float64 // forward and backward of the rest, for one example
-	Step   float64 // the update of the thawed weights, and what a step takes whatever is in it
+	Frozen float64 // the frozen region, per example
+	Live   float64 // forward and backward of the live region, per example
+	Step   float64 // the update of the thawed weights, plus the fixed cost of a step
 }
 
-// stepWork is about what can be computed in the time that starting the programs of a step takes.
+// stepWork is roughly what can be computed in the time that it takes to start the programs of a
+// step.
 const stepWork = 10e6
 
-// updateWork is about what can be computed in the time in which the optimiser moves one number.
+// updateWork is roughly what can be computed in the time that the optimiser needs for one
+// parameter.
 const updateWork = 30
 
-// Work counts the session's work. Where examples differ in length it is that of the mean.
+// Work counts the session's work. If examples differ in length it uses the mean length.
 func (s *Session) Work() (Work, error) {
 	o, err := s.Net.Outline()
 	if err != nil {
@@ -33,8 +35,8 @@ func (s *Session) Work() (Work, error) {
 	return w, nil
 }
 
-// TrainBytes is the memory of a training step in bytes: the model, gradients and optimiser state of
-// what trains, activations. Frozen activations that are kept do not count.
+// TrainBytes returns the memory of a training step in bytes: the model, activations, and gradients
+// and optimiser state of what trains. It does not count frozen activations that are kept.
 func (s *Session) TrainBytes() (int64, error) {
 	step, err := s.Net.Train(s.Config.Batch)
 	if err != nil {

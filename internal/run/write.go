@@ -15,7 +15,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
-// write leaves the tuned model, the thawed tensors alone and the seal in the run directory. It
+// write writes the tuned model, the thawed tensors (delta) and the seal to the run directory. It
 // returns the model's size in bytes.
 func (f *loop) write(after map[string]string) (int64, error) {
 	for name, d := range f.session.digests {
@@ -23,7 +23,7 @@ func (f *loop) write(after map[string]string) (int64, error) {
 			return 0, fmt.Errorf("run: frozen weight %q changed during training: nothing was written", name)
 		}
 	}
-	if f.session.stage.schedule != nil { // what trained, which may be less than what might have
+	if f.session.stage.schedule != nil { // what really trained, which may be less than what could
 		plan, err := f.session.planJSON()
 		if err != nil {
 			return 0, err
@@ -68,7 +68,7 @@ func (f *loop) write(after map[string]string) (int64, error) {
 	return st.Size(), nil
 }
 
-// patch describes how the tuned file differs from the base, with the record in its metadata, see
+// patch describes how the tuned file differs from the base, with the record in its metadata. See
 // Network.Patch.
 func (s *Session) patch() (*onnx.Patch, map[string]*tensor.Tensor, error) {
 	p, changed, err := s.Net.Patch(s.Plans.Ever, s.Config.AdapterMerge)

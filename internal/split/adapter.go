@@ -6,7 +6,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// clone is a copy whose graph can be changed apart.
+// clone returns a copy whose graph can be changed independently.
 func (h *Headed) clone() *Headed {
 	isNew := map[string]bool{}
 	for _, n := range h.New {
@@ -23,7 +23,7 @@ func (h *Headed) clone() *Headed {
 	return &c
 }
 
-// AdapterNotes say for the user which layers have an adapter.
+// AdapterNotes tell the user which layers have an adapter.
 func (h *Headed) AdapterNotes() []string {
 	if h.Adapters == nil {
 		return nil

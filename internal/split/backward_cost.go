@@ -10,19 +10,21 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// BackwardCost is the work of the backward pass that one weight asks for, in floating-point
-// operations of one batch of two.
+// BackwardCost is the backward work that training one weight needs, in floating-point operations
+// for a batch of two.
 type BackwardCost struct {
 	Weight *freeze.Weight
-	Own    float64 // for its gradient, once the gradient of what its layer gives is there
-	Reach  float64 // for the gradient of what its layer gives, from the loss on: shared with every weight nearer to the loss
+	Own    float64 // for its gradient, given the gradient of its layer's output
+	// for the gradient of its layer's output, starting at the loss; shared with every weight closer
+	// to the loss
+	Reach float64
 }
 
-// BackwardCosts lists what training each weight of the trunk would cost, from the loss to the
-// input. The gradient of a product or convolution with respect to either side is counted as the
-// product itself, as the multiplications are the same; that with respect to anything else as one
-// operation an element of the layer's result. Reach adds up all layers behind, also those of
-// parallel branches.
+// BackwardCosts lists the cost of training each weight of the trunk, from the loss to the input.
+// For a product or convolution, the gradient with respect to either operand costs as much as the
+// operation itself, as it takes the same multiplications. Any other gradient costs one operation
+// per element of the layer's output. Reach adds up all later layers, including those of parallel
+// branches.
 func (n *Network) BackwardCosts() ([]BackwardCost, error) {
 	g, err := compile.Model(n.Headed.Graph, compile.Options{Shapes: n.Base.Shapes(2), Plain: true})
 	if err != nil {
@@ -62,8 +64,8 @@ func (n *Network) BackwardCosts() ([]BackwardCost, error) {
 	return out, nil
 }
 
-// weightsRead gives, for every node that depends on the inputs, the weights that it reads, straight
-// or through nodes of weights alone.
+// weightsRead maps every node that depends on the inputs to the weights that it reads, directly or
+// through nodes that read only weights.
 func weightsRead(g *ir.Graph, set *freeze.Set) map[*ir.Node][]*freeze.Weight {
 	static := map[*ir.Value][]*freeze.Weight{}
 	for _, p := range g.Params() {

@@ -10,22 +10,25 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Base is the pretrained model that a network is built from, ready for batches.
+// Base is a pretrained model from which networks are built. It accepts batches.
 type Base struct {
-	Loss  task.LossFunc // what training minimises on it; nil: the task's own loss
+	Loss  task.LossFunc // what training minimises; nil: the task's own loss
 	Model *onnx.Model
-	Patch *onnx.Patch // what made its batch free, nil where it was
-	Feed  feed.Feed   // how data become its inputs; nil where only shapes of inputs are known, see OpenShaped
-	Notes []string    // what a user should know: a freed batch, an assumed preprocessing
-	Fixed bool        // the batch is 1 and cannot be made free; only OpenShaped takes such a model
+	Patch *onnx.Patch // the edits that freed the batch size; nil if it was free already
+	// turns data into the model's inputs; nil if only input shapes are known, see OpenShaped
+	Feed  feed.Feed
+	Notes []string // what a user should know, such as a freed batch or assumed preprocessing
+	// the batch size is 1 and cannot be freed; only OpenShaped accepts such a model
+	Fixed bool
 
-	form   *data.Form                                      // how examples lie in the inputs; nil where all have one length
+	// how examples are laid out in the inputs; nil if all have one length
+	form   *data.Form
 	shapes func(batch, length int) map[string]tensor.Shape // of the inputs
 	length int                                             // see Length
 }
 
-// Open reads a model, frees its batch where it is fixed at 1, and finds how it is fed, as the
-// options or the files beside it say.
+// Open reads a model and frees its batch size if it is fixed at 1. It determines how the model is
+// fed from the options or the files beside the model.
 func Open(path string, o feed.Options) (*Base, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
@@ -34,7 +37,7 @@ func Open(path string, o feed.Options) (*Base, error) {
 	return NewBase(m, o)
 }
 
-// NewBase does the same for a model that has been read.
+// NewBase is Open for a model that is already in memory.
 func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 	b := &Base{Model: m}
 	if len(m.Graph.Inputs) == 1 && len(m.Graph.Inputs[0].Type.Shape) > 0 && m.Graph.Inputs[0].Type.Shape[0] > 0 {
@@ -64,26 +67,28 @@ func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 	return b, nil
 }
 
-// Inference compiles the whole model as it is, with all weights frozen, for a batch of examples of
-// a length.
+// Inference compiles the whole model with all weights frozen, for a batch of examples of the given
+// length.
 func (b *Base) Inference(batch, length int) (*compile.Program, error) {
 	return compile.Inference(b.Model.Graph, b.shapes(batch, length), compile.Memory{})
 }
 
-// Form says how examples of different lengths lie in the inputs; nil where all have one length.
+// Form returns how examples of different lengths are laid out in the inputs. It is nil if all have
+// one length.
 func (b *Base) Form() *data.Form { return b.form }
 
-// Shapes gives the model's input shapes for a batch of examples of Length.
+// Shapes returns the model's input shapes for a batch of examples of length Length.
 func (b *Base) Shapes(batch int) map[string]tensor.Shape { return b.shapes(batch, b.length) }
 
-// ShapesAt gives them for examples of another length.
+// ShapesAt returns the model's input shapes for a batch of examples of another length.
 func (b *Base) ShapesAt(batch, length int) map[string]tensor.Shape { return b.shapes(batch, length) }
 
-// Length is the length of examples by which a model is looked at, where they have different ones:
-// the shortest bucket that tells the lengths from the number of examples.
+// Length is the example length at which a model with variable lengths is analysed. It is the
+// shortest bucket whose length cannot be mistaken for the batch size.
 func (b *Base) Length() int { return b.length }
 
-// Two is the batch by which a model is looked at: two examples, or the one that it takes.
+// Two is the batch size at which a model is analysed: two examples, or one if the model accepts no
+// more.
 func (b *Base) Two() int {
 	if b.Fixed {
 		return 1
@@ -91,7 +96,7 @@ func (b *Base) Two() int {
 	return 2
 }
 
-// mask is the input that says which steps of an example are no padding, "" for none.
+// mask is the input that marks which steps of an example are not padding, "" if there is none.
 func (b *Base) mask() string {
 	if t, ok := b.Feed.(*feed.Texts); ok {
 		return t.Mask()
@@ -99,7 +104,7 @@ func (b *Base) mask() string {
 	return ""
 }
 
-// tokens looks tokens up for selectors of rows; nil where the model takes no texts.
+// tokens looks up tokens for selectors of rows. It is nil if the model does not read text.
 func (b *Base) tokens() func(string) (int, bool) {
 	if t, ok := b.Feed.(*feed.Texts); ok {
 		return t.Tokenizer.ID

@@ -13,12 +13,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// OpenAxis is the size given to an axis other than the batch whose size the model leaves open.
+// OpenAxis is the size given to an open axis that is not the batch.
 const OpenAxis = 128
 
-// OpenShaped reads a model that is looked at or timed, whatever its inputs take. Where it can be
-// fed it is as OpenBase has it. Else, and where shapes of inputs are given by name, these and the
-// declared shapes count, with OpenAxis for what they leave open.
+// OpenShaped reads a model that will only be analysed or timed, whatever its inputs. A model that
+// can be fed is opened as by Open. Otherwise, or if shapes are given by input name, the given and
+// declared shapes are used, with OpenAxis for axes that they leave open.
 func OpenShaped(path string, o feed.Options, given map[string]tensor.Shape) (*Base, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
@@ -68,8 +68,8 @@ func inputNames(m *onnx.Model) []string {
 	return names
 }
 
-// openShapes gives every open axis of the inputs a size: n to the batch, which is the first axis
-// and every axis that has the same name, and OpenAxis to others.
+// openShapes sets the size of every open axis of the inputs. The batch gets n: it is the first axis
+// and every axis with the same name. Others get OpenAxis.
 func openShapes(m *onnx.Model, n int, given map[string]tensor.Shape) map[string]tensor.Shape {
 	batch := ""
 	for _, v := range m.Inputs {

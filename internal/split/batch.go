@@ -6,15 +6,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Batch is a batch at the frontier.
+// Batch is a batch of examples at the frontier.
 type Batch struct {
 	Values  []*tensor.Tensor
 	Indices []int
-	Length  int   // steps that the examples are padded to
-	Lengths []int // steps of each
+	Length  int   // steps to which the examples are padded
+	Lengths []int // steps of each example
 }
 
-// weights are what each row of a batch counts in the mean over its example.
+// weights are the weight of each row of a batch in the mean over its example.
 func (b *Batch) weights() *tensor.Tensor {
 	w := tensor.New(tensor.Float32, len(b.Indices), 1, b.Length)
 	for k, n := range b.Lengths {
@@ -25,8 +25,8 @@ func (b *Batch) weights() *tensor.Tensor {
 	return w
 }
 
-// Given is what a program of the live region takes of a batch: the frontier's values, and the
-// weights of rows where it averages.
+// Given returns the inputs that a program of the live region takes from a batch: the values at the
+// frontier, and the weights of rows if it averages.
 func (b *Batch) Given(n *Network) []*tensor.Tensor {
 	in := slices.Clone(b.Values)
 	if n.averages() {
@@ -35,8 +35,8 @@ func (b *Batch) Given(n *Network) []*tensor.Tensor {
 	return in
 }
 
-// Unpadded calls fn with the features of the batch that count, rows of width: all, or where every
-// step of an example has a row those of its length.
+// Unpadded calls fn with the rows of features, of the given width, that are not padding. If every
+// step of an example has a row, these are the rows up to its length; otherwise all.
 func (b *Batch) Unpadded(features []float32, width int, fn func(rows []float32)) {
 	if len(features) != len(b.Indices)*b.Length*width {
 		fn(features)

@@ -9,10 +9,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Options say how a base model becomes a network that trains.
+// Options say how a base model is turned into a network that trains.
 type Options struct {
-	Head   string   // linear, mlp:N, or keep for the model's own
-	Attach []string // values that a fresh head reads; none: what the model's classifier reads
+	Head   string   // linear, mlp:N, or keep for the model's own head
+	Attach []string // values that a fresh head reads; none: the input of the model's classifier
 	Pool   string   // auto, mean, cls, last or max
 
 	Thaw, Freeze []string // selectors
@@ -23,23 +23,24 @@ type Options struct {
 	AdapterTargets []string
 	AdapterMerge   bool
 
-	LRMult     []string // SELECTOR=X: multipliers of the learning rate
-	LayerDecay float64  // multiplier for each block further from the head; 0 for none
+	LRMult     []string // SELECTOR=X: learning-rate multipliers
+	LayerDecay float64  // learning-rate multiplier per block of distance from the head; 0 for none
 
-	Mixed  bool   // training minimises the loss of pairs of examples that are mixed, see task.Mixed
-	Memory int    // bytes that the buffers of a training step may take; 0 for no bound
-	Seed   uint64 // of first weights
+	Mixed  bool   // training uses the loss of mixed pairs of examples, see task.Mixed
+	Memory int    // limit on the buffers of a training step in bytes; 0 for no limit
+	Seed   uint64 // of initial weights
 
-	// Resolve completes a plan in which data decide what trains, see freeze.Plan.Pending; nil
-	// leaves it as it is.
+	// Resolve completes a plan in which the data decide what trains, see freeze.Plan.Pending. If
+	// nil, the plan stays as it is.
 	Resolve func(*freeze.Set, *freeze.Plan) error
 }
 
-// New builds the network of a base model, a task and a plan: it attaches the head, adds the
-// adapters, makes the plan, and splits the model at the frontier. Programs are compiled when they
-// are first asked for. It errors on options that do not fit the model, naming them.
+// New builds the network for a base model, a task and options: it attaches the head, adds the
+// adapters, makes the plan, and splits the model at the frontier. Programs are compiled when first
+// needed. It errors on options that do not fit the model, and names them.
 //
-// The network's weights are the base's until somebody gives those that change buffers of their own.
+// The network shares the base's weights until the caller gives weights that change their own
+// buffers.
 func New(base *Base, t task.Task, o Options) (*Network, error) {
 	headed, err := AttachHead(base.Model.Graph, HeadSpec{
 		Kind: o.Head, Classes: t.Scores(), Attach: o.Attach, Pool: o.Pool, Seed: o.Seed, PerPosition: t.PerPosition(), Mask: base.mask(),
@@ -68,18 +69,17 @@ func New(base *Base, t task.Task, o Options) (*Network, error) {
 	return n, setRates(n.Set, n.Plan, o.LRMult, o.LayerDecay)
 }
 
-// With is the same network under another plan of the same weights, with nothing compiled. It keeps
-// the standardisation of the head.
+// With returns the same network under another plan of the same weights, with nothing compiled. It
+// keeps the head's standardisation.
 func (n *Network) With(plan *freeze.Plan) *Network {
 	root := n.rooted()
 	return &Network{Base: root.Base, Headed: root.Headed, Set: root.Set, Plan: plan, Task: root.Task, Memory: root.Memory, Form: root.Form, Length: root.Length, Norm: root.Norm}
 }
 
-// adapterIndex is where the first weights of adapters begin among those that a seed draws, behind
-// the head's.
+// adapterIndex is the random index of the first adapter weight. Smaller indices belong to the head.
 const adapterIndex = 16
 
-// describe adds the adapters that the options ask for and describes the weights.
+// describe adds the adapters that the options ask for, and lists the weights.
 func (h *Headed) describe(base *Base, o Options) (*freeze.Set, error) {
 	set := freeze.Describe(h.Graph, h.Weights)
 	if o.Adapter != "" {

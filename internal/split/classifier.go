@@ -7,21 +7,21 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// Classifier is the last layer of a model that maps features to scores of classes.
+// Classifier is the last layer of a model, which maps features to class scores.
 type Classifier struct {
-	Features *ir.Value // what it reads
-	Scores   *ir.Value // what it gives, pooled where the model pools scores, before any softmax
-	Weights  []string  // its weights' names
+	Features *ir.Value // its input
+	Scores   *ir.Value // its output, before any softmax; pooled if the model pools scores
+	Weights  []string  // names of its weights
 
-	Quantized bool // its weights are integers: it can be replaced, not trained
+	Quantized bool // its weights are integers: it can be replaced but not trained
 }
 
-// FindClassifier looks for the classifier of a raw graph: from an output backwards, through what
-// only reshapes, pools or normalises scores, to the first matrix product with a weight. It returns
-// nil for a trunk, a model whose output is features.
+// FindClassifier finds the classifier of a raw graph. It walks backwards from an output, through
+// nodes that only reshape, pool or normalise scores, to the first matrix product with a weight. It
+// returns nil for a trunk, which is a model that outputs features.
 //
-// A 1x1 convolution counts where it reads a pooled map or is named as a classifier; elsewhere it is
-// taken for the last convolution of a trunk.
+// A 1x1 convolution counts as a classifier if it reads a pooled map or is named like one. Otherwise
+// it is considered the last convolution of a trunk.
 func FindClassifier(raw *ir.Graph) *Classifier {
 	for i := len(raw.Outputs) - 1; i >= 0; i-- {
 		if c := classifierBefore(raw.Outputs[i]); c != nil {
@@ -33,12 +33,12 @@ func FindClassifier(raw *ir.Graph) *Classifier {
 
 var classifierName = regexp.MustCompile(`(?i)(classifier|head|logits|predictions|\bfc\b|last_linear)`)
 
-// scaled lists the operators by which exporters clip and scale scores behind the classifier.
+// scaled lists the operators with which exporters clip and scale scores after the classifier.
 var scaled = []string{"Relu", "Mul", "Div", "Exp"}
 
 func classifierBefore(v *ir.Value) *Classifier {
 	c := &Classifier{}
-	last := v // of the values that are scores
+	last := v // the earliest value that still holds scores
 	for range 32 {
 		n := v.Node
 		if n == nil {
@@ -108,7 +108,7 @@ func (c *Classifier) take(n *ir.Node, w, out *ir.Value) {
 	}
 }
 
-// weightBehind follows v through nodes that only pass a weight on.
+// weightBehind follows v backwards through nodes that only pass a weight on.
 func weightBehind(v *ir.Value) *ir.Value {
 	for range 8 {
 		if v == nil || v.Kind == ir.Param {
@@ -125,7 +125,7 @@ func weightBehind(v *ir.Value) *ir.Value {
 	return nil
 }
 
-// quantized reports whether v is a constant of integers taken to floating point.
+// quantized reports whether v is an integer constant converted to floating point.
 func quantized(v *ir.Value) bool {
 	for v != nil && v.Node != nil {
 		if v.Node.Op == "DequantizeLinear" {
@@ -148,8 +148,8 @@ func pointwise(w *ir.Value) bool {
 	return true
 }
 
-// pooled reports whether v comes out of a global pooling, activations and convolutions of the
-// pooled vector apart.
+// pooled reports whether v comes from a global pooling, possibly through activations and
+// convolutions of the pooled vector.
 func pooled(v *ir.Value, depth int) bool {
 	if v == nil || v.Node == nil || depth == 0 {
 		return false

@@ -9,21 +9,21 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// Cut is a set of values of the frozen region from which all behind it can be computed.
+// Cut is a set of values of the frozen region from which everything after them can be computed.
 type Cut struct {
 	Points []Point
-	FLOPs  int64 // of computing the frontier from it, for one example
+	FLOPs  int64 // of computing the frontier from the cut, per example
 }
 
-// Point is a value at which examples may be kept.
+// Point is a value at which examples can be kept.
 type Point struct {
-	At   int     // position among the graph's values, see Network.frontier
+	At   int     // index among the graph's values, see Network.frontier
 	Name string  // for people
-	One  ir.Type // for one example: the first axis is one example's share
-	Sum  Digest  // what it is, see identifier
+	One  ir.Type // type for one example, whose first axis is that example's share
+	Sum  Digest  // digest of how it is computed, see identifier
 }
 
-// Bytes is the size of the cut for one example.
+// Bytes is the size of the cut per example.
 func (c *Cut) Bytes() int64 {
 	n := int64(0)
 	for _, p := range c.Points {
@@ -48,8 +48,8 @@ func (c *Cut) Names() []string {
 	return out
 }
 
-// Between compiles the network between two cuts for a batch. From nil are the inputs, to nil is the
-// frontier.
+// Between compiles the network between two cuts for a batch size. If from is nil it starts at the
+// inputs; if to is nil it ends at the frontier.
 func (n *Network) Between(batch int, from, to *Cut) (*compile.Program, error) {
 	g, err := n.Graph(batch)
 	if err != nil {
@@ -84,16 +84,16 @@ func (n *Network) Between(batch int, from, to *Cut) (*compile.Program, error) {
 	return compile.Region(sub, compile.Memory{})
 }
 
-// Outline is the frozen region seen from its frontier.
+// Outline describes the frozen region for choosing what to keep.
 type Outline struct {
 	net      *Network
-	Graph    *ir.Graph // for a batch of two
+	Graph    *ir.Graph // for batch size two
 	all      []*ir.Value
 	position map[*ir.Value]int
 	Frontier []*ir.Value
 	ids      *identifier
-	three    []*ir.Value        // the same values for a batch of three, once asked for
-	merged   map[*ir.Value]bool // between a convolution and its normalisation, see mergedIn
+	three    []*ir.Value        // the same values for batch size three, built on first use
+	merged   map[*ir.Value]bool // values between a convolution and its normalisation, see mergedIn
 }
 
 func (n *Network) Outline() (*Outline, error) {
@@ -109,9 +109,9 @@ func (n *Network) Outline() (*Outline, error) {
 	return o, err
 }
 
-// mergedIn finds the values between convolutions and normalisations. Where both are frozen the
-// compiler makes one operator of the two, and a program that begins between them would round in
-// another way: kept values never lie there, or results would depend on what is kept.
+// mergedIn finds the values between convolutions and normalisations. The compiler merges the two
+// operators if both are frozen. A program that starts between them would round differently, and
+// results would depend on what is kept. So these values are never kept.
 func mergedIn(g *ir.Graph) map[*ir.Value]bool {
 	found := map[*ir.Value]bool{}
 	for _, n := range g.Nodes {
@@ -122,7 +122,7 @@ func mergedIn(g *ir.Graph) map[*ir.Value]bool {
 	return found
 }
 
-// Cut describes the given values. It does not say how far they are from the frontier.
+// Cut describes the given values as a cut. It leaves FLOPs unset.
 func (o *Outline) Cut(values []*ir.Value) *Cut {
 	c := &Cut{}
 	for _, v := range values {
@@ -133,7 +133,7 @@ func (o *Outline) Cut(values []*ir.Value) *Cut {
 	return c
 }
 
-// Work is the floating point operations of the frozen region for one example.
+// Work returns the floating-point operations of the frozen region per example.
 func (o *Outline) Work() int64 {
 	need := o.Graph.Ancestors(o.Frontier...)
 	n := int64(0)
@@ -143,15 +143,15 @@ func (o *Outline) Work() int64 {
 	return n / 2
 }
 
-// workPerByte is how many floating point operations take as long as copying a byte of memory.
+// workPerByte is the number of floating-point operations that take as long as copying one byte.
 const workPerByte = 10
 
-// WorthKeeping reports whether computing the frontier takes longer than copying it. Where it does
-// not, as where the first layer trains, the frontier is computed from the pictures, which have a
-// memory of their own.
+// WorthKeeping reports whether computing the frontier takes longer than copying it. If not, for
+// example because the first layer trains, the frontier is computed from the pictures, which have
+// their own cache.
 func (o *Outline) WorthKeeping() bool { return o.Work() > workPerByte*o.Cut(o.Frontier).Bytes() }
 
-// anyMerged reports whether one of the values is among merged.
+// anyMerged reports whether set contains a merged value.
 func (o *Outline) anyMerged(set map[*ir.Value]bool) bool {
 	for v := range set {
 		if o.merged[v] {
@@ -182,9 +182,8 @@ func (o *Outline) perExample(set map[*ir.Value]bool) (bool, error) {
 	return true, nil
 }
 
-// Nearest walks from the frontier towards the inputs and stops at values that have been kept. It
-// returns nil when a path leads to an input without meeting one, or when the frontier itself is
-// kept.
+// Nearest walks from the frontier towards the inputs and stops at kept values. It returns nil if a
+// path reaches an input without meeting a kept value, or if the frontier itself is kept.
 func (o *Outline) Nearest(kept func(Digest) bool) *Cut {
 	at := map[*ir.Value]bool{}
 	seen := map[*ir.Value]bool{}
@@ -221,7 +220,7 @@ func (o *Outline) Nearest(kept func(Digest) bool) *Cut {
 	return o.Cut(o.ordered(at))
 }
 
-// ordered lists a set of values by position.
+// ordered lists a set of values by index.
 func (o *Outline) ordered(set map[*ir.Value]bool) []*ir.Value {
 	var out []*ir.Value
 	for v := range set {
@@ -231,14 +230,14 @@ func (o *Outline) ordered(set map[*ir.Value]bool) []*ir.Value {
 	return out
 }
 
-// Cheapest finds the cut that saves most when at most budget bytes may be kept for each example: of
-// all places at which the frozen region can be divided in its order of computation, and whose
-// values have the examples on their first axis, the one with the least work left. It is nil when
-// none fits, or none saves anything.
+// Cheapest finds the cut that saves the most work when at most budget bytes can be kept per
+// example. Candidates are all points in the order of computation where the frozen region can be
+// divided and all values have the examples on their first axis. It picks the one with the least
+// work left. It returns nil if no cut fits or saves anything.
 func (o *Outline) Cheapest(budget int64) (*Cut, error) {
 	need := o.Graph.Ancestors(o.Frontier...)
 	nodes := slices.DeleteFunc(slices.Clone(o.Graph.Nodes), func(n *ir.Node) bool { return !need[n] })
-	last := map[*ir.Value]int{} // the last node of the region that reads a value
+	last := map[*ir.Value]int{} // the last node of the region that reads each value
 	for i, n := range nodes {
 		for _, v := range n.Inputs {
 			last[v] = i
@@ -252,7 +251,7 @@ func (o *Outline) Cheapest(budget int64) (*Cut, error) {
 	for _, v := range o.Frontier {
 		last[v] = len(nodes)
 	}
-	crossing := map[*ir.Value]bool{} // values that are there and still needed
+	crossing := map[*ir.Value]bool{} // values that exist and are still needed
 	for _, v := range o.Graph.Inputs {
 		if _, ok := last[v]; ok {
 			crossing[v] = true
@@ -287,8 +286,8 @@ func (o *Outline) Cheapest(budget int64) (*Cut, error) {
 	return c, nil
 }
 
-// fits reports whether values take at most budget bytes for each example. Inputs do not: with them,
-// pictures would have to be read too.
+// fits reports whether values take at most budget bytes per example. A set with an input never
+// fits, as pictures would have to be read too.
 func (o *Outline) fits(set map[*ir.Value]bool, budget int64) bool {
 	size := int64(0)
 	for v := range set {

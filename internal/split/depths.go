@@ -5,16 +5,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// Depth is a place in a trunk between two blocks.
+// Depth is a position between two blocks of a trunk.
 type Depth struct {
-	Value  string // by which a head is attached
+	Value  string // name of the value to which a head is attached
 	Blocks int    // blocks before it
 }
 
-// Depths lists the values that end a block, from the input on, as far as a head can read them:
-// floating point, with the examples first, and with as many features whatever the length of an
-// example, which a mask has not. The end of the last block is not among them: it is what the head
-// reads anyway.
+// Depths lists the values at block ends that a head can read, from the input on. These are floating
+// point, have the examples on the first axis, and have a number of features that does not depend on
+// the example's length. This last rule excludes masks. The end of the last block is left out, as
+// the head reads it anyway.
 func (n *Network) Depths() ([]Depth, error) {
 	raw := n.Headed.Graph
 	var found []Depth
@@ -50,8 +50,8 @@ func (n *Network) Depths() ([]Depth, error) {
 	return out, nil
 }
 
-// blockEnd is what a block takes from those before it: of the computed values that it and later
-// nodes still read when it begins, the one that was computed last.
+// blockEnd is the value that a block takes from the blocks before it. Among the computed values
+// that it or later nodes still read when it begins, this is the one computed last.
 func blockEnd(raw *ir.Graph, set *freeze.Set, block int) *ir.Value {
 	at := map[string]int{}
 	for i, n := range raw.Nodes {
@@ -87,7 +87,7 @@ func blockEnd(raw *ir.Graph, set *freeze.Set, block int) *ir.Value {
 	return last
 }
 
-// AttachedTo names the value of the model that a fresh head reads by default.
+// AttachedTo returns the name of the value that a fresh head reads by default.
 func (n *Network) AttachedTo() string {
 	g := n.Base.Model.Graph
 	at, err := attachPoints(g, FindClassifier(g), nil)

@@ -1,12 +1,12 @@
-// Package split is the builder: it makes of a pretrained model, a head, a plan and a task the
-// network that a fit trains, split at the frontier into a frozen region, which is inference, and a
-// live one, which trains.
+// Package split is the builder. It turns a pretrained model, a head, a plan and a task into the
+// network that a fit trains. The network is split at the frontier into a frozen region, which only
+// runs inference, and a live region, which trains.
 //
-// In come a model with the way in which it is fed (Base), a task, and Options; out comes a Network,
-// which compiles programs for the sizes that are asked for, and which knows how the tuned file
-// differs from the base (Patch). Everybody who needs a network calls New.
+// In: a model and how it is fed (Base), a task, and Options. Out: a Network. It compiles programs
+// for any size, and describes how the tuned file differs from the base (Patch). Everybody who needs
+// a network calls New.
 //
-// It must not know where examples lie, what is kept at the frontier, or how weights move: its
-// programs read weights in place, so that changing a thawed weight's contents changes what the next
-// run computes.
+// It must not know where examples come from, what is kept at the frontier, or how weights are
+// updated. Programs read weights in place: a change to the contents of a thawed weight takes effect
+// at the next run.
 package split

@@ -2,7 +2,7 @@ package split
 
 import "github.com/permafrost-ml/permafrost/internal/random"
 
-// StepSeed is the dropout seed of the batch of an epoch that begins with an example.
+// StepSeed returns the dropout seed for the batch of an epoch that begins with the given example.
 func StepSeed(seed uint64, epoch, example int) int64 {
 	return random.For(seed, random.Dropout, epoch, example).Int64()
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// FeatureParts are the widths of what a fresh head reads, of so many attached values: of each, or
-// of all together where they cannot be told apart.
+// FeatureParts returns the widths of the attached values that a fresh head reads. It returns one
+// total width if the values cannot be told apart.
 func (n *Network) FeatureParts(attached int) ([]int, error) {
 	g, err := n.Graph(2)
 	if err != nil {
@@ -30,7 +30,8 @@ func (n *Network) FeatureParts(attached int) ([]int, error) {
 	return widths, nil
 }
 
-// Joined are the values that a frontier of one concatenation joins, nil for another.
+// Joined returns the inputs of a frontier that is a single concatenation, and nil for any other
+// frontier.
 func Joined(frontier []*ir.Value) []*ir.Value {
 	if len(frontier) != 1 || frontier[0].Node == nil || frontier[0].Node.Op != "Concat" {
 		return nil

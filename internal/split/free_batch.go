@@ -10,8 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// checkBatch makes sure that a freed batch keeps examples apart: two examples together must give
-// what they give one by one.
+// checkBatch verifies that a freed batch keeps examples apart: two examples together must give the
+// same results as one by one.
 func (b *Base) checkBatch() error {
 	form := b.Feed.Form()
 	input := form.Inputs[0]
@@ -51,7 +51,7 @@ func (b *Base) checkBatch() error {
 	return nil
 }
 
-// madeUpBatch is a batch of a single input: numbers from 0 to 1, or tokens 0 and 1.
+// madeUpBatch makes a batch for a single input: numbers from 0 to 1, or tokens 0 and 1.
 func madeUpBatch(in data.Input, shape tensor.Shape) *tensor.Tensor {
 	x := tensor.New(in.DType, shape...)
 	r := random.For(0, random.Init, 0)

@@ -7,13 +7,13 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// frontier finds the values at which the frozen region hands over to the live one. They are named
-// by their position in the graph, which is the same for every batch size.
+// frontier finds the values at which the frozen region ends and the live region begins. They are
+// identified by their index in the graph, which is the same for every batch size.
 //
-// Every one has the examples on its first axis, so that it can be kept per example: where the plain
-// frontier holds something else (a sequence-first tensor inside an attention layer), the values it
-// is computed from are taken instead, and the little between them is computed with the live region.
-// So it is for masks of examples of several lengths, see fromInputs.
+// Every frontier value has the examples on its first axis, so that it can be kept per example. If
+// the plain frontier contains another value, such as a sequence-first tensor inside an attention
+// layer, the values from which it is computed are used instead. The few nodes between them then run
+// with the live region. The same applies to masks of examples with several lengths, see fromInputs.
 func (n *Network) frontier(g *ir.Graph) ([]*ir.Value, error) {
 	if err := n.Prepare(); err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func values(g *ir.Graph) []*ir.Value {
 	return out
 }
 
-// FrontierTypes are the types of what the frozen region hands over for a batch.
+// FrontierTypes returns the types and names of the frontier values for a batch size.
 func (n *Network) FrontierTypes(batch int) ([]ir.Type, []string, error) {
 	g, err := n.Graph(batch)
 	if err != nil {

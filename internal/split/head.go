@@ -13,39 +13,41 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Heads are the kinds of heads, and Pools what makes one vector of a map or a sequence.
+// Heads are the kinds of heads. Pools are the ways to reduce a map or a sequence to one vector.
 var (
 	Heads = []string{"linear", "mlp:N", "keep"}
 	Pools = []string{"auto", "mean", "cls", "last", "max"}
 )
 
-// HeadSpec says what classifier a model gets.
+// HeadSpec describes the classifier that a model gets.
 type HeadSpec struct {
-	Kind    string   // one of Heads: N hidden units for mlp:N, the model's own for keep
-	Classes int      // number of scores
-	Attach  []string // values that the head reads; none: what the model's classifier reads, else its last output
-	Pool    string   // one of Pools
-	Mask    string   // input [N,T] that is 0 at the padding of sequences; "" for none
-	Seed    uint64   // of the hidden layer's initial weights
+	Kind    string // one of Heads: mlp:N has N hidden units, keep is the model's own
+	Classes int    // number of scores
+	// values that the head reads; none: the input of the model's classifier, or else its last
+	// output
+	Attach []string
+	Pool   string // one of Pools
+	Mask   string // input [N,T] that is 0 at the padding of sequences; "" for none
+	Seed   uint64 // of the hidden layer's initial weights
 
-	// PerPosition gives every position of a sequence scores of its own: nothing is pooled, and a
-	// fresh head gives [N*T,Classes] of [N,T,features].
+	// PerPosition gives every position of a sequence its own scores. Nothing is pooled, and a fresh
+	// head maps [N,T,features] to [N*T,Classes].
 	PerPosition bool
 }
 
-// Headed is a raw graph whose only output is the scores that training looks at.
+// Headed is a raw graph whose only output is the scores on which the loss is computed.
 type Headed struct {
 	Graph    *ir.Graph
-	New      []*ir.Node        // nodes that the original graph does not have, in order
+	New      []*ir.Node        // nodes that the original graph lacks, in order
 	Weights  []string          // the classifier's weights
 	Fresh    bool              // the weights are new
 	Linear   string            // path of the new layer that reads the features; "" for keep
-	Features int               // width of what it reads; 0 for keep
+	Features int               // width of its input; 0 for keep
 	Adapters *adapter.Adapters // nil: none
-	bare     *Headed           // the same without adapters, where they are to be merged
+	bare     *Headed           // the same without adapters, if they are to be merged
 }
 
-// fresh lists the weights that the original graph does not have.
+// fresh lists the weights that the original graph lacks.
 func (h *Headed) fresh() []string {
 	var out []string
 	if h.Fresh {
@@ -57,11 +59,11 @@ func (h *Headed) fresh() []string {
 	return out
 }
 
-// AttachHead returns a copy of a raw graph with the specified head as its only output; nodes that
-// it no longer needs are gone. Shapes give the model's inputs for a batch of two, by which the
-// width of the features is found. It errors when a named value does not exist, when the features
-// are no vector, map or sequence, and for keep when the model's own classifier has another number
-// of classes.
+// AttachHead returns a copy of a raw graph with the specified head as its only output, without
+// nodes that are no longer needed. shapes are the model's input shapes for a batch of two, from
+// which it determines the width of the features. It errors if a named value does not exist, if the
+// features are not a vector, map or sequence, and for keep if the model's own classifier has
+// another number of classes.
 func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*Headed, error) {
 	g, _ := ir.Clone(raw)
 	own := FindClassifier(g)
@@ -122,7 +124,7 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 		width = hidden
 		x = b.linear("linear", x, width, spec.Classes, kaiming(spec.Classes*width, width, spec.Seed, 1))
 	} else {
-		// The best start of a convex problem is a point that prefers no class.
+		// For a convex problem the best start is a point that prefers no class.
 		h.Linear = "/head/linear/Gemm"
 		x = b.linear("linear", x, width, spec.Classes, make([]float32, spec.Classes*width))
 	}
@@ -134,7 +136,7 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 
 func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]tensor.Shape) (*Headed, error) {
 	instead := "; use option head linear"
-	if spec.Classes == 0 { // the task keeps the model's own, whatever that is
+	if spec.Classes == 0 { // the task accepts the model's own number of classes
 		instead = ""
 	}
 	if own == nil {
@@ -167,7 +169,7 @@ func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]ten
 	return &Headed{Graph: g, Weights: own.Weights}, nil
 }
 
-// attachPoints resolves the values that the head reads.
+// attachPoints finds the values that the head reads.
 func attachPoints(raw *ir.Graph, own *Classifier, names []string) ([]*ir.Value, error) {
 	if len(names) == 0 {
 		if own != nil {
@@ -224,11 +226,11 @@ func opset(raw *ir.Graph) int {
 	return 17
 }
 
-// freeName is want, unless another value of the graph has that name.
+// freeName returns want, or a variation if another value of the graph has that name.
 func freeName(raw *ir.Graph, want string, self *ir.Value) string {
 	dead := map[*ir.Value]bool{}
 	for _, v := range raw.Outputs {
-		dead[v] = true // the old output goes away with its name
+		dead[v] = true // the old output is removed together with its name
 	}
 	for _, n := range raw.Nodes {
 		for _, v := range n.Outputs {
@@ -240,7 +242,7 @@ func freeName(raw *ir.Graph, want string, self *ir.Value) string {
 	return want
 }
 
-// kaiming draws PyTorch's default for linear layers: uniform in +-1/sqrt(fan in).
+// kaiming draws weights from PyTorch's default for linear layers: uniform in +-1/sqrt(fan in).
 func kaiming(n, fanIn int, seed uint64, index int) []float32 {
 	r := random.For(seed, random.Init, index)
 	bound := 1 / math.Sqrt(float64(fanIn))

@@ -6,7 +6,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// masked pools a sequence x [N,T,F] whose padding the mask m [N,T] tells, 1 at steps that count:
+// masked pools a sequence x [N,T,F] with a mask m [N,T], which is 1 at real steps and 0 at padding:
 //
 //	mean  sum_t m[t] x[t] / sum_t m[t]
 //	last  x at the last t with m[t] = 1
@@ -25,7 +25,7 @@ func (b *rawBuilder) masked(tag string, x *ir.Value, how string) *ir.Value {
 	m := b.node("Cast", tag+"/mask", ir.Attrs{"to": onnx.Code(tensor.Float32)}, b.mask)
 	count := b.sum(tag, m)
 	var w *ir.Value
-	if how == "last" { // where the number of steps so far is that of all
+	if how == "last" { // the position where the running count of steps reaches the total
 		axis := b.g.NewConst("head."+tag+".axis", tensor.Scalar(int64(1)))
 		so := b.node("CumSum", tag, nil, m, axis)
 		w = b.node("Cast", tag+"/last", ir.Attrs{"to": onnx.Code(tensor.Float32)}, b.node("Equal", tag, nil, so, count))

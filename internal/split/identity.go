@@ -15,10 +15,10 @@ import (
 // Digest names contents.
 type Digest = [sha256.Size]byte
 
-// identifier digests values of a graph by how they are computed: operators, attributes, types, and
-// the contents of weights and constants, down to the graph's inputs. Names do not count, nor what
-// else the graph computes. So two graphs whose values have the same digest compute the same from
-// the same inputs.
+// identifier computes digests of a graph's values from how they are computed: operators,
+// attributes, types, and the contents of weights and constants, back to the graph's inputs. Names
+// and the rest of the graph do not matter. If values of two graphs have the same digest, the graphs
+// compute the same values from the same inputs.
 type identifier struct {
 	sums map[*ir.Value]Digest
 }
@@ -31,7 +31,7 @@ func Identify(g *ir.Graph) *identifier {
 	return d
 }
 
-// Of digests v, which is nil for an absent input.
+// Of returns the digest of v; v is nil for an absent input.
 func (d *identifier) Of(v *ir.Value) Digest {
 	if v == nil {
 		return Digest{}
@@ -47,7 +47,8 @@ func (d *identifier) Of(v *ir.Value) Digest {
 	} else if v.Data != nil {
 		contents(h, v.Data)
 	} else {
-		fmt.Fprintf(h, "free %q %v", v.Name, v.Type) // of a subgraph that reads what nobody gives
+		// a subgraph's outer value that nobody provides
+		fmt.Fprintf(h, "free %q %v", v.Name, v.Type)
 	}
 	s := Digest(h.Sum(nil))
 	d.sums[v] = s
@@ -75,7 +76,7 @@ func (d *identifier) node(n *ir.Node) Digest {
 	return Digest(h.Sum(nil))
 }
 
-// subgraph digests a body by what it returns; what it reads from around it is identified there.
+// subgraph digests a body by its results. Values that it reads from outside are identified there.
 func (d *identifier) subgraph(h hash.Hash, g *ir.Graph) {
 	for i, v := range g.Inputs {
 		d.sums[v] = sha256.Sum256(fmt.Appendf(nil, "argument %d %v", i, v.Type))

@@ -8,24 +8,24 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Examples of several lengths are trained in batches that are padded to one of a few
-// (data.Form.Bucket), each with a network of its own (Network.At). What the frozen region makes of
-// an example is computed in the example's own bucket, whatever batch it is in, cut to its true
-// length, kept, and padded with zeros where it is used: padding is masked there, as the model's
-// attention and the head's pooling mask it.
+// Examples of several lengths train in batches that are padded to one of a few lengths
+// (data.Form.Bucket). Each length has its own network (Network.At). An example's frozen values are
+// computed in its own bucket, whatever batch it is in. They are cut to its true length and kept.
+// When used they are padded with zeros. The padding is masked there, like padding in the model's
+// attention and in the head's pooling.
 
-// growth is by how many elements each axis of an example's share of a value grows with every step;
-// 0 for an axis that stays.
+// growth is, for each axis of an example's share of a value, the number of elements added per step.
+// It is 0 for an axis of fixed size.
 type growth []int
 
-// Share is what one example has of a value at the frontier.
+// Share is one example's part of a frontier value.
 type Share struct {
-	One    ir.Type // for an example of length steps
-	grow   growth  // nil: it stays
+	One    ir.Type // type for an example of length steps
+	grow   growth  // nil: fixed size
 	length int
 }
 
-// Shape is the share of an example of some length.
+// Shape returns the shape of the share for an example of the given length.
 func (s Share) Shape(length int) tensor.Shape {
 	if s.grow == nil {
 		return s.One.Shape
@@ -39,8 +39,8 @@ func (s Share) Shape(length int) tensor.Shape {
 
 func (s Share) Bytes(length int) int { return s.Shape(length).Len() * s.One.DType.Size() }
 
-// Recut copies an example's share, of which n steps count, from src, padded to from steps, to dst,
-// padded to to steps with zeros.
+// Recut copies the first n steps of an example's share from src, padded to from steps, to dst,
+// padded with zeros to to steps.
 func (s Share) Recut(dst []byte, to int, src []byte, from, n int) {
 	if s.grow == nil {
 		copy(dst, src)
@@ -52,9 +52,9 @@ func (s Share) Recut(dst []byte, to int, src []byte, from, n int) {
 	corner(dst, s.Shape(to), src, s.Shape(from), s.Shape(n), s.One.DType.Size())
 }
 
-// corner copies the elements whose index lies in part in both tensors.
+// corner copies the elements whose index lies within part, in both tensors.
 func corner(dst []byte, to tensor.Shape, src []byte, from, part tensor.Shape, size int) {
-	last := len(part) // the axes from here on lie together in both
+	last := len(part) // from this axis on, elements are contiguous in both tensors
 	for last > 0 && to[last-1] == from[last-1] && from[last-1] == part[last-1] {
 		last--
 	}
@@ -72,7 +72,7 @@ func corner(dst []byte, to tensor.Shape, src []byte, from, part tensor.Shape, si
 	}
 }
 
-// otherLength is a second length at which the root's graph is built, to see what grows with it.
+// otherLength is a second length at which the graph is built, to see which axes grow with length.
 func (n *Network) otherLength() int {
 	if l := n.Form.Bucket(n.Length + 1); l > n.Length {
 		return l
@@ -80,8 +80,8 @@ func (n *Network) otherLength() int {
 	return n.Length - max(1, n.Length/2)
 }
 
-// Shares are the frontier's values for one example. For a network of several lengths it errors
-// where one does not grow in proportion to them.
+// Shares returns the shares of the frontier values. For a network with several lengths it errors if
+// a share does not grow in proportion to length.
 func (n *Network) Shares() ([]Share, error) {
 	root := n.rooted()
 	types, names, err := root.FrontierTypes(1)
@@ -117,8 +117,9 @@ func (n *Network) Shares() ([]Share, error) {
 	return out, nil
 }
 
-// growthOf compares shapes for la and lb steps. Values that are padded must grow in proportion, so
-// that what a step has can be told; exact ones by as much with every step.
+// growthOf compares shapes at la and lb steps. With exact, each step must add the same number of
+// elements. Otherwise axes must grow in proportion to length, so that the part of each step is
+// known.
 func growthOf(a tensor.Shape, la int, b tensor.Shape, lb int, exact bool) (growth, bool) {
 	if len(a) != len(b) {
 		return nil, false
@@ -156,9 +157,9 @@ func (n *Network) cutIn(g *ir.Graph) ([]int, error) {
 	return out, nil
 }
 
-// fromInputs reports whether v is computed from the graph's inputs sooner than copied: a mask, or
-// positions. Examples of several lengths have it computed, as no padding of the value itself would
-// be right.
+// fromInputs reports whether v is cheaper to compute from the graph's inputs than to keep, such as
+// a mask or positions. With several lengths it is always computed, as no padding of the value
+// itself would be right.
 func fromInputs(g *ir.Graph, v *ir.Value) bool {
 	work := int64(0)
 	for m := range g.Ancestors(v) {
@@ -167,13 +168,13 @@ func fromInputs(g *ir.Graph, v *ir.Value) bool {
 	return work <= workPerByte*int64(v.Type.Bytes())
 }
 
-// averages reports whether an example's scores are the mean of those of its rows.
+// averages reports whether an example's scores are the mean over its rows.
 func (n *Network) averages() bool {
 	return n.Form != nil && n.Form.Rows && n.Length > 1 && !n.Task.PerPosition()
 }
 
-// average makes the scores of g, one row a step, those of examples, where the network averages. It
-// returns the inputs that this adds, see encoded.weights.
+// average turns the scores of g, which have one row per step, into one row per example if the
+// network averages. It returns the inputs that this adds, see Batch.weights.
 func (n *Network) average(g *ir.Graph, batch int) ([]*ir.Value, error) {
 	if !n.averages() {
 		return nil, nil

@@ -11,9 +11,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Network is a model split by a plan into a frozen region, which is inference, and a live region,
-// which trains. It compiles each for the batch sizes that are asked for. Programs read the weights
-// in place: changing a thawed weight's contents changes what the next run computes.
+// Network is a model split by a plan into a frozen region, which only runs inference, and a live
+// region, which trains. It compiles each region for the batch sizes that are asked for. Programs
+// read the weights in place: a change to the contents of a thawed weight takes effect at the next
+// run.
 type Network struct {
 	Base   *Base
 	Headed *Headed
@@ -21,40 +22,43 @@ type Network struct {
 	Plan   *freeze.Plan
 	Task   task.Task // what training minimises
 
-	// Form says how examples of different lengths lie in the inputs; nil where all have one. Shapes
-	// are then for examples of Length steps, and At gives the networks of other lengths.
+	// Form says how examples of different lengths are laid out in the inputs. It is nil if all have
+	// one length. Otherwise shapes are for examples of Length steps, and At returns the networks of
+	// other lengths.
 	Form   *data.Form
 	Length int
 
-	// Memory bounds the buffers of a training step in bytes, 0 for no bound.
+	// Memory limits the buffers of a training step in bytes. 0 is no limit.
 	Memory int
 
-	// Norm standardises what the head reads during training, nil for as it is. It is folded into
-	// the head's weights when the model is written (see Standard.Fold).
+	// Norm standardises the head's input during training; nil does not. It is folded into the
+	// head's weights when the model is written (see Standard.Fold).
 	Norm *Standard
 
-	cut     []int     // positions of the frontier values, see frontier
-	whole   *template // of graph, once both batch sizes were built and while the frozen region may be needed
+	cut []int // indices of the frontier values, see frontier
+	// of graph, once two batch sizes are built and while the frozen region may be needed
+	whole   *template
 	live    *template // of liveGraph
-	varies  bool      // there are no templates: every batch size is built by itself
+	varies  bool      // there are no templates: every batch size is built separately
 	frozen  map[int]*compile.Program
 	eval    map[int]*compile.Program
 	steps   map[int]*Step
 	feature map[int]*compile.Program
 	handed  map[int]*UnitResults
 
-	// Programs of one region run in turn, whatever their batch size and length; those of different
-	// regions feed each other.
+	// Memory of the two regions. Programs of one region run in turn, whatever their batch size and
+	// length, so they share memory. Programs of different regions feed each other.
 	inference, active *compile.Arena
 
 	folded *compile.Constants // see constants
 
-	root  *Network         // the network that At was called on
+	root  *Network         // the network on which At was called
 	sizes map[int]*Network // by length, in the root
-	grow  []growth         // of the frontier values, in the root; see lengths
+	grow  []growth         // of the frontier values, in the root; see lengths.go
 }
 
-// At is the network for examples of a length. All share weights, plan, standardisation and memory.
+// At returns the network for examples of a length. The networks of all lengths share weights, plan,
+// standardisation and memory.
 func (n *Network) At(length int) *Network {
 	root := n.rooted()
 	if root.Form == nil || length == root.Length {
@@ -79,7 +83,7 @@ func (n *Network) rooted() *Network {
 	return n
 }
 
-// arenas are the memory of the frozen and of the live region.
+// arenas returns the memory of the frozen and of the live region.
 func (n *Network) arenas() (inference, active *compile.Arena) {
 	root := n.rooted()
 	if root.inference == nil {
@@ -88,7 +92,7 @@ func (n *Network) arenas() (inference, active *compile.Arena) {
 	return root.inference, root.active
 }
 
-// Graph is a specialised copy of the model in which frozen weights are constants.
+// Graph returns a specialised copy of the model in which frozen weights are constants.
 func (n *Network) Graph(batch int) (*ir.Graph, error) {
 	if n.whole == nil && !n.varies {
 		if two, three, err := n.build23(); err != nil || n.share(two, three) != nil {
@@ -111,7 +115,7 @@ func (n *Network) share(two, three *ir.Graph) (err error) {
 	return err
 }
 
-// LiveGraph is the part of graph from the frontier on, and the values that it starts from.
+// LiveGraph returns the part of the graph from the frontier on, and the frontier values.
 func (n *Network) LiveGraph(batch int) (*ir.Graph, []*ir.Value, error) {
 	if err := n.Prepare(); err != nil {
 		return nil, nil, err
@@ -169,8 +173,8 @@ func (n *Network) build(batch int) (*ir.Graph, error) {
 	})
 }
 
-// build23 compiles for two batch sizes, one after the other so that the second finds the constants
-// of the first.
+// build23 builds batch sizes two and three, one after the other so that the second reuses the
+// first's constants.
 func (n *Network) build23() (two, three *ir.Graph, err error) {
 	if two, err = n.build(2); err != nil {
 		return nil, nil, err
@@ -179,7 +183,7 @@ func (n *Network) build23() (two, three *ir.Graph, err error) {
 	return two, three, err
 }
 
-// constants are what all graphs of the model share, whatever their batch size and length.
+// constants are shared by all graphs of the model, whatever their batch size and length.
 func (n *Network) constants() *compile.Constants {
 	root := n.rooted()
 	if root.folded == nil {
@@ -188,7 +192,7 @@ func (n *Network) constants() *compile.Constants {
 	return root.folded
 }
 
-// Twin is a network of the same split that has compiled nothing.
+// Twin returns a network of the same split with nothing compiled.
 func (n *Network) Twin() *Network {
 	m := n.With(n.Plan)
 	m.Norm, m.Memory = nil, 0
@@ -196,14 +200,14 @@ func (n *Network) Twin() *Network {
 	return m
 }
 
-// IsNew reports whether a weight is none of the pretrained model's: of a fresh head, or of an
-// adapter.
+// IsNew reports whether a weight belongs to a fresh head or an adapter and not to the pretrained
+// model.
 func (n *Network) IsNew(name string) bool {
 	return !slices.ContainsFunc(n.Base.Model.Params, func(p *onnx.Param) bool { return p.Name == name })
 }
 
-// thawed lists the plan's trained weights as values of g, in the set's order; nil for one that g
-// does not read.
+// thawed lists the weights that the plan trains as values of g, in the set's order. An entry is nil
+// if g does not read the weight.
 func (n *Network) thawed(g *ir.Graph) []*ir.Value {
 	byName := map[string]*ir.Value{}
 	for _, p := range g.Params() {

@@ -9,16 +9,17 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Patch describes how the tuned file differs from the base by a plan of what trained: new contents
-// of what changed, the new head in place of what it replaces, and adapters beside their layers, or
-// merged into them where merge says so. It also returns the changed and added tensors by name.
-// Standardisation is folded into the head's weights. The metadata are the caller's.
+// Patch describes how the tuned file differs from the base for a plan of what trained. It holds new
+// contents of changed weights, the new head in place of what it replaces, and adapters beside their
+// layers. If merge is set, adapters are merged into their layers' weights. Patch also returns the
+// changed and added tensors by name. Standardisation is folded into the head's weights. The caller
+// adds the metadata.
 func (n *Network) Patch(plan *freeze.Plan, merge bool) (*onnx.Patch, map[string]*tensor.Tensor, error) {
 	p := &onnx.Patch{Tensors: map[string]*tensor.Tensor{}}
 	changed := map[string]*tensor.Tensor{}
 	fresh := n.Headed.fresh()
 	for _, w := range n.Set.Weights {
-		added := slices.Contains(fresh, w.Name) // and may never have trained, by a schedule
+		added := slices.Contains(fresh, w.Name) // with a schedule it may never have trained
 		if added || plan.Of(w.Name).State != freeze.Frozen {
 			changed[w.Name] = w.Value.Data
 		}
@@ -41,7 +42,7 @@ func (n *Network) Patch(plan *freeze.Plan, merge bool) (*onnx.Patch, map[string]
 	return n.Base.prepend(p), changed, nil
 }
 
-// foldHead replaces the first layer of the head in changed by one that reads features as they are.
+// foldHead rewrites the first layer of the head in changed so that it reads raw features.
 func (n *Network) foldHead(changed map[string]*tensor.Tensor) {
 	if n.rooted().Norm == nil {
 		return
@@ -52,8 +53,8 @@ func (n *Network) foldHead(changed map[string]*tensor.Tensor) {
 	changed[weight], changed[bias] = w, b
 }
 
-// foldAnswers rewrites the last layer of a fresh head that trained on standardised numbers as one
-// that gives the numbers themselves.
+// foldAnswers rewrites the last layer of a fresh head that trained on standardised targets so that
+// it gives the original units.
 func (n *Network) foldAnswers(changed map[string]*tensor.Tensor) {
 	r, ok := task.Plain(n.Task).(task.Scaled)
 	if !ok {
@@ -66,8 +67,8 @@ func (n *Network) foldAnswers(changed map[string]*tensor.Tensor) {
 	r.Fold(changed[names[0]].F32(), changed[names[1]].F32())
 }
 
-// mergeAdapters puts new contents of the weights that adapters change into changed and the patch,
-// in place of the adapters.
+// mergeAdapters puts new contents of the adapted weights into changed and the patch, in place of
+// the adapters.
 func (n *Network) mergeAdapters(p *onnx.Patch, changed map[string]*tensor.Tensor) error {
 	merged, err := n.Headed.Adapters.Merge()
 	if err != nil {
@@ -82,7 +83,7 @@ func (n *Network) mergeAdapters(p *onnx.Patch, changed map[string]*tensor.Tensor
 	return nil
 }
 
-// prepend merges the edits that freed the batch into the edits of a fit.
+// prepend merges the edits that freed the batch size into the edits of a fit.
 func (b *Base) prepend(p *onnx.Patch) *onnx.Patch {
 	if b.Patch == nil {
 		return p
@@ -94,7 +95,7 @@ func (b *Base) prepend(p *onnx.Patch) *onnx.Patch {
 	for k, v := range p.Tensors {
 		q.Tensors[k] = v
 	}
-	for name := range q.Tensors { // what the fit takes away needs no new contents
+	for name := range q.Tensors { // removed by the fit, so needs no new contents
 		if slices.Contains(p.RemoveInitializers, name) {
 			delete(q.Tensors, name)
 		}

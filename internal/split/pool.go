@@ -9,14 +9,14 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// rawBuilder adds nodes of the default domain to a raw graph.
+// rawBuilder adds nodes of the default ONNX domain to a raw graph.
 type rawBuilder struct {
 	g       *ir.Graph
 	h       *Headed
 	version int
 
-	mask  *ir.Value // of sequences; nil: none
-	steps int       // of the sequences by which the head is built
+	mask  *ir.Value // of sequences; nil: no mask
+	steps int       // sequence length at which the head is built
 }
 
 func (b *rawBuilder) node(op, name string, attrs ir.Attrs, in ...*ir.Value) *ir.Value {
@@ -35,7 +35,7 @@ func (b *rawBuilder) linear(name string, x *ir.Value, in, out int, w []float32) 
 	return b.node("Gemm", name, ir.Attrs{"transB": 1}, x, weight, bias)
 }
 
-// pool turns a batched value into one vector an example and returns it with its width.
+// pool reduces a batched value to one vector per example. It returns the result and its width.
 func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, error) {
 	if how == "" {
 		how = "auto"
@@ -45,7 +45,7 @@ func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, e
 		return nil, 0, fmt.Errorf("it holds %v, a head reads floating-point features", t.DType)
 	}
 	tag := fmt.Sprintf("pool%d", len(b.h.New))
-	if t.DType != tensor.Float32 { // a fresh head is float32, whatever the trunk is
+	if t.DType != tensor.Float32 { // a fresh head is float32, whatever the type of the trunk
 		v = b.node("Cast", tag, ir.Attrs{"to": onnx.Code(tensor.Float32)}, v)
 	}
 	switch {
@@ -73,8 +73,8 @@ func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, e
 	return b.spatial(tag, v, how), s[1], nil
 }
 
-// samePositions errors where the values that a head reads at every position have different numbers
-// of them.
+// samePositions errors if the values that a head reads at every position differ in their number of
+// positions.
 func samePositions(values []*ir.Value, types []ir.Type) error {
 	positions := func(t ir.Type) int {
 		if isSequence(t.Shape) {
@@ -90,12 +90,12 @@ func samePositions(values []*ir.Value, types []ir.Type) error {
 	return nil
 }
 
-// isSequence reports whether a value of a shape has several positions, each with features of its
-// own.
+// isSequence reports whether a value of this shape has several positions, each with its own
+// features.
 func isSequence(s tensor.Shape) bool { return len(s) == 3 && s[1] != 1 }
 
-// positions turns a sequence into rows, one a position, and returns it with their width. What has
-// one vector already is a row.
+// positions turns a sequence into rows, one per position. It returns them with their width. A value
+// that already has one vector per example is one row each.
 func (b *rawBuilder) positions(v *ir.Value, t ir.Type) (*ir.Value, int, error) {
 	s := t.Shape
 	if !isSequence(s) {
@@ -121,7 +121,7 @@ func (b *rawBuilder) spatial(tag string, v *ir.Value, how string) *ir.Value {
 	return b.node("Flatten", tag, ir.Attrs{"axis": 1}, v)
 }
 
-// token picks one position of a sequence; index -1 is the last.
+// token picks one position of a sequence. Index -1 is the last.
 func (b *rawBuilder) token(tag string, v *ir.Value, index int64) *ir.Value {
 	i := b.g.NewConst("head."+tag+".index", tensor.Scalar(index))
 	return b.node("Gather", tag, ir.Attrs{"axis": 1}, v, i)

@@ -34,7 +34,7 @@ func (n *Network) program(cache *map[int]*compile.Program, live bool, batch int,
 	return p, nil
 }
 
-// Frozen is the frozen region: from the model's inputs to the frontier.
+// Frozen returns the frozen region: from the model's inputs to the frontier.
 func (n *Network) Frozen(batch int) (*compile.Program, error) {
 	return n.program(&n.frozen, false, batch, func() (*ir.Graph, error) {
 		g, err := n.Graph(batch)
@@ -50,7 +50,7 @@ func (n *Network) Frozen(batch int) (*compile.Program, error) {
 	})
 }
 
-// Eval is the live region as inference: from the frontier to the scores.
+// Eval returns the live region as inference: from the frontier to the scores.
 func (n *Network) Eval(batch int) (*compile.Program, error) {
 	return n.program(&n.eval, true, batch, func() (*ir.Graph, error) {
 		g, cut, err := n.LiveGraph(batch)
@@ -69,7 +69,7 @@ func (n *Network) Eval(batch int) (*compile.Program, error) {
 	})
 }
 
-// Features is the live region up to what a fresh head reads, not standardised.
+// Features returns the live region up to the input of a fresh head, not standardised.
 func (n *Network) Features(batch int) (*compile.Program, error) {
 	return n.program(&n.feature, true, batch, func() (*ir.Graph, error) {
 		g, cut, err := n.LiveGraph(batch)
@@ -94,9 +94,9 @@ func (n *Network) headNode(g *ir.Graph) *ir.Node {
 	return nil
 }
 
-// ReleaseFrozen drops the programs of the frozen region and what they are made from, whose packed
-// weights and activations are not needed while its values come from a store. A later use compiles
-// them again.
+// ReleaseFrozen drops the programs of the frozen region and their sources. Their packed weights and
+// activations are not needed while frontier values come from a store. A later use compiles them
+// again.
 func (n *Network) ReleaseFrozen() {
 	n.frozen, n.whole, n.inference, n.folded = nil, nil, nil, nil
 	for _, m := range n.sizes {
@@ -112,8 +112,8 @@ func (n *Network) ReleaseFeatures() {
 	}
 }
 
-// CompiledStep is the training step that was compiled for a batch at any length, nil where none
-// was.
+// CompiledStep returns the compiled training step for a batch size at any length, nil if there is
+// none.
 func (n *Network) CompiledStep(batch int) *Step {
 	if s := n.steps[batch]; s != nil {
 		return s
@@ -126,5 +126,5 @@ func (n *Network) CompiledStep(batch int) *Step {
 	return nil
 }
 
-// ReleaseStep drops the training step of a batch.
+// ReleaseStep drops the training step for a batch size.
 func (n *Network) ReleaseStep(batch int) { delete(n.steps, batch) }

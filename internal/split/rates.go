@@ -10,7 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
-// multiplier is one --lr-mult: SELECTOR=X.
+// multiplier is one learning-rate multiplier: SELECTOR=X.
 type multiplier struct {
 	selector string
 	x        float64
@@ -28,16 +28,15 @@ func parseMultiplier(text string) (multiplier, error) {
 	return multiplier{text[:i], x}, nil
 }
 
-// CheckMultiplier errors on a text that is not SELECTOR=X.
+// CheckMultiplier errors if text is not SELECTOR=X.
 func CheckMultiplier(text string) error {
 	_, err := parseMultiplier(text)
 	return err
 }
 
-// setRates gives the plan's thawed weights the multipliers of the learning rate that the options
-// ask for: the last of lr_mult whose selector names the weight, times layer_decay to the power of
-// the weight's distance from the head. The head has distance 0, the last block 1, and so on to the
-// blocks at the input.
+// setRates sets the learning-rate multipliers of the plan's thawed weights. A multiplier is the
+// last of lr_mult whose selector names the weight, times layer_decay to the power of the weight's
+// distance from the head. The head has distance 0, the last block 1, and so on down to the input.
 //
 // Layer-wise decay: Clark, Luong, Le and Manning, ELECTRA, ICLR 2020, appendix A; Bao, Dong, Piao
 // and Wei, BEiT, ICLR 2022.

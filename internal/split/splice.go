@@ -8,9 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// splice puts what h has and the base has not into the patch: new nodes with their weights and
-// constants, and the inputs of old nodes that read new values. A fresh head takes the place of what
-// it leaves without a reader.
+// splice adds to the patch what h has and the base lacks: new nodes with their weights and
+// constants, and inputs of old nodes that read new values. A fresh head replaces the nodes whose
+// results nobody reads any more.
 func (net *Network) splice(p *onnx.Patch, h *Headed, changed map[string]*tensor.Tensor) {
 	place := net.rewire(p, h)
 	isNew := map[*ir.Node]bool{}
@@ -43,15 +43,15 @@ func (net *Network) splice(p *onnx.Patch, h *Headed, changed map[string]*tensor.
 	}
 }
 
-// rewire makes the nodes of the file read what they read in h. It returns for new nodes a value
-// whose node they have to stand before: the first of the file that reads what they give; none for
-// those that only new nodes behind the file's read.
+// rewire makes the file's nodes read what they read in h. For each new node it returns the value
+// before whose node it must be placed: the first node of the file that reads its result. New nodes
+// that only other trailing new nodes read have none.
 func (net *Network) rewire(p *onnx.Patch, h *Headed) map[*ir.Node]string {
-	twin := map[string]*ir.Node{} // of the file's nodes in h, by what they give
+	twin := map[string]*ir.Node{} // the file's nodes in h, by output
 	for _, n := range h.Graph.Nodes {
 		twin[firstOutput(n)] = n
 	}
-	first := map[string]int{} // new value -> first of the file's nodes that needs it
+	first := map[string]int{} // new value -> first node of the file that needs it
 	need := func(name string, at int) {
 		if was, ok := first[name]; !ok || at < was {
 			first[name] = at
@@ -61,7 +61,7 @@ func (net *Network) rewire(p *onnx.Patch, h *Headed) map[*ir.Node]string {
 	for i, n := range nodes {
 		t := twin[firstOutput(n)]
 		if t == nil && h.Fresh {
-			continue // it goes away
+			continue // it is removed
 		}
 		for k, v := range n.Inputs {
 			if v == nil {
@@ -103,8 +103,8 @@ func (net *Network) rewire(p *onnx.Patch, h *Headed) map[*ir.Node]string {
 	return place
 }
 
-// replace takes out what a fresh head leaves without a reader, and makes its scores the only
-// output.
+// replace removes the nodes whose results nobody reads with a fresh head, and makes the head's
+// scores the only output.
 func (net *Network) replace(p *onnx.Patch, h *Headed, isNew map[*ir.Node]bool) {
 	kept := map[string]bool{}
 	for _, n := range h.Graph.Nodes {

@@ -7,15 +7,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Standard shifts and scales features to mean 0 and deviation 1, so that one learning rate suits
-// every feature of every model. A linear head trained on standardised features is written as one on
-// the features themselves.
+// Standard shifts and scales features to mean 0 and standard deviation 1, so that one learning rate
+// suits every feature of every model. A linear head trained on standardised features is written as
+// an equal head on raw features.
 type Standard struct {
 	Mean, InvStd []float32
 }
 
-// Moments accumulates mean and variance per feature (Welford, in float64 and in order, so that the
-// result does not depend on how examples were batched).
+// Moments accumulates mean and variance per feature with Welford's method. It uses float64 and a
+// fixed order, so the result does not depend on how examples were batched.
 type Moments struct {
 	n        float64
 	mean, m2 []float64
@@ -35,10 +35,10 @@ func (m *Moments) Add(x []float32, width int) {
 	}
 }
 
-// Mean is the mean of each feature.
+// Mean returns the mean of each feature.
 func (m *Moments) Mean() []float64 { return m.mean }
 
-// Variance is the variance of each feature, not corrected for bias.
+// Variance returns the variance of each feature, without bias correction.
 func (m *Moments) Variance() []float64 {
 	out := make([]float64, len(m.m2))
 	for i, v := range m.m2 {
@@ -47,7 +47,8 @@ func (m *Moments) Variance() []float64 {
 	return out
 }
 
-// Standard gives the scaling. A feature that hardly varies says nothing and is scaled by 0.
+// Standard returns the scaling. A feature that hardly varies carries no information and is scaled
+// by 0.
 func (m *Moments) Standard() *Standard {
 	s := &Standard{Mean: make([]float32, len(m.mean)), InvStd: make([]float32, len(m.mean))}
 	var total float64
@@ -95,8 +96,8 @@ func (n *Network) standardise(g *ir.Graph) error {
 	return nil
 }
 
-// Fold rewrites a linear layer trained on standardised features, weight [out,in] and bias [out], as
-// the layer that gives the same scores from the features as they are:
+// Fold rewrites a linear layer trained on standardised features, with weight [out,in] and bias
+// [out], as the layer that gives the same scores from raw features:
 //
 //	W (x-mean)*invstd + b = (W*invstd) x + (b - (W*invstd) mean)
 func (s *Standard) Fold(weight, bias []float32) {
@@ -112,8 +113,8 @@ func (s *Standard) Fold(weight, bias []float32) {
 	}
 }
 
-// Unfold is the inverse of Fold: it gives the layer on standardised features that agrees with one
-// on the features as they are. Features with InvStd 0 keep a weight of 0.
+// Unfold is the inverse of Fold: it turns a layer on raw features into the equal layer on
+// standardised ones. Features with InvStd 0 keep a weight of 0.
 func (s *Standard) Unfold(weight, bias []float32) {
 	in := len(s.Mean)
 	for o := range bias {

@@ -12,27 +12,28 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Step is the compiled live region for one batch size: a forward pass, the loss and the gradients
-// of the thawed weights.
+// Step is the live region compiled for training at one batch size: a forward pass, the loss and the
+// gradients of the thawed weights.
 type Step struct {
 	Program *compile.Program
-	labels  int              // how many inputs they are, behind the frontier's values
-	drops   bool             // takes a dropout seed behind the labels
-	Grads   []*tensor.Tensor // by thawed weight in order; views of the program's memory
+	labels  int              // number of label inputs, which follow the frontier values
+	drops   bool             // takes a dropout seed after the labels
+	Grads   []*tensor.Tensor // one per thawed weight, in order; views of the program's memory
 	Stats   []BatchStatistics
 }
 
-// BatchStatistics is a batch normalisation that trains: its running statistics and where the
-// batch's are.
+// BatchStatistics gives access to the running and batch statistics of a batch normalisation that
+// trains.
 type BatchStatistics struct {
-	Mean, Variance *tensor.Tensor // running, in place
+	Mean, Variance *tensor.Tensor // running statistics, updated in place
 	BatchMean      *tensor.Tensor
 	BatchVar       *tensor.Tensor
 	Count          int     // elements per channel
-	momentum       float32 // share of the old value that is kept
+	momentum       float32 // weight of the old value
 }
 
-// Train is the live region as training, from the frontier and the labels to the loss and gradients.
+// Train returns the live region as a training step: from the frontier and the labels to the loss
+// and the gradients.
 func (n *Network) Train(batch int) (*Step, error) {
 	if s := n.steps[batch]; s != nil {
 		return s, nil
@@ -119,8 +120,8 @@ func (n *Network) Train(batch int) (*Step, error) {
 	return s, nil
 }
 
-// Run computes the loss, the scores and the gradients of a batch at the frontier, the task's labels
-// and the seed of what dropout drops. Results are valid until the next run.
+// Run computes the loss, the scores and the gradients of a batch. It takes the frontier values, the
+// task's labels and the dropout seed. Results are valid until the next run.
 func (s *Step) Run(ctx context.Context, values, labels []*tensor.Tensor, seed int64) (loss float32, scores *tensor.Tensor, err error) {
 	out, err := s.Program.Run(ctx, s.Inputs(values, labels, seed)...)
 	if err != nil {
@@ -137,7 +138,7 @@ func (s *Step) Inputs(values, labels []*tensor.Tensor, seed int64) []*tensor.Ten
 	return in
 }
 
-// FirstLabel is the position of the first label among the program's inputs.
+// FirstLabel returns the index of the first label among the program's inputs.
 func (s *Step) FirstLabel() int {
 	n := len(s.Program.Graph().Inputs) - s.labels
 	if s.drops {
@@ -146,7 +147,7 @@ func (s *Step) FirstLabel() int {
 	return n
 }
 
-// Update moves the running statistics of batch normalisations that train.
+// Update updates the running statistics of batch normalisations that train.
 func (s *Step) Update() {
 	for _, b := range s.Stats {
 		track(b.Mean.F32(), b.BatchMean.F32(), b.momentum, 1)
@@ -154,7 +155,7 @@ func (s *Step) Update() {
 	}
 }
 
-// Unbias is what makes a batch's variance an unbiased estimate.
+// Unbias returns the factor that makes a batch's variance an unbiased estimate.
 func (b *BatchStatistics) Unbias() float32 {
 	if b.Count <= 1 {
 		return 1

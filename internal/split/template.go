@@ -10,21 +10,21 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// template makes a graph for any number of examples out of those for two and three, which is
-// quicker than to compile the model again and lets all of them share constants. The two differ in
-// axes and attributes that grow with the batch; whatever differs is taken to grow evenly, and the
+// template derives a graph for any batch size from those for two and three examples. This is faster
+// than compiling the model again, and lets all sizes share constants. The two graphs differ in axes
+// and attributes that grow with the batch. Every difference is assumed to grow linearly, and the
 // types that operators infer must agree.
 type template struct{ two, three *ir.Graph }
 
 var errNoTemplate = errors.New("split: graphs of different batch sizes differ in more than sizes")
 
-// newTemplate errors with errNoTemplate when the graphs differ in more than sizes. It lets three
+// newTemplate errors with errNoTemplate if the graphs differ in more than sizes. It makes three
 // share two's constants.
 func newTemplate(two, three *ir.Graph) (*template, error) {
 	if len(two.Inputs) != len(three.Inputs) || len(two.Nodes) != len(three.Nodes) || len(two.Outputs) != len(three.Outputs) {
 		return nil, errNoTemplate
 	}
-	partner := map[*ir.Value]*ir.Value{} // of two's inputs and results
+	partner := map[*ir.Value]*ir.Value{} // of the inputs and results of two
 	pair := func(v, w *ir.Value) bool {
 		if v == nil || w == nil {
 			return v == w
@@ -82,8 +82,8 @@ func sameContents(a, b *tensor.Tensor) bool {
 	return a.DType == b.DType && a.Shape.Equal(b.Shape) && bytes.Equal(a.Bytes, b.Bytes)
 }
 
-// sameAttrs reports whether attributes are the same but for integers. Subgraphs are not looked
-// into: they are never the same.
+// sameAttrs reports whether attributes are equal apart from integers. Subgraphs are never
+// considered equal.
 func sameAttrs(a, b ir.Attrs) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(slices.Collect(maps.Keys(a)), func(k string) bool {
 		switch v := a[k].(type) {
@@ -109,7 +109,7 @@ func sameAttrs(a, b ir.Attrs) bool {
 	})
 }
 
-// at is the graph for a number of examples. Its values stand in the order of the template's.
+// at returns the graph for a batch size. Its values are in the order of the template's.
 func (t *template) at(batch int) (*ir.Graph, error) {
 	g, _ := ir.Clone(t.two)
 	grow := func(two, three int) int { return two + (three-two)*(batch-2) }
@@ -165,7 +165,7 @@ func (t *template) at(batch int) (*ir.Graph, error) {
 	return g, nil
 }
 
-// from is the template of what lies between the values at the given positions, which become the
+// from returns the template of the part between the values at the given indices, which become the
 // inputs, and the outputs.
 func (t *template) from(cut []int) (*template, error) {
 	part := func(g *ir.Graph) *ir.Graph {

@@ -9,15 +9,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// UnitResults is the live region as inference, from the frontier to what each unit that trains
-// hands on to those above it.
+// UnitResults is the live region as inference, from the frontier to the output that each unit that
+// trains passes to later units.
 type UnitResults struct {
 	Program *compile.Program
-	Unit    []int // of each of the program's outputs
+	Unit    []int // the unit of each program output
 }
 
-// UnitResults compiles the units' results for one batch size, once. Unit says for each weight in
-// the place of which unit it lies, of units in all; the last of them hands nothing on.
+// UnitResults compiles the outputs of the units for one batch size, once. unit maps each weight's
+// name to the index of its unit, of units in all. The last unit passes nothing on.
 func (n *Network) UnitResults(batch int, unit map[string]int, units int) (*UnitResults, error) {
 	if r := n.handed[batch]; r != nil {
 		return r, nil
@@ -27,7 +27,7 @@ func (n *Network) UnitResults(batch int, unit map[string]int, units int) (*UnitR
 		return nil, err
 	}
 	live := make([]bool, units)
-	above := make([][]*ir.Value, units) // weights of the units above each
+	above := make([][]*ir.Value, units) // weights of the units after each
 	for _, p := range n.thawed(g) {
 		if p == nil {
 			continue
