@@ -120,10 +120,13 @@ func (r *Regress) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Te
 func (m *Metrics) RMSE() float64 { return math.Sqrt(m.Loss()) }
 
 // Reported is a value of what t minimises, as people are told it. The loss of Regress is that of
-// the number itself, where training minimises that of the standardised one; others are told as they
-// are.
+// the number itself, where training minimises that of the standardised one. Others are told as they
+// are, that of WithLoss among them: its unit is its own.
 func Reported(t Task, loss float64) float64 {
-	if r, ok := Plain(t).(*Regress); ok {
+	if m, ok := t.(Mixed); ok {
+		t = m.Task
+	}
+	if r, ok := t.(*Regress); ok {
 		return loss * r.Std * r.Std
 	}
 	return loss

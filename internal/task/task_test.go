@@ -261,3 +261,18 @@ func TestFindTask(t *testing.T) {
 		}
 	}
 }
+
+func TestReported(t *testing.T) {
+	r := &Regress{Std: 3}
+	own, err := WithLoss(r, func(_ *ir.Builder, scores *ir.Value, _ []*ir.Value) *ir.Value { return scores })
+	must(t, err)
+	for _, c := range []struct {
+		name string
+		task Task
+		want float64
+	}{{"regress", r, 18}, {"mixed", Mixed{Task: r}, 18}, {"own loss", own, 2}, {"classify", &Classify{}, 2}} {
+		if got := Reported(c.task, 2); got != c.want {
+			t.Errorf("%s: a loss of 2 is reported as %g, want %g", c.name, got, c.want)
+		}
+	}
+}
