@@ -6,17 +6,19 @@ import (
 	"slices"
 )
 
-// DefaultTask is what examples are for where their answers look like those of no other task.
+// DefaultTask is the task of examples whose answers look like those of no other task.
 const DefaultTask = "classify"
 
-// Answers say how the right answers of a task stand in folders and tables.
+// Answers say how the right answers of a task are given in folders and tables.
 type Answers struct {
-	Classes bool // one of at least two classes, which folders may be named after
+	Classes bool // one of at least two classes, which folders may name
 	Empty   bool // an answer may be empty
-	Column  bool // in a table of files they stand in the column of texts; one with no label is for this task
+	// in a table of files, the column of texts holds the answers; such a table without a label
+	// column is for this task
+	Column bool
 
-	// Looks reports whether answers look like those of the task: names of folders, or what stands
-	// in a table. Nil: the task has to be asked for.
+	// Looks reports whether answers look like those of the task. They are names of folders or cells
+	// of a table. If nil, the task must be asked for by name.
 	Looks func(answers []string, folders bool) bool
 }
 
@@ -27,8 +29,8 @@ type taskAnswers struct {
 
 var tasks []taskAnswers
 
-// RegisterTask makes the answers of a task known; package task calls it. It panics on a name that
-// is taken. It is for init functions only.
+// RegisterTask registers the answers of a task; package task calls it. It panics if the name is
+// taken. Call it only from init functions.
 func RegisterTask(name string, a Answers) {
 	if slices.ContainsFunc(tasks, func(t taskAnswers) bool { return t.task == name }) {
 		panic(fmt.Sprintf("data: task %q is registered twice", name))
@@ -36,7 +38,7 @@ func RegisterTask(name string, a Answers) {
 	tasks = append(tasks, taskAnswers{name, a})
 }
 
-// answersOf are those of a task; of "" those of the default.
+// answersOf returns the answers of a task. For "" it returns those of the default task.
 func answersOf(task string) Answers {
 	i := slices.IndexFunc(tasks, func(t taskAnswers) bool { return t.task == cmp.Or(task, DefaultTask) })
 	if i < 0 {
@@ -45,8 +47,7 @@ func answersOf(task string) Answers {
 	return tasks[i].Answers
 }
 
-// FindTask tells what answers are for: the first task whose answers they look like, else the
-// default.
+// FindTask returns the first task that the answers look like, else the default.
 func FindTask(answers []string, folders bool) string {
 	for _, t := range tasks {
 		if t.Looks != nil && t.Looks(answers, folders) {
@@ -56,8 +57,8 @@ func FindTask(answers []string, folders bool) string {
 	return DefaultTask
 }
 
-// inTexts is the task of a table of files whose answers stand in the column of texts: the one that
-// was asked for, or the first that there is; "" for none.
+// inTexts returns the task of a table of files whose answers are in the column of texts: the
+// requested one, or the first such task. It returns "" if there is none.
 func inTexts(task string) string {
 	for _, t := range tasks {
 		if t.Column && (task == "" || task == t.task) {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Counts is the number of examples of each class.
+// Counts returns the number of examples of each class.
 func (d *Dataset) Counts() []int {
 	n := make([]int, len(d.Classes))
 	for _, e := range d.Examples {
@@ -16,8 +16,8 @@ func (d *Dataset) Counts() []int {
 	return n
 }
 
-// Weights is the weight of each class in a loss that is to count all classes alike: inverse to its
-// frequency, and 1 on average over the examples. A class without examples weighs 0.
+// Weights returns class weights for a loss in which all classes count the same. They are inverse to
+// class frequency and average to 1 over the examples. A class without examples has weight 0.
 func (d *Dataset) Weights() []float32 {
 	counts := d.Counts()
 	total, present := 0, 0
@@ -35,11 +35,11 @@ func (d *Dataset) Weights() []float32 {
 	return w
 }
 
-// Balance describes the class sizes in one line; unequal is true where the largest class has at
-// least twice the smallest's examples.
+// Balance describes the class sizes in one line. unequal is true if the largest class has at least
+// twice as many examples as the smallest.
 func (d *Dataset) Balance() (text string, unequal bool) {
 	counts := d.Counts()
-	lo, hi := -1, -1 // among the classes that have examples
+	lo, hi := -1, -1 // among the classes with examples
 	for c, n := range counts {
 		if n > 0 && (lo < 0 || n < counts[lo]) {
 			lo = c
@@ -63,8 +63,8 @@ func (d *Dataset) Balance() (text string, unequal bool) {
 	return fmt.Sprintf("%s; always guessing %s would be right for %.1f%%", text, d.Classes[hi], share), true
 }
 
-// Notes are the lines that a user should see about the data: files left out, classes without
-// examples, unequal classes.
+// Notes returns what a user should know about the data: skipped files, classes without examples,
+// unequal classes.
 func (d *Dataset) Notes() []string {
 	notes := slices.Clone(d.Remarks)
 	if n := len(d.Skipped); n > 0 {

@@ -1,14 +1,15 @@
-// Package data turns what a user has into batches of a model's inputs and right answers. In comes a
-// Place: class folders, a table, rows in memory; out comes a Dataset. It knows no kind of data:
-// what a kind's files are called and how they are prepared is its Media and its Source.
+// Package data turns a user's data into batches of model inputs and right answers.
 //
-// Open lists the examples, leaves out what is damaged and splits off a validation set. A Dataset
-// then yields examples in any order, each prepared by its Source, which writes its steps into
-// tensors; batches are made of examples of about one length (Groups), padded to it by the Loader,
-// which prepares them in parallel, ahead of who reads. Whatever is random is seeded by (run, epoch,
-// example), so that the number of threads changes nothing. What a right answer is depends on the
-// task: Example.Label is the class and Example.Answer what a table says, from which others are read
-// (Target).
+// In: a Place, which is class folders, a table, or rows in memory. Out: a Dataset. The package does
+// not know the kinds of data: a kind's Media names its files, and its Source prepares them.
+//
+// Open lists the examples, skips damaged ones and splits off a validation set. A Dataset then
+// yields examples in any order. Each is prepared by its Source, which writes the example's steps
+// into tensors. A batch consists of examples of similar length (Groups), padded to a common length.
+// The Loader prepares batches in parallel, ahead of the reader. All randomness is seeded by (run,
+// epoch, example), so the number of threads changes nothing. The form of a right answer depends on
+// the task: Example.Label is the class, Example.Answer is a table's text, and Target is derived
+// from them.
 package data
 
 import (
@@ -23,33 +24,35 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Options say how data are opened. The zero value keeps nothing in memory and does not augment.
+// Options say how data are opened. The zero value keeps nothing in memory and augments nothing.
 type Options struct {
-	Val     Place  // where the validation examples are; none for val beside train, else a tenth is held out
-	Seed    uint64 // the run's seed: what is held out, the augmentation
+	// the validation examples; if none, val beside train, or else a tenth is held out
+	Val     Place
+	Seed    uint64 // the run's seed, for the held-out split and augmentation
 	Workers int    // goroutines that decode; 0 for one per processor
 
-	// Task is what the labels are for, as the option task names it; "" finds it from them.
+	// Task is the task of the examples, as in the option task. "" derives it from their answers.
 	Task string
 	// Table names the columns of tables.
 	Table Columns
-	// Augment is how the examples to train with are varied, in the words of their kind; "" and
-	// "none" for not at all.
+	// Augment says how training examples are augmented, in the terms of their kind. "" and "none"
+	// do not augment.
 	Augment string
-	// Budget is how many bytes of what was prepared may be kept in memory, training and validation
-	// together. The check for damaged files fills it, so that what fits is decoded once in a run.
+	// Budget limits the prepared data that are kept in memory, in bytes, for training and
+	// validation together. The check for damaged files fills it, so that whatever fits is decoded
+	// once per run.
 	Budget int64
-	// Trusted says of a file's digest that the content is known to decode (a cache holds what was
-	// computed from it), which spares decoding it for the check. Nil trusts nothing.
+	// Trusted reports, by a file's digest, whether its content is known to decode, because a cache
+	// holds values computed from it. The check then does not decode the file. Nil trusts nothing.
 	Trusted func([sha256.Size]byte) bool
-	// Index remembers between runs the files that passed the check, which spares reading them for
-	// it. Nil remembers none.
+	// Index remembers between runs which files passed the check, so that they need not be read
+	// again for it. Nil remembers none.
 	Index Index
-	// Kept keeps between runs what was prepared. Nil keeps none.
+	// Kept keeps prepared examples between runs. Nil keeps none.
 	Kept Blocks
 }
 
-// Augmented reports whether Augment varies anything.
+// Augmented reports whether Augment changes anything.
 func (o Options) Augmented() bool { return o.Augment != "" && o.Augment != "none" }
 
 func (o Options) workers() int {
@@ -59,40 +62,39 @@ func (o Options) workers() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// Example is one file, or row of a table, and its class.
+// Example is one file, or one row of a table, with its class.
 type Example struct {
 	Path   string
-	Label  int    // an index into the classes; -1 where it is not known
+	Label  int    // an index into the classes; -1 if unknown
 	Answer string // the right answer as a table, or the name of a folder, has it; "" where a folder is a class
 }
 
-// Skipped is a file that was left out and why.
+// Skipped is a file that was skipped, and why.
 type Skipped struct {
 	Path string
 	Err  error
 }
 
-// Dataset is a list of examples in the order of their classes and paths. It is safe for concurrent
-// use.
+// Dataset is a list of examples, ordered by class and path. It is safe for concurrent use.
 type Dataset struct {
 	Root     string
-	Classes  []string // in sorted order, or as given
+	Classes  []string // sorted, or as given
 	Examples []Example
 	Skipped  []Skipped // damaged files
 	Remarks  []string  // further Notes
-	HeldOut  bool      // these examples were taken from the training folder
+	HeldOut  bool      // these examples were split off from the training folder
 	Task     string    // what the labels are for; "" is classify
 
 	media   *Media
 	seed    uint64
 	workers int
 	source  Source
-	at      []int          // the examples' places in source
+	at      []int          // the examples' indices in source
 	other   map[string]int // files of other kinds, by extension
-	plain   bool           // examples are not augmented, though their source could
+	plain   bool           // examples are not augmented, even if their source could
 }
 
-// New makes a Dataset of what a Source prepares, one example each in the order of the Source.
+// New makes a Dataset from a Source, with its examples in the order of the Source.
 func New(root string, classes []string, examples []Example, source Source, m *Media, opt Options) *Dataset {
 	return &Dataset{Root: root, Classes: classes, Examples: examples, Task: opt.Task,
 		media: m, seed: opt.Seed, workers: opt.workers(), source: source, at: FileOrder(len(examples))}
@@ -117,20 +119,20 @@ func (o *opened) dataset(root string, classes []string, examples []Example, task
 	return d
 }
 
-// Len is the number of examples.
+// Len returns the number of examples.
 func (d *Dataset) Len() int { return len(d.Examples) }
 
-// Form says how examples lie in the model's inputs.
+// Form says how examples are laid out in the model's inputs.
 func (d *Dataset) Form() Form { return d.source.Form() }
 
-// Length is the number of steps of example i: the tokens of a text, the windows of a sound; 1 for a
-// picture.
+// Length returns the number of steps of example i: the tokens of a text, the windows of a sound, 1
+// for a picture.
 func (d *Dataset) Length(i int) int { return d.source.Length(d.at[i]) }
 
-// Bucket is the length that example i is padded to.
+// Bucket returns the length to which example i is padded.
 func (d *Dataset) Bucket(i int) int { return d.Form().Bucket(d.Length(i)) }
 
-// Digest names the content of example i, see Source.
+// Digest identifies the content of example i, see Source.
 func (d *Dataset) Digest(i int) ([sha256.Size]byte, error) {
 	sum, err := d.source.Digest(d.at[i])
 	if err != nil {
@@ -139,8 +141,8 @@ func (d *Dataset) Digest(i int) ([sha256.Size]byte, error) {
 	return sum, err
 }
 
-// Fingerprint names the classes and the examples' contents and labels in order, wherever the files
-// lie: two Datasets with the same one train alike.
+// Fingerprint identifies the classes and the contents and labels of the examples in order,
+// independent of paths. Datasets with the same fingerprint train alike.
 func (d *Dataset) Fingerprint() ([sha256.Size]byte, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q", d.Classes)
@@ -157,11 +159,11 @@ func (d *Dataset) Fingerprint() ([sha256.Size]byte, error) {
 	return [sha256.Size]byte(h.Sum(nil)), nil
 }
 
-// Plain is the epoch of examples that are not augmented.
+// Plain is the epoch number for examples without augmentation.
 const Plain = -1
 
-// Read writes the steps of example i, one tensor for each of Form.Inputs: as every model input is
-// prepared for Plain, else as augmentation varies it in the epoch.
+// Read writes the steps of example i, one tensor for each of Form.Inputs. If epoch is Plain the
+// example is not augmented; otherwise it is augmented as in that epoch.
 func (d *Dataset) Read(i, epoch int, dst []*tensor.Tensor) error {
 	var draw *Draw
 	if !d.plain && epoch != Plain {
@@ -173,7 +175,7 @@ func (d *Dataset) Read(i, epoch int, dst []*tensor.Tensor) error {
 	return nil
 }
 
-// check leaves out the damaged examples. More than a tenth of them is an error.
+// check drops the damaged examples. It errors if more than a tenth are damaged.
 func (d *Dataset) check(ctx context.Context) error {
 	good, err := d.findDamaged(ctx)
 	if err != nil {
@@ -187,8 +189,8 @@ func (d *Dataset) check(ctx context.Context) error {
 	return nil
 }
 
-// findDamaged checks the examples in parallel, fills d.Skipped and returns the indices of the
-// others.
+// findDamaged checks the examples in parallel, fills d.Skipped and returns the indices of the good
+// ones.
 func (d *Dataset) findDamaged(ctx context.Context) (good []int, err error) {
 	c, ok := d.source.(Checker)
 	if !ok {
@@ -218,7 +220,7 @@ func (d *Dataset) findDamaged(ctx context.Context) (good []int, err error) {
 	return good, nil
 }
 
-// subset returns the examples at the given indices with what is known of them.
+// subset returns the examples at the given indices, with everything known about them.
 func (d *Dataset) subset(indices []int) *Dataset {
 	s := *d
 	s.Examples, s.at = make([]Example, len(indices)), make([]int, len(indices))

@@ -9,9 +9,9 @@ import (
 	"sync/atomic"
 )
 
-// Files are the files that examples lie in, by their place among them. The digest of each is taken
-// when it is first read, and one that changes afterwards is an error: whatever goes by the former
-// digest would be wrong. Files are safe for concurrent use.
+// Files are the files of the examples, by index. The digest of each is computed when it is first
+// read. A file that changes later is an error, as everything keyed by the earlier digest would be
+// wrong. Files are safe for concurrent use.
 type Files struct {
 	fs    fs.FS
 	paths []string
@@ -19,19 +19,19 @@ type Files struct {
 	index Index
 }
 
-// Index remembers between runs the digests of files that passed the check. What it remembers must
-// come from the same preparation.
+// Index remembers between runs the digests of files that passed the check. Use an Index for only
+// one preparation.
 type Index interface {
-	// Digest is the digest of the file, if it is known and info says that the file has not changed
-	// since.
+	// Digest returns the digest of the file, if it is known and info shows that the file has not
+	// changed since.
 	Digest(path string, info fs.FileInfo) (sum [sha256.Size]byte, ok bool)
-	// Learn records the digest of a file that info described before it was read.
+	// Learn records the digest of a file; info described the file before it was read.
 	Learn(path string, info fs.FileInfo, sum [sha256.Size]byte)
 }
 
 func newFiles(fsys fs.FS, examples []Example, index Index) *Files {
 	f := &Files{fs: fsys, sums: make([]atomic.Pointer[[sha256.Size]byte], len(examples))}
-	if _, ok := fsys.(System); ok { // only there does a name and a time stand for a content
+	if _, ok := fsys.(System); ok { // only there do path and time identify a content
 		f.index = index
 	}
 	for _, e := range examples {
@@ -40,10 +40,10 @@ func newFiles(fsys fs.FS, examples []Example, index Index) *Files {
 	return f
 }
 
-// Len is the number of files.
+// Len returns the number of files.
 func (f *Files) Len() int { return len(f.paths) }
 
-// Open opens a file and describes it. It errors on what is no regular file.
+// Open opens a file and describes it. It errors if it is not a regular file.
 func (f *Files) Open(i int) (fs.File, fs.FileInfo, error) {
 	r, err := f.fs.Open(f.paths[i])
 	if err != nil {
@@ -60,8 +60,8 @@ func (f *Files) Open(i int) (fs.File, fs.FileInfo, error) {
 	return r, info, nil
 }
 
-// Read reads a file whole, so that its digest and its content come from one reading, and describes
-// it as it was before. It errors on an empty file and on one of more than most bytes.
+// Read reads a complete file, so that digest and content come from one read. It also describes the
+// file as it was before. It errors if the file is empty or has more than most bytes.
 func (f *Files) Read(i, most int) ([]byte, fs.FileInfo, error) {
 	r, info, err := f.Open(i)
 	if err != nil {
@@ -84,8 +84,8 @@ func (f *Files) Read(i, most int) ([]byte, fs.FileInfo, error) {
 	return b, info, nil
 }
 
-// Settle records the digest of a file that was read. It errors when the file was read before and
-// had another one.
+// Settle records the digest of a file that was read. It errors if an earlier read had another
+// digest.
 func (f *Files) Settle(i int, sum [sha256.Size]byte) error {
 	if !f.sums[i].CompareAndSwap(nil, &sum) && *f.sums[i].Load() != sum {
 		return errChanged
@@ -95,7 +95,7 @@ func (f *Files) Settle(i int, sum [sha256.Size]byte) error {
 
 var errChanged = errors.New("the file changed while it was in use: start again")
 
-// Sum is the digest of a file that was settled.
+// Sum returns the digest that was settled for a file.
 func (f *Files) Sum(i int) (sum [sha256.Size]byte, ok bool) {
 	if p := f.sums[i].Load(); p != nil {
 		return *p, true
@@ -103,8 +103,8 @@ func (f *Files) Sum(i int) (sum [sha256.Size]byte, ok bool) {
 	return sum, false
 }
 
-// Recall is the digest of a file that passed the check in an earlier run and is unchanged. It is
-// not settled by that.
+// Recall returns the digest of a file that passed the check in an earlier run and has not changed.
+// It does not settle the digest.
 func (f *Files) Recall(i int) (sum [sha256.Size]byte, ok bool) {
 	if f.index == nil {
 		return sum, false
@@ -116,7 +116,7 @@ func (f *Files) Recall(i int) (sum [sha256.Size]byte, ok bool) {
 	return f.index.Digest(f.paths[i], info)
 }
 
-// Learn lets later runs Recall the digest of a file, which info described before it was read.
+// Learn lets later runs Recall the digest of a file; info described the file before it was read.
 func (f *Files) Learn(i int, info fs.FileInfo, sum [sha256.Size]byte) {
 	if f.index != nil {
 		f.index.Learn(f.paths[i], info, sum)

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// A table of files has a column file, with paths relative to the table, and a column label; without
-// one, a column text holds transcripts.
+// A table of files has a column file, with paths relative to the table, and a column label. Without
+// labels, a column text holds transcripts.
 
-// openTables reads tables of files for training, as Open does class folders.
+// openTables reads tables of files for training, like Open for class folders.
 func openTables(ctx context.Context, trainPlace, valPlace Place, m *Media, opt Options) (train, val *Dataset, err error) {
 	o := open(trainPlace, m, opt)
 	if train, err = o.table(trainPlace, nil, opt.Task, true); err != nil {
@@ -35,7 +35,7 @@ func openTables(ctx context.Context, trainPlace, valPlace Place, m *Media, opt O
 	return train, val, nil
 }
 
-// table lists the files of a table. Classes are those of training, nil to take them from the table.
+// table lists the files of a table. classes are those of training; nil takes them from the table.
 func (o *opened) table(p Place, classes []string, task string, varied bool) (*Dataset, error) {
 	t, err := ReadTable(p)
 	if err != nil {
@@ -79,7 +79,7 @@ func (o *opened) table(p Place, classes []string, task string, varied bool) (*Da
 	return o.dataset(p.Path, classes, examples, task, varied), nil
 }
 
-// beside is the path of a file that a table names.
+// beside returns the path of a file that a table names.
 func (p Place) beside(name string) string {
 	switch {
 	case p.Rows != nil:
@@ -99,9 +99,9 @@ func columnNames(given, usual string) []string {
 	return []string{usual}
 }
 
-// ReadAnswers looks over the answers of a table's examples, one a row: it finds the task where it
-// is "", and of classify the classes, where they are nil, and every example's. It errors, naming
-// the line, on an answer that the task does not take.
+// ReadAnswers interprets the answers of a table's examples, one per row. If task is "" it finds the
+// task. For classify it finds the classes, if classes is nil, and sets the class of every example.
+// It errors on an answer that is invalid for the task, and names the line.
 func ReadAnswers(t *Table, examples []Example, task string, classes []string) (string, []string, error) {
 	if task == "" {
 		var answers []string

@@ -5,24 +5,24 @@ import (
 	"slices"
 )
 
-// Subset is the examples at the given indices, in that order.
+// Subset returns the examples at the given indices, in that order.
 func (d *Dataset) Subset(indices []int) *Dataset {
 	s := d.subset(indices)
 	s.Skipped, s.Remarks, s.other = nil, nil, nil
 	return s
 }
 
-// HeldOutSubset is the same for examples to measure by, which are not augmented.
+// HeldOutSubset is Subset for examples used for measuring, which are not augmented.
 func (d *Dataset) HeldOutSubset(indices []int) *Dataset {
 	s := d.Subset(indices)
 	s.HeldOut, s.plain = true, true
 	return s
 }
 
-// Folds deals the examples to k parts, picked by seed: each class evenly, its examples one part
-// after the other. Examples of the same contents lie in the same part, so that none is measured by
-// its own copy. Every part is in the order of d. A class with fewer examples than parts is missing
-// from some; parts may be empty where examples are few. It errors where a file cannot be read.
+// Folds divides the examples into k parts at random, by seed, with each class spread evenly.
+// Examples with the same content are in the same part, so that none is measured on its own copy.
+// Every part is in the order of d. A class with fewer examples than parts is missing from some
+// parts. Parts may be empty if there are few examples. Folds errors if a file cannot be read.
 func (d *Dataset) Folds(k int, seed uint64) ([][]int, error) {
 	parts := make([][]int, k)
 	part := map[[sha256.Size]byte]int{}
@@ -53,7 +53,7 @@ func (d *Dataset) Folds(k int, seed uint64) ([][]int, error) {
 	return parts, nil
 }
 
-// Except lists the indices of n examples that are not in the sorted list out.
+// Except returns the indices below n that are not in the sorted list out.
 func Except(n int, out []int) []int {
 	var in []int
 	for i := range n {

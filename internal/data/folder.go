@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// class is a class folder: its name and the files of one kind in it and below, in the order of
+// class is a class folder: its name and the files of one kind anywhere below it, in the order of
 // their paths.
 type class struct {
 	name  string
@@ -21,11 +21,11 @@ type class struct {
 // folder is a folder of class folders.
 type folder struct {
 	media   *Media
-	classes []class        // in sorted order, none without files of the kind
+	classes []class        // sorted; only those with files of the kind
 	other   map[string]int // files of other kinds, by extension
 }
 
-// readFolder lists the class folders of root. Hidden files and folders are passed over.
+// readFolder lists the class folders of root. It ignores hidden files and folders.
 func readFolder(root Place, m *Media) (*folder, error) {
 	entries, err := readDir(root, m)
 	if err != nil {
@@ -69,10 +69,10 @@ func kinds(n map[string]int) string {
 	return list(s)
 }
 
-// maxDepth bounds how deep files may lie in a class folder; links may form cycles.
+// maxDepth limits how deep in a class folder files may be, as links can form cycles.
 const maxDepth = 16
 
-// walk adds the files of dir and below to c.
+// walk adds all files below dir to c.
 func (f *folder) walk(c *class, dir Place, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("data: %s: folders nest deeper than %d: remove the link that leads back", dir.Path, maxDepth)
@@ -97,7 +97,7 @@ func (f *folder) walk(c *class, dir Place, depth int) error {
 	return nil
 }
 
-// readDir lists a folder in sorted order without hidden entries.
+// readDir lists a folder, sorted, without hidden entries.
 func readDir(dir Place, m *Media) ([]fs.DirEntry, error) {
 	if dir.Rows != nil {
 		return nil, fmt.Errorf("data: %s are no folder", dir.Path)
@@ -118,7 +118,7 @@ func readDir(dir Place, m *Media) ([]fs.DirEntry, error) {
 	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), ".") }), nil
 }
 
-// splitFolders returns the folders train and val of p where both exist.
+// splitFolders returns the folders train and val of p if both exist.
 func splitFolders(p Place) (train, val Place, ok bool) {
 	if p.Rows != nil {
 		return train, val, false

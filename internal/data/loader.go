@@ -9,17 +9,20 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Batch is a number of examples as a model takes them. It is valid until the next one is asked for.
+// Batch holds several examples in the form that a model takes. It is valid until the next batch is
+// requested.
 type Batch struct {
-	Inputs  []*tensor.Tensor // one for each input that the data feed, see Form: pictures feed one, float32 [n,channels,height,width]
-	Labels  []int            // n class indices, -1 where not known
-	Indices []int            // n indices into the Dataset
-	Length  int              // steps that each example is padded to
-	Lengths []int            // n numbers of steps that are no padding
+	// one for each input that the data feed, see Form; for pictures this is one, float32
+	// [n,channels,height,width]
+	Inputs  []*tensor.Tensor
+	Labels  []int // n class indices, -1 if unknown
+	Indices []int // n indices into the Dataset
+	Length  int   // steps to which each example is padded
+	Lengths []int // n numbers of steps without padding
 }
 
-// Scaled turns numbers of steps, in batches padded to length, into numbers of positions of scores,
-// of which a padded example has that many.
+// Scaled converts lengths in steps to lengths in positions of scores. In the batch, length steps
+// correspond to the given number of positions.
 func Scaled(lengths []int, length, positions int) []int {
 	out := make([]int, len(lengths))
 	for i, n := range lengths {
@@ -28,15 +31,15 @@ func Scaled(lengths []int, length, positions int) []int {
 	return out
 }
 
-// Loader prepares batches in parallel, a bounded number ahead of who reads them.
+// Loader prepares batches in parallel, a limited number ahead of the reader.
 type Loader struct {
 	data    *Dataset
 	size    int
 	workers int
 }
 
-// ahead is how many batches exist at once: one with the reader, the others being filled. Of small
-// ones there are more, so that one slow example does not hold up all workers.
+// ahead is the number of batches in memory: one with the reader, the others being filled. Small
+// batches need more of them, so that one slow example does not stall all workers.
 func (l *Loader) ahead() int {
 	if l.size >= 16 {
 		return 2
@@ -44,7 +47,7 @@ func (l *Loader) ahead() int {
 	return 3
 }
 
-// Loader returns a Loader of batches of size examples.
+// Loader returns a Loader for batches of size examples.
 func (d *Dataset) Loader(size int) *Loader {
 	return &Loader{d, max(size, 1), d.workers}
 }
@@ -54,7 +57,7 @@ type job struct {
 	batch *Batch
 	left  atomic.Int64
 	done  chan struct{} // closed when left is 0
-	errs  []error       // one an example
+	errs  []error       // one per example
 }
 
 type slot struct {
@@ -62,14 +65,14 @@ type slot struct {
 	k int
 }
 
-// Batches yields the examples of order in Groups, as they are in the epoch (Plain: not augmented).
-// What is yielded does not depend on the number of workers. It ends with the first error, of an
-// example or of ctx; when it returns, its goroutines have ended.
+// Batches yields the examples of order in Groups, as the epoch sees them (Plain: without
+// augmentation). The result does not depend on the number of workers. It ends with the first error
+// of an example or of ctx. When it returns, its goroutines have ended.
 func (l *Loader) Batches(ctx context.Context, order []int, epoch int) iter.Seq2[*Batch, error] {
 	return l.Groups(ctx, l.data.Groups(order, l.size), epoch)
 }
 
-// Groups does the same for batches that have been made.
+// Groups does the same for given groups.
 func (l *Loader) Groups(ctx context.Context, groups []Group, epoch int) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -80,7 +83,7 @@ func (l *Loader) Groups(ctx context.Context, groups []Group, epoch int) iter.Seq
 		ahead := l.ahead()
 		free := make(chan []*tensor.Tensor, ahead)
 		for range ahead {
-			free <- nil // made when first used: a short order needs fewer
+			free <- nil // allocated on first use, as a short order needs fewer
 		}
 		queue, slots := make(chan *job, ahead), make(chan slot)
 		wg.Go(func() {
@@ -119,7 +122,7 @@ func (l *Loader) Groups(ctx context.Context, groups []Group, epoch int) iter.Seq
 	}
 }
 
-// feed makes a job of each group, one for each free set of tensors, and hands their slots out in
+// feed makes a job of each group, one for each free set of tensors, and sends out its slots in
 // order.
 func (l *Loader) feed(ctx context.Context, groups []Group, free <-chan []*tensor.Tensor, queue chan<- *job, slots chan<- slot) {
 	form := l.data.Form()
@@ -138,7 +141,7 @@ func (l *Loader) feed(ctx context.Context, groups []Group, free <-chan []*tensor
 		}
 		j := &job{batch: b, done: make(chan struct{}), errs: make([]error, n)}
 		j.left.Store(int64(n))
-		queue <- j // never full: it holds as many as there are tensors
+		queue <- j // never blocks: the capacity equals the number of tensor sets
 		for k := range n {
 			select {
 			case slots <- slot{j, k}:
@@ -149,7 +152,7 @@ func (l *Loader) feed(ctx context.Context, groups []Group, free <-chan []*tensor
 	}
 }
 
-// tensors makes room for a batch, in old where that has its size.
+// tensors allocates the tensors of a batch, or reuses old if it has the right size.
 func (f Form) tensors(old []*tensor.Tensor, batch, length int) []*tensor.Tensor {
 	out := make([]*tensor.Tensor, len(f.Inputs))
 	for i, in := range f.Inputs {
@@ -171,7 +174,7 @@ func (j *job) fill(d *Dataset, k, epoch int) {
 	dst := make([]*tensor.Tensor, len(b.Inputs))
 	for x, in := range d.Form().Inputs {
 		t := b.Inputs[x]
-		size := len(t.Bytes) / (len(b.Indices) * b.Length) // of a step
+		size := len(t.Bytes) / (len(b.Indices) * b.Length) // size of a step
 		at := k * b.Length * size
 		part := func(from, to int) *tensor.Tensor {
 			return &tensor.Tensor{DType: t.DType, Shape: append(tensor.Shape{to - from}, in.Shape...), Bytes: t.Bytes[at+from*size : at+to*size]}

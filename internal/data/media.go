@@ -8,52 +8,51 @@ import (
 	"sync/atomic"
 )
 
-// Media is what data know of a kind of examples: what they are called, which files are of it, and
-// the Source that prepares such files. The format of a file is told by its content.
+// Media describes a kind of examples: its names, its files, and the Source that prepares them. A
+// file's format is recognised by its content.
 type Media struct {
-	One, Many  string   // what examples are called: picture, pictures
+	One, Many  string   // names of examples, such as picture, pictures
 	Formats    string   // of files, for messages
 	Extensions []string // of files of the kind; nil for all files
 	Fault      string   // what is wrong with one that is left out; "" for damaged
 
-	// Source prepares files; nil where examples are no files.
+	// Source makes the Source of files; nil if examples are not files.
 	Source func(Setting) Source
 }
 
-// Setting is what a Source of files gets to work with.
+// Setting is the input of a Source of files.
 type Setting struct {
 	Files   *Files
-	Budget  *Budget // for what is kept in memory
-	Kept    Blocks  // what was prepared, between runs; nil keeps none
+	Budget  *Budget // limits what is kept in memory
+	Kept    Blocks  // keeps prepared data between runs; nil keeps none
 	Trusted func([sha256.Size]byte) bool
-	Varied  bool // these are examples to train with, which augmentation varies
+	Varied  bool // these are training examples, which are augmented
 }
 
 // Checker is a Source whose examples may be damaged.
 type Checker interface {
-	// Check errors where example i cannot be used. What it reads and prepares may be kept.
+	// Check errors if example i is unusable. What it reads and prepares may be kept.
 	Check(i int) error
 }
 
-// Blocks keeps blocks of bytes by key between runs. What it keeps must come from the same
-// preparation.
+// Blocks keeps blocks of bytes by key between runs. Use Blocks for only one preparation.
 type Blocks interface {
 	Read(key [sha256.Size]byte) ([]byte, bool)
-	// Put keeps a block that is given in parts; it may decline.
+	// Put stores a block that is given in parts. It may decline.
 	Put(key [sha256.Size]byte, parts ...[]byte) bool
 }
 
-// Budget is a number of bytes that several data sets share. It is safe for concurrent use.
+// Budget is a number of bytes shared by several data sets. It is safe for concurrent use.
 type Budget struct{ left atomic.Int64 }
 
-// NewBudget is a Budget of n bytes.
+// NewBudget returns a Budget of n bytes.
 func NewBudget(n int64) *Budget {
 	b := new(Budget)
 	b.left.Store(n)
 	return b
 }
 
-// Take takes n bytes and reports whether there were as many.
+// Take takes n bytes, and reports whether that many were left.
 func (b *Budget) Take(n int) bool {
 	if b.left.Add(-int64(n)) < 0 {
 		b.left.Add(int64(n))
@@ -65,7 +64,7 @@ func (b *Budget) Take(n int) bool {
 // Give gives back n bytes.
 func (b *Budget) Give(n int) { b.left.Add(int64(n)) }
 
-// Left is how many bytes are left.
+// Left returns how many bytes are left.
 func (b *Budget) Left() int64 { return b.left.Load() }
 
 func (m *Media) has(name string) bool {

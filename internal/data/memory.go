@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Memory is a file system of files in memory, by name. It has no folders.
+// Memory is a file system of files in memory, by name, without folders.
 type Memory map[string][]byte
 
-// Open gives a file. It can be read at any place, see [io.ReaderAt].
+// Open opens a file. It can be read at any offset, see [io.ReaderAt].
 func (m Memory) Open(name string) (fs.File, error) {
 	b, ok := m[name]
 	if !ok {

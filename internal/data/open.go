@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Open reads class folders for training: train and val in p where both exist; else p, and for
-// validation opt.Val or, where that is none, a tenth of each class that opt.Seed picks. Tables of
-// files are read likewise. For a task other than classify a folder's name is the answer to what
-// lies in it. Errors say what is wrong, where, and how to mend it.
+// Open reads class folders for training. If p contains train and val, it uses these. Otherwise it
+// trains on p and validates on opt.Val or, if that is none, on a tenth of each class, picked by
+// opt.Seed. Tables of files are read likewise. For a task other than classify, a folder's name is
+// the answer for the files in it. Errors say what is wrong, where, and how to mend it.
 func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Dataset, err error) {
 	if t, v, ok := FindTables(p, opt.Val); ok {
 		return openTables(ctx, t, v, m, opt)
@@ -47,7 +47,8 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 	if train, err = o.labelled(trainPlace, f, classes, true); err != nil {
 		return nil, nil, err
 	}
-	if !valPlace.IsZero() { // before any file is decoded: a wrong folder is told at once
+	// before any file is decoded, so that a wrong folder is reported at once
+	if !valPlace.IsZero() {
 		if val, err = o.in(valPlace).labelledFolder(valPlace, classes); err != nil {
 			return nil, nil, err
 		}
@@ -70,8 +71,8 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 	return train, val, nil
 }
 
-// Split holds out a tenth of the examples for validation, of each class where there are classes,
-// picked by seed.
+// Split holds out a tenth of the examples for validation, picked by seed. If there are classes it
+// takes a tenth of each.
 func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	rest, held := holdOut(d, seed)
 	val = d.subset(held)
@@ -80,8 +81,8 @@ func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	return d.subset(rest), val
 }
 
-// OpenEval reads class folders for a model whose classes are known: val in p where train and val
-// exist, else p.
+// OpenEval reads class folders for a model with known classes: val in p if train and val exist,
+// else p.
 func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Options) (*Dataset, error) {
 	o := open(p, m, opt)
 	if t, v, ok := FindTables(p, Place{}); ok {
@@ -104,8 +105,8 @@ func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Opti
 	return d, d.check(ctx)
 }
 
-// OpenInputs makes a Dataset of the files that rows name, without labels. A damaged one is skipped;
-// it is an error when all are.
+// OpenInputs makes a Dataset of the files that rows name, without labels. It skips damaged files,
+// and errors if all are damaged.
 func OpenInputs(ctx context.Context, p Place, m *Media, opt Options) (*Dataset, error) {
 	if p.Rows == nil || len(p.Rows.Rows) == 0 {
 		return nil, errors.New("data: no file given")
@@ -129,7 +130,7 @@ func OpenInputs(ctx context.Context, p Place, m *Media, opt Options) (*Dataset, 
 	return d.subset(good), nil
 }
 
-// in is the same for a place that may lie in another file system, within the same budget.
+// in returns the same for a place that may be in another file system, with the same budget.
 func (o *opened) in(p Place) *opened {
 	other := *o
 	other.fs = p.files()
@@ -145,7 +146,7 @@ func (o *opened) labelledFolder(p Place, classes []string) (*Dataset, error) {
 	return o.labelled(p, f, classes, false)
 }
 
-// labelled makes the Dataset of a folder, whose classes must be among the given ones.
+// labelled makes the Dataset of a folder. Its classes must be among the given ones.
 func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*Dataset, error) {
 	var examples []Example
 	task := o.opt.Task
@@ -172,7 +173,7 @@ func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*D
 	return d, nil
 }
 
-// list joins names, the first few of many.
+// list joins the first few of several names.
 func list(names []string) string {
 	const most = 8
 	if len(names) > most {
@@ -181,8 +182,8 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// holdOut splits the indices of d: of each class a tenth, rounded, at least one and never the only
-// one, picked by seed. Both parts keep d's order.
+// holdOut splits the indices of d, picked by seed: a tenth of each class, rounded, at least one
+// example but never the only one. Both parts keep d's order.
 func holdOut(d *Dataset, seed uint64) (rest, held []int) {
 	byClass := make([][]int, max(1, len(d.Classes)))
 	for i, e := range d.Examples {

@@ -5,18 +5,18 @@ import (
 	"math/rand/v2"
 )
 
-// Draw names the numbers that augmentation draws for an example: they are the same for the same
-// Draw and unrelated for any other.
+// Draw seeds the random numbers for augmenting an example: the same for equal Draws, and unrelated
+// for different ones.
 type Draw struct {
 	Seed  uint64 // of the run
 	Epoch int
-	Item  int // the example's place in its Dataset
+	Item  int // the example's index in its Dataset
 }
 
-// Rand is a generator of the numbers.
+// Rand returns a generator of the numbers.
 func (d Draw) Rand() *rand.Rand { return random(d.Seed, d.Epoch, d.Item) }
 
-// random returns the generator of one purpose: the same numbers for the same (seed, epoch, item),
+// random returns a random generator: the same numbers for the same (seed, epoch, item), and
 // unrelated ones for any other.
 func random(seed uint64, epoch, item int) *rand.Rand {
 	var key [32]byte

@@ -9,40 +9,41 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Source prepares the examples of one kind: pictures, texts, sounds. An example is a number of
-// steps: the tokens of a text, the windows of a sound. A Source is safe for concurrent use.
+// Source prepares the examples of one kind: pictures, texts, sounds. An example consists of steps,
+// such as the tokens of a text or the windows of a sound. A Source is safe for concurrent use.
 type Source interface {
-	// Form says how examples lie in a model's inputs.
+	// Form says how examples are laid out in a model's inputs.
 	Form() Form
-	// Length is the number of steps of example i, at least 1. It must not depend on the epoch.
+	// Length returns the number of steps of example i, at least 1. It must not depend on the epoch.
 	Length(i int) int
-	// Digest names example i as it is prepared: two examples with the same one feed a model alike.
+	// Digest identifies example i as prepared: two examples with the same digest give a model the
+	// same inputs.
 	Digest(i int) ([sha256.Size]byte, error)
-	// Read writes example i: varied by what draw draws, or, where it is nil, as every model input
-	// is prepared. dst has one tensor for each of Form.Inputs, [Length, shape of a step...].
+	// Read writes example i, augmented with the numbers of draw, or not augmented if draw is nil.
+	// dst has one tensor for each of Form.Inputs, [Length, shape of a step...].
 	Read(i int, draw *Draw, dst []*tensor.Tensor) error
 }
 
-// Form says how examples lie in the inputs of a model. A batch of B examples, padded to L steps
-// each, is for every input a tensor [B,L,step...], or with Rows [B*L,step...]: then a step is a row
-// of the model, and the model knows nothing of examples. Either way the steps of an example lie
-// together. A picture is one row.
+// Form says how examples are laid out in the inputs of a model. For a batch of B examples, padded
+// to L steps each, every input is a tensor [B,L,step...], or with Rows [B*L,step...]. With Rows
+// each step is a row of the model, and the model does not know which rows form an example. In both
+// cases the steps of an example are contiguous. A picture is one row.
 type Form struct {
 	Inputs []Input
 	Rows   bool
-	Exact  bool // an example is never padded: the model would take padding for content
-	Most   int  // steps of an example at most; 1 for those of one length
+	Exact  bool // an example is never padded, as the model would read padding as content
+	Most   int  // maximum number of steps of an example; 1 if all have one length
 }
 
-// Input is one input of a model as data feed it.
+// Input is one input of a model that the data feed.
 type Input struct {
 	Name  string
 	DType tensor.DType
 	Shape tensor.Shape // of one step
-	Pad   int64        // the value of steps after an example's end
+	Pad   int64        // value of the steps after an example's end
 }
 
-// Shape is the shape of a batch of the input.
+// Shape returns the shape of the input for a batch.
 func (f Form) Shape(in Input, batch, length int) tensor.Shape {
 	if f.Rows {
 		return append(tensor.Shape{batch * length}, in.Shape...)
@@ -50,7 +51,7 @@ func (f Form) Shape(in Input, batch, length int) tensor.Shape {
 	return append(tensor.Shape{batch, length}, in.Shape...)
 }
 
-// Shapes gives the shapes of all inputs by name.
+// Shapes returns the shapes of all inputs by name.
 func (f Form) Shapes(batch, length int) map[string]tensor.Shape {
 	out := map[string]tensor.Shape{}
 	for _, in := range f.Inputs {
@@ -59,7 +60,7 @@ func (f Form) Shapes(batch, length int) map[string]tensor.Shape {
 	return out
 }
 
-// Size is the number of elements that one step takes of all inputs.
+// Size returns the number of elements of one step in all inputs together.
 func (f Form) Size() int {
 	n := 0
 	for _, in := range f.Inputs {
@@ -71,13 +72,13 @@ func (f Form) Size() int {
 // Varies reports whether examples may have different lengths.
 func (f Form) Varies() bool { return f.Most > 1 }
 
-// LeastBucket is the shortest length that token sequences are padded to.
+// LeastBucket is the shortest length to which token sequences are padded.
 const LeastBucket = 8
 
-// Bucket is the length to which an example of n steps is padded: n rounded up to a power of two or
-// one and a half of one, which adds a sixth on average, but not beyond Most. It depends on nothing
-// else, so that what is computed from a padded example is the same in every data set. An Exact form
-// has a bucket for every length.
+// Bucket returns the length to which an example of n steps is padded: n rounded up to a power of
+// two or one and a half times one, at most Most. This adds a sixth on average. It depends on
+// nothing else, so values computed from a padded example are the same in every data set. An Exact
+// form has a bucket for every length.
 func (f Form) Bucket(n int) int {
 	if !f.Varies() {
 		return 1
@@ -88,7 +89,7 @@ func (f Form) Bucket(n int) int {
 	if !f.Rows {
 		n = max(n, LeastBucket)
 	}
-	p := 1 << bits.Len(uint(max(n, 1)-1)) // the power of two from n on
+	p := 1 << bits.Len(uint(max(n, 1)-1)) // the next power of two, at least n
 	if q := p / 4 * 3; q >= n {
 		p = q
 	}
@@ -101,11 +102,11 @@ type Group struct {
 	Length  int
 }
 
-// Groups divides examples into batches of size, in order. Examples of unlike lengths do not meet:
-// each goes to the batch of its Form.Bucket, and batches follow each other as they become full.
-// What is left over in the end goes up to the next longer bucket, so that only one batch is
-// smaller: there are as many as for examples of one length. Of an Exact form nothing goes up: every
-// length ends in a smaller batch.
+// Groups divides examples into batches of size, in order. Each example goes to the batch of its
+// Form.Bucket, so examples of different buckets do not mix, and batches are returned as they become
+// full. Leftover examples at the end move up to the next longer bucket. So only one batch is
+// smaller, and there are as many batches as for examples of one length. In an Exact form nothing
+// moves up: every length ends in a smaller batch.
 func (d *Dataset) Groups(order []int, size int) []Group {
 	var out []Group
 	if !d.Form().Varies() {
@@ -143,7 +144,8 @@ func (d *Dataset) Groups(order []int, size int) []Group {
 	return out
 }
 
-// Batches is how many Groups of size all examples make, whatever their order.
+// Batches returns the number of Groups of the given size for all examples. It does not depend on
+// their order.
 func (d *Dataset) Batches(size int) int {
 	if !d.Form().Exact {
 		return (d.Len() + size - 1) / size
@@ -159,7 +161,7 @@ func (d *Dataset) Batches(size int) int {
 	return n
 }
 
-// Alike divides examples into batches of up to size, each of one Bucket, the shortest first.
+// Alike divides examples into batches of up to size, each from one Bucket, shortest first.
 func (d *Dataset) Alike(examples []int, size func(length int) int) []Group {
 	by := map[int][]int{}
 	var lengths []int
@@ -180,7 +182,7 @@ func (d *Dataset) Alike(examples []int, size func(length int) int) []Group {
 	return out
 }
 
-// pad writes an input's padding over t, all of whose elements are steps after an example's end.
+// pad fills t with an input's padding. All elements of t are steps after an example's end.
 func (in Input) pad(t *tensor.Tensor) {
 	if clear(t.Bytes); in.Pad == 0 {
 		return

@@ -15,30 +15,31 @@ import (
 	"unicode/utf8"
 )
 
-// Columns names the columns of a table; "" for the usual names.
+// Columns names the columns of a table; "" stands for the default names.
 type Columns struct{ Text, Label string }
 
-// Table is a file of rows with named columns: CSV and TSV with a line of names first, or JSONL, one
-// object a line, whose keys are the names. Cells are text; a number or truth value of JSON is taken
-// as it is written, null as empty, an array as its elements joined by "|".
+// Table is a file of rows with named columns. It is CSV or TSV with a header line, or JSONL with
+// one object per line, whose keys name the columns. Cells are text. A JSON number or truth value is
+// kept as written, null is empty, and an array is its elements joined by "|".
 type Table struct {
 	Path    string
 	Columns []string
-	Rows    [][]string // a cell for every column
-	Lines   []int      // by row, from 1
+	Rows    [][]string // one cell per column
+	Lines   []int      // line number of each row, from 1
 }
 
-// TableFormats are the extensions of tables.
+// TableFormats are the file extensions of tables.
 var TableFormats = []string{".csv", ".tsv", ".jsonl"}
 
-// IsTable reports whether a place is a table: rows, or a path with its extension that is no folder.
+// IsTable reports whether a place is a table: rows in memory, or a path with a table's extension
+// that is not a folder.
 func IsTable(p Place) bool {
 	return p.Rows != nil || slices.Contains(TableFormats, strings.ToLower(filepath.Ext(p.Path))) && !p.IsDir()
 }
 
-// FindTables resolves what the options data and val name into tables: a table itself, or a folder
-// with train.csv and val.csv (or .tsv, .jsonl). Val is none where nothing names it. ok is false
-// where there is no table.
+// FindTables resolves the options data and val to tables: a table itself, or a folder with
+// train.csv and val.csv (or .tsv, .jsonl). val is none if nothing names it. ok is false if there is
+// no table.
 func FindTables(p, valPlace Place) (train, val Place, ok bool) {
 	inside := func(dir Place, name string) Place {
 		for _, ext := range TableFormats {
@@ -67,8 +68,8 @@ func FindTables(p, valPlace Place) (train, val Place, ok bool) {
 	return train, val, !train.IsZero()
 }
 
-// ReadTable reads a table. It errors, naming the line, where a row does not fit the columns, on two
-// columns of a name, and on a table without rows.
+// ReadTable reads a table. It errors on a row that does not fit the columns, naming the line, on
+// duplicate column names, and on a table without rows.
 func ReadTable(p Place) (*Table, error) {
 	if p.Rows != nil {
 		return p.Rows, nil
@@ -99,7 +100,7 @@ func ReadTable(p Place) (*Table, error) {
 	return t, nil
 }
 
-// checkUTF8 errors on text in another encoding.
+// checkUTF8 errors on text in an encoding other than UTF-8.
 func checkUTF8(b []byte) error {
 	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) {
 		return errors.New("the text is UTF-16: save it as UTF-8")
@@ -127,7 +128,7 @@ func (t *Table) readCSV(b []byte, comma rune) error {
 			return fmt.Errorf("line %d has %d cells, the line of names %d", line, len(row), len(t.Columns))
 		}
 		if err != nil {
-			return err // names the line
+			return err // it names the line
 		}
 		if t.Columns == nil {
 			for _, c := range row {
@@ -208,7 +209,7 @@ func cell(raw json.RawMessage) (string, error) {
 	return string(raw), nil
 }
 
-// Column is the place of the first of the named columns that the table has, -1 for none of them.
+// Column returns the index of the first of the named columns that the table has, -1 if it has none.
 func (t *Table) Column(names ...string) int {
 	for _, name := range names {
 		if i := slices.Index(t.Columns, name); i >= 0 {
@@ -218,7 +219,7 @@ func (t *Table) Column(names ...string) int {
 	return -1
 }
 
-// Need is Column, and an error that lists the columns where there is none.
+// Need is Column, but errors if the table has none of them, and lists its columns.
 func (t *Table) Need(flag string, names ...string) (int, error) {
 	if i := t.Column(names...); i >= 0 {
 		return i, nil

@@ -9,13 +9,15 @@ import (
 
 // Target is the right answer to an example, in the form of its task.
 type Target struct {
-	Class  int     // classify: an index into the classes; -1 where it is not known
-	Labels []int   // multilabel: indices of those that hold, ascending; ctc: the transcript's symbols in order; lm: the tokens of the text
+	Class int // classify: an index into the classes; -1 if unknown
+	// multilabel: indices of the labels that apply, ascending; ctc: the transcript's symbols in
+	// order; lm: the tokens of the text
+	Labels []int
 	Value  float64 // regress: the number
 }
 
-// Tokens are those of example i, in the input that is so called. It errors where examples are no
-// sequences of tokens.
+// Tokens returns the tokens of example i, from the input with the given name. It errors if examples
+// are not token sequences.
 func (d *Dataset) Tokens(i int, input string) ([]int, error) {
 	form := d.Form()
 	k := slices.IndexFunc(form.Inputs, func(in Input) bool { return in.Name == input && in.DType == tensor.Int64 && in.Shape.Len() == 1 })

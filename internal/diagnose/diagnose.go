@@ -8,42 +8,42 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Symptoms are what a diagnosis reads.
+// Symptoms are the inputs of a diagnosis.
 type Symptoms struct {
 	History []report.EpochEvent
-	Kept    int  // epoch of the weights that are written
-	Altered bool // training accuracy is that of augmented or mixed examples
+	Kept    int  // epoch of the written weights
+	Altered bool // training accuracy was measured on augmented or mixed examples
 	Trained Depth
 }
 
-// Depth is how far down a fit trained.
+// Depth says how much of the model a fit trained.
 type Depth struct {
-	Fresh   bool     // a new head is among what trained
+	Fresh   bool     // a new head trained
 	Blocks  []string // of the model, from the input to the head
-	Thawed  int      // blocks from the head down to the lowest with a thawed weight
-	Parts   bool     // only some of the weights in them, as norms or biases
+	Thawed  int      // blocks from the head down to the lowest one with a thawed weight
+	Parts   bool     // only some of their weights, such as norms or biases
 	Adapter string   // the adapter that trained instead of blocks
 }
 
-// Thresholds of a diagnosis, in parts of the examples where nothing else is said.
+// Thresholds of a diagnosis, as fractions of the examples unless stated otherwise.
 const (
-	unlearnt = 0.03 // training error that matters
-	matters  = 0.05 // gap that matters
-	certain  = 3.0  // standard errors that make a difference no chance
-	falling  = 0.10 // part of the loss: what half a run gained when it would gain more
-	few      = 30   // validation examples that say little
-	settled  = 4    // epochs in which a fit may have ended
+	unlearnt = 0.03 // relevant training error
+	matters  = 0.05 // relevant gap
+	certain  = 3.0  // standard errors from which a difference is not chance
+	falling  = 0.10 // fraction of the loss: a gain over half a run that suggests further gains
+	few      = 30   // too few validation examples to judge
+	settled  = 4    // epochs after which a fit may have converged
 )
 
-// Fit compares the accuracy on training examples, t, with that on validation examples, v.
+// Fit compares the accuracy t on training examples with the accuracy v on validation examples.
 //
-// Where at least a third of the error is made on the training examples already, 2(1-t) > t-v, and
-// that part matters, the model underfits: no more examples of the kind would mend that, more
-// trained weights may. Else, where the gap t-v matters and is beyond its standard error, the model
-// overfits. t is the mean over the last epoch as the weights moved, and v that of the epoch that is
-// kept; since a model knows its own examples no worse than new ones in the end, t counts as v at
-// least where underfitting is in question. Anything else is fine, or unclear where too few examples
-// speak or where they were not seen as they are.
+// If the training examples already account for at least a third of the error, 2(1-t) > t-v, and
+// that part is relevant, the model underfits. More examples of the same kind would not help; more
+// trained weights may. Otherwise, if the gap t-v is relevant and exceeds its standard error, the
+// model overfits. t is the mean over the last epoch while the weights changed, and v belongs to the
+// epoch whose weights are written. In the end a model knows its training examples at least as well
+// as new ones, so for underfitting t counts as at least v. Anything else is fine. It is unclear if
+// there are too few examples, or if the training examples were altered.
 func Fit(s Symptoms) *report.Diagnosis {
 	if len(s.History) == 0 || s.Kept < 0 || s.History[s.Kept].Val == nil {
 		return &report.Diagnosis{Verdict: report.Unclear, Why: "no epoch was finished"}
@@ -55,7 +55,8 @@ func Fit(s Symptoms) *report.Diagnosis {
 	n, v := kept.Val.Examples, kept.Val.Accuracy()
 	t := float64(last.TrainAccuracy)
 	majority := majorityShare(kept.Val)
-	se := math.Max(math.Sqrt(v*(1-v)/float64(max(1, n))), 0.5/float64(max(1, n))) // also an accuracy of 1 is uncertain by half an example
+	// even an accuracy of 1 is uncertain by half an example
+	se := math.Max(math.Sqrt(v*(1-v)/float64(max(1, n))), 0.5/float64(max(1, n)))
 	gap, learnt := t-v, math.Max(t, v)
 	numbers := fmt.Sprintf("%s on its own training data after %s, and %s ± %.1f on %s validation examples", report.Percentage(t), report.Epochs(len(s.History)), report.Percentage(v), 100*se, report.Count(n))
 	if n < few {
@@ -94,7 +95,7 @@ func Fit(s Symptoms) *report.Diagnosis {
 	return &report.Diagnosis{Verdict: report.Fine, Why: numbers + ": " + how}
 }
 
-// majorityShare is the accuracy of always answering the most frequent class.
+// majorityShare is the accuracy of always predicting the most frequent class.
 func majorityShare(m *task.Metrics) float64 {
 	most := int64(0)
 	for _, row := range m.Matrix {
@@ -107,8 +108,8 @@ func majorityShare(m *task.Metrics) float64 {
 	return float64(most) / float64(max(1, m.Examples))
 }
 
-// learns reports whether the validation loss fell over the second half of the epochs by a part that
-// more epochs would go on with, beyond what rises and falls between two of them.
+// learns reports whether the validation loss fell over the second half of the epochs by so much
+// that more epochs would help. The fall must exceed the changes between single epochs.
 func (s *Symptoms) learns() bool {
 	n := len(s.History)
 	if n < settled {
@@ -123,7 +124,7 @@ func (s *Symptoms) learns() bool {
 	return half-end > falling*half && half-end > jitter
 }
 
-// unfinished is what tells that a fit would go on learning.
+// unfinished says why a fit would continue to improve.
 func (s *Symptoms) unfinished() string {
 	if len(s.History) < settled {
 		return "so few epochs hardly end in all that can be learned"
@@ -131,8 +132,8 @@ func (s *Symptoms) unfinished() string {
 	return "the validation loss was still falling at the end"
 }
 
-// lossRise tells of a validation loss that ended at least a fifth above its lowest, "" where it did
-// not.
+// lossRise describes a validation loss that ended at least a fifth above its minimum. It is "" for
+// any other.
 func (s *Symptoms) lossRise() string {
 	at, low := 0, math.Inf(1)
 	for i, e := range s.History {
@@ -147,7 +148,7 @@ func (s *Symptoms) lossRise() string {
 	return fmt.Sprintf("the validation loss has risen from %.3f in epoch %d to %.3f", low, at+1, end)
 }
 
-// portion is a part in words.
+// portion puts a fraction into words.
 func portion(x float64) string {
 	switch {
 	case x > 0.9:
@@ -185,7 +186,7 @@ func blocks(n int) string {
 	return fmt.Sprintf("%d blocks", n)
 }
 
-// culprit is who underfits.
+// culprit is what underfits.
 func (d Depth) culprit() string {
 	if d.Thawed >= len(d.Blocks) && !d.Parts {
 		return "the model underfits"

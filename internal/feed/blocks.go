@@ -12,13 +12,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// A language model learns from texts without answers: a file .txt, a folder with train.txt and
-// val.txt, or a table with a column of texts. They are laid one behind the other, each with the
-// special tokens that the model wants around a text, and cut into blocks of as many tokens as the
-// model gets.
+// A language model learns from texts without labels: a .txt file, a folder with train.txt and
+// val.txt, or a table with a column of texts. The texts are concatenated, each with the special
+// tokens that the model expects around a text. The result is cut into blocks of the model's context
+// length.
 
-// findPlain resolves what the options data and val name into plain texts, as data.FindTables does
-// tables.
+// findPlain resolves the options data and val to plain texts, like data.FindTables for tables.
 func findPlain(p, valPlace data.Place) (train, val data.Place, ok bool) {
 	plain := func(p data.Place) data.Place {
 		if strings.EqualFold(path.Ext(p.Path), ".txt") && p.IsFile() {
@@ -40,8 +39,8 @@ func findPlain(p, valPlace data.Place) (train, val data.Place, ok bool) {
 	return train, val, !train.IsZero()
 }
 
-// plainTexts reads texts without answers. It gives none where the place holds answers too and the
-// task is not lm.
+// plainTexts reads texts without labels. It returns none if there are labels too and the task is
+// not lm.
 func (f *Texts) plainTexts(p data.Place, name string) ([]string, error) {
 	if !data.IsTable(p) {
 		b, err := p.ReadFile()
@@ -55,7 +54,8 @@ func (f *Texts) plainTexts(p data.Place, name string) ([]string, error) {
 		return nil, err
 	}
 	columns := f.columnsOf(p)
-	if name == "" && (len(t.Columns) > 1 || columns.Label != "") { // a column of answers is there, or missing
+	// there is a label column, or one is missing
+	if name == "" && (len(t.Columns) > 1 || columns.Label != "") {
 		return nil, nil
 	}
 	text, second, err := columns.find(t)
@@ -72,7 +72,8 @@ func (f *Texts) plainTexts(p data.Place, name string) ([]string, error) {
 	return out, nil
 }
 
-// openBlocks opens texts to model, where the place holds such or the task learns them.
+// openBlocks opens texts for language modelling if the place has texts without labels, or if the
+// task is lm.
 func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, ok bool, err error) {
 	trainPlace, valPlace, ok := findPlain(p, opt.Val)
 	if ok && opt.Task != "" && !task.LearnsTokens(opt.Task) {
@@ -102,8 +103,8 @@ func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) 
 	return train, val, true, err
 }
 
-// blocks reads texts and cuts them into examples; nil where the place holds answers and the task is
-// not said.
+// blocks reads texts and cuts them into examples. It returns nil if there are labels and no task
+// was given.
 func (f *Texts) blocks(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
 	all, err := f.plainTexts(p, opt.Task)
 	if err != nil || all == nil {
@@ -121,7 +122,7 @@ func (f *Texts) blocks(ctx context.Context, p data.Place, opt data.Options) (*da
 	s := &texts{feed: f}
 	var examples []data.Example
 	for block := range slices.Chunk(ids, f.most) {
-		if len(block) < 2 { // nothing is foretold
+		if len(block) < 2 { // too short: there is no token to predict
 			continue
 		}
 		examples = append(examples, data.Example{Path: fmt.Sprintf("%s, block %d", p.Path, len(examples)+1), Label: -1})

@@ -11,25 +11,26 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// ByteRow says how files of any kind become a row of a model's input: as the bytes of their
-// beginning, their middle and their end, one number each. The JSON keys are those of Magika's model
-// configuration. White space before the beginning and behind the end is left out; a beginning that
-// is too short is filled up behind, an end in front, a middle on both sides.
+// ByteRow says how a file of any kind becomes one row of a model's input: the bytes of its
+// beginning, middle and end, one number per byte. The JSON keys are those of Magika's model
+// configuration. White space at the start and end of the file is skipped. If the file is too short,
+// the beginning is padded after its bytes, the end before them, and the middle on both sides.
 type ByteRow struct {
-	Begin   int `json:"beg_size"`
-	Middle  int `json:"mid_size"`
-	End     int `json:"end_size"`
-	Block   int `json:"block_size"`    // bytes at either end that are looked at; 0 for as many as the larger of them has
-	Padding int `json:"padding_token"` // the number that fills up
+	Begin  int `json:"beg_size"`
+	Middle int `json:"mid_size"`
+	End    int `json:"end_size"`
+	// bytes examined at either end; 0 for the larger of Begin and End
+	Block   int `json:"block_size"`
+	Padding int `json:"padding_token"` // the padding number
 }
 
 // Len is the size of a row.
 func (b *ByteRow) Len() int { return b.Begin + b.Middle + b.End }
 
-// whiteSpace is what is left out at the ends.
+// whiteSpace is skipped at both ends of a file.
 const whiteSpace = " \t\n\r\v\f"
 
-// Prepare reads a file of a size and gives its row.
+// Prepare reads a file of the given size and returns its row.
 func (b *ByteRow) Prepare(r io.ReaderAt, size int64) ([]uint16, error) {
 	block := b.Block
 	if block == 0 {
@@ -83,7 +84,7 @@ type byteFiles struct {
 func (s *byteFiles) Form() data.Form { return s.feed.Form() }
 func (s *byteFiles) Length(int) int  { return 1 }
 
-// row prepares file i and settles the digest of its row.
+// row prepares file i and stores the digest of its row.
 func (s *byteFiles) row(i int) ([]uint16, error) {
 	f, info, err := s.files.Open(i)
 	if err != nil {
@@ -94,7 +95,7 @@ func (s *byteFiles) row(i int) ([]uint16, error) {
 		return nil, errors.New("the file is empty")
 	}
 	r, ok := f.(io.ReaderAt)
-	if !ok { // of a file system that only reads on
+	if !ok { // a file system without random access
 		b, err := io.ReadAll(f)
 		if err != nil {
 			return nil, err
@@ -117,7 +118,7 @@ func (s *byteFiles) Check(i int) error {
 	return err
 }
 
-// Digest is that of the row.
+// Digest returns the digest of the row.
 func (s *byteFiles) Digest(i int) ([sha256.Size]byte, error) {
 	if sum, ok := s.files.Sum(i); ok {
 		return sum, nil

@@ -21,7 +21,7 @@ type Bytes struct {
 	notes []string
 }
 
-// takesBytes reports whether a model's only input may be bytes: integers [N,L] of a known L.
+// takesBytes reports whether a model's only input can be bytes: integers [N,L] with a fixed L.
 func takesBytes(m *onnx.Model, _ Options) (bool, error) {
 	in := m.Graph.Inputs
 	if len(in) != 1 {
@@ -75,7 +75,7 @@ func (f *Bytes) Digest() [sha256.Size]byte {
 
 func (f *Bytes) Settings() (json.RawMessage, error) { return json.Marshal(f.ByteRow) }
 
-// Form is one row a file.
+// Form says that each file is one row.
 func (f *Bytes) Form() data.Form {
 	return data.Form{Inputs: []data.Input{{Name: f.input, DType: f.dtype, Shape: tensor.Shape{f.Len()}}}, Rows: true, Most: 1}
 }

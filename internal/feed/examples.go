@@ -15,8 +15,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Example is one example in memory: one of a picture, a file's bytes, a text or two, samples of a
-// sound, or a tensor for each input of the model.
+// Example is one example in memory. It is one of: a picture, a file's bytes, one or two texts,
+// samples of a sound, or a tensor for each input of the model.
 type Example struct {
 	Name    string // in messages; "" for its number
 	Image   image.Image
@@ -24,17 +24,17 @@ type Example struct {
 	Text    string
 	Pair    *string // the second of two texts
 	Samples []float32
-	Rate    int // samples a second
+	Rate    int // samples per second
 	Tensors map[string]*tensor.Tensor
 	Label   string // the right answer as a table has it; "" for none
 }
 
-// inMemory is what messages call examples that come from no file.
+// inMemory is the name in messages for examples that come from no file.
 const inMemory = "examples"
 
-// Collect reads examples into memory. Each is kept as the file that it would be on a disk, so that
-// it is prepared, checked, digested and cached as one. It errors on examples that are nothing or
-// two things, and on ones of unlike kinds.
+// Collect reads examples into memory. Each is stored as the file that it would be on disk, and then
+// prepared, checked, digested and cached like a file. It errors on an example without content or
+// with two contents, and on examples of different kinds.
 func Collect(seq iter.Seq2[Example, error]) (data.Place, error) {
 	files := data.Memory{}
 	t := &data.Table{Path: inMemory}
@@ -105,7 +105,8 @@ func what(kind string) string {
 	return kind
 }
 
-// file is an example's kind, "" where its bytes may be of several, and the file that it would be.
+// file returns the example's kind, "" if its bytes may be of several kinds, and its contents as a
+// file.
 func (e *Example) file() (kind string, file []byte, err error) {
 	n := 0
 	is := func(given bool, k string) {
@@ -147,7 +148,7 @@ func (e *Example) file() (kind string, file []byte, err error) {
 	return kind, e.Bytes, nil
 }
 
-// wave is a WAV file of samples in floating point.
+// wave returns a WAV file with floating-point samples.
 func wave(samples []float32, rate int) []byte {
 	le := binary.LittleEndian
 	n := uint32(4 * len(samples))

@@ -1,9 +1,11 @@
-// Package feed is how data of one kind become the inputs of a model. In come a model, the options
-// of a user and the settings that a tuned file carries; out comes a Feed, which opens places and
-// gives data sets whose examples lie as the model takes them. It knows nothing of training, nor of
-// how a tuned file is run.
+// Package feed turns data of one kind into the inputs of a model.
 //
-// A kind of data is one file: a Feed with its Source, and a line in kinds (or a call of Register).
+// In: a model, the user's options, and the settings in a tuned file. Out: a Feed, which opens
+// places and returns data sets whose examples have the form that the model takes. It knows nothing
+// of training, nor of how a tuned file is run.
+//
+// Each kind of data has one file, with a Feed and its Source, and a line in kinds (or a call of
+// Register).
 package feed
 
 import (
@@ -18,62 +20,62 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 )
 
-// Feed is how data of one kind become the inputs of one model, for a fit as well as for a tuned
-// file. It is safe for concurrent use.
+// Feed turns data of one kind into the inputs of one model, both for a fit and for a tuned file. It
+// is safe for concurrent use.
 type Feed interface {
-	// Kind names the kind of data: picture, text, sound.
+	// Kind returns the kind of data: picture, text, sound.
 	Kind() string
-	// Form says how examples lie in the model's inputs.
+	// Form says how examples are laid out in the model's inputs.
 	Form() data.Form
-	// Digest names the preparation: examples of the same Dataset.Digest that it prepares feed the
-	// model alike.
+	// Digest identifies the preparation. Examples with the same Dataset.Digest and the same
+	// preparation give the model the same inputs.
 	Digest() [sha256.Size]byte
-	// Open reads the examples to train and to validate with, see data.Open.
+	// Open reads the training and validation examples, see data.Open.
 	Open(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, err error)
-	// OpenEval reads labelled examples for a model whose classes are known, see data.OpenEval.
+	// OpenEval reads labelled examples for a model with known classes, see data.OpenEval.
 	OpenEval(ctx context.Context, p data.Place, classes []string, opt data.Options) (*data.Dataset, error)
-	// OpenInputs makes a Dataset of rows without labels, see Inputs. It skips those that cannot be
-	// used and errors when none can.
+	// OpenInputs makes a Dataset of rows without labels, see Inputs. It skips unusable ones and
+	// errors if all are unusable.
 	OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error)
-	// Keeps says what a run may keep of prepared examples for later ones: a name of it and the form
-	// of its blocks. "" keeps nothing.
+	// Keeps says what a run may keep of prepared examples for later runs: a name for it and the
+	// form of its blocks. "" keeps nothing.
 	Keeps() (what, form string)
-	// Settings are what the tuned file must know to prepare examples by itself. Of takes them.
+	// Settings returns what a tuned file must record to prepare examples by itself. Of reads them.
 	Settings() (json.RawMessage, error)
-	// Notes are what a user should know: what was assumed.
+	// Notes returns what a user should know, such as assumptions.
 	Notes() []string
 }
 
-// Options say how examples are prepared where a user says so.
+// Options are the user's choices of how examples are prepared.
 type Options struct {
 	Preprocess string       // a preset or a file
 	Table      data.Columns // of tables of texts
 	Text       TextOptions
 	Kind       string          // of a tuned file's record, or of the data; "" to be found by the model's inputs
-	Settings   json.RawMessage // of a tuned file's record
+	Settings   json.RawMessage // from a tuned file's record
 }
 
 // Kind is a kind of data.
 type Kind struct {
-	// Name is what a tuned file's record calls it.
+	// Name is the kind's name in a tuned file's record.
 	Name string
-	// Takes reports whether a model takes it, by its inputs and the files beside it. Kinds are
-	// asked in turn; nil is never found so.
+	// Takes reports whether a model takes this kind of data, judged by its inputs and the files
+	// beside it. Kinds are asked in order. A kind with nil Takes is never chosen automatically.
 	Takes func(m *onnx.Model, o Options) (bool, error)
-	// New makes the Feed of a model. It errors where the model or the options do not fit.
+	// New makes the Feed of a model. It errors if the model or the options do not fit.
 	New func(m *onnx.Model, o Options) (Feed, error)
 }
 
 // The names of the kinds.
 const (
 	KindText    = "text"
-	KindBytes   = "file" // files of any kind, as their bytes
+	KindBytes   = "file" // files of any kind, as bytes
 	KindSound   = "sound"
 	KindPicture = "picture"
 	KindTensors = "tensor" // a tensor for each input of the model
 )
 
-// kinds are asked in this order. Pictures take what nobody else does.
+// kinds are asked in this order. Pictures come last and take every other model.
 var kinds = []Kind{
 	{KindText, takesTokens, newTexts},
 	{KindBytes, takesBytes, newBytes},
@@ -82,8 +84,8 @@ var kinds = []Kind{
 	{KindPicture, takesAnything, newPictures},
 }
 
-// Register adds a kind, which is asked before all others. It is called before any Feed is made,
-// from one goroutine.
+// Register adds a kind, which is asked before all others. Call it from one goroutine, before any
+// Feed is made.
 func Register(k Kind) error {
 	switch {
 	case k.Name == "" || k.New == nil:
@@ -97,19 +99,20 @@ func Register(k Kind) error {
 
 func takesAnything(*onnx.Model, Options) (bool, error) { return true, nil }
 
-// The keys of a tuned file's metadata_props that say how it is fed.
+// Keys in a tuned file's metadata_props that say how it is fed.
 const (
 	KeyKind     = "permafrost.input"      // see Feed.Kind
 	KeySettings = "permafrost.preprocess" // see Feed.Settings
 )
 
-// Of finds how a model is fed: by what a tuned file's record says, else by the model's inputs and
-// the files beside it. It errors on options of another kind of data.
+// Of finds how a model is fed: from a tuned file's record, or else from the model's inputs and the
+// files beside it. It errors on options for another kind of data.
 func Of(m *onnx.Model, o Options) (Feed, error) {
-	if o.Preprocess == "tensors" { // as they are
+	if o.Preprocess == "tensors" { // without preprocessing
 		o.Kind, o.Preprocess = KindTensors, ""
 	}
-	if kind := m.Metadata[KeyKind]; o.Kind == "" && o.Preprocess == "" && kind != "" { // a tuned file is tuned again
+	// a tuned file is fine-tuned again
+	if kind := m.Metadata[KeyKind]; o.Kind == "" && o.Preprocess == "" && kind != "" {
 		o.Kind, o.Settings = kind, json.RawMessage(m.Metadata[KeySettings])
 	}
 	k, err := kindOf(m, o)
@@ -144,7 +147,7 @@ func kindOf(m *onnx.Model, o Options) (Kind, error) {
 	return Kind{}, fmt.Errorf("the model was tuned on a kind of data that this version does not know: %s", o.Kind)
 }
 
-// Inputs is the place of single examples without labels: files, or with Kind text the texts
+// Inputs returns a place of single examples without labels: files, or for the kind text the texts
 // themselves.
 func Inputs(kind string, inputs []string) data.Place {
 	t := &data.Table{Path: "input", Columns: []string{"file"}}
@@ -157,7 +160,7 @@ func Inputs(kind string, inputs []string) data.Place {
 	return data.Place{Path: t.Path, Rows: t}
 }
 
-// suits errors on examples in memory of another kind than the model takes.
+// suits errors if examples in memory are of another kind than the model takes.
 func suits(kind string, places ...data.Place) error {
 	for _, p := range places {
 		if cmp.Or(p.Kind, kind) != kind {

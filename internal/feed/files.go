@@ -9,14 +9,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 )
 
-// Files is the part of a Feed whose examples are files, for those that embed it.
+// Files implements the part of a Feed that deals with files. Feeds whose examples are files embed
+// it.
 type Files struct {
 	kind  string
 	media func(augment string) (*data.Media, error)
 }
 
-// NewFiles is the Files of a kind. media gives the files and their Source, with training examples
-// varied as said.
+// NewFiles returns the Files of a kind. media returns the files and their Source, with training
+// examples augmented as given.
 func NewFiles(kind string, media func(augment string) (*data.Media, error)) Files {
 	return Files{kind, media}
 }
@@ -56,14 +57,14 @@ func (f Files) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (
 	return data.OpenInputs(ctx, p, m, opt)
 }
 
-// FindPreprocess returns the preprocessor file that belongs to a model file: MODEL-without-.onnx +
+// FindPreprocess returns the preprocessor file of a model file: MODEL-without-.onnx +
 // .preprocessor.json, else preprocessor_config.json beside it, else "".
 func FindPreprocess(modelPath string) string {
 	return besideModel(modelPath, ".preprocessor.json", "preprocessor_config.json")
 }
 
-// besideModel is the file that belongs to a model file: with the ending in the place of .onnx, else
-// of the name in its folder, else "".
+// besideModel returns the file that belongs to a model file: with the ending in place of .onnx,
+// else the file called name in its folder, else "".
 func besideModel(modelPath, ending, name string) string {
 	if modelPath == "" {
 		return ""

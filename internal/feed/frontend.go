@@ -15,8 +15,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// FrontEnd is a model that turns samples into features, the front end of a sound.Pipeline. It is
-// safe for concurrent use.
+// FrontEnd is a model that turns samples into features, for use as the front end of a
+// sound.Pipeline. It is safe for concurrent use.
 type FrontEnd struct {
 	model *onnx.Model
 	bins  int
@@ -31,15 +31,15 @@ type FrontEnd struct {
 	size, hop int // samples of a frame, and from one frame to the next; 0: lengths are kept
 }
 
-// maxPrograms bounds the lengths for which a program is kept.
+// maxPrograms limits the number of lengths for which a program is kept.
 const maxPrograms = 48
 
-// probeLength is a number of samples that every front end takes.
+// probeLength is a number of samples that every front end accepts.
 const probeLength = 16000
 
-// NewFrontEnd makes the front end of a model that has one input of samples, float32 [1,S], and
-// whose first output's last two axes are frames and bins, the others 1. It errors where the model
-// has another form.
+// NewFrontEnd makes the front end of a model with one input of samples, float32 [1,S]. The last two
+// axes of its first output are frames and bins; the others are 1. It errors if the model has
+// another form.
 func NewFrontEnd(m *onnx.Model) (*FrontEnd, error) {
 	f := &FrontEnd{model: m, programs: map[int]*compile.Program{}}
 	if n := len(m.Graph.Inputs); n != 1 || len(m.Graph.Outputs) == 0 {
@@ -61,16 +61,16 @@ func NewFrontEnd(m *onnx.Model) (*FrontEnd, error) {
 	return f, nil
 }
 
-// Bins is the number of values of a frame.
+// Bins returns the number of values per frame.
 func (f *FrontEnd) Bins() int { return f.bins }
 
-// Digest is the digest of the model's file.
+// Digest returns the digest of the model's file.
 func (f *FrontEnd) Digest() [sha256.Size]byte { return sha256.Sum256([]byte(f.model.Digest())) }
 
-// Source is the model's file.
+// Source returns the model's file.
 func (f *FrontEnd) Source() []byte { return f.model.Source() }
 
-// Features computes frames by Bins values of samples.
+// Features computes frames of Bins values from samples. It also returns the number of frames.
 func (f *FrontEnd) Features(samples []float32) ([]float32, int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -86,7 +86,7 @@ func (f *FrontEnd) Features(samples []float32) ([]float32, int, error) {
 	return values[:keep*f.bins], keep, nil
 }
 
-// rounded rounds a number of frames up to one of eight an octave.
+// rounded rounds a number of frames up to one of eight steps per octave.
 func rounded(frames int) int {
 	step := max(8, 1<<max(0, bits.Len(uint(frames))-4))
 	return (frames + step - 1) / step * step
@@ -101,7 +101,7 @@ func silent(x []float32) bool {
 	return true
 }
 
-// run computes the features of samples and as much silence as makes n of them.
+// run computes the features of samples, padded with silence to n.
 func (f *FrontEnd) run(samples []float32, n int) ([]float32, int, error) {
 	p, err := f.program(n)
 	if err != nil {
@@ -135,8 +135,8 @@ func (f *FrontEnd) program(n int) (*compile.Program, error) {
 	return p, nil
 }
 
-// settle finds the size of a frame and the hop, and whether silence after silence leaves the frames
-// before it as they are, to the bit.
+// settle finds the frame size and the hop. It also tests whether more silence after silence leaves
+// the earlier frames unchanged to the bit.
 func (f *FrontEnd) settle() {
 	frames := func(n int) int {
 		g, err := compile.Model(f.model.Graph, compile.Options{Shapes: map[string]tensor.Shape{f.model.Graph.Inputs[0].Name: {1, n}}, Plain: true})
@@ -146,8 +146,8 @@ func (f *FrontEnd) settle() {
 		s := g.Outputs[0].Type.Shape
 		return s[len(s)-2]
 	}
-	// next is the smallest number of samples above n that gives a frame more; 0 where there is none
-	// near.
+	// next is the smallest number of samples above n that gives another frame, 0 if there is none
+	// close to n.
 	next := func(n int) int {
 		have := frames(n)
 		lo, hi := n, n+probeLength

@@ -8,16 +8,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Picture is a model's picture input as it is fed: float32, channels first.
+// Picture describes a model's picture input: float32, channels first.
 type Picture struct {
 	Name          string
 	Channels      int
-	Height, Width int // -1 where the model leaves them open
+	Height, Width int // -1 if the model leaves them open
 }
 
-// PictureInput finds a model's picture input. A model that wants channels last, or another element
-// type, gets a transpose or a cast in front, in the graph that runs and not in the file. It errors
-// when the model has other inputs, or one that is no picture.
+// PictureInput finds a model's picture input. For a model with channels last or another element
+// type it puts a transpose or a cast in front of the input. This changes only the graph that runs,
+// not the file. It errors if the model has other inputs, or one that is not a picture.
 func PictureInput(m *onnx.Model) (Picture, error) {
 	g := m.Graph
 	if len(g.Inputs) != 1 {
@@ -50,7 +50,8 @@ func PictureInput(m *onnx.Model) (Picture, error) {
 	return p, nil
 }
 
-// prefix makes the graph's input the result of an operator on a new input of the given type.
+// prefix inserts an operator before an input of the graph, and gives it a new input of the given
+// type.
 func prefix(g *ir.Graph, old *ir.Value, op string, attrs ir.Attrs, dt tensor.DType, shape tensor.Shape) *ir.Value {
 	if old.Type.DType == tensor.Invalid || !old.Type.DType.IsFloat() && old.Type.DType != tensor.Uint8 {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Pictures feeds a model with pictures: one is a row.
+// Pictures feeds a model with pictures. Each picture is one row.
 type Pictures struct {
 	Files
 	*picture.Pipeline
@@ -38,8 +38,8 @@ func newPictures(m *onnx.Model, o Options) (Feed, error) {
 	return f, err
 }
 
-// preprocessOf finds how pictures are prepared: as named, as the tuned model says, as a file beside
-// the model says, else ImageNet's way.
+// preprocessOf finds how pictures are prepared: as the options name, as the tuned model says, as a
+// file beside the model says, or else like ImageNet.
 func preprocessOf(m *onnx.Model, o Options, channels int) (picture.Preprocess, string, error) {
 	if o.Preprocess != "" {
 		p, err := picture.LoadPreprocess(o.Preprocess)
@@ -90,8 +90,8 @@ func (f *Pictures) media(augment string) (*data.Media, error) {
 	}, nil
 }
 
-// pictures is the Source of files of pictures. They are remembered as resized, before the crop
-// where augmentation may want more than its window.
+// pictures is the Source of picture files. It remembers pictures after resizing. If augmentation
+// may need more than the crop, it remembers them before cropping.
 type pictures struct {
 	data.Setting
 	feed    *Pictures
@@ -102,7 +102,7 @@ type pictures struct {
 func (s *pictures) Form() data.Form { return s.feed.Form() }
 func (s *pictures) Length(int) int  { return 1 }
 
-// Digest is that of the file.
+// Digest returns the digest of the file.
 func (s *pictures) Digest(i int) ([sha256.Size]byte, error) {
 	if sum, ok := s.Files.Sum(i); ok {
 		return sum, nil
@@ -128,8 +128,8 @@ func (s *pictures) Read(i int, draw *data.Draw, dst []*tensor.Tensor) error {
 	return nil
 }
 
-// picture returns picture i decoded and resized, from memory or from where it is kept between runs,
-// else from its file.
+// picture returns picture i, decoded and resized. It comes from memory, from the cache between
+// runs, or else from its file.
 func (s *pictures) picture(i int) (picture.Raster, error) {
 	if p := s.resized[i].Load(); p != nil {
 		return *p, nil
@@ -143,15 +143,15 @@ func (s *pictures) picture(i int) (picture.Raster, error) {
 	}
 	sum := sha256.Sum256(file)
 	if err := s.Files.Settle(i, sum); err != nil {
-		s.Files.Learn(i, info, sum) // the next run knows better
+		s.Files.Learn(i, info, sum) // so that the next run knows the digest
 		return picture.Raster{}, err
 	}
 	return s.decode(i, file)
 }
 
-// decode prepares a picture and remembers it: between runs or, where that is declined, in memory.
-// One that is kept between runs needs no memory: the system's page cache serves it nearly as fast
-// and gives way where memory is short.
+// decode prepares a picture and remembers it in the cache between runs, or in memory if the cache
+// declines. A picture in the cache needs no further memory: the system's page cache serves it
+// almost as fast, and yields when memory is short.
 func (s *pictures) decode(i int, file []byte) (picture.Raster, error) {
 	r, err := s.feed.Canvas(file, !s.Varied)
 	if err != nil {
@@ -168,7 +168,7 @@ func (s *pictures) decode(i int, file []byte) (picture.Raster, error) {
 	return r, nil
 }
 
-// key names picture i among what is kept between runs.
+// key is the name of picture i in the cache between runs.
 func (s *pictures) key(i int) (key [sha256.Size]byte, ok bool) {
 	sum, ok := s.Files.Sum(i)
 	switch {
@@ -180,7 +180,7 @@ func (s *pictures) key(i int) (key [sha256.Size]byte, ok bool) {
 	return sum, true
 }
 
-// kept returns picture i from what is kept between runs.
+// kept returns picture i from the cache between runs.
 func (s *pictures) kept(i int) (r picture.Raster, ok bool) {
 	key, ok := s.key(i)
 	if !ok {
@@ -206,7 +206,7 @@ func (s *pictures) Check(i int) error {
 	if err := s.Files.Settle(i, sum); err != nil {
 		return err
 	}
-	// What is kept may be under another name, or the file was touched.
+	// The cache may have it under another name, or the file was only touched.
 	if _, ok := s.kept(i); !ok && (s.Trusted == nil || !s.Trusted(sum)) {
 		if _, err := s.decode(i, file); err != nil {
 			return err

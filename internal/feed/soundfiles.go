@@ -13,17 +13,17 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// sounds is the Source of files of sounds: each window is a row. What is remembered of a sound is
-// the values of its rows, or its samples where every epoch varies them.
+// sounds is the Source of sound files, where each window is a row. It remembers the values of a
+// sound's rows, or its samples if every epoch augments them anew.
 type sounds struct {
 	data.Setting
 	feed    *Sounds
 	augment *sound.Augment
-	rows    []atomic.Int64              // windows of each; 0 before the check
-	made    []atomic.Pointer[[]float32] // what prepared returns
+	rows    []atomic.Int64              // windows of each sound; 0 before the check
+	made    []atomic.Pointer[[]float32] // the results of prepared
 }
 
-// mostWindows bounds the windows of a sound: those of ten minutes, a window every 10 ms.
+// mostWindows limits the windows of a sound: ten minutes with a window every 10 ms.
 const mostWindows = 60000
 
 func newSoundFiles(f *Sounds, a *sound.Augment, s data.Setting) *sounds {
@@ -33,10 +33,10 @@ func newSoundFiles(f *Sounds, a *sound.Augment, s data.Setting) *sounds {
 
 func (s *sounds) Form() data.Form { return s.feed.Form() }
 
-// Length is the number of windows; 1 before the check.
+// Length returns the number of windows, 1 before the check.
 func (s *sounds) Length(i int) int { return max(1, int(s.rows[i].Load())) }
 
-// Digest is that of the file.
+// Digest returns the digest of the file.
 func (s *sounds) Digest(i int) ([sha256.Size]byte, error) {
 	if sum, ok := s.Files.Sum(i); ok {
 		return sum, nil
@@ -46,8 +46,7 @@ func (s *sounds) Digest(i int) ([sha256.Size]byte, error) {
 	return sum, err
 }
 
-// Check decodes sound i, or finds it among what was kept, and learns its digest and its number of
-// windows.
+// Check decodes sound i, or finds it in the cache. It stores its digest and number of windows.
 func (s *sounds) Check(i int) error {
 	if sum, ok := s.Files.Recall(i); ok && s.restore(i, sum) {
 		return s.Files.Settle(i, sum)
@@ -56,7 +55,8 @@ func (s *sounds) Check(i int) error {
 	if err != nil {
 		return err
 	}
-	if !s.restore(i, sum) { // else under another name, or the file was touched
+	// the cache may have it under another name, or the file was only touched
+	if !s.restore(i, sum) {
 		if _, err := s.prepare(i, samples, sum); err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (s *sounds) Check(i int) error {
 	return nil
 }
 
-// load reads a file as samples and takes its digest from the same reading.
+// load reads a file as samples and computes its digest in the same pass.
 func (s *sounds) load(i int) (samples []float32, sum [sha256.Size]byte, info fs.FileInfo, err error) {
 	r, info, err := s.Files.Open(i)
 	if err != nil {
@@ -77,7 +77,7 @@ func (s *sounds) load(i int) (samples []float32, sum [sha256.Size]byte, info fs.
 	if samples, err = s.feed.Pipeline.Load(tee); err != nil {
 		return nil, sum, nil, err
 	}
-	if _, err := io.Copy(io.Discard, tee); err != nil { // what follows the samples
+	if _, err := io.Copy(io.Discard, tee); err != nil { // the bytes after the samples
 		return nil, sum, nil, err
 	}
 	sum = [sha256.Size]byte(h.Sum(nil))
@@ -111,7 +111,7 @@ func (s *sounds) remember(i int, made []float32) {
 	}
 }
 
-// key names what is kept of a sound between runs.
+// key is the name of a sound in the cache between runs.
 func (s *sounds) key(sum [sha256.Size]byte) [sha256.Size]byte {
 	if s.Varied {
 		return sha256.Sum256(append([]byte("samples"), sum[:]...))
@@ -119,8 +119,7 @@ func (s *sounds) key(sum [sha256.Size]byte) [sha256.Size]byte {
 	return sum
 }
 
-// restore takes what is remembered of a sound, and the number of its rows, from what is kept
-// between runs.
+// restore loads what is remembered of a sound, and its number of rows, from the cache between runs.
 func (s *sounds) restore(i int, sum [sha256.Size]byte) bool {
 	made, rows, ok := s.kept(sum)
 	if ok {
@@ -148,7 +147,8 @@ func (s *sounds) kept(sum [sha256.Size]byte) (made []float32, rows int, ok bool)
 	return t.F32(), rows, err == nil && r.Count == rows
 }
 
-// prepared returns what is remembered of sound i, read again where memory did not hold it.
+// prepared returns what is remembered of sound i. It reads the sound again if memory does not hold
+// it.
 func (s *sounds) prepared(i int) ([]float32, error) {
 	if p := s.made[i].Load(); p != nil {
 		return *p, nil
@@ -176,7 +176,7 @@ func (s *sounds) Read(i int, draw *data.Draw, dst []*tensor.Tensor) error {
 		rows, err = s.feed.Pipeline.Rows(made)
 	case draw == nil:
 		rows, err = s.feed.Pipeline.Prepare(made, nil, nil)
-	default: // by the place among the files, not in the Dataset
+	default: // i is the index among the files, not in the Dataset
 		rows, err = s.feed.Pipeline.Prepare(made, s.augment, data.Draw{Seed: draw.Seed, Epoch: draw.Epoch, Item: i}.Rand())
 	}
 	if err != nil {

@@ -17,28 +17,29 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Sounds feeds a model with sounds: each window of a sound is a row of the model's batch.
+// Sounds feeds a model with sounds. Each window of a sound is a row of the batch.
 type Sounds struct {
 	Files
 	Pipeline *sound.Pipeline
 	input    string
-	row      tensor.Shape // of a row in the input: Pipeline.RowShape with axes of 1 where the model has them
-	front    *FrontEnd    // nil where features are computed without a model
-	notes    []string
+	// shape of a row in the input: Pipeline.RowShape, with axes of 1 where the model has them
+	row   tensor.Shape
+	front *FrontEnd // nil if features are computed without a model
+	notes []string
 }
 
-// soundSettings are what the record says of sounds. The front end is in it whole, so that the tuned
-// file needs no other.
+// soundSettings are the settings for sounds in the record. They contain the complete front end, so
+// that the tuned file needs no other file.
 type soundSettings struct {
 	Preprocess sound.Config `json:"preprocess"`
 	FrontEnd   []byte       `json:"frontend_model,omitempty"` // its file, gzip
 }
 
-// maxFrontEnd bounds a front end that a tuned file carries, in bytes.
+// maxFrontEnd limits the size of a front end in a tuned file, in bytes.
 const maxFrontEnd = 64 << 20
 
-// soundConfig finds the preprocessor file of sounds: as named, else beside the model. It is nil
-// where that is about something else.
+// soundConfig finds the preprocessor file for sounds: the one in the options, or else the one
+// beside the model. It returns nil if that file is not about sounds.
 func soundConfig(m *onnx.Model, o Options) (text []byte, path string, err error) {
 	path = o.Preprocess
 	if _, preset := picture.Preset(path); preset || path == "" && m.Path == "" {
@@ -50,7 +51,7 @@ func soundConfig(m *onnx.Model, o Options) (text []byte, path string, err error)
 		}
 	}
 	if text, err = os.ReadFile(path); err != nil && o.Preprocess == "" || errors.Is(err, os.ErrNotExist) {
-		return nil, "", nil // told where pictures are looked for
+		return nil, "", nil // the search for pictures reports the error
 	}
 	if err != nil || !sound.IsConfig(text) {
 		return nil, "", err
@@ -58,8 +59,8 @@ func soundConfig(m *onnx.Model, o Options) (text []byte, path string, err error)
 	return text, path, nil
 }
 
-// takesSounds reports whether a model takes sounds: a preprocessor file says so, or its only input
-// may be a waveform, float32 [N,S].
+// takesSounds reports whether a model takes sounds: if a preprocessor file says so, or if its only
+// input can be a waveform, float32 [N,S].
 func takesSounds(m *onnx.Model, o Options) (bool, error) {
 	if text, _, err := soundConfig(m, o); text != nil || err != nil {
 		return text != nil, err
@@ -68,11 +69,11 @@ func takesSounds(m *onnx.Model, o Options) (bool, error) {
 	return o.Preprocess == "" && len(in) == 1 && in[0].Type.DType == tensor.Float32 && len(in[0].Type.Shape) == 2, nil
 }
 
-// assumed is the preparation where no file says one, of a model that takes samples of any number.
+// assumed is the preparation for a model that takes any number of samples, if no file gives one.
 const assumed = `{"sampling_rate": 16000, "window": 32000, "hop": 16000}`
 
-// newSounds makes the Feed of a tuned file's settings, or of a preprocessor file, or of what is
-// assumed.
+// newSounds makes the Feed from a tuned file's settings, from a preprocessor file, or from
+// assumptions.
 func newSounds(m *onnx.Model, o Options) (Feed, error) {
 	f := &Sounds{}
 	f.Files = NewFiles(KindSound, f.media)
@@ -118,7 +119,7 @@ func newSounds(m *onnx.Model, o Options) (Feed, error) {
 	if f.front != nil {
 		model = f.front
 	}
-	if c.Window == 0 { // a model of one size says what a window is
+	if c.Window == 0 { // the model's fixed input size is the window
 		if n := windowOf(c, model, in.Type.Shape[1:]); n > 0 {
 			c.Window, c.Hop = n, n
 		}
@@ -166,8 +167,8 @@ func openFrontEnd(embedded []byte, path string) (*FrontEnd, error) {
 	return NewFrontEnd(m)
 }
 
-// windowOf is the number of frames, or samples, that a model's row holds; 0 where it leaves that
-// open or the preparation has rows of its own.
+// windowOf returns the number of frames or samples in a model's row. It is 0 if the model leaves it
+// open, or if the preparation determines its own rows.
 func windowOf(c sound.Config, front sound.Model, row tensor.Shape) int {
 	if c.Type == sound.Whisper || c.Type == sound.AST {
 		return 0
@@ -185,8 +186,8 @@ func windowOf(c sound.Config, front sound.Model, row tensor.Shape) int {
 	return n
 }
 
-// fit gives a row the axes of a model's input, which may have axes of 1 besides and leave others
-// open; nil where it does not fit.
+// fit gives a row the axes of a model's input, which may have additional axes of 1 and leave others
+// open. It returns nil if the row does not fit.
 func fit(row []int, in tensor.Shape) tensor.Shape {
 	out := slices.Clone(in)
 	row = slices.DeleteFunc(slices.Clone(row), func(d int) bool { return d == 1 })
@@ -221,7 +222,7 @@ func (f *Sounds) Settings() (json.RawMessage, error) {
 	return json.Marshal(s)
 }
 
-// Form says how sounds lie in the model's input: each window is a row.
+// Form says how sounds are laid out in the model's input: each window is a row.
 func (f *Sounds) Form() data.Form {
 	form := data.Form{Inputs: []data.Input{{Name: f.input, DType: tensor.Float32, Shape: f.row}}, Rows: true, Most: 1}
 	if f.Pipeline.Config.Window > 0 {

@@ -7,8 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Targets are the right answers to the examples of a data set. It errors on one that the task does
-// not take.
+// Targets returns the right answers to the examples of a data set. It errors on an answer that is
+// invalid for the task.
 func Targets(t task.Task, ds *data.Dataset, f Feed) ([]data.Target, error) {
 	out := make([]data.Target, ds.Len())
 	tokens := ""

@@ -15,27 +15,28 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// FileFormat is a format of files that hold a tensor for each input of a model. An example is a row
-// of the model.
+// FileFormat is a format of files that contain a tensor for each input of a model. Each example is
+// one row.
 type FileFormat struct {
 	Name       string   // of the kind of data
-	Extensions []string // of its files, as .npy
-	Version    string   // of Decode: it changes whenever what Decode gives for a file does
+	Extensions []string // of its files, such as .npy
+	Version    string   // version of Decode: change it when Decode's result for any file changes
 
-	// Takes reports whether a model takes files of the format; see Kind.Takes.
+	// Takes reports whether a model takes files of this format; see Kind.Takes.
 	Takes func(m *onnx.Model, o Options) (bool, error)
-	// Decode gives the tensors by the names of the inputs, without the batch axis. It errors on a
-	// damaged file. It is safe for concurrent use.
+	// Decode returns the tensors by input name, without the batch axis. It errors on a damaged
+	// file. It must be safe for concurrent use.
 	Decode func(file []byte) (map[string]*tensor.Tensor, error)
 }
 
-// Kind is the kind of data that files of the format are.
+// Kind returns the kind of data for files of this format.
 func (f FileFormat) Kind() Kind { return Kind{f.Name, f.Takes, f.feed} }
 
-// tensorFormat is safetensors, for models of any inputs.
+// tensorFormat is safetensors, for models with any inputs.
 var tensorFormat = FileFormat{Name: KindTensors, Extensions: []string{".safetensors"}, Version: "1", Takes: takesOnlyTensors, Decode: readSafetensors}
 
-// takesOnlyTensors reports whether a model has several inputs, which no other kind of data feeds.
+// takesOnlyTensors reports whether a model has several inputs, which no other kind of data can
+// feed.
 func takesOnlyTensors(m *onnx.Model, o Options) (bool, error) {
 	return len(m.Graph.Inputs) > 1 && o.Preprocess == "", nil
 }
@@ -52,7 +53,7 @@ func readSafetensors(file []byte) (map[string]*tensor.Tensor, error) {
 	return all.Tensors, nil
 }
 
-// Tensors feeds a model with the tensors of files.
+// Tensors feeds a model with tensors from files.
 type Tensors struct {
 	Files
 	format FileFormat
@@ -94,7 +95,7 @@ func (f *Tensors) media(augment string) (*data.Media, error) {
 		Source: func(s data.Setting) data.Source { return &tensorFiles{s.Files, f} }}, nil
 }
 
-// maxTensors bounds a file of tensors in bytes.
+// maxTensors limits the size of a file of tensors, in bytes.
 const maxTensors = 1 << 30
 
 // tensorFiles is the Source of files of tensors.
@@ -106,7 +107,7 @@ type tensorFiles struct {
 func (s *tensorFiles) Form() data.Form { return s.feed.form }
 func (s *tensorFiles) Length(int) int  { return 1 }
 
-// read reads file i: a tensor for each input of the model.
+// read returns the tensors of file i, one for each input of the model.
 func (s *tensorFiles) read(i int) ([]*tensor.Tensor, error) {
 	b, _, err := s.files.Read(i, maxTensors)
 	if err != nil {
@@ -138,7 +139,7 @@ func (s *tensorFiles) Check(i int) error {
 	return err
 }
 
-// Digest is that of the file.
+// Digest returns the digest of the file.
 func (s *tensorFiles) Digest(i int) ([sha256.Size]byte, error) {
 	if sum, ok := s.files.Sum(i); ok {
 		return sum, nil

@@ -8,11 +8,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// usualLength is how many tokens a text may have where nothing says how many the model takes.
+// usualLength is the maximum number of tokens of a text if nothing says how many the model takes.
 const usualLength = 512
 
-// mostTokens is the largest number of tokens up to what is declared, halved until the model's
-// shapes allow it: a table of positions has an end.
+// mostTokens returns the largest number of tokens that the model's shapes allow, as a table of
+// positions is limited. It starts with the declared number and halves it.
 func mostTokens(m *onnx.Model, f *Texts, declared int) int {
 	most := cmp.Or(declared, usualLength)
 	for ; most > 8; most /= 2 {
@@ -27,8 +27,8 @@ func mostTokens(m *onnx.Model, f *Texts, declared int) int {
 	return most
 }
 
-// leastTokens is the smallest number of tokens that the model's shapes allow: a convolution needs
-// as many as it reads at once.
+// leastTokens returns the smallest number of tokens that the model's shapes allow. A convolution
+// needs at least as many as its window.
 func leastTokens(m *onnx.Model, most int) int {
 	for least := 1; least < min(most, leastLimit); least++ {
 		shapes := map[string]tensor.Shape{}
@@ -42,6 +42,6 @@ func leastTokens(m *onnx.Model, most int) int {
 	return 1
 }
 
-// leastLimit is where leastTokens gives up: what is wrong with the model is told when it is
-// compiled.
+// leastLimit is where leastTokens stops searching. The compiler then reports what is wrong with the
+// model.
 const leastLimit = 64

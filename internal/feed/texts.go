@@ -15,20 +15,20 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tokenize"
 )
 
-// Texts feeds a model with texts, or pairs of texts: a token a step.
+// Texts feeds a model with texts or pairs of texts. Each token is a step.
 type Texts struct {
 	Tokenizer *tokenize.Tokenizer
 	file      []byte // the tokenizer's file
 	form      data.Form
 	roles     []Role // of the inputs
-	most      int    // tokens of a text, special ones included
-	least     int    // likewise: shorter ones are padded to it
+	most      int    // maximum number of tokens of a text, with special ones
+	least     int    // minimum likewise; shorter texts are padded to it
 	columns   data.Columns
 	notes     []string
 }
 
-// textSettings are what the record says of texts. The tokenizer is in it whole, so that the tuned
-// file needs no other.
+// textSettings are the settings for texts in the record. They contain the complete tokenizer, so
+// that the tuned file needs no other file.
 type textSettings struct {
 	Tokenizer []byte       `json:"tokenizer"` // tokenizer.json, gzip
 	Digest    string       `json:"tokenizer_sha256"`
@@ -73,8 +73,9 @@ func newTexts(m *onnx.Model, o Options) (Feed, error) {
 	return f, nil
 }
 
-// formOf is one row a text where the model takes a fixed number of tokens. Without a mask padding
-// would be read as a part of the text, so that only texts of the same length go together.
+// formOf says that each text is one row if the model takes a fixed number of tokens. Without a
+// mask, the model would read padding as part of the text, so only texts of equal length share a
+// batch.
 func (f *Texts) formOf(m *onnx.Model, fixed bool) data.Form {
 	form := data.Form{Most: f.most, Exact: !fixed && !slices.Contains(f.roles, TokenMask)}
 	shape := tensor.Shape{}
@@ -95,10 +96,11 @@ func (*Texts) Kind() string      { return KindText }
 func (f *Texts) Form() data.Form { return f.form }
 func (f *Texts) Notes() []string { return f.notes }
 
-// MaxLength is how many tokens of a text the model gets at most, special ones included.
+// MaxLength returns the maximum number of tokens of a text, with special ones.
 func (f *Texts) MaxLength() int { return f.most }
 
-// Digest names the inputs and their order; the tokens of a text are in its own digest.
+// Digest identifies the inputs and their order. The tokens of a text are part of the text's own
+// digest.
 func (f *Texts) Digest() [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "texts/1 %v %v", f.roles, f.form))
 }
@@ -107,7 +109,8 @@ func (f *Texts) Settings() (json.RawMessage, error) {
 	return json.Marshal(textSettings{gzipped.Pack(f.file), fmt.Sprintf("%x", sha256.Sum256(f.file)), f.most, f.columns})
 }
 
-// Mask is the name of the input that says which tokens are no padding, "" where the model has none.
+// Mask returns the name of the input that marks which tokens are not padding, "" if the model has
+// none.
 func (f *Texts) Mask() string {
 	for i, r := range f.roles {
 		if r == TokenMask {
@@ -117,13 +120,13 @@ func (f *Texts) Mask() string {
 	return ""
 }
 
-// TextOptions are the options of texts alone.
+// TextOptions are options that apply only to texts.
 type TextOptions struct {
 	Tokenizer string // a file; "" for the one beside the model
-	MaxLength int    // tokens of a text at most; 0 for what the model takes
+	MaxLength int    // maximum number of tokens of a text; 0 for the model's limit
 }
 
-// unused errors where an option is given for a model of another kind.
+// unused errors if an option is set but the model takes another kind of data.
 func (o TextOptions) unused(kind string) error {
 	if o.Tokenizer != "" {
 		return fmt.Errorf("option tokenizer %s: the model takes %ss, and no texts", o.Tokenizer, kind)
@@ -136,5 +139,5 @@ func (o TextOptions) unused(kind string) error {
 
 func (f *Texts) Keeps() (what, form string) { return "", "" }
 
-// textMedia names texts in messages.
+// textMedia provides the words for texts in messages.
 var textMedia = &data.Media{One: "text", Many: "texts", Formats: "csv, tsv or jsonl", Extensions: data.TableFormats, Fault: "empty"}

@@ -12,7 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// A table of texts has a column text, or text_a and text_b for pairs, and a column label.
+// A table of texts has a column text, or columns text_a and text_b for pairs, and a column label.
 
 func (f *Texts) Open(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, err error) {
 	if err := suits(KindText, p, opt.Val); err != nil {
@@ -61,7 +61,7 @@ func (f *Texts) OpenEval(ctx context.Context, p data.Place, classes []string, op
 	return f.table(ctx, t, classes, opt)
 }
 
-// table reads a table of texts and answers. Rows without a text are skipped.
+// table reads a table of texts and labels. It skips rows without a text.
 func (f *Texts) table(ctx context.Context, p data.Place, classes []string, opt data.Options) (*data.Dataset, error) {
 	t, err := data.ReadTable(p)
 	if err != nil {
@@ -98,7 +98,7 @@ func (f *Texts) table(ctx context.Context, p data.Place, classes []string, opt d
 // textColumns are the names of a table's columns.
 type textColumns data.Columns
 
-// columnsOf are the columns of a place: rows in memory have the usual ones.
+// columnsOf returns the column names of a place. Rows in memory have the default names.
 func (f *Texts) columnsOf(p data.Place) textColumns {
 	if p.Rows != nil {
 		return textColumns{}
@@ -106,7 +106,7 @@ func (f *Texts) columnsOf(p data.Place) textColumns {
 	return textColumns(f.columns)
 }
 
-// find finds the column of texts, and the second one of pairs or -1.
+// find returns the column of texts, and the second column for pairs or -1.
 func (c textColumns) find(t *data.Table) (text, second int, err error) {
 	if a, b, ok := strings.Cut(c.Text, ","); ok {
 		if text, err = t.Need("option text_column", a); err != nil {
@@ -124,13 +124,13 @@ func (c textColumns) find(t *data.Table) (text, second int, err error) {
 	return text, -1, err
 }
 
-// input is a text, or two.
+// input is one text or a pair.
 type input struct {
 	text string
 	pair *string
 }
 
-// inputs are the texts of a table's rows.
+// inputs returns the texts of a table's rows.
 func (c textColumns) inputs(t *data.Table) ([]input, error) {
 	text, second, err := c.find(t)
 	if err != nil {
@@ -146,7 +146,7 @@ func (c textColumns) inputs(t *data.Table) ([]input, error) {
 	return out, nil
 }
 
-// OpenInputs takes the texts of rows. Those of a pair may be divided by a tab.
+// OpenInputs takes rows of text. The texts of a pair are separated by a tab.
 func (f *Texts) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
 	if err := suits(KindText, p); err != nil {
 		return nil, err
@@ -172,7 +172,7 @@ func (f *Texts) OpenInputs(ctx context.Context, p data.Place, opt data.Options) 
 	return d, err
 }
 
-// pairs reports whether the model tells the texts of a pair apart.
+// pairs reports whether the model distinguishes the texts of a pair.
 func (f *Texts) pairs() bool {
 	return slices.Contains(f.roles, TokenType) || strings.Contains(f.columns.Text, ",")
 }

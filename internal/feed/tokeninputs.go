@@ -10,17 +10,17 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Role is what an input of a language model takes for each token.
+// Role says what an input of a language model holds for each token.
 type Role int
 
 const (
 	TokenIDs   Role = iota // the token's id
-	TokenMask              // 1, and 0 for padding
+	TokenMask              // 1 for tokens, 0 for padding
 	TokenType              // 1 in the second text of a pair, else 0
-	TokenPlace             // its position from 0 on
+	TokenPlace             // its position, from 0
 )
 
-// RoleOf tells the role of an input by its name.
+// RoleOf returns the role of an input by its name.
 func RoleOf(name string) Role {
 	name = strings.ToLower(name)
 	switch {
@@ -34,15 +34,15 @@ func RoleOf(name string) Role {
 	return TokenIDs
 }
 
-// takesTokens reports whether a model's inputs are those of a language model: integers [N,T], one
-// of them the ids.
+// takesTokens reports whether a model has the inputs of a language model: integers [N,T], one of
+// them the ids.
 func takesTokens(m *onnx.Model, _ Options) (bool, error) {
 	_, _, err := tokenInputs(m)
 	return err == nil, nil
 }
 
-// tokenInputs finds the roles of a model's inputs, and the fixed number of tokens that they take,
-// or -1.
+// tokenInputs finds the roles of a model's inputs, and the fixed number of tokens that they take or
+// -1.
 func tokenInputs(m *onnx.Model) (roles []Role, length int, err error) {
 	length = -1
 	seen := map[Role]string{}
@@ -70,7 +70,7 @@ func tokenInputs(m *onnx.Model) (roles []Role, length int, err error) {
 	return roles, length, nil
 }
 
-// fits errors where the tokenizer gives ids that the model has no row for.
+// fits errors if the tokenizer produces ids outside the model's vocabulary.
 func (f *Texts) fits(m *onnx.Model) error {
 	isIDs := map[*ir.Value]bool{}
 	for i, in := range m.Graph.Inputs {

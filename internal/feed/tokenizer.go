@@ -12,10 +12,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tokenize"
 )
 
-// maxTokenizer bounds a tokenizer file in bytes.
+// maxTokenizer limits the size of a tokenizer file, in bytes.
 const maxTokenizer = 128 << 20
 
-// readTokenizer finds the tokenizer: as named, as the tuned file carries it, beside the model.
+// readTokenizer finds the tokenizer: in the options, in the tuned file, or beside the model.
 func (f *Texts) readTokenizer(m *onnx.Model, o Options, set textSettings) error {
 	path := o.Text.Tokenizer
 	var err error
@@ -41,14 +41,14 @@ func (f *Texts) readTokenizer(m *onnx.Model, o Options, set textSettings) error 
 	return nil
 }
 
-// FindTokenizer is the tokenizer that belongs to a model file: MODEL-without-.onnx +
-// .tokenizer.json, else tokenizer.json beside it, else "".
+// FindTokenizer returns the tokenizer of a model file: MODEL-without-.onnx + .tokenizer.json, else
+// tokenizer.json beside it, else "".
 func FindTokenizer(modelPath string) string {
 	return besideModel(modelPath, ".tokenizer.json", "tokenizer.json")
 }
 
-// declared is how many tokens the tokenizer's file, or the tokenizer_config.json beside it, say
-// that the model takes; 0 where neither does.
+// declared returns the number of tokens that the model takes, according to the tokenizer's file or
+// the tokenizer_config.json beside it. It is 0 if neither says.
 func (f *Texts) declared(o Options) int {
 	var t struct {
 		Truncation *struct {

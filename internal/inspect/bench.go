@@ -18,21 +18,22 @@ import (
 
 // BenchOptions say how a model is timed.
 type BenchOptions struct {
-	Config  run.Config              // Model, Thaw, Freeze, BatchNorm, Head, Attach, Pool, Optimizer, Seed and Threads count
-	Batch   int                     // examples a run
+	// only Model, Thaw, Freeze, BatchNorm, Head, Attach, Pool, Optimizer, Seed and Threads are used
+	Config  run.Config
+	Batch   int                     // examples per run
 	Steps   int                     // timed runs of each kind
-	Classes int                     // scores of a fresh head
+	Classes int                     // number of scores of a fresh head
 	Shapes  map[string]tensor.Shape // of inputs, by name
-	Ops     bool                    // say what each operator took
+	Ops     bool                    // report the time of each operator
 }
 
-// BenchResult is what bench --json prints. Times are in milliseconds a batch.
+// BenchResult is what bench --json prints. Times are in milliseconds per batch.
 type BenchResult struct {
 	ForwardMin    float64  `json:"forward_ms_min"`
 	ForwardMedian float64  `json:"forward_ms_median"`
-	StepMin       *float64 `json:"step_ms_min"` // null where the model takes no classifier
+	StepMin       *float64 `json:"step_ms_min"` // null if the model accepts no classifier
 	StepMedian    *float64 `json:"step_ms_median"`
-	FLOPs         int64    `json:"flops"`       // of one forward pass, a multiply-add counting two
+	FLOPs         int64    `json:"flops"`       // of one forward pass; a multiply-add counts as two
 	GFLOPS        float64  `json:"gflops"`      // of the fastest forward pass
 	PeakGFLOPS    float64  `json:"peak_gflops"` // of multiply-adds in registers, on the same threads
 	PeakRSS       int64    `json:"peak_rss_bytes"`
@@ -40,7 +41,7 @@ type BenchResult struct {
 
 	Batch        int      `json:"batch"`
 	Steps        int      `json:"steps"`
-	Head         string   `json:"head,omitempty"` // that the step trains: keep or linear
+	Head         string   `json:"head,omitempty"` // the head that the step trains: keep or linear
 	ParamsTotal  int      `json:"params_total,omitempty"`
 	ParamsThawed int      `json:"params_thawed,omitempty"`
 	ForwardBytes int64    `json:"forward_arena_bytes"` // planned memory of the forward pass
@@ -49,10 +50,10 @@ type BenchResult struct {
 	Notes        []string `json:"notes,omitempty"`
 }
 
-// Bench times a model on made-up, seeded inputs: the forward pass of the whole model frozen, as
-// inference, and a training step with the plan's weights thawed: the frozen region, the loss, the
-// backward pass and the optimiser. The step trains the model's own classifier where it has one,
-// else a fresh linear one. Inputs may be of any kind and number.
+// Bench times a model on synthetic, seeded inputs of any kind and number. It times the forward pass
+// of the whole model as inference, with all weights frozen. It also times a training step with the
+// plan's weights thawed: the frozen region, the loss, the backward pass and the optimiser. The step
+// trains the model's own classifier if it has one, or else a fresh linear one.
 func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 	if o.Batch < 1 || o.Steps < 1 {
 		return nil, fmt.Errorf("option batch %d option steps %d: both are at least 1", o.Batch, o.Steps)
@@ -103,8 +104,8 @@ func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
 	return err
 }
 
-// chooseHead settles which head the step trains: the model's own where it has one for the task,
-// else a new one. It errors on a model that takes none.
+// chooseHead decides which head the step trains: the model's own if it has one for the task, else a
+// fresh one. It errors if the model accepts neither.
 func (r *BenchResult) chooseHead(cfg *run.Config, p *probe, classes int) error {
 	attach := func(spec split.HeadSpec) error {
 		_, err := split.AttachHead(p.base.Model.Graph, spec, p.batch(p.base.Two()))
@@ -143,8 +144,8 @@ func (r *BenchResult) chooseHead(cfg *run.Config, p *probe, classes int) error {
 	return err
 }
 
-// step times a training step. A model that takes no classifier has none, which is said; a plan that
-// does not fit the model is an error.
+// step times a training step. If the model accepts no classifier it adds a note and times nothing.
+// A plan that does not fit the model is an error.
 func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error {
 	cfg := o.Config
 	if err := r.chooseHead(&cfg, p, o.Classes); err != nil {
@@ -163,7 +164,7 @@ func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error 
 	if err != nil {
 		return err
 	}
-	s.lr = 1e-5 // of thousands of steps on noise, none should leave the numbers
+	s.lr = 1e-5 // small, so that thousands of steps on noise do not diverge
 	lo, mid, err := timed(r.Steps, func() error {
 		values, err := s.encode(ctx)
 		if err != nil {
@@ -181,7 +182,7 @@ func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error 
 	return nil
 }
 
-// timed runs f once to warm up and then n times; it returns the least and the median time in
+// timed runs f once to warm up and then n times. It returns the minimum and median time in
 // milliseconds.
 func timed(n int, f func() error) (lo, median float64, err error) {
 	if err := f(); err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// OpTime is what the nodes of one operator took in a forward pass: the median over the runs,
-// convolutions told apart by their windows.
+// OpTime is the time of all nodes of one operator in a forward pass, as the median over the runs.
+// Convolutions with different windows count as different operators.
 type OpTime struct {
 	Op     string  `json:"op"`
 	Nodes  int     `json:"nodes"`
@@ -22,7 +22,7 @@ type OpTime struct {
 	GFLOPS float64 `json:"gflops"`
 }
 
-// opTimes profiles a program, the operators that take longest first.
+// opTimes profiles a program. The slowest operators come first.
 func opTimes(ctx context.Context, p *compile.Program, runs int, in []*tensor.Tensor) ([]OpTime, error) {
 	var each [][]float64 // by operator and run, in milliseconds
 	var ops []OpTime
@@ -61,7 +61,7 @@ func opTimes(ctx context.Context, p *compile.Program, runs int, in []*tensor.Ten
 	return ops, nil
 }
 
-// opName is the operator, and for a convolution the size of its window.
+// opName is the operator's name, with the window size for a convolution.
 func opName(n *ir.Node) string {
 	if !strings.Contains(n.Op, "Conv") || len(n.Inputs) < 2 || n.In(1) == nil || len(n.In(1).Type.Shape) != 4 {
 		return n.Op

@@ -6,22 +6,22 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// Cost is what a fit by a plan is predicted to take.
+// Cost is the predicted cost of a fit under a plan.
 type Cost struct {
 	*Prediction
-	Epochs       int     // that the fit makes by default
-	Seconds      float64 // of all of them
+	Epochs       int     // the default number for the fit
+	Seconds      float64 // of all epochs
 	ParamsThawed int
 }
 
-// Choice is a plan by what a user would ask for.
+// Choice is a plan, given by the options with which a user asks for it.
 type Choice struct {
 	Thaw    []string
 	Adapter string // "" for none
 }
 
-// Costs predicts plans for the model and data of a session side by side, each from runs of a few
-// examples on this machine. Decode is the time that an example takes to be read, in seconds.
+// Costs predicts the cost of several plans for a session's model and data. Each prediction comes
+// from runs of a few examples on this machine. decode is the time to read an example, in seconds.
 func Costs(ctx context.Context, s *run.Session, cfg run.Config, decode float64, plans []Choice) ([]Cost, error) {
 	tr, val := s.Train, s.Val
 	cfg.Head = s.Config.Head

@@ -14,23 +14,27 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// InspectOptions say what is inspected and for what data a fit is predicted.
+// InspectOptions say what is inspected, and for what data the cost of a fit is predicted.
 type InspectOptions struct {
-	Config   run.Config              // of the fit; Data may be empty
-	Classes  int                     // scores of a fresh head, where there are no data
-	Examples int                     // training examples to predict for, where there are no data
+	Config  run.Config // of the fit; Data may be empty
+	Classes int        // number of scores of a fresh head, if there are no data
+	// number of training examples to predict for, if there are no data
+	Examples int
 	Shapes   map[string]tensor.Shape // of inputs, by name
 	Measure  bool                    // time the model; without it nothing is predicted
-	Sets     run.Sets                // examples of the caller
+	Sets     run.Sets                // the caller's examples
 }
 
-// Inspection is what a fit would do, before it runs. Its JSON form is what inspect --json prints.
+// Inspection describes what a fit would do before it runs. Its JSON form is what inspect --json
+// prints.
 type Inspection struct {
-	ParamsTotal  int         `json:"params_total"` // elements of all weights, running statistics apart
-	ParamsThawed int         `json:"params_thawed"`
-	Layers       []Layer     `json:"layers"`
-	Frontier     []string    `json:"frontier"` // values that the frozen region hands to the live one
-	Predicted    *Prediction `json:"predicted"`
+	// elements of all weights, without running statistics
+	ParamsTotal  int     `json:"params_total"`
+	ParamsThawed int     `json:"params_thawed"`
+	Layers       []Layer `json:"layers"`
+	// the values that the frozen region passes to the live one
+	Frontier  []string    `json:"frontier"`
+	Predicted *Prediction `json:"predicted"`
 
 	Model    string   `json:"model"`
 	Inputs   []string `json:"inputs"`
@@ -40,7 +44,7 @@ type Inspection struct {
 	Head     string   `json:"head"`
 	Thaw     []string `json:"thaw"`
 	Freeze   []string `json:"freeze,omitempty"`
-	Blocks   []Block  `json:"blocks"` // what first:N and last:N count
+	Blocks   []Block  `json:"blocks"` // the blocks that first:N and last:N count
 	FLOPs    int64    `json:"flops"`  // of one example's forward pass
 	Batch    int      `json:"batch"`
 	Notes    []string `json:"notes,omitempty"`
@@ -48,8 +52,8 @@ type Inspection struct {
 	Plan *freeze.Plan `json:"-"`
 }
 
-// Inspect reads a model, makes the plan and predicts what a fit by it costs. Errors are those of
-// Prepare.
+// Inspect reads a model, makes the plan and predicts the cost of a fit. It errors under the
+// conditions of Prepare.
 func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	defer kernel.Use(o.Config.Threads)()
 	p, err := openProbe(o.Config.Model, o.Sets.FeedOptions(&o.Config), o.Shapes)
@@ -104,7 +108,7 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	return in, err
 }
 
-// openForCount opens the data of a fit and measures the time that one example takes to be read.
+// openForCount opens the data of a fit and measures the seconds that it takes to read one example.
 func openForCount(ctx context.Context, cfg run.Config, sets run.Sets, base *split.Base) (tr, val *data.Dataset, seconds float64, err error) {
 	if base.Feed == nil {
 		return nil, nil, 0, fmt.Errorf("data: examples cannot be fed to the model by shapes of its inputs; leave option shape out")

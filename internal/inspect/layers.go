@@ -12,13 +12,14 @@ import (
 
 // Layer is a layer that owns weights.
 type Layer struct {
-	Name   string       `json:"name"` // module path, by which it can be selected
-	Op     string       `json:"op"`   // ONNX operator
-	Params int          `json:"params"`
-	FLOPs  int64        `json:"flops"` // of one example, with the operations without weights that follow
-	State  freeze.State `json:"state"`
+	Name   string `json:"name"` // module path, which also selects it
+	Op     string `json:"op"`   // ONNX operator
+	Params int    `json:"params"`
+	// for one example, including following operations without weights
+	FLOPs int64        `json:"flops"`
+	State freeze.State `json:"state"`
 
-	Node    string        `json:"node"` // path of the node that reads it
+	Node    string        `json:"node"` // path of the node that reads the weight
 	Block   string        `json:"block,omitempty"`
 	Weights []WeightState `json:"weights"`
 }
@@ -53,7 +54,7 @@ func symbolic(s tensor.Shape, dims []string) string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-// layers gathers weights into layers and blocks, and the operations of one example under them.
+// layers groups weights into layers and blocks, and adds up the operations of one example for each.
 func (in *Inspection) layers(t *trainable) error {
 	ops := map[string]string{}
 	for _, n := range t.net.Headed.Graph.Nodes {
@@ -64,7 +65,7 @@ func (in *Inspection) layers(t *trainable) error {
 		blocks[i].Name = name
 	}
 	at := map[string]int{}
-	owner := map[string]int{} // weight -> layer
+	owner := map[string]int{} // weight name -> layer index
 	for _, w := range t.net.Set.Weights {
 		name := strings.Join(w.Module, ".")
 		node := w.Name
@@ -108,8 +109,8 @@ func (in *Inspection) layers(t *trainable) error {
 	return in.count(t, owner)
 }
 
-// layerState is the state of a layer by those of its weights: running statistics count only where
-// there is nothing else.
+// layerState derives the state of a layer from those of its weights. Running statistics count only
+// if there is nothing else.
 func layerState(ws []WeightState) freeze.State {
 	var state freeze.State
 	for _, w := range ws {
@@ -127,14 +128,15 @@ func layerState(ws []WeightState) freeze.State {
 	return state
 }
 
-// count adds up the operations of one example. A node counts for the layer whose weight it reads,
-// one without weights for the layer before it.
+// count adds up the operations of one example. A node counts for the layer whose weight it reads. A
+// node without weights counts for the previous layer.
 func (in *Inspection) count(t *trainable, owner map[string]int) error {
 	g, err := compile.Model(t.net.Headed.Graph, compile.Options{Shapes: t.sized.Base.ShapesAt(1, t.sized.Length), Plain: true})
 	if err != nil {
 		return err
 	}
-	from := map[*ir.Value]int{} // values that depend on weights alone, and their layer, counted from 1
+	// values that depend only on weights, and their layer, counted from 1
+	from := map[*ir.Value]int{}
 	layer := -1
 	for _, n := range g.Nodes {
 		static, reads := true, -1

@@ -11,8 +11,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// madeUpLabels are right answers for a batch of n with scores of that shape: classes and tokens in
-// turn, zeros, and empty answers where others need room.
+// madeUpLabels makes right answers for a batch of n with scores of that shape: classes and tokens
+// in turn, zeros, or empty answers for tasks whose answers need a minimum number of positions.
 func madeUpLabels(t task.Task, n int, scores tensor.Shape) []*tensor.Tensor {
 	positions := task.Positions(t, scores, n)
 	if f, ok := t.(task.Framed); ok {
@@ -31,8 +31,8 @@ func madeUpLabels(t task.Task, n int, scores tensor.Shape) []*tensor.Tensor {
 	return out
 }
 
-// madeUp fills inputs with seeded values: floating-point numbers from [-1, 1), ones for a mask,
-// else integers that every table of more than one row can be indexed with.
+// madeUp fills inputs with seeded values: ones for a mask, floating-point numbers from [-1, 1), and
+// otherwise integers 0 and 1, which can index any table with more than one row.
 func madeUp(inputs []*ir.Value, seed uint64) []*tensor.Tensor {
 	r := rand.New(rand.NewPCG(seed, 0x6d616465))
 	out := make([]*tensor.Tensor, len(inputs))
@@ -62,14 +62,14 @@ func madeUp(inputs []*ir.Value, seed uint64) []*tensor.Tensor {
 	return out
 }
 
-// usualExamples is how many training examples are taken where nothing tells.
+// usualExamples is the assumed number of training examples if nothing says otherwise.
 const usualExamples = 1000
 
-// madeUpTask is the task of a fit without data, with so many classes or labels of no name: what the
-// options say, else classify.
+// madeUpTask returns the task of a fit without data, with that many unnamed classes or labels. The
+// options name the task; the default is classify.
 func madeUpTask(cfg *run.Config, classes int) (task.Task, error) {
 	if cfg.Head == "keep" {
-		classes = 0 // those that the model has
+		classes = 0 // use the model's own number
 	}
 	kind, err := task.Lookup(cfg.Task)
 	if err != nil {

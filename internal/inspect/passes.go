@@ -6,9 +6,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/compile"
 )
 
-// InspectPasses returns the text of the model's graph, with the plan's head, before and after the
-// compiler's passes: specialised to the batch, and with frozen weights as constants and everything
-// folded, fused and laid out.
+// InspectPasses returns the model's graph as text, with the plan's head, before and after the
+// compiler's passes. The first is specialised to the batch. In the second, frozen weights are
+// constants, and everything is folded, fused and laid out.
 func InspectPasses(ctx context.Context, o InspectOptions) (before, after string, err error) {
 	p, err := openProbe(o.Config.Model, o.Sets.FeedOptions(&o.Config), o.Shapes)
 	if err != nil {

@@ -9,14 +9,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/keep"
 )
 
-// Prediction is what a fit is expected to take. Times come from runs of a few examples on this
-// machine.
+// Prediction is the expected cost of a fit. Times come from runs of a few examples on this machine.
 type Prediction struct {
-	FirstEpoch      float64 `json:"first_epoch_seconds"` // with the frozen region, whose values are then kept
-	LaterEpoch      float64 `json:"later_epoch_seconds"`
-	TrainBytes      int64   `json:"train_bytes"` // weights, gradients, optimiser state, activations and what is kept
-	Checkpoint      int64   `json:"checkpoint_bytes"`
-	CachePerExample int64   `json:"cache_bytes_per_example"` // frontier values; 0 where they are computed every time
+	// includes the frozen region, whose values are then kept
+	FirstEpoch float64 `json:"first_epoch_seconds"`
+	LaterEpoch float64 `json:"later_epoch_seconds"`
+	// weights, gradients, optimiser state, activations and kept values
+	TrainBytes int64 `json:"train_bytes"`
+	Checkpoint int64 `json:"checkpoint_bytes"`
+	// frontier values; 0 if they are always recomputed
+	CachePerExample int64 `json:"cache_bytes_per_example"`
 
 	Examples   int     `json:"examples"`
 	Decode     float64 `json:"decode_seconds_per_example"` // 0 without data
@@ -57,7 +59,8 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	cached, inMemory := options.Predict(kept, r.CachePerExample, r.Decode+r.Frozen)
 	cached = cached && o.WorthKeeping()
 	encode := (r.Decode + r.Frozen) * float64(examples+val)
-	live := r.Live * (float64(examples) + float64(val)/3) // validation is a forward pass, about a third of a step
+	// validation is a forward pass, about a third of a step
+	live := r.Live * (float64(examples) + float64(val)/3)
 	r.FirstEpoch, r.LaterEpoch = encode+live, live
 	if !cached {
 		r.LaterEpoch += r.Frozen * float64(examples+val)
@@ -77,15 +80,15 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	}
 	arenas := liveBytes + frozenBytes
 	if cached {
-		arenas = max(liveBytes, frozenBytes) // the frozen region is let go before training begins
+		arenas = max(liveBytes, frozenBytes) // the frozen region is released before training starts
 	}
 	r.TrainBytes = int64(p.base.Model.Size()) + 2*thawed + states + arenas + inMemory
 	r.Calibrated = time.Since(began).Seconds()
 	return r, nil
 }
 
-// timeFrozen measures the frozen region for one example, whose operations at the least length are
-// work. It returns the memory that a fit's runs of it take.
+// timeFrozen measures the frozen region for one example. work is its number of operations at the
+// shortest length. It returns the memory that a fit needs to run the region.
 func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, work int64) (int64, error) {
 	net, chunk, each := t.sized, 0, 1.
 	switch {
@@ -97,7 +100,7 @@ func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, wor
 			elements += s.Len()
 		}
 		chunk = keep.ChunkOf(elements)
-	case p.base.Form().Rows: // runs on the windows that count, whatever example they are of
+	case p.base.Form().Rows: // runs on the windows that are not padding, whatever their example
 		net, chunk, each = t.net.At(1), keep.Chunk(*p.base.Form()), p.steps.mean
 	default:
 		chunk, each = keep.TextsAtOnce(keep.Chunk(*p.base.Form()), net.Length), p.steps.padded/float64(net.Length)
@@ -114,8 +117,8 @@ func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, wor
 	return int64(program.ArenaBytes()) * int64(chunk) / int64(n), err
 }
 
-// timeLive measures a training step for one example. It returns the memory of a whole batch's, of
-// the longest examples.
+// timeLive measures a training step per example. It returns the memory of a whole batch of the
+// longest examples.
 func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch int) (int64, error) {
 	s, err := t.sized.Train(1)
 	if err != nil {
@@ -154,7 +157,7 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 	return int64(s.Program.ArenaBytes()), nil
 }
 
-// A calibration run should take about trialSeconds on a slow machine, and all runs of it
+// A calibration run should take about trialSeconds on a slow machine, and all of them together
 // trialsSeconds.
 const (
 	trialSeconds  = 0.3
@@ -162,14 +165,14 @@ const (
 	slowFLOPS     = 20e9
 )
 
-// trialExamples is how many examples of so much work are run at once, at most as many as the fit
-// runs.
+// trialExamples is how many examples with that many operations are run at once, at most as many as
+// the fit runs.
 func trialExamples(flops int64, most int) int {
 	return max(1, min(most, int(slowFLOPS*trialSeconds/float64(max(flops, 1)))))
 }
 
-// clock is the shortest time of a few runs in seconds, of which the first warms up: the shortest is
-// the one that other programs disturbed least.
+// clock returns the shortest time of a few runs in seconds. The first run warms up. The shortest
+// run was disturbed least by other programs.
 func clock(f func() error) (float64, error) {
 	best := math.Inf(1)
 	for began, n := time.Now(), 0; n < 2 || n < 6 && time.Since(began).Seconds() < trialsSeconds; n++ {

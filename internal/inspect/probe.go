@@ -14,8 +14,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// probe is a model that is looked at or timed, with the task and the lengths of examples that it is
-// seen with.
+// probe is a model to analyse or time, with a task and the lengths of examples to assume.
 type probe struct {
 	base  *split.Base
 	task  task.Task
@@ -34,18 +33,18 @@ func openProbe(path string, o feed.Options, given map[string]tensor.Shape) (*pro
 	return p, nil
 }
 
-// batch gives the shapes of the inputs for n examples of typical length.
+// batch returns the input shapes for n examples of typical length.
 func (p *probe) batch(n int) map[string]tensor.Shape { return p.base.ShapesAt(n, p.typical()) }
 
 // trainable is a probe with a head and a plan.
 type trainable struct {
 	net   *split.Network // of all lengths
-	sized *split.Network // of the typical one
-	cfg   run.Config     // with nothing left to choose
+	sized *split.Network // of the typical length
+	cfg   run.Config     // fully resolved
 }
 
-// trainable gives the model a head for the task, and makes the plan. Of the configuration the
-// recipe is that of so many examples.
+// trainable gives the model a head for the task and makes the plan. The configuration's defaults
+// are those for the given number of examples.
 func (p *probe) trainable(cfg run.Config, examples int) (*trainable, error) {
 	net, err := split.New(p.base, p.task, cfg.NetworkOptions())
 	if err != nil {
@@ -56,7 +55,7 @@ func (p *probe) trainable(cfg run.Config, examples int) (*trainable, error) {
 	}
 	p.notes = append(p.notes, net.Headed.AdapterNotes()...)
 	cfg.Recipe(run.SubjectOf(net.Headed, net.Set, net.Plan, examples))
-	for _, w := range net.Set.Weights { // those of the model are views of its file
+	for _, w := range net.Set.Weights { // the model's own weights are views of its file
 		if net.Plan.Of(w.Name).State != freeze.Frozen {
 			w.Value.Data = w.Value.Data.Clone()
 		}
@@ -64,14 +63,14 @@ func (p *probe) trainable(cfg run.Config, examples int) (*trainable, error) {
 	return &trainable{net: net, sized: net.At(p.typical()), cfg: cfg}, nil
 }
 
-// optimizer holds the plan's thawed weights.
+// optimizer returns an optimiser with the plan's thawed weights.
 func (t *trainable) optimizer() (*optim.Optimizer, error) {
 	a := run.NewActive(&t.cfg, t.net.IsNew)
 	return a.Opt, a.Hold(t.net.Set, t.net.Plan)
 }
 
-// step is one training step on made-up inputs, ready to be run again and again: the frozen region,
-// the loss, the gradients and the update of the thawed weights.
+// step is one training step on synthetic inputs that can be run repeatedly: the frozen region, the
+// loss, the gradients and the update of the thawed weights.
 type step struct {
 	frozen *compile.Program
 	live   *split.Step

@@ -8,16 +8,18 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// lengths are how many steps examples have: 1 where all have one length.
+// lengths describe how many steps examples have: 1 if all have one length.
 type lengths struct {
-	mean    float64 // that count
-	padded  float64 // mean with padding
-	step    float64 // mean over the steps of how many their example has with padding: time that grows with the square of a length is that of this one
-	longest int     // with padding
+	mean   float64 // mean without padding
+	padded float64 // mean with padding
+	// mean, over all steps, of the padded length of the step's example; time that grows with the
+	// square of the length depends on it
+	step    float64
+	longest int // longest, with padding
 }
 
-// suppose gives examples lengths where there are no data to tell them: windows are one by one,
-// texts as long as an open axis.
+// suppose sets lengths if there are no data: windows have one step, texts the length of an open
+// axis.
 func (p *probe) suppose() {
 	n := 1
 	if p.base.Form() != nil && !p.base.Form().Rows {
@@ -44,7 +46,7 @@ func (p *probe) see(sets ...*data.Dataset) {
 	}
 }
 
-// typical is the length that stands for all: the bucket of lengths.step.
+// typical is the length that represents all examples: the bucket of lengths.step.
 func (p *probe) typical() int {
 	if p.base.Form() == nil {
 		return 1
@@ -52,8 +54,7 @@ func (p *probe) typical() int {
 	return p.base.Form().Bucket(int(math.Round(p.steps.step)))
 }
 
-// lengthNote says which length of examples operations are counted for, where they have different
-// ones.
+// lengthNote says for which length operations are counted, if examples have different lengths.
 func (p *probe) lengthNote(data bool) string {
 	switch n := p.typical(); {
 	case p.base.Form() == nil:

@@ -9,7 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// EvalBatch is how many examples are run at once as inference, where a step has batch.
+// EvalBatch returns the batch size for inference, given the batch size of a training step.
 func (e *Encoder) EvalBatch(batch int) int {
 	if e.shares != nil {
 		return batch
@@ -17,8 +17,8 @@ func (e *Encoder) EvalBatch(batch int) int {
 	return max(batch, min(e.chunk, e.ds.Len()))
 }
 
-// Batches yields groups of examples at the frontier, as they are in an epoch. What it yields is
-// valid until the next batch.
+// Batches yields groups of examples at the frontier, as the epoch sees them. A batch is valid until
+// the next one.
 func (e *Encoder) Batches(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*split.Batch, error] {
 	if e.variants > 0 {
 		epoch = e.variant(epoch)
@@ -43,8 +43,8 @@ func (e *Encoder) Batches(ctx context.Context, groups []data.Group, epoch int) i
 	}
 }
 
-// stored yields batches as the store holds them, with the positions of the examples that it lacks.
-// Where it reads from the disk it reads the next batch while this one is in use.
+// stored yields batches from the store, with the positions of the examples that it lacks. If the
+// store reads from disk, the next batch is read while the current one is in use.
 func (e *Encoder) stored(groups []data.Group, variant int) iter.Seq2[*split.Batch, []int] {
 	type found struct {
 		batch   *split.Batch
@@ -95,7 +95,7 @@ func (e *Encoder) stored(groups []data.Group, variant int) iter.Seq2[*split.Batc
 		for b := range next {
 			go ahead()
 			if !yield(b.batch, b.missing) {
-				for range next { // the read under way ends before this does
+				for range next { // let a pending read end before this function returns
 					break
 				}
 				return
@@ -104,7 +104,7 @@ func (e *Encoder) stored(groups []data.Group, variant int) iter.Seq2[*split.Batc
 	}
 }
 
-// encoded is a group with its values at the frontier.
+// encoded returns a group with its values at the frontier.
 func (e *Encoder) encoded(g data.Group, values []*tensor.Tensor) *split.Batch {
 	b := &split.Batch{Values: values, Indices: g.Indices, Length: g.Length, Lengths: make([]int, len(g.Indices))}
 	for k, i := range g.Indices {
@@ -113,7 +113,7 @@ func (e *Encoder) encoded(g data.Group, values []*tensor.Tensor) *split.Batch {
 	return b
 }
 
-// recompute fills in the examples of a batch, by position, that the store does not have.
+// recompute computes the examples of a batch, given by position, that the store lacks.
 func (e *Encoder) recompute(ctx context.Context, b *split.Batch, missing []int, epoch int) error {
 	if e.shares != nil {
 		return e.recomputeAt(ctx, b, missing, epoch)
@@ -146,7 +146,7 @@ func (e *Encoder) recompute(ctx context.Context, b *split.Batch, missing []int, 
 	return nil
 }
 
-// computed runs the frozen region over every batch anew.
+// computed runs the frozen region over every batch, without a store.
 func (e *Encoder) computed(ctx context.Context, groups []data.Group, epoch int) iter.Seq2[*split.Batch, error] {
 	size := 1
 	for _, g := range groups {

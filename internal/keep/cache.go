@@ -11,9 +11,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// OpenCache opens the cache that runs share. It is nil where the options or the environment
-// (PERMAFROST_CACHE=off) want none, and, unless the options insist on it, where its folder cannot
-// be made; note then says so.
+// OpenCache opens the cache that runs share. It returns nil if the options or the environment
+// (PERMAFROST_CACHE=off) turn it off. It also returns nil, with a note, if the cache folder cannot
+// be made, unless the options require the cache.
 func OpenCache(o Options) (shared *cache.Cache, note string, err error) {
 	if o.Where == "off" || o.Where == "ram" {
 		return nil, "", nil
@@ -27,7 +27,7 @@ func OpenCache(o Options) (shared *cache.Cache, note string, err error) {
 	}
 	if err == nil {
 		budget := int64(0)
-		if own := o.Budget; own > 0 { // a run that may keep more than usual gets the room for it
+		if own := o.Budget; own > 0 { // a run with a larger budget than usual gets that much room
 			budget = max(own, cache.DefaultBudget(dir))
 		}
 		shared, err = cache.Open(dir, budget)
@@ -38,7 +38,7 @@ func OpenCache(o Options) (shared *cache.Cache, note string, err error) {
 	return shared, "", err
 }
 
-// Remember lets data use what former runs know of files and of what was prepared from them.
+// Remember lets data reuse what earlier runs learned about files and prepared from them.
 func Remember(shared *cache.Cache, fed feed.Feed, opt *data.Options) {
 	what, form := fed.Keeps()
 	if shared == nil || what == "" {
@@ -52,8 +52,8 @@ func Remember(shared *cache.Cache, fed feed.Feed, opt *data.Options) {
 	opt.Index = shared.Files(sha256.Sum256(fmt.Appendf(nil, "files/1 %x", pipeline)))
 }
 
-// prepared keeps no more than half of the cache's budget in one run, so that the values computed
-// from them fit too.
+// prepared limits what one run keeps of prepared examples to half of the cache's budget, so that
+// the values computed from them fit too.
 type prepared struct {
 	*cache.Space
 	left atomic.Int64

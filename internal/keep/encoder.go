@@ -7,34 +7,36 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// Encoder turns examples into what the live region reads: frontier values, from the store where
-// they are kept, else by running the frozen region over the pictures. What the store keeps may be
-// an earlier cut, from which the rest of the frozen region is run every time.
+// Encoder turns examples into the inputs of the live region, the frontier values. It reads them
+// from the store if they are kept, and otherwise runs the frozen region. The store may hold an
+// earlier cut instead of the frontier; then the rest of the frozen region runs every time.
 type Encoder struct {
 	net   *split.Network
 	ds    *data.Dataset
-	store Store      // nil: compute every time
-	cut   *split.Cut // what the store keeps; nil: the frontier
-	near  *near      // nil: nothing to start from but the pictures
-	kept  *split.Cut // what the store keeps, the frontier too; nil without a store
+	store Store      // nil: values are always computed
+	cut   *split.Cut // the cut that the store keeps; nil: the frontier
+	near  *near      // an earlier kept cut to start from; nil: start from the inputs
+	// the cut that the store keeps, even if it is the frontier; nil without a store
+	kept *split.Cut
 
-	before *Encoder // the same under the plan before, while this one is being filled; nil: none
+	before *Encoder // the encoder of the previous plan while this one is being filled; nil: none
 	parts  map[string]*compile.Program
-	half   []bool    // by kept value: float32 that is rounded to float16, as the store keeps it; nil: none
-	bytes  []int     // size of each kept value of one example; of several lengths: of the shortest
-	shape  []ir.Type // of them, for one example
-	chunk  int       // examples that the frozen region takes at once
+	half   []bool    // by kept value: rounded from float32 to float16, as in the store; nil: none
+	bytes  []int     // size of each kept value per example; with several lengths, for the shortest
+	shape  []ir.Type // their types, per example
+	chunk  int       // examples that the frozen region processes at once
 
-	shares []split.Share // of the kept values; nil where all examples have one length
-	direct []int         // where nothing is computed of examples of several lengths: the inputs that are at the frontier
+	shares []split.Share // shares of the kept values; nil if all examples have one length
+	// with several lengths and nothing to compute: the inputs that are at the frontier
+	direct []int
 
-	// variants is how many augmented forms each example has; epochs use them in turn, whether they
-	// are kept or computed anew, and a store has them one behind the other. 0: kept examples are as
-	// they are, and others are new in every epoch.
+	// variants is the number of augmented variants of each example. Epochs use them in turn,
+	// whether kept or recomputed, and a store holds them one after the other. With 0, kept examples
+	// are not augmented, and other examples get a new augmentation in every epoch.
 	variants int
 }
 
-// variant is the form in which an epoch sees the examples.
+// variant is the variant of the examples that an epoch uses.
 func (e *Encoder) variant(epoch int) int {
 	if e.variants == 0 {
 		return data.Plain
@@ -42,7 +44,7 @@ func (e *Encoder) variant(epoch int) int {
 	return max(epoch, 0) % e.variants
 }
 
-// slot is where the store keeps a variant of an example.
+// slot is the index of a variant of an example in the store.
 func (e *Encoder) slot(example, variant int) int { return max(variant, 0)*e.ds.Len() + example }
 
 func NewEncoder(net *split.Network, ds *data.Dataset, store Store) (*Encoder, error) {
@@ -58,7 +60,7 @@ func NewEncoder(net *split.Network, ds *data.Dataset, store Store) (*Encoder, er
 	return e, err
 }
 
-// keeps sets the types of what the store keeps for one example.
+// keeps sets the per-example types of what the store keeps.
 func (e *Encoder) keeps(one []ir.Type) {
 	e.shape, e.bytes = one, nil
 	for _, t := range one {

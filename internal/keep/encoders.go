@@ -8,22 +8,23 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// Summary says what is kept, and where from.
+// Summary says what is kept, and where its values came from.
 type Summary struct {
-	Where              string // off, ram or disk
-	Values             int    // for each example
-	BytesPerExample    int64
-	Bytes              int64    // in all
-	At                 []string // the values, where they are not the frontier
-	Hits, Near, Misses int      // examples that were kept, reached from earlier values, or computed from the data
+	Where           string // off, ram or disk
+	Values          int    // per example
+	BytesPerExample int64
+	Bytes           int64    // total
+	At              []string // names of the kept values, if they are not the frontier
+	// examples that were kept, computed from earlier values, or computed from the data
+	Hits, Near, Misses int
 	Seconds            float64
 }
 
-// Encoders give the examples of a fit at the frontier.
+// Encoders provide the examples of a fit at the frontier.
 type Encoders struct{ Train, Val *Encoder }
 
-// Open decides where frozen values come from, and computes those that are kept. Before are the
-// encoders of the plan before, nil where there was none: they give what they have kept.
+// Open decides where frozen values come from, and computes those that are kept. before holds the
+// encoders of the previous plan, or nil; their kept values are reused and released.
 func Open(ctx context.Context, net *split.Network, train, val *data.Dataset, o Options, before *Encoders) (*Encoders, *Summary, error) {
 	outline, err := net.Outline()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// OpenFeatures keeps the values that the head reads of every example, or finds them in the cache
-// that runs share; what it computes is left there for later runs.
+// OpenFeatures keeps the head's input values for every example. It takes them from the shared cache
+// if possible, and leaves there what it computes for later runs.
 func OpenFeatures(ctx context.Context, net *split.Network, ds *data.Dataset, o Options) (*Encoder, error) {
 	e, err := NewEncoder(net, ds, nil)
 	if err != nil {
@@ -25,7 +25,7 @@ func OpenFeatures(ctx context.Context, net *split.Network, ds *data.Dataset, o O
 		return e, nil
 	}
 	at := outline.Cut(outline.Frontier)
-	if e.shares == nil { // pooled values are kept one by one: each serves other runs
+	if e.shares == nil { // pooled values are kept separately, as each can serve other runs
 		if parts := split.Joined(outline.Frontier); parts != nil {
 			at = outline.Cut(parts)
 			e.cut = at
@@ -55,8 +55,8 @@ func OpenFeatures(ctx context.Context, net *split.Network, ds *data.Dataset, o O
 	return e, nil
 }
 
-// Rows runs a program over all examples, batch by batch, and stores what it gives for each in dst
-// [N,width]. Examples of several rows have the mean of their rows.
+// Rows runs a program over all examples, batch by batch, and stores its output for each example in
+// dst [N,width]. An example with several rows gets the mean of its rows.
 func (e *Encoder) Rows(ctx context.Context, dst []float32, width, batch int, run func(net *split.Network, b *split.Batch) ([]*tensor.Tensor, error)) error {
 	for b, err := range e.Batches(ctx, e.ds.Groups(data.FileOrder(e.ds.Len()), batch), data.Plain) {
 		if err != nil {

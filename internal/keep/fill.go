@@ -8,21 +8,21 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// near is an earlier cut that other runs have kept, from which a missing frontier is reached sooner
-// than from the pictures.
+// near is an earlier cut that other runs have kept. A missing frontier is computed faster from it
+// than from the inputs.
 type near struct {
 	cut   *split.Cut
 	store Store
 }
 
-// filled says where the values of a store came from.
+// filled counts where the values of a store came from.
 type filled struct {
-	hits, near, misses int // examples: kept before, computed from nearer values, computed from pictures
+	// examples already kept, computed from nearer values, or computed from the inputs
+	hits, near, misses int
 }
 
-// fill computes what the store lacks, in the order of the files, and calls progress with the number
-// of examples that it has. Before each chunk is put, computed is told what an example took, in
-// seconds.
+// fill computes what the store lacks, in the order of the files. It calls progress with the number
+// of examples done. Before it stores a chunk it calls computed with the seconds per example.
 func (e *Encoder) fill(ctx context.Context, progress func(done int), computed func(seconds float64)) (filled, error) {
 	var f filled
 	row := e.row()
@@ -46,7 +46,8 @@ func (e *Encoder) fill(ctx context.Context, progress func(done int), computed fu
 			}
 		}
 		if len(missing) > 0 && e.shares == nil {
-			if _, err := e.whole(min(e.chunk, e.ds.Len())); err != nil { // compiled before the clock starts
+			// compile before timing starts
+			if _, err := e.whole(min(e.chunk, e.ds.Len())); err != nil {
 				return f, err
 			}
 		}
@@ -71,8 +72,7 @@ func (e *Encoder) fill(ctx context.Context, progress func(done int), computed fu
 	return f, nil
 }
 
-// fillNear computes those of the missing examples whose nearer values are kept, and returns the
-// others.
+// fillNear computes the missing examples whose nearer values are kept, and returns the others.
 func (e *Encoder) fillNear(ctx context.Context, missing []int, step func(n int), computed func(seconds float64)) (rest []int, err error) {
 	staged := stageCut(e.near.cut, e.chunk)
 	var have []int
@@ -80,7 +80,7 @@ func (e *Encoder) fillNear(ctx context.Context, missing []int, step func(n int),
 		for len(have) > 0 {
 			n := power(min(len(have), e.chunk))
 			in := stageCut(e.near.cut, n)
-			at := len(have) - n // from the end of what is staged
+			at := len(have) - n // from the end of the staged examples
 			for k := range in {
 				size := len(in[k].Bytes)
 				copy(in[k].Bytes, staged[k].Bytes[at*size/n:])
@@ -113,6 +113,6 @@ func (e *Encoder) fillNear(ctx context.Context, missing []int, step func(n int),
 	return rest, flush()
 }
 
-// power is the largest power of two up to n: odd numbers of examples are computed in such pieces,
-// so that few programs are compiled.
+// power is the largest power of two up to n. Odd numbers of examples are computed in pieces of this
+// size, so that few programs are compiled.
 func power(n int) int { return 1 << (bits.Len(uint(n)) - 1) }

@@ -11,7 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// whole is the program from the pictures to what is kept.
+// whole is the program from the model's inputs to the kept values.
 func (e *Encoder) whole(n int) (*compile.Program, error) {
 	if e.cut == nil {
 		return e.net.Frozen(n)
@@ -19,13 +19,13 @@ func (e *Encoder) whole(n int) (*compile.Program, error) {
 	return e.part(n, nil, e.cut)
 }
 
-// frozen computes what is kept from the inputs.
+// frozen computes the kept values from the inputs.
 func (e *Encoder) frozen(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	return e.run(ctx, b.Inputs, len(b.Indices))
 }
 
-// frozenChunk does the same for a batch that may fall short of a chunk: it is filled up, so that
-// one program, with one set of packed weights and one arena, serves a whole data set.
+// frozenChunk does the same for a batch that may be smaller than a chunk. It fills the batch up, so
+// that one program, with one set of packed weights and one arena, serves the whole data set.
 func (e *Encoder) frozenChunk(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	n := len(b.Indices)
 	if e.shares != nil {
@@ -61,7 +61,7 @@ func (e *Encoder) run(ctx context.Context, inputs []*tensor.Tensor, n int) ([]*t
 	return values, err
 }
 
-// fillUp copies n examples to the front of a chunk; what follows them does not matter.
+// fillUp copies n examples to the front of a chunk. The contents after them do not matter.
 func (e *Encoder) fillUp(in []*tensor.Tensor, n int) []*tensor.Tensor {
 	out := make([]*tensor.Tensor, len(in))
 	for i, t := range in {
@@ -73,7 +73,7 @@ func (e *Encoder) fillUp(in []*tensor.Tensor, n int) []*tensor.Tensor {
 	return out
 }
 
-// between computes what is kept from the values of an earlier cut.
+// between computes the kept values from the values of an earlier cut.
 func (e *Encoder) between(ctx context.Context, from *split.Cut, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	p, err := e.part(in[0].Shape[0]/from.Points[0].One.Shape[0], from, e.cut)
 	if err != nil {
@@ -82,7 +82,7 @@ func (e *Encoder) between(ctx context.Context, from *split.Cut, in []*tensor.Ten
 	return p.Run(ctx, in...)
 }
 
-// rest completes a batch from the cut that is kept to the frontier.
+// rest computes the frontier of a batch from the kept cut.
 func (e *Encoder) rest(ctx context.Context, b *split.Batch) (*split.Batch, error) {
 	if e.cut == nil {
 		return b, nil
@@ -95,8 +95,8 @@ func (e *Encoder) rest(ctx context.Context, b *split.Batch) (*split.Batch, error
 	return &split.Batch{Values: values, Indices: b.Indices, Length: b.Length, Lengths: b.Lengths}, err
 }
 
-// part compiles the network between two cuts for n examples, once. From nil are the inputs, to nil
-// is the frontier.
+// part compiles the network between two cuts for n examples, once. If from is nil it starts at the
+// inputs; if to is nil it ends at the frontier.
 func (e *Encoder) part(n int, from, to *split.Cut) (*compile.Program, error) {
 	key := partKey(n, from, to)
 	if p := e.parts[key]; p != nil {

@@ -7,12 +7,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// rowStep is the number of rows that the frozen region's programs differ by where examples are
-// rows.
+// rowStep is the granularity of the row counts for which the frozen region is compiled, if examples
+// are rows.
 const rowStep = 8
 
-// frozenRows computes the frontier of a batch whose examples are rows: of those rows that are no
-// padding, one behind the other, as the frozen region knows nothing of examples.
+// frozenRows computes the frontier of a batch whose examples are rows. It takes only the rows that
+// are not padding, one after the other, as the frozen region processes each row independently.
 func (e *Encoder) frozenRows(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	rows := 0
 	for _, n := range b.Lengths {
@@ -32,7 +32,7 @@ func (e *Encoder) frozenRows(ctx context.Context, b *data.Batch) ([]*tensor.Tens
 		for k, n := range b.Lengths {
 			at += copy(x.Bytes[at:], t.Bytes[k*b.Length*size:][:n*size])
 		}
-		for at < len(x.Bytes) { // with examples, so that no value is odd
+		for at < len(x.Bytes) { // fill with real rows, so that no value is unusual
 			at += copy(x.Bytes[at:], x.Bytes[:at])
 		}
 		inputs[j] = x

@@ -10,13 +10,13 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
-// spaceID names the space of the cache for a value, examples prepared as pipeline says.
+// spaceID names the cache space for a value of examples prepared by pipeline.
 func spaceID(value, pipeline split.Digest, half bool) split.Digest {
 	return sha256.Sum256(fmt.Appendf(nil, "%s %x %x %v", engine(), value, pipeline, half))
 }
 
-// engine names what turns a graph and its inputs into bits: this version of the program and the
-// kernels in use, whose roundings differ.
+// engine identifies what determines the bits of a result: the program's version and the kernels in
+// use, which round differently.
 func engine() string {
 	revision := ""
 	if info, ok := debug.ReadBuildInfo(); ok {

@@ -17,9 +17,9 @@ type keeper struct {
 	encoders *Encoders
 	outline  *split.Outline
 	pipeline split.Digest
-	shared   *cache.Cache // what runs share; nil where other runs cannot use what is kept
+	shared   *cache.Cache // the cache that runs share; nil if other runs cannot use what is kept
 	memory   *memoryRoom
-	added    *memoryRoom // what this run may put on the disk
+	added    *memoryRoom // what this run may still add on disk
 }
 
 func newKeeper(net *split.Network, outline *split.Outline, e *Encoders, o *Options) *keeper {
@@ -33,10 +33,11 @@ func newKeeper(net *split.Network, outline *split.Outline, e *Encoders, o *Optio
 	return k
 }
 
-// what says which encoders have their values kept, of how many examples in all, and at which cut.
+// what returns the encoders whose values are kept, their total number of examples, and the cut to
+// keep.
 func (k *keeper) what(frontier *split.Cut) (encoders []*Encoder, n int64, kept *split.Cut, err error) {
 	encoders = []*Encoder{k.encoders.Train, k.encoders.Val}
-	if k.o.Augment != "none" && k.o.Variants == 0 { // every epoch has other examples
+	if k.o.Augment != "none" && k.o.Variants == 0 { // every epoch has different examples
 		encoders = encoders[1:]
 	}
 	for _, c := range encoders {
@@ -122,14 +123,14 @@ func (k *keeper) keep(ctx context.Context, frontier *split.Cut, e *Summary) erro
 		c.near = nil
 	}
 	if k.shared != nil {
-		if err := k.shared.Flush(); err != nil { // training goes on without
+		if err := k.shared.Flush(); err != nil { // training continues without it
 			k.o.Warn(fmt.Sprintf("what is kept for later runs may be lost: %v", err))
 		}
 	}
 	return nil
 }
 
-// half says which values of a cut are kept as float16.
+// half reports which values of a cut are kept as float16.
 func (k *keeper) half(c *split.Cut) []bool {
 	if k.o.Precision != "float16" {
 		return nil
@@ -141,7 +142,7 @@ func (k *keeper) half(c *split.Cut) []bool {
 	return half
 }
 
-// size is how many bytes are kept for one example, of mean length.
+// size is the number of bytes kept for one example of mean length.
 func (k *keeper) size(c *split.Cut) int64 {
 	n := int64(0)
 	half := k.half(c)
@@ -158,8 +159,8 @@ func (k *keeper) size(c *split.Cut) int64 {
 	return n
 }
 
-// choose picks the cut that is kept for n examples: the frontier where it fits, or where keeping it
-// for some of them saves more than keeping an earlier and smaller cut for all.
+// choose picks the cut to keep for n examples. It picks the frontier if that fits, or if keeping it
+// for some examples saves more than keeping an earlier, smaller cut for all.
 func (k *keeper) choose(frontier *split.Cut, n int64) (*split.Cut, error) {
 	capacity := max(k.memory.left, k.added.left)
 	need := k.size(frontier) * n
@@ -180,7 +181,7 @@ func (k *keeper) choose(frontier *split.Cut, n int64) (*split.Cut, error) {
 	return smaller, nil
 }
 
-// stores gives an encoder its store, and the nearest values that others have kept.
+// stores gives an encoder its store, and the nearest values that other runs have kept.
 func (k *keeper) stores(c *Encoder, kept *split.Cut) (*tiers, error) {
 	slots := c.ds.Len() * max(1, c.variants)
 	t := &tiers{ram: newRAM(slots, k.memory)}
@@ -213,8 +214,8 @@ func (k *keeper) stores(c *Encoder, kept *split.Cut) (*tiers, error) {
 	return t, nil
 }
 
-// variantKey names what augmentation makes of an example: it depends on the run's seed and on the
-// example's number.
+// variantKey names an augmented variant of an example. It depends on the run's seed and on the
+// example's index.
 func (k *keeper) variantKey(sum cache.Digest, example, variant int) cache.Digest {
 	return sha256.Sum256(fmt.Appendf(nil, "%x %q %d %d %d", sum, k.o.Augment, k.o.Seed, example, variant))
 }

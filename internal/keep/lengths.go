@@ -10,7 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// varies readies the encoder for examples of several lengths.
+// varies prepares the encoder for examples of several lengths.
 func (e *Encoder) varies() error {
 	var err error
 	if e.shares, err = e.net.Shares(); err != nil {
@@ -41,7 +41,7 @@ func (e *Encoder) meanLength() int {
 	return (sum + e.ds.Len() - 1) / max(1, e.ds.Len())
 }
 
-// room is room for the values of example i at its length.
+// room allocates buffers for the values of example i at its length.
 func (e *Encoder) room(i int) [][]byte {
 	n := e.ds.Length(i)
 	row := make([][]byte, len(e.shares))
@@ -51,8 +51,8 @@ func (e *Encoder) room(i int) [][]byte {
 	return row
 }
 
-// get reads example i from the store into place k of a batch that is padded to length. Row is
-// scratch.
+// get reads example i from the store into position k of a batch that is padded to length. row is
+// scratch memory.
 func (e *Encoder) get(i, variant int, values []*tensor.Tensor, k, length int, row [][]byte) bool {
 	if e.shares == nil {
 		sliceInto(row, values, e.bytes, k)
@@ -73,7 +73,7 @@ func (e *Encoder) get(i, variant int, values []*tensor.Tensor, k, length int, ro
 	return true
 }
 
-// put hands place k of a batch, which holds example i and is padded to length, to the store.
+// put stores position k of a batch, which holds example i padded to length.
 func (e *Encoder) put(i, variant int, values []*tensor.Tensor, k, length int) {
 	if e.shares == nil {
 		e.store.Put(e.slot(i, variant), e.slice(values, k))
@@ -87,7 +87,7 @@ func (e *Encoder) put(i, variant int, values []*tensor.Tensor, k, length int) {
 	e.store.Put(e.slot(i, variant), row)
 }
 
-// stageAt makes room for the values of n examples, padded to length.
+// stageAt allocates tensors for the values of n examples, padded to length.
 func (e *Encoder) stageAt(n, length int) []*tensor.Tensor {
 	if e.shares == nil {
 		return e.stage(n)
@@ -101,7 +101,7 @@ func (e *Encoder) stageAt(n, length int) []*tensor.Tensor {
 	return out
 }
 
-// chunks divides examples into what the frozen region takes at once.
+// chunks divides examples into groups that the frozen region processes at once.
 func (e *Encoder) chunks(examples []int) []data.Group {
 	if e.shares == nil {
 		return e.ds.Groups(examples, e.chunk)
@@ -109,13 +109,13 @@ func (e *Encoder) chunks(examples []int) []data.Group {
 	return e.ds.Alike(examples, e.chunkAt)
 }
 
-// chunkAt is how many examples of a length the frozen region takes at once.
+// chunkAt is how many examples of a length the frozen region processes at once.
 func (e *Encoder) chunkAt(length int) int { return TextsAtOnce(e.chunk, length) }
 
-// TextsAtOnce is how many examples of a length make so many steps: a power of two.
+// TextsAtOnce returns how many examples of a length fill that many steps, as a power of two.
 func TextsAtOnce(steps, length int) int { return power(max(1, min(64, steps/length))) }
 
-// frozenAt computes the frontier of a batch of one bucket. Batches are filled up to a power of two,
+// frozenAt computes the frontier of a batch from one bucket. It fills batches up to a power of two,
 // so that few programs are compiled.
 func (e *Encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
 	if e.net.Form.Rows {
@@ -141,7 +141,8 @@ func (e *Encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor
 			s := t.Shape.Clone()
 			s[0] = s[0] / n * m
 			t = tensor.New(t.DType, s...)
-			for at := 0; at < len(t.Bytes); { // with examples, so that no value is odd
+			// fill with real examples, so that no value is unusual
+			for at := 0; at < len(t.Bytes); {
 				at += copy(t.Bytes[at:], b.Inputs[k].Bytes)
 			}
 		}
@@ -163,7 +164,7 @@ func (e *Encoder) frozenAt(ctx context.Context, b *data.Batch) ([]*tensor.Tensor
 	return values, nil
 }
 
-// recomputeAt fills in the examples of a batch, by position, that the store does not have. Each is
+// recomputeAt computes the examples of a batch, given by position, that the store lacks. Each is
 // computed in its own bucket.
 func (e *Encoder) recomputeAt(ctx context.Context, b *split.Batch, missing []int, epoch int) error {
 	place := map[int]int{}

@@ -6,7 +6,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// row is room for the values of one example.
+// row allocates buffers for the values of one example.
 func (e *Encoder) row() [][]byte {
 	row := make([][]byte, len(e.bytes))
 	for i, n := range e.bytes {
@@ -15,7 +15,7 @@ func (e *Encoder) row() [][]byte {
 	return row
 }
 
-// slice views example k of a batch's values.
+// slice returns views of example k in a batch's values.
 func (e *Encoder) slice(values []*tensor.Tensor, k int) [][]byte { return sliceOf(values, e.bytes, k) }
 
 func sliceOf(values []*tensor.Tensor, sizes []int, k int) [][]byte {
@@ -31,13 +31,13 @@ func sliceInto(row [][]byte, values []*tensor.Tensor, sizes []int, k int) {
 	}
 }
 
-// stage makes room for the values of n examples.
+// stage allocates tensors for the values of n examples.
 func (e *Encoder) stage(n int) []*tensor.Tensor { return stageOf(e.shape, n) }
 
-// stageCut makes room for the values of n examples at a cut.
+// stageCut allocates tensors for the values of n examples at a cut.
 func stageCut(c *split.Cut, n int) []*tensor.Tensor { return stageOf(c.Types(), n) }
 
-// sizesOf are the sizes of a cut's values for one example, in bytes.
+// sizesOf returns the sizes in bytes of a cut's values for one example.
 func sizesOf(c *split.Cut) []int {
 	var sizes []int
 	for _, p := range c.Points {

@@ -13,24 +13,24 @@ import (
 // use.
 type Store interface {
 	// Get copies the values of an example into dst, one slice per value, and reports whether they
-	// were there. Else the contents of dst are undefined.
+	// were found. If not, the contents of dst are undefined.
 	Get(example int, dst [][]byte) bool
-	// Put keeps the values of an example; it may decline.
+	// Put stores the values of an example. It may decline.
 	Put(example int, src [][]byte)
-	// Bytes is how much is kept.
+	// Bytes returns how much is kept.
 	Bytes() int64
 }
 
-// ram is a Store in memory, made for the cut of one data set.
+// ram is a Store in memory for the cut of one data set.
 type ram struct {
 	mu    sync.RWMutex
-	rows  [][]byte // one buffer an example
+	rows  [][]byte // one buffer per example
 	bytes int64
 	kept  int
 	room  *memoryRoom
 }
 
-// memoryRoom is what is left of a budget, in bytes, for several stores.
+// memoryRoom is the rest of a budget in bytes, shared by several stores.
 type memoryRoom struct {
 	mu   sync.Mutex
 	left int64
@@ -46,7 +46,7 @@ func (m *memoryRoom) take(n int64) bool {
 	return true
 }
 
-// NewRAM returns a Store for n examples in memory, without a bound.
+// NewRAM returns a Store in memory for n examples, without a size limit.
 func NewRAM(n int) Store { return newRAM(n, &memoryRoom{left: math.MaxInt64}) }
 
 func newRAM(n int, room *memoryRoom) *ram { return &ram{rows: make([][]byte, n), room: room} }
@@ -86,21 +86,21 @@ func (r *ram) Bytes() int64 {
 	return r.bytes
 }
 
-// full reports whether every example is there.
+// full reports whether every example is stored.
 func (r *ram) full() bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.kept == len(r.rows)
 }
 
-// disk is a Store in the cache that runs share: one space for each value of the cut.
+// disk is a Store in the shared cache, with one space for each value of the cut.
 type disk struct {
 	spaces []*cache.Space
 	keys   []cache.Digest // of the examples
-	room   *memoryRoom    // what this run may add
+	room   *memoryRoom    // what this run may still add
 
 	mu    sync.Mutex
-	bytes int64 // of what was read or written
+	bytes int64 // bytes read or written
 	seen  []bool
 }
 
@@ -116,7 +116,7 @@ func (d *disk) Get(i int, dst [][]byte) bool {
 
 func (d *disk) Put(i int, src [][]byte) { d.put(i, src) }
 
-// put reports whether the values are kept.
+// put reports whether the values are stored.
 func (d *disk) put(i int, src [][]byte) bool {
 	if !d.room.take(sizeOf(src)) {
 		return false
@@ -153,7 +153,7 @@ func sizeOf(row [][]byte) int64 {
 	return n
 }
 
-// halved keeps some float32 values as float16.
+// halved stores some float32 values as float16.
 type halved struct {
 	Store
 	half []bool // by value
@@ -204,14 +204,13 @@ func widen(dst, src []byte) {
 	}
 }
 
-// tiers keeps values on the disk, where there is one and they are worth it, and in memory. What is
-// on the disk is kept in memory too when it is little: the system does so by itself with what is
-// read often.
+// tiers keeps values on disk, if there is one and it is worthwhile, and in memory. Small values on
+// disk are kept in memory too. For larger ones the operating system caches what is read often.
 type tiers struct {
 	ram     *ram
 	disk    *disk // nil: none
-	persist bool  // put on the disk
-	both    bool  // keep in memory what is on the disk
+	persist bool  // write to disk
+	both    bool  // also keep in memory what is on disk
 }
 
 func (t *tiers) Get(i int, dst [][]byte) bool {

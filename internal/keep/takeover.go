@@ -6,8 +6,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-// takeOver takes the store of the plan before where that keeps the same values in the same form,
-// and reports whether it did.
+// takeOver takes over the store of the previous plan if it keeps the same values in the same form.
+// It reports whether it did.
 func (e *Encoder) takeOver() bool {
 	b := e.before
 	if b == nil || b.store == nil || b.variants != e.variants || !sameValues(b.kept, e.kept) {
@@ -21,8 +21,8 @@ func sameValues(a, b *split.Cut) bool {
 	return slices.EqualFunc(a.Points, b.Points, func(p, q split.Point) bool { return p.Sum == q.Sum })
 }
 
-// behind are the values that the plan before has kept, where the frontier now lies behind them; nil
-// where they do not serve.
+// behind returns the kept values of the previous plan if the new frontier lies after them and can
+// be computed from them, else nil.
 func behind(o *split.Outline, e *Encoder) *near {
 	b := e.before
 	if b == nil || b.store == nil || b.half != nil || b.variants > 0 || e.variants > 0 || e.shares != nil {
@@ -35,6 +35,7 @@ func behind(o *split.Outline, e *Encoder) *near {
 	if from == nil || len(from.Points) != len(b.kept.Points) {
 		return nil
 	}
-	slices.SortFunc(from.Points, func(p, q split.Point) int { return at(p.Sum) - at(q.Sum) }) // as the store has them
+	// in the order of the store
+	slices.SortFunc(from.Points, func(p, q split.Point) int { return at(p.Sum) - at(q.Sum) })
 	return &near{from, b.store}
 }

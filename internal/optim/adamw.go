@@ -2,16 +2,16 @@ package optim
 
 import "github.com/permafrost-ml/permafrost/internal/kernel"
 
-// AdamW holds the settings of Adam with decoupled weight decay by torch.optim.AdamW's rule
-// (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101). Zero Beta1, Beta2 or Eps stand
-// for PyTorch's 0.9, 0.999 and 1e-8.
+// AdamW holds the settings of Adam with decoupled weight decay, with the rule of torch.optim.AdamW
+// (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101). If Beta1, Beta2 or Eps is zero,
+// PyTorch's default is used: 0.9, 0.999 and 1e-8.
 type AdamW struct {
 	Beta1, Beta2, Eps float64
-	WeightDecay       float64 // of slots whose Decay is set
+	WeightDecay       float64 // of slots with Decay set
 }
 
-// NewAdamW returns an optimiser that holds no parameters yet. Its state is "exp_avg" and
-// "exp_avg_sq", the running means of the gradient and of its square.
+// NewAdamW returns an optimiser without parameters. Its state is "exp_avg" and "exp_avg_sq", the
+// running means of the gradient and of its square.
 func NewAdamW(a AdamW) *Optimizer {
 	if a.Beta1 == 0 {
 		a.Beta1 = 0.9

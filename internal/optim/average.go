@@ -10,26 +10,26 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Average is a running mean of the thawed weights. It is what is validated, and what is written.
-// Frozen weights, those that a schedule froze again included, have no part in it.
+// Average is a running mean of the thawed weights, which is validated and written in place of the
+// weights. Frozen weights are not averaged, including those that a schedule froze again.
 //
-// ema, an exponential mean after every step t (from 0) by the decay d = min(D, (1+t)/(10+t)), so
-// that a short run does not remember its start: m = d m + (1-d) w. Running statistics of batch
-// normalisations have the same mean.
+// ema is an exponential mean, updated after every step t (from 0): m = d m + (1-d) w, with the
+// decay d = min(D, (1+t)/(10+t)), so that a short run forgets its start. Running statistics of
+// batch normalisations are averaged in the same way.
 //
-// swa, the plain mean of the weights at the end of each of the last quarter of the epochs
+// swa is the plain mean of the weights at the end of each of the last quarter of the epochs
 // (Izmailov, Podoprikhin, Garipov, Vetrov and Wilson, Averaging Weights Leads to Wider Optima and
-// Better Generalization, UAI 2018). Running statistics are those of the mean's own activations,
-// which the caller measures. Only these epochs count as candidates for the best.
+// Better Generalization, UAI 2018). The caller measures running statistics on the activations of
+// the averaged network. Only these epochs compete for the best.
 type Average struct {
-	SWA    bool                 // swa, else ema
-	First  int                  // swa: the first epoch that counts
+	SWA    bool                 // swa; otherwise ema
+	First  int                  // swa: the first averaged epoch
 	decay  float64              // of ema
-	values map[string][]float32 // of the thawed elements, by weight; of running statistics likewise
+	values map[string][]float32 // of the thawed elements, by weight, and of running statistics
 }
 
-// NewAverage reads the option: ema:D or swa, of a run of so many epochs; nil for "". It errors on
-// another text.
+// NewAverage parses the option ema:D or swa for a run of that many epochs. It returns nil for ""
+// and errors on any other text.
 func NewAverage(text string, epochs int) (*Average, error) {
 	kind, arg, _ := strings.Cut(text, ":")
 	a := &Average{First: epochs - SWAEpochs(epochs), values: map[string][]float32{}}
@@ -50,23 +50,24 @@ func NewAverage(text string, epochs int) (*Average, error) {
 	return nil, option.Errorf("average", "%q is none of ema:D, swa", text)
 }
 
-// swaPart is the share of the epochs that swa averages.
+// swaPart is the fraction of the epochs that swa averages.
 const swaPart = 0.25
 
-// SWAEpochs is how many of a run's epochs swa averages.
+// SWAEpochs returns how many of a run's epochs swa averages.
 func SWAEpochs(epochs int) int { return max(1, int(swaPart*float64(epochs))) }
 
-// Step takes the weights after optimiser step t, from 0, into an exponential mean.
+// Step adds the weights after optimiser step t, from 0, to an exponential mean.
 func (a *Average) Step(t int, opt *Optimizer, stats map[string]*tensor.Tensor) {
 	d := math.Min(a.decay, (1+float64(t))/(10+float64(t)))
 	a.mix(float32(1-d), opt, stats)
 }
 
-// Epoch takes the weights at the end of an epoch into a plain mean, which then is that of n.
+// Epoch adds the weights at the end of an epoch to a plain mean. n is the number of epochs in the
+// mean, including this one.
 func (a *Average) Epoch(n int, opt *Optimizer) { a.mix(1/float32(n), opt, nil) }
 
-// mix moves the mean by the share x towards the present weights. One that was not there takes their
-// place.
+// mix moves the mean by the fraction x towards the current weights. A weight without a mean starts
+// with its current value.
 func (a *Average) mix(x float32, opt *Optimizer, stats map[string]*tensor.Tensor) {
 	present := map[string][]float32{}
 	for _, s := range opt.slots {
@@ -92,10 +93,10 @@ func (a *Average) mix(x float32, opt *Optimizer, stats map[string]*tensor.Tensor
 	}
 }
 
-// Empty reports whether nothing was taken in yet.
+// Empty reports whether nothing has been averaged yet.
 func (a *Average) Empty() bool { return len(a.values) == 0 }
 
-// Put makes the mean the present weights and statistics.
+// Put sets the current weights and statistics to the mean.
 func (a *Average) Put(opt *Optimizer, stats map[string]*tensor.Tensor) {
 	for _, s := range opt.slots {
 		if m := a.values[s.Name]; m != nil {
@@ -109,7 +110,7 @@ func (a *Average) Put(opt *Optimizer, stats map[string]*tensor.Tensor) {
 	}
 }
 
-// averagePrefix is where a checkpoint holds the mean.
+// averagePrefix starts the name of a mean in a checkpoint.
 const averagePrefix = "average/"
 
 // Save adds the mean to the tensors of a checkpoint, which share its memory.
@@ -122,7 +123,7 @@ func (a *Average) Save(tensors map[string]*tensor.Tensor) {
 	}
 }
 
-// Restore takes the mean out of the tensors of a checkpoint.
+// Restore takes the mean from the tensors of a checkpoint.
 func (a *Average) Restore(tensors map[string]*tensor.Tensor) {
 	for key, t := range tensors {
 		if name, ok := strings.CutPrefix(key, averagePrefix); ok && a != nil {

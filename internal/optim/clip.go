@@ -6,8 +6,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 )
 
-// GradNorm is the Euclidean norm of the gradients of all thawed elements taken as one vector,
-// summed in the order of slots. Frozen elements of a partly thawed parameter do not count.
+// GradNorm returns the Euclidean norm of the gradients of all thawed elements as one vector, summed
+// in the order of slots. Frozen elements of a partly thawed parameter do not count.
 func GradNorm(slots []*Slot) float64 {
 	var sum float64
 	for _, s := range slots {
@@ -16,9 +16,9 @@ func GradNorm(slots []*Slot) float64 {
 	return math.Sqrt(sum)
 }
 
-// Clip scales all gradients so that GradNorm is at most limit, as torch.nn.utils.clip_grad_norm_
-// does, and returns the norm before. A limit of 0 clips nothing. A norm that is not finite leaves
-// the gradients alone: the caller has to stop there.
+// Clip scales all gradients so that GradNorm is at most limit, like torch.nn.utils.clip_grad_norm_.
+// It returns the norm before clipping. A limit of 0 clips nothing. If the norm is NaN or infinite
+// the gradients are left unchanged, and the caller must stop.
 func Clip(slots []*Slot, limit float64) float64 {
 	norm := GradNorm(slots)
 	if limit <= 0 || math.IsNaN(norm) || math.IsInf(norm, 0) {

@@ -1,7 +1,7 @@
-// Package optim holds the rules by which thawed weights move: AdamW, SGD and the decay that they
-// share, learning rates over a run, clipping, and running means of weights.
+// Package optim holds the rules that update thawed weights: AdamW, SGD, weight decay, learning-rate
+// schedules, gradient clipping, and running means of weights.
 //
-// In come thawed parameters as Slots, with gradients and masks; out go changed values and the state
-// that a checkpoint keeps. It knows nothing of networks, data and plans: a frozen weight has no
-// Slot, so it cannot be reached from here.
+// In: thawed parameters as Slots, with gradients and masks. Out: changed values, and the state for
+// a checkpoint. It knows nothing of networks, data and plans. A frozen weight has no Slot, so
+// nothing here can reach it.
 package optim

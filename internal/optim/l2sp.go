@@ -1,12 +1,12 @@
 package optim
 
-// L2-SP decays thawed weights towards their pretrained values a instead of towards 0, by the rule
-// with which the optimiser decays weights: sgd adds x(w-a) to the gradient, adamw takes lr x(w-a)
-// from the weights before its step. Both come behind the clipping of gradients, as weight decay
-// does. A new weight has no pretrained value and decays to 0.
+// L2-SP decays thawed weights towards their pretrained values a instead of towards 0, with the
+// decay rule of the optimiser: sgd adds x(w-a) to the gradient, adamw subtracts lr x(w-a) from the
+// weights before its step. Both happen after gradient clipping, like weight decay. A new weight has
+// no pretrained value and decays to 0.
 //
 // Source: Li, Grandvalet and Davoine, Explicit Inductive Bias for Transfer Learning with
-// Convolutional Networks, ICML 2018; decoupled as Loshchilov and Hutter do it, ICLR 2019.
+// Convolutional Networks, ICML 2018; decoupled as in Loshchilov and Hutter, ICLR 2019.
 
 func (a AdamW) pull(w, _, anchor []float32, lr float64) {
 	x := float32(lr * a.WeightDecay)
@@ -22,8 +22,8 @@ func (s SGD) pull(w, g, anchor []float32, _ float64) {
 	}
 }
 
-// pullSlot decays a slot towards its anchor. It returns the gradient, in scratch memory, since that
-// of the slot is the caller's.
+// pullSlot decays a slot towards its anchor. It returns the gradient in scratch memory, as the
+// slot's gradient belongs to the caller.
 func (o *Optimizer) pullSlot(s *Slot, w, g []float32, lr float64) []float32 {
 	o.g = grow(o.g, s.Len())
 	copy(o.g, g)

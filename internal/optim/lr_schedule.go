@@ -7,8 +7,8 @@ import (
 
 // LRSchedule gives the learning rate of every optimiser step.
 //
-// During the first w steps the rate rises in equal parts, step s (from 0) having Base*(s+1)/w.
-// After them, with progress p from 0 at the first step to just under 1 at the last:
+// During the first w steps (warmup) the rate rises linearly: step s (from 0) has Base*(s+1)/w.
+// After that, with progress p from 0 at the first step to just under 1 at the last:
 //
 //	cosine    Base * (1+cos(pi*p))/2
 //	constant  Base
@@ -16,13 +16,13 @@ import (
 type LRSchedule struct {
 	Kind   string  `json:"kind"`            // "cosine", "constant" or "step"
 	Base   float64 `json:"base"`            // the highest rate
-	Steps  int     `json:"steps"`           // optimiser steps of the whole run
+	Steps  int     `json:"steps"`           // optimiser steps in the whole run
 	Warmup float64 `json:"warmup"`          // below 1: fraction of Steps; 1 or more: number of steps
 	Gamma  float64 `json:"gamma,omitempty"` // factor of "step" at each drop; 0 means 0.1
 	Parts  int     `json:"parts,omitempty"` // parts of "step"; 0 means 3
 }
 
-// Validate errors on a kind that does not exist and on numbers out of range.
+// Validate errors on an unknown kind and on numbers out of range.
 func (s LRSchedule) Validate() error {
 	switch {
 	case s.Kind != "cosine" && s.Kind != "constant" && s.Kind != "step":
@@ -37,7 +37,7 @@ func (s LRSchedule) Validate() error {
 	return nil
 }
 
-// WarmupSteps is the number of steps in which the rate rises, never more than Steps.
+// WarmupSteps returns the number of warmup steps, at most Steps.
 func (s LRSchedule) WarmupSteps() int {
 	n := s.Warmup
 	if n < 1 {
@@ -46,7 +46,7 @@ func (s LRSchedule) WarmupSteps() int {
 	return int(min(n, float64(s.Steps)))
 }
 
-// At is the rate of step i, counted from 0. Past the last step the rate stays what it was there.
+// At returns the rate of step i, counted from 0. After the last step the rate does not change.
 func (s LRSchedule) At(i int) float64 {
 	i = max(0, min(i, s.Steps-1))
 	w := s.WarmupSteps()

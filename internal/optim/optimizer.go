@@ -8,37 +8,37 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Optimizer updates thawed parameters from their gradients by one rule. It works in float32: a
-// parameter of another float type has a float32 master copy that is rounded into the parameter
-// after every step, so that updates smaller than the type's spacing add up.
+// Optimizer updates thawed parameters from their gradients with one rule. It works in float32. A
+// parameter of another float type has a float32 master copy, which is rounded into the parameter
+// after every step. So updates that are smaller than the type's precision still add up.
 //
-// An Optimizer is not safe for use by several goroutines at once.
+// An Optimizer must not be used from several goroutines at once.
 type Optimizer struct {
 	rule  rule
 	slots []*Slot
 	state map[string]*slotState
-	w, g  []float32 // scratch for parameters that cannot be updated where they are
+	w, g  []float32 // scratch for parameters that cannot be updated in place
 }
 
 // rule is one update rule.
 type rule interface {
-	// kinds names the per-element state, each a float32 for every thawed element.
+	// kinds names the per-element state. Each kind is one float32 per thawed element.
 	kinds() []string
 	// step updates w from its gradient g at step t (from 1). state is in the order of kinds.
 	step(w, g []float32, state [][]float32, t int64, lr float64, decay bool)
-	// pull moves w, or adds to g, as a step at learning rate lr decays w towards anchor.
+	// pull decays w towards anchor at learning rate lr, by moving w or adding to g.
 	pull(w, g, anchor []float32, lr float64)
 }
 
-// slotState is what the optimiser knows of one slot besides its value.
+// slotState is the optimiser's state for one slot.
 type slotState struct {
 	step   int64       // updates so far
 	kinds  [][]float32 // in the order of rule.kinds
 	master []float32   // nil for float32 parameters
 }
 
-// Add takes parameters into training with fresh state; those already there keep theirs. It errors,
-// and adds none, on a name that is taken and on a slot that does not fit together.
+// Add adds parameters to training with fresh state. Parameters already there keep theirs. If a name
+// is taken or a slot is inconsistent, it errors and adds none.
 func (o *Optimizer) Add(slots ...*Slot) error {
 	taken := map[string]bool{}
 	for _, s := range slots {
@@ -65,8 +65,8 @@ func (o *Optimizer) Add(slots ...*Slot) error {
 	return nil
 }
 
-// Remove takes parameters out of training and drops their state. It errors, and removes none, on a
-// name that is not there.
+// Remove removes parameters from training and drops their state. If a name is unknown, it errors
+// and removes none.
 func (o *Optimizer) Remove(names ...string) error {
 	for _, n := range names {
 		if o.state[n] == nil {
@@ -80,12 +80,12 @@ func (o *Optimizer) Remove(names ...string) error {
 	return nil
 }
 
-// Slots lists the parameters in training in the order they were added.
+// Slots lists the parameters in training in the order in which they were added.
 func (o *Optimizer) Slots() []*Slot { return slices.Clone(o.slots) }
 
-// Step updates every parameter once at learning rate lr. A slot without a gradient is skipped, and
-// its own count of steps stands still, as in PyTorch. It errors, and changes nothing, when a
-// gradient does not fit its parameter.
+// Step updates every parameter once at learning rate lr. A slot without a gradient is skipped and
+// its step count does not advance, as in PyTorch. If a gradient does not fit its parameter, Step
+// errors and changes nothing.
 func (o *Optimizer) Step(lr float64) error {
 	for _, s := range o.slots {
 		if err := s.checkGrad(); err != nil {
@@ -129,7 +129,7 @@ func (o *Optimizer) stepSlot(s *Slot, st *slotState, lr float64) {
 	}
 }
 
-// grow returns a slice of n elements with b's memory where that is large enough.
+// grow returns a slice of n elements, in b's memory if that is large enough.
 func grow(b []float32, n int) []float32 {
 	if cap(b) < n {
 		return make([]float32, n)
@@ -138,8 +138,8 @@ func grow(b []float32, n int) []float32 {
 }
 
 // State returns the optimiser's state as named tensors that share its memory: "step/NAME" (int64
-// scalar), one vector over the thawed elements for each of the rule's kinds, as "exp_avg/NAME", and
-// "master/NAME" where the parameter is not float32.
+// scalar), one vector over the thawed elements for each of the rule's kinds, such as
+// "exp_avg/NAME", and "master/NAME" if the parameter is not float32.
 func (o *Optimizer) State() map[string]*tensor.Tensor {
 	out := map[string]*tensor.Tensor{}
 	for _, s := range o.slots {
@@ -155,9 +155,9 @@ func (o *Optimizer) State() map[string]*tensor.Tensor {
 	return out
 }
 
-// SetState copies a state that State gave into the optimiser, which must hold the same parameters
-// under the same rule. It errors, and changes nothing, when a tensor is missing, left over or of
-// another type or shape.
+// SetState copies a state from State into the optimiser, which must have the same parameters and
+// rule. If a tensor is missing, left over, or has another type or shape, it errors and changes
+// nothing.
 func (o *Optimizer) SetState(state map[string]*tensor.Tensor) error {
 	own := o.State()
 	for _, name := range slices.Sorted(maps.Keys(own)) {
@@ -187,10 +187,10 @@ func (o *Optimizer) SetState(state map[string]*tensor.Tensor) error {
 	return nil
 }
 
-// StateCount is how many numbers of state the rule keeps for a thawed element.
+// StateCount returns the number of state values per thawed element.
 func (o *Optimizer) StateCount() int { return len(o.rule.kinds()) }
 
-// Bytes is the memory that the state of one parameter with n thawed elements of type dt takes.
+// Bytes returns the memory of the state of one parameter with n thawed elements of type dt.
 func (o *Optimizer) Bytes(dt tensor.DType, n int) int64 {
 	k := len(o.rule.kinds())
 	if dt != tensor.Float32 {
@@ -201,8 +201,8 @@ func (o *Optimizer) Bytes(dt tensor.DType, n int) int64 {
 
 func newOptimizer(r rule) *Optimizer { return &Optimizer{rule: r, state: map[string]*slotState{}} }
 
-// value is a copy of a parameter's thawed elements in float32, or where possible the elements
-// themselves.
+// value returns a parameter's thawed elements in float32: the elements themselves if possible, else
+// a copy.
 func (o *Optimizer) value(s *Slot) []float32 {
 	if st := o.state[s.Name]; st.master != nil {
 		return st.master
@@ -218,5 +218,5 @@ func (o *Optimizer) value(s *Slot) []float32 {
 // Has reports whether a parameter is in training.
 func (o *Optimizer) Has(name string) bool { return o.state[name] != nil }
 
-// Arrange sets the order of the parameters in training, which are the given ones.
+// Arrange sets the parameters in training to the given ones, in this order.
 func (o *Optimizer) Arrange(slots []*Slot) { o.slots = append(o.slots[:0:0], slots...) }

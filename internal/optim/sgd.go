@@ -2,17 +2,17 @@ package optim
 
 import "github.com/permafrost-ml/permafrost/internal/kernel"
 
-// SGD holds the settings of stochastic gradient descent by torch.optim.SGD's rule: weight decay is
-// added to the gradient, the momentum buffer starts as the first gradient, no dampening. The zero
-// value is plain descent, as PyTorch's defaults are.
+// SGD holds the settings of stochastic gradient descent with the rule of torch.optim.SGD: weight
+// decay is added to the gradient, the momentum buffer starts as the first gradient, and there is no
+// dampening. The zero value is plain gradient descent, like PyTorch's defaults.
 type SGD struct {
 	Momentum    float64
 	Nesterov    bool
-	WeightDecay float64 // of slots whose Decay is set
+	WeightDecay float64 // of slots with Decay set
 }
 
-// NewSGD returns an optimiser that holds no parameters yet. Its state is "momentum_buffer" where
-// momentum is not 0, and none otherwise.
+// NewSGD returns an optimiser without parameters. Its state is "momentum_buffer", or nothing if
+// momentum is 0.
 func NewSGD(s SGD) *Optimizer { return newOptimizer(s) }
 
 func (s SGD) kinds() []string {

@@ -8,25 +8,26 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Slot is one thawed parameter as the optimiser sees it. A frozen parameter has no slot, and the
-// frozen elements of a partly thawed one have neither state nor a place in a checkpoint.
+// Slot is one thawed parameter as the optimiser sees it. A frozen parameter has no slot. Frozen
+// elements of a partly thawed parameter have no state and are not in checkpoints.
 type Slot struct {
 	Name  string
 	Value *tensor.Tensor // the parameter, of any float type, updated in place
-	Grad  *tensor.Tensor // gradient of the loss, shape of Value, best Float32; nil is skipped by a step
-	LR    float32        // multiplier of the learning rate, above 0
-	Decay bool           // weight decay touches it
-	Mask  []bool         // true where thawed, one an element; nil thaws the whole tensor
+	// gradient of the loss, with the shape of Value, preferably Float32; a step skips nil
+	Grad  *tensor.Tensor
+	LR    float32 // learning-rate multiplier, above 0
+	Decay bool    // weight decay applies
+	Mask  []bool  // true where thawed, one per element; nil thaws the whole tensor
 
-	Anchor *tensor.Tensor // what weight decay pulls it towards, of Value's shape; nil for 0
+	Anchor *tensor.Tensor // what weight decay pulls towards, with the shape of Value; nil for 0
 
-	spans []span // the runs of true in Mask, found when first asked for
+	spans []span // the runs of true in Mask, found on first use
 }
 
-// span is the half-open run of elements [lo, hi).
+// span is the half-open range of elements [lo, hi).
 type span struct{ lo, hi int }
 
-// check errors on a slot whose parts do not fit together.
+// check errors on an inconsistent slot.
 func (s *Slot) check() error {
 	switch {
 	case s.Value == nil || !s.Value.DType.IsFloat():
@@ -65,7 +66,7 @@ func spansOf(mask []bool) []span {
 	return out
 }
 
-// Len is the number of thawed elements.
+// Len returns the number of thawed elements.
 func (s *Slot) Len() int {
 	n := 0
 	for _, sp := range s.thawedSpans() {
@@ -84,8 +85,8 @@ func (s *Slot) thawedSpans() []span {
 	return s.spans
 }
 
-// Thawed returns what training may change: the whole value, sharing its memory, or a vector of the
-// thawed elements in order where there is a mask.
+// Thawed returns what training may change: the whole value, sharing its memory, or, with a mask, a
+// vector of the thawed elements in order.
 func (s *Slot) Thawed() *tensor.Tensor {
 	if s.Mask == nil {
 		return s.Value
@@ -99,8 +100,7 @@ func (s *Slot) Thawed() *tensor.Tensor {
 	return out
 }
 
-// SetThawed puts back what Thawed gave. It errors on another type or shape and then changes
-// nothing.
+// SetThawed restores what Thawed returned. If type or shape differs, it errors and changes nothing.
 func (s *Slot) SetThawed(t *tensor.Tensor) error {
 	if err := s.CheckThawed(t); err != nil {
 		return err
@@ -128,10 +128,10 @@ func (s *Slot) CheckThawed(t *tensor.Tensor) error {
 	return nil
 }
 
-// direct reports whether t's elements can be used where they are.
+// direct reports whether t's elements can be used in place.
 func (s *Slot) direct(t *tensor.Tensor) bool { return s.Mask == nil && t.DType == tensor.Float32 }
 
-// Gather copies the thawed elements of t, widened or rounded to float32, into dst.
+// Gather copies the thawed elements of t to dst, converted to float32.
 func (s *Slot) Gather(dst []float32, t *tensor.Tensor) {
 	at := 0
 	for _, sp := range s.thawedSpans() {
@@ -140,7 +140,7 @@ func (s *Slot) Gather(dst []float32, t *tensor.Tensor) {
 }
 
 // Scatter rounds src to the value's type and writes it to the thawed elements. An element whose
-// float32 form did not change keeps its bits (a float64 one holds more than src says).
+// float32 form did not change keeps its bits, as a float64 element is more precise than src.
 func (s *Slot) Scatter(src []float32) {
 	at := 0
 	for _, sp := range s.thawedSpans() {
@@ -193,7 +193,7 @@ func fromFloat32(t *tensor.Tensor, sp span, src []float32) int {
 	return sp.hi - sp.lo
 }
 
-// SumSquares is the sum of the squared thawed elements of the gradient.
+// SumSquares returns the sum of the squared thawed elements of the gradient.
 func (s *Slot) SumSquares() float64 {
 	switch {
 	case s.Grad == nil:
@@ -222,7 +222,7 @@ func (s *Slot) scaleGrad(a float32) {
 	fromFloat32(s.Grad, all, g)
 }
 
-// ValueNorm is the Euclidean norm of the thawed elements.
+// ValueNorm returns the Euclidean norm of the thawed elements.
 func (s *Slot) ValueNorm() float64 {
 	probe := Slot{Value: s.Value, Grad: s.Value, Mask: s.Mask, spans: s.spans}
 	return math.Sqrt(probe.SumSquares())

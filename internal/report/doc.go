@@ -1,6 +1,6 @@
-// Package report is the event stream of a run and what reads it: the log events.jsonl, and the
-// lines and the progress bar on a terminal.
+// Package report is the event stream of a run and its readers: the log events.jsonl, and the lines
+// and progress bar on a terminal.
 //
-// In come events, in order; out go lines for people and for programs. It knows nothing of how a run
-// trains: everything that it shows stands in the events.
+// In: events, in order. Out: lines for people and for programs. It knows nothing of how a run
+// trains: everything that it shows is in the events.
 package report

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Event is one thing that happened in a run. Its JSON object, with "time" and "type" in front, is a
-// line of events.jsonl; docs/events.md lists every type and key.
+// Event is something that happened in a run. Its JSON object, with "time" and "type" first, is a
+// line of events.jsonl. docs/events.md lists every type and key.
 type Event interface {
 	// Type is the value of the key "type".
 	Type() string
@@ -24,7 +24,7 @@ type Sink interface {
 	Emit(at time.Time, e Event)
 }
 
-// Events hands each event to every sink. It is safe for use by several goroutines.
+// Events passes each event to every sink. It is safe for concurrent use.
 type Events struct {
 	mu    sync.Mutex
 	sinks []Sink
@@ -34,14 +34,14 @@ type Events struct {
 // NewEvents returns a stream into the given sinks.
 func NewEvents(sinks ...Sink) *Events { return &Events{sinks: sinks, now: time.Now} }
 
-// Subscribe adds a sink for the events to come.
+// Subscribe adds a sink for future events.
 func (s *Events) Subscribe(k Sink) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sinks = append(s.sinks, k)
 }
 
-// Emit sends e, stamped with the present time. On a nil stream it does nothing.
+// Emit sends e, stamped with the current time. On a nil stream it does nothing.
 func (s *Events) Emit(e Event) {
 	if s == nil {
 		return
@@ -60,8 +60,8 @@ type Log struct {
 	err error
 }
 
-// OpenLog opens the log at path, behind what it holds already. A last line without its newline, cut
-// off when the program was killed, is taken away first.
+// OpenLog opens the log at path for appending. If the last line has no newline, because the program
+// was killed while writing it, OpenLog removes that line first.
 func OpenLog(path string) (*Log, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
@@ -80,7 +80,7 @@ func OpenLog(path string) (*Log, error) {
 	return &Log{f: f}, nil
 }
 
-// lastLineEnd is the offset behind the last newline of f, 0 without one.
+// lastLineEnd is the offset after the last newline of f, 0 if there is none.
 func lastLineEnd(f *os.File) (int64, error) {
 	st, err := f.Stat()
 	if err != nil {
@@ -100,7 +100,8 @@ func lastLineEnd(f *os.File) (int64, error) {
 	return 0, nil
 }
 
-// Emit writes one line. After the first failure it writes no more; Close tells.
+// Emit writes one line. After the first failure it writes nothing more, and Close returns the
+// error.
 func (l *Log) Emit(at time.Time, e Event) {
 	if l.err != nil {
 		return
@@ -112,10 +113,10 @@ func (l *Log) Emit(at time.Time, e Event) {
 	l.err = err
 }
 
-// Close flushes the log to the disk and returns the first error since it was opened.
+// Close flushes the log to disk and returns the first error since it was opened.
 func (l *Log) Close() error { return errors.Join(l.err, l.f.Sync(), l.f.Close()) }
 
-// encodeEvent is e as a line: the object that json.Marshal gives, with time and type in front.
+// encodeEvent returns e as a line: the object from json.Marshal, with time and type first.
 func encodeEvent(at time.Time, e Event) ([]byte, error) {
 	body, err := json.Marshal(e)
 	if err != nil {
@@ -134,13 +135,13 @@ func encodeEvent(at time.Time, e Event) ([]byte, error) {
 	return append(head, '\n'), nil
 }
 
-// Record is a line of events.jsonl as read back.
+// Record is a line read from events.jsonl.
 type Record struct {
 	Time  time.Time
-	Event Event // a pointer to one of the event types; *Unknown for a type this version does not have
+	Event Event // a pointer to one of the event types; *Unknown for a type that this version lacks
 }
 
-// Unknown is an event of a type that only another version writes.
+// Unknown is an event of a type that only other versions write.
 type Unknown struct {
 	Name string
 	Raw  json.RawMessage
@@ -149,8 +150,8 @@ type Unknown struct {
 func (u *Unknown) Type() string                 { return u.Name }
 func (u *Unknown) MarshalJSON() ([]byte, error) { return u.Raw, nil }
 
-// ReadEvents reads a log, calling f with each record until it returns false. A last line without
-// its newline is still being written and is left out; any other damage is an error that names the
+// ReadEvents reads a log and calls f with each record until it returns false. It skips a last line
+// without a newline, as it is still being written. Any other damage is an error that names the
 // line.
 func ReadEvents(r io.Reader, f func(Record) bool) error {
 	br := bufio.NewReader(r)

@@ -2,13 +2,14 @@ package report
 
 // Verdicts of a diagnosis.
 const (
-	Underfitting = "underfitting" // the model fails on what it was trained on
-	Overfitting  = "overfitting"  // it does clearly worse on what it was not trained on
-	Fine         = "fine"
-	Unclear      = "unclear" // the numbers do not tell
+	Underfitting = "underfitting" // the model fails on its training examples
+	// the model does clearly worse on validation than on training examples
+	Overfitting = "overfitting"
+	Fine        = "fine"
+	Unclear     = "unclear" // the numbers are inconclusive
 )
 
-// Diagnosis says what ails a fit, by its numbers, and what to freeze or thaw next.
+// Diagnosis says what is wrong with a fit, judged by its numbers, and what to freeze or thaw next.
 type Diagnosis struct {
 	Verdict string `json:"verdict" doc:"underfitting, overfitting, fine or unclear"`
 	Why     string `json:"why" doc:"the numbers in sentences"`

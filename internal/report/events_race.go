@@ -1,7 +1,7 @@
 package report
 
-// TrialEvent says how a candidate did in the race of --auto, on examples held out of the training
-// data.
+// TrialEvent reports how a candidate did in the automatic search for a plan, on examples held out
+// of the training data.
 type TrialEvent struct {
 	Rung    int      `json:"rung" doc:"round of the race, from 0"`
 	Thaw    []string `json:"thaw" doc:"the candidate's selectors"`
@@ -13,7 +13,7 @@ type TrialEvent struct {
 	Seconds float64  `json:"seconds" doc:"time it took"`
 }
 
-// ChoiceEvent closes the race of --auto: what the fit that follows does.
+// ChoiceEvent ends the automatic search for a plan. It says what the following fit does.
 type ChoiceEvent struct {
 	Thaw    []string `json:"thaw" doc:"the chosen selectors"`
 	LR      float64  `json:"lr" doc:"learning rate"`

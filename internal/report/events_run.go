@@ -7,7 +7,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// newEvent returns a pointer to a zero event of the type called name, nil when there is none.
+// newEvent returns a pointer to a zero event of the named type, nil if there is none.
 func newEvent(name string) Event {
 	for _, f := range eventTypes {
 		if e := f(); e.Type() == name {
@@ -17,7 +17,7 @@ func newEvent(name string) Event {
 	return nil
 }
 
-// eventTypes makes one of each, in the order in which a run first emits them.
+// eventTypes makes one event of each type, in the order in which a run first emits them.
 var eventTypes = []func() Event{
 	func() Event { return new(TrialEvent) },
 	func() Event { return new(ChoiceEvent) },
@@ -36,7 +36,7 @@ var eventTypes = []func() Event{
 	func() Event { return new(RunEnd) },
 }
 
-// RunStart opens a run, and once more each time it is resumed.
+// RunStart starts a run. It is emitted again each time the run resumes.
 type RunStart struct {
 	Version string          `json:"version" doc:"of permafrost"`
 	Model   string          `json:"model" doc:"path of the pretrained model"`
@@ -50,7 +50,7 @@ type RunStart struct {
 	Step    int             `json:"step,omitempty" doc:"optimiser steps done before"`
 }
 
-// DataEvent says what the data turned out to be.
+// DataEvent describes the data.
 type DataEvent struct {
 	Task    string   `json:"task" doc:"classify, multilabel, regress, lm or ctc"`
 	Classes []string `json:"classes,omitempty" doc:"class names in the order of the model's outputs"`
@@ -74,13 +74,13 @@ type PlanEvent struct {
 	FrozenDigest  string   `json:"frozen_digest,omitempty" doc:"digest of all frozen tensors before training"`
 }
 
-// Encoded reports progress through the frozen region before the first epoch.
+// Encoded reports progress of the frozen region before the first epoch.
 type Encoded struct {
 	Done  int `json:"done" doc:"examples whose frozen activations were computed"`
 	Total int `json:"total" doc:"examples in all, training and validation"`
 }
 
-// CacheEvent says how far the frozen activations are kept.
+// CacheEvent says how much of the frozen activations is kept.
 type CacheEvent struct {
 	Where           string   `json:"where" doc:"off, ram, or disk where later runs find them too"`
 	Values          int      `json:"values" doc:"values kept for each example"`
@@ -93,7 +93,7 @@ type CacheEvent struct {
 	Seconds         float64  `json:"seconds,omitempty" doc:"time spent on filling it"`
 }
 
-// EpochStart opens an epoch.
+// EpochStart starts an epoch.
 type EpochStart struct {
 	Epoch int `json:"epoch" doc:"from 0"`
 	Steps int `json:"steps" doc:"optimiser steps in it"`
@@ -110,7 +110,7 @@ type StepEvent struct {
 	Seconds  float64 `json:"seconds" doc:"time the step took"`
 }
 
-// EpochEvent closes an epoch.
+// EpochEvent ends an epoch.
 type EpochEvent struct {
 	Epoch         int           `json:"epoch" doc:"from 0"`
 	Step          int           `json:"step" doc:"optimiser steps done in the run"`
@@ -139,7 +139,7 @@ type PlanChange struct {
 	Seconds      float64  `json:"seconds,omitempty" doc:"time that the change took: compiling, and computing frozen activations anew"`
 }
 
-// CheckpointEvent says that a checkpoint lies on the disk.
+// CheckpointEvent says that a checkpoint has been written to disk.
 type CheckpointEvent struct {
 	Epoch int    `json:"epoch" doc:"epoch, from 0, at which a resumed run would go on"`
 	Step  int    `json:"step" doc:"optimiser steps done"`
@@ -147,12 +147,12 @@ type CheckpointEvent struct {
 	Bytes int64  `json:"bytes" doc:"its size"`
 }
 
-// Warning is something that a person should read.
+// Warning is a message for the user.
 type Warning struct {
 	Message string `json:"message" doc:"one line"`
 }
 
-// RunEnd closes a run.
+// RunEnd ends a run.
 type RunEnd struct {
 	Status       string          `json:"status" doc:"done, stopped (patience), interrupted or failed"`
 	Error        string          `json:"error,omitempty" doc:"why it failed"`
@@ -179,7 +179,7 @@ func (*CheckpointEvent) Type() string { return "checkpoint" }
 func (*Warning) Type() string         { return "warning" }
 func (*RunEnd) Type() string          { return "run_end" }
 
-// Number is a float64 whose JSON form is null where it is NaN or infinite.
+// Number is a float64 whose JSON form is null if it is NaN or infinite.
 type Number float64
 
 func (n Number) MarshalJSON() ([]byte, error) { return json.Marshal(task.Finite(float64(n))) }

@@ -14,20 +14,20 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Progress is the sink that shows a run to a person: one line for each thing worth keeping and, on
-// a terminal, a bar with rate and time left below them.
+// Progress is the sink that shows a run to a person. It writes one line for each important event
+// and, on a terminal, a bar below them with rate and remaining time.
 type Progress struct {
 	w      io.Writer
 	bars   bool
 	bar    *progressbar.ProgressBar
-	unit   string // what bar counts
+	unit   string // what the bar counts
 	epochs int    // planned
 	steps  int    // planned
-	skip   int    // steps done before this process took over
+	skip   int    // steps done before this process started
 }
 
-// NewProgress returns a sink that writes to w, with a bar if w is a terminal: a file, or a writer
-// with the Fd of one.
+// NewProgress returns a sink that writes to w. It shows a bar if w is a terminal, which is a file
+// or a writer with the Fd of one.
 func NewProgress(w io.Writer) *Progress {
 	f, ok := w.(interface{ Fd() uintptr })
 	return &Progress{w: w, bars: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
@@ -81,7 +81,7 @@ func (p *Progress) Emit(_ time.Time, e Event) {
 	}
 }
 
-// line writes one line, above the bar where there is one.
+// line writes one line, above the bar if there is one.
 func (p *Progress) line(format string, args ...any) {
 	if p.bar != nil {
 		_ = p.bar.Clear()
@@ -89,8 +89,8 @@ func (p *Progress) line(format string, args ...any) {
 	fmt.Fprintf(p.w, format+"\n", args...)
 }
 
-// show moves the bar that counts unit to done of total, of which skipped were done before the bar
-// began and do not count for the rate. what stands in front of it.
+// show moves the bar, which counts unit, to done of total. Of these, skipped were done before the
+// bar started and do not count for the rate. what is the text in front of it.
 func (p *Progress) show(unit, what string, total, done, skipped int) {
 	if !p.bars || total <= skipped {
 		return
@@ -136,7 +136,7 @@ func (p *Progress) epochLine(e *EpochEvent) string {
 	return b.String()
 }
 
-// MetricText writes a task's metric for a person to read; without one, the accuracy.
+// MetricText formats a task's metric for a person. Without a metric it formats the accuracy.
 func MetricText(m *task.Named, accuracy float64) string {
 	switch {
 	case m == nil:
@@ -192,7 +192,7 @@ func where(kind string) string {
 	return "on " + kind
 }
 
-// Count writes n with commas between thousands.
+// Count formats n with commas between thousands.
 func Count(n int) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -201,7 +201,7 @@ func Count(n int) string {
 	return s
 }
 
-// number writes v with so many significant digits, without an exponent where it is readable so.
+// number formats v with that many significant digits, without an exponent if it is readable so.
 func number(v float64, digits int) string {
 	if a := math.Abs(v); a >= 1e6 || a != 0 && a < 1e-4 || math.IsNaN(v) {
 		return fmt.Sprintf("%.*g", digits, v)
@@ -222,7 +222,7 @@ func seconds(s float64) string {
 	return time.Duration(math.Round(s) * float64(time.Second)).String()
 }
 
-// byteCount writes n in the largest binary unit that leaves a whole part.
+// byteCount formats n in the largest binary unit in which it is at least 1.
 func byteCount(n int64) string {
 	v, unit := float64(n), "B"
 	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// PeakRSS is the largest resident memory of this process so far, in bytes; 0 where it is not known.
+// PeakRSS returns the peak resident memory of this process in bytes, 0 if it is unknown.
 func PeakRSS() int64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

@@ -22,7 +22,7 @@ import (
 // loop is a fit in progress.
 type loop struct {
 	session *Session
-	st      RunState // where the run stands, as a checkpoint holds it
+	st      RunState // the position of the run, as in a checkpoint
 	events  *report.Events
 	dir     *RunDir // nil for a fit that writes nothing to disk
 	began   time.Time
@@ -41,7 +41,7 @@ type loop struct {
 	holder holder
 }
 
-// kept is what a run keeps of its weights, in memory and on the disk.
+// kept is the weights of the best epoch, and when checkpoints were written.
 type kept struct {
 	best    map[string]*tensor.Tensor // the weights of the best epoch, as a checkpoint holds them
 	unsaved bool                      // best is newer than the file
@@ -49,12 +49,12 @@ type kept struct {
 	cost    time.Duration             // how long writing it took
 }
 
-// holder is who holds a fit between two steps, see Held.
+// holder is the caller that controls a fit between two steps, see Held.
 type holder struct {
-	pause     func(*loop, *report.StepEvent) // nil: nobody
-	plan      *freeze.Plan                   // what trains from the next step on; nil: no change
+	pause     func(*loop, *report.StepEvent) // called between steps; nil: no holder
+	plan      *freeze.Plan                   // the plan from the next step on; nil: no change
 	disturbed bool                           // programs of the network ran, so started batches start again
-	enough    bool                           // no further step is wanted
+	enough    bool                           // the holder wants no more steps
 }
 
 // fit trains until the epochs are over, patience runs out or ctx ends. It leaves the selected

@@ -13,9 +13,10 @@ import (
 // fisherExamples limits the number of examples whose gradients estimate the Fisher information.
 const fisherExamples = 256
 
-// Settle decides which parameters train when this depends on the data, as for a share selected by
-// fisher. It may take a while: it trains a head. It writes nothing. Call it before a run folder is
-// made to learn early that nothing is left to train or to schedule. Otherwise Fit calls it.
+// Settle measures which parameters a share by fisher thaws. It trains a head first, which takes a
+// while, and writes nothing. It errors if the plan then trains nothing, or leaves its schedule
+// nothing to choose from. Call it before a run folder is made to learn this early; otherwise Fit
+// calls it.
 func (s *Session) Settle(ctx context.Context) error {
 	defer kernel.Use(s.Config.Threads)()
 	return s.settle(ctx, nil)

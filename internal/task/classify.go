@@ -11,7 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// NameClassify is the task of Classify.
+// NameClassify is the name of the task Classify.
 const NameClassify = data.DefaultTask
 
 func init() {
@@ -32,7 +32,8 @@ func init() {
 	})
 }
 
-// Classify is one class of several for each example: softmax cross-entropy, measured by accuracy.
+// Classify assigns each example one of several classes. Its loss is softmax cross-entropy, its
+// metric accuracy.
 type Classify struct {
 	Classes []string
 	Options
@@ -84,7 +85,7 @@ func (c *Classify) Answer(scores []float32) Answer {
 	return Answer{Guess: &top[0], Top: top}
 }
 
-// ranked lists names by probability, the highest first; equal ones stay in their order.
+// ranked lists names by probability, highest first. Equal ones keep their order.
 func ranked(names []string, p []float64) []Guess {
 	out := make([]Guess, len(p))
 	for i, v := range p {

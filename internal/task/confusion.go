@@ -9,12 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// widestTable is the number of classes up to which WriteTable writes the whole matrix.
+// widestTable is the largest number of classes for which WriteTable writes the whole matrix.
 const widestTable = 16
 
-// WriteTable writes the confusion matrix for a person to read, rows the true classes and columns
-// what they were taken for; for many classes only the commonest confusions, one a line. names has
-// one name a class.
+// WriteTable writes the confusion matrix for a person: rows are true classes, columns predicted
+// ones. For many classes it writes only the most frequent confusions, one per line. names has one
+// name per class.
 func (m *Metrics) WriteTable(w io.Writer, names []string) error {
 	if m.Classes > widestTable {
 		return m.writeWorst(w, names)

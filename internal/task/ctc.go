@@ -13,7 +13,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// NameCTC is the task of CTC.
+// NameCTC is the name of the task CTC.
 const NameCTC = "ctc"
 
 func init() {
@@ -32,16 +32,16 @@ func init() {
 	})
 }
 
-// CTC is a transcript for each example, with no word on where its symbols lie: connectionist
-// temporal classification, measured by error_rate of the greedy reading. Score 0 is the blank;
-// symbol i of Symbols has score i+1, and that is its number in a Target.
+// CTC assigns each example a transcript without knowing where its symbols are in the input
+// (connectionist temporal classification). Its metric is the error_rate of greedy decoding. Score 0
+// is the blank. Symbol i of Symbols has score i+1, which is also its number in a Target.
 type CTC struct {
 	Symbols []string // characters
-	Longest int      // most symbols of a transcript that trains
-	Beam    int      // width of the search by which Answer reads; 0 or 1 reads greedily
+	Longest int      // length in symbols of the longest training transcript
+	Beam    int      // beam width with which Answer decodes; 0 or 1 decodes greedily
 }
 
-// NewCTC takes the symbols from the transcripts that train: their characters, sorted.
+// NewCTC takes the symbols from the training transcripts: their characters, sorted.
 func NewCTC(transcripts []string) *CTC {
 	t := &CTC{}
 	seen := map[string]bool{}
@@ -60,7 +60,7 @@ func NewCTC(transcripts []string) *CTC {
 	return t
 }
 
-// Target is a transcript as symbols. It errors on a character that is none of them.
+// Target returns a transcript as symbols. It errors on an unknown character.
 func (t *CTC) Target(e data.Example) (data.Target, error) {
 	target := data.Target{Class: -1}
 	for _, r := range e.Answer {
@@ -73,8 +73,8 @@ func (t *CTC) Target(e data.Example) (data.Target, error) {
 	return target, nil
 }
 
-// Frames is how many positions a transcript needs at least: one for each symbol, and a blank
-// between two that are the same.
+// Frames returns the minimum number of positions for a transcript: one for each symbol, and a blank
+// between two equal ones.
 func (t *CTC) Frames(target data.Target) int {
 	n := len(target.Labels)
 	for i := 1; i < len(target.Labels); i++ {
@@ -85,7 +85,7 @@ func (t *CTC) Frames(target data.Target) int {
 	return n
 }
 
-// Text is a sequence of symbols as a transcript.
+// Text turns a sequence of symbols into a transcript.
 func (t *CTC) Text(labels []int) string {
 	var b strings.Builder
 	for _, l := range labels {
@@ -103,10 +103,10 @@ func (t *CTC) LabelTypes(n, _ int) []ir.Type {
 	return []ir.Type{{DType: tensor.Int64, Shape: tensor.Shape{n, t.Longest}}, {DType: tensor.Int64, Shape: tensor.Shape{n}}}
 }
 
-// Labels are the symbols, -1 behind a transcript's end, and the number of positions that count.
+// Labels returns the symbols, with -1 after a transcript's end, and the number of valid positions.
 func (t *CTC) Labels(targets []data.Target, lengths []int, positions int) []*tensor.Tensor {
 	longest := t.Longest
-	for _, target := range targets { // one that is only measured may be longer
+	for _, target := range targets { // validation transcripts may be longer than training ones
 		longest = max(longest, len(target.Labels))
 	}
 	labels, frames := tensor.New(tensor.Int64, len(targets), longest), make([]int64, len(targets))
@@ -135,8 +135,8 @@ func (t *CTC) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Valu
 
 func (t *CTC) NewMetrics() *Metrics { return &Metrics{Task: NameCTC} }
 
-// Measure adds up losses as they are reduced: for each symbol of the transcript. An example too
-// short for its transcript has none.
+// Measure adds up the losses as they are reduced: per symbol of the transcript. An example that is
+// too short for its transcript has no loss.
 func (t *CTC) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor) {
 	n, longest := labels[0].Shape[0], labels[0].Shape[1]
 	positions, c := positionsOf(scores.Shape, n)
@@ -164,11 +164,11 @@ func (t *CTC) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor
 	}
 }
 
-// SetBeam sets the width of the search by which Answer reads.
+// SetBeam sets the beam width with which Answer decodes.
 func (t *CTC) SetBeam(n int) { t.Beam = n }
 
-// ErrorRate is the number of edits that mend the readings, for each symbol of the right
-// transcripts; 0 without any.
+// ErrorRate returns the number of edits that correct the decoded texts, per symbol of the right
+// transcripts. It is 0 if there are none.
 func (m *Metrics) ErrorRate() float64 {
 	if m.Length == 0 {
 		return 0
@@ -176,7 +176,7 @@ func (m *Metrics) ErrorRate() float64 {
 	return float64(m.Edits) / float64(m.Length)
 }
 
-// Answer reads the scores of an example's positions.
+// Answer decodes the scores of an example's positions.
 func (t *CTC) Answer(scores []float32) Answer {
 	c := t.Scores()
 	var labels []int

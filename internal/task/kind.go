@@ -7,48 +7,48 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 )
 
-// Kind is all that others ask of a task before one is made for data. The file of a task registers
-// it.
+// Kind describes a task to the other packages before a task is made for data. Each task registers
+// its Kind in its own file.
 type Kind struct {
-	// Name is what the option task, tuned files and events call it.
+	// Name is the task's name in the option task, in tuned files and in events.
 	Name string
 
-	// Answers say how right answers stand in folders and tables.
+	// Answers says how right answers are given in folders and tables.
 	Answers data.Answers
 
-	// Metric is the number that tells how good a model is.
+	// Metric is the number that measures how good a model is.
 	Metric Metric
 
-	// New makes the task of examples. It errors on answers that cannot be learned.
+	// New makes the task from examples. It errors on answers that cannot be learned.
 	New func(e Examples) (Task, error)
 
-	// Named makes the task of the names of its scores alone, as a tuned file records them. Numbers
-	// are as they are, not standardised. Of the options it takes the smoothing.
+	// Named makes the task from the names of its scores, as a tuned file records them. Numbers are
+	// in their own unit, not standardised. Of the options only the smoothing is used.
 	Named func(names []string, o Options) Task
 
-	Weighs    bool // class weights fit it
-	Smooths   bool // label smoothing fits it
+	Weighs    bool // class weights apply to it
+	Smooths   bool // label smoothing applies to it
 	KeepsHead bool // it trains the model's own head, never a fresh one
-	Tokens    bool // the right answer to a text is the text: its tokens
+	Tokens    bool // the right answer to a text is its own tokens
 }
 
-// Metric is the number that tells how good a model is at a task.
+// Metric is the number that measures how good a model is at a task.
 type Metric struct {
-	Name  string // as events and --json have it
+	Name  string // name in events and --json
 	Text  string // as sentences have it; "" for the name
-	Lower bool   // less is better
+	Lower bool   // lower is better
 	Of    func(m *Metrics) float64
 }
 
-// Examples are what a task is made from.
+// Examples are the input from which a task is made.
 type Examples struct {
 	Train, Val *data.Dataset
-	Smoothing  float64 // of labels
-	Balanced   bool    // rare classes count more
-	KeepHead   bool    // the model's own head is trained, whose scores are what they are
+	Smoothing  float64 // label smoothing
+	Balanced   bool    // rare classes get larger weights
+	KeepHead   bool    // the model's own head is trained, so the meaning of its scores is fixed
 }
 
-// answers are those of all examples.
+// answers returns the answers of all examples.
 func (e *Examples) answers() []string {
 	var out []string
 	for _, d := range []*data.Dataset{e.Train, e.Val} {
@@ -59,7 +59,7 @@ func (e *Examples) answers() []string {
 	return out
 }
 
-// targets are the right answers to the training examples.
+// targets returns the right answers to the training examples.
 func (e *Examples) targets(t Task) ([]data.Target, error) {
 	out := make([]data.Target, len(e.Train.Examples))
 	for i, x := range e.Train.Examples {
@@ -73,8 +73,7 @@ func (e *Examples) targets(t Task) ([]data.Target, error) {
 
 var kinds []*Kind
 
-// Register makes a task known. It panics on a name that is taken. It is called from init functions
-// only.
+// Register adds a task. It panics if the name is taken. Call it only from init functions.
 func Register(k Kind) {
 	data.RegisterTask(k.Name, k.Answers)
 	kinds = append(kinds, &k)
@@ -89,7 +88,7 @@ func Names() []string {
 	return out
 }
 
-// Lookup is the kind of a name, "" being the default. It errors on a name that is none.
+// Lookup returns the kind with a name; "" is the default. It errors on an unknown name.
 func Lookup(name string) (*Kind, error) {
 	if name == "" {
 		name = data.DefaultTask
@@ -102,10 +101,10 @@ func Lookup(name string) (*Kind, error) {
 	return nil, fmt.Errorf("the task %q is none of %s", name, strings.Join(Names(), ", "))
 }
 
-// KindOf is the kind of a task.
+// KindOf returns the kind of a task.
 func KindOf(t Task) *Kind { return kindOf(t.Name()) }
 
-// kindOf is the kind of a name that a task gave.
+// kindOf returns the kind of a name that comes from a task.
 func kindOf(name string) *Kind {
 	k, err := Lookup(name)
 	if err != nil {
@@ -114,8 +113,8 @@ func kindOf(name string) *Kind {
 	return k
 }
 
-// LearnsTokens reports whether a task's right answers are the tokens of the texts themselves. ""
-// has no such answers: the data have not said yet.
+// LearnsTokens reports whether the task's right answers are the tokens of the texts themselves. It
+// is false for "", as the data have not yet decided the task.
 func LearnsTokens(name string) bool {
 	k, err := Lookup(name)
 	return name != "" && err == nil && k.Tokens

@@ -10,7 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// NameLM is the task of LM.
+// NameLM is the name of the task LM.
 const NameLM = "lm"
 
 func init() {
@@ -26,8 +26,8 @@ func init() {
 	})
 }
 
-// LM predicts the next token at each position of a text: cross-entropy over all tokens that have a
-// next one, measured by perplexity. It keeps the model's own head.
+// LM predicts the next token at each position of a text. Its loss is cross-entropy over all tokens
+// that have a next one, its metric perplexity. It keeps the model's own head.
 type LM struct{ Options }
 
 // noToken marks positions without a next token.
@@ -42,7 +42,7 @@ func (t *LM) LabelTypes(n, positions int) []ir.Type {
 	return []ir.Type{{DType: tensor.Int64, Shape: tensor.Shape{n, positions}}}
 }
 
-// Target has no tokens yet: they are the example itself (see data.Dataset.Tokens).
+// Target returns no tokens: they are the example itself (see data.Dataset.Tokens).
 func (t *LM) Target(data.Example) (data.Target, error) { return data.Target{Class: -1}, nil }
 
 func (t *LM) Labels(targets []data.Target, _ []int, positions int) []*tensor.Tensor {
@@ -88,9 +88,9 @@ func (t *LM) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor)
 	}
 }
 
-// Perplexity is exp of the mean loss of a token: of how many equally likely tokens the model seems
-// to choose the next one.
+// Perplexity returns exp of the mean loss per token. It is the number of equally likely tokens
+// among which the model seems to choose.
 func (m *Metrics) Perplexity() float64 { return math.Exp(m.Loss()) }
 
-// Answer is empty: a text is continued token by token.
+// Answer returns an empty answer, as a text is continued token by token.
 func (t *LM) Answer([]float32) Answer { return Answer{} }

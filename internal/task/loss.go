@@ -7,12 +7,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
-// LossFunc builds a scalar that training minimises, as Task.Loss does.
+// LossFunc builds a scalar to minimise, like Task.Loss.
 type LossFunc func(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Value
 
-// WithLoss is a task that minimises another loss than its own, which it goes on measuring by. It
-// errors on a task that has an answer at every position, and on options of the loss that it
-// replaces.
+// WithLoss returns a task that minimises another loss. Metrics still use the task's own loss. It
+// errors on a task that has an answer at every position, and on options of the replaced loss.
 func WithLoss(t Task, loss LossFunc) (Task, error) {
 	if t.PerPosition() {
 		return nil, fmt.Errorf("the task %s has a loss of its own, which another cannot replace", t.Name())
@@ -30,7 +29,7 @@ func WithLoss(t Task, loss LossFunc) (Task, error) {
 	return ownLoss{t, loss}, nil
 }
 
-// ownLoss is a task with another loss.
+// ownLoss is a task with a loss given by the caller.
 type ownLoss struct {
 	Task
 	loss LossFunc

@@ -7,37 +7,36 @@ import (
 	"slices"
 )
 
-// Metrics gathers how a model does at its task, example by example. Sums are taken in the order in
-// which examples are added, in float64, so equal calls give equal bits. The JSON form of Metrics
-// holds the derived numbers too and reads back to the same state.
+// Metrics measure how well a model does at its task, example by example. Sums are in float64 and in
+// the order in which examples are added, so equal calls give equal bits. The JSON form also
+// contains the derived numbers, and reads back to the same state.
 type Metrics struct {
 	Task     string // "" is classify
 	Examples int
-	Invalid  int     // examples with a score that is not a number; counted as wrong
+	Invalid  int     // examples with a NaN score, counted as wrong
 	LossSum  float64 // over the examples, or the tokens; of regress in the number's unit, squared
 
 	// classify
 	Classes int
 	Correct int
-	Matrix  [][]int64 // examples of class i (row) that were taken for class j (column)
+	Matrix  [][]int64 // examples of class i (row) that were predicted as class j (column)
 
-	Labels []Hits // multilabel: by label
-	Tokens int64  // lm: tokens that were predicted
-	Edits  int64  // ctc: insertions, deletions and replacements that mend the readings
+	Labels []Hits // multilabel: per label
+	Tokens int64  // lm: predicted tokens
+	Edits  int64  // ctc: insertions, deletions and replacements that correct the decoded texts
 	Length int64  // ctc: symbols of the right transcripts
 
-	Sums map[string]float64 // what other tasks add up, by names of their own
+	Sums map[string]float64 // sums of other tasks, by name
 }
 
-// Hits counts the examples that have a label and were given it, were given it wrongly, and were not
-// given it but have it.
+// Hits count true positives, false positives and false negatives of a label.
 type Hits struct {
 	Both   int64 `json:"both"`
 	Wrong  int64 `json:"wrong"`
 	Missed int64 `json:"missed"`
 }
 
-// NewMetrics returns metrics of a classifier over no example yet.
+// NewMetrics returns empty metrics of a classifier.
 func NewMetrics(classes int) *Metrics {
 	m := &Metrics{Classes: classes, Matrix: make([][]int64, classes)}
 	flat := make([]int64, classes*classes)
@@ -47,9 +46,9 @@ func NewMetrics(classes int) *Metrics {
 	return m
 }
 
-// Add takes one batch of a classifier: scores of shape [len(labels), Classes] (logits or
-// probabilities), the true class of each example and its loss. It panics when the lengths do not
-// fit.
+// Add adds one batch of a classifier: scores of shape [len(labels), Classes] (logits or
+// probabilities), the true class of each example and its loss. It panics if the lengths do not
+// match.
 func (m *Metrics) Add(scores []float32, labels []int, losses []float32) {
 	if len(scores) != len(labels)*m.Classes || len(losses) != len(labels) {
 		panic(fmt.Sprintf("task: metrics of %d classes given %d scores and %d losses for %d labels", m.Classes, len(scores), len(losses), len(labels)))
@@ -69,8 +68,8 @@ func (m *Metrics) Add(scores []float32, labels []int, losses []float32) {
 	}
 }
 
-// Argmax is the index of the largest score, the first of equal ones; -1 when one is NaN or there
-// are none.
+// Argmax returns the index of the largest score, the first of equal ones. It is -1 if there are no
+// scores or one is NaN.
 func Argmax(scores []float32) int {
 	best := -1
 	for i, v := range scores {
@@ -84,8 +83,8 @@ func Argmax(scores []float32) int {
 	return best
 }
 
-// Merge adds what o gathered of the same task. Merge shards in a fixed order to keep the sums'
-// bits.
+// Merge adds the counts of o, which must be of the same task. Merge shards in a fixed order to get
+// the same bits.
 func (m *Metrics) Merge(o *Metrics) {
 	m.Examples += o.Examples
 	m.Correct += o.Correct
@@ -117,10 +116,11 @@ func (m *Metrics) Sum(name string, v float64) {
 	m.Sums[name] += v
 }
 
-// Accuracy is the part of the examples whose highest score is the true class; 0 without examples.
+// Accuracy returns the fraction of examples whose highest score is the true class, 0 without
+// examples.
 func (m *Metrics) Accuracy() float64 { return ratio(m.Correct, m.Examples) }
 
-// Loss is the mean loss of an example, of a token where tokens are learned; 0 without any.
+// Loss returns the mean loss per example, or per token if tokens are learned. It is 0 without any.
 func (m *Metrics) Loss() float64 {
 	n := float64(m.Examples)
 	if kindOf(m.Task).Tokens {
@@ -132,13 +132,14 @@ func (m *Metrics) Loss() float64 {
 	return m.LossSum / n
 }
 
-// Metric is the number that tells how good a model is at its task, see Kind.Metric.
+// Metric returns the number that measures how good a model is at its task, see Kind.Metric.
 func (m *Metrics) Metric() (name string, value float64) {
 	k := kindOf(m.Task)
 	return k.Metric.Name, k.Metric.Of(m)
 }
 
-// Score is the metric, turned so that more is better, with the loss to decide between equal ones.
+// Score returns the metric, with its sign changed if needed so that higher is better, and the loss,
+// which decides between equal metrics.
 func (m *Metrics) Score() Score {
 	k := kindOf(m.Task)
 	v := k.Metric.Of(m)
@@ -148,9 +149,9 @@ func (m *Metrics) Score() Score {
 	return Score{Metric: v, Loss: m.Loss()}
 }
 
-// MacroF1 is the mean of the F1 scores of the classes or labels, over those that occur among the
-// right answers or the guesses, as scikit-learn's f1_score(average="macro") takes it of classes; 0
-// without examples.
+// MacroF1 returns the mean F1 score of the classes or labels that occur among the right answers or
+// the predictions. For classes this is scikit-learn's f1_score(average="macro"). It is 0 without
+// examples.
 func (m *Metrics) MacroF1() float64 {
 	var sum float64
 	n := 0
@@ -173,7 +174,7 @@ func (m *Metrics) MacroF1() float64 {
 	return sum / float64(n)
 }
 
-// totals counts the examples of class c and those taken for it.
+// totals counts the examples of class c and those predicted as it.
 func (m *Metrics) totals(c int) (truth, guessed int64) {
 	for j := range m.Classes {
 		truth += m.Matrix[c][j]
@@ -182,13 +183,14 @@ func (m *Metrics) totals(c int) (truth, guessed int64) {
 	return truth, guessed
 }
 
-// Confusion says how many examples of class Truth were taken for class Guess.
+// Confusion says how many examples of class Truth were predicted as class Guess.
 type Confusion struct {
 	Truth, Guess int
 	Count        int64
 }
 
-// Confusions lists the wrong cells of the matrix, the most frequent first, at most limit of them.
+// Confusions lists the off-diagonal cells of the matrix, most frequent first, at most limit of
+// them.
 func (m *Metrics) Confusions(limit int) []Confusion {
 	var out []Confusion
 	for i, row := range m.Matrix {
@@ -209,13 +211,13 @@ func ratio(a, b int) float64 {
 	return float64(a) / float64(b)
 }
 
-// metricsJSON is Metrics as written. Sums are text where they may be NaN, which has no JSON form.
+// metricsJSON is the JSON form of Metrics. Sums that may be NaN are text, as JSON has no NaN.
 type metricsJSON struct {
 	Task      string    `json:"task,omitempty"`
 	Examples  int       `json:"examples"`
-	Metric    *Named    `json:"metric,omitempty"` // of tasks other than classify
+	Metric    *Named    `json:"metric,omitempty"` // for tasks other than classify
 	Accuracy  *float64  `json:"accuracy,omitempty"`
-	Loss      *float64  `json:"loss"` // null where it is not a finite number
+	Loss      *float64  `json:"loss"` // null if it is not finite
 	MacroF1   *float64  `json:"macro_f1,omitempty"`
 	Correct   *int      `json:"correct,omitempty"`
 	Invalid   int       `json:"invalid,omitempty"`
@@ -232,11 +234,11 @@ type metricsJSON struct {
 // Named is a metric with its name, as fit and eval report it.
 type Named struct {
 	Name  string   `json:"name"`
-	Value *float64 `json:"value"` // null where it is not a finite number
+	Value *float64 `json:"value"` // null if it is not finite
 }
 
-// Named is the metric as it is reported; nil where there are classes, whose accuracy stands for
-// itself.
+// Named returns the metric as it is reported. It is nil for classify, whose accuracy is reported
+// separately.
 func (m *Metrics) Named() *Named {
 	if kindOf(m.Task).Answers.Classes {
 		return nil

@@ -7,13 +7,13 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Mixed is a task whose examples are mixtures of two: x = share a + (1-share) b. Its loss is that
-// of a's answers and that of b's, in the same shares. Its labels are those of the a's, those of the
-// b's, and the share, a float32 scalar, one behind the other; all else is as in the task that it
-// mixes.
+// Mixed is a task on mixtures of two examples: x = share a + (1-share) b. Its loss is the same
+// mixture of the losses for a's answer and for b's answer. Its labels are the labels of the a's,
+// those of the b's, and the share, a float32 scalar, in this order. Everything else is as in the
+// task that it wraps.
 //
-// Source: Zhang, Cisse, Dauphin and Lopez-Paz, mixup: Beyond Empirical Risk Minimization,
-// ICLR 2018.
+// Source: Zhang, Cisse, Dauphin and Lopez-Paz, mixup: Beyond Empirical Risk Minimization, ICLR
+// 2018.
 type Mixed struct{ Task }
 
 func (m Mixed) LabelTypes(n, positions int) []ir.Type {
@@ -29,8 +29,8 @@ func (m Mixed) Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Val
 	return b.Op("Add", nil, first, b.Op("Mul", nil, rest, m.Task.Loss(b, scores, labels[k:2*k])))
 }
 
-// Unmixed gives labels the form in which a task takes them: of Mixed that in which each example is
-// its own whole.
+// Unmixed converts plain labels to the form that a task takes. For Mixed, each example is mixed
+// only with itself.
 func Unmixed(t Task, labels []*tensor.Tensor) []*tensor.Tensor {
 	if _, ok := t.(Mixed); !ok {
 		return labels
@@ -38,7 +38,7 @@ func Unmixed(t Task, labels []*tensor.Tensor) []*tensor.Tensor {
 	return append(append(labels[:len(labels):len(labels)], labels...), tensor.Scalar(float32(1)))
 }
 
-// Plain is the task that t trains for: what Mixed mixes and WithLoss wraps, or t itself.
+// Plain returns the underlying task: the one inside Mixed and WithLoss, or t itself.
 func Plain(t Task) Task {
 	if m, ok := t.(Mixed); ok {
 		t = m.Task

@@ -12,7 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// NameMultilabel is the task of Multilabel.
+// NameMultilabel is the name of the task Multilabel.
 const NameMultilabel = "multilabel"
 
 func init() {
@@ -42,11 +42,11 @@ func init() {
 	})
 }
 
-// Multilabel is any number of labels for each example, each judged by itself: binary cross-entropy
-// of its sigmoid, in which Weights count the examples that have the label; measured by macro_f1, a
-// label being given where it is more probable than not.
+// Multilabel assigns each example any number of labels, each judged separately. Its loss is binary
+// cross-entropy of the sigmoid, in which Weights scale the examples that have the label. Its metric
+// is macro_f1, where a label is predicted if its probability is above one half.
 type Multilabel struct {
-	Answers []string // the names of the labels
+	Answers []string // names of the labels
 	Options
 }
 
@@ -59,7 +59,7 @@ func (t *Multilabel) LabelTypes(n, _ int) []ir.Type {
 	return []ir.Type{{DType: tensor.Float32, Shape: tensor.Shape{n, len(t.Answers)}}}
 }
 
-// NewMultilabel takes the labels from answers: what stands between "|" in them, sorted.
+// NewMultilabel takes the labels from answers: the parts between "|", sorted.
 func NewMultilabel(answers []string, o Options) *Multilabel {
 	t := &Multilabel{Options: o}
 	for _, a := range answers {
@@ -70,7 +70,7 @@ func NewMultilabel(answers []string, o Options) *Multilabel {
 	return t
 }
 
-// split is the labels of an answer.
+// split returns the labels of an answer.
 func split(answer string) []string {
 	var out []string
 	for l := range strings.SplitSeq(answer, "|") {
@@ -81,8 +81,8 @@ func split(answer string) []string {
 	return out
 }
 
-// Balance weighs the examples that have a label so that they count as much as those that have not,
-// label by label.
+// Balance weights the examples that have a label so that together they count as much as those that
+// lack it, for each label.
 func (t *Multilabel) Balance(targets []data.Target) {
 	has := make([]int, len(t.Answers))
 	for _, target := range targets {

@@ -11,7 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// NameRegress is the task of Regress.
+// NameRegress is the name of the task Regress.
 const NameRegress = "regress"
 
 func init() {
@@ -20,7 +20,7 @@ func init() {
 		Answers: data.Answers{Looks: looksNumeric},
 		Metric:  Metric{Name: "rmse", Lower: true, Of: (*Metrics).RMSE},
 		New: func(e Examples) (Task, error) {
-			if e.KeepHead { // which speaks in the number's unit
+			if e.KeepHead { // whose output is in the number's unit
 				return &Regress{Std: 1}, nil
 			}
 			targets, err := e.targets(&Regress{})
@@ -33,8 +33,8 @@ func init() {
 	})
 }
 
-// looksNumeric reports whether all answers are numbers, and not all whole ones. Numbers are names
-// of folders as good as any.
+// looksNumeric reports whether all answers are numbers and some are not integers. For folders it is
+// false, as a number may well be a folder's name.
 func looksNumeric(answers []string, folders bool) bool {
 	whole := true
 	for _, a := range answers {
@@ -48,17 +48,16 @@ func looksNumeric(answers []string, folders bool) bool {
 	return !whole && !folders
 }
 
-// Regress is a number for each example. Training minimises the mean squared error of the
-// standardised number, so that one learning rate suits every unit. Reported are the mean squared
-// error and the rmse of the number itself, see Reported. The score of a model that trains is the
-// standardised number; one that is written gives the number itself (see Fold), for which Mean is 0
-// and Std 1.
+// Regress assigns each example a number. Training minimises the mean squared error of the
+// standardised number, so that one learning rate suits every unit. Mean squared error and rmse are
+// reported in the number's own unit, see Reported. During training the score is the standardised
+// number. In the written model it is the number itself (see Fold), with Mean 0 and Std 1.
 type Regress struct {
 	Mean, Std float64
 }
 
-// NewRegress standardises by the training examples. Where all have the same number it errs on the
-// side of a deviation of 1.
+// NewRegress standardises by the training examples. If all numbers are equal it uses a standard
+// deviation of 1.
 func NewRegress(targets []data.Target) *Regress {
 	r := &Regress{Std: 1}
 	for _, t := range targets {
@@ -116,7 +115,8 @@ func (r *Regress) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Te
 	}
 }
 
-// RMSE is the root of the mean squared error, which is the loss of regress; 0 without examples.
+// RMSE returns the root mean squared error, 0 without examples. The loss of regress is the mean
+// squared error.
 func (m *Metrics) RMSE() float64 { return math.Sqrt(m.Loss()) }
 
 // Reported is a value of what t minimises, as people are told it. The loss of Regress is that of
@@ -137,8 +137,8 @@ func (r *Regress) Answer(scores []float32) Answer {
 	return Answer{Value: &v}
 }
 
-// Fold rewrites the last linear layer of a model that gives standardised numbers, weight [1,in] and
-// bias [1], as one that gives the numbers themselves.
+// Fold rewrites the last linear layer, weight [1,in] and bias [1], of a model that outputs
+// standardised numbers so that it outputs the numbers themselves.
 func (r *Regress) Fold(weight, bias []float32) {
 	for i := range weight {
 		weight[i] = float32(float64(weight[i]) * r.Std)

@@ -2,14 +2,14 @@ package task
 
 import "math"
 
-// Score is how good weights are on the validation examples.
+// Score measures how good weights are on the validation examples.
 type Score struct {
-	Metric float64 `json:"metric"` // accuracy or another number of which more is better
-	Loss   float64 `json:"loss"`   // decides between equal metrics; less is better
+	Metric float64 `json:"metric"` // accuracy or another metric; higher is better
+	Loss   float64 `json:"loss"`   // decides between equal metrics; lower is better
 }
 
-// Better reports whether s is strictly better than t. One that is not finite is worse than any that
-// is.
+// Better reports whether s is strictly better than t. A score that is not finite is worse than any
+// finite one.
 func (s Score) Better(t Score) bool {
 	switch {
 	case !s.Finite():
@@ -22,10 +22,10 @@ func (s Score) Better(t Score) bool {
 	return s.Loss < t.Loss
 }
 
-// Finite reports whether both numbers are.
+// Finite reports whether both numbers are finite.
 func (s Score) Finite() bool { return Finite(s.Metric) != nil && Finite(s.Loss) != nil }
 
-// Finite is a pointer to v, nil for what JSON cannot hold.
+// Finite returns a pointer to v, or nil if v is NaN or infinite, which JSON cannot hold.
 func Finite(v float64) *float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil

@@ -1,6 +1,6 @@
-// Package task is about what a model is for: one class, several labels, a number, the next token or
-// a transcript. A Task turns right answers into tensors, builds the loss that training minimises,
-// measures, and turns scores into an answer.
+// Package task defines what a model predicts: one class, several labels, a number, the next token
+// or a transcript. A Task turns right answers into tensors, builds the loss that training
+// minimises, measures results, and turns scores into an answer.
 package task
 
 import (
@@ -13,62 +13,62 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Task is one of the kinds of task with what it needs to know of the data. Scores are float32,
-// either one row an example, or, where PerPosition says so, one row for each position of a
-// sequence: [N,T,C], or [N*T,C] with an example's rows together.
+// Task is a task together with what it needs to know of the data, such as class names. Scores are
+// float32. They have one row per example or, if PerPosition is true, one row per position of a
+// sequence: [N,T,C], or [N*T,C] with the rows of an example together.
 type Task interface {
-	// Name is that of its Kind.
+	// Name returns the name of its Kind.
 	Name() string
 
-	// Names are those of the scores: classes, labels or symbols; nil where they have none.
+	// Names returns the names of the scores: classes, labels or symbols; nil if they have none.
 	Names() []string
 
-	// Scores is how many scores a fresh head gives; 0 for a task that keeps the model's own.
+	// Scores returns the number of scores of a fresh head, 0 for a task that keeps the model's own.
 	Scores() int
 
-	// PerPosition reports whether every position of a sequence has scores of its own.
+	// PerPosition reports whether every position of a sequence has its own scores.
 	PerPosition() bool
 
-	// Target is the right answer to an example in the form that Labels takes. It errors on an
-	// answer that the task does not take.
+	// Target returns the right answer to an example in the form that Labels takes. It errors on an
+	// invalid answer.
 	Target(e data.Example) (data.Target, error)
 
-	// Labels are the right answers of a batch as the tensors that Loss and Measure take. Lengths
-	// are the positions of each example that count, of positions in all; they matter to tasks
-	// PerPosition, for which nil means that all count.
+	// Labels returns the right answers of a batch as the tensors for Loss and Measure. lengths are
+	// the valid positions of each example, out of positions. They matter if PerPosition is true;
+	// nil means that all positions are valid.
 	Labels(targets []data.Target, lengths []int, positions int) []*tensor.Tensor
 
-	// LabelTypes are the types of Labels for n examples.
+	// LabelTypes returns the types of Labels for n examples.
 	LabelTypes(n, positions int) []ir.Type
 
-	// Loss builds what training minimises, a mean over the batch.
+	// Loss builds the value that training minimises, a mean over the batch.
 	Loss(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Value
 
-	// NewMetrics returns metrics over no example yet.
+	// NewMetrics returns empty metrics.
 	NewMetrics() *Metrics
 
 	// Measure adds a batch to metrics, with the plain loss: without smoothing and weights.
 	Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor)
 
-	// Answer is what the scores of one example say.
+	// Answer interprets the scores of one example.
 	Answer(scores []float32) Answer
 }
 
-// Framed is a Task whose answers need room: Frames is how many positions of scores an answer needs
-// at least. An empty answer needs none.
+// Framed is a Task whose answers need a minimum number of positions, which Frames returns. An empty
+// answer needs none.
 type Framed interface {
 	Task
 	Frames(target data.Target) int
 }
 
-// Scaled is a Task that trains on scores in another unit than that of its answers. Fold rewrites
-// the last linear layer, weight [C,in] and bias [C], as one that gives the answers' unit.
+// Scaled is a Task whose scores during training are in another unit than its answers. Fold rewrites
+// the last linear layer, weight [C,in] and bias [C], so that it outputs the unit of the answers.
 type Scaled interface {
 	Task
 	Fold(weight, bias []float32)
 }
 
-// Searched is a Task whose Answer is searched for, following so many beginnings at once.
+// Searched is a Task whose Answer comes from a beam search of the given width.
 type Searched interface {
 	Task
 	SetBeam(n int)
@@ -77,23 +77,24 @@ type Searched interface {
 // Options of a task's loss.
 type Options struct {
 	Smoothing float64
-	Weights   []float32 // of the classes, or of the labels where they hold; nil for all the same
+	Weights   []float32 // per class, or per label for its positive examples; nil for equal weights
 }
 
 func (o Options) lossOptions() Options { return o }
 
-// Answer is what a model says of one example; its JSON form is part of what predict --json prints.
-// Which fields are set depends on the task.
+// Answer is what a model predicts for one example. Its JSON form is part of what predict --json
+// prints. The task decides which fields are set.
 type Answer struct {
-	*Guess          // classify: the most probable class
-	Top    []Guess  `json:"top,omitempty"`   // classify and multilabel: every class or label, most probable first
-	Labels []string `json:"labels,omitzero"` // multilabel: those that are more probable than not
+	*Guess // classify: the most probable class
+	// classify and multilabel: all classes or labels, most probable first
+	Top    []Guess  `json:"top,omitempty"`
+	Labels []string `json:"labels,omitzero"` // multilabel: those with a probability above one half
 	Value  *float64 `json:"value,omitempty"` // regress
 	Text   *string  `json:"text,omitempty"`  // ctc
 }
 
-// String is the answer on one line: of classify the likely classes, of multilabel the labels, of
-// the other tasks the number or the text.
+// String returns the answer on one line: the most likely classes, the labels, the number or the
+// text.
 func (a Answer) String() string {
 	switch {
 	case a.Text != nil:
@@ -119,7 +120,8 @@ type Guess struct {
 	Probability float64 `json:"probability"`
 }
 
-// Positions is how many positions of an example the scores of n have, 0 where the task has none.
+// Positions returns the number of positions per example in the scores of n examples. It is 0 if the
+// task has no positions.
 func Positions(t Task, scores tensor.Shape, n int) int {
 	if !t.PerPosition() {
 		return 0
@@ -128,7 +130,7 @@ func Positions(t Task, scores tensor.Shape, n int) int {
 	return positions
 }
 
-// positionsOf brings scores [N,T,C] or [N*T,C] to rows of C, of which an example has T.
+// positionsOf interprets scores [N,T,C] or [N*T,C] as rows of C, with T positions per example.
 func positionsOf(scores tensor.Shape, n int) (positions, c int) {
 	c = scores[len(scores)-1]
 	return scores.Len() / max(1, n*c), c

@@ -16,32 +16,34 @@ import (
 // Guess is a label with its probability.
 type Guess = task.Guess
 
-// Prediction is what the model says of one input.
+// Prediction is the model's answer to one input.
 type Prediction struct {
 	Input string `json:"input"`
 	task.Answer
 	Logits []float32 `json:"logits,omitempty"`
 }
 
-// prediction is the answer to one input.
+// prediction makes the answer to one input.
 func (p *Predictor) prediction(input string, scores []float32) Prediction {
 	return Prediction{input, p.Task.Answer(scores), slices.Clone(scores)}
 }
 
-// Evaluation is how a tuned file does on labelled data; its JSON form is what eval --json prints.
+// Evaluation says how well a tuned file does on labelled data. Its JSON form is what eval --json
+// prints.
 type Evaluation struct {
-	Accuracy float64     `json:"accuracy"`             // of classify
-	Metric   *task.Named `json:"val_metric,omitempty"` // of the other tasks
+	Accuracy float64     `json:"accuracy"`             // classify only
+	Metric   *task.Named `json:"val_metric,omitempty"` // for other tasks
 	Loss     float64     `json:"loss"`
 	Examples int         `json:"examples"`
 	Seconds  float64     `json:"seconds"`
 
-	Classes   []string       `json:"classes,omitempty"`
-	Confusion [][]int64      `json:"confusion,omitempty"` // of classify; row: the true class, column: the guess
+	Classes []string `json:"classes,omitempty"`
+	// classify only; row: true class, column: predicted class
+	Confusion [][]int64      `json:"confusion,omitempty"`
 	Skipped   []data.Skipped `json:"-"`
 }
 
-// MarshalJSON leaves the accuracy out where a task has another metric.
+// MarshalJSON omits the accuracy if the task has another metric.
 func (e *Evaluation) MarshalJSON() ([]byte, error) {
 	type plain Evaluation
 	if e.Metric == nil {
@@ -53,7 +55,7 @@ func (e *Evaluation) MarshalJSON() ([]byte, error) {
 	}{plain: (*plain)(e)})
 }
 
-// evaluation sums metrics up.
+// evaluation summarises metrics.
 func evaluation(m *task.Metrics, names []string) *Evaluation {
 	e := &Evaluation{Metric: m.Named(), Loss: m.Loss(), Examples: m.Examples, Classes: names}
 	if e.Metric == nil {
@@ -62,12 +64,13 @@ func evaluation(m *task.Metrics, names []string) *Evaluation {
 	return e
 }
 
-// Eval is EvalPlace for a path on the disk.
+// Eval is EvalPlace for a path on disk.
 func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) {
 	return p.EvalPlace(ctx, data.Place{Path: path})
 }
 
-// EvalPlace measures the model on class folders, whose names must be among the file's labels.
+// EvalPlace measures the model on labelled examples, such as class folders, whose classes must be
+// among the file's labels.
 func (p *Predictor) EvalPlace(ctx context.Context, place data.Place) (*Evaluation, error) {
 	began := time.Now()
 	ds, err := p.Feed.OpenEval(ctx, place, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20, Task: p.Task.Name()})

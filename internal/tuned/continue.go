@@ -12,14 +12,14 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tokenize"
 )
 
-// Continuation says how a text is continued.
+// Continuation says how to continue a text.
 type Continuation struct {
-	Tokens int // at most
+	Tokens int // maximum number
 	decode.Sampler
 }
 
-// Continue continues texts with a language model, and returns them whole, with what there is to say
-// of how it was done. It errors on a model of another task.
+// Continue continues texts with a language model. It returns the complete texts, and notes on how
+// they were computed. It errors if the model has another task.
 func (p *Predictor) Continue(ctx context.Context, texts []string, c Continuation) ([]Prediction, []string, error) {
 	f, err := p.languageModel()
 	if err != nil {
@@ -45,9 +45,9 @@ func (p *Predictor) Continue(ctx context.Context, texts []string, c Continuation
 	return out, notes, nil
 }
 
-// Generate continues a text and hands on what comes, piece by piece, until emit returns false or
-// the text ends. Pieces hold whole characters; they joined, behind the text as the tokenizer spells
-// it, are what Continue returns.
+// Generate continues a text and passes on new text piece by piece, until emit returns false or the
+// text ends. Pieces contain whole characters. The prompt, as the tokenizer spells it, followed by
+// all pieces is what Continue returns.
 func (p *Predictor) Generate(ctx context.Context, text string, c Continuation, emit func(piece string) bool) error {
 	f, err := p.languageModel()
 	if err != nil {
@@ -56,7 +56,8 @@ func (p *Predictor) Generate(ctx context.Context, text string, c Continuation, e
 	said, going := "", true
 	say := func(all []int, last bool) bool {
 		now := f.Tokenizer.Decode(all)
-		if last || strings.HasPrefix(now, said) && !strings.HasSuffix(now, "\ufffd") { // else a character is under way
+		// otherwise a character is incomplete
+		if last || strings.HasPrefix(now, said) && !strings.HasSuffix(now, "\ufffd") {
 			if piece := now[min(len(said), len(now)):]; piece != "" {
 				going = emit(piece)
 			}
@@ -76,7 +77,7 @@ func (p *Predictor) Generate(ctx context.Context, text string, c Continuation, e
 	return err
 }
 
-// Continues reports whether the model continues texts.
+// Continues reports whether the model can continue texts.
 func (p *Predictor) Continues() bool {
 	_, texts := p.Feed.(*feed.Texts)
 	return texts && task.KindOf(p.Task).Tokens
@@ -90,9 +91,10 @@ func (p *Predictor) languageModel() (*feed.Texts, error) {
 	return f, nil
 }
 
-// tokens draws the tokens behind a text, in a generator with room for at least so long a prompt,
-// and returns all of them, the prompt's first, with the generator's note. After each it calls emit
-// with those there are and how many of them are the prompt, and ends where that returns false.
+// tokens generates the tokens after a text, with a generator that has room for a prompt of at least
+// the given length. It returns all tokens, including the prompt's, and the generator's note. After
+// each token it calls emit with all tokens so far and the length of the prompt. It stops if emit
+// returns false.
 func (p *Predictor) tokens(ctx context.Context, f *feed.Texts, text string, room int, c Continuation, emit func(all []int, prompt int) bool) ([]int, string, error) {
 	t := f.Tokenizer
 	prompt := beginning(t, text)
@@ -117,7 +119,7 @@ func (p *Predictor) tokens(ctx context.Context, f *feed.Texts, text string, room
 	return all, g.Note(), err
 }
 
-// beginning is a text as ids, with the special tokens that stand before it but not those behind.
+// beginning returns a text as ids, with the special tokens before it but not those after it.
 func beginning(t *tokenize.Tokenizer, text string) []int {
 	whole, words := t.Encode(text, nil, 0).IDs, t.Words(text)
 	if len(words) == 0 {
@@ -131,7 +133,7 @@ func beginning(t *tokenize.Tokenizer, text string) []int {
 	return whole
 }
 
-// endTokens are the tokens that end a text, as tokenizers usually spell them.
+// endTokens returns the tokens that end a text, under their usual spellings.
 func endTokens(t *tokenize.Tokenizer) []int {
 	var out []int
 	for _, s := range []string{"<s>", "</s>", "<eos>", "<bos>", "<|endoftext|>", "<|end_of_text|>", "<|begin_of_text|>"} {
@@ -142,12 +144,12 @@ func endTokens(t *tokenize.Tokenizer) []int {
 	return out
 }
 
-// roomStep is what the room for tokens is rounded up to, so that few generators serve texts of many
-// lengths.
+// roomStep is the multiple to which the room for tokens is rounded up, so that few generators serve
+// texts of many lengths.
 const roomStep = 64
 
-// roomFor is room for n tokens or more, but where n does not pass what the model takes not beyond
-// it either: its table of positions may end there.
+// roomFor returns room for at least n tokens. If n is within the model's limit, so is the result,
+// as the model's table of positions may end there.
 func roomFor(n, most int) int {
 	room := (max(n, 2) + roomStep - 1) / roomStep * roomStep
 	if room > most {

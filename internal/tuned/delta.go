@@ -12,19 +12,20 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// A delta is a tuned model without what its base has already: one safetensors file with the tensors
-// that changed or are new under their names, those of which few elements changed as these alone
-// (see PutSparse); under skeletonTensor, compressed by gzip, the tuned file's bytes with the
-// contents of all these and of every tensor that equals the base's left out; and in the metadata
-// where they go. Applied to the base it gives back the tuned file bit for bit.
+// A delta is a tuned model without the parts that it shares with its base. It is one safetensors
+// file. It holds the changed and new tensors under their names; a tensor with few changed elements
+// is stored as only these (see PutSparse). Under skeletonTensor it holds the tuned file's bytes,
+// compressed with gzip, without the contents of these tensors and of tensors that equal the base's.
+// The metadata say where the contents belong. Applied to its base, a delta gives back the tuned
+// file bit for bit.
 const (
 	skeletonTensor = "permafrost.skeleton"
 	keyBase        = "permafrost.base"  // digest of the base
 	keyTuned       = "permafrost.tuned" // digest of the tuned file
-	keySpans       = "permafrost.spans" // JSON: the left out spans of the tuned file in order
+	keySpans       = "permafrost.spans" // JSON: the omitted spans of the tuned file, in order
 )
 
-// maxSkeleton bounds what a delta's skeleton decompresses to, in bytes: that of a file is its
+// maxSkeleton limits the decompressed size of a delta's skeleton, in bytes. A skeleton is a file's
 // metadata and nodes.
 const maxSkeleton = 1 << 30
 
@@ -78,9 +79,9 @@ func sameTensor(a, b *tensor.Tensor) bool {
 	return a.DType == b.DType && a.Shape.Equal(b.Shape) && string(a.Bytes) == string(b.Bytes)
 }
 
-// Apply rebuilds the tuned model from its base and a delta file and writes it to path. It errors
-// when the delta belongs to another base, and when the result is not the model that the delta was
-// made from.
+// Apply rebuilds the tuned model from its base and a delta file and writes it to path. It errors if
+// the delta belongs to another base, or if the result is not the model from which the delta was
+// made.
 func Apply(base, deltaFile, path string) error {
 	b, err := onnx.Open(base)
 	if err != nil {
@@ -122,7 +123,7 @@ func Apply(base, deltaFile, path string) error {
 	})
 }
 
-// refill puts the left out contents back.
+// refill puts the omitted contents back.
 func refill(skeleton []byte, spans []onnx.Span, f *safetensors.File, base *onnx.Model) ([]byte, error) {
 	var out []byte
 	for _, s := range spans {

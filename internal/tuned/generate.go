@@ -11,18 +11,18 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Generator continues texts with a language model: a model of one input of tokens, and perhaps a
-// mask, positions and token types, whose last output scores the next token at every position.
+// Generator continues texts with a language model. The model has an input of tokens, and optionally
+// a mask, positions and token types. Its last output scores the next token at every position.
 type Generator struct {
-	raw    ir.Graph // with that output alone
+	raw    ir.Graph // with only that output
 	tokens string
-	steps  *compile.Steps // nil: the whole text is computed anew for every token
+	steps  *compile.Steps // nil: the whole text is recomputed for every token
 	length int
 	note   string
 }
 
-// NewGenerator makes a Generator for texts of up to length tokens, the prompt included. It errors
-// on a model that is no language model.
+// NewGenerator makes a Generator for texts of up to length tokens, including the prompt. It errors
+// if the model is not a language model.
 func NewGenerator(model *ir.Graph, length int) (*Generator, error) {
 	g := &Generator{raw: *model, length: length}
 	if len(model.Outputs) == 0 {
@@ -47,11 +47,11 @@ func NewGenerator(model *ir.Graph, length int) (*Generator, error) {
 	return g, nil
 }
 
-// Note says why a model is run without a cache of keys and values; "" where it is run with one.
+// Note says why the model runs without a cache of keys and values. It is "" if it runs with one.
 func (g *Generator) Note() string { return g.note }
 
-// Continue draws up to n tokens behind a prompt and hands each to emit, until emit returns false or
-// there is no room for more.
+// Continue generates up to n tokens after a prompt and passes each to emit. It stops if emit
+// returns false or there is no room for more.
 func (g *Generator) Continue(ctx context.Context, prompt []int, n int, s decode.Sampler, emit func(token int) bool) error {
 	if len(prompt) == 0 {
 		return fmt.Errorf("there is no text to continue, not even a token that begins one")
@@ -77,8 +77,8 @@ func (g *Generator) Continue(ctx context.Context, prompt []int, n int, s decode.
 	return nil
 }
 
-// next scores the token behind a text, of which all but the last token were scored before unless it
-// is the first.
+// next scores the token after a text. Unless first is set, all tokens but the last have been scored
+// before.
 func (g *Generator) next(ctx context.Context, text []int, first bool) ([]float32, error) {
 	if g.steps == nil {
 		program, inputs, err := g.whole(len(text))
@@ -112,7 +112,7 @@ func (g *Generator) next(ctx context.Context, text []int, first bool) ([]float32
 	return scores, nil
 }
 
-// whole compiles the model for a text of some length.
+// whole compiles the model for a text of the given length.
 func (g *Generator) whole(length int) (*compile.Program, map[string]*tensor.Tensor, error) {
 	inputs := g.inputs(length)
 	shapes := map[string]tensor.Shape{}
@@ -129,8 +129,8 @@ func (g *Generator) whole(length int) (*compile.Program, map[string]*tensor.Tens
 	return p, inputs, nil
 }
 
-// inputs are one text of a length as the model takes it: zeros for the tokens, ones for the mask,
-// numbers from 0 for positions, zeros for types.
+// inputs returns the model's inputs for one text of a length: zeros for the tokens, ones for the
+// mask, positions from 0, and zeros for types.
 func (g *Generator) inputs(length int) map[string]*tensor.Tensor {
 	out := map[string]*tensor.Tensor{}
 	for _, v := range g.raw.Inputs {
@@ -161,7 +161,7 @@ func setInt(t *tensor.Tensor, i, v int) {
 	}
 }
 
-// Twin makes a Generator of the same model that may continue another text at the same time. They
+// Twin makes a Generator of the same model that can continue another text at the same time. They
 // share the weights.
 func (g *Generator) Twin() (*Generator, error) {
 	t := *g

@@ -7,18 +7,18 @@ import (
 	"sync"
 )
 
-// ErrClosed is the error of a model that was closed.
+// ErrClosed is the error of a closed model.
 var ErrClosed = errors.New("the model is closed")
 
-// lanes bounds what runs at once for one model: more would wait for the processor and not for each
-// other. Whoever comes later waits.
+// lanes limits how many calls run at once for one model. More would only compete for the processor.
+// Later callers wait.
 type lanes struct {
 	slots  chan struct{}
 	closed chan struct{}
 	once   sync.Once
 }
 
-// newLanes makes n lanes, or one a processor.
+// newLanes makes n lanes, or one per processor if n is 0.
 func newLanes(n int) *lanes {
 	if n < 1 {
 		n = runtime.GOMAXPROCS(0)
@@ -26,7 +26,7 @@ func newLanes(n int) *lanes {
 	return &lanes{slots: make(chan struct{}, n), closed: make(chan struct{})}
 }
 
-// enter waits for a lane. Its error is the context's, or ErrClosed.
+// enter waits for a lane. It returns the context's error or ErrClosed.
 func (l *lanes) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (l *lanes) enter(ctx context.Context) error {
 
 func (l *lanes) leave() { <-l.slots }
 
-// close turns away whoever comes or waits, and returns when all lanes are empty.
+// close rejects new and waiting callers, and returns when all lanes are empty.
 func (l *lanes) close() {
 	l.once.Do(func() {
 		close(l.closed)
@@ -59,32 +59,32 @@ func (l *lanes) close() {
 	})
 }
 
-// pool keeps runners of one kind by form, such as a batch size with a length. A runner serves one
-// caller at a time. Those of a form are twins and share weights, so that further ones cost their
-// values only. A pool keeps few forms, and drops the one that was asked for longest ago.
+// pool keeps runners of one kind by form, such as a batch size and length. A runner serves one
+// caller at a time. The runners of a form are twins that share weights, so a further one costs only
+// memory for its values. A pool keeps few forms, and drops the least recently used one.
 type pool[K comparable, R any] struct {
-	build func(K) (R, error) // the first of a form
+	build func(K) (R, error) // makes the first runner of a form
 	twin  func(R) (R, error)
-	most  int // forms
+	most  int // maximum number of forms
 
 	mu    sync.Mutex
 	forms map[K]*form[R]
 	clock int
 }
 
-// form is the runners of a form.
+// form holds the runners of a form.
 type form[R any] struct {
-	ready chan struct{} // closed when first, or err, is there
+	ready chan struct{} // closed when first or err is set
 	first R
 	err   error
 
-	mu   sync.Mutex // guards idle, and twins being made
+	mu   sync.Mutex // guards idle and the making of twins
 	idle []R
-	used int // by the pool's clock
+	used int // last use, by the pool's clock
 }
 
-// take gives a runner of a form, which give takes back. Building is not broken off when ctx ends,
-// but waiting for another's is.
+// take returns a runner of a form; return it with give. When ctx ends, waiting for another caller's
+// build stops, but one's own build does not.
 func (p *pool[K, R]) take(ctx context.Context, k K) (R, *form[R], error) {
 	f, mine := p.form(k)
 	if mine {
@@ -115,14 +115,14 @@ func (p *pool[K, R]) take(ctx context.Context, k K) (R, *form[R], error) {
 	return r, f, err
 }
 
-// give takes a runner back.
+// give returns a runner to the pool.
 func (p *pool[K, R]) give(f *form[R], r R) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.idle = append(f.idle, r)
 }
 
-// form finds a form; mine is true for whoever is to build it.
+// form finds a form. mine is true if the caller must build it.
 func (p *pool[K, R]) form(k K) (f *form[R], mine bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

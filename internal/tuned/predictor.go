@@ -15,31 +15,31 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Predictor runs a tuned file by itself: labels and preprocessing come from its record. It is safe
-// for concurrent use: as many calls run at once as there are processors, each in memory of its own,
-// with weights that they share; others wait.
+// Predictor runs a tuned file without further files: labels and preprocessing come from its record.
+// It is safe for concurrent use. As many calls run at once as there are processors, each with its
+// own memory but shared weights. Others wait.
 type Predictor struct {
 	Record *Record
 	Feed   feed.Feed
 	Task   task.Task
 
 	model      *onnx.Model
-	lanes      *lanes // of batches
-	texts      *lanes // that are continued
+	lanes      *lanes // for batches
+	texts      *lanes // for continuing texts
 	programs   *pool[shape, *compile.Program]
-	generators *pool[int, *Generator] // by the tokens that there is room for
+	generators *pool[int, *Generator] // by their room for tokens
 }
 
 // shape is what a program is compiled for.
 type shape struct{ batch, length int }
 
-// The forms for which programs are kept; each holds packed weights of its own.
+// Limits on the forms for which programs are kept. Each form has its own packed weights.
 const (
 	mostPrograms   = 8
 	mostGenerators = 2
 )
 
-// Open reads a tuned file. It errors on a model that no fit wrote.
+// Open reads a tuned file. It errors on a model that was not written by a fit.
 func Open(path string) (*Predictor, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
@@ -48,8 +48,8 @@ func Open(path string) (*Predictor, error) {
 	return New(m, path, 0)
 }
 
-// New is Open for a file that was read; path is its name in errors. So many batches run at once, 0
-// for one a processor.
+// New is Open for a file in memory; path is its name in errors. parallel is the number of batches
+// that run at once, 0 for one per processor.
 func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 	r, err := ReadRecord(m.Metadata)
 	if err != nil {
@@ -73,8 +73,8 @@ func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 	return p, nil
 }
 
-// Close turns away whoever comes or waits with ErrClosed, waits for the calls that run, and lets go
-// of the memory.
+// Close makes new and waiting calls fail with ErrClosed. It waits for running calls and releases
+// the memory.
 func (p *Predictor) Close() {
 	p.lanes.close()
 	p.texts.close()
@@ -83,8 +83,8 @@ func (p *Predictor) Close() {
 }
 
 // Scores runs the model on a batch of examples and returns the task's scores, [N,classes] for
-// classify. Where an example is several rows of the model, its scores are the mean of theirs, or
-// for a task PerPosition those of all rows, one behind the other.
+// classify. If an example is several rows of the model, its scores are the mean of theirs, or, for
+// a task with PerPosition, those of all rows in order.
 func (p *Predictor) Scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, error) {
 	if err := p.lanes.enter(ctx); err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (p *Predictor) Scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, 
 	return p.scores(ctx, b)
 }
 
-// scores is Scores for who has entered a lane.
+// scores is Scores for a caller that has entered a lane.
 func (p *Predictor) scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, error) {
 	n, form := len(b.Indices), p.Feed.Form()
 	prog, of, err := p.programs.take(ctx, shape{n, b.Length})
@@ -130,10 +130,10 @@ func (p *Predictor) scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, 
 	if rows > n && !p.Task.PerPosition() {
 		return meanRows(scores, b), nil
 	}
-	return scores.Clone(), nil // the program runs for others next
+	return scores.Clone(), nil // another caller may run the program next
 }
 
-// meanRows averages scores [N*L,C] over the rows of each example that are no padding.
+// meanRows averages scores [N*L,C] over the rows of each example that are not padding.
 func meanRows(scores *tensor.Tensor, b *data.Batch) *tensor.Tensor {
 	n := len(b.Indices)
 	c := scores.Len() / (n * b.Length)
@@ -152,18 +152,18 @@ func meanRows(scores *tensor.Tensor, b *data.Batch) *tensor.Tensor {
 	return out
 }
 
-// batch is how many examples are run at once.
+// batch is how many examples run at once.
 const batch = 16
 
-// Predict is PredictRows for files, or for texts where the model takes these.
+// Predict is PredictRows for files, or for texts if the model takes texts.
 func (p *Predictor) Predict(ctx context.Context, inputs []string) ([]Prediction, []data.Skipped, error) {
 	return p.PredictRows(ctx, feed.Inputs(p.Feed.Kind(), inputs))
 }
 
-// PredictRows answers for rows, see feed.Inputs and feed.Collect, and returns those that cannot be
-// used. It errors when none can.
+// PredictRows returns the answers for rows, see feed.Inputs and feed.Collect, and the unusable
+// rows. It errors if all are unusable.
 func (p *Predictor) PredictRows(ctx context.Context, rows data.Place) ([]Prediction, []data.Skipped, error) {
-	if err := p.lanes.enter(ctx); err != nil { // before anything is decoded, which takes memory too
+	if err := p.lanes.enter(ctx); err != nil { // before decoding, which also needs memory
 		return nil, nil, err
 	}
 	defer p.lanes.leave()
@@ -177,7 +177,7 @@ func (p *Predictor) PredictRows(ctx context.Context, rows data.Place) ([]Predict
 		positions := task.Positions(p.Task, scores.Shape, len(b.Indices))
 		for k, i := range b.Indices {
 			counts := row
-			if positions > 0 { // not the padding
+			if positions > 0 { // without the padding
 				counts = row / positions * data.Scaled(b.Lengths[k:k+1], b.Length, positions)[0]
 			}
 			out[i] = p.prediction(ds.Examples[i].Path, scores.F32()[k*row:][:counts])

@@ -1,5 +1,6 @@
-// Package tuned is about the file that a fit writes: the record in its metadata by which it
-// predicts and is verified on its own, the proof that frozen weights are untouched, and deltas.
+// Package tuned deals with the file that a fit writes: the record in its metadata, which is all
+// that is needed to predict with it and to verify it, the proof that frozen weights are unchanged,
+// and deltas.
 package tuned
 
 import (
@@ -11,7 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 )
 
-// The keys of metadata_props under which a record is kept.
+// Keys in metadata_props of the parts of a record.
 const (
 	keyTask    = "permafrost.task"
 	keyLabels  = "permafrost.labels"
@@ -19,17 +20,17 @@ const (
 	keyVersion = "permafrost.version"
 )
 
-// Record is what a tuned file knows about itself.
+// Record is what a tuned file says about itself.
 type Record struct {
 	Version    string          // of Permafrost
-	Task       string          // classify
-	Labels     []string        // names of the classes, in the order of the scores
-	Input      string          // the kind of data, see feed.Feed
+	Task       string          // name of the task
+	Labels     []string        // names of the scores, such as classes, in order
+	Input      string          // kind of data, see feed.Feed
 	Preprocess json.RawMessage // how data become inputs, see feed.Feed.Settings
-	Plan       *freeze.Plan    // what was frozen when it was trained
+	Plan       *freeze.Plan    // what was frozen during training
 }
 
-// Metadata is the record as metadata_props.
+// Metadata returns the record as metadata_props.
 func (r *Record) Metadata() (map[string]string, error) {
 	out := map[string]string{keyVersion: r.Version, keyTask: r.Task, feed.KeyKind: r.Input}
 	for key, v := range map[string]any{keyLabels: r.Labels, feed.KeySettings: r.Preprocess, keyPlan: r.Plan} {
@@ -42,8 +43,7 @@ func (r *Record) Metadata() (map[string]string, error) {
 	return out, nil
 }
 
-// ReadRecord reads the record from a file's metadata. It errors when there is none or it is
-// damaged.
+// ReadRecord reads the record from a file's metadata. It errors if there is none or it is damaged.
 func ReadRecord(metadata map[string]string) (*Record, error) {
 	if _, ok := metadata[keyLabels]; !ok {
 		return nil, fmt.Errorf("the model carries no record of a fit: it was not written by permafrost fit")

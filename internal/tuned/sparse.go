@@ -7,15 +7,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// The names under which a tensor is stored of which few elements changed: positions in row-major
-// order, ascending, as uint32, and what these elements hold now.
+// Suffixes of the two tensors that store a tensor with few changed elements: the positions in
+// row-major order, ascending, as uint32, and the new values of these elements.
 const (
 	indicesOf = ":indices"
 	valuesOf  = ":values"
 )
 
-// PutSparse puts a tensor that changed into a file's tensors: whole under its name or, where that
-// is smaller, as the elements whose bits differ from those of was, under name:indices and
+// PutSparse adds a changed tensor to a file's tensors. It is stored completely under its name or,
+// if that is smaller, as the elements whose bits differ from those of was, under name:indices and
 // name:values.
 func PutSparse(to map[string]*tensor.Tensor, name string, was, is *tensor.Tensor) {
 	size := is.DType.Size()
@@ -40,12 +40,12 @@ func PutSparse(to map[string]*tensor.Tensor, name string, was, is *tensor.Tensor
 	to[name+indicesOf], to[name+valuesOf] = tensor.Of(at), v
 }
 
-// HalfOfSparse reports whether a name in a delta is that of one of the two tensors that stand for
-// one.
+// HalfOfSparse reports whether a name in a delta is that of the indices of a sparsely stored
+// tensor, which come in addition to its values.
 func HalfOfSparse(name string) bool { return strings.HasSuffix(name, indicesOf) }
 
-// getSparse is base with the elements changed that a file holds under name:indices and name:values,
-// or base itself where it holds none.
+// getSparse returns base with the changes that a file stores under name:indices and name:values, or
+// base itself if there are none.
 func getSparse(from map[string]*tensor.Tensor, name string, base *tensor.Tensor) (*tensor.Tensor, error) {
 	at, v := from[name+indicesOf], from[name+valuesOf]
 	if at == nil && v == nil {

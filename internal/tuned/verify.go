@@ -11,20 +11,20 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Verification is what verify found; its JSON form is what verify --json prints.
+// Verification is the result of verify. Its JSON form is what verify --json prints.
 type Verification struct {
-	Identical bool     `json:"identical"` // every frozen tensor has its bytes unchanged
-	Changed   []string `json:"changed"`   // frozen tensors that are not as they were, or are gone
-	Added     []string `json:"added"`     // weights that the base does not have
-	Frozen    int      `json:"frozen"`    // frozen tensors compared
+	Identical bool     `json:"identical"` // the bytes of every frozen tensor are unchanged
+	Changed   []string `json:"changed"`   // frozen tensors that differ or are missing
+	Added     []string `json:"added"`     // weights that the base lacks
+	Frozen    int      `json:"frozen"`    // number of frozen tensors compared
 
-	Thawed  []string `json:"thawed"`  // tensors that the plan let change and that did
+	Thawed  []string `json:"thawed"`  // tensors that the plan let change and that did change
 	Removed []string `json:"removed"` // weights of the base that a new head replaced
 }
 
-// Verify compares a tuned file with its base: every tensor that the plan calls frozen must have the
-// bytes it had. Without a plan file the tuned file's own record is used. It errors when a file
-// cannot be read, and when the plan was made for another model.
+// Verify compares a tuned file with its base: every tensor that the plan declares frozen must have
+// the same bytes. Without a plan file, the plan in the tuned file's record is used. It errors if a
+// file cannot be read, or if the plan belongs to another model.
 func Verify(base, tunedFile, planFile string) (*Verification, error) {
 	b, err := onnx.Open(base)
 	if err != nil {
@@ -70,7 +70,7 @@ func compare(base, t *onnx.Model, plan *freeze.Plan) *Verification {
 		was, is := p.Tensor, theirs[p.Name]
 		e := plan.Of(p.Name)
 		switch {
-		case is == nil && !known[p.Name]: // not part of the plan: it belonged to the replaced head
+		case is == nil && !known[p.Name]: // not in the plan: it belonged to the replaced head
 			v.Removed = append(v.Removed, p.Name)
 		case is == nil:
 			v.Changed = append(v.Changed, p.Name)

@@ -10,22 +10,23 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data/spec"
 )
 
-// Augment varies training pictures. However the spec orders them, the steps are: a random crop
-// (else the centre one), flips, RandAugment, colour.
+// Augment augments training pictures. Whatever their order in the text, the steps are: a random
+// crop (or else the centre crop), flips, RandAugment, colour.
 type Augment struct {
-	Flip      bool    // mirrors left and right, half of the time
-	VFlip     bool    // mirrors top and bottom, half of the time
-	Crop      float64 // least share of the area that a random crop keeps; 0 for the centre crop
+	Flip  bool // mirrors left-right with probability one half
+	VFlip bool // mirrors top-bottom with probability one half
+	// smallest fraction of the area that a random crop keeps; 0 for the centre crop
+	Crop      float64
 	Color     float64 // brightness, contrast and saturation are multiplied by 1-Color to 1+Color
 	Ops       int     // operations of RandAugment (Cubuk et al. 2019), 0 for none
 	Magnitude int     // their strength, 1 to 10
 }
 
-// AugmentHelp tells what ParseAugment knows.
+// AugmentHelp lists what ParseAugment accepts.
 const AugmentHelp = "none, flip, vflip, crop:MIN_AREA (0.05 to 1), color:STRENGTH (0 to 1), rand:OPS:MAGNITUDE (1 to 10 each)"
 
-// ParseAugment reads a comma list such as flip,crop:0.8,color:0.2,rand:2:9. "none" and "" are nil.
-// An error lists what is known.
+// ParseAugment reads a comma-separated list such as flip,crop:0.8,color:0.2,rand:2:9. "none" and ""
+// return nil. An error lists what is accepted.
 func ParseAugment(list string) (*Augment, error) {
 	a := new(Augment)
 	some, err := spec.Steps(list, func(name, args string) (bool, error) {
@@ -81,7 +82,7 @@ func oneToTen(s string) (int, error) {
 	return v, nil
 }
 
-// String is the spec that ParseAugment reads.
+// String returns the text that ParseAugment reads.
 func (a *Augment) String() string {
 	if a == nil {
 		return "none"
@@ -105,8 +106,8 @@ func (a *Augment) String() string {
 	return strings.Join(s, ",")
 }
 
-// apply returns a picture of the model's size made from the resized picture r, which is left as it
-// is.
+// apply returns a picture of the model's size made from the resized picture r, which is not
+// changed.
 func (a *Augment) apply(r Raster, pl *Pipeline, rng *rand.Rand) Raster {
 	if a.Crop > 0 {
 		r = r.resize(pl.Resample, a.cut(r, pl, rng), pl.Width, pl.Height, window{0, 0, pl.Width, pl.Height})
@@ -132,8 +133,8 @@ func (a *Augment) apply(r Raster, pl *Pipeline, rng *rand.Rand) Raster {
 	return r
 }
 
-// cut picks a part of r: an area from Crop to all of it, its shape that of the model's input
-// stretched by 3/4 to 4/3 (Szegedy et al. 2015), anywhere in the picture.
+// cut picks a part of r at a random position. Its area is between Crop and all of it. Its aspect
+// ratio is that of the model's input times 3/4 to 4/3 (Szegedy et al. 2015).
 func (a *Augment) cut(r Raster, pl *Pipeline, rng *rand.Rand) rect {
 	area := (a.Crop + (1-a.Crop)*rng.Float64()) * float64(r.w) * float64(r.h)
 	aspect := float64(pl.Width) / float64(pl.Height) * math.Exp((2*rng.Float64()-1)*math.Log(4./3))

@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// randOps are the operations of RandAugment. m is the strength from 0 to 1, fill the colour of what
-// a move uncovers; r may be changed.
+// randOps are the operations of RandAugment. m is the strength from 0 to 1, and fill the colour of
+// uncovered pixels. r may be changed.
 var randOps = []func(r Raster, m float64, fill []uint8, rng *rand.Rand) Raster{
 	func(r Raster, _ float64, _ []uint8, _ *rand.Rand) Raster { return r },
 	func(r Raster, _ float64, _ []uint8, _ *rand.Rand) Raster { return autocontrast(r) },
@@ -47,7 +47,7 @@ func (r Raster) lookup(table [][256]uint8) Raster {
 	return r
 }
 
-// pointwise replaces every sample by f of it.
+// pointwise replaces every sample v by f(v).
 func (r Raster) pointwise(f func(v float64) float64) Raster {
 	table := make([][256]uint8, r.c)
 	for c := range table {
@@ -87,8 +87,8 @@ func saturation(r Raster, f float64) Raster {
 	return r
 }
 
-// sharpness moves samples away from (f > 1) or towards their weighted mean over 3x3, five for the
-// middle and one for each neighbour.
+// sharpness moves samples away from (f > 1) or towards their weighted 3x3 mean, in which the centre
+// has weight five and each neighbour one.
 func sharpness(r Raster, f float64) Raster {
 	out := Raster{r.w, r.h, r.c, append([]uint8(nil), r.pix...)}
 	n := r.w * r.c
@@ -105,7 +105,7 @@ func sharpness(r Raster, f float64) Raster {
 	return out
 }
 
-// solarize inverts samples from limit on.
+// solarize inverts samples of at least limit.
 func solarize(r Raster, limit float64) Raster {
 	return r.pointwise(func(v float64) float64 {
 		if v >= limit {
@@ -132,7 +132,7 @@ func (r Raster) histograms() [][256]int {
 	return h
 }
 
-// autocontrast stretches each channel so that its least sample becomes 0 and its greatest 255.
+// autocontrast stretches each channel so that its smallest sample becomes 0 and its largest 255.
 func autocontrast(r Raster) Raster {
 	table := make([][256]uint8, r.c)
 	for c, h := range r.histograms() {
@@ -152,7 +152,7 @@ func autocontrast(r Raster) Raster {
 	return r.lookup(table)
 }
 
-// equalize maps each channel by its cumulative histogram, so that all levels become about as
+// equalize maps each channel by its cumulative histogram, so that all levels become about equally
 // frequent.
 func equalize(r Raster) Raster {
 	table := make([][256]uint8, r.c)
@@ -167,8 +167,8 @@ func equalize(r Raster) Raster {
 	return r.lookup(table)
 }
 
-// affine draws r moved: out(p) = r(m*(p-centre) + centre + (dx, dy)), interpolated between four
-// pixels, fill outside.
+// affine transforms r: out(p) = r(m*(p-centre) + centre + (dx, dy)), interpolated between four
+// pixels, with fill outside.
 func affine(r Raster, m [4]float64, dx, dy float64, fill []uint8) Raster {
 	out := newRaster(r.w, r.h, r.c)
 	cx, cy := float64(r.w-1)/2, float64(r.h-1)/2

@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	// maxPixels bounds a picture before its pixels are decoded; Pillow refuses at the same size.
+	// maxPixels limits a picture before its pixels are decoded. Pillow has the same limit.
 	maxPixels = 178956970
-	// MaxFile bounds a picture's file in bytes.
+	// MaxFile limits a picture's file in bytes.
 	MaxFile = 1 << 30
 )
 
-// decode turns an encoded picture upright into rows of channels (1 or 3) samples, as Pillow's
-// exif_transpose and convert("RGB") or convert("L") do: opacity is dropped, not blended; a palette
-// is looked up; of 16 bits the high ones stay (Pillow clips 16-bit grey instead, which makes it
-// white). An animation gives its first frame.
+// decode turns an encoded picture upright and into rows of samples with 1 or 3 channels, like
+// Pillow's exif_transpose and convert("RGB") or convert("L"). Opacity is dropped, not blended.
+// Palettes are looked up. Of 16-bit samples the high byte is kept (Pillow instead clips 16-bit
+// grey, which turns it white). An animation yields its first frame.
 func decode(file []byte, channels int) (r Raster, err error) {
-	// The decoders of pictures that nobody vouches for are other people's code: a panic there costs
+	// The decoders are other people's code, and the pictures are untrusted. A panic there must cost
 	// one file, not the run.
 	defer func() {
 		if p := recover(); p != nil {
@@ -57,8 +57,8 @@ func decode(file []byte, channels int) (r Raster, err error) {
 	return toRaster(m, format, channels).orient(orientation(file)), nil
 }
 
-// decodeGIF returns the first frame on its screen. Go blanks the transparent entry of a palette;
-// where the palette is the global one its colour is put back, as opacity is dropped.
+// decodeGIF returns the first frame, on its screen. Go blanks the transparent entry of a palette.
+// If the palette is the global one, its colour is restored, as opacity is dropped.
 func decodeGIF(file []byte, cfg image.Config) (image.Image, error) {
 	m, err := gif.Decode(bytes.NewReader(file))
 	if err != nil {
@@ -100,7 +100,7 @@ func toRaster(m image.Image, format string, channels int) Raster {
 	return toRGB(m, format).channels(channels)
 }
 
-// fromGrey reads the first byte of every step bytes: the sample, or its high byte.
+// fromGrey reads the first byte of every step bytes: the sample or its high byte.
 func fromGrey(b image.Rectangle, pix []uint8, stride, step, channels int) Raster {
 	out := newRaster(b.Dx(), b.Dy(), channels)
 	i := 0
@@ -116,7 +116,7 @@ func fromGrey(b image.Rectangle, pix []uint8, stride, step, channels int) Raster
 	return out
 }
 
-// channels turns a three-channel picture into c channels; luma is ITU-R BT.601 with Pillow's
+// channels converts a three-channel picture to c channels. Luma is ITU-R BT.601 with Pillow's
 // rounding.
 func (r Raster) channels(c int) Raster {
 	if c == r.c {
@@ -173,8 +173,8 @@ func matrix(format string) *ycc {
 	return jfif
 }
 
-// fromPacked reads pixels of step bytes: red, green and blue in the first byte of three samples of
-// size bytes.
+// fromPacked reads pixels of step bytes. Red, green and blue are the first bytes of three samples
+// of size bytes.
 func fromPacked(b image.Rectangle, pix []uint8, stride, step, size int) Raster {
 	out := newRaster(b.Dx(), b.Dy(), 3)
 	for y := range out.h {
@@ -187,7 +187,7 @@ func fromPacked(b image.Rectangle, pix []uint8, stride, step, size int) Raster {
 	return out
 }
 
-// fromCMYK multiplies light by light, (1-c)(1-k), as Pillow does, without a colour profile.
+// fromCMYK multiplies the light, (1-c)(1-k), like Pillow, without a colour profile.
 func fromCMYK(m *image.CMYK) Raster {
 	out := newRaster(m.Rect.Dx(), m.Rect.Dy(), 3)
 	for y := range out.h {

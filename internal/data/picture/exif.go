@@ -5,12 +5,12 @@ import (
 	"encoding/binary"
 )
 
-// orientation returns the EXIF orientation (1 to 8) of an encoded JPEG, PNG or WebP picture, 1
-// where there is none.
+// orientation returns the EXIF orientation (1 to 8) of an encoded JPEG, PNG or WebP picture, 1 if
+// there is none.
 //
-// The libraries at hand read every tag and bring a logger and a serialiser along, or have not been
-// kept since 2019; one tag of the first directory needs neither. Damaged EXIF data is no reason to
-// refuse a picture: it counts as absent.
+// We read it ourselves: available libraries either read every tag and bring a logger and a
+// serialiser, or have not been maintained since 2019, and this needs one tag of the first
+// directory. Damaged EXIF data counts as absent; it is no reason to refuse a picture.
 func orientation(file []byte) int {
 	switch {
 	case bytes.HasPrefix(file, []byte("\xff\xd8")):
@@ -23,7 +23,7 @@ func orientation(file []byte) int {
 	return 1
 }
 
-// jpegExif returns the TIFF structure of the first APP1 segment that holds EXIF data.
+// jpegExif returns the TIFF structure of the first APP1 segment with EXIF data.
 func jpegExif(b []byte) []byte {
 	for i := 2; i+4 <= len(b) && b[i] == 0xff; {
 		marker, n := b[i+1], int(binary.BigEndian.Uint16(b[i+2:]))
@@ -42,9 +42,9 @@ func jpegExif(b []byte) []byte {
 	return nil
 }
 
-// chunk finds a chunk by its tag in a PNG or RIFF file: the tag lies at byte tagAt (4 or 0) of the
-// eight bytes before the body and the length in the other four, a chunk takes over bytes more than
-// its body, and bodies are padded to a multiple of pad.
+// chunk finds a chunk by its tag in a PNG or RIFF file. The body follows eight bytes: the tag is at
+// byte tagAt (4 or 0) of these, and the length in the other four. A chunk takes over bytes more
+// than its body, and bodies are padded to a multiple of pad.
 func chunk(b []byte, tag string, order binary.ByteOrder, tagAt, over, pad int) []byte {
 	for len(b) >= 8 {
 		n := int(order.Uint32(b[4-tagAt:]))

@@ -1,6 +1,5 @@
-// Package picture turns encoded pictures into what a model takes: decoding, resizing, cropping,
-// scaling, augmentation. It knows nothing of folders, labels or training; [Pipeline] is the road of
-// one picture.
+// Package picture turns encoded pictures into model inputs: decoding, resizing, cropping, scaling,
+// augmentation. It knows nothing of folders, labels or training. [Pipeline] processes one picture:
 //
 //	JPEG, PNG, GIF, BMP, WebP, PNM -> Raster -> resized, cropped or augmented -> values
 package picture
@@ -10,9 +9,9 @@ import (
 	"math/rand/v2"
 )
 
-// Write writes the model's input for a picture that Canvas made, whole where its crop was not made
-// yet: augmented by a with the numbers of rng, or, where a is nil, as every input is prepared. r is
-// left as it is. It panics when dst does not hold Len values.
+// Write writes the model's input for a picture from Canvas. whole says that the picture has not
+// been cropped yet. It is augmented by a with the numbers of rng, or not augmented if a is nil. r
+// is not changed. Write panics if dst does not hold Len values.
 func (pl *Pipeline) Write(r Raster, whole bool, a *Augment, rng *rand.Rand, dst []float32) {
 	switch {
 	case a != nil:
@@ -24,16 +23,16 @@ func (pl *Pipeline) Write(r Raster, whole bool, a *Augment, rng *rand.Rand, dst 
 	pl.values(r, dst)
 }
 
-// Len is the number of bytes that a picture takes in memory.
+// Len returns the number of bytes that a picture takes in memory.
 func (r Raster) Len() int { return len(r.pix) }
 
-// Bytes is the picture in two parts, as Restore takes it: width and height, then the samples.
+// Bytes returns the picture in two parts, for Restore: width and height, then the samples.
 func (r Raster) Bytes() (head, samples []byte) {
 	head = binary.LittleEndian.AppendUint32(nil, uint32(r.w))
 	return binary.LittleEndian.AppendUint32(head, uint32(r.h)), r.pix
 }
 
-// Restore gives back a picture that Canvas made and Bytes wrote; ok is false for anything else.
+// Restore returns a picture that Canvas made and Bytes wrote. ok is false for anything else.
 func (pl *Pipeline) Restore(b []byte, whole bool) (r Raster, ok bool) {
 	if len(b) < 8 {
 		return r, false

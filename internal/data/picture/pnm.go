@@ -107,7 +107,7 @@ func decodePNMConfig(r io.Reader) (image.Config, error) {
 	return image.Config{ColorModel: m, Width: h.w, Height: h.h}, nil
 }
 
-// decodePNM reads the first picture of the file, its samples scaled to 8 bits.
+// decodePNM reads the first picture of the file and scales its samples to 8 bits.
 func decodePNM(r io.Reader) (image.Image, error) {
 	br := bufio.NewReader(r)
 	h, err := readPNMHeader(br)
@@ -120,7 +120,7 @@ func decodePNM(r io.Reader) (image.Image, error) {
 			sample = pnmWord
 		}
 	}
-	// Grows with what is read: a header alone costs no memory.
+	// It grows as pixels are read, so that a header alone costs no memory.
 	var pix []uint8
 	for i := range h.w * h.h {
 		for range h.channels() {
@@ -163,8 +163,8 @@ func pnmWord(r *bufio.Reader, most int) (int, error) {
 	return min(int(hi)<<8|int(lo), most), nil
 }
 
-// Encode writes a picture as a binary pixel map, or grey map, whose samples are those that a file
-// of it would give: opacity is dropped and of 16 bits the high ones stay.
+// Encode writes a picture as a binary pixel map or grey map. Its samples are those that decoding a
+// file of the picture would give: opacity is dropped, and of 16 bits the high ones are kept.
 func Encode(m image.Image) []byte {
 	channels, kind := 3, 6
 	switch m := m.(type) {
@@ -183,6 +183,6 @@ func Encode(m image.Image) []byte {
 	return append(fmt.Appendf(nil, "P%d %d %d 255\n", kind, r.w, r.h), r.pix...)
 }
 
-// straight hides a picture's type, whose colours are multiplied by their opacity, so that they are
-// read one by one and divided by it.
+// straight hides the type of a picture with premultiplied colours, so that its pixels are read one
+// by one and divided by their opacity.
 type straight struct{ image.Image }

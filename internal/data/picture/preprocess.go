@@ -12,34 +12,36 @@ import (
 )
 
 // Preprocess says how a picture becomes a model's input. Its JSON form is the part of Hugging
-// Face's preprocessor_config.json that concerns pictures, and survives a round trip. The steps, in
+// Face's preprocessor_config.json that concerns pictures. It survives a round trip. The steps, in
 // order: resize, centre crop, rescale, normalize.
 type Preprocess struct {
-	DoResize     bool       `json:"do_resize"`
-	Size         *Size      `json:"size,omitempty"` // nil: the model's input
-	Resample     Filter     `json:"resample"`
-	DoCenterCrop bool       `json:"do_center_crop"`
-	CropSize     *Size      `json:"crop_size,omitempty"` // nil: the model's input
-	DoRescale    bool       `json:"do_rescale"`
-	Factor       float64    `json:"rescale_factor"` // samples 0..255 are multiplied by it
-	DoNormalize  bool       `json:"do_normalize"`
-	Mean         PerChannel `json:"image_mean,omitempty"` // subtracted after rescaling, one value a channel or one for all
-	Std          PerChannel `json:"image_std,omitempty"`  // then divided by
+	DoResize     bool    `json:"do_resize"`
+	Size         *Size   `json:"size,omitempty"` // nil: the model's input
+	Resample     Filter  `json:"resample"`
+	DoCenterCrop bool    `json:"do_center_crop"`
+	CropSize     *Size   `json:"crop_size,omitempty"` // nil: the model's input
+	DoRescale    bool    `json:"do_rescale"`
+	Factor       float64 `json:"rescale_factor"` // factor on the samples 0..255
+	DoNormalize  bool    `json:"do_normalize"`
+	// subtracted after rescaling, one value per channel or one for all
+	Mean PerChannel `json:"image_mean,omitempty"`
+	Std  PerChannel `json:"image_std,omitempty"` // divisor after that
 }
 
-// Size is a size in pixels: height and width, or an edge that fixes both by keeping the picture's
-// shape.
+// Size is a size in pixels: height and width, or an edge that determines both by keeping the aspect
+// ratio.
 type Size struct {
 	Height       int `json:"height,omitempty"`
 	Width        int `json:"width,omitempty"`
 	ShortestEdge int `json:"shortest_edge,omitempty"` // of the resized picture
-	LongestEdge  int `json:"longest_edge,omitempty"`  // of the resized picture; with ShortestEdge it is an upper bound
+	// of the resized picture; with ShortestEdge it is an upper limit
+	LongestEdge int `json:"longest_edge,omitempty"`
 }
 
-// Square is a size of n by n pixels.
+// Square returns a size of n by n pixels.
 func Square(n int) *Size { return &Size{Height: n, Width: n} }
 
-// maxSide bounds the sides that a preprocessor file may ask for.
+// maxSide limits the sides that a preprocessor file may ask for.
 const maxSide = 1 << 14
 
 func (s *Size) check() error {
@@ -55,7 +57,7 @@ func (s *Size) check() error {
 	return nil
 }
 
-// of returns the size that a picture of w by h pixels is resized to.
+// of returns the size to which a picture of w by h pixels is resized.
 func (s *Size) of(w, h int) (int, int) {
 	if s.Height > 0 {
 		return s.Width, s.Height
@@ -93,7 +95,7 @@ func (p PerChannel) at(c int) float64 {
 	return p[c]
 }
 
-// presets are the names that --preprocess takes beside a file. Sizes come from the model's input.
+// presets are the presets by name. Sizes come from the model's input.
 var presets = map[string]Preprocess{
 	"imagenet": {DoResize: true, Resample: Bilinear, DoCenterCrop: true, DoRescale: true, Factor: 1. / 255,
 		DoNormalize: true, Mean: PerChannel{0.485, 0.456, 0.406}, Std: PerChannel{0.229, 0.224, 0.225}},
@@ -103,18 +105,18 @@ var presets = map[string]Preprocess{
 	"raw":  {DoResize: true, Resample: Bilinear},
 }
 
-// PresetNames lists the presets: imagenet (mean and deviation of ImageNet), inception (x/127.5-1),
-// unit (x/255), raw (0..255). The first two resize to 8/7 of the model's input and crop the centre,
-// the others stretch the whole picture over it.
+// PresetNames lists the presets: imagenet (ImageNet's mean and standard deviation), inception
+// (x/127.5-1), unit (x/255), raw (0..255). The first two resize to 8/7 of the model's input and
+// crop the centre. The others stretch the whole picture to the model's input.
 func PresetNames() []string { return []string{"imagenet", "inception", "unit", "raw"} }
 
-// Preset returns the preset of a name.
+// Preset returns the preset with a name.
 func Preset(name string) (Preprocess, bool) {
 	p, ok := presets[name]
 	return p, ok
 }
 
-// LoadPreprocess resolves what --preprocess was given: a preset's name or a preprocessor file.
+// LoadPreprocess returns the preset with the given name, or else reads a preprocessor file.
 func LoadPreprocess(nameOrFile string) (Preprocess, error) {
 	if p, ok := Preset(nameOrFile); ok {
 		return p, nil
@@ -133,10 +135,10 @@ func LoadPreprocess(nameOrFile string) (Preprocess, error) {
 	return p, nil
 }
 
-// ParsePreprocess reads a preprocessor_config.json for pictures. Keys that it lacks have the usual
-// meaning: what is sized, cropped or normalised is what a value is given for, samples are rescaled
-// by 1/255 and resampling is bilinear. A size that is one integer is the shortest edge where a crop
-// follows, else both sides. Unknown keys are ignored.
+// ParsePreprocess reads a preprocessor_config.json for pictures. Missing keys have their usual
+// meaning: a step applies if a value is given for it, samples are rescaled by 1/255 and resampling
+// is bilinear. A size that is a single integer is the shortest edge if a crop follows, else both
+// sides. Unknown keys are ignored.
 func ParsePreprocess(b []byte) (Preprocess, error) {
 	var f struct {
 		DoResize     *bool           `json:"do_resize"`
@@ -216,7 +218,7 @@ func parseSize(b json.RawMessage, edge bool) (*Size, error) {
 		s.ShortestEdge = n
 	case json.Unmarshal(b, &n) == nil:
 		s.Height, s.Width = n, n
-	case json.Unmarshal(b, &pair) == nil && len(pair) == 2: // [width, height], as Pillow orders them
+	case json.Unmarshal(b, &pair) == nil && len(pair) == 2: // [width, height], in Pillow's order
 		s.Width, s.Height = pair[0], pair[1]
 	default:
 		if err := json.Unmarshal(b, &s); err != nil {
@@ -255,22 +257,24 @@ func (p Preprocess) check() error {
 	return nil
 }
 
-// Pipeline is a Preprocess fitted to one model: every size is known. It is safe for concurrent use.
+// Pipeline is a Preprocess adapted to one model: every size is known. It is safe for concurrent
+// use.
 type Pipeline struct {
 	Preprocess // as resolved: with sizes filled in
 	Channels   int
 	Height     int
 	Width      int
 
-	table [][256]float32 // per channel: a sample's value in the input
-	fill  []uint8        // the sample whose value is nearest to zero, for what augmentation uncovers
+	table [][256]float32 // per channel: the input value of each sample
+	// the sample whose value is closest to zero, for pixels that augmentation uncovers
+	fill []uint8
 }
 
-// defaultSide is the side of the input where neither the preprocessor nor the model names one.
+// defaultSide is the side of the input if neither the preprocessor nor the model gives one.
 const defaultSide = 224
 
-// For fits p to a model's input of channels (1 or 3) by height by width. An axis that the model
-// leaves open is 0 or less; it comes from the preprocessor, else it is 224. Errors where the
+// For adapts p to a model's input of channels (1 or 3) by height by width. An axis that the model
+// leaves open is 0 or less; it comes from the preprocessor, or else is 224. It errors if the
 // preprocessor yields another size than the model takes.
 func (p Preprocess) For(channels, height, width int) (*Pipeline, error) {
 	if channels != 1 && channels != 3 {
@@ -293,7 +297,7 @@ func (p Preprocess) For(channels, height, width int) (*Pipeline, error) {
 	if !p.DoResize {
 		p.Size = nil
 	}
-	// The last step that sets both sides decides the input's size. Where none does, one is added.
+	// The last step that sets both sides decides the input's size. If there is none, one is added.
 	switch {
 	case p.DoCenterCrop:
 	case p.Size != nil && p.Size.Height == 0: // the other edge varies
@@ -364,11 +368,11 @@ func (pl *Pipeline) tabulate() error {
 	return nil
 }
 
-// Len is the number of values of one example: Channels*Height*Width.
+// Len returns the number of values of one example: Channels*Height*Width.
 func (pl *Pipeline) Len() int { return pl.Channels * pl.Height * pl.Width }
 
-// Digest names everything that decides an example's values besides the file's bytes, for caches of
-// what is computed from them.
+// Digest identifies everything that decides an example's values, except the file's bytes. Caches of
+// derived values use it.
 func (pl *Pipeline) Digest() [sha256.Size]byte {
 	b, err := json.Marshal(pl.Preprocess)
 	if err != nil {
@@ -378,7 +382,7 @@ func (pl *Pipeline) Digest() [sha256.Size]byte {
 }
 
 // Prepare decodes an encoded picture and writes the model's input to dst: Channels planes of Height
-// rows of Width values. It panics when dst does not hold Len values.
+// rows of Width values. It panics if dst does not hold Len values.
 func (pl *Pipeline) Prepare(file []byte, dst []float32) error {
 	r, err := pl.Canvas(file, true)
 	if err != nil {
@@ -388,12 +392,12 @@ func (pl *Pipeline) Prepare(file []byte, dst []float32) error {
 	return nil
 }
 
-// maxCanvas bounds a resized picture: a thread of pixels enlarged to a square's short side has no
+// maxCanvas limits a resized picture. A very thin picture enlarged until its short side fits has no
 // useful size.
 const maxCanvas = 1 << 26
 
-// Canvas decodes and resizes a picture, and crops it where crop says so: the part of Prepare that
-// is worth keeping in memory.
+// Canvas decodes and resizes a picture, and crops it if crop is true. This is the part of Prepare
+// that is worth keeping in memory.
 func (pl *Pipeline) Canvas(file []byte, crop bool) (Raster, error) {
 	r, err := decode(file, pl.Channels)
 	if err != nil {
@@ -416,8 +420,8 @@ func (pl *Pipeline) Canvas(file []byte, crop bool) (Raster, error) {
 	return r.resize(pl.Resample, r.all(), w, h, out), nil
 }
 
-// center is the window that the centre crop leaves of w by h pixels. It reaches outside a smaller
-// picture, which gets a black border.
+// center returns the window that the centre crop keeps of w by h pixels. It reaches outside a
+// smaller picture, which gets a black border.
 func (pl *Pipeline) center(w, h int) window {
 	return window{(w - pl.Width) >> 1, (h - pl.Height) >> 1, pl.Width, pl.Height}
 }

@@ -17,8 +17,8 @@ func (r Raster) row(y int) []uint8 {
 	return r.pix[y*n : (y+1)*n]
 }
 
-// crop copies the part of r that starts at column x, row y and is w by h pixels. What lies outside
-// r is black.
+// crop copies the part of r that starts at column x, row y and is w by h pixels. Pixels outside r
+// are black.
 func (r Raster) crop(x, y, w, h int) Raster {
 	if x == 0 && y == 0 && w == r.w && h == r.h {
 		return r
@@ -36,8 +36,8 @@ func (r Raster) crop(x, y, w, h int) Raster {
 	return out
 }
 
-// orient undoes an EXIF orientation (1 to 8; anything else is 1), so that row 0 is the top of the
-// scene.
+// orient undoes an EXIF orientation (1 to 8; anything else counts as 1), so that row 0 is the top
+// of the scene.
 func (r Raster) orient(o int) Raster {
 	if o < 2 || o > 8 {
 		return r
@@ -46,7 +46,7 @@ func (r Raster) orient(o int) Raster {
 	if o >= 5 {
 		out.w, out.h = r.h, r.w
 	}
-	// Source position of out's pixel (0,0) and the steps for one column and one row of out, in
+	// Source position of out's pixel (0,0), and the steps for one column and one row of out, in
 	// pixels.
 	last, down := r.w-1, r.w*(r.h-1)
 	var at, dx, dy int
@@ -78,5 +78,5 @@ func (r Raster) orient(o int) Raster {
 	return out
 }
 
-// all is the whole picture.
+// all returns the whole picture.
 func (r Raster) all() rect { return rect{0, 0, float64(r.w), float64(r.h)} }

@@ -85,8 +85,8 @@ func sinc(x float64) float64 {
 	return math.Sin(x) / x
 }
 
-// fixedBits is the number of fraction bits of a weight: 8 bits of sample, 2 of overshoot and sign,
-// the rest.
+// fixedBits is the number of fraction bits of a weight: what remains after 8 bits of sample and 2
+// bits for overshoot and sign.
 const fixedBits = 32 - 8 - 2
 
 // taps holds the weights of one axis: output i is the sum over j of w[i*size+j] *
@@ -98,8 +98,8 @@ type taps struct {
 	size  int
 }
 
-// tapsFor computes the weights that turn in samples, of which lo to hi are stretched over out, into
-// outputs from..from+n of those out. When shrinking, the filter is widened by the ratio.
+// tapsFor computes the weights for an axis of in samples. Samples lo to hi are stretched to out
+// outputs, of which from..from+n are computed. When shrinking, the filter is widened by the ratio.
 func tapsFor(f Filter, in int, lo, hi float64, out, from, n int) taps {
 	scale := (hi - lo) / float64(out)
 	wide := max(scale, 1)
@@ -128,19 +128,19 @@ func tapsFor(f Filter, in int, lo, hi float64, out, from, n int) taps {
 	return t
 }
 
-// rect is a part of a picture in source pixels, which may cut through pixels.
+// rect is a part of a picture in source pixels. It may cut through pixels.
 type rect struct{ x0, y0, x1, y1 float64 }
 
 // window is a part of a picture in whole pixels.
 type window struct{ x, y, w, h int }
 
-// resize stretches the part src of r over dw by dh pixels and returns the window out of that
-// picture; what lies outside the window is not computed.
+// resize stretches the part src of r to dw by dh pixels and returns the window out of the result.
+// It computes only that window.
 //
-// It gives the bits of Pillow's Image.resize by its published method: separable, horizontal pass
+// It gives the bits of Pillow's Image.resize with its published method: separable, horizontal pass
 // first, weights of 22 fraction bits, 8 bits between the passes. golang.org/x/image/draw sums in
-// float64 and does not round between the passes: within one grey level of Pillow for bilinear, but
-// up to 36 off where a cubic or Lanczos overshoots, and it takes five times as long.
+// float64 and does not round between the passes. It is within one grey level of Pillow for
+// bilinear, but up to 36 off where a cubic or Lanczos overshoots, and takes five times as long.
 func (r Raster) resize(f Filter, src rect, dw, dh int, out window) Raster {
 	if f == Nearest {
 		return r.nearest(src, dw, dh, out)
@@ -150,7 +150,7 @@ func (r Raster) resize(f Filter, src rect, dw, dh int, out window) Raster {
 		return r.crop(out.x, out.y, out.w, out.h)
 	}
 	v := tapsFor(f, r.h, src.y0, src.y1, dh, out.y, out.h)
-	// Only the rows that the vertical pass reads go through the horizontal one.
+	// The horizontal pass processes only the rows that the vertical pass reads.
 	y0, y1 := v.first[0], v.first[out.h-1]+v.count[out.h-1]
 	if whole(src.y0, src.y1, r.h, dh) {
 		y0, y1 = out.y, out.y+out.h
@@ -217,8 +217,7 @@ func (r Raster) horizontal(t taps) Raster {
 	return out
 }
 
-// vertical applies t to the columns of r, whose first row is row y0 of the picture that t was made
-// for.
+// vertical applies t to the columns of r. Row 0 of r is row y0 of the picture for which t was made.
 func (r Raster) vertical(t taps, y0 int) Raster {
 	n := len(t.first)
 	out := newRaster(r.w, n, r.c)
@@ -241,7 +240,7 @@ func (r Raster) vertical(t taps, y0 int) Raster {
 	return out
 }
 
-// nearest takes for every output pixel the source pixel that its centre falls on.
+// nearest takes, for every output pixel, the source pixel under its centre.
 func (r Raster) nearest(src rect, dw, dh int, out window) Raster {
 	o := newRaster(out.w, out.h, r.c)
 	at := func(lo, hi float64, d, i, n int) int {

@@ -2,8 +2,8 @@ package picture
 
 import "image"
 
-// ycc is a matrix from YCbCr to red, green and blue as tables with 16 fraction bits; the rounding
-// half is in y.
+// ycc is a conversion from YCbCr to red, green and blue, as tables with 16 fraction bits. y
+// includes one half for rounding.
 type ycc struct {
 	y, crR, crG, cbG, cbB [256]int32
 }
@@ -31,7 +31,7 @@ var (
 	// JFIF 1.02: ITU-R BT.601 over the full range of 8 bits.
 	jfif = newYCC(0, 1, 1.402, 0.34414, 0.71414, 1.772)
 	// WebP: ITU-R BT.601 with luma from 16 to 235 and chroma from 16 to 240. The standard library's
-	// colour model takes every YCbCr picture for JFIF, which turns black into 16 and white into
+	// colour model treats every YCbCr picture as JFIF, which turns black into 16 and white into
 	// 235.
 	studio = newYCC(16, 255.0/219, 1.402*255/224, 0.34414*255/224, 0.71414*255/224, 1.772*255/224)
 )
@@ -72,16 +72,16 @@ func fromYCbCr(m *image.YCbCr, t *ycc) Raster {
 	return out
 }
 
-// upsampler brings chroma rows to the resolution of luma. Along an axis that is stored at half the
-// resolution it interpolates with weights 3/4 and 1/4 and the roundings of libjpeg; Go's own
-// conversion repeats samples, which is off by tens of grey levels at edges. Rarer ratios are
-// repeated, as libjpeg does too.
+// upsampler scales chroma rows to the resolution of luma. Along an axis that is stored at half the
+// resolution it interpolates with weights 3/4 and 1/4 and libjpeg's rounding. Go's own conversion
+// repeats samples, which is off by tens of grey levels at edges. For rarer ratios samples are
+// repeated, as in libjpeg.
 type upsampler struct {
 	m         *image.YCbCr
 	w, h      int // chroma samples
 	hor, ver  bool
 	sum       []int32
-	even, odd int32 // rounding of the first and second of two columns
+	even, odd int32 // rounding for the first and second of two columns
 }
 
 func newUpsampler(m *image.YCbCr) *upsampler {
@@ -141,7 +141,7 @@ func (u *upsampler) row(dst, plane []uint8, y int) {
 		}
 		return
 	}
-	// Beyond both ends the last sample goes on.
+	// Beyond both ends the last sample is repeated.
 	last := len(u.sum) - 1
 	left, c := u.sum[0], u.sum[0]
 	pair := dst

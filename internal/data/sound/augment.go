@@ -10,19 +10,22 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data/spec"
 )
 
-// Augment varies training sounds. However the spec orders them, the steps are: gain, shift, noise.
+// Augment augments training sounds. Whatever their order in the text, the steps are: gain, shift,
+// noise.
 type Augment struct {
-	Gain  float64 // the sound is made louder or softer by up to so many dB
-	Shift float64 // it is moved earlier or later by up to so many seconds; silence takes its place, and what passes the ends is lost
+	Gain float64 // the sound is made louder or softer by up to this many dB
+	// it is moved earlier or later by up to this many seconds; silence fills the gap, and samples
+	// beyond the ends are dropped
+	Shift float64
 	Noise float64 // least signal-to-noise ratio in dB, see Noisy
-	Noisy bool    // white noise is added, the ratio drawn from Noise to Noise+20 dB
+	Noisy bool    // white noise is added, with a ratio between Noise and Noise+20 dB
 }
 
-// AugmentHelp tells what ParseAugment knows.
+// AugmentHelp lists what ParseAugment accepts.
 const AugmentHelp = "none, noise:LEAST_SNR_DB (-20 to 100), gain:DB (0 to 60), shift:SECONDS (0 to 10)"
 
-// ParseAugment reads a comma list such as noise:10,gain:6,shift:0.1. "none" and "" are nil. An
-// error lists what is known.
+// ParseAugment reads a comma-separated list such as noise:10,gain:6,shift:0.1. "none" and "" return
+// nil. An error lists what is accepted.
 func ParseAugment(list string) (*Augment, error) {
 	a := new(Augment)
 	some, err := spec.Steps(list, func(name, arg string) (bool, error) {
@@ -57,7 +60,7 @@ func number(s string, least, most float64) (float64, error) {
 	return v, nil
 }
 
-// String is the spec that ParseAugment reads.
+// String returns the text that ParseAugment reads.
 func (a *Augment) String() string {
 	if a == nil {
 		return "none"
@@ -78,7 +81,7 @@ func (a *Augment) String() string {
 	return strings.Join(s, ",")
 }
 
-// apply changes x, which holds n samples of sound from first on and silence around them.
+// apply changes x, which holds n samples of sound starting at first, with silence around them.
 func (a *Augment) apply(x []float32, first, n, rate int, rng *rand.Rand) {
 	power := 0.0
 	gain := decibels(a.Gain * (2*rng.Float64() - 1))
@@ -104,5 +107,5 @@ func (a *Augment) apply(x []float32, first, n, rate int, rng *rand.Rand) {
 	}
 }
 
-// decibels is the factor of an amplitude.
+// decibels returns the amplitude factor for db.
 func decibels(db float64) float64 { return math.Pow(10, db/20) }

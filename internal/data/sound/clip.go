@@ -1,6 +1,5 @@
-// Package sound turns sound files into what a model takes: decoding, resampling, features, windows,
-// augmentation. It knows nothing of folders, labels or training; [Pipeline] is the road of one
-// file.
+// Package sound turns sound files into model inputs: decoding, resampling, features, windows,
+// augmentation. It knows nothing of folders, labels or training. [Pipeline] processes one file:
 //
 //	WAV or FLAC -> Clip (mono) -> resampled -> [augmented] -> features -> rows
 package sound
@@ -16,30 +15,30 @@ import (
 
 // Clip is a sound with one channel.
 type Clip struct {
-	Rate    int       // samples a second
-	Samples []float32 // full scale is -1 to 1; sounds in floating point may go beyond
+	Rate    int       // samples per second
+	Samples []float32 // full scale is -1 to 1; floating-point sounds may exceed it
 }
 
-// Duration is how long the clip lasts.
+// Duration returns the length of the clip.
 func (c *Clip) Duration() time.Duration {
 	return time.Duration(float64(len(c.Samples)) / float64(c.Rate) * float64(time.Second))
 }
 
 const (
-	// DefaultLimit is how long a sound may be where nothing else is said.
+	// DefaultLimit is the default limit on the length of a sound.
 	DefaultLimit = 10 * time.Minute
-	// minRate and maxRate bound the sampling rates that are believed, in Hz.
+	// minRate and maxRate limit the accepted sampling rates, in Hz.
 	minRate, maxRate = 1000, 384000
-	// maxSamples bounds a decoded clip whatever the limit, at half a gigabyte.
+	// maxSamples limits a decoded clip, whatever the other limits, to half a gigabyte.
 	maxSamples = 1 << 27
 )
 
-// Decode reads a WAV or FLAC sound and mixes its channels down to their mean. The content decides
-// which it is. limit bounds its length, 0 is DefaultLimit, see Config.MaxSeconds; memory is bounded
-// by what that takes, four bytes a sample and the same again while the clip grows, whatever the
-// headers say.
+// Decode reads a WAV or FLAC sound and mixes its channels to their mean. It recognises the format
+// by the content. limit bounds the length; 0 is DefaultLimit, see Config.MaxSeconds. Memory is
+// limited by that length, whatever the headers say: four bytes a sample, and the same again while
+// the clip grows.
 //
-// It errors on other formats, on damaged and cut off files, on a sound without samples and on one
+// It errors on other formats, on damaged and truncated files, on a sound without samples and on one
 // longer than limit.
 func Decode(r io.Reader, limit time.Duration) (*Clip, error) {
 	if limit <= 0 {
@@ -75,14 +74,14 @@ func Decode(r io.Reader, limit time.Duration) (*Clip, error) {
 	return &d.clip, nil
 }
 
-// mixer collects samples of several channels in one.
+// mixer mixes the samples of several channels into one.
 type mixer struct {
 	clip     Clip
 	channels int
 	limit    time.Duration
-	most     int // samples
+	most     int // maximum number of samples
 	sum      float64
-	have     int // channels of the sample under way
+	have     int // channels received of the current sample
 }
 
 func newMixer(rate, channels int, limit time.Duration) (*mixer, error) {
@@ -96,7 +95,7 @@ func newMixer(rate, channels int, limit time.Duration) (*mixer, error) {
 	return &mixer{clip: Clip{Rate: rate}, channels: channels, limit: limit, most: most}, nil
 }
 
-// expect errors when n samples of each channel are too many.
+// expect errors if n samples per channel are too many.
 func (m *mixer) expect(n uint64) error {
 	if n <= uint64(m.most) {
 		return nil
@@ -108,10 +107,10 @@ func (m *mixer) expect(n uint64) error {
 	return fmt.Errorf("a sound of %v is longer than the limit of %v (max_seconds in the preprocessor file)", time.Duration(min(seconds, 1e9)*float64(time.Second)).Round(time.Second/10), m.limit)
 }
 
-// grow makes room for n samples of each channel.
+// grow allocates room for n samples per channel.
 func (m *mixer) grow(n int) { m.clip.Samples = make([]float32, 0, n) }
 
-// add takes the next channel's value of the sample under way.
+// add takes the next channel's value of the current sample.
 func (m *mixer) add(v float64) error {
 	if m.sum += v; m.have+1 < m.channels {
 		m.have++

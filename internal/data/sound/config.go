@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Kinds of front ends, by the name that Hugging Face gives their feature extractors.
+// Kinds of front ends, named like Hugging Face's feature extractors.
 const (
 	Whisper = "WhisperFeatureExtractor"  // log-mel, slaney filters, one row [feature_size, frames]
 	AST     = "ASTFeatureExtractor"      // Kaldi's log filter banks, one row [max_length, num_mel_bins]
@@ -17,43 +17,52 @@ const (
 )
 
 // Config says how a sound becomes a model's input. Its JSON form is the part of Hugging Face's
-// preprocessor_config.json that concerns sounds, with keys of our own for a front end that is a
-// model and for windows, and survives a round trip. Which front end it is: a model where frontend
-// names one, else what feature_extractor_type says, else what the other keys belong to, else the
-// samples themselves.
+// preprocessor_config.json that concerns sounds, with additional keys for windows and for a front
+// end that is a model. It survives a round trip. The front end is the model that frontend names.
+// Without one, feature_extractor_type decides, or else the other keys that are present, or else it
+// is the samples themselves.
 type Config struct {
 	Type         string `json:"feature_extractor_type,omitempty"`
-	SamplingRate int    `json:"sampling_rate"` // in Hz; sounds of another rate are resampled
+	SamplingRate int    `json:"sampling_rate"` // in Hz; sounds with another rate are resampled
 
-	MaxSeconds float64 `json:"max_seconds,omitempty"` // how long a sound may be; longer ones are refused, default 600
+	// limit on the length of a sound, beyond which it is refused; default 600
+	MaxSeconds float64 `json:"max_seconds,omitempty"`
 
 	// A front end that is a model: samples [1,S] -> values whose last two axes are frames and bins.
-	Frontend     string   `json:"frontend,omitempty"`      // its file, beside this one
-	SampleScale  *float64 `json:"sample_scale,omitempty"`  // the samples, -1 to 1, are multiplied by it; default 1
-	FeatureScale *float64 `json:"feature_scale,omitempty"` // its values are multiplied by it; default 1
-	FeatureShift float64  `json:"feature_shift,omitempty"` // and this is added
+	Frontend string `json:"frontend,omitempty"` // its file, beside this one
+	// factor on the samples, which are -1 to 1; default 1
+	SampleScale *float64 `json:"sample_scale,omitempty"`
+	// factor on the model's values; default 1
+	FeatureScale *float64 `json:"feature_scale,omitempty"`
+	FeatureShift float64  `json:"feature_shift,omitempty"` // added after it
 
-	// Windows over the frames of a model, or over the samples where there is no front end. Each is
-	// one row; 0 for one row of everything.
+	// Windows over the frames of a model, or over the samples if there is no front end. Each window
+	// is one row. With 0, the whole sound is one row.
 	Window     int       `json:"window,omitempty"`
 	Hop        int       `json:"hop,omitempty"`         // from one window to the next; default Window
 	PadSeconds []float64 `json:"pad_seconds,omitempty"` // silence before and after
 
-	DoNormalize *bool `json:"do_normalize,omitempty"` // Raw: to mean 0 and deviation 1, default yes where the type is named; AST: by Mean and Std, default yes
+	// Raw: to mean 0 and standard deviation 1, default yes if the type is named; AST: by Mean and
+	// Std, default yes
+	DoNormalize *bool `json:"do_normalize,omitempty"`
 
-	FeatureSize int     `json:"feature_size,omitempty"` // Whisper: mel bins, default 80
-	NFFT        int     `json:"n_fft,omitempty"`        // Whisper: samples of a frame, default 400
-	HopLength   int     `json:"hop_length,omitempty"`   // Whisper: samples between frames, default 160
-	ChunkLength float64 `json:"chunk_length,omitempty"` // Whisper: seconds that a sound is padded or cut to, default 30
+	FeatureSize int `json:"feature_size,omitempty"` // Whisper: mel bins, default 80
+	NFFT        int `json:"n_fft,omitempty"`        // Whisper: samples per frame, default 400
+	HopLength   int `json:"hop_length,omitempty"`   // Whisper: samples between frames, default 160
+	// Whisper: seconds to which a sound is padded or cut, default 30
+	ChunkLength float64 `json:"chunk_length,omitempty"`
 
-	NumMelBins int      `json:"num_mel_bins,omitempty"` // AST: default 128
-	MaxLength  int      `json:"max_length,omitempty"`   // AST: frames that a sound is padded or cut to, default 1024
-	Mean       *float64 `json:"mean,omitempty"`         // AST: default -4.2677393
-	Std        *float64 `json:"std,omitempty"`          // AST: default 4.5689974, the values are divided by twice it
+	NumMelBins int `json:"num_mel_bins,omitempty"` // AST: default 128
+	// AST: frames to which a sound is padded or cut, default 1024
+	MaxLength int      `json:"max_length,omitempty"`
+	Mean      *float64 `json:"mean,omitempty"` // AST: default -4.2677393
+	// AST: default 4.5689974; values are divided by twice this
+	Std *float64 `json:"std,omitempty"`
 
 	PaddingSide  string  `json:"padding_side,omitempty"` // only right, the default
 	PaddingValue float64 `json:"padding_value,omitempty"`
-	Dither       float64 `json:"dither,omitempty"` // only 0: features do not depend on chance
+	// only 0: features do not depend on random numbers
+	Dither float64 `json:"dither,omitempty"`
 }
 
 // IsConfig reports whether a preprocessor file is about sounds.
@@ -64,8 +73,7 @@ func IsConfig(b []byte) bool {
 	return json.Unmarshal(b, &keys) == nil && len(keys.Rate) > 0
 }
 
-// Parse reads a preprocessor file. Keys that say nothing about sounds are passed over. Errors name
-// the key.
+// Parse reads a preprocessor file. It ignores keys that do not concern sounds. Errors name the key.
 func Parse(b []byte) (Config, error) {
 	var c Config
 	if err := json.Unmarshal(b, &c); err != nil {
@@ -78,7 +86,7 @@ func Parse(b []byte) (Config, error) {
 	return c, c.fill()
 }
 
-// fill resolves the kind, sets its defaults and checks every key.
+// fill determines the kind, sets its defaults and checks every key.
 func (c *Config) fill() error {
 	yes := true
 	if c.Type == AST || c.Type == Raw {
@@ -123,7 +131,7 @@ func setDefault[T int | float64](v *T, def T) {
 	}
 }
 
-// orElse is what v points to, else def.
+// orElse returns what v points to, or def if v is nil.
 func orElse(v *float64, def float64) float64 {
 	if v == nil {
 		return def

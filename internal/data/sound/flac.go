@@ -11,8 +11,9 @@ import (
 
 // decodeFLAC reads a FLAC stream frame by frame.
 func decodeFLAC(r io.Reader, limit time.Duration) (m *mixer, err error) {
-	// The decoder trusts widths and orders that a damaged frame may hold, and indexes by them: a
-	// panic there costs one file, not the run. Its own checks come after the samples.
+	// The decoder trusts widths and orders that a damaged frame may hold, and uses them as indices.
+	// A panic there must cost one file, not the run. The decoder's own checks come after the
+	// samples.
 	defer func() {
 		if p := recover(); p != nil {
 			m, err = nil, fmt.Errorf("FLAC: damaged: %v", p)
@@ -55,7 +56,7 @@ func decodeFLAC(r io.Reader, limit time.Duration) (m *mixer, err error) {
 	return m, nil
 }
 
-// early names an end that comes too early.
+// early returns the error for data that end too early.
 func early(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("cut off")

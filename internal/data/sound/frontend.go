@@ -13,15 +13,14 @@ type frontEnd interface {
 
 // whisper is the log-mel spectrogram of Whisper (Radford et al. 2022) as Hugging Face's
 // WhisperFeatureExtractor computes it. A sound is cut or padded with silence to chunk_length
-// seconds; frames of n_fft samples every hop_length, centred by mirroring the ends, under a
-// periodic Hann window; feature_size triangles evenly spaced on the slaney scale from 0 to 8000 Hz,
-// each of area 1 over Hz; then
+// seconds. Frames have n_fft samples every hop_length, are centred by mirroring the ends, and have
+// a periodic Hann window. There are feature_size triangular filters evenly spaced on the slaney
+// scale from 0 to 8000 Hz, each of area 1 over Hz. Then
 //
 //	y = log10(max(energy, 1e-10))
 //	y = (max(y, max(all y) - 8) + 4) / 4
 //
-// The row is [feature_size, frames], and its last frame, which lies on the mirrored end, is left
-// out.
+// The row is [feature_size, frames], without the last frame, which is on the mirrored end.
 type whisper struct {
 	bank    filterBank
 	samples int
@@ -52,7 +51,7 @@ func (w *whisper) row(x []float32) []float32 {
 	padded := make([]float32, w.samples+2*half)
 	sound := padded[half : half+w.samples]
 	copy(sound, x)
-	for i := range half { // mirrored without repeating the end
+	for i := range half { // mirrored without repeating the last sample
 		padded[half-1-i] = sound[min(i+1, len(sound)-1)]
 		padded[half+len(sound)+i] = sound[max(len(sound)-2-i, 0)]
 	}
@@ -74,13 +73,13 @@ func (w *whisper) row(x []float32) []float32 {
 	return out
 }
 
-// ast is the log filter bank of Kaldi with the constants of the Audio Spectrogram Transformer (Gong
-// et al. 2021), as Hugging Face's ASTFeatureExtractor computes it: frames of 25 ms every 10 ms,
-// none beyond the end; each loses its mean, is emphasised by 0.97 and weighed by a Hann window that
-// reaches zero at both ends; a transform of the next power of two; num_mel_bins triangles evenly
-// spaced and straight-sided on the mel scale 1127 ln(1 + f/700) from 20 Hz to half the rate; then
-// the natural logarithm of at least 2^-23. The row is [max_length, num_mel_bins], cut or padded
-// with zeros, and last (x - mean) / (2 std).
+// ast is Kaldi's log filter bank with the constants of the Audio Spectrogram Transformer (Gong et
+// al. 2021), as Hugging Face's ASTFeatureExtractor computes it. Frames are 25 ms every 10 ms, none
+// beyond the end. From each frame the mean is subtracted. It is emphasised by 0.97 and weighted by
+// a Hann window that is zero at both ends, and transformed at the next power of two. There are
+// num_mel_bins triangular filters, evenly spaced and straight-sided on the mel scale 1127 ln(1 +
+// f/700), from 20 Hz to half the rate. Then comes the natural logarithm of at least 2^-23. The row
+// is [max_length, num_mel_bins], cut or padded with zeros, and finally (x - mean) / (2 std).
 type ast struct {
 	bank       filterBank
 	count      int
@@ -122,8 +121,8 @@ func (a *ast) row(x []float32) []float32 {
 	return out
 }
 
-// normalize shifts and scales x to mean 0 and variance 1, as Hugging Face's
-// Wav2Vec2FeatureExtractor does: (x - mean) / sqrt(variance + 1e-7).
+// normalize shifts and scales x to mean 0 and variance 1, like Hugging Face's
+// Wav2Vec2FeatureExtractor: (x - mean) / sqrt(variance + 1e-7).
 func normalize(x []float32) []float32 {
 	sum, square := 0.0, 0.0
 	for _, v := range x {

@@ -33,13 +33,13 @@ var kaldiScale = melScale{
 	hertz: func(m float64) float64 { return 700 * math.Expm1(m/1127) },
 }
 
-// filter weighs the frequency bins from first on.
+// filter weights the frequency bins starting at first.
 type filter struct {
 	first   int
 	weights []float64
 }
 
-// triangles makes n filters over bins whose places are given on some axis: filter i rises from
+// triangles makes n filters over bins whose positions are given on some axis. Filter i rises from
 // edges[i] to edges[i+1] and falls to edges[i+2].
 func triangles(bins, edges []float64) []filter {
 	out := make([]filter, len(edges)-2)
@@ -59,7 +59,7 @@ func triangles(bins, edges []float64) []filter {
 	return out
 }
 
-// linspace is n numbers from a to b, both included.
+// linspace returns n evenly spaced numbers from a to b, both included.
 func linspace(a, b float64, n int) []float64 {
 	out := make([]float64, n)
 	for i := range out {
@@ -70,16 +70,16 @@ func linspace(a, b float64, n int) []float64 {
 
 // filterBank is a short-time Fourier transform followed by mel filters on the squared magnitudes.
 type filterBank struct {
-	size     int       // samples of a frame
+	size     int       // samples per frame
 	hop      int       // samples between frames
-	fft      int       // samples of the transform; a frame is followed by zeros
+	fft      int       // samples per transform; frames are padded with zeros
 	window   []float64 // size weights
 	filters  []filter
-	centred  bool    // each frame loses its mean first
+	centred  bool    // the mean of each frame is subtracted first
 	emphasis float64 // then x[i] -= emphasis x[i-1], with x[-1] = x[0]
 }
 
-// frames is how many whole frames n samples hold.
+// frames returns how many complete frames fit in n samples.
 func (f *filterBank) frames(n int) int {
 	if n < f.size {
 		return 0
@@ -128,7 +128,7 @@ func (f *filterBank) each(x []float32, fn func(frame int, energy []float64)) {
 	}
 }
 
-// hann is the Hann window of n points, 0.5 - 0.5 cos(2 pi i / period).
+// hann returns the Hann window of n points, 0.5 - 0.5 cos(2 pi i / period).
 func hann(n, period int) []float64 {
 	w := make([]float64, n)
 	for i := range w {

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Model is a front end that is a model.
+// Model is a front end that is a neural network.
 type Model interface {
-	// Features computes frames by Bins values, row-major, of samples. It is safe for concurrent
+	// Features computes frames of Bins values, row-major, from samples. It is safe for concurrent
 	// use.
 	Features(samples []float32) (values []float32, frames int, err error)
 	Bins() int
@@ -23,11 +23,11 @@ type Pipeline struct {
 	Config Config
 	limit  time.Duration
 	model  Model
-	front  frontEnd // nil: the samples themselves, or a model
+	front  frontEnd // nil if the front end is a model or the samples themselves
 }
 
-// For makes the Pipeline of a Config that Parse returned. model is what the key frontend names, nil
-// where it names none.
+// For makes the Pipeline of a Config from Parse. model is the one that the key frontend names, nil
+// if it names none.
 func (c Config) For(model Model) (*Pipeline, error) {
 	if (c.Frontend != "") != (model != nil) {
 		return nil, fmt.Errorf("frontend %q: the model is missing or not asked for", c.Frontend)
@@ -42,12 +42,12 @@ func (c Config) For(model Model) (*Pipeline, error) {
 	return p, nil
 }
 
-// Digest names the preparation.
+// Digest identifies the preparation.
 func (p *Pipeline) Digest() [sha256.Size]byte {
 	h := sha256.New()
 	b, err := json.Marshal(p.Config)
 	if err != nil {
-		panic(err) // numbers and strings that Parse has checked
+		panic(err) // cannot happen: Parse has checked the numbers and strings
 	}
 	h.Write(b)
 	if p.model != nil {
@@ -57,7 +57,8 @@ func (p *Pipeline) Digest() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// RowShape is the shape of a row; its first axis is -1 where it follows the length of the sound.
+// RowShape returns the shape of a row. Its first axis is -1 if it depends on the length of the
+// sound.
 func (p *Pipeline) RowShape() []int {
 	long := p.Config.Window
 	if long == 0 {
@@ -81,15 +82,15 @@ func (p *Pipeline) Load(r io.Reader) ([]float32, error) {
 	return Resample(c.Samples, c.Rate, p.Config.SamplingRate), nil
 }
 
-// Rows is what a model takes of one sound. Windows that overlap share their values.
+// Rows are a model's inputs for one sound. Overlapping windows share their values.
 type Rows struct {
-	Values []float32 // all that the rows are views of, see Pipeline.Rows
+	Values []float32 // the rows are views of these, see Pipeline.Rows
 	Count  int       // at least 1
 	Shape  []int     // of one row
-	stride int       // from the start of a row to the next
+	stride int       // offset from one row to the next
 }
 
-// Row is the k-th row.
+// Row returns the k-th row.
 func (r Rows) Row(k int) []float32 {
 	n := 1
 	for _, d := range r.Shape {
@@ -98,7 +99,7 @@ func (r Rows) Row(k int) []float32 {
 	return r.Values[k*r.stride:][:n]
 }
 
-// Rows gives back the rows whose Values were kept. It errors on values that Prepare did not make.
+// Rows restores rows from saved Values. It errors on values that Prepare did not make.
 func (p *Pipeline) Rows(values []float32) (Rows, error) {
 	shape := p.RowShape()
 	width := 1
@@ -119,9 +120,9 @@ func (p *Pipeline) Rows(values []float32) (Rows, error) {
 	return r, nil
 }
 
-// Prepare turns what Load returned into rows: windows from the first sample on, every hop, as long
-// as whole ones follow, augmented by a, nil for as it is, with the numbers of rng. samples is left
-// as it is.
+// Prepare turns samples from Load into rows. Windows start at the first sample and follow every hop
+// as long as they are complete. The sound is augmented by a with the numbers of rng, or not
+// augmented if a is nil. samples is not changed.
 func (p *Pipeline) Prepare(samples []float32, a *Augment, rng *rand.Rand) (Rows, error) {
 	x := p.pad(samples)
 	if a != nil {
@@ -146,7 +147,7 @@ func (p *Pipeline) Prepare(samples []float32, a *Augment, rng *rand.Rand) (Rows,
 	return p.Rows(values)
 }
 
-// padding is the silence before (0) or after (1) a sound, in samples.
+// padding returns the silence before (side 0) or after (side 1) a sound, in samples.
 func (p *Pipeline) padding(side int) int {
 	if p.Config.PadSeconds == nil {
 		return 0
@@ -161,8 +162,8 @@ func (p *Pipeline) pad(samples []float32) []float32 {
 	return x
 }
 
-// features runs the model. Where a sound is too short for a window, or for the model, silence
-// follows until there is one.
+// features runs the model. If a sound is too short for a window or for the model, it is padded with
+// silence.
 func (p *Pipeline) features(x []float32) ([]float32, error) {
 	if s := p.Config.SampleScale; s != nil {
 		for i := range x {
@@ -186,7 +187,7 @@ func (p *Pipeline) features(x []float32) ([]float32, error) {
 	if err != nil {
 		return nil, fmt.Errorf("frontend %s: %w", p.Config.Frontend, err)
 	}
-	if len(x) > given && p.Config.Window > 0 { // no window of the added silence alone
+	if len(x) > given && p.Config.Window > 0 { // drop windows that contain only the added silence
 		values = values[:need*p.model.Bins()]
 	}
 	scale, shift := float32(orElse(p.Config.FeatureScale, 1)), float32(p.Config.FeatureShift)
@@ -197,5 +198,5 @@ func (p *Pipeline) features(x []float32) ([]float32, error) {
 	return out, nil
 }
 
-// enough bounds the silence that is added to reach a window, in samples.
+// enough limits the silence that is added to fill a window, in samples.
 const enough = 1 << 22

@@ -6,26 +6,26 @@ import (
 	"sync/atomic"
 )
 
-// The low-pass filter of Resample: a sinc that falls to half at cutoff of the lower Nyquist
-// frequency, crossings zero crossings on either side, under a Kaiser window of 100 dB (J. F.
-// Kaiser, Nonrecursive digital filter design using the I0-sinh window function, 1974). It is flat
-// up to 0.9 of that Nyquist frequency and stops from there on.
+// The low-pass filter of Resample is a sinc under a Kaiser window of 100 dB (J. F. Kaiser,
+// Nonrecursive digital filter design using the I0-sinh window function, 1974). It falls to half at
+// cutoff times the lower Nyquist frequency, and has crossings zero crossings on either side. It is
+// flat up to 0.9 of that Nyquist frequency and blocks everything above it.
 const (
 	crossings = 64
 	cutoff    = 0.95
 	kaiser    = 0.1102 * (100 - 8.7)
 )
 
-// Resample returns x, sampled at from Hz, as it is at to Hz, by a polyphase filter: with L/M the
-// ratio to/from in lowest terms,
+// Resample converts x from a sampling rate of from Hz to one of to Hz with a polyphase filter. With
+// L/M the ratio to/from in lowest terms,
 //
 //	y[n] = sum_k x[k] h(n M/L - k)   for n < ceil(len(x) L/M)
 //
-// where h is the low-pass filter described above, sampled at L phases, and x is silent outside.
-// There is no delay. Sines up to 0.9 of the lower Nyquist frequency come out within -90 dB of the
-// exact sine, away from the ends by the filter's length of 64 periods of the lower rate; what lies
-// above that Nyquist frequency is down by 90 dB. The same rates give a copy of x. The results do
-// not depend on anything else.
+// where h is the low-pass filter described above, sampled at L phases, and x is silent outside its
+// range. There is no delay. Sines up to 0.9 of the lower Nyquist frequency come out within -90 dB
+// of the exact sine, away from the ends by the filter's length of 64 periods of the lower rate.
+// Frequencies above that Nyquist frequency are attenuated by 90 dB. If the rates are equal it
+// returns a copy of x. The result depends on nothing else.
 func Resample(x []float32, from, to int) []float32 {
 	if from == to {
 		return append([]float32(nil), x...)
@@ -37,7 +37,7 @@ func Resample(x []float32, from, to int) []float32 {
 		at := n * b.down
 		k, phase := at/b.up, at%b.up
 		h := b.phase(phase, scratch)
-		lo := k - b.half + 1 // h[0] weighs x[lo]
+		lo := k - b.half + 1 // h[0] is the weight of x[lo]
 		first, last := max(0, -lo), min(len(h), len(x)-lo)
 		if first < last {
 			out[n] = dot(x[lo+first:lo+last], h[first:last])
@@ -46,7 +46,7 @@ func Resample(x []float32, from, to int) []float32 {
 	return out
 }
 
-// dot sums in four interleaved parts.
+// dot is a dot product in four interleaved partial sums.
 func dot(x, h []float32) float32 {
 	var a, b, c, d float32
 	h = h[:len(x)]
@@ -63,19 +63,20 @@ func dot(x, h []float32) float32 {
 	return (a + b) + (c + d)
 }
 
-// bank holds the filter at every phase of a ratio, each made when first used. Of odd rates there
-// are too many: theirs are interpolated each time.
+// bank holds the filter at every phase of a ratio, each computed on first use. Unusual rates have
+// too many phases, so theirs are interpolated each time.
 type bank struct {
 	up, down int
-	half     int                         // samples of x on either side that a result reads
-	width    float64                     // periods of the lower rate in one of x
-	phases   []atomic.Pointer[[]float32] // nil where they would have more than mostWeights
+	half     int                         // samples of x that a result reads on either side
+	width    float64                     // periods of the lower rate per sample of x
+	phases   []atomic.Pointer[[]float32] // nil if they would need more than mostWeights
 }
 
-// mostWeights bounds the weights of a bank: those between the usual rates are below a tenth of it.
+// mostWeights limits the weights of a bank. Those between common rates need less than a tenth of
+// it.
 const mostWeights = 1 << 20
 
-// phase returns the weights of x[k-half+1] to x[k+half] for a result at k + p/up. They may lie in
+// phase returns the weights of x[k-half+1] to x[k+half] for a result at k + p/up. They may be in
 // scratch.
 func (b *bank) phase(p int, scratch []float32) []float32 {
 	if b.phases == nil {
@@ -97,7 +98,7 @@ func (b *bank) phase(p int, scratch []float32) []float32 {
 	return h
 }
 
-// lowPass is the filter at t periods of the lower rate from its middle.
+// lowPass is the filter, t periods of the lower rate from its centre.
 func lowPass(t float64) float64 {
 	u := t / crossings
 	if u <= -1 || u >= 1 {
@@ -111,8 +112,7 @@ func lowPass(t float64) float64 {
 	return sinc * bessel(kaiser*math.Sqrt(1-u*u)) / bessel(kaiser)
 }
 
-// fine is how many points of lowPass a period has in the table of interpolated: its error is below
-// -120 dB.
+// fine is the number of points per period in the table of interpolated. Its error is below -120 dB.
 const fine = 1024
 
 var filterTable = sync.OnceValue(func() []float64 {
@@ -123,7 +123,7 @@ var filterTable = sync.OnceValue(func() []float64 {
 	return v
 })
 
-// interpolated is lowPass by a straight line between the points of a table.
+// interpolated is lowPass, interpolated linearly between the points of a table.
 func interpolated(t float64) float64 {
 	t = math.Abs(t) * fine
 	i := int(t)
@@ -134,7 +134,7 @@ func interpolated(t float64) float64 {
 	return v[i] + (t-float64(i))*(v[i+1]-v[i])
 }
 
-// bessel is the modified Bessel function of the first kind and order zero, by its power series.
+// bessel is the modified Bessel function of the first kind of order zero, by its power series.
 func bessel(x float64) float64 {
 	sum, term := 1.0, 1.0
 	for k := 1.0; term > 1e-17*sum; k++ {
@@ -144,7 +144,7 @@ func bessel(x float64) float64 {
 	return sum
 }
 
-// banks keeps the filters of the ratios used last; a data set has few rates.
+// banks keeps the filters of recently used ratios, as a data set has few rates.
 var banks struct {
 	sync.Mutex
 	list []*bank

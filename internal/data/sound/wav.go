@@ -18,15 +18,15 @@ const (
 	wavExtensible = 0xfffe
 )
 
-// wavFormat is what a WAV file says of its samples.
+// wavFormat describes the samples of a WAV file.
 type wavFormat struct {
 	code     int
 	channels int
 	rate     int
-	width    int // bytes of one channel's sample
+	width    int // bytes of a sample of one channel
 }
 
-// extensibleTail is what follows the code in the sub-format of WAVE_FORMAT_EXTENSIBLE.
+// extensibleTail follows the code in the sub-format of WAVE_FORMAT_EXTENSIBLE.
 var extensibleTail = [14]byte{0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71}
 
 func parseFormat(b []byte) (f wavFormat, err error) {
@@ -65,7 +65,7 @@ func parseFormat(b []byte) (f wavFormat, err error) {
 	return f, nil
 }
 
-// sample is the conversion of one channel's sample to the scale of -1 to 1.
+// sample returns the conversion of one channel's sample to the range -1 to 1.
 func (f wavFormat) sample() func(b []byte) float64 {
 	le := binary.LittleEndian
 	switch {
@@ -77,7 +77,7 @@ func (f wavFormat) sample() func(b []byte) float64 {
 		return func(b []byte) float64 { return math.Float64frombits(le.Uint64(b)) }
 	case f.code == wavFloat:
 		return func(b []byte) float64 { return float64(math.Float32frombits(le.Uint32(b))) }
-	case f.width == 1: // the only width without a sign
+	case f.width == 1: // the only unsigned width
 		return func(b []byte) float64 { return (float64(b[0]) - 128) / (1 << 7) }
 	case f.width == 2:
 		return func(b []byte) float64 { return float64(int16(le.Uint16(b))) / (1 << 15) }
@@ -89,7 +89,7 @@ func (f wavFormat) sample() func(b []byte) float64 {
 	return func(b []byte) float64 { return float64(int32(le.Uint32(b))) / (1 << 31) }
 }
 
-// aLaw expands a sample of ITU-T G.711 to 16 bits.
+// aLaw expands an A-law sample of ITU-T G.711 to 16 bits.
 func aLaw(b byte) int {
 	b ^= 0x55
 	v := int(b&0x0f)<<4 + 8
@@ -102,7 +102,7 @@ func aLaw(b byte) int {
 	return v
 }
 
-// muLaw expands a sample of ITU-T G.711 to 16 bits.
+// muLaw expands a mu-law sample of ITU-T G.711 to 16 bits.
 func muLaw(b byte) int {
 	b = ^b
 	v := (int(b&0x0f)<<3+0x84)<<(b>>4&7) - 0x84
@@ -112,11 +112,11 @@ func muLaw(b byte) int {
 	return v
 }
 
-// maxFormat bounds the chunks that are read and not passed over.
+// maxFormat limits the size of chunks that are read rather than skipped.
 const maxFormat = 1 << 12
 
-// decodeWAV reads the chunks of a RIFF, RF64 or BW64 file up to the end of its samples. size is how
-// many bytes r holds, -1 where that is not known.
+// decodeWAV reads the chunks of a RIFF, RF64 or BW64 file up to the end of its samples. size is the
+// number of bytes in r, -1 if unknown.
 func decodeWAV(r io.Reader, size int, limit time.Duration) (*mixer, error) {
 	var head [12]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -129,7 +129,7 @@ func decodeWAV(r io.Reader, size int, limit time.Duration) (*mixer, error) {
 	form := uint64(le.Uint32(head[4:]))
 	at := uint64(12) // the position in the file
 	var f *wavFormat
-	var long uint64 // the size of the samples as RF64 says it
+	var long uint64 // the size of the samples according to RF64
 	for {
 		var h [8]byte
 		if _, err := io.ReadFull(r, h[:]); err != nil {
@@ -182,15 +182,15 @@ func decodeWAV(r io.Reader, size int, limit time.Duration) (*mixer, error) {
 	}
 }
 
-// streamed reports whether the data's size n was written before the writer knew it, as writers to a
-// pipe do: the largest number, nearly the largest signed one, or 0 in a form that does not reach
-// past the data's header either, which stands at at.
+// streamed reports whether the size n of the data was written before the writer knew it, as writers
+// to a pipe do. Then n is the largest number, nearly the largest signed one, or 0 if the size in
+// the form chunk does not reach past the data's header at offset at.
 func streamed(n, form, at uint64) bool {
 	return n == math.MaxUint32 || n >= math.MaxInt32-0xfff && n <= math.MaxInt32 ||
 		n == 0 && (form+8 <= at || form == math.MaxUint32)
 }
 
-// readWAV reads n bytes of samples, or, of a stream, all that there are.
+// readWAV reads n bytes of samples, or all samples of a stream.
 func (m *mixer) readWAV(r io.Reader, f wavFormat, n uint64, stream bool, size int) error {
 	block := f.channels * f.width
 	if !stream {
@@ -216,7 +216,8 @@ func (m *mixer) readWAV(r io.Reader, f wavFormat, n uint64, stream bool, size in
 		}
 		left -= uint64(got)
 		switch ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF); {
-		case ended && (stream || left < uint64(block)): // some writers count a pad byte that is not there
+		// some writers count a pad byte that they do not write
+		case ended && (stream || left < uint64(block)):
 			return nil
 		case ended:
 			return fmt.Errorf("cut off after %d of %d bytes of samples", n-left, n)

@@ -1,4 +1,4 @@
-// Package spec reads the lists of steps in which augmentation is written.
+// Package spec parses the lists of steps that describe augmentation.
 package spec
 
 import (
@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Steps reads a comma list of steps such as flip,rand:2:9 and hands each to set: its name, and its
-// arguments, what follows the first colon. Set reports whether it knows the step, and errors when
-// the arguments do not suit. "none" and "" are no steps, and some is then false. Steps errors when
-// a step is unknown or given twice, and names the whole list.
+// Steps parses a comma-separated list of steps such as flip,rand:2:9. It passes each to set: its
+// name, and its arguments, the text after the first colon. set reports whether it knows the step,
+// and errors on unsuitable arguments. "none" and "" are lists without steps; then some is false.
+// Steps errors if a step is unknown or given twice, and quotes the complete list.
 func Steps(list string, set func(name, args string) (known bool, err error)) (some bool, err error) {
 	if list == "" || list == "none" {
 		return false, nil
