@@ -39,10 +39,12 @@ func sign(rng *rand.Rand) float64 { return float64(2*rng.IntN(2) - 1) }
 
 func round8(v float64) uint8 { return uint8(min(max(v+0.5, 0), 255)) }
 
-// lookup replaces every sample of channel c by table[c][sample].
+// lookup replaces every sample of channel c by table[c][sample], not those of opacity.
 func (r Raster) lookup(table [][256]uint8) Raster {
 	for i, v := range r.pix {
-		r.pix[i] = table[i%r.c][v]
+		if c := i % r.c; c < colours(r.c) {
+			r.pix[i] = table[c][v]
+		}
 	}
 	return r
 }
@@ -65,7 +67,7 @@ func brightness(r Raster, f float64) Raster {
 // contrast moves samples away from (f > 1) or towards the mean luma.
 func contrast(r Raster, f float64) Raster {
 	sum := 0
-	luma := r.channels(1).pix
+	luma := r.luma().pix
 	for _, v := range luma {
 		sum += int(v)
 	}
@@ -75,12 +77,12 @@ func contrast(r Raster, f float64) Raster {
 
 // saturation moves pixels away from (f > 1) or towards their luma.
 func saturation(r Raster, f float64) Raster {
-	if r.c == 1 {
+	if r.c < 3 {
 		return r
 	}
-	for i, l := range r.channels(1).pix {
+	for i, l := range r.luma().pix {
 		for c := range 3 {
-			p := &r.pix[3*i+c]
+			p := &r.pix[r.c*i+c]
 			*p = round8(float64(l) + f*(float64(*p)-float64(l)))
 		}
 	}
@@ -94,6 +96,9 @@ func sharpness(r Raster, f float64) Raster {
 	n := r.w * r.c
 	for y := 1; y < r.h-1; y++ {
 		for i := y*n + r.c; i < (y+1)*n-r.c; i++ {
+			if i%r.c >= colours(r.c) {
+				continue
+			}
 			sum := 4 * int(r.pix[i])
 			for _, at := range [3]int{i - n, i, i + n} {
 				sum += int(r.pix[at-r.c]) + int(r.pix[at]) + int(r.pix[at+r.c])
@@ -118,10 +123,7 @@ func solarize(r Raster, limit float64) Raster {
 // posterize keeps the high bits of each sample.
 func posterize(r Raster, bits int) Raster {
 	mask := uint8(0xff) << (8 - bits)
-	for i := range r.pix {
-		r.pix[i] &= mask
-	}
-	return r
+	return r.pointwise(func(v float64) float64 { return float64(uint8(v) & mask) })
 }
 
 func (r Raster) histograms() [][256]int {

@@ -22,10 +22,11 @@ const (
 	MaxFile = 1 << 30
 )
 
-// decode turns an encoded picture upright and into rows of samples with 1 or 3 channels, like
-// Pillow's exif_transpose and convert("RGB") or convert("L"). Opacity is dropped, not blended.
-// Palettes are looked up. Of 16-bit samples the high byte is kept (Pillow instead clips 16-bit
-// grey, which turns it white). An animation yields its first frame.
+// decode turns an encoded picture upright into rows of channels (1 to 4) samples, as Pillow's
+// exif_transpose and convert("L"), ("LA"), ("RGB") or ("RGBA") do: opacity that is no channel is
+// dropped, not blended; a palette
+// is looked up; of 16 bits the high ones stay (Pillow clips 16-bit grey instead, which makes it
+// white). An animation gives its first frame.
 func decode(file []byte, channels int) (r Raster, err error) {
 	// The decoders are other people's code, and the pictures are untrusted. A panic there must cost
 	// one file, not the run.
@@ -47,19 +48,23 @@ func decode(file []byte, channels int) (r Raster, err error) {
 	}
 	var m image.Image
 	if format == "gif" {
-		m, err = decodeGIF(file, cfg)
+		m, err = decodeGIF(file, cfg, channels%2 == 0)
 	} else {
 		m, _, err = image.Decode(bytes.NewReader(file))
 	}
 	if err != nil {
 		return Raster{}, unexpected(err)
 	}
-	return toRaster(m, format, channels).orient(orientation(file)), nil
+	r = toRaster(m, format, colours(channels))
+	if channels > r.c {
+		r = r.withOpacity(m)
+	}
+	return r.orient(orientation(file)), nil
 }
 
-// decodeGIF returns the first frame, on its screen. Go blanks the transparent entry of a palette.
-// If the palette is the global one, its colour is restored, as opacity is dropped.
-func decodeGIF(file []byte, cfg image.Config) (image.Image, error) {
+// decodeGIF returns the first frame on its screen. Go blanks the transparent entry of a palette;
+// where opacity is dropped and the palette is the global one, its colour is put back.
+func decodeGIF(file []byte, cfg image.Config, opacity bool) (image.Image, error) {
 	m, err := gif.Decode(bytes.NewReader(file))
 	if err != nil {
 		return nil, err
@@ -68,7 +73,7 @@ func decodeGIF(file []byte, cfg image.Config) (image.Image, error) {
 	if !ok {
 		return m, nil
 	}
-	if global, ok := cfg.ColorModel.(color.Palette); ok && len(global) == len(p.Palette) && differences(global, p.Palette) <= 1 {
+	if global, ok := cfg.ColorModel.(color.Palette); ok && !opacity && len(global) == len(p.Palette) && differences(global, p.Palette) <= 1 {
 		p.Palette = global
 	}
 	screen := image.Rect(0, 0, cfg.Width, cfg.Height)
@@ -122,10 +127,41 @@ func (r Raster) channels(c int) Raster {
 	if c == r.c {
 		return r
 	}
+	return r.luma()
+}
+
+// luma is one channel of a picture of colours, or the grey of one without.
+func (r Raster) luma() Raster {
 	out := newRaster(r.w, r.h, 1)
 	for i := range out.pix {
-		p := r.pix[3*i:][:3]
-		out.pix[i] = uint8((uint32(p[0])*19595 + uint32(p[1])*38470 + uint32(p[2])*7471 + 1<<15) >> 16)
+		p := r.pix[r.c*i:][:r.c]
+		out.pix[i] = p[0]
+		if r.c >= 3 {
+			out.pix[i] = uint8((uint32(p[0])*19595 + uint32(p[1])*38470 + uint32(p[2])*7471 + 1<<15) >> 16)
+		}
+	}
+	return out
+}
+
+// withOpacity adds the opacity of m, which r was made of, as a last channel.
+func (r Raster) withOpacity(m image.Image) Raster {
+	out := newRaster(r.w, r.h, r.c+1)
+	b := m.Bounds()
+	opaque := false
+	if o, ok := m.(interface{ Opaque() bool }); ok {
+		opaque = o.Opaque()
+	}
+	for y := range r.h {
+		for x := range r.w {
+			i := y*r.w + x
+			p := out.pix[i*out.c:][:out.c]
+			copy(p, r.pix[i*r.c:][:r.c])
+			p[r.c] = 255
+			if !opaque {
+				_, _, _, a := m.At(b.Min.X+x, b.Min.Y+y).RGBA()
+				p[r.c] = uint8(a >> 8)
+			}
+		}
 	}
 	return out
 }

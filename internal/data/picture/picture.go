@@ -16,7 +16,7 @@ func (pl *Pipeline) Write(r Raster, whole bool, a *Augment, rng *rand.Rand, dst 
 	switch {
 	case a != nil:
 		r = a.apply(r, pl, rng)
-	case whole:
+	case whole && !pl.DoPad:
 		c := pl.center(r.w, r.h)
 		r = r.crop(c.x, c.y, c.w, c.h)
 	}
@@ -39,5 +39,5 @@ func (pl *Pipeline) Restore(b []byte, whole bool) (r Raster, ok bool) {
 	}
 	r = Raster{w: int(binary.LittleEndian.Uint32(b)), h: int(binary.LittleEndian.Uint32(b[4:])), c: pl.Channels, pix: b[8:]}
 	fits := r.w > 0 && r.h > 0 && r.w <= maxCanvas/r.h && len(r.pix) == r.w*r.h*r.c
-	return r, fits && (whole || r.w == pl.Width && r.h == pl.Height)
+	return r, fits && (whole || pl.DoPad || r.w == pl.Width && r.h == pl.Height)
 }

@@ -2,7 +2,6 @@ package picture
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,24 +11,36 @@ import (
 )
 
 // Preprocess says how a picture becomes a model's input. Its JSON form is the part of Hugging
-// Face's preprocessor_config.json that concerns pictures. It survives a round trip. The steps, in
-// order: resize, centre crop, rescale, normalize.
+// Face's preprocessor_config.json that concerns pictures, and survives a round trip. The steps, in
+// order: resize, centre crop, rescale, normalize, flip the channels, pad.
 type Preprocess struct {
-	DoResize     bool    `json:"do_resize"`
-	Size         *Size   `json:"size,omitempty"` // nil: the model's input
-	Resample     Filter  `json:"resample"`
-	DoCenterCrop bool    `json:"do_center_crop"`
-	CropSize     *Size   `json:"crop_size,omitempty"` // nil: the model's input
-	DoRescale    bool    `json:"do_rescale"`
-	Factor       float64 `json:"rescale_factor"` // factor on the samples 0..255
-	DoNormalize  bool    `json:"do_normalize"`
-	// subtracted after rescaling, one value per channel or one for all
-	Mean PerChannel `json:"image_mean,omitempty"`
-	Std  PerChannel `json:"image_std,omitempty"` // divisor after that
+	DoResize     bool       `json:"do_resize"`
+	Size         *Size      `json:"size,omitempty"` // nil: the model's input
+	Resample     Filter     `json:"resample"`
+	DoCenterCrop bool       `json:"do_center_crop"`
+	CropSize     *Size      `json:"crop_size,omitempty"` // nil: the model's input
+	DoRescale    bool       `json:"do_rescale"`
+	Factor       float64    `json:"rescale_factor"` // samples 0..255 are multiplied by it
+	DoNormalize  bool       `json:"do_normalize"`
+	Mean         PerChannel `json:"image_mean,omitempty"` // subtracted after rescaling, one value a channel or one for all
+	Std          PerChannel `json:"image_std,omitempty"`  // then divided by
+
+	Offset     bool   `json:"rescale_offset,omitempty"`        // subtracts 1 after rescaling
+	IncludeTop bool   `json:"include_top,omitempty"`           // divides by Std once more, after normalising
+	Flip       bool   `json:"do_flip_channel_order,omitempty"` // blue, green, red; Mean and Std are of red, green, blue
+	DoPad      bool   `json:"do_pad,omitempty"`                // fills with values of zero to the right and below, last
+	PadSize    *Size  `json:"pad_size,omitempty"`              // nil: the model's input
+	DataFormat string `json:"data_format,omitempty"`           // of the model's input: ChannelsFirst, ChannelsLast, "" to be found
 }
 
-// Size is a size in pixels: height and width, or an edge that determines both by keeping the aspect
-// ratio.
+// How the axes of a model's input lie: N,C,H,W or N,H,W,C.
+const (
+	ChannelsFirst = "channels_first"
+	ChannelsLast  = "channels_last"
+)
+
+// Size is a size in pixels: height and width, or an edge that fixes both by keeping the picture's
+// shape.
 type Size struct {
 	Height       int `json:"height,omitempty"`
 	Width        int `json:"width,omitempty"`
@@ -62,12 +73,13 @@ func (s *Size) of(w, h int) (int, int) {
 	if s.Height > 0 {
 		return s.Width, s.Height
 	}
-	short, long := min(w, h), max(w, h)
+	short, long := float64(min(w, h)), float64(max(w, h))
 	// The longer side is rounded down, as in torchvision and Hugging Face's
-	// get_resize_output_image_size.
-	newShort, newLong := s.ShortestEdge, int(float64(s.ShortestEdge)*float64(long)/float64(short))
-	if s.ShortestEdge == 0 || s.LongestEdge > 0 && newLong > s.LongestEdge {
-		newShort, newLong = max(1, int(float64(s.LongestEdge)*float64(short)/float64(long))), s.LongestEdge
+	// get_resize_output_image_size; what a longest edge leaves of the shorter side is rounded, as
+	// DETR's and SAM's processors do.
+	newShort, newLong := s.ShortestEdge, int(float64(s.ShortestEdge)*long/short)
+	if s.ShortestEdge == 0 || s.LongestEdge > 0 && float64(s.ShortestEdge)*long/short > float64(s.LongestEdge) {
+		newShort, newLong = max(1, int(float64(s.LongestEdge)*short/long+0.5)), s.LongestEdge
 	}
 	if w <= h {
 		return newShort, newLong
@@ -135,104 +147,11 @@ func LoadPreprocess(nameOrFile string) (Preprocess, error) {
 	return p, nil
 }
 
-// ParsePreprocess reads a preprocessor_config.json for pictures. Missing keys have their usual
-// meaning: a step applies if a value is given for it, samples are rescaled by 1/255 and resampling
-// is bilinear. A size that is a single integer is the shortest edge if a crop follows, else both
-// sides. Unknown keys are ignored.
-func ParsePreprocess(b []byte) (Preprocess, error) {
-	var f struct {
-		DoResize     *bool           `json:"do_resize"`
-		Size         json.RawMessage `json:"size"`
-		Resample     *Filter         `json:"resample"`
-		DoCenterCrop *bool           `json:"do_center_crop"`
-		CropSize     json.RawMessage `json:"crop_size"`
-		CropPct      float64         `json:"crop_pct"`
-		DoRescale    *bool           `json:"do_rescale"`
-		Factor       *float64        `json:"rescale_factor"`
-		DoNormalize  *bool           `json:"do_normalize"`
-		Mean         PerChannel      `json:"image_mean"`
-		Std          PerChannel      `json:"image_std"`
-		SamplingRate any             `json:"sampling_rate"`
-	}
-	if err := json.Unmarshal(b, &f); err != nil {
-		return Preprocess{}, fmt.Errorf("not a preprocessor file: %w", err)
-	}
-	if f.SamplingRate != nil {
-		return Preprocess{}, errors.New("sampling_rate is given: this preprocessor is for sound, not for pictures")
-	}
-	given := func(b json.RawMessage) bool { return len(b) > 0 && string(b) != "null" }
-	or := func(p *bool, d bool) bool {
-		if p == nil {
-			return d
-		}
-		return *p
-	}
-	p := Preprocess{
-		DoResize:     or(f.DoResize, given(f.Size)),
-		Resample:     Bilinear,
-		DoCenterCrop: or(f.DoCenterCrop, given(f.CropSize)),
-		DoRescale:    or(f.DoRescale, true),
-		Factor:       1. / 255,
-		DoNormalize:  or(f.DoNormalize, len(f.Mean) > 0),
-		Mean:         f.Mean,
-		Std:          f.Std,
-	}
-	if f.Resample != nil {
-		p.Resample = *f.Resample
-	}
-	if f.Factor != nil {
-		p.Factor = *f.Factor
-	}
-	var err error
-	if p.Size, err = parseSize(f.Size, p.DoCenterCrop || f.CropPct != 0); err != nil {
-		return Preprocess{}, fmt.Errorf("size: %w", err)
-	}
-	if p.CropSize, err = parseSize(f.CropSize, false); err != nil {
-		return Preprocess{}, fmt.Errorf("crop_size: %w", err)
-	}
-	// ConvNeXt: the size is that of the crop, and below 384 the picture is resized to size/crop_pct
-	// first.
-	if s := p.Size; f.CropPct != 0 && s != nil && s.ShortestEdge > 0 && p.CropSize == nil {
-		if f.CropPct < 0.05 || f.CropPct > 1 {
-			return Preprocess{}, fmt.Errorf("crop_pct %g is not from 0.05 to 1", f.CropPct)
-		}
-		if s.ShortestEdge >= 384 {
-			p.Size = Square(s.ShortestEdge)
-		} else {
-			p.DoCenterCrop, p.CropSize = true, Square(s.ShortestEdge)
-			p.Size = &Size{ShortestEdge: int(float64(s.ShortestEdge) / f.CropPct)}
-		}
-	}
-	return p, p.check()
-}
-
-func parseSize(b json.RawMessage, edge bool) (*Size, error) {
-	if len(b) == 0 || string(b) == "null" {
-		return nil, nil
-	}
-	var s Size
-	var n int
-	var pair []int
-	switch {
-	case json.Unmarshal(b, &n) == nil && edge:
-		s.ShortestEdge = n
-	case json.Unmarshal(b, &n) == nil:
-		s.Height, s.Width = n, n
-	case json.Unmarshal(b, &pair) == nil && len(pair) == 2: // [width, height], in Pillow's order
-		s.Width, s.Height = pair[0], pair[1]
-	default:
-		if err := json.Unmarshal(b, &s); err != nil {
-			return nil, err
-		}
-	}
-	return &s, s.check()
-}
-
 func (p Preprocess) check() error {
 	for _, s := range []struct {
 		key string
 		*Size
-	}{{"size", p.Size}, {"crop_size", p.CropSize}} {
+	}{{"size", p.Size}, {"crop_size", p.CropSize}, {"pad_size", p.PadSize}} {
 		if s.Size != nil {
 			if err := s.check(); err != nil {
 				return fmt.Errorf("%s: %w", s.key, err)
@@ -248,6 +167,14 @@ func (p Preprocess) check() error {
 		return fmt.Errorf("rescale_factor %g is not a usable factor", p.Factor)
 	case p.DoNormalize && (len(p.Mean) == 0 || len(p.Std) == 0):
 		return errors.New("do_normalize needs image_mean and image_std")
+	case p.IncludeTop && len(p.Std) == 0:
+		return errors.New("include_top needs image_std")
+	case p.DoPad && p.DoCenterCrop:
+		return errors.New("do_pad and do_center_crop are two ends: give one")
+	case p.PadSize != nil && p.PadSize.Height == 0:
+		return errors.New(`pad_size: give {"height","width"}`)
+	case p.DataFormat != "" && p.DataFormat != ChannelsFirst && p.DataFormat != ChannelsLast:
+		return fmt.Errorf("data_format %q is not %s or %s", p.DataFormat, ChannelsFirst, ChannelsLast)
 	}
 	for _, s := range p.Std {
 		if s == 0 || math.IsNaN(s) || math.IsInf(s, 0) {
@@ -255,187 +182,4 @@ func (p Preprocess) check() error {
 		}
 	}
 	return nil
-}
-
-// Pipeline is a Preprocess adapted to one model: every size is known. It is safe for concurrent
-// use.
-type Pipeline struct {
-	Preprocess // as resolved: with sizes filled in
-	Channels   int
-	Height     int
-	Width      int
-
-	table [][256]float32 // per channel: the input value of each sample
-	// the sample whose value is closest to zero, for pixels that augmentation uncovers
-	fill []uint8
-}
-
-// defaultSide is the side of the input if neither the preprocessor nor the model gives one.
-const defaultSide = 224
-
-// For adapts p to a model's input of channels (1 or 3) by height by width. An axis that the model
-// leaves open is 0 or less; it comes from the preprocessor, or else is 224. It errors if the
-// preprocessor yields another size than the model takes.
-func (p Preprocess) For(channels, height, width int) (*Pipeline, error) {
-	if channels != 1 && channels != 3 {
-		return nil, fmt.Errorf("data: the model's input has %d channels: pictures have 1 or 3", channels)
-	}
-	if height > maxSide || width > maxSide {
-		return nil, fmt.Errorf("data: the model's input of %dx%d is larger than %d pixels", height, width, maxSide)
-	}
-	if err := p.check(); err != nil {
-		return nil, fmt.Errorf("data: preprocess: %w", err)
-	}
-	for _, v := range []struct {
-		key string
-		PerChannel
-	}{{"image_mean", p.Mean}, {"image_std", p.Std}} {
-		if n := len(v.PerChannel); p.DoNormalize && n != 1 && n != channels {
-			return nil, fmt.Errorf("data: preprocess: %s has %d values, the model's input %d channels", v.key, n, channels)
-		}
-	}
-	if !p.DoResize {
-		p.Size = nil
-	}
-	// The last step that sets both sides decides the input's size. If there is none, one is added.
-	switch {
-	case p.DoCenterCrop:
-	case p.Size != nil && p.Size.Height == 0: // the other edge varies
-		p.DoCenterCrop = true
-	default:
-		p.DoResize = true
-	}
-	last, name := &p.CropSize, "crop_size"
-	if !p.DoCenterCrop {
-		last, name = &p.Size, "size"
-	}
-	h, w := height, width
-	if given := *last; given != nil {
-		h, w = given.Height, given.Width
-		if height > 0 && h != height || width > 0 && w != width {
-			return nil, fmt.Errorf("data: preprocess: %s is %dx%d but the model's input is %sx%s: mend the preprocessor or choose a preset",
-				name, h, w, side(height), side(width))
-		}
-	}
-	if open := h <= 0 && w <= 0; open && p.Size != nil {
-		edge := max(p.Size.ShortestEdge, p.Size.LongestEdge)
-		h, w = max(p.Size.Height, edge), max(p.Size.Width, edge)
-	} else if open {
-		h, w = defaultSide, defaultSide
-	}
-	if h <= 0 {
-		h = w
-	}
-	if w <= 0 {
-		w = h
-	}
-	*last = &Size{Height: h, Width: w}
-	if p.DoResize && p.Size == nil {
-		p.Size = &Size{ShortestEdge: (max(h, w)*8 + 3) / 7}
-	}
-	pl := &Pipeline{Preprocess: p, Channels: channels, Height: h, Width: w}
-	return pl, pl.tabulate()
-}
-
-func side(n int) string {
-	if n <= 0 {
-		return "?"
-	}
-	return fmt.Sprint(n)
-}
-
-func (pl *Pipeline) tabulate() error {
-	pl.table = make([][256]float32, pl.Channels)
-	pl.fill = make([]uint8, pl.Channels)
-	for c := range pl.table {
-		for i := range 256 {
-			v := float64(i)
-			if pl.DoRescale {
-				v *= pl.Factor
-			}
-			if pl.DoNormalize {
-				v = (v - pl.Mean.at(c)) / pl.Std.at(c)
-			}
-			pl.table[c][i] = float32(v)
-			if math.IsInf(v, 0) || math.Abs(v) > math.MaxFloat32 {
-				return fmt.Errorf("data: preprocess: sample %d of channel %d becomes %g: mend rescale_factor, image_mean or image_std", i, c, v)
-			}
-			if math.Abs(v) < math.Abs(float64(pl.table[c][pl.fill[c]])) {
-				pl.fill[c] = uint8(i)
-			}
-		}
-	}
-	return nil
-}
-
-// Len returns the number of values of one example: Channels*Height*Width.
-func (pl *Pipeline) Len() int { return pl.Channels * pl.Height * pl.Width }
-
-// Digest identifies everything that decides an example's values, except the file's bytes. Caches of
-// derived values use it.
-func (pl *Pipeline) Digest() [sha256.Size]byte {
-	b, err := json.Marshal(pl.Preprocess)
-	if err != nil {
-		panic("data: a checked preprocessor has no JSON form: " + err.Error())
-	}
-	return sha256.Sum256(fmt.Appendf(b, "picture/1 %d %d %d", pl.Channels, pl.Height, pl.Width))
-}
-
-// Prepare decodes an encoded picture and writes the model's input to dst: Channels planes of Height
-// rows of Width values. It panics if dst does not hold Len values.
-func (pl *Pipeline) Prepare(file []byte, dst []float32) error {
-	r, err := pl.Canvas(file, true)
-	if err != nil {
-		return err
-	}
-	pl.values(r, dst)
-	return nil
-}
-
-// maxCanvas limits a resized picture. A very thin picture enlarged until its short side fits has no
-// useful size.
-const maxCanvas = 1 << 26
-
-// Canvas decodes and resizes a picture, and crops it if crop is true. This is the part of Prepare
-// that is worth keeping in memory.
-func (pl *Pipeline) Canvas(file []byte, crop bool) (Raster, error) {
-	r, err := decode(file, pl.Channels)
-	if err != nil {
-		return Raster{}, err
-	}
-	w, h := r.w, r.h
-	if pl.DoResize {
-		w, h = pl.Size.of(r.w, r.h)
-	}
-	if w > maxCanvas/h {
-		return Raster{}, fmt.Errorf("a picture of %dx%d pixels is too elongated", r.w, r.h)
-	}
-	out := window{0, 0, w, h}
-	if crop {
-		out = pl.center(w, h)
-	}
-	if inside := out.x >= 0 && out.y >= 0 && out.x+out.w <= w && out.y+out.h <= h; !inside {
-		return r.resize(pl.Resample, r.all(), w, h, window{0, 0, w, h}).crop(out.x, out.y, out.w, out.h), nil
-	}
-	return r.resize(pl.Resample, r.all(), w, h, out), nil
-}
-
-// center returns the window that the centre crop keeps of w by h pixels. It reaches outside a
-// smaller picture, which gets a black border.
-func (pl *Pipeline) center(w, h int) window {
-	return window{(w - pl.Width) >> 1, (h - pl.Height) >> 1, pl.Width, pl.Height}
-}
-
-// values writes a picture of the model's size as planes of values.
-func (pl *Pipeline) values(r Raster, dst []float32) {
-	n := pl.Height * pl.Width
-	if len(dst) != pl.Len() || len(r.pix) != pl.Len() {
-		panic(fmt.Sprintf("data: %d values for a picture of %d samples, want %d", len(dst), len(r.pix), pl.Len()))
-	}
-	for c := range pl.Channels {
-		t, plane, pix := &pl.table[c], dst[c*n:(c+1)*n], r.pix[c:]
-		for i := range plane {
-			plane[i] = t[pix[i*pl.Channels]]
-		}
-	}
 }

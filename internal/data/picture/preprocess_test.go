@@ -152,7 +152,9 @@ func TestForErrors(t *testing.T) {
 	}{
 		{`{"size":32}`, 3, 224, 224, "size is 32x32 but the model's input is 224x224"},
 		{`{"size":256,"crop_size":224}`, 3, 32, -1, "crop_size is 224x224 but the model's input is 32x?"},
-		{`{}`, 4, 32, 32, "4 channels"},
+		{`{}`, 5, 32, 32, "5 channels"},
+		{`{"do_flip_channel_order":true}`, 1, 32, 32, "do_flip_channel_order"},
+		{`{"size":{"longest_edge":64},"do_pad":true}`, 3, 0, 0, "pad_size"},
 		{`{"image_mean":[1,2,3],"image_std":[1,2,3]}`, 1, 32, 32, "image_mean has 3 values"},
 		{`{}`, 3, 1 << 20, 32, "larger than"},
 		{`{"image_mean":0,"image_std":1e-300}`, 3, 1, 1, "becomes"},

@@ -1,7 +1,7 @@
 package picture
 
-// Raster is a decoded picture: h rows of w pixels of c samples (1 grey, 3 red green blue), 8 bits
-// each, packed.
+// Raster is a decoded picture: h rows of w pixels of c samples (1 grey, 2 grey and opacity, 3 red
+// green blue, 4 red green blue and opacity), 8 bits each, packed.
 type Raster struct {
 	w, h, c int
 	pix     []uint8

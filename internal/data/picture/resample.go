@@ -1,8 +1,10 @@
 package picture
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Filter is a resampling filter, numbered as in Pillow and in preprocessor_config.json.
@@ -36,6 +38,23 @@ func (f Filter) String() string {
 		return fmt.Sprintf("filter(%d)", int(f))
 	}
 	return filters[f].name
+}
+
+// UnmarshalJSON reads a number of Pillow, or a name such as bicubic, BICUBIC and
+// PIL.Image.BICUBIC.
+func (f *Filter) UnmarshalJSON(b []byte) error {
+	var name string
+	if json.Unmarshal(b, &name) != nil {
+		return json.Unmarshal(b, (*int)(f))
+	}
+	short := strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])
+	for i, known := range filters {
+		if known.name == short {
+			*f = Filter(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("resample %q is not nearest, lanczos, bilinear, bicubic, box or hamming", name)
 }
 
 func (f Filter) valid() bool { return f >= 0 && int(f) < len(filters) }
@@ -145,6 +164,45 @@ func (r Raster) resize(f Filter, src rect, dw, dh int, out window) Raster {
 	if f == Nearest {
 		return r.nearest(src, dw, dh, out)
 	}
+	if opacity := r.c%2 == 0; opacity {
+		r = r.premultiply()
+		o := r.stretch(f, src, dw, dh, out)
+		return o.unmultiply()
+	}
+	return r.stretch(f, src, dw, dh, out)
+}
+
+// premultiply multiplies samples by their opacity, so that what cannot be seen does not bleed into
+// what can, as Pillow resizes pictures with opacity.
+func (r Raster) premultiply() Raster {
+	return r.byOpacity(func(v, a uint32) uint32 {
+		p := v*a + 128
+		return (p + p>>8) >> 8
+	})
+}
+
+func (r Raster) unmultiply() Raster {
+	return r.byOpacity(func(v, a uint32) uint32 {
+		if a == 0 || a == 255 {
+			return v
+		}
+		return min(255*v/a, 255)
+	})
+}
+
+func (r Raster) byOpacity(f func(v, a uint32) uint32) Raster {
+	out := Raster{r.w, r.h, r.c, append([]uint8(nil), r.pix...)}
+	for i := 0; i < len(out.pix); i += r.c {
+		p := out.pix[i:][:r.c]
+		for c := range r.c - 1 {
+			p[c] = uint8(f(uint32(p[c]), uint32(p[r.c-1])))
+		}
+	}
+	return out
+}
+
+// stretch is resize for filters that blend, of channels that are blended alike.
+func (r Raster) stretch(f Filter, src rect, dw, dh int, out window) Raster {
 	whole := func(lo, hi float64, n, d int) bool { return n == d && lo == 0 && hi == float64(n) }
 	if whole(src.x0, src.x1, r.w, dw) && whole(src.y0, src.y1, r.h, dh) {
 		return r.crop(out.x, out.y, out.w, out.h)
@@ -185,15 +243,17 @@ func (r Raster) horizontal(t taps) Raster {
 	out := newRaster(n, r.h, r.c)
 	for y := range r.h {
 		src, dst := r.row(y), out.row(y)
-		if r.c == 1 {
+		if r.c != 3 {
 			for i := range n {
 				w := t.w[i*t.size:][:t.count[i]]
-				px := src[t.first[i]:][:len(w)]
-				s := int32(half)
-				for j, k := range w {
-					s += k * int32(px[j])
+				for c := range r.c {
+					px := src[t.first[i]*r.c+c:]
+					s := int32(half)
+					for j, k := range w {
+						s += k * int32(px[j*r.c])
+					}
+					dst[i*r.c+c] = clip8(s)
 				}
-				dst[i] = clip8(s)
 			}
 			continue
 		}
