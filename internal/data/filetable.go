@@ -13,7 +13,8 @@ import (
 // one, a column text holds transcripts.
 
 // openTables reads tables of files for training, as Open does class folders.
-func openTables(ctx context.Context, trainPlace, valPlace Place, m *Media, opt Options) (train, val *Dataset, err error) {
+func openTables(ctx context.Context, parts Splits, m *Media, opt Options) (train, val *Dataset, err error) {
+	trainPlace, valPlace := parts.Train, parts.Val
 	o := open(trainPlace, m, opt)
 	if train, err = o.table(trainPlace, nil, opt.Task, true); err != nil {
 		return nil, nil, err
@@ -23,6 +24,7 @@ func openTables(ctx context.Context, trainPlace, valPlace Place, m *Media, opt O
 			return nil, nil, err
 		}
 	}
+	train.Remarks = append(train.Remarks, parts.Remarks()...)
 	if err := train.check(ctx); err != nil {
 		return nil, nil, err
 	}

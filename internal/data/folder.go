@@ -41,6 +41,9 @@ func readFolder(root Place, m *Media) (*folder, error) {
 			}
 			continue
 		}
+		if err := checkNoSplits(p, m); err != nil {
+			return nil, err
+		}
 		c := class{name: e.Name()}
 		if err := f.walk(&c, p, 0); err != nil {
 			return nil, err
@@ -116,13 +119,4 @@ func readDir(dir Place, m *Media) ([]fs.DirEntry, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), ".") }), nil
-}
-
-// splitFolders returns the folders train and val of p where both exist.
-func splitFolders(p Place) (train, val Place, ok bool) {
-	if p.Rows != nil {
-		return train, val, false
-	}
-	train, val = p.Join("train"), p.Join("val")
-	return train, val, train.IsDir() && val.IsDir()
 }

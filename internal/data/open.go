@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// Open reads class folders for training: train and val in p where both exist; else p, and for
-// validation opt.Val or, where that is none, a tenth of each class that opt.Seed picks. Tables of
+// Open reads class folders for training: the splits of p where its folders have the usual names of
+// splits; else p, and for validation opt.Val or, where that is none, a tenth of each class that
+// opt.Seed picks. A split to test with is not looked at. Tables of
 // files are read likewise. For a task other than classify a folder's name is the answer to what
 // lies in it. Errors say what is wrong, where, and how to mend it.
 func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Dataset, err error) {
-	if t, v, ok := FindTables(p, opt.Val); ok {
-		return openTables(ctx, t, v, m, opt)
+	tables, err := FindTables(p, opt.Val, opt.Table)
+	if err != nil {
+		return nil, nil, err
 	}
-	trainPlace, valPlace, split := splitFolders(p)
-	if !split {
-		trainPlace, valPlace = p, Place{}
+	if !tables.Train.IsZero() {
+		return openTables(ctx, tables, m, opt)
 	}
-	if !opt.Val.IsZero() {
-		valPlace = opt.Val
-		if _, v, ok := splitFolders(opt.Val); ok {
-			valPlace = v
-		}
+	parts, err := trainingFolders(p, m, opt.Val)
+	if err != nil {
+		return nil, nil, err
 	}
+	trainPlace, valPlace := parts.Train, parts.Val
 	f, err := readFolder(trainPlace, m)
 	if err != nil {
 		return nil, nil, err
@@ -38,8 +38,6 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 		opt.Task = FindTask(classes, true)
 	}
 	switch {
-	case len(classes) == 1 && classes[0] == "train":
-		return nil, nil, fmt.Errorf("data: %s has a folder train but none named val: add it, or give %s", p.Path, p.Join("train").Path)
 	case len(classes) == 1 && answersOf(opt.Task).Classes:
 		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of %s", trainPlace.Path, classes[0], m.Many)
 	}
@@ -52,6 +50,7 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 			return nil, nil, err
 		}
 	}
+	train.Remarks = append(train.Remarks, parts.Remarks()...)
 	if err := train.check(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -80,27 +79,27 @@ func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	return d.subset(rest), val
 }
 
-// OpenEval reads class folders for a model whose classes are known: val in p where train and val
-// exist, else p.
+// OpenEval reads class folders for a model whose classes are known: of splits in p that to validate
+// or else that to test with, else p.
 func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Options) (*Dataset, error) {
 	o := open(p, m, opt)
-	if t, v, ok := FindTables(p, Place{}); ok {
-		if !v.IsZero() {
-			t = v
-		}
-		d, err := o.table(t, classes, opt.Task, false)
-		if err != nil {
-			return nil, err
-		}
-		return d, d.check(ctx)
-	}
-	if _, v, ok := splitFolders(p); ok {
-		p = v
-	}
-	d, err := o.labelledFolder(p, classes)
+	t, remarks, err := EvalTable(p, opt.Table)
 	if err != nil {
 		return nil, err
 	}
+	var d *Dataset
+	if !t.IsZero() {
+		d, err = o.table(t, classes, opt.Task, false)
+	} else {
+		if p, remarks, err = evalFolder(p, m, classes); err != nil {
+			return nil, err
+		}
+		d, err = o.labelledFolder(p, classes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.Remarks = append(d.Remarks, remarks...)
 	return d, d.check(ctx)
 }
 

@@ -36,37 +36,6 @@ func IsTable(p Place) bool {
 	return p.Rows != nil || slices.Contains(TableFormats, strings.ToLower(filepath.Ext(p.Path))) && !p.IsDir()
 }
 
-// FindTables resolves what the options data and val name into tables: a table itself, or a folder
-// with train.csv and val.csv (or .tsv, .jsonl). Val is none where nothing names it. ok is false
-// where there is no table.
-func FindTables(p, valPlace Place) (train, val Place, ok bool) {
-	inside := func(dir Place, name string) Place {
-		for _, ext := range TableFormats {
-			if t := dir.Join(name + ext); IsTable(t) {
-				if _, err := t.stat(); err == nil {
-					return t
-				}
-			}
-		}
-		return Place{}
-	}
-	switch {
-	case IsTable(p):
-		train = p
-	case p.IsDir():
-		if train = inside(p, "train"); !train.IsZero() {
-			val = inside(p, "val")
-		}
-	}
-	if !valPlace.IsZero() {
-		val = valPlace
-		if valPlace.IsDir() {
-			val = inside(valPlace, "val")
-		}
-	}
-	return train, val, !train.IsZero()
-}
-
 // ReadTable reads a table. It errors, naming the line, where a row does not fit the columns, on two
 // columns of a name, and on a table without rows.
 func ReadTable(p Place) (*Table, error) {
@@ -95,6 +64,9 @@ func ReadTable(p Place) (*Table, error) {
 	}
 	if len(t.Rows) == 0 {
 		return nil, fmt.Errorf("data: %s has no rows", p.Path)
+	}
+	if p.part != noSplit {
+		return t, t.only(p)
 	}
 	return t, nil
 }
