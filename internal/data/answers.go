@@ -18,6 +18,11 @@ type Answers struct {
 	// Looks reports whether answers look like those of the task: names of folders, or what stands
 	// in a table. Nil: the task has to be asked for.
 	Looks func(answers []string, folders bool) bool
+	// Like reports whether one answer has the form that all of the task have, as a number has. Nil:
+	// any answer may be one.
+	Like func(answer string) bool
+	// Sign reports whether one answer shows by itself that it is of the task. Nil: none does.
+	Sign func(answer string) bool
 }
 
 type taskAnswers struct {

@@ -31,6 +31,9 @@ type Options struct {
 
 	// Task is what the labels are for, as the option task names it; "" finds it from them.
 	Task string
+	// Own are the classes of the model where its own scores are learned on; nil where the data say
+	// what the classes are.
+	Own *Own
 	// Table names the columns of tables.
 	Table Columns
 	// Augment is how the examples to train with are varied, in the words of their kind; "" and
@@ -76,13 +79,14 @@ type Skipped struct {
 // use.
 type Dataset struct {
 	Root     string
-	Classes  []string // in sorted order, or as given
+	Classes  []string // sorted (see SortNames), or as given
 	Examples []Example
 	Skipped  []Skipped // damaged files
 	Remarks  []string  // further Notes
 	HeldOut  bool      // these examples were taken from the training folder
 	Task     string    // what the labels are for; "" is classify
 
+	own     *Own
 	media   *Media
 	seed    uint64
 	workers int
@@ -95,7 +99,7 @@ type Dataset struct {
 // New makes a Dataset of what a Source prepares, one example each in the order of the Source.
 func New(root string, classes []string, examples []Example, source Source, m *Media, opt Options) *Dataset {
 	return &Dataset{Root: root, Classes: classes, Examples: examples, Task: opt.Task,
-		media: m, seed: opt.Seed, workers: opt.workers(), source: source, at: FileOrder(len(examples))}
+		own: opt.Own, media: m, seed: opt.Seed, workers: opt.workers(), source: source, at: FileOrder(len(examples))}
 }
 
 // opened makes a Dataset of files.

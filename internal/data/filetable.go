@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -75,10 +74,19 @@ func (o *opened) table(p Place, classes []string, task string, varied bool) (*Da
 		}
 		examples[i] = Example{Path: p.beside(name), Label: -1, Answer: strings.TrimSpace(row[label])}
 	}
-	if task, classes, err = ReadAnswers(t, examples, task, classes); err != nil {
+	opt := o.opt
+	opt.Task = task
+	a, err := ReadAnswers(t, examples, opt, classes)
+	if err != nil {
 		return nil, err
 	}
-	return o.dataset(p.Path, classes, examples, task, varied), nil
+	kept := make([]Example, len(a.Kept))
+	for k, i := range a.Kept {
+		kept[k] = examples[i]
+	}
+	d := o.dataset(p.Path, a.Classes, kept, a.Task, varied)
+	d.Remarks = a.Remarks
+	return d, nil
 }
 
 // beside is the path of a file that a table names.
@@ -99,41 +107,4 @@ func columnNames(given, usual string) []string {
 		return []string{given}
 	}
 	return []string{usual}
-}
-
-// ReadAnswers looks over the answers of a table's examples, one a row: it finds the task where it
-// is "", and of classify the classes, where they are nil, and every example's. It errors, naming
-// the line, on an answer that the task does not take.
-func ReadAnswers(t *Table, examples []Example, task string, classes []string) (string, []string, error) {
-	if task == "" {
-		var answers []string
-		for _, e := range examples {
-			answers = append(answers, e.Answer)
-		}
-		task = FindTask(answers, false)
-	}
-	kind := answersOf(task)
-	for i, e := range examples {
-		if e.Answer == "" && !kind.Empty {
-			return "", nil, fmt.Errorf("data: %s, line %d: the label is empty", t.Path, t.Lines[i])
-		}
-	}
-	if !kind.Classes {
-		return task, nil, nil
-	}
-	if classes == nil {
-		for _, e := range examples {
-			classes = append(classes, e.Answer)
-		}
-		slices.Sort(classes)
-		if classes = slices.Compact(classes); len(classes) == 1 {
-			return "", nil, fmt.Errorf("data: %s has one label only (%s): training needs at least two", t.Path, classes[0])
-		}
-	}
-	for i := range examples {
-		if examples[i].Label = slices.Index(classes, examples[i].Answer); examples[i].Label < 0 {
-			return "", nil, fmt.Errorf("data: %s, line %d: the label %q is none that training saw (%s)", t.Path, t.Lines[i], examples[i].Answer, list(classes))
-		}
-	}
-	return task, classes, nil
 }

@@ -30,9 +30,9 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 	if err != nil {
 		return nil, nil, err
 	}
-	classes := make([]string, len(f.classes))
-	for i, c := range f.classes {
-		classes[i] = c.name
+	classes, err := classNames(trainPlace.Path, f.names())
+	if err != nil {
+		return nil, nil, err
 	}
 	if opt.Task == "" {
 		opt.Task = FindTask(classes, true)
@@ -40,6 +40,14 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 	switch {
 	case len(classes) == 1 && answersOf(opt.Task).Classes:
 		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of %s", trainPlace.Path, classes[0], m.Many)
+	}
+	remarks := append(parts.Remarks(), f.remarks(trainPlace)...)
+	if opt.Own != nil && answersOf(opt.Task).Classes {
+		var said []string
+		if classes, said, err = opt.Own.order(trainPlace.Path, classes); err != nil {
+			return nil, nil, err
+		}
+		remarks = append(remarks, said...)
 	}
 	o := open(trainPlace, m, opt)
 	if train, err = o.labelled(trainPlace, f, classes, true); err != nil {
@@ -50,12 +58,12 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 			return nil, nil, err
 		}
 	}
-	train.Remarks = append(train.Remarks, parts.Remarks()...)
+	train.Remarks = append(train.Remarks, remarks...)
 	if err := train.check(ctx); err != nil {
 		return nil, nil, err
 	}
 	for c, n := range train.Counts() {
-		if n == 0 && answersOf(train.Task).Classes {
+		if n == 0 && answersOf(train.Task).Classes && slices.ContainsFunc(f.classes, func(of class) bool { return classOf(classes, of.name) == c }) {
 			return nil, nil, fmt.Errorf("data: class %s of %s has no undamaged %s (%v): repair or remove it",
 				classes[c], trainPlace.Path, m.One, train.Skipped[0].Err)
 		}
@@ -155,7 +163,7 @@ func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*D
 			}
 			continue
 		}
-		l := slices.Index(classes, c.name)
+		l := classOf(classes, c.name)
 		if l < 0 {
 			return nil, fmt.Errorf("data: class %s of %s is none that training saw (%s): rename or remove the folder", c.name, p.Path, list(classes))
 		}

@@ -26,6 +26,9 @@ type Table struct {
 	Columns []string
 	Rows    [][]string // a cell for every column
 	Lines   []int      // by row, from 1
+	Remarks []string   // how it was read, where its name does not say so
+
+	separator rune // between the columns of a CSV or TSV
 }
 
 // TableFormats are the extensions of tables.
@@ -55,9 +58,9 @@ func ReadTable(p Place) (*Table, error) {
 	case ".jsonl":
 		err = t.readJSON(b)
 	case ".tsv":
-		err = t.readCSV(b, '\t')
+		err = t.readCSV(b, t.findSeparator(b, '\t'))
 	default:
-		err = t.readCSV(b, ',')
+		err = t.readCSV(b, t.findSeparator(b, ','))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: %w", p.Path, err)

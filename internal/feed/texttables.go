@@ -91,19 +91,28 @@ func (f *Texts) table(ctx context.Context, p data.Place, classes []string, opt d
 	for i, row := range t.Rows {
 		examples[i] = data.Example{Path: fmt.Sprintf("%s:%d", p.Path, t.Lines[i]), Label: -1, Answer: strings.TrimSpace(row[label])}
 	}
-	name, classes, err := data.ReadAnswers(t, examples, opt.Task, classes)
+	a, err := data.ReadAnswers(t, examples, opt, classes)
 	if err != nil {
 		return nil, err
 	}
-	d, err := f.dataset(ctx, p.Path, classes, examples, inputs, opt)
+	d, err := f.dataset(ctx, p.Path, a.Classes, pick(examples, a.Kept), pick(inputs, a.Kept), opt)
 	if err != nil {
 		return nil, err
 	}
-	d.Task = name
+	d.Task, d.Remarks = a.Task, append(a.Remarks, d.Remarks...)
 	if n := len(d.Skipped); n*10 > len(t.Rows) {
 		return nil, fmt.Errorf("data: %d of %d texts in %s cannot be used, more than a tenth (the first: %s: %w): mend or remove them", n, len(t.Rows), p.Path, d.Skipped[0].Path, d.Skipped[0].Err)
 	}
 	return d, nil
+}
+
+// pick is the elements at some indices.
+func pick[T any](all []T, indices []int) []T {
+	out := make([]T, len(indices))
+	for k, i := range indices {
+		out[k] = all[i]
+	}
+	return out
 }
 
 // textColumns are the names of a table's columns.

@@ -17,7 +17,7 @@ const NameRegress = "regress"
 func init() {
 	Register(Kind{
 		Name:    NameRegress,
-		Answers: data.Answers{Looks: looksNumeric},
+		Answers: data.Answers{Looks: looksNumeric, Like: isNumber},
 		Metric:  Metric{Name: "rmse", Lower: true, Of: (*Metrics).RMSE},
 		New: func(e Examples) (Task, error) {
 			if e.KeepHead { // which speaks in the number's unit
@@ -38,7 +38,7 @@ func init() {
 func looksNumeric(answers []string, folders bool) bool {
 	whole := true
 	for _, a := range answers {
-		if _, err := strconv.ParseFloat(a, 64); err != nil {
+		if !isNumber(a) {
 			return false
 		}
 		if _, err := strconv.Atoi(a); err != nil {
@@ -46,6 +46,12 @@ func looksNumeric(answers []string, folders bool) bool {
 		}
 	}
 	return !whole && !folders
+}
+
+// isNumber reports whether an answer is a finite number.
+func isNumber(answer string) bool {
+	v, err := strconv.ParseFloat(answer, 64)
+	return err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)
 }
 
 // Regress is a number for each example. Training minimises the mean squared error of the
