@@ -20,6 +20,11 @@ type Answers struct {
 	// Looks reports whether answers look like those of the task. They are names of folders or cells
 	// of a table. If nil, the task must be asked for by name.
 	Looks func(answers []string, folders bool) bool
+	// Like reports whether one answer has the form that all of the task have, as a number has. Nil:
+	// any answer may be one.
+	Like func(answer string) bool
+	// Sign reports whether one answer shows by itself that it is of the task. Nil: none does.
+	Sign func(answer string) bool
 }
 
 type taskAnswers struct {

@@ -63,9 +63,17 @@ func (d *Dataset) Balance() (text string, unequal bool) {
 	return fmt.Sprintf("%s; always guessing %s would be right for %.1f%%", text, d.Classes[hi], share), true
 }
 
-// Notes returns what a user should know about the data: skipped files, classes without examples,
-// unequal classes.
+// Notes are the lines that a user should see about the data: Faults and unequal classes.
 func (d *Dataset) Notes() []string {
+	notes := d.Faults()
+	if text, unequal := d.Balance(); unequal {
+		notes = append(notes, fmt.Sprintf("%s: %s", d.Root, text))
+	}
+	return notes
+}
+
+// Faults are the lines on files left out and classes without examples, and further remarks.
+func (d *Dataset) Faults() []string {
 	notes := slices.Clone(d.Remarks)
 	if n := len(d.Skipped); n > 0 {
 		notes = append(notes, fmt.Sprintf("%s: %d %s %s left out of %d", d.Root, n, d.media.fault(), d.media.Many, n+d.Len()))
@@ -84,9 +92,6 @@ func (d *Dataset) Notes() []string {
 	}
 	if len(absent) > 0 {
 		notes = append(notes, fmt.Sprintf("%s: no example of %s", d.Root, list(absent)))
-	}
-	if text, unequal := d.Balance(); unequal {
-		notes = append(notes, fmt.Sprintf("%s: %s", d.Root, text))
 	}
 	return notes
 }

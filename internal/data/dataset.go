@@ -33,6 +33,9 @@ type Options struct {
 
 	// Task is the task of the examples, as in the option task. "" derives it from their answers.
 	Task string
+	// Own are the classes of the model where its own scores are learned on; nil where the data say
+	// what the classes are.
+	Own *Own
 	// Table names the columns of tables.
 	Table Columns
 	// Augment says how training examples are augmented, in the terms of their kind. "" and "none"
@@ -78,13 +81,14 @@ type Skipped struct {
 // Dataset is a list of examples, ordered by class and path. It is safe for concurrent use.
 type Dataset struct {
 	Root     string
-	Classes  []string // sorted, or as given
+	Classes  []string // sorted (see SortNames), or as given
 	Examples []Example
 	Skipped  []Skipped // damaged files
 	Remarks  []string  // further Notes
 	HeldOut  bool      // these examples were split off from the training folder
 	Task     string    // what the labels are for; "" is classify
 
+	own     *Own
 	media   *Media
 	seed    uint64
 	workers int
@@ -97,7 +101,7 @@ type Dataset struct {
 // New makes a Dataset from a Source, with its examples in the order of the Source.
 func New(root string, classes []string, examples []Example, source Source, m *Media, opt Options) *Dataset {
 	return &Dataset{Root: root, Classes: classes, Examples: examples, Task: opt.Task,
-		media: m, seed: opt.Seed, workers: opt.workers(), source: source, at: FileOrder(len(examples))}
+		own: opt.Own, media: m, seed: opt.Seed, workers: opt.workers(), source: source, at: FileOrder(len(examples))}
 }
 
 // opened makes a Dataset of files.

@@ -5,15 +5,15 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
 // A table of files has a column file, with paths relative to the table, and a column label. Without
 // labels, a column text holds transcripts.
 
-// openTables reads tables of files for training, like Open for class folders.
-func openTables(ctx context.Context, trainPlace, valPlace Place, m *Media, opt Options) (train, val *Dataset, err error) {
+// openTables reads tables of files for training, as Open does class folders.
+func openTables(ctx context.Context, parts Splits, m *Media, opt Options) (train, val *Dataset, err error) {
+	trainPlace, valPlace := parts.Train, parts.Val
 	o := open(trainPlace, m, opt)
 	if train, err = o.table(trainPlace, nil, opt.Task, true); err != nil {
 		return nil, nil, err
@@ -23,6 +23,7 @@ func openTables(ctx context.Context, trainPlace, valPlace Place, m *Media, opt O
 			return nil, nil, err
 		}
 	}
+	train.Remarks = append(train.Remarks, parts.Remarks()...)
 	if err := train.check(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -73,10 +74,19 @@ func (o *opened) table(p Place, classes []string, task string, varied bool) (*Da
 		}
 		examples[i] = Example{Path: p.beside(name), Label: -1, Answer: strings.TrimSpace(row[label])}
 	}
-	if task, classes, err = ReadAnswers(t, examples, task, classes); err != nil {
+	opt := o.opt
+	opt.Task = task
+	a, err := ReadAnswers(t, examples, opt, classes)
+	if err != nil {
 		return nil, err
 	}
-	return o.dataset(p.Path, classes, examples, task, varied), nil
+	kept := make([]Example, len(a.Kept))
+	for k, i := range a.Kept {
+		kept[k] = examples[i]
+	}
+	d := o.dataset(p.Path, a.Classes, kept, a.Task, varied)
+	d.Remarks = a.Remarks
+	return d, nil
 }
 
 // beside returns the path of a file that a table names.
@@ -97,41 +107,4 @@ func columnNames(given, usual string) []string {
 		return []string{given}
 	}
 	return []string{usual}
-}
-
-// ReadAnswers interprets the answers of a table's examples, one per row. If task is "" it finds the
-// task. For classify it finds the classes, if classes is nil, and sets the class of every example.
-// It errors on an answer that is invalid for the task, and names the line.
-func ReadAnswers(t *Table, examples []Example, task string, classes []string) (string, []string, error) {
-	if task == "" {
-		var answers []string
-		for _, e := range examples {
-			answers = append(answers, e.Answer)
-		}
-		task = FindTask(answers, false)
-	}
-	kind := answersOf(task)
-	for i, e := range examples {
-		if e.Answer == "" && !kind.Empty {
-			return "", nil, fmt.Errorf("data: %s, line %d: the label is empty", t.Path, t.Lines[i])
-		}
-	}
-	if !kind.Classes {
-		return task, nil, nil
-	}
-	if classes == nil {
-		for _, e := range examples {
-			classes = append(classes, e.Answer)
-		}
-		slices.Sort(classes)
-		if classes = slices.Compact(classes); len(classes) == 1 {
-			return "", nil, fmt.Errorf("data: %s has one label only (%s): training needs at least two", t.Path, classes[0])
-		}
-	}
-	for i := range examples {
-		if examples[i].Label = slices.Index(classes, examples[i].Answer); examples[i].Label < 0 {
-			return "", nil, fmt.Errorf("data: %s, line %d: the label %q is none that training saw (%s)", t.Path, t.Lines[i], examples[i].Answer, list(classes))
-		}
-	}
-	return task, classes, nil
 }

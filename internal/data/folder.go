@@ -23,6 +23,7 @@ type folder struct {
 	media   *Media
 	classes []class        // sorted; only those with files of the kind
 	other   map[string]int // files of other kinds, by extension
+	empty   []string       // folders without files of the kind
 }
 
 // readFolder lists the class folders of root. It ignores hidden files and folders.
@@ -41,17 +42,22 @@ func readFolder(root Place, m *Media) (*folder, error) {
 			}
 			continue
 		}
+		if err := checkNoSplits(p, m); err != nil {
+			return nil, err
+		}
 		c := class{name: e.Name()}
 		if err := f.walk(&c, p, 0); err != nil {
 			return nil, err
 		}
 		if len(c.files) > 0 {
 			f.classes = append(f.classes, c)
+		} else {
+			f.empty = append(f.empty, e.Name())
 		}
 	}
 	switch {
 	case len(f.classes) > 0:
-		return f, nil
+		return f, f.checkEmpty(root)
 	case loose > 0:
 		return nil, fmt.Errorf("data: %s holds %d %s but no class folder: move them into one folder per class", root.Path, loose, m.Many)
 	case len(f.other) > 0:
@@ -59,6 +65,45 @@ func readFolder(root Place, m *Media) (*folder, error) {
 	}
 	return nil, fmt.Errorf("data: %s holds no %s: put %s files into one folder per class", root.Path, m.Many, m.Formats)
 }
+
+// names are those of the class folders.
+func (f *folder) names() []string {
+	out := make([]string, len(f.classes))
+	for i, c := range f.classes {
+		out[i] = c.name
+	}
+	return out
+}
+
+// documents are the extensions of files that may lie beside examples and are none.
+var documents = []string{noExtension, ".txt", ".md", ".json", ".xml", ".yaml", ".yml", ".csv", ".tsv", ".html", ".pdf", ".py", ".ini", ".cfg", ".log", ".db"}
+
+// checkEmpty errors on a class folder whose files are all of another kind: its class would be
+// missing.
+func (f *folder) checkEmpty(root Place) error {
+	for _, name := range f.empty {
+		all := folder{media: f.media, other: map[string]int{}}
+		if err := all.walk(new(class), root.Join(name), 0); err != nil {
+			return err
+		}
+		for ext := range all.other {
+			if !slices.Contains(documents, ext) {
+				return fmt.Errorf("data: the class folder %s holds no %s, only %s: turn them into %s, or remove the folder", root.Join(name).Path, f.media.Many, kinds(all.other), f.media.Formats)
+			}
+		}
+	}
+	return nil
+}
+
+// remarks tell which folders are no class for lack of files.
+func (f *folder) remarks(root Place) []string {
+	if len(f.empty) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: folders without %s are no classes: %s", root.Path, f.media.Many, list(f.empty))}
+}
+
+const noExtension = "without extension"
 
 // kinds lists extensions with their counts: 3 .heic, 1 .txt.
 func kinds(n map[string]int) string {
@@ -91,7 +136,7 @@ func (f *folder) walk(c *class, dir Place, depth int) error {
 		case f.media.has(e.Name()):
 			c.files = append(c.files, p.Path)
 		default:
-			f.other[cmp.Or(strings.ToLower(path.Ext(e.Name())), "without extension")]++
+			f.other[cmp.Or(strings.ToLower(path.Ext(e.Name())), noExtension)]++
 		}
 	}
 	return nil
@@ -116,13 +161,4 @@ func readDir(dir Place, m *Media) ([]fs.DirEntry, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), ".") }), nil
-}
-
-// splitFolders returns the folders train and val of p if both exist.
-func splitFolders(p Place) (train, val Place, ok bool) {
-	if p.Rows != nil {
-		return train, val, false
-	}
-	train, val = p.Join("train"), p.Join("val")
-	return train, val, train.IsDir() && val.IsDir()
 }

@@ -8,40 +8,46 @@ import (
 	"strings"
 )
 
-// Open reads class folders for training. If p contains train and val, it uses these. Otherwise it
-// trains on p and validates on opt.Val or, if that is none, on a tenth of each class, picked by
-// opt.Seed. Tables of files are read likewise. For a task other than classify, a folder's name is
-// the answer for the files in it. Errors say what is wrong, where, and how to mend it.
+// Open reads class folders for training: the splits of p where its folders have the usual names of
+// splits; else p, and for validation opt.Val or, where that is none, a tenth of each class that
+// opt.Seed picks. A split to test with is not looked at. Tables of
+// files are read likewise. For a task other than classify a folder's name is the answer to what
+// lies in it. Errors say what is wrong, where, and how to mend it.
 func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Dataset, err error) {
-	if t, v, ok := FindTables(p, opt.Val); ok {
-		return openTables(ctx, t, v, m, opt)
+	tables, err := FindTables(p, opt.Val, opt.Table)
+	if err != nil {
+		return nil, nil, err
 	}
-	trainPlace, valPlace, split := splitFolders(p)
-	if !split {
-		trainPlace, valPlace = p, Place{}
+	if !tables.Train.IsZero() {
+		return openTables(ctx, tables, m, opt)
 	}
-	if !opt.Val.IsZero() {
-		valPlace = opt.Val
-		if _, v, ok := splitFolders(opt.Val); ok {
-			valPlace = v
-		}
+	parts, err := trainingFolders(p, m, opt.Val)
+	if err != nil {
+		return nil, nil, err
 	}
+	trainPlace, valPlace := parts.Train, parts.Val
 	f, err := readFolder(trainPlace, m)
 	if err != nil {
 		return nil, nil, err
 	}
-	classes := make([]string, len(f.classes))
-	for i, c := range f.classes {
-		classes[i] = c.name
+	classes, err := classNames(trainPlace.Path, f.names())
+	if err != nil {
+		return nil, nil, err
 	}
 	if opt.Task == "" {
 		opt.Task = FindTask(classes, true)
 	}
 	switch {
-	case len(classes) == 1 && classes[0] == "train":
-		return nil, nil, fmt.Errorf("data: %s has a folder train but none named val: add it, or give %s", p.Path, p.Join("train").Path)
 	case len(classes) == 1 && answersOf(opt.Task).Classes:
 		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of %s", trainPlace.Path, classes[0], m.Many)
+	}
+	remarks := append(parts.Remarks(), f.remarks(trainPlace)...)
+	if opt.Own != nil && answersOf(opt.Task).Classes {
+		var said []string
+		if classes, said, err = opt.Own.order(trainPlace.Path, classes); err != nil {
+			return nil, nil, err
+		}
+		remarks = append(remarks, said...)
 	}
 	o := open(trainPlace, m, opt)
 	if train, err = o.labelled(trainPlace, f, classes, true); err != nil {
@@ -53,11 +59,12 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 			return nil, nil, err
 		}
 	}
+	train.Remarks = append(train.Remarks, remarks...)
 	if err := train.check(ctx); err != nil {
 		return nil, nil, err
 	}
 	for c, n := range train.Counts() {
-		if n == 0 && answersOf(train.Task).Classes {
+		if n == 0 && answersOf(train.Task).Classes && slices.ContainsFunc(f.classes, func(of class) bool { return classOf(classes, of.name) == c }) {
 			return nil, nil, fmt.Errorf("data: class %s of %s has no undamaged %s (%v): repair or remove it",
 				classes[c], trainPlace.Path, m.One, train.Skipped[0].Err)
 		}
@@ -81,27 +88,27 @@ func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	return d.subset(rest), val
 }
 
-// OpenEval reads class folders for a model with known classes: val in p if train and val exist,
-// else p.
+// OpenEval reads class folders for a model whose classes are known: of splits in p that to validate
+// or else that to test with, else p.
 func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Options) (*Dataset, error) {
 	o := open(p, m, opt)
-	if t, v, ok := FindTables(p, Place{}); ok {
-		if !v.IsZero() {
-			t = v
-		}
-		d, err := o.table(t, classes, opt.Task, false)
-		if err != nil {
-			return nil, err
-		}
-		return d, d.check(ctx)
-	}
-	if _, v, ok := splitFolders(p); ok {
-		p = v
-	}
-	d, err := o.labelledFolder(p, classes)
+	t, remarks, err := EvalTable(p, opt.Table)
 	if err != nil {
 		return nil, err
 	}
+	var d *Dataset
+	if !t.IsZero() {
+		d, err = o.table(t, classes, opt.Task, false)
+	} else {
+		if p, remarks, err = evalFolder(p, m, classes); err != nil {
+			return nil, err
+		}
+		d, err = o.labelledFolder(p, classes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.Remarks = append(d.Remarks, remarks...)
 	return d, d.check(ctx)
 }
 
@@ -157,7 +164,7 @@ func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*D
 			}
 			continue
 		}
-		l := slices.Index(classes, c.name)
+		l := classOf(classes, c.name)
 		if l < 0 {
 			return nil, fmt.Errorf("data: class %s of %s is none that training saw (%s): rename or remove the folder", c.name, p.Path, list(classes))
 		}

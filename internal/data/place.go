@@ -14,6 +14,9 @@ type Place struct {
 	Path string // a folder or a table; for Rows, their name in messages
 	Rows *Table // examples in memory: a table whose column file names files in FS
 	Kind string // of Rows: the kind of data where it is known, see feed.Kind; "" where the model's decides
+
+	part    split   // of a table: the rows that say so are meant; noSplit for all
+	columns Columns // of a part: which columns have another meaning
 }
 
 // IsZero reports whether the place is none.

@@ -24,8 +24,11 @@ type Columns struct{ Text, Label string }
 type Table struct {
 	Path    string
 	Columns []string
-	Rows    [][]string // one cell per column
-	Lines   []int      // line number of each row, from 1
+	Rows    [][]string // a cell for every column
+	Lines   []int      // by row, from 1
+	Remarks []string   // how it was read, where its name does not say so
+
+	separator rune // between the columns of a CSV or TSV
 }
 
 // TableFormats are the file extensions of tables.
@@ -37,39 +40,8 @@ func IsTable(p Place) bool {
 	return p.Rows != nil || slices.Contains(TableFormats, strings.ToLower(filepath.Ext(p.Path))) && !p.IsDir()
 }
 
-// FindTables resolves the options data and val to tables: a table itself, or a folder with
-// train.csv and val.csv (or .tsv, .jsonl). val is none if nothing names it. ok is false if there is
-// no table.
-func FindTables(p, valPlace Place) (train, val Place, ok bool) {
-	inside := func(dir Place, name string) Place {
-		for _, ext := range TableFormats {
-			if t := dir.Join(name + ext); IsTable(t) {
-				if _, err := t.stat(); err == nil {
-					return t
-				}
-			}
-		}
-		return Place{}
-	}
-	switch {
-	case IsTable(p):
-		train = p
-	case p.IsDir():
-		if train = inside(p, "train"); !train.IsZero() {
-			val = inside(p, "val")
-		}
-	}
-	if !valPlace.IsZero() {
-		val = valPlace
-		if valPlace.IsDir() {
-			val = inside(valPlace, "val")
-		}
-	}
-	return train, val, !train.IsZero()
-}
-
-// ReadTable reads a table. It errors on a row that does not fit the columns, naming the line, on
-// duplicate column names, and on a table without rows.
+// ReadTable reads a table. It errors, naming the line, where a row does not fit the columns, on two
+// columns of a name, and on a table without rows.
 func ReadTable(p Place) (*Table, error) {
 	if p.Rows != nil {
 		return p.Rows, nil
@@ -87,15 +59,18 @@ func ReadTable(p Place) (*Table, error) {
 	case ".jsonl":
 		err = t.readJSON(b)
 	case ".tsv":
-		err = t.readCSV(b, '\t')
+		err = t.readCSV(b, t.findSeparator(b, '\t'))
 	default:
-		err = t.readCSV(b, ',')
+		err = t.readCSV(b, t.findSeparator(b, ','))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: %w", p.Path, err)
 	}
 	if len(t.Rows) == 0 {
 		return nil, fmt.Errorf("data: %s has no rows", p.Path)
+	}
+	if p.part != noSplit {
+		return t, t.only(p)
 	}
 	return t, nil
 }

@@ -67,26 +67,6 @@ func TestReadTableErrors(t *testing.T) {
 	}
 }
 
-func TestFindTables(t *testing.T) {
-	dir := filepath.Dir(tableFile(t, "train.csv", "a\n1\n"))
-	if _, val, ok := FindTables(at(dir), Place{}); !ok || !val.IsZero() {
-		t.Errorf("val %v, %v", val, ok)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "val.tsv"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	train, val, ok := FindTables(at(dir), Place{})
-	if !ok || filepath.Base(train.Path) != "train.csv" || filepath.Base(val.Path) != "val.tsv" {
-		t.Errorf("%v %v %v", train, val, ok)
-	}
-	if _, val, _ = FindTables(train, at(dir)); filepath.Base(val.Path) != "val.tsv" {
-		t.Errorf("val %s names %v", dir, val)
-	}
-	if _, _, ok = FindTables(at(t.TempDir()), Place{}); ok {
-		t.Error("an empty folder holds tables")
-	}
-}
-
 // A table in another encoding is named, with its line.
 func TestTableEncoding(t *testing.T) {
 	for text, want := range map[string]string{

@@ -17,26 +17,40 @@ import (
 // tokens that the model expects around a text. The result is cut into blocks of the model's context
 // length.
 
-// findPlain resolves the options data and val to plain texts, like data.FindTables for tables.
-func findPlain(p, valPlace data.Place) (train, val data.Place, ok bool) {
-	plain := func(p data.Place) data.Place {
-		if strings.EqualFold(path.Ext(p.Path), ".txt") && p.IsFile() {
-			return p
-		}
-		return data.Place{}
+// plainFormats are the extensions of plain texts.
+var plainFormats = []string{".txt"}
+
+func isPlain(p data.Place) bool {
+	return p.Rows == nil && strings.EqualFold(path.Ext(p.Path), plainFormats[0]) && p.IsFile()
+}
+
+// findPlain resolves what the options data and val name into plain texts, as data.FindTables does
+// tables.
+func findPlain(p, val data.Place) (data.Splits, error) {
+	s, err := data.Splits{Train: p}, error(nil)
+	if !isPlain(p) {
+		s, err = data.FindSplitFiles(p, plainFormats)
 	}
-	if p.Rows != nil {
-		return train, val, false
+	if err != nil || s.Train.IsZero() || val.IsZero() {
+		return s, err
 	}
-	if train = plain(p); train.IsZero() {
-		train, val = plain(p.Join("train.txt")), plain(p.Join("val.txt"))
+	of, err := data.FindSplitFiles(val, plainFormats)
+	if !of.Val.IsZero() {
+		val = of.Val
 	}
-	if !valPlace.IsZero() {
-		if val = plain(valPlace.Join("val.txt")); val.IsZero() {
-			val = valPlace
-		}
+	return s.With(val), err
+}
+
+// evalPlain is the plain text at a place to measure a finished model by, none where there is none.
+func evalPlain(p data.Place) (data.Place, []string, error) {
+	if isPlain(p) {
+		return p, nil, nil
 	}
-	return train, val, !train.IsZero()
+	s, err := data.FindSplitFiles(p, plainFormats)
+	if err != nil || s.IsZero() {
+		return data.Place{}, nil, err
+	}
+	return s.Eval()
 }
 
 // plainTexts reads texts without labels. It returns none if there are labels too and the task is
@@ -75,18 +89,23 @@ func (f *Texts) plainTexts(p data.Place, name string) ([]string, error) {
 // openBlocks opens texts for language modelling if the place has texts without labels, or if the
 // task is lm.
 func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, ok bool, err error) {
-	trainPlace, valPlace, ok := findPlain(p, opt.Val)
-	if ok && opt.Task != "" && !task.LearnsTokens(opt.Task) {
-		return nil, nil, true, fmt.Errorf("data: %s holds no answers, which option task %s learns: give a table", trainPlace.Path, opt.Task)
+	parts, err := findPlain(p, opt.Val)
+	if err != nil {
+		return nil, nil, true, err
 	}
-	if !ok {
-		if trainPlace, valPlace, ok = data.FindTables(p, opt.Val); !ok || opt.Task != "" && !task.LearnsTokens(opt.Task) {
-			return nil, nil, false, nil
+	if !parts.Train.IsZero() && opt.Task != "" && !task.LearnsTokens(opt.Task) {
+		return nil, nil, true, fmt.Errorf("data: %s holds no answers, which option task %s learns: give a table", parts.Train.Path, opt.Task)
+	}
+	if parts.Train.IsZero() {
+		if parts, err = data.FindTables(p, opt.Val, opt.Table); err != nil || parts.Train.IsZero() || opt.Task != "" && !task.LearnsTokens(opt.Task) {
+			return nil, nil, err != nil, err
 		}
 	}
+	trainPlace, valPlace := parts.Train, parts.Val
 	if train, err = f.blocks(ctx, trainPlace, opt); err != nil || train == nil {
 		return nil, nil, err != nil, err
 	}
+	train.Remarks = append(train.Remarks, parts.Remarks()...)
 	if valPlace.IsZero() {
 		if train, val = train.Split(opt.Seed); val.Len() == 0 {
 			why := ""

@@ -151,7 +151,7 @@ func TestOpenErrors(t *testing.T) {
 		{"loose pictures", loose, "", "1 pictures but no class folder"},
 		{"other files", heic, "", "1 .heic"},
 		{"one class", folders(t, map[string]int{"cats": 3}), "", "one class only (cats)"},
-		{"train without val", onlyTrain, "", "none named val"},
+		{"train without val", onlyTrain, "", "none can be held out"},
 		{"unseen class", folders(t, map[string]int{"train/a": 1, "train/b": 1, "val/c": 1}), "", "class c of"},
 		{"missing val", broken(2, 0), filepath.Join(loose, "none"), "no such folder"},
 		{"nothing to hold out", broken(1, 0), "", "none can be held out"},

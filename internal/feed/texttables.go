@@ -21,13 +21,18 @@ func (f *Texts) Open(ctx context.Context, p data.Place, opt data.Options) (train
 	if train, val, ok, err := f.openBlocks(ctx, p, opt); ok {
 		return train, val, err
 	}
-	trainPlace, valPlace, ok := data.FindTables(p, opt.Val)
-	if !ok {
+	parts, err := data.FindTables(p, opt.Val, opt.Table)
+	if err != nil {
+		return nil, nil, err
+	}
+	trainPlace, valPlace := parts.Train, parts.Val
+	if trainPlace.IsZero() {
 		return nil, nil, fmt.Errorf("data: %s: the model takes texts: give a CSV, TSV or JSONL table, or a folder with train.csv and val.csv", p.Path)
 	}
 	if train, err = f.table(ctx, trainPlace, nil, opt); err != nil {
 		return nil, nil, err
 	}
+	train.Remarks = append(train.Remarks, parts.Remarks()...)
 	if valPlace.IsZero() {
 		if train, val = train.Split(opt.Seed); val.Len() == 0 {
 			return nil, nil, fmt.Errorf("data: %s has too few rows to hold any out: give a validation table", trainPlace.Path)
@@ -43,22 +48,28 @@ func (f *Texts) OpenEval(ctx context.Context, p data.Place, classes []string, op
 	if err := suits(KindText, p); err != nil {
 		return nil, err
 	}
-	t, v, ok := data.FindTables(p, data.Place{})
-	if task.LearnsTokens(opt.Task) {
-		if a, b, plain := findPlain(p, data.Place{}); plain {
-			t, v, ok = a, b, true
+	t, remarks, err := data.EvalTable(p, opt.Table)
+	if task.LearnsTokens(opt.Task) && err == nil {
+		if plain, said, e := evalPlain(p); e != nil || !plain.IsZero() {
+			t, remarks, err = plain, said, e
 		}
 	}
-	if !ok {
+	if err != nil {
+		return nil, err
+	}
+	if t.IsZero() {
 		return nil, fmt.Errorf("data: %s: the model takes texts: give a CSV, TSV or JSONL table, or a folder with val.csv", p.Path)
 	}
-	if !v.IsZero() {
-		t = v
-	}
+	var d *data.Dataset
 	if task.LearnsTokens(opt.Task) {
-		return f.blocks(ctx, t, opt)
+		d, err = f.blocks(ctx, t, opt)
+	} else {
+		d, err = f.table(ctx, t, classes, opt)
 	}
-	return f.table(ctx, t, classes, opt)
+	if err == nil {
+		d.Remarks = append(d.Remarks, remarks...)
+	}
+	return d, err
 }
 
 // table reads a table of texts and labels. It skips rows without a text.
@@ -80,19 +91,28 @@ func (f *Texts) table(ctx context.Context, p data.Place, classes []string, opt d
 	for i, row := range t.Rows {
 		examples[i] = data.Example{Path: fmt.Sprintf("%s:%d", p.Path, t.Lines[i]), Label: -1, Answer: strings.TrimSpace(row[label])}
 	}
-	name, classes, err := data.ReadAnswers(t, examples, opt.Task, classes)
+	a, err := data.ReadAnswers(t, examples, opt, classes)
 	if err != nil {
 		return nil, err
 	}
-	d, err := f.dataset(ctx, p.Path, classes, examples, inputs, opt)
+	d, err := f.dataset(ctx, p.Path, a.Classes, pick(examples, a.Kept), pick(inputs, a.Kept), opt)
 	if err != nil {
 		return nil, err
 	}
-	d.Task = name
+	d.Task, d.Remarks = a.Task, append(a.Remarks, d.Remarks...)
 	if n := len(d.Skipped); n*10 > len(t.Rows) {
 		return nil, fmt.Errorf("data: %d of %d texts in %s cannot be used, more than a tenth (the first: %s: %w): mend or remove them", n, len(t.Rows), p.Path, d.Skipped[0].Path, d.Skipped[0].Err)
 	}
 	return d, nil
+}
+
+// pick is the elements at some indices.
+func pick[T any](all []T, indices []int) []T {
+	out := make([]T, len(indices))
+	for k, i := range indices {
+		out[k] = all[i]
+	}
+	return out
 }
 
 // textColumns are the names of a table's columns.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -53,6 +54,11 @@ func PrepareOn(ctx context.Context, cfg Config, sets Sets) (*Session, error) {
 	from, val := sets.Places(&cfg)
 	opt := data.Options{Val: val, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: cfg.Augment, Budget: pictureBudget,
 		Task: cfg.Task, Table: cfg.FeedOptions().Table}
+	if cfg.Head == "keep" {
+		if opt.Own, err = feed.ModelClasses(base.Model); err != nil {
+			return nil, err
+		}
+	}
 	shared, note, err := keep.OpenCache(cfg.KeepOptions())
 	if err != nil {
 		return nil, err
@@ -85,6 +91,9 @@ func NewSession(cfg Config, base *split.Base, tr, val *data.Dataset) (*Session, 
 func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve func(*freeze.Set, *freeze.Plan) error) (*Session, error) {
 	s := &Session{Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
 	s.Notes = append(s.Notes, tr.Notes()...)
+	if !val.HeldOut {
+		s.Notes = append(s.Notes, val.Faults()...)
+	}
 	chosen, err := ChooseTask(&cfg, base.Feed, tr, val)
 	if err != nil {
 		return nil, err

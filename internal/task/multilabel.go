@@ -18,14 +18,18 @@ const NameMultilabel = "multilabel"
 func init() {
 	Register(Kind{
 		Name: NameMultilabel,
-		Answers: data.Answers{Empty: true, Looks: func(answers []string, _ bool) bool {
-			return slices.ContainsFunc(answers, func(a string) bool { return strings.Contains(a, "|") })
+		Answers: data.Answers{Empty: true, Sign: hasSeveral, Looks: func(answers []string, _ bool) bool {
+			return slices.ContainsFunc(answers, hasSeveral)
 		}},
 		Metric: Metric{Name: "macro_f1", Text: "macro F1", Of: (*Metrics).MacroF1},
 		New: func(e Examples) (Task, error) {
 			t := NewMultilabel(e.answers(), Options{Smoothing: e.Smoothing})
 			if len(t.Answers) == 0 {
 				return nil, fmt.Errorf("%s: no example has a label", e.Train.Root)
+			}
+			var err error
+			if t.Answers, err = e.Train.Order(t.Answers); err != nil {
+				return nil, err
 			}
 			if e.Balanced {
 				targets, err := e.targets(t)
@@ -59,18 +63,20 @@ func (t *Multilabel) LabelTypes(n, _ int) []ir.Type {
 	return []ir.Type{{DType: tensor.Float32, Shape: tensor.Shape{n, len(t.Answers)}}}
 }
 
-// NewMultilabel takes the labels from answers: the parts between "|", sorted.
+// NewMultilabel takes the labels from answers: what stands between "|" in them, in the order of
+// data.SortNames.
 func NewMultilabel(answers []string, o Options) *Multilabel {
 	t := &Multilabel{Options: o}
 	for _, a := range answers {
 		t.Answers = append(t.Answers, split(a)...)
 	}
-	slices.Sort(t.Answers)
-	t.Answers = slices.Compact(t.Answers)
+	t.Answers = data.SortNames(t.Answers)
 	return t
 }
 
-// split returns the labels of an answer.
+func hasSeveral(answer string) bool { return strings.Contains(answer, "|") }
+
+// split is the labels of an answer.
 func split(answer string) []string {
 	var out []string
 	for l := range strings.SplitSeq(answer, "|") {
@@ -99,8 +105,8 @@ func (t *Multilabel) Balance(targets []data.Target) {
 func (t *Multilabel) Target(e data.Example) (data.Target, error) {
 	target := data.Target{Class: -1}
 	for _, l := range split(e.Answer) {
-		i, ok := slices.BinarySearch(t.Answers, l)
-		if !ok {
+		i := slices.Index(t.Answers, l)
+		if i < 0 {
 			return target, fmt.Errorf("%s: the label %q is none that training saw", e.Path, l)
 		}
 		target.Labels = append(target.Labels, i)

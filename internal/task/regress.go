@@ -17,7 +17,7 @@ const NameRegress = "regress"
 func init() {
 	Register(Kind{
 		Name:    NameRegress,
-		Answers: data.Answers{Looks: looksNumeric},
+		Answers: data.Answers{Looks: looksNumeric, Like: isNumber},
 		Metric:  Metric{Name: "rmse", Lower: true, Of: (*Metrics).RMSE},
 		New: func(e Examples) (Task, error) {
 			if e.KeepHead { // whose output is in the number's unit
@@ -38,7 +38,7 @@ func init() {
 func looksNumeric(answers []string, folders bool) bool {
 	whole := true
 	for _, a := range answers {
-		if _, err := strconv.ParseFloat(a, 64); err != nil {
+		if !isNumber(a) {
 			return false
 		}
 		if _, err := strconv.Atoi(a); err != nil {
@@ -48,10 +48,17 @@ func looksNumeric(answers []string, folders bool) bool {
 	return !whole && !folders
 }
 
-// Regress assigns each example a number. Training minimises the mean squared error of the
-// standardised number, so that one learning rate suits every unit. Mean squared error and rmse are
-// reported in the number's own unit, see Reported. During training the score is the standardised
-// number. In the written model it is the number itself (see Fold), with Mean 0 and Std 1.
+// isNumber reports whether an answer is a finite number.
+func isNumber(answer string) bool {
+	v, err := strconv.ParseFloat(answer, 64)
+	return err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)
+}
+
+// Regress is a number for each example. Training minimises the mean squared error of the
+// standardised number, so that one learning rate suits every unit. Reported are the mean squared
+// error and the rmse of the number itself, see Reported. The score of a model that trains is the
+// standardised number; one that is written gives the number itself (see Fold), for which Mean is 0
+// and Std 1.
 type Regress struct {
 	Mean, Std float64
 }

@@ -15,7 +15,6 @@ import (
 // Keys in metadata_props of the parts of a record.
 const (
 	keyTask    = "permafrost.task"
-	keyLabels  = "permafrost.labels"
 	keyPlan    = "permafrost.plan"
 	keyVersion = "permafrost.version"
 )
@@ -33,7 +32,7 @@ type Record struct {
 // Metadata returns the record as metadata_props.
 func (r *Record) Metadata() (map[string]string, error) {
 	out := map[string]string{keyVersion: r.Version, keyTask: r.Task, feed.KeyKind: r.Input}
-	for key, v := range map[string]any{keyLabels: r.Labels, feed.KeySettings: r.Preprocess, keyPlan: r.Plan} {
+	for key, v := range map[string]any{feed.KeyLabels: r.Labels, feed.KeySettings: r.Preprocess, keyPlan: r.Plan} {
 		b, err := json.Marshal(v)
 		if err != nil {
 			return nil, fmt.Errorf("tuned: %s: %w", key, err)
@@ -45,11 +44,11 @@ func (r *Record) Metadata() (map[string]string, error) {
 
 // ReadRecord reads the record from a file's metadata. It errors if there is none or it is damaged.
 func ReadRecord(metadata map[string]string) (*Record, error) {
-	if _, ok := metadata[keyLabels]; !ok {
+	if _, ok := metadata[feed.KeyLabels]; !ok {
 		return nil, fmt.Errorf("the model carries no record of a fit: it was not written by permafrost fit")
 	}
 	r := &Record{Version: metadata[keyVersion], Task: metadata[keyTask], Input: cmp.Or(metadata[feed.KeyKind], feed.KindPicture)}
-	for key, to := range map[string]any{keyLabels: &r.Labels, feed.KeySettings: &r.Preprocess, keyPlan: &r.Plan} {
+	for key, to := range map[string]any{feed.KeyLabels: &r.Labels, feed.KeySettings: &r.Preprocess, keyPlan: &r.Plan} {
 		if err := json.Unmarshal([]byte(metadata[key]), to); err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}

@@ -1,0 +1,110 @@
+package data
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// SortNames sorts names of classes and leaves each once: by number where all are numbers (2 before
+// 10), else by their bytes.
+func SortNames(names []string) []string {
+	out := slices.Clone(names)
+	slices.Sort(out)
+	out = slices.Compact(out)
+	numbers := map[string]float64{}
+	for _, n := range out {
+		v, err := strconv.ParseFloat(n, 64)
+		if err != nil || math.IsNaN(v) {
+			return out
+		}
+		numbers[n] = v
+	}
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(numbers[a], numbers[b]) })
+	return out
+}
+
+// classNames are the names of classes that folders or answers give, in the order of their scores.
+// Two names that differ in their bytes and look the same are an error: é is one character or two.
+func classNames(where string, found []string) ([]string, error) {
+	byForm := map[string]string{}
+	var names []string
+	for _, n := range found {
+		form := norm.NFC.String(n)
+		if other, ok := byForm[form]; ok && other != n {
+			return nil, fmt.Errorf("data: %s has two classes that look the same, %+q and %+q: one writes an accented letter as one character, one as two; give both one name", where, other, n)
+		}
+		byForm[form] = n
+		names = append(names, form)
+	}
+	return SortNames(names), nil
+}
+
+// classOf finds a class by its name, -1 for none: as it is written, or, where that is none, in
+// another case or as one of several names divided by commas, if that is one class only.
+func classOf(classes []string, name string) int {
+	name = norm.NFC.String(name)
+	if i := slices.IndexFunc(classes, func(c string) bool { return c == name || norm.NFC.String(c) == name }); i >= 0 {
+		return i
+	}
+	found := -1
+	for i, c := range classes {
+		if !slices.ContainsFunc(append(strings.Split(c, ","), c), func(s string) bool { return strings.EqualFold(plainName(s), plainName(name)) }) {
+			continue
+		}
+		if found >= 0 {
+			return -1
+		}
+		found = i
+	}
+	return found
+}
+
+// plainName is a name with spaces for underscores.
+func plainName(s string) string {
+	return strings.TrimSpace(strings.ReplaceAll(norm.NFC.String(s), "_", " "))
+}
+
+// Own are the classes of a model whose own scores are learned on.
+type Own struct {
+	Names []string // in the order of the scores; nil where the model does not say
+	From  string   // where that is said
+}
+
+// order puts the classes that data have in the order of a model's scores. It errors where the model
+// knows some of them and others not.
+func (o *Own) order(where string, classes []string) (ordered, remarks []string, err error) {
+	if o.Names == nil {
+		return classes, []string{fmt.Sprintf("the model does not say what its scores are called: they are taken for %s, in this order (id2label of a config.json beside the model says another)", list(classes))}, nil
+	}
+	var unknown []string
+	for _, c := range classes {
+		if classOf(o.Names, c) < 0 {
+			unknown = append(unknown, c)
+		}
+	}
+	switch {
+	case len(unknown) == 0:
+		return o.Names, []string{fmt.Sprintf("classes have the scores that %s gives them by name", o.From)}, nil
+	case len(unknown) < len(classes):
+		return nil, nil, fmt.Errorf("data: %s: option head keep: the model knows no class %s: %s names %s; rename the classes, or use option head linear", where, list(unknown), o.From, list(o.Names))
+	case len(classes) != len(o.Names):
+		return nil, nil, fmt.Errorf("data: %s: option head keep: the model has %d classes (%s), the data %d others (%s); use option head linear", where, len(o.Names), list(o.Names), len(classes), list(classes))
+	}
+	return classes, []string{fmt.Sprintf("none of the classes is called as %s has it: %s are taken for %s, in this order", o.From, list(classes), list(o.Names))}, nil
+}
+
+// Order puts names that data have in the order of the model's scores where its own are kept.
+func (d *Dataset) Order(names []string) ([]string, error) {
+	if d.own == nil {
+		return names, nil
+	}
+	ordered, remarks, err := d.own.order(d.Root, names)
+	d.Remarks = append(d.Remarks, remarks...)
+	return ordered, err
+}
