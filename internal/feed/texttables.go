@@ -27,7 +27,7 @@ func (f *Texts) Open(ctx context.Context, p data.Place, opt data.Options) (train
 	}
 	trainPlace, valPlace := parts.Train, parts.Val
 	if trainPlace.IsZero() {
-		return nil, nil, fmt.Errorf("data: %s: the model takes texts: give a CSV, TSV or JSONL table, or a folder with train.csv and val.csv", p.Path)
+		return nil, nil, fmt.Errorf("data: %s: the model takes texts: give a CSV, TSV or JSONL table, or a folder with train.csv and val.csv; a .txt file, or a folder with train.txt and val.txt, for the task lm", p.Path)
 	}
 	if train, err = f.table(ctx, trainPlace, nil, opt); err != nil {
 		return nil, nil, err
@@ -58,7 +58,7 @@ func (f *Texts) OpenEval(ctx context.Context, p data.Place, classes []string, op
 		return nil, err
 	}
 	if t.IsZero() {
-		return nil, fmt.Errorf("data: %s: the model takes texts: give a CSV, TSV or JSONL table, or a folder with val.csv", p.Path)
+		return nil, fmt.Errorf("data: %s: the model takes texts: give a CSV, TSV or JSONL table, or a folder with val.csv; a .txt file, or a folder with val.txt, for the task lm", p.Path)
 	}
 	var d *data.Dataset
 	if task.LearnsTokens(opt.Task) {
