@@ -26,7 +26,7 @@ alone to everything, and of adapters. It recommends a plan, says why, and how su
 The validation examples are not looked at. Features are kept for the fit that follows.`,
 		Example: `  permafrost advise --model resnet.onnx --data photos
   permafrost advise --model resnet.onnx --data photos --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs(),
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false

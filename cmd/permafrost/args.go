@@ -24,6 +24,8 @@ func args(names ...string) cobra.PositionalArgs {
 
 func oneArg(name string) cobra.PositionalArgs { return args(name) }
 
+func noArgs() cobra.PositionalArgs { return args() }
+
 // shapes is the flag --shape, which may be given once for each input of a model.
 type shapes struct{ shapes map[string][]int }
 
@@ -42,7 +44,7 @@ func (s *shapes) Set(text string) error {
 		return fmt.Errorf("want INPUT=SIZES, as input_ids=1,128")
 	}
 	var shape []int
-	for _, d := range strings.FieldsFunc(text[at+1:], func(r rune) bool { return r == ',' || r == 'x' }) {
+	for _, d := range strings.Split(strings.ReplaceAll(text[at+1:], "x", ","), ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(d))
 		if err != nil || n < 1 || n > 1<<24 {
 			return fmt.Errorf("%q is not a size from 1", d)

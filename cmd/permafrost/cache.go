@@ -38,7 +38,7 @@ func cacheListCommand() *cobra.Command {
 		Use:     "ls",
 		Short:   "List what is kept",
 		Example: `  permafrost cache ls --json`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs(),
 	}
 	asJSON := jsonFlag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -77,7 +77,7 @@ func cacheVerifyCommand() *cobra.Command {
 		Short:   "Read everything that is kept and check it",
 		Long:    `verify reads every block and checks it. The exit status is 1 when one is damaged.`,
 		Example: `  permafrost cache verify`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs(),
 	}
 	asJSON := jsonFlag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -108,7 +108,7 @@ func cachePruneCommand() *cobra.Command {
 		Short:   "Drop what was used longest ago",
 		Long:    `prune drops what was used longest ago until what is left fits the budget; without one everything is dropped.`,
 		Example: `  permafrost cache prune --budget 1GB`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs(),
 	}
 	var budget int64
 	cmd.Flags().Var((*sizeValue)(&budget), "budget", "`SIZE` that may be left, as 500MB or 2GiB (default: nothing)")

@@ -32,7 +32,7 @@ accuracy against time; nothing is written otherwise.`,
 		Example: `  permafrost compare --model resnet.onnx --data photos --plan last=head,last:1
   permafrost compare --model resnet.onnx --data photos --seeds 5 --out compared \
     --plan deep=head,last:4@lr=0.001 --plan norms=head,kind:norm`,
-		Args: cobra.NoArgs,
+		Args: noArgs(),
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false

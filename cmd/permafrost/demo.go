@@ -25,7 +25,7 @@ to go on with.`,
 		Example: `  permafrost demo
   permafrost demo --seed 2 --out letters
   permafrost demo --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs(),
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false

@@ -19,7 +19,7 @@ func evalCommand() *cobra.Command {
 loss and which classes are taken for which. Where PATH has train and val, val is taken.
 Images, sounds and texts are prepared as the tuned file says.`,
 		Example: `  permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs(),
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false

@@ -55,7 +55,7 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
   permafrost fit --model resnet.onnx --data photos --thaw head,fisher:0.5%
   permafrost fit --config runs/deeper/run.yaml --seed 2 --out runs/again
   permafrost fit --resume --out runs/deeper`,
-		Args: cobra.NoArgs,
+		Args: noArgs(),
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false

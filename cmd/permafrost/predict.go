@@ -37,7 +37,7 @@ continues each text.`,
 	fs.Float64Var(&c.Temperature, "temperature", 0, "`X` by which the scores of tokens are divided before one is drawn; 0 takes the best")
 	fs.IntVar(&c.TopK, "top-k", 0, "draw from the best `K` tokens (0: from all)")
 	fs.Float64Var(&c.TopP, "top-p", 0, "draw from the best tokens that have this probability together, `X` (0: from all)")
-	fs.Uint64Var(&c.Seed, "seed", 1, "seed of what is drawn")
+	fs.Uint64Var(&c.Seed, "seed", 1, "`N` from which tokens are drawn: the same seed draws the same text")
 	beam := fs.Int("beam", 1, "`N` beginnings of a transcript that are followed at once; 1 reads greedily")
 	threads := fs.Int("threads", 0, threadsHelp)
 	asJSON := jsonFlag(fs)

@@ -17,7 +17,7 @@ func versionCommand() *cobra.Command {
 		Short:   "Print the version",
 		Long:    `version prints the version of permafrost, of Go, and what it was built for.`,
 		Example: `  permafrost version --json`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs(),
 	}
 	asJSON := jsonFlag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
