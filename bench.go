@@ -9,8 +9,8 @@ import (
 
 // BenchOptions say how a model is timed.
 type BenchOptions struct {
-	Batch   int              // examples a run
-	Steps   int              // timed runs of each kind, after one to warm up
+	Batch   int              // examples a run, at least 1
+	Steps   int              // timed runs of each kind after one to warm up, at least 1
 	Classes int              // scores of a new head, where the model has no classifier of its own
 	Shapes  map[string][]int // of inputs whose axes the model leaves open, by name
 	Ops     bool             // say what each operator of the forward pass takes

@@ -173,9 +173,9 @@ func folder(out string) (string, error) {
 		entries, err := os.ReadDir(out)
 		switch {
 		case err == nil && len(entries) > 0:
-			return "", fmt.Errorf("out: %s is not empty: name a new folder", out)
+			return "", fmt.Errorf("option out %s: it is not empty: name a new folder", out)
 		case err != nil && !errors.Is(err, os.ErrNotExist):
-			return "", fmt.Errorf("out: %w", err)
+			return "", fmt.Errorf("option out %s: %w", out, err)
 		}
 		return out, nil
 	}

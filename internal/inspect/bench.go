@@ -55,8 +55,11 @@ type BenchResult struct {
 // plan's weights thawed: the frozen region, the loss, the backward pass and the optimiser. The step
 // trains the model's own classifier if it has one, or else a fresh linear one.
 func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
-	if o.Batch < 1 || o.Steps < 1 {
-		return nil, fmt.Errorf("option batch %d option steps %d: both are at least 1", o.Batch, o.Steps)
+	switch {
+	case o.Batch < 1:
+		return nil, fmt.Errorf("option batch %d: at least 1", o.Batch)
+	case o.Steps < 1:
+		return nil, fmt.Errorf("option steps %d: at least 1", o.Steps)
 	}
 	defer kernel.Use(o.Config.Threads)()
 	p, err := openProbe(o.Config.Model, o.Config.FeedOptions(), o.Shapes)

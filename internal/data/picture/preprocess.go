@@ -135,10 +135,10 @@ func LoadPreprocess(nameOrFile string) (Preprocess, error) {
 	}
 	b, err := os.ReadFile(nameOrFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return Preprocess{}, fmt.Errorf("data: preprocess %q is neither a file nor one of %s", nameOrFile, strings.Join(PresetNames(), ", "))
+		return Preprocess{}, fmt.Errorf("option preprocess %q is neither a file nor one of %s", nameOrFile, strings.Join(PresetNames(), ", "))
 	}
 	if err != nil {
-		return Preprocess{}, fmt.Errorf("data: preprocess: %w", err)
+		return Preprocess{}, fmt.Errorf("option preprocess: %w", err)
 	}
 	p, err := ParsePreprocess(b)
 	if err != nil {

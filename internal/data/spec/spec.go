@@ -26,7 +26,7 @@ func Steps(list string, set func(name, args string) (known bool, err error)) (so
 			err = fmt.Errorf("%s is given twice", name)
 		}
 		if err != nil {
-			return false, fmt.Errorf("augment %q: %w", list, err)
+			return false, fmt.Errorf("option augment %q: %w", list, err)
 		}
 		seen[name] = true
 	}
