@@ -68,12 +68,15 @@ const usualExamples = 1000
 // madeUpTask returns the task of a fit without data, with that many unnamed classes or labels. The
 // options name the task; the default is classify.
 func madeUpTask(cfg *run.Config, classes int) (task.Task, error) {
-	if cfg.Head == "keep" {
-		classes = 0 // use the model's own number
-	}
 	kind, err := task.Lookup(cfg.Task)
 	if err != nil {
 		return nil, err
+	}
+	if kind.KeepsHead {
+		cfg.Head = "keep"
+	}
+	if cfg.Head == "keep" {
+		classes = 0 // use the model's own number
 	}
 	return kind.Named(make([]string, classes), task.Options{Smoothing: cfg.LabelSmoothing}), nil
 }
