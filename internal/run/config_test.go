@@ -117,6 +117,9 @@ func TestConfigValidate(t *testing.T) {
 		"threads: ":         func(c *Config) { c.Threads = -1 },
 		"head: ":            func(c *Config) { c.Head = "mlp:0" },
 		"adapter: ":         func(c *Config) { c.Adapter = "lora:x" },
+		"adapter_targets: ": func(c *Config) { c.AdapterTargets = []string{"all"} },
+		"adapter_alpha: ":   func(c *Config) { c.AdapterAlpha = 2 },
+		"adapter_merge: ":   func(c *Config) { c.AdapterMerge = true },
 		"attach: ":          func(c *Config) { c.Head, c.Attach = "keep", []string{"x"} },
 		"weight_decay: ":    func(c *Config) { c.WeightDecay = &minus },
 	} {

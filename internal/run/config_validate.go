@@ -78,6 +78,12 @@ func (c *Config) Validate() error {
 		return option.Errorf("head", "%q is none of %s", c.Head, strings.Join(Values("head"), ", "))
 	case !adapterForm.MatchString(c.Adapter):
 		return option.Errorf("adapter", "%q is none of %s", c.Adapter, strings.Join(Values("adapter"), ", "))
+	case c.Adapter == "" && len(c.AdapterTargets) > 0:
+		return option.Errorf("adapter_targets", "it needs option adapter, as lora:4")
+	case c.Adapter == "" && c.AdapterAlpha != 0:
+		return option.Errorf("adapter_alpha", "it needs option adapter, as lora:4")
+	case c.Adapter == "" && c.AdapterMerge:
+		return option.Errorf("adapter_merge", "it needs option adapter, as lora:4")
 	case c.Head == "keep" && len(c.Attach) > 0:
 		return option.Errorf("attach", "with head keep the model's own classifier reads what it always read")
 	case !(decay >= 0) || math.IsInf(decay, 0):
