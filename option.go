@@ -11,7 +11,7 @@ import (
 )
 
 // Option changes how a call works with its caller: where events and notes go, where data come from.
-// An option that a call has no use for does nothing.
+// An option that a call has no use for does nothing, nor does one that is given nil.
 type Option func(*options)
 
 type options struct {
@@ -87,6 +87,9 @@ func (f sink) Emit(at time.Time, e report.Event) { f(at, e) }
 // It must not block for long.
 func OnEvent(f func(Event)) Option {
 	return func(o *options) {
+		if f == nil {
+			return
+		}
 		o.sinks = append(o.sinks, sink(func(at time.Time, e report.Event) {
 			if e := eventOf(at, e); e != nil {
 				f(e)
@@ -99,13 +102,20 @@ func OnEvent(f func(Event)) Option {
 // terminal, a bar with rate and time left. A writer that is not an *os.File is a terminal where it
 // has a method Fd() uintptr of one.
 func WithProgress(w io.Writer) Option {
-	return func(o *options) { o.sinks = append(o.sinks, report.NewProgress(w)) }
+	return func(o *options) {
+		if w != nil {
+			o.sinks = append(o.sinks, report.NewProgress(w))
+		}
+	}
 }
 
 // WithLogger logs a run on l: what a user should know at level Warn, epochs and the end at level
 // Info.
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) {
+		if l == nil {
+			return
+		}
 		o.sinks = append(o.sinks, sink(func(_ time.Time, e report.Event) {
 			switch e := e.(type) {
 			case *report.Warning:

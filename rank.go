@@ -2,6 +2,7 @@ package permafrost
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -71,6 +72,9 @@ type Agreement struct {
 // where the task has no classes, and on the first model that does not take the data.
 func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts ...Option) (*Ranking, error) {
 	defer kernel.Use(cfg.Threads)()
+	if len(models) == 0 {
+		return nil, badInput(errors.New("no model to rank is named"))
+	}
 	own := optionsOf(opts)
 	sets, err := own.sets(&cfg)
 	if err != nil {

@@ -34,6 +34,9 @@ func TestCriterion(t *testing.T) {
 	if _, err := permafrost.Rank(t.Context(), cfg, []string{model}, o); !errors.Is(err, permafrost.ErrBadInput) {
 		t.Errorf("a criterion that is not given: %v", err)
 	}
+	if _, err := permafrost.Rank(t.Context(), cfg, nil, permafrost.RankOptions{}); !errors.Is(err, permafrost.ErrBadInput) {
+		t.Errorf("no model: %v", err)
+	}
 	o.Criteria["failing"], o.By = func([][]float64, []int, int) (float64, error) { return 0, errors.New("no idea") }, ""
 	if _, err := permafrost.Rank(t.Context(), cfg, []string{model}, o); err == nil {
 		t.Error("the error of a criterion is lost")

@@ -226,8 +226,12 @@ func TestTrainerEndsEarly(t *testing.T) {
 		t.Error(err)
 	}
 	cfg.Out = ""
-	if tr, err = permafrost.NewTrainer(t.Context(), cfg); err != nil {
+	nothing := []permafrost.Option{permafrost.OnEvent(nil), permafrost.WithLogger(nil), permafrost.WithProgress(nil)}
+	if tr, err = permafrost.NewTrainer(t.Context(), cfg, nothing...); err != nil {
 		t.Fatal(err)
+	}
+	if err := tr.Replan("first:1"); !errors.Is(err, permafrost.ErrBadInput) {
+		t.Errorf("a plan of what may never train: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -141,7 +142,7 @@ func (h *Held) Replan(thaw []string) error {
 	}
 	plan := s.Plans.Reach.Only(s.Net.Set, func(w *freeze.Weight) bool { return live[w.Name] })
 	if plan.Thawed(s.Net.Set).Elements() == 0 {
-		return option.Errorf("thaw", "none of %q is among what may train in this run: %q", thaw, s.Plans.Reach.Thaw)
+		return option.Errorf("thaw", "%q names nothing of what may train in this run, which is %q", strings.Join(thaw, ","), strings.Join(s.Plans.Reach.Thaw, ","))
 	}
 	h.f.holder.plan = plan
 	return nil
