@@ -27,14 +27,15 @@ func main() {
 	t, err := permafrost.NewTrainer(ctx, cfg)
 	check(err)
 	defer t.Close()
-	best := 0.0
+	best, over := 0.0, false
 	for _, thaw := range [][]string{{"head"}, {"head", "last:1"}} {
-		check(t.Replan(thaw...))
-		for stale := 0; stale < 3; stale++ {
-			for range 20 {
-				if _, err := t.Step(ctx); errors.Is(err, io.EOF) {
-					break // of the last epoch
-				} else {
+		if !over {
+			check(t.Replan(thaw...))
+		}
+		for stale := 0; stale < 3 && !over; stale++ {
+			for i := 0; i < 20 && !over; i++ {
+				_, err := t.Step(ctx)
+				if over = errors.Is(err, io.EOF); !over { // EOF: the last epoch has ended
 					check(err)
 				}
 			}

@@ -35,7 +35,7 @@ func main() {
 }
 
 func fit(w http.ResponseWriter, r *http.Request, model, runs string) {
-	out := filepath.Join(runs, filepath.Base(r.FormValue("name")))
+	out := filepath.Join(runs, filepath.Clean("/"+r.FormValue("name"))) // no name leads out of runs
 	cfg, start := permafrost.DefaultConfig(), permafrost.Fit
 	if old, err := permafrost.LoadRun(out); err == nil {
 		cfg, start = old, permafrost.Resume
