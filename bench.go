@@ -16,13 +16,13 @@ type BenchOptions struct {
 	Ops     bool             // say what each operator of the forward pass takes
 }
 
-// BenchResult holds the times, in milliseconds a batch. Its JSON form is what bench --json prints.
+// BenchResult holds times in milliseconds per batch. Its JSON form is what bench --json prints.
 type BenchResult struct {
 	ForwardMin    float64  `json:"forward_ms_min"`
 	ForwardMedian float64  `json:"forward_ms_median"`
-	StepMin       *float64 `json:"step_ms_min"` // nil where the model takes no classifier
+	StepMin       *float64 `json:"step_ms_min"` // nil if the model accepts no classifier
 	StepMedian    *float64 `json:"step_ms_median"`
-	FLOPs         int64    `json:"flops"`       // of one forward pass, a multiply-add counting two
+	FLOPs         int64    `json:"flops"`       // of one forward pass; a multiply-add counts as two
 	GFLOPS        float64  `json:"gflops"`      // of the fastest forward pass
 	PeakGFLOPS    float64  `json:"peak_gflops"` // of multiply-adds in registers, on the same threads
 	PeakRSS       int64    `json:"peak_rss_bytes"`
@@ -30,26 +30,26 @@ type BenchResult struct {
 
 	Batch        int      `json:"batch"`
 	Steps        int      `json:"steps"`
-	Head         string   `json:"head,omitempty"` // that the step trains: keep or linear
+	Head         string   `json:"head,omitempty"` // the head that the step trains: keep or linear
 	ParamsTotal  int      `json:"params_total,omitempty"`
 	ParamsThawed int      `json:"params_thawed,omitempty"`
 	ForwardBytes int64    `json:"forward_arena_bytes"` // planned memory of the forward pass
 	StepBytes    int64    `json:"step_arena_bytes,omitempty"`
-	Ops          []OpTime `json:"ops,omitempty"` // of the forward pass, the longest first
+	Ops          []OpTime `json:"ops,omitempty"` // of the forward pass, slowest first
 	Notes        []string `json:"notes,omitempty"`
 }
 
-// OpTime is what the nodes of one operator took in a forward pass: the median over the runs.
+// OpTime is the time of all nodes of one operator in a forward pass, as the median over the runs.
 type OpTime struct {
-	Op     string  `json:"op"` // convolutions are told apart by their windows
+	Op     string  `json:"op"` // convolutions with different windows are separate
 	Nodes  int     `json:"nodes"`
 	Ms     float64 `json:"ms"`
 	Share  float64 `json:"share"` // of the time of all nodes
 	GFLOPS float64 `json:"gflops"`
 }
 
-// Bench times a model on made-up, seeded inputs: the forward pass of the whole model frozen, as
-// inference, and a training step with the weights of cfg.Thaw thawed.
+// Bench times a model on synthetic, seeded inputs: the forward pass as inference, with all weights
+// frozen, and a training step with the weights of cfg.Thaw thawed.
 func Bench(ctx context.Context, cfg Config, o BenchOptions) (*BenchResult, error) {
 	r, err := inspect.Bench(ctx, inspect.BenchOptions{Config: run.Config(cfg), Batch: o.Batch, Steps: o.Steps, Classes: o.Classes, Shapes: shapesOf(o.Shapes), Ops: o.Ops})
 	if err != nil {

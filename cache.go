@@ -8,7 +8,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/cache"
 )
 
-// CacheSpace is what the cache on the disk keeps of one origin: a frozen part of a model with its
+// CacheSpace describes what the disk cache keeps from one origin: a frozen part of a model with its
 // weights, or prepared examples.
 type CacheSpace struct {
 	Space  string    `json:"space"`           // digest of the origin
@@ -19,18 +19,18 @@ type CacheSpace struct {
 	Blocks int       `json:"blocks"`
 	Bytes  int64     `json:"bytes"` // on the disk
 	Packs  int       `json:"packs"` // files
-	Used   time.Time `json:"used"`  // when it was read or written last
+	Used   time.Time `json:"used"`  // time of the last read or write
 }
 
-// CacheCheck is what VerifyCache found.
+// CacheCheck is the result of VerifyCache.
 type CacheCheck struct {
-	Blocks  int   `json:"blocks"` // read
+	Blocks  int   `json:"blocks"` // blocks read
 	Bytes   int64 `json:"bytes"`
-	Damaged int   `json:"damaged"` // computed again when they are needed
+	Damaged int   `json:"damaged"` // damaged blocks, which are recomputed when needed
 }
 
-// CacheDir is the folder of the cache: what the environment variable PERMAFROST_CACHE names, else
-// permafrost in the user's cache folder. It errors where the variable is "off".
+// CacheDir returns the folder of the cache: the environment variable PERMAFROST_CACHE, or else
+// permafrost in the user's cache folder. It errors if the variable is "off".
 func CacheDir() (string, error) {
 	dir, err := cache.DefaultDir()
 	if err == nil && dir == "off" {
@@ -39,8 +39,8 @@ func CacheDir() (string, error) {
 	return dir, badInput(err)
 }
 
-// ListCache lists what the cache in a folder keeps, the space used last first. A folder that does
-// not exist has nothing.
+// ListCache lists what the cache in a folder keeps, most recently used first. A folder that does
+// not exist is empty.
 func ListCache(dir string) ([]CacheSpace, error) {
 	spaces, err := cache.List(dir)
 	return each(spaces, func(s cache.Info) CacheSpace {
@@ -48,15 +48,15 @@ func ListCache(dir string) ([]CacheSpace, error) {
 	}), failed(err)
 }
 
-// VerifyCache reads everything that the cache in a folder keeps and checks it. Damage is no error.
+// VerifyCache reads and checks everything that the cache in a folder keeps. Damage is not an error.
 func VerifyCache(ctx context.Context, dir string) (CacheCheck, error) {
 	c, err := cache.Verify(ctx, dir)
 	return CacheCheck(c), failed(err)
 }
 
-// PruneCache drops what was used longest ago until the cache takes at most budget bytes. It returns
-// how many bytes that freed and how many are left. Processes that use the cache meanwhile compute
-// again what they do not find.
+// PruneCache drops the least recently used data until the cache takes at most budget bytes. It
+// returns how many bytes were freed and how many are left. Processes that use the cache at the same
+// time recompute what they do not find.
 func PruneCache(dir string, budget int64) (freed, left int64, err error) {
 	freed, left, err = cache.Prune(dir, budget)
 	return freed, left, failed(err)

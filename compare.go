@@ -14,21 +14,22 @@ type CompareOptions struct {
 	// Config, as in deep=head,last:2@lr=0.001. The plans "head" (a new head alone) and "full" (full
 	// fine-tuning) are always compared; a plan of that name replaces them.
 	Plans []string
-	// Seeds is the number of fits of each plan, with Config.Seed and the seeds that follow it.
+	// Seeds is the number of fits of each plan, with Config.Seed and the following seeds.
 	Seeds int
-	// Out is a folder that gets compare.json and compare.png, accuracy against time. It must not
-	// hold files of these names. Empty: nothing is written.
+	// Out is a folder for compare.json and compare.png, which plots accuracy against time. It must
+	// not contain files with these names. Empty: nothing is written.
 	Out string
 	// OnFit is called after each fit; nil for none.
 	OnFit func(plan string, fit PlanFit)
 }
 
-// Comparison has plans side by side, in the order given. Its JSON form is what compare --json
+// Comparison shows plans side by side, in the order given. Its JSON form is what compare --json
 // prints.
 type Comparison struct {
-	Model  string         `json:"model"`
-	Data   string         `json:"data"`
-	Metric string         `json:"metric"` // accuracy, or the metric of another task turned so that larger is better
+	Model string `json:"model"`
+	Data  string `json:"data"`
+	// accuracy, or another task's metric with its sign changed if needed so that larger is better
+	Metric string         `json:"metric"`
 	Train  int            `json:"train_examples"`
 	Val    int            `json:"val_examples"`
 	Seeds  int            `json:"seeds"`
@@ -37,7 +38,7 @@ type Comparison struct {
 	Notes  []string       `json:"notes,omitempty"`
 }
 
-// ComparedPlan is how a plan did over all seeds. Spreads are standard deviations.
+// ComparedPlan is the result of a plan over all seeds. Spreads are standard deviations.
 type ComparedPlan struct {
 	Name    string   `json:"name"`
 	Thaw    []string `json:"thaw"`
@@ -45,14 +46,14 @@ type ComparedPlan struct {
 	Mean    float64  `json:"val_accuracy_mean"` // of Comparison.Metric
 	Std     float64  `json:"val_accuracy_std"`
 	Train   float64  `json:"train_accuracy_mean"`
-	Gap     float64  `json:"generalization_gap"` // training over validation
-	Seconds float64  `json:"seconds"`            // mean of a fit
+	Gap     float64  `json:"generalization_gap"` // training minus validation
+	Seconds float64  `json:"seconds"`            // mean per fit
 	SecStd  float64  `json:"seconds_std"`
 	Params  int      `json:"params_thawed"`
 	Bytes   int64    `json:"train_bytes"` // of a training step
 
-	// Best and Full compare with the plan of the best mean and with full fine-tuning; nil where it
-	// is the plan itself.
+	// Best and Full compare with the plan of the best mean and with full fine-tuning. They are nil
+	// for the plan itself.
 	Best *Difference `json:"against_best,omitempty"`
 	Full *Difference `json:"against_full,omitempty"`
 
@@ -73,13 +74,13 @@ type PlanFit struct {
 type Difference struct {
 	Than string  `json:"than"`
 	Mean float64 `json:"mean"` // by seed
-	// P is the chance of a difference as large where there is none, of a paired t-test over seeds;
-	// nil with fewer than two seeds or where all differences are the same.
+	// P is the probability of at least this difference if there is none, from a paired t-test over
+	// seeds. It is nil with fewer than two seeds or if all differences are equal.
 	P *float64 `json:"p"`
 }
 
-// Compare fits every plan with every seed and shows them side by side. What all plans share stands
-// in cfg; what frozen weights compute is shared too, so the first seed pays for it.
+// Compare fits every plan with every seed and shows them side by side. cfg holds what all plans
+// share. Values computed from frozen weights are shared too, so the first seed pays for them.
 func Compare(ctx context.Context, cfg Config, o CompareOptions, opts ...Option) (*Comparison, error) {
 	sets, err := optionsOf(opts).sets(&cfg)
 	if err != nil {

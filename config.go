@@ -9,166 +9,169 @@ import (
 )
 
 // Config holds every option of a fit. Start from DefaultConfig: the zero value of a Config is not a
-// set of defaults. Where a number says "0: chosen", the fit chooses it by the model, the data and
-// the plan, and the run's run.yaml records the choice.
+// set of defaults. Where a number says "0: chosen", the fit chooses it from the model, the data and
+// the plan, and records the choice in the run's run.yaml.
 //
 // Option names in errors, in run.yaml and in the JSON of events are the field names in lower case
-// with underscores, as in lr_mult for LRMult.
+// with underscores, such as lr_mult for LRMult.
 type Config struct {
 	// Model is the path of the pretrained ONNX model.
 	Model string
 	// Data is the path of the training examples: a folder of class folders, or a table. It may be
-	// empty where WithData gives the examples.
+	// empty if WithData gives the examples.
 	Data string
-	// Val is the path of the validation examples. Default: DATA/val where it exists, else a
-	// stratified tenth of the training examples is held out.
+	// Val is the path of the validation examples. Default: DATA/val if it exists, else a stratified
+	// tenth of the training examples is held out.
 	Val string
-	// Out is the run folder to write. It must not hold another run. Empty: nothing is written.
+	// Out is the run folder to write. It must not contain another run. Empty: nothing is written.
 	Out string
 
-	// Task is classify, multilabel, regress, lm or ctc. Default: found from the data.
+	// Task is classify, multilabel, regress, lm or ctc. Default: derived from the data.
 	Task string
 	// TextColumn is the column of a table that holds the text. Default: text.
 	TextColumn string
 	// LabelColumn is the column of a table that holds the label. Default: label.
 	LabelColumn string
 	// Preprocess says how pictures and sounds become inputs: a preprocessor file, or the preset
-	// imagenet, inception, unit or raw. Default: what the model file carries, else the file beside
-	// it.
+	// imagenet, inception, unit or raw. Default: the settings in the model file, else the file
+	// beside it.
 	Preprocess string
 	// Tokenizer is a tokenizer file. Default: the one beside the model.
 	Tokenizer string
-	// MaxLength is the largest number of tokens of a text that the model gets. 0: what it takes.
+	// MaxLength is the maximum number of tokens of a text. 0: the model's limit.
 	MaxLength int
-	// Augment describes random changes of the training examples. Default: none.
+	// Augment describes random changes to the training examples. Default: none.
 	Augment string
 
 	// Thaw selects the weights to train. Default: head. A selector is all, none or head; a glob
 	// over weight names, layers and node paths (layer3.*, /layers.4/*); re:REGEX; kind:bias, norm,
-	// shift, weight or embedding; first:N or last:N blocks; depth:60%-100%; or one of these behind
-	// a ! to take away. Less than a weight: rows:NAME[0:8], channels:NAME[0:8], fisher:0.5% and
-	// magnitude:0.5%. Entries, and parts of an entry between commas, are applied in order.
+	// shift, weight or embedding; first:N or last:N blocks; depth:60%-100%; or one of these after a
+	// ! to take away. To select only part of a weight: rows:NAME[0:8], channels:NAME[0:8],
+	// fisher:0.5% and magnitude:0.5%. Entries, and comma-separated parts of an entry, are applied
+	// in order.
 	Thaw []string
 	// Freeze selects weights to take away from those thawed. Default: none.
 	Freeze []string
-	// Schedule changes during the run which weights train: gradual, lpft, autofreeze, freezeout,
-	// egeria, slimfit, lisa:K or badam, with arguments behind a colon. It chooses among what Thaw
-	// names, by default among all weights. Default: empty, no change.
+	// Schedule changes which weights train during the run: gradual, lpft, autofreeze, freezeout,
+	// egeria, slimfit, lisa:K or badam, with arguments after a colon. It chooses among the weights
+	// of Thaw, by default all. Default: empty, no change.
 	Schedule string
 	// Auto lets Fit choose what to thaw by trying plans on parts of the training examples.
 	Auto bool
-	// Budget is the most time that Auto tries plans for. 0: limited by counted work, about a
+	// Budget limits the time for which Auto tries plans. 0: limited by counted work, about a
 	// quarter of trying them all.
 	Budget time.Duration
 	// BatchNorm is auto or frozen. With auto (default), a batch normalisation with a thawed scale
-	// or bias uses batch statistics and moves its running ones. With frozen, it never does.
+	// or bias uses batch statistics and updates its running ones. With frozen, it never does.
 	BatchNorm string
-	// Adapter freezes everything but the head and what Thaw names, and trains additions: lora:R (a
-	// product of rank R) or ia3. Default: empty, none.
+	// Adapter freezes everything except the head and the weights of Thaw, and trains additions:
+	// lora:R (a product of rank R) or ia3. Default: empty, none.
 	Adapter string
 
 	// AdapterTargets selects the layers that get an adapter. Default: linear layers; convolutions
-	// where the model has no attention.
+	// if the model has no attention.
 	AdapterTargets []string
-	// AdapterAlpha is the strength of lora: its product is scaled by AdapterAlpha/R. 0: R, a scale
-	// of 1.
+	// AdapterAlpha is the strength of lora: its product is scaled by AdapterAlpha/R. 0: R, which is
+	// a scale of 1.
 	AdapterAlpha float64
-	// AdapterMerge adds the adapters to the weights when the model is written.
+	// AdapterMerge adds the adapters into the weights when the model is written.
 	AdapterMerge bool
 
 	// Head is linear (default), mlp:N with N hidden units, or keep for the model's own classifier.
 	Head string
 	// Attach names the values that the head reads; several are concatenated after pooling. Default:
-	// what the model's last classifier reads, else its last output.
+	// the input of the model's last classifier, else its last output.
 	Attach []string
-	// Start says what a fresh head starts from: none (default), or probe for a head trained first
-	// while all else is frozen.
+	// Start says how a fresh head starts: none (default), or probe, which first trains the head
+	// with everything else frozen.
 	Start string
-	// Pool says how a map or a sequence becomes one vector: auto (default), mean, cls, last or max.
+	// Pool says how a map or a sequence is reduced to one vector: auto (default), mean, cls, last
+	// or max.
 	Pool string
 
 	// Epochs is the number of passes over the training examples. 0: chosen.
 	Epochs int
-	// Batch is the number of examples a step. 0: chosen.
+	// Batch is the number of examples per step. 0: chosen.
 	Batch int
-	// Accumulate is the number of batches whose gradients are averaged before a step. Default: 1.
+	// Accumulate is the number of batches whose gradients are averaged for a step. Default: 1.
 	Accumulate int
-	// Optimizer is adamw (default) or sgd, by PyTorch's update rules.
+	// Optimizer is adamw (default) or sgd, with PyTorch's update rules.
 	Optimizer string
 	// LR is the highest learning rate of the run. 0: chosen.
 	LR float64
-	// LRSchedule is cosine (default), constant, or step: a tenth after each third of the run.
+	// LRSchedule is cosine (default), constant, or step: divided by ten after each third of the
+	// run.
 	LRSchedule string
-	// Warmup is the length of the rise of the learning rate at the start: below 1 a fraction of all
+	// Warmup is the length of the learning-rate warmup at the start: below 1 a fraction of all
 	// steps, else a number of steps. Default: 0.
 	Warmup float64
 	// Momentum is the momentum of sgd, from 0 to below 1. Default: 0.
 	Momentum float64
-	// Nesterov takes Nesterov's form of momentum.
+	// Nesterov uses Nesterov momentum.
 	Nesterov bool
-	// WeightDecay is the decay of every thawed weight. Nil: 0.01 for adamw, sparing norms and
+	// WeightDecay is the decay of every thawed weight. Nil: 0.01 for adamw, except norms and
 	// biases; 0 for sgd.
 	WeightDecay *float64
 	// LabelSmoothing is the probability that is spread over all classes, from 0 (default) to below
 	// 1.
 	LabelSmoothing float64
-	// ClassWeights is none (default) or balanced: rare classes count more.
+	// ClassWeights is none (default) or balanced, which gives rare classes larger weights.
 	ClassWeights string
 	// LRMult are entries SELECTOR=X: the weights that the selector names train at X times the
-	// learning rate. Where several name a weight, the last one counts.
+	// learning rate. If several name a weight, the last one applies.
 	LRMult []string
-	// LayerDecay multiplies the learning rate once for each block further from the head. 0
+	// LayerDecay multiplies the learning rate once for each block of distance from the head. 0
 	// (default): all blocks have the same rate.
 	LayerDecay float64
-	// Rates is empty (default) or auto-rgn: the learning rate of each weight is in proportion to
+	// Rates is empty (default) or auto-rgn, which sets each weight's learning rate in proportion to
 	// its relative gradient norm.
 	Rates string
-	// L2SP is the decay of thawed weights towards their pretrained values and of a new head towards
-	// 0, in place of weight decay. Default: 0.
+	// L2SP is the decay of thawed weights towards their pretrained values, and of a new head
+	// towards 0. It replaces weight decay. Default: 0.
 	L2SP float64
 	// Average keeps an average of the thawed weights: ema:D over the steps with decay D, or swa
 	// over the last quarter of the epochs. Default: empty, none.
 	Average string
-	// WiseFT writes weights that lie this far from the pretrained (0) towards the trained ones (1).
+	// WiseFT interpolates the written weights between the pretrained (0) and the trained ones (1).
 	// A new head stays as trained. Nil: the trained ones.
 	WiseFT *float64
-	// Mixup mixes pairs of examples where the frozen part ends, with shares drawn from Beta(Mixup,
-	// Mixup). 0 (default): no mixing.
+	// Mixup mixes pairs of examples at the end of the frozen part, with shares drawn from
+	// Beta(Mixup, Mixup). 0 (default): no mixing.
 	Mixup float64
 
-	// Clip is the largest norm of the gradient. 0 (default): any.
+	// Clip is the maximum norm of the gradient. 0 (default): no limit.
 	Clip float64
-	// Patience stops the run after this many epochs without a better one. 0 (default): never.
+	// Patience stops the run after this many epochs without improvement. 0 (default): never.
 	Patience int
-	// Keep says which weights are written: those of the best epoch by validation (best, default),
+	// Keep says which weights are written: best (default) for those of the best validation epoch,
 	// or last.
 	Keep string
 
-	// Seed is the seed of everything random. Default: 1.
+	// Seed is the seed of all random numbers. Default: 1.
 	Seed uint64
-	// Threads is the number of threads to use. 0: one a core. Results do not depend on it.
+	// Threads is the number of threads to use. 0: one per core. Results do not depend on it.
 	Threads int
 	// Cache says where frozen activations are kept: auto (default), off, ram or disk.
 	Cache string
-	// CacheBudget is the most bytes that the cache may take. 0: chosen.
+	// CacheBudget limits the size of the cache in bytes. 0: chosen.
 	CacheBudget int64
-	// Memory is the most bytes for the activations and gradients of a training step; values that
-	// are cheap to compute are computed again instead of kept. 0 (default): keep everything.
+	// Memory limits the activations and gradients of a training step in bytes; values that are
+	// cheap to compute are recomputed instead of kept. 0 (default): keep everything.
 	Memory int64
 
-	// CachePrecision is how frozen activations are kept: float32 (default), or float16 for half the
-	// size.
+	// CachePrecision is the precision of kept frozen activations: float32 (default), or float16,
+	// which halves the size.
 	CachePrecision string
 	// CacheVariants keeps this many augmented variants of each example and uses them in turn. 0
 	// (default): new ones every epoch, nothing kept.
 	CacheVariants int
 }
 
-// DefaultConfig holds the value that each option has when it is not given.
+// DefaultConfig returns the default value of every option.
 func DefaultConfig() Config { return Config(run.DefaultConfig()) }
 
-// LoadConfig reads a run.yaml. Options that it lacks have their defaults; a key that is no option
-// is an error that names the nearest one.
+// LoadConfig reads a run.yaml. Missing options have their defaults. An unknown key is an error that
+// suggests the nearest option.
 func LoadConfig(path string) (Config, error) {
 	c, err := run.LoadConfig(path)
 	return Config(c), badInput(err)
@@ -184,25 +187,25 @@ func LoadRun(dir string) (Config, error) {
 	return Config(*c), nil
 }
 
-// Validate errors on the first option that cannot be meant. It looks at the options alone, not at
-// files. The error is an *OptionError.
+// Validate errors on the first invalid option, with an *OptionError. It looks only at the options,
+// not at files.
 func (c *Config) Validate() error { return badInput((*run.Config)(c).Validate()) }
 
-// YAML is the form of c that run.yaml holds and LoadConfig reads.
+// YAML returns c in the form of run.yaml, which LoadConfig reads.
 func (c *Config) YAML() ([]byte, error) { return (*run.Config)(c).YAML() }
 
 // MarshalJSON writes the options under the keys of run.yaml.
 func (c Config) MarshalJSON() ([]byte, error) { return run.Config(c).MarshalJSON() }
 
-// UnmarshalJSON reads what MarshalJSON wrote. Options that the object lacks stay as they are.
+// UnmarshalJSON reads what MarshalJSON wrote. Missing options keep their values.
 func (c *Config) UnmarshalJSON(b []byte) error { return (*run.Config)(c).UnmarshalJSON(b) }
 
-// Bind defines one command line flag for every option on fs, as the permafrost command has them:
-// the option's name with dashes for underscores. The value that an option has becomes the flag's
-// default. A flag of a list replaces the list where it is first given and adds to it after that.
-// Sizes are written as 512MiB or 2GB.
+// Bind defines a command-line flag for every option on fs, like the permafrost command: the
+// option's name with dashes for underscores. An option's current value becomes the flag's default.
+// A list flag replaces the list when first given, and adds to it after that. Sizes are written as
+// 512MiB or 2GB.
 func (c *Config) Bind(fs *flag.FlagSet) { (*run.Config)(c).Bind(fs) }
 
-// OptionValues are the words that an option takes, by its name in run.yaml; a capital behind a
-// colon stands for a number, as in mlp:N. It is nil for an option that takes other than words.
+// OptionValues returns the words that an option accepts, by its name in run.yaml. A capital after a
+// colon stands for a number, as in mlp:N. It is nil if the option does not take words.
 func OptionValues(name string) []string { return slices.Clone(run.Values(name)) }

@@ -11,44 +11,49 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
 )
 
-// ImportOptions say how a checkpoint is matched with a model.
+// ImportOptions say how a checkpoint is matched to a model.
 type ImportOptions struct {
-	Entry   string   // key of the state dict in a PyTorch file that holds more, as ema.state_dict; empty: found
+	// key of the state dict in a PyTorch file with other content, such as ema.state_dict; empty:
+	// found
+	Entry   string
 	Eps     float64  // of batch norm that is folded; 0: the model's, else PyTorch's 1e-5
-	Convert bool     // numbers may be rounded to a type that holds less, as float32 to float16
-	Keep    []string // globs of the model's tensors that keep their values where the checkpoint has none
-	Ignore  []string // globs of the checkpoint's tensors that the model need not have
+	Convert bool     // allow rounding to a less precise type, such as float32 to float16
+	Keep    []string // globs of model tensors that keep their values if the checkpoint lacks them
+	Ignore  []string // globs of checkpoint tensors that the model may lack
 }
 
-// Imported says what of a checkpoint went where in a model. Its JSON form is what import --json
+// Imported says which checkpoint tensors went where in a model. Its JSON form is what import --json
 // prints.
 type Imported struct {
-	Format    string   `json:"format"`           // of the checkpoint: safetensors, PyTorch, PyTorch before 1.6, npz or npy
-	Entry     string   `json:"entry"`            // where in a PyTorch file the state dict was, empty for the whole file
-	Out       string   `json:"out"`              // the file written
-	Matched   []Match  `json:"matched"`          // tensors of the model that have their values from the checkpoint
-	Missing   []Lack   `json:"missing"`          // in the model, not in the checkpoint
-	Unused    []Lack   `json:"unused"`           // in the checkpoint, not in the model
-	Kept      []Lack   `json:"kept"`             // in the model, with the values that they have there
-	Ignored   []Lack   `json:"ignored"`          // in the checkpoint, left out by ImportOptions.Ignore
+	Format string `json:"format"` // of the checkpoint: safetensors, PyTorch, PyTorch before 1.6, npz or npy
+	// where in a PyTorch file the state dict was; empty for the whole file
+	Entry   string  `json:"entry"`
+	Out     string  `json:"out"`     // the file written
+	Matched []Match `json:"matched"` // model tensors with values from the checkpoint
+	Missing []Lack  `json:"missing"` // in the model, not in the checkpoint
+	Unused  []Lack  `json:"unused"`  // in the checkpoint, not in the model
+	Kept    []Lack  `json:"kept"`    // in the model only, with their values kept
+	// in the checkpoint, excluded by ImportOptions.Ignore
+	Ignored   []Lack   `json:"ignored"`
 	Integers  int      `json:"ignored_integers"` // integer buffers of the checkpoint, such as num_batches_tracked
-	Stripped  string   `json:"stripped"`         // prefix that the checkpoint's names have and the model's have not
-	Added     string   `json:"added"`            // prefix that the model's names have and the checkpoint's have not
+	Stripped  string   `json:"stripped"`         // prefix that only the checkpoint's names have
+	Added     string   `json:"added"`            // prefix that only the model's names have
 	Eps       float64  `json:"eps,omitempty"`    // of folded batch norm, 0 where none is
 	EpsSource string   `json:"eps_source,omitempty"`
 	Tensors   int      `json:"-"` // in the checkpoint
-	Beside    []string `json:"-"` // entries of a PyTorch file beside the one taken
+	Beside    []string `json:"-"` // other entries of a PyTorch file
 }
 
-// Match is one tensor of a model and what it is made of.
+// Match is one tensor of a model and its origin.
 type Match struct {
 	Tensor string   `json:"tensor"`
 	Shape  []int    `json:"shape"`
 	From   []string `json:"from"` // in the checkpoint: one, or a weight and the batch norm folded into it
-	How    string   `json:"how"`  // how the name was found, and what was done: transposed, reshaped, folded, converted
+	// how the name was found and the values changed: transposed, reshaped, folded, converted
+	How string `json:"how"`
 }
 
-// Lack is a tensor that one side has and the other has not.
+// Lack is a tensor that only one side has.
 type Lack struct {
 	Name  string `json:"name"`
 	Shape []int  `json:"shape"`
@@ -56,9 +61,9 @@ type Lack struct {
 }
 
 // Import puts the weights of a checkpoint (safetensors, PyTorch, NumPy) into the ONNX model of the
-// same architecture and writes it to out. Reading a PyTorch file runs nothing of what is in it.
-// Unless every tensor on both sides has its place, nothing is written, and the result says with the
-// error what did not match.
+// same architecture and writes it to out. Reading a PyTorch file runs no code from it. If any
+// tensor on either side has no counterpart, nothing is written, and the result says, together with
+// the error, what did not match.
 func Import(checkpointFile, model, out string, o ImportOptions) (*Imported, error) {
 	if err := apart(out, model, checkpointFile); err != nil {
 		return nil, err
@@ -88,34 +93,38 @@ func Import(checkpointFile, model, out string, o ImportOptions) (*Imported, erro
 	return found, failed(m.WriteFile(out, r.Patch()))
 }
 
-// ExportOptions say which names and shapes an exported state dict has.
+// ExportOptions determine the names and shapes of an exported state dict.
 type ExportOptions struct {
-	Checkpoint string  // file of the state dict that the model was made from: gives names, undoes folding; empty: none
+	// file of the state dict from which the model was made: gives names, undoes folding; empty:
+	// none
+	Checkpoint string
 	Entry      string  // of Checkpoint, see ImportOptions
 	Eps        float64 // of batch norm that was folded; 0: the model's, else PyTorch's 1e-5
-	Head       string  // name of the layer that a new linear head replaces, as fc; found with Checkpoint
+	// name of the layer that a new linear head replaces, such as fc; found with Checkpoint
+	Head string
 }
 
-// Exported says what an exported state dict holds. Its JSON form is what export --json prints.
+// Exported describes an exported state dict. Its JSON form is what export --json prints.
 type Exported struct {
 	Out     string           `json:"out"` // the file written
 	Tensors []ExportedTensor `json:"tensors"`
-	Notes   []string         `json:"notes"` // what a reader of the file should know
-	Exact   int              `json:"exact"` // tensors whose numbers are those of the model, or of the checkpoint, to the bit
-	Rounded int              `json:"rounded"`
+	Notes   []string         `json:"notes"` // what a user of the file should know
+	// tensors that equal the model's, or the checkpoint's, to the bit
+	Exact   int `json:"exact"`
+	Rounded int `json:"rounded"`
 }
 
 // ExportedTensor is one tensor of an exported state dict.
 type ExportedTensor struct {
 	Name  string `json:"name"`
 	Shape []int  `json:"shape"`
-	From  string `json:"from"`  // in the model; empty for what only the checkpoint has
+	From  string `json:"from"`  // in the model; empty if only the checkpoint has it
 	How   string `json:"how"`   // how the name was found and what was undone
 	Exact string `json:"exact"` // exact or rounded
 }
 
-// Export writes all tensors of a tuned model, or of any ONNX file, as safetensors under the names
-// that they have in PyTorch.
+// Export writes all tensors of a tuned model, or of any ONNX file, as safetensors under their
+// PyTorch names.
 func Export(model, out string, o ExportOptions) (*Exported, error) {
 	switch {
 	case o.Checkpoint == "" && o.Entry != "":
@@ -168,7 +177,7 @@ func stateDict(m *onnx.Model, o ExportOptions) (*checkpoint.StateDict, error) {
 	return d, nil
 }
 
-// apart errors where out is one of the files that are read.
+// apart errors if out is one of the files that are read.
 func apart(out string, inputs ...string) error {
 	o, err := os.Stat(out)
 	if err != nil {

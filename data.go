@@ -12,10 +12,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Data is a set of examples with their right answers: a folder or a table on the disk, in any other
-// file system, or examples in memory. It is used where Config.Data names a folder; see WithData.
-// The zero Data is none. It is a value: several fits may use it at once, but for Examples of a
-// sequence that can be read only once.
+// Data is a set of examples with their right answers: a folder or a table on disk or in any other
+// file system, or examples in memory. Use it in place of a folder in Config.Data, see WithData. The
+// zero Data is none. It is a value: several fits may use it at once, unless its Examples come from
+// a sequence that can be read only once.
 type Data struct {
 	place    data.Place
 	examples iter.Seq2[Example, error]
@@ -24,22 +24,21 @@ type Data struct {
 	texts    bool     // inputs are Texts
 }
 
-// Folder is a folder of class folders, or a table, on the disk, laid out as README.md says: what
-// Config.Data names.
+// Folder is a folder of class folders, or a table, on disk, as in Config.Data. README.md describes
+// the layout.
 func Folder(path string) Data { return Data{place: data.Place{Path: path}} }
 
-// FS is the same in a file system: an archive, files embedded in the program, storage of one's own.
-// root is the folder or the table in it, "." for all of it. What is kept between runs is found
-// again by the content of the files, not by their names.
+// FS is the same in a file system: an archive, embedded files, or your own storage. root is the
+// folder or the table in it, "." for all of it. Data kept between runs are found by the content of
+// the files, not by their names.
 func FS(fsys fs.FS, root string) Data { return Data{place: data.Place{FS: fsys, Path: root}} }
 
-// Examples is examples in memory, or as they come in. The sequence is read once, to its end or to
-// its first error, when a call opens the data; the examples stay in memory until the call ends,
-// pictures and sounds given as Bytes as they are encoded. Their content is the key of what is kept
-// between runs.
+// Examples is examples in memory or from a stream. When a call opens the data, the sequence is read
+// once, to its end or its first error. The examples stay in memory until the call ends; pictures
+// and sounds given as Bytes stay encoded. What is kept between runs is keyed by their content.
 func Examples(seq iter.Seq2[Example, error]) Data { return Data{examples: seq} }
 
-// ExampleList is Examples of a list.
+// ExampleList is Examples from a list.
 func ExampleList(list ...Example) Data {
 	return Examples(func(yield func(Example, error) bool) {
 		for _, e := range list {
@@ -53,32 +52,33 @@ func ExampleList(list ...Example) Data {
 // Files are single files without answers, for Model.Predict.
 func Files(paths ...string) Data { return Data{inputs: paths, given: true} }
 
-// Texts are texts without answers, for Model.Predict. Those of a pair are divided by a tab.
+// Texts are texts without answers, for Model.Predict. A tab separates the texts of a pair.
 func Texts(texts ...string) Data { return Data{inputs: texts, given: true, texts: true} }
 
-// Example is one example in memory, with its right answer where it has one. Exactly one of Image,
-// Bytes, Text, Samples and Tensors is given, the same one in all examples of a set.
+// Example is one example in memory, with its right answer if it has one. Give exactly one of Image,
+// Bytes, Text, Samples and Tensors, the same one in all examples of a set.
 type Example struct {
 	Name string // in messages and in Prediction.Input; "" for "example N"
 
-	Image   image.Image       // a picture
-	Bytes   []byte            // an encoded picture or sound; for a model of bytes any file
-	Text    string            // a text
-	Pair    *string           // with Text: the second one of a pair
-	Samples []float32         // a sound of one channel, full scale from -1 to 1
-	Rate    int               // samples a second
-	Tensors map[string]Tensor // what each input of the model takes, by its name, without the batch axis
+	Image   image.Image // a picture
+	Bytes   []byte      // an encoded picture or sound, or any file for a model of bytes
+	Text    string      // a text
+	Pair    *string     // with Text: the second one of a pair
+	Samples []float32   // a mono sound, full scale from -1 to 1
+	Rate    int         // samples per second
+	// a tensor for each input of the model, by name, without the batch axis
+	Tensors map[string]Tensor
 
-	// Label is the right answer as a table says it: the name of a class, several of them joined by
-	// "|", a number, a transcript. "" where a language model learns the text itself, and in what is
-	// predicted.
+	// Label is the right answer as in a table: the name of a class, several joined by "|", a
+	// number, or a transcript. It is "" if a language model learns the text itself, and for
+	// prediction.
 	Label string
 }
 
 // IsZero reports whether there are no data.
 func (d Data) IsZero() bool { return d.place.IsZero() && d.examples == nil && !d.given }
 
-// open is the data as internal packages take it, examples read into memory.
+// open returns the data for internal packages, with examples read into memory.
 func (d Data) open() (data.Place, error) {
 	if d.given {
 		return data.Place{}, errors.New("data: Files and Texts have no answers: give a Folder, FS or Examples")
@@ -109,7 +109,7 @@ func (e Example) internal() feed.Example {
 	return x
 }
 
-// rows is the data as inputs of a model of a kind, without their answers.
+// rows returns the data as inputs of a model of a kind, without their answers.
 func (d Data) rows(kind string) (data.Place, error) {
 	switch {
 	case d.given && d.texts != (kind == feed.KindText):

@@ -8,35 +8,34 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// DataKind is a kind of data of one's own: files of a format, each of which gives a tensor for each
-// input of a model. A folder, an FS or Examples of Bytes hold them as they hold pictures.
+// DataKind is a data kind of your own: files in a format that yields a tensor for each input of a
+// model. A folder, an FS or Examples of Bytes can hold such files, just like pictures.
 type DataKind struct {
-	// Name is what Model.Kind and a tuned file call it, in the singular.
+	// Name is the kind's name in Model.Kind and in a tuned file, in the singular.
 	Name string
-	// Extensions are those of its files, as .npy.
+	// Extensions are the extensions of its files, such as .npy.
 	Extensions []string
-	// Version names what Decode does. It changes whenever Decode gives something else for a file,
-	// so that nothing that was computed from the former is used.
+	// Version is the version of Decode. Change it when Decode's result for any file changes, so
+	// that values computed from the old result are not reused.
 	Version string
-	// Takes reports whether a model with these inputs takes the kind. Kinds that are registered are
-	// asked before those that are built in, the latest first.
+	// Takes reports whether a model with these inputs takes the kind. Registered kinds are asked
+	// before the built-in ones, latest first.
 	Takes func(inputs []ModelInput) bool
-	// Decode gives the tensors of a file by the names of the inputs, without the batch axis. An
-	// error says that the file is damaged: it is left out. Decode is called by many goroutines at
-	// once.
+	// Decode returns the tensors of a file by input name, without the batch axis. An error means
+	// that the file is damaged; it is skipped. Decode is called from many goroutines at once.
 	Decode func(file []byte) (map[string]Tensor, error)
 }
 
 // ModelInput is an input of a model.
 type ModelInput struct {
 	Name  string
-	Type  string // of its elements, as ONNX writes it: float32, int64, ...
-	Shape []int  // its sizes, the batch first; -1 for one that is open
+	Type  string // of its elements, in ONNX's spelling: float32, int64, ...
+	Shape []int  // its sizes, batch first; -1 for an open one
 }
 
-// RegisterDataKind makes a kind of data known to all calls afterwards. It is for an init function:
-// it must not run beside other calls of this package. It errors on a kind that is incomplete or
-// known already. A program that predicts with a model of the kind registers it too.
+// RegisterDataKind registers a data kind for all later calls. Call it from an init function: it
+// must not run at the same time as other calls of this package. It errors if the kind is incomplete
+// or already registered. A program that predicts with a model of this kind must register it too.
 func RegisterDataKind(k DataKind) error {
 	if k.Takes == nil || k.Decode == nil {
 		return badInput(fmt.Errorf("kind of data %q: it needs Takes and Decode", k.Name))

@@ -9,23 +9,23 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// Errors that a caller can ask for with errors.Is.
+// Errors to test for with errors.Is.
 var (
 	// ErrBadInput is an error that the user can mend: a file, a selector, an option, data that do
 	// not fit the model. The message says what is wrong, where, and how to mend it. Nothing was
 	// written.
 	ErrBadInput = errors.New("bad input")
 
-	// ErrInterrupted is the error of a call whose context ended. It also is the context's error. A
-	// fit with a run folder has saved a checkpoint, from which Resume goes on.
+	// ErrInterrupted is the error of a call whose context ended. It wraps the context's error. A
+	// fit with a run folder has saved a checkpoint for Resume.
 	ErrInterrupted = errors.New("interrupted")
 
-	// ErrOtherRun is the error of a Resume with another model, other data, another plan or other
-	// options than the run was begun with. It also is ErrBadInput.
+	// ErrOtherRun is the error of a Resume whose model, data, plan or options differ from the
+	// run's. It is also ErrBadInput.
 	ErrOtherRun = errors.New("another run")
 )
 
-// OptionError blames one option. It reads as "lr_mult: ...".
+// OptionError is an error in one option. It reads "lr_mult: ...".
 type OptionError struct {
 	// Option is the name of the option, as in run.yaml.
 	Option string
@@ -38,20 +38,19 @@ func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
 // Unwrap returns Err.
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// DivergedError is the error of a fit whose loss is no longer a finite number.
+// DivergedError is the error of a fit whose loss became NaN or infinite.
 type DivergedError struct {
 	// Epoch and Step say when, both from 0. Step counts the optimiser steps of the run.
 	Epoch, Step int
-	// Where names the first value that was not finite: a node of the network or a gradient.
+	// Where names the first value that was NaN or infinite: a node of the network or a gradient.
 	Where string
-	// Kept is the path of the last good checkpoint, empty when there is none.
+	// Kept is the path of the last good checkpoint, empty if there is none.
 	Kept string
 }
 
 func (e *DivergedError) Error() string { return (*run.DivergedError)(e).Error() }
 
-// failure is an error as it leaves this package. It reads as its cause, and it is of the given
-// kinds.
+// failure is an error of this package. It reads like its cause, and is of the given kinds.
 type failure struct {
 	cause error
 	kinds []error
@@ -60,7 +59,7 @@ type failure struct {
 func (f *failure) Error() string   { return f.cause.Error() }
 func (f *failure) Unwrap() []error { return append([]error{f.cause}, f.kinds...) }
 
-// As finds the types of error that this package owns in the place of internal ones.
+// As replaces internal error types by those of this package.
 func (f *failure) As(target any) bool {
 	switch to := target.(type) {
 	case **OptionError:
@@ -79,7 +78,7 @@ func (f *failure) As(target any) bool {
 	return false
 }
 
-// failed makes err one of this package: ErrInterrupted where a context ended, else of the given
+// failed wraps err for this package: as ErrInterrupted if a context ended, else with the given
 // kinds.
 func failed(err error, kinds ...error) error {
 	if err == nil {
@@ -95,10 +94,10 @@ func failed(err error, kinds ...error) error {
 	return &failure{err, kinds}
 }
 
-// badInput is failed for what the user can mend.
+// badInput is failed for errors that the user can mend.
 func badInput(err error) error { return failed(err, ErrBadInput) }
 
-// badOption is an error that blames an option.
+// badOption is an error in an option.
 func badOption(name, format string, a ...any) error {
 	return badInput(&option.Error{Name: name, Err: fmt.Errorf(format, a...)})
 }

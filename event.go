@@ -5,29 +5,29 @@ import (
 	"time"
 )
 
-// Event is one thing that happened in a run: a pointer to one of the types below. It holds
-// everything that its line of events.jsonl does.
+// Event is something that happened in a run: a pointer to one of the types below. It contains
+// everything that its line in events.jsonl does.
 type Event interface {
 	// Type is the event's name, the value of "type" in events.jsonl.
 	Type() string
 }
 
-// RunStart opens a run, and once more each time it is resumed.
+// RunStart starts a run. It is sent again each time the run resumes.
 type RunStart struct {
 	Time    time.Time
 	Version string // of permafrost
 	Model   string // path of the pretrained model
 	Data    string // path of the training data
-	Config  Config // every option, with nothing left to choose
+	Config  Config // every option, fully resolved
 	Epochs  int    // planned
 	Steps   int    // optimiser steps planned
 	Threads int    // in use
-	Resumed bool   // the run goes on from a checkpoint
-	Epoch   int    // from 0, at which it goes on
+	Resumed bool   // the run resumes from a checkpoint
+	Epoch   int    // from 0, at which it continues
 	Step    int    // optimiser steps done before
 }
 
-// DataRead says what the data turned out to be.
+// DataRead describes the data.
 type DataRead struct {
 	Time    time.Time
 	Task    string   // classify, multilabel, regress, lm or ctc
@@ -41,14 +41,15 @@ type DataRead struct {
 
 // PlanMade says what is frozen.
 type PlanMade struct {
-	Time          time.Time
-	Digest        string   // of the plan
-	Thaw          []string // selectors
-	Freeze        []string // selectors taken away
-	Schedule      string   // what changes during the run what trains; the plan is then of all that may train
+	Time   time.Time
+	Digest string   // of the plan
+	Thaw   []string // selectors
+	Freeze []string // selectors of weights kept frozen
+	// changes what trains during the run; the plan then describes everything that may train
+	Schedule      string
 	ParamsTotal   int      // elements of all weights
-	ParamsThawed  int      // of them, trained
-	TensorsThawed []string // tensors that are trained, wholly or partly
+	ParamsThawed  int      // elements that train
+	TensorsThawed []string // tensors that train, at least partly
 	Frontier      []string // values where the frozen part of the network ends
 	FrozenDigest  string   // of all frozen tensors before training
 }
@@ -60,21 +61,22 @@ type Encoded struct {
 	Total int // examples in all, training and validation
 }
 
-// Cached says how far frozen activations are kept.
+// Cached says how much of the frozen activations is kept.
 type Cached struct {
 	Time            time.Time
-	Where           string   // off, ram, or disk where later runs find them too
-	Values          int      // kept for each example
-	BytesPerExample int64    // of them
-	Bytes           int64    // of what is kept in all
-	At              []string // the values, where they are not the frontier but an earlier cut that fits the budget
-	Hits            int      // examples found in the cache
-	Near            int      // examples computed from earlier values that another run kept
-	Misses          int      // examples computed from the data
-	Seconds         float64  // spent on filling it
+	Where           string // off, ram, or disk, where later runs can use them
+	Values          int    // number kept per example
+	BytesPerExample int64  // their size
+	Bytes           int64  // of everything that is kept
+	// the values, if they are not the frontier but an earlier cut that fits the budget
+	At      []string
+	Hits    int     // examples found in the cache
+	Near    int     // examples computed from earlier values that another run kept
+	Misses  int     // examples computed from the data
+	Seconds float64 // time to fill it
 }
 
-// EpochStart opens an epoch.
+// EpochStart starts an epoch.
 type EpochStart struct {
 	Time  time.Time
 	Epoch int // from 0
@@ -85,92 +87,92 @@ type EpochStart struct {
 type Step struct {
 	Time     time.Time
 	Epoch    int     // from 0
-	Step     int     // optimiser steps done in the run, this one included
+	Step     int     // optimiser steps done in the run, including this one
 	Loss     float64 // mean of the batch
 	LR       float64 // learning rate
-	GradNorm float64 // norm of the thawed gradients before clipping, 0 where it was not computed
+	GradNorm float64 // norm of the thawed gradients before clipping; 0 if not computed
 	Examples int     // in the step
-	Seconds  float64 // that it took
+	Seconds  float64 // duration
 }
 
-// EpochEnd closes an epoch.
+// EpochEnd ends an epoch.
 type EpochEnd struct {
 	Time          time.Time
 	Epoch         int      // from 0
 	Step          int      // optimiser steps done in the run
-	TrainLoss     float64  // mean over the epoch's examples, as the weights moved
-	TrainAccuracy float64  // likewise; of classify
+	TrainLoss     float64  // mean over the epoch's examples, while the weights changed
+	TrainAccuracy float64  // likewise; classify only
 	TrainMetric   *Metric  // likewise, of other tasks; nil for classify
 	Val           *Metrics // of the validation examples
 	LR            float64  // of the last step
 	Best          bool     // the best epoch so far
-	Seconds       float64  // validation included
-	Rate          float64  // training examples a second
-	PeakRSS       int64    // largest memory of the process so far, in bytes
+	Seconds       float64  // including validation
+	Rate          float64  // training examples per second
+	PeakRSS       int64    // peak memory of the process so far, in bytes
 }
 
 // PlanChange says that a schedule thawed or froze weights between two optimiser steps.
 type PlanChange struct {
 	Time         time.Time
-	Epoch        int      // from 0, in which the new plan begins
+	Epoch        int      // from 0, in which the new plan starts
 	Step         int      // optimiser steps done before
 	Stage        int      // how often the plan has changed; 0 at the start
 	Reason       string   // in a sentence
 	Digest       string   // of the new plan
-	Thawed       []string // tensors that training takes in
-	Frozen       []string // tensors that it leaves
+	Thawed       []string // tensors that start to train
+	Frozen       []string // tensors that stop training
 	ParamsThawed int      // elements trained after the change
-	Frontier     []string // values where the frozen part of the network then ends
-	Seconds      float64  // that the change took: compiling, and computing frozen activations again
+	Frontier     []string // values where the frozen part of the network ends after the change
+	Seconds      float64  // duration of the change: compiling, and recomputing frozen activations
 }
 
-// CheckpointSaved says that a checkpoint lies on the disk.
+// CheckpointSaved says that a checkpoint has been written to disk.
 type CheckpointSaved struct {
 	Time  time.Time
-	Epoch int    // from 0, at which a resumed run would go on
+	Epoch int    // from 0, at which a resumed run would continue
 	Step  int    // optimiser steps done
 	Path  string // relative to the run folder
 	Bytes int64  // its size
 }
 
-// Warning is something that a person should read.
+// Warning is a message for the user.
 type Warning struct {
 	Time    time.Time
 	Message string // one line
 }
 
-// Trial says how a candidate did in the race of Config.Auto, on examples held out of the training
-// data.
+// Trial reports how a candidate did in the search of Config.Auto, on examples held out of the
+// training data.
 type Trial struct {
 	Time    time.Time
-	Round   int      // of the race, from 0
+	Round   int      // of the search, from 0
 	Thaw    []string // the candidate's selectors
 	LR      float64  // its learning rate
-	Epochs  int      // that it trained for
-	Folds   int      // held-out parts that it was measured on so far in this round
-	Score   float64  // on them, larger is better; NaN where its loss was not a number
-	HeldOut int      // examples that it was measured on
-	Seconds float64  // that it took
+	Epochs  int      // epochs that it trained for
+	Folds   int      // held-out parts on which it has been measured so far in this round
+	Score   float64  // on them, larger is better; NaN if its loss was NaN
+	HeldOut int      // examples on which it was measured
+	Seconds float64  // duration
 }
 
-// Choice closes the race of Config.Auto: what the fit that follows does.
+// Choice ends the search of Config.Auto. It says what the following fit does.
 type Choice struct {
 	Time    time.Time
 	Thaw    []string // the chosen selectors
 	LR      float64  // learning rate
 	Epochs  int      // of the fit that follows
-	Text    string   // the choice in a line
+	Text    string   // the choice in one line
 	Why     string   // the reason in sentences
-	Seconds float64  // that the choice took
+	Seconds float64  // duration of the search
 }
 
-// Diagnosed says what ails a fit.
+// Diagnosed says what is wrong with a fit.
 type Diagnosed struct {
 	Time time.Time
 	Diagnosis
 }
 
-// RunEnd closes a run.
+// RunEnd ends a run.
 type RunEnd struct {
 	Time         time.Time
 	Status       string          // done, stopped (by Patience), interrupted or failed
@@ -180,7 +182,7 @@ type RunEnd struct {
 	Seconds      float64         // since the run started or was resumed
 	FrozenDigest string          // of all frozen tensors after training
 	ParamsThawed int             // elements trained
-	PeakRSS      int64           // largest memory of the process, in bytes
+	PeakRSS      int64           // peak memory of the process, in bytes
 	ModelBytes   int64           // size of model.onnx
 	Result       json.RawMessage // the Result as JSON
 }

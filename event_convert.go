@@ -17,7 +17,7 @@ func configOf(b json.RawMessage) Config {
 	return c
 }
 
-// eventOf is an event of a run as callers see it, nil for one that they do not.
+// eventOf converts an event for callers. It is nil for one that they do not see.
 func eventOf(at time.Time, e report.Event) Event {
 	switch e := e.(type) {
 	case *report.RunStart:

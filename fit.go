@@ -8,15 +8,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// Fit trains as the configuration says. The run goes to the folder cfg.Out, which must not hold
-// another run; with an empty Out nothing is written and only the numbers come back. Events go to
-// events.jsonl and to the options.
+// Fit trains as the configuration says. It writes the run to the folder cfg.Out, which must not
+// contain another run. If Out is empty, nothing is written and only the result is returned. Events
+// go to events.jsonl and to the options.
 //
-// When ctx ends, a checkpoint is saved and the error is ErrInterrupted. Input that cannot be used
-// is ErrBadInput before anything is written. A loss that is no longer a number is a *DivergedError.
+// When ctx ends, a checkpoint is saved and the error is ErrInterrupted. Unusable input is
+// ErrBadInput, before anything is written. A loss that becomes NaN or infinite is a *DivergedError.
 //
-// With cfg.Auto it first chooses what to thaw, at which rate and for how long, by racing candidates
-// on the training examples; Result.Auto says how.
+// With cfg.Auto, Fit first chooses what to thaw, the learning rate and the number of epochs, by
+// trying candidates on the training examples. Result.Auto describes the choice.
 //
 // Fit may be called from several goroutines with different folders.
 func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
@@ -40,10 +40,10 @@ func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 	return j.fit(ctx, o)
 }
 
-// Resume goes on with the run in cfg.Out from its last checkpoint and ends in the bits that an
-// unbroken run would have given. LoadRun gives its configuration. It errors with ErrOtherRun, and
-// writes nothing, when model, data, plan or options are not those of the run; only the number of
-// threads, the cache and paths may change.
+// Resume continues the run in cfg.Out from its last checkpoint. The result has the same bits as an
+// uninterrupted run. LoadRun returns its configuration. If model, data, plan or options differ from
+// the run's, Resume errors with ErrOtherRun and writes nothing. Only the number of threads, the
+// cache and paths may change.
 func Resume(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 	defer kernel.Use(cfg.Threads)()
 	o := optionsOf(opts)
@@ -83,7 +83,7 @@ func beginRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	return j, failed(err)
 }
 
-// resumeRun reads what a run in a folder needs to go on.
+// resumeRun reads what the run in a folder needs to continue.
 func resumeRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	if cfg.Out == "" {
 		return nil, badOption("out", "name the folder of the run to go on with")
@@ -105,7 +105,7 @@ func resumeRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	return j, nil
 }
 
-// prepare reads model and data and makes sure that the plan can be trained.
+// prepare reads model and data, and checks that the plan can be trained.
 func prepare(ctx context.Context, cfg Config, sets run.Sets) (*run.Session, error) {
 	s, err := run.PrepareOn(ctx, run.Config(cfg), sets)
 	if err == nil {

@@ -12,22 +12,24 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// InspectOptions say for what data Inspect looks at a model, where the configuration names none,
-// and how much it does.
+// InspectOptions say what Inspect does, and for what data if the configuration names none.
 type InspectOptions struct {
-	Classes  int              // scores of a new head, where there are no data
-	Examples int              // training examples to predict for, where there are no data
-	Shapes   map[string][]int // of inputs whose axes the model leaves open, by name
-	Predict  bool             // run a few examples and predict what a fit costs
+	Classes  int              // number of scores of a new head, if there are no data
+	Examples int              // number of training examples to predict for, if there are no data
+	Shapes   map[string][]int // of inputs with open axes, by name
+	Predict  bool             // run a few examples and predict the cost of a fit
 }
 
-// Inspection is what a fit would do, before it runs. Its JSON form is what inspect --json prints.
+// Inspection describes what a fit would do before it runs. Its JSON form is what inspect --json
+// prints.
 type Inspection struct {
-	ParamsTotal  int      `json:"params_total"` // elements of all weights, running statistics apart
-	ParamsThawed int      `json:"params_thawed"`
-	Layers       []Layer  `json:"layers"`    // that own weights, from the input to the head
-	Frontier     []string `json:"frontier"`  // values that the frozen part of the network hands to the live part
-	Predicted    *Cost    `json:"predicted"` // nil without InspectOptions.Predict
+	// elements of all weights, without running statistics
+	ParamsTotal  int     `json:"params_total"`
+	ParamsThawed int     `json:"params_thawed"`
+	Layers       []Layer `json:"layers"` // layers with weights, from the input to the head
+	// values that the frozen part of the network passes to the live part
+	Frontier  []string `json:"frontier"`
+	Predicted *Cost    `json:"predicted"` // nil without InspectOptions.Predict
 
 	Model    string   `json:"model"` // path
 	Inputs   []string `json:"inputs"`
@@ -37,7 +39,7 @@ type Inspection struct {
 	Head     string   `json:"head"`
 	Thaw     []string `json:"thaw"`
 	Freeze   []string `json:"freeze,omitempty"`
-	Blocks   []Block  `json:"blocks"` // what the selectors first:N and last:N count
+	Blocks   []Block  `json:"blocks"` // the blocks that the selectors first:N and last:N count
 	FLOPs    int64    `json:"flops"`  // of one example's forward pass
 	Batch    int      `json:"batch"`
 	Notes    []string `json:"notes,omitempty"` // what a user should know
@@ -47,13 +49,13 @@ type Inspection struct {
 
 // Layer is a layer that owns weights.
 type Layer struct {
-	Name   string `json:"name"` // module path, by which it can be selected
+	Name   string `json:"name"` // module path, which also selects it
 	Op     string `json:"op"`   // ONNX operator
 	Params int    `json:"params"`
-	FLOPs  int64  `json:"flops"` // of one example, with the operations without weights that follow
+	FLOPs  int64  `json:"flops"` // for one example, including following operations without weights
 	State  string `json:"state"` // Frozen, Thawed, Partly or Tracking
 
-	Node    string        `json:"node"` // path of the node that reads it
+	Node    string        `json:"node"` // path of the node that reads the weight
 	Block   string        `json:"block,omitempty"`
 	Weights []WeightState `json:"weights"`
 }
@@ -73,13 +75,16 @@ type Block struct {
 	Thawed int    `json:"params_thawed"`
 }
 
-// Cost is what a fit is expected to take. Times come from runs of a few examples on this machine.
+// Cost is the predicted cost of a fit. Times come from runs of a few examples on this machine.
 type Cost struct {
-	FirstEpoch      float64 `json:"first_epoch_seconds"` // with the frozen part, whose values are then kept
-	LaterEpoch      float64 `json:"later_epoch_seconds"`
-	TrainBytes      int64   `json:"train_bytes"` // weights, gradients, optimiser state, activations and what is kept
-	Checkpoint      int64   `json:"checkpoint_bytes"`
-	CachePerExample int64   `json:"cache_bytes_per_example"` // 0 where frozen activations are computed every time
+	// includes the frozen part, whose values are then kept
+	FirstEpoch float64 `json:"first_epoch_seconds"`
+	LaterEpoch float64 `json:"later_epoch_seconds"`
+	// weights, gradients, optimiser state, activations and kept values
+	TrainBytes int64 `json:"train_bytes"`
+	Checkpoint int64 `json:"checkpoint_bytes"`
+	// 0 if frozen activations are always recomputed
+	CachePerExample int64 `json:"cache_bytes_per_example"`
 
 	Examples   int     `json:"examples"`
 	Decode     float64 `json:"decode_seconds_per_example"` // 0 without data
@@ -88,8 +93,8 @@ type Cost struct {
 	Calibrated float64 `json:"calibration_seconds"`
 }
 
-// Inspect reads a model, makes the plan that a fit with this configuration has and, where o.Predict
-// is set, predicts what that fit costs on this machine. Nothing is written.
+// Inspect reads a model and makes the plan of a fit with this configuration. If o.Predict is set,
+// it also predicts the cost of that fit on this machine. It writes nothing.
 func Inspect(ctx context.Context, cfg Config, o InspectOptions, opts ...Option) (*Inspection, error) {
 	sets, err := optionsOf(opts).sets(&cfg)
 	if err != nil {
@@ -104,7 +109,7 @@ func Inspect(ctx context.Context, cfg Config, o InspectOptions, opts ...Option) 
 	return inspectionOf(in), nil
 }
 
-// Passes is the graph of the whole model as text, before and after the compiler's passes for
+// Passes returns the graph of the whole model as text, before and after the compiler's passes for
 // inference.
 func Passes(ctx context.Context, cfg Config, o InspectOptions) (before, after string, err error) {
 	before, after, err = inspect.InspectPasses(ctx, o.internal(cfg))
@@ -115,8 +120,8 @@ func (o InspectOptions) internal(cfg Config) inspect.InspectOptions {
 	return inspect.InspectOptions{Config: run.Config(cfg), Classes: o.Classes, Examples: o.Examples, Shapes: shapesOf(o.Shapes), Measure: o.Predict}
 }
 
-// Selectors lists an example of each kind of selector that Config.Thaw and Config.Freeze take, and
-// the blocks and layers of a model; those not for the path "".
+// Selectors lists an example of each kind of selector for Config.Thaw and Config.Freeze, and the
+// blocks and layers of a model. If the path is "" there are no blocks and layers.
 func Selectors(model string) ([]string, error) {
 	if model == "" {
 		return freeze.SelectorExamples(), nil
@@ -132,7 +137,7 @@ func Selectors(model string) ([]string, error) {
 	return append(freeze.SelectorExamples(), freeze.Describe(m.Graph, head).Selectors()...), nil
 }
 
-// Presets are the names that Config.Preprocess takes beside files.
+// Presets returns the names that Config.Preprocess accepts besides files.
 func Presets() []string { return picture.PresetNames() }
 
 func shapesOf(shapes map[string][]int) map[string]tensor.Shape {

@@ -9,24 +9,24 @@ import (
 // goroutines, and must not keep the slices.
 type Loss func(b LossBatch) float64
 
-// LossBatch is what a Loss sees of a batch of N examples.
+// LossBatch is the input of a Loss: a batch of N examples.
 type LossBatch struct {
 	Scores []float32 // raw scores of the model, [N, Width]
 	Width  int       // classes, labels, or 1 for regress
 
-	// The right answers, by task; those of other tasks mean nothing. Values are standardised: less
-	// the mean of the training examples, over their deviation.
+	// The right answers. Only the field of the task is meaningful. Values are standardised: minus
+	// the mean of the training examples, divided by their standard deviation.
 	Classes []int     // classify: the class of each example, from 0
-	Labels  []float32 // multilabel: [N, Width], 1 where a label holds, else 0
+	Labels  []float32 // multilabel: [N, Width], 1 where a label applies, else 0
 	Values  []float32 // regress: the number of each example
 
-	Gradient []float32 // to be filled: the derivative of the loss by each score, [N, Width]
+	// to be filled: the derivative of the loss with respect to each score, [N, Width]
+	Gradient []float32
 }
 
-// WithLoss trains with a loss of the caller, for the tasks classify, multilabel and regress. The
-// losses in results, events and metrics stay those of the task, which can be compared; those of
-// Step events are the caller's. A resumed run has to be given the same loss: it is not part of a
-// checkpoint.
+// WithLoss trains with the caller's loss, for the tasks classify, multilabel and regress. Losses in
+// results, events and metrics remain those of the task, so that they can be compared; only Step
+// events have the caller's loss. Give a resumed run the same loss: it is not part of a checkpoint.
 func WithLoss(loss Loss) Option { return func(o *options) { o.loss = loss } }
 
 // lossOp computes a Loss: its value, and its gradient with respect to the scores as a second
@@ -59,7 +59,7 @@ func init() {
 	})
 }
 
-// internal builds the loss as runs take it.
+// internal builds the loss in the form that runs use.
 func (l Loss) internal(b *ir.Builder, scores *ir.Value, labels []*ir.Value) *ir.Value {
 	return b.Op(lossOp, ir.Attrs{"loss": l}, scores, labels[0])
 }

@@ -15,23 +15,23 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
-// ErrClosed is the error of a Model that was closed.
+// ErrClosed is the error of a closed Model.
 var ErrClosed = tuned.ErrClosed
 
 // Model is a tuned model ready for use. Labels, preprocessing and tokenizer come from its file.
 //
-// It is safe for use by many goroutines. As many batches run at once as there are processors, and
-// as many texts are continued; whoever comes later waits, or gives up when its context ends. Those
-// that run share the weights and have memory of their own for what they compute, so that memory
-// does not grow with the number of callers. An answer does not depend on what else runs, nor on the
-// number of threads.
+// It is safe for use from many goroutines. As many batches run at once as there are processors, and
+// likewise as many text continuations. Later callers wait, or return when their context ends.
+// Running calls share the weights and have their own memory for computed values, so memory does not
+// grow with the number of callers. An answer does not depend on other calls, nor on the number of
+// threads.
 type Model struct {
 	p       *tuned.Predictor
 	release func() // threads
 }
 
-// Open reads a tuned model from a file. It errors with ErrBadInput on one that no fit wrote. Close
-// lets go of it.
+// Open reads a tuned model from a file. It errors with ErrBadInput if the file was not written by a
+// fit. Close releases the model.
 func Open(path string, opts ...Option) (*Model, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
@@ -40,7 +40,7 @@ func Open(path string, opts ...Option) (*Model, error) {
 	return newModel(m, path, opts)
 }
 
-// ReadModel is Open for what r holds: a download, a file embedded in the program.
+// ReadModel is Open for a stream, such as a download or an embedded file.
 func ReadModel(r io.Reader, opts ...Option) (*Model, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {
@@ -53,13 +53,13 @@ func ReadModel(r io.Reader, opts ...Option) (*Model, error) {
 	return newModel(m, "model", opts)
 }
 
-// WithBeam follows so many beginnings of a transcript at once where a Model of the task ctc is
-// opened; 1, the default, takes the best symbol at every step.
+// WithBeam sets the beam width with which an opened Model of the task ctc decodes transcripts; 1,
+// the default, takes the best symbol at every step.
 func WithBeam(n int) Option { return func(o *options) { o.beam = n } }
 
 // WithThreads lets an opened Model use n threads and run n batches at once; 0, the default, is one
-// a core. Answers do not depend on it. The threads of all that is going on are shared: there are as
-// many as the largest number that was asked for.
+// per core. Answers do not depend on it. All running calls share the threads: there are as many as
+// the largest requested number.
 func WithThreads(n int) Option { return func(o *options) { o.threads = n } }
 
 func newModel(m *onnx.Model, name string, opts []Option) (*Model, error) {
@@ -74,25 +74,25 @@ func newModel(m *onnx.Model, name string, opts []Option) (*Model, error) {
 	return &Model{p, sync.OnceFunc(kernel.Use(o.threads))}, nil
 }
 
-// Close turns away whoever comes or waits with ErrClosed, waits for the calls that run, and lets go
-// of the memory.
+// Close makes new and waiting calls fail with ErrClosed. It waits for running calls and releases
+// the memory.
 func (m *Model) Close() {
 	m.p.Close()
 	m.release()
 }
 
-// Continues reports whether the model continues texts, see Continue.
+// Continues reports whether the model can continue texts, see Continue.
 func (m *Model) Continues() bool { return m.p.Continues() }
 
-// Task is what the model is for: classify, multilabel, regress, lm or ctc.
+// Task returns the model's task: classify, multilabel, regress, lm or ctc.
 func (m *Model) Task() string { return m.p.Task.Name() }
 
-// Kind is the kind of data that the model takes: picture, text, sound, file (any file, as bytes),
-// tensor, or the Name of a DataKind.
+// Kind returns the kind of data that the model takes: picture, text, sound, file (any file, as
+// bytes), tensor, or the Name of a DataKind.
 func (m *Model) Kind() string { return m.p.Feed.Kind() }
 
-// Labels are the names of the classes, labels or symbols in the order of the model's scores; nil
-// where they have none. The caller must not change them.
+// Labels returns the names of the classes, labels or symbols in the order of the model's scores;
+// nil if they have none. The caller must not change them.
 func (m *Model) Labels() []string { return m.p.Record.Labels }
 
 // Guess is a label with its probability.
@@ -101,30 +101,30 @@ type Guess struct {
 	Probability float64 `json:"probability"` // from 0 to 1
 }
 
-// Prediction is what a model says of one input. Which fields are set depends on the task.
+// Prediction is a model's answer to one input. The task decides which fields are set.
 type Prediction struct {
 	// Input is the path of a file, a text, or the Name of an Example.
 	Input string `json:"input"`
 
-	// Label is the most probable class and Probability how probable it is, from 0 to 1. (classify)
+	// Label is the most probable class, and Probability its probability from 0 to 1. (classify)
 	Label       string  `json:"label,omitempty"`
 	Probability float64 `json:"probability,omitempty"`
-	// Top is every class or label, most probable first. (classify, multilabel)
+	// Top has all classes or labels, most probable first. (classify, multilabel)
 	Top []Guess `json:"top,omitempty"`
-	// Labels are those that are more probable than not. (multilabel)
+	// Labels are those with a probability above one half. (multilabel)
 	Labels []string `json:"labels,omitzero"`
 	// Value is the number. (regress)
 	Value *float64 `json:"value,omitempty"`
 	// Text is the transcript (ctc) or the continued text (lm).
 	Text *string `json:"text,omitempty"`
 
-	// Logits are the raw scores as the model gives them: one for each of Model.Labels, or for a
-	// task that scores every position of a sequence those of all positions, one behind the other.
-	// Of a sound they are the mean over its windows.
+	// Logits are the model's raw scores: one for each of Model.Labels or, for a task that scores
+	// every position of a sequence, those of all positions in order. For a sound they are the mean
+	// over its windows.
 	Logits []float32 `json:"logits,omitempty"`
 }
 
-// String is the answer on one line: the likely classes, the labels that hold, the number or the
+// String returns the answer on one line: the most likely classes, the labels, the number or the
 // text.
 func (p Prediction) String() string {
 	a := task.Answer{Labels: p.Labels, Value: p.Value, Text: p.Text}
@@ -145,7 +145,7 @@ func predictionOf(p tuned.Prediction) Prediction {
 	return out
 }
 
-// Skipped is an input that cannot be used and was left out.
+// Skipped is an unusable input that was skipped.
 type Skipped struct {
 	Path string // of a file, or its name
 	Err  error  // what is wrong with it
@@ -158,8 +158,8 @@ func skippedOf(s []data.Skipped) (out []Skipped) {
 	return out
 }
 
-// PredictOne answers for one example. Its Label plays no part. It errors with ErrBadInput where the
-// example cannot be used.
+// PredictOne returns the answer for one example. It ignores the example's Label. It errors with
+// ErrBadInput if the example is unusable.
 func (m *Model) PredictOne(ctx context.Context, e Example) (Prediction, error) {
 	found, _, err := m.Predict(ctx, ExampleList(e))
 	if err != nil {
@@ -168,8 +168,8 @@ func (m *Model) PredictOne(ctx context.Context, e Example) (Prediction, error) {
 	return found[0], nil
 }
 
-// Predict answers for Files, Texts or Examples in their order, in batches, and says which were left
-// out because they cannot be used. It errors with ErrBadInput when none can.
+// Predict returns the answers for Files, Texts or Examples in their order, computed in batches, and
+// the unusable inputs that were skipped. It errors with ErrBadInput if all are unusable.
 func (m *Model) Predict(ctx context.Context, inputs Data) ([]Prediction, []Skipped, error) {
 	rows, err := inputs.rows(m.Kind())
 	if err != nil {
@@ -186,20 +186,21 @@ func (m *Model) Predict(ctx context.Context, inputs Data) ([]Prediction, []Skipp
 	return out, skippedOf(skipped), nil
 }
 
-// Evaluation is how a model does on labelled examples.
+// Evaluation says how well a model does on labelled examples.
 type Evaluation struct {
-	Accuracy float64 `json:"accuracy"`             // of classify, a share of 1
-	Metric   *Metric `json:"val_metric,omitempty"` // of the other tasks; nil for classify
-	Loss     float64 `json:"loss"`                 // mean of an example, for lm of a token
+	Accuracy float64 `json:"accuracy"`             // classify only, from 0 to 1
+	Metric   *Metric `json:"val_metric,omitempty"` // for other tasks; nil for classify
+	Loss     float64 `json:"loss"`                 // mean per example, for lm per token
 	Examples int     `json:"examples"`
 	Seconds  float64 `json:"seconds"`
 
-	Classes   []string  `json:"classes,omitempty"`
-	Confusion [][]int64 `json:"confusion,omitempty"` // of classify: examples by true class (row) and guess (column)
-	Skipped   []Skipped `json:"-"`                   // what was left out
+	Classes []string `json:"classes,omitempty"`
+	// classify only: examples by true class (row) and predicted class (column)
+	Confusion [][]int64 `json:"confusion,omitempty"`
+	Skipped   []Skipped `json:"-"` // what was left out
 }
 
-// MarshalJSON is the form that eval --json prints. It leaves the accuracy out where a task has
+// MarshalJSON writes the form that eval --json prints. It omits the accuracy if the task has
 // another metric.
 func (e *Evaluation) MarshalJSON() ([]byte, error) {
 	in := tuned.Evaluation{Accuracy: e.Accuracy, Loss: e.Loss, Examples: e.Examples, Seconds: e.Seconds, Classes: e.Classes, Confusion: e.Confusion}
@@ -209,8 +210,8 @@ func (e *Evaluation) MarshalJSON() ([]byte, error) {
 	return in.MarshalJSON()
 }
 
-// Eval measures the model on labelled examples, whose classes must be among its labels. Of a folder
-// with train and val it takes val.
+// Eval measures the model on labelled examples, whose classes must be among its labels. If a folder
+// contains train and val, it uses val.
 func (m *Model) Eval(ctx context.Context, examples Data) (*Evaluation, error) {
 	place, err := examples.open()
 	if err != nil {
@@ -223,14 +224,15 @@ func (m *Model) Eval(ctx context.Context, examples Data) (*Evaluation, error) {
 	return &Evaluation{e.Accuracy, metricOf(e.Metric), e.Loss, e.Examples, e.Seconds, e.Classes, e.Confusion, skippedOf(e.Skipped)}, nil
 }
 
-// Continuation says how a language model continues a text. The zero Continuation takes the best
-// token always, up to 128.
+// Continuation says how a language model continues a text. The zero Continuation always takes the
+// best token, up to 128 of them.
 type Continuation struct {
-	MaxTokens   int     // by which a text is continued at most; 0: 128
-	Temperature float64 // by which the scores of tokens are divided before one is drawn; 0 takes the best
+	MaxTokens   int     // maximum number of new tokens; 0: 128
+	Temperature float64 // divisor of the token scores before drawing one; 0 takes the best
 	TopK        int     // draw from the best K tokens; 0: from all
-	TopP        float64 // draw from the best tokens that have this probability together, up to 1; 0: from all
-	Seed        uint64  // of what is drawn; the same seed gives the same text
+	// draw from the best tokens with this total probability, up to 1; 0: from all
+	TopP float64
+	Seed uint64 // of the random draws; the same seed gives the same text
 }
 
 func (c Continuation) internal() (tuned.Continuation, error) {
@@ -249,8 +251,8 @@ func (c Continuation) internal() (tuned.Continuation, error) {
 	return tuned.Continuation{Tokens: c.MaxTokens, Sampler: decode.Sampler{Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, Seed: c.Seed}}, nil
 }
 
-// Continue continues texts with a language model and returns them whole in Prediction.Text, with
-// notes on how it was done. It errors with ErrBadInput where the model has another task.
+// Continue continues texts with a language model. It returns the complete texts in Prediction.Text,
+// and notes on how they were computed. It errors with ErrBadInput if the model has another task.
 func (m *Model) Continue(ctx context.Context, texts []string, c Continuation) (found []Prediction, notes []string, err error) {
 	how, err := c.internal()
 	if err != nil {
@@ -266,10 +268,10 @@ func (m *Model) Continue(ctx context.Context, texts []string, c Continuation) (f
 	return found, notes, nil
 }
 
-// Generate continues a text with a language model and yields what comes behind it, piece by piece,
-// as it is drawn. A piece holds whole characters. It ends where the model ends the text, at
-// c.MaxTokens, when the loop over it is broken off, or with an error. A stream that is being read
-// takes the place of one of the texts that run at once.
+// Generate continues a text with a language model and yields new text piece by piece, as it is
+// generated. A piece contains whole characters. It ends when the model ends the text, at
+// c.MaxTokens, when the caller's loop stops, or with an error. While a stream is being read, it
+// counts as one of the texts that run at once.
 func (m *Model) Generate(ctx context.Context, text string, c Continuation) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		how, err := c.internal()

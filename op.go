@@ -10,26 +10,27 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Op is an operator of one's own, for models whose nodes are of a domain that Permafrost does not
-// know. RegisterOp makes it known. Its functions may be called from many goroutines.
+// Op is an operator of your own, for models with nodes of a domain that Permafrost does not know.
+// Register it with RegisterOp. Its functions may be called from many goroutines.
 type Op struct {
-	// Domain and Name are those of the nodes in a model file. Domain is not empty.
+	// Domain and Name are those of the nodes in a model file. Domain must not be empty.
 	Domain, Name string
 
-	// Attributes has the types of the attributes that the functions read. A node whose attribute is
-	// of another type is refused.
+	// Attributes gives the types of the attributes that the functions read. A node with an
+	// attribute of another type is refused.
 	Attributes map[string]AttributeType
 
-	// Shape gives the shapes of the outputs, which are float32, from those of the inputs, nil for
-	// absent ones. It errors where the inputs do not fit.
+	// Shape returns the shapes of the outputs, which are float32, from those of the inputs, nil for
+	// absent ones. It errors if the inputs do not fit.
 	Shape func(attrs Attributes, in [][]int) (out [][]int, err error)
 
 	// Forward computes every element of the outputs. It must not keep the tensors.
 	Forward func(attrs Attributes, in, out []Tensor)
 
-	// Backward computes every element of din, the gradient of a number with respect to the inputs,
-	// from dout, that with respect to the outputs. A zero Tensor in din is not wanted, one in dout
-	// stands for zeros. Nil: the operator has no gradient, and nothing before it can train.
+	// Backward computes every element of din, the gradient of a scalar with respect to the inputs,
+	// from dout, its gradient with respect to the outputs. A zero Tensor in din is not needed; one
+	// in dout stands for zeros. If nil, the operator has no gradient, and nothing before it can
+	// train.
 	Backward func(attrs Attributes, in, dout, din []Tensor)
 }
 
@@ -45,29 +46,29 @@ const (
 	AttributeFloats
 )
 
-// Attributes are those of a node, of the types that Op.Attributes gives them.
+// Attributes are the attributes of a node, with the types in Op.Attributes.
 type Attributes struct{ a ir.Attrs }
 
-// Int is an attribute, or def where the node lacks it.
+// Int returns an attribute, or def if the node lacks it.
 func (a Attributes) Int(name string, def int) int { return a.a.Int(name, def) }
 
-// Float is an attribute, or def where the node lacks it.
+// Float returns an attribute, or def if the node lacks it.
 func (a Attributes) Float(name string, def float32) float32 { return a.a.Float(name, def) }
 
-// Text is an attribute of the type AttributeString, or def where the node lacks it.
+// Text returns an attribute of the type AttributeString, or def if the node lacks it.
 func (a Attributes) Text(name, def string) string { return a.a.Str(name, def) }
 
-// Ints is an attribute, or nil where the node lacks it.
+// Ints returns an attribute, or nil if the node lacks it.
 func (a Attributes) Ints(name string) []int { return a.a.Ints(name) }
 
-// Floats is an attribute, or nil where the node lacks it.
+// Floats returns an attribute, or nil if the node lacks it.
 func (a Attributes) Floats(name string) []float32 { return a.a.Floats(name) }
 
 var registering sync.Mutex
 
-// RegisterOp makes an operator known to all models that are read afterwards. It is for an init
-// function: it must not run beside other calls of this package. It errors on an operator that is
-// incomplete or known already.
+// RegisterOp registers an operator for all models that are read later. Call it from an init
+// function: it must not run at the same time as other calls of this package. It errors if the
+// operator is incomplete or already registered.
 func RegisterOp(op Op) error {
 	registering.Lock()
 	defer registering.Unlock()
@@ -102,11 +103,12 @@ func RegisterOp(op Op) error {
 
 // The attributes of a gradient node.
 const (
-	needed     = "permafrost_needed" // the inputs of the operator whose gradients it computes
-	inputCount = "permafrost_inputs" // how many inputs the operator has; behind them come the gradients of its outputs
+	needed = "permafrost_needed" // the operator's inputs whose gradients it computes
+	// number of the operator's inputs; the gradients of its outputs follow them
+	inputCount = "permafrost_inputs"
 )
 
-// ownOp is an Op as the graph has it: one operator, and one for its gradient, which takes the
+// ownOp is an Op in the graph: one operator for it, and one for its gradient, which takes the
 // inputs and the gradients with respect to the outputs.
 type ownOp struct {
 	Op

@@ -30,14 +30,13 @@ func optionsOf(opts []Option) *options {
 	return o
 }
 
-// WithData takes the examples to train and to validate with from the program, in the place of
-// Config.Data and Config.Val. With a zero val, what lies beside train is taken, else a tenth of
-// train is held out.
+// WithData takes the training and validation examples from the program instead of from Config.Data
+// and Config.Val. If val is zero, val beside train is used, or else a tenth of train is held out.
 func WithData(train, val Data) Option {
 	return func(o *options) { o.train, o.val = train, val }
 }
 
-// sets opens the examples of WithData, and marks the configuration that they are given.
+// sets opens the examples of WithData, and records in the configuration that they are given.
 func (o *options) sets(cfg *Config) (s run.Sets, err error) {
 	for _, d := range []struct {
 		from Data
@@ -62,7 +61,7 @@ func (o *options) sets(cfg *Config) (s run.Sets, err error) {
 	return s, nil
 }
 
-// emit hands an event to every sink.
+// emit sends an event to every sink.
 func (o *options) emit(e report.Event) {
 	at := time.Now()
 	for _, s := range o.sinks {
@@ -74,7 +73,7 @@ func (o *options) emit(e report.Event) {
 func (o *options) encoded(done, total int) {
 	o.emit(&report.Encoded{Done: done, Total: total})
 	if done == total {
-		o.emit(&report.CacheEvent{Where: "off"}) // ends the bar
+		o.emit(&report.CacheEvent{Where: "off"}) // ends the progress bar
 	}
 }
 
@@ -83,8 +82,8 @@ type sink func(at time.Time, e report.Event)
 
 func (f sink) Emit(at time.Time, e report.Event) { f(at, e) }
 
-// OnEvent calls f with each event of a run in order, one at a time, on the goroutine that trains.
-// It must not block for long.
+// OnEvent calls f with each event of a run in order, one at a time, on the goroutine that trains. f
+// must not block for long.
 func OnEvent(f func(Event)) Option {
 	return func(o *options) {
 		if f == nil {
@@ -98,9 +97,9 @@ func OnEvent(f func(Event)) Option {
 	}
 }
 
-// WithProgress shows a run to a person on w: a line for each thing worth keeping and, where w is a
-// terminal, a bar with rate and time left. A writer that is not an *os.File is a terminal where it
-// has a method Fd() uintptr of one.
+// WithProgress shows a run to a person on w: one line for each important event and, if w is a
+// terminal, a bar with rate and remaining time. A writer that is not an *os.File counts as a
+// terminal if it has a method Fd() uintptr that returns one.
 func WithProgress(w io.Writer) Option {
 	return func(o *options) {
 		if w != nil {

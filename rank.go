@@ -13,38 +13,40 @@ import (
 
 // RankOptions say how models are ranked.
 type RankOptions struct {
-	Probe bool // by the held-out accuracy of a linear probe, not by LogME
+	Probe bool // rank by the held-out accuracy of a linear probe, not by LogME
 
-	// Criteria are scores of the caller, by name; Ranked.Own holds them.
+	// Criteria are the caller's own scores, by name; Ranked.Own has their values.
 	Criteria map[string]Criterion
-	// By is the name of the criterion that models are ranked by, logme for one. Empty: as Probe
+	// By is the name of the criterion by which models are ranked, such as logme. Empty: as Probe
 	// says.
 	By string
 }
 
-// Criterion scores what a frozen trunk makes of labelled examples: a row of features and a class,
-// from 0 to below classes, for each. The larger the score, the better a head on the features can be
-// expected to be. It must not change its arguments.
+// Criterion scores the features of a frozen trunk on labelled examples: for each example, a row of
+// features and a class, from 0 to below classes. A larger score means that a head on the features
+// is expected to do better. It must not change its arguments.
 type Criterion func(features [][]float64, labels []int, classes int) (float64, error)
 
-// Ranking has models from the best down. Its JSON form is what rank --json prints.
+// Ranking lists models, best first. Its JSON form is what rank --json prints.
 type Ranking struct {
 	Models    []Ranked    `json:"models"`
 	By        string      `json:"by"`        // the score by which they are ordered
-	Agreement []Agreement `json:"agreement"` // of every pair of scores
+	Agreement []Agreement `json:"agreement"` // for every pair of scores
 	Trust     string      `json:"trust"`     // how much the order can be trusted, in a sentence
 }
 
-// Ranked is what the criteria say of one model.
+// Ranked holds the scores of one model.
 type Ranked struct {
-	Model     string   `json:"model"`         // path
-	Score     float64  `json:"score"`         // by which models are ordered
-	LogME     float64  `json:"logme"`         // log evidence of a Bayesian linear model, an example
-	LEEP      *float64 `json:"leep"`          // nil where the model has no classifier of its own
-	NLEEP     float64  `json:"nleep"`         // LEEP with clusters of the features as classes
-	HScore    float64  `json:"hscore"`        // share of the features' spread between the classes
-	TransRate float64  `json:"transrate"`     // mutual information of features and labels, by coding rate
-	Size      float64  `json:"size_baseline"` // logarithm of the number of parameters
+	Model string  `json:"model"` // path
+	Score float64 `json:"score"` // by which models are ordered
+	// log evidence of a Bayesian linear model, per example
+	LogME float64  `json:"logme"`
+	LEEP  *float64 `json:"leep"`  // nil if the model has no classifier
+	NLEEP float64  `json:"nleep"` // LEEP with clusters of the features as classes
+	// share of the features' variance that is between classes
+	HScore    float64 `json:"hscore"`
+	TransRate float64 `json:"transrate"`     // mutual information of features and labels, by coding rate
+	Size      float64 `json:"size_baseline"` // logarithm of the number of parameters
 
 	Own map[string]float64 `json:"own,omitempty"` // other criteria, by name: RankOptions.Criteria
 
@@ -52,24 +54,24 @@ type Ranked struct {
 	ProbeError *float64 `json:"probe_error,omitempty"`    // standard error of Probe
 	ProbeTrain *float64 `json:"probe_train_accuracy,omitempty"`
 
-	Features int     `json:"features"` // width of what the head would read
+	Features int     `json:"features"` // width of the head's input
 	Params   int     `json:"params_total"`
-	Examples int     `json:"examples"` // that the criteria looked at
+	Examples int     `json:"examples"` // number used
 	Seconds  float64 `json:"seconds"`
 
 	Notes []string `json:"notes,omitempty"`
 }
 
-// Agreement is how far two scores order the models alike.
+// Agreement says how similarly two scores order the models.
 type Agreement struct {
 	A   string   `json:"a"`
 	B   string   `json:"b"`
-	Tau *float64 `json:"tau"` // Kendall's τ-b; nil where a score is the same for all
+	Tau *float64 `json:"tau"` // Kendall's τ-b; nil if a score is the same for all models
 }
 
-// Rank scores pretrained models on the training examples of cfg.Data: features of the frozen trunk,
-// no training. The features stay in the cache, so that a fit of the head starts warm. It errors
-// where the task has no classes, and on the first model that does not take the data.
+// Rank scores pretrained models on the training examples of cfg.Data, by the features of their
+// frozen trunks, without training. The features stay in the cache, so a later fit of a head starts
+// faster. It errors if the task has no classes, and on the first model that does not take the data.
 func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts ...Option) (*Ranking, error) {
 	defer kernel.Use(cfg.Threads)()
 	if len(models) == 0 {
@@ -116,7 +118,7 @@ func rankedOf(m choose.Ranked) Ranked {
 	return r
 }
 
-// with is a map with one more entry, made where it is nil.
+// with adds an entry to a map, which it makes if nil.
 func with(m map[string]float64, name string, v float64) map[string]float64 {
 	if m == nil {
 		m = map[string]float64{}
@@ -125,7 +127,7 @@ func with(m map[string]float64, name string, v float64) map[string]float64 {
 	return m
 }
 
-// criteria are those of the caller as package choose takes them.
+// criteria returns the caller's criteria for package choose.
 func (o RankOptions) criteria() []choose.Criterion {
 	var out []choose.Criterion
 	for _, name := range slices.Sorted(maps.Keys(o.Criteria)) {

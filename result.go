@@ -12,24 +12,24 @@ import (
 
 // The files of a run folder.
 const (
-	RunFile    = "run.yaml"          // every option, replayable with LoadConfig and Fit
+	RunFile    = "run.yaml"          // every option, for LoadConfig and Fit
 	PlanFile   = "plan.json"         // the Plan
-	EventsFile = "events.jsonl"      // the events, one JSON object a line
+	EventsFile = "events.jsonl"      // the events, one JSON object per line
 	ModelFile  = "model.onnx"        // the tuned model, for Open
-	DeltaFile  = "delta.safetensors" // what the tuned model has that its base has not
+	DeltaFile  = "delta.safetensors" // what the tuned model has in addition to its base
 	SealFile   = "seal.json"         // digests of the frozen tensors before and after
 	RaceFile   = "race.json"         // with Config.Auto: how the plan was chosen
 )
 
-// Result is what a fit achieved. Its JSON form is what fit --json prints.
+// Result is the outcome of a fit. Its JSON form is what fit --json prints.
 type Result struct {
-	// ValAccuracy and TrainAccuracy are shares of 1, of the task classify only. Training numbers
-	// are means over the epoch whose weights were kept, as the weights moved.
+	// ValAccuracy and TrainAccuracy are from 0 to 1, for the task classify only. Training numbers
+	// are means over the epoch whose weights were written, while the weights changed.
 	ValAccuracy   float64 `json:"val_accuracy"`
 	ValLoss       float64 `json:"val_loss"`
 	TrainAccuracy float64 `json:"train_accuracy"`
 	TrainLoss     float64 `json:"train_loss"`
-	// Seconds is the time of the whole run, those before a Resume included.
+	// Seconds is the time of the whole run, including the parts before a Resume.
 	Seconds  float64 `json:"seconds"`
 	Epochs   int     `json:"epochs"`   // finished
 	Examples int     `json:"examples"` // of training
@@ -40,32 +40,32 @@ type Result struct {
 	FrozenDigestBefore string `json:"frozen_digest_before"`
 	FrozenDigestAfter  string `json:"frozen_digest_after"`
 	CacheBytes         int64  `json:"cache_bytes"`    // of frozen activations that were kept
-	PeakRSS            int64  `json:"peak_rss_bytes"` // largest memory of the process
+	PeakRSS            int64  `json:"peak_rss_bytes"` // peak memory of the process
 	Plan               *Plan  `json:"plan"`
-	// Out is the run folder, empty where nothing was written.
+	// Out is the run folder, empty if nothing was written.
 	Out          string    `json:"out"`
 	EpochSeconds []float64 `json:"epoch_seconds"`
 
 	// Auto says how the plan was chosen; nil without Config.Auto.
 	Auto *AutoChoice `json:"auto,omitempty"`
 
-	// ValMetric and TrainMetric are the numbers of tasks other than classify; nil for classify.
+	// ValMetric and TrainMetric are the metrics of tasks other than classify; nil for classify.
 	ValMetric *Metric `json:"val_metric,omitempty"`
-	// ValBefore is, for lm, the metric of the model as it came.
+	// ValBefore is, for lm, the metric of the pretrained model.
 	ValBefore   *Metric `json:"val_metric_before,omitempty"`
 	TrainMetric *Metric `json:"train_metric,omitempty"`
 
 	Diagnosis *Diagnosis `json:"diagnosis,omitempty"`
 
 	MacroF1   float64 `json:"macro_f1"`
-	BestEpoch int     `json:"best_epoch"` // from 0, -1 without one
-	// Confusion counts validation examples: row the true class, column the guess.
+	BestEpoch int     `json:"best_epoch"` // from 0, -1 if there is none
+	// Confusion counts validation examples: row is the true class, column the predicted one.
 	Confusion [][]int64 `json:"confusion"`
-	// Classes are the names of the scores, nil where they have none.
+	// Classes are the names of the scores, nil if they have none.
 	Classes []string `json:"classes,omitempty"`
 }
 
-// MarshalJSON leaves out what only classify has where the task is another.
+// MarshalJSON omits the fields that only classify has if the task is another.
 func (r *Result) MarshalJSON() ([]byte, error) {
 	type plain Result
 	if r.ValMetric == nil {
@@ -80,14 +80,14 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 	}{plain: (*plain)(r)})
 }
 
-// Metric is a number that says how good a model is at its task: macro_f1 of multilabel, rmse of
-// regress, perplexity of lm, error_rate of ctc.
+// Metric is a number that measures how good a model is at its task: macro_f1 for multilabel, rmse
+// for regress, perplexity for lm, error_rate for ctc.
 type Metric struct {
 	Name  string
-	Value float64 // NaN where there is none
+	Value float64 // NaN if there is none
 }
 
-// MarshalJSON writes {"name","value"}, with null for a value that is not finite.
+// MarshalJSON writes {"name","value"}, with null for NaN or infinity.
 func (m *Metric) MarshalJSON() ([]byte, error) {
 	return json.Marshal(task.Named{Name: m.Name, Value: task.Finite(m.Value)})
 }
@@ -102,7 +102,7 @@ func (m *Metric) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// String is the metric for a person to read, as "macro f1 0.8125".
+// String formats the metric for a person, such as "macro f1 0.8125".
 func (m *Metric) String() string {
 	n := task.Named{Name: m.Name, Value: task.Finite(m.Value)}
 	return report.MetricText(&n, 0)
@@ -118,16 +118,16 @@ func metricOf(n *task.Named) *Metric {
 	return &Metric{n.Name, *n.Value}
 }
 
-// Metrics is how a model does on a set of examples.
+// Metrics say how well a model does on a set of examples.
 type Metrics struct {
 	Examples int
-	Loss     float64 // mean of an example, for lm of a token
-	// Accuracy, MacroF1 and Confusion are of classify: shares of 1, and examples by true class
-	// (row) and guess (column).
+	Loss     float64 // mean per example, for lm per token
+	// Accuracy, MacroF1 and Confusion are for classify only: from 0 to 1, and examples by true
+	// class (row) and predicted class (column).
 	Accuracy  float64
 	MacroF1   float64
 	Confusion [][]int64
-	// Metric is the number of the other tasks, nil for classify.
+	// Metric is the metric of the other tasks, nil for classify.
 	Metric *Metric
 }
 
@@ -144,13 +144,14 @@ func metricsOf(m *task.Metrics) *Metrics {
 
 // The verdicts of a Diagnosis.
 const (
-	Underfitting = "underfitting" // the model fails on what it was trained on
-	Overfitting  = "overfitting"  // it does clearly worse on what it was not trained on
-	Fine         = "fine"
-	Unclear      = "unclear" // the numbers do not tell
+	Underfitting = "underfitting" // the model fails on its training examples
+	// the model does clearly worse on validation than on training examples
+	Overfitting = "overfitting"
+	Fine        = "fine"
+	Unclear     = "unclear" // the numbers are inconclusive
 )
 
-// Diagnosis says what ails a fit, by its numbers, and what to freeze or thaw next.
+// Diagnosis says what is wrong with a fit, judged by its numbers, and what to freeze or thaw next.
 type Diagnosis struct {
 	Verdict string `json:"verdict"`          // Underfitting, Overfitting, Fine or Unclear
 	Why     string `json:"why"`              // the numbers in sentences
@@ -162,30 +163,33 @@ type AutoChoice struct {
 	Thaw   []string `json:"thaw"`
 	LR     float64  `json:"lr"`
 	Epochs int      `json:"epochs"`
-	Start  string   `json:"start"`  // none, or probe: from a head that was trained alone
-	Text   string   `json:"text"`   // the choice in a line
+	Start  string   `json:"start"`  // none, or probe: from a head that was first trained alone
+	Text   string   `json:"text"`   // the choice in one line
 	Why    string   `json:"why"`    // the reason in sentences
 	Metric string   `json:"metric"` // by which candidates were compared
 
-	Advised    string          `json:"advised,omitempty"` // what Advise recommends without trying
+	Advised    string          `json:"advised,omitempty"` // what Advise recommends without trials
 	Candidates []AutoCandidate `json:"candidates"`
 	Trials     []AutoTrial     `json:"trials"`
 
-	Parts    int     `json:"parts"`                // that the training examples were dealt to
-	Examples int     `json:"examples"`             // of training
-	Work     float64 `json:"work"`                 // floating point operations of the race, counted
-	Limit    float64 `json:"work_limit,omitempty"` // of Work; 0 where time was the limit
-	Grid     float64 `json:"grid_work"`            // of fitting every plan at three learning rates
-	Seconds  float64 `json:"seconds"`              // that the choice took
+	// parts into which the training examples were divided
+	Parts    int `json:"parts"`
+	Examples int `json:"examples"` // of training
+	// floating-point operations of the search, counted
+	Work    float64 `json:"work"`
+	Limit   float64 `json:"work_limit,omitempty"` // on Work; 0 if time was the limit
+	Grid    float64 `json:"grid_work"`            // of fitting every plan at three learning rates
+	Seconds float64 `json:"seconds"`              // duration of the search
 }
 
-// AutoCandidate is a plan at a learning rate as the race left it.
+// AutoCandidate is a plan at a learning rate, with its state at the end of the search.
 type AutoCandidate struct {
-	Thaw    []string `json:"thaw"`
-	LR      float64  `json:"lr"`
-	Params  int      `json:"params_thawed"`
-	Share   float64  `json:"share"`    // of its epochs, in the last round that it was in
-	Score   *float64 `json:"score"`    // the metric on the parts that it was measured on in that round; larger is better
+	Thaw   []string `json:"thaw"`
+	LR     float64  `json:"lr"`
+	Params int      `json:"params_thawed"`
+	Share  float64  `json:"share"` // of its epochs, in its last round
+	// the metric on the parts measured in that round; larger is better
+	Score   *float64 `json:"score"`
 	Error   *float64 `json:"error"`    // standard error of Score
 	HeldOut int      `json:"held_out"` // examples in those parts
 	Work    float64  `json:"work"`     // of a fit to all training examples
@@ -198,8 +202,8 @@ type AutoTrial struct {
 	Thaw    []string `json:"thaw"`
 	LR      float64  `json:"lr"`
 	Epochs  int      `json:"epochs"`
-	Share   float64  `json:"share"` // of the training examples that it trained on
-	Part    int      `json:"part"`  // that was held out
+	Share   float64  `json:"share"` // of the training examples on which it trained
+	Part    int      `json:"part"`  // the held-out part
 	HeldOut int      `json:"held_out"`
 	Score   *float64 `json:"score"` // the metric; larger is better
 	Seconds float64  `json:"seconds"`

@@ -8,16 +8,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/testcase"
 )
 
-// CaseOptions say how close outputs must be: a number agrees when it differs by at most
-// AbsTol + RelTol*|expected|.
+// CaseOptions say how close outputs must be: a number agrees if it differs by at most AbsTol +
+// RelTol*|expected|.
 type CaseOptions struct {
 	RelTol float64
 	AbsTol float64
-	// Threads to use. 0: one a core. Results do not depend on it.
+	// Threads is the number of threads to use. 0: one per core. Results do not depend on it.
 	Threads int
 }
 
-// CaseResult is how far a model agrees with recorded outputs. Its JSON form is what run --json
+// CaseResult says how well a model agrees with recorded outputs. Its JSON form is what run --json
 // prints.
 type CaseResult struct {
 	Pass    bool         `json:"pass"`
@@ -35,8 +35,8 @@ type CaseOutput struct {
 }
 
 // RunCase runs a model on the inputs of a data set in the ONNX test format, dir/input_0.pb and so
-// on, and compares what comes out with dir/output_0.pb and so on. Where dir holds folders
-// test_data_set_*, all of them are run. A difference is no error.
+// on, and compares the outputs with dir/output_0.pb and so on. If dir contains folders
+// test_data_set_*, it runs all of them. A difference is not an error.
 func RunCase(ctx context.Context, model, dir string, o CaseOptions) (*CaseResult, error) {
 	defer kernel.Use(o.Threads)()
 	r, err := testcase.Run(ctx, model, dir, tensor.Tolerance{Name: "option rtol, option atol", Rel: o.RelTol, Abs: o.AbsTol})

@@ -7,71 +7,71 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/schedule"
 )
 
-// Schedule chooses during a run what trains: a caller's own, see RegisterSchedule. It sees the
-// model as units. Its JSON form is its state: it goes into checkpoints and is read back into the
-// Schedule of a resumed run. It is used by one goroutine.
+// Schedule is a caller's own schedule, which chooses what trains during a run; see
+// RegisterSchedule. It sees the model as units. Its JSON form is its state, which is saved in
+// checkpoints and loaded into the Schedule of a resumed run. It is used from one goroutine.
 type Schedule interface {
-	// Every is the number of optimiser steps from one call of Next to the next. The first comes
+	// Every returns the number of optimiser steps between calls of Next. The first call comes
 	// before the first step.
 	Every() int
 
-	// Measures is the statistic that Next wants in Moment.Values.
+	// Measures returns the statistic that Next needs in Moment.Values.
 	Measures() Statistic
 
-	// Next is what trains from now on. It returns false where nothing changes. At step 0 it has to
+	// Next decides what trains from now on. It returns false if nothing changes. At step 0 it must
 	// decide.
 	Next(m Moment) (Decision, bool)
 
-	// Rate is what the learning rate of a unit is multiplied with in a step, counted from 0. With 0
-	// the unit's weights stay as they are.
+	// Rate returns the learning-rate multiplier of a unit in a step, counted from 0. At 0 the
+	// unit's weights do not change.
 	Rate(unit, step int) float64
 }
 
-// Unit is what a Schedule freezes or thaws as a whole: the thawed weights of one block, or the
-// head.
+// Unit is what a Schedule freezes or thaws together: the thawed weights of one block, or the head.
 type Unit struct {
 	Name      string
 	Head      bool // the classifier; there is at most one, and it is the last unit
-	Embedding bool // it looks something up by index, as the first block of a language model
+	Embedding bool // it looks something up by index, like the first block of a language model
 }
 
 // ScheduleRun is what a Schedule knows of the model and the run.
 type ScheduleRun struct {
 	Units  []Unit // from the input to the head
 	Epochs int    // of the run
-	Steps  int    // optimiser steps of an epoch
+	Steps  int    // optimiser steps per epoch
 	Seed   uint64
 }
 
-// Statistic is what a Schedule wants to know of every unit that trains, over the steps since it was
-// last asked.
+// Statistic is what a Schedule wants to know of every unit that trains, measured since it was last
+// asked.
 type Statistic int
 
 // The statistics.
 const (
 	NoStatistic  Statistic = iota
 	GradientNorm           // Euclidean norm of the sum of the gradients
-	WeightChange           // sum of |w - w'| over the sum of |w'|, with w' the weights when it was last asked
+	// sum of |w - w'| over the sum of |w'|, with w' the weights at the last question
+	WeightChange
 )
 
-// Moment is where a run stands when its Schedule is asked.
+// Moment is the state of a run when its Schedule is asked.
 type Moment struct {
 	Step   int       // optimiser steps done
-	LR     float64   // learning rate of the step to come
-	Values []float64 // the statistic of each unit, NaN where it was frozen; nil at the start
+	LR     float64   // learning rate of the next step
+	Values []float64 // the statistic of each unit, NaN if it was frozen; nil at the start
 }
 
 // Decision says what trains from now on.
 type Decision struct {
 	Live   []bool // by unit; at least one
 	Reason string // one sentence for people
-	Steps  int    // how many steps it is sure to last; 0 where that is not known
+	Steps  int    // number of steps for which it will surely last; 0 if unknown
 }
 
-// RegisterSchedule makes a schedule known under a name for Config.Schedule, where an argument may
-// follow the name behind a colon. Make is called when a run begins, and earlier, with a zero run,
-// to check the argument. RegisterSchedule is for an init function: it must not run beside other
-// calls of this package. It errors on a name that is taken.
+// RegisterSchedule registers a schedule under a name for Config.Schedule, where an argument may
+// follow the name after a colon. make is called when a run starts. It is also called earlier, with
+// a zero run, to check the argument. Call RegisterSchedule from an init function: it must not run
+// at the same time as other calls of this package. It errors if the name is taken.
 func RegisterSchedule(name string, make func(arg string, run ScheduleRun) (Schedule, error)) error {
 	registering.Lock()
 	defer registering.Unlock()

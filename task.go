@@ -2,7 +2,7 @@ package permafrost
 
 import "github.com/permafrost-ml/permafrost/internal/task"
 
-// The tasks, as Config.Task and Model.Task name them.
+// The tasks in Config.Task and Model.Task.
 const (
 	TaskClassify   = task.NameClassify   // one class of several
 	TaskMultilabel = task.NameMultilabel // any number of labels

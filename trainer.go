@@ -12,9 +12,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// Trainer is a fit whose loop belongs to the caller: it stands still between two optimiser steps,
-// where it can be evaluated, saved and given another plan. Left alone, its steps give the bits of
-// Fit.
+// Trainer is a fit whose loop belongs to the caller. It pauses between optimiser steps, where it
+// can be evaluated, saved and given another plan. If the caller changes nothing, it gives the same
+// bits as Fit.
 //
 //	t, err := permafrost.NewTrainer(ctx, cfg)
 //	...
@@ -24,18 +24,18 @@ import (
 //	}
 //	result, err := t.Finish(ctx)
 //
-// A Trainer may be used by one goroutine at a time. Nothing of it runs between its calls.
+// Use a Trainer from one goroutine at a time. Nothing of it runs between its calls.
 type Trainer struct{ held *run.Held }
 
-// NewTrainer reads everything that the configuration names, computes what is kept of the frozen
-// part, and stops before the first step. With cfg.Out it begins a run there, as Fit does. cfg.Thaw
-// names all that may ever train; all of it does until Replan says otherwise. When ctx ends the run
-// ends too, with a checkpoint. cfg.Auto is not for a Trainer.
+// NewTrainer reads everything that the configuration names, computes the frozen values that are
+// kept, and pauses before the first step. With cfg.Out it starts a run there, like Fit. cfg.Thaw
+// names everything that may ever train; all of it does until Replan changes that. When ctx ends,
+// the run saves a checkpoint and ends. A Trainer does not support cfg.Auto.
 func NewTrainer(ctx context.Context, cfg Config, opts ...Option) (*Trainer, error) {
 	return newTrainer(ctx, cfg, beginRun, opts)
 }
 
-// ResumeTrainer goes on with the run in cfg.Out from its last checkpoint, as Resume does.
+// ResumeTrainer continues the run in cfg.Out from its last checkpoint, like Resume.
 func ResumeTrainer(ctx context.Context, cfg Config, opts ...Option) (*Trainer, error) {
 	return newTrainer(ctx, cfg, resumeRun, opts)
 }
@@ -56,10 +56,10 @@ func newTrainer(ctx context.Context, cfg Config, begin func(context.Context, Con
 	return &Trainer{h}, nil
 }
 
-// Step makes the next optimiser step and says how it went. At the end of an epoch it validates too,
-// as an EpochEnd event tells. It returns io.EOF when the epochs are over, or the patience is. When
-// ctx has ended the run ends, with a checkpoint and ErrInterrupted; a step that ctx ends in is made
-// whole.
+// Step takes the next optimiser step and returns its result. At the end of an epoch it also
+// validates, and sends an EpochEnd event. It returns io.EOF when the epochs are over or patience
+// runs out. If ctx ends, the current step is completed, the run saves a checkpoint and ends, and
+// the error is ErrInterrupted.
 func (t *Trainer) Step(ctx context.Context) (*Step, error) {
 	e, err := t.held.Step(ctx)
 	switch {
@@ -71,8 +71,7 @@ func (t *Trainer) Step(ctx context.Context) (*Step, error) {
 	return eventOf(time.Now(), report.Event(e)).(*Step), nil
 }
 
-// Steps yields the steps until the epochs are over. An error, as of Step, is the last that it
-// yields.
+// Steps yields the steps until the epochs are over. If Step fails, its error is the last value.
 func (t *Trainer) Steps(ctx context.Context) iter.Seq2[*Step, error] {
 	return func(yield func(*Step, error) bool) {
 		for {
@@ -84,7 +83,8 @@ func (t *Trainer) Steps(ctx context.Context) iter.Seq2[*Step, error] {
 	}
 }
 
-// Eval measures the present weights, at the end those that are kept, on the validation examples.
+// Eval measures the current weights on the validation examples. At the end of the run these are the
+// selected weights.
 func (t *Trainer) Eval(ctx context.Context) (*Metrics, error) {
 	m, err := t.held.Eval(ctx)
 	return metricsOf(m), failed(err)
@@ -98,14 +98,14 @@ func (t *Trainer) Eval(ctx context.Context) (*Metrics, error) {
 // selectors that name nothing of cfg.Thaw.
 func (t *Trainer) Replan(thaw ...string) error { return badInput(t.held.Replan(thaw)) }
 
-// Plan is the plan of the next step.
+// Plan returns the plan of the next step.
 func (t *Trainer) Plan() *Plan { return planOf(t.held.Plan()) }
 
-// Save writes the tuned model with the present weights to a file, for Open.
+// Save writes the tuned model with the current weights to a file, for Open.
 func (t *Trainer) Save(path string) error { return failed(t.held.Save(path)) }
 
-// Model opens the tuned model with the present weights, without a file. Training goes on apart from
-// it.
+// Model opens the tuned model with the current weights, without a file. Further training does not
+// affect it.
 func (t *Trainer) Model(opts ...Option) (*Model, error) {
 	b, err := t.held.Model()
 	if err != nil {
@@ -114,8 +114,9 @@ func (t *Trainer) Model(opts ...Option) (*Model, error) {
 	return ReadModel(bytes.NewReader(b), opts...)
 }
 
-// Finish ends the run where it stands: it validates, writes what Fit writes to cfg.Out, and returns
-// the result. After the last epoch the run has ended by itself, and Finish returns its result.
+// Finish ends the run after the steps taken so far. It validates, writes what Fit writes to
+// cfg.Out, and returns the result. After the last epoch the run has already ended, and Finish
+// returns its result.
 func (t *Trainer) Finish(ctx context.Context) (*Result, error) {
 	r, err := t.held.Finish(ctx)
 	if err != nil {
@@ -124,6 +125,6 @@ func (t *Trainer) Finish(ctx context.Context) (*Result, error) {
 	return resultOf(r), nil
 }
 
-// Close lets go of everything that the trainer holds. A run with a folder that has not ended leaves
-// a checkpoint, from which Resume and ResumeTrainer go on.
+// Close releases everything that the trainer holds. If a run with a folder has not ended, it leaves
+// a checkpoint for Resume and ResumeTrainer.
 func (t *Trainer) Close() error { return failed(t.held.Close()) }

@@ -111,7 +111,7 @@ func printAdvice(w io.Writer, a *permafrost.Advice) error {
 	return err
 }
 
-// planText is what a user would ask fit for.
+// planText is how a user would ask fit for a plan.
 func planText(c permafrost.Candidate) string {
 	if c.Adapter == "" {
 		return c.Thaw
@@ -119,7 +119,7 @@ func planText(c permafrost.Candidate) string {
 	return c.Thaw + " --adapter " + c.Adapter
 }
 
-// elasticBlocks says in which blocks the weights lie that half a backward pass is best spent on.
+// elasticBlocks says in which blocks the weights are on which half a backward pass is best spent.
 func elasticBlocks(a *permafrost.Advice) string {
 	var in []string
 	for _, g := range a.Gradients {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// args asks for exactly the named arguments.
+// args requires exactly the named arguments.
 func args(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, given []string) error {
 		switch {
@@ -55,5 +55,5 @@ func (s *shapes) Set(text string) error {
 	return nil
 }
 
-// threadsHelp is the help of --threads of commands that have no permafrost.Config.
+// threadsHelp is the help of --threads for commands without a permafrost.Config.
 const threadsHelp = "`N` threads to use (0: one a core); results do not depend on it"

@@ -25,13 +25,13 @@ type command struct {
 	make  func() *cobra.Command
 }
 
-// register adds a command to a group. The file of a command calls it from an init function. Two
-// commands of one name panic when the program begins.
+// register adds a command to a group. Each command's file calls it from an init function. It panics
+// at start-up if two commands have the same name.
 func register(group string, make func() *cobra.Command) {
 	registered = append(registered, command{group, make})
 }
 
-// addCommands makes the registered commands those of root.
+// addCommands adds the registered commands to root.
 func addCommands(root *cobra.Command) {
 	root.AddGroup(groups...)
 	taken := map[string]bool{}

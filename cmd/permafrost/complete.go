@@ -9,7 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// examples are numbers for words such as mlp:N.
+// examples replaces placeholders by numbers in words such as mlp:N.
 var examples = strings.NewReplacer(":N", ":128", ":D", ":0.999", ":K", ":2", ":R", ":8")
 
 // completeConfig completes the flags of a permafrost.Config that the command has.
@@ -37,7 +37,7 @@ func completeConfig(cmd *cobra.Command) {
 	}
 }
 
-// complete registers a completion for a flag, where the command has it.
+// complete registers a completion for a flag if the command has it.
 func complete(cmd *cobra.Command, name string, f cobra.CompletionFunc) {
 	if cmd.Flags().Lookup(name) == nil {
 		return

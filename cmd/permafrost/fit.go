@@ -123,7 +123,7 @@ func (f *fit) configure(config string) error {
 		if err != nil {
 			return fmt.Errorf("--config: %w", err)
 		}
-		cfg.Out = "" // the replay is another run
+		cfg.Out = "" // a replay is another run
 		f.cfg = cfg
 	}
 	if err := f.given.over(&f.cfg); err != nil {
@@ -141,7 +141,7 @@ func (f *fit) configure(config string) error {
 	return nil
 }
 
-// freeOut is runs/MODEL-DATA-N with the first N that is free.
+// freeOut returns runs/MODEL-DATA-N with the first N that does not exist.
 func freeOut(model, data string) string {
 	base := strings.TrimSuffix(filepath.Base(model), ".onnx") + "-" + filepath.Base(filepath.Clean(data))
 	for n := 1; ; n++ {
@@ -152,7 +152,7 @@ func freeOut(model, data string) string {
 	}
 }
 
-// run trains. An interrupt has left a checkpoint.
+// run trains. After an interrupt there is a checkpoint.
 func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 	fit := permafrost.Fit
 	if f.resume {
@@ -168,10 +168,11 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 	return r, err
 }
 
-// announce says where a run goes as soon as it has begun: before that nothing has been written.
+// announce says where a run is written as soon as it has started. Before that, nothing has been
+// written.
 func (f *fit) announce(e permafrost.Event) {
 	switch e.(type) {
-	case *permafrost.Trial, *permafrost.Choice: // of the race, which writes nothing
+	case *permafrost.Trial, *permafrost.Choice: // of the search, which writes nothing
 		return
 	}
 	if !f.announced {

@@ -10,8 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// configFlags are the flags of a permafrost.Config on a command. What was given is kept in order,
-// so that it can be laid over a configuration that is only read after the flags were parsed.
+// configFlags are the flags of a permafrost.Config on a command. It records the given flags in
+// order, so that they can be applied to a configuration that is read only after parsing.
 type configFlags struct{ given [][2]string }
 
 // bindConfig defines the flags of the named options on fs, all of them without names, with the
@@ -37,7 +37,7 @@ func bindConfig(fs *pflag.FlagSet, names ...string) *configFlags {
 	return c
 }
 
-// over lays the given flags over a configuration.
+// over applies the given flags to a configuration.
 func (c *configFlags) over(cfg *permafrost.Config) error {
 	std := flag.NewFlagSet("", flag.ContinueOnError)
 	cfg.Bind(std)
@@ -49,7 +49,7 @@ func (c *configFlags) over(cfg *permafrost.Config) error {
 	return nil
 }
 
-// config is the default configuration with the given flags.
+// config returns the default configuration with the given flags.
 func (c *configFlags) config() (permafrost.Config, error) {
 	cfg := permafrost.DefaultConfig()
 	return cfg, c.over(&cfg)

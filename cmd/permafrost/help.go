@@ -20,7 +20,7 @@ func group(fs *pflag.FlagSet, heading string, names ...string) {
 	}
 }
 
-// teach makes help show the flags of every command below root in their groups.
+// teach makes help show the flags in their groups for every command below root.
 func teach(root *cobra.Command) {
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
 		var b strings.Builder
@@ -91,8 +91,8 @@ func flags(b *strings.Builder, cmd *cobra.Command) {
 	}
 }
 
-// named is a flag for display: the name of its argument, in backquotes in front of its help, stands
-// behind the flag and not in its help.
+// named returns a flag for display: the name of its argument, in backquotes in its help, moves from
+// there to after the flag.
 func named(f *pflag.Flag) *pflag.Flag {
 	rest, ok := strings.CutPrefix(f.Usage, "`")
 	name, usage, closed := strings.Cut(rest, "`")

@@ -152,7 +152,8 @@ func printMatches(w io.Writer, path string, r *permafrost.Imported) error {
 	return err
 }
 
-// origin names what a tensor is made of, several tensors of one layer by the layer.
+// origin names the tensors from which a tensor is made; for several of one layer, it names the
+// layer.
 func origin(from []string) string {
 	layer := func(name string) string { return name[:strings.LastIndexByte(name, '.')+1] }
 	count := map[string]int{}

@@ -11,8 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// The options of a fit that inspect takes: those of the plan, and those of what its cost depends
-// on.
+// The options of a fit that inspect accepts: those of the plan, and those that affect its cost.
 var (
 	inspectTrains = []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha"}
 	inspectFor    = []string{"data", "val", "task", "preprocess", "augment", "tokenizer", "max-length", "text-column", "label-column",

@@ -32,13 +32,13 @@ const (
 )
 
 func main() {
-	// Nearly all memory is buffers that live long; what a decoded picture leaves behind should not
-	// double it.
+	// Nearly all memory is long-lived buffers. The garbage from decoded pictures should not double
+	// it.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(10)
 	}
-	// Nothing here writes to the standard logger; the FLAC decoder does, a line for every frame of
-	// a rate that it has no test for.
+	// Nothing here writes to the standard logger. The FLAC decoder does: one line for every frame
+	// with a rate that it has no test for.
 	log.SetOutput(io.Discard)
 	os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
@@ -76,12 +76,12 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 // exitError ends the program with a status other than that of bad usage.
 type exitError struct {
 	code    int
-	message string // one line, or nothing when all has been said
+	message string // one line; empty if everything has been said
 }
 
 func (e exitError) Error() string { return e.message }
 
-// explain is an error in one line, with how to mend what cobra says without that.
+// explain returns an error as one line, and says how to mend errors from cobra that do not.
 func explain(cmd *cobra.Command, err error) string {
 	s := flagText(cmd, err)
 	switch {

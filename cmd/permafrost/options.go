@@ -11,11 +11,10 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// The library speaks of options by their names, as "option lr_mult"; on the command line these are
-// flags, as "--lr-mult".
+// The library names options as "option lr_mult". On the command line these are flags, "--lr-mult".
 var optionName = regexp.MustCompile(`\boption ([a-z][a-z0-9_]*)`)
 
-// flagNames writes the names of options in a text as flags of any command of the program.
+// flagNames replaces option names in a text by flags, if any command of the program has them.
 func flagNames(cmd *cobra.Command, text string) string {
 	return optionName.ReplaceAllStringFunc(text, func(s string) string {
 		name := strings.ReplaceAll(strings.TrimPrefix(s, "option "), "_", "-")
@@ -56,7 +55,7 @@ func flagText(cmd *cobra.Command, err error) string {
 	return flagNames(cmd, s)
 }
 
-// flagWriter writes with the names of options as flags. Each write is whole lines.
+// flagWriter writes text with option names replaced by flags. Each write must be whole lines.
 type flagWriter struct {
 	w   io.Writer
 	cmd *cobra.Command
@@ -69,7 +68,8 @@ func (w flagWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Fd is the file behind the writer, by which a terminal is known; none where there is no file.
+// Fd returns the file behind the writer, so that a terminal is recognised, or no file if there is
+// none.
 func (w flagWriter) Fd() uintptr {
 	if f, ok := w.w.(interface{ Fd() uintptr }); ok {
 		return f.Fd()

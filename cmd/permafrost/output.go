@@ -27,7 +27,7 @@ func printJSON(w io.Writer, v any) error {
 	return err
 }
 
-// note says something on the side, on stderr.
+// note prints a remark to stderr.
 func note(cmd *cobra.Command, format string, args ...any) {
 	fmt.Fprintf(flagWriter{cmd.ErrOrStderr(), cmd}, "note: "+format+"\n", args...)
 }
@@ -53,7 +53,7 @@ func bytesText(n int64) string {
 	return digits(v) + " TiB"
 }
 
-// secondsText writes a time in the unit that people would use.
+// secondsText writes a duration in a suitable unit.
 func secondsText(s float64) string {
 	switch {
 	case s < 1:
@@ -89,7 +89,7 @@ func digits(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// list joins names, the first few of many.
+// list joins the first few of several names.
 func list(names []string, most int) string {
 	if len(names) > most {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)

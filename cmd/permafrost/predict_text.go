@@ -17,8 +17,8 @@ const (
 	longestLine = 8 << 20 // bytes
 )
 
-// predictTexts answers for texts, or continues them where c is given: those given, else the lines
-// of files, else those of stdin. A stream is answered as it comes.
+// predictTexts answers texts, or continues them if c is given. It takes the given texts, else the
+// lines of files, else those of stdin. A stream is answered as it arrives.
 func predictTexts(cmd *cobra.Command, m *permafrost.Model, files, texts []string, top int, c *permafrost.Continuation, asJSON bool) error {
 	all := []permafrost.Prediction{}
 	var last error // why some of the texts could not be used
@@ -37,7 +37,7 @@ func predictTexts(cmd *cobra.Command, m *permafrost.Model, files, texts []string
 			all = append(all, found...)
 			return nil
 		}
-		all = append(all, permafrost.Prediction{})[:1] // that there are answers is enough
+		all = append(all, permafrost.Prediction{})[:1] // only whether there are answers matters
 		return printAnswers(cmd, found)
 	}
 	err := eachText(cmd.InOrStdin(), files, texts, answer)
@@ -58,7 +58,7 @@ func predictTexts(cmd *cobra.Command, m *permafrost.Model, files, texts []string
 	return nil
 }
 
-// predictOrContinue answers for texts, or with c continues them.
+// predictOrContinue answers texts, or continues them if c is given.
 func predictOrContinue(cmd *cobra.Command, m *permafrost.Model, texts []string, top int, c *permafrost.Continuation) ([]permafrost.Prediction, []permafrost.Skipped, error) {
 	if c == nil {
 		found, skipped, err := m.Predict(cmd.Context(), permafrost.Texts(texts...))
@@ -72,7 +72,7 @@ func predictOrContinue(cmd *cobra.Command, m *permafrost.Model, texts []string, 
 	return found, nil, err
 }
 
-// eachText hands texts on, some at a time.
+// eachText passes texts on, several at a time.
 func eachText(stdin io.Reader, files, texts []string, answer func([]string) error) error {
 	if len(texts) > 0 {
 		if err := answer(texts); err != nil || len(files) == 0 {

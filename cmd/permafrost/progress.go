@@ -6,7 +6,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// progress shows a long call on stderr, with the names of options as flags.
+// progress shows a long call on stderr, with option names replaced by flags.
 func progress(cmd *cobra.Command) permafrost.Option {
 	return permafrost.WithProgress(flagWriter{cmd.ErrOrStderr(), cmd})
 }

@@ -110,7 +110,7 @@ func printRanking(w io.Writer, r *permafrost.Ranking) error {
 	return err
 }
 
-// titles are the columns of further criteria, and numbers a row of them.
+// titles are the column titles of further criteria, and numbers is a row of them.
 func titles(names []string) string {
 	var b strings.Builder
 	for _, name := range names {
@@ -127,8 +127,7 @@ func numbers(names []string, of map[string]float64) string {
 	return b.String()
 }
 
-// scoreNames lists the scores of which every pair has its agreement, the first with all others in
-// front.
+// scoreNames lists the scores in the pairs. The first one, with all the others, comes first.
 func scoreNames(pairs []permafrost.Agreement) []string {
 	if len(pairs) == 0 {
 		return nil

@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-// maxStdin bounds a file that comes on stdin, in bytes.
+// maxStdin limits the size of a file from stdin, in bytes.
 const maxStdin = 1 << 30
 
-// stdinFile puts what stdin holds into a temporary file where args name "-", as readers of files
-// want to read them again. args get its path in the place of "-"; done takes it away.
+// stdinFile copies stdin to a temporary file if args contain "-", as file readers need to read
+// repeatedly. In files, its path replaces "-"; done removes it.
 func stdinFile(stdin io.Reader, args []string) (files []string, path string, done func(), err error) {
 	i := slices.Index(args, "-")
 	if i < 0 {

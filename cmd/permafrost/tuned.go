@@ -12,7 +12,7 @@ func modelFlag(cmd *cobra.Command) *string {
 	return model
 }
 
-// required makes cobra ask for a flag.
+// required makes cobra require a flag.
 func required(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		if err := cmd.MarkFlagRequired(name); err != nil {

@@ -44,7 +44,7 @@ func common(g *ir.Graph) error {
 	return nil
 }
 
-// opaque reports whether attributes hold contents that their text form does not show.
+// opaque reports whether attributes have contents that their text form does not show.
 func opaque(a ir.Attrs) bool {
 	for _, v := range a {
 		switch v.(type) {

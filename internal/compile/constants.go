@@ -11,24 +11,24 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Constants remembers what folding large weights came to, so that graphs of one model for several
-// batch sizes do it once and share the results. It holds them for as long as it lives. The zero
-// value is ready, and several goroutines may use it.
+// Constants caches the results of folding large weights, so that graphs of one model for several
+// batch sizes fold once and share the results. It keeps them as long as it lives. The zero value is
+// ready for use, also from several goroutines.
 type Constants struct {
 	mu   sync.Mutex
 	made map[string]constant
 }
 
-// constant is what was made of some tensors. They are kept, or another could come to lie at the
-// address of one.
+// constant is what was computed from some tensors. It keeps the tensors alive, as otherwise another
+// one could be allocated at the same address.
 type constant struct{ in, out []*tensor.Tensor }
 
-// worthRemembering is the least size in bytes of a constant that is remembered: to compute smaller
-// ones again costs less than to know them.
+// worthRemembering is the smallest size in bytes of a cached constant. Smaller ones are cheaper to
+// recompute than to look up.
 const worthRemembering = 1 << 12
 
-// of is what make gives, remembered by the operation and the identity of the tensors it reads.
-// Those must not change.
+// of returns the result of make, cached by the operation and the identity of its input tensors.
+// These must not change.
 func (c *Constants) of(op string, attrs ir.Attrs, in []*tensor.Tensor, make func() ([]*tensor.Tensor, error)) ([]*tensor.Tensor, error) {
 	size := 0
 	for _, t := range in {

@@ -7,14 +7,14 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// foldAlone is Constants.fold that remembers nothing.
+// foldAlone is Constants.fold without a cache.
 func foldAlone(g *ir.Graph) error { return new(Constants).fold(g) }
 
-// fold computes every node whose inputs are all constant and makes its results constants.
+// fold computes every node whose inputs are all constant, and makes its results constants.
 func (c *Constants) fold(g *ir.Graph) error { return c.foldFrom(g, 0) }
 
 // foldFrom does the same for the nodes from index first on. A folded result keeps its identity, so
-// that nodes which already read it see the constant.
+// nodes that read it see the constant.
 func (c *Constants) foldFrom(g *ir.Graph, first int) error {
 	var err error
 	rest := slices.DeleteFunc(g.Nodes[first:], func(n *ir.Node) bool {
@@ -86,7 +86,7 @@ func run(n *ir.Node, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return out, nil
 }
 
-// freeze makes the given weights constants, so that folding and packing may use their contents.
+// freeze makes the given weights constants, so that folding and packing can use their contents.
 func freeze(g *ir.Graph, frozen func(*ir.Value) bool) {
 	for _, p := range g.Params() {
 		if frozen(p) {
@@ -95,8 +95,8 @@ func freeze(g *ir.Graph, frozen func(*ir.Value) bool) {
 	}
 }
 
-// checkLoops errors on a weight that is not frozen and is read inside a loop that stays one, as a
-// loop has no gradient: the error names the loop and the weight.
+// checkLoops errors if a weight that is not frozen is read inside a loop that is not unrolled, as
+// such a loop has no gradient. The error names the loop and the weight.
 func checkLoops(g *ir.Graph, frozen func(*ir.Value) bool) error {
 	for _, n := range g.Nodes {
 		for _, body := range n.Attrs.Graphs() {

@@ -6,10 +6,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// fuseActivations recognises activations that exporters write out as arithmetic.
+// fuseActivations recognises activations that exporters write as arithmetic.
 func fuseActivations(g *ir.Graph) error { return rewrite(g, matchGelu, matchSilu, matchHardSwish) }
 
-// matchGelu: 0.5 * x * (1 + erf(x / sqrt 2)), in the orders in which exporters multiply.
+// matchGelu: 0.5 * x * (1 + erf(x / sqrt 2)), in the orders that exporters use.
 func matchGelu(m *matcher, n *ir.Node) *ir.Node {
 	if n.Op != "Mul" {
 		return nil
@@ -47,7 +47,7 @@ func matchGelu(m *matcher, n *ir.Node) *ir.Node {
 	return nil
 }
 
-// erfTerm gives x when v is 1 + erf(x / sqrt 2).
+// erfTerm returns x if v is 1 + erf(x / sqrt 2).
 func (m *matcher) erfTerm(v *ir.Value) *ir.Value {
 	add := m.by(v, "Add")
 	if add == nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// fuseAttention recognises softmax(scale*q*kᵀ + mask)*v and makes it one operator, which keeps no
-// matrix of scores, forward or backward. A mask that depends on a thawed weight, such as a relative
-// position bias that trains, needs a gradient and stays as it is.
+// fuseAttention recognises softmax(scale*q*kᵀ + mask)*v and makes it one operator, which stores no
+// matrix of scores, forward or backward. If the mask depends on a thawed weight, such as a trained
+// relative position bias, it needs a gradient, and the pattern is left unchanged.
 func fuseAttention(g *ir.Graph) error { return rewrite(g, matchAttention) }
 
 func matchAttention(m *matcher, n *ir.Node) *ir.Node {
@@ -76,12 +76,12 @@ func matchAttention(m *matcher, n *ir.Node) *ir.Node {
 	return &ir.Node{Name: n.Name, Op: "Reshape", Attrs: ir.Attrs{"shape": []int(n.Outputs[0].Type.Shape)}, Inputs: []*ir.Value{y}}
 }
 
-// plainProduct reports whether a MatMul has nothing fused to it.
+// plainProduct reports whether nothing has been fused into a MatMul.
 func plainProduct(n *ir.Node) bool {
 	return n.In(2) == nil && n.In(3) == nil && !n.Attrs.Has("act") && !n.Attrs.Bool("transA")
 }
 
-// scoresOf finds the product behind scores, looking through a constant scale.
+// scoresOf finds the product that computes scores, looking through a constant scale.
 func (m *matcher) scoresOf(v *ir.Value) *ir.Node {
 	if x, _ := m.unscale(v); x != v {
 		return m.by(x, "MatMul")
@@ -89,7 +89,7 @@ func (m *matcher) scoresOf(v *ir.Value) *ir.Node {
 	return m.by(v, "MatMul")
 }
 
-// unscale looks through multiplications and divisions by a number and gives their product.
+// unscale looks through multiplications and divisions by a number, and returns their product.
 func (m *matcher) unscale(v *ir.Value) (*ir.Value, float64) {
 	scale := 1.0
 	for {
@@ -110,7 +110,7 @@ func (m *matcher) unscale(v *ir.Value) (*ir.Value, float64) {
 	}
 }
 
-// swapped gives v with its last two axes swapped, undoing a transpose where v comes out of one.
+// swapped returns v with its last two axes swapped. If v comes from such a transpose, it undoes it.
 func (m *matcher) swapped(name string, v *ir.Value) *ir.Value {
 	rank := len(v.Type.Shape)
 	perm := make([]int, rank)

@@ -5,16 +5,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/op"
 )
 
-// fuseChains makes one operator of a frozen depthwise convolution and the convolutions around it,
-// as in inverted residuals (expand, depthwise, project), so that the wide results between them
-// never leave the cache. What something else reads, such as backward or a squeeze, stays whole and
-// ends the chain.
+// fuseChains merges a frozen depthwise convolution and the convolutions around it into one
+// operator, as in inverted residuals (expand, depthwise, project). The wide results between them
+// then stay in the CPU cache. A value that another node reads, such as backward or a squeeze, stays
+// separate and ends the chain.
 func fuseChains(g *ir.Graph) error {
 	return rewrite(g, matchInvertedResidual, matchExpandedDepthwise)
 }
 
-// matchInvertedResidual: a depthwise convolution with the one after it and, if there, the one
-// before.
+// matchInvertedResidual: a depthwise convolution with the one after it and, if present, the one
+// before it.
 func matchInvertedResidual(m *matcher, n *ir.Node) *ir.Node {
 	if !frozenConv(n) {
 		return nil

@@ -9,14 +9,14 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// fuseEpilogues lets convolutions and products end in the bias, the residual sum and the activation
-// that follow them, so that a result is written to memory once. It runs on a region after
-// differentiation: what backward reads has another reader and stays.
+// fuseEpilogues merges the bias, the residual sum and the activation after a convolution or product
+// into it, so that a result is written to memory once. It runs on a region after differentiation. A
+// value that backward reads has another reader and is not merged.
 func fuseEpilogues(g *ir.Graph) error {
 	return rewrite(g, matchClampedRelu, matchBias, matchResidual, matchActivation)
 }
 
-// matchClampedRelu: a clip from 0 up, or from above, does what the relu before it does.
+// matchClampedRelu: a clip with a lower bound of 0 or more makes the relu before it redundant.
 func matchClampedRelu(m *matcher, n *ir.Node) *ir.Node {
 	if n.Op != "Clip" || n.Attrs.Float("min", -1) < 0 {
 		return nil
@@ -28,8 +28,8 @@ func matchClampedRelu(m *matcher, n *ir.Node) *ir.Node {
 	return &ir.Node{Name: n.Name, Op: "Clip", Inputs: relu.Inputs, Attrs: n.Attrs}
 }
 
-// product returns the node that computes v when it is a Conv or MatMul whose result nothing else
-// reads and which has no activation yet.
+// product returns the node that computes v if it is a Conv or MatMul without an activation, and
+// nothing else reads its result.
 func (m *matcher) product(v *ir.Value) *ir.Node {
 	p := m.by(v, "Conv")
 	if p == nil {
@@ -51,7 +51,7 @@ func extend(p *ir.Node, name string, at int, v *ir.Value) *ir.Node {
 	return &ir.Node{Name: name, Op: p.Op, Inputs: in, Attrs: p.Attrs}
 }
 
-// matchBias: a product of matrices plus a vector over the last axis.
+// matchBias: a matrix product plus a vector over the last axis.
 func matchBias(m *matcher, n *ir.Node) *ir.Node {
 	if n.Op != "Add" {
 		return nil
@@ -70,7 +70,7 @@ func matchBias(m *matcher, n *ir.Node) *ir.Node {
 	return nil
 }
 
-// matchResidual: a product plus a value of the same shape that was computed before it.
+// matchResidual: a product plus an earlier value of the same shape.
 func matchResidual(m *matcher, n *ir.Node) *ir.Node {
 	if n.Op != "Add" {
 		return nil
@@ -103,7 +103,7 @@ func matchActivation(m *matcher, n *ir.Node) *ir.Node {
 	return &ir.Node{Name: p.Name, Op: p.Op, Inputs: p.Inputs, Attrs: all}
 }
 
-// before reports whether a stands before b.
+// before reports whether a comes before b.
 func before(g *ir.Graph, a, b *ir.Node) bool {
 	for _, n := range g.Nodes {
 		if n == a {

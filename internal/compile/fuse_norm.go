@@ -11,7 +11,7 @@ import (
 //
 //	w[k,...] *= scale[k]/sqrt(var[k]+eps)    b[k] = (b[k]-mean[k])*scale[k]/sqrt(var[k]+eps) + bias[k]
 //
-// Both must be constant: where either trains, its gradient is needed on its own.
+// Both must be constant: if either trains, its own gradient is needed.
 func foldBatchNorms(g *ir.Graph) error {
 	var slab tensor.Slab
 	return rewrite(g, func(m *matcher, n *ir.Node) *ir.Node {
@@ -40,8 +40,8 @@ func foldBatchNorms(g *ir.Graph) error {
 	})
 }
 
-// foldBatchNorm writes the weight, one row a channel, with the normalisation in it to w and returns
-// the bias. old is the bias before, or nil.
+// foldBatchNorm writes the weight, one row per channel, with the normalisation merged in, to w. It
+// returns the bias. old is the previous bias, or nil.
 func foldBatchNorm(w, weight, old, scale, bias, mean, variance []float32, eps float64) []float32 {
 	b := make([]float32, len(scale))
 	per := len(w) / len(scale)
@@ -60,7 +60,7 @@ func foldBatchNorm(w, weight, old, scale, bias, mean, variance []float32, eps fl
 	return b
 }
 
-// fuseNorms recognises layer and RMS normalisation that exporters write out as arithmetic.
+// fuseNorms recognises layer and RMS normalisation that exporters write as arithmetic.
 func fuseNorms(g *ir.Graph) error { return rewrite(g, matchLayerNorm, matchRMSNorm) }
 
 // matchLayerNorm: (x - mean) / sqrt(mean((x-mean)^2) + eps) * scale + bias over the last axis.
@@ -84,7 +84,7 @@ func matchLayerNorm(m *matcher, n *ir.Node) *ir.Node {
 	if div == nil {
 		return nil
 	}
-	d := div.Inputs[0] // x - mean, read twice: by the square and here
+	d := div.Inputs[0] // x - mean, which the square reads too
 	if d.Node == nil || d.Node.Op != "Sub" {
 		return nil
 	}
@@ -97,7 +97,7 @@ func matchLayerNorm(m *matcher, n *ir.Node) *ir.Node {
 	if inner == nil {
 		return nil
 	}
-	// An exporter may compute x - mean once or twice.
+	// Exporters compute x - mean once or twice.
 	sq := squareOf(inner)
 	if sq == nil || sq != d && !(sq.Node != nil && sq.Node.Op == "Sub" && sq.Node.Inputs[0] == x) {
 		return nil
@@ -136,7 +136,7 @@ func matchRMSNorm(m *matcher, n *ir.Node) *ir.Node {
 	return &ir.Node{Name: n.Name, Op: "RMSNormalization", Attrs: ir.Attrs{"axis": -1, "epsilon": float32(eps)}, Inputs: []*ir.Value{x, scale}}
 }
 
-// sqrtMean matches sqrt(ReduceMean(s) + eps) over the last axis and gives eps and s.
+// sqrtMean matches sqrt(ReduceMean(s) + eps) over the last axis and returns eps and s.
 func (m *matcher) sqrtMean(v *ir.Value) (float64, *ir.Value) {
 	sqrt := m.by(v, "Sqrt")
 	if sqrt == nil {
@@ -158,7 +158,7 @@ func (m *matcher) sqrtMean(v *ir.Value) (float64, *ir.Value) {
 	return eps, mean.Inputs[0]
 }
 
-// squareOf gives x when v is x*x or x^2.
+// squareOf returns x if v is x*x or x^2.
 func squareOf(v *ir.Value) *ir.Value {
 	if v.Node == nil {
 		return nil

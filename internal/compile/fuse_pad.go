@@ -4,8 +4,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// fusePads merges a zero padding of spatial axes into the convolution that reads it, and drops
-// paddings by nothing. TensorFlow's SAME at stride 2 is exported that way.
+// fusePads merges zero padding of spatial axes into the convolution that reads it, and removes
+// empty padding. TensorFlow's SAME at stride 2 is exported with such padding.
 func fusePads(g *ir.Graph) error {
 	return rewrite(g, func(m *matcher, n *ir.Node) *ir.Node {
 		if n.Op != "Conv" || n.Attrs.Str("layout", "") != "" {
@@ -41,8 +41,8 @@ func fusePads(g *ir.Graph) error {
 	})
 }
 
-// dropIdentities removes nodes that hand their input on unchanged. Dropout that training may switch
-// on stays; see dropDropout.
+// dropIdentities removes nodes that return their input unchanged. It keeps dropout that training
+// may switch on; see dropDropout.
 func dropIdentities(g *ir.Graph) error {
 	return bypass(g, func(n *ir.Node) bool {
 		same := n.Traits().Identity
@@ -50,13 +50,14 @@ func dropIdentities(g *ir.Graph) error {
 	})
 }
 
-// dropDropout removes the dropout that is off, which is all of it outside the live region in
-// training.
+// dropDropout removes dropout that is off. Outside the live region in training, this is all
+// dropout.
 func dropDropout(g *ir.Graph) error {
 	return bypass(g, func(n *ir.Node) bool { return n.Op == "Dropout" && n.In(1) == nil })
 }
 
-// bypass makes readers of a node's result read its first input, for every node that is accepted.
+// bypass makes readers of a node's result read its first input instead, for every node that accept
+// selects.
 func bypass(g *ir.Graph, accept func(n *ir.Node) bool) error {
 	alias := map[*ir.Value]*ir.Value{}
 	for _, n := range g.Nodes {

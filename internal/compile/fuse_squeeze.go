@@ -8,9 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// fuseSqueezes spares squeeze-and-excite blocks two passes over memory: the mean of a frozen
-// depthwise convolution is taken while its rows are in the cache, and the scale goes into the
-// frozen convolution of 1 by 1 that reads the product.
+// fuseSqueezes saves squeeze-and-excite blocks two passes over memory. The mean of a frozen
+// depthwise convolution is computed while its rows are in the CPU cache. The scale is merged into
+// the frozen 1x1 convolution that reads the product.
 func fuseSqueezes(g *ir.Graph) error {
 	for i := 0; i < len(g.Nodes); i++ {
 		if fuseMean(g, g.Nodes[i]) {
@@ -20,7 +20,7 @@ func fuseSqueezes(g *ir.Graph) error {
 	return rewrite(g, matchScale)
 }
 
-// fuseMean makes the convolution before a GlobalAveragePool give its result too.
+// fuseMean makes the convolution before a GlobalAveragePool compute the pool's result too.
 func fuseMean(g *ir.Graph, n *ir.Node) bool {
 	if n.Op != "GlobalAveragePool" || n.Attrs.Str("layout", "") != "NHWC" {
 		return false
@@ -41,7 +41,7 @@ func fuseMean(g *ir.Graph, n *ir.Node) bool {
 	return true
 }
 
-// matchScale: a convolution of channels scaled for each image.
+// matchScale: a convolution of channels that are scaled per image.
 func matchScale(m *matcher, n *ir.Node) *ir.Node {
 	if !frozenConv(n) {
 		return nil

@@ -7,17 +7,17 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/op"
 )
 
-// fuseTrainNorms lets batch normalisations that train end in the residual sum and the activation
-// behind them. It runs before differentiation, so that the gradient is one operator too and what
-// lies between normalisation and activation is neither written nor kept. Channels must be the last
-// axis. The nodes keep their identity: outputs 1 to 3 are the batch's statistics as before.
+// fuseTrainNorms merges the residual sum and the activation after a training batch normalisation
+// into it. It runs before differentiation, so that the gradient is one operator too, and values
+// between normalisation and activation are neither written nor kept. Channels must be the last
+// axis. The nodes keep their identity: outputs 1 to 3 are still the batch's statistics.
 func fuseTrainNorms(g *ir.Graph) error {
 	users := g.Users()
 	outputs := map[*ir.Value]bool{}
 	for _, v := range g.Outputs {
 		outputs[v] = true
 	}
-	only := func(v *ir.Value) *ir.Node { // the one reader of v
+	only := func(v *ir.Value) *ir.Node { // the only reader of v
 		if len(users[v]) != 1 || outputs[v] {
 			return nil
 		}
@@ -54,7 +54,7 @@ func fuseTrainNorms(g *ir.Graph) error {
 		}
 		n.Outputs[0] = last.Outputs[0]
 		n.Outputs[0].Node, n.Outputs[0].Out = n, 0
-		// It moves to where the last of them stood, behind the residual.
+		// It moves to the position of the last of them, after the residual.
 		g.Nodes = slices.DeleteFunc(g.Nodes, func(m *ir.Node) bool { return m == n })
 		at := slices.Index(g.Nodes, last)
 		g.Nodes[at] = n

@@ -7,12 +7,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// fuseTransposes lets products read their factors transposed and merges transposes of transposes.
+// fuseTransposes lets products read their operands transposed, and merges consecutive transposes.
 func fuseTransposes(g *ir.Graph) error {
 	return rewrite(g, matchTransposePair, matchTransposedFactor)
 }
 
-// matchTransposePair: a transpose of a transpose is one transpose, or none.
+// matchTransposePair: two consecutive transposes become one, or none.
 func matchTransposePair(m *matcher, n *ir.Node) *ir.Node {
 	if n.Op != "Transpose" {
 		return nil
@@ -35,7 +35,7 @@ func matchTransposePair(m *matcher, n *ir.Node) *ir.Node {
 	return &ir.Node{Name: n.Name, Op: "Transpose", Inputs: t.Inputs, Attrs: ir.Attrs{"perm": perm}}
 }
 
-// matchTransposedFactor: x * transpose(w) is x *ᵀ w where only the last two axes are swapped.
+// matchTransposedFactor: x * transpose(w) becomes x *ᵀ w if only the last two axes are swapped.
 func matchTransposedFactor(m *matcher, n *ir.Node) *ir.Node {
 	if n.Op != "MatMul" {
 		return nil

@@ -9,14 +9,13 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// channelsLast rewrites a graph so that image-like values are stored channels last (N,H,W,C), the
+// channelsLast rewrites a graph so that image-like values are stored channels-last (N,H,W,C), the
 // layout of the kernels. It runs before the graph is split and differentiated, so that the frontier
-// and every gradient are channels last too, and transposes remain only where a value enters or
-// leaves.
+// and every gradient are channels-last too. Transposes remain only where a value enters or leaves.
 //
-// What an operator can do stands in its traits: those with Spatial inputs are switched by the
-// attribute layout; those that are Elementwise or have a ChannelsLast form follow their inputs;
-// everything else gets channels first, by a transpose in between.
+// An operator's traits say what it supports. One with Spatial inputs is switched by the attribute
+// layout. One that is Elementwise or has a ChannelsLast form follows its inputs. Any other gets its
+// inputs channels-first, through a transpose.
 func (c *Constants) channelsLast(g *ir.Graph) error {
 	l := &layouter{g: g, constants: c, last: map[*ir.Value]*ir.Value{}, pending: map[*ir.Value]bool{},
 		expanded: map[*ir.Value]*ir.Value{}, alias: map[*ir.Value]*ir.Value{}}
@@ -45,11 +44,14 @@ func (c *Constants) channelsLast(g *ir.Graph) error {
 }
 
 type layouter struct {
-	g        *ir.Graph
-	last     map[*ir.Value]*ir.Value // channels-last version of a value
-	pending  map[*ir.Value]bool      // the value itself is not computed, only its channels-last version
-	expanded map[*ir.Value]*ir.Value // channels-last version of a broadcast operand of lower rank
-	alias    map[*ir.Value]*ir.Value // what later nodes read instead of a value that is not computed
+	g    *ir.Graph
+	last map[*ir.Value]*ir.Value // channels-last version of each value
+	// values that are not computed, only their channels-last versions
+	pending map[*ir.Value]bool
+	// channels-last version of each broadcast operand of lower rank
+	expanded map[*ir.Value]*ir.Value
+	// what later nodes read instead of values that are not computed
+	alias map[*ir.Value]*ir.Value
 
 	constants *Constants
 }
@@ -61,7 +63,7 @@ func (l *layouter) add(n *ir.Node, names ...string) ([]*ir.Value, error) {
 	return out, b.Err()
 }
 
-// first makes sure that v itself, channels first, is computed.
+// first makes sure that v itself, channels-first, is computed.
 func (l *layouter) first(v *ir.Value) error {
 	if v == nil || !l.pending[v] {
 		return nil
@@ -79,8 +81,8 @@ func (l *layouter) first(v *ir.Value) error {
 	return nil
 }
 
-// sameOrder reports whether a channels-first shape has its elements in the same order channels
-// last.
+// sameOrder reports whether the elements of a channels-first shape are in the same order in
+// channels-last.
 func sameOrder(s tensor.Shape) bool {
 	return len(s) >= 3 && (s[1] == 1 || s[2:].Len() == 1)
 }
@@ -132,7 +134,7 @@ func (l *layouter) emit(n *ir.Node, inputs []*ir.Value, attrs ir.Attrs) error {
 			}
 			continue
 		}
-		if i > 0 { // statistics, which have no layout
+		if i > 0 { // statistics, which have no spatial layout
 			l.alias[v] = out[i]
 			continue
 		}
@@ -181,7 +183,7 @@ func (l *layouter) node(n *ir.Node) error {
 	rank := len(n.Outputs[0].Type.Shape)
 	inputs := make([]*ir.Value, len(n.Inputs))
 	for i, v := range n.Inputs {
-		if n.Traits().Use(i) == ir.UseIndex { // has no layout
+		if n.Traits().Use(i) == ir.UseIndex { // has no spatial layout
 			inputs[i] = v
 			continue
 		}
@@ -193,7 +195,7 @@ func (l *layouter) node(n *ir.Node) error {
 	return l.emit(n, inputs, attrs)
 }
 
-// pools reports whether n reduces every spatial axis of a channels-last value away: [N,C] remains,
+// pools reports whether n reduces every spatial axis of a channels-last value. The result [N,C] is
 // the same in both layouts.
 func (l *layouter) pools(n *ir.Node) bool {
 	x := n.Inputs[0]
@@ -214,7 +216,7 @@ func wanted(n *ir.Node) []*ir.Value {
 	return slices.DeleteFunc(slices.Clone(n.Outputs), func(v *ir.Value) bool { return v == nil })
 }
 
-// spatial switches an operator that knows the attribute layout.
+// spatial switches an operator that has the attribute layout.
 func (l *layouter) spatial(n *ir.Node) error {
 	inputs := slices.Clone(n.Inputs)
 	for _, i := range n.Traits().Spatial {
@@ -229,7 +231,7 @@ func (l *layouter) spatial(n *ir.Node) error {
 	return l.emit(n, inputs, n.Attrs.With("layout", "NHWC"))
 }
 
-// transpose recognises permutations that lead to channels last or back, which cost nothing here.
+// transpose recognises permutations to or from channels-last, which are free here.
 func (l *layouter) transpose(n *ir.Node) error {
 	x, y := n.Inputs[0], n.Outputs[0]
 	rank := len(x.Type.Shape)
@@ -253,7 +255,7 @@ func (l *layouter) transpose(n *ir.Node) error {
 	return l.keep(n)
 }
 
-// follows reports whether n's result may be channels last because an image-like input is.
+// follows reports whether n's result can be channels-last because an image-like input is.
 func (l *layouter) follows(n *ir.Node) bool {
 	rank := len(n.Outputs[0].Type.Shape)
 	any := false
@@ -268,7 +270,7 @@ func (l *layouter) follows(n *ir.Node) bool {
 	return any && len(wanted(n)) == 1
 }
 
-// followAttrs gives the attributes of n's channels-last form and whether it has one.
+// followAttrs returns the attributes of n's channels-last form, and whether it has one.
 func followAttrs(n *ir.Node) (ir.Attrs, bool) {
 	switch t := n.Traits(); {
 	case t.ChannelsLast != nil:
@@ -279,7 +281,7 @@ func followAttrs(n *ir.Node) (ir.Attrs, bool) {
 	return nil, false
 }
 
-// operand is what the channels-last form of an operator with rank axes reads instead of v.
+// operand returns what the channels-last form of an operator with rank axes reads instead of v.
 func (l *layouter) operand(v *ir.Value, rank int) (*ir.Value, error) {
 	if v == nil || v.Type.Shape.Len() == 1 && len(v.Type.Shape) <= rank && !l.pending[v] {
 		return v, nil
@@ -290,7 +292,7 @@ func (l *layouter) operand(v *ir.Value, rank int) (*ir.Value, error) {
 	if w := l.expanded[v]; w != nil {
 		return w, nil
 	}
-	shape := make([]int, rank) // axes of size 1 in front, as broadcasting has it
+	shape := make([]int, rank) // leading axes of size 1, as in broadcasting
 	for i := range shape {
 		shape[i] = 1
 	}

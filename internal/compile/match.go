@@ -7,12 +7,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// matcher finds subgraphs by pattern and replaces them by one operator. Rules look from the last
-// node of a pattern back; what they replace must have no reader outside.
+// matcher finds subgraphs by pattern and replaces them by one operator. Rules search backwards from
+// the last node of a pattern. Nothing outside may read the nodes that are replaced.
 type matcher struct {
 	g     *ir.Graph
 	users map[*ir.Value]int
-	pre   []*ir.Node // what a match wants before the operator it returns
+	pre   []*ir.Node // nodes that a match needs before the operator that it returns
 	err   error
 }
 
@@ -33,8 +33,7 @@ func (m *matcher) add(name, op string, attrs ir.Attrs, in ...*ir.Value) *ir.Valu
 }
 
 // rewrite runs the rules one after the other, each over every node until it matches nowhere. A rule
-// that matches returns the operator to put in the node's place. Rules that match larger patterns
-// come first.
+// that matches returns the operator that replaces the node. List rules for larger patterns first.
 func rewrite(g *ir.Graph, rules ...func(m *matcher, n *ir.Node) *ir.Node) error {
 	for _, rule := range rules {
 		for changed := true; changed; {
@@ -48,7 +47,7 @@ func rewrite(g *ir.Graph, rules ...func(m *matcher, n *ir.Node) *ir.Node) error 
 	return nil
 }
 
-// rewriteOnce puts the first match in place.
+// rewriteOnce applies the first match.
 func rewriteOnce(g *ir.Graph, rule func(m *matcher, n *ir.Node) *ir.Node) (bool, error) {
 	m := &matcher{g: g, users: map[*ir.Value]int{}}
 	for _, n := range g.Nodes {
@@ -67,7 +66,7 @@ func rewriteOnce(g *ir.Graph, rule func(m *matcher, n *ir.Node) *ir.Node) (bool,
 	return false, nil
 }
 
-// replace puts r in n's place: r's output 0 takes over the identity of n's.
+// replace puts r in n's place. Output 0 of r takes over the identity of n's.
 func (m *matcher) replace(at int, n, r *ir.Node) error {
 	if m.err != nil {
 		return m.err
@@ -81,13 +80,13 @@ func (m *matcher) replace(at int, n, r *ir.Node) error {
 	y := n.Outputs[0]
 	r.Outputs[0] = y
 	y.Node, y.Out = r, 0
-	m.g.Nodes[at] = r // after everything it reads, which n or what it replaces read
+	m.g.Nodes[at] = r // after everything that it reads, as n or the nodes it replaces read the same
 	m.g.Nodes = slices.Insert(m.g.Nodes, at, m.pre...)
 	m.g.Prune()
 	return nil
 }
 
-// by returns the node that computes v when it is op and v has no other reader; nil otherwise.
+// by returns the node that computes v if it is op and v has no other reader, else nil.
 func (m *matcher) by(v *ir.Value, op string) *ir.Node {
 	if v == nil || v.Node == nil || v.Node.Op != op || v.Out != 0 || m.users[v] != 1 {
 		return nil
@@ -95,7 +94,7 @@ func (m *matcher) by(v *ir.Value, op string) *ir.Node {
 	return v.Node
 }
 
-// operands gives a binary node's inputs in the order (matches, other) for the first input that f
+// operands returns a binary node's inputs in the order (match, other) for the first input that f
 // accepts.
 func operands(n *ir.Node, f func(v *ir.Value) bool) (yes, other *ir.Value) {
 	if len(n.Inputs) != 2 {
@@ -109,7 +108,7 @@ func operands(n *ir.Node, f func(v *ir.Value) bool) (yes, other *ir.Value) {
 	return nil, nil
 }
 
-// number is the single value that a constant holds.
+// number returns the single value of a constant.
 func number(v *ir.Value) (float64, bool) {
 	if !v.IsConst() || v.Type.Shape.Len() != 1 || !v.Type.DType.IsFloat() {
 		return 0, false

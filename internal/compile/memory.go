@@ -7,16 +7,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// block is one buffer of a program: it is written first at step from and read last at step to.
+// block is one buffer of a program. It is first written at step from and last read at step to.
 type block struct {
 	size, from, to int
 	offset         int
 }
 
-// layout places the blocks in one arena so that blocks whose lifetimes overlap do not share bytes,
-// and returns the arena's size. Largest first, each at the lowest offset that is free during its
-// life: within a few percent of the lower bound on real networks (greedy by size, Pisarchyk and Lee
-// 2020).
+// layout places the blocks in one arena so that blocks with overlapping lifetimes share no bytes.
+// It returns the arena's size. Blocks are placed largest first, each at the lowest offset that is
+// free during its lifetime. On real networks this is within a few percent of the lower bound
+// (greedy by size, Pisarchyk and Lee 2020).
 func layout(blocks []*block) int {
 	order := slices.Clone(blocks)
 	slices.SortStableFunc(order, func(a, b *block) int { return cmp.Compare(b.size, a.size) })

@@ -9,37 +9,37 @@ import (
 
 // Options say how Model compiles.
 type Options struct {
-	// Shapes of the inputs by name; those missing must have known shapes in the model.
+	// Shapes of the inputs by name. Inputs without an entry must have known shapes in the model.
 	Shapes map[string]tensor.Shape
 
-	// Known holds inputs whose contents never change, by name. They become constants and are no
+	// Known holds inputs whose contents never change, by name. They become constants, and are not
 	// inputs of the result.
 	Known map[string]*tensor.Tensor
 
-	// Frozen says which weights become constants, whose contents folding and packing may use; nil
-	// for none. The caller promises not to change them while anything compiled from the result is
-	// in use. A weight that Frozen refuses may train, and Model errors where that is impossible:
-	// inside a loop that stays one.
+	// Frozen selects the weights that become constants, whose contents folding and packing may use;
+	// nil for none. The caller must not change them while anything compiled from the result is in
+	// use. The other weights may train. Model errors if that is impossible, as inside a loop that
+	// is not unrolled.
 	Frozen func(weight *ir.Value) bool
 
-	// Constants are shared with other graphs of the same model; nil for none of its own.
+	// Constants are shared with other graphs of the same model; nil does not share.
 	Constants *Constants
 
-	// Plain stops before operators are simplified and fused: what is left are the model's own
-	// operators, with static types and what constants determine folded. It serves who looks at
-	// shapes and costs.
+	// Plain stops before operators are simplified and fused. The result has the model's own
+	// operators with static types, and only constant parts are folded. Use it to look at shapes and
+	// costs.
 	Plain bool
 
-	values map[*ir.Value]*ir.Value // filled with what raw values became, where not nil
+	values map[*ir.Value]*ir.Value // if not nil, receives what each raw value became
 }
 
 // All freezes every weight.
 func All(*ir.Value) bool { return true }
 
-// Model makes a static graph of a raw one: it specialises it to shapes, freezes weights and runs
-// the passes for whole models. The raw graph is not changed, and the two share the contents of
-// weights. The result may be run (Region), or divided with ir.Extract first. Several goroutines may
-// compile the same raw graph.
+// Model compiles a raw graph to a static one: it specialises it to shapes, freezes weights and runs
+// the passes for whole models. The raw graph is not changed; both share the contents of weights.
+// The result can be run (Region), or first divided with ir.Extract. Several goroutines may compile
+// the same raw graph.
 //
 // It errors, naming the node, on an unsupported operator, on types and shapes that do not fit, and
 // on shapes that depend on data.
@@ -96,15 +96,15 @@ func fix(g *ir.Graph, known map[string]*tensor.Tensor) error {
 	return nil
 }
 
-// Trace is what the values of a raw graph become when it is specialised: values with static types,
-// and constants where shapes and constants decide them.
+// Trace returns what the values of a raw graph become when it is specialised: values with static
+// types, and constants where shapes and constants determine them.
 func Trace(raw *ir.Graph, shapes map[string]tensor.Shape) (map[*ir.Value]*ir.Value, error) {
 	values := map[*ir.Value]*ir.Value{}
 	_, err := Model(raw, Options{Shapes: shapes, Plain: true, values: values})
 	return values, err
 }
 
-// Inference compiles a whole model to a program that runs it with all weights frozen.
+// Inference compiles a whole model, with all weights frozen, to a program.
 func Inference(raw *ir.Graph, shapes map[string]tensor.Shape, m Memory) (*Program, error) {
 	g, err := Model(raw, Options{Shapes: shapes, Frozen: All})
 	if err != nil {

@@ -9,17 +9,17 @@ import (
 // A pass rewrites a graph into one that computes the same outputs.
 type pass struct {
 	name string
-	why  string // why it stands where it stands
+	why  string // why it has this position
 	run  func(*ir.Graph) error
 }
 
-// The compiler is three tables of passes. Each runs once, from top to bottom:
+// The compiler consists of three tables of passes. Each table runs once, from top to bottom:
 //
 //   - modelPasses on the whole model, before it is split into regions (Model);
 //   - trainingPasses on the live region, before it is differentiated (Train);
-//   - regionPasses on each region by itself, when it becomes a program (Region).
+//   - regionPasses on each region separately, when it becomes a program (Region).
 //
-// Inference is the first and the last, training is all three.
+// Inference uses the first and the last, training all three.
 func modelPasses(c *Constants) []pass {
 	return []pass{
 		{"halves", "first, so that every pattern and every kernel sees float32", widenHalves},

@@ -1,5 +1,8 @@
-// Package compile compiles a graph and runs it: specialisation to static shapes, the pass table, a
-// memory plan made ahead of time, and the program that runs the bound operators in order.
+// Package compile compiles a graph and runs it.
+//
+// In: a raw graph, and the shapes of its inputs. Out: a Program. On the way are the specialisation
+// to static shapes, the tables of passes, and a memory plan made ahead of time. A Program runs its
+// prepared operators in order.
 package compile
 
 import (
@@ -13,12 +16,13 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Program is a compiled graph: bound operators over one planned arena. It is not safe for use by
-// several goroutines at once; operators use all threads themselves.
+// Program is a compiled graph: operators ready to run, in one planned arena. It must not be used
+// from several goroutines at once; the operators themselves use all threads.
 type Program struct {
-	graph  *ir.Graph
-	steps  []step
-	inputs [][]*tensor.Tensor // headers that follow each graph input: its own and those of its views
+	graph *ir.Graph
+	steps []step
+	// tensor headers that point to each graph input: its own and those of its views
+	inputs [][]*tensor.Tensor
 	out    []*tensor.Tensor
 	arena  []byte
 	plan   *memoryPlan
@@ -34,7 +38,7 @@ type step struct {
 }
 
 // Arena is memory that several programs use in turn. The zero Arena is empty and grows to the
-// largest program; programs compiled before it grew keep the memory that they have.
+// largest program. A program compiled before it grew keeps its earlier memory.
 type Arena struct{ bytes []byte }
 
 func (a *Arena) take(n int) []byte {
@@ -44,21 +48,21 @@ func (a *Arena) take(n int) []byte {
 	return a.bytes[:n:n]
 }
 
-// memoryPlan says where every value of a graph lies.
+// memoryPlan says where in memory every value of a graph is.
 type memoryPlan struct {
 	bounds  map[*ir.Node]ir.Bound
 	home    map[*ir.Value]*ir.Value // the value whose buffer a view or an in-place result shares
-	block   map[*ir.Value]*block    // by home
+	block   map[*ir.Value]*block    // by home value
 	header  map[*ir.Value]*tensor.Tensor
-	own     map[*ir.Value]*tensor.Tensor // contents of weights in the place of their own, see Twin
+	own     map[*ir.Value]*tensor.Tensor // contents of weights that replace their own, see Twin
 	size    int                          // of all blocks together
 	scratch int
 }
 
-// total is the memory that the program will hold.
+// total is the memory that the program will need.
 func (p *memoryPlan) total() int { return align(p.size) + p.scratch }
 
-// planMemory binds the nodes that bounds lacks and lays out the buffers.
+// planMemory binds the nodes that are missing in bounds and lays out the buffers.
 func planMemory(g *ir.Graph, bounds map[*ir.Node]ir.Bound) (*memoryPlan, error) {
 	p := &memoryPlan{bounds: bounds, home: map[*ir.Value]*ir.Value{}, block: map[*ir.Value]*block{}, header: map[*ir.Value]*tensor.Tensor{}}
 	last := map[*ir.Value]int{}
@@ -80,7 +84,7 @@ func planMemory(g *ir.Graph, bounds map[*ir.Node]ir.Bound) (*memoryPlan, error) 
 			}
 		}
 	}
-	// Views first, so that last reads count for the buffer and not only for the name.
+	// Views come first, so that last reads count for the buffer and not only for the name.
 	for _, n := range g.Nodes {
 		if bounds[n].View {
 			p.home[n.Outputs[0]] = p.root(n.Inputs[0])
@@ -119,7 +123,7 @@ func planMemory(g *ir.Graph, bounds map[*ir.Node]ir.Bound) (*memoryPlan, error) 
 	return p, nil
 }
 
-// program allocates the arena and ties every node to its buffers.
+// program allocates the arena and connects every node to its buffers.
 func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 	base := align(p.size)
 	if arena == nil {
@@ -172,7 +176,7 @@ func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 	return q
 }
 
-// release drops the contents of constants that all their readers have packed. The type stays.
+// release drops the contents of constants that all their readers have packed. The type remains.
 func (p *memoryPlan) release(g *ir.Graph) {
 	read := map[*ir.Value]bool{}
 	for _, v := range g.Outputs {
@@ -203,8 +207,8 @@ func (p *memoryPlan) root(v *ir.Value) *ir.Value {
 	return v
 }
 
-// reusable finds the buffer that the node's first output may overwrite: an input's, of the same
-// size, planned by this program, and read here for the last time, by one input only.
+// reusable finds the buffer that the node's first output may overwrite. It is an input's buffer of
+// the same size, planned by this program, read here for the last time and by one input only.
 func (p *memoryPlan) reusable(n *ir.Node, at int, last map[*ir.Value]int) *ir.Value {
 	for _, k := range p.bounds[n].InPlace {
 		v := n.In(k)
@@ -229,7 +233,7 @@ func (p *memoryPlan) reusable(n *ir.Node, at int, last map[*ir.Value]int) *ir.Va
 	return nil
 }
 
-// tensor is the header through which v is read.
+// tensor returns the header through which v is read.
 func (p *memoryPlan) tensor(v *ir.Value) *tensor.Tensor {
 	if v == nil {
 		return nil
@@ -244,13 +248,12 @@ func (p *memoryPlan) tensor(v *ir.Value) *tensor.Tensor {
 }
 
 // Run computes the graph's outputs from its inputs, in the graph's order. The outputs are views of
-// the program's memory, valid until the next Run. Between two operators it gives up when ctx is
-// done.
+// the program's memory, valid until the next Run. If ctx ends, Run stops between two operators.
 func (p *Program) Run(ctx context.Context, inputs ...*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return p.run(ctx, inputs, nil)
 }
 
-// run stops early when after, called behind every step, returns false.
+// run calls after following every step, and stops early if it returns false.
 func (p *Program) run(ctx context.Context, inputs []*tensor.Tensor, after func(*step) bool) ([]*tensor.Tensor, error) {
 	if len(inputs) != len(p.inputs) {
 		return nil, fmt.Errorf("compile: graph %s takes %d inputs, given %d", p.graph.Name, len(p.inputs), len(inputs))
@@ -279,25 +282,25 @@ func (p *Program) run(ctx context.Context, inputs []*tensor.Tensor, after func(*
 	return p.out, nil
 }
 
-// Graph is the compiled graph.
+// Graph returns the compiled graph.
 func (p *Program) Graph() *ir.Graph { return p.graph }
 
-// Recomputed says which values the program computes twice to stay within its budget.
+// Recomputed says which values the program computes twice to stay within its memory budget.
 func (p *Program) Recomputed() Recomputed { return p.recomputed }
 
-// ArenaBytes is the memory that the program holds for intermediate values and workspaces.
+// ArenaBytes returns the program's memory for intermediate values and workspaces.
 func (p *Program) ArenaBytes() int { return len(p.arena) }
 
-// Output finds an output's position by the value's name, or returns -1.
+// Output returns an output's index by the value's name, or -1.
 func (p *Program) Output(name string) int {
 	return slices.IndexFunc(p.graph.Outputs, func(v *ir.Value) bool { return v.Name == name })
 }
 
-// OutputTensor is the view through which output i is read after a run.
+// OutputTensor returns the view through which output i is read after a run.
 func (p *Program) OutputTensor(i int) *tensor.Tensor { return p.out[i] }
 
-// FirstNonFinite runs the program and describes the first value that holds a NaN or an infinity: an
-// input, a weight or the result of a node. It is "" when there is none.
+// FirstNonFinite runs the program and describes the first value that contains a NaN or an infinity:
+// an input, a weight or the result of a node. It returns "" if there is none.
 func (p *Program) FirstNonFinite(ctx context.Context, inputs ...*tensor.Tensor) (string, error) {
 	for i, t := range inputs {
 		if !finite(t) {
@@ -334,7 +337,7 @@ func finite(t *tensor.Tensor) bool {
 	return true
 }
 
-// Timing is what one node took in a run.
+// Timing is the time of one node in a run.
 type Timing struct {
 	Node *ir.Node
 	Time time.Duration

@@ -8,20 +8,20 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// Recomputed says what a program computes again in the backward pass instead of keeping it.
+// Recomputed says what a program recomputes in the backward pass instead of keeping it.
 type Recomputed struct {
-	Values int // how many
-	Bytes  int // what that saved
+	Values int // number of values
+	Bytes  int // bytes saved
 }
 
 func (r Recomputed) String() string {
 	return fmt.Sprintf("%d values are computed again for the backward pass, which saves %.1f MiB", r.Values, float64(r.Bytes)/(1<<20))
 }
 
-// recompute rewrites g until its memory fits the budget or nothing more helps: a cheap value that
-// only the backward pass still needs is computed again there, by a copy of its node in front of its
-// first late reader. Values are tried by size; one whose copy would keep other buffers alive for as
-// much is left as it was.
+// recompute rewrites g until its memory fits the budget or nothing more helps. A cheap value that
+// only the backward pass still needs is recomputed there, by a copy of its node before its first
+// late reader. Values are tried by size. If a copy would keep other buffers of the same size alive,
+// the value is left unchanged.
 func recompute(g *ir.Graph, p *memoryPlan, budget int) (*memoryPlan, Recomputed, error) {
 	var done Recomputed
 	first := p.total()
@@ -51,7 +51,7 @@ func recompute(g *ir.Graph, p *memoryPlan, budget int) (*memoryPlan, Recomputed,
 			done.Values++
 			continue
 		}
-		for _, n := range g.Nodes { // no gain: put it back
+		for _, n := range g.Nodes { // no gain: undo
 			for i, in := range n.Inputs {
 				if in == copied {
 					n.Inputs[i] = v
@@ -68,9 +68,9 @@ func cheap(n *ir.Node) bool {
 	return n.Traits().Cheap && n.Outputs[0] != nil && !n.Attrs.Bool("random")
 }
 
-// late makes the readers of v behind the loss read a copy that is computed in front of the first of
-// them, and returns the copy; nil when there is no such reader. What the copy reads and nothing
-// behind the loss does is copied too where that is cheap.
+// late makes the readers of v after the loss read a copy, which is computed just before the first
+// of them, and returns the copy. It returns nil if there is no such reader. Cheap values that the
+// copy reads, and that nothing else after the loss reads, are copied too.
 func late(g *ir.Graph, v *ir.Value, loss int) *ir.Value {
 	last := map[*ir.Value]int{}
 	first := -1

@@ -2,22 +2,22 @@ package compile
 
 import "github.com/permafrost-ml/permafrost/internal/ir"
 
-// Memory says where the values of a program lie and how much they may take. The zero Memory gives a
-// program an arena of its own, as large as it takes.
+// Memory says where a program's values are stored and how much memory they may take. With the zero
+// Memory, a program has its own arena, of any size.
 type Memory struct {
-	// Budget in bytes; 0 for no bound. Where the program's memory would pass it, cheap values are
-	// computed again for the backward pass instead of being kept (see Program.Recomputed). It may
-	// be passed all the same.
+	// Budget in bytes; 0 for no limit. If the program needs more, it recomputes cheap values for
+	// the backward pass instead of keeping them (see Program.Recomputed). It may still exceed the
+	// budget.
 	Budget int
 
-	// Arena is shared by programs that run in turn: a run of one ends the validity of what the
-	// others gave out, so they must not feed each other.
+	// Arena is shared by programs that run in turn. A run of one program invalidates the outputs of
+	// the others, so they must not feed each other.
 	Arena *Arena
 }
 
 // Region makes a program of a static graph: it runs the passes for regions, binds every node and
-// plans memory. The program owns g. It errors, naming the node, where an operator has no code for
-// the types at hand.
+// plans memory. The program owns g. It errors, naming the node, if an operator has no code for its
+// types.
 func Region(g *ir.Graph, m Memory) (*Program, error) {
 	if err := runPasses(g, regionPasses); err != nil {
 		return nil, err

@@ -10,17 +10,17 @@ import (
 	_ "github.com/permafrost-ml/permafrost/internal/op" // operators register themselves
 )
 
-// maxValueBytes bounds one value of a graph. A model that asks for more is damaged or hostile: the
-// largest activations of real models at real batch sizes stay far below.
+// maxValueBytes limits the size of one value. The largest activations of real models at real batch
+// sizes are far smaller, so a model that asks for more is damaged or hostile.
 const maxValueBytes = 1 << 36
 
-// specialise turns a raw graph into a static one for the given input shapes: every ONNX operator is
-// lowered to registered operators, types are inferred, and whatever follows from shapes and
-// constants is folded away. Weights stay values of kind Param and share their contents with the raw
-// graph. What the raw graph's values became is in env.
+// specialise turns a raw graph into a static one for the given input shapes. Every ONNX operator is
+// lowered to registered operators, types are inferred, and everything determined by shapes and
+// constants is folded. Weights remain values of kind Param and share their contents with the raw
+// graph. env maps the raw graph's values to the results.
 //
-// Inputs missing from shapes must have known shapes of their own. It errors, naming the node, on an
-// unsupported operator, on types that do not fit, and on shapes that depend on data.
+// Inputs missing from shapes must have known shapes. It errors, naming the node, on an unsupported
+// operator, on types that do not fit, and on shapes that depend on data.
 func specialise(raw *ir.Graph, shapes map[string]tensor.Shape) (*specialiser, error) {
 	g := ir.New(raw.Name)
 	s := &specialiser{g: g, env: map[*ir.Value]*ir.Value{}}
@@ -56,15 +56,15 @@ func specialise(raw *ir.Graph, shapes map[string]tensor.Shape) (*specialiser, er
 	return s, nil
 }
 
-// maxInlined bounds the nodes that unrolled loops may build, each inside another too: a hostile
-// file must not take forever.
+// maxInlined limits the nodes from unrolled loops, nested ones included, so that a hostile file
+// cannot take forever.
 const maxInlined = 1 << 22
 
 // specialiser maps values of the raw graph to values of the static one.
 type specialiser struct {
 	g       *ir.Graph
 	env     map[*ir.Value]*ir.Value
-	inlined int // nodes of subgraphs built so far
+	inlined int // nodes built from subgraphs so far
 }
 
 func (s *specialiser) value(v *ir.Value) *ir.Value {
@@ -172,7 +172,7 @@ func (s *specialiser) inline(sub *ir.Graph, args []*ir.Value) ([]*ir.Value, erro
 	if s.inlined += len(sub.Nodes) + 1; s.inlined > maxInlined {
 		return nil, fmt.Errorf("subgraph %q: its loops unroll to more than %d nodes", sub.Name, maxInlined)
 	}
-	// A body that is inlined again defines its values anew: later bindings overwrite earlier ones.
+	// A body that is inlined again defines its values again: later bindings overwrite earlier ones.
 	if err := s.nodes(sub.Nodes); err != nil {
 		return nil, err
 	}
@@ -187,8 +187,7 @@ func (s *specialiser) inline(sub *ir.Graph, args []*ir.Value) ([]*ir.Value, erro
 	return outs, nil
 }
 
-// subgraph specialises a raw subgraph into a graph of its own; captured values become its last
-// inputs.
+// subgraph specialises a raw subgraph into its own graph. Captured values become its last inputs.
 func (s *specialiser) subgraph(sub *ir.Graph, inputs []ir.Type) (*ir.Graph, []*ir.Value, error) {
 	t := &specialiser{g: ir.New(sub.Name), env: map[*ir.Value]*ir.Value{}}
 	for i, in := range sub.Inputs {

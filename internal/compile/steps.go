@@ -11,7 +11,7 @@ import (
 )
 
 // Steps runs a causal language model token by token. It keeps the keys and values of every
-// attention (a key-value cache), so that a token costs one position, however many stand before it.
+// attention (a key-value cache), so a token costs one position, however many come before it.
 type Steps struct {
 	program  *Program
 	token    *tensor.Tensor // [1,1]
@@ -19,21 +19,21 @@ type Steps struct {
 	length   int
 }
 
-// SequenceInputs gives, for a length, the contents of every input of a model: one sequence of that
-// many positions. The tokens of the sequence matter only by their shape.
+// SequenceInputs returns, for a length, the contents of every input of a model: one sequence with
+// that many positions. Only the shape of the token input matters.
 type SequenceInputs func(length int) map[string]*tensor.Tensor
 
-// errNotSteps is why a model cannot be run token by token.
+// errNotSteps says that a model cannot be run token by token.
 var errNotSteps = errors.New("the model cannot be run token by token")
 
-// NewSteps makes Steps of up to length tokens out of a raw model whose first output scores every
-// position of the input tokens. Its weights are taken as constants.
+// NewSteps makes Steps of up to length tokens from a raw model whose first output scores every
+// position of the input tokens. Its weights become constants.
 //
-// The model is compiled for two lengths; where the two differ lies the axis of positions. Every
-// operator must treat positions alike and apart, but for attention, which must see none after its
-// own (a causal mask): then one position can be computed from itself, constants such as position
-// embeddings being read at its row, and the keys and values of those before it. NewSteps errors
-// where that is not so, naming the operator.
+// The model is compiled for two lengths; where these differ is the axis of positions. Every
+// operator except attention must treat positions alike and independently. Attention must not see
+// later positions (a causal mask). Then one position can be computed from itself, from its row of
+// constants such as position embeddings, and from the keys and values of earlier positions.
+// Otherwise NewSteps errors and names the operator.
 func NewSteps(raw *ir.Graph, tokens string, inputs SequenceInputs, length int) (*Steps, error) {
 	if length < 2 {
 		return nil, fmt.Errorf("compile: steps of %d tokens", length)
@@ -60,12 +60,12 @@ func NewSteps(raw *ir.Graph, tokens string, inputs SequenceInputs, length int) (
 	return &Steps{program: p, token: tensor.New(dt, 1, 1), position: tensor.New(tensor.Int64, 1), length: length}, nil
 }
 
-// Len is how many tokens there is room for.
+// Len returns the maximum number of tokens.
 func (s *Steps) Len() int { return s.length }
 
-// Next takes the token at a position, from 0, and gives the scores of the one behind it, valid
-// until the next call. Positions before it must have been given before; going back to one drops
-// those behind it.
+// Next takes the token at a position, counted from 0, and returns the scores of the next token.
+// They are valid until the next call. All earlier positions must have been given. Going back to a
+// position drops those after it.
 func (s *Steps) Next(ctx context.Context, token, position int) ([]float32, error) {
 	if position < 0 || position >= s.length {
 		return nil, fmt.Errorf("compile: there is no room for token %d: %d were planned", position+1, s.length)
@@ -84,7 +84,7 @@ func (s *Steps) Next(ctx context.Context, token, position int) ([]float32, error
 	return out[0].F32(), nil
 }
 
-// sequenceGraph compiles a model for one sequence. All inputs but the tokens become constants.
+// sequenceGraph compiles a model for one sequence. All inputs except the tokens become constants.
 func sequenceGraph(raw *ir.Graph, tokens string, inputs map[string]*tensor.Tensor) (*ir.Graph, error) {
 	if len(raw.Outputs) == 0 {
 		return nil, fmt.Errorf("compile: %w: it has no output", errNotSteps)
@@ -117,8 +117,8 @@ func sequenceGraph(raw *ir.Graph, tokens string, inputs map[string]*tensor.Tenso
 	return g, nil
 }
 
-// row is one position of a value of the whole sequence: the same but for the axis of positions,
-// where it has size 1. A value without such an axis is the same at every position and has axis -1.
+// row is one position of a value of the whole sequence: the same value with size 1 on the axis of
+// positions. A value without such an axis is the same at every position and has axis -1.
 type row struct {
 	value *ir.Value
 	axis  int
@@ -128,7 +128,7 @@ type row struct {
 type stepper struct {
 	g        *ir.Graph
 	b        *ir.Builder
-	n        int // positions
+	n        int // number of positions
 	position *ir.Value
 	rows     map[*ir.Value]row
 	tables   map[*ir.Value]row // of constants
@@ -153,7 +153,7 @@ func (s *stepper) build(short, long *ir.Graph, token *ir.Value) error {
 	return nil
 }
 
-// node adds the node m of the shorter graph, n of the longer, for one position.
+// node adds node m of the shorter graph, n in the longer one, for one position.
 func (s *stepper) node(m, n *ir.Node) error {
 	if m.Op != n.Op || len(m.Inputs) != len(n.Inputs) || len(m.Outputs) != len(n.Outputs) {
 		return errors.New("its graph depends on the length")
@@ -213,7 +213,7 @@ func (s *stepper) node(m, n *ir.Node) error {
 	return nil
 }
 
-// axis finds the axis by which a shape grows with the length, -1 for none.
+// axis finds the axis by which a shape grows with the length, -1 if there is none.
 func (s *stepper) axis(short, long tensor.Shape) (axis int, ok bool) {
 	axis = -1
 	if len(short) != len(long) {
@@ -231,7 +231,7 @@ func (s *stepper) axis(short, long tensor.Shape) (axis int, ok bool) {
 	return axis, true
 }
 
-// input is what the row's node reads instead of v, the partner of w in the longer graph.
+// input returns what the row's node reads instead of v, whose counterpart in the longer graph is w.
 func (s *stepper) input(v, w *ir.Value) (row, error) {
 	if r, ok := s.rows[v]; ok {
 		return r, nil
@@ -254,8 +254,8 @@ func (s *stepper) input(v, w *ir.Value) (row, error) {
 	return r, s.b.Err()
 }
 
-// begins reports whether b, longer by one on the axis, begins as a. Without an axis they must be
-// equal.
+// begins reports whether b, which is one longer on the axis, starts with a. Without an axis they
+// must be equal.
 func begins(a, b *tensor.Tensor, axis int) bool {
 	if axis < 0 {
 		return a.DType == b.DType && a.Shape.Equal(b.Shape) && string(a.Bytes) == string(b.Bytes)
@@ -270,12 +270,12 @@ func begins(a, b *tensor.Tensor, axis int) bool {
 	return true
 }
 
-// apart reports whether an operator computes every position of its result, on the axis out, from
-// that position of its inputs alone.
+// apart reports whether an operator computes every position of its result, on axis out, only from
+// the same position of its inputs.
 func apart(n *ir.Node, in []row, out int) bool {
 	t := n.Traits()
 	if t.Rows == nil {
-		return t.Elementwise // positions that met on different axes would give a result with both
+		return t.Elementwise // positions on different axes would give a result with both axes
 	}
 	axes := make([]int, len(in))
 	for i, r := range in {
@@ -284,7 +284,7 @@ func apart(n *ir.Node, in []row, out int) bool {
 	return t.Rows(n, len(n.Inputs[0].Type.Shape), axes, out)
 }
 
-// attention adds attention of one position to those before it.
+// attention adds the attention of one position to itself and earlier ones.
 func (s *stepper) attention(m, n *ir.Node) error {
 	var in [3]*ir.Value
 	for i := range in {
@@ -320,8 +320,8 @@ func (s *stepper) attention(m, n *ir.Node) error {
 	return nil
 }
 
-// plainMask reports whether an added mask is 0 where a query looks at itself and at what stands
-// before it. It sets causal where it hides all that stands behind.
+// plainMask reports whether an added mask is 0 wherever a query looks at itself or an earlier
+// position. It sets causal if the mask hides all later positions.
 func plainMask(mask *tensor.Tensor, n int, causal *bool) bool {
 	rank := len(mask.Shape)
 	if rank < 1 || !mask.DType.IsFloat() || mask.Shape[rank-1] != n {
@@ -348,11 +348,11 @@ func plainMask(mask *tensor.Tensor, n int, causal *bool) bool {
 	return true
 }
 
-// hidden is a term that leaves nothing of a position behind the exponential.
+// hidden is a mask value that makes a position's weight zero after the exponential.
 const hidden = -1e4
 
-// Twin makes Steps of the same model with a text of their own, so that the two may run at once.
-// They share the weights.
+// Twin makes Steps of the same model for another text, so that both can run at once. They share the
+// weights.
 func (s *Steps) Twin() (*Steps, error) {
 	states := map[*ir.Value]*tensor.Tensor{}
 	for _, n := range s.program.graph.Nodes {

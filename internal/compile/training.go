@@ -11,27 +11,27 @@ type TrainOptions struct {
 	// Thawed are the weights that train.
 	Thawed []*ir.Value
 
-	// Tracks says, by a batch normalisation's running mean, whether its statistics follow the data:
-	// it then uses those of the batch, and they are results (see Training.Norms).
+	// Tracks says, by a batch normalisation's running mean, whether it trains. It then uses the
+	// batch's statistics and returns them (see Training.Norms).
 	Tracks func(mean *ir.Value) bool
 }
 
-// Training is what a live region has beyond inference.
+// Training is what a live region has in addition to inference.
 type Training struct {
 	Norms []TrainNorm // batch normalisations that use the batch's statistics
-	Seed  *ir.Value   // the input that says which elements drop out, int64 []; nil where nothing does
+	Seed  *ir.Value   // the input that seeds dropout, int64 []; nil if there is no dropout
 }
 
 // TrainNorm is a batch normalisation that uses the batch's statistics.
 type TrainNorm struct {
-	Mean, Variance           *ir.Value // running, weights
-	BatchMean, BatchVariance *ir.Value // of the batch, [C], the variance not corrected for bias
-	Momentum                 float32   // share of the old running value that is kept
-	Count                    int       // elements of a channel in a batch
+	Mean, Variance           *ir.Value // running statistics, which are weights
+	BatchMean, BatchVariance *ir.Value // of the batch, [C]; the variance has no bias correction
+	Momentum                 float32   // weight of the old running value
+	Count                    int       // elements per channel in a batch
 }
 
-// Train turns a live region, part of what Model gave, into its form for training: it runs the
-// passes for training. What comes next is the loss, its gradient and Region.
+// Train turns a live region, which is part of a graph from Model, into its training form: it runs
+// the passes for training. The loss, its gradient and Region come next.
 func Train(g *ir.Graph, o TrainOptions) (*Training, error) {
 	t := &Training{}
 	if err := runPasses(g, t.passes(o)); err != nil {
@@ -40,8 +40,7 @@ func Train(g *ir.Graph, o TrainOptions) (*Training, error) {
 	return t, nil
 }
 
-// batchStatistics makes every batch normalisation whose running statistics follow the data use the
-// batch's.
+// batchStatistics makes every batch normalisation that trains use the batch's statistics.
 func (t *Training) batchStatistics(g *ir.Graph, tracks func(mean *ir.Value) bool) error {
 	for i, m := range g.Nodes {
 		if m.Op != "BatchNormalization" {
@@ -71,8 +70,8 @@ func (t *Training) batchStatistics(g *ir.Graph, tracks func(mean *ir.Value) bool
 	return nil
 }
 
-// switchOnDropout gives the live dropout layers a seed, a new input of the graph that says which
-// elements fall in a step. In the frozen region dropout stays off.
+// switchOnDropout gives the live dropout layers a seed, a new input of the graph, which selects the
+// elements to drop in a step. In the frozen region dropout stays off.
 func (t *Training) switchOnDropout(g *ir.Graph, thawed []*ir.Value) {
 	live := grad.Live(g, thawed)
 	layer := 0

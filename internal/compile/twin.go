@@ -5,13 +5,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Twin makes a program that computes the same in memory of its own, so that the two may run at
-// once. They share the weights, packed ones above all, and what operators were bound to. Twins may
-// be made while any of them runs, from one goroutine at a time.
+// Twin makes a program that computes the same in its own memory, so that both can run at once. They
+// share the weights, including packed ones, and prepared operators. Twins may be made while any of
+// them runs, but from one goroutine at a time.
 func (p *Program) Twin() (*Program, error) { return p.twin(nil) }
 
-// twin makes a Twin with contents of its own for some weights, which the operators must not have
-// packed.
+// twin makes a Twin with its own contents for some weights, which operators must not have packed.
 func (p *Program) twin(own map[*ir.Value]*tensor.Tensor) (*Program, error) {
 	plan := *p.plan
 	plan.header, plan.own, plan.bounds = map[*ir.Value]*tensor.Tensor{}, own, map[*ir.Node]ir.Bound{}

@@ -7,16 +7,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// widenHalves makes a model in half precision compute in float32: inputs and weights are cast where
-// they are read, results of the graph back where they are given out, and nothing is rounded
-// between.
+// widenHalves makes a half-precision model compute in float32. Inputs and weights are cast where
+// they are read, and outputs are cast back. Nothing is rounded in between.
 func widenHalves(g *ir.Graph) error {
 	w := &widener{g: g, wide: map[*ir.Value]*ir.Value{}}
 	nodes := g.Nodes
 	g.Nodes = nil
-	touched := map[*ir.Value]tensor.DType{} // results that were half, and which half
+	// results that were half precision, and their original type
+	touched := map[*ir.Value]tensor.DType{}
 	for _, n := range nodes {
-		if n.Traits().ReadsBits { // needs the half itself
+		if n.Traits().ReadsBits { // needs the half-precision value itself
 			for i, v := range n.Inputs {
 				if dt, ok := touched[v]; ok {
 					n.Inputs[i] = w.cast(v, v.Name+"/half", dt)
@@ -74,7 +74,7 @@ type widener struct {
 	wide map[*ir.Value]*ir.Value // float32 versions of inputs, weights and constants
 }
 
-// input is the float32 version of a half that no node computes.
+// input returns the float32 version of a half-precision value that no node computes.
 func (w *widener) input(v *ir.Value) *ir.Value {
 	if u := w.wide[v]; u != nil {
 		return u
@@ -100,7 +100,7 @@ func widened(t *tensor.Tensor) *tensor.Tensor {
 	return x
 }
 
-// widenAttrs are the attributes that name or hold a half type, in float32.
+// widenAttrs converts attributes that name or hold a half-precision type to float32.
 func widenAttrs(a ir.Attrs) ir.Attrs {
 	out := ir.Attrs{}
 	for k, v := range a {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// SortNames sorts names of classes and leaves each once: by number where all are numbers (2 before
-// 10), else by their bytes.
+// SortNames sorts class names and removes duplicates. If all are numbers they are sorted by value
+// (2 before 10), else by their bytes.
 func SortNames(names []string) []string {
 	out := slices.Clone(names)
 	slices.Sort(out)
@@ -29,8 +29,8 @@ func SortNames(names []string) []string {
 	return out
 }
 
-// classNames are the names of classes that folders or answers give, in the order of their scores.
-// Two names that differ in their bytes and look the same are an error: é is one character or two.
+// classNames returns the class names from folders or answers, in the order of their scores. Two
+// names with different bytes that look the same are an error: é can be one character or two.
 func classNames(where string, found []string) ([]string, error) {
 	byForm := map[string]string{}
 	var names []string
@@ -45,8 +45,8 @@ func classNames(where string, found []string) ([]string, error) {
 	return SortNames(names), nil
 }
 
-// classOf finds a class by its name, -1 for none: as it is written, or, where that is none, in
-// another case or as one of several names divided by commas, if that is one class only.
+// classOf finds a class by its name, -1 if there is none. If no name is equal, it ignores case, or
+// takes the name as one of several separated by commas, as long as only one class fits.
 func classOf(classes []string, name string) int {
 	name = norm.NFC.String(name)
 	if i := slices.IndexFunc(classes, func(c string) bool { return c == name || norm.NFC.String(c) == name }); i >= 0 {
@@ -65,19 +65,19 @@ func classOf(classes []string, name string) int {
 	return found
 }
 
-// plainName is a name with spaces for underscores.
+// plainName replaces underscores in a name by spaces.
 func plainName(s string) string {
 	return strings.TrimSpace(strings.ReplaceAll(norm.NFC.String(s), "_", " "))
 }
 
-// Own are the classes of a model whose own scores are learned on.
+// Own are the classes of a model whose own head is trained.
 type Own struct {
-	Names []string // in the order of the scores; nil where the model does not say
-	From  string   // where that is said
+	Names []string // in the order of the scores; nil if the model does not name them
+	From  string   // where the names come from
 }
 
-// order puts the classes that data have in the order of a model's scores. It errors where the model
-// knows some of them and others not.
+// order puts the data's classes in the order of a model's scores. It errors if the model knows only
+// some of them.
 func (o *Own) order(where string, classes []string) (ordered, remarks []string, err error) {
 	if o.Names == nil {
 		return classes, []string{fmt.Sprintf("the model does not say what its scores are called: they are taken for %s, in this order (id2label of a config.json beside the model says another)", list(classes))}, nil
@@ -99,7 +99,7 @@ func (o *Own) order(where string, classes []string) (ordered, remarks []string, 
 	return classes, []string{fmt.Sprintf("none of the classes is called as %s has it: %s are taken for %s, in this order", o.From, list(classes), list(o.Names))}, nil
 }
 
-// Order puts names that data have in the order of the model's scores where its own are kept.
+// Order puts the data's names in the order of the model's scores if its own head is kept.
 func (d *Dataset) Order(names []string) ([]string, error) {
 	if d.own == nil {
 		return names, nil

@@ -11,7 +11,7 @@ import (
 // A table of files has a column file, with paths relative to the table, and a column label. Without
 // labels, a column text holds transcripts.
 
-// openTables reads tables of files for training, as Open does class folders.
+// openTables reads tables of files for training, like Open for class folders.
 func openTables(ctx context.Context, parts Splits, m *Media, opt Options) (train, val *Dataset, err error) {
 	trainPlace, valPlace := parts.Train, parts.Val
 	o := open(trainPlace, m, opt)

@@ -66,7 +66,7 @@ func readFolder(root Place, m *Media) (*folder, error) {
 	return nil, fmt.Errorf("data: %s holds no %s: put %s files into one folder per class", root.Path, m.Many, m.Formats)
 }
 
-// names are those of the class folders.
+// names returns the names of the class folders.
 func (f *folder) names() []string {
 	out := make([]string, len(f.classes))
 	for i, c := range f.classes {
@@ -75,10 +75,10 @@ func (f *folder) names() []string {
 	return out
 }
 
-// documents are the extensions of files that may lie beside examples and are none.
+// documents are the extensions of files that may be beside examples without being examples.
 var documents = []string{noExtension, ".txt", ".md", ".json", ".xml", ".yaml", ".yml", ".csv", ".tsv", ".html", ".pdf", ".py", ".ini", ".cfg", ".log", ".db"}
 
-// checkEmpty errors on a class folder whose files are all of another kind: its class would be
+// checkEmpty errors on a class folder whose files are all of another kind, as its class would be
 // missing.
 func (f *folder) checkEmpty(root Place) error {
 	for _, name := range f.empty {
@@ -95,7 +95,7 @@ func (f *folder) checkEmpty(root Place) error {
 	return nil
 }
 
-// remarks tell which folders are no class for lack of files.
+// remarks name the folders that are not classes because they have no files.
 func (f *folder) remarks(root Place) []string {
 	if len(f.empty) == 0 {
 		return nil

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// Open reads class folders for training: the splits of p where its folders have the usual names of
-// splits; else p, and for validation opt.Val or, where that is none, a tenth of each class that
-// opt.Seed picks. A split to test with is not looked at. Tables of
-// files are read likewise. For a task other than classify a folder's name is the answer to what
-// lies in it. Errors say what is wrong, where, and how to mend it.
+// Open reads class folders for training. If folders in p have the usual names of splits, it uses
+// these, and ignores a test split. Otherwise it trains on p and validates on opt.Val or, if that is
+// none, on a tenth of each class, picked by opt.Seed. Tables of files are read likewise. For a task
+// other than classify, a folder's name is the answer for the files in it. Errors say what is wrong,
+// where, and how to mend it.
 func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Dataset, err error) {
 	tables, err := FindTables(p, opt.Val, opt.Table)
 	if err != nil {
@@ -88,8 +88,8 @@ func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	return d.subset(rest), val
 }
 
-// OpenEval reads class folders for a model whose classes are known: of splits in p that to validate
-// or else that to test with, else p.
+// OpenEval reads class folders for a model with known classes. If p has splits, it uses the
+// validation split, or else the test split. Otherwise it uses p.
 func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Options) (*Dataset, error) {
 	o := open(p, m, opt)
 	t, remarks, err := EvalTable(p, opt.Table)

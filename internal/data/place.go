@@ -15,8 +15,8 @@ type Place struct {
 	Rows *Table // examples in memory: a table whose column file names files in FS
 	Kind string // of Rows: the kind of data where it is known, see feed.Kind; "" where the model's decides
 
-	part    split   // of a table: the rows that say so are meant; noSplit for all
-	columns Columns // of a part: which columns have another meaning
+	part    split   // of a table: the rows of this split; noSplit for all
+	columns Columns // of a part: columns with another meaning
 }
 
 // IsZero reports whether the place is none.

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// FindTables resolves what the options data and val name into tables: a table itself, whose column
-// split may divide its rows, or a folder with tables that have the usual names of splits. The zero
-// Splits are no tables. It errors where two tables could be meant.
+// FindTables resolves the options data and val to tables: a table itself, whose column split may
+// divide its rows, or a folder of tables with the usual names of splits. Zero Splits mean that
+// there are no tables. It errors if two tables fit.
 func FindTables(p, val Place, columns Columns) (Splits, error) {
 	s, err := tablesOf(p, columns)
 	if err != nil || s.Train.IsZero() || val.IsZero() {
@@ -29,9 +29,9 @@ func FindTables(p, val Place, columns Columns) (Splits, error) {
 	return s.With(val), nil
 }
 
-// EvalTable is the table at a place to measure a finished model by, none where there are no tables,
-// with what a user should know of the choice. A folder that has folders too holds examples in
-// these.
+// EvalTable returns the table for measuring a finished model, with notes for the user on the
+// choice. It returns none if there are no tables. In a folder that also contains folders, the
+// examples are in these.
 func EvalTable(p Place, columns Columns) (Place, []string, error) {
 	s, err := tablesOf(p, columns)
 	switch {
@@ -45,13 +45,13 @@ func EvalTable(p Place, columns Columns) (Place, []string, error) {
 	return s.Eval()
 }
 
-// hasFolders reports whether a folder has folders in it.
+// hasFolders reports whether a folder contains folders.
 func (p Place) hasFolders() bool {
 	entries, err := p.list()
 	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return p.Join(e.Name()).IsDir() })
 }
 
-// tablesOf finds the tables of a place, of a table by itself its parts.
+// tablesOf finds the tables of a place. For a single table it finds its parts.
 func tablesOf(p Place, columns Columns) (Splits, error) {
 	if !IsTable(p) {
 		return FindSplitFiles(p, TableFormats)
@@ -76,7 +76,7 @@ func tablesOf(p Place, columns Columns) (Splits, error) {
 	return newSplits(p, places, func(p Place) split { return p.part })
 }
 
-// FindSplitFiles finds the splits of a folder whose files of some extensions have the usual names
+// FindSplitFiles finds the splits of a folder: files with the given extensions and the usual names
 // of splits. It errors on two files for one split.
 func FindSplitFiles(dir Place, extensions []string) (Splits, error) {
 	if dir.Rows != nil || !dir.IsDir() {
@@ -96,12 +96,12 @@ func FindSplitFiles(dir Place, extensions []string) (Splits, error) {
 	return newSplits(dir, files, func(p Place) split { return splitOf(stem(filepath.Base(p.Path))) })
 }
 
-// splitColumns are the usual names of a column that says which split a row belongs to.
+// splitColumns are the usual names of the column that gives a row's split.
 var splitColumns = []string{"split", "subset", "partition", "usage", "set", "phase"}
 
-// splitColumn is the column that says which split each row belongs to: one of the usual name that
-// names a split in every row, and not the same one. It is -1 where there is none, and an error
-// where a column split says something else in some rows.
+// splitColumn returns the column that gives each row's split. It has one of the usual names, names
+// a split in every row, and not always the same one. It is -1 if there is none. It errors if a
+// column called split has other values in some rows.
 func (t *Table) splitColumn(columns Columns) (int, error) {
 	for i, name := range t.Columns {
 		lower := strings.ToLower(name)
@@ -128,7 +128,7 @@ func (t *Table) splitColumn(columns Columns) (int, error) {
 	return -1, nil
 }
 
-// parts are the splits that the rows of a table say, none where they say none.
+// parts returns the splits that a table's rows name, none if they name none.
 func (t *Table) parts(columns Columns) ([]split, error) {
 	column, err := t.splitColumn(columns)
 	if err != nil || column < 0 {
@@ -144,7 +144,7 @@ func (t *Table) parts(columns Columns) ([]split, error) {
 	return out, nil
 }
 
-// only keeps the rows of the split that p means.
+// only keeps the rows of the split that p stands for.
 func (t *Table) only(p Place) error {
 	column, err := t.splitColumn(p.columns)
 	if err != nil || column < 0 {

@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// Answered is what the answers of a table's examples say.
+// Answered is the interpretation of the answers of a table's examples.
 type Answered struct {
 	Task    string
-	Classes []string // of a task with classes
-	Kept    []int    // the examples that have an answer, in order
+	Classes []string // for a task with classes
+	Kept    []int    // the examples with an answer, in order
 	Remarks []string
 }
 
-// missingWords stand in tables for a value that is not there, in any case.
+// missingWords stand for a missing value in tables, in any letter case.
 var missingWords = []string{"", "n/a", "na", "nan", "null", "none", "nil", "-", "?", "#n/a"}
 
 func isMissing(answer string) bool { return slices.Contains(missingWords, strings.ToLower(answer)) }
 
-// ReadAnswers looks over the answers of a table's examples, one a row: it finds the task where opt
-// names none, and of a task with classes the classes, where they are nil, and every example's. Of a
-// task whose answers have a form (see Answers.Like), rows without an answer are left out. It
-// errors, naming the line, on an answer that the task does not take, and on one that alone would
-// make it another task.
+// ReadAnswers interprets the answers of a table's examples, one per row. If opt names no task, it
+// finds the task. For a task with classes it finds these, if classes is nil, and sets the class of
+// every example. For a task whose answers have a form (see Answers.Like), it drops rows without an
+// answer. It errors on an answer that is invalid for the task, and on one that alone would change
+// the task; the error names the line.
 func ReadAnswers(t *Table, examples []Example, opt Options, classes []string) (*Answered, error) {
 	a := &Answered{Task: opt.Task, Remarks: slices.Clone(t.Remarks)}
 	a.decimals(t, examples)
@@ -79,8 +79,8 @@ func (a *Answered) findClasses(t *Table, examples []Example, own *Own) (err erro
 	return err
 }
 
-// findTask finds the task that the answers look like those of. Where all but a few do, the few are
-// an error rather than another task, and so are a few that alone do.
+// findTask finds the task that the answers look like. If all but a few look like one task, the few
+// are an error rather than a reason for another task. So are a few that alone look like it.
 func (a *Answered) findTask(t *Table, examples []Example) error {
 	var present []string
 	for _, e := range examples {
@@ -89,7 +89,7 @@ func (a *Answered) findTask(t *Table, examples []Example) error {
 		}
 	}
 	few := func(n int) bool { return n > 0 && n*20 <= len(examples) }
-	if len(present)*2 < len(examples) { // what is missing mostly means something
+	if len(present)*2 < len(examples) { // if most are missing, that means something
 		for _, e := range examples {
 			present = append(present, e.Answer)
 		}
@@ -126,8 +126,8 @@ func (a *Answered) findTask(t *Table, examples []Example) error {
 	return nil
 }
 
-// leaveOut leaves out the examples without an answer, where that can be told, and says so. It
-// errors where they are more than a tenth.
+// leaveOut drops the examples without an answer, if that can be recognised, and adds a note. It
+// errors if they are more than a tenth.
 func (a *Answered) leaveOut(t *Table, examples []Example, kind Answers) error {
 	var lines []string
 	odd := map[string]int{}
@@ -165,9 +165,9 @@ func sortedKeys(m map[string]int) []string {
 	return out
 }
 
-// decimals turns decimal commas into points, where all answers are then of a task that some were
-// not of, and says so. Three digits behind every comma may be thousands: these stay, unless commas
-// cannot divide columns.
+// decimals turns decimal commas into points if all answers then fit a task that some did not fit
+// before, and adds a note. If three digits follow every comma, these may be thousands and are kept,
+// unless commas cannot separate columns.
 func (a *Answered) decimals(t *Table, examples []Example) {
 	for _, of := range tasks {
 		if of.Like == nil || a.Task != "" && a.Task != of.task {

@@ -1,9 +1,9 @@
-// Package dynamicbatch makes the batch axis of a model dynamic where its file fixes it at 1, as
-// many exporters do.
+// Package dynamicbatch makes the batch axis of a model dynamic if its file fixes it at 1, as many
+// exporters do.
 //
-// Comes in: a model that was read, and a function that traces its shapes. Goes out: the changed
-// graph, the patch that makes the same change in the written file, and a note of what was done. It
-// must not know what the model is for, how its inputs are prepared, or how the graph is run.
+// In: a model, and a function that traces its shapes. Out: the changed graph, the patch that makes
+// the same change in the written file, and a note of what was done. It must not know what the model
+// is for, how its inputs are prepared, or how the graph is run.
 package dynamicbatch
 
 import (
@@ -16,22 +16,22 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Free makes the batch axis of a model dynamic where the file fixes it at 1. The first axis of
-// every input becomes symbolic. Constant Reshape targets that name the batch size infer it instead.
+// Free makes the batch axis of a model dynamic if the file fixes it at 1. The first axis of every
+// input becomes symbolic. Constant Reshape targets that contain the batch size infer it instead.
 // Constants that are concatenated with examples, such as class tokens, are repeated for each
 // example.
 //
-// Free changes m's raw graph and its declared inputs and outputs, and returns the same change as a
-// patch for the written file. The note says what was done; it is empty, as the patch is, where the
-// batch was dynamic already.
+// Free changes m's raw graph and its declared inputs and outputs. It returns the same change as a
+// patch for the written file. The note says what was done. If the batch was already dynamic, note
+// and patch are empty.
 //
-// The batch is followed through the graph operator by operator. Where that fails, the error names
-// the node and m is unchanged. Operators without a rule are taken to keep examples apart along
-// axis 0. The caller makes sure: it compares the results of a batch with those of its examples, one
+// Free follows the batch through the graph operator by operator. If that fails, the error names the
+// node and m is unchanged. Operators without a rule are assumed to keep examples apart along axis
+// 0. The caller must verify this by comparing the results of a batch with those of its examples one
 // by one.
 //
-// Trace, such as compile.Trace, gives the shapes of all values at a batch of 1 and the values that
-// follow from shapes alone. Where it is nil or fails, only the simple shapes are known.
+// trace, such as compile.Trace, returns the shapes of all values at a batch of 1, and the values
+// that follow from shapes alone. If it is nil or fails, only simple shapes are known.
 func Free(m *onnx.Model, trace func(*ir.Graph, map[string]tensor.Shape) (map[*ir.Value]*ir.Value, error)) (*onnx.Patch, string, error) {
 	p := &onnx.Patch{}
 	if len(m.Inputs) == 0 || len(m.Inputs[0].Shape) == 0 || m.Inputs[0].Shape[0] < 0 {

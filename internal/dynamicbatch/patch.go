@@ -9,7 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// collect writes the edits of nodes into p and counts the Reshape targets.
+// collect adds the edits of nodes to p and counts the Reshape targets.
 func (t *tracker) collect(p *onnx.Patch) int {
 	users := map[*ir.Value]int{}
 	for _, n := range t.m.Graph.Nodes {
@@ -19,7 +19,7 @@ func (t *tracker) collect(p *onnx.Patch) int {
 			}
 		}
 	}
-	// A target that several nodes share can be edited in place only if all want the same.
+	// A target that several nodes share can be edited in place only if all need the same change.
 	same := map[*ir.Value]int{}
 	first := map[*ir.Value][]int64{}
 	for _, n := range t.m.Graph.Nodes {
@@ -84,7 +84,7 @@ func ones(n int) []int64 {
 	return v
 }
 
-// declare writes the new types of inputs and outputs into p.
+// declare adds the new types of inputs and outputs to p.
 func (t *tracker) declare(p *onnx.Patch) {
 	symbol := "batch"
 	for k := 1; t.symbolTaken(symbol); k++ {

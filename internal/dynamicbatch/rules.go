@@ -25,7 +25,7 @@ func (t *tracker) reduce(n *ir.Node, s spread) (*spread, error) {
 	return s.drop(axes, keep)
 }
 
-// drop removes axes, or makes them 1 where they are kept.
+// drop removes axes, or makes them 1 if they are kept.
 func (s spread) drop(axes []int, keep bool) (*spread, error) {
 	gone := map[int]bool{}
 	for _, a := range axes {
@@ -81,7 +81,7 @@ func transpose(n *ir.Node, s spread) (*spread, error) {
 			}
 			out.dims[i] = s.dims[p]
 		} else if p == s.axis {
-			out.dims[i] = 1 // of unknown shape only pure batches are followed
+			out.dims[i] = 1 // if the shape is unknown, only pure batches are followed
 		}
 	}
 	return out, nil
@@ -251,10 +251,10 @@ func (t *tracker) concat(n *ir.Node, in []int) (*spread, error) {
 	return out, nil
 }
 
-// reshape finds the axis of the target that holds the batch: the one before which lie as many
-// elements as lie before the batch in the input. Where that axis has size 1, it is the batch.
-// Otherwise the batch was multiplied into a neighbouring axis, but not into the last one, which
-// usually holds the features of one example.
+// reshape finds the axis of the target that holds the batch: the one that has as many elements
+// before it as the batch has in the input. If that axis has size 1, it is the batch. Otherwise the
+// batch was multiplied into a neighbouring axis, but not into the last one, which usually holds the
+// features of one example.
 func (t *tracker) reshape(n *ir.Node, s spread) (*spread, error) {
 	target := constInts(n.In(1))
 	if target == nil {
@@ -335,9 +335,9 @@ func (t *tracker) reshape(n *ir.Node, s spread) (*spread, error) {
 	return out, nil
 }
 
-// recurrent follows the batch through a recurrent layer: X is [sequence, batch, features], Y
-// [sequence, directions, batch, hidden], the states [directions, batch, hidden]. Constant initial
-// states are repeated for each example.
+// recurrent follows the batch through a recurrent layer. X is [sequence, batch, features], Y is
+// [sequence, directions, batch, hidden], and the states are [directions, batch, hidden]. Constant
+// initial states are repeated for each example.
 func (t *tracker) recurrent(n *ir.Node, in []int) error {
 	s := t.at[n.Inputs[in[0]]]
 	switch {
@@ -374,8 +374,8 @@ func (t *tracker) recurrent(n *ir.Node, in []int) error {
 	return nil
 }
 
-// fromShape reports whether a Reshape target that is not constant follows the batch: not where it
-// is put together from parts of which the first is a constant size.
+// fromShape reports whether a Reshape target that is not constant follows the batch. It does not if
+// it is concatenated from parts and the first is a constant size.
 func fromShape(v *ir.Value) bool {
 	if v == nil || v.Node == nil || v.Node.Op != "Concat" {
 		return true

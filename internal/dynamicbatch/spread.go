@@ -51,7 +51,7 @@ func (t *tracker) node(n *ir.Node) error {
 	return nil
 }
 
-// constShape notes the shape of a value without a batch where it is simple to know.
+// constShape records the shape of a value without a batch if it is simple to derive.
 func (t *tracker) constShape(n *ir.Node) {
 	var d tensor.Shape
 	switch {
@@ -71,8 +71,7 @@ func (t *tracker) constShape(n *ir.Node) {
 	}
 }
 
-// follow gives the spread of n's outputs, nil where they hold no batch. In lists the inputs that
-// do.
+// follow returns the spread of n's outputs, nil if they hold no batch. in lists the inputs that do.
 func (t *tracker) follow(n *ir.Node, in []int) (*spread, error) {
 	s := t.at[n.Inputs[in[0]]]
 	tr := n.RawTraits()
@@ -162,7 +161,7 @@ func (t *tracker) follow(n *ir.Node, in []int) (*spread, error) {
 	return &spread{q: 1}, nil
 }
 
-// batchAxes are the axes on which n's inputs hold the batch, -1 for those that do not.
+// batchAxes returns the axes on which n's inputs hold the batch, -1 for inputs without it.
 func (t *tracker) batchAxes(n *ir.Node) []int {
 	axes := make([]int, len(n.Inputs))
 	for i, v := range n.Inputs {
@@ -174,7 +173,7 @@ func (t *tracker) batchAxes(n *ir.Node) []int {
 	return axes
 }
 
-// unknown counts an axis from the front and gives the shape with that axis unknown.
+// unknown counts an axis from the front, and returns the shape with that axis unknown.
 func (s spread) unknown(axis int) (int, tensor.Shape) {
 	if s.dims == nil {
 		return axis, nil
@@ -189,7 +188,7 @@ func (s spread) unknown(axis int) (int, tensor.Shape) {
 	return axis, d
 }
 
-// broadcast is the shape of two broadcast together, nil where it is not known.
+// broadcast returns the shape of two broadcast together, nil if it is unknown.
 func broadcast(a, b []int) tensor.Shape {
 	if a == nil || b == nil {
 		return nil
@@ -220,7 +219,7 @@ func flat(d tensor.Shape, axis int) tensor.Shape {
 	return tensor.Shape{product(d[:axis]), product(d[axis:])}
 }
 
-// product is the number of elements, -1 where a size is unknown.
+// product returns the number of elements, -1 if a size is unknown.
 func product(d []int) int {
 	n := 1
 	for _, x := range d {
@@ -232,7 +231,7 @@ func product(d []int) int {
 	return n
 }
 
-// constInts gives a constant vector of integers, nil where v is none.
+// constInts returns a constant vector of integers, nil if v is not one.
 func constInts(v *ir.Value) []int {
 	if v == nil || v.Kind != ir.Const || v.Data == nil {
 		return nil
@@ -248,7 +247,7 @@ func (t *tracker) broadcast(n *ir.Node, in []int) (*spread, error) {
 	s := t.at[n.Inputs[in[0]]]
 	out, shape := s, s.dims
 	for i, v := range n.Inputs {
-		// a slope has no say in the shape
+		// a slope does not affect the shape
 		if v != nil && i != in[0] && n.RawTraits().Use(i) != ir.UseWeight {
 			shape = broadcast(shape, t.dims(v))
 		}

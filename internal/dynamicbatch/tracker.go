@@ -8,19 +8,19 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// spread says how the batch lies in a value: along axis, whose size is q*B*r for a batch of B.
+// spread says where the batch is in a value: on axis, whose size is q*B*r for a batch of B.
 type spread struct {
 	axis int
-	q    int // elements of the axis that lie before the batch in memory
-	// the shape at a batch of 1, -1 for unknown sizes; nil where even the rank is unknown
+	q    int // elements of the axis that come before the batch in memory
+	// the shape at a batch of 1, -1 for unknown sizes; nil if even the rank is unknown
 	dims tensor.Shape
 }
 
-// pure reports whether the axis is the batch and nothing else.
+// pure reports whether the axis is only the batch.
 func (s spread) pure() bool { return s.q == 1 && (s.dims == nil || s.dims[s.axis] == 1) }
 
-// before is the number of elements that lie before the batch in memory. It is not known after an
-// axis of unknown size.
+// before returns the number of elements that come before the batch in memory. It is unknown after
+// an axis of unknown size.
 func (s spread) before() (int, bool) {
 	p := s.q
 	for i := range s.axis {
@@ -36,15 +36,15 @@ func (s spread) before() (int, bool) {
 type tracker struct {
 	m       *onnx.Model
 	at      map[*ir.Value]spread       // the values that hold a batch
-	known   map[*ir.Value]tensor.Shape // shapes of others, where they are simple to know
-	seen    map[*ir.Value]*ir.Value    // what the values are at a batch of 1, where that is known
-	sizes   map[*ir.Value][]bool       // which elements of them follow the batch
+	known   map[*ir.Value]tensor.Shape // shapes of other values, if simple to derive
+	seen    map[*ir.Value]*ir.Value    // the values at a batch of 1, if known
+	sizes   map[*ir.Value][]bool       // which of their elements follow the batch
 	edits   map[*ir.Node][]int64       // new targets of Reshape nodes
 	repeats []*repeat
-	assumed []string // operators whose effect is not known
+	assumed []string // operators whose effect is unknown
 }
 
-// repeat says that input index of a node, a constant, must be repeated along axis, once for each
+// repeat says that a constant, input index of a node, must be repeated along axis, once for each
 // example in the batch of like.
 type repeat struct {
 	node              *ir.Node
@@ -52,7 +52,7 @@ type repeat struct {
 	like              *ir.Value
 }
 
-// rank is the number of axes of a value, -1 where it is unknown.
+// rank returns the number of axes of a value, -1 if unknown.
 func (t *tracker) rank(v *ir.Value) int {
 	if d := t.dims(v); d != nil {
 		return len(d)
@@ -60,7 +60,7 @@ func (t *tracker) rank(v *ir.Value) int {
 	return -1
 }
 
-// dims is the shape of a value at a batch of 1, nil where nothing is known of it.
+// dims returns the shape of a value at a batch of 1, nil if nothing is known.
 func (t *tracker) dims(v *ir.Value) tensor.Shape {
 	if v == nil {
 		return nil
@@ -77,8 +77,8 @@ func (t *tracker) dims(v *ir.Value) tensor.Shape {
 	return t.seen[v].Type.Shape
 }
 
-// ints is a vector of integers that constants and the shapes at a batch of 1 decide, nil where v is
-// none.
+// ints returns a vector of integers determined by constants and the shapes at a batch of 1, nil if
+// v is not one.
 func (t *tracker) ints(v *ir.Value) []int {
 	if k := constInts(v); k != nil || t.seen[v] == nil {
 		return k
@@ -86,8 +86,8 @@ func (t *tracker) ints(v *ir.Value) []int {
 	return constInts(t.seen[v])
 }
 
-// follows says which elements of a vector of sizes are computed from the size of the batch; nil
-// where v does not hold sizes whose values at a batch of 1 are known.
+// follows says which elements of a vector of sizes are computed from the batch size. It returns nil
+// if v does not hold sizes with known values at a batch of 1.
 func (t *tracker) follows(v *ir.Value) []bool {
 	k := t.ints(v)
 	if k == nil {
@@ -131,7 +131,8 @@ func (t *tracker) follows(v *ir.Value) []bool {
 		copy(f, in[pick[0]:])
 		return f
 	}
-	// Element by element where the sizes agree, else any of one input may reach any of the result.
+	// Element by element if the sizes agree. Otherwise any element of one input may affect any of
+	// the result.
 	for _, v := range n.Inputs {
 		in := t.follows(v)
 		for i := range f {

@@ -24,8 +24,7 @@ func isPlain(p data.Place) bool {
 	return p.Rows == nil && strings.EqualFold(path.Ext(p.Path), plainFormats[0]) && p.IsFile()
 }
 
-// findPlain resolves what the options data and val name into plain texts, as data.FindTables does
-// tables.
+// findPlain resolves the options data and val to plain texts, like data.FindTables for tables.
 func findPlain(p, val data.Place) (data.Splits, error) {
 	s, err := data.Splits{Train: p}, error(nil)
 	if !isPlain(p) {
@@ -41,7 +40,7 @@ func findPlain(p, val data.Place) (data.Splits, error) {
 	return s.With(val), err
 }
 
-// evalPlain is the plain text at a place to measure a finished model by, none where there is none.
+// evalPlain returns the plain text for measuring a finished model, none if there is none.
 func evalPlain(p data.Place) (data.Place, []string, error) {
 	if isPlain(p) {
 		return p, nil, nil

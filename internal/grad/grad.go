@@ -1,5 +1,7 @@
-// Package grad turns a graph into its training graph: it differentiates a loss with respect to
-// thawed weights, building gradient nodes only where a thawed weight can be reached.
+// Package grad turns a graph into its training graph.
+//
+// In: a graph, its loss, and the thawed weights. Out: nodes that compute the gradients. It builds
+// gradient nodes only on paths to a thawed weight.
 package grad
 
 import (
@@ -10,10 +12,10 @@ import (
 )
 
 // Differentiate adds to g the nodes that compute the gradient of loss, a float scalar, with respect
-// to the values wrt, and returns one gradient per value: nil where the loss does not depend on it.
+// to the values wrt. It returns one gradient per value, nil if the loss does not depend on it.
 //
-// Only values that depend on wrt get a gradient, and each rule is asked only for the inputs that
-// need one. An operator without a gradient between wrt and loss is an error that names its node.
+// Only values that depend on wrt get a gradient, and each rule computes only the gradients that are
+// needed. If an operator between wrt and loss has no gradient, the error names its node.
 func Differentiate(g *ir.Graph, loss *ir.Value, wrt []*ir.Value) ([]*ir.Value, error) {
 	if loss.Type.Shape.Len() != 1 || !loss.Type.DType.IsFloat() {
 		return nil, fmt.Errorf("grad: loss %q is %v, want a float scalar", loss.Name, loss.Type)
@@ -98,7 +100,7 @@ func backward(g *ir.Graph, n *ir.Node, live map[*ir.Value]bool, d map[*ir.Value]
 	return nil
 }
 
-// Live marks the values that depend on any of roots, roots included.
+// Live returns the values that depend on any of roots, including the roots.
 func Live(g *ir.Graph, roots []*ir.Value) map[*ir.Value]bool {
 	live := map[*ir.Value]bool{}
 	for _, v := range roots {
@@ -121,8 +123,9 @@ func Live(g *ir.Graph, roots []*ir.Value) map[*ir.Value]bool {
 }
 
 // Frontier lists the values at which a graph that is thawed at roots changes from inference to
-// training: not live themselves, computed by a node or given as an input, and read by a live node
-// or an output. They are what the frozen region hands over, in order of definition.
+// training. They are not live themselves, are computed by a node or are inputs, and are read by a
+// live node or are outputs. They are what the frozen region passes to the live one, in order of
+// definition.
 func Frontier(g *ir.Graph, roots []*ir.Value) []*ir.Value {
 	live := Live(g, roots)
 	var out []*ir.Value

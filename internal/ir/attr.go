@@ -13,11 +13,11 @@ import (
 // *tensor.Tensor or *Graph.
 type Attrs map[string]any
 
-// Each accessor gives the attribute, or a default where it is absent. An attribute of another type
-// is a mistake in the program, as nodes are checked where they come in (Node.CheckRawAttrs,
-// Verify): the accessor panics.
+// Each accessor returns the attribute, or a default if it is absent. Nodes are checked when they
+// are created (Node.CheckRawAttrs, Verify), so an attribute of another type is a bug, and the
+// accessor panics.
 
-// Int is the attribute, or def.
+// Int returns the attribute, or def.
 func (a Attrs) Int(name string, def int) int {
 	if v, ok := attr[int](a, name); ok {
 		return v
@@ -28,7 +28,7 @@ func (a Attrs) Int(name string, def int) int {
 // Bool is an integer attribute read as a flag.
 func (a Attrs) Bool(name string) bool { return a.Int(name, 0) != 0 }
 
-// Float is the attribute, or def.
+// Float returns the attribute, or def.
 func (a Attrs) Float(name string, def float32) float32 {
 	if v, ok := attr[float32](a, name); ok {
 		return v
@@ -36,7 +36,7 @@ func (a Attrs) Float(name string, def float32) float32 {
 	return def
 }
 
-// Str is the attribute, or def.
+// Str returns the attribute, or def.
 func (a Attrs) Str(name, def string) string {
 	if v, ok := attr[string](a, name); ok {
 		return v
@@ -44,31 +44,31 @@ func (a Attrs) Str(name, def string) string {
 	return def
 }
 
-// Ints is the attribute, or nil.
+// Ints returns the attribute, or nil.
 func (a Attrs) Ints(name string) []int {
 	v, _ := attr[[]int](a, name)
 	return v
 }
 
-// Floats is the attribute, or nil.
+// Floats returns the attribute, or nil.
 func (a Attrs) Floats(name string) []float32 {
 	v, _ := attr[[]float32](a, name)
 	return v
 }
 
-// Strs is the attribute, or nil.
+// Strs returns the attribute, or nil.
 func (a Attrs) Strs(name string) []string {
 	v, _ := attr[[]string](a, name)
 	return v
 }
 
-// Tensor is the attribute, or nil.
+// Tensor returns the attribute, or nil.
 func (a Attrs) Tensor(name string) *tensor.Tensor {
 	v, _ := attr[*tensor.Tensor](a, name)
 	return v
 }
 
-// Graph is the attribute, or nil.
+// Graph returns the attribute, or nil.
 func (a Attrs) Graph(name string) *Graph {
 	v, _ := attr[*Graph](a, name)
 	return v

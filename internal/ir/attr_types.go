@@ -14,7 +14,7 @@ type AttrType uint8
 
 // The types of attributes.
 const (
-	AttrAny     AttrType = iota // not known
+	AttrAny     AttrType = iota // unknown
 	AttrInt                     // int; flags too
 	AttrFloat                   // float32
 	AttrString                  // string
@@ -30,7 +30,7 @@ func (t AttrType) String() string {
 		"a list of floating-point numbers", "a list of strings", "a tensor", "a graph"}[t]
 }
 
-// attrTypeOf is the type of a value; AttrAny for one that attributes do not hold.
+// attrTypeOf returns the type of a value, AttrAny if attributes cannot hold it.
 func attrTypeOf(v any) AttrType {
 	switch v.(type) {
 	case int:
@@ -53,9 +53,9 @@ func attrTypeOf(v any) AttrType {
 	return AttrAny
 }
 
-// attrNames gives attributes their types. As in ONNX, an attribute has one type in all operators
-// that have one of its name; an operator of which that is not so says so itself, as does one with a
-// name of its own (Def.Attrs, Form.Attrs).
+// attrNames gives the types of attributes by name. As in ONNX, an attribute usually has the same
+// type in all operators. An operator that differs, or that has an attribute with another name,
+// states the type itself (Def.Attrs, Form.Attrs).
 var attrNames = map[AttrType][]string{
 	AttrInt: {"align_corners", "allowzero", "antialias", "axis", "batch_axis", "batch_dims", "blank", "block_size",
 		"blocksize", "broadcast", "ceil_mode", "center_point_box", "channels_last", "count_include_pad", "depth", "detect_negative",
@@ -93,8 +93,8 @@ var attrTypes = func() map[string]AttrType {
 	return m
 }()
 
-// AttrTypes are the types that attributes of a name have: the usual one first, if there is one, and
-// those that operators say.
+// AttrTypes returns the types that attributes with a name may have: first the usual one, if there
+// is one, then those that operators state.
 func AttrTypes(name string) (types []AttrType) {
 	add := func(m map[string]AttrType) {
 		if t, ok := m[name]; ok && !slices.Contains(types, t) {
@@ -113,14 +113,15 @@ func AttrTypes(name string) (types []AttrType) {
 	return types
 }
 
-// CheckRawAttrs errors where an attribute of a raw node has not the type that its ONNX operator
-// takes: the error names the node, its operator, the attribute and both types. Attributes that the
-// operator does not know have no effect, whatever their type, and stay in the file. Operators of an
-// unknown name are not checked: nothing reads their attributes.
+// CheckRawAttrs errors if an attribute of a raw node does not have the type that its ONNX operator
+// takes. The error names the node, its operator, the attribute and both types. Attributes that the
+// operator does not know have no effect, whatever their type, and stay in the file. Operators with
+// an unknown name are not checked, as nothing reads their attributes.
 func (n *Node) CheckRawAttrs() error {
 	form, def, err := FindForm(n.Domain, n.Op, n.Version)
 	if err != nil {
-		// Another version or domain of a known operator: who goes by names may read its attributes.
+		// Another version or domain of a known operator: code that goes by names may read its
+		// attributes.
 		if len(forms[formKey{"", n.Op}])+len(forms[formKey{n.Domain, n.Op}]) == 0 {
 			return nil
 		}
@@ -157,8 +158,8 @@ func (n *Node) checkAttrs(own ...map[string]AttrType) error {
 	return nil
 }
 
-// attr reads an attribute as type T. Nodes are checked where they come in, so that another type is
-// a mistake in the program.
+// attr reads an attribute as type T. Nodes are checked when they are created, so another type is a
+// bug.
 func attr[T any](a Attrs, name string) (v T, ok bool) {
 	x := a[name]
 	if x == nil {

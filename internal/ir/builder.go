@@ -6,26 +6,27 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Builder adds typed nodes to a graph. The first error sticks: later calls do nothing and return
-// nil values, so that a rule can be written as plain expressions and Err asked once at the end.
+// Builder adds typed nodes to a graph. After the first error, later calls do nothing and return nil
+// values. So a rule can be written as plain expressions, with one check of Err at the end.
 type Builder struct {
 	Graph *Graph
 	Scope string // prefix of the names of new nodes
 	err   error
 
-	// Inline builds the nodes of a raw subgraph (a branch of If, the body of Loop) into Graph, its
-	// inputs bound to args, and returns its outputs. Specialisation sets it; elsewhere it is nil.
+	// Inline builds the nodes of a raw subgraph (a branch of If, the body of Loop) into Graph, with
+	// its inputs bound to args, and returns its outputs. Specialisation sets it; elsewhere it is
+	// nil.
 	Inline func(sub *Graph, args []*Value) ([]*Value, error)
 
-	// Subgraph specialises a raw subgraph on its own for operators that run it themselves. Values
-	// that it reads from the graph around it become further inputs, returned in that order.
+	// Subgraph specialises a raw subgraph separately, for operators that run it themselves. Values
+	// that it reads from the surrounding graph become further inputs, returned in that order.
 	Subgraph func(sub *Graph, inputs []Type) (g *Graph, captured []*Value, err error)
 }
 
-// NewBuilder builds into g; names of new nodes begin with scope.
+// NewBuilder builds into g. Names of new nodes start with scope.
 func NewBuilder(g *Graph, scope string) *Builder { return &Builder{Graph: g, Scope: scope} }
 
-// Err is the first error, or nil.
+// Err returns the first error, or nil.
 func (b *Builder) Err() error { return b.err }
 
 // Fail records an error.
@@ -35,7 +36,7 @@ func (b *Builder) Fail(err error) {
 	}
 }
 
-// Op adds a node with one output that is wanted and returns that output.
+// Op adds a node with one output and returns that output.
 func (b *Builder) Op(op string, attrs Attrs, inputs ...*Value) *Value {
 	out := b.Ops(op, attrs, inputs...)
 	if len(out) == 0 {
@@ -57,8 +58,8 @@ func (b *Builder) Ops(op string, attrs Attrs, inputs ...*Value) []*Value {
 	return b.Add(n)
 }
 
-// Add infers the types of n, a node whose Name, Op, Inputs and Attrs are set, and appends it.
-// Names, in order, name the outputs. Outputs are nil after an error.
+// Add infers the types of n, a node with Name, Op, Inputs and Attrs set, and appends it. names are
+// the names of the outputs, in order. After an error the outputs are nil.
 func (b *Builder) Add(n *Node, names ...string) []*Value {
 	if b.err != nil {
 		return nil
@@ -92,7 +93,7 @@ func (b *Builder) Add(n *Node, names ...string) []*Value {
 // Const makes a constant.
 func (b *Builder) Const(t *tensor.Tensor) *Value { return b.Graph.NewConst("const", t) }
 
-// Ints makes a constant int64 vector, the form in which shapes and axes are given.
+// Ints makes a constant int64 vector, the form of shapes and axes.
 func (b *Builder) Ints(v ...int) *Value {
 	d := make([]int64, len(v))
 	for i, x := range v {

@@ -8,76 +8,76 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Def is everything that Permafrost knows about one operator. Adding an operator is adding one Def.
+// Def is everything that Permafrost knows about one operator. To add an operator, add one Def.
 type Def struct {
 	Name string
 
-	// Traits say what the operator is, for code that treats many operators alike.
+	// Traits describe the operator, for code that treats many operators alike.
 	Traits Traits
 
-	// Attrs gives the types of attributes that have a name of their own, or another type here than
-	// in other operators (see AttrTypes).
+	// Attrs gives the types of attributes with names of their own, or with another type than in
+	// other operators (see AttrTypes).
 	Attrs map[string]AttrType
 
-	// Infer gives the output types from the input types and, where a shape depends on contents,
-	// from constant inputs. It errors when the inputs do not fit.
+	// Infer returns the output types, given the input types and, if a shape depends on contents,
+	// constant inputs. It errors if the inputs do not fit.
 	Infer func(n *Node) ([]Type, error)
 
-	// Fold gives outputs that follow from the input types or attributes alone (Shape, Size); nil
-	// where they do not. Nodes whose inputs are all constant are folded by running Bind and need no
-	// Fold.
+	// Fold returns outputs that follow from input types or attributes alone (Shape, Size), nil if
+	// they do not. Nodes whose inputs are all constant are folded by running Bind and need no Fold.
 	Fold func(n *Node) []*tensor.Tensor
 
-	// Grad adds the nodes that compute the gradient of a scalar with respect to n's inputs, given
-	// dy, its gradient with respect to n's outputs (nil where an output does not matter). It
-	// returns one value per input and builds only those that need says are needed. A nil Grad means
-	// that no gradient exists; a nil value among the results that the gradient is zero.
+	// Grad adds the nodes that compute the gradient of a scalar with respect to n's inputs. dy is
+	// its gradient with respect to n's outputs, nil for an output that does not matter. Grad
+	// returns one value per input, and builds only those that need marks. A nil result means that
+	// the gradient is zero. A nil Grad means that there is no gradient.
 	Grad func(b *Builder, n *Node, dy []*Value, need []bool) []*Value
 
-	// Bind picks and prepares the code for the node's static types. Constant inputs may be packed
-	// or transformed here once.
+	// Bind selects and prepares the code for the node's static types. It may pack or transform
+	// constant inputs, once.
 	Bind func(n *Node) (Bound, error)
 
-	// Cost estimates the work of one run. A nil Cost means that only moving the bytes counts.
+	// Cost estimates the work of one run. If nil, only moving the bytes counts.
 	Cost func(n *Node) Cost
 
-	// ONNX lists the operators of ONNX that this one implements.
+	// ONNX lists the ONNX operators that this one implements.
 	ONNX []Form
 
 	// Cases drive the shape, gradient and conformance tests of this operator.
 	Cases []Case
 }
 
-// Bound is a node made ready to run.
+// Bound is a node that is ready to run.
 type Bound struct {
 	// Run computes out from in. Both have the node's static types, absent ones are nil, and scratch
-	// has Scratch bytes with unknown contents. Run must write every element of out. It errors only
-	// for what types cannot rule out, such as an index out of range.
+	// has Scratch bytes with undefined contents. Run must write every element of out. It errors
+	// only for what types cannot rule out, such as an index out of range.
 	Run func(in, out []*tensor.Tensor, scratch []byte) error
 
-	// Scratch is the size in bytes of the workspace Run needs.
+	// Scratch is the size in bytes of the workspace for Run.
 	Scratch int
 
-	// InPlace lists the inputs whose buffer output 0 may overwrite: each element of the output is
-	// written after the same element of that input was read for the last time.
+	// InPlace lists the inputs whose buffer output 0 may overwrite: each output element is written
+	// after the last read of the same input element.
 	InPlace []int
 
-	// View says that output 0 has the same bytes as input 0 (a reshape): no Run, no buffer.
+	// View says that output 0 has the same bytes as input 0 (a reshape). It needs no Run and no
+	// buffer.
 	View bool
 
 	// Packed lists the constant inputs that binding has copied into a form of its own. Run gets nil
-	// for them, so that what nobody else reads need not stay in memory.
+	// for them, so their memory can be freed if nothing else reads them.
 	Packed []int
 
-	// Stateful says that Run keeps something between calls: how often it ran, or a form of weights
-	// that train. Any other Run may be called by several goroutines at once, each with an out and a
-	// scratch of its own.
+	// Stateful says that Run keeps state between calls, such as a call count or a form of weights
+	// that train. Any other Run may be called from several goroutines at once, each with its own
+	// out and scratch.
 	Stateful bool
 }
 
-// Cost is what one run of a node takes.
+// Cost is the cost of one run of a node.
 type Cost struct {
-	FLOPs int64 // floating-point operations, a multiply-add counting two
+	FLOPs int64 // floating-point operations; a multiply-add counts as two
 	Bytes int64 // bytes read and written
 }
 
@@ -86,30 +86,31 @@ type Form struct {
 	Domain string // "" for ai.onnx
 	Op     string
 	Since  int // the first opset version this form covers
-	Until  int // the last one, 0 for open-ended
+	Until  int // the last one; 0 if open-ended
 
-	// Traits of the ONNX operator; nil for those of the Def.
+	// Traits of the ONNX operator; nil uses those of the Def.
 	Traits *Traits
 
 	// Attrs is Def.Attrs for the ONNX operator.
 	Attrs map[string]AttrType
 
-	// Lower builds the node n, given with static input types, from registered operators and returns
-	// its outputs. A nil Lower builds the operator of the Def with the same inputs and attributes.
+	// Lower builds node n, whose input types are static, from registered operators and returns its
+	// outputs. If nil, the Def's operator is built with the same inputs and attributes.
 	Lower func(b *Builder, n *Node) ([]*Value, error)
 }
 
-// Case is one test of an operator: inputs and attributes, from which shape, forward value and
-// gradient are checked.
+// Case is one test of an operator. It has inputs and attributes, from which shape, forward value
+// and gradient are checked.
 type Case struct {
 	Name   string
-	Inputs []*tensor.Tensor // nil for absent
+	Inputs []*tensor.Tensor // nil if absent
 	Attrs  Attrs
 	Const  []int            // inputs given as constants (shapes, axes)
-	Want   []*tensor.Tensor // expected outputs, where known by hand
-	NoGrad []int            // inputs at which no finite difference exists
-	Flow   []int            // outputs through which the tested gradient comes; nil for every floating-point one
-	Range  [2]float64       // random fill of float inputs given without contents; zero value: [-1, 1]
+	Want   []*tensor.Tensor // expected outputs, if known by hand
+	NoGrad []int            // inputs without a finite difference
+	// outputs through which the tested gradient flows; nil for every floating-point one
+	Flow  []int
+	Range [2]float64 // random fill of float inputs given without contents; zero value: [-1, 1]
 }
 
 var registry = map[string]*Def{}
@@ -123,7 +124,7 @@ type formDef struct {
 	def *Def
 }
 
-// Register adds an operator. It panics when the name is taken: operators register at start-up.
+// Register adds an operator. It panics if the name is taken. Operators register at start-up.
 func Register(d Def) {
 	if _, dup := registry[d.Name]; dup {
 		panic("ir: operator " + d.Name + " registered twice")
@@ -135,7 +136,7 @@ func Register(d Def) {
 	}
 }
 
-// RegisterForms adds ONNX operators that are written in terms of others; each needs its Lower.
+// RegisterForms adds ONNX operators that are written in terms of others. Each needs a Lower.
 func RegisterForms(fs ...Form) {
 	for _, f := range fs {
 		k := formKey{f.Domain, f.Op}
@@ -143,7 +144,7 @@ func RegisterForms(fs ...Form) {
 	}
 }
 
-// Lookup finds an operator by name, or returns nil.
+// Lookup returns an operator by name, or nil.
 func Lookup(name string) *Def { return registry[name] }
 
 // Ops lists the registered operators by name.
@@ -155,7 +156,7 @@ func Ops() []*Def {
 	return ds
 }
 
-// Forms lists every ONNX operator known, as "domain.Op" or "Op", sorted.
+// Forms lists every known ONNX operator, as "domain.Op" or "Op", sorted.
 func Forms() []string {
 	var out []string
 	for k := range forms {
@@ -169,9 +170,8 @@ func Forms() []string {
 	return out
 }
 
-// FindForm finds how to lower an ONNX operator of an opset version; the Def is nil for a form of
-// RegisterForms. It errors, naming the operator and
-// its version, when none is known.
+// FindForm returns how to lower an ONNX operator of an opset version. The Def is nil for a form
+// from RegisterForms. If none is known, the error names the operator and its version.
 func FindForm(domain, op string, version int) (Form, *Def, error) {
 	if domain == "ai.onnx" {
 		domain = ""
@@ -192,8 +192,8 @@ func FindForm(domain, op string, version int) (Form, *Def, error) {
 	return Form{}, nil, fmt.Errorf("operator %s is not supported at opset %d (known from %d)", name, version, fs[0].Since)
 }
 
-// FLOPs is the work of a node in floating-point operations, by the Cost of its operator; 0 where
-// that says nothing. Types must be static.
+// FLOPs returns the work of a node in floating-point operations, according to its operator's Cost;
+// 0 if there is none. Types must be static.
 func (n *Node) FLOPs() int64 {
 	if c := Lookup(n.Op).Cost; c != nil {
 		return c(n).FLOPs
@@ -201,7 +201,7 @@ func (n *Node) FLOPs() int64 {
 	return 0
 }
 
-// FLOPs is the work of one run of a static graph.
+// FLOPs returns the work of one run of a static graph.
 func (g *Graph) FLOPs() int64 {
 	var sum int64
 	for _, n := range g.Nodes {

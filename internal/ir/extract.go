@@ -1,10 +1,9 @@
 package ir
 
 // Extract copies the part of g that computes outputs from inputs into a new graph. Values listed as
-// inputs become its Inputs, in that order, whatever they were in g; weights and constants are
-// copied by reference. It returns the new graph and the map from g's values to their copies. A
-// value that depends on something else than inputs, weights and constants drags g's own Inputs
-// along after inputs.
+// inputs become its Inputs, in that order, whatever they were in g. Weights and constants are
+// copied by reference. It returns the new graph, and the map from g's values to their copies. If an
+// output also depends on other Inputs of g, these are added after inputs.
 func Extract(g *Graph, name string, inputs, outputs []*Value) (*Graph, map[*Value]*Value) {
 	out := New(name)
 	m := map[*Value]*Value{}
@@ -49,8 +48,8 @@ type copier struct {
 	m map[*Value]*Value
 }
 
-// value is the copy of v. One that was not copied with a node comes from outside: it becomes an
-// input.
+// value returns the copy of v. A value that was not copied with a node comes from outside and
+// becomes an input.
 func (c *copier) value(v *Value) *Value {
 	if v == nil {
 		return nil
@@ -72,7 +71,7 @@ func (c *copier) value(v *Value) *Value {
 	return w
 }
 
-// node appends a copy of n to out. An output that has a copy already keeps it: it was made an
+// node appends a copy of n to out. An output that already has a copy keeps it, as it was made an
 // input.
 func (c *copier) node(n *Node, out *Graph) {
 	w := &Node{Name: out.Unique(n.Name), Op: n.Op, Domain: n.Domain, Version: n.Version, Attrs: c.attrs(n.Attrs)}
@@ -94,8 +93,8 @@ func (c *copier) node(n *Node, out *Graph) {
 	out.Nodes = append(out.Nodes, w)
 }
 
-// attrs copies the subgraphs among attributes, whose nodes may read values of the graph around
-// them.
+// attrs copies the subgraphs among attributes, whose nodes may read values of the surrounding
+// graph.
 func (c *copier) attrs(a Attrs) Attrs {
 	if len(a.Graphs()) == 0 {
 		return a

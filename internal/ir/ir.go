@@ -1,11 +1,10 @@
 // Package ir is the intermediate representation between an ONNX file and running code: a graph of
 // single-assignment values with static types.
 //
-// A graph lives in two states. As read from a file it is raw: nodes carry their ONNX operator,
-// domain and version, and result types are unknown. Specialised (package compile), every value has
-// a concrete type, every node names an operator of the registry (see Def), and shape arithmetic has
-// been folded away. Names from the file are kept on values and nodes, since users select weights by
-// them.
+// A graph has two states. As read from a file it is raw: nodes have their ONNX operator, domain and
+// version, and result types are unknown. Once specialised (package compile), every value has a
+// concrete type, every node names a registered operator (see Def), and shape arithmetic has been
+// folded. Values and nodes keep their names from the file, as users select weights by them.
 package ir
 
 import (
@@ -26,10 +25,10 @@ func (t Type) String() string { return fmt.Sprintf("%v%v", t.DType, t.Shape) }
 // Equal reports whether both types have the same dtype and shape.
 func (t Type) Equal(u Type) bool { return t.DType == u.DType && t.Shape.Equal(u.Shape) }
 
-// Bytes is the size of a value of this type.
+// Bytes returns the size of a value of this type.
 func (t Type) Bytes() int { return t.Shape.Len() * t.DType.Size() }
 
-// TypeOf is the type of a tensor.
+// TypeOf returns the type of a tensor.
 func TypeOf(t *tensor.Tensor) Type { return Type{t.DType, t.Shape} }
 
 // Kind says where a value comes from.
@@ -38,15 +37,15 @@ type Kind uint8
 // The kinds of values.
 const (
 	Input  Kind = iota // given at each run
-	Param              // a weight of the model: read at each run, may change between runs
-	Const              // known now and never different
+	Param              // a weight of the model: read at each run, and may change between runs
+	Const              // known and never different
 	Result             // computed by a node
 )
 
 // Value is one single-assignment value: it is defined once and never changes during a run.
 type Value struct {
 	ID   int    // unique within its graph
-	Name string // the ONNX name, or one made from the node that computes it
+	Name string // the ONNX name, or one derived from the node that computes it
 	Kind Kind
 	Type Type
 	Dims []string       // names of symbolic axes of a raw graph's Input ("" where known)
@@ -64,12 +63,12 @@ type Node struct {
 	Op      string
 	Domain  string   // raw graphs: ONNX domain, "" for ai.onnx
 	Version int      // raw graphs: opset version of the domain
-	Inputs  []*Value // nil where an optional input is absent
-	Outputs []*Value // nil where an optional output is not wanted
+	Inputs  []*Value // nil for an absent optional input
+	Outputs []*Value // nil for an optional output that is not wanted
 	Attrs   Attrs
 }
 
-// In is input i, or nil when it is absent.
+// In returns input i, or nil if it is absent.
 func (n *Node) In(i int) *Value {
 	if i >= len(n.Inputs) {
 		return nil
@@ -77,12 +76,12 @@ func (n *Node) In(i int) *Value {
 	return n.Inputs[i]
 }
 
-// Errorf makes an error that carries the node and its operator.
+// Errorf makes an error that names the node and its operator.
 func (n *Node) Errorf(format string, args ...any) error {
 	return fmt.Errorf("node %q (%s): %w", n.Name, n.Op, fmt.Errorf(format, args...))
 }
 
-// Graph is a list of nodes in an order in which every value is computed before it is used.
+// Graph is a list of nodes, ordered so that every value is computed before it is used.
 type Graph struct {
 	Name    string
 	Inputs  []*Value // Kind Input
@@ -107,7 +106,8 @@ func (g *Graph) AddInput(name string, t Type) *Value {
 	return v
 }
 
-// NewParam makes a weight whose contents are data. It belongs to the graph once a node uses it.
+// NewParam makes a weight with the given contents. It becomes part of the graph when a node uses
+// it.
 func (g *Graph) NewParam(name string, data *tensor.Tensor) *Value {
 	v := g.value(name, Param, TypeOf(data))
 	v.Data = data
@@ -121,8 +121,8 @@ func (g *Graph) NewConst(name string, data *tensor.Tensor) *Value {
 	return v
 }
 
-// AddNode appends a node with one output per type; a type that is the zero Type makes an absent
-// output. Output names are taken from names where given, else made from the node's name.
+// AddNode appends a node with one output per type. A zero Type makes an absent output. Output names
+// come from names if given, else from the node's name.
 func (g *Graph) AddNode(n *Node, types []Type, names ...string) *Node {
 	n.Outputs = make([]*Value, len(types))
 	for i, t := range types {
@@ -143,7 +143,7 @@ func (g *Graph) AddNode(n *Node, types []Type, names ...string) *Node {
 	return n
 }
 
-// Unique returns name, with a number appended when this graph handed the same name out before.
+// Unique returns name, with a number appended if this graph returned the same name before.
 func (g *Graph) Unique(name string) string {
 	if g.names == nil {
 		g.names = map[string]int{}
@@ -177,7 +177,7 @@ func (g *Graph) Params() []*Value {
 	return ps
 }
 
-// Users maps every value to the nodes that read it, in order; a node that reads it twice is listed
+// Users maps every value to the nodes that read it, in order. A node that reads it twice is listed
 // twice.
 func (g *Graph) Users() map[*Value][]*Node {
 	u := map[*Value][]*Node{}
@@ -207,13 +207,13 @@ func (g *Graph) Replace(old, new *Value) {
 	}
 }
 
-// Prune drops the nodes that no output depends on.
+// Prune removes the nodes on which no output depends.
 func (g *Graph) Prune() {
 	live := g.Ancestors(g.Outputs...)
 	g.Nodes = slices.DeleteFunc(g.Nodes, func(n *Node) bool { return !live[n] })
 }
 
-// Ancestors is the set of nodes that the values depend on, the ones that compute them included.
+// Ancestors returns the nodes on which the values depend, including those that compute them.
 func (g *Graph) Ancestors(values ...*Value) map[*Node]bool {
 	live := map[*Node]bool{}
 	var stack []*Node
@@ -241,7 +241,7 @@ func (g *Graph) Ancestors(values ...*Value) map[*Node]bool {
 	return live
 }
 
-// Captures lists the values that a subgraph reads from the graph around it.
+// Captures lists the values that a subgraph reads from the surrounding graph.
 func (g *Graph) Captures() []*Value {
 	own := map[*Value]bool{}
 	for _, v := range g.Inputs {
@@ -276,8 +276,8 @@ func (g *Graph) Captures() []*Value {
 	return outer
 }
 
-// Sort orders the nodes so that every value is computed before it is used, keeping the present
-// order where it can. It errors when values depend on each other in a cycle.
+// Sort orders the nodes so that every value is computed before it is used, and otherwise keeps the
+// order. It errors if values depend on each other in a cycle.
 func (g *Graph) Sort() error {
 	const visiting, done = 1, 2
 	state := make(map[*Node]int, len(g.Nodes))

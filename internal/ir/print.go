@@ -7,8 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// String is the graph's text form: inputs, one node a line, outputs. Results are numbered in order
-// of definition, so that two graphs of the same structure print the same whatever their history.
+// String returns the graph's text form: inputs, one node per line, outputs. Results are numbered in
+// order of definition, so that graphs with the same structure have the same text.
 //
 //	graph main(image float32[1,3,32,32])
 //	  %0 = Conv(image, conv1.weight, -) {strides=[1 1]}  float32[1,16,32,32]  # /conv1/Conv

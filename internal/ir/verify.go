@@ -2,9 +2,9 @@ package ir
 
 import "fmt"
 
-// Verify checks what every pass must leave true of a specialised graph: values are defined once and
-// before use, nodes name registered operators, and each node's stated output types are those that
-// its operator infers. Passes run it in tests.
+// Verify checks what every pass must preserve in a specialised graph: values are defined once and
+// before use, nodes name registered operators, and each node's output types are those that its
+// operator infers. Passes run it in tests.
 func Verify(g *Graph) error {
 	defined := map[*Value]bool{}
 	for _, v := range g.Inputs {

@@ -151,8 +151,8 @@ func (a *Attention) keyEnd(to int) int {
 	return a.Tk
 }
 
-// logits masks a row of products of query i with keys j and on. It returns the
-// factor that is still to be applied: Scale, or 1 where the mask was added.
+// logits masks a row of products of query i with the keys from j on. It returns the factor still to
+// be applied: Scale, or 1 if the mask was added.
 func (a *Attention) logits(row []float32, b, h, i, j int) float32 {
 	scale := a.Scale
 	if a.Mask != nil {

@@ -85,9 +85,9 @@ func CanChain(shapes ...Conv2D) bool {
 	return len(shapes) > 0
 }
 
-// ChainPays says whether a chain is faster than its links one by one: where the results between
-// them leave the cache, where its rows and weights do not, and where the first is none for
-// Winograd's algorithm.
+// ChainPays reports whether a chain is faster than its separate links. This is so if the results
+// between them do not fit the cache, the chain's rows and weights do, and the first link is not
+// suitable for Winograd's algorithm.
 func ChainPays(shapes ...Conv2D) bool {
 	between, weights := 0, 0
 	for i, v := range shapes {
@@ -147,7 +147,7 @@ func bandHeight(shapes []Conv2D) int {
 	return height
 }
 
-// dense is what is neither pointwise nor depthwise.
+// dense is neither pointwise nor depthwise.
 func (v Conv2D) dense() bool { return !v.pointwise() && !v.depthwise() }
 
 // chainStage is a link at work on one image. Its buffer holds rows from to to of its result.

@@ -95,10 +95,10 @@ func (v Conv2D) pointwise() bool {
 // depthwise: every channel on its own.
 func (v Conv2D) depthwise() bool { return v.Groups > 1 && v.Groups == v.C && v.K == v.C }
 
-// window is a convolution as the kernels see it: every output pixel (y, x) of a
-// grid sums over taps, which lie at input row y*sh+rows[r] and column x*sw+cols[s].
-// The forward pass is one window; the gradient of a strided convolution for its
-// input is one for each phase of the stride. Inputs outside are 0.
+// window is a convolution as the kernels see it. Every output pixel (y, x) of a grid sums over
+// taps, which are at input row y*sh+rows[r] and column x*sw+cols[s]. The forward pass is one
+// window; the input gradient of a strided convolution is one for each phase of the stride. Inputs
+// outside are 0.
 type window struct {
 	n, h, w, c int // input
 	rows, cols []int
@@ -108,7 +108,7 @@ type window struct {
 	dst        grid
 }
 
-// grid says where the pixel (n, y, x) of a window goes in an output of k channels.
+// grid says where pixel (n, y, x) of a window goes in an output of k channels.
 type grid struct{ h, w, y0, x0, dy, dx int }
 
 func (g *grid) pixel(n, y, x int) int {

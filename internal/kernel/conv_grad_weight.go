@@ -26,8 +26,7 @@ func ConvGradBias(v Conv2D, dy []float32, acc bool, db []float32) {
 	SumColumns(v.N*v.OutH()*v.OutW(), v.K, dy, v.K, acc, db)
 }
 
-// SumColumns computes the column sums of a matrix of rows ld apart; it adds to
-// sum where acc.
+// SumColumns computes the column sums of a matrix with rows ld apart. If acc is set it adds to sum.
 func SumColumns(rows, cols int, x []float32, ld int, acc bool, sum []float32) {
 	parts := max(1, min(64, rows*cols/(1<<14)))
 	buf := getScratch(parts * cols)

@@ -13,8 +13,8 @@ type PackedConv struct {
 	phases []phase // of the input gradient
 }
 
-// PackConv packs weights w (K by C/Groups by R by S) for ConvForward. Of the
-// shape it reads K, C, R, S, Groups, strides, dilations and pads. Without w nothing is packed yet.
+// PackConv packs weights w (K by C/Groups by R by S) for ConvForward. It uses K, C, R, S, Groups,
+// strides, dilations and pads of the shape. If w is nil, nothing is packed yet.
 func PackConv(v Conv2D, w []float32) *PackedConv {
 	return (&PackedConv{shape: v.norm()}).first(w)
 }

@@ -55,9 +55,8 @@ func (w *window) view(x []float32, n, y0, y1 int, buf []float32) view {
 	return view{buf, width * w.c, w.c, 0}
 }
 
-// runs lists, relative to a view's origin, where the runs of a tap sum start,
-// and how long they are: the taps of one window row are one run where they
-// are neighbours in memory.
+// runs lists, relative to a view's origin, where the runs of a tap sum start, and their length. The
+// taps of one window row form one run if they are neighbours in memory.
 func (w *window) runs(v *view) (offs []int, runLen int) {
 	c := w.c / w.groups
 	r0, c0 := slices.Min(w.rows), slices.Min(w.cols)
@@ -85,8 +84,8 @@ const (
 	panelBlock = 1 << 17 // weights of a task
 )
 
-// run computes the window over packed weights. Tasks are stretches of output
-// rows and, where the weights exceed a cache, of output channels.
+// run computes the window over packed weights. A task is a range of output rows and, if the weights
+// exceed a cache, of output channels.
 func (w *window) run(x, packed, y []float32, ep *Epilogue) {
 	if w.n*w.oh*w.ow == 0 {
 		return
@@ -121,8 +120,8 @@ func (w *window) run(x, packed, y []float32, ep *Epilogue) {
 	})
 }
 
-// blockRows is the number of output rows of a task: what fits a cache, fewer
-// where that would leave too few tasks of a useful size.
+// blockRows is the number of output rows per task: what fits a cache, or fewer if there would be
+// too few tasks.
 func (w *window) blockRows() int {
 	rows := w.oh
 	for rows > 1 && w.viewLen(rows) > viewBlock {

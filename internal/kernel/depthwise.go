@@ -114,8 +114,8 @@ func depthwiseTaps(w []float32, channels int, taps []int) []float32 {
 	return d
 }
 
-// clipTaps gives the taps of one axis, first to last, that lie inside of the
-// input at output position i.
+// clipTaps returns the first and last tap of one axis that are inside the input at output position
+// i.
 func clipTaps(i, size, stride int, taps []int) (first, last int) {
 	last = len(taps)
 	for first < last && i*stride+taps[first] < 0 {

@@ -112,7 +112,7 @@ func (x product) run() {
 	if x.m == 0 || x.n == 0 {
 		return
 	}
-	if x.k == 0 { // nothing is read, so nothing need be there
+	if x.k == 0 { // nothing is read, so the slice may be missing
 		x.a, x.b, x.ars, x.acs, x.bks, x.bps = nil, nil, 0, 0, 0, 0
 	}
 	nr := cpu.nr
@@ -148,7 +148,8 @@ func (x *product) block(t0, t1, tiles, n0, n1 int) {
 		defer putScratch(buf)
 		b, t.bks, from = *buf, cpu.nr, n0
 	}
-	// Rows a multiple of 4 KiB apart share the lines of the first cache: they are used from a copy.
+	// Rows that are a multiple of 4 KiB apart share lines of the first cache, so they are copied
+	// first.
 	var near *[]float32
 	if x.acs == 1 && x.ars%1024 == 0 && n1-n0 >= 4*cpu.nr {
 		near = getScratch(cpu.mr * (depthBlock + 16))

@@ -1,9 +1,8 @@
 package kernel
 
-// GemmBatch computes count products of the same shape, as Gemm without an epilogue.
-// at(i) gives the offsets in a, b and c where the matrices of product i start, so
-// that any layout of heads, groups or broadcasts works. Products must not share
-// elements of c.
+// GemmBatch computes count products of the same shape, as Gemm without an epilogue. at(i) returns
+// the offsets in a, b and c of the matrices of product i, so any layout of heads, groups or
+// broadcasts works. Products must not share elements of c.
 func GemmBatch(count int, at func(i int) (a, b, c int), transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, acc bool, c []float32, ldc int) {
 	if m*n*k >= 1<<21 || count == 1 || k == 0 {
 		for i := range count {

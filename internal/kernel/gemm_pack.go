@@ -73,9 +73,9 @@ func packPanelT(d, b []float32, ld, n, k int) {
 	}
 }
 
-// packA copies a transposed a, whose row tiles read a small part of every line that they touch, to
-// tiles that lie one after the other: the rows of a tile are neighbours, its columns follow. It
-// returns what frees the copy.
+// packA copies a transposed a to consecutive tiles, as its row tiles use only a small part of every
+// cache line that they touch. In a tile the rows are neighbours, and columns follow each other. It
+// returns the function that frees the copy.
 func (x *product) packA() (free func()) {
 	mr := cpu.mr
 	if x.acs == 1 || mr > 8 || x.m <= mr || x.n < 4*cpu.nr || x.k < mr {

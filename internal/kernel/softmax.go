@@ -35,7 +35,7 @@ func SoftmaxGrad(dx, dy, y []float32, rows, c int) {
 	})
 }
 
-// expBuffers spare logSumExp an allocation for each row: what is passed to a kernel escapes.
+// expBuffers saves an allocation per row in logSumExp, as slices passed to a kernel escape.
 var expBuffers = sync.Pool{New: func() any { return new([256]float32) }}
 
 // logSumExp is log(sum(exp(x))), without overflow.

@@ -22,8 +22,8 @@ type job struct {
 	failed atomic.Pointer[any] // first panic
 }
 
-// run claims and runs tasks until none is left. Before each claim it calls
-// offer, if any. A panic takes the tasks that are left with it.
+// run claims and runs tasks until none is left. Before each claim it calls offer, if any. After a
+// panic the remaining tasks are dropped.
 func (j *job) run(offer func()) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -2,10 +2,9 @@ package kernel
 
 import "fmt"
 
-// Broadcast is the index plan of an elementwise operation whose inputs are
-// broadcast to one output shape by ONNX's (numpy's) rule. Neighbouring axes that
-// all inputs treat alike are merged, so the everyday cases come down to one or
-// two loops. It is built once and used for any number of calls.
+// Broadcast is the index plan of an elementwise operation whose inputs are broadcast to one output
+// shape by ONNX's (numpy's) rule. Neighbouring axes that all inputs treat in the same way are
+// merged, so common cases need one or two loops. Build it once and use it for any number of calls.
 type Broadcast struct {
 	dims    []int   // merged output axes, outermost first; at least one
 	strides [][]int // per input, 0 on axes along which it is repeated

@@ -1,9 +1,8 @@
 package kernel
 
-// winograd says whether F(4x4, 3x3) fits the shape and pays for it: blocks of 4
-// by 4 must not waste much of the output, and so many patches must share the
-// transformed weights, which are four times as long, that reading them costs little
-// beside the sums.
+// winograd reports whether F(4x4, 3x3) fits the shape and is faster. Blocks of 4 by 4 must not
+// waste much of the output. The transformed weights are four times as long, so enough patches must
+// share them that reading them costs little compared with the sums.
 func (v Conv2D) winograd() bool {
 	if v.R != 3 || v.S != 3 || v.StrideH != 1 || v.StrideW != 1 || v.DilH != 1 || v.DilW != 1 ||
 		v.Groups != 1 || v.C%16 != 0 || v.K%16 != 0 {

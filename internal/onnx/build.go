@@ -9,17 +9,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// BuildOptions are what a graph does not say about its file.
+// BuildOptions are properties of a file that a graph does not contain.
 type BuildOptions struct {
-	Opset    int               // of ai.onnx; 0 takes the newest that a node names, else 17
+	Opset    int               // of ai.onnx; 0 takes the newest that a node has, else 17
 	Metadata map[string]string // metadata_props
 }
 
 // Build makes a serialised ModelProto from a graph whose nodes name ONNX operators: IR version 8,
 // producer "permafrost". Parameters and constants become initializers, in order of first use.
-// Inputs and outputs need a dtype; a size of -1 becomes the axis's name in Value.Dims where there
-// is one. Values keep their names, but where two have the same one the later gets a number
-// appended.
+// Inputs and outputs need a dtype. A size of -1 becomes the axis's name in Value.Dims, if it has
+// one. Values keep their names; if two have the same name, the later one gets a number appended.
 func Build(g *ir.Graph, o BuildOptions) ([]byte, error) {
 	opsets := map[string]int{"": 0}
 	collectOpsets(g, opsets)
@@ -57,13 +56,13 @@ func collectOpsets(g *ir.Graph, into map[string]int) {
 	}
 }
 
-// namer gives every value of a graph and its subgraphs one name of its own.
+// namer gives every value of a graph and its subgraphs a unique name.
 type namer struct {
 	names map[*ir.Value]string
 	taken map[string]bool
 }
 
-// define names a value at the place where it is defined.
+// define names a value where it is defined.
 func (n *namer) define(v *ir.Value) string {
 	name := v.Name
 	if name == "" {
@@ -77,7 +76,8 @@ func (n *namer) define(v *ir.Value) string {
 	return name
 }
 
-// of is the name of a value defined before. Without a namer values go by their own names.
+// of returns the name of a value that is already defined. Without a namer, values have their own
+// names.
 func (n *namer) of(v *ir.Value) (string, error) {
 	if v == nil {
 		return "", nil
@@ -158,7 +158,7 @@ func encodeGraph(g *ir.Graph, names *namer, main bool) (*rope, error) {
 	return r, nil
 }
 
-// encodeDecl declares an input or output. Only a subgraph's need no type.
+// encodeDecl declares an input or output. Only those of a subgraph need no type.
 func encodeDecl(name string, v *ir.Value, main bool) ([]byte, error) {
 	if v.Type.DType == tensor.Invalid {
 		if main {

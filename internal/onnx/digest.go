@@ -7,18 +7,18 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Digest is the SHA-256 of a tensor's contents in hexadecimal: its elements in row-major order,
-// little-endian, whatever encoding a file held them in.
+// Digest returns the SHA-256 of a tensor's contents in hexadecimal: its elements in row-major
+// order, little-endian, whatever their encoding in a file.
 func Digest(t *tensor.Tensor) string {
 	h := sha256.Sum256(t.Bytes)
 	return hex.EncodeToString(h[:])
 }
 
-// Digest is the SHA-256 of the parameter's contents, see the function Digest.
+// Digest returns the SHA-256 of the parameter's contents, see the function Digest.
 func (p *Param) Digest() string { return Digest(p.Tensor) }
 
-// Digest identifies the model: the SHA-256 of its file's bytes followed by the contents of its
-// external parameters in order, in hexadecimal.
+// Digest identifies the model: the SHA-256, in hexadecimal, of its file's bytes followed by the
+// contents of its external parameters in order.
 func (m *Model) Digest() string {
 	h := sha256.New()
 	h.Write(m.data)

@@ -6,7 +6,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// elems gives the element types of TensorProto.DataType that this program computes with.
+// elems are the element types of TensorProto.DataType that Permafrost computes with.
 var elems = map[int]tensor.DType{
 	1: tensor.Float32, 2: tensor.Uint8, 3: tensor.Int8, 4: tensor.Uint16, 5: tensor.Int16, 6: tensor.Int32,
 	7: tensor.Int64, 9: tensor.Bool, 10: tensor.Float16, 11: tensor.Float64, 12: tensor.Uint32,
@@ -20,8 +20,8 @@ var otherElems = map[int]string{
 	0: "undefined", 8: "string", 14: "complex64", 15: "complex128",
 }
 
-// DType is the element type for a code of TensorProto.DataType, as the attribute "to" of Cast holds
-// it. It errors, naming the type, for those that are not supported: string and complex.
+// DType returns the element type for a code of TensorProto.DataType, as in the attribute "to" of
+// Cast. It errors, naming the type, for unsupported ones: string and complex.
 func DType(code int) (tensor.DType, error) {
 	if dt, ok := elems[code]; ok {
 		return dt, nil
@@ -32,7 +32,7 @@ func DType(code int) (tensor.DType, error) {
 	return tensor.Invalid, fmt.Errorf("elements of unknown type %d", code)
 }
 
-// Code is the TensorProto.DataType of an element type, 0 for Invalid.
+// Code returns the TensorProto.DataType of an element type, 0 for Invalid.
 func Code(dt tensor.DType) int {
 	for c, d := range elems {
 		if d == dt {

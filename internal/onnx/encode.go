@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// encodeNode makes a NodeProto. Names gives the names of the values that subgraphs read.
+// encodeNode makes a NodeProto. names gives the names of the values that subgraphs read.
 func encodeNode(n *Node, names *namer) (*rope, error) {
 	var b []byte
 	for _, s := range n.Inputs {
@@ -121,7 +121,7 @@ func encodeType(v ValueInfo) []byte {
 // encodeProp makes a StringStringEntryProto.
 func encodeProp(key, value string) []byte { return appendString(appendString(nil, 1, key), 2, value) }
 
-// encodeTyped writes contents into a typed field in the style it had: packed or one by one.
+// encodeTyped writes contents into a typed field in its original style: packed or one by one.
 func encodeTyped(num protowire.Number, packed bool, t *tensor.Tensor) []byte {
 	var tag, b []byte
 	typ, size := protowire.VarintType, t.DType.Size()
@@ -147,7 +147,7 @@ func encodeTyped(num protowire.Number, packed bool, t *tensor.Tensor) []byte {
 	return b
 }
 
-// encodeFloats and encodeInts write an attribute's list in the style it had.
+// encodeFloats and encodeInts write an attribute's list in its original style.
 func encodeFloats(packed bool, t *tensor.Tensor) []byte {
 	if packed {
 		return appendBytes(nil, 7, t.Bytes)

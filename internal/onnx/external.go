@@ -12,13 +12,13 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// store reads tensor contents that lie in files beside the model. Nothing outside of the model's
-// folder is ever opened, by way of symbolic links included.
+// store reads tensor contents from files beside the model. It never opens anything outside the
+// model's folder, not even through symbolic links.
 type store struct {
 	dir   string
 	root  *os.Root
 	files map[string]*extFile
-	slab  tensor.Slab // of the tensors that the file holds where they are not aligned
+	slab  tensor.Slab // memory for tensors that are not aligned in the file
 }
 
 type extFile struct {
@@ -66,7 +66,7 @@ func (s *store) read(kv map[string]string, want int) (b []byte, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if !st.Mode().IsRegular() { // opening a pipe would wait for ever
+		if !st.Mode().IsRegular() { // opening a pipe would block forever
 			return nil, fmt.Errorf("is no regular file")
 		}
 		f = &extFile{size: st.Size(), left: st.Size(), parts: map[[2]int64][]byte{}}
@@ -114,7 +114,7 @@ func parseCount(kv map[string]string, key string, def int64) (int64, error) {
 	return v, nil
 }
 
-// external reports whether any tensor lies outside of the file.
+// external reports whether any tensor is outside the file.
 func (m *modelProto) external() bool {
 	for range m.externals() {
 		return true
@@ -122,7 +122,7 @@ func (m *modelProto) external() bool {
 	return false
 }
 
-// externals are the tensors that lie outside of the file, those that nothing reads among them.
+// externals returns the tensors outside the file, including unused ones.
 func (m *modelProto) externals() iter.Seq[*tensorProto] {
 	return func(yield func(*tensorProto) bool) {
 		ok := m.graph.externals(yield)

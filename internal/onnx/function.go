@@ -6,7 +6,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// call inlines a call of a local function: the names inside get the caller's name as a prefix.
+// call inlines a call of a local function. The names inside get the caller's name as a prefix.
 func (s *scope) call(n *nodeProto, fn *funcProto) error {
 	if s.r.active[fn] {
 		return fmt.Errorf("the function calls itself")

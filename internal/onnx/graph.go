@@ -14,7 +14,9 @@ type reader struct {
 	store  *store
 	consts []*constant // tensors of the main graph that were read
 	active map[*funcProto]bool
-	work   int // about how many bytes may still be built, so that functions that call functions cannot explode
+	// approximate number of bytes that may still be built, so that functions that call functions
+	// cannot explode
+	work int
 }
 
 // constant is a tensor of the main graph that something reads.
@@ -29,27 +31,28 @@ func newReader(p *modelProto, data []byte, dir string) *reader {
 	return &reader{model: p, store: newStore(dir), active: map[*funcProto]bool{}, work: 1<<24 + 64*len(data)}
 }
 
-// scope is what names mean at one place.
+// scope says what names mean at one place.
 type scope struct {
 	r      *reader
 	g      *ir.Graph
-	outer  *scope // the scope around a subgraph, nil for the main graph and in functions
+	outer  *scope // the surrounding scope of a subgraph; nil for the main graph and in functions
 	main   bool
 	values map[string]*ir.Value
-	lazy   map[string]func() (*ir.Value, error) // tensors decoded when something reads them
+	lazy   map[string]func() (*ir.Value, error) // tensors that are decoded when first read
 	opsets map[string]int
-	prefix string            // of the names of an inlined function's nodes and values
-	rename map[string]string // a function's outputs, which are named by the caller
+	prefix string            // prefix of the names of an inlined function's nodes and values
+	rename map[string]string // a function's outputs, which have the caller's names
 	attrs  map[string]boundAttr
 }
 
-// boundAttr is an attribute given to a function, with the scope that its subgraphs see.
+// boundAttr is an attribute passed to a function, with the scope that its subgraphs see.
 type boundAttr struct {
 	a *attrProto
 	s *scope
 }
 
-// find gives the value of a name: nil for the empty name, which stands for an absent input.
+// find returns the value with a name. It returns nil for the empty name, which stands for an absent
+// input.
 func (s *scope) find(name string) (*ir.Value, error) {
 	if name == "" {
 		return nil, nil
@@ -77,7 +80,7 @@ func (s *scope) valueName(name string) string {
 	return s.prefix + name
 }
 
-// graph builds a graph; outer is the scope around a subgraph.
+// graph builds a graph; outer is the surrounding scope of a subgraph.
 func (r *reader) graph(p *graphProto, outer *scope) (*ir.Graph, error) {
 	s := &scope{r: r, g: ir.New(p.name), outer: outer, main: outer == nil,
 		values: map[string]*ir.Value{}, lazy: map[string]func() (*ir.Value, error){}, opsets: r.model.opsets}
@@ -152,7 +155,7 @@ func (r *reader) graph(p *graphProto, outer *scope) (*ir.Graph, error) {
 	return s.g, nil
 }
 
-// input adds a graph input. One of a type that is not supported errors once something reads it.
+// input adds a graph input. An unsupported type errors only when something reads the input.
 func (s *scope) input(v *valueProto) error {
 	t := ir.Type{DType: elems[v.elem]}
 	if v.ranked {

@@ -1,26 +1,25 @@
-// Package onnx reads ONNX files into raw graphs and writes them by patching the bytes that were
-// read.
+// Package onnx reads ONNX files into raw graphs, and writes them by patching the original bytes.
 //
-// A Model keeps the file's bytes. Reading decodes views of them; writing copies them field by field
-// and replaces only what a Patch names, so that unknown fields, metadata, node order and every
-// frozen weight come out bit for bit as they went in.
+// A Model keeps the file's bytes. Reading decodes views of them. Writing copies them field by field
+// and replaces only what a Patch names. So unknown fields, metadata, node order and every frozen
+// weight are preserved bit for bit.
 //
 // # Reading
 //
-// Open and Parse accept ModelProto of IR version 3 and later. The graph they give is raw: nodes
-// carry operator, domain, opset version and attributes as in the file, results have no type. Local
-// functions are inlined, Constant nodes become values, subgraphs become *ir.Graph attributes whose
-// captures point to the values of the graph around them, and absent optional inputs and outputs are
-// nil. A node without a name is named after its first output.
+// Open and Parse accept ModelProto of IR version 3 and later. The resulting graph is raw: nodes
+// have operator, domain, opset version and attributes as in the file, and results have no type.
+// Local functions are inlined. Constant nodes become values. Subgraphs become *ir.Graph attributes
+// whose captures point to the values of the surrounding graph. Absent optional inputs and outputs
+// are nil. A node without a name is named after its first output.
 //
 // # Parameters
 //
-// A floating-point tensor is a parameter, Kind ir.Param, where it is an initializer with at least
-// one axis and more than one element, or where it stands in the weight slot of a layer (see
-// slots.go), directly or through Identity, Transpose, Reshape, Cast, Squeeze or Unsqueeze; a
-// Constant node's tensor in such a slot is one too. What sets a shape (the scales of Resize),
-// quantisation scales, and all other tensors are constants. One initializer read in several places
-// is one parameter: tied weights stay tied. Two initializers with equal bytes are two parameters.
+// A floating-point tensor is a parameter, Kind ir.Param, if it is an initializer with at least one
+// axis and more than one element. It is also a parameter if it is in the weight slot of a layer
+// (see slots.go), directly or through Identity, Transpose, Reshape, Cast, Squeeze or Unsqueeze,
+// even if a Constant node holds it. Tensors that set a shape (the scales of Resize), quantisation
+// scales and all others are constants. An initializer that is read in several places is one
+// parameter, so tied weights stay tied. Two initializers with equal bytes are two parameters.
 package onnx
 
 import (
@@ -36,8 +35,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// The versions that are read. Whether an operator is known at a node's opset version is decided
-// where it is lowered: many have not changed since the first.
+// The supported versions. Whether an operator is known at a node's opset version is decided when it
+// is lowered, as many have not changed since the first version.
 const (
 	MinIR    = 3
 	MinOpset = 1
@@ -52,9 +51,11 @@ type Model struct {
 	Opsets    map[string]int    // version by domain, "" for ai.onnx
 	Metadata  map[string]string // metadata_props
 	Graph     *ir.Graph         // raw
-	Inputs    []ValueInfo       // of the graph, in order, without the weights that old files list there
-	Outputs   []ValueInfo       // as declared
-	Params    []*Param          // initializers in the order of the file, then Constant nodes likewise
+	// of the graph, in order, without the weights that old files list there
+	Inputs  []ValueInfo
+	Outputs []ValueInfo // as declared
+	// first initializers in the order of the file, then Constant nodes in the order of the file
+	Params []*Param
 
 	data   []byte
 	proto  *modelProto
@@ -65,8 +66,8 @@ type Model struct {
 // ValueInfo is a declared input or output.
 type ValueInfo struct {
 	Name  string
-	DType tensor.DType // Invalid where it is not declared or not supported
-	Shape tensor.Shape // -1 for sizes not fixed; nil where even the number of axes is unknown
+	DType tensor.DType // Invalid if not declared or not supported
+	Shape tensor.Shape // -1 for sizes that are not fixed; nil if even the number of axes is unknown
 	Dims  []string     // names of the axes, "" where there is none
 }
 
@@ -74,12 +75,14 @@ type ValueInfo struct {
 type Param struct {
 	Name   string // of the initializer, or of the Constant node's output
 	Value  *ir.Value
-	Tensor *tensor.Tensor // the contents, never to be written to
-	Uses   int            // how many node inputs and graph outputs read it; more than one means that it is tied
+	Tensor *tensor.Tensor // the contents, which must not be changed
+	// number of node inputs and graph outputs that read it; above one, it is tied
+	Uses int
 
-	Initializer int // index among the graph's initializers, -1 where a Constant node holds it
-	Node        int // index of the Constant node among the graph's nodes, -1 where an initializer holds it
-	External    bool
+	Initializer int // index among the graph's initializers, -1 if a Constant node holds it
+	// index of the Constant node among the graph's nodes, -1 if an initializer holds it
+	Node     int
+	External bool
 }
 
 // Open reads a model file. Errors are one line that says what is wrong and where.
@@ -106,7 +109,7 @@ func Open(path string) (*Model, error) {
 	return m, nil
 }
 
-// readFile is os.ReadFile into a buffer that suits large contents.
+// readFile is os.ReadFile into a buffer that is suitable for large contents.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -125,8 +128,8 @@ func readFile(path string) ([]byte, error) {
 	return b, err
 }
 
-// Parse reads a serialised ModelProto. Dir is the folder in which its external data lies; with an
-// empty dir external data is an error. The model keeps data, which must not change afterwards.
+// Parse reads a serialised ModelProto. dir is the folder of its external data; if dir is empty,
+// external data is an error. The model keeps data, which must not be changed later.
 func Parse(data []byte, dir string) (*Model, error) {
 	m, err := parse(data, dir)
 	if err != nil {
@@ -171,7 +174,8 @@ func parse(data []byte, dir string) (*Model, error) {
 	if m.Graph, err = b.graph(p.graph, nil); err != nil {
 		return nil, err
 	}
-	for t := range p.externals() { // writing takes in those that nothing reads as well: better told now than after a fit
+	// writing includes unused ones too, so an error is better found before a fit
+	for t := range p.externals() {
 		if _, err := t.decode(b.store); err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", t.name, err)
 		}
@@ -189,7 +193,7 @@ func parse(data []byte, dir string) (*Model, error) {
 	return m, nil
 }
 
-// info is the declaration in the terms of package tensor.
+// info returns the declaration in the types of package tensor.
 func (v *valueProto) info() ValueInfo {
 	i := ValueInfo{Name: v.name, DType: elems[v.elem], Dims: v.symbols}
 	if v.ranked {
@@ -198,7 +202,7 @@ func (v *valueProto) info() ValueInfo {
 	return i
 }
 
-// Param finds a parameter by name, or returns nil.
+// Param returns a parameter by name, or nil.
 func (m *Model) Param(name string) *Param {
 	for _, p := range m.Params {
 		if p.Name == name {
@@ -208,8 +212,8 @@ func (m *Model) Param(name string) *Param {
 	return nil
 }
 
-// Tensors gives every parameter and constant of the main graph that something reads, by name: what
-// a Patch can give new contents to.
+// Tensors returns, by name, every parameter and constant of the main graph that something reads. A
+// Patch can give these new contents.
 func (m *Model) Tensors() map[string]*tensor.Tensor {
 	ts := make(map[string]*tensor.Tensor, len(m.consts))
 	for name, c := range m.consts {
@@ -218,8 +222,8 @@ func (m *Model) Tensors() map[string]*tensor.Tensor {
 	return ts
 }
 
-// FreshName makes a name that no initializer and no result of a node in the main graph begins with:
-// want itself, or want with a number after it. The name can begin those of several values that a
+// FreshName returns a name that is not the prefix of any initializer or node result in the main
+// graph: want itself, or want with a number appended. It can be the prefix of several values that a
 // Patch adds.
 func (m *Model) FreshName(want string) string {
 	g := m.proto.graph
@@ -238,5 +242,5 @@ func (m *Model) FreshName(want string) string {
 	return name
 }
 
-// Size is the number of bytes of the model file.
+// Size returns the number of bytes of the model file.
 func (m *Model) Size() int { return len(m.data) }

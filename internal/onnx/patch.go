@@ -11,12 +11,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Patch says how a written model differs from the one that was read. The zero Patch changes
-// nothing. Nodes are named by a value that they compute, since files may leave nodes without names.
+// Patch says how a written model differs from the original. The zero Patch changes nothing. Nodes
+// are identified by a value that they compute, as files may leave nodes without names.
 type Patch struct {
-	// Tensors gives new contents, of the same dtype and shape, to parameters and constants of the
-	// main graph by name. They are written in the encoding that the file has: raw, packed or one by
-	// one.
+	// Tensors gives new contents, with the same dtype and shape, to parameters and constants of the
+	// main graph by name. They are written in the encoding of the file: raw, packed or one by one.
 	Tensors map[string]*tensor.Tensor
 
 	AddInitializers    []Initializer
@@ -26,11 +25,11 @@ type Patch struct {
 	RemoveNodes []string // the node that computes the value, with all its outputs
 	Rewire      []Rewire
 
-	DropValueInfos []string // names of values whose declared type does not hold any more
+	DropValueInfos []string // names of values whose declared type is no longer valid
 
-	Inputs   []ValueInfo       // graph inputs to declare anew, by name; the others stay
-	Outputs  []ValueInfo       // graph outputs, all of them, in order; nil leaves them as they are
-	Metadata map[string]string // metadata_props to set; the others stay
+	Inputs   []ValueInfo       // graph inputs to redeclare, by name; others stay
+	Outputs  []ValueInfo       // all graph outputs, in order; nil does not change them
+	Metadata map[string]string // metadata_props to set; others stay
 }
 
 // Initializer is a named tensor to add.
@@ -39,8 +38,8 @@ type Initializer struct {
 	Tensor *tensor.Tensor
 }
 
-// Node is a node to add. It stands at the end of the file's nodes, or before the node that computes
-// the value Before where that is given; several with the same place keep their order.
+// Node is a node to add. It goes to the end of the file's nodes, or before the node that computes
+// the value Before, if given. Several nodes with the same place keep their order.
 type Node struct {
 	Name, Op, Domain string
 	Inputs, Outputs  []string // "" for absent ones
@@ -62,12 +61,12 @@ func (p *Patch) Empty() bool {
 		len(p.Inputs) == 0 && p.Outputs == nil && len(p.Metadata) == 0
 }
 
-// maxInline is the size up to which a model is written as one file: protobuf's limit of 2 GiB.
+// maxInline is the largest size of a model in one file: protobuf's limit of 2 GiB.
 const maxInline = 1<<31 - 1
 
-// Bytes gives the model with p applied as one serialised ModelProto; external data is taken in. An
-// empty patch gives the bytes that were read. It errors where p names something that the model does
-// not have, where a name would be defined twice or not at all, and where the result passes 2 GiB.
+// Bytes returns the model with p applied as one serialised ModelProto that includes external data.
+// An empty patch returns the original bytes. It errors if p names something that the model lacks,
+// if a name would be defined twice or not at all, or if the result exceeds 2 GiB.
 func (m *Model) Bytes(p *Patch) ([]byte, error) {
 	if p.Empty() {
 		return m.data, nil
@@ -82,10 +81,10 @@ func (m *Model) Bytes(p *Patch) ([]byte, error) {
 	return r.bytes(), nil
 }
 
-// WriteFile writes the model with p applied. The file holds all of its tensors, even those that
-// were external, unless that passes 2 GiB: then tensors of a KiB and more go to path.data beside
-// it. With an empty patch and no external data the file has the bytes that were read. An existing
-// file is replaced in one step.
+// WriteFile writes the model with p applied. The file contains all tensors, even those that were
+// external, unless it would exceed 2 GiB. Then tensors of a KiB and more go to path.data beside it.
+// With an empty patch and no external data, the file has the original bytes. An existing file is
+// replaced atomically.
 func (m *Model) WriteFile(path string, p *Patch) error { return m.writeFile(path, p, maxInline) }
 
 func (m *Model) writeFile(path string, p *Patch, limit int) error {
@@ -105,7 +104,7 @@ func (m *Model) writeFile(path string, p *Patch, limit int) error {
 	return atomicfile.Write(path, r.writeTo)
 }
 
-// Check errors where Bytes would, but for the size, and is quick.
+// Check errors where Bytes would, except for the size, and is fast.
 func (m *Model) Check(p *Patch) error {
 	if _, err := m.resolve(p, nil); err != nil {
 		return fmt.Errorf("onnx: patch: %w", err)
@@ -113,7 +112,7 @@ func (m *Model) Check(p *Patch) error {
 	return nil
 }
 
-// patch copies the model field by field. Side takes large tensors where it is not nil.
+// patch copies the model field by field. If side is not nil, large tensors go there.
 func (m *Model) patch(p *Patch, side *sideFile) (*rope, error) {
 	pl, err := m.resolve(p, side)
 	if err != nil {

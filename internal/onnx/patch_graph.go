@@ -1,8 +1,8 @@
 package onnx
 
-// Each function in the files patch_graph.go, patch_node.go and patch_tensor.go copies one message,
-// field by field. It returns nil where nothing in the message changes, so that the caller keeps the
-// bytes as they are.
+// Each function in patch_graph.go, patch_node.go and patch_tensor.go copies one message, field by
+// field. It returns nil if nothing in the message changes, so that the caller keeps the original
+// bytes.
 
 // graph patches the main graph.
 func (pl *plan) graph(b []byte, g *graphProto) (*rope, error) {
@@ -122,8 +122,8 @@ func (pl *plan) graph(b []byte, g *graphProto) (*rope, error) {
 	return r, nil
 }
 
-// addOutputs declares the graph's outputs. One that the file b declares keeps what else stands
-// there.
+// addOutputs declares the graph's outputs. An output that the file b already declares keeps its
+// other fields.
 func (pl *plan) addOutputs(r *rope, b []byte) error {
 	old := map[string]field{}
 	for f, err := range fields(b) {
@@ -152,7 +152,7 @@ func (pl *plan) addOutputs(r *rope, b []byte) error {
 	return nil
 }
 
-// retype gives a ValueInfoProto another type, and nil where it has that type already.
+// retype gives a ValueInfoProto another type. It returns nil if it already has that type.
 func retype(b []byte, v ValueInfo) (*rope, error) {
 	old, err := parseValue(b)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// node patches node i of the main graph, or a node elsewhere where i is -1.
+// node patches node i of the main graph, or another node if i is -1.
 func (pl *plan) node(b []byte, i int) (*rope, error) {
 	t, wires := pl.nodeNew[i], pl.rewire[i]
 	if t == nil && wires == nil && !pl.external {
@@ -44,8 +44,8 @@ func (pl *plan) node(b []byte, i int) (*rope, error) {
 	return r, nil
 }
 
-// attr patches an attribute; t, where it is not nil, is the new value of the Constant that it
-// belongs to.
+// attr patches an attribute. If t is not nil, it is the new value of the Constant node with this
+// attribute.
 func (pl *plan) attr(b []byte, t *tensor.Tensor) (*rope, error) {
 	p, err := parseAttr(b, 0)
 	if err != nil {
@@ -102,8 +102,8 @@ func (pl *plan) attr(b []byte, t *tensor.Tensor) (*rope, error) {
 	return r, nil
 }
 
-// nested takes in the external tensors of a subgraph or function whose nodes are field node and
-// whose initializers, where it has any, are field init.
+// nested includes the external tensors of a subgraph or function. Its nodes are field node, and its
+// initializers, if any, field init.
 func (pl *plan) nested(b []byte, node, init protowire.Number) (*rope, error) {
 	if !pl.external {
 		return nil, nil

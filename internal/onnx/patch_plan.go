@@ -9,7 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// plan is a Patch resolved to positions in the file.
+// plan is a Patch with its names resolved to positions in the file.
 type plan struct {
 	*Patch
 	store    *store
@@ -24,7 +24,7 @@ type plan struct {
 	before   map[int][]*Node
 	last     []*Node
 	inputs   map[string]ValueInfo
-	initIn   bool // initializers must be listed as inputs, as IR version 3 asks
+	initIn   bool // initializers must also be listed as inputs, as IR version 3 requires
 }
 
 func (m *Model) resolve(p *Patch, side *sideFile) (*plan, error) {
@@ -124,7 +124,7 @@ func (m *Model) resolve(p *Patch, side *sideFile) (*plan, error) {
 	return pl, pl.check(g)
 }
 
-// check makes sure that all names of the patched graph are defined once.
+// check verifies that all names of the patched graph are defined once.
 func (pl *plan) check(g *graphProto) error {
 	defined := map[string]bool{"": true}
 	define := func(name string) error {

@@ -4,8 +4,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// tensor patches a TensorProto: new contents where t is not nil, external contents taken in, and
-// large contents put aside where there is a side file.
+// tensor patches a TensorProto: it writes new contents if t is not nil, includes external contents,
+// and moves large contents to the side file if there is one.
 func (pl *plan) tensor(b []byte, t *tensor.Tensor) (*rope, error) {
 	p, err := parseTensor(b)
 	if err != nil {
@@ -48,7 +48,7 @@ func (pl *plan) tensor(b []byte, t *tensor.Tensor) (*rope, error) {
 	return r, nil
 }
 
-// typed puts new contents into the typed field that holds the old ones.
+// typed puts new contents into the typed field of the old ones.
 func (p *tensorProto) typed(b []byte, t *tensor.Tensor) (*rope, error) {
 	s, num := p.field(t.DType)
 	r := &rope{}

@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// The messages of onnx.proto that are read, as views of the file's bytes. Field numbers stand in
-// the functions that read them.
+// The messages of onnx.proto that we read, as views of the file's bytes. Field numbers are in the
+// functions that read them.
 
 type modelProto struct {
 	irVersion int64
@@ -27,7 +27,7 @@ type funcProto struct {
 	opsets          map[string]int
 }
 
-// maxNesting bounds how deep graphs may lie in attributes of nodes of graphs.
+// maxNesting limits how deeply graphs may be nested in attributes.
 const maxNesting = 24
 
 func parseModel(b []byte) (*modelProto, error) {
@@ -79,7 +79,7 @@ func (m *modelProto) add(f field) (err error) {
 	return err
 }
 
-// normDomain gives the default operator domain one spelling.
+// normDomain normalises the spelling of the default operator domain.
 func normDomain(d string) string {
 	if d == "ai.onnx" {
 		return ""

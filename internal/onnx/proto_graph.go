@@ -15,7 +15,7 @@ type graphProto struct {
 	inputs    []*valueProto
 	outputs   []*valueProto
 	valueInfo []*valueProto
-	free      []string // names read from the graph around it, once freeNames ran
+	free      []string // names read from the surrounding graph, once freeNames has run
 	hasFree   bool
 }
 
@@ -23,11 +23,10 @@ type nodeProto struct {
 	name, op, domain, overload string
 	inputs, outputs            []string
 	attrs                      []*attrProto
-	index                      int // position in the graph's list
+	index                      int // index in the graph's list
 }
 
-// label names the node in errors and for selectors: its name, or what it computes where it has
-// none.
+// label names the node in errors and for selectors: its name, or else its result.
 func (n *nodeProto) label() string {
 	if n.name != "" {
 		return n.name
@@ -139,7 +138,7 @@ func (g *graphProto) add(f field, depth int) error {
 	return nil
 }
 
-// sparseName is the name of a SparseTensorProto, which is that of its values.
+// sparseName returns the name of a SparseTensorProto, which is that of its values.
 func sparseName(b []byte) (string, error) {
 	for f, err := range fields(b) {
 		if err == nil && f.num == 1 {
@@ -199,7 +198,7 @@ func parseNode(b []byte, depth int) (*nodeProto, error) {
 
 func parseAttr(b []byte, depth int) (*attrProto, error) {
 	a := &attrProto{}
-	guess := 0 // the type of a file so old that it does not say
+	guess := 0 // for a file so old that it does not state the type
 	for f, err := range fields(b) {
 		if err == nil {
 			var sub []byte

@@ -9,7 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// nodes adds nodes in an order in which names are defined before they are read.
+// nodes adds nodes, ordered so that names are defined before they are read.
 func (s *scope) nodes(list []*nodeProto) error {
 	list, err := sortNodes(list)
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *scope) node(n *nodeProto) error {
 		if n.domain == "" {
 			return n.errorf("no operator set is imported for it")
 		}
-		version = 1 // files of ONNX Runtime's optimiser leave its own domain out
+		version = 1 // files from ONNX Runtime's optimiser do not list its own domain
 	}
 	out := &ir.Node{Name: s.prefix + n.label(), Op: n.op, Domain: n.domain, Version: version}
 	for _, name := range n.inputs {
@@ -172,8 +172,8 @@ func (a *attrProto) floatValues() ([]float32, error) {
 	return v, nil
 }
 
-// attr gives an attribute's value, nil where it refers to an attribute that a function's caller
-// left out.
+// attr returns an attribute's value. It is nil if it refers to an attribute that the caller of a
+// function left out.
 func (s *scope) attr(a *attrProto) (any, error) {
 	if a.ref != "" {
 		b, ok := s.attrs[a.ref]

@@ -4,8 +4,8 @@ import (
 	"strconv"
 )
 
-// minSide is the size from which a tensor goes to the side file, and alignSide the multiple at
-// which it begins there.
+// minSide is the size from which a tensor goes to the side file. Its offset there is a multiple of
+// alignSide.
 const minSide, alignSide = 1024, 4096
 
 // sideFile collects tensors for a file beside the model.

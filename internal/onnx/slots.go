@@ -7,22 +7,25 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// composes lists the operators through which the parts of a setting are put together.
+// composes lists the operators that put together the parts of a setting.
 var composes = map[string]bool{"Concat": true, "Slice": true, "Gather": true}
 
-// role says where a tensor ends up, directly or through operators that keep it.
+// role says where a tensor is used, directly or through operators that pass it on unchanged.
 type role uint8
 
 const (
-	setting   role = 1 << iota // in an input that sets something
-	layer                      // in a weight slot
-	operand                    // in an operand of arithmetic, a weight slot if it has several elements
-	embedding                  // in a table of which rows are gathered, a weight slot if it has rows
-	left                       // on the left of a Gemm, a weight slot if it is an initializer
+	setting role = 1 << iota // as an input that sets a shape or parameter
+	layer                    // in a weight slot
+	// as an operand of arithmetic, which is a weight slot if it has several elements
+	operand
+	// as a table from which rows are gathered, which is a weight slot if it has rows
+	embedding
+	// as the left operand of a Gemm, which is a weight slot if it is an initializer
+	left
 )
 
-// roles finds what every value of g is used for, and counts its uses. It walks from the last node
-// to the first, so that what a node's output is used for is known before its inputs are looked at.
+// roles finds what every value of g is used for, and counts its uses. It goes from the last node to
+// the first, so that the use of a node's output is known before its inputs are examined.
 func roles(g *ir.Graph, of map[*ir.Value]role, uses map[*ir.Value]int) {
 	for _, v := range g.Outputs {
 		uses[v]++
@@ -52,8 +55,8 @@ func roles(g *ir.Graph, of map[*ir.Value]role, uses map[*ir.Value]int) {
 	}
 }
 
-// params decides which tensors of the main graph are parameters, by the rule of the package
-// comment, marks their values and lists them.
+// params decides which tensors of the main graph are parameters, by the rule in the package
+// comment. It marks their values and lists them.
 func (r *reader) params(g *ir.Graph) []*Param {
 	of, uses := map[*ir.Value]role{}, map[*ir.Value]int{}
 	roles(g, of, uses)
@@ -88,7 +91,7 @@ func (c *constant) isParam(r role) bool {
 		r&left != 0 && c.init >= 0
 }
 
-// roleAt is what input i of n is used for.
+// roleAt returns what input i of n is used for.
 func roleAt(n *ir.Node, i int) role {
 	switch n.RawTraits().Use(i) {
 	case ir.UseData, ir.UseIndex:

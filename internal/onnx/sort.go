@@ -1,8 +1,8 @@
 package onnx
 
-// sortNodes orders nodes so that each name is defined before it is read, keeping the order where it
-// can. It errors where nodes depend on each other in a cycle. The file's order is nearly always
-// right.
+// sortNodes orders nodes so that each name is defined before it is read, and otherwise keeps the
+// order. The file's order is nearly always right. It errors if nodes depend on each other in a
+// cycle.
 func sortNodes(list []*nodeProto) ([]*nodeProto, error) {
 	maker := map[string]int{}
 	for i, n := range list {
@@ -55,8 +55,7 @@ func sortNodes(list []*nodeProto) ([]*nodeProto, error) {
 	return order, nil
 }
 
-// reads lists the names that a node reads: its inputs, and what its subgraphs take from around
-// them.
+// reads lists the names that a node reads: its inputs, and what its subgraphs capture.
 func (n *nodeProto) reads() []string {
 	names := n.inputs
 	for _, a := range n.attrs {

@@ -6,17 +6,17 @@ import (
 	"unsafe"
 )
 
-// Span says where in the file the contents of a parameter stand.
+// Span says where in the file the contents of a parameter are.
 type Span struct {
 	Name        string
 	Offset, Len int
 }
 
-// Source is the serialised model that was read. It must not be changed.
+// Source returns the serialised model that was read. It must not be changed.
 func (m *Model) Source() []byte { return m.data }
 
-// Spans lists the initializers among the parameters whose contents stand in the file as plain
-// little-endian bytes, in order of offset. Those in another encoding or in external data have none.
+// Spans lists the parameters that are initializers stored in the file as plain little-endian bytes,
+// in order of offset. Those in another encoding or in external data are not listed.
 func (m *Model) Spans() []Span {
 	var out []Span
 	for _, p := range m.Params {
@@ -27,7 +27,7 @@ func (m *Model) Spans() []Span {
 		if !t.hasRaw || len(t.raw) == 0 || t.external != nil {
 			continue
 		}
-		// raw is a view of data: its offset is the distance between their first bytes.
+		// raw is a view of data, so its offset is the distance between their first bytes.
 		off := int(uintptr(unsafe.Pointer(&t.raw[0])) - uintptr(unsafe.Pointer(&m.data[0])))
 		if off < 0 || off+len(t.raw) > len(m.data) {
 			continue

@@ -23,8 +23,8 @@ type tensorProto struct {
 	doubles  numbers // double_data, field 10
 	uint64s  numbers // uint64_data, field 11
 	segment  bool
-	external map[string]string // where the contents lie outside of the file; nil where they do not
-	decoded  *tensor.Tensor    // what decode gave before
+	external map[string]string // location of contents outside the file; nil if there are none
+	decoded  *tensor.Tensor    // the earlier result of decode
 }
 
 func parseTensor(b []byte) (*tensorProto, error) {
@@ -78,7 +78,7 @@ func parseTensor(b []byte) (*tensorProto, error) {
 	return t, nil
 }
 
-// shape decodes the dimensions and gives the number of elements. It errors where that overflows.
+// shape decodes the dimensions and returns the number of elements. It errors if that overflows.
 func (t *tensorProto) shape() (tensor.Shape, int, error) {
 	vs, err := t.dims.varints()
 	if err != nil {
@@ -110,8 +110,8 @@ func (t *tensorProto) shape() (tensor.Shape, int, error) {
 	return s, int(n), nil
 }
 
-// field is the typed field in which a tensor of this element type keeps its contents when they are
-// not raw, and that field's number.
+// field returns the typed field that holds the contents of a tensor with this element type if they
+// are not raw, and the field's number.
 func (t *tensorProto) field(dt tensor.DType) (*numbers, protowire.Number) {
 	switch dt {
 	case tensor.Float32:
@@ -126,8 +126,8 @@ func (t *tensorProto) field(dt tensor.DType) (*numbers, protowire.Number) {
 	return &t.int32s, 5
 }
 
-// decode gives the contents. They share the file's memory where they lie there aligned. Nothing is
-// allocated that the file's own bytes do not fill. Store gives external contents.
+// decode returns the contents. They share the file's memory if they are aligned there. It allocates
+// no more than the file's own bytes fill. store provides external contents.
 func (t *tensorProto) decode(store *store) (*tensor.Tensor, error) {
 	if t.decoded != nil {
 		return t.decoded, nil
@@ -167,8 +167,8 @@ func (t *tensorProto) decode(store *store) (*tensor.Tensor, error) {
 	return t.decoded, nil
 }
 
-// unpack gives a byte to each of n elements of less than a byte, which lie packed in b from the low
-// bits up.
+// unpack expands n elements of less than a byte, packed in b from the low bits up, to one byte
+// each.
 func unpack(b []byte, dt tensor.DType, n int) []byte {
 	width := dt.Bits()
 	if width >= 8 {
@@ -199,7 +199,7 @@ func pack(b []byte, dt tensor.DType) []byte {
 	return out
 }
 
-// align returns b, or a copy of it where the processor needs it at a multiple of size.
+// align returns b, or a copy if the processor needs it at a multiple of size.
 func align(b []byte, size int, store *store) []byte {
 	if len(b) == 0 {
 		return []byte{}
@@ -217,7 +217,7 @@ func align(b []byte, size int, store *store) []byte {
 	return c
 }
 
-// bools returns b with every non-zero byte made 1, the only form of true that Go knows.
+// bools returns b with every non-zero byte set to 1, the only valid form of true in Go.
 func bools(b []byte) []byte {
 	for i, x := range b {
 		if x > 1 {
@@ -234,13 +234,14 @@ func bools(b []byte) []byte {
 	return b
 }
 
-// decodeTyped gives the little-endian bytes of contents held in a typed field.
+// decodeTyped returns the little-endian bytes of contents in a typed field.
 func (t *tensorProto) decodeTyped(dt tensor.DType, n int) ([]byte, error) {
 	s, _ := t.field(dt)
-	if dt == tensor.Float32 || dt == tensor.Float64 { // packed fixed numbers are the raw form
+	// packed fixed-size numbers are already in the raw form
+	if dt == tensor.Float32 || dt == tensor.Float64 {
 		return s.joined(), nil
 	}
-	if n > s.size() { // a varint takes a byte at least
+	if n > s.size() { // a varint takes at least one byte
 		return nil, fmt.Errorf("%d elements are declared, at most %d are there", n, s.size())
 	}
 	b := s.joined()

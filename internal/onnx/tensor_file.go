@@ -8,8 +8,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// ReadTensor reads a file that holds one TensorProto, such as input_0.pb of a test data set, and
-// returns its name and contents.
+// ReadTensor reads a file with one TensorProto, such as input_0.pb of a test data set. It returns
+// the tensor's name and contents.
 func ReadTensor(path string) (string, *tensor.Tensor, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -22,7 +22,7 @@ func ReadTensor(path string) (string, *tensor.Tensor, error) {
 	return name, t, nil
 }
 
-// ParseTensor reads a serialised TensorProto and returns its name and contents. The contents may
+// ParseTensor reads a serialised TensorProto. It returns the tensor's name and contents, which may
 // share b.
 func ParseTensor(b []byte) (string, *tensor.Tensor, error) {
 	p, err := parseTensor(b)
@@ -36,7 +36,7 @@ func ParseTensor(b []byte) (string, *tensor.Tensor, error) {
 // MarshalTensor makes a serialised TensorProto with raw contents.
 func MarshalTensor(name string, t *tensor.Tensor) []byte { return encodeTensor(name, t).bytes() }
 
-// WriteTensor writes a file that holds t as one TensorProto.
+// WriteTensor writes t to a file as one TensorProto.
 func WriteTensor(path, name string, t *tensor.Tensor) error {
 	return atomicfile.Write(path, encodeTensor(name, t).writeTo)
 }

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Trim adds to p the removal of what the model needs no more once p is applied: nodes and
-// initializers on which outputs depended before and depend no longer, as when a head was replaced
-// or the network cut at an earlier value. What nothing needed in the first place stays.
+// Trim adds to p the removal of everything that is no longer needed once p is applied: nodes and
+// initializers on which outputs depended only before. This happens when a head is replaced or the
+// network is cut at an earlier value. What was never needed stays.
 func (m *Model) Trim(p *Patch) {
 	g := m.proto.graph
 	maker := map[string]int{}
@@ -98,7 +98,7 @@ func (m *Model) Trim(p *Patch) {
 	}
 }
 
-// reach finds the nodes and names that outputs depend on. Maker maps a name to the node that
+// reach returns the nodes and names on which outputs depend. maker maps a name to the node that
 // computes it.
 func reach(outputs []string, maker map[string]int, reads func(int) []string) (nodes map[int]bool, names map[string]bool) {
 	nodes, names = map[int]bool{}, map[string]bool{"": true}

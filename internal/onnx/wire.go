@@ -13,13 +13,12 @@ import (
 type field struct {
 	num protowire.Number
 	typ protowire.Type
-	raw []byte // tag and value as they stand in the file
+	raw []byte // tag and value as in the file
 	val uint64 // the value of a varint or fixed field
 	buf []byte // the value of a length-delimited field
 }
 
-// fields lists the fields of a message in order. It ends with an error where the message is
-// malformed.
+// fields lists the fields of a message in order. It ends with an error if the message is malformed.
 func fields(msg []byte) iter.Seq2[field, error] {
 	return func(yield func(field, error) bool) {
 		for len(msg) > 0 {
@@ -62,13 +61,13 @@ func nextField(msg []byte) (field, error) {
 
 var errWire = errors.New("field of the wrong wire type")
 
-// str is the value of a string field.
+// str returns the value of a string field.
 func (f field) str() (string, error) {
 	b, err := f.bytes()
 	return string(b), err
 }
 
-// bytes is the value of a length-delimited field.
+// bytes returns the value of a length-delimited field.
 func (f field) bytes() ([]byte, error) {
 	if f.typ != protowire.BytesType {
 		return nil, fmt.Errorf("field %d: %w", f.num, errWire)
@@ -76,7 +75,7 @@ func (f field) bytes() ([]byte, error) {
 	return f.buf, nil
 }
 
-// int64 is the value of a varint field.
+// int64 returns the value of a varint field.
 func (f field) int64() (int64, error) {
 	if f.typ != protowire.VarintType {
 		return 0, fmt.Errorf("field %d: %w", f.num, errWire)
@@ -84,8 +83,8 @@ func (f field) int64() (int64, error) {
 	return int64(f.val), nil
 }
 
-// numbers collects a repeated numeric field, which the wire holds packed or one by one, without
-// decoding it: a list of byte strings in the packed form.
+// numbers collects a repeated numeric field without decoding it, whether it is packed or one by one
+// in the file. It is a list of byte strings in the packed form.
 type numbers struct {
 	chunks [][]byte
 	single []byte // elements that came one by one, in packed form; the last chunk while it grows
@@ -127,8 +126,8 @@ func (s *numbers) size() int {
 	return n
 }
 
-// joined is the packed form as one byte string; it shares the file's memory where it was one string
-// there.
+// joined returns the packed form as one byte string. It shares the file's memory if it was one
+// string there.
 func (s *numbers) joined() []byte {
 	s.flush()
 	if len(s.chunks) == 1 {
@@ -162,11 +161,11 @@ func (s *numbers) varints() ([]uint64, error) {
 	return out, nil
 }
 
-// truncated reports whether err says that a message ended before its contents did.
+// truncated reports whether err means that a message ended before its contents did.
 func truncated(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
 
-// rope is a message under construction, a list of byte strings. Large tensors are held by
-// reference.
+// rope is a message under construction, as a list of byte strings. It refers to large tensors
+// without copying them.
 type rope struct {
 	parts [][]byte
 	size  int
@@ -194,7 +193,7 @@ func (r *rope) addMessage(num protowire.Number, value *rope) {
 	r.add(value.parts...)
 }
 
-// replace appends field f with another value, or f as it stands where the value has not changed.
+// replace appends field f with another value, or f itself if the value has not changed.
 func (r *rope) replace(f field, value *rope) {
 	if value == nil {
 		r.add(f.raw)

@@ -9,8 +9,8 @@ import (
 )
 
 // An activation is an elementwise function of one floating-point input. Its derivative is a
-// function of the input, or of the output where that suffices: the input may then be freed. The
-// gradient operator is called <name>Grad and has inputs dy and v, the input or output.
+// function of the input or, if possible, of the output, so that the input can be freed. The
+// gradient operator is called <name>Grad and has inputs dy and v, which is the input or output.
 type activation struct {
 	name  string
 	fromY bool // the derivative reads the output

@@ -69,7 +69,7 @@ func bindDiv(k binary) func(n *ir.Node) (ir.Bound, error) {
 func ints64(v ...int64) *tensor.Tensor     { return tensor.Of(v) }
 func floats32(v ...float32) *tensor.Tensor { return tensor.Of(v) }
 
-// broadcastCases pairs shapes that line up in every way that kernels tell apart.
+// broadcastCases pairs shapes in every way of broadcasting that kernels distinguish.
 func broadcastCases(lo, hi float64) []ir.Case {
 	r := [2]float64{lo, hi}
 	return []ir.Case{

@@ -110,7 +110,8 @@ func lowerAttention(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		}
 	}
 	causal := n.Attrs.Bool("is_causal")
-	if lengths != nil { // keys from lengths on are padding; the last query stands at the last key
+	// keys from lengths on are padding; the last query is at the position of the last key
+	if lengths != nil {
 		limit := reshapeTo(b, cast(b, lengths, tensor.Int64), lengths.Type.Shape.Len(), 1, 1, 1)
 		cols := counting(b, tk, 1, 1, 1, tk)
 		keep := b.Op("Less", nil, cols, limit)

@@ -242,8 +242,8 @@ func eachCase(cs []ir.Case, f func(c *ir.Case)) []ir.Case {
 // channelNorm is the geometry of a normalisation by channel.
 type channelNorm struct{ image }
 
-// batchNormOf checks a node of the family that has the given number of inputs, of which those
-// listed must be there: up to two of x's shape, the others of one value a channel.
+// batchNormOf checks a node of the family with the given number of inputs. The listed inputs must
+// be present: up to two with x's shape, the others with one value per channel.
 func batchNormOf(n *ir.Node, k int, present ...int) (m channelNorm, err error) {
 	if err = inputs(n, 0, k); err != nil {
 		return m, err

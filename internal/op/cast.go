@@ -49,10 +49,10 @@ func cast(b *ir.Builder, v *ir.Value, dt tensor.DType) *ir.Value {
 	return b.Op("Cast", ir.Attrs{"to": dt.String()}, v)
 }
 
-// Cast changes the element type; the attribute to is the name of the new one. Floating point
-// becomes integer by dropping the fraction, anything but 0 becomes true. Floats of a byte or less
-// take the greatest number for what is too large, infinity or NaN with saturate 0; float8e8m0
-// rounds as round_mode says.
+// Cast changes the element type; the attribute to names the new one. Floating point becomes integer
+// by dropping the fraction, and anything but 0 becomes true. In floats of a byte or less, too large
+// values become the greatest number, or with saturate 0 infinity or NaN. float8e8m0 rounds
+// according to round_mode.
 func init() {
 	register(ir.Def{
 		Name:   "Cast",
@@ -126,7 +126,7 @@ func init() {
 	})
 }
 
-// castOrSame is cast with a node even where nothing changes, so that the output is not the input.
+// castOrSame is cast, but adds a node even if nothing changes, so that the output is not the input.
 func castOrSame(b *ir.Builder, n *ir.Node, dt tensor.DType) []*ir.Value {
 	if n.In(0).Type.DType == dt {
 		return b.Ops("Identity", nil, n.In(0))

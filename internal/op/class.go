@@ -28,7 +28,8 @@ func classOf(dt tensor.DType) class {
 // widest lists the types that classes are computed in.
 type widest interface{ float64 | int64 | uint64 }
 
-// widen gives t's elements as W, the type of its class; t's own memory where they are W already.
+// widen returns t's elements as W, the type of its class. It returns t's own memory if they already
+// are W.
 func widen[W widest](t *tensor.Tensor) []W {
 	switch t.DType {
 	case tensor.Float32:
@@ -66,7 +67,7 @@ func converted[W widest, S number](src []S) []W {
 	return dst
 }
 
-// wideOut is memory for t's elements as W: its own where they are W, else new.
+// wideOut returns memory for t's elements as W: its own if they already are W, else new.
 func wideOut[W widest](t *tensor.Tensor) []W {
 	var w W
 	switch any(w).(type) {
@@ -146,7 +147,7 @@ func narrowSmall[W widest](t *tensor.Tensor, w []W, saturate bool, round string)
 	}
 }
 
-// convertOver is convert, and nothing where both are the same memory.
+// convertOver is convert, but does nothing if both are the same memory.
 func convertOver[T widest, S widest](dst []T, src []S) {
 	if same, ok := any(src).([]T); ok {
 		copy(dst, same)

@@ -7,9 +7,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Col2Im(x [N,C*k1*..*kd,L]) -> [N,C,image...] adds up the L blocks of size block_shape that a
-// window takes from an image of size image_shape (attributes, with dilations, pads and strides as
-// for Conv), each where it was taken from. Im2Col takes the blocks and is its gradient.
+// Col2Im(x [N,C*k1*..*kd,L]) -> [N,C,image...] adds up L blocks of size block_shape at the
+// positions where a window takes them from an image of size image_shape. The sizes are attributes,
+// with dilations, pads and strides as for Conv. Im2Col takes the blocks from the image and is its
+// gradient.
 func init() {
 	attrs := ir.Attrs{"image_shape": []int{4, 5}, "block_shape": []int{2, 3}, "strides": []int{2, 1}, "pads": []int{0, 1, 0, 1}}
 	register(ir.Def{
@@ -107,7 +108,7 @@ func blocksOf(a ir.Attrs) (blocks, error) {
 	return w, nil
 }
 
-// each calls f for every element of every block that lies inside the image: tap within the block,
+// each calls f for every element of every block that is inside the image: tap within the block,
 // block, element of the image.
 func (w blocks) each(f func(tap, block, at int)) {
 	st := w.image.Strides()

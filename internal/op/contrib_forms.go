@@ -7,9 +7,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Operators that ONNX Runtime's optimiser and quantiser put into models, by what they stand for.
-// Those with a single subject of their own stand there: attention, Gelu, layer normalisation,
-// rotary positions.
+// Operators that ONNX Runtime's optimiser and quantiser add to models, expressed by others.
+// Attention, Gelu, layer normalisation and rotary positions are in the files of their operators.
 func init() {
 	f := ir.AttrFloat
 	stating := func(op string, traits *ir.Traits, lower func(*ir.Builder, *ir.Node) ([]*ir.Value, error)) {
@@ -217,17 +216,16 @@ func lowerQGemm(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return requantize(b, y, n, 7)
 }
 
-// scaledProduct is the product of two quantised matrices in floating point, plus a bias where there
-// is one.
+// scaledProduct is the product of two quantised matrices in floating point, plus an optional bias.
 func scaledProduct(b *ir.Builder, x, w, xScale, wScale, xZero, wZero, bias *ir.Value) ([]*ir.Value, error) {
 	y := cast(b, exactMatMul(b, centred(b, x, alongRows(b, xZero, x)), centred(b, w, wZero)), tensor.Float32)
 	y = b.Op("Mul", nil, y, b.Op("Mul", nil, alongRows(b, xScale, x), wScale))
 	return []*ir.Value{add2(b, y, bias)}, b.Err()
 }
 
-// lowerGroupQueryAttention is causal attention whose queries share keys and values in groups, for
-// whole sequences: past keys and values must be absent or empty. Keys behind number seqlens_k are
-// padding.
+// lowerGroupQueryAttention is causal attention in which groups of queries share keys and values. It
+// handles complete sequences: past keys and values must be absent or empty. Keys after the first
+// seqlens_k are padding.
 func lowerGroupQueryAttention(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 1, 9); err != nil {
 		return nil, err
@@ -254,7 +252,7 @@ func lowerGroupQueryAttention(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if len(q.Type.Shape) != 3 {
 		return nil, errorf("query %v is not [B,T,H*D]", q.Type.Shape)
 	}
-	if k == nil { // queries, keys and values behind each other
+	if k == nil { // queries, keys and values are concatenated
 		d := q.Type.Shape[2] / (heads + 2*shared)
 		parts := b.Ops("Split", ir.Attrs{"axis": 2, "split": []int{heads * d, shared * d, shared * d}}, q)
 		if len(parts) != 3 {

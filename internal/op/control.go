@@ -7,10 +7,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Control flow disappears when a graph is specialised: a constant condition picks a branch of If, a
-// Loop whose trip count and conditions are constant and a Scan are unrolled. An If whose condition
-// is not known computes both branches and chooses; differentiation goes through all of these. A
-// Loop that depends on data stays one (see loop.go).
+// Control flow disappears when a graph is specialised. A constant condition picks a branch of If. A
+// Scan is unrolled, and so is a Loop with constant trip count and conditions. An If with an unknown
+// condition computes both branches and selects one result. All of these can be differentiated. A
+// Loop that depends on data remains a loop (see loop.go).
 func init() {
 	ir.RegisterForms(
 		ir.Form{Op: "If", Since: 1, Lower: lowerIf},
@@ -19,7 +19,7 @@ func init() {
 	)
 }
 
-// maxTrips bounds how often a body is unrolled.
+// maxTrips limits how often a body is unrolled.
 const maxTrips = 1 << 16
 
 // body is the subgraph of an attribute.
@@ -133,7 +133,7 @@ func lowerLoop(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return same(b, n, outs), b.Err()
 }
 
-// runLoop leaves what is left of a loop, from iteration start on, to be run.
+// runLoop builds a node that runs the rest of a loop, from iteration start on.
 func runLoop(b *ir.Builder, n *ir.Node, g *ir.Graph, start int, cond *ir.Value, states []*ir.Value) ([]*ir.Value, error) {
 	types := []ir.Type{{DType: tensor.Int64, Shape: tensor.Shape{}}, {DType: tensor.Bool, Shape: tensor.Shape{}}}
 	for _, v := range states {
@@ -159,7 +159,7 @@ func stack(b *ir.Builder, vs []*ir.Value, axis int) *ir.Value {
 	return b.Op("Concat", ir.Attrs{"axis": axis}, parts...)
 }
 
-// same hands on results that are inputs of n, so that each output is a value of its own.
+// same copies results that are inputs of n, so that each output is a separate value.
 func same(b *ir.Builder, n *ir.Node, outs []*ir.Value) []*ir.Value {
 	for i, v := range outs {
 		if v != nil && b.Err() == nil && slices.Contains(n.Inputs, v) {

@@ -10,14 +10,14 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// ConvChain(x, residual, w0, bias0, w1, bias1, ...) is one Conv after the other, each of the result
-// of the one before; residual, which may be absent, is the last one's. Attribute links is their
-// number; the attributes of link i end in "." and i, as strides.1. It has the bits of its links, of
-// which each image is computed a few rows at a time (see kernel.ConvChain). With attribute mean a
-// second output is the mean of the first over the spatial axes, which become 1, as
-// GlobalAveragePool has it.
+// ConvChain(x, residual, w0, bias0, w1, bias1, ...) is a sequence of Convs, each applied to the
+// previous result. The optional residual belongs to the last one. Attribute links is their number;
+// the attributes of link i end in "." and i, such as strides.1. Its result has the same bits as its
+// links, but each image is computed a few rows at a time (see kernel.ConvChain). With attribute
+// mean, a second output is the mean of the first over the spatial axes, which become 1, as in
+// GlobalAveragePool.
 //
-// A compiler pass makes it (see FuseChain); it has no gradient.
+// A compiler pass makes it (see FuseChain). It has no gradient.
 func init() {
 	register(ir.Def{
 		Name:  "ConvChain",
@@ -50,8 +50,7 @@ func init() {
 	})
 }
 
-// chainLinks are the convolutions of a chain as nodes of their own. It errors where one does not
-// fit.
+// chainLinks returns the convolutions of a chain as separate nodes. It errors if one does not fit.
 func chainLinks(n *ir.Node) ([]*ir.Node, error) {
 	count := n.Attrs.Int("links", 0)
 	if count < 1 || len(n.Inputs) != 2+2*count {
@@ -80,8 +79,8 @@ func chainLinks(n *ir.Node) ([]*ir.Node, error) {
 	return links, nil
 }
 
-// FuseChain makes one ConvChain of convolutions each of which reads the one before; nil where that
-// would not be faster or is not possible.
+// FuseChain makes one ConvChain of convolutions that each read the previous one. It returns nil if
+// that is impossible or not faster.
 func FuseChain(links ...*ir.Node) *ir.Node {
 	if shapes, ok := chainShapes(links); !ok || !kernel.ChainPays(shapes...) {
 		return nil
@@ -89,8 +88,8 @@ func FuseChain(links ...*ir.Node) *ir.Node {
 	return chainOf(links)
 }
 
-// FuseMean makes n, a ConvChain or a Conv, a ConvChain that also gives the mean over the spatial
-// axes; nil where that is not possible.
+// FuseMean turns n, a ConvChain or a Conv, into a ConvChain that also outputs the mean over the
+// spatial axes. It returns nil if that is impossible.
 func FuseMean(n *ir.Node) *ir.Node {
 	if n.Op == "Conv" {
 		if _, ok := chainShapes([]*ir.Node{n}); !ok {
@@ -119,7 +118,7 @@ func chainOf(links []*ir.Node) *ir.Node {
 	return n
 }
 
-// chainShapes are the shapes of links that kernel.ConvChain can run; false where it cannot.
+// chainShapes returns the shapes of links if kernel.ConvChain can run them, else false.
 func chainShapes(links []*ir.Node) ([]kernel.Conv2D, bool) {
 	var shapes []kernel.Conv2D
 	for i, l := range links {

@@ -55,8 +55,8 @@ func scaleShape(c conv) tensor.Shape {
 	return s.shape()
 }
 
-// FuseScale makes a ConvScaled of conv, which reads x*scale; nil where that would not be faster or
-// is not possible. The weights are scaled for each image, so there must be less of them than of x.
+// FuseScale makes a ConvScaled of conv, which reads x*scale. It returns nil if that is impossible
+// or not faster. The weights are scaled for each image, so they must be smaller than x.
 func FuseScale(conv *ir.Node, x, scale *ir.Value) *ir.Node {
 	in := []*ir.Value{x, conv.In(1), conv.In(2), conv.In(3), scale}
 	n := &ir.Node{Name: conv.Name, Op: "ConvScaled", Inputs: in, Attrs: conv.Attrs}

@@ -9,14 +9,14 @@ import (
 )
 
 // CTCLoss(logits [N,T,C], labels int64 [N,S], frames int64 [N]) is the connectionist temporal
-// classification of sequences (see kernel.CTC), reduced as PyTorch's ctc_loss reduces by mean: each
-// example's loss is divided by the number of its labels, at least 1, and the mean taken of those. A
-// row of labels ends at its first negative number; frames, without which all T count, are how many
-// of an example's rows of scores do. The attributes are blank (default 0), the class that means no
-// label, and zero_infinity (default 0): where it is set, an example with too few frames for its
-// labels counts nothing, with no gradient. Run errors on a label that is blank or no class.
+// classification of sequences (see kernel.CTC). It is reduced like PyTorch's ctc_loss with mean:
+// each example's loss is divided by its number of labels, at least 1, and the results are averaged.
+// A row of labels ends at its first negative number. frames is the number of valid rows of scores
+// per example; if absent, all T are valid. Attribute blank (default 0) is the class that means no
+// label. If zero_infinity (default 0) is set, an example with too few frames for its labels has
+// loss and gradient 0. Run errors on a label that is blank or not a class.
 //
-// CTCLossGrad(logits, labels, frames, dloss) is its gradient for the logits.
+// CTCLossGrad(logits, labels, frames, dloss) is its gradient with respect to the logits.
 func init() {
 	register(ir.Def{
 		Name: "CTCLoss",

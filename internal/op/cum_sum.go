@@ -7,10 +7,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// CumSum and CumProd give at each position along the attribute axis the sum or product of all
-// elements up to it, itself left out with exclusive, from the end with reverse. rawCumulating: the
-// axis is an input of the ONNX operators; examples of a batch are taken not to lie on it unless on
-// the last.
+// CumSum and CumProd return, at each position along the attribute axis, the sum or product of all
+// elements up to it. With exclusive the position itself is left out; with reverse they start at the
+// end. rawCumulating: the axis is an input of the ONNX operators. The examples of a batch are
+// assumed not to be on it, unless it is the last axis.
 var rawCumulating = ir.Traits{Batch: ir.BatchKept, Rows: rowsBut("axis", -1)}
 
 func init() {

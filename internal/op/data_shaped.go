@@ -88,8 +88,8 @@ func init() {
 		ir.Case{Name: "rows", Const: []int{0}, Attrs: ir.Attrs{"axis": 0, "sorted": 0}, Inputs: []*tensor.Tensor{tensor.Of([]float32{5, 6, 1, 2, 5, 6}, 3, 2)},
 			Want: []*tensor.Tensor{tensor.Of([]float32{5, 6, 1, 2}, 2, 2), ints64(0, 1), ints64(0, 1, 0), ints64(2, 1)}})
 
-	// Compress picks the slices along the attribute axis, or elements of the flattened input where
-	// it is absent, at which a constant bool vector is true.
+	// Compress picks the slices along the attribute axis at which a constant bool vector is true.
+	// Without axis it picks elements of the flattened input.
 	compress := func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if err := inputs(n, 2, 2); err != nil {
 			return nil, err
@@ -153,7 +153,7 @@ func unique(n *ir.Node) ([]*tensor.Tensor, error) {
 		}
 		group[i] = len(first) - 1
 	}
-	rank := make([]int, len(first)) // where a group stands in the result
+	rank := make([]int, len(first)) // position of each group in the result
 	for i := range rank {
 		rank[i] = i
 	}

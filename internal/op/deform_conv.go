@@ -45,7 +45,7 @@ func lowerDeformConv(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		return nil, errorf("offsets %v do not fit %v and %v in %d groups", s, xs, ws, groups)
 	}
 	dt := x.Type.DType
-	// base holds where each tap lies without its offset, along one axis.
+	// base is the position of each tap without its offset, along one axis.
 	base := func(axis int) *ir.Value {
 		v := make([]float64, 0, taps*oh*ow)
 		for k := range taps {

@@ -7,10 +7,10 @@ import (
 )
 
 // Dropout(x, seed) sets each element to zero with probability ratio and divides the others by
-// 1-ratio. seed is an int64 scalar; which elements fall follows from it, the attribute salt (one
-// for each layer) and the position alone, so the gradient is the same operator on dy and nothing is
-// saved. Without a seed, as models are read, it is the identity: training adds the seed where
-// dropout is on.
+// 1-ratio. seed is an int64 scalar. It determines the dropped elements together with the attribute
+// salt (one for each layer) and the position, so the gradient is the same operator on dy and
+// nothing is saved. Without a seed, as models are read, it is the identity. Training adds the seed
+// if dropout is on.
 func init() {
 	register(ir.Def{
 		Name: "Dropout",

@@ -99,7 +99,7 @@ func lowerEinsum(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return b.Ops("Transpose", ir.Attrs{"perm": perm}, acc.v), b.Err()
 }
 
-// einsumLabels are a term's labels and how many axes its ellipsis stands for in a tensor of rank
+// einsumLabels returns a term's labels, and the number of axes of its ellipsis in a tensor of rank
 // axes.
 func einsumLabels(term string, rank int) (labels []rune, dots int) {
 	before, after, ok := strings.Cut(term, "...")
@@ -114,7 +114,7 @@ func einsumLabels(term string, rank int) (labels []rune, dots int) {
 	return append(labels, []rune(after)...), dots
 }
 
-// diagonal takes the diagonal where a label stands twice.
+// diagonal takes the diagonal if a label occurs twice.
 func diagonal(b *ir.Builder, o labelled) labelled {
 	for i := 0; i < len(o.labels); i++ {
 		j := slices.Index(o.labels[i+1:], o.labels[i])

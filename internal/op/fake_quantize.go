@@ -95,8 +95,8 @@ func newQuantizer(a ir.Attrs) quantizer {
 	return q
 }
 
-// round is x/scale as an integer in range, before the zero point is added. Adding and taking away
-// 1.5*2^23 rounds to even what is below 2^22.
+// round is x/scale as an integer in range, before the zero point is added. Adding and subtracting
+// 1.5*2^23 rounds values below 2^22 to even.
 func (q quantizer) round(x float32) float32 {
 	const magic = 3 << 22
 	v := x / q.scale

@@ -78,7 +78,7 @@ func epilogue(a ir.Attrs, bias, residual []float32) *kernel.Epilogue {
 	return e
 }
 
-// fusedAct is the activation and its attributes; false where there is none.
+// fusedAct returns the activation and its attributes; false if there is none.
 func fusedAct(a ir.Attrs) (activation, ir.Attrs, bool) {
 	name := a.Str("act", "")
 	if name == "" {
@@ -100,7 +100,7 @@ func fusedAct(a ir.Attrs) (activation, ir.Attrs, bool) {
 	return activations[i], attr, true
 }
 
-// act64 is the activation in float64, nil where there is none.
+// act64 returns the activation in float64, nil if there is none.
 func act64(a ir.Attrs) func(float64) float64 {
 	if act, attr, ok := fusedAct(a); ok {
 		return act.f64(attr)

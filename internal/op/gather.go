@@ -9,10 +9,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Gather picks slices of x along the attribute axis: with x of shape [outer,axis,inner] and indices
+// Gather picks slices of x along the attribute axis. With x of shape [outer,axis,inner] and indices
 // of shape I, y[o,i,:] = x[o,indices[i],:] has shape [outer,I,inner]. Negative indices count from
-// the end. GatherGrad(indices, dy) adds the slices of dy up where they came from, in a tensor of
-// the attribute shape.
+// the end. GatherGrad(indices, dy) adds the slices of dy at their origins, in a tensor of the
+// attribute shape.
 func init() {
 	register(ir.Def{
 		Name: "Gather",

@@ -196,7 +196,7 @@ func init() {
 	})
 }
 
-// third is input 2, nil where it is absent.
+// third returns input 2, nil if it is absent.
 func third[T any](in [][]T) []T {
 	if len(in) > 2 {
 		return in[2]

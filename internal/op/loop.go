@@ -10,10 +10,10 @@ import (
 
 // Loop runs its attribute body, a specialised graph (iteration int64, condition bool, states...,
 // captured...) -> (condition, states...), while the condition holds and fewer than trips iterations
-// have passed. Inputs are trips, the condition (each optional), the states and what the body
-// captures; outputs are the last states, whose types do not change. It stands where a model's loop
-// cannot be unrolled: it runs, and has no gradient. The attribute start is the number of the first
-// iteration, states how many inputs are states.
+// have passed. Inputs are trips, the condition (both optional), the states and the captured values.
+// Outputs are the last states, whose types do not change. It is used if a model's loop cannot be
+// unrolled. It has no gradient. Attribute start is the number of the first iteration, states the
+// number of states.
 func init() {
 	register(ir.Def{
 		Name: "Loop",
@@ -122,8 +122,7 @@ func (p *interpreter) stateful() bool {
 	return slices.ContainsFunc(p.bounds, func(b ir.Bound) bool { return b.Stateful })
 }
 
-// run computes the graph's outputs, which share memory with nothing but, where they are handed on,
-// args.
+// run computes the graph's outputs. They share no memory, except with args that are passed through.
 func (p *interpreter) run(args []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	env := make(map[*ir.Value]*tensor.Tensor, len(p.g.Nodes))
 	for i, v := range p.g.Inputs {

@@ -37,8 +37,8 @@ func L1(b *ir.Builder, x, target *ir.Value) *ir.Value {
 	return meanAll(b, b.Op("Abs", nil, b.Op("Sub", nil, x, target)))
 }
 
-// Huber builds the mean of d*d/2 where the difference of two values of the same shape is d below
-// delta, and of delta*(d-delta/2) where it is larger.
+// Huber builds the mean of d*d/2 if the difference d of two values of the same shape is below
+// delta, and of delta*(d-delta/2) if it is larger.
 func Huber(b *ir.Builder, x, target *ir.Value, delta float64) *ir.Value {
 	dt := x.Type.DType
 	d := b.Op("Abs", nil, b.Op("Sub", nil, x, target))
@@ -46,9 +46,9 @@ func Huber(b *ir.Builder, x, target *ir.Value, delta float64) *ir.Value {
 	return meanAll(b, b.Op("Mul", nil, m, b.Op("Sub", nil, d, b.Op("Mul", nil, m, scalar(b, dt, 0.5)))))
 }
 
-// TokenCrossEntropy builds SoftmaxCrossEntropy with the given attributes over every token: scores
-// [N,T,V] and labels int64 [N,T], of which those equal to ignore_index (default -100) do not count.
-// The mean is over the tokens that do.
+// TokenCrossEntropy builds SoftmaxCrossEntropy with the given attributes over all tokens: scores
+// [N,T,V] and labels int64 [N,T]. Labels equal to ignore_index (default -100) are ignored. The mean
+// is over the other tokens.
 func TokenCrossEntropy(b *ir.Builder, attrs ir.Attrs, scores, labels *ir.Value) *ir.Value {
 	s := scores.Type.Shape
 	scores = b.Op("Reshape", ir.Attrs{"shape": []int{s[0] * s[1], s[2]}}, scores)

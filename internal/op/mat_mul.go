@@ -8,11 +8,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// MatMul(a, b, bias, residual) is the matrix product of the last two axes, the axes before them
-// being broadcast. Attributes transA and transB transpose the last two axes of a factor first. bias
-// has the length of the last axis of the result, residual its shape; both are optional and added
-// before the activation act (see fusable). gemmTraits: which side holds the weight is open, so the
-// left one counts where it is stored.
+// MatMul(a, b, bias, residual) is the matrix product over the last two axes, with broadcasting of
+// the axes before them. Attributes transA and transB first transpose the last two axes of an
+// operand. bias has the length of the last axis of the result, residual has its shape. Both are
+// optional and added before the activation act (see fusable). gemmTraits: either side may be the
+// weight, so the left one counts as a weight if the file stores it.
 var gemmTraits = ir.Traits{Linear: true, Inputs: []ir.Use{ir.UseLeft, ir.UseWeight, ir.UseBias}}
 
 func init() {
@@ -275,7 +275,7 @@ func matMulLoop[T float64 | int32 | int64 | uint32 | uint64](n *ir.Node, p matPr
 }
 
 // matMulGrad: with Y = op(A) op(B) + bias, dop(A) = dY op(B)ᵀ and dop(B) = op(A)ᵀ dY. Transposes
-// are attributes of the products; where the result was broadcast the gradient is summed back.
+// are attributes of the products. If an operand was broadcast, its gradient is summed to its shape.
 func matMulGrad(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 	if !notFused(b, n) {
 		return nil
@@ -307,7 +307,7 @@ func matMulGrad(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Va
 	}
 	if need[1] {
 		if len(w.Type.Shape) == 2 && len(p.batch) > 0 && !p.transA && len(x.Type.Shape) == len(p.batch)+2 {
-			// One weight for the whole batch: its rows are rows of one product.
+			// One weight for the whole batch: the batch's rows become rows of a single product.
 			x = b.Op("Reshape", ir.Attrs{"shape": []int{x.Type.Shape.Len() / max(p.k, 1), p.k}}, x)
 			g = b.Op("Reshape", ir.Attrs{"shape": []int{g.Type.Shape.Len() / max(p.n, 1), p.n}}, g)
 		}

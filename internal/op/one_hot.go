@@ -8,9 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// OneHot adds an axis of size depth (both attributes) to its indices, true where the position along
-// it is the index and false elsewhere, everywhere for an index out of range. The values of ONNX's
-// OneHot are chosen by Where.
+// OneHot adds an axis of size depth (both attributes) to its indices. It is true where the position
+// along the new axis equals the index, else false, and all false for an index out of range. Where
+// selects the values of ONNX's OneHot.
 func init() {
 	register(ir.Def{
 		Name: "OneHot",

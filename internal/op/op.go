@@ -115,8 +115,7 @@ func scalar(b *ir.Builder, dt tensor.DType, x float64) *ir.Value {
 	return b.Const(t)
 }
 
-// constInts reads a constant integer input; what it is for is named in the error where it is not
-// constant.
+// constInts reads a constant integer input. If it is not constant, the error says what it is for.
 func constInts(n *ir.Node, i int, what string) ([]int, error) {
 	v := n.In(i)
 	if v == nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Pad adds pads[i] elements before and pads[rank+i] after axis i, or cuts where they are negative.
-// Modes: constant (value in the optional scalar input 1, zero by default), edge, reflect (mirror
-// without the edge) and wrap. PadGrad is the gradient of the modes that repeat elements.
+// Pad adds pads[i] elements before and pads[rank+i] after axis i, or removes elements if they are
+// negative. Modes: constant (value in the optional scalar input 1, zero by default), edge, reflect
+// (mirror without the edge) and wrap. PadGrad is the gradient of the modes that repeat elements.
 func init() {
 	register(ir.Def{
 		Name: "Pad",

@@ -10,14 +10,14 @@ import (
 )
 
 // MaxPool(x) and AveragePool(x) reduce each window of attribute kernel_shape, with strides,
-// dilations, pads and ceil_mode. Padding never wins a maximum; it counts in the divisor of an
-// average where count_include_pad is set.
+// dilations, pads and ceil_mode. Padding never wins a maximum. It counts in the divisor of an
+// average if count_include_pad is set.
 //
-// MaxPoolGrad(dy, x, y) gives each dy to the first position of its window that equals y,
+// MaxPoolGrad(dy, x, y) gives each dy to the first position of its window that equals y.
 // AveragePoolGrad(dy) spreads it over the window; spatial is the spatial shape of x.
 //
-// MaxPoolIndices(x) is where in x each maximum lies: the index in the flattened channels-first
-// tensor, with the spatial axes in reverse order where storage_order is 1.
+// MaxPoolIndices(x) is the index in x of each maximum. It counts in the flattened channels-first
+// tensor, with the spatial axes in reverse order if storage_order is 1.
 func init() {
 	register(ir.Def{
 		Name:   "MaxPool",
@@ -466,7 +466,8 @@ func lowerGlobalLpPool(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return []*ir.Value{b.Op("Pow", nil, sum, scalar(b, dt, 1/p))}, nil
 }
 
-// shuffled is an input of distinct values, far enough apart for finite differences at a maximum.
+// shuffled returns an input of distinct values, far enough apart for finite differences at a
+// maximum.
 func shuffled(shape ...int) *tensor.Tensor {
 	t := tensor.New(tensor.Float32, shape...)
 	x := t.F32()

@@ -41,8 +41,8 @@ func powGrad(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value
 	})
 }
 
-// lowerPow brings both operands to one type, computing in floating point where either is, and
-// writes the powers that models are full of as what they are.
+// lowerPow brings both operands to one type, which is floating point if either is, and replaces
+// common powers by simpler operators.
 func lowerPow(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 2, 2); err != nil {
 		return nil, err

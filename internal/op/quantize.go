@@ -194,7 +194,7 @@ func lowerDequantize(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	}
 	x, dt := n.In(0), n.In(1).Type.DType
 	if q := x.Node; q != nil && q.Op == "Quantize" && !n.Attrs.Has("output_dtype") {
-		// A pair: x is read where it was still floating point.
+		// A pair: read x, the value before quantisation.
 		if attrs, ok := scalarQuantizer(q.In(0), n.In(1), n.In(2), x.Type.DType); ok && maps.Equal(attrs, q.Attrs) {
 			return b.Ops("FakeQuantize", attrs, q.In(0)), b.Err()
 		}

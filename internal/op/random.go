@@ -10,10 +10,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Random gives numbers of the type named by the attribute to, evenly spread from low to high, or
-// normally distributed with mean and scale where the attribute distribution is normal. They follow
-// from the seed, the position and how often this node ran. The attribute random keeps the node from
-// being folded.
+// Random returns numbers of the type named by the attribute to, uniform from low to high, or normal
+// with mean and scale if the attribute distribution is normal. They depend on the seed, the
+// position and the number of earlier runs of this node. The attribute random prevents folding.
 func init() {
 	register(ir.Def{
 		Name:  "Random",

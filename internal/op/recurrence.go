@@ -9,19 +9,20 @@ import (
 )
 
 // Recurrence(xw, r, h0, c0, p, rb, lengths) runs one direction of an RNN, GRU or LSTM (attribute
-// cell) over time. xw [T,B,G*H] holds what the inputs and biases add to the G gates, in ONNX's
-// order (LSTM i o f c, GRU z r h); r [G*H,H] are the recurrent weights. Optional are the initial
-// states h0 and c0 [B,H], LSTM's peepholes p [3*H], the bias rb [H] of GRU's new state where
-// linear_before_reset is set, and the number of steps of each example, int64 lengths [B]: beyond
-// them the output is 0 and the state stays. Attribute reverse runs from the end; activations, with
-// activation_alpha and activation_beta, are ONNX's; clip bounds what goes into them.
+// cell) over time. xw [T,B,G*H] is what the inputs and biases contribute to the G gates, in ONNX's
+// order (LSTM i o f c, GRU z r h); r [G*H,H] are the recurrent weights. Optional inputs are the
+// initial states h0 and c0 [B,H], LSTM's peepholes p [3*H], the bias rb [H] of GRU's new state if
+// linear_before_reset is set, and the number of steps of each example, int64 lengths [B]. Beyond
+// these steps the output is 0 and the state does not change. Attribute reverse starts at the end.
+// activations, activation_alpha and activation_beta are those of ONNX. clip limits the inputs of
+// the activations.
 //
-// It gives the output y [T,B,H], the last states [B,H] (c for LSTM only), and for the gradient the
-// gates [T,B,G*H] and [T,B,H]: LSTM's c, or with linear_before_reset what the reset gate
+// It returns the output y [T,B,H], the last states [B,H] (c for LSTM only), and for the gradient
+// the gates [T,B,G*H] and [T,B,H]: LSTM's c or, with linear_before_reset, what the reset gate
 // multiplies.
 //
-// RecurrenceGrad(r, h0, c0, p, rb, lengths, y, gates, extra, dy, dh, dc), of which dy, dh and dc
-// may be absent, gives the gradients of xw, r, h0, c0, p and rb: backpropagation through time.
+// RecurrenceGrad(r, h0, c0, p, rb, lengths, y, gates, extra, dy, dh, dc) returns the gradients of
+// xw, r, h0, c0, p and rb, by backpropagation through time. dy, dh and dc may be absent.
 func init() {
 	register(ir.Def{
 		Name: "Recurrence",
@@ -191,7 +192,7 @@ func recurrenceCost(products int64) func(n *ir.Node) ir.Cost {
 // gateAct is an activation of a gate; its derivative is a function of its value.
 type gateAct struct {
 	f, df func(v float64) float64
-	fast  func(y, x []float32) // f in float32, where there is a kernel
+	fast  func(y, x []float32) // f in float32, if there is a kernel
 }
 
 // gateActs reads the activations, by default those given.
@@ -281,7 +282,7 @@ func product64(transA, transB bool, m, n, k int, a []float64, lda int, b []float
 	}
 }
 
-// dataOf views a tensor, nil where it is absent.
+// dataOf returns a view of a tensor, nil if it is absent.
 func dataOf[T float](ts []*tensor.Tensor, i int) []T {
 	if t := at(ts, i); t != nil {
 		return tensor.Data[T](t)

@@ -10,8 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Reductions have the attributes axes, every axis where it is absent, and keepdims, 1 by default:
-// reduced axes stay with size 1. The other reductions of ONNX are built from these five.
+// Reductions have the attributes axes (default: all axes) and keepdims (default 1), which keeps
+// reduced axes with size 1. ONNX's other reductions are built from these five.
 func init() {
 	reduction("ReduceSum", 13, kernel.ReduceSum, sumOf[float64], sumOf[int64], sumOf[uint64],
 		func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value { return unreduce(b, n, dy) }, random(2, 3, 4))
@@ -171,8 +171,8 @@ func unreduce(b *ir.Builder, n *ir.Node, v *ir.Value) *ir.Value {
 	return expandTo(b, reshape(b, v, keptShape(n)), n.In(0).Type.Shape)
 }
 
-// reduceFast reduces float32, one run of neighbouring axes after the other from the last, in one
-// pass each: intermediate results lie in scratch.
+// reduceFast reduces float32, one run of neighbouring axes after the other, starting at the last,
+// in one pass each. Intermediate results are in scratch.
 func reduceFast(op kernel.ReduceOp, shape tensor.Shape, axes []int) ir.Bound {
 	type stage struct{ outer, axis, inner int }
 	var stages []stage

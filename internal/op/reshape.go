@@ -16,13 +16,13 @@ func reshape(b *ir.Builder, v *ir.Value, shape tensor.Shape) *ir.Value {
 	return b.Op("Reshape", ir.Attrs{"shape": []int(shape)}, v)
 }
 
-// Reshape is a view of its input with the attribute shape, in which one size may be -1: what is
-// left. Squeeze, Unsqueeze and Flatten are Reshape.
+// Reshape is a view of its input with the attribute shape, in which one size may be -1, to be
+// inferred. Squeeze, Unsqueeze and Flatten are Reshape.
 func init() {
 	register(ir.Def{
 		Name: "Reshape",
 		Traits: ir.Traits{HandsOn: true, Identity: sameTypes,
-			// What stands before the rows keeps its size.
+			// The axes before the rows keep their size.
 			Rows: func(n *ir.Node, rank int, in []int, out int) bool {
 				return out >= 0 && in[0] >= 0 && n.In(0).Type.Shape[:in[0]].Len() == n.Outputs[0].Type.Shape[:out].Len()
 			}},
@@ -129,8 +129,8 @@ func reshaped(b *ir.Builder, n *ir.Node, s tensor.Shape) ([]*ir.Value, error) {
 	return b.Ops("Reshape", ir.Attrs{"shape": []int(s)}, n.In(0)), b.Err()
 }
 
-// axesGiven reads axes from the attribute (opset up to 12) or from input 1; nil where there are
-// none.
+// axesGiven reads axes from the attribute (opset up to 12) or from input 1. It returns nil if there
+// are none.
 func axesGiven(n *ir.Node) ([]int, error) {
 	if err := inputs(n, 1, 2); err != nil {
 		return nil, err
@@ -141,8 +141,7 @@ func axesGiven(n *ir.Node) ([]int, error) {
 	return n.Attrs.Ints("axes"), nil
 }
 
-// fillShape resolves sizes of -1 (what is left) and, unless zero says that zeros are meant, of 0
-// (as in x).
+// fillShape resolves sizes of -1 (inferred) and of 0 (as in x). With zero, a size of 0 means 0.
 func fillShape(x tensor.Shape, shape []int, zero bool) (tensor.Shape, error) {
 	s := make(tensor.Shape, len(shape))
 	rest, known := -1, 1

@@ -10,10 +10,10 @@ import (
 )
 
 // RoiAlign(x [N,C,H,W], rois [R,4], batch_indices [R]) -> [R,C,output_height,output_width] divides
-// each region (x1, y1, x2, y2, times spatial_scale) in bins and takes the average or the maximum
-// (mode) of samples in each, interpolated linearly: sampling_ratio a side, or enough for one a
-// pixel where that is 0. RoiAlignGrad(x, rois, batch_indices, dy) is the gradient with respect to
-// x.
+// each region (x1, y1, x2, y2, times spatial_scale) into bins and takes the average or the maximum
+// (mode) of samples in each, interpolated linearly. sampling_ratio is the number of samples per
+// side of a bin; with 0 it is about one per pixel. RoiAlignGrad(x, rois, batch_indices, dy) is the
+// gradient with respect to x.
 func init() {
 	rois := tensor.Of([]float32{0.3, 0.2, 3.1, 2.4, 1, 1, 2.5, 3}, 2, 4)
 	cases := func(mode string, ratio int) ir.Case {

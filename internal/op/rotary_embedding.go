@@ -5,9 +5,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// RotaryEmbedding turns pairs of elements of each head by the angle of their position (Su and
-// others, RoFormer, 2021): (a, b) becomes (a*cos - b*sin, a*sin + b*cos). Pairs are neighbours
-// where the attribute interleaved is set, else the first and the second half.
+// RotaryEmbedding rotates pairs of elements of each head by the angle of their position (Su and
+// others, RoFormer, 2021): (a, b) becomes (a*cos - b*sin, a*sin + b*cos). Pairs are neighbours if
+// the attribute interleaved is set, else elements of the first and the second half.
 func init() {
 	ir.RegisterForms(
 		ir.Form{Op: "RotaryEmbedding", Since: 23, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {

@@ -133,7 +133,7 @@ func slice(b *ir.Builder, v *ir.Value, axis, lo, hi int) *ir.Value {
 	return b.Op("Slice", ir.Attrs{"starts": []int{lo}, "ends": []int{hi}, "axes": []int{axis}}, v)
 }
 
-// cut is what a slice takes along one axis: n elements from start on, step apart.
+// cut is what a slice takes along one axis: n elements from start, step apart.
 type cut struct{ start, step, n int }
 
 // cuts resolves the attributes of a Slice of a tensor of the given shape, one cut an axis.
@@ -181,8 +181,7 @@ func cuts(a ir.Attrs, shape tensor.Shape) ([]cut, error) {
 	return c, nil
 }
 
-// cutPlan is where in a tensor of the given shape the first element lies and how far apart they
-// are.
+// cutPlan returns the offset of the first element in a tensor of the given shape, and the strides.
 func cutPlan(c []cut, shape tensor.Shape) (at int, strides []int) {
 	strides = shape.Strides()
 	for i, k := range c {
@@ -201,7 +200,7 @@ func rowsButSlice(n *ir.Node, rank int, in []int, out int) bool {
 	return !slices.ContainsFunc(axes, func(a int) bool { return fromFront(a, rank) == in[0] })
 }
 
-// lastSlice names the axes of a slice where they lie channels last.
+// lastSlice gives the axes of a slice in channels-last order.
 func lastSlice(n *ir.Node) (ir.Attrs, bool) {
 	if len(n.Attrs.Ints("axes")) != len(n.Attrs.Ints("starts")) {
 		return nil, false

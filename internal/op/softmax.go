@@ -124,8 +124,8 @@ func inferAlongAxis(k int) inferFunc {
 	}
 }
 
-// alongAxis binds an operator along attribute axis: f32 gets rows of which the axis is the last,
-// f64 one row at a time. For another axis the tensors are transposed into scratch and back.
+// alongAxis binds an operator along the attribute axis. f32 gets rows along that axis, f64 one row
+// at a time. For an axis other than the last, tensors are transposed into scratch and back.
 func alongAxis(f32 func(out []float32, in [][]float32, rows, c int), row64 func(out []float64, in [][]float64)) func(n *ir.Node) (ir.Bound, error) {
 	return func(n *ir.Node) (ir.Bound, error) {
 		t := n.In(0).Type

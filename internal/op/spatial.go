@@ -157,7 +157,7 @@ func (w window) out(in []int, ceil bool) (tensor.Shape, error) {
 // tap is one contribution of an input position to an output position through a kernel position.
 type tap struct{ out, kernel, in int }
 
-// taps lists all contributions whose input lies inside, in order of output, then kernel position.
+// taps lists all contributions from inside the input, ordered by output, then by kernel position.
 func (w window) taps(in, out tensor.Shape) []tap {
 	var ts []tap
 	kshape := tensor.Shape(w.kernel)

@@ -53,7 +53,7 @@ func lowerWindow(b *ir.Builder, n *ir.Node, terms []float64) ([]*ir.Value, error
 	return []*ir.Value{b.Const(t)}, nil
 }
 
-// maxTransform bounds the length of a transform, whose matrix has its square of elements.
+// maxTransform limits the length of a transform, whose matrix has that many elements squared.
 const maxTransform = 1 << 14
 
 // lowerDFT is a discrete Fourier transform along one axis of x [..., 1 or 2], real or complex in
@@ -143,8 +143,8 @@ func lowerDFT(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	return b.Ops("Transpose", ir.Attrs{"perm": back}, y), b.Err()
 }
 
-// transformMatrix takes [takes, parts] numbers to [bins, 2], or to [bins] real ones for a one-sided
-// inverse, in which every bin but the first and the middle stands for itself and its conjugate.
+// transformMatrix maps [takes, parts] numbers to [bins, 2], or to [bins] real ones for a one-sided
+// inverse. There, every bin except the first and the middle also stands for its conjugate.
 func transformMatrix(size, takes, bins, parts int, inverse, onesided bool) []float64 {
 	outParts, sign, scale := 2, -1.0, 1.0
 	if inverse {
@@ -177,7 +177,7 @@ func transformMatrix(size, takes, bins, parts int, inverse, onesided bool) []flo
 	return m
 }
 
-// lowerSTFT transforms windows of signal [N, length, 1 or 2] that lie frame_step apart.
+// lowerSTFT transforms windows of signal [N, length, 1 or 2], frame_step apart.
 func lowerSTFT(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 	if err := inputs(n, 2, 4); err != nil {
 		return nil, err

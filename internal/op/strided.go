@@ -7,9 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// strided is a copy between two regular patterns of elements: element i of dims lies at dstAt + the
+// strided is a copy between two regular patterns of elements. Element i of dims is at dstAt + the
 // sum of i[d]*dst[d] in one tensor and at srcAt + the sum of i[d]*src[d] in the other. Strides may
-// be 0 or negative. Slices, joins, paddings and repetitions are all of this kind.
+// be 0 or negative. Slices, concatenations, paddings and repetitions are all of this kind.
 type strided struct {
 	dims, dst, src []int
 	dstAt, srcAt   int

@@ -9,9 +9,9 @@ import (
 )
 
 // TfIdfVectorizer counts n-grams of integer tokens in each row: runs of min_gram_length to
-// max_gram_length tokens that lie up to max_skip_count apart. The pool lists the n-grams by length,
+// max_gram_length tokens with gaps of up to max_skip_count. The pool lists the n-grams by length,
 // from ngram_counts[n-1] on, and ngram_indexes the output of each. Mode TF gives counts, IDF the
-// weight of what appears, TFIDF their product.
+// weight of n-grams that occur, TFIDF their product.
 func init() {
 	register(ir.Def{
 		Name: "TfIdfVectorizer",

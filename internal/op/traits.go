@@ -25,7 +25,7 @@ func cheap(t ir.Traits) ir.Traits {
 // sameTypes: the node changes neither type nor shape.
 func sameTypes(n *ir.Node) bool { return n.In(0).Type.Equal(n.Outputs[0].Type) }
 
-// rowsAlways: rows stay apart, wherever they lie.
+// rowsAlways: rows are independent on any axis.
 func rowsAlways(*ir.Node, int, []int, int) bool { return true }
 
 // rowsBut: an operator mixes along the axis that an attribute names; everything else is rows. The
@@ -36,7 +36,7 @@ func rowsBut(attr string, def int) func(n *ir.Node, rank int, in []int, out int)
 	}
 }
 
-// rowsBefore: an operator mixes along the axis that an attribute names and all behind it.
+// rowsBefore: an operator mixes along the axis that an attribute names and all later axes.
 func rowsBefore(attr string, def int) func(n *ir.Node, rank int, in []int, out int) bool {
 	return func(n *ir.Node, rank int, in []int, out int) bool {
 		axis := fromFront(n.Attrs.Int(attr, def), rank)
@@ -55,7 +55,7 @@ func rowsButAxes(n *ir.Node, rank int, in []int, out int) bool {
 // forAll reports whether inputs are the same for all rows.
 func forAll(in []int) bool { return !slices.ContainsFunc(in, func(a int) bool { return a >= 0 }) }
 
-// fromFront counts an axis from the front, where the rank is known.
+// fromFront counts an axis from the front, if the rank is known.
 func fromFront(axis, rank int) int {
 	if axis < 0 {
 		axis += rank
@@ -78,7 +78,7 @@ func ChannelsLast(rank int) (to, back []int) {
 	return to, back
 }
 
-// lastAxis moves the axis that an attribute (default 0) names to where it lies channels last.
+// lastAxis converts the axis in an attribute (default 0) to channels-last order.
 func lastAxis(n *ir.Node) (ir.Attrs, bool) {
 	rank := len(n.Outputs[0].Type.Shape)
 	_, back := ChannelsLast(rank)

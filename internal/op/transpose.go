@@ -9,8 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Transpose orders the axes anew: axis i of the output is axis perm[i] of the input; reversed where
-// perm is absent.
+// Transpose permutes the axes: axis i of the output is axis perm[i] of the input. If perm is
+// absent, the order is reversed.
 func init() {
 	register(ir.Def{
 		Name:   "Transpose",

@@ -8,7 +8,7 @@ import (
 )
 
 // Trilu keeps the triangle of each matrix (last two axes) on and above diagonal k, or on and below
-// it where the attribute upper is 0, and makes the rest zero.
+// it if the attribute upper is 0, and sets the rest to zero.
 func init() {
 	register(ir.Def{
 		Name:   "Trilu",

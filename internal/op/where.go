@@ -8,7 +8,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Where is a where the condition (input 0, bool) is true, else b; all three broadcast together.
+// Where is a if the condition (input 0, bool) is true, else b; all three are broadcast together.
 func init() {
 	mask := tensor.Of([]bool{true, false, true}, 3, 1)
 	register(ir.Def{

@@ -31,7 +31,7 @@ type loop struct {
 	frontier *keep.Encoders // the examples at the end of the frozen region
 	cached   int64          // bytes of frozen values that are kept
 	average  *optim.Average // nil: weights are not averaged
-	meter    *meter         // what the schedule measures; nil before training, and without a schedule
+	meter    *meter         // what the schedule measures; nil before training or without one
 	watch    watch
 
 	each  []*task.Metrics // one for each validation example, see Result.Each
@@ -53,7 +53,7 @@ type kept struct {
 type holder struct {
 	pause     func(*loop, *report.StepEvent) // called between steps; nil: no holder
 	plan      *freeze.Plan                   // the plan from the next step on; nil: no change
-	disturbed bool                           // programs of the network ran, so started batches start again
+	disturbed bool                           // the network ran in between, so started batches restart
 	enough    bool                           // the holder wants no more steps
 }
 

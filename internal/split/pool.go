@@ -53,7 +53,7 @@ func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, e
 		return v, s[1], nil
 	case len(s) < 2:
 		return nil, 0, fmt.Errorf("its shape %v has no axis of features", s)
-	case s[1:].Len() == s[1] || s[1:].Len() == s[len(s)-1]: // already one vector, with axes of size 1
+	case s[1:].Len() == s[1] || s[1:].Len() == s[len(s)-1]: // already one vector, with axes of 1
 		return b.node("Flatten", tag, ir.Attrs{"axis": 1}, v), s[1:].Len(), nil
 	case len(s) == 3 && b.mask != nil && s[1] == b.steps: // a sequence [N,T,F] with padding
 		return b.masked(tag, v, how), s[2], nil

@@ -8,23 +8,24 @@ import (
 	"math"
 )
 
-// Pipeline is a Preprocess fitted to one model: every size is known. It is safe for concurrent use.
+// Pipeline is a Preprocess adapted to one model: every size is known. It is safe for concurrent
+// use.
 type Pipeline struct {
 	Preprocess // as resolved: with sizes filled in
 	Channels   int
 	Height     int
 	Width      int
 
-	table [][256]float32 // per channel: a sample's value in the input
-	fill  []uint8        // the sample whose value is nearest to zero, for what augmentation uncovers
+	table [][256]float32 // per channel: the input value of each sample
+	fill  []uint8        // the sample whose value is closest to zero, for uncovered pixels
 }
 
-// defaultSide is the side of the input where neither the preprocessor nor the model names one.
+// defaultSide is the side of the input if neither the preprocessor nor the model gives one.
 const defaultSide = 224
 
-// For fits p to a model's input of channels (1 to 4: grey, grey and opacity, colours, colours and
+// For adapts p to a model's input of channels (1 to 4: grey, grey and opacity, colours, colours and
 // opacity) by height by width. An axis that the model leaves open is 0 or less; it comes from the
-// preprocessor, else it is 224. Errors where the preprocessor yields another size than the model
+// preprocessor, or else is 224. It errors if the preprocessor yields another size than the model
 // takes.
 func (p Preprocess) For(channels, height, width int) (*Pipeline, error) {
 	if channels < 1 || channels > 4 {
@@ -44,7 +45,7 @@ func (p Preprocess) For(channels, height, width int) (*Pipeline, error) {
 	return pl, pl.tabulate()
 }
 
-// checkFor errors where p does not fit a number of channels.
+// checkFor errors if p does not fit a number of channels.
 func (p Preprocess) checkFor(channels int) error {
 	if err := p.check(); err != nil {
 		return err
@@ -63,11 +64,11 @@ func (p Preprocess) checkFor(channels int) error {
 	return nil
 }
 
-// colours is the number of channels without that of opacity.
+// colours returns the number of channels without the opacity channel.
 func colours(channels int) int { return channels - 1 + channels%2 }
 
-// resolve fills in every size of p for a model's input, and returns the input's. The last step that
-// sets both sides decides it. Where none does, one is added.
+// resolve fills in every size of p for a model's input, and returns the input's size. The last step
+// that sets both sides decides it. If there is none, one is added.
 func (p *Preprocess) resolve(height, width int) (h, w int, err error) {
 	if !p.DoResize {
 		p.Size = nil
@@ -114,7 +115,7 @@ func (p *Preprocess) resolve(height, width int) (h, w int, err error) {
 	return h, w, nil
 }
 
-// last is the size that the last step gives pictures, with its key.
+// last returns the size that the last step produces, with its key.
 func (p *Preprocess) last() (*(*Size), string) {
 	switch {
 	case p.DoPad:
@@ -125,7 +126,7 @@ func (p *Preprocess) last() (*(*Size), string) {
 	return &p.Size, "size"
 }
 
-// Resized is p for an input of another size: what is resized, cropped or padded keeps its
+// Resized adapts p to an input of another size: sizes for resizing, cropping and padding keep their
 // proportion to the input.
 func (p Preprocess) Resized(height, width int) Preprocess {
 	edged := p.DoResize && p.Size != nil && p.Size.Height == 0
@@ -161,9 +162,9 @@ func side(n int) string {
 	return fmt.Sprint(n)
 }
 
-// tabulate computes what every sample becomes. The order is Hugging Face's: rescale, offset,
-// normalize, the top's second division, then the channels are flipped, so that means and deviations
-// are those of red, green and blue. Opacity is rescaled alone.
+// tabulate computes the input value of every sample. The order is Hugging Face's: rescale, offset,
+// normalize, the second division of include_top, then the flip of the channels, so that means and
+// deviations are those of red, green and blue. Opacity is only rescaled.
 func (pl *Pipeline) tabulate() error {
 	pl.table = make([][256]float32, pl.Channels)
 	pl.fill = make([]uint8, pl.Channels)
@@ -195,7 +196,7 @@ func (pl *Pipeline) tabulate() error {
 	return nil
 }
 
-// Range is the least and the greatest value that a sample becomes.
+// Range returns the smallest and the greatest value that a sample can become.
 func (pl *Pipeline) Range() (least, most float32) {
 	least, most = pl.table[0][0], pl.table[0][0]
 	for c := range pl.table {
@@ -206,8 +207,8 @@ func (pl *Pipeline) Range() (least, most float32) {
 	return least, most
 }
 
-// Whole fits pl to an input of whole numbers from least to most. It errors where samples become
-// other ones.
+// Whole adapts pl to an input of integers from least to most. It errors if samples become other
+// values.
 func (pl *Pipeline) Whole(least, most float64) error {
 	for c := range pl.table {
 		for i, v := range pl.table[c] {
@@ -223,11 +224,11 @@ func (pl *Pipeline) Whole(least, most float64) error {
 	return nil
 }
 
-// Len is the number of values of one example: Channels*Height*Width.
+// Len returns the number of values of one example: Channels*Height*Width.
 func (pl *Pipeline) Len() int { return pl.Channels * pl.Height * pl.Width }
 
-// Digest names everything that decides an example's values besides the file's bytes, for caches of
-// what is computed from them.
+// Digest identifies everything that decides an example's values, except the file's bytes. Caches of
+// derived values use it.
 func (pl *Pipeline) Digest() [sha256.Size]byte {
 	b, err := json.Marshal(pl.Preprocess)
 	if err != nil {
@@ -237,7 +238,7 @@ func (pl *Pipeline) Digest() [sha256.Size]byte {
 }
 
 // Prepare decodes an encoded picture and writes the model's input to dst: Channels planes of Height
-// rows of Width values. It panics when dst does not hold Len values.
+// rows of Width values. It panics if dst does not hold Len values.
 func (pl *Pipeline) Prepare(file []byte, dst []float32) error {
 	r, err := pl.Canvas(file, true)
 	if err != nil {
@@ -247,12 +248,12 @@ func (pl *Pipeline) Prepare(file []byte, dst []float32) error {
 	return nil
 }
 
-// maxCanvas bounds a resized picture: a thread of pixels enlarged to a square's short side has no
+// maxCanvas limits a resized picture. A very thin picture enlarged until its short side fits has no
 // useful size.
 const maxCanvas = 1 << 26
 
-// Canvas decodes and resizes a picture, and crops it where crop says so: the part of Prepare that
-// is worth keeping in memory.
+// Canvas decodes and resizes a picture, and crops it if crop is true. This is the part of Prepare
+// that is worth keeping in memory.
 func (pl *Pipeline) Canvas(file []byte, crop bool) (Raster, error) {
 	r, err := decode(file, pl.Channels)
 	if err != nil {
@@ -278,8 +279,8 @@ func (pl *Pipeline) Canvas(file []byte, crop bool) (Raster, error) {
 	return r.resize(pl.Resample, r.all(), w, h, out), nil
 }
 
-// center is the window that the centre crop leaves of w by h pixels. It reaches outside a smaller
-// picture, which gets a black border. Where pictures are padded it starts at the corner.
+// center returns the window that the centre crop keeps of w by h pixels. It reaches outside a
+// smaller picture, which gets a black border. If pictures are padded, it starts at the corner.
 func (pl *Pipeline) center(w, h int) window {
 	if pl.DoPad {
 		return window{0, 0, pl.Width, pl.Height}

@@ -33,7 +33,7 @@ type Preprocess struct {
 	DataFormat string `json:"data_format,omitempty"`           // of the model's input: ChannelsFirst, ChannelsLast, "" to be found
 }
 
-// How the axes of a model's input lie: N,C,H,W or N,H,W,C.
+// The order of the axes of a model's input: N,C,H,W or N,H,W,C.
 const (
 	ChannelsFirst = "channels_first"
 	ChannelsLast  = "channels_last"

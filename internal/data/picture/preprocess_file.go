@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// preprocessFile is a preprocessor_config.json as it stands.
+// preprocessFile is the content of a preprocessor_config.json.
 type preprocessFile struct {
 	DoResize     *bool           `json:"do_resize"`
 	Size         json.RawMessage `json:"size"`
@@ -31,12 +31,12 @@ type preprocessFile struct {
 	Extractor    string          `json:"feature_extractor_type"`
 }
 
-// ParsePreprocess reads a preprocessor_config.json for pictures, also where it is the part
-// image_processor of a processor_config.json, or a config.json with timm's pretrained_cfg. Keys
-// that it lacks have the usual meaning: what is sized, cropped or normalised is what a value is
-// given for, samples are rescaled by 1/255 and resampling is bilinear. A size that is one integer
-// is the shortest edge where a crop follows or default_to_square is false, else both sides. It
-// errors on a key that may change the pictures and is not understood.
+// ParsePreprocess reads a preprocessor_config.json for pictures, also as the part image_processor
+// of a processor_config.json, or a config.json with timm's pretrained_cfg. Missing keys have their
+// usual meaning: a step applies if a value is given for it, samples are rescaled by 1/255 and
+// resampling is bilinear. A size that is a single integer is the shortest edge if a crop follows or
+// default_to_square is false, else both sides. It errors on an unknown key that may change the
+// pictures.
 func ParsePreprocess(b []byte) (Preprocess, error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(b, &keys); err != nil {
@@ -69,7 +69,7 @@ func ParsePreprocess(b []byte) (Preprocess, error) {
 
 func given(b json.RawMessage) bool { return len(b) > 0 && string(b) != "null" }
 
-// or is what v points to, else d.
+// or returns what v points to, or d if v is nil.
 func or[T any](v *T, d T) T {
 	if v == nil {
 		return d
@@ -119,9 +119,9 @@ func (f *preprocessFile) preprocess() (p Preprocess, err error) {
 	return p, p.cropBy(cropPct)
 }
 
-// cropBy enlarges what the picture is resized to, so that the crop leaves the share pct of it; 0
-// changes nothing. Where no crop is described the size is that of the crop, as ConvNeXt has it, and
-// from 384 pixels on the whole picture is stretched.
+// cropBy enlarges the resized picture so that the crop keeps the fraction pct of it; 0 changes
+// nothing. If no crop is described, the size is that of the crop, as for ConvNeXt, and from 384
+// pixels on the whole picture is stretched.
 func (p *Preprocess) cropBy(pct float64) error {
 	s := p.Size
 	if pct == 0 || s == nil || !p.DoResize {
@@ -135,7 +135,7 @@ func (p *Preprocess) cropBy(pct float64) error {
 		*s = Size{Height: by(s.Height), Width: by(s.Width)}
 	case p.DoCenterCrop:
 		*s = Size{ShortestEdge: by(max(s.ShortestEdge, s.Height))}
-	case s.Height > 0: // fixed sides, nothing to cut off
+	case s.Height > 0: // fixed sides, nothing to crop
 	case s.ShortestEdge >= 384:
 		p.Size = Square(s.ShortestEdge)
 	default:
@@ -170,8 +170,8 @@ func parseSize(b json.RawMessage, edge bool) (*Size, error) {
 	return &s, s.check()
 }
 
-// parsePadSize reads the size that pictures are padded to. An integer is something else: the
-// multiple of some processors, the border of others.
+// parsePadSize reads the size to which pictures are padded. An integer means something else: a
+// multiple in some processors, a border in others.
 func parsePadSize(b json.RawMessage, pads bool) (*Size, error) {
 	var n int
 	if !pads || !given(b) {

@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// heeded are the keys of a preprocessor file that ParsePreprocess follows.
+// heeded are the keys of a preprocessor file that ParsePreprocess uses.
 var heeded = []string{
 	"do_resize", "size", "default_to_square", "resample", "do_center_crop", "crop_size", "crop_pct", "do_rescale", "rescale_factor",
 	"rescale_offset", "do_normalize", "image_mean", "image_std", "include_top", "do_flip_channel_order", "do_pad", "pad_size", "data_format",
 	"image_processor_type", "feature_extractor_type",
 }
 
-// harmless are the keys of Hugging Face's image processors that leave a picture's values as they
-// are: names of classes and files, labels and masks of other tasks, forms of the processor's own
-// output. A picture is always turned into the model's channels, as do_convert_rgb asks.
+// harmless are the keys of Hugging Face's image processors that do not change a picture's values:
+// names of classes and files, labels and masks of other tasks, forms of the processor's output. A
+// picture is always converted to the model's channels, as do_convert_rgb asks.
 var harmless = []string{
 	"processor_class", "_processor_class", "auto_map", "model_input_names", "_valid_processor_keys", "_name_or_path", "name_or_path", "_commit_hash",
 	"transformers_version", "tokenizer_class", "tokenizer_file", "return_tensors", "return_attention_mask", "return_pixel_mask", "pad_and_return_pixel_mask",
@@ -26,8 +26,8 @@ var harmless = []string{
 	"num_text", "max_seq_length", "task_seq_length", "mask_size", "mask_pad_size", "apply_ocr", "ocr_lang", "tesseract_config",
 }
 
-// checkKeys errors on a key that is neither heeded nor harmless. One whose value is false or null
-// switches nothing on.
+// checkKeys errors on a key that is neither heeded nor harmless. A key with the value false or null
+// has no effect and is accepted.
 func checkKeys(keys map[string]json.RawMessage) error {
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		value := strings.TrimSpace(string(keys[key]))
@@ -47,13 +47,13 @@ func shorten(s string) string {
 	return s
 }
 
-// processor is what a class of Hugging Face's image processors does differently from the others.
+// processor says how a class of Hugging Face's image processors differs from the others.
 type processor struct {
 	refuse  string  // what it does that is not done here; "" for nothing
 	pads    bool    // do_pad fills to the right and below, after normalising
-	cropPct float64 // where crop_pct is not given
+	cropPct float64 // default of crop_pct
 	edge    float64 // the shortest edge is resized to this many times its size; 0 for 1
-	top     bool    // include_top where it is not given
+	top     bool    // include_top if not given
 }
 
 // processors are the classes that differ, by their names without ImageProcessor, FeatureExtractor
@@ -94,7 +94,7 @@ var processors = map[string]processor{
 	"SuperGlue":       {refuse: "takes the colours away"},
 }
 
-// processorOf is the class that a file names. A file that names none pads as most do.
+// processorOf returns the class that a file names. A file without a name pads like most classes.
 func processorOf(names ...string) (processor, error) {
 	for _, name := range names {
 		if name == "" {

@@ -7,10 +7,10 @@ import (
 	"slices"
 )
 
-// parseTimm reads the part pretrained_cfg of a timm model's config.json. It is timm's preparation
-// for evaluation: resize the shorter side to the input's divided by crop_pct, crop the centre,
-// scale to 0 to 1, normalise. Its other keys say where the weights are from and which layers they
-// have.
+// parseTimm reads the part pretrained_cfg of a timm model's config.json. It follows timm's
+// preparation for evaluation: resize the shorter side to the input's divided by crop_pct, crop the
+// centre, scale to 0 to 1, normalise. The other keys say where the weights are from and which
+// layers they have.
 func parseTimm(b []byte) (Preprocess, error) {
 	var f struct {
 		InputSize []int      `json:"input_size"` // channels, height, width
