@@ -29,10 +29,12 @@ func toy() *ir.Graph {
 			param(name+".running_mean", 4), param(name+".running_var", 4))
 	}
 	h := norm(conv(x, "/stem/conv", "stem.conv"), "/stem/bn", "stem.bn")
+	before := h
 	h = norm(conv(h, "/layer1/layer1.0/conv1", "layer1.0.conv1"), "/layer1/layer1.0/bn1", "layer1.0.bn1")
-	h = conv(h, "/layer1/layer1.0/conv2", "layer1.0.conv2")
+	h = node("/layer1/layer1.0/Add", "Add", conv(h, "/layer1/layer1.0/conv2", "layer1.0.conv2"), before)
+	before = h
 	h = conv(h, "/layer2/layer2.0/conv1", "layer2.0.conv1")
-	h = conv(h, "/layer2/layer2.0/conv2", "layer2.0.conv2")
+	h = node("/layer2/layer2.0/Add", "Add", conv(h, "/layer2/layer2.0/conv2", "layer2.0.conv2"), before)
 	h = node("/Flatten", "Flatten", h)
 	g.Outputs = []*ir.Value{node("/fc/Gemm", "Gemm", h, param("fc.weight", 10, 4), param("fc.bias", 10))}
 	return g

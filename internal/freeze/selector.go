@@ -168,7 +168,9 @@ func splitList(list []string) []string {
 func (s *Set) Selectors() []string {
 	var names []string
 	for _, b := range s.Blocks {
-		names = append(names, b+".*")
+		if _, err := s.Select([]string{b + ".*"}); err == nil {
+			names = append(names, b+".*")
+		}
 	}
 	for _, w := range s.Weights {
 		if len(w.Module) > 0 {

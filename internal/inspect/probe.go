@@ -57,6 +57,7 @@ func (p *probe) trainable(cfg run.Config, examples int) (*trainable, error) {
 	if net.Plan.Pending() {
 		return nil, fmt.Errorf("option thaw %s:%g%%: which numbers these are is measured on the training data by fit; here, name weights or magnitude:%[2]g%%", net.Plan.Share.By, 100*net.Plan.Share.Share)
 	}
+	p.notes = append(p.notes, net.Headed.Notes...)
 	p.notes = append(p.notes, net.Headed.AdapterNotes()...)
 	cfg.Recipe(run.SubjectOf(net.Headed, net.Set, net.Plan, examples))
 	for _, w := range net.Set.Weights { // the model's own weights are views of its file

@@ -115,6 +115,7 @@ func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve fun
 	}
 	s.Net = net
 	s.Plans = Plans{Reach: net.Plan, Now: net.Plan, Ever: net.Plan}
+	s.Notes = append(s.Notes, s.Net.Headed.Notes...)
 	s.Notes = append(s.Notes, s.Net.Headed.AdapterNotes()...)
 	cfg.Recipe(SubjectOf(s.Net.Headed, s.Net.Set, net.Plan, tr.Len()))
 	cfg.Batch = min(cfg.Batch, tr.Len())

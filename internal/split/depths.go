@@ -87,12 +87,13 @@ func blockEnd(raw *ir.Graph, set *freeze.Set, block int) *ir.Value {
 	return last
 }
 
-// AttachedTo returns the name of the value that a fresh head reads by default.
+// AttachedTo names the value of the model that a fresh head reads by default, "" where there is
+// none.
 func (n *Network) AttachedTo() string {
 	g := n.Base.Model.Graph
-	at, err := attachPoints(g, FindClassifier(g), nil)
-	if err != nil || at[0].Node == nil {
+	found, err := choosePlaces(g, flowOf(g), n.Base.Shapes(n.Base.Two()))
+	if err != nil {
 		return ""
 	}
-	return at[0].Name
+	return found[0].value.Name
 }

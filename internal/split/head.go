@@ -3,12 +3,14 @@ package split
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/adapter"
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -42,7 +44,8 @@ type Headed struct {
 	Weights  []string          // the classifier's weights
 	Fresh    bool              // the weights are new
 	Linear   string            // path of the new layer that reads the features; "" for keep
-	Features int               // width of its input; 0 for keep
+	Features int               // width of what it reads; 0 for keep
+	Notes    []string          // what a user should know: what the head reads, and why
 	Adapters *adapter.Adapters // nil: none
 	bare     *Headed           // the same without adapters, if they are to be merged
 }
@@ -66,9 +69,8 @@ func (h *Headed) fresh() []string {
 // another number of classes.
 func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*Headed, error) {
 	g, _ := ir.Clone(raw)
-	own := FindClassifier(g)
 	if spec.Kind == "keep" {
-		return keepHead(g, own, spec, shapes)
+		return keepHead(g, FindClassifier(g), spec, shapes)
 	}
 	hidden := 0
 	if n, ok := strings.CutPrefix(spec.Kind, "mlp:"); ok {
@@ -79,7 +81,8 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 	} else if spec.Kind != "linear" && spec.Kind != "" {
 		return nil, fmt.Errorf("option head %q: want linear, mlp:N or keep", spec.Kind)
 	}
-	attach, err := attachPoints(g, own, spec.Attach)
+	h := &Headed{Graph: g, Fresh: true}
+	attach, err := h.places(spec.Attach, shapes)
 	if err != nil {
 		return nil, err
 	}
@@ -87,15 +90,19 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 	if err != nil {
 		return nil, err
 	}
-	h := &Headed{Graph: g, Fresh: true}
 	b := &rawBuilder{g: g, h: h, version: opset(g)}
 	for _, v := range g.Inputs {
 		if v.Name == spec.Mask && spec.Mask != "" {
 			b.mask, b.steps = v, shapes[v.Name][1]
 		}
 	}
+	names := attach
+	attach = slices.Clone(attach)
+	for i := range attach {
+		attach[i], types[i] = b.canonical(attach[i], types[i])
+	}
 	if spec.PerPosition {
-		if err := samePositions(attach, types); err != nil {
+		if err := samePositions(names, types); err != nil {
 			return nil, err
 		}
 	}
@@ -107,9 +114,12 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 		}
 		p, width, err := pool()
 		if err != nil {
-			return nil, fmt.Errorf("attach %q: %w", v.Name, err)
+			return nil, option.Errorf("attach", "%q: %w", names[i].Name, err)
 		}
 		h.Features += width
+		if width < fewFeatures && len(spec.Attach) > 0 {
+			h.Notes = append(h.Notes, fmt.Sprintf("%q has %d features, which tell a head little", names[i].Name, width))
+		}
 		pooled = append(pooled, p)
 	}
 	x := pooled[0]
@@ -145,6 +155,7 @@ func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]ten
 	if own.Quantized {
 		return nil, fmt.Errorf("option head keep: the weights of the model's classifier are quantised and cannot train%s", instead)
 	}
+	notes := []string{fmt.Sprintf("the head is the model's classifier %q (output %q)", own.node.Name, own.output.Name)}
 	types, err := TypesOf(g, []*ir.Value{own.Scores}, shapes)
 	if err != nil {
 		return nil, err
@@ -166,40 +177,22 @@ func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]ten
 	}
 	g.Outputs = []*ir.Value{own.Scores}
 	g.Prune()
-	return &Headed{Graph: g, Weights: own.Weights}, nil
+	return &Headed{Graph: g, Weights: own.Weights, Notes: notes}, nil
 }
 
-// attachPoints finds the values that the head reads.
-func attachPoints(raw *ir.Graph, own *Classifier, names []string) ([]*ir.Value, error) {
-	if len(names) == 0 {
-		if own != nil {
-			return []*ir.Value{own.Features}, nil
-		}
-		if len(raw.Outputs) == 0 {
-			return nil, fmt.Errorf("the model has no output to attach a head to")
-		}
-		return []*ir.Value{raw.Outputs[len(raw.Outputs)-1]}, nil
+// places are the values that a fresh head reads: those that are named, else the one that is found,
+// which is noted.
+func (h *Headed) places(names []string, shapes map[string]tensor.Shape) ([]*ir.Value, error) {
+	f := flowOf(h.Graph)
+	if len(names) > 0 {
+		return namedPlaces(h.Graph, f, names)
 	}
-	byName := map[string]*ir.Value{}
-	for _, n := range raw.Nodes {
-		for _, v := range n.Outputs {
-			if v != nil {
-				byName[v.Name] = v
-			}
-		}
-		if len(n.Outputs) > 0 && n.Outputs[0] != nil {
-			byName[n.Name] = n.Outputs[0]
-		}
+	found, err := choosePlaces(h.Graph, f, shapes)
+	if err != nil {
+		return nil, err
 	}
-	var out []*ir.Value
-	for _, name := range names {
-		v := byName[name]
-		if v == nil {
-			return nil, fmt.Errorf("option attach %q: the model has no value or node of that name; permafrost inspect lists the layers", name)
-		}
-		out = append(out, v)
-	}
-	return out, nil
+	h.Notes = append(h.Notes, noteOf(found))
+	return []*ir.Value{found[0].value}, nil
 }
 
 // TypesOf specialises a raw graph up to the given values and returns their types.
