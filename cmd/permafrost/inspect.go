@@ -15,7 +15,7 @@ import (
 // on.
 var (
 	inspectTrains = []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha"}
-	inspectFor    = []string{"data", "val", "task", "preprocess", "augment", "tokenizer", "max-length", "text-column", "label-column",
+	inspectFor    = []string{"data", "val", "task", "preprocess", "layout", "size", "augment", "tokenizer", "max-length", "text-column", "label-column",
 		"batch", "optimizer", "momentum", "memory", "cache", "cache-budget", "cache-precision", "seed", "threads"}
 )
 

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,9 +58,20 @@ func (f Files) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (
 }
 
 // FindPreprocess returns the preprocessor file that belongs to a model file: MODEL-without-.onnx +
-// .preprocessor.json, else preprocessor_config.json beside it, else "".
+// .preprocessor.json, else preprocessor_config.json beside it, else a processor_config.json or
+// config.json there that says it, else "".
 func FindPreprocess(modelPath string) string {
-	return besideModel(modelPath, ".preprocessor.json", "preprocessor_config.json")
+	if file := besideModel(modelPath, ".preprocessor.json", "preprocessor_config.json"); file != "" || modelPath == "" {
+		return file
+	}
+	for name, key := range map[string]string{"processor_config.json": "image_processor", "config.json": "pretrained_cfg"} {
+		file := filepath.Join(filepath.Dir(modelPath), name)
+		var keys map[string]json.RawMessage
+		if b, err := os.ReadFile(file); err == nil && json.Unmarshal(b, &keys) == nil && keys[key] != nil {
+			return file
+		}
+	}
+	return ""
 }
 
 // besideModel is the file that belongs to a model file: with the ending in the place of .onnx, else
