@@ -64,11 +64,17 @@ func FindPreprocess(modelPath string) string {
 	if file := besideModel(modelPath, ".preprocessor.json", "preprocessor_config.json"); file != "" || modelPath == "" {
 		return file
 	}
-	for name, key := range map[string]string{"processor_config.json": "image_processor", "config.json": "pretrained_cfg"} {
-		file := filepath.Join(filepath.Dir(modelPath), name)
+	for _, told := range [][]string{{"processor_config.json", "image_processor", "feature_extractor"}, {"config.json", "pretrained_cfg"}} {
+		file := filepath.Join(filepath.Dir(modelPath), told[0])
 		var keys map[string]json.RawMessage
-		if b, err := os.ReadFile(file); err == nil && json.Unmarshal(b, &keys) == nil && keys[key] != nil {
-			return file
+		b, err := os.ReadFile(file)
+		if err != nil || json.Unmarshal(b, &keys) != nil {
+			continue
+		}
+		for _, key := range told[1:] {
+			if keys[key] != nil {
+				return file
+			}
 		}
 	}
 	return ""
