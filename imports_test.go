@@ -44,7 +44,7 @@ var imports = []struct {
 	{"internal/cache", "internal/atomicfile", "golang.org/x/sys/unix"},
 	{"internal/data/spec", "", ""},
 	{"internal/data/sound", "internal/data/spec", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},
-	{"internal/data/picture", "internal/data/spec", "golang.org/x/image/bmp golang.org/x/image/webp"},
+	{"internal/data/picture", "internal/data/spec", "golang.org/x/image/bmp golang.org/x/image/tiff golang.org/x/image/webp"},
 	{"internal/data", "internal/tensor", ""},
 	{"internal/task", "internal/data internal/op internal/ir internal/option internal/decode internal/kernel internal/tensor", ""},
 	{"internal/gzipped", "", ""},

@@ -160,8 +160,8 @@ func (f *Pictures) media(augment string) (*data.Media, error) {
 		return nil, err
 	}
 	return &data.Media{
-		One: "picture", Many: "pictures", Formats: "jpeg, png, gif, bmp, webp or ppm",
-		Extensions: []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".pnm"},
+		One: "picture", Many: "pictures", Formats: "jpeg, png, gif, bmp, tiff, webp or ppm",
+		Extensions: []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm"},
 		Source: func(s data.Setting) data.Source {
 			return &pictures{Setting: s, feed: f, augment: a, resized: make([]atomic.Pointer[picture.Raster], s.Files.Len())}
 		},

@@ -2,7 +2,7 @@
 // scaling, augmentation. It knows nothing of folders, labels or training; [Pipeline] is the road of
 // one picture.
 //
-//	JPEG, PNG, GIF, BMP, WebP, PNM -> Raster -> resized, cropped or augmented -> values
+//	JPEG, PNG, GIF, BMP, TIFF, WebP, PNM -> Raster -> resized, cropped or augmented -> values
 package picture
 
 import (
