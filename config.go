@@ -36,6 +36,12 @@ type Config struct {
 	// imagenet, inception, unit or raw. Default: the settings in the model file, else the file
 	// beside it.
 	Preprocess string
+	// Layout is nchw or nhwc: whether the model's pictures have their channels first or last.
+	// Default: found from the model.
+	Layout string
+	// Size is the height and width of the pictures that the model gets, as 224x320, or 224 for both.
+	// Default: what the model takes, else what the preprocessor file says, else 224.
+	Size string
 	// Tokenizer is a tokenizer file. Default: the one beside the model.
 	Tokenizer string
 	// MaxLength is the maximum number of tokens of a text. 0: the model's limit.

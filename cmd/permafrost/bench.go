@@ -29,7 +29,7 @@ The step trains the model's own classifier where it has one, else a new linear h
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	given := bindConfig(fs, "task", "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "preprocess", "seed", "threads")
+	given := bindConfig(fs, "task", "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "preprocess", "layout", "size", "seed", "threads")
 	o := permafrost.BenchOptions{}
 	fs.IntVar(&o.Batch, "batch", 8, "`N` examples a run")
 	fs.IntVar(&o.Steps, "steps", 10, "`N` timed runs of each kind, after one to warm up")
@@ -38,7 +38,7 @@ The step trains the model's own classifier where it has one, else a new linear h
 	shapes := shapeFlag(fs)
 	asJSON := jsonFlag(fs)
 	group(fs, "What trains", "task", "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "classes")
-	group(fs, "What is run", "batch", "steps", "threads", "shape", "ops", "preprocess", "seed", "json")
+	group(fs, "What is run", "batch", "steps", "threads", "shape", "ops", "preprocess", "layout", "size", "seed", "json")
 	completeConfig(cmd)
 	completeModel(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

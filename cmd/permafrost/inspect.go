@@ -14,7 +14,7 @@ import (
 // The options of a fit that inspect accepts: those of the plan, and those that affect its cost.
 var (
 	inspectTrains = []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha"}
-	inspectFor    = []string{"data", "val", "task", "preprocess", "augment", "tokenizer", "max-length", "text-column", "label-column",
+	inspectFor    = []string{"data", "val", "task", "preprocess", "layout", "size", "augment", "tokenizer", "max-length", "text-column", "label-column",
 		"batch", "optimizer", "momentum", "memory", "cache", "cache-budget", "cache-precision", "seed", "threads"}
 )
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 // Feed turns data of one kind into the inputs of one model, both for a fit and for a tuned file. It
@@ -49,6 +50,8 @@ type Feed interface {
 // Options are the user's choices of how examples are prepared.
 type Options struct {
 	Preprocess string       // a preset or a file
+	Layout     string       // of a model's pictures: nchw, nhwc, or "" to be found
+	Size       string       // of a model's pictures, as 224x320; "" to be found
 	Table      data.Columns // of tables of texts
 	Text       TextOptions
 	Kind       string          // of a tuned file's record, or of the data; "" to be found by the model's inputs
@@ -126,7 +129,21 @@ func Of(m *onnx.Model, o Options) (Feed, error) {
 	if f.Kind() != KindText {
 		err = o.Text.unused(f.Kind())
 	}
+	if err == nil && f.Kind() != KindPicture {
+		err = o.unusedOfPictures(f.Kind())
+	}
 	return f, err
+}
+
+// unusedOfPictures errors on options that only models of pictures heed.
+func (o Options) unusedOfPictures(kind string) error {
+	switch {
+	case o.Layout != "":
+		return option.Errorf("layout", "the model takes %ss, and only pictures have one", kind)
+	case o.Size != "":
+		return option.Errorf("size", "the model takes %ss, and only pictures have one", kind)
+	}
+	return nil
 }
 
 func kindOf(m *onnx.Model, o Options) (Kind, error) {

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,10 +58,27 @@ func (f Files) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (
 	return data.OpenInputs(ctx, p, m, opt)
 }
 
-// FindPreprocess returns the preprocessor file of a model file: MODEL-without-.onnx +
-// .preprocessor.json, else preprocessor_config.json beside it, else "".
+// FindPreprocess returns the preprocessor file that belongs to a model file: MODEL-without-.onnx +
+// .preprocessor.json, else preprocessor_config.json beside it, else a processor_config.json or
+// config.json there that says it, else "".
 func FindPreprocess(modelPath string) string {
-	return besideModel(modelPath, ".preprocessor.json", "preprocessor_config.json")
+	if file := besideModel(modelPath, ".preprocessor.json", "preprocessor_config.json"); file != "" || modelPath == "" {
+		return file
+	}
+	for _, told := range [][]string{{"processor_config.json", "image_processor", "feature_extractor"}, {"config.json", "pretrained_cfg"}} {
+		file := filepath.Join(filepath.Dir(modelPath), told[0])
+		var keys map[string]json.RawMessage
+		b, err := os.ReadFile(file)
+		if err != nil || json.Unmarshal(b, &keys) != nil {
+			continue
+		}
+		for _, key := range told[1:] {
+			if keys[key] != nil {
+				return file
+			}
+		}
+	}
+	return ""
 }
 
 // besideModel returns the file that belongs to a model file: with the ending in place of .onnx,

@@ -4,11 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/data/picture"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -21,47 +24,122 @@ type Pictures struct {
 }
 
 func newPictures(m *onnx.Model, o Options) (Feed, error) {
-	in, err := PictureInput(m)
+	said, err := ReadLayout(o.Layout)
+	if err != nil {
+		return nil, option.Errorf("layout", "%w", err)
+	}
+	height, width, err := ReadSize(o.Size)
+	if err != nil {
+		return nil, option.Errorf("size", "%w", err)
+	}
+	p, from, err := describedPreprocess(m, o)
 	if err != nil {
 		return nil, err
 	}
-	p, note, err := preprocessOf(m, o, in.Channels)
+	if from == KeySettings && said == "" { // as it was tuned
+		said = p.DataFormat
+	}
+	in, err := PictureInput(m, said, p.DataFormat)
 	if err != nil {
 		return nil, err
 	}
 	f := &Pictures{input: in.Name}
-	if note != "" {
-		f.notes = append(f.notes, note)
-	}
 	f.Files = NewFiles(KindPicture, f.media)
-	f.Pipeline, err = p.For(in.Channels, in.Height, in.Width)
-	return f, err
+	preset, why := expects(m, in)
+	if from == "" {
+		p, from = assumedPreprocess(in, preset, why)
+		p.Flip = in.Channels >= 3 && strings.HasPrefix(m.Metadata["Image.BitmapPixelFormat"], "Bgr")
+		f.notes = append(f.notes, "no preprocessor file beside the model: assuming "+from+" (option preprocess names another)")
+	}
+	if said != "" || in.Why == byDataFormat {
+		p.DataFormat = in.Layout
+	} else {
+		p.DataFormat = ""
+	}
+	if height > 0 {
+		if in.Height > 0 && in.Height != height || in.Width > 0 && in.Width != width {
+			return nil, option.Errorf("size", "%dx%d is not what the model's input takes, %dx%d", height, width, in.Height, in.Width)
+		}
+		p = p.Resized(height, width)
+		in.Height, in.Width = height, width
+	}
+	if f.Pipeline, err = p.For(in.Channels, in.Height, in.Width); err != nil {
+		return nil, err
+	}
+	if least, most, whole := bounds(in.DType); whole {
+		if err := f.Whole(least, most); err != nil {
+			return nil, fmt.Errorf("the model's input %q is %v: %w", in.Name, in.DType, err)
+		}
+	}
+	f.notes = append(f.notes, f.fed(in, from))
+	if least, most := f.Range(); preset == "raw" && most-least < 32 {
+		f.notes = append(f.notes, fmt.Sprintf("the model seems to want samples from 0 to 255 (%s): if so, give option preprocess raw", why))
+	}
+	return f, nil
 }
 
-// preprocessOf finds how pictures are prepared: as the options name, as the tuned model says, as a
-// file beside the model says, or else like ImageNet.
-func preprocessOf(m *onnx.Model, o Options, channels int) (picture.Preprocess, string, error) {
+// describedPreprocess finds how pictures are prepared: as named, as the tuned model says, or as a
+// file beside the model says. from is what says so, "" where nothing does.
+func describedPreprocess(m *onnx.Model, o Options) (p picture.Preprocess, from string, err error) {
 	if o.Preprocess != "" {
 		p, err := picture.LoadPreprocess(o.Preprocess)
-		return p, "", err
+		return p, o.Preprocess, err
 	}
 	if text, ok := m.Metadata[KeySettings]; ok {
 		p, err := picture.ParsePreprocess([]byte(text))
 		if err != nil {
 			err = fmt.Errorf("%s: %w", KeySettings, err)
 		}
-		return p, "", err
+		return p, KeySettings, err
 	}
 	if file := FindPreprocess(m.Path); file != "" {
 		p, err := picture.LoadPreprocess(file)
-		return p, "", err
+		return p, filepath.Base(file), err
 	}
-	preset := "imagenet"
-	if channels == 1 {
+	return p, "", nil
+}
+
+// assumedPreprocess is the preparation where no file says one: what the model seems to expect, else
+// ImageNet's way for colours and 0 to 1 for others.
+func assumedPreprocess(in Picture, preset, why string) (picture.Preprocess, string) {
+	switch {
+	case preset != "":
+		why = " (" + why + ")"
+	case in.Channels == 3:
+		preset = "imagenet"
+	default:
 		preset = "unit"
 	}
 	p, _ := picture.Preset(preset)
-	return p, fmt.Sprintf("no preprocessor file beside the model: assuming the preset %s (option preprocess names another)", preset), nil
+	return p, "the preset " + preset + why
+}
+
+// bounds are the least and the greatest of a type's whole numbers; whole is false for others.
+func bounds(dt tensor.DType) (least, most float64, whole bool) {
+	if !dt.IsInt() {
+		return 0, 0, false
+	}
+	bits := min(dt.Bits(), 24) // those that float32 holds
+	switch dt {
+	case tensor.Uint8, tensor.Uint16, tensor.Uint32, tensor.Uint64:
+		return 0, float64(int64(1)<<bits - 1), true
+	}
+	return -float64(int64(1) << (bits - 1)), float64(int64(1)<<(bits-1) - 1), true
+}
+
+// fed says in one line what the model gets.
+func (f *Pictures) fed(in Picture, from string) string {
+	least, most := f.Range()
+	colours := [...]string{"grey", "grey and opacity", "red, green, blue", "red, green, blue, opacity"}[f.Channels-1]
+	if f.Flip {
+		colours = strings.Replace(colours, "red, green, blue", "blue, green, red", 1)
+	}
+	mean := ""
+	if f.DoNormalize {
+		mean = fmt.Sprintf(", mean %v and deviation %v taken off", []float64(f.Mean), []float64(f.Std))
+	}
+	return fmt.Sprintf("pictures are fed as %s of %dx%d (height x width), %s, %s (%s), values %.4g to %.4g%s, by %s",
+		in.DType, f.Height, f.Width, colours, words(in.Layout), in.Why, least, most, mean, from)
 }
 
 func (f *Pictures) Form() data.Form {
@@ -82,8 +160,8 @@ func (f *Pictures) media(augment string) (*data.Media, error) {
 		return nil, err
 	}
 	return &data.Media{
-		One: "picture", Many: "pictures", Formats: "jpeg, png, gif, bmp, webp or ppm",
-		Extensions: []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".pnm"},
+		One: "picture", Many: "pictures", Formats: "jpeg, png, gif, bmp, tiff, webp or ppm",
+		Extensions: []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm"},
 		Source: func(s data.Setting) data.Source {
 			return &pictures{Setting: s, feed: f, augment: a, resized: make([]atomic.Pointer[picture.Raster], s.Files.Len())}
 		},

@@ -20,6 +20,8 @@ type Config struct {
 	TextColumn  string `yaml:"text_column" json:"text_column" arg:"NAME" help:"column of a table that holds the text"`
 	LabelColumn string `yaml:"label_column" json:"label_column" arg:"NAME" help:"column of a table that holds the label"`
 	Preprocess  string `yaml:"preprocess" json:"preprocess" arg:"P" help:"preprocessor file, or imagenet, inception, unit, raw; tensors for files of them"`
+	Layout      string `yaml:"layout" json:"layout" arg:"KIND" help:"axes of the model's pictures: nchw, or nhwc for channels last (default: found from the model)"`
+	Size        string `yaml:"size" json:"size" arg:"HxW" help:"size of the pictures that the model gets, as 224x320 or 224 (default: what it takes, else what the preprocessor file says, else 224)"`
 	Tokenizer   string `yaml:"tokenizer" json:"tokenizer" arg:"FILE" help:"tokenizer file (default: beside the model)"`
 	MaxLength   int    `yaml:"max_length" json:"max_length" arg:"N" help:"tokens of a text that the model gets at most (0: what it takes)"`
 	Augment     string `yaml:"augment" json:"augment" arg:"SPEC" help:"random changes of the training examples, or none"`

@@ -41,7 +41,7 @@ func (c *Config) LRs(steps int) optim.LRSchedule {
 
 // FeedOptions returns the options for preparing the data.
 func (c *Config) FeedOptions() feed.Options {
-	return feed.Options{Preprocess: c.Preprocess, Text: feed.TextOptions{Tokenizer: c.Tokenizer, MaxLength: c.MaxLength}, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
+	return feed.Options{Preprocess: c.Preprocess, Layout: c.Layout, Size: c.Size, Text: feed.TextOptions{Tokenizer: c.Tokenizer, MaxLength: c.MaxLength}, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
 }
 
 // NetworkOptions returns the options for turning the model into a network that trains.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/split"
@@ -36,6 +37,12 @@ func (c *Config) Validate() error {
 		if words := Values(o.key); !slices.Contains(words, o.value) {
 			return option.Errorf(o.key, "%q is none of %s", o.value, strings.Join(words, ", "))
 		}
+	}
+	if _, err := feed.ReadLayout(c.Layout); err != nil {
+		return option.Errorf("layout", "%w", err)
+	}
+	if _, _, err := feed.ReadSize(c.Size); err != nil {
+		return option.Errorf("size", "%w", err)
 	}
 	for _, o := range []struct {
 		key       string

@@ -30,6 +30,7 @@ func Values(key string) []string {
 		"cache_precision": {"float32", "float16"},
 		"class_weights":   {"none", "balanced"},
 		"keep":            {"best", "last"},
+		"layout":          {"nchw", "nhwc"},
 		"lr_schedule":     {"cosine", "constant", "step"},
 		"optimizer":       {"adamw", "sgd"},
 		"rates":           {autoRGN},

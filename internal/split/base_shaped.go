@@ -34,7 +34,7 @@ func OpenShaped(path string, o feed.Options, given map[string]tensor.Shape) (*Ba
 		if err == nil {
 			return b, nil
 		}
-		if o.Preprocess != "" || o.Text.Tokenizer != "" {
+		if o.Preprocess != "" || o.Layout != "" || o.Size != "" || o.Text.Tokenizer != "" {
 			return nil, err
 		}
 	}

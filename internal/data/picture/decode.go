@@ -8,10 +8,12 @@ import (
 	"image/color"
 	"image/draw"
 	"image/gif"
-	_ "image/jpeg" // registers the format
-	_ "image/png"  // registers the format
+	"image/jpeg"
+	_ "image/png" // registers the format
+	"io"
 
-	_ "golang.org/x/image/bmp"  // registers the format
+	"golang.org/x/image/bmp"
+	_ "golang.org/x/image/tiff" // registers the format
 	_ "golang.org/x/image/webp" // registers the format
 )
 
@@ -35,31 +37,53 @@ func decode(file []byte, channels int) (r Raster, err error) {
 			r, err = Raster{}, fmt.Errorf("decoder failed: %v", p)
 		}
 	}()
-	cfg, format, err := image.DecodeConfig(bytes.NewReader(file))
-	switch {
-	case errors.Is(err, image.ErrFormat):
-		return Raster{}, errors.New("not a JPEG, PNG, GIF, BMP, WebP, PPM or PGM picture")
-	case err != nil:
-		return Raster{}, unexpected(err)
-	case cfg.Width <= 0 || cfg.Height <= 0:
-		return Raster{}, fmt.Errorf("%s: a picture of %dx%d pixels", format, cfg.Width, cfg.Height)
-	case cfg.Width > maxPixels/cfg.Height:
-		return Raster{}, fmt.Errorf("%s: %dx%d pixels are more than %d", format, cfg.Width, cfg.Height, maxPixels)
-	}
-	var m image.Image
-	if format == "gif" {
-		m, err = decodeGIF(file, cfg, channels%2 == 0)
-	} else {
-		m, _, err = image.Decode(bytes.NewReader(file))
+	m, format, err := decodeImage(file, channels%2 == 0)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return Raster{}, fmt.Errorf("cut off: %w", unexpected(err))
 	}
 	if err != nil {
-		return Raster{}, unexpected(err)
+		return Raster{}, err
 	}
 	r = toRaster(m, format, colours(channels))
 	if channels > r.c {
 		r = r.withOpacity(m)
 	}
 	return r.orient(orientation(file)), nil
+}
+
+// decodeImage decodes the first picture of a file. opacity says that it is wanted.
+func decodeImage(file []byte, opacity bool) (m image.Image, format string, err error) {
+	if isAnimatedWebP(file) {
+		m, err = decodeAnimatedWebP(file)
+		return m, "webp", err
+	}
+	cfg, format, err := image.DecodeConfig(bytes.NewReader(file))
+	var unsupported jpeg.UnsupportedError
+	switch {
+	case errors.As(err, &unsupported):
+		m, err = decodeJPEG(file)
+		return m, "jpeg", err
+	case errors.Is(err, bmp.ErrUnsupported):
+		m, err = decodeBMP(file)
+		return m, "bmp", err
+	case errors.Is(err, image.ErrFormat):
+		return nil, "", errors.New("not a JPEG, PNG, GIF, BMP, TIFF, WebP, PPM or PGM picture")
+	case err != nil:
+		return nil, "", err
+	case cfg.Width <= 0 || cfg.Height <= 0:
+		return nil, "", fmt.Errorf("%s: a picture of %dx%d pixels", format, cfg.Width, cfg.Height)
+	case cfg.Width > maxPixels/cfg.Height:
+		return nil, "", fmt.Errorf("%s: %dx%d pixels are more than %d", format, cfg.Width, cfg.Height, maxPixels)
+	}
+	if format == "gif" {
+		m, err = decodeGIF(file, cfg, opacity)
+		return m, format, err
+	}
+	m, _, err = image.Decode(bytes.NewReader(file))
+	if errors.As(err, &unsupported) {
+		m, err = decodeJPEG(file)
+	}
+	return m, format, err
 }
 
 // decodeGIF returns the first frame on its screen. Go blanks the transparent entry of a palette;
@@ -176,12 +200,16 @@ func toRGB(m image.Image, format string) Raster {
 		if m.Rect.Min == (image.Point{}) {
 			return fromYCbCr(&m.YCbCr, matrix(format))
 		}
-	case *image.RGBA: // opaque in the formats read here
-		return fromPacked(m.Rect, m.Pix, m.Stride, 4, 1)
+	case *image.RGBA:
+		if m.Opaque() {
+			return fromPacked(m.Rect, m.Pix, m.Stride, 4, 1)
+		}
 	case *image.NRGBA:
 		return fromPacked(m.Rect, m.Pix, m.Stride, 4, 1)
 	case *image.RGBA64:
-		return fromPacked(m.Rect, m.Pix, m.Stride, 8, 2)
+		if m.Opaque() {
+			return fromPacked(m.Rect, m.Pix, m.Stride, 8, 2)
+		}
 	case *image.NRGBA64:
 		return fromPacked(m.Rect, m.Pix, m.Stride, 8, 2)
 	case *image.CMYK:

@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// orientation returns the EXIF orientation (1 to 8) of an encoded JPEG, PNG or WebP picture, 1 if
-// there is none.
+// orientation returns the EXIF orientation (1 to 8) of an encoded JPEG, PNG, TIFF or WebP picture, 1
+// where there is none.
 //
 // We read it ourselves: available libraries either read every tag and bring a logger and a
 // serialiser, or have not been maintained since 2019, and this needs one tag of the first
@@ -15,6 +15,8 @@ func orientation(file []byte) int {
 	switch {
 	case bytes.HasPrefix(file, []byte("\xff\xd8")):
 		return tiffOrientation(jpegExif(file))
+	case bytes.HasPrefix(file, []byte("II*\x00")), bytes.HasPrefix(file, []byte("MM\x00*")):
+		return tiffOrientation(file)
 	case bytes.HasPrefix(file, []byte("\x89PNG\r\n\x1a\n")):
 		return tiffOrientation(chunk(file[8:], "eXIf", binary.BigEndian, 4, 12, 1))
 	case len(file) > 12 && string(file[:4]) == "RIFF" && string(file[8:12]) == "WEBP":

@@ -1,7 +1,7 @@
 // Package picture turns encoded pictures into model inputs: decoding, resizing, cropping, scaling,
 // augmentation. It knows nothing of folders, labels or training. [Pipeline] processes one picture:
 //
-//	JPEG, PNG, GIF, BMP, WebP, PNM -> Raster -> resized, cropped or augmented -> values
+//	JPEG, PNG, GIF, BMP, TIFF, WebP, PNM -> Raster -> resized, cropped or augmented -> values
 package picture
 
 import (

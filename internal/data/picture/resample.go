@@ -164,12 +164,10 @@ func (r Raster) resize(f Filter, src rect, dw, dh int, out window) Raster {
 	if f == Nearest {
 		return r.nearest(src, dw, dh, out)
 	}
-	if opacity := r.c%2 == 0; opacity {
-		r = r.premultiply()
-		o := r.stretch(f, src, dw, dh, out)
-		return o.unmultiply()
+	if same := src == r.all() && r.w == dw && r.h == dh; r.c%2 == 1 || same {
+		return r.stretch(f, src, dw, dh, out)
 	}
-	return r.stretch(f, src, dw, dh, out)
+	return r.premultiply().stretch(f, src, dw, dh, out).unmultiply()
 }
 
 // premultiply multiplies samples by their opacity, so that what cannot be seen does not bleed into

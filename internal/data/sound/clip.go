@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 )
 
@@ -58,12 +59,12 @@ func Decode(r io.Reader, limit time.Duration) (*Clip, error) {
 	}
 	var d *mixer
 	switch {
-	case bytes.Equal(head, []byte("fLaC")), bytes.HasPrefix(head, []byte("ID3")):
+	case bytes.Equal(head, []byte("fLaC")), bytes.HasPrefix(head, []byte("ID3")) && !mp3(br):
 		d, err = decodeFLAC(br, limit)
 	case bytes.Equal(head, []byte("RIFF")), bytes.Equal(head, []byte("RF64")), bytes.Equal(head, []byte("BW64")):
 		d, err = decodeWAV(br, size, limit)
 	default:
-		return nil, errors.New("not a WAV or FLAC sound")
+		return nil, errors.New("not a WAV or FLAC sound" + looksLike(head))
 	}
 	if err != nil {
 		return nil, err
@@ -74,7 +75,37 @@ func Decode(r io.Reader, limit time.Duration) (*Clip, error) {
 	return &d.clip, nil
 }
 
-// mixer mixes the samples of several channels into one.
+// mp3 reports whether an ID3 tag is followed by something else than a FLAC sound, as in MP3 files.
+func mp3(r *bufio.Reader) bool {
+	const header = 10
+	b, err := r.Peek(header)
+	if err != nil {
+		return true
+	}
+	n := 0
+	for _, v := range b[6:] { // seven bits each
+		n = n<<7 | int(v&0x7f)
+	}
+	if b, err = r.Peek(header + n + 4); err != nil {
+		return len(b) < r.Size() // a tag longer than the buffer is left to the decoder
+	}
+	return !bytes.Equal(b[header+n:], []byte("fLaC"))
+}
+
+// looksLike names a format that is not read by its first bytes.
+func looksLike(head []byte) string {
+	for _, f := range []struct{ magic, name string }{{"OggS", "Ogg"}, {"FORM", "AIFF"}, {"ID3", "MP3"}, {"\xff\xfb", "MP3"}, {"\xff\xf3", "MP3"}, {"\xff\xf2", "MP3"}, {".snd", "AU"}, {"\x00\x00\x00", "MPEG-4"}} {
+		if bytes.HasPrefix(head, []byte(f.magic)) {
+			return ": it looks like " + f.name
+		}
+	}
+	return ""
+}
+
+// loudest bounds samples in floating point: those of 32 bits that nobody scaled.
+const loudest = 1 << 31
+
+// mixer collects samples of several channels in one.
 type mixer struct {
 	clip     Clip
 	channels int
@@ -120,6 +151,9 @@ func (m *mixer) add(v float64) error {
 	m.sum, m.have = 0, 0
 	if s-s != 0 {
 		return fmt.Errorf("sample %d is not a number", len(m.clip.Samples))
+	}
+	if math.Abs(float64(s)) > loudest {
+		return fmt.Errorf("sample %d is %g, and full scale is -1 to 1: the file is damaged", len(m.clip.Samples), s)
 	}
 	if n := len(m.clip.Samples) + 1; n > m.most {
 		return m.expect(uint64(n))

@@ -68,14 +68,24 @@ type Config struct {
 // IsConfig reports whether a preprocessor file is about sounds.
 func IsConfig(b []byte) bool {
 	var keys struct {
-		Rate json.RawMessage `json:"sampling_rate"`
+		Rate   json.RawMessage `json:"sampling_rate"`
+		Nested json.RawMessage `json:"feature_extractor"`
 	}
-	return json.Unmarshal(b, &keys) == nil && len(keys.Rate) > 0
+	return json.Unmarshal(b, &keys) == nil && (len(keys.Rate) > 0 || len(keys.Nested) > 0)
 }
 
-// Parse reads a preprocessor file. It ignores keys that do not concern sounds. Errors name the key.
+// Parse reads a preprocessor file, also where it is the part feature_extractor of a
+// processor_config.json. It errors on a key that may change the sounds and is not understood. Errors
+// name the key.
 func Parse(b []byte) (Config, error) {
 	var c Config
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(b, &keys); err != nil {
+		return c, err
+	}
+	if nested := keys["feature_extractor"]; nested != nil {
+		return Parse(nested)
+	}
 	if err := json.Unmarshal(b, &c); err != nil {
 		var t *json.UnmarshalTypeError
 		if errors.As(err, &t) {
@@ -83,7 +93,10 @@ func Parse(b []byte) (Config, error) {
 		}
 		return c, err
 	}
-	return c, c.fill()
+	if err := c.fill(); err != nil {
+		return c, err
+	}
+	return c, c.checkKeys(keys)
 }
 
 // fill determines the kind, sets its defaults and checks every key.

@@ -1,11 +1,13 @@
 package sound
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -115,9 +117,9 @@ func muLaw(b byte) int {
 // maxFormat limits the size of chunks that are read rather than skipped.
 const maxFormat = 1 << 12
 
-// decodeWAV reads the chunks of a RIFF, RF64 or BW64 file up to the end of its samples. size is the
-// number of bytes in r, -1 if unknown.
-func decodeWAV(r io.Reader, size int, limit time.Duration) (*mixer, error) {
+// decodeWAV reads the chunks of a RIFF, RF64 or BW64 file up to the end of its samples. size is how
+// many bytes r holds, -1 where that is not known.
+func decodeWAV(r *bufio.Reader, size int, limit time.Duration) (*mixer, error) {
 	var head [12]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, fmt.Errorf("WAV: %w", early(err))
@@ -140,12 +142,13 @@ func decodeWAV(r io.Reader, size int, limit time.Duration) (*mixer, error) {
 		}
 		n := uint64(le.Uint32(h[4:]))
 		at += 8
+		end := at + n
 		switch id := string(h[:4]); id {
 		case "fmt ", "ds64":
 			if n > maxFormat {
 				return nil, fmt.Errorf("WAV: a chunk %q of %d bytes", id, n)
 			}
-			b := make([]byte, n+n&1)
+			b := make([]byte, n)
 			if _, err := io.ReadFull(r, b); err != nil {
 				return nil, fmt.Errorf("WAV: %w", early(err))
 			}
@@ -167,6 +170,7 @@ func decodeWAV(r io.Reader, size int, limit time.Duration) (*mixer, error) {
 			}
 			m, err := newMixer(f.rate, f.channels, limit)
 			if err == nil {
+				n = overlong(n, form, at, size, f.channels*f.width)
 				err = m.readWAV(r, *f, n, streamed(n, form, at), size)
 			}
 			if err != nil {
@@ -174,17 +178,43 @@ func decodeWAV(r io.Reader, size int, limit time.Duration) (*mixer, error) {
 			}
 			return m, nil
 		default:
-			if _, err := io.CopyN(io.Discard, r, int64(n+n&1)); err != nil && !errors.Is(err, io.EOF) {
+			if _, err := io.CopyN(io.Discard, r, int64(n)); err != nil && !errors.Is(err, io.EOF) {
 				return nil, fmt.Errorf("WAV: %w", err)
 			}
 		}
-		at += n + n&1
+		if at = end; n%2 == 1 && !chunkFollows(r) {
+			if _, err := r.Discard(1); err != nil && !errors.Is(err, io.EOF) {
+				return nil, fmt.Errorf("WAV: %w", err)
+			}
+			at++
+		}
 	}
 }
 
-// streamed reports whether the size n of the data was written before the writer knew it, as writers
-// to a pipe do. Then n is the largest number, nearly the largest signed one, or 0 if the size in
-// the form chunk does not reach past the data's header at offset at.
+// chunkFollows reports whether a chunk begins right behind one of odd length, where the byte that
+// should follow it is missing.
+func chunkFollows(r *bufio.Reader) bool {
+	id, _ := r.Peek(4)
+	return slices.Contains([]string{"data", "fmt ", "fact", "LIST", "cue ", "smpl", "bext", "id3 "}, string(id))
+}
+
+// overlong is the data's size n, or what there is of it where the file is whole and n alone says too
+// much: the form, whose header says form bytes, ends where the file of size bytes does, or no more
+// is missing than a header's worth. What lacks more is cut off. The data begin at at.
+func overlong(n, form, at uint64, size, block int) uint64 {
+	if size < 0 || uint64(size) <= at || at+n <= uint64(size) {
+		return n
+	}
+	have := uint64(size) - at
+	if whole := form+8 == uint64(size) || form == uint64(size); whole || n-have <= 64 {
+		return have - have%uint64(block)
+	}
+	return n
+}
+
+// streamed reports whether the data's size n was written before the writer knew it, as writers to a
+// pipe do: the largest number, nearly the largest signed one, or 0 in a form that does not reach
+// past the data's header either, which stands at at.
 func streamed(n, form, at uint64) bool {
 	return n == math.MaxUint32 || n >= math.MaxInt32-0xfff && n <= math.MaxInt32 ||
 		n == 0 && (form+8 <= at || form == math.MaxUint32)
