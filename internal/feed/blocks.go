@@ -134,7 +134,11 @@ func (f *Texts) blocks(ctx context.Context, p data.Place, opt data.Options) (*da
 			return nil, err
 		}
 		if strings.TrimSpace(text) != "" {
-			ids = append(ids, f.Tokenizer.Encode(text, nil, 0).IDs...)
+			more := f.Tokenizer.Encode(text, nil, 0).IDs
+			if err := f.unknown(more); err != nil {
+				return nil, fmt.Errorf("data: %s: %w", p.Path, err)
+			}
+			ids = append(ids, more...)
 		}
 	}
 	s := &texts{feed: f}

@@ -41,8 +41,11 @@ func (f *Texts) dataset(ctx context.Context, root string, classes []string, exam
 	var skipped []data.Skipped
 	cut := 0
 	for i, e := range encoded {
-		if len(e.IDs) == 0 {
-			skipped = append(skipped, data.Skipped{Path: examples[i].Path, Err: errEmpty})
+		if err := cmp.Or(e.Err, f.unknown(e.IDs)); err != nil || len(e.IDs) == 0 {
+			if err == nil {
+				err = errEmpty
+			}
+			skipped = append(skipped, data.Skipped{Path: examples[i].Path, Err: err})
 			continue
 		}
 		if e.Lost > 0 {
@@ -54,7 +57,11 @@ func (f *Texts) dataset(ctx context.Context, root string, classes []string, exam
 	d := data.New(root, classes, kept, s, textMedia, opt)
 	d.Skipped = skipped
 	if cut > 0 {
-		d.Remarks = append(d.Remarks, fmt.Sprintf("%s: %d of %d texts are longer than the %d tokens that the model gets, and lose their end", cmp.Or(root, "input"), cut, len(kept), f.most))
+		end := "end"
+		if f.Tokenizer.Truncation.Left {
+			end = "beginning"
+		}
+		d.Remarks = append(d.Remarks, fmt.Sprintf("%s: %d of %d texts are longer than the %d tokens that the model gets, and lose their %s", cmp.Or(root, "input"), cut, len(kept), f.most, end))
 	}
 	return d, nil
 }
@@ -81,7 +88,11 @@ func (s *texts) Length(i int) int {
 	if s.feed.form.Rows {
 		return 1
 	}
-	return max(len(s.rows[i].ids), s.feed.least)
+	n := len(s.rows[i].ids)
+	if m := s.feed.multiple; m > 1 {
+		n = min((n+m-1)/m*m, max(n, s.feed.most))
+	}
+	return max(n, s.feed.least)
 }
 
 func (s *texts) Digest(i int) ([sha256.Size]byte, error) {
@@ -97,25 +108,23 @@ func (s *texts) Digest(i int) ([sha256.Size]byte, error) {
 func (s *texts) Read(i int, _ *data.Draw, dst []*tensor.Tensor) error {
 	row := s.rows[i]
 	for k, t := range dst {
-		in := s.feed.form.Inputs[k]
+		in, role := s.feed.form.Inputs[k], s.feed.roles[k]
+		first := 0 // step of the text
+		if s.feed.Tokenizer.Padding.Left {
+			first = t.Len() - len(row.ids)
+		}
 		for j := range t.Len() {
-			v, padding := int64(0), j >= len(row.ids)
-			switch s.feed.roles[k] {
-			case TokenIDs:
-				if v = in.Pad; !padding {
-					v = int64(row.ids[j])
-				}
-			case TokenMask:
-				if !padding {
+			v, at := in.Pad, j-first
+			if at >= 0 && at < len(row.ids) {
+				switch role {
+				case TokenIDs:
+					v = int64(row.ids[at])
+				case TokenMask:
 					v = 1
-				}
-			case TokenType:
-				if !padding {
-					v = int64(row.types[j])
-				}
-			case TokenPlace:
-				if !padding {
-					v = int64(j)
+				case TokenType:
+					v = int64(row.types[at])
+				case TokenPlace:
+					v = int64(at)
 				}
 			}
 			if t.DType == tensor.Int32 {

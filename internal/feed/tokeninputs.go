@@ -81,10 +81,12 @@ func (f *Texts) fits(m *onnx.Model) error {
 		case n.Op == "Cast" && isIDs[n.In(0)]:
 			isIDs[n.Outputs[0]] = true
 		case n.Op == "Gather" && isIDs[n.In(1)] && n.In(0) != nil && n.In(0).Kind == ir.Param:
-			if rows := n.In(0).Type.Shape[0]; f.Tokenizer.Size() > rows {
+			rows := n.In(0).Type.Shape[0]
+			if f.Tokenizer.Own() > rows {
 				return fmt.Errorf("the tokenizer gives ids up to %d, and the model's table %q has %d rows: it belongs to another model, name the right one with option tokenizer",
 					f.Tokenizer.Size()-1, n.In(0).Name, rows)
 			}
+			f.rows = rows
 		}
 	}
 	return nil

@@ -1,10 +1,12 @@
 package feed
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/gzipped"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -38,6 +40,13 @@ func (f *Texts) readTokenizer(m *onnx.Model, o Options, set textSettings) error 
 	if f.Tokenizer, err = tokenize.Parse(f.file); err != nil {
 		return fmt.Errorf("tokenizer %s: %w", path, err)
 	}
+	if f.sides = set.Sides; path != KeySettings {
+		if f.config, err = readTokenizerConfig(path); err != nil {
+			return err
+		}
+		f.sides = sides{f.config.Truncation, f.config.Padding}
+	}
+	f.sides.apply(f.Tokenizer)
 	return nil
 }
 
@@ -47,24 +56,84 @@ func FindTokenizer(modelPath string) string {
 	return besideModel(modelPath, ".tokenizer.json", "tokenizer.json")
 }
 
-// declared returns the number of tokens that the model takes, according to the tokenizer's file or
-// the tokenizer_config.json beside it. It is 0 if neither says.
-func (f *Texts) declared(o Options) int {
-	var t struct {
-		Truncation *struct {
-			Length int `json:"max_length"`
-		} `json:"truncation"`
+// sides are those at which texts are cut and padded, left or right, where tokenizer_config.json
+// says other ones than tokenizer.json; "" where it does not.
+type sides struct {
+	Truncation string `json:"truncation,omitempty"`
+	Padding    string `json:"padding,omitempty"`
+}
+
+// tokenizerConfig is what counts of the tokenizer_config.json beside a tokenizer's file.
+type tokenizerConfig struct {
+	Length     float64 `json:"model_max_length"`
+	Truncation string  `json:"truncation_side"`
+	Padding    string  `json:"padding_side"`
+}
+
+// readTokenizerConfig reads the file beside a tokenizer's, if there is one.
+func readTokenizerConfig(tokenizer string) (c tokenizerConfig, err error) {
+	path := filepath.Join(filepath.Dir(tokenizer), "tokenizer_config.json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return c, nil
 	}
-	var c struct {
-		Length float64 `json:"model_max_length"`
+	if err := json.Unmarshal(b, &c); err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
 	}
-	if o.Text.Tokenizer != "" {
-		if b, err := os.ReadFile(filepath.Join(filepath.Dir(o.Text.Tokenizer), "tokenizer_config.json")); err == nil && json.Unmarshal(b, &c) == nil && c.Length > 1 && c.Length < 1<<20 {
-			return int(c.Length)
+	for key, v := range map[string]string{"truncation_side": c.Truncation, "padding_side": c.Padding} {
+		if v != "" && v != "left" && v != "right" {
+			return c, fmt.Errorf("%s: %s %q is neither left nor right", path, key, v)
 		}
 	}
-	if json.Unmarshal(f.file, &t) == nil && t.Truncation != nil && t.Truncation.Length > 1 {
-		return t.Truncation.Length
+	return c, nil
+}
+
+// apply sets the sides of a tokenizer.
+func (s sides) apply(t *tokenize.Tokenizer) {
+	if s.Truncation != "" {
+		t.Truncation.Left = s.Truncation == "left"
+	}
+	if s.Padding != "" {
+		t.Padding.Left = s.Padding == "left"
+	}
+}
+
+// declared is how many tokens the tokenizer's file, or the tokenizer_config.json beside it, say
+// that the model takes; 0 where neither does.
+func (f *Texts) declared() int {
+	if n := f.config.Length; n > 1 && n < 1<<20 {
+		return int(n)
+	}
+	if n := f.Tokenizer.Truncation.Length; n > 1 {
+		return n
 	}
 	return 0
+}
+
+// padded is the fixed number of tokens of the model, or of the tokenizer where the model has none
+// and sees the padding; else -1. It takes the multiple that lengths are rounded up to.
+func (f *Texts) padded(length int) int {
+	if length >= 0 || slices.Contains(f.roles, TokenMask) {
+		if length < 0 && f.Tokenizer.Padding.Left {
+			f.notes = append(f.notes, "the tokenizer pads in front of texts: only texts of the same length go together, unpadded")
+		}
+		return length
+	}
+	if n := f.Tokenizer.Padding.Length; n > 0 {
+		n = cmp.Or(f.most, n)
+		f.notes = append(f.notes, fmt.Sprintf("the tokenizer pads every text to %d tokens, and the model has no mask: so it is fed", n))
+		return n
+	}
+	f.multiple = f.Tokenizer.Padding.Multiple
+	return length
+}
+
+// unknown errors on a token that the model has no row for.
+func (f *Texts) unknown(ids []int) error {
+	for _, id := range ids {
+		if f.rows > 0 && id >= f.rows {
+			return fmt.Errorf("the token %q, id %d, is added to the tokenizer, and the model's table has %d rows", f.Tokenizer.Token(id), id, f.rows)
+		}
+	}
+	return nil
 }

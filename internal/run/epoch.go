@@ -4,15 +4,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/optim"
-	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
-
-func stepsPerEpoch(d *data.Dataset, batch, accumulate int) int {
-	return (d.Batches(batch) + accumulate - 1) / accumulate
-}
 
 // epoch trains on every example once, starting where the state says, and validates. When ctx ends
 // it stops only between optimiser steps, where a run can resume.
@@ -26,7 +20,7 @@ func (f *loop) epoch(ctx context.Context, rates optim.LRSchedule, steps int) err
 	if f.st.Partial == nil {
 		f.st.Partial = f.session.Task.NewMetrics()
 	}
-	groups := f.session.Train.Groups(random.Permutation(f.session.Config.Seed, f.st.Epoch, f.session.Train.Len()), f.session.Config.Batch)
+	groups := f.session.groups(f.st.Epoch)
 	done := min(f.st.EpochStep*f.session.Config.Accumulate, len(groups))
 	stepBegan, stepLoss, stepMetrics := time.Now(), 0.0, f.session.Task.NewMetrics()
 	lr := rates.At(max(f.st.Step-1, 0))

@@ -88,7 +88,7 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 	if err := f.measureRates(ctx); err != nil {
 		return err
 	}
-	steps := stepsPerEpoch(f.session.Train, f.session.Config.Batch, f.session.Config.Accumulate)
+	steps := f.session.stepsPerEpoch()
 	rates := f.session.Config.LRs(steps * f.session.Config.Epochs)
 	f.st.Steps, f.st.Schedule, f.st.Asked = steps, rates, max(1, f.st.Asked)
 	if f.session.stage.schedule != nil && f.meter == nil {

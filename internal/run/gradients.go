@@ -7,7 +7,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/keep"
-	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -66,7 +65,7 @@ func (s *Session) probe(ctx context.Context, epoch, batches int, visit func(w *f
 		return 0, err
 	}
 	f := &loop{session: s, events: report.NewEvents(), frontier: &keep.Encoders{Train: train}}
-	groups := s.Train.Groups(random.Permutation(s.Config.Seed, epoch, s.Train.Len()), s.Config.Batch)
+	groups := s.groups(epoch)
 	for b, err := range f.frontier.Train.Batches(ctx, groups[:min(batches, len(groups))], data.Plain) {
 		if err != nil {
 			return n, err

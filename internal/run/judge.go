@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 
-	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -75,7 +74,7 @@ func (f *loop) reestimate(ctx context.Context) error {
 	}
 	sums := map[*float32][]float64{} // keyed by the first element of the statistic
 	n := 0
-	for b, err := range f.frontier.Train.Batches(ctx, f.session.Train.Groups(random.Permutation(f.session.Config.Seed, 0, f.session.Train.Len()), f.session.Config.Batch), 0) {
+	for b, err := range f.frontier.Train.Batches(ctx, f.session.groups(0), 0) {
 		if err != nil {
 			return err
 		}

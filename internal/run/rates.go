@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/optim"
-	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
@@ -99,7 +98,7 @@ func (f *loop) relativeGradients(ctx context.Context) (map[string]float64, error
 	ratio := make([]float64, len(slots))
 	n := 0
 	for epoch := 0; n < learns+rgnBatches; epoch++ {
-		groups := f.session.Train.Groups(random.Permutation(f.session.Config.Seed, epoch, f.session.Train.Len()), f.session.Config.Batch)
+		groups := f.session.groups(epoch)
 		for b, err := range f.frontier.Train.Batches(ctx, groups[:min(len(groups), learns+rgnBatches-n)], epoch) {
 			if err != nil {
 				return nil, err

@@ -160,7 +160,7 @@ func (f *loop) brief() bool {
 	if f.session.stage.schedule == nil {
 		return false
 	}
-	steps := stepsPerEpoch(f.session.Train, f.session.Config.Batch, f.session.Config.Accumulate)
+	steps := f.session.stepsPerEpoch()
 	left := steps*f.session.Config.Epochs - f.st.Step
 	if f.session.stage.lasts > 0 {
 		left = min(left, f.session.stage.lasts)

@@ -31,7 +31,7 @@ func TestReplanIsAFreshStart(t *testing.T) {
 	epoch := func(f *loop) []report.Number {
 		h := &history{}
 		f.events = report.NewEvents(h)
-		steps := stepsPerEpoch(f.session.Train, f.session.Config.Batch, 1)
+		steps := f.session.stepsPerEpoch()
 		f.st.Schedule = f.session.Config.LRs(steps * f.session.Config.Epochs)
 		must(t, f.epoch(ctx, f.st.Schedule, steps))
 		return h.losses()

@@ -120,6 +120,9 @@ func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve fun
 	cfg.Recipe(SubjectOf(s.Net.Headed, s.Net.Set, net.Plan, tr.Len()))
 	cfg.Batch = min(cfg.Batch, tr.Len())
 	s.Config = cfg
+	if note := s.joinedNote(); note != "" {
+		s.Notes = append(s.Notes, note)
+	}
 	if err := cfg.LRs(1).Validate(); err != nil {
 		return nil, err
 	}

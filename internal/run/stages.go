@@ -66,7 +66,7 @@ func (s *Session) begin() error {
 	if err != nil {
 		return option.Errorf("schedule", "%w", err)
 	}
-	r := schedule.Run{Epochs: s.Config.Epochs, Steps: stepsPerEpoch(s.Train, s.Config.Batch, s.Config.Accumulate), Seed: s.Config.Seed}
+	r := schedule.Run{Epochs: s.Config.Epochs, Steps: s.stepsPerEpoch(), Seed: s.Config.Seed}
 	r.Units, s.stage.unit = unitsOf(s.Net.Set, s.Plans.Reach)
 	s.stage.units = len(r.Units)
 	if s.stage.schedule, err = spec.New(r); err != nil {

@@ -16,8 +16,12 @@ import (
 	"unicode/utf8"
 )
 
-// Tokenizer is a loaded tokenizer.json. It is safe for concurrent use.
+// Tokenizer is a loaded tokenizer.json. It is safe for concurrent use once its fields are as they
+// should be.
 type Tokenizer struct {
+	Truncation Truncation
+	Padding    Padding
+
 	normalize normalizer  // nil: the text is not changed
 	split     splitter    // nil: the text is one word
 	model     model       //
@@ -27,8 +31,8 @@ type Tokenizer struct {
 	raw, normal []added // tokens recognised before and after normalization
 	byID        map[int]string
 	special     map[int]bool
-	pad         int
 	size        int
+	own         int // size without the added tokens
 }
 
 // added is a token that is recognised in a text before the text is divided.
@@ -53,6 +57,7 @@ type Encoding struct {
 	IDs   []int
 	Types []int // 1 for the tokens of the second text of a pair, else 0
 	Lost  int   // tokens that were dropped for the length
+	Err   error // ErrTooLong; the ids are then none
 }
 
 // Load reads a tokenizer file.
@@ -78,9 +83,8 @@ func Parse(b []byte) (*Tokenizer, error) {
 		Post       json.RawMessage `json:"post_processor"`
 		Decoder    json.RawMessage `json:"decoder"`
 		Model      json.RawMessage `json:"model"`
-		Padding    *struct {
-			ID int `json:"pad_id"`
-		} `json:"padding"`
+		Truncation json.RawMessage `json:"truncation"`
+		Padding    json.RawMessage `json:"padding"`
 	}
 	if err := json.Unmarshal(b, &f); err != nil {
 		return nil, fmt.Errorf("not a tokenizer.json: %w", err)
@@ -109,6 +113,8 @@ func Parse(b []byte) (*Tokenizer, error) {
 		t.byID[id] = s
 		t.size = max(t.size, id+1)
 	}
+	t.own = t.size
+	pad := 0
 	for _, a := range f.Added {
 		if a.Content == "" || a.ID < 0 {
 			return nil, fmt.Errorf("added token %d %q is empty or has no id", a.ID, a.Content)
@@ -127,12 +133,15 @@ func Parse(b []byte) (*Tokenizer, error) {
 		} else {
 			t.raw = append(t.raw, a)
 		}
-		if strings.Contains(strings.ToLower(a.Content), "pad") && a.Special && t.pad == 0 {
-			t.pad = a.ID
+		if strings.Contains(strings.ToLower(a.Content), "pad") && a.Special && pad == 0 {
+			pad = a.ID
 		}
 	}
-	if f.Padding != nil {
-		t.pad = f.Padding.ID
+	if t.Truncation, err = parseTruncation(f.Truncation); err != nil {
+		return nil, fmt.Errorf("truncation: %w", err)
+	}
+	if t.Padding, err = parsePadding(f.Padding, pad); err != nil {
+		return nil, fmt.Errorf("padding: %w", err)
 	}
 	return t, nil
 }
@@ -145,8 +154,8 @@ func absent(b json.RawMessage) bool {
 // Size is the number of ids: the largest one plus 1.
 func (t *Tokenizer) Size() int { return t.size }
 
-// Pad is the id of the padding token.
-func (t *Tokenizer) Pad() int { return t.pad }
+// Own is Size without the tokens that were added to the vocabulary.
+func (t *Tokenizer) Own() int { return t.own }
 
 // Token is the token of an id, "" where there is none.
 func (t *Tokenizer) Token(id int) string { return t.byID[id] }
@@ -165,8 +174,8 @@ func (t *Tokenizer) ID(token string) (id int, ok bool) {
 }
 
 // Encode turns a text, or two where pair is not nil, into at most most ids, with the special tokens
-// that the model expects. A text that is too long loses its end. Of a pair, the longer text loses
-// first. A most of 0 is no bound.
+// that the model expects. What a text that is too long loses, Truncation says. A most of 0 is no
+// bound.
 func (t *Tokenizer) Encode(text string, pair *string, most int) Encoding {
 	a := t.Words(text)
 	var b []int
@@ -175,8 +184,11 @@ func (t *Tokenizer) Encode(text string, pair *string, most int) Encoding {
 	}
 	lost := 0
 	if most > 0 {
+		var err error
 		around := len(t.around(nil, nil, pair != nil).IDs)
-		lost = shorten(&a, &b, max(0, most-around))
+		if lost, err = t.Truncation.shorten(&a, &b, pair != nil, max(0, most-around)); err != nil {
+			return Encoding{Err: err}
+		}
 	}
 	e := t.around(a, b, pair != nil)
 	e.Lost = lost
@@ -184,27 +196,6 @@ func (t *Tokenizer) Encode(text string, pair *string, most int) Encoding {
 		e.IDs, e.Types = e.IDs[:most], e.Types[:most]
 	}
 	return e
-}
-
-// shorten cuts a and b to at most most ids together. It returns how many it dropped.
-func shorten(a, b *[]int, most int) int {
-	lost := len(*a) + len(*b) - most
-	if lost <= 0 {
-		return 0
-	}
-	la, lb := len(*a), len(*b)
-	if lo := min(la, lb); lo > most/2 { // both are cut
-		la, lb = (most+1)/2, most/2
-		if len(*a) < len(*b) {
-			la, lb = lb, la
-		}
-	} else if la > lb {
-		la = most - lb
-	} else {
-		lb = most - la
-	}
-	*a, *b = (*a)[:la], (*b)[:lb]
-	return lost
 }
 
 // around adds the special tokens.
