@@ -40,6 +40,14 @@ type Config struct {
 	Tokenizer string
 	// MaxLength is the largest number of tokens of a text that the model gets. 0: what it takes.
 	MaxLength int
+	// Input fixes inputs of the model that are the same for every example: NAME=VALUE with a number,
+	// true or false, NAME=zeros, or NAME=FILE with a tensor (.pb, .safetensors). Default: zeros for
+	// states, nothing in caches.
+	Input []string
+	// Shape gives open axes their sizes: INPUT=SIZES those of an input, and the axes of the same
+	// names of other inputs, as input_ids=1,128; AXIS=SIZE the axes of a name, as sequence=128. The
+	// axis that counts examples stays open.
+	Shape []string
 	// Augment describes random changes of the training examples. Default: none.
 	Augment string
 

@@ -9,16 +9,14 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
-	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // InspectOptions say for what data Inspect looks at a model, where the configuration names none,
 // and how much it does.
 type InspectOptions struct {
-	Classes  int              // scores of a new head, where there are no data
-	Examples int              // training examples to predict for, where there are no data
-	Shapes   map[string][]int // of inputs whose axes the model leaves open, by name
-	Predict  bool             // run a few examples and predict what a fit costs
+	Classes  int  // scores of a new head, where there are no data
+	Examples int  // training examples to predict for, where there are no data
+	Predict  bool // run a few examples and predict what a fit costs
 }
 
 // Inspection is what a fit would do, before it runs. Its JSON form is what inspect --json prints.
@@ -112,7 +110,7 @@ func Passes(ctx context.Context, cfg Config, o InspectOptions) (before, after st
 }
 
 func (o InspectOptions) internal(cfg Config) inspect.InspectOptions {
-	return inspect.InspectOptions{Config: run.Config(cfg), Classes: o.Classes, Examples: o.Examples, Shapes: shapesOf(o.Shapes), Measure: o.Predict}
+	return inspect.InspectOptions{Config: run.Config(cfg), Classes: o.Classes, Examples: o.Examples, Measure: o.Predict}
 }
 
 // Selectors lists an example of each kind of selector that Config.Thaw and Config.Freeze take, and
@@ -134,14 +132,6 @@ func Selectors(model string) ([]string, error) {
 
 // Presets are the names that Config.Preprocess takes beside files.
 func Presets() []string { return picture.PresetNames() }
-
-func shapesOf(shapes map[string][]int) map[string]tensor.Shape {
-	out := make(map[string]tensor.Shape, len(shapes))
-	for name, s := range shapes {
-		out[name] = s
-	}
-	return out
-}
 
 func inspectionOf(in *inspect.Inspection) *Inspection {
 	return &Inspection{

@@ -96,9 +96,15 @@ func (t *tracker) declare(p *onnx.Patch) {
 		v.Shape[axis], v.Dims[axis] = -1, name
 		return v
 	}
-	for i, v := range t.m.Inputs {
-		if _, ok := t.at[t.m.Graph.Inputs[i]]; ok {
-			p.Inputs = append(p.Inputs, free(v, 0, symbol))
+	axes := map[string]int{}
+	for v, s := range t.at {
+		if v.Node == nil {
+			axes[v.Name] = s.axis
+		}
+	}
+	for _, v := range t.m.Inputs {
+		if axis, ok := axes[v.Name]; ok {
+			p.Inputs = append(p.Inputs, free(v, axis, symbol))
 		}
 	}
 	for i, v := range t.m.Outputs {
@@ -134,6 +140,9 @@ func (t *tracker) apply(p *onnx.Patch) {
 	g := t.m.Graph
 	values := map[string]*ir.Value{}
 	maker := map[string]*ir.Node{}
+	for _, v := range g.Inputs {
+		values[v.Name] = v
+	}
 	for _, n := range g.Nodes {
 		for _, v := range n.Inputs {
 			if v != nil {
@@ -168,7 +177,7 @@ func (t *tracker) apply(p *onnx.Patch) {
 		for i := range t.m.Inputs {
 			if t.m.Inputs[i].Name == v.Name {
 				t.m.Inputs[i] = v
-				g.Inputs[i].Type.Shape, g.Inputs[i].Dims = v.Shape.Clone(), v.Dims
+				values[v.Name].Type.Shape, values[v.Name].Dims = v.Shape.Clone(), v.Dims
 			}
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/sideinput"
 )
 
 // Feed is how data of one kind become the inputs of one model, for a fit as well as for a tuned
@@ -49,6 +50,7 @@ type Options struct {
 	Preprocess string       // a preset or a file
 	Table      data.Columns // of tables of texts
 	Text       TextOptions
+	Sides      sideinput.Options
 	Kind       string          // of a tuned file's record, or of the data; "" to be found by the model's inputs
 	Settings   json.RawMessage // of a tuned file's record
 }

@@ -24,8 +24,8 @@ type probe struct {
 }
 
 // openProbe reads a model, see OpenShaped.
-func openProbe(path string, o feed.Options, given map[string]tensor.Shape) (*probe, error) {
-	base, err := split.OpenShaped(path, o, given)
+func openProbe(path string, o feed.Options) (*probe, error) {
+	base, err := split.OpenShaped(path, o)
 	if err != nil {
 		return nil, err
 	}

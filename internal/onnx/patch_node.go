@@ -8,11 +8,12 @@ import (
 // node patches node i of the main graph, or a node elsewhere where i is -1.
 func (pl *plan) node(b []byte, i int) (*rope, error) {
 	t, wires := pl.nodeNew[i], pl.rewire[i]
-	if t == nil && wires == nil && !pl.external {
+	flags := pl.flags[i]
+	if t == nil && wires == nil && flags == nil && !pl.cut[i] && !pl.external {
 		return nil, nil
 	}
 	r := &rope{}
-	input := 0
+	input, output := 0, 0
 	changed := false
 	for f, err := range fields(b) {
 		if err != nil {
@@ -27,8 +28,18 @@ func (pl *plan) node(b []byte, i int) (*rope, error) {
 				r.add(f.raw)
 			}
 			input++
+		case 2:
+			if output > 0 && pl.cut[i] {
+				changed = true
+			} else {
+				r.add(f.raw)
+			}
+			output++
 		case 5:
-			a, err := pl.attr(f.buf, t)
+			a, err := flagged(f.buf, flags)
+			if err == nil && a == nil {
+				a, err = pl.attr(f.buf, t)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -42,6 +53,23 @@ func (pl *plan) node(b []byte, i int) (*rope, error) {
 		return nil, nil
 	}
 	return r, nil
+}
+
+// flagged gives the attribute its new value where it is one of the flags.
+func flagged(b []byte, flags []Flag) (*rope, error) {
+	if len(flags) == 0 {
+		return nil, nil
+	}
+	p, err := parseAttr(b, 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range flags {
+		if f.Attr == p.name {
+			return encodeAttr(p.name, f.Value, nil)
+		}
+	}
+	return nil, nil
 }
 
 // attr patches an attribute; t, where it is not nil, is the new value of the Constant that it
