@@ -107,8 +107,12 @@ func (t *tracker) declare(p *onnx.Patch) {
 			p.Inputs = append(p.Inputs, free(v, axis, symbol))
 		}
 	}
-	for i, v := range t.m.Outputs {
-		if s, ok := t.at[t.m.Graph.Outputs[i]]; ok && s.axis < len(v.Shape) {
+	outputs := map[string]*ir.Value{}
+	for _, v := range t.m.Graph.Outputs {
+		outputs[v.Name] = v
+	}
+	for _, v := range t.m.Outputs {
+		if s, ok := t.at[outputs[v.Name]]; ok && s.axis < len(v.Shape) {
 			name := symbol
 			if !s.pure() || v.Shape[s.axis] != 1 {
 				name = ""

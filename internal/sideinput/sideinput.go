@@ -96,6 +96,7 @@ func Bind(m *onnx.Model, o Options, zero bool) (bound string, notes []string, er
 		}
 		all.Inputs = append(all.Inputs, v.Name+"="+value)
 	}
+	dropStates(m)
 	if zeroed != nil {
 		notes = append(notes, "what the model keeps from step to step starts anew with each example: "+strings.Join(zeroed, ", ")+" (option input NAME=VALUE sets it)")
 	}

@@ -6,10 +6,11 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
 )
 
 // stateName matches the names that exporters give to what a model keeps from step to step.
-var stateName = regexp.MustCompile(`(?i)(^|[._/:-])(past|caches?|mems?|memory|states?|hidden|cell|initial|init|prev|carry|[hc][0-9n]?)([._/:-]|[0-9]*$)`)
+var stateName = regexp.MustCompile(`(?i)(^|[._/:-])(past|caches?|mems?|memory|states?|hidden|cell|initial|init|prev|carry|[hc][0-9n]?)([._/:-]|[0-9nN]*$)`)
 
 // isState reports whether an input's name says that it is a state or a cache of an earlier step.
 func isState(name string) bool {
@@ -127,4 +128,35 @@ func eachNode(g *ir.Graph, f func(*ir.Node)) {
 			eachNode(sub, f)
 		}
 	}
+}
+
+// dropStates takes the outputs that a model gives to its own next step out of the graph, but
+// for the first: those that are like an input that was fixed and named so, or of its very type.
+func dropStates(m *onnx.Model) {
+	fed := map[string]bool{}
+	for _, v := range m.Graph.Inputs {
+		fed[v.Name] = true
+	}
+	var fixed []onnx.ValueInfo
+	for _, v := range m.Inputs {
+		if !fed[v.Name] && len(v.Shape) > 0 {
+			fixed = append(fixed, v)
+		}
+	}
+	if fixed == nil {
+		return
+	}
+	state := func(v *ir.Value) bool {
+		k := slices.IndexFunc(m.Outputs, func(o onnx.ValueInfo) bool { return o.Name == v.Name })
+		if k < 0 {
+			return false
+		}
+		out := m.Outputs[k]
+		named := isState(v.Name) || strings.HasPrefix(strings.ToLower(v.Name), "present")
+		return slices.ContainsFunc(fixed, func(in onnx.ValueInfo) bool {
+			return in.DType == out.DType && len(in.Shape) == len(out.Shape) && (named || len(in.Shape) > 2 && in.Shape.Equal(out.Shape))
+		})
+	}
+	first := m.Graph.Outputs[0]
+	m.Graph.Outputs = slices.DeleteFunc(slices.Clone(m.Graph.Outputs), func(v *ir.Value) bool { return v != first && state(v) })
 }
