@@ -1,12 +1,15 @@
 // Package evalmode puts a model that was exported in training mode into evaluation mode, in which a
 // network gives an example the same result whatever the batch around it is.
 //
+// Operators whose statistics have no running values in the file take them of each example by itself.
+//
 // Comes in: a model that was read. Goes out: the changed graph, the patch that makes the same
 // change in the written file, and a note of what was done. It must not know what the model is for.
 package evalmode
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -14,7 +17,8 @@ import (
 )
 
 // Set puts every BatchNormalization and Dropout of a model into evaluation mode: norms use their
-// running statistics, and nothing drops out. It changes m's raw graph, subgraphs too, and returns
+// running statistics, nothing drops out, and MeanVarianceNormalization leaves the first axis apart.
+// It changes m's raw graph, subgraphs too, and returns
 // the same change of the main graph as a patch for the written file. The note is empty where
 // nothing was in training mode.
 //
@@ -34,10 +38,14 @@ func Set(m *onnx.Model) (*onnx.Patch, string, error) {
 	if s.dropouts > 0 {
 		did = append(did, fmt.Sprintf("%d of its dropouts were, and drop nothing outside of training", s.dropouts))
 	}
-	if did == nil {
-		return s.patch, "", nil
+	var notes []string
+	if did != nil {
+		notes = append(notes, "the model was exported in training mode: "+strings.Join(did, "; "))
 	}
-	return s.patch, "the model was exported in training mode: " + strings.Join(did, "; "), nil
+	if s.means > 0 {
+		notes = append(notes, fmt.Sprintf("%d of the model's norms take statistics over the whole batch: they take those of each example", s.means))
+	}
+	return s.patch, strings.Join(notes, "; "), nil
 }
 
 type setter struct {
@@ -45,6 +53,7 @@ type setter struct {
 	patch           *onnx.Patch
 	read            map[*ir.Value]bool
 	norms, dropouts int
+	means           int // normalisations over the batch
 }
 
 // mark notes the values that g and its subgraphs read.
@@ -79,12 +88,14 @@ func (s *setter) graph(g *ir.Graph, main bool) error {
 			err = s.norm(n, &p)
 		case "Dropout":
 			s.dropout(n, &p)
+		case "MeanVarianceNormalization":
+			s.meanVariance(n, &p)
 		}
 		if err != nil {
 			return err
 		}
 		if main && !p.Empty() && s.model.Check(&p) == nil { // a node of a function is not in the main graph
-			s.patch.Flags = append(s.patch.Flags, p.Flags...)
+			s.patch.Attrs = append(s.patch.Attrs, p.Attrs...)
 			s.patch.CutOutputs = append(s.patch.CutOutputs, p.CutOutputs...)
 			s.patch.Rewire = append(s.patch.Rewire, p.Rewire...)
 		}
@@ -106,7 +117,7 @@ func (s *setter) norm(n *ir.Node, p *onnx.Patch) error {
 			return n.Errorf("the model was exported in training mode and gives %q, the statistics that this norm moves: export it in evaluation mode", v.Name)
 		}
 	}
-	p.Flags = append(p.Flags, onnx.Flag{Node: n.Outputs[0].Name, Attr: "training_mode", Value: 0})
+	p.Attrs = append(p.Attrs, onnx.Attr{Node: n.Outputs[0].Name, Name: "training_mode", Value: 0})
 	if len(n.Outputs) > 1 {
 		p.CutOutputs = append(p.CutOutputs, n.Outputs[0].Name)
 	}
@@ -123,4 +134,18 @@ func (s *setter) dropout(n *ir.Node, p *onnx.Patch) {
 	p.Rewire = append(p.Rewire, onnx.Rewire{Node: n.Outputs[0].Name, Index: 2, Value: ""})
 	n.Inputs = n.Inputs[:2]
 	s.dropouts++
+}
+
+func (s *setter) meanVariance(n *ir.Node, p *onnx.Patch) {
+	axes := n.Attrs.Ints("axes")
+	if axes == nil {
+		axes = []int{0, 2, 3}
+	}
+	rest := slices.DeleteFunc(slices.Clone(axes), func(a int) bool { return a == 0 })
+	if len(rest) == len(axes) || len(rest) == 0 {
+		return
+	}
+	p.Attrs = append(p.Attrs, onnx.Attr{Node: n.Outputs[0].Name, Name: "axes", Value: rest})
+	n.Attrs = n.Attrs.With("axes", rest)
+	s.means++
 }

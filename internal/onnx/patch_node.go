@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"slices"
+
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -8,8 +10,8 @@ import (
 // node patches node i of the main graph, or a node elsewhere where i is -1.
 func (pl *plan) node(b []byte, i int) (*rope, error) {
 	t, wires := pl.nodeNew[i], pl.rewire[i]
-	flags := pl.flags[i]
-	if t == nil && wires == nil && flags == nil && !pl.cut[i] && !pl.external {
+	attrs := pl.attrs[i]
+	if t == nil && wires == nil && attrs == nil && !pl.cut[i] && !pl.external {
 		return nil, nil
 	}
 	r := &rope{}
@@ -36,10 +38,14 @@ func (pl *plan) node(b []byte, i int) (*rope, error) {
 			}
 			output++
 		case 5:
-			a, err := flagged(f.buf, flags)
-			if err == nil && a == nil {
-				a, err = pl.attr(f.buf, t)
+			p, err := parseAttr(f.buf, 0)
+			if err != nil {
+				return nil, err
 			}
+			if slices.ContainsFunc(attrs, func(a Attr) bool { return a.Name == p.name }) {
+				continue // it is added below
+			}
+			a, err := pl.attr(f.buf, t)
 			if err != nil {
 				return nil, err
 			}
@@ -49,27 +55,18 @@ func (pl *plan) node(b []byte, i int) (*rope, error) {
 			r.add(f.raw)
 		}
 	}
+	for _, a := range attrs {
+		changed = true
+		e, err := encodeAttr(a.Name, a.Value, nil)
+		if err != nil {
+			return nil, err
+		}
+		r.addMessage(5, e)
+	}
 	if !changed {
 		return nil, nil
 	}
 	return r, nil
-}
-
-// flagged gives the attribute its new value where it is one of the flags.
-func flagged(b []byte, flags []Flag) (*rope, error) {
-	if len(flags) == 0 {
-		return nil, nil
-	}
-	p, err := parseAttr(b, 0)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range flags {
-		if f.Attr == p.name {
-			return encodeAttr(p.name, f.Value, nil)
-		}
-	}
-	return nil, nil
 }
 
 // attr patches an attribute; t, where it is not nil, is the new value of the Constant that it

@@ -21,7 +21,7 @@ type plan struct {
 	initNew  map[int]*tensor.Tensor
 	nodeNew  map[int]*tensor.Tensor
 	rewire   map[int]map[int]string
-	flags    map[int][]Flag
+	attrs    map[int][]Attr
 	cut      map[int]bool
 	before   map[int][]*Node
 	last     []*Node
@@ -37,7 +37,7 @@ func (m *Model) resolve(p *Patch, side *sideFile) (*plan, error) {
 	pl := &plan{Patch: p, side: side, external: m.proto.external(), initIn: m.IRVersion < 4,
 		dropInit: map[string]bool{}, dropNode: map[int]bool{}, dropInfo: map[string]bool{},
 		initNew: map[int]*tensor.Tensor{}, nodeNew: map[int]*tensor.Tensor{},
-		rewire: map[int]map[int]string{}, flags: map[int][]Flag{}, cut: map[int]bool{}, before: map[int][]*Node{}, inputs: map[string]ValueInfo{}}
+		rewire: map[int]map[int]string{}, attrs: map[int][]Attr{}, cut: map[int]bool{}, before: map[int][]*Node{}, inputs: map[string]ValueInfo{}}
 	for _, name := range slices.Sorted(maps.Keys(p.Tensors)) {
 		c, t := m.consts[name], p.Tensors[name]
 		switch {
@@ -95,12 +95,12 @@ func (m *Model) resolve(p *Patch, side *sideFile) (*plan, error) {
 		}
 		pl.rewire[i][w.Index] = w.Value
 	}
-	for _, f := range p.Flags {
+	for _, f := range p.Attrs {
 		i, err := at(f.Node)
 		if err != nil {
 			return nil, err
 		}
-		pl.flags[i] = append(pl.flags[i], f)
+		pl.attrs[i] = append(pl.attrs[i], f)
 	}
 	for _, v := range p.CutOutputs {
 		i, err := at(v)

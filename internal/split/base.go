@@ -85,7 +85,7 @@ func (b *Base) free() error {
 		return err
 	}
 	if b.Patch != nil {
-		patch.Flags, patch.CutOutputs = b.Patch.Flags, b.Patch.CutOutputs
+		patch.Attrs, patch.CutOutputs = b.Patch.Attrs, b.Patch.CutOutputs
 		patch.Rewire = append(b.Patch.Rewire, patch.Rewire...)
 	}
 	b.Patch = patch
