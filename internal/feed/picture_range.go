@@ -59,7 +59,7 @@ func scaledBy(g *ir.Graph) (preset, why string) {
 		case n.Op == "ImageScaler":
 			s := float64(n.Attrs.Float("scale", 1))
 			a, b = a*s, b*s
-			if bias := n.Attrs.Floats("bias"); len(bias) > 0 {
+			if bias, _ := n.Attrs["bias"].([]float32); len(bias) > 0 { // of other operators it is a number
 				for _, x := range bias {
 					b += float64(x) / float64(len(bias))
 				}

@@ -49,7 +49,7 @@ func textsWith(t *testing.T, length int, masked bool, change func(tokenizer map[
 	}
 	if !masked {
 		for i, in := range m.Graph.Inputs {
-			if RoleOf(in.Name) == TokenMask {
+			if r, _ := roleNamed(in.Name); r == TokenMask {
 				m.Graph.Inputs = append(m.Graph.Inputs[:i:i], m.Graph.Inputs[i+1:]...)
 				break
 			}

@@ -24,11 +24,11 @@ type probe struct {
 }
 
 // openProbe reads a model, see OpenShaped.
-func openProbe(path string, o feed.Options, given map[string]tensor.Shape) (*probe, error) {
+func openProbe(path string, o feed.Options) (*probe, error) {
 	if path == "" {
 		return nil, option.Errorf("model", "name an ONNX file")
 	}
-	base, err := split.OpenShaped(path, o, given)
+	base, err := split.OpenShaped(path, o)
 	if err != nil {
 		return nil, err
 	}
