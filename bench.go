@@ -9,11 +9,10 @@ import (
 
 // BenchOptions say how a model is timed.
 type BenchOptions struct {
-	Batch   int              // examples a run, at least 1
-	Steps   int              // timed runs of each kind after one to warm up, at least 1
-	Classes int              // scores of a new head, where the model has no classifier of its own
-	Shapes  map[string][]int // of inputs whose axes the model leaves open, by name
-	Ops     bool             // say what each operator of the forward pass takes
+	Batch   int  // examples a run
+	Steps   int  // timed runs of each kind, after one to warm up
+	Classes int  // scores of a new head, where the model has no classifier of its own
+	Ops     bool // say what each operator of the forward pass takes
 }
 
 // BenchResult holds times in milliseconds per batch. Its JSON form is what bench --json prints.
@@ -51,7 +50,7 @@ type OpTime struct {
 // Bench times a model on synthetic, seeded inputs: the forward pass as inference, with all weights
 // frozen, and a training step with the weights of cfg.Thaw thawed.
 func Bench(ctx context.Context, cfg Config, o BenchOptions) (*BenchResult, error) {
-	r, err := inspect.Bench(ctx, inspect.BenchOptions{Config: run.Config(cfg), Batch: o.Batch, Steps: o.Steps, Classes: o.Classes, Shapes: shapesOf(o.Shapes), Ops: o.Ops})
+	r, err := inspect.Bench(ctx, inspect.BenchOptions{Config: run.Config(cfg), Batch: o.Batch, Steps: o.Steps, Classes: o.Classes, Ops: o.Ops})
 	if err != nil {
 		return nil, badInput(err)
 	}

@@ -46,7 +46,15 @@ type Config struct {
 	Tokenizer string
 	// MaxLength is the maximum number of tokens of a text. 0: the model's limit.
 	MaxLength int
-	// Augment describes random changes to the training examples. Default: none.
+	// Input fixes inputs of the model that are the same for every example: NAME=VALUE with a number,
+	// true or false, NAME=zeros, or NAME=FILE with a tensor (.pb, .safetensors). Default: zeros for
+	// states, nothing in caches.
+	Input []string
+	// Shape gives open axes their sizes: INPUT=SIZES those of an input, and the axes of the same
+	// names of other inputs, as input_ids=1,128; AXIS=SIZE the axes of a name, as sequence=128. The
+	// axis that counts examples stays open.
+	Shape []string
+	// Augment describes random changes of the training examples. Default: none.
 	Augment string
 
 	// Thaw selects the weights to train. Default: head. A selector is all, none or head; a glob

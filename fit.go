@@ -111,6 +111,9 @@ func prepare(ctx context.Context, cfg Config, sets run.Sets) (*run.Session, erro
 	if err == nil {
 		err = s.Check()
 	}
+	if err == nil {
+		err = s.Try(ctx)
+	}
 	return s, badInput(err)
 }
 

@@ -9,15 +9,13 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
-	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // InspectOptions say what Inspect does, and for what data if the configuration names none.
 type InspectOptions struct {
-	Classes  int              // number of scores of a new head, if there are no data
-	Examples int              // number of training examples to predict for, if there are no data
-	Shapes   map[string][]int // of inputs with open axes, by name
-	Predict  bool             // run a few examples and predict the cost of a fit
+	Classes  int  // scores of a new head, where there are no data
+	Examples int  // training examples to predict for, where there are no data
+	Predict  bool // run a few examples and predict what a fit costs
 }
 
 // Inspection describes what a fit would do before it runs. Its JSON form is what inspect --json
@@ -117,7 +115,7 @@ func Passes(ctx context.Context, cfg Config, o InspectOptions) (before, after st
 }
 
 func (o InspectOptions) internal(cfg Config) inspect.InspectOptions {
-	return inspect.InspectOptions{Config: run.Config(cfg), Classes: o.Classes, Examples: o.Examples, Shapes: shapesOf(o.Shapes), Measure: o.Predict}
+	return inspect.InspectOptions{Config: run.Config(cfg), Classes: o.Classes, Examples: o.Examples, Measure: o.Predict}
 }
 
 // Selectors lists an example of each kind of selector for Config.Thaw and Config.Freeze, and the
@@ -139,14 +137,6 @@ func Selectors(model string) ([]string, error) {
 
 // Presets returns the names that Config.Preprocess accepts besides files.
 func Presets() []string { return picture.PresetNames() }
-
-func shapesOf(shapes map[string][]int) map[string]tensor.Shape {
-	out := make(map[string]tensor.Shape, len(shapes))
-	for name, s := range shapes {
-		out[name] = s
-	}
-	return out
-}
 
 func inspectionOf(in *inspect.Inspection) *Inspection {
 	return &Inspection{

@@ -29,16 +29,15 @@ The step trains the model's own classifier where it has one, else a new linear h
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	given := bindConfig(fs, "task", "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "preprocess", "layout", "size", "seed", "threads")
+	given := bindConfig(fs, "task", "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "preprocess", "tokenizer", "input", "shape", "seed", "threads")
 	o := permafrost.BenchOptions{}
 	fs.IntVar(&o.Batch, "batch", 8, "`N` examples a run")
 	fs.IntVar(&o.Steps, "steps", 10, "`N` timed runs of each kind, after one to warm up")
 	fs.IntVar(&o.Classes, "classes", 10, "`N` classes of a new head")
 	fs.BoolVar(&o.Ops, "ops", false, "say what each operator of the forward pass takes")
-	shapes := shapeFlag(fs)
 	asJSON := jsonFlag(fs)
 	group(fs, "What trains", "task", "thaw", "freeze", "batchnorm", "attach", "pool", "optimizer", "momentum", "classes")
-	group(fs, "What is run", "batch", "steps", "threads", "shape", "ops", "preprocess", "layout", "size", "seed", "json")
+	group(fs, "What is run", "batch", "steps", "threads", "input", "shape", "ops", "preprocess", "tokenizer", "seed", "json")
 	completeConfig(cmd)
 	completeModel(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -55,7 +54,6 @@ The step trains the model's own classifier where it has one, else a new linear h
 		if o.Classes < 2 {
 			return fmt.Errorf("--classes %d: at least 2", o.Classes)
 		}
-		o.Shapes = shapes.shapes
 		r, err := permafrost.Bench(cmd.Context(), cfg, o)
 		if err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 // The options of a fit that inspect accepts: those of the plan, and those that affect its cost.
 var (
 	inspectTrains = []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha"}
-	inspectFor    = []string{"data", "val", "task", "preprocess", "layout", "size", "augment", "tokenizer", "max-length", "text-column", "label-column",
+	inspectFor    = []string{"data", "val", "task", "preprocess", "augment", "tokenizer", "max-length", "input", "shape", "text-column", "label-column",
 		"batch", "optimizer", "momentum", "memory", "cache", "cache-budget", "cache-precision", "seed", "threads"}
 )
 
@@ -43,13 +43,12 @@ Nothing is written and nothing is trained.`,
 	o := permafrost.InspectOptions{}
 	fs.IntVar(&o.Classes, "classes", 10, "`N` classes of a new head, without --data")
 	fs.IntVar(&o.Examples, "examples", 1000, "`N` training examples to predict for, without --data")
-	shapes := shapeFlag(fs)
 	depth := fs.Int("depth", 0, "`N` levels of the tree (0: all)")
 	fast := fs.Bool("no-predict", false, "do not time the model")
 	passes := fs.Bool("passes", false, "print the graph before and after the compiler's passes")
 	asJSON := jsonFlag(fs)
 	group(fs, "What trains", inspectTrains...)
-	group(fs, "What it is predicted for", append([]string{"classes", "examples", "shape"}, inspectFor...)...)
+	group(fs, "What it is predicted for", append([]string{"classes", "examples"}, inspectFor...)...)
 	group(fs, "What is shown", "depth", "no-predict", "passes", "json")
 	completeConfig(cmd)
 	completeModel(cmd)
@@ -62,7 +61,7 @@ Nothing is written and nothing is trained.`,
 		if err := validInspect(cfg, o); err != nil {
 			return err
 		}
-		o.Shapes, o.Predict = shapes.shapes, !*fast
+		o.Predict = !*fast
 		if *passes {
 			return printPasses(cmd.Context(), cmd.OutOrStdout(), cfg, o)
 		}

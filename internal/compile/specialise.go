@@ -23,7 +23,7 @@ const maxValueBytes = 1 << 36
 // operator, on types that do not fit, and on shapes that depend on data.
 func specialise(raw *ir.Graph, shapes map[string]tensor.Shape) (*specialiser, error) {
 	g := ir.New(raw.Name)
-	s := &specialiser{g: g, env: map[*ir.Value]*ir.Value{}}
+	s := &specialiser{g: g, env: map[*ir.Value]*ir.Value{}, batch: 1}
 	for _, in := range raw.Inputs {
 		shape := in.Type.Shape
 		if want, ok := shapes[in.Name]; ok {
@@ -40,9 +40,12 @@ func specialise(raw *ir.Graph, shapes map[string]tensor.Shape) (*specialiser, er
 		if slices.Contains(shape, -1) || shape == nil {
 			return nil, fmt.Errorf("specialise: input %q has shape %v: give its unknown axes", in.Name, in.Type.Shape)
 		}
+		if in == raw.Inputs[0] && len(shape) > 0 {
+			s.batch = shape[0]
+		}
 		s.env[in] = g.AddInput(in.Name, ir.Type{DType: in.Type.DType, Shape: shape.Clone()})
 	}
-	if err := s.nodes(raw.Nodes); err != nil {
+	if err := s.nodes(raw.Needed()); err != nil {
 		return nil, err
 	}
 	for _, v := range raw.Outputs {
@@ -64,7 +67,8 @@ const maxInlined = 1 << 22
 type specialiser struct {
 	g       *ir.Graph
 	env     map[*ir.Value]*ir.Value
-	inlined int // nodes built from subgraphs so far
+	batch   int // the first axis of the first input
+	inlined int // nodes of subgraphs built so far
 }
 
 func (s *specialiser) value(v *ir.Value) *ir.Value {
@@ -79,12 +83,32 @@ func (s *specialiser) value(v *ir.Value) *ir.Value {
 	case ir.Param:
 		nv = s.g.NewParam(v.Name, v.Data)
 	case ir.Const:
-		nv = s.g.NewConst(v.Name, v.Data)
+		nv = s.g.NewConst(v.Name, spread(v, s.batch))
 	default:
 		return nil
 	}
 	s.env[v] = nv
 	return nv
+}
+
+// spread is the contents of a constant of a raw graph. One with an open axis is the same for every
+// example: it is repeated along that axis.
+func spread(v *ir.Value, batch int) *tensor.Tensor {
+	t, axis := v.Data, slices.Index(v.Type.Shape, -1)
+	if axis < 0 || t.Shape[axis] == batch {
+		return t
+	}
+	s := t.Shape.Clone()
+	s[axis] = batch
+	out := tensor.New(t.DType, s...)
+	blocks := t.Shape[:axis].Len()
+	row := len(t.Bytes) / max(1, blocks)
+	for k := range blocks {
+		for i := range batch {
+			copy(out.Bytes[(k*batch+i)*row:], t.Bytes[k*row:(k+1)*row])
+		}
+	}
+	return out
 }
 
 func (s *specialiser) nodes(nodes []*ir.Node) error {
@@ -172,8 +196,8 @@ func (s *specialiser) inline(sub *ir.Graph, args []*ir.Value) ([]*ir.Value, erro
 	if s.inlined += len(sub.Nodes) + 1; s.inlined > maxInlined {
 		return nil, fmt.Errorf("subgraph %q: its loops unroll to more than %d nodes", sub.Name, maxInlined)
 	}
-	// A body that is inlined again defines its values again: later bindings overwrite earlier ones.
-	if err := s.nodes(sub.Nodes); err != nil {
+	// A body that is inlined again defines its values anew: later bindings overwrite earlier ones.
+	if err := s.nodes(sub.Needed()); err != nil {
 		return nil, err
 	}
 	var outs []*ir.Value
@@ -189,7 +213,7 @@ func (s *specialiser) inline(sub *ir.Graph, args []*ir.Value) ([]*ir.Value, erro
 
 // subgraph specialises a raw subgraph into its own graph. Captured values become its last inputs.
 func (s *specialiser) subgraph(sub *ir.Graph, inputs []ir.Type) (*ir.Graph, []*ir.Value, error) {
-	t := &specialiser{g: ir.New(sub.Name), env: map[*ir.Value]*ir.Value{}}
+	t := &specialiser{g: ir.New(sub.Name), env: map[*ir.Value]*ir.Value{}, batch: s.batch}
 	for i, in := range sub.Inputs {
 		ty := in.Type
 		if i < len(inputs) {
@@ -214,7 +238,7 @@ func (s *specialiser) subgraph(sub *ir.Graph, inputs []ir.Type) (*ir.Graph, []*i
 		t.env[v] = t.g.AddInput(outer.Name, outer.Type)
 		captured = append(captured, outer)
 	}
-	if err := t.nodes(sub.Nodes); err != nil {
+	if err := t.nodes(sub.Needed()); err != nil {
 		return nil, nil, err
 	}
 	for _, v := range sub.Outputs {

@@ -34,10 +34,11 @@ import (
 // that follow from shapes alone. If it is nil or fails, only simple shapes are known.
 func Free(m *onnx.Model, trace func(*ir.Graph, map[string]tensor.Shape) (map[*ir.Value]*ir.Value, error)) (*onnx.Patch, string, error) {
 	p := &onnx.Patch{}
-	if len(m.Inputs) == 0 || len(m.Inputs[0].Shape) == 0 || m.Inputs[0].Shape[0] < 0 {
+	in := m.Graph.Inputs
+	if len(in) == 0 || len(in[0].Type.Shape) == 0 || in[0].Type.Shape[0] < 0 {
 		return p, "", nil
 	}
-	if b := m.Inputs[0].Shape[0]; b != 1 {
+	if b := in[0].Type.Shape[0]; b != 1 {
 		return nil, "", fmt.Errorf("dynamicbatch: the model's batch is fixed at %d: only a batch of 1 can be made free", b)
 	}
 	t := &tracker{m: m, at: map[*ir.Value]spread{}, known: map[*ir.Value]tensor.Shape{}, sizes: map[*ir.Value][]bool{}, edits: map[*ir.Node][]int64{}}
@@ -52,6 +53,13 @@ func Free(m *onnx.Model, trace func(*ir.Graph, map[string]tensor.Shape) (map[*ir
 		}
 	}
 	for _, n := range m.Graph.Nodes {
+		for _, v := range n.Inputs { // inputs that are the same for every example
+			if v.IsConst() && slices.Contains(v.Type.Shape, -1) {
+				t.at[v] = spread{axis: slices.Index(v.Type.Shape, -1), q: 1, dims: v.Data.Shape.Clone()}
+			}
+		}
+	}
+	for _, n := range m.Graph.Needed() {
 		if err := t.node(n); err != nil {
 			return nil, "", fmt.Errorf("dynamicbatch: the model's batch is fixed at 1 and cannot be made free: %w", n.Errorf("%w", err))
 		}

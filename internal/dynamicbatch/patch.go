@@ -96,13 +96,23 @@ func (t *tracker) declare(p *onnx.Patch) {
 		v.Shape[axis], v.Dims[axis] = -1, name
 		return v
 	}
-	for i, v := range t.m.Inputs {
-		if _, ok := t.at[t.m.Graph.Inputs[i]]; ok {
-			p.Inputs = append(p.Inputs, free(v, 0, symbol))
+	axes := map[string]int{}
+	for v, s := range t.at {
+		if v.Node == nil {
+			axes[v.Name] = s.axis
 		}
 	}
-	for i, v := range t.m.Outputs {
-		if s, ok := t.at[t.m.Graph.Outputs[i]]; ok && s.axis < len(v.Shape) {
+	for _, v := range t.m.Inputs {
+		if axis, ok := axes[v.Name]; ok {
+			p.Inputs = append(p.Inputs, free(v, axis, symbol))
+		}
+	}
+	outputs := map[string]*ir.Value{}
+	for _, v := range t.m.Graph.Outputs {
+		outputs[v.Name] = v
+	}
+	for _, v := range t.m.Outputs {
+		if s, ok := t.at[outputs[v.Name]]; ok && s.axis < len(v.Shape) {
 			name := symbol
 			if !s.pure() || v.Shape[s.axis] != 1 {
 				name = ""
@@ -134,6 +144,9 @@ func (t *tracker) apply(p *onnx.Patch) {
 	g := t.m.Graph
 	values := map[string]*ir.Value{}
 	maker := map[string]*ir.Node{}
+	for _, v := range g.Inputs {
+		values[v.Name] = v
+	}
 	for _, n := range g.Nodes {
 		for _, v := range n.Inputs {
 			if v != nil {
@@ -168,7 +181,7 @@ func (t *tracker) apply(p *onnx.Patch) {
 		for i := range t.m.Inputs {
 			if t.m.Inputs[i].Name == v.Name {
 				t.m.Inputs[i] = v
-				g.Inputs[i].Type.Shape, g.Inputs[i].Dims = v.Shape.Clone(), v.Dims
+				values[v.Name].Type.Shape, values[v.Name].Dims = v.Shape.Clone(), v.Dims
 			}
 		}
 	}

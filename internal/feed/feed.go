@@ -19,6 +19,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/option"
+	"github.com/permafrost-ml/permafrost/internal/sideinput"
 )
 
 // Feed turns data of one kind into the inputs of one model, both for a fit and for a tuned file. It
@@ -54,6 +55,7 @@ type Options struct {
 	Size       string       // of a model's pictures, as 224x320; "" to be found
 	Table      data.Columns // of tables of texts
 	Text       TextOptions
+	Sides      sideinput.Options
 	Kind       string          // of a tuned file's record, or of the data; "" to be found by the model's inputs
 	Settings   json.RawMessage // from a tuned file's record
 }

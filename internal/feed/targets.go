@@ -2,6 +2,7 @@ package feed
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -12,10 +13,8 @@ import (
 func Targets(t task.Task, ds *data.Dataset, f Feed) ([]data.Target, error) {
 	out := make([]data.Target, ds.Len())
 	tokens := ""
-	for _, in := range f.Form().Inputs {
-		if RoleOf(in.Name) == TokenIDs && tokens == "" {
-			tokens = in.Name
-		}
+	if texts, ok := f.(*Texts); ok {
+		tokens = texts.form.Inputs[slices.Index(texts.roles, TokenIDs)].Name
 	}
 	for i, e := range ds.Examples {
 		var err error

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"cmp"
+	"fmt"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -11,20 +12,34 @@ import (
 // usualLength is the maximum number of tokens of a text if nothing says how many the model takes.
 const usualLength = 512
 
-// mostTokens returns the largest number of tokens that the model's shapes allow, as a table of
-// positions is limited. It starts with the declared number and halves it.
+// mostTokens is the largest number of tokens up to what is declared that the model's shapes allow: a
+// table of positions has an end. Where that is not what was declared a note says so.
 func mostTokens(m *onnx.Model, f *Texts, declared int) int {
-	most := cmp.Or(declared, usualLength)
-	for ; most > 8; most /= 2 {
+	fits := func(n int) bool {
 		shapes := map[string]tensor.Shape{}
 		for _, in := range m.Graph.Inputs {
-			shapes[in.Name] = tensor.Shape{2, most}
+			shapes[in.Name] = tensor.Shape{2, n}
 		}
-		if _, err := compile.Model(m.Graph, compile.Options{Shapes: shapes, Plain: true}); err == nil {
-			break
+		_, err := compile.Model(m.Graph, compile.Options{Shapes: shapes, Plain: true})
+		return err == nil
+	}
+	most := cmp.Or(declared, usualLength)
+	if most <= 8 || fits(most) {
+		return most
+	}
+	low, high := most/2, most
+	for low > 8 && !fits(low) {
+		low, high = low/2, low
+	}
+	for high-low > 1 {
+		if mid := (low + high) / 2; fits(mid) {
+			low = mid
+		} else {
+			high = mid
 		}
 	}
-	return most
+	f.notes = append(f.notes, fmt.Sprintf("the model takes texts of up to %d tokens; longer ones are cut", low))
+	return low
 }
 
 // leastTokens returns the smallest number of tokens that the model's shapes allow. A convolution

@@ -53,11 +53,13 @@ func newTexts(m *onnx.Model, o Options) (Feed, error) {
 			f.columns = set.Columns
 		}
 	}
-	roles, length, err := tokenInputs(m)
+	roles, length, note, err := tokenInputs(m)
 	if err != nil {
 		return nil, err
 	}
-	f.roles = roles
+	if f.roles = roles; note != "" {
+		f.notes = append(f.notes, note)
+	}
 	if err := f.readTokenizer(m, o, set); err != nil {
 		return nil, err
 	}

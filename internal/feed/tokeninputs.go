@@ -20,54 +20,108 @@ const (
 	TokenPlace             // its position, from 0
 )
 
-// RoleOf returns the role of an input by its name.
-func RoleOf(name string) Role {
+// roleNamed tells the role of an input by its name, where that says one.
+func roleNamed(name string) (Role, bool) {
 	name = strings.ToLower(name)
 	switch {
 	case strings.Contains(name, "mask"):
-		return TokenMask
+		return TokenMask, true
 	case strings.Contains(name, "type") || strings.Contains(name, "segment"):
-		return TokenType
+		return TokenType, true
 	case strings.Contains(name, "position"):
-		return TokenPlace
+		return TokenPlace, true
 	}
-	return TokenIDs
+	return TokenIDs, strings.Contains(name, "id") || strings.Contains(name, "token")
 }
 
-// takesTokens reports whether a model has the inputs of a language model: integers [N,T], one of
-// them the ids.
-func takesTokens(m *onnx.Model, _ Options) (bool, error) {
-	_, _, err := tokenInputs(m)
-	return err == nil, nil
-}
+// mostTypes is how many rows a table of the parts of a text has at most.
+const mostTypes = 16
 
-// tokenInputs finds the roles of a model's inputs, and the fixed number of tokens that they take or
-// -1.
-func tokenInputs(m *onnx.Model) (roles []Role, length int, err error) {
-	length = -1
-	seen := map[Role]string{}
-	for _, in := range m.Graph.Inputs {
+// TokenRoles finds what the inputs of a language model take, by their names, else by what reads
+// them: ids look rows up in the largest table, types in a small one, and a mask in none. Guessed
+// are the inputs whose names do not say it. It errors on inputs that are not those of a language
+// model: integers [N,T], one of them the ids.
+func TokenRoles(g *ir.Graph) (roles map[string]Role, guessed []string, err error) {
+	roles = map[string]Role{}
+	var ids *ir.Value
+	for _, in := range g.Inputs {
 		dt, s := in.Type.DType, in.Type.Shape
 		if len(s) != 2 || dt != tensor.Int64 && dt != tensor.Int32 {
-			return nil, 0, fmt.Errorf("the model's input %q is %v; texts need int64 or int32 [N,T]", in.Name, in.Type)
+			return nil, nil, fmt.Errorf("the model's input %q is %v; texts need int64 or int32 [N,T]", in.Name, in.Type)
 		}
-		r := RoleOf(in.Name)
-		if other, ok := seen[r]; ok {
-			return nil, 0, fmt.Errorf("the model's inputs %q and %q seem to take the same", other, in.Name)
+		r, ok := roleNamed(in.Name)
+		if !ok {
+			guessed = append(guessed, in.Name)
+			switch rows := tableRows(g, in); {
+			case rows == 0 && len(g.Inputs) > 1:
+				r = TokenMask
+			case rows == 0:
+				return nil, nil, fmt.Errorf("the model's input %q does not seem to take tokens", in.Name)
+			case rows <= mostTypes && len(g.Inputs) > 1:
+				r = TokenType
+			}
 		}
-		if r == TokenIDs && !strings.Contains(strings.ToLower(in.Name), "id") && !strings.Contains(strings.ToLower(in.Name), "token") {
-			return nil, 0, fmt.Errorf("the model's input %q does not seem to take tokens", in.Name)
+		for other, taken := range roles {
+			if taken == r {
+				return nil, nil, fmt.Errorf("the model's inputs %q and %q seem to take the same", other, in.Name)
+			}
 		}
-		seen[r] = in.Name
-		roles = append(roles, r)
-		if s[1] >= 0 {
-			length = s[1]
+		if roles[in.Name] = r; r == TokenIDs {
+			ids = in
 		}
 	}
-	if _, ok := seen[TokenIDs]; !ok {
-		return nil, 0, errors.New("the model has no input of token ids")
+	if ids == nil {
+		return nil, nil, errors.New("the model has no input of token ids")
 	}
-	return roles, length, nil
+	return roles, guessed, nil
+}
+
+// tableRows is the number of rows of the table in which an input looks some up, 0 for none.
+func tableRows(g *ir.Graph, in *ir.Value) int {
+	same := map[*ir.Value]bool{in: true}
+	for _, n := range g.Nodes {
+		switch {
+		case n.Op == "Cast" && same[n.In(0)]:
+			same[n.Outputs[0]] = true
+		case n.Op == "Gather" && same[n.In(1)] && n.In(0) != nil && n.In(0).Kind == ir.Param:
+			return n.In(0).Type.Shape[0]
+		}
+	}
+	return 0
+}
+
+// takesTokens reports whether a model's inputs are those of a language model. Where their names do
+// not say so, there must be a tokenizer.
+func takesTokens(m *onnx.Model, o Options) (bool, error) {
+	_, guessed, err := TokenRoles(m.Graph)
+	if err != nil {
+		return false, nil
+	}
+	return guessed == nil || o.Text.Tokenizer != "" || FindTokenizer(m.Path) != "", nil
+}
+
+// tokenInputs finds the roles of a model's inputs in order, and the fixed number of tokens that
+// they take, or -1. The note says what was guessed, "" for nothing.
+func tokenInputs(m *onnx.Model) (roles []Role, length int, note string, err error) {
+	byName, guessed, err := TokenRoles(m.Graph)
+	if err != nil {
+		return nil, 0, "", err
+	}
+	length = -1
+	for _, in := range m.Graph.Inputs {
+		roles = append(roles, byName[in.Name])
+		if n := in.Type.Shape[1]; n >= 0 {
+			length = n
+		}
+	}
+	var said []string
+	for _, name := range guessed {
+		said = append(said, fmt.Sprintf("%q takes %s", name, [...]string{"the tokens", "the mask", "the parts of a pair", "positions"}[byName[name]]))
+	}
+	if said != nil {
+		note = "by what the model does with its inputs, " + strings.Join(said, ", ")
+	}
+	return roles, length, note, nil
 }
 
 // fits errors if the tokenizer produces ids outside the model's vocabulary.

@@ -13,18 +13,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // BenchOptions say how a model is timed.
 type BenchOptions struct {
-	// only Model, Thaw, Freeze, BatchNorm, Head, Attach, Pool, Optimizer, Seed and Threads are used
-	Config  run.Config
-	Batch   int                     // examples per run
-	Steps   int                     // timed runs of each kind
-	Classes int                     // number of scores of a fresh head
-	Shapes  map[string]tensor.Shape // of inputs, by name
-	Ops     bool                    // report the time of each operator
+	Config  run.Config // Model, Thaw, Freeze, BatchNorm, Head, Attach, Pool, Optimizer, Seed and Threads count
+	Batch   int        // examples a run
+	Steps   int        // timed runs of each kind
+	Classes int        // scores of a fresh head
+	Ops     bool       // say what each operator took
 }
 
 // BenchResult is what bench --json prints. Times are in milliseconds per batch.
@@ -62,7 +59,7 @@ func Bench(ctx context.Context, o BenchOptions) (*BenchResult, error) {
 		return nil, fmt.Errorf("option steps %d: at least 1", o.Steps)
 	}
 	defer kernel.Use(o.Config.Threads)()
-	p, err := openProbe(o.Config.Model, o.Config.FeedOptions(), o.Shapes)
+	p, err := openProbe(o.Config.Model, o.Config.FeedOptions())
 	if err != nil {
 		return nil, err
 	}

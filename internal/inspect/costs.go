@@ -25,7 +25,7 @@ type Choice struct {
 func Costs(ctx context.Context, s *run.Session, cfg run.Config, decode float64, plans []Choice) ([]Cost, error) {
 	tr, val := s.Train, s.Val
 	cfg.Head = s.Config.Head
-	p, err := openProbe(cfg.Model, cfg.FeedOptions(), nil)
+	p, err := openProbe(cfg.Model, cfg.FeedOptions())
 	if err != nil {
 		return nil, err
 	}

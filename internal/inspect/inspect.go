@@ -11,18 +11,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
-	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // InspectOptions say what is inspected, and for what data the cost of a fit is predicted.
 type InspectOptions struct {
-	Config  run.Config // of the fit; Data may be empty
-	Classes int        // number of scores of a fresh head, if there are no data
-	// number of training examples to predict for, if there are no data
-	Examples int
-	Shapes   map[string]tensor.Shape // of inputs, by name
-	Measure  bool                    // time the model; without it nothing is predicted
-	Sets     run.Sets                // the caller's examples
+	Config   run.Config // of the fit; Data may be empty
+	Classes  int        // scores of a fresh head, where there are no data
+	Examples int        // training examples to predict for, where there are no data
+	Measure  bool       // time the model; without it nothing is predicted
+	Sets     run.Sets   // examples of the caller
 }
 
 // Inspection describes what a fit would do before it runs. Its JSON form is what inspect --json
@@ -56,7 +53,7 @@ type Inspection struct {
 // conditions of Prepare.
 func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	defer kernel.Use(o.Config.Threads)()
-	p, err := openProbe(o.Config.Model, o.Sets.FeedOptions(&o.Config), o.Shapes)
+	p, err := openProbe(o.Config.Model, o.Sets.FeedOptions(&o.Config))
 	if err != nil {
 		return nil, err
 	}

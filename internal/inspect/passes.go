@@ -10,7 +10,7 @@ import (
 // compiler's passes. The first is specialised to the batch. In the second, frozen weights are
 // constants, and everything is folded, fused and laid out.
 func InspectPasses(ctx context.Context, o InspectOptions) (before, after string, err error) {
-	p, err := openProbe(o.Config.Model, o.Sets.FeedOptions(&o.Config), o.Shapes)
+	p, err := openProbe(o.Config.Model, o.Sets.FeedOptions(&o.Config))
 	if err != nil {
 		return "", "", err
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/optim"
-	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -24,11 +23,8 @@ type probe struct {
 }
 
 // openProbe reads a model, see OpenShaped.
-func openProbe(path string, o feed.Options, given map[string]tensor.Shape) (*probe, error) {
-	if path == "" {
-		return nil, option.Errorf("model", "name an ONNX file")
-	}
-	base, err := split.OpenShaped(path, o, given)
+func openProbe(path string, o feed.Options) (*probe, error) {
+	base, err := split.OpenShaped(path, o)
 	if err != nil {
 		return nil, err
 	}

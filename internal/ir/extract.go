@@ -63,6 +63,7 @@ func (c *copier) value(v *Value) *Value {
 		w = c.g.NewParam(v.Name, v.Data)
 	case Const:
 		w = c.g.NewConst(v.Name, v.Data)
+		w.Type = v.Type // of a raw graph, it may have an open axis, see IsConst
 	default:
 		w = c.g.AddInput(v.Name, v.Type)
 	}

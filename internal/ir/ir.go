@@ -54,7 +54,8 @@ type Value struct {
 	Out  int            // index among Node.Outputs
 }
 
-// IsConst reports whether v is present and its contents are known at compile time.
+// IsConst reports whether v is present and its contents are known at compile time. In a raw graph the
+// axis of a constant that counts examples may be open: its contents are then those for one example.
 func (v *Value) IsConst() bool { return v != nil && v.Kind == Const }
 
 // Node is one operation.
@@ -177,7 +178,33 @@ func (g *Graph) Params() []*Value {
 	return ps
 }
 
-// Users maps every value to the nodes that read it, in order. A node that reads it twice is listed
+// Needed lists the nodes that the outputs of a raw graph depend on, in order: what else a file
+// holds need not be understood.
+func (g *Graph) Needed() []*Node {
+	read := map[*Value]bool{}
+	for _, v := range g.Outputs {
+		read[v] = true
+	}
+	var out []*Node
+	for _, n := range slices.Backward(g.Nodes) {
+		if !slices.ContainsFunc(n.Outputs, func(v *Value) bool { return v != nil && read[v] }) {
+			continue
+		}
+		out = append(out, n)
+		for _, v := range n.Inputs {
+			read[v] = true
+		}
+		for _, sub := range n.Attrs.Graphs() {
+			for _, v := range sub.Captures() {
+				read[v] = true
+			}
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// Users maps every value to the nodes that read it, in order; a node that reads it twice is listed
 // twice.
 func (g *Graph) Users() map[*Value][]*Node {
 	u := map[*Value][]*Node{}

@@ -24,6 +24,8 @@ type Patch struct {
 	AddNodes    []*Node
 	RemoveNodes []string // the node that computes the value, with all its outputs
 	Rewire      []Rewire
+	Attrs       []Attr
+	CutOutputs  []string // the node that computes the value keeps its first output alone
 
 	DropValueInfos []string // names of values whose declared type is no longer valid
 
@@ -54,10 +56,17 @@ type Rewire struct {
 	Value string
 }
 
+// Attr gives an attribute of the node that computes Node another value, of a type of ir.Attrs.
+type Attr struct {
+	Node, Name string
+	Value      any
+}
+
 // Empty reports whether p changes nothing.
 func (p *Patch) Empty() bool {
 	return p == nil || len(p.Tensors) == 0 && len(p.AddInitializers) == 0 && len(p.RemoveInitializers) == 0 &&
 		len(p.AddNodes) == 0 && len(p.RemoveNodes) == 0 && len(p.Rewire) == 0 && len(p.DropValueInfos) == 0 &&
+		len(p.Attrs) == 0 && len(p.CutOutputs) == 0 &&
 		len(p.Inputs) == 0 && p.Outputs == nil && len(p.Metadata) == 0
 }
 

@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"slices"
+
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -8,11 +10,12 @@ import (
 // node patches node i of the main graph, or another node if i is -1.
 func (pl *plan) node(b []byte, i int) (*rope, error) {
 	t, wires := pl.nodeNew[i], pl.rewire[i]
-	if t == nil && wires == nil && !pl.external {
+	attrs := pl.attrs[i]
+	if t == nil && wires == nil && attrs == nil && !pl.cut[i] && !pl.external {
 		return nil, nil
 	}
 	r := &rope{}
-	input := 0
+	input, output := 0, 0
 	changed := false
 	for f, err := range fields(b) {
 		if err != nil {
@@ -27,7 +30,21 @@ func (pl *plan) node(b []byte, i int) (*rope, error) {
 				r.add(f.raw)
 			}
 			input++
+		case 2:
+			if output > 0 && pl.cut[i] {
+				changed = true
+			} else {
+				r.add(f.raw)
+			}
+			output++
 		case 5:
+			p, err := parseAttr(f.buf, 0)
+			if err != nil {
+				return nil, err
+			}
+			if slices.ContainsFunc(attrs, func(a Attr) bool { return a.Name == p.name }) {
+				continue // it is added below
+			}
 			a, err := pl.attr(f.buf, t)
 			if err != nil {
 				return nil, err
@@ -37,6 +54,14 @@ func (pl *plan) node(b []byte, i int) (*rope, error) {
 		default:
 			r.add(f.raw)
 		}
+	}
+	for _, a := range attrs {
+		changed = true
+		e, err := encodeAttr(a.Name, a.Value, nil)
+		if err != nil {
+			return nil, err
+		}
+		r.addMessage(5, e)
 	}
 	if !changed {
 		return nil, nil

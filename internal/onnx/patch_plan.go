@@ -21,6 +21,8 @@ type plan struct {
 	initNew  map[int]*tensor.Tensor
 	nodeNew  map[int]*tensor.Tensor
 	rewire   map[int]map[int]string
+	attrs    map[int][]Attr
+	cut      map[int]bool
 	before   map[int][]*Node
 	last     []*Node
 	inputs   map[string]ValueInfo
@@ -35,7 +37,7 @@ func (m *Model) resolve(p *Patch, side *sideFile) (*plan, error) {
 	pl := &plan{Patch: p, side: side, external: m.proto.external(), initIn: m.IRVersion < 4,
 		dropInit: map[string]bool{}, dropNode: map[int]bool{}, dropInfo: map[string]bool{},
 		initNew: map[int]*tensor.Tensor{}, nodeNew: map[int]*tensor.Tensor{},
-		rewire: map[int]map[int]string{}, before: map[int][]*Node{}, inputs: map[string]ValueInfo{}}
+		rewire: map[int]map[int]string{}, attrs: map[int][]Attr{}, cut: map[int]bool{}, before: map[int][]*Node{}, inputs: map[string]ValueInfo{}}
 	for _, name := range slices.Sorted(maps.Keys(p.Tensors)) {
 		c, t := m.consts[name], p.Tensors[name]
 		switch {
@@ -92,6 +94,20 @@ func (m *Model) resolve(p *Patch, side *sideFile) (*plan, error) {
 			pl.rewire[i] = map[int]string{}
 		}
 		pl.rewire[i][w.Index] = w.Value
+	}
+	for _, f := range p.Attrs {
+		i, err := at(f.Node)
+		if err != nil {
+			return nil, err
+		}
+		pl.attrs[i] = append(pl.attrs[i], f)
+	}
+	for _, v := range p.CutOutputs {
+		i, err := at(v)
+		if err != nil {
+			return nil, err
+		}
+		pl.cut[i] = true
 	}
 	for _, n := range p.AddNodes {
 		if _, ok := m.Opsets[normDomain(n.Domain)]; !ok {
@@ -157,8 +173,8 @@ func (pl *plan) check(g *graphProto) error {
 	}
 	for i, n := range g.nodes {
 		if !pl.dropNode[i] {
-			for _, o := range n.outputs {
-				defined[o] = true
+			for k, o := range n.outputs {
+				defined[o] = defined[o] || k == 0 || !pl.cut[i]
 			}
 		}
 	}

@@ -41,6 +41,13 @@ func init() {
 			if !ix.DType.IsInt() {
 				return nil, fmt.Errorf("indices are %v, not integers", ix.DType)
 			}
+			if n.In(1).IsConst() {
+				for _, i := range n.In(1).Data.Float64s() {
+					if size := x.Shape[axis]; int(i) < -size || int(i) >= size {
+						return nil, fmt.Errorf("index %d is outside an axis of size %d", int(i), size)
+					}
+				}
+			}
 			return []ir.Type{{DType: x.DType, Shape: slices.Concat(x.Shape[:axis], ix.Shape, x.Shape[axis+1:])}}, nil
 		},
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {

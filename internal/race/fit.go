@@ -47,6 +47,9 @@ func Fit(ctx context.Context, cfg run.Config, sets run.Sets, sinks ...report.Sin
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
+	if err := s.Try(ctx); err != nil {
+		return nil, err
+	}
 	log := &recorder{sinks: sinks}
 	chosen, report, err := choosePlan(ctx, s, cfg, sets, log.emit)
 	if err == nil {

@@ -19,6 +19,7 @@ const (
 	Dropout                    // dropout; at the epoch and the step in it
 	Split                      // which examples are held out
 	Mixup                      // mixup; at the epoch and the batch's first example
+	Trial                      // which example is tried before a fit
 )
 
 // For returns the random numbers that belong to (seed, purpose, at): the ChaCha8 stream under

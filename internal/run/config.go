@@ -16,15 +16,15 @@ type Config struct {
 	Val   string `yaml:"val" json:"val" arg:"PATH" help:"validation examples (default: DATA/val, else a held-out tenth)"`
 	Out   string `yaml:"out" json:"out" arg:"DIR" help:"run directory to write"`
 
-	Task        string `yaml:"task" json:"task" arg:"KIND" help:"{} (default: found from the data)"`
-	TextColumn  string `yaml:"text_column" json:"text_column" arg:"NAME" help:"column of a table that holds the text"`
-	LabelColumn string `yaml:"label_column" json:"label_column" arg:"NAME" help:"column of a table that holds the label"`
-	Preprocess  string `yaml:"preprocess" json:"preprocess" arg:"P" help:"preprocessor file, or imagenet, inception, unit, raw; tensors for files of them"`
-	Layout      string `yaml:"layout" json:"layout" arg:"KIND" help:"axes of the model's pictures: nchw, or nhwc for channels last (default: found from the model)"`
-	Size        string `yaml:"size" json:"size" arg:"HxW" help:"size of the pictures that the model gets, as 224x320 or 224 (default: what it takes, else what the preprocessor file says, else 224)"`
-	Tokenizer   string `yaml:"tokenizer" json:"tokenizer" arg:"FILE" help:"tokenizer file (default: beside the model)"`
-	MaxLength   int    `yaml:"max_length" json:"max_length" arg:"N" help:"tokens of a text that the model gets at most (0: what it takes)"`
-	Augment     string `yaml:"augment" json:"augment" arg:"SPEC" help:"random changes of the training examples, or none"`
+	Task        string   `yaml:"task" json:"task" arg:"KIND" help:"{} (default: found from the data)"`
+	TextColumn  string   `yaml:"text_column" json:"text_column" arg:"NAME" help:"column of a table that holds the text"`
+	LabelColumn string   `yaml:"label_column" json:"label_column" arg:"NAME" help:"column of a table that holds the label"`
+	Preprocess  string   `yaml:"preprocess" json:"preprocess" arg:"P" help:"preprocessor file, or imagenet, inception, unit, raw; tensors for files of them"`
+	Tokenizer   string   `yaml:"tokenizer" json:"tokenizer" arg:"FILE" help:"tokenizer file (default: beside the model)"`
+	MaxLength   int      `yaml:"max_length" json:"max_length" arg:"N" help:"tokens of a text that the model gets at most (0: what it takes)"`
+	Input       []string `yaml:"input" json:"input" arg:"NAME=VALUE" help:"an input of the model that is the same for every example: a number, zeros, or the tensor of a file (.pb, .safetensors); may be given again (default: zeros for states, nothing in caches)"`
+	Shape       []string `yaml:"shape" json:"shape" arg:"INPUT=SIZES" help:"sizes of the open axes of an input, and of the axes of the same names, as input_ids=1,128; or of the axes of a name, as sequence=128; may be given again"`
+	Augment     string   `yaml:"augment" json:"augment" arg:"SPEC" help:"random changes of the training examples, or none"`
 
 	Thaw      []string      `yaml:"thaw" json:"thaw" arg:"S" help:"weights to train, as selectors; may be given again (default: head)"`
 	Freeze    []string      `yaml:"freeze" json:"freeze" arg:"S" help:"weights to take away from those thawed; may be given again"`
@@ -80,7 +80,7 @@ type Config struct {
 // DefaultConfig returns the default value of every option.
 func DefaultConfig() Config {
 	return Config{
-		Augment: "none", Thaw: []string{"head"}, Freeze: []string{}, BatchNorm: "auto", AdapterTargets: []string{},
+		Augment: "none", Thaw: []string{"head"}, Freeze: []string{}, BatchNorm: "auto", AdapterTargets: []string{}, Input: []string{}, Shape: []string{},
 		Head: "linear", Attach: []string{}, Start: "none", Pool: "auto",
 		Accumulate: 1, Optimizer: "adamw", LRSchedule: "cosine", ClassWeights: "none", Keep: "best", LRMult: []string{},
 		Seed: 1, Cache: "auto", CachePrecision: "float32",

@@ -7,6 +7,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/sideinput"
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
@@ -41,7 +42,8 @@ func (c *Config) LRs(steps int) optim.LRSchedule {
 
 // FeedOptions returns the options for preparing the data.
 func (c *Config) FeedOptions() feed.Options {
-	return feed.Options{Preprocess: c.Preprocess, Layout: c.Layout, Size: c.Size, Text: feed.TextOptions{Tokenizer: c.Tokenizer, MaxLength: c.MaxLength}, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
+	return feed.Options{Preprocess: c.Preprocess, Sides: sideinput.Options{Inputs: c.Input, Shapes: c.Shape},
+		Text: feed.TextOptions{Tokenizer: c.Tokenizer, MaxLength: c.MaxLength}, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
 }
 
 // NetworkOptions returns the options for turning the model into a network that trains.

@@ -75,7 +75,7 @@ func (s *Session) patch() (*onnx.Patch, map[string]*tensor.Tensor, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	record := tuned.Record{Version: version.Version, Task: s.Task.Name(), Labels: s.Task.Names(), Input: s.Base.Feed.Kind(), Plan: s.Plans.Ever}
+	record := tuned.Record{Version: version.Version, Task: s.Task.Name(), Labels: s.Task.Names(), Input: s.Base.Feed.Kind(), Sides: s.Base.Sides, Plan: s.Plans.Ever}
 	if record.Preprocess, err = s.Base.Feed.Settings(); err != nil {
 		return nil, nil, err
 	}

@@ -4,8 +4,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/dynamicbatch"
+	"github.com/permafrost-ml/permafrost/internal/evalmode"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/sideinput"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -14,12 +16,11 @@ import (
 type Base struct {
 	Loss  task.LossFunc // what training minimises; nil: the task's own loss
 	Model *onnx.Model
-	Patch *onnx.Patch // the edits that freed the batch size; nil if it was free already
-	// turns data into the model's inputs; nil if only input shapes are known, see OpenShaped
-	Feed  feed.Feed
-	Notes []string // what a user should know, such as a freed batch or assumed preprocessing
-	// the batch size is 1 and cannot be freed; only OpenShaped accepts such a model
-	Fixed bool
+	Patch *onnx.Patch // what put it into evaluation mode and made its batch free, nil where neither was needed
+	Sides string      // what was settled of its inputs, as a tuned file records it, see sideinput.Key
+	Feed  feed.Feed   // how data become its inputs; nil where only shapes of inputs are known, see OpenShaped
+	Notes []string    // what a user should know: a freed batch, an assumed preprocessing
+	Fixed bool        // the batch is 1 and cannot be made free; only OpenShaped takes such a model
 
 	// how examples are laid out in the inputs; nil if all have one length
 	form   *data.Form
@@ -40,17 +41,65 @@ func Open(path string, o feed.Options) (*Base, error) {
 // NewBase is Open for a model that is already in memory.
 func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 	b := &Base{Model: m}
-	if len(m.Graph.Inputs) == 1 && len(m.Graph.Inputs[0].Type.Shape) > 0 && m.Graph.Inputs[0].Type.Shape[0] > 0 {
-		patch, note, err := dynamicbatch.Free(m, compile.Trace)
-		if err != nil {
+	if err := b.settle(o); err != nil {
+		return nil, err
+	}
+	freed := len(m.Graph.Inputs) == 1 && len(m.Graph.Inputs[0].Type.Shape) > 0 && m.Graph.Inputs[0].Type.Shape[0] > 0
+	if freed {
+		if err := b.free(); err != nil {
 			return nil, err
 		}
-		b.Patch = patch
+	}
+	if err := b.feed(o); err != nil {
+		return nil, err
+	}
+	if freed {
+		return b, b.checkBatch()
+	}
+	return b, nil
+}
+
+// settle makes of a model as its file has it one that is the same for every example: in evaluation
+// mode, with the inputs that examples feed, and with the outputs that can be computed.
+func (b *Base) settle(o feed.Options) error {
+	patch, note, err := evalmode.Set(b.Model)
+	if err != nil {
+		return err
+	}
+	if note != "" {
+		b.Patch, b.Notes = patch, append(b.Notes, note)
+	}
+	if note := dropUnknown(b.Model.Graph); note != "" {
 		b.Notes = append(b.Notes, note)
 	}
-	var err error
-	if b.Feed, err = feed.Of(m, o); err != nil {
-		return nil, err
+	var notes []string
+	alone := o.Kind == feed.KindTensors || o.Preprocess == "tensors" // files have a tensor for each input
+	b.Sides, notes, err = sideinput.Bind(b.Model, o.Sides, !alone)
+	b.Notes = append(b.Notes, notes...)
+	return err
+}
+
+// free makes the batch free where the file fixes it at 1.
+func (b *Base) free() error {
+	patch, note, err := dynamicbatch.Free(b.Model, compile.Trace)
+	if err != nil {
+		return err
+	}
+	if b.Patch != nil {
+		patch.Attrs, patch.CutOutputs = b.Patch.Attrs, b.Patch.CutOutputs
+		patch.Rewire = append(b.Patch.Rewire, patch.Rewire...)
+	}
+	b.Patch = patch
+	if note != "" {
+		b.Notes = append(b.Notes, note)
+	}
+	return nil
+}
+
+// feed finds how data become the inputs.
+func (b *Base) feed(o feed.Options) (err error) {
+	if b.Feed, err = feed.Of(b.Model, o); err != nil {
+		return err
 	}
 	b.Notes = append(b.Notes, b.Feed.Notes()...)
 	f := b.Feed.Form()
@@ -61,10 +110,7 @@ func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 	if f.Varies() {
 		b.form = &f
 	}
-	if b.Patch != nil {
-		return b, b.checkBatch()
-	}
-	return b, nil
+	return nil
 }
 
 // Inference compiles the whole model with all weights frozen, for a batch of examples of the given

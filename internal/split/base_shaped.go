@@ -2,7 +2,6 @@ package split
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
@@ -16,29 +15,25 @@ import (
 // OpenAxis is the size given to an open axis that is not the batch.
 const OpenAxis = 128
 
-// OpenShaped reads a model that will only be analysed or timed, whatever its inputs. A model that
-// can be fed is opened as by Open. Otherwise, or if shapes are given by input name, the given and
-// declared shapes are used, with OpenAxis for axes that they leave open.
-func OpenShaped(path string, o feed.Options, given map[string]tensor.Shape) (*Base, error) {
+// OpenShaped reads a model that is looked at or timed, whatever its inputs take. Where it can be
+// fed it is as Open has it. Else the declared shapes count, with OpenAxis for what they and option
+// shape leave open.
+func OpenShaped(path string, o feed.Options) (*Base, error) {
+	b, err := Open(path, o)
+	if err == nil {
+		return b, nil
+	}
+	if o.Preprocess != "" || o.Text.Tokenizer != "" {
+		return nil, err
+	}
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	for name := range given {
-		if !slices.ContainsFunc(m.Graph.Inputs, func(v *ir.Value) bool { return v.Name == name }) {
-			return nil, fmt.Errorf("option shape %s: the model has no such input; it has %s", name, strings.Join(inputNames(m), ", "))
-		}
+	b = &Base{Model: m, length: 1}
+	if err := b.settle(o); err != nil {
+		return nil, err
 	}
-	if len(given) == 0 {
-		b, err := NewBase(m, o)
-		if err == nil {
-			return b, nil
-		}
-		if o.Preprocess != "" || o.Layout != "" || o.Size != "" || o.Text.Tokenizer != "" {
-			return nil, err
-		}
-	}
-	b := &Base{Model: m, length: 1}
 	if in := m.Graph.Inputs; len(in) > 0 && len(in[0].Type.Shape) > 0 && in[0].Type.Shape[0] == 1 {
 		if _, note, err := dynamicbatch.Free(m, compile.Trace); err != nil {
 			b.Fixed = true
@@ -48,45 +43,58 @@ func OpenShaped(path string, o feed.Options, given map[string]tensor.Shape) (*Ba
 		}
 	}
 	for _, v := range m.Graph.Inputs {
-		s := v.Type.Shape
-		if _, ok := given[v.Name]; !ok && s == nil {
+		if v.Type.Shape == nil {
 			return nil, fmt.Errorf("the model does not say how many axes its input %q has: give option shape %s=1,128", v.Name, v.Name)
 		}
-		if _, ok := given[v.Name]; !ok && len(s) > 1 && slices.Contains(s[1:], -1) {
-			b.Notes = append(b.Notes, fmt.Sprintf("input %q is %v: open axes other than the batch are taken as %d (option shape %s=... sets them)", v.Name, v.Type, OpenAxis, v.Name))
-		}
 	}
-	b.shapes = func(n, _ int) map[string]tensor.Shape { return openShapes(m, n, given) }
+	b.shapes = func(n, _ int) map[string]tensor.Shape { return openShapes(m.Graph, n) }
+	open := openNote(m.Graph)
+	if open == "" {
+		return b, nil
+	}
+	if _, err := compile.Model(m.Graph, compile.Options{Shapes: b.Shapes(b.Two()), Plain: true}); err != nil {
+		return nil, fmt.Errorf("%w; %s", err, open)
+	}
+	b.Notes = append(b.Notes, open)
 	return b, nil
 }
 
-func inputNames(m *onnx.Model) []string {
-	var names []string
-	for _, v := range m.Graph.Inputs {
-		names = append(names, v.Name)
+// openNote says which sizes the open axes are given, "" where none is open but the batch.
+func openNote(g *ir.Graph) string {
+	var axes []string
+	var example string
+	for _, v := range g.Inputs {
+		shape := openShapes(g, 1)[v.Name]
+		for i, d := range v.Type.Shape {
+			if d < 0 && i > 0 && shape[i] == OpenAxis {
+				name := "?"
+				if i < len(v.Dims) && v.Dims[i] != "" {
+					name = v.Dims[i]
+				}
+				axes = append(axes, fmt.Sprintf("axis %d (%s) of input %q", i, name, v.Name))
+				if example == "" {
+					example = fmt.Sprintf("%s=%s", v.Name, strings.Trim(strings.ReplaceAll(fmt.Sprint(shape), " ", ","), "[]"))
+				}
+			}
+		}
 	}
-	return names
+	if axes == nil {
+		return ""
+	}
+	return fmt.Sprintf("taken as %d: %s; option shape %s, with your sizes, sets them", OpenAxis, strings.Join(axes, ", "), example)
 }
 
-// openShapes sets the size of every open axis of the inputs. The batch gets n: it is the first axis
-// and every axis with the same name. Others get OpenAxis.
-func openShapes(m *onnx.Model, n int, given map[string]tensor.Shape) map[string]tensor.Shape {
+// openShapes gives every open axis of the inputs a size: n to the batch, which is the first axis
+// and every axis that has the same name, and OpenAxis to others.
+func openShapes(g *ir.Graph, n int) map[string]tensor.Shape {
 	batch := ""
-	for _, v := range m.Inputs {
-		if len(v.Dims) > 0 && len(v.Shape) > 0 && v.Shape[0] < 0 && batch == "" {
+	for _, v := range g.Inputs {
+		if len(v.Dims) > 0 && len(v.Type.Shape) > 0 && v.Type.Shape[0] < 0 && batch == "" {
 			batch = v.Dims[0]
 		}
 	}
 	out := map[string]tensor.Shape{}
-	for _, v := range m.Graph.Inputs {
-		if s, ok := given[v.Name]; ok {
-			s = s.Clone()
-			if len(s) > 0 && len(v.Type.Shape) > 0 && v.Type.Shape[0] < 0 {
-				s[0] = n
-			}
-			out[v.Name] = s
-			continue
-		}
+	for _, v := range g.Inputs {
 		s := v.Type.Shape.Clone()
 		for i, d := range s {
 			named := i < len(v.Dims) && v.Dims[i] != "" && v.Dims[i] == batch

@@ -1,6 +1,7 @@
 package split
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
@@ -166,11 +167,26 @@ func (n *Network) Prepare() error {
 
 // build compiles the graph of one batch size.
 func (n *Network) build(batch int) (*ir.Graph, error) {
-	return compile.Model(n.Headed.Graph, compile.Options{
+	g, err := compile.Model(n.Headed.Graph, compile.Options{
 		Shapes:    n.Base.ShapesAt(batch, n.Length),
 		Frozen:    func(v *ir.Value) bool { return n.Plan.Of(v.Name).State == freeze.Frozen },
 		Constants: n.constants(),
 	})
+	if err != nil {
+		return nil, err
+	}
+	return g, noChance(g)
+}
+
+// noChance errors where a graph draws random numbers: its values would be others in every pass and
+// for every place in a batch.
+func noChance(g *ir.Graph) error {
+	for _, n := range g.Nodes {
+		if n.Op == "Random" {
+			return fmt.Errorf("node %q draws random numbers: export the model in evaluation mode, or name a value before the node with option attach", n.Name)
+		}
+	}
+	return nil
 }
 
 // build23 builds batch sizes two and three, one after the other so that the second reuses the

@@ -14,7 +14,8 @@ import (
 // Generator continues texts with a language model. The model has an input of tokens, and optionally
 // a mask, positions and token types. Its last output scores the next token at every position.
 type Generator struct {
-	raw    ir.Graph // with only that output
+	raw    ir.Graph // with that output alone
+	roles  map[string]feed.Role
 	tokens string
 	steps  *compile.Steps // nil: the whole text is recomputed for every token
 	length int
@@ -29,15 +30,15 @@ func NewGenerator(model *ir.Graph, length int) (*Generator, error) {
 		return nil, fmt.Errorf("the model has no output")
 	}
 	g.raw.Outputs = model.Outputs[len(model.Outputs)-1:]
-	for _, v := range model.Inputs {
-		if feed.RoleOf(v.Name) == feed.TokenIDs && g.tokens == "" {
-			g.tokens = v.Name
+	var err error
+	if g.roles, _, err = feed.TokenRoles(model); err != nil {
+		return nil, fmt.Errorf("it is no language model: %w", err)
+	}
+	for name, role := range g.roles {
+		if role == feed.TokenIDs {
+			g.tokens = name
 		}
 	}
-	if g.tokens == "" {
-		return nil, fmt.Errorf("the model has no input of tokens: it is no language model")
-	}
-	var err error
 	if g.steps, err = compile.NewSteps(&g.raw, g.tokens, g.inputs, length); err != nil {
 		g.note = fmt.Sprintf("%v: every token takes a pass over the whole text", err)
 		if _, _, err := g.whole(2); err != nil {
@@ -150,7 +151,7 @@ func (g *Generator) inputs(length int) map[string]*tensor.Tensor {
 	for _, v := range g.raw.Inputs {
 		t := tensor.New(v.Type.DType, 1, length)
 		for i := range length {
-			switch feed.RoleOf(v.Name) {
+			switch g.roles[v.Name] {
 			case feed.TokenMask:
 				setInt(t, i, 1)
 			case feed.TokenPlace:

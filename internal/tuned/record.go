@@ -10,6 +10,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/sideinput"
 )
 
 // Keys in metadata_props of the parts of a record.
@@ -26,7 +27,8 @@ type Record struct {
 	Labels     []string        // names of the scores, such as classes, in order
 	Input      string          // kind of data, see feed.Feed
 	Preprocess json.RawMessage // how data become inputs, see feed.Feed.Settings
-	Plan       *freeze.Plan    // what was frozen during training
+	Sides      string          // what was settled of the model's inputs, see sideinput.Key; "" for nothing
+	Plan       *freeze.Plan    // what was frozen when it was trained
 }
 
 // Metadata returns the record as metadata_props.
@@ -39,6 +41,9 @@ func (r *Record) Metadata() (map[string]string, error) {
 		}
 		out[key] = string(b)
 	}
+	if r.Sides != "" {
+		out[sideinput.Key] = r.Sides
+	}
 	return out, nil
 }
 
@@ -47,8 +52,8 @@ func ReadRecord(metadata map[string]string) (*Record, error) {
 	if _, ok := metadata[feed.KeyLabels]; !ok {
 		return nil, fmt.Errorf("the model carries no record of a fit: it was not written by permafrost fit")
 	}
-	r := &Record{Version: metadata[keyVersion], Task: metadata[keyTask], Input: cmp.Or(metadata[feed.KeyKind], feed.KindPicture)}
-	for key, to := range map[string]any{feed.KeyLabels: &r.Labels, feed.KeySettings: &r.Preprocess, keyPlan: &r.Plan} {
+	r := &Record{Version: metadata[keyVersion], Task: metadata[keyTask], Input: cmp.Or(metadata[feed.KeyKind], feed.KindPicture), Sides: metadata[sideinput.Key]}
+	for key, to := range map[string]any{keyLabels: &r.Labels, feed.KeySettings: &r.Preprocess, keyPlan: &r.Plan} {
 		if err := json.Unmarshal([]byte(metadata[key]), to); err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}

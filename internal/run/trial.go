@@ -1,0 +1,162 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/keep"
+	"github.com/permafrost-ml/permafrost/internal/option"
+	"github.com/permafrost-ml/permafrost/internal/random"
+	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// Try runs the longest, the shortest and one random example through the network, so that a model
+// that does not take the data is found before anything is written. The first also goes through it
+// with another example beside it: the frozen region must give an example the same values in any
+// company.
+func (s *Session) Try(ctx context.Context) error {
+	t := trial{session: s, net: s.Net.Twin()}
+	var err error
+	if t.examples, err = keep.NewEncoder(t.net, s.Train, nil); err != nil {
+		return err
+	}
+	picks := t.picks()
+	for k, i := range picks {
+		length := s.Train.Bucket(i)
+		alone, err := t.run(ctx, data.Group{Indices: []int{i}, Length: length})
+		if err != nil {
+			return t.blame(i, err)
+		}
+		j, ok := t.companion(i)
+		if k > 0 || !ok {
+			continue
+		}
+		both, err := t.run(ctx, data.Group{Indices: []int{i, j}, Length: length})
+		if err != nil {
+			return t.blame(i, err)
+		}
+		if err := t.compare(alone, both, i, j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type trial struct {
+	session  *Session
+	net      *split.Network
+	examples *keep.Encoder
+}
+
+// picks are the longest, the shortest and a random example, each once.
+func (t *trial) picks() []int {
+	d := t.session.Train
+	longest, shortest := 0, 0
+	for i := range d.Len() {
+		if d.Length(i) > d.Length(longest) {
+			longest = i
+		}
+		if d.Length(i) < d.Length(shortest) {
+			shortest = i
+		}
+	}
+	out := []int{longest}
+	for _, i := range []int{shortest, random.For(t.session.Config.Seed, random.Trial, 0).IntN(d.Len())} {
+		if i != longest && (len(out) < 2 || out[1] != i) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// companion is another example of the same length with padding, one that is far from i.
+func (t *trial) companion(i int) (int, bool) {
+	d := t.session.Train
+	for k := range d.Len() - 1 {
+		j := (i + d.Len()/2 + k) % d.Len()
+		if j != i && d.Bucket(j) == d.Bucket(i) {
+			return j, true
+		}
+	}
+	return 0, false
+}
+
+// run gives the values at the frontier of a group, and checks that the scores are numbers.
+func (t *trial) run(ctx context.Context, g data.Group) ([]*tensor.Tensor, error) {
+	var values []*tensor.Tensor
+	for b, err := range t.examples.Batches(ctx, []data.Group{g}, data.Plain) {
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range b.Values {
+			values = append(values, v.Clone())
+		}
+		net := t.net.At(b.Length)
+		p, err := net.Eval(len(b.Indices))
+		if err != nil {
+			return nil, err
+		}
+		given := b.Given(net)
+		out, err := p.Run(ctx, given...)
+		if err != nil {
+			return nil, err
+		}
+		if !finite(out[0]) {
+			where, err := p.FirstNonFinite(ctx, given...)
+			if err != nil {
+				return nil, err
+			}
+			return nil, fmt.Errorf("the model's result is not a number: it arose first in %s; the example is damaged, or prepared in another way than the model was trained with", where)
+		}
+	}
+	return values, nil
+}
+
+func finite(t *tensor.Tensor) bool {
+	for _, x := range t.Float64s() {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// blame says which example it was, and which option mends it.
+func (t *trial) blame(i int, err error) error {
+	d := t.session.Train
+	if _, ok := t.session.Base.Feed.(*feed.Texts); ok && t.net.Form != nil {
+		return option.Errorf("max_length", "the model does not take %s, a text of %d tokens: %w; give a smaller number of tokens", d.Examples[i].Path, d.Length(i), err)
+	}
+	return fmt.Errorf("%s: %w", d.Examples[i].Path, err)
+}
+
+// compare errors where example i has other values at the frontier alone than with j.
+func (t *trial) compare(alone, both []*tensor.Tensor, i, j int) error {
+	_, names, err := t.net.FrontierTypes(1)
+	if err != nil {
+		return err
+	}
+	for k, v := range alone {
+		if !v.DType.IsFloat() {
+			continue
+		}
+		want, got := v.Float64s(), both[k].Float64s()
+		largest, worst := 0.0, 0.0
+		for e, x := range want {
+			largest, worst = max(largest, math.Abs(x)), max(worst, math.Abs(got[e]-x))
+		}
+		if worst > mixes*largest {
+			d := t.session.Train
+			return option.Errorf("attach", "the model mixes the examples of a batch: of %s it gives other values alone than together with %s, by %.2g of %.2g at %q; export it in evaluation mode, or name a value before what mixes",
+				d.Examples[i].Path, d.Examples[j].Path, worst, largest, names[k])
+		}
+	}
+	return nil
+}
+
+// mixes is the largest difference, of the largest value, that rounding makes.
+const mixes = 1e-3
