@@ -16,11 +16,7 @@ func (b *Base) checkBatch() error {
 	form := b.Feed.Form()
 	input := form.Inputs[0]
 	run := func(x *tensor.Tensor) ([]*tensor.Tensor, error) {
-		g, err := compile.Model(b.Model.Graph, compile.Options{Shapes: map[string]tensor.Shape{input.Name: x.Shape}, Plain: true})
-		if err != nil {
-			return nil, err
-		}
-		p, err := compile.Region(g, compile.Memory{})
+		p, err := compile.Inference(b.Model.Graph, map[string]tensor.Shape{input.Name: x.Shape}, compile.Memory{})
 		if err != nil {
 			return nil, err
 		}
