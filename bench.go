@@ -9,11 +9,11 @@ import (
 
 // BenchOptions say how a model is timed.
 type BenchOptions struct {
-	Batch   int              // examples a run, at least 1
+	Batch   int              // examples per run, at least 1
 	Steps   int              // timed runs of each kind after one to warm up, at least 1
-	Classes int              // scores of a new head, where the model has no classifier of its own
-	Shapes  map[string][]int // of inputs whose axes the model leaves open, by name
-	Ops     bool             // say what each operator of the forward pass takes
+	Classes int              // number of scores of a new head, if the model has no classifier
+	Shapes  map[string][]int // of inputs with open axes, by name
+	Ops     bool             // report the time of each operator of the forward pass
 }
 
 // BenchResult holds times in milliseconds per batch. Its JSON form is what bench --json prints.
