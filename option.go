@@ -10,8 +10,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// Option changes how a call works with its caller: where events and notes go, where data come from.
-// An option that a call has no use for does nothing, nor does one that is given nil.
+// Option changes how a call interacts with its caller: where events and notes go, where data come
+// from. An option that a call does not need has no effect, nor has one that is given nil.
 type Option func(*options)
 
 type options struct {

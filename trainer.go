@@ -90,11 +90,11 @@ func (t *Trainer) Eval(ctx context.Context) (*Metrics, error) {
 	return metricsOf(m), failed(err)
 }
 
-// Replan makes what the selectors name train from the next step on, and freezes the rest. The
-// selectors choose among what cfg.Thaw names; the rest of what they name stays frozen. Weights that
-// go on training keep their optimiser state; weights that are frozen keep their values; what lies
-// behind the new frontier is computed from what is kept at the old one. Replan takes the place of
-// cfg.Schedule. A checkpoint has the new plan once that step is made. It errors with ErrBadInput on
+// Replan trains what the selectors name from the next step on, and freezes the rest. The selectors
+// choose among the weights of cfg.Thaw; anything else that they name stays frozen. Weights that
+// continue to train keep their optimiser state. Weights that are frozen keep their values. Values
+// after the new frontier are computed from those kept at the old one. Replan replaces cfg.Schedule.
+// Checkpoints contain the new plan once that step is taken. Replan errors with ErrBadInput on
 // selectors that name nothing of cfg.Thaw.
 func (t *Trainer) Replan(thaw ...string) error { return badInput(t.held.Replan(thaw)) }
 
