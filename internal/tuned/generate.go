@@ -47,6 +47,20 @@ func NewGenerator(model *ir.Graph, length int) (*Generator, error) {
 	return g, nil
 }
 
+// generatorUpTo is NewGenerator for up to length tokens. If the model cannot take that many, because
+// its table of positions ends earlier, the generator is for the length that the feed allows.
+func generatorUpTo(model *ir.Graph, length int, f feed.Feed) (*Generator, error) {
+	g, err := NewGenerator(model, length)
+	texts, ok := f.(*feed.Texts)
+	if err != nil || !ok || length <= texts.MaxLength() || g.steps != nil {
+		return g, err
+	}
+	if _, _, err := g.whole(length); err != nil {
+		return NewGenerator(model, texts.MaxLength())
+	}
+	return g, nil
+}
+
 // Note says why the model runs without a cache of keys and values. It is "" if it runs with one.
 func (g *Generator) Note() string { return g.note }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/decode"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 )
@@ -38,6 +39,17 @@ func TestGenerator(t *testing.T) {
 		if len(texts[0]) != 18 || !slices.Equal(texts[0], texts[1]) {
 			t.Errorf("%+v: with the cache %v, without %v", s, texts[0], texts[1])
 		}
+	}
+	f, err := feed.Of(m, feed.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, err := generatorUpTo(m.Graph, 600, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if long.length != 512 {
+		t.Errorf("room for %d tokens, want the 512 that the model takes", long.length)
 	}
 	n := 0
 	if err := cached.Continue(context.Background(), []int{1}, 9, decode.Sampler{}, func(int) bool { n++; return n < 4 }); err != nil || n != 4 {

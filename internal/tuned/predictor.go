@@ -68,7 +68,7 @@ func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 		return base.Inference(s.batch, s.length)
 	}}
 	p.generators = &pool[int, *Generator]{most: mostGenerators, twin: (*Generator).Twin, build: func(length int) (*Generator, error) {
-		return NewGenerator(m.Graph, length)
+		return generatorUpTo(m.Graph, length, base.Feed)
 	}}
 	return p, nil
 }
