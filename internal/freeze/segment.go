@@ -87,15 +87,19 @@ func (s *segment) cut(open int) []*segment {
 	return parts
 }
 
+// blockLayers is how many layers a residual block has at most: three convolutions and a shortcut.
+const blockLayers = 4
+
 // divide divides segments that hold more than half of the weights at the places inside where the
-// fewest values are open, as far as layers lie on both sides.
+// fewest values are open, as far as layers lie on both sides. A residual block stays whole, however
+// large: no part of it makes sense alone.
 func divide(segments []*segment) []*segment {
 	total := elements(segments...)
 	var out []*segment
 	for queue := segments; len(queue) > 0; {
 		s := queue[0]
 		queue = queue[1:]
-		if parts := s.divided(); 2*elements(s) > total && len(parts) > 1 {
+		if parts := s.divided(); 2*elements(s) > total && len(parts) > 1 && len(s.layers) > blockLayers {
 			queue = append(parts, queue...)
 			continue
 		}
