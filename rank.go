@@ -29,9 +29,10 @@ type Criterion func(features [][]float64, labels []int, classes int) (float64, e
 // Ranking has models from the best down. Its JSON form is what rank --json prints.
 type Ranking struct {
 	Models    []Ranked    `json:"models"`
-	By        string      `json:"by"`        // the score by which they are ordered
-	Agreement []Agreement `json:"agreement"` // of every pair of scores
-	Trust     string      `json:"trust"`     // how much the order can be trusted, in a sentence
+	Unfit     []Unfit     `json:"unfit,omitempty"` // models that do not take the data
+	By        string      `json:"by"`              // the score by which they are ordered
+	Agreement []Agreement `json:"agreement"`       // of every pair of scores
+	Trust     string      `json:"trust"`           // how much the order can be trusted, in a sentence
 }
 
 // Ranked is what the criteria say of one model.
@@ -59,6 +60,12 @@ type Ranked struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
+// Unfit is a model that cannot be ranked on the data.
+type Unfit struct {
+	Model  string `json:"model"`  // path
+	Reason string `json:"reason"` // in one line
+}
+
 // Agreement is how far two scores order the models alike.
 type Agreement struct {
 	A   string   `json:"a"`
@@ -68,7 +75,8 @@ type Agreement struct {
 
 // Rank scores pretrained models on the training examples of cfg.Data: features of the frozen trunk,
 // no training. The features stay in the cache, so that a fit of the head starts warm. It errors
-// where the task has no classes, and on the first model that does not take the data.
+// where the task has no classes, and if no model takes the data; models that do not are listed in
+// Ranking.Unfit.
 func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts ...Option) (*Ranking, error) {
 	defer kernel.Use(cfg.Threads)()
 	own := optionsOf(opts)
@@ -82,6 +90,7 @@ func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts 
 	}
 	return &Ranking{
 		Models:    each(r.Models, rankedOf),
+		Unfit:     each(r.Unfit, func(u choose.Unfit) Unfit { return Unfit(u) }),
 		By:        r.By,
 		Agreement: each(r.Agreement, func(a choose.Agreement) Agreement { return Agreement(a) }),
 		Trust:     r.Trust,
