@@ -2,8 +2,11 @@ package split
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
@@ -39,7 +42,21 @@ var worldModels = []struct {
 	{[]string{"cases", "bert-before-opset17", "bert.onnx"}, "last_hidden_state", 16, 3},
 }
 
+var update = flag.Bool("update", false, "write docs/models.md")
+
 func TestPlacesInTheWorld(t *testing.T) {
+	var page strings.Builder
+	page.WriteString("# Models of others\n\nWhat a head reads by default in models of other makers, and how many blocks lie before it, found by\n" +
+		"`go test ./internal/split -run PlacesInTheWorld -update`, which wrote this page. The model's own classifier is named where\n" +
+		"it has one. The last column is the share of the weights that `--thaw last:1` thaws beside the head.\n\n" +
+		"| model | classifier | a head reads | features | blocks | last:1 |\n|---|---|---|---|---|---|\n")
+	defer func() {
+		if *update && !t.Failed() {
+			if err := os.WriteFile("../../docs/models.md", []byte(page.String()), 0o644); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
 	for _, c := range worldModels {
 		t.Run(fmt.Sprint(c.path), func(t *testing.T) {
 			g := openRaw(t, c.path...)
@@ -58,11 +75,30 @@ func TestPlacesInTheWorld(t *testing.T) {
 			if len(set.Blocks) != c.blocks {
 				t.Errorf("%d blocks %v, want %d", len(set.Blocks), set.Blocks, c.blocks)
 			}
+			own := "none"
+			if f := FindClassifier(g); f != nil {
+				own = fmt.Sprintf("`%s`, %d scores", f.node.Name, f.scores)
+			}
+			fmt.Fprintf(&page, "| %s | %s | `%s` | %d | %d | %.0f%% |\n", strings.TrimSuffix(strings.Join(c.path[1:], "/"), "/model.onnx"), own, c.features, c.width, len(set.Blocks), 100*lastShare(set))
 			if b, w := balance(set); b > 0.5 && w < 0.5 {
 				t.Errorf("a block of several weights holds %.0f%% of all", 100*b)
 			}
 		})
 	}
+}
+
+// lastShare is the share of the elements of all blocks that the last one holds.
+func lastShare(set *freeze.Set) float64 {
+	last, total := 0, 0
+	for _, w := range set.Weights {
+		if w.Block >= 0 {
+			total += w.Len()
+			if w.Block == len(set.Blocks)-1 {
+				last += w.Len()
+			}
+		}
+	}
+	return float64(last) / float64(max(total, 1))
 }
 
 // balance is the share of the elements of all blocks that the largest block and the largest weight
