@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -36,6 +38,24 @@ func mixing(t *testing.T, node func(g *ir.Graph, x *ir.Value) *ir.Value) Config 
 	must(t, fixture.WritePictures(cfg.Data, 8, 2, 1))
 	cfg.Cache = "off"
 	return cfg
+}
+
+// A text that is longer than the model's table of positions is cut, or refused by the option that
+// mends it.
+func TestTextLongerThanPositions(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Model, cfg.Data = shared.Path(t, "cases/text-longer-than-positions/m.onnx"), shared.Path(t, "cases/text-longer-than-positions/t.csv")
+	cfg.Cache = "off"
+	s, err := Prepare(t.Context(), cfg)
+	must(t, err)
+	must(t, s.Try(t.Context()))
+	if texts := s.Base.Feed.(*feed.Texts); texts.MaxLength() != 16 {
+		t.Errorf("texts of up to %d tokens, want 16", texts.MaxLength())
+	}
+	cfg.MaxLength = 20
+	s, err = Prepare(t.Context(), cfg)
+	must(t, err)
+	wantError(t, s.Try(t.Context()), "max_length")
 }
 
 // What makes an example's values depend on its company, or on chance, is found before a fit; what
