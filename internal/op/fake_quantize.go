@@ -59,6 +59,14 @@ func init() {
 		Attrs:  toName,
 		Traits: unary,
 		Infer:  infer(true),
+		// The gradient passes straight through the rounding, and none through what is cut (Bengio,
+		// Léonard and Courville, 2013).
+		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
+			x, q := n.In(0), newQuantizer(n.Attrs)
+			at := func(v float32) *ir.Value { return scalar(b, x.Type.DType, float64(v*q.scale)) }
+			inside := b.Op("And", nil, b.Op("GreaterOrEqual", nil, x, at(q.lo-0.5)), b.Op("LessOrEqual", nil, x, at(q.hi+0.5)))
+			return []*ir.Value{b.Op("Where", nil, inside, dy[0], scalar(b, x.Type.DType, 0))}
+		},
 		Bind: func(n *ir.Node) (ir.Bound, error) {
 			q := newQuantizer(n.Attrs)
 			return ir.Bound{InPlace: []int{0}, Run: func(in, out []*tensor.Tensor, _ []byte) error {

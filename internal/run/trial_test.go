@@ -1,0 +1,101 @@
+package run
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
+	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
+)
+
+// mixing writes the model of pictures with a node put behind its input.
+func mixing(t *testing.T, node func(g *ir.Graph, x *ir.Value) *ir.Value) Config {
+	t.Helper()
+	dir := t.TempDir()
+	g := fixture.Graph(2, 1)
+	x := g.Inputs[0]
+	before := len(g.Nodes)
+	y := node(g, x)
+	added := append([]*ir.Node(nil), g.Nodes[before:]...)
+	g.Nodes = append(added, g.Nodes[:before]...)
+	for _, n := range g.Nodes[len(added):] {
+		for i, v := range n.Inputs {
+			if v == x {
+				n.Inputs[i] = y
+			}
+		}
+	}
+	b, err := onnx.Build(g, onnx.BuildOptions{Opset: 17})
+	must(t, err)
+	cfg := DefaultConfig()
+	cfg.Model, cfg.Data = filepath.Join(dir, "m.onnx"), filepath.Join(dir, "data")
+	must(t, os.WriteFile(cfg.Model, b, 0o644))
+	must(t, fixture.WritePictures(cfg.Data, 8, 2, 1))
+	cfg.Cache = "off"
+	return cfg
+}
+
+// A text that is longer than the model's table of positions is cut, or refused by the option that
+// mends it.
+func TestTextLongerThanPositions(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Model, cfg.Data = shared.Path(t, "cases/text-longer-than-positions/m.onnx"), shared.Path(t, "cases/text-longer-than-positions/t.csv")
+	cfg.Cache = "off"
+	s, err := Prepare(t.Context(), cfg)
+	must(t, err)
+	must(t, s.Try(t.Context()))
+	if texts := s.Base.Feed.(*feed.Texts); texts.MaxLength() != 16 {
+		t.Errorf("texts of up to %d tokens, want 16", texts.MaxLength())
+	}
+	cfg.MaxLength = 20
+	s, err = Prepare(t.Context(), cfg)
+	must(t, err)
+	wantError(t, s.Try(t.Context()), "max_length")
+}
+
+// What makes an example's values depend on its company, or on chance, is found before a fit; what
+// only seems to do so is heeded.
+func TestCompany(t *testing.T) {
+	add := func(g *ir.Graph, op string, attrs ir.Attrs, in ...*ir.Value) *ir.Value {
+		return g.AddNode(&ir.Node{Name: "added" + op, Op: op, Version: 17, Attrs: attrs, Inputs: in}, []ir.Type{{DType: tensor.Float32}}, "added"+op).Outputs[0]
+	}
+	for _, c := range []struct {
+		name string
+		node func(g *ir.Graph, x *ir.Value) *ir.Value
+		want string // a piece of the error; "" for none
+	}{
+		{"mean over the batch", func(g *ir.Graph, x *ir.Value) *ir.Value {
+			return add(g, "Sub", nil, x, add(g, "ReduceMean", ir.Attrs{"axes": []int{0}}, x))
+		}, "mixes the examples of a batch"},
+		{"noise", func(g *ir.Graph, x *ir.Value) *ir.Value {
+			return add(g, "Add", nil, x, add(g, "RandomNormalLike", nil, x))
+		}, "random numbers"},
+		{"norm over the batch", func(g *ir.Graph, x *ir.Value) *ir.Value {
+			return add(g, "MeanVarianceNormalization", nil, x)
+		}, ""},
+		{"norm in training mode", func(g *ir.Graph, x *ir.Value) *ir.Value {
+			w := func(name string) *ir.Value { return g.NewParam(name, tensor.Of([]float32{1, 2, 3})) }
+			return add(g, "BatchNormalization", ir.Attrs{"training_mode": 1}, x, w("s"), w("b"), w("m"), w("v"))
+		}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := Prepare(t.Context(), mixing(t, c.node))
+			if err == nil {
+				err = s.Check()
+			}
+			if err == nil {
+				err = s.Try(t.Context())
+			}
+			if c.want != "" {
+				wantError(t, err, c.want)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
