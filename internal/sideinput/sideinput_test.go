@@ -141,7 +141,7 @@ func TestBindErrors(t *testing.T) {
 		{Options{Inputs: []string{"x=1", "flag=true", "k=1"}, Shapes: []string{"x=1,2", "k=1,2"}}, "every input"},
 		{Options{Shapes: []string{"x=1,2,3"}}, "has 2 axes"},
 		{Options{Shapes: []string{"Q=3"}}, "no such input or axis"},
-		{Options{Shapes: []string{"x=1,y"}}, `"y" is no size`},
+		{Options{Shapes: []string{"x=1,y"}}, `"y" is not a size`},
 	} {
 		if _, _, err := Bind(model(inputs...), c.options, true); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want %q", c.options, err, c.want)
