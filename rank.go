@@ -30,9 +30,10 @@ type Criterion func(features [][]float64, labels []int, classes int) (float64, e
 // Ranking lists models, best first. Its JSON form is what rank --json prints.
 type Ranking struct {
 	Models    []Ranked    `json:"models"`
-	By        string      `json:"by"`        // the score by which they are ordered
-	Agreement []Agreement `json:"agreement"` // for every pair of scores
-	Trust     string      `json:"trust"`     // how much the order can be trusted, in a sentence
+	Unfit     []Unfit     `json:"unfit,omitempty"` // models that do not take the data
+	By        string      `json:"by"`              // the score by which they are ordered
+	Agreement []Agreement `json:"agreement"`       // for every pair of scores
+	Trust     string      `json:"trust"`           // how much the order can be trusted, in a sentence
 }
 
 // Ranked holds the scores of one model.
@@ -62,6 +63,12 @@ type Ranked struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
+// Unfit is a model that cannot be ranked on the data.
+type Unfit struct {
+	Model  string `json:"model"`  // path
+	Reason string `json:"reason"` // in one line
+}
+
 // Agreement says how similarly two scores order the models.
 type Agreement struct {
 	A   string   `json:"a"`
@@ -71,7 +78,8 @@ type Agreement struct {
 
 // Rank scores pretrained models on the training examples of cfg.Data, by the features of their
 // frozen trunks, without training. The features stay in the cache, so a later fit of a head starts
-// faster. It errors if the task has no classes, and on the first model that does not take the data.
+// faster. Models that do not take the data are listed in Ranking.Unfit. It errors if the task has no
+// classes, and if no model takes the data.
 func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts ...Option) (*Ranking, error) {
 	defer kernel.Use(cfg.Threads)()
 	if len(models) == 0 {
@@ -88,6 +96,7 @@ func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts 
 	}
 	return &Ranking{
 		Models:    each(r.Models, rankedOf),
+		Unfit:     each(r.Unfit, func(u choose.Unfit) Unfit { return Unfit(u) }),
 		By:        r.By,
 		Agreement: each(r.Agreement, func(a choose.Agreement) Agreement { return Agreement(a) }),
 		Trust:     r.Trust,

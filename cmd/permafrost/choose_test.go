@@ -46,6 +46,15 @@ func TestRank(t *testing.T) {
 		t.Errorf("the table says\n%s", text)
 	}
 
+	write(t, "text.onnx", []byte("this is no model"))
+	unfit := succeed(t, "rank", "--data", "photos", "--json", "tiny.onnx", "text.onnx", "other.onnx")
+	v = object(t, unfit)
+	if left := v["unfit"].([]any); len(left) != 1 || len(v["models"].([]any)) != 2 {
+		t.Errorf("two models and one that is none give %v", v)
+	} else if u := left[0].(map[string]any); u["model"] != "text.onnx" || !strings.Contains(u["reason"].(string), "not an ONNX model") || !strings.Contains(unfit.stderr, "text.onnx is not ranked") {
+		t.Errorf("the unfit model is said as %v, on stderr %s", u, unfit.stderr)
+	}
+
 	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--epochs", "1")
 	log, err := os.Open("run/" + run.EventsFile)
 	if err != nil {

@@ -28,6 +28,8 @@ score to beat, the logarithm of the number of parameters. --probe adds the held-
 accuracy of a linear classifier and ranks by it. Nothing is trained; validation
 examples are not looked at. The features are kept, so that a fit of the head is warm.
 
+A model that does not take the data is left out, with the reason.
+
 How far the scores order the models alike is shown beside them as Kendall's tau.`,
 		Example: `  permafrost rank --data photos mobilenet.onnx resnet.onnx
   permafrost rank --data photos --probe --json models/*.onnx`,
@@ -56,6 +58,10 @@ How far the scores order the models alike is shown beside them as Kendall's tau.
 			return err
 		}
 		nameFlags(cmd, &r.Trust)
+		for i := range r.Unfit {
+			nameFlags(cmd, &r.Unfit[i].Reason)
+			note(cmd, "%s is not ranked: %s", filepath.Base(r.Unfit[i].Model), r.Unfit[i].Reason)
+		}
 		for _, m := range r.Models {
 			for _, n := range m.Notes {
 				note(cmd, "%s: %s", filepath.Base(m.Model), n)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +56,12 @@ type Ranked struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
+// Unfit is a model that cannot be ranked on the data.
+type Unfit struct {
+	Model  string `json:"model"`
+	Reason string `json:"reason"`
+}
+
 // Agreement is how far two criteria order the models alike.
 type Agreement struct {
 	A   string   `json:"a"`
@@ -65,6 +72,7 @@ type Agreement struct {
 // Ranking is what rank --json prints: models, the best first.
 type Ranking struct {
 	Models    []Ranked    `json:"models"`
+	Unfit     []Unfit     `json:"unfit,omitempty"` // those that do not take the data
 	By        string      `json:"by"`
 	Agreement []Agreement `json:"agreement"`
 	Trust     string      `json:"trust"` // one sentence on how far to rely on the order
@@ -72,8 +80,8 @@ type Ranking struct {
 
 // Rank scores models on the training examples of a data set, by the features of their frozen
 // trunks, without training. Features go to the cache that runs share, so a fit of the head starts
-// warm. It errors where the task has no classes, and on the first model that does not take the
-// data.
+// warm. A model that does not take the data is listed with the reason. It errors if none does, and
+// where the task has no classes.
 func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
 	r := &Ranking{By: "logme"}
 	if o.Progress == nil {
@@ -95,15 +103,41 @@ func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
 	}
 	for _, model := range o.Models {
 		m, err := rank(ctx, o, model)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil && (len(o.Models) == 1 || missing(model)): // a slip, and no unfit model
 			return nil, err
+		case err != nil:
+			r.Unfit = append(r.Unfit, Unfit{model, err.Error()})
+		default:
+			r.Models = append(r.Models, *m)
 		}
-		r.Models = append(r.Models, *m)
+	}
+	if len(r.Models) == 0 {
+		return nil, noneFits(r.Unfit)
 	}
 	slices.SortStableFunc(r.Models, func(a, b Ranked) int { return sign(b.Score - a.Score) })
 	r.agree()
 	r.Trust = r.trust()
 	return r, nil
+}
+
+func missing(model string) bool {
+	_, err := os.Stat(model)
+	return errors.Is(err, os.ErrNotExist)
+}
+
+// noneFits is the error of models none of which can be ranked: one reason if it is the same for all.
+func noneFits(unfit []Unfit) error {
+	if !slices.ContainsFunc(unfit, func(u Unfit) bool { return u.Reason != unfit[0].Reason }) {
+		return errors.New(unfit[0].Reason)
+	}
+	var parts []string
+	for _, u := range unfit {
+		parts = append(parts, fmt.Sprintf("%s: %s", u.Model, u.Reason))
+	}
+	return fmt.Errorf("no model takes the data: %s", strings.Join(parts, "; "))
 }
 
 // criteria are all that models are scored by.
