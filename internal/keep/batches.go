@@ -14,7 +14,7 @@ func (e *Encoder) EvalBatch(batch int) int {
 	if e.shares != nil {
 		return batch
 	}
-	return max(batch, min(e.chunk, e.ds.Len()))
+	return EvalBatch(batch, e.chunk, e.ds.Len())
 }
 
 // Batches yields groups of examples at the frontier, as the epoch sees them. A batch is valid until
@@ -163,7 +163,7 @@ func (e *Encoder) computed(ctx context.Context, groups []data.Group, epoch int) 
 				for _, k := range e.direct {
 					values = append(values, b.Inputs[k])
 				}
-			} else if values, err = e.frozen(ctx, b); err != nil {
+			} else if values, err = e.detached(ctx, b); err != nil {
 				yield(nil, err)
 				return
 			}
