@@ -16,7 +16,8 @@ import (
 
 // TestThawingLessNeverNeedsMoreMemory: of plans that thaw more and more of a model, none needs less
 // memory than the one before, neither as predicted nor as measured in a fit, whether frozen values
-// are kept or computed anew in every epoch; and what is measured is what was predicted.
+// are kept or computed anew in every epoch; and what is measured is what was predicted. Of texts,
+// which run by length, a batch may be smaller than predicted.
 func TestThawingLessNeverNeedsMoreMemory(t *testing.T) {
 	dir := t.TempDir()
 	path := func(parts ...string) string { return filepath.Join(append([]string{dir}, parts...)...) }
@@ -73,7 +74,7 @@ func TestThawingLessNeverNeedsMoreMemory(t *testing.T) {
 					if measured < before.measured {
 						t.Errorf("%s needed %d bytes, %s %d", before.thaw, before.measured, thaw, measured)
 					}
-					if r := float64(measured) / float64(predicted); r < 0.8 || r > 1.1 || s.exact && (r < 0.95 || r > 1.05) {
+					if r := float64(measured) / float64(predicted); r > 1.05 || s.exact && r < 0.95 {
 						t.Errorf("%s: %d bytes were predicted, %d needed", thaw, predicted, measured)
 					}
 					before.thaw, before.predicted, before.measured = fmt.Sprint(thaw), predicted, measured

@@ -52,7 +52,7 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		return nil, err
 	}
 	validated := cmp.Or(val, examples)
-	chunk, evalBatch := p.chunk(batch, validated), p.evalBatch(batch, validated)
+	chunk, evalBatch := p.chunk(max(examples, val)), p.evalBatch(batch, validated)
 	frozen, err := t.timeFrozen(ctx, p, r, o.Work(), chunk)
 	if err != nil {
 		return nil, err
@@ -166,9 +166,9 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 	return max(longest.BytesFor(s.Program, scale*float64(batch)), longest.BytesFor(eval, scale*float64(validated))), nil
 }
 
-// chunk is how many examples the frozen region takes at once, of the typical length; of examples
-// that are rows, how many rows. A step has batch, and so many are validated.
-func (p *probe) chunk(batch, validated int) int {
+// chunk returns how many of so many examples of the typical length the frozen region processes at
+// once; for examples that are rows, how many rows.
+func (p *probe) chunk(examples int) int {
 	switch form := p.base.Form(); {
 	case p.base.Fixed:
 		return 1
@@ -177,11 +177,11 @@ func (p *probe) chunk(batch, validated int) int {
 		for _, s := range p.batch(1) {
 			elements += s.Len()
 		}
-		return keep.Limit(keep.ChunkOf(elements), batch, validated)
+		return min(keep.ChunkOf(elements), examples)
 	case form.Rows:
-		return p.typical() * keep.AtOnce(keep.Chunk(*form), batch, p.typical())
+		return p.typical() * min(keep.TextsAtOnce(keep.Chunk(*form), p.typical()), examples)
 	default:
-		return keep.AtOnce(keep.Chunk(*form), batch, p.typical())
+		return min(keep.TextsAtOnce(keep.Chunk(*form), p.typical()), examples)
 	}
 }
 
@@ -190,7 +190,7 @@ func (p *probe) evalBatch(batch, validated int) int {
 	if p.base.Fixed || p.base.Form() != nil {
 		return batch
 	}
-	return keep.EvalBatch(batch, p.chunk(batch, validated), validated)
+	return max(batch, p.chunk(validated))
 }
 
 // A calibration run should take about trialSeconds on a slow machine, and all of them together

@@ -14,7 +14,7 @@ func (e *Encoder) EvalBatch(batch int) int {
 	if e.shares != nil {
 		return batch
 	}
-	return EvalBatch(batch, e.chunk, e.ds.Len())
+	return max(batch, min(e.chunk, e.ds.Len()))
 }
 
 // Batches yields groups of examples at the frontier, as the epoch sees them. A batch is valid until

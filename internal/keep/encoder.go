@@ -26,7 +26,6 @@ type Encoder struct {
 	bytes  []int     // size of each kept value per example; with several lengths, for the shortest
 	shape  []ir.Type // their types, per example
 	chunk  int       // what the frozen region processes at once: examples, tokens of text or rows of sound
-	most   int       // with several lengths, the most examples that it processes at once
 
 	// detached values of the last computed batch
 	atCut, atFrontier []*tensor.Tensor
@@ -57,23 +56,12 @@ func NewEncoder(net *split.Network, ds *data.Dataset, store Store) (*Encoder, er
 	if err != nil {
 		return nil, err
 	}
-	e := &Encoder{net: net, ds: ds, store: store, chunk: Chunk(net.Base.Feed.Form()), most: mostAtOnce, parts: map[string]*compile.Program{}}
+	e := &Encoder{net: net, ds: ds, store: store, chunk: Chunk(net.Base.Feed.Form()), parts: map[string]*compile.Program{}}
 	e.keeps(one)
 	if net.Form != nil {
 		err = e.varies()
 	}
 	return e, err
-}
-
-// limit bounds what the frozen region processes at once, see Limit.
-func (e *Encoder) limit(batch, validated int) {
-	switch {
-	case batch == 0:
-	case e.shares != nil:
-		e.most = Limit(e.most, batch, 0)
-	default:
-		e.chunk = Limit(e.chunk, batch, validated)
-	}
 }
 
 // keeps sets the types of what the store keeps for one example.

@@ -37,8 +37,6 @@ func Open(ctx context.Context, net *split.Network, train, val *data.Dataset, o O
 	if e.Val, err = NewEncoder(net, val, nil); err != nil {
 		return nil, nil, err
 	}
-	e.Train.limit(o.Batch, val.Len())
-	e.Val.limit(o.Batch, val.Len())
 	if o.Augment != "none" {
 		e.Train.variants = o.Variants
 	}

@@ -110,15 +110,10 @@ func (e *Encoder) chunks(examples []int) []data.Group {
 }
 
 // chunkAt is how many examples of a length the frozen region processes at once.
-func (e *Encoder) chunkAt(length int) int { return AtOnce(e.chunk, e.most, length) }
+func (e *Encoder) chunkAt(length int) int { return TextsAtOnce(e.chunk, length) }
 
-// AtOnce returns how many examples of a length fill that many steps, at most most, as a power of two.
-func AtOnce(steps, most, length int) int {
-	return power(max(1, min(mostAtOnce, most, steps/length)))
-}
-
-// mostAtOnce is the largest number of examples of several lengths.
-const mostAtOnce = 64
+// TextsAtOnce returns how many examples of a length fill that many steps, as a power of two.
+func TextsAtOnce(steps, length int) int { return power(max(1, min(64, steps/length))) }
 
 // frozenAt computes the frontier of a batch from one bucket. It fills batches up to a power of two,
 // so that few programs are compiled.

@@ -8,7 +8,6 @@ import (
 
 // Options say what is kept at the frontier and where, and who is told about it.
 type Options struct {
-	Batch     int    // examples of a training step; 0 where none follows
 	Where     string // auto, off, ram or disk
 	Budget    int64  // limit in bytes; 0: chosen automatically
 	Precision string // float32, or float16, which halves the size
