@@ -78,10 +78,14 @@ type Cost struct {
 	// includes the frozen part, whose values are then kept
 	FirstEpoch float64 `json:"first_epoch_seconds"`
 	LaterEpoch float64 `json:"later_epoch_seconds"`
-	// weights, gradients, optimiser state, activations and kept values
+	// weights, gradients, optimiser state and activations; kept values are counted below
 	TrainBytes int64 `json:"train_bytes"`
+	// frozen activations of all examples, in memory or on disk
+	KeptBytes int64 `json:"kept_bytes"`
+	// the part of KeptBytes that is held in memory; 0 with option cache disk or off
+	KeptMemory int64 `json:"kept_memory_bytes"`
 	Checkpoint int64 `json:"checkpoint_bytes"`
-	// 0 if frozen activations are always recomputed
+	// frozen activations; 0 if they are always recomputed
 	CachePerExample int64 `json:"cache_bytes_per_example"`
 
 	Examples   int     `json:"examples"`

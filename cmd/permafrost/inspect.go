@@ -125,7 +125,11 @@ func printInspection(w io.Writer, in *permafrost.Inspection, depth int) error {
 		fmt.Fprintf(&b, "epoch       %s the first%s, %s each later one\n", secondsText(p.FirstEpoch), without, secondsText(p.LaterEpoch))
 		fmt.Fprintf(&b, "memory      %s to train, %s a checkpoint\n", bytesText(p.TrainBytes), bytesText(p.Checkpoint))
 		if p.CachePerExample > 0 {
-			fmt.Fprintf(&b, "kept        %s of frozen activations an example, %s in all\n", bytesText(p.CachePerExample), bytesText(p.CachePerExample*int64(p.Examples)))
+			where := "on the disk"
+			if p.KeptMemory > 0 {
+				where = "in memory"
+			}
+			fmt.Fprintf(&b, "kept        %s of frozen activations an example, %s in all, %s\n", bytesText(p.CachePerExample), bytesText(p.KeptBytes), where)
 		} else {
 			fmt.Fprintf(&b, "kept        nothing: the frozen part is computed in every epoch\n")
 		}

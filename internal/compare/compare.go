@@ -149,8 +149,8 @@ func one(ctx context.Context, s *run.Session) (*fitted, error) {
 	if r.ValMetric != nil {
 		f.Val, f.Train = oriented(r.ValMetric.Name, r.ValMetric.Value), oriented(r.TrainMetric.Name, r.TrainMetric.Value)
 	}
-	f.TrainBytes, err = s.TrainBytes()
-	return f, err
+	f.TrainBytes = s.TrainBytes()
+	return f, nil
 }
 
 // oriented turns a metric into one of which larger is better.

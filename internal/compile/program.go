@@ -25,6 +25,7 @@ type Program struct {
 	inputs [][]*tensor.Tensor
 	out    []*tensor.Tensor
 	arena  []byte
+	spans  []span // of the arena, by the headers that look at it
 	plan   *memoryPlan
 
 	recomputed Recomputed
@@ -35,17 +36,6 @@ type step struct {
 	run     func(in, out []*tensor.Tensor, scratch []byte) error
 	in, out []*tensor.Tensor
 	scratch []byte
-}
-
-// Arena is memory that several programs use in turn. The zero Arena is empty and grows to the
-// largest program. A program compiled before it grew keeps its earlier memory.
-type Arena struct{ bytes []byte }
-
-func (a *Arena) take(n int) []byte {
-	if n > len(a.bytes) {
-		a.bytes = tensor.AlignedBytes(n)
-	}
-	return a.bytes[:n:n]
 }
 
 // memoryPlan says where in memory every value of a graph is.
@@ -129,8 +119,7 @@ func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 	if arena == nil {
 		arena = &Arena{}
 	}
-	q := &Program{graph: g, plan: p, arena: arena.take(base + p.scratch)}
-	work := q.arena[base : base+p.scratch : base+p.scratch]
+	q := &Program{graph: g, plan: p}
 	q.inputs = make([][]*tensor.Tensor, len(g.Inputs))
 	follow := map[*ir.Value]int{}
 	for i, v := range g.Inputs {
@@ -139,7 +128,7 @@ func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 	}
 	for _, n := range g.Nodes {
 		b := p.bounds[n]
-		s := step{node: n, run: b.Run, scratch: work[:b.Scratch]}
+		s := step{node: n, run: b.Run}
 		for k, v := range n.Inputs {
 			if v.IsConst() && slices.Contains(b.Packed, k) {
 				s.in = append(s.in, nil)
@@ -155,7 +144,7 @@ func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 			h := &tensor.Tensor{DType: v.Type.DType, Shape: v.Type.Shape}
 			root := p.root(v)
 			if bl := p.block[root]; bl != nil {
-				h.Bytes = q.arena[bl.offset : bl.offset+v.Type.Bytes() : bl.offset+v.Type.Bytes()]
+				q.spans = append(q.spans, span{h, bl.offset, v.Type.Bytes()})
 			} else if k == 0 && b.View {
 				if at, ok := follow[root]; ok {
 					q.inputs[at] = append(q.inputs[at], h)
@@ -173,6 +162,7 @@ func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 	for _, v := range g.Outputs {
 		q.out = append(q.out, p.tensor(v))
 	}
+	arena.admit(q, base+p.scratch)
 	return q
 }
 
@@ -290,6 +280,12 @@ func (p *Program) Recomputed() Recomputed { return p.recomputed }
 
 // ArenaBytes returns the program's memory for intermediate values and workspaces.
 func (p *Program) ArenaBytes() int { return len(p.arena) }
+
+// ArenaBytesFor estimates ArenaBytes of the same program for times as many examples. Values grow
+// with the number of examples, the workspace does not.
+func (p *Program) ArenaBytesFor(times float64) int {
+	return align(int(times*float64(p.plan.size))) + p.plan.scratch
+}
 
 // Output returns an output's index by the value's name, or -1.
 func (p *Program) Output(name string) int {

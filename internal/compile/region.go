@@ -11,7 +11,7 @@ type Memory struct {
 	Budget int
 
 	// Arena is shared by programs that run in turn. A run of one program invalidates the outputs of
-	// the others, so they must not feed each other.
+	// the others. To feed one program's outputs to another, copy them with Program.Detach.
 	Arena *Arena
 }
 

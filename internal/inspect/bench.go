@@ -41,9 +41,9 @@ type BenchResult struct {
 	Head         string   `json:"head,omitempty"` // the head that the step trains: keep or linear
 	ParamsTotal  int      `json:"params_total,omitempty"`
 	ParamsThawed int      `json:"params_thawed,omitempty"`
-	ForwardBytes int64    `json:"forward_arena_bytes"` // planned memory of the forward pass
-	StepBytes    int64    `json:"step_arena_bytes,omitempty"`
-	Ops          []OpTime `json:"ops,omitempty"` // of the forward pass
+	ForwardBytes int64    `json:"forward_arena_bytes"`        // planned memory of the forward pass
+	StepBytes    int64    `json:"step_arena_bytes,omitempty"` // of a training step: its regions take turns in it
+	Ops          []OpTime `json:"ops,omitempty"`              // of the forward pass
 	Notes        []string `json:"notes,omitempty"`
 }
 
@@ -176,7 +176,7 @@ func (r *BenchResult) step(ctx context.Context, p *probe, o BenchOptions) error 
 		return err
 	}
 	r.StepMin, r.StepMedian = &lo, &mid
-	r.StepBytes = int64(s.frozen.ArenaBytes() + s.live.Program.ArenaBytes())
+	r.StepBytes = int64(max(s.frozen.ArenaBytes(), s.live.Program.ArenaBytes()))
 	r.Head, r.ParamsThawed = cfg.Head, t.net.Plan.Thawed(t.net.Set).Elements()
 	r.ParamsTotal = t.net.Set.Elements()
 	return nil

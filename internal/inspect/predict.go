@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"time"
@@ -14,8 +15,12 @@ type Prediction struct {
 	// includes the frozen region, whose values are then kept
 	FirstEpoch float64 `json:"first_epoch_seconds"`
 	LaterEpoch float64 `json:"later_epoch_seconds"`
-	// weights, gradients, optimiser state, activations and kept values
+	// weights, gradients, optimiser state and activations; kept values are counted below
 	TrainBytes int64 `json:"train_bytes"`
+	// frontier values of all examples, in memory or on disk
+	KeptBytes int64 `json:"kept_bytes"`
+	// the part of KeptBytes that is held in memory; 0 with option cache disk or off
+	KeptMemory int64 `json:"kept_memory_bytes"`
 	Checkpoint int64 `json:"checkpoint_bytes"`
 	// frontier values; 0 if they are always recomputed
 	CachePerExample int64 `json:"cache_bytes_per_example"`
@@ -46,11 +51,13 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	if err != nil {
 		return nil, err
 	}
-	frozenBytes, err := t.timeFrozen(ctx, p, r, o.Work())
+	validated := cmp.Or(val, examples)
+	chunk, evalBatch := p.chunk(max(examples, val)), p.evalBatch(batch, validated)
+	frozen, err := t.timeFrozen(ctx, p, r, o.Work(), chunk)
 	if err != nil {
 		return nil, err
 	}
-	liveBytes, err := t.timeLive(ctx, p, r, batch)
+	liveBytes, err := t.timeLive(ctx, p, r, batch, evalBatch)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +71,7 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	r.FirstEpoch, r.LaterEpoch = encode+live, live
 	if !cached {
 		r.LaterEpoch += r.Frozen * float64(examples+val)
-		r.CachePerExample, inMemory = 0, 0
+		r.CachePerExample, kept, inMemory = 0, 0, 0
 	}
 	opt, err := t.optimizer()
 	if err != nil {
@@ -78,48 +85,41 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 			r.Checkpoint += int64(w.Value.Type.Bytes())
 		}
 	}
-	arenas := liveBytes + frozenBytes
-	if cached {
-		arenas = max(liveBytes, frozenBytes) // the frozen region is released before training starts
+	if !cached && p.base.Form() == nil { // each batch goes through both regions
+		chunk = evalBatch
 	}
-	r.TrainBytes = int64(p.base.Model.Size()) + 2*thawed + states + arenas + inMemory
+	r.TrainBytes = int64(p.base.Model.Size()) + 2*thawed + states + max(liveBytes, frozen(chunk))
+	r.KeptBytes, r.KeptMemory = kept, inMemory
 	r.Calibrated = time.Since(began).Seconds()
 	return r, nil
 }
 
-// timeFrozen measures the frozen region for one example. work is its number of operations at the
-// shortest length. It returns the memory that a fit needs to run the region.
-func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, work int64) (int64, error) {
-	net, chunk, each := t.sized, 0, 1.
-	switch {
-	case p.base.Fixed:
-		chunk = 1
-	case p.base.Form() == nil:
-		elements := 0
-		for _, s := range p.batch(1) {
-			elements += s.Len()
-		}
-		chunk = keep.ChunkOf(elements)
-	case p.base.Form().Rows: // runs on the windows that are not padding, whatever their example
-		net, chunk, each = t.net.At(1), keep.Chunk(*p.base.Form()), p.steps.mean
+// timeFrozen measures the frozen region for one example, whose operations at the least length are
+// work, in chunks. It returns the memory that it takes for so many examples at once.
+func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, work int64, chunk int) (bytes func(examples int) int64, err error) {
+	net, each := t.sized, 1.
+	switch form := p.base.Form(); {
+	case form == nil:
+	case form.Rows: // runs on the windows that count, whatever example they are of
+		net, each = t.net.At(1), p.steps.mean
 	default:
-		chunk, each = keep.TextsAtOnce(keep.Chunk(*p.base.Form()), net.Length), p.steps.padded/float64(net.Length)
+		each = p.steps.padded / float64(net.Length)
 	}
 	n := trialExamples(work*int64(max(net.Length, 1))/int64(max(t.net.Length, 1)), chunk)
 	program, err := net.Frozen(n)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer t.net.ReleaseFrozen()
 	in := madeUp(program.Graph().Inputs, t.cfg.Seed)
 	took, err := clock(func() error { _, err := program.Run(ctx, in...); return err })
 	r.Frozen = each * took / float64(n)
-	return int64(program.ArenaBytes()) * int64(chunk) / int64(n), err
+	return func(examples int) int64 { return net.BytesFor(program, float64(examples)/float64(n)) }, err
 }
 
-// timeLive measures a training step per example. It returns the memory of a whole batch of the
-// longest examples.
-func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch int) (int64, error) {
+// timeLive measures a training step for one example. It returns the memory of a whole batch's, of
+// the longest examples, and of so many examples' validation.
+func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch, validated int) (int64, error) {
 	s, err := t.sized.Train(1)
 	if err != nil {
 		return 0, err
@@ -146,15 +146,51 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 		}
 		return opt.Step(0)
 	})
-	r.Live = took / float64(n)
-	if err != nil || p.base.Form() == nil {
-		return int64(s.Program.ArenaBytes()) * int64(batch) / int64(n), err
-	}
-	r.Live *= p.steps.padded / float64(t.sized.Length)
-	if s, err = t.net.At(p.steps.longest).Train(batch); err != nil {
+	if err != nil {
 		return 0, err
 	}
-	return int64(s.Program.ArenaBytes()), nil
+	r.Live = took / float64(n)
+	longest := t.sized
+	if p.base.Form() != nil {
+		r.Live *= p.steps.padded / float64(t.sized.Length)
+		longest, n = t.net.At(p.steps.longest), batch
+		if s, err = longest.Train(n); err != nil {
+			return 0, err
+		}
+	}
+	eval, err := longest.Eval(n)
+	if err != nil {
+		return 0, err
+	}
+	scale := 1 / float64(n)
+	return max(longest.BytesFor(s.Program, scale*float64(batch)), longest.BytesFor(eval, scale*float64(validated))), nil
+}
+
+// chunk returns how many of so many examples of the typical length the frozen region processes at
+// once; for examples that are rows, how many rows.
+func (p *probe) chunk(examples int) int {
+	switch form := p.base.Form(); {
+	case p.base.Fixed:
+		return 1
+	case form == nil:
+		elements := 0
+		for _, s := range p.batch(1) {
+			elements += s.Len()
+		}
+		return min(keep.ChunkOf(elements), examples)
+	case form.Rows:
+		return p.typical() * min(keep.TextsAtOnce(keep.Chunk(*form), p.typical()), examples)
+	default:
+		return min(keep.TextsAtOnce(keep.Chunk(*form), p.typical()), examples)
+	}
+}
+
+// evalBatch is how many of so many examples a fit validates at once.
+func (p *probe) evalBatch(batch, validated int) int {
+	if p.base.Fixed || p.base.Form() != nil {
+		return batch
+	}
+	return max(batch, p.chunk(validated))
 }
 
 // A calibration run should take about trialSeconds on a slow machine, and all of them together

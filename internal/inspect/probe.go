@@ -82,6 +82,7 @@ type step struct {
 	opt    *optim.Optimizer
 	inputs []*tensor.Tensor
 	labels []*tensor.Tensor
+	values []*tensor.Tensor // at the frontier
 	lr     float64
 }
 
@@ -104,7 +105,11 @@ func (t *trainable) step(batch int) (*step, error) {
 
 // encode runs the frozen region.
 func (s *step) encode(ctx context.Context) ([]*tensor.Tensor, error) {
-	return s.frozen.Run(ctx, s.inputs...)
+	if _, err := s.frozen.Run(ctx, s.inputs...); err != nil {
+		return nil, err
+	}
+	s.values = s.frozen.Detach(s.values)
+	return s.values, nil
 }
 
 // train runs the live region on frontier values and updates the weights.

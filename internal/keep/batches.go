@@ -163,7 +163,7 @@ func (e *Encoder) computed(ctx context.Context, groups []data.Group, epoch int) 
 				for _, k := range e.direct {
 					values = append(values, b.Inputs[k])
 				}
-			} else if values, err = e.frozen(ctx, b); err != nil {
+			} else if values, err = e.detached(ctx, b); err != nil {
 				yield(nil, err)
 				return
 			}

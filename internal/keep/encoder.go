@@ -5,6 +5,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // Encoder turns examples into the inputs of the live region, the frontier values. It reads them
@@ -24,7 +25,10 @@ type Encoder struct {
 	half   []bool    // by kept value: rounded from float32 to float16, as in the store; nil: none
 	bytes  []int     // size of each kept value per example; with several lengths, for the shortest
 	shape  []ir.Type // their types, per example
-	chunk  int       // examples that the frozen region processes at once
+	chunk  int       // what the frozen region processes at once: examples, tokens of text or rows of sound
+
+	// detached values of the last computed batch
+	atCut, atFrontier []*tensor.Tensor
 
 	shares []split.Share // shares of the kept values; nil if all examples have one length
 	// with several lengths and nothing to compute: the inputs that are at the frontier
@@ -60,7 +64,7 @@ func NewEncoder(net *split.Network, ds *data.Dataset, store Store) (*Encoder, er
 	return e, err
 }
 
-// keeps sets the per-example types of what the store keeps.
+// keeps sets the types of what the store keeps for one example.
 func (e *Encoder) keeps(one []ir.Type) {
 	e.shape, e.bytes = one, nil
 	for _, t := range one {

@@ -61,7 +61,20 @@ func (e *Encoder) run(ctx context.Context, inputs []*tensor.Tensor, n int) ([]*t
 	return values, err
 }
 
-// fillUp copies n examples to the front of a chunk. The contents after them do not matter.
+// detached is what frozen computes, copied out of the memory in which the next program runs.
+func (e *Encoder) detached(ctx context.Context, b *data.Batch) ([]*tensor.Tensor, error) {
+	if _, err := e.frozen(ctx, b); err != nil {
+		return nil, err
+	}
+	p, err := e.whole(len(b.Indices))
+	if err != nil {
+		return nil, err
+	}
+	e.atCut = p.Detach(e.atCut)
+	return e.atCut, nil
+}
+
+// fillUp copies n examples to the front of a chunk; what follows them does not matter.
 func (e *Encoder) fillUp(in []*tensor.Tensor, n int) []*tensor.Tensor {
 	out := make([]*tensor.Tensor, len(in))
 	for i, t := range in {
@@ -91,8 +104,11 @@ func (e *Encoder) rest(ctx context.Context, b *split.Batch) (*split.Batch, error
 	if err != nil {
 		return nil, err
 	}
-	values, err := p.Run(ctx, b.Values...)
-	return &split.Batch{Values: values, Indices: b.Indices, Length: b.Length, Lengths: b.Lengths}, err
+	if _, err = p.Run(ctx, b.Values...); err != nil {
+		return nil, err
+	}
+	e.atFrontier = p.Detach(e.atFrontier)
+	return &split.Batch{Values: e.atFrontier, Indices: b.Indices, Length: b.Length, Lengths: b.Lengths}, nil
 }
 
 // part compiles the network between two cuts for n examples, once. If from is nil it starts at the

@@ -153,6 +153,12 @@ func bindCast(n *ir.Node) (ir.Bound, error) {
 		b.Run = castWith(tensor.Float32ToFloat16)
 	case from == tensor.Float32 && to == tensor.BFloat16:
 		b.Run = castWith(tensor.Float32ToBFloat16)
+	case from == tensor.Float32 && to == tensor.Uint8: // as narrow does
+		b.Run = castWith(func(x float32) uint8 { return uint8(int64(x)) })
+	case from == tensor.Uint8 && to == tensor.Float32:
+		b.Run = castWith(func(x uint8) float32 { return float32(x) })
+	case from == tensor.Int32 && to == tensor.Float32:
+		b.Run = castWith(func(x int32) float32 { return float32(x) })
 	case from == tensor.Float32 && to == tensor.Int64:
 		b.Run = castWith(func(x float32) int64 { return int64(x) })
 	case from == tensor.Int64 && to == tensor.Float32:

@@ -60,8 +60,18 @@ func init() {
 			if err != nil {
 				return ir.Bound{}, err
 			}
-			run, err := forFloat(c.dtype, recur[float32]{c, product32}.forward, recur[float64]{c, product64}.forward)
-			return ir.Bound{Run: run}, err
+			b := ir.Bound{}
+			f32, f64 := recur[float32]{recurrence: c, mul: product32}, recur[float64]{recurrence: c, mul: product64}
+			if r := n.In(1); r.IsConst() && r.Data != nil { // turned once, not in every run
+				b.Packed = []int{1}
+				if c.dtype == tensor.Float32 {
+					f32.rt = f32.turned(r.Data)
+				} else {
+					f64.rt = f64.turned(r.Data)
+				}
+			}
+			b.Run, err = forFloat(c.dtype, f32.forward, f64.forward)
+			return b, err
 		},
 		Cost:  recurrenceCost(1),
 		Cases: eachCase(recurrenceCases(), func(c *ir.Case) { c.Flow = []int{0, 1, 2} }),
@@ -88,7 +98,7 @@ func init() {
 			if err != nil {
 				return ir.Bound{}, err
 			}
-			run, err := forFloat(c.dtype, recur[float32]{c, product32}.backward, recur[float64]{c, product64}.backward)
+			run, err := forFloat(c.dtype, recur[float32]{recurrence: c, mul: product32}.backward, recur[float64]{recurrence: c, mul: product64}.backward)
 			return ir.Bound{Run: run}, err
 		},
 		Cost: recurrenceCost(2),
@@ -254,6 +264,14 @@ func gateActs(a ir.Attrs, names []string) ([]gateAct, error) {
 type recur[T float] struct {
 	recurrence
 	mul func(transA, transB bool, m, n, k int, a []T, lda int, b []T, ldb int, acc bool, c []T, ldc int)
+	rt  []T // constant recurrent weights, turned; nil where they are given to each run
+}
+
+// turned gives the recurrent weights as [H,G*H]: they are read at every step, row by row.
+func (c recur[T]) turned(r *tensor.Tensor) []T {
+	rt := make([]T, r.Len())
+	transposeEach(rt, tensor.Data[T](r), 1, c.gates*c.h, c.h)
+	return rt
 }
 
 func product32(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, acc bool, c []float32, ldc int) {
@@ -352,7 +370,7 @@ func (c recur[T]) forward(in, out []*tensor.Tensor, _ []byte) error {
 	if err != nil {
 		return err
 	}
-	xw, r := dataOf[T](in, 0), dataOf[T](in, 1)
+	xw := dataOf[T](in, 0)
 	c0, p, rb := dataOf[T](in, 3), dataOf[T](in, 4), dataOf[T](in, 5)
 	y, last := dataOf[T](out, 0), dataOf[T](out, 1)
 	gates, extra := dataOf[T](out, 3), dataOf[T](out, 4)
@@ -368,8 +386,10 @@ func (c recur[T]) forward(in, out []*tensor.Tensor, _ []byte) error {
 	n := c.h
 	width := c.gates * n
 	rh, hc := make([]T, c.b*n), make([]T, n)
-	rt := make([]T, len(r)) // [H,G*H]: read at every step, row by row
-	transposeEach(rt, r, 1, width, n)
+	rt := c.rt
+	if rt == nil {
+		rt = c.turned(in[1])
+	}
 	c.order(false, func(t int) {
 		g := gates[t*c.b*width:][:c.b*width]
 		copy(g, xw[t*c.b*width:])

@@ -35,13 +35,10 @@ func (s *Session) Work() (Work, error) {
 	return w, nil
 }
 
-// TrainBytes returns the memory of a training step in bytes: the model, activations, and gradients
-// and optimiser state of what trains. It does not count frozen activations that are kept.
-func (s *Session) TrainBytes() (int64, error) {
-	step, err := s.Net.Train(s.Config.Batch)
-	if err != nil {
-		return 0, err
-	}
+// TrainBytes returns the memory in bytes that the fit has needed so far: the model, the gradients
+// and optimiser state of what trains, and the activations of the largest program, as programs take
+// turns. It does not count the examples or kept frozen values, which may be on disk.
+func (s *Session) TrainBytes() int64 {
 	thawed := int64(4 * s.Plans.Ever.Thawed(s.Net.Set).Elements())
-	return int64(s.Base.Model.Size()) + thawed*int64(2+s.active.Opt.StateCount()) + int64(step.Program.ArenaBytes()), nil
+	return int64(s.Base.Model.Size()) + thawed*int64(2+s.active.Opt.StateCount()) + s.Net.MostBytes()
 }

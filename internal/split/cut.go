@@ -81,7 +81,7 @@ func (n *Network) Between(batch int, from, to *Cut) (*compile.Program, error) {
 		return nil, err
 	}
 	sub, _ := ir.Extract(g, "frozen", in, out)
-	return compile.Region(sub, compile.Memory{})
+	return n.region(sub, 0)
 }
 
 // Outline describes the frozen region for choosing what to keep.

@@ -47,7 +47,8 @@ func (b *Base) checkBatch() error {
 	return nil
 }
 
-// madeUpBatch makes a batch for a single input: numbers from 0 to 1, or tokens 0 and 1.
+// madeUpBatch makes a batch for a single input: numbers from 0 to 1, bytes, or tokens
+// 0 and 1.
 func madeUpBatch(in data.Input, shape tensor.Shape) *tensor.Tensor {
 	x := tensor.New(in.DType, shape...)
 	r := random.For(0, random.Init, 0)
@@ -56,6 +57,14 @@ func madeUpBatch(in data.Input, shape tensor.Shape) *tensor.Tensor {
 		switch x.DType {
 		case tensor.Float32:
 			x.F32()[i] = v
+		case tensor.Float64:
+			tensor.Data[float64](x)[i] = float64(v)
+		case tensor.Float16:
+			tensor.Data[uint16](x)[i] = tensor.Float32ToFloat16(v)
+		case tensor.BFloat16:
+			tensor.Data[uint16](x)[i] = tensor.Float32ToBFloat16(v)
+		case tensor.Uint8:
+			x.Bytes[i] = uint8(256 * v)
 		case tensor.Int64:
 			x.I64()[i] = int64(2 * v)
 		case tensor.Int32:

@@ -47,9 +47,8 @@ type Network struct {
 	feature map[int]*compile.Program
 	handed  map[int]*UnitResults
 
-	// Memory of the two regions. Programs of one region run in turn, whatever their batch size and
-	// length, so they share memory. Programs of different regions feed each other.
-	inference, active *compile.Arena
+	arena *compile.Arena // of all programs, which run in turn; in the root
+	most  int64          // see MostBytes; in the root
 
 	folded *compile.Constants // see constants
 
@@ -84,16 +83,7 @@ func (n *Network) rooted() *Network {
 	return n
 }
 
-// arenas returns the memory of the frozen and of the live region.
-func (n *Network) arenas() (inference, active *compile.Arena) {
-	root := n.rooted()
-	if root.inference == nil {
-		root.inference, root.active = new(compile.Arena), new(compile.Arena)
-	}
-	return root.inference, root.active
-}
-
-// Graph returns a specialised copy of the model in which frozen weights are constants.
+// Graph is a specialised copy of the model in which frozen weights are constants.
 func (n *Network) Graph(batch int) (*ir.Graph, error) {
 	if n.whole == nil && !n.varies {
 		if two, three, err := n.build23(); err != nil || n.share(two, three) != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // program compiles a part of the model for one batch size, once.
-func (n *Network) program(cache *map[int]*compile.Program, live bool, batch int, part func() (*ir.Graph, error)) (*compile.Program, error) {
+func (n *Network) program(cache *map[int]*compile.Program, batch int, part func() (*ir.Graph, error)) (*compile.Program, error) {
 	if p := (*cache)[batch]; p != nil {
 		return p, nil
 	}
@@ -19,11 +19,7 @@ func (n *Network) program(cache *map[int]*compile.Program, live bool, batch int,
 	if err != nil {
 		return nil, err
 	}
-	arena, active := n.arenas()
-	if live {
-		arena = active
-	}
-	p, err := compile.Region(g, compile.Memory{Arena: arena})
+	p, err := n.region(g, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -34,9 +30,10 @@ func (n *Network) program(cache *map[int]*compile.Program, live bool, batch int,
 	return p, nil
 }
 
-// Frozen returns the frozen region: from the model's inputs to the frontier.
+// Frozen is the frozen region: from the model's inputs to the frontier. It takes turns with the live
+// region in one memory: its results are copied (compile.Program.Detach) before that runs on them.
 func (n *Network) Frozen(batch int) (*compile.Program, error) {
-	return n.program(&n.frozen, false, batch, func() (*ir.Graph, error) {
+	return n.program(&n.frozen, batch, func() (*ir.Graph, error) {
 		g, err := n.Graph(batch)
 		if err != nil {
 			return nil, err
@@ -52,7 +49,7 @@ func (n *Network) Frozen(batch int) (*compile.Program, error) {
 
 // Eval returns the live region as inference: from the frontier to the scores.
 func (n *Network) Eval(batch int) (*compile.Program, error) {
-	return n.program(&n.eval, true, batch, func() (*ir.Graph, error) {
+	return n.program(&n.eval, batch, func() (*ir.Graph, error) {
 		g, cut, err := n.LiveGraph(batch)
 		if err != nil {
 			return nil, err
@@ -71,7 +68,7 @@ func (n *Network) Eval(batch int) (*compile.Program, error) {
 
 // Features returns the live region up to the input of a fresh head, not standardised.
 func (n *Network) Features(batch int) (*compile.Program, error) {
-	return n.program(&n.feature, true, batch, func() (*ir.Graph, error) {
+	return n.program(&n.feature, batch, func() (*ir.Graph, error) {
 		g, cut, err := n.LiveGraph(batch)
 		if err != nil {
 			return nil, err
@@ -98,10 +95,23 @@ func (n *Network) headNode(g *ir.Graph) *ir.Node {
 // activations are not needed while frontier values come from a store. A later use compiles them
 // again.
 func (n *Network) ReleaseFrozen() {
-	n.frozen, n.whole, n.inference, n.folded = nil, nil, nil, nil
+	n.frozen, n.whole, n.folded = nil, nil, nil
 	for _, m := range n.sizes {
 		m.frozen, m.whole = nil, nil
 	}
+	if root := n.rooted(); !root.compiledLive() {
+		root.arena = nil
+	}
+}
+
+// compiledLive reports whether a program of the live region has been compiled at any length.
+func (n *Network) compiledLive() bool {
+	for _, m := range n.sizes {
+		if m.compiledLive() {
+			return true
+		}
+	}
+	return len(n.eval)+len(n.steps)+len(n.feature)+len(n.handed) > 0
 }
 
 // ReleaseFeatures drops the programs of Features.

@@ -93,9 +93,8 @@ func (n *Network) Train(batch int) (*Step, error) {
 	if training.Seed != nil {
 		given = append(given, training.Seed)
 	}
-	_, active := n.arenas()
 	sub, _ := ir.Extract(g, "train", given, outputs)
-	p, err := compile.Region(sub, compile.Memory{Budget: n.Memory, Arena: active})
+	p, err := n.region(sub, n.Memory)
 	if err != nil {
 		return nil, err
 	}

@@ -53,8 +53,7 @@ func (n *Network) UnitResults(batch int, unit map[string]int, units int) (*UnitR
 		}
 	}
 	sub, _ := ir.Extract(g, "results", cut, outputs)
-	_, active := n.arenas()
-	if r.Program, err = compile.Region(sub, compile.Memory{Arena: active}); err != nil {
+	if r.Program, err = n.region(sub, 0); err != nil {
 		return nil, err
 	}
 	if n.handed == nil {
