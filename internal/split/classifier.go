@@ -132,7 +132,6 @@ func classifierBefore(f *flow, t *tail) *Classifier {
 func (c *Classifier) follow(t *tail) {
 	c.Scores = c.node.Outputs[0]
 	biased, pools := false, false
-	v := c.Scores // the last one that holds scores in whatever shape
 	for n := t.next[c.node]; n != nil; n = t.next[n] {
 		traits := n.RawTraits()
 		switch b := addedWeight(n); {
@@ -145,9 +144,8 @@ func (c *Classifier) follow(t *tail) {
 		case traits.Probabilities, !traits.HandsOn && !traits.Activation:
 			return
 		}
-		v = n.Outputs[0]
 		if pools {
-			c.Scores = v
+			c.Scores = n.Outputs[0]
 		}
 	}
 }
