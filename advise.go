@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
-	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // Advice says which weights of a model to thaw for a data set. Its JSON form is what advise --json
@@ -116,7 +116,7 @@ func Advise(ctx context.Context, cfg Config, opts ...Option) (*Advice, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := choose.Advise(ctx, choose.AdviseOptions{Config: run.Config(cfg), Sets: sets, Progress: o.encoded})
+	a, err := choose.Advise(ctx, choose.AdviseOptions{Config: config.Config(cfg), Sets: sets, Progress: o.encoded})
 	if err != nil {
 		return nil, badInput(err)
 	}

@@ -3,8 +3,8 @@ package permafrost
 import (
 	"context"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/inspect"
-	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // BenchOptions say how a model is timed.
@@ -50,7 +50,7 @@ type OpTime struct {
 // Bench times a model on synthetic, seeded inputs: the forward pass as inference, with all weights
 // frozen, and a training step with the weights of cfg.Thaw thawed.
 func Bench(ctx context.Context, cfg Config, o BenchOptions) (*BenchResult, error) {
-	r, err := inspect.Bench(ctx, inspect.BenchOptions{Config: run.Config(cfg), Batch: o.Batch, Steps: o.Steps, Classes: o.Classes, Ops: o.Ops})
+	r, err := inspect.Bench(ctx, inspect.BenchOptions{Config: config.Config(cfg), Batch: o.Batch, Steps: o.Steps, Classes: o.Classes, Ops: o.Ops})
 	if err != nil {
 		return nil, badInput(err)
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"github.com/permafrost-ml/permafrost/internal/compare"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
-	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // CompareOptions say how plans are compared.
@@ -89,7 +89,7 @@ func Compare(ctx context.Context, cfg Config, o CompareOptions, opts ...Option) 
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	plans, err := compare.Plans(o.Plans, run.Config(cfg))
+	plans, err := compare.Plans(o.Plans, config.Config(cfg))
 	if err != nil {
 		return nil, badInput(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
@@ -182,12 +183,12 @@ type Config struct {
 }
 
 // DefaultConfig returns the default value of every option.
-func DefaultConfig() Config { return Config(run.DefaultConfig()) }
+func DefaultConfig() Config { return Config(config.DefaultConfig()) }
 
 // LoadConfig reads a run.yaml. Missing options have their defaults. An unknown key is an error that
 // suggests the nearest option.
 func LoadConfig(path string) (Config, error) {
-	c, err := run.LoadConfig(path)
+	c, err := config.LoadConfig(path)
 	return Config(c), badInput(err)
 }
 
@@ -203,23 +204,23 @@ func LoadRun(dir string) (Config, error) {
 
 // Validate errors on the first invalid option, with an *OptionError. It looks only at the options,
 // not at files.
-func (c *Config) Validate() error { return badInput((*run.Config)(c).Validate()) }
+func (c *Config) Validate() error { return badInput((*config.Config)(c).Validate()) }
 
 // YAML returns c in the form of run.yaml, which LoadConfig reads.
-func (c *Config) YAML() ([]byte, error) { return (*run.Config)(c).YAML() }
+func (c *Config) YAML() ([]byte, error) { return (*config.Config)(c).YAML() }
 
 // MarshalJSON writes the options under the keys of run.yaml.
-func (c Config) MarshalJSON() ([]byte, error) { return run.Config(c).MarshalJSON() }
+func (c Config) MarshalJSON() ([]byte, error) { return config.Config(c).MarshalJSON() }
 
 // UnmarshalJSON reads what MarshalJSON wrote. Missing options keep their values.
-func (c *Config) UnmarshalJSON(b []byte) error { return (*run.Config)(c).UnmarshalJSON(b) }
+func (c *Config) UnmarshalJSON(b []byte) error { return (*config.Config)(c).UnmarshalJSON(b) }
 
 // Bind defines a command-line flag for every option on fs, like the permafrost command: the
 // option's name with dashes for underscores. An option's current value becomes the flag's default.
 // A list flag replaces the list when first given, and adds to it after that. Sizes are written as
 // 512MiB or 2GB.
-func (c *Config) Bind(fs *flag.FlagSet) { (*run.Config)(c).Bind(fs) }
+func (c *Config) Bind(fs *flag.FlagSet) { (*config.Config)(c).Bind(fs) }
 
 // OptionValues returns the words that an option accepts, by its name in run.yaml. A capital after a
 // colon stands for a number, as in mlp:N. It is nil if the option does not take words.
-func OptionValues(name string) []string { return slices.Clone(run.Values(name)) }
+func OptionValues(name string) []string { return slices.Clone(config.Values(name)) }

@@ -3,6 +3,7 @@ package permafrost
 import (
 	"context"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/race"
 	"github.com/permafrost-ml/permafrost/internal/run"
@@ -27,7 +28,7 @@ func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		r, err := race.Fit(ctx, run.Config(cfg), sets, o.sinks...)
+		r, err := race.Fit(ctx, config.Config(cfg), sets, o.sinks...)
 		if err != nil {
 			return nil, badInput(err)
 		}
@@ -107,7 +108,7 @@ func resumeRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 
 // prepare reads model and data, and checks that the plan can be trained.
 func prepare(ctx context.Context, cfg Config, sets run.Sets) (*run.Session, error) {
-	s, err := run.PrepareOn(ctx, run.Config(cfg), sets)
+	s, err := run.PrepareOn(ctx, config.Config(cfg), sets)
 	if err == nil {
 		err = s.Check()
 	}

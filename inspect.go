@@ -3,11 +3,11 @@ package permafrost
 import (
 	"context"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data/picture"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/inspect"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
-	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
@@ -119,7 +119,7 @@ func Passes(ctx context.Context, cfg Config, o InspectOptions) (before, after st
 }
 
 func (o InspectOptions) internal(cfg Config) inspect.InspectOptions {
-	return inspect.InspectOptions{Config: run.Config(cfg), Classes: o.Classes, Examples: o.Examples, Measure: o.Predict}
+	return inspect.InspectOptions{Config: config.Config(cfg), Classes: o.Classes, Examples: o.Examples, Measure: o.Predict}
 }
 
 // Selectors lists an example of each kind of selector for Config.Thaw and Config.Freeze, and the

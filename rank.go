@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
-	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // RankOptions say how models are ranked.
@@ -90,7 +90,7 @@ func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts 
 	if err != nil {
 		return nil, err
 	}
-	r, err := choose.Rank(ctx, choose.RankOptions{Config: run.Config(cfg), Sets: sets, Models: models, Probe: o.Probe, Own: o.criteria(), By: o.By, Progress: own.encoded})
+	r, err := choose.Rank(ctx, choose.RankOptions{Config: config.Config(cfg), Sets: sets, Models: models, Probe: o.Probe, Own: o.criteria(), By: o.By, Progress: own.encoded})
 	if err != nil {
 		return nil, badInput(err)
 	}

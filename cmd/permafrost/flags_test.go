@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/permafrost-ml/permafrost/internal/run"
+	"github.com/permafrost-ml/permafrost/internal/config"
 )
 
 // TestEveryOptionIsAFlag holds the groups of fit's help to the options that there are.
@@ -14,7 +14,7 @@ func TestEveryOptionIsAFlag(t *testing.T) {
 	for _, g := range fitGroups {
 		shown = append(shown, g.names...)
 	}
-	cfg := run.DefaultConfig()
+	cfg := config.DefaultConfig()
 	fs := flag.NewFlagSet("", flag.ContinueOnError)
 	cfg.Bind(fs)
 	fs.VisitAll(func(f *flag.Flag) {

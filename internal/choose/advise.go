@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/adapter"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/inspect"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
@@ -15,7 +16,7 @@ import (
 
 // AdviseOptions say what advice is about.
 type AdviseOptions struct {
-	Config   run.Config            // Model, Data and how they are prepared
+	Config   config.Config         // Model, Data and how they are prepared
 	Sets     run.Sets              // the caller's own examples, if any
 	Progress func(done, total int) // called with the number of examples done; may be nil
 }
@@ -237,7 +238,7 @@ type pull struct{ share, depth float64 }
 
 // gradients runs the probing pass and gives how much each plan thaws. Start sets the head; running
 // statistics stay as they are.
-func (a *Advice) gradients(ctx context.Context, cfg run.Config, s *run.Session, start func(*run.Session) error, plans []inspect.Choice) ([]pull, error) {
+func (a *Advice) gradients(ctx context.Context, cfg config.Config, s *run.Session, start func(*run.Session) error, plans []inspect.Choice) ([]pull, error) {
 	cfg.Thaw, cfg.BatchNorm = []string{"all"}, "frozen"
 	all, err := run.NewSession(cfg, s.Base, s.Train, s.Val)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
-	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // TestAdviseSigns: a CIFAR-10 trunk underfits hand signs, also those of a few pictures; fits agree
@@ -41,7 +41,7 @@ func TestAdviseSigns(t *testing.T) {
 			}
 		}
 	}
-	cfg := run.DefaultConfig()
+	cfg := config.DefaultConfig()
 	cfg.Model, cfg.Data, cfg.Cache = model, dir, "ram"
 	a, err := Advise(t.Context(), AdviseOptions{Config: cfg})
 	if err != nil {

@@ -5,14 +5,14 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
-	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 // TestExtending ranks a model and advises by the criteria of docs/extending.md.
 func TestExtending(t *testing.T) {
 	dir := t.TempDir()
-	cfg := run.DefaultConfig()
+	cfg := config.DefaultConfig()
 	cfg.Model, cfg.Data, cfg.Preprocess, cfg.Cache = filepath.Join(dir, "tiny.onnx"), filepath.Join(dir, "photos"), "unit", "off"
 	if err := fixture.WriteModel(cfg.Model, 5, 1); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
@@ -25,8 +26,8 @@ const folds = 5
 
 // RankOptions say what to rank.
 type RankOptions struct {
-	Config run.Config // Data and how it is prepared; Model is set to each in turn
-	Sets   run.Sets   // examples of the caller
+	Config config.Config // Data and how it is prepared; Model is set to each in turn
+	Sets   run.Sets      // examples of the caller
 	Models []string
 	Probe  bool // rank by the held-out accuracy of a linear probe, not by LogME
 
@@ -144,7 +145,7 @@ func noneFits(unfit []Unfit) error {
 func (o *RankOptions) criteria() []Criterion { return slices.Concat(registered, o.Own) }
 
 // session prepares a fit of a head for a task with classes.
-func session(ctx context.Context, cfg run.Config, sets run.Sets) (*run.Session, []int, error) {
+func session(ctx context.Context, cfg config.Config, sets run.Sets) (*run.Session, []int, error) {
 	s, err := run.PrepareOn(ctx, cfg, sets)
 	if err != nil {
 		return nil, nil, err

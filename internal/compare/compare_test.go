@@ -9,14 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
-	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-func common(t *testing.T) run.Config {
+func common(t *testing.T) config.Config {
 	t.Helper()
 	dir := t.TempDir()
-	c := run.DefaultConfig()
+	c := config.DefaultConfig()
 	c.Model, c.Data, c.Cache = filepath.Join(dir, "tiny.onnx"), filepath.Join(dir, "photos"), "off"
 	c.Epochs, c.Batch = 2, 8
 	if err := fixture.WriteModel(c.Model, 3, 1); err != nil {
@@ -31,7 +31,7 @@ func common(t *testing.T) run.Config {
 }
 
 func TestParse(t *testing.T) {
-	c := run.DefaultConfig()
+	c := config.DefaultConfig()
 	c.Model, c.Data = "m.onnx", "photos"
 	p, err := Parse("deep=head,last:2@lr=0.001, epochs=5,lr_schedule=constant", c)
 	if err != nil {
@@ -60,7 +60,7 @@ func TestParse(t *testing.T) {
 // TestPlans: the head and full fine-tuning are always among the plans, unless a plan goes by their
 // name.
 func TestPlans(t *testing.T) {
-	c := run.DefaultConfig()
+	c := config.DefaultConfig()
 	c.Model, c.Data = "m.onnx", "photos"
 	names := func(texts ...string) string {
 		plans, err := Plans(texts, c)

@@ -12,13 +12,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/permafrost-ml/permafrost/internal/run"
+	"github.com/permafrost-ml/permafrost/internal/config"
 )
 
 // Plan is a way to fit, by name.
 type Plan struct {
 	Name   string
-	Config run.Config
+	Config config.Config
 }
 
 // The plans that are always compared.
@@ -33,7 +33,7 @@ var own = []string{"model", "data", "val", "out", "seed", "task", "text-column",
 
 // Parse reads a plan, NAME=SELECTORS or NAME=SELECTORS@OPTION=VALUE,... Its options are those of
 // fit, and override the common configuration.
-func Parse(text string, common run.Config) (Plan, error) {
+func Parse(text string, common config.Config) (Plan, error) {
 	name, rest, ok := strings.Cut(text, "=")
 	if name = strings.TrimSpace(name); !ok || name == "" {
 		return Plan{}, fmt.Errorf("option plan %q: want NAME=SELECTORS, as deep=head,last:2 or deep=head,last:2@lr=0.001,epochs=5", text)
@@ -73,7 +73,7 @@ func Parse(text string, common run.Config) (Plan, error) {
 
 // Plans gives the plans to compare: the head alone first, the written ones, and full fine-tuning
 // last. A written plan with the name of one of these replaces it.
-func Plans(texts []string, common run.Config) ([]Plan, error) {
+func Plans(texts []string, common config.Config) ([]Plan, error) {
 	var out []Plan
 	named := func(name string) bool { return slices.ContainsFunc(out, func(p Plan) bool { return p.Name == name }) }
 	for _, text := range texts {

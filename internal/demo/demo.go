@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"context"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/inspect"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
@@ -246,8 +247,8 @@ func (t *teller) materials(ctx context.Context) error {
 }
 
 // config is that of one run: what permafrost fit would do with its --thaw.
-func (t *teller) config(a Alphabet, thaw string) run.Config {
-	c := run.DefaultConfig()
+func (t *teller) config(a Alphabet, thaw string) config.Config {
+	c := config.DefaultConfig()
 	c.Model, c.Data = t.Base.Model, t.path(a.Name)
 	c.Thaw = []string{thaw}
 	if thaw != "head" { // so few pictures make few steps an epoch

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/run"
@@ -14,7 +15,7 @@ import (
 // TestExtending thaws by the selector of docs/extending.md.
 func TestExtending(t *testing.T) {
 	dir := t.TempDir()
-	cfg := run.DefaultConfig()
+	cfg := config.DefaultConfig()
 	cfg.Model, cfg.Data, cfg.Preprocess, cfg.Cache = filepath.Join(dir, "tiny.onnx"), filepath.Join(dir, "photos"), "unit", "off"
 	if err := fixture.WriteModel(cfg.Model, 5, 1); err != nil {
 		t.Fatal(err)

@@ -8,20 +8,20 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/report"
-	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // BenchOptions say how a model is timed.
 type BenchOptions struct {
-	Config  run.Config // Model, Thaw, Freeze, BatchNorm, Head, Attach, Pool, Optimizer, Seed and Threads count
-	Batch   int        // examples a run
-	Steps   int        // timed runs of each kind
-	Classes int        // scores of a fresh head
-	Ops     bool       // say what each operator took
+	Config  config.Config // Model, Thaw, Freeze, BatchNorm, Head, Attach, Pool, Optimizer, Seed and Threads count
+	Batch   int           // examples a run
+	Steps   int           // timed runs of each kind
+	Classes int           // scores of a fresh head
+	Ops     bool          // say what each operator took
 }
 
 // BenchResult is what bench --json prints. Times are in milliseconds per batch.
@@ -106,7 +106,7 @@ func (r *BenchResult) forward(ctx context.Context, p *probe, ops bool) error {
 
 // chooseHead decides which head the step trains: the model's own if it has one for the task, else a
 // fresh one. It errors if the model accepts neither.
-func (r *BenchResult) chooseHead(cfg *run.Config, p *probe, classes int) error {
+func (r *BenchResult) chooseHead(cfg *config.Config, p *probe, classes int) error {
 	attach := func(spec split.HeadSpec) error {
 		_, err := split.AttachHead(p.base.Model.Graph, spec, p.batch(p.base.Two()))
 		return err

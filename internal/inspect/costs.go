@@ -3,6 +3,7 @@ package inspect
 import (
 	"context"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
@@ -22,7 +23,7 @@ type Choice struct {
 
 // Costs predicts the cost of several plans for a session's model and data. Each prediction comes
 // from runs of a few examples on this machine. decode is the time to read an example, in seconds.
-func Costs(ctx context.Context, s *run.Session, cfg run.Config, decode float64, plans []Choice) ([]Cost, error) {
+func Costs(ctx context.Context, s *run.Session, cfg config.Config, decode float64, plans []Choice) ([]Cost, error) {
 	tr, val := s.Train, s.Val
 	cfg.Head = s.Config.Head
 	p, err := openProbe(cfg.Model, cfg.FeedOptions())

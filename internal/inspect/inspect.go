@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -15,11 +16,11 @@ import (
 
 // InspectOptions say what is inspected, and for what data the cost of a fit is predicted.
 type InspectOptions struct {
-	Config   run.Config // of the fit; Data may be empty
-	Classes  int        // scores of a fresh head, where there are no data
-	Examples int        // training examples to predict for, where there are no data
-	Measure  bool       // time the model; without it nothing is predicted
-	Sets     run.Sets   // examples of the caller
+	Config   config.Config // of the fit; Data may be empty
+	Classes  int           // scores of a fresh head, where there are no data
+	Examples int           // training examples to predict for, where there are no data
+	Measure  bool          // time the model; without it nothing is predicted
+	Sets     run.Sets      // examples of the caller
 }
 
 // Inspection describes what a fit would do before it runs. Its JSON form is what inspect --json
@@ -106,7 +107,7 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 }
 
 // openForCount opens the data of a fit and measures the seconds that it takes to read one example.
-func openForCount(ctx context.Context, cfg run.Config, sets run.Sets, base *split.Base) (tr, val *data.Dataset, seconds float64, err error) {
+func openForCount(ctx context.Context, cfg config.Config, sets run.Sets, base *split.Base) (tr, val *data.Dataset, seconds float64, err error) {
 	if base.Feed == nil {
 		return nil, nil, 0, fmt.Errorf("data: examples cannot be fed to the model by shapes of its inputs; leave option shape out")
 	}

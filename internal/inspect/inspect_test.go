@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
@@ -18,7 +19,7 @@ func TestMain(m *testing.M) {
 }
 
 // fits are configurations of every task on tiny models and data.
-func fits(t *testing.T) map[string]run.Config {
+func fits(t *testing.T) map[string]config.Config {
 	t.Helper()
 	dir := t.TempDir()
 	path := func(parts ...string) string { return filepath.Join(append([]string{dir}, parts...)...) }
@@ -41,12 +42,12 @@ func fits(t *testing.T) map[string]run.Config {
 	must(fixture.WriteSoundModel(path("sounds.onnx"), 3, 6))
 	must(fixture.WriteSounds(path("sounds"), 8, 6))
 	must(fixture.WriteAnswers(path("sounds"), path("transcripts"), "text", []string{"ab", "b", "a"}))
-	fit := func(model, data string, thaw ...string) run.Config {
-		c := run.DefaultConfig()
+	fit := func(model, data string, thaw ...string) config.Config {
+		c := config.DefaultConfig()
 		c.Model, c.Data, c.Thaw, c.Epochs, c.Cache = path(model), path(data), thaw, 1, "ram"
 		return c
 	}
-	return map[string]run.Config{
+	return map[string]config.Config{
 		"classify":           fit("pictures.onnx", "pictures", "last:1"),
 		"classify texts":     fit("texts.onnx", "texts", "last:1", "head"),
 		"classify sounds":    fit("sounds.onnx", "sounds", "head"),

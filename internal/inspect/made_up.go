@@ -4,9 +4,9 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/ir"
-	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -67,7 +67,7 @@ const usualExamples = 1000
 
 // madeUpTask returns the task of a fit without data, with that many unnamed classes or labels. The
 // options name the task; the default is classify.
-func madeUpTask(cfg *run.Config, classes int) (task.Task, error) {
+func madeUpTask(cfg *config.Config, classes int) (task.Task, error) {
 	kind, err := task.Lookup(cfg.Task)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/demo"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
@@ -59,7 +60,7 @@ func TestThawingLessNeverNeedsMoreMemory(t *testing.T) {
 					predicted, measured int64
 				}
 				for _, thaw := range s.plans {
-					cfg := run.DefaultConfig()
+					cfg := config.DefaultConfig()
 					cfg.Model, cfg.Data, cfg.Thaw, cfg.Epochs, cfg.Cache, cfg.Batch = s.model, s.data, []string{thaw}, 1, cache, 8
 					in, err := inspect.Inspect(context.Background(), inspect.InspectOptions{Config: cfg, Measure: true})
 					must(err)

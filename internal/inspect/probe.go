@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/optim"
@@ -44,12 +45,12 @@ func (p *probe) batch(n int) map[string]tensor.Shape { return p.base.ShapesAt(n,
 type trainable struct {
 	net   *split.Network // of all lengths
 	sized *split.Network // of the typical length
-	cfg   run.Config     // fully resolved
+	cfg   config.Config  // fully resolved
 }
 
 // trainable gives the model a head for the task and makes the plan. The configuration's defaults
 // are those for the given number of examples.
-func (p *probe) trainable(cfg run.Config, examples int) (*trainable, error) {
+func (p *probe) trainable(cfg config.Config, examples int) (*trainable, error) {
 	net, err := split.New(p.base, p.task, cfg.NetworkOptions())
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func (p *probe) trainable(cfg run.Config, examples int) (*trainable, error) {
 	}
 	p.notes = append(p.notes, net.Headed.Notes...)
 	p.notes = append(p.notes, net.Headed.AdapterNotes()...)
-	cfg.Recipe(run.SubjectOf(net.Headed, net.Set, net.Plan, examples))
+	cfg.Recipe(config.SubjectOf(net.Headed, net.Set, net.Plan, examples))
 	for _, w := range net.Set.Weights { // the model's own weights are views of its file
 		if net.Plan.Of(w.Name).State != freeze.Frozen {
 			w.Value.Data = w.Value.Data.Clone()

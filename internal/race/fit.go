@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // Check errors where an option fixes what auto would choose, or contradicts it.
-func Check(cfg *run.Config) error {
+func Check(cfg *config.Config) error {
 	switch {
-	case !slices.Equal(cfg.Thaw, run.DefaultConfig().Thaw):
+	case !slices.Equal(cfg.Thaw, config.DefaultConfig().Thaw):
 		return fmt.Errorf("option auto chooses what to thaw: leave option thaw %s out, or option auto", cfg.Thaw[0])
 	case cfg.Schedule != "":
 		return fmt.Errorf("option auto chooses one plan for the whole run: leave option schedule %s out, or option auto", cfg.Schedule)
@@ -31,7 +32,7 @@ func Check(cfg *run.Config) error {
 // in race.json, in the result's Auto, and as events in the run's log and sinks. With an empty Out
 // nothing is written. When ctx ends during the race, nothing has been written; when it ends during
 // the fit, a checkpoint has.
-func Fit(ctx context.Context, cfg run.Config, sets run.Sets, sinks ...report.Sink) (*run.Result, error) {
+func Fit(ctx context.Context, cfg config.Config, sets run.Sets, sinks ...report.Sink) (*run.Result, error) {
 	if err := Check(&cfg); err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func Fit(ctx context.Context, cfg run.Config, sets run.Sets, sinks ...report.Sin
 }
 
 // choosePlan gives the configuration to fit, and the report.
-func choosePlan(ctx context.Context, s *run.Session, cfg run.Config, sets run.Sets, emit func(report.Event)) (*run.Config, *Report, error) {
+func choosePlan(ctx context.Context, s *run.Session, cfg config.Config, sets run.Sets, emit func(report.Event)) (*config.Config, *Report, error) {
 	began := time.Now()
 	r, err := newRace(s, cfg, emit)
 	if err != nil {

@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
@@ -68,8 +69,8 @@ var rates = []float64{1, 3, 1. / 3}
 
 // race is the state of one race.
 type race struct {
-	session *run.Session // on all training examples
-	user    run.Config   // as given by the user; 0 stands for not given
+	session *run.Session  // on all training examples
+	user    config.Config // as given by the user; 0 stands for not given
 	emit    func(report.Event)
 	began   time.Time
 
@@ -90,7 +91,7 @@ type race struct {
 type split struct{ train, held *data.Dataset }
 
 // newRace divides the training examples into folds.
-func newRace(s *run.Session, user run.Config, emit func(report.Event)) (*race, error) {
+func newRace(s *run.Session, user config.Config, emit func(report.Event)) (*race, error) {
 	r := &race{session: s, user: user, emit: emit, began: time.Now(), sets: map[string]*split{}}
 	n := s.Train.Len()
 	all, err := s.Train.Folds(max(minFolds, (n+maxHeldOut-1)/maxHeldOut), s.Config.Seed)
@@ -109,10 +110,10 @@ func newRace(s *run.Session, user run.Config, emit func(report.Event)) (*race, e
 // candidate is a plan at a learning rate.
 type candidate struct {
 	thaw     []string
-	rate     float64    // multiple of the recipe's learning rate
-	warm     bool       // starts from a head that was trained alone, which the user did not ask for
-	cfg      run.Config // of a fit to all training examples
-	digest   string     // of the plan
+	rate     float64       // multiple of the recipe's learning rate
+	warm     bool          // starts from a head that was trained alone, which the user did not ask for
+	cfg      config.Config // of a fit to all training examples
+	digest   string        // of the plan
 	params   int
 	work     run.Work
 	headOnly bool    // a fresh head and nothing else

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/choose"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/report"
@@ -33,10 +34,10 @@ func must(t *testing.T, err error) {
 }
 
 // colours is a fit of the tiny model to pictures whose classes a linear head tells apart.
-func colours(t *testing.T) run.Config {
+func colours(t *testing.T) config.Config {
 	t.Helper()
 	dir := t.TempDir()
-	c := run.DefaultConfig()
+	c := config.DefaultConfig()
 	c.Model, c.Data, c.Cache = filepath.Join(dir, "tiny.onnx"), filepath.Join(dir, "photos"), "ram"
 	must(t, fixture.WriteModel(c.Model, 3, 1))
 	must(t, fixture.WritePictures(filepath.Join(c.Data, "train"), 12, 3, 1))
@@ -46,7 +47,7 @@ func colours(t *testing.T) run.Config {
 
 // blind is a fit of a model whose first layer does not see blue to classes that differ in it alone:
 // bright and dark.
-func blind(t *testing.T, each int) run.Config {
+func blind(t *testing.T, each int) config.Config {
 	t.Helper()
 	c := colours(t)
 	g := fixture.Graph(3, 1)
@@ -130,7 +131,7 @@ func TestDeepWins(t *testing.T) {
 		t.Errorf("%d trials in the log, %d in the race", n, len(a.Trials))
 	}
 
-	replay, err := run.LoadConfig(filepath.Join(cfg.Out, run.RunFile))
+	replay, err := config.LoadConfig(filepath.Join(cfg.Out, run.RunFile))
 	must(t, err)
 	if replay.Auto || !reflect.DeepEqual(replay.Thaw, a.Thaw) || replay.LR != a.LR || replay.Epochs != a.Epochs {
 		t.Errorf("run.yaml holds %+v, chosen was %+v", replay, a)
@@ -168,7 +169,7 @@ func TestDeepWins(t *testing.T) {
 }
 
 // fit is a fit without a race.
-func fit(t *testing.T, cfg run.Config) (*run.Result, error) {
+func fit(t *testing.T, cfg config.Config) (*run.Result, error) {
 	t.Helper()
 	s, err := run.Prepare(context.Background(), cfg)
 	must(t, err)
@@ -222,14 +223,14 @@ func TestBudget(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for _, test := range []struct {
-		edit func(*run.Config)
+		edit func(*config.Config)
 		want string
 	}{
-		{func(c *run.Config) { c.Thaw = []string{"last:1"} }, "leave option thaw last:1 out"},
-		{func(c *run.Config) { c.Schedule = "gradual" }, "leave option schedule gradual out"},
-		{func(c *run.Config) { c.Adapter = "lora:4" }, "leave option adapter lora:4 out"},
+		{func(c *config.Config) { c.Thaw = []string{"last:1"} }, "leave option thaw last:1 out"},
+		{func(c *config.Config) { c.Schedule = "gradual" }, "leave option schedule gradual out"},
+		{func(c *config.Config) { c.Adapter = "lora:4" }, "leave option adapter lora:4 out"},
 	} {
-		c := run.DefaultConfig()
+		c := config.DefaultConfig()
 		test.edit(&c)
 		if err := Check(&c); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v, want %q", err, test.want)
@@ -258,7 +259,7 @@ func TestTasks(t *testing.T) {
 		"accuracy": func(class int) string { return fixture.Classes[class] },
 	} {
 		dir := t.TempDir()
-		cfg := run.DefaultConfig()
+		cfg := config.DefaultConfig()
 		cfg.Model, cfg.Data, cfg.Cache, cfg.Epochs = filepath.Join(dir, "text.onnx"), dir, "ram", 4
 		cfg.Task = map[string]string{"rmse": "regress", "macro_f1": "multilabel"}[label]
 		must(t, fixture.WriteTextModel(cfg.Model, false, 1))
@@ -408,7 +409,7 @@ func TestClimb(t *testing.T) {
 func TestHeed(t *testing.T) {
 	for _, test := range []struct {
 		name       string
-		cfg        run.Config
+		cfg        config.Config
 		thaw, sure string
 		deep       bool
 		why        string

@@ -3,6 +3,7 @@ package run
 import (
 	"slices"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -21,7 +22,7 @@ type active struct {
 	anchored func(name string) bool // weight decay pulls towards the pretrained value
 }
 
-func NewActive(c *Config, isNew func(name string) bool) *active {
+func NewActive(c *config.Config, isNew func(name string) bool) *active {
 	_, everything := c.Decay()
 	return &active{
 		Opt: c.NewOptimizer(), slots: map[string]*optim.Slot{}, rates: map[string]float32{}, pretrained: map[string]*tensor.Tensor{},

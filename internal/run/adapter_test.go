@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/split"
@@ -22,18 +23,20 @@ import (
 func TestFitAdapters(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		edit    func(*Config)
+		edit    func(*config.Config)
 		added   string // one of the new weights
 		changed string // what verify names, "" for nothing
 	}{
-		{"lora", func(c *Config) { c.Adapter = "lora:2" }, "layer1.0.conv1.lora_A", ""},
-		{"ia3 beside thawed weights", func(c *Config) { c.Adapter, c.Thaw = "ia3", []string{"head", "kind:norm", "layer2.0.conv2.weight"} }, "conv1.ia3", ""},
-		{"lora with the model's own head", func(c *Config) { c.Adapter, c.Head, c.AdapterTargets = "lora:1", "keep", []string{"layer2.*"} }, "layer2.0.conv2.lora_B", ""},
-		{"lora before a deep head that reads an earlier value", func(c *Config) {
+		{"lora", func(c *config.Config) { c.Adapter = "lora:2" }, "layer1.0.conv1.lora_A", ""},
+		{"ia3 beside thawed weights", func(c *config.Config) {
+			c.Adapter, c.Thaw = "ia3", []string{"head", "kind:norm", "layer2.0.conv2.weight"}
+		}, "conv1.ia3", ""},
+		{"lora with the model's own head", func(c *config.Config) { c.Adapter, c.Head, c.AdapterTargets = "lora:1", "keep", []string{"layer2.*"} }, "layer2.0.conv2.lora_B", ""},
+		{"lora before a deep head that reads an earlier value", func(c *config.Config) {
 			c.Adapter, c.Head, c.Attach = "lora:2", "mlp:6", []string{"/layer1/layer1.0/conv2/Conv_output_0", "/layer1/layer1.0/Relu_1"}
 		}, "layer1.0.conv2.lora_B", ""},
-		{"merged lora", func(c *Config) { c.Adapter, c.AdapterMerge, c.AdapterAlpha = "lora:2", true, 4 }, "head.linear.weight", "layer1.0.conv1.weight"},
-		{"merged ia3 with the model's own head", func(c *Config) { c.Adapter, c.AdapterMerge, c.Head = "ia3", true, "keep" }, "", "conv1.weight"},
+		{"merged lora", func(c *config.Config) { c.Adapter, c.AdapterMerge, c.AdapterAlpha = "lora:2", true, 4 }, "head.linear.weight", "layer1.0.conv1.weight"},
+		{"merged ia3 with the model's own head", func(c *config.Config) { c.Adapter, c.AdapterMerge, c.Head = "ia3", true, "keep" }, "", "conv1.weight"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := tinyConfig(t)
@@ -91,7 +94,7 @@ func TestAdaptersAgain(t *testing.T) {
 	plain := cfg
 	plain.Adapter = ""
 	var features [2][]float32
-	for i, c := range []Config{plain, cfg} {
+	for i, c := range []config.Config{plain, cfg} {
 		s, err := Prepare(context.Background(), c)
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/config"
 )
 
 // Check compiles a small training step of everything that may train in any stage. It finds plans
@@ -45,11 +47,11 @@ func (s *Session) Check() error {
 // its first one starts again with its recorded options.
 func (s *Session) CheckResume(dir *RunDir) (found bool, err error) {
 	if _, err := os.Stat(dir.File(LastCheckpoint)); os.IsNotExist(err) {
-		was, err := LoadConfig(dir.File(RunFile))
+		was, err := config.LoadConfig(dir.File(RunFile))
 		if err != nil {
 			return false, err
 		}
-		diff := was.differences(&s.Config)
+		diff := was.Differences(&s.Config)
 		for _, p := range []struct{ what, then, now string }{{"model", was.Model, s.Config.Model}, {"data", was.Data, s.Config.Data}, {"val", was.Val, s.Config.Val}} {
 			if p.then != p.now {
 				diff = append(diff, fmt.Sprintf("%s was %s, is %s", p.what, p.then, p.now))

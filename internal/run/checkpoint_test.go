@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
@@ -161,14 +162,14 @@ func TestMatch(t *testing.T) {
 	must(t, st.Match(id, &c))
 	for _, tt := range []struct {
 		want   string
-		change func(*Identity, *Config)
+		change func(*Identity, *config.Config)
 	}{
-		{"another model (digest m, here sixteenbytes", func(id *Identity, _ *Config) { id.Model = "sha256:sixteenbytesmore" }},
-		{"another training data", func(id *Identity, _ *Config) { id.Data = "x" }},
-		{"another validation data", func(id *Identity, _ *Config) { id.Val = "x" }},
-		{"another plan", func(id *Identity, _ *Config) { id.Plan = "x" }},
-		{`lr was 0, is 0.1; seed was 1, is 2`, func(_ *Identity, c *Config) { c.LR, c.Seed = 0.1, 2 }},
-		{`thaw was ["head"], is ["all"]`, func(id *Identity, c *Config) { id.Plan, c.Thaw = "x", []string{"all"} }},
+		{"another model (digest m, here sixteenbytes", func(id *Identity, _ *config.Config) { id.Model = "sha256:sixteenbytesmore" }},
+		{"another training data", func(id *Identity, _ *config.Config) { id.Data = "x" }},
+		{"another validation data", func(id *Identity, _ *config.Config) { id.Val = "x" }},
+		{"another plan", func(id *Identity, _ *config.Config) { id.Plan = "x" }},
+		{`lr was 0, is 0.1; seed was 1, is 2`, func(_ *Identity, c *config.Config) { c.LR, c.Seed = 0.1, 2 }},
+		{`thaw was ["head"], is ["all"]`, func(id *Identity, c *config.Config) { id.Plan, c.Thaw = "x", []string{"all"} }},
 	} {
 		id, c := id, goodConfig()
 		tt.change(&id, &c)

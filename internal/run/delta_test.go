@@ -6,14 +6,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // A delta of a tuned model of texts or sounds gives it back bit for bit, what it carries of its
 // tokenizer or preparation included, and is smaller than the file.
 func TestDeltaOfSequences(t *testing.T) {
-	for name, make := range map[string]func(testing.TB) Config{
-		"texts":  func(t testing.TB) Config { return textConfig(t, true) },
+	for name, make := range map[string]func(testing.TB) config.Config{
+		"texts":  func(t testing.TB) config.Config { return textConfig(t, true) },
 		"sounds": waveConfig,
 	} {
 		for _, thaw := range []string{"head", "last:1"} {

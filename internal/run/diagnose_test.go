@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -15,7 +16,7 @@ import (
 // A head on the frozen trunk of a network for other pictures underfits; doing what the diagnosis
 // says gains five points and more.
 func TestDiagnosisHelps(t *testing.T) {
-	c := DefaultConfig()
+	c := config.DefaultConfig()
 	c.Model, c.Data = shared.Path(t, "models", "resnet20-cifar10.onnx"), shared.Path(t, "data", "sign-digits")
 	c.Cache, c.Out = "ram", t.TempDir()
 	head := mustFit(t, c)
@@ -56,18 +57,18 @@ func (n notes) with(text string) (out []string) {
 func TestWatch(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		edit func(*Config)
+		edit func(*config.Config)
 		do   func(*Session)
 		want string // "" for no warning
 	}{
-		{"healthy", func(c *Config) {}, nil, ""},
-		{"dead", func(c *Config) {}, func(s *Session) { // nothing passes a norm of scale and shift 0
+		{"healthy", func(c *config.Config) {}, nil, ""},
+		{"dead", func(c *config.Config) {}, func(s *Session) { // nothing passes a norm of scale and shift 0
 			clear(s.Net.Set.ByName("layer2.0.bn1.weight").Value.Data.Bytes)
 			clear(s.Net.Set.ByName("layer2.0.bn1.bias").Value.Data.Bytes)
 		}, "dead gradients: layer2.0.conv1.weight, layer2.0.bn1.weight"},
-		{"still", func(c *Config) { c.LRMult = []string{"layer1.*=1e-9"} }, nil, "layer1.0.conv1.weight, layer1.0.bn1.weight, layer1.0.bn1.bias and 3 others moved by less than a millionth in epoch 1"},
-		{"small batches", func(c *Config) { c.Batch = 4 }, nil, "batch statistics come from 4 examples, in bn1 from 256 values a channel"},
-		{"small batches, frozen statistics", func(c *Config) { c.Batch, c.BatchNorm = 4, "frozen" }, nil, ""},
+		{"still", func(c *config.Config) { c.LRMult = []string{"layer1.*=1e-9"} }, nil, "layer1.0.conv1.weight, layer1.0.bn1.weight, layer1.0.bn1.bias and 3 others moved by less than a millionth in epoch 1"},
+		{"small batches", func(c *config.Config) { c.Batch = 4 }, nil, "batch statistics come from 4 examples, in bn1 from 256 values a channel"},
+		{"small batches, frozen statistics", func(c *config.Config) { c.Batch, c.BatchNorm = 4, "frozen" }, nil, ""},
 	} {
 		cfg := tinyConfig(t)
 		cfg.Thaw, cfg.Epochs, cfg.LR, cfg.Batch = []string{"all"}, 2, 0.01, 12

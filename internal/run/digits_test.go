@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data/sound"
 	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
@@ -89,7 +90,7 @@ func TestDigitStrings(t *testing.T) {
 	digitStrings(t, filepath.Join(digits, "train"), dir, "train", train, 1)
 	digitStrings(t, filepath.Join(digits, "val"), dir, "val", val, 2)
 	for _, p := range plans {
-		cfg := DefaultConfig()
+		cfg := config.DefaultConfig()
 		cfg.Model, cfg.Data, cfg.Out, cfg.Thaw, cfg.Epochs, cfg.Cache = model, dir, t.TempDir(), p.thaw, p.epochs, "ram"
 		r := mustFit(t, cfg)
 		if r.ValMetric == nil || r.ValMetric.Name != "error_rate" || r.ValMetric.Value == nil {

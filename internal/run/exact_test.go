@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -25,7 +26,7 @@ import (
 // unmasked writes a text model that takes input_ids alone, and so cannot tell padding: an
 // embedding, attention of every token to every other, and a convolution over five tokens without
 // padding of its own, [N,T] -> [N,T-4,8].
-func unmasked(t testing.TB) Config {
+func unmasked(t testing.TB) config.Config {
 	t.Helper()
 	g, r := ir.New("unmasked"), rand.New(rand.NewPCG(7, 8))
 	ids := g.AddInput("input_ids", ir.Type{DType: tensor.Int64, Shape: tensor.Shape{-1, -1}})

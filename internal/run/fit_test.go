@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/report"
@@ -19,7 +20,7 @@ import (
 )
 
 // fit runs a configuration in a fresh run directory.
-func fit(t testing.TB, ctx context.Context, c Config, resume bool, sinks ...report.Sink) (*Result, error) {
+func fit(t testing.TB, ctx context.Context, c config.Config, resume bool, sinks ...report.Sink) (*Result, error) {
 	t.Helper()
 	s, err := Prepare(ctx, c)
 	if err != nil {
@@ -34,7 +35,7 @@ func fit(t testing.TB, ctx context.Context, c Config, resume bool, sinks ...repo
 	return s.Fit(ctx, dir, resume, sinks...)
 }
 
-func mustFit(t testing.TB, c Config) *Result {
+func mustFit(t testing.TB, c config.Config) *Result {
 	t.Helper()
 	r, err := fit(t, context.Background(), c, false)
 	if err != nil {
@@ -55,18 +56,18 @@ func read(t testing.TB, path ...string) []byte {
 func TestFitLearnsAndLeavesFrozenBytes(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		edit func(*Config)
+		edit func(*config.Config)
 		want float64
 	}{
-		{"head", func(c *Config) { c.Epochs = 0 }, 0.7},
-		{"last block", func(c *Config) { c.Thaw, c.Epochs, c.LR = []string{"last:1"}, 12, 0.01 }, 0.8},
-		{"all, sgd", func(c *Config) {
+		{"head", func(c *config.Config) { c.Epochs = 0 }, 0.7},
+		{"last block", func(c *config.Config) { c.Thaw, c.Epochs, c.LR = []string{"last:1"}, 12, 0.01 }, 0.8},
+		{"all, sgd", func(c *config.Config) {
 			c.Thaw, c.Epochs, c.Optimizer, c.Momentum, c.LR = []string{"all"}, 12, "sgd", 0.9, 0.01
 		}, 0.8},
-		{"keep, norms, accumulation, clipping, warm-up", func(c *Config) {
+		{"keep, norms, accumulation, clipping, warm-up", func(c *config.Config) {
 			c.Thaw, c.Head, c.Epochs, c.Accumulate, c.Clip, c.Warmup, c.LR = []string{"head", "kind:norm"}, "keep", 12, 2, 1, 0.1, 0.03
 		}, 0.7},
-		{"augmented, no cache", func(c *Config) { c.Augment, c.Epochs, c.Cache, c.LR = "flip,crop:0.9", 20, "off", 0.01 }, 0.6},
+		{"augmented, no cache", func(c *config.Config) { c.Augment, c.Epochs, c.Cache, c.LR = "flip,crop:0.9", 20, "off", 0.01 }, 0.6},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := tinyConfig(t)
@@ -243,11 +244,11 @@ func TestResumeRefusesAnotherRun(t *testing.T) {
 	mustFit(t, cfg)
 	for _, c := range []struct {
 		want string
-		edit func(*Config)
+		edit func(*config.Config)
 	}{
-		{"training data", func(c *Config) { c.Data = tinyData(t, 4, 9) }},
-		{"thaw was", func(c *Config) { c.Thaw = []string{"all"} }},
-		{"lr was", func(c *Config) { c.LR = 0.5 }},
+		{"training data", func(c *config.Config) { c.Data = tinyData(t, 4, 9) }},
+		{"thaw was", func(c *config.Config) { c.Thaw = []string{"all"} }},
+		{"lr was", func(c *config.Config) { c.LR = 0.5 }},
 	} {
 		again := cfg
 		c.edit(&again)

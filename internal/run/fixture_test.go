@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 )
 
@@ -29,8 +30,8 @@ func tinyData(t testing.TB, classes, each int) string {
 }
 
 // tinyConfig is a fit of the tiny model to the tiny data.
-func tinyConfig(t testing.TB) Config {
-	c := DefaultConfig()
+func tinyConfig(t testing.TB) config.Config {
+	c := config.DefaultConfig()
 	c.Model, c.Data = tinyModel(t), tinyData(t, 4, 12)
 	c.Preprocess, c.Epochs, c.Batch, c.Cache = "unit", 3, 10, "ram"
 	return c

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -34,3 +35,9 @@ func halves(v ...float32) *tensor.Tensor {
 
 // rounding is what PyTorch's float32 arithmetic may differ by over a few steps.
 var rounding = tensor.Tolerance{Name: "float32 rounding", Rel: 2e-6, Abs: 2e-7}
+
+func goodConfig() config.Config {
+	c := config.DefaultConfig()
+	c.Model, c.Data = "model.onnx", "photos"
+	return c
+}

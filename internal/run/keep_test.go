@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -29,7 +30,7 @@ func (c *cacheEvents) Emit(_ time.Time, e report.Event) {
 }
 
 // fitCached runs a configuration and returns the tuned model's bytes and the cache event.
-func fitCached(t *testing.T, cfg Config) ([]byte, report.CacheEvent) {
+func fitCached(t *testing.T, cfg config.Config) ([]byte, report.CacheEvent) {
 	t.Helper()
 	cfg.Out = t.TempDir()
 	var events cacheEvents

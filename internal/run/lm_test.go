@@ -10,15 +10,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/decode"
 	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // lmConfig is a fit of the last block of stories260k to a text of another kind.
-func lmConfig(t *testing.T) Config {
+func lmConfig(t *testing.T) config.Config {
 	t.Helper()
-	c := DefaultConfig()
+	c := config.DefaultConfig()
 	c.Model = shared.Path(t, "models", "stories260k.onnx")
 	c.Data, c.Out = t.TempDir(), t.TempDir()
 	words := strings.Fields("add sub mul div load store jump call return push pop")
@@ -76,13 +77,13 @@ func TestLM(t *testing.T) {
 
 func TestLMErrors(t *testing.T) {
 	for _, e := range []struct {
-		edit func(*Config)
+		edit func(*config.Config)
 		want string
 	}{
-		{func(c *Config) { c.Task = "classify" }, "holds no answers"},
-		{func(c *Config) { c.Head = "mlp:8" }, "keeps its own"},
-		{func(c *Config) { os.WriteFile(filepath.Join(c.Data, "train.txt"), []byte(" \n"), 0o644) }, "has no text"}, //nolint:errcheck // the error is then missed
-		{func(c *Config) {
+		{func(c *config.Config) { c.Task = "classify" }, "holds no answers"},
+		{func(c *config.Config) { c.Head = "mlp:8" }, "keeps its own"},
+		{func(c *config.Config) { os.WriteFile(filepath.Join(c.Data, "train.txt"), []byte(" \n"), 0o644) }, "has no text"}, //nolint:errcheck // the error is then missed
+		{func(c *config.Config) {
 			c.Data, c.MaxLength = filepath.Join(c.Data, "train.txt"), 0
 			c.Val = ""
 			os.WriteFile(c.Data, []byte("one two"), 0o644)

@@ -6,12 +6,10 @@ import (
 	"math"
 	"slices"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
-
-// autoRGN is the value of the option rates that measures the rates.
-const autoRGN = "auto-rgn"
 
 // rgnBatches is the number of batches on which relative gradients are measured. A fresh head first
 // trains on as many.
@@ -30,7 +28,7 @@ const leastRate = 1e-4
 // Auto-RGN: Lee, Chen, Tajwar, Kumar, Yao, Liang and Finn, Surgical Fine-Tuning Improves Adaptation
 // to Distribution Shifts, ICLR 2023, section 4. There the rates are measured again at every epoch.
 func (f *loop) measureRates(ctx context.Context) error {
-	if f.session.Config.Rates != autoRGN {
+	if f.session.Config.Rates != config.AutoRGN {
 		return nil
 	}
 	if f.st.Rates == nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -110,22 +111,22 @@ func TestMixRows(t *testing.T) {
 
 func TestRegularisationOptions(t *testing.T) {
 	x := func(v float64) *float64 { return &v }
-	for want, change := range map[string]func(*Config){
-		`lr_mult: "last:1" is not SELECTOR=X`:   func(c *Config) { c.LRMult = []string{"last:1"} },
-		`lr_mult: "all=0": "0" is not a number`: func(c *Config) { c.LRMult = []string{"head=2", "all=0"} },
-		"layer_decay: 1.5":                      func(c *Config) { c.LayerDecay = 1.5 },
-		"rates: \"rgn\" is none of auto-rgn":    func(c *Config) { c.Rates = "rgn" },
-		"layer_decay: rates":                    func(c *Config) { c.Rates, c.LayerDecay = "auto-rgn", 0.5 },
-		"l2_sp: -1":                             func(c *Config) { c.L2SP = -1 },
-		"l2_sp: it takes the place":             func(c *Config) { c.L2SP, c.WeightDecay = 0.1, x(0) },
-		"average: \"ema\": ema takes":           func(c *Config) { c.Average = "ema" },
-		"average: \"ema:1\"":                    func(c *Config) { c.Average = "ema:1" },
-		"average: \"mean\" is none":             func(c *Config) { c.Average = "mean" },
-		"patience: average swa":                 func(c *Config) { c.Average, c.Patience = "swa", 3 },
-		"wise_ft: 0 is not above 0":             func(c *Config) { c.WiseFT = x(0) },
-		"wise_ft: 1.1":                          func(c *Config) { c.WiseFT = x(1.1) },
-		"mixup: -1":                             func(c *Config) { c.Mixup = -1 },
-		"mixup: NaN":                            func(c *Config) { c.Mixup = math.NaN() },
+	for want, change := range map[string]func(*config.Config){
+		`lr_mult: "last:1" is not SELECTOR=X`:   func(c *config.Config) { c.LRMult = []string{"last:1"} },
+		`lr_mult: "all=0": "0" is not a number`: func(c *config.Config) { c.LRMult = []string{"head=2", "all=0"} },
+		"layer_decay: 1.5":                      func(c *config.Config) { c.LayerDecay = 1.5 },
+		"rates: \"rgn\" is none of auto-rgn":    func(c *config.Config) { c.Rates = "rgn" },
+		"layer_decay: rates":                    func(c *config.Config) { c.Rates, c.LayerDecay = "auto-rgn", 0.5 },
+		"l2_sp: -1":                             func(c *config.Config) { c.L2SP = -1 },
+		"l2_sp: it takes the place":             func(c *config.Config) { c.L2SP, c.WeightDecay = 0.1, x(0) },
+		"average: \"ema\": ema takes":           func(c *config.Config) { c.Average = "ema" },
+		"average: \"ema:1\"":                    func(c *config.Config) { c.Average = "ema:1" },
+		"average: \"mean\" is none":             func(c *config.Config) { c.Average = "mean" },
+		"patience: average swa":                 func(c *config.Config) { c.Average, c.Patience = "swa", 3 },
+		"wise_ft: 0 is not above 0":             func(c *config.Config) { c.WiseFT = x(0) },
+		"wise_ft: 1.1":                          func(c *config.Config) { c.WiseFT = x(1.1) },
+		"mixup: -1":                             func(c *config.Config) { c.Mixup = -1 },
+		"mixup: NaN":                            func(c *config.Config) { c.Mixup = math.NaN() },
 	} {
 		c := goodConfig()
 		change(&c)
@@ -135,13 +136,13 @@ func TestRegularisationOptions(t *testing.T) {
 	c.LRMult = []string{"nowhere=2"}
 	_, err := Prepare(context.Background(), c)
 	wantError(t, err, "option lr_mult nowhere=2: selector")
-	for want, change := range map[string]func(*Config){
-		"layer-decay 0.5 does nothing":     func(c *Config) { c.LayerDecay = 0.5 },
-		"rates auto-rgn does nothing":      func(c *Config) { c.Rates = "auto-rgn" },
-		"l2-sp 0.1 decays to 0":            func(c *Config) { c.L2SP = 0.1 },
-		"wise-ft 0.5 does nothing":         func(c *Config) { c.WiseFT = x(0.5) },
-		"the last quarter of 7 epochs":     func(c *Config) { c.Average, c.Epochs = "swa", 7 },
-		"with option lr_schedule constant": func(c *Config) { c.Average, c.Epochs = "swa", 8 },
+	for want, change := range map[string]func(*config.Config){
+		"layer-decay 0.5 does nothing":     func(c *config.Config) { c.LayerDecay = 0.5 },
+		"rates auto-rgn does nothing":      func(c *config.Config) { c.Rates = "auto-rgn" },
+		"l2-sp 0.1 decays to 0":            func(c *config.Config) { c.L2SP = 0.1 },
+		"wise-ft 0.5 does nothing":         func(c *config.Config) { c.WiseFT = x(0.5) },
+		"the last quarter of 7 epochs":     func(c *config.Config) { c.Average, c.Epochs = "swa", 7 },
+		"with option lr_schedule constant": func(c *config.Config) { c.Average, c.Epochs = "swa", 8 },
 	} {
 		c := tinyConfig(t)
 		change(&c)
@@ -174,25 +175,25 @@ func TestRates(t *testing.T) {
 }
 
 // regularised are the options that change what is trained, each on a short fit that trains all.
-var regularised = map[string]func(*Config){
-	"auto-rgn":       func(c *Config) { c.Rates = "auto-rgn" },
-	"auto-rgn, keep": func(c *Config) { c.Rates, c.Head = "auto-rgn", "keep" },
-	"l2-sp":          func(c *Config) { c.L2SP = 0.1 },
-	"l2-sp, sgd":     func(c *Config) { c.L2SP, c.Optimizer, c.Momentum, c.Clip = 0.1, "sgd", 0.9, 1 },
-	"ema":            func(c *Config) { c.Average = "ema:0.9" },
-	"ema, sgd, last": func(c *Config) { c.Average, c.Optimizer, c.Keep = "ema:0.9", "sgd", "last" },
-	"swa":            func(c *Config) { c.Average, c.LRSchedule = "swa", "constant" },
-	"swa, last":      func(c *Config) { c.Average, c.Keep = "swa", "last" },
-	"wise-ft":        func(c *Config) { half := 0.5; c.WiseFT = &half },
-	"mixup":          func(c *Config) { c.Mixup = 0.2 },
-	"schedule, ema, wise-ft": func(c *Config) {
+var regularised = map[string]func(*config.Config){
+	"auto-rgn":       func(c *config.Config) { c.Rates = "auto-rgn" },
+	"auto-rgn, keep": func(c *config.Config) { c.Rates, c.Head = "auto-rgn", "keep" },
+	"l2-sp":          func(c *config.Config) { c.L2SP = 0.1 },
+	"l2-sp, sgd":     func(c *config.Config) { c.L2SP, c.Optimizer, c.Momentum, c.Clip = 0.1, "sgd", 0.9, 1 },
+	"ema":            func(c *config.Config) { c.Average = "ema:0.9" },
+	"ema, sgd, last": func(c *config.Config) { c.Average, c.Optimizer, c.Keep = "ema:0.9", "sgd", "last" },
+	"swa":            func(c *config.Config) { c.Average, c.LRSchedule = "swa", "constant" },
+	"swa, last":      func(c *config.Config) { c.Average, c.Keep = "swa", "last" },
+	"wise-ft":        func(c *config.Config) { half := 0.5; c.WiseFT = &half },
+	"mixup":          func(c *config.Config) { c.Mixup = 0.2 },
+	"schedule, ema, wise-ft": func(c *config.Config) {
 		half := 0.5
 		c.Schedule, c.Average, c.WiseFT, c.L2SP, c.LayerDecay = "gradual", "ema:0.9", &half, 0.01, 0.8
 	},
-	"swa, mixup, all": func(c *Config) { half := 0.5; c.Average, c.Mixup, c.WiseFT, c.L2SP = "swa", 1, &half, 0.01 },
+	"swa, mixup, all": func(c *config.Config) { half := 0.5; c.Average, c.Mixup, c.WiseFT, c.L2SP = "swa", 1, &half, 0.01 },
 }
 
-func regularisedFit(t testing.TB, edit func(*Config)) Config {
+func regularisedFit(t testing.TB, edit func(*config.Config)) config.Config {
 	c := tinyConfig(t)
 	c.Thaw, c.Epochs, c.LR = []string{"head", "last:1"}, 8, 0.01
 	c.Out = t.TempDir()
@@ -223,7 +224,7 @@ func TestRegularised(t *testing.T) {
 			}
 			key := fmt.Sprint(whole.Head, whole.Optimizer, whole.Clip, whole.LRSchedule, whole.Keep)
 			if plain[key] == nil {
-				c := regularisedFit(t, func(c *Config) {
+				c := regularisedFit(t, func(c *config.Config) {
 					c.Head, c.Optimizer, c.Momentum, c.Clip, c.LRSchedule, c.Keep = whole.Head, whole.Optimizer, whole.Momentum, whole.Clip, whole.LRSchedule, whole.Keep
 				})
 				c.Model, c.Data = model, photos
@@ -300,7 +301,7 @@ func TestAutoRGN(t *testing.T) {
 // TestWiseFT: the weights written lie where they should between base and tuned, and a fresh head is
 // as trained.
 func TestWiseFT(t *testing.T) {
-	far := regularisedFit(t, func(c *Config) { c.Keep = "last" })
+	far := regularisedFit(t, func(c *config.Config) { c.Keep = "last" })
 	mustFit(t, far)
 	half := far
 	half.Out = t.TempDir()

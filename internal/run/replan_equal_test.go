@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/schedule"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -20,7 +21,7 @@ import (
 // is frozen stands still, running statistics too.
 func TestReplanIsAFreshStart(t *testing.T) {
 	ctx := context.Background()
-	start := func(edit func(*Config)) *loop {
+	start := func(edit func(*config.Config)) *loop {
 		cfg := tinyConfig(t)
 		cfg.Thaw, cfg.Epochs, cfg.LR = []string{"all"}, 3, 0.01
 		edit(&cfg)
@@ -36,14 +37,14 @@ func TestReplanIsAFreshStart(t *testing.T) {
 		must(t, f.epoch(ctx, f.st.Schedule, steps))
 		return h.losses()
 	}
-	a := start(func(c *Config) { c.Schedule = "autofreeze" })
+	a := start(func(c *config.Config) { c.Schedule = "autofreeze" })
 	a.session.stage.schedule = nil // the test decides
 	must(t, a.encoders(ctx))
 	must(t, a.standardiseHead(ctx))
 	epoch(a)
 	must(t, a.session.adopt(a.session.planOf(schedule.Decision{Live: []bool{false, false, true, true}})))
 
-	b := start(func(c *Config) { c.Thaw, c.Freeze = []string{"layer2.*", "head"}, nil })
+	b := start(func(c *config.Config) { c.Thaw, c.Freeze = []string{"layer2.*", "head"}, nil })
 	if a.session.Plans.Now.Digest() != b.session.Plans.Ever.Digest() {
 		t.Fatal("the plans differ")
 	}
@@ -83,9 +84,9 @@ func TestReplanIsAFreshStart(t *testing.T) {
 // Schedules work for texts, next tokens and sounds, whose examples have lengths of their own, and
 // resume there too.
 func TestSchedulesOfLengths(t *testing.T) {
-	for name, make := range map[string]func(*testing.T) Config{
-		"texts":  func(t *testing.T) Config { return textConfig(t, true) },
-		"sounds": func(t *testing.T) Config { return waveConfig(t) },
+	for name, make := range map[string]func(*testing.T) config.Config{
+		"texts":  func(t *testing.T) config.Config { return textConfig(t, true) },
+		"sounds": func(t *testing.T) config.Config { return waveConfig(t) },
 		"tokens": lmConfig,
 	} {
 		for _, kind := range []string{"gradual", "autofreeze", "egeria:0.9"} {

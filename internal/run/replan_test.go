@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/schedule"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
@@ -42,14 +43,14 @@ func (h *history) losses() []report.Number {
 }
 
 // scheduled is a short fit of the tiny model under a schedule: six epochs of five steps.
-func scheduled(t testing.TB, name string) Config {
+func scheduled(t testing.TB, name string) config.Config {
 	cfg := tinyConfig(t)
 	cfg.Schedule, cfg.Epochs, cfg.LR, cfg.Keep = name, 6, 0.01, "last"
 	cfg.Out = t.TempDir()
 	return cfg
 }
 
-func run(t testing.TB, cfg Config) (*Result, *history) {
+func run(t testing.TB, cfg config.Config) (*Result, *history) {
 	t.Helper()
 	h := &history{}
 	r, err := fit(t, context.Background(), cfg, false, h)

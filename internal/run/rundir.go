@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
@@ -51,7 +52,7 @@ func CheckRunDir(path string) error {
 
 // CreateRunDir makes the directory for a new run and records its options. It errors under the
 // conditions of CheckRunDir.
-func CreateRunDir(path string, c *Config) (*RunDir, error) {
+func CreateRunDir(path string, c *config.Config) (*RunDir, error) {
 	if err := CheckRunDir(path); err != nil {
 		return nil, err
 	}
@@ -68,9 +69,9 @@ func CreateRunDir(path string, c *Config) (*RunDir, error) {
 
 // OpenRunDir opens the directory of an existing run and returns its recorded options. It errors if
 // there is none.
-func OpenRunDir(path string) (*RunDir, *Config, error) {
+func OpenRunDir(path string) (*RunDir, *config.Config, error) {
 	d := &RunDir{path}
-	c, err := LoadConfig(d.File(RunFile))
+	c, err := config.LoadConfig(d.File(RunFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil, option.Errorf("out", "%s holds no run: it has no %s", path, RunFile)
 	}

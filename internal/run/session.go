@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -19,7 +20,7 @@ import (
 // Session is a fit that is ready to run: model, data and plan are loaded and checked against each
 // other.
 type Session struct {
-	Config      Config // resolved: every option has its value
+	Config      config.Config // resolved: every option has its value
 	Base        *split.Base
 	Train       *data.Dataset
 	Val         *data.Dataset
@@ -38,10 +39,12 @@ type Session struct {
 
 // Prepare reads everything that a configuration names. It writes nothing. Its errors are ones that
 // the user can mend: files, selectors, classes.
-func Prepare(ctx context.Context, cfg Config) (*Session, error) { return PrepareOn(ctx, cfg, Sets{}) }
+func Prepare(ctx context.Context, cfg config.Config) (*Session, error) {
+	return PrepareOn(ctx, cfg, Sets{})
+}
 
 // PrepareOn is Prepare with examples given by the caller.
-func PrepareOn(ctx context.Context, cfg Config, sets Sets) (*Session, error) {
+func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -83,12 +86,12 @@ func PrepareOn(ctx context.Context, cfg Config, sets Sets) (*Session, error) {
 const pictureBudget = 256 << 20
 
 // NewSession makes a session from an open model and open data.
-func NewSession(cfg Config, base *split.Base, tr, val *data.Dataset) (*Session, error) {
+func NewSession(cfg config.Config, base *split.Base, tr, val *data.Dataset) (*Session, error) {
 	return newSession(cfg, base, tr, val, nil)
 }
 
 // newSession makes a session whose plan is completed by resolve.
-func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve func(*freeze.Set, *freeze.Plan) error) (*Session, error) {
+func newSession(cfg config.Config, base *split.Base, tr, val *data.Dataset, resolve func(*freeze.Set, *freeze.Plan) error) (*Session, error) {
 	s := &Session{Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
 	s.Notes = append(s.Notes, tr.Notes()...)
 	if !val.HeldOut {
@@ -100,7 +103,7 @@ func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve fun
 	}
 	s.Task, s.targets = chosen.Task, chosen.targets
 	s.Notes = append(s.Notes, chosen.notes...)
-	s.Notes = append(s.Notes, cfg.resolveSchedule()...)
+	s.Notes = append(s.Notes, cfg.ResolveSchedule()...)
 	o := cfg.NetworkOptions()
 	o.Resolve = resolve
 	trained := s.Task
@@ -117,7 +120,7 @@ func newSession(cfg Config, base *split.Base, tr, val *data.Dataset, resolve fun
 	s.Plans = Plans{Reach: net.Plan, Now: net.Plan, Ever: net.Plan}
 	s.Notes = append(s.Notes, s.Net.Headed.Notes...)
 	s.Notes = append(s.Notes, s.Net.Headed.AdapterNotes()...)
-	cfg.Recipe(SubjectOf(s.Net.Headed, s.Net.Set, net.Plan, tr.Len()))
+	cfg.Recipe(config.SubjectOf(s.Net.Headed, s.Net.Set, net.Plan, tr.Len()))
 	cfg.Batch = min(cfg.Batch, tr.Len())
 	s.Config = cfg
 	if note := s.joinedNote(); note != "" {

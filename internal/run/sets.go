@@ -1,6 +1,7 @@
 package run
 
 import (
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -17,7 +18,7 @@ type Sets struct {
 const GivenData = "given by the program"
 
 // Places returns where the training and validation examples of a fit are.
-func (s Sets) Places(c *Config) (train, val data.Place) {
+func (s Sets) Places(c *config.Config) (train, val data.Place) {
 	train, val = s.Train, s.Val
 	if train.IsZero() {
 		train = data.Place{Path: c.Data}
@@ -30,7 +31,7 @@ func (s Sets) Places(c *Config) (train, val data.Place) {
 
 // FeedOptions returns those of c, adapted to the kind of the given examples. With tensors, a model
 // may be used that would otherwise seem to need another kind of data.
-func (s Sets) FeedOptions(c *Config) feed.Options {
+func (s Sets) FeedOptions(c *config.Config) feed.Options {
 	o := c.FeedOptions()
 	if s.Train.Kind == feed.KindTensors {
 		o.Kind = s.Train.Kind

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
@@ -19,16 +20,16 @@ import (
 func TestFitParts(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		edit   func(*Config)
+		edit   func(*config.Config)
 		trains int // numbers, the head apart; 0: any
 	}{
-		{"fisher", func(c *Config) { c.Thaw = []string{"head", "fisher:2%"} }, 0},
-		{"fisher of some layers with the model's own head", func(c *Config) { c.Thaw, c.Head = []string{"layer2.*.weight", "fisher:10%"}, "keep" }, 0},
-		{"magnitude", func(c *Config) { c.Thaw = []string{"kind:weight", "!head", "magnitude:2%"} }, 0},
-		{"channels and rows", func(c *Config) {
+		{"fisher", func(c *config.Config) { c.Thaw = []string{"head", "fisher:2%"} }, 0},
+		{"fisher of some layers with the model's own head", func(c *config.Config) { c.Thaw, c.Head = []string{"layer2.*.weight", "fisher:10%"}, "keep" }, 0},
+		{"magnitude", func(c *config.Config) { c.Thaw = []string{"kind:weight", "!head", "magnitude:2%"} }, 0},
+		{"channels and rows", func(c *config.Config) {
 			c.Thaw, c.Freeze = []string{"channels:layer2.0.conv1[0:3]", "rows:layer1.0.conv2.weight[-2:]", "head"}, []string{"rows:layer2.0.conv1.weight[1]"}
 		}, 4 * 72},
-		{"adapters beside a share", func(c *Config) {
+		{"adapters beside a share", func(c *config.Config) {
 			c.Thaw, c.Adapter, c.AdapterTargets = []string{"fisher:1%"}, "lora:1", []string{"layer1.*"}
 		}, 0},
 	} {

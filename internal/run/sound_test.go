@@ -12,6 +12,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -82,7 +83,7 @@ func waveModel(t testing.TB) string {
 }
 
 // waveConfig is a fit on tones of two pitches and lengths of one to fifteen windows.
-func waveConfig(t testing.TB) Config {
+func waveConfig(t testing.TB) config.Config {
 	t.Helper()
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(5, 6))
@@ -96,7 +97,7 @@ func waveConfig(t testing.TB) Config {
 			writeWAV(t, filepath.Join(dir, class, fmt.Sprintf("%02d.wav", i)), x)
 		}
 	}
-	cfg := DefaultConfig()
+	cfg := config.DefaultConfig()
 	cfg.Model, cfg.Data, cfg.Out = waveModel(t), dir, t.TempDir()
 	cfg.Epochs, cfg.Batch, cfg.LR, cfg.Seed = 6, 8, 0.01, 3
 	return cfg

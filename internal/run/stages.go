@@ -1,7 +1,6 @@
 package run
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -18,42 +17,6 @@ type stage struct {
 	reason string         // for the current plan, in words
 	unit   map[string]int // index of the schedule's unit, by weight name in Plans.Reach
 	units  int            // number of units
-}
-
-// resolveSchedule sets the options that follow from a schedule, before the plan is made. It returns
-// notes for the user.
-func (c *Config) resolveSchedule() (notes []string) {
-	if c.Schedule == "" {
-		return nil
-	}
-	if slices.Equal(c.Thaw, []string{"head"}) {
-		c.Thaw = []string{"all"}
-		notes = append(notes, fmt.Sprintf("schedule %s chooses among all weights; option thaw names those that it may choose from", c.Schedule))
-	}
-	if spec, err := schedule.Parse(c.Schedule); err == nil && spec.Flat() && c.LRSchedule != "constant" {
-		c.LRSchedule = "constant"
-		notes = append(notes, fmt.Sprintf("schedule %s anneals the rate of each block by itself: the learning rate is constant apart from that", c.Schedule))
-	}
-	return notes
-}
-
-// checkSchedule errors on an unknown schedule.
-func (c *Config) checkSchedule() error {
-	if c.Schedule == "" {
-		return nil
-	}
-	if _, err := schedule.Parse(c.Schedule); err != nil {
-		return option.Errorf("schedule", "%w", err)
-	}
-	return nil
-}
-
-// peak is the highest learning rate, relative to the rate at which all thawed weights train.
-func (c *Config) peak() float64 {
-	if spec, err := schedule.Parse(c.Schedule); err == nil {
-		return spec.Peak()
-	}
-	return 1
 }
 
 // begin makes the schedule and the plan of its first stage from the plan of everything that may

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -60,20 +61,6 @@ func (f *loop) probeHead(ctx context.Context) error {
 	return f.session.StartFrom(s.Head())
 }
 
-// Probe returns the configuration that trains only a head, with the default recipe, from which
-// other fits can start.
-func (c *Config) Probe() Config {
-	p := DefaultConfig()
-	p.Model, p.Data, p.Val, p.Task, p.TextColumn, p.LabelColumn = c.Model, c.Data, c.Val, c.Task, c.TextColumn, c.LabelColumn
-	p.Preprocess, p.Layout, p.Size, p.Tokenizer, p.MaxLength, p.Augment = c.Preprocess, c.Layout, c.Size, c.Tokenizer, c.MaxLength, c.Augment
-	p.Input, p.Shape = c.Input, c.Shape
-	p.Head, p.Attach, p.Pool = c.Head, c.Attach, c.Pool
-	p.LabelSmoothing, p.ClassWeights, p.Keep = c.LabelSmoothing, c.ClassWeights, "last"
-	p.Seed, p.Threads, p.Memory = c.Seed, c.Threads, c.Memory
-	p.Cache, p.CacheBudget, p.CachePrecision, p.CacheVariants = c.Cache, c.CacheBudget, c.CachePrecision, c.CacheVariants
-	return p
-}
-
 // HeadOnly reports whether only the head trains.
 func (s *Session) HeadOnly() bool {
 	only := true
@@ -82,7 +69,7 @@ func (s *Session) HeadOnly() bool {
 }
 
 // With returns a session of the same model and cache with other options, on the given examples.
-func (s *Session) With(cfg Config, tr, val *data.Dataset) (*Session, error) {
+func (s *Session) With(cfg config.Config, tr, val *data.Dataset) (*Session, error) {
 	t, err := NewSession(cfg, s.Base, tr, val)
 	if err != nil {
 		return nil, err

@@ -3,10 +3,9 @@ package run
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
-	"slices"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/report"
@@ -17,7 +16,7 @@ import (
 // are derived from (seed, epoch, example).
 type RunState struct {
 	Identity Identity        `json:"identity"`
-	Config   Config          `json:"config"`
+	Config   config.Config   `json:"config"`
 	Plan     json.RawMessage `json:"plan,omitempty"` // of everything that may train in any stage
 
 	// finished epochs, which is also the index of the epoch to continue with
@@ -59,7 +58,7 @@ type Identity struct {
 
 // Match errors unless the checkpoint belongs to a run with these options, model, data and plan. The
 // error says what differs. Threads, cache and paths may differ, as results do not depend on them.
-func (s *RunState) Match(id Identity, c *Config) error {
+func (s *RunState) Match(id Identity, c *config.Config) error {
 	for _, d := range []struct{ what, then, now string }{
 		{"model", s.Identity.Model, id.Model},
 		{"training data", s.Identity.Data, id.Data},
@@ -69,7 +68,7 @@ func (s *RunState) Match(id Identity, c *Config) error {
 			return fmt.Errorf("the checkpoint belongs to another %s (digest %s, here %s)", d.what, shortDigest(d.then), shortDigest(d.now))
 		}
 	}
-	if diff := s.Config.differences(c); len(diff) > 0 {
+	if diff := s.Config.Differences(c); len(diff) > 0 {
 		return fmt.Errorf("the checkpoint was made with other options: %s", strings.Join(diff, "; "))
 	}
 	if s.Identity.Plan != id.Plan {
@@ -84,30 +83,4 @@ func shortDigest(digest string) string {
 		digest = hex
 	}
 	return digest[:min(12, len(digest))]
-}
-
-// resumable lists the options that a resumed run may change.
-var resumable = []string{"model", "data", "val", "out", "tokenizer", "threads", "cache", "cache_budget", "memory"}
-
-// differences lists the options that differ and may change the resulting bits.
-func (c *Config) differences(now *Config) []string {
-	var out []string
-	then, here := reflect.ValueOf(*c), reflect.ValueOf(*now)
-	for i, key := range configKeys() {
-		a, b := then.Field(i), here.Field(i)
-		bothEmpty := a.Kind() == reflect.Slice && a.Len() == 0 && b.Len() == 0
-		if slices.Contains(resumable, key) || bothEmpty || reflect.DeepEqual(a.Interface(), b.Interface()) {
-			continue
-		}
-		out = append(out, fmt.Sprintf("%s was %s, is %s", key, optionText(a), optionText(b)))
-	}
-	return out
-}
-
-func optionText(v reflect.Value) string {
-	b, err := json.Marshal(v.Interface())
-	if err != nil {
-		return fmt.Sprint(v.Interface())
-	}
-	return string(b)
 }

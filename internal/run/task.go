@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/option"
@@ -18,7 +19,7 @@ type chosenTask struct {
 
 // ChooseTask determines the task of the examples, with the options of its loss, and their right
 // answers. It sets the options that follow from the task, and errors on options that do not fit it.
-func ChooseTask(cfg *Config, f feed.Feed, train, val *data.Dataset) (*chosenTask, error) {
+func ChooseTask(cfg *config.Config, f feed.Feed, train, val *data.Dataset) (*chosenTask, error) {
 	s := &chosenTask{targets: map[*data.Dataset][]data.Target{}}
 	kind, err := task.Lookup(train.Task)
 	if err != nil {

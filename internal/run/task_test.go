@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
@@ -89,13 +90,13 @@ func TestTasks(t *testing.T) {
 
 func TestTaskErrors(t *testing.T) {
 	for _, c := range []struct {
-		edit func(*Config)
+		edit func(*config.Config)
 		want string
 	}{
-		{func(c *Config) { c.Task = "regress" }, `is no number, which regress takes`},
-		{func(c *Config) { c.Task, c.ClassWeights = "ctc", "balanced" }, "has no classes"},
-		{func(c *Config) { c.Task, c.LabelSmoothing = "ctc", 0.1 }, "nothing to smooth"},
-		{func(c *Config) { c.Task = "lm" }, "its examples are no texts"},
+		{func(c *config.Config) { c.Task = "regress" }, `is no number, which regress takes`},
+		{func(c *config.Config) { c.Task, c.ClassWeights = "ctc", "balanced" }, "has no classes"},
+		{func(c *config.Config) { c.Task, c.LabelSmoothing = "ctc", 0.1 }, "nothing to smooth"},
+		{func(c *config.Config) { c.Task = "lm" }, "its examples are no texts"},
 	} {
 		cfg := tinyConfig(t)
 		c.edit(&cfg)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/keep"
@@ -19,10 +20,10 @@ import (
 )
 
 // textConfig is a fit of the tiny text model to sentences.
-func textConfig(t testing.TB, all bool) Config {
+func textConfig(t testing.TB, all bool) config.Config {
 	t.Helper()
 	dir := t.TempDir()
-	c := DefaultConfig()
+	c := config.DefaultConfig()
 	c.Model, c.Data = filepath.Join(dir, "text.onnx"), dir
 	c.Epochs, c.Batch, c.Cache, c.LR = 3, 16, "ram", 0.01
 	if err := errors.Join(fixture.WriteTextModel(c.Model, all, 1), fixture.WriteTexts(dir, 40, 2)); err != nil {
@@ -35,19 +36,19 @@ func TestTextLearns(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		all  bool
-		edit func(*Config)
+		edit func(*config.Config)
 		want float64
 	}{
-		{"head", false, func(c *Config) { c.Epochs = 60 }, 0.6},
-		{"types and positions", true, func(c *Config) { c.Epochs = 60 }, 0.55},
-		{"max", false, func(c *Config) { c.Pool, c.Epochs = "max", 60 }, 0.8},
-		{"last", false, func(c *Config) { c.Pool, c.Thaw, c.Epochs = "last", []string{"all"}, 12 }, 0.5},
-		{"cls", false, func(c *Config) { c.Pool, c.Thaw, c.Epochs = "cls", []string{"all"}, 12 }, 0.5},
-		{"several layers", false, func(c *Config) {
+		{"head", false, func(c *config.Config) { c.Epochs = 60 }, 0.6},
+		{"types and positions", true, func(c *config.Config) { c.Epochs = 60 }, 0.55},
+		{"max", false, func(c *config.Config) { c.Pool, c.Epochs = "max", 60 }, 0.8},
+		{"last", false, func(c *config.Config) { c.Pool, c.Thaw, c.Epochs = "last", []string{"all"}, 12 }, 0.5},
+		{"cls", false, func(c *config.Config) { c.Pool, c.Thaw, c.Epochs = "cls", []string{"all"}, 12 }, 0.5},
+		{"several layers", false, func(c *config.Config) {
 			c.Attach, c.Epochs = []string{"/blocks.0/Add_1", "last_hidden_state"}, 40
 		}, 0.65},
-		{"last block", false, func(c *Config) { c.Thaw, c.Epochs = []string{"last:1"}, 12 }, 0.9},
-		{"everything", true, func(c *Config) { c.Thaw, c.Epochs = []string{"all"}, 12 }, 0.9},
+		{"last block", false, func(c *config.Config) { c.Thaw, c.Epochs = []string{"last:1"}, 12 }, 0.9},
+		{"everything", true, func(c *config.Config) { c.Thaw, c.Epochs = []string{"all"}, 12 }, 0.9},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := textConfig(t, c.all)
@@ -163,17 +164,17 @@ func TestPaddingDoesNotMatter(t *testing.T) {
 func TestTextInput(t *testing.T) {
 	for _, c := range []struct {
 		name, table string
-		edit        func(*Config)
+		edit        func(*config.Config)
 		want        string
 	}{
 		{"no column", "sentence,label\na cat,x\n", nil, "no column text: it has sentence, label; name one with option text_column"},
-		{"no label", "text,kind\na cat,x\n", func(c *Config) { c.LabelColumn = "answer" }, "option label_column"},
+		{"no label", "text,kind\na cat,x\n", func(c *config.Config) { c.LabelColumn = "answer" }, "option label_column"},
 		{"one label", "text,label\na cat,x\na dog,x\n", nil, "one label only"},
 		{"empty", "text,label\n,x\n ,y\n", nil, "more than a tenth"},
 		{"cells", "text,label\na cat,x,y\n", nil, "line 2"},
-		{"no tokenizer", "text,label\na,x\nb,y\n", func(c *Config) { os.Remove(strings.TrimSuffix(c.Model, ".onnx") + ".tokenizer.json") }, "option tokenizer"},
-		{"pictures", "text,label\na,x\nb,y\n", func(c *Config) { c.Data = filepath.Dir(filepath.Dir(c.Model)) }, "takes texts"},
-		{"another tokenizer", "text,label\na,x\nb,y\n", func(c *Config) {
+		{"no tokenizer", "text,label\na,x\nb,y\n", func(c *config.Config) { os.Remove(strings.TrimSuffix(c.Model, ".onnx") + ".tokenizer.json") }, "option tokenizer"},
+		{"pictures", "text,label\na,x\nb,y\n", func(c *config.Config) { c.Data = filepath.Dir(filepath.Dir(c.Model)) }, "takes texts"},
+		{"another tokenizer", "text,label\na,x\nb,y\n", func(c *config.Config) {
 			c.Tokenizer = filepath.Join("..", "tokenize", "testdata", "wordpiece.tokenizer.json")
 		}, "belongs to another model"},
 	} {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
@@ -54,7 +55,7 @@ func TestTranscriptsTooLong(t *testing.T) {
 		{[]string{"ababab", "bababab", "babababa", "ababababa"}, "", "4 of 4 transcripts are longer"},
 	} {
 		table(c.texts...)
-		cfg := DefaultConfig()
+		cfg := config.DefaultConfig()
 		cfg.Model, cfg.Data, cfg.Out, cfg.Task, cfg.Epochs, cfg.Batch = waveModel(t), dir, t.TempDir(), "ctc", 1, 4
 		s, err := Prepare(context.Background(), cfg)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
@@ -14,7 +15,7 @@ import (
 )
 
 // mixing writes the model of pictures with a node put behind its input.
-func mixing(t *testing.T, node func(g *ir.Graph, x *ir.Value) *ir.Value) Config {
+func mixing(t *testing.T, node func(g *ir.Graph, x *ir.Value) *ir.Value) config.Config {
 	t.Helper()
 	dir := t.TempDir()
 	g := fixture.Graph(2, 1)
@@ -32,7 +33,7 @@ func mixing(t *testing.T, node func(g *ir.Graph, x *ir.Value) *ir.Value) Config 
 	}
 	b, err := onnx.Build(g, onnx.BuildOptions{Opset: 17})
 	must(t, err)
-	cfg := DefaultConfig()
+	cfg := config.DefaultConfig()
 	cfg.Model, cfg.Data = filepath.Join(dir, "m.onnx"), filepath.Join(dir, "data")
 	must(t, os.WriteFile(cfg.Model, b, 0o644))
 	must(t, fixture.WritePictures(cfg.Data, 8, 2, 1))
@@ -43,7 +44,7 @@ func mixing(t *testing.T, node func(g *ir.Graph, x *ir.Value) *ir.Value) Config 
 // A text that is longer than the model's table of positions is cut, or refused by the option that
 // mends it.
 func TestTextLongerThanPositions(t *testing.T) {
-	cfg := DefaultConfig()
+	cfg := config.DefaultConfig()
 	cfg.Model, cfg.Data = shared.Path(t, "cases/text-longer-than-positions/m.onnx"), shared.Path(t, "cases/text-longer-than-positions/t.csv")
 	cfg.Cache = "off"
 	s, err := Prepare(t.Context(), cfg)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
@@ -16,7 +17,7 @@ import (
 // TestExtending fits by the schedule of docs/extending.md. Help and the check of options know it.
 func TestExtending(t *testing.T) {
 	dir := t.TempDir()
-	cfg := run.DefaultConfig()
+	cfg := config.DefaultConfig()
 	cfg.Model, cfg.Data, cfg.Out = filepath.Join(dir, "tiny.onnx"), filepath.Join(dir, "photos"), filepath.Join(dir, "run")
 	cfg.Preprocess, cfg.Epochs, cfg.Batch, cfg.Cache, cfg.Schedule = "unit", 2, 6, "ram", "zigzag:3"
 	if err := fixture.WriteModel(cfg.Model, 5, 1); err != nil {
@@ -25,8 +26,8 @@ func TestExtending(t *testing.T) {
 	if err := fixture.WritePictures(cfg.Data, 8, 3, 1); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(run.Values("schedule"), "zigzag") {
-		t.Errorf("the words of the option are %q", run.Values("schedule"))
+	if !slices.Contains(config.Values("schedule"), "zigzag") {
+		t.Errorf("the words of the option are %q", config.Values("schedule"))
 	}
 	s, err := run.Prepare(t.Context(), cfg)
 	if err != nil {

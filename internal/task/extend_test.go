@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
@@ -14,7 +15,7 @@ import (
 // comes of it.
 func TestExtending(t *testing.T) {
 	dir := t.TempDir()
-	cfg := run.DefaultConfig()
+	cfg := config.DefaultConfig()
 	cfg.Model, cfg.Data, cfg.Out = filepath.Join(dir, "tiny.onnx"), filepath.Join(dir, "tables"), filepath.Join(dir, "run")
 	cfg.Task, cfg.Preprocess, cfg.Epochs, cfg.Batch, cfg.LR, cfg.Cache = "count", "unit", 40, 6, 0.03, "ram"
 	if err := fixture.WriteModel(cfg.Model, 5, 1); err != nil {

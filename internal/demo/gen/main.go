@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/demo"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
@@ -41,7 +42,7 @@ func pretrain(ctx context.Context, out string, each, epochs int, rate float64) e
 		return err
 	}
 	defer os.RemoveAll(dir)
-	cfg := run.DefaultConfig()
+	cfg := config.DefaultConfig()
 	cfg.Model, cfg.Data = filepath.Join(dir, "untrained.onnx"), filepath.Join(dir, "latin")
 	cfg.Preprocess = "unit"
 	cfg.Thaw, cfg.Head, cfg.Keep = []string{"all"}, "keep", "last"

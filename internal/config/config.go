@@ -1,4 +1,4 @@
-package run
+package config
 
 import (
 	"flag"
@@ -91,3 +91,6 @@ func DefaultConfig() Config {
 
 // Bind defines one flag for every option on fs, see option.Bind.
 func (c *Config) Bind(fs *flag.FlagSet) { option.Bind(fs, c, inWords) }
+
+// AutoRGN is the value of the option rates that measures the rates.
+const AutoRGN = "auto-rgn"

@@ -1,4 +1,4 @@
-package run
+package config
 
 import (
 	"strings"
@@ -33,7 +33,7 @@ func Values(key string) []string {
 		"layout":          {"nchw", "nhwc"},
 		"lr_schedule":     {"cosine", "constant", "step"},
 		"optimizer":       {"adamw", "sgd"},
-		"rates":           {autoRGN},
+		"rates":           {AutoRGN},
 		"start":           {"none", "probe"},
 	}[key]
 }

@@ -1,4 +1,4 @@
-package run
+package config
 
 import (
 	"cmp"
@@ -125,8 +125,8 @@ func (c *Config) validateRegularisation() error {
 	switch {
 	case !(c.LayerDecay >= 0 && c.LayerDecay <= 1):
 		return option.Errorf("layer_decay", "%g is not above 0 and at most 1", c.LayerDecay)
-	case c.Rates != "" && c.Rates != autoRGN:
-		return option.Errorf("rates", "%q is none of %s", c.Rates, autoRGN)
+	case c.Rates != "" && c.Rates != AutoRGN:
+		return option.Errorf("rates", "%q is none of %s", c.Rates, AutoRGN)
 	case c.Rates != "" && c.LayerDecay != 0:
 		return option.Errorf("layer_decay", "rates %s sets the rate of every layer by itself; give one of the two", c.Rates)
 	case c.Rates != "" && c.Schedule != "":

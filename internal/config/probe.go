@@ -1,0 +1,15 @@
+package config
+
+// Probe returns the configuration that trains only a head, with the default recipe, from which
+// other fits can start.
+func (c *Config) Probe() Config {
+	p := DefaultConfig()
+	p.Model, p.Data, p.Val, p.Task, p.TextColumn, p.LabelColumn = c.Model, c.Data, c.Val, c.Task, c.TextColumn, c.LabelColumn
+	p.Preprocess, p.Layout, p.Size, p.Tokenizer, p.MaxLength, p.Augment = c.Preprocess, c.Layout, c.Size, c.Tokenizer, c.MaxLength, c.Augment
+	p.Input, p.Shape = c.Input, c.Shape
+	p.Head, p.Attach, p.Pool = c.Head, c.Attach, c.Pool
+	p.LabelSmoothing, p.ClassWeights, p.Keep = c.LabelSmoothing, c.ClassWeights, "last"
+	p.Seed, p.Threads, p.Memory = c.Seed, c.Threads, c.Memory
+	p.Cache, p.CacheBudget, p.CachePrecision, p.CacheVariants = c.Cache, c.CacheBudget, c.CachePrecision, c.CacheVariants
+	return p
+}
