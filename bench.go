@@ -55,8 +55,10 @@ func Bench(ctx context.Context, cfg Config, o BenchOptions) (*BenchResult, error
 		return nil, badInput(err)
 	}
 	return &BenchResult{
-		r.ForwardMin, r.ForwardMedian, r.StepMin, r.StepMedian, r.FLOPs, r.GFLOPS, r.PeakGFLOPS, r.PeakRSS, r.Threads,
-		r.Batch, r.Steps, r.Head, r.ParamsTotal, r.ParamsThawed, r.ForwardBytes, r.StepBytes,
-		each(r.Ops, func(t inspect.OpTime) OpTime { return OpTime(t) }), r.Notes,
+		ForwardMin: r.ForwardMin, ForwardMedian: r.ForwardMedian, StepMin: r.StepMin, StepMedian: r.StepMedian,
+		FLOPs: r.FLOPs, GFLOPS: r.GFLOPS, PeakGFLOPS: r.PeakGFLOPS, PeakRSS: r.PeakRSS, Threads: r.Threads,
+		Batch: r.Batch, Steps: r.Steps, Head: r.Head, ParamsTotal: r.ParamsTotal, ParamsThawed: r.ParamsThawed,
+		ForwardBytes: r.ForwardBytes, StepBytes: r.StepBytes,
+		Ops: each(r.Ops, func(t inspect.OpTime) OpTime { return OpTime(t) }), Notes: r.Notes,
 	}, nil
 }

@@ -110,7 +110,10 @@ func Compare(ctx context.Context, cfg Config, o CompareOptions, opts ...Option) 
 			return nil, failed(err)
 		}
 	}
-	return &Comparison{c.Model, c.Data, c.Metric, c.Train, c.Val, c.Seeds, each(c.Plans, comparedPlanOf), c.Best, c.Notes}, nil
+	return &Comparison{
+		Model: c.Model, Data: c.Data, Metric: c.Metric, Train: c.Train, Val: c.Val, Seeds: c.Seeds,
+		Plans: each(c.Plans, comparedPlanOf), Best: c.Best, Notes: c.Notes,
+	}, nil
 }
 
 func comparedPlanOf(r compare.Row) ComparedPlan {

@@ -2,6 +2,7 @@ package permafrost
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -203,11 +204,14 @@ type Evaluation struct {
 // MarshalJSON writes the form that eval --json prints. It omits the accuracy if the task has
 // another metric.
 func (e *Evaluation) MarshalJSON() ([]byte, error) {
-	in := tuned.Evaluation{Accuracy: e.Accuracy, Loss: e.Loss, Examples: e.Examples, Seconds: e.Seconds, Classes: e.Classes, Confusion: e.Confusion}
-	if e.Metric != nil {
-		in.Metric = &task.Named{Name: e.Metric.Name, Value: task.Finite(e.Metric.Value)}
+	type plain Evaluation
+	if e.Metric == nil {
+		return json.Marshal((*plain)(e))
 	}
-	return in.MarshalJSON()
+	return json.Marshal(struct {
+		*plain
+		Accuracy *float64 `json:"accuracy,omitempty"`
+	}{plain: (*plain)(e)})
 }
 
 // Eval measures the model on labelled examples, whose classes must be among its labels. If a folder
@@ -221,7 +225,10 @@ func (m *Model) Eval(ctx context.Context, examples Data) (*Evaluation, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
-	return &Evaluation{e.Accuracy, metricOf(e.Metric), e.Loss, e.Examples, e.Seconds, e.Classes, e.Confusion, skippedOf(e.Skipped)}, nil
+	return &Evaluation{
+		Accuracy: e.Accuracy, Metric: metricOf(e.Metric), Loss: e.Loss, Examples: e.Examples, Seconds: e.Seconds,
+		Classes: e.Classes, Confusion: e.Confusion, Skipped: skippedOf(e.Skipped),
+	}, nil
 }
 
 // Continuation says how a language model continues a text. The zero Continuation always takes the

@@ -43,5 +43,8 @@ func RunCase(ctx context.Context, model, dir string, o CaseOptions) (*CaseResult
 	if err != nil {
 		return nil, badInput(err)
 	}
-	return &CaseResult{r.Pass, r.MaxAbs, r.MaxRel, each(r.Outputs, func(out testcase.Output) CaseOutput { return CaseOutput(out) }), r.Why}, nil
+	return &CaseResult{
+		Pass: r.Pass, MaxAbs: r.MaxAbs, MaxRel: r.MaxRel, Why: r.Why,
+		Outputs: each(r.Outputs, func(out testcase.Output) CaseOutput { return CaseOutput(out) }),
+	}, nil
 }

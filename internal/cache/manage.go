@@ -18,12 +18,12 @@ import (
 
 // Info describes a space on the disk.
 type Info struct {
-	Space string `json:"space"` // its digest
+	Space string // its digest
 	About
-	Blocks int       `json:"blocks"` // in the indexes
-	Bytes  int64     `json:"bytes"`  // on the disk
-	Packs  int       `json:"packs"`
-	Used   time.Time `json:"used"` // last read or written
+	Blocks int   // in the indexes
+	Bytes  int64 // on the disk
+	Packs  int
+	Used   time.Time // last read or written
 }
 
 // List describes the spaces of the cache in dir, the most recently used first. A cache that does
@@ -57,10 +57,10 @@ func List(dir string) ([]Info, error) {
 
 // Check is the result of Verify.
 type Check struct {
-	Blocks int   `json:"blocks"` // that were read
-	Bytes  int64 `json:"bytes"`
+	Blocks int // that were read
+	Bytes  int64
 	// blocks and entries with a wrong checksum; they are computed again when needed
-	Damaged int `json:"damaged"`
+	Damaged int
 }
 
 // Verify reads every block of the cache in dir and compares it with its checksum.

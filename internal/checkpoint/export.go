@@ -27,18 +27,18 @@ const (
 
 // Exported is one tensor of a state dict made from a model.
 type Exported struct {
-	Name   string `json:"name"`
-	Shape  []int  `json:"shape"`
-	From   string `json:"from"`  // in the model; "" for what only the checkpoint has
-	How    string `json:"how"`   // how the name was found and what was undone
-	Exact  string `json:"exact"` // Exact or Rounded
+	Name   string
+	Shape  []int
+	From   string // in the model; "" for what only the checkpoint has
+	How    string // how the name was found and what was undone
+	Exact  string // Exact or Rounded
 	tensor *tensor.Tensor
 }
 
 // StateDict is a model's tensors under their PyTorch names.
 type StateDict struct {
-	Tensors []*Exported `json:"tensors"`
-	Notes   []string    `json:"notes"` // what a reader of the file should know
+	Tensors []*Exported
+	Notes   []string // what a reader of the file should know
 }
 
 // File is the state dict as a safetensors file, whose metadata says of every tensor whether it is

@@ -22,12 +22,12 @@ type Options struct {
 
 // Match is one tensor of the model and its source.
 type Match struct {
-	Tensor string `json:"tensor"`
-	Shape  []int  `json:"shape"`
+	Tensor string
+	Shape  []int
 	// in the checkpoint: one tensor, or a weight and the batch norm folded into it
-	From []string `json:"from"`
+	From []string
 	// equal name or node path, then the transformations and the types where they differ
-	How string `json:"how"`
+	How string
 
 	target *target
 	form   form

@@ -13,28 +13,28 @@ import (
 
 // Lack is a tensor that only one side has.
 type Lack struct {
-	Name  string `json:"name"`
-	Shape []int  `json:"shape"`
-	Why   string `json:"why,omitempty"`
+	Name  string
+	Shape []int
+	Why   string
 }
 
 // Result says which tensor of a checkpoint goes where in a model.
 type Result struct {
-	Matched []*Match `json:"matched"`
-	Missing []Lack   `json:"missing"` // in the model, not in the checkpoint
-	Unused  []Lack   `json:"unused"`  // in the checkpoint, not in the model
+	Matched []*Match
+	Missing []Lack // in the model, not in the checkpoint
+	Unused  []Lack // in the checkpoint, not in the model
 	// in the model, with the values that they have there
-	Kept []Lack `json:"kept"`
+	Kept []Lack
 	// in the checkpoint, left out because Options say so
-	Ignored []Lack `json:"ignored"`
+	Ignored []Lack
 	// integer buffers of the checkpoint, such as num_batches_tracked
-	Integers int `json:"ignored_integers"`
+	Integers int
 	// prefix that the checkpoint's names have and the model's have not
-	Stripped string `json:"stripped"`
+	Stripped string
 	// prefix that the model's names have and the checkpoint's have not
-	Added     string  `json:"added"`
-	Eps       float64 `json:"eps,omitempty"` // of folded batch norm, 0 where none is
-	EpsSource string  `json:"eps_source,omitempty"`
+	Added     string
+	Eps       float64 // of folded batch norm, 0 where none is
+	EpsSource string
 
 	targets []*target
 	sources []*source

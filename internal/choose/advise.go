@@ -24,71 +24,71 @@ type AdviseOptions struct {
 // DepthEvidence is the result of a linear probe at one depth of the frozen trunk.
 type DepthEvidence struct {
 	// the block that ends there, or "features" for the head's input
-	Depth    string  `json:"depth"`
-	Blocks   int     `json:"blocks"`   // blocks before it
-	Features int     `json:"features"` // width of the pooled value
-	Train    float64 `json:"train_accuracy"`
-	HeldOut  float64 `json:"held_out_accuracy"`
-	Error    float64 `json:"held_out_error"` // standard error of that
-	Gain     float64 `json:"gain"`           // over the probe of the head's input
-	GainErr  float64 `json:"gain_error"`
-	LogME    float64 `json:"logme"`
+	Depth    string
+	Blocks   int // blocks before it
+	Features int // width of the pooled value
+	Train    float64
+	HeldOut  float64
+	Error    float64 // standard error of that
+	Gain     float64 // over the probe of the head's input
+	GainErr  float64
+	LogME    float64
 }
 
 // JointEvidence is the result of a linear probe that reads all probed depths at once, see
 // JointProbe.
 type JointEvidence struct {
-	Features int     `json:"features"`
-	Train    float64 `json:"train_accuracy"`
-	HeldOut  float64 `json:"held_out_accuracy"`
-	Gain     float64 `json:"gain"`       // over the probe of the head's input
-	Error    float64 `json:"gain_error"` // standard error of that
+	Features int
+	Train    float64
+	HeldOut  float64
+	Gain     float64 // over the probe of the head's input
+	Error    float64 // standard error of that
 }
 
 // Candidate is a plan with its evidence and its predicted cost.
 type Candidate struct {
-	Thaw    string `json:"thaw"`
-	Adapter string `json:"adapter,omitempty"` // trained beside the frozen layers
+	Thaw    string
+	Adapter string // trained beside the frozen layers
 	// orders plans, see Weigh: an accuracy on new examples under ideal fine-tuning, not a
 	// prediction
-	Score      float64 `json:"score"`
-	Seconds    float64 `json:"predicted_seconds"`
-	Bytes      int64   `json:"predicted_bytes"` // of memory while training
-	Checkpoint int64   `json:"checkpoint_bytes"`
-	Params     int     `json:"params_thawed"`
-	Epochs     int     `json:"epochs"`
+	Score      float64
+	Seconds    float64
+	Bytes      int64 // of memory while training
+	Checkpoint int64
+	Params     int
+	Epochs     int
 	// share of Σ|ḡ| over the trunk that lies in thawed weights: the first step of AdamW
-	Pull  float64 `json:"pull"`
-	Depth float64 `json:"depth"` // share of the blocks in which something is thawed
+	Pull  float64
+	Depth float64 // share of the blocks in which something is thawed
 }
 
 // Recommendation is the plan to start with.
 type Recommendation struct {
-	Thaw   string `json:"thaw"`
-	Why    string `json:"why"`
-	Sure   string `json:"sure"` // high, medium or low
-	Doubts string `json:"doubts"`
+	Thaw   string
+	Why    string
+	Sure   string // high, medium or low
+	Doubts string
 }
 
-// Advice is what advise --json prints.
+// Advice is the evidence on what to thaw, and what it recommends.
 type Advice struct {
-	Recommended Recommendation  `json:"recommended"`
-	Candidates  []Candidate     `json:"candidates"`
-	Depths      []DepthEvidence `json:"depths"` // from the input to the head
-	Joint       *JointEvidence  `json:"joint,omitempty"`
-	Gradients   []BlockGradient `json:"gradients"`
+	Recommended Recommendation
+	Candidates  []Candidate
+	Depths      []DepthEvidence // from the input to the head
+	Joint       *JointEvidence
+	Gradients   []BlockGradient
 	// the best weights for half of a backward pass
-	Elastic  *ElasticChoice `json:"elastic,omitempty"`
-	Task     string         `json:"task"`
-	Examples int            `json:"examples"`
-	Classes  int            `json:"classes"`
-	Params   int            `json:"params_total"`
+	Elastic  *ElasticChoice
+	Task     string
+	Examples int
+	Classes  int
+	Params   int
 	// accuracy of always answering the largest class
-	Majority float64  `json:"majority_accuracy"`
-	Seconds  float64  `json:"seconds"`
-	Notes    []string `json:"notes,omitempty"`
+	Majority float64
+	Seconds  float64
+	Notes    []string
 
-	Blocks []string `json:"blocks"` // from the input to the head
+	Blocks []string // from the input to the head
 }
 
 // probedDepths is the number of depths at which a trunk is probed. probingBatches is the number of

@@ -96,10 +96,10 @@ func Elastic(items []ElasticItem, budget float64) []int {
 
 // ElasticChoice is what Elastic picks of a trunk for half of its backward pass.
 type ElasticChoice struct {
-	Weights    []string `json:"weights"`
-	Of         int      `json:"of"`         // weights that could be picked
-	Importance float64  `json:"importance"` // share of the trunk's
-	Work       float64  `json:"work"`       // share of the backward pass through the trunk
+	Weights    []string
+	Of         int     // weights that could be picked
+	Importance float64 // share of the trunk's
+	Work       float64 // share of the backward pass through the trunk
 }
 
 // elasticShare is the share of the backward pass that the picked weights may cost.

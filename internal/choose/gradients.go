@@ -12,16 +12,16 @@ import (
 // BlockGradient is what the gradients of a few batches say of one block, from the pretrained
 // weights on and with a trained head. Each criterion has a function and a file of its own.
 type BlockGradient struct {
-	Block  string `json:"block"`
-	Params int    `json:"params"`
+	Block  string
+	Params int
 
-	Scores map[string]float64 `json:"scores"` // of the criteria, by name
+	Scores map[string]float64 // of the criteria, by name
 
-	Importance float64 `json:"importance"` // share of the trunk's, see Importance
+	Importance float64 // share of the trunk's, see Importance
 	// share of the trunk's gradients of weights, in operations
-	Cost float64 `json:"backward_cost"`
+	Cost float64
 	// share of its weights that Elastic picks for half of the backward pass
-	Elastic float64 `json:"elastic_weights"`
+	Elastic float64
 }
 
 // Traced is what the probing pass gathers of one weight: the gradients g of B batches at the

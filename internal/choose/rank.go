@@ -39,44 +39,44 @@ type RankOptions struct {
 
 // Ranked is the scores of one model. Those that a criterion cannot give are nil.
 type Ranked struct {
-	Model string  `json:"model"`
-	Score float64 `json:"score"` // that models are ranked by
+	Model string
+	Score float64 // that models are ranked by
 	// of the criteria, by name; those that are silent are left out
-	Scores map[string]float64 `json:"scores"`
+	Scores map[string]float64
 
 	// on held-out examples of the training data
-	Probe      *float64 `json:"probe_accuracy,omitempty"`
-	ProbeError *float64 `json:"probe_error,omitempty"` // standard error of that
-	ProbeTrain *float64 `json:"probe_train_accuracy,omitempty"`
+	Probe      *float64
+	ProbeError *float64 // standard error of that
+	ProbeTrain *float64
 
-	Features int     `json:"features"` // width of what the head would read
-	Params   int     `json:"params_total"`
-	Examples int     `json:"examples"` // examples that the criteria looked at
-	Seconds  float64 `json:"seconds"`
+	Features int // width of what the head would read
+	Params   int
+	Examples int // examples that the criteria looked at
+	Seconds  float64
 
-	Notes []string `json:"notes,omitempty"`
+	Notes []string
 }
 
 // Unfit is a model that cannot be ranked on the data.
 type Unfit struct {
-	Model  string `json:"model"`
-	Reason string `json:"reason"`
+	Model  string
+	Reason string
 }
 
 // Agreement is how far two criteria order the models alike.
 type Agreement struct {
-	A   string   `json:"a"`
-	B   string   `json:"b"`
-	Tau *float64 `json:"tau"` // Kendall's τ-b; nil where a score is the same for all
+	A   string
+	B   string
+	Tau *float64 // Kendall's τ-b; nil where a score is the same for all
 }
 
-// Ranking is what rank --json prints: models, the best first.
+// Ranking is a list of models, the best first.
 type Ranking struct {
-	Models    []Ranked    `json:"models"`
-	Unfit     []Unfit     `json:"unfit,omitempty"` // those that do not take the data
-	By        string      `json:"by"`
-	Agreement []Agreement `json:"agreement"`
-	Trust     string      `json:"trust"` // one sentence on how far to rely on the order
+	Models    []Ranked
+	Unfit     []Unfit // those that do not take the data
+	By        string
+	Agreement []Agreement
+	Trust     string // one sentence on how far to rely on the order
 }
 
 // Rank scores models on the training examples of a data set, by the features of their frozen

@@ -24,27 +24,27 @@ type BenchOptions struct {
 	Ops     bool          // say what each operator took
 }
 
-// BenchResult is what bench --json prints. Times are in milliseconds per batch.
+// BenchResult holds times in milliseconds per batch.
 type BenchResult struct {
-	ForwardMin    float64  `json:"forward_ms_min"`
-	ForwardMedian float64  `json:"forward_ms_median"`
-	StepMin       *float64 `json:"step_ms_min"` // null if the model accepts no classifier
-	StepMedian    *float64 `json:"step_ms_median"`
-	FLOPs         int64    `json:"flops"`       // of one forward pass; a multiply-add counts as two
-	GFLOPS        float64  `json:"gflops"`      // of the fastest forward pass
-	PeakGFLOPS    float64  `json:"peak_gflops"` // of multiply-adds in registers, on the same threads
-	PeakRSS       int64    `json:"peak_rss_bytes"`
-	Threads       int      `json:"threads"`
+	ForwardMin    float64
+	ForwardMedian float64
+	StepMin       *float64 // nil if the model accepts no classifier
+	StepMedian    *float64
+	FLOPs         int64   // of one forward pass; a multiply-add counts as two
+	GFLOPS        float64 // of the fastest forward pass
+	PeakGFLOPS    float64 // of multiply-adds in registers, on the same threads
+	PeakRSS       int64
+	Threads       int
 
-	Batch        int      `json:"batch"`
-	Steps        int      `json:"steps"`
-	Head         string   `json:"head,omitempty"` // the head that the step trains: keep or linear
-	ParamsTotal  int      `json:"params_total,omitempty"`
-	ParamsThawed int      `json:"params_thawed,omitempty"`
-	ForwardBytes int64    `json:"forward_arena_bytes"`        // planned memory of the forward pass
-	StepBytes    int64    `json:"step_arena_bytes,omitempty"` // of a training step: its regions take turns in it
-	Ops          []OpTime `json:"ops,omitempty"`              // of the forward pass
-	Notes        []string `json:"notes,omitempty"`
+	Batch        int
+	Steps        int
+	Head         string // the head that the step trains: keep or linear
+	ParamsTotal  int
+	ParamsThawed int
+	ForwardBytes int64    // planned memory of the forward pass
+	StepBytes    int64    // of a training step: its regions take turns in it
+	Ops          []OpTime // of the forward pass
+	Notes        []string
 }
 
 // Bench times a model on synthetic, seeded inputs of any kind and number. It times the forward pass

@@ -15,11 +15,11 @@ import (
 // OpTime is the time of all nodes of one operator in a forward pass, as the median over the runs.
 // Convolutions with different windows count as different operators.
 type OpTime struct {
-	Op     string  `json:"op"`
-	Nodes  int     `json:"nodes"`
-	Ms     float64 `json:"ms"`
-	Share  float64 `json:"share"` // of the time of all nodes
-	GFLOPS float64 `json:"gflops"`
+	Op     string
+	Nodes  int
+	Ms     float64
+	Share  float64 // of the time of all nodes
+	GFLOPS float64
 }
 
 // opTimes profiles a program. The slowest operators come first.

@@ -23,31 +23,30 @@ type InspectOptions struct {
 	Sets     run.Sets      // examples of the caller
 }
 
-// Inspection describes what a fit would do before it runs. Its JSON form is what inspect --json
-// prints.
+// Inspection describes what a fit would do before it runs.
 type Inspection struct {
 	// elements of all weights, without running statistics
-	ParamsTotal  int     `json:"params_total"`
-	ParamsThawed int     `json:"params_thawed"`
-	Layers       []Layer `json:"layers"`
+	ParamsTotal  int
+	ParamsThawed int
+	Layers       []Layer
 	// the values that the frozen region passes to the live one
-	Frontier  []string    `json:"frontier"`
-	Predicted *Prediction `json:"predicted"`
+	Frontier  []string
+	Predicted *Prediction
 
-	Model    string   `json:"model"`
-	Inputs   []string `json:"inputs"`
-	Outputs  []string `json:"outputs"`
-	Opset    int      `json:"opset"`
-	Producer string   `json:"producer,omitempty"`
-	Head     string   `json:"head"`
-	Thaw     []string `json:"thaw"`
-	Freeze   []string `json:"freeze,omitempty"`
-	Blocks   []Block  `json:"blocks"` // the blocks that first:N and last:N count
-	FLOPs    int64    `json:"flops"`  // of one example's forward pass
-	Batch    int      `json:"batch"`
-	Notes    []string `json:"notes,omitempty"`
+	Model    string
+	Inputs   []string
+	Outputs  []string
+	Opset    int
+	Producer string
+	Head     string
+	Thaw     []string
+	Freeze   []string
+	Blocks   []Block // the blocks that first:N and last:N count
+	FLOPs    int64   // of one example's forward pass
+	Batch    int
+	Notes    []string
 
-	Plan *freeze.Plan `json:"-"`
+	Plan *freeze.Plan
 }
 
 // Inspect reads a model, makes the plan and predicts the cost of a fit. It errors under the

@@ -12,31 +12,31 @@ import (
 
 // Layer is a layer that owns weights.
 type Layer struct {
-	Name   string `json:"name"` // module path, which also selects it
-	Op     string `json:"op"`   // ONNX operator
-	Params int    `json:"params"`
+	Name   string // module path, which also selects it
+	Op     string // ONNX operator
+	Params int
 	// for one example, including following operations without weights
-	FLOPs int64        `json:"flops"`
-	State freeze.State `json:"state"`
+	FLOPs int64
+	State freeze.State
 
-	Node    string        `json:"node"` // path of the node that reads the weight
-	Block   string        `json:"block,omitempty"`
-	Weights []WeightState `json:"weights"`
+	Node    string // path of the node that reads the weight
+	Block   string
+	Weights []WeightState
 }
 
 // WeightState is one weight of a layer.
 type WeightState struct {
-	Name  string       `json:"name"`
-	Role  freeze.Role  `json:"role"`
-	Shape tensor.Shape `json:"shape"`
-	State freeze.State `json:"state"`
+	Name  string
+	Role  freeze.Role
+	Shape tensor.Shape
+	State freeze.State
 }
 
 // Block is a repeated part of the network.
 type Block struct {
-	Name   string `json:"name"`
-	Params int    `json:"params"`
-	Thawed int    `json:"params_thawed"`
+	Name   string
+	Params int
+	Thawed int
 }
 
 func symbolic(s tensor.Shape, dims []string) string {

@@ -13,23 +13,23 @@ import (
 // Prediction is the expected cost of a fit. Times come from runs of a few examples on this machine.
 type Prediction struct {
 	// includes the frozen region, whose values are then kept
-	FirstEpoch float64 `json:"first_epoch_seconds"`
-	LaterEpoch float64 `json:"later_epoch_seconds"`
+	FirstEpoch float64
+	LaterEpoch float64
 	// weights, gradients, optimiser state and activations; kept values are counted below
-	TrainBytes int64 `json:"train_bytes"`
+	TrainBytes int64
 	// frontier values of all examples, in memory or on disk
-	KeptBytes int64 `json:"kept_bytes"`
+	KeptBytes int64
 	// the part of KeptBytes that is held in memory; 0 with option cache disk or off
-	KeptMemory int64 `json:"kept_memory_bytes"`
-	Checkpoint int64 `json:"checkpoint_bytes"`
+	KeptMemory int64
+	Checkpoint int64
 	// frontier values; 0 if they are always recomputed
-	CachePerExample int64 `json:"cache_bytes_per_example"`
+	CachePerExample int64
 
-	Examples   int     `json:"examples"`
-	Decode     float64 `json:"decode_seconds_per_example"` // 0 without data
-	Frozen     float64 `json:"frozen_seconds_per_example"`
-	Live       float64 `json:"live_seconds_per_example"`
-	Calibrated float64 `json:"calibration_seconds"`
+	Examples   int
+	Decode     float64 // 0 without data
+	Frozen     float64
+	Live       float64
+	Calibrated float64
 }
 
 // predict times a few examples and extrapolates.

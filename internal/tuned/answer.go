@@ -2,7 +2,6 @@ package tuned
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -18,9 +17,9 @@ type Guess = task.Guess
 
 // Prediction is the model's answer to one input.
 type Prediction struct {
-	Input string `json:"input"`
+	Input string
 	task.Answer
-	Logits []float32 `json:"logits,omitempty"`
+	Logits []float32
 }
 
 // prediction makes the answer to one input.
@@ -28,31 +27,18 @@ func (p *Predictor) prediction(input string, scores []float32) Prediction {
 	return Prediction{input, p.Task.Answer(scores), slices.Clone(scores)}
 }
 
-// Evaluation says how well a tuned file does on labelled data. Its JSON form is what eval --json
-// prints.
+// Evaluation says how well a tuned file does on labelled data.
 type Evaluation struct {
-	Accuracy float64     `json:"accuracy"`             // classify only
-	Metric   *task.Named `json:"val_metric,omitempty"` // for other tasks
-	Loss     float64     `json:"loss"`
-	Examples int         `json:"examples"`
-	Seconds  float64     `json:"seconds"`
+	Accuracy float64     // classify only
+	Metric   *task.Named // for other tasks
+	Loss     float64
+	Examples int
+	Seconds  float64
 
-	Classes []string `json:"classes,omitempty"`
+	Classes []string
 	// classify only; row: true class, column: predicted class
-	Confusion [][]int64      `json:"confusion,omitempty"`
-	Skipped   []data.Skipped `json:"-"`
-}
-
-// MarshalJSON omits the accuracy if the task has another metric.
-func (e *Evaluation) MarshalJSON() ([]byte, error) {
-	type plain Evaluation
-	if e.Metric == nil {
-		return json.Marshal((*plain)(e))
-	}
-	return json.Marshal(struct {
-		*plain
-		Accuracy *float64 `json:"accuracy,omitempty"`
-	}{plain: (*plain)(e)})
+	Confusion [][]int64
+	Skipped   []data.Skipped
 }
 
 // evaluation summarises metrics.

@@ -11,15 +11,15 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Verification is the result of verify. Its JSON form is what verify --json prints.
+// Verification is the result of verify.
 type Verification struct {
-	Identical bool     `json:"identical"` // the bytes of every frozen tensor are unchanged
-	Changed   []string `json:"changed"`   // frozen tensors that differ or are missing
-	Added     []string `json:"added"`     // weights that the base lacks
-	Frozen    int      `json:"frozen"`    // number of frozen tensors compared
+	Identical bool     // the bytes of every frozen tensor are unchanged
+	Changed   []string // frozen tensors that differ or are missing
+	Added     []string // weights that the base lacks
+	Frozen    int      // number of frozen tensors compared
 
-	Thawed  []string `json:"thawed"`  // tensors that the plan let change and that did change
-	Removed []string `json:"removed"` // weights of the base that a new head replaced
+	Thawed  []string // tensors that the plan let change and that did change
+	Removed []string // weights of the base that a new head replaced
 }
 
 // Verify compares a tuned file with its base: every tensor that the plan declares frozen must have
