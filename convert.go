@@ -185,7 +185,7 @@ func apart(out string, inputs ...string) error {
 	}
 	for _, in := range inputs {
 		if i, err := os.Stat(in); err == nil && os.SameFile(o, i) {
-			return badInput(fmt.Errorf("option out %s is an input: name another file", out))
+			return badInput(fmt.Errorf("%s is an input and would be overwritten: name another file to write", out))
 		}
 	}
 	return nil

@@ -161,6 +161,8 @@ func TestBadInput(t *testing.T) {
 		{[]string{"verify", "other.onnx", "run/model.onnx"}, []string{"another model"}},
 		{[]string{"verify", "tiny.onnx", "run/model.onnx", "--plan", "bad.yaml"}, []string{"bad.yaml", "plan.json"}},
 		{[]string{"delta", "apply", "tiny.onnx", "run/delta.safetensors", "made.onnx"}, []string{"no delta"}},
+		{[]string{"delta", "extract", "tiny.onnx", "run/model.onnx", "tiny.onnx"}, []string{"tiny.onnx", "overwritten"}},
+		{[]string{"delta", "apply", "tiny.onnx", "run/delta.safetensors", "tiny.onnx"}, []string{"tiny.onnx", "overwritten"}},
 		{[]string{"delta", "shrink"}, []string{"shrink"}},
 		{[]string{"inspect", "cut.onnx"}, []string{"truncated"}},
 		{[]string{"inspect", "tiny.onnx", "--thaw", "x.y"}, []string{`"x.y"`}},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -92,7 +93,7 @@ func Export(m *onnx.Model, head string) (*StateDict, error) {
 		switch {
 		case !t.madeUp():
 			name, how := t.name, "own name"
-			if layer, own := parent(t.name); layer == headModule && head != "" {
+			if layer, own := parent(t.name); head != "" && headModule.MatchString(layer) {
 				name, how = join(head, own), "in place of "+head
 			}
 			d.add(name, t.param.Tensor, t.name, how, Exact)
@@ -155,8 +156,8 @@ func copied(t *target, all []*target) *target {
 	return nil
 }
 
-// headModule is where a fit puts a new linear classifier.
-const headModule = "head.linear"
+// headModule matches where a fit puts a new linear classifier.
+var headModule = regexp.MustCompile(`^head\d*\.linear$`)
 
 // ExportAs gives a model's tensors in the form of the state dict c that it was made from, with c's
 // names, order and shapes. A tensor that the model still holds unchanged is c's own, and exact.
@@ -260,7 +261,13 @@ func (r *Result) placeHead(give func(s *source, t *tensor.Tensor, from, how, exa
 		}
 		return r.target(name)
 	}
-	w, b := at(headModule+".weight"), at(headModule+".bias")
+	module := ""
+	for _, l := range r.Missing {
+		if layer, _ := parent(l.Name); headModule.MatchString(layer) {
+			module = layer
+		}
+	}
+	w, b := at(module+".weight"), at(module+".bias")
 	if w == nil || b == nil {
 		return done
 	}

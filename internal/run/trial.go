@@ -15,7 +15,8 @@ import (
 )
 
 // Try runs the longest, the shortest and one random example through the network, so that a model
-// that does not take the data is found before anything is written. The first also goes through it
+// that does not take the data is found before anything is written. It also checks that the tuned
+// file can be made. The first also goes through it
 // with another example beside it: the frozen region must give an example the same values in any
 // company.
 func (s *Session) Try(ctx context.Context) error {
@@ -43,7 +44,11 @@ func (s *Session) Try(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	p, _, err := s.patch()
+	if err != nil {
+		return err
+	}
+	return s.Base.Model.Check(p)
 }
 
 type trial struct {

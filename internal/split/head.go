@@ -90,7 +90,7 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 	if err != nil {
 		return nil, err
 	}
-	b := &rawBuilder{g: g, h: h, version: opset(g)}
+	b := &rawBuilder{g: g, h: h, version: opset(g), module: freeModule(g)}
 	for _, v := range g.Inputs {
 		if v.Name == spec.Mask && spec.Mask != "" {
 			b.mask, b.steps = v, shapes[v.Name][1]
@@ -128,14 +128,14 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 	}
 	width := h.Features
 	if hidden > 0 {
-		h.Linear = "/head/hidden/Gemm"
+		h.Linear = "/" + b.module + "/hidden/Gemm"
 		x = b.linear("hidden", x, width, hidden, kaiming(hidden*width, width, spec.Seed, 0))
 		x = b.node("Relu", "relu", nil, x)
 		width = hidden
 		x = b.linear("linear", x, width, spec.Classes, kaiming(spec.Classes*width, width, spec.Seed, 1))
 	} else {
 		// For a convex problem the best start is a point that prefers no class.
-		h.Linear = "/head/linear/Gemm"
+		h.Linear = "/" + b.module + "/linear/Gemm"
 		x = b.linear("linear", x, width, spec.Classes, make([]float32, spec.Classes*width))
 	}
 	x.Name = freeName(g, "logits", x)

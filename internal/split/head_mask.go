@@ -18,7 +18,7 @@ func (b *rawBuilder) masked(tag string, x *ir.Value, how string) *ir.Value {
 		return b.token(tag, x, 0)
 	case "max":
 		out := b.node("Cast", tag+"/mask", ir.Attrs{"to": onnx.Code(tensor.Bool)}, b.unsqueeze(tag, b.mask, 2))
-		low := b.g.NewConst("head."+tag+".low", tensor.Scalar(float32(-3.4028234663852886e38)))
+		low := b.g.NewConst(b.module+"."+tag+".low", tensor.Scalar(float32(-3.4028234663852886e38)))
 		x = b.node("Where", tag, nil, out, x, low)
 		return b.spatial(tag, b.node("Transpose", tag, ir.Attrs{"perm": []int{0, 2, 1}}, x), how)
 	}
@@ -26,7 +26,7 @@ func (b *rawBuilder) masked(tag string, x *ir.Value, how string) *ir.Value {
 	count := b.sum(tag, m)
 	var w *ir.Value
 	if how == "last" { // the position where the running count of steps reaches the total
-		axis := b.g.NewConst("head."+tag+".axis", tensor.Scalar(int64(1)))
+		axis := b.g.NewConst(b.module+"."+tag+".axis", tensor.Scalar(int64(1)))
 		so := b.node("CumSum", tag, nil, m, axis)
 		w = b.node("Cast", tag+"/last", ir.Attrs{"to": onnx.Code(tensor.Float32)}, b.node("Equal", tag, nil, so, count))
 		w = b.node("Mul", tag, nil, w, m)
@@ -42,7 +42,7 @@ func (b *rawBuilder) sum(tag string, x *ir.Value) *ir.Value {
 	if b.version < 13 {
 		return b.node("ReduceSum", tag, ir.Attrs{"axes": []int{1}, "keepdims": 1}, x)
 	}
-	return b.node("ReduceSum", tag, ir.Attrs{"keepdims": 1}, x, b.g.NewConst("head."+tag+".axes", tensor.Of([]int64{1})))
+	return b.node("ReduceSum", tag, ir.Attrs{"keepdims": 1}, x, b.g.NewConst(b.module+"."+tag+".axes", tensor.Of([]int64{1})))
 }
 
 // unsqueeze adds an axis of size 1.
@@ -50,5 +50,5 @@ func (b *rawBuilder) unsqueeze(tag string, x *ir.Value, axis int64) *ir.Value {
 	if b.version < 13 {
 		return b.node("Unsqueeze", tag, ir.Attrs{"axes": []int{int(axis)}}, x)
 	}
-	return b.node("Unsqueeze", tag, nil, x, b.g.NewConst("head."+tag+".at", tensor.Of([]int64{axis})))
+	return b.node("Unsqueeze", tag, nil, x, b.g.NewConst(b.module+"."+tag+".at", tensor.Of([]int64{axis})))
 }

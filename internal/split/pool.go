@@ -2,6 +2,10 @@ package split
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -14,13 +18,41 @@ type rawBuilder struct {
 	g       *ir.Graph
 	h       *Headed
 	version int
+	module  string // of the head: names are module.layer.weight and /module/layer/Op
 
 	mask  *ir.Value // of sequences; nil: no mask
 	steps int       // sequence length at which the head is built
 }
 
+// freeModule returns the first of head, head2, head3, ... in which the graph has none of the names
+// that a head gets. A model that was tuned before has the names of its old head.
+func freeModule(g *ir.Graph) string {
+	var names []string
+	for _, p := range g.Params() {
+		names = append(names, "/"+strings.ReplaceAll(p.Name, ".", "/"))
+	}
+	for _, n := range g.Nodes {
+		names = append(names, n.Name)
+		for _, v := range n.Outputs {
+			if v != nil {
+				names = append(names, v.Name)
+			}
+		}
+	}
+	for k := 1; ; k++ {
+		module := "head"
+		if k > 1 {
+			module += strconv.Itoa(k)
+		}
+		taken := regexp.MustCompile(`^/` + module + `/(linear|hidden|relu|concat|(pool|positions|axes)\d+)(/|$)`)
+		if !slices.ContainsFunc(names, taken.MatchString) {
+			return module
+		}
+	}
+}
+
 func (b *rawBuilder) node(op, name string, attrs ir.Attrs, in ...*ir.Value) *ir.Value {
-	path := "/head/" + name + "/" + op
+	path := "/" + b.module + "/" + name + "/" + op
 	n := &ir.Node{Name: path, Op: op, Version: b.version, Inputs: in, Attrs: attrs}
 	b.g.AddNode(n, []ir.Type{{}}, path+"_output_0")
 	b.h.New = append(b.h.New, n)
@@ -29,8 +61,8 @@ func (b *rawBuilder) node(op, name string, attrs ir.Attrs, in ...*ir.Value) *ir.
 
 // linear adds y = x W^T + bias with weights W of shape [out,in].
 func (b *rawBuilder) linear(name string, x *ir.Value, in, out int, w []float32) *ir.Value {
-	weight := b.g.NewParam("head."+name+".weight", tensor.Of(w, out, in))
-	bias := b.g.NewParam("head."+name+".bias", tensor.New(tensor.Float32, out))
+	weight := b.g.NewParam(b.module+"."+name+".weight", tensor.Of(w, out, in))
+	bias := b.g.NewParam(b.module+"."+name+".bias", tensor.New(tensor.Float32, out))
 	b.h.Weights = append(b.h.Weights, weight.Name, bias.Name)
 	return b.node("Gemm", name, ir.Attrs{"transB": 1}, x, weight, bias)
 }
@@ -108,7 +140,7 @@ func (b *rawBuilder) positions(v *ir.Value, t ir.Type) (*ir.Value, int, error) {
 	if t.DType != tensor.Float32 {
 		v = b.node("Cast", tag, ir.Attrs{"to": onnx.Code(tensor.Float32)}, v)
 	}
-	shape := b.g.NewConst("head."+tag+".shape", tensor.Of([]int64{-1, int64(s[2])}))
+	shape := b.g.NewConst(b.module+"."+tag+".shape", tensor.Of([]int64{-1, int64(s[2])}))
 	return b.node("Reshape", tag, nil, v, shape), s[2], nil
 }
 
@@ -123,6 +155,6 @@ func (b *rawBuilder) spatial(tag string, v *ir.Value, how string) *ir.Value {
 
 // token picks one position of a sequence. Index -1 is the last.
 func (b *rawBuilder) token(tag string, v *ir.Value, index int64) *ir.Value {
-	i := b.g.NewConst("head."+tag+".index", tensor.Scalar(index))
+	i := b.g.NewConst(b.module+"."+tag+".index", tensor.Scalar(index))
 	return b.node("Gather", tag, ir.Attrs{"axis": 1}, v, i)
 }
