@@ -129,6 +129,8 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 	switch {
 	case o.Checkpoint == "" && o.Entry != "":
 		return nil, badInput(fmt.Errorf("option entry %s is of a checkpoint: give option checkpoint too", o.Entry))
+	case o.Checkpoint == "" && o.Eps != 0:
+		return nil, badInput(fmt.Errorf("option eps %g is of a checkpoint's batch norm: give option checkpoint too", o.Eps))
 	case o.Checkpoint != "" && o.Head != "":
 		return nil, badInput(fmt.Errorf("option head %s: with option checkpoint the layer that the head replaces is found", o.Head))
 	}

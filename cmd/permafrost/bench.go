@@ -58,6 +58,9 @@ The step trains the model's own classifier where it has one, else a new linear h
 		if err != nil {
 			return err
 		}
+		if fs.Changed("classes") && r.Head == "keep" {
+			note(cmd, "--classes %d does nothing: the step trains the model's own classifier", o.Classes)
+		}
 		for _, n := range r.Notes {
 			note(cmd, "%s", n)
 		}

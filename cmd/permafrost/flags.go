@@ -28,7 +28,7 @@ func bindConfig(fs *pflag.FlagSet, names ...string) *configFlags {
 			}
 			p := pflag.PFlagFromGoFlag(std.Lookup(name))
 			p.Value = &recorder{p.Value, name, c}
-			if name == "thaw" {
+			if name == "thaw" || name == "budget" {
 				p.DefValue = "" // its help says it
 			}
 			fs.AddFlag(p)

@@ -38,6 +38,25 @@ func teach(root *cobra.Command) {
 	})
 }
 
+// refuseUnknownTopics makes permafrost help NAME an error if there is no command of that name. Cobra
+// prints a line and the help of a command above it, with status 0.
+func refuseUnknownTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil {
+		panic(err) // it was just made
+	}
+	help.Run = nil
+	help.RunE = func(_ *cobra.Command, args []string) error {
+		cmd, rest, err := root.Find(args)
+		if err != nil || len(rest) > 0 {
+			return fmt.Errorf("unknown command %q", strings.Join(args, " "))
+		}
+		cmd.InitDefaultHelpFlag()
+		return cmd.Help()
+	}
+}
+
 func usageLine(cmd *cobra.Command) string {
 	if cmd.HasAvailableSubCommands() {
 		return cmd.CommandPath() + " COMMAND"
@@ -73,6 +92,9 @@ func flags(b *strings.Builder, cmd *cobra.Command) {
 	all := cmd.LocalFlags()
 	all.SortFlags = false
 	all.VisitAll(func(f *pflag.Flag) {
+		if f.DefValue == "[]" {
+			f.DefValue = "" // an empty list needs no words
+		}
 		heading := "Flags"
 		if g := f.Annotations[flagGroup]; len(g) > 0 {
 			heading = g[0]

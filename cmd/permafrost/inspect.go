@@ -58,6 +58,11 @@ Nothing is written and nothing is trained.`,
 			return err
 		}
 		cfg.Model = args[0]
+		for _, name := range []string{"classes", "examples"} {
+			if cfg.Data != "" && fs.Changed(name) {
+				return fmt.Errorf("--%s: the data say it; leave out this or --data", name)
+			}
+		}
 		if err := validInspect(cfg, o); err != nil {
 			return err
 		}

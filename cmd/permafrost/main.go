@@ -130,5 +130,6 @@ A first session:
 	})
 	teach(root)
 	addCommands(root)
+	refuseUnknownTopics(root)
 	return root
 }

@@ -50,6 +50,14 @@ continues each text.`,
 			return err
 		}
 		defer m.Close()
+		if fs.Changed("beam") && m.Task() != "ctc" {
+			return fmt.Errorf("--beam: only a model of transcripts (task ctc) has one, this one is for task %s", m.Task())
+		}
+		for _, name := range []string{"max-tokens", "temperature", "top-k", "top-p", "seed"} {
+			if fs.Changed(name) && !m.Continues() {
+				return fmt.Errorf("--%s: only a language model continues texts, this one is for task %s", name, m.Task())
+			}
+		}
 		if m.Continues() {
 			if c.MaxTokens < 1 || c.Temperature < 0 || c.TopK < 0 || c.TopP < 0 || c.TopP > 1 {
 				return fmt.Errorf("--max-tokens is at least 1, --temperature and --top-k at least 0, --top-p from 0 to 1")

@@ -83,6 +83,7 @@ func Export(m *onnx.Model, head string) (*StateDict, error) {
 	users := m.Graph.Users()
 	biases := map[string]bool{} // modules with a convolution whose bias the exporter named
 	folded := 0
+	placed := head == ""
 	taken := map[string]bool{}
 	for _, t := range ts {
 		if !t.madeUp() {
@@ -94,7 +95,7 @@ func Export(m *onnx.Model, head string) (*StateDict, error) {
 		case !t.madeUp():
 			name, how := t.name, "own name"
 			if layer, own := parent(t.name); head != "" && headModule.MatchString(layer) {
-				name, how = join(head, own), "in place of "+head
+				name, how, placed = join(head, own), "in place of "+head, true
 			}
 			d.add(name, t.param.Tensor, t.name, how, Exact)
 			continue
@@ -134,6 +135,9 @@ func Export(m *onnx.Model, head string) (*StateDict, error) {
 			biases[t.module] = true
 		}
 		d.add(name, v, t.name, how, Exact)
+	}
+	if !placed {
+		return nil, fmt.Errorf("option head %s: the model has no new linear head that could get this name", head)
 	}
 	if folded > 0 {
 		d.note("%d convolutions hold the batch norm that the exporter folded into them; option checkpoint undoes that", folded)

@@ -89,6 +89,8 @@ func (c *Config) Validate() error {
 		return option.Errorf("adapter_targets", "it needs option adapter, as lora:4")
 	case c.Adapter == "" && c.AdapterAlpha != 0:
 		return option.Errorf("adapter_alpha", "it needs option adapter, as lora:4")
+	case strings.HasPrefix(c.Adapter, "ia3") && c.AdapterAlpha != 0:
+		return option.Errorf("adapter_alpha", "it is the strength of lora; %s has none", c.Adapter)
 	case c.Adapter == "" && c.AdapterMerge:
 		return option.Errorf("adapter_merge", "it needs option adapter, as lora:4")
 	case c.Head == "keep" && len(c.Attach) > 0:

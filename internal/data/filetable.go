@@ -6,6 +6,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 // A table of files has a column file, with paths relative to the table, and a column label. Without
@@ -58,6 +60,8 @@ func (o *opened) table(p Place, classes []string, task string, varied bool) (*Da
 	own := inTexts(task)
 	if text := t.Column(texts...); text >= 0 && own != "" && (task == own || label < 0) {
 		task, label = own, text
+	} else if columns.Text != "" {
+		return nil, option.Errorf("text_column", "%s: the examples of %s are files, and no column of texts is read; leave it out", columns.Text, p.Path)
 	}
 	if label < 0 {
 		if task != "" && task == own {

@@ -21,6 +21,9 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 	if !tables.Train.IsZero() {
 		return openTables(ctx, tables, m, opt)
 	}
+	if err := opt.Table.unused(p); err != nil {
+		return nil, nil, err
+	}
 	parts, err := trainingFolders(p, m, opt.Val)
 	if err != nil {
 		return nil, nil, err
@@ -100,6 +103,9 @@ func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Opti
 	if !t.IsZero() {
 		d, err = o.table(t, classes, opt.Task, false)
 	} else {
+		if err := opt.Table.unused(p); err != nil {
+			return nil, err
+		}
 		if p, remarks, err = evalFolder(p, m, classes); err != nil {
 			return nil, err
 		}

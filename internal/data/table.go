@@ -13,10 +13,22 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 // Columns names the columns of a table; "" stands for the default names.
 type Columns struct{ Text, Label string }
+
+// unused errors if a column is named and p is no table.
+func (c Columns) unused(p Place) error {
+	for _, o := range []struct{ key, name string }{{"text_column", c.Text}, {"label_column", c.Label}} {
+		if o.name != "" {
+			return option.Errorf(o.key, "%s: %s is a folder of class folders, whose names are the labels; leave it out", o.name, p.Path)
+		}
+	}
+	return nil
+}
 
 // Table is a file of rows with named columns. It is CSV or TSV with a header line, or JSONL with
 // one object per line, whose keys name the columns. Cells are text. A JSON number or truth value is

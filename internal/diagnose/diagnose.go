@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -201,6 +202,8 @@ func (d Depth) deeper() string {
 	switch {
 	case n == 0:
 		return "a larger pretrained model (permafrost rank compares them)"
+	case strings.HasPrefix(d.Adapter, "ia3"):
+		return "option adapter lora:8, which can change more, or weights of the model itself: " + d.thaw(next)
 	case d.Adapter != "":
 		return "a larger rank, or weights of the model itself: " + d.thaw(next)
 	case d.Parts:

@@ -45,6 +45,7 @@ func TestDiagnose(t *testing.T) {
 		{"norms are not enough", past(600, 0.5, flat(0.90, 0.86)...), Depth{Blocks: ten, Thawed: 10, Parts: true}, false, report.Underfitting, "train those blocks whole: thaw everything"},
 		{"all is not enough", past(600, 0.5, flat(0.90, 0.86)...), last(10), false, report.Underfitting, "everything trains already"},
 		{"adapter", past(600, 0.5, flat(0.90, 0.86)...), Depth{Fresh: true, Blocks: ten, Adapter: "lora:2"}, false, report.Underfitting, "a larger rank"},
+		{"adapter without a rank", past(600, 0.5, flat(0.90, 0.86)...), Depth{Fresh: true, Blocks: ten, Adapter: "ia3"}, false, report.Underfitting, "adapter lora:8"},
 		{"not ended", past(600, 0.5, [3]float64{0.5, 0.5, 0.9}, [3]float64{0.6, 0.6, 0.8}, [3]float64{0.7, 0.7, 0.7}, [3]float64{0.8, 0.8, 0.6}), head, false, report.Underfitting, "option epochs 8"},
 		{"learnt nothing", past(600, 0.6, flat(0.61, 0.6)...), head, false, report.Underfitting, "the most frequent class (60.0%)"},
 		{"by heart", past(600, 0.5, flat(1, 0.85)...), last(10), false, report.Overfitting, "option thaw last:5"},

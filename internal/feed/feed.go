@@ -53,6 +53,7 @@ type Options struct {
 	Preprocess string       // a preset or a file
 	Layout     string       // of a model's pictures: nchw, nhwc, or "" to be found
 	Size       string       // of a model's pictures, as 224x320; "" to be found
+	Augment    string       // that training examples will get; "" is none
 	Table      data.Columns // of tables of texts
 	Text       TextOptions
 	Sides      sideinput.Options
@@ -128,13 +129,31 @@ func Of(m *onnx.Model, o Options) (Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.Kind() != KindText {
+	if f.Kind() == KindText {
+		err = o.unusedOfTexts()
+	} else {
 		err = o.Text.unused(f.Kind())
+	}
+	if of, ok := f.(interface {
+		media(augment string) (*data.Media, error)
+	}); ok && err == nil {
+		_, err = of.media(o.Augment)
 	}
 	if err == nil && f.Kind() != KindPicture {
 		err = o.unusedOfPictures(f.Kind())
 	}
 	return f, err
+}
+
+// unusedOfTexts errors on options that models of texts do not heed.
+func (o Options) unusedOfTexts() error {
+	switch {
+	case o.Preprocess != "":
+		return option.Errorf("preprocess", "the model takes texts, which option tokenizer prepares")
+	case (data.Options{Augment: o.Augment}).Augmented():
+		return option.Errorf("augment", "texts are not augmented")
+	}
+	return nil
 }
 
 // unusedOfPictures errors on options that only models of pictures heed.

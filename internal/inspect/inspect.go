@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
@@ -70,6 +71,8 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 			return nil, err
 		}
 		p.task = chosen.Task
+	} else if err := unusedWithoutData(&cfg); err != nil {
+		return nil, err
 	} else if p.task, err = madeUpTask(&cfg, o.Classes); err != nil {
 		return nil, err
 	}
@@ -103,6 +106,16 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	}
 	in.Predicted, err = t.predict(ctx, p, o.Examples, val, decode)
 	return in, err
+}
+
+// unusedWithoutData errors on options that say how data are read.
+func unusedWithoutData(c *config.Config) error {
+	for _, o := range []struct{ key, value string }{{"val", c.Val}, {"text_column", c.TextColumn}, {"label_column", c.LabelColumn}} {
+		if o.value != "" {
+			return option.Errorf(o.key, "%s: it needs option data", o.value)
+		}
+	}
+	return nil
 }
 
 // openForCount opens the data of a fit and measures the seconds that it takes to read one example.

@@ -68,6 +68,11 @@ func (s *Session) HeadOnly() bool {
 	return only
 }
 
+// onlyNewHead reports whether nothing trains that has pretrained values.
+func (s *Session) onlyNewHead() bool {
+	return s.HeadOnly() && s.Net.Headed.Fresh && s.Config.Adapter == ""
+}
+
 // With returns a session of the same model and cache with other options, on the given examples.
 func (s *Session) With(cfg config.Config, tr, val *data.Dataset) (*Session, error) {
 	t, err := NewSession(cfg, s.Base, tr, val)

@@ -21,7 +21,7 @@ func (f *loop) settle(ctx context.Context) error {
 			return err
 		}
 	}
-	if f.session.Config.WiseFT == nil || *f.session.Config.WiseFT == 1 {
+	if share := f.session.Config.WiseFT; share == nil || *share == 1 || f.session.onlyNewHead() {
 		return nil
 	}
 	return f.wise(ctx, *f.session.Config.WiseFT)
@@ -60,7 +60,7 @@ func (f *loop) wise(ctx context.Context, share float64) error {
 	}
 	var err error
 	if f.final, err = f.validate(ctx); err == nil {
-		f.events.Emit(&report.Warning{Message: fmt.Sprintf("wise-ft %g: %s on validation", share, report.MetricText(f.final.Named(), f.final.Accuracy()))})
+		f.events.Emit(&report.Warning{Message: fmt.Sprintf("option wise_ft %g: %s on validation", share, report.MetricText(f.final.Named(), f.final.Accuracy()))})
 	}
 	return err
 }

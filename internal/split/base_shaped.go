@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/dynamicbatch"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -23,7 +24,7 @@ func OpenShaped(path string, o feed.Options) (*Base, error) {
 	if err == nil {
 		return b, nil
 	}
-	if o.Preprocess != "" || o.Layout != "" || o.Size != "" || o.Text.Tokenizer != "" {
+	if o.Preprocess != "" || o.Layout != "" || o.Size != "" || o.Text != (feed.TextOptions{}) || (data.Options{Augment: o.Augment}).Augmented() {
 		return nil, err
 	}
 	m, err := onnx.Open(path)

@@ -66,7 +66,11 @@ func New(base *Base, t task.Task, o Options) (*Network, error) {
 			return nil, err
 		}
 	}
-	return n, setRates(n.Set, n.Plan, o.LRMult, o.LayerDecay)
+	idle, err := setRates(n.Set, n.Plan, o.LRMult, o.LayerDecay)
+	for _, text := range idle {
+		headed.Notes = append(headed.Notes, fmt.Sprintf("option lr_mult %s does nothing: all its weights are frozen", text))
+	}
+	return n, err
 }
 
 // With returns the same network under another plan of the same weights, with nothing compiled. It

@@ -122,6 +122,9 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 		}
 		pooled = append(pooled, p)
 	}
+	if how := spec.Pool; how != "" && how != "auto" && !b.pooled {
+		h.Notes = append(h.Notes, fmt.Sprintf("option pool %s does nothing: what the head reads is not pooled", how))
+	}
 	x := pooled[0]
 	if len(pooled) > 1 {
 		x = b.node("Concat", "concat", ir.Attrs{"axis": 1}, pooled...)
@@ -156,6 +159,9 @@ func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]ten
 		return nil, fmt.Errorf("option head keep: the weights of the model's classifier are quantised and cannot train%s", instead)
 	}
 	notes := []string{fmt.Sprintf("the head is the model's classifier %q (output %q)", own.node.Name, own.output.Name)}
+	if how := spec.Pool; how != "" && how != "auto" {
+		notes = append(notes, fmt.Sprintf("option pool %s does nothing: the model's own classifier reads what it always read", how))
+	}
 	types, err := TypesOf(g, []*ir.Value{own.Scores}, shapes)
 	if err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ type rawBuilder struct {
 	g       *ir.Graph
 	h       *Headed
 	version int
+	pooled  bool   // some value was a map or a sequence, and is reduced
 	module  string // of the head: names are module.layer.weight and /module/layer/Op
 
 	mask  *ir.Value // of sequences; nil: no mask
@@ -87,6 +88,9 @@ func (b *rawBuilder) pool(v *ir.Value, t ir.Type, how string) (*ir.Value, int, e
 		return nil, 0, fmt.Errorf("its shape %v has no axis of features", s)
 	case s[1:].Len() == s[1] || s[1:].Len() == s[len(s)-1]: // already one vector, with axes of 1
 		return b.node("Flatten", tag, ir.Attrs{"axis": 1}, v), s[1:].Len(), nil
+	}
+	b.pooled = true
+	switch {
 	case len(s) == 3 && b.mask != nil && s[1] == b.steps: // a sequence [N,T,F] with padding
 		return b.masked(tag, v, how), s[2], nil
 	case len(s) == 3: // a sequence [N,T,F]

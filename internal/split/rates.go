@@ -37,25 +37,31 @@ func CheckMultiplier(text string) error {
 // setRates sets the learning-rate multipliers of the plan's thawed weights. A multiplier is the
 // last of lr_mult whose selector names the weight, times layer_decay to the power of the weight's
 // distance from the head. The head has distance 0, the last block 1, and so on down to the input.
+// idle lists the multipliers that name no thawed weight.
 //
 // Layer-wise decay: Clark, Luong, Le and Manning, ELECTRA, ICLR 2020, appendix A; Bao, Dong, Piao
 // and Wei, BEiT, ICLR 2022.
-func setRates(set *freeze.Set, plan *freeze.Plan, mults []string, decay float64) error {
+func setRates(set *freeze.Set, plan *freeze.Plan, mults []string, decay float64) (idle []string, err error) {
 	if len(mults) == 0 && decay == 0 {
-		return nil
+		return nil, nil
 	}
 	rate := map[string]float64{}
 	for _, text := range mults {
 		m, err := parseMultiplier(text)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		named, err := set.Select([]string{m.selector})
 		if err != nil {
-			return fmt.Errorf("option lr_mult %s: %w", text, err)
+			return nil, fmt.Errorf("option lr_mult %s: %w", text, err)
 		}
+		trains := false
 		for _, w := range named {
 			rate[w.Name] = m.x
+			trains = trains || plan.Of(w.Name).Trains()
+		}
+		if !trains {
+			idle = append(idle, text)
 		}
 	}
 	for i := range plan.Params {
@@ -73,5 +79,5 @@ func setRates(set *freeze.Set, plan *freeze.Plan, mults []string, decay float64)
 		}
 		e.SetRate(x)
 	}
-	return nil
+	return idle, nil
 }

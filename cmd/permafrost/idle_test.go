@@ -1,0 +1,39 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/fixture"
+)
+
+// TestIdleOptions: an option that changes nothing in this fit is said once, by its flag.
+func TestIdleOptions(t *testing.T) {
+	world(t)
+	if err := fixture.WriteModel("three.onnx", 3, 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--start", "probe"}, "--start probe does nothing"},
+		{[]string{"--layer-decay", "0.5"}, "--layer-decay 0.5 does nothing"},
+		{[]string{"--rates", "auto-rgn"}, "--rates auto-rgn does nothing"},
+		{[]string{"--l2-sp", "0.5"}, "--l2-sp 0.5 decays to 0"},
+		{[]string{"--wise-ft", "0.5"}, "--wise-ft 0.5 does nothing"},
+		{[]string{"--cache-variants", "2"}, "--cache-variants 2 does nothing"},
+		{[]string{"--average", "swa"}, "--average swa does nothing"},
+		{[]string{"--lr-mult", "blocks.*=0.5"}, "--lr-mult blocks.*=0.5 does nothing"},
+		{[]string{"--pool", "max", "--head", "keep", "--model", "three.onnx"}, "--pool max does nothing"},
+	} {
+		name := strings.Join(c.args, " ")
+		o := permafrostRun(t, append([]string{"fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run" + c.args[0], "--epochs", "1"}, c.args...)...)
+		if o.code != 0 {
+			t.Errorf("%s: exit %d: %s", name, o.code, o.stderr)
+		}
+		if n := strings.Count(o.stderr, c.want); n != 1 {
+			t.Errorf("%s: %q is said %d times in %s", name, c.want, n, o.stderr)
+		}
+	}
+}
