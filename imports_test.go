@@ -47,7 +47,7 @@ var imports = []struct {
 	{"internal/data/spec", "", ""},
 	{"internal/data/sound", "internal/data/spec", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},
 	{"internal/data/picture", "internal/data/spec", "golang.org/x/image/bmp golang.org/x/image/tiff golang.org/x/image/webp"},
-	{"internal/data", "internal/tensor", "golang.org/x/text/unicode/norm"},
+	{"internal/data", "internal/option internal/tensor", "golang.org/x/text/unicode/norm"},
 	{"internal/task", "internal/data internal/op internal/ir internal/option internal/decode internal/kernel internal/tensor", ""},
 	{"internal/gzipped", "", ""},
 	{"internal/feed", "internal/gzipped internal/task internal/data internal/data/picture internal/data/sound internal/compile internal/sideinput internal/safetensors internal/onnx internal/ir internal/tokenize internal/option internal/tensor", ""},

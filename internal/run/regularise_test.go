@@ -137,10 +137,10 @@ func TestRegularisationOptions(t *testing.T) {
 	_, err := Prepare(context.Background(), c)
 	wantError(t, err, "option lr_mult nowhere=2: selector")
 	for want, change := range map[string]func(*config.Config){
-		"layer-decay 0.5 does nothing":     func(c *config.Config) { c.LayerDecay = 0.5 },
+		"layer_decay 0.5 does nothing":     func(c *config.Config) { c.LayerDecay = 0.5 },
 		"rates auto-rgn does nothing":      func(c *config.Config) { c.Rates = "auto-rgn" },
-		"l2-sp 0.1 decays to 0":            func(c *config.Config) { c.L2SP = 0.1 },
-		"wise-ft 0.5 does nothing":         func(c *config.Config) { c.WiseFT = x(0.5) },
+		"l2_sp 0.1 decays to 0":            func(c *config.Config) { c.L2SP = 0.1 },
+		"wise_ft 0.5 does nothing":         func(c *config.Config) { c.WiseFT = x(0.5) },
 		"the last quarter of 7 epochs":     func(c *config.Config) { c.Average, c.Epochs = "swa", 7 },
 		"with option lr_schedule constant": func(c *config.Config) { c.Average, c.Epochs = "swa", 8 },
 	} {
