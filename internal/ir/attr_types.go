@@ -58,7 +58,7 @@ func attrTypeOf(v any) AttrType {
 // states the type itself (Def.Attrs, Form.Attrs).
 var attrNames = map[AttrType][]string{
 	AttrInt: {"align_corners", "allowzero", "antialias", "axis", "batch_axis", "batch_dims", "blank", "block_size",
-		"blocksize", "broadcast", "ceil_mode", "center_point_box", "channels_last", "count_include_pad", "depth", "detect_negative",
+		"blocksize", "broadcast", "ceil_mode", "center_point_box", "channels_last", "chosen_for", "count_include_pad", "depth", "detect_negative",
 		"detect_positive", "do_rotary", "dtype", "exclude_outside", "exclusive", "end", "fmod", "from", "group", "hidden_size",
 		"ignore_index", "input_forget", "interleaved", "inverse", "is_causal", "k", "keepdims", "kv_num_heads", "largest",
 		"linear_before_reset", "links", "local_window_size", "max_gram_length", "max_skip_count", "min_gram_length",

@@ -24,12 +24,20 @@ type Conv2D struct {
 	DilH, DilW             int
 	PadT, PadL, PadB, PadR int
 	Groups                 int
+
+	// ChosenFor is the number of images for which an algorithm is chosen; 0 is N. An algorithm has
+	// rounding of its own, so shapes that differ in N alone give an image the same bits only if
+	// this is the same.
+	ChosenFor int
 }
 
 // norm puts 1 for the zero values that mean 1.
 func (v Conv2D) norm() Conv2D {
 	for _, p := range []*int{&v.StrideH, &v.StrideW, &v.DilH, &v.DilW, &v.Groups} {
 		*p = max(*p, 1)
+	}
+	if v.ChosenFor == 0 {
+		v.ChosenFor = v.N
 	}
 	return v
 }

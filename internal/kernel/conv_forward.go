@@ -7,7 +7,9 @@ func ConvForward(v Conv2D, x []float32, w *PackedConv, y []float32, ep *Epilogue
 	v = v.norm()
 	switch {
 	case v.pointwise():
-		newProduct(false, v.N*v.H*v.W, v.K, v.C, x, v.C, false, y, v.K, ep).packed(w.data)
+		p := newProduct(false, v.N*v.H*v.W, v.K, v.C, x, v.C, false, y, v.K, ep)
+		p.rowwise = true
+		p.packed(w.data)
 	case v.depthwise():
 		win := v.forward()
 		win.runDepthwise(x, w.data, y, ep)

@@ -46,6 +46,7 @@ func Gemm(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, l
 // GemmPacked is Gemm with a packed b.
 func GemmPacked(transA bool, m int, a []float32, lda int, b *PackedB, acc bool, c []float32, ldc int, ep *Epilogue) {
 	x := newProduct(transA, m, b.N, b.K, a, lda, acc, c, ldc, ep)
+	x.rowwise = true
 	defer x.packA()()
 	x.packed(b.data)
 }
@@ -63,6 +64,7 @@ type product struct {
 	b        []float32
 	bks, bps int  // step of k, step from panel to panel
 	loose    bool // b is to be packed block by block
+	rowwise  bool // a row of c must be the same whatever the number of rows
 	c        []float32
 	ldc      int
 	acc      bool

@@ -1,9 +1,10 @@
 package kernel
 
 // long says whether the shared dimension is summed in parts: long sums of few
-// results, as the gradients of weights are, would leave threads idle.
+// results, as the gradients of weights are, would leave threads idle. Products of
+// rows with weights never are: the rows are examples, which must not depend on their number.
 func (x *product) long() bool {
-	return x.k >= 4*depthBlock && x.m*x.n <= 1<<18
+	return !x.rowwise && x.k >= 4*depthBlock && x.m*x.n <= 1<<18
 }
 
 // splitDepth sums fixed parts of the shared dimension on their own and then

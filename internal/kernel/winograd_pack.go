@@ -10,13 +10,13 @@ func (v Conv2D) winograd() bool {
 	}
 	oh, ow := v.OutH(), v.OutW()
 	blocks := split(oh, 4) * split(ow, 4)
-	return 16*blocks <= 2*oh*ow && v.N*blocks >= 4*maxRows
+	return 16*blocks <= 2*oh*ow && v.ChosenFor*blocks >= 4*maxRows
 }
 
 // PackConvFrozen packs weights that never change for ConvForward. It may take longer to pack and
 // four times the memory of PackConv, and then the forward pass is faster: stride 1 windows of 3 by
 // 3 are computed by Winograd's F(4x4, 3x3), whose rounding errors are about twice those of a plain
-// sum. N, H and W of the shape are used to judge whether that pays; other sizes work as well.
+// sum. ChosenFor, H and W of the shape are used to judge whether that pays; other sizes work as well.
 func PackConvFrozen(v Conv2D, w []float32) *PackedConv {
 	p := &PackedConv{shape: v.norm()}
 	p.wino = p.shape.winograd()

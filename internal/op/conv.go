@@ -104,6 +104,8 @@ type conv struct {
 	x, y  image // y is the convolution's result
 	w     window
 	group int
+
+	chosenFor int // see kernel.Conv2D
 }
 
 // attrs are the attributes of another pass of the same convolution.
@@ -134,6 +136,7 @@ func convOf(n *ir.Node) (c conv, err error) {
 		return c, err
 	}
 	c.dtype = n.In(0).Type.DType
+	c.chosenFor = n.Attrs.Int("chosen_for", 0)
 	c.group = n.Attrs.Int("group", 1)
 	if c.group < 1 {
 		return c, errorf("group is %d", c.group)
@@ -215,7 +218,7 @@ func (c conv) conv2D() kernel.Conv2D {
 	return kernel.Conv2D{
 		N: c.x.n, H: x[0], W: x[1], C: c.x.c, K: c.y.c, R: w.kernel[0], S: w.kernel[1],
 		StrideH: w.strides[0], StrideW: w.strides[1], DilH: w.dilations[0], DilW: w.dilations[1],
-		PadT: w.pads[0], PadL: w.pads[1], PadB: w.pads[2], PadR: w.pads[3], Groups: c.group,
+		PadT: w.pads[0], PadL: w.pads[1], PadB: w.pads[2], PadR: w.pads[3], Groups: c.group, ChosenFor: c.chosenFor,
 	}
 }
 

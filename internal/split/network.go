@@ -165,7 +165,19 @@ func (n *Network) build(batch int) (*ir.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
+	chooseAlike(g)
 	return g, noChance(g)
+}
+
+// chooseAlike makes frozen convolutions run by one algorithm at every batch size. A value at the
+// frontier is then the same, to the bit, whether it was kept in a chunk or computed in a batch.
+func chooseAlike(g *ir.Graph) {
+	const images = 64 // about what the frozen region processes at once
+	for _, n := range g.Nodes {
+		if n.Op == "Conv" && n.Inputs[1].IsConst() {
+			n.Attrs = n.Attrs.With("chosen_for", images)
+		}
+	}
 }
 
 // noChance errors where a graph draws random numbers: its values would be others in every pass and
