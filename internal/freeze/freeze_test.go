@@ -79,6 +79,10 @@ func TestSelect(t *testing.T) {
 		{"depth:70%-100%,!kind:bias", "layer2.0.conv1.weight layer2.0.conv2.weight"},
 		{"all,!layer*,!stem*", "fc.weight fc.bias"},
 		{"!head,head", "fc.weight fc.bias"},
+		{"layer2", "layer2.0.conv1.weight layer2.0.conv1.bias layer2.0.conv2.weight layer2.0.conv2.bias"},
+		{"/layer2", "layer2.0.conv1.weight layer2.0.conv1.bias layer2.0.conv2.weight layer2.0.conv2.bias"},
+		{"layer2.0,!layer2.0.conv1", "layer2.0.conv2.weight layer2.0.conv2.bias"},
+		{"stem.bn", "stem.bn.weight stem.bn.bias"},
 		{"layer1.0.conv[12].bias", "layer1.0.conv1.bias layer1.0.conv2.bias"},
 	} {
 		ws, err := describe().Select([]string{c.list})
@@ -98,6 +102,7 @@ func TestSelectErrors(t *testing.T) {
 		{"depth:80%-20%", "smaller end first"},
 		{"stem.bn.running_mean", "matches no weight"},
 		{"a[", "unclosed ["},
+		{"layer", "matches no weight"}, // no part of a name
 	} {
 		_, err := describe().Select([]string{c.sel})
 		if err == nil || !strings.Contains(err.Error(), c.want) {

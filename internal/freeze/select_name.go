@@ -18,8 +18,22 @@ func init() {
 	})
 }
 
-func readGlob(glob string) (Named, error) {
-	re, err := globRegexp(glob)
+// readName reads a glob, or a name as it is shown: of a weight, a layer, a node or a block. A
+// layer's name means every weight below it.
+func (s *Set) readName(name string) (Named, error) {
+	below := func(w *Weight) bool {
+		return slices.ContainsFunc(w.names(), func(own string) bool {
+			rest, ok := strings.CutPrefix(own, name)
+			return ok && (rest == "" || strings.ContainsRune("./", rune(rest[0])))
+		})
+	}
+	if slices.ContainsFunc(s.Weights, below) {
+		return Named{Weights: below}, nil
+	}
+	if b := slices.Index(s.Blocks, name); b >= 0 {
+		return Named{Weights: func(w *Weight) bool { return w.Block == b }}, nil
+	}
+	re, err := globRegexp(name)
 	return byName(re), err
 }
 

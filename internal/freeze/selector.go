@@ -54,7 +54,7 @@ func (s *Set) read(sel string) (Named, error) {
 	if i >= 0 {
 		n, err = selectors[i].Read(s, arg)
 	} else {
-		n, err = readGlob(sel)
+		n, err = s.readName(sel)
 	}
 	if err != nil {
 		return Named{}, fmt.Errorf("selector %q: %w", sel, err)
@@ -90,6 +90,7 @@ func (s *Selection) weights(set *Set) []*Weight {
 // removes what it names.
 //
 //	all, none, head        every weight, no weight, the classifier
+//	layer3, /layer3/conv1  a layer, node, block or weight by its name, with all below it
 //	layer3.*               a glob over the names of weights and layers and the paths of nodes; * matches
 //	                       dots and slashes too
 //	re:REGEX               a regular expression over the same names
