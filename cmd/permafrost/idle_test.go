@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ func TestIdleOptions(t *testing.T) {
 	if err := fixture.WriteModel("three.onnx", 3, 1); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
+	for i, c := range []struct {
 		args []string
 		want string
 	}{
@@ -25,10 +26,20 @@ func TestIdleOptions(t *testing.T) {
 		{[]string{"--cache-variants", "2"}, "--cache-variants 2 does nothing"},
 		{[]string{"--average", "swa"}, "--average swa does nothing"},
 		{[]string{"--lr-mult", "blocks.*=0.5"}, "--lr-mult blocks.*=0.5 does nothing"},
+		{[]string{"--batch", "1000"}, "--batch 1000 is more than the 24 training examples"},
+		{[]string{"--accumulate", "40"}, "--accumulate 40 is more than the 1 batches of an epoch"},
+		{[]string{"--warmup", "40"}, "--warmup 40 takes all 1 steps"},
+		{[]string{"--patience", "9"}, "--patience 9 does nothing in 1 epoch"},
+		{[]string{"--freeze", "last:1"}, "--freeze last:1 does nothing"},
+		{[]string{"--thaw", "last:1,head", "--freeze", "last:2"}, "--freeze last:2 takes away all that --thaw last:1,head names before the head"},
+		{[]string{"--thaw", "last:1,!first:1"}, "--thaw: !first:1 takes nothing away"},
+		{[]string{"--cache", "off", "--epochs", "3"}, "--cache off computes the whole frozen part again in each of 3 epochs"},
+		{[]string{"--cache", "off", "--cache-budget", "1GiB"}, "--cache-budget 1GiB does nothing"},
+		{[]string{"--cache", "off", "--cache-precision", "float16"}, "--cache-precision float16 does nothing"},
 		{[]string{"--pool", "max", "--head", "keep", "--model", "three.onnx"}, "--pool max does nothing"},
 	} {
 		name := strings.Join(c.args, " ")
-		o := permafrostRun(t, append([]string{"fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run" + c.args[0], "--epochs", "1"}, c.args...)...)
+		o := permafrostRun(t, append([]string{"fit", "--model", "tiny.onnx", "--data", "photos", "--out", fmt.Sprint("run", i), "--epochs", "1"}, c.args...)...)
 		if o.code != 0 {
 			t.Errorf("%s: exit %d: %s", name, o.code, o.stderr)
 		}

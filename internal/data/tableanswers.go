@@ -43,6 +43,9 @@ func ReadAnswers(t *Table, examples []Example, opt Options, classes []string) (*
 		if err := a.findClasses(t, examples, opt.Own); err != nil {
 			return nil, err
 		}
+		if opt.Task == "" {
+			a.saySimilar(t)
+		}
 	}
 	known := map[string]int{}
 	for i := range examples {
@@ -56,6 +59,17 @@ func ReadAnswers(t *Table, examples []Example, opt Options, classes []string) (*
 		}
 	}
 	return a, nil
+}
+
+// saySimilar says where all classes have the form of another task's answers, as whole numbers have.
+// Two may be a yes and a no.
+func (a *Answered) saySimilar(t *Table) {
+	for _, other := range tasks {
+		if other.Like == nil || len(a.Classes) < 3 || slices.ContainsFunc(a.Classes, func(c string) bool { return !other.Like(c) }) {
+			continue
+		}
+		a.Remarks = append(a.Remarks, fmt.Sprintf("%s: the labels are %d different whole numbers, which are taken for names of classes; option task %s takes them for amounts", t.Path, len(a.Classes), other.task))
+	}
 }
 
 // findClasses takes the classes from the answers.

@@ -58,6 +58,9 @@ func TestOddLabels(t *testing.T) {
 		"the same, several asked":    {names("a|b"), ',', "several", "several", 41, "a|b", "", ""},
 		"decimal commas":             {[]string{"1,5", "2,125", "3"}, ',', "", "number", 3, "1.5", "read as decimal points", ""},
 		"three digits by semicolons": {[]string{"1,500", "2,125", "3"}, ';', "", "number", 3, "1.500", "read as decimal points", ""},
+		"whole numbers":              {[]string{"1", "12", "3"}, ',', "", "classify", 3, "1", "3 different whole numbers, which are taken for names of classes; option task number", ""},
+		"zero and one":               {[]string{"0", "1", "1"}, ',', "", "classify", 3, "0", "", ""},
+		"whole numbers, asked":       {[]string{"1", "12", "3"}, ',', "classify", "classify", 3, "1", "", ""},
 		"thousands or not":           {[]string{"1,500", "2,125", "3"}, ',', "", "classify", 3, "1,500", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

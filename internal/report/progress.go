@@ -59,7 +59,7 @@ func (p *Progress) Emit(_ time.Time, e Event) {
 			if e.Hits > 0 {
 				found = fmt.Sprintf("found for %s examples, ", Count(e.Hits))
 			}
-			p.line("frozen part %scomputed for %s examples in %s, %s kept %s", found, Count(e.Near+e.Misses), seconds(e.Seconds), byteCount(e.Bytes), where(e.Where))
+			p.line("frozen part %scomputed for %s examples in %s, %s kept %s", found, Count(e.Near+e.Misses), seconds(e.Seconds), ByteCount(e.Bytes), where(e.Where))
 		}
 	case *StepEvent:
 		what := fmt.Sprintf("epoch %d/%d loss %s", e.Epoch+1, p.epochs, number(float64(e.Loss), 4))
@@ -222,8 +222,8 @@ func seconds(s float64) string {
 	return time.Duration(math.Round(s) * float64(time.Second)).String()
 }
 
-// byteCount formats n in the largest binary unit in which it is at least 1.
-func byteCount(n int64) string {
+// ByteCount formats n in the largest binary unit in which it is at least 1.
+func ByteCount(n int64) string {
 	v, unit := float64(n), "B"
 	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
 		if v < 1024 {

@@ -120,6 +120,7 @@ func newSession(cfg config.Config, base *split.Base, tr, val *data.Dataset, reso
 	s.Plans = Plans{Reach: net.Plan, Now: net.Plan, Ever: net.Plan}
 	s.Notes = append(s.Notes, s.Net.Headed.Notes...)
 	s.Notes = append(s.Notes, s.Net.Headed.AdapterNotes()...)
+	batch := cfg.Batch
 	cfg.Recipe(config.SubjectOf(s.Net.Headed, s.Net.Set, net.Plan, tr.Len()))
 	cfg.Batch = min(cfg.Batch, tr.Len())
 	s.Config = cfg
@@ -132,6 +133,7 @@ func newSession(cfg config.Config, base *split.Base, tr, val *data.Dataset, reso
 	if err := s.checkRegularisation(); err != nil {
 		return nil, err
 	}
+	s.idleOptions(batch)
 	if err := s.begin(); err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/optim"
-	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -27,7 +26,7 @@ func (f *loop) forwardBackward(ctx context.Context, b *split.Batch, m *task.Metr
 		f.events.Emit(&report.Warning{Message: "memory: " + again.String()})
 	}
 	if n := step.Program.ArenaBytes(); first && n > int(f.session.Config.Memory) {
-		f.events.Emit(&report.Warning{Message: fmt.Sprintf("memory: a step takes %v and no cheap value is left to compute again; lower option batch (and raise option accumulate) to fit", option.Size(n))})
+		f.events.Emit(&report.Warning{Message: fmt.Sprintf("memory: a step takes %s and no cheap value is left to compute again; lower option batch (and raise option accumulate) to fit", report.ByteCount(int64(n)))})
 	}
 	labels := f.session.labels(f.session.Train, b, step.Program.OutputTensor(1).Shape)
 	seed := split.StepSeed(f.session.Config.Seed, f.st.Epoch, b.Indices[0])

@@ -1,0 +1,84 @@
+package run
+
+import (
+	"fmt"
+
+	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/optim"
+	"github.com/permafrost-ml/permafrost/internal/option"
+	"github.com/permafrost-ml/permafrost/internal/report"
+)
+
+// idleOptions adds a note for each option that changes nothing in this run, or less than it says.
+// These are no errors: several plans may share their options, and another plan may need them. batch
+// is the given batch size, 0 for none.
+func (s *Session) idleOptions(batch int) {
+	c, examples := &s.Config, s.Train.Len()
+	note := func(format string, args ...any) { s.Notes = append(s.Notes, fmt.Sprintf(format, args...)) }
+	if batch > examples {
+		note("option batch %d is more than the %d training examples: each batch holds them all", batch, examples)
+	}
+	batches := (examples + c.Batch - 1) / c.Batch
+	if c.Accumulate > batches && c.Accumulate > 1 {
+		note("option accumulate %d is more than the %d batches of an epoch: each epoch makes one step", c.Accumulate, batches)
+	}
+	steps := c.Epochs * ((batches + c.Accumulate - 1) / c.Accumulate)
+	if c.Warmup > 0 && steps > 0 && c.LRs(steps).WarmupSteps() >= steps {
+		note("option warmup %g takes all %d steps: the full rate is reached at the end only", c.Warmup, steps)
+	}
+	if c.Patience >= c.Epochs && c.Patience > 0 {
+		note("option patience %d does nothing in %s", c.Patience, report.Epochs(c.Epochs))
+	}
+	s.idleForNewHead(note)
+	s.idleCache(note)
+	if c.Average == "swa" && optim.SWAEpochs(c.Epochs) < 2 {
+		note("option average swa does nothing: the last quarter of %s has no two to average; 8 do", report.Epochs(c.Epochs))
+	}
+	if c.Average == "swa" && c.LRSchedule == "cosine" {
+		note("option average swa is at its best with option lr_schedule constant: at the small rates at the end of a cosine there is little to average")
+	}
+}
+
+// idleForNewHead notes what needs pretrained weights that train.
+func (s *Session) idleForNewHead(note func(format string, args ...any)) {
+	c := &s.Config
+	if !s.onlyNewHead() {
+		return
+	}
+	if c.Start == "probe" {
+		note("option start probe does nothing: only a new head trains, from the start")
+	}
+	if c.LayerDecay != 0 {
+		note("option layer_decay %g does nothing: only a new head trains", c.LayerDecay)
+	}
+	if c.Rates != "" {
+		note("option rates %s does nothing: only a new head trains", c.Rates)
+	}
+	if c.L2SP != 0 {
+		note("option l2_sp %g decays to 0, as option weight_decay does: only a new head trains", c.L2SP)
+	}
+	if c.WiseFT != nil && *c.WiseFT != 1 {
+		note("option wise_ft %g does nothing: only a new head trains, which has no pretrained values", *c.WiseFT)
+	}
+	if c.Cache == "off" && c.Epochs > 1 {
+		note("option cache off computes the whole frozen part again in each of %s; kept, it is computed once", report.Epochs(c.Epochs))
+	}
+}
+
+// idleCache notes options of a cache that is off.
+func (s *Session) idleCache(note func(format string, args ...any)) {
+	c, usual := &s.Config, config.DefaultConfig()
+	if c.CacheVariants > 0 && !(data.Options{Augment: c.Augment}).Augmented() {
+		note("option cache_variants %d does nothing: there is no augment to make variants", c.CacheVariants)
+	}
+	if c.Cache != "off" {
+		return
+	}
+	if c.CacheBudget != usual.CacheBudget {
+		note("option cache_budget %v does nothing: option cache is off", option.Size(c.CacheBudget))
+	}
+	if c.CachePrecision != usual.CachePrecision {
+		note("option cache_precision %s does nothing: option cache is off", c.CachePrecision)
+	}
+}
