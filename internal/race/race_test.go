@@ -448,3 +448,31 @@ func TestHeed(t *testing.T) {
 		}
 	}
 }
+
+// TestPassedOver: a rate or start of the same plan that scored more and was not taken is named.
+func TestPassedOver(t *testing.T) {
+	s, err := run.Prepare(t.Context(), blind(t, 20))
+	must(t, err)
+	of := func(rate float64, right int) *candidate {
+		c := &candidate{thaw: []string{"head", "last:1"}, rate: rate, cfg: s.Config, share: 1, scores: [][]float64{make([]float64, 100)}}
+		c.cfg.LR = rate
+		for i := range right {
+			c.scores[0][i] = 1
+		}
+		return c
+	}
+	winner := of(0.01, 95)
+	for _, test := range []struct {
+		other *candidate
+		want  string
+	}{
+		{of(0.0033, 96), "At a rate of 0.0033 it scored 1.0 points more, with an error of 1.0 points"},
+		{of(0.0033, 95), ""},
+		{of(0.03, 90), ""},
+	} {
+		r := &race{session: s, field: []*candidate{winner, test.other}}
+		if got := strings.Join(r.passedOver(winner), " "); !strings.HasPrefix(got, test.want) || test.want == "" && got != "" {
+			t.Errorf("%q, want %q", got, test.want)
+		}
+	}
+}

@@ -86,6 +86,7 @@ func (r *race) conclude(winner *candidate) {
 		p.Candidates = append(p.Candidates, e)
 	}
 	p.Text, p.Why = r.words(winner)
+	p.Why = strings.Join(append([]string{p.Why}, r.passedOver(winner)...), " ")
 }
 
 // words gives the choice in a line, and the reason in sentences.
@@ -140,6 +141,27 @@ func (r *race) words(winner *candidate) (text, why string) {
 		}
 	}
 	return text, strings.Join(s, " ")
+}
+
+// passedOver says why the plan was not taken at a rate, or from a start, that scored more.
+func (r *race) passedOver(winner *candidate) []string {
+	var s []string
+	for _, c := range r.field {
+		if c == winner || c.failed != "" || c.name() != winner.name() || c.share != winner.share {
+			continue
+		}
+		x, y := common(c.scores, winner.scores)
+		mean, deviation := paired(x, y)
+		if len(x) == 0 || mean <= 0 {
+			continue
+		}
+		how := fmt.Sprintf("At a rate of %.3g", c.cfg.LR)
+		if c.warm != winner.warm {
+			how = "From a head that was trained alone"
+		}
+		s = append(s, fmt.Sprintf("%s it scored %s more, with an error of %s: less than the %d errors that are asked for to leave the usual one.", how, r.points(mean), r.points(deviation), clear))
+	}
+	return s
 }
 
 // rival is what the winner is compared with: the head alone, or, for the head, the best deeper plan
