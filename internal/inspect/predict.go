@@ -8,6 +8,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/keep"
+	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
 // Prediction is the expected cost of a fit. Times come from runs of a few examples on this machine.
@@ -177,7 +178,7 @@ func (p *probe) chunk(examples int) int {
 		for _, s := range p.batch(1) {
 			elements += s.Len()
 		}
-		return min(keep.ChunkOf(elements), examples)
+		return min(split.ChunkOf(elements), examples)
 	case form.Rows:
 		return p.typical() * min(keep.TextsAtOnce(keep.Chunk(*form), p.typical()), examples)
 	default:

@@ -2,11 +2,8 @@ package keep
 
 import (
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/split"
 )
-
-// ChunkOf returns how many examples the frozen region processes at once: enough work for every
-// kernel, but with activations that stay small compared with the weights.
-func ChunkOf(inputs int) int { return max(4, min(64, 8*3*224*224/max(inputs, 1))) }
 
 // frozenTokens is how many tokens of text it processes at once.
 const frozenTokens = 2048
@@ -17,5 +14,5 @@ func Chunk(f data.Form) int {
 	if f.Varies() && !f.Rows {
 		return frozenTokens
 	}
-	return ChunkOf(f.Size())
+	return split.ChunkOf(f.Size())
 }

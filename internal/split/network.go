@@ -165,14 +165,22 @@ func (n *Network) build(batch int) (*ir.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	chooseAlike(g)
+	chooseAlike(g, batch)
 	return g, noChance(g)
 }
 
+// ChunkOf returns how many examples of so many input elements the frozen region processes at once:
+// enough work for every kernel, but with activations that stay small compared with the weights.
+func ChunkOf(elements int) int { return max(4, min(64, 8*3*224*224/max(elements, 1))) }
+
 // chooseAlike makes frozen convolutions run by one algorithm at every batch size. A value at the
 // frontier is then the same, to the bit, whether it was kept in a chunk or computed in a batch.
-func chooseAlike(g *ir.Graph) {
-	const images = 64 // about what the frozen region processes at once
+func chooseAlike(g *ir.Graph, batch int) {
+	elements := 0
+	for _, v := range g.Inputs {
+		elements += v.Type.Shape.Len() / batch
+	}
+	images := ChunkOf(elements)
 	for _, n := range g.Nodes {
 		if n.Op == "Conv" && n.Inputs[1].IsConst() {
 			n.Attrs = n.Attrs.With("chosen_for", images)
