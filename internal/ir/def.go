@@ -156,20 +156,6 @@ func Ops() []*Def {
 	return ds
 }
 
-// Forms lists every known ONNX operator, as "domain.Op" or "Op", sorted.
-func Forms() []string {
-	var out []string
-	for k := range forms {
-		if k.domain == "" {
-			out = append(out, k.op)
-		} else {
-			out = append(out, k.domain+"."+k.op)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
 // FindForm returns how to lower an ONNX operator of an opset version. The Def is nil for a form
 // from RegisterForms. If none is known, the error names the operator and its version.
 func FindForm(domain, op string, version int) (Form, *Def, error) {

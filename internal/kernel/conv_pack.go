@@ -49,9 +49,6 @@ func (p *PackedConv) Lend(w []float32, use func()) {
 	use()
 }
 
-// Bytes is the memory the packed form takes.
-func (p *PackedConv) Bytes() int { return 4 * len(p.data) }
-
 // Pack packs new values of the same shape, in parallel.
 func (p *PackedConv) Pack(w []float32) {
 	v := p.shape

@@ -20,9 +20,6 @@ func (p *PackedB) Pack(transB bool, b []float32, ldb int) {
 	packB(p.data, transB, 0, p.N, p.K, b, ldb)
 }
 
-// Bytes is the memory the packed form takes.
-func (p *PackedB) Bytes() int { return 4 * len(p.data) }
-
 func packedSize(n, k int) int { return split(n, cpu.nr) * cpu.nr * k }
 
 // packB packs columns n0 to n1 in parallel.

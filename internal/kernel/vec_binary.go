@@ -2,26 +2,8 @@ package kernel
 
 import "math"
 
-// Add is y = a + b, Sub y = a - b, Mul y = a*b, Div y = a/b, all of equal length.
+// Add is y = a + b, all of equal length.
 func Add(y, a, b []float32) { binary(y, a, b, vec.add) }
-
-// Sub is y = a - b.
-func Sub(y, a, b []float32) { binary(y, a, b, vec.sub) }
-
-// Mul is y = a*b.
-func Mul(y, a, b []float32) { binary(y, a, b, vec.mul) }
-
-// Div is y = a/b.
-func Div(y, a, b []float32) { binary(y, a, b, vec.div) }
-
-// Max is y = the greater of a and b, NaN if either is NaN.
-func Max(y, a, b []float32) { binary(y, a, b, vec.max) }
-
-// Min is y = the lesser of a and b, NaN if either is NaN.
-func Min(y, a, b []float32) { binary(y, a, b, vec.min) }
-
-// Pow is y = a**b.
-func Pow(y, a, b []float32) { binary(y, a, b, powGo) }
 
 func powGo(y, a, b []float32) {
 	for i, v := range a {
@@ -49,11 +31,6 @@ func Axpy(y, x []float32, a float32) {
 	unary(y, x, func(y, x []float32) { vec.axpy(y, x, a) })
 }
 
-// Axpby is y = a*x + b*y.
-func Axpby(y, x []float32, a, b float32) {
-	unary(y, x, func(y, x []float32) { vec.axpby(y, x, a, b) })
-}
-
 // Scale is y = a*x.
 func Scale(y, x []float32, a float32) { scaleBy(y, x, a) }
 
@@ -65,19 +42,6 @@ func scaleSpan(y, x []float32, a float32) { vec.affine(y, x, a, negZero) }
 
 // negZero is the neutral element of addition: x + -0 is x for every x, 0 included.
 var negZero = float32(math.Copysign(0, -1))
-
-// Affine is y = a*x + b.
-func Affine(y, x []float32, a, b float32) {
-	unary(y, x, func(y, x []float32) { vec.affine(y, x, a, b) })
-}
-
-// MulAdd is y += a*b.
-func MulAdd(y, a, b []float32) { binary(y, a, b, vec.mulAdd) }
-
-// Fill is y = v.
-func Fill(y []float32, v float32) {
-	chunks(len(y), chunk, func(lo, hi int) { fill(y[lo:hi], v) })
-}
 
 func fill(y []float32, v float32) {
 	for i := range y {

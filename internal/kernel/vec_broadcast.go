@@ -67,9 +67,6 @@ func NewBroadcast(shape []int, ins ...[]int) (*Broadcast, error) {
 	return b, nil
 }
 
-// Len is the number of elements of the output.
-func (b *Broadcast) Len() int { return b.size }
-
 // rows calls f in parallel for runs of the innermost axis: output offset o,
 // length n, offsets of the inputs in at. A long axis is cut in fixed pieces.
 func (b *Broadcast) rows(f func(o, n int, at []int)) {

@@ -14,14 +14,13 @@ package kernel
 //
 // Functions, f(y, x) and, where there is one, fGrad
 //
-//	Exp Erf Log Log1p Expm1 Sqrt* Rsqrt* Reciprocal* Square Abs Neg Sign Floor Ceil Round
+//	Exp Erf Log Sqrt* Rsqrt* Reciprocal* Square Abs Neg Sign Floor Ceil Round
 //	Sin Cos Tan* Asin Acos Atan Sinh Cosh Asinh Acosh Atanh
 //
 // Arithmetic
 //
-//	Add Sub Mul Div Max Min Pow (y, a, b)       equal lengths
-//	AddInto(y, x)  Axpy(y, x, a)  Axpby(y, x, a, b)  Scale(y, x, a)  Affine(y, x, a, b)
-//	MulAdd(y, a, b)  Fill(y, v)
+//	Add(y, a, b)  AddInto(y, x)                 equal lengths
+//	Axpy(y, x, a)  Scale(y, x, a)
 //	NewBroadcast(shape, in...)                  plan, then
 //	Binary(OpAdd..OpPow, y, a, b, plan)         float32
 //	Map1 Map2 Where Expand                      any element type

@@ -70,12 +70,6 @@ func via64(f func(float64) float64) func(float32) float32 {
 // Log is y = ln(x).
 func Log(y, x []float32) { map1(y, x, log32) }
 
-// Log1p is y = ln(1+x).
-func Log1p(y, x []float32) { map1(y, x, via64(math.Log1p)) }
-
-// Expm1 is y = exp(x)-1.
-func Expm1(y, x []float32) { map1(y, x, via64(math.Expm1)) }
-
 // LogGrad is dx = dy/x.
 func LogGrad(dx, dy, x []float32) { binary(dx, dy, x, vec.div) }
 
