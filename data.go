@@ -49,8 +49,8 @@ func ExampleList(list ...Example) Data {
 	})
 }
 
-// Files are single files without answers, for Model.Predict. For a model of vectors they are tables,
-// and each row is an example.
+// Files are single files without answers, for Model.Predict. For a model of vectors or texts they
+// are tables, and each row is an example.
 func Files(paths ...string) Data { return Data{inputs: paths, given: true} }
 
 // Texts are texts without answers, for Model.Predict. A tab separates the texts of a pair.
@@ -114,8 +114,10 @@ func (e Example) internal() feed.Example {
 // rows returns the data as inputs of a model of a kind, without their answers.
 func (d Data) rows(kind string) (data.Place, error) {
 	switch {
-	case d.given && d.texts != (kind == feed.KindText):
-		return data.Place{}, fmt.Errorf("data: the model takes %ss: give them as Files, Texts or Examples", kind)
+	case d.texts && kind != feed.KindText:
+		return data.Place{}, fmt.Errorf("data: the model takes %ss: give them as Files or Examples", kind)
+	case d.given && !d.texts:
+		return feed.InputFiles(d.inputs), nil
 	case d.given:
 		return feed.Inputs(kind, d.inputs), nil
 	case d.examples == nil:

@@ -152,7 +152,7 @@ func (t *Table) readCSV(b []byte, comma rune) error {
 		}
 		if errors.Is(err, csv.ErrFieldCount) {
 			line, _ := r.FieldPos(0)
-			return fmt.Errorf("line %d has %d cells, the line of names %d", line, len(row), len(t.Columns))
+			return fmt.Errorf("line %d has %d cells, line 1 has %d", line, len(row), len(t.Columns))
 		}
 		if err != nil {
 			return err // it names the line

@@ -206,11 +206,20 @@ const inputName = "input"
 // Inputs returns a place of single examples without labels: files, or for the kind text the texts
 // themselves.
 func Inputs(kind string, inputs []string) data.Place {
-	t := &data.Table{Path: inputName, Columns: []string{"file"}}
 	if kind == KindText {
-		t.Columns[0] = "text"
+		return column("text", inputs)
 	}
-	for i, s := range inputs {
+	return InputFiles(inputs)
+}
+
+// InputFiles returns a place of files without labels. For vectors and texts they are tables, and
+// each row is an example.
+func InputFiles(paths []string) data.Place { return column("file", paths) }
+
+// column returns a place of rows with one cell.
+func column(name string, cells []string) data.Place {
+	t := &data.Table{Path: inputName, Columns: []string{name}}
+	for i, s := range cells {
 		t.Rows, t.Lines = append(t.Rows, []string{s}), append(t.Lines, i+1)
 	}
 	return data.Place{Path: t.Path, Rows: t}

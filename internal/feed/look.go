@@ -40,6 +40,9 @@ func (l looks) misfit(k Kind, m *onnx.Model) error {
 		takes += inputsOf(m.Graph)
 	}
 	text := fmt.Sprintf("data: %s %s, and the model takes %s: give %s, or a model of %ss", l.path, l.what, takes, k.Give, strings.Join(l.kinds, "s or "))
+	if k.Name == KindTensors {
+		text += ". Option input fixes an input that is the same for every example"
+	}
 	if l.is(KindSound) && m != nil && len(m.Graph.Inputs) == 1 && m.Graph.Inputs[0].Type.DType.IsFloat() {
 		text += ". If it does take sounds, a preprocessor file says how (option preprocess)"
 	}
@@ -80,7 +83,7 @@ func look(p data.Place, columns data.Columns) looks {
 // rows looks at examples in memory, or at the first of the files to predict for.
 func (l *looks) rows(p data.Place) {
 	if p.Kind != "" {
-		l.kinds, l.what = []string{p.Kind}, "are "+p.Kind+"s"
+		l.path, l.kinds, l.what = "the "+p.Path, []string{p.Kind}, "are "+p.Kind+"s"
 	} else if column := p.Rows.Column("file"); column >= 0 && p.FS == nil && len(p.Rows.Rows) > 0 {
 		l.path = p.Rows.Rows[0][column]
 		l.file(l.path)

@@ -173,12 +173,13 @@ func (c textColumns) inputs(t *data.Table) ([]input, error) {
 	return out, nil
 }
 
-// OpenInputs takes rows of text. The texts of a pair are separated by a tab.
+// OpenInputs takes rows of text, or files that are tables of texts. The texts of a pair are in two
+// columns, or separated by a tab.
 func (f *Texts) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
 	if err := suits(KindText, opt.Table, p); err != nil {
 		return nil, err
 	}
-	inputs, err := textColumns{}.inputs(p.Rows)
+	inputs, err := f.given(p)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +198,33 @@ func (f *Texts) OpenInputs(ctx context.Context, p data.Place, opt data.Options) 
 		}
 	}
 	return d, err
+}
+
+// given returns the texts of rows in memory, or of the tables that they name.
+func (f *Texts) given(p data.Place) (all []input, err error) {
+	file := p.Rows.Column("file")
+	if file < 0 {
+		return textColumns{}.inputs(p.Rows)
+	}
+	for _, row := range p.Rows.Rows {
+		place := p.At(row[file])
+		if err := cmp.Or(data.Unread(place), suits(KindText, f.columns, place)); err != nil {
+			return nil, err
+		}
+		if !data.IsTable(place) {
+			return nil, fmt.Errorf("data: %s is no table (CSV, TSV, JSONL) of texts", place.Path)
+		}
+		t, err := data.ReadTable(place)
+		if err != nil {
+			return nil, err
+		}
+		inputs, err := f.columnsOf(place).inputs(t)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, inputs...)
+	}
+	return all, nil
 }
 
 // pairs reports whether the model distinguishes the texts of a pair.

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func (f *Vectors) find(t *data.Table, label int) (at []int, err error) {
 	for _, name := range f.names {
 		i := t.Column(name)
 		if i < 0 {
-			return nil, fmt.Errorf("data: %s has no column %s: the model was tuned on the columns %s", t.Path, name, few(f.names))
+			return nil, fmt.Errorf("data: %s has no column %s: the model was tuned on %s (%s)", t.Path, name, count(len(f.names), "column"), few(f.names))
 		}
 		at = append(at, i)
 	}
@@ -219,6 +220,7 @@ func (f *Vectors) OpenInputs(ctx context.Context, p data.Place, opt data.Options
 	var kept []data.Example
 	var skipped []data.Skipped
 	var parts []*tensor.Tensor
+	var unread error // why the first file could not be read
 	add := func(t *data.Table, name func(i int) string) error {
 		at, err := f.find(t, t.Column(labelColumns(f.columns)...))
 		if err != nil {
@@ -250,7 +252,10 @@ func (f *Vectors) OpenInputs(ctx context.Context, p data.Place, opt data.Options
 				err = add(t, func(i int) string { return fmt.Sprintf("%s:%d", place.Path, t.Lines[i]) })
 			}
 			if err != nil {
-				skipped = append(skipped, data.Skipped{Path: place.Path, Err: err})
+				err = cmp.Or(suits(KindVector, opt.Table, place), err)
+				unread = cmp.Or(unread, err)
+				text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "data: "), place.Path)
+				skipped = append(skipped, data.Skipped{Path: place.Path, Err: errors.New(strings.TrimLeft(text, " :"))})
 			}
 		}
 	} else if err := add(p.Rows, func(i int) string { return p.Rows.Rows[i][p.Rows.Column("name")] }); err != nil {
@@ -260,13 +265,7 @@ func (f *Vectors) OpenInputs(ctx context.Context, p data.Place, opt data.Options
 		return nil, err
 	}
 	if len(kept) == 0 {
-		if err := suits(KindVector, opt.Table, p); err != nil {
-			return nil, err
-		}
-		if err := skipped[0].Err; strings.HasPrefix(err.Error(), "data: ") {
-			return nil, err
-		}
-		return nil, fmt.Errorf("data: %s: %w", skipped[0].Path, skipped[0].Err)
+		return nil, cmp.Or(suits(KindVector, opt.Table, p), unread, fmt.Errorf("data: %s: %w", skipped[0].Path, skipped[0].Err))
 	}
 	s := &vectors{feed: f, rows: tensor.New(f.input.DType, append(tensor.Shape{len(kept)}, f.input.Shape...)...)}
 	end := 0
@@ -374,7 +373,7 @@ func (r *vectorReader) fed() string {
 	if r.feed.scale.Mean != nil || r.feed.scale.Std != nil {
 		how = "after the mean and the deviation of the preprocessor file"
 	}
-	return fmt.Sprintf("%s: rows of %s, from %.4g to %.4g, are fed %s (columns %s)", r.table.Path, count(r.feed.width(), "number"), r.least, r.most, how, few(pick(r.table.Columns, r.at)))
+	return fmt.Sprintf("%s: rows of %s, from %.4g to %.4g, are fed %s (%s: %s)", r.table.Path, count(r.feed.width(), "number"), r.least, r.most, how, count(len(r.at), "column"), few(pick(r.table.Columns, r.at)))
 }
 
 // oddities are what a user should know of the numbers.
