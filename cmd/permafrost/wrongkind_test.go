@@ -60,13 +60,13 @@ var (
 		fits       []string // the models that take it
 	}{
 		{"photos", "holds pictures (.png)", "photos/val/red/00.png", []string{"tiny.onnx", "bytes.onnx"}},
-		{"phototable", "is a table of pictures (.png)", "", []string{"tiny.onnx", "bytes.onnx"}},
+		{"phototable", "holds a table of pictures (.png)", "", []string{"tiny.onnx", "bytes.onnx"}},
 		{"sounds", "holds sounds (.wav)", "sounds/val/red/00.wav", []string{"sound.onnx", "bytes.onnx"}},
-		{"soundtable", "is a table of sounds (.wav)", "", []string{"sound.onnx", "bytes.onnx"}},
-		{"texts", "is a table of texts (column text)", "texts/val.csv", []string{"text.onnx"}},
+		{"soundtable", "holds a table of sounds (.wav)", "", []string{"sound.onnx", "bytes.onnx"}},
+		{"texts", "holds a table of texts (column text)", "texts/val.csv", []string{"text.onnx"}},
 		{"texts/train.csv", "is a table of texts (column text)", "", []string{"text.onnx"}},
 		{"prose", "holds texts (.txt)", "prose/val.txt", []string{"text.onnx", "bytes.onnx"}},
-		{"vectors", "is a table of numbers (6 columns)", "vectors/val.csv", []string{"vector.onnx"}},
+		{"vectors", "holds a table of numbers (6 columns)", "vectors/val.csv", []string{"vector.onnx"}},
 		{"tensors", "holds tensors (.safetensors)", "tensors/red/a.safetensors", []string{"tensor.onnx", "bytes.onnx"}},
 	}
 )

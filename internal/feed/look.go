@@ -43,10 +43,20 @@ func (l looks) misfit(k Kind, m *onnx.Model) error {
 	if k.Name == KindTensors {
 		text += ". Option input fixes an input that is the same for every example"
 	}
-	if l.is(KindSound) && m != nil && len(m.Graph.Inputs) == 1 && m.Graph.Inputs[0].Type.DType.IsFloat() {
+	if l.is(KindSound) && m != nil && mayHear(m.Graph) {
 		text += ". If it does take sounds, a preprocessor file says how (option preprocess)"
 	}
 	return errors.New(text)
+}
+
+// mayHear reports whether a model's input may be features or samples of sounds, though nothing says
+// so: numbers of one channel.
+func mayHear(g *ir.Graph) bool {
+	if len(g.Inputs) != 1 || !g.Inputs[0].Type.DType.IsFloat() {
+		return false
+	}
+	s := g.Inputs[0].Type.Shape
+	return len(s) < 4 || s[1] == 1 || s[len(s)-1] == 1
 }
 
 // inputsOf describes the inputs that examples feed, in brackets.
@@ -105,6 +115,7 @@ func (l *looks) folder(p data.Place, columns data.Columns) {
 			if !part.IsZero() {
 				if t, err := data.TableHead(part); err == nil {
 					l.tableOf(t, columns)
+					l.what = strings.Replace(l.what, "is", "holds", 1)
 				}
 				return
 			}

@@ -71,13 +71,15 @@ func takesSounds(m *onnx.Model, o Options) (bool, error) {
 	return o.Preprocess == "" && isWaveform(m) && !(o.looks.is(KindVector) && m.Graph.Inputs[0].Type.Shape[1] > 0), nil
 }
 
-// assumed is the preparation for a model of samples, if no file gives one: in windows as long as
-// the model's input or, if that may be any, of two seconds.
+// assumed is the preparation for a model of samples, if no file gives one: windows as long as the
+// model's input or, if that may be any, of two seconds, each by half over the one before.
 func assumed(m *onnx.Model) (config, words string) {
-	if s := m.Graph.Inputs[0].Type.Shape; len(s) == 2 && s[1] > 0 {
-		return `{"sampling_rate": 16000}`, fmt.Sprintf("samples at 16000 Hz in windows of %d, as long as its input", s[1])
+	window := 32000
+	if s := m.Graph.Inputs[0].Type.Shape; len(s) == 2 && s[1] > 1 {
+		window = s[1]
 	}
-	return `{"sampling_rate": 16000, "window": 32000, "hop": 16000}`, "samples at 16000 Hz in windows of 2 s every second"
+	return fmt.Sprintf(`{"sampling_rate": 16000, "window": %d, "hop": %d}`, window, window/2),
+		fmt.Sprintf("samples at 16000 Hz in windows of %.3g s every %.3g s", float64(window)/16000, float64(window/2)/16000)
 }
 
 // newSounds makes the Feed from a tuned file's settings, from a preprocessor file, or from

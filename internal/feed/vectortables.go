@@ -89,7 +89,7 @@ func (f *Vectors) columnsByKind(t *data.Table, label int) (at []int, notes []str
 			if name := t.Columns[i]; name != "" {
 				names = append(names, name)
 			} else {
-				names = append(names, fmt.Sprintf("number %d, which has no name", i+1))
+				names = append(names, fmt.Sprintf("%d (without a name)", i+1))
 			}
 		}
 		return few(names)
@@ -159,7 +159,7 @@ func (f *Vectors) labelled(ctx context.Context, p data.Place, classes []string, 
 	}
 	label, err := t.Need("option label_column", labelColumns(columns)...)
 	if err != nil {
-		if row := namesAreNumbers(t); row != "" && columns.Label == "" {
+		if row := namesAreNumbers(t); row != "" && columns.Label == "" && !t.Unnamed {
 			err = fmt.Errorf("data: %s: line 1 (%s) seems to be a row: put a line with the names of the columns above, label among them", t.Path, row)
 		}
 		return nil, "", err
