@@ -46,12 +46,13 @@ func (t *Table) KindOf(column int) ColumnKind {
 	return kind
 }
 
-// CountsRows reports whether a column numbers the rows: it is named so, or its cells are whole
-// numbers that rise by one from row to row.
+// CountsRows reports whether a column numbers the rows: it is named so, or its cells do.
 func (t *Table) CountsRows(column int) bool {
-	if IsIndexName(t.Columns[column]) {
-		return true
-	}
+	return IsIndexName(t.Columns[column]) || t.Rises(column)
+}
+
+// Rises reports whether the cells of a column are whole numbers that rise by one from row to row.
+func (t *Table) Rises(column int) bool {
 	last := math.NaN()
 	for r := range t.Rows {
 		n, err := t.Numbers(r, column)

@@ -40,13 +40,26 @@ func (l looks) misfit(k Kind, m *onnx.Model) error {
 		takes += inputsOf(m.Graph)
 	}
 	text := fmt.Sprintf("data: %s %s, and the model takes %s: give %s, or a model of %ss", l.path, l.what, takes, k.Give, strings.Join(l.kinds, "s or "))
-	if k.Name == KindTensors {
-		text += ". Option input fixes an input that is the same for every example"
+	if side := sideInputs(m); k.Name == KindTensors && side != nil {
+		text += fmt.Sprintf(". Option input fixes an input that is the same for every example, as %s=1", side[0])
 	}
 	if l.is(KindSound) && m != nil && mayHear(m.Graph) {
 		text += ". If it does take sounds, a preprocessor file says how (option preprocess)"
 	}
 	return errors.New(text)
+}
+
+// sideInputs are the inputs that cannot be one for each example: they have no axis of examples.
+func sideInputs(m *onnx.Model) (names []string) {
+	if m == nil {
+		return nil
+	}
+	for _, in := range m.Graph.Inputs {
+		if s := in.Type.Shape; len(s) == 0 || len(s) == 1 && s[0] == 1 {
+			names = append(names, in.Name)
+		}
+	}
+	return names
 }
 
 // mayHear reports whether a model's input may be features or samples of sounds, though nothing says

@@ -125,6 +125,7 @@ func TestVectorErrors(t *testing.T) {
 		"many gaps":            {tensor.Float32, 2, "t.csv", "a,b,label\n1,2,x\n3,NaN,y\n5,6,x\n", "1 of 3 rows of"},
 		"few columns":          {tensor.Float32, 4, "t.csv", "a,b,label\n1,2,x\n3,4,y\n", `has 2 columns of numbers (a, b) beside label, and the model takes vectors, 4 numbers ("x" [4]): give a column for each`},
 		"many columns":         {tensor.Float32, 2, "t.csv", "a,b,c,name,label\n5,1,2,Ann,x\n3,4,7,Bob,y\n", "has 3 columns of numbers (a, b, c) and 1 column of texts (name) beside label, and the model takes vectors, 2 numbers (\"x\" [2]): leave in only those 2 and the label"},
+		"a row number":         {tensor.Float32, 2, "t.csv", "id,a,label\n1,1,x\n2,3,y\n3,4,x\n4,4,y\n", "has 1 column of numbers (a) beside label (not counting the column id, which numbers the rows), and the model takes vectors, 2 numbers"},
 		"a short array":        {tensor.Float32, 3, "t.jsonl", `{"v":[1,2,3],"label":"x"}` + "\n" + `{"v":[4,5],"label":"y"}`, "line 2, column v: 2 numbers, and the model takes 3"},
 		"a long array":         {tensor.Float32, 2, "t.jsonl", `{"v":[1,2],"label":"x"}` + "\n" + `{"v":[4,5,6],"label":"y"}`, "line 2, column v: more numbers than the 2 that the model takes"},
 		"no names":             {tensor.Float32, 2, "t.csv", "0.5,1.5,3\n1,2,4\n", "line 1 is numbers (0.5, 1.5, 3), where the names of the columns belong"},

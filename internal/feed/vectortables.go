@@ -103,6 +103,8 @@ func (f *Vectors) columnsByKind(t *data.Table, label int) (at []int, notes []str
 	switch {
 	case len(lists) == 1 && (len(numbers) != want || want == 1):
 		at, left = lists, slices.Concat(numbers, words)
+	case slices.ContainsFunc(counters, func(i int) bool { return data.IsIndexName(t.Columns[i]) && t.Rises(i) }) && len(numbers) <= want:
+		return nil, nil, f.misses(t, label, called, rest, lists, words, fmt.Sprintf(" (not counting the column %s, which numbers the rows)", called(counters)))
 	case len(numbers) == want:
 		at, left = numbers, slices.Concat(lists, words)
 		if len(counters) > 0 {
@@ -112,7 +114,7 @@ func (f *Vectors) columnsByKind(t *data.Table, label int) (at []int, notes []str
 		at, left = rest, slices.Concat(lists, words)
 		notes = append(notes, fmt.Sprintf("%s: the column %s numbers the rows and is left out", t.Path, called(counters)))
 	default:
-		return nil, nil, f.misses(t, label, called, numbers, lists, words)
+		return nil, nil, f.misses(t, label, called, numbers, lists, words, "")
 	}
 	if slices.Sort(left); len(left) > 0 {
 		notes = append(notes, fmt.Sprintf("%s: of no use to the model and left out: column %s", t.Path, called(left)))
@@ -120,8 +122,9 @@ func (f *Vectors) columnsByKind(t *data.Table, label int) (at []int, notes []str
 	return at, notes, nil
 }
 
-// misses is the error of a table whose columns of numbers are not as many as the model takes.
-func (f *Vectors) misses(t *data.Table, label int, called func([]int) string, numbers, lists, words []int) error {
+// misses is the error of a table whose columns of numbers are not as many as the model takes. But is
+// what else to say of them.
+func (f *Vectors) misses(t *data.Table, label int, called func([]int) string, numbers, lists, words []int, but string) error {
 	var has []string
 	if len(lists) > 0 {
 		has = append(has, fmt.Sprintf("%s with several numbers a cell (%s)", count(len(lists), "column"), called(lists)))
@@ -136,9 +139,9 @@ func (f *Vectors) misses(t *data.Table, label int, called func([]int) string, nu
 	if len(words) > 0 {
 		has = append(has, fmt.Sprintf("%s of texts (%s)", count(len(words), "column"), called(words)))
 	}
-	beside := ""
+	beside := but
 	if label >= 0 {
-		beside = " beside " + t.Columns[label]
+		beside = " beside " + t.Columns[label] + but
 	}
 	mend := "give a column for each, in the model's order"
 	if len(numbers) > f.width() {
