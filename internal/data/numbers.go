@@ -73,19 +73,27 @@ func IsIndexName(name string) bool {
 // commas. True is 1 and false is 0. A comma is a decimal point where it does not divide columns. It
 // errors with ErrMissing on an empty cell, a NaN, or another word for no value. On a cell with
 // something else in it, it returns the numbers before that beside the error.
-func (t *Table) Numbers(row, column int) ([]float64, error) {
+func (t *Table) Numbers(row, column int) ([]float64, error) { return t.AppendNumbers(nil, row, column) }
+
+// AppendNumbers is Numbers that appends to out.
+func (t *Table) AppendNumbers(out []float64, row, column int) ([]float64, error) {
 	cell := strings.TrimSpace(t.Rows[row][column])
+	if isPlain(cell) {
+		if v, err := strconv.ParseFloat(cell, 64); err == nil {
+			return append(out, v), nil
+		}
+	}
 	if isMissing(cell) {
 		if cell == "" {
-			return nil, ErrMissing
+			return out, ErrMissing
 		}
-		return nil, fmt.Errorf("%w: it says %q", ErrMissing, cell)
+		return out, fmt.Errorf("%w: it says %q", ErrMissing, cell)
 	}
+	before := len(out)
 	between := " \t|"
 	if bare := strings.TrimSuffix(strings.TrimPrefix(cell, "["), "]"); len(bare) == len(cell)-2 {
 		cell, between = bare, between+","
 	}
-	var out []float64
 	for _, word := range strings.FieldsFunc(cell, func(r rune) bool { return strings.ContainsRune(between, r) }) {
 		v, err := t.number(word)
 		if err != nil {
@@ -93,10 +101,20 @@ func (t *Table) Numbers(row, column int) ([]float64, error) {
 		}
 		out = append(out, v)
 	}
-	if len(out) == 0 {
-		return nil, ErrMissing
+	if len(out) == before {
+		return out, ErrMissing
 	}
 	return out, nil
+}
+
+// isPlain reports whether a text has the characters of a decimal number only.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // number reads a word as a number.
@@ -118,7 +136,7 @@ func (t *Table) number(word string) (float64, error) {
 	switch {
 	case errors.Is(err, strconv.ErrRange) || math.IsInf(v, 0):
 		return 0, fmt.Errorf("%s is no finite number", word)
-	case err != nil || strings.Trim(point, "+-.0123456789eE") != "":
+	case err != nil || !isPlain(point):
 		return 0, fmt.Errorf("%q is no number", word)
 	}
 	t.commas = t.commas || point != word

@@ -59,8 +59,11 @@ func tablesOf(p Place, columns Columns) (Splits, error) {
 	if p.Rows != nil {
 		return Splits{Train: p}, nil
 	}
-	t, err := ReadTable(p)
-	if err != nil {
+	t, err := TableHead(p)
+	if err == nil && !t.namesSplits() {
+		return Splits{Train: p}, nil
+	}
+	if t, err = ReadTable(p); err != nil {
 		return Splits{}, err
 	}
 	parts, err := t.parts(columns)
@@ -98,6 +101,11 @@ func FindSplitFiles(dir Place, extensions []string) (Splits, error) {
 
 // splitColumns are the usual names of the column that gives a row's split.
 var splitColumns = []string{"split", "subset", "partition", "usage", "set", "phase"}
+
+// namesSplits reports whether a column is called as one that gives a row's split.
+func (t *Table) namesSplits() bool {
+	return slices.ContainsFunc(t.Columns, func(name string) bool { return slices.Contains(splitColumns, strings.ToLower(name)) })
+}
 
 // splitColumn returns the column that gives each row's split. It has one of the usual names, names
 // a split in every row, and not always the same one. It is -1 if there is none. It errors if a

@@ -294,6 +294,7 @@ type vectorReader struct {
 	table *data.Table
 	at    []int // columns
 	write func(*tensor.Tensor, int, float64) error
+	cell  []float64 // the numbers of the last one
 
 	least, most float64   // of what is fed
 	loud        [2]number // the largest, and the largest of other rows
@@ -314,7 +315,8 @@ func (r *vectorReader) read(i int, to *tensor.Tensor, k int) error {
 	width, n := r.feed.width(), 0
 	var loud number
 	for _, column := range r.at {
-		numbers, err := r.table.Numbers(i, column)
+		numbers, err := r.table.AppendNumbers(r.cell[:0], i, column)
+		r.cell = numbers
 		if err != nil {
 			return fmt.Errorf("column %s: %w", r.name(column), err)
 		}
