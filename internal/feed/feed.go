@@ -129,7 +129,7 @@ func Of(m *onnx.Model, o Options) (Feed, error) {
 	if kind := m.Metadata[KeyKind]; o.Kind == "" && o.Preprocess == "" && kind != "" {
 		o.Kind, o.Settings = kind, json.RawMessage(m.Metadata[KeySettings])
 	}
-	if err := data.Unread(o.Data); err != nil {
+	if err := data.Readable(o.Data); err != nil {
 		return nil, err
 	}
 	o.looks = look(o.Data, o.Table)
@@ -232,7 +232,7 @@ func suits(kind string, columns data.Columns, places ...data.Place) error {
 		return nil
 	}
 	for _, p := range places {
-		if err := data.Unread(p); err != nil {
+		if err := data.Readable(p); err != nil {
 			return err
 		}
 		if err := look(p, columns).misfit(kinds[i], nil); err != nil {

@@ -208,7 +208,7 @@ func (f *Texts) given(p data.Place) (all []input, err error) {
 	}
 	for _, row := range p.Rows.Rows {
 		place := p.At(row[file])
-		if err := cmp.Or(data.Unread(place), suits(KindText, f.columns, place)); err != nil {
+		if err := cmp.Or(data.Readable(place), suits(KindText, f.columns, place)); err != nil {
 			return nil, err
 		}
 		if !data.IsTable(place) {

@@ -282,7 +282,7 @@ func (f *Vectors) OpenInputs(ctx context.Context, p data.Place, opt data.Options
 
 // inputTable reads a table to predict for.
 func (f *Vectors) inputTable(p data.Place) (*data.Table, error) {
-	if err := data.Unread(p); err != nil {
+	if err := data.Readable(p); err != nil {
 		return nil, err
 	}
 	return data.ReadTable(p)

@@ -1,7 +1,9 @@
 package data
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -24,11 +26,15 @@ var unread = map[string]string{
 	".h5":      "HDF5 is not read: write it as CSV",
 }
 
-// Unread errors if a place is a file of examples in a known format that is not read, and says how
-// to convert it. A folder is one if it holds such files under the names of splits and no table.
-func Unread(p Place) error {
+// Readable errors if nothing is at a place, or a file of examples in a known format that is not
+// read; it says how to convert that. A folder is one if it holds such files under the names of
+// splits and no table.
+func Readable(p Place) error {
 	if p.IsZero() || p.Rows != nil {
 		return nil
+	}
+	if _, err := p.stat(); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("data: %s: no such file or folder", p.Path)
 	}
 	if p.IsDir() {
 		if s, err := FindSplitFiles(p, TableFormats); err != nil || !s.IsZero() || p.hasFolders() {
@@ -36,7 +42,7 @@ func Unread(p Place) error {
 		}
 		for _, ext := range slices.Sorted(maps.Keys(unread)) {
 			if s, err := FindSplitFiles(p, []string{ext}); err == nil && !s.Train.IsZero() {
-				return Unread(s.Train)
+				return Readable(s.Train)
 			}
 		}
 		return nil
