@@ -194,7 +194,7 @@ func TestDataErrors(t *testing.T) {
 		"the examples are texts":        permafrost.ExampleList(permafrost.Example{Text: "a", Label: "a"}, permafrost.Example{Text: "b", Label: "b"}),
 		"one label only (a)":            permafrost.ExampleList(permafrost.Example{Image: picture, Label: "a"}, permafrost.Example{Image: picture, Label: "a"}),
 		"have no answers":               permafrost.Files("a.png"),
-		"no such folder":                permafrost.FS(fstest.MapFS{}, "nowhere"),
+		"no such file or folder":        permafrost.FS(fstest.MapFS{}, "nowhere"),
 		"no column label":               permafrost.ExampleList(permafrost.Example{Image: picture}, permafrost.Example{Image: picture}),
 		"tensor \"a\" is none":          permafrost.ExampleList(permafrost.Example{Tensors: map[string]permafrost.Tensor{"a": {}}, Label: "a"}),
 	} {

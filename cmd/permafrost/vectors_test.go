@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // vectorWorld is a model of vectors and tables of them, also with other answers.
@@ -128,4 +130,20 @@ func TestVectorTasks(t *testing.T) {
 	if x := p["value"].(float64); x < -0.2 || x > 1.2 {
 		t.Errorf("0.5 is predicted as %v", x)
 	}
+}
+
+// TestVectorOpen: a model that leaves open how many numbers it takes is asked about, and --shape
+// says it.
+func TestVectorOpen(t *testing.T) {
+	vectorWorld(t)
+	g := fixture.VectorGraph(tensor.Float32, 3, 1)
+	g.Inputs[0].Type.Shape[1] = -1
+	b, err := onnx.Build(g, onnx.BuildOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, "open.onnx", b)
+	refusedKind(t, []string{"fit", "--model", "open.onnx", "--data", "points", "--out", "new"}, "holds a table of numbers (6 columns)", "takes sounds", "--shape", "numbers=1,16")
+	succeed(t, "fit", "--model", "open.onnx", "--data", "points", "--out", "new", "--shape", "numbers=1,6", "--epochs", "2")
+	succeed(t, "eval", "--model", "new/model.onnx", "--data", "points")
 }

@@ -14,6 +14,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -88,14 +90,14 @@ const (
 	KindTensors = "tensor" // a tensor for each input of the model
 )
 
-// kinds are asked in this order. Pictures come last and take every other model.
+// kinds are asked in this order.
 var kinds = []Kind{
 	{KindText, takesTokens, newTexts, slices.Concat(plainFormats, data.TableFormats), "a table (CSV, TSV, JSONL) with the columns text and label"},
 	{KindBytes, takesBytes, newBytes, nil, "class folders of files"},
 	{KindSound, takesSounds, newSounds, soundFormats, "class folders of sounds, or a table with the columns file and label"},
 	{KindVector, takesVectors, newVectors, data.TableFormats, "a table (CSV, TSV, JSONL) with a column for each number, in the model's order, and a column label"},
 	tensorFormat.Kind(),
-	{KindPicture, takesAnything, newPictures, pictureFormats, "class folders of pictures, or a table with the columns file and label"},
+	{KindPicture, takesPictures, newPictures, pictureFormats, "class folders of pictures, or a table with the columns file and label"},
 }
 
 // Register adds a kind, which is asked before all others. Call it from one goroutine, before any
@@ -110,8 +112,6 @@ func Register(k Kind) error {
 	kinds = slices.Insert(kinds, 0, k)
 	return nil
 }
-
-func takesAnything(*onnx.Model, Options) (bool, error) { return true, nil }
 
 // Keys in a tuned file's metadata_props that say how it is fed.
 const (
@@ -197,7 +197,28 @@ func kindOf(m *onnx.Model, o Options) (Kind, error) {
 			return k, err
 		}
 	}
-	return Kind{}, fmt.Errorf("the model was tuned on a kind of data that this version does not know: %s", o.Kind)
+	if o.Kind != "" {
+		return Kind{}, fmt.Errorf("the model was tuned on a kind of data that this version does not know: %s", o.Kind)
+	}
+	return Kind{}, noKind(m)
+}
+
+// noKind is the error of a model that takes no kind of data, with what each would need.
+func noKind(m *onnx.Model) error {
+	in := m.Graph.Inputs[0]
+	open := make([]string, len(in.Type.Shape))
+	for i, d := range in.Type.Shape {
+		switch {
+		case i == 0:
+			open[i] = "1"
+		case d < 0:
+			open[i] = "16"
+		default:
+			open[i] = strconv.Itoa(d)
+		}
+	}
+	return fmt.Errorf("the model's input %q is %v, which no kind of data fits: pictures need four axes, N,C,H,W or N,H,W,C; vectors need numbers [N,D] or [N,T,D] with fixed sizes, which option shape gives to open ones, as %s=%s; sounds need a preprocessor file",
+		in.Name, in.Type, in.Name, strings.Join(open, ","))
 }
 
 // inputName stands for inputs of a prediction in messages about all of them.

@@ -43,6 +43,9 @@ func (l looks) misfit(k Kind, m *onnx.Model) error {
 	if side := sideInputs(m); k.Name == KindTensors && side != nil {
 		text += fmt.Sprintf(". Option input fixes an input that is the same for every example, as %s=1", side[0])
 	}
+	if l.is(KindVector) && k.Name == KindSound && m != nil && isWaveform(m) {
+		text += fmt.Sprintf(". If it does take vectors, option shape says of how many numbers, as %s=1,16", m.Graph.Inputs[0].Name)
+	}
 	if l.is(KindSound) && m != nil && mayHear(m.Graph) {
 		text += ". If it does take sounds, a preprocessor file says how (option preprocess)"
 	}

@@ -26,6 +26,13 @@ type Pictures struct {
 // pictureFormats are the extensions of pictures.
 var pictureFormats = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm"}
 
+// takesPictures reports whether a model takes pictures, as all do that take nothing else and whose
+// input may have four axes.
+func takesPictures(m *onnx.Model, _ Options) (bool, error) {
+	in := m.Graph.Inputs
+	return len(in) != 1 || in[0].Type.Shape == nil || len(in[0].Type.Shape) == 4, nil
+}
+
 func newPictures(m *onnx.Model, o Options) (Feed, error) {
 	said, err := ReadLayout(o.Layout)
 	if err != nil {
