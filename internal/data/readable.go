@@ -37,7 +37,7 @@ func Readable(p Place) error {
 		return fmt.Errorf("data: %s: no such file or folder", p.Path)
 	}
 	if p.IsDir() {
-		if s, err := FindSplitFiles(p, TableFormats); err != nil || !s.IsZero() || p.hasFolders() {
+		if s, err := FindSplitFiles(p, TableFormats); err != nil || !s.IsZero() || p.HasFolders() {
 			return nil // what is wrong is said where they are read
 		}
 		for _, ext := range slices.Sorted(maps.Keys(unread)) {

@@ -39,14 +39,14 @@ func EvalTable(p Place, columns Columns) (Place, []string, error) {
 		return Place{}, nil, err
 	case IsTable(p) && s.Val.IsZero() && s.Test.IsZero():
 		return p, nil, nil
-	case s.Train.IsZero() && p.hasFolders():
+	case s.Train.IsZero() && p.HasFolders():
 		return Place{}, nil, nil
 	}
 	return s.Eval()
 }
 
-// hasFolders reports whether a folder contains folders.
-func (p Place) hasFolders() bool {
+// HasFolders reports whether a folder contains folders.
+func (p Place) HasFolders() bool {
 	entries, err := p.list()
 	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return p.Join(e.Name()).IsDir() })
 }

@@ -126,7 +126,8 @@ func (l *looks) file(name string) {
 const sample = 256
 
 func (l *looks) folder(p data.Place, columns data.Columns) {
-	if s, err := data.FindSplitFiles(p, data.TableFormats); err == nil {
+	// tables to measure by alone may stand beside class folders, which then count
+	if s, err := data.FindSplitFiles(p, data.TableFormats); err == nil && !(s.Train.IsZero() && p.HasFolders()) {
 		for _, part := range []data.Place{s.Train, s.Val, s.Test} {
 			if !part.IsZero() {
 				if t, err := data.TableHead(part); err == nil {
@@ -146,44 +147,58 @@ func (l *looks) folder(p data.Place, columns data.Columns) {
 func (l *looks) tableOf(t *data.Table, columns data.Columns) {
 	add := func(what string, kinds ...string) {
 		if l.kinds = append(l.kinds, kinds...); l.what == "" {
-			l.what = "is " + what
+			l.what = "is a table of " + what
 		}
 	}
 	l.head = t
 	label := t.Column(labelColumns(columns)...)
-	if file := t.Column("file"); file >= 0 {
-		var names []string
-		for _, row := range t.Rows[:min(sample, len(t.Rows))] {
-			names = append(names, row[file])
-		}
-		if ext := commonest(names); ext != "" {
-			add(fmt.Sprintf("a table of %ss (%s)", word(ext), ext), kindsOf(ext)...)
-		} else {
-			return // files of a kind that is not known
-		}
-	}
-	l.table = len(l.kinds) == 0
-	words, numbers, lists := 0, 0, 0
+	var words, texts []string
+	numbers, lists, files := 0, 0, false
 	for i, name := range t.Columns {
+		if i == label || t.CountsRows(i) && !t.Unnamed {
+			continue
+		}
+		kind := t.KindOf(i)
 		text := name == "text" || name == "text_a" || slices.Contains(strings.Split(columns.Text, ","), name)
-		switch kind := t.KindOf(i); {
-		case i == label || name == "file" || t.CountsRows(i) && !t.Unnamed:
+		if ext := commonest(cells(t, i)); kind == data.TextColumn && ext != "" && !text {
+			add(fmt.Sprintf("%ss (%s)", word(ext), ext), kindsOf(ext)...)
+			files = true
+			continue
+		}
+		switch {
+		case name == "file": // of a kind that is not known
+			files = true
 		case kind == data.ListColumn:
 			lists++
 		case text:
-			add(fmt.Sprintf("a table of texts (column %s)", name), KindText)
+			texts = append(texts, name)
 		case kind == data.NumberColumn:
 			numbers++
 		case kind == data.TextColumn:
-			words++
+			words = append(words, name)
 		}
+	}
+	if len(texts) > 0 {
+		add(fmt.Sprintf("texts (column %s)", few(texts)), KindText)
 	}
 	switch {
 	case lists > 0:
-		add("a table of numbers (several a cell)", KindVector)
-	case numbers > 1 || numbers == 1 && words == 0 && len(l.kinds) == 0:
-		add(fmt.Sprintf("a table of numbers (%d columns)", numbers), KindVector)
+		add("numbers (several a cell)", KindVector)
+	case numbers > 1 || numbers == 1 && len(words)+len(l.kinds) == 0:
+		add(fmt.Sprintf("numbers (%s)", count(numbers, "column")), KindVector)
 	}
+	if len(words) > 0 && len(texts) == 0 && !files { // option text_column may name one
+		add(fmt.Sprintf("texts (column %s)", few(words)), KindText)
+	}
+	l.table = !files
+}
+
+// cells are the first cells of a column.
+func cells(t *data.Table, column int) (out []string) {
+	for _, row := range t.Rows[:min(sample, len(t.Rows))] {
+		out = append(out, row[column])
+	}
+	return out
 }
 
 // labelColumns are the names that the column of labels may have.
