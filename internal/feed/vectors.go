@@ -1,16 +1,9 @@
 package feed
 
 import (
-	"bytes"
-	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
@@ -29,40 +22,11 @@ type Vectors struct {
 	notes   []string
 }
 
-// vectorScale says what is taken off the numbers, and what they are divided by then: one number for
-// all, or one for each. Empty slices change nothing.
-type vectorScale struct {
-	Mean numberOrList `json:"mean,omitempty"`
-	Std  numberOrList `json:"std,omitempty"`
-}
-
 // vectorSettings are the settings for vectors in the record.
 type vectorSettings struct {
 	vectorScale
 	Names []string `json:"columns,omitempty"`
 	Label string   `json:"label_column,omitempty"`
-}
-
-// numberOrList is one number or a list of them in JSON.
-type numberOrList []float64
-
-func (n *numberOrList) UnmarshalJSON(b []byte) error {
-	if bytes.HasPrefix(b, []byte("[")) {
-		return json.Unmarshal(b, (*[]float64)(n))
-	}
-	*n = make([]float64, 1)
-	return json.Unmarshal(b, &(*n)[0])
-}
-
-// at is the number for index i, or other where there is none.
-func (n numberOrList) at(i int, other float64) float64 {
-	switch len(n) {
-	case 0:
-		return other
-	case 1:
-		return n[0]
-	}
-	return n[i]
 }
 
 // shortestWaveform is the number of samples in a row from which numbers [N,S] are taken for sound
@@ -129,58 +93,6 @@ func newVectors(m *onnx.Model, o Options) (Feed, error) {
 	return f, f.chooseColumns(o)
 }
 
-// readScale reads the preprocessor file that option preprocess names, or the one beside the model.
-func (f *Vectors) readScale(m *onnx.Model, o Options) error {
-	path, named := o.Preprocess, true
-	switch {
-	case path == "raw":
-		return nil
-	case path == "" && o.Settings != nil:
-		return f.scale.check(KeySettings, f.width())
-	case path == "":
-		if path = FindPreprocess(m.Path); path == "" {
-			return nil
-		}
-		named = path == besideModel(m.Path, ".preprocessor.json", "")
-	}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return option.Errorf("preprocess", "%s: no such file: the model takes vectors: give raw, which feeds them as they are, or a file with mean and std", path)
-	}
-	if err != nil {
-		return option.Errorf("preprocess", "%w", err)
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	var scale vectorScale
-	switch err := d.Decode(&scale); {
-	case err != nil && !named:
-		f.notes = append(f.notes, fmt.Sprintf("%s beside the model says nothing of vectors and is not heeded", filepath.Base(path)))
-		return nil
-	case err != nil:
-		return option.Errorf("preprocess", "%s: %w: for vectors it has the keys mean and std; raw feeds them as they are", path, err)
-	}
-	f.scale = scale
-	return f.scale.check(path, f.width())
-}
-
-func (s vectorScale) check(path string, width int) error {
-	for _, of := range []struct {
-		key     string
-		numbers numberOrList
-	}{{"mean", s.Mean}, {"std", s.Std}} {
-		if n := len(of.numbers); n > 1 && n != width {
-			return option.Errorf("preprocess", "%s: %s has %d numbers, and the model takes %d", path, of.key, n, width)
-		}
-		for _, v := range of.numbers {
-			if math.IsInf(v, 0) || math.IsNaN(v) || of.key == "std" && v <= 0 {
-				return option.Errorf("preprocess", "%s: %s holds %v", path, of.key, v)
-			}
-		}
-	}
-	return nil
-}
-
 // width is how many numbers a vector has.
 func (f *Vectors) width() int { return f.input.Shape.Len() }
 
@@ -201,49 +113,6 @@ func (f *Vectors) Keeps() (what, form string) { return "", "" }
 
 func (f *Vectors) Settings() (json.RawMessage, error) {
 	return json.Marshal(vectorSettings{f.scale, f.names, f.columns.Label})
-}
-
-// Open reads tables of numbers and labels.
-func (f *Vectors) Open(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, err error) {
-	if err := suits(KindVector, opt.Table, p, opt.Val); err != nil {
-		return nil, nil, err
-	}
-	parts, err := data.FindTables(p, opt.Val, opt.Table)
-	if err != nil {
-		return nil, nil, err
-	}
-	if parts.Train.IsZero() {
-		return nil, nil, fmt.Errorf("data: %s: the model takes vectors: give %s, or a folder with train.csv and val.csv", p.Path, giveOf(KindVector))
-	}
-	said := ""
-	train, val, err = openRows(parts, opt, func(p data.Place, classes []string, opt data.Options) (*data.Dataset, error) {
-		d, fed, err := f.labelled(ctx, p, classes, opt)
-		said = cmp.Or(said, fed)
-		return d, err
-	})
-	if err == nil {
-		train.Remarks = append([]string{said}, train.Remarks...)
-	}
-	return train, val, err
-}
-
-// OpenEval reads a table of numbers and labels for a model with known classes.
-func (f *Vectors) OpenEval(ctx context.Context, p data.Place, classes []string, opt data.Options) (*data.Dataset, error) {
-	if err := suits(KindVector, opt.Table, p); err != nil {
-		return nil, err
-	}
-	t, remarks, err := data.EvalTable(p, opt.Table)
-	if err != nil {
-		return nil, err
-	}
-	if t.IsZero() {
-		return nil, fmt.Errorf("data: %s: the model takes vectors: give %s, or a folder with val.csv", p.Path, giveOf(KindVector))
-	}
-	d, _, err := f.labelled(ctx, t, classes, opt)
-	if err == nil {
-		d.Remarks = append(d.Remarks, remarks...)
-	}
-	return d, err
 }
 
 // vectorMedia provides the words for vectors in messages.
@@ -269,67 +138,6 @@ func (s *vectors) Digest(i int) ([sha256.Size]byte, error) { return sha256.Sum25
 func (s *vectors) Read(i int, _ *data.Draw, dst []*tensor.Tensor) error {
 	copy(dst[0].Bytes, s.row(i))
 	return nil
-}
-
-// vectorType returns what writes a number into element i of a tensor of a type, nil for types that
-// numbers of tables are not turned into. It errors on a number that the type does not hold.
-func vectorType(dt tensor.DType) func(t *tensor.Tensor, i int, v float64) error {
-	switch dt {
-	case tensor.Float64:
-		return func(t *tensor.Tensor, i int, v float64) error {
-			tensor.Data[float64](t)[i] = v
-			return nil
-		}
-	case tensor.Float32:
-		return func(t *tensor.Tensor, i int, v float64) error {
-			t.F32()[i] = float32(v)
-			return within(dt, v, math.MaxFloat32)
-		}
-	case tensor.Float16:
-		return func(t *tensor.Tensor, i int, v float64) error {
-			tensor.Data[uint16](t)[i] = tensor.Float32ToFloat16(float32(v))
-			return within(dt, v, 65504)
-		}
-	case tensor.BFloat16:
-		return func(t *tensor.Tensor, i int, v float64) error {
-			tensor.Data[uint16](t)[i] = tensor.Float32ToBFloat16(float32(v))
-			return within(dt, v, 3.3895313892515355e38)
-		}
-	case tensor.Int64:
-		return whole[int64](dt, -1<<53, 1<<53)
-	case tensor.Int32:
-		return whole[int32](dt, math.MinInt32, math.MaxInt32)
-	case tensor.Int16:
-		return whole[int16](dt, math.MinInt16, math.MaxInt16)
-	case tensor.Int8:
-		return whole[int8](dt, math.MinInt8, math.MaxInt8)
-	case tensor.Uint16:
-		return whole[uint16](dt, 0, math.MaxUint16)
-	case tensor.Uint8:
-		return whole[uint8](dt, 0, math.MaxUint8)
-	}
-	return nil
-}
-
-func within(dt tensor.DType, v, most float64) error {
-	if math.Abs(v) > most {
-		return fmt.Errorf("%g is out of the range of %v, which the model takes", v, dt)
-	}
-	return nil
-}
-
-// whole is vectorType for whole numbers.
-func whole[T int8 | int16 | int32 | int64 | uint8 | uint16](dt tensor.DType, least, most float64) func(*tensor.Tensor, int, float64) error {
-	return func(t *tensor.Tensor, i int, v float64) error {
-		switch {
-		case v != math.Trunc(v):
-			return fmt.Errorf("%g is no whole number, and the model takes %v", v, dt)
-		case v < least || v > most:
-			return fmt.Errorf("%g is out of the range of %v, which the model takes", v, dt)
-		}
-		tensor.Data[T](t)[i] = T(v)
-		return nil
-	}
 }
 
 // giveOf says how examples of a kind are given.
