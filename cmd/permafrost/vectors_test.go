@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -28,11 +29,7 @@ func vectorWorld(t *testing.T) {
 func answers(t *testing.T, to string, values ...string) {
 	t.Helper()
 	for _, part := range []string{"train.csv", "val.csv"} {
-		b, err := os.ReadFile("points/" + part)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := string(b)
+		text := string(readFile(t, "points/"+part))
 		for c, class := range fixture.Classes {
 			text = strings.ReplaceAll(text, ","+class+"\n", ","+values[c]+"\n")
 		}
@@ -146,4 +143,32 @@ func TestVectorOpen(t *testing.T) {
 	refusedKind(t, []string{"fit", "--model", "open.onnx", "--data", "points", "--out", "new"}, "holds a table of numbers (6 columns)", "takes sounds", "--shape", "numbers=1,16")
 	succeed(t, "fit", "--model", "open.onnx", "--data", "points", "--out", "new", "--shape", "numbers=1,6", "--epochs", "2")
 	succeed(t, "eval", "--model", "new/model.onnx", "--data", "points")
+}
+
+// TestVectorTypes: numbers of other types than float32 are fed as the model takes them.
+func TestVectorTypes(t *testing.T) {
+	vectorWorld(t)
+	whole := regexp.MustCompile(`-?(\d)\.\d+`).ReplaceAll(readFile(t, "points/train.csv"), []byte("$1")) // 1.97 becomes 1
+	write(t, "whole.csv", whole)
+	for dtype, table := range map[tensor.DType]string{tensor.Float64: "points", tensor.Float16: "points", tensor.Int32: "whole.csv", tensor.Int64: "whole.csv", tensor.Uint8: "whole.csv"} {
+		file, err := onnx.Build(fixture.VectorGraph(dtype, 3, 1), onnx.BuildOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := dtype.String()
+		write(t, name+".onnx", file)
+		v := object(t, succeed(t, "fit", "--model", name+".onnx", "--data", table, "--out", name, "--thaw", "all", "--lr", "0.02", "--epochs", "30", "--json"))
+		if a := v["val_accuracy"].(float64); a < 0.7 {
+			t.Errorf("%s: accuracy %v", name, a)
+		}
+	}
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
