@@ -18,8 +18,9 @@ import (
 type Config struct {
 	// Model is the path of the pretrained ONNX model.
 	Model string
-	// Data is the path of the training examples: a folder of class folders, or a table. It may be
-	// empty if WithData gives the examples.
+	// Data is the path of the training examples: a folder of class folders of pictures, sounds or
+	// other files, or a table (CSV, TSV, JSONL) of texts, numbers or files. It may be empty if
+	// WithData gives the examples.
 	Data string
 	// Val is the path of the validation examples. Default: DATA/val if it exists, else a stratified
 	// tenth of the training examples is held out.
@@ -31,10 +32,11 @@ type Config struct {
 	Task string
 	// TextColumn is the column of a table that holds the text. Default: text.
 	TextColumn string
-	// LabelColumn is the column of a table that holds the label. Default: label.
+	// LabelColumn is the column of a table that holds the label. Default: label; for numbers label,
+	// else target.
 	LabelColumn string
-	// Preprocess says how pictures and sounds become inputs: a preprocessor file, or the preset
-	// imagenet, inception, unit or raw. Default: the settings in the model file, else the file
+	// Preprocess says how pictures, sounds and vectors become inputs: a preprocessor file, or the
+	// preset imagenet, inception, unit or raw; for vectors a file with mean and std, or raw. Default: the settings in the model file, else the file
 	// beside it.
 	Preprocess string
 	// Layout is nchw or nhwc: whether the model's pictures have their channels first or last.

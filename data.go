@@ -49,14 +49,15 @@ func ExampleList(list ...Example) Data {
 	})
 }
 
-// Files are single files without answers, for Model.Predict.
+// Files are single files without answers, for Model.Predict. For a model of vectors or texts they
+// are tables, and each row is an example.
 func Files(paths ...string) Data { return Data{inputs: paths, given: true} }
 
 // Texts are texts without answers, for Model.Predict. A tab separates the texts of a pair.
 func Texts(texts ...string) Data { return Data{inputs: texts, given: true, texts: true} }
 
 // Example is one example in memory, with its right answer if it has one. Give exactly one of Image,
-// Bytes, Text, Samples and Tensors, the same one in all examples of a set.
+// Bytes, Text, Samples, Vector and Tensors, the same one in all examples of a set.
 type Example struct {
 	Name string // in messages and in Prediction.Input; "" for "example N"
 
@@ -66,6 +67,7 @@ type Example struct {
 	Pair    *string     // with Text: the second one of a pair
 	Samples []float32   // a mono sound, full scale from -1 to 1
 	Rate    int         // samples per second
+	Vector  []float32   // numbers in the order of the model's axes
 	// a tensor for each input of the model, by name, without the batch axis
 	Tensors map[string]Tensor
 
@@ -99,7 +101,7 @@ func (d Data) open() (data.Place, error) {
 }
 
 func (e Example) internal() feed.Example {
-	x := feed.Example{Name: e.Name, Image: e.Image, Bytes: e.Bytes, Text: e.Text, Pair: e.Pair, Samples: e.Samples, Rate: e.Rate, Label: e.Label}
+	x := feed.Example{Name: e.Name, Image: e.Image, Bytes: e.Bytes, Text: e.Text, Pair: e.Pair, Samples: e.Samples, Rate: e.Rate, Vector: e.Vector, Label: e.Label}
 	if e.Tensors != nil {
 		x.Tensors = map[string]*tensor.Tensor{}
 		for name, t := range e.Tensors {
@@ -112,8 +114,10 @@ func (e Example) internal() feed.Example {
 // rows returns the data as inputs of a model of a kind, without their answers.
 func (d Data) rows(kind string) (data.Place, error) {
 	switch {
-	case d.given && d.texts != (kind == feed.KindText):
-		return data.Place{}, fmt.Errorf("data: the model takes %ss: give them as Files, Texts or Examples", kind)
+	case d.texts && kind != feed.KindText:
+		return data.Place{}, fmt.Errorf("data: the model takes %ss: give them as Files or Examples", kind)
+	case d.given && !d.texts:
+		return feed.InputFiles(d.inputs), nil
 	case d.given:
 		return feed.Inputs(kind, d.inputs), nil
 	case d.examples == nil:

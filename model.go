@@ -88,8 +88,8 @@ func (m *Model) Continues() bool { return m.p.Continues() }
 // Task returns the model's task: classify, multilabel, regress, lm or ctc.
 func (m *Model) Task() string { return m.p.Task.Name() }
 
-// Kind returns the kind of data that the model takes: picture, text, sound, file (any file, as
-// bytes), tensor, or the Name of a DataKind.
+// Kind returns the kind of data that the model takes: picture, text, sound, vector (numbers), file
+// (any file, as bytes), tensor, or the Name of a DataKind.
 func (m *Model) Kind() string { return m.p.Feed.Kind() }
 
 // Labels returns the names of the classes, labels or symbols in the order of the model's scores;

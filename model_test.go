@@ -86,6 +86,15 @@ var kinds = []struct {
 		}
 		return permafrost.Example{Bytes: b}
 	}},
+	{"vectors", func(dir string, cfg *permafrost.Config) error {
+		return errors.Join(fixture.WriteVectorModel(cfg.Model, 3, 1), fixture.WriteVectors(cfg.Data, 12, 1))
+	}, func(r *rand.Rand) permafrost.Example {
+		v := make([]float32, fixture.VectorWidth)
+		for i := range v {
+			v[i] = float32(r.NormFloat64())
+		}
+		return permafrost.Example{Vector: v}
+	}},
 	{"tensors", func(dir string, cfg *permafrost.Config) error {
 		return errors.Join(writeTwoInputs(cfg.Model, "a", "b"), writeTensors(cfg.Data, 12))
 	}, func(r *rand.Rand) permafrost.Example {

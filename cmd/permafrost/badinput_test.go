@@ -105,7 +105,7 @@ func TestBadInput(t *testing.T) {
 		{fit("--model", "frozenunknown.onnx"), []string{"/blocks.0/relu/Relu", "Relew", "not supported"}},
 		{fit("--data", "nowhere"), []string{"nowhere"}},
 		{fit("--data", "one"), []string{"one class only (red)"}},
-		{fit("--data", "none"), []string{"no pictures"}},
+		{fit("--data", "none"), []string{"none holds texts (.txt)", "takes pictures"}},
 		{fit("--data", "strange"), []string{"white", "blue, red"}},
 		{fit("--data", "damaged"), []string{"damaged", "b.png"}},
 		{fit("--data", "tiny.onnx"), []string{"tiny.onnx", "file"}},

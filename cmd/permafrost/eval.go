@@ -17,7 +17,7 @@ func evalCommand() *cobra.Command {
 		Short: "Measure a tuned model on labelled data",
 		Long: `eval measures a tuned model on class folders, or a table, whose labels are among its own: accuracy,
 loss and which classes are taken for which. Where PATH has train and val, val is taken.
-Images, sounds and texts are prepared as the tuned file says.`,
+Images, sounds, texts and numbers are prepared as the tuned file says.`,
 		Example: `  permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos`,
 		Args:    noArgs(),
 	}

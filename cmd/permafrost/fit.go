@@ -21,7 +21,7 @@ func fitCommand() *cobra.Command {
 		Use:   "fit --model MODEL --data PATH",
 		Short: "Train the thawed weights of a model on your data",
 		Long: `fit trains the thawed weights of a pretrained model on class folders of images or
-sounds, or on a table of texts.
+sounds, or on a table of texts or numbers.
 
 Without --thaw only a new head is trained, on what the frozen rest makes of each
 example. That is computed once and kept, so an epoch costs nearly nothing. --thaw

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost"
@@ -15,13 +16,16 @@ func predictCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "predict --model TUNED FILE...",
 		Short: "Ask a tuned model about files or texts",
-		Long: `predict says what a tuned model takes images, sounds or texts for. Labels and preparation come
+		Long: `predict says what a tuned model takes images, sounds, texts or numbers for. Labels and preparation come
 from the tuned file, which needs nothing else. A damaged file is named and skipped. The file -
-is what comes on stdin. A model of texts takes one text a line, from files, from stdin where no
-file is named, or from --text; the texts of a pair are divided by a tab. A language model
-continues each text.`,
+is what comes on stdin. A model of vectors takes tables of numbers, a row each, and answers for
+every row; a table without a line of names has the numbers in the model's order. A model of texts
+takes tables with a column of texts, or one text a line, from other files, from stdin where no file
+is named, or from --text; the texts of a pair are divided by a tab. A language model continues each
+text.`,
 		Example: `  permafrost predict --model runs/mobilenet-photos-1/model.onnx a.jpg b.png
   permafrost predict --model model.onnx --json --top 3 *.jpg
+  permafrost predict --model gestures.onnx hands.csv
   permafrost predict --model trec.onnx --text "Who wrote Hamlet ?"
   permafrost predict --model trec.onnx < questions.txt
   permafrost predict --model stories.onnx --text "Once upon a time" --temperature 0.8 --top-p 0.9
@@ -64,12 +68,15 @@ continues each text.`,
 			}
 			return predictTexts(cmd, m, args, *text, *top, &c, *asJSON)
 		}
-		if m.Kind() == "text" {
+		notTable := func(name string) bool { return !isTable(name) }
+		if m.Kind() == "text" && (len(args) == 0 || len(*text) > 0 || slices.ContainsFunc(args, notTable)) {
 			return predictTexts(cmd, m, args, *text, *top, nil, *asJSON)
 		}
 		switch {
 		case len(*text) > 0:
 			return fmt.Errorf("--text: the model takes %ss, not texts", m.Kind())
+		case len(args) == 0 && m.Kind() == "vector":
+			args = []string{"-"}
 		case len(args) == 0:
 			return fmt.Errorf("FILE is missing: %s", cmd.UseLine())
 		}
@@ -86,14 +93,10 @@ continues each text.`,
 			return err
 		}
 		for i := range skipped {
-			if skipped[i].Path == stdin {
-				skipped[i].Path = "-"
-			}
+			skipped[i].Path = unnamed(skipped[i].Path, stdin)
 		}
 		for i := range found {
-			if found[i].Input == stdin {
-				found[i].Input = "-"
-			}
+			found[i].Input = unnamed(found[i].Input, stdin)
 		}
 		noteSkipped(cmd, skipped)
 		keepTop(found, *top)
@@ -103,6 +106,14 @@ continues each text.`,
 		return printAnswers(cmd, found)
 	}
 	return cmd
+}
+
+// unnamed writes the file of stdin as -, also where a line of it follows.
+func unnamed(input, stdin string) string {
+	if line, ok := strings.CutPrefix(input, stdin); ok && stdin != "" {
+		return "-" + line
+	}
+	return input
 }
 
 // keepTop leaves the most probable labels of each.

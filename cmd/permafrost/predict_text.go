@@ -2,11 +2,15 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/permafrost-ml/permafrost"
 	"github.com/spf13/cobra"
@@ -82,6 +86,9 @@ func eachText(stdin io.Reader, files, texts []string, answer func([]string) erro
 		files = []string{"-"}
 	}
 	for _, name := range files {
+		if isTable(name) {
+			return fmt.Errorf("%s is a table: name tables of texts alone, without other texts, and only for a model that does not continue them", name)
+		}
 		r := stdin
 		if name != "-" {
 			f, err := os.Open(name)
@@ -98,11 +105,19 @@ func eachText(stdin io.Reader, files, texts []string, answer func([]string) erro
 	return nil
 }
 
+// isTable reports whether a file is a table by its name.
+func isTable(name string) bool {
+	return slices.Contains([]string{".csv", ".tsv", ".jsonl"}, strings.ToLower(filepath.Ext(name)))
+}
+
 func eachLine(r io.Reader, answer func([]string) error) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 0, 64<<10), longestLine)
 	var lines []string
-	for s.Scan() {
+	for n := 1; s.Scan(); n++ {
+		if !utf8.Valid(s.Bytes()) || bytes.IndexByte(s.Bytes(), 0) >= 0 {
+			return fmt.Errorf("line %d is no text in UTF-8, and the model takes texts, one a line", n)
+		}
 		if line := strings.TrimSuffix(s.Text(), "\r"); strings.TrimSpace(line) != "" {
 			lines = append(lines, line)
 		}

@@ -12,13 +12,13 @@ import (
 // may be chosen for the user, 0 asks for that; run.yaml then records the choice.
 type Config struct {
 	Model string `yaml:"model" json:"model" arg:"FILE" help:"pretrained ONNX model"`
-	Data  string `yaml:"data" json:"data" arg:"PATH" help:"training examples: a folder of class folders, or a table"`
+	Data  string `yaml:"data" json:"data" arg:"PATH" help:"training examples: a folder of class folders of images or sounds, or a table of texts, numbers or files"`
 	Val   string `yaml:"val" json:"val" arg:"PATH" help:"validation examples (default: DATA/val, else a held-out tenth)"`
 	Out   string `yaml:"out" json:"out" arg:"DIR" help:"run directory to write"`
 
 	Task        string   `yaml:"task" json:"task" arg:"KIND" help:"{} (default: found from the data)"`
 	TextColumn  string   `yaml:"text_column" json:"text_column" arg:"NAME" help:"column of a table that holds the text"`
-	LabelColumn string   `yaml:"label_column" json:"label_column" arg:"NAME" help:"column of a table that holds the label"`
+	LabelColumn string   `yaml:"label_column" json:"label_column" arg:"NAME" help:"column of a table that holds the label (default: label; for numbers also target)"`
 	Preprocess  string   `yaml:"preprocess" json:"preprocess" arg:"P" help:"preprocessor file, or imagenet, inception, unit, raw; tensors for files of them"`
 	Layout      string   `yaml:"layout" json:"layout" arg:"KIND" help:"axes of the model's pictures: nchw, or nhwc for channels last (default: found from the model)"`
 	Size        string   `yaml:"size" json:"size" arg:"HxW" help:"size of the pictures that the model gets, as 224x320 or 224 (default: what it takes, else what the preprocessor file says, else 224)"`

@@ -142,6 +142,33 @@ func (f *folder) walk(c *class, dir Place, depth int) error {
 	return nil
 }
 
+// Sample returns the paths of up to most files anywhere below a folder.
+func Sample(dir Place, most int) (paths []string) {
+	var walk func(dir Place, depth int)
+	walk = func(dir Place, depth int) {
+		if dir.Rows != nil || depth > maxDepth {
+			return
+		}
+		entries, err := dir.list()
+		if err != nil {
+			return
+		}
+		for _, e := range entries {
+			switch p := dir.Join(e.Name()); {
+			case len(paths) >= most:
+				return
+			case strings.HasPrefix(e.Name(), "."):
+			case p.IsDir():
+				walk(p, depth+1)
+			default:
+				paths = append(paths, p.Path)
+			}
+		}
+	}
+	walk(dir, 0)
+	return paths
+}
+
 // readDir lists a folder, sorted, without hidden entries.
 func readDir(dir Place, m *Media) ([]fs.DirEntry, error) {
 	if dir.Rows != nil {

@@ -39,14 +39,14 @@ func EvalTable(p Place, columns Columns) (Place, []string, error) {
 		return Place{}, nil, err
 	case IsTable(p) && s.Val.IsZero() && s.Test.IsZero():
 		return p, nil, nil
-	case s.Train.IsZero() && p.hasFolders():
+	case s.Train.IsZero() && p.HasFolders():
 		return Place{}, nil, nil
 	}
 	return s.Eval()
 }
 
-// hasFolders reports whether a folder contains folders.
-func (p Place) hasFolders() bool {
+// HasFolders reports whether a folder contains folders.
+func (p Place) HasFolders() bool {
 	entries, err := p.list()
 	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return p.Join(e.Name()).IsDir() })
 }
@@ -59,8 +59,11 @@ func tablesOf(p Place, columns Columns) (Splits, error) {
 	if p.Rows != nil {
 		return Splits{Train: p}, nil
 	}
-	t, err := ReadTable(p)
-	if err != nil {
+	t, err := TableHead(p)
+	if err == nil && !t.namesSplits() {
+		return Splits{Train: p}, nil
+	}
+	if t, err = ReadTable(p); err != nil {
 		return Splits{}, err
 	}
 	parts, err := t.parts(columns)
@@ -98,6 +101,11 @@ func FindSplitFiles(dir Place, extensions []string) (Splits, error) {
 
 // splitColumns are the usual names of the column that gives a row's split.
 var splitColumns = []string{"split", "subset", "partition", "usage", "set", "phase"}
+
+// namesSplits reports whether a column is called as one that gives a row's split.
+func (t *Table) namesSplits() bool {
+	return slices.ContainsFunc(t.Columns, func(name string) bool { return slices.Contains(splitColumns, strings.ToLower(name)) })
+}
 
 // splitColumn returns the column that gives each row's split. It has one of the usual names, names
 // a split in every row, and not always the same one. It is -1 if there is none. It errors if a

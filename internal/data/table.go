@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -32,15 +32,20 @@ func (c Columns) unused(p Place) error {
 
 // Table is a file of rows with named columns. It is CSV or TSV with a header line, or JSONL with
 // one object per line, whose keys name the columns. Cells are text. A JSON number or truth value is
-// kept as written, null is empty, and an array is its elements joined by "|".
+// kept as written, null is empty, and an array is its elements joined by "|"; arrays in it, of
+// numbers, are joined by spaces.
 type Table struct {
 	Path    string
 	Columns []string
 	Rows    [][]string // a cell for every column
 	Lines   []int      // by row, from 1
 	Remarks []string   // how it was read, where its name does not say so
+	// there is no line of names: the first line is numbers, and columns are called 1, 2, ...
+	Unnamed bool
 
-	separator rune // between the columns of a CSV or TSV
+	separator rune         // between the columns of a CSV or TSV
+	nested    map[int]bool // columns of arrays in arrays of numbers
+	commas    bool         // numbers had decimal commas, see Numbers
 }
 
 // TableFormats are the file extensions of tables.
@@ -63,28 +68,63 @@ func ReadTable(p Place) (*Table, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	t := &Table{Path: p.Path}
-	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
-	if err := checkUTF8(b); err != nil {
-		return nil, fmt.Errorf("data: %s: %w", p.Path, err)
-	}
-	switch strings.ToLower(filepath.Ext(p.Path)) {
-	case ".jsonl":
-		err = t.readJSON(b)
-	case ".tsv":
-		err = t.readCSV(b, t.findSeparator(b, '\t'))
-	default:
-		err = t.readCSV(b, t.findSeparator(b, ','))
-	}
-	if err != nil {
+	if err := t.read(b); err != nil {
 		return nil, fmt.Errorf("data: %s: %w", p.Path, err)
 	}
 	if len(t.Rows) == 0 {
+		if t.Columns != nil {
+			return nil, fmt.Errorf("data: %s has no rows below the names of its columns, %s", p.Path, list(t.Columns))
+		}
 		return nil, fmt.Errorf("data: %s has no rows", p.Path)
 	}
 	if p.part != noSplit {
 		return t, t.only(p)
 	}
 	return t, nil
+}
+
+// headSize is how many bytes of a table are read to see what it holds.
+const headSize = 1 << 20
+
+// TableHead reads the first rows of a table, to see what it holds. There may be none.
+func TableHead(p Place) (*Table, error) {
+	if p.Rows != nil {
+		return p.Rows, nil
+	}
+	f, err := p.files().Open(p.Path)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, headSize))
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	whole := len(b) < headSize
+	if end := bytes.LastIndexByte(b, '\n'); !whole && end >= 0 {
+		b = b[:end+1]
+	}
+	t := &Table{Path: p.Path}
+	if err := t.read(b); err != nil && (whole || len(t.Rows) == 0) { // else the cut may have made it
+		return nil, fmt.Errorf("data: %s: %w", p.Path, err)
+	}
+	return t, nil
+}
+
+// read reads the content of a table. Without a usual extension the content tells the format.
+func (t *Table) read(b []byte) error {
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	if err := checkUTF8(b); err != nil {
+		return err
+	}
+	ext := strings.ToLower(filepath.Ext(t.Path))
+	switch {
+	case ext == ".jsonl", !slices.Contains(TableFormats, ext) && bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")):
+		return t.readJSON(b)
+	case ext == ".tsv":
+		return t.readCSV(b, t.findSeparator(b, '\t'))
+	}
+	return t.readCSV(b, t.findSeparator(b, ','))
 }
 
 // checkUTF8 errors on text in an encoding other than UTF-8.
@@ -112,10 +152,16 @@ func (t *Table) readCSV(b []byte, comma rune) error {
 		}
 		if errors.Is(err, csv.ErrFieldCount) {
 			line, _ := r.FieldPos(0)
-			return fmt.Errorf("line %d has %d cells, the line of names %d", line, len(row), len(t.Columns))
+			return fmt.Errorf("line %d has %d cells, line 1 has %d", line, len(row), len(t.Columns))
 		}
 		if err != nil {
 			return err // it names the line
+		}
+		if t.Columns == nil && t.unnamed(row) {
+			t.Unnamed = true
+			for i := range row {
+				t.Columns = append(t.Columns, strconv.Itoa(i+1))
+			}
 		}
 		if t.Columns == nil {
 			for _, c := range row {
@@ -134,7 +180,6 @@ func (t *Table) readCSV(b []byte, comma rune) error {
 
 func (t *Table) readJSON(b []byte) error {
 	var objects []map[string]json.RawMessage
-	names := map[string]bool{}
 	s := bufio.NewScanner(bytes.NewReader(b))
 	s.Buffer(nil, len(b)+1)
 	for line := 1; s.Scan(); line++ {
@@ -145,18 +190,22 @@ func (t *Table) readJSON(b []byte) error {
 		if err := json.Unmarshal(s.Bytes(), &o); err != nil {
 			return fmt.Errorf("line %d is no JSON object: %w", line, err)
 		}
-		for k := range o {
-			names[k] = true
-		}
+		t.addColumns(s.Bytes(), o)
 		objects, t.Lines = append(objects, o), append(t.Lines, line)
 	}
-	t.Columns = slices.Sorted(maps.Keys(names))
 	for i, o := range objects {
 		row := make([]string, len(t.Columns))
 		for k, name := range t.Columns {
 			var err error
-			if row[k], err = cell(o[name]); err != nil {
+			var nested bool
+			if row[k], nested, err = cell(o[name]); err != nil {
 				return fmt.Errorf("line %d: %s: %w", t.Lines[i], name, err)
+			}
+			if nested {
+				if t.nested == nil {
+					t.nested = map[int]bool{}
+				}
+				t.nested[k] = true
 			}
 		}
 		t.Rows = append(t.Rows, row)
@@ -164,36 +213,70 @@ func (t *Table) readJSON(b []byte) error {
 	return nil
 }
 
-// cell is a JSON value as text.
-func cell(raw json.RawMessage) (string, error) {
+// addColumns adds the keys of an object that are new, in the order of its text.
+func (t *Table) addColumns(text []byte, o map[string]json.RawMessage) {
+	known := 0
+	for _, c := range t.Columns {
+		if _, ok := o[c]; ok {
+			known++
+		}
+	}
+	if known == len(o) {
+		return
+	}
+	d := json.NewDecoder(bytes.NewReader(text)) // the text was parsed before: it has no errors
+	d.Token()                                   //nolint:errcheck
+	for d.More() {
+		key, _ := d.Token()
+		if name, ok := key.(string); ok && !slices.Contains(t.Columns, name) {
+			t.Columns = append(t.Columns, name)
+		}
+		var value json.RawMessage
+		d.Decode(&value) //nolint:errcheck
+	}
+}
+
+// cell is a JSON value as text; nested reports arrays in an array.
+func cell(raw json.RawMessage) (text string, nested bool, err error) {
 	raw = bytes.TrimSpace(raw)
 	switch {
 	case len(raw) == 0 || string(raw) == "null":
-		return "", nil
+		return "", false, nil
 	case raw[0] == '"':
-		var s string
-		err := json.Unmarshal(raw, &s)
-		return s, err
+		err := json.Unmarshal(raw, &text)
+		return text, false, err
 	case raw[0] == '[':
 		var list []json.RawMessage
 		if err := json.Unmarshal(raw, &list); err != nil {
-			return "", err
+			return "", false, err
 		}
 		parts := make([]string, len(list))
 		for i, e := range list {
 			if e = bytes.TrimSpace(e); len(e) > 0 && e[0] == '[' {
-				return "", errors.New("an array in an array is no cell")
+				nested = true
+				if parts[i], err = numbersOf(e); err != nil {
+					return "", false, err
+				}
+				continue
 			}
-			var err error
-			if parts[i], err = cell(e); err != nil {
-				return "", err
+			if parts[i], _, err = cell(e); err != nil {
+				return "", false, err
 			}
 		}
-		return strings.Join(parts, "|"), nil
+		return strings.Join(parts, "|"), nested, nil
 	case raw[0] == '{':
-		return "", errors.New("an object is no cell")
+		return "", false, errors.New("an object is no cell")
 	}
-	return string(raw), nil
+	return string(raw), false, nil
+}
+
+// numbersOf is a JSON array of numbers, at any depth, divided by spaces.
+func numbersOf(raw json.RawMessage) (string, error) {
+	inner := strings.NewReplacer("[", " ", "]", " ", ",", " ").Replace(string(raw))
+	if strings.Trim(inner, "+-.0123456789eE \t") != "" {
+		return "", errors.New("an array in an array is no cell, unless all is numbers")
+	}
+	return strings.Join(strings.Fields(inner), " "), nil
 }
 
 // Column returns the index of the first of the named columns that the table has, -1 if it has none.
@@ -209,7 +292,13 @@ func (t *Table) Column(names ...string) int {
 // Need is Column, but errors if the table has none of them, and lists its columns.
 func (t *Table) Need(flag string, names ...string) (int, error) {
 	if i := t.Column(names...); i >= 0 {
+		if t.nested[i] {
+			return -1, fmt.Errorf("data: %s: the column %s holds arrays in arrays, which only vectors are", t.Path, t.Columns[i])
+		}
 		return i, nil
+	}
+	if t.Unnamed {
+		return -1, fmt.Errorf("data: %s: line 1 is numbers (%s), where the names of the columns belong: put a line of names above", t.Path, list(t.Rows[0]))
 	}
 	text := fmt.Sprintf("data: %s has no column %s: it has %s", t.Path, strings.Join(names, " or "), list(t.Columns))
 	if flag != "" {

@@ -26,7 +26,7 @@ func TestReadTable(t *testing.T) {
 		lines []int
 	}{
 		"t.csv":   {"\xef\xbb\xbflabel, text\na,\"one, two\"\nb|c,\"3\n\"\"four\"\"\"\r\n,tab\tbed\n", []int{2, 3, 5}},
-		"t.JSONL": {`{"text":"one, two","label":"a"}` + "\n\n" + `{"label":["b","c"],"text":"3\n\"four\""}` + "\n" + `{"text":"tab\tbed","label":null}`, []int{1, 3, 4}},
+		"t.JSONL": {`{"label":"a","text":"one, two"}` + "\n\n" + `{"label":["b","c"],"text":"3\n\"four\""}` + "\n" + `{"text":"tab\tbed","label":null}`, []int{1, 3, 4}},
 	} {
 		got, err := ReadTable(at(tableFile(t, name, c.text)))
 		if err != nil {
@@ -51,15 +51,23 @@ func TestReadTableErrors(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"t.csv", "a,b\n1,2\n3\n", "line 3 has 1 cells"},
 		{"t.csv", "a,b\n\"1,2\n", "line 2"},
-		{"t.csv", "a,b\n", "no rows"},
+		{"t.csv", "a,b\n", "no rows below the names of its columns, a, b"},
 		{"t.csv", "text,label, text\n1,2,3\n", "two columns have the name text"},
 		{"t.csv", "", "no rows"},
 		{"t.jsonl", "{\"a\":1}\n[2]\n", "line 2 is no JSON object"},
 		{"t.jsonl", `{"a":{"b":1}}`, "line 1: a: an object"},
+		{"t.jsonl", `{"a":[["x"]]}`, "line 1: a: an array in an array is no cell"},
 	} {
 		if _, err := ReadTable(at(tableFile(t, c.name, c.text))); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: error %v, want %q", c.text, err, c.want)
 		}
+	}
+	nested, err := ReadTable(at(tableFile(t, "t.jsonl", `{"label":[[1,2]]}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nested.Need("", "label"); err == nil || !strings.Contains(err.Error(), "label holds arrays in arrays") {
+		t.Error(err)
 	}
 	tab := &Table{Path: "t.csv", Columns: []string{"a", "b"}}
 	if _, err := tab.Need("option text_column", "text"); err == nil || !strings.Contains(err.Error(), "no column text: it has a, b; name one with option text_column") {

@@ -21,10 +21,11 @@ type Bytes struct {
 	notes []string
 }
 
-// takesBytes reports whether a model's only input can be bytes: integers [N,L] with a fixed L.
-func takesBytes(m *onnx.Model, _ Options) (bool, error) {
+// takesBytes reports whether a model's only input can be bytes: integers [N,L] with a fixed L. If
+// the data are numbers, these are the integers.
+func takesBytes(m *onnx.Model, o Options) (bool, error) {
 	in := m.Graph.Inputs
-	if len(in) != 1 {
+	if len(in) != 1 || o.Kind == "" && o.looks.is(KindVector) {
 		return false, nil
 	}
 	t := in[0].Type

@@ -8,6 +8,7 @@ import (
 	"image"
 	"iter"
 	"math"
+	"strconv"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/data/picture"
@@ -16,7 +17,7 @@ import (
 )
 
 // Example is one example in memory. It is one of: a picture, a file's bytes, one or two texts,
-// samples of a sound, or a tensor for each input of the model.
+// samples of a sound, a vector, or a tensor for each input of the model.
 type Example struct {
 	Name    string // in messages; "" for its number
 	Image   image.Image
@@ -25,6 +26,7 @@ type Example struct {
 	Pair    *string // the second of two texts
 	Samples []float32
 	Rate    int // samples per second
+	Vector  []float32
 	Tensors map[string]*tensor.Tensor
 	Label   string // the right answer as a table has it; "" for none
 }
@@ -60,12 +62,14 @@ func Collect(seq iter.Seq2[Example, error]) (data.Place, error) {
 		}
 		kind, files[e.Name] = k, file
 		labelled, paired = labelled || e.Label != "", paired || e.Pair != nil
-		rows = append(rows, Example{Name: e.Name, Text: e.Text, Pair: e.Pair, Label: e.Label})
+		rows = append(rows, Example{Name: e.Name, Text: e.Text, Pair: e.Pair, Vector: e.Vector, Label: e.Label})
 	}
 	if len(rows) == 0 {
 		return data.Place{}, errors.New("data: no example given")
 	}
 	switch {
+	case kind == KindVector:
+		t.Columns = []string{inMemoryColumn, "name"}
 	case kind != KindText:
 		t.Columns = []string{"file"}
 	case paired:
@@ -78,8 +82,11 @@ func Collect(seq iter.Seq2[Example, error]) (data.Place, error) {
 	}
 	for i, e := range rows {
 		row := []string{e.Name}
-		if kind == KindText {
+		switch kind {
+		case KindText:
 			row[0] = e.Text
+		case KindVector:
+			row = []string{vectorCell(e.Vector), e.Name}
 		}
 		if paired {
 			if e.Pair == nil {
@@ -92,7 +99,7 @@ func Collect(seq iter.Seq2[Example, error]) (data.Place, error) {
 		}
 		t.Rows, t.Lines = append(t.Rows, row), append(t.Lines, i+1)
 	}
-	if kind == KindText {
+	if kind == KindText || kind == KindVector {
 		files = nil
 	}
 	return data.Place{FS: files, Path: inMemory, Rows: t, Kind: kind}, nil
@@ -118,12 +125,15 @@ func (e *Example) file() (kind string, file []byte, err error) {
 	is(e.Bytes != nil, "")
 	is(e.Text != "" || e.Pair != nil, KindText)
 	is(e.Samples != nil, KindSound)
+	is(e.Vector != nil, KindVector)
 	is(e.Tensors != nil, KindTensors)
 	switch {
 	case n == 0:
-		return "", nil, errors.New("it is empty: give a picture, bytes, a text, samples or tensors")
+		return "", nil, errors.New("it is empty: give a picture, bytes, a text, samples, a vector or tensors")
 	case n > 1:
-		return "", nil, errors.New("it is several things at once: give one of a picture, bytes, a text, samples and tensors")
+		return "", nil, errors.New("it is several things at once: give one of a picture, bytes, a text, samples, a vector and tensors")
+	case kind == KindVector && len(e.Vector) == 0:
+		return "", nil, errors.New("its vector has no numbers")
 	case kind == KindSound && e.Rate <= 0:
 		return "", nil, fmt.Errorf("samples need the rate at which they were taken, not %d", e.Rate)
 	}
@@ -146,6 +156,15 @@ func (e *Example) file() (kind string, file []byte, err error) {
 		return kind, b.Bytes(), err
 	}
 	return kind, e.Bytes, nil
+}
+
+// vectorCell writes a vector as a cell of a table, so that the same numbers are read from it.
+func vectorCell(v []float32) string {
+	var b []byte
+	for _, x := range v {
+		b = append(strconv.AppendFloat(b, float64(x), 'g', -1, 32), ' ')
+	}
+	return string(b)
 }
 
 // wave returns a WAV file with floating-point samples.

@@ -9,12 +9,13 @@
 package feed
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -54,11 +55,14 @@ type Options struct {
 	Layout     string       // of a model's pictures: nchw, nhwc, or "" to be found
 	Size       string       // of a model's pictures, as 224x320; "" to be found
 	Augment    string       // that training examples will get; "" is none
-	Table      data.Columns // of tables of texts
+	Table      data.Columns // of tables
 	Text       TextOptions
 	Sides      sideinput.Options
 	Kind       string          // of a tuned file's record, or of the data; "" to be found by the model's inputs
 	Settings   json.RawMessage // from a tuned file's record
+	Data       data.Place      // the examples, where known: they tell kinds apart that a model might take
+
+	looks looks // of Data
 }
 
 // Kind is a kind of data.
@@ -70,6 +74,10 @@ type Kind struct {
 	Takes func(m *onnx.Model, o Options) (bool, error)
 	// New makes the Feed of a model. It errors if the model or the options do not fit.
 	New func(m *onnx.Model, o Options) (Feed, error)
+	// Extensions are those of its files; nil: any. Give says how its examples are given. Both are
+	// for messages about data of another kind.
+	Extensions []string
+	Give       string
 }
 
 // The names of the kinds.
@@ -78,16 +86,18 @@ const (
 	KindBytes   = "file" // files of any kind, as bytes
 	KindSound   = "sound"
 	KindPicture = "picture"
+	KindVector  = "vector" // rows of numbers
 	KindTensors = "tensor" // a tensor for each input of the model
 )
 
-// kinds are asked in this order. Pictures come last and take every other model.
+// kinds are asked in this order.
 var kinds = []Kind{
-	{KindText, takesTokens, newTexts},
-	{KindBytes, takesBytes, newBytes},
-	{KindSound, takesSounds, newSounds},
+	{KindText, takesTokens, newTexts, slices.Concat(plainFormats, data.TableFormats), "a table (CSV, TSV, JSONL) with the columns text and label"},
+	{KindBytes, takesBytes, newBytes, nil, "class folders of files"},
+	{KindSound, takesSounds, newSounds, soundFormats, "class folders of sounds, or a table with the columns file and label"},
+	{KindVector, takesVectors, newVectors, data.TableFormats, "a table (CSV, TSV, JSONL) with a column for each number, in the model's order, and a column label"},
 	tensorFormat.Kind(),
-	{KindPicture, takesAnything, newPictures},
+	{KindPicture, takesPictures, newPictures, pictureFormats, "class folders of pictures, or a table with the columns file and label"},
 }
 
 // Register adds a kind, which is asked before all others. Call it from one goroutine, before any
@@ -102,8 +112,6 @@ func Register(k Kind) error {
 	kinds = slices.Insert(kinds, 0, k)
 	return nil
 }
-
-func takesAnything(*onnx.Model, Options) (bool, error) { return true, nil }
 
 // Keys in a tuned file's metadata_props that say how it is fed.
 const (
@@ -121,7 +129,14 @@ func Of(m *onnx.Model, o Options) (Feed, error) {
 	if kind := m.Metadata[KeyKind]; o.Kind == "" && o.Preprocess == "" && kind != "" {
 		o.Kind, o.Settings = kind, json.RawMessage(m.Metadata[KeySettings])
 	}
+	if err := data.Readable(o.Data); err != nil {
+		return nil, err
+	}
+	o.looks = look(o.Data, o.Table)
 	k, err := kindOf(m, o)
+	if err == nil {
+		err = o.looks.misfit(k, m)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -182,27 +197,67 @@ func kindOf(m *onnx.Model, o Options) (Kind, error) {
 			return k, err
 		}
 	}
-	return Kind{}, fmt.Errorf("the model was tuned on a kind of data that this version does not know: %s", o.Kind)
+	if o.Kind != "" {
+		return Kind{}, fmt.Errorf("the model was tuned on a kind of data that this version does not know: %s", o.Kind)
+	}
+	return Kind{}, noKind(m)
 }
+
+// noKind is the error of a model that takes no kind of data, with what each would need.
+func noKind(m *onnx.Model) error {
+	in := m.Graph.Inputs[0]
+	open := make([]string, len(in.Type.Shape))
+	for i, d := range in.Type.Shape {
+		switch {
+		case i == 0:
+			open[i] = "1"
+		case d < 0:
+			open[i] = "16"
+		default:
+			open[i] = strconv.Itoa(d)
+		}
+	}
+	return fmt.Errorf("the model's input %q is %v, which no kind of data fits: pictures need four axes, N,C,H,W or N,H,W,C; vectors need numbers [N,D] or [N,T,D] with fixed sizes, which option shape gives to open ones, as %s=%s; sounds need a preprocessor file",
+		in.Name, in.Type, in.Name, strings.Join(open, ","))
+}
+
+// inputName stands for inputs of a prediction in messages about all of them.
+const inputName = "input"
 
 // Inputs returns a place of single examples without labels: files, or for the kind text the texts
 // themselves.
 func Inputs(kind string, inputs []string) data.Place {
-	t := &data.Table{Path: "input", Columns: []string{"file"}}
 	if kind == KindText {
-		t.Columns[0] = "text"
+		return column("text", inputs)
 	}
-	for i, s := range inputs {
+	return InputFiles(inputs)
+}
+
+// InputFiles returns a place of files without labels. For vectors and texts they are tables, and
+// each row is an example.
+func InputFiles(paths []string) data.Place { return column("file", paths) }
+
+// column returns a place of rows with one cell.
+func column(name string, cells []string) data.Place {
+	t := &data.Table{Path: inputName, Columns: []string{name}}
+	for i, s := range cells {
 		t.Rows, t.Lines = append(t.Rows, []string{s}), append(t.Lines, i+1)
 	}
 	return data.Place{Path: t.Path, Rows: t}
 }
 
-// suits errors if examples in memory are of another kind than the model takes.
-func suits(kind string, places ...data.Place) error {
+// suits errors if data are of another kind than the model takes.
+func suits(kind string, columns data.Columns, places ...data.Place) error {
+	i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == kind })
+	if i < 0 { // a kind of a program's own, that it made itself
+		return nil
+	}
 	for _, p := range places {
-		if cmp.Or(p.Kind, kind) != kind {
-			return fmt.Errorf("data: the %s are %ss, and the model takes %ss", p.Path, p.Kind, kind)
+		if err := data.Readable(p); err != nil {
+			return err
+		}
+		if err := look(p, columns).misfit(kinds[i], nil); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"os"
@@ -28,7 +29,7 @@ func (f Files) Kind() string { return f.kind }
 func (f Files) Open(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, err error) {
 	m, err := f.media(opt.Augment)
 	if err == nil {
-		err = suits(f.kind, p, opt.Val)
+		err = suits(f.kind, opt.Table, p, opt.Val)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -39,7 +40,7 @@ func (f Files) Open(ctx context.Context, p data.Place, opt data.Options) (train,
 func (f Files) OpenEval(ctx context.Context, p data.Place, classes []string, opt data.Options) (*data.Dataset, error) {
 	m, err := f.media("")
 	if err == nil {
-		err = suits(f.kind, p)
+		err = suits(f.kind, opt.Table, p)
 	}
 	if err != nil {
 		return nil, err
@@ -49,13 +50,19 @@ func (f Files) OpenEval(ctx context.Context, p data.Place, classes []string, opt
 
 func (f Files) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
 	m, err := f.media("")
-	if err == nil {
-		err = suits(f.kind, p)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return data.OpenInputs(ctx, p, m, opt)
+	if p.Kind != "" {
+		if err := suits(f.kind, opt.Table, p); err != nil {
+			return nil, err
+		}
+	}
+	d, err := data.OpenInputs(ctx, p, m, opt)
+	if err != nil && ctx.Err() == nil { // a file's content counts, not its name
+		err = cmp.Or(suits(f.kind, opt.Table, p), err)
+	}
+	return d, err
 }
 
 // FindPreprocess returns the preprocessor file that belongs to a model file: MODEL-without-.onnx +

@@ -23,6 +23,16 @@ type Pictures struct {
 	notes []string
 }
 
+// pictureFormats are the extensions of pictures.
+var pictureFormats = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm"}
+
+// takesPictures reports whether a model takes pictures, as all do that take nothing else and whose
+// input may have four axes.
+func takesPictures(m *onnx.Model, _ Options) (bool, error) {
+	in := m.Graph.Inputs
+	return len(in) != 1 || in[0].Type.Shape == nil || len(in[0].Type.Shape) == 4, nil
+}
+
 func newPictures(m *onnx.Model, o Options) (Feed, error) {
 	said, err := ReadLayout(o.Layout)
 	if err != nil {
@@ -161,7 +171,7 @@ func (f *Pictures) media(augment string) (*data.Media, error) {
 	}
 	return &data.Media{
 		One: "picture", Many: "pictures", Formats: "jpeg, png, gif, bmp, tiff, webp or ppm",
-		Extensions: []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm"},
+		Extensions: pictureFormats,
 		Source: func(s data.Setting) data.Source {
 			return &pictures{Setting: s, feed: f, augment: a, resized: make([]atomic.Pointer[picture.Raster], s.Files.Len())}
 		},

@@ -145,7 +145,7 @@ func TestOpenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, path, val, want string }{
-		{"missing", filepath.Join(loose, "none"), "", "no such folder"},
+		{"missing", filepath.Join(loose, "none"), "", "no such file or folder"},
 		{"a file", filepath.Join(loose, "x.png"), "", "is a file"},
 		{"empty", t.TempDir(), "", "holds no pictures"},
 		{"loose pictures", loose, "", "1 pictures but no class folder"},
@@ -153,7 +153,7 @@ func TestOpenErrors(t *testing.T) {
 		{"one class", folders(t, map[string]int{"cats": 3}), "", "one class only (cats)"},
 		{"train without val", onlyTrain, "", "none can be held out"},
 		{"unseen class", folders(t, map[string]int{"train/a": 1, "train/b": 1, "val/c": 1}), "", "class c of"},
-		{"missing val", broken(2, 0), filepath.Join(loose, "none"), "no such folder"},
+		{"missing val", broken(2, 0), filepath.Join(loose, "none"), "no such file or folder"},
 		{"nothing to hold out", broken(1, 0), "", "none can be held out"},
 		{"damaged", broken(2, 1), "", "1 of 5 pictures"},
 		{"a class all damaged", dead, "", "class b of"},

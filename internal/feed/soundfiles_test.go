@@ -137,7 +137,7 @@ func TestSoundErrors(t *testing.T) {
 	dir := t.TempDir()
 	writeTone(t, filepath.Join(dir, "only", "a.wav"), 100, 100)
 	opt := data.Options{}
-	for path, want := range map[string]string{dir: "one class only", filepath.Join(dir, "only"): "1 sounds but no class folder", filepath.Join(dir, "none"): "no such folder"} {
+	for path, want := range map[string]string{dir: "one class only", filepath.Join(dir, "only"): "1 sounds but no class folder", filepath.Join(dir, "none"): "no such file or folder"} {
 		if _, _, err := waves(t).Open(context.Background(), at(path), opt); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}

@@ -35,6 +35,9 @@ type soundSettings struct {
 	FrontEnd   []byte       `json:"frontend_model,omitempty"` // its file, gzip
 }
 
+// soundFormats are the extensions of sounds.
+var soundFormats = []string{".wav", ".wave", ".flac"}
+
 // maxFrontEnd limits the size of a front end in a tuned file, in bytes.
 const maxFrontEnd = 64 << 20
 
@@ -65,16 +68,26 @@ func takesSounds(m *onnx.Model, o Options) (bool, error) {
 	if text, _, err := soundConfig(m, o); text != nil || err != nil {
 		return text != nil, err
 	}
-	in := m.Graph.Inputs
-	return o.Preprocess == "" && len(in) == 1 && in[0].Type.DType == tensor.Float32 && len(in[0].Type.Shape) == 2, nil
+	return o.Preprocess == "" && isWaveform(m) && !(o.looks.is(KindVector) && m.Graph.Inputs[0].Type.Shape[1] > 0), nil
 }
 
-// assumed is the preparation for a model that takes any number of samples, if no file gives one.
-const assumed = `{"sampling_rate": 16000, "window": 32000, "hop": 16000}`
+// assumed is the preparation for a model of samples, if no file gives one: windows as long as the
+// model's input or, if that may be any, of two seconds, each by half over the one before.
+func assumed(m *onnx.Model) (config, words string) {
+	window := 32000
+	if s := m.Graph.Inputs[0].Type.Shape; len(s) == 2 && s[1] > 1 {
+		window = s[1]
+	}
+	return fmt.Sprintf(`{"sampling_rate": 16000, "window": %d, "hop": %d}`, window, window/2),
+		fmt.Sprintf("samples at 16000 Hz in windows of %.3g s every %.3g s", float64(window)/16000, float64(window/2)/16000)
+}
 
 // newSounds makes the Feed from a tuned file's settings, from a preprocessor file, or from
 // assumptions.
 func newSounds(m *onnx.Model, o Options) (Feed, error) {
+	if len(m.Graph.Inputs) != 1 {
+		return nil, fmt.Errorf("the model has %d inputs; sounds need a model with one", len(m.Graph.Inputs))
+	}
 	f := &Sounds{}
 	f.Files = NewFiles(KindSound, f.media)
 	var set soundSettings
@@ -96,8 +109,9 @@ func newSounds(m *onnx.Model, o Options) (Feed, error) {
 		}
 		path = KeySettings
 	case text == nil:
-		text, path = []byte(assumed), "assumed"
-		f.notes = append(f.notes, "no preprocessor file beside the model: assuming samples at 16000 Hz in windows of 2 s every second (option preprocess names one)")
+		config, words := assumed(m)
+		text, path = []byte(config), "assumed"
+		f.notes = append(f.notes, "no preprocessor file beside the model: assuming "+words+" (option preprocess names one)")
 	}
 	c, err := sound.Parse(text)
 	if err != nil {
@@ -107,9 +121,6 @@ func newSounds(m *onnx.Model, o Options) (Feed, error) {
 		if f.front, err = openFrontEnd(set.FrontEnd, filepath.Join(filepath.Dir(path), c.Frontend)); err != nil {
 			return nil, fmt.Errorf("preprocess %s: frontend %s: %w", path, c.Frontend, err)
 		}
-	}
-	if len(m.Graph.Inputs) != 1 {
-		return nil, fmt.Errorf("the model has %d inputs; sounds need a model with one", len(m.Graph.Inputs))
 	}
 	in := m.Graph.Inputs[0]
 	if in.Type.DType != tensor.Float32 || len(in.Type.Shape) < 2 {
@@ -238,6 +249,6 @@ func (f *Sounds) media(augment string) (*data.Media, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	return &data.Media{One: "sound", Many: "sounds", Formats: "wav or flac", Extensions: []string{".wav", ".wave", ".flac"},
+	return &data.Media{One: "sound", Many: "sounds", Formats: "wav or flac", Extensions: soundFormats,
 		Source: func(s data.Setting) data.Source { return newSoundFiles(f, a, s) }}, nil
 }

@@ -28,3 +28,17 @@ func TestFit(t *testing.T) {
 		}
 	}
 }
+
+// TestAssumedWindows: without a preprocessor file the windows are as long as the model's input.
+func TestAssumedWindows(t *testing.T) {
+	for n, window := range map[int]int{-1: 32000, 32000: 32000, 15600: 15600} {
+		f, err := Of(vectorModel(t, tensor.Float32, n), Options{})
+		if err != nil {
+			t.Errorf("%d samples: %v", n, err)
+			continue
+		}
+		if c := f.(*Sounds).Pipeline.Config; c.Window != window || c.Hop != window/2 || c.SamplingRate != 16000 {
+			t.Errorf("%d samples: %+v", n, c)
+		}
+	}
+}

@@ -30,7 +30,9 @@ type FileFormat struct {
 }
 
 // Kind returns the kind of data for files of this format.
-func (f FileFormat) Kind() Kind { return Kind{f.Name, f.Takes, f.feed} }
+func (f FileFormat) Kind() Kind {
+	return Kind{f.Name, f.Takes, f.feed, f.Extensions, fmt.Sprintf("class folders of %s files", strings.Join(f.Extensions, " or "))}
+}
 
 // tensorFormat is safetensors, for models with any inputs.
 var tensorFormat = FileFormat{Name: KindTensors, Extensions: []string{".safetensors"}, Version: "1", Takes: takesOnlyTensors, Decode: readSafetensors}

@@ -15,7 +15,7 @@ import (
 // A table of texts has a column text, or columns text_a and text_b for pairs, and a column label.
 
 func (f *Texts) Open(ctx context.Context, p data.Place, opt data.Options) (train, val *data.Dataset, err error) {
-	if err := suits(KindText, p, opt.Val); err != nil {
+	if err := suits(KindText, opt.Table, p, opt.Val); err != nil {
 		return nil, nil, err
 	}
 	if train, val, ok, err := f.openBlocks(ctx, p, opt); ok {
@@ -25,27 +25,34 @@ func (f *Texts) Open(ctx context.Context, p data.Place, opt data.Options) (train
 	if err != nil {
 		return nil, nil, err
 	}
-	trainPlace, valPlace := parts.Train, parts.Val
-	if trainPlace.IsZero() {
+	if parts.Train.IsZero() {
 		return nil, nil, fmt.Errorf("data: %s: the model takes texts: give a CSV, TSV or JSONL table, or a folder with train.csv and val.csv; a .txt file, or a folder with train.txt and val.txt, for the task lm", p.Path)
 	}
-	if train, err = f.table(ctx, trainPlace, nil, opt); err != nil {
+	return openRows(parts, opt, func(p data.Place, classes []string, opt data.Options) (*data.Dataset, error) {
+		return f.table(ctx, p, classes, opt)
+	})
+}
+
+// openRows reads tables whose rows are examples, first those to train with. Without a validation
+// table it holds rows out.
+func openRows(parts data.Splits, opt data.Options, read func(p data.Place, classes []string, opt data.Options) (*data.Dataset, error)) (train, val *data.Dataset, err error) {
+	if train, err = read(parts.Train, nil, opt); err != nil {
 		return nil, nil, err
 	}
 	train.Remarks = append(train.Remarks, parts.Remarks()...)
-	if valPlace.IsZero() {
+	if parts.Val.IsZero() {
 		if train, val = train.Split(opt.Seed); val.Len() == 0 {
-			return nil, nil, fmt.Errorf("data: %s has too few rows to hold any out: give a validation table", trainPlace.Path)
+			return nil, nil, fmt.Errorf("data: %s has too few rows to hold any out: give a validation table", parts.Train.Path)
 		}
 		return train, val, nil
 	}
 	opt.Task = train.Task
-	val, err = f.table(ctx, valPlace, train.Classes, opt)
+	val, err = read(parts.Val, train.Classes, opt)
 	return train, val, err
 }
 
 func (f *Texts) OpenEval(ctx context.Context, p data.Place, classes []string, opt data.Options) (*data.Dataset, error) {
-	if err := suits(KindText, p); err != nil {
+	if err := suits(KindText, opt.Table, p); err != nil {
 		return nil, err
 	}
 	t, remarks, err := data.EvalTable(p, opt.Table)
@@ -166,12 +173,13 @@ func (c textColumns) inputs(t *data.Table) ([]input, error) {
 	return out, nil
 }
 
-// OpenInputs takes rows of text. The texts of a pair are separated by a tab.
+// OpenInputs takes rows of text, or files that are tables of texts. The texts of a pair are in two
+// columns, or separated by a tab.
 func (f *Texts) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
-	if err := suits(KindText, p); err != nil {
+	if err := suits(KindText, opt.Table, p); err != nil {
 		return nil, err
 	}
-	inputs, err := textColumns{}.inputs(p.Rows)
+	inputs, err := f.given(p)
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +198,33 @@ func (f *Texts) OpenInputs(ctx context.Context, p data.Place, opt data.Options) 
 		}
 	}
 	return d, err
+}
+
+// given returns the texts of rows in memory, or of the tables that they name.
+func (f *Texts) given(p data.Place) (all []input, err error) {
+	file := p.Rows.Column("file")
+	if file < 0 {
+		return textColumns{}.inputs(p.Rows)
+	}
+	for _, row := range p.Rows.Rows {
+		place := p.At(row[file])
+		if err := cmp.Or(data.Readable(place), suits(KindText, f.columns, place)); err != nil {
+			return nil, err
+		}
+		if !data.IsTable(place) {
+			return nil, fmt.Errorf("data: %s is no table (CSV, TSV, JSONL) of texts", place.Path)
+		}
+		t, err := data.ReadTable(place)
+		if err != nil {
+			return nil, err
+		}
+		inputs, err := f.columnsOf(place).inputs(t)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, inputs...)
+	}
+	return all, nil
 }
 
 // pairs reports whether the model distinguishes the texts of a pair.

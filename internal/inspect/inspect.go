@@ -120,9 +120,6 @@ func unusedWithoutData(c *config.Config) error {
 
 // openForCount opens the data of a fit and measures the seconds that it takes to read one example.
 func openForCount(ctx context.Context, cfg config.Config, sets run.Sets, base *split.Base) (tr, val *data.Dataset, seconds float64, err error) {
-	if base.Feed == nil {
-		return nil, nil, 0, fmt.Errorf("data: examples cannot be fed to the model by shapes of its inputs; leave option shape out")
-	}
 	began := time.Now()
 	from, held := sets.Places(&cfg)
 	tr, val, err = base.Feed.Open(ctx, from, data.Options{Val: held, Seed: cfg.Seed, Workers: kernel.Threads(), Task: cfg.Task, Table: cfg.FeedOptions().Table})

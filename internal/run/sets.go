@@ -29,10 +29,11 @@ func (s Sets) Places(c *config.Config) (train, val data.Place) {
 	return train, val
 }
 
-// FeedOptions returns those of c, adapted to the kind of the given examples. With tensors, a model
-// may be used that would otherwise seem to need another kind of data.
+// FeedOptions returns those of c for the examples. With tensors, a model may be used that would
+// otherwise seem to need another kind of data.
 func (s Sets) FeedOptions(c *config.Config) feed.Options {
 	o := c.FeedOptions()
+	o.Data, _ = s.Places(c)
 	if s.Train.Kind == feed.KindTensors {
 		o.Kind = s.Train.Kind
 	}

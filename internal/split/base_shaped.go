@@ -17,14 +17,14 @@ import (
 const OpenAxis = 128
 
 // OpenShaped reads a model that is looked at or timed, whatever its inputs take. Where it can be
-// fed it is as Open has it. Else the declared shapes count, with OpenAxis for what they and option
-// shape leave open.
+// fed it is as Open has it. Else, where no data are given, the declared shapes count, with OpenAxis
+// for what they and option shape leave open.
 func OpenShaped(path string, o feed.Options) (*Base, error) {
 	b, err := Open(path, o)
 	if err == nil {
 		return b, nil
 	}
-	if o.Preprocess != "" || o.Layout != "" || o.Size != "" || o.Text != (feed.TextOptions{}) || (data.Options{Augment: o.Augment}).Augmented() {
+	if !o.Data.IsZero() || o.Preprocess != "" || o.Layout != "" || o.Size != "" || o.Text != (feed.TextOptions{}) || (data.Options{Augment: o.Augment}).Augmented() {
 		return nil, err
 	}
 	m, err := onnx.Open(path)
