@@ -1,0 +1,153 @@
+package space
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Point is a choice of values for the parameters that exist together. It does not change once made;
+// points are equal where their digests are.
+type Point struct {
+	settings []Setting
+	digest   Digest
+}
+
+// Setting is one parameter of a point with its value.
+type Setting struct {
+	Name  string
+	Value Value
+}
+
+// Digest is the first 16 bytes of SHA-256 over the canonical text of a point with its parameters
+// sorted by name, so that it does not depend on the order of a space file.
+type Digest [16]byte
+
+// String is the digest in hexadecimal.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// NewPoint returns the point with these settings, in this order. It panics where one name stands
+// twice.
+func NewPoint(settings ...Setting) Point {
+	sorted := slices.Clone(settings)
+	slices.SortFunc(sorted, func(a, b Setting) int { return strings.Compare(a.Name, b.Name) })
+	for i := 1; i < len(sorted); i++ {
+		if sorted[i].Name == sorted[i-1].Name {
+			panic(fmt.Sprintf("space: a point sets %s twice", sorted[i].Name))
+		}
+	}
+	sum := sha256.Sum256([]byte(canonical(sorted)))
+	return Point{slices.Clone(settings), Digest(sum[:16])}
+}
+
+// Digest tells the point from every other.
+func (p Point) Digest() Digest { return p.digest }
+
+// Settings lists the parameters with their values, in the order of the space. Do not change it.
+func (p Point) Settings() []Setting { return p.settings }
+
+// Get returns the value of a parameter, and whether it exists in this point.
+func (p Point) Get(name string) (Value, bool) {
+	for _, s := range p.settings {
+		if s.Name == name {
+			return s.Value, true
+		}
+	}
+	return Value{}, false
+}
+
+// String is the canonical text: the JSON form.
+func (p Point) String() string { return canonical(p.settings) }
+
+func canonical(settings []Setting) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, s := range settings {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%s:%s", quoted(s.Name), quoted(s.Value))
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+func quoted(x any) []byte {
+	b, err := json.Marshal(x)
+	if err != nil {
+		panic("space: a value has no JSON: " + err.Error())
+	}
+	return b
+}
+
+// MarshalJSON writes the point as an object whose keys keep their order.
+func (p Point) MarshalJSON() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalJSON reads what MarshalJSON wrote, to the same bits. Whether the point lies in a space,
+// Space.Check says.
+func (p *Point) UnmarshalJSON(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return fmt.Errorf("a point is an object of parameters, not %.40s", b)
+	}
+	var settings []Setting
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return err
+		}
+		s := Setting{Name: key.(string)}
+		if err := d.Decode(&s.Value); err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+		settings = append(settings, s)
+	}
+	return p.set(settings)
+}
+
+// MarshalYAML writes the point as a mapping whose keys keep their order.
+func (p Point) MarshalYAML() (any, error) {
+	out := make(yaml.MapSlice, len(p.settings))
+	for i, s := range p.settings {
+		out[i] = yaml.MapItem{Key: s.Name, Value: s.Value.Any()}
+	}
+	return out, nil
+}
+
+// UnmarshalYAML reads what MarshalYAML wrote, to the same bits.
+func (p *Point) UnmarshalYAML(b []byte) error {
+	root, err := parse(b)
+	if err != nil {
+		return err
+	}
+	entries, err := mapping(root)
+	if err != nil {
+		return err
+	}
+	settings := make([]Setting, len(entries))
+	for i, e := range entries {
+		settings[i].Name = e.key
+		if settings[i].Value, err = value(e.node, Anything); err != nil {
+			return fmt.Errorf("%s: %w", e.key, err)
+		}
+	}
+	return p.set(settings)
+}
+
+func (p *Point) set(settings []Setting) error {
+	names := map[string]bool{}
+	for _, s := range settings {
+		if names[s.Name] {
+			return fmt.Errorf("%s stands twice", s.Name)
+		}
+		names[s.Name] = true
+	}
+	*p = NewPoint(settings...)
+	return nil
+}
