@@ -1,0 +1,280 @@
+package search
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/search/space"
+)
+
+// Plan says how a search goes.
+type Plan struct {
+	Space     *space.Space
+	Algorithm Algorithm
+	Trials    int           // how many at most; 0: until the space holds no more, or Stop
+	First     []space.Point // what is tried first; a point that stands twice is tried once
+	Known     []Result      // of an earlier search: the algorithm sees them, no proposal repeats them
+	Lag       int           // proposal n sees the results of the trials up to n-Lag; at least 1
+	Rungs     Rungs         // how far trials go; none: every trial goes all the way
+	Async     bool          // every result counts as soon as it is known, so chance decides
+
+	// Prior scores a point without running it, larger for the more promising. It orders the
+	// proposals that depend on no results, and nothing else: none is dropped or changed. It may be
+	// nil.
+	Prior func(space.Point) float64
+}
+
+// Task is one piece of work: a trial, from where it stands to the end of a rung.
+type Task struct {
+	Trial    int
+	Point    space.Point
+	Rung     int
+	From, To int // what the trial has used of the resource before, and after; 0 and 0 without rungs
+}
+
+// Planner says which task may start next, and takes results in any order. It is a state machine:
+// the same calls give the same answers, so a search is resumed by repeating its calls. Without
+// Async even the order of calls does not matter: any number of workers runs the same tasks.
+// It is not safe for use by many goroutines at once.
+//
+// What proposal n sees is fixed by n. The result of trial i on the lowest rung counts from n = i+Lag
+// on. Those of the rung r above count once r further cohorts and the lag have been proposed: a rung
+// takes about as long as one cohort on the lowest. Before that a trial shows what it has reached,
+// and a trial without a result is Running.
+type Planner struct {
+	plan    Plan
+	trials  []*trial
+	known   []Result
+	buffer  []Result      // what the last proposal saw
+	sorted  []space.Point // proposals ordered by Prior, from trial len(First) on
+	ready   []Task        // promotions that may start
+	ended   bool          // nothing more is proposed
+	running int
+	low     int // every trial before this one has a result on the lowest rung
+	cohorts []*cohort
+	whole   []int // by rung: every cohort before this one has decided it
+	news    bool  // with Async: a result came in since the promotions were looked at
+}
+
+// trial is what the planner knows of one trial.
+type trial struct {
+	point   space.Point
+	started int         // rungs started
+	values  [][]float64 // by rung; nil where it failed
+	failed  bool
+}
+
+// NewPlanner checks the plan and returns its planner.
+func NewPlanner(plan Plan) (*Planner, error) {
+	if plan.Lag < 1 {
+		return nil, fmt.Errorf("search: lag %d: a proposal can see the trial before it at most, so 1 is the least", plan.Lag)
+	}
+	if err := plan.Rungs.check(); err != nil {
+		return nil, err
+	}
+	if plan.Trials < 0 {
+		return nil, fmt.Errorf("search: %d trials: a number above 0, or 0 for no limit", plan.Trials)
+	}
+	if plan.Rungs.count() == 1 {
+		plan.Rungs.Eta, plan.Rungs.Cohort = 2, 1 // nothing is compared
+	}
+	p := &Planner{plan: plan, whole: make([]int, plan.Rungs.count())}
+	var first []space.Point
+	for i, point := range plan.First {
+		if err := plan.Space.Check(point); err != nil {
+			return nil, fmt.Errorf("search: point %d to start with: %w", i+1, err)
+		}
+		if !slices.ContainsFunc(first, func(q space.Point) bool { return q.Digest() == point.Digest() }) {
+			first = append(first, point)
+		}
+	}
+	p.plan.First = first
+	p.known = slices.Clone(plan.Known)
+	for i := range p.known {
+		p.known[i].Trial = i - len(p.known)
+	}
+	p.sortBlind()
+	return p, nil
+}
+
+// Next returns a task that may start, and false where none may before a result comes in. Trials
+// that go on stand before new ones.
+func (p *Planner) Next() (Task, bool) {
+	if p.plan.Async {
+		p.promoteAsync()
+	}
+	if len(p.ready) > 0 {
+		t := p.ready[0]
+		p.ready = p.ready[1:]
+		return p.start(t), true
+	}
+	n := len(p.trials)
+	if p.ended || !p.plan.Async && !p.visible(n) {
+		return Task{}, false
+	}
+	point, ok := p.propose(n)
+	if !ok {
+		p.end()
+		return p.Next()
+	}
+	p.trials = append(p.trials, &trial{point: point})
+	if !p.plan.Async {
+		p.enter(n)
+	}
+	task := p.start(p.plan.Rungs.task(n, point, 0))
+	if len(p.trials) == p.plan.Trials {
+		p.end()
+	}
+	return task, true
+}
+
+func (p *Planner) start(t Task) Task {
+	p.trials[t.Trial].started = t.Rung + 1
+	p.running++
+	return t
+}
+
+// Report gives the result of a task: a value for each objective, nil where it failed. A value that
+// is not finite is a failure too. It returns false for a task that does not run, as one that was
+// reported before, and changes nothing then.
+func (p *Planner) Report(number, rung int, values []float64) bool {
+	if number < 0 || number >= len(p.trials) {
+		return false
+	}
+	t := p.trials[number]
+	if rung != len(t.values) || rung >= t.started || t.failed {
+		return false
+	}
+	if slices.ContainsFunc(values, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }) {
+		values = nil
+	}
+	t.values = append(t.values, values)
+	t.failed = len(values) == 0
+	p.running--
+	p.news = true
+	if !p.plan.Async {
+		p.advance(number)
+	}
+	return true
+}
+
+// Stop ends the proposals: trials that run may finish, and their cohorts are decided.
+func (p *Planner) Stop() { p.end() }
+
+// Finished reports that nothing runs and nothing can start.
+func (p *Planner) Finished() bool {
+	if p.plan.Async {
+		p.promoteAsync()
+	}
+	return p.ended && p.running == 0 && len(p.ready) == 0
+}
+
+// Results lists what is known of every trial, by its number: the values of the highest rung that
+// it has finished.
+func (p *Planner) Results() []Result {
+	out := make([]Result, len(p.trials))
+	for i := range p.trials {
+		out[i] = p.result(i, math.MaxInt)
+	}
+	return out
+}
+
+// result is what a trial shows of its rungs up to rung, none for -1.
+func (p *Planner) result(i, rung int) Result {
+	t := p.trials[i]
+	r := Result{Trial: i, Point: t.point}
+	rung = min(rung, len(t.values)-1)
+	if rung < 0 {
+		return r
+	}
+	r.State, r.Rung, r.Values = Done, rung, t.values[rung]
+	if r.Values == nil {
+		r.State = Failed
+	}
+	return r
+}
+
+// propose returns the point of trial n.
+func (p *Planner) propose(n int) (space.Point, bool) {
+	if n < len(p.plan.First) {
+		return p.plan.First[n], true
+	}
+	if at := n - len(p.plan.First); at < len(p.sorted) {
+		return p.sorted[at], true
+	}
+	return p.plan.Algorithm.Propose(n, p.seen(n))
+}
+
+// seen is what proposal n sees.
+func (p *Planner) seen(n int) []Result {
+	out := append(p.buffer[:0], p.known...)
+	blind := p.plan.Algorithm.Blind(n)
+	for i := range n {
+		switch {
+		case p.plan.Async:
+			out = append(out, p.result(i, math.MaxInt))
+		case blind:
+			out = append(out, p.result(i, -1))
+		default:
+			out = append(out, p.result(i, p.plan.Rungs.shown(i, n, p.plan.Lag)))
+		}
+	}
+	p.buffer = out
+	return out
+}
+
+// visible reports that all that proposal n sees has come in.
+func (p *Planner) visible(n int) bool {
+	if n < len(p.plan.First)+len(p.sorted) || p.plan.Algorithm.Blind(n) {
+		return true
+	}
+	if p.low <= n-p.plan.Lag {
+		return false
+	}
+	for r := 1; r < p.plan.Rungs.count(); r++ {
+		if p.whole[r] < p.plan.Rungs.cohortsShown(r, n, p.plan.Lag) {
+			return false
+		}
+	}
+	return true
+}
+
+// mostSorted bounds the proposals that are made ahead to be ordered.
+const mostSorted = 256
+
+// sortBlind makes the proposals that depend on no result ahead, and orders them by the prior.
+func (p *Planner) sortBlind() {
+	if p.plan.Prior == nil {
+		return
+	}
+	seen := slices.Clone(p.known)
+	for i, point := range p.plan.First {
+		seen = append(seen, Result{Trial: i, Point: point})
+	}
+	type scored struct {
+		point space.Point
+		score float64
+	}
+	var all []scored
+	for n := len(p.plan.First); p.plan.Algorithm.Blind(n) && n != p.plan.Trials && len(all) < mostSorted; n++ {
+		point, ok := p.plan.Algorithm.Propose(n, seen)
+		if !ok {
+			break
+		}
+		seen = append(seen, Result{Trial: n, Point: point})
+		all = append(all, scored{point, p.plan.Prior(point)})
+	}
+	slices.SortStableFunc(all, func(a, b scored) int {
+		switch {
+		case a.score > b.score || math.IsNaN(b.score) && !math.IsNaN(a.score):
+			return -1
+		case a.score < b.score || math.IsNaN(a.score) && !math.IsNaN(b.score):
+			return 1
+		}
+		return 0
+	})
+	for _, s := range all {
+		p.sorted = append(p.sorted, s.point)
+	}
+}
