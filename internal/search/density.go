@@ -33,6 +33,10 @@ type shape struct {
 	bell    bell      // of any other
 }
 
+// narrow scales the width of the normal distributions. Optuna has 0.2; half of it did better on most
+// functions of quality_test.go, with and without a lag.
+const narrow = 0.1
+
 // newDensity models the observations that have all of the parameters.
 func newDensity(params []*space.Param, from []weighted) *density {
 	d := &density{}
@@ -51,7 +55,7 @@ func newDensity(params []*space.Param, from []weighted) *density {
 		d.logs = append(d.logs, math.Log(d.weights[i]))
 	}
 	n := float64(len(points))
-	width := 0.2 * math.Pow(max(n, 1), -1/float64(len(params)+4))
+	width := narrow * math.Pow(max(n, 1), -1/float64(len(params)+4)) // Scott's rule
 	width = min(max(width, 1/min(100, n+2)), 1)
 	for _, p := range params {
 		d.axes = append(d.axes, newAxis(p, points, width))
@@ -152,7 +156,7 @@ func (a *axis) log(v space.Value) []float64 {
 		if b := &a.shapes[s].bell; a.param.Kind == space.Float {
 			out[s] = b.log(lo)
 		} else {
-			out[s] = b.logMass(lo, hi)
+			out[s] = math.Log(b.between(lo, hi))
 		}
 	}
 	return out
@@ -195,8 +199,8 @@ func (b bell) log(u float64) float64 {
 	return -z*z/2 - b.scale
 }
 
-// logMass is the logarithm of the probability of [lo, hi].
-func (b bell) logMass(lo, hi float64) float64 {
+// between is the probability of [lo, hi].
+func (b bell) between(lo, hi float64) float64 {
 	m := distuv.UnitNormal.CDF((hi-b.at)/b.width) - distuv.UnitNormal.CDF((lo-b.at)/b.width)
-	return math.Log(max(m, 0) / b.mass)
+	return max(m, 0) / b.mass
 }

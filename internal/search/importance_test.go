@@ -22,6 +22,7 @@ func TestImportance(t *testing.T) {
 		}
 		return 0
 	}
+	noise := func(p space.Point) float64 { return float64(p.Digest()[0]) / 512 }
 	for _, tt := range []struct {
 		name  string
 		f     func(space.Point) float64
@@ -30,10 +31,10 @@ func TestImportance(t *testing.T) {
 		none  []string // together they have at most a tenth
 	}{
 		{"one", func(p space.Point) float64 { return math.Abs(get(p, "a") - 0.7) }, "a", 0.85, []string{"b", "c", "d", "e", "g"}},
-		{"weak beside strong", func(p space.Point) float64 { return 10*math.Abs(get(p, "b")-0.2) + math.Abs(get(p, "a")-0.7) }, "b", 0.85, []string{"c", "d", "e", "g"}},
+		{"weak beside strong", func(p space.Point) float64 { return 10*math.Abs(get(p, "b")-0.2) + math.Abs(get(p, "a")-0.7) }, "b", 0.8, []string{"c", "d", "e", "g"}},
 		{"whole numbers", func(p space.Point) float64 { return math.Abs(get(p, "c") - 50) }, "c", 0.85, []string{"a", "b", "d", "e", "g"}},
-		{"choice", func(p space.Point) float64 { return is(p, "d", "y") + 0.1*get(p, "a") }, "d", 0.3, []string{"b", "c", "e", "g"}},
-		{"ordered", func(p space.Point) float64 { return math.Abs(get(p, "e")-4) + 0.001*get(p, "b") }, "e", 0.3, []string{"a", "c", "d", "g"}},
+		{"choice", func(p space.Point) float64 { return 1 - is(p, "d", "y") + noise(p) }, "d", 0.85, []string{"a", "b", "c", "e", "g"}},
+		{"ordered", func(p space.Point) float64 { return math.Abs(get(p, "e")-4) + noise(p) }, "e", 0.85, []string{"a", "b", "c", "d", "g"}},
 		{"conditional", func(p space.Point) float64 { return 1 - is(p, "d", "x") + is(p, "d", "x")*math.Abs(get(p, "f")-0.1) }, "f", 0.4, []string{"a", "b", "c", "e", "g"}},
 	} {
 		for _, algorithm := range []Algorithm{NewRandom(s, 1), NewTPE(s, 1)} {
@@ -61,8 +62,8 @@ func TestImportance(t *testing.T) {
 				t.Errorf("%s, %T: shares are %v", tt.name, algorithm, shares)
 			}
 			for _, s := range Importance(s, seen, 0) {
-				if s.Share > 0.99 {
-					t.Errorf("%s: %s decides an objective that never changes", tt.name, s.Name)
+				if s.Share != 0 {
+					t.Errorf("%s: %s has a share in an objective that never changes", tt.name, s.Name)
 				}
 			}
 		}
