@@ -43,9 +43,9 @@ func New(name string, s *space.Space, seed uint64) (Algorithm, error) {
 func draw(seed uint64, n int) *rand.Rand { return random.For(seed, random.Search, n) }
 
 const (
-	attempts = 8      // proposals drawn again before one is moved to the nearest point
-	walkable = 20_000 // points of a space that is searched for the nearest one
-	redraws  = 1000   // random points drawn in any larger space
+	attempts = 8    // proposals drawn again before one is moved to the nearest point
+	walkable = 2000 // points of a space that is searched for the nearest one
+	redraws  = 1000 // random points drawn in any larger space
 )
 
 // untried returns the first point of propose that no result has. Where it finds none it takes, in

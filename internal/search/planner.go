@@ -54,15 +54,15 @@ type Planner struct {
 	low     int // every trial before this one has a result on the lowest rung
 	cohorts []*cohort
 	whole   []int // by rung: every cohort before this one has decided it
-	news    bool  // with Async: a result came in since the promotions were looked at
 }
 
 // trial is what the planner knows of one trial.
 type trial struct {
-	point   space.Point
-	started int         // rungs started
-	values  [][]float64 // by rung; nil where it failed
-	failed  bool
+	point    space.Point
+	started  int         // rungs started
+	promoted int         // the highest rung that it may start
+	values   [][]float64 // by rung; nil where it failed
+	failed   bool
 }
 
 // NewPlanner checks the plan and returns its planner.
@@ -101,9 +101,6 @@ func NewPlanner(plan Plan) (*Planner, error) {
 // Next returns a task that may start, and false where none may before a result comes in. Trials
 // that go on stand before new ones.
 func (p *Planner) Next() (Task, bool) {
-	if p.plan.Async {
-		p.promoteAsync()
-	}
 	if len(p.ready) > 0 {
 		t := p.ready[0]
 		p.ready = p.ready[1:]
@@ -152,8 +149,9 @@ func (p *Planner) Report(number, rung int, values []float64) bool {
 	t.values = append(t.values, values)
 	t.failed = len(values) == 0
 	p.running--
-	p.news = true
-	if !p.plan.Async {
+	if p.plan.Async {
+		p.promoteAsync()
+	} else {
 		p.advance(number)
 	}
 	return true
@@ -164,9 +162,6 @@ func (p *Planner) Stop() { p.end() }
 
 // Finished reports that nothing runs and nothing can start.
 func (p *Planner) Finished() bool {
-	if p.plan.Async {
-		p.promoteAsync()
-	}
 	return p.ended && p.running == 0 && len(p.ready) == 0
 }
 

@@ -423,3 +423,40 @@ func BenchmarkPlanner(b *testing.B) {
 		})
 	}
 }
+
+// TestReplay: the same calls give the same tasks, with Async too: so a search is resumed.
+func TestReplay(t *testing.T) {
+	s := parseSpace(t, mixedSpace)
+	for _, async := range []bool{false, true} {
+		plan := Plan{Space: s, Algorithm: NewTPE(s, 3), Trials: 40, Lag: 3, Rungs: Halving(1, 4, 2), Async: async}
+		p, err := NewPlanner(plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, _ := NewPlanner(plan)
+		r := rand.New(rand.NewPCG(1, 1))
+		var running []Task
+		for !p.Finished() {
+			if r.IntN(2) == 0 || len(running) == 0 {
+				task, ok := p.Next()
+				again, okAgain := q.Next()
+				if ok != okAgain || !reflect.DeepEqual(task, again) {
+					t.Fatalf("async %v: %+v and %+v", async, task, again)
+				}
+				if ok {
+					running = append(running, task)
+				}
+				continue
+			}
+			i := r.IntN(len(running))
+			task := running[i]
+			running = slices.Delete(running, i, i+1)
+			for _, p := range []*Planner{p, q} {
+				p.Report(task.Trial, task.Rung, outcome(task, 1))
+			}
+		}
+		if !reflect.DeepEqual(p.Results(), q.Results()) {
+			t.Fatal("the results differ")
+		}
+	}
+}

@@ -141,11 +141,14 @@ func (p *Planner) end() {
 	if p.ended {
 		return
 	}
-	p.ended, p.news = true, true
+	p.ended = true
 	if len(p.cohorts) > 0 {
 		if c := p.cohorts[len(p.cohorts)-1]; c.rung == 0 {
 			p.decide(c)
 		}
+	}
+	if p.plan.Async {
+		p.promoteAsync()
 	}
 }
 

@@ -66,16 +66,32 @@ func (p Point) Get(name string) (Value, bool) {
 func (p Point) String() string { return canonical(p.settings) }
 
 func canonical(settings []Setting) string {
-	var b strings.Builder
-	b.WriteByte('{')
+	b := []byte{'{'}
 	for i, s := range settings {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		fmt.Fprintf(&b, "%s:%s", quoted(s.Name), quoted(s.Value))
+		b = appendText(b, s.Name)
+		b = append(b, ':')
+		if s.Value.kind == text {
+			b = appendText(b, s.Value.text)
+		} else {
+			b = append(b, s.Value.String()...)
+		}
 	}
-	b.WriteByte('}')
-	return b.String()
+	return string(append(b, '}'))
+}
+
+// appendText writes a text as JSON.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return append(b, quoted(s)...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
 }
 
 func quoted(x any) []byte {

@@ -84,6 +84,8 @@ func (v Value) Float() (float64, bool) { return v.x, v.kind == number }
 // String is the value as a person writes it: a text without quotes, a list as JSON.
 func (v Value) String() string {
 	switch v.kind {
+	case none:
+		return "null"
 	case number:
 		return strconv.FormatFloat(v.x, 'g', -1, 64)
 	case truth:
@@ -94,10 +96,7 @@ func (v Value) String() string {
 
 // MarshalJSON writes a text in quotes, a number as one, and so on.
 func (v Value) MarshalJSON() ([]byte, error) {
-	switch v.kind {
-	case none:
-		return []byte("null"), nil
-	case text:
+	if v.kind == text {
 		return json.Marshal(v.text)
 	}
 	return []byte(v.String()), nil
