@@ -66,7 +66,7 @@ var imports = []struct {
 	{"internal/race", "internal/choose internal/run internal/config internal/report internal/task internal/data", ""},
 	{"internal/search/space", "internal/option", "github.com/goccy/go-yaml github.com/goccy/go-yaml/..."},
 	{"internal/search/pareto", "", ""},
-	{"internal/search", "internal/search/pareto internal/search/space internal/random", "gonum.org/v1/gonum/stat/distuv"},
+	{"internal/search", "internal/search/pareto internal/search/space internal/random", "gonum.org/v1/gonum/stat gonum.org/v1/gonum/stat/distuv"},
 	{"internal/compare", "internal/run internal/config internal/option internal/atomicfile", "gonum.org/v1/gonum/stat gonum.org/v1/gonum/stat/distuv gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"internal/demo", "internal/inspect internal/run internal/config internal/tuned internal/report internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
 		"golang.org/x/image/font golang.org/x/image/font/... golang.org/x/image/math/fixed golang.org/x/image/vector golang.org/x/term"},

@@ -14,7 +14,7 @@ type Plan struct {
 	Algorithm Algorithm
 	Trials    int           // how many at most; 0: until the space holds no more, or Stop
 	First     []space.Point // what is tried first; a point that stands twice is tried once
-	Known     []Result      // of an earlier search: the algorithm sees them, no proposal repeats them
+	Known     []Result      // of an earlier search, which this one goes on from: no proposal repeats them
 	Lag       int           // proposal n sees the results of the trials up to n-Lag; at least 1
 	Rungs     Rungs         // how far trials go; none: every trial goes all the way
 	Async     bool          // every result counts as soon as it is known, so chance decides
@@ -92,7 +92,7 @@ func NewPlanner(plan Plan) (*Planner, error) {
 	p.plan.First = first
 	p.known = slices.Clone(plan.Known)
 	for i := range p.known {
-		p.known[i].Trial = i - len(p.known)
+		p.known[i].Trial = i
 	}
 	p.sortBlind()
 	return p, nil
@@ -198,22 +198,28 @@ func (p *Planner) propose(n int) (space.Point, bool) {
 	if at := n - len(p.plan.First); at < len(p.sorted) {
 		return p.sorted[at], true
 	}
-	return p.plan.Algorithm.Propose(n, p.seen(n))
+	return p.plan.Algorithm.Propose(len(p.known)+n, p.seen(n))
 }
+
+// blind says whether proposal n depends on no results. To the algorithm, the trials of an earlier
+// search come before those of this one.
+func (p *Planner) blind(n int) bool { return p.plan.Algorithm.Blind(len(p.known) + n) }
 
 // seen is what proposal n sees.
 func (p *Planner) seen(n int) []Result {
 	out := append(p.buffer[:0], p.known...)
-	blind := p.plan.Algorithm.Blind(n)
+	blind := p.blind(n)
 	for i := range n {
+		rung := p.plan.Rungs.shown(i, n, p.plan.Lag)
 		switch {
 		case p.plan.Async:
-			out = append(out, p.result(i, math.MaxInt))
+			rung = math.MaxInt
 		case blind:
-			out = append(out, p.result(i, -1))
-		default:
-			out = append(out, p.result(i, p.plan.Rungs.shown(i, n, p.plan.Lag)))
+			rung = -1
 		}
+		r := p.result(i, rung)
+		r.Trial += len(p.known)
+		out = append(out, r)
 	}
 	p.buffer = out
 	return out
@@ -221,7 +227,7 @@ func (p *Planner) seen(n int) []Result {
 
 // visible reports that all that proposal n sees has come in.
 func (p *Planner) visible(n int) bool {
-	if n < len(p.plan.First)+len(p.sorted) || p.plan.Algorithm.Blind(n) {
+	if n < len(p.plan.First)+len(p.sorted) || p.blind(n) {
 		return true
 	}
 	if p.low <= n-p.plan.Lag {
@@ -245,19 +251,19 @@ func (p *Planner) sortBlind() {
 	}
 	seen := slices.Clone(p.known)
 	for i, point := range p.plan.First {
-		seen = append(seen, Result{Trial: i, Point: point})
+		seen = append(seen, Result{Trial: len(p.known) + i, Point: point})
 	}
 	type scored struct {
 		point space.Point
 		score float64
 	}
 	var all []scored
-	for n := len(p.plan.First); p.plan.Algorithm.Blind(n) && n != p.plan.Trials && len(all) < mostSorted; n++ {
-		point, ok := p.plan.Algorithm.Propose(n, seen)
+	for n := len(p.plan.First); p.blind(n) && n != p.plan.Trials && len(all) < mostSorted; n++ {
+		point, ok := p.plan.Algorithm.Propose(len(p.known)+n, seen)
 		if !ok {
 			break
 		}
-		seen = append(seen, Result{Trial: n, Point: point})
+		seen = append(seen, Result{Trial: len(p.known) + n, Point: point})
 		all = append(all, scored{point, p.plan.Prior(point)})
 	}
 	slices.SortStableFunc(all, func(a, b scored) int {

@@ -358,7 +358,7 @@ func TestFirst(t *testing.T) {
 	if got := strings.Join(order, ""); got != `{"a":3}{"a":2}{"a":4}` {
 		t.Errorf("tried are %s", got)
 	}
-	if r := spy.seen[0]; r.Trial != -1 || r.State != Done || r.Point.Digest() != at(1).Digest() {
+	if r := spy.seen[0]; r.Trial != 0 || r.State != Done || r.Point.Digest() != at(1).Digest() {
 		t.Errorf("the algorithm sees %+v of the earlier search", r)
 	}
 	for want, plan := range map[string]Plan{
@@ -372,6 +372,23 @@ func TestFirst(t *testing.T) {
 		if _, err := NewPlanner(plan); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
+	}
+}
+
+// TestKnown: an earlier search takes the place of the random trials at the start.
+func TestKnown(t *testing.T) {
+	s := parseSpace(t, mixedSpace)
+	known := history(s, 1)
+	p, err := NewPlanner(Plan{Space: s, Algorithm: NewTPE(s, 9), Lag: 1, Trials: 2, Known: known})
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, _ := p.Next()
+	if want, _ := NewTPE(s, 9).Propose(len(known), known); task.Trial != 0 || task.Point.Digest() != want.Digest() {
+		t.Errorf("trial %d is %s, which does not follow from the earlier search", task.Trial, task.Point)
+	}
+	if _, ok := p.Next(); ok {
+		t.Error("the second proposal does not wait for the first")
 	}
 }
 
