@@ -21,17 +21,14 @@ func (p *Planner) promoteAsync() {
 	}
 }
 
-// promoteFirst lets the first n of the results, in the order given, go on from a rung, but for
-// those that did.
+// promoteFirst lets the first n of the results, in the order given, go on from a rung that have not
+// done so.
 func (p *Planner) promoteFirst(in []Result, order []int, rung, n int) {
 	for _, i := range order {
-		t := p.trials[in[i].Trial]
-		if n == 0 || t.promoted > rung {
-			continue
+		if n > 0 && p.trials[in[i].Trial].promoted == rung {
+			p.promote(in[i].Trial, rung+1)
+			n--
 		}
-		t.promoted = rung + 1
-		p.promote(in[i].Trial, rung+1)
-		n--
 	}
 }
 

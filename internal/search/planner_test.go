@@ -93,6 +93,7 @@ func simulate(t *testing.T, plan Plan, workers, objectives int, seed uint64) (ta
 		end  float64
 	}
 	var running []busy
+	over := map[int]bool{}
 	now := 0.0
 	for {
 		for len(running) < workers {
@@ -118,12 +119,29 @@ func simulate(t *testing.T, plan Plan, workers, objectives int, seed uint64) (ta
 		if !p.Report(done.task.Trial, done.task.Rung, outcome(done.task, objectives)) {
 			t.Fatalf("the result of %+v is refused", done.task)
 		}
+		for n := range p.trials { // what is over does not run
+			if p.Over(n) {
+				over[n] = true
+			} else if over[n] {
+				t.Fatalf("trial %d was over and is not", n)
+			}
+		}
+		for _, b := range running {
+			if over[b.task.Trial] {
+				t.Fatalf("%+v runs and is over", b.task)
+			}
+		}
 		if p.Report(done.task.Trial, done.task.Rung, nil) {
 			t.Fatalf("a second result of %+v is taken", done.task)
 		}
 	}
 	if !p.Finished() {
 		t.Fatal("nothing runs, nothing may start, and the search is not finished")
+	}
+	for n := range p.trials {
+		if !p.Over(n) {
+			t.Fatalf("the search is finished and trial %d is not over", n)
+		}
 	}
 	slices.Sort(tasks)
 	return tasks, p
@@ -189,6 +207,9 @@ func TestLag(t *testing.T) {
 	}
 	p.Report(0, 1, []float64{-1})
 	second, _ := p.Next() // so does trial 3
+	if !p.Over(0) || !p.Over(1) || p.Over(3) || p.Over(6) || p.Over(7) {
+		t.Error("over are other trials than 0, at the top, and 1, left behind")
+	}
 	if third, ok := p.Next(); ok {
 		t.Fatalf("%+v starts before trial 7, three before it, has a result", third)
 	}

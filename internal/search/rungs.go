@@ -154,6 +154,7 @@ func (p *Planner) end() {
 
 // promote lets a trial go on to a rung. Higher rungs start first, and within one older trials.
 func (p *Planner) promote(n, rung int) {
+	p.trials[n].promoted = rung
 	t := p.plan.Rungs.task(n, p.trials[n].point, rung)
 	at, _ := slices.BinarySearchFunc(p.ready, t, func(a, b Task) int {
 		if a.Rung != b.Rung {
