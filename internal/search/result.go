@@ -55,27 +55,40 @@ func finished(seen []Result) int {
 // surroundings.
 func Best(results []Result, n int) []Result {
 	var out []Result
-	for _, rung := range byRung(results) {
-		for _, i := range pareto.Order(values(rung), n-len(out)) {
-			out = append(out, rung[i])
+	for rung := highest(results); rung >= 0 && len(out) < n; rung-- {
+		on := onRung(results, rung)
+		for _, i := range pareto.Order(values(on), n-len(out)) {
+			out = append(out, on[i])
 		}
 	}
 	return out
 }
 
-// byRung parts the results that are Done by their rung, the highest first.
-func byRung(results []Result) [][]Result {
-	var out [][]Result
+// highest is the highest rung that has a result, -1 where none is Done.
+func highest(results []Result) int {
+	top := -1
 	for _, r := range results {
-		if r.State != Done {
-			continue
+		if r.State == Done {
+			top = max(top, r.Rung)
 		}
-		for len(out) <= r.Rung {
-			out = append(out, nil)
-		}
-		out[r.Rung] = append(out[r.Rung], r)
 	}
-	slices.Reverse(out)
+	return top
+}
+
+// onRung lists the results that are Done and come from a rung.
+func onRung(results []Result, rung int) []Result {
+	n := 0
+	for _, r := range results {
+		if r.State == Done && r.Rung == rung {
+			n++
+		}
+	}
+	out := make([]Result, 0, n)
+	for _, r := range results {
+		if r.State == Done && r.Rung == rung {
+			out = append(out, r)
+		}
+	}
 	return out
 }
 

@@ -126,28 +126,29 @@ func split(seen []Result) (good, bad []weighted) {
 // does not fit whole those are taken that spread over the most hypervolume.
 func topOf(seen []Result, n int) []Result {
 	var top []Result
-	for _, rung := range byRung(seen) {
-		rows := values(rung)
+	for rung := highest(seen); rung >= 0 && len(top) < n; rung-- {
+		on := onRung(seen, rung)
+		rows := values(on)
 		if len(rows) > 0 && len(rows[0]) == 1 {
 			for _, i := range pareto.Order(rows, n-len(top)) {
-				top = append(top, rung[i])
+				top = append(top, on[i])
 			}
 			continue
 		}
 		for _, front := range pareto.Fronts(rows, n-len(top)) {
 			if len(top)+len(front) > n {
-				var on [][]float64
+				var crowd [][]float64
 				for _, i := range front {
-					on = append(on, rows[i])
+					crowd = append(crowd, rows[i])
 				}
-				spread := pareto.Spread(on, pareto.Reference(rows), n-len(top))
+				spread := pareto.Spread(crowd, pareto.Reference(rows), n-len(top))
 				for k, i := range spread {
 					spread[k] = front[i]
 				}
 				front = spread
 			}
 			for _, i := range front {
-				top = append(top, rung[i])
+				top = append(top, on[i])
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package space
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func (f *fileReader) entry(e entry) error {
 	if slices.Contains(limitKeys, e.key) {
 		return f.limit(e)
 	}
-	k, err := f.find(e.key)
+	k, err := find(f.known, e.key, limitKeys...)
 	if err != nil {
 		return err
 	}
@@ -64,9 +65,10 @@ func (f *fileReader) entry(e entry) error {
 	return nil
 }
 
-func (f *fileReader) find(name string) (Known, error) {
-	names := slices.Clone(limitKeys)
-	for _, k := range f.known {
+// find looks a parameter up; others are further names to suggest.
+func find(known []Known, name string, others ...string) (Known, error) {
+	names := slices.Clone(others)
+	for _, k := range known {
 		if k.Name == name {
 			return k, nil
 		}
@@ -108,7 +110,7 @@ func (f *fileReader) param(k Known, n ast.Node) (Param, error) {
 	p := Param{Name: k.Name}
 	entries, err := mapping(n)
 	if err != nil {
-		return p, f.values(&p, k, n, listKind(k, n))
+		return p, f.plainList(&p, k, n)
 	}
 	forms := 0
 	for _, e := range entries {
@@ -146,38 +148,32 @@ func (f *fileReader) param(k Known, n ast.Node) (Param, error) {
 	return p, nil
 }
 
-// listKind is the kind of a plain list: numbers have an order, others where the caller says so.
-func listKind(k Known, n ast.Node) Kind {
-	numbers := k.Type == Whole || k.Type == Real || k.Type == Anything
-	for _, e := range elements(n) {
-		v, err := value(e, k.Type)
-		numbers = numbers && err == nil && v.kind == number
+// plainList reads a list that does not say what it is. Numbers are put in the order of their size;
+// others have an order where the caller says so.
+func (f *fileReader) plainList(p *Param, k Known, n ast.Node) error {
+	kind := Choice
+	if k.Ordered {
+		kind = Ordered
 	}
-	if numbers || k.Ordered {
-		return Ordered
+	if err := f.values(p, k, n, kind); err != nil {
+		return err
 	}
-	return Choice
+	if !k.Ordered && !slices.ContainsFunc(p.Values, func(v Value) bool { return v.kind != number }) {
+		p.Kind = Ordered
+		slices.SortFunc(p.Values, func(a, b Value) int { return cmp.Compare(a.x, b.x) })
+	}
+	return nil
 }
 
-// values reads the values of a choice. Plain numbers are put in the order of size.
+// values reads the values of a choice.
 func (f *fileReader) values(p *Param, k Known, n ast.Node, kind Kind) error {
 	p.Kind = kind
-	numbers := true
 	for _, e := range elements(n) {
 		v, err := f.value(k, e)
 		if err != nil {
 			return err
 		}
-		numbers = numbers && v.kind == number
 		p.Values = append(p.Values, v)
-	}
-	if numbers && kind == Ordered && !k.Ordered {
-		slices.SortFunc(p.Values, func(a, b Value) int {
-			if a.x < b.x {
-				return -1
-			}
-			return 1
-		})
 	}
 	return p.check()
 }
@@ -222,7 +218,7 @@ func (f *fileReader) conditions(n ast.Node) ([]Condition, error) {
 	}
 	var out []Condition
 	for _, e := range entries {
-		k, err := f.find(e.key)
+		k, err := find(f.known, e.key)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.key, err)
 		}

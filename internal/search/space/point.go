@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 )
 
 // Point is a choice of values for the parameters that exist together. It does not change once made;
@@ -124,7 +125,18 @@ func (p *Point) UnmarshalJSON(b []byte) error {
 		}
 		settings = append(settings, s)
 	}
-	return p.set(settings)
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	names := map[string]bool{}
+	for _, s := range settings {
+		if names[s.Name] {
+			return fmt.Errorf("%s stands twice", s.Name)
+		}
+		names[s.Name] = true
+	}
+	*p = NewPoint(settings...)
+	return nil
 }
 
 // MarshalYAML writes the point as a mapping whose keys keep their order.
@@ -142,28 +154,50 @@ func (p *Point) UnmarshalYAML(b []byte) error {
 	if err != nil {
 		return err
 	}
-	entries, err := mapping(root)
+	*p, err = readPoint(root, nil)
+	return err
+}
+
+// ParsePoints reads a YAML list of points, each a mapping of parameters to values; JSON is YAML too.
+// A point may leave parameters out: Space.Complete checks it and fills them in. known says which
+// parameters there are and of which types.
+func ParsePoints(file []byte, known []Known) ([]Point, error) {
+	root, err := parse(file)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	list, ok := root.(*ast.SequenceNode)
+	if !ok {
+		return nil, fmt.Errorf("write a list of points, each as - {thaw: head, lr: 1e-3}")
+	}
+	out := make([]Point, len(list.Values))
+	for i, n := range list.Values {
+		if out[i], err = readPoint(n, known); err != nil {
+			return nil, fmt.Errorf("line %d: point %d: %w", line(n), i+1, err)
+		}
+	}
+	return out, nil
+}
+
+// readPoint reads a mapping; without known every name and type may stand in it.
+func readPoint(n ast.Node, known []Known) (Point, error) {
+	entries, err := mapping(n)
+	if err != nil {
+		return Point{}, err
 	}
 	settings := make([]Setting, len(entries))
 	for i, e := range entries {
-		settings[i].Name = e.key
-		if settings[i].Value, err = value(e.node, Anything); err != nil {
-			return fmt.Errorf("%s: %w", e.key, err)
+		k := Known{Name: e.key}
+		if known != nil {
+			k, err = find(known, e.key)
+		}
+		if err == nil {
+			settings[i].Name = e.key
+			settings[i].Value, err = value(e.node, k.Type)
+		}
+		if err != nil {
+			return Point{}, fmt.Errorf("%s: %w", e.key, err)
 		}
 	}
-	return p.set(settings)
-}
-
-func (p *Point) set(settings []Setting) error {
-	names := map[string]bool{}
-	for _, s := range settings {
-		if names[s.Name] {
-			return fmt.Errorf("%s stands twice", s.Name)
-		}
-		names[s.Name] = true
-	}
-	*p = NewPoint(settings...)
-	return nil
+	return NewPoint(settings...), nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -71,6 +72,13 @@ func TestParse(t *testing.T) {
 	}
 	if s.Limits() != (Limits{3000000, 12000000, 2.5}) {
 		t.Errorf("limits are %+v", s.Limits())
+	}
+	given := []Value{Number(10), Number(5)}
+	if p := parsed(t, "lr: {ordered: [10, 5]}").Params()[0]; !reflect.DeepEqual(p.Values, given) || p.Kind != Ordered {
+		t.Errorf("an order is read as %+v", p)
+	}
+	if p := parsed(t, "lr: {choice: [10, 5]}").Params()[0]; !reflect.DeepEqual(p.Values, given) || p.Kind != Choice {
+		t.Errorf("a choice of numbers is read as %+v", p)
 	}
 	again, err := Parse(s.YAML(), known)
 	must(t, err)
@@ -268,6 +276,36 @@ func TestComplete(t *testing.T) {
 		if err := json.Unmarshal([]byte(js), new(Point)); err == nil {
 			t.Errorf("%s is read as a point", js)
 		}
+		if err := new(Point).UnmarshalJSON([]byte(js)); err == nil {
+			t.Errorf("%s is read as a point", js)
+		}
+	}
+}
+
+func TestParsePoints(t *testing.T) {
+	points, err := ParsePoints([]byte("- thaw: [a, b]\n  lr: 1e-3\n- {size: 224, nesterov: true}\n- {\"epochs\": 5}\n"), known)
+	must(t, err)
+	want := []string{`{"thaw":["a","b"],"lr":0.001}`, `{"size":"224","nesterov":true}`, `{"epochs":5}`}
+	for i, p := range points {
+		if p.String() != want[i] {
+			t.Errorf("point %d is %s, want %s", i, p, want[i])
+		}
+	}
+	if len(points) != len(want) {
+		t.Errorf("%d points", len(points))
+	}
+	for file, want := range map[string]string{
+		"lr: 1\n":              "write a list of points",
+		"":                     "write a list of points",
+		"- 5\n":                "line 1: point 1:",
+		"- lr: 1\n- lrr: 1\n":  `line 2: point 2: lrr: there is no such parameter, did you mean "lr"?`,
+		"- epochs: 1.5\n":      "epochs: 1.5 is not a whole number",
+		"- {lr: 1, lr: 2}\n":   "already defined",
+		"- {lr: {log: [1,2]}}": "cannot stand as a value",
+	} {
+		if _, err := ParsePoints([]byte(file), known); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want one with %q", file, err, want)
+		}
 	}
 }
 
@@ -330,4 +368,24 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%s is written as %q, which reads back as %s, %v", p, b, q, err)
 		}
 	})
+}
+
+// TestDocs: the example of docs/search.md is a space.
+func TestDocs(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/search.md")
+	must(t, err)
+	_, file, _ := strings.Cut(string(page), "```yaml\n")
+	file, _, ok := strings.Cut(file, "```")
+	if !ok {
+		t.Fatal("docs/search.md has no example")
+	}
+	var names []Known
+	for _, name := range []string{"thaw", "head", "lr", "epochs", "optimizer", "momentum"} {
+		names = append(names, Known{Name: name})
+	}
+	s, err := Parse([]byte(file), names)
+	must(t, err)
+	if len(s.Params()) != len(names) || s.Limits().Params != 3000000 {
+		t.Errorf("the example reads as\n%s", s.YAML())
+	}
 }
