@@ -141,18 +141,3 @@ func spread(p *space.Param, points []space.Point) []float64 {
 	}
 	return out
 }
-
-// Important lists the shares from the largest to the smallest.
-func Important(shares []Share) []Share {
-	shares = slices.Clone(shares)
-	slices.SortStableFunc(shares, func(a, b Share) int {
-		switch {
-		case a.Share > b.Share:
-			return -1
-		case a.Share < b.Share:
-			return 1
-		}
-		return 0
-	})
-	return shares
-}

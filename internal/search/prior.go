@@ -1,7 +1,7 @@
 package search
 
 import (
-	"math"
+	"cmp"
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/search/space"
@@ -32,15 +32,7 @@ func (p *Planner) sortBlind() {
 		seen = append(seen, Result{Trial: len(p.known) + n, Point: point})
 		all = append(all, scored{point, p.plan.Prior(point)})
 	}
-	slices.SortStableFunc(all, func(a, b scored) int {
-		switch {
-		case a.score > b.score || math.IsNaN(b.score) && !math.IsNaN(a.score):
-			return -1
-		case a.score < b.score || math.IsNaN(a.score) && !math.IsNaN(b.score):
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(all, func(a, b scored) int { return cmp.Compare(b.score, a.score) }) // NaN last
 	for _, s := range all {
 		p.sorted = append(p.sorted, s.point)
 	}

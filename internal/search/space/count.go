@@ -15,82 +15,43 @@ func (s *Space) Size() int { return s.size }
 // mostCases bounds the combinations of conditions that are looked at to count.
 const mostCases = 1 << 20
 
-// count multiplies the sizes of the parts that no condition joins.
-func (s *Space) count() int {
-	size := 1
-	for _, part := range s.parts() {
-		cases := mostCases
-		size = times(size, s.countPart(part, map[int]int{}, &cases))
-	}
-	return size
-}
-
-// parts joins the parameters that conditions tie together.
-func (s *Space) parts() [][]int {
-	root := make([]int, len(s.params))
-	for i, n := range s.needs {
-		root[i] = i
-		for parent := range n {
-			old, now := root[parent], root[i]
-			for j := range root[:i+1] {
-				if root[j] == old {
-					root[j] = now
-				}
-			}
-		}
-	}
-	byRoot := map[int][]int{}
-	for i, r := range root {
-		byRoot[r] = append(byRoot[r], i)
-	}
-	var out [][]int
-	for _, r := range root {
-		if part, ok := byRoot[r]; ok {
-			out = append(out, part)
-			delete(byRoot, r)
-		}
-	}
-	return out
-}
-
-// countPart counts the points of the parameters left, given the values of those before. Of a
-// parameter that others depend on, values that no condition names count together.
-func (s *Space) countPart(left []int, chosen map[int]int, cases *int) int {
+// count counts the points of the parameters from i on, given the values of those before. Of a
+// parameter that others depend on, the values that no condition names count together.
+func (s *Space) count(i int, chosen map[int]int, cases *int) int {
 	if *cases--; *cases < 0 {
 		return Endless
 	}
-	if len(left) == 0 {
+	if i == len(s.params) {
 		return 1
 	}
-	i, rest := left[0], left[1:]
 	for parent, allowed := range s.needs[i] {
 		if v, ok := chosen[parent]; !ok || !slices.Contains(allowed, v) {
-			return s.countPart(rest, chosen, cases)
+			return s.count(i+1, chosen, cases)
 		}
 	}
 	values := s.params[i].Count()
 	if values == 0 {
 		return Endless
 	}
-	named := s.named(i, rest)
+	named := s.named(i)
 	sum := 0
 	if others := values - len(named); others > 0 {
 		chosen[i] = -1
-		sum = times(others, s.countPart(rest, chosen, cases))
+		sum = times(others, s.count(i+1, chosen, cases))
 	}
 	for _, v := range named {
 		chosen[i] = v
-		sum = plus(sum, s.countPart(rest, chosen, cases))
+		sum = plus(sum, s.count(i+1, chosen, cases))
 	}
 	delete(chosen, i)
 	return sum
 }
 
-// named lists the values of parameter i that conditions of the others name.
-func (s *Space) named(i int, others []int) []int {
+// named lists the values of parameter i that conditions name.
+func (s *Space) named(i int) []int {
 	var out []int
-	for _, o := range others {
-		out = append(out, s.needs[o][i]...)
+	for _, n := range s.needs {
+		out = append(out, n[i]...)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

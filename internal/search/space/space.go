@@ -55,7 +55,8 @@ func New(params []Param, limits Limits) (*Space, error) {
 		s.needs = append(s.needs, n)
 	}
 	s.groups = s.group()
-	s.size = s.count()
+	cases := mostCases
+	s.size = s.count(0, map[int]int{}, &cases)
 	return s, nil
 }
 
