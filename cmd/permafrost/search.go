@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/search"
+)
+
+func init() { register(groupTune, searchCommand) }
+
+func searchCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "search --model MODEL --data PATH [--space FILE] --out DIR",
+		Short: "Search over what to thaw, rates, heads and other options",
+		Long: `search fits trials, each with other options, and then the best one on all training
+examples. A trial is measured on training examples that are held out from it. The
+validation examples (--val, DATA/val) choose nothing: they measure the best trial once.
+
+What the frozen part of the network computes is shared by all trials, and kept for later
+runs. The result does not depend on the speed of the machine, unless --budget or an
+objective of time has a part in it.
+
+A space is a YAML file whose parameters are options of fit, each with its values:
+
+  thaw: [head, "last:1", "last:2", all]
+  lr: {log: [1e-4, 1e-2]}
+  head: [linear, "mlp:64"]
+  max_params: 500000
+
+Without --space one is made from the model and the data. docs/search.md has the whole
+form. Options that the command line gives are the same for all trials.
+
+With --out a folder gets search.jsonl, a line for each result; space.yaml; and best, a run
+like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`,
+		Example: `  permafrost search --model resnet.onnx --data photos --out found
+  permafrost search --model resnet.onnx --data photos --space space.yaml --trials 60 \
+    --objectives accuracy,params --out found`,
+		Args: noArgs(),
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	var names []string
+	for _, g := range fitGroups {
+		for _, name := range g.names {
+			switch name {
+			case "auto", "budget", "schedule", "keep", "patience": // of a search, or of a single fit
+			default:
+				names = append(names, name)
+			}
+		}
+	}
+	given := bindConfig(fs, names...)
+	var o search.Options
+	file := fs.String("space", "", "`FILE` of the parameters and their values (default: made from the model and the data)")
+	fs.IntVar(&o.Trials, "trials", 0, "`N` trials at most (0: 40, or all of a smaller space)")
+	fs.DurationVar(&o.Budget, "budget", 0, "`TIME` after which no trial starts, as 90s or 10m (0: none)")
+	fs.StringVar(&o.Algorithm, "algorithm", "tpe", "how the next trial is chosen: `KIND` tpe, evolution or random")
+	fs.StringSliceVar(&o.Objectives, "objectives", []string{"accuracy"}, "`NAMES` of what is made better: accuracy, params, bytes, latency_ms, train_seconds")
+	enqueue := fs.String("enqueue", "", "`FILE` of trials to start with, a JSON object of parameters a line")
+	fs.StringVar(&o.WarmStart, "warm-start", "", "`DIR` of an earlier search, whose results are known")
+	fs.BoolVar(&o.Resume, "resume", false, "go on with the search in --out")
+	asJSON := jsonFlag(fs)
+	group(fs, "The search", "space", "trials", "budget", "algorithm", "objectives", "enqueue", "warm-start", "resume", "out")
+	for _, g := range fitGroups {
+		for _, name := range g.names {
+			if fs.Lookup(name) != nil && name != "out" && name != "budget" {
+				group(fs, g.heading, name)
+			}
+		}
+	}
+	group(fs, "Other", "json")
+	completeConfig(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := given.config()
+		if err != nil {
+			return err
+		}
+		switch {
+		case cfg.Out == "":
+			return fmt.Errorf("--out is missing: name a folder for the search")
+		case o.Trials < 0:
+			return fmt.Errorf("--trials %d: want 0 or more", o.Trials)
+		case o.Budget < 0:
+			return fmt.Errorf("--budget %v: want 0 or more", o.Budget)
+		}
+		if *file != "" {
+			if o.Space, err = os.ReadFile(*file); err != nil {
+				return fmt.Errorf("--space: %w", err)
+			}
+		}
+		if *enqueue != "" {
+			b, err := os.ReadFile(*enqueue)
+			if err != nil {
+				return fmt.Errorf("--enqueue: %w", err)
+			}
+			for line := range bytes.Lines(b) {
+				if len(bytes.TrimSpace(line)) > 0 {
+					o.First = append(o.First, line)
+				}
+			}
+		}
+		best := search.Trial{Number: -1}
+		o.OnNote = func(text string) { note(cmd, "%s", text) }
+		o.OnTrial = func(t search.Trial) {
+			mark := ""
+			if t.State == "done" && (best.Number < 0 || t.ValAccuracy > best.ValAccuracy) {
+				best, mark = t, "  best"
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "trial %3d  %s  %s  %s%s\n", t.Number, trialScore(t), secondsText(t.Seconds), optionsText(t), mark)
+		}
+		r, err := search.Run(cmd.Context(), cfg, o)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), r)
+		}
+		return printSearch(cmd.OutOrStdout(), r)
+	}
+	return cmd
+}
+
+func trialScore(t search.Trial) string {
+	switch t.State {
+	case "failed":
+		return "failed: " + t.Why
+	case "pruned":
+		return fmt.Sprintf("%.4g after %d epochs", t.ValAccuracy, t.Epochs)
+	}
+	return fmt.Sprintf("%.4g", t.ValAccuracy)
+}
+
+// optionsText writes the parameters of a trial.
+func optionsText(t search.Trial) string {
+	var parts []string
+	for _, name := range sortedKeys(t.Options) {
+		v := fmt.Sprint(t.Options[name])
+		if x, ok := t.Options[name].(float64); ok {
+			v = fmt.Sprintf("%.3g", x)
+		}
+		parts = append(parts, name+" "+v)
+	}
+	return strings.Join(parts, "  ")
+}
+
+func printSearch(w io.Writer, r *search.Result) error {
+	var b strings.Builder
+	done, pruned, failed := 0, 0, 0
+	for _, t := range r.Trials {
+		switch t.State {
+		case "done":
+			done++
+		case "pruned":
+			pruned++
+		default:
+			failed++
+		}
+	}
+	fmt.Fprintf(&b, "trials      %d went all the way, %d were stopped early, %d failed; %s\n", done, pruned, failed, secondsText(r.Seconds))
+	fmt.Fprintf(&b, "best        trial %d: %s\n", r.Best.Number, optionsText(r.Best))
+	fmt.Fprintf(&b, "held out    %s %.4g on %d training examples that chose it\n", r.Metric, r.Best.ValAccuracy, r.HeldOut)
+	if a := r.Best.TestAccuracy; a != nil {
+		fmt.Fprintf(&b, "validation  accuracy %.4g, trained on all training examples; these examples chose nothing\n", *a)
+	} else if m := r.Best.TestMetric; m != nil {
+		fmt.Fprintf(&b, "validation  %s %.4g, trained on all training examples; these examples chose nothing\n", r.Metric, *m)
+	}
+	if len(r.Importance) > 1 {
+		var parts []string
+		for _, name := range sortedKeys(r.Importance) {
+			parts = append(parts, fmt.Sprintf("%s %.0f%%", name, 100*r.Importance[name]))
+		}
+		fmt.Fprintf(&b, "importance  %s\n", strings.Join(parts, "  "))
+	}
+	fmt.Fprintf(&b, "written     %s\n", r.Out)
+	_, err := io.WriteString(w, b.String())
+	return err
+}

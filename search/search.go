@@ -1,0 +1,170 @@
+// Package search finds the options of a fine-tuning: what to thaw, at which rate, with which head.
+//
+//	cfg := permafrost.DefaultConfig()
+//	cfg.Model, cfg.Data, cfg.Out = "model.onnx", "photos", "found"
+//	result, err := search.Run(ctx, cfg, search.Options{})
+//
+// A search is made of trials. Each trial is a fit with other options, measured on training examples
+// that are held out from it. The validation examples choose nothing; they measure the best trial
+// once, at the end. All trials share what the frozen part of the network computes.
+//
+// The package stands beside package permafrost, so that a program which only tunes or predicts does
+// not contain it.
+package search
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/permafrost-ml/permafrost"
+	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/search/space"
+	"github.com/permafrost-ml/permafrost/internal/trials"
+)
+
+// Options say what is searched for. The zero value searches a space made from the model and the
+// data, for accuracy.
+type Options struct {
+	// Space is a space file in YAML, whose parameters are options of a Config; docs/search.md has
+	// its form. Default: one made from the model and the data.
+	Space []byte
+	// Trials is how many trials there are at most. Default: 40, or all of a smaller space.
+	Trials int
+	// Budget is the time after which no trial starts. Default: none. The result then depends on
+	// how fast the machine is.
+	Budget time.Duration
+	// Algorithm is tpe, evolution or random. Default: tpe.
+	Algorithm string
+	// Objectives are of accuracy, params, bytes, latency_ms and train_seconds. Default: accuracy.
+	// With several, the result has the trials that no other beats in all of them.
+	Objectives []string
+	// First are trials to start with: JSON objects of parameters and values.
+	First [][]byte
+	// WarmStart is the folder of an earlier search of the same model and data, whose results are
+	// known and not tried again.
+	WarmStart string
+	// Resume goes on with the search in Config.Out. All else must be as it was.
+	Resume bool
+
+	// OnTrial is called after each part of a trial, from the goroutine of Run; nil for none.
+	OnTrial func(Trial)
+	// OnNote is called with remarks on what was guessed; nil for none.
+	OnNote func(string)
+}
+
+// Trial is what is known of one trial. Its JSON form is what search --json lists.
+type Trial struct {
+	Number       int            `json:"trial"`
+	Options      map[string]any `json:"options"` // the parameters of the space
+	Plan         string         `json:"plan"`    // selectors of what was thawed
+	Head         string         `json:"head"`
+	LR           float64        `json:"lr"`
+	Epochs       int            `json:"epochs"`       // that it trained
+	ValAccuracy  float64        `json:"val_accuracy"` // on held-out training examples; the metric of other tasks, larger is better
+	ValLoss      float64        `json:"val_loss"`
+	Seconds      float64        `json:"seconds"`
+	ParamsThawed int            `json:"params_thawed"`
+	ParamsTotal  int            `json:"params_total"`
+	LatencyMS    float64        `json:"latency_ms"`
+	Bytes        int64          `json:"bytes"` // of all weights
+	State        string         `json:"state"` // done, pruned (stopped before its last epoch), or failed
+	Why          string         `json:"why,omitempty"`
+
+	// TestAccuracy is that of the best trial, trained on all training examples, on the validation
+	// examples.
+	TestAccuracy *float64 `json:"test_accuracy,omitempty"`
+	TestMetric   *float64 `json:"test_metric,omitempty"` // of tasks other than classify
+}
+
+// Result is the outcome of a search. Its JSON form is what search --json prints.
+type Result struct {
+	Trials     []Trial            `json:"trials"`
+	Best       Trial              `json:"best"`
+	Pareto     []int              `json:"pareto"` // numbers of the trials that no other beats in all objectives
+	Importance map[string]float64 `json:"importance"`
+	Seconds    float64            `json:"seconds"`
+
+	Metric  string             `json:"metric"`   // of val_accuracy
+	Space   string             `json:"space"`    // YAML
+	HeldOut int                `json:"held_out"` // training examples that measured each trial
+	Notes   []string           `json:"notes,omitempty"`
+	Out     string             `json:"out"`
+	BestFit *permafrost.Result `json:"-"` // of the best trial, in the folder best
+}
+
+// Run searches, and then fits the best trial on all training examples. With cfg.Out it writes
+// search.jsonl there, a line for each result, and the folder best, a run like any other. cfg has
+// the options that all trials share.
+//
+// The same search has the same result on every machine, unless Budget or an objective of time has a
+// part in it. When ctx ends, Run returns permafrost.ErrInterrupted, and Resume goes on from there.
+// Unusable input is permafrost.ErrBadInput, before anything is written.
+func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error) {
+	defer kernel.Use(cfg.Threads)()
+	began := time.Now()
+	s, err := prepare(ctx, cfg, o)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	if err := s.Run(ctx); err != nil {
+		return nil, failed(err)
+	}
+	best, err := s.Best()
+	if err != nil {
+		return nil, badInput(err)
+	}
+	fit, err := s.Fit(ctx, best)
+	if err != nil {
+		return nil, failed(err)
+	}
+	r := &Result{Metric: s.Header.Metric, Space: s.Header.Space, HeldOut: s.Header.HeldOut, Notes: s.Notes, Out: cfg.Out, Importance: map[string]float64{}, Pareto: []int{}}
+	for _, e := range s.Trials() {
+		r.Trials = append(r.Trials, trialOf(s, e))
+	}
+	r.Best = trialOf(s, best)
+	if fit.ValMetric != nil {
+		r.Best.TestMetric = fit.ValMetric.Value
+	} else {
+		r.Best.TestAccuracy = &fit.ValAccuracy
+	}
+	for _, e := range s.Pareto() {
+		r.Pareto = append(r.Pareto, e.Trial)
+	}
+	for _, share := range s.Importance() {
+		r.Importance[share.Name] = share.Share
+	}
+	r.Seconds = time.Since(began).Seconds()
+	return r, nil
+}
+
+// prepare reads the options.
+func prepare(ctx context.Context, cfg permafrost.Config, o Options) (*trials.Search, error) {
+	objectives, err := trials.Objectives(o.Objectives)
+	if err != nil {
+		return nil, err
+	}
+	in := trials.Options{Config: config.Config(cfg), Space: o.Space, Trials: o.Trials, Budget: o.Budget, Algorithm: cmp.Or(o.Algorithm, "tpe"),
+		Objectives: objectives, WarmStart: o.WarmStart, Resume: o.Resume}
+	for _, text := range o.First {
+		var p space.Point
+		if err := p.UnmarshalJSON(text); err != nil {
+			return nil, err
+		}
+		in.First = append(in.First, p)
+	}
+	var s *trials.Search
+	if o.OnTrial != nil {
+		in.Ended = func(e trials.Entry) { o.OnTrial(trialOf(s, e)) }
+	}
+	if s, err = trials.New(ctx, in); err != nil {
+		return nil, err
+	}
+	if o.OnNote != nil {
+		for _, n := range s.Notes {
+			o.OnNote(n)
+		}
+	}
+	return s, nil
+}
