@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -139,7 +141,7 @@ func trialScore(t search.Trial) string {
 // optionsText writes the parameters of a trial.
 func optionsText(t search.Trial) string {
 	var parts []string
-	for _, name := range sortedKeys(t.Options) {
+	for _, name := range slices.Sorted(maps.Keys(t.Options)) {
 		v := fmt.Sprint(t.Options[name])
 		if x, ok := t.Options[name].(float64); ok {
 			v = fmt.Sprintf("%.3g", x)
@@ -172,7 +174,7 @@ func printSearch(w io.Writer, r *search.Result) error {
 	}
 	if len(r.Importance) > 1 {
 		var parts []string
-		for _, name := range sortedKeys(r.Importance) {
+		for _, name := range slices.Sorted(maps.Keys(r.Importance)) {
 			parts = append(parts, fmt.Sprintf("%s %.0f%%", name, 100*r.Importance[name]))
 		}
 		fmt.Fprintf(&b, "importance  %s\n", strings.Join(parts, "  "))

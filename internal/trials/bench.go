@@ -21,7 +21,7 @@ import (
 const (
 	folds      = 5    // parts of the training examples, of which one is held out
 	maxHeldOut = 2000 // examples of the held-out part
-	few        = 100  // training examples below which every part is held out in turn
+	enough     = 200  // held-out examples after which no further part is held out in turn
 	minimum    = 10   // training examples that a search needs
 )
 
@@ -74,7 +74,7 @@ func NewBench(s *run.Session, user config.Config, limits space.Limits) (*Bench, 
 		return nil, err
 	}
 	for i, held := range all {
-		if len(held) == 0 || len(held) == n || n >= few && len(b.parts) > 0 {
+		if len(held) == 0 || len(held) == n || b.HeldOut() >= enough {
 			continue
 		}
 		train := slices.Concat(slices.Delete(slices.Clone(all), i, i+1)...)
