@@ -137,7 +137,12 @@ func (b *Bench) prepare(p space.Point, train, held *data.Dataset) (*run.Session,
 // Run takes a trial to the end of a rung. What can be wrong with a trial is told by
 // Outcome.Failed; an error ends the search. A trial whose beginning another process ran, or that a
 // killed one left, is run again from its start, to the same result.
-func (b *Bench) Run(ctx context.Context, t search.Task) (Outcome, error) {
+func (b *Bench) Run(ctx context.Context, t search.Task) (of Outcome, err error) {
+	defer func() {
+		if ctx.Err() != nil && err != nil {
+			err = ctx.Err()
+		}
+	}()
 	began := time.Now()
 	at := b.open[t.Trial]
 	if at == nil {
