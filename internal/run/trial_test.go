@@ -72,7 +72,14 @@ func TestCompany(t *testing.T) {
 	}{
 		{"mean over the batch", func(g *ir.Graph, x *ir.Value) *ir.Value {
 			return add(g, "Sub", nil, x, add(g, "ReduceMean", ir.Attrs{"axes": []int{0}}, x))
-		}, "mixes the examples of a batch"},
+		}, `node "addedReduceMean" (ReduceMean) mixes the examples of a batch`},
+		{"sum along the batch, which leaves the first example alone", func(g *ir.Graph, x *ir.Value) *ir.Value {
+			return add(g, "CumSum", nil, x, g.NewConst("axis", tensor.Scalar(int64(0))))
+		}, `node "addedCumSum" (CumSum) mixes the examples of a batch`},
+		{"scale of the whole batch", func(g *ir.Graph, x *ir.Value) *ir.Value {
+			n := g.AddNode(&ir.Node{Name: "quantise", Op: "DynamicQuantizeLinear", Version: 17, Attrs: ir.Attrs{}, Inputs: []*ir.Value{x}}, []ir.Type{{DType: tensor.Uint8}, {DType: tensor.Float32}, {DType: tensor.Uint8}}, "q", "s", "z")
+			return add(g, "DequantizeLinear", nil, n.Outputs...)
+		}, ""},
 		{"noise", func(g *ir.Graph, x *ir.Value) *ir.Value {
 			return add(g, "Add", nil, x, add(g, "RandomNormalLike", nil, x))
 		}, "random numbers"},

@@ -20,6 +20,7 @@ type Base struct {
 	Sides string      // what was settled of its inputs, as a tuned file records it, see sideinput.Key
 	Feed  feed.Feed   // how data become its inputs; nil where only shapes of inputs are known, see OpenShaped
 	Notes []string    // what a user should know: a freed batch, an assumed preprocessing
+	Alone []string    // nodes that take a statistic of the whole batch: examples go through one at a time, see alone
 	Fixed bool        // the batch is 1 and cannot be made free; only OpenShaped takes such a model
 
 	// how examples are laid out in the inputs; nil if all have one length
@@ -69,6 +70,9 @@ func (b *Base) settle(o feed.Options) error {
 	if note != "" {
 		b.Patch, b.Notes = patch, append(b.Notes, note)
 	}
+	if b.Alone, note = alone(b.Model.Graph); note != "" {
+		b.Notes = append(b.Notes, note)
+	}
 	if note := dropUnknown(b.Model.Graph); note != "" {
 		b.Notes = append(b.Notes, note)
 	}
@@ -116,6 +120,13 @@ func (b *Base) feed(o feed.Options) (err error) {
 // Inference compiles the whole model with all weights frozen, for a batch of examples of the given
 // length.
 func (b *Base) Inference(batch, length int) (*compile.Program, error) {
+	if b.Alone != nil && batch > 1 {
+		one, err := b.Inference(1, length)
+		if err != nil {
+			return nil, err
+		}
+		return one.Repeat(batch), nil
+	}
 	return compile.Inference(b.Model.Graph, b.shapes(batch, length), compile.Memory{})
 }
 

@@ -33,6 +33,16 @@ func (n *Network) program(cache *map[int]*compile.Program, batch int, part func(
 // Frozen is the frozen region: from the model's inputs to the frontier. It takes turns with the live
 // region in one memory: its results are copied (compile.Program.Detach) before that runs on them.
 func (n *Network) Frozen(batch int) (*compile.Program, error) {
+	if n.oneByOne(batch) {
+		if n.frozen[batch] == nil {
+			one, err := n.Frozen(1)
+			if err != nil {
+				return nil, err
+			}
+			n.frozen[batch] = one.Repeat(batch) // one made the map
+		}
+		return n.frozen[batch], nil
+	}
 	return n.program(&n.frozen, batch, func() (*ir.Graph, error) {
 		g, err := n.Graph(batch)
 		if err != nil {
@@ -62,8 +72,23 @@ func (n *Network) Eval(batch int) (*compile.Program, error) {
 			return nil, err
 		}
 		sub, _ := ir.Extract(g, "eval", append(cut, given...), g.Outputs)
-		return sub, nil
+		return sub, n.aloneLive(sub)
 	})
+}
+
+// Whole compiles the network as inference: from the model's inputs to the frontier values and the
+// scores of a head that is not standardised. It is not kept.
+func (n *Network) Whole(batch int) (*compile.Program, error) {
+	g, err := n.Graph(batch)
+	if err != nil {
+		return nil, err
+	}
+	cut, err := n.frontier(g)
+	if err != nil {
+		return nil, err
+	}
+	sub, _ := ir.Extract(g, "whole", g.Inputs, append(cut, g.Outputs...))
+	return n.region(sub, 0)
 }
 
 // Features returns the live region up to the input of a fresh head, not standardised.
