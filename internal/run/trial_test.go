@@ -3,6 +3,7 @@ package run
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
@@ -106,4 +107,23 @@ func TestCompany(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nothing before a node that takes its scale from the whole batch can train: a step's batch is whole.
+func TestScaleOfTheBatchBehindWhatTrains(t *testing.T) {
+	cfg := mixing(t, func(g *ir.Graph, x *ir.Value) *ir.Value {
+		add := func(op string, outputs int, in ...*ir.Value) []*ir.Value {
+			types := slices.Repeat([]ir.Type{{DType: tensor.Float32}}, outputs)
+			return g.AddNode(&ir.Node{Name: "added" + op, Op: op, Version: 17, Attrs: ir.Attrs{}, Inputs: in}, types).Outputs
+		}
+		gain := g.NewParam("gain", tensor.Of([]float32{1, 2, 1}, 3, 1, 1))
+		return add("DequantizeLinear", 1, add("DynamicQuantizeLinear", 3, add("Mul", 1, x, gain)[0])...)[0]
+	})
+	s, err := Prepare(t.Context(), cfg)
+	must(t, err)
+	must(t, s.Check())
+	cfg.Thaw = []string{"gain"}
+	s, err = Prepare(t.Context(), cfg)
+	must(t, err)
+	wantError(t, s.Check(), `node "addedDynamicQuantizeLinear" takes its scale from the whole batch`)
 }

@@ -32,9 +32,13 @@ func alone(g *ir.Graph) (nodes []string, note string) {
 // oneByOne reports whether the frozen region takes a batch of this size one by one.
 func (n *Network) oneByOne(batch int) bool { return n.Base.Alone != nil && batch > 1 }
 
-// aloneLive errors if a node that takes a statistic of the whole batch is in the live region, which
-// trains on whole batches.
-func (n *Network) aloneLive(live *ir.Graph) error {
+// aloneLive errors if a node that takes a statistic of the whole batch is in the live region, from
+// the cut to g's outputs, which trains on whole batches.
+func (n *Network) aloneLive(g *ir.Graph, cut []*ir.Value) error {
+	if n.Base.Alone == nil {
+		return nil
+	}
+	live, _ := ir.Extract(g, "live", cut, g.Outputs)
 	for _, m := range live.Nodes {
 		for _, name := range n.Base.Alone {
 			if m.Name == name || strings.HasPrefix(m.Name, name+"_") {

@@ -42,6 +42,9 @@ func (n *Network) Train(batch int) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := n.aloneLive(g, cut); err != nil {
+		return nil, err
+	}
 	if err := n.standardise(g); err != nil {
 		return nil, err
 	}
