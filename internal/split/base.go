@@ -14,14 +14,14 @@ import (
 
 // Base is a pretrained model from which networks are built. It accepts batches.
 type Base struct {
-	Loss  task.LossFunc // what training minimises; nil: the task's own loss
-	Model *onnx.Model
-	Patch *onnx.Patch // what put it into evaluation mode and made its batch free, nil where neither was needed
-	Sides string      // what was settled of its inputs, as a tuned file records it, see sideinput.Key
-	Feed  feed.Feed   // how data become its inputs; nil where only shapes of inputs are known, see OpenShaped
-	Notes []string    // what a user should know: a freed batch, an assumed preprocessing
-	Alone []string    // nodes that take a statistic of the whole batch: examples go through one at a time, see alone
-	Fixed bool        // the batch is 1 and cannot be made free; only OpenShaped takes such a model
+	Loss     task.LossFunc // what training minimises; nil: the task's own loss
+	Model    *onnx.Model
+	Patch    *onnx.Patch // what put it into evaluation mode and made its batch free, nil where neither was needed
+	Sides    string      // what was settled of its inputs, as a tuned file records it, see sideinput.Key
+	Feed     feed.Feed   // how data become its inputs; nil where only shapes of inputs are known, see OpenShaped
+	Notes    []string    // what a user should know: a freed batch, an assumed preprocessing
+	OneByOne []string    // nodes that take a statistic of the whole batch: examples go through one at a time, see wholeBatch
+	Fixed    bool        // the batch is 1 and cannot be made free; only OpenShaped takes such a model
 
 	// how examples are laid out in the inputs; nil if all have one length
 	form   *data.Form
@@ -70,7 +70,7 @@ func (b *Base) settle(o feed.Options) error {
 	if note != "" {
 		b.Patch, b.Notes = patch, append(b.Notes, note)
 	}
-	if b.Alone, note = alone(b.Model.Graph); note != "" {
+	if b.OneByOne, note = wholeBatch(b.Model.Graph); note != "" {
 		b.Notes = append(b.Notes, note)
 	}
 	if note := dropUnknown(b.Model.Graph); note != "" {
@@ -120,7 +120,7 @@ func (b *Base) feed(o feed.Options) (err error) {
 // Inference compiles the whole model with all weights frozen, for a batch of examples of the given
 // length.
 func (b *Base) Inference(batch, length int) (*compile.Program, error) {
-	if b.Alone != nil && batch > 1 {
+	if b.OneByOne != nil && batch > 1 {
 		one, err := b.Inference(1, length)
 		if err != nil {
 			return nil, err

@@ -162,7 +162,7 @@ func (c *company) program(rows ...int) (*compile.Program, []*tensor.Tensor, erro
 		in = append(in, y)
 		shapes[c.base.Model.Graph.Inputs[i].Name] = y.Shape
 	}
-	if c.base.Alone != nil && len(rows) > 1 { // as Base.Inference has it
+	if c.base.OneByOne != nil && len(rows) > 1 { // as Base.Inference has it
 		one, _, err := c.program(rows[0])
 		if err != nil {
 			return nil, nil, err

@@ -42,7 +42,7 @@ func (n *Network) Train(batch int) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.aloneLive(g, cut); err != nil {
+	if err := n.oneByOneLive(g, cut); err != nil {
 		return nil, err
 	}
 	if err := n.standardise(g); err != nil {

@@ -7,11 +7,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
-// alone lists the nodes of a model that take a statistic of the whole batch because the format has
+// wholeBatch lists the nodes of a model that take a statistic of the whole batch because the format has
 // it so: those that quantise by the range of what comes. The model is meant for one example at a
 // time, so the frozen region takes a batch one by one. The note says so; it is "" if there is no
 // such node.
-func alone(g *ir.Graph) (nodes []string, note string) {
+func wholeBatch(g *ir.Graph) (nodes []string, note string) {
 	op := ""
 	for _, n := range g.Needed() {
 		if n.RawTraits().WholeBatch {
@@ -30,17 +30,17 @@ func alone(g *ir.Graph) (nodes []string, note string) {
 }
 
 // oneByOne reports whether the frozen region takes a batch of this size one by one.
-func (n *Network) oneByOne(batch int) bool { return n.Base.Alone != nil && batch > 1 }
+func (n *Network) oneByOne(batch int) bool { return n.Base.OneByOne != nil && batch > 1 }
 
-// aloneLive errors if a node that takes a statistic of the whole batch is in the live region, from
+// oneByOneLive errors if a node that takes a statistic of the whole batch is in the live region, from
 // the cut to g's outputs, which trains on whole batches.
-func (n *Network) aloneLive(g *ir.Graph, cut []*ir.Value) error {
-	if n.Base.Alone == nil {
+func (n *Network) oneByOneLive(g *ir.Graph, cut []*ir.Value) error {
+	if n.Base.OneByOne == nil {
 		return nil
 	}
 	live, _ := ir.Extract(g, "live", cut, g.Outputs)
 	for _, m := range live.Nodes {
-		for _, name := range n.Base.Alone {
+		for _, name := range n.Base.OneByOne {
 			if m.Name == name || strings.HasPrefix(m.Name, name+"_") {
 				return fmt.Errorf("node %q takes its scale from the whole batch: nothing before it can train; thaw only what comes after it, or start from the model before it was quantised", name)
 			}
