@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/keep"
@@ -144,39 +143,29 @@ func (t *trial) blame(i int, err error) error {
 
 // compare errors where an example has other values alone than in a pair, in which it is number at.
 func (t *trial) compare(ctx context.Context, alone, both []*tensor.Tensor, pair []int, at, length int) error {
-	for k, v := range alone {
-		if !compile.SameInCompany(v, both[k], at, len(pair)) {
-			d := t.session.Train
-			return option.Errorf("attach", "%s mixes the examples of a batch: of %s it gives other values alone than together with %s; export the model in evaluation mode, or name a value before what mixes",
-				t.mixer(ctx, pair, at, length), d.Examples[pair[at]].Path, d.Examples[pair[1-at]].Path)
+	if split.SameInCompany(alone, both, at, len(pair)) {
+		return nil
+	}
+	mixer := "the model"
+	if example, err := t.inputs(ctx, length, pair[at]); err == nil {
+		if all, err := t.inputs(ctx, length, pair...); err == nil {
+			if where, err := t.net.At(length).FirstMixing(ctx, example, all, at, len(pair)); err == nil && where != "" {
+				mixer = where
+			}
 		}
 	}
-	return nil
+	d := t.session.Train
+	return option.Errorf("attach", "%s mixes the examples of a batch: of %s it gives other values alone than together with %s; export the model in evaluation mode, or name a value before what mixes",
+		mixer, d.Examples[pair[at]].Path, d.Examples[pair[1-at]].Path)
 }
 
-// mixer describes the node that mixes examples, or the model if it cannot be told.
-func (t *trial) mixer(ctx context.Context, pair []int, at, length int) string {
-	program := func(indices ...int) (*compile.Program, []*tensor.Tensor, error) {
-		for b, err := range t.session.Train.Loader(len(indices)).Groups(ctx, []data.Group{{Indices: indices, Length: length}}, data.Plain) {
-			if err != nil {
-				return nil, nil, err
-			}
-			p, err := t.net.At(length).Whole(len(indices))
-			return p, b.Inputs, err
+// inputs are the model's inputs for some examples.
+func (t *trial) inputs(ctx context.Context, length int, indices ...int) ([]*tensor.Tensor, error) {
+	for b, err := range t.session.Train.Loader(len(indices)).Groups(ctx, []data.Group{{Indices: indices, Length: length}}, data.Plain) {
+		if err != nil {
+			return nil, err
 		}
-		return nil, nil, fmt.Errorf("no batch")
+		return b.Inputs, nil
 	}
-	one, example, err := program(pair[at])
-	if err != nil {
-		return "the model"
-	}
-	two, several, err := program(pair...)
-	if err != nil {
-		return "the model"
-	}
-	where, err := one.FirstMixing(ctx, example, two, several, at, len(pair))
-	if err != nil || where == "" {
-		return "the model"
-	}
-	return where
+	return nil, ctx.Err()
 }

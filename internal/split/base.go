@@ -1,12 +1,15 @@
 package split
 
 import (
+	"strings"
+
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/dynamicbatch"
 	"github.com/permafrost-ml/permafrost/internal/evalmode"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/sideinput"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -54,10 +57,25 @@ func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 	if err := b.feed(o); err != nil {
 		return nil, err
 	}
+	if err := b.checkShapes(o.Sides.Shapes); err != nil {
+		return nil, err
+	}
 	if freed {
 		return b, b.checkBatch()
 	}
 	return b, nil
+}
+
+// checkShapes errors if the model does not run with the sizes that option shape gives it.
+func (b *Base) checkShapes(given []string) error {
+	if given == nil {
+		return nil
+	}
+	_, err := compile.Model(b.Model.Graph, compile.Options{Shapes: b.Shapes(b.Two()), Plain: true})
+	if err != nil {
+		err = option.Errorf("shape", "with %s the model does not run: %w", strings.Join(given, " "), err)
+	}
+	return err
 }
 
 // settle makes of a model as its file has it one that is the same for every example: in evaluation

@@ -76,21 +76,6 @@ func (n *Network) Eval(batch int) (*compile.Program, error) {
 	})
 }
 
-// Whole compiles the network as inference: from the model's inputs to the frontier values and the
-// scores of a head that is not standardised. It is not kept.
-func (n *Network) Whole(batch int) (*compile.Program, error) {
-	g, err := n.Graph(batch)
-	if err != nil {
-		return nil, err
-	}
-	cut, err := n.frontier(g)
-	if err != nil {
-		return nil, err
-	}
-	sub, _ := ir.Extract(g, "whole", g.Inputs, append(cut, g.Outputs...))
-	return n.region(sub, 0)
-}
-
 // Features returns the live region up to the input of a fresh head, not standardised.
 func (n *Network) Features(batch int) (*compile.Program, error) {
 	return n.program(&n.feature, batch, func() (*ir.Graph, error) {
