@@ -20,18 +20,7 @@ func mixing(t *testing.T, node func(g *ir.Graph, x *ir.Value) *ir.Value) config.
 	t.Helper()
 	dir := t.TempDir()
 	g := fixture.Graph(2, 1)
-	x := g.Inputs[0]
-	before := len(g.Nodes)
-	y := node(g, x)
-	added := append([]*ir.Node(nil), g.Nodes[before:]...)
-	g.Nodes = append(added, g.Nodes[:before]...)
-	for _, n := range g.Nodes[len(added):] {
-		for i, v := range n.Inputs {
-			if v == x {
-				n.Inputs[i] = y
-			}
-		}
-	}
+	fixture.BehindInput(g, node)
 	b, err := onnx.Build(g, onnx.BuildOptions{Opset: 17})
 	must(t, err)
 	cfg := config.DefaultConfig()
