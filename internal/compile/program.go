@@ -248,8 +248,8 @@ func (p *Program) Run(ctx context.Context, inputs ...*tensor.Tensor) ([]*tensor.
 
 // run calls after following every step, and stops early if it returns false.
 func (p *Program) run(ctx context.Context, inputs []*tensor.Tensor, after func(*step) bool) ([]*tensor.Tensor, error) {
-	if len(inputs) != len(p.inputs) {
-		return nil, fmt.Errorf("compile: graph %s takes %d inputs, given %d", p.graph.Name, len(p.inputs), len(inputs))
+	if len(inputs) != len(p.graph.Inputs) {
+		return nil, fmt.Errorf("compile: graph %s takes %d inputs, given %d", p.graph.Name, len(p.graph.Inputs), len(inputs))
 	}
 	if p.one != nil {
 		return p.runEach(ctx, inputs, after)
@@ -278,7 +278,7 @@ func (p *Program) run(ctx context.Context, inputs []*tensor.Tensor, after func(*
 	return p.out, nil
 }
 
-// Graph returns the compiled graph, of a repeated program that for one example.
+// Graph returns the compiled graph. The nodes of a repeated program are for one example.
 func (p *Program) Graph() *ir.Graph { return p.graph }
 
 // Recomputed says which values the program computes twice to stay within its memory budget.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -11,39 +12,40 @@ import (
 // examples are on the first axis of every input and output. It shares p's memory, and its outputs
 // have their own.
 func (p *Program) Repeat(n int) *Program {
-	q := &Program{graph: p.graph, plan: p.plan, one: p, times: n}
-	for _, v := range p.graph.Inputs {
-		q.inputs = append(q.inputs, []*tensor.Tensor{repeated(v.Type.DType, v.Type.Shape, n)})
-	}
-	for _, t := range p.out {
-		all := repeated(t.DType, t.Shape, n)
-		all.Bytes = tensor.AlignedBytes(all.Shape.Len() * all.DType.Size())
-		q.out = append(q.out, all)
+	g := *p.graph // of which only inputs and outputs are looked at
+	q := &Program{graph: &g, plan: p.plan, one: p, times: n}
+	g.Inputs, g.Outputs = repeated(g.Inputs, n), repeated(g.Outputs, n)
+	for _, v := range g.Outputs {
+		q.out = append(q.out, tensor.New(v.Type.DType, v.Type.Shape...))
 	}
 	return q
 }
 
-// repeated is the header of n examples.
-func repeated(dt tensor.DType, one tensor.Shape, n int) *tensor.Tensor {
-	s := one.Clone()
-	if len(s) > 0 {
-		s[0] *= n
+// repeated gives values for one example the types of n.
+func repeated(vs []*ir.Value, n int) []*ir.Value {
+	out := make([]*ir.Value, len(vs))
+	for i, v := range vs {
+		w := *v
+		if w.Type.Shape = v.Type.Shape.Clone(); len(w.Type.Shape) > 0 {
+			w.Type.Shape[0] *= n
+		}
+		out[i] = &w
 	}
-	return &tensor.Tensor{DType: dt, Shape: s}
+	return out
 }
 
 // runEach is run of a repeated program.
 func (p *Program) runEach(ctx context.Context, inputs []*tensor.Tensor, after func(*step) bool) ([]*tensor.Tensor, error) {
 	for i, t := range inputs {
-		if want := p.inputs[i][0]; t.DType != want.DType || !t.Shape.Equal(want.Shape) {
-			return nil, fmt.Errorf("compile: input %q is %v%v, given %v%v", p.graph.Inputs[i].Name, want.DType, want.Shape, t.DType, t.Shape)
+		if v := p.graph.Inputs[i]; t.DType != v.Type.DType || !t.Shape.Equal(v.Type.Shape) {
+			return nil, fmt.Errorf("compile: input %q is %v, given %v%v", v.Name, v.Type, t.DType, t.Shape)
 		}
 	}
 	given := make([]*tensor.Tensor, len(inputs))
 	for k := range p.times {
 		for i, t := range inputs {
 			size := len(t.Bytes) / p.times
-			given[i] = &tensor.Tensor{DType: t.DType, Shape: p.graph.Inputs[i].Type.Shape, Bytes: t.Bytes[k*size : (k+1)*size]}
+			given[i] = &tensor.Tensor{DType: t.DType, Shape: p.one.graph.Inputs[i].Type.Shape, Bytes: t.Bytes[k*size : (k+1)*size]}
 		}
 		out, err := p.one.run(ctx, given, after)
 		if err != nil {

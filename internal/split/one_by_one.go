@@ -35,9 +35,6 @@ func (n *Network) oneByOne(batch int) bool { return n.Base.OneByOne != nil && ba
 // oneByOneLive errors if a node that takes a statistic of the whole batch is in the live region, from
 // the cut to g's outputs, which trains on whole batches.
 func (n *Network) oneByOneLive(g *ir.Graph, cut []*ir.Value) error {
-	if n.Base.OneByOne == nil {
-		return nil
-	}
 	live, _ := ir.Extract(g, "live", cut, g.Outputs)
 	for _, m := range live.Nodes {
 		for _, name := range n.Base.OneByOne {
