@@ -61,7 +61,7 @@ var imports = []struct {
 	{"internal/run", "internal/config internal/diagnose internal/tuned internal/report internal/optim internal/keep internal/split internal/feed internal/task internal/data internal/cache internal/schedule internal/freeze internal/safetensors internal/onnx internal/option internal/atomicfile internal/kernel internal/tensor internal/random internal/version",
 		"gonum.org/v1/gonum/stat/distuv"},
 	{"internal/inspect", "internal/run internal/config internal/report internal/optim internal/keep internal/split internal/feed internal/task internal/data internal/compile internal/freeze internal/ir internal/option internal/kernel internal/tensor", ""},
-	{"internal/choose", "internal/inspect internal/run internal/config internal/keep internal/split internal/task internal/adapter internal/freeze internal/tensor",
+	{"internal/choose", "internal/inspect internal/run internal/config internal/keep internal/split internal/task internal/adapter internal/freeze internal/option internal/tensor",
 		"gonum.org/v1/gonum/blas gonum.org/v1/gonum/blas/blas64 gonum.org/v1/gonum/lapack gonum.org/v1/gonum/lapack/gonum gonum.org/v1/gonum/mat"},
 	{"internal/race", "internal/choose internal/run internal/config internal/report internal/task internal/data", ""},
 	{"internal/search/space", "internal/option", "github.com/goccy/go-yaml github.com/goccy/go-yaml/..."},

@@ -47,6 +47,13 @@ func TestRank(t *testing.T) {
 	}
 
 	write(t, "text.onnx", []byte("this is no model"))
+	if err := fixture.WriteMixing("mixing.onnx", 3, 1); err != nil {
+		t.Fatal(err)
+	}
+	mixing := object(t, succeed(t, "rank", "--data", "photos", "--json", "tiny.onnx", "mixing.onnx"))["unfit"].([]any)
+	if reason := mixing[0].(map[string]any)["reason"].(string); !strings.HasPrefix(reason, "--attach: node") {
+		t.Errorf("a model that mixes examples is unfit for %q, want the flag that mends it", reason)
+	}
 	unfit := succeed(t, "rank", "--data", "photos", "--json", "tiny.onnx", "text.onnx", "other.onnx")
 	v = object(t, unfit)
 	if left := v["unfit"].([]any); len(left) != 1 || len(v["models"].([]any)) != 2 {
@@ -140,6 +147,9 @@ func TestChooseBadInput(t *testing.T) {
 	world(t)
 	write(t, "text.onnx", []byte("this is no model"))
 	write(t, "one/red/a.png", pictureFile(t))
+	if err := fixture.WriteMixing("mixing.onnx", 3, 1); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		want string
@@ -153,6 +163,10 @@ func TestChooseBadInput(t *testing.T) {
 		{[]string{"advise", "--model", "tiny.onnx"}, "data"},
 		{[]string{"advise", "--model", "text.onnx", "--data", "photos"}, "not an ONNX model"},
 		{[]string{"advise", "--model", "tiny.onnx", "--data", "photos", "--task", "lm"}, "lm"},
+		// examples are tried before the work begins
+		{[]string{"rank", "--data", "photos", "mixing.onnx"}, `node "running" (CumSum) mixes the examples`},
+		{[]string{"advise", "--model", "mixing.onnx", "--data", "photos"}, `node "running" (CumSum) mixes the examples`},
+		{[]string{"compare", "--model", "mixing.onnx", "--data", "photos", "--plan", "a=last:1"}, `node "running" (CumSum) mixes the examples`},
 		{[]string{"advise", "--model", "tiny.onnx", "--data", "photos", "extra"}, "extra"},
 	} {
 		before := listing(t)

@@ -115,6 +115,9 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 		return nil, err
 	}
 	decode := time.Since(began).Seconds() / float64(s.Train.Len()+s.Val.Len())
+	if err := s.Try(ctx); err != nil {
+		return nil, err
+	}
 	a := &Advice{Examples: s.Train.Len(), Classes: len(s.Train.Classes), Params: s.ParamsTotal(), Notes: s.Notes, Blocks: s.Net.Set.Blocks, Gradients: []BlockGradient{}}
 	a.Task = s.Task.Name()
 	var start func(all *run.Session) error

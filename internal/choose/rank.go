@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
@@ -110,7 +111,7 @@ func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
 		case err != nil && (len(o.Models) == 1 || missing(model)): // a slip, and no unfit model
 			return nil, err
 		case err != nil:
-			r.Unfit = append(r.Unfit, Unfit{model, err.Error()})
+			r.Unfit = append(r.Unfit, Unfit{model, reason(err)})
 		default:
 			r.Models = append(r.Models, *m)
 		}
@@ -122,6 +123,14 @@ func Rank(ctx context.Context, o RankOptions) (*Ranking, error) {
 	r.agree()
 	r.Trust = r.trust()
 	return r, nil
+}
+
+// reason is an error as a text, with the name of the option that it is about.
+func reason(err error) string {
+	if o := (*option.Error)(nil); errors.As(err, &o) {
+		return strings.Replace(err.Error(), o.Name+": ", "option "+o.Name+": ", 1)
+	}
+	return err.Error()
 }
 
 func missing(model string) bool {
@@ -144,7 +153,7 @@ func noneFits(unfit []Unfit) error {
 // criteria are all that models are scored by.
 func (o *RankOptions) criteria() []Criterion { return slices.Concat(registered, o.Own) }
 
-// session prepares a fit of a head for a task with classes.
+// session prepares a fit of a head for a task with classes, and tries examples.
 func session(ctx context.Context, cfg config.Config, sets run.Sets) (*run.Session, []int, error) {
 	s, err := run.PrepareOn(ctx, cfg, sets)
 	if err != nil {
@@ -153,7 +162,7 @@ func session(ctx context.Context, cfg config.Config, sets run.Sets) (*run.Sessio
 	if !task.KindOf(s.Task).Answers.Classes {
 		return nil, nil, fmt.Errorf("%s: the task is %s: evidence is gathered for classes only; compare fits instead", cfg.Data, s.Task.Name())
 	}
-	return s, labelsOf(s), nil
+	return s, labelsOf(s), s.Try(ctx)
 }
 
 // labelsOf gives the classes of the training examples.

@@ -82,7 +82,7 @@ func Run(ctx context.Context, o Options) (*Comparison, error) {
 		c.Plans = append(c.Plans, Row{Name: p.Name})
 	}
 	for k := range o.Seeds {
-		sessions, err := prepare(ctx, o.Plans, o.Sets, o.Seed+uint64(k))
+		sessions, err := prepare(ctx, o.Plans, o.Sets, o.Seed+uint64(k), k == 0)
 		if err != nil {
 			return nil, err
 		}
@@ -110,8 +110,8 @@ func Run(ctx context.Context, o Options) (*Comparison, error) {
 }
 
 // prepare makes the sessions of all plans for one seed, so that an impossible plan is named before
-// the first fit. Plans with the augmentation of the first share its data.
-func prepare(ctx context.Context, plans []Plan, sets run.Sets, seed uint64) ([]*run.Session, error) {
+// the first fit, and with try what the model does not take, too. Plans with the augmentation of the first share its data.
+func prepare(ctx context.Context, plans []Plan, sets run.Sets, seed uint64, try bool) ([]*run.Session, error) {
 	var all []*run.Session
 	for _, p := range plans {
 		cfg := p.Config
@@ -125,6 +125,9 @@ func prepare(ctx context.Context, plans []Plan, sets run.Sets, seed uint64) ([]*
 		}
 		if err == nil {
 			err = s.Check()
+		}
+		if err == nil && try {
+			err = s.Try(ctx)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("plan %s: %w", p.Name, err)

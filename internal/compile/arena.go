@@ -57,6 +57,9 @@ func (p *Program) Detach(into []*tensor.Tensor) []*tensor.Tensor {
 	out := make([]*tensor.Tensor, len(p.out))
 	for i, t := range p.out {
 		out[i] = t
+		if p.one != nil {
+			continue // not in the arena
+		}
 		if p.plan.block[p.plan.root(p.graph.Outputs[i])] == nil {
 			continue
 		}

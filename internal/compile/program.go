@@ -28,6 +28,9 @@ type Program struct {
 	spans  []span // of the arena, by the headers that look at it
 	plan   *memoryPlan
 
+	one   *Program // what a repeated program runs, see Repeat; nil for any other
+	times int      // how often
+
 	recomputed Recomputed
 }
 
@@ -245,8 +248,11 @@ func (p *Program) Run(ctx context.Context, inputs ...*tensor.Tensor) ([]*tensor.
 
 // run calls after following every step, and stops early if it returns false.
 func (p *Program) run(ctx context.Context, inputs []*tensor.Tensor, after func(*step) bool) ([]*tensor.Tensor, error) {
-	if len(inputs) != len(p.inputs) {
-		return nil, fmt.Errorf("compile: graph %s takes %d inputs, given %d", p.graph.Name, len(p.inputs), len(inputs))
+	if len(inputs) != len(p.graph.Inputs) {
+		return nil, fmt.Errorf("compile: graph %s takes %d inputs, given %d", p.graph.Name, len(p.graph.Inputs), len(inputs))
+	}
+	if p.one != nil {
+		return p.runEach(ctx, inputs, after)
 	}
 	for i, t := range inputs {
 		v := p.graph.Inputs[i]
@@ -272,14 +278,19 @@ func (p *Program) run(ctx context.Context, inputs []*tensor.Tensor, after func(*
 	return p.out, nil
 }
 
-// Graph returns the compiled graph.
+// Graph returns the compiled graph. The nodes of a repeated program are for one example.
 func (p *Program) Graph() *ir.Graph { return p.graph }
 
 // Recomputed says which values the program computes twice to stay within its memory budget.
 func (p *Program) Recomputed() Recomputed { return p.recomputed }
 
 // ArenaBytes returns the program's memory for intermediate values and workspaces.
-func (p *Program) ArenaBytes() int { return len(p.arena) }
+func (p *Program) ArenaBytes() int {
+	if p.one != nil {
+		return p.one.ArenaBytes()
+	}
+	return len(p.arena)
+}
 
 // ArenaBytesFor estimates ArenaBytes of the same program for times as many examples. Values grow
 // with the number of examples, the workspace does not.

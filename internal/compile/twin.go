@@ -12,6 +12,13 @@ func (p *Program) Twin() (*Program, error) { return p.twin(nil) }
 
 // twin makes a Twin with its own contents for some weights, which operators must not have packed.
 func (p *Program) twin(own map[*ir.Value]*tensor.Tensor) (*Program, error) {
+	if p.one != nil {
+		one, err := p.one.twin(own)
+		if err != nil {
+			return nil, err
+		}
+		return one.Repeat(p.times), nil
+	}
 	plan := *p.plan
 	plan.header, plan.own, plan.bounds = map[*ir.Value]*tensor.Tensor{}, own, map[*ir.Node]ir.Bound{}
 	for n, b := range p.plan.bounds {

@@ -37,8 +37,8 @@ func (t *tracker) node(n *ir.Node) error {
 	if err != nil || s == nil {
 		return err
 	}
-	for _, v := range n.Outputs {
-		if v == nil {
+	for k, v := range n.Outputs {
+		if v == nil || k > 0 && n.RawTraits().WholeBatch { // scale and zero point
 			continue
 		}
 		if seen := t.seen[v]; seen != nil {

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -8,12 +9,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/data/picture"
 	"github.com/permafrost-ml/permafrost/internal/data/sound"
 	"github.com/permafrost-ml/permafrost/internal/gzipped"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -71,15 +76,51 @@ func takesSounds(m *onnx.Model, o Options) (bool, error) {
 	return o.Preprocess == "" && isWaveform(m) && !(o.looks.is(KindVector) && m.Graph.Inputs[0].Type.Shape[1] > 0), nil
 }
 
-// assumed is the preparation for a model of samples, if no file gives one: windows as long as the
-// model's input or, if that may be any, of two seconds, each by half over the one before.
-func assumed(m *onnx.Model) (config, words string) {
-	window := 32000
-	if s := m.Graph.Inputs[0].Type.Shape; len(s) == 2 && s[1] > 1 {
-		window = s[1]
+// assumed is the preparation for a model of samples, if no file gives one: samples at the rate of an
+// input that is fixed at one, else at 16000 Hz; windows as long as the model's input or, if that may
+// be any, of two seconds or the first usual length with which the model runs, each by half over the
+// one before.
+func assumed(m *onnx.Model, o Options) (text []byte, note string, err error) {
+	rate := 16000
+	for _, s := range o.Sides.Inputs {
+		name, value, _ := strings.Cut(s, "=")
+		if r, err := strconv.Atoi(value); err == nil && r >= 4000 && isRate(name) {
+			rate = r
+		}
 	}
-	return fmt.Sprintf(`{"sampling_rate": 16000, "window": %d, "hop": %d}`, window, window/2),
-		fmt.Sprintf("samples at 16000 Hz in windows of %.3g s every %.3g s", float64(window)/16000, float64(window/2)/16000)
+	window := 2 * rate
+	switch s := m.Graph.Inputs[0].Type.Shape; {
+	case len(s) == 2 && s[1] > 1:
+		window = s[1]
+	case len(s) == 2 && s[1] < 0:
+		if window, err = usualWindow(m, rate); err != nil {
+			return nil, "", err
+		}
+	}
+	text, err = json.Marshal(sound.Config{SamplingRate: rate, Window: window, Hop: max(1, window/2)})
+	seconds := func(n int) float64 { return float64(n) / float64(rate) }
+	return text, fmt.Sprintf("no preprocessor file beside the model: assuming samples at %d Hz in windows of %.3g s every %.3g s (option preprocess names one)",
+		rate, seconds(window), seconds(window/2)), err
+}
+
+// usualWindow is the first usual number of samples with which a model runs.
+func usualWindow(m *onnx.Model, rate int) (int, error) {
+	in := m.Graph.Inputs[0]
+	var first error
+	for _, n := range []int{2 * rate, rate, rate / 2, 8192, 4096, 2048, 1536, 1024, 768, 512, 480, 400, 320, 256} {
+		_, err := compile.Model(m.Graph, compile.Options{Shapes: map[string]tensor.Shape{in.Name: {2, n}}, Plain: true})
+		if err == nil {
+			return n, nil
+		}
+		first = cmp.Or(first, err)
+	}
+	return 0, option.Errorf("shape", "the model's input %q takes samples, and of no usual number: say how many, as in option shape %s=1,512, or name a file with option preprocess; with %d: %w", in.Name, in.Name, 2*rate, first)
+}
+
+// isRate reports whether an input's name says that it is a sampling rate.
+func isRate(name string) bool {
+	name = strings.ToLower(name)
+	return name == "sr" || name == "fs" || strings.Contains(name, "rate")
 }
 
 // newSounds makes the Feed from a tuned file's settings, from a preprocessor file, or from
@@ -109,9 +150,11 @@ func newSounds(m *onnx.Model, o Options) (Feed, error) {
 		}
 		path = KeySettings
 	case text == nil:
-		config, words := assumed(m)
-		text, path = []byte(config), "assumed"
-		f.notes = append(f.notes, "no preprocessor file beside the model: assuming "+words+" (option preprocess names one)")
+		var note string
+		if text, note, err = assumed(m, o); err != nil {
+			return nil, err
+		}
+		path, f.notes = "assumed", append(f.notes, note)
 	}
 	c, err := sound.Parse(text)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -154,6 +155,17 @@ func Ops() []*Def {
 		ds = append(ds, registry[k])
 	}
 	return ds
+}
+
+// Forms lists every known ONNX operator, as "domain.Op" or "Op", sorted: tests hold all of them to
+// what every operator must do.
+func Forms() []string {
+	var out []string
+	for k := range forms {
+		out = append(out, strings.TrimPrefix(k.domain+"."+k.op, "."))
+	}
+	slices.Sort(out)
+	return out
 }
 
 // FindForm returns how to lower an ONNX operator of an opset version. The Def is nil for a form

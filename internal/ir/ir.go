@@ -10,6 +10,7 @@ package ir
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -79,7 +80,12 @@ func (n *Node) In(i int) *Value {
 
 // Errorf makes an error that names the node and its operator.
 func (n *Node) Errorf(format string, args ...any) error {
-	return fmt.Errorf("node %q (%s): %w", n.Name, n.Op, fmt.Errorf(format, args...))
+	err := fmt.Errorf(format, args...)
+	prefix := fmt.Sprintf("node %q (%s): ", n.Name, n.Op)
+	if strings.HasPrefix(err.Error(), prefix) { // of an operator that this one is lowered to
+		return err
+	}
+	return fmt.Errorf("%s%w", prefix, err)
 }
 
 // Graph is a list of nodes, ordered so that every value is computed before it is used.

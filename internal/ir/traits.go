@@ -73,6 +73,10 @@ type Traits struct {
 	// unchanged.
 	ChannelsLast func(n *Node) (Attrs, bool)
 
+	// WholeBatch: computes a statistic of the whole input, whatever the axes are, by design of the
+	// format: quantisation by the range of what comes. A batch goes through it one example at a time.
+	WholeBatch bool
+
 	// Batch says what happens to the axis on which input 0 has the examples of a batch.
 	Batch Batch
 }

@@ -154,15 +154,22 @@ func bindCast(n *ir.Node) (ir.Bound, error) {
 	case from == tensor.Float32 && to == tensor.BFloat16:
 		b.Run = castWith(tensor.Float32ToBFloat16)
 	case from == tensor.Float32 && to == tensor.Uint8: // as narrow does
-		b.Run = castWith(func(x float32) uint8 { return uint8(int64(x)) })
+		b.Run = func(in, out []*tensor.Tensor, _ []byte) error {
+			castBlocks(in[0], out[0], func(x []float32, y []uint8) {
+				for i, v := range x {
+					y[i] = uint8(int64(v))
+				}
+			})
+			return nil
+		}
 	case from == tensor.Uint8 && to == tensor.Float32:
-		b.Run = castWith(func(x uint8) float32 { return float32(x) })
+		b.Run = castPlain[uint8, float32]
 	case from == tensor.Int32 && to == tensor.Float32:
-		b.Run = castWith(func(x int32) float32 { return float32(x) })
+		b.Run = castPlain[int32, float32]
 	case from == tensor.Float32 && to == tensor.Int64:
-		b.Run = castWith(func(x float32) int64 { return int64(x) })
+		b.Run = castPlain[float32, int64]
 	case from == tensor.Int64 && to == tensor.Float32:
-		b.Run = castWith(func(x int64) float32 { return float32(x) })
+		b.Run = castPlain[int64, float32]
 	case to.IsSmallFloat():
 		saturate, round := n.Attrs.Int("saturate", 1) != 0, n.Attrs.Str("round_mode", "up")
 		b.Run = func(in, out []*tensor.Tensor, _ []byte) error {
@@ -199,14 +206,35 @@ func castWide[W widest](in, out []*tensor.Tensor, _ []byte) error {
 
 func castWith[X, Y tensor.Elem](f func(X) Y) runFunc {
 	return func(in, out []*tensor.Tensor, _ []byte) error {
-		x, y := tensor.Data[X](in[0]), tensor.Data[Y](out[0])
-		kernel.Parallel((len(x)+castBlock-1)/castBlock, func(k int) {
-			for i := k * castBlock; i < min((k+1)*castBlock, len(x)); i++ {
-				y[i] = f(x[i])
+		castBlocks(in[0], out[0], func(x []X, y []Y) {
+			for i, v := range x {
+				y[i] = f(v)
 			}
 		})
 		return nil
 	}
+}
+
+// castPlain converts as Go does. It has no call for each element.
+func castPlain[X, Y interface {
+	uint8 | int32 | int64 | float32
+	tensor.Elem
+}](in, out []*tensor.Tensor, _ []byte) error {
+	castBlocks(in[0], out[0], func(x []X, y []Y) {
+		for i, v := range x {
+			y[i] = Y(v)
+		}
+	})
+	return nil
+}
+
+// castBlocks calls fn with pieces of the elements, of equal length.
+func castBlocks[X, Y tensor.Elem](in, out *tensor.Tensor, fn func(x []X, y []Y)) {
+	x, y := tensor.Data[X](in), tensor.Data[Y](out)
+	kernel.Parallel((len(x)+castBlock-1)/castBlock, func(k int) {
+		lo, hi := k*castBlock, min((k+1)*castBlock, len(x))
+		fn(x[lo:hi], y[lo:hi:hi][:hi-lo])
+	})
 }
 
 // castBlock is the number of elements of one task.

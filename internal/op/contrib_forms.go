@@ -89,7 +89,7 @@ func init() {
 		}
 		return scaledProduct(b, n.In(0), n.In(1), n.In(2), n.In(3), n.In(4), n.In(5), n.In(6))
 	})
-	contrib("DynamicQuantizeMatMul", func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
+	stating("DynamicQuantizeMatMul", &ir.Traits{WholeBatch: true}, func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 		if err := inputs(n, 3, 5); err != nil {
 			return nil, err
 		}

@@ -65,7 +65,7 @@ func init() {
 			Traits: &ir.Traits{Batch: ir.BatchKept, Inputs: []ir.Use{ir.UseData, ir.UseSetting}}},
 		ir.Form{Op: "DequantizeLinear", Since: 10, Lower: lowerDequantize,
 			Traits: &ir.Traits{HandsOn: true, Batch: ir.BatchKept, Inputs: []ir.Use{ir.UseData, ir.UseSetting}}},
-		ir.Form{Op: "DynamicQuantizeLinear", Since: 11, Lower: lowerDynamicQuantize},
+		ir.Form{Op: "DynamicQuantizeLinear", Since: 11, Lower: lowerDynamicQuantize, Traits: &ir.Traits{WholeBatch: true, Batch: ir.BatchKept}},
 		ir.Form{Op: "MatMulInteger", Since: 10, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {
 			if err := inputs(n, 2, 4); err != nil {
 				return nil, err

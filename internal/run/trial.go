@@ -16,9 +16,8 @@ import (
 
 // Try runs the longest, the shortest and one random example through the network, so that a model
 // that does not take the data is found before anything is written. It also checks that the tuned
-// file can be made. The first also goes through it
-// with another example beside it: the frozen region must give an example the same values in any
-// company.
+// file can be made. The first also goes through it with another example before and after it: the
+// network must give an example the same values in any company.
 func (s *Session) Try(ctx context.Context) error {
 	t := trial{session: s, net: s.Net.Twin()}
 	var err error
@@ -36,12 +35,14 @@ func (s *Session) Try(ctx context.Context) error {
 		if k > 0 || !ok {
 			continue
 		}
-		both, err := t.run(ctx, data.Group{Indices: []int{i, j}, Length: length})
-		if err != nil {
-			return t.blame(i, err)
-		}
-		if err := t.compare(alone, both, i, j); err != nil {
-			return err
+		for at, pair := range [][]int{{i, j}, {j, i}} {
+			both, err := t.run(ctx, data.Group{Indices: pair, Length: length})
+			if err != nil {
+				return t.blame(i, err)
+			}
+			if err := t.compare(ctx, alone, both, pair, at, length); err != nil {
+				return err
+			}
 		}
 	}
 	p, _, err := s.patch()
@@ -90,7 +91,7 @@ func (t *trial) companion(i int) (int, bool) {
 	return 0, false
 }
 
-// run gives the values at the frontier of a group, and checks that the scores are numbers.
+// run gives the values at the frontier of a group and its scores, which must be numbers.
 func (t *trial) run(ctx context.Context, g data.Group) ([]*tensor.Tensor, error) {
 	var values []*tensor.Tensor
 	for b, err := range t.examples.Batches(ctx, []data.Group{g}, data.Plain) {
@@ -117,6 +118,7 @@ func (t *trial) run(ctx context.Context, g data.Group) ([]*tensor.Tensor, error)
 			}
 			return nil, fmt.Errorf("the model's result is not a number: it arose first in %s; the example is damaged, or prepared in another way than the model was trained with", where)
 		}
+		values = append(values, out[0].Clone())
 	}
 	return values, nil
 }
@@ -139,29 +141,31 @@ func (t *trial) blame(i int, err error) error {
 	return fmt.Errorf("%s: %w", d.Examples[i].Path, err)
 }
 
-// compare errors where example i has other values at the frontier alone than with j.
-func (t *trial) compare(alone, both []*tensor.Tensor, i, j int) error {
-	_, names, err := t.net.FrontierTypes(1)
-	if err != nil {
-		return err
+// compare errors where an example has other values alone than in a pair, in which it is number at.
+func (t *trial) compare(ctx context.Context, alone, both []*tensor.Tensor, pair []int, at, length int) error {
+	if split.SameInCompany(alone, both, at, len(pair)) {
+		return nil
 	}
-	for k, v := range alone {
-		if !v.DType.IsFloat() {
-			continue
-		}
-		want, got := v.Float64s(), both[k].Float64s()
-		largest, worst := 0.0, 0.0
-		for e, x := range want {
-			largest, worst = max(largest, math.Abs(x)), max(worst, math.Abs(got[e]-x))
-		}
-		if worst > mixes*largest {
-			d := t.session.Train
-			return option.Errorf("attach", "the model mixes the examples of a batch: of %s it gives other values alone than together with %s, by %.2g of %.2g at %q; export it in evaluation mode, or name a value before what mixes",
-				d.Examples[i].Path, d.Examples[j].Path, worst, largest, names[k])
+	mixer := "the model"
+	if example, err := t.inputs(ctx, length, pair[at]); err == nil {
+		if all, err := t.inputs(ctx, length, pair...); err == nil {
+			if where, err := t.net.At(length).FirstMixing(ctx, example, all, at, len(pair)); err == nil && where != "" {
+				mixer = where
+			}
 		}
 	}
-	return nil
+	d := t.session.Train
+	return option.Errorf("attach", "%s mixes the examples of a batch: of %s it gives other values alone than together with %s; export the model in evaluation mode, or name a value before what mixes",
+		mixer, d.Examples[pair[at]].Path, d.Examples[pair[1-at]].Path)
 }
 
-// mixes is the largest difference, of the largest value, that rounding makes.
-const mixes = 1e-3
+// inputs are the model's inputs for some examples.
+func (t *trial) inputs(ctx context.Context, length int, indices ...int) ([]*tensor.Tensor, error) {
+	for b, err := range t.session.Train.Loader(len(indices)).Groups(ctx, []data.Group{{Indices: indices, Length: length}}, data.Plain) {
+		if err != nil {
+			return nil, err
+		}
+		return b.Inputs, nil
+	}
+	return nil, ctx.Err()
+}

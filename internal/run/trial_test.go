@@ -3,6 +3,7 @@ package run
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
@@ -19,18 +20,7 @@ func mixing(t *testing.T, node func(g *ir.Graph, x *ir.Value) *ir.Value) config.
 	t.Helper()
 	dir := t.TempDir()
 	g := fixture.Graph(2, 1)
-	x := g.Inputs[0]
-	before := len(g.Nodes)
-	y := node(g, x)
-	added := append([]*ir.Node(nil), g.Nodes[before:]...)
-	g.Nodes = append(added, g.Nodes[:before]...)
-	for _, n := range g.Nodes[len(added):] {
-		for i, v := range n.Inputs {
-			if v == x {
-				n.Inputs[i] = y
-			}
-		}
-	}
+	fixture.BehindInput(g, node)
 	b, err := onnx.Build(g, onnx.BuildOptions{Opset: 17})
 	must(t, err)
 	cfg := config.DefaultConfig()
@@ -72,7 +62,14 @@ func TestCompany(t *testing.T) {
 	}{
 		{"mean over the batch", func(g *ir.Graph, x *ir.Value) *ir.Value {
 			return add(g, "Sub", nil, x, add(g, "ReduceMean", ir.Attrs{"axes": []int{0}}, x))
-		}, "mixes the examples of a batch"},
+		}, `node "addedReduceMean" (ReduceMean) mixes the examples of a batch`},
+		{"sum along the batch, which leaves the first example alone", func(g *ir.Graph, x *ir.Value) *ir.Value {
+			return add(g, "CumSum", nil, x, g.NewConst("axis", tensor.Scalar(int64(0))))
+		}, `node "addedCumSum" (CumSum) mixes the examples of a batch`},
+		{"scale of the whole batch", func(g *ir.Graph, x *ir.Value) *ir.Value {
+			n := g.AddNode(&ir.Node{Name: "quantise", Op: "DynamicQuantizeLinear", Version: 17, Attrs: ir.Attrs{}, Inputs: []*ir.Value{x}}, []ir.Type{{DType: tensor.Uint8}, {DType: tensor.Float32}, {DType: tensor.Uint8}}, "q", "s", "z")
+			return add(g, "DequantizeLinear", nil, n.Outputs...)
+		}, ""},
 		{"noise", func(g *ir.Graph, x *ir.Value) *ir.Value {
 			return add(g, "Add", nil, x, add(g, "RandomNormalLike", nil, x))
 		}, "random numbers"},
@@ -99,4 +96,23 @@ func TestCompany(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nothing before a node that takes its scale from the whole batch can train: a step's batch is whole.
+func TestScaleOfTheBatchBehindWhatTrains(t *testing.T) {
+	cfg := mixing(t, func(g *ir.Graph, x *ir.Value) *ir.Value {
+		add := func(op string, outputs int, in ...*ir.Value) []*ir.Value {
+			types := slices.Repeat([]ir.Type{{DType: tensor.Float32}}, outputs)
+			return g.AddNode(&ir.Node{Name: "added" + op, Op: op, Version: 17, Attrs: ir.Attrs{}, Inputs: in}, types).Outputs
+		}
+		gain := g.NewParam("gain", tensor.Of([]float32{1, 2, 1}, 3, 1, 1))
+		return add("DequantizeLinear", 1, add("DynamicQuantizeLinear", 3, add("Mul", 1, x, gain)[0])...)[0]
+	})
+	s, err := Prepare(t.Context(), cfg)
+	must(t, err)
+	must(t, s.Check())
+	cfg.Thaw = []string{"gain"}
+	s, err = Prepare(t.Context(), cfg)
+	must(t, err)
+	wantError(t, s.Check(), `node "addedDynamicQuantizeLinear" takes its scale from the whole batch`)
 }

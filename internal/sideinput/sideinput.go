@@ -71,7 +71,7 @@ func Bind(m *onnx.Model, o Options, zero bool) (bound string, notes []string, er
 	}
 	first := firstFed(m, given)
 	if first == nil {
-		return "", nil, option.Errorf("input", "every input of the model is fixed: one must take the examples")
+		return "", nil, option.Errorf("input", "every input of the model is fixed or a scalar: one must take the examples")
 	}
 	batch := batchAxes{symbol: symbolOf(first), fixed: len(first.Type.Shape) > 0 && first.Type.Shape[0] == 1}
 	starts := initialStates(m.Graph)
@@ -80,7 +80,12 @@ func Bind(m *onnx.Model, o Options, zero bool) (bound string, notes []string, er
 	for _, v := range slices.Clone(m.Graph.Inputs) {
 		value, ok := given[v.Name]
 		axis := batch.of(v, starts[v])
-		if !ok {
+		switch {
+		case ok:
+		case isTraining(v):
+			value = "false"
+			notes = append(notes, fmt.Sprintf("%q is false: this is inference (option input %s=true sets it)", v.Name, v.Name))
+		default:
 			if !zero || v == first || !v.Type.DType.IsFloat() || !isState(v.Name) && starts[v] < 0 || !settled(v, axis) {
 				continue
 			}
@@ -97,6 +102,9 @@ func Bind(m *onnx.Model, o Options, zero bool) (bound string, notes []string, er
 		all.Inputs = append(all.Inputs, v.Name+"="+value)
 	}
 	dropStates(m)
+	if err := checkScalars(m); err != nil {
+		return "", nil, err
+	}
 	if zeroed != nil {
 		notes = append(notes, "what the model keeps from step to step starts anew with each example: "+strings.Join(zeroed, ", ")+" (option input NAME=VALUE sets it)")
 	}
@@ -129,11 +137,14 @@ func find(m *onnx.Model, name string) *ir.Value {
 	return nil
 }
 
-// firstFed is the first input that is neither given nor a state.
+// firstFed is the first input with axes that is neither given nor a state.
 func firstFed(m *onnx.Model, given map[string]string) *ir.Value {
 	var second *ir.Value
 	for _, v := range m.Graph.Inputs {
 		if _, ok := given[v.Name]; ok {
+			continue
+		}
+		if isScalar(v) {
 			continue
 		}
 		if !isState(v.Name) {
@@ -158,12 +169,15 @@ func fix(m *onnx.Model, v *ir.Value, axis int, value string) (string, error) {
 			shape[i] = 0
 		case d < 0 && isFile(value):
 		case d < 0:
-			return "", fmt.Errorf("axis %d of %v is open: give option shape %s=... too", i, v.Type, v.Name)
+			return "", fmt.Errorf("axis %d of %v is open: give its sizes too, as option shape %s=%s", i, v.Type, v.Name, exampleShape(v, axis))
 		}
 	}
 	t, err := contents(v, shape, value)
 	if err != nil {
 		return "", err
+	}
+	if t.Len() == 0 && value != "zeros" && !isFile(value) {
+		return "", fmt.Errorf("a cache of %v is empty, and has no place for the value: give zeros, or its sizes too, as option shape %s=%s", v.Type, v.Name, exampleShape(v, axis))
 	}
 	if isFile(value) {
 		value = embedded + base64.StdEncoding.EncodeToString(onnx.MarshalTensor(v.Name, t))
@@ -175,6 +189,21 @@ func fix(m *onnx.Model, v *ir.Value, axis int, value string) (string, error) {
 	}
 	m.Graph.Inputs = slices.DeleteFunc(m.Graph.Inputs, func(w *ir.Value) bool { return w == v })
 	return value, nil
+}
+
+// exampleShape is an argument of option shape with sizes for the open axes of v.
+func exampleShape(v *ir.Value, axis int) string {
+	var sizes []string
+	for i, d := range v.Type.Shape {
+		switch {
+		case i == axis:
+			d = 1
+		case d < 0:
+			d = 64
+		}
+		sizes = append(sizes, strconv.Itoa(d))
+	}
+	return strings.Join(sizes, ",")
 }
 
 // contents is a tensor of a shape: zeros, one number everywhere, or what a file holds.

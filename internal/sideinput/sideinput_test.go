@@ -52,6 +52,7 @@ func TestBind(t *testing.T) {
 		{"state for files of tensors", []input{sound, state}, Options{}, true, "input[? ?] state[2 ? 8]", nil, 0},
 		{"rate", []input{sound, state, rate}, Options{Inputs: []string{"sr=16000"}, Shapes: []string{"input=1,512"}}, false, "input[? 512]",
 			map[string]tensor.Shape{"state": {2, -1, 8}, "sr": {}}, 16000},
+		{"training", []input{sound, {"is_training", tensor.Bool, tensor.Shape{}, nil}}, Options{}, false, "input[? ?]", map[string]tensor.Shape{"is_training": {}}, 0},
 		{"empty cache", []input{ids, past}, Options{}, false, "input_ids[? ?]", map[string]tensor.Shape{"past_key_values.0.key": {-1, 2, 0, 8}}, 0},
 		{"no state", []input{ids, hidden}, Options{}, false, "input_ids[? ?] hidden_states[? 4]", nil, 0},
 		{"symbol", []input{ids, {"mask", tensor.Int64, tensor.Shape{-1, -1}, []string{"N", "T"}}}, Options{Shapes: []string{"T=100"}}, false, "input_ids[? 100] mask[? 100]", nil, 0},
@@ -137,8 +138,10 @@ func TestBindErrors(t *testing.T) {
 		{Options{Inputs: []string{"y=1"}}, "no such input"},
 		{Options{Inputs: []string{"flag=2"}}, "cannot be 2"},
 		{Options{Inputs: []string{"flag=maybe"}}, "want a number"},
-		{Options{Inputs: []string{"k=1"}}, "is open: give option shape k"},
+		{Options{Inputs: []string{"k=1"}}, "is open: give its sizes too, as option shape k=1,64"},
 		{Options{Inputs: []string{"x=1", "flag=true", "k=1"}, Shapes: []string{"x=1,2", "k=1,2"}}, "every input"},
+		{Options{}, `takes "flag", one bool for all examples: give option input flag=false`},
+		{Options{Inputs: []string{"x=1", "k=1"}, Shapes: []string{"x=1,2", "k=1,2"}}, "every input"},
 		{Options{Shapes: []string{"x=1,2,3"}}, "has 2 axes"},
 		{Options{Shapes: []string{"Q=3"}}, "no such input or axis"},
 		{Options{Shapes: []string{"x=1,y"}}, `"y" is not a size`},
@@ -146,5 +149,17 @@ func TestBindErrors(t *testing.T) {
 		if _, _, err := Bind(model(inputs...), c.options, true); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want %q", c.options, err, c.want)
 		}
+	}
+}
+
+// A value for a cache without steps would do nothing.
+func TestValueOfAnEmptyCache(t *testing.T) {
+	inputs := []input{{"x", tensor.Float32, tensor.Shape{-1, 4}, []string{"N", ""}}, {"past_k", tensor.Float32, tensor.Shape{-1, 2, -1, 8}, []string{"N", "", "P", ""}}}
+	_, _, err := Bind(model(inputs...), Options{Inputs: []string{"past_k=1"}}, true)
+	if want := "no place for the value: give zeros, or its sizes too, as option shape past_k=1,2,64,8"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %q", err, want)
+	}
+	if _, _, err := Bind(model(inputs...), Options{Inputs: []string{"past_k=1"}, Shapes: []string{"past_k=1,2,64,8"}}, true); err != nil {
+		t.Error(err)
 	}
 }

@@ -70,6 +70,10 @@ func choosePlaces(raw *ir.Graph, f *flow, shapes map[string]tensor.Shape) ([]pla
 		}
 	}
 	if len(out) == 0 {
+		if at := slices.IndexFunc(raw.Nodes, func(n *ir.Node) bool { return len(n.Attrs.Graphs()) > 0 }); at >= 0 {
+			n := raw.Nodes[at]
+			return nil, fmt.Errorf("the model's layers are inside node %q (%s), where no head can read: read what comes out of it by option attach %s, or write the model without the node, as simplifiers do once its condition is fixed", n.Name, n.Op, raw.Outputs[0].Name)
+		}
 		return nil, fmt.Errorf("the model has no features that a head could read: none of its outputs depends on its inputs through layers with weights; name a value by option attach")
 	}
 	return out, nil

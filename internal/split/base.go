@@ -1,12 +1,15 @@
 package split
 
 import (
+	"strings"
+
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/dynamicbatch"
 	"github.com/permafrost-ml/permafrost/internal/evalmode"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/sideinput"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -14,13 +17,14 @@ import (
 
 // Base is a pretrained model from which networks are built. It accepts batches.
 type Base struct {
-	Loss  task.LossFunc // what training minimises; nil: the task's own loss
-	Model *onnx.Model
-	Patch *onnx.Patch // what put it into evaluation mode and made its batch free, nil where neither was needed
-	Sides string      // what was settled of its inputs, as a tuned file records it, see sideinput.Key
-	Feed  feed.Feed   // how data become its inputs; nil where only shapes of inputs are known, see OpenShaped
-	Notes []string    // what a user should know: a freed batch, an assumed preprocessing
-	Fixed bool        // the batch is 1 and cannot be made free; only OpenShaped takes such a model
+	Loss     task.LossFunc // what training minimises; nil: the task's own loss
+	Model    *onnx.Model
+	Patch    *onnx.Patch // what put it into evaluation mode and made its batch free, nil where neither was needed
+	Sides    string      // what was settled of its inputs, as a tuned file records it, see sideinput.Key
+	Feed     feed.Feed   // how data become its inputs; nil where only shapes of inputs are known, see OpenShaped
+	Notes    []string    // what a user should know: a freed batch, an assumed preprocessing
+	OneByOne []string    // nodes that take a statistic of the whole batch: examples go through one at a time, see wholeBatch
+	Fixed    bool        // the batch is 1 and cannot be made free; only OpenShaped takes such a model
 
 	// how examples are laid out in the inputs; nil if all have one length
 	form   *data.Form
@@ -53,10 +57,25 @@ func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 	if err := b.feed(o); err != nil {
 		return nil, err
 	}
+	if err := b.checkShapes(o.Sides.Shapes); err != nil {
+		return nil, err
+	}
 	if freed {
 		return b, b.checkBatch()
 	}
 	return b, nil
+}
+
+// checkShapes errors if the model does not run with the sizes that option shape gives it.
+func (b *Base) checkShapes(given []string) error {
+	if given == nil {
+		return nil
+	}
+	_, err := compile.Model(b.Model.Graph, compile.Options{Shapes: b.Shapes(b.Two()), Plain: true})
+	if err != nil {
+		err = option.Errorf("shape", "with %s the model does not run: %w", strings.Join(given, " "), err)
+	}
+	return err
 }
 
 // settle makes of a model as its file has it one that is the same for every example: in evaluation
@@ -68,6 +87,9 @@ func (b *Base) settle(o feed.Options) error {
 	}
 	if note != "" {
 		b.Patch, b.Notes = patch, append(b.Notes, note)
+	}
+	if b.OneByOne, note = wholeBatch(b.Model.Graph); note != "" {
+		b.Notes = append(b.Notes, note)
 	}
 	if note := dropUnknown(b.Model.Graph); note != "" {
 		b.Notes = append(b.Notes, note)
@@ -116,6 +138,13 @@ func (b *Base) feed(o feed.Options) (err error) {
 // Inference compiles the whole model with all weights frozen, for a batch of examples of the given
 // length.
 func (b *Base) Inference(batch, length int) (*compile.Program, error) {
+	if b.OneByOne != nil && batch > 1 {
+		one, err := b.Inference(1, length)
+		if err != nil {
+			return nil, err
+		}
+		return one.Repeat(batch), nil
+	}
 	return compile.Inference(b.Model.Graph, b.shapes(batch, length), compile.Memory{})
 }
 

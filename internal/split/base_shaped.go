@@ -2,6 +2,7 @@ package split
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
@@ -10,15 +11,16 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// OpenAxis is the size given to an open axis that is not the batch.
+// OpenAxis is the size given to an open axis that is not the batch, where the model runs with it.
 const OpenAxis = 128
 
 // OpenShaped reads a model that is looked at or timed, whatever its inputs take. Where it can be
-// fed it is as Open has it. Else, where no data are given, the declared shapes count, with OpenAxis
-// for what they and option shape leave open.
+// fed it is as Open has it. Else, where no data are given, the declared shapes count, with OpenAxis,
+// or another size with which the model runs, for what they and option shape leave open.
 func OpenShaped(path string, o feed.Options) (*Base, error) {
 	b, err := Open(path, o)
 	if err == nil {
@@ -48,46 +50,101 @@ func OpenShaped(path string, o feed.Options) (*Base, error) {
 			return nil, fmt.Errorf("the model does not say how many axes its input %q has: give option shape %s=1,128", v.Name, v.Name)
 		}
 	}
-	b.shapes = func(n, _ int) map[string]tensor.Shape { return openShapes(m.Graph, n) }
-	open := openNote(m.Graph)
-	if open == "" {
-		return b, nil
-	}
-	if _, err := compile.Model(m.Graph, compile.Options{Shapes: b.Shapes(b.Two()), Plain: true}); err != nil {
-		return nil, fmt.Errorf("%w; %s", err, open)
-	}
-	b.Notes = append(b.Notes, open)
-	return b, nil
+	return b, b.openSizes(o.Sides.Shapes)
 }
 
-// openNote says which sizes the open axes are given, "" where none is open but the batch.
-func openNote(g *ir.Graph) string {
-	var axes []string
-	var example string
-	for _, v := range g.Inputs {
-		shape := openShapes(g, 1)[v.Name]
-		for i, d := range v.Type.Shape {
-			if d < 0 && i > 0 && shape[i] == OpenAxis {
-				name := "?"
-				if i < len(v.Dims) && v.Dims[i] != "" {
-					name = v.Dims[i]
-				}
-				axes = append(axes, fmt.Sprintf("axis %d (%s) of input %q", i, name, v.Name))
-				if example == "" {
-					example = fmt.Sprintf("%s=%s", v.Name, strings.Trim(strings.ReplaceAll(fmt.Sprint(shape), " ", ","), "[]"))
+// openSizes finds a size for the open axes with which the model runs, and notes it.
+func (b *Base) openSizes(given []string) error {
+	g := b.Model.Graph
+	try := func(size int) error {
+		b.shapes = func(n, _ int) map[string]tensor.Shape { return openShapes(g, n, size) }
+		_, err := compile.Model(g, compile.Options{Shapes: b.Shapes(b.Two()), Plain: true})
+		return err
+	}
+	axes := openAxes(g)
+	if axes == "" {
+		b.shapes = func(n, _ int) map[string]tensor.Shape { return openShapes(g, n, 0) }
+		return b.checkShapes(given)
+	}
+	err := try(OpenAxis)
+	if err == nil {
+		b.Notes = append(b.Notes, fmt.Sprintf("taken as %d: %s; option shape %s, with your sizes, sets them", OpenAxis, axes, openExample(g, OpenAxis)))
+		return nil
+	}
+	for _, size := range usualSizes(g) {
+		if try(size) == nil {
+			b.Notes = append(b.Notes, fmt.Sprintf("taken as %d, with which the model runs and with %d does not: %s; option shape %s, with your sizes, sets them", size, OpenAxis, axes, openExample(g, size)))
+			return nil
+		}
+	}
+	return option.Errorf("shape", "no usual size runs for %s: give yours, as in option shape %s; with %d: %w", axes, openExample(g, OpenAxis), OpenAxis, err)
+}
+
+// usualSizes are what open axes may be: usual numbers of steps and samples, and the sizes that the
+// model's own constants have.
+func usualSizes(g *ir.Graph) []int {
+	sizes := []int{512, 256, 1024, 64, 32, 16, 8, 224, 2048, 4096, 8000, 16000, 32000}
+	add := func(d int) {
+		if d > 1 && d <= mostOpenSize && len(sizes) < mostSizesTried && !slices.Contains(sizes, d) {
+			sizes = append(sizes, d)
+		}
+	}
+	for _, n := range g.Needed() {
+		for _, v := range n.Inputs {
+			if v == nil || v.Data == nil {
+				continue
+			}
+			for _, d := range v.Type.Shape {
+				add(d)
+			}
+			if v.Data.DType == tensor.Int64 && v.Data.Len() <= 8 && v.IsConst() { // a target of Reshape or Expand
+				for _, d := range v.Data.I64() {
+					add(int(d))
 				}
 			}
 		}
 	}
-	if axes == nil {
-		return ""
+	return append(sizes, 1)
+}
+
+// Bounds on the sizes that are tried.
+const (
+	mostOpenSize   = 1 << 16
+	mostSizesTried = 64
+)
+
+// openAxes names the open axes but the batch, "" if there are none.
+func openAxes(g *ir.Graph) string {
+	var axes []string
+	for _, v := range g.Inputs {
+		shape := openShapes(g, 1, -1)[v.Name]
+		for i, d := range shape {
+			if d >= 0 {
+				continue
+			}
+			name := "?"
+			if i < len(v.Dims) && v.Dims[i] != "" {
+				name = v.Dims[i]
+			}
+			axes = append(axes, fmt.Sprintf("axis %d (%s) of input %q", i, name, v.Name))
+		}
 	}
-	return fmt.Sprintf("taken as %d: %s; option shape %s, with your sizes, sets them", OpenAxis, strings.Join(axes, ", "), example)
+	return strings.Join(axes, ", ")
+}
+
+// openExample is an argument of option shape that gives the first open input a size.
+func openExample(g *ir.Graph, size int) string {
+	for _, v := range g.Inputs {
+		if slices.Contains(openShapes(g, 1, -1)[v.Name], -1) {
+			return fmt.Sprintf("%s=%s", v.Name, strings.Trim(strings.ReplaceAll(fmt.Sprint(openShapes(g, 1, size)[v.Name]), " ", ","), "[]"))
+		}
+	}
+	return ""
 }
 
 // openShapes gives every open axis of the inputs a size: n to the batch, which is the first axis
-// and every axis that has the same name, and OpenAxis to others.
-func openShapes(g *ir.Graph, n int) map[string]tensor.Shape {
+// and every axis that has the same name, and size to others.
+func openShapes(g *ir.Graph, n, size int) map[string]tensor.Shape {
 	batch := ""
 	for _, v := range g.Inputs {
 		if len(v.Dims) > 0 && len(v.Type.Shape) > 0 && v.Type.Shape[0] < 0 && batch == "" {
@@ -104,7 +161,7 @@ func openShapes(g *ir.Graph, n int) map[string]tensor.Shape {
 			case i == 0 || named:
 				s[i] = n
 			default:
-				s[i] = OpenAxis
+				s[i] = size
 			}
 		}
 		out[v.Name] = s

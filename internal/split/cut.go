@@ -51,6 +51,13 @@ func (c *Cut) Names() []string {
 // Between compiles the network between two cuts for a batch size. If from is nil it starts at the
 // inputs; if to is nil it ends at the frontier.
 func (n *Network) Between(batch int, from, to *Cut) (*compile.Program, error) {
+	if n.oneByOne(batch) {
+		one, err := n.Between(1, from, to)
+		if err != nil {
+			return nil, err
+		}
+		return one.Repeat(batch), nil
+	}
 	g, err := n.Graph(batch)
 	if err != nil {
 		return nil, err

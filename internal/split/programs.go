@@ -33,6 +33,16 @@ func (n *Network) program(cache *map[int]*compile.Program, batch int, part func(
 // Frozen is the frozen region: from the model's inputs to the frontier. It takes turns with the live
 // region in one memory: its results are copied (compile.Program.Detach) before that runs on them.
 func (n *Network) Frozen(batch int) (*compile.Program, error) {
+	if n.oneByOne(batch) {
+		if n.frozen[batch] == nil {
+			one, err := n.Frozen(1)
+			if err != nil {
+				return nil, err
+			}
+			n.frozen[batch] = one.Repeat(batch) // one made the map
+		}
+		return n.frozen[batch], nil
+	}
 	return n.program(&n.frozen, batch, func() (*ir.Graph, error) {
 		g, err := n.Graph(batch)
 		if err != nil {

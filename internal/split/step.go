@@ -42,6 +42,11 @@ func (n *Network) Train(batch int) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n.oneByOne(batch) {
+		if err := n.oneByOneLive(g, cut); err != nil {
+			return nil, err
+		}
+	}
 	if err := n.standardise(g); err != nil {
 		return nil, err
 	}
