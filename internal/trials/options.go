@@ -70,6 +70,18 @@ func set(c *config.Config, name string, v space.Value) error {
 	return nil
 }
 
+// given reports whether the user set an option to another value than its default.
+func given(c *config.Config, name string) bool {
+	usual := config.DefaultConfig()
+	a, b := reflect.ValueOf(*c), reflect.ValueOf(usual)
+	for i := range a.NumField() {
+		if a.Type().Field(i).Tag.Get("yaml") == name {
+			return !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface())
+		}
+	}
+	panic("trials: there is no option " + name)
+}
+
 // Apply returns the configuration of a point: base with the point's options.
 func Apply(base config.Config, p space.Point) (config.Config, error) {
 	for _, s := range p.Settings() {

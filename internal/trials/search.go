@@ -107,11 +107,16 @@ func New(ctx context.Context, o Options) (*Search, error) {
 
 func (s *Search) readSpace() (err error) {
 	if s.o.Space == nil {
-		s.Space, err = DefaultSpace(s.Session, s.o.Objectives)
+		s.Space, err = DefaultSpace(s.Session, &s.o.Config)
 		return err
 	}
 	if s.Space, err = space.Parse(s.o.Space, Known()); err != nil {
 		return option.Errorf("space", "%w", err)
+	}
+	for _, p := range s.Space.Params() {
+		if given(&s.o.Config, p.Name) {
+			return option.Errorf(p.Name, "it is given, and the space searches it: leave one of the two out")
+		}
 	}
 	return nil
 }

@@ -257,6 +257,35 @@ func TestWarmStart(t *testing.T) {
 	}
 }
 
+// TestGiven: what the user gives is no parameter of the default space, and contradicts one of a file.
+func TestGiven(t *testing.T) {
+	names := func(o Options) (out []string) {
+		s, err := New(t.Context(), o)
+		must(t, err)
+		for _, p := range s.Space.Params() {
+			out = append(out, p.Name)
+		}
+		return out
+	}
+	o := small(t, "")
+	if got := names(o); !reflect.DeepEqual(got, []string{"thaw", "adapter", "lr", "weight_decay"}) {
+		t.Errorf("the default space has %v", got)
+	}
+	o.Config.LR, o.Config.Thaw = 0.01, []string{"last:1"}
+	if got := names(o); !reflect.DeepEqual(got, []string{"weight_decay"}) {
+		t.Errorf("with a rate and a plan given the default space has %v", got)
+	}
+	decay := 0.1
+	o.Config.WeightDecay = &decay
+	if _, err := New(t.Context(), o); err == nil || !strings.Contains(err.Error(), "nothing is left to search") {
+		t.Error(err)
+	}
+	o.Space = []byte("lr: [0.1, 0.2]\n")
+	if _, err := New(t.Context(), o); err == nil || !strings.Contains(err.Error(), "leave one of the two out") {
+		t.Error(err)
+	}
+}
+
 // TestKnown: every option of a fit is a parameter, or shared by all trials, and takes its own
 // default.
 func TestKnown(t *testing.T) {
