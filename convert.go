@@ -8,7 +8,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/checkpoint"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
-	"github.com/permafrost-ml/permafrost/internal/safetensors"
 )
 
 // ImportOptions say how a checkpoint is matched to a model.
@@ -123,8 +122,9 @@ type ExportedTensor struct {
 	Exact string `json:"exact"` // exact or rounded
 }
 
-// Export writes all tensors of a tuned model, or of any ONNX file, as safetensors under their
-// PyTorch names.
+// Export writes all tensors of a tuned model, or of any ONNX file, under their PyTorch names. The
+// ending of out says the format: .safetensors, .pth, .pt or .bin (the zip file of torch.save), or
+// .npz.
 func Export(model, out string, o ExportOptions) (*Exported, error) {
 	switch {
 	case o.Checkpoint == "" && o.Entry != "":
@@ -133,6 +133,9 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 		return nil, badInput(fmt.Errorf("option eps %g is of a checkpoint's batch norm: give option checkpoint too", o.Eps))
 	case o.Checkpoint != "" && o.Head != "":
 		return nil, badInput(fmt.Errorf("option head %s: with option checkpoint the layer that the head replaces is found", o.Head))
+	}
+	if err := checkpoint.CheckName(out); err != nil {
+		return nil, badOption("out", "%w", err)
 	}
 	if err := apart(out, model, o.Checkpoint); err != nil {
 		return nil, err
@@ -145,11 +148,7 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
-	f, err := d.File()
-	if err != nil {
-		return nil, badInput(err)
-	}
-	if err := atomicfile.Write(out, func(w io.Writer) error { return safetensors.Write(w, *f) }); err != nil {
+	if err := atomicfile.Write(out, func(w io.Writer) error { return d.Save(w, out) }); err != nil {
 		return nil, failed(err)
 	}
 	e := &Exported{Out: out, Notes: d.Notes}

@@ -72,7 +72,7 @@ var imports = []struct {
 	{"internal/fixture/shared", "", ""},
 	{"internal/fixture", "internal/onnx internal/ir internal/tensor", ""},
 	// The public library reaches all that a user may call; nothing below knows of it.
-	{".", "internal/testcase internal/demo internal/compare internal/race internal/choose internal/inspect internal/run internal/config internal/tuned internal/report internal/split internal/feed internal/task internal/data internal/data/picture internal/cache internal/checkpoint internal/schedule internal/freeze internal/safetensors internal/onnx internal/ir internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
+	{".", "internal/testcase internal/demo internal/compare internal/race internal/choose internal/inspect internal/run internal/config internal/tuned internal/report internal/split internal/feed internal/task internal/data internal/data/picture internal/cache internal/checkpoint internal/schedule internal/freeze internal/onnx internal/ir internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/regret", "", ""},
 	{"bench/same", "", ""},

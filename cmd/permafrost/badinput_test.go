@@ -179,6 +179,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"predict", "--model", "run/model.onnx", "--top-k", "4", "photos/val/red/00.png"}, []string{"--top-k", "language model"}},
 		{[]string{"export", "run/model.onnx", "--out", "new.safetensors", "--eps", "1e-3"}, []string{"--eps", "--checkpoint"}},
 		{[]string{"export", "tiny.onnx", "--out", "new.safetensors", "--head", "fc"}, []string{"--head fc", "no new linear head"}},
+		{[]string{"export", "run/model.onnx", "--out", "new.h5"}, []string{"--out: new.h5", ".safetensors, .pth, .pt or .bin", ".npz"}},
 		{[]string{"help", "fitt"}, []string{"fitt"}},
 		{[]string{"bench", "tiny.onnx", "--batch", "0"}, []string{"--batch 0"}},
 		{[]string{"bench", "tiny.onnx", "--shape", "picture=1,3,8,8"}, []string{"picture", "image"}},
