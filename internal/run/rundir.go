@@ -20,7 +20,7 @@ const (
 	EventsFile     = "events.jsonl"      // what happened
 	CheckpointsDir = "checkpoints"       // last.safetensors and best.safetensors
 	ModelFile      = "model.onnx"        // the tuned model
-	DeltaFile      = "delta.safetensors" // its thawed tensors alone
+	DeltaFile      = "delta.safetensors" // what it has in addition to the base, see tuned.Apply
 	SealFile       = "seal.json"         // digests of the frozen tensors before and after
 	ReportFile     = "report.html"       // for a person to read
 )

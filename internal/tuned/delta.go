@@ -14,7 +14,7 @@ import (
 
 // A delta is a tuned model without the parts that it shares with its base. It is one safetensors
 // file. It holds the changed and new tensors under their names; a tensor with few changed elements
-// is stored as only these (see PutSparse). Under skeletonTensor it holds the tuned file's bytes,
+// is stored as only these (see putSparse). Under skeletonTensor it holds the tuned file's bytes,
 // compressed with gzip, without the contents of these tensors and of tensors that equal the base's.
 // The metadata say where the contents belong. Applied to its base, a delta gives back the tuned
 // file bit for bit.
@@ -35,11 +35,16 @@ func Extract(base, tunedFile, path string) (*safetensors.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ExtractFrom(b, tunedFile, path)
+}
+
+// ExtractFrom is Extract for a base that is already in memory.
+func ExtractFrom(base *onnx.Model, tunedFile, path string) (*safetensors.File, error) {
 	t, err := onnx.Open(tunedFile)
 	if err != nil {
 		return nil, err
 	}
-	f, err := delta(b, t)
+	f, err := delta(base, t)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +59,7 @@ func delta(base, t *onnx.Model) (*safetensors.File, error) {
 		case b == nil:
 			f.Tensors[p.Name] = p.Tensor
 		case !sameTensor(b.Tensor, p.Tensor):
-			PutSparse(f.Tensors, p.Name, b.Tensor, p.Tensor)
+			putSparse(f.Tensors, p.Name, b.Tensor, p.Tensor)
 		}
 	}
 	src := t.Source()
