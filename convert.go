@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/checkpoint"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // ImportOptions say how a checkpoint is matched to a model.
@@ -134,6 +137,9 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 	case o.Checkpoint != "" && o.Head != "":
 		return nil, badInput(fmt.Errorf("option head %s: with option checkpoint the layer that the head replaces is found", o.Head))
 	}
+	if strings.EqualFold(filepath.Ext(out), ".onnx") {
+		return nil, badOption("out", "%s: a state dict is no ONNX file; option with_softmax writes one, with probabilities as its output", out)
+	}
 	if err := checkpoint.CheckName(out); err != nil {
 		return nil, badOption("out", "%w", err)
 	}
@@ -161,6 +167,34 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 		}
 	}
 	return e, nil
+}
+
+// Probabilities describes an ONNX file that gives probabilities. Its JSON form is what export
+// --with-softmax --json prints.
+type Probabilities struct {
+	Out      string   `json:"out"`      // the file written
+	Output   string   `json:"output"`   // its output: probabilities, one for each of Labels
+	Scores   string   `json:"scores"`   // the output of the tuned file, which they are computed from
+	Operator string   `json:"operator"` // Softmax, or Sigmoid for several labels an example
+	Labels   []string `json:"labels"`
+}
+
+// ExportProbabilities writes a tuned classifier to the ONNX file out with probabilities as its output
+// in place of scores, for runtimes that add no softmax of their own. Every weight has its bytes
+// unchanged, and a Model opened from out gives the same answers. It errors for tasks other than
+// classify and multilabel.
+func ExportProbabilities(tunedFile, out string) (*Probabilities, error) {
+	if !strings.EqualFold(filepath.Ext(out), ".onnx") {
+		return nil, badOption("out", "%s: option with_softmax writes an ONNX file: name it .onnx", out)
+	}
+	if err := apart(out, tunedFile); err != nil {
+		return nil, err
+	}
+	p, err := tuned.WriteProbabilities(tunedFile, out)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	return &Probabilities{Out: out, Output: p.Output, Scores: p.Scores, Operator: p.Operator, Labels: p.Labels}, nil
 }
 
 func stateDict(m *onnx.Model, o ExportOptions) (*checkpoint.StateDict, error) {

@@ -4,14 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
-// write writes the tuned model, its delta and the seal to the run directory. It
+// write writes the tuned model, its delta, the files beside it and the seal to the run directory. It
 // returns the model's size in bytes.
 func (f *loop) write(after map[string]string) (int64, error) {
 	for name, d := range f.session.digests {
@@ -39,6 +41,9 @@ func (f *loop) write(after map[string]string) (int64, error) {
 	if _, err := tuned.ExtractFrom(f.session.Base.Model, path, f.dir.File(DeltaFile)); err != nil {
 		return 0, err
 	}
+	if err := f.writeBeside(); err != nil {
+		return 0, err
+	}
 	seal, err := json.MarshalIndent(freeze.Seal{Before: freeze.Total(f.session.digests), After: freeze.Total(after), Frozen: f.session.digests}, "", "  ")
 	if err != nil {
 		return 0, err
@@ -51,6 +56,31 @@ func (f *loop) write(after map[string]string) (int64, error) {
 		return 0, err
 	}
 	return st.Size(), nil
+}
+
+// writeBeside writes what the tuned model's record says of labels and preparation as files, for
+// programs that do not read it.
+func (f *loop) writeBeside() error {
+	files, err := feed.Beside(f.session.Base.Feed)
+	if err != nil {
+		return err
+	}
+	if names := f.session.Task.Names(); len(names) > 0 {
+		var b strings.Builder
+		for _, name := range names {
+			b.WriteString(strings.ReplaceAll(name, "\n", " ") + "\n")
+		}
+		if files == nil {
+			files = map[string][]byte{}
+		}
+		files[LabelsFile] = []byte(b.String())
+	}
+	for name, b := range files {
+		if err := f.dir.WriteFile(name, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // patch describes how the tuned file differs from the base, with the record in its metadata. See
