@@ -130,6 +130,6 @@ A first session:
 	})
 	teach(root)
 	addCommands(root)
-	refuseUnknownTopics(root)
+	explainTopics(root)
 	return root
 }
