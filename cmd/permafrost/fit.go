@@ -40,8 +40,10 @@ of convolutions). They are nodes of the tuned file, or with --adapter-merge part
 the weights, which verify then names as changed.
 
 The run folder holds model.onnx (the tuned model, which predicts by itself),
-delta.safetensors (what changed), plan.json, seal.json (proof that frozen weights
-are untouched), events.jsonl, checkpoints and run.yaml, which replays the run.
+labels.txt and preprocessor_config.json or tokenizer.json (the same for programs that do
+not read its metadata), delta.safetensors (what changed, for delta apply), plan.json,
+seal.json (proof that frozen weights are untouched), events.jsonl, checkpoints and
+run.yaml, which replays the run.
 Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
 		Example: `  permafrost fit --model mobilenet.onnx --data photos
   permafrost fit --model resnet.onnx --data photos --thaw last:1 --epochs 10 --out runs/deeper

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,8 +14,8 @@ import (
 // python is Debian's, which may have torch.
 const python = "/usr/bin/python3"
 
-// roadBlocks are the commands of a section of the README, in its fences marked "sh".
-func roadBlocks(t *testing.T, heading string) []string {
+// readmeBlocks are the blocks of a section of the README in fences with a mark.
+func readmeBlocks(t *testing.T, heading, mark string) []string {
 	t.Helper()
 	b, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -26,12 +27,24 @@ func roadBlocks(t *testing.T, heading string) []string {
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	var blocks []string
-	for _, part := range strings.Split(section, "```sh\n")[1:] {
-		block, _, closed := strings.Cut(part, "```")
-		if !closed {
-			t.Fatalf("a fence of section %q is not closed", heading)
+	var block *strings.Builder
+	wanted := false
+	for line := range strings.Lines(section) {
+		fence, ok := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case ok && block == nil:
+			block, wanted = new(strings.Builder), fence == mark
+		case ok:
+			if wanted {
+				blocks = append(blocks, block.String())
+			}
+			block = nil
+		case block != nil:
+			block.WriteString(line)
 		}
-		blocks = append(blocks, block)
+	}
+	if block != nil {
+		t.Fatalf("a fence of section %q is not closed", heading)
 	}
 	return blocks
 }
@@ -46,7 +59,7 @@ func TestRoadFromPyTorch(t *testing.T) {
 	if out, err := exec.Command(python, "-c", "import torch, torchvision, onnx").CombinedOutput(); err != nil {
 		t.Skipf("%s lacks torch, torchvision or onnx: %s", python, out)
 	}
-	blocks := roadBlocks(t, "Where a model comes from")
+	blocks := readmeBlocks(t, "Where a model comes from", "sh")
 	if len(blocks) != 2 {
 		t.Fatalf("the section has %d blocks of commands, want the road and the import", len(blocks))
 	}
@@ -93,4 +106,54 @@ record("tuned", 2, "tuned.pth")
 record("other", 1000, "other.pth")'
 permafrost run runs/photos/model.onnx --data-set tuned --rtol 1e-3 --atol 1e-3
 permafrost run other.onnx --data-set other --rtol 1e-3 --atol 1e-3`)
+}
+
+// The times, sizes and numbers of a line of output, which differ from machine to machine.
+var (
+	durations = regexp.MustCompile(`[0-9.]+ (ms|s|min|h)\b`)
+	sizes     = regexp.MustCompile(`[0-9.]+ ([KMGT]i)?B\b`)
+	figures   = regexp.MustCompile(`[0-9][0-9.,]*`)
+)
+
+// shape is a line of output without its numbers and the width of its columns.
+func shape(line string) string {
+	line = durations.ReplaceAllString(line, "TIME")
+	line = sizes.ReplaceAllString(line, "SIZE")
+	return strings.Join(strings.Fields(figures.ReplaceAllString(line, "N")), " ")
+}
+
+// TestReadmeSession runs the README's session and holds what it shows to what comes out, but for
+// numbers. A line ... stands for lines that are left out.
+func TestReadmeSession(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the demo")
+	}
+	session := readmeBlocks(t, "A session", "")[0]
+	t.Setenv("PERMAFROST_CACHE", t.TempDir())
+	t.Chdir(t.TempDir())
+	succeed(t, "demo", "--out", "story")
+	t.Chdir("story")
+	for _, part := range strings.Split(session, "$ permafrost ")[1:] {
+		command, shown, _ := strings.Cut(part, "\n")
+		o := succeed(t, strings.Fields(command)...)
+		printed := ""
+		for line := range strings.Lines(o.stderr + o.stdout) {
+			if line = shape(line); line != "" && !strings.HasPrefix(line, "note:") {
+				printed += line + "\n"
+			}
+		}
+		want := ""
+		for line := range strings.Lines(shown) {
+			switch line = shape(line); line {
+			case "":
+			case "...":
+				want += "(.*\n)*"
+			default:
+				want += regexp.QuoteMeta(line) + "\n"
+			}
+		}
+		if !regexp.MustCompile("^" + want + "$").MatchString(printed) {
+			t.Errorf("permafrost %s: the README shows\n%s\nand this comes out, without its numbers:\n%s", command, shown, printed)
+		}
+	}
 }
