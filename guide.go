@@ -9,7 +9,11 @@ type Guide struct {
 	Text  string // for a terminal, lines of up to 100 columns
 }
 
-// Guides returns all pages of reference.
-func Guides() []Guide {
-	return each(guide.Pages(), func(p guide.Page) Guide { return Guide{p.Name, p.Short, p.Text()} })
+// Guides returns all pages of reference. name says what the text calls an option, as "--val" for
+// val; nil: "option val".
+func Guides(name func(option string) string) []Guide {
+	if name == nil {
+		name = func(option string) string { return "option " + option }
+	}
+	return each(guide.Pages(name), func(p guide.Page) Guide { return Guide{p.Name, p.Short, p.Text()} })
 }

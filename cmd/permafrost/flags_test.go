@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/config"
 )
 
@@ -34,7 +33,7 @@ func TestEveryOptionIsAFlag(t *testing.T) {
 // TestTopics: help lists and prints the pages about what options take.
 func TestTopics(t *testing.T) {
 	overview := succeed(t, "help").stdout
-	for _, g := range permafrost.Guides() {
+	for _, g := range guides() {
 		if !strings.Contains(overview, g.Name+" ") || !strings.Contains(overview, g.Short) {
 			t.Errorf("help does not list %s", g.Name)
 		}

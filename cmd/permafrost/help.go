@@ -34,7 +34,7 @@ func teach(root *cobra.Command) {
 		flags(&b, cmd)
 		if !cmd.HasParent() {
 			b.WriteString("\nTopics:\n")
-			for _, g := range permafrost.Guides() {
+			for _, g := range guides() {
 				fmt.Fprintf(&b, "  %-*s  %s\n", cmd.NamePadding(), g.Name, g.Short)
 			}
 			fmt.Fprintf(&b, "\n%s help COMMAND or TOPIC explains one.\n", cmd.Name())
@@ -44,6 +44,11 @@ func teach(root *cobra.Command) {
 		_, err := fmt.Fprint(cmd.OutOrStdout(), b.String())
 		return err
 	})
+}
+
+// guides are the pages of reference, with options as flags.
+func guides() []permafrost.Guide {
+	return permafrost.Guides(func(option string) string { return "--" + strings.ReplaceAll(option, "_", "-") })
 }
 
 // explainTopics makes permafrost help NAME print the guide of that name, and an error if there is
@@ -59,7 +64,7 @@ func explainTopics(root *cobra.Command) {
 	commands := help.ValidArgsFunction
 	help.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 		words, directive := commands(cmd, args, word)
-		for _, g := range permafrost.Guides() {
+		for _, g := range guides() {
 			if len(args) == 0 && strings.HasPrefix(g.Name, word) {
 				words = append(words, g.Name+"\t"+g.Short)
 			}
@@ -67,7 +72,7 @@ func explainTopics(root *cobra.Command) {
 		return words, directive
 	}
 	help.RunE = func(self *cobra.Command, args []string) error {
-		for _, g := range permafrost.Guides() {
+		for _, g := range guides() {
 			if len(args) == 1 && args[0] == g.Name {
 				_, err := fmt.Fprint(self.OutOrStdout(), g.Text)
 				return err

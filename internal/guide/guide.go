@@ -7,6 +7,7 @@ package guide
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data/spec"
@@ -22,12 +23,36 @@ type Page struct {
 // Part is a heading with a text, a list, or both.
 type Part struct {
 	Title string // "" for the beginning of a page
-	Text  string // paragraphs, separated by empty lines; code stands between backquotes
+	Text  string // paragraphs, separated by empty lines; code stands between backquotes, an option between braces
 	List  []spec.Entry
 }
 
-// Pages lists all pages.
-func Pages() []Page { return []Page{data, selectors, preprocess, augment} }
+// option is the name of an option in a page, such as {lr_schedule}.
+var option = regexp.MustCompile(`\{([a-z_]+)\}`)
+
+// named returns a page in which options are called as name says.
+func (p Page) named(name func(option string) string) Page {
+	in := func(s string) string {
+		return option.ReplaceAllStringFunc(s, func(o string) string { return name(o[1 : len(o)-1]) })
+	}
+	out := Page{p.Name, in(p.Short), make([]Part, len(p.Parts))}
+	for i, part := range p.Parts {
+		out.Parts[i] = Part{part.Title, in(part.Text), make([]spec.Entry, len(part.List))}
+		for k, e := range part.List {
+			out.Parts[i].List[k] = spec.Entry{Name: in(e.Name), Meaning: in(e.Meaning)}
+		}
+	}
+	return out
+}
+
+// Pages lists all pages. name says what options are called, such as "option val" for val.
+func Pages(name func(option string) string) []Page {
+	pages := []Page{data, selectors, preprocess, augment}
+	for i, p := range pages {
+		pages[i] = p.named(name)
+	}
+	return pages
+}
 
 // Markdown returns a page of docs.
 func (p Page) Markdown() string {

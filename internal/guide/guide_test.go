@@ -15,11 +15,15 @@ import (
 
 var update = flag.Bool("update", false, "write docs/preprocess.md")
 
+// flagName is what the command line calls an option.
+func flagName(option string) string { return "--" + strings.ReplaceAll(option, "_", "-") }
+
 // TestPreprocessPage: docs/preprocess.md is what the lists say that preprocessor files are read by.
 func TestPreprocessPage(t *testing.T) {
+	page := preprocess.named(flagName)
 	path := filepath.Join("..", "..", "docs", "preprocess.md")
 	if *update {
-		if err := os.WriteFile(path, []byte(preprocess.Markdown()), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(page.Markdown()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -27,10 +31,10 @@ func TestPreprocessPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got) != preprocess.Markdown() {
+	if string(got) != page.Markdown() {
 		t.Error("docs/preprocess.md is not what the lists of keys say; go test ./internal/guide -run PreprocessPage -update writes it")
 	}
-	text := preprocess.Text()
+	text := page.Text()
 	for _, key := range append(append([]string{}, picture.Harmless...), sound.Harmless...) {
 		if !strings.Contains(text, key) {
 			t.Errorf("help does not have %s", key)
@@ -41,13 +45,13 @@ func TestPreprocessPage(t *testing.T) {
 // TestText: no line of a page is wider than it may be, and names are set apart from meanings.
 func TestText(t *testing.T) {
 	names := map[string]bool{}
-	for _, p := range Pages() {
+	for _, p := range Pages(flagName) {
 		if names[p.Name] || p.Short == "" {
 			t.Errorf("page %q: given twice, or about nothing", p.Name)
 		}
 		names[p.Name] = true
 		for line := range strings.Lines(p.Text()) {
-			if line = strings.TrimRight(line, "\n"); len(line) > width+4 || line != strings.TrimRight(line, " ") || strings.Contains(line, "`") {
+			if line = strings.TrimRight(line, "\n"); len(line) > width+4 || line != strings.TrimRight(line, " ") || strings.ContainsAny(line, "`") || option.MatchString(line) {
 				t.Errorf("%s: %q", p.Name, line)
 			}
 		}
@@ -63,6 +67,19 @@ func TestSelectorsListed(t *testing.T) {
 			t.Errorf("the page does not have %s", example)
 		}
 	}
+}
+
+// TestOptions: every option that a page names exists.
+func TestOptions(t *testing.T) {
+	c := config.DefaultConfig()
+	fs := flag.NewFlagSet("", flag.ContinueOnError)
+	c.Bind(fs)
+	Pages(func(option string) string {
+		if fs.Lookup(strings.ReplaceAll(option, "_", "-")) == nil {
+			t.Errorf("no option %s", option)
+		}
+		return option
+	})
 }
 
 // TestAugmentFlag: the help of the option names every step.

@@ -13,14 +13,14 @@ var preprocess = Page{
 	Parts: append([]Part{
 		{Text: "A preprocessor file is JSON in the form of Hugging Face's `preprocessor_config.json`, as\n" +
 			"`{\"size\": 256, \"crop_size\": 224, \"image_mean\": [0.485, 0.456, 0.406], \"image_std\": [0.229, 0.224, 0.225]}`.\n\n" +
-			"It is looked for in this order: `--preprocess FILE` or a preset; what a tuned model carries in its file; beside the\n" +
+			"It is looked for in this order: `{preprocess} FILE` or a preset; what a tuned model carries in its file; beside the\n" +
 			"model `MODEL.preprocessor.json` (without `.onnx`), `preprocessor_config.json`, `processor_config.json` (its part\n" +
 			"`image_processor` or `feature_extractor`), and timm's `config.json` (its part `pretrained_cfg`). Where there is none,\n" +
 			"the model's first operators tell what it wants, else imagenet is assumed for pictures of three channels and unit for\n" +
 			"others. One printed line says what is fed.\n\n" +
 			"A key that is listed as heeded changes values. A key that is listed as harmless is passed over. Any other key is\n" +
-			"refused by its name, as it may change values, unless its value is false or null. `--layout` and `--size` settle what\n" +
-			"a model leaves open. `--preprocess tensors` is for data that are tensors already."},
+			"refused by its name, as it may change values, unless its value is false or null. `{layout}` and `{size}` settle what\n" +
+			"a model leaves open. `{preprocess} tensors` is for data that are tensors already."},
 		{Title: "Presets", List: picture.Presets},
 		{Title: "Pictures: keys that are heeded",
 			Text: "The steps, in this order: resize, centre crop, rescale, normalize, flip the channels, pad. Resizing gives what Pillow's antialiased filters give. A picture is always converted to the model's channels.",

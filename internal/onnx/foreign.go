@@ -44,7 +44,7 @@ var forms = []form{
 		return fmt.Sprintf("in Python, torch.onnx.export(torch.jit.load(%q).eval(), example, %q)", p.path, p.named())
 	}},
 	{"a PyTorch file", holds("data.pkl"), weights},
-	{"a program of torch.export", holds("archive_format"), func(p *probe) string {
+	{"a program of torch.export", holds("archive_format", "serialized_exported_program.json"), func(p *probe) string {
 		return fmt.Sprintf("in Python, torch.onnx.export(torch.export.load(%q).module(), example, %q)", p.path, p.named())
 	}},
 	{"a Keras model", holds("model.weights.h5"), keras},
@@ -94,8 +94,7 @@ func weights(p *probe) string {
 	if err == nil && hubWeights(filepath.Base(p.path)) {
 		return hub(filepath.Dir(p.path))
 	}
-	return fmt.Sprintf("in Python, torch.onnx.export(model.eval(), example, %q) of the network that holds these weights; or permafrost import %s --model NETWORK.onnx --out %s, with an ONNX file of the same network",
-		p.named(), p.path, p.named())
+	return fmt.Sprintf("in Python, torch.onnx.export(model.eval(), example, %q) of the network that holds these weights; or put them into an ONNX file of the same network with permafrost import", p.named())
 }
 
 func keras(p *probe) string {
@@ -178,14 +177,16 @@ func isPickle(p *probe) bool {
 	return len(p.head) > 2 && p.head[0] == 0x80 && p.head[1] >= 2 && p.head[1] <= 5
 }
 
-// holds recognises an archive by the name of a file in it, in the root or in a folder.
-func holds(suffix string) func(*probe) bool {
+// holds recognises an archive by the ending of the name of a file in it, one of those given.
+func holds(endings ...string) func(*probe) bool {
 	return func(p *probe) bool {
 		if !begins("PK")(p) {
 			return false
 		}
 		z, err := zip.NewReader(p.in, p.size)
-		return err == nil && slices.ContainsFunc(z.File, func(f *zip.File) bool { return strings.HasSuffix(f.Name, suffix) })
+		return err == nil && slices.ContainsFunc(z.File, func(f *zip.File) bool {
+			return slices.ContainsFunc(endings, func(e string) bool { return strings.HasSuffix(f.Name, e) })
+		})
 	}
 }
 

@@ -56,6 +56,7 @@ func TestForeign(t *testing.T) {
 		"zip of torch.save":   {archive(t, "archive/data.pkl", "archive/version"), []string{"PyTorch file", "torch.onnx.export", "permafrost import"}},
 		"TorchScript":         {archive(t, "net/data.pkl", "net/constants.pkl"), []string{"TorchScript", "torch.jit.load"}},
 		"torch.export":        {archive(t, "net/archive_format", "net/models/model.json"), []string{"torch.export.load"}},
+		"old torch.export":    {archive(t, "serialized_exported_program.json", "version"), []string{"torch.export.load"}},
 		"old pickle":          {"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", []string{"pickle", "permafrost import"}},
 		"safetensors":         {safetensors(`{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}`), []string{"safetensors", "torch.onnx.export", "permafrost import"}},
 		"delta":               {safetensors(`{"permafrost.skeleton":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}`), []string{"a delta", "permafrost delta apply"}},
