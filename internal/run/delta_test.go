@@ -12,8 +12,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
-// checkDelta errors unless a run's delta gives its tuned file back bit for bit, is what Extract
-// makes of base and tuned file, and is smaller than the tuned file.
+// checkDelta errors unless a run's delta and the one that Extract makes of base and tuned file give
+// the tuned file back bit for bit, and are smaller than it.
 func checkDelta(t *testing.T, cfg config.Config) {
 	t.Helper()
 	dir := t.TempDir()
@@ -21,19 +21,28 @@ func checkDelta(t *testing.T, cfg config.Config) {
 	if _, err := tuned.Extract(cfg.Model, filepath.Join(cfg.Out, ModelFile), extracted); err != nil {
 		t.Fatal(err)
 	}
-	delta := read(t, cfg.Out, DeltaFile)
-	if !bytes.Equal(delta, read(t, extracted)) {
-		t.Error("the run's delta is not what Extract makes of its tuned file")
+	whole := read(t, cfg.Out, ModelFile)
+	for _, delta := range []string{filepath.Join(cfg.Out, DeltaFile), extracted} {
+		if err := tuned.Apply(cfg.Model, delta, again); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(whole, read(t, again)) {
+			t.Errorf("base and %s do not give the tuned file back", delta)
+		}
+		if n := len(read(t, delta)); n >= len(whole) {
+			t.Errorf("%s has %d bytes for a file of %d", delta, n, len(whole))
+		}
 	}
-	if err := tuned.Apply(cfg.Model, filepath.Join(cfg.Out, DeltaFile), again); err != nil {
+	own, err := safetensors.ReadFile(filepath.Join(cfg.Out, DeltaFile))
+	if err != nil {
 		t.Fatal(err)
 	}
-	whole := read(t, cfg.Out, ModelFile)
-	if !bytes.Equal(whole, read(t, again)) {
-		t.Error("base and delta do not give the tuned file back")
+	theirs, err := safetensors.ReadFile(extracted)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(delta) >= len(whole) {
-		t.Errorf("a delta of %d bytes for a file of %d", len(delta), len(whole))
+	if a, b := slices.Sorted(maps.Keys(own.Tensors)), slices.Sorted(maps.Keys(theirs.Tensors)); !slices.Equal(a, b) {
+		t.Errorf("the run's delta holds %v, Extract's %v", a, b)
 	}
 }
 

@@ -38,7 +38,7 @@ func (f *loop) write(after map[string]string) (int64, error) {
 	if err := f.session.Base.Model.WriteFile(path, patch); err != nil {
 		return 0, err
 	}
-	if _, err := tuned.ExtractFrom(f.session.Base.Model, path, f.dir.File(DeltaFile)); err != nil {
+	if err := tuned.WriteDelta(f.session.Base.Model, patch, path, f.dir.File(DeltaFile)); err != nil {
 		return 0, err
 	}
 	if err := f.writeBeside(); err != nil {
