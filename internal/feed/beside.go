@@ -69,6 +69,15 @@ func (f *Texts) beside() (map[string][]byte, error) {
 	return map[string][]byte{TokenizerFile: f.file, TokenizerConfigFile: b}, err
 }
 
+// beside returns what is taken off the numbers and what they are divided by, if anything is.
+func (f *Vectors) beside() (map[string][]byte, error) {
+	if len(f.scale.Mean) == 0 && len(f.scale.Std) == 0 {
+		return nil, nil
+	}
+	b, err := indented(f.scale)
+	return map[string][]byte{PreprocessFile: b}, err
+}
+
 func indented(v any) ([]byte, error) {
 	b, err := json.MarshalIndent(v, "", "  ")
 	return append(b, '\n'), err

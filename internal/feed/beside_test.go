@@ -123,3 +123,23 @@ func TestBesideSounds(t *testing.T) {
 		}
 	}
 }
+
+// TestBesideVectors: likewise for vectors.
+func TestBesideVectors(t *testing.T) {
+	inputs := func(f Feed) []string {
+		ds, err := f.OpenInputs(context.Background(), InputFiles([]string{place(t, "rows.csv", "1,2,4\n").Path}), data.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rowsOf(t, ds)
+	}
+	for _, text := range []string{`{"mean": 1, "std": [1, 2, 4]}`, `{"std": 2}`, `{}`} {
+		f, err := Of(model(t, tensor.Float32, -1, 3), Options{Preprocess: write(t, []byte(text), t.TempDir(), "p.json")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, b := inputs(f), inputs(besideAgain(t, model(t, tensor.Float32, -1, 3), f)); !slices.Equal(a, b) {
+			t.Errorf("%s: the file beside the model gives %v, not %v", text, b, a)
+		}
+	}
+}

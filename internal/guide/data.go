@@ -10,6 +10,7 @@ var data = Page{
 			{Name: "class folders", Meaning: "images (JPEG, PNG, GIF, BMP, TIFF, WebP, PPM), sounds (WAV, FLAC), or for a model of bytes any files: one folder for each class"},
 			{Name: "a table of files", Meaning: "CSV, TSV or JSONL with the columns file and label"},
 			{Name: "a table of texts", Meaning: "with the columns text and label; {text_column} and {label_column} name others"},
+			{Name: "a table of vectors", Meaning: "a column for each number, in the model's order, and a column label"},
 			{Name: "texts to continue", Meaning: "a .txt file, a folder with train.txt and val.txt, or a table without labels"},
 			{Name: "transcripts", Meaning: "a table with the columns file and text"},
 		}},

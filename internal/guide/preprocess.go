@@ -5,11 +5,12 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/data/picture"
 	"github.com/permafrost-ml/permafrost/internal/data/sound"
+	"github.com/permafrost-ml/permafrost/internal/data/spec"
 )
 
 var preprocess = Page{
 	Name:  "preprocess",
-	Short: "the preprocessor file: how a picture or a sound becomes a model's input",
+	Short: "the preprocessor file: how data become a model's input",
 	Parts: append([]Part{
 		{Text: "A preprocessor file is JSON in the form of Hugging Face's `preprocessor_config.json`, as\n" +
 			"`{\"size\": 256, \"crop_size\": 224, \"image_mean\": [0.485, 0.456, 0.406], \"image_std\": [0.229, 0.224, 0.225]}`.\n\n" +
@@ -36,7 +37,8 @@ var preprocess = Page{
 	}, frontEnds()...),
 }
 
-// frontEnds are the parts about the kinds of front ends of sounds, and what is harmless to all.
+// frontEnds are the parts about the kinds of front ends of sounds, what is harmless to all, and about
+// vectors.
 func frontEnds() []Part {
 	var parts []Part
 	for _, f := range sound.FrontEnds {
@@ -46,5 +48,10 @@ func frontEnds() []Part {
 		}
 		parts = append(parts, Part{Title: title, List: f.Keys})
 	}
-	return append(parts, Part{Title: "Sounds: keys that are harmless", Text: strings.Join(sound.Harmless, ", ")})
+	return append(parts,
+		Part{Title: "Sounds: keys that are harmless", Text: strings.Join(sound.Harmless, ", ")},
+		Part{Title: "Vectors", Text: "Other keys are refused.", List: []spec.Entry{
+			{Name: "mean", Meaning: "is taken off the numbers: one for all, or one for each"},
+			{Name: "std", Meaning: "they are divided by it then, likewise"},
+		}})
 }
