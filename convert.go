@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/checkpoint"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
-	"github.com/permafrost-ml/permafrost/internal/safetensors"
+	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // ImportOptions say how a checkpoint is matched to a model.
@@ -123,8 +125,9 @@ type ExportedTensor struct {
 	Exact string `json:"exact"` // exact or rounded
 }
 
-// Export writes all tensors of a tuned model, or of any ONNX file, as safetensors under their
-// PyTorch names.
+// Export writes all tensors of a tuned model, or of any ONNX file, under their PyTorch names. The
+// ending of out says the format: .safetensors, .pth, .pt or .bin (the zip file of torch.save), or
+// .npz.
 func Export(model, out string, o ExportOptions) (*Exported, error) {
 	switch {
 	case o.Checkpoint == "" && o.Entry != "":
@@ -133,6 +136,12 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 		return nil, badInput(fmt.Errorf("option eps %g is of a checkpoint's batch norm: give option checkpoint too", o.Eps))
 	case o.Checkpoint != "" && o.Head != "":
 		return nil, badInput(fmt.Errorf("option head %s: with option checkpoint the layer that the head replaces is found", o.Head))
+	}
+	if strings.EqualFold(filepath.Ext(out), ".onnx") {
+		return nil, badOption("out", "%s: a state dict is no ONNX file; option with_softmax writes one, with probabilities as its output", out)
+	}
+	if err := checkpoint.CheckName(out); err != nil {
+		return nil, badOption("out", "%w", err)
 	}
 	if err := apart(out, model, o.Checkpoint); err != nil {
 		return nil, err
@@ -145,11 +154,7 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
-	f, err := d.File()
-	if err != nil {
-		return nil, badInput(err)
-	}
-	if err := atomicfile.Write(out, func(w io.Writer) error { return safetensors.Write(w, *f) }); err != nil {
+	if err := atomicfile.Write(out, func(w io.Writer) error { return d.Save(w, out) }); err != nil {
 		return nil, failed(err)
 	}
 	e := &Exported{Out: out, Notes: d.Notes}
@@ -162,6 +167,34 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 		}
 	}
 	return e, nil
+}
+
+// Probabilities describes an ONNX file that gives probabilities. Its JSON form is what export
+// --with-softmax --json prints.
+type Probabilities struct {
+	Out      string   `json:"out"`      // the file written
+	Output   string   `json:"output"`   // its output: probabilities, one for each of Labels
+	Scores   string   `json:"scores"`   // the output of the tuned file, which they are computed from
+	Operator string   `json:"operator"` // Softmax, or Sigmoid for several labels an example
+	Labels   []string `json:"labels"`
+}
+
+// ExportProbabilities writes a tuned classifier to the ONNX file out with probabilities as its output
+// in place of scores, for runtimes that add no softmax of their own. Every weight has its bytes
+// unchanged, and a Model opened from out gives the same answers. It errors for tasks other than
+// classify and multilabel.
+func ExportProbabilities(tunedFile, out string) (*Probabilities, error) {
+	if !strings.EqualFold(filepath.Ext(out), ".onnx") {
+		return nil, badOption("out", "%s: option with_softmax writes an ONNX file: name it .onnx", out)
+	}
+	if err := apart(out, tunedFile); err != nil {
+		return nil, err
+	}
+	p, err := tuned.WriteProbabilities(tunedFile, out)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	return &Probabilities{Out: out, Output: p.Output, Scores: p.Scores, Operator: p.Operator, Labels: p.Labels}, nil
 }
 
 func stateDict(m *onnx.Model, o ExportOptions) (*checkpoint.StateDict, error) {

@@ -47,6 +47,7 @@ var imports = []struct {
 	{"internal/data/spec", "", ""},
 	{"internal/data/sound", "internal/data/spec", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},
 	{"internal/data/picture", "internal/data/spec", "golang.org/x/image/bmp golang.org/x/image/tiff golang.org/x/image/webp"},
+	{"internal/guide", "internal/data/picture internal/data/sound internal/data/spec", ""},
 	{"internal/data", "internal/option internal/tensor", "golang.org/x/text/unicode/norm"},
 	{"internal/task", "internal/data internal/op internal/ir internal/option internal/decode internal/kernel internal/tensor", ""},
 	{"internal/gzipped", "", ""},
@@ -75,7 +76,7 @@ var imports = []struct {
 	{"internal/fixture/shared", "", ""},
 	{"internal/fixture", "internal/onnx internal/ir internal/tensor", ""},
 	// The public library reaches all that a user may call; nothing below knows of it.
-	{".", "internal/testcase internal/demo internal/compare internal/race internal/choose internal/inspect internal/run internal/config internal/tuned internal/report internal/split internal/feed internal/task internal/data internal/data/picture internal/cache internal/checkpoint internal/schedule internal/freeze internal/safetensors internal/onnx internal/ir internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
+	{".", "internal/guide internal/testcase internal/demo internal/compare internal/race internal/choose internal/inspect internal/run internal/config internal/tuned internal/report internal/split internal/feed internal/task internal/data internal/data/picture internal/cache internal/checkpoint internal/schedule internal/freeze internal/onnx internal/ir internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/regret", "", ""},
 	{"bench/same", "", ""},

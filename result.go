@@ -18,6 +18,7 @@ const (
 	ModelFile  = "model.onnx"        // the tuned model, for Open
 	DeltaFile  = "delta.safetensors" // what the tuned model has in addition to its base
 	SealFile   = "seal.json"         // digests of the frozen tensors before and after
+	LabelsFile = "labels.txt"        // the names of the tuned model's scores, one a line
 	RaceFile   = "race.json"         // with Config.Auto: how the plan was chosen
 )
 

@@ -23,7 +23,21 @@ LogME at several depths of the frozen trunk, gradient statistics from one pass o
 batches, and the predicted time and memory of every plan of a ladder from the head
 alone to everything, and of adapters. It recommends a plan, says why, and how sure it is.
 
-The validation examples are not looked at. Features are kept for the fit that follows.`,
+The validation examples are not looked at. Features are kept for the fit that follows.
+
+Columns of the probe: features is the width of the value; train and held out are the
+accuracies of a linear classifier that reads it, +- the standard error of the latter;
+LogME is the evidence of a Bayesian linear model, per example: the larger, the better.
+
+Columns of the gradients, of each block: relative is their norm divided by that of the
+weights; signal the ratio of their squared mean over batches to their variance; Fisher
+the mean square; agreement 1 where different batches pull alike, 0 where they have nothing
+in common; change how much the norm differs a few steps later; moves how far a step moves
+the weights, relative to their size; importance the block's share of what these steps
+lower the loss, cost its share of the work for the trunk's weight gradients.
+
+Columns of the plans: at best orders them by what they may reach, it is no forecast; a
+fit is the predicted time, memory that of training, checkpoint its size.`,
 		Example: `  permafrost advise --model resnet.onnx --data photos
   permafrost advise --model resnet.onnx --data photos --json`,
 		Args: noArgs(),
@@ -106,7 +120,7 @@ func printAdvice(w io.Writer, a *permafrost.Advice) error {
 		}
 		fmt.Fprintf(&b, "%-*s  %10s  %8s  %10s  %10s  %10s%s\n", width, planText(c), thousands(c.Params), best, secondsText(c.Seconds), bytesText(c.Bytes), bytesText(c.Checkpoint), mark)
 	}
-	fmt.Fprintf(&b, "\nadvice      --thaw %s\nwhy         %s\nsure        %s: %s\n", a.Recommended.Thaw, a.Recommended.Why, a.Recommended.Sure, a.Recommended.Doubts)
+	fmt.Fprintf(&b, "\nadvice      --thaw %s\nwhy         %s\nsure        %s: %s\ncolumns     permafrost advise --help explains them\n", a.Recommended.Thaw, a.Recommended.Why, a.Recommended.Sure, a.Recommended.Doubts)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -18,9 +18,10 @@ func deltaCommand() *cobra.Command {
 		Long: `A delta is a tuned model without what its base has already: one safetensors file, which
 is small where little was thawed: tensors of which few numbers changed are stored as
 these alone, adapters as their own. Applied to the base it gives back the tuned file bit
-for bit.`,
+for bit. Every run has the delta of its tuned file: delta.safetensors.`,
 		Example: `  permafrost delta extract mobilenet.onnx runs/mobilenet-photos-1/model.onnx photos.safetensors
-  permafrost delta apply mobilenet.onnx photos.safetensors tuned.onnx`,
+  permafrost delta apply mobilenet.onnx photos.safetensors tuned.onnx
+  permafrost delta apply mobilenet.onnx runs/mobilenet-photos-1/delta.safetensors tuned.onnx`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

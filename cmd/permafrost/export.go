@@ -14,36 +14,48 @@ func init() { register(groupUse, exportCommand) }
 
 func exportCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "export TUNED --out FILE.safetensors",
-		Short: "Write a model's tensors as a PyTorch state dict",
-		Long: `export writes all tensors of a tuned model, or of any ONNX file, as safetensors under the names
-that they have in PyTorch, for load_state_dict. Where the exporter renamed a tensor, the path
-of the node that reads it gives the name, and transposed matrices are turned back.
+		Use:   "export TUNED --out FILE",
+		Short: "Write a model as a PyTorch state dict, or with probabilities as its output",
+		Long: `export writes all tensors of a tuned model, or of any ONNX file, under the names that they
+have in PyTorch, for load_state_dict. Where the exporter renamed a tensor, the path of the
+node that reads it gives the name, and transposed matrices are turned back.
+
+The ending of --out says the format: .safetensors; .pth, .pt or .bin, which torch.load reads,
+also with weights_only=True; .npz for NumPy.
 
 With --checkpoint, the state dict that the model was made from, the file has exactly its
 names, shapes and order: batch norm that was folded into convolutions comes out again, and
 a new classifier takes the place of the old one. What training left as it was comes back
 to the bit.
 
-The file's metadata says of every tensor whether it is exact or rounded.`,
+With --with-softmax it writes an ONNX file instead: the tuned model with probabilities as its
+output, for runtimes that add no softmax of their own.
+
+The table says of every tensor whether it is exact or rounded; so does the metadata of a
+safetensors file.`,
 		Example: `  permafrost export runs/resnet18-photos-1/model.onnx --out tuned.safetensors --head fc
-  permafrost export runs/resnet18-photos-1/model.onnx --out tuned.safetensors --checkpoint resnet18.pth`,
+  permafrost export runs/resnet18-photos-1/model.onnx --out tuned.pth --checkpoint resnet18.pth
+  permafrost export runs/resnet18-photos-1/model.onnx --out probabilities.onnx --with-softmax`,
 		Args: oneArg("TUNED"),
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	out := fs.String("out", "", "`FILE` to write")
+	out := fs.String("out", "", "`FILE` to write: .safetensors, .pth, .pt, .bin or .npz")
 	var o permafrost.ExportOptions
 	fs.StringVar(&o.Checkpoint, "checkpoint", "", "`FILE` state dict that the model was made from: gives names, undoes folding")
 	entryFlag(cmd, &o.Entry)
 	epsFlag(cmd, &o.Eps)
 	fs.StringVar(&o.Head, "head", "", "`NAME` of the layer that a new linear head replaces, as fc; found with --checkpoint")
+	softmax := fs.Bool("with-softmax", false, "write an ONNX file with probabilities as its output instead (sigmoid where an example has several labels)")
 	asJSON := jsonFlag(fs)
 	required(cmd, "out")
-	files(cmd, "out", "safetensors")
+	files(cmd, "out", "safetensors", "pth", "pt", "bin", "npz", "onnx")
 	files(cmd, "checkpoint", "safetensors", "pt", "pth", "npz")
 	completeModel(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *softmax {
+			return exportProbabilities(cmd, args[0], *out, *asJSON)
+		}
 		if err := checkEps(cmd, o.Eps); err != nil {
 			return err
 		}
@@ -60,6 +72,23 @@ The file's metadata says of every tensor whether it is exact or rounded.`,
 		return printStateDict(cmd.OutOrStdout(), e)
 	}
 	return cmd
+}
+
+func exportProbabilities(cmd *cobra.Command, model, out string, asJSON bool) error {
+	for _, name := range []string{"checkpoint", "entry", "eps", "head"} {
+		if cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s is of a state dict, and --with-softmax writes an ONNX file: leave one out", name)
+		}
+	}
+	p, err := permafrost.ExportProbabilities(model, out)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), p)
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: output %q, %s of %q, one for each of %d labels\n", p.Out, p.Output, p.Operator, p.Scores, len(p.Labels))
+	return err
 }
 
 func printStateDict(w io.Writer, e *permafrost.Exported) error {

@@ -29,12 +29,8 @@ trains more of the model; permafrost inspect shows first what a choice costs. --
 chooses what to thaw, and at which rate, by trying plans on parts of the training
 examples; the validation examples have no say in it. race.json tells the whole race.
 
-Selectors: all, none, head; the name of a layer, block, node or weight (layer3), with
-all below it; a glob over these names (layer3.*, /layers.4/*); re:REGEX; kind:bias|norm|shift|weight|embedding; first:N
-and last:N blocks; depth:60%-100%; !SELECTOR takes away. A list is applied in order.
-Less than a weight: rows:NAME[0:8,-1,'token'] and channels:NAME[0:8] along the first
-axis; fisher:0.5% and magnitude:0.5%, of what the others name (or of everything but
-the head) the share of numbers with the largest squared gradients, or the largest.
+Selectors name weights: head, all, last:2, layer3, 'layer3.*', kind:bias, fisher:0.5%;
+!SELECTOR takes away. permafrost help selectors lists all of them.
 
 --adapter freezes everything but the head and what --thaw names, and trains additions
 that start as nothing: lora:R a product of rank R beside linear layers (where there is
@@ -44,8 +40,10 @@ of convolutions). They are nodes of the tuned file, or with --adapter-merge part
 the weights, which verify then names as changed.
 
 The run folder holds model.onnx (the tuned model, which predicts by itself),
-delta.safetensors (what changed), plan.json, seal.json (proof that frozen weights
-are untouched), events.jsonl, checkpoints and run.yaml, which replays the run.
+labels.txt and preprocessor_config.json or tokenizer.json (the same for programs that do
+not read its metadata), delta.safetensors (what changed, for delta apply), plan.json,
+seal.json (proof that frozen weights are untouched), events.jsonl, checkpoints and
+run.yaml, which replays the run.
 Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
 		Example: `  permafrost fit --model mobilenet.onnx --data photos
   permafrost fit --model resnet.onnx --data photos --thaw last:1 --epochs 10 --out runs/deeper

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/permafrost-ml/permafrost"
 )
 
 // flagGroup is the annotation that says under which heading help shows a flag.
@@ -30,7 +32,13 @@ func teach(root *cobra.Command) {
 		}
 		commands(&b, cmd)
 		flags(&b, cmd)
-		if cmd.HasAvailableSubCommands() {
+		if !cmd.HasParent() {
+			b.WriteString("\nTopics:\n")
+			for _, g := range guides() {
+				fmt.Fprintf(&b, "  %-*s  %s\n", cmd.NamePadding(), g.Name, g.Short)
+			}
+			fmt.Fprintf(&b, "\n%s help COMMAND or TOPIC explains one.\n", cmd.Name())
+		} else if cmd.HasAvailableSubCommands() {
 			fmt.Fprintf(&b, "\n%s help COMMAND explains one.\n", cmd.Root().Name())
 		}
 		_, err := fmt.Fprint(cmd.OutOrStdout(), b.String())
@@ -38,19 +46,41 @@ func teach(root *cobra.Command) {
 	})
 }
 
-// refuseUnknownTopics makes permafrost help NAME an error if there is no command of that name. Cobra
-// prints a line and the help of a command above it, with status 0.
-func refuseUnknownTopics(root *cobra.Command) {
+// guides are the pages of reference, with options as flags.
+func guides() []permafrost.Guide {
+	return permafrost.Guides(func(option string) string { return "--" + strings.ReplaceAll(option, "_", "-") })
+}
+
+// explainTopics makes permafrost help NAME print the guide of that name, and an error if there is
+// neither a guide nor a command. Cobra prints a line and the help of a command above it, with status
+// 0.
+func explainTopics(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	help, _, err := root.Find([]string{"help"})
 	if err != nil {
 		panic(err) // it was just made
 	}
 	help.Run = nil
-	help.RunE = func(_ *cobra.Command, args []string) error {
+	commands := help.ValidArgsFunction
+	help.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		words, directive := commands(cmd, args, word)
+		for _, g := range guides() {
+			if len(args) == 0 && strings.HasPrefix(g.Name, word) {
+				words = append(words, g.Name+"\t"+g.Short)
+			}
+		}
+		return words, directive
+	}
+	help.RunE = func(self *cobra.Command, args []string) error {
+		for _, g := range guides() {
+			if len(args) == 1 && args[0] == g.Name {
+				_, err := fmt.Fprint(self.OutOrStdout(), g.Text)
+				return err
+			}
+		}
 		cmd, rest, err := root.Find(args)
 		if err != nil || len(rest) > 0 {
-			return fmt.Errorf("unknown command %q", strings.Join(args, " "))
+			return fmt.Errorf("unknown command or topic %q", strings.Join(args, " "))
 		}
 		cmd.InitDefaultHelpFlag()
 		return cmd.Help()

@@ -125,9 +125,9 @@ func TestImportRefuses(t *testing.T) {
 		{imp(good, "--entry", "model"), []string{"no entries", "--entry model"}},
 		{imp(good, "--keep", "["), []string{"pattern"}},
 		{[]string{"import", good, "--model", at("a.onnx"), "--out", at("a.onnx")}, []string{"is an input"}},
-		{[]string{"export", at("a.onnx"), "--out", at("out.onnx"), "--checkpoint", other}, []string{"nothing matches"}},
-		{[]string{"export", at("a.onnx"), "--out", at("out.onnx"), "--entry", "x"}, []string{"--checkpoint"}},
-		{[]string{"export", good, "--out", at("out.onnx")}, []string{"good"}},
+		{[]string{"export", at("a.onnx"), "--out", at("out.pth"), "--checkpoint", other}, []string{"nothing matches"}},
+		{[]string{"export", at("a.onnx"), "--out", at("out.pth"), "--entry", "x"}, []string{"--checkpoint"}},
+		{[]string{"export", good, "--out", at("out.pth")}, []string{"good"}},
 	} {
 		o := permafrostRun(t, tt.args...)
 		if o.code != exitUsage || o.stdout != "" {

@@ -125,11 +125,11 @@ A first session:
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
-	})
+	root.Version = permafrost.Version
+	root.SetVersionTemplate(versionText())
+	root.SetFlagErrorFunc(unknownFlag)
 	teach(root)
 	addCommands(root)
-	refuseUnknownTopics(root)
+	explainTopics(root)
 	return root
 }

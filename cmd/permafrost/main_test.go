@@ -120,7 +120,7 @@ func TestSession(t *testing.T) {
 	}
 
 	succeed(t, "delta", "extract", "tiny.onnx", "run/model.onnx", "d.safetensors")
-	succeed(t, "delta", "apply", "tiny.onnx", "d.safetensors", "again.onnx")
+	succeed(t, "delta", "apply", "tiny.onnx", "run/delta.safetensors", "again.onnx")
 	sameFiles(t, "run/model.onnx", "again.onnx")
 
 	succeed(t, "fit", "--config", "run/run.yaml", "--out", "replay", "--threads", "1")

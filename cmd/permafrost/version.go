@@ -21,12 +21,18 @@ func versionCommand() *cobra.Command {
 	}
 	asJSON := jsonFlag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		platform := runtime.GOOS + "/" + runtime.GOARCH
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), map[string]string{"version": permafrost.Version, "go": runtime.Version(), "platform": platform})
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "permafrost %s (%s, %s)\n", permafrost.Version, runtime.Version(), platform)
+		_, err := fmt.Fprint(cmd.OutOrStdout(), versionText())
 		return err
 	}
 	return cmd
 }
+
+// versionText is the line that version and --version print.
+func versionText() string {
+	return fmt.Sprintf("permafrost %s (%s, %s)\n", permafrost.Version, runtime.Version(), platform)
+}
+
+const platform = runtime.GOOS + "/" + runtime.GOARCH

@@ -42,15 +42,12 @@ type StateDict struct {
 	Notes   []string // what a reader of the file should know
 }
 
-// File is the state dict as a safetensors file, whose metadata says of every tensor whether it is
+// file is the state dict as a safetensors file, whose metadata says of every tensor whether it is
 // exact.
-func (d *StateDict) File() (*safetensors.File, error) {
+func (d *StateDict) file() (*safetensors.File, error) {
 	f := &safetensors.File{Tensors: map[string]*tensor.Tensor{}, Metadata: map[string]string{keyFormat: "pt"}}
 	exact := map[string]string{}
 	for _, t := range d.Tensors {
-		if f.Tensors[t.Name] != nil {
-			return nil, fmt.Errorf("two tensors would be called %q", t.Name)
-		}
 		f.Tensors[t.Name] = t.tensor
 		exact[t.Name] = t.Exact
 	}

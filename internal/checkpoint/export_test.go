@@ -41,7 +41,7 @@ func TestExportUntouched(t *testing.T) {
 	if len(d.Tensors) != len(c.Tensors) {
 		t.Errorf("%d tensors, want %d", len(d.Tensors), len(c.Tensors))
 	}
-	f, err := d.File()
+	f, err := d.file()
 	if err != nil || !strings.Contains(f.Metadata[keyTensors], `"conv1.weight":"exact"`) || f.Metadata[keyFormat] != "pt" {
 		t.Errorf("metadata %v, %v", f.Metadata, err)
 	}

@@ -19,14 +19,14 @@ type Config struct {
 	Task        string   `yaml:"task" json:"task" arg:"KIND" help:"{} (default: found from the data)"`
 	TextColumn  string   `yaml:"text_column" json:"text_column" arg:"NAME" help:"column of a table that holds the text"`
 	LabelColumn string   `yaml:"label_column" json:"label_column" arg:"NAME" help:"column of a table that holds the label (default: label; for numbers also target)"`
-	Preprocess  string   `yaml:"preprocess" json:"preprocess" arg:"P" help:"preprocessor file, or imagenet, inception, unit, raw; tensors for files of them"`
+	Preprocess  string   `yaml:"preprocess" json:"preprocess" arg:"P" help:"preprocessor file, or imagenet, inception, unit, raw; tensors for files of them; help preprocess explains"`
 	Layout      string   `yaml:"layout" json:"layout" arg:"KIND" help:"axes of the model's pictures: nchw, or nhwc for channels last (default: found from the model)"`
 	Size        string   `yaml:"size" json:"size" arg:"HxW" help:"size of the pictures that the model gets, as 224x320 or 224 (default: what it takes, else what the preprocessor file says, else 224)"`
 	Tokenizer   string   `yaml:"tokenizer" json:"tokenizer" arg:"FILE" help:"tokenizer file (default: beside the model)"`
 	MaxLength   int      `yaml:"max_length" json:"max_length" arg:"N" help:"tokens of a text that the model gets at most (0: what it takes)"`
 	Input       []string `yaml:"input" json:"input" arg:"NAME=VALUE" help:"an input of the model that is the same for every example: a number, zeros, or the tensor of a file (.pb, .safetensors); may be given again (default: zeros for states, nothing in caches)"`
 	Shape       []string `yaml:"shape" json:"shape" arg:"INPUT=SIZES" help:"sizes of the open axes of an input, and of the axes of the same names, as input_ids=1,128; or of the axes of a name, as sequence=128; may be given again"`
-	Augment     string   `yaml:"augment" json:"augment" arg:"SPEC" help:"random changes of the training examples, or none"`
+	Augment     string   `yaml:"augment" json:"augment" arg:"SPEC" help:"random changes of the training examples: flip, vflip, crop:A, color:X, rand:N:M of pictures, noise:DB, gain:DB, shift:S of sounds, or none; help augment explains"`
 
 	Thaw      []string      `yaml:"thaw" json:"thaw" arg:"S" help:"weights to train, as selectors; may be given again (default: head)"`
 	Freeze    []string      `yaml:"freeze" json:"freeze" arg:"S" help:"weights to take away from those thawed; may be given again"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,6 +130,9 @@ func TestPaddingSides(t *testing.T) {
 			}
 			if back := fed(t, again.(*Texts), "the a"); back[TokenIDs] != got[TokenIDs] {
 				t.Errorf("a tuned file is fed %s, the fit %s", back[TokenIDs], got[TokenIDs])
+			}
+			if back := fed(t, besideAgain(t, sameInputs(t, f, c.length), f).(*Texts), "the a"); !maps.Equal(back, got) {
+				t.Errorf("the files beside a tuned file feed %v, the fit %v", back, got)
 			}
 		})
 	}

@@ -85,11 +85,12 @@ type Param struct {
 	External bool
 }
 
-// Open reads a model file. Errors are one line that says what is wrong and where.
+// Open reads a model file. Errors are one line that says what is wrong and where. For a file of
+// another format, or a folder, it says how to come to an ONNX file from there.
 func Open(path string) (*Model, error) {
 	st, err := os.Stat(path)
 	if err == nil && st.IsDir() {
-		return nil, fmt.Errorf("onnx: %s is a folder, not a model file", path)
+		return nil, fmt.Errorf("onnx: %w", folder(path))
 	}
 	if err == nil && !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("onnx: %s is no regular file", path)
@@ -109,7 +110,8 @@ func Open(path string) (*Model, error) {
 	return m, nil
 }
 
-// readFile is os.ReadFile into a buffer that is suitable for large contents.
+// readFile is os.ReadFile into a buffer that is suitable for large contents. It errors if the file
+// is of another format, before it is read.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -118,6 +120,9 @@ func readFile(path string) ([]byte, error) {
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
+		return nil, err
+	}
+	if err := foreign(f, st.Size()); err != nil {
 		return nil, err
 	}
 	b := tensor.AlignedBytes(int(st.Size()))

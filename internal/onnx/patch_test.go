@@ -175,6 +175,28 @@ func TestPatchEverything(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 	check(t, b)
+
+	l, err := m.PatchedLayout(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read := n.Layout(); l.Digest != read.Digest || len(l.Spans) == 0 {
+		t.Errorf("digest %s of the file to write, %s of the written one; spans %v", l.Digest, read.Digest, l.Spans)
+	}
+	var whole []byte // put together again from skeleton, patch and base
+	skeleton := l.Skeleton
+	for _, s := range l.Spans {
+		keep := s.Offset - len(whole)
+		whole, skeleton = append(whole, skeleton[:keep]...), skeleton[keep:]
+		from := l.Tensors[s.Name]
+		if from == nil {
+			from = m.Param(s.Name).Tensor
+		}
+		whole = append(whole, from.Bytes...)
+	}
+	if whole = append(whole, skeleton...); !bytes.Equal(whole, b) {
+		t.Error("skeleton and spans do not give the written file")
+	}
 }
 
 func TestPatchErrors(t *testing.T) {

@@ -3,6 +3,7 @@ package parity
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"os"
@@ -140,11 +141,13 @@ func back(t *testing.T, m *onnx.Model, c *checkpoint.Checkpoint, path string, un
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := d.File()
+	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeStateDict(t, path, f)
+	if err := errors.Join(d.Save(f, path), f.Close()); err != nil {
+		t.Fatal(err)
+	}
 	again, err := checkpoint.Open(path, "")
 	if err != nil {
 		t.Fatal(err)

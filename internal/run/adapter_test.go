@@ -65,13 +65,7 @@ func TestFitAdapters(t *testing.T) {
 			if e.Accuracy != r.ValAccuracy || math.Abs(e.Loss-r.ValLoss) > 1e-4*(1+r.ValLoss) {
 				t.Errorf("the tuned file has accuracy %g and loss %g, the fit said %g and %g", e.Accuracy, e.Loss, r.ValAccuracy, r.ValLoss)
 			}
-			delta, again := filepath.Join(t.TempDir(), "d.safetensors"), filepath.Join(t.TempDir(), "again.onnx")
-			if _, err := tuned.Extract(cfg.Model, file, delta); err != nil {
-				t.Fatal(err)
-			}
-			if err := tuned.Apply(cfg.Model, delta, again); err != nil || !bytes.Equal(read(t, file), read(t, again)) {
-				t.Errorf("base and delta do not give the tuned file back: %v", err)
-			}
+			checkDelta(t, cfg)
 			broken := cfg
 			broken.Out = t.TempDir()
 			ctx, cancel := context.WithCancel(context.Background())

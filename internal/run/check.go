@@ -35,7 +35,7 @@ func (s *Session) Check() error {
 	if s.Net.Headed.Adapters == nil {
 		return nil
 	}
-	p, _, err := s.patch()
+	p, err := s.patch()
 	if err != nil {
 		return err
 	}

@@ -2,43 +2,91 @@ package run
 
 import (
 	"bytes"
-	"os"
+	"maps"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/safetensors"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
-// A delta of a tuned model of texts or sounds gives it back bit for bit, what it carries of its
-// tokenizer or preparation included, and is smaller than the file.
-func TestDeltaOfSequences(t *testing.T) {
-	for name, make := range map[string]func(testing.TB) config.Config{
-		"texts":  func(t testing.TB) config.Config { return textConfig(t, true) },
-		"sounds": waveConfig,
-	} {
-		for _, thaw := range []string{"head", "last:1"} {
-			cfg := make(t)
-			cfg.Epochs, cfg.Thaw, cfg.Out = 1, []string{thaw}, t.TempDir()
-			mustFit(t, cfg)
-			file, dir := filepath.Join(cfg.Out, ModelFile), t.TempDir()
-			delta, again := filepath.Join(dir, "d.safetensors"), filepath.Join(dir, "again.onnx")
-			if _, err := tuned.Extract(cfg.Model, file, delta); err != nil {
-				t.Fatal(err)
-			}
-			if err := tuned.Apply(cfg.Model, delta, again); err != nil {
-				t.Fatalf("%s, %s: %v", name, thaw, err)
-			}
-			if !bytes.Equal(read(t, file), read(t, again)) {
-				t.Errorf("%s, %s: the delta gives another file", name, thaw)
-			}
-			d, err := os.Stat(delta)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d.Size() >= int64(len(read(t, file))) {
-				t.Errorf("%s, %s: a delta of %d bytes for a file of %d", name, thaw, d.Size(), len(read(t, file)))
-			}
+// checkDelta errors unless a run's delta and the one that Extract makes of base and tuned file give
+// the tuned file back bit for bit, and are smaller than it.
+func checkDelta(t *testing.T, cfg config.Config) {
+	t.Helper()
+	dir := t.TempDir()
+	extracted, again := filepath.Join(dir, "d.safetensors"), filepath.Join(dir, "again.onnx")
+	if _, err := tuned.Extract(cfg.Model, filepath.Join(cfg.Out, ModelFile), extracted); err != nil {
+		t.Fatal(err)
+	}
+	whole := read(t, cfg.Out, ModelFile)
+	for _, delta := range []string{filepath.Join(cfg.Out, DeltaFile), extracted} {
+		if err := tuned.Apply(cfg.Model, delta, again); err != nil {
+			t.Fatal(err)
 		}
+		if !bytes.Equal(whole, read(t, again)) {
+			t.Errorf("base and %s do not give the tuned file back", delta)
+		}
+		if n := len(read(t, delta)); n >= len(whole) {
+			t.Errorf("%s has %d bytes for a file of %d", delta, n, len(whole))
+		}
+	}
+	own, err := safetensors.ReadFile(filepath.Join(cfg.Out, DeltaFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := safetensors.ReadFile(extracted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := slices.Sorted(maps.Keys(own.Tensors)), slices.Sorted(maps.Keys(theirs.Tensors)); !slices.Equal(a, b) {
+		t.Errorf("the run's delta holds %v, Extract's %v", a, b)
+	}
+}
+
+// trained is what a run's delta has of weights, without the nodes and the record around them.
+func trained(t *testing.T, dir string) []byte {
+	t.Helper()
+	f, err := safetensors.ReadFile(filepath.Join(dir, DeltaFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b []byte
+	for _, name := range slices.Sorted(maps.Keys(f.Tensors)) {
+		if name != "permafrost.skeleton" {
+			b = append(append(b, name...), f.Tensors[name].Bytes...)
+		}
+	}
+	return b
+}
+
+// TestDelta: the delta that a run writes gives the tuned file back, with what the file carries of
+// its tokenizer or preparation, whatever trained.
+func TestDelta(t *testing.T) {
+	thaw := func(what ...string) func(testing.TB) config.Config {
+		return func(t testing.TB) config.Config {
+			c := tinyConfig(t)
+			c.Thaw = what
+			return c
+		}
+	}
+	for name, make := range map[string]func(testing.TB) config.Config{
+		"texts":              func(t testing.TB) config.Config { return textConfig(t, true) },
+		"texts, last block":  func(t testing.TB) config.Config { c := textConfig(t, true); c.Thaw = []string{"last:1"}; return c },
+		"sounds":             waveConfig,
+		"sounds, last block": func(t testing.TB) config.Config { c := waveConfig(t); c.Thaw = []string{"last:1"}; return c },
+		"a few numbers":      thaw("head", "magnitude:0.5%"),
+		"channels":           thaw("channels:layer2.0.conv2.weight[0:2]"),
+		"own classifier":     func(t testing.TB) config.Config { c := thaw("head")(t); c.Head = "keep"; return c },
+		"schedule":           func(t testing.TB) config.Config { return scheduled(t, "gradual") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := make(t)
+			cfg.Epochs, cfg.Out = 1, t.TempDir()
+			mustFit(t, cfg)
+			checkDelta(t, cfg)
+		})
 	}
 }

@@ -122,7 +122,7 @@ func (h *Held) Model() ([]byte, error) {
 	if h.over && h.result == nil {
 		return nil, errOver
 	}
-	patch, _, err := h.f.session.patch()
+	patch, err := h.f.session.patch()
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +226,7 @@ func (f *loop) takePlan(ctx context.Context) error {
 
 // writeModel writes the tuned model with the current weights.
 func (s *Session) writeModel(path string) error {
-	patch, _, err := s.patch()
+	patch, err := s.patch()
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}

@@ -229,9 +229,9 @@ func TestRegularised(t *testing.T) {
 				})
 				c.Model, c.Data = model, photos
 				mustFit(t, c)
-				plain[key] = read(t, c.Out, DeltaFile)
+				plain[key] = trained(t, c.Out)
 			}
-			if bytes.Equal(plain[key], read(t, whole.Out, DeltaFile)) {
+			if bytes.Equal(plain[key], trained(t, whole.Out)) {
 				t.Error("the option made no difference")
 			}
 			cuts := []int{33} // of 40 steps, five an epoch

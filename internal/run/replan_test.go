@@ -149,7 +149,7 @@ func TestScheduleWithoutChange(t *testing.T) {
 	if !slices.Equal(h.losses(), p.losses()) {
 		t.Error("the schedule changed the losses")
 	}
-	a, b := read(t, cfg.Out, DeltaFile), read(t, plain.Out, DeltaFile)
+	a, b := trained(t, cfg.Out), trained(t, plain.Out)
 	if !bytes.Equal(a, b) {
 		t.Error("the schedule changed the weights")
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
@@ -20,18 +21,23 @@ const (
 	EventsFile     = "events.jsonl"      // what happened
 	CheckpointsDir = "checkpoints"       // last.safetensors and best.safetensors
 	ModelFile      = "model.onnx"        // the tuned model
-	DeltaFile      = "delta.safetensors" // its thawed tensors alone
+	DeltaFile      = "delta.safetensors" // what it has in addition to the base, see tuned.Apply
 	SealFile       = "seal.json"         // digests of the frozen tensors before and after
+	LabelsFile     = "labels.txt"        // the names of the tuned model's scores, one a line
 	ReportFile     = "report.html"       // for a person to read
 )
 
 var runFiles = []string{RunFile, PlanFile, EventsFile, CheckpointsDir, ModelFile, DeltaFile, SealFile, ReportFile}
 
+// besideFiles say for other programs what the tuned model's record says. Other models have such
+// files too.
+var besideFiles = []string{LabelsFile, feed.PreprocessFile, feed.FrontEndFile, feed.TokenizerFile, feed.TokenizerConfigFile}
+
 // RunDir is a directory that holds one run.
 type RunDir struct{ Path string }
 
-// CheckRunDir errors if path cannot hold a new run because it is a file or holds another run. It
-// writes nothing.
+// CheckRunDir errors if path cannot hold a new run because it is a file, holds another run, or a
+// file that the run would overwrite. It writes nothing.
 func CheckRunDir(path string) error {
 	st, err := os.Stat(path)
 	switch {
@@ -45,6 +51,11 @@ func CheckRunDir(path string) error {
 	for _, name := range runFiles {
 		if _, err := os.Lstat(filepath.Join(path, name)); err == nil {
 			return option.Errorf("out", "%s holds another run (%s): name another folder, or option resume to go on with it", path, name)
+		}
+	}
+	for _, name := range besideFiles {
+		if _, err := os.Lstat(filepath.Join(path, name)); err == nil {
+			return option.Errorf("out", "%s holds %s, which the run would overwrite: name another folder", path, name)
 		}
 	}
 	return nil

@@ -45,7 +45,7 @@ func (s *Session) Try(ctx context.Context) error {
 			}
 		}
 	}
-	p, _, err := s.patch()
+	p, err := s.patch()
 	if err != nil {
 		return err
 	}

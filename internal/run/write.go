@@ -3,19 +3,17 @@ package run
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
+	"strings"
 
-	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
-	"github.com/permafrost-ml/permafrost/internal/safetensors"
-	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
-// write writes the tuned model, the thawed tensors (delta) and the seal to the run directory. It
+// write writes the tuned model, its delta, the files beside it and the seal to the run directory. It
 // returns the model's size in bytes.
 func (f *loop) write(after map[string]string) (int64, error) {
 	for name, d := range f.session.digests {
@@ -32,7 +30,7 @@ func (f *loop) write(after map[string]string) (int64, error) {
 			return 0, err
 		}
 	}
-	patch, changed, err := f.session.patch()
+	patch, err := f.session.patch()
 	if err != nil {
 		return 0, err
 	}
@@ -40,18 +38,10 @@ func (f *loop) write(after map[string]string) (int64, error) {
 	if err := f.session.Base.Model.WriteFile(path, patch); err != nil {
 		return 0, err
 	}
-	trained := map[string]*tensor.Tensor{}
-	for name, t := range changed {
-		if p := f.session.Base.Model.Param(name); p != nil && f.session.Plans.Ever.Of(name).State == freeze.Partly {
-			tuned.PutSparse(trained, name, p.Tensor, t)
-		} else {
-			trained[name] = t
-		}
+	if err := tuned.WriteDelta(f.session.Base.Model, patch, path, f.dir.File(DeltaFile)); err != nil {
+		return 0, err
 	}
-	err = atomicfile.Write(f.dir.File(DeltaFile), func(w io.Writer) error {
-		return safetensors.Write(w, safetensors.File{Tensors: trained, Metadata: map[string]string{"permafrost.base": f.session.Plans.Ever.Model}})
-	})
-	if err != nil {
+	if err := f.writeBeside(); err != nil {
 		return 0, err
 	}
 	seal, err := json.MarshalIndent(freeze.Seal{Before: freeze.Total(f.session.digests), After: freeze.Total(after), Frozen: f.session.digests}, "", "  ")
@@ -68,17 +58,42 @@ func (f *loop) write(after map[string]string) (int64, error) {
 	return st.Size(), nil
 }
 
+// writeBeside writes what the tuned model's record says of labels and preparation as files, for
+// programs that do not read it.
+func (f *loop) writeBeside() error {
+	files, err := feed.Beside(f.session.Base.Feed)
+	if err != nil {
+		return err
+	}
+	if names := f.session.Task.Names(); len(names) > 0 {
+		var b strings.Builder
+		for _, name := range names {
+			b.WriteString(strings.ReplaceAll(name, "\n", " ") + "\n")
+		}
+		if files == nil {
+			files = map[string][]byte{}
+		}
+		files[LabelsFile] = []byte(b.String())
+	}
+	for name, b := range files {
+		if err := f.dir.WriteFile(name, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // patch describes how the tuned file differs from the base, with the record in its metadata. See
 // Network.Patch.
-func (s *Session) patch() (*onnx.Patch, map[string]*tensor.Tensor, error) {
-	p, changed, err := s.Net.Patch(s.Plans.Ever, s.Config.AdapterMerge)
+func (s *Session) patch() (*onnx.Patch, error) {
+	p, err := s.Net.Patch(s.Plans.Ever, s.Config.AdapterMerge)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	record := tuned.Record{Version: version.Version, Task: s.Task.Name(), Labels: s.Task.Names(), Input: s.Base.Feed.Kind(), Sides: s.Base.Sides, Plan: s.Plans.Ever}
 	if record.Preprocess, err = s.Base.Feed.Settings(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	p.Metadata, err = record.Metadata()
-	return p, changed, err
+	return p, err
 }

@@ -11,12 +11,11 @@ import (
 
 // Patch describes how the tuned file differs from the base for a plan of what trained. It holds new
 // contents of changed weights, the new head in place of what it replaces, and adapters beside their
-// layers. If merge is set, adapters are merged into their layers' weights. Patch also returns the
-// changed and added tensors by name. Standardisation is folded into the head's weights. The caller
-// adds the metadata.
-func (n *Network) Patch(plan *freeze.Plan, merge bool) (*onnx.Patch, map[string]*tensor.Tensor, error) {
+// layers. If merge is set, adapters are merged into their layers' weights. Standardisation is folded
+// into the head's weights. The caller adds the metadata.
+func (n *Network) Patch(plan *freeze.Plan, merge bool) (*onnx.Patch, error) {
 	p := &onnx.Patch{Tensors: map[string]*tensor.Tensor{}}
-	changed := map[string]*tensor.Tensor{}
+	changed := map[string]*tensor.Tensor{} // and added ones, by name
 	fresh := n.Headed.fresh()
 	for _, w := range n.Set.Weights {
 		added := slices.Contains(fresh, w.Name) // with a schedule it may never have trained
@@ -34,12 +33,12 @@ func (n *Network) Patch(plan *freeze.Plan, merge bool) (*onnx.Patch, map[string]
 	h := n.Headed
 	if h.Adapters != nil && merge {
 		if err := n.mergeAdapters(p, changed); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		h = h.bare
 	}
 	n.splice(p, h, changed)
-	return n.Base.prepend(p), changed, nil
+	return n.Base.prepend(p), nil
 }
 
 // foldHead rewrites the first layer of the head in changed so that it reads raw features.

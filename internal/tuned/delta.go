@@ -14,7 +14,7 @@ import (
 
 // A delta is a tuned model without the parts that it shares with its base. It is one safetensors
 // file. It holds the changed and new tensors under their names; a tensor with few changed elements
-// is stored as only these (see PutSparse). Under skeletonTensor it holds the tuned file's bytes,
+// is stored as only these (see putSparse). Under skeletonTensor it holds the tuned file's bytes,
 // compressed with gzip, without the contents of these tensors and of tensors that equal the base's.
 // The metadata say where the contents belong. Applied to its base, a delta gives back the tuned
 // file bit for bit.
@@ -35,39 +35,53 @@ func Extract(base, tunedFile, path string) (*safetensors.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return extract(b, tunedFile, path)
+}
+
+func extract(base *onnx.Model, tunedFile, path string) (*safetensors.File, error) {
 	t, err := onnx.Open(tunedFile)
 	if err != nil {
 		return nil, err
 	}
-	f, err := delta(b, t)
+	return writeDelta(base, t.Layout(), path)
+}
+
+// WriteDelta writes to path the delta between a base and the file that it gives with a patch, which
+// lies at tunedFile. The file is not read, unless weights of the base or its own lie beside it.
+func WriteDelta(base *onnx.Model, patch *onnx.Patch, tunedFile, path string) error {
+	l, err := base.PatchedLayout(patch)
+	switch {
+	case err != nil:
+	case l == nil:
+		_, err = extract(base, tunedFile, path)
+	default:
+		_, err = writeDelta(base, l, path)
+	}
+	return err
+}
+
+func writeDelta(base *onnx.Model, tuned *onnx.Layout, path string) (*safetensors.File, error) {
+	f, err := delta(base, tuned)
 	if err != nil {
 		return nil, err
 	}
 	return f, atomicfile.Write(path, func(w io.Writer) error { return safetensors.Write(w, *f) })
 }
 
-func delta(base, t *onnx.Model) (*safetensors.File, error) {
-	f := &safetensors.File{Tensors: map[string]*tensor.Tensor{}, Metadata: map[string]string{keyBase: base.Digest(), keyTuned: t.Digest()}}
-	for _, p := range t.Params {
-		b := base.Param(p.Name)
+func delta(base *onnx.Model, tuned *onnx.Layout) (*safetensors.File, error) {
+	f := &safetensors.File{Tensors: map[string]*tensor.Tensor{}, Metadata: map[string]string{keyBase: base.Digest(), keyTuned: tuned.Digest}}
+	for _, s := range tuned.Spans {
+		t, b := tuned.Tensors[s.Name], base.Param(s.Name)
 		switch {
+		case t == nil: // the base's
 		case b == nil:
-			f.Tensors[p.Name] = p.Tensor
-		case !sameTensor(b.Tensor, p.Tensor):
-			PutSparse(f.Tensors, p.Name, b.Tensor, p.Tensor)
+			f.Tensors[s.Name] = t
+		case !sameTensor(b.Tensor, t):
+			putSparse(f.Tensors, s.Name, b.Tensor, t)
 		}
 	}
-	src := t.Source()
-	var skeleton []byte
-	at := 0
-	spans := t.Spans()
-	for _, s := range spans {
-		skeleton = append(skeleton, src[at:s.Offset]...)
-		at = s.Offset + s.Len
-	}
-	skeleton = append(skeleton, src[at:]...)
-	f.Tensors[skeletonTensor] = tensor.Of(gzipped.Pack(skeleton))
-	js, err := json.Marshal(spans)
+	f.Tensors[skeletonTensor] = tensor.Of(gzipped.Pack(tuned.Skeleton))
+	js, err := json.Marshal(tuned.Spans)
 	if err != nil {
 		return nil, err
 	}

@@ -55,6 +55,7 @@ func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	scored(m)
 	base, err := split.NewBase(m, feed.Options{Kind: r.Input, Settings: r.Preprocess})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -14,10 +14,10 @@ const (
 	valuesOf  = ":values"
 )
 
-// PutSparse adds a changed tensor to a file's tensors. It is stored completely under its name or,
+// putSparse adds a changed tensor to a file's tensors. It is stored completely under its name or,
 // if that is smaller, as the elements whose bits differ from those of was, under name:indices and
 // name:values.
-func PutSparse(to map[string]*tensor.Tensor, name string, was, is *tensor.Tensor) {
+func putSparse(to map[string]*tensor.Tensor, name string, was, is *tensor.Tensor) {
 	size := is.DType.Size()
 	if was.DType != is.DType || !was.Shape.Equal(is.Shape) || size < 2 || is.Len()*size != len(is.Bytes) || uint64(is.Len()) > 1<<32 {
 		to[name] = is

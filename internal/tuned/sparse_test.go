@@ -19,7 +19,7 @@ func TestSparse(t *testing.T) {
 				is.Bytes[(i*100/max(changed, 1))*dt.Size()] = 0x80 // minus zero in some types: bits count, not values
 			}
 			f := map[string]*tensor.Tensor{}
-			PutSparse(f, "w", was, is)
+			putSparse(f, "w", was, is)
 			bytes := 0
 			for _, x := range f {
 				bytes += len(x.Bytes)

@@ -22,8 +22,17 @@ type Augment struct {
 	Magnitude int     // their strength, 1 to 10
 }
 
+// AugmentSteps are the steps that ParseAugment accepts.
+var AugmentSteps = []spec.Entry{
+	{Name: "flip", Meaning: "mirror left-right, with probability one half"},
+	{Name: "vflip", Meaning: "mirror top-bottom, with probability one half"},
+	{Name: "crop:MIN_AREA (0.05 to 1)", Meaning: "cut out a random part of at least this share of the area, in place of the centre crop"},
+	{Name: "color:STRENGTH (0 to 1)", Meaning: "multiply brightness, contrast and saturation by 1-STRENGTH to 1+STRENGTH"},
+	{Name: "rand:OPS:MAGNITUDE (1 to 10 each)", Meaning: "RandAugment: so many random operations of this strength"},
+}
+
 // AugmentHelp lists what ParseAugment accepts.
-const AugmentHelp = "none, flip, vflip, crop:MIN_AREA (0.05 to 1), color:STRENGTH (0 to 1), rand:OPS:MAGNITUDE (1 to 10 each)"
+var AugmentHelp = "none, " + spec.Names(AugmentSteps)
 
 // ParseAugment reads a comma-separated list such as flip,crop:0.8,color:0.2,rand:2:9. "none" and ""
 // return nil. An error lists what is accepted.

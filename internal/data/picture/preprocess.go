@@ -8,6 +8,8 @@ import (
 	"math"
 	"os"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/data/spec"
 )
 
 // Preprocess says how a picture becomes a model's input. Its JSON form is the part of Hugging
@@ -117,10 +119,22 @@ var presets = map[string]Preprocess{
 	"raw":  {DoResize: true, Resample: Bilinear},
 }
 
-// PresetNames lists the presets: imagenet (ImageNet's mean and standard deviation), inception
-// (x/127.5-1), unit (x/255), raw (0..255). The first two resize to 8/7 of the model's input and
-// crop the centre. The others stretch the whole picture to the model's input.
-func PresetNames() []string { return []string{"imagenet", "inception", "unit", "raw"} }
+// Presets are the names of presets and what they do.
+var Presets = []spec.Entry{
+	{Name: "imagenet", Meaning: "resize to 8/7 of the model's input, crop the centre, ImageNet's mean and standard deviation"},
+	{Name: "inception", Meaning: "the same sizes, values from -1 to 1: x/127.5 - 1"},
+	{Name: "unit", Meaning: "stretch the whole picture to the model's input, values from 0 to 1: x/255"},
+	{Name: "raw", Meaning: "likewise, values from 0 to 255"},
+}
+
+// PresetNames lists the names of Presets.
+func PresetNames() []string {
+	var names []string
+	for _, p := range Presets {
+		names = append(names, p.Name)
+	}
+	return names
+}
 
 // Preset returns the preset with a name.
 func Preset(name string) (Preprocess, bool) {

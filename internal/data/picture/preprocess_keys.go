@@ -6,24 +6,54 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/data/spec"
 )
 
-// heeded are the keys of a preprocessor file that ParsePreprocess uses.
-var heeded = []string{
-	"do_resize", "size", "default_to_square", "resample", "do_center_crop", "crop_size", "crop_pct", "do_rescale", "rescale_factor",
-	"rescale_offset", "do_normalize", "image_mean", "image_std", "include_top", "do_flip_channel_order", "do_pad", "pad_size", "data_format",
-	"image_processor_type", "feature_extractor_type",
+// Keys are the keys of a preprocessor file that ParsePreprocess heeds.
+var Keys = []spec.Entry{
+	{Name: "do_resize", Meaning: "resize the picture; default: if size is given"},
+	{Name: "size", Meaning: `of the resized picture: {"height", "width"}, or {"shortest_edge"} and {"longest_edge"} to keep its shape, or one number; default: the model's input`},
+	{Name: "default_to_square", Meaning: "whether one number as size is both sides (true) or the shortest edge (false); default: the edge if a crop follows"},
+	{Name: "resample", Meaning: "filter of resizing: 0 nearest, 1 lanczos, 2 bilinear, 3 bicubic, 4 box, 5 hamming, as Pillow counts, or the name; default: bilinear"},
+	{Name: "do_center_crop", Meaning: "crop the centre of the resized picture; default: if crop_size is given"},
+	{Name: "crop_size", Meaning: `of the crop: {"height", "width"} or one number; default: the model's input`},
+	{Name: "crop_pct", Meaning: "share of the resized picture that the crop keeps, 0.05 to 1: the picture is resized to size divided by it"},
+	{Name: "do_rescale", Meaning: "multiply the samples, which are 0 to 255; default: true"},
+	{Name: "rescale_factor", Meaning: "what they are multiplied by; default: 1/255"},
+	{Name: "rescale_offset", Meaning: "subtract 1 after rescaling"},
+	{Name: "do_normalize", Meaning: "subtract image_mean and divide by image_std; default: if image_mean is given"},
+	{Name: "image_mean", Meaning: "one number for each channel, red, green, blue, or one for all"},
+	{Name: "image_std", Meaning: "likewise"},
+	{Name: "include_top", Meaning: "divide by image_std once more, as EfficientNet's processor does"},
+	{Name: "do_flip_channel_order", Meaning: "feed blue, green, red"},
+	{Name: "do_pad", Meaning: "fill with zeros to the right and below, last; in place of a crop"},
+	{Name: "pad_size", Meaning: `size with the padding: {"height", "width"}; default: the model's input`},
+	{Name: "data_format", Meaning: "order of the axes where the model leaves it open: channels_first or channels_last"},
+	{Name: "image_processor_type", Meaning: "class of Hugging Face's processor: some have other defaults, and some do what is not done here"},
+	{Name: "feature_extractor_type", Meaning: "likewise, its older name"},
 }
 
-// harmless are the keys of Hugging Face's image processors that do not change a picture's values:
+// Harmless are the keys of Hugging Face's image processors that do not change a picture's values:
 // names of classes and files, labels and masks of other tasks, forms of the processor's output. A
 // picture is always converted to the model's channels, as do_convert_rgb asks.
-var harmless = []string{
+var Harmless = []string{
 	"processor_class", "_processor_class", "auto_map", "model_input_names", "_valid_processor_keys", "_name_or_path", "name_or_path", "_commit_hash",
 	"transformers_version", "tokenizer_class", "tokenizer_file", "return_tensors", "return_attention_mask", "return_pixel_mask", "pad_and_return_pixel_mask",
 	"device", "disable_grouping", "input_data_format", "do_convert_rgb", "num_channels",
 	"do_reduce_labels", "reduce_labels", "reduce_zero_label", "ignore_index", "num_labels", "do_convert_annotations", "format", "class_info_file", "repo_path", "metadata",
 	"num_text", "max_seq_length", "task_seq_length", "mask_size", "mask_pad_size", "apply_ocr", "ocr_lang", "tesseract_config",
+}
+
+// TimmKeys are the keys of the part pretrained_cfg of timm's config.json that count. The others say
+// where the weights are from and which layers they have.
+var TimmKeys = []spec.Entry{
+	{Name: "input_size", Meaning: "channels, height and width"},
+	{Name: "crop_pct", Meaning: "the picture is resized to input_size divided by it, and its centre cropped; default: 0.875"},
+	{Name: "crop_mode", Meaning: "center, the default, or squash, which stretches the picture to a square first"},
+	{Name: "interpolation", Meaning: "filter of resizing, by name; default: bilinear"},
+	{Name: "mean", Meaning: "for each channel, of samples from 0 to 1"},
+	{Name: "std", Meaning: "likewise"},
 }
 
 // checkKeys errors on a key that is neither heeded nor harmless. A key with the value false or null
@@ -32,7 +62,7 @@ func checkKeys(keys map[string]json.RawMessage) error {
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		value := strings.TrimSpace(string(keys[key]))
 		off := value == "false" || value == "null"
-		if !off && !slices.Contains(heeded, key) && !slices.Contains(harmless, key) {
+		if !off && !spec.Has(Keys, key) && !slices.Contains(Harmless, key) {
 			return fmt.Errorf("%s: %s is not understood and may change the pictures: take the key out if it does not, or describe the preparation by %s",
 				key, shorten(value), "size, crop_size, resample, rescale_factor, image_mean and image_std")
 		}
@@ -92,6 +122,18 @@ var processors = map[string]processor{
 	"Tvp":             {refuse: "is for videos"},
 	"SuperPoint":      {refuse: "takes the colours away"},
 	"SuperGlue":       {refuse: "takes the colours away"},
+}
+
+// Refused are the classes of Hugging Face's image processors that do what is not done here, by the
+// beginnings of their names, and what that is.
+func Refused() []spec.Entry {
+	var out []spec.Entry
+	for _, name := range slices.Sorted(maps.Keys(processors)) {
+		if why := processors[name].refuse; why != "" {
+			out = append(out, spec.Entry{Name: name, Meaning: why})
+		}
+	}
+	return out
 }
 
 // processorOf returns the class that a file names. A file without a name pads like most classes.

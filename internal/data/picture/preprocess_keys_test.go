@@ -3,6 +3,7 @@ package picture
 import (
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -127,5 +128,40 @@ func TestOpacity(t *testing.T) {
 	r := Raster{2, 1, 4, []uint8{200, 100, 50, 255, 0, 0, 0, 0}}
 	if got := r.resize(Bilinear, r.all(), 1, 1, window{0, 0, 1, 1}).pix; !reflect.DeepEqual(got, []uint8{200, 100, 50, 128}) && !reflect.DeepEqual(got, []uint8{199, 99, 49, 128}) {
 		t.Errorf("half of a pixel is %v", got)
+	}
+}
+
+// TestKeysListed: Keys are what a preprocessor file is read into, and none of them is harmless.
+func TestKeysListed(t *testing.T) {
+	var tags, names []string
+	for f := range reflect.TypeFor[preprocessFile]().Fields() {
+		tags = append(tags, f.Tag.Get("json"))
+	}
+	for _, k := range Keys {
+		names = append(names, k.Name)
+		if slices.Contains(Harmless, k.Name) {
+			t.Errorf("%s is heeded and harmless", k.Name)
+		}
+	}
+	if !slices.Equal(slices.Sorted(slices.Values(tags)), slices.Sorted(slices.Values(names))) {
+		t.Errorf("Keys are %v, read are %v", names, tags)
+	}
+	for _, p := range Presets {
+		if _, ok := Preset(p.Name); !ok {
+			t.Errorf("no preset %s", p.Name)
+		}
+	}
+	if len(Presets) != len(presets) {
+		t.Errorf("%d presets are listed of %d", len(Presets), len(presets))
+	}
+}
+
+// TestAugmentStepsListed: every step that is listed is known.
+func TestAugmentStepsListed(t *testing.T) {
+	for _, s := range AugmentSteps {
+		name, _, _ := strings.Cut(s.Name, ":")
+		if _, err := ParseAugment(name + ":x"); err == nil || strings.Contains(err.Error(), "unknown step") {
+			t.Errorf("%s: %v", s.Name, err)
+		}
 	}
 }

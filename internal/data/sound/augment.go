@@ -21,8 +21,15 @@ type Augment struct {
 	Noisy bool    // white noise is added, with a ratio between Noise and Noise+20 dB
 }
 
+// AugmentSteps are the steps that ParseAugment accepts.
+var AugmentSteps = []spec.Entry{
+	{Name: "noise:LEAST_SNR_DB (-20 to 100)", Meaning: "add white noise, with a signal-to-noise ratio from LEAST_SNR_DB to 20 dB more"},
+	{Name: "gain:DB (0 to 60)", Meaning: "make it louder or softer by up to this many dB"},
+	{Name: "shift:SECONDS (0 to 10)", Meaning: "move it earlier or later by up to this long"},
+}
+
 // AugmentHelp lists what ParseAugment accepts.
-const AugmentHelp = "none, noise:LEAST_SNR_DB (-20 to 100), gain:DB (0 to 60), shift:SECONDS (0 to 10)"
+var AugmentHelp = "none, " + spec.Names(AugmentSteps)
 
 // ParseAugment reads a comma-separated list such as noise:10,gain:6,shift:0.1. "none" and "" return
 // nil. An error lists what is accepted.

@@ -3,6 +3,7 @@ package sound
 import (
 	"bytes"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -64,6 +65,35 @@ func TestOddWAV(t *testing.T) {
 	} {
 		if _, err := Decode(bytes.NewReader(file), 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// TestKeysListed: the keys that are listed are those that a preprocessor file is read into.
+func TestKeysListed(t *testing.T) {
+	listed := map[string]bool{}
+	for _, k := range Keys {
+		listed[k.Name] = true
+	}
+	for _, f := range FrontEnds {
+		for _, k := range f.Keys {
+			listed[k.Name] = true
+		}
+	}
+	for f := range reflect.TypeFor[Config]().Fields() {
+		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !listed[key] {
+			t.Errorf("%s is read and not listed", key)
+		}
+		delete(listed, key)
+	}
+	for key := range listed {
+		t.Errorf("%s is listed and not read", key)
+	}
+	for _, s := range AugmentSteps {
+		name, _, _ := strings.Cut(s.Name, ":")
+		if _, err := ParseAugment(name + ":x"); err == nil || strings.Contains(err.Error(), "unknown step") {
+			t.Errorf("%s: %v", s.Name, err)
 		}
 	}
 }

@@ -1,4 +1,5 @@
-// Package spec parses the lists of steps that describe augmentation.
+// Package spec has what descriptions of preparation and augmentation have in common: lists of steps,
+// and the meaning of what may stand in them.
 package spec
 
 import (

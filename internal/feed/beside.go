@@ -1,0 +1,84 @@
+package feed
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/data/picture"
+)
+
+// The files beside a tuned file that say how its input is prepared, in the formats of Hugging Face,
+// for programs that do not read the tuned file's record. A model without a record that lies beside
+// them is fed by them.
+const (
+	PreprocessFile      = "preprocessor_config.json"
+	FrontEndFile        = "frontend.onnx" // of sounds, named by the preprocessor file
+	TokenizerFile       = "tokenizer.json"
+	TokenizerConfigFile = "tokenizer_config.json"
+)
+
+// Beside returns the files for a feed by name. There are none for kinds of data that need none.
+func Beside(f Feed) (map[string][]byte, error) {
+	if b, ok := f.(interface {
+		beside() (map[string][]byte, error)
+	}); ok {
+		return b.beside()
+	}
+	return nil, nil
+}
+
+// beside returns the preprocessor file, with every size and one mean and deviation for each channel.
+func (f *Pictures) beside() (map[string][]byte, error) {
+	p := f.Preprocess
+	p.Mean, p.Std = perColour(p.Mean, f.Channels), perColour(p.Std, f.Channels)
+	b, err := indented(p)
+	return map[string][]byte{PreprocessFile: b}, err
+}
+
+// perColour repeats a single number for each channel but opacity.
+func perColour(v picture.PerChannel, channels int) picture.PerChannel {
+	if len(v) != 1 {
+		return v
+	}
+	return slices.Repeat(v, channels-1+channels%2)
+}
+
+// beside returns the preprocessor file, and the front end if it is a model.
+func (f *Sounds) beside() (map[string][]byte, error) {
+	files := map[string][]byte{}
+	c := f.Pipeline.Config
+	if f.front != nil {
+		c.Frontend = FrontEndFile
+		files[FrontEndFile] = f.front.Source()
+	}
+	var err error
+	files[PreprocessFile], err = indented(c)
+	return files, err
+}
+
+// beside returns the tokenizer, and the length and the sides at which texts are cut and padded.
+func (f *Texts) beside() (map[string][]byte, error) {
+	config := map[string]any{"model_max_length": f.most}
+	if f.sides.Truncation != "" {
+		config["truncation_side"] = f.sides.Truncation
+	}
+	if f.sides.Padding != "" {
+		config["padding_side"] = f.sides.Padding
+	}
+	b, err := indented(config)
+	return map[string][]byte{TokenizerFile: f.file, TokenizerConfigFile: b}, err
+}
+
+// beside returns what is taken off the numbers and what they are divided by, if anything is.
+func (f *Vectors) beside() (map[string][]byte, error) {
+	if len(f.scale.Mean) == 0 && len(f.scale.Std) == 0 {
+		return nil, nil
+	}
+	b, err := indented(f.scale)
+	return map[string][]byte{PreprocessFile: b}, err
+}
+
+func indented(v any) ([]byte, error) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	return append(b, '\n'), err
+}
