@@ -10,6 +10,7 @@ import (
 // sizes are not part of it, since no layer gave them.
 type stream struct {
 	layers map[*Weight]bool // weights by which a node combines features of the examples
+	places map[*Weight]int  // node of each weight: see joins
 	open   []int            // behind each node: values of the stream that later nodes still read
 }
 
@@ -17,13 +18,8 @@ type stream struct {
 var shapeOnly = []string{"Shape", "Size", "EyeLike", "RandomNormalLike", "RandomUniformLike"}
 
 func streamOf(raw *ir.Graph, ws []*Weight) *stream {
-	byNode := map[string][]*Weight{}
-	for _, w := range ws {
-		for _, n := range w.Nodes {
-			byNode[n] = append(byNode[n], w)
-		}
-	}
-	s := &stream{map[*Weight]bool{}, make([]int, len(raw.Nodes))}
+	s := &stream{map[*Weight]bool{}, map[*Weight]int{}, make([]int, len(raw.Nodes))}
+	j := joinsOf(raw, ws)
 	example, flows, last := map[*ir.Value]bool{}, map[*ir.Value]bool{}, map[*ir.Value]int{}
 	for _, v := range raw.Inputs {
 		example[v] = true
@@ -41,9 +37,10 @@ func streamOf(raw *ir.Graph, ws []*Weight) *stream {
 			}
 		}
 		if !depends {
+			j.passOn(n)
 			continue
 		}
-		for _, w := range byNode[n.Name] {
+		for _, w := range j.at(n, i, example) {
 			if isLayer(w, n) {
 				s.layers[w] = true
 				through = true
@@ -55,6 +52,7 @@ func streamOf(raw *ir.Graph, ws []*Weight) *stream {
 			}
 		}
 	}
+	s.places = j.places
 	for _, v := range raw.Outputs {
 		last[v] = len(raw.Nodes)
 	}

@@ -1,0 +1,1 @@
+def models(): return []
