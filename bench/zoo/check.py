@@ -74,6 +74,8 @@ def write_data(root):
     with open(os.path.join(root, "tokenizer.json"), "w") as f:
         json.dump({"version": "1.0", "added_tokens": [{"id": i, "content": t, "special": True, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False} for t, i in list(vocab.items())[:5]],
                    "pre_tokenizer": {"type": "Whitespace"}, "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"}}, f)
+    with open(os.path.join(root, "sounds.json"), "w") as f:
+        json.dump({"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 16000, "do_normalize": True, "feature_size": 1, "padding_value": 0.0}, f)
     return {"pictures": os.path.join(root, "pictures"), "sounds": os.path.join(root, "sounds"), "texts": os.path.join(root, "texts.csv")}
 
 
@@ -87,11 +89,11 @@ class Checker:
     def options(self, m):
         extra = list(m["options"])
         if m["kind"] == "pictures":
-            extra += ["--preprocess", "imagenet"] + (["--size", str(m["size"])])
+            extra += ["--size", str(m["size"])]
         if m["kind"] == "texts":
             extra += ["--tokenizer", os.path.join(self.root, "data", "tokenizer.json")]
         if m["kind"] == "sounds":
-            extra += ["--preprocess", "raw"]
+            extra += ["--preprocess", os.path.join(self.root, "data", "sounds.json")]
         return extra
 
     def outputs(self, m):

@@ -4,7 +4,7 @@
     make.py DIR [NAME...]
 
 Needs PyTorch, torchvision and onnx. Each architecture is exported several times: at old and new operator sets, with constants
-folded (as most files have it: products have nameless weights) or not, with open axes or without.
+folded (as most files have it: products have nameless weights) or not, with open axes or for a batch of one.
 """
 
 import json
@@ -75,17 +75,19 @@ def record(folder, variant, m, proto, inputs):
 
 def export(m, folder, opset, folded, opened):
     path = os.path.join(folder, "export.onnx")
-    axes = None
-    if opened:
+    inputs, axes = m.inputs, None
+    if not opened:
+        inputs = {k: x[:1] for k, x in inputs.items()}
+    else:
         axes = {k: {0: "batch", **m.axes.get(k, {})} for k in m.inputs}
         axes.update({o: {0: "batch"} for o in m.outputs})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(m.module, tuple(m.inputs.values()), path, opset_version=opset, do_constant_folding=folded,
+        torch.onnx.export(m.module, tuple(inputs.values()), path, opset_version=opset, do_constant_folding=folded,
                           input_names=list(m.inputs), output_names=m.outputs, dynamic_axes=axes)
     proto = onnx.load(path)
     os.remove(path)
-    return proto
+    return proto, {k: x.numpy() for k, x in inputs.items()}
 
 
 def main(root, names):
@@ -98,11 +100,11 @@ def main(root, names):
         os.makedirs(folder, exist_ok=True)
         for variant, (opset, folded, opened) in VARIANTS.items():
             try:
-                proto = export(m, folder, opset, folded, opened)
+                proto, inputs = export(m, folder, opset, folded, opened)
             except (torch.onnx.errors.OnnxExporterError, RuntimeError) as err:
                 print(f"{m.name} {variant}: not exported: {str(err).splitlines()[0]}", file=sys.stderr)
                 continue
-            found.append(record(folder, variant, m, proto, {k: x.numpy() for k, x in m.inputs.items()}))
+            found.append(record(folder, variant, m, proto, inputs))
         print(m.name, file=sys.stderr)
     for m, variant, proto, inputs in byhand.models():
         if names and m.name not in names:

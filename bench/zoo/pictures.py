@@ -202,25 +202,42 @@ class BoxHead(nn.Module):
         return self.layers[2](F.relu(self.layers[1](F.relu(self.layers[0](x)))))
 
 
+class DetrEncoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(DetrLayer(False) for _ in range(3))
+
+    def forward(self, x, place):
+        for layer in self.layers:
+            x = layer(x, place)
+        return x
+
+
+class DetrDecoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers, self.layernorm = nn.ModuleList(DetrLayer(True) for _ in range(3)), nn.LayerNorm(WIDTH)
+
+    def forward(self, query, memory, place):
+        x = torch.zeros_like(query)
+        for layer in self.layers:
+            x = layer(x, query, memory, place)
+        return self.layernorm(x)
+
+
 class Detr(nn.Module):
     def __init__(self, side=2):
         super().__init__()
         self.backbone, self.input_projection = ResNet(classes=0), nn.Conv2d(64, WIDTH, 1)
         self.places, self.query_position_embeddings = Lookup(side * side), Lookup(10)
-        self.encoder = Namespace(layers=nn.ModuleList(DetrLayer(False) for _ in range(2)))
-        self.decoder = Namespace(layers=nn.ModuleList(DetrLayer(True) for _ in range(2)), layernorm=nn.LayerNorm(WIDTH))
+        self.encoder, self.decoder = DetrEncoder(), DetrDecoder()
         self.class_labels_classifier, self.bbox_predictor = nn.Linear(WIDTH, 12), BoxHead()
 
     def forward(self, x):
         x = self.input_projection(self.backbone(x)).flatten(2).permute(0, 2, 1)
         place = self.places.weight[None]
-        for layer in self.encoder.layers:
-            x = layer(x, place)
-        query = self.query_position_embeddings.weight[None].repeat(x.size(0), 1, 1)
-        y = torch.zeros_like(query)
-        for layer in self.decoder.layers:
-            y = layer(y, query, x, place)
-        y = self.decoder.layernorm(y)
+        x = self.encoder(x, place)
+        y = self.decoder(self.query_position_embeddings.weight[None].repeat(x.size(0), 1, 1), x, place)
         return self.class_labels_classifier(y), torch.sigmoid(self.bbox_predictor(y))
 
 
@@ -306,5 +323,5 @@ def models():
         model("vit-torchvision", seeded(vit), reads="/heads/head/", parts=[f"/encoder/layers/encoder_layer_{i}/" for i in range(4)], blocks=(5, 5)),
         model("swin", seeded(swin), reads="/head/", parts=[f"/features/features.{i}/features.{i}.{k}/" for i in (1, 3, 5) for k in range(2)], blocks=(7, 9)),
         model("convnext", seeded(conv), reads="/classifier/classifier.2/", parts=[f"/features/features.{i}/features.{i}.{k}/" for i in (1, 3, 5) for k in range(2)], blocks=(7, 9)),
-        model("detr", seeded(Detr), outputs=["logits", "pred_boxes"], reads="/class_labels_classifier/", parts=residual_parts() + [f"/layers.{i}/" for i in range(2)], blocks=(11, 18), size=64),
+        model("detr", seeded(Detr), outputs=["logits", "pred_boxes"], reads="/class_labels_classifier/", parts=residual_parts() + [f"/{side}/layers.{i}/" for side in ("encoder", "decoder") for i in range(3)], blocks=(14, 22), size=64),
     ]

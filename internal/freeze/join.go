@@ -65,9 +65,12 @@ func (s *segment) looksUp() bool {
 
 // attends reports whether a segment weighs values by how they match each other.
 func (s *segment) attends() bool {
-	softmax := slices.ContainsFunc(s.nodes, func(n *ir.Node) bool { return n.Op == "Softmax" })
+	softmax := slices.ContainsFunc(s.nodes, func(n *ir.Node) bool { return n.Op == "Softmax" && s.of.flows[n.In(0)] })
 	return slices.ContainsFunc(s.nodes, func(n *ir.Node) bool {
 		t := n.RawTraits()
+		if len(n.Outputs) == 0 || !s.of.flows[n.Outputs[0]] {
+			return false
+		}
 		return t.Attention || softmax && (t.Linear || n.Op == "Einsum") && len(n.Inputs) > 1 && paramBehind(n.In(0)) == nil && paramBehind(n.In(1)) == nil
 	})
 }
@@ -83,7 +86,7 @@ func (s *segment) gates() bool {
 
 func (s *segment) combines(op string) bool {
 	return slices.ContainsFunc(s.nodes, func(n *ir.Node) bool {
-		return n.Op == op && computed(n.In(0)) && computed(n.In(1))
+		return n.Op == op && computed(n.In(0)) && computed(n.In(1)) && s.of.flows[n.Outputs[0]]
 	})
 }
 

@@ -10,17 +10,15 @@ import (
 // segment is a stretch of a network's nodes with at least one layer.
 type segment struct {
 	nodes   []*ir.Node
-	start   int             // index of the first node
-	open    []int           // behind each node: see stream
-	weights []*Weight       // outside the head
-	layers  []*Weight       // of the weights, those that combine features
-	places  map[*Weight]int // index of the node of each weight
+	start   int       // index of the first node
+	weights []*Weight // outside the head
+	layers  []*Weight // of the weights, those that combine features
+	of      *stream
 }
 
 // with is two stretches one after the other.
 func (s *segment) with(next *segment) *segment {
-	return &segment{slices.Concat(s.nodes, next.nodes), s.start, slices.Concat(s.open, next.open),
-		slices.Concat(s.weights, next.weights), slices.Concat(s.layers, next.layers), s.places}
+	return &segment{slices.Concat(s.nodes, next.nodes), s.start, slices.Concat(s.weights, next.weights), slices.Concat(s.layers, next.layers), s.of}
 }
 
 // elements counts those of the segments' weights.
@@ -39,7 +37,7 @@ func elements(segments ...*segment) int {
 // they meet the stream.
 func segmentsOf(raw *ir.Graph, ws []*Weight) []*segment {
 	s := streamOf(raw, ws)
-	all := &segment{nodes: raw.Nodes, open: s.open, places: s.places}
+	all := &segment{nodes: raw.Nodes, of: s}
 	for _, w := range ws {
 		if w.Head || w.Role == RoleTable || len(w.Nodes) == 0 {
 			continue
@@ -55,25 +53,25 @@ func segmentsOf(raw *ir.Graph, ws []*Weight) []*segment {
 	if len(all.weights) == 0 {
 		return nil
 	}
-	return all.cut(1)
+	return all.cut(s.open(0, len(raw.Nodes)), 1)
 }
 
-// cut cuts a segment behind the nodes at which so many values are open, as far as there is a layer
-// in every part. What has none belongs to the part before it.
-func (s *segment) cut(open int) []*segment {
+// cut cuts a segment behind the nodes at which a number of values are open, of the open ones behind
+// each, as far as there is a layer in every part. What has none belongs to the part before it.
+func (s *segment) cut(open []int, at int) []*segment {
 	var parts []*segment
 	from := 0
 	weights, layers := s.weights, s.layers
 	take := func(to int) { // the nodes up to there
 		upTo := func(ws []*Weight) int {
 			k := 0
-			for k < len(ws) && s.places[ws[k]]-s.start < to {
+			for k < len(ws) && s.of.places[ws[k]]-s.start < to {
 				k++
 			}
 			return k
 		}
 		w, l := upTo(weights), upTo(layers)
-		part := &segment{s.nodes[from:to], s.start + from, s.open[from:to], weights[:w], layers[:l], s.places}
+		part := &segment{s.nodes[from:to], s.start + from, weights[:w], layers[:l], s.of}
 		from, weights, layers = to, weights[w:], layers[l:]
 		switch last := len(parts) - 1; {
 		case last >= 0 && (len(part.layers) == 0 || len(parts[last].layers) == 0):
@@ -82,8 +80,8 @@ func (s *segment) cut(open int) []*segment {
 			parts = append(parts, part)
 		}
 	}
-	for i, k := range s.open {
-		if k == open || i == len(s.open)-1 {
+	for i, k := range open {
+		if k == at || i == len(open)-1 {
 			take(i + 1)
 		}
 	}
@@ -127,11 +125,13 @@ func (s *segment) recurrences() int {
 	return k
 }
 
+// divided divides a segment where the fewest values are open beside the memory that all of it reads.
 func (s *segment) divided() []*segment {
-	counts := slices.Clone(s.open)
+	open := s.of.openBesideMemory(s.start, s.start+len(s.nodes))
+	counts := slices.Clone(open)
 	slices.Sort(counts)
 	for _, k := range slices.Compact(counts) {
-		if parts := s.cut(k); len(parts) > 1 {
+		if parts := s.cut(open, k); len(parts) > 1 {
 			return parts
 		}
 	}

@@ -11,16 +11,48 @@ import (
 type stream struct {
 	layers map[*Weight]bool // weights by which a node combines features of the examples
 	places map[*Weight]int  // node of each weight: see joins
-	open   []int            // behind each node: values of the stream that later nodes still read
+	flows  map[*ir.Value]bool
+	spans  []span // of the values of the stream that later nodes read
+}
+
+// span is the nodes behind which a value of the stream is open, which means that later ones still
+// read it: from the one that gives it to the one before its last reader.
+type span struct{ from, to, readers int }
+
+// open counts, behind each node from one to before another, the open values.
+func (s *stream) open(from, to int) []int {
+	return s.count(from, to, func(span, int) bool { return true })
+}
+
+// openBesideMemory is open without the memory that a stretch of nodes reads again and again, as
+// every layer of a decoder does: values with at least three readers that are open in most of it.
+func (s *stream) openBesideMemory(from, to int) []int {
+	return s.count(from, to, func(v span, nodes int) bool { return v.readers < 3 || 2*nodes <= to-from })
+}
+
+// count counts the open values that a function takes, given also behind how many of the nodes they
+// are open.
+func (s *stream) count(from, to int, takes func(v span, nodes int) bool) []int {
+	counts := make([]int, to-from)
+	for _, v := range s.spans {
+		a, b := max(v.from, from), min(v.to+1, to)
+		if a >= b || !takes(v, b-a) {
+			continue
+		}
+		for i := a; i < b; i++ {
+			counts[i-from]++
+		}
+	}
+	return counts
 }
 
 // shapeOnly lists the operators whose results depend on the shape of their inputs alone.
 var shapeOnly = []string{"Shape", "Size", "EyeLike", "RandomNormalLike", "RandomUniformLike"}
 
 func streamOf(raw *ir.Graph, ws []*Weight) *stream {
-	s := &stream{map[*Weight]bool{}, map[*Weight]int{}, make([]int, len(raw.Nodes))}
+	s := &stream{layers: map[*Weight]bool{}, flows: map[*ir.Value]bool{}}
 	j := joinsOf(raw, ws)
-	example, flows, last := map[*ir.Value]bool{}, map[*ir.Value]bool{}, map[*ir.Value]int{}
+	example, last, readers := map[*ir.Value]bool{}, map[*ir.Value]int{}, map[*ir.Value]int{}
 	for _, v := range raw.Inputs {
 		example[v] = true
 	}
@@ -32,8 +64,9 @@ func streamOf(raw *ir.Graph, ws []*Weight) *stream {
 		for _, v := range readBy(n) {
 			if example[v] {
 				depends = true
-				through = through || flows[v]
+				through = through || s.flows[v]
 				last[v] = i
+				readers[v]++
 			}
 		}
 		if !depends {
@@ -48,7 +81,7 @@ func streamOf(raw *ir.Graph, ws []*Weight) *stream {
 		}
 		for _, v := range n.Outputs {
 			if v != nil {
-				example[v], flows[v] = true, through
+				example[v], s.flows[v] = true, through
 			}
 		}
 	}
@@ -56,19 +89,12 @@ func streamOf(raw *ir.Graph, ws []*Weight) *stream {
 	for _, v := range raw.Outputs {
 		last[v] = len(raw.Nodes)
 	}
-	open := map[*ir.Value]bool{}
 	for i, n := range raw.Nodes {
-		for _, v := range readBy(n) {
-			if last[v] <= i {
-				delete(open, v)
-			}
-		}
 		for _, v := range n.Outputs {
-			if v != nil && flows[v] && last[v] > i {
-				open[v] = true
+			if v != nil && s.flows[v] && last[v] > i {
+				s.spans = append(s.spans, span{i, last[v] - 1, readers[v]})
 			}
 		}
-		s.open[i] = len(open)
 	}
 	return s
 }
@@ -83,7 +109,11 @@ func readBy(n *ir.Node) []*ir.Value {
 }
 
 // isLayer reports whether a weight is one by which node n combines features. Constants that are
-// added, multiplied or repeated, such as the places of anchors, are none.
+// added, multiplied, repeated or put beside features, such as the places of anchors and class
+// tokens, are none.
 func isLayer(w *Weight, n *ir.Node) bool {
-	return (w.Role == RoleWeight || w.Role == RoleEmbedding) && !n.RawTraits().Elementwise
+	return (w.Role == RoleWeight || w.Role == RoleEmbedding) && !n.RawTraits().Elementwise && !slices.Contains(placing, n.Op)
 }
+
+// placing lists the operators that put values side by side or repeat them.
+var placing = []string{"Concat", "Expand", "Tile", "Pad"}
