@@ -116,8 +116,8 @@ def keras_residual(norm, pairs, act="Softmax"):
     x = "input_1" if pairs else g.nchw("input_1", "StatefulPartitionedCall/model/conv2d/Conv2D")
     x = g.conv(x, 3, 8, stride=2)
     c = 8
-    for k in (8, 16, 24, 32):
-        y = g.conv(g.conv(x, c, k, stride=1 if k == 8 else 2), k, k, act="")
+    for k in (8, 16, 16, 24, 24, 24):
+        y = g.conv(g.conv(x, c, k, stride=1 if k == c else 2), k, k, act="")
         if c != k:
             x = g.conv(x, c, k, kernel=1, stride=2, act="")
         name = g.layer("activation")
@@ -154,15 +154,15 @@ def keras_dense():
     g = Keras("sequential", "bias", False)
     x = g.nchw("conv2d_input", "sequential/conv2d/Conv2D")
     c = 3
-    for k in (8, 16, 32):
+    for k in (12, 24, 32):
         x = g.conv(x, c, k)
         name = g.layer("max_pooling2d")
         x = g.node("MaxPool", f"{name}/MaxPool", f"{name}/MaxPool:0", x, kernel_shape=[2, 2], strides=[2, 2])
         c = k
     x = g.nhwc(x, "sequential/flatten")
     x = g.node("Reshape", "sequential/flatten/Reshape", "sequential/flatten/Reshape:0", x, g.constant("sequential/flatten/Const", np.array([-1, 512], np.int64)))
-    x = g.dense(x, 512, 16, "Relu")
-    g.dense(x, 16, CLASSES, "Sigmoid", "dense_1")
+    x = g.dense(x, 512, 12, "Relu")
+    g.dense(x, 12, CLASSES, "Sigmoid", "dense_1")
     return g.model("tf2onnx", 9, [("conv2d_input", TensorProto.FLOAT, ["unk__9", 32, 32, 3])], [("dense_1", TensorProto.FLOAT, ["unk__10", CLASSES])])
 
 
@@ -280,7 +280,7 @@ def paddle_residual():
     g = Paddle()
     x = g.conv(g.conv("inputs", 3, 8, stride=2), 8, 8)
     c = 8
-    for k in (8, 16, 24, 32):
+    for k in (8, 16, 16, 24, 24, 24):
         y = g.conv(g.conv(x, c, k, stride=1 if c == k else 2), k, k, act="")
         if c != k:
             x = g.conv(g.op("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2]), c, k, kernel=1, act="")
@@ -317,13 +317,13 @@ def models():
     out = []
     for norm in ("folded", "kept", "arithmetic"):
         for pairs in (False, True):
-            out.append(model("keras-resnet", "pictures", norm + ("-pairs" if pairs else ""), keras_residual(norm, pairs), {"input_1": last}, f"{scope}/dense/", blocks=(5, 6), layout="last"))
+            out.append(model("keras-resnet", "pictures", norm + ("-pairs" if pairs else ""), keras_residual(norm, pairs), {"input_1": last}, f"{scope}/dense/", blocks=(7, 7), layout="last"))
             out.append(model("keras-mobilenet", "pictures", norm + ("-pairs" if pairs else ""), keras_mobile(norm, pairs, norm == "kept"), {"image": bytes_ if norm == "kept" else last}, "mobilenetv2_0.35_32/dense/", blocks=(8, 10), layout="last"))
-    out.append(model("keras-resnet", "pictures", "folded-pairs-logits", keras_residual("folded", True, ""), {"input_1": last}, f"{scope}/dense/", blocks=(5, 6), layout="last"))
+    out.append(model("keras-resnet", "pictures", "folded-pairs-logits", keras_residual("folded", True, ""), {"input_1": last}, f"{scope}/dense/", blocks=(7, 7), layout="last"))
     out.append(model("keras-dense", "pictures", "sigmoid", keras_dense(), {"conv2d_input": last}, "sequential/dense_1/", blocks=(4, 4), layout="last"))
     out.append(model("keras-bert", "texts", "opset13", keras_bert(), {"input_ids": ids.astype(np.int32), "attention_mask": np.ones((2, 10), np.int32)}, "StatefulPartitionedCall/tf_bert/bert/classifier/",
                      [f"StatefulPartitionedCall/tf_bert/bert/encoder/layer_._{i}/" for i in range(4)], (5, 6)))
     out.append(model("paddle-mobilenet", "pictures", "opset11", paddle_mobile(), {"x": first}, "p2o.MatMul.", blocks=(6, 8), layout="first"))
-    out.append(model("paddle-resnet", "pictures", "opset13", paddle_residual(), {"inputs": first}, "p2o.MatMul.", blocks=(5, 7), layout="first"))
+    out.append(model("paddle-resnet", "pictures", "opset13", paddle_residual(), {"inputs": first}, "p2o.MatMul.", blocks=(7, 9), layout="first"))
     out.append(model("paddle-text", "texts", "opset11", paddle_text(), {"input_ids": ids.astype(np.int64)}, "p2o.MatMul.", blocks=(3, 3)))
     return out

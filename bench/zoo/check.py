@@ -75,7 +75,7 @@ def write_data(root):
         json.dump({"version": "1.0", "added_tokens": [{"id": i, "content": t, "special": True, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False} for t, i in list(vocab.items())[:5]],
                    "pre_tokenizer": {"type": "Whitespace"}, "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"}}, f)
     with open(os.path.join(root, "sounds.json"), "w") as f:
-        json.dump({"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 16000, "do_normalize": True, "feature_size": 1, "padding_value": 0.0}, f)
+        json.dump({"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 16000, "do_normalize": True, "feature_size": 1, "padding_value": 0.0, "window": 1600}, f)
     return {"pictures": os.path.join(root, "pictures"), "sounds": os.path.join(root, "sounds"), "texts": os.path.join(root, "texts.csv")}
 
 
