@@ -1,9 +1,9 @@
 """Networks as other exporters write them, built node by node: tf2onnx (Keras), paddle2onnx."""
 
-from types import SimpleNamespace
-
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
+
+from zoo import Model
 
 CLASSES = 7
 
@@ -310,8 +310,8 @@ def models():
     first, last, bytes_ = r.normal(0, 1, (2, 3, 32, 32)).astype(np.float32), r.normal(0, 1, (2, 32, 32, 3)).astype(np.float32), r.integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     ids = r.integers(5, 200, (2, 10))
 
-    def model(name, kind, variant, proto, inputs, reads, parts=(), blocks=(4, 12), layout=""):
-        return SimpleNamespace(name=name, kind=kind, reads=reads, gives="", parts=list(parts), blocks=blocks, size=32, options=[], layout=layout), variant, proto, inputs
+    def model(name, kind, variant, proto, inputs, reads, parts=(), blocks=(4, 12), layout="first"):
+        return Model(name, kind, None, inputs, [], reads=reads, parts=list(parts), blocks=blocks, layout=layout), variant, proto, inputs
 
     scope = "StatefulPartitionedCall/model"
     out = []

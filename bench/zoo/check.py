@@ -87,7 +87,7 @@ class Checker:
             self.answers = json.load(f)
 
     def options(self, m):
-        extra = list(m["options"])
+        extra = []
         if m["kind"] == "pictures":
             extra += ["--size", str(m["size"])]
         if m["kind"] == "texts":
@@ -138,7 +138,7 @@ class Checker:
         layout = ""
         if m["kind"] == "pictures":
             layout = re.search(r"channels (first|last)", notes).group(1)
-            if m["layout"] and layout != m["layout"]:
+            if layout != m["layout"]:
                 wrong.append(f"channels {layout}, want {m['layout']}")
         if wrong:
             raise Wrong("; ".join(wrong))
@@ -155,6 +155,11 @@ class Checker:
         return "verified"
 
 
+def span(values):
+    values = sorted(set(values))
+    return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root")
@@ -168,6 +173,16 @@ def main():
     rows, failed = {}, 0
     for m in manifest:
         result, problems = {}, []
+        if m["refused"]:
+            try:
+                check.found(m)
+                problems.append(f"not refused, want: {m['refused']}")
+            except Wrong as err:
+                if m["refused"] not in str(err):
+                    problems.append(str(err))
+            failed += bool(problems)
+            rows.setdefault(m["model"], []).append((m["variant"] + " (refused)", {}, problems))
+            continue
         for step in ("outputs", "found", "fits"):
             if step == "fits" and args.no_fit:
                 continue
@@ -180,15 +195,14 @@ def main():
             print(f"{m['file']}: {p}", file=sys.stderr, flush=True)
         failed += bool(problems)
         rows.setdefault(m["model"], []).append((m["variant"], result, problems))
-    print("| model | files | a head reads | features | blocks | last:1 | outputs | fits |\n|---|---|---|---|---|---|---|---|")
+    print("| model | files | a head reads | features | layout | blocks | last:1 | outputs | fits |\n|---|---|---|---|---|---|---|---|---|")
     for name, files in rows.items():
-        good = [r for _, r, p in files if not p]
-        if len(good) < len(files):
-            print(f"| {name} | {len(good)} of {len(files)} right | {'; '.join(sorted({q for _, _, p in files for q in p}))[:200]} | | | | | |")
+        good = [r for _, r, p in files if r and not p]
+        if any(p for _, _, p in files):
+            print(f"| {name} | {len(good)} of {len(files)} right | {'; '.join(sorted({q for _, _, p in files for q in p}))[:200]} | | | | | | |")
             continue
-        span = lambda values: " to ".join(dict.fromkeys([min(values), max(values)]))
-        print(f"| {name} | {', '.join(v for v, _, _ in files)} | `{good[0]['reads']}` | {good[0]['features']} | {span([str(r['blocks']) for r in good])} | "
-              f"{span([format(100 * r['last'], '.0f') + '%' for r in good])} | {max(good, key=lambda r: r['outputs'])['outputs']} | {good[0].get('fits', '')} |")
+        print(f"| {name} | {', '.join(v for v, _, _ in files)} | `{good[0]['reads']}` | {good[0]['features']} | {good[0]['layout']} | {span(r['blocks'] for r in good)} | "
+              f"{span(round(100 * r['last']) for r in good)}% | {max((r['outputs'] for r in good), key=lambda x: float(x) if x[0].isdigit() else 0)} | {good[0].get('fits', '')} |")
     print(f"\n{len(manifest) - failed} of {len(manifest)} files right", file=sys.stderr)
     sys.exit(failed > 0)
 

@@ -67,7 +67,7 @@ def record(folder, variant, m, proto, inputs):
     onnx.save(proto, os.path.join(folder, variant + ".onnx"))
     return {
         "file": f"{m.name}/{variant}.onnx", "model": m.name, "variant": variant, "kind": m.kind, "size": m.size, "wanted": wanted(proto.graph, m),
-        "parts": m.parts, "blocks": m.blocks, "options": m.options, "layout": getattr(m, "layout", ""),
+        "parts": m.parts, "blocks": m.blocks, "refused": m.refused.get(variant, ""), "layout": m.layout,
         "origins": {o: origin(proto.graph, o) for n in proto.graph.node for o in n.output},
         "inputs": save(folder, variant, inputs),
     }

@@ -20,8 +20,9 @@ class Model:
     gives: str = ""  # the head reads what this node path gives last, or this output
     parts: list = field(default_factory=list)  # node paths of which no block may hold two
     blocks: tuple = (2, 40)  # least and most
+    layout: str = "first"  # or last: where the channels of pictures are
     size: int = 32  # pixels of a picture, where its input leaves them open
-    options: list = field(default_factory=list)  # of every command
+    refused: dict = field(default_factory=dict)  # words of the refusal of a variant that cannot be tuned
 
 
 def seeded(make, *args, **kwargs):
