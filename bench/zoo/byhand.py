@@ -286,7 +286,7 @@ def paddle_residual():
             x = g.conv(g.op("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2]), c, k, kernel=1, act="")
         x = g.op("Relu", g.op("Add", x, y))
         c = k
-    x = g.op("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+    x = g.op("AveragePool", x, kernel_shape=[4, 4], strides=[4, 4])
     x = g.op("Squeeze", x, g.constant("axes", np.array([2, 3], np.int64)), out="pool2d_1.tmp_0_squeeze")
     g.fc(x, c, CLASSES, softmax=False)
     return g.model("PaddlePaddle", 13, [("inputs", TensorProto.FLOAT, [-1, 3, 32, 32])], [("save_infer_model/scale_0.tmp_0", TensorProto.FLOAT, [-1, CLASSES])])

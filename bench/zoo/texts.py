@@ -441,7 +441,7 @@ def models():
         model("gpt2-classifier", seeded(GPT2ForSequenceClassification), two, ["logits"], reads="/score/", refused={"opset14-fixed": "its data and its indices hold the batch"}, parts=layers("/transformer/h"), blocks=(5, 5)),
         model("gpt2-lm", seeded(GPT2LMHeadModel), two, ["logits"], reads="/lm_head/", parts=layers("/transformer/h"), blocks=(5, 5)),
         model("t5-encoder", seeded(T5EncoderModel), two, ["last_hidden_state"], gives="last_hidden_state", parts=layers("/encoder/block"), blocks=(5, 5)),
-        model("lstm-tagger", seeded(Tagger, nn.LSTM), one, ["tags"], reads="/fc/", blocks=(2, 3)),
-        model("gru-tagger", seeded(Tagger, nn.GRU), one, ["tags"], reads="/fc/", blocks=(2, 3)),
-        model("lstm-last-state", seeded(LastState), one, ["logits"], reads="/fc/", blocks=(2, 3)),
+        model("lstm-tagger", seeded(Tagger, nn.LSTM), one, ["tags"], reads="/fc/", blocks=(3, 3)),
+        model("gru-tagger", seeded(Tagger, nn.GRU), one, ["tags"], reads="/fc/", blocks=(3, 3)),
+        model("lstm-last-state", seeded(LastState), one, ["logits"], reads="/fc/", blocks=(3, 3)),
     ]

@@ -26,7 +26,7 @@ class Model:
 
 
 def seeded(make, *args, **kwargs):
-    """Make a module with fixed random weights, its norms away from where they begin."""
+    """Make a module with fixed random weights, its norms and last layer away from where they begin."""
     torch.manual_seed(7)
     m = make(*args, **kwargs).eval()
     with torch.no_grad():
@@ -34,6 +34,8 @@ def seeded(make, *args, **kwargs):
             if isinstance(part, nn.modules.batchnorm._BatchNorm):
                 part.running_mean.normal_(0, 0.1)
                 part.running_var.uniform_(0.5, 1.5)
+            if isinstance(part, nn.Linear) and not part.weight.any():
+                part.weight.normal_(0, 0.1)
             if getattr(part, "elementwise_affine", False) or isinstance(part, nn.modules.batchnorm._BatchNorm):
                 part.weight.uniform_(0.7, 1.3)
                 part.bias.normal_(0, 0.1)

@@ -93,8 +93,8 @@ func (s *segment) cut(open []int, at int) []*segment {
 // and of networks with several branches, no place has one value alone.
 const fewLayers, manyLayers = 4, 12
 
-// divide divides segments that hold more than half of the weights, and those of very many layers,
-// at the places inside where the fewest values are open, as far as layers lie on both sides. A
+// divide divides segments that hold more than half of the weights, and those of very many layers or
+// of several recurrences, at the places inside where the fewest values are open, as far as layers lie on both sides. A
 // residual block stays whole, however large: no part of it makes sense alone.
 func divide(segments []*segment) []*segment {
 	total := elements(segments...)
@@ -102,8 +102,8 @@ func divide(segments []*segment) []*segment {
 	for queue := segments; len(queue) > 0; {
 		s := queue[0]
 		queue = queue[1:]
-		large := 2*elements(s) > total && (len(s.layers) > fewLayers || s.recurrences() > 1)
-		if large || len(s.layers) > manyLayers {
+		large := 2*elements(s) > total && len(s.layers) > fewLayers
+		if large || len(s.layers) > manyLayers || s.recurrences() > 1 {
 			if parts := s.divided(); len(parts) > 1 {
 				queue = append(parts, queue...)
 				continue
