@@ -18,7 +18,6 @@ import sys
 import wave
 
 import numpy as np
-import onnx
 from onnx import numpy_helper
 from PIL import Image
 

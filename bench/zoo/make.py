@@ -50,10 +50,8 @@ def wanted(graph, m):
     raise SystemExit(f"{m.name}: no layer below {m.reads}")
 
 
-
-
 def save(folder, name, arrays):
-    """Arrays, as raw numbers that any language reads, and as the ONNX test format has them."""
+    """Write arrays as raw numbers and describe them."""
     out = []
     for i, (key, x) in enumerate(arrays.items()):
         x = np.ascontiguousarray(x)

@@ -56,8 +56,8 @@ func segmentsOf(raw *ir.Graph, ws []*Weight) []*segment {
 	return all.cut(s.open(0, len(raw.Nodes)), 1)
 }
 
-// cut cuts a segment behind the nodes at which a number of values are open, of the open ones behind
-// each, as far as there is a layer in every part. What has none belongs to the part before it.
+// cut cuts a segment behind the nodes at which so many values are open, as far as there is a layer in
+// every part. What has none belongs to the part before it. open counts the values behind each node.
 func (s *segment) cut(open []int, at int) []*segment {
 	var parts []*segment
 	from := 0
@@ -94,8 +94,8 @@ func (s *segment) cut(open []int, at int) []*segment {
 const fewLayers, manyLayers = 4, 12
 
 // divide divides segments that hold more than half of the weights, and those of very many layers or
-// of several recurrences, at the places inside where the fewest values are open, as far as layers lie on both sides. A
-// residual block stays whole, however large: no part of it makes sense alone.
+// of several recurrences, at the places inside where the fewest values are open, as far as layers
+// lie on both sides. A residual block stays whole, however large: no part of it makes sense alone.
 func divide(segments []*segment) []*segment {
 	total := elements(segments...)
 	var out []*segment
@@ -125,7 +125,7 @@ func (s *segment) recurrences() int {
 	return k
 }
 
-// divided divides a segment where the fewest values are open beside the memory that all of it reads.
+// divided divides a segment where the fewest values are open beside a memory that all of it reads.
 func (s *segment) divided() []*segment {
 	open := s.of.openBesideMemory(s.start, s.start+len(s.nodes))
 	counts := slices.Clone(open)
