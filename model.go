@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
@@ -135,6 +137,19 @@ func (p Prediction) String() string {
 	return a.String()
 }
 
+// answer returns the answer as a table has right ones.
+func (p Prediction) answer() string {
+	switch {
+	case p.Text != nil:
+		return *p.Text
+	case p.Value != nil:
+		return strconv.FormatFloat(*p.Value, 'g', -1, 32)
+	case p.Labels != nil:
+		return strings.Join(p.Labels, "|")
+	}
+	return p.Label
+}
+
 func predictionOf(p tuned.Prediction) Prediction {
 	out := Prediction{Input: p.Input, Labels: p.Labels, Value: p.Value, Text: p.Text, Logits: p.Logits}
 	if p.Guess != nil {
@@ -198,7 +213,14 @@ type Evaluation struct {
 	Classes []string `json:"classes,omitempty"`
 	// classify only: examples by true class (row) and predicted class (column)
 	Confusion [][]int64 `json:"confusion,omitempty"`
-	Skipped   []Skipped `json:"-"` // what was left out
+	// classify and multilabel: how it does on each of Classes
+	PerClass []ClassScore `json:"per_class,omitempty"`
+	// classify only: the classes that are confused most often, at most ten pairs
+	Confused []Confused `json:"confused,omitempty"`
+	// how each example came out, in the order of the data; nil for lm
+	Each    []Outcome `json:"-"`
+	Skipped []Skipped `json:"-"`               // what was left out
+	Notes   []string  `json:"notes,omitempty"` // what a user should know of the data
 }
 
 // MarshalJSON writes the form that eval --json prints. It omits the accuracy if the task has
@@ -225,10 +247,7 @@ func (m *Model) Eval(ctx context.Context, examples Data) (*Evaluation, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
-	return &Evaluation{
-		Accuracy: e.Accuracy, Metric: metricOf(e.Metric), Loss: e.Loss, Examples: e.Examples, Seconds: e.Seconds,
-		Classes: e.Classes, Confusion: e.Confusion, Skipped: skippedOf(e.Skipped),
-	}, nil
+	return evaluationOf(e), nil
 }
 
 // Continuation says how a language model continues a text. The zero Continuation always takes the

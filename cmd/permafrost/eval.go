@@ -16,15 +16,22 @@ func evalCommand() *cobra.Command {
 		Use:   "eval --model TUNED --data PATH",
 		Short: "Measure a tuned model on labelled data",
 		Long: `eval measures a tuned model on class folders, or a table, whose labels are among its own: accuracy,
-loss and which classes are taken for which. Where PATH has train and val, val is taken.
-Images, sounds, texts and numbers are prepared as the tuned file says.`,
-		Example: `  permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos`,
-		Args:    noArgs(),
+loss, how it does on each class and which classes are taken for which. Where PATH has train and
+val, val is taken. Images, sounds, texts and numbers are prepared as the tuned file says.
+
+--errors writes the examples with a wrong answer, the largest loss first: the file, or the row
+and its text; the label and what the model says; the probabilities of both; the loss. Numbers
+have a residual, transcripts an error rate. --outcomes writes all examples so.`,
+		Example: `  permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos
+  permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos --errors errors.csv`,
+		Args: noArgs(),
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	model := modelFlag(cmd)
 	data := fs.String("data", "", "`PATH` labelled examples: a folder of class folders, or a table")
+	errorsFile := fs.String("errors", "", "`FILE` for the examples with a wrong answer, worst first, as CSV")
+	outcomesFile := fs.String("outcomes", "", "`FILE` for all examples, worst first, as CSV")
 	threads := fs.Int("threads", 0, threadsHelp)
 	asJSON := jsonFlag(fs)
 	required(cmd, "data")
@@ -35,17 +42,33 @@ Images, sounds, texts and numbers are prepared as the tuned file says.`,
 			return err
 		}
 		defer m.Close()
+		for _, out := range [][2]string{{"errors", *errorsFile}, {"outcomes", *outcomesFile}} {
+			if out[1] != "" && m.Task() == "lm" {
+				return fmt.Errorf("--%s: a language model is measured token by token and has no answer to an example", out[0])
+			}
+			if err := checkOutput(out[0], out[1], *model, *data); err != nil {
+				return err
+			}
+		}
 		e, err := m.Eval(cmd.Context(), permafrost.Folder(*data))
 		if err != nil {
 			return err
 		}
-		for _, s := range e.Skipped {
-			note(cmd, "skipped %s: %v", s.Path, s.Err)
+		for _, n := range e.Notes {
+			note(cmd, "%s", n)
+		}
+		noteSkipped(cmd, e.Skipped)
+		if err := writeOutcomes(e, *errorsFile, *outcomesFile); err != nil {
+			return err
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), e)
 		}
-		return printEval(cmd.OutOrStdout(), e)
+		if err := printEval(cmd.OutOrStdout(), e); err != nil || *errorsFile == "" {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n%d examples with a wrong answer in %s\n", len(e.Mistakes()), *errorsFile)
+		return err
 	}
 	return cmd
 }
@@ -56,8 +79,8 @@ func printEval(w io.Writer, e *permafrost.Evaluation) error {
 		metric = e.Metric.String()
 	}
 	fmt.Fprintf(w, "%s of %s examples, loss %.4f, in %s\n", metric, thousands(e.Examples), e.Loss, secondsText(e.Seconds))
-	if len(e.Classes) > 30 || e.Metric != nil {
-		return nil
+	if err := printClasses(w, e); err != nil || len(e.Classes) > 30 || e.Metric != nil {
+		return err
 	}
 	width, cell := len("true \\ taken for"), 4
 	for _, c := range e.Classes {

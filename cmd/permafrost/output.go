@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -104,4 +106,28 @@ func shapeText(shape []int) string {
 		parts[i] = fmt.Sprint(n)
 	}
 	return "[" + strings.Join(parts, ",") + "]"
+}
+
+// checkOutput errors if the file that a flag names cannot be written or is one of the inputs. No
+// path is fine.
+func checkOutput(flag, path string, inputs ...string) error {
+	if path == "" {
+		return nil
+	}
+	if folder, err := os.Stat(filepath.Dir(path)); err != nil || !folder.IsDir() {
+		return fmt.Errorf("--%s: there is no folder %s", flag, filepath.Dir(path))
+	}
+	out, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil // it does not exist yet
+	case out.IsDir():
+		return fmt.Errorf("--%s: %s is a folder: name a file", flag, path)
+	}
+	for _, input := range inputs {
+		if in, err := os.Stat(input); err == nil && os.SameFile(in, out) {
+			return fmt.Errorf("--%s: %s is an input and would be overwritten: name another file", flag, path)
+		}
+	}
+	return nil
 }

@@ -96,7 +96,7 @@ func (f *Texts) table(ctx context.Context, p data.Place, classes []string, opt d
 	}
 	examples := make([]data.Example, len(t.Rows))
 	for i, row := range t.Rows {
-		examples[i] = data.Example{Path: fmt.Sprintf("%s:%d", p.Path, t.Lines[i]), Label: -1, Answer: strings.TrimSpace(row[label])}
+		examples[i] = data.Example{Path: fmt.Sprintf("%s:%d", p.Path, t.Lines[i]), Label: -1, Answer: strings.TrimSpace(row[label]), Text: inputs[i].String()}
 	}
 	a, err := data.ReadAnswers(t, examples, opt, classes)
 	if err != nil {
@@ -155,6 +155,14 @@ func (c textColumns) find(t *data.Table) (text, second int, err error) {
 type input struct {
 	text string
 	pair *string
+}
+
+// String returns the texts, separated by a tab.
+func (in input) String() string {
+	if in.pair == nil {
+		return in.text
+	}
+	return in.text + "\t" + *in.pair
 }
 
 // inputs returns the texts of a table's rows.

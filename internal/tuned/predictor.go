@@ -173,17 +173,21 @@ func (p *Predictor) PredictRows(ctx context.Context, rows data.Place) ([]Predict
 	}
 	out := make([]Prediction, ds.Len())
 	err = p.each(ctx, ds, p.scores, func(b *data.Batch, scores *tensor.Tensor) {
-		row := scores.Len() / len(b.Indices)
-		positions := task.Positions(p.Task, scores.Shape, len(b.Indices))
 		for k, i := range b.Indices {
-			counts := row
-			if positions > 0 { // without the padding
-				counts = row / positions * data.Scaled(b.Lengths[k:k+1], b.Length, positions)[0]
-			}
-			out[i] = p.prediction(ds.Examples[i].Path, scores.F32()[k*row:][:counts])
+			out[i] = p.prediction(ds.Examples[i].Path, p.scoresOf(b, k, scores))
 		}
 	})
 	return out, ds.Skipped, err
+}
+
+// scoresOf returns the scores of the k-th example of a batch, without those of padding.
+func (p *Predictor) scoresOf(b *data.Batch, k int, scores *tensor.Tensor) []float32 {
+	row := scores.Len() / len(b.Indices)
+	counts := row
+	if positions := task.Positions(p.Task, scores.Shape, len(b.Indices)); positions > 0 {
+		counts = row / positions * data.Scaled(b.Lengths[k:k+1], b.Length, positions)[0]
+	}
+	return scores.F32()[k*row:][:counts]
 }
 
 // each scores a data set, batch by batch.
