@@ -184,6 +184,16 @@ func (m *Model) PredictOne(ctx context.Context, e Example) (Prediction, error) {
 	return found[0], nil
 }
 
+// FindFiles lists the files that paths on disk name, for Files: files as they are, those of the kind
+// that the model takes anywhere below a folder, and what a glob such as photos/*.jpg matches. Files
+// of a folder or a glob are in natural order, 2 before 10, without hidden ones. For a model of texts
+// these are .txt files. It errors with ErrBadInput on a folder or a glob without such files; a file
+// that does not exist is reported when it is read.
+func (m *Model) FindFiles(paths ...string) ([]string, error) {
+	found, err := m.p.Feed.FindFiles(paths)
+	return found, badInput(err)
+}
+
 // Predict returns the answers for Files, Texts or Examples in their order, computed in batches, and
 // the unusable inputs that were skipped. It errors with ErrBadInput if all are unusable.
 func (m *Model) Predict(ctx context.Context, inputs Data) ([]Prediction, []Skipped, error) {

@@ -108,11 +108,14 @@ func shapeText(shape []int) string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-// checkOutput errors if the file that a flag names cannot be written or is one of the inputs. No
-// path is fine.
+// checkOutput errors if the CSV file that a flag names cannot be written or is one of the inputs.
+// No path is fine.
 func checkOutput(flag, path string, inputs ...string) error {
-	if path == "" {
+	switch {
+	case path == "":
 		return nil
+	case !strings.EqualFold(filepath.Ext(path), ".csv"):
+		return fmt.Errorf("--%s %s: a CSV table is written: name a file that ends in .csv", flag, path)
 	}
 	if folder, err := os.Stat(filepath.Dir(path)); err != nil || !folder.IsDir() {
 		return fmt.Errorf("--%s: there is no folder %s", flag, filepath.Dir(path))

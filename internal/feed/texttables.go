@@ -181,6 +181,11 @@ func (c textColumns) inputs(t *data.Table) ([]input, error) {
 	return out, nil
 }
 
+// lines are files of one text a line.
+var lines = &data.Media{One: "text file", Many: "text files", Formats: "txt", Extensions: plainFormats}
+
+func (f *Texts) FindFiles(paths []string) ([]string, error) { return data.FindFiles(paths, lines) }
+
 // OpenInputs takes rows of text, or files that are tables of texts. The texts of a pair are in two
 // columns, or separated by a tab.
 func (f *Texts) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error) {
