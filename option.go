@@ -20,6 +20,8 @@ type options struct {
 	beam       int
 	threads    int
 	train, val Data
+	// of a model that was not tuned, see WithPreparation
+	preparation Config
 }
 
 func optionsOf(opts []Option) *options {

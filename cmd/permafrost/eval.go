@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost"
@@ -13,15 +14,19 @@ func init() { register(groupUse, evalCommand) }
 
 func evalCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "eval --model TUNED --data PATH",
-		Short: "Measure a tuned model on labelled data",
+		Use:   "eval --model MODEL --data PATH",
+		Short: "Measure a model on labelled data",
 		Long: `eval measures a tuned model on class folders, or a table, whose labels are among its own: accuracy,
 loss, how it does on each class and which classes are taken for which. Where PATH has train and
 val, val is taken. Images, sounds, texts and numbers are prepared as the tuned file says.
 
 --errors writes the examples with a wrong answer, the largest loss first: the file, or the row
 and its text; the label and what the model says; the probabilities of both; the loss. Numbers
-have a residual, transcripts an error rate. --outcomes writes all examples so.`,
+have a residual, transcripts an error rate. --outcomes writes all examples so.
+
+A model that was not tuned is measured with its own classifier. Its classes are named by id2label of
+a config.json beside it, else by the lines of a labels.txt, else by their numbers from 0; those of the
+data must be among them. Its inputs are prepared as in a fit; notes say how.`,
 		Example: `  permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos
   permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos --errors errors.csv`,
 		Args: noArgs(),
@@ -34,10 +39,11 @@ have a residual, transcripts an error rate. --outcomes writes all examples so.`,
 	outcomesFile := fs.String("outcomes", "", "`FILE` for all examples, worst first, as CSV")
 	threads := fs.Int("threads", 0, threadsHelp)
 	asJSON := jsonFlag(fs)
+	given := preparationFlags(cmd, "text-column", "label-column")
 	required(cmd, "data")
 	folders(cmd, "data")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		m, err := permafrost.Open(*model, permafrost.WithThreads(*threads))
+		m, err := openModel(*model, given, permafrost.WithThreads(*threads))
 		if err != nil {
 			return err
 		}
@@ -54,7 +60,7 @@ have a residual, transcripts an error rate. --outcomes writes all examples so.`,
 		if err != nil {
 			return err
 		}
-		for _, n := range e.Notes {
+		for _, n := range slices.Concat(m.Notes(), e.Notes) {
 			note(cmd, "%s", n)
 		}
 		noteSkipped(cmd, e.Skipped)

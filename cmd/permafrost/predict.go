@@ -14,8 +14,8 @@ func init() { register(groupUse, predictCommand) }
 
 func predictCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "predict --model TUNED FILE|FOLDER...",
-		Short: "Ask a tuned model about files or texts",
+		Use:   "predict --model MODEL FILE|FOLDER...",
+		Short: "Ask a model about files, texts or numbers",
 		Long: `predict says what a tuned model takes images, sounds, texts or numbers for. Labels and preparation come
 from the tuned file, which needs nothing else. Of a folder all files of the kind are taken, those
 in folders below it too; a glob in quotes is expanded. A damaged file is named and skipped, and the
@@ -25,7 +25,10 @@ input, label and probability in place of the printed answers.
 A model of vectors takes tables of numbers, a row each, and answers for every row; a table without a
 line of names has the numbers in the model's order. A model of texts takes tables with a column of
 texts, or one text a line, from other files, from stdin where no file is named, or from --text; the
-texts of a pair are divided by a tab. A language model continues each text.`,
+texts of a pair are divided by a tab. A language model continues each text.
+
+A model that was not tuned answers with its own classifier; permafrost help eval says what its
+classes are called.`,
 		Example: `  permafrost predict --model runs/mobilenet-photos-1/model.onnx a.jpg b.png
   permafrost predict --model model.onnx --json --top 3 *.jpg
   permafrost predict --model model.onnx photos/new --out answers.csv
@@ -50,11 +53,12 @@ texts of a pair are divided by a tab. A language model continues each text.`,
 	out := fs.String("out", "", "`FILE` for the answers, as CSV")
 	threads := fs.Int("threads", 0, threadsHelp)
 	asJSON := jsonFlag(fs)
+	given := preparationFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *top < 1 {
 			return fmt.Errorf("--top %d: at least 1", *top)
 		}
-		m, err := permafrost.Open(*model, permafrost.WithThreads(*threads), permafrost.WithBeam(*beam))
+		m, err := openModel(*model, given, permafrost.WithThreads(*threads), permafrost.WithBeam(*beam))
 		if err != nil {
 			return err
 		}
@@ -75,7 +79,7 @@ texts of a pair are divided by a tab. A language model continues each text.`,
 		if err := checkOutput("out", *out, append(args, *model)...); err != nil {
 			return err
 		}
-		a := &answers{cmd: cmd, top: *top, json: *asJSON, out: *out}
+		a := &answerWriter{cmd: cmd, notes: m.Notes(), top: *top, json: *asJSON, out: *out}
 		files, err := m.FindFiles(args...)
 		if err != nil {
 			return err

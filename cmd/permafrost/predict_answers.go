@@ -8,13 +8,14 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-// answers are where the answers of predict go: on stdout as they come, or at the end as one JSON
+// answerWriter is where the answers of predict go: to stdout as they come, or at the end as one JSON
 // object or a table.
-type answers struct {
-	cmd  *cobra.Command
-	top  int    // labels to list of each
-	json bool   // one JSON object
-	out  string // a CSV file; empty for none
+type answerWriter struct {
+	cmd   *cobra.Command
+	notes []string // on the model, to be said before the first answer
+	top   int      // labels to list of each
+	json  bool     // one JSON object
+	out   string   // a CSV file; empty for none
 
 	all    []permafrost.Prediction // what is still to be written
 	given  int                     // answers in all
@@ -22,7 +23,11 @@ type answers struct {
 }
 
 // add takes answers, and inputs that could not be used.
-func (a *answers) add(found []permafrost.Prediction, skipped []permafrost.Skipped) error {
+func (a *answerWriter) add(found []permafrost.Prediction, skipped []permafrost.Skipped) error {
+	for _, n := range a.notes {
+		note(a.cmd, "%s", n)
+	}
+	a.notes = nil
 	noteSkipped(a.cmd, skipped)
 	a.given, a.unused = a.given+len(found), a.unused+len(skipped)
 	for i := range found {
@@ -42,7 +47,7 @@ func (a *answers) add(found []permafrost.Prediction, skipped []permafrost.Skippe
 
 // finish writes what is left. The exit status is that of a failed check if some inputs could not
 // be used.
-func (a *answers) finish() error {
+func (a *answerWriter) finish() error {
 	if a.out != "" {
 		if err := permafrost.WritePredictions(a.out, a.all); err != nil {
 			return err

@@ -23,7 +23,7 @@ const (
 
 // predictTexts answers texts, or continues them if c is given. It takes the given texts, else the
 // lines of files, else those of stdin. A stream is answered as it arrives.
-func predictTexts(a *answers, m *permafrost.Model, files, texts []string, c *permafrost.Continuation) error {
+func predictTexts(a *answerWriter, m *permafrost.Model, files, texts []string, c *permafrost.Continuation) error {
 	var last error // why some of the texts could not be used
 	failed := 0
 	err := eachText(a.cmd.InOrStdin(), files, texts, func(texts []string) error {

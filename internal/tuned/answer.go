@@ -73,17 +73,21 @@ func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) 
 // among the file's labels.
 func (p *Predictor) EvalPlace(ctx context.Context, place data.Place) (*Evaluation, error) {
 	began := time.Now()
-	ds, err := p.Feed.OpenEval(ctx, place, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20, Task: p.Task.Name()})
+	ds, err := p.Feed.OpenEval(ctx, place, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20, Task: p.Task.Name(), Own: p.own})
 	if err != nil {
 		return nil, err
 	}
-	all, err := feed.Targets(p.Task, ds, p.Feed)
+	t := p.Task
+	if p.own != nil && ds.Classes != nil { // the data may name classes that the model does not
+		t = task.KindOf(t).Named(ds.Classes, task.Options{})
+	}
+	all, err := feed.Targets(t, ds, p.Feed)
 	if err != nil {
 		return nil, err
 	}
-	m := p.Task.NewMetrics()
+	m := t.NewMetrics()
 	var outcomes []Outcome
-	judge, judges := p.Task.(task.Judge)
+	judge, judges := t.(task.Judge)
 	if judges {
 		outcomes = make([]Outcome, ds.Len())
 	}
@@ -92,8 +96,8 @@ func (p *Predictor) EvalPlace(ctx context.Context, place data.Place) (*Evaluatio
 		for k, i := range b.Indices {
 			targets[k] = all[i]
 		}
-		positions := task.Positions(p.Task, scores.Shape, len(targets))
-		p.Task.Measure(m, scores, p.Task.Labels(targets, data.Scaled(b.Lengths, b.Length, positions), positions))
+		positions := task.Positions(t, scores.Shape, len(targets))
+		t.Measure(m, scores, t.Labels(targets, data.Scaled(b.Lengths, b.Length, positions), positions))
 		if !judges {
 			return
 		}
@@ -102,7 +106,7 @@ func (p *Predictor) EvalPlace(ctx context.Context, place data.Place) (*Evaluatio
 			outcomes[i] = Outcome{x.Path, x.Text, judge.Judge(p.scoresOf(b, k, scores), all[i])}
 		}
 	})
-	e := evaluation(m, p.Record.Labels)
+	e := evaluation(m, t.Names())
 	named := *ds
 	named.Skipped = nil // they are told one by one
 	e.Each, e.Skipped, e.Notes, e.Seconds = outcomes, ds.Skipped, named.Faults(), time.Since(began).Seconds()

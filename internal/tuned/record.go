@@ -47,9 +47,15 @@ func (r *Record) Metadata() (map[string]string, error) {
 	return out, nil
 }
 
+// Tuned reports whether a file's metadata have a record.
+func Tuned(metadata map[string]string) bool {
+	_, ok := metadata[feed.KeyLabels]
+	return ok
+}
+
 // ReadRecord reads the record from a file's metadata. It errors if there is none or it is damaged.
 func ReadRecord(metadata map[string]string) (*Record, error) {
-	if _, ok := metadata[feed.KeyLabels]; !ok {
+	if !Tuned(metadata) {
 		return nil, fmt.Errorf("the model carries no record of a fit: it was not written by permafrost fit")
 	}
 	r := &Record{Version: metadata[keyVersion], Task: metadata[keyTask], Input: cmp.Or(metadata[feed.KeyKind], feed.KindPicture), Sides: metadata[sideinput.Key]}
