@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -246,9 +247,29 @@ func TestCache(t *testing.T) {
 	if v["blocks"].(float64) < 36 || v["damaged"] != 0.0 {
 		t.Errorf("cache verify: %v", v)
 	}
-	v = object(t, succeed(t, "cache", "prune", "--json"))
-	if v["left_bytes"] != 0.0 || v["freed_bytes"].(float64) <= 0 {
-		t.Errorf("cache prune: %v", v)
+	all := listing(t)
+	for _, c := range []struct{ args, want []string }{
+		{nil, []string{"--all would free", "--older 30d would free 0 B", "--to "}},
+		{[]string{"--all", "--to", "1MB"}, []string{"--all drops everything"}},
+		{[]string{"--older", "soon"}, []string{"--older", "no duration"}},
+		{[]string{"--to", "much"}, []string{"--to"}},
+	} {
+		o := permafrostRun(t, append([]string{"cache", "prune"}, c.args...)...)
+		for _, want := range c.want {
+			if o.code != exitUsage || !strings.Contains(o.stderr, want) || strings.Count(o.stderr, "\n") != 1 {
+				t.Errorf("cache prune %v: exit %d, no %q in %s", c.args, o.code, want, o.stderr)
+			}
+		}
+	}
+	dry := object(t, succeed(t, "cache", "prune", "--all", "--dry-run", "--json"))
+	old := object(t, succeed(t, "cache", "prune", "--older", "2d", "--json"))
+	large := object(t, succeed(t, "cache", "prune", "--to", "1GB", "--json"))
+	if dry["freed_bytes"].(float64) <= 0 || dry["left_bytes"] != 0.0 || old["freed_bytes"] != 0.0 || large["freed_bytes"] != 0.0 || !slices.Equal(listing(t), all) {
+		t.Errorf("cache prune: dry %v, old %v, to 1GB %v", dry, old, large)
+	}
+	v = object(t, succeed(t, "cache", "prune", "--all", "--json"))
+	if v["left_bytes"] != 0.0 || v["freed_bytes"] != dry["freed_bytes"] {
+		t.Errorf("cache prune: %v, the dry run said %v", v, dry)
 	}
 }
 
