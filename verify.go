@@ -9,6 +9,7 @@ type Verification struct {
 	Changed   []string `json:"changed"`   // frozen tensors that differ or are missing
 	Added     []string `json:"added"`     // weights that the base lacks
 	Frozen    int      `json:"frozen"`    // frozen tensors compared
+	Partly    int      `json:"partly"`    // of these, tensors of which only some elements are frozen
 
 	Thawed  []string `json:"thawed"`  // tensors that the plan let change and that did change
 	Removed []string `json:"removed"` // weights of the base that a new head replaced

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,7 +86,7 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)
 		}
-		return printFit(cmd.OutOrStdout(), r)
+		return printFit(cmd.OutOrStdout(), r, &f.cfg)
 	}
 	return cmd
 }
@@ -181,14 +182,14 @@ func (f *fit) announce(e permafrost.Event) {
 	}
 }
 
-func printFit(w io.Writer, r *permafrost.Result) error {
+// printFit prints the result of a fit.
+func printFit(w io.Writer, r *permafrost.Result, cfg *permafrost.Config) error {
 	best := ""
-	if r.BestEpoch >= 0 {
-		best = fmt.Sprintf(", best of %d epochs was %d", r.Epochs, r.BestEpoch+1)
-	}
-	seal := "every frozen weight has its bytes unchanged"
-	if r.FrozenDigestBefore != r.FrozenDigestAfter {
-		seal = "frozen weights changed"
+	switch {
+	case r.BestEpoch > 0 && cfg.Keep == "last":
+		best = fmt.Sprintf(", the last of %s; the best was %d", counted(r.Epochs, "epoch"), r.BestEpoch)
+	case r.BestEpoch > 0:
+		best = fmt.Sprintf(", best of %s was %d", counted(r.Epochs, "epoch"), r.BestEpoch)
 	}
 	metric := fmt.Sprintf("accuracy    %.2f%%", 100*r.ValAccuracy)
 	if r.ValMetric != nil {
@@ -199,7 +200,9 @@ func printFit(w io.Writer, r *permafrost.Result) error {
 	} else {
 		best = fmt.Sprintf(", macro F1 %.4f%s", r.MacroF1, best)
 	}
+	took := secondsText(r.Seconds)
 	if a := r.Auto; a != nil {
+		took += fmt.Sprintf(" (%s of it to choose)", secondsText(a.Seconds))
 		if _, err := fmt.Fprintf(w, "chosen      %s\nwhy         %s\n", a.Text, a.Why); err != nil {
 			return err
 		}
@@ -209,10 +212,25 @@ trained     %s of %s parameters; %s
 took        %s, at most %s of memory
 model       %s
 `, metric, r.ValLoss, best,
-		thousands(r.ParamsThawed), thousands(r.ParamsTotal), seal,
-		secondsText(r.Seconds), bytesText(r.PeakRSS), filepath.Join(r.Out, permafrost.ModelFile))
+		thousands(r.ParamsThawed), thousands(r.ParamsTotal), frozenText(r, cfg),
+		took, bytesText(r.PeakRSS), filepath.Join(r.Out, permafrost.ModelFile))
 	if d := r.Diagnosis; err == nil && d != nil && (d.Verdict == permafrost.Underfitting || d.Verdict == permafrost.Overfitting) {
 		_, err = fmt.Fprintf(w, "diagnosis   %s: %s\nadvice      %s\n", d.Verdict, d.Why, d.Advice)
 	}
 	return err
+}
+
+// frozenText says what became of the weights that the plan froze.
+func frozenText(r *permafrost.Result, cfg *permafrost.Config) string {
+	switch {
+	case cfg.AdapterMerge:
+		return "adapters are merged into the weights beside them, every other frozen weight has its bytes unchanged"
+	case r.FrozenDigestBefore != r.FrozenDigestAfter:
+		return "frozen weights changed"
+	case !slices.ContainsFunc(r.Plan.Params, func(p permafrost.PlanParam) bool {
+		return p.State == permafrost.Frozen || p.State == permafrost.Partly
+	}):
+		return "nothing was frozen"
+	}
+	return "every frozen weight has its bytes unchanged"
 }

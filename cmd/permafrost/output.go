@@ -43,6 +43,14 @@ func thousands[T int | int64](n T) string {
 	return s
 }
 
+// counted writes a number of things, as 1 epoch and 2 epochs.
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return thousands(n) + " " + what
+}
+
 // bytesText writes a number of bytes in the unit that leaves one to four digits.
 func bytesText(n int64) string {
 	v := float64(n)

@@ -48,9 +48,16 @@ The exit status is 0 when all are the same and 1 when one changed, which is name
 }
 
 func printVerification(w io.Writer, v *permafrost.Verification) error {
-	if v.Identical {
-		fmt.Fprintf(w, "identical   all %d frozen tensors have their bytes unchanged\n", v.Frozen)
-	} else {
+	switch {
+	case v.Identical && v.Frozen == 0:
+		fmt.Fprintln(w, "nothing     the plan freezes no tensor of the base: there was nothing to compare")
+	case v.Identical:
+		partly := ""
+		if v.Partly > 0 {
+			partly = fmt.Sprintf(", %d of them where they are frozen", v.Partly)
+		}
+		fmt.Fprintf(w, "identical   all %s have their bytes unchanged%s\n", counted(v.Frozen, "frozen tensor"), partly)
+	default:
 		fmt.Fprintf(w, "changed     %d of %d frozen tensors\n", len(v.Changed), v.Frozen)
 		for _, name := range v.Changed {
 			fmt.Fprintf(w, "            %s\n", name)

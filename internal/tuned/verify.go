@@ -17,6 +17,7 @@ type Verification struct {
 	Changed   []string // frozen tensors that differ or are missing
 	Added     []string // weights that the base lacks
 	Frozen    int      // number of frozen tensors compared
+	Partly    int      // number of these of which only some elements are frozen
 
 	Thawed  []string // tensors that the plan let change and that did change
 	Removed []string // weights of the base that a new head replaced
@@ -78,6 +79,9 @@ func compare(base, t *onnx.Model, plan *freeze.Plan) *Verification {
 			v.Frozen++
 			if !sameFrozen(was, is, e) {
 				v.Changed = append(v.Changed, p.Name)
+			}
+			if e.State == freeze.Partly {
+				v.Partly++
 			}
 			if e.State == freeze.Partly && string(was.Bytes) != string(is.Bytes) {
 				v.Thawed = append(v.Thawed, p.Name)
