@@ -58,7 +58,7 @@ func TestRuns(t *testing.T) {
 	if len(states) != len(want) {
 		t.Errorf("%v, want %v", states, want)
 	}
-	if bad := v["damaged"].([]any); len(bad) != 2 || !strings.Contains(bad[0].(map[string]any)["why"].(string), "epochs") || !strings.Contains(bad[1].(map[string]any)["why"].(string), "events.jsonl") {
+	if bad := v["damaged"].([]any); len(bad) != 2 || !strings.Contains(bad[0].(map[string]any)["why"].(string), "Epochs") || !strings.Contains(bad[1].(map[string]any)["why"].(string), "events.jsonl") {
 		t.Errorf("damaged: %v", bad)
 	}
 
