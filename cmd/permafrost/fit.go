@@ -47,7 +47,9 @@ the weights, which verify then names as changed.
 The run folder holds model.onnx (the tuned model, which predicts by itself),
 delta.safetensors (what changed), plan.json, seal.json (proof that frozen weights
 are untouched), events.jsonl, checkpoints and run.yaml, which replays the run.
-Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
+Ctrl-C saves a checkpoint; --resume goes on to the same bits. --extend N goes on from the
+end of a finished run for N more epochs, as a new run in DIR-extended: with its weights and
+its optimiser's state, and learning rates that begin again; the best epoch of both is kept.`,
 		Example: `  permafrost fit --model mobilenet.onnx --data photos
   permafrost fit --model resnet.onnx --data photos --thaw last:1 --epochs 10 --out runs/deeper
   permafrost fit --model resnet.onnx --data photos --thaw all --batchnorm frozen --lr 1e-4
@@ -55,7 +57,8 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
   permafrost fit --model bert.onnx --data questions --adapter lora:8
   permafrost fit --model resnet.onnx --data photos --thaw head,fisher:0.5%
   permafrost fit --config runs/deeper/run.yaml --seed 2 --out runs/again
-  permafrost fit --resume --out runs/deeper`,
+  permafrost fit --resume --out runs/deeper
+  permafrost fit --extend 5 --out runs/deeper --lr 1e-4`,
 		Args: noArgs(),
 	}
 	fs := cmd.Flags()
@@ -63,16 +66,20 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
 	given := bindConfig(fs)
 	config := fs.String("config", "", "`FILE` run.yaml to replay; flags override it")
 	resume := fs.Bool("resume", false, "go on with the run in --out from its last checkpoint")
+	extend := fs.Int("extend", 0, "`N` epochs to add to the finished run in --out, as a new run beside it")
 	asJSON := jsonFlag(fs)
 	for _, g := range fitGroups {
 		group(fs, g.heading, g.names...)
 	}
-	group(fs, "Model and data", "config", "resume")
+	group(fs, "Model and data", "config", "resume", "extend")
 	group(fs, "Other", "json")
 	completeConfig(cmd)
 	files(cmd, "config", "yaml", "yml")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		f := &fit{cmd: cmd, given: given, resume: *resume}
+		if fs.Changed("extend") {
+			f.extend, f.resume = extend, false
+		}
 		if err := f.configure(*config); err != nil {
 			return err
 		}
@@ -96,6 +103,7 @@ type fit struct {
 	cmd    *cobra.Command
 	given  *configFlags
 	resume bool
+	extend *int // epochs to add; nil: none
 	cfg    permafrost.Config
 
 	announced bool // the run folder has been named
@@ -106,6 +114,10 @@ type fit struct {
 func (f *fit) configure(config string) error {
 	f.cfg = permafrost.DefaultConfig()
 	switch {
+	case f.extend != nil && config != "":
+		return fmt.Errorf("--config and --extend: an extended run has its own options; give one of the two")
+	case f.extend != nil:
+		return f.configureExtension()
 	case f.resume && config != "":
 		return fmt.Errorf("--config and --resume: a resumed run has its own options; give one of the two")
 	case f.resume:
@@ -140,6 +152,42 @@ func (f *fit) configure(config string) error {
 		f.cfg.Out = freeOut(f.cfg.Model, f.cfg.Data)
 	}
 	return nil
+}
+
+// configureExtension finds the options of a run that goes on from the one in --out: those of that
+// run, with flags over them.
+func (f *fit) configureExtension() error {
+	given, err := f.given.config()
+	switch {
+	case err != nil:
+		return err
+	case given.Out == "":
+		return fmt.Errorf("--extend: name the folder of the finished run with --out DIR")
+	case f.given.has("epochs"):
+		return fmt.Errorf("--extend and --epochs: --extend says how many epochs are added; leave --epochs out")
+	case f.given.has("extends"):
+		return fmt.Errorf("--extend and --extends: give one of the two")
+	}
+	if f.cfg, err = permafrost.ExtendRun(given.Out, *f.extend); err != nil {
+		return err
+	}
+	extends, epochs := f.cfg.Extends, f.cfg.Epochs
+	if err := f.given.over(&f.cfg); err != nil {
+		return err
+	}
+	f.cfg.Extends, f.cfg.Epochs, f.cfg.Out = extends, epochs, freeName(filepath.Clean(given.Out)+"-extended")
+	return f.cfg.Validate()
+}
+
+// freeName returns path, or path-N with the first N from 2 that does not exist.
+func freeName(path string) string {
+	free := path
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(free); errors.Is(err, os.ErrNotExist) {
+			return free
+		}
+		free = fmt.Sprintf("%s-%d", path, n)
+	}
 }
 
 // freeOut returns runs/MODEL-DATA-N with the first N that does not exist.

@@ -90,6 +90,9 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 	}
 	steps := f.session.stepsPerEpoch()
 	rates := f.session.Config.LRs(steps * f.session.Config.Epochs)
+	if e := f.st.Extended; e != nil {
+		rates.First, rates.Steps = e.Step, steps*(f.session.Config.Epochs-e.Epoch)
+	}
 	f.st.Steps, f.st.Schedule, f.st.Asked = steps, rates, max(1, f.st.Asked)
 	if f.session.stage.schedule != nil && f.meter == nil {
 		if err := f.newMeter(ctx); err != nil {
