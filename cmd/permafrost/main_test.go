@@ -153,16 +153,7 @@ func TestVerifyNamesTheTensor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range fixture.Graph(5, 1).Params() {
-		if p.Name != "blocks.1.norm.bias" {
-			continue
-		}
-		at := bytes.Index(b, p.Data.Bytes)
-		if at < 0 {
-			t.Fatal("the tuned file does not hold the tensor's bytes")
-		}
-		b[at+7] ^= 1
-	}
+	flip(t, b, "blocks.1.norm.bias")
 	if err := os.WriteFile("flipped.onnx", b, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -170,6 +161,21 @@ func TestVerifyNamesTheTensor(t *testing.T) {
 	v := object(t, o)
 	if changed := v["changed"].([]any); o.code != exitFailed || v["identical"] != false || len(changed) != 1 || changed[0] != "blocks.1.norm.bias" {
 		t.Errorf("exit %d, %v", o.code, v)
+	}
+}
+
+// flip changes one bit of a tensor of the tiny model in the bytes of a tuned file.
+func flip(t *testing.T, file []byte, name string) {
+	t.Helper()
+	for _, p := range fixture.Graph(5, 1).Params() {
+		if p.Name != name {
+			continue
+		}
+		at := bytes.Index(file, p.Data.Bytes)
+		if at < 0 {
+			t.Fatal("the tuned file does not hold the tensor's bytes")
+		}
+		file[at+7] ^= 1
 	}
 }
 
