@@ -3,6 +3,7 @@ package permafrost
 import (
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
@@ -41,6 +42,8 @@ type RunInfo struct {
 	ParamsThawed int       `json:"params_thawed"`
 	Began        time.Time `json:"began"`
 	Seconds      float64   `json:"seconds"` // of work, in all sittings
+
+	Curve []EpochEnd `json:"-"` // the epochs, in order; for a run that extends another, its own
 }
 
 // DamagedRun is a run folder that cannot be read.
@@ -61,6 +64,7 @@ func ListRuns(dir string) ([]RunInfo, []DamagedRun, error) {
 			Out: l.Out, State: l.State, Error: l.Error, Model: l.Config.Model, Data: l.Config.Data, Task: l.Task, Thaw: l.Config.Thaw, Adapter: l.Config.Adapter, LR: l.Config.LR,
 			Epochs: l.Epochs, Planned: l.Planned, BestEpoch: l.BestEpoch, ValAccuracy: l.Accuracy, ValMetric: metricOf(l.Metric), ValLoss: l.Loss,
 			ParamsTotal: l.ParamsTotal, ParamsThawed: l.ParamsThawed, Began: l.Began, Seconds: l.Seconds,
+			Curve: each(l.Curve, func(e *report.EpochEvent) EpochEnd { return *eventOf(time.Time{}, e).(*EpochEnd) }),
 		}
 	})
 	return runs, each(bad, func(d run.Damaged) DamagedRun { return DamagedRun{d.Out, d.Err.Error()} }), nil

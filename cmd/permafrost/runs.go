@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -24,8 +25,9 @@ func runsCommand() *cobra.Command {
 		Long: `runs lists the runs in DIR and in the folders below it (default: runs), the latest last. A run is
 done, interrupted (permafrost fit --resume goes on), failed, or unfinished: it is running or was
 killed. Its numbers are those of the written weights, or of the best epoch so far. A folder that
-cannot be read is named. docs/run-folder.md explains the files of a run folder.`,
+cannot be read is named. Where DIR is itself a run, its epochs are listed too. docs/run-folder.md explains the files of a run folder.`,
 		Example: `  permafrost runs
+  permafrost runs runs/mine
   permafrost runs experiments --json`,
 		Args: func(cmd *cobra.Command, given []string) error {
 			if len(given) > 1 {
@@ -57,7 +59,10 @@ cannot be read is named. docs/run-folder.md explains the files of a run folder.`
 				Damaged []permafrost.DamagedRun `json:"damaged"`
 			}{dir, append([]permafrost.RunInfo{}, runs...), append([]permafrost.DamagedRun{}, damaged...)})
 		}
-		return printRuns(cmd.OutOrStdout(), dir, runs)
+		if err := printRuns(cmd.OutOrStdout(), dir, runs); err != nil || len(runs) != 1 || runs[0].Out != dir {
+			return err
+		}
+		return printCurve(cmd.OutOrStdout(), &runs[0])
 	}
 	return cmd
 }
@@ -102,4 +107,35 @@ func printRuns(w io.Writer, dir string, runs []permafrost.RunInfo) error {
 		}
 	}
 	return nil
+}
+
+// printCurve prints the epochs of a run, and where to look further.
+func printCurve(w io.Writer, r *permafrost.RunInfo) error {
+	fmt.Fprintln(w)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "epoch\ttrain loss\ttrain\tval loss\tvalidation\tlearning rate\ttime\t")
+	measure := func(m *permafrost.Metric, accuracy float64) string {
+		if m != nil {
+			return m.String()
+		}
+		return fmt.Sprintf("%.2f%%", 100*accuracy)
+	}
+	for _, e := range r.Curve {
+		loss, validation, best := "-", "-", ""
+		if e.Val != nil {
+			loss, validation = fmt.Sprintf("%.4f", e.Val.Loss), measure(e.Val.Metric, e.Val.Accuracy)
+		}
+		if e.Epoch == r.BestEpoch {
+			best = "  best"
+		}
+		fmt.Fprintf(tw, "%d\t%.4f\t%s\t%s\t%s\t%.3g\t%s\t%s\n", e.Epoch, e.TrainLoss, measure(e.TrainMetric, e.TrainAccuracy), loss, validation, e.LR, secondsText(e.Seconds), best)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\nsettings    %s\n", filepath.Join(r.Out, permafrost.RunFile))
+	if _, there := os.Stat(r.Data); err == nil && there == nil && r.State == permafrost.RunDone {
+		_, err = fmt.Fprintf(w, "mistakes    permafrost eval --model %s --data %s --errors errors.csv\n", filepath.Join(r.Out, permafrost.ModelFile), r.Data)
+	}
+	return err
 }

@@ -76,8 +76,11 @@ func TestRuns(t *testing.T) {
 	if o := succeed(t, "runs", "photos"); !strings.Contains(o.stdout, "no runs in photos") {
 		t.Errorf("a folder without runs: %s", o.stdout)
 	}
-	if o := succeed(t, "runs", "runs/good"); strings.Count(o.stdout, "\n") != 2 {
-		t.Errorf("a run folder itself: %s", o.stdout)
+	o = succeed(t, "runs", "runs/good")
+	for _, text := range []string{"learning rate", "best", filepath.Join("runs", "good", "run.yaml"), "permafrost eval --model " + filepath.Join("runs", "good", "model.onnx") + " --data photos --errors errors.csv"} {
+		if !strings.Contains(o.stdout, text) {
+			t.Errorf("no %q in\n%s", text, o.stdout)
+		}
 	}
 	if o := permafrostRun(t, "runs", "nowhere"); o.code != exitUsage || !strings.Contains(o.stderr, "nowhere") {
 		t.Errorf("a missing folder: exit %d, %s", o.code, o.stderr)

@@ -45,6 +45,8 @@ type Listed struct {
 	ParamsTotal, ParamsThawed int
 	Began                     time.Time
 	Seconds                   float64 // of work, in all sittings
+
+	Curve []*report.EpochEvent // of the epochs, in order
 }
 
 // Damaged is a run folder that cannot be read.
@@ -155,6 +157,10 @@ func (l *Listed) take(e report.Event) {
 		l.ParamsTotal, l.ParamsThawed = e.ParamsTotal, e.ParamsThawed
 	case *report.EpochEvent:
 		l.Epochs = e.Epoch
+		for len(l.Curve) > 0 && l.Curve[len(l.Curve)-1].Epoch >= e.Epoch { // before an interruption
+			l.Curve = l.Curve[:len(l.Curve)-1]
+		}
+		l.Curve = append(l.Curve, e)
 		if e.Best && e.Val != nil {
 			l.BestEpoch, l.Accuracy, l.Metric, l.Loss = e.Epoch, nil, e.Val.Named(), task.Finite(e.Val.Loss())
 			if l.Metric == nil {

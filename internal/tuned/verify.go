@@ -66,7 +66,7 @@ func Verify(base, tunedFile, planFile string) (*Verification, error) {
 	first := slices.IndexFunc(chain, func(p *freeze.Plan) bool { return p.Model == b.Digest() })
 	if first < 0 {
 		var bases []string
-		for _, p := range chain {
+		for _, p := range slices.Backward(chain) {
 			bases = append(bases, fmt.Sprintf("%.12s", p.Model))
 		}
 		return nil, fmt.Errorf("the plan was made for another model than %s (sha256 %s, here %.12s)", base, strings.Join(bases, ", before it "), b.Digest())
