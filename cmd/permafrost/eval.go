@@ -73,7 +73,11 @@ data must be among them. Its inputs are prepared as in a fit; notes say how.`,
 		if err := printEval(cmd.OutOrStdout(), e); err != nil || *errorsFile == "" {
 			return err
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n%d examples with a wrong answer in %s\n", len(e.Mistakes()), *errorsFile)
+		what := "with a wrong answer"
+		if m.Task() == "regress" {
+			what = "with their residuals"
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n%s %s in %s\n", counted(len(e.Mistakes()), "example"), what, *errorsFile)
 		return err
 	}
 	return cmd

@@ -113,6 +113,9 @@ func TestEvalErrorsOfTasks(t *testing.T) {
 		if !slices.Equal(columns, c.columns) || len(all) != 12 {
 			t.Errorf("%s: columns %v, %d rows", c.task, columns, len(all))
 		}
+		if o := succeed(t, "eval", "--model", c.task+"-run/model.onnx", "--data", c.task, "--errors", "again.csv"); c.task == "regress" && !strings.Contains(o.stdout, "12 examples with their residuals in again.csv") {
+			t.Errorf("%s: %s", c.task, o.stdout)
+		}
 		if c.task == "regress" && len(mistakes) != 12 {
 			t.Errorf("regress: %d of 12 residuals", len(mistakes))
 		}

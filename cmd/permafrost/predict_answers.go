@@ -17,9 +17,16 @@ type answerWriter struct {
 	json  bool     // one JSON object
 	out   string   // a CSV file; empty for none
 
-	all    []permafrost.Prediction // what is still to be written
-	given  int                     // answers in all
-	unused int                     // inputs that could not be used
+	all     []permafrost.Prediction // what is still to be written
+	skipped []skippedInput          // inputs that could not be used
+	given   int                     // answers in all
+	unused  int                     // inputs that could not be used
+}
+
+// skippedInput is an input that could not be used, as predict --json names it.
+type skippedInput struct {
+	Input string `json:"input"`
+	Why   string `json:"why"`
 }
 
 // add takes answers, and inputs that could not be used.
@@ -29,6 +36,9 @@ func (a *answerWriter) add(found []permafrost.Prediction, skipped []permafrost.S
 	}
 	a.notes = nil
 	noteSkipped(a.cmd, skipped)
+	for _, s := range skipped {
+		a.skipped = append(a.skipped, skippedInput{s.Path, s.Err.Error()})
+	}
 	a.given, a.unused = a.given+len(found), a.unused+len(skipped)
 	for i := range found {
 		found[i].Top = found[i].Top[:min(a.top, len(found[i].Top))]
@@ -58,7 +68,8 @@ func (a *answerWriter) finish() error {
 	case a.json:
 		err = printJSON(a.cmd.OutOrStdout(), struct {
 			Predictions []permafrost.Prediction `json:"predictions"`
-		}{append([]permafrost.Prediction{}, a.all...)})
+			Skipped     []skippedInput          `json:"skipped,omitempty"`
+		}{append([]permafrost.Prediction{}, a.all...), a.skipped})
 	case a.out != "":
 		_, err = fmt.Fprintf(a.cmd.OutOrStdout(), "%s answers in %s\n", thousands(a.given), a.out)
 	}

@@ -43,6 +43,11 @@ func TestPredictFolder(t *testing.T) {
 		t.Errorf("exit %d, %v\n%s", o.code, got, o.stderr)
 	}
 
+	o = permafrostRun(t, "predict", "--model", "run/model.onnx", "mixed", "--json")
+	if skipped, _ := object(t, o)["skipped"].([]any); o.code != exitFailed || len(skipped) != 1 || skipped[0].(map[string]any)["input"] != filepath.Join("mixed", "bad.png") {
+		t.Errorf("exit %d, skipped %v", o.code, skipped)
+	}
+
 	o = succeed(t, "predict", "--model", "run/model.onnx", "photos/val", "--out", "answers.csv")
 	columns, rows := table(t, "answers.csv")
 	if !slices.Equal(columns, []string{"input", "label", "probability"}) || len(rows) != 12 || rows[11]["label"] != "red" || !strings.Contains(o.stdout, "12 answers in answers.csv") {

@@ -97,7 +97,7 @@ func (o *Own) order(where string, classes []string) (ordered, remarks []string, 
 		return o.match(where, classes)
 	}
 	if o.Names == nil {
-		return classes, []string{fmt.Sprintf("the model does not say what its scores are called: they are taken for %s, in this order (id2label of a config.json beside the model says another)", list(classes))}, nil
+		return classes, []string{fmt.Sprintf("the model does not say what its scores are called: they are taken for %s, in this order (id2label of a config.json, or a labels.txt, beside the model says another)", list(classes))}, nil
 	}
 	var unknown []string
 	for _, c := range classes {
