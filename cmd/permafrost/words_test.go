@@ -27,6 +27,7 @@ func TestWords(t *testing.T) {
 		{"a finished run", succeed(t, "fit", "--resume", "--out", "all"), []string{"the run is over after 2 epochs: nothing is left to train"}, []string{"going on at"}, true},
 		{"nothing to verify", succeed(t, "verify", "tiny.onnx", "all/model.onnx"), []string{"the plan freezes no tensor"}, []string{"identical", "all 0"}, false},
 		{"nothing frozen to keep", succeed(t, "inspect", "tiny.onnx", "--thaw", "all"), []string{"no part of the network is frozen"}, []string{"the frozen part"}, false},
+		{"measured on what it learns", fit("same", "--val", "photos/train", "--epochs", "1"), []string{"the validation examples are the training examples"}, nil, true},
 		{"one seed", succeed(t, "compare", "--model", "tiny.onnx", "--data", "photos", "--plan", "head=head", "--epochs", "1", "--seeds", "1"), []string{"1 seed;", "One seed says nothing of chance"}, []string{"+-", "1 seeds"}, false},
 	} {
 		text := c.o.stdout

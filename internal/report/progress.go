@@ -27,11 +27,14 @@ type Progress struct {
 
 	said time.Time   // when the last line of an epoch was written
 	held *EpochEvent // the last epoch, if it has no line yet
+
+	changed time.Time // when the last line of a plan change was written
+	passed  int       // plan changes since then without a line
 }
 
-// epochEvery is the time between the lines of two epochs. The first epoch and the last one have
-// lines whenever they end.
-const epochEvery = time.Second
+// lineEvery is the time between the lines of two epochs, and between those of two plan changes. The
+// first epoch and the last one have lines whenever they end.
+const lineEvery = time.Second
 
 // NewProgress returns a sink that writes to w. It shows a bar if w is a terminal, which is a file
 // or a writer with the Fd of one.
@@ -45,7 +48,7 @@ func (p *Progress) Emit(at time.Time, e Event) {
 	switch e := e.(type) {
 	case *RunStart:
 		p.epochs, p.steps, p.skip = e.Epochs, e.Steps, e.Step
-		p.said, p.held = time.Time{}, nil
+		p.said, p.held, p.changed, p.passed = time.Time{}, nil, time.Time{}, 0
 		switch {
 		case e.Over:
 			p.line("the run is over after %s: nothing is left to train", Epochs(e.Epoch-1))
@@ -72,7 +75,7 @@ func (p *Progress) Emit(at time.Time, e Event) {
 		p.show("steps", what, p.steps, e.Step, p.skip)
 	case *EpochEvent:
 		p.held = e
-		if p.said.IsZero() || e.Epoch == p.epochs || at.Sub(p.said) >= epochEvery {
+		if p.said.IsZero() || e.Epoch == p.epochs || at.Sub(p.said) >= lineEvery {
 			p.said = at
 			p.sayHeld()
 		}
@@ -82,8 +85,17 @@ func (p *Progress) Emit(at time.Time, e Event) {
 	case *ChoiceEvent:
 		p.line("%s", e.Text)
 	case *PlanChange:
+		if !p.changed.IsZero() && at.Sub(p.changed) < lineEvery {
+			p.passed++
+			return
+		}
+		before := ""
+		if p.passed > 0 {
+			before = fmt.Sprintf(" (%s more since the last line)", Counted(p.passed, "change"))
+		}
+		p.changed, p.passed = at, 0
 		p.sayHeld()
-		p.line("epoch %d: %s", e.Epoch, planChangeText(e))
+		p.line("epoch %d: %s%s", e.Epoch, planChangeText(e), before)
 	case *Warning:
 		p.line("note: %s", e.Message)
 	case *RunEnd:

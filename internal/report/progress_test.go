@@ -119,6 +119,19 @@ func TestProgressOfFastEpochs(t *testing.T) {
 	}
 }
 
+// TestProgressOfManyPlanChanges: one line a second, with the number of those passed over.
+func TestProgressOfManyPlanChanges(t *testing.T) {
+	var b strings.Builder
+	p := &Progress{w: &b}
+	for i := range 5 {
+		p.Emit(noon.Add(time.Duration(i)*400*time.Millisecond), &PlanChange{Epoch: i + 1, ParamsThawed: 7})
+	}
+	want := "epoch 1: 7 parameters trained from now on\nepoch 4: 7 parameters trained from now on (2 changes more since the last line)\n"
+	if b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
+
 // TestProgressSaysWhatIsSo: lines that would be wrong for some runs.
 func TestProgressSaysWhatIsSo(t *testing.T) {
 	for _, c := range []struct {

@@ -39,6 +39,9 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 		if f.st.Identity, err = s.identity(); err != nil {
 			return nil, err
 		}
+		if f.st.Identity.Data == f.st.Identity.Val {
+			s.Notes = append(s.Notes, "the validation examples are the training examples: what is measured on them says nothing of new ones")
+		}
 		if err := dir.WriteFile(PlanFile, append(plan, '\n')); err != nil {
 			return nil, err
 		}
