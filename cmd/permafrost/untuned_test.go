@@ -108,12 +108,3 @@ func TestUntuned(t *testing.T) {
 	o = permafrostRun(t, "predict", "--model", "trunk.onnx", "photos/val")
 	refused(o, "ends in features", "permafrost fit")
 }
-
-func readFile(t *testing.T, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
