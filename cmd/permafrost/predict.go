@@ -95,7 +95,7 @@ classes are called.`,
 		case len(*text) > 0:
 			return fmt.Errorf("--text: the model takes %ss, not texts", m.Kind())
 		case len(args) == 0 && m.Kind() == "vector":
-			args = []string{"-"}
+			files = []string{"-"}
 		case len(args) == 0:
 			return fmt.Errorf("FILE is missing: %s", cmd.UseLine())
 		}
