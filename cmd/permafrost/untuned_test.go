@@ -98,6 +98,14 @@ func TestUntuned(t *testing.T) {
 	o := permafrostRun(t, "predict", "--model", "run/model.onnx", "photos/val", "--preprocess", "unit")
 	refused(o, "--preprocess: the tuned model says itself")
 
+	// a table whose column of labels has another name, of one class only
+	write(t, "table.csv", []byte("file,colour\nphotos/val/red/00.png,red\nphotos/val/red/01.png,red\n"))
+	if v := object(t, eval("table.csv", "--label-column", "colour", "--json")); v["examples"] != 2.0 {
+		t.Errorf("a table: %v", v)
+	}
+	write(t, "odd.csv", []byte("file,label\nphotos/val/red/00.png,white\n"))
+	refused(eval("odd.csv"), "no class white", "blue, green, red")
+
 	// a trunk
 	edited(t, "trunk.onnx", func(g *ir.Graph) {
 		last := g.Nodes[len(g.Nodes)-1]

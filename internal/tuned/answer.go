@@ -73,7 +73,7 @@ func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) 
 // among the file's labels.
 func (p *Predictor) EvalPlace(ctx context.Context, place data.Place) (*Evaluation, error) {
 	began := time.Now()
-	ds, err := p.Feed.OpenEval(ctx, place, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20, Task: p.Task.Name(), Own: p.own})
+	ds, err := p.Feed.OpenEval(ctx, place, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20, Task: p.Task.Name(), Own: p.own, Table: p.columns})
 	if err != nil {
 		return nil, err
 	}

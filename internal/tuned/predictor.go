@@ -25,7 +25,8 @@ type Predictor struct {
 	Task   task.Task
 	Notes  []string // what a user should know of a model that was not tuned
 
-	own        *data.Own // the classes of a model that was not tuned; nil for a tuned file
+	own        *data.Own    // the classes of a model that was not tuned; nil for a tuned file
+	columns    data.Columns // of tables, likewise
 	model      *onnx.Model
 	lanes      *lanes // for batches
 	texts      *lanes // for continuing texts
@@ -79,7 +80,7 @@ func open(m *onnx.Model, o feed.Options) (p *Predictor, base *split.Base, err er
 	p = &Predictor{}
 	if !Tuned(m.Metadata) {
 		if base, p.Record, p.own, err = untuned(m, o); err == nil {
-			p.Notes = base.Notes
+			p.Notes, p.columns = base.Notes, o.Table
 		}
 	} else if p.Record, err = ReadRecord(m.Metadata); err == nil {
 		base, err = split.NewBase(m, feed.Options{Kind: p.Record.Input, Settings: p.Record.Preprocess})
