@@ -54,10 +54,18 @@ func VerifyCache(ctx context.Context, dir string) (CacheCheck, error) {
 	return CacheCheck(c), failed(err)
 }
 
-// PruneCache drops the least recently used data until the cache takes at most budget bytes. It
-// returns how many bytes were freed and how many are left. Processes that use the cache at the same
+// PruneOptions say what PruneCache drops. The zero value drops everything; what is given together
+// holds together.
+type PruneOptions struct {
+	Budget int64         // bytes that may be left: no more is dropped once the cache fits
+	Older  time.Duration // only what was not used for so long is dropped; 0: whenever it was used
+	Dry    bool          // nothing is dropped, only counted
+}
+
+// PruneCache drops data of the cache in a folder, the least recently used first. It returns how many
+// bytes were freed, or would be, and how many are left. Processes that use the cache at the same
 // time recompute what they do not find.
-func PruneCache(dir string, budget int64) (freed, left int64, err error) {
-	freed, left, err = cache.Prune(dir, budget)
+func PruneCache(dir string, o PruneOptions) (freed, left int64, err error) {
+	freed, left, err = cache.Prune(dir, cache.PruneOptions(o))
 	return freed, left, failed(err)
 }

@@ -28,6 +28,10 @@ type Config struct {
 	// Out is the run folder to write. It must not contain another run. Empty: nothing is written.
 	Out string
 
+	// Extends is the folder of a finished run that this one goes on from, see ExtendRun. Empty: the run
+	// begins with the model.
+	Extends string
+
 	// Task is classify, multilabel, regress, lm or ctc. Default: derived from the data.
 	Task string
 	// TextColumn is the column of a table that holds the text. Default: text.
@@ -202,6 +206,27 @@ func LoadRun(dir string) (Config, error) {
 	}
 	c.Out = dir
 	return Config(*c), nil
+}
+
+// ExtendRun returns the options of a new run that goes on where the finished run in a folder ended,
+// for so many more epochs: those of the run, with Extends, Epochs (of both runs) and an empty Out. Fit
+// then begins with the run's last weights and the state of its optimiser; the best epoch of both is
+// kept. The learning rates begin again and span the added epochs. LR, LRSchedule, Warmup, Clip,
+// Patience and Keep may be changed. It errors with ErrBadInput if the run is not over.
+func ExtendRun(dir string, epochs int) (Config, error) {
+	c, err := LoadRun(dir)
+	if err != nil {
+		return c, err
+	}
+	if epochs < 1 {
+		return c, badOption("extend", "%d: at least 1 epoch", epochs)
+	}
+	done, err := run.Finished(dir)
+	if err != nil {
+		return c, badInput(err)
+	}
+	c.Extends, c.Epochs, c.Out = dir, done+epochs, ""
+	return c, nil
 }
 
 // Validate errors on the first invalid option, with an *OptionError. It looks only at the options,

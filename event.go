@@ -23,8 +23,9 @@ type RunStart struct {
 	Steps   int    // optimiser steps planned
 	Threads int    // in use
 	Resumed bool   // the run resumes from a checkpoint
-	Epoch   int    // from 0, at which it continues
+	Epoch   int    // from 1, at which it continues
 	Step    int    // optimiser steps done before
+	Over    bool   // it is over already: nothing is left to train
 }
 
 // DataRead describes the data.
@@ -79,14 +80,14 @@ type Cached struct {
 // EpochStart starts an epoch.
 type EpochStart struct {
 	Time  time.Time
-	Epoch int // from 0
+	Epoch int // from 1
 	Steps int // optimiser steps in it
 }
 
 // Step reports one optimiser step.
 type Step struct {
 	Time     time.Time
-	Epoch    int     // from 0
+	Epoch    int     // from 1
 	Step     int     // optimiser steps done in the run, including this one
 	Loss     float64 // mean of the batch
 	LR       float64 // learning rate
@@ -98,7 +99,7 @@ type Step struct {
 // EpochEnd ends an epoch.
 type EpochEnd struct {
 	Time          time.Time
-	Epoch         int      // from 0
+	Epoch         int      // from 1
 	Step          int      // optimiser steps done in the run
 	TrainLoss     float64  // mean over the epoch's examples, while the weights changed
 	TrainAccuracy float64  // likewise; classify only
@@ -114,7 +115,7 @@ type EpochEnd struct {
 // PlanChange says that a schedule thawed or froze weights between two optimiser steps.
 type PlanChange struct {
 	Time         time.Time
-	Epoch        int      // from 0, in which the new plan starts
+	Epoch        int      // from 1, in which the new plan starts
 	Step         int      // optimiser steps done before
 	Stage        int      // how often the plan has changed; 0 at the start
 	Reason       string   // in a sentence
@@ -129,7 +130,7 @@ type PlanChange struct {
 // CheckpointSaved says that a checkpoint has been written to disk.
 type CheckpointSaved struct {
 	Time  time.Time
-	Epoch int    // from 0, at which a resumed run would continue
+	Epoch int    // from 1, at which a resumed run would continue
 	Step  int    // optimiser steps done
 	Path  string // relative to the run folder
 	Bytes int64  // its size
@@ -145,7 +146,7 @@ type Warning struct {
 // training data.
 type Trial struct {
 	Time    time.Time
-	Round   int      // of the search, from 0
+	Round   int      // of the search, from 1
 	Thaw    []string // the candidate's selectors
 	LR      float64  // its learning rate
 	Epochs  int      // epochs that it trained for
@@ -178,7 +179,7 @@ type RunEnd struct {
 	Status       string          // done, stopped (by Patience), interrupted or failed
 	Error        string          // why it failed
 	Epochs       int             // finished
-	BestEpoch    int             // from 0; -1 without one
+	BestEpoch    int             // from 1; 0 without one
 	Seconds      float64         // since the run started or was resumed
 	FrozenDigest string          // of all frozen tensors after training
 	ParamsThawed int             // elements trained

@@ -21,7 +21,7 @@ func configOf(b json.RawMessage) Config {
 func eventOf(at time.Time, e report.Event) Event {
 	switch e := e.(type) {
 	case *report.RunStart:
-		return &RunStart{at, e.Version, e.Model, e.Data, configOf(e.Config), e.Epochs, e.Steps, e.Threads, e.Resumed, e.Epoch, e.Step}
+		return &RunStart{at, e.Version, e.Model, e.Data, configOf(e.Config), e.Epochs, e.Steps, e.Threads, e.Resumed, e.Epoch, e.Step, e.Over}
 	case *report.DataEvent:
 		return &DataRead{at, e.Task, e.Classes, e.Train, e.Val, e.Counts, e.Damaged, e.Digest}
 	case *report.PlanEvent:

@@ -55,7 +55,7 @@ func ExampleFit() {
 // epochs prints when an epoch begins.
 func epochs(e permafrost.Event) {
 	if e, ok := e.(*permafrost.EpochStart); ok {
-		fmt.Println("epoch", e.Epoch+1)
+		fmt.Println("epoch", e.Epoch)
 	}
 }
 

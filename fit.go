@@ -23,6 +23,9 @@ import (
 func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 	defer kernel.Use(cfg.Threads)()
 	o := optionsOf(opts)
+	if cfg.Auto && cfg.Extends != "" {
+		return nil, badOption("extends", "%s: what trains was chosen when that run began; leave option auto out", cfg.Extends)
+	}
 	if cfg.Auto {
 		sets, err := o.sets(&cfg)
 		if err != nil {
@@ -68,6 +71,9 @@ func beginRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Extends != "" && cfg.Out == "" {
+		return nil, badOption("extends", "%s: name the folder of the new run with option out", cfg.Extends)
+	}
 	if cfg.Out != "" {
 		if err := run.CheckRunDir(cfg.Out); err != nil {
 			return nil, badInput(err)
@@ -77,10 +83,17 @@ func beginRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	if j.session, err = prepare(ctx, cfg, sets); err != nil || cfg.Out == "" {
 		return j, err
 	}
-	if err := j.session.Settle(ctx); err != nil {
+	if cfg.Extends != "" {
+		err = j.session.CheckExtend(ctx)
+	} else {
+		err = j.session.Settle(ctx)
+	}
+	if err != nil {
 		return nil, badInput(err)
 	}
-	j.dir, err = run.CreateRunDir(cfg.Out, &j.session.Config)
+	if j.dir, err = run.CreateRunDir(cfg.Out, &j.session.Config); err == nil && cfg.Extends != "" {
+		j.resume, err = true, j.session.Extend(j.dir)
+	}
 	return j, failed(err)
 }
 

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strconv"
+	"strings"
 	"sync"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/decode"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -19,7 +22,8 @@ import (
 // ErrClosed is the error of a closed Model.
 var ErrClosed = tuned.ErrClosed
 
-// Model is a tuned model ready for use. Labels, preprocessing and tokenizer come from its file.
+// Model is a tuned model ready for use. Labels, preprocessing and tokenizer come from its file. It may
+// also be a model that was not tuned and has a classifier of its own, see Tuned.
 //
 // It is safe for use from many goroutines. As many batches run at once as there are processors, and
 // likewise as many text continuations. Later callers wait, or return when their context ends.
@@ -31,8 +35,11 @@ type Model struct {
 	release func() // threads
 }
 
-// Open reads a tuned model from a file. It errors with ErrBadInput if the file was not written by a
-// fit. Close releases the model.
+// Open reads a tuned model from a file, or a model that was not tuned: its own classifier then
+// answers. Its labels are those of id2label in a config.json beside it, else the lines of a
+// labels.txt, else the numbers of its scores; its inputs are prepared as in a fit, see
+// WithPreparation. Open errors with ErrBadInput on a model without a classifier. Close releases the
+// model.
 func Open(path string, opts ...Option) (*Model, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
@@ -63,9 +70,38 @@ func WithBeam(n int) Option { return func(o *options) { o.beam = n } }
 // the largest requested number.
 func WithThreads(n int) Option { return func(o *options) { o.threads = n } }
 
+// WithPreparation says how the inputs of an opened Model that was not tuned are prepared: by the
+// options Preprocess, Layout, Size, Tokenizer, MaxLength, Input, Shape, TextColumn and LabelColumn of
+// a configuration. A tuned model says this itself, and Open errors if there are any.
+func WithPreparation(c Config) Option {
+	return func(o *options) { o.preparation = c }
+}
+
+// prepared errors if a configuration says how inputs are prepared.
+func (c *Config) prepared() error {
+	for _, o := range []struct {
+		name  string
+		given bool
+	}{
+		{"preprocess", c.Preprocess != ""}, {"layout", c.Layout != ""}, {"size", c.Size != ""},
+		{"tokenizer", c.Tokenizer != ""}, {"max_length", c.MaxLength != 0}, {"input", len(c.Input) > 0}, {"shape", len(c.Shape) > 0},
+		{"text_column", c.TextColumn != ""}, {"label_column", c.LabelColumn != ""},
+	} {
+		if o.given {
+			return badOption(o.name, "the tuned model says itself how its examples are prepared; leave it out")
+		}
+	}
+	return nil
+}
+
 func newModel(m *onnx.Model, name string, opts []Option) (*Model, error) {
 	o := optionsOf(opts)
-	p, err := tuned.New(m, name, o.threads)
+	if tuned.Tuned(m.Metadata) {
+		if err := o.preparation.prepared(); err != nil {
+			return nil, err
+		}
+	}
+	p, err := tuned.New(m, name, o.threads, (*config.Config)(&o.preparation).FeedOptions())
 	if err != nil {
 		return nil, badInput(err)
 	}
@@ -84,6 +120,13 @@ func (m *Model) Close() {
 
 // Continues reports whether the model can continue texts, see Continue.
 func (m *Model) Continues() bool { return m.p.Continues() }
+
+// Tuned reports whether the model was written by a fit. Otherwise its own classifier answers.
+func (m *Model) Tuned() bool { return m.p.Record.Plan != nil }
+
+// Notes returns what a user should know of a model that was not tuned, such as assumptions on how its
+// inputs are prepared and what its classes are called.
+func (m *Model) Notes() []string { return m.p.Notes }
 
 // Task returns the model's task: classify, multilabel, regress, lm or ctc.
 func (m *Model) Task() string { return m.p.Task.Name() }
@@ -135,6 +178,19 @@ func (p Prediction) String() string {
 	return a.String()
 }
 
+// answer returns the answer as a table has right ones.
+func (p Prediction) answer() string {
+	switch {
+	case p.Text != nil:
+		return *p.Text
+	case p.Value != nil:
+		return strconv.FormatFloat(*p.Value, 'g', -1, 32)
+	case p.Labels != nil:
+		return strings.Join(p.Labels, "|")
+	}
+	return p.Label
+}
+
 func predictionOf(p tuned.Prediction) Prediction {
 	out := Prediction{Input: p.Input, Labels: p.Labels, Value: p.Value, Text: p.Text, Logits: p.Logits}
 	if p.Guess != nil {
@@ -169,6 +225,16 @@ func (m *Model) PredictOne(ctx context.Context, e Example) (Prediction, error) {
 	return found[0], nil
 }
 
+// FindFiles lists the files that paths on disk name, for Files: files as they are, those of the kind
+// that the model takes anywhere below a folder, and what a glob such as photos/*.jpg matches. Files
+// of a folder or a glob are in natural order, 2 before 10, without hidden ones. For a model of texts
+// these are .txt files. It errors with ErrBadInput on a folder or a glob without such files; a file
+// that does not exist is reported when it is read.
+func (m *Model) FindFiles(paths ...string) ([]string, error) {
+	found, err := m.p.Feed.FindFiles(paths)
+	return found, badInput(err)
+}
+
 // Predict returns the answers for Files, Texts or Examples in their order, computed in batches, and
 // the unusable inputs that were skipped. It errors with ErrBadInput if all are unusable.
 func (m *Model) Predict(ctx context.Context, inputs Data) ([]Prediction, []Skipped, error) {
@@ -198,7 +264,14 @@ type Evaluation struct {
 	Classes []string `json:"classes,omitempty"`
 	// classify only: examples by true class (row) and predicted class (column)
 	Confusion [][]int64 `json:"confusion,omitempty"`
-	Skipped   []Skipped `json:"-"` // what was left out
+	// classify and multilabel: how it does on each of Classes
+	PerClass []ClassScore `json:"per_class,omitempty"`
+	// classify only: the classes that are confused most often, at most ten pairs
+	Confused []Confused `json:"confused,omitempty"`
+	// how each example came out, in the order of the data; nil for lm
+	Each    []Outcome `json:"-"`
+	Skipped []Skipped `json:"-"`               // what was left out
+	Notes   []string  `json:"notes,omitempty"` // what a user should know of the data
 }
 
 // MarshalJSON writes the form that eval --json prints. It omits the accuracy if the task has
@@ -225,10 +298,7 @@ func (m *Model) Eval(ctx context.Context, examples Data) (*Evaluation, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
-	return &Evaluation{
-		Accuracy: e.Accuracy, Metric: metricOf(e.Metric), Loss: e.Loss, Examples: e.Examples, Seconds: e.Seconds,
-		Classes: e.Classes, Confusion: e.Confusion, Skipped: skippedOf(e.Skipped),
-	}, nil
+	return evaluationOf(e), nil
 }
 
 // Continuation says how a language model continues a text. The zero Continuation always takes the

@@ -20,6 +20,8 @@ type options struct {
 	beam       int
 	threads    int
 	train, val Data
+	// of a model that was not tuned, see WithPreparation
+	preparation Config
 }
 
 func optionsOf(opts []Option) *options {
@@ -120,9 +122,9 @@ func WithLogger(l *slog.Logger) Option {
 			case *report.Warning:
 				l.Warn(e.Message)
 			case *report.EpochEvent:
-				l.Info("epoch", "epoch", e.Epoch+1, "train_loss", float64(e.TrainLoss), "val_loss", e.Val.Loss(), "best", e.Best, "seconds", e.Seconds)
+				l.Info("epoch", "epoch", e.Epoch, "train_loss", float64(e.TrainLoss), "val_loss", e.Val.Loss(), "best", e.Best, "seconds", e.Seconds)
 			case *report.RunEnd:
-				l.Info("run ended", "status", e.Status, "epochs", e.Epochs, "best_epoch", e.BestEpoch+1, "seconds", e.Seconds)
+				l.Info("run ended", "status", e.Status, "epochs", e.Epochs, "best_epoch", e.BestEpoch, "seconds", e.Seconds)
 			}
 		}))
 	}

@@ -30,7 +30,8 @@ type Result struct {
 	ValLoss       float64 `json:"val_loss"`
 	TrainAccuracy float64 `json:"train_accuracy"`
 	TrainLoss     float64 `json:"train_loss"`
-	// Seconds is the time of the whole run, including the parts before a Resume.
+	// Seconds is the time of the whole run, including the search of Config.Auto and the parts before
+	// a Resume.
 	Seconds  float64 `json:"seconds"`
 	Epochs   int     `json:"epochs"`   // finished
 	Examples int     `json:"examples"` // of training
@@ -59,7 +60,7 @@ type Result struct {
 	Diagnosis *Diagnosis `json:"diagnosis,omitempty"`
 
 	MacroF1   float64 `json:"macro_f1"`
-	BestEpoch int     `json:"best_epoch"` // from 0, -1 if there is none
+	BestEpoch int     `json:"best_epoch"` // from 1, 0 if there is none
 	// Confusion counts validation examples: row is the true class, column the predicted one.
 	Confusion [][]int64 `json:"confusion"`
 	// Classes are the names of the scores, nil if they have none.

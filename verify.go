@@ -9,17 +9,36 @@ type Verification struct {
 	Changed   []string `json:"changed"`   // frozen tensors that differ or are missing
 	Added     []string `json:"added"`     // weights that the base lacks
 	Frozen    int      `json:"frozen"`    // frozen tensors compared
+	Partly    int      `json:"partly"`    // of these, tensors of which only some elements are frozen
 
 	Thawed  []string `json:"thawed"`  // tensors that the plan let change and that did change
 	Removed []string `json:"removed"` // weights of the base that a new head replaced
+
+	// Fits are those between the base and the tuned model, the first one first: several, if a tuned
+	// model was tuned again and base is not its direct one.
+	Fits []VerifiedFit `json:"fits"`
+}
+
+// VerifiedFit is one of several fits after another.
+type VerifiedFit struct {
+	Base    string   `json:"base"`    // SHA-256 of the file that it began with
+	Thaw    []string `json:"thaw"`    // selectors of its plan
+	Trained []string `json:"trained"` // tensors of the first base that its plan let change and that did change
 }
 
 // Verify compares a tuned model with its base, byte by byte: every tensor that the plan declares
-// frozen must be unchanged. plan is a plan.json, or empty for the plan in the tuned file. A change
-// is not an error. It errors if a file cannot be read, or if the plan belongs to another model.
+// frozen must be unchanged. plan is a plan.json, or empty for the plan in the tuned file. If a tuned
+// model was tuned again, base may also be an earlier one of its bases: then a tensor is frozen if
+// the plans of all fits since freeze it. A change is not an error. It errors if a file cannot be read, or if the plan belongs to another model.
 func Verify(base, tunedFile, plan string) (*Verification, error) {
 	v, err := tuned.Verify(base, tunedFile, plan)
-	return (*Verification)(v), badInput(err)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	return &Verification{
+		Identical: v.Identical, Changed: v.Changed, Added: v.Added, Frozen: v.Frozen, Partly: v.Partly, Thawed: v.Thawed, Removed: v.Removed,
+		Fits: each(v.Stages, func(s tuned.Stage) VerifiedFit { return VerifiedFit(s) }),
+	}, nil
 }
 
 // ExtractDelta writes what a tuned model has in addition to its base to the file delta, and returns

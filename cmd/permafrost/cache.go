@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,7 +24,7 @@ nowhere), and stays within a budget by itself. Nothing in it is needed: what is 
 damaged is computed again.`,
 		Example: `  permafrost cache ls
   permafrost cache verify
-  permafrost cache prune --budget 1GB`,
+  permafrost cache prune --to 1GB`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -100,45 +99,4 @@ func cacheVerifyCommand() *cobra.Command {
 		return err
 	}
 	return cmd
-}
-
-func cachePruneCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "prune",
-		Short:   "Drop what was used longest ago",
-		Long:    `prune drops what was used longest ago until what is left fits the budget; without one everything is dropped.`,
-		Example: `  permafrost cache prune --budget 1GB`,
-		Args:    noArgs(),
-	}
-	var budget int64
-	cmd.Flags().Var((*sizeValue)(&budget), "budget", "`SIZE` that may be left, as 500MB or 2GiB (default: nothing)")
-	asJSON := jsonFlag(cmd.Flags())
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		dir, err := permafrost.CacheDir()
-		if err != nil {
-			return err
-		}
-		freed, left, err := permafrost.PruneCache(dir, budget)
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), map[string]int64{"freed_bytes": freed, "left_bytes": left})
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s freed, %s left in %s\n", bytesText(freed), bytesText(left), dir)
-		return err
-	}
-	return cmd
-}
-
-// sizeValue is a number of bytes as a flag.
-type sizeValue int64
-
-func (*sizeValue) Type() string     { return "size" }
-func (s *sizeValue) String() string { return strconv.FormatInt(int64(*s), 10) }
-
-func (s *sizeValue) Set(text string) error {
-	n, err := permafrost.ParseSize(text)
-	*s = sizeValue(n)
-	return err
 }

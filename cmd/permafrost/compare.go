@@ -100,6 +100,9 @@ func score(v float64, accuracy bool) string {
 func printComparison(w io.Writer, c *permafrost.Comparison) error {
 	accuracy := c.Metric == "accuracy"
 	spread := func(mean, std float64) string {
+		if c.Seeds == 1 {
+			return score(mean, accuracy)
+		}
 		if accuracy {
 			return fmt.Sprintf("%.2f%% +- %.2f", 100*mean, 100*std)
 		}
@@ -119,7 +122,7 @@ func printComparison(w io.Writer, c *permafrost.Comparison) error {
 		return fmt.Sprintf("%+.3g (%s)", d.Mean, p)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s training and %s validation examples, %d seeds; %s, larger is better\n\n", thousands(c.Train), thousands(c.Val), c.Seeds, strings.ReplaceAll(c.Metric, "_", " "))
+	fmt.Fprintf(&b, "%s training and %s validation examples, %s; %s, larger is better\n\n", thousands(c.Train), thousands(c.Val), counted(c.Seeds, "seed"), strings.ReplaceAll(c.Metric, "_", " "))
 	rows := [][]string{{"plan", "validation", "gap", "against best", "against full", "a fit", "step memory", "trained"}}
 	for _, r := range c.Plans {
 		name := r.Name
@@ -144,6 +147,11 @@ func printComparison(w io.Writer, c *permafrost.Comparison) error {
 			line += fmt.Sprintf("  %*s", widths[i+1], cell)
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	if c.Seeds == 1 {
+		b.WriteString("\n* best with this seed. One seed says nothing of chance: give --seeds 3 or more.\n")
+		_, err := io.WriteString(w, b.String())
+		return err
 	}
 	b.WriteString("\n* best by its mean. Behind +- stands one standard deviation over seeds. p: paired t-test over seeds; differences with a p above 0.05 may be chance")
 	if c.Seeds < 5 {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost"
@@ -13,39 +14,71 @@ func init() { register(groupUse, evalCommand) }
 
 func evalCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "eval --model TUNED --data PATH",
-		Short: "Measure a tuned model on labelled data",
+		Use:   "eval --model MODEL --data PATH",
+		Short: "Measure a model on labelled data",
 		Long: `eval measures a tuned model on class folders, or a table, whose labels are among its own: accuracy,
-loss and which classes are taken for which. Where PATH has train and val, val is taken.
-Images, sounds, texts and numbers are prepared as the tuned file says.`,
-		Example: `  permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos`,
-		Args:    noArgs(),
+loss, how it does on each class and which classes are taken for which. Where PATH has train and
+val, val is taken. Images, sounds, texts and numbers are prepared as the tuned file says.
+
+--errors writes the examples with a wrong answer, the largest loss first: the file, or the row
+and its text; the label and what the model says; the probabilities of both; the loss. Numbers
+have a residual, transcripts an error rate. --outcomes writes all examples so.
+
+A model that was not tuned is measured with its own classifier. Its classes are named by id2label of
+a config.json beside it, else by the lines of a labels.txt, else by their numbers from 0; those of the
+data must be among them. Its inputs are prepared as in a fit; notes say how.`,
+		Example: `  permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos
+  permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos --errors errors.csv`,
+		Args: noArgs(),
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	model := modelFlag(cmd)
 	data := fs.String("data", "", "`PATH` labelled examples: a folder of class folders, or a table")
+	errorsFile := fs.String("errors", "", "`FILE` for the examples with a wrong answer, worst first, as CSV")
+	outcomesFile := fs.String("outcomes", "", "`FILE` for all examples, worst first, as CSV")
 	threads := fs.Int("threads", 0, threadsHelp)
 	asJSON := jsonFlag(fs)
+	given := preparationFlags(cmd, "text-column", "label-column")
 	required(cmd, "data")
 	folders(cmd, "data")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		m, err := permafrost.Open(*model, permafrost.WithThreads(*threads))
+		m, err := openModel(*model, given, permafrost.WithThreads(*threads))
 		if err != nil {
 			return err
 		}
 		defer m.Close()
+		for _, out := range [][2]string{{"errors", *errorsFile}, {"outcomes", *outcomesFile}} {
+			if out[1] != "" && m.Task() == "lm" {
+				return fmt.Errorf("--%s: a language model is measured token by token and has no answer to an example", out[0])
+			}
+			if err := checkOutput(out[0], out[1], *model, *data); err != nil {
+				return err
+			}
+		}
 		e, err := m.Eval(cmd.Context(), permafrost.Folder(*data))
 		if err != nil {
 			return err
 		}
-		for _, s := range e.Skipped {
-			note(cmd, "skipped %s: %v", s.Path, s.Err)
+		for _, n := range slices.Concat(m.Notes(), e.Notes) {
+			note(cmd, "%s", n)
+		}
+		noteSkipped(cmd, e.Skipped)
+		if err := writeOutcomes(e, *errorsFile, *outcomesFile); err != nil {
+			return err
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), e)
 		}
-		return printEval(cmd.OutOrStdout(), e)
+		if err := printEval(cmd.OutOrStdout(), e); err != nil || *errorsFile == "" {
+			return err
+		}
+		what := "with a wrong answer"
+		if m.Task() == "regress" {
+			what = "with their residuals"
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n%s %s in %s\n", counted(len(e.Mistakes()), "example"), what, *errorsFile)
+		return err
 	}
 	return cmd
 }
@@ -56,8 +89,8 @@ func printEval(w io.Writer, e *permafrost.Evaluation) error {
 		metric = e.Metric.String()
 	}
 	fmt.Fprintf(w, "%s of %s examples, loss %.4f, in %s\n", metric, thousands(e.Examples), e.Loss, secondsText(e.Seconds))
-	if len(e.Classes) > 30 || e.Metric != nil {
-		return nil
+	if err := printClasses(w, e); err != nil || len(e.Classes) > 30 || e.Metric != nil {
+		return err
 	}
 	width, cell := len("true \\ taken for"), 4
 	for _, c := range e.Classes {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,9 @@ labels.txt and preprocessor_config.json or tokenizer.json (the same for programs
 not read its metadata), delta.safetensors (what changed, for delta apply), plan.json,
 seal.json (proof that frozen weights are untouched), events.jsonl, checkpoints and
 run.yaml, which replays the run.
-Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
+Ctrl-C saves a checkpoint; --resume goes on to the same bits. --extend N goes on from the
+end of a finished run for N more epochs, as a new run in DIR-extended: with its weights and
+its optimiser's state, and learning rates that begin again; the best epoch of both is kept.`,
 		Example: `  permafrost fit --model mobilenet.onnx --data photos
   permafrost fit --model resnet.onnx --data photos --thaw last:1 --epochs 10 --out runs/deeper
   permafrost fit --model resnet.onnx --data photos --thaw all --batchnorm frozen --lr 1e-4
@@ -52,7 +55,8 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
   permafrost fit --model bert.onnx --data questions --adapter lora:8
   permafrost fit --model resnet.onnx --data photos --thaw head,fisher:0.5%
   permafrost fit --config runs/deeper/run.yaml --seed 2 --out runs/again
-  permafrost fit --resume --out runs/deeper`,
+  permafrost fit --resume --out runs/deeper
+  permafrost fit --extend 5 --out runs/deeper --lr 1e-4`,
 		Args: noArgs(),
 	}
 	fs := cmd.Flags()
@@ -60,16 +64,20 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
 	given := bindConfig(fs)
 	config := fs.String("config", "", "`FILE` run.yaml to replay; flags override it")
 	resume := fs.Bool("resume", false, "go on with the run in --out from its last checkpoint")
+	extend := fs.Int("extend", 0, "`N` epochs to add to the finished run in --out, as a new run beside it")
 	asJSON := jsonFlag(fs)
 	for _, g := range fitGroups {
 		group(fs, g.heading, g.names...)
 	}
-	group(fs, "Model and data", "config", "resume")
+	group(fs, "Model and data", "config", "resume", "extend")
 	group(fs, "Other", "json")
 	completeConfig(cmd)
 	files(cmd, "config", "yaml", "yml")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		f := &fit{cmd: cmd, given: given, resume: *resume}
+		if fs.Changed("extend") {
+			f.extend, f.resume = extend, false
+		}
 		if err := f.configure(*config); err != nil {
 			return err
 		}
@@ -83,7 +91,7 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)
 		}
-		return printFit(cmd.OutOrStdout(), r)
+		return printFit(cmd.OutOrStdout(), r, &f.cfg)
 	}
 	return cmd
 }
@@ -93,6 +101,7 @@ type fit struct {
 	cmd    *cobra.Command
 	given  *configFlags
 	resume bool
+	extend *int // epochs to add; nil: none
 	cfg    permafrost.Config
 
 	announced bool // the run folder has been named
@@ -103,6 +112,10 @@ type fit struct {
 func (f *fit) configure(config string) error {
 	f.cfg = permafrost.DefaultConfig()
 	switch {
+	case f.extend != nil && config != "":
+		return fmt.Errorf("--config and --extend: an extended run has its own options; give one of the two")
+	case f.extend != nil:
+		return f.configureExtension()
 	case f.resume && config != "":
 		return fmt.Errorf("--config and --resume: a resumed run has its own options; give one of the two")
 	case f.resume:
@@ -137,6 +150,42 @@ func (f *fit) configure(config string) error {
 		f.cfg.Out = freeOut(f.cfg.Model, f.cfg.Data)
 	}
 	return nil
+}
+
+// configureExtension finds the options of a run that goes on from the one in --out: those of that
+// run, with flags over them.
+func (f *fit) configureExtension() error {
+	given, err := f.given.config()
+	switch {
+	case err != nil:
+		return err
+	case given.Out == "":
+		return fmt.Errorf("--extend: name the folder of the finished run with --out DIR")
+	case f.given.has("epochs"):
+		return fmt.Errorf("--extend and --epochs: --extend says how many epochs are added; leave --epochs out")
+	case f.given.has("extends"):
+		return fmt.Errorf("--extend and --extends: give one of the two")
+	}
+	if f.cfg, err = permafrost.ExtendRun(given.Out, *f.extend); err != nil {
+		return err
+	}
+	extends, epochs := f.cfg.Extends, f.cfg.Epochs
+	if err := f.given.over(&f.cfg); err != nil {
+		return err
+	}
+	f.cfg.Extends, f.cfg.Epochs, f.cfg.Out = extends, epochs, freeName(filepath.Clean(given.Out)+"-extended")
+	return f.cfg.Validate()
+}
+
+// freeName returns path, or path-N with the first N from 2 that does not exist.
+func freeName(path string) string {
+	free := path
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(free); errors.Is(err, os.ErrNotExist) {
+			return free
+		}
+		free = fmt.Sprintf("%s-%d", path, n)
+	}
 }
 
 // freeOut returns runs/MODEL-DATA-N with the first N that does not exist.
@@ -179,14 +228,14 @@ func (f *fit) announce(e permafrost.Event) {
 	}
 }
 
-func printFit(w io.Writer, r *permafrost.Result) error {
+// printFit prints the result of a fit.
+func printFit(w io.Writer, r *permafrost.Result, cfg *permafrost.Config) error {
 	best := ""
-	if r.BestEpoch >= 0 {
-		best = fmt.Sprintf(", best of %d epochs was %d", r.Epochs, r.BestEpoch+1)
-	}
-	seal := "every frozen weight has its bytes unchanged"
-	if r.FrozenDigestBefore != r.FrozenDigestAfter {
-		seal = "frozen weights changed"
+	switch {
+	case r.BestEpoch > 0 && cfg.Keep == "last":
+		best = fmt.Sprintf(", the last of %s; the best was %d", counted(r.Epochs, "epoch"), r.BestEpoch)
+	case r.BestEpoch > 0:
+		best = fmt.Sprintf(", best of %s was %d", counted(r.Epochs, "epoch"), r.BestEpoch)
 	}
 	metric := fmt.Sprintf("accuracy    %.2f%%", 100*r.ValAccuracy)
 	if r.ValMetric != nil {
@@ -197,7 +246,9 @@ func printFit(w io.Writer, r *permafrost.Result) error {
 	} else {
 		best = fmt.Sprintf(", macro F1 %.4f%s", r.MacroF1, best)
 	}
+	took := secondsText(r.Seconds)
 	if a := r.Auto; a != nil {
+		took += fmt.Sprintf(" (%s of it to choose)", secondsText(a.Seconds))
 		if _, err := fmt.Fprintf(w, "chosen      %s\nwhy         %s\n", a.Text, a.Why); err != nil {
 			return err
 		}
@@ -207,10 +258,25 @@ trained     %s of %s parameters; %s
 took        %s, at most %s of memory
 model       %s
 `, metric, r.ValLoss, best,
-		thousands(r.ParamsThawed), thousands(r.ParamsTotal), seal,
-		secondsText(r.Seconds), bytesText(r.PeakRSS), filepath.Join(r.Out, permafrost.ModelFile))
+		thousands(r.ParamsThawed), thousands(r.ParamsTotal), frozenText(r, cfg),
+		took, bytesText(r.PeakRSS), filepath.Join(r.Out, permafrost.ModelFile))
 	if d := r.Diagnosis; err == nil && d != nil && (d.Verdict == permafrost.Underfitting || d.Verdict == permafrost.Overfitting) {
 		_, err = fmt.Fprintf(w, "diagnosis   %s: %s\nadvice      %s\n", d.Verdict, d.Why, d.Advice)
 	}
 	return err
+}
+
+// frozenText says what became of the weights that the plan froze.
+func frozenText(r *permafrost.Result, cfg *permafrost.Config) string {
+	switch {
+	case cfg.AdapterMerge:
+		return "adapters are merged into the weights beside them, every other frozen weight has its bytes unchanged"
+	case r.FrozenDigestBefore != r.FrozenDigestAfter:
+		return "frozen weights changed"
+	case !slices.ContainsFunc(r.Plan.Params, func(p permafrost.PlanParam) bool {
+		return p.State == permafrost.Frozen || p.State == permafrost.Partly
+	}):
+		return "nothing was frozen"
+	}
+	return "every frozen weight has its bytes unchanged"
 }

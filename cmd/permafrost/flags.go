@@ -49,6 +49,11 @@ func (c *configFlags) over(cfg *permafrost.Config) error {
 	return nil
 }
 
+// has reports whether a flag was given.
+func (c *configFlags) has(name string) bool {
+	return slices.ContainsFunc(c.given, func(g [2]string) bool { return g[0] == name })
+}
+
 // config returns the default configuration with the given flags.
 func (c *configFlags) config() (permafrost.Config, error) {
 	cfg := permafrost.DefaultConfig()
@@ -75,7 +80,7 @@ var fitGroups = []struct {
 	heading string
 	names   []string
 }{
-	{"Model and data", []string{"model", "data", "val", "out", "preprocess", "layout", "size", "augment", "tokenizer", "max-length", "input", "shape", "text-column", "label-column", "task"}},
+	{"Model and data", []string{"model", "data", "val", "out", "extends", "preprocess", "layout", "size", "augment", "tokenizer", "max-length", "input", "shape", "text-column", "label-column", "task"}},
 	{"What trains", []string{"thaw", "freeze", "schedule", "auto", "budget", "batchnorm", "head", "start", "attach", "pool"}},
 	{"Adapters", []string{"adapter", "adapter-targets", "adapter-alpha", "adapter-merge"}},
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",

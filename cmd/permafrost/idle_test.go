@@ -18,6 +18,7 @@ func TestIdleOptions(t *testing.T) {
 		args []string
 		want string
 	}{
+		{[]string{"--thaw", "none"}, "--thaw none: the new head trains all the same"},
 		{[]string{"--start", "probe"}, "--start probe does nothing"},
 		{[]string{"--layer-decay", "0.5"}, "--layer-decay 0.5 does nothing"},
 		{[]string{"--rates", "auto-rgn"}, "--rates auto-rgn does nothing"},

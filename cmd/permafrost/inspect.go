@@ -129,13 +129,16 @@ func printInspection(w io.Writer, in *permafrost.Inspection, depth int) error {
 		}
 		fmt.Fprintf(&b, "epoch       %s the first%s, %s each later one\n", secondsText(p.FirstEpoch), without, secondsText(p.LaterEpoch))
 		fmt.Fprintf(&b, "memory      %s to train, %s a checkpoint\n", bytesText(p.TrainBytes), bytesText(p.Checkpoint))
-		if p.CachePerExample > 0 {
+		switch {
+		case p.CachePerExample > 0:
 			where := "on the disk"
 			if p.KeptMemory > 0 {
 				where = "in memory"
 			}
 			fmt.Fprintf(&b, "kept        %s of frozen activations an example, %s in all, %s\n", bytesText(p.CachePerExample), bytesText(p.KeptBytes), where)
-		} else {
+		case in.ParamsThawed == in.ParamsTotal:
+			fmt.Fprintf(&b, "kept        nothing: no part of the network is frozen\n")
+		default:
 			fmt.Fprintf(&b, "kept        nothing: the frozen part is computed in every epoch\n")
 		}
 	}

@@ -17,7 +17,7 @@ func TestInterrupt(t *testing.T) {
 	succeed(t, append(fit, "--out", "whole")...)
 
 	var stdout bytes.Buffer
-	stderr := &trigger{word: "epoch  3/60", fire: func() {
+	stderr := &trigger{word: "epoch  1/60", fire: func() {
 		if err := syscall.Kill(syscall.Getpid(), syscall.SIGINT); err != nil {
 			t.Error(err)
 		}

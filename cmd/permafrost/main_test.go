@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -152,16 +153,7 @@ func TestVerifyNamesTheTensor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range fixture.Graph(5, 1).Params() {
-		if p.Name != "blocks.1.norm.bias" {
-			continue
-		}
-		at := bytes.Index(b, p.Data.Bytes)
-		if at < 0 {
-			t.Fatal("the tuned file does not hold the tensor's bytes")
-		}
-		b[at+7] ^= 1
-	}
+	flip(t, b, "blocks.1.norm.bias")
 	if err := os.WriteFile("flipped.onnx", b, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -169,6 +161,21 @@ func TestVerifyNamesTheTensor(t *testing.T) {
 	v := object(t, o)
 	if changed := v["changed"].([]any); o.code != exitFailed || v["identical"] != false || len(changed) != 1 || changed[0] != "blocks.1.norm.bias" {
 		t.Errorf("exit %d, %v", o.code, v)
+	}
+}
+
+// flip changes one bit of a tensor of the tiny model in the bytes of a tuned file.
+func flip(t *testing.T, file []byte, name string) {
+	t.Helper()
+	for _, p := range fixture.Graph(5, 1).Params() {
+		if p.Name != name {
+			continue
+		}
+		at := bytes.Index(file, p.Data.Bytes)
+		if at < 0 {
+			t.Fatal("the tuned file does not hold the tensor's bytes")
+		}
+		file[at+7] ^= 1
 	}
 }
 
@@ -246,9 +253,29 @@ func TestCache(t *testing.T) {
 	if v["blocks"].(float64) < 36 || v["damaged"] != 0.0 {
 		t.Errorf("cache verify: %v", v)
 	}
-	v = object(t, succeed(t, "cache", "prune", "--json"))
-	if v["left_bytes"] != 0.0 || v["freed_bytes"].(float64) <= 0 {
-		t.Errorf("cache prune: %v", v)
+	all := listing(t)
+	for _, c := range []struct{ args, want []string }{
+		{nil, []string{"--all would free", "--older 30d would free 0 B", "--to "}},
+		{[]string{"--all", "--to", "1MB"}, []string{"--all drops everything"}},
+		{[]string{"--older", "soon"}, []string{"--older", "no duration"}},
+		{[]string{"--to", "much"}, []string{"--to"}},
+	} {
+		o := permafrostRun(t, append([]string{"cache", "prune"}, c.args...)...)
+		for _, want := range c.want {
+			if o.code != exitUsage || !strings.Contains(o.stderr, want) || strings.Count(o.stderr, "\n") != 1 {
+				t.Errorf("cache prune %v: exit %d, no %q in %s", c.args, o.code, want, o.stderr)
+			}
+		}
+	}
+	dry := object(t, succeed(t, "cache", "prune", "--all", "--dry-run", "--json"))
+	old := object(t, succeed(t, "cache", "prune", "--older", "2d", "--json"))
+	large := object(t, succeed(t, "cache", "prune", "--to", "1GB", "--json"))
+	if dry["freed_bytes"].(float64) <= 0 || dry["left_bytes"] != 0.0 || old["freed_bytes"] != 0.0 || large["freed_bytes"] != 0.0 || !slices.Equal(listing(t), all) {
+		t.Errorf("cache prune: dry %v, old %v, to 1GB %v", dry, old, large)
+	}
+	v = object(t, succeed(t, "cache", "prune", "--all", "--json"))
+	if v["left_bytes"] != 0.0 || v["freed_bytes"] != dry["freed_bytes"] {
+		t.Errorf("cache prune: %v, the dry run said %v", v, dry)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -39,6 +41,14 @@ func thousands[T int | int64](n T) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// counted writes a number of things, as 1 epoch and 2 epochs.
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return thousands(n) + " " + what
 }
 
 // bytesText writes a number of bytes in the unit that leaves one to four digits.
@@ -104,4 +114,31 @@ func shapeText(shape []int) string {
 		parts[i] = fmt.Sprint(n)
 	}
 	return "[" + strings.Join(parts, ",") + "]"
+}
+
+// checkOutput errors if the CSV file that a flag names cannot be written or is one of the inputs.
+// No path is fine.
+func checkOutput(flag, path string, inputs ...string) error {
+	switch {
+	case path == "":
+		return nil
+	case !strings.EqualFold(filepath.Ext(path), ".csv"):
+		return fmt.Errorf("--%s %s: a CSV table is written: name a file that ends in .csv", flag, path)
+	}
+	if folder, err := os.Stat(filepath.Dir(path)); err != nil || !folder.IsDir() {
+		return fmt.Errorf("--%s: there is no folder %s", flag, filepath.Dir(path))
+	}
+	out, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil // it does not exist yet
+	case out.IsDir():
+		return fmt.Errorf("--%s: %s is a folder: name a file", flag, path)
+	}
+	for _, input := range inputs {
+		if in, err := os.Stat(input); err == nil && os.SameFile(in, out) {
+			return fmt.Errorf("--%s: %s is an input and would be overwritten: name another file", flag, path)
+		}
+	}
+	return nil
 }

@@ -14,17 +14,24 @@ func init() { register(groupUse, predictCommand) }
 
 func predictCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "predict --model TUNED FILE...",
-		Short: "Ask a tuned model about files or texts",
+		Use:   "predict --model MODEL FILE|FOLDER...",
+		Short: "Ask a model about files, texts or numbers",
 		Long: `predict says what a tuned model takes images, sounds, texts or numbers for. Labels and preparation come
-from the tuned file, which needs nothing else. A damaged file is named and skipped. The file -
-is what comes on stdin. A model of vectors takes tables of numbers, a row each, and answers for
-every row; a table without a line of names has the numbers in the model's order. A model of texts
-takes tables with a column of texts, or one text a line, from other files, from stdin where no file
-is named, or from --text; the texts of a pair are divided by a tab. A language model continues each
-text.`,
+from the tuned file, which needs nothing else. Of a folder all files of the kind are taken, those
+in folders below it too; a glob in quotes is expanded. A damaged file is named and skipped, and the
+exit status is then 1. The file - is what comes on stdin. --out writes a CSV table with the columns
+input, label and probability in place of the printed answers.
+
+A model of vectors takes tables of numbers, a row each, and answers for every row; a table without a
+line of names has the numbers in the model's order. A model of texts takes tables with a column of
+texts, or one text a line, from other files, from stdin where no file is named, or from --text; the
+texts of a pair are divided by a tab. A language model continues each text.
+
+A model that was not tuned answers with its own classifier; permafrost help eval says what its
+classes are called.`,
 		Example: `  permafrost predict --model runs/mobilenet-photos-1/model.onnx a.jpg b.png
   permafrost predict --model model.onnx --json --top 3 *.jpg
+  permafrost predict --model model.onnx photos/new --out answers.csv
   permafrost predict --model gestures.onnx hands.csv
   permafrost predict --model trec.onnx --text "Who wrote Hamlet ?"
   permafrost predict --model trec.onnx < questions.txt
@@ -43,13 +50,15 @@ text.`,
 	fs.Float64Var(&c.TopP, "top-p", 0, "draw from the best tokens that have this probability together, `X` (0: from all)")
 	fs.Uint64Var(&c.Seed, "seed", 1, "`N` from which tokens are drawn: the same seed draws the same text")
 	beam := fs.Int("beam", 1, "`N` beginnings of a transcript that are followed at once; 1 reads greedily")
+	out := fs.String("out", "", "`FILE` for the answers, as CSV")
 	threads := fs.Int("threads", 0, threadsHelp)
 	asJSON := jsonFlag(fs)
+	given := preparationFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *top < 1 {
 			return fmt.Errorf("--top %d: at least 1", *top)
 		}
-		m, err := permafrost.Open(*model, permafrost.WithThreads(*threads), permafrost.WithBeam(*beam))
+		m, err := openModel(*model, given, permafrost.WithThreads(*threads), permafrost.WithBeam(*beam))
 		if err != nil {
 			return err
 		}
@@ -66,21 +75,31 @@ text.`,
 			if c.MaxTokens < 1 || c.Temperature < 0 || c.TopK < 0 || c.TopP < 0 || c.TopP > 1 {
 				return fmt.Errorf("--max-tokens is at least 1, --temperature and --top-k at least 0, --top-p from 0 to 1")
 			}
-			return predictTexts(cmd, m, args, *text, *top, &c, *asJSON)
+		}
+		if err := checkOutput("out", *out, append(args, *model)...); err != nil {
+			return err
+		}
+		a := &answerWriter{cmd: cmd, notes: m.Notes(), top: *top, json: *asJSON, out: *out}
+		files, err := m.FindFiles(args...)
+		if err != nil {
+			return err
 		}
 		notTable := func(name string) bool { return !isTable(name) }
-		if m.Kind() == "text" && (len(args) == 0 || len(*text) > 0 || slices.ContainsFunc(args, notTable)) {
-			return predictTexts(cmd, m, args, *text, *top, nil, *asJSON)
+		switch {
+		case m.Continues():
+			return predictTexts(a, m, files, *text, &c)
+		case m.Kind() == "text" && (len(files) == 0 || len(*text) > 0 || slices.ContainsFunc(files, notTable)):
+			return predictTexts(a, m, files, *text, nil)
 		}
 		switch {
 		case len(*text) > 0:
 			return fmt.Errorf("--text: the model takes %ss, not texts", m.Kind())
 		case len(args) == 0 && m.Kind() == "vector":
-			args = []string{"-"}
+			files = []string{"-"}
 		case len(args) == 0:
 			return fmt.Errorf("FILE is missing: %s", cmd.UseLine())
 		}
-		files, stdin, done, err := stdinFile(cmd.InOrStdin(), args)
+		files, stdin, done, err := stdinFile(cmd.InOrStdin(), files)
 		if err != nil {
 			return err
 		}
@@ -98,12 +117,10 @@ text.`,
 		for i := range found {
 			found[i].Input = unnamed(found[i].Input, stdin)
 		}
-		noteSkipped(cmd, skipped)
-		keepTop(found, *top)
-		if *asJSON {
-			return printPredictions(cmd, found)
+		if err := a.add(found, skipped); err != nil {
+			return err
 		}
-		return printAnswers(cmd, found)
+		return a.finish()
 	}
 	return cmd
 }
@@ -114,32 +131,4 @@ func unnamed(input, stdin string) string {
 		return "-" + line
 	}
 	return input
-}
-
-// keepTop leaves the most probable labels of each.
-func keepTop(found []permafrost.Prediction, top int) {
-	for i := range found {
-		found[i].Top = found[i].Top[:min(top, len(found[i].Top))]
-	}
-}
-
-func noteSkipped(cmd *cobra.Command, skipped []permafrost.Skipped) {
-	for _, s := range skipped {
-		note(cmd, "skipped %s: %v", s.Path, s.Err)
-	}
-}
-
-func printPredictions(cmd *cobra.Command, found []permafrost.Prediction) error {
-	return printJSON(cmd.OutOrStdout(), struct {
-		Predictions []permafrost.Prediction `json:"predictions"`
-	}{found})
-}
-
-func printAnswers(cmd *cobra.Command, found []permafrost.Prediction) error {
-	for _, f := range found {
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\n", f.Input, f); err != nil {
-			return err
-		}
-	}
-	return nil
 }

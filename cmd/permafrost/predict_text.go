@@ -23,51 +23,39 @@ const (
 
 // predictTexts answers texts, or continues them if c is given. It takes the given texts, else the
 // lines of files, else those of stdin. A stream is answered as it arrives.
-func predictTexts(cmd *cobra.Command, m *permafrost.Model, files, texts []string, top int, c *permafrost.Continuation, asJSON bool) error {
-	all := []permafrost.Prediction{}
+func predictTexts(a *answerWriter, m *permafrost.Model, files, texts []string, c *permafrost.Continuation) error {
 	var last error // why some of the texts could not be used
 	failed := 0
-	answer := func(texts []string) error {
-		found, skipped, err := predictOrContinue(cmd, m, texts, top, c)
-		if cmd.Context().Err() != nil {
+	err := eachText(a.cmd.InOrStdin(), files, texts, func(texts []string) error {
+		found, skipped, err := predictOrContinue(a.cmd, m, texts, c)
+		if a.cmd.Context().Err() != nil {
 			return err
 		}
 		if err != nil {
 			last, failed = err, failed+len(texts)
 			return nil
 		}
-		noteSkipped(cmd, skipped)
-		if asJSON {
-			all = append(all, found...)
-			return nil
-		}
-		all = append(all, permafrost.Prediction{})[:1] // only whether there are answers matters
-		return printAnswers(cmd, found)
-	}
-	err := eachText(cmd.InOrStdin(), files, texts, answer)
+		return a.add(found, skipped)
+	})
 	switch {
 	case err != nil:
 		return err
-	case len(all) == 0 && last != nil:
+	case a.given == 0 && last != nil:
 		return last
-	case len(all) == 0:
+	case a.given == 0:
 		return errors.New("no text given: name files of one text a line, pipe them in, or use --text")
 	}
 	if failed > 0 {
-		note(cmd, "skipped %d texts: %v", failed, last)
+		note(a.cmd, "skipped %d texts: %v", failed, last)
+		a.unused += failed
 	}
-	if asJSON {
-		return printPredictions(cmd, all)
-	}
-	return nil
+	return a.finish()
 }
 
 // predictOrContinue answers texts, or continues them if c is given.
-func predictOrContinue(cmd *cobra.Command, m *permafrost.Model, texts []string, top int, c *permafrost.Continuation) ([]permafrost.Prediction, []permafrost.Skipped, error) {
+func predictOrContinue(cmd *cobra.Command, m *permafrost.Model, texts []string, c *permafrost.Continuation) ([]permafrost.Prediction, []permafrost.Skipped, error) {
 	if c == nil {
-		found, skipped, err := m.Predict(cmd.Context(), permafrost.Texts(texts...))
-		keepTop(found, top)
-		return found, skipped, err
+		return m.Predict(cmd.Context(), permafrost.Texts(texts...))
 	}
 	found, notes, err := m.Continue(cmd.Context(), texts, *c)
 	for _, n := range notes {

@@ -80,8 +80,8 @@ func TestVectorPredict(t *testing.T) {
 		}
 		return out
 	}
-	o := succeed(t, "predict", "--model", "run/model.onnx", "--json", "named.csv")
-	if got := strings.Join(predictions(o), ", "); got != "named.csv:2 blue, named.csv:3 green" {
+	o := permafrostRun(t, "predict", "--model", "run/model.onnx", "--json", "named.csv")
+	if got := strings.Join(predictions(o), ", "); o.code != exitFailed || got != "named.csv:2 blue, named.csv:3 green" {
 		t.Errorf("a table: %s", got)
 	}
 	if !strings.Contains(o.stderr, "skipped named.csv:4: column x1: the cell has no number") {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,8 @@ func verifyCommand() *cobra.Command {
 		Use:   "verify BASE TUNED",
 		Short: "Prove that a tuned model's frozen weights are those of its base",
 		Long: `verify compares every tensor that the plan calls frozen, byte by byte, in the pretrained
-model and in the tuned one. The plan is the one in the tuned file, or --plan.
+model and in the tuned one. The plan is the one in the tuned file, or --plan. A model that was
+tuned again is compared with any of its bases: frozen is what the plans of all fits since freeze.
 
 The exit status is 0 when all are the same and 1 when one changed, which is named.`,
 		Example: `  permafrost verify mobilenet.onnx runs/mobilenet-photos-1/model.onnx
@@ -48,9 +50,16 @@ The exit status is 0 when all are the same and 1 when one changed, which is name
 }
 
 func printVerification(w io.Writer, v *permafrost.Verification) error {
-	if v.Identical {
-		fmt.Fprintf(w, "identical   all %d frozen tensors have their bytes unchanged\n", v.Frozen)
-	} else {
+	switch {
+	case v.Identical && v.Frozen == 0:
+		fmt.Fprintln(w, "nothing     the plan freezes no tensor of the base: there was nothing to compare")
+	case v.Identical:
+		partly := ""
+		if v.Partly > 0 {
+			partly = fmt.Sprintf(", %d of them where they are frozen", v.Partly)
+		}
+		fmt.Fprintf(w, "identical   all %s have their bytes unchanged%s\n", counted(v.Frozen, "frozen tensor"), partly)
+	default:
 		fmt.Fprintf(w, "changed     %d of %d frozen tensors\n", len(v.Changed), v.Frozen)
 		for _, name := range v.Changed {
 			fmt.Fprintf(w, "            %s\n", name)
@@ -61,8 +70,19 @@ func printVerification(w io.Writer, v *permafrost.Verification) error {
 		names []string
 	}{{"trained", v.Thawed}, {"added", v.Added}, {"replaced", v.Removed}} {
 		if len(l.names) > 0 {
-			fmt.Fprintf(w, "%-11s %d tensors: %s\n", l.what, len(l.names), list(l.names, 6))
+			fmt.Fprintf(w, "%-11s %s: %s\n", l.what, counted(len(l.names), "tensor"), list(l.names, 6))
 		}
+	}
+	if len(v.Fits) < 2 {
+		return nil
+	}
+	fmt.Fprintf(w, "fits        %d, from this base on:\n", len(v.Fits))
+	for i, f := range v.Fits {
+		trained := "nothing of this base"
+		if len(f.Trained) > 0 {
+			trained = fmt.Sprintf("%s: %s", counted(len(f.Trained), "tensor"), list(f.Trained, 6))
+		}
+		fmt.Fprintf(w, "  %d. --thaw %s on %.12s trained %s\n", i+1, strings.Join(f.Thaw, ","), f.Base, trained)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func fit(w http.ResponseWriter, r *http.Request, model, runs string) {
 	lines := http.NewResponseController(w)
 	result, err := start(r.Context(), cfg, permafrost.OnEvent(func(e permafrost.Event) {
 		if e, ok := e.(*permafrost.EpochEnd); ok {
-			fmt.Fprintf(w, "epoch %d: accuracy %.1f%%\n", e.Epoch+1, 100*e.Val.Accuracy)
+			fmt.Fprintf(w, "epoch %d: accuracy %.1f%%\n", e.Epoch, 100*e.Val.Accuracy)
 			_ = lines.Flush() // who has hung up is noticed by the context
 		}
 	}))

@@ -151,7 +151,7 @@ func (c *Cache) room(n int64) bool {
 	for id := range c.spaces {
 		open[hex.EncodeToString(id[:])] = true
 	}
-	freed, err := prune(c.root, c.budget-n, open)
+	freed, err := prune(c.root, PruneOptions{Budget: c.budget - n}, open)
 	if err != nil {
 		return false
 	}

@@ -277,7 +277,7 @@ func TestReaderOutlivesPruning(t *testing.T) {
 	write(t, dir, spaceA, 0, 20)
 	s := space(t, open(t, dir, 1<<30), spaceA)
 	mustRead(t, s, key(1)) // the pack is open now
-	if _, left, err := Prune(dir, 0); err != nil || left != 0 {
+	if _, left, err := Prune(dir, PruneOptions{Budget: 0}); err != nil || left != 0 {
 		t.Fatal(left, err)
 	}
 	if got := sound(t, s, 20); got != 20 {
@@ -307,7 +307,7 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 		}
 	}
 	space(t, open(t, dir, 1<<30), ids[0]) // opening is use: the first is now the youngest
-	freed, left, err := Prune(dir, 2500)
+	freed, left, err := Prune(dir, PruneOptions{Budget: 2500})
 	if err != nil || freed != 1000+entrySize || left != 2*(1000+entrySize) {
 		t.Fatalf("freed %d, left %d, %v", freed, left, err)
 	}

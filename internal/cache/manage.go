@@ -106,20 +106,30 @@ func (c *Check) pack(ctx context.Context, path string, id Digest) error {
 	return ctx.Err()
 }
 
-// Prune drops packs of the cache in dir, the least recently used first, until it takes at most
-// budget bytes. It returns the bytes that it freed and those that are left. A process that reads a
-// dropped pack at the same time computes what it no longer finds.
-func Prune(dir string, budget int64) (freed, left int64, err error) {
+// PruneOptions say what Prune drops. The zero value drops everything.
+type PruneOptions struct {
+	Budget int64         // bytes that may be left: no more is dropped once the cache fits
+	Older  time.Duration // only what was not used for so long is dropped; 0: whenever it was used
+	Dry    bool          // nothing is dropped, only counted
+}
+
+// Prune drops packs of the cache in dir, the least recently used first. It returns the bytes that
+// it freed, or would free, and those that are left. A process that reads a dropped pack at the same
+// time computes what it no longer finds.
+func Prune(dir string, o PruneOptions) (freed, left int64, err error) {
 	root := filepath.Join(dir, version)
-	if freed, err = prune(root, budget, nil); err != nil {
+	if freed, err = prune(root, o, nil); err != nil {
 		return freed, 0, fmt.Errorf("cache: %w", err)
 	}
 	left, err = diskUsage(root)
+	if o.Dry {
+		left -= freed
+	}
 	return freed, left, err
 }
 
 // prune is Prune without the spaces in keep.
-func prune(root string, budget int64, keep map[string]bool) (freed int64, err error) {
+func prune(root string, o PruneOptions, keep map[string]bool) (freed int64, err error) {
 	var all []packFile
 	total := int64(0)
 	err = eachSpace(root, func(path string, _ Digest) error {
@@ -136,16 +146,20 @@ func prune(root string, budget int64, keep map[string]bool) (freed int64, err er
 		return 0, err
 	}
 	slices.SortFunc(all, func(a, b packFile) int { return a.used.Compare(b.used) })
+	last := time.Now().Add(-o.Older)
 	for _, p := range all {
-		if total <= budget {
+		if total <= o.Budget || o.Older > 0 && p.used.After(last) {
 			break
-		}
-		// The index goes first: without it the blocks are not found.
-		if err := errors.Join(remove(indexPath(p.path)), remove(p.path)); err != nil {
-			return freed, err
 		}
 		total -= p.bytes
 		freed += p.bytes
+		if o.Dry {
+			continue
+		}
+		// The index goes first: without it the blocks are not found.
+		if err := errors.Join(remove(indexPath(p.path)), remove(p.path)); err != nil {
+			return freed - p.bytes, err
+		}
 		dropEmpty(filepath.Dir(p.path))
 	}
 	return freed, nil

@@ -16,6 +16,8 @@ type Config struct {
 	Val   string `yaml:"val" json:"val" arg:"PATH" help:"validation examples (default: DATA/val, else a held-out tenth)"`
 	Out   string `yaml:"out" json:"out" arg:"DIR" help:"run directory to write"`
 
+	Extends string `yaml:"extends" json:"extends" arg:"DIR" help:"finished run that this one goes on from, see --extend; --epochs counts those of both"`
+
 	Task        string   `yaml:"task" json:"task" arg:"KIND" help:"{} (default: found from the data)"`
 	TextColumn  string   `yaml:"text_column" json:"text_column" arg:"NAME" help:"column of a table that holds the text"`
 	LabelColumn string   `yaml:"label_column" json:"label_column" arg:"NAME" help:"column of a table that holds the label (default: label; for numbers also target)"`

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,7 +47,7 @@ func classNames(where string, found []string) ([]string, error) {
 }
 
 // classOf finds a class by its name, -1 if there is none. If no name is equal, it ignores case, or
-// takes the name as one of several separated by commas, as long as only one class fits.
+// takes the name as one of several that the class goes by, as long as only one class fits.
 func classOf(classes []string, name string) int {
 	name = norm.NFC.String(name)
 	if i := slices.IndexFunc(classes, func(c string) bool { return c == name || norm.NFC.String(c) == name }); i >= 0 {
@@ -54,7 +55,7 @@ func classOf(classes []string, name string) int {
 	}
 	found := -1
 	for i, c := range classes {
-		if !slices.ContainsFunc(append(strings.Split(c, ","), c), func(s string) bool { return strings.EqualFold(plainName(s), plainName(name)) }) {
+		if !slices.ContainsFunc(namesOf(c), func(s string) bool { return strings.EqualFold(plainName(s), plainName(name)) }) {
 			continue
 		}
 		if found >= 0 {
@@ -65,22 +66,38 @@ func classOf(classes []string, name string) int {
 	return found
 }
 
+// namesOf are the names that a class goes by: its own, those separated by commas, and a WordNet
+// synset in front of them.
+func namesOf(class string) []string {
+	out := append(strings.Split(class, ","), class)
+	if synset, rest, ok := strings.Cut(class, " "); ok && wordNet.MatchString(synset) {
+		out = append(append(out, synset, rest), strings.Split(rest, ",")...)
+	}
+	return out
+}
+
 // plainName replaces underscores in a name by spaces.
 func plainName(s string) string {
 	return strings.TrimSpace(strings.ReplaceAll(norm.NFC.String(s), "_", " "))
 }
 
-// Own are the classes of a model whose own head is trained.
+// Own are the classes of a model whose own head is used.
 type Own struct {
-	Names []string // in the order of the scores; nil if the model does not name them
-	From  string   // where the names come from
+	Names    []string // in the order of the scores; nil if the model does not name them
+	From     string   // where the names come from
+	Numbered bool     // Names are the numbers of the scores, as nothing names them
+	Several  bool     // several of them may apply to an example
+	Exact    bool     // the head is not trained: the data's classes must be among Names
 }
 
 // order puts the data's classes in the order of a model's scores. It errors if the model knows only
 // some of them.
 func (o *Own) order(where string, classes []string) (ordered, remarks []string, err error) {
+	if o.Exact {
+		return o.match(where, classes)
+	}
 	if o.Names == nil {
-		return classes, []string{fmt.Sprintf("the model does not say what its scores are called: they are taken for %s, in this order (id2label of a config.json beside the model says another)", list(classes))}, nil
+		return classes, []string{fmt.Sprintf("the model does not say what its scores are called: they are taken for %s, in this order (id2label of a config.json, or a labels.txt, beside the model says another)", list(classes))}, nil
 	}
 	var unknown []string
 	for _, c := range classes {
@@ -97,6 +114,32 @@ func (o *Own) order(where string, classes []string) (ordered, remarks []string, 
 		return nil, nil, fmt.Errorf("data: %s: option head keep: the model has %d classes (%s), the data %d others (%s); use option head linear", where, len(o.Names), list(o.Names), len(classes), list(classes))
 	}
 	return classes, []string{fmt.Sprintf("none of the classes is called as %s has it: %s are taken for %s, in this order", o.From, list(classes), list(o.Names))}, nil
+}
+
+// wordNet is the form of a synset's name in ImageNet's folders, whose sorted order is that of the
+// usual 1000 scores.
+var wordNet = regexp.MustCompile(`^n[0-9]{8}$`)
+
+// match is order for a head that is not trained: a class that is none of the model's is an error.
+// Only as many WordNet synsets as there are scores without names are taken in their order.
+func (o *Own) match(where string, classes []string) (ordered, remarks []string, err error) {
+	var unknown []string
+	synsets := true
+	for _, c := range classes {
+		synsets = synsets && wordNet.MatchString(c)
+		if classOf(o.Names, c) < 0 {
+			unknown = append(unknown, c)
+		}
+	}
+	switch {
+	case len(unknown) == 0:
+		return o.Names, nil, nil
+	case o.Numbered && synsets && len(classes) == len(o.Names):
+		return classes, []string{fmt.Sprintf("%s: the %d synsets of WordNet are taken for the model's scores, in their order", where, len(classes))}, nil
+	case o.Numbered:
+		return nil, nil, fmt.Errorf("data: %s has the classes %s, and the model calls its own only by number (%s): name them in a labels.txt beside the model, one a line in the order of its scores", where, list(classes), list(o.Names))
+	}
+	return nil, nil, fmt.Errorf("data: %s: the model has no class %s (the data have %s; by %s the model has %s): rename them, or tune the model to them with permafrost fit", where, list(unknown), list(classes), o.From, list(o.Names))
 }
 
 // Order puts the data's names in the order of the model's scores if its own head is kept.

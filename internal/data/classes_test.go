@@ -75,7 +75,7 @@ func TestOwnClasses(t *testing.T) {
 		"some":         {[]string{"bee", "wasp"}, "", "", "the model knows no class ant: config.json names bee, wasp"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			train, _, err := Open(context.Background(), dir, things, Options{Own: &Own{c.own, "config.json"}})
+			train, _, err := Open(context.Background(), dir, things, Options{Own: &Own{Names: c.own, From: "config.json"}})
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("error %v, want %q", err, c.err)

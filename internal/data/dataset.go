@@ -70,6 +70,7 @@ type Example struct {
 	Path   string
 	Label  int    // an index into the classes; -1 if unknown
 	Answer string // the right answer as a table, or the name of a folder, has it; "" where a folder is a class
+	Text   string // of a row of a table of texts, as the table has it; a tab separates the texts of a pair
 }
 
 // Skipped is a file that was skipped, and why.

@@ -91,10 +91,14 @@ func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	return d.subset(rest), val
 }
 
-// OpenEval reads class folders for a model with known classes. If p has splits, it uses the
+// OpenEval reads class folders for a model with known classes; with opt.Own these are the model's
+// own. If p has splits, it uses the
 // validation split, or else the test split. Otherwise it uses p.
 func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Options) (*Dataset, error) {
 	o := open(p, m, opt)
+	if opt.Own != nil {
+		classes = opt.Own.Names
+	}
 	t, remarks, err := EvalTable(p, opt.Table)
 	if err != nil {
 		return nil, err
@@ -156,7 +160,17 @@ func (o *opened) labelledFolder(p Place, classes []string) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.labelled(p, f, classes, false)
+	var remarks []string
+	if o.opt.Own != nil && o.opt.Own.Exact && answersOf(o.opt.Task).Classes {
+		if classes, remarks, err = o.opt.Own.match(p.Path, f.names()); err != nil {
+			return nil, err
+		}
+	}
+	d, err := o.labelled(p, f, classes, false)
+	if err == nil {
+		d.Remarks = append(d.Remarks, remarks...)
+	}
+	return d, err
 }
 
 // labelled makes the Dataset of a folder. Its classes must be among the given ones.

@@ -39,7 +39,7 @@ func ReadAnswers(t *Table, examples []Example, opt Options, classes []string) (*
 	if !kind.Classes {
 		return a, nil
 	}
-	if a.Classes = classes; classes == nil {
+	if a.Classes = classes; classes == nil || opt.Own != nil && opt.Own.Exact {
 		if err := a.findClasses(t, examples, opt.Own); err != nil {
 			return nil, err
 		}
@@ -81,7 +81,7 @@ func (a *Answered) findClasses(t *Table, examples []Example, own *Own) (err erro
 	if a.Classes, err = classNames(t.Path, found); err != nil {
 		return err
 	}
-	if len(a.Classes) == 1 {
+	if len(a.Classes) == 1 && (own == nil || !own.Exact) {
 		return fmt.Errorf("data: %s has one label only (%s): training needs at least two", t.Path, a.Classes[0])
 	}
 	if own == nil {

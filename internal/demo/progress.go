@@ -34,7 +34,7 @@ func (p *progress) Emit(at time.Time, e report.Event) {
 	case *report.EpochEvent:
 		if p.live && at.Sub(p.shown) > 50*time.Millisecond {
 			p.shown = at
-			fmt.Fprintf(p.w, "\r%s epoch %3d of %3d  loss %.3f  accuracy %s \x1b[K", p.what, e.Epoch+1, p.epochs, float64(e.TrainLoss), percent(e.Val.Accuracy()))
+			fmt.Fprintf(p.w, "\r%s epoch %3d of %3d  loss %.3f  accuracy %s \x1b[K", p.what, e.Epoch, p.epochs, float64(e.TrainLoss), percent(e.Val.Accuracy()))
 		}
 	}
 }
@@ -45,6 +45,6 @@ func (p *progress) end(r *run.Result) {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
 	if r != nil {
-		fmt.Fprintf(p.w, "%s %3d epochs, best %3d  accuracy %s  %s\n", p.what, r.Epochs, r.BestEpoch+1, percent(r.ValAccuracy), secondsText(r.Seconds))
+		fmt.Fprintf(p.w, "%s %3d epochs, best %3d  accuracy %s  %s\n", p.what, r.Epochs, r.BestEpoch, percent(r.ValAccuracy), secondsText(r.Seconds))
 	}
 }

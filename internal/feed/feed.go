@@ -40,6 +40,9 @@ type Feed interface {
 	// OpenInputs makes a Dataset of rows without labels, see Inputs. It skips unusable ones and
 	// errors if all are unusable.
 	OpenInputs(ctx context.Context, p data.Place, opt data.Options) (*data.Dataset, error)
+	// FindFiles lists the files that paths name, see data.FindFiles. For texts these are files of
+	// one text a line.
+	FindFiles(paths []string) ([]string, error)
 	// Keeps says what a run may keep of prepared examples for later runs: a name for it and the
 	// form of its blocks. "" keeps nothing.
 	Keeps() (what, form string)

@@ -65,6 +65,14 @@ func (f Files) OpenInputs(ctx context.Context, p data.Place, opt data.Options) (
 	return d, err
 }
 
+func (f Files) FindFiles(paths []string) ([]string, error) {
+	m, err := f.media("")
+	if err != nil {
+		return nil, err
+	}
+	return data.FindFiles(paths, m)
+}
+
 // FindPreprocess returns the preprocessor file that belongs to a model file: MODEL-without-.onnx +
 // .preprocessor.json, else preprocessor_config.json beside it, else a processor_config.json or
 // config.json there that says it, else "".

@@ -31,6 +31,9 @@ type Texts struct {
 	notes     []string
 }
 
+// Role is what the input at a place of Form().Inputs takes.
+func (t *Texts) Role(i int) Role { return t.roles[i] }
+
 // textSettings are the settings for texts in the record. They contain the complete tokenizer, so
 // that the tuned file needs no other file.
 type textSettings struct {

@@ -96,7 +96,7 @@ func (f *Texts) table(ctx context.Context, p data.Place, classes []string, opt d
 	}
 	examples := make([]data.Example, len(t.Rows))
 	for i, row := range t.Rows {
-		examples[i] = data.Example{Path: fmt.Sprintf("%s:%d", p.Path, t.Lines[i]), Label: -1, Answer: strings.TrimSpace(row[label])}
+		examples[i] = data.Example{Path: fmt.Sprintf("%s:%d", p.Path, t.Lines[i]), Label: -1, Answer: strings.TrimSpace(row[label]), Text: inputs[i].String()}
 	}
 	a, err := data.ReadAnswers(t, examples, opt, classes)
 	if err != nil {
@@ -157,6 +157,14 @@ type input struct {
 	pair *string
 }
 
+// String returns the texts, separated by a tab.
+func (in input) String() string {
+	if in.pair == nil {
+		return in.text
+	}
+	return in.text + "\t" + *in.pair
+}
+
 // inputs returns the texts of a table's rows.
 func (c textColumns) inputs(t *data.Table) ([]input, error) {
 	text, second, err := c.find(t)
@@ -172,6 +180,11 @@ func (c textColumns) inputs(t *data.Table) ([]input, error) {
 	}
 	return out, nil
 }
+
+// lines are files of one text a line.
+var lines = &data.Media{One: "text file", Many: "text files", Formats: "txt", Extensions: plainFormats}
+
+func (f *Texts) FindFiles(paths []string) ([]string, error) { return data.FindFiles(paths, lines) }
 
 // OpenInputs takes rows of text, or files that are tables of texts. The texts of a pair are in two
 // columns, or separated by a tab.

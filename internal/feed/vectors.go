@@ -99,6 +99,10 @@ func (f *Vectors) width() int { return f.input.Shape.Len() }
 func (*Vectors) Kind() string      { return KindVector }
 func (f *Vectors) Notes() []string { return f.notes }
 
+func (*Vectors) FindFiles(paths []string) ([]string, error) {
+	return data.FindFiles(paths, vectorMedia)
+}
+
 // Form says that each vector is one row.
 func (f *Vectors) Form() data.Form {
 	return data.Form{Inputs: []data.Input{f.input}, Rows: true, Most: 1}

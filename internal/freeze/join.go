@@ -8,17 +8,19 @@ import (
 
 // joinSegments joins the segments that together are one layer of a network that repeats:
 //
+//   - tables whose rows are added, as of tokens and of their places
 //   - attention with the feed-forward layer behind it, as in transformers
 //   - a depthwise convolution with the pointwise one behind it, and the pointwise one before it that
 //     widens the map, as in MobileNets; a gate may lie between them
 //
-// What would hold more than half of the weights is not joined.
+// What would hold more than half of the weights is not joined, unless one part alone does.
 func joinSegments(segments []*segment) []*segment {
 	total := elements(segments...)
 	var out []*segment
 	for i := 0; i < len(segments); {
 		n := togetherAt(segments[i:])
-		if 2*elements(segments[i:i+n]...) > total {
+		heavy := func(s *segment) bool { return 2*elements(s) > total }
+		if together := segments[i : i+n]; 2*elements(together...) > total && !slices.ContainsFunc(together, heavy) {
 			n = 1
 		}
 		s := segments[i]
@@ -33,6 +35,9 @@ func joinSegments(segments []*segment) []*segment {
 
 // togetherAt counts the first segments that belong together.
 func togetherAt(s []*segment) int {
+	if k := slices.IndexFunc(s, func(s *segment) bool { return !s.looksUp() }); k > 1 {
+		return k
+	}
 	if len(s) > 1 && s[0].attends() && !s[1].attends() && s[1].residual() && len(s[1].layers) > 1 {
 		return 2
 	}
@@ -53,11 +58,19 @@ func togetherAt(s []*segment) int {
 	return i + 1
 }
 
+// looksUp reports whether all layers of a segment are tables.
+func (s *segment) looksUp() bool {
+	return len(s.layers) > 0 && !slices.ContainsFunc(s.layers, func(w *Weight) bool { return w.Role != RoleEmbedding })
+}
+
 // attends reports whether a segment weighs values by how they match each other.
 func (s *segment) attends() bool {
-	softmax := slices.ContainsFunc(s.nodes, func(n *ir.Node) bool { return n.Op == "Softmax" })
+	softmax := slices.ContainsFunc(s.nodes, func(n *ir.Node) bool { return n.Op == "Softmax" && s.of.flows[n.In(0)] })
 	return slices.ContainsFunc(s.nodes, func(n *ir.Node) bool {
 		t := n.RawTraits()
+		if len(n.Outputs) == 0 || !s.of.flows[n.Outputs[0]] {
+			return false
+		}
 		return t.Attention || softmax && (t.Linear || n.Op == "Einsum") && len(n.Inputs) > 1 && paramBehind(n.In(0)) == nil && paramBehind(n.In(1)) == nil
 	})
 }
@@ -73,7 +86,7 @@ func (s *segment) gates() bool {
 
 func (s *segment) combines(op string) bool {
 	return slices.ContainsFunc(s.nodes, func(n *ir.Node) bool {
-		return n.Op == op && computed(n.In(0)) && computed(n.In(1))
+		return n.Op == op && computed(n.In(0)) && computed(n.In(1)) && s.of.flows[n.Outputs[0]]
 	})
 }
 

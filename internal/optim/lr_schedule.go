@@ -16,10 +16,11 @@ import (
 type LRSchedule struct {
 	Kind   string  `json:"kind"`            // "cosine", "constant" or "step"
 	Base   float64 `json:"base"`            // the highest rate
-	Steps  int     `json:"steps"`           // optimiser steps in the whole run
+	Steps  int     `json:"steps"`           // optimiser steps in the whole run, without those before First
 	Warmup float64 `json:"warmup"`          // below 1: fraction of Steps; 1 or more: number of steps
 	Gamma  float64 `json:"gamma,omitempty"` // factor of "step" at each drop; 0 means 0.1
 	Parts  int     `json:"parts,omitempty"` // parts of "step"; 0 means 3
+	First  int     `json:"first,omitempty"` // step at which the schedule begins, of a run that extends another
 }
 
 // Validate errors on an unknown kind and on numbers out of range.
@@ -46,9 +47,10 @@ func (s LRSchedule) WarmupSteps() int {
 	return int(min(n, float64(s.Steps)))
 }
 
-// At returns the rate of step i, counted from 0. After the last step the rate does not change.
+// At returns the rate of step i, counted from 0. Before the first step and after the last one the
+// rate does not change.
 func (s LRSchedule) At(i int) float64 {
-	i = max(0, min(i, s.Steps-1))
+	i = max(0, min(i-s.First, s.Steps-1))
 	w := s.WarmupSteps()
 	if i < w {
 		return s.Base * float64(i+1) / float64(w)

@@ -66,7 +66,7 @@ func Fit(ctx context.Context, cfg config.Config, sets run.Sets, sinks ...report.
 	if err := final.Check(); err != nil {
 		return nil, err
 	}
-	final.Notes = s.Notes
+	final.Notes, final.Spent = s.Notes, report.Seconds
 	var dir *run.RunDir
 	if cfg.Out != "" {
 		if dir, err = run.CreateRunDir(cfg.Out, &final.Config); err != nil {

@@ -269,7 +269,7 @@ func (r *race) measure(ctx context.Context, c *candidate, round int, share float
 	took := time.Since(began).Seconds()
 	r.speed = work / max(took, 1e-3)
 	t := Trial{Round: round, Thaw: c.thaw, LR: c.cfg.LR, Epochs: epochs, Share: float64(set.train.Len()) / float64(r.session.Train.Len()), Part: fold, HeldOut: set.held.Len(), Failed: c.failed, Seconds: took}
-	event := &report.TrialEvent{Rung: round, Thaw: c.thaw, LR: c.cfg.LR, Epochs: epochs, Folds: 1, Score: report.Number(math.NaN()), HeldOut: set.held.Len(), Seconds: took}
+	event := &report.TrialEvent{Rung: round + 1, Thaw: c.thaw, LR: c.cfg.LR, Epochs: epochs, Folds: 1, Score: report.Number(math.NaN()), HeldOut: set.held.Len(), Seconds: took}
 	if c.failed == "" {
 		score := total(r.session.Task, c.each[fold]).Metric
 		t.Score, event.Score = &score, report.Number(score)

@@ -1,12 +1,12 @@
 package report
 
-import (
-	"fmt"
-)
-
-func Epochs(n int) string {
-	if n == 1 {
-		return "1 epoch"
+// Counted writes a number of things, as 1 epoch and 2 epochs.
+func Counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
 	}
-	return fmt.Sprintf("%d epochs", n)
+	return Count(n) + " " + what
 }
+
+// Epochs writes a number of epochs.
+func Epochs(n int) string { return Counted(n, "epoch") }

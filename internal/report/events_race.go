@@ -3,7 +3,7 @@ package report
 // TrialEvent reports how a candidate did in the automatic search for a plan, on examples held out
 // of the training data.
 type TrialEvent struct {
-	Rung    int      `json:"rung" doc:"round of the race, from 0"`
+	Rung    int      `json:"rung" doc:"round of the race, from 1"`
 	Thaw    []string `json:"thaw" doc:"the candidate's selectors"`
 	LR      float64  `json:"lr" doc:"its learning rate"`
 	Epochs  int      `json:"epochs" doc:"passes that it trained for"`

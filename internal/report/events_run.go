@@ -46,8 +46,9 @@ type RunStart struct {
 	Steps   int             `json:"steps" doc:"optimiser steps planned"`
 	Threads int             `json:"threads" doc:"threads in use"`
 	Resumed bool            `json:"resumed,omitempty" doc:"the run goes on from a checkpoint"`
-	Epoch   int             `json:"epoch,omitempty" doc:"epoch, from 0, at which it goes on"`
+	Epoch   int             `json:"epoch,omitempty" doc:"epoch, from 1, at which it goes on"`
 	Step    int             `json:"step,omitempty" doc:"optimiser steps done before"`
+	Over    bool            `json:"over,omitempty" doc:"the run is over already: nothing is left to train"`
 }
 
 // DataEvent describes the data.
@@ -95,13 +96,13 @@ type CacheEvent struct {
 
 // EpochStart starts an epoch.
 type EpochStart struct {
-	Epoch int `json:"epoch" doc:"from 0"`
+	Epoch int `json:"epoch" doc:"from 1"`
 	Steps int `json:"steps" doc:"optimiser steps in it"`
 }
 
 // StepEvent reports one optimiser step.
 type StepEvent struct {
-	Epoch    int     `json:"epoch" doc:"from 0"`
+	Epoch    int     `json:"epoch" doc:"from 1"`
 	Step     int     `json:"step" doc:"optimiser steps done in the run, this one included"`
 	Loss     Number  `json:"loss" doc:"mean loss of the batch; of regress in the unit of the numbers, squared"`
 	LR       float64 `json:"lr" doc:"learning rate"`
@@ -112,7 +113,7 @@ type StepEvent struct {
 
 // EpochEvent ends an epoch.
 type EpochEvent struct {
-	Epoch         int           `json:"epoch" doc:"from 0"`
+	Epoch         int           `json:"epoch" doc:"from 1"`
 	Step          int           `json:"step" doc:"optimiser steps done in the run"`
 	TrainLoss     Number        `json:"train_loss" doc:"mean over the epoch's examples, while the weights moved"`
 	TrainAccuracy Number        `json:"train_accuracy" doc:"accuracy, measured in the same way; of classify"`
@@ -127,7 +128,7 @@ type EpochEvent struct {
 
 // PlanChange says that a schedule thawed or froze weights between two optimiser steps.
 type PlanChange struct {
-	Epoch        int      `json:"epoch" doc:"epoch, from 0, in which the new plan begins"`
+	Epoch        int      `json:"epoch" doc:"epoch, from 1, in which the new plan begins"`
 	Step         int      `json:"step" doc:"optimiser steps done before"`
 	Stage        int      `json:"stage" doc:"number of changes of what trains so far; 0 at the start"`
 	Reason       string   `json:"reason" doc:"why, in a sentence"`
@@ -141,7 +142,7 @@ type PlanChange struct {
 
 // CheckpointEvent says that a checkpoint has been written to disk.
 type CheckpointEvent struct {
-	Epoch int    `json:"epoch" doc:"epoch, from 0, at which a resumed run would go on"`
+	Epoch int    `json:"epoch" doc:"epoch, from 1, at which a resumed run would go on"`
 	Step  int    `json:"step" doc:"optimiser steps done"`
 	Path  string `json:"path" doc:"file, relative to the run directory"`
 	Bytes int64  `json:"bytes" doc:"its size"`
@@ -157,7 +158,7 @@ type RunEnd struct {
 	Status       string          `json:"status" doc:"done, stopped (patience), interrupted or failed"`
 	Error        string          `json:"error,omitempty" doc:"why it failed"`
 	Epochs       int             `json:"epochs" doc:"epochs finished"`
-	BestEpoch    int             `json:"best_epoch" doc:"epoch, from 0, whose weights are the best; -1 without one"`
+	BestEpoch    int             `json:"best_epoch" doc:"epoch, from 1, whose weights are the best; 0 without one"`
 	Seconds      float64         `json:"seconds" doc:"time since the run started or was resumed"`
 	FrozenDigest string          `json:"frozen_digest,omitempty" doc:"digest of all frozen tensors after training"`
 	ParamsThawed int             `json:"params_thawed" doc:"parameters (elements) trained"`

@@ -24,7 +24,17 @@ type Progress struct {
 	epochs int    // planned
 	steps  int    // planned
 	skip   int    // steps done before this process started
+
+	said time.Time   // when the last line of an epoch was written
+	held *EpochEvent // the last epoch, if it has no line yet
+
+	changed time.Time // when the last line of a plan change was written
+	passed  int       // plan changes since then without a line
 }
+
+// lineEvery is the time between the lines of two epochs, and between those of two plan changes. The
+// first epoch and the last one have lines whenever they end.
+const lineEvery = time.Second
 
 // NewProgress returns a sink that writes to w. It shows a bar if w is a terminal, which is a file
 // or a writer with the Fd of one.
@@ -34,22 +44,21 @@ func NewProgress(w io.Writer) *Progress {
 }
 
 // Emit shows e.
-func (p *Progress) Emit(_ time.Time, e Event) {
+func (p *Progress) Emit(at time.Time, e Event) {
 	switch e := e.(type) {
 	case *RunStart:
 		p.epochs, p.steps, p.skip = e.Epochs, e.Steps, e.Step
-		if e.Resumed {
-			p.line("going on at epoch %d of %d, after %d steps", e.Epoch+1, e.Epochs, e.Step)
+		p.said, p.held, p.changed, p.passed = time.Time{}, nil, time.Time{}, 0
+		switch {
+		case e.Over:
+			p.line("the run is over after %s: nothing is left to train", Epochs(e.Epoch-1))
+		case e.Resumed:
+			p.line("going on at epoch %d of %d, after %d steps", e.Epoch, e.Epochs, e.Step)
 		}
 	case *DataEvent:
 		p.line("%s", dataLine(e))
 	case *PlanEvent:
-		what := "training"
-		if e.Schedule != "" {
-			what = "schedule " + e.Schedule + " over"
-		}
-		p.line("%s %s of %s parameters (%.3g%%), the rest is frozen", what, Count(e.ParamsThawed), Count(e.ParamsTotal),
-			100*float64(e.ParamsThawed)/float64(max(1, e.ParamsTotal)))
+		p.line("%s", planLine(e))
 	case *Encoded:
 		p.show("examples", "frozen part", e.Total, e.Done, 0)
 	case *CacheEvent:
@@ -62,22 +71,45 @@ func (p *Progress) Emit(_ time.Time, e Event) {
 			p.line("frozen part %scomputed for %s examples in %s, %s kept %s", found, Count(e.Near+e.Misses), seconds(e.Seconds), ByteCount(e.Bytes), where(e.Where))
 		}
 	case *StepEvent:
-		what := fmt.Sprintf("epoch %d/%d loss %s", e.Epoch+1, p.epochs, number(float64(e.Loss), 4))
+		what := fmt.Sprintf("epoch %d/%d loss %s", e.Epoch, p.epochs, number(float64(e.Loss), 4))
 		p.show("steps", what, p.steps, e.Step, p.skip)
 	case *EpochEvent:
-		p.line("%s", p.epochLine(e))
+		p.held = e
+		if p.said.IsZero() || e.Epoch == p.epochs || at.Sub(p.said) >= lineEvery {
+			p.said = at
+			p.sayHeld()
+		}
 	case *TrialEvent:
-		p.line("round %d  thaw %s at %.3g, %d epochs: %s on %d held-out examples, %s", e.Rung+1, strings.Join(e.Thaw, ","), e.LR, e.Epochs,
+		p.line("round %d  thaw %s at %.3g, %s: %s on %d held-out examples, %s", e.Rung, strings.Join(e.Thaw, ","), e.LR, Epochs(e.Epochs),
 			number(float64(e.Score), 4), e.HeldOut, seconds(e.Seconds))
 	case *ChoiceEvent:
 		p.line("%s", e.Text)
 	case *PlanChange:
-		p.line("epoch %d: %s", e.Epoch+1, planChangeText(e))
+		if !p.changed.IsZero() && at.Sub(p.changed) < lineEvery {
+			p.passed++
+			return
+		}
+		before := ""
+		if p.passed > 0 {
+			before = fmt.Sprintf(" (%s more since the last line)", Counted(p.passed, "change"))
+		}
+		p.changed, p.passed = at, 0
+		p.sayHeld()
+		p.line("epoch %d: %s%s", e.Epoch, planChangeText(e), before)
 	case *Warning:
 		p.line("note: %s", e.Message)
 	case *RunEnd:
 		p.endBar()
+		p.sayHeld()
 		p.end(e)
+	}
+}
+
+// sayHeld writes the line of the last epoch, unless it has one.
+func (p *Progress) sayHeld() {
+	if p.held != nil {
+		p.line("%s", p.epochLine(p.held))
+		p.held = nil
 	}
 }
 
@@ -124,12 +156,12 @@ func (p *Progress) endBar() {
 func (p *Progress) epochLine(e *EpochEvent) string {
 	width := len(fmt.Sprint(p.epochs))
 	var b strings.Builder
-	fmt.Fprintf(&b, "epoch %*d/%d  train loss %s  %s", width, e.Epoch+1, p.epochs,
+	fmt.Fprintf(&b, "epoch %*d/%d  train loss %s  %s", width, e.Epoch, p.epochs,
 		number(float64(e.TrainLoss), 4), MetricText(e.TrainMetric, float64(e.TrainAccuracy)))
 	if e.Val != nil {
 		fmt.Fprintf(&b, "  val loss %s  %s", number(e.Val.Loss(), 4), MetricText(e.Val.Named(), e.Val.Accuracy()))
 	}
-	fmt.Fprintf(&b, "  %s  %s examples/s", seconds(e.Seconds), number(e.Rate, 3))
+	fmt.Fprintf(&b, "  %s  %s examples/s", seconds(e.Seconds), rate(e.Rate))
 	if e.Best {
 		b.WriteString("  best")
 	}
@@ -152,12 +184,33 @@ func MetricText(m *task.Named, accuracy float64) string {
 func (p *Progress) end(e *RunEnd) {
 	switch e.Status {
 	case "stopped":
-		p.line("stopped after %d epochs: no better one for a while; the best was epoch %d", e.Epochs, e.BestEpoch+1)
+		p.line("stopped after %s: no better one for a while; the best was epoch %d", Epochs(e.Epochs), e.BestEpoch)
 	case "interrupted":
-		p.line("interrupted after %d whole epochs and %s; option resume goes on", e.Epochs, seconds(e.Seconds))
+		p.line("interrupted after %s and %s; option resume goes on", Epochs(e.Epochs), seconds(e.Seconds))
 	case "done":
 		p.line("done in %s", seconds(e.Seconds))
 	}
+}
+
+// planLine says how much of the model trains.
+func planLine(e *PlanEvent) string {
+	what := "training"
+	if e.Schedule != "" {
+		what = "schedule " + e.Schedule + " over"
+	}
+	if e.ParamsThawed == e.ParamsTotal {
+		return fmt.Sprintf("%s all %s parameters", what, Count(e.ParamsTotal))
+	}
+	return fmt.Sprintf("%s %s of %s parameters (%s), the rest is frozen", what, Count(e.ParamsThawed), Count(e.ParamsTotal), part(e.ParamsThawed, e.ParamsTotal))
+}
+
+// part writes some of several as a percentage, never 100% where it is less.
+func part(some, all int) string {
+	s := fmt.Sprintf("%.3g%%", 100*float64(some)/float64(max(1, all)))
+	if s == "100%" {
+		return "over 99.9%"
+	}
+	return s
 }
 
 func dataLine(e *DataEvent) string {
@@ -215,7 +268,19 @@ func number(v float64, digits int) string {
 
 func Percentage(v float64) string { return fmt.Sprintf("%.1f%%", 100*v) }
 
+// rate writes a number of examples a second.
+func rate(v float64) string {
+	if v < 1000 || math.IsInf(v, 0) || math.IsNaN(v) {
+		return number(v, 3)
+	}
+	step := math.Pow(10, math.Floor(math.Log10(v))-2)
+	return Count(int(math.Round(v/step) * step))
+}
+
 func seconds(s float64) string {
+	if s < 0.95 {
+		return number(1000*s, 2) + " ms"
+	}
 	if s < 60 {
 		return number(s, 2) + " s"
 	}

@@ -217,7 +217,7 @@ func TestKeptCheckpoints(t *testing.T) {
 		r.step(t)
 		e, err := d.SaveCheckpoint(Capture(st, r.params, r.stats, r.opt))
 		must(t, err)
-		if e.Epoch != epoch || e.Bytes == 0 {
+		if e.Epoch != epoch+1 || e.Bytes == 0 {
 			t.Errorf("%+v", e)
 		}
 	}

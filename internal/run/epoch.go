@@ -16,7 +16,7 @@ func (f *loop) epoch(ctx context.Context, rates optim.LRSchedule, steps int) err
 	}
 	began := time.Now()
 	whole := context.WithoutCancel(ctx)
-	f.events.Emit(&report.EpochStart{Epoch: f.st.Epoch, Steps: steps})
+	f.events.Emit(&report.EpochStart{Epoch: f.st.Epoch + 1, Steps: steps})
 	if f.st.Partial == nil {
 		f.st.Partial = f.session.Task.NewMetrics()
 	}
@@ -53,7 +53,7 @@ func (f *loop) epoch(ctx context.Context, rates optim.LRSchedule, steps int) err
 			f.st.EpochStep++
 			f.stepped()
 			f.st.Partial.Merge(stepMetrics)
-			e := report.StepEvent{Epoch: f.st.Epoch, Step: f.st.Step, Loss: report.Number(stepLoss / float64(stepMetrics.Examples)), LR: lr, GradNorm: report.Number(norm),
+			e := report.StepEvent{Epoch: f.st.Epoch + 1, Step: f.st.Step, Loss: report.Number(stepLoss / float64(stepMetrics.Examples)), LR: lr, GradNorm: report.Number(norm),
 				Examples: stepMetrics.Examples, Seconds: time.Since(stepBegan).Seconds()}
 			f.events.Emit(&e)
 			f.pause(&e)
@@ -82,7 +82,7 @@ func (f *loop) epoch(ctx context.Context, rates optim.LRSchedule, steps int) err
 		return err
 	}
 	took := time.Since(began).Seconds()
-	e := report.EpochEvent{Epoch: f.st.Epoch, Step: f.st.Step, TrainLoss: report.Number(f.st.Partial.Loss()), TrainAccuracy: report.Number(f.st.Partial.Accuracy()), TrainMetric: f.st.Partial.Named(),
+	e := report.EpochEvent{Epoch: f.st.Epoch + 1, Step: f.st.Step, TrainLoss: report.Number(f.st.Partial.Loss()), TrainAccuracy: report.Number(f.st.Partial.Accuracy()), TrainMetric: f.st.Partial.Named(),
 		Val: val, LR: lr, Best: isBest, Seconds: took, Rate: float64(f.session.Train.Len()) / took, PeakRSS: report.PeakRSS()}
 	f.events.Emit(&e)
 	f.st.History = append(f.st.History, e)

@@ -90,6 +90,9 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 	}
 	steps := f.session.stepsPerEpoch()
 	rates := f.session.Config.LRs(steps * f.session.Config.Epochs)
+	if e := f.st.Extended; e != nil {
+		rates.First, rates.Steps = e.Step, steps*(f.session.Config.Epochs-e.Epoch)
+	}
 	f.st.Steps, f.st.Schedule, f.st.Asked = steps, rates, max(1, f.st.Asked)
 	if f.session.stage.schedule != nil && f.meter == nil {
 		if err := f.newMeter(ctx); err != nil {
@@ -101,7 +104,7 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 		return err
 	}
 	f.events.Emit(&report.RunStart{Version: version.Version, Model: f.session.Config.Model, Data: f.session.Config.Data, Config: options, Epochs: f.session.Config.Epochs,
-		Steps: steps * f.session.Config.Epochs, Threads: kernel.Threads(), Resumed: resume, Epoch: f.st.Epoch, Step: f.st.Step})
+		Steps: steps * f.session.Config.Epochs, Threads: kernel.Threads(), Resumed: resume, Epoch: f.st.Epoch + 1, Step: f.st.Step, Over: f.over()})
 	if task.KindOf(f.session.Task).KeepsHead && f.st.Step == 0 {
 		m, err := f.validate(ctx)
 		if err != nil {
@@ -111,7 +114,7 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 		f.events.Emit(&report.Warning{Message: fmt.Sprintf("before training: %s on validation", report.MetricText(f.st.Before, 0))})
 	}
 	f.pause(nil)
-	for f.st.Epoch < f.session.Config.Epochs && !f.holder.enough && !f.st.Best.Stop(f.session.Config.Patience) {
+	for !f.over() && !f.holder.enough {
 		if err := f.epoch(ctx, rates, steps); err != nil {
 			var diverged *DivergedError
 			if errors.As(err, &diverged) && f.dir != nil {
@@ -131,6 +134,11 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 		return err
 	}
 	return f.settle(ctx)
+}
+
+// over reports whether all epochs are done, or patience has run out.
+func (f *loop) over() bool {
+	return f.st.Epoch >= f.session.Config.Epochs || f.st.Best.Stop(f.session.Config.Patience)
 }
 
 // standardiseHead measures the features that a fresh head reads, and makes the head read them

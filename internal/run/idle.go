@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
@@ -45,6 +46,9 @@ func (s *Session) idleForNewHead(note func(format string, args ...any)) {
 	c := &s.Config
 	if !s.onlyNewHead() {
 		return
+	}
+	if slices.Equal(c.Thaw, []string{"none"}) {
+		note("option thaw none: the new head trains all the same; option head keep keeps the model's own")
 	}
 	if c.Start == "probe" {
 		note("option start probe does nothing: only a new head trains, from the start")

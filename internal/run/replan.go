@@ -66,7 +66,7 @@ func (f *loop) change(ctx context.Context, plan *freeze.Plan, began time.Time) e
 
 // planChange describes the change from one plan to another, the current one, as an event.
 func (f *loop) planChange(from, to *freeze.Plan) *report.PlanChange {
-	e := &report.PlanChange{Epoch: f.st.Epoch, Step: f.st.Step, Stage: f.st.Stage, Reason: f.session.stage.reason, Digest: to.Digest(), ParamsThawed: to.Thawed(f.session.Net.Set).Elements()}
+	e := &report.PlanChange{Epoch: f.st.Epoch + 1, Step: f.st.Step, Stage: f.st.Stage, Reason: f.session.stage.reason, Digest: to.Digest(), ParamsThawed: to.Thawed(f.session.Net.Set).Elements()}
 	for _, w := range f.session.Net.Set.Weights {
 		switch was, is := trains(from, w), trains(to, w); {
 		case is && !was:

@@ -34,9 +34,13 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 		return nil, err
 	}
 	f.st.Config, f.st.Plan, f.st.Version = s.Config, plan, version.Version
+	f.st.Seconds = s.Spent
 	if dir != nil {
 		if f.st.Identity, err = s.identity(); err != nil {
 			return nil, err
+		}
+		if f.st.Identity.Data == f.st.Identity.Val {
+			s.Notes = append(s.Notes, "the validation examples are the training examples: what is measured on them says nothing of new ones")
 		}
 		if err := dir.WriteFile(PlanFile, append(plan, '\n')); err != nil {
 			return nil, err
@@ -81,11 +85,12 @@ func (f *loop) announce() {
 	}
 }
 
+// bestEpoch is the best epoch, from 1; 0 without one.
 func (f *loop) bestEpoch() int {
 	if !f.st.Best.Found {
-		return -1
+		return 0
 	}
-	return f.st.Best.Epoch
+	return f.st.Best.Epoch + 1
 }
 
 // finish writes the tuned model and its proof, and returns the result.

@@ -116,7 +116,7 @@ func (d *RunDir) SaveCheckpoint(c *Checkpoint) (*report.CheckpointEvent, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &report.CheckpointEvent{Epoch: c.State.Epoch, Step: c.State.Step, Path: LastCheckpoint, Bytes: st.Size()}, nil
+	return &report.CheckpointEvent{Epoch: c.State.Epoch + 1, Step: c.State.Step, Path: LastCheckpoint, Bytes: st.Size()}, nil
 }
 
 // LoadCheckpoint reads LastCheckpoint or BestCheckpoint. It errors if there is none yet.

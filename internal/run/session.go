@@ -29,6 +29,7 @@ type Session struct {
 	Net         *split.Network
 	Notes       []string
 	Cache       *cache.Cache // shared between runs; nil: no cache
+	Spent       float64      // seconds that choosing the plan took; part of Result.Seconds
 	MeasureEach bool         // measure every validation example by itself, for Result.Each
 
 	targets map[*data.Dataset][]data.Target // the right answers, by example

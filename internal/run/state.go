@@ -3,6 +3,7 @@ package run
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
@@ -40,6 +41,8 @@ type RunState struct {
 	Rates map[string]float64 `json:"rates,omitempty"` // of auto-rgn, by weight name
 	// how often the weights were added to their average
 	Averaged int `json:"averaged,omitempty"`
+	// of a run that extends another: where its learning rates began again
+	Extended *Extended `json:"extended,omitempty"`
 
 	Asked int `json:"asked,omitempty"` // 1 + the step at which the schedule was last asked
 	// with a schedule: what trains at present
@@ -59,20 +62,35 @@ type Identity struct {
 // Match errors unless the checkpoint belongs to a run with these options, model, data and plan. The
 // error says what differs. Threads, cache and paths may differ, as results do not depend on them.
 func (s *RunState) Match(id Identity, c *config.Config) error {
+	diff := s.Config.Differences(c)
+	same := *s
+	if len(diff) > 0 { // which explain another plan
+		same.Identity.Plan = id.Plan
+	}
+	if err := same.sameSources(id); err != nil {
+		return err
+	}
+	if len(diff) == 0 {
+		return nil
+	}
+	text := strings.Join(diff, "; ")
+	if slices.ContainsFunc(diff, func(d string) bool { return strings.HasPrefix(d, "epochs ") }) {
+		text += "; option extend goes on from the end of a run for more epochs, as a new run"
+	}
+	return fmt.Errorf("the checkpoint was made with other options: %s", text)
+}
+
+// sameSources errors unless the checkpoint is of the same model, data and plan.
+func (s *RunState) sameSources(id Identity) error {
 	for _, d := range []struct{ what, then, now string }{
 		{"model", s.Identity.Model, id.Model},
 		{"training data", s.Identity.Data, id.Data},
 		{"validation data", s.Identity.Val, id.Val},
+		{"plan", s.Identity.Plan, id.Plan},
 	} {
 		if d.then != d.now {
 			return fmt.Errorf("the checkpoint belongs to another %s (digest %s, here %s)", d.what, shortDigest(d.then), shortDigest(d.now))
 		}
-	}
-	if diff := s.Config.Differences(c); len(diff) > 0 {
-		return fmt.Errorf("the checkpoint was made with other options: %s", strings.Join(diff, "; "))
-	}
-	if s.Identity.Plan != id.Plan {
-		return fmt.Errorf("the checkpoint belongs to another plan (digest %s, here %s)", shortDigest(s.Identity.Plan), shortDigest(id.Plan))
 	}
 	return nil
 }

@@ -91,6 +91,9 @@ func (s *Session) patch() (*onnx.Patch, error) {
 		return nil, err
 	}
 	record := tuned.Record{Version: version.Version, Task: s.Task.Name(), Labels: s.Task.Names(), Input: s.Base.Feed.Kind(), Sides: s.Base.Sides, Plan: s.Plans.Ever}
+	if record.Bases, err = tuned.ChainOf(s.Base.Model.Metadata); err != nil {
+		return nil, err
+	}
 	if record.Preprocess, err = s.Base.Feed.Settings(); err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func choosePlaces(raw *ir.Graph, f *flow, shapes map[string]tensor.Shape) ([]pla
 		}
 	}
 	slices.SortStableFunc(ends, func(a, b place) int { return cmp.Or(cmp.Compare(b.depth, a.depth), cmp.Compare(b.width, a.width)) })
-	inner := innerPlaces(raw, f, width)
+	inner := innerPlaces(raw, f, types, width)
 
 	found := own
 	wide := len(own) > 0 && own[0].width >= fewFeatures
@@ -142,15 +142,16 @@ func (t *tail) endsInFeatures(width int) bool {
 }
 
 // innerPlaces lists what layers read, the last wide one first: the deepest of at least half as
-// many features as the widest has. Those that are behind it or narrower follow.
-func innerPlaces(raw *ir.Graph, f *flow, width func(*ir.Value) int) []place {
+// many features as the widest has. Those that are behind it or narrower follow. A map that was
+// flattened is as wide as the map.
+func innerPlaces(raw *ir.Graph, f *flow, types map[*ir.Value]*ir.Value, width func(*ir.Value) int) []place {
 	needed := raw.Ancestors(raw.Outputs...)
 	at := map[*ir.Node]int{}
 	for i, n := range raw.Nodes {
 		at[n] = i
 	}
 	var found []place
-	widest := 0
+	widest, channels := 0, map[*ir.Value]int{}
 	for _, n := range raw.Nodes {
 		if !needed[n] || !isLayer(n) {
 			continue
@@ -161,12 +162,13 @@ func innerPlaces(raw *ir.Graph, f *flow, width func(*ir.Value) int) []place {
 		}
 		if w := width(v); w > 0 {
 			found = append(found, place{v, w, f.depth[v], "the last wide values of its trunk, for it ends neither in a classifier nor in features"})
-			widest = max(widest, w)
+			channels[v] = channelsOf(v, types, w)
+			widest = max(widest, channels[v])
 		}
 	}
 	slices.SortStableFunc(found, func(a, b place) int {
 		wide := func(p place) int {
-			if 2*p.width >= widest {
+			if 2*channels[p.value] >= widest {
 				return 0
 			}
 			return 1
@@ -175,6 +177,32 @@ func innerPlaces(raw *ir.Graph, f *flow, width func(*ir.Value) int) []place {
 			cmp.Compare(at[b.value.Node], at[a.value.Node]))
 	})
 	return found
+}
+
+// channelsOf is the number of channels of the map that a value of so many features is, flattened;
+// the features themselves where it is none.
+func channelsOf(v *ir.Value, types map[*ir.Value]*ir.Value, features int) int {
+	for u := v; u != nil && u.Node != nil; {
+		t := types[u]
+		if t == nil {
+			break
+		}
+		if s := t.Type.Shape; len(s) == 4 && s[1:].Len() == features {
+			return s[featureAxis(u, len(s))]
+		}
+		if n := u.Node; n.RawTraits().Elementwise {
+			i := slices.IndexFunc(n.Inputs, func(in *ir.Value) bool { return in != nil && in.Kind == ir.Result })
+			if i < 0 {
+				break
+			}
+			u = n.Inputs[i]
+		} else if n.RawTraits().HandsOn {
+			u = n.In(0)
+		} else {
+			break
+		}
+	}
+	return features
 }
 
 // sameFeatures reports whether two values hold the same numbers, in whatever shape.

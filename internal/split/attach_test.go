@@ -130,6 +130,13 @@ func TestPlaceOfTheHead(t *testing.T) {
 			x := s.product("narrow", s.pool("features", s.trunk()), 16, 3)
 			return []*ir.Value{s.product("fc", s.node("relu", "Relu", nil, x), 3, 5)}
 		}, "features", "fc.w"},
+		{"a number from flattened maps", func(s sketch) []*ir.Value {
+			x := s.trunk()
+			small := s.node("small", "Relu", nil, s.conv("squeeze", x, 16, 2, 1))
+			flat := s.node("flat", "Reshape", nil, small, s.ints("all", 0, 128))
+			y := s.node("hidden", "Relu", nil, s.product("fc", s.node("gated", "Mul", nil, flat, s.node("gate", "Sigmoid", nil, flat)), 128, 3))
+			return []*ir.Value{s.node("age", "Mul", nil, s.product("scale", y, 3, 1), s.product("offset", y, 3, 1))}
+		}, "map", ""},
 		{"scores of two streams", func(s sketch) []*ir.Value {
 			x := s.pool("features", s.trunk())
 			sum := s.node("sum", "Add", nil, s.product("a", x, 16, 5), s.product("b", x, 16, 5))

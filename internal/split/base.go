@@ -48,7 +48,7 @@ func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 	if err := b.settle(o); err != nil {
 		return nil, err
 	}
-	freed := len(m.Graph.Inputs) == 1 && len(m.Graph.Inputs[0].Type.Shape) > 0 && m.Graph.Inputs[0].Type.Shape[0] > 0
+	freed := len(m.Graph.Inputs) > 0 && len(m.Graph.Inputs[0].Type.Shape) > 0 && m.Graph.Inputs[0].Type.Shape[0] > 0
 	if freed {
 		if err := b.free(); err != nil {
 			return nil, err

@@ -67,6 +67,9 @@ func New(base *Base, t task.Task, o Options) (*Network, error) {
 			return nil, err
 		}
 	}
+	if note := n.Plan.HeavyNote(n.Set); note != "" {
+		headed.Notes = append(headed.Notes, note)
+	}
 	idle, err := setRates(n.Set, n.Plan, o.LRMult, o.LayerDecay)
 	for _, text := range idle {
 		headed.Notes = append(headed.Notes, fmt.Sprintf("option lr_mult %s does nothing: all its weights are frozen", text))

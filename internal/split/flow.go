@@ -55,9 +55,29 @@ func reads(n *ir.Node) []*ir.Value {
 	return slices.DeleteFunc(vs, func(v *ir.Value) bool { return v == nil })
 }
 
-// isWeighted reports whether a node reads a weight.
+// isWeighted reports whether a node reads a weight, or what nodes compute of weights alone.
 func isWeighted(n *ir.Node) bool {
-	return slices.ContainsFunc(n.Inputs, func(v *ir.Value) bool { return weightBehind(v) != nil || quantized(v) })
+	return slices.ContainsFunc(n.Inputs, func(v *ir.Value) bool { return weightBehind(v) != nil || quantized(v) || ofWeights(v, 8) })
+}
+
+// ofWeights reports whether v is computed of weights and constants alone, by few nodes one behind
+// another: the gates of a recurrence in another order, a filter that is scaled.
+func ofWeights(v *ir.Value, steps int) bool {
+	if v == nil || v.Kind == ir.Param {
+		return v != nil
+	}
+	if v.Node == nil || steps == 0 {
+		return false
+	}
+	some := false
+	for _, in := range v.Node.Inputs {
+		if in != nil && !in.IsConst() {
+			if some = ofWeights(in, steps-1); !some {
+				return false
+			}
+		}
+	}
+	return some
 }
 
 // isLayer reports whether a node combines features by weights, as products, convolutions, tables

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
-	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -17,22 +17,38 @@ func (b *Base) checkBatch() error {
 		return nil
 	}
 	form := b.Feed.Form()
-	input := form.Inputs[0]
-	run := func(x *tensor.Tensor) ([]*tensor.Tensor, error) {
-		p, err := compile.Inference(b.Model.Graph, map[string]tensor.Shape{input.Name: x.Shape}, compile.Memory{})
+	run := func(xs []*tensor.Tensor) ([]*tensor.Tensor, error) {
+		shapes := map[string]tensor.Shape{}
+		for i, in := range form.Inputs {
+			shapes[in.Name] = xs[i].Shape
+		}
+		p, err := compile.Inference(b.Model.Graph, shapes, compile.Memory{})
 		if err != nil {
 			return nil, err
 		}
-		return p.Run(context.Background(), x)
+		return p.Run(context.Background(), xs...)
 	}
-	x := madeUpBatch(input, form.Shape(input, 2, form.Bucket(1)))
-	both, err := run(x)
+	var xs []*tensor.Tensor
+	for i, in := range form.Inputs {
+		x := tensor.New(in.DType, form.Shape(in, 2, form.Bucket(1))...)
+		if t, ok := b.Feed.(*feed.Texts); ok && t.Role(i) != feed.TokenIDs {
+			fillTokens(x, t.Role(i))
+		} else {
+			fillAtRandom(x)
+		}
+		xs = append(xs, x)
+	}
+	both, err := run(xs)
 	if err != nil {
 		return fmt.Errorf("the model's batch is fixed at 1 and does not run with 2: %w", err)
 	}
 	for k := range 2 {
-		part := len(x.Bytes) / 2
-		one, err := run(&tensor.Tensor{DType: x.DType, Shape: append(tensor.Shape{x.Shape[0] / 2}, x.Shape[1:]...), Bytes: x.Bytes[k*part : (k+1)*part]})
+		var alone []*tensor.Tensor
+		for _, x := range xs {
+			part := len(x.Bytes) / 2
+			alone = append(alone, &tensor.Tensor{DType: x.DType, Shape: append(tensor.Shape{x.Shape[0] / 2}, x.Shape[1:]...), Bytes: x.Bytes[k*part : (k+1)*part]})
+		}
+		one, err := run(alone)
 		if err != nil {
 			return err
 		}
@@ -50,10 +66,21 @@ func (b *Base) checkBatch() error {
 	return nil
 }
 
-// madeUpBatch makes a batch for a single input: numbers from 0 to 1, bytes, or tokens
-// 0 and 1.
-func madeUpBatch(in data.Input, shape tensor.Shape) *tensor.Tensor {
-	x := tensor.New(in.DType, shape...)
+// fillTokens fills an input beside the tokens of texts: no padding, one part.
+func fillTokens(x *tensor.Tensor, r feed.Role) {
+	for i := range x.Len() {
+		switch {
+		case r != feed.TokenMask: // the first part, the first place
+		case x.DType == tensor.Int64:
+			x.I64()[i] = 1
+		case x.DType == tensor.Int32:
+			tensor.Data[int32](x)[i] = 1
+		}
+	}
+}
+
+// fillAtRandom fills an input with numbers from 0 to 1, bytes, or tokens 0 and 1.
+func fillAtRandom(x *tensor.Tensor) {
 	r := random.For(0, random.Init, 0)
 	for i := range x.Len() {
 		v := r.Float32()
@@ -74,5 +101,4 @@ func madeUpBatch(in data.Input, shape tensor.Shape) *tensor.Tensor {
 			tensor.Data[int32](x)[i] = int32(2 * v)
 		}
 	}
-	return x
 }

@@ -78,7 +78,7 @@ func (n *Network) chooseCut(small, large *ir.Graph) ([]int, error) {
 	return cut, nil
 }
 
-// values lists inputs and results in order of definition.
+// values lists inputs and results in order of definition; an output that nobody asks for is nil.
 func values(g *ir.Graph) []*ir.Value {
 	out := append([]*ir.Value(nil), g.Inputs...)
 	for _, n := range g.Nodes {

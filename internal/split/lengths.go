@@ -144,7 +144,9 @@ func (n *Network) cutIn(g *ir.Graph) ([]int, error) {
 	}
 	at := map[string]int{}
 	for i, v := range values(g) {
-		at[v.Name] = i
+		if v != nil {
+			at[v.Name] = i
+		}
 	}
 	out := make([]int, len(names))
 	for i, name := range names {

@@ -33,7 +33,7 @@ var worldModels = []struct {
 	{[]string{"world-models", "pointhist-lstm", "model.onnx"}, "StatefulPartitionedCall/sequential_8/dense_17/Relu:0", 10, 2},
 	{[]string{"world-models", "ppocr-cls", "model.onnx"}, "reshape2_0.tmp_0", 200, 13},
 	{[]string{"world-models", "squeezenet-fp16", "model.onnx"}, "fire9/concat_2", 512, 17},
-	{[]string{"world-models", "ssrnet", "model.onnx"}, "209", 640, 5},
+	{[]string{"world-models", "ssrnet", "model.onnx"}, "125", 32, 4},
 	{[]string{"world-models", "st-mbv2-035", "model.onnx"}, "mobilenet_v2_alpha_0.35/global_average_pooling2d/Mean_Squeeze__607:0", 1280, 19},
 	{[]string{"world-models", "st-ssd", "model.onnx"}, "model_1/conv2d_9/BiasAdd__433:0", 256, 18},
 	{[]string{"world-models", "ultraface", "model.onnx"}, "434", 256, 14},

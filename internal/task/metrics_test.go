@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -109,35 +110,31 @@ func TestArgmax(t *testing.T) {
 	}
 }
 
-func TestWriteTable(t *testing.T) {
-	var b strings.Builder
-	must(t, sampleMetrics().WriteTable(&b, []string{"ant", "bee", "a rather long name of a class", "unseen"}))
-	want := `
-true \ guess  ant  bee  a rather lo…  unseen  recall
-         ant    2    1             ·       ·   66.7%
-`
-	if !strings.HasPrefix("\n"+unpad(b.String()), want[:len(want)-1]) {
-		t.Errorf("table:\n%s", b.String())
+// A class that never occurs, or is never predicted, has no recall or precision.
+func TestPerClass(t *testing.T) {
+	m := NewMetrics(4)
+	m.Matrix = [][]int64{{2, 1, 0, 0}, {1, 3, 0, 0}, {1, 0, 0, 0}, {0, 0, 0, 0}}
+	var got []string
+	for _, c := range m.PerClass() {
+		text := fmt.Sprint(c.Examples, " ", c.Predicted)
+		for _, v := range []*float64{c.Precision, c.Recall, c.F1} {
+			if v == nil {
+				text += " -"
+			} else {
+				text += fmt.Sprintf(" %.3f", *v)
+			}
+		}
+		got = append(got, text)
 	}
-	many := NewMetrics(20)
-	many.Matrix[3][4], many.Matrix[3][3], many.Matrix[5][6] = 2, 1, 7
-	names := make([]string, 20)
-	for i := range names {
-		names[i] = fmt.Sprint("c", i)
+	want := []string{"3 4 0.500 0.667 0.571", "4 4 0.750 0.750 0.750", "1 0 - 0.000 0.000", "0 0 - - -"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
-	b.Reset()
-	must(t, many.WriteTable(&b, names))
-	if want := "c5  taken for c6  7 of 7\nc3  taken for c4  2 of 3\n"; b.String() != want {
-		t.Errorf("table:\n%s\nwant:\n%s", b.String(), want)
+	l := Metrics{Task: NameMultilabel, Labels: []Hits{{Both: 1, Wrong: 3, Missed: 1}}}
+	if c := l.PerClass(); len(c) != 1 || *c[0].Precision != 0.25 || *c[0].Recall != 0.5 || c[0].Examples != 2 || c[0].Predicted != 4 {
+		t.Errorf("multilabel: %+v", c)
 	}
-}
-
-// unpad takes the left margin off every line that a right-aligned table has in common.
-func unpad(s string) string {
-	lines := strings.Split(s, "\n")
-	margin := len(lines[0]) - len(strings.TrimLeft(lines[0], " "))
-	for i, l := range lines {
-		lines[i] = l[min(margin, len(l)):]
+	if c := (&Metrics{Task: NameRegress}).PerClass(); c != nil {
+		t.Errorf("regress: %+v", c)
 	}
-	return strings.Join(lines, "\n")
 }

@@ -38,14 +38,28 @@ type Evaluation struct {
 	Classes []string
 	// classify only; row: true class, column: predicted class
 	Confusion [][]int64
+	PerClass  []task.ClassScore // classify and multilabel
+	Confused  []task.Confusion  // classify: the most frequent ones
+	Each      []Outcome         // in the order of the data; nil for a task that is no task.Judge
 	Skipped   []data.Skipped
+	Notes     []string // what a user should know of the data
 }
+
+// Outcome is how one example came out.
+type Outcome struct {
+	Input string // a file's path, or a table's with the line
+	Text  string // of a row of texts
+	task.Outcome
+}
+
+// mostConfused limits the list of confusions.
+const mostConfused = 10
 
 // evaluation summarises metrics.
 func evaluation(m *task.Metrics, names []string) *Evaluation {
-	e := &Evaluation{Metric: m.Named(), Loss: m.Loss(), Examples: m.Examples, Classes: names}
+	e := &Evaluation{Metric: m.Named(), Loss: m.Loss(), Examples: m.Examples, Classes: names, PerClass: m.PerClass()}
 	if e.Metric == nil {
-		e.Accuracy, e.Confusion = m.Accuracy(), m.Matrix
+		e.Accuracy, e.Confusion, e.Confused = m.Accuracy(), m.Matrix, m.Confusions(mostConfused)
 	}
 	return e
 }
@@ -59,24 +73,42 @@ func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) 
 // among the file's labels.
 func (p *Predictor) EvalPlace(ctx context.Context, place data.Place) (*Evaluation, error) {
 	began := time.Now()
-	ds, err := p.Feed.OpenEval(ctx, place, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20, Task: p.Task.Name()})
+	ds, err := p.Feed.OpenEval(ctx, place, p.Record.Labels, data.Options{Workers: kernel.Threads(), Budget: 64 << 20, Task: p.Task.Name(), Own: p.own, Table: p.columns})
 	if err != nil {
 		return nil, err
 	}
-	all, err := feed.Targets(p.Task, ds, p.Feed)
+	t := p.Task
+	if p.own != nil && ds.Classes != nil { // the data may name classes that the model does not
+		t = task.KindOf(t).Named(ds.Classes, task.Options{})
+	}
+	all, err := feed.Targets(t, ds, p.Feed)
 	if err != nil {
 		return nil, err
 	}
-	m := p.Task.NewMetrics()
+	m := t.NewMetrics()
+	var outcomes []Outcome
+	judge, judges := t.(task.Judge)
+	if judges {
+		outcomes = make([]Outcome, ds.Len())
+	}
 	err = p.each(ctx, ds, p.Scores, func(b *data.Batch, scores *tensor.Tensor) {
 		targets := make([]data.Target, len(b.Indices))
 		for k, i := range b.Indices {
 			targets[k] = all[i]
 		}
-		positions := task.Positions(p.Task, scores.Shape, len(targets))
-		p.Task.Measure(m, scores, p.Task.Labels(targets, data.Scaled(b.Lengths, b.Length, positions), positions))
+		positions := task.Positions(t, scores.Shape, len(targets))
+		t.Measure(m, scores, t.Labels(targets, data.Scaled(b.Lengths, b.Length, positions), positions))
+		if !judges {
+			return
+		}
+		for k, i := range b.Indices {
+			x := ds.Examples[i]
+			outcomes[i] = Outcome{x.Path, x.Text, judge.Judge(p.scoresOf(b, k, scores), all[i])}
+		}
 	})
-	e := evaluation(m, p.Record.Labels)
-	e.Skipped, e.Seconds = ds.Skipped, time.Since(began).Seconds()
+	e := evaluation(m, t.Names())
+	named := *ds
+	named.Skipped = nil // they are told one by one
+	e.Each, e.Skipped, e.Notes, e.Seconds = outcomes, ds.Skipped, named.Faults(), time.Since(began).Seconds()
 	return e, err
 }

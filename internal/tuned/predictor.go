@@ -16,13 +16,17 @@ import (
 )
 
 // Predictor runs a tuned file without further files: labels and preprocessing come from its record.
-// It is safe for concurrent use. As many calls run at once as there are processors, each with its
-// own memory but shared weights. Others wait.
+// It also runs a model that was not tuned and has a classifier of its own, see untuned. It is safe
+// for concurrent use. As many calls run at once as there are processors, each with its own memory
+// but shared weights. Others wait.
 type Predictor struct {
 	Record *Record
 	Feed   feed.Feed
 	Task   task.Task
+	Notes  []string // what a user should know of a model that was not tuned
 
+	own        *data.Own    // the classes of a model that was not tuned; nil for a tuned file
+	columns    data.Columns // of tables, likewise
 	model      *onnx.Model
 	lanes      *lanes // for batches
 	texts      *lanes // for continuing texts
@@ -39,39 +43,54 @@ const (
 	mostGenerators = 2
 )
 
-// Open reads a tuned file. It errors on a model that was not written by a fit.
+// Open reads a tuned file.
 func Open(path string) (*Predictor, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return New(m, path, 0)
+	return New(m, path, 0, feed.Options{})
 }
 
 // New is Open for a file in memory; path is its name in errors. parallel is the number of batches
-// that run at once, 0 for one per processor.
-func New(m *onnx.Model, path string, parallel int) (*Predictor, error) {
-	r, err := ReadRecord(m.Metadata)
+// that run at once, 0 for one per processor. o says how examples of a model that was not tuned are
+// prepared; a tuned file says it itself.
+func New(m *onnx.Model, path string, parallel int, o feed.Options) (*Predictor, error) {
+	p, base, err := open(m, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	scored(m)
-	base, err := split.NewBase(m, feed.Options{Kind: r.Input, Settings: r.Preprocess})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
+	r := p.Record
 	kind, err := task.Lookup(r.Task)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	p := &Predictor{Record: r, Feed: base.Feed, Task: kind.Named(r.Labels, task.Options{}), model: m, lanes: newLanes(parallel), texts: newLanes(parallel)}
+	p.Task, p.lanes, p.texts = kind.Named(r.Labels, task.Options{}), newLanes(parallel), newLanes(parallel)
 	p.programs = &pool[shape, *compile.Program]{most: mostPrograms, twin: (*compile.Program).Twin, build: func(s shape) (*compile.Program, error) {
 		return base.Inference(s.batch, s.length)
 	}}
 	p.generators = &pool[int, *Generator]{most: mostGenerators, twin: (*Generator).Twin, build: func(length int) (*Generator, error) {
-		return generatorUpTo(m.Graph, length, base.Feed)
+		return generatorUpTo(base.Model.Graph, length, base.Feed)
 	}}
 	return p, nil
+}
+
+// open finds out what a file is to predict with: a tuned one has a record.
+func open(m *onnx.Model, o feed.Options) (p *Predictor, base *split.Base, err error) {
+	p = &Predictor{}
+	if !Tuned(m.Metadata) {
+		if base, p.Record, p.own, err = untuned(m, o); err == nil {
+			p.Notes, p.columns = base.Notes, o.Table
+		}
+	} else if p.Record, err = ReadRecord(m.Metadata); err == nil {
+		scored(m)
+		base, err = split.NewBase(m, feed.Options{Kind: p.Record.Input, Settings: p.Record.Preprocess})
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	p.Feed, p.model = base.Feed, base.Model
+	return p, base, nil
 }
 
 // Close makes new and waiting calls fail with ErrClosed. It waits for running calls and releases
@@ -119,9 +138,12 @@ func (p *Predictor) scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, 
 		rows *= b.Length
 	}
 	want, rank := p.Task.Scores(), len(scores.Shape)
-	fits := scores.DType == tensor.Float32 && rank > 0 && (want == 0 || scores.Shape[rank-1] == want)
+	if scores.DType.IsFloat() && scores.DType != tensor.Float32 { // as a model that was not tuned may give them
+		scores = single(scores)
+	}
+	fits := scores.DType == tensor.Float32 && rank > 0
 	if p.Task.PerPosition() { // a row may have several, in an axis of their own or one after another
-		fits = fits && rank > 1 && scores.Shape[0]%rows == 0
+		fits = fits && rank > 1 && scores.Shape[0]%rows == 0 && (want == 0 || scores.Shape[rank-1] == want)
 	} else {
 		fits = fits && scores.Shape[0] == rows && scores.Len() == rows*want
 	}
@@ -132,6 +154,15 @@ func (p *Predictor) scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, 
 		return meanRows(scores, b), nil
 	}
 	return scores.Clone(), nil // another caller may run the program next
+}
+
+// single returns floating-point numbers of another type as float32.
+func single(t *tensor.Tensor) *tensor.Tensor {
+	out := tensor.New(tensor.Float32, t.Shape...)
+	for i, v := range t.Float64s() {
+		out.F32()[i] = float32(v)
+	}
+	return out
 }
 
 // meanRows averages scores [N*L,C] over the rows of each example that are not padding.
@@ -174,17 +205,21 @@ func (p *Predictor) PredictRows(ctx context.Context, rows data.Place) ([]Predict
 	}
 	out := make([]Prediction, ds.Len())
 	err = p.each(ctx, ds, p.scores, func(b *data.Batch, scores *tensor.Tensor) {
-		row := scores.Len() / len(b.Indices)
-		positions := task.Positions(p.Task, scores.Shape, len(b.Indices))
 		for k, i := range b.Indices {
-			counts := row
-			if positions > 0 { // without the padding
-				counts = row / positions * data.Scaled(b.Lengths[k:k+1], b.Length, positions)[0]
-			}
-			out[i] = p.prediction(ds.Examples[i].Path, scores.F32()[k*row:][:counts])
+			out[i] = p.prediction(ds.Examples[i].Path, p.scoresOf(b, k, scores))
 		}
 	})
 	return out, ds.Skipped, err
+}
+
+// scoresOf returns the scores of the k-th example of a batch, without those of padding.
+func (p *Predictor) scoresOf(b *data.Batch, k int, scores *tensor.Tensor) []float32 {
+	row := scores.Len() / len(b.Indices)
+	counts := row
+	if positions := task.Positions(p.Task, scores.Shape, len(b.Indices)); positions > 0 {
+		counts = row / positions * data.Scaled(b.Lengths[k:k+1], b.Length, positions)[0]
+	}
+	return scores.F32()[k*row:][:counts]
 }
 
 // each scores a data set, batch by batch.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
@@ -17,14 +18,24 @@ type Verification struct {
 	Changed   []string // frozen tensors that differ or are missing
 	Added     []string // weights that the base lacks
 	Frozen    int      // number of frozen tensors compared
+	Partly    int      // number of these of which only some elements are frozen
 
-	Thawed  []string // tensors that the plan let change and that did change
+	Thawed  []string // tensors that the plans let change and that did change
 	Removed []string // weights of the base that a new head replaced
+
+	Stages []Stage // the fits between the base and the tuned file, the first one first
 }
 
-// Verify compares a tuned file with its base: every tensor that the plan declares frozen must have
-// the same bytes. Without a plan file, the plan in the tuned file's record is used. It errors if a
-// file cannot be read, or if the plan belongs to another model.
+// Stage is one of several fits after another.
+type Stage struct {
+	Base    string   // digest of its base
+	Thaw    []string // selectors of its plan
+	Trained []string // changed tensors of the first base that its plan let change
+}
+
+// Verify compares a tuned file with a base: every tensor that is frozen in the plans of all fits
+// between them must have the same bytes. The plans are those of the tuned file's record, or the one
+// in the plan file. It errors if a file cannot be read, or if no plan belongs to the base.
 func Verify(base, tunedFile, planFile string) (*Verification, error) {
 	b, err := onnx.Open(base)
 	if err != nil {
@@ -34,56 +45,77 @@ func Verify(base, tunedFile, planFile string) (*Verification, error) {
 	if err != nil {
 		return nil, err
 	}
-	var plan *freeze.Plan
+	var chain []*freeze.Plan
 	if planFile != "" {
 		raw, err := os.ReadFile(planFile)
 		if err != nil {
 			return nil, err
 		}
+		var plan *freeze.Plan
 		if err := json.Unmarshal(raw, &plan); err != nil || len(plan.Params) == 0 {
 			return nil, fmt.Errorf("%s: not a plan: give the plan.json of a run", planFile)
 		}
+		chain = append(chain, plan)
 	} else {
 		r, err := ReadRecord(t.Metadata)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w; name its plan with option plan", tunedFile, err)
 		}
-		plan = r.Plan
+		chain = r.Chain()
 	}
-	if plan.Model != b.Digest() {
-		return nil, fmt.Errorf("the plan was made for another model than %s (sha256 %.12s, here %.12s)", base, plan.Model, b.Digest())
+	first := slices.IndexFunc(chain, func(p *freeze.Plan) bool { return p.Model == b.Digest() })
+	if first < 0 {
+		var bases []string
+		for _, p := range slices.Backward(chain) {
+			bases = append(bases, fmt.Sprintf("%.12s", p.Model))
+		}
+		return nil, fmt.Errorf("the plan was made for another model than %s (sha256 %s, here %.12s)", base, strings.Join(bases, ", before it "), b.Digest())
 	}
-	return compare(b, t, plan), nil
+	return compare(b, t, chain[first:]), nil
 }
 
-func compare(base, t *onnx.Model, plan *freeze.Plan) *Verification {
+// compare compares a tuned file with a base by the plans of the fits between them.
+func compare(base, t *onnx.Model, chain []*freeze.Plan) *Verification {
 	v := &Verification{Changed: []string{}, Added: []string{}, Thawed: []string{}, Removed: []string{}}
 	theirs := map[string]*tensor.Tensor{}
 	for _, p := range t.Params {
 		theirs[p.Name] = p.Tensor
 	}
-	known := map[string]bool{}
-	for _, e := range plan.Params {
-		known[e.Name] = true
+	known := make([]map[string]bool, len(chain))
+	for i, plan := range chain {
+		known[i] = map[string]bool{}
+		for _, e := range plan.Params {
+			known[i][e.Name] = true
+		}
+		v.Stages = append(v.Stages, Stage{Base: plan.Model, Thaw: plan.Thaw, Trained: []string{}})
 	}
 	for _, p := range base.Params {
 		was, is := p.Tensor, theirs[p.Name]
-		e := plan.Of(p.Name)
+		// not in one of the plans: it belonged to the head that was replaced there
+		at := slices.IndexFunc(known, func(in map[string]bool) bool { return !in[p.Name] })
+		replaced := at >= 0
+		anew := replaced && slices.ContainsFunc(known[at:], func(in map[string]bool) bool { return in[p.Name] })
+		whole, mask := frozenIn(chain, p.Name, was.Shape)
+		same := is != nil && string(was.Bytes) == string(is.Bytes)
 		switch {
-		case is == nil && !known[p.Name]: // not in the plan: it belonged to the replaced head
+		case is == nil && replaced:
 			v.Removed = append(v.Removed, p.Name)
 		case is == nil:
 			v.Changed = append(v.Changed, p.Name)
-		case e.State == freeze.Frozen || e.State == freeze.Partly:
+		case anew && !same: // a later head has a weight of the same name
+			v.Removed, v.Added = append(v.Removed, p.Name), append(v.Added, p.Name)
+		case whole || mask != nil:
 			v.Frozen++
-			if !sameFrozen(was, is, e) {
+			if mask != nil {
+				v.Partly++
+			}
+			if !sameFrozen(was, is, mask) {
 				v.Changed = append(v.Changed, p.Name)
+			} else if !same {
+				v.changed(chain, p.Name)
 			}
-			if e.State == freeze.Partly && string(was.Bytes) != string(is.Bytes) {
-				v.Thawed = append(v.Thawed, p.Name)
-			}
-		case string(was.Bytes) != string(is.Bytes):
-			v.Thawed = append(v.Thawed, p.Name)
+		case !same:
+			v.changed(chain, p.Name)
 		}
 		delete(theirs, p.Name)
 	}
@@ -97,12 +129,43 @@ func compare(base, t *onnx.Model, plan *freeze.Plan) *Verification {
 	return v
 }
 
-// sameFrozen compares the elements of a tensor that do not train.
-func sameFrozen(a, b *tensor.Tensor, e freeze.Entry) bool {
+// changed records a tensor that changed as its plans allow.
+func (v *Verification) changed(chain []*freeze.Plan, name string) {
+	v.Thawed = append(v.Thawed, name)
+	for i, plan := range chain {
+		if plan.Of(name).State != freeze.Frozen {
+			v.Stages[i].Trained = append(v.Stages[i].Trained, name)
+		}
+	}
+}
+
+// frozenIn reports whether a tensor is frozen in all plans, or returns the mask of its elements
+// that train in at least one, nil if all may.
+func frozenIn(chain []*freeze.Plan, name string, shape tensor.Shape) (whole bool, mask []uint8) {
+	for _, plan := range chain {
+		e := plan.Of(name)
+		switch e.State {
+		case freeze.Frozen:
+		case freeze.Partly:
+			m := e.ElementMask(shape)
+			if mask == nil {
+				mask = make([]uint8, len(m))
+			}
+			for i, trains := range m {
+				mask[i] = max(mask[i], trains)
+			}
+		default:
+			return false, nil
+		}
+	}
+	return mask == nil, mask
+}
+
+// sameFrozen compares the elements of a tensor that do not train: all if there is no mask.
+func sameFrozen(a, b *tensor.Tensor, mask []uint8) bool {
 	if a.DType != b.DType || !a.Shape.Equal(b.Shape) {
 		return false
 	}
-	mask := e.ElementMask(a.Shape)
 	if mask == nil {
 		return string(a.Bytes) == string(b.Bytes)
 	}

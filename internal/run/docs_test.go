@@ -1,0 +1,26 @@
+package run
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestRunFolderPage: docs/run-folder.md explains every file of a run folder.
+func TestRunFolderPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/run-folder.md")
+	must(t, err)
+	for _, name := range append([]string{LastCheckpoint, BestCheckpoint}, runFiles...) {
+		if name == CheckpointsDir || name == ReportFile { // a folder, and a file that permafrost report will write
+			continue
+		}
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("docs/run-folder.md says nothing of %s", name)
+		}
+	}
+	for _, state := range []string{Done, Interrupted, Failed, Unfinished} {
+		if !strings.Contains(string(page), "| "+state+" |") {
+			t.Errorf("docs/run-folder.md says nothing of the state %s", state)
+		}
+	}
+}
