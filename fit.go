@@ -14,7 +14,8 @@ import (
 // go to events.jsonl and to the options.
 //
 // When ctx ends, a checkpoint is saved and the error is ErrInterrupted. Unusable input is
-// ErrBadInput, before anything is written. A loss that becomes NaN or infinite is a *DivergedError.
+// ErrBadInput, before anything is written. A loss that becomes NaN or infinite, or ends far above that of
+// guessing, is a *DivergedError.
 //
 // With cfg.Auto, Fit first chooses what to thaw, the learning rate and the number of epochs, by
 // trying candidates on the training examples. Result.Auto describes the choice.
@@ -74,11 +75,14 @@ func beginRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 		}
 	}
 	j := &job{}
-	if j.session, err = prepare(ctx, cfg, sets); err != nil || cfg.Out == "" {
-		return j, err
+	if j.session, err = prepare(ctx, cfg, sets); err != nil {
+		return nil, err
 	}
-	if err := j.session.Settle(ctx); err != nil {
+	if err := j.session.Settle(ctx, o.sinks...); err != nil {
 		return nil, badInput(err)
+	}
+	if cfg.Out == "" {
+		return j, nil
 	}
 	j.dir, err = run.CreateRunDir(cfg.Out, &j.session.Config)
 	return j, failed(err)
@@ -102,6 +106,11 @@ func resumeRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	}
 	if j.resume, err = j.session.CheckResume(j.dir); err != nil {
 		return nil, failed(err, ErrBadInput, ErrOtherRun)
+	}
+	if !j.resume { // it starts again
+		if err := j.session.Settle(ctx, o.sinks...); err != nil {
+			return nil, badInput(err)
+		}
 	}
 	return j, nil
 }

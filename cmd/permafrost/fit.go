@@ -78,7 +78,7 @@ Ctrl-C saves a checkpoint; --resume goes on to the same bits.`,
 			return err
 		}
 		if r.Diagnosis != nil {
-			nameFlags(cmd, &r.Diagnosis.Advice)
+			nameFlags(cmd, &r.Diagnosis.Why, &r.Diagnosis.Advice)
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)
@@ -170,7 +170,7 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 // written.
 func (f *fit) announce(e permafrost.Event) {
 	switch e.(type) {
-	case *permafrost.Trial, *permafrost.Choice: // of the search, which writes nothing
+	case *permafrost.Trial, *permafrost.Choice, *permafrost.Encoded: // of the search, which writes nothing
 		return
 	}
 	if !f.announced {
@@ -190,27 +190,34 @@ func printFit(w io.Writer, r *permafrost.Result) error {
 	}
 	metric := fmt.Sprintf("accuracy    %.2f%%", 100*r.ValAccuracy)
 	if r.ValMetric != nil {
-		metric = r.ValMetric.String()
+		metric = r.ValMetric.String() + guessText(r.ValMetric, r.GuessLoss)
 		if r.ValBefore != nil {
 			best = fmt.Sprintf(", %s before%s", r.ValBefore, best)
 		}
 	} else {
-		best = fmt.Sprintf(", macro F1 %.4f%s", r.MacroF1, best)
+		best = fmt.Sprintf("%s, macro F1 %.4f%s", calibrationText(r.ECE, r.ECEChance), r.MacroF1, best)
 	}
 	if a := r.Auto; a != nil {
 		if _, err := fmt.Fprintf(w, "chosen      %s\nwhy         %s\n", a.Text, a.Why); err != nil {
 			return err
 		}
 	}
+	trained := fmt.Sprintf("%s of %s parameters; %s", thousands(r.ParamsThawed), thousands(r.ParamsTotal), seal)
+	if r.Temperature != 1 {
+		trained += fmt.Sprintf("; scores divided by %.3g, as held-out training examples ask", r.Temperature)
+	}
 	_, err := fmt.Fprintf(w, `%s on validation (loss %.4f%s)
-trained     %s of %s parameters; %s
+trained     %s
 took        %s, at most %s of memory
 model       %s
 `, metric, r.ValLoss, best,
-		thousands(r.ParamsThawed), thousands(r.ParamsTotal), seal,
+		trained,
 		secondsText(r.Seconds), bytesText(r.PeakRSS), filepath.Join(r.Out, permafrost.ModelFile))
-	if d := r.Diagnosis; err == nil && d != nil && (d.Verdict == permafrost.Underfitting || d.Verdict == permafrost.Overfitting) {
-		_, err = fmt.Fprintf(w, "diagnosis   %s: %s\nadvice      %s\n", d.Verdict, d.Why, d.Advice)
+	if d := r.Diagnosis; err == nil && d != nil {
+		_, err = fmt.Fprintf(w, "diagnosis   %s: %s\n", d.Verdict, d.Why)
+		if err == nil && d.Advice != "" {
+			_, err = fmt.Fprintf(w, "advice      %s\n", d.Advice)
+		}
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/option"
+	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
 // fisherExamples limits the number of examples whose gradients estimate the Fisher information.
@@ -17,9 +18,12 @@ const fisherExamples = 256
 // while, and writes nothing. It errors if the plan then trains nothing, or leaves its schedule
 // nothing to choose from. Call it before a run folder is made to learn this early; otherwise Fit
 // calls it.
-func (s *Session) Settle(ctx context.Context) error {
+func (s *Session) Settle(ctx context.Context, sinks ...report.Sink) error {
 	defer kernel.Use(s.Config.Threads)()
-	return s.settle(ctx, nil)
+	if err := s.settle(ctx, nil); err != nil {
+		return err
+	}
+	return s.calibrate(ctx, report.NewEvents(sinks...))
 }
 
 // settle selects the parameters of a share that depends on the data, once. It takes them from

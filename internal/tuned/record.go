@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
+	"strconv"
 
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -18,6 +20,8 @@ const (
 	keyTask    = "permafrost.task"
 	keyPlan    = "permafrost.plan"
 	keyVersion = "permafrost.version"
+
+	keyTemperature = "permafrost.temperature"
 )
 
 // Record is what a tuned file says about itself.
@@ -29,11 +33,15 @@ type Record struct {
 	Preprocess json.RawMessage // how data become inputs, see feed.Feed.Settings
 	Sides      string          // what was settled of the model's inputs, see sideinput.Key; "" for nothing
 	Plan       *freeze.Plan    // what was frozen when it was trained
+
+	// Temperature divides the scores that the file gives. It is 1 where the weights of a new head
+	// contain it.
+	Temperature float64
 }
 
 // Metadata returns the record as metadata_props.
 func (r *Record) Metadata() (map[string]string, error) {
-	out := map[string]string{keyVersion: r.Version, keyTask: r.Task, feed.KeyKind: r.Input}
+	out := map[string]string{keyVersion: r.Version, keyTask: r.Task, feed.KeyKind: r.Input, keyTemperature: fmt.Sprint(cmp.Or(r.Temperature, 1))}
 	for key, v := range map[string]any{feed.KeyLabels: r.Labels, feed.KeySettings: r.Preprocess, keyPlan: r.Plan} {
 		b, err := json.Marshal(v)
 		if err != nil {
@@ -53,6 +61,13 @@ func ReadRecord(metadata map[string]string) (*Record, error) {
 		return nil, fmt.Errorf("the model carries no record of a fit: it was not written by permafrost fit")
 	}
 	r := &Record{Version: metadata[keyVersion], Task: metadata[keyTask], Input: cmp.Or(metadata[feed.KeyKind], feed.KindPicture), Sides: metadata[sideinput.Key]}
+	r.Temperature = 1
+	if t, ok := metadata[keyTemperature]; ok {
+		var err error
+		if r.Temperature, err = strconv.ParseFloat(t, 64); err != nil || !(r.Temperature > 0) || math.IsInf(r.Temperature, 0) {
+			return nil, fmt.Errorf("%s: %q is no positive number", keyTemperature, t)
+		}
+	}
 	for key, to := range map[string]any{feed.KeyLabels: &r.Labels, feed.KeySettings: &r.Preprocess, keyPlan: &r.Plan} {
 		if err := json.Unmarshal([]byte(metadata[key]), to); err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
