@@ -17,9 +17,10 @@ import (
 // Calibration on held-out training examples. Validation examples have no part in it: they choose the
 // epoch, and measure.
 const (
-	calibrationFolds  = 5   // parts of the training examples, of which one at a time is held out
-	calibrationLeast  = 50  // training examples, below which nothing is calibrated
-	calibrationEnough = 150 // held-out examples, below which a temperature is hardly ever evident
+	calibrationFolds  = 5        // parts of the training examples, of which one at a time is held out
+	calibrationLeast  = 50       // training examples, below which nothing is calibrated
+	calibrationEnough = 150      // held-out examples, below which a temperature is hardly ever evident
+	calibrationBytes  = 64 << 20 // of the scores of held-out examples, unless so many are not enough
 )
 
 // calibrates reports whether the fit is to be calibrated. With auto that is a fit of a head alone to
@@ -49,7 +50,7 @@ func (s *Session) calibrate(ctx context.Context, events *report.Events) error {
 		return err
 	}
 	chosen, note := recipe, ""
-	if s.rateOpen && s.onlyNewHead() {
+	if s.rateOpen && s.onlyNewHead() && s.stage.schedule == nil {
 		if chosen, err = c.chooseRate(ctx, recipe); err != nil {
 			return err
 		}
@@ -98,8 +99,24 @@ func (s *Session) newCalibration(ctx context.Context, events *report.Events) (*c
 			c.each += one
 		}
 	}
+	c.thin(max(calibrationEnough, calibrationBytes/(4*s.Task.Scores()*(s.Config.Epochs+1))))
 	c.kept, err = s.keepFrozen(ctx, events)
 	return c, err
+}
+
+// thin holds out no more than about most examples, evenly over the folds, whose examples are in the
+// order of their classes.
+func (c *calibration) thin(most int) {
+	stride := (c.held + most - 1) / most
+	c.held = 0
+	for k, f := range c.folds {
+		var some []int
+		for i := 0; i < len(f); i += stride {
+			some = append(some, f[i])
+		}
+		c.folds[k] = some
+		c.held += len(some)
+	}
 }
 
 // candidate is a learning rate with the scores of the held-out examples after every epoch.

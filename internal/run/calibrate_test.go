@@ -198,3 +198,16 @@ func TestFirstStepIsNoSign(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestThin: of sorted folds every class keeps its share.
+func TestThin(t *testing.T) {
+	c := &calibration{folds: [][]int{{0, 2, 4, 6, 8}, {1, 3, 5, 7}}, held: 9}
+	c.thin(9)
+	if c.held != 9 {
+		t.Errorf("%d left of 9, where 9 are allowed", c.held)
+	}
+	c.thin(5)
+	if want := [][]int{{0, 4, 8}, {1, 5}}; c.held != 5 || !slices.EqualFunc(c.folds, want, slices.Equal[[]int]) {
+		t.Errorf("folds %v, want %v", c.folds, want)
+	}
+}
