@@ -141,7 +141,7 @@ func TestEvident(t *testing.T) {
 	}{{n / 3, false}, {3 * n, true}} {
 		part := &Scores{Classes: 3, Logits: s.Logits[:3*c.n], Labels: s.Labels[:c.n]}
 		strength := Evidence(part.Losses(1), part.Losses(part.Temperature()))
-		if got := part.Evident(); (got != 1) != c.evident || (strength >= VeryStrong) != c.evident {
+		if got := part.Evident(VeryStrong); (got != 1) != c.evident || (strength >= VeryStrong) != c.evident {
 			t.Errorf("%d examples with evidence %.1f: temperature %g", c.n, strength, got)
 		}
 	}

@@ -62,11 +62,11 @@ func Evidence(a, b []float64) float64 {
 	return 2 * sum
 }
 
-// Evident returns Temperature where there is very strong evidence that it is better than 1, and else
-// 1.
-func (s *Scores) Evident() float64 {
+// Evident returns Temperature where there is at least so much evidence that it is better than 1, and
+// else 1.
+func (s *Scores) Evident(evidence float64) float64 {
 	t := s.Temperature()
-	if Evidence(s.Losses(1), s.Losses(t)) < VeryStrong {
+	if Evidence(s.Losses(1), s.Losses(t)) < evidence {
 		return 1
 	}
 	return t

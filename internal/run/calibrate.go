@@ -57,9 +57,10 @@ func (s *Session) calibrate(ctx context.Context, events *report.Events) error {
 		note = fmt.Sprintf("learning rate %.3g and ", chosen.rate)
 	}
 	s.Config.LR = chosen.rate
-	if chosen.end().Evident() != 1 { // else no epoch gets one by chance
+	// The end decides whether there are temperatures at all: one of many epochs seems to need one by chance.
+	if chosen.end().Evident(calibrate.VeryStrong) != 1 {
 		for e := range chosen.scores {
-			s.temperatures = append(s.temperatures, chosen.scores[e].Evident())
+			s.temperatures = append(s.temperatures, chosen.scores[e].Evident(calibrate.Strong))
 		}
 	}
 	s.Notes = append(s.Notes, fmt.Sprintf("%stemperature are chosen by %s of the training examples, held out in turn from fits to the others (option calibrate off leaves them)",
@@ -152,9 +153,9 @@ func (c *calibration) try(ctx context.Context, rate float64) (*candidate, error)
 }
 
 // chooseRate tries lower learning rates than the recipe's as long as each is better, and a higher
-// one if none is. It takes the best if there is strong evidence for it.
+// one if none is. It takes the nearest to the recipe's against which there is no strong evidence.
 func (c *calibration) chooseRate(ctx context.Context, recipe *candidate) (*candidate, error) {
-	best := recipe
+	tried, best := []*candidate{recipe}, recipe
 	better := func(factor float64) (bool, error) {
 		if c.left < c.each {
 			return false, nil
@@ -163,7 +164,7 @@ func (c *calibration) chooseRate(ctx context.Context, recipe *candidate) (*candi
 		if err != nil || next == nil || calibrate.Evidence(best.losses, next.losses) <= 0 {
 			return false, err
 		}
-		best = next
+		tried, best = append(tried, next), next
 		return true, nil
 	}
 	for _, factor := range []float64{0.3, 0.1, 0.03} {
@@ -178,8 +179,10 @@ func (c *calibration) chooseRate(ctx context.Context, recipe *candidate) (*candi
 			return nil, err
 		}
 	}
-	if calibrate.Evidence(recipe.losses, best.losses) < calibrate.Strong {
-		return recipe, nil
+	for _, near := range tried {
+		if calibrate.Evidence(near.losses, best.losses) < calibrate.Strong {
+			return near, nil
+		}
 	}
 	return best, nil
 }
