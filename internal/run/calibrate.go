@@ -49,12 +49,12 @@ func (s *Session) calibrate(ctx context.Context, events *report.Events) error {
 	if err != nil || recipe == nil { // a fit that diverges says so itself
 		return err
 	}
-	chosen, note := recipe, ""
+	chosen, what := recipe, "the temperature is"
 	if s.rateOpen && s.onlyNewHead() && s.stage.schedule == nil {
 		if chosen, err = c.chooseRate(ctx, recipe); err != nil {
 			return err
 		}
-		note = fmt.Sprintf("learning rate %.3g and ", chosen.rate)
+		what = fmt.Sprintf("the learning rate, %.3g, and the temperature are", chosen.rate)
 	}
 	s.Config.LR = chosen.rate
 	// The end decides whether there are temperatures at all: one of many epochs seems to need one by chance.
@@ -63,8 +63,8 @@ func (s *Session) calibrate(ctx context.Context, events *report.Events) error {
 			s.temperatures = append(s.temperatures, chosen.scores[e].Evident(calibrate.Strong))
 		}
 	}
-	s.Notes = append(s.Notes, fmt.Sprintf("%stemperature are chosen by %s of the training examples, held out in turn from fits to the others (option calibrate off leaves them)",
-		note, report.Count(c.held)))
+	s.Notes = append(s.Notes, fmt.Sprintf("%s chosen by %s of the training examples, held out in turn from fits to the others (option calibrate off does without)",
+		what, report.Count(c.held)))
 	return nil
 }
 
