@@ -57,8 +57,8 @@ func (s *Session) calibrate(ctx context.Context, events *report.Events) error {
 		what = fmt.Sprintf("the learning rate, %.3g, and the temperature are", chosen.rate)
 	}
 	s.Config.LR = chosen.rate
-	// The end decides whether there are temperatures at all: one of many epochs seems to need one by chance.
-	if chosen.end().Evident(calibrate.VeryStrong) != 1 {
+	// Unasked, there are temperatures only if the end needs one: one of many epochs seems to by chance.
+	if s.Config.Calibrate == "on" || chosen.end().Evident(calibrate.VeryStrong) != 1 {
 		for e := range chosen.scores {
 			s.temperatures = append(s.temperatures, chosen.scores[e].Evident(calibrate.Strong))
 		}
