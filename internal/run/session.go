@@ -30,7 +30,7 @@ type Session struct {
 	Net         *split.Network
 	Notes       []string
 	Cache       *cache.Cache // shared between runs; nil: no cache
-	Spent       float64      // seconds that choosing the plan took; part of Result.Seconds
+	Spent       float64      // seconds that choosing the plan, its rate and temperature took; part of Result.Seconds
 	MeasureEach bool         // measure every validation example by itself, for Result.Each
 
 	kept         *keep.Kept         // frozen values that Settle computed, for the fit

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -21,6 +22,8 @@ const fisherExamples = 256
 // before a run folder is made. Fit alone does not calibrate.
 func (s *Session) Settle(ctx context.Context, sinks ...report.Sink) error {
 	defer kernel.Use(s.Config.Threads)()
+	began, spent := time.Now(), s.Spent
+	defer func() { s.Spent = spent + time.Since(began).Seconds() }() // settle replaces the session
 	if err := s.settle(ctx, nil); err != nil {
 		return err
 	}
