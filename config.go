@@ -133,6 +133,11 @@ type Config struct {
 	// WeightDecay is the decay of every thawed weight. Nil: 0.01 for adamw, except norms and
 	// biases; 0 for sgd.
 	WeightDecay *float64
+	// Calibrate says whether held-out training examples choose the learning rate of a new head, if LR
+	// is 0, and the temperature by which to divide a classifier's scores so that their probabilities
+	// hold: auto (default) where only a head trains; on also where more does, for the time of one more
+	// fit, of four with few examples; or off.
+	Calibrate string
 	// LabelSmoothing is the probability that is spread over all classes, from 0 (default) to below
 	// 1.
 	LabelSmoothing float64

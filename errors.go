@@ -38,14 +38,18 @@ func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
 // Unwrap returns Err.
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// DivergedError is the error of a fit whose loss became NaN or infinite.
+// DivergedError is the error of a fit whose loss became NaN or infinite, or ended far above that of
+// guessing.
 type DivergedError struct {
 	// Epoch and Step say when, both from 0. Step counts the optimiser steps of the run.
 	Epoch, Step int
-	// Where names the first value that was NaN or infinite: a node of the network or a gradient.
+	// Where names the first value that was NaN or infinite: a node of the network or a gradient. If
+	// Ended, it says what the loss ended at.
 	Where string
 	// Kept is the path of the last good checkpoint, empty if there is none.
 	Kept string
+	// Ended says that the loss is finite.
+	Ended bool
 }
 
 func (e *DivergedError) Error() string { return (*run.DivergedError)(e).Error() }

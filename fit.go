@@ -14,7 +14,8 @@ import (
 // go to events.jsonl and to the options.
 //
 // When ctx ends, a checkpoint is saved and the error is ErrInterrupted. Unusable input is
-// ErrBadInput, before anything is written. A loss that becomes NaN or infinite is a *DivergedError.
+// ErrBadInput, before anything is written. A loss that becomes NaN or infinite, or ends far above that of
+// guessing, is a *DivergedError.
 //
 // With cfg.Auto, Fit first chooses what to thaw, the learning rate and the number of epochs, by
 // trying candidates on the training examples. Result.Auto describes the choice.
@@ -80,16 +81,19 @@ func beginRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 		}
 	}
 	j := &job{}
-	if j.session, err = prepare(ctx, cfg, sets); err != nil || cfg.Out == "" {
-		return j, err
+	if j.session, err = prepare(ctx, cfg, sets); err != nil {
+		return nil, err
 	}
 	if cfg.Extends != "" {
 		err = j.session.CheckExtend(ctx)
 	} else {
-		err = j.session.Settle(ctx)
+		err = j.session.Settle(ctx, o.sinks...)
 	}
 	if err != nil {
 		return nil, badInput(err)
+	}
+	if cfg.Out == "" {
+		return j, nil
 	}
 	if j.dir, err = run.CreateRunDir(cfg.Out, &j.session.Config); err == nil && cfg.Extends != "" {
 		j.resume, err = true, j.session.Extend(j.dir)
@@ -115,6 +119,11 @@ func resumeRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	}
 	if j.resume, err = j.session.CheckResume(j.dir); err != nil {
 		return nil, failed(err, ErrBadInput, ErrOtherRun)
+	}
+	if !j.resume { // it starts again
+		if err := j.session.Settle(ctx, o.sinks...); err != nil {
+			return nil, badInput(err)
+		}
 	}
 	return j, nil
 }

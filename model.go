@@ -257,9 +257,15 @@ func (m *Model) Predict(ctx context.Context, inputs Data) ([]Prediction, []Skipp
 type Evaluation struct {
 	Accuracy float64 `json:"accuracy"`             // classify only, from 0 to 1
 	Metric   *Metric `json:"val_metric,omitempty"` // for other tasks; nil for classify
-	Loss     float64 `json:"loss"`                 // mean per example, for lm per token
-	Examples int     `json:"examples"`
-	Seconds  float64 `json:"seconds"`
+	// ECE is the expected calibration error, from 0 to 1, see Result.ECE; nil for other tasks.
+	ECE *float64 `json:"ece,omitempty"`
+	// GuessLoss is the loss of guessing on these examples, see Result.GuessLoss.
+	GuessLoss *float64 `json:"guess_loss,omitempty"`
+	// ECEChance is the ECE that right probabilities show by chance on as many examples.
+	ECEChance *float64 `json:"ece_chance,omitempty"`
+	Loss      float64  `json:"loss"` // mean per example, for lm per token
+	Examples  int      `json:"examples"`
+	Seconds   float64  `json:"seconds"`
 
 	Classes []string `json:"classes,omitempty"`
 	// classify only: examples by true class (row) and predicted class (column)

@@ -26,8 +26,20 @@ const (
 type Result struct {
 	// ValAccuracy and TrainAccuracy are from 0 to 1, for the task classify only. Training numbers
 	// are means over the epoch whose weights were written, while the weights changed.
-	ValAccuracy   float64 `json:"val_accuracy"`
-	ValLoss       float64 `json:"val_loss"`
+	ValAccuracy float64 `json:"val_accuracy"`
+	ValLoss     float64 `json:"val_loss"`
+	// ECE is the expected calibration error on the validation examples, from 0 to 1: how far the
+	// probabilities of the answers are from the share of them that is right (Guo et al., On
+	// Calibration of Modern Neural Networks, ICML 2017; 15 bins). Nil for tasks other than classify.
+	ECE *float64 `json:"ece,omitempty"`
+	// ECEChance is the ECE that right probabilities show by chance on as many examples.
+	ECEChance *float64 `json:"ece_chance,omitempty"`
+	// GuessLoss is the loss on the validation examples of guessing: of all classes alike, or of always
+	// giving the mean number. Nil for tasks where there is no such number.
+	GuessLoss *float64 `json:"guess_loss,omitempty"`
+	// Temperature divides the logits of the tuned model, see Config.Calibrate. 1 leaves them as
+	// trained.
+	Temperature   float64 `json:"temperature"`
 	TrainAccuracy float64 `json:"train_accuracy"`
 	TrainLoss     float64 `json:"train_loss"`
 	// Seconds is the time of the whole run, including the search of Config.Auto and the parts before
@@ -129,6 +141,9 @@ type Metrics struct {
 	Accuracy  float64
 	MacroF1   float64
 	Confusion [][]int64
+	// ECE is the expected calibration error, from 0 to 1: how far the probabilities of the answers are
+	// from the share of them that is right. It is for classify only.
+	ECE float64
 	// Metric is the metric of the other tasks, nil for classify.
 	Metric *Metric
 }
@@ -139,7 +154,7 @@ func metricsOf(m *task.Metrics) *Metrics {
 	}
 	r := &Metrics{Examples: m.Examples, Loss: m.Loss(), Metric: metricOf(m.Named())}
 	if r.Metric == nil {
-		r.Accuracy, r.MacroF1, r.Confusion = m.Accuracy(), m.MacroF1(), m.Matrix
+		r.Accuracy, r.MacroF1, r.Confusion, r.ECE = m.Accuracy(), m.MacroF1(), m.Matrix, m.Bins.ECE()
 	}
 	return r
 }
@@ -214,7 +229,7 @@ type AutoTrial struct {
 
 func resultOf(r *run.Result) *Result {
 	return &Result{
-		ValAccuracy: r.ValAccuracy, ValLoss: r.ValLoss, TrainAccuracy: r.TrainAccuracy, TrainLoss: r.TrainLoss,
+		ValAccuracy: r.ValAccuracy, ValLoss: r.ValLoss, ECE: r.ECE, ECEChance: r.ECEChance, GuessLoss: r.GuessLoss, Temperature: r.Temperature, TrainAccuracy: r.TrainAccuracy, TrainLoss: r.TrainLoss,
 		Seconds: r.Seconds, Epochs: r.Epochs, Examples: r.Examples, ParamsTotal: r.ParamsTotal, ParamsThawed: r.ParamsThawed,
 		FrozenDigestBefore: r.FrozenDigestBefore, FrozenDigestAfter: r.FrozenDigestAfter,
 		CacheBytes: r.CacheBytes, PeakRSS: r.PeakRSS, Plan: planOf(r.Plan), Out: r.Out, EpochSeconds: r.EpochSeconds,

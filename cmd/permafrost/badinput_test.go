@@ -234,7 +234,7 @@ func TestDiverged(t *testing.T) {
 		out := "run" + c.batch
 		o := permafrostRun(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", out, "--thaw", "all", "--lr", "3e38", "--epochs", "1", "--optimizer", "sgd", "--batch", c.batch)
 		last := o.stderr[strings.LastIndex(strings.TrimRight(o.stderr, "\n"), "\n")+1:]
-		if o.code != exitUsage || !strings.Contains(last, c.want) || !strings.Contains(last, "it arose first in") {
+		if o.code != exitFailed || !strings.Contains(last, c.want) || !strings.Contains(last, "it arose first in") {
 			t.Errorf("batch %s: exit %d: %s", c.batch, o.code, last)
 		}
 		if _, err := os.Stat(filepath.Join(out, "model.onnx")); err == nil {
@@ -249,10 +249,38 @@ func TestDivergedKeeps(t *testing.T) {
 	world(t)
 	o := permafrostRun(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--thaw", "all", "--lr", "1e38", "--warmup", "400",
 		"--epochs", "60", "--optimizer", "sgd", "--batch", "24")
-	if o.code != exitUsage || !strings.Contains(o.stderr, "the last good checkpoint is "+filepath.Join("run", run.BestCheckpoint)) {
+	if o.code != exitFailed || !strings.Contains(o.stderr, "the last good checkpoint is "+filepath.Join("run", run.BestCheckpoint)) {
 		t.Errorf("exit %d: %s", o.code, o.stderr)
 	}
 	if _, err := run.LoadCheckpoint(filepath.Join("run", run.BestCheckpoint)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestEndsAboveGuessing: a fit whose loss ends far above that of guessing fails with exit status 1, says
+// why in one line and writes no model.
+func TestEndsAboveGuessing(t *testing.T) {
+	world(t)
+	o := permafrostRun(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--lr", "1000", "--epochs", "5")
+	if o.code != exitFailed || o.stdout != "" || !strings.Contains(o.stderr, "that of guessing 1.1; lower --lr") {
+		t.Errorf("exit %d: %s", o.code, o.stderr)
+	}
+	if _, err := os.Stat(filepath.Join("run", "model.onnx")); err == nil {
+		t.Error("a model was written")
+	}
+}
+
+// TestVerdict: every fit prints one, and eval the calibration error with that of chance.
+func TestVerdict(t *testing.T) {
+	world(t)
+	o := permafrostRun(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--epochs", "5")
+	if o.code != exitDone || !strings.Contains(o.stdout, "diagnosis   unclear: ") || !strings.Contains(o.stdout, ", calibration error ") {
+		t.Errorf("exit %d: %s%s", o.code, o.stdout, o.stderr)
+	}
+	o = permafrostRun(t, "eval", "--model", filepath.Join("run", "model.onnx"), "--data", "photos", "--json")
+	for _, key := range []string{`"ece": `, `"ece_chance": `, `"guess_loss": 1.09861`} {
+		if !strings.Contains(o.stdout, key) {
+			t.Errorf("no %s in %s", key, o.stdout)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -83,12 +84,30 @@ data must be among them. Its inputs are prepared as in a fit; notes say how.`,
 	return cmd
 }
 
+// guessText is the rmse of always giving the mean, beside an rmse; "" for other metrics.
+func guessText(m *permafrost.Metric, guess *float64) string {
+	if m.Name != "rmse" || guess == nil {
+		return ""
+	}
+	mean := permafrost.Metric{Name: m.Name, Value: math.Sqrt(*guess)}
+	return fmt.Sprintf(" (always giving the mean: %s)", &mean)
+}
+
+// calibrationText is the calibration error as a part of a sentence, "" for none.
+func calibrationText(ece, chance *float64) string {
+	if ece == nil || chance == nil {
+		return ""
+	}
+	return fmt.Sprintf(", calibration error %.1f%% (%.1f%% by chance)", 100**ece, 100**chance)
+}
+
 func printEval(w io.Writer, e *permafrost.Evaluation) error {
 	metric := fmt.Sprintf("accuracy    %.2f%%", 100*e.Accuracy)
 	if e.Metric != nil {
-		metric = e.Metric.String()
+		metric = e.Metric.String() + guessText(e.Metric, e.GuessLoss)
 	}
-	fmt.Fprintf(w, "%s of %s examples, loss %.4f, in %s\n", metric, thousands(e.Examples), e.Loss, secondsText(e.Seconds))
+	off := calibrationText(e.ECE, e.ECEChance)
+	fmt.Fprintf(w, "%s of %s examples, loss %.4f%s, in %s\n", metric, thousands(e.Examples), e.Loss, off, secondsText(e.Seconds))
 	if err := printClasses(w, e); err != nil || len(e.Classes) > 30 || e.Metric != nil {
 		return err
 	}

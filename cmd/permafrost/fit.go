@@ -86,7 +86,7 @@ its optimiser's state, and learning rates that begin again; the best epoch of bo
 			return err
 		}
 		if r.Diagnosis != nil {
-			nameFlags(cmd, &r.Diagnosis.Advice)
+			nameFlags(cmd, &r.Diagnosis.Why, &r.Diagnosis.Advice)
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)
@@ -219,7 +219,7 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 // written.
 func (f *fit) announce(e permafrost.Event) {
 	switch e.(type) {
-	case *permafrost.Trial, *permafrost.Choice: // of the search, which writes nothing
+	case *permafrost.Trial, *permafrost.Choice, *permafrost.Encoded: // of the search, which writes nothing
 		return
 	}
 	if !f.announced {
@@ -239,12 +239,12 @@ func printFit(w io.Writer, r *permafrost.Result, cfg *permafrost.Config) error {
 	}
 	metric := fmt.Sprintf("accuracy    %.2f%%", 100*r.ValAccuracy)
 	if r.ValMetric != nil {
-		metric = r.ValMetric.String()
+		metric = r.ValMetric.String() + guessText(r.ValMetric, r.GuessLoss)
 		if r.ValBefore != nil {
 			best = fmt.Sprintf(", %s before%s", r.ValBefore, best)
 		}
 	} else {
-		best = fmt.Sprintf(", macro F1 %.4f%s", r.MacroF1, best)
+		best = fmt.Sprintf("%s, macro F1 %.4f%s", calibrationText(r.ECE, r.ECEChance), r.MacroF1, best)
 	}
 	took := secondsText(r.Seconds)
 	if a := r.Auto; a != nil {
@@ -253,15 +253,22 @@ func printFit(w io.Writer, r *permafrost.Result, cfg *permafrost.Config) error {
 			return err
 		}
 	}
+	trained := fmt.Sprintf("%s of %s parameters; %s", thousands(r.ParamsThawed), thousands(r.ParamsTotal), frozenText(r, cfg))
+	if r.Temperature != 1 {
+		trained += fmt.Sprintf("; scores divided by %.3g, as held-out training examples ask", r.Temperature)
+	}
 	_, err := fmt.Fprintf(w, `%s on validation (loss %.4f%s)
-trained     %s of %s parameters; %s
+trained     %s
 took        %s, at most %s of memory
 model       %s
 `, metric, r.ValLoss, best,
-		thousands(r.ParamsThawed), thousands(r.ParamsTotal), frozenText(r, cfg),
+		trained,
 		took, bytesText(r.PeakRSS), filepath.Join(r.Out, permafrost.ModelFile))
-	if d := r.Diagnosis; err == nil && d != nil && (d.Verdict == permafrost.Underfitting || d.Verdict == permafrost.Overfitting) {
-		_, err = fmt.Fprintf(w, "diagnosis   %s: %s\nadvice      %s\n", d.Verdict, d.Why, d.Advice)
+	if d := r.Diagnosis; err == nil && d != nil {
+		_, err = fmt.Fprintf(w, "diagnosis   %s: %s\n", d.Verdict, d.Why)
+		if err == nil && d.Advice != "" {
+			_, err = fmt.Fprintf(w, "advice      %s\n", d.Advice)
+		}
 	}
 	return err
 }

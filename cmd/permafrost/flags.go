@@ -84,7 +84,7 @@ var fitGroups = []struct {
 	{"What trains", []string{"thaw", "freeze", "schedule", "auto", "budget", "batchnorm", "head", "start", "attach", "pool"}},
 	{"Adapters", []string{"adapter", "adapter-targets", "adapter-alpha", "adapter-merge"}},
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",
-		"weight-decay", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},
+		"weight-decay", "calibrate", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},
 	{"Rates and regularisation around frozen weights", []string{"lr-mult", "layer-decay", "rates", "l2-sp", "average", "wise-ft", "mixup"}},
 	{"Resources", []string{"threads", "memory", "cache", "cache-budget", "cache-precision", "cache-variants"}},
 }

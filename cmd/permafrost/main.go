@@ -70,6 +70,9 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitInterrupted
 	}
 	fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), explain(cmd, err))
+	if diverged := (*permafrost.DivergedError)(nil); errors.As(err, &diverged) {
+		return exitFailed
+	}
 	return exitUsage
 }
 

@@ -144,6 +144,9 @@ type fitted struct {
 
 // one fits a session and measures it.
 func one(ctx context.Context, s *run.Session) (*fitted, error) {
+	if err := s.Settle(ctx); err != nil {
+		return nil, err
+	}
 	r, err := s.Fit(ctx, nil, false)
 	if err != nil {
 		return nil, err

@@ -57,6 +57,7 @@ type Config struct {
 	Momentum       float64  `yaml:"momentum" json:"momentum" arg:"X" help:"momentum of sgd"`
 	Nesterov       bool     `yaml:"nesterov" json:"nesterov" help:"Nesterov's form of momentum"`
 	WeightDecay    *float64 `yaml:"weight_decay" json:"weight_decay" arg:"X" help:"decay of every thawed weight (default: 0.01 for adamw, sparing norms and biases; 0 for sgd)"`
+	Calibrate      string   `yaml:"calibrate" json:"calibrate" arg:"KIND" help:"choose by held-out training examples a new head's learning rate, if --lr is not given, and what to divide the scores by so that their probabilities hold: auto where only a head trains; on: always, for the time of one more fit, of four with few examples; or off"`
 	LabelSmoothing float64  `yaml:"label_smoothing" json:"label_smoothing" arg:"X" help:"probability spread over all classes"`
 	ClassWeights   string   `yaml:"class_weights" json:"class_weights" arg:"KIND" help:"none, or balanced: rare classes count more"`
 	LRMult         []string `yaml:"lr_mult" json:"lr_mult" arg:"SELECTOR=X" help:"X times the learning rate for the weights that a selector names; may be given again, the last one counts"`
@@ -86,7 +87,7 @@ func DefaultConfig() Config {
 	return Config{
 		Augment: "none", Thaw: []string{"head"}, Freeze: []string{}, BatchNorm: "auto", AdapterTargets: []string{}, Input: []string{}, Shape: []string{},
 		Head: "linear", Attach: []string{}, Start: "none", Pool: "auto",
-		Accumulate: 1, Optimizer: "adamw", LRSchedule: "cosine", ClassWeights: "none", Keep: "best", LRMult: []string{},
+		Accumulate: 1, Optimizer: "adamw", LRSchedule: "cosine", ClassWeights: "none", Calibrate: "auto", Keep: "best", LRMult: []string{},
 		Seed: 1, Cache: "auto", CachePrecision: "float32",
 	}
 }

@@ -9,6 +9,7 @@ func (c *Config) Probe() Config {
 	p.Input, p.Shape = c.Input, c.Shape
 	p.Head, p.Attach, p.Pool = c.Head, c.Attach, c.Pool
 	p.LabelSmoothing, p.ClassWeights, p.Keep = c.LabelSmoothing, c.ClassWeights, "last"
+	p.Calibrate = "off"
 	p.Seed, p.Threads, p.Memory = c.Seed, c.Threads, c.Memory
 	p.Cache, p.CacheBudget, p.CachePrecision, p.CacheVariants = c.Cache, c.CacheBudget, c.CachePrecision, c.CacheVariants
 	return p

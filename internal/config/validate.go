@@ -29,6 +29,7 @@ func (c *Config) Validate() error {
 		{"pool", c.Pool},
 		{"optimizer", c.Optimizer},
 		{"lr_schedule", c.LRSchedule},
+		{"calibrate", c.Calibrate},
 		{"class_weights", c.ClassWeights},
 		{"keep", c.Keep},
 		{"cache", c.Cache},

@@ -28,6 +28,7 @@ func Values(key string) []string {
 		"batchnorm":       {"auto", "frozen"},
 		"cache":           {"auto", "off", "ram", "disk"},
 		"cache_precision": {"float32", "float16"},
+		"calibrate":       {"auto", "on", "off"},
 		"class_weights":   {"none", "balanced"},
 		"keep":            {"best", "last"},
 		"layout":          {"nchw", "nhwc"},

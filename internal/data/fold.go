@@ -52,3 +52,14 @@ func (d *Dataset) Folds(k int, seed uint64) ([][]int, error) {
 	}
 	return parts, nil
 }
+
+// Except returns the indices below n that are not in the sorted list out.
+func Except(n int, out []int) []int {
+	var in []int
+	for i := range n {
+		if _, found := slices.BinarySearch(out, i); !found {
+			in = append(in, i)
+		}
+	}
+	return in
+}

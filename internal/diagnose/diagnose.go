@@ -14,6 +14,7 @@ type Symptoms struct {
 	History []report.EpochEvent
 	Kept    int  // epoch of the written weights
 	Altered bool // training accuracy was measured on augmented or mixed examples
+	Augment bool // the training examples were augmented
 	Trained Depth
 }
 
@@ -30,28 +31,50 @@ type Depth struct {
 const (
 	unlearnt = 0.03 // relevant training error
 	matters  = 0.05 // relevant gap
-	certain  = 3.0  // standard errors from which a difference is not chance
+	certain  = 2.0  // standard errors from which a difference is not chance
 	falling  = 0.10 // fraction of the loss: a gain over half a run that suggests further gains
 	few      = 30   // too few validation examples to judge
 	settled  = 4    // epochs after which a fit may have converged
 )
 
-// Fit compares the accuracy t on training examples with the accuracy v on validation examples.
+// Fit judges a fit by its numbers.
+func Fit(s Symptoms) *report.Diagnosis {
+	d := judge(s)
+	if s.Kept >= 0 && s.Kept < len(s.History) {
+		d.Why += mistrust(s.History[s.Kept].Val)
+	}
+	return d
+}
+
+// mistrust names a classifier's loss above that of guessing: its answers may be right, and their
+// probabilities are not.
+func mistrust(m *task.Metrics) string {
+	if m == nil || m.Named() != nil {
+		return ""
+	}
+	guess, ok := m.Guess()
+	if !ok || m.Loss() <= guess {
+		return ""
+	}
+	return fmt.Sprintf("; its validation loss of %.4g is above the %.4g of guessing: the probabilities mislead (a lower option lr, or option calibrate on)", m.Loss(), guess)
+}
+
+// judge compares the accuracy t on training examples with the accuracy v on validation examples.
 //
 // If the training examples already account for at least a third of the error, 2(1-t) > t-v, and
 // that part is relevant, the model underfits. More examples of the same kind would not help; more
-// trained weights may. Otherwise, if the gap t-v is relevant and exceeds its standard error, the
-// model overfits. t is the mean over the last epoch while the weights changed, and v belongs to the
-// epoch whose weights are written. In the end a model knows its training examples at least as well
-// as new ones, so for underfitting t counts as at least v. Anything else is fine. It is unclear if
-// there are too few examples, or if the training examples were altered.
-func Fit(s Symptoms) *report.Diagnosis {
+// trained weights may. Otherwise, if the gap t-v is at least 5 points and at least 2 of its standard
+// errors, the model overfits. t is the mean over the last epoch while the weights changed, and v
+// belongs to the epoch whose weights are written. In the end a model knows its training examples at
+// least as well as new ones, so for underfitting t counts as at least v. Anything else is fine. It is
+// unclear if there are too few examples, or if the training examples were altered.
+func judge(s Symptoms) *report.Diagnosis {
 	if len(s.History) == 0 || s.Kept < 0 || s.History[s.Kept].Val == nil {
 		return &report.Diagnosis{Verdict: report.Unclear, Why: "no epoch was finished"}
 	}
 	last, kept := s.History[len(s.History)-1], s.History[s.Kept]
 	if m := kept.Val; m.Named() != nil {
-		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s has no bound that a model could be held against", m.Named().Name)}
+		return unbounded(m)
 	}
 	n, v := kept.Val.Examples, kept.Val.Accuracy()
 	t := float64(last.TrainAccuracy)
@@ -78,22 +101,45 @@ func Fit(s Symptoms) *report.Diagnosis {
 			d.Advice = fmt.Sprintf("give it more epochs (option epochs %d); if that does not do, %s", 2*len(s.History), d.Advice)
 		}
 		return d
-	case gap > matters && gap > noise:
-		d := &report.Diagnosis{Verdict: report.Overfitting, Why: fmt.Sprintf("%s reaches %s: a gap of %.1f points, %.0f times its standard error", s.Trained.subject(), numbers, 100*gap, gap/se),
-			Advice: s.Trained.shallower()}
+	case counts(gap, se):
+		d := &report.Diagnosis{Verdict: report.Overfitting, Why: fmt.Sprintf("%s reaches %s: %s", s.Trained.subject(), numbers, gapText(gap, se)), Advice: s.shallower()}
 		if rise := s.lossRise(); rise != "" {
 			d.Why += "; " + rise
 		}
 		return d
 	}
-	how := "the gap is within the error"
-	if math.Abs(gap) > noise {
-		how = fmt.Sprintf("a gap of %.1f points", 100*math.Abs(gap))
-		if gap < 0 {
-			how = "better on new examples"
-		}
+	how := gapText(gap, se)
+	if gap < 0 {
+		how = "better on new examples"
 	}
 	return &report.Diagnosis{Verdict: report.Fine, Why: numbers + ": " + how}
+}
+
+// counts is the rule by which a gap between training and validation examples is overfitting.
+func counts(gap, se float64) bool { return gap >= matters && gap >= certain*se }
+
+// gapText says how large a gap is, by the numbers that counts looks at.
+func gapText(gap, se float64) string {
+	s := fmt.Sprintf("a gap of %.1f points, %.1f times its standard error", 100*gap, gap/se)
+	if !counts(gap, se) {
+		s += fmt.Sprintf(" (it counts from %.0f points and %.0f times on)", 100*matters, certain)
+	}
+	return s
+}
+
+// unbounded judges a task whose metric has no best value that training could reach, by the loss of
+// guessing if there is one.
+func unbounded(m *task.Metrics) *report.Diagnosis {
+	guess, ok := m.Guess()
+	name := report.MetricText(m.Named(), 0)
+	switch {
+	case !ok:
+		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s has no bound that a model could be held against", m.Named().Name)}
+	case m.Loss() >= guess:
+		return &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s on %s validation examples, with a loss of %.4g: no better than guessing, whose loss is %.4g", name, report.Count(m.Examples), m.Loss(), guess),
+			Advice: "look at the labels and the preprocessing first; then try another learning rate (option lr)"}
+	}
+	return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s on %s validation examples, with a loss of %.4g where guessing has %.4g; there is no bound that a model could be held against", name, report.Count(m.Examples), m.Loss(), guess)}
 }
 
 // majorityShare is the accuracy of always predicting the most frequent class.
@@ -227,8 +273,12 @@ func (d Depth) thaw(n int) string {
 }
 
 // shallower is advice to train less.
-func (d Depth) shallower() string {
+func (s *Symptoms) shallower() string {
+	d := s.Trained
 	more := "more examples, or option augment, would help most; "
+	if s.Augment {
+		more = "more examples, or stronger changes of them, would help most; "
+	}
 	switch half := min(d.Thawed, len(d.Blocks)) / 2; {
 	case d.headOnly():
 		return fmt.Sprintf("%sno fewer weights can train; where the trunk's features are at fault, which these numbers cannot tell, thawing helps: compare with option thaw last:%d",

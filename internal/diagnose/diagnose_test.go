@@ -23,6 +23,63 @@ func past(n int, most float64, epochs ...[3]float64) []report.EpochEvent {
 	return out
 }
 
+// TestCounts holds the rule of a gap at its edges.
+func TestCounts(t *testing.T) {
+	for _, c := range []struct {
+		gap, se float64
+		want    bool
+	}{
+		{matters, matters / certain, true},
+		{matters - 1e-9, 0.001, false},
+		{0.1, 0.1 / certain, true},
+		{0.1, 0.1/certain + 1e-9, false},
+		{-0.1, 0.001, false},
+	} {
+		if got := counts(c.gap, c.se); got != c.want {
+			t.Errorf("a gap of %g with standard error %g counts: %v", c.gap, c.se, got)
+		}
+	}
+}
+
+// TestAugmented: what is augmented already is not advised to be.
+func TestAugmented(t *testing.T) {
+	history := past(600, 0.5, [3]float64{1, 0.85, 0.5})
+	for _, augment := range []bool{false, true} {
+		d := Fit(Symptoms{History: history, Altered: augment, Augment: augment, Trained: Depth{Fresh: true, Blocks: []string{"a"}}})
+		if d.Verdict != report.Overfitting || strings.Contains(d.Advice, "option augment") == augment {
+			t.Errorf("augment %v: %+v", augment, *d)
+		}
+	}
+}
+
+// TestMistrust names a loss above that of guessing, ln 2, whatever the accuracy.
+func TestMistrust(t *testing.T) {
+	for _, c := range []struct {
+		loss  float64
+		named bool
+	}{{0.693, false}, {0.694, true}} {
+		d := Fit(Symptoms{History: past(600, 0.5, [3]float64{1, 0.99, c.loss})})
+		if got := strings.Contains(d.Why, "above the 0.6931 of guessing"); got != c.named {
+			t.Errorf("loss %g: %s", c.loss, d.Why)
+		}
+	}
+}
+
+// TestNumbers judges a task of numbers by guessing: the right ones are 1 and 3, with variance 1.
+func TestNumbers(t *testing.T) {
+	for _, c := range []struct {
+		loss    float64
+		verdict string
+		says    string
+	}{{0.25, report.Unclear, "guessing has 1;"}, {1, report.Underfitting, "no better than guessing, whose loss is 1"}} {
+		m := &task.Metrics{Task: task.NameRegress, Examples: 2, LossSum: 2 * c.loss, Sums: map[string]float64{"value": 4, "square": 10}}
+		d := Fit(Symptoms{History: []report.EpochEvent{{Val: m}}})
+		if d.Verdict != c.verdict || !strings.Contains(d.Why, c.says) {
+			t.Errorf("loss %g: %+v", c.loss, *d)
+		}
+	}
+}
+
 func TestDiagnose(t *testing.T) {
 	ten := strings.Split("a b c d e f g h i j", " ")
 	head := Depth{Fresh: true, Blocks: ten}
@@ -53,7 +110,10 @@ func TestDiagnose(t *testing.T) {
 		{"head by heart", past(600, 0.5, flat(1, 0.85)...), head, false, report.Overfitting, "no fewer weights can train"},
 		{"loss rises", past(600, 0.5, [3]float64{0.9, 0.85, 0.4}, [3]float64{1, 0.85, 0.5}, [3]float64{1, 0.85, 0.6}, [3]float64{1, 0.85, 0.7}), last(4), false, report.Overfitting, "risen from 0.400 in epoch 1 to 0.700"},
 		{"best at the start", past(153, 0.5, [3]float64{0.62, 0.72, 0.6}, [3]float64{0.9, 0.7, 0.9}, [3]float64{1, 0.69, 1.2}, [3]float64{1, 0.68, 1.4}), last(2), false, report.Overfitting, "100.0% on its own training data"},
-		{"within the error", past(153, 0.5, flat(1, 0.948)...), head, false, report.Fine, "within the error"},
+		{"145 of 153", past(153, 0.5, flat(1, 145.0/153)...), head, false, report.Overfitting, "a gap of 5.2 points, 2.9 times its standard error"},
+		{"146 of 153", past(153, 0.5, flat(1, 146.0/153)...), head, false, report.Fine, "a gap of 4.6 points, 2.7 times its standard error (it counts from 5 points and 2 times on)"},
+		{"twice the error", past(100, 0.5, flat(0.99, 0.90)...), last(4), false, report.Overfitting, "3.0 times"},
+		{"less than twice the error", past(60, 0.5, flat(1, 57.0/60)...), last(4), false, report.Fine, "1.8 times its standard error (it counts"},
 		{"small gap, many examples", past(10_000, 0.5, flat(1, 0.97)...), last(4), false, report.Fine, "a gap of 3.0 points"},
 		{"perfect", past(600, 0.5, flat(1, 1)...), last(4), false, report.Fine, "± 0.1"},
 		{"better on new examples", past(600, 0.5, flat(0.98, 1)...), last(4), false, report.Fine, "better on new examples"},

@@ -67,6 +67,9 @@ func Fit(ctx context.Context, cfg config.Config, sets run.Sets, sinks ...report.
 		return nil, err
 	}
 	final.Notes, final.Spent = s.Notes, report.Seconds
+	if err := final.Settle(ctx, sinks...); err != nil {
+		return nil, err
+	}
 	var dir *run.RunDir
 	if cfg.Out != "" {
 		if dir, err = run.CreateRunDir(cfg.Out, &final.Config); err != nil {

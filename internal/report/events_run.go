@@ -118,7 +118,7 @@ type EpochEvent struct {
 	TrainLoss     Number        `json:"train_loss" doc:"mean over the epoch's examples, while the weights moved"`
 	TrainAccuracy Number        `json:"train_accuracy" doc:"accuracy, measured in the same way; of classify"`
 	TrainMetric   *task.Named   `json:"train_metric,omitempty" doc:"the metric of other tasks: name and value"`
-	Val           *task.Metrics `json:"val,omitempty" doc:"validation: examples, loss, and of classify accuracy, macro_f1 and confusion, of other tasks metric"`
+	Val           *task.Metrics `json:"val,omitempty" doc:"validation: examples, loss, and of classify accuracy, macro_f1, confusion, ece (expected calibration error) and bins (by probability: examples, right ones, sum of probabilities), of other tasks metric"`
 	LR            float64       `json:"lr" doc:"learning rate of the last step"`
 	Best          bool          `json:"best" doc:"the best epoch so far"`
 	Seconds       float64       `json:"seconds" doc:"time it took, validation included"`

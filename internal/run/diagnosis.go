@@ -10,7 +10,8 @@ import (
 
 // diagnose reports likely problems of this fit.
 func (f *loop) diagnose() *report.Diagnosis {
-	s := diagnose.Symptoms{History: f.st.History, Kept: f.keptEpoch(), Altered: f.session.Config.Augment != "none" || f.session.Config.Mixup > 0}
+	s := diagnose.Symptoms{History: f.st.History, Kept: f.keptEpoch(), Augment: f.session.Config.Augment != "none"}
+	s.Altered = s.Augment || f.session.Config.Mixup > 0
 	s.Trained = diagnose.Depth{Fresh: f.session.Net.Headed.Fresh, Blocks: f.session.Net.Set.Blocks, Adapter: f.session.Config.Adapter}
 	if f.final != nil && s.Kept >= 0 { // the written weights belong to no epoch
 		s.History = slices.Clone(s.History)

@@ -10,20 +10,33 @@ import (
 // encoders opens the examples at the frontier of the current plan.
 func (f *loop) encoders(ctx context.Context) error {
 	s := f.session
-	o := s.KeepOptions()
-	o.Private, o.Brief = s.again(), f.brief()
-	o.Progress = func(done, total int) { f.events.Emit(&report.Encoded{Done: done, Total: total}) }
-	o.Warn = func(message string) { f.events.Emit(&report.Warning{Message: message}) }
-	e, kept, err := keep.Open(ctx, s.Net, s.Train, s.Val, o, f.frontier)
-	if err != nil {
-		return err
+	var e *keep.Encoders
+	var kept *keep.Summary
+	if k := s.kept; k != nil && k.Net == s.Net {
+		e, kept = k.Encoders, k.Summary
+	} else {
+		o := s.keepOptions(f.events)
+		o.Private, o.Brief = s.again(), f.brief()
+		var err error
+		if e, kept, err = keep.Open(ctx, s.Net, s.Train, s.Val, o, f.frontier); err != nil {
+			return err
+		}
 	}
+	s.kept = nil
 	f.frontier, f.cached = e, kept.Bytes
 	f.events.Emit((*report.CacheEvent)(kept))
 	if e.Stored() || s.stage.schedule == nil {
 		s.Net.ReleaseFrozen()
 	}
 	return nil
+}
+
+// keepOptions are KeepOptions that tell events.
+func (s *Session) keepOptions(events *report.Events) keep.Options {
+	o := s.KeepOptions()
+	o.Progress = func(done, total int) { events.Emit(&report.Encoded{Done: done, Total: total}) }
+	o.Warn = func(message string) { events.Emit(&report.Warning{Message: message}) }
+	return o
 }
 
 // KeepOptions returns the options for keeping values at the frontier.

@@ -115,6 +115,13 @@ func (s *Session) Extend(dir *RunDir) error {
 		st.Identity, st.Config, st.Plan = id, s.Config, plan
 		st.Seconds, st.Best.Stale = 0, 0
 		st.Extended = &Extended{st.Epoch, st.Step}
+		if t := st.Temperatures; len(t) >= st.Epoch && st.Epoch > 0 { // the added epochs have that of the last one
+			t = t[:st.Epoch:st.Epoch]
+			for len(t) <= s.Config.Epochs {
+				t = append(t, t[st.Epoch-1])
+			}
+			st.Temperatures = t
+		}
 	}
 	if last.State.Best.Found {
 		best, err := from.LoadCheckpoint(BestCheckpoint)

@@ -82,8 +82,11 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 				return err
 			}
 		}
-	} else if err := f.probeHead(ctx); err != nil {
-		return err
+	} else {
+		f.st.Temperatures = f.session.temperatures
+		if err := f.probeHead(ctx); err != nil {
+			return err
+		}
 	}
 	if err := f.measureRates(ctx); err != nil {
 		return err
@@ -117,18 +120,16 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 	for !f.over() && !f.holder.enough {
 		if err := f.epoch(ctx, rates, steps); err != nil {
 			var diverged *DivergedError
-			if errors.As(err, &diverged) && f.dir != nil {
-				if serr := f.saveBest(); serr != nil {
-					return fmt.Errorf("%w; the best weights could not be written: %w", err, serr)
-				}
-				diverged.Kept = f.keptCheckpoint()
-			} else if ctx.Err() != nil {
+			if ctx.Err() != nil && !errors.As(err, &diverged) {
 				if serr := f.save(); serr != nil {
 					return fmt.Errorf("interrupted, and the checkpoint could not be written: %w", serr)
 				}
 			}
-			return err
+			return f.keepBest(err)
 		}
+	}
+	if err := f.ended(); err != nil {
+		return f.keepBest(err)
 	}
 	if err := f.save(); err != nil {
 		return err
@@ -139,6 +140,19 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 // over reports whether all epochs are done, or patience has run out.
 func (f *loop) over() bool {
 	return f.st.Epoch >= f.session.Config.Epochs || f.st.Best.Stop(f.session.Config.Patience)
+}
+
+// keepBest writes the best weights of a fit that diverged, and names their file in the error.
+func (f *loop) keepBest(err error) error {
+	var diverged *DivergedError
+	if !errors.As(err, &diverged) || f.dir == nil {
+		return err
+	}
+	if serr := f.saveBest(); serr != nil {
+		return fmt.Errorf("%w; the best weights could not be written: %w", err, serr)
+	}
+	diverged.Kept = f.keptCheckpoint()
+	return err
 }
 
 // standardiseHead measures the features that a fresh head reads, and makes the head read them

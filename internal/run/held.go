@@ -219,6 +219,7 @@ func (f *loop) takePlan(ctx context.Context) error {
 		f.session.onlyEver(plan)
 	}
 	f.session.byHand()
+	f.st.Temperatures, f.session.temperature = nil, 1 // they were chosen for the plan that was
 	f.meter = &meter{kind: schedule.Nothing, units: f.session.stage.units}
 	f.st.Asked = max(1, f.st.Step+1)
 	return f.change(ctx, plan, time.Now())

@@ -33,6 +33,9 @@ func (s *Session) idleOptions(batch int) {
 	}
 	s.idleForNewHead(note)
 	s.idleCache(note)
+	if c.Calibrate == "on" && !s.calibrates() {
+		note("option calibrate on does nothing: it takes classes, and %d training examples or more", calibrationLeast)
+	}
 	if c.Average == "swa" && optim.SWAEpochs(c.Epochs) < 2 {
 		note("option average swa does nothing: the last quarter of %s has no two to average; 8 do", report.Epochs(c.Epochs))
 	}

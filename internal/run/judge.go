@@ -26,6 +26,7 @@ func (f *loop) stepped() {
 // weights or their mean. It keeps a copy if they are the best so far.
 func (f *loop) judge(ctx context.Context) (val *task.Metrics, best bool, err error) {
 	f.watch.epoch(f)
+	f.temper(f.st.Epoch)
 	if a := f.average; a != nil && a.SWA && f.st.Epoch >= a.First {
 		if f.st.Epoch == a.First && f.st.Averaged == 0 {
 			f.st.Best = Best{} // weights before averaging do not compete with averaged ones

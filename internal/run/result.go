@@ -12,6 +12,10 @@ import (
 type Result struct {
 	ValAccuracy        float64      `json:"val_accuracy"`
 	ValLoss            float64      `json:"val_loss"`
+	ECE                *float64     `json:"ece,omitempty"`        // of classify, see calibrate.Bins
+	ECEChance          *float64     `json:"ece_chance,omitempty"` // that of right probabilities
+	GuessLoss          *float64     `json:"guess_loss,omitempty"` // see task.Metrics.Guess
+	Temperature        float64      `json:"temperature"`          // that divides the scores of the tuned file
 	TrainAccuracy      float64      `json:"train_accuracy"`
 	TrainLoss          float64      `json:"train_loss"`
 	Seconds            float64      `json:"seconds"`

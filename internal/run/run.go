@@ -1,9 +1,11 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -27,6 +29,9 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 	began := time.Now()
 	if err := s.settle(ctx, nil); err != nil { // CheckResume has settled a run that resumes
 		return nil, err
+	}
+	if s.digests == nil {
+		s.digests = freeze.Digests(s.Net.Set, s.Plans.Ever)
 	}
 	f := &loop{session: s, dir: dir, holder: holder{pause: hold}, events: report.NewEvents(sinks...)}
 	plan, err := planText(s.Plans.Reach)
@@ -111,8 +116,21 @@ func (f *loop) finish(began time.Time) (*Result, error) {
 		r.Each = f.each
 		r.ValMetric, r.TrainMetric, r.ValBefore = e.Val.Named(), e.TrainMetric, f.st.Before
 	}
+	if r.Val != nil {
+		if guess, ok := r.Val.Guess(); ok {
+			r.GuessLoss = &guess
+		}
+	}
+	r.Temperature = cmp.Or(f.session.temperature, 1)
 	if v := f.final; v != nil {
 		r.ValAccuracy, r.ValLoss, r.MacroF1, r.Confusion, r.Val, r.ValMetric = v.Accuracy(), v.Loss(), v.MacroF1(), v.Matrix, v, v.Named()
+	}
+	if r.Val != nil && r.ValMetric == nil {
+		ece, chance := r.Val.Bins.ECE(), r.Val.Bins.Chance()
+		r.ECE, r.ECEChance = &ece, &chance
+	}
+	if r.Temperature != 1 && !f.session.Net.Headed.Fresh {
+		f.events.Emit(&report.Warning{Message: fmt.Sprintf("the temperature %.3g is in the metadata of the tuned file: permafrost divides the scores by it, other runtimes give them as the head does", r.Temperature)})
 	}
 	r.Diagnosis = f.diagnose()
 	f.events.Emit(r.Diagnosis)

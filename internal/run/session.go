@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
+	"github.com/permafrost-ml/permafrost/internal/calibrate"
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
@@ -29,11 +30,17 @@ type Session struct {
 	Net         *split.Network
 	Notes       []string
 	Cache       *cache.Cache // shared between runs; nil: no cache
-	Spent       float64      // seconds that choosing the plan took; part of Result.Seconds
+	Spent       float64      // seconds that choosing the plan, its rate and temperature took; part of Result.Seconds
 	MeasureEach bool         // measure every validation example by itself, for Result.Each
 
+	kept         *keep.Kept         // frozen values that Settle computed, for the fit
+	rateOpen     bool               // the learning rate was left to the recipe
+	temperatures []float64          // that calibrate chose, see RunState
+	temperature  float64            // of the current weights; 0 is 1
+	heldOut      []calibrate.Scores // of the validation examples, by epoch, where they are wanted
+
 	targets map[*data.Dataset][]data.Target // the right answers, by example
-	digests map[string]string               // of the frozen weights before training
+	digests map[string]string               // of the frozen weights before training; nil until then
 	active  *active
 	stage   stage
 }
@@ -122,6 +129,7 @@ func newSession(cfg config.Config, base *split.Base, tr, val *data.Dataset, reso
 	s.Notes = append(s.Notes, s.Net.Headed.Notes...)
 	s.Notes = append(s.Notes, s.Net.Headed.AdapterNotes()...)
 	batch := cfg.Batch
+	s.rateOpen = cfg.LR == 0
 	cfg.Recipe(config.SubjectOf(s.Net.Headed, s.Net.Set, net.Plan, tr.Len()))
 	cfg.Batch = min(cfg.Batch, tr.Len())
 	s.Config = cfg
@@ -138,7 +146,6 @@ func newSession(cfg config.Config, base *split.Base, tr, val *data.Dataset, reso
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
-	s.digests = freeze.Digests(s.Net.Set, s.Plans.Ever)
 	s.Net.Plan = s.Plans.Now // nothing is compiled yet
 	s.active = NewActive(&s.Config, s.Net.IsNew)
 	s.active.own(s.Net.Set, s.Plans.Ever)

@@ -4,22 +4,30 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/option"
+	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
 // fisherExamples limits the number of examples whose gradients estimate the Fisher information.
 const fisherExamples = 256
 
-// Settle measures which parameters a share by fisher thaws. It trains a head first, which takes a
-// while, and writes nothing. It errors if the plan then trains nothing, or leaves its schedule
-// nothing to choose from. Call it before a run folder is made to learn this early; otherwise Fit
-// calls it.
-func (s *Session) Settle(ctx context.Context) error {
+// Settle makes the choices that need the examples, and writes nothing. It measures which parameters
+// a share by fisher thaws, with a head that it trains first, and errors if the plan then trains
+// nothing, or leaves its schedule nothing to choose from. It calibrates a classifier, see
+// Config.Calibrate, and puts the learning rate that it chose into the session's Config; so call it
+// before a run folder is made. Fit alone does not calibrate.
+func (s *Session) Settle(ctx context.Context, sinks ...report.Sink) error {
 	defer kernel.Use(s.Config.Threads)()
-	return s.settle(ctx, nil)
+	began, spent := time.Now(), s.Spent
+	defer func() { s.Spent = spent + time.Since(began).Seconds() }() // settle replaces the session
+	if err := s.settle(ctx, nil); err != nil {
+		return err
+	}
+	return s.calibrate(ctx, report.NewEvents(sinks...))
 }
 
 // settle selects the parameters of a share that depends on the data, once. It takes them from

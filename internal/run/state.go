@@ -34,6 +34,8 @@ type RunState struct {
 	Best    Best                `json:"best"`              // the best epoch, and when to give up
 	History []report.EpochEvent `json:"history,omitempty"` // of the finished epochs
 	Seconds float64             `json:"seconds"`           // spent so far
+	// by which scores are divided, by epoch; none: they stay as trained
+	Temperatures []float64 `json:"temperatures,omitempty"`
 	// lm: the metric of the pretrained model
 	Before  *task.Named `json:"before,omitempty"`
 	Version string      `json:"version,omitempty"` // of permafrost

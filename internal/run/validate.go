@@ -25,9 +25,13 @@ func (f *loop) validate(ctx context.Context) (*task.Metrics, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.session.Task.Measure(m, out[0], f.session.labels(f.session.Val, b, out[0].Shape))
+		scores, labels := f.session.tempered(out[0]), f.session.labels(f.session.Val, b, out[0].Shape)
+		f.session.Task.Measure(m, scores, labels)
+		if f.session.heldOut != nil {
+			f.collect(scores.F32(), labels[0].I64())
+		}
 		if f.session.MeasureEach {
-			f.measureEach(b, out[0])
+			f.measureEach(b, scores)
 		}
 		if m.Invalid > 0 || task.Finite(m.LossSum) == nil {
 			where, err := p.FirstNonFinite(ctx, given...)

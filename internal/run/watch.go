@@ -15,7 +15,9 @@ import (
 type watch struct {
 	alive map[string]bool // weights that had a gradient this epoch
 	steps int             // steps seen in this epoch
-	told  bool            // dead gradients have been reported
+	// epochs in which the weights were looked at
+	judged int
+	told   bool // dead gradients have been reported
 }
 
 // Batch statistics of fewer examples, or of fewer values per channel, are too noisy.
@@ -58,15 +60,16 @@ func allZero(t *tensor.Tensor) bool {
 	return len(bytes.Trim(t.Bytes, "\x00")) == 0
 }
 
-// epoch reports at the end of an epoch if it saw all of it.
+// epoch reports at the end of an epoch if it saw all of it. Below what is new and starts at zero,
+// such as a linear head, the first step of a run has no gradients but zeros, and says nothing.
 func (w *watch) epoch(f *loop) {
-	if f.session.stage.schedule == nil && w.steps == f.st.Steps {
+	if f.session.stage.schedule == nil && w.steps == f.st.Steps && f.st.Step > 1 {
 		var dead, unmoved []string
 		for _, s := range f.session.active.Opt.Slots() {
 			switch {
 			case !w.alive[s.Name]:
 				dead = append(dead, s.Name)
-			case f.st.Epoch == 0 && !f.moved(s):
+			case w.judged == 0 && !f.moved(s):
 				unmoved = append(unmoved, s.Name)
 			}
 		}
@@ -74,6 +77,7 @@ func (w *watch) epoch(f *loop) {
 			w.told = true
 			f.events.Emit(&report.Warning{Message: fmt.Sprintf("dead gradients: %s had none but zeros in the whole of epoch %d, and cannot learn; freezing it changes nothing and saves its cost", list(dead), f.st.Epoch+1)})
 		}
+		w.judged++
 		if len(unmoved) > 0 {
 			f.events.Emit(&report.Warning{Message: fmt.Sprintf("%s moved by less than a millionth in epoch %d: raise option lr or option lr_mult for it, or freeze it", list(unmoved), f.st.Epoch+1)})
 		}

@@ -11,6 +11,7 @@ import (
 // their mean. With wise_ft it then interpolates between them and the pretrained ones, and validates
 // the result.
 func (f *loop) settle(ctx context.Context) error {
+	f.temper(f.keptEpoch())
 	switch {
 	case f.session.Config.Keep == "best" && f.kept.best != nil:
 		if err := f.session.restoreWeights(f.kept.best); err != nil {
@@ -58,6 +59,7 @@ func (f *loop) wise(ctx context.Context, share float64) error {
 	if err := f.reestimate(ctx); err != nil {
 		return err
 	}
+	f.temper(f.session.Config.Epochs)
 	var err error
 	if f.final, err = f.validate(ctx); err == nil {
 		f.events.Emit(&report.Warning{Message: fmt.Sprintf("option wise_ft %g: %s on validation", share, report.MetricText(f.final.Named(), f.final.Accuracy()))})

@@ -86,13 +86,16 @@ func (f *loop) writeBeside() error {
 // patch describes how the tuned file differs from the base, with the record in its metadata. See
 // Network.Patch.
 func (s *Session) patch() (*onnx.Patch, error) {
-	p, err := s.Net.Patch(s.Plans.Ever, s.Config.AdapterMerge)
+	p, err := s.Net.Patch(s.Plans.Ever, s.Config.AdapterMerge, s.temperature)
 	if err != nil {
 		return nil, err
 	}
 	record := tuned.Record{Version: version.Version, Task: s.Task.Name(), Labels: s.Task.Names(), Input: s.Base.Feed.Kind(), Sides: s.Base.Sides, Plan: s.Plans.Ever}
 	if record.Bases, err = tuned.ChainOf(s.Base.Model.Metadata); err != nil {
 		return nil, err
+	}
+	if !s.Net.Headed.Fresh {
+		record.Temperature = s.temperature
 	}
 	if record.Preprocess, err = s.Base.Feed.Settings(); err != nil {
 		return nil, err

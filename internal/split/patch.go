@@ -12,8 +12,9 @@ import (
 // Patch describes how the tuned file differs from the base for a plan of what trained. It holds new
 // contents of changed weights, the new head in place of what it replaces, and adapters beside their
 // layers. If merge is set, adapters are merged into their layers' weights. Standardisation is folded
-// into the head's weights. The caller adds the metadata.
-func (n *Network) Patch(plan *freeze.Plan, merge bool) (*onnx.Patch, error) {
+// into the head's weights, and so is the division of a fresh head's scores by the temperature, if
+// that is not 0. The caller adds the metadata.
+func (n *Network) Patch(plan *freeze.Plan, merge bool, temperature float64) (*onnx.Patch, error) {
 	p := &onnx.Patch{Tensors: map[string]*tensor.Tensor{}}
 	changed := map[string]*tensor.Tensor{} // and added ones, by name
 	fresh := n.Headed.fresh()
@@ -29,6 +30,7 @@ func (n *Network) Patch(plan *freeze.Plan, merge bool) (*onnx.Patch, error) {
 	if n.Headed.Fresh {
 		n.foldHead(changed)
 		n.foldAnswers(changed)
+		n.foldTemperature(changed, temperature)
 	}
 	h := n.Headed
 	if h.Adapters != nil && merge {
@@ -64,6 +66,21 @@ func (n *Network) foldAnswers(changed map[string]*tensor.Tensor) {
 		changed[name] = changed[name].Clone()
 	}
 	r.Fold(changed[names[0]].F32(), changed[names[1]].F32())
+}
+
+// foldTemperature rewrites the last layer of a fresh head so that its scores are divided by the
+// temperature.
+func (n *Network) foldTemperature(changed map[string]*tensor.Tensor, temperature float64) {
+	if temperature == 0 || temperature == 1 {
+		return
+	}
+	for _, name := range n.Headed.Weights[len(n.Headed.Weights)-2:] {
+		t := changed[name].Clone()
+		for i, v := range t.F32() {
+			t.F32()[i] = float32(float64(v) / temperature)
+		}
+		changed[name] = t
+	}
 }
 
 // mergeAdapters puts new contents of the adapted weights into changed and the patch, in place of

@@ -19,6 +19,7 @@ func init() {
 		Name:    NameClassify,
 		Answers: data.Answers{Classes: true},
 		Metric:  Metric{Name: "accuracy", Of: (*Metrics).Accuracy},
+		Guess:   func(m *Metrics) float64 { return math.Log(float64(m.Classes)) },
 		New: func(e Examples) (Task, error) {
 			t := &Classify{Classes: e.Train.Classes, Options: Options{Smoothing: e.Smoothing}}
 			if e.Balanced {

@@ -19,6 +19,10 @@ type Kind struct {
 	// Metric is the number that measures how good a model is.
 	Metric Metric
 
+	// Guess returns the loss of an answer that knows nothing of the examples but what their answers
+	// look like. Nil: there is no such number.
+	Guess func(m *Metrics) float64
+
 	// New makes the task from examples. It errors on answers that cannot be learned.
 	New func(e Examples) (Task, error)
 

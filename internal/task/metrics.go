@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
+
+	"github.com/permafrost-ml/permafrost/internal/calibrate"
 )
 
 // Metrics measure how well a model does at its task, example by example. Sums are in float64 and in
@@ -19,7 +22,8 @@ type Metrics struct {
 	// classify
 	Classes int
 	Correct int
-	Matrix  [][]int64 // examples of class i (row) that were predicted as class j (column)
+	Matrix  [][]int64      // examples of class i (row) that were predicted as class j (column)
+	Bins    calibrate.Bins // predictions by their probability
 
 	Labels []Hits // multilabel: per label
 	Tokens int64  // lm: predicted tokens
@@ -46,9 +50,8 @@ func NewMetrics(classes int) *Metrics {
 	return m
 }
 
-// Add adds one batch of a classifier: scores of shape [len(labels), Classes] (logits or
-// probabilities), the true class of each example and its loss. It panics if the lengths do not
-// match.
+// Add adds one batch of a classifier: logits of shape [len(labels), Classes], the true class of
+// each example and its loss, the negative log likelihood. It panics if the lengths do not match.
 func (m *Metrics) Add(scores []float32, labels []int, losses []float32) {
 	if len(scores) != len(labels)*m.Classes || len(losses) != len(labels) {
 		panic(fmt.Sprintf("task: metrics of %d classes given %d scores and %d losses for %d labels", m.Classes, len(scores), len(losses), len(labels)))
@@ -56,7 +59,8 @@ func (m *Metrics) Add(scores []float32, labels []int, losses []float32) {
 	for i, label := range labels {
 		m.Examples++
 		m.LossSum += float64(losses[i])
-		guess := Argmax(scores[i*m.Classes : (i+1)*m.Classes])
+		row := scores[i*m.Classes : (i+1)*m.Classes]
+		guess := Argmax(row)
 		if guess < 0 {
 			m.Invalid++
 			continue
@@ -65,6 +69,8 @@ func (m *Metrics) Add(scores []float32, labels []int, losses []float32) {
 		if guess == label {
 			m.Correct++
 		}
+		// the loss is the logarithm of all exponentials less the logit of the label
+		m.Bins.Add(math.Min(1, math.Exp(float64(row[guess])-float64(row[label])-float64(losses[i]))), guess == label)
 	}
 }
 
@@ -95,6 +101,7 @@ func (m *Metrics) Merge(o *Metrics) {
 			m.Matrix[i][j] += n
 		}
 	}
+	m.Bins.Merge(&o.Bins)
 	for i, h := range o.Labels {
 		m.Labels[i].Both += h.Both
 		m.Labels[i].Wrong += h.Wrong
@@ -130,6 +137,15 @@ func (m *Metrics) Loss() float64 {
 		return 0
 	}
 	return m.LossSum / n
+}
+
+// Guess returns the loss of guessing: of all classes alike, or of the mean number. ok is false where
+// there is no such loss.
+func (m *Metrics) Guess() (loss float64, ok bool) {
+	if k := kindOf(m.Task); k.Guess != nil {
+		loss = k.Guess(m)
+	}
+	return loss, loss > 0
 }
 
 // Metric returns the number that measures how good a model is at its task, see Kind.Metric.
@@ -213,20 +229,22 @@ func ratio(a, b int) float64 {
 
 // metricsJSON is the JSON form of Metrics. Sums that may be NaN are text, as JSON has no NaN.
 type metricsJSON struct {
-	Task      string    `json:"task,omitempty"`
-	Examples  int       `json:"examples"`
-	Metric    *Named    `json:"metric,omitempty"` // for tasks other than classify
-	Accuracy  *float64  `json:"accuracy,omitempty"`
-	Loss      *float64  `json:"loss"` // null if it is not finite
-	MacroF1   *float64  `json:"macro_f1,omitempty"`
-	Correct   *int      `json:"correct,omitempty"`
-	Invalid   int       `json:"invalid,omitempty"`
-	LossSum   string    `json:"loss_sum"`
-	Confusion [][]int64 `json:"confusion,omitempty"`
-	Labels    []Hits    `json:"labels,omitempty"`
-	Tokens    int64     `json:"tokens,omitempty"`
-	Edits     int64     `json:"edits,omitempty"`
-	Length    int64     `json:"length,omitempty"`
+	Task      string          `json:"task,omitempty"`
+	Examples  int             `json:"examples"`
+	Metric    *Named          `json:"metric,omitempty"` // for tasks other than classify
+	Accuracy  *float64        `json:"accuracy,omitempty"`
+	Loss      *float64        `json:"loss"` // null if it is not finite
+	MacroF1   *float64        `json:"macro_f1,omitempty"`
+	Correct   *int            `json:"correct,omitempty"`
+	Invalid   int             `json:"invalid,omitempty"`
+	LossSum   string          `json:"loss_sum"`
+	Confusion [][]int64       `json:"confusion,omitempty"`
+	ECE       *float64        `json:"ece,omitempty"`
+	Bins      *calibrate.Bins `json:"bins,omitempty"`
+	Labels    []Hits          `json:"labels,omitempty"`
+	Tokens    int64           `json:"tokens,omitempty"`
+	Edits     int64           `json:"edits,omitempty"`
+	Length    int64           `json:"length,omitempty"`
 
 	Sums map[string]float64 `json:"sums,omitempty"`
 }
@@ -253,8 +271,8 @@ func (m *Metrics) MarshalJSON() ([]byte, error) {
 		Labels: m.Labels, Tokens: m.Tokens, Edits: m.Edits, Length: m.Length, Sums: m.Sums,
 	}
 	if j.Metric == nil {
-		accuracy, f1 := m.Accuracy(), m.MacroF1()
-		j.Accuracy, j.MacroF1, j.Correct, j.Confusion = &accuracy, &f1, &m.Correct, m.Matrix
+		accuracy, f1, ece := m.Accuracy(), m.MacroF1(), m.Bins.ECE()
+		j.Accuracy, j.MacroF1, j.Correct, j.Confusion, j.ECE, j.Bins = &accuracy, &f1, &m.Correct, m.Matrix, &ece, &m.Bins
 	}
 	return json.Marshal(j)
 }
@@ -283,6 +301,9 @@ func (m *Metrics) UnmarshalJSON(b []byte) error {
 	}
 	for i, row := range j.Confusion {
 		copy(m.Matrix[i], row)
+	}
+	if j.Bins != nil {
+		m.Bins = *j.Bins
 	}
 	if _, err := fmt.Sscan(j.LossSum, &m.LossSum); err != nil {
 		return fmt.Errorf("task: metrics: loss_sum: %w", err)

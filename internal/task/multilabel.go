@@ -22,6 +22,7 @@ func init() {
 			return slices.ContainsFunc(answers, hasSeveral)
 		}},
 		Metric: Metric{Name: "macro_f1", Text: "macro F1", Of: (*Metrics).MacroF1},
+		Guess:  func(*Metrics) float64 { return math.Ln2 }, // of every label
 		New: func(e Examples) (Task, error) {
 			t := NewMultilabel(e.answers(), Options{Smoothing: e.Smoothing})
 			if len(t.Answers) == 0 {

@@ -19,6 +19,7 @@ func init() {
 		Name:    NameRegress,
 		Answers: data.Answers{Looks: looksNumeric, Like: isNumber},
 		Metric:  Metric{Name: "rmse", Lower: true, Of: (*Metrics).RMSE},
+		Guess:   (*Metrics).variance,
 		New: func(e Examples) (Task, error) {
 			if e.KeepHead { // whose output is in the number's unit
 				return &Regress{Std: 1}, nil
@@ -117,9 +118,19 @@ func (r *Regress) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Te
 		if v != v {
 			m.Invalid++
 		}
-		d := float64(v) - float64(labels[0].F32()[i])
+		want := float64(labels[0].F32()[i])
+		d := float64(v) - want
 		m.LossSum += d * d * r.Std * r.Std
+		m.Sum("value", want*r.Std)
+		m.Sum("square", want*want*r.Std*r.Std)
 	}
+}
+
+// variance returns that of the right numbers, the loss of always giving their mean.
+func (m *Metrics) variance() float64 {
+	n := float64(max(1, m.Examples))
+	mean := m.Sums["value"] / n
+	return max(0, m.Sums["square"]/n-mean*mean)
 }
 
 // RMSE returns the root mean squared error, 0 without examples. The loss of regress is the mean

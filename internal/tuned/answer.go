@@ -30,10 +30,14 @@ func (p *Predictor) prediction(input string, scores []float32) Prediction {
 // Evaluation says how well a tuned file does on labelled data.
 type Evaluation struct {
 	Accuracy float64     // classify only
+	ECE      *float64    // classify only: the expected calibration error, see calibrate.Bins
+	Chance   *float64    // classify only: that of right probabilities, by chance
 	Metric   *task.Named // for other tasks
 	Loss     float64
-	Examples int
-	Seconds  float64
+	// GuessLoss is that of guessing, see task.Metrics.Guess; nil if there is none
+	GuessLoss *float64
+	Examples  int
+	Seconds   float64
 
 	Classes []string
 	// classify only; row: true class, column: predicted class
@@ -58,8 +62,12 @@ const mostConfused = 10
 // evaluation summarises metrics.
 func evaluation(m *task.Metrics, names []string) *Evaluation {
 	e := &Evaluation{Metric: m.Named(), Loss: m.Loss(), Examples: m.Examples, Classes: names, PerClass: m.PerClass()}
+	if guess, ok := m.Guess(); ok {
+		e.GuessLoss = &guess
+	}
 	if e.Metric == nil {
-		e.Accuracy, e.Confusion, e.Confused = m.Accuracy(), m.Matrix, m.Confusions(mostConfused)
+		ece, chance := m.Bins.ECE(), m.Bins.Chance()
+		e.Accuracy, e.ECE, e.Chance, e.Confusion, e.Confused = m.Accuracy(), &ece, &chance, m.Matrix, m.Confusions(mostConfused)
 	}
 	return e
 }

@@ -134,6 +134,10 @@ func (p *Predictor) scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, 
 		return nil, err
 	}
 	scores, rows := out[len(out)-1], n
+	if t := p.Record.Temperature; t != 1 && scores.DType == tensor.Float32 {
+		scores = scores.Clone()
+		kernel.Scale(scores.F32(), scores.F32(), float32(1/t))
+	}
 	if form.Rows {
 		rows *= b.Length
 	}

@@ -7,7 +7,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -20,6 +22,8 @@ const (
 	keyPlan    = "permafrost.plan"
 	keyBases   = "permafrost.bases" // JSON: the plans of earlier fits, see Record.Bases
 	keyVersion = "permafrost.version"
+
+	keyTemperature = "permafrost.temperature"
 )
 
 // Record is what a tuned file says about itself.
@@ -35,6 +39,10 @@ type Record struct {
 	// Bases are the plans of the fits that made the base of Plan, the first one first. Each holds the
 	// digest of its own base, so the file can be verified against every one of them.
 	Bases []*freeze.Plan
+
+	// Temperature divides the scores that the file gives. It is 1 where the weights of a new head
+	// contain it.
+	Temperature float64
 }
 
 // Chain returns the plans of all fits that made the file, the first one first.
@@ -55,7 +63,7 @@ func ChainOf(metadata map[string]string) ([]*freeze.Plan, error) {
 
 // Metadata returns the record as metadata_props.
 func (r *Record) Metadata() (map[string]string, error) {
-	out := map[string]string{keyVersion: r.Version, keyTask: r.Task, feed.KeyKind: r.Input}
+	out := map[string]string{keyVersion: r.Version, keyTask: r.Task, feed.KeyKind: r.Input, keyTemperature: fmt.Sprint(cmp.Or(r.Temperature, 1))}
 	parts := map[string]any{feed.KeyLabels: r.Labels, feed.KeySettings: r.Preprocess, keyPlan: r.Plan}
 	if len(r.Bases) > 0 {
 		parts[keyBases] = r.Bases
@@ -85,6 +93,13 @@ func ReadRecord(metadata map[string]string) (*Record, error) {
 		return nil, fmt.Errorf("the model carries no record of a fit: it was not written by permafrost fit")
 	}
 	r := &Record{Version: metadata[keyVersion], Task: metadata[keyTask], Input: cmp.Or(metadata[feed.KeyKind], feed.KindPicture), Sides: metadata[sideinput.Key]}
+	r.Temperature = 1
+	if t, ok := metadata[keyTemperature]; ok {
+		var err error
+		if r.Temperature, err = strconv.ParseFloat(t, 64); err != nil || !(r.Temperature > 0) || math.IsInf(r.Temperature, 0) {
+			return nil, fmt.Errorf("%s: %q is no positive number", keyTemperature, t)
+		}
+	}
 	parts := map[string]any{feed.KeyLabels: &r.Labels, feed.KeySettings: &r.Preprocess, keyPlan: &r.Plan}
 	if _, ok := metadata[keyBases]; ok {
 		parts[keyBases] = &r.Bases
