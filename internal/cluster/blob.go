@@ -42,7 +42,7 @@ func (c *Cluster) Put(ctx context.Context, content io.Reader) (Digest, error) {
 	var m manifest
 	buf := make([]byte, 0, 1<<20)
 	for {
-		buf, err = readPart(content, buf[:0])
+		buf, err = readPart(content, buf[:0], c.part)
 		if err != nil {
 			return "", fmt.Errorf("cluster: reading a blob: %w", err)
 		}
@@ -56,7 +56,7 @@ func (c *Cluster) Put(ctx context.Context, content io.Reader) (Digest, error) {
 		}
 		m.Size += int64(len(buf))
 		m.Parts = append(m.Parts, d)
-		if len(buf) < partSize {
+		if int64(len(buf)) < c.part {
 			break
 		}
 	}
@@ -69,9 +69,9 @@ func (c *Cluster) Put(ctx context.Context, content io.Reader) (Digest, error) {
 }
 
 // readPart reads up to a part into buf.
-func readPart(r io.Reader, buf []byte) ([]byte, error) {
+func readPart(r io.Reader, buf []byte, size int64) ([]byte, error) {
 	b := bytes.NewBuffer(buf)
-	_, err := io.CopyN(b, r, partSize)
+	_, err := io.CopyN(b, r, size)
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}

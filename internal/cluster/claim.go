@@ -49,19 +49,25 @@ func (c claims) errors() (texts []string) {
 }
 
 // change reads the claims of a job, lets edit change them, and writes them, as often as another
-// worker was faster. Edit says whether there is something to write.
-func (c *Cluster) change(ctx context.Context, at place, edit func(*claims) bool) (result claims, err error) {
+// worker was faster. Edit says whether there is something to write. Fresh says that there are
+// probably none, which saves reading them.
+func (c *Cluster) change(ctx context.Context, at place, fresh bool, edit func(*claims) bool) (result claims, err error) {
 	subject := at.subject(claimWord)
-	known, expect := claims{}, uint64(0)
-	err = c.try(ctx, "claiming job "+at.job, brief, func(ctx context.Context) error {
+	known, expect, read := claims{}, uint64(0), fresh
+	err = c.try(ctx, "claiming job "+at.job, brief, func(ctx context.Context) (err error) {
 		for {
+			if !read {
+				if known, expect, err = c.claims(ctx, subject); err != nil {
+					return err
+				}
+				read = true
+			}
 			next := claims{append([]attempt(nil), known.Attempts...)}
 			if !edit(&next) {
 				result = known
 				return nil
 			}
 			m := nats.NewMsg(subject)
-			var err error
 			if m.Data, err = json.Marshal(next); err != nil {
 				return err
 			}
@@ -74,9 +80,7 @@ func (c *Cluster) change(ctx context.Context, at place, edit func(*claims) bool)
 			if !conflict(err) {
 				return err
 			}
-			if known, expect, err = c.claims(ctx, subject); err != nil {
-				return err
-			}
+			read = false
 		}
 	})
 	return result, err

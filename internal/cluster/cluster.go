@@ -20,12 +20,14 @@ type Cluster struct {
 	conn        *nats.Conn
 	js          jetstream.JetStream
 	teller      *teller
+	link        link
 	reconnects  atomic.Int64
 	blobsSent   atomic.Int64
 	blobsTaken  atomic.Int64
 	closeReason atomic.Pointer[error]
 	checked     sync.Map // names of objects that were read back
 	streams     sync.Map // name to jetstream.Stream
+	part        int64    // the most bytes that one object holds
 }
 
 // Open connects to the server at Options.URL, or starts one on Options.Store. It waits for a server
@@ -35,7 +37,7 @@ func Open(ctx context.Context, opt Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{opt: opt, teller: &teller{tell: opt.Event}}
+	c := &Cluster{opt: opt, part: partSize, teller: &teller{tell: opt.Event}}
 	if opt.URL == "" {
 		err = c.openStore(ctx)
 	} else {
@@ -132,7 +134,7 @@ func (c *Cluster) where() string {
 func (c *Cluster) try(ctx context.Context, doing string, limit time.Duration, op func(context.Context) error) error {
 	began, pause := time.Now(), 20*time.Millisecond
 	for {
-		once, cancel := context.WithTimeout(ctx, limit)
+		once, cancel := c.link.within(ctx, limit)
 		err := op(once)
 		cancel()
 		if err == nil {
@@ -147,7 +149,7 @@ func (c *Cluster) try(ctx context.Context, doing string, limit time.Duration, op
 		if errors.Is(err, nats.ErrConnectionClosed) {
 			return fmt.Errorf("cluster: %s: %s: the connection was closed here", c.where(), doing)
 		}
-		if !transient(err) {
+		if !transient(err) && !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("cluster: %s: %s: %w", c.where(), doing, explain(err))
 		}
 		if time.Since(began) > c.opt.Wait {

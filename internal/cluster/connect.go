@@ -32,6 +32,7 @@ func (c *Cluster) connect(ctx context.Context) error {
 		conn, err := nats.Connect(address, opts...)
 		if err == nil {
 			c.conn = conn
+			c.link.set(true)
 			break
 		}
 		if !absent(err) {
@@ -69,15 +70,18 @@ func (c *Cluster) natsOptions() []nats.Option {
 		// What cannot be sent fails, and is sent again by who knows whether it still matters.
 		nats.ReconnectBufSize(-1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			c.link.set(false)
 			if err != nil {
 				c.teller.say(Event{Kind: Disconnected, Text: fmt.Sprintf("%s is away: %v", c.where(), err)})
 			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
 			c.reconnects.Add(1)
+			c.link.set(true)
 			c.teller.say(Event{Kind: Reconnected, Text: c.where() + " is back"})
 		}),
 		nats.ClosedHandler(func(conn *nats.Conn) {
+			c.link.set(false)
 			if err := conn.LastError(); err != nil && !absent(err) {
 				reason := fmt.Errorf("cluster: %s: the connection ended: %w", c.where(), explain(err))
 				c.closeReason.Store(&reason)

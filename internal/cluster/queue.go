@@ -126,7 +126,7 @@ func (q *Queue) send(ctx context.Context, ids []string) error {
 	const window = 500
 	for len(ids) > 0 {
 		n := min(window, len(ids))
-		err := q.c.try(ctx, fmt.Sprintf("submitting %d jobs to queue %s", n, q.name), 4*brief, func(ctx context.Context) error {
+		err := q.c.try(ctx, fmt.Sprintf("submitting %d jobs to queue %s", n, q.name), 2*brief, func(ctx context.Context) error {
 			err := q.sendWindow(ctx, ids[:n])
 			if lostStream(err) {
 				return errors.Join(q.heal(ctx), err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -92,7 +93,9 @@ func (q *Queue) seek(ctx context.Context, cur *cursor) error {
 
 // fetch reads results for a second or two. It gives how many came.
 func (q *Queue) fetch(ctx context.Context, cur *cursor) (n int, err error) {
-	batch, err := cur.consumer.Fetch(256, jetstream.FetchMaxWait(2*time.Second), jetstream.FetchHeartbeat(500*time.Millisecond))
+	waiting, cancel := q.c.link.within(ctx, 2*time.Second)
+	defer cancel()
+	batch, err := cur.consumer.Fetch(256, jetstream.FetchContext(waiting), jetstream.FetchHeartbeat(500*time.Millisecond))
 	if err != nil {
 		return 0, err
 	}
@@ -111,7 +114,13 @@ func (q *Queue) fetch(ctx context.Context, cur *cursor) (n int, err error) {
 			return n, err
 		}
 	}
-	return n, batch.Error()
+	switch err := batch.Error(); {
+	case waiting.Err() == context.Canceled:
+		return n, nats.ErrDisconnected
+	case err != nil && waiting.Err() == nil:
+		return n, err
+	}
+	return n, nil
 }
 
 // take hands one result on, unless the job has one.

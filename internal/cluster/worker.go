@@ -34,6 +34,7 @@ type worker struct {
 	handle      Handler
 	id          string // tells workers of one name apart
 	attempt     int    // counts the attempts that it makes
+	joined      bool   // it has said so
 
 	mu     sync.Mutex
 	busy   *Job
@@ -66,12 +67,14 @@ func (c *Cluster) Work(ctx context.Context, group, name string, handle Handler) 
 				break
 			}
 		}
-		m, err := nextJob(ctx, consumer)
+		m, err := w.next(ctx, consumer)
 		switch {
 		case err != nil:
 			consumer = nil // it is asked for again, which waits for the server
 		case m != nil:
-			err = w.do(ctx, m, consumer.CachedInfo().Config.AckWait)
+			if err = w.do(ctx, m, consumer.CachedInfo().Config.AckWait); err != nil {
+				_ = m.Nak() // another worker may do it
+			}
 		}
 		if err != nil && !transient(err) {
 			return w.ended(ctx, err)
@@ -113,7 +116,10 @@ func (w *worker) join(ctx context.Context) (jetstream.Consumer, error) {
 			if err := w.compare(meta["permafrost-protocol"], meta["permafrost-version"]); err != nil {
 				return nil, err
 			}
-			w.say(Event{Kind: Joined, Text: fmt.Sprintf("worker %s has joined", w.name)})
+			if !w.joined {
+				w.say(Event{Kind: Joined, Text: fmt.Sprintf("worker %s has joined", w.name)})
+				w.joined = true
+			}
 			return consumer, nil
 		}
 		select {
@@ -132,9 +138,9 @@ func (w *worker) compare(theirProtocol, theirVersion string) error {
 		w.name, w.c.opt.Version, protocol, w.group, theirVersion, theirProtocol, ErrRefused)
 }
 
-// nextJob waits for a job, for a while. It gives nil where none came.
-func nextJob(ctx context.Context, consumer jetstream.Consumer) (jetstream.Msg, error) {
-	waiting, cancel := context.WithTimeout(ctx, 25*time.Second)
+// next waits for a job, for a while. It gives nil where none came.
+func (w *worker) next(ctx context.Context, consumer jetstream.Consumer) (jetstream.Msg, error) {
+	waiting, cancel := w.c.link.within(ctx, 25*time.Second)
 	defer cancel()
 	batch, err := consumer.Fetch(1, jetstream.FetchContext(waiting), jetstream.FetchHeartbeat(3*time.Second))
 	if err != nil {
@@ -143,7 +149,10 @@ func nextJob(ctx context.Context, consumer jetstream.Consumer) (jetstream.Msg, e
 	for m := range batch.Messages() {
 		return m, nil
 	}
-	if err := batch.Error(); err != nil && waiting.Err() == nil && !errors.Is(err, nats.ErrTimeout) {
+	switch err := batch.Error(); {
+	case waiting.Err() == context.Canceled:
+		return nil, nats.ErrDisconnected
+	case err != nil && waiting.Err() == nil && !errors.Is(err, nats.ErrTimeout):
 		return nil, err
 	}
 	return nil, nil
@@ -157,7 +166,6 @@ func (w *worker) do(ctx context.Context, m jetstream.Msg, lapse time.Duration) e
 		return m.Term()
 	}
 	if v := m.Headers().Get(versionHeader); v != w.c.opt.Version {
-		_ = m.Nak() // another worker may be right
 		return w.compare(protocol, v)
 	}
 	if checkDigest(m.Headers().Get(digestHeader), m.Data()) != nil {
@@ -224,7 +232,7 @@ func (w *worker) do(ctx context.Context, m jetstream.Msg, lapse time.Duration) e
 func (w *worker) claim(ctx context.Context, at place, mine attempt) (number int, verdict []string, err error) {
 	var lost attempt
 	var lostNumber int
-	record, err := w.c.change(ctx, at, func(r *claims) bool {
+	record, err := w.c.change(ctx, at, true, func(r *claims) bool {
 		verdict, lostNumber = nil, 0
 		if n := len(r.Attempts); n > 0 {
 			last := r.Attempts[n-1]
@@ -268,7 +276,7 @@ func (w *worker) claim(ctx context.Context, at place, mine attempt) (number int,
 
 // mark says how an attempt ended.
 func (w *worker) mark(ctx context.Context, at place, id, state, text string) (claims, error) {
-	return w.c.change(ctx, at, func(r *claims) bool {
+	return w.c.change(ctx, at, false, func(r *claims) bool {
 		for i := range r.Attempts {
 			if a := &r.Attempts[i]; a.ID == id {
 				changed := a.State != state
