@@ -30,6 +30,20 @@ func (q *Queue) audit(ctx context.Context) error {
 	if len(lost) == 0 {
 		return nil
 	}
+	for _, id := range lost {
+		// That its result was lost is not the fault of the job.
+		_, err := q.c.change(ctx, q.place(id), false, func(r *claims) (changed bool) {
+			for i := range r.Attempts {
+				if r.Attempts[i].State == running {
+					r.Attempts[i].State, changed = left, true
+				}
+			}
+			return changed
+		})
+		if err != nil {
+			return err
+		}
+	}
 	q.c.teller.say(Event{Kind: Resubmitted, Queue: q.name, Text: fmt.Sprintf("%s had lost %d jobs of queue %s: they are submitted again", q.c.where(), len(lost), q.name)})
 	return q.send(ctx, lost)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,14 +67,14 @@ func (c *Cluster) openStore(ctx context.Context) error {
 		if err != nil || len(unreadable) == 0 {
 			return err
 		}
-		// The server does not know these streams, so their folders can only be taken away while
-		// it does not run.
+		// The server does not know these, so their folders can only be taken away while it does
+		// not run.
 		c.stop()
 		for _, dir := range unreadable {
-			if err := removeStream(dir); err != nil {
+			if err := remove(dir); err != nil {
 				return err
 			}
-			c.teller.say(Event{Kind: Rebuilt, Text: fmt.Sprintf("stream %s in %s is damaged beyond reading: it starts empty", filepath.Base(dir), c.opt.Store)})
+			c.teller.say(Event{Kind: Rebuilt, Text: dir + " is damaged beyond reading: it starts empty"})
 		}
 	}
 	return fmt.Errorf("cluster: store %s is damaged and could not be mended: give another folder, or delete this one", c.opt.Store)

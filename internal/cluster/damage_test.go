@@ -92,7 +92,9 @@ func TestDamage(t *testing.T) {
 				began := time.Now()
 				c, events := open(t, Options{Store: store, Cache: t.TempDir()})
 				defer func() {
-					t.Logf("%s: %v\n%s", rel, time.Since(began), events)
+					if t.Failed() {
+						t.Logf("%s, %v\n%s", rel, time.Since(began), events)
+					}
 					said += events.count(Rebuilt) + events.count(Resubmitted)
 				}()
 				q := openQueue(t, c, "a")

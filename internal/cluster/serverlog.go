@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 )
 
@@ -13,7 +14,7 @@ type serverLog struct {
 }
 
 func (l *serverLog) tell(format string, v []any) {
-	text := fmt.Sprintf(format, v...)
+	text := strings.TrimSpace(fmt.Sprintf(format, v...))
 	l.mu.Lock()
 	l.text = text
 	l.mu.Unlock()
