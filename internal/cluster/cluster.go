@@ -63,7 +63,7 @@ func (c *Cluster) openStore(ctx context.Context) error {
 		if fresh {
 			return nil
 		}
-		unreadable, err := c.repair(ctx)
+		unreadable, err := c.unreadable(ctx)
 		if err != nil || len(unreadable) == 0 {
 			return err
 		}

@@ -139,6 +139,9 @@ func checkGoroutines() error {
 		buf := make([]byte, 1<<20)
 		stacks = ""
 		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			if strings.Contains(g, "resetPendingAcksOnReconnect") {
+				continue // nats.go leaves it where an object is stored faster than it starts
+			}
 			if strings.Contains(g, "nats-io") || strings.Contains(g, "permafrost/internal/cluster.") && !strings.Contains(g, "TestMain") {
 				stacks += g + "\n\n"
 			}

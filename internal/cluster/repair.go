@@ -10,53 +10,48 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// repair reads all messages of a store that was opened again. Streams that cannot be read in full
-// are deleted: what they held is submitted again by who needs it. Folders that the server did not
-// even recognise are given back.
-func (c *Cluster) repair(ctx context.Context) (unreadable []string, err error) {
-	folders, err := filepath.Glob(filepath.Join(c.opt.Store, "jetstream", "*", "streams", "*"))
+// forgetIndexes takes away what the server remembers of the messages of a store, before it starts:
+// it then reads all of them, checks their checksums, and cuts off what follows a damaged one. With its
+// index it believes a message until somebody asks for it, and one flipped bit can keep it busy for
+// ever.
+func forgetIndexes(store string) error {
+	indexes, err := filepath.Glob(filepath.Join(store, "jetstream", "*", "streams", "*", "msgs", "index.db"))
+	for _, file := range indexes {
+		err = errors.Join(err, os.Remove(file))
+	}
+	if err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	return nil
+}
+
+// unreadable lists the folders of streams and groups that the server does not recognise.
+func (c *Cluster) unreadable(ctx context.Context) (dirs []string, err error) {
+	streams, err := filepath.Glob(filepath.Join(c.opt.Store, "jetstream", "*", "streams", "*"))
 	if err != nil {
 		return nil, err
 	}
-	drop := map[string]error{}
-	for _, dir := range folders {
+	for _, dir := range streams {
 		name := filepath.Base(dir)
-		damage, err := c.damage(ctx, name)
-		switch {
-		case errors.Is(err, jetstream.ErrStreamNotFound), offline(err):
-			unreadable = append(unreadable, dir)
-			damage = errors.New("the server cannot read it")
-		case err != nil:
-			return nil, fmt.Errorf("cluster: %s: reading stream %s: %w", c.where(), name, err)
-		case damage != nil:
-			drop[name] = damage
+		_, err := c.js.Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) || offline(err) {
+			dirs = append(dirs, dir)
+			continue
 		}
-		if damage != nil && name == resultsStream {
-			// Jobs that were done would not be given out again without their results.
-			for _, other := range []string{jobsStream, claimsStream} {
-				if drop[other] == nil {
-					drop[other] = errors.New("the results are")
-				}
+		if err != nil {
+			return nil, fmt.Errorf("cluster: %s: looking at stream %s: %w", c.where(), name, err)
+		}
+		groups, err := filepath.Glob(filepath.Join(dir, "obs", "*"))
+		if err != nil {
+			return nil, err
+		}
+		for _, group := range groups {
+			if _, err := c.js.Consumer(ctx, name, filepath.Base(group)); err != nil {
+				dirs = append(dirs, group)
 			}
 		}
 	}
-	for name, damage := range drop {
-		err := c.js.DeleteStream(ctx, name)
-		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) && !offline(err) {
-			return nil, fmt.Errorf("cluster: %s: deleting the damaged stream %s: %w", c.where(), name, err)
-		}
-		c.teller.say(Event{Kind: Rebuilt, Text: fmt.Sprintf("stream %s in %s is damaged (%v): it starts empty", name, c.opt.Store, damage)})
-	}
-	groups, err := filepath.Glob(filepath.Join(c.opt.Store, "jetstream", "*", "streams", jobsStream, "obs", "*"))
-	if err != nil {
-		return nil, err
-	}
-	for _, dir := range groups {
-		if _, err := c.js.Consumer(ctx, jobsStream, filepath.Base(dir)); err != nil {
-			unreadable = append(unreadable, dir)
-		}
-	}
-	return unreadable, nil
+	return dirs, nil
 }
 
 // offline reports whether the server knows a stream but does not serve it.
@@ -64,36 +59,6 @@ func offline(err error) bool {
 	const streamOffline, streamOfflineReason = 10118, 10194
 	var api *jetstream.APIError
 	return errors.As(err, &api) && (api.ErrorCode == streamOffline || api.ErrorCode == streamOfflineReason)
-}
-
-// damage says what is wrong with a stream.
-func (c *Cluster) damage(ctx context.Context, name string) (damage, err error) {
-	s, err := c.js.Stream(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	state := s.CachedInfo().State
-	found := uint64(0)
-	for seq := state.FirstSeq; found < state.Msgs; found++ {
-		m, err := s.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(">"))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return fmt.Errorf("%d of %d messages are gone", state.Msgs-found, state.Msgs), nil
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err != nil {
-			return fmt.Errorf("message %d: %w", seq, err), nil
-		}
-		if m.Sequence < seq {
-			return fmt.Errorf("message %d stands where %d should", m.Sequence, seq), nil
-		}
-		if d := m.Header.Get(digestHeader); d != "" && checkDigest(d, m.Data) != nil {
-			return fmt.Errorf("message %d: %w", m.Sequence, errDamaged), nil
-		}
-		seq = m.Sequence + 1
-	}
-	return nil, nil
 }
 
 // remove takes the folder of a stream or of a group away.

@@ -58,6 +58,9 @@ func startServer(opt Options, t *teller) (e *embedded, fresh bool, err error) {
 	}
 	_, err = os.Stat(filepath.Join(opt.Store, "jetstream"))
 	fresh = errors.Is(err, os.ErrNotExist)
+	if err := forgetIndexes(opt.Store); err != nil {
+		return nil, false, err
+	}
 	s, err := runServer(opt, addr, t)
 	if err != nil {
 		return nil, false, err
