@@ -24,6 +24,7 @@ type Cluster struct {
 	blobsSent   atomic.Int64
 	blobsTaken  atomic.Int64
 	closeReason atomic.Pointer[error]
+	denied      atomic.Pointer[error] // the last thing that the user may not do
 	checked     sync.Map // names of objects that were read back
 	streams     sync.Map // name to jetstream.Stream
 	part        int64    // the most bytes that one object holds
@@ -150,6 +151,9 @@ func (c *Cluster) try(ctx context.Context, doing string, limit time.Duration, op
 		}
 		if !transient(err) && !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("cluster: %s: %s: %w", c.where(), doing, explain(err))
+		}
+		if denied := c.denied.Load(); denied != nil && time.Since(began) > c.opt.Wait {
+			return fmt.Errorf("cluster: %s: %s: this user may not do that (%w): give it the rights, or use another", c.where(), doing, *denied)
 		}
 		if time.Since(began) > c.opt.Wait {
 			return fmt.Errorf("cluster: %s: %s: no answer for %s (%v): is the server running, and can it be reached?", c.where(), doing, c.opt.Wait, err)

@@ -88,6 +88,9 @@ func (c *Cluster) natsOptions() []nats.Option {
 			}
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				c.denied.Store(&err)
+			}
 			c.teller.say(Event{Kind: Warned, Text: fmt.Sprintf("%s: %v", c.where(), err)})
 		}),
 	}
@@ -132,7 +135,7 @@ func absent(err error) bool {
 	var network net.Error
 	var op *net.OpError
 	var name *net.DNSError
-	if errors.As(err, &name) && name.IsNotFound {
+	if errors.As(err, &name) && name.IsNotFound || strings.Contains(err.Error(), "tls:") || strings.Contains(err.Error(), "x509:") {
 		return false
 	}
 	return errors.Is(err, nats.ErrNoServers) || errors.As(err, &network) || errors.As(err, &op) ||

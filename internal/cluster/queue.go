@@ -235,7 +235,6 @@ func (q *Queue) Close() {
 // Delete takes the queue away, its jobs and its results. Workers stop what they do for it.
 func (q *Queue) Delete(ctx context.Context) error {
 	q.Close()
-	_ = q.c.conn.Publish(stopWord+"."+q.group, []byte(q.name))
 	for _, s := range []struct{ stream, word string }{{jobsStream, jobWord}, {claimsStream, claimWord}, {resultsStream, resultWord}} {
 		err := q.c.try(ctx, "deleting queue "+q.name, brief, func(ctx context.Context) error {
 			stream, err := q.c.js.Stream(ctx, s.stream)
@@ -251,5 +250,7 @@ func (q *Queue) Delete(ctx context.Context) error {
 			return err
 		}
 	}
+	// Workers would find out by themselves, a little later.
+	_ = q.c.conn.Publish(stopWord+"."+q.group, []byte(q.name))
 	return nil
 }

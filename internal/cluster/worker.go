@@ -305,18 +305,7 @@ func (w *worker) run(ctx context.Context, m jetstream.Msg, job Job, lapse time.D
 	w.busy, w.cancel = &job, cancel
 	w.mu.Unlock()
 	var beat sync.WaitGroup
-	beat.Go(func() {
-		tick := time.NewTicker(lapse / 3)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				_ = m.InProgress() // one that is lost is no harm; where all are, the job lapses
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	beat.Go(func() { w.beat(ctx, cancel, m, lapse/3) })
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the handler panicked: %v", r)
@@ -332,6 +321,34 @@ func (w *worker) run(ctx context.Context, m jetstream.Msg, job Job, lapse time.D
 		}
 	}()
 	return w.handle(ctx, job)
+}
+
+// beat says again and again that the job is in work, until ctx ends, and ends it where the job has
+// been taken away.
+func (w *worker) beat(ctx context.Context, cancel context.CancelCauseFunc, m jetstream.Msg, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	gone := 0
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		_ = m.InProgress() // one that is lost is no harm; where all are, the job lapses
+		asking, done := w.c.link.within(ctx, every)
+		job, err := w.c.last(asking, jobsStream, m.Subject())
+		done()
+		if err != nil {
+			continue
+		}
+		if gone++; job != nil {
+			gone = 0
+		}
+		if gone == 2 { // once may be a server that has lost it, and gets it again
+			cancel(errStopped)
+		}
+	}
 }
 
 // say tells the queues of the group.
