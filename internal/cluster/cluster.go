@@ -25,9 +25,9 @@ type Cluster struct {
 	blobsTaken  atomic.Int64
 	closeReason atomic.Pointer[error]
 	denied      atomic.Pointer[error] // the last thing that the user may not do
-	checked     sync.Map // names of objects that were read back
-	streams     sync.Map // name to jetstream.Stream
-	part        int64    // the most bytes that one object holds
+	checked     sync.Map              // names of objects that were read back
+	streams     sync.Map              // name to jetstream.Stream
+	part        int64                 // the most bytes that one object holds
 }
 
 // Open connects to the server at Options.URL, or starts one on Options.Store. It waits for a server
