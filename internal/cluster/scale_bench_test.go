@@ -29,12 +29,14 @@ func BenchmarkCoordinator(b *testing.B) {
 	var ended sync.WaitGroup
 	defer ended.Wait()
 	defer cancel()
+	var remotes []*Cluster
 	for i := range connections {
 		remote, err := Open(ctx, Options{URL: c.URL(), Version: "1"})
 		if err != nil {
 			b.Fatal(err)
 		}
 		defer remote.Close()
+		remotes = append(remotes, remote)
 		for k := range workers / connections {
 			ended.Go(func() {
 				_ = remote.Work(ctx, "work", fmt.Sprintf("w-%d-%d", i, k), func(context.Context, Job) ([]byte, error) { return []byte("done"), nil })
@@ -71,5 +73,12 @@ func BenchmarkCoordinator(b *testing.B) {
 		}
 	}
 	b.StopTimer()
+	bytes := func(c *Cluster) float64 { t := c.Traffic(); return float64(t.Sent+t.Received) / float64(b.N) }
+	perWorker := 0.0
+	for _, r := range remotes {
+		perWorker += bytes(r)
+	}
+	b.ReportMetric(bytes(c), "coordinator-B/job")
+	b.ReportMetric(perWorker, "workers-B/job")
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/1000/float64(b.N), "ms/job")
 }
