@@ -94,6 +94,9 @@ func (c *Cluster) natsOptions() []nats.Option {
 			c.teller.say(Event{Kind: Warned, Text: fmt.Sprintf("%s: %v", c.where(), err)})
 		}),
 	}
+	if c.opt.Group != "" {
+		opts = append(opts, nats.CustomInboxPrefix("_INBOX_"+c.opt.Group))
+	}
 	if c.server != nil {
 		return opts
 	}

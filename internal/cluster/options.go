@@ -28,6 +28,9 @@ type Options struct {
 	// the server is reached inside the process only.
 	Listen string
 
+	// Group, where it is given, is the only group that this side works for. Answers then come to it on
+	// subjects of the group, so that a server can keep groups from reading each other's.
+	Group string
 	// Version is the version of the program. Coordinator and workers must have the same.
 	Version string
 	// Cache is the folder in which Blobs.Fetch keeps files.
@@ -68,6 +71,11 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("cluster: %d replicas need as many servers; the embedded one is alone", o.Replicas)
 	case o.Wait < 0 || o.Lapse < 0:
 		return o, errors.New("cluster: a wait is negative")
+	}
+	if o.Group != "" {
+		if err := checkName("group", o.Group); err != nil {
+			return o, err
+		}
 	}
 	for _, file := range []string{o.Credentials, o.CA, o.Cert, o.Key} {
 		if file == "" {
