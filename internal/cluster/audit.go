@@ -22,6 +22,7 @@ func (q *Queue) audit(ctx context.Context) error {
 	lost = slices.DeleteFunc(lost, func(id string) bool {
 		s := q.awaited[id]
 		if s != nil {
+			s.sequence = 0
 			s.times++ // or it would pass for the same message
 		}
 		return s == nil
@@ -53,7 +54,9 @@ func (q *Queue) lost(ctx context.Context) (lost []string, err error) {
 	q.mu.Lock()
 	awaited := make(map[string]uint64, len(q.awaited))
 	for id, s := range q.awaited {
-		awaited[id] = s.sequence
+		if s.sent {
+			awaited[id] = s.sequence
+		}
 	}
 	q.mu.Unlock()
 	if len(awaited) == 0 {

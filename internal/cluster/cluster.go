@@ -70,7 +70,7 @@ func (c *Cluster) openStore(ctx context.Context) error {
 		}
 		// The server does not know these, so their folders can only be taken away while it does
 		// not run.
-		c.stop()
+		c.Close()
 		for _, dir := range unreadable {
 			if err := remove(dir); err != nil {
 				return err
@@ -92,12 +92,7 @@ func (c *Cluster) URL() string {
 
 // Close leaves the cluster and ends an embedded server. What the server holds stays. Workers and
 // queues of c end with an error.
-func (c *Cluster) Close() error {
-	c.stop()
-	return nil
-}
-
-func (c *Cluster) stop() {
+func (c *Cluster) Close() {
 	if c.conn != nil {
 		c.conn.Close()
 	}

@@ -82,7 +82,7 @@ func (c *Cluster) natsOptions() []nats.Option {
 		}),
 		nats.ClosedHandler(func(conn *nats.Conn) {
 			c.link.set(false)
-			if err := conn.LastError(); err != nil && !absent(err) {
+			if err := conn.LastError(); refused(err) {
 				reason := fmt.Errorf("cluster: %s: the connection ended: %w", c.where(), explain(err))
 				c.closeReason.Store(&reason)
 			}
@@ -145,6 +145,12 @@ func absent(err error) bool {
 		errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrStaleConnection) || strings.Contains(err.Error(), "EOF")
 }
 
+// refused reports whether the server does not take this user.
+func refused(err error) bool {
+	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) ||
+		errors.Is(err, nats.ErrAccountAuthExpired)
+}
+
 // transient reports whether err may go away by itself.
 func transient(err error) bool {
 	for _, e := range []error{
@@ -174,7 +180,7 @@ func explain(err error) error {
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return fmt.Errorf("%w: start the server with -js, or enable JetStream for the account", err)
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
+	case refused(err):
 		return fmt.Errorf("%w: check the credentials, or the user and the password", err)
 	case errors.Is(err, nats.ErrMaxPayload):
 		return fmt.Errorf("%w: put large contents as a blob, and send its digest", err)

@@ -71,7 +71,7 @@ func open(t *testing.T, opt Options) (*Cluster, *note) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(c.Close)
 	return c, n
 }
 

@@ -31,6 +31,7 @@ type Queue struct {
 // submission is a job that has no result yet.
 type submission struct {
 	body     []byte
+	sent     bool   // the server has it, or had it
 	sequence uint64 // of its message; 0 where it was submitted by an earlier process
 	times    int    // how often it was sent
 }
@@ -75,7 +76,7 @@ func (c *Cluster) OpenQueue(ctx context.Context, group, name string) (*Queue, er
 	}
 	q := &Queue{
 		c: c, group: group, name: name,
-		results: make(chan Result, 64), failed: make(chan struct{}),
+		results: make(chan Result, readAhead), failed: make(chan struct{}),
 		awaited: map[string]*submission{}, answered: map[string]struct{}{},
 	}
 	var err error
@@ -167,13 +168,11 @@ func (q *Queue) sendWindow(ctx context.Context, ids []string) error {
 		}
 		select {
 		case a := <-ack.Ok():
-			q.mu.Lock()
-			if s := q.awaited[ids[i]]; s != nil {
-				s.sequence = a.Sequence
-			}
-			q.mu.Unlock()
+			q.sent(ids[i], a.Sequence)
 		case err := <-ack.Err():
-			if !conflict(err) && first == nil { // a conflict: it is there already
+			if conflict(err) { // it is there already
+				q.sent(ids[i], 0)
+			} else if first == nil {
 				first = err
 			}
 		case <-ctx.Done():
@@ -181,6 +180,15 @@ func (q *Queue) sendWindow(ctx context.Context, ids []string) error {
 		}
 	}
 	return first
+}
+
+func (q *Queue) sent(id string, sequence uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if s := q.awaited[id]; s != nil {
+		s.sent = true
+		s.sequence = max(s.sequence, sequence)
+	}
 }
 
 func (q *Queue) message(id string, s *submission) *nats.Msg {

@@ -20,6 +20,9 @@ type cursor struct {
 	reconnects int64
 }
 
+// readAhead is how many results wait for Next.
+const readAhead = 256
+
 // errClosed says that a queue was closed.
 var errClosed = errors.New("cluster: the queue was closed")
 
@@ -95,7 +98,7 @@ func (q *Queue) seek(ctx context.Context, cur *cursor) error {
 func (q *Queue) fetch(ctx context.Context, cur *cursor) (n int, err error) {
 	waiting, cancel := q.c.link.within(ctx, 2*time.Second)
 	defer cancel()
-	batch, err := cur.consumer.Fetch(256, jetstream.FetchContext(waiting), jetstream.FetchHeartbeat(500*time.Millisecond))
+	batch, err := cur.consumer.Fetch(readAhead, jetstream.FetchContext(waiting), jetstream.FetchHeartbeat(500*time.Millisecond))
 	if err != nil {
 		return 0, err
 	}
