@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -122,6 +124,27 @@ func TestDamagedBlobs(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := c.Fetch(ctx, "../../etc"); err == nil || !strings.Contains(err.Error(), "no SHA-256 digest") {
+		t.Error(err)
+	}
+}
+
+// TestFullServer says that the server has no room, at once.
+func TestFullServer(t *testing.T) {
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true, JetStreamMaxStore: 2 << 20,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the server does not start")
+	}
+	c, _ := open(t, Options{URL: s.ClientURL()})
+	began := time.Now()
+	_, err = c.Put(soon(t), bytes.NewReader(noise(5<<20)))
+	if err == nil || !strings.Contains(err.Error(), "the server has no room") || time.Since(began) > c.opt.Wait {
 		t.Error(err)
 	}
 }

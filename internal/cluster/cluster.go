@@ -129,7 +129,7 @@ func (c *Cluster) where() string {
 func (c *Cluster) try(ctx context.Context, doing string, limit time.Duration, op func(context.Context) error) error {
 	began, pause := time.Now(), 20*time.Millisecond
 	for {
-		once, cancel := c.link.within(ctx, limit)
+		once, cancel := c.link.within(ctx, min(limit, c.opt.Wait))
 		err := op(once)
 		cancel()
 		if err == nil {

@@ -164,7 +164,22 @@ func transient(err error) bool {
 		}
 	}
 	var api *jetstream.APIError
-	return errors.As(err, &api) && api.Code == 503 && !errors.Is(err, jetstream.ErrJetStreamNotEnabled) && !errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
+	return errors.As(err, &api) && api.Code == 503 && !full(err) && !errors.Is(err, jetstream.ErrJetStreamNotEnabled) && !errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
+}
+
+// full reports whether the server has no room.
+func full(err error) bool {
+	// The codes of JetStream for: resources of the account, resources, storage, storing failed.
+	const account, resources, storage, store = 10002, 10023, 10047, 10077
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode {
+	case account, resources, storage, store:
+		return true
+	}
+	return false
 }
 
 // conflict reports whether a message was refused because its subject holds another than expected.
@@ -180,6 +195,8 @@ func explain(err error) error {
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return fmt.Errorf("%w: start the server with -js, or enable JetStream for the account", err)
+	case full(err):
+		return fmt.Errorf("%w: the server has no room: free some of its disk, or raise the limits of JetStream", err)
 	case refused(err):
 		return fmt.Errorf("%w: check the credentials, or the user and the password", err)
 	case errors.Is(err, nats.ErrMaxPayload):
