@@ -12,7 +12,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Cluster is a connection to a server, or to one of our own. It may be used from many goroutines.
+// Cluster is a connection to a server, or to one of our own. It may be used from many goroutines,
+// up to Close.
 type Cluster struct {
 	opt         Options
 	server      *embedded // nil where the server is another process
@@ -91,7 +92,7 @@ func (c *Cluster) URL() string {
 }
 
 // Close leaves the cluster and ends an embedded server. What the server holds stays. Workers and
-// queues of c end with an error.
+// queues of c end with an error. It is the last call.
 func (c *Cluster) Close() {
 	if c.conn != nil {
 		c.conn.Close()
