@@ -241,8 +241,13 @@ func TestKillServer(t *testing.T) {
 	kill(nats)
 	time.Sleep(300 * time.Millisecond)
 	nats, _ = run(port)
-	waitFor(t, func() bool { return runsIn(log) > 30 }, "the worker")
-	// A server that comes back with nothing gets everything again that has no result.
+	read := func() int {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return len(q.answered)
+	}
+	waitFor(t, func() bool { return read() > 30 }, "the results")
+	// A server that comes back with nothing gets everything again whose result was not read.
 	kill(nats)
 	if err := os.RemoveAll(filepath.Join(store, "jetstream")); err != nil {
 		t.Fatal(err)

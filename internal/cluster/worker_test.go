@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 func TestQueue(t *testing.T) {
@@ -247,6 +249,18 @@ func TestOtherVersion(t *testing.T) {
 	// Nothing waits any more: the group changes its version, and workers of the other leave at
 	// their next job.
 	waitFor(t, func() bool { _, err := old.OpenQueue(soon(t), "work", "b"); return err == nil }, "the group to be free")
+}
+
+// TestOtherProtocol refuses streams of another protocol.
+func TestOtherProtocol(t *testing.T) {
+	c, _ := open(t, Options{})
+	if _, err := c.js.CreateStream(soon(t), jetstream.StreamConfig{Name: jobsStream, Subjects: []string{jobWord + ".>"}, Metadata: map[string]string{"permafrost-protocol": "7"}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.OpenQueue(soon(t), "work", "a")
+	if err == nil || !strings.Contains(err.Error(), `it speaks protocol "7", this program "1": use one version of Permafrost everywhere`) {
+		t.Error(err)
+	}
 }
 
 func waitFor(t *testing.T, is func() bool, what string) {
