@@ -44,6 +44,8 @@ var imports = []struct {
 	{"internal/grad", "internal/ir internal/tensor", ""},
 	{"internal/compile", "internal/grad internal/op internal/ir internal/tensor", ""},
 	{"internal/cache", "internal/atomicfile", "golang.org/x/sys/unix"},
+	// Search and federation stand on it. Nothing that only fine-tunes or predicts may reach it.
+	{"internal/cluster", "internal/atomicfile", "github.com/nats-io/nats-server/v2/server github.com/nats-io/nats.go github.com/nats-io/nats.go/jetstream github.com/nats-io/nuid golang.org/x/sys/unix"},
 	{"internal/data/spec", "", ""},
 	{"internal/data/sound", "internal/data/spec", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},
 	{"internal/data/picture", "internal/data/spec", "golang.org/x/image/bmp golang.org/x/image/tiff golang.org/x/image/webp"},
