@@ -54,46 +54,6 @@ type Options struct {
 	OnNote func(string)
 }
 
-// Trial is what is known of one trial. Its JSON form is what search --json lists.
-type Trial struct {
-	Number       int            `json:"trial"`
-	Options      map[string]any `json:"options"` // the parameters of the space
-	Plan         string         `json:"plan"`    // selectors of what was thawed
-	Head         string         `json:"head"`
-	LR           float64        `json:"lr"`
-	Epochs       int            `json:"epochs"`       // that it trained
-	ValAccuracy  float64        `json:"val_accuracy"` // on held-out training examples; the metric of other tasks, larger is better
-	ValLoss      float64        `json:"val_loss"`
-	Seconds      float64        `json:"seconds"`
-	ParamsThawed int            `json:"params_thawed"`
-	ParamsTotal  int            `json:"params_total"`
-	LatencyMS    float64        `json:"latency_ms"`
-	Bytes        int64          `json:"bytes"` // of all weights
-	State        string         `json:"state"` // done, pruned (stopped before its last epoch), or failed
-	Why          string         `json:"why,omitempty"`
-
-	// TestAccuracy is that of the best trial, trained on all training examples, on the validation
-	// examples.
-	TestAccuracy *float64 `json:"test_accuracy,omitempty"`
-	TestMetric   *float64 `json:"test_metric,omitempty"` // of tasks other than classify
-}
-
-// Result is the outcome of a search. Its JSON form is what search --json prints.
-type Result struct {
-	Trials     []Trial            `json:"trials"`
-	Best       Trial              `json:"best"`
-	Pareto     []int              `json:"pareto"` // numbers of the trials that no other beats in all objectives
-	Importance map[string]float64 `json:"importance"`
-	Seconds    float64            `json:"seconds"`
-
-	Metric  string             `json:"metric"`   // of val_accuracy
-	Space   string             `json:"space"`    // YAML
-	HeldOut int                `json:"held_out"` // training examples that measured each trial
-	Notes   []string           `json:"notes,omitempty"`
-	Out     string             `json:"out"`
-	BestFit *permafrost.Result `json:"-"` // of the best trial, in the folder best
-}
-
 // Run searches, and then fits the best trial on all training examples. With cfg.Out it writes
 // search.jsonl there, a line for each result, and the folder best, a run like any other. cfg has
 // the options that all trials share.
@@ -103,7 +63,6 @@ type Result struct {
 // Unusable input is permafrost.ErrBadInput, before anything is written.
 func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error) {
 	defer kernel.Use(cfg.Threads)()
-	began := time.Now()
 	s, err := prepare(ctx, cfg, o)
 	if err != nil {
 		return nil, badInput(err)
@@ -111,31 +70,18 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 	if err := s.Run(ctx); err != nil {
 		return nil, failed(err)
 	}
-	best, err := s.Best()
+	best, err := s.Record().Best()
 	if err != nil {
 		return nil, badInput(err)
 	}
-	fit, err := s.Fit(ctx, best)
+	if _, err := s.Fit(ctx, best); err != nil {
+		return nil, failed(err)
+	}
+	r, err := resultOf(s.Record())
 	if err != nil {
 		return nil, failed(err)
 	}
-	r := &Result{Metric: s.Header.Metric, Space: s.Header.Space, HeldOut: s.Header.HeldOut, Notes: s.Notes, Out: cfg.Out, Importance: map[string]float64{}, Pareto: []int{}}
-	for _, e := range s.Trials() {
-		r.Trials = append(r.Trials, trialOf(s, e))
-	}
-	r.Best = trialOf(s, best)
-	if fit.ValMetric != nil {
-		r.Best.TestMetric = fit.ValMetric.Value
-	} else {
-		r.Best.TestAccuracy = &fit.ValAccuracy
-	}
-	for _, e := range s.Pareto() {
-		r.Pareto = append(r.Pareto, e.Trial)
-	}
-	for _, share := range s.Importance() {
-		r.Importance[share.Name] = share.Share
-	}
-	r.Seconds = time.Since(began).Seconds()
+	r.Out, r.Notes = cfg.Out, s.Notes
 	return r, nil
 }
 
@@ -156,7 +102,7 @@ func prepare(ctx context.Context, cfg permafrost.Config, o Options) (*trials.Sea
 	}
 	var s *trials.Search
 	if o.OnTrial != nil {
-		in.Ended = func(e trials.Entry) { o.OnTrial(trialOf(s, e)) }
+		in.Ended = func(e trials.Entry) { o.OnTrial(trialOf(s.Record(), s.Session.Config, e)) }
 	}
 	if s, err = trials.New(ctx, in); err != nil {
 		return nil, err

@@ -3,11 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"maps"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -78,6 +74,7 @@ like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`
 	}
 	group(fs, "Other", "json")
 	completeConfig(cmd)
+	cmd.AddCommand(searchListCommand(), searchShowCommand())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := given.config()
 		if err != nil {
@@ -126,60 +123,4 @@ like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`
 		return printSearch(cmd.OutOrStdout(), r)
 	}
 	return cmd
-}
-
-func trialScore(t search.Trial) string {
-	switch t.State {
-	case "failed":
-		return "failed: " + t.Why
-	case "pruned":
-		return fmt.Sprintf("%.4g after %d epochs", t.ValAccuracy, t.Epochs)
-	}
-	return fmt.Sprintf("%.4g", t.ValAccuracy)
-}
-
-// optionsText writes the parameters of a trial.
-func optionsText(t search.Trial) string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(t.Options)) {
-		v := fmt.Sprint(t.Options[name])
-		if x, ok := t.Options[name].(float64); ok {
-			v = fmt.Sprintf("%.3g", x)
-		}
-		parts = append(parts, name+" "+v)
-	}
-	return strings.Join(parts, "  ")
-}
-
-func printSearch(w io.Writer, r *search.Result) error {
-	var b strings.Builder
-	done, pruned, failed := 0, 0, 0
-	for _, t := range r.Trials {
-		switch t.State {
-		case "done":
-			done++
-		case "pruned":
-			pruned++
-		default:
-			failed++
-		}
-	}
-	fmt.Fprintf(&b, "trials      %d went all the way, %d were stopped early, %d failed; %s\n", done, pruned, failed, secondsText(r.Seconds))
-	fmt.Fprintf(&b, "best        trial %d: %s\n", r.Best.Number, optionsText(r.Best))
-	fmt.Fprintf(&b, "held out    %s %.4g on %d training examples that chose it\n", r.Metric, r.Best.ValAccuracy, r.HeldOut)
-	if a := r.Best.TestAccuracy; a != nil {
-		fmt.Fprintf(&b, "validation  accuracy %.4g, trained on all training examples; these examples chose nothing\n", *a)
-	} else if m := r.Best.TestMetric; m != nil {
-		fmt.Fprintf(&b, "validation  %s %.4g, trained on all training examples; these examples chose nothing\n", r.Metric, *m)
-	}
-	if len(r.Importance) > 1 {
-		var parts []string
-		for _, name := range slices.Sorted(maps.Keys(r.Importance)) {
-			parts = append(parts, fmt.Sprintf("%s %.0f%%", name, 100*r.Importance[name]))
-		}
-		fmt.Fprintf(&b, "importance  %s\n", strings.Join(parts, "  "))
-	}
-	fmt.Fprintf(&b, "written     %s\n", r.Out)
-	_, err := io.WriteString(w, b.String())
-	return err
 }
