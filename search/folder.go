@@ -3,10 +3,12 @@ package search
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"path/filepath"
 
 	"github.com/permafrost-ml/permafrost"
+	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/trials"
 	"github.com/permafrost-ml/permafrost/internal/trials/page"
 )
@@ -26,6 +28,21 @@ func Page(dir string) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// writePage writes the page of the search in a folder, if it has one.
+func writePage(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	b, err := Page(dir)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(dir, PageFile), func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
 }
 
 // Replay returns the options of the fit that a search would make of one of its trials in the end:

@@ -15,6 +15,7 @@ package search
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/permafrost-ml/permafrost"
@@ -55,8 +56,8 @@ type Options struct {
 }
 
 // Run searches, and then fits the best trial on all training examples. With cfg.Out it writes
-// search.jsonl there, a line for each result, and the folder best, a run like any other. cfg has
-// the options that all trials share.
+// search.jsonl there, a line for each result, the page search.html, and the folder best, a run like
+// any other. cfg has the options that all trials share.
 //
 // The same search has the same result on every machine, unless Budget or an objective of time has a
 // part in it. When ctx ends, Run returns permafrost.ErrInterrupted, and Resume goes on from there.
@@ -68,11 +69,11 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 		return nil, badInput(err)
 	}
 	if err := s.Run(ctx); err != nil {
-		return nil, failed(err)
+		return nil, failed(errors.Join(err, writePage(cfg.Out)))
 	}
 	best, err := s.Record().Best()
 	if err != nil {
-		return nil, badInput(err)
+		return nil, badInput(errors.Join(err, writePage(cfg.Out)))
 	}
 	if _, err := s.Fit(ctx, best); err != nil {
 		return nil, failed(err)
@@ -82,7 +83,7 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 		return nil, failed(err)
 	}
 	r.Out, r.Notes = cfg.Out, s.Notes
-	return r, nil
+	return r, failed(writePage(cfg.Out))
 }
 
 // prepare reads the options.

@@ -16,6 +16,7 @@ type axis struct {
 	log      bool
 	names    []string // of an axis of names: value i is the name i
 	text     func(float64) string
+	time     bool    // in seconds
 	from, to float64 // pixels of the two ends
 }
 
@@ -140,6 +141,9 @@ func (a axis) ticks(n int) []tick {
 		}
 	default:
 		step := round((a.high - a.low) / float64(n))
+		if a.time {
+			step = roundTime((a.high - a.low) / float64(n))
+		}
 		for v := math.Ceil(a.low/step) * step; v <= a.high+step*1e-9; v += step {
 			if math.Abs(v) < step*1e-9 {
 				v = 0
@@ -159,6 +163,16 @@ func round(x float64) float64 {
 		}
 	}
 	return 10 * unit
+}
+
+// roundTime is the nearest round number of seconds, minutes, hours or days that is not smaller.
+func roundTime(x float64) float64 {
+	for _, s := range []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600} {
+		if x > 0.5 && s >= x {
+			return s
+		}
+	}
+	return round(x)
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -2,7 +2,6 @@ package page
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
@@ -33,12 +32,11 @@ func history(r *trials.Record, all []*trial) *plot {
 		f.path("steps", "", polyline(steps))
 	}
 	for _, t := range ordered(all) {
-		y := t.metric
-		if math.IsNaN(y) {
-			f.dot(t, f.x.at(float64(t.entry.Trial)), f.y.from-5, 3.5)
+		if t.state == failed {
+			f.fail(t, float64(t.entry.Trial), 0, smallIsGood(all))
 			continue
 		}
-		f.mark(t, float64(t.entry.Trial), y, 0)
+		f.mark(t, float64(t.entry.Trial), t.metric, 0)
 	}
 	return f.plot
 }

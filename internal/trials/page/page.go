@@ -143,7 +143,7 @@ func sections(r *trials.Record, all []*trial) []section {
 	if len(trade.Plots) > 0 {
 		out = append(out, trade)
 	}
-	out = append(out, section{ID: "parallel", Title: "All options at once", Text: "A line is a trial; a lighter or brighter one did better.", Plots: []*plot{parallel(r, all)}})
+	out = append(out, section{ID: "parallel", Title: "All options at once", Text: "A line is a trial; the stronger its colour, the better it did.", Plots: []*plot{parallel(r, all)}})
 	mattered := section{ID: "importance", Title: "Which options mattered", Text: "By PED-ANOVA: where the best tenth of the trials lie, beside where all lie.",
 		Note: "No option shows more than chance would with so few trials."}
 	if p := importance(r); p != nil {

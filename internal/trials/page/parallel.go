@@ -10,7 +10,13 @@ import (
 // A trial that does not have a parameter passes below its axis.
 func parallel(r *trials.Record, all []*trial) *plot {
 	params := r.Space.Params()
-	const top, height, missing = 30.0, 300.0, 268.0
+	const top, missing = 30.0, 272.0
+	height := 262.0
+	for i := range params {
+		if len(params[i].When) > 0 {
+			height = 284
+		}
+	}
 	gap := max(130, 860/float64(len(params)))
 	left := 70.0
 	p := &plot{About: "A line for each trial through the values of its options to its " + r.Header.Metric + ".", Width: left + gap*float64(len(params)) + 60, Height: height}

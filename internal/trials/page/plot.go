@@ -87,7 +87,7 @@ func framed(title, about string, width, height float64, x, y axis) *frame {
 	bottom := 44.0
 	left := 14.0
 	for _, t := range y.ticks(5) {
-		left = max(left, 26+6.6*float64(min(len([]rune(t.text)), 18)))
+		left = max(left, 36+6.6*float64(min(len([]rune(t.text)), 18)))
 	}
 	slanted := len(x.names) > 0 && (width-left-right)/float64(len(x.names)) < 6.8*float64(longest(x.names, 16))
 	if slanted {
@@ -116,7 +116,7 @@ func framed(title, about string, width, height float64, x, y axis) *frame {
 	f.line("axis", left, height-bottom, width-right, height-bottom)
 	f.line("axis", left, top, left, height-bottom)
 	f.write("label", "middle", (left+width-right)/2, height-6, x.label, 60)
-	f.write("label up", "middle", 12, (top+height-bottom)/2, y.label, 40)
+	f.write("label up", "middle", 10, (top+height-bottom)/2, y.label, 40)
 	return f
 }
 
@@ -130,3 +130,12 @@ func longest(names []string, most int) int {
 
 // mark marks a trial at its values.
 func (f *frame) mark(t *trial, x, y, shift float64) { f.dot(t, f.x.at(x)+shift, f.y.at(y), 3.5) }
+
+// fail marks a trial that has no metric, at the worse end.
+func (f *frame) fail(t *trial, x, shift float64, down bool) {
+	y := f.y.from - 5
+	if down {
+		y = f.y.to + 5
+	}
+	f.dot(t, f.x.at(x)+shift, y, 3.5)
+}

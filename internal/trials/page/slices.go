@@ -33,7 +33,7 @@ func slicesOf(r *trials.Record, all []*trial) []*plot {
 			switch {
 			case !ok:
 			case t.state == failed:
-				f.dot(t, f.x.at(position(p, v))+spread(t, f.x), f.y.from-5, 3.5)
+				f.fail(t, position(p, v), spread(t, f.x), smallIsGood(all))
 			default:
 				f.mark(t, position(p, v), t.metric, spread(t, f.x))
 			}

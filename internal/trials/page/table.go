@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
@@ -36,7 +37,7 @@ func tableOf(r *trials.Record, all []*trial) table {
 	t := table{Columns: []column{{r.Header.Metric, true}, {"loss", true}, {"epochs", true}, {"seconds", true}, {"trained", true}, {"parameters", true}, {"ms", true}}}
 	params := r.Space.Params()
 	for i := range params {
-		_, numbers := params[i].Values, true
+		numbers := true
 		for _, v := range params[i].Values {
 			if _, ok := v.Float(); !ok {
 				numbers = false
@@ -44,7 +45,10 @@ func tableOf(r *trials.Record, all []*trial) table {
 		}
 		t.Columns = append(t.Columns, column{params[i].Name, numbers})
 	}
-	t.Columns = append(t.Columns, column{Name: "why"})
+	reasons := slices.ContainsFunc(all, func(t *trial) bool { return t.state == failed })
+	if reasons {
+		t.Columns = append(t.Columns, column{Name: "why"})
+	}
 	of := func(v float64, text string) cell { return cell{text, fmt.Sprint(v)} }
 	for _, at := range all {
 		o := at.entry.Outcome
@@ -75,7 +79,9 @@ func tableOf(r *trials.Record, all []*trial) table {
 				w.Cells = append(w.Cells, cell{Text: shown(v)})
 			}
 		}
-		w.Cells = append(w.Cells, cell{Text: o.Failed})
+		if reasons {
+			w.Cells = append(w.Cells, cell{Text: o.Failed})
+		}
 		t.Rows = append(t.Rows, w)
 	}
 	return t

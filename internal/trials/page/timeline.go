@@ -99,7 +99,7 @@ func timeline(r *trials.Record, all []*trial) *plot {
 	const left, right, each = 110.0, 14.0, 24.0
 	bottom := each*float64(len(workers)) + 6
 	p := &plot{Width: 900, Height: bottom + 42, About: fmt.Sprintf("When each of %d tasks ran, on %d workers, over %s.", len(tasks), len(workers), seconds(total))}
-	x := axis{high: max(total, 1e-3), text: seconds, label: "time"}.between(left, p.Width-right)
+	x := axis{high: max(total, 1e-3), text: seconds, time: true}.between(left, p.Width-right)
 	for _, t := range x.ticks(8) {
 		p.line("grid", t.at, 0, t.at, bottom)
 		p.write("tick", "middle", t.at, bottom+16, t.text, 12)

@@ -40,8 +40,10 @@ func tradeoffs(r *trials.Record, all []*trial) []*plot {
 		if len(values) == 0 || !several && slices.Min(values) == slices.Max(values) {
 			continue // nothing to see
 		}
+		x := amounts(c.label, c.text, values...)
+		x.time = c.objective == trials.TrainSeconds && !x.log
 		f := framed("", fmt.Sprintf("The %s of each trial that went all the way against its %s, and the trials that none beats in both.", r.Header.Metric, c.label),
-			440, 300, amounts(c.label, c.text, values...), metricAxis(r.Header.Metric, finished(all)))
+			440, 300, x, metricAxis(r.Header.Metric, finished(all)))
 		f.front(c.objective, all)
 		for _, t := range ordered(all) {
 			if t.state == done {

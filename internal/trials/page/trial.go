@@ -75,6 +75,12 @@ func metric(o *trials.Outcome) float64 {
 	return o.Score
 }
 
+// smallIsGood reports whether the metric is better when it is smaller: then the score is its
+// negative.
+func smallIsGood(all []*trial) bool {
+	return slices.ContainsFunc(all, func(t *trial) bool { return t.metric > 0 && t.entry.Outcome.Score < 0 })
+}
+
 // metricText writes a value of the metric.
 func metricText(name string) func(float64) string {
 	if name == "accuracy" || name == "error_rate" {
