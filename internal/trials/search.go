@@ -154,7 +154,8 @@ func (s *Search) header() error {
 		return err
 	}
 	shared := s.o.Config
-	shared.Out, shared.Threads, shared.Cache, shared.CacheBudget = "", 0, "", 0 // results do not depend on them
+	usual := config.DefaultConfig() // results do not depend on these
+	shared.Out, shared.Threads, shared.Cache, shared.CacheBudget = "", usual.Threads, usual.Cache, usual.CacheBudget
 	options, err := shared.YAML()
 	if err != nil {
 		return err
