@@ -16,6 +16,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/permafrost-ml/permafrost"
@@ -49,6 +50,9 @@ type Options struct {
 	// Resume goes on with the search in Config.Out. All else must be as it was.
 	Resume bool
 
+	// Progress shows the search to a person: on a terminal one line that is written over, and a
+	// line for each trial that is the best so far; else a line for each part of a trial.
+	Progress io.Writer
 	// OnTrial is called after each part of a trial, from the goroutine of Run; nil for none.
 	OnTrial func(Trial)
 	// OnNote is called with remarks on what was guessed; nil for none.
@@ -64,10 +68,11 @@ type Options struct {
 // Unusable input is permafrost.ErrBadInput, before anything is written.
 func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error) {
 	defer kernel.Use(cfg.Threads)()
-	s, err := prepare(ctx, cfg, o)
+	s, shown, err := prepare(ctx, cfg, o)
 	if err != nil {
 		return nil, badInput(err)
 	}
+	defer shown.end()
 	if err := s.Run(ctx); err != nil {
 		return nil, failed(errors.Join(err, writePage(cfg.Out)))
 	}
@@ -75,6 +80,7 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 	if err != nil {
 		return nil, badInput(errors.Join(err, writePage(cfg.Out)))
 	}
+	shown.fit(best)
 	if _, err := s.Fit(ctx, best); err != nil {
 		return nil, failed(err)
 	}
@@ -87,31 +93,49 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 }
 
 // prepare reads the options.
-func prepare(ctx context.Context, cfg permafrost.Config, o Options) (*trials.Search, error) {
+func prepare(ctx context.Context, cfg permafrost.Config, o Options) (*trials.Search, *progress, error) {
 	objectives, err := trials.Objectives(o.Objectives)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	in := trials.Options{Config: config.Config(cfg), Space: o.Space, Trials: o.Trials, Budget: o.Budget, Algorithm: cmp.Or(o.Algorithm, "tpe"),
 		Objectives: objectives, WarmStart: o.WarmStart, Resume: o.Resume}
 	for _, text := range o.First {
 		var p space.Point
 		if err := p.UnmarshalJSON(text); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		in.First = append(in.First, p)
 	}
 	var s *trials.Search
-	if o.OnTrial != nil {
-		in.Ended = func(e trials.Entry) { o.OnTrial(trialOf(s.Record(), s.Session.Config, e)) }
+	var shown *progress
+	in.Started = func(e trials.Entry) {
+		if shown != nil {
+			shown.started(e)
+		}
+	}
+	in.Ended = func(e trials.Entry) {
+		if shown == nil && o.OnTrial == nil {
+			return
+		}
+		t := trialOf(s.Record(), s.Session.Config, e)
+		if shown != nil {
+			shown.ended(e, t)
+		}
+		if o.OnTrial != nil {
+			o.OnTrial(t)
+		}
 	}
 	if s, err = trials.New(ctx, in); err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if o.Progress != nil {
+		shown = newProgress(o.Progress, s)
 	}
 	if o.OnNote != nil {
 		for _, n := range s.Notes {
 			o.OnNote(n)
 		}
 	}
-	return s, nil
+	return s, shown, nil
 }

@@ -1,6 +1,9 @@
 package search
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
@@ -29,6 +32,30 @@ type Trial struct {
 	// examples.
 	TestAccuracy *float64 `json:"test_accuracy,omitempty"`
 	TestMetric   *float64 `json:"test_metric,omitempty"` // of tasks other than classify
+}
+
+// OptionsText writes the parameters of a trial in a line, in the order of their names.
+func (t Trial) OptionsText() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(t.Options)) {
+		v := fmt.Sprint(t.Options[name])
+		if x, ok := t.Options[name].(float64); ok {
+			v = fmt.Sprintf("%.3g", x)
+		}
+		parts = append(parts, name+" "+v)
+	}
+	return strings.Join(parts, "  ")
+}
+
+// score writes how a trial did.
+func (t Trial) score() string {
+	switch t.State {
+	case "failed":
+		return "failed: " + t.Why
+	case "pruned":
+		return fmt.Sprintf("%.4g after %d epochs", t.ValAccuracy, t.Epochs)
+	}
+	return fmt.Sprintf("%.4g", t.ValAccuracy)
 }
 
 // trialOf describes a result, or a task that runs. shared are the options that all trials share.

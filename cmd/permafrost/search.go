@@ -104,15 +104,8 @@ like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`
 				}
 			}
 		}
-		best := search.Trial{Number: -1}
 		o.OnNote = func(text string) { note(cmd, "%s", text) }
-		o.OnTrial = func(t search.Trial) {
-			mark := ""
-			if t.State == "done" && (best.Number < 0 || t.ValAccuracy > best.ValAccuracy) {
-				best, mark = t, "  best"
-			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "trial %3d  %s  %s  %s%s\n", t.Number, trialScore(t), secondsText(t.Seconds), optionsText(t), mark)
-		}
+		o.Progress = flagWriter{cmd.ErrOrStderr(), cmd}
 		r, err := search.Run(cmd.Context(), cfg, o)
 		if err != nil {
 			return err

@@ -11,29 +11,6 @@ import (
 	"github.com/permafrost-ml/permafrost/search"
 )
 
-func trialScore(t search.Trial) string {
-	switch t.State {
-	case "failed":
-		return "failed: " + t.Why
-	case "pruned":
-		return fmt.Sprintf("%.4g after %d epochs", t.ValAccuracy, t.Epochs)
-	}
-	return fmt.Sprintf("%.4g", t.ValAccuracy)
-}
-
-// optionsText writes the parameters of a trial.
-func optionsText(t search.Trial) string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(t.Options)) {
-		v := fmt.Sprint(t.Options[name])
-		if x, ok := t.Options[name].(float64); ok {
-			v = fmt.Sprintf("%.3g", x)
-		}
-		parts = append(parts, name+" "+v)
-	}
-	return strings.Join(parts, "  ")
-}
-
 // printSearch prints the result of a search, or what is known of one that has not ended.
 func printSearch(w io.Writer, r *search.Result) error {
 	var b strings.Builder
@@ -42,7 +19,7 @@ func printSearch(w io.Writer, r *search.Result) error {
 		fmt.Fprintf(&b, "state       not ended: it runs, or was stopped; --resume goes on with it\n")
 	}
 	if r.Best != nil {
-		fmt.Fprintf(&b, "best        trial %d: %s\n", r.Best.Number, optionsText(*r.Best))
+		fmt.Fprintf(&b, "best        trial %d: %s\n", r.Best.Number, r.Best.OptionsText())
 		fmt.Fprintf(&b, "held out    %s %.4g on %d training examples that chose it\n", r.Metric, r.Best.ValAccuracy, r.HeldOut)
 		if name, value, ok := testScore(r); ok {
 			fmt.Fprintf(&b, "validation  %s %.4g, trained on all training examples; these examples chose nothing\n", name, value)
