@@ -61,16 +61,19 @@ func (p *progress) line() string {
 			of[state]++
 		}
 	}
-	parts = append(parts, fmt.Sprintf("%d done, %d stopped early, %d failed of %d", of["done"], of["pruned"], of["failed"], p.search.Header.Trials))
-	if n := len(p.running); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d running", n))
-	}
-	if waiting > 0 {
-		parts = append(parts, fmt.Sprintf("%d waiting", waiting))
-	}
 	if left, ok := p.search.Left(len(p.running)); ok {
-		parts = append(parts, "about "+secondsText(left)+" left")
+		parts = append(parts, secondsText(left)+" left")
 	}
+	state := fmt.Sprintf("%d trials: %d done, %d stopped early", p.search.Header.Trials, of["done"], of["pruned"])
+	for _, more := range []struct {
+		n    int
+		what string
+	}{{of["failed"], "failed"}, {len(p.running), "running"}, {waiting, "waiting"}} {
+		if more.n > 0 {
+			state += fmt.Sprintf(", %d %s", more.n, more.what)
+		}
+	}
+	parts = append(parts, state)
 	return strings.Join(parts, "  ")
 }
 
@@ -89,7 +92,7 @@ func (p *progress) end() {
 }
 
 func secondsText(s float64) string {
-	if s < 10 {
+	if s > 0.1 && s < 10 {
 		return fmt.Sprintf("%.2g s", s)
 	}
 	return time.Duration(math.Round(s) * float64(time.Second)).String()

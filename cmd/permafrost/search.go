@@ -34,8 +34,12 @@ A space is a YAML file whose parameters are options of fit, each with its values
 Without --space one is made from the model and the data. docs/search.md has the whole
 form. Options that the command line gives are the same for all trials.
 
-With --out a folder gets search.jsonl, a line for each result; space.yaml; and best, a run
-like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`,
+The folder of --out gets search.jsonl, a line for each result; search.html, a page that
+shows the search; and best, a run like any other: permafrost fit --config
+DIR/best/run.yaml --out NEW repeats it. search show tells what is in such a folder.
+
+--dry-run prints the plan instead: trials, rungs, what is computed once at each frontier
+and kept, and the work and time of it all.`,
 		Example: `  permafrost search --model resnet.onnx --data photos --out found
   permafrost search --model resnet.onnx --data photos --space space.yaml --trials 60 \
     --objectives accuracy,params --out found`,
@@ -63,8 +67,9 @@ like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`
 	enqueue := fs.String("enqueue", "", "`FILE` of trials to start with, a JSON object of parameters a line")
 	fs.StringVar(&o.WarmStart, "warm-start", "", "`DIR` of an earlier search, whose results are known")
 	fs.BoolVar(&o.Resume, "resume", false, "go on with the search in --out")
+	dry := fs.Bool("dry-run", false, "print the plan and what it costs, and write nothing")
 	asJSON := jsonFlag(fs)
-	group(fs, "The search", "space", "trials", "budget", "algorithm", "objectives", "enqueue", "warm-start", "resume", "out")
+	group(fs, "The search", "space", "trials", "budget", "algorithm", "objectives", "enqueue", "warm-start", "resume", "dry-run", "out")
 	for _, g := range fitGroups {
 		for _, name := range g.names {
 			if fs.Lookup(name) != nil && name != "out" && name != "budget" {
@@ -81,7 +86,7 @@ like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`
 			return err
 		}
 		switch {
-		case cfg.Out == "":
+		case cfg.Out == "" && !*dry:
 			return fmt.Errorf("--out is missing: name a folder for the search")
 		case o.Trials < 0:
 			return fmt.Errorf("--trials %d: want 0 or more", o.Trials)
@@ -105,6 +110,16 @@ like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`
 			}
 		}
 		o.OnNote = func(text string) { note(cmd, "%s", text) }
+		if *dry {
+			f, err := search.DryRun(cmd.Context(), cfg, o)
+			if err != nil {
+				return err
+			}
+			if *asJSON {
+				return printJSON(cmd.OutOrStdout(), f)
+			}
+			return printForecast(cmd.OutOrStdout(), f)
+		}
 		o.Progress = flagWriter{cmd.ErrOrStderr(), cmd}
 		r, err := search.Run(cmd.Context(), cfg, o)
 		if err != nil {
