@@ -47,6 +47,7 @@ type Predicted struct {
 	Seconds float64 `json:"seconds"`
 	Frozen  float64 `json:"frozen_seconds"` // reading the examples included
 	Live    float64 `json:"live_seconds"`
+	Most    float64 `json:"most_seconds"` // of all, where every trial that is not known ahead is of the dearest kind
 }
 
 // DryRun makes the plan of a search. It runs no trial and writes nothing in cfg.Out. It errors under
@@ -63,7 +64,7 @@ func DryRun(ctx context.Context, cfg permafrost.Config, o Options) (*Forecast, e
 	}
 	h := &f.Header
 	out := &Forecast{Trials: h.Trials, Points: f.Size, Rungs: h.Rungs, Share: f.Share, Known: f.Known, Lag: h.Lag, Parts: h.Parts, Examples: h.Examples, HeldOut: h.HeldOut,
-		Space: h.Space, Bytes: f.Bytes, Frozen: f.Frozen, Live: f.Live, Predicted: Predicted{f.FrozenSeconds + f.LiveSeconds, f.FrozenSeconds, f.LiveSeconds}, Notes: s.Notes}
+		Space: h.Space, Bytes: f.Bytes, Frozen: f.Frozen, Live: f.Live, Predicted: Predicted{f.FrozenSeconds + f.LiveSeconds, f.FrozenSeconds, f.LiveSeconds, f.FrozenSeconds + f.MostSeconds}, Notes: s.Notes}
 	if out.Points == space.Endless {
 		out.Points = 0
 	}

@@ -33,15 +33,23 @@ func printForecast(w io.Writer, f *search.Forecast) error {
 		if g.Bytes > 0 {
 			kept = bytesText(g.Bytes) + " kept"
 		}
-		pass := flopsText(int64(g.Pass))
-		if g.Pass < g.Frozen {
+		pass := "frozen pass once " + flopsText(int64(g.Pass))
+		switch {
+		case g.Frozen == 0:
+			pass, kept = "nothing is frozen before it", "nothing kept"
+		case g.Pass < g.Frozen:
 			pass += " from what is kept before it, of " + flopsText(int64(g.Frozen))
 		}
 		fmt.Fprintf(&b, "%-11s %s (%s)\n", head, list(g.Values, 3), list(g.Settings, 4))
-		fmt.Fprintf(&b, "%-11s   frozen pass once %s, %s; a whole trial %s; %d of the trials known ahead\n", "", pass, kept, flopsText(int64(g.Live)), g.Known)
+		fmt.Fprintf(&b, "%-11s   %s, %s; a whole trial %s; %d of the trials known ahead\n", "", pass, kept, flopsText(int64(g.Live)), g.Known)
 	}
 	fmt.Fprintf(&b, "work        frozen %s, live %s operations; %s kept\n", flopsText(int64(f.Frozen)), flopsText(int64(f.Live)), bytesText(f.Bytes))
-	fmt.Fprintf(&b, "predicted   %s: frozen part %s, training %s, by a few passes on this machine\n", secondsText(f.Predicted.Seconds), secondsText(f.Predicted.Frozen), secondsText(f.Predicted.Live))
+	p := f.Predicted
+	fmt.Fprintf(&b, "predicted   %s: frozen part %s, training %s, by a few passes on this machine", secondsText(p.Seconds), secondsText(p.Frozen), secondsText(p.Live))
+	if f.Known < f.Trials {
+		fmt.Fprintf(&b, "; up to %s where the results lead to the dearest trials", secondsText(p.Most))
+	}
+	b.WriteByte('\n')
 	fmt.Fprintf(&b, "written     nothing\n")
 	_, err := io.WriteString(w, b.String())
 	return err

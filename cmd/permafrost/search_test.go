@@ -107,3 +107,42 @@ func TestSearchDamaged(t *testing.T) {
 		t.Error(o.stdout)
 	}
 }
+
+// TestSearchDryRun: the plan adds up, and nothing is written.
+func TestSearchDryRun(t *testing.T) {
+	world(t)
+	write(t, "space.yaml", []byte("thaw: [head, \"last:1\", all]\nlr: {log: [1e-3, 1e-1]}\n"))
+	before := listing(t)
+	command := []string{"search", "--model", "tiny.onnx", "--data", "photos", "--space", "space.yaml", "--dry-run", "--algorithm", "random", "--trials", "15"}
+	f := object(t, succeed(t, append(command, "--json", "--out", "found")...))
+	wantKeys(t, f, "trials", "points", "known", "frontiers", "frozen_flops", "live_flops", "kept_bytes", "predicted")
+	known, pass, kept := 0.0, 0.0, 0.0
+	for _, g := range f["frontiers"].([]any) {
+		g := g.(map[string]any)
+		known += g["known"].(float64)
+		pass += g["pass_flops"].(float64)
+		kept += g["kept_bytes"].(float64)
+		if g["pass_flops"].(float64) > g["frozen_flops"].(float64) || g["live_flops"].(float64) <= 0 {
+			t.Errorf("%v", g)
+		}
+	}
+	if len(f["frontiers"].([]any)) != 3 || known != 15 || f["known"] != 15.0 || pass != f["frozen_flops"] || kept != f["kept_bytes"] {
+		t.Errorf("%v", f)
+	}
+	p := f["predicted"].(map[string]any)
+	if s := p["seconds"].(float64); s <= 0 || p["most_seconds"].(float64) < s*0.999 {
+		t.Errorf("%v", p)
+	}
+	o := succeed(t, command...)
+	for _, want := range []string{"trials      15 at most, of a space without end; 15 are known ahead", "thaw last:1", "predicted", "nothing"} {
+		if !strings.Contains(o.stdout, want) {
+			t.Errorf("%q is missing in\n%s", want, o.stdout)
+		}
+	}
+	if after := listing(t); !reflect.DeepEqual(before, after) {
+		t.Errorf("the plan wrote: %v, before %v", after, before)
+	}
+	if o := permafrostRun(t, append(command, "--space", "none.yaml")...); o.code != 2 || strings.Count(o.stderr, "\n") != 1 {
+		t.Errorf("exit %d: %s", o.code, o.stderr)
+	}
+}

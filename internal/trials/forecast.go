@@ -26,11 +26,12 @@ type Forecast struct {
 	Groups []*Group
 
 	Frozen float64 // operations of the frozen passes
-	Live   float64 // operations of all training
+	Live   float64 // operations of all training, that of the best trial on all examples included
 	Bytes  int64   // kept at all frontiers
 
 	FrozenSeconds float64 // reading the examples included
 	LiveSeconds   float64
+	MostSeconds   float64 // of the training, where all that is not known ahead falls on the dearest group
 	Measured      float64 // seconds that it took to measure the speed
 }
 
@@ -77,9 +78,7 @@ func (s *Search) Forecast(ctx context.Context) (*Forecast, error) {
 		if err != nil {
 			return nil, err
 		}
-		// each part trains on the examples that it does not hold out
-		w *= 1 - float64(s.Header.HeldOut)/float64(s.Header.Parts)/float64(s.Header.Examples)
-		works[g] = append(works[g], w)
+		works[g] = append(works[g], w*s.heldIn())
 		if i < min(len(ahead), mostPoints) {
 			g.Known++
 		}
@@ -88,26 +87,42 @@ func (s *Search) Forecast(ctx context.Context) (*Forecast, error) {
 	if len(f.Groups) == 0 {
 		return nil, fmt.Errorf("no point of the space can be trained")
 	}
-	known := 0
 	for _, g := range f.Groups {
 		for _, w := range works[g] {
 			g.Live += w / float64(len(works[g]))
 		}
 		f.Frozen += g.Pass
 		f.Bytes += g.Bytes
-		known += g.Known
 	}
 	frozen, decode, err := s.speeds(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range f.Groups {
-		trials := float64(f.Header.Trials) * float64(g.Known) / float64(max(1, known))
-		f.Live += trials * f.Share * g.Live
-		f.LiveSeconds += trials * f.Share * g.Live * g.rate
-	}
+	f.train(1 / float64(f.Header.Parts) / s.heldIn())
 	f.FrozenSeconds = f.Frozen*frozen + decode*float64(f.Header.Examples)
 	return f, nil
+}
+
+// train adds up the training: the trials that are known ahead, the others as if they fell evenly on
+// all groups, and the last fit, which is so many times a whole trial.
+func (f *Forecast) train(last float64) {
+	unknown := float64(f.Header.Trials - f.Known)
+	known := 0.0
+	for _, g := range f.Groups {
+		of := f.Share*(float64(g.Known)+unknown/float64(len(f.Groups))) + last/float64(len(f.Groups))
+		f.Live += of * g.Live
+		f.LiveSeconds += of * g.Live * g.rate
+		known += f.Share * float64(g.Known) * g.Live * g.rate
+		f.MostSeconds = max(f.MostSeconds, (f.Share*unknown+last)*g.Live*g.rate)
+	}
+	f.MostSeconds += known
+}
+
+// heldIn is the work of a trial as a part of that on all training examples: each part trains on
+// those that it does not hold out, and measures the others, which is a third of the work.
+func (s *Search) heldIn() float64 {
+	held := float64(s.Header.HeldOut) / float64(s.Header.Parts) / float64(s.Header.Examples)
+	return 1 - held + held/3
 }
 
 // ahead are the proposals that depend on no results.
