@@ -92,7 +92,10 @@ func (p *progress) end() {
 }
 
 func secondsText(s float64) string {
-	if s > 0.1 && s < 10 {
+	switch {
+	case s < 0.1:
+		return fmt.Sprintf("%.0f ms", 1000*s)
+	case s < 10:
 		return fmt.Sprintf("%.2g s", s)
 	}
 	return time.Duration(math.Round(s) * float64(time.Second)).String()

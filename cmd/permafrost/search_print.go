@@ -29,10 +29,14 @@ func printSearch(w io.Writer, r *search.Result) error {
 		names := slices.SortedFunc(maps.Keys(r.Importance), func(a, b string) int {
 			return cmp.Or(cmp.Compare(r.Importance[b], r.Importance[a]), cmp.Compare(a, b))
 		})
-		for i, name := range names {
-			names[i] = fmt.Sprintf("%s %.0f%%", name, 100*r.Importance[name])
+		text := "no option shows more than chance would"
+		if r.Importance[names[0]] > 0 {
+			for i, name := range names {
+				names[i] = fmt.Sprintf("%s %.0f%%", name, 100*r.Importance[name])
+			}
+			text = strings.Join(names, "  ")
 		}
-		fmt.Fprintf(&b, "importance  %s\n", strings.Join(names, "  "))
+		fmt.Fprintf(&b, "importance  %s\n", text)
 	}
 	if r.Out != "" {
 		fmt.Fprintf(&b, "written     %s: %s shows it\n", r.Out, search.PageFile)

@@ -87,13 +87,14 @@ func summary(r *trials.Record, all []*trial) string {
 	for _, t := range all {
 		of[t.state]++
 	}
-	s := fmt.Sprintf("%d trials: %d went all the way, %d were stopped early, %d failed. %s", len(all), of[done], of[pruned], of[failed], seconds(r.Seconds()))
-	if r.Final == nil {
-		s += fmt.Sprintf(" so far, of at most %d trials: the search has not ended.", r.Header.Trials)
-	} else {
-		s += " in all."
+	s := fmt.Sprintf("%d trials: %d went all the way, %d were stopped early, %d failed", len(all), of[done], of[pruned], of[failed])
+	if r.Final != nil {
+		return s + ". " + seconds(r.Seconds()) + " in all."
 	}
-	return s
+	if n := len(r.Running()); n > 0 {
+		s += fmt.Sprintf("; %d tasks have begun", n)
+	}
+	return s + fmt.Sprintf(". %s so far. The search, of at most %d trials, has not ended.", seconds(r.Seconds()), r.Header.Trials)
 }
 
 func bestOf(r *trials.Record, t *trial, dir string) *best {
