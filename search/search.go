@@ -8,6 +8,9 @@
 // that are held out from it. The validation examples choose nothing; they measure the best trial
 // once, at the end. All trials share what the frozen part of the network computes.
 //
+// The folder of a search is read by Read, List, Page and Replay, also while it runs. DryRun says
+// ahead what a search will do and cost.
+//
 // The package stands beside package permafrost, so that a program which only tunes or predicts does
 // not contain it.
 package search

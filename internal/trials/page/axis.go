@@ -208,8 +208,13 @@ func seconds(v float64) string {
 		return strconv.FormatFloat(1000*v, 'f', 0, 64) + " ms"
 	case v < 120:
 		return strconv.FormatFloat(v, 'g', 3, 64) + " s"
-	case v < 7200:
-		return strconv.FormatFloat(v/60, 'g', 3, 64) + " min"
 	}
-	return strconv.FormatFloat(v/3600, 'g', 3, 64) + " h"
+	minutes, rest := int(math.Round(v))/60, int(math.Round(v))%60
+	switch {
+	case minutes >= 60:
+		return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
+	case rest > 0:
+		return fmt.Sprintf("%d min %d s", minutes, rest)
+	}
+	return fmt.Sprintf("%d min", minutes)
 }

@@ -72,7 +72,11 @@ func Write(w io.Writer, r *trials.Record, dir string) error {
 	if err != nil {
 		return err
 	}
-	v := view{CSS: template.CSS(pageCSS), JS: template.JS(pageJS), Title: filepath.Base(filepath.Clean(dir)), Model: shared.Model, Data: shared.Data,
+	title := filepath.Base(dir)
+	if whole, err := filepath.Abs(dir); err == nil { // "." has a name
+		title = filepath.Base(whole)
+	}
+	v := view{CSS: template.CSS(pageCSS), JS: template.JS(pageJS), Title: title, Model: filepath.Base(shared.Model), Data: filepath.Base(shared.Data),
 		Summary: summary(r, all), Sections: sections(r, all), Table: tableOf(r, all), Space: r.Header.Space, Options: r.Header.Options, Notes: r.Header.Notes, Facts: facts(r)}
 	for _, t := range all {
 		if t.best {

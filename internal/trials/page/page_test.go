@@ -286,6 +286,14 @@ func TestTicks(t *testing.T) {
 	}
 }
 
+func TestSeconds(t *testing.T) {
+	for in, want := range map[float64]string{0: "0 ms", 0.25: "250 ms", 2.514: "2.51 s", 119: "119 s", 120: "2 min", 145.2: "2 min 25 s", 3599.7: "1 h 0 min", 7260: "2 h 1 min"} {
+		if got := seconds(in); got != want {
+			t.Errorf("%g: %s, want %s", in, got, want)
+		}
+	}
+}
+
 func TestQuoted(t *testing.T) {
 	for in, want := range map[string]string{"runs/a-1": "runs/a-1", "my run": "'my run'", "it's": `'it'\''s'`, "$(x)": "'$(x)'", "": "''"} {
 		if got := quoted(in); got != want {

@@ -39,7 +39,10 @@ func (p *plot) line(class string, x1, y1, x2, y2 float64) {
 func (p *plot) write(class, anchor string, x, y float64, text string, most int) {
 	i := item{Class: class, Anchor: anchor, Text: text, X: fmt.Sprintf("%.1f", x), Y: fmt.Sprintf("%.1f", y)}
 	if r := []rune(text); len(r) > most {
-		i.Text, i.Full = string(r[:max(1, most-1)])+"…", text
+		i.Text, i.Full = string(r[:most-1])+"…", text
+		if r[0] == '/' { // a path: its end says more
+			i.Text = "…" + string(r[len(r)-most+1:])
+		}
 	}
 	p.Items = append(p.Items, i)
 }
