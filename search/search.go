@@ -83,9 +83,11 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 	if err != nil {
 		return nil, badInput(errors.Join(err, writePage(cfg.Out)))
 	}
-	shown.fit(best)
-	if _, err := s.Fit(ctx, best); err != nil {
-		return nil, failed(err)
+	if s.Record().Final == nil { // else a search was resumed that had ended
+		shown.fit(best)
+		if _, err := s.Fit(ctx, best); err != nil {
+			return nil, failed(err)
+		}
 	}
 	r, err := resultOf(s.Record())
 	if err != nil {

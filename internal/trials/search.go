@@ -207,6 +207,9 @@ func (s *Search) reopen() error {
 		}
 	}
 	for _, e := range entries {
+		if e.Final != nil {
+			s.final = e.Final
+		}
 		if e.Outcome != nil && s.done[[2]int{e.Trial, e.Rung}] == nil { // the first result of a task counts
 			s.done[[2]int{e.Trial, e.Rung}] = e.Outcome
 		}
@@ -355,17 +358,32 @@ func (s *Search) Fit(ctx context.Context, best Entry) (*run.Result, error) {
 		return nil, err
 	}
 	var dir *run.RunDir
+	begun := false
 	if cfg.Out != "" {
 		final.Config.Out = filepath.Join(cfg.Out, BestDir)
-		if dir, err = run.CreateRunDir(final.Config.Out, &final.Config); err != nil {
+		if dir, begun, err = openBest(final); err != nil {
 			return nil, err
 		}
 	}
-	r, err := final.Fit(ctx, dir, false)
+	r, err := final.Fit(ctx, dir, begun)
 	if err != nil {
 		return nil, err
 	}
 	return r, s.end(best, r)
+}
+
+// openBest opens the folder of the last fit. It reports whether the fit had begun, before the search
+// was stopped.
+func openBest(final *run.Session) (dir *run.RunDir, begun bool, err error) {
+	if _, err := os.Stat(filepath.Join(final.Config.Out, run.RunFile)); errors.Is(err, os.ErrNotExist) {
+		dir, err = run.CreateRunDir(final.Config.Out, &final.Config)
+		return dir, false, err
+	}
+	if dir, _, err = run.OpenRunDir(final.Config.Out); err != nil {
+		return nil, false, err
+	}
+	begun, err = final.CheckResume(dir)
+	return dir, begun, err
 }
 
 // end says in the log that the search has ended.
