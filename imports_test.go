@@ -88,8 +88,9 @@ var imports = []struct {
 	{"examples/serve", ".", ""},
 	{"examples/service", ".", ""},
 	{"examples/source", ".", ""},
-	{"internal/trials", "internal/search internal/search/pareto internal/search/space internal/run internal/config internal/compile internal/split internal/data internal/task internal/option internal/random internal/tensor", ""},
-	{"search", ". internal/trials internal/search/space internal/config internal/kernel internal/option", ""},
+	{"internal/trials", "internal/search internal/search/pareto internal/search/space internal/inspect internal/run internal/config internal/compile internal/split internal/data internal/task internal/option internal/random internal/tensor internal/version", ""},
+	{"internal/trials/page", "internal/trials internal/search internal/search/space", ""},
+	{"search", ". internal/trials internal/trials/page internal/search/space internal/config internal/atomicfile internal/report internal/kernel internal/option", ""},
 	{"cmd/permafrost", ". search",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }

@@ -28,6 +28,9 @@ func (f *failure) As(target any) bool {
 }
 
 func failed(err error) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return &failure{err, permafrost.ErrInterrupted}
 	}

@@ -8,6 +8,9 @@
 // that are held out from it. The validation examples choose nothing; they measure the best trial
 // once, at the end. All trials share what the frozen part of the network computes.
 //
+// The folder of a search is read by Read, List, Page and Replay, also while it runs. DryRun says
+// ahead what a search will do and cost.
+//
 // The package stands beside package permafrost, so that a program which only tunes or predicts does
 // not contain it.
 package search
@@ -15,6 +18,8 @@ package search
 import (
 	"cmp"
 	"context"
+	"errors"
+	"io"
 	"time"
 
 	"github.com/permafrost-ml/permafrost"
@@ -48,123 +53,94 @@ type Options struct {
 	// Resume goes on with the search in Config.Out. All else must be as it was.
 	Resume bool
 
+	// Progress shows the search to a person: on a terminal one line that is written over, and a
+	// line for each trial that is the best so far; else a line for each part of a trial.
+	Progress io.Writer
 	// OnTrial is called after each part of a trial, from the goroutine of Run; nil for none.
 	OnTrial func(Trial)
 	// OnNote is called with remarks on what was guessed; nil for none.
 	OnNote func(string)
 }
 
-// Trial is what is known of one trial. Its JSON form is what search --json lists.
-type Trial struct {
-	Number       int            `json:"trial"`
-	Options      map[string]any `json:"options"` // the parameters of the space
-	Plan         string         `json:"plan"`    // selectors of what was thawed
-	Head         string         `json:"head"`
-	LR           float64        `json:"lr"`
-	Epochs       int            `json:"epochs"`       // that it trained
-	ValAccuracy  float64        `json:"val_accuracy"` // on held-out training examples; the metric of other tasks, larger is better
-	ValLoss      float64        `json:"val_loss"`
-	Seconds      float64        `json:"seconds"`
-	ParamsThawed int            `json:"params_thawed"`
-	ParamsTotal  int            `json:"params_total"`
-	LatencyMS    float64        `json:"latency_ms"`
-	Bytes        int64          `json:"bytes"` // of all weights
-	State        string         `json:"state"` // done, pruned (stopped before its last epoch), or failed
-	Why          string         `json:"why,omitempty"`
-
-	// TestAccuracy is that of the best trial, trained on all training examples, on the validation
-	// examples.
-	TestAccuracy *float64 `json:"test_accuracy,omitempty"`
-	TestMetric   *float64 `json:"test_metric,omitempty"` // of tasks other than classify
-}
-
-// Result is the outcome of a search. Its JSON form is what search --json prints.
-type Result struct {
-	Trials     []Trial            `json:"trials"`
-	Best       Trial              `json:"best"`
-	Pareto     []int              `json:"pareto"` // numbers of the trials that no other beats in all objectives
-	Importance map[string]float64 `json:"importance"`
-	Seconds    float64            `json:"seconds"`
-
-	Metric  string             `json:"metric"`   // of val_accuracy
-	Space   string             `json:"space"`    // YAML
-	HeldOut int                `json:"held_out"` // training examples that measured each trial
-	Notes   []string           `json:"notes,omitempty"`
-	Out     string             `json:"out"`
-	BestFit *permafrost.Result `json:"-"` // of the best trial, in the folder best
-}
-
 // Run searches, and then fits the best trial on all training examples. With cfg.Out it writes
-// search.jsonl there, a line for each result, and the folder best, a run like any other. cfg has
-// the options that all trials share.
+// search.jsonl there, a line for each result, the page search.html, and the folder best, a run like
+// any other. cfg has the options that all trials share.
 //
 // The same search has the same result on every machine, unless Budget or an objective of time has a
 // part in it. When ctx ends, Run returns permafrost.ErrInterrupted, and Resume goes on from there.
 // Unusable input is permafrost.ErrBadInput, before anything is written.
 func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error) {
 	defer kernel.Use(cfg.Threads)()
-	began := time.Now()
-	s, err := prepare(ctx, cfg, o)
+	s, shown, err := prepare(ctx, cfg, o)
 	if err != nil {
 		return nil, badInput(err)
 	}
+	defer shown.end()
 	if err := s.Run(ctx); err != nil {
+		return nil, failed(errors.Join(err, writePage(cfg.Out)))
+	}
+	best, err := s.Record().Best()
+	if err != nil {
+		return nil, badInput(errors.Join(err, writePage(cfg.Out)))
+	}
+	if s.Record().Final == nil { // else a search was resumed that had ended
+		shown.fit(best)
+		if _, err := s.Fit(ctx, best); err != nil {
+			return nil, failed(err)
+		}
+	}
+	r, err := resultOf(s.Record())
+	if err != nil {
 		return nil, failed(err)
 	}
-	best, err := s.Best()
-	if err != nil {
-		return nil, badInput(err)
-	}
-	fit, err := s.Fit(ctx, best)
-	if err != nil {
-		return nil, failed(err)
-	}
-	r := &Result{Metric: s.Header.Metric, Space: s.Header.Space, HeldOut: s.Header.HeldOut, Notes: s.Notes, Out: cfg.Out, Importance: map[string]float64{}, Pareto: []int{}}
-	for _, e := range s.Trials() {
-		r.Trials = append(r.Trials, trialOf(s, e))
-	}
-	r.Best = trialOf(s, best)
-	if fit.ValMetric != nil {
-		r.Best.TestMetric = fit.ValMetric.Value
-	} else {
-		r.Best.TestAccuracy = &fit.ValAccuracy
-	}
-	for _, e := range s.Pareto() {
-		r.Pareto = append(r.Pareto, e.Trial)
-	}
-	for _, share := range s.Importance() {
-		r.Importance[share.Name] = share.Share
-	}
-	r.Seconds = time.Since(began).Seconds()
-	return r, nil
+	r.Out, r.Notes = cfg.Out, s.Notes
+	return r, failed(writePage(cfg.Out))
 }
 
 // prepare reads the options.
-func prepare(ctx context.Context, cfg permafrost.Config, o Options) (*trials.Search, error) {
+func prepare(ctx context.Context, cfg permafrost.Config, o Options) (*trials.Search, *progress, error) {
 	objectives, err := trials.Objectives(o.Objectives)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	in := trials.Options{Config: config.Config(cfg), Space: o.Space, Trials: o.Trials, Budget: o.Budget, Algorithm: cmp.Or(o.Algorithm, "tpe"),
 		Objectives: objectives, WarmStart: o.WarmStart, Resume: o.Resume}
 	for _, text := range o.First {
 		var p space.Point
 		if err := p.UnmarshalJSON(text); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		in.First = append(in.First, p)
 	}
 	var s *trials.Search
-	if o.OnTrial != nil {
-		in.Ended = func(e trials.Entry) { o.OnTrial(trialOf(s, e)) }
+	var shown *progress
+	in.Started = func(e trials.Entry) {
+		if shown != nil {
+			shown.started(e)
+		}
+	}
+	in.Ended = func(e trials.Entry) {
+		if shown == nil && o.OnTrial == nil {
+			return
+		}
+		t := trialOf(s.Record(), s.Session.Config, e)
+		if shown != nil {
+			shown.ended(e, t)
+		}
+		if o.OnTrial != nil {
+			o.OnTrial(t)
+		}
 	}
 	if s, err = trials.New(ctx, in); err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if o.Progress != nil {
+		shown = newProgress(o.Progress, s)
 	}
 	if o.OnNote != nil {
 		for _, n := range s.Notes {
 			o.OnNote(n)
 		}
 	}
-	return s, nil
+	return s, shown, nil
 }

@@ -3,11 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"maps"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,8 +34,12 @@ A space is a YAML file whose parameters are options of fit, each with its values
 Without --space one is made from the model and the data. docs/search.md has the whole
 form. Options that the command line gives are the same for all trials.
 
-With --out a folder gets search.jsonl, a line for each result; space.yaml; and best, a run
-like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`,
+The folder of --out gets search.jsonl, a line for each result; search.html, a page that
+shows the search; and best, a run like any other: permafrost fit --config
+DIR/best/run.yaml --out NEW repeats it. search show tells what is in such a folder.
+
+--dry-run prints the plan instead: trials, rungs, what is computed once at each frontier
+and kept, and the work and time of it all.`,
 		Example: `  permafrost search --model resnet.onnx --data photos --out found
   permafrost search --model resnet.onnx --data photos --space space.yaml --trials 60 \
     --objectives accuracy,params --out found`,
@@ -67,8 +67,9 @@ like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`
 	enqueue := fs.String("enqueue", "", "`FILE` of trials to start with, a JSON object of parameters a line")
 	fs.StringVar(&o.WarmStart, "warm-start", "", "`DIR` of an earlier search, whose results are known")
 	fs.BoolVar(&o.Resume, "resume", false, "go on with the search in --out")
+	dry := fs.Bool("dry-run", false, "print the plan and what it costs, and write nothing")
 	asJSON := jsonFlag(fs)
-	group(fs, "The search", "space", "trials", "budget", "algorithm", "objectives", "enqueue", "warm-start", "resume", "out")
+	group(fs, "The search", "space", "trials", "budget", "algorithm", "objectives", "enqueue", "warm-start", "resume", "dry-run", "out")
 	for _, g := range fitGroups {
 		for _, name := range g.names {
 			if fs.Lookup(name) != nil && name != "out" && name != "budget" {
@@ -78,13 +79,14 @@ like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`
 	}
 	group(fs, "Other", "json")
 	completeConfig(cmd)
+	cmd.AddCommand(searchListCommand(), searchShowCommand())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := given.config()
 		if err != nil {
 			return err
 		}
 		switch {
-		case cfg.Out == "":
+		case cfg.Out == "" && !*dry:
 			return fmt.Errorf("--out is missing: name a folder for the search")
 		case o.Trials < 0:
 			return fmt.Errorf("--trials %d: want 0 or more", o.Trials)
@@ -107,15 +109,18 @@ like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`
 				}
 			}
 		}
-		best := search.Trial{Number: -1}
 		o.OnNote = func(text string) { note(cmd, "%s", text) }
-		o.OnTrial = func(t search.Trial) {
-			mark := ""
-			if t.State == "done" && (best.Number < 0 || t.ValAccuracy > best.ValAccuracy) {
-				best, mark = t, "  best"
+		if *dry {
+			f, err := search.DryRun(cmd.Context(), cfg, o)
+			if err != nil {
+				return err
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "trial %3d  %s  %s  %s%s\n", t.Number, trialScore(t), secondsText(t.Seconds), optionsText(t), mark)
+			if *asJSON {
+				return printJSON(cmd.OutOrStdout(), f)
+			}
+			return printForecast(cmd.OutOrStdout(), f)
 		}
+		o.Progress = flagWriter{cmd.ErrOrStderr(), cmd}
 		r, err := search.Run(cmd.Context(), cfg, o)
 		if err != nil {
 			return err
@@ -126,60 +131,4 @@ like any other: permafrost fit --config DIR/best/run.yaml --out NEW repeats it.`
 		return printSearch(cmd.OutOrStdout(), r)
 	}
 	return cmd
-}
-
-func trialScore(t search.Trial) string {
-	switch t.State {
-	case "failed":
-		return "failed: " + t.Why
-	case "pruned":
-		return fmt.Sprintf("%.4g after %d epochs", t.ValAccuracy, t.Epochs)
-	}
-	return fmt.Sprintf("%.4g", t.ValAccuracy)
-}
-
-// optionsText writes the parameters of a trial.
-func optionsText(t search.Trial) string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(t.Options)) {
-		v := fmt.Sprint(t.Options[name])
-		if x, ok := t.Options[name].(float64); ok {
-			v = fmt.Sprintf("%.3g", x)
-		}
-		parts = append(parts, name+" "+v)
-	}
-	return strings.Join(parts, "  ")
-}
-
-func printSearch(w io.Writer, r *search.Result) error {
-	var b strings.Builder
-	done, pruned, failed := 0, 0, 0
-	for _, t := range r.Trials {
-		switch t.State {
-		case "done":
-			done++
-		case "pruned":
-			pruned++
-		default:
-			failed++
-		}
-	}
-	fmt.Fprintf(&b, "trials      %d went all the way, %d were stopped early, %d failed; %s\n", done, pruned, failed, secondsText(r.Seconds))
-	fmt.Fprintf(&b, "best        trial %d: %s\n", r.Best.Number, optionsText(r.Best))
-	fmt.Fprintf(&b, "held out    %s %.4g on %d training examples that chose it\n", r.Metric, r.Best.ValAccuracy, r.HeldOut)
-	if a := r.Best.TestAccuracy; a != nil {
-		fmt.Fprintf(&b, "validation  accuracy %.4g, trained on all training examples; these examples chose nothing\n", *a)
-	} else if m := r.Best.TestMetric; m != nil {
-		fmt.Fprintf(&b, "validation  %s %.4g, trained on all training examples; these examples chose nothing\n", r.Metric, *m)
-	}
-	if len(r.Importance) > 1 {
-		var parts []string
-		for _, name := range slices.Sorted(maps.Keys(r.Importance)) {
-			parts = append(parts, fmt.Sprintf("%s %.0f%%", name, 100*r.Importance[name]))
-		}
-		fmt.Fprintf(&b, "importance  %s\n", strings.Join(parts, "  "))
-	}
-	fmt.Fprintf(&b, "written     %s\n", r.Out)
-	_, err := io.WriteString(w, b.String())
-	return err
 }

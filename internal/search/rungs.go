@@ -50,6 +50,19 @@ func (r Rungs) check() error {
 
 func (r Rungs) count() int { return max(1, len(r.Resource)) }
 
+// Share is how much of a whole trial one of many takes on average, as most of them stop early.
+func (r Rungs) Share() float64 {
+	if r.count() == 1 {
+		return 1
+	}
+	used, before, on := 0.0, 0, 1.0
+	for _, to := range r.Resource {
+		used += on * float64(to-before)
+		before, on = to, on/float64(r.Eta)
+	}
+	return used / float64(before)
+}
+
 // task is the work of a trial on a rung.
 func (r Rungs) task(n int, point space.Point, rung int) Task {
 	t := Task{Trial: n, Point: point, Rung: rung}

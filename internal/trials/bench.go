@@ -234,10 +234,11 @@ func (b *Bench) advance(ctx context.Context, t *trial, percent int) error {
 		t.outcome.Epochs = (step + epoch - 1) / epoch
 	}
 	score := total.Score()
-	t.outcome.Score, t.outcome.Loss, t.outcome.Metric = score.Metric, score.Loss, total.Named()
 	if !score.Finite() {
 		t.outcome.Failed = "its score became infinite or not a number"
+		return nil // with the score of the rung before: the log holds finite numbers only
 	}
+	t.outcome.Score, t.outcome.Loss, t.outcome.Metric = score.Metric, score.Loss, total.Named()
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/search/space"
+	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // LogFile is the name of the log in the folder of a search: a header, then a line for every task
@@ -22,10 +23,11 @@ const LogFile = "search.jsonl"
 // it is the same.
 type Header struct {
 	Version    int         `json:"version"`
-	Model      string      `json:"model"` // SHA-256 of the file
-	Data       string      `json:"data"`  // digest of the training examples
-	Options    string      `json:"options"`
-	Space      string      `json:"space"` // YAML
+	Tool       string      `json:"permafrost"` // version of the program that began it
+	Model      string      `json:"model"`      // SHA-256 of the file
+	Data       string      `json:"data"`       // digest of the training examples
+	Options    string      `json:"options"`    // YAML of what all trials share, as the user gave it
+	Space      string      `json:"space"`      // YAML
 	Algorithm  string      `json:"algorithm"`
 	Objectives []Objective `json:"objectives"`
 	Trials     int         `json:"trials"`
@@ -37,9 +39,14 @@ type Header struct {
 	Parts      int         `json:"parts"`
 	Examples   int         `json:"examples"`
 	HeldOut    int         `json:"held_out"`
+	Notes      []string    `json:"notes,omitempty"`
 }
 
-// Entry is a line of a log after the header: a task that started, or its result.
+// version is that of the log's form.
+const version = 1
+
+// Entry is a line of a log after the header: a task that started, its result, or the end of the
+// search.
 type Entry struct {
 	At      time.Time   `json:"at"`
 	Trial   int         `json:"trial"`
@@ -47,6 +54,15 @@ type Entry struct {
 	Point   space.Point `json:"point"`
 	Worker  string      `json:"worker,omitempty"`
 	Outcome *Outcome    `json:"outcome,omitempty"` // nil where the task started
+	Final   *Final      `json:"final,omitempty"`   // of the last line, whose trial is the best
+}
+
+// Final is how the best trial does, trained on all training examples, on the validation examples.
+type Final struct {
+	Accuracy float64     `json:"accuracy"`
+	Metric   *task.Named `json:"metric,omitempty"` // of tasks other than classify
+	Loss     float64     `json:"loss"`
+	Seconds  float64     `json:"seconds"` // of the whole search
 }
 
 // Log appends to the log of a search. Each line is on disk when Append returns.

@@ -3,7 +3,6 @@ package trials
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -16,9 +15,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/search"
-	"github.com/permafrost-ml/permafrost/internal/search/pareto"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
-	"github.com/permafrost-ml/permafrost/internal/task"
+	tool "github.com/permafrost-ml/permafrost/internal/version"
 )
 
 // Options say what is searched for, and how.
@@ -51,6 +49,8 @@ type Search struct {
 	log     *Log
 	done    map[[2]int]*Outcome // results that the log had, by trial and rung
 	Entries []Entry             // results, in the order in which they came
+	began   time.Time
+	final   *Final
 }
 
 // lag is how many trials a proposal does not wait for: so many workers are kept busy.
@@ -64,7 +64,7 @@ const (
 // New prepares a search: it opens model and data, checks the space against them, and reads the log
 // of a search that is resumed. It writes nothing.
 func New(ctx context.Context, o Options) (*Search, error) {
-	s := &Search{o: o, done: map[[2]int]*Outcome{}}
+	s := &Search{o: o, done: map[[2]int]*Outcome{}, began: time.Now()}
 	cfg := o.Config
 	cfg.Out = ""
 	var err error
@@ -154,23 +154,19 @@ func (s *Search) header() error {
 		return err
 	}
 	shared := s.o.Config
-	shared.Out, shared.Threads, shared.Cache, shared.CacheBudget = "", 0, "", 0 // results do not depend on them
+	usual := config.DefaultConfig() // results do not depend on these
+	shared.Out, shared.Threads, shared.Cache, shared.CacheBudget = "", usual.Threads, usual.Cache, usual.CacheBudget
 	options, err := shared.YAML()
 	if err != nil {
 		return err
 	}
 	name, _ := s.Session.Task.NewMetrics().Metric()
 	s.Header = Header{
-		Version: 1, Model: s.Session.Base.Model.Digest(), Data: hex.EncodeToString(data[:]), Options: digest(options), Space: string(s.Space.YAML()),
+		Version: version, Tool: tool.Version, Model: s.Session.Base.Model.Digest(), Data: hex.EncodeToString(data[:]), Options: string(options), Space: string(s.Space.YAML()),
 		Algorithm: cmp.Or(s.o.Algorithm, "tpe"), Objectives: s.o.Objectives, Trials: s.plan.Trials, Lag: lag, Rungs: s.plan.Rungs.Resource, Seed: s.Session.Config.Seed,
 		Metric: name, Parts: s.Bench.Parts(), Examples: s.Session.Train.Len(), HeldOut: s.Bench.HeldOut(),
 	}
 	return nil
-}
-
-func digest(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
 
 // free errors where the folder cannot hold a new search.
@@ -211,6 +207,9 @@ func (s *Search) reopen() error {
 		}
 	}
 	for _, e := range entries {
+		if e.Final != nil {
+			s.final = e.Final
+		}
 		if e.Outcome != nil && s.done[[2]int{e.Trial, e.Rung}] == nil { // the first result of a task counts
 			s.done[[2]int{e.Trial, e.Rung}] = e.Outcome
 		}
@@ -292,6 +291,7 @@ func (s *Search) openLog() (err error) {
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return err
 	}
+	s.Header.Notes = s.Notes
 	s.log, err = CreateLog(filepath.Join(out, LogFile), &s.Header)
 	return err
 }
@@ -341,82 +341,62 @@ func (s *Search) take(e Entry) {
 	}
 }
 
-// Trials are the last results of all trials, by their number.
-func (s *Search) Trials() []Entry {
-	var out []Entry
-	for _, e := range s.Entries {
-		i, found := slices.BinarySearchFunc(out, e.Trial, func(o Entry, n int) int { return o.Trial - n })
-		if found {
-			out[i] = e
-		} else {
-			out = slices.Insert(out, i, e)
-		}
-	}
-	return out
-}
-
-// whole are the trials that went all the way.
-func (s *Search) whole() []Entry {
-	top := max(0, len(s.plan.Rungs.Resource)-1)
-	return slices.DeleteFunc(s.Trials(), func(e Entry) bool { return e.Outcome.Failed != "" || e.Rung < top })
-}
-
-// Best is the trial of the best score that went all the way; of equal scores that of the smaller
-// loss. It errors where every trial failed.
-func (s *Search) Best() (Entry, error) {
-	all := s.whole()
-	if len(all) == 0 {
-		return Entry{}, errors.New("no trial ended with a result")
-	}
-	score := func(e Entry) task.Score { return task.Score{Metric: e.Outcome.Score, Loss: e.Outcome.Loss} }
-	best := all[0]
-	for _, e := range all[1:] {
-		if score(e).Better(score(best)) {
-			best = e
-		}
-	}
-	return best, nil
-}
-
-// Pareto are the trials that no other beats in every objective, in the order of their numbers.
-func (s *Search) Pareto() []Entry {
-	all := s.whole()
-	var rows [][]float64
-	for _, e := range all {
-		rows = append(rows, values(s.o.Objectives, e.Outcome))
-	}
-	var out []Entry
-	for _, i := range pareto.Front(rows) {
-		out = append(out, all[i])
-	}
-	return out
-}
-
-// Importance says how much each parameter decides about the first objective.
-func (s *Search) Importance() []search.Share {
-	return search.Importance(s.Space, s.planner.Results(), 0)
+// Record is what is known of the search so far.
+func (s *Search) Record() *Record {
+	return &Record{Header: s.Header, Space: s.Space, Entries: s.Entries, Final: s.final}
 }
 
 // Fit trains the best trial on all training examples, and measures it on the validation examples,
 // which had no say before. It is a run like any other, in the folder best below that of the search.
 func (s *Search) Fit(ctx context.Context, best Entry) (*run.Result, error) {
-	cfg, err := Apply(s.o.Config, best.Point)
+	cfg, err := whole(s.o.Config, best.Point)
 	if err != nil {
 		return nil, err
 	}
-	cfg.Keep, cfg.Patience = "last", 0
 	final, err := s.Session.With(cfg, s.Session.Train, s.Session.Val)
 	if err != nil {
 		return nil, err
 	}
 	var dir *run.RunDir
+	begun := false
 	if cfg.Out != "" {
 		final.Config.Out = filepath.Join(cfg.Out, BestDir)
-		if dir, err = run.CreateRunDir(final.Config.Out, &final.Config); err != nil {
+		if dir, begun, err = openBest(final); err != nil {
 			return nil, err
 		}
 	}
-	return final.Fit(ctx, dir, false)
+	r, err := final.Fit(ctx, dir, begun)
+	if err != nil {
+		return nil, err
+	}
+	return r, s.end(best, r)
+}
+
+// openBest opens the folder of the last fit. It reports whether the fit had begun, before the search
+// was stopped.
+func openBest(final *run.Session) (dir *run.RunDir, begun bool, err error) {
+	if _, err := os.Stat(filepath.Join(final.Config.Out, run.RunFile)); errors.Is(err, os.ErrNotExist) {
+		dir, err = run.CreateRunDir(final.Config.Out, &final.Config)
+		return dir, false, err
+	}
+	if dir, _, err = run.OpenRunDir(final.Config.Out); err != nil {
+		return nil, false, err
+	}
+	begun, err = final.CheckResume(dir)
+	return dir, begun, err
+}
+
+// end says in the log that the search has ended.
+func (s *Search) end(best Entry, r *run.Result) error {
+	s.final = &Final{Seconds: time.Since(s.began).Seconds(), Accuracy: r.Val.Accuracy(), Metric: r.Val.Named(), Loss: r.Val.Loss()}
+	if s.o.Config.Out == "" {
+		return nil
+	}
+	l, _, _, err := OpenLog(filepath.Join(s.o.Config.Out, LogFile))
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.Append(Entry{At: time.Now().UTC(), Trial: best.Trial, Rung: best.Rung, Point: best.Point, Final: s.final}), l.Close())
 }
 
 // BestDir is the folder of the best run, in that of a search.

@@ -55,7 +55,7 @@ func searched(t *testing.T, o Options) *Search {
 
 // told is what a search found, without times.
 func told(s *Search) []Entry {
-	out := s.Trials()
+	out := s.Record().Trials()
 	for i, e := range out {
 		of := *e.Outcome
 		of.Seconds, of.LatencyMS = 0, 0
@@ -71,10 +71,10 @@ func TestResume(t *testing.T) {
 	o := small(t, twoDepths)
 	o.Trials = 18 // with rungs
 	whole := searched(t, o)
-	if len(told(whole)) != 18 || len(whole.Header.Rungs) == 0 || len(whole.whole()) >= 18 {
-		t.Fatalf("%d trials, %d went all the way", len(told(whole)), len(whole.whole()))
+	if len(told(whole)) != 18 || len(whole.Header.Rungs) == 0 || len(whole.Record().whole()) >= 18 {
+		t.Fatalf("%d trials, %d went all the way", len(told(whole)), len(whole.Record().whole()))
 	}
-	want, err := whole.Best()
+	want, err := whole.Record().Best()
 	must(t, err)
 	for _, after := range []int{0, 1, 7, 20} {
 		o := o
@@ -101,7 +101,7 @@ func TestResume(t *testing.T) {
 		if ran+again != len(whole.Entries) {
 			t.Errorf("stopped after %d results: %d tasks ran, of %d", after, ran+again, len(whole.Entries))
 		}
-		if got, err := s.Best(); err != nil || got.Trial != want.Trial {
+		if got, err := s.Record().Best(); err != nil || got.Trial != want.Trial {
 			t.Errorf("the best is %d (%v), else %d", got.Trial, err, want.Trial)
 		}
 	}
@@ -125,7 +125,7 @@ func TestReplay(t *testing.T) {
 	o := small(t, twoDepths)
 	o.Trials = 3
 	s := searched(t, o)
-	best, err := s.Best()
+	best, err := s.Record().Best()
 	must(t, err)
 	r, err := s.Fit(t.Context(), best)
 	must(t, err)
@@ -175,7 +175,7 @@ func TestLog(t *testing.T) {
 func TestLimits(t *testing.T) {
 	o := small(t, "head: [linear, \"mlp:512\"]\nmax_params: 3000\n")
 	s := searched(t, o)
-	for _, e := range s.Trials() {
+	for _, e := range s.Record().Trials() {
 		v, _ := e.Point.Get("head")
 		if failed := strings.Contains(e.Outcome.Failed, "max_params is 3000"); failed != (v.String() == "mlp:512") || failed != (e.Outcome.Epochs == 0) {
 			t.Errorf("%v: %+v", e.Point, e.Outcome)
@@ -247,13 +247,13 @@ func TestWarmStart(t *testing.T) {
 	o.WarmStart = o.Config.Out
 	o.Config.Out += "2"
 	o.Space = []byte("thaw: [head, \"last:1\", all]\nhead: [linear, \"mlp:4\"]\n")
-	if s := searched(t, o); len(s.Trials()) != 6 || len(s.plan.Known) != 0 {
-		t.Errorf("%d trials with %d known of %d: points of the old space have no head", len(s.Trials()), len(s.plan.Known), len(first.Trials()))
+	if s := searched(t, o); len(s.Record().Trials()) != 6 || len(s.plan.Known) != 0 {
+		t.Errorf("%d trials with %d known of %d: points of the old space have no head", len(s.Record().Trials()), len(s.plan.Known), len(first.Record().Trials()))
 	}
 	o.Config.Out += "3"
 	o.Space = []byte("thaw: [head, \"last:1\", all, \"first:1\"]\n")
-	if s := searched(t, o); len(s.Trials()) != 1 || len(s.plan.Known) != 3 {
-		t.Errorf("%d trials with %d known, want 1 with 3", len(s.Trials()), len(s.plan.Known))
+	if s := searched(t, o); len(s.Record().Trials()) != 1 || len(s.plan.Known) != 3 {
+		t.Errorf("%d trials with %d known, want 1 with 3", len(s.Record().Trials()), len(s.plan.Known))
 	}
 }
 
