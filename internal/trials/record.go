@@ -182,21 +182,29 @@ func (r *Record) Seconds() float64 {
 // Replay returns the options of a fit of a trial's point on all training examples, to its last
 // epoch, as the best trial is fitted. It errors where there is no such trial.
 func (r *Record) Replay(trial int) (config.Config, error) {
-	for _, e := range r.Entries {
-		if e.Trial == trial && e.Final == nil {
-			base, err := r.Config()
-			if err != nil {
-				return base, err
-			}
-			return whole(base, e.Point)
+	var last *Entry // that has most to say
+	for i, e := range r.Entries {
+		if e.Trial == trial && e.Final == nil && (last == nil || e.Outcome != nil) {
+			last = &r.Entries[i]
 		}
 	}
-	return config.Config{}, fmt.Errorf("the search has no trial %d", trial)
+	if last == nil {
+		return config.Config{}, fmt.Errorf("the search has no trial %d", trial)
+	}
+	base, err := r.Config()
+	if err != nil {
+		return base, err
+	}
+	return whole(base, *last)
 }
 
-// whole are the options of a fit of a point on all training examples.
-func whole(base config.Config, p space.Point) (config.Config, error) {
-	cfg, err := Apply(base, p)
+// whole are the options of a fit of a trial on all training examples. The rate is that of the trial,
+// also where the recipe chose it.
+func whole(base config.Config, e Entry) (config.Config, error) {
+	cfg, err := Apply(base, e.Point)
 	cfg.Keep, cfg.Patience = "last", 0
+	if cfg.LR == 0 && e.Outcome != nil {
+		cfg.LR = e.Outcome.LR
+	}
 	return cfg, err
 }

@@ -349,7 +349,7 @@ func (s *Search) Record() *Record {
 // Fit trains the best trial on all training examples, and measures it on the validation examples,
 // which had no say before. It is a run like any other, in the folder best below that of the search.
 func (s *Search) Fit(ctx context.Context, best Entry) (*run.Result, error) {
-	cfg, err := whole(s.o.Config, best.Point)
+	cfg, err := whole(s.o.Config, best)
 	if err != nil {
 		return nil, err
 	}
@@ -361,9 +361,11 @@ func (s *Search) Fit(ctx context.Context, best Entry) (*run.Result, error) {
 	begun := false
 	if cfg.Out != "" {
 		final.Config.Out = filepath.Join(cfg.Out, BestDir)
-		if dir, begun, err = openBest(final); err != nil {
+		if dir, begun, err = openBest(ctx, final); err != nil {
 			return nil, err
 		}
+	} else if err := final.Settle(ctx); err != nil {
+		return nil, err
 	}
 	r, err := final.Fit(ctx, dir, begun)
 	if err != nil {
@@ -374,8 +376,11 @@ func (s *Search) Fit(ctx context.Context, best Entry) (*run.Result, error) {
 
 // openBest opens the folder of the last fit. It reports whether the fit had begun, before the search
 // was stopped.
-func openBest(final *run.Session) (dir *run.RunDir, begun bool, err error) {
+func openBest(ctx context.Context, final *run.Session) (dir *run.RunDir, begun bool, err error) {
 	if _, err := os.Stat(filepath.Join(final.Config.Out, run.RunFile)); errors.Is(err, os.ErrNotExist) {
+		if err := final.Settle(ctx); err != nil {
+			return nil, false, err
+		}
 		dir, err = run.CreateRunDir(final.Config.Out, &final.Config)
 		return dir, false, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 )
 
@@ -120,10 +121,12 @@ func TestValidationChoosesNothing(t *testing.T) {
 	}
 }
 
-// TestReplay: the folder of the best trial repeats it.
+// TestReplay: the folder of the best trial repeats it, and so do the options that the log gives, also
+// where the last fit is calibrated.
 func TestReplay(t *testing.T) {
-	o := small(t, twoDepths)
-	o.Trials = 3
+	o := small(t, "thaw: [head]\nweight_decay: [0.01, 0.1]\n")
+	must(t, fixture.WritePictures(filepath.Join(o.Config.Data, "train"), 24, 3, 1))
+	o.Config.Calibrate = "on"
 	s := searched(t, o)
 	best, err := s.Record().Best()
 	must(t, err)
@@ -131,8 +134,27 @@ func TestReplay(t *testing.T) {
 	must(t, err)
 	c, err := config.LoadConfig(filepath.Join(r.Out, "run.yaml"))
 	must(t, err)
-	if v, ok := best.Point.Get("lr"); !ok || v.Any() != c.LR || r.Examples != 36 {
-		t.Errorf("the best trial has %v, its run.yaml rate %g, on %d examples", best.Point, c.LR, r.Examples)
+	if best.Outcome.LR != c.LR || r.Examples != 72 {
+		t.Errorf("the best trial has the rate %g, its run.yaml %g, on %d examples", best.Outcome.LR, c.LR, r.Examples)
+	}
+	again, err := s.Record().Replay(best.Trial)
+	must(t, err)
+	for i, c := range []config.Config{c, again} {
+		c.Out = filepath.Join(t.TempDir(), "again")
+		p, err := run.Prepare(t.Context(), c)
+		must(t, err)
+		must(t, p.Settle(t.Context()))
+		d, err := run.CreateRunDir(c.Out, &p.Config)
+		must(t, err)
+		_, err = p.Fit(t.Context(), d, false)
+		must(t, err)
+		a, err := os.ReadFile(filepath.Join(r.Out, run.ModelFile))
+		must(t, err)
+		b, err := os.ReadFile(filepath.Join(c.Out, run.ModelFile))
+		must(t, err)
+		if !bytes.Equal(a, b) {
+			t.Errorf("repeated by way %d, the model differs", i)
+		}
 	}
 }
 
