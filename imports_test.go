@@ -44,6 +44,8 @@ var imports = []struct {
 	{"internal/grad", "internal/ir internal/tensor", ""},
 	{"internal/compile", "internal/grad internal/op internal/ir internal/tensor", ""},
 	{"internal/cache", "internal/atomicfile", "golang.org/x/sys/unix"},
+	// Search and federation stand on it. Nothing that only fine-tunes or predicts may reach it.
+	{"internal/cluster", "internal/atomicfile", "github.com/nats-io/nats-server/v2/server github.com/nats-io/nats.go github.com/nats-io/nats.go/jetstream github.com/nats-io/nuid golang.org/x/sys/unix"},
 	{"internal/data/spec", "", ""},
 	{"internal/data/sound", "internal/data/spec", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},
 	{"internal/data/picture", "internal/data/spec", "golang.org/x/image/bmp golang.org/x/image/tiff golang.org/x/image/webp"},
@@ -66,6 +68,9 @@ var imports = []struct {
 	{"internal/choose", "internal/inspect internal/run internal/config internal/keep internal/split internal/task internal/adapter internal/freeze internal/option internal/tensor",
 		"gonum.org/v1/gonum/blas gonum.org/v1/gonum/blas/blas64 gonum.org/v1/gonum/lapack gonum.org/v1/gonum/lapack/gonum gonum.org/v1/gonum/mat"},
 	{"internal/race", "internal/choose internal/run internal/config internal/report internal/task internal/data", ""},
+	{"internal/search/space", "internal/option", "github.com/goccy/go-yaml github.com/goccy/go-yaml/..."},
+	{"internal/search/pareto", "", ""},
+	{"internal/search", "internal/search/pareto internal/search/space internal/random", "gonum.org/v1/gonum/stat gonum.org/v1/gonum/stat/distuv"},
 	{"internal/compare", "internal/run internal/config internal/option internal/atomicfile", "gonum.org/v1/gonum/stat gonum.org/v1/gonum/stat/distuv gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"internal/demo", "internal/inspect internal/run internal/config internal/tuned internal/report internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
 		"golang.org/x/image/font golang.org/x/image/font/... golang.org/x/image/math/fixed golang.org/x/image/vector golang.org/x/term"},
@@ -83,7 +88,10 @@ var imports = []struct {
 	{"examples/serve", ".", ""},
 	{"examples/service", ".", ""},
 	{"examples/source", ".", ""},
-	{"cmd/permafrost", ".",
+	{"internal/trials", "internal/search internal/search/pareto internal/search/space internal/inspect internal/run internal/config internal/compile internal/split internal/data internal/task internal/option internal/random internal/tensor internal/version", ""},
+	{"internal/trials/page", "internal/trials internal/search internal/search/space", ""},
+	{"search", ". internal/trials internal/trials/page internal/search/space internal/config internal/atomicfile internal/report internal/kernel internal/option", ""},
+	{"cmd/permafrost", ". search",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }
 

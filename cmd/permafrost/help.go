@@ -88,7 +88,7 @@ func explainTopics(root *cobra.Command) {
 }
 
 func usageLine(cmd *cobra.Command) string {
-	if cmd.HasAvailableSubCommands() {
+	if cmd.HasAvailableSubCommands() && !strings.Contains(cmd.Use, " ") { // it does nothing by itself
 		return cmd.CommandPath() + " COMMAND"
 	}
 	return cmd.UseLine()

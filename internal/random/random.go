@@ -20,6 +20,7 @@ const (
 	Split                      // which examples are held out
 	Mixup                      // mixup; at the epoch and the batch's first example
 	Trial                      // which example is tried before a fit
+	Search                     // what a search tries; at the number of the trial
 )
 
 // For returns the random numbers that belong to (seed, purpose, at): the ChaCha8 stream under

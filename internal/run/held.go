@@ -94,6 +94,11 @@ func (h *Held) Finish(ctx context.Context) (*Result, error) {
 	return h.result, h.err
 }
 
+// Progress returns the optimiser steps taken, and those of an epoch and of the whole fit.
+func (h *Held) Progress() (step, epoch, all int) {
+	return h.f.st.Step, h.f.st.Steps, h.f.st.Steps * h.f.session.Config.Epochs
+}
+
 // Eval measures the current weights on the validation examples. At the end of the fit these are the
 // selected weights.
 func (h *Held) Eval(ctx context.Context) (*task.Metrics, error) {

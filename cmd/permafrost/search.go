@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/search"
+)
+
+func init() { register(groupTune, searchCommand) }
+
+func searchCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "search --model MODEL --data PATH [--space FILE] --out DIR",
+		Short: "Search over what to thaw, rates, heads and other options",
+		Long: `search fits trials, each with other options, and then the best one on all training
+examples. A trial is measured on training examples that are held out from it. The
+validation examples (--val, DATA/val) choose nothing: they measure the best trial once.
+
+What the frozen part of the network computes is shared by all trials, and kept for later
+runs. The result does not depend on the speed of the machine, unless --budget or an
+objective of time has a part in it.
+
+A space is a YAML file whose parameters are options of fit, each with its values:
+
+  thaw: [head, "last:1", "last:2", all]
+  lr: {log: [1e-4, 1e-2]}
+  head: [linear, "mlp:64"]
+  max_params: 500000
+
+Without --space one is made from the model and the data. docs/search.md has the whole
+form. Options that the command line gives are the same for all trials.
+
+The folder of --out gets search.jsonl, a line for each result; search.html, a page that
+shows the search; and best, a run like any other: permafrost fit --config
+DIR/best/run.yaml --out NEW repeats it. search show tells what is in such a folder.
+
+--dry-run prints the plan instead: trials, rungs, what is computed once at each frontier
+and kept, and the work and time of it all.`,
+		Example: `  permafrost search --model resnet.onnx --data photos --out found
+  permafrost search --model resnet.onnx --data photos --space space.yaml --trials 60 \
+    --objectives accuracy,params --out found`,
+		Args: noArgs(),
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	var names []string
+	for _, g := range fitGroups {
+		for _, name := range g.names {
+			switch name {
+			case "auto", "budget", "schedule", "keep", "patience": // of a search, or of a single fit
+			default:
+				names = append(names, name)
+			}
+		}
+	}
+	given := bindConfig(fs, names...)
+	var o search.Options
+	file := fs.String("space", "", "`FILE` of the parameters and their values (default: made from the model and the data)")
+	fs.IntVar(&o.Trials, "trials", 0, "`N` trials at most (0: 40, or all of a smaller space)")
+	fs.DurationVar(&o.Budget, "budget", 0, "`TIME` after which no trial starts, as 90s or 10m (0: none)")
+	fs.StringVar(&o.Algorithm, "algorithm", "tpe", "how the next trial is chosen: `KIND` tpe, evolution or random")
+	fs.StringSliceVar(&o.Objectives, "objectives", []string{"accuracy"}, "`NAMES` of what is made better: accuracy, params, bytes, latency_ms, train_seconds")
+	enqueue := fs.String("enqueue", "", "`FILE` of trials to start with, a JSON object of parameters a line")
+	fs.StringVar(&o.WarmStart, "warm-start", "", "`DIR` of an earlier search, whose results are known")
+	fs.BoolVar(&o.Resume, "resume", false, "go on with the search in --out")
+	dry := fs.Bool("dry-run", false, "print the plan and what it costs, and write nothing")
+	asJSON := jsonFlag(fs)
+	group(fs, "The search", "space", "trials", "budget", "algorithm", "objectives", "enqueue", "warm-start", "resume", "dry-run", "out")
+	for _, g := range fitGroups {
+		for _, name := range g.names {
+			if fs.Lookup(name) != nil && name != "out" && name != "budget" {
+				group(fs, g.heading, name)
+			}
+		}
+	}
+	group(fs, "Other", "json")
+	completeConfig(cmd)
+	cmd.AddCommand(searchListCommand(), searchShowCommand())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := given.config()
+		if err != nil {
+			return err
+		}
+		switch {
+		case cfg.Out == "" && !*dry:
+			return fmt.Errorf("--out is missing: name a folder for the search")
+		case o.Trials < 0:
+			return fmt.Errorf("--trials %d: want 0 or more", o.Trials)
+		case o.Budget < 0:
+			return fmt.Errorf("--budget %v: want 0 or more", o.Budget)
+		}
+		if *file != "" {
+			if o.Space, err = os.ReadFile(*file); err != nil {
+				return fmt.Errorf("--space: %w", err)
+			}
+		}
+		if *enqueue != "" {
+			b, err := os.ReadFile(*enqueue)
+			if err != nil {
+				return fmt.Errorf("--enqueue: %w", err)
+			}
+			for line := range bytes.Lines(b) {
+				if len(bytes.TrimSpace(line)) > 0 {
+					o.First = append(o.First, line)
+				}
+			}
+		}
+		o.OnNote = func(text string) { note(cmd, "%s", text) }
+		if *dry {
+			f, err := search.DryRun(cmd.Context(), cfg, o)
+			if err != nil {
+				return err
+			}
+			if *asJSON {
+				return printJSON(cmd.OutOrStdout(), f)
+			}
+			return printForecast(cmd.OutOrStdout(), f)
+		}
+		o.Progress = flagWriter{cmd.ErrOrStderr(), cmd}
+		r, err := search.Run(cmd.Context(), cfg, o)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), r)
+		}
+		return printSearch(cmd.OutOrStdout(), r)
+	}
+	return cmd
+}

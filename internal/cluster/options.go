@@ -1,0 +1,104 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// Options says which server is used, and how. The zero value, with a Store, is an embedded server
+// that only this process can reach.
+type Options struct {
+	// URL is the address of a NATS server with JetStream, several joined by commas. Empty: the
+	// server is embedded.
+	URL string
+	// Credentials is a credentials file of NATS. User and Password may stand in the URL as well.
+	Credentials, User, Password string
+	// CA is a file of certificates, in PEM, that sign the server's. Cert and Key are this side's own
+	// certificate: the client's, or with Listen the embedded server's.
+	CA, Cert, Key string
+	// Replicas is how many servers hold each message, 1 to 5. 0: as it is, or 1 where nothing is.
+	Replicas int
+
+	// Store is the folder of the embedded server. One process at a time can hold it.
+	Store string
+	// Listen is the address, host:port, at which the embedded server takes workers of other
+	// processes. Port 0 is a free one, which stays the same when the store is opened again. Empty:
+	// the server is reached inside the process only.
+	Listen string
+
+	// Group, where it is given, is the only group that this side works for. Answers then come to it on
+	// subjects of the group, so that a server can keep groups from reading each other's.
+	Group string
+	// Version is the version of the program. Coordinator and workers must have the same.
+	Version string
+	// Cache is the folder in which Blobs.Fetch keeps files.
+	Cache string
+	// Wait is how long a server may be away before a call gives up. 0: two minutes.
+	Wait time.Duration
+	// Lapse is how long a worker may be silent before its job is given to another. The queue's side
+	// says it. 0: thirty seconds.
+	Lapse time.Duration
+	// Event is told what happens, from one goroutine at a time. It must not block.
+	Event func(Event)
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Wait == 0 {
+		o.Wait = 2 * time.Minute
+	}
+	if o.Lapse == 0 {
+		o.Lapse = 30 * time.Second
+	}
+	if o.Event == nil {
+		o.Event = func(Event) {}
+	}
+	switch {
+	case o.URL == "" && o.Store == "":
+		return o, errors.New("cluster: neither a URL nor a folder for an embedded server is given")
+	case o.URL != "" && o.Listen != "":
+		return o, errors.New("cluster: a URL means a server that is there, an address to listen at means one of our own: give one of the two")
+	case o.URL == "" && (o.Credentials != "" || o.User != "" || o.Password != ""):
+		return o, errors.New("cluster: credentials are for a server at a URL; none is given")
+	case (o.Cert == "") != (o.Key == ""):
+		return o, errors.New("cluster: a certificate needs its key, and a key its certificate")
+	case o.URL == "" && o.Listen == "" && (o.CA != "" || o.Cert != ""):
+		return o, errors.New("cluster: certificates are for a connection; the embedded server does not listen")
+	case o.Replicas < 0 || o.Replicas > 5:
+		return o, fmt.Errorf("cluster: %d replicas: NATS takes 1 to 5", o.Replicas)
+	case o.URL == "" && o.Replicas > 1:
+		return o, fmt.Errorf("cluster: %d replicas need as many servers; the embedded one is alone", o.Replicas)
+	case o.Wait < 0 || o.Lapse < 0:
+		return o, errors.New("cluster: a wait is negative")
+	}
+	if o.Group != "" {
+		if err := checkName("group", o.Group); err != nil {
+			return o, err
+		}
+	}
+	for _, file := range []string{o.Credentials, o.CA, o.Cert, o.Key} {
+		if file == "" {
+			continue
+		}
+		if _, err := os.Stat(file); err != nil {
+			return o, fmt.Errorf("cluster: %w", err)
+		}
+	}
+	return o, nil
+}
+
+// checkName refuses what cannot stand in a subject.
+func checkName(what, name string) error {
+	if name == "" {
+		return fmt.Errorf("cluster: a %s has no name", what)
+	}
+	for _, r := range name {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '_':
+		default:
+			return fmt.Errorf("cluster: %s %q: a name has letters, digits, - and _ only", what, name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,408 @@
+package trials
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/option"
+	"github.com/permafrost-ml/permafrost/internal/run"
+	"github.com/permafrost-ml/permafrost/internal/search"
+	"github.com/permafrost-ml/permafrost/internal/search/space"
+	tool "github.com/permafrost-ml/permafrost/internal/version"
+)
+
+// Options say what is searched for, and how.
+type Options struct {
+	Config     config.Config // that all trials share; its Out is the folder of the search
+	Sets       run.Sets      // examples of the caller
+	Space      []byte        // a space file; nil: one made from the model and the data
+	Trials     int           // at most; 0: as many as usual
+	Budget     time.Duration // after which no trial starts; 0: none
+	Algorithm  string
+	Objectives []Objective
+	First      []space.Point // tried first
+	WarmStart  string        // the folder of an earlier search, whose results are known
+	Resume     bool
+	Started    func(Entry)
+	Ended      func(Entry)
+}
+
+// Search is a search that is ready to run.
+type Search struct {
+	Session *run.Session
+	Bench   *Bench
+	Space   *space.Space
+	Header  Header
+	Notes   []string
+
+	o       Options
+	plan    search.Plan
+	planner *search.Planner
+	log     *Log
+	done    map[[2]int]*Outcome // results that the log had, by trial and rung
+	Entries []Entry             // results, in the order in which they came
+	began   time.Time
+	final   *Final
+}
+
+// lag is how many trials a proposal does not wait for: so many workers are kept busy.
+const lag = 8
+
+const (
+	usualTrials = 40
+	fewRungs    = 16 // trials below which every trial goes all the way
+)
+
+// New prepares a search: it opens model and data, checks the space against them, and reads the log
+// of a search that is resumed. It writes nothing.
+func New(ctx context.Context, o Options) (*Search, error) {
+	s := &Search{o: o, done: map[[2]int]*Outcome{}, began: time.Now()}
+	cfg := o.Config
+	cfg.Out = ""
+	var err error
+	if s.Session, err = run.PrepareOn(ctx, cfg, o.Sets); err != nil {
+		return nil, err
+	}
+	s.Notes = append(s.Notes, s.Session.Notes...)
+	if err := s.Session.Check(); err != nil {
+		return nil, err
+	}
+	if err := s.Session.Try(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.readSpace(); err != nil {
+		return nil, err
+	}
+	if s.Bench, err = NewBench(s.Session, cfg, s.Space.Limits()); err != nil {
+		return nil, err
+	}
+	if err := s.Bench.Check(s.Space); err != nil {
+		return nil, option.Errorf("space", "%w", err)
+	}
+	if err := s.makePlan(); err != nil {
+		return nil, err
+	}
+	if err := s.header(); err != nil {
+		return nil, err
+	}
+	if o.Resume {
+		err = s.reopen()
+	} else if err = s.free(); err == nil && o.WarmStart != "" {
+		err = s.warm()
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.planner, err = search.NewPlanner(s.plan)
+	return s, err
+}
+
+func (s *Search) readSpace() (err error) {
+	if s.o.Space == nil {
+		s.Space, err = DefaultSpace(s.Session, &s.o.Config)
+		return err
+	}
+	if s.Space, err = space.Parse(s.o.Space, Known()); err != nil {
+		return option.Errorf("space", "%w", err)
+	}
+	for _, p := range s.Space.Params() {
+		if given(&s.o.Config, p.Name) {
+			return option.Errorf(p.Name, "it is given, and the space searches it: leave one of the two out")
+		}
+	}
+	return nil
+}
+
+// makePlan decides how many trials there are and how far they go.
+func (s *Search) makePlan() error {
+	seed := s.Session.Config.Seed
+	algorithm, err := search.New(cmp.Or(s.o.Algorithm, "tpe"), s.Space, seed)
+	if err != nil {
+		return option.Errorf("algorithm", "%w", err)
+	}
+	n := cmp.Or(s.o.Trials, usualTrials)
+	if size := s.Space.Size(); size > 0 && size < n {
+		n = size
+	}
+	s.plan = search.Plan{Space: s.Space, Algorithm: algorithm, Trials: n, First: s.o.First, Lag: lag}
+	if n >= fewRungs && s.deepens() {
+		s.plan.Rungs = search.Rungs{Resource: []int{25, 50, 100}, Eta: 2, Cohort: 8}
+	}
+	return nil
+}
+
+// deepens reports whether trials may train more than a head, whose epochs cost something.
+func (s *Search) deepens() bool {
+	p := s.Space.Param("thaw")
+	if p == nil {
+		return !s.Session.HeadOnly()
+	}
+	return slices.ContainsFunc(p.Values, func(v space.Value) bool { return !slices.Equal(v.Texts(), []string{"head"}) })
+}
+
+func (s *Search) header() error {
+	data, err := s.Session.Train.Fingerprint()
+	if err != nil {
+		return err
+	}
+	shared := s.o.Config
+	usual := config.DefaultConfig() // results do not depend on these
+	shared.Out, shared.Threads, shared.Cache, shared.CacheBudget = "", usual.Threads, usual.Cache, usual.CacheBudget
+	options, err := shared.YAML()
+	if err != nil {
+		return err
+	}
+	name, _ := s.Session.Task.NewMetrics().Metric()
+	s.Header = Header{
+		Version: version, Tool: tool.Version, Model: s.Session.Base.Model.Digest(), Data: hex.EncodeToString(data[:]), Options: string(options), Space: string(s.Space.YAML()),
+		Algorithm: cmp.Or(s.o.Algorithm, "tpe"), Objectives: s.o.Objectives, Trials: s.plan.Trials, Lag: lag, Rungs: s.plan.Rungs.Resource, Seed: s.Session.Config.Seed,
+		Metric: name, Parts: s.Bench.Parts(), Examples: s.Session.Train.Len(), HeldOut: s.Bench.HeldOut(),
+	}
+	return nil
+}
+
+// free errors where the folder cannot hold a new search.
+func (s *Search) free() error {
+	out := s.o.Config.Out
+	if out == "" {
+		return nil
+	}
+	if st, err := os.Stat(out); err == nil && !st.IsDir() {
+		return option.Errorf("out", "%s is a file, not a folder", out)
+	}
+	if _, err := os.Lstat(filepath.Join(out, LogFile)); err == nil {
+		return option.Errorf("out", "%s holds another search (%s): name another folder, or option resume to go on with it", out, LogFile)
+	}
+	return nil
+}
+
+// reopen reads the log of the search that goes on.
+func (s *Search) reopen() error {
+	path := filepath.Join(s.o.Config.Out, LogFile)
+	h, entries, _, err := ReadLog(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return option.Errorf("out", "%s holds no search: it has no %s", s.o.Config.Out, LogFile)
+	}
+	if err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		what     string
+		was, now any
+	}{
+		{"model", h.Model, s.Header.Model}, {"training data", h.Data, s.Header.Data}, {"space", h.Space, s.Header.Space},
+		{"algorithm", h.Algorithm, s.Header.Algorithm}, {"objectives", fmt.Sprint(h.Objectives), fmt.Sprint(s.Header.Objectives)},
+		{"trials", h.Trials, s.Header.Trials}, {"seed", h.Seed, s.Header.Seed}, {"options", h.Options, s.Header.Options},
+	} {
+		if d.was != d.now {
+			return option.Errorf("resume", "the search in %s has another %s: give what it began with, or another option out", s.o.Config.Out, d.what)
+		}
+	}
+	for _, e := range entries {
+		if e.Final != nil {
+			s.final = e.Final
+		}
+		if e.Outcome != nil && s.done[[2]int{e.Trial, e.Rung}] == nil { // the first result of a task counts
+			s.done[[2]int{e.Trial, e.Rung}] = e.Outcome
+		}
+	}
+	s.Notes = append(s.Notes, fmt.Sprintf("%s has %d results, which are not run again", path, len(s.done)))
+	return nil
+}
+
+// warm makes the results of another search known.
+func (s *Search) warm() error {
+	path := filepath.Join(s.o.WarmStart, LogFile)
+	h, entries, _, err := ReadLog(path)
+	if err != nil {
+		return option.Errorf("warm_start", "%w", err)
+	}
+	if h.Model != s.Header.Model || h.Data != s.Header.Data || !slices.Equal(h.Objectives, s.Header.Objectives) {
+		return option.Errorf("warm_start", "the search in %s has another model, training data or objective", s.o.WarmStart)
+	}
+	best := map[int]Entry{} // the last rung of each trial
+	for _, e := range entries {
+		if e.Outcome != nil {
+			best[e.Trial] = e
+		}
+	}
+	outside := 0
+	for n := range len(best) {
+		e, ok := best[n]
+		if !ok || e.Outcome.Failed != "" {
+			continue
+		}
+		if s.Space.Check(e.Point) != nil {
+			outside++
+			continue
+		}
+		s.plan.Known = append(s.plan.Known, search.Result{Point: e.Point, State: search.Done, Values: values(s.o.Objectives, e.Outcome)})
+	}
+	s.Notes = append(s.Notes, fmt.Sprintf("%d results of %s are known; %d lie outside of this space", len(s.plan.Known), s.o.WarmStart, outside))
+	return nil
+}
+
+// Run runs the trials. When ctx ends, the search stops with what it has, and Run returns ctx's
+// error; with a folder, another call with Options.Resume goes on from there.
+func (s *Search) Run(ctx context.Context) error {
+	defer s.Bench.Close()
+	if err := s.openLog(); err != nil {
+		return err
+	}
+	if s.log != nil {
+		defer s.log.Close()
+	}
+	began := time.Now()
+	for !s.planner.Finished() {
+		if s.o.Budget > 0 && time.Since(began) > s.o.Budget {
+			s.planner.Stop()
+		}
+		t, ok := s.planner.Next()
+		if !ok {
+			if s.planner.Finished() {
+				break
+			}
+			return fmt.Errorf("trials: the search waits for nothing") // one task runs at a time
+		}
+		if err := s.task(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Search) openLog() (err error) {
+	out := s.o.Config.Out
+	switch {
+	case out == "":
+		return nil
+	case s.o.Resume:
+		s.log, _, _, err = OpenLog(filepath.Join(out, LogFile))
+		return err
+	}
+	if err := os.MkdirAll(out, 0o777); err != nil {
+		return err
+	}
+	s.Header.Notes = s.Notes
+	s.log, err = CreateLog(filepath.Join(out, LogFile), &s.Header)
+	return err
+}
+
+// task runs one task, or takes its result from the log.
+func (s *Search) task(ctx context.Context, t search.Task) error {
+	e := Entry{At: time.Now().UTC(), Trial: t.Trial, Rung: t.Rung, Point: t.Point}
+	if old := s.done[[2]int{t.Trial, t.Rung}]; old != nil {
+		e.Outcome = old
+		s.take(e)
+		return nil
+	}
+	if s.o.Started != nil {
+		s.o.Started(e)
+	}
+	if err := s.append(e); err != nil {
+		return err
+	}
+	outcome, err := s.Bench.Run(ctx, t)
+	if err != nil {
+		return err
+	}
+	e.At, e.Outcome = time.Now().UTC(), &outcome
+	if err := s.append(e); err != nil {
+		return err
+	}
+	s.take(e)
+	return nil
+}
+
+func (s *Search) append(e Entry) error {
+	if s.log == nil {
+		return nil
+	}
+	return s.log.Append(e)
+}
+
+// take gives a result to the planner.
+func (s *Search) take(e Entry) {
+	s.planner.Report(e.Trial, e.Rung, values(s.o.Objectives, e.Outcome))
+	if last := s.plan.Rungs.Resource; len(last) == 0 || e.Rung == len(last)-1 || e.Outcome.Failed != "" {
+		s.Bench.Drop(e.Trial)
+	}
+	s.Entries = append(s.Entries, e)
+	if s.o.Ended != nil {
+		s.o.Ended(e)
+	}
+}
+
+// Record is what is known of the search so far.
+func (s *Search) Record() *Record {
+	return &Record{Header: s.Header, Space: s.Space, Entries: s.Entries, Final: s.final}
+}
+
+// Fit trains the best trial on all training examples, and measures it on the validation examples,
+// which had no say before. It is a run like any other, in the folder best below that of the search.
+func (s *Search) Fit(ctx context.Context, best Entry) (*run.Result, error) {
+	cfg, err := whole(s.o.Config, best)
+	if err != nil {
+		return nil, err
+	}
+	final, err := s.Session.With(cfg, s.Session.Train, s.Session.Val)
+	if err != nil {
+		return nil, err
+	}
+	var dir *run.RunDir
+	begun := false
+	if cfg.Out != "" {
+		final.Config.Out = filepath.Join(cfg.Out, BestDir)
+		if dir, begun, err = openBest(ctx, final); err != nil {
+			return nil, err
+		}
+	} else if err := final.Settle(ctx); err != nil {
+		return nil, err
+	}
+	r, err := final.Fit(ctx, dir, begun)
+	if err != nil {
+		return nil, err
+	}
+	return r, s.end(best, r)
+}
+
+// openBest opens the folder of the last fit. It reports whether the fit had begun, before the search
+// was stopped.
+func openBest(ctx context.Context, final *run.Session) (dir *run.RunDir, begun bool, err error) {
+	if _, err := os.Stat(filepath.Join(final.Config.Out, run.RunFile)); errors.Is(err, os.ErrNotExist) {
+		if err := final.Settle(ctx); err != nil {
+			return nil, false, err
+		}
+		dir, err = run.CreateRunDir(final.Config.Out, &final.Config)
+		return dir, false, err
+	}
+	if dir, _, err = run.OpenRunDir(final.Config.Out); err != nil {
+		return nil, false, err
+	}
+	begun, err = final.CheckResume(dir)
+	return dir, begun, err
+}
+
+// end says in the log that the search has ended.
+func (s *Search) end(best Entry, r *run.Result) error {
+	s.final = &Final{Seconds: time.Since(s.began).Seconds(), Accuracy: r.Val.Accuracy(), Metric: r.Val.Named(), Loss: r.Val.Loss()}
+	if s.o.Config.Out == "" {
+		return nil
+	}
+	l, _, _, err := OpenLog(filepath.Join(s.o.Config.Out, LogFile))
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.Append(Entry{At: time.Now().UTC(), Trial: best.Trial, Rung: best.Rung, Point: best.Point, Final: s.final}), l.Close())
+}
+
+// BestDir is the folder of the best run, in that of a search.
+const BestDir = "best"

@@ -1,0 +1,146 @@
+// Package search finds the options of a fine-tuning: what to thaw, at which rate, with which head.
+//
+//	cfg := permafrost.DefaultConfig()
+//	cfg.Model, cfg.Data, cfg.Out = "model.onnx", "photos", "found"
+//	result, err := search.Run(ctx, cfg, search.Options{})
+//
+// A search is made of trials. Each trial is a fit with other options, measured on training examples
+// that are held out from it. The validation examples choose nothing; they measure the best trial
+// once, at the end. All trials share what the frozen part of the network computes.
+//
+// The folder of a search is read by Read, List, Page and Replay, also while it runs. DryRun says
+// ahead what a search will do and cost.
+//
+// The package stands beside package permafrost, so that a program which only tunes or predicts does
+// not contain it.
+package search
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/permafrost-ml/permafrost"
+	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/search/space"
+	"github.com/permafrost-ml/permafrost/internal/trials"
+)
+
+// Options say what is searched for. The zero value searches a space made from the model and the
+// data, for accuracy.
+type Options struct {
+	// Space is a space file in YAML, whose parameters are options of a Config; docs/search.md has
+	// its form. Default: one made from the model and the data.
+	Space []byte
+	// Trials is how many trials there are at most. Default: 40, or all of a smaller space.
+	Trials int
+	// Budget is the time after which no trial starts. Default: none. The result then depends on
+	// how fast the machine is.
+	Budget time.Duration
+	// Algorithm is tpe, evolution or random. Default: tpe.
+	Algorithm string
+	// Objectives are of accuracy, params, bytes, latency_ms and train_seconds. Default: accuracy.
+	// With several, the result has the trials that no other beats in all of them.
+	Objectives []string
+	// First are trials to start with: JSON objects of parameters and values.
+	First [][]byte
+	// WarmStart is the folder of an earlier search of the same model and data, whose results are
+	// known and not tried again.
+	WarmStart string
+	// Resume goes on with the search in Config.Out. All else must be as it was.
+	Resume bool
+
+	// Progress shows the search to a person: on a terminal one line that is written over, and a
+	// line for each trial that is the best so far; else a line for each part of a trial.
+	Progress io.Writer
+	// OnTrial is called after each part of a trial, from the goroutine of Run; nil for none.
+	OnTrial func(Trial)
+	// OnNote is called with remarks on what was guessed; nil for none.
+	OnNote func(string)
+}
+
+// Run searches, and then fits the best trial on all training examples. With cfg.Out it writes
+// search.jsonl there, a line for each result, the page search.html, and the folder best, a run like
+// any other. cfg has the options that all trials share.
+//
+// The same search has the same result on every machine, unless Budget or an objective of time has a
+// part in it. When ctx ends, Run returns permafrost.ErrInterrupted, and Resume goes on from there.
+// Unusable input is permafrost.ErrBadInput, before anything is written.
+func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error) {
+	defer kernel.Use(cfg.Threads)()
+	s, shown, err := prepare(ctx, cfg, o)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	defer shown.end()
+	if err := s.Run(ctx); err != nil {
+		return nil, failed(errors.Join(err, writePage(cfg.Out)))
+	}
+	best, err := s.Record().Best()
+	if err != nil {
+		return nil, badInput(errors.Join(err, writePage(cfg.Out)))
+	}
+	if s.Record().Final == nil { // else a search was resumed that had ended
+		shown.fit(best)
+		if _, err := s.Fit(ctx, best); err != nil {
+			return nil, failed(err)
+		}
+	}
+	r, err := resultOf(s.Record())
+	if err != nil {
+		return nil, failed(err)
+	}
+	r.Out, r.Notes = cfg.Out, s.Notes
+	return r, failed(writePage(cfg.Out))
+}
+
+// prepare reads the options.
+func prepare(ctx context.Context, cfg permafrost.Config, o Options) (*trials.Search, *progress, error) {
+	objectives, err := trials.Objectives(o.Objectives)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := trials.Options{Config: config.Config(cfg), Space: o.Space, Trials: o.Trials, Budget: o.Budget, Algorithm: cmp.Or(o.Algorithm, "tpe"),
+		Objectives: objectives, WarmStart: o.WarmStart, Resume: o.Resume}
+	for _, text := range o.First {
+		var p space.Point
+		if err := p.UnmarshalJSON(text); err != nil {
+			return nil, nil, err
+		}
+		in.First = append(in.First, p)
+	}
+	var s *trials.Search
+	var shown *progress
+	in.Started = func(e trials.Entry) {
+		if shown != nil {
+			shown.started(e)
+		}
+	}
+	in.Ended = func(e trials.Entry) {
+		if shown == nil && o.OnTrial == nil {
+			return
+		}
+		t := trialOf(s.Record(), s.Session.Config, e)
+		if shown != nil {
+			shown.ended(e, t)
+		}
+		if o.OnTrial != nil {
+			o.OnTrial(t)
+		}
+	}
+	if s, err = trials.New(ctx, in); err != nil {
+		return nil, nil, err
+	}
+	if o.Progress != nil {
+		shown = newProgress(o.Progress, s)
+	}
+	if o.OnNote != nil {
+		for _, n := range s.Notes {
+			o.OnNote(n)
+		}
+	}
+	return s, shown, nil
+}
