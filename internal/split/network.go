@@ -10,6 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // Network is a model split by a plan into a frozen region, which only runs inference, and a live
@@ -165,8 +166,28 @@ func (n *Network) build(batch int) (*ir.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !n.Task.PerPosition() {
+		if err := plainScores(g); err != nil {
+			return nil, err
+		}
+	}
 	chooseAlike(g, batch)
 	return g, noChance(g)
+}
+
+// plainScores makes the scores float32 [N,C], which losses take. A convolution as classifier gives
+// [N,C,1,1], and a model of float16 gives halves. The file keeps what it has.
+func plainScores(g *ir.Graph) error {
+	b := ir.NewBuilder(g, "scores")
+	x := g.Outputs[0]
+	if x.Type.DType != tensor.Float32 {
+		x = b.Op("Cast", ir.Attrs{"to": tensor.Float32.String()}, x)
+	}
+	if s := g.Outputs[0].Type.Shape; len(s) > 2 && s.Len() == s[0]*s[1] {
+		x = b.Op("Reshape", ir.Attrs{"shape": []int{s[0], s[1]}}, x)
+	}
+	g.Outputs[0] = x
+	return b.Err()
 }
 
 // ChunkOf returns how many examples of so many input elements the frozen region processes at once:
