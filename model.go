@@ -265,7 +265,9 @@ type Evaluation struct {
 	ECEChance *float64 `json:"ece_chance,omitempty"`
 	Loss      float64  `json:"loss"` // mean per example, for lm per token
 	Examples  int      `json:"examples"`
-	Seconds   float64  `json:"seconds"`
+	// Split is the part of the data that was measured: "test" or "val"; "" where they are not divided.
+	Split   string  `json:"split,omitempty"`
+	Seconds float64 `json:"seconds"`
 
 	Classes []string `json:"classes,omitempty"`
 	// classify only: examples by true class (row) and predicted class (column)
@@ -293,8 +295,8 @@ func (e *Evaluation) MarshalJSON() ([]byte, error) {
 	}{plain: (*plain)(e)})
 }
 
-// Eval measures the model on labelled examples, whose classes must be among its labels. If a folder
-// contains train and val, it uses val.
+// Eval measures the model on labelled examples, whose classes must be among its labels. Of a
+// folder or table with splits it uses test, or else val, see Evaluation.Split.
 func (m *Model) Eval(ctx context.Context, examples Data) (*Evaluation, error) {
 	place, err := examples.open()
 	if err != nil {

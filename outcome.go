@@ -49,7 +49,7 @@ type Outcome struct {
 
 func evaluationOf(e *tuned.Evaluation) *Evaluation {
 	out := &Evaluation{
-		Accuracy: e.Accuracy, ECE: e.ECE, ECEChance: e.Chance, GuessLoss: e.GuessLoss, Metric: metricOf(e.Metric), Loss: e.Loss, Examples: e.Examples, Seconds: e.Seconds,
+		Accuracy: e.Accuracy, ECE: e.ECE, ECEChance: e.Chance, GuessLoss: e.GuessLoss, Metric: metricOf(e.Metric), Loss: e.Loss, Examples: e.Examples, Split: e.Split, Seconds: e.Seconds,
 		Classes: e.Classes, Confusion: e.Confusion, Skipped: skippedOf(e.Skipped), Notes: e.Notes,
 		Confused: each(e.Confused, func(c task.Confusion) Confused {
 			return Confused{e.Classes[c.Truth], e.Classes[c.Guess], c.Count}

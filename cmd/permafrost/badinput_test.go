@@ -12,6 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/run"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // listing is every file below the working directory with its size.
@@ -69,6 +70,11 @@ func TestBadInput(t *testing.T) {
 	write(t, "text.onnx", []byte("this is no model"))
 	edited(t, "unknown.onnx", func(g *ir.Graph) { g.Nodes[0].Op = "Convolve" })
 	edited(t, "frozenunknown.onnx", func(g *ir.Graph) { g.Nodes[2].Op = "Relew" })
+	edited(t, "nobatch.onnx", func(g *ir.Graph) { g.Inputs[0].Type.Shape[0], g.Inputs[0].Dims = 0, nil })
+	edited(t, "tail.onnx", func(g *ir.Graph) {
+		v := g.AddNode(&ir.Node{Name: "boxes", Op: "Decode", Domain: "my.domain", Version: 1, Inputs: g.Outputs}, []ir.Type{{DType: tensor.Float32}}, "o").Outputs
+		g.Outputs = v
+	})
 	write(t, "one/red/a.png", pictureFile(t))
 	write(t, "none/a/x.txt", []byte("x"))
 	write(t, "none/b/y.txt", []byte("y"))
@@ -103,6 +109,9 @@ func TestBadInput(t *testing.T) {
 		{fit("--model", "photos"), []string{"photos", "folder"}},
 		{fit("--model", "unknown.onnx"), []string{"/blocks.0/conv/Conv", "Convolve", "not supported"}},
 		{fit("--model", "frozenunknown.onnx"), []string{"/blocks.0/relu/Relu", "Relew", "not supported"}},
+		{fit("--model", "nobatch.onnx"), []string{`"image" is float32[0,3,8,8]`, "batch is written as 0"}},
+		{[]string{"inspect", "nobatch.onnx"}, []string{"batch is written as 0"}},
+		{fit("--model", "tail.onnx"), []string{`node "boxes"`, "my.domain.Decode", "not supported", "--attach"}},
 		{fit("--data", "nowhere"), []string{"nowhere"}},
 		{fit("--data", "one"), []string{"one class only (red)"}},
 		{fit("--data", "none"), []string{"none holds texts (.txt)", "takes pictures"}},
@@ -205,6 +214,11 @@ func TestBadInput(t *testing.T) {
 		for _, piece := range c.want {
 			if !strings.Contains(o.stderr, piece) {
 				t.Errorf("%s: %q does not say %q", name, o.stderr, piece)
+			}
+		}
+		for _, odd := range []string{"--shape: with", "statat", "openat"} {
+			if strings.Contains(o.stderr, odd) {
+				t.Errorf("%s: %q says %q", name, o.stderr, odd)
 			}
 		}
 		if after := listing(t); !slices.Equal(before, after) {

@@ -18,8 +18,8 @@ func evalCommand() *cobra.Command {
 		Use:   "eval --model MODEL --data PATH",
 		Short: "Measure a model on labelled data",
 		Long: `eval measures a tuned model on class folders, or a table, whose labels are among its own: accuracy,
-loss, how it does on each class and which classes are taken for which. Where PATH has train and
-val, val is taken. Images, sounds, texts and numbers are prepared as the tuned file says.
+loss, how it does on each class and which classes are taken for which. Where PATH has splits,
+test is taken, or else val, and it is said which. Images, sounds, texts and numbers are prepared as the tuned file says.
 
 --errors writes the examples with a wrong answer, the largest loss first: the file, or the row
 and its text; the label and what the model says; the probabilities of both; the loss. Numbers
@@ -107,7 +107,8 @@ func printEval(w io.Writer, e *permafrost.Evaluation) error {
 		metric = e.Metric.String() + guessText(e.Metric, e.GuessLoss)
 	}
 	off := calibrationText(e.ECE, e.ECEChance)
-	fmt.Fprintf(w, "%s of %s examples, loss %.4f%s, in %s\n", metric, thousands(e.Examples), e.Loss, off, secondsText(e.Seconds))
+	split := map[string]string{"test": "test ", "val": "validation "}[e.Split]
+	fmt.Fprintf(w, "%s of %s %sexamples, loss %.4f%s, in %s\n", metric, thousands(e.Examples), split, e.Loss, off, secondsText(e.Seconds))
 	if err := printClasses(w, e); err != nil || len(e.Classes) > 30 || e.Metric != nil {
 		return err
 	}

@@ -179,3 +179,33 @@ func TestEvalErrorsOfTexts(t *testing.T) {
 		t.Errorf("a language model: exit %d, %s", o.code, o.stderr)
 	}
 }
+
+// TestEvalSplit: what a fit leaves for eval is what eval measures, and it says so.
+func TestEvalSplit(t *testing.T) {
+	world(t)
+	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--epochs", "1")
+	eval := func(data, split, text string, examples float64) {
+		t.Helper()
+		args := []string{"eval", "--model", "run/model.onnx", "--data", data}
+		if e := object(t, succeed(t, append(args, "--json")...)); e["split"] != split && (split != "" || e["split"] != nil) || e["examples"] != examples {
+			t.Errorf("%s: split %v of %v examples, want %q of %v", data, e["split"], e["examples"], split, examples)
+		}
+		if o := succeed(t, args...); !strings.Contains(o.stdout, text) || (split != "") != strings.Contains(o.stderr, "measuring on "+split) {
+			t.Errorf("%s: want %q in\n%s%s", data, text, o.stdout, o.stderr)
+		}
+	}
+	entries, err := filepath.Glob("photos/val/*/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := float64(len(entries))
+	eval("photos", "val", " validation examples, ", n)
+	eval("photos/val", "", strconv.Itoa(len(entries))+" examples, ", n)
+	if err := os.CopyFS("photos/test", os.DirFS("photos/val")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join("photos/test", strings.TrimPrefix(entries[0], "photos/val"))); err != nil {
+		t.Fatal(err)
+	}
+	eval("photos", "test", " test examples, ", n-1)
+}

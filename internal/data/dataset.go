@@ -86,6 +86,7 @@ type Dataset struct {
 	Examples []Example
 	Skipped  []Skipped // damaged files
 	Remarks  []string  // further Notes
+	Part     string    // the split that a model is measured by, see Measured; "" for none
 	HeldOut  bool      // these examples were split off from the training folder
 	Task     string    // what the labels are for; "" is classify
 

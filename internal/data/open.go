@@ -92,33 +92,32 @@ func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 }
 
 // OpenEval reads class folders for a model with known classes; with opt.Own these are the model's
-// own. If p has splits, it uses the
-// validation split, or else the test split. Otherwise it uses p.
+// own. If p has splits, it uses the test split, or else the validation split; Dataset.Part says
+// which. Otherwise it uses p.
 func OpenEval(ctx context.Context, p Place, classes []string, m *Media, opt Options) (*Dataset, error) {
 	o := open(p, m, opt)
 	if opt.Own != nil {
 		classes = opt.Own.Names
 	}
-	t, remarks, err := EvalTable(p, opt.Table)
+	part, err := EvalTable(p, opt.Table)
 	if err != nil {
 		return nil, err
 	}
 	var d *Dataset
-	if !t.IsZero() {
-		d, err = o.table(t, classes, opt.Task, false)
+	if !part.IsZero() {
+		d, err = o.table(part.Place, classes, opt.Task, false)
 	} else {
 		if err := opt.Table.unused(p); err != nil {
 			return nil, err
 		}
-		if p, remarks, err = evalFolder(p, m, classes); err != nil {
+		if part, err = evalFolder(p, m, classes); err != nil {
 			return nil, err
 		}
-		d, err = o.labelledFolder(p, classes)
+		d, err = o.labelledFolder(part.Place, classes)
 	}
-	if err != nil {
+	if d, err = part.Opened(d, err); err != nil {
 		return nil, err
 	}
-	d.Remarks = append(d.Remarks, remarks...)
 	return d, d.check(ctx)
 }
 

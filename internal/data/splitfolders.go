@@ -71,10 +71,10 @@ func trainingFolders(p Place, m *Media, val Place) (Splits, error) {
 }
 
 // evalFolder finds the class folders to measure a model of known classes by.
-func evalFolder(p Place, m *Media, classes []string) (Place, []string, error) {
+func evalFolder(p Place, m *Media, classes []string) (Measured, error) {
 	s, err := splitFolders(p, m, classes)
 	if err != nil || s.IsZero() {
-		return p, nil, err
+		return Measured{Place: p}, err
 	}
 	return s.Eval()
 }

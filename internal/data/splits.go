@@ -15,7 +15,8 @@ type Splits struct {
 	Val   Place // to choose by
 	Test  Place // neither: what was chosen is measured by it
 
-	root string
+	root       string
+	secondTest Place // another part that is to test with
 }
 
 // split is what a part is for.
@@ -69,8 +70,11 @@ func newSplits(root Place, places []Place, of func(Place) split) (Splits, error)
 			continue
 		case valSplit:
 			part, option = &s.Val, "val"
-		case testSplit: // there may be several: nothing is done with them
-			s.Test = p
+		case testSplit: // a fit does nothing with them, so there may be two, see Eval
+			if part = &s.Test; !s.Test.IsZero() {
+				part = &s.secondTest
+			}
+			*part = p
 			continue
 		}
 		if !part.IsZero() {
@@ -111,21 +115,6 @@ func (s Splits) Remarks() []string {
 		text += "; " + s.Test.name() + " is left for permafrost eval"
 	}
 	return append(out, text)
-}
-
-// Eval is the part to measure a finished model by, validation before test examples, with what a
-// user should know of that.
-func (s Splits) Eval() (p Place, remarks []string, err error) {
-	if p = s.Val; p.IsZero() {
-		p = s.Test
-	}
-	switch {
-	case p.IsZero():
-		return p, nil, fmt.Errorf("data: %s holds no validation or test examples beside %s: name the examples to measure by", s.root, s.Train.name())
-	case s.Val.IsZero() || !s.Test.IsZero() || stem(p.name()) != "val":
-		remarks = append(remarks, fmt.Sprintf("%s: measuring on %s", s.root, p.name()))
-	}
-	return p, remarks, nil
 }
 
 // name is what messages call a part.

@@ -83,13 +83,13 @@ func TestSplitFolders(t *testing.T) {
 		"usual":               {below("train", "val"), "train", "val", "val", "", ""},
 		"valid":               {below("train", "valid"), "train", "valid", "valid", "training on train, validating on valid", ""},
 		"any case":            {below("Train", "Val"), "Train", "Val", "Val", "training on Train, validating on Val", ""},
-		"all three":           {below("TRAIN", "dev", "Test"), "TRAIN", "dev", "dev", "Test is left for permafrost eval", ""},
+		"all three":           {below("TRAIN", "dev", "Test"), "TRAIN", "dev", "Test", "Test is left for permafrost eval", ""},
 		"with other words":    {below("training_set", "test_set"), "training_set", "training_set", "test_set", "held out from it; test_set is left", ""},
-		"one word, a year":    {below("train2017", "val2017", "testset"), "train2017", "val2017", "val2017", "testset is left", ""},
+		"one word, a year":    {below("train2017", "val2017", "testset"), "train2017", "val2017", "testset", "testset is left", ""},
 		"train alone":         {below("train"), "train", "train", "", "validating on examples held out", ""},
 		"val twice":           {below("train", "val", "dev"), "", "", "", "", "dev and val, of which either could be meant: name one with option val"},
 		"train twice":         {below("train", "training", "val"), "", "", "", "", "option data"},
-		"no train":            {below("val", "test"), "", "", "val", "", "no split to train with"},
+		"no train":            {below("val", "test"), "", "", "test", "", "no split to train with"},
 		"beside classes":      {append(below("train", "test"), "c/1.x"), "", "", "", "", "splits or classes"},
 		"beside other files":  {append(below("train", "val"), "notes/a.txt"), "train", "val", "val", "", ""},
 		"classes of the name": {[]string{"valid/1.x", "valid/2.x", "invalid/1.x", "invalid/2.x"}, "invalid valid", "invalid valid", "invalid valid", "", ""},
@@ -129,6 +129,10 @@ func TestSplitFolders(t *testing.T) {
 			}
 			if got := strings.Join(firsts(d, dir), " "); got != c.eval {
 				t.Errorf("measured on %s, want %s", got, c.eval)
+			}
+			part := map[split]string{testSplit: "test", valSplit: "val"}[splitOf(c.eval)]
+			if notes := strings.Join(d.Notes(), "\n"); d.Part != part || part != "" && !strings.Contains(notes, "measuring on "+c.eval) {
+				t.Errorf("part %q, want %q; notes %q", d.Part, part, notes)
 			}
 		})
 	}
@@ -195,5 +199,36 @@ func TestSplitTables(t *testing.T) {
 		if tab, err := ReadTable(c.part); err != nil || len(tab.Rows) != c.want {
 			t.Errorf("%s: %v (%v), want %d rows", c.part.name(), tab, err, c.want)
 		}
+	}
+}
+
+// What a model is measured by is clear, or refused.
+func TestMeasuredSplits(t *testing.T) {
+	const column = "all.csv=text,Split,label\na,train,x\nb,dev,x\nc,test,y\n"
+	for what, c := range map[string]struct {
+		files              []string
+		at                 string
+		place, split, errs string
+	}{
+		"tables":        {[]string{"train.csv=a", "val.csv=a", "test.csv=a"}, "", "test.csv", "test", ""},
+		"no test":       {[]string{"train.csv=a", "val.csv=a"}, "", "val.csv", "val", ""},
+		"a column":      {[]string{column}, "all.csv", "the rows marked test", "test", ""},
+		"one table":     {[]string{"test.csv=text,label\n"}, "test.csv", "test.csv", "", ""},
+		"train alone":   {[]string{"train.csv=a"}, "", "", "", "no validation or test examples"},
+		"test twice":    {[]string{"val.csv=a", "test.csv=a", "testing.csv=a"}, "", "", "", "test.csv and testing.csv, of which either could be meant"},
+		"test of forms": {[]string{"val.csv=a", "test.csv=a", "test.tsv=a"}, "", "", "", "name the examples to measure by"},
+	} {
+		m, err := EvalTable(tree(t, c.files...).Join(c.at), Columns{})
+		if c.errs != "" {
+			if err == nil || !strings.Contains(err.Error(), c.errs) {
+				t.Errorf("%s: error %v, want %q", what, err, c.errs)
+			}
+		} else if err != nil || m.name() != c.place || m.Split != c.split {
+			t.Errorf("%s: measured on %q, split %q (%v), want %q and %q", what, m.name(), m.Split, err, c.place, c.split)
+		}
+	}
+	dir := tree(t, append(below("train", "val"), "test/loose.x", "test/sub/deep/1.x")...)
+	if _, err := OpenEval(t.Context(), dir, []string{"a", "b"}, things, Options{}); err == nil || !strings.Contains(err.Error(), "to measure on val, give "+filepath.Join(dir.Path, "val")) {
+		t.Errorf("error %v", err)
 	}
 }

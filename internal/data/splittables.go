@@ -29,18 +29,17 @@ func FindTables(p, val Place, columns Columns) (Splits, error) {
 	return s.With(val), nil
 }
 
-// EvalTable returns the table for measuring a finished model, with notes for the user on the
-// choice. It returns none if there are no tables. In a folder that also contains folders, the
+// EvalTable returns the table for measuring a finished model. It returns none if there are no tables. In a folder that also contains folders, the
 // examples are in these.
-func EvalTable(p Place, columns Columns) (Place, []string, error) {
+func EvalTable(p Place, columns Columns) (Measured, error) {
 	s, err := tablesOf(p, columns)
 	switch {
 	case err != nil || s.IsZero():
-		return Place{}, nil, err
+		return Measured{}, err
 	case IsTable(p) && s.Val.IsZero() && s.Test.IsZero():
-		return p, nil, nil
+		return Measured{Place: p}, nil
 	case s.Train.IsZero() && p.HasFolders():
-		return Place{}, nil, nil
+		return Measured{}, nil
 	}
 	return s.Eval()
 }

@@ -41,13 +41,13 @@ func findPlain(p, val data.Place) (data.Splits, error) {
 }
 
 // evalPlain returns the plain text for measuring a finished model, none if there is none.
-func evalPlain(p data.Place) (data.Place, []string, error) {
+func evalPlain(p data.Place) (data.Measured, error) {
 	if isPlain(p) {
-		return p, nil, nil
+		return data.Measured{Place: p}, nil
 	}
 	s, err := data.FindSplitFiles(p, plainFormats)
 	if err != nil || s.IsZero() {
-		return data.Place{}, nil, err
+		return data.Measured{}, err
 	}
 	return s.Eval()
 }

@@ -156,7 +156,8 @@ func TestPictureIntegers(t *testing.T) {
 	}{
 		{dt: tensor.Uint8, values: [2]float32{0, 255}},
 		{dt: tensor.Int64, values: [2]float32{0, 255}},
-		{dt: tensor.Int8, want: "whole numbers from -128 to 127"},
+		{dt: tensor.Int8, want: `choose with option preprocess a file such as {"do_rescale": false, "image_mean": 128, "image_std": 1}, which makes values from -128 to 127`},
+		{dt: tensor.Int8, preprocess: `{"do_rescale":false}`, want: "values from 0 to 255: choose with option preprocess a file"},
 		{dt: tensor.Int8, preprocess: `{"do_rescale":false,"image_mean":128,"image_std":1}`, values: [2]float32{-128, 127}},
 		{dt: tensor.Uint8, preprocess: `{"image_mean":0.5,"image_std":0.5}`, want: "option preprocess raw"},
 	} {

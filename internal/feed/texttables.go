@@ -55,10 +55,10 @@ func (f *Texts) OpenEval(ctx context.Context, p data.Place, classes []string, op
 	if err := suits(KindText, opt.Table, p); err != nil {
 		return nil, err
 	}
-	t, remarks, err := data.EvalTable(p, opt.Table)
+	t, err := data.EvalTable(p, opt.Table)
 	if task.LearnsTokens(opt.Task) && err == nil {
-		if plain, said, e := evalPlain(p); e != nil || !plain.IsZero() {
-			t, remarks, err = plain, said, e
+		if plain, e := evalPlain(p); e != nil || !plain.IsZero() {
+			t, err = plain, e
 		}
 	}
 	if err != nil {
@@ -69,14 +69,11 @@ func (f *Texts) OpenEval(ctx context.Context, p data.Place, classes []string, op
 	}
 	var d *data.Dataset
 	if task.LearnsTokens(opt.Task) {
-		d, err = f.blocks(ctx, t, opt)
+		d, err = f.blocks(ctx, t.Place, opt)
 	} else {
-		d, err = f.table(ctx, t, classes, opt)
+		d, err = f.table(ctx, t.Place, classes, opt)
 	}
-	if err == nil {
-		d.Remarks = append(d.Remarks, remarks...)
-	}
-	return d, err
+	return t.Opened(d, err)
 }
 
 // table reads a table of texts and labels. It skips rows without a text.

@@ -42,18 +42,15 @@ func (f *Vectors) OpenEval(ctx context.Context, p data.Place, classes []string, 
 	if err := suits(KindVector, opt.Table, p); err != nil {
 		return nil, err
 	}
-	t, remarks, err := data.EvalTable(p, opt.Table)
+	t, err := data.EvalTable(p, opt.Table)
 	if err != nil {
 		return nil, err
 	}
 	if t.IsZero() {
 		return nil, fmt.Errorf("data: %s: the model takes vectors: give %s, or a folder with val.csv", p.Path, giveOf(KindVector))
 	}
-	d, _, err := f.labelled(ctx, t, classes, opt)
-	if err == nil {
-		d.Remarks = append(d.Remarks, remarks...)
-	}
-	return d, err
+	d, _, err := f.labelled(ctx, t.Place, classes, opt)
+	return t.Opened(d, err)
 }
 
 // labelled reads a table of numbers and labels. It also says what is fed.

@@ -1,8 +1,10 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -57,14 +59,14 @@ func (s *store) read(kv map[string]string, want int) (b []byte, err error) {
 	}
 	if s.root == nil {
 		if s.root, err = os.OpenRoot(s.dir); err != nil {
-			return nil, err
+			return nil, s.cause(err)
 		}
 	}
 	f := s.files[local]
 	if f == nil {
 		st, err := s.root.Stat(local)
 		if err != nil {
-			return nil, err
+			return nil, s.cause(err)
 		}
 		if !st.Mode().IsRegular() { // opening a pipe would block forever
 			return nil, fmt.Errorf("is no regular file")
@@ -77,14 +79,14 @@ func (s *store) read(kv map[string]string, want int) (b []byte, err error) {
 		return b, nil
 	}
 	if offset > f.size || length > f.size-offset {
-		return nil, fmt.Errorf("bytes %d to %d of %d", offset, offset+length, f.size)
+		return nil, fmt.Errorf("bytes %d to %d of %d: the file is cut off, or that of another model", offset, offset+length, f.size)
 	}
 	if f.left -= length; f.left < 0 {
 		return nil, fmt.Errorf("tensors overlap")
 	}
 	h, err := s.root.Open(local)
 	if err != nil {
-		return nil, err
+		return nil, s.cause(err)
 	}
 	defer h.Close()
 	b = tensor.AlignedBytes(want)
@@ -93,6 +95,22 @@ func (s *store) read(kv map[string]string, want int) (b []byte, err error) {
 	}
 	f.parts[key] = b
 	return b, nil
+}
+
+// cause says where a file was looked for and why it cannot be read. The operation and the path in
+// an error of os.Root are those of system calls.
+func (s *store) cause(err error) error {
+	dir := filepath.Clean(s.dir)
+	if dir == "." {
+		dir = "the working folder"
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no such file in %s: put it beside the model, under that name", dir)
+	}
+	if of := (*fs.PathError)(nil); errors.As(err, &of) {
+		err = of.Err
+	}
+	return fmt.Errorf("in %s: %w", dir, err)
 }
 
 func (s *store) close() {

@@ -91,7 +91,8 @@ func (t *trial) companion(i int) (int, bool) {
 	return 0, false
 }
 
-// run gives the values at the frontier of a group and its scores, which must be numbers.
+// run gives the values at the frontier of a group, what a fresh head reads and the scores, which must
+// be numbers. A fresh head starts at zero: its scores alone would show no mixing before it.
 func (t *trial) run(ctx context.Context, g data.Group) ([]*tensor.Tensor, error) {
 	var values []*tensor.Tensor
 	for b, err := range t.examples.Batches(ctx, []data.Group{g}, data.Plain) {
@@ -117,6 +118,16 @@ func (t *trial) run(ctx context.Context, g data.Group) ([]*tensor.Tensor, error)
 				return nil, err
 			}
 			return nil, fmt.Errorf("the model's result is not a number: it arose first in %s; the example is damaged, or prepared in another way than the model was trained with", where)
+		}
+		values = append(values, out[0].Clone())
+		if net.Headed.Linear == "" {
+			continue
+		}
+		if p, err = net.Features(len(b.Indices)); err != nil {
+			return nil, err
+		}
+		if out, err = p.Run(ctx, b.Values...); err != nil {
+			return nil, err
 		}
 		values = append(values, out[0].Clone())
 	}

@@ -116,3 +116,35 @@ func TestScaleOfTheBatchBehindWhatTrains(t *testing.T) {
 	must(t, err)
 	wantError(t, s.Check(), `node "addedDynamicQuantizeLinear" takes its scale from the whole batch`)
 }
+
+// What mixes the examples of a batch is found where it is live, although a fresh head starts at zero
+// and gives every example the same scores.
+func TestCompanyBehindWhatTrains(t *testing.T) {
+	for op, mix := range map[string]func(add func(op string, attrs ir.Attrs, in ...*ir.Value) *ir.Value, x *ir.Value) *ir.Value{
+		"Softmax": func(add func(string, ir.Attrs, ...*ir.Value) *ir.Value, x *ir.Value) *ir.Value {
+			return add("Softmax", ir.Attrs{"axis": 0}, x)
+		},
+		"ReduceMean": func(add func(string, ir.Attrs, ...*ir.Value) *ir.Value, x *ir.Value) *ir.Value {
+			return add("Sub", nil, x, add("ReduceMean", ir.Attrs{"axes": []int{0, 2, 3}}, x))
+		},
+		"ReduceMax": func(add func(string, ir.Attrs, ...*ir.Value) *ir.Value, x *ir.Value) *ir.Value {
+			return add("Add", nil, x, add("ReduceMax", ir.Attrs{"axes": []int{-4}}, x))
+		},
+	} {
+		cfg := mixing(t, func(g *ir.Graph, x *ir.Value) *ir.Value {
+			add := func(op string, attrs ir.Attrs, in ...*ir.Value) *ir.Value {
+				return g.AddNode(&ir.Node{Name: "added" + op, Op: op, Version: 17, Attrs: attrs, Inputs: in}, []ir.Type{{DType: tensor.Float32}}, "added"+op).Outputs[0]
+			}
+			return mix(add, add("Mul", nil, x, g.NewParam("gain", tensor.Of([]float32{1, 2, 1}, 3, 1, 1))))
+		})
+		for _, thaw := range []string{"head", "gain", "all"} {
+			t.Run(op+" "+thaw, func(t *testing.T) {
+				cfg.Thaw = []string{thaw}
+				s, err := Prepare(t.Context(), cfg)
+				must(t, err)
+				must(t, s.Check())
+				wantError(t, s.Try(t.Context()), `node "added`+op+`" (`+op+`) mixes the examples of a batch`)
+			})
+		}
+	}
+}

@@ -26,7 +26,7 @@ type place struct {
 func choosePlaces(raw *ir.Graph, f *flow, shapes map[string]tensor.Shape) ([]place, error) {
 	types, err := traceOutputs(raw, f, shapes)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; to train a head on a value before that node, name the value with option attach", err)
 	}
 	examples := 0
 	for _, v := range raw.Inputs {

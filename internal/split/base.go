@@ -1,6 +1,7 @@
 package split
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
@@ -68,7 +69,7 @@ func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 
 // checkShapes errors if the model does not run with the sizes that option shape gives it.
 func (b *Base) checkShapes(given []string) error {
-	if given == nil {
+	if len(given) == 0 {
 		return nil
 	}
 	_, err := compile.Model(b.Model.Graph, compile.Options{Shapes: b.Shapes(b.Two()), Plain: true})
@@ -98,7 +99,15 @@ func (b *Base) settle(o feed.Options) error {
 	alone := o.Kind == feed.KindTensors || o.Preprocess == "tensors" // files have a tensor for each input
 	b.Sides, notes, err = sideinput.Bind(b.Model, o.Sides, !alone)
 	b.Notes = append(b.Notes, notes...)
-	return err
+	if err != nil {
+		return err
+	}
+	for _, in := range b.Model.Graph.Inputs {
+		if s := in.Type.Shape; len(s) > 0 && s[0] == 0 {
+			return fmt.Errorf("onnx: input %q is %v: its batch is written as 0, so that it holds no example: export the model with a free batch, or with 1", in.Name, in.Type)
+		}
+	}
+	return nil
 }
 
 // free makes the batch free where the file fixes it at 1.

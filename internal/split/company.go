@@ -2,6 +2,7 @@ package split
 
 import (
 	"context"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -34,9 +35,8 @@ func (n *Network) FirstMixing(ctx context.Context, example, all []*tensor.Tensor
 	return one.FirstMixing(ctx, example, several, all, at, size)
 }
 
-// inference compiles the whole network: from the model's inputs to the frontier values and the
-// scores of a head that is not standardised. It is not
-// kept.
+// inference compiles the whole network: from the model's inputs to the frontier values, what a fresh
+// head reads, and the scores of a head that is not standardised. It is not kept.
 func (n *Network) inference(batch int) (*compile.Program, error) {
 	g, err := n.Graph(batch)
 	if err != nil {
@@ -46,6 +46,10 @@ func (n *Network) inference(batch int) (*compile.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	sub, _ := ir.Extract(g, "whole", g.Inputs, append(cut, g.Outputs...))
+	out := slices.Concat(cut, g.Outputs)
+	if head := n.headNode(g); head != nil {
+		out = append(out, head.Inputs[0])
+	}
+	sub, _ := ir.Extract(g, "whole", g.Inputs, out)
 	return n.region(sub, 0)
 }

@@ -37,6 +37,7 @@ type Evaluation struct {
 	// GuessLoss is that of guessing, see task.Metrics.Guess; nil if there is none
 	GuessLoss *float64
 	Examples  int
+	Split     string // the part of the data that was measured: "test" or "val"; "" where they are not divided
 	Seconds   float64
 
 	Classes []string
@@ -117,6 +118,7 @@ func (p *Predictor) EvalPlace(ctx context.Context, place data.Place) (*Evaluatio
 	e := evaluation(m, t.Names())
 	named := *ds
 	named.Skipped = nil // they are told one by one
+	e.Split = ds.Part
 	e.Each, e.Skipped, e.Notes, e.Seconds = outcomes, ds.Skipped, named.Faults(), time.Since(began).Seconds()
 	return e, err
 }

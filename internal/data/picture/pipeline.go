@@ -215,8 +215,11 @@ func (pl *Pipeline) Whole(least, most float64) error {
 			n := math.Round(float64(v))
 			if math.Abs(n-float64(v)) > 1e-3 || n < least || n > most {
 				lo, hi := pl.Range()
-				return fmt.Errorf("it takes whole numbers from %.0f to %.0f, and the preparation makes values from %.4g to %.4g: choose option preprocess raw (0 to 255), or a file without rescale_factor",
-					least, most, lo, hi)
+				choose := "option preprocess raw (0 to 255), or a file without rescale_factor"
+				if most < 255 { // raw does not fit
+					choose = fmt.Sprintf(`with option preprocess a file such as {"do_rescale": false, "image_mean": %.0f, "image_std": 1}, which makes values from %.0f to %.0f`, 255-most, most-255, most)
+				}
+				return fmt.Errorf("it takes whole numbers from %.0f to %.0f, and the preparation makes values from %.4g to %.4g: choose %s", least, most, lo, hi, choose)
 			}
 			pl.table[c][i] = float32(n)
 		}
