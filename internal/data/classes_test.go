@@ -15,6 +15,17 @@ func TestSortNames(t *testing.T) {
 		{"010 9 1", "1 9 010"},
 		{"10 2 x", "10 2 x"},
 		{"b a nan", "a b nan"},
+		{"class_10 class_2 class_0 class_1 class_11 class_2", "class_0 class_1 class_2 class_10 class_11"},
+		{"LABEL_10 LABEL_9 LABEL_100", "LABEL_9 LABEL_10 LABEL_100"},
+		{"n10 n2 n1", "n1 n2 n10"},
+		{"10px 2px 100px", "2px 10px 100px"},
+		{"v2_10_x v2_9_x", "v2_9_x v2_10_x"},
+		{"c010 c9 c10", "c9 c010 c10"},
+		{"c99999999999999999999 c100000000000000000000", "c99999999999999999999 c100000000000000000000"},
+		{"class_10 class_2 other", "class_10 class_2 other"},
+		{"a10 b2", "a10 b2"},
+		{"v0.5 v0.25", "v0.25 v0.5"},
+		{"only1", "only1"},
 	} {
 		if got := SortNames(strings.Fields(c.in)); !slices.Equal(got, strings.Fields(c.want)) {
 			t.Errorf("%s: %v, want %s", c.in, got, c.want)
@@ -23,17 +34,22 @@ func TestSortNames(t *testing.T) {
 }
 
 func TestNumberedFolders(t *testing.T) {
-	var files []string
-	for _, n := range []string{"0", "1", "10", "11", "2", "9"} {
-		files = append(files, n+"/1.x", n+"/2.x")
-	}
-	train, _, err := Open(context.Background(), tree(t, files...), things, Options{})
-	if err != nil || strings.Join(train.Classes, " ") != "0 1 2 9 10 11" {
-		t.Fatalf("%v (%v)", train, err)
-	}
-	for _, e := range train.Examples {
-		if !strings.Contains(e.Path, "/"+train.Classes[e.Label]+"/") {
-			t.Errorf("%s is of class %s", e.Path, train.Classes[e.Label])
+	for _, prefix := range []string{"", "class_", "class "} {
+		var files, want []string
+		for _, n := range []string{"0", "1", "10", "11", "2", "9"} {
+			files = append(files, prefix+n+"/1.x", prefix+n+"/2.x")
+		}
+		for _, n := range []string{"0", "1", "2", "9", "10", "11"} {
+			want = append(want, prefix+n)
+		}
+		train, _, err := Open(context.Background(), tree(t, files...), things, Options{})
+		if err != nil || !slices.Equal(train.Classes, want) {
+			t.Fatalf("%v (%v)", train, err)
+		}
+		for _, e := range train.Examples {
+			if !strings.Contains(e.Path, "/"+train.Classes[e.Label]+"/") {
+				t.Errorf("%s is of class %s", e.Path, train.Classes[e.Label])
+			}
 		}
 	}
 }

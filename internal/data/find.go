@@ -108,5 +108,7 @@ func natural(a, b string) int {
 
 // digitsOf is how many digits s begins with.
 func digitsOf(s string) int {
-	return len(s) - len(strings.TrimLeft(s, "0123456789"))
+	return len(s) - len(strings.TrimLeft(s, digits))
 }
+
+const digits = "0123456789"
