@@ -103,9 +103,9 @@ func namesOf(class string) []string {
 	return out
 }
 
-// plainName replaces underscores in a name by spaces.
+// plainName replaces underscores in a name by spaces, and 1.0 by 1.
 func plainName(s string) string {
-	return strings.TrimSpace(strings.ReplaceAll(norm.NFC.String(s), "_", " "))
+	return wholeNumber(strings.TrimSpace(strings.ReplaceAll(norm.NFC.String(s), "_", " ")))
 }
 
 // Own are the classes of a model whose own head is used.

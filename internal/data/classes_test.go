@@ -55,8 +55,8 @@ func TestNumberedFolders(t *testing.T) {
 }
 
 func TestClassOf(t *testing.T) {
-	classes := []string{"tench, Tinca tinca", "Sea_Lion", "crane", "crane, bird", "r\u00f6d", "Red", "red"}
-	for name, want := range map[string]int{"tench": 0, "TENCH": 0, "sea lion": 1, "crane": 2, "bird": 3, "ro\u0308d": 4, "red": 6, "RED": -1, "ten": -1} {
+	classes := []string{"tench, Tinca tinca", "Sea_Lion", "crane", "crane, bird", "r\u00f6d", "Red", "red", "1", "2.0"}
+	for name, want := range map[string]int{"tench": 0, "TENCH": 0, "sea lion": 1, "crane": 2, "bird": 3, "ro\u0308d": 4, "red": 6, "RED": -1, "ten": -1, "1.0": 7, "2": 8, "1.5": -1} {
 		if got := classOf(classes, name); got != want {
 			t.Errorf("%q is class %d, want %d", name, got, want)
 		}

@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,14 +11,15 @@ import (
 func init() {
 	number := func(s string) bool { v, err := strconv.ParseFloat(s, 64); return err == nil && v == v }
 	RegisterTask("number", Answers{Like: number, Looks: func(answers []string, folders bool) bool {
-		point := false
+		part := false
 		for _, a := range answers {
 			if !number(a) {
 				return false
 			}
-			point = point || strings.Contains(a, ".")
+			v, _ := strconv.ParseFloat(a, 64)
+			part = part || v != math.Trunc(v)
 		}
-		return point && !folders
+		return part && !folders
 	}})
 	several := func(s string) bool { return strings.Contains(s, "|") }
 	RegisterTask("several", Answers{Empty: true, Sign: several, Looks: func(answers []string, _ bool) bool { return strings.Contains(strings.Join(answers, " "), "|") }})
@@ -59,6 +61,10 @@ func TestOddLabels(t *testing.T) {
 		"decimal commas":             {[]string{"1,5", "2,125", "3"}, ',', "", "number", 3, "1.5", "read as decimal points", ""},
 		"three digits by semicolons": {[]string{"1,500", "2,125", "3"}, ';', "", "number", 3, "1.500", "read as decimal points", ""},
 		"whole numbers":              {[]string{"1", "12", "3"}, ',', "", "classify", 3, "1", "3 different whole numbers, which are taken for names of classes; option task number", ""},
+		"whole numbers as floats":    {[]string{"1.0", "0.0", "1"}, ',', "", "classify", 3, "1", "1.0 is the class 1", ""},
+		"the same, commas":           {[]string{"1,0", "0,0", "1"}, ',', "", "classify", 3, "1", "1.0 is the class 1", ""},
+		"as floats, classes asked":   {[]string{"-1.", "007", "1.00"}, ',', "classify", "classify", 3, "-1", "-1. is the class -1", ""},
+		"a version among words":      {[]string{"1.0", "x", "1"}, ',', "", "classify", 3, "1.0", "", ""},
 		"zero and one":               {[]string{"0", "1", "1"}, ',', "", "classify", 3, "0", "", ""},
 		"whole numbers, asked":       {[]string{"1", "12", "3"}, ',', "classify", "classify", 3, "1", "", ""},
 		"thousands or not":           {[]string{"1,500", "2,125", "3"}, ',', "", "classify", 3, "1,500", "", ""},
