@@ -120,7 +120,14 @@ func TestClassOfAnotherKind(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "yellow holds no things, only 2 .tif: turn them into x") {
 		t.Errorf("error %v", err)
 	}
-	train, _, err := Open(context.Background(), tree(t, "a/1.x", "a/2.x", "b/1.x", "b/2.x", "notes/1.txt"), things, Options{})
+	_, _, err = Open(context.Background(), tree(t, "a/1.x", "b/1.x", "yellow/1", "yellow/2", "yellow/notes.txt"), things, Options{})
+	if err == nil || !strings.Contains(err.Error(), "yellow holds no things, only 1 .txt, 2 without extension: give the files the extension of what they are, as .x, or remove") {
+		t.Errorf("error %v", err)
+	}
+	train, _, err := Open(context.Background(), tree(t, "a/1.x", "a/2.x", "b/1.x", "b/2.x", "notes/1.txt", "__MACOSX/a/1.x", ".git/1.x", "@eaDir/1.x"), things, Options{})
+	if err == nil && len(train.Classes) != 2 {
+		t.Errorf("classes %v", train.Classes)
+	}
 	if err != nil || !strings.Contains(strings.Join(train.Notes(), "\n"), "no classes: notes") {
 		t.Errorf("%v (%v)", train, err)
 	}

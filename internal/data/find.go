@@ -36,7 +36,7 @@ func findFiles(path string, m *Media) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: not a glob: %w", path, err)
 	}
-	matches = slices.DeleteFunc(matches, func(m string) bool { return strings.HasPrefix(filepath.Base(m), ".") })
+	matches = slices.DeleteFunc(matches, func(m string) bool { return hidden(filepath.Base(m)) })
 	if len(matches) == 0 {
 		return nil, fmt.Errorf("data: %s matches no file", path)
 	}
