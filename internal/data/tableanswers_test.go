@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -115,6 +116,32 @@ func TestSeparators(t *testing.T) {
 		}
 		if got := strings.Join(table.Remarks, ""); !strings.Contains(got, c.remark) || c.remark == "" && got != "" {
 			t.Errorf("%q: remarks %q, want %q", c.text, got, c.remark)
+		}
+	}
+}
+
+// Labels that all differ are no classes: the error says what they may be.
+func TestLabelsOccurOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		label func(i int) string
+		rows  int
+		want  string
+	}{
+		"amounts with a unit": {func(i int) string { return fmt.Sprintf("%d.60 EUR", i) }, 60, "all 60 labels are different (0.60 EUR, 1.60 EUR, 2.60 EUR,"},
+		"thousands":           {func(i int) string { return fmt.Sprintf("\"%d,234.5\"", i+1) }, 60, "write them as plain numbers, as 1234.5, and give option task number"},
+		"whole numbers":       {func(i int) string { return fmt.Sprint(7 * i) }, 60, "all 60 labels are different numbers (0, 7, 14, 21,"},
+		"whole, the way out":  {func(i int) string { return fmt.Sprint(7 * i) }, 60, "give option task number, which takes them for amounts"},
+		"two rows":            {func(i int) string { return fmt.Sprint(i) }, 2, "has too few rows to hold any out: give a validation table"},
+	} {
+		files := []string{}
+		table := "t.csv=file,label\n"
+		for i := range c.rows {
+			files = append(files, fmt.Sprintf("%d.x", i))
+			table += fmt.Sprintf("%d.x,%s\n", i, c.label(i))
+		}
+		p := tree(t, append(files, table)...).Join("t.csv")
+		if _, _, err := Open(context.Background(), p, things, Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
 }
