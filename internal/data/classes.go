@@ -12,8 +12,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// SortNames sorts class names and removes duplicates. If all are numbers they are sorted by value
-// (2 before 10), else by their bytes.
+// SortNames sorts class names and removes duplicates. If all are numbers, or all are the same text
+// around a whole number (class_2), they are sorted by value (2 before 10), else by their bytes.
 func SortNames(names []string) []string {
 	out := slices.Clone(names)
 	slices.Sort(out)
@@ -22,12 +22,39 @@ func SortNames(names []string) []string {
 	for _, n := range out {
 		v, err := strconv.ParseFloat(n, 64)
 		if err != nil || math.IsNaN(v) {
+			if numbered(out) {
+				slices.SortFunc(out, natural)
+			}
 			return out
 		}
 		numbers[n] = v
 	}
 	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(numbers[a], numbers[b]) })
 	return out
+}
+
+// numbered reports whether sorted names are the same text around a whole number, as class_0 and
+// class_1 are. The digits behind a decimal point are no whole number.
+func numbered(sorted []string) bool {
+	first, last := sorted[0], sorted[len(sorted)-1] // what these begin with alike, all do
+	same := 0
+	for same < min(len(first), len(last)) && first[same] == last[same] {
+		same++
+	}
+	prefix := strings.TrimRight(first[:same], digits)
+	if whole := strings.TrimRight(prefix, ".,"); whole != prefix && strings.TrimRight(whole, digits) != whole {
+		return false
+	}
+	return sameBehind(sorted, len(prefix))
+}
+
+// sameBehind reports whether all names go on with digits at a place and end alike after them.
+func sameBehind(names []string, at int) bool {
+	suffix := names[0][at+digitsOf(names[0][at:]):]
+	return !slices.ContainsFunc(names, func(n string) bool {
+		d := digitsOf(n[at:])
+		return d == 0 || n[at+d:] != suffix
+	})
 }
 
 // classNames returns the class names from folders or answers, in the order of their scores. Two
@@ -76,9 +103,9 @@ func namesOf(class string) []string {
 	return out
 }
 
-// plainName replaces underscores in a name by spaces.
+// plainName replaces underscores in a name by spaces, and 1.0 by 1.
 func plainName(s string) string {
-	return strings.TrimSpace(strings.ReplaceAll(norm.NFC.String(s), "_", " "))
+	return wholeNumber(strings.TrimSpace(strings.ReplaceAll(norm.NFC.String(s), "_", " ")))
 }
 
 // Own are the classes of a model whose own head is used.

@@ -196,7 +196,7 @@ func (d *Dataset) check(ctx context.Context) error {
 }
 
 // findDamaged checks the examples in parallel, fills d.Skipped and returns the indices of the good
-// ones.
+// ones. What the source has doubts about is remarked.
 func (d *Dataset) findDamaged(ctx context.Context) (good []int, err error) {
 	c, ok := d.source.(Checker)
 	if !ok {
@@ -222,6 +222,13 @@ func (d *Dataset) findDamaged(ctx context.Context) (good []int, err error) {
 		} else {
 			d.Skipped = append(d.Skipped, Skipped{d.Examples[i].Path, err})
 		}
+	}
+	if r, ok := d.source.(Remarker); ok {
+		at, paths := make([]int, len(good)), make([]string, len(good))
+		for k, i := range good {
+			at[k], paths[k] = d.at[i], d.Examples[i].Path
+		}
+		d.Remarks = append(d.Remarks, r.Remarks(at, paths)...)
 	}
 	return good, nil
 }

@@ -32,8 +32,9 @@ func openTables(ctx context.Context, parts Splits, m *Media, opt Options) (train
 	if val != nil {
 		return train, val, val.check(ctx)
 	}
-	if train, val = train.Split(opt.Seed); val.Len() == 0 {
-		return nil, nil, fmt.Errorf("data: %s has too few rows to hold any out: give a validation table", trainPlace.Path)
+	whole := train
+	if train, val = whole.Split(opt.Seed); val.Len() == 0 {
+		return nil, nil, whole.TooFew(trainPlace.Path)
 	}
 	return train, val, nil
 }

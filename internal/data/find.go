@@ -36,7 +36,7 @@ func findFiles(path string, m *Media) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: not a glob: %w", path, err)
 	}
-	matches = slices.DeleteFunc(matches, func(m string) bool { return strings.HasPrefix(filepath.Base(m), ".") })
+	matches = slices.DeleteFunc(matches, func(m string) bool { return hidden(filepath.Base(m)) })
 	if len(matches) == 0 {
 		return nil, fmt.Errorf("data: %s matches no file", path)
 	}
@@ -108,5 +108,7 @@ func natural(a, b string) int {
 
 // digitsOf is how many digits s begins with.
 func digitsOf(s string) int {
-	return len(s) - len(strings.TrimLeft(s, "0123456789"))
+	return len(s) - len(strings.TrimLeft(s, digits))
 }
+
+const digits = "0123456789"

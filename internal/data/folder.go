@@ -26,7 +26,7 @@ type folder struct {
 	empty   []string       // folders without files of the kind
 }
 
-// readFolder lists the class folders of root. It ignores hidden files and folders.
+// readFolder lists the class folders of root. It ignores hidden files and folders, see hidden.
 func readFolder(root Place, m *Media) (*folder, error) {
 	entries, err := readDir(root, m)
 	if err != nil {
@@ -76,7 +76,7 @@ func (f *folder) names() []string {
 }
 
 // documents are the extensions of files that may be beside examples without being examples.
-var documents = []string{noExtension, ".txt", ".md", ".json", ".xml", ".yaml", ".yml", ".csv", ".tsv", ".html", ".pdf", ".py", ".ini", ".cfg", ".log", ".db"}
+var documents = []string{".txt", ".md", ".json", ".xml", ".yaml", ".yml", ".csv", ".tsv", ".html", ".pdf", ".py", ".ini", ".cfg", ".log", ".db"}
 
 // checkEmpty errors on a class folder whose files are all of another kind, as its class would be
 // missing.
@@ -86,9 +86,13 @@ func (f *folder) checkEmpty(root Place) error {
 		if err := all.walk(new(class), root.Join(name), 0); err != nil {
 			return err
 		}
-		for ext := range all.other {
+		for _, ext := range slices.Sorted(maps.Keys(all.other)) {
+			mend := "turn them into " + f.media.Formats
+			if ext == noExtension {
+				mend = "give the files the extension of what they are, as " + f.media.Extensions[0]
+			}
 			if !slices.Contains(documents, ext) {
-				return fmt.Errorf("data: the class folder %s holds no %s, only %s: turn them into %s, or remove the folder", root.Join(name).Path, f.media.Many, kinds(all.other), f.media.Formats)
+				return fmt.Errorf("data: the class folder %s holds no %s, only %s: %s, or remove the folder", root.Join(name).Path, f.media.Many, kinds(all.other), mend)
 			}
 		}
 	}
@@ -157,7 +161,7 @@ func Sample(dir Place, most int) (paths []string) {
 			switch p := dir.Join(e.Name()); {
 			case len(paths) >= most:
 				return
-			case strings.HasPrefix(e.Name(), "."):
+			case hidden(e.Name()):
 			case p.IsDir():
 				walk(p, depth+1)
 			default:
@@ -187,5 +191,11 @@ func readDir(dir Place, m *Media) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), ".") }), nil
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return hidden(e.Name()) }), nil
+}
+
+// hidden reports whether a file or folder is hidden, or one that a system adds: of macOS in
+// archives, of Windows, of Synology.
+func hidden(name string) bool {
+	return strings.HasPrefix(name, ".") || slices.Contains([]string{"__MACOSX", "$RECYCLE.BIN", "@eaDir"}, name)
 }

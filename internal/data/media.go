@@ -35,6 +35,13 @@ type Checker interface {
 	Check(i int) error
 }
 
+// Remarker is a Checker that has doubts about examples that are used all the same.
+type Remarker interface {
+	// Remarks are lines for the user, after Check, on the examples at these indices. Paths are
+	// those of the examples, in the same order.
+	Remarks(at []int, paths []string) []string
+}
+
 // Blocks keeps blocks of bytes by key between runs. Use Blocks for only one preparation.
 type Blocks interface {
 	Read(key [sha256.Size]byte) ([]byte, bool)

@@ -91,6 +91,24 @@ func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
 	return d.subset(rest), val
 }
 
+// TooFew is the error of a table at a path of which Split holds nothing out: no class has two rows.
+func (d *Dataset) TooFew(path string) error {
+	const some = 5 // of fewer labels nothing can be told
+	if d.Len() < some || len(d.Classes) != d.Len() {
+		return fmt.Errorf("data: %s has too few rows to hold any out: give a validation table", path)
+	}
+	for _, t := range tasks {
+		switch {
+		case t.Like == nil:
+		case slices.ContainsFunc(d.Classes, func(c string) bool { return !t.Like(c) }):
+			return fmt.Errorf("data: %s: all %d labels are different (%s), so that they are no classes to learn: if they are amounts, write them as plain numbers, as 1234.5, and give option task %s; else name a column of classes by option label_column, or give each class several rows", path, d.Len(), list(d.Classes), t.task)
+		default:
+			return fmt.Errorf("data: %s: all %d labels are different numbers (%s), so that they are no classes to learn: give option task %s, which takes them for amounts; else name a column of classes by option label_column, or give each class several rows", path, d.Len(), list(d.Classes), t.task)
+		}
+	}
+	return fmt.Errorf("data: %s: all %d labels are different (%s): give each class several rows", path, d.Len(), list(d.Classes))
+}
+
 // OpenEval reads class folders for a model with known classes; with opt.Own these are the model's
 // own. If p has splits, it uses the test split, or else the validation split; Dataset.Part says
 // which. Otherwise it uses p.

@@ -44,10 +44,10 @@ func EvalTable(p Place, columns Columns) (Measured, error) {
 	return s.Eval()
 }
 
-// HasFolders reports whether a folder contains folders.
+// HasFolders reports whether a folder contains folders that are not hidden.
 func (p Place) HasFolders() bool {
 	entries, err := p.list()
-	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return p.Join(e.Name()).IsDir() })
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !hidden(e.Name()) && p.Join(e.Name()).IsDir() })
 }
 
 // tablesOf finds the tables of a place. For a single table it finds its parts.
@@ -91,7 +91,7 @@ func FindSplitFiles(dir Place, extensions []string) (Splits, error) {
 	var files []Place
 	for _, e := range entries {
 		p := dir.Join(e.Name())
-		if slices.Contains(extensions, strings.ToLower(filepath.Ext(e.Name()))) && !strings.HasPrefix(e.Name(), ".") && p.IsFile() {
+		if slices.Contains(extensions, strings.ToLower(filepath.Ext(e.Name()))) && !hidden(e.Name()) && p.IsFile() {
 			files = append(files, p)
 		}
 	}

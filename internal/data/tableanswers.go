@@ -39,6 +39,7 @@ func ReadAnswers(t *Table, examples []Example, opt Options, classes []string) (*
 	if !kind.Classes {
 		return a, nil
 	}
+	a.wholeNumbers(t, examples)
 	if a.Classes = classes; classes == nil || opt.Own != nil && opt.Own.Exact {
 		if err := a.findClasses(t, examples, opt.Own); err != nil {
 			return nil, err
@@ -59,6 +60,43 @@ func ReadAnswers(t *Table, examples []Example, opt Options, classes []string) (*
 		}
 	}
 	return a, nil
+}
+
+// wholeNumbers takes the fractions of zeros off labels that all are whole numbers, so that 1.0 and 1
+// are one class, and adds a note.
+func (a *Answered) wholeNumbers(t *Table, examples []Example) {
+	changed := -1
+	for _, i := range a.Kept {
+		switch answer := examples[i].Answer; {
+		case !digitsOnly(wholeNumber(answer)) && !isMissing(answer):
+			return
+		case wholeNumber(answer) != answer && changed < 0:
+			changed = i
+		}
+	}
+	if changed < 0 {
+		return
+	}
+	before := examples[changed].Answer
+	for _, i := range a.Kept {
+		examples[i].Answer = wholeNumber(examples[i].Answer)
+	}
+	a.Remarks = append(a.Remarks, fmt.Sprintf("%s: the labels are whole numbers, so that they are names of classes: %s is the class %s", t.Path, before, wholeNumber(before)))
+}
+
+// wholeNumber is a whole number without a fraction of zeros, which other texts keep.
+func wholeNumber(s string) string {
+	whole, fraction, ok := strings.Cut(s, ".")
+	if ok && digitsOnly(whole) && strings.Trim(fraction, "0") == "" {
+		return whole
+	}
+	return s
+}
+
+// digitsOnly reports whether a text is digits, with or without a sign.
+func digitsOnly(s string) bool {
+	s = strings.TrimPrefix(strings.TrimPrefix(s, "-"), "+")
+	return s != "" && digitsOf(s) == len(s)
 }
 
 // saySimilar says where all classes have the form of another task's answers, as whole numbers have.

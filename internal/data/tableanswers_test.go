@@ -1,7 +1,9 @@
 package data
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,14 +12,15 @@ import (
 func init() {
 	number := func(s string) bool { v, err := strconv.ParseFloat(s, 64); return err == nil && v == v }
 	RegisterTask("number", Answers{Like: number, Looks: func(answers []string, folders bool) bool {
-		point := false
+		part := false
 		for _, a := range answers {
 			if !number(a) {
 				return false
 			}
-			point = point || strings.Contains(a, ".")
+			v, _ := strconv.ParseFloat(a, 64)
+			part = part || v != math.Trunc(v)
 		}
-		return point && !folders
+		return part && !folders
 	}})
 	several := func(s string) bool { return strings.Contains(s, "|") }
 	RegisterTask("several", Answers{Empty: true, Sign: several, Looks: func(answers []string, _ bool) bool { return strings.Contains(strings.Join(answers, " "), "|") }})
@@ -59,6 +62,10 @@ func TestOddLabels(t *testing.T) {
 		"decimal commas":             {[]string{"1,5", "2,125", "3"}, ',', "", "number", 3, "1.5", "read as decimal points", ""},
 		"three digits by semicolons": {[]string{"1,500", "2,125", "3"}, ';', "", "number", 3, "1.500", "read as decimal points", ""},
 		"whole numbers":              {[]string{"1", "12", "3"}, ',', "", "classify", 3, "1", "3 different whole numbers, which are taken for names of classes; option task number", ""},
+		"whole numbers as floats":    {[]string{"1.0", "0.0", "1"}, ',', "", "classify", 3, "1", "1.0 is the class 1", ""},
+		"the same, commas":           {[]string{"1,0", "0,0", "1"}, ',', "", "classify", 3, "1", "1.0 is the class 1", ""},
+		"as floats, classes asked":   {[]string{"-1.", "007", "1.00"}, ',', "classify", "classify", 3, "-1", "-1. is the class -1", ""},
+		"a version among words":      {[]string{"1.0", "x", "1"}, ',', "", "classify", 3, "1.0", "", ""},
 		"zero and one":               {[]string{"0", "1", "1"}, ',', "", "classify", 3, "0", "", ""},
 		"whole numbers, asked":       {[]string{"1", "12", "3"}, ',', "classify", "classify", 3, "1", "", ""},
 		"thousands or not":           {[]string{"1,500", "2,125", "3"}, ',', "", "classify", 3, "1,500", "", ""},
@@ -109,6 +116,32 @@ func TestSeparators(t *testing.T) {
 		}
 		if got := strings.Join(table.Remarks, ""); !strings.Contains(got, c.remark) || c.remark == "" && got != "" {
 			t.Errorf("%q: remarks %q, want %q", c.text, got, c.remark)
+		}
+	}
+}
+
+// Labels that all differ are no classes: the error says what they may be.
+func TestLabelsOccurOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		label func(i int) string
+		rows  int
+		want  string
+	}{
+		"amounts with a unit": {func(i int) string { return fmt.Sprintf("%d.60 EUR", i) }, 60, "all 60 labels are different (0.60 EUR, 1.60 EUR, 2.60 EUR,"},
+		"thousands":           {func(i int) string { return fmt.Sprintf("\"%d,234.5\"", i+1) }, 60, "write them as plain numbers, as 1234.5, and give option task number"},
+		"whole numbers":       {func(i int) string { return fmt.Sprint(7 * i) }, 60, "all 60 labels are different numbers (0, 7, 14, 21,"},
+		"whole, the way out":  {func(i int) string { return fmt.Sprint(7 * i) }, 60, "give option task number, which takes them for amounts"},
+		"two rows":            {func(i int) string { return fmt.Sprint(i) }, 2, "has too few rows to hold any out: give a validation table"},
+	} {
+		files := []string{}
+		table := "t.csv=file,label\n"
+		for i := range c.rows {
+			files = append(files, fmt.Sprintf("%d.x", i))
+			table += fmt.Sprintf("%d.x,%s\n", i, c.label(i))
+		}
+		p := tree(t, append(files, table)...).Join("t.csv")
+		if _, _, err := Open(context.Background(), p, things, Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
 }

@@ -46,6 +46,11 @@ func newPictures(m *onnx.Model, o Options) (Feed, error) {
 	if err != nil {
 		return nil, err
 	}
+	f := new(Pictures)
+	f.Files = NewFiles(KindPicture, f.media)
+	if p.Unknown != "" {
+		f.notes = append(f.notes, fmt.Sprintf("%s: the class %s is not known: its keys are followed, and what it may do beside them, as cutting tiles, is not", from, p.Unknown))
+	}
 	if from == KeySettings && said == "" { // as it was tuned
 		said = p.DataFormat
 	}
@@ -53,8 +58,7 @@ func newPictures(m *onnx.Model, o Options) (Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Pictures{input: in.Name}
-	f.Files = NewFiles(KindPicture, f.media)
+	f.input = in.Name
 	preset, why := expects(m, in)
 	if from == "" {
 		p, from = assumedPreprocess(in, preset, why)

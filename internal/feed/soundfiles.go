@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"sync/atomic"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
@@ -21,14 +22,19 @@ type sounds struct {
 	augment *sound.Augment
 	rows    []atomic.Int64              // windows of each sound; 0 before the check
 	made    []atomic.Pointer[[]float32] // the results of prepared
+	loud    []atomic.Int64              // the peaks of sounds above tooLoud, else 0
 }
+
+// tooLoud is a peak that only samples that nobody scaled have: full scale is -1 to 1, and what a
+// mix adds to that is less.
+const tooLoud = 4
 
 // mostWindows limits the windows of a sound: ten minutes with a window every 10 ms.
 const mostWindows = 60000
 
 func newSoundFiles(f *Sounds, a *sound.Augment, s data.Setting) *sounds {
 	n := s.Files.Len()
-	return &sounds{Setting: s, feed: f, augment: a, rows: make([]atomic.Int64, n), made: make([]atomic.Pointer[[]float32], n)}
+	return &sounds{Setting: s, feed: f, augment: a, rows: make([]atomic.Int64, n), made: make([]atomic.Pointer[[]float32], n), loud: make([]atomic.Int64, n)}
 }
 
 func (s *sounds) Form() data.Form { return s.feed.Form() }
@@ -61,8 +67,40 @@ func (s *sounds) Check(i int) error {
 			return err
 		}
 	}
+	if peak := peakOf(samples); peak > tooLoud {
+		s.loud[i].Store(int64(peak))
+		return nil // what is not learnt is read again, and said again, by the next run
+	}
 	s.Files.Learn(i, info, sum)
 	return nil
+}
+
+func peakOf(samples []float32) (peak float32) {
+	for _, v := range samples {
+		peak = max(peak, v, -v)
+	}
+	return peak
+}
+
+// Remarks name the sounds far above full scale.
+func (s *sounds) Remarks(at []int, paths []string) []string {
+	const most = 3
+	var named []string
+	n := 0
+	for k, i := range at {
+		if peak := s.loud[i].Load(); peak > 0 {
+			if n++; n <= most {
+				named = append(named, fmt.Sprintf("%s peaks at %d", paths[k], peak))
+			}
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	if n > most {
+		named = append(named, fmt.Sprintf("%d more", n-most))
+	}
+	return []string{fmt.Sprintf("%d of %d sounds are far above full scale, which is -1 to 1, and are fed so: divide samples of 16 bits that are kept as floating point by 32768 (%s)", n, len(at), strings.Join(named, ", "))}
 }
 
 // load reads a file as samples and computes its digest in the same pass.

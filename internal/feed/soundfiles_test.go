@@ -197,3 +197,46 @@ func TestSoundsKept(t *testing.T) {
 		}
 	}
 }
+
+// writeFloat writes a WAV file of one floating-point sample, again and again.
+func writeFloat(t *testing.T, path string, v float32, samples int) {
+	t.Helper()
+	le := binary.LittleEndian
+	b := append([]byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x03\x00\x01\x00"), 0x40, 0x1f, 0, 0, 0, 0x7d, 0, 0, 4, 0, 32, 0)
+	b = le.AppendUint32(append(b, "data"...), uint32(4*samples))
+	for range samples {
+		b = le.AppendUint32(b, math.Float32bits(v))
+	}
+	if err := os.WriteFile(path, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Samples that nobody scaled are said, in every run, whatever a cache knows.
+func TestLoudSounds(t *testing.T) {
+	dir := toneFolder(t, 20)
+	writeFloat(t, filepath.Join(dir, "low", "over.wav"), 1.5, 200)
+	b := newNotes()
+	for i, name := range []string{"", "a", "b", "c", "d"} {
+		if i > 0 {
+			writeFloat(t, filepath.Join(dir, "low", name+".wav"), -16000, 200)
+		}
+		for range 2 {
+			train, _, err := waves(t).Open(context.Background(), at(dir), data.Options{Budget: 1 << 20, Index: b, Kept: b, Workers: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			notes := strings.Join(train.Notes(), "\n")
+			if i == 0 && strings.Contains(notes, "full scale") {
+				t.Errorf("a peak of 1.5 is said: %s", notes)
+			}
+			want := fmt.Sprintf("%d of %d sounds are far above full scale", i, 41+i)
+			if i > 0 && (!strings.Contains(notes, want) || !strings.Contains(notes, "a.wav peaks at 16000")) {
+				t.Errorf("%q is not in %s", want, notes)
+			}
+			if i == 4 && (!strings.Contains(notes, "1 more)") || strings.Contains(notes, "d.wav")) {
+				t.Errorf("four names in %s", notes)
+			}
+		}
+	}
+}

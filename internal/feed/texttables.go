@@ -41,8 +41,9 @@ func openRows(parts data.Splits, opt data.Options, read func(p data.Place, class
 	}
 	train.Remarks = append(train.Remarks, parts.Remarks()...)
 	if parts.Val.IsZero() {
-		if train, val = train.Split(opt.Seed); val.Len() == 0 {
-			return nil, nil, fmt.Errorf("data: %s has too few rows to hold any out: give a validation table", parts.Train.Path)
+		whole := train
+		if train, val = whole.Split(opt.Seed); val.Len() == 0 {
+			return nil, nil, whole.TooFew(parts.Train.Path)
 		}
 		return train, val, nil
 	}

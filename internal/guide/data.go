@@ -18,7 +18,7 @@ var data = Page{
 		{Title: "Tasks", Text: "The task is found in the labels, and said; `{task}` overrides it.", List: []spec.Entry{
 			{Name: "classify", Meaning: "one class an example"},
 			{Name: "multilabel", Meaning: "several, joined by |"},
-			{Name: "regress", Meaning: "numbers that are not all whole"},
+			{Name: "regress", Meaning: "numbers that are not all whole; 1.0 is whole, the class 1"},
 			{Name: "lm", Meaning: "no labels: the text itself, token after token"},
 			{Name: "ctc", Meaning: "transcripts"},
 		}},

@@ -34,17 +34,16 @@ func init() {
 	})
 }
 
-// looksNumeric reports whether all answers are numbers and some are not integers. For folders it is
-// false, as a number may well be a folder's name.
+// looksNumeric reports whether all answers are numbers and some are not whole, as 1.0 is. For folders
+// it is false, as a number may well be a folder's name.
 func looksNumeric(answers []string, folders bool) bool {
 	whole := true
 	for _, a := range answers {
 		if !isNumber(a) {
 			return false
 		}
-		if _, err := strconv.Atoi(a); err != nil {
-			whole = false
-		}
+		v, _ := strconv.ParseFloat(a, 64)
+		whole = whole && v == math.Trunc(v)
 	}
 	return !whole && !folders
 }

@@ -252,7 +252,7 @@ func TestRegressFold(t *testing.T) {
 // TestFindTask tells tasks from answers in a table and from names of folders.
 func TestFindTask(t *testing.T) {
 	for _, c := range []struct{ answers, table, folders string }{
-		{"a b a", "classify", "classify"}, {"0 1 2", "classify", "classify"}, {"0.5 1 -2", "regress", "classify"}, {"1e3 x", "classify", "classify"},
+		{"a b a", "classify", "classify"}, {"0 1 2", "classify", "classify"}, {"0.5 1 -2", "regress", "classify"}, {"1.0 0.0 1", "classify", "classify"}, {"1.0 0.5", "regress", "classify"}, {"1e3 x", "classify", "classify"},
 		{"a b|c", "multilabel", "multilabel"}, {"1|2 3", "multilabel", "multilabel"},
 	} {
 		answers := strings.Fields(c.answers)

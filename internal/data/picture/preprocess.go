@@ -33,6 +33,10 @@ type Preprocess struct {
 	DoPad      bool   `json:"do_pad,omitempty"`                // fills with values of zero to the right and below, last
 	PadSize    *Size  `json:"pad_size,omitempty"`              // nil: the model's input
 	DataFormat string `json:"data_format,omitempty"`           // of the model's input: ChannelsFirst, ChannelsLast, "" to be found
+
+	// Unknown is the class of Hugging Face's processor that the file names, where that is not known:
+	// what it does beside the keys is not done.
+	Unknown string `json:"-"`
 }
 
 // The order of the axes of a model's input: N,C,H,W or N,H,W,C.
@@ -65,7 +69,7 @@ func (s *Size) check() error {
 	}
 	sides, edges := s.Height > 0 && s.Width > 0, s.ShortestEdge > 0 || s.LongestEdge > 0
 	if s.Height > 0 != (s.Width > 0) || sides == edges {
-		return errors.New(`give an integer, {"height","width"}, or {"shortest_edge"} or {"longest_edge"}`)
+		return errNoSize
 	}
 	return nil
 }

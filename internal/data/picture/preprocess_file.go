@@ -1,9 +1,12 @@
 package picture
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -34,9 +37,9 @@ type preprocessFile struct {
 // ParsePreprocess reads a preprocessor_config.json for pictures, also as the part image_processor
 // of a processor_config.json, or a config.json with timm's pretrained_cfg. Missing keys have their
 // usual meaning: a step applies if a value is given for it, samples are rescaled by 1/255 and
-// resampling is bilinear. A size that is a single integer is the shortest edge if a crop follows or
-// default_to_square is false, else both sides. It errors on an unknown key that may change the
-// pictures.
+// resampling is bilinear. A size that is a single integer is what default_to_square or the class of
+// the processor makes of it, else the shortest edge if a crop follows, else both sides. It errors on
+// an unknown key that may change the pictures, and on a class that does what is not done here.
 func ParsePreprocess(b []byte) (Preprocess, error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(b, &keys); err != nil {
@@ -78,7 +81,7 @@ func or[T any](v *T, d T) T {
 }
 
 func (f *preprocessFile) preprocess() (p Preprocess, err error) {
-	class, err := processorOf(f.Processor, f.Extractor)
+	class, known, err := processorOf(f.Processor, f.Extractor)
 	if err != nil {
 		return p, err
 	}
@@ -93,9 +96,12 @@ func (f *preprocessFile) preprocess() (p Preprocess, err error) {
 		Mean:         f.Mean,
 		Std:          f.Std,
 		IncludeTop:   or(f.IncludeTop, class.top),
-		Flip:         or(f.Flip, false),
+		Flip:         or(f.Flip, class.flip),
 		DoPad:        or(f.DoPad, false),
 		DataFormat:   strings.ToLower(or(f.DataFormat, "")),
+	}
+	if !known {
+		p.Unknown = cmp.Or(f.Processor, f.Extractor)
 	}
 	if p.DoPad && !class.pads {
 		return p, fmt.Errorf("do_pad: how %s%s pads is not known here: prepare the pictures beforehand and take the key out", f.Processor, f.Extractor)
@@ -104,7 +110,8 @@ func (f *preprocessFile) preprocess() (p Preprocess, err error) {
 	if cropPct != 0 && (cropPct < 0.05 || cropPct > 1) {
 		return p, fmt.Errorf("crop_pct %g is not from 0.05 to 1", cropPct)
 	}
-	if p.Size, err = parseSize(f.Size, !or(f.ToSquare, !(p.DoCenterCrop || cropPct != 0))); err != nil {
+	toSquare := class.one == square || class.one == byCrop && !p.DoCenterCrop && cropPct == 0
+	if p.Size, err = parseSize(f.Size, !or(f.ToSquare, toSquare)); err != nil {
 		return p, fmt.Errorf("size: %w", err)
 	}
 	if p.CropSize, err = parseSize(f.CropSize, false); err != nil {
@@ -161,14 +168,25 @@ func parseSize(b json.RawMessage, edge bool) (*Size, error) {
 	case json.Unmarshal(b, &pair) == nil && len(pair) == 2: // [width, height], as Pillow orders them
 		s.Width, s.Height = pair[0], pair[1]
 	default:
-		d := json.NewDecoder(strings.NewReader(string(b)))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&s); err != nil {
-			return nil, fmt.Errorf("%s: %w", b, err)
+		var keys map[string]json.RawMessage
+		if err := json.Unmarshal(b, &keys); err != nil {
+			return nil, fmt.Errorf("%s: %w", shorten(string(b)), errNoSize)
+		}
+		known := []string{"height", "width", "shortest_edge", "longest_edge"}
+		for _, key := range slices.Sorted(maps.Keys(keys)) {
+			if given(keys[key]) && !slices.Contains(known, key) {
+				return nil, fmt.Errorf("the key %s is not understood: %w", key, errNoSize)
+			}
+		}
+		if err := json.Unmarshal(b, &s); err != nil {
+			return nil, fmt.Errorf("%s: %w", shorten(string(b)), errNoSize)
 		}
 	}
 	return &s, s.check()
 }
+
+// errNoSize says how sizes are given.
+var errNoSize = errors.New(`give an integer, {"height","width"}, or {"shortest_edge"} or {"longest_edge"}`)
 
 // parsePadSize reads the size to which pictures are padded. An integer means something else: a
 // multiple in some processors, a border in others.

@@ -14,7 +14,7 @@ import (
 var Keys = []spec.Entry{
 	{Name: "do_resize", Meaning: "resize the picture; default: if size is given"},
 	{Name: "size", Meaning: `of the resized picture: {"height", "width"}, or {"shortest_edge"} and {"longest_edge"} to keep its shape, or one number; default: the model's input`},
-	{Name: "default_to_square", Meaning: "whether one number as size is both sides (true) or the shortest edge (false); default: the edge if a crop follows"},
+	{Name: "default_to_square", Meaning: "whether one number as size is both sides (true) or the shortest edge (false); default: that of the class, else the edge if a crop follows"},
 	{Name: "resample", Meaning: "filter of resizing: 0 nearest, 1 lanczos, 2 bilinear, 3 bicubic, 4 box, 5 hamming, as Pillow counts, or the name; default: bilinear"},
 	{Name: "do_center_crop", Meaning: "crop the centre of the resized picture; default: if crop_size is given"},
 	{Name: "crop_size", Meaning: `of the crop: {"height", "width"} or one number; default: the model's input`},
@@ -79,49 +79,134 @@ func shorten(s string) string {
 
 // processor says how a class of Hugging Face's image processors differs from the others.
 type processor struct {
-	refuse  string  // what it does that is not done here; "" for nothing
-	pads    bool    // do_pad fills to the right and below, after normalising
-	cropPct float64 // default of crop_pct
-	edge    float64 // the shortest edge is resized to this many times its size; 0 for 1
-	top     bool    // include_top if not given
+	refuse  string    // what it does that is not done here; "" for nothing
+	one     oneNumber // what one number as size is
+	pads    bool      // do_pad fills to the right and below, after normalising
+	cropPct float64   // default of crop_pct
+	edge    float64   // the shortest edge is resized to this many times its size; 0 for 1
+	top     bool      // include_top if not given
+	flip    bool      // do_flip_channel_order if not given
 }
 
-// processors are the classes that differ, by their names without ImageProcessor, FeatureExtractor
-// and Fast.
+// oneNumber is what a class makes of one number as size, its default_to_square.
+type oneNumber int
+
+const (
+	byCrop oneNumber = iota // the shortest edge if a crop follows, else both sides
+	square                  // both sides
+	edge                    // the shortest edge
+)
+
+// What several classes do that is not done here.
+const (
+	tiles   = "cuts pictures into tiles"
+	patches = "cuts pictures into patches"
+	rounds  = "rounds the size of each picture"
+	grey    = "takes the colours away"
+	videos  = "is for videos"
+	padsAll = "pads around the picture"
+)
+
+// processors are the classes that are known, by their names without ImageProcessor,
+// FeatureExtractor, Fast and Pil. What they make of one number as size is the default_to_square of
+// their __init__ in Hugging Face's transformers.
 var processors = map[string]processor{
-	"ConditionalDetr": {pads: true},
-	"ConvNext":        {cropPct: 224. / 256},
-	"DeformableDetr":  {pads: true},
-	"Deta":            {pads: true},
-	"Detr":            {pads: true},
-	"EfficientNet":    {top: true},
-	"GroundingDino":   {pads: true},
-	"Levit":           {edge: 256. / 224},
-	"Mask2Former":     {pads: true},
-	"MaskFormer":      {pads: true},
-	"OneFormer":       {pads: true},
-	"Perceiver":       {refuse: "crops before it resizes"},
-	"PoolFormer":      {cropPct: 0.9},
-	"RTDetr":          {pads: true},
+	"Beit":            {one: square},
+	"Bit":             {one: edge},
+	"Blip":            {one: square},
+	"CLIP":            {one: edge},
+	"Chameleon":       {one: edge},
+	"ChineseCLIP":     {one: edge},
+	"ConditionalDetr": {one: edge, pads: true},
+	"ConvNext":        {cropPct: 224. / 256, one: edge},
+	"DPT":             {one: square},
+	"DINOv3ViT":       {one: square},
+	"DeformableDetr":  {one: edge, pads: true},
+	"DeiT":            {one: square},
+	"DepthPro":        {one: square},
+	"Deta":            {one: edge, pads: true},
+	"Detr":            {one: edge, pads: true},
+	"EfficientFormer": {one: square},
+	"EfficientNet":    {one: square, top: true},
+	"Flava":           {one: square},
+	"Gemma3":          {one: square}, // cuts tiles by do_pan_and_scan only
+	"GotOcr2":         {one: square}, // cuts tiles by crop_to_patches only
+	"GroundingDino":   {one: edge, pads: true},
+	"LayoutLMv2":      {one: square, flip: true},
+	"LayoutLMv3":      {one: square},
+	"Levit":           {edge: 256. / 224, one: edge},
+	"Llava":           {one: edge},
+	"Mask2Former":     {one: edge, pads: true},
+	"MaskFormer":      {one: edge, pads: true},
+	"MobileNetV1":     {one: edge},
+	"MobileNetV2":     {one: edge},
+	"MobileViT":       {one: edge, flip: true},
+	"OneFormer":       {one: edge, pads: true},
+	"OwlViT":          {one: square},
+	"PoolFormer":      {cropPct: 0.9, one: edge},
+	"Pvt":             {one: square},
+	"RTDetr":          {one: square, pads: true},
 	"Sam":             {pads: true},
-	"Yolos":           {pads: true},
-	"ImageGPT":        {refuse: "turns colours into clusters"},
-	"Pix2Struct":      {refuse: "cuts pictures into patches"},
-	"LlavaNext":       {refuse: "cuts pictures into tiles"},
-	"Qwen2VL":         {refuse: "cuts pictures into patches"},
-	"GLPN":            {refuse: "rounds the size of each picture"},
-	"Vilt":            {refuse: "rounds the size of each picture"},
-	"BridgeTower":     {refuse: "rounds the size of each picture"},
-	"Owlv2":           {refuse: "pads before it resizes"},
-	"Donut":           {refuse: "pads around the picture"},
-	"Nougat":          {refuse: "crops margins"},
-	"Swin2SR":         {refuse: "mirrors the picture's edges"},
-	"Vivit":           {refuse: "is for videos"},
-	"VideoMAE":        {refuse: "is for videos"},
-	"Tvlt":            {refuse: "is for videos"},
-	"Tvp":             {refuse: "is for videos"},
-	"SuperPoint":      {refuse: "takes the colours away"},
-	"SuperGlue":       {refuse: "takes the colours away"},
+	"Sam2":            {one: square},
+	"SegGpt":          {one: square},
+	"Segformer":       {one: square},
+	"Siglip":          {one: square},
+	"ViT":             {one: square},
+	"Yolos":           {one: edge, pads: true},
+
+	"Aria":                {refuse: tiles},
+	"BridgeTower":         {refuse: rounds},
+	"Cohere2Vision":       {refuse: tiles},
+	"DeepseekVL":          {refuse: padsAll},
+	"DeepseekVLHybrid":    {refuse: padsAll},
+	"Donut":               {refuse: padsAll},
+	"EfficientLoFTR":      {refuse: grey},
+	"Emu3":                {refuse: rounds},
+	"Eomt":                {refuse: tiles},
+	"Fuyu":                {refuse: patches},
+	"GLPN":                {refuse: rounds},
+	"Glm4v":               {refuse: patches},
+	"Idefics2":            {refuse: tiles},
+	"Idefics3":            {refuse: tiles},
+	"ImageGPT":            {refuse: "turns colours into clusters"},
+	"InstructBlipVideo":   {refuse: videos},
+	"Janus":               {refuse: padsAll},
+	"Kosmos2_5":           {refuse: patches},
+	"LightGlue":           {refuse: grey},
+	"Llama4":              {refuse: tiles},
+	"LlavaNext":           {refuse: tiles},
+	"LlavaNextVideo":      {refuse: videos},
+	"LlavaOnevision":      {refuse: tiles},
+	"Mllama":              {refuse: tiles},
+	"Nougat":              {refuse: "crops margins"},
+	"Ovis2":               {refuse: tiles},
+	"Owlv2":               {refuse: "pads before it resizes"},
+	"Perceiver":           {refuse: "crops before it resizes"},
+	"PerceptionLM":        {refuse: tiles},
+	"Phi3V":               {refuse: tiles},
+	"Phi4Multimodal":      {refuse: tiles},
+	"Pix2Struct":          {refuse: patches},
+	"Pixtral":             {refuse: rounds},
+	"PromptDepthAnything": {refuse: rounds},
+	"Qwen2VL":             {refuse: patches},
+	"Qwen2_5_VL":          {refuse: patches},
+	"Siglip2":             {refuse: patches},
+	"SmolVLM":             {refuse: tiles},
+	"SuperGlue":           {refuse: grey},
+	"SuperPoint":          {refuse: grey},
+	"Swin2SR":             {refuse: "mirrors the picture's edges"},
+	"TextNet":             {refuse: rounds},
+	"TimmWrapper":         {refuse: "reads its steps from the part pretrained_cfg of config.json (give that file as option preprocess)"},
+	"Tvlt":                {refuse: videos},
+	"Tvp":                 {refuse: videos},
+	"VideoLlama3":         {refuse: patches},
+	"VideoLlava":          {refuse: videos},
+	"VideoMAE":            {refuse: videos},
+	"Vilt":                {refuse: rounds},
+	"VitMatte":            {refuse: "pads to a multiple"},
+	"VitPose":             {refuse: "cuts persons out of pictures"},
+	"Vivit":               {refuse: videos},
+	"ZoeDepth":            {refuse: "pads before it resizes"},
 }
 
 // Refused are the classes of Hugging Face's image processors that do what is not done here, by the
@@ -136,18 +221,22 @@ func Refused() []spec.Entry {
 	return out
 }
 
-// processorOf returns the class that a file names. A file without a name pads like most classes.
-func processorOf(names ...string) (processor, error) {
+// processorOf returns the class that a file names; known is false for a name that is none of
+// processors. A file without a name pads like most classes.
+func processorOf(names ...string) (p processor, known bool, err error) {
 	for _, name := range names {
 		if name == "" {
 			continue
 		}
-		short := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "Fast"), "ImageProcessor"), "FeatureExtractor")
-		p := processors[short]
-		if p.refuse != "" {
-			return p, fmt.Errorf("%s %s, which is not done here: prepare the pictures beforehand, and describe the rest without naming it", name, p.refuse)
+		short := name
+		for _, end := range []string{"Fast", "Pil", "ImageProcessor", "FeatureExtractor"} {
+			short = strings.TrimSuffix(short, end)
 		}
-		return p, nil
+		p, known = processors[short]
+		if p.refuse != "" {
+			return p, true, fmt.Errorf("%s %s, which is not done here: prepare the pictures beforehand, and describe the rest without naming it", name, p.refuse)
+		}
+		return p, known, nil
 	}
-	return processor{pads: true}, nil
+	return processor{pads: true}, true, nil
 }

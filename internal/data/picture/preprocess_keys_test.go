@@ -54,12 +54,23 @@ func TestPreprocessKeys(t *testing.T) {
 // What sizes become, by the keys and by the classes that differ.
 func TestPreprocessSizes(t *testing.T) {
 	for spec, want := range map[string][2]*Size{ // size, crop_size
-		`{"size":{"shortest_edge":224},"crop_size":224,"crop_pct":0.9}`:                                                     {{ShortestEdge: 248}, Square(224)},
-		`{"size":{"height":224,"width":224},"crop_size":224,"crop_pct":0.9}`:                                                {{ShortestEdge: 248}, Square(224)},
-		`{"size":{"shortest_edge":224},"image_processor_type":"ConvNextImageProcessor"}`:                                    {{ShortestEdge: 256}, Square(224)},
-		`{"size":{"shortest_edge":224},"crop_size":224,"feature_extractor_type":"LevitFeatureExtractor"}`:                   {{ShortestEdge: 256}, Square(224)},
-		`{"size":224,"default_to_square":false}`:                                                                            {{ShortestEdge: 224}, nil},
-		`{"size":256,"crop_size":224,"default_to_square":true}`:                                                             {Square(256), Square(224)},
+		`{"size":{"shortest_edge":224},"crop_size":224,"crop_pct":0.9}`:                                      {{ShortestEdge: 248}, Square(224)},
+		`{"size":{"height":224,"width":224},"crop_size":224,"crop_pct":0.9}`:                                 {{ShortestEdge: 248}, Square(224)},
+		`{"size":{"shortest_edge":224},"image_processor_type":"ConvNextImageProcessor"}`:                     {{ShortestEdge: 256}, Square(224)},
+		`{"size":{"shortest_edge":224},"crop_size":224,"feature_extractor_type":"LevitFeatureExtractor"}`:    {{ShortestEdge: 256}, Square(224)},
+		`{"size":256,"crop_size":224,"feature_extractor_type":"DeiTFeatureExtractor"}`:                       {Square(256), Square(224)},
+		`{"size":256,"crop_size":224,"do_center_crop":true,"image_processor_type":"FlavaImageProcessor"}`:    {Square(256), Square(224)},
+		`{"size":256,"crop_size":224,"image_processor_type":"BeitImageProcessor"}`:                           {Square(256), Square(224)},
+		`{"size":224,"image_processor_type":"ViTImageProcessorFast"}`:                                        {Square(224), nil},
+		`{"size":256,"crop_size":224,"image_processor_type":"EfficientFormerImageProcessor"}`:                {Square(256), Square(224)},
+		`{"size":256,"crop_size":224,"feature_extractor_type":"CLIPFeatureExtractor"}`:                       {{ShortestEdge: 256}, Square(224)},
+		`{"size":224,"do_center_crop":false,"image_processor_type":"CLIPImageProcessor"}`:                    {{ShortestEdge: 224}, nil},
+		`{"size":256,"crop_size":224,"image_processor_type":"BitImageProcessor"}`:                            {{ShortestEdge: 256}, Square(224)},
+		`{"size":256,"crop_size":224,"default_to_square":false,"image_processor_type":"DeiTImageProcessor"}`: {{ShortestEdge: 256}, Square(224)},
+		`{"size":224,"crop_size":224,"feature_extractor_type":"PoolFormerFeatureExtractor"}`:                 {{ShortestEdge: 248}, Square(224)},
+		`{"size":256,"crop_size":224}`:                          {{ShortestEdge: 256}, Square(224)},
+		`{"size":224,"default_to_square":false}`:                {{ShortestEdge: 224}, nil},
+		`{"size":256,"crop_size":224,"default_to_square":true}`: {Square(256), Square(224)},
 		`{"pretrained_cfg":{"input_size":[3,224,224],"crop_pct":0.95,"interpolation":"bicubic","mean":[0.5],"std":[0.5]}}`:  {{ShortestEdge: 235}, Square(224)},
 		`{"pretrained_cfg":{"input_size":[3,224,224],"crop_pct":0.9,"crop_mode":"squash","mean":[0.5,0,1],"std":[1,1,1]}}`:  {Square(248), Square(224)},
 		`{"architecture":"x","pretrained_cfg":{"input_size":[3,32,32],"mean":[0.5],"std":[0.5],"url":"","first_conv":"c"}}`: {{ShortestEdge: 36}, Square(32)},
@@ -89,18 +100,24 @@ func TestPreprocessSizes(t *testing.T) {
 // A key that may change a picture and is not understood is refused by its name.
 func TestPreprocessUnknownKeys(t *testing.T) {
 	for spec, want := range map[string]string{
-		`{"size":8,"size_divisor":32}`:                                 "size_divisor: 32",
-		`{"do_grayscale":true}`:                                        "do_grayscale",
-		`{"do_thumbnail":true}`:                                        "do_thumbnail",
-		`{"image_maen":[1]}`:                                           "image_maen",
-		`{"size":{"max_height":3,"max_width":4}}`:                      "max_height",
-		`{"do_pad":true,"pad_size":8}`:                                 "pad_size: 8",
-		`{"do_pad":true,"image_processor_type":"Owlv2ImageProcessor"}`: "Owlv2ImageProcessor pads before",
-		`{"do_pad":true,"image_processor_type":"OtherImageProcessor"}`: "do_pad: how OtherImageProcessor",
-		`{"image_processor_type":"PerceiverImageProcessor"}`:           "crops before",
-		`{"data_format":"planes"}`:                                     "data_format",
-		`{"resample":"area"}`:                                          "area",
-		`{"pretrained_cfg":{"mean":[0],"std":[1]}}`:                    "input_size",
+		`{"size":8,"size_divisor":32}`:                                                        "size_divisor: 32",
+		`{"do_grayscale":true}`:                                                               "do_grayscale",
+		`{"do_thumbnail":true}`:                                                               "do_thumbnail",
+		`{"image_maen":[1]}`:                                                                  "image_maen",
+		`{"size":{"max_height":3,"max_width":4}}`:                                             "size: the key max_height is not understood: give an integer, {\"height",
+		`{"size":{"height":"8","width":8}}`:                                                   "size: {\"height\":\"8\",\"width\":8}: give an integer",
+		`{"crop_size":"big"}`:                                                                 "crop_size: \"big\": give an integer",
+		`{"do_pad":true,"pad_size":8}`:                                                        "pad_size: 8",
+		`{"do_pad":true,"image_processor_type":"Owlv2ImageProcessor"}`:                        "Owlv2ImageProcessor pads before",
+		`{"do_pad":true,"image_processor_type":"OtherImageProcessor"}`:                        "do_pad: how OtherImageProcessor",
+		`{"image_processor_type":"PerceiverImageProcessor"}`:                                  "crops before",
+		`{"image_processor_type":"Idefics3ImageProcessor"}`:                                   "tiles",
+		`{"image_processor_type":"MllamaImageProcessorFast"}`:                                 "tiles",
+		`{"image_processor_type":"PixtralImageProcessor"}`:                                    "rounds",
+		`{"image_processor_type":"TimmWrapperImageProcessor"}`:                                "pretrained_cfg of config.json",
+		`{"data_format":"planes"}`:                                                            "data_format",
+		`{"resample":"area"}`:                                                                 "area",
+		`{"pretrained_cfg":{"mean":[0],"std":[1]}}`:                                           "input_size",
 		`{"pretrained_cfg":{"input_size":[3,8,8],"mean":[0],"std":[1],"crop_mode":"border"}}`: "border",
 	} {
 		if _, err := ParsePreprocess([]byte(spec)); err == nil || !strings.Contains(err.Error(), want) {
@@ -111,6 +128,25 @@ func TestPreprocessUnknownKeys(t *testing.T) {
 		if p, err := ParsePreprocess([]byte(`{"resample":` + name + `}`)); err != nil || p.Resample != Bicubic {
 			t.Errorf("resample %s: %v (%v)", name, p.Resample, err)
 		}
+	}
+}
+
+// A class that is not known is said, one that is, and a file that names none, is not.
+func TestPreprocessUnknownClass(t *testing.T) {
+	for spec, want := range map[string]string{
+		`{"image_processor_type":"MyOwnImageProcessor"}`:                     "MyOwnImageProcessor",
+		`{"feature_extractor_type":"MyOwnFeatureExtractor"}`:                 "MyOwnFeatureExtractor",
+		`{"image_processor":{"image_processor_type":"MyOwnImageProcessor"}}`: "MyOwnImageProcessor",
+		`{"image_processor_type":"ViTImageProcessorFast"}`:                   "",
+		`{"image_processor_type":"CLIPImageProcessorPil"}`:                   "",
+		`{}`: "",
+	} {
+		if p, err := ParsePreprocess([]byte(spec)); err != nil || p.Unknown != want {
+			t.Errorf("%s: %q (%v), want %q", spec, p.Unknown, err, want)
+		}
+	}
+	if p, err := ParsePreprocess([]byte(`{"feature_extractor_type":"MobileViTFeatureExtractor"}`)); err != nil || !p.Flip {
+		t.Errorf("MobileViT's channels are red first (%v)", err)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestParsePreprocess(t *testing.T) {
 		`{"do_resize":false,"do_rescale":false,"image_mean":128,"image_std":[64]}`: with(func(p *Preprocess) {
 			p.DoRescale, p.DoNormalize, p.Mean, p.Std = false, true, PerChannel{128}, PerChannel{64}
 		}),
-		`{"size":{"height":8,"width":9},"image_processor_type":"X"}`: with(func(p *Preprocess) { p.DoResize, p.Size = true, &Size{Height: 8, Width: 9} }),
+		`{"size":{"height":8,"width":9},"image_processor_type":"ViTImageProcessor"}`: with(func(p *Preprocess) { p.DoResize, p.Size = true, &Size{Height: 8, Width: 9} }),
 		`{"size":[9,8]}`: with(func(p *Preprocess) { p.DoResize, p.Size = true, &Size{Height: 8, Width: 9} }),
 		`{"size":{"shortest_edge":224},"crop_pct":0.875,"crop_size":null}`: with(func(p *Preprocess) {
 			p.DoResize, p.Size, p.DoCenterCrop, p.CropSize = true, &Size{ShortestEdge: 256}, true, Square(224)
