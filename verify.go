@@ -2,13 +2,15 @@ package permafrost
 
 import "github.com/permafrost-ml/permafrost/internal/tuned"
 
-// Verification says which frozen tensors of a tuned model differ from its base's. Its JSON form is
+// Verification says what of a tuned model differs from its base and must not. Its JSON form is
 // what verify --json prints.
 type Verification struct {
-	Identical bool     `json:"identical"` // the bytes of every frozen tensor are unchanged
+	Identical bool     `json:"identical"` // Changed and Graph are empty
 	Changed   []string `json:"changed"`   // frozen tensors that differ or are missing
+	Graph     []string `json:"graph"`     // nodes, inputs and outputs that the fit did not change and that differ, each with what differs
 	Added     []string `json:"added"`     // weights that the base lacks
-	Frozen    int      `json:"frozen"`    // frozen tensors compared
+	Frozen    int      `json:"frozen"`    // frozen tensors compared, among them quantised weights, scales and shapes
+	Nodes     int      `json:"nodes"`     // nodes compared
 	Partly    int      `json:"partly"`    // of these, tensors of which only some elements are frozen
 
 	Thawed  []string `json:"thawed"`  // tensors that the plan let change and that did change
@@ -27,7 +29,8 @@ type VerifiedFit struct {
 }
 
 // Verify compares a tuned model with its base, byte by byte: every tensor that the plan declares
-// frozen must be unchanged. plan is a plan.json, or empty for the plan in the tuned file. If a tuned
+// frozen must be unchanged, and so must everything else that the fit took over: constants, quantised
+// weights, and the nodes with their operators, attributes and wiring. plan is a plan.json, or empty for the plan in the tuned file. If a tuned
 // model was tuned again, base may also be an earlier one of its bases: then a tensor is frozen if
 // the plans of all fits since freeze it. A change is not an error. It errors if a file cannot be read, or if the plan belongs to another model.
 func Verify(base, tunedFile, plan string) (*Verification, error) {
@@ -36,7 +39,7 @@ func Verify(base, tunedFile, plan string) (*Verification, error) {
 		return nil, badInput(err)
 	}
 	return &Verification{
-		Identical: v.Identical, Changed: v.Changed, Added: v.Added, Frozen: v.Frozen, Partly: v.Partly, Thawed: v.Thawed, Removed: v.Removed,
+		Identical: v.Identical, Changed: v.Changed, Graph: v.Graph, Added: v.Added, Frozen: v.Frozen, Nodes: v.Nodes, Partly: v.Partly, Thawed: v.Thawed, Removed: v.Removed,
 		Fits: each(v.Stages, func(s tuned.Stage) VerifiedFit { return VerifiedFit(s) }),
 	}, nil
 }

@@ -19,8 +19,10 @@ func verifyCommand() *cobra.Command {
 		Long: `verify compares every tensor that the plan calls frozen, byte by byte, in the pretrained
 model and in the tuned one. The plan is the one in the tuned file, or --plan. A model that was
 tuned again is compared with any of its bases: frozen is what the plans of all fits since freeze.
+Tensors that no plan trains, such as quantised weights and their scales, are frozen, too. The
+nodes that the tuned file keeps must have the base's operators, attributes and wiring.
 
-The exit status is 0 when all are the same and 1 when one changed, which is named.`,
+The exit status is 0 when all are the same and 1 when something changed, which is named.`,
 		Example: `  permafrost verify mobilenet.onnx runs/mobilenet-photos-1/model.onnx
   permafrost verify base.onnx tuned.onnx --plan runs/deeper/plan.json`,
 		Args: args("BASE", "TUNED"),
@@ -42,27 +44,51 @@ The exit status is 0 when all are the same and 1 when one changed, which is name
 			err = printVerification(cmd.OutOrStdout(), v)
 		}
 		if err == nil && !v.Identical {
-			return exitError{exitFailed, fmt.Sprintf("%d frozen tensors changed: %s", len(v.Changed), list(v.Changed, 5))}
+			return exitError{exitFailed, whatChanged(v)}
 		}
 		return err
 	}
 	return cmd
 }
 
+// whatChanged names what verify found, in one line.
+func whatChanged(v *permafrost.Verification) string {
+	var found []string
+	if len(v.Changed) > 0 {
+		found = append(found, fmt.Sprintf("%d frozen tensors changed: %s", len(v.Changed), list(v.Changed, 5)))
+	}
+	if len(v.Graph) > 0 {
+		found = append(found, fmt.Sprintf("the graph changed in %s: %s", counted(len(v.Graph), "place"), list(v.Graph, 5)))
+	}
+	return strings.Join(found, "; ")
+}
+
 func printVerification(w io.Writer, v *permafrost.Verification) error {
 	switch {
-	case v.Identical && v.Frozen == 0:
-		fmt.Fprintln(w, "nothing     the plan freezes no tensor of the base: there was nothing to compare")
-	case v.Identical:
+	case len(v.Changed) == 0 && v.Frozen == 0:
+		fmt.Fprintln(w, "nothing     the plan freezes no tensor of the base: there was none to compare")
+	case len(v.Changed) == 0:
+		verdict := "identical "
+		if !v.Identical {
+			verdict = "tensors   "
+		}
 		partly := ""
 		if v.Partly > 0 {
 			partly = fmt.Sprintf(", %d of them where they are frozen", v.Partly)
 		}
-		fmt.Fprintf(w, "identical   all %s have their bytes unchanged%s\n", counted(v.Frozen, "frozen tensor"), partly)
+		fmt.Fprintf(w, "%s  all %s have their bytes unchanged%s\n", verdict, counted(v.Frozen, "frozen tensor"), partly)
 	default:
 		fmt.Fprintf(w, "changed     %d of %d frozen tensors\n", len(v.Changed), v.Frozen)
 		for _, name := range v.Changed {
 			fmt.Fprintf(w, "            %s\n", name)
+		}
+	}
+	if len(v.Graph) == 0 {
+		fmt.Fprintf(w, "graph       all %s that were kept are unchanged\n", counted(v.Nodes, "node"))
+	} else {
+		fmt.Fprintf(w, "graph       changed in %s\n", counted(len(v.Graph), "place"))
+		for _, text := range v.Graph {
+			fmt.Fprintf(w, "            %s\n", text)
 		}
 	}
 	for _, l := range []struct {

@@ -54,6 +54,7 @@ type attrProto struct {
 	floats    numbers
 	ints      numbers
 	strings   []string
+	wire      []byte // the message, of which the fields above are a part
 }
 
 // Attribute types, AttributeProto.AttributeType.
@@ -197,7 +198,7 @@ func parseNode(b []byte, depth int) (*nodeProto, error) {
 }
 
 func parseAttr(b []byte, depth int) (*attrProto, error) {
-	a := &attrProto{}
+	a := &attrProto{wire: b}
 	guess := 0 // for a file so old that it does not state the type
 	for f, err := range fields(b) {
 		if err == nil {

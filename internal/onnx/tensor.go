@@ -17,11 +17,12 @@ type tensorProto struct {
 	dims     numbers
 	raw      []byte
 	hasRaw   bool
-	floats   numbers // float_data, field 4
-	int32s   numbers // int32_data, field 5
-	int64s   numbers // int64_data, field 7
-	doubles  numbers // double_data, field 10
-	uint64s  numbers // uint64_data, field 11
+	floats   numbers  // float_data, field 4
+	int32s   numbers  // int32_data, field 5
+	int64s   numbers  // int64_data, field 7
+	doubles  numbers  // double_data, field 10
+	uint64s  numbers  // uint64_data, field 11
+	strings  [][]byte // string_data, field 6
 	segment  bool
 	external map[string]string // location of contents outside the file; nil if there are none
 	decoded  *tensor.Tensor    // the earlier result of decode
@@ -45,6 +46,10 @@ func parseTensor(b []byte) (*tensorProto, error) {
 				err = t.floats.add(f, protowire.Fixed32Type)
 			case 5:
 				err = t.int32s.add(f, protowire.VarintType)
+			case 6:
+				var s []byte
+				s, err = f.bytes()
+				t.strings = append(t.strings, s)
 			case 7:
 				err = t.int64s.add(f, protowire.VarintType)
 			case 8:

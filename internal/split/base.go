@@ -49,7 +49,7 @@ func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 	if err := b.settle(o); err != nil {
 		return nil, err
 	}
-	freed := len(m.Graph.Inputs) > 0 && len(m.Graph.Inputs[0].Type.Shape) > 0 && m.Graph.Inputs[0].Type.Shape[0] > 0
+	freed := b.fixed()
 	if freed {
 		if err := b.free(); err != nil {
 			return nil, err
@@ -65,6 +65,28 @@ func NewBase(m *onnx.Model, o feed.Options) (*Base, error) {
 		return b, b.checkBatch()
 	}
 	return b, nil
+}
+
+// Settled returns what NewBase would change in a model's file before a fit, nil for nothing: it puts
+// it into evaluation mode and frees its batch axis. It changes m's graph. Of the options it heeds
+// those of inputs.
+func Settled(m *onnx.Model, o feed.Options) (*onnx.Patch, error) {
+	b := &Base{Model: m}
+	if err := b.settle(o); err != nil {
+		return nil, err
+	}
+	if b.fixed() {
+		if err := b.free(); err != nil {
+			return nil, err
+		}
+	}
+	return b.Patch, nil
+}
+
+// fixed reports whether the file fixes the first axis of the model's first input.
+func (b *Base) fixed() bool {
+	in := b.Model.Graph.Inputs
+	return len(in) > 0 && len(in[0].Type.Shape) > 0 && in[0].Type.Shape[0] > 0
 }
 
 // checkShapes errors if the model does not run with the sizes that option shape gives it.

@@ -14,10 +14,12 @@ import (
 
 // Verification is the result of verify.
 type Verification struct {
-	Identical bool     // the bytes of every frozen tensor are unchanged
+	Identical bool     // nothing that is frozen differs: neither tensors nor the graph
 	Changed   []string // frozen tensors that differ or are missing
+	Graph     []string // what the tuned file keeps of the base's graph and differs, such as a node, with what differs
 	Added     []string // weights that the base lacks
-	Frozen    int      // number of frozen tensors compared
+	Frozen    int      // number of frozen tensors compared, among them quantised weights, scales and shapes
+	Nodes     int      // number of nodes compared
 	Partly    int      // number of these of which only some elements are frozen
 
 	Thawed  []string // tensors that the plans let change and that did change
@@ -34,8 +36,9 @@ type Stage struct {
 }
 
 // Verify compares a tuned file with a base: every tensor that is frozen in the plans of all fits
-// between them must have the same bytes. The plans are those of the tuned file's record, or the one
-// in the plan file. It errors if a file cannot be read, or if no plan belongs to the base.
+// between them must have the same bytes, and so must every other tensor and every node that the
+// tuned file keeps. The plans are those of the tuned file's record, or the one in the plan file.
+// Nodes may differ where the fits put adapters, made the batch free or set evaluation mode. It errors if a file cannot be read, or if no plan belongs to the base.
 func Verify(base, tunedFile, planFile string) (*Verification, error) {
 	b, err := onnx.Open(base)
 	if err != nil {
@@ -46,6 +49,7 @@ func Verify(base, tunedFile, planFile string) (*Verification, error) {
 		return nil, err
 	}
 	var chain []*freeze.Plan
+	var r *Record
 	if planFile != "" {
 		raw, err := os.ReadFile(planFile)
 		if err != nil {
@@ -56,9 +60,13 @@ func Verify(base, tunedFile, planFile string) (*Verification, error) {
 			return nil, fmt.Errorf("%s: not a plan: give the plan.json of a run", planFile)
 		}
 		chain = append(chain, plan)
+		if Tuned(t.Metadata) {
+			if r, err = ReadRecord(t.Metadata); err != nil {
+				return nil, fmt.Errorf("%s: %w", tunedFile, err)
+			}
+		}
 	} else {
-		r, err := ReadRecord(t.Metadata)
-		if err != nil {
+		if r, err = ReadRecord(t.Metadata); err != nil {
 			return nil, fmt.Errorf("%s: %w; name its plan with option plan", tunedFile, err)
 		}
 		chain = r.Chain()
@@ -71,7 +79,15 @@ func Verify(base, tunedFile, planFile string) (*Verification, error) {
 		}
 		return nil, fmt.Errorf("the plan was made for another model than %s (sha256 %s, here %.12s)", base, strings.Join(bases, ", before it "), b.Digest())
 	}
-	return compare(b, t, chain[first:]), nil
+	v := compare(b, t, chain[first:])
+	d := keptOf(settled(b, r), t, chain[first:])
+	v.Changed = append(v.Changed, d.Tensors...)
+	slices.Sort(v.Changed)
+	v.Graph = append([]string{}, d.Graph...)
+	v.Frozen += d.ComparedTensors
+	v.Nodes = d.ComparedNodes
+	v.Identical = len(v.Changed)+len(v.Graph) == 0
+	return v, nil
 }
 
 // compare compares a tuned file with a base by the plans of the fits between them.
@@ -124,8 +140,6 @@ func compare(base, t *onnx.Model, chain []*freeze.Plan) *Verification {
 			v.Added = append(v.Added, p.Name)
 		}
 	}
-	slices.Sort(v.Changed)
-	v.Identical = len(v.Changed) == 0
 	return v
 }
 
