@@ -76,7 +76,7 @@ func (d *Dataset) Notes() []string {
 func (d *Dataset) Faults() []string {
 	notes := slices.Clone(d.Remarks)
 	if n := len(d.Skipped); n > 0 {
-		notes = append(notes, fmt.Sprintf("%s: %d %s %s left out of %d", d.Root, n, d.media.fault(), d.media.Many, n+d.Len()))
+		notes = append(notes, fmt.Sprintf("%s: %d %s %s left out of %d", d.Root, n, d.fault(), d.media.Many, n+d.Len()))
 		for _, s := range d.Skipped[:min(n, 5)] {
 			notes = append(notes, fmt.Sprintf("  %s: %v", s.Path, s.Err))
 		}

@@ -15,6 +15,7 @@ package data
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"runtime"
@@ -188,11 +189,34 @@ func (d *Dataset) check(ctx context.Context) error {
 		return err
 	}
 	if n := len(d.Skipped); n*10 > d.Len() {
-		return fmt.Errorf("data: %d of %d %s in %s are damaged, more than a tenth (the first: %s: %w): repair or remove them",
-			n, d.Len(), d.media.Many, d.Root, d.Skipped[0].Path, d.Skipped[0].Err)
+		if first := d.Skipped[0]; d.fault() == missing {
+			return fmt.Errorf("data: %d of %d %s that %s names are missing, more than a tenth (the first: %s): mend the paths, which are relative to the table, or remove the rows",
+				n, d.Len(), d.media.Many, d.Root, first.Path)
+		}
+		return fmt.Errorf("data: %d of %d %s in %s are %s, more than a tenth (the first: %s: %w): repair or remove them",
+			n, d.Len(), d.media.Many, d.Root, d.fault(), d.Skipped[0].Path, d.Skipped[0].Err)
 	}
 	*d = *d.subset(good)
 	return nil
+}
+
+const missing = "missing"
+
+// fault says what is wrong with the skipped examples.
+func (d *Dataset) fault() string {
+	absent := 0
+	for _, s := range d.Skipped {
+		if errors.Is(s.Err, fs.ErrNotExist) {
+			absent++
+		}
+	}
+	switch absent {
+	case 0:
+		return d.media.fault()
+	case len(d.Skipped):
+		return missing
+	}
+	return d.media.fault() + " or " + missing
 }
 
 // findDamaged checks the examples in parallel, fills d.Skipped and returns the indices of the good

@@ -4,10 +4,27 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // separators may stand between the columns of a table, whatever it is called.
 var separators = []rune{',', ';', '\t', '|'}
+
+// saysSeparator reads the first line of a table where it is sep=; as Excel takes it. In the rest the
+// line is empty, so that lines keep their numbers.
+func saysSeparator(b []byte) (separator rune, rest []byte, ok bool) {
+	end := bytes.IndexAny(b, "\r\n")
+	if end < 0 {
+		return 0, nil, false
+	}
+	line := strings.ToLower(strings.Trim(string(b[:end]), `"`))
+	said := []rune(strings.TrimPrefix(line, "sep="))
+	if !strings.HasPrefix(line, "sep=") || len(said) != 1 || !slices.Contains(separators, said[0]) {
+		return 0, nil, false
+	}
+	return said[0], b[end:], true
+}
 
 // findSeparator finds what divides the columns of a table: the usual character of its extension, or
 // another one where only that divides the first rows into the columns of the line of names. It

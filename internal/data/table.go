@@ -101,7 +101,7 @@ func TableHead(p Place) (*Table, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	whole := len(b) < headSize
-	if end := bytes.LastIndexByte(b, '\n'); !whole && end >= 0 {
+	if end := max(bytes.LastIndexByte(b, '\n'), bytes.LastIndexByte(b, '\r')); !whole && end >= 0 {
 		b = b[:end+1]
 	}
 	t := &Table{Path: p.Path}
@@ -117,11 +117,19 @@ func (t *Table) read(b []byte) error {
 	if err := checkUTF8(b); err != nil {
 		return err
 	}
+	if !bytes.ContainsRune(b, '\n') { // the ends of lines of old Macs, and of Excel's CSV for them
+		b = bytes.ReplaceAll(b, []byte("\r"), []byte("\n"))
+	}
 	ext := strings.ToLower(filepath.Ext(t.Path))
 	switch {
 	case ext == ".jsonl", !slices.Contains(TableFormats, ext) && bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")):
 		return t.readJSON(b)
-	case ext == ".tsv":
+	}
+	if separator, rest, ok := saysSeparator(b); ok {
+		t.separator = separator
+		return t.readCSV(rest, separator)
+	}
+	if ext == ".tsv" {
 		return t.readCSV(b, t.findSeparator(b, '\t'))
 	}
 	return t.readCSV(b, t.findSeparator(b, ','))

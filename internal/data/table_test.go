@@ -50,6 +50,8 @@ func TestReadTable(t *testing.T) {
 func TestReadTableErrors(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"t.csv", "a,b\n1,2\n3\n", "line 3 has 1 cells"},
+		{"t.csv", "sep=,\na,b\n1,2\n3\n", "line 4 has 1 cells"},
+		{"t.csv", "a,b\r1,2\r3\r", "line 3 has 1 cells"},
 		{"t.csv", "a,b\n\"1,2\n", "line 2"},
 		{"t.csv", "a,b\n", "no rows below the names of its columns, a, b"},
 		{"t.csv", "text,label, text\n1,2,3\n", "two columns have the name text"},

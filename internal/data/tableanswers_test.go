@@ -104,6 +104,11 @@ func TestSeparators(t *testing.T) {
 		{"t.csv", "text|label\na, b|x\n", "text|label", "a, b", `divided by '|'`},
 		{"t.tsv", "text,label\na,x\n", "text|label", "a", `divided by ','`},
 		{"t.csv", "text\na; b\nc\n", "text", "a; b", ""},
+		{"t.csv", "sep=;\ntext;label\na, b;x\n", "text|label", "a, b", ""},
+		{"t.csv", "\xef\xbb\xbf\"SEP=;\"\r\ntext;label\r\na, b;x\r\n", "text|label", "a, b", ""},
+		{"t.tsv", "sep=,\ntext,label\na,x\n", "text|label", "a", ""},
+		{"t.csv", "text,label\ra b,x\rc,y\r", "text|label", "a b", ""},
+		{"t.csv", "text;label\ra, b;x\rc;y\r", "text|label", "a, b", "divided by ';'"},
 		{"t.csv", "text;label\n\"a;\nb\";x\n", "text|label", "a;\nb", `divided by ';'`},
 	} {
 		table, err := ReadTable(at(tableFile(t, c.name, c.text)))

@@ -69,3 +69,35 @@ func TestFileTable(t *testing.T) {
 		}
 	}
 }
+
+// Files that a table names and that are not there are missing, not damaged.
+func TestMissingFiles(t *testing.T) {
+	root := t.TempDir()
+	rows := ""
+	for i := range 20 {
+		name := string(rune('a'+i)) + ".png"
+		write(t, encodedPicture(t, 8, 8, i), root, name)
+		rows += name + "," + []string{"x", "y"}[i%2] + "\n"
+	}
+	write(t, []byte("no picture"), root, "odd.png")
+	for more, want := range map[string]string{
+		"gone.png,x\n":              "1 missing pictures left out",
+		"odd.png,x\n":               "1 damaged pictures left out",
+		"odd.png,x\ngone.png,y\n":   "2 damaged or missing pictures left out",
+		"1.png,x\n2.png,y\n3.png,x": "3 of 23 pictures that " + filepath.Join(root, "t.csv") + " names are missing, more than a tenth (the first: " + filepath.Join(root, "1.png") + "): mend the paths",
+	} {
+		path := filepath.Join(root, "t.csv")
+		if err := os.WriteFile(path, []byte("file,label\n"+rows+more), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		if train, _, err := openPictures(t, path, nil, data.Options{Seed: 1}); err != nil {
+			got = err.Error()
+		} else {
+			got = strings.Join(train.Notes(), "\n")
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %s", want, got)
+		}
+	}
+}
