@@ -114,6 +114,43 @@ func refusedKind(t *testing.T, args []string, want ...string) {
 	}
 }
 
+// TestInputBesidePictures: an input that nothing reads changes nothing; for one that is read, the
+// refusal names the option that fixes it, and with that the model fits.
+func TestInputBesidePictures(t *testing.T) {
+	kindWorld(t)
+	beside := func(path string, shape tensor.Shape, read bool) {
+		edited(t, path, func(g *ir.Graph) {
+			in := g.AddInput("gain", ir.Type{DType: tensor.Float32, Shape: shape})
+			if read {
+				fixture.BehindInput(g, func(g *ir.Graph, x *ir.Value) *ir.Value {
+					return g.AddNode(&ir.Node{Name: "times", Op: "Mul", Version: 17, Inputs: []*ir.Value{x, in}}, []ir.Type{x.Type}, "times").Outputs[0]
+				})
+			}
+		})
+	}
+	fit := func(model string, args ...string) []string {
+		return append([]string{"fit", "--model", model, "--data", "photos", "--epochs", "1", "--out", strings.TrimSuffix(model, ".onnx")}, args...)
+	}
+	beside("unread.onnx", tensor.Shape{-1, 7}, false)
+	beside("unreadscalar.onnx", tensor.Shape{}, false)
+	beside("read.onnx", tensor.Shape{-1, 3, fixture.Side, fixture.Side}, true)
+	plain := object(t, succeed(t, fit("tiny.onnx", "--json")...))
+	for _, model := range []string{"unread.onnx", "unreadscalar.onnx"} {
+		o := succeed(t, fit(model, "--json")...)
+		if got := object(t, o); got["val_loss"] != plain["val_loss"] || !strings.Contains(o.stderr, `input "gain" is not fed: nothing in the model reads it`) {
+			t.Errorf("%s: loss %v, want %v\n%s", model, got["val_loss"], plain["val_loss"], o.stderr)
+		}
+		tuned := filepath.Join(strings.TrimSuffix(model, ".onnx"), "model.onnx")
+		if o := succeed(t, "eval", "--model", tuned, "--data", "photos"); strings.Contains(o.stderr, "gain") {
+			t.Errorf("%s, tuned: %s", model, o.stderr)
+		}
+	}
+	refusedKind(t, fit("read.onnx"), "holds pictures (.png)", `"gain" float32[?,3,8,8]`, "--input", "gain=1")
+	if got := object(t, succeed(t, fit("read.onnx", "--input", "gain=1", "--json")...)); got["val_loss"] != plain["val_loss"] {
+		t.Errorf("a gain of 1: loss %v, want %v", got["val_loss"], plain["val_loss"])
+	}
+}
+
 // TestWrongKindTuned: a tuned model is measured and asked in the same words.
 func TestWrongKindTuned(t *testing.T) {
 	kindWorld(t)

@@ -40,8 +40,8 @@ func (l looks) misfit(k Kind, m *onnx.Model) error {
 		takes += inputsOf(m.Graph)
 	}
 	text := fmt.Sprintf("data: %s %s, and the model takes %s: give %s, or a model of %ss", l.path, l.what, takes, k.Give, strings.Join(l.kinds, "s or "))
-	if side := sideInputs(m); k.Name == KindTensors && side != nil {
-		text += fmt.Sprintf(". Option input fixes an input that is the same for every example, as %s=1", side[0])
+	if side := sideInput(m); k.Name == KindTensors && side != "" {
+		text += fmt.Sprintf("; or fix an input that is the same for every example, as with option input %s=1", side)
 	}
 	if l.is(KindVector) && k.Name == KindSound && m != nil && isWaveform(m) {
 		text += fmt.Sprintf(". If it does take vectors, option shape says of how many numbers, as %s=1,16", m.Graph.Inputs[0].Name)
@@ -52,17 +52,23 @@ func (l looks) misfit(k Kind, m *onnx.Model) error {
 	return errors.New(text)
 }
 
-// sideInputs are the inputs that cannot be one for each example: they have no axis of examples.
-func sideInputs(m *onnx.Model) (names []string) {
-	if m == nil {
-		return nil
+// sideInput is the one of several inputs that is the likeliest to be the same for every example, ""
+// where there is one input: that with the fewest axes, with none of examples, or the last one.
+func sideInput(m *onnx.Model) (name string) {
+	if m == nil || len(m.Graph.Inputs) < 2 {
+		return ""
 	}
+	fewest := -1
 	for _, in := range m.Graph.Inputs {
-		if s := in.Type.Shape; len(s) == 0 || len(s) == 1 && s[0] == 1 {
-			names = append(names, in.Name)
+		axes := len(in.Type.Shape)
+		if axes == 1 && in.Type.Shape[0] == 1 {
+			axes = 0
+		}
+		if fewest < 0 || axes <= fewest {
+			name, fewest = in.Name, axes
 		}
 	}
-	return names
+	return name
 }
 
 // mayHear reports whether a model's input may be features or samples of sounds, though nothing says

@@ -38,9 +38,9 @@ func (f FileFormat) Kind() Kind {
 var tensorFormat = FileFormat{Name: KindTensors, Extensions: []string{".safetensors"}, Version: "1", Takes: takesOnlyTensors, Decode: readSafetensors}
 
 // takesOnlyTensors reports whether a model has several inputs, which no other kind of data can
-// feed.
+// feed. Where the data are files of tensors, inputs that need not be fed count.
 func takesOnlyTensors(m *onnx.Model, o Options) (bool, error) {
-	return len(m.Graph.Inputs) > 1 && o.Preprocess == "", nil
+	return (len(m.Graph.Inputs) > 1 || len(m.Inputs) > 1 && o.looks.is(KindTensors)) && o.Preprocess == "", nil
 }
 
 func readSafetensors(file []byte) (map[string]*tensor.Tensor, error) {

@@ -39,7 +39,8 @@ const embedded = "tensor:"
 // Bind gives open axes their sizes and takes the inputs that are fixed out of m's graph, in which
 // they become constants; the axis that counts examples stays open. What a tuned file records of
 // itself counts, too. With zero a state or a cache of an earlier step is zero without a word of the
-// user, a cache without any steps. The written file keeps all of its inputs.
+// user, a cache without any steps. Inputs that nothing reads are taken out, too. The written file
+// keeps all of its inputs.
 //
 // Bound is the text that a tuned file must record under Key, "" where nothing is settled; it holds
 // the contents of files. Bind errors on an input or axis that the model does not have, and on a
@@ -69,6 +70,7 @@ func Bind(m *onnx.Model, o Options, zero bool) (bound string, notes []string, er
 		}
 		given[name] = value
 	}
+	notes = dropUnread(m, given)
 	first := firstFed(m, given)
 	if first == nil {
 		return "", nil, option.Errorf("input", "every input of the model is fixed or a scalar: one must take the examples")

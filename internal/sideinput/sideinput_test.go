@@ -95,6 +95,43 @@ func TestBind(t *testing.T) {
 	}
 }
 
+// What nothing reads is not fed, unless it may tell something of tokens or has a value of its own.
+func TestUnread(t *testing.T) {
+	pictures := input{"image", tensor.Float32, tensor.Shape{-1, 3, 8, 8}, nil}
+	ids := input{"input_ids", tensor.Int64, tensor.Shape{-1, -1}, nil}
+	for _, c := range []struct {
+		name     string
+		fed      input
+		unread   input
+		given    []string
+		metadata string // a key
+		stays    bool
+		notes    int
+	}{
+		{"beside pictures", pictures, input{"extra", tensor.Float32, tensor.Shape{-1, 7}, nil}, nil, "", false, 1},
+		{"a number of pictures", pictures, input{"n", tensor.Int64, tensor.Shape{}, nil}, nil, "", false, 1},
+		{"numbers beside tokens", ids, input{"extra", tensor.Float32, tensor.Shape{-1, 7}, nil}, nil, "", false, 1},
+		{"a mask", ids, input{"attention_mask", tensor.Int64, tensor.Shape{-1, -1}, nil}, nil, "", true, 0},
+		{"fixed", pictures, input{"extra", tensor.Float32, tensor.Shape{-1, 7}, nil}, []string{"extra=1"}, "", false, 0},
+		{"tuned", pictures, input{"extra", tensor.Float32, tensor.Shape{-1, 7}, nil}, nil, "permafrost.kind", false, 0},
+	} {
+		m := model(c.fed)
+		m.Metadata = map[string]string{c.metadata: "x"}
+		// first, where the batch is looked for
+		m.Graph.AddInput(c.unread.name, ir.Type{DType: c.unread.dtype, Shape: c.unread.shape.Clone()})
+		slices.Reverse(m.Graph.Inputs)
+		bound, notes, err := Bind(m, Options{Inputs: c.given}, true)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		stays := slices.ContainsFunc(m.Graph.Inputs, func(v *ir.Value) bool { return v.Name == c.unread.name })
+		if stays != c.stays || len(notes) != c.notes || (bound != "") != (c.given != nil) {
+			t.Errorf("%s: stays %v, want %v; notes %q, bound %q", c.name, stays, c.stays, notes, bound)
+		}
+	}
+}
+
 // The outputs that a model gives to its own next step are no outputs to put a head on.
 func TestStateOutputs(t *testing.T) {
 	m := model(input{"input", tensor.Float32, tensor.Shape{1, 1, 5}, nil}, input{"state", tensor.Float32, tensor.Shape{1, 2, 8}, nil})
