@@ -90,6 +90,12 @@ func TestVerifySeesEverything(t *testing.T) {
 				Rewire:   []onnx.Rewire{{Node: "/blocks.0/conv/Conv_output_0", Index: 0, Value: "clean"}},
 			}
 		}},
+		{what: "a node before the head", key: "graph", want: `node "/extra" (Sigmoid) is neither the base's nor one that a fit adds`, patch: func(m *onnx.Model) *onnx.Patch {
+			return &onnx.Patch{
+				AddNodes: []*onnx.Node{{Name: "/extra", Op: "Sigmoid", Inputs: []string{"/Flatten_output_0"}, Outputs: []string{"extra"}, Before: m.Outputs[0].Name}},
+				Rewire:   []onnx.Rewire{{Node: m.Outputs[0].Name, Index: 0, Value: "extra"}},
+			}
+		}},
 		{what: "the type of an input", key: "graph", want: `the input "image" has another type`, patch: func(m *onnx.Model) *onnx.Patch {
 			return &onnx.Patch{Inputs: []onnx.ValueInfo{{Name: "image", DType: tensor.Float32, Shape: tensor.Shape{-1, 3, -1, -1}}}}
 		}},

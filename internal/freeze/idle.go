@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Idle says which parts of the options thaw and freeze change nothing. The selectors must be valid,
+// Idle says which parts of the options thaw and freeze change nothing, or less than they say. The selectors must be valid,
 // see New.
 func (s *Set) Idle(thaw, freeze []string) []string {
 	if len(thaw) == 0 {
@@ -16,6 +16,15 @@ func (s *Set) Idle(thaw, freeze []string) []string {
 	var notes []string
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	items := splitList(thaw)
+	wide := func(item string) bool { return item == "all" || strings.Contains(item, ":") && s.byName[item] == nil }
+	if q := s.quantised(); q != "" && slices.ContainsFunc(items, wide) {
+		chosen, _ := s.Choose(items)
+		if !slices.ContainsFunc(chosen.weights(s), func(w *Weight) bool { return !w.Head }) {
+			note("%s, so option thaw %s trains the head alone", q, strings.Join(items, ","))
+		} else if slices.Contains(items, "all") {
+			note("%s; the others do", q)
+		}
+	}
 	for i, item := range items {
 		if strings.HasPrefix(item, "!") && s.same(items[:i], items[:i+1]) {
 			note("option thaw: %s takes nothing away from what stands before it", item)

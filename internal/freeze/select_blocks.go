@@ -28,6 +28,12 @@ func (s *Set) blocks(arg, example string) (int, error) {
 	if err != nil || n < 1 {
 		return 0, fmt.Errorf("give a number of blocks, as in %s", example)
 	}
+	if q := s.quantised(); q != "" && n > len(s.Blocks) {
+		return 0, fmt.Errorf("%s, which leaves %d blocks that can: train the head alone, or give the model as it was before it was quantised", q, len(s.Blocks))
+	}
+	if len(s.Blocks) == 0 {
+		return 0, fmt.Errorf("the model has no blocks: train the head, or name weights as inspect lists them")
+	}
 	if n > len(s.Blocks) {
 		return 0, fmt.Errorf("the model has %d blocks: %s", len(s.Blocks), abbreviate(s.Blocks))
 	}

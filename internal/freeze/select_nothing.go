@@ -14,6 +14,9 @@ func (s *Set) nothing(sel string) error {
 		sel = arg[:strings.LastIndexByte(arg, '[')]
 	}
 	if strings.Contains(sel, ":") && !strings.HasPrefix(sel, "re:") && !strings.Contains(sel, "::") {
+		if q := s.quantised(); q != "" {
+			return fmt.Errorf("selector %q matches no weight that can train: %s", full, q)
+		}
 		return fmt.Errorf("selector %q matches no weight of this model", full)
 	}
 	want := strings.TrimPrefix(sel, "re:")

@@ -65,13 +65,14 @@ type Set struct {
 	// Tokens looks the row of a token up, for selectors of rows; nil where there is no tokenizer.
 	Tokens func(token string) (int, bool)
 
-	byName map[string]*Weight
+	integers []*ir.Value // weights that cannot train, see integersOf
+	byName   map[string]*Weight
 }
 
 // Describe lists the weights of a raw graph. Head names those that belong to the classifier at the
 // end.
 func Describe(raw *ir.Graph, head []string) *Set {
-	s := &Set{byName: map[string]*Weight{}}
+	s := &Set{byName: map[string]*Weight{}, integers: integersOf(raw)}
 	users := raw.Users()
 	at := make(map[string]int, len(raw.Nodes))
 	for i, n := range raw.Nodes {

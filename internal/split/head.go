@@ -141,9 +141,11 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 		h.Linear = "/" + b.module + "/linear/Gemm"
 		x = b.linear("linear", x, width, spec.Classes, make([]float32, spec.Classes*width))
 	}
-	x.Name = freeName(g, "logits", x)
+	all := slices.Clone(g.Nodes)
+	old := g.Outputs
 	g.Outputs = []*ir.Value{x}
 	g.Prune()
+	x.Name = freeName(all, old, g.Nodes, x)
 	return h, nil
 }
 
@@ -225,20 +227,22 @@ func opset(raw *ir.Graph) int {
 	return 17
 }
 
-// freeName returns want, or a variation if another value of the graph has that name.
-func freeName(raw *ir.Graph, want string, self *ir.Value) string {
-	dead := map[*ir.Value]bool{}
-	for _, v := range raw.Outputs {
-		dead[v] = true // the old output is removed together with its name
-	}
-	for _, n := range raw.Nodes {
+// freeName returns a name for the scores x of a new head: logits, or a variation if another value has
+// that name. An old output frees its name, unless the nodes that are kept compute it.
+func freeName(all []*ir.Node, old []*ir.Value, kept []*ir.Node, x *ir.Value) string {
+	taken := map[string]bool{}
+	for _, n := range all {
 		for _, v := range n.Outputs {
-			if v != nil && v != self && v.Name == want && !dead[v] {
-				return want + "_tuned"
+			if v != nil && v != x && (!slices.Contains(old, v) || slices.Contains(kept, n)) {
+				taken[v.Name] = true
 			}
 		}
 	}
-	return want
+	name := "logits"
+	for taken[name] {
+		name += "_tuned"
+	}
+	return name
 }
 
 // kaiming draws weights from PyTorch's default for linear layers: uniform in +-1/sqrt(fan in).

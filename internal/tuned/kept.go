@@ -2,6 +2,7 @@ package tuned
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 
 	"github.com/permafrost-ml/permafrost/internal/feed"
@@ -67,7 +68,7 @@ func keptOf(base, t *onnx.Model, chain []*freeze.Plan) *onnx.KeptDifference {
 			others[name] = true
 		}
 	}
-	return base.Kept(t, onnx.Kept{
+	d := base.Kept(t, onnx.Kept{
 		Replaces: heads > 0,
 		Others:   others,
 		Anew: func(was, is, output string) bool {
@@ -79,6 +80,15 @@ func keptOf(base, t *onnx.Model, chain []*freeze.Plan) *onnx.KeptDifference {
 			return n != nil && is == t.Metadata[keyProbabilities] && (n.Op == "Softmax" || n.Op == "Sigmoid") && n.Inputs[0] != nil && n.Inputs[0].Name == was
 		},
 	})
+	for _, n := range t.Graph.Nodes {
+		for _, v := range n.Outputs {
+			if v != nil && !old[v.Name] && !headNode.MatchString(n.Name) && !adapterNode.MatchString(n.Name) && v.Name != t.Metadata[keyProbabilities] {
+				d.Graph = append(d.Graph, fmt.Sprintf("node %q (%s) is neither the base's nor one that a fit adds", n.Name, n.Op))
+				break
+			}
+		}
+	}
+	return d
 }
 
 // wires follows the wiring of a tuned file's new nodes.
