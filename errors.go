@@ -44,12 +44,17 @@ type DivergedError struct {
 	// Epoch and Step say when, both from 0. Step counts the optimiser steps of the run.
 	Epoch, Step int
 	// Where names the first value that was NaN or infinite: a node of the network or a gradient. If
-	// Ended, it says what the loss ended at.
+	// Ended, it says what the fit ended at.
 	Where string
-	// Kept is the path of the last good checkpoint, empty if there is none.
+	// Kept is the path of the best epoch's checkpoint, empty unless its loss is at most that of
+	// guessing.
 	Kept string
-	// Ended says that the loss is finite.
+	// Ended says that the fit came to its last epoch.
 	Ended bool
+	// Poor says that no epoch had a loss of at most that of guessing.
+	Poor bool
+	// Clip says that option clip may help.
+	Clip bool
 }
 
 func (e *DivergedError) Error() string { return (*run.DivergedError)(e).Error() }

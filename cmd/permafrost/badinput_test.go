@@ -257,13 +257,13 @@ func TestDiverged(t *testing.T) {
 	}
 }
 
-// TestDivergedKeeps: what was good before is kept and named. The rate rises until it is far too
-// much.
+// TestDivergedKeeps: the best weights are kept, and not called good where guessing is better. The rate
+// rises until it is far too much.
 func TestDivergedKeeps(t *testing.T) {
 	world(t)
 	o := permafrostRun(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--thaw", "all", "--lr", "1e38", "--warmup", "400",
 		"--epochs", "60", "--optimizer", "sgd", "--batch", "24")
-	if o.code != exitFailed || !strings.Contains(o.stderr, "the last good checkpoint is "+filepath.Join("run", run.BestCheckpoint)) {
+	if o.code != exitFailed || !strings.Contains(o.stderr, "set --clip 1; no epoch was better than guessing, so there is no good checkpoint") {
 		t.Errorf("exit %d: %s", o.code, o.stderr)
 	}
 	if _, err := run.LoadCheckpoint(filepath.Join("run", run.BestCheckpoint)); err != nil {
@@ -281,6 +281,9 @@ func TestEndsAboveGuessing(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join("run", "model.onnx")); err == nil {
 		t.Error("a model was written")
+	}
+	if o := permafrostRun(t, "runs", "."); !strings.Contains(o.stdout, "lower --lr") || strings.Contains(o.stdout, "option ") {
+		t.Errorf("runs: %s", o.stdout)
 	}
 }
 

@@ -59,7 +59,7 @@ cannot be read is named. Where DIR is itself a run, its epochs are listed too. d
 				Damaged []permafrost.DamagedRun `json:"damaged"`
 			}{dir, append([]permafrost.RunInfo{}, runs...), append([]permafrost.DamagedRun{}, damaged...)})
 		}
-		if err := printRuns(cmd.OutOrStdout(), dir, runs); err != nil || len(runs) != 1 || runs[0].Out != dir {
+		if err := printRuns(cmd, dir, runs); err != nil || len(runs) != 1 || runs[0].Out != dir {
 			return err
 		}
 		return printCurve(cmd.OutOrStdout(), &runs[0])
@@ -67,7 +67,8 @@ cannot be read is named. Where DIR is itself a run, its epochs are listed too. d
 	return cmd
 }
 
-func printRuns(w io.Writer, dir string, runs []permafrost.RunInfo) error {
+func printRuns(cmd *cobra.Command, dir string, runs []permafrost.RunInfo) error {
+	w := cmd.OutOrStdout()
 	if len(runs) == 0 {
 		_, err := fmt.Fprintf(w, "no runs in %s\n", dir)
 		return err
@@ -101,7 +102,7 @@ func printRuns(w io.Writer, dir string, runs []permafrost.RunInfo) error {
 	}
 	for _, r := range runs {
 		if r.Error != "" {
-			if _, err := fmt.Fprintf(w, "%s failed: %s\n", r.Out, oneLine(errors.New(r.Error))); err != nil {
+			if _, err := fmt.Fprintf(w, "%s failed: %s\n", r.Out, flagText(cmd, errors.New(r.Error))); err != nil {
 				return err
 			}
 		}

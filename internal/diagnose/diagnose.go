@@ -11,11 +11,13 @@ import (
 
 // Symptoms are the inputs of a diagnosis.
 type Symptoms struct {
-	History []report.EpochEvent
-	Kept    int  // epoch of the written weights
-	Altered bool // training accuracy was measured on augmented or mixed examples
-	Augment bool // the training examples were augmented
-	Trained Depth
+	History     []report.EpochEvent
+	Kept        int  // epoch of the written weights
+	Altered     bool // training accuracy was measured on augmented or mixed examples
+	Augment     bool // the training examples were augmented
+	Augmentable bool // examples of this kind can be augmented
+	Calibrated  bool // a temperature was chosen on held-out examples
+	Trained     Depth
 }
 
 // Depth says how much of the model a fit trained.
@@ -23,11 +25,15 @@ type Depth struct {
 	Fresh   bool     // a new head trained
 	Blocks  []string // of the model, from the input to the head
 	Thawed  int      // blocks from the head down to the lowest one with a thawed weight
-	Parts   bool     // only some of their weights, such as norms or biases
-	Adapter string   // the adapter that trained instead of blocks
+	Trunk   bool     // a pretrained weight below the head trained
+	Parts   bool     // some weights from that block on stayed frozen, wholly or in part
+	Thaw    string   // option thaw as given
+	Share   float64  // parameters that trained, as a fraction of all
+	Adapter string   // the adapter that trained, with or without blocks
 }
 
-// Thresholds of a diagnosis, as fractions of the examples unless stated otherwise.
+// Thresholds of a diagnosis, as fractions of the examples unless stated otherwise. docs/choosing.md
+// states them.
 const (
 	unlearnt = 0.03 // relevant training error
 	matters  = 0.05 // relevant gap
@@ -35,72 +41,108 @@ const (
 	falling  = 0.10 // fraction of the loss: a gain over half a run that suggests further gains
 	few      = 30   // too few validation examples to judge
 	settled  = 4    // epochs after which a fit may have converged
+	astray   = 2.0  // times the loss of guessing, from which a rate is too high if nothing is learned
 )
 
 // Fit judges a fit by its numbers.
 func Fit(s Symptoms) *report.Diagnosis {
-	d := judge(s)
-	if s.Kept >= 0 && s.Kept < len(s.History) {
-		d.Why += mistrust(s.History[s.Kept].Val)
+	if len(s.History) == 0 || s.Kept < 0 || s.History[s.Kept].Val == nil {
+		return &report.Diagnosis{Verdict: report.Unclear, Why: "no epoch was finished"}
 	}
+	kept := &s.History[s.Kept]
+	if m := kept.Val; m.Named() != nil {
+		return unbounded(m)
+	}
+	if d := s.astray(kept); d != nil {
+		return d
+	}
+	d := s.judge(kept)
+	d.Why += s.mistrust(kept.Val)
 	return d
+}
+
+// aboveGuess returns the loss of guessing if a classifier's validation loss is above it, as printed.
+func aboveGuess(m *task.Metrics) (guess float64, above bool) {
+	guess, ok := m.Guess()
+	return guess, ok && m.Loss() > guess && fmt.Sprintf("%.4g", m.Loss()) != fmt.Sprintf("%.4g", guess)
 }
 
 // mistrust names a classifier's loss above that of guessing: its answers may be right, and their
 // probabilities are not.
-func mistrust(m *task.Metrics) string {
-	if m == nil || m.Named() != nil {
+func (s *Symptoms) mistrust(m *task.Metrics) string {
+	guess, above := aboveGuess(m)
+	if !above {
 		return ""
 	}
-	guess, ok := m.Guess()
-	if !ok || m.Loss() <= guess {
-		return ""
+	mend := "a lower option lr, or option calibrate on"
+	if s.Calibrated {
+		mend = "a lower option lr"
 	}
-	return fmt.Sprintf("; its validation loss of %.4g is above the %.4g of guessing: the probabilities mislead (a lower option lr, or option calibrate on)", m.Loss(), guess)
+	return fmt.Sprintf("; its validation loss of %.4g is above the %.4g of guessing: the probabilities mislead (%s)", m.Loss(), guess, mend)
 }
 
-// judge compares the accuracy t on training examples with the accuracy v on validation examples.
+// astray judges a classifier whose rate was too high: its validation loss is at least twice that of
+// guessing, and it learned nothing. It returns nil for any other.
+func (s *Symptoms) astray(e *report.EpochEvent) *report.Diagnosis {
+	m := e.Val
+	guess, ok := m.Guess()
+	if !ok || m.Examples < few || m.Loss() < astray*guess || float64(e.TrainLoss) < guess && !noBetter(m) {
+		return nil
+	}
+	return &report.Diagnosis{Verdict: report.Underfitting, Advice: "a lower option lr",
+		Why: fmt.Sprintf("%s reaches %s, with a validation loss of %.4g where guessing has %.4g: the learning rate is too high", s.Trained.subject(), s.numbers(e), m.Loss(), guess)}
+}
+
+// numbers are the accuracies of an epoch, as a part of a sentence.
+func (s *Symptoms) numbers(e *report.EpochEvent) string {
+	return fmt.Sprintf("%s on its training examples while it trained (the mean of epoch %d of %d), and %s ± %.1f on %s validation examples",
+		report.Percentage(float64(e.TrainAccuracy)), s.Kept+1, len(s.History), report.Percentage(e.Val.Accuracy()), 100*standardError(e.Val), report.Count(e.Val.Examples))
+}
+
+// standardError is that of a validation accuracy. Even an accuracy of 1 is uncertain by half an
+// example.
+func standardError(m *task.Metrics) float64 {
+	n, v := float64(max(1, m.Examples)), m.Accuracy()
+	return math.Max(math.Sqrt(v*(1-v)/n), 0.5/n)
+}
+
+// noBetter reports whether a validation accuracy is within its error of always answering the most
+// frequent class, or below.
+func noBetter(m *task.Metrics) bool {
+	majority := majorityShare(m)
+	return m.Accuracy() < majority+certain*math.Sqrt(majority*(1-majority)/float64(max(1, m.Examples)))
+}
+
+// judge compares the accuracy t on training examples with the accuracy v on validation examples, both
+// of the epoch whose weights are written. t is the mean over that epoch while the weights changed.
 //
-// If the training examples already account for at least a third of the error, 2(1-t) > t-v, and
-// that part is relevant, the model underfits. More examples of the same kind would not help; more
-// trained weights may. Otherwise, if the gap t-v is at least 5 points and at least 2 of its standard
-// errors, the model overfits. t is the mean over the last epoch while the weights changed, and v
-// belongs to the epoch whose weights are written. In the end a model knows its training examples at
-// least as well as new ones, so for underfitting t counts as at least v. Anything else is fine. It is
-// unclear if there are too few examples, or if the training examples were altered.
-func judge(s Symptoms) *report.Diagnosis {
-	if len(s.History) == 0 || s.Kept < 0 || s.History[s.Kept].Val == nil {
-		return &report.Diagnosis{Verdict: report.Unclear, Why: "no epoch was finished"}
-	}
-	last, kept := s.History[len(s.History)-1], s.History[s.Kept]
-	if m := kept.Val; m.Named() != nil {
-		return unbounded(m)
-	}
-	n, v := kept.Val.Examples, kept.Val.Accuracy()
-	t := float64(last.TrainAccuracy)
-	majority := majorityShare(kept.Val)
-	// even an accuracy of 1 is uncertain by half an example
-	se := math.Max(math.Sqrt(v*(1-v)/float64(max(1, n))), 0.5/float64(max(1, n)))
+// A model that is no better on validation examples than the most frequent class has learned nothing,
+// or its training examples by heart. If otherwise the training examples already account for at least
+// a third of the error, 2(1-t) > t-v, and for at least 3 points, the model underfits. More examples of
+// the same kind would not help; more trained weights may. In the end a model knows its training
+// examples at least as well as new ones, so t counts as at least v here; in 1 to 4 epochs with v above
+// t it says nothing. If the gap t-v is at least 5 points and at least 2 of its standard errors, the
+// model overfits. Anything else is fine. It is unclear if there are too few examples, or if the
+// training examples were altered.
+func (s *Symptoms) judge(kept *report.EpochEvent) *report.Diagnosis {
+	n, v, t := kept.Val.Examples, kept.Val.Accuracy(), float64(kept.TrainAccuracy)
+	se, numbers := standardError(kept.Val), s.numbers(kept)
 	gap, learnt := t-v, math.Max(t, v)
-	numbers := fmt.Sprintf("%s on its own training data after %s, and %s ± %.1f on %s validation examples", report.Percentage(t), report.Epochs(len(s.History)), report.Percentage(v), 100*se, report.Count(n))
 	if n < few {
 		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s: too few to tell", numbers), Advice: "give more validation examples with option val"}
 	}
-	noise := certain * se
+	_, above := aboveGuess(kept.Val)
 	switch {
-	case v < majority+certain*math.Sqrt(majority*(1-majority)/float64(n)) && t < majority+matters && !s.Altered:
-		return &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s reaches %s, hardly more than always answering the most frequent class (%s)",
-			s.Trained.subject(), numbers, report.Percentage(majority)), Advice: "look at the labels and the preprocessing first; then try ten times the learning rate, or " + s.Trained.deeper()}
-	case s.Altered && t < v+noise:
+	case noBetter(kept.Val) && t < majorityShare(kept.Val)+matters:
+		return &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s reaches %s, no better than always answering the most frequent class (%s)",
+			s.Trained.subject(), numbers, report.Percentage(majorityShare(kept.Val))), Advice: "look at the labels and the preprocessing first; then try " + s.Trained.harder(above)}
+	case noBetter(kept.Val):
+		return &report.Diagnosis{Verdict: report.Overfitting, Why: fmt.Sprintf("%s reaches %s: what it learned of them is no better on new examples than always answering the most frequent class (%s)",
+			s.Trained.subject(), numbers, report.Percentage(majorityShare(kept.Val))), Advice: "look at the labels first, and whether the validation examples are like those of training; then " + s.shallower()}
+	case s.Altered && t < v+certain*se:
 		return &report.Diagnosis{Verdict: report.Unclear, Why: numbers + ", where the training examples were augmented or mixed: their accuracy is no measure of fit"}
-	case 1-learnt > unlearnt && 2*(1-learnt) > gap && !s.Altered:
-		d := &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s reaches %s: %s of the error is there before any new example comes, so %s",
-			s.Trained.subject(), numbers, portion((1-learnt)/(1-v)), s.Trained.culprit()), Advice: s.Trained.deeper()}
-		if s.learns() {
-			d.Why += "; " + s.unfinished()
-			d.Advice = fmt.Sprintf("give it more epochs (option epochs %d); if that does not do, %s", 2*len(s.History), d.Advice)
-		}
-		return d
+	case unlearned(learnt, gap) && !s.Altered:
+		return s.underfits(numbers, v, t, above)
 	case counts(gap, se):
 		d := &report.Diagnosis{Verdict: report.Overfitting, Why: fmt.Sprintf("%s reaches %s: %s", s.Trained.subject(), numbers, gapText(gap, se)), Advice: s.shallower()}
 		if rise := s.lossRise(); rise != "" {
@@ -114,6 +156,39 @@ func judge(s Symptoms) *report.Diagnosis {
 	}
 	return &report.Diagnosis{Verdict: report.Fine, Why: numbers + ": " + how}
 }
+
+// underfits judges a fit most of whose error is there on the training examples, unless later epochs
+// overfit or there were too few for that accuracy to say anything.
+func (s *Symptoms) underfits(numbers string, v, t float64, above bool) *report.Diagnosis {
+	subject := s.Trained.subject()
+	last := &s.History[len(s.History)-1]
+	lastT := float64(last.TrainAccuracy)
+	later := lastT - last.Val.Accuracy()
+	switch {
+	case counts(later, standardError(last.Val)) && !unlearned(lastT, later): // only after the kept epoch
+		d := &report.Diagnosis{Verdict: report.Overfitting, Advice: s.shallower(), Why: fmt.Sprintf("%s reaches %s; by epoch %d it came to %s and %s: %s", subject, numbers, len(s.History),
+			report.Percentage(lastT), report.Percentage(last.Val.Accuracy()), gapText(later, standardError(last.Val)))}
+		if rise := s.lossRise(); rise != "" {
+			d.Why += "; " + rise
+		}
+		return d
+	case v > t && s.Kept < settled:
+		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s reaches %s: too few epochs for the mean of one to say what it knows at its end", subject, numbers),
+			Advice: fmt.Sprintf("give it more epochs (option epochs %d)", max(2*len(s.History), settled+1))}
+	}
+	learnt := math.Max(t, v)
+	d := &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s reaches %s: %s of the error is there before any new example comes (it counts from a third of it and %.0f points on), so %s",
+		subject, numbers, portion((1-learnt)/(1-v)), 100*unlearnt, s.Trained.culprit()), Advice: s.Trained.deeper(above)}
+	if s.learns() {
+		d.Why += "; " + s.unfinished()
+		d.Advice = fmt.Sprintf("give it more epochs (option epochs %d); if that does not do, %s", 2*len(s.History), d.Advice)
+	}
+	return d
+}
+
+// unlearned is the rule by which an accuracy on training examples, with the gap to validation
+// examples, is underfitting.
+func unlearned(t, gap float64) bool { return 1-t > unlearnt && 2*(1-t) > gap }
 
 // counts is the rule by which a gap between training and validation examples is overfitting.
 func counts(gap, se float64) bool { return gap >= matters && gap >= certain*se }
@@ -136,8 +211,12 @@ func unbounded(m *task.Metrics) *report.Diagnosis {
 	case !ok:
 		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s has no bound that a model could be held against", m.Named().Name)}
 	case m.Loss() >= guess:
-		return &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s on %s validation examples, with a loss of %.4g: no better than guessing, whose loss is %.4g", name, report.Count(m.Examples), m.Loss(), guess),
+		d := &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s on %s validation examples, with a loss of %.4g: no better than guessing, whose loss is %.4g", name, report.Count(m.Examples), m.Loss(), guess),
 			Advice: "look at the labels and the preprocessing first; then try another learning rate (option lr)"}
+		if m.Loss() >= astray*guess {
+			d.Advice = "a lower option lr"
+		}
+		return d
 	}
 	return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s on %s validation examples, with a loss of %.4g where guessing has %.4g; there is no bound that a model could be held against", name, report.Count(m.Examples), m.Loss(), guess)}
 }
@@ -208,19 +287,27 @@ func portion(x float64) string {
 	return "a third"
 }
 
-// headOnly reports whether no block trained.
-func (d Depth) headOnly() bool { return d.Thawed == 0 && d.Adapter == "" }
+// headOnly reports whether nothing below the head trained.
+func (d Depth) headOnly() bool { return d.Thawed == 0 && !d.Trunk && d.Adapter == "" }
+
+// whole reports whether every weight trained.
+func (d Depth) whole() bool {
+	return (d.Thawed > 0 || d.Trunk) && d.Thawed >= len(d.Blocks) && !d.Parts
+}
 
 // subject is what trained, as the subject of a sentence.
 func (d Depth) subject() string {
+	share := fmt.Sprintf("%.3g%% of the parameters", 100*d.Share)
 	switch {
+	case d.Adapter != "" && (d.Thawed > 0 || d.Trunk):
+		return fmt.Sprintf("training adapter %s and option thaw %s (%s)", d.Adapter, d.Thaw, share)
 	case d.Adapter != "":
-		return "adapter " + d.Adapter
+		return fmt.Sprintf("adapter %s (%s)", d.Adapter, share)
 	case d.headOnly():
 		return "the head alone"
 	case d.Parts:
-		return "training parts of the last " + blocks(d.Thawed)
-	case d.Thawed >= len(d.Blocks):
+		return fmt.Sprintf("training %s (option thaw %s)", share, d.Thaw)
+	case d.whole():
 		return "the whole model"
 	}
 	return "training the last " + blocks(d.Thawed)
@@ -235,27 +322,47 @@ func blocks(n int) string {
 
 // culprit is what underfits.
 func (d Depth) culprit() string {
-	if d.Thawed >= len(d.Blocks) && !d.Parts {
+	switch {
+	case d.whole():
 		return "the model underfits"
+	case d.Parts:
+		return "what trains is too little"
 	}
 	return "the frozen trunk underfits"
 }
 
-// deeper is advice to train more.
-func (d Depth) deeper() string {
+// harder is advice for a model that has learned nothing. above says that its loss is above that of
+// guessing.
+func (d Depth) harder(above bool) string {
+	switch {
+	case above:
+		return "a lower learning rate (option lr)"
+	case d.whole() || len(d.Blocks) == 0:
+		return "ten times the learning rate (option lr), or more epochs"
+	}
+	return "ten times the learning rate (option lr), or " + d.deeper(above)
+}
+
+// deeper is advice to train more. above says that the loss is above that of guessing, for which a
+// rate may be too high.
+func (d Depth) deeper(above bool) string {
 	n := len(d.Blocks)
 	next := min(n, max(2*d.Thawed, (n+4)/5))
 	switch {
+	case d.whole():
+		rate := "a higher"
+		if above {
+			rate = "a lower"
+		}
+		return "everything trains already: " + rate + " learning rate (option lr), more epochs, or a larger pretrained model (permafrost rank compares them)"
+	case d.Parts && d.Adapter == "":
+		return d.thaw(max(d.Thawed, (n+4)/5))
 	case n == 0:
 		return "a larger pretrained model (permafrost rank compares them)"
 	case strings.HasPrefix(d.Adapter, "ia3"):
 		return "option adapter lora:8, which can change more, or weights of the model itself: " + d.thaw(next)
 	case d.Adapter != "":
 		return "a larger rank, or weights of the model itself: " + d.thaw(next)
-	case d.Parts:
-		return "train those blocks whole: " + d.thaw(d.Thawed)
-	case d.Thawed >= n:
-		return "everything trains already: a higher learning rate (option lr), more epochs, or a larger pretrained model (permafrost rank compares them)"
 	}
 	return d.thaw(next)
 }
@@ -275,15 +382,20 @@ func (d Depth) thaw(n int) string {
 // shallower is advice to train less.
 func (s *Symptoms) shallower() string {
 	d := s.Trained
-	more := "more examples, or option augment, would help most; "
-	if s.Augment {
+	more := "more examples would help most; "
+	switch {
+	case s.Augment:
 		more = "more examples, or stronger changes of them, would help most; "
+	case s.Augmentable:
+		more = "more examples, or option augment, would help most; "
 	}
 	switch half := min(d.Thawed, len(d.Blocks)) / 2; {
+	case d.headOnly() && len(d.Blocks) == 0:
+		return more + "no fewer weights can train"
 	case d.headOnly():
 		return fmt.Sprintf("%sno fewer weights can train; where the trunk's features are at fault, which these numbers cannot tell, thawing helps: compare with option thaw last:%d",
 			more, max(1, (len(d.Blocks)+4)/5))
-	case half == 0 || d.Adapter != "":
+	case half == 0 || d.Adapter != "" || d.Parts:
 		return more + "freeze more: compare with the head alone (option thaw head)"
 	default:
 		return fmt.Sprintf("%sfreeze more: compare with option thaw last:%d and option thaw head", more, half)

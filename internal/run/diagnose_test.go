@@ -106,3 +106,43 @@ func TestAllZero(t *testing.T) {
 		}
 	}
 }
+
+// TestDepth: how much of the model trained is its true share, not the lowest block of it.
+func TestDepth(t *testing.T) {
+	for _, c := range []struct {
+		thaw, freeze string
+		thawed       int
+		trunk, parts bool
+	}{
+		{"head", "", 0, false, false},
+		{"all", "", 3, true, false},
+		{"last:1", "", 1, true, false},
+		{"kind:norm", "", 3, true, true},
+		{"first:1", "", 3, true, true},
+		{"head,magnitude:1%", "", 3, true, true},
+		{"all", "kind:norm", 3, true, true},
+	} {
+		cfg := tinyConfig(t)
+		cfg.Thaw = strings.Split(c.thaw, ",")
+		if c.freeze != "" {
+			cfg.Freeze = []string{c.freeze}
+		}
+		s, err := Prepare(context.Background(), cfg)
+		must(t, err)
+		d := s.depth()
+		if d.Thawed != c.thawed || d.Trunk != c.trunk || d.Parts != c.parts || !strings.HasPrefix(d.Thaw, c.thaw) || (d.Share == 1) != (c.thaw == "all" && c.freeze == "") {
+			t.Errorf("%s %s: %+v", c.thaw, c.freeze, d)
+		}
+	}
+}
+
+// TestAugmentable: pictures can be augmented, texts cannot.
+func TestAugmentable(t *testing.T) {
+	for want, cfg := range map[bool]config.Config{true: tinyConfig(t), false: lmConfig(t)} {
+		s, err := Prepare(context.Background(), cfg)
+		must(t, err)
+		if s.augmentable() != want {
+			t.Errorf("%s: augmentable %v", s.Base.Feed.Kind(), !want)
+		}
+	}
+}

@@ -113,7 +113,7 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 		if err != nil {
 			return err
 		}
-		f.st.Before = m.Named()
+		f.st.Before, f.st.BeforeLoss = m.Named(), m.Loss()
 		f.events.Emit(&report.Warning{Message: fmt.Sprintf("before training: %s on validation", report.MetricText(f.st.Before, 0))})
 	}
 	f.pause(nil)
@@ -134,25 +134,12 @@ func (f *loop) fit(ctx context.Context, resume bool) error {
 	if err := f.save(); err != nil {
 		return err
 	}
-	return f.settle(ctx)
+	return f.keepBest(f.settle(ctx))
 }
 
 // over reports whether all epochs are done, or patience has run out.
 func (f *loop) over() bool {
 	return f.st.Epoch >= f.session.Config.Epochs || f.st.Best.Stop(f.session.Config.Patience)
-}
-
-// keepBest writes the best weights of a fit that diverged, and names their file in the error.
-func (f *loop) keepBest(err error) error {
-	var diverged *DivergedError
-	if !errors.As(err, &diverged) || f.dir == nil {
-		return err
-	}
-	if serr := f.saveBest(); serr != nil {
-		return fmt.Errorf("%w; the best weights could not be written: %w", err, serr)
-	}
-	diverged.Kept = f.keptCheckpoint()
-	return err
 }
 
 // standardiseHead measures the features that a fresh head reads, and makes the head read them

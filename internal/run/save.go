@@ -2,7 +2,6 @@ package run
 
 import (
 	"encoding/json"
-	"os"
 	"strings"
 	"time"
 
@@ -59,16 +58,6 @@ func (f *loop) saveBest() error {
 	}
 	f.kept.unsaved = false
 	return nil
-}
-
-// keptCheckpoint is the path of the last good checkpoint, "" if there is none.
-func (f *loop) keptCheckpoint() string {
-	for _, name := range []string{LastCheckpoint, BestCheckpoint} {
-		if _, err := os.Stat(f.dir.File(name)); err == nil {
-			return f.dir.File(name)
-		}
-	}
-	return ""
 }
 
 // resume restores the state of a checkpoint. It errors if the checkpoint belongs to another run.

@@ -36,9 +36,10 @@ type RunState struct {
 	Seconds float64             `json:"seconds"`           // spent so far
 	// by which scores are divided, by epoch; none: they stay as trained
 	Temperatures []float64 `json:"temperatures,omitempty"`
-	// lm: the metric of the pretrained model
-	Before  *task.Named `json:"before,omitempty"`
-	Version string      `json:"version,omitempty"` // of permafrost
+	// lm: the metric and the loss of the pretrained model
+	Before     *task.Named `json:"before,omitempty"`
+	BeforeLoss float64     `json:"before_loss,omitempty"`
+	Version    string      `json:"version,omitempty"` // of permafrost
 
 	Rates map[string]float64 `json:"rates,omitempty"` // of auto-rgn, by weight name
 	// how often the weights were added to their average

@@ -21,6 +21,7 @@ func init() {
 		Name:    NameCTC,
 		Answers: data.Answers{Empty: true, Column: true},
 		Metric:  Metric{Name: "error_rate", Text: "error rate", Lower: true, Of: (*Metrics).ErrorRate},
+		Guess:   func(m *Metrics) float64 { return m.Sums[sumUniform] / float64(max(1, m.Examples)) },
 		New: func(e Examples) (Task, error) {
 			t := NewCTC(e.answers())
 			if len(t.Symbols) == 0 {
@@ -154,6 +155,7 @@ func (t *CTC) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor
 		}
 		if !math.IsInf(loss, 1) {
 			m.LossSum += loss / float64(max(1, len(row)))
+			m.Sum(sumUniform, kernel.CTC(nil, make([]float32, len(x)), c, row, 0, 0)/float64(max(1, len(row))))
 		}
 		want := make([]int, len(row))
 		for j, l := range row {

@@ -21,6 +21,7 @@ func init() {
 		New:       func(e Examples) (Task, error) { return &LM{Options{Smoothing: e.Smoothing}}, nil },
 		Named:     func(_ []string, o Options) Task { return &LM{o} },
 		Smooths:   true,
+		Guess:     func(m *Metrics) float64 { return m.Sums[sumUniform] / float64(max(1, m.Tokens)) },
 		KeepsHead: true,
 		Tokens:    true,
 	})
@@ -29,6 +30,9 @@ func init() {
 // LM predicts the next token at each position of a text. Its loss is cross-entropy over all tokens
 // that have a next one, its metric perplexity. It keeps the model's own head.
 type LM struct{ Options }
+
+// sumUniform names the sum of the losses of equally likely scores.
+const sumUniform = "uniform"
 
 // noToken marks positions without a next token.
 const noToken = -100
@@ -71,6 +75,7 @@ func (t *LM) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor)
 	losses := make([]float32, len(l))
 	e := kernel.CrossEntropy{Ignore: noToken, HasIgnore: true}
 	e.Loss(losses, scores.F32(), l, c)
+	uniform := math.Log(float64(c))
 	n, positions := labels[0].Shape[0], labels[0].Shape[1]
 	for i := range n {
 		m.Examples++
@@ -79,6 +84,7 @@ func (t *LM) Measure(m *Metrics, scores *tensor.Tensor, labels []*tensor.Tensor)
 			if l[j] != noToken {
 				m.Tokens++
 				m.LossSum += float64(losses[j])
+				m.Sum(sumUniform, uniform)
 				valid = valid && !math.IsNaN(float64(losses[j]))
 			}
 		}

@@ -139,7 +139,7 @@ func (m *Metrics) Loss() float64 {
 	return m.LossSum / n
 }
 
-// Guess returns the loss of guessing: of all classes alike, or of the mean number. ok is false where
+// Guess returns the loss of guessing: of all classes, tokens or symbols alike, or of the mean number. ok is false where
 // there is no such loss.
 func (m *Metrics) Guess() (loss float64, ok bool) {
 	if k := kindOf(m.Task); k.Guess != nil {

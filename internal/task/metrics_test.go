@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // sampleMetrics: labels 0 0 1 1 2 0, guesses 0 1 1 1 0 0.
@@ -136,5 +139,22 @@ func TestPerClass(t *testing.T) {
 	}
 	if c := (&Metrics{Task: NameRegress}).PerClass(); c != nil {
 		t.Errorf("regress: %+v", c)
+	}
+}
+
+// TestUniform: guessing among c tokens has a loss of ln c; of two symbols and a blank on one frame, ln
+// 3 for a transcript of one symbol.
+func TestUniform(t *testing.T) {
+	lm := &LM{}
+	m := lm.NewMetrics()
+	lm.Measure(m, tensor.New(tensor.Float32, 3, 5), lm.Labels([]data.Target{{Labels: []int{1, 2, 3}}}, nil, 3))
+	if g, ok := m.Guess(); !ok || math.Abs(g-math.Log(5)) > 1e-12 {
+		t.Errorf("lm: %g, want ln 5", g)
+	}
+	ctc := NewCTC([]string{"a", "b"})
+	m = ctc.NewMetrics()
+	ctc.Measure(m, tensor.New(tensor.Float32, 1, 3), ctc.Labels([]data.Target{{Labels: []int{1}}}, nil, 1))
+	if g, ok := m.Guess(); !ok || math.Abs(g-math.Log(3)) > 1e-12 {
+		t.Errorf("ctc: %g, want ln 3", g)
 	}
 }
