@@ -275,15 +275,22 @@ model       %s
 
 // frozenText says what became of the weights that the plan froze.
 func frozenText(r *permafrost.Result, cfg *permafrost.Config) string {
+	froze := slices.ContainsFunc(r.Plan.Params, func(p permafrost.PlanParam) bool {
+		return p.State == permafrost.Frozen || p.State == permafrost.Partly
+	})
 	switch {
 	case cfg.AdapterMerge:
 		return "adapters are merged into the weights beside them, every other frozen weight has its bytes unchanged"
 	case r.FrozenDigestBefore != r.FrozenDigestAfter:
 		return "frozen weights changed"
-	case !slices.ContainsFunc(r.Plan.Params, func(p permafrost.PlanParam) bool {
-		return p.State == permafrost.Frozen || p.State == permafrost.Partly
-	}):
+	case !froze && r.FrozenAgain > 0:
+		return fmt.Sprintf("every weight trained at some time; frozen at the end: %d of them", r.FrozenAgain)
+	case !froze && cfg.Schedule != "":
+		return "every weight trained at some time, and none was frozen at the end"
+	case !froze:
 		return "nothing was frozen"
+	case r.FrozenAgain > 0:
+		return fmt.Sprintf("every weight that never trained has its bytes unchanged; frozen at the end: %d more", r.FrozenAgain)
 	}
 	return "every frozen weight has its bytes unchanged"
 }
