@@ -76,7 +76,7 @@ its optimiser's state, and learning rates that begin again; the best epoch of bo
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		f := &fit{cmd: cmd, given: given, resume: *resume}
 		if fs.Changed("extend") {
-			f.extend, f.resume = extend, false
+			f.extend = extend
 		}
 		if err := f.configure(*config); err != nil {
 			return err
@@ -114,6 +114,8 @@ func (f *fit) configure(config string) error {
 	switch {
 	case f.extend != nil && config != "":
 		return fmt.Errorf("--config and --extend: an extended run has its own options; give one of the two")
+	case f.extend != nil && f.resume:
+		return fmt.Errorf("--resume and --extend: --resume goes on with an unfinished run, --extend with a finished one; give one of the two")
 	case f.extend != nil:
 		return f.configureExtension()
 	case f.resume && config != "":

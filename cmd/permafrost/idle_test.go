@@ -83,3 +83,42 @@ func TestIdleNotesAreTrue(t *testing.T) {
 		}
 	}
 }
+
+// TestIdlePredictOptions: an option that changes no answer of predict is said once.
+func TestIdlePredictOptions(t *testing.T) {
+	world(t)
+	if err := fixture.WriteLanguageModel("story.onnx", 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := fixture.WriteProse("prose", 20, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := fixture.WriteAnswers("photos", "sizes", "label", []string{"1.5", "2.5", "9.25"}); err != nil {
+		t.Fatal(err)
+	}
+	absolute(t, "sizes")
+	succeed(t, "fit", "--model", "story.onnx", "--data", "prose", "--task", "lm", "--out", "lm", "--epochs", "1", "--thaw", "last:1")
+	succeed(t, "fit", "--model", "tiny.onnx", "--data", "sizes", "--task", "regress", "--out", "regress", "--epochs", "1")
+	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "classify", "--epochs", "1")
+	words := []string{"--text", "a", "--max-tokens", "2"}
+	picture := []string{"photos/val/red/00.png"}
+	for _, c := range []struct {
+		model string
+		args  []string
+		want  string // nothing: no note on an option
+	}{
+		{"lm", append(words, "--top-k", "3"), "--top-k does nothing"},
+		{"lm", append(words, "--top-p", "0.5"), "--top-p does nothing"},
+		{"lm", append(words, "--seed", "7", "--temperature", "0"), "--seed does nothing"},
+		{"lm", append(words, "--seed", "7", "--temperature", "1", "--top-k", "3"), ""},
+		{"lm", append(words, "--top", "3"), "--top does nothing: a model for task lm"},
+		{"regress", append(picture, "--top", "3"), "--top does nothing: a model for task regress"},
+		{"classify", append(picture, "--top", "3", "--out", "answers.csv"), "--top does nothing: the table of --out"},
+		{"classify", append(picture, "--top", "3"), ""},
+	} {
+		o := succeed(t, append([]string{"predict", "--model", c.model + "/model.onnx"}, c.args...)...)
+		if n := strings.Count(o.stderr, c.want); c.want != "" && n != 1 || c.want == "" && strings.Contains(o.stderr, "does nothing") {
+			t.Errorf("%s %v: %q is said %d times in %s", c.model, c.args, c.want, n, o.stderr)
+		}
+	}
+}
