@@ -64,7 +64,8 @@ type Config struct {
 	// Augment describes random changes of the training examples. Default: none.
 	Augment string
 
-	// Thaw selects the weights to train. Default: head. A selector is all, none or head; the name
+	// Thaw selects the weights to train. Empty, the default, is head; all with a Schedule and no
+	// Adapter. A selector is all, none or head; the name
 	// of a layer, block, node or weight (layer3), with all below it; a glob over these names
 	// (layer3.*, /layers.4/*); re:REGEX; kind:bias, norm, shift, weight or embedding; first:N or last:N blocks; depth:60%-100%; or one of these after a
 	// ! to take away. To select only part of a weight: rows:NAME[0:8], channels:NAME[0:8],

@@ -50,6 +50,9 @@ type Result struct {
 	// ParamsTotal and ParamsThawed count elements of weights.
 	ParamsTotal  int `json:"params_total"`
 	ParamsThawed int `json:"params_thawed"`
+	// FrozenAgain counts the weights that trained for a part of the run and were frozen at its end, as
+	// a Schedule may have it.
+	FrozenAgain int `json:"frozen_again,omitempty"`
 	// FrozenDigestBefore and FrozenDigestAfter are digests of all frozen tensors. They are equal.
 	FrozenDigestBefore string `json:"frozen_digest_before"`
 	FrozenDigestAfter  string `json:"frozen_digest_after"`
@@ -230,7 +233,7 @@ type AutoTrial struct {
 func resultOf(r *run.Result) *Result {
 	return &Result{
 		ValAccuracy: r.ValAccuracy, ValLoss: r.ValLoss, ECE: r.ECE, ECEChance: r.ECEChance, GuessLoss: r.GuessLoss, Temperature: r.Temperature, TrainAccuracy: r.TrainAccuracy, TrainLoss: r.TrainLoss,
-		Seconds: r.Seconds, Epochs: r.Epochs, Examples: r.Examples, ParamsTotal: r.ParamsTotal, ParamsThawed: r.ParamsThawed,
+		Seconds: r.Seconds, Epochs: r.Epochs, Examples: r.Examples, ParamsTotal: r.ParamsTotal, ParamsThawed: r.ParamsThawed, FrozenAgain: r.FrozenAgain,
 		FrozenDigestBefore: r.FrozenDigestBefore, FrozenDigestAfter: r.FrozenDigestAfter,
 		CacheBytes: r.CacheBytes, PeakRSS: r.PeakRSS, Plan: planOf(r.Plan), Out: r.Out, EpochSeconds: r.EpochSeconds,
 		Auto: autoOf(r), ValMetric: metricOf(r.ValMetric), ValBefore: metricOf(r.ValBefore), TrainMetric: metricOf(r.TrainMetric),

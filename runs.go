@@ -26,6 +26,9 @@ type RunInfo struct {
 	Task    string   `json:"task,omitempty"` // empty if it has not read its data
 	Thaw    []string `json:"thaw"`           // selectors
 	Adapter string   `json:"adapter,omitempty"`
+	// Freeze are selectors of what was taken away from Thaw. Schedule says what changed it.
+	Freeze   []string `json:"freeze,omitempty"`
+	Schedule string   `json:"schedule,omitempty"`
 	LR      float64  `json:"lr"`
 
 	Epochs    int `json:"epochs"`         // finished
@@ -61,7 +64,7 @@ func ListRuns(dir string) ([]RunInfo, []DamagedRun, error) {
 	}
 	runs := each(found, func(l run.Listed) RunInfo {
 		return RunInfo{
-			Out: l.Out, State: l.State, Error: l.Error, Model: l.Config.Model, Data: l.Config.Data, Task: l.Task, Thaw: l.Config.Thaw, Adapter: l.Config.Adapter, LR: l.Config.LR,
+			Out: l.Out, State: l.State, Error: l.Error, Model: l.Config.Model, Data: l.Config.Data, Task: l.Task, Thaw: l.Config.Thaw, Adapter: l.Config.Adapter, Freeze: l.Config.Freeze, Schedule: l.Config.Schedule, LR: l.Config.LR,
 			Epochs: l.Epochs, Planned: l.Planned, BestEpoch: l.BestEpoch, ValAccuracy: l.Accuracy, ValMetric: metricOf(l.Metric), ValLoss: l.Loss,
 			ParamsTotal: l.ParamsTotal, ParamsThawed: l.ParamsThawed, Began: l.Began, Seconds: l.Seconds,
 			Curve: each(l.Curve, func(e *report.EpochEvent) EpochEnd { return *eventOf(time.Time{}, e).(*EpochEnd) }),

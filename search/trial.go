@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -65,7 +66,7 @@ func trialOf(r *trials.Record, shared config.Config, e trials.Entry) Trial {
 		t.Options[o.Name] = o.Value.Any()
 	}
 	if cfg, err := trials.Apply(shared, e.Point); err == nil { // it was applied before
-		t.Plan, t.Head = strings.Join(cfg.Thaw, ","), cfg.Head
+		t.Plan, t.Head = cmp.Or(strings.Join(cfg.Thaw, ","), "head"), cfg.Head
 	}
 	of := e.Outcome
 	if of == nil {

@@ -140,6 +140,7 @@ func TestBadInput(t *testing.T) {
 		{fit("--schedule", "1:all"), []string{"schedule", "1:all", "gradual"}},
 		{fit("--schedule", "lisa"), []string{"schedule", "lisa:2"}},
 		{fit("--schedule", "autofreeze:120%"), []string{"schedule", "120%", "share"}},
+		{fit("--schedule", "gradual", "--thaw", "head"), []string{"schedule", "nothing to change with --thaw head"}},
 		{fit("--schedule", "lisa:99"), []string{"schedule", "can be drawn"}},
 		{fit("--tokenizer", "t.json"), []string{"--tokenizer t.json", "takes pictures"}},
 		{fit("--text-column", "words"), []string{"--text-column: words", "folder of class folders"}},

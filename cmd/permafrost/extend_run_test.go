@@ -52,7 +52,7 @@ func TestExtend(t *testing.T) {
 	sameFiles(t, "cosine-extended/model.onnx", "replay/model.onnx")
 	succeed(t, "fit", "--resume", "--out", "cosine-extended")
 	sameFiles(t, "cosine-extended/model.onnx", "replay/model.onnx")
-	again := succeed(t, "fit", "--extend", "1", "--resume", "--out", "cosine")
+	again := succeed(t, "fit", "--extend", "1", "--out", "cosine")
 	if !strings.Contains(again.stdout, "cosine-extended-2") {
 		t.Errorf("a second extension: %s", again.stdout)
 	}
@@ -75,6 +75,7 @@ func TestExtend(t *testing.T) {
 		{[]string{"--extend", "2", "--out", "gradual"}, []string{"gradual", "begin another run"}},
 		{[]string{"--extend", "2", "--out", "swa"}, []string{"swa", "begin another run"}},
 		{[]string{"--extend", "2", "--config", "cosine/run.yaml"}, []string{"--config and --extend"}},
+		{[]string{"--resume", "--extend", "3", "--out", "cosine"}, []string{"--resume and --extend", "give one of the two"}},
 		{[]string{"--resume", "--out", "cosine", "--epochs", "9"}, []string{"epochs was 3, is 9", "--extend"}},
 	} {
 		before := len(listing(t))

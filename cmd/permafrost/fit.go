@@ -76,7 +76,7 @@ its optimiser's state, and learning rates that begin again; the best epoch of bo
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		f := &fit{cmd: cmd, given: given, resume: *resume}
 		if fs.Changed("extend") {
-			f.extend, f.resume = extend, false
+			f.extend = extend
 		}
 		if err := f.configure(*config); err != nil {
 			return err
@@ -114,6 +114,8 @@ func (f *fit) configure(config string) error {
 	switch {
 	case f.extend != nil && config != "":
 		return fmt.Errorf("--config and --extend: an extended run has its own options; give one of the two")
+	case f.extend != nil && f.resume:
+		return fmt.Errorf("--resume and --extend: --resume goes on with an unfinished run, --extend with a finished one; give one of the two")
 	case f.extend != nil:
 		return f.configureExtension()
 	case f.resume && config != "":
@@ -275,15 +277,22 @@ model       %s
 
 // frozenText says what became of the weights that the plan froze.
 func frozenText(r *permafrost.Result, cfg *permafrost.Config) string {
+	froze := slices.ContainsFunc(r.Plan.Params, func(p permafrost.PlanParam) bool {
+		return p.State == permafrost.Frozen || p.State == permafrost.Partly
+	})
 	switch {
 	case cfg.AdapterMerge:
 		return "adapters are merged into the weights beside them, every other frozen weight has its bytes unchanged"
 	case r.FrozenDigestBefore != r.FrozenDigestAfter:
 		return "frozen weights changed"
-	case !slices.ContainsFunc(r.Plan.Params, func(p permafrost.PlanParam) bool {
-		return p.State == permafrost.Frozen || p.State == permafrost.Partly
-	}):
+	case !froze && r.FrozenAgain > 0:
+		return fmt.Sprintf("every weight trained at some time; frozen at the end: %d of them", r.FrozenAgain)
+	case !froze && cfg.Schedule != "":
+		return "every weight trained at some time, and none was frozen at the end"
+	case !froze:
 		return "nothing was frozen"
+	case r.FrozenAgain > 0:
+		return fmt.Sprintf("every weight that never trained has its bytes unchanged; frozen at the end: %d more", r.FrozenAgain)
 	}
 	return "every frozen weight has its bytes unchanged"
 }

@@ -79,6 +79,18 @@ classes are called.`,
 		if err := checkOutput("out", *out, append(args, *model)...); err != nil {
 			return err
 		}
+		for _, name := range []string{"top-k", "top-p", "seed"} {
+			if fs.Changed(name) && c.Temperature == 0 {
+				note(cmd, "--%s does nothing: without --temperature the best token is always taken", name)
+			}
+		}
+		switch {
+		case !fs.Changed("top"):
+		case *out != "" && !*asJSON:
+			note(cmd, "--top does nothing: the table of --out has one answer for each input")
+		case m.Task() != "classify" && m.Task() != "multilabel":
+			note(cmd, "--top does nothing: a model for task %s lists no labels", m.Task())
+		}
 		a := &answerWriter{cmd: cmd, notes: m.Notes(), top: *top, json: *asJSON, out: *out}
 		files, err := m.FindFiles(args...)
 		if err != nil {

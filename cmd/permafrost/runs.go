@@ -80,10 +80,6 @@ func printRuns(cmd *cobra.Command, dir string, runs []permafrost.RunInfo) error 
 		if r.Epochs != r.Planned {
 			epochs += fmt.Sprintf("/%d", r.Planned)
 		}
-		trains := strings.Join(r.Thaw, ",")
-		if r.Adapter != "" {
-			trains += " " + r.Adapter
-		}
 		validation, loss := "-", "-"
 		switch {
 		case r.ValMetric != nil:
@@ -94,7 +90,7 @@ func printRuns(cmd *cobra.Command, dir string, runs []permafrost.RunInfo) error 
 		if r.ValLoss != nil {
 			loss = fmt.Sprintf("%.4f", *r.ValLoss)
 		}
-		fmt.Fprintln(tw, strings.Join([]string{r.Out, r.State, filepath.Base(r.Model), filepath.Base(r.Data), trains, epochs,
+		fmt.Fprintln(tw, strings.Join([]string{r.Out, r.State, filepath.Base(r.Model), filepath.Base(r.Data), trains(&r), epochs,
 			validation, loss, secondsText(r.Seconds), r.Began.Local().Format(time.DateTime)}, "\t"))
 	}
 	if err := tw.Flush(); err != nil {
@@ -108,6 +104,20 @@ func printRuns(cmd *cobra.Command, dir string, runs []permafrost.RunInfo) error 
 		}
 	}
 	return nil
+}
+
+// trains says what a run trains, as the options of fit have it.
+func trains(r *permafrost.RunInfo) string {
+	text := strings.Join(r.Thaw, ",")
+	if len(r.Freeze) > 0 {
+		text += " --freeze " + strings.Join(r.Freeze, ",")
+	}
+	for _, s := range []string{r.Adapter, r.Schedule} {
+		if s != "" {
+			text += " " + s
+		}
+	}
+	return text
 }
 
 // printCurve prints the epochs of a run, and where to look further.

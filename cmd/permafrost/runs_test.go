@@ -29,6 +29,10 @@ func TestRuns(t *testing.T) {
 	write(t, "runs/bad/run.yaml", []byte("epochs: many\n"))
 	write(t, "runs/odd/run.yaml", readFile(t, "runs/good/run.yaml"))
 	write(t, "runs/odd/events.jsonl", []byte("{not json\n"))
+	write(t, "runs/void/run.yaml", readFile(t, "runs/good/run.yaml"))
+	write(t, "runs/void/events.jsonl", nil)
+	write(t, "runs/timeless/run.yaml", readFile(t, "runs/good/run.yaml"))
+	write(t, "runs/timeless/events.jsonl", []byte("{}\n"))
 	write(t, "runs/begun/run.yaml", readFile(t, "runs/good/run.yaml"))
 	write(t, "runs/notes.txt", []byte("no run"))
 	if err := os.Mkdir("runs/empty", 0o755); err != nil {
@@ -58,7 +62,7 @@ func TestRuns(t *testing.T) {
 	if len(states) != len(want) {
 		t.Errorf("%v, want %v", states, want)
 	}
-	if bad := v["damaged"].([]any); len(bad) != 2 || !strings.Contains(bad[0].(map[string]any)["why"].(string), "Epochs") || !strings.Contains(bad[1].(map[string]any)["why"].(string), "events.jsonl") {
+	if bad := v["damaged"].([]any); len(bad) != 4 || !strings.Contains(bad[0].(map[string]any)["why"].(string), "Epochs") || !strings.Contains(bad[1].(map[string]any)["why"].(string), "events.jsonl") {
 		t.Errorf("damaged: %v", bad)
 	}
 
@@ -68,10 +72,21 @@ func TestRuns(t *testing.T) {
 			t.Errorf("no %q in\n%s", text, o.stdout)
 		}
 	}
-	for _, name := range []string{"bad", "odd"} {
-		if !strings.Contains(o.stderr, filepath.Join("runs", name)+" cannot be read") {
+	for name, why := range map[string]string{
+		"bad": "", "odd": "events.jsonl: line 1 is damaged: it is no event in JSON", "void": "events.jsonl holds no event: it is empty or cut off", "timeless": "events.jsonl: line 1 has no type or no time",
+	} {
+		if !strings.Contains(o.stderr, filepath.Join("runs", name)+" cannot be read: "+why) {
 			t.Errorf("%s is not named:\n%s", name, o.stderr)
 		}
+	}
+	for _, not := range []string{"0001", "invalid character"} {
+		if strings.Contains(o.stdout+o.stderr, not) {
+			t.Errorf("%q in\n%s%s", not, o.stdout, o.stderr)
+		}
+	}
+	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "staged/run", "--epochs", "2", "--schedule", "gradual", "--freeze", "first:1")
+	if o := succeed(t, "runs", "staged"); !strings.Contains(o.stdout, "  all --freeze first:1 gradual  ") {
+		t.Errorf("freeze and schedule are not shown:\n%s", o.stdout)
 	}
 	if o := succeed(t, "runs", "photos"); !strings.Contains(o.stdout, "no runs in photos") {
 		t.Errorf("a folder without runs: %s", o.stdout)

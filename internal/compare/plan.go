@@ -89,6 +89,9 @@ func Plans(texts []string, common config.Config) ([]Plan, error) {
 	if !named(Head) {
 		p := Plan{Head, common}
 		p.Config.Thaw = []string{"head"}
+		if common.Adapter == "" {
+			p.Config.Schedule = "" // there is nothing to change
+		}
 		out = slices.Insert(out, 0, p)
 	}
 	if !named(Full) {

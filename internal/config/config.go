@@ -85,7 +85,7 @@ type Config struct {
 // DefaultConfig returns the default value of every option.
 func DefaultConfig() Config {
 	return Config{
-		Augment: "none", Thaw: []string{"head"}, Freeze: []string{}, BatchNorm: "auto", AdapterTargets: []string{}, Input: []string{}, Shape: []string{},
+		Augment: "none", Thaw: []string{}, Freeze: []string{}, BatchNorm: "auto", AdapterTargets: []string{}, Input: []string{}, Shape: []string{},
 		Head: "linear", Attach: []string{}, Start: "none", Pool: "auto",
 		Accumulate: 1, Optimizer: "adamw", LRSchedule: "cosine", ClassWeights: "none", Calibrate: "auto", Keep: "best", LRMult: []string{},
 		Seed: 1, Cache: "auto", CachePrecision: "float32",

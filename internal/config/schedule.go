@@ -8,13 +8,21 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/schedule"
 )
 
-// ResolveSchedule sets the options that follow from a schedule, before the plan is made. It returns
-// notes for the user.
-func (c *Config) ResolveSchedule() (notes []string) {
+// ResolvePlan sets the options that are left open for the plan: what trains, by default the head,
+// under a schedule all weights, and with an adapter that alone besides the head. It returns notes
+// for the user.
+func (c *Config) ResolvePlan() (notes []string) {
+	open := len(c.Thaw) == 0
+	if open {
+		c.Thaw = []string{"head"}
+	}
 	if c.Schedule == "" {
 		return nil
 	}
-	if slices.Equal(c.Thaw, []string{"head"}) {
+	switch {
+	case open && c.Adapter != "":
+		notes = append(notes, fmt.Sprintf("schedule %s chooses among the adapters and the head; option thaw names more", c.Schedule))
+	case open:
 		c.Thaw = []string{"all"}
 		notes = append(notes, fmt.Sprintf("schedule %s chooses among all weights; option thaw names those that it may choose from", c.Schedule))
 	}
@@ -32,6 +40,9 @@ func (c *Config) checkSchedule() error {
 	}
 	if _, err := schedule.Parse(c.Schedule); err != nil {
 		return option.Errorf("schedule", "%w", err)
+	}
+	if c.Adapter == "" && slices.Equal(c.Thaw, []string{"head"}) {
+		return option.Errorf("schedule", "%s has nothing to change with option thaw head; leave option thaw out for all weights, or name more, as all", c.Schedule)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func TestIntegerWeights(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(s.Idle([]string{c.thaw}, nil), "\n"); got != c.note {
+		if got := strings.Join(s.Idle([]string{c.thaw}, nil, nil), "\n"); got != c.note {
 			t.Errorf("%s: %q, want %q", c.thaw, got, c.note)
 		}
 	}

@@ -157,6 +157,13 @@ func (p *Plan) track(set *Set) {
 	}
 }
 
+// Unfreezes reports whether BatchNorm auto lets running statistics of this plan follow the data.
+func (p *Plan) Unfreezes(set *Set) bool {
+	auto := Plan{BatchNorm: "auto", Params: slices.Clone(p.Params)}
+	auto.track(set)
+	return slices.ContainsFunc(auto.Params, func(e Entry) bool { return e.State == Tracking })
+}
+
 // Of gives the entry of a weight. A weight that the plan does not know is frozen.
 func (p *Plan) Of(name string) Entry {
 	if p.byName == nil {

@@ -17,7 +17,7 @@ import (
 // Check errors where an option fixes what auto would choose, or contradicts it.
 func Check(cfg *config.Config) error {
 	switch {
-	case !slices.Equal(cfg.Thaw, config.DefaultConfig().Thaw):
+	case len(cfg.Thaw) > 0 && !slices.Equal(cfg.Thaw, []string{"head"}):
 		return fmt.Errorf("option auto chooses what to thaw: leave option thaw %s out, or option auto", cfg.Thaw[0])
 	case cfg.Schedule != "":
 		return fmt.Errorf("option auto chooses one plan for the whole run: leave option schedule %s out, or option auto", cfg.Schedule)

@@ -165,7 +165,7 @@ func ReadEvents(r io.Reader, f func(Record) bool) error {
 		}
 		rec, err := decodeEvent(line)
 		if err != nil {
-			return fmt.Errorf("events: line %d: %w", n, err)
+			return fmt.Errorf("line %d %s", n, damage(err))
 		}
 		if !f(rec) {
 			return nil
@@ -181,9 +181,27 @@ func decodeEvent(line []byte) (Record, error) {
 	if err := json.Unmarshal(line, &head); err != nil {
 		return Record{}, err
 	}
+	if head.Type == "" || head.Time.IsZero() {
+		return Record{}, errNoEvent
+	}
 	e := newEvent(head.Type)
 	if e == nil {
 		return Record{head.Time, &Unknown{head.Type, bytes.Clone(bytes.TrimSpace(line))}}, nil
 	}
 	return Record{head.Time, e}, json.Unmarshal(line, e)
+}
+
+// errNoEvent says that a line lacks what every event has.
+var errNoEvent = errors.New("has no type or no time")
+
+// damage says in words why a line could not be read.
+func damage(err error) string {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, errNoEvent):
+		return err.Error()
+	case errors.As(err, &wrong) && wrong.Field != "":
+		return fmt.Sprintf("is damaged: %q cannot be a %s", wrong.Field, wrong.Value)
+	}
+	return "is damaged: it is no event in JSON"
 }

@@ -101,15 +101,24 @@ func (p *Progress) Emit(at time.Time, e Event) {
 	case *RunEnd:
 		p.endBar()
 		p.sayHeld()
+		if p.passed > 0 {
+			p.line("%s more since the last line", Counted(p.passed, "plan change"))
+			p.passed = 0
+		}
 		p.end(e)
 	}
 }
 
-// sayHeld writes the line of the last epoch, unless it has one.
+// sayHeld writes the line of the last epoch, unless it has one. It counts the plan changes that
+// have no line.
 func (p *Progress) sayHeld() {
+	more := ""
+	if p.passed > 0 {
+		more = fmt.Sprintf("  (%s more)", Counted(p.passed, "plan change"))
+	}
 	if p.held != nil {
-		p.line("%s", p.epochLine(p.held))
-		p.held = nil
+		p.line("%s%s", p.epochLine(p.held), more)
+		p.held, p.passed = nil, 0
 	}
 }
 

@@ -126,7 +126,10 @@ func TestProgressOfManyPlanChanges(t *testing.T) {
 	for i := range 5 {
 		p.Emit(noon.Add(time.Duration(i)*400*time.Millisecond), &PlanChange{Epoch: i + 1, ParamsThawed: 7})
 	}
-	want := "epoch 1: 7 parameters trained from now on\nepoch 4: 7 parameters trained from now on (2 changes more since the last line)\n"
+	p.Emit(noon.Add(1900*time.Millisecond), &PlanChange{Epoch: 6, ParamsThawed: 7})
+	p.Emit(noon.Add(1950*time.Millisecond), &RunEnd{Status: "done", Seconds: 2})
+	want := "epoch 1: 7 parameters trained from now on\nepoch 4: 7 parameters trained from now on (2 changes more since the last line)\n" +
+		"2 plan changes more since the last line\ndone in 2.0 s\n"
 	if b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}

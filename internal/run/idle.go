@@ -33,6 +33,12 @@ func (s *Session) idleOptions(batch int) {
 	}
 	s.idleForNewHead(note)
 	s.idleCache(note)
+	if c.BatchNorm == "frozen" && !c.Auto && !s.Plans.Reach.Unfreezes(s.Net.Set) {
+		note("option batchnorm frozen does nothing: no batch normalisation trains")
+	}
+	if counts := s.Train.Counts(); c.ClassWeights == "balanced" && s.Task.Name() == data.DefaultTask && slices.Max(counts) == slices.Min(counts) {
+		note("option class_weights balanced does nothing: each class has %s", report.Counted(counts[0], "training example"))
+	}
 	if c.Calibrate == "on" && !s.calibrates() {
 		note("option calibrate on does nothing: it takes classes, and %d training examples or more", calibrationLeast)
 	}
@@ -68,16 +74,22 @@ func (s *Session) idleForNewHead(note func(format string, args ...any)) {
 	if c.WiseFT != nil && *c.WiseFT != 1 {
 		note("option wise_ft %g does nothing: only a new head trains, which has no pretrained values", *c.WiseFT)
 	}
-	if c.Cache == "off" && c.Epochs > 1 {
+	if c.Cache == "off" && c.Epochs > 1 && !s.augmented() {
 		note("option cache off computes the whole frozen part again in each of %s; kept, it is computed once", report.Epochs(c.Epochs))
 	}
 }
 
+// augmented reports whether training examples change from epoch to epoch.
+func (s *Session) augmented() bool { return (data.Options{Augment: s.Config.Augment}).Augmented() }
+
 // idleCache notes options of a cache that is off.
 func (s *Session) idleCache(note func(format string, args ...any)) {
 	c, usual := &s.Config, config.DefaultConfig()
-	if c.CacheVariants > 0 && !(data.Options{Augment: c.Augment}).Augmented() {
+	switch {
+	case c.CacheVariants > 0 && !s.augmented():
 		note("option cache_variants %d does nothing: there is no augment to make variants", c.CacheVariants)
+	case c.CacheVariants > 0 && c.Cache == "off":
+		note("option cache_variants %d saves nothing: option cache is off, so each epoch computes its variants again", c.CacheVariants)
 	}
 	if c.Cache != "off" {
 		return

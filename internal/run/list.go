@@ -139,6 +139,9 @@ func readListed(path string) (*Listed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", EventsFile, err)
 	}
+	if l.Began.IsZero() {
+		return nil, fmt.Errorf("%s holds no event: it is empty or cut off", EventsFile)
+	}
 	if !sitting.IsZero() {
 		l.State = Unfinished
 		l.Seconds += last.Sub(sitting).Seconds()

@@ -23,6 +23,7 @@ type Result struct {
 	Examples           int          `json:"examples"`
 	ParamsTotal        int          `json:"params_total"`
 	ParamsThawed       int          `json:"params_thawed"`
+	FrozenAgain        int          `json:"frozen_again,omitempty"` // weights that trained once and were frozen at the end
 	FrozenDigestBefore string       `json:"frozen_digest_before"`
 	FrozenDigestAfter  string       `json:"frozen_digest_after"`
 	CacheBytes         int64        `json:"cache_bytes"`

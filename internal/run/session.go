@@ -111,7 +111,7 @@ func newSession(cfg config.Config, base *split.Base, tr, val *data.Dataset, reso
 	}
 	s.Task, s.targets = chosen.Task, chosen.targets
 	s.Notes = append(s.Notes, chosen.notes...)
-	s.Notes = append(s.Notes, cfg.ResolveSchedule()...)
+	s.Notes = append(s.Notes, cfg.ResolvePlan()...)
 	o := cfg.NetworkOptions()
 	o.Resolve = resolve
 	trained := s.Task

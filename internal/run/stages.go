@@ -111,10 +111,20 @@ func (s *Session) restoreWeights(tensors map[string]*tensor.Tensor) error {
 // again reports whether a weight that trained in an earlier stage is frozen. Other runs cannot use
 // values computed from it.
 func (s *Session) again() bool {
+	return slices.ContainsFunc(s.Net.Set.Weights, s.isFrozenAgain)
+}
+
+// frozenAgain counts the weights that trained in an earlier stage and are frozen.
+func (s *Session) frozenAgain() int {
+	n := 0
 	for _, w := range s.Net.Set.Weights {
-		if s.Plans.Ever.Live(w.Name) && !s.Plans.Now.Live(w.Name) {
-			return true
+		if w.Role.Trains() && s.isFrozenAgain(w) {
+			n++
 		}
 	}
-	return false
+	return n
+}
+
+func (s *Session) isFrozenAgain(w *freeze.Weight) bool {
+	return s.Plans.Ever.Live(w.Name) && !s.Plans.Now.Live(w.Name)
 }

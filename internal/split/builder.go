@@ -61,7 +61,7 @@ func New(base *Base, t task.Task, o Options) (*Network, error) {
 	if n.Plan, err = freeze.New(n.Set, freeze.Options{Thaw: o.Thaw, Freeze: o.Freeze, BatchNorm: o.BatchNorm, Model: base.Model.Digest(), Head: o.Head, NewHead: headed.fresh()}); err != nil {
 		return nil, err
 	}
-	headed.Notes = append(headed.Notes, n.Set.Idle(o.Thaw, o.Freeze)...)
+	headed.Notes = append(headed.Notes, n.Set.Idle(o.Thaw, o.Freeze, headed.fresh())...)
 	if o.Resolve != nil {
 		if err := o.Resolve(n.Set, n.Plan); err != nil {
 			return nil, err

@@ -76,7 +76,8 @@ func given(c *config.Config, name string) bool {
 	a, b := reflect.ValueOf(*c), reflect.ValueOf(usual)
 	for i := range a.NumField() {
 		if a.Type().Field(i).Tag.Get("yaml") == name {
-			return !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface())
+			bothEmpty := a.Field(i).Kind() == reflect.Slice && a.Field(i).Len() == 0 && b.Field(i).Len() == 0
+			return !bothEmpty && !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface())
 		}
 	}
 	panic("trials: there is no option " + name)
