@@ -154,6 +154,15 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
+	if tuned.Tuned(m.Metadata) {
+		r, err := tuned.ReadRecord(m.Metadata)
+		if err != nil {
+			return nil, badInput(err)
+		}
+		if r.Temperature != 1 {
+			d.Notes = append(d.Notes, fmt.Sprintf("the scores have the temperature %.6g, which is in the metadata of %s and not in the state dict: divide the scores by it before a softmax", r.Temperature, model))
+		}
+	}
 	if err := atomicfile.Write(out, func(w io.Writer) error { return d.Save(w, out) }); err != nil {
 		return nil, failed(err)
 	}
