@@ -44,7 +44,7 @@ func TestRunSpeaksToOthers(t *testing.T) {
 // note says so.
 func TestExportTellsTemperature(t *testing.T) {
 	world(t)
-	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--epochs", "1", "--head", "keep", "--thaw", "last:1")
+	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--epochs", "1")
 	m, err := onnx.Open("run/model.onnx")
 	if err != nil {
 		t.Fatal(err)
