@@ -35,6 +35,9 @@ func WriteProbabilities(tunedFile, path string) (*Probabilities, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !Tuned(m.Metadata) {
+		return nil, fmt.Errorf("%s was not written by permafrost fit, and does not say whether one label is right or several: tune it first; option head keep keeps its own classifier", tunedFile)
+	}
 	r, err := ReadRecord(m.Metadata)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", tunedFile, err)
