@@ -67,7 +67,7 @@ type Lack struct {
 // tensor on either side has no counterpart, nothing is written, and the result says, together with
 // the error, what did not match.
 func Import(checkpointFile, model, out string, o ImportOptions) (*Imported, error) {
-	if err := apart(out, model, checkpointFile); err != nil {
+	if err := writable(out, ".onnx", "an ONNX file", model, checkpointFile); err != nil {
 		return nil, err
 	}
 	m, err := onnx.Open(model)
@@ -154,6 +154,15 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
+	if tuned.Tuned(m.Metadata) {
+		r, err := tuned.ReadRecord(m.Metadata)
+		if err != nil {
+			return nil, badInput(err)
+		}
+		if r.Temperature != 1 {
+			d.Notes = append(d.Notes, fmt.Sprintf("the scores have the temperature %.6g, which is in the metadata of %s and not in the state dict: divide the scores by it before a softmax", r.Temperature, model))
+		}
+	}
 	if err := atomicfile.Write(out, func(w io.Writer) error { return d.Save(w, out) }); err != nil {
 		return nil, failed(err)
 	}
@@ -184,10 +193,7 @@ type Probabilities struct {
 // unchanged, and a Model opened from out gives the same answers. It errors for tasks other than
 // classify and multilabel.
 func ExportProbabilities(tunedFile, out string) (*Probabilities, error) {
-	if !strings.EqualFold(filepath.Ext(out), ".onnx") {
-		return nil, badOption("out", "%s: option with_softmax writes an ONNX file: name it .onnx", out)
-	}
-	if err := apart(out, tunedFile); err != nil {
+	if err := writable(out, ".onnx", "an ONNX file", tunedFile); err != nil {
 		return nil, err
 	}
 	p, err := tuned.WriteProbabilities(tunedFile, out)
@@ -210,6 +216,18 @@ func stateDict(m *onnx.Model, o ExportOptions) (*checkpoint.StateDict, error) {
 		return nil, fmt.Errorf("%s: %w", o.Checkpoint, err)
 	}
 	return d, nil
+}
+
+// writable errors if the ending of out is not that of what is written to it, or if out is one of the
+// files that are read.
+func writable(out, ending, what string, inputs ...string) error {
+	if err := apart(out, inputs...); err != nil {
+		return err
+	}
+	if !strings.EqualFold(filepath.Ext(out), ending) {
+		return badInput(fmt.Errorf("%s: %s is written there: name it %s", out, what, ending))
+	}
+	return nil
 }
 
 // apart errors if out is one of the files that are read.

@@ -47,7 +47,7 @@ func Verify(base, tunedFile, plan string) (*Verification, error) {
 // ExtractDelta writes what a tuned model has in addition to its base to the file delta, and returns
 // the number of tensors in it.
 func ExtractDelta(base, tunedFile, delta string) (tensors int, err error) {
-	if err := apart(delta, base, tunedFile); err != nil {
+	if err := writable(delta, ".safetensors", "a delta", base, tunedFile); err != nil {
 		return 0, err
 	}
 	f, err := tuned.Extract(base, tunedFile, delta)
@@ -66,7 +66,7 @@ func ExtractDelta(base, tunedFile, delta string) (tensors int, err error) {
 // ApplyDelta rebuilds, bit for bit, the tuned model from which a delta was made. It errors if the
 // delta belongs to another base.
 func ApplyDelta(base, delta, tunedFile string) error {
-	if err := apart(tunedFile, base, delta); err != nil {
+	if err := writable(tunedFile, ".onnx", "an ONNX file", base, delta); err != nil {
 		return err
 	}
 	return badInput(tuned.Apply(base, delta, tunedFile))

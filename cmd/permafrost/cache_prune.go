@@ -41,7 +41,9 @@ only until the rest fits. Without any of them it says what each would free, and 
 		case *all && some:
 			return errors.New("--all drops everything: leave --older and --to out")
 		case !*all && !some:
-			return askWhatToPrune(dir)
+			if err := askWhatToPrune(dir); err != nil {
+				return err
+			}
 		}
 		freed, left, err := permafrost.PruneCache(dir, o)
 		if err != nil {
@@ -49,6 +51,10 @@ only until the rest fits. Without any of them it says what each would free, and 
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), map[string]int64{"freed_bytes": freed, "left_bytes": left})
+		}
+		if freed+left == 0 {
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "nothing to drop: the cache in %s is empty\n", dir)
+			return err
 		}
 		did := "freed"
 		if o.Dry {
@@ -61,10 +67,11 @@ only until the rest fits. Without any of them it says what each would free, and 
 }
 
 // askWhatToPrune is the error of a prune that says nothing of what to drop: what each way would free.
+// It is nil for an empty cache.
 func askWhatToPrune(dir string) error {
 	day := 24 * time.Hour
 	total, _, err := permafrost.PruneCache(dir, permafrost.PruneOptions{Dry: true})
-	if err != nil {
+	if err != nil || total == 0 {
 		return err
 	}
 	var would []string
@@ -102,8 +109,14 @@ func (s *sizeValue) Set(text string) error {
 // ageValue is a duration as a flag, in days and weeks too.
 type ageValue time.Duration
 
-func (*ageValue) Type() string     { return "duration" }
-func (a *ageValue) String() string { return time.Duration(*a).String() }
+func (*ageValue) Type() string { return "age" }
+
+func (a *ageValue) String() string {
+	if *a == 0 { // none is given
+		return ""
+	}
+	return time.Duration(*a).String()
+}
 
 func (a *ageValue) Set(text string) error {
 	hours, last := 0, len(text)-1
@@ -119,7 +132,10 @@ func (a *ageValue) Set(text string) error {
 		n, err = strconv.ParseFloat(text[:last], 64)
 		d = time.Duration(n * float64(hours) * float64(time.Hour))
 	}
-	if err != nil || d <= 0 {
+	if err == nil && d == 0 {
+		return errors.New("everything is older: --all drops everything")
+	}
+	if err != nil || d < 0 {
 		return fmt.Errorf("%q is no duration, as 12h, 30d or 4w", text)
 	}
 	*a = ageValue(d)

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/onnx"
 )
 
 // TestRunSpeaksToOthers: labels and preparation lie beside the tuned file, and a file with
@@ -34,6 +36,26 @@ func TestRunSpeaksToOthers(t *testing.T) {
 		}
 		if a, b := of("run/model.onnx"), of("probabilities.onnx"); !reflect.DeepEqual(a, b) {
 			t.Errorf("%s gives %v, and with probabilities %v", args[0], a, b)
+		}
+	}
+}
+
+// TestExportTellsTemperature: a state dict has no place for the temperature of a kept head, and a
+// note says so.
+func TestExportTellsTemperature(t *testing.T) {
+	world(t)
+	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--epochs", "1")
+	m, err := onnx.Open("run/model.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.WriteFile("cool.onnx", &onnx.Patch{Metadata: map[string]string{"permafrost.temperature": "0.5"}}); err != nil {
+		t.Fatal(err)
+	}
+	for model, want := range map[string]bool{"run/model.onnx": false, "cool.onnx": true} {
+		o := succeed(t, "export", model, "--out", "kept.pth")
+		if said := strings.Contains(o.stdout, "temperature 0.5"); said != want {
+			t.Errorf("%s: told of a temperature: %v\n%s", model, said, o.stdout)
 		}
 	}
 }

@@ -277,6 +277,12 @@ func TestCache(t *testing.T) {
 	if v["left_bytes"] != 0.0 || v["freed_bytes"] != dry["freed_bytes"] {
 		t.Errorf("cache prune: %v, the dry run said %v", v, dry)
 	}
+	if o := succeed(t, "cache", "prune"); !strings.Contains(o.stdout, "nothing to drop") {
+		t.Errorf("prune of an empty cache: %s", o.stdout)
+	}
+	if o := succeed(t, "cache", "prune", "--help"); strings.Contains(o.stdout, "default 0s") {
+		t.Errorf("cache prune --help has a default of 0s:\n%s", o.stdout)
+	}
 }
 
 func TestHelp(t *testing.T) {

@@ -20,7 +20,8 @@ func predictCommand() *cobra.Command {
 from the tuned file, which needs nothing else. Of a folder all files of the kind are taken, those
 in folders below it too; a glob in quotes is expanded. A damaged file is named and skipped, and the
 exit status is then 1. The file - is what comes on stdin. --out writes a CSV table with the columns
-input, label and probability in place of the printed answers.
+input and label in place of the printed answers. The label is a class, whose probability is a third
+column; the labels that apply, joined by |; a number; a transcript; or the text that continues.
 
 A model of vectors takes tables of numbers, a row each, and answers for every row; a table without a
 line of names has the numbers in the model's order. A model of texts takes tables with a column of

@@ -55,7 +55,7 @@ var otherNames = map[string][]string{
 }
 
 // unknownFlag adds to the error of a flag that the command does not have the flag that was probably
-// meant.
+// meant, and to that of a wrong value what is wanted.
 func unknownFlag(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
@@ -63,7 +63,23 @@ func unknownFlag(cmd *cobra.Command, err error) error {
 			err = fmt.Errorf("%w: is --%s meant?", err, meant)
 		}
 	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		if want := wanted[invalid.GetFlag().Value.Type()]; want != "" {
+			err = fmt.Errorf("invalid argument %q for \"--%s\": want %s", invalid.GetValue(), invalid.GetFlag().Name, want)
+		}
+	}
 	return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
+}
+
+// wanted is what flags of a type take. Those of other types say it themselves.
+var wanted = map[string]string{
+	"bool":     "true or false",
+	"float64":  "a number, as 0.01",
+	"int":      "a whole number",
+	"int64":    "a whole number",
+	"uint64":   "a whole number from 0 on",
+	"duration": "a duration, as 90s, 10m or 2h",
 }
 
 // meantFlag is the flag of a command that another tool calls name, or whose name differs by a

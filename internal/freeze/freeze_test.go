@@ -103,6 +103,10 @@ func TestSelectErrors(t *testing.T) {
 		{"stem.bn.running_mean", "matches no weight"},
 		{"a[", "unclosed ["},
 		{"layer", "matches no weight"}, // no part of a name
+		{"layer22", "nearest names are layer2,"},
+		{"last1", "is last:1 meant?"},
+		{"lastt:1", "is last:1 meant?"},
+		{"kind-bias", "is kind:bias meant?"},
 	} {
 		_, err := describe().Select([]string{c.sel})
 		if err == nil || !strings.Contains(err.Error(), c.want) {

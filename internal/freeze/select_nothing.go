@@ -3,6 +3,7 @@ package freeze
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -10,6 +11,12 @@ import (
 // nothing is the error for a selector that matches no weight.
 func (s *Set) nothing(sel string) error {
 	full := sel
+	if s.replaced(sel) {
+		return fmt.Errorf("selector %q is the model's own classifier, which the new head replaces: head selects the new one, and option head keep keeps the model's", full)
+	}
+	if other := s.meant(sel); other != "" {
+		return fmt.Errorf("selector %q matches no weight: is %s meant?", full, other)
+	}
 	if kind, arg, _ := strings.Cut(sel, ":"); kind == "rows" || kind == "channels" {
 		sel = arg[:strings.LastIndexByte(arg, '[')]
 	}
@@ -19,32 +26,68 @@ func (s *Set) nothing(sel string) error {
 		}
 		return fmt.Errorf("selector %q matches no weight of this model", full)
 	}
-	want := strings.TrimPrefix(sel, "re:")
-	type near struct {
-		name string
-		d    int
+	names := s.nearest(strings.TrimPrefix(sel, "re:"))
+	return fmt.Errorf("selector %q matches no weight; the nearest names are %s (permafrost inspect lists all)", full, strings.Join(names, ", "))
+}
+
+// replaced reports whether a selector names weights that only the model's own classifier has.
+func (s *Set) replaced(sel string) bool {
+	if s.Original == nil {
+		return false
 	}
+	old := Describe(s.Original, nil)
+	named, err := old.read(sel)
+	return err == nil && named.Weights != nil && slices.ContainsFunc(old.Weights, func(w *Weight) bool {
+		return s.byName[w.Name] == nil && named.Weights(w)
+	})
+}
+
+// meant is the selector that a slip in its kind was to be, as last:1 of last1 or lastt:1; "" for none.
+func (s *Set) meant(sel string) string {
+	kind, arg, colon := strings.Cut(sel, ":")
+	for _, k := range selectors {
+		if k.Word || k.Kind == kind {
+			continue
+		}
+		rest, ok := arg, colon && distance(kind, k.Kind) <= 2
+		if !colon {
+			rest, ok = strings.CutPrefix(sel, k.Kind)
+			rest = strings.TrimLeft(rest, "-_= ")
+		}
+		other := k.Kind + ":" + rest
+		if !ok || rest == "" {
+			continue
+		}
+		if named, err := s.read(other); err == nil && named.Weights != nil && slices.ContainsFunc(s.Weights, named.Weights) {
+			return other
+		}
+	}
+	return ""
+}
+
+// nearest are the names of weights, layers, groups of layers, nodes and blocks that differ least.
+func (s *Set) nearest(want string) []string {
 	best := map[string]int{}
 	for _, w := range s.Weights {
 		if !w.Role.Trains() {
 			continue
 		}
 		for _, n := range w.names() {
-			if n != "" && n != "." && n != "/" {
-				best[n] = distance(want, n)
-			}
+			best[n] = distance(want, n)
+		}
+		for i := range w.Module {
+			group := strings.Join(w.Module[:i+1], ".")
+			best[group] = distance(want, group)
 		}
 	}
-	var all []near
-	for n, d := range best {
-		all = append(all, near{n, d})
+	for _, b := range s.Blocks {
+		best[b] = distance(want, b)
 	}
-	slices.SortFunc(all, func(a, b near) int { return cmp.Or(cmp.Compare(a.d, b.d), cmp.Compare(a.name, b.name)) })
-	var names []string
-	for i := 0; i < len(all) && i < 4; i++ {
-		names = append(names, all[i].name)
+	for _, n := range []string{"", ".", "/"} {
+		delete(best, n)
 	}
-	return fmt.Errorf("selector %q matches no weight; the nearest names are %s (permafrost inspect lists all)", full, strings.Join(names, ", "))
+	names := slices.SortedFunc(maps.Keys(best), func(a, b string) int { return cmp.Or(cmp.Compare(best[a], best[b]), cmp.Compare(a, b)) })
+	return names[:min(4, len(names))]
 }
 
 // distance is the Levenshtein distance.

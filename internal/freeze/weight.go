@@ -65,6 +65,10 @@ type Set struct {
 	// Tokens looks the row of a token up, for selectors of rows; nil where there is no tokenizer.
 	Tokens func(token string) (int, bool)
 
+	// Original is the model's graph where a new head took the place of its classifier; nil where none
+	// did.
+	Original *ir.Graph
+
 	integers []*ir.Value // weights that cannot train, see integersOf
 	byName   map[string]*Weight
 }

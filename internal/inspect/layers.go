@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -54,7 +55,7 @@ func symbolic(s tensor.Shape, dims []string) string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-// layers groups weights into layers and blocks, and adds up the operations of one example for each.
+// layers groups weights that can train into layers and blocks, and adds up the operations of one example for each.
 func (in *Inspection) layers(t *trainable) error {
 	ops := map[string]string{}
 	for _, n := range t.net.Headed.Graph.Nodes {
@@ -64,16 +65,18 @@ func (in *Inspection) layers(t *trainable) error {
 	for i, name := range t.net.Set.Blocks {
 		blocks[i].Name = name
 	}
+	trains := map[string]bool{} // layers of fixed tables alone have no weights
+	for _, w := range t.net.Set.Weights {
+		if w.Role.Trains() {
+			trains[layerName(w)] = true
+		}
+	}
 	at := map[string]int{}
 	owner := map[string]int{} // weight name -> layer index
 	for _, w := range t.net.Set.Weights {
-		name := strings.Join(w.Module, ".")
-		node := w.Name
-		if len(w.Nodes) > 0 {
-			node = w.Nodes[0]
-		}
-		if name == "" {
-			name = node
+		name, node := layerName(w), nodeName(w)
+		if !trains[name] {
+			continue
 		}
 		k, ok := at[name]
 		if !ok {
@@ -107,6 +110,19 @@ func (in *Inspection) layers(t *trainable) error {
 	}
 	in.Blocks = blocks
 	return in.count(t, owner)
+}
+
+// nodeName is the path of the node that reads the weight, or the weight's own name.
+func nodeName(w *freeze.Weight) string {
+	if len(w.Nodes) > 0 {
+		return w.Nodes[0]
+	}
+	return w.Name
+}
+
+// layerName is the module path of the weight's layer, or its nodeName.
+func layerName(w *freeze.Weight) string {
+	return cmp.Or(strings.Join(w.Module, "."), nodeName(w))
 }
 
 // layerState derives the state of a layer from those of its weights. Running statistics count only

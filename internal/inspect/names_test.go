@@ -27,7 +27,7 @@ func TestShownNamesAreTaken(t *testing.T) {
 		names := map[string]bool{}
 		for _, l := range in.Layers {
 			if l.Params == 0 {
-				continue // running statistics alone do not train
+				t.Errorf("layer %s has no weights that train", l.Name)
 			}
 			parts := strings.Split(l.Name, ".")
 			for i := range parts { // the rows above it in the tree

@@ -81,6 +81,42 @@ func foreign(f *os.File, size int64) error {
 	return nil
 }
 
+// endings are what a file is by its name alone, where its contents do not tell.
+var endings = map[string]struct {
+	what string
+	way  func(*probe) string
+}{
+	".pth":         {"a PyTorch file", weights},
+	".pt":          {"a PyTorch file", weights},
+	".ckpt":        {"a PyTorch file", weights},
+	".bin":         {"a PyTorch file", weights},
+	".safetensors": {"a safetensors file", weights},
+	".npz":         {"a NumPy archive", weights},
+	".h5":          {"a Keras model", keras},
+	".hdf5":        {"a Keras model", keras},
+	".keras":       {"a Keras model", keras},
+	".tflite":      {"a TensorFlow Lite model", formOf("a TensorFlow Lite model").way},
+	".gguf":        {"a GGUF file", formOf("a GGUF file, as llama.cpp reads it").way},
+	".pb":          {"a frozen TensorFlow graph", formOf("a frozen TensorFlow graph").way},
+	".data": {"the weights beside an ONNX file", func(p *probe) string {
+		return fmt.Sprintf("name the model that reads them, as %s", strings.TrimSuffix(p.path, filepath.Ext(p.path)))
+	}},
+}
+
+func formOf(what string) form {
+	return forms[slices.IndexFunc(forms, func(f form) bool { return f.what == what })]
+}
+
+// byName is the end of the error for a file that is nothing known by its contents: what its name
+// says it is, damaged, and the way from there to ONNX. It is empty for other names.
+func byName(path string) string {
+	e, ok := endings[strings.ToLower(filepath.Ext(path))]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("; by its name it is %s, though its contents do not show it: %s", e.what, e.way(&probe{path: path}))
+}
+
 // named is the file that the way to ONNX writes.
 func (p *probe) named() string {
 	return strings.TrimSuffix(p.path, filepath.Ext(p.path)) + ".onnx"

@@ -149,3 +149,24 @@ func TestNoForeign(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignByName: where the contents do not tell what a file is, its name does.
+func TestForeignByName(t *testing.T) {
+	for name, want := range map[string]string{
+		"net.pth":     "torch.onnx.export",
+		"net.H5":      "keras.models.load_model",
+		"net.gguf":    "optimum-cli",
+		"net.tflite":  "tf2onnx.convert --tflite",
+		"m.onnx.data": "name the model that reads them, as ",
+		"m.onnx":      "",
+	} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, make([]byte, 100), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(path)
+		if err == nil || !strings.Contains(err.Error(), "not an ONNX model") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "by its name") != (want != "") {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}

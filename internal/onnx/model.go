@@ -104,6 +104,9 @@ func Open(path string) (*Model, error) {
 	}
 	m, err := parse(data, filepath.Dir(path))
 	if err != nil {
+		if errors.Is(err, errNotModel) {
+			err = fmt.Errorf("%w%s", err, byName(path))
+		}
 		return nil, fmt.Errorf("onnx: %s: %w", path, err)
 	}
 	m.Path = path
@@ -143,6 +146,9 @@ func Parse(data []byte, dir string) (*Model, error) {
 	return m, nil
 }
 
+// errNotModel is the error for contents that are nothing like an ONNX file.
+var errNotModel = errors.New("not an ONNX model")
+
 func parse(data []byte, dir string) (*Model, error) {
 	if len(data) == 0 {
 		return nil, fmt.Errorf("the file is empty")
@@ -150,7 +156,7 @@ func parse(data []byte, dir string) (*Model, error) {
 	p, err := parseModel(data)
 	switch {
 	case err != nil && p.irVersion == 0, err == nil && p.irVersion == 0 && p.graph == nil:
-		return nil, fmt.Errorf("not an ONNX model")
+		return nil, errNotModel
 	case truncated(err):
 		return nil, fmt.Errorf("the file ends early: truncated or damaged")
 	case err != nil:

@@ -12,6 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
+	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // Calibration on held-out training examples. Validation examples have no part in it: they choose the
@@ -39,7 +40,7 @@ func (s *Session) calibrates() bool {
 // from a fit to the others. Call it before the first step.
 func (s *Session) calibrate(ctx context.Context, events *report.Events) error {
 	if !s.calibrates() {
-		return nil
+		return s.tellUncalibrated()
 	}
 	c, err := s.newCalibration(ctx, events)
 	if err != nil {
@@ -66,6 +67,18 @@ func (s *Session) calibrate(ctx context.Context, events *report.Events) error {
 	s.Notes = append(s.Notes, fmt.Sprintf("%s chosen by %s of the training examples, held out in turn from fits to the others (option calibrate off does without)",
 		what, report.Count(c.held)))
 	return nil
+}
+
+// tellUncalibrated says in a note that scores of a kept head that had a temperature lose it.
+func (s *Session) tellUncalibrated() error {
+	if s.Net.Headed.Fresh || !tuned.Tuned(s.Base.Model.Metadata) {
+		return nil
+	}
+	r, err := tuned.ReadRecord(s.Base.Model.Metadata)
+	if err == nil && r.Temperature != 1 {
+		s.Notes = append(s.Notes, fmt.Sprintf("the model's metadata have the temperature %.3g, by which its scores were divided: this fit leaves it out, and its scores are undivided (option calibrate on chooses another)", r.Temperature))
+	}
+	return err
 }
 
 // calibration holds out parts of the training examples.

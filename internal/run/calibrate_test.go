@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
@@ -90,6 +91,12 @@ func TestCalibrates(t *testing.T) {
 		a, b := last(filepath.Join(cfg.Out, ModelFile)), last(filepath.Join(off.Out, ModelFile))
 		if slices.Equal(a, b) != (head == "keep") {
 			t.Errorf("%s: the last weights are equal to those without a temperature: %v", head, slices.Equal(a, b))
+		}
+		again := off // of the tuned model
+		again.Model, again.Head, again.Out, again.Epochs = filepath.Join(cfg.Out, ModelFile), "keep", filepath.Join(t.TempDir(), "run"), 1
+		s, _ := mustSettled(t, again)
+		if said := strings.Contains(strings.Join(s.Notes, "\n"), fmt.Sprintf("have the temperature %.3g", want)); said != (want != 1) {
+			t.Errorf("%s: temperature %g, notes of the next fit %q", head, want, s.Notes)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package run
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -10,7 +11,7 @@ import (
 func TestRunFolderPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/run-folder.md")
 	must(t, err)
-	for _, name := range append([]string{LastCheckpoint, BestCheckpoint}, runFiles...) {
+	for _, name := range slices.Concat([]string{LastCheckpoint, BestCheckpoint}, runFiles, besideFiles) {
 		if name == CheckpointsDir || name == ReportFile { // a folder, and a file that permafrost report will write
 			continue
 		}

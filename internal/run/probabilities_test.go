@@ -132,3 +132,47 @@ func TestNoProbabilities(t *testing.T) {
 	_, err = tuned.WriteProbabilities(cfg.Model, filepath.Join(t.TempDir(), "p.onnx"))
 	wantError(t, err, "not written by permafrost fit")
 }
+
+// TestProbabilitiesOfTemperature: the temperature of a kept head is in the probabilities, and the
+// file's answers are those of the tuned one, also tuned again.
+func TestProbabilitiesOfTemperature(t *testing.T) {
+	cfg := shy(t)
+	cfg.Head, cfg.LR, cfg.Epochs, cfg.Out = "keep", 0.03, 6, filepath.Join(t.TempDir(), "run")
+	_, r := mustSettled(t, cfg)
+	file, path := filepath.Join(cfg.Out, ModelFile), filepath.Join(t.TempDir(), "probabilities.onnx")
+	_, err := tuned.WriteProbabilities(file, path)
+	must(t, err)
+	scores, probs := outputOf(t, file), outputOf(t, path)
+	sum, n := 0.0, len(scores)/2
+	for _, v := range scores[:n] {
+		sum += math.Exp(v / r.Temperature)
+	}
+	for k, v := range scores[:n] {
+		if want := math.Exp(v/r.Temperature) / sum; math.Abs(probs[k]-want) > 1e-6 || r.Temperature == 1 {
+			t.Errorf("output %d is %g, want %g of temperature %g", k, probs[k], want, r.Temperature)
+		}
+	}
+	v, err := tuned.Verify(cfg.Model, path, "")
+	if err != nil || !v.Identical {
+		t.Errorf("verify: %+v (%v)", v, err)
+	}
+	loss := func(path string) float64 {
+		p, err := tuned.Open(path)
+		must(t, err)
+		defer p.Close()
+		e, err := p.Eval(context.Background(), cfg.Val)
+		must(t, err)
+		return e.Loss
+	}
+	if a, b := loss(file), loss(path); a != b {
+		t.Errorf("the tuned file has the loss %g, with probabilities %g", a, b)
+	}
+	for _, head := range []string{"linear", "keep"} {
+		again := cfg
+		again.Model, again.Head, again.Out, again.Epochs = path, head, filepath.Join(t.TempDir(), "run"), 1
+		_, r := mustSettled(t, again)
+		if l := loss(filepath.Join(again.Out, ModelFile)); math.Abs(l-r.ValLoss) > 1e-4 {
+			t.Errorf("tuned again with head %s: loss %g, the fit said %g", head, l, r.ValLoss)
+		}
+	}
+}

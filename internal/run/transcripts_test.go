@@ -6,12 +6,16 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
 // warnings gathers those about transcripts.
@@ -76,5 +80,56 @@ func TestTranscriptsTooLong(t *testing.T) {
 		if want := c.warn; len(warned) != 2*min(1, len(want)) || !strings.Contains(strings.Join(warned, "\n"), want) {
 			t.Errorf("%v: warnings %q, want %q", c.texts, warned, want)
 		}
+	}
+}
+
+// TestTranscriptsWithoutMetadata: a tuned file without its record answers with the same transcripts,
+// from the files beside it.
+func TestTranscriptsWithoutMetadata(t *testing.T) {
+	dir := t.TempDir()
+	rows, files := "file,text\n", []string{}
+	for i, text := range []string{"a b", "b a", "b", "ab"} {
+		x := make([]float64, 8000)
+		for k := range x {
+			x[k] = 0.5 * math.Sin(float64(k)*float64(i+1)/9)
+		}
+		files = append(files, filepath.Join(dir, fmt.Sprintf("%d.wav", i)))
+		writeWAV(t, files[i], x)
+		rows += fmt.Sprintf("%d.wav,%s\n", i, text)
+	}
+	for _, name := range []string{"train.csv", "val.csv"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(rows), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := config.DefaultConfig()
+	cfg.Model, cfg.Data, cfg.Out, cfg.Task, cfg.Epochs, cfg.Batch, cfg.LR = waveModel(t), dir, t.TempDir(), "ctc", 60, 4, 0.03
+	mustFit(t, cfg)
+	if labels := string(read(t, cfg.Out, LabelsFile)); labels != "<blank>\n<space>\na\nb\n" {
+		t.Errorf("labels %q", labels)
+	}
+	predictions := func(strip bool) []tuned.Prediction {
+		path := filepath.Join(cfg.Out, ModelFile)
+		m, err := onnx.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strip {
+			m.Metadata = nil
+		}
+		p, err := tuned.New(m, path, 0, feed.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		found, _, err := p.Predict(context.Background(), files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	want, got := predictions(false), predictions(true)
+	if !reflect.DeepEqual(got, want) || *want[0].Text == "" {
+		t.Errorf("predictions %+v, want %+v", got, want)
 	}
 }

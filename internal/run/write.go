@@ -9,6 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
@@ -65,7 +66,7 @@ func (f *loop) writeBeside() error {
 	if err != nil {
 		return err
 	}
-	if names := f.session.Task.Names(); len(names) > 0 {
+	if names := task.ScoreNames(f.session.Task); len(names) > 0 {
 		var b strings.Builder
 		for _, name := range names {
 			b.WriteString(strings.ReplaceAll(name, "\n", " ") + "\n")

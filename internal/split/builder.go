@@ -112,5 +112,8 @@ func (h *Headed) describe(base *Base, o Options) (*freeze.Set, error) {
 		set = freeze.Describe(h.Graph, h.Weights)
 	}
 	set.Tokens = base.tokens()
+	if h.Fresh {
+		set.Original = base.Model.Graph
+	}
 	return set, nil
 }

@@ -103,7 +103,10 @@ func Apply(base, deltaFile, path string) error {
 	}
 	f, err := safetensors.ReadFile(deltaFile)
 	if err != nil {
-		return err
+		if _, isModel := onnx.Open(deltaFile); isModel == nil {
+			return fmt.Errorf("%s is no delta, it is an ONNX model: permafrost delta extract makes a delta of it, and a run has its own, delta.safetensors", deltaFile)
+		}
+		return fmt.Errorf("%s is no delta: %w", deltaFile, err)
 	}
 	skeleton := f.Tensors[skeletonTensor]
 	var spans []onnx.Span

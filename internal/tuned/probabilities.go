@@ -12,6 +12,9 @@ import (
 // It names the output. What its operator reads are the scores, of which the record speaks.
 const keyProbabilities = "permafrost.probabilities"
 
+// temper is the operator that divides scores by a temperature: it multiplies them by the inverse.
+const temper = "Mul"
+
 // probable are the operators that turn the scores of a task into probabilities.
 var probable = map[string]string{"classify": "Softmax", "multilabel": "Sigmoid"}
 
@@ -24,13 +27,16 @@ type Probabilities struct {
 }
 
 // WriteProbabilities writes a tuned classifier to path with probabilities in place of the scores as
-// its output: softmax for one label an example, sigmoid for several. All else has the tuned file's
-// bytes. A Predictor gives the same answers for both files. It errors for other tasks, and for a
+// its output: softmax for one label an example, sigmoid for several, of the scores divided by the
+// record's temperature. All else has the tuned file's bytes. A Predictor gives the same answers for both files. It errors for other tasks, and for a
 // file that gives probabilities already.
 func WriteProbabilities(tunedFile, path string) (*Probabilities, error) {
 	m, err := onnx.Open(tunedFile)
 	if err != nil {
 		return nil, err
+	}
+	if !Tuned(m.Metadata) {
+		return nil, fmt.Errorf("%s was not written by permafrost fit, and does not say whether one label is right or several: tune it first; option head keep keeps its own classifier", tunedFile)
 	}
 	r, err := ReadRecord(m.Metadata)
 	if err != nil {
@@ -51,11 +57,15 @@ func WriteProbabilities(tunedFile, path string) (*Probabilities, error) {
 		attrs["axis"] = max(len(last.Shape)-1, 1)
 	}
 	last.Name, last.DType = p.Output, tensor.Float32
-	patch := &onnx.Patch{
-		AddNodes: []*onnx.Node{{Name: "/" + p.Output + "/" + p.Operator, Op: p.Operator, Inputs: []string{p.Scores}, Outputs: []string{p.Output}, Attrs: attrs}},
-		Outputs:  outputs,
-		Metadata: map[string]string{keyProbabilities: p.Output},
+	patch := &onnx.Patch{Outputs: outputs, Metadata: map[string]string{keyProbabilities: p.Output}}
+	scores := p.Scores
+	if t := r.Temperature; t != 1 {
+		factor, divided := m.FreshName("inverse_temperature"), m.FreshName("divided_scores")
+		patch.AddInitializers = []onnx.Initializer{{Name: factor, Tensor: tensor.Scalar(float32(1 / t))}}
+		patch.AddNodes = []*onnx.Node{{Name: "/" + p.Output + "/" + temper, Op: temper, Inputs: []string{scores, factor}, Outputs: []string{divided}}}
+		scores = divided
 	}
+	patch.AddNodes = append(patch.AddNodes, &onnx.Node{Name: "/" + p.Output + "/" + p.Operator, Op: p.Operator, Inputs: []string{scores}, Outputs: []string{p.Output}, Attrs: attrs})
 	return p, m.WriteFile(path, patch)
 }
 
@@ -74,6 +84,10 @@ func probabilities(m *onnx.Model) int {
 // scored makes the scores an output of the graph in place of the probabilities.
 func scored(m *onnx.Model) {
 	if i := probabilities(m); i >= 0 {
-		m.Graph.Outputs[i] = m.Graph.Outputs[i].Node.Inputs[0]
+		scores := m.Graph.Outputs[i].Node.Inputs[0]
+		if n := scores.Node; n != nil && n.Name == "/"+m.Metadata[keyProbabilities]+"/"+temper {
+			scores = n.Inputs[0]
+		}
+		m.Graph.Outputs[i] = scores
 	}
 }

@@ -32,6 +32,11 @@ func untuned(m *onnx.Model, o feed.Options) (*split.Base, *Record, *data.Own, er
 	base.Model = &own
 	base.Notes = append(base.Notes, fmt.Sprintf("the model was not tuned: its own classifier %q answers (output %q)", scores.Layer, scores.Output))
 	r := &Record{Input: base.Feed.Kind(), Sides: base.Sides, Temperature: 1}
+	if symbols, ok := task.Symbols(names.Names); ok && len(names.Names) == scores.Classes {
+		r.Task, r.Labels = task.NameCTC, symbols
+		base.Notes = append(base.Notes, fmt.Sprintf("its %d symbols and the blank are named by %s: it answers with transcripts", len(symbols), names.From))
+		return base, r, nil, nil
+	}
 	if scores.PerPosition {
 		if texts, ok := base.Feed.(*feed.Texts); !ok || scores.Classes < texts.Tokenizer.Size() {
 			return nil, nil, nil, fmt.Errorf("the model's classifier %q gives %d scores at every position of a sequence, not for an example: permafrost fit gives it a head", scores.Layer, scores.Classes)
