@@ -12,11 +12,12 @@ import (
 // Symptoms are the inputs of a diagnosis.
 type Symptoms struct {
 	History     []report.EpochEvent
-	Kept        int  // epoch of the written weights
-	Altered     bool // training accuracy was measured on augmented or mixed examples
-	Augment     bool // the training examples were augmented
-	Augmentable bool // examples of this kind can be augmented
-	Calibrated  bool // a temperature was chosen on held-out examples
+	Kept        int     // epoch of the written weights
+	Altered     bool    // training accuracy was measured on augmented or mixed examples
+	Augment     bool    // the training examples were augmented
+	Augmentable bool    // examples of this kind can be augmented
+	Calibrated  bool    // a temperature was chosen on held-out examples
+	Before      float64 // validation loss of the pretrained model, 0 where it was not measured
 	Trained     Depth
 }
 
@@ -51,7 +52,7 @@ func Fit(s Symptoms) *report.Diagnosis {
 	}
 	kept := &s.History[s.Kept]
 	if m := kept.Val; m.Named() != nil {
-		return unbounded(m)
+		return unbounded(m, s.Before)
 	}
 	if d := s.astray(kept); d != nil {
 		return d
@@ -203,13 +204,15 @@ func gapText(gap, se float64) string {
 }
 
 // unbounded judges a task whose metric has no best value that training could reach, by the loss of
-// guessing if there is one.
-func unbounded(m *task.Metrics) *report.Diagnosis {
+// guessing if there is one. before is the loss of the pretrained model, 0 for none.
+func unbounded(m *task.Metrics, before float64) *report.Diagnosis {
 	guess, ok := m.Guess()
 	name := report.MetricText(m.Named(), 0)
 	switch {
 	case !ok:
 		return &report.Diagnosis{Verdict: report.Unclear, Why: fmt.Sprintf("%s has no bound that a model could be held against", m.Named().Name)}
+	case before > 0 && m.Loss() > before:
+		return &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s on %s validation examples, with a loss of %.4g: worse than before training, when it was %.4g", name, report.Count(m.Examples), m.Loss(), before), Advice: "a lower option lr"}
 	case m.Loss() >= guess:
 		d := &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s on %s validation examples, with a loss of %.4g: no better than guessing, whose loss is %.4g", name, report.Count(m.Examples), m.Loss(), guess),
 			Advice: "look at the labels and the preprocessing first; then try another learning rate (option lr)"}

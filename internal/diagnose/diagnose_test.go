@@ -167,3 +167,14 @@ func TestOneAdvice(t *testing.T) {
 		}
 	}
 }
+
+// TestWorseThanBefore: a language model that training has made worse needs a lower rate.
+func TestWorseThanBefore(t *testing.T) {
+	for loss, verdict := range map[float64]string{2: report.Unclear, 3.5: report.Underfitting, 9: report.Underfitting} {
+		m := &task.Metrics{Task: task.NameLM, Examples: 40, Tokens: 1, LossSum: loss, Sums: map[string]float64{"uniform": 6}}
+		d := Fit(Symptoms{History: []report.EpochEvent{{Val: m}}, Before: 3})
+		if d.Verdict != verdict || (verdict == report.Underfitting) != (d.Advice == "a lower option lr") {
+			t.Errorf("loss %g: %+v", loss, *d)
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 // diagnose reports likely problems of this fit.
 func (f *loop) diagnose() *report.Diagnosis {
 	c := &f.session.Config
-	s := diagnose.Symptoms{History: f.st.History, Kept: f.keptEpoch(), Augment: c.Augment != "none", Calibrated: len(f.st.Temperatures) > 0, Trained: f.session.depth()}
+	s := diagnose.Symptoms{History: f.st.History, Kept: f.keptEpoch(), Augment: c.Augment != "none", Calibrated: len(f.st.Temperatures) > 0, Before: f.st.BeforeLoss, Trained: f.session.depth()}
 	s.Altered = s.Augment || c.Mixup > 0
 	s.Augmentable = f.session.augmentable()
 	if f.final != nil && s.Kept >= 0 { // the written weights belong to no epoch
