@@ -17,12 +17,14 @@ const (
 
 // Plan says for every weight of a model whether it trains. Its JSON form is plan.json.
 type Plan struct {
-	Version   int      `json:"version"`          // of the format
-	Model     string   `json:"model"`            // SHA-256 of the model file that it was made for, in hex
-	Thaw      []string `json:"thaw"`             // selectors of what trains
-	Freeze    []string `json:"freeze,omitempty"` // selectors of what stays frozen anyway
-	BatchNorm string   `json:"batchnorm"`        // auto or frozen, as in Config
-	Head      string   `json:"head"`             // the kind of head, keep for the model's own
+	Version   int      `json:"version"`                  // of the format
+	Model     string   `json:"model"`                    // SHA-256 of the model file that it was made for, in hex
+	Thaw      []string `json:"thaw"`                     // selectors of what trains
+	Freeze    []string `json:"freeze,omitempty"`         // selectors of what stays frozen anyway
+	BatchNorm string   `json:"batchnorm"`                // auto or frozen, as in Config
+	Head      string   `json:"head"`                     // the kind of head, keep for the model's own
+	Adapter   string   `json:"adapter,omitempty"`        // as in Config
+	Merged    bool     `json:"adapter_merged,omitempty"` // the adapter became part of frozen weights
 	// the share of the thawed weights that trains, if not all
 	Share *PlanShare `json:"share,omitempty"`
 	// Params lists every weight of the model, from the input to the head.
@@ -76,7 +78,7 @@ func planOf(p *freeze.Plan) *Plan {
 		return nil
 	}
 	return &Plan{
-		Version: p.Version, Model: p.Model, Thaw: p.Thaw, Freeze: p.Freeze, BatchNorm: p.BatchNorm, Head: p.Head, Share: (*PlanShare)(p.Share),
+		Version: p.Version, Model: p.Model, Thaw: p.Thaw, Freeze: p.Freeze, BatchNorm: p.BatchNorm, Head: p.Head, Adapter: p.Adapter, Merged: p.Merged, Share: (*PlanShare)(p.Share),
 		Params: each(p.Params, func(e freeze.Entry) PlanParam {
 			return PlanParam{e.Name, string(e.State), e.LR, e.Rows, Bits(e.Mask), e.Tied}
 		}),

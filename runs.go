@@ -29,7 +29,7 @@ type RunInfo struct {
 	// Freeze are selectors of what was taken away from Thaw. Schedule says what changed it.
 	Freeze   []string `json:"freeze,omitempty"`
 	Schedule string   `json:"schedule,omitempty"`
-	LR      float64  `json:"lr"`
+	LR       float64  `json:"lr"`
 
 	Epochs    int `json:"epochs"`         // finished
 	Planned   int `json:"epochs_planned"` // in all

@@ -23,9 +23,11 @@ type Verification struct {
 
 // VerifiedFit is one of several fits after another.
 type VerifiedFit struct {
-	Base    string   `json:"base"`    // SHA-256 of the file that it began with
-	Thaw    []string `json:"thaw"`    // selectors of its plan
-	Trained []string `json:"trained"` // tensors of the first base that its plan let change and that did change
+	Base    string   `json:"base"`                     // SHA-256 of the file that it began with
+	Thaw    []string `json:"thaw"`                     // selectors of its plan
+	Adapter string   `json:"adapter,omitempty"`        // kind of adapter that it trained
+	Merged  bool     `json:"adapter_merged,omitempty"` // the adapter became part of the weights beside it
+	Trained []string `json:"trained"`                  // tensors of the first base that its plan let change and that did change
 }
 
 // Verify compares a tuned model with its base, byte by byte: every tensor that the plan declares

@@ -82,6 +82,11 @@ func printVerification(w io.Writer, v *permafrost.Verification) error {
 		for _, name := range v.Changed {
 			fmt.Fprintf(w, "            %s\n", name)
 		}
+		for i, f := range v.Fits {
+			if f.Merged {
+				fmt.Fprintf(w, "why         fit %d merged its adapters (%s) into frozen weights, which changes them\n", i+1, f.Adapter)
+			}
+		}
 	}
 	if len(v.Graph) == 0 {
 		fmt.Fprintf(w, "graph       all %s that were kept are unchanged\n", counted(v.Nodes, "node"))
@@ -108,7 +113,18 @@ func printVerification(w io.Writer, v *permafrost.Verification) error {
 		if len(f.Trained) > 0 {
 			trained = fmt.Sprintf("%s: %s", counted(len(f.Trained), "tensor"), list(f.Trained, 6))
 		}
-		fmt.Fprintf(w, "  %d. --thaw %s on %.12s trained %s\n", i+1, strings.Join(f.Thaw, ","), f.Base, trained)
+		fmt.Fprintf(w, "  %d. --thaw %s%s on %.12s trained %s\n", i+1, strings.Join(f.Thaw, ","), adapterText(&f), f.Base, trained)
 	}
 	return nil
+}
+
+// adapterText writes the adapter of a fit as options.
+func adapterText(f *permafrost.VerifiedFit) string {
+	switch {
+	case f.Adapter == "":
+		return ""
+	case f.Merged:
+		return " --adapter " + f.Adapter + " --adapter-merge"
+	}
+	return " --adapter " + f.Adapter
 }

@@ -77,3 +77,27 @@ func TestVerifyChain(t *testing.T) {
 	succeed(t, "delta", "apply", "tiny.onnx", "d.safetensors", "again.onnx")
 	sameFiles(t, "three/model.onnx", "again.onnx")
 }
+
+// TestVerifyAdapters: the fits of a chain are named with their adapters, and merging is why frozen
+// tensors changed.
+func TestVerifyAdapters(t *testing.T) {
+	world(t)
+	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "one", "--epochs", "1", "--adapter", "lora:2")
+	succeed(t, "fit", "--model", "one/model.onnx", "--data", "photos", "--out", "two", "--epochs", "1", "--thaw", "last:1")
+	o := succeed(t, "verify", "tiny.onnx", "two/model.onnx")
+	for _, want := range []string{"identical", "  1. --thaw head --adapter lora:2 on ", "  2. --thaw last:1 on "} {
+		if !strings.Contains(o.stdout, want) {
+			t.Errorf("no %q in\n%s", want, o.stdout)
+		}
+	}
+	if strings.Contains(o.stdout, "why ") {
+		t.Errorf("a reason for no change:\n%s", o.stdout)
+	}
+	succeed(t, "fit", "--model", "two/model.onnx", "--data", "photos", "--out", "three", "--epochs", "1", "--adapter", "ia3", "--adapter-merge")
+	o = permafrostRun(t, "verify", "tiny.onnx", "three/model.onnx")
+	for _, want := range []string{"changed", "why         fit 3 merged its adapters (ia3) into frozen weights", "  3. --thaw head --adapter ia3 --adapter-merge on "} {
+		if o.code != exitFailed || !strings.Contains(o.stdout, want) {
+			t.Errorf("exit %d, no %q in\n%s", o.code, want, o.stdout)
+		}
+	}
+}

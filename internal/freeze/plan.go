@@ -46,6 +46,8 @@ type Plan struct {
 	Freeze    []string `json:"freeze,omitempty"`
 	BatchNorm string   `json:"batchnorm"` // auto or frozen, see New
 	Head      string   `json:"head"`      // the kind of head, "keep" for the model's own
+	Adapter   string   `json:"adapter,omitempty"`
+	Merged    bool     `json:"adapter_merged,omitempty"` // the adapter becomes part of frozen weights
 	// where only a share of the elements trains; Params holds it once it is taken
 	Share  *Share  `json:"share,omitempty"`
 	Params []Entry `json:"params"`
@@ -61,6 +63,8 @@ type Options struct {
 	BatchNorm string
 	Model     string
 	Head      string
+	Adapter   string   // kind of adapter, "" for none
+	Merged    bool     // the adapter is merged into frozen weights in the end
 	NewHead   []string // names of weights that are new and therefore always train
 }
 
@@ -97,7 +101,7 @@ func New(set *Set, o Options) (*Plan, error) {
 	default:
 		return nil, fmt.Errorf("option batchnorm %q: want auto or frozen", bn)
 	}
-	p := &Plan{Version: 1, Model: o.Model, Thaw: thaw, Freeze: o.Freeze, BatchNorm: bn, Head: o.Head, Share: chosen.share}
+	p := &Plan{Version: 1, Model: o.Model, Thaw: thaw, Freeze: o.Freeze, BatchNorm: bn, Head: o.Head, Adapter: o.Adapter, Merged: o.Merged, Share: chosen.share}
 	trains := 0
 	for _, w := range set.Weights {
 		e := chosen.entry(w)

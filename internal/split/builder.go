@@ -58,7 +58,7 @@ func New(base *Base, t task.Task, o Options) (*Network, error) {
 	if n.Set, err = headed.describe(base, o); err != nil {
 		return nil, err
 	}
-	if n.Plan, err = freeze.New(n.Set, freeze.Options{Thaw: o.Thaw, Freeze: o.Freeze, BatchNorm: o.BatchNorm, Model: base.Model.Digest(), Head: o.Head, NewHead: headed.fresh()}); err != nil {
+	if n.Plan, err = freeze.New(n.Set, freeze.Options{Thaw: o.Thaw, Freeze: o.Freeze, BatchNorm: o.BatchNorm, Model: base.Model.Digest(), Head: o.Head, Adapter: o.Adapter, Merged: o.AdapterMerge, NewHead: headed.fresh()}); err != nil {
 		return nil, err
 	}
 	headed.Notes = append(headed.Notes, n.Set.Idle(o.Thaw, o.Freeze, headed.fresh())...)

@@ -32,6 +32,8 @@ type Verification struct {
 type Stage struct {
 	Base    string   // digest of its base
 	Thaw    []string // selectors of its plan
+	Adapter string   // kind of adapter that it trained, "" for none
+	Merged  bool     // the adapter became part of the weights beside it
 	Trained []string // changed tensors of the first base that its plan let change
 }
 
@@ -103,7 +105,7 @@ func compare(base, t *onnx.Model, chain []*freeze.Plan) *Verification {
 		for _, e := range plan.Params {
 			known[i][e.Name] = true
 		}
-		v.Stages = append(v.Stages, Stage{Base: plan.Model, Thaw: plan.Thaw, Trained: []string{}})
+		v.Stages = append(v.Stages, Stage{Base: plan.Model, Thaw: plan.Thaw, Adapter: plan.Adapter, Merged: plan.Merged, Trained: []string{}})
 	}
 	for _, p := range base.Params {
 		was, is := p.Tensor, theirs[p.Name]
