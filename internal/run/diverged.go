@@ -41,8 +41,9 @@ func (e *DivergedError) Error() string {
 	return b.String()
 }
 
-// farAbove is how many times the loss of guessing a training loss is at the end of a fit that
-// diverged.
+// farAbove is how many times the loss of guessing the losses are at the end of a fit that diverged.
+// Both the training and the validation loss: the first is a mean while the weights moved, and may
+// contain a bad beginning.
 const farAbove = 10
 
 // ended errors if a loss or metric of the last epoch, or of the one whose weights are written, is
@@ -58,7 +59,7 @@ func (f *loop) ended() error {
 			break
 		}
 	}
-	if loss, ignorant, what := float64(last.TrainLoss), 0.0, ""; where == "" {
+	if loss, ignorant, what := min(float64(last.TrainLoss), last.Val.Loss()), 0.0, ""; where == "" {
 		if ignorant, what = f.ignorance(last); what == "" || loss <= farAbove*ignorant {
 			return nil
 		}
