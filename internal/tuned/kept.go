@@ -77,12 +77,19 @@ func keptOf(base, t *onnx.Model, chain []*freeze.Plan) *onnx.KeptDifference {
 		Rewire: w.adapted,
 		Output: func(was, is string) bool {
 			n := made[is]
-			return n != nil && is == t.Metadata[keyProbabilities] && (n.Op == "Softmax" || n.Op == "Sigmoid") && n.Inputs[0] != nil && n.Inputs[0].Name == was
+			if n == nil || is != t.Metadata[keyProbabilities] || n.Op != "Softmax" && n.Op != "Sigmoid" || n.Inputs[0] == nil {
+				return false
+			}
+			scores := n.Inputs[0]
+			if tempers(t, scores.Node) {
+				scores = scores.Node.Inputs[0]
+			}
+			return scores.Name == was
 		},
 	})
 	for _, n := range t.Graph.Nodes {
 		for _, v := range n.Outputs {
-			if v != nil && !old[v.Name] && !headNode.MatchString(n.Name) && !adapterNode.MatchString(n.Name) && v.Name != t.Metadata[keyProbabilities] {
+			if v != nil && !old[v.Name] && !headNode.MatchString(n.Name) && !adapterNode.MatchString(n.Name) && v.Name != t.Metadata[keyProbabilities] && !tempers(t, n) {
 				d.Graph = append(d.Graph, fmt.Sprintf("node %q (%s) is neither the base's nor one that a fit adds", n.Name, n.Op))
 				break
 			}

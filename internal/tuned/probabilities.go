@@ -85,9 +85,25 @@ func probabilities(m *onnx.Model) int {
 func scored(m *onnx.Model) {
 	if i := probabilities(m); i >= 0 {
 		scores := m.Graph.Outputs[i].Node.Inputs[0]
-		if n := scores.Node; n != nil && n.Name == "/"+m.Metadata[keyProbabilities]+"/"+temper {
-			scores = n.Inputs[0]
+		if dividesScores(m, scores.Node) {
+			scores = scores.Node.Inputs[0]
 		}
 		m.Graph.Outputs[i] = scores
 	}
+}
+
+// dividesScores reports whether a node is the one with which WriteProbabilities divides the scores.
+func dividesScores(m *onnx.Model, n *ir.Node) bool {
+	return n != nil && n.Op == temper && n.Name == "/"+m.Metadata[keyProbabilities]+"/"+temper && len(n.Inputs) == 2 && n.Inputs[0] != nil && n.Inputs[1] != nil
+}
+
+// tempers reports whether a node divides the scores by the temperature of the file's own record. A
+// fit from such a file writes another record.
+func tempers(m *onnx.Model, n *ir.Node) bool {
+	if !dividesScores(m, n) {
+		return false
+	}
+	r, err := ReadRecord(m.Metadata)
+	by := n.Inputs[1].Data
+	return err == nil && by != nil && by.DType == tensor.Float32 && by.Len() == 1 && by.F32()[0] == float32(1/r.Temperature)
 }
