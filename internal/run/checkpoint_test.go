@@ -169,7 +169,7 @@ func TestMatch(t *testing.T) {
 		{"another validation data", func(id *Identity, _ *config.Config) { id.Val = "x" }},
 		{"another plan", func(id *Identity, _ *config.Config) { id.Plan = "x" }},
 		{`lr was 0, is 0.1; seed was 1, is 2`, func(_ *Identity, c *config.Config) { c.LR, c.Seed = 0.1, 2 }},
-		{`thaw was ["head"], is ["all"]`, func(id *Identity, c *config.Config) { id.Plan, c.Thaw = "x", []string{"all"} }},
+		{`thaw was [], is ["all"]`, func(id *Identity, c *config.Config) { id.Plan, c.Thaw = "x", []string{"all"} }},
 	} {
 		id, c := id, goodConfig()
 		tt.change(&id, &c)

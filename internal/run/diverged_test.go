@@ -79,7 +79,8 @@ func TestNeverFinite(t *testing.T) {
 		{"perplexity overflows", 2, lm(800), "the perplexity on the validation examples is not a number"},
 		{"training loss", math.NaN(), regress(1), "training examples is not a number"},
 		{"validation loss", 1, regress(math.Inf(1)), "the loss on the validation examples is not a number"},
-		{"above the uniform loss", 70, lm(3), "the loss on the training examples is 70, that of guessing 6.24"},
+		{"a bad beginning", 70, lm(3), ""},
+		{"above the uniform loss", 70, lm(75), "the loss on the training examples is 70, that of guessing 6.24"},
 	} {
 		f := &loop{session: &Session{Config: config.DefaultConfig()}}
 		f.st.History = []report.EpochEvent{{TrainLoss: report.Number(c.train), Val: c.val}}
@@ -91,7 +92,7 @@ func TestNeverFinite(t *testing.T) {
 		wantError(t, err, c.want)
 	}
 	f := &loop{session: &Session{Config: config.DefaultConfig()}}
-	f.st.BeforeLoss, f.st.History = 8, []report.EpochEvent{{TrainLoss: 79, Val: lm(3)}}
+	f.st.BeforeLoss, f.st.History = 8, []report.EpochEvent{{TrainLoss: 79, Val: lm(90)}}
 	must(t, f.ended()) // below ten times the loss before training
 	f.st.History[0].TrainLoss = 81
 	wantError(t, f.ended(), "that before training 8")
