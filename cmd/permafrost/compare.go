@@ -36,29 +36,13 @@ accuracy against time; nothing is written otherwise.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	var names []string
-	for _, g := range fitGroups {
-		for _, name := range g.names {
-			switch name {
-			case "out", "thaw", "auto", "budget", "schedule": // of a plan, or of a single fit
-			default:
-				names = append(names, name)
-			}
-		}
-	}
-	given := bindConfig(fs, names...)
+	given, grouped := bindAllBut(fs, "out", "thaw", "auto", "budget", "schedule") // of a plan, or of a single fit
 	plans := fs.StringArray("plan", nil, "`NAME=SELECTORS[@OPTION=VALUE,...]` to compare; may be given again")
 	seeds := fs.Int("seeds", 3, "`N` fits of each plan, with --seed and the seeds that follow it")
 	out := fs.String("out", "", "`DIR` to write compare.json and compare.png to")
 	asJSON := jsonFlag(fs)
 	group(fs, "What is compared", "plan", "seeds", "out")
-	for _, g := range fitGroups {
-		for _, name := range g.names {
-			if fs.Lookup(name) != nil && name != "out" {
-				group(fs, g.heading, name)
-			}
-		}
-	}
+	grouped()
 	group(fs, "Other", "json")
 	completeConfig(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

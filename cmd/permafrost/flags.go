@@ -37,6 +37,29 @@ func bindConfig(fs *pflag.FlagSet, names ...string) *configFlags {
 	return c
 }
 
+// bindAllBut defines the flags of a fit, without some, under their headings. Call grouped after the
+// command's own flags are grouped, so that their headings come first.
+func bindAllBut(fs *pflag.FlagSet, without ...string) (c *configFlags, grouped func()) {
+	var names []string
+	for _, g := range fitGroups {
+		for _, name := range g.names {
+			if !slices.Contains(without, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	c = bindConfig(fs, names...)
+	return c, func() {
+		for _, g := range fitGroups {
+			for _, name := range g.names {
+				if slices.Contains(names, name) && len(fs.Lookup(name).Annotations[flagGroup]) == 0 {
+					group(fs, g.heading, name)
+				}
+			}
+		}
+	}
+}
+
 // over applies the given flags to a configuration.
 func (c *configFlags) over(cfg *permafrost.Config) error {
 	std := flag.NewFlagSet("", flag.ContinueOnError)

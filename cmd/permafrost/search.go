@@ -47,17 +47,7 @@ and kept, and the work and time of it all.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	var names []string
-	for _, g := range fitGroups {
-		for _, name := range g.names {
-			switch name {
-			case "auto", "budget", "schedule", "keep", "patience": // of a search, or of a single fit
-			default:
-				names = append(names, name)
-			}
-		}
-	}
-	given := bindConfig(fs, names...)
+	given, grouped := bindAllBut(fs, "auto", "budget", "schedule", "keep", "patience") // of a search, or of a single fit
 	var o search.Options
 	file := fs.String("space", "", "`FILE` of the parameters and their values (default: made from the model and the data)")
 	fs.IntVar(&o.Trials, "trials", 0, "`N` trials at most (0: 40, or all of a smaller space)")
@@ -70,13 +60,7 @@ and kept, and the work and time of it all.`,
 	dry := fs.Bool("dry-run", false, "print the plan and what it costs, and write nothing")
 	asJSON := jsonFlag(fs)
 	group(fs, "The search", "space", "trials", "budget", "algorithm", "objectives", "enqueue", "warm-start", "resume", "dry-run", "out")
-	for _, g := range fitGroups {
-		for _, name := range g.names {
-			if fs.Lookup(name) != nil && name != "out" && name != "budget" {
-				group(fs, g.heading, name)
-			}
-		}
-	}
+	grouped()
 	group(fs, "Other", "json")
 	completeConfig(cmd)
 	cmd.AddCommand(searchListCommand(), searchShowCommand())

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 // nothing is the error for a selector that matches no weight.
@@ -49,7 +51,7 @@ func (s *Set) meant(sel string) string {
 		if k.Word || k.Kind == kind {
 			continue
 		}
-		rest, ok := arg, colon && distance(kind, k.Kind) <= 2
+		rest, ok := arg, colon && option.EditDistance(kind, k.Kind) <= 2
 		if !colon {
 			rest, ok = strings.CutPrefix(sel, k.Kind)
 			rest = strings.TrimLeft(rest, "-_= ")
@@ -73,42 +75,21 @@ func (s *Set) nearest(want string) []string {
 			continue
 		}
 		for _, n := range w.names() {
-			best[n] = distance(want, n)
+			best[n] = option.EditDistance(want, n)
 		}
 		for i := range w.Module {
 			group := strings.Join(w.Module[:i+1], ".")
-			best[group] = distance(want, group)
+			best[group] = option.EditDistance(want, group)
 		}
 	}
 	for _, b := range s.Blocks {
-		best[b] = distance(want, b)
+		best[b] = option.EditDistance(want, b)
 	}
 	for _, n := range []string{"", ".", "/"} {
 		delete(best, n)
 	}
 	names := slices.SortedFunc(maps.Keys(best), func(a, b string) int { return cmp.Or(cmp.Compare(best[a], best[b]), cmp.Compare(a, b)) })
 	return names[:min(4, len(names))]
-}
-
-// distance is the Levenshtein distance.
-func distance(a, b string) int {
-	prev := make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diag := prev[0]
-		prev[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diag
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diag = prev[j]
-			prev[j] = min(cost, prev[j]+1, prev[j-1]+1)
-		}
-	}
-	return prev[len(b)]
 }
 
 func abbreviate(names []string) string {

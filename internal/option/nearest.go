@@ -6,7 +6,7 @@ import "fmt"
 func DidYouMean(word string, candidates []string) string {
 	best, at := max(3, len(word)/2), ""
 	for _, c := range candidates {
-		if d := editDistance(word, c); d < best {
+		if d := EditDistance(word, c); d < best {
 			best, at = d, c
 		}
 	}
@@ -16,8 +16,8 @@ func DidYouMean(word string, candidates []string) string {
 	return fmt.Sprintf(", did you mean %q?", at)
 }
 
-// editDistance is Levenshtein's: the least number of bytes to insert, remove or replace.
-func editDistance(a, b string) int {
+// EditDistance is Levenshtein's: the least number of bytes to insert, remove or replace.
+func EditDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

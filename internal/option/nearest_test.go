@@ -7,7 +7,7 @@ func TestDidYouMean(t *testing.T) {
 		a, b string
 		want int
 	}{{"", "abc", 3}, {"kitten", "sitting", 3}, {"same", "same", 0}} {
-		if got := editDistance(tt.a, tt.b); got != tt.want {
+		if got := EditDistance(tt.a, tt.b); got != tt.want {
 			t.Errorf("distance of %q and %q is %d, want %d", tt.a, tt.b, got, tt.want)
 		}
 	}
