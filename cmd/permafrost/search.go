@@ -32,7 +32,8 @@ A space is a YAML file whose parameters are options of fit, each with its values
   max_params: 500000
 
 Without --space one is made from the model and the data. docs/search.md has the whole
-form. Options that the command line gives are the same for all trials.
+form. Options that the command line gives are the same for all trials, but --calibrate,
+which is for the last fit alone: trials are compared at the rate that they were given.
 
 The folder of --out gets search.jsonl, a line for each result; search.html, a page that
 shows the search; and best, a run like any other: permafrost fit --config
