@@ -110,11 +110,20 @@ func (f *preprocessFile) preprocess() (p Preprocess, err error) {
 	if cropPct != 0 && (cropPct < 0.05 || cropPct > 1) {
 		return p, fmt.Errorf("crop_pct %g is not from 0.05 to 1", cropPct)
 	}
-	toSquare := class.one == square || class.one == byCrop && !p.DoCenterCrop && cropPct == 0
-	if p.Size, err = parseSize(f.Size, !or(f.ToSquare, toSquare)); err != nil {
+	one := class.one
+	if one == byCrop && (p.DoCenterCrop || cropPct != 0) {
+		one = edge
+	}
+	switch {
+	case f.ToSquare == nil && one == byCrop, or(f.ToSquare, false):
+		one = square
+	case f.ToSquare != nil && one != longest:
+		one = edge
+	}
+	if p.Size, err = parseSize(f.Size, one); err != nil {
 		return p, fmt.Errorf("size: %w", err)
 	}
-	if p.CropSize, err = parseSize(f.CropSize, false); err != nil {
+	if p.CropSize, err = parseSize(f.CropSize, square); err != nil {
 		return p, fmt.Errorf("crop_size: %w", err)
 	}
 	if p.PadSize, err = parsePadSize(f.PadSize, p.DoPad); err != nil {
@@ -152,8 +161,8 @@ func (p *Preprocess) cropBy(pct float64) error {
 	return nil
 }
 
-// parseSize reads a size; edge says that one integer is the shortest edge.
-func parseSize(b json.RawMessage, edge bool) (*Size, error) {
+// parseSize reads a size; one says what a single integer is.
+func parseSize(b json.RawMessage, one oneNumber) (*Size, error) {
 	if !given(b) {
 		return nil, nil
 	}
@@ -161,8 +170,10 @@ func parseSize(b json.RawMessage, edge bool) (*Size, error) {
 	var n int
 	var pair []int
 	switch {
-	case json.Unmarshal(b, &n) == nil && edge:
+	case json.Unmarshal(b, &n) == nil && one == edge:
 		s.ShortestEdge = n
+	case json.Unmarshal(b, &n) == nil && one == longest:
+		s.LongestEdge = n
 	case json.Unmarshal(b, &n) == nil:
 		s.Height, s.Width = n, n
 	case json.Unmarshal(b, &pair) == nil && len(pair) == 2: // [width, height], as Pillow orders them
@@ -198,5 +209,5 @@ func parsePadSize(b json.RawMessage, pads bool) (*Size, error) {
 	if json.Unmarshal(b, &n) == nil {
 		return nil, fmt.Errorf(`%d may be a multiple or a border: give {"height","width"}`, n)
 	}
-	return parseSize(b, false)
+	return parseSize(b, square)
 }

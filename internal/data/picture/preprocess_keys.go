@@ -92,9 +92,10 @@ type processor struct {
 type oneNumber int
 
 const (
-	byCrop oneNumber = iota // the shortest edge if a crop follows, else both sides
-	square                  // both sides
-	edge                    // the shortest edge
+	byCrop  oneNumber = iota // the shortest edge if a crop follows, else both sides
+	square                   // both sides
+	edge                     // the shortest edge
+	longest                  // the longest edge
 )
 
 // What several classes do that is not done here.
@@ -146,7 +147,7 @@ var processors = map[string]processor{
 	"PoolFormer":      {cropPct: 0.9, one: edge},
 	"Pvt":             {one: square},
 	"RTDetr":          {one: square, pads: true},
-	"Sam":             {pads: true},
+	"Sam":             {one: longest, pads: true},
 	"Sam2":            {one: square},
 	"SegGpt":          {one: square},
 	"Segformer":       {one: square},
