@@ -39,6 +39,12 @@ type Config struct {
 	// LabelColumn is the column of a table that holds the label. Default: label; for numbers label,
 	// else target.
 	LabelColumn string
+	// Group says which examples belong together, such as those of one speaker or the pictures of one
+	// plant: they are never divided between training examples and held-out ones. It is a column of a
+	// table, or for files a regular expression over their paths below the training folder (with
+	// slashes), whose one pair of parentheses is around what names the group. Default: only equal
+	// examples belong together, and for Auto, advice and a search nearly equal ones.
+	Group string
 	// Preprocess says how pictures, sounds and vectors become inputs: a preprocessor file, or the
 	// preset imagenet, inception, unit or raw; for vectors a file with mean and std, or raw. Default: the settings in the model file, else the file
 	// beside it.

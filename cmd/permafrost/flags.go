@@ -103,7 +103,7 @@ var fitGroups = []struct {
 	heading string
 	names   []string
 }{
-	{"Model and data", []string{"model", "data", "val", "out", "extends", "preprocess", "layout", "size", "augment", "tokenizer", "max-length", "input", "shape", "text-column", "label-column", "task"}},
+	{"Model and data", []string{"model", "data", "val", "out", "extends", "preprocess", "layout", "size", "augment", "tokenizer", "max-length", "input", "shape", "text-column", "label-column", "group", "task"}},
 	{"What trains", []string{"thaw", "freeze", "schedule", "auto", "budget", "batchnorm", "head", "start", "attach", "pool"}},
 	{"Adapters", []string{"adapter", "adapter-targets", "adapter-alpha", "adapter-merge"}},
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",

@@ -14,7 +14,7 @@ import (
 )
 
 // evidenceFlags are the options of a fit that say from what data evidence is gathered.
-var evidenceFlags = []string{"data", "val", "task", "preprocess", "layout", "size", "tokenizer", "max-length", "input", "shape", "text-column", "label-column", "seed", "threads", "cache", "cache-budget"}
+var evidenceFlags = []string{"data", "val", "task", "preprocess", "layout", "size", "tokenizer", "max-length", "input", "shape", "text-column", "label-column", "group", "seed", "threads", "cache", "cache-budget"}
 
 func init() { register(groupTune, rankCommand) }
 

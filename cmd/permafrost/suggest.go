@@ -43,6 +43,7 @@ var otherNames = map[string][]string{
 	"max-length":      {"max-seq-length", "max-seq-len", "max-len", "sequence-length", "model-max-length", "block-size"},
 	"text-column":     {"text-field", "text-key"},
 	"label-column":    {"label-field", "label-key", "target-column", "labels"},
+	"group":           {"groups", "group-column", "group-by", "groupby"},
 	"resume":          {"resume-from", "resume-from-checkpoint", "continue"},
 	"config":          {"recipe", "yaml", "cfg"},
 	"average":         {"ema", "swa", "model-ema"},

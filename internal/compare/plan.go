@@ -29,7 +29,7 @@ const (
 
 // own are the options that a plan cannot set: they are the same for all plans, or compare has its
 // own.
-var own = []string{"model", "data", "val", "out", "seed", "task", "text-column", "label-column", "auto", "budget", "threads", "preprocess", "tokenizer", "max-length"}
+var own = []string{"model", "data", "val", "out", "seed", "task", "text-column", "label-column", "group", "auto", "budget", "threads", "preprocess", "tokenizer", "max-length"}
 
 // Parse reads a plan, NAME=SELECTORS or NAME=SELECTORS@OPTION=VALUE,... Its options are those of
 // fit, and override the common configuration.

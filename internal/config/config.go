@@ -21,6 +21,7 @@ type Config struct {
 	Task        string   `yaml:"task" json:"task" arg:"KIND" help:"{} (default: found from the data)"`
 	TextColumn  string   `yaml:"text_column" json:"text_column" arg:"NAME" help:"column of a table that holds the text"`
 	LabelColumn string   `yaml:"label_column" json:"label_column" arg:"NAME" help:"column of a table that holds the label (default: label; for numbers also target)"`
+	Group       string   `yaml:"group" json:"group" arg:"COLUMN|REGEX" help:"examples that belong together, as those of one speaker, and are never divided between training and held-out examples: a column of a table, or for files a regular expression over their paths in --data with one (group)"`
 	Preprocess  string   `yaml:"preprocess" json:"preprocess" arg:"P" help:"preprocessor file, or imagenet, inception, unit, raw; tensors for files of them; help preprocess explains"`
 	Layout      string   `yaml:"layout" json:"layout" arg:"KIND" help:"axes of the model's pictures: nchw, or nhwc for channels last (default: found from the model)"`
 	Size        string   `yaml:"size" json:"size" arg:"HxW" help:"size of the pictures that the model gets, as 224x320 or 224 (default: what it takes, else what the preprocessor file says, else 224)"`

@@ -43,7 +43,7 @@ func (c *Config) LRs(steps int) optim.LRSchedule {
 // FeedOptions returns the options for preparing the data.
 func (c *Config) FeedOptions() feed.Options {
 	return feed.Options{Preprocess: c.Preprocess, Layout: c.Layout, Size: c.Size, Augment: c.Augment, Sides: sideinput.Options{Inputs: c.Input, Shapes: c.Shape},
-		Text: feed.TextOptions{Tokenizer: c.Tokenizer, MaxLength: c.MaxLength}, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn}}
+		Text: feed.TextOptions{Tokenizer: c.Tokenizer, MaxLength: c.MaxLength}, Table: data.Columns{Text: c.TextColumn, Label: c.LabelColumn, Group: c.Group}}
 }
 
 // NetworkOptions returns the options for turning the model into a network that trains.

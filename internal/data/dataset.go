@@ -37,7 +37,7 @@ type Options struct {
 	// Own are the classes of the model where its own scores are learned on; nil where the data say
 	// what the classes are.
 	Own *Own
-	// Table names the columns of tables.
+	// Table names the columns of tables, and says which examples belong together.
 	Table Columns
 	// Augment says how training examples are augmented, in the terms of their kind. "" and "none"
 	// do not augment.
@@ -54,6 +54,15 @@ type Options struct {
 	Index Index
 	// Kept keeps prepared examples between runs. Nil keeps none.
 	Kept Blocks
+
+	measuring bool // the examples are there to measure by, beside others to train with
+}
+
+// Measuring returns the options for the examples that are there to measure by, beside those to train
+// with. They may be without groups.
+func (o Options) Measuring() Options {
+	o.measuring = true
+	return o
 }
 
 // Augmented reports whether Augment changes anything.
@@ -71,6 +80,7 @@ type Example struct {
 	Path   string
 	Label  int    // an index into the classes; -1 if unknown
 	Answer string // the right answer as a table, or the name of a folder, has it; "" where a folder is a class
+	Group  string // examples of one group are never divided, see Folds; "" is a group of its own
 	Text   string // of a row of a table of texts, as the table has it; a tab separates the texts of a pair
 }
 

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"slices"
 )
@@ -19,38 +20,136 @@ func (d *Dataset) HeldOutSubset(indices []int) *Dataset {
 	return s
 }
 
-// Folds divides the examples into k parts at random, by seed, with each class spread evenly.
-// Examples with the same content are in the same part, so that none is measured on its own copy.
-// Every part is in the order of d. A class with fewer examples than parts is missing from some
-// parts. Parts may be empty if there are few examples. Folds errors if a file cannot be read.
-func (d *Dataset) Folds(k int, seed uint64) ([][]int, error) {
-	parts := make([][]int, k)
-	part := map[[sha256.Size]byte]int{}
-	byClass := make([][]int, max(1, len(d.Classes)))
-	for i, e := range d.Examples {
-		byClass[max(0, e.Label)] = append(byClass[max(0, e.Label)], i)
+// Folds divides the examples into k parts at random, by seed, with each class spread as evenly as
+// whole groups allow (like scikit-learn's StratifiedGroupKFold). A group is examples of one
+// Example.Group, those with the same content, and those with the same number in near, which has one
+// for each example or is nil; so none is measured on its own copy. Every part is in the order of d.
+// A class with fewer groups than parts is missing from some parts. Parts may be empty. Folds errors
+// if a file cannot be read.
+func (d *Dataset) Folds(k int, seed uint64, near []int) ([][]int, error) {
+	equal, err := d.equal()
+	if err != nil {
+		return nil, err
 	}
-	at := 0
-	for c, of := range byClass {
-		for _, p := range random(seed, Plain, c).Perm(len(of)) {
-			i := of[p]
-			sum, err := d.Digest(i)
-			if err != nil {
-				return nil, err
+	groups := d.groups(seed, equal, near)
+	// the largest first: small ones even out what they leave
+	slices.SortStableFunc(groups, func(a, b []int) int { return cmp.Compare(len(b), len(a)) })
+	total := d.byClass()
+	counts := make([][]float64, k) // of the examples in a part, by class
+	for p := range counts {
+		counts[p] = make([]float64, len(total))
+	}
+	parts := make([][]int, k)
+	for _, g := range groups {
+		best, least := 0, 0.0
+		for p := range parts {
+			full := 0.0 // what the part has of the group's classes
+			for _, i := range g {
+				c := max(0, d.Examples[i].Label)
+				full += counts[p][c] / float64(len(total[c])*len(total[c]))
 			}
-			to, copied := part[sum]
-			if !copied {
-				to = at % k
-				part[sum] = to
-				at++
+			if p == 0 || full < least || full == least && len(parts[p]) < len(parts[best]) {
+				best, least = p, full
 			}
-			parts[to] = append(parts[to], i)
 		}
+		for _, i := range g {
+			counts[best][max(0, d.Examples[i].Label)]++
+		}
+		parts[best] = append(parts[best], g...)
 	}
 	for _, p := range parts {
 		slices.Sort(p)
 	}
 	return parts, nil
+}
+
+// byClass lists the examples of each class; all are of one if there are no classes.
+func (d *Dataset) byClass() [][]int {
+	out := make([][]int, max(1, len(d.Classes)))
+	for i, e := range d.Examples {
+		out[max(0, e.Label)] = append(out[max(0, e.Label)], i)
+	}
+	return out
+}
+
+// groups lists the groups of examples in random order, class by class: those of one Example.Group,
+// and those with the same number in one of the given lists, which may be nil. An example that
+// belongs to none is a group by itself.
+func (d *Dataset) groups(seed uint64, numbers ...[]int) [][]int {
+	root := d.together(numbers)
+	at := map[int]int{} // by root
+	var out [][]int
+	for c, of := range d.byClass() {
+		for _, p := range random(seed, Plain, c).Perm(len(of)) {
+			i := of[p]
+			k, known := at[root[i]]
+			if !known {
+				k = len(out)
+				at[root[i]], out = k, append(out, nil)
+			}
+			out[k] = append(out[k], i)
+		}
+	}
+	return out
+}
+
+// equal gives every example the first one with the same content.
+func (d *Dataset) equal() ([]int, error) {
+	first := map[[sha256.Size]byte]int{}
+	out := FileOrder(d.Len())
+	for i := range out {
+		sum, err := d.Digest(i)
+		if err != nil {
+			return nil, err
+		}
+		if j, seen := first[sum]; seen {
+			out[i] = j
+		} else {
+			first[sum] = i
+		}
+	}
+	return out, nil
+}
+
+// together gives every example the first one of its group.
+func (d *Dataset) together(numbers [][]int) []int {
+	root := FileOrder(d.Len())
+	find := func(i int) int {
+		for root[i] != i {
+			root[i] = root[root[i]]
+			i = root[i]
+		}
+		return i
+	}
+	join := func(i, j int) {
+		a, b := find(i), find(j)
+		root[max(a, b)] = min(a, b)
+	}
+	names := map[string]int{}
+	for i, e := range d.Examples {
+		if e.Group != "" {
+			joinFirst(names, e.Group, i, join)
+		}
+	}
+	for _, list := range numbers {
+		first := map[int]int{}
+		for i, number := range list {
+			joinFirst(first, number, i, join)
+		}
+	}
+	for i := range root {
+		root[i] = find(i)
+	}
+	return root
+}
+
+// joinFirst joins an example with the first one of the same key.
+func joinFirst[K comparable](first map[K]int, key K, i int, join func(i, j int)) {
+	if j, seen := first[key]; seen {
+		join(i, j)
+	} else {
+		first[key] = i
+	}
 }
 
 // Except returns the indices below n that are not in the sorted list out.

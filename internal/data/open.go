@@ -81,16 +81,6 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 	return train, val, nil
 }
 
-// Split holds out a tenth of the examples for validation, picked by seed. If there are classes it
-// takes a tenth of each.
-func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
-	rest, held := holdOut(d, seed)
-	val = d.subset(held)
-	val.HeldOut, val.plain, val.Skipped, val.other = true, true, nil, nil
-	val.Remarks = nil
-	return d.subset(rest), val
-}
-
 // TooFew is the error of a table at a path of which Split holds nothing out: no class has two rows.
 func (d *Dataset) TooFew(path string) error {
 	const some = 5 // of fewer labels nothing can be told
@@ -164,10 +154,11 @@ func OpenInputs(ctx context.Context, p Place, m *Media, opt Options) (*Dataset, 
 	return d.subset(good), nil
 }
 
-// in returns the same for a place that may be in another file system, with the same budget.
+// in returns the same for the examples to measure by, which may be in another file system, with the
+// same budget.
 func (o *opened) in(p Place) *opened {
 	other := *o
-	other.fs = p.files()
+	other.fs, other.opt = p.files(), o.opt.Measuring()
 	return &other
 }
 
@@ -212,8 +203,12 @@ func (o *opened) labelled(p Place, f *folder, classes []string, varied bool) (*D
 	if !answersOf(task).Classes {
 		classes = nil
 	}
+	said, err := groupFiles(p.Path, examples, o.opt)
+	if err != nil {
+		return nil, err
+	}
 	d := o.dataset(p.Path, classes, examples, task, varied)
-	d.other = f.other
+	d.other, d.Remarks = f.other, said
 	return d, nil
 }
 
@@ -224,30 +219,4 @@ func list(names []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}
 	return strings.Join(names, ", ")
-}
-
-// holdOut splits the indices of d, picked by seed: a tenth of each class, rounded, at least one
-// example but never the only one. Both parts keep d's order.
-func holdOut(d *Dataset, seed uint64) (rest, held []int) {
-	byClass := make([][]int, max(1, len(d.Classes)))
-	for i, e := range d.Examples {
-		byClass[max(0, e.Label)] = append(byClass[max(0, e.Label)], i)
-	}
-	for c, of := range byClass {
-		n := 0
-		if len(of) > 1 {
-			n = max(1, (len(of)+5)/10)
-		}
-		order := random(seed, Plain, c).Perm(len(of))
-		for k, p := range order {
-			if k < n {
-				held = append(held, of[p])
-			} else {
-				rest = append(rest, of[p])
-			}
-		}
-	}
-	slices.Sort(rest)
-	slices.Sort(held)
-	return rest, held
 }

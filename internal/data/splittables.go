@@ -112,7 +112,7 @@ func (t *Table) namesSplits() bool {
 func (t *Table) splitColumn(columns Columns) (int, error) {
 	for i, name := range t.Columns {
 		lower := strings.ToLower(name)
-		if !slices.Contains(splitColumns, lower) || name == columns.Label || name == columns.Text {
+		if !slices.Contains(splitColumns, lower) || name == columns.Label || name == columns.Text || name == columns.Group {
 			continue
 		}
 		found, unlike := map[split]bool{}, ""

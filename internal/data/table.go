@@ -18,7 +18,13 @@ import (
 )
 
 // Columns names the columns of a table; "" stands for the default names.
-type Columns struct{ Text, Label string }
+type Columns struct {
+	Text, Label string
+	// Group is a column that says which examples belong together; of files it may be a regular
+	// expression over their paths, with one pair of parentheses around what names the group. "":
+	// none are known to.
+	Group string
+}
 
 // unused errors if a column is named and p is no table.
 func (c Columns) unused(p Place) error {

@@ -19,13 +19,18 @@ var missingWords = []string{"", "n/a", "na", "nan", "null", "none", "nil", "-", 
 
 func isMissing(answer string) bool { return slices.Contains(missingWords, strings.ToLower(answer)) }
 
-// ReadAnswers interprets the answers of a table's examples, one per row. If opt names no task, it
+// ReadAnswers interprets the answers of a table's examples, one per row, and finds their groups. If opt names no task, it
 // finds the task. For a task with classes it finds these, if classes is nil, and sets the class of
 // every example. For a task whose answers have a form (see Answers.Like), it drops rows without an
 // answer. It errors on an answer that is invalid for the task, and on one that alone would change
 // the task; the error names the line.
 func ReadAnswers(t *Table, examples []Example, opt Options, classes []string) (*Answered, error) {
 	a := &Answered{Task: opt.Task, Remarks: slices.Clone(t.Remarks)}
+	said, err := groupRows(t, examples, opt)
+	if err != nil {
+		return nil, err
+	}
+	a.Remarks = append(a.Remarks, said...)
 	a.decimals(t, examples)
 	if a.Task == "" {
 		if err := a.findTask(t, examples); err != nil {

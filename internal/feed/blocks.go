@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
@@ -103,6 +104,9 @@ func (f *Texts) openBlocks(ctx context.Context, p data.Place, opt data.Options) 
 	trainPlace, valPlace := parts.Train, parts.Val
 	if train, err = f.blocks(ctx, trainPlace, opt); err != nil || train == nil {
 		return nil, nil, err != nil, err
+	}
+	if opt.Table.Group != "" {
+		return nil, nil, true, option.Errorf("group", "%s: a language model learns blocks of one long text, which are of no groups; leave it out", opt.Table.Group)
 	}
 	train.Remarks = append(train.Remarks, parts.Remarks()...)
 	if valPlace.IsZero() {

@@ -45,7 +45,7 @@ type textSettings struct {
 }
 
 func newTexts(m *onnx.Model, o Options) (Feed, error) {
-	f := &Texts{columns: o.Table, most: o.Text.MaxLength}
+	f := &Texts{columns: data.Columns{Text: o.Table.Text, Label: o.Table.Label}, most: o.Text.MaxLength}
 	var set textSettings
 	if o.Kind == KindText && o.Settings != nil {
 		if err := json.Unmarshal(o.Settings, &set); err != nil {

@@ -47,6 +47,7 @@ func openRows(parts data.Splits, opt data.Options, read func(p data.Place, class
 		}
 		return train, val, nil
 	}
+	opt = opt.Measuring()
 	opt.Task = train.Task
 	val, err = read(parts.Val, train.Classes, opt)
 	return train, val, err

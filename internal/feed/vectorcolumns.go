@@ -63,7 +63,11 @@ func (f *Vectors) find(t *data.Table, label int) (at []int, err error) {
 // columnsByKind returns the columns of numbers beside the label, if there are as many as the model
 // takes. A column that numbers the rows is one too many, and so are columns of texts.
 func (f *Vectors) columnsByKind(t *data.Table, label int) (at []int, notes []string, err error) {
-	c := sortColumns(t, label)
+	group := -1
+	if f.columns.Group != "" {
+		group = t.Column(f.columns.Group)
+	}
+	c := sortColumns(t, label, group)
 	want := f.width()
 	note := func(form string, args ...any) { notes = append(notes, t.Path+": "+fmt.Sprintf(form, args...)) }
 	counters := c.among(c.numbers, t.CountsRows)
@@ -95,18 +99,19 @@ func (f *Vectors) columnsByKind(t *data.Table, label int) (at []int, notes []str
 	return at, notes, nil
 }
 
-// sortedColumns are the columns of a table beside the label, by what they hold.
+// sortedColumns are the columns of a table beside those of the label and of groups, by what they
+// hold.
 type sortedColumns struct {
 	table                 *data.Table
 	label                 int
 	numbers, lists, words []int
 }
 
-func sortColumns(t *data.Table, label int) *sortedColumns {
+func sortColumns(t *data.Table, label, group int) *sortedColumns {
 	c := &sortedColumns{table: t, label: label}
 	for i, name := range t.Columns {
 		switch kind := t.KindOf(i); {
-		case i == label:
+		case i == label, i == group:
 		case kind == data.NumberColumn || kind == data.EmptyColumn && name != "":
 			c.numbers = append(c.numbers, i)
 		case kind == data.ListColumn:

@@ -94,7 +94,7 @@ type split struct{ train, held *data.Dataset }
 func newRace(s *run.Session, user config.Config, emit func(report.Event)) (*race, error) {
 	r := &race{session: s, user: user, emit: emit, began: time.Now(), sets: map[string]*split{}}
 	n := s.Train.Len()
-	all, err := s.Train.Folds(max(minFolds, (n+maxHeldOut-1)/maxHeldOut), s.Config.Seed)
+	all, err := s.Train.Folds(max(minFolds, (n+maxHeldOut-1)/maxHeldOut), s.Config.Seed, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ func (s *Session) newCalibration(ctx context.Context, events *report.Events) (*c
 	if err != nil {
 		return nil, err
 	}
-	parts, err := s.Train.Folds(calibrationFolds, s.Config.Seed)
+	parts, err := s.Train.Folds(calibrationFolds, s.Config.Seed, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func NewBench(s *run.Session, user config.Config, limits space.Limits) (*Bench, 
 	}
 	b := &Bench{session: s, user: user, limits: limits, open: map[int]*trial{}, costs: map[string]cost{}}
 	k := max(folds, (n+maxHeldOut-1)/maxHeldOut)
-	all, err := s.Train.Folds(k, s.Config.Seed)
+	all, err := s.Train.Folds(k, s.Config.Seed, nil)
 	if err != nil {
 		return nil, err
 	}
