@@ -190,6 +190,11 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, la
 	}
 	picked := Subset(labels, most, cfg.Seed)
 	y := pick(labels, 1, picked)
+	together, notes, err := togetherOf(s, f, picked)
+	if err != nil {
+		return nil, err
+	}
+	a.Notes = append(a.Notes, notes...)
 	at := 0
 	var probes []*Probe
 	var samples []*Sample
@@ -203,6 +208,7 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, la
 		if err != nil {
 			return nil, fmt.Errorf("%s on %s: %w", cfg.Model, cfg.Data, err)
 		}
+		sample.Together = together
 		a.Majority = sample.Majority()
 		e := DepthEvidence{Depth: "features", Blocks: len(a.Blocks), Features: width}
 		if k < len(places) {

@@ -3,6 +3,7 @@ package choose
 import (
 	"context"
 
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
@@ -23,14 +24,21 @@ type Features struct {
 // number of examples done. The session needs a fresh head. An example with several rows, such as
 // the windows of a sound, has the mean of its rows.
 func FeaturesOf(ctx context.Context, s *run.Session, progress func(done, total int)) (*Features, error) {
+	return featuresOf(ctx, s, s.Train, progress)
+}
+
+// featuresOf is FeaturesOf for any examples of the session. Progress may be nil.
+func featuresOf(ctx context.Context, s *run.Session, d *data.Dataset, progress func(done, total int)) (*Features, error) {
 	o := s.KeepOptions()
-	o.Progress = progress
-	e, err := keep.OpenFeatures(ctx, s.Net, s.Train, o)
+	if o.Progress = progress; progress == nil {
+		o.Progress = func(int, int) {}
+	}
+	e, err := keep.OpenFeatures(ctx, s.Net, d, o)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Net.ReleaseFeatures()
-	out := &Features{Width: s.Net.Headed.Features, Rows: make([]float32, s.Train.Len()*s.Net.Headed.Features)}
+	out := &Features{Width: s.Net.Headed.Features, Rows: make([]float32, d.Len()*s.Net.Headed.Features)}
 	if out.Parts, err = s.Net.FeatureParts(len(s.Config.Attach)); err != nil {
 		return nil, err
 	}

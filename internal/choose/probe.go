@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"gonum.org/v1/gonum/blas"
@@ -212,19 +213,30 @@ func crossValidatedDual(g *mat.SymDense, targets *mat.Dense) float64 {
 	return penalty(at)
 }
 
-// stratified divides the examples of every class, in random order, into folds.
+// stratified divides the examples of every class, in random order, into folds. Those that belong
+// together are in one.
 func stratified(s *Sample, folds int, seed uint64) [][]int {
 	r := rand.New(rand.NewPCG(seed, 0x666f6c64))
 	out := make([][]int, min(folds, s.Len()))
 	at := 0
+	fold := map[int]int{} // by the number of those that belong together
 	for _, m := range s.members() {
 		r.Shuffle(len(m), func(i, j int) { m[i], m[j] = m[j], m[i] })
 		for _, i := range m {
-			out[at%len(out)] = append(out[at%len(out)], i)
-			at++
+			number := i
+			if s.Together != nil {
+				number = s.Together[i]
+			}
+			to, known := fold[number]
+			if !known {
+				to = at % len(out)
+				fold[number] = to
+				at++
+			}
+			out[to] = append(out[to], i)
 		}
 	}
-	return out
+	return slices.DeleteFunc(out, func(f []int) bool { return len(f) == 0 })
 }
 
 // rightOnes tells the rows whose largest score, with shift added, is that of the label.

@@ -191,7 +191,12 @@ func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s on %s: %w", model, cfg.Data, err)
 	}
-	m := &Ranked{Model: model, Scores: map[string]float64{}, Features: f.Width, Params: s.ParamsTotal(), Examples: sample.Len(), Notes: s.Notes}
+	together, notes, err := togetherOf(s, f, picked)
+	if err != nil {
+		return nil, err
+	}
+	sample.Together = together
+	m := &Ranked{Model: model, Scores: map[string]float64{}, Features: f.Width, Params: s.ParamsTotal(), Examples: sample.Len(), Notes: slices.Concat(s.Notes, notes)}
 	e := &Evidence{Sample: sample, Params: m.Params, Seed: cfg.Seed}
 	own, err := OwnScores(ctx, s, o.Progress)
 	if err != nil {

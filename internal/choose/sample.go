@@ -22,6 +22,9 @@ type Sample struct {
 	X       *mat.Dense
 	Y       []int
 	Classes int
+	// Together has a number for each row, the same for those that are never divided between a fit
+	// and what is held out from it, see data.Dataset.Together; nil: each row by itself.
+	Together []int
 }
 
 // NewSample copies features [N,D], row by row. It errors where sizes disagree, where a feature is

@@ -21,17 +21,16 @@ func (d *Dataset) HeldOutSubset(indices []int) *Dataset {
 }
 
 // Folds divides the examples into k parts at random, by seed, with each class spread as evenly as
-// whole groups allow (like scikit-learn's StratifiedGroupKFold). A group is examples of one
-// Example.Group, those with the same content, and those with the same number in near, which has one
-// for each example or is nil; so none is measured on its own copy. Every part is in the order of d.
-// A class with fewer groups than parts is missing from some parts. Parts may be empty. Folds errors
-// if a file cannot be read.
+// whole groups allow (like scikit-learn's StratifiedGroupKFold). A group is examples that belong
+// Together, so none is measured on its own copy. Every part is in the order of d. A class with fewer
+// groups than parts is missing from some parts. Parts may be empty. Folds errors if a file cannot be
+// read.
 func (d *Dataset) Folds(k int, seed uint64, near []int) ([][]int, error) {
-	equal, err := d.equal()
+	root, err := d.Together(near)
 	if err != nil {
 		return nil, err
 	}
-	groups := d.groups(seed, equal, near)
+	groups := d.groups(seed, root)
 	// the largest first: small ones even out what they leave
 	slices.SortStableFunc(groups, func(a, b []int) int { return cmp.Compare(len(b), len(a)) })
 	total := d.byClass()
@@ -72,11 +71,20 @@ func (d *Dataset) byClass() [][]int {
 	return out
 }
 
-// groups lists the groups of examples in random order, class by class: those of one Example.Group,
-// and those with the same number in one of the given lists, which may be nil. An example that
-// belongs to none is a group by itself.
-func (d *Dataset) groups(seed uint64, numbers ...[]int) [][]int {
-	root := d.together(numbers)
+// Together gives every example the first one that it belongs with: those of one Example.Group, those
+// with the same content, those with the same number in near, which has one for each example or is
+// nil, and all that these join. It errors if a file cannot be read.
+func (d *Dataset) Together(near []int) ([]int, error) {
+	equal, err := d.equal()
+	if err != nil {
+		return nil, err
+	}
+	return d.together(equal, near), nil
+}
+
+// groups lists the groups of examples in random order, class by class. Root has for every example
+// the first one of its group.
+func (d *Dataset) groups(seed uint64, root []int) [][]int {
 	at := map[int]int{} // by root
 	var out [][]int
 	for c, of := range d.byClass() {
@@ -111,8 +119,9 @@ func (d *Dataset) equal() ([]int, error) {
 	return out, nil
 }
 
-// together gives every example the first one of its group.
-func (d *Dataset) together(numbers [][]int) []int {
+// together joins examples of one Example.Group, and those with the same number in one of some lists,
+// which may be nil. It gives every example the first one of its group.
+func (d *Dataset) together(numbers ...[]int) []int {
 	root := FileOrder(d.Len())
 	find := func(i int) int {
 		for root[i] != i {

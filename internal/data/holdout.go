@@ -8,7 +8,7 @@ import (
 // Split holds out a tenth of the examples for validation, picked by seed. If there are classes it
 // takes a tenth of each, as nearly as whole groups allow, see Example.Group.
 func (d *Dataset) Split(seed uint64) (train, val *Dataset) {
-	rest, held := d.holdOut(d.groups(seed))
+	rest, held := d.holdOut(d.groups(seed, d.together()))
 	val = d.subset(held)
 	val.HeldOut, val.plain, val.Skipped, val.other = true, true, nil, nil
 	val.Remarks = nil

@@ -97,7 +97,12 @@ func Fit(ctx context.Context, cfg config.Config, sets run.Sets, sinks ...report.
 // choosePlan gives the configuration to fit, and the report.
 func choosePlan(ctx context.Context, s *run.Session, cfg config.Config, sets run.Sets, emit func(report.Event)) (*config.Config, *Report, error) {
 	began := time.Now()
-	r, err := newRace(s, cfg, emit)
+	near, notes, err := choose.Near(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.Notes = append(s.Notes, notes...)
+	r, err := newRace(s, cfg, near, emit)
 	if err != nil {
 		return nil, nil, err
 	}

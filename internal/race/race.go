@@ -90,11 +90,11 @@ type race struct {
 // split is a held-out fold, and the examples to train on.
 type split struct{ train, held *data.Dataset }
 
-// newRace divides the training examples into folds.
-func newRace(s *run.Session, user config.Config, emit func(report.Event)) (*race, error) {
+// newRace divides the training examples into folds, in which nearly equal ones are together.
+func newRace(s *run.Session, user config.Config, near []int, emit func(report.Event)) (*race, error) {
 	r := &race{session: s, user: user, emit: emit, began: time.Now(), sets: map[string]*split{}}
 	n := s.Train.Len()
-	all, err := s.Train.Folds(max(minFolds, (n+maxHeldOut-1)/maxHeldOut), s.Config.Seed, nil)
+	all, err := s.Train.Folds(max(minFolds, (n+maxHeldOut-1)/maxHeldOut), s.Config.Seed, near)
 	if err != nil {
 		return nil, err
 	}

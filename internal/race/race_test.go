@@ -381,7 +381,7 @@ func TestClimb(t *testing.T) {
 		want       string
 		trials     int
 	}{{0, 1, "last:1", 1}, {0, 0.5, "all", 1}, {1, 1, "last:1", 0}} {
-		r, err := newRace(s, cfg, func(report.Event) {})
+		r, err := newRace(s, cfg, nil, func(report.Event) {})
 		must(t, err)
 		r.report, r.limit = &Report{}, 1e12
 		made := func(thaw string, score float64) *candidate {
@@ -421,7 +421,7 @@ func TestHeed(t *testing.T) {
 	} {
 		s, err := run.Prepare(t.Context(), test.cfg)
 		must(t, err)
-		r, err := newRace(s, test.cfg, func(report.Event) {})
+		r, err := newRace(s, test.cfg, nil, func(report.Event) {})
 		must(t, err)
 		r.report = &Report{}
 		advice := &choose.Advice{Depths: make([]choose.DepthEvidence, 1), Recommended: choose.Recommendation{Thaw: test.thaw, Sure: test.sure},

@@ -61,15 +61,16 @@ type Outcome struct {
 }
 
 // NewBench divides the training examples of a session. user holds the options that all trials
-// share, as the user gave them. It errors where the examples are too few.
-func NewBench(s *run.Session, user config.Config, limits space.Limits) (*Bench, error) {
+// share, as the user gave them. Near says which training examples are nearly equal, see
+// data.Dataset.Folds. It errors where the examples are too few.
+func NewBench(s *run.Session, user config.Config, limits space.Limits, near []int) (*Bench, error) {
 	n := s.Train.Len()
 	if n < minimum {
 		return nil, fmt.Errorf("%d training examples are too few for a search: it holds a fifth of them out, and needs %d", n, minimum)
 	}
 	b := &Bench{session: s, user: user, limits: limits, open: map[int]*trial{}, costs: map[string]cost{}}
 	k := max(folds, (n+maxHeldOut-1)/maxHeldOut)
-	all, err := s.Train.Folds(k, s.Config.Seed, nil)
+	all, err := s.Train.Folds(k, s.Config.Seed, near)
 	if err != nil {
 		return nil, err
 	}

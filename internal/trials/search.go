@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/choose"
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/run"
@@ -81,7 +82,12 @@ func New(ctx context.Context, o Options) (*Search, error) {
 	if err := s.readSpace(); err != nil {
 		return nil, err
 	}
-	if s.Bench, err = NewBench(s.Session, cfg, s.Space.Limits()); err != nil {
+	near, notes, err := choose.Near(ctx, s.Session)
+	if err != nil {
+		return nil, err
+	}
+	s.Notes = append(s.Notes, notes...)
+	if s.Bench, err = NewBench(s.Session, cfg, s.Space.Limits(), near); err != nil {
 		return nil, err
 	}
 	if err := s.Bench.Check(s.Space); err != nil {
