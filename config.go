@@ -93,7 +93,9 @@ type Config struct {
 	// or bias uses batch statistics and updates its running ones. With frozen, it never does.
 	BatchNorm string
 	// Adapter freezes everything except the head and the weights of Thaw, and trains additions:
-	// lora:R (a product of rank R) or ia3. Default: empty, none.
+	// lora:R (a product of rank R) or ia3. By layer, parts are joined by +, each with selectors of
+	// its layers: lora:8@last:2+lora:2@layers.0,layers.1. A part none@SELECTORS leaves layers out,
+	// and one part without selectors is for all layers that no other names. Default: empty, none.
 	Adapter string
 
 	// AdapterTargets selects the layers that get an adapter. Default: linear layers; convolutions

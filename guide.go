@@ -4,7 +4,7 @@ import "github.com/permafrost-ml/permafrost/internal/guide"
 
 // Guide is a page of reference about what options take, as permafrost help NAME prints it.
 type Guide struct {
-	Name  string // preprocess, augment, selectors, data
+	Name  string // preprocess, augment, selectors, adapter, data
 	Short string // what it is about, a phrase
 	Text  string // for a terminal, lines of up to 100 columns
 }

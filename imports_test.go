@@ -61,7 +61,7 @@ var imports = []struct {
 	{"internal/report", "internal/task", "github.com/schollz/progressbar/v3 golang.org/x/term"},
 	{"internal/tuned", "internal/split internal/feed internal/gzipped internal/task internal/data internal/compile internal/sideinput internal/freeze internal/safetensors internal/onnx internal/ir internal/tokenize internal/decode internal/atomicfile internal/kernel internal/tensor", ""},
 	{"internal/diagnose", "internal/report internal/task", ""},
-	{"internal/config", "internal/optim internal/keep internal/split internal/feed internal/task internal/data internal/sideinput internal/schedule internal/freeze internal/ir internal/option", "github.com/goccy/go-yaml"},
+	{"internal/config", "internal/optim internal/keep internal/split internal/feed internal/task internal/data internal/sideinput internal/schedule internal/adapter internal/freeze internal/ir internal/option", "github.com/goccy/go-yaml"},
 	{"internal/run", "internal/calibrate internal/config internal/diagnose internal/tuned internal/report internal/optim internal/keep internal/split internal/feed internal/task internal/data internal/cache internal/schedule internal/freeze internal/safetensors internal/onnx internal/option internal/atomicfile internal/kernel internal/tensor internal/random internal/version",
 		"gonum.org/v1/gonum/stat/distuv"},
 	{"internal/inspect", "internal/run internal/config internal/report internal/optim internal/keep internal/split internal/feed internal/task internal/data internal/compile internal/freeze internal/ir internal/option internal/kernel internal/tensor", ""},

@@ -12,8 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -22,19 +20,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Kind is a kind of adapter.
-type Kind string
-
-// The kinds.
-const (
-	LoRA Kind = "lora" // a product of two narrow matrices beside a layer
-	IA3  Kind = "ia3"  // a scale for each output or input feature of a layer
-)
-
 // Spec says which adapters a network gets.
 type Spec struct {
-	Kind    Kind
-	Rank    int      // LoRA: width of the product
+	Parts   []Part   // see Parse
 	Alpha   float64  // LoRA: the product is scaled by Alpha/Rank; 0 stands for Rank
 	Targets []string // selectors of the layers' weights; none: see Add
 
@@ -50,19 +38,6 @@ type Spec struct {
 // ErrNone is the error for a network without a layer that can have an adapter.
 var ErrNone = errors.New("no layer can have one")
 
-// Parse reads "lora:R" or "ia3".
-func Parse(s string) (Spec, error) {
-	if s == string(IA3) {
-		return Spec{Kind: IA3}, nil
-	}
-	if r, ok := strings.CutPrefix(s, "lora:"); ok {
-		if rank, err := strconv.Atoi(r); err == nil && rank > 0 {
-			return Spec{Kind: LoRA, Rank: rank}, nil
-		}
-	}
-	return Spec{}, fmt.Errorf("%q is none of lora:R (R: the rank, as in lora:4), ia3", s)
-}
-
 // Adapters are what Add put into a graph.
 type Adapters struct {
 	Weights []string          // names of the new weights, in order
@@ -71,11 +46,11 @@ type Adapters struct {
 	Skipped []string          // targets without an adapter, each with the reason
 	Instead map[string]string // name of a value -> name of the value that is read in its place
 
-	parts []part
+	made []made
 }
 
-// part is one adapter.
-type part interface {
+// made is one adapter.
+type made interface {
 	// merge returns the new contents of the weights that the adapter changes.
 	merge() (map[string]*tensor.Tensor, error)
 }
@@ -103,20 +78,22 @@ type part interface {
 // Without targets, LoRA goes to all linear layers outside the head (not to embeddings), and in
 // networks without attention also to all convolutions. IA3 goes to the values above, or to all
 // linear layers where there are none. With targets, LoRA goes to the layers that they name, and IA3
-// scales their outputs.
+// scales their outputs. A part with selectors of its own goes to the layers that they name, of those
+// that the targets name where there are any; the part without goes to all that no other part names.
 func Add(g *ir.Graph, set *freeze.Set, spec Spec) (*Adapters, error) {
 	b := newBuilder(g, spec)
-	layers, err := b.targets(set)
+	a := &Adapters{Instead: map[string]string{}}
+	b.to = a
+	places, err := b.places(set)
 	if err != nil {
 		return nil, err
 	}
-	a := &Adapters{Instead: map[string]string{}}
-	b.to = a
-	for _, l := range layers {
-		var reason string
-		if spec.Kind == LoRA {
-			reason = b.lora(l)
-		} else {
+	for _, p := range places {
+		l, reason := p.layer, ""
+		switch p.part.Kind {
+		case LoRA:
+			reason = b.lora(l, p.part.Rank)
+		case IA3:
 			reason = b.ia3(l)
 		}
 		if reason != "" {
@@ -139,7 +116,7 @@ func Add(g *ir.Graph, set *freeze.Set, spec Spec) (*Adapters, error) {
 // elsewhere, or is not floating point.
 func (a *Adapters) Merge() (map[string]*tensor.Tensor, error) {
 	out := map[string]*tensor.Tensor{}
-	for _, p := range a.parts {
+	for _, p := range a.made {
 		changed, err := p.merge()
 		if err != nil {
 			return nil, option.Errorf("adapter_merge", "%w", err)

@@ -134,6 +134,12 @@ func TestAdd(t *testing.T) {
 		{"lora where it is told", transformer, "lora:1", 3, []string{"v.*", "down.weight"}, "v.lora_A v.lora_B down.lora_A down.lora_B", 0},
 		{"ia3 of attention", transformer, "ia3", 0, nil, "k.ia3 v.ia3 down.ia3", 0},
 		{"ia3 where it is told", transformer, "ia3", 0, []string{"/o/*", "k.*"}, "k.ia3 o.ia3", 0},
+		{"a rank for each layer", transformer, "lora:2@q,k+ia3@down.*+lora:1@v", 0, nil, "q.lora_A q.lora_B k.lora_A k.lora_B v.lora_A v.lora_B down.ia3", 0},
+		{"the order of the parts", transformer, "lora:1@v + ia3@down.* + lora:2@k + lora:2@q", 0, nil, "q.lora_A q.lora_B k.lora_A k.lora_B v.lora_A v.lora_B down.ia3", 0},
+		{"the other layers", transformer, "lora:2+none@kind:feedforward", 0, nil, "q.lora_A q.lora_B k.lora_A k.lora_B v.lora_A v.lora_B o.lora_A o.lora_B", 0},
+		{"one kind of the targets", transformer, "lora:2@kind:query,kind:value+lora:1@kind:feedforward", 0, []string{"kind:value", "kind:feedforward"}, "v.lora_A v.lora_B gate.lora_A gate.lora_B up.lora_A up.lora_B down.lora_A down.lora_B", 0},
+		{"layers that the targets leave out", transformer, "lora:2@q+lora:1@v", 0, []string{"v"}, "v.lora_A v.lora_B", 1},
+		{"a rank for convolutions, another for the rest", convolutions, "lora:1@c1.*+lora:2", 1, nil, "c1.lora_A c1.lora_B c2.lora_A c2.lora_B l.lora_A l.lora_B", 1},
 		{"lora of convolutions", convolutions, "lora:2", 1, nil, "c1.lora_A c1.lora_B c2.lora_A c2.lora_B l.lora_A l.lora_B", 1},
 		{"ia3 of convolutions", convolutions, "ia3", 0, nil, "c1.ia3 c2.ia3 c3.ia3", 0},
 		{"ia3 of a linear layer", convolutions, "ia3", 0, []string{"l.weight"}, "l.ia3", 0},
@@ -199,10 +205,10 @@ func TestGradients(t *testing.T) {
 		graph *raw
 		spec  Spec
 	}{
-		"lora of attention":    {transformer(), Spec{Kind: LoRA, Rank: 2, Alpha: 3}},
-		"ia3 of attention":     {transformer(), Spec{Kind: IA3}},
-		"lora of convolutions": {convolutions(), Spec{Kind: LoRA, Rank: 2}},
-		"ia3 of convolutions":  {convolutions(), Spec{Kind: IA3}},
+		"lora of attention":    {transformer(), Spec{Parts: []Part{{Kind: LoRA, Rank: 2}}, Alpha: 3}},
+		"ia3 of attention":     {transformer(), Spec{Parts: []Part{{Kind: IA3}}}},
+		"lora of convolutions": {convolutions(), Spec{Parts: []Part{{Kind: LoRA, Rank: 2}}}},
+		"ia3 of convolutions":  {convolutions(), Spec{Parts: []Part{{Kind: IA3}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.spec.Draw = draw
@@ -287,7 +293,7 @@ func TestGradients(t *testing.T) {
 // TestAddTwice checks that names stay apart where a network that has adapters gets some again.
 func TestAddTwice(t *testing.T) {
 	g := transformer()
-	spec := Spec{Kind: LoRA, Rank: 2, Draw: draw}
+	spec := Spec{Parts: []Part{{Kind: LoRA, Rank: 2}}, Draw: draw}
 	for range 2 {
 		if _, err := Add(g.Graph, freeze.Describe(g.Graph, nil), spec); err != nil {
 			t.Fatal(err)
@@ -312,7 +318,7 @@ func TestTied(t *testing.T) {
 	w := g.param("w.weight", 8, 8)
 	h := g.node("/a/MatMul", "MatMul", nil, x, w)
 	g.Outputs = []*ir.Value{g.node("/b/MatMul", "MatMul", nil, g.node("/relu", "Relu", nil, h), g.node("/id", "Identity", nil, w))}
-	a, err := Add(g.Graph, freeze.Describe(g.Graph, nil), Spec{Kind: LoRA, Rank: 2, Draw: draw})
+	a, err := Add(g.Graph, freeze.Describe(g.Graph, nil), Spec{Parts: []Part{{Kind: LoRA, Rank: 2}}, Draw: draw})
 	if err != nil || len(a.Weights) != 2 || len(a.Nodes) != 6 {
 		t.Fatalf("%+v, %v: want one pair and three nodes beside each layer", a, err)
 	}
@@ -325,7 +331,7 @@ func TestHalf(t *testing.T) {
 	y := g.node("/a/MatMul", "MatMul", nil, x, w)
 	g.Outputs = []*ir.Value{g.node("/out", "Cast", ir.Attrs{"to": onnx.Code(tensor.Float32)}, y)}
 	before := run(t, g.Graph)
-	a, err := Add(g.Graph, freeze.Describe(g.Graph, nil), Spec{Kind: LoRA, Rank: 2, Draw: draw, Alpha: 1})
+	a, err := Add(g.Graph, freeze.Describe(g.Graph, nil), Spec{Parts: []Part{{Kind: LoRA, Rank: 2}}, Draw: draw, Alpha: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,7 +350,8 @@ func TestHalf(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	for s, want := range map[string]string{"lora": "rank", "lora:0": "rank", "lora:x": "rank", "ia4": "none of", "": "none of"} {
+	for s, want := range map[string]string{"lora:8@": "no layers", "lora:8+lora:2": "only one part", "lora:8+none": "needs layers", "none@q": "adds nothing",
+		"lora:8@q+": "none of", "lora:8@q+lora:x@k": "lora:x@k", "lora": "rank", "lora:0": "rank", "lora:x": "rank", "ia4": "none of", "": "none of"} {
 		if _, err := Parse(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", s, err)
 		}
@@ -354,15 +361,18 @@ func TestErrors(t *testing.T) {
 		spec  Spec
 		want  string
 	}{
-		{transformer(), Spec{Kind: LoRA, Rank: 8}, "no layer can have one"},
-		{transformer(), Spec{Kind: LoRA, Rank: 1, Targets: []string{"k.bias"}}, "no weight of a linear layer"},
-		{transformer(), Spec{Kind: LoRA, Rank: 1, Targets: []string{"nothing"}}, "matches no weight"},
-		{transformer(), Spec{Kind: LoRA, Rank: 1, Targets: []string{"q.*"}, Outputs: []string{"/q/MatMul_output_0"}}, "is an output of the model"},
+		{transformer(), Spec{Parts: []Part{{Kind: LoRA, Rank: 8}}}, "no layer can have one"},
+		{transformer(), Spec{Parts: []Part{{Kind: LoRA, Rank: 1}}, Targets: []string{"k.bias"}}, "no weight of a linear layer"},
+		{transformer(), Spec{Parts: []Part{{Kind: LoRA, Rank: 1}}, Targets: []string{"nothing"}}, "matches no weight"},
+		{transformer(), Spec{Parts: []Part{{Kind: LoRA, Rank: 1}}, Targets: []string{"q.*"}, Outputs: []string{"/q/MatMul_output_0"}}, "is an output of the model"},
+		{transformer(), Spec{Parts: []Part{{LoRA, 1, "wings"}}}, "matches no weight"},
+		{transformer(), Spec{Parts: []Part{{LoRA, 1, "k.bias"}}}, "no weight of a linear layer"},
+		{transformer(), Spec{Parts: []Part{{LoRA, 1, "k"}, {LoRA, 2, "all"}}}, "both name \"k.weight\""},
 		{&raw{Graph: func() *ir.Graph {
 			g := newRaw()
 			g.Outputs = []*ir.Value{g.node("/add", "Add", nil, g.input("x", -1, 8), g.param("b", 8))}
 			return g.Graph
-		}()}, Spec{Kind: IA3}, "no linear layer or convolution"},
+		}()}, Spec{Parts: []Part{{Kind: IA3}}}, "no linear layer or convolution"},
 	} {
 		c.spec.Draw = draw
 		if _, err := Add(c.graph.Graph, freeze.Describe(c.graph.Graph, nil), c.spec); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -372,7 +382,7 @@ func TestErrors(t *testing.T) {
 	g := transformer() // a bias that two layers share cannot be scaled for one
 	b := g.Params()[slices.IndexFunc(g.Params(), func(v *ir.Value) bool { return v.Name == "k.bias" })]
 	g.Outputs[0] = g.node("/more", "Add", nil, g.Outputs[0], b)
-	a, err := Add(g.Graph, freeze.Describe(g.Graph, nil), Spec{Kind: IA3, Draw: draw})
+	a, err := Add(g.Graph, freeze.Describe(g.Graph, nil), Spec{Parts: []Part{{Kind: IA3}}, Draw: draw})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func (b *builder) ia3(l *layer) string {
 			b.instead(at[i], z, z.Node)
 		}
 	}
-	b.to.parts = append(b.to.parts, p)
+	b.to.made = append(b.to.made, p)
 	return ""
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
-	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -118,60 +117,6 @@ func (b *builder) follow(l *layer, v *ir.Value, r read, depth int) {
 }
 
 func sameConv(a, b *ir.Node) bool { return a.Attrs.Int("group", 1) == b.Attrs.Int("group", 1) }
-
-// targets are the layers that get adapters.
-func (b *builder) targets(set *freeze.Set) ([]*layer, error) {
-	if len(b.spec.Targets) > 0 {
-		ws, err := set.Select(b.spec.Targets)
-		if err != nil {
-			return nil, option.Errorf("adapter_targets", "%w", err)
-		}
-		var out []*layer
-		// selectors also name biases, but only matrices and filters have adapters
-		for _, w := range ws {
-			if w.Role == freeze.RoleWeight && !w.Head {
-				out = append(out, b.describe(w))
-			}
-		}
-		if len(out) == 0 {
-			return nil, fmt.Errorf("option adapter_targets %s: no weight of a linear layer or convolution outside of the head is among these", strings.Join(b.spec.Targets, ","))
-		}
-		return out, nil
-	}
-	var linear, conv []*layer
-	for _, w := range set.Weights {
-		if w.Role != freeze.RoleWeight || w.Head {
-			continue
-		}
-		switch l := b.describe(w); {
-		case l.odd != "":
-		case l.linear():
-			linear = append(linear, l)
-		default:
-			conv = append(conv, l)
-		}
-	}
-	kv, hidden, attention := b.transformer(linear)
-	if b.spec.Kind == IA3 {
-		switch {
-		case attention:
-			return append(kv, hidden...), nil
-		case len(conv) > 0:
-			return conv, nil
-		case len(hidden) > 0:
-			return hidden, nil
-		}
-		return linear, nil
-	}
-	if attention {
-		return linear, nil
-	}
-	out := append(conv, linear...)
-	slices.SortStableFunc(out, func(x, y *layer) int {
-		return slices.Index(set.Weights, x.weight) - slices.Index(set.Weights, y.weight)
-	})
-	return out, nil
-}
 
 // castTo is the dtype to which a Cast converts, Invalid where it is not supported.
 func castTo(n *ir.Node) tensor.DType {

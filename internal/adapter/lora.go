@@ -15,17 +15,17 @@ type lora struct {
 	scale    float64 // alpha/r
 }
 
-// lora adds a pair beside a layer, or says why it does not.
-func (b *builder) lora(l *layer) string {
+// lora adds a pair of rank r beside a layer, or says why it does not.
+func (b *builder) lora(l *layer, r int) string {
 	if l.odd != "" {
 		return l.odd
 	}
-	for _, r := range l.reads {
-		if why := b.movable(r.node.Outputs[0]); why != "" {
+	for _, at := range l.reads {
+		if why := b.movable(at.node.Outputs[0]); why != "" {
 			return why
 		}
 	}
-	r, shape := b.spec.Rank, l.weight.Value.Type.Shape
+	shape := l.weight.Value.Type.Shape
 	alpha := b.spec.Alpha
 	if alpha == 0 {
 		alpha = float64(r)
@@ -50,10 +50,10 @@ func (b *builder) lora(l *layer) string {
 	p.down = b.param(l.name+".lora_A", tensor.Of(b.spec.Draw(a.Len(), inputs, b.drawn), a...))
 	p.up = b.param(l.name+".lora_B", tensor.New(tensor.Float32, up...))
 	b.drawn++
-	for _, r := range l.reads {
-		b.beside(p, r)
+	for _, at := range l.reads {
+		b.beside(p, at)
 	}
-	b.to.parts = append(b.to.parts, p)
+	b.to.made = append(b.to.made, p)
 	return ""
 }
 

@@ -37,7 +37,7 @@ type Config struct {
 	Auto      bool          `yaml:"auto" json:"auto" help:"let permafrost choose what to thaw"`
 	Budget    time.Duration `yaml:"budget" json:"budget" arg:"TIME" help:"most time that --auto tries plans for, as 90s or 10m (0: by the work: about a quarter of trying them all)"`
 	BatchNorm string        `yaml:"batchnorm" json:"batchnorm" arg:"KIND" help:"auto: thawed layers use batch statistics and move theirs; frozen: never"`
-	Adapter   string        `yaml:"adapter" json:"adapter" arg:"KIND" help:"freeze everything and train additions: {}"`
+	Adapter   string        `yaml:"adapter" json:"adapter" arg:"KIND" help:"freeze everything and train additions: {}; by layer: lora:8@last:2+lora:2@first:3; help adapter explains"`
 
 	AdapterTargets []string `yaml:"adapter_targets" json:"adapter_targets" arg:"S" help:"layers that get an adapter, as selectors; may be given again (default: linear layers; convolutions where there is no attention)"`
 	AdapterAlpha   float64  `yaml:"adapter_alpha" json:"adapter_alpha" arg:"X" help:"strength of lora: its product is scaled by X/R (0: R)"`

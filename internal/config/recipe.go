@@ -1,8 +1,7 @@
 package config
 
 import (
-	"strings"
-
+	"github.com/permafrost-ml/permafrost/internal/adapter"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/split"
@@ -90,10 +89,16 @@ func (c *Config) reach(s subject) float64 {
 	switch {
 	case s.headOnly || s.whole:
 		return 1
-	case strings.HasPrefix(c.Adapter, "lora"):
+	case c.hasLoRA():
 		return 2.5
 	}
 	return 8
+}
+
+// hasLoRA reports whether the adapter is or contains LoRA.
+func (c *Config) hasLoRA() bool {
+	spec, err := adapter.Parse(c.Adapter)
+	return err == nil && spec.Has(adapter.LoRA)
 }
 
 // deepSteps is the number of optimiser steps for a deeper plan, limited to 30 epochs.

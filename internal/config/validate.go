@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/adapter"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/optim"
@@ -14,10 +15,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-var (
-	headForm    = regexp.MustCompile(`^(linear|keep|mlp:[1-9][0-9]{0,6})$`)
-	adapterForm = regexp.MustCompile(`^(|ia3|lora:[1-9][0-9]{0,4})$`)
-)
+var headForm = regexp.MustCompile(`^(linear|keep|mlp:[1-9][0-9]{0,6})$`)
 
 // Validate returns a one-line error that names the first invalid option. It looks only at the
 // options, not at files.
@@ -84,16 +82,8 @@ func (c *Config) Validate() error {
 		return c.validateRegularisation()
 	case !headForm.MatchString(c.Head):
 		return option.Errorf("head", "%q is none of %s", c.Head, strings.Join(Values("head"), ", "))
-	case !adapterForm.MatchString(c.Adapter):
-		return option.Errorf("adapter", "%q is none of %s", c.Adapter, strings.Join(Values("adapter"), ", "))
-	case c.Adapter == "" && len(c.AdapterTargets) > 0:
-		return option.Errorf("adapter_targets", "it needs option adapter, as lora:4")
-	case c.Adapter == "" && c.AdapterAlpha != 0:
-		return option.Errorf("adapter_alpha", "it needs option adapter, as lora:4")
-	case strings.HasPrefix(c.Adapter, "ia3") && c.AdapterAlpha != 0:
-		return option.Errorf("adapter_alpha", "it is the strength of lora; %s has none", c.Adapter)
-	case c.Adapter == "" && c.AdapterMerge:
-		return option.Errorf("adapter_merge", "it needs option adapter, as lora:4")
+	case c.validateAdapter() != nil:
+		return c.validateAdapter()
 	case c.Head == "keep" && len(c.Attach) > 0:
 		return option.Errorf("attach", "with head keep the model's own classifier reads what it always read")
 	case !(decay >= 0) || math.IsInf(decay, 0):
@@ -108,6 +98,29 @@ func (c *Config) Validate() error {
 		return option.Errorf("nesterov", "needs a momentum above 0")
 	case c.Warmup >= 1 && c.Warmup != math.Trunc(c.Warmup):
 		return option.Errorf("warmup", "%g is neither a fraction below 1 nor a whole number of steps", c.Warmup)
+	}
+	return nil
+}
+
+// validateAdapter errors on invalid options of adapters. It looks only at the options.
+func (c *Config) validateAdapter() error {
+	if c.Adapter == "" {
+		for _, o := range []struct {
+			key   string
+			given bool
+		}{{"adapter_targets", len(c.AdapterTargets) > 0}, {"adapter_alpha", c.AdapterAlpha != 0}, {"adapter_merge", c.AdapterMerge}} {
+			if o.given {
+				return option.Errorf(o.key, "it needs option adapter, as lora:4")
+			}
+		}
+		return nil
+	}
+	spec, err := adapter.Parse(c.Adapter)
+	switch {
+	case err != nil:
+		return option.Errorf("adapter", "%w", err)
+	case c.AdapterAlpha != 0 && !spec.Has(adapter.LoRA):
+		return option.Errorf("adapter_alpha", "it is the strength of lora; %s has none", c.Adapter)
 	}
 	return nil
 }

@@ -96,6 +96,8 @@ func (s *Selection) weights(set *Set) []*Weight {
 //	re:REGEX               a regular expression over the same names
 //	kind:bias              bias, norm, weight, embedding or adapter; or shift, which a norm adds. Bias and
 //	                       shift together are all bias terms, as in BitFit (Ben Zaken et al., ACL 2022)
+//	kind:attention         matrices of attention, or some of them: query, key, value, output; and those of
+//	                       feed-forward parts: feedforward
 //	first:N, last:N        blocks, counted from the input or from the head
 //	depth:60%-100%         the blocks in that part of the network
 //	rows:NAME[0:8,-2:,5]   these rows, along the first axis, of the weights that NAME names; of a table of

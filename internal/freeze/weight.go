@@ -48,6 +48,7 @@ type Weight struct {
 	Nodes  []string // paths of the layers that read it, in order
 	Head   bool     // belongs to the classifier at the end
 	Block  int      // index into Set.Blocks, -1 for none
+	Use    Use      // what a linear layer is for in a transformer; 0: nothing known
 	norm   []*Weight
 	op     string // operator of the first node that reads it
 	shift  bool   // of a normalisation: it is added, so training biases alone includes it
@@ -61,6 +62,8 @@ func (w *Weight) Len() int { return w.Value.Type.Shape.Len() }
 type Set struct {
 	Weights []*Weight
 	Blocks  []string // names of the repeated parts of the network, from the input to the head
+
+	Attention bool // the network has any
 
 	// Tokens looks the row of a token up, for selectors of rows; nil where there is no tokenizer.
 	Tokens func(token string) (int, bool)
@@ -118,6 +121,7 @@ func Describe(raw *ir.Graph, head []string) *Set {
 	})
 	s.shiftsOfNorms()
 	tables(s.Weights)
+	s.Attention = findUses(raw, users, s.Weights)
 	s.Blocks = findBlocks(raw, s.Weights)
 	return s
 }

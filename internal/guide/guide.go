@@ -47,7 +47,7 @@ func (p Page) named(name func(option string) string) Page {
 
 // Pages lists all pages. name says what options are called, such as "option val" for val.
 func Pages(name func(option string) string) []Page {
-	pages := []Page{data, selectors, preprocess, augment}
+	pages := []Page{data, selectors, adapter, preprocess, augment}
 	for i, p := range pages {
 		pages[i] = p.named(name)
 	}

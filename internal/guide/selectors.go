@@ -16,6 +16,7 @@ var selectors = Page{
 			{Name: "first:N, last:N", Meaning: "blocks, counted from the input or from the head"},
 			{Name: "depth:60%-100%", Meaning: "the blocks in that part of the network"},
 			{Name: "kind:KIND", Meaning: "bias, norm, shift (what a norm adds), weight, embedding, adapter; bias and shift are all bias terms, as in BitFit"},
+			{Name: "kind:attention", Meaning: "the matrices of attention in a transformer, or one kind of them: query, key, value, output; those between: feedforward"},
 			{Name: "!SELECTOR", Meaning: "takes away"},
 		}},
 		{Title: "Less than a weight", List: []spec.Entry{

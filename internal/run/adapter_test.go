@@ -35,6 +35,10 @@ func TestFitAdapters(t *testing.T) {
 		{"lora before a deep head that reads an earlier value", func(c *config.Config) {
 			c.Adapter, c.Head, c.Attach = "lora:2", "mlp:6", []string{"/layer1/layer1.0/conv2/Conv_output_0", "/layer1/layer1.0/Relu_1"}
 		}, "layer1.0.conv2.lora_B", ""},
+		{"by layer", func(c *config.Config) { c.Adapter = "lora:3@layer2.*+ia3@conv1.*+lora:1" }, "conv1.ia3", ""},
+		{"by layer, merged", func(c *config.Config) {
+			c.Adapter, c.AdapterMerge = "lora:2+ia3@conv1.*+none@layer2.*", true
+		}, "head.linear.weight", "layer1.0.conv1.weight"},
 		{"merged lora", func(c *config.Config) { c.Adapter, c.AdapterMerge, c.AdapterAlpha = "lora:2", true, 4 }, "head.linear.weight", "layer1.0.conv1.weight"},
 		{"merged ia3 with the model's own head", func(c *config.Config) { c.Adapter, c.AdapterMerge, c.Head = "ia3", true, "keep" }, "", "conv1.weight"},
 	} {
