@@ -89,7 +89,7 @@ var imports = []struct {
 	{"examples/serve", ".", ""},
 	{"examples/service", ".", ""},
 	{"examples/source", ".", ""},
-	{"internal/trials", "internal/choose internal/search internal/search/pareto internal/search/space internal/inspect internal/run internal/config internal/compile internal/split internal/data internal/task internal/option internal/random internal/tensor internal/version", ""},
+	{"internal/trials", "internal/choose internal/search internal/search/pareto internal/search/space internal/inspect internal/run internal/config internal/compile internal/split internal/data internal/task internal/adapter internal/freeze internal/option internal/random internal/tensor internal/version", ""},
 	{"internal/trials/page", "internal/trials internal/search internal/search/space", ""},
 	{"search", ". internal/trials internal/trials/page internal/search/space internal/config internal/atomicfile internal/report internal/kernel internal/option", ""},
 	{"cmd/permafrost", ". search",

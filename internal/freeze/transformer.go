@@ -224,3 +224,17 @@ func (t *transformer) activated(v *ir.Value) (of []*Weight, ok bool) {
 	ok = only(v) && bends && len(of) > 0
 	return of, ok
 }
+
+// Selectors name the uses, one selector a use.
+func (u Use) Selectors() []string {
+	var out []string
+	for _, k := range []struct {
+		use  Use
+		word string
+	}{{UseQuery, "query"}, {UseKey, "key"}, {UseValue, "value"}, {UseOutput, "output"}, {UseFeedForward, "feedforward"}} {
+		if u&k.use != 0 {
+			out = append(out, "kind:"+k.word)
+		}
+	}
+	return out
+}

@@ -241,6 +241,14 @@ func settingOf(p space.Point) string {
 			parts = append(parts, name+" "+v.String())
 		}
 	}
+	for _, s := range p.Settings() {
+		if layers, ok := rankOf(s.Name); ok {
+			if x, _ := s.Value.Float(); x > 0 {
+				parts = append(parts, "LoRA at "+cmp.Or(layers, "the other layers"))
+				break
+			}
+		}
+	}
 	if len(parts) == 0 {
 		return "every trial"
 	}

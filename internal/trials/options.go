@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 )
 
@@ -21,9 +22,14 @@ var common = []string{"model", "data", "val", "out", "task", "text_column", "lab
 const auto = "auto"
 
 // Known lists the parameters that a space may have: the options of a fit, by their names in
-// run.yaml, without those that all trials share.
-func Known() []space.Known {
-	var known []space.Known
+// run.yaml, without those that all trials share; and ranks. Session says into which parts its model
+// can be divided; nil: into none.
+func Known(s *run.Session) []space.Known {
+	ranks := space.Known{Name: rank, Type: space.Whole, Check: space.Between(0, 99999), Divided: true}
+	if s != nil {
+		ranks.Parts = func(by string) ([]string, error) { return divided(s, by) }
+	}
+	known := []space.Known{ranks}
 	t := reflect.TypeFor[config.Config]()
 	for i := range t.NumField() {
 		name := t.Field(i).Tag.Get("yaml")
@@ -86,9 +92,12 @@ func given(c *config.Config, name string) bool {
 // Apply returns the configuration of a point: base with the point's options.
 func Apply(base config.Config, p space.Point) (config.Config, error) {
 	for _, s := range p.Settings() {
+		if _, ok := rankOf(s.Name); ok {
+			continue
+		}
 		if err := set(&base, s.Name, s.Value); err != nil {
 			return base, fmt.Errorf("%s: %s: %w", s.Name, s.Value, err)
 		}
 	}
-	return base, nil
+	return base, takeRanks(&base, p)
 }

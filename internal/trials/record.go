@@ -38,7 +38,7 @@ func ReadRecord(dir string) (*Record, error) {
 		return nil, fmt.Errorf("%s: the log has version %d, this program reads version %d", path, h.Version, version)
 	}
 	r := &Record{Header: *h, Entries: entries}
-	if r.Space, err = space.Parse([]byte(h.Space), Known()); err != nil {
+	if r.Space, err = space.Parse([]byte(h.Space), Known(nil)); err != nil {
 		return nil, fmt.Errorf("%s: the space: %w", path, err)
 	}
 	for _, o := range h.Objectives {

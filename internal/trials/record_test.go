@@ -15,7 +15,7 @@ import (
 // TestRecord: the first result of a task counts, the highest rung of a trial, and what has started
 // without a result runs.
 func TestRecord(t *testing.T) {
-	s, err := space.Parse([]byte("lr: [0.1, 0.2, 0.3, 0.4]\n"), Known())
+	s, err := space.Parse([]byte("lr: [0.1, 0.2, 0.3, 0.4]\n"), Known(nil))
 	must(t, err)
 	point := func(x float64) space.Point {
 		return space.NewPoint(space.Setting{Name: "lr", Value: space.Number(x)})

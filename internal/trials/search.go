@@ -116,10 +116,13 @@ func (s *Search) readSpace() (err error) {
 		s.Space, err = DefaultSpace(s.Session, &s.o.Config)
 		return err
 	}
-	if s.Space, err = space.Parse(s.o.Space, Known()); err != nil {
+	if s.Space, err = space.Parse(s.o.Space, Known(s.Session)); err != nil {
 		return option.Errorf("space", "%w", err)
 	}
 	for _, p := range s.Space.Params() {
+		if _, ok := rankOf(p.Name); ok {
+			continue
+		}
 		if given(&s.o.Config, p.Name) {
 			return option.Errorf(p.Name, "it is given, and the space searches it: leave one of the two out")
 		}

@@ -220,6 +220,15 @@ func TestRefused(t *testing.T) {
 		"epochs: [2.5]\n":              "2.5",
 		"adapter: [\"\", \"lora:x\"]":  "lora:x",
 		"thaw: [head]\nthaw: [head]\n": "thaw",
+
+		"rank: {ordered: [0, 2], by: floor}\n":             "none of block, kind, layer",
+		"rank: {ordered: [0, 2], by: kind}\n":              "no layers of which the kind is known",
+		"lr: {log: [0.1, 1], by: block}\n":                 "has no parts",
+		"rank: [0, 0.5]\n":                                 "0.5",
+		"rank@wings: [1]\n":                                "wings",
+		"rank@blocks: [1]\nrank@blocks.0: [2]\n":           "both name",
+		"rank: [0, 2]\nadapter: [\"\", \"ia3\"]\n":         "say the same thing",
+		"rank: {ordered: [0, 2], by: block, when: {a: 1}}": "no such parameter",
 	} {
 		o := small(t, file)
 		if file == "" {
@@ -279,6 +288,52 @@ func TestWarmStart(t *testing.T) {
 	}
 }
 
+// TestRanks: one line of a space makes a rank for each part of the network. A point of it is an
+// adapter by layer, and none where all ranks are 0.
+func TestRanks(t *testing.T) {
+	o := small(t, "rank: {ordered: [0, 1, 2], by: block, when: {thaw: head}}\nadapter_alpha: {choice: [2], when: {thaw: head}}\nthaw: [head, \"last:1\"]\n")
+	o.Trials = 3
+	s := searched(t, o)
+	var names []string
+	for _, p := range s.Space.Params() {
+		names = append(names, p.Name)
+	}
+	if !reflect.DeepEqual(names, []string{"thaw", "rank@blocks.0", "rank@blocks.1", "adapter_alpha"}) {
+		t.Errorf("the space has %v", names)
+	}
+	point := func(first, second float64) space.Point {
+		return space.NewPoint(space.Setting{Name: "thaw", Value: space.Text("head")},
+			space.Setting{Name: "rank@blocks.0", Value: space.Number(first)}, space.Setting{Name: "rank@blocks.1", Value: space.Number(second)},
+			space.Setting{Name: "adapter_alpha", Value: space.Number(2)})
+	}
+	for _, c := range []struct {
+		point space.Point
+		want  string
+	}{
+		{point(1, 2), "lora:1@blocks.0+lora:2@blocks.1"},
+		{point(0, 2), "lora:2@blocks.1"},
+		{point(0, 0), ""},
+		{space.NewPoint(space.Setting{Name: "rank", Value: space.Number(1)}, space.Setting{Name: "rank@blocks.0", Value: space.Number(0)}, space.Setting{Name: "adapter_alpha", Value: space.Number(2)}), "lora:1+none@blocks.0"},
+	} {
+		got, err := Apply(config.DefaultConfig(), c.point)
+		if err != nil || got.Adapter != c.want || (got.AdapterAlpha == 0) != (c.want == "") {
+			t.Errorf("%v: adapter %q, alpha %g (%v), want %q", c.point, got.Adapter, got.AdapterAlpha, err, c.want)
+		}
+		if _, err := s.Bench.prepare(c.point, s.Session.Train, s.Session.Val); err != nil {
+			t.Errorf("%v: %v", c.point, err)
+		}
+	}
+	r, err := ReadRecord(o.Config.Out)
+	must(t, err)
+	if _, err := r.Replay(2); err != nil {
+		t.Error(err)
+	}
+	o.Resume = true
+	if again := searched(t, o); !reflect.DeepEqual(told(again), told(s)) {
+		t.Errorf("resumed to %v, it was %v", told(again), told(s))
+	}
+}
+
 // TestGiven: what the user gives is no parameter of the default space, and contradicts one of a file.
 func TestGiven(t *testing.T) {
 	names := func(o Options) (out []string) {
@@ -312,7 +367,7 @@ func TestGiven(t *testing.T) {
 // default.
 func TestKnown(t *testing.T) {
 	names := map[string]bool{}
-	for _, k := range Known() {
+	for _, k := range Known(nil) {
 		names[k.Name] = true
 	}
 	for _, name := range common {

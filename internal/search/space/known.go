@@ -27,6 +27,17 @@ type Known struct {
 	Type    Type
 	Ordered bool              // a plain list of values has an order: that in which they are written
 	Check   func(Value) error // refuses a value, saying what may stand there; of a range both ends are asked; may be nil
+
+	// Divided says that the parameter may stand for a part of what it is about, as NAME@PART.
+	Divided bool
+	// Parts lists the parts in which a division of that name cuts: by: DIVISION beside the values
+	// makes a parameter for each, NAME for the part "". It may be nil.
+	Parts func(by string) ([]string, error)
+}
+
+// has reports whether a parameter of that name is the known one, or that of a part.
+func (k *Known) has(name string) bool {
+	return k.Name == name || k.Divided && strings.HasPrefix(name, k.Name+"@")
 }
 
 // OneOf is a Check that lets these texts pass.

@@ -56,20 +56,49 @@ func (f *fileReader) entry(e entry) error {
 	if err != nil {
 		return err
 	}
-	p, err := f.param(k, e.node)
+	p, by, err := f.param(k, e.node)
 	if err != nil {
 		return err
 	}
-	f.params = append(f.params, p)
-	f.lines[p.Name] = e.line
+	p.Name = e.key
+	all := []Param{p}
+	if by != "" {
+		if all, err = divide(k, p, by); err != nil {
+			return fmt.Errorf("by: %w", err)
+		}
+	}
+	for _, p := range all {
+		f.params = append(f.params, p)
+		f.lines[p.Name] = e.line
+	}
 	return nil
+}
+
+// divide makes a parameter for each part of what p is about.
+func divide(k Known, p Param, by string) ([]Param, error) {
+	if k.Parts == nil || p.Name != k.Name {
+		return nil, fmt.Errorf("the parameter has no parts")
+	}
+	parts, err := k.Parts(by)
+	if err != nil {
+		return nil, err
+	}
+	var out []Param
+	for _, part := range parts {
+		q := p
+		if part != "" {
+			q.Name += "@" + part
+		}
+		out = append(out, q)
+	}
+	return out, nil
 }
 
 // find looks a parameter up; others are further names to suggest.
 func find(known []Known, name string, others ...string) (Known, error) {
 	names := slices.Clone(others)
 	for _, k := range known {
-		if k.Name == name {
+		if k.has(name) {
 			return k, nil
 		}
 		names = append(names, k.Name)
@@ -105,12 +134,12 @@ func (f *fileReader) limit(e entry) error {
 	return nil
 }
 
-// param reads the values of one parameter: a scalar, a list, or a mapping that says more.
-func (f *fileReader) param(k Known, n ast.Node) (Param, error) {
-	p := Param{Name: k.Name}
+// param reads the values of one parameter: a scalar, a list, or a mapping that says more, such as by
+// which division it is a parameter of each part.
+func (f *fileReader) param(k Known, n ast.Node) (p Param, by string, err error) {
 	entries, err := mapping(n)
 	if err != nil {
-		return p, f.plainList(&p, k, n)
+		return p, "", f.plainList(&p, k, n)
 	}
 	forms := 0
 	for _, e := range entries {
@@ -132,20 +161,24 @@ func (f *fileReader) param(k Known, n ast.Node) (Param, error) {
 			err = f.ends(&p, k, e.node)
 		case "when":
 			p.When, err = f.conditions(e.node)
+		case "by":
+			var v Value
+			v, err = value(e.node, Texts)
+			by = v.text
 		default:
-			err = fmt.Errorf("is none of choice, ordered, int, float, log, when%s", option.DidYouMean(e.key, []string{"choice", "ordered", "int", "float", "log", "when"}))
+			err = fmt.Errorf("is none of choice, ordered, int, float, log, when, by%s", option.DidYouMean(e.key, []string{"choice", "ordered", "int", "float", "log", "when", "by"}))
 		}
 		if err != nil {
-			return p, fmt.Errorf("%s: %w", e.key, err)
+			return p, "", fmt.Errorf("%s: %w", e.key, err)
 		}
 	}
 	switch {
 	case forms != 1:
-		return p, fmt.Errorf("needs its values once, as one of choice, ordered, int, float and log")
+		return p, "", fmt.Errorf("needs its values once, as one of choice, ordered, int, float and log")
 	case p.Log && p.Kind <= Ordered:
-		return p, fmt.Errorf("log is for a range, as {int: [16, 512], log: true}")
+		return p, "", fmt.Errorf("log is for a range, as {int: [16, 512], log: true}")
 	}
-	return p, nil
+	return p, by, nil
 }
 
 // plainList reads a list that does not say what it is. Numbers are put in the order of their size;

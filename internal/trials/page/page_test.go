@@ -59,7 +59,7 @@ type made struct {
 // record runs the search by its planner and returns what its log would say.
 func (m made) record(t *testing.T) *trials.Record {
 	t.Helper()
-	s, err := space.Parse([]byte(m.space), trials.Known())
+	s, err := space.Parse([]byte(m.space), trials.Known(nil))
 	must(t, err)
 	algorithm, err := search.New("tpe", s, 1)
 	must(t, err)
