@@ -43,6 +43,7 @@ type Adapters struct {
 	Weights []string          // names of the new weights, in order
 	Nodes   []*ir.Node        // new nodes
 	Layers  int               // layers that have one
+	Of      []string          // names of those layers' own weights, in order
 	Skipped []string          // targets without an adapter, each with the reason
 	Instead map[string]string // name of a value -> name of the value that is read in its place
 
@@ -101,6 +102,7 @@ func Add(g *ir.Graph, set *freeze.Set, spec Spec) (*Adapters, error) {
 			continue
 		}
 		a.Layers++
+		a.Of = append(a.Of, l.weight.Name)
 	}
 	if a.Layers == 0 {
 		if len(a.Skipped) > 0 {

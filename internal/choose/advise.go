@@ -8,6 +8,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/adapter"
 	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/inspect"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/split"
@@ -266,11 +267,7 @@ func (a *Advice) gradients(ctx context.Context, cfg config.Config, s *run.Sessio
 	}
 	blocks, choice := blockGradients(all.Net.Set.Blocks, traced, costs)
 	a.Gradients, a.Elastic = append(a.Gradients, blocks...), choice
-	steps, total := map[string]float64{}, 0.0
-	for _, t := range traced {
-		steps[t.Weight.Name] = t.Step()
-		total += t.Step()
-	}
+	tug := newTug(all.Net.Set, traced)
 	pulls := make([]pull, len(plans))
 	for i, plan := range plans {
 		thaw := plan.Thaw
@@ -281,18 +278,41 @@ func (a *Advice) gradients(ctx context.Context, cfg config.Config, s *run.Sessio
 		if err != nil {
 			return nil, err
 		}
-		touched := map[int]bool{}
-		for _, w := range ws {
-			if w.Block >= 0 {
-				touched[w.Block] = true
-				if total > 0 {
-					pulls[i].share += steps[w.Name] / total
-				}
-			}
-		}
-		pulls[i].depth = float64(len(touched)) / float64(max(1, len(all.Net.Set.Blocks)))
+		pulls[i] = tug.pull(ws)
 	}
 	return pulls, nil
+}
+
+// tug is how strongly gradients pull at each weight of a trunk.
+type tug struct {
+	set   *freeze.Set
+	steps map[string]float64 // Step by the name of a weight
+	total float64
+}
+
+func newTug(set *freeze.Set, traced []*Traced) *tug {
+	t := &tug{set: set, steps: map[string]float64{}}
+	for _, w := range traced {
+		t.steps[w.Weight.Name] = w.Step()
+		t.total += w.Step()
+	}
+	return t
+}
+
+// pull is how much of the trunk is thawed with these weights.
+func (t *tug) pull(ws []*freeze.Weight) pull {
+	var p pull
+	touched := map[int]bool{}
+	for _, w := range ws {
+		if w.Block >= 0 {
+			touched[w.Block] = true
+			if t.total > 0 {
+				p.share += t.steps[w.Name] / t.total
+			}
+		}
+	}
+	p.depth = float64(len(touched)) / float64(max(1, len(t.set.Blocks)))
+	return p
 }
 
 // start sets a session's fresh head to the probe.

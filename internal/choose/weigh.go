@@ -39,7 +39,7 @@ func Weigh(a *Advice) {
 		c := &a.Candidates[i]
 		c.Score = last.HeldOut
 		if !c.headOnly() {
-			c.Score = min(1, max(a.Majority, last.HeldOut+math.Sqrt(c.Pull)*mend-(1+c.Depth)/2*last.Error))
+			c.Score = a.score(pull{c.Pull, c.Depth}, last, mend)
 		}
 	}
 	plans := slices.DeleteFunc(slices.Clone(a.Candidates), func(c Candidate) bool { return c.Adapter != "" })
@@ -65,6 +65,11 @@ func Weigh(a *Advice) {
 		margin = max(margin, math.Abs(a.Joint.Gain)/a.Joint.Error)
 	}
 	r.Sure, r.Doubts = a.sure(pick, margin, last)
+}
+
+// score is that of a plan which thaws more than the head, see Weigh.
+func (a *Advice) score(p pull, last DepthEvidence, mend float64) float64 {
+	return min(1, max(a.Majority, last.HeldOut+math.Sqrt(p.share)*mend-(1+p.depth)/2*last.Error))
 }
 
 func (c *Candidate) headOnly() bool { return c.Thaw == "head" }

@@ -35,6 +35,7 @@ type Header struct {
 	Rungs      []int       `json:"rungs,omitempty"` // percent of the epochs
 	Seed       uint64      `json:"seed"`
 	Async      bool        `json:"async,omitempty"`
+	Prior      bool        `json:"prior,omitempty"` // ordered the trials that depend on no results
 	Metric     string      `json:"metric"`
 	Parts      int         `json:"parts"`
 	Examples   int         `json:"examples"`

@@ -26,7 +26,7 @@ var ways = map[string]func(*freeze.Set, *freeze.Weight) string{
 		}
 		return set.Blocks[w.Block]
 	},
-	"kind":  func(_ *freeze.Set, w *freeze.Weight) string { return strings.Join(w.Use.Selectors(), ",") },
+	"kind": func(_ *freeze.Set, w *freeze.Weight) string { return strings.Join(w.Use.Selectors(), ",") },
 	"layer": func(set *freeze.Set, w *freeze.Weight) string {
 		name := strings.Join(w.Module, ".")
 		if ws, err := set.Select([]string{name, "!kind:bias"}); err == nil && len(ws) == 1 {

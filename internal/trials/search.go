@@ -28,6 +28,7 @@ type Options struct {
 	Trials     int           // at most; 0: as many as usual
 	Budget     time.Duration // after which no trial starts; 0: none
 	Algorithm  string
+	Prior      bool // orders the trials that depend on no results, see prior
 	Objectives []Objective
 	First      []space.Point // tried first
 	WarmStart  string        // the folder of an earlier search, whose results are known
@@ -107,6 +108,11 @@ func New(ctx context.Context, o Options) (*Search, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Prior {
+		if s.plan.Prior, err = s.prior(ctx); err != nil {
+			return nil, err
+		}
+	}
 	s.planner, err = search.NewPlanner(s.plan)
 	return s, err
 }
@@ -172,7 +178,7 @@ func (s *Search) header() error {
 	name, _ := s.Session.Task.NewMetrics().Metric()
 	s.Header = Header{
 		Version: version, Tool: tool.Version, Model: s.Session.Base.Model.Digest(), Data: hex.EncodeToString(data[:]), Options: string(options), Space: string(s.Space.YAML()),
-		Algorithm: cmp.Or(s.o.Algorithm, "tpe"), Objectives: s.o.Objectives, Trials: s.plan.Trials, Lag: lag, Rungs: s.plan.Rungs.Resource, Seed: s.Session.Config.Seed,
+		Algorithm: cmp.Or(s.o.Algorithm, "tpe"), Objectives: s.o.Objectives, Trials: s.plan.Trials, Lag: lag, Rungs: s.plan.Rungs.Resource, Seed: s.Session.Config.Seed, Prior: s.o.Prior,
 		Metric: name, Parts: s.Bench.Parts(), Examples: s.Session.Train.Len(), HeldOut: s.Bench.HeldOut(),
 	}
 	return nil
@@ -209,7 +215,7 @@ func (s *Search) reopen() error {
 	}{
 		{"model", h.Model, s.Header.Model}, {"training data", h.Data, s.Header.Data}, {"space", h.Space, s.Header.Space},
 		{"algorithm", h.Algorithm, s.Header.Algorithm}, {"objectives", fmt.Sprint(h.Objectives), fmt.Sprint(s.Header.Objectives)},
-		{"trials", h.Trials, s.Header.Trials}, {"seed", h.Seed, s.Header.Seed}, {"options", h.Options, s.Header.Options},
+		{"trials", h.Trials, s.Header.Trials}, {"prior", h.Prior, s.Header.Prior}, {"seed", h.Seed, s.Header.Seed}, {"options", h.Options, s.Header.Options},
 	} {
 		if d.was != d.now {
 			return option.Errorf("resume", "the search in %s has another %s: give what it began with, or another option out", s.o.Config.Out, d.what)
