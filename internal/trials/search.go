@@ -156,6 +156,11 @@ func (s *Search) makePlan() error {
 
 // deepens reports whether trials may train more than a head, whose epochs cost something.
 func (s *Search) deepens() bool {
+	for _, p := range s.Space.Params() {
+		if _, ok := rankOf(p.Name); ok || p.Name == "adapter" {
+			return true
+		}
+	}
 	p := s.Space.Param("thaw")
 	if p == nil {
 		return !s.Session.HeadOnly()
