@@ -16,6 +16,7 @@ type Trial struct {
 	Number       int            `json:"trial"`
 	Options      map[string]any `json:"options"` // the parameters of the space
 	Plan         string         `json:"plan"`    // selectors of what was thawed
+	Adapter      string         `json:"adapter,omitempty"`
 	Head         string         `json:"head"`
 	LR           float64        `json:"lr"`
 	Epochs       int            `json:"epochs"`       // that it trained
@@ -66,7 +67,7 @@ func trialOf(r *trials.Record, shared config.Config, e trials.Entry) Trial {
 		t.Options[o.Name] = o.Value.Any()
 	}
 	if cfg, err := trials.Apply(shared, e.Point); err == nil { // it was applied before
-		t.Plan, t.Head = cmp.Or(strings.Join(cfg.Thaw, ","), "head"), cfg.Head
+		t.Plan, t.Adapter, t.Head = cmp.Or(strings.Join(cfg.Thaw, ","), "head"), cfg.Adapter, cfg.Head
 	}
 	of := e.Outcome
 	if of == nil {
