@@ -318,7 +318,7 @@ func (w *window) runDepthwise(x, weights, y []float32, ep *Epilogue) {
 		e = *ep
 	}
 	rows := max(1, min(w.oh, (1<<16)/(w.ow*w.c)))
-	blocks := split(w.oh, rows)
+	blocks := max(split(w.oh, rows), min(w.oh, split(worthTasks(w.n*w.oh*w.ow*w.c*len(w.rows)*len(w.cols)), w.n)))
 	Parallel(w.n*blocks, func(i int) {
 		y0, y1 := part(i%blocks, w.oh, blocks)
 		w.depthwiseRows(newDwWalk(w), i/blocks, y0, y1, 0, x, weights, y, &e)

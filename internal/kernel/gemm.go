@@ -123,10 +123,13 @@ func (x product) run() {
 	tiles := split(x.m, cpu.mr)
 	rows := split(tiles, rowTiles)
 	cols := split(split(x.n, nr), ncol)
-	// Few tasks: narrower column blocks, as long as a task is worth handing out.
-	for rows*cols < 16 && ncol > 1 && x.m/rows*ncol*nr*x.k > 1<<19 {
-		ncol = (ncol + 1) / 2
+	// Few tasks: narrower column blocks, then fewer row tiles, as long as a task is worth handing out.
+	want := worthTasks(x.m * x.n * x.k)
+	if rows*cols < want {
+		cols = min(split(x.n, nr), split(want, rows))
+		ncol = split(split(x.n, nr), cols)
 		cols = split(split(x.n, nr), ncol)
+		rows = max(rows, min(tiles, split(want, cols)))
 	}
 	if x.long() {
 		x.splitDepth()
