@@ -270,11 +270,14 @@ func offer(ws []*worker, from, n, threads int, fn func(task, thread int)) bool {
 	return true
 }
 
-// Limits of the tasks that one operation is cut into.
-const (
-	fewTasks = 16      // enough for the threads that small operations are worth
-	taskWork = 1 << 16 // multiply-adds, about a microsecond: less is not worth handing out
-)
+// taskWork is the multiply-adds of a small task: about a microsecond, as long as it takes another
+// core to hear of it.
+const taskWork = 1 << 16
 
 // worthTasks is how many tasks a small operation of so many multiply-adds is worth.
-func worthTasks(work int) int { return max(1, min(fewTasks, work/taskWork)) }
+func worthTasks(work int) int {
+	if work < 3*taskWork {
+		return 1
+	}
+	return min(16, work/taskWork)
+}
