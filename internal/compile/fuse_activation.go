@@ -7,7 +7,9 @@ import (
 )
 
 // fuseActivations recognises activations that exporters write as arithmetic.
-func fuseActivations(g *ir.Graph) error { return rewrite(g, matchGelu, matchSilu, matchHardSwish, matchHardSwishOfClip) }
+func fuseActivations(g *ir.Graph) error {
+	return rewrite(g, matchGelu, matchSilu, matchHardSwish, matchHardSwishOfClip)
+}
 
 // matchGelu: 0.5 * x * (1 + erf(x / sqrt 2)), in the orders that exporters use.
 func matchGelu(m *matcher, n *ir.Node) *ir.Node {

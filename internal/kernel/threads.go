@@ -274,9 +274,10 @@ func offer(ws []*worker, from, n, threads int, fn func(task, thread int)) bool {
 // core to hear of it.
 const taskWork = 1 << 16
 
-// worthTasks is how many tasks a small operation of so many multiply-adds is worth.
+// worthTasks is how many tasks a small operation of so many multiply-adds is worth. Where cores
+// share no cache, what one has written costs the other as much as some microseconds of work.
 func worthTasks(work int) int {
-	if work < 3*taskWork {
+	if work < 6*taskWork {
 		return 1
 	}
 	return min(16, work/taskWork)
