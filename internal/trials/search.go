@@ -3,6 +3,7 @@ package trials
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ type Options struct {
 	First      []space.Point // tried first
 	WarmStart  string        // the folder of an earlier search, whose results are known
 	Resume     bool
+	Lag        int  // trials that a proposal does not wait for; 0: as usual
+	Async      bool // see search.Plan
 	Started    func(Entry)
 	Ended      func(Entry)
 }
@@ -49,14 +52,17 @@ type Search struct {
 	plan    search.Plan
 	planner *search.Planner
 	log     *Log
-	done    map[[2]int]*Outcome // results that the log had, by trial and rung
-	Entries []Entry             // results, in the order in which they came
+	runner  Runner
+	done    map[[2]int]*Outcome    // results that the log had, by trial and rung
+	running map[[2]int]space.Point // tasks that have not ended, by trial and rung
+	waiting []int                  // trials that may go on
+	Entries []Entry                // results, in the order in which they came
 	began   time.Time
 	final   *Final
 }
 
-// lag is how many trials a proposal does not wait for: so many workers are kept busy.
-const lag = 8
+// usualLag is how many trials a proposal does not wait for: so many workers are kept busy.
+const usualLag = 8
 
 const (
 	usualTrials = 40
@@ -66,7 +72,7 @@ const (
 // New prepares a search: it opens model and data, checks the space against them, and reads the log
 // of a search that is resumed. It writes nothing.
 func New(ctx context.Context, o Options) (*Search, error) {
-	s := &Search{o: o, done: map[[2]int]*Outcome{}, began: time.Now()}
+	s := &Search{o: o, done: map[[2]int]*Outcome{}, running: map[[2]int]space.Point{}, began: time.Now()}
 	cfg := o.Config
 	cfg.Out = ""
 	var err error
@@ -91,6 +97,7 @@ func New(ctx context.Context, o Options) (*Search, error) {
 	if s.Bench, err = NewBench(s.Session, cfg, s.Space.Limits(), near); err != nil {
 		return nil, err
 	}
+	s.runner = &local{bench: s.Bench}
 	if err := s.Bench.Check(s.Space); err != nil {
 		return nil, option.Errorf("space", "%w", err)
 	}
@@ -147,7 +154,7 @@ func (s *Search) makePlan() error {
 	if size := s.Space.Size(); size > 0 && size < n {
 		n = size
 	}
-	s.plan = search.Plan{Space: s.Space, Algorithm: algorithm, Trials: n, First: s.o.First, Lag: lag}
+	s.plan = search.Plan{Space: s.Space, Algorithm: algorithm, Trials: n, First: s.o.First, Lag: cmp.Or(s.o.Lag, usualLag), Async: s.o.Async}
 	if n >= fewRungs && s.deepens() {
 		s.plan.Rungs = search.Rungs{Resource: []int{25, 50, 100}, Eta: 2, Cohort: 8}
 	}
@@ -182,8 +189,8 @@ func (s *Search) header() error {
 	}
 	name, _ := s.Session.Task.NewMetrics().Metric()
 	s.Header = Header{
-		Version: version, Tool: tool.Version, Model: s.Session.Base.Model.Digest(), Data: hex.EncodeToString(data[:]), Options: string(options), Space: string(s.Space.YAML()),
-		Algorithm: cmp.Or(s.o.Algorithm, "tpe"), Objectives: s.o.Objectives, Trials: s.plan.Trials, Lag: lag, Rungs: s.plan.Rungs.Resource, Seed: s.Session.Config.Seed, Prior: s.o.Prior,
+		Version: version, ID: rand.Text(), Tool: tool.Version, Model: s.Session.Base.Model.Digest(), Data: hex.EncodeToString(data[:]), Options: string(options), Space: string(s.Space.YAML()),
+		Algorithm: cmp.Or(s.o.Algorithm, "tpe"), Objectives: s.o.Objectives, Trials: s.plan.Trials, Lag: s.plan.Lag, Async: s.plan.Async, Rungs: s.plan.Rungs.Resource, Seed: s.Session.Config.Seed, Prior: s.o.Prior,
 		Metric: name, Parts: s.Bench.Parts(), Examples: s.Session.Train.Len(), HeldOut: s.Bench.HeldOut(),
 	}
 	return nil
@@ -220,12 +227,13 @@ func (s *Search) reopen() error {
 	}{
 		{"model", h.Model, s.Header.Model}, {"training data", h.Data, s.Header.Data}, {"space", h.Space, s.Header.Space},
 		{"algorithm", h.Algorithm, s.Header.Algorithm}, {"objectives", fmt.Sprint(h.Objectives), fmt.Sprint(s.Header.Objectives)},
-		{"trials", h.Trials, s.Header.Trials}, {"prior", h.Prior, s.Header.Prior}, {"seed", h.Seed, s.Header.Seed}, {"options", h.Options, s.Header.Options},
+		{"trials", h.Trials, s.Header.Trials}, {"lag", h.Lag, s.Header.Lag}, {"async", h.Async, s.Header.Async}, {"prior", h.Prior, s.Header.Prior}, {"seed", h.Seed, s.Header.Seed}, {"options", h.Options, s.Header.Options},
 	} {
 		if d.was != d.now {
 			return option.Errorf("resume", "the search in %s has another %s: give what it began with, or another option out", s.o.Config.Out, d.what)
 		}
 	}
+	s.Header.ID = cmp.Or(h.ID, s.Header.ID)
 	for _, e := range entries {
 		if e.Final != nil {
 			s.final = e.Final
@@ -270,10 +278,13 @@ func (s *Search) warm() error {
 	return nil
 }
 
+// Use makes a runner run the trials, in place of this process. Call it before Run, which closes it.
+func (s *Search) Use(r Runner) { s.runner = r }
+
 // Run runs the trials. When ctx ends, the search stops with what it has, and Run returns ctx's
 // error; with a folder, another call with Options.Resume goes on from there.
 func (s *Search) Run(ctx context.Context) error {
-	defer s.Bench.Close()
+	defer s.runner.Close()
 	if err := s.openLog(); err != nil {
 		return err
 	}
@@ -281,22 +292,29 @@ func (s *Search) Run(ctx context.Context) error {
 		defer s.log.Close()
 	}
 	began := time.Now()
-	for !s.planner.Finished() {
+	for {
 		if s.o.Budget > 0 && time.Since(began) > s.o.Budget {
 			s.planner.Stop()
 		}
-		t, ok := s.planner.Next()
-		if !ok {
-			if s.planner.Finished() {
-				break
+		if tasks := s.next(); len(tasks) > 0 {
+			if err := s.runner.Start(ctx, tasks); err != nil {
+				return err
 			}
-			return fmt.Errorf("trials: the search waits for nothing") // one task runs at a time
 		}
-		if err := s.task(ctx, t); err != nil {
+		if s.planner.Finished() {
+			return nil
+		}
+		if len(s.running) == 0 {
+			return errors.New("trials: the search waits for nothing")
+		}
+		reports, err := s.runner.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.take(reports); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 func (s *Search) openLog() (err error) {
@@ -316,45 +334,73 @@ func (s *Search) openLog() (err error) {
 	return err
 }
 
-// task runs one task, or takes its result from the log.
-func (s *Search) task(ctx context.Context, t search.Task) error {
-	e := Entry{At: time.Now().UTC(), Trial: t.Trial, Rung: t.Rung, Point: t.Point}
-	if old := s.done[[2]int{t.Trial, t.Rung}]; old != nil {
-		e.Outcome = old
-		s.take(e)
-		return nil
+// next are the tasks that may start now. Those that the log has results of are settled on the way.
+func (s *Search) next() (tasks []search.Task) {
+	for len(tasks) < s.runner.Room() {
+		t, ok := s.planner.Next()
+		if !ok {
+			break
+		}
+		key := [2]int{t.Trial, t.Rung}
+		s.running[key] = t.Point
+		if old := s.done[key]; old != nil {
+			s.settle(Entry{At: time.Now().UTC(), Trial: t.Trial, Rung: t.Rung, Point: t.Point, Outcome: old})
+			continue
+		}
+		tasks = append(tasks, t)
 	}
-	if s.o.Started != nil {
-		s.o.Started(e)
+	return tasks
+}
+
+// take logs reports, and then settles those of tasks that have ended.
+func (s *Search) take(reports []Report) error {
+	var began, ended []Entry
+	for _, r := range reports {
+		point, ok := s.running[[2]int{r.Trial, r.Rung}]
+		if !ok {
+			continue // it has ended before
+		}
+		e := Entry{At: r.At.UTC(), Trial: r.Trial, Rung: r.Rung, Point: point, Worker: r.Worker, Outcome: r.Outcome}
+		if r.Outcome == nil {
+			began = append(began, e)
+			continue
+		}
+		if !r.Began.IsZero() {
+			b := r.Began.UTC()
+			e.Began = &b
+		}
+		ended = append(ended, e)
 	}
-	if err := s.append(e); err != nil {
-		return err
+	if s.log != nil {
+		if err := s.log.Append(append(slices.Clone(began), ended...)...); err != nil {
+			return err
+		}
 	}
-	outcome, err := s.Bench.Run(ctx, t)
-	if err != nil {
-		return err
+	for _, e := range began {
+		if s.o.Started != nil {
+			s.o.Started(e)
+		}
 	}
-	e.At, e.Outcome = time.Now().UTC(), &outcome
-	if err := s.append(e); err != nil {
-		return err
+	for _, e := range ended {
+		s.settle(e)
 	}
-	s.take(e)
 	return nil
 }
 
-func (s *Search) append(e Entry) error {
-	if s.log == nil {
-		return nil
-	}
-	return s.log.Append(e)
-}
-
-// take gives a result to the planner.
-func (s *Search) take(e Entry) {
+// settle gives a result to the planner.
+func (s *Search) settle(e Entry) {
+	delete(s.running, [2]int{e.Trial, e.Rung})
 	s.planner.Report(e.Trial, e.Rung, values(s.o.Objectives, e.Outcome))
-	if last := s.plan.Rungs.Resource; len(last) == 0 || e.Rung == len(last)-1 || e.Outcome.Failed != "" {
-		s.Bench.Drop(e.Trial)
+	if !slices.Contains(s.waiting, e.Trial) {
+		s.waiting = append(s.waiting, e.Trial)
 	}
+	s.waiting = slices.DeleteFunc(s.waiting, func(trial int) bool {
+		over := s.planner.Over(trial)
+		if over {
+			s.runner.Drop(trial)
+		}
+		return over
+	})
 	s.Entries = append(s.Entries, e)
 	if s.o.Ended != nil {
 		s.o.Ended(e)
