@@ -31,6 +31,7 @@ type Queue struct {
 // submission is a job that has no result yet.
 type submission struct {
 	body     []byte
+	prefer   string
 	sent     bool   // the server has it, or had it
 	sequence uint64 // of its message; 0 where it was submitted by an earlier process
 	times    int    // how often it was sent
@@ -40,6 +41,9 @@ type submission struct {
 type Submission struct {
 	ID   string
 	Body []byte
+	// Prefer names a worker that does the job in less time than others, because of what it did before.
+	// Another takes it only where nothing else waits, or after Options.Lapse. Empty: any.
+	Prefer string
 }
 
 // Result is what became of a job.
@@ -108,6 +112,12 @@ func (q *Queue) Submit(ctx context.Context, jobs ...Submission) error {
 		if err := checkName("job", job.ID); err != nil {
 			return err
 		}
+		if job.Prefer == "" {
+			continue
+		}
+		if err := checkName("worker", job.Prefer); err != nil {
+			return err
+		}
 	}
 	var fresh []string
 	q.mu.Lock()
@@ -115,7 +125,7 @@ func (q *Queue) Submit(ctx context.Context, jobs ...Submission) error {
 		if _, done := q.answered[job.ID]; done || q.awaited[job.ID] != nil {
 			continue
 		}
-		q.awaited[job.ID] = &submission{body: job.Body}
+		q.awaited[job.ID] = &submission{body: job.Body, prefer: job.Prefer}
 		fresh = append(fresh, job.ID)
 	}
 	q.mu.Unlock()
@@ -197,6 +207,9 @@ func (q *Queue) message(id string, s *submission) *nats.Msg {
 	m.Header.Set(nats.MsgIdHdr, fmt.Sprintf("%s/%s/%s/%d", q.group, q.name, id, s.times))
 	m.Header.Set(versionHeader, q.c.opt.Version)
 	m.Header.Set(digestHeader, string(DigestOf(s.body)))
+	if s.prefer != "" {
+		m.Header.Set(preferHeader, s.prefer)
+	}
 	return m
 }
 

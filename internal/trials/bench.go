@@ -85,6 +85,15 @@ func NewBench(s *run.Session, user config.Config, limits space.Limits, near []in
 	return b, nil
 }
 
+// NewBenchFor is NewBench with the limits of a space in YAML.
+func NewBenchFor(s *run.Session, user config.Config, yaml string) (*Bench, error) {
+	sp, err := space.Parse([]byte(yaml), Known())
+	if err != nil {
+		return nil, err
+	}
+	return NewBench(s, user, sp.Limits())
+}
+
 // HeldOut is the number of examples on which a trial is measured.
 func (b *Bench) HeldOut() int {
 	n := 0
@@ -172,6 +181,15 @@ func (b *Bench) Drop(n int) {
 	if t := b.open[n]; t != nil {
 		t.close()
 		delete(b.open, n)
+	}
+}
+
+// DropBut releases what is kept of all trials but those given.
+func (b *Bench) DropBut(open []int) {
+	for n := range b.open {
+		if !slices.Contains(open, n) {
+			b.Drop(n)
+		}
 	}
 }
 

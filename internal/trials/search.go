@@ -53,7 +53,7 @@ type Search struct {
 	planner *search.Planner
 	log     *Log
 	runner  Runner
-	done    map[[2]int]*Outcome    // results that the log had, by trial and rung
+	done    map[[2]int]Entry       // results that the log had, by trial and rung
 	running map[[2]int]space.Point // tasks that have not ended, by trial and rung
 	waiting []int                  // trials that may go on
 	Entries []Entry                // results, in the order in which they came
@@ -72,7 +72,7 @@ const (
 // New prepares a search: it opens model and data, checks the space against them, and reads the log
 // of a search that is resumed. It writes nothing.
 func New(ctx context.Context, o Options) (*Search, error) {
-	s := &Search{o: o, done: map[[2]int]*Outcome{}, running: map[[2]int]space.Point{}, began: time.Now()}
+	s := &Search{o: o, done: map[[2]int]Entry{}, running: map[[2]int]space.Point{}, began: time.Now()}
 	cfg := o.Config
 	cfg.Out = ""
 	var err error
@@ -175,14 +175,20 @@ func (s *Search) deepens() bool {
 	return slices.ContainsFunc(p.Values, func(v space.Value) bool { return !slices.Equal(v.Texts(), []string{"head"}) })
 }
 
+// Shared are the options that all trials share, as the user gave them, without those on which no
+// result depends.
+func (s *Search) Shared() config.Config {
+	shared, usual := s.o.Config, config.DefaultConfig()
+	shared.Out, shared.Threads, shared.Cache, shared.CacheBudget = "", usual.Threads, usual.Cache, usual.CacheBudget
+	return shared
+}
+
 func (s *Search) header() error {
 	data, err := s.Session.Train.Fingerprint()
 	if err != nil {
 		return err
 	}
-	shared := s.o.Config
-	usual := config.DefaultConfig() // results do not depend on these
-	shared.Out, shared.Threads, shared.Cache, shared.CacheBudget = "", usual.Threads, usual.Cache, usual.CacheBudget
+	shared := s.Shared()
 	options, err := shared.YAML()
 	if err != nil {
 		return err
@@ -233,13 +239,21 @@ func (s *Search) reopen() error {
 			return option.Errorf("resume", "the search in %s has another %s: give what it began with, or another option out", s.o.Config.Out, d.what)
 		}
 	}
-	s.Header.ID = cmp.Or(h.ID, s.Header.ID)
+	s.Header.ID, s.Header.Tool = cmp.Or(h.ID, s.Header.ID), h.Tool
+	if s.plan.Async {
+		s.plan.First = nil
+	}
 	for _, e := range entries {
 		if e.Final != nil {
 			s.final = e.Final
 		}
-		if e.Outcome != nil && s.done[[2]int{e.Trial, e.Rung}] == nil { // the first result of a task counts
-			s.done[[2]int{e.Trial, e.Rung}] = e.Outcome
+		key := [2]int{e.Trial, e.Rung}
+		if _, known := s.done[key]; !known && e.Outcome != nil { // the first result of a task counts
+			s.done[key] = e
+		}
+		// Without an order of results, proposals are taken from the log: there is one for each trial.
+		if s.plan.Async && e.Final == nil && e.Trial == len(s.plan.First) {
+			s.plan.First = append(s.plan.First, e.Point)
 		}
 	}
 	s.Notes = append(s.Notes, fmt.Sprintf("%s has %d results, which are not run again", path, len(s.done)))
@@ -296,10 +310,12 @@ func (s *Search) Run(ctx context.Context) error {
 		if s.o.Budget > 0 && time.Since(began) > s.o.Budget {
 			s.planner.Stop()
 		}
-		if tasks := s.next(); len(tasks) > 0 {
-			if err := s.runner.Start(ctx, tasks); err != nil {
-				return err
-			}
+		tasks, err := s.next()
+		if err == nil && len(tasks) > 0 {
+			err = s.start(ctx, tasks)
+		}
+		if err != nil {
+			return err
 		}
 		if s.planner.Finished() {
 			return nil
@@ -335,7 +351,7 @@ func (s *Search) openLog() (err error) {
 }
 
 // next are the tasks that may start now. Those that the log has results of are settled on the way.
-func (s *Search) next() (tasks []search.Task) {
+func (s *Search) next() (tasks []search.Task, err error) {
 	for len(tasks) < s.runner.Room() {
 		t, ok := s.planner.Next()
 		if !ok {
@@ -343,13 +359,32 @@ func (s *Search) next() (tasks []search.Task) {
 		}
 		key := [2]int{t.Trial, t.Rung}
 		s.running[key] = t.Point
-		if old := s.done[key]; old != nil {
-			s.settle(Entry{At: time.Now().UTC(), Trial: t.Trial, Rung: t.Rung, Point: t.Point, Outcome: old})
+		old, done := s.done[key]
+		if !done {
+			tasks = append(tasks, t)
 			continue
 		}
-		tasks = append(tasks, t)
+		if old.Point.Digest() != t.Point.Digest() {
+			return nil, fmt.Errorf("%s has other options for trial %d than this program proposes: go on with the version of Permafrost that began it, %s",
+				filepath.Join(s.o.Config.Out, LogFile), t.Trial, s.Header.Tool)
+		}
+		s.settle(Entry{At: time.Now().UTC(), Trial: t.Trial, Rung: t.Rung, Point: t.Point, Worker: old.Worker, Outcome: old.Outcome})
 	}
-	return tasks
+	return tasks, nil
+}
+
+// start hands tasks to the runner.
+func (s *Search) start(ctx context.Context, tasks []search.Task) error {
+	if s.plan.Async && s.log != nil { // see reopen
+		var given []Entry
+		for _, t := range tasks {
+			given = append(given, Entry{At: time.Now().UTC(), Trial: t.Trial, Rung: t.Rung, Point: t.Point})
+		}
+		if err := s.log.Append(given...); err != nil {
+			return err
+		}
+	}
+	return s.runner.Start(ctx, tasks)
 }
 
 // take logs reports, and then settles those of tasks that have ended.
