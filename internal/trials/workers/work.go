@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -27,6 +26,8 @@ type WorkOptions struct {
 	Threads int             // 0: one a core
 	Dir     string          // where models and data are kept
 	Tell    func(string)    // is given lines for a person
+
+	elsewhere bool // the files of the search are not looked for where it has them
 }
 
 // Work runs trials of all searches of a cluster until ctx ends, and returns its error then. It
@@ -153,18 +154,18 @@ func (w *worker) prepare(ctx context.Context, k *kit) (*trials.Bench, error) {
 	cfg.Threads = w.o.Threads
 	there := cfg
 	settle(&there, k.Model.Root, k.Data.Root)
-	if _, err := os.Stat(there.Model); err == nil || k.Model.Sent == "" {
+	if _, err := os.Stat(there.Model); k.Model.Sent == "" || err == nil && !w.o.elsewhere {
 		b, err := k.open(ctx, there)
 		if err == nil || ctx.Err() != nil || k.Model.Sent == "" {
 			return b, err
 		}
 	}
 	for again := range 2 {
-		model, err := fetch(ctx, w.c, k.Model.Sent, filepath.Join(w.o.Dir))
+		model, err := fetch(ctx, w.c, k.Model.Sent, w.o.Dir)
 		if err != nil {
 			return nil, err
 		}
-		data, err := fetch(ctx, w.c, k.Data.Sent, filepath.Join(w.o.Dir))
+		data, err := fetch(ctx, w.c, k.Data.Sent, w.o.Dir)
 		if err != nil {
 			return nil, err
 		}
