@@ -95,9 +95,10 @@ type runner struct {
 	queue  *cluster.Queue
 	kit    cluster.Digest
 	paced  bool            // no more tasks than workers
-	open   map[string]bool // jobs without a result
-	owner  map[int]string  // the worker that has a trial which may go on
-	census int             // workers at the last count
+	open   map[string]bool           // jobs without a result
+	early  map[string]cluster.Result // of jobs that an earlier process gave out, and this one has not
+	owner  map[int]string            // the worker that has a trial which may go on
+	census int                       // workers at the last count
 
 	results chan cluster.Result
 	failed  chan error
@@ -113,7 +114,7 @@ func (c *Crew) Runner(ctx context.Context, s *trials.Search, paced bool) (trials
 	if err != nil {
 		return nil, err
 	}
-	r := &runner{Crew: c, kit: kit, paced: paced || s.Header.Async, open: map[string]bool{}, owner: map[int]string{},
+	r := &runner{Crew: c, kit: kit, paced: paced || s.Header.Async, open: map[string]bool{}, early: map[string]cluster.Result{}, owner: map[int]string{},
 		results: make(chan cluster.Result, 256), failed: make(chan error, 1)}
 	c.mu.Lock()
 	c.queue = s.Header.ID
@@ -187,8 +188,12 @@ func (r *runner) Start(ctx context.Context, tasks []search.Task) error {
 		if err != nil {
 			return err
 		}
-		id := jobOf(t.Trial, t.Rung)
+		id := jobOf(t)
 		r.open[id] = true
+		if _, done := r.early[id]; done {
+			r.wake()
+			continue
+		}
 		jobs = append(jobs, cluster.Submission{ID: id, Body: b, Prefer: r.owner[t.Trial]})
 	}
 	return r.queue.Submit(ctx, jobs...)
@@ -218,6 +223,12 @@ func (r *runner) Next(ctx context.Context) ([]trials.Report, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	for id, res := range r.early {
+		if r.open[id] {
+			delete(r.early, id)
+			out = r.take(out, res)
+		}
+	}
 	for more := true; more; { // all that are there, so that they are logged together
 		select {
 		case res := <-r.results:
@@ -236,11 +247,13 @@ func (r *runner) Next(ctx context.Context) ([]trials.Report, error) {
 	return append(begun, out...), nil
 }
 
-// take adds the report of a result, unless its task has ended.
+// take adds the report of a result, or keeps it until its task is given out. One that the log has
+// never is.
 func (r *runner) take(out []trials.Report, res cluster.Result) []trials.Report {
 	at, ok := taskOf(res.Job)
 	if !ok || !r.open[res.Job] {
-		return out // the log has it already
+		r.early[res.Job] = res
+		return out
 	}
 	delete(r.open, res.Job)
 	of := new(trials.Outcome)
@@ -279,10 +292,13 @@ func (c *Crew) Forget(ctx context.Context) error {
 	return q.Delete(ctx)
 }
 
-// jobOf names the job of a task, and taskOf reads the name.
-func jobOf(trial, rung int) string { return fmt.Sprintf("%d-%d", trial, rung) }
+// jobOf names the job of a task, and taskOf reads trial and rung from the name. The point stands in it
+// so that no result can pass for that of another point.
+func jobOf(t search.Task) string {
+	return fmt.Sprintf("%d-%d-%.8s", t.Trial, t.Rung, t.Point.Digest())
+}
 
 func taskOf(id string) (t [2]int, ok bool) {
-	n, err := fmt.Sscanf(id, "%d-%d", &t[0], &t[1])
+	n, err := fmt.Sscanf(id, "%d-%d-", &t[0], &t[1])
 	return t, n == 2 && err == nil
 }
