@@ -2,6 +2,8 @@ package trials
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -27,12 +29,13 @@ const (
 
 // Bench trains trials. It is for one goroutine at a time.
 type Bench struct {
-	session *run.Session  // on all training examples
-	user    config.Config // the options that all trials share
-	limits  space.Limits
-	parts   []part
-	open    map[int]*trial
-	costs   map[string]cost // by the network
+	session  *run.Session  // on all training examples
+	user     config.Config // the options that all trials share
+	limits   space.Limits
+	parts    []part
+	division string
+	open     map[int]*trial
+	costs    map[string]cost // by the network
 }
 
 // part is a division of the training examples.
@@ -74,25 +77,31 @@ func NewBench(s *run.Session, user config.Config, limits space.Limits, near []in
 	if err != nil {
 		return nil, err
 	}
+	h := sha256.New()
 	for i, held := range all {
 		if len(held) == 0 || len(held) == n || b.HeldOut() >= enough {
 			continue
 		}
 		train := slices.Concat(slices.Delete(slices.Clone(all), i, i+1)...)
 		slices.Sort(train)
+		fmt.Fprintln(h, train, held)
 		b.parts = append(b.parts, part{s.Train.Subset(train), s.Train.HeldOutSubset(held[:min(len(held), maxHeldOut)])})
 	}
+	b.division = hex.EncodeToString(h.Sum(nil))
 	return b, nil
 }
 
 // NewBenchFor is NewBench with the limits of a space in YAML.
-func NewBenchFor(s *run.Session, user config.Config, yaml string) (*Bench, error) {
+func NewBenchFor(s *run.Session, user config.Config, yaml string, near []int) (*Bench, error) {
 	sp, err := space.Parse([]byte(yaml), Known())
 	if err != nil {
 		return nil, err
 	}
-	return NewBench(s, user, sp.Limits())
+	return NewBench(s, user, sp.Limits(), near)
 }
+
+// Division is a digest of which training examples are held out from which others.
+func (b *Bench) Division() string { return b.division }
 
 // HeldOut is the number of examples on which a trial is measured.
 func (b *Bench) HeldOut() int {

@@ -45,6 +45,7 @@ type Search struct {
 	Session *run.Session
 	Bench   *Bench
 	Space   *space.Space
+	Near    []int // see NewBench
 	Header  Header
 	Notes   []string
 
@@ -89,12 +90,12 @@ func New(ctx context.Context, o Options) (*Search, error) {
 	if err := s.readSpace(); err != nil {
 		return nil, err
 	}
-	near, notes, err := choose.Near(ctx, s.Session)
-	if err != nil {
+	var notes []string
+	if s.Near, notes, err = choose.Near(ctx, s.Session); err != nil {
 		return nil, err
 	}
 	s.Notes = append(s.Notes, notes...)
-	if s.Bench, err = NewBench(s.Session, cfg, s.Space.Limits(), near); err != nil {
+	if s.Bench, err = NewBench(s.Session, cfg, s.Space.Limits(), s.Near); err != nil {
 		return nil, err
 	}
 	s.runner = &local{bench: s.Bench}

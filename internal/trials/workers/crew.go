@@ -94,7 +94,7 @@ type runner struct {
 	*Crew
 	queue  *cluster.Queue
 	kit    cluster.Digest
-	paced  bool            // no more tasks than workers
+	paced  bool                      // no more tasks than workers
 	open   map[string]bool           // jobs without a result
 	early  map[string]cluster.Result // of jobs that an earlier process gave out, and this one has not
 	owner  map[int]string            // the worker that has a trial which may go on

@@ -23,6 +23,7 @@ const group = "search"
 type kit struct {
 	Options string `json:"options"` // YAML of what all trials share; its paths are names in the trees
 	Space   string `json:"space"`   // YAML, for its limits
+	Near    []int  `json:"near,omitempty"`
 	Model   part   `json:"model"`
 	Data    part   `json:"data"`
 
@@ -30,7 +31,7 @@ type kit struct {
 	ModelDigest string `json:"model_digest"`
 	Feed        string `json:"feed"`
 	Examples    string `json:"examples"`
-	HeldOut     int    `json:"held_out"`
+	Division    string `json:"division"`
 	Kernels     string `json:"kernels"` // "" for any
 }
 
@@ -65,7 +66,7 @@ func pack(ctx context.Context, c *cluster.Cluster, s *trials.Search, here bool) 
 	if err != nil {
 		return "", err
 	}
-	k := kit{Space: s.Header.Space, ModelDigest: s.Header.Model, Examples: s.Header.Data, Feed: feedDigest(s.Session), HeldOut: s.Header.HeldOut,
+	k := kit{Space: s.Header.Space, ModelDigest: s.Header.Model, Examples: s.Header.Data, Feed: feedDigest(s.Session), Division: s.Bench.Division(), Near: s.Near,
 		Model: part{Root: model.root}, Data: part{Root: examples.root}}
 	if !s.Header.Async {
 		k.Kernels = kernel.Level()
@@ -144,13 +145,13 @@ func (k *kit) open(ctx context.Context, cfg config.Config) (*trials.Bench, error
 	if err != nil {
 		return nil, err
 	}
-	b, err := trials.NewBenchFor(s, cfg, k.Space)
+	b, err := trials.NewBenchFor(s, cfg, k.Space, k.Near)
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range []struct{ what, is, want string }{
 		{"model", s.Base.Model.Digest(), k.ModelDigest}, {"way to prepare examples", feedDigest(s), k.Feed}, {"training examples", hex.EncodeToString(data[:]), k.Examples},
-		{"number of held-out examples", fmt.Sprint(b.HeldOut()), fmt.Sprint(k.HeldOut)},
+		{"division of the examples", b.Division(), k.Division},
 	} {
 		if d.is != d.want {
 			return nil, fmt.Errorf("the %s here differs from that of the search", d.what)
