@@ -239,13 +239,25 @@ func (b *Bench) begin(ctx context.Context, t *trial, p space.Point) (reason stri
 				return reason, nil
 			}
 		}
-		f, err := s.Hold(ctx, nil, false)
+		f, err := hold(ctx, s)
 		if err != nil {
 			return "", err
 		}
 		t.fits = append(t.fits, f)
 	}
 	return "", nil
+}
+
+// hold opens a fit that outlives ctx: a later call of Run goes on with it under a context of its own.
+func hold(ctx context.Context, s *run.Session) (*run.Held, error) {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	f, err := s.Hold(own, nil, false)
+	if !stop() && err == nil {
+		f.Close()
+		err = ctx.Err()
+	}
+	return f, err
 }
 
 // advance trains every fit of a trial to a share of its epochs in percent, 0 for all of them, and

@@ -1,6 +1,7 @@
 package workers
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,19 +22,21 @@ func version() string { return tool.Version }
 
 // WorkOptions are those of a worker.
 type WorkOptions struct {
-	Cluster cluster.Options // with a URL, without Version, Event and Cache
+	Cluster cluster.Options // with a URL, without Event and Cache; Version is the program's
 	Name    string          // of letters, digits, - and _
 	Threads int             // 0: one a core
 	Dir     string          // where models and data are kept
 	Tell    func(string)    // is given lines for a person
 
-	elsewhere bool // the files of the search are not looked for where it has them
+	// For tests: files of the search are not looked for where it has them; what a job meets first.
+	elsewhere bool
+	before    func(job string)
 }
 
 // Work runs trials of all searches of a cluster until ctx ends, and returns its error then. It
 // errors where the cluster refuses the worker, or is away for long.
 func Work(ctx context.Context, o WorkOptions) error {
-	o.Cluster.Version, o.Cluster.Group = version(), group
+	o.Cluster.Version, o.Cluster.Group = cmp.Or(o.Cluster.Version, version()), group
 	o.Cluster.Event = func(e cluster.Event) {
 		if e.Text != "" {
 			o.Tell(e.Text)
@@ -94,6 +97,9 @@ func (w *worker) task(ctx context.Context, j cluster.Job) (of trials.Outcome, er
 	var body job
 	if err := json.Unmarshal(j.Body, &body); err != nil {
 		return of, err
+	}
+	if w.o.before != nil {
+		w.o.before(j.ID)
 	}
 	b, err := w.bench(ctx, body.Kit)
 	if err != nil {
