@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -34,9 +34,10 @@ func must(t *testing.T, err error) {
 }
 
 // small are the options of a search on a tiny model and pictures, with rungs from 16 trials on.
-func small(t *testing.T, n int) trials.Options {
+func small(t *testing.T, n int) trials.Options { return smallIn(t, t.TempDir(), n) }
+
+func smallIn(t testing.TB, dir string, n int) trials.Options {
 	t.Helper()
-	dir := t.TempDir()
 	must(t, fixture.WriteModel(filepath.Join(dir, "tiny.onnx"), 3, 1))
 	must(t, fixture.WritePictures(filepath.Join(dir, "photos", "train"), 12, 3, 1))
 	must(t, fixture.WritePictures(filepath.Join(dir, "photos", "val"), 4, 3, 2))
