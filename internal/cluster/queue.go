@@ -67,7 +67,7 @@ type Result struct {
 // OpenQueue opens the queue of a name, and makes it where it is not there. Its jobs go to the
 // workers of the group. One process at a time may have a queue open; queues share a group.
 func (c *Cluster) OpenQueue(ctx context.Context, group, name string) (*Queue, error) {
-	for _, err := range []error{checkName("group", group), checkName("queue", name)} {
+	for _, err := range []error{CheckName("group", group), CheckName("queue", name)} {
 		if err != nil {
 			return nil, err
 		}
@@ -109,13 +109,13 @@ func (q *Queue) place(job string) place { return place{q.group, q.name, job} }
 // it is open. On an error some of the jobs may have been submitted; submitting all again is safe.
 func (q *Queue) Submit(ctx context.Context, jobs ...Submission) error {
 	for _, job := range jobs {
-		if err := checkName("job", job.ID); err != nil {
+		if err := CheckName("job", job.ID); err != nil {
 			return err
 		}
 		if job.Prefer == "" {
 			continue
 		}
-		if err := checkName("worker", job.Prefer); err != nil {
+		if err := CheckName("worker", job.Prefer); err != nil {
 			return err
 		}
 	}

@@ -53,7 +53,7 @@ var errStopped = errors.New("cluster: the queue was deleted")
 // ErrRefused where the coordinator has another version, and an error where the server was away for
 // Options.Wait. Call it several times, from goroutines, to do several jobs at once.
 func (c *Cluster) Work(ctx context.Context, group, name string, handle Handler) error {
-	for _, err := range []error{checkName("group", group), checkName("worker", name)} {
+	for _, err := range []error{CheckName("group", group), CheckName("worker", name)} {
 		if err != nil {
 			return err
 		}

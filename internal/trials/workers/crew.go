@@ -74,10 +74,17 @@ func (c *Crew) event(e cluster.Event) {
 	case cluster.Dropped: // a late result, which is no news
 		return
 	}
-	if e.Text != "" {
-		c.mu.Lock()
+	if e.Text == "" {
+		return
+	}
+	c.mu.Lock()
+	running := c.queue != ""
+	if running {
 		c.lines = append(c.lines, e.Text)
-		c.mu.Unlock()
+	}
+	c.mu.Unlock()
+	if !running { // nothing else is told meanwhile
+		c.tell(e.Text)
 	}
 	c.wake()
 }
@@ -95,6 +102,7 @@ type runner struct {
 	queue  *cluster.Queue
 	kit    cluster.Digest
 	paced  bool                      // no more tasks than workers
+	most   int                       // tasks that are given out at a time
 	open   map[string]bool           // jobs without a result
 	early  map[string]cluster.Result // of jobs that an earlier process gave out, and this one has not
 	owner  map[int]string            // the worker that has a trial which may go on
@@ -114,7 +122,7 @@ func (c *Crew) Runner(ctx context.Context, s *trials.Search, paced bool) (trials
 	if err != nil {
 		return nil, err
 	}
-	r := &runner{Crew: c, kit: kit, paced: paced || s.Header.Async, open: map[string]bool{}, early: map[string]cluster.Result{}, owner: map[int]string{},
+	r := &runner{Crew: c, kit: kit, paced: paced || s.Header.Async, most: 2 * s.Header.Lag, open: map[string]bool{}, early: map[string]cluster.Result{}, owner: map[int]string{},
 		results: make(chan cluster.Result, 256), failed: make(chan error, 1)}
 	c.mu.Lock()
 	c.queue = s.Header.ID
@@ -169,7 +177,7 @@ func (r *runner) count(ctx context.Context) {
 
 func (r *runner) Room() int {
 	if !r.paced {
-		return 1 << 30 // as many as the search has: workers take one at a time
+		return r.most - len(r.open)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

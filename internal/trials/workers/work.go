@@ -36,6 +36,9 @@ type WorkOptions struct {
 // Work runs trials of all searches of a cluster until ctx ends, and returns its error then. It
 // errors where the cluster refuses the worker, or is away for long.
 func Work(ctx context.Context, o WorkOptions) error {
+	if err := cluster.CheckName("worker", o.Name); err != nil {
+		return err
+	}
 	o.Cluster.Version, o.Cluster.Group = cmp.Or(o.Cluster.Version, version()), group
 	o.Cluster.Event = func(e cluster.Event) {
 		if e.Text != "" {
