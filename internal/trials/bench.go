@@ -93,7 +93,7 @@ func NewBench(s *run.Session, user config.Config, limits space.Limits, near []in
 
 // NewBenchFor is NewBench with the limits of a space in YAML.
 func NewBenchFor(s *run.Session, user config.Config, yaml string, near []int) (*Bench, error) {
-	sp, err := space.Parse([]byte(yaml), Known())
+	sp, err := space.Parse([]byte(yaml), Known(s))
 	if err != nil {
 		return nil, err
 	}
