@@ -150,7 +150,16 @@ func (b *Bench) prepare(p space.Point, train, held *data.Dataset) (*run.Session,
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return b.session.With(cfg, train, held)
+	times, err := timesOf(&cfg, p)
+	if err != nil {
+		return nil, err
+	}
+	s, err := b.session.With(cfg, train, held)
+	if err != nil {
+		return nil, err
+	}
+	s.Config.LR *= times
+	return s, nil
 }
 
 // Run takes a trial to the end of a rung. What can be wrong with a trial is told by

@@ -2,7 +2,6 @@ package trials
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/option"
@@ -15,16 +14,12 @@ const defaultAdapter = "lora:8"
 
 // DefaultSpace is what is searched where the user names no space: how deep to thaw, at which rate,
 // with how much decay, and whether an adapter trains where nothing but the head does. Depths double
-// from the head down to everything. Rates reach from a third of the smallest that the recipe has
-// for these depths to three times the largest. An option that the user gave is no parameter.
+// from the head down to everything. Rates reach from a quarter of that which the recipe has for the
+// plan to four times as much. An option that the user gave is no parameter.
 //
 // s has the options of the recipe, user those that were given.
 func DefaultSpace(s *run.Session, user *config.Config) (*space.Space, error) {
-	depths, low, high := depths(s, user)
-	round := func(x float64) float64 {
-		unit := math.Pow(10, math.Floor(math.Log10(x)))
-		return math.Round(x/unit) * unit
-	}
+	depths := depths(s, user)
 	var params []space.Param
 	add := func(p space.Param) {
 		if !given(user, p.Name) {
@@ -37,13 +32,12 @@ func DefaultSpace(s *run.Session, user *config.Config) (*space.Space, error) {
 	}
 	if c := s.Config; !given(user, "thaw") {
 		c.Adapter, c.Thaw, c.LR, c.Epochs, c.Batch = defaultAdapter, []string{"head"}, 0, 0, 0
-		if t, ok := fits(s, c); ok {
-			low, high = min(low, t.Config.LR), max(high, t.Config.LR)
+		if fits(s, c) {
 			add(space.Param{Name: "adapter", Kind: space.Choice, Values: []space.Value{space.Text(""), space.Text(defaultAdapter)}, When: []space.Condition{head}})
 		}
 	}
-	if high > 0 {
-		add(space.Param{Name: "lr", Kind: space.Float, Log: true, Low: round(low / 3), High: round(high * 3)})
+	if !given(user, "lr") {
+		params = append(params, space.Param{Name: lrTimes, Kind: space.Float, Log: true, Low: 0.25, High: 4})
 	}
 	add(space.Param{Name: "weight_decay", Kind: space.Float, Log: true, Low: 0.001, High: 0.1})
 	if len(params) == 0 {
@@ -52,8 +46,8 @@ func DefaultSpace(s *run.Session, user *config.Config) (*space.Space, error) {
 	return space.New(params, space.Limits{})
 }
 
-// depths are the plans that can train, and the range of the recipe's rates for them.
-func depths(s *run.Session, user *config.Config) (values []space.Value, low, high float64) {
+// depths are the plans that can train.
+func depths(s *run.Session, user *config.Config) (values []space.Value) {
 	all := [][]string{user.Thaw}
 	if !given(user, "thaw") {
 		all = [][]string{{"head"}}
@@ -62,21 +56,19 @@ func depths(s *run.Session, user *config.Config) (values []space.Value, low, hig
 		}
 		all = append(all, []string{"all"})
 	}
-	low = math.Inf(1)
 	for _, thaw := range all {
 		c := s.Config
 		c.Thaw, c.LR, c.Epochs, c.Batch = thaw, 0, 0, 0
-		if t, ok := fits(s, c); ok {
+		if fits(s, c) {
 			values = append(values, space.Text(thaw[0]))
-			low, high = min(low, t.Config.LR), max(high, t.Config.LR)
 		}
 	}
-	return values, low, high
+	return values
 }
 
-// fits prepares a fit with other options. It is false where that cannot train, as where an operator
-// has no gradient.
-func fits(s *run.Session, c config.Config) (*run.Session, bool) {
+// fits reports whether a fit with other options can train. It cannot where an operator has no
+// gradient.
+func fits(s *run.Session, c config.Config) bool {
 	t, err := s.With(c, s.Train, s.Val)
-	return t, err == nil && t.Check() == nil
+	return err == nil && t.Check() == nil
 }

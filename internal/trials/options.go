@@ -22,14 +22,15 @@ var common = []string{"model", "data", "val", "out", "task", "text_column", "lab
 const auto = "auto"
 
 // Known lists the parameters that a space may have: the options of a fit, by their names in
-// run.yaml, without those that all trials share; and ranks. Session says into which parts its model
+// run.yaml, without those that all trials share; ranks, and the factor of the recipe's rate. Session says into which parts its model
 // can be divided; nil: into none.
 func Known(s *run.Session) []space.Known {
 	ranks := space.Known{Name: rank, Type: space.Whole, Check: space.Between(0, 99999), Divided: true}
 	if s != nil {
 		ranks.Parts = func(by string) ([]string, error) { return divided(s, by) }
 	}
-	known := []space.Known{ranks}
+	times := space.Known{Name: lrTimes, Type: space.Real, Check: space.Between(1e-6, 1e6)}
+	known := []space.Known{ranks, times}
 	t := reflect.TypeFor[config.Config]()
 	for i := range t.NumField() {
 		name := t.Field(i).Tag.Get("yaml")
@@ -76,6 +77,12 @@ func set(c *config.Config, name string, v space.Value) error {
 	return nil
 }
 
+// isOption reports whether a parameter is an option of a fit by itself.
+func isOption(name string) bool {
+	_, rank := rankOf(name)
+	return !rank && name != lrTimes
+}
+
 // given reports whether the user set an option to another value than its default.
 func given(c *config.Config, name string) bool {
 	usual := config.DefaultConfig()
@@ -92,7 +99,7 @@ func given(c *config.Config, name string) bool {
 // Apply returns the configuration of a point: base with the point's options.
 func Apply(base config.Config, p space.Point) (config.Config, error) {
 	for _, s := range p.Settings() {
-		if _, ok := rankOf(s.Name); ok {
+		if !isOption(s.Name) {
 			continue
 		}
 		if err := set(&base, s.Name, s.Value); err != nil {

@@ -191,6 +191,9 @@ func (r *Record) Replay(trial int) (config.Config, error) {
 	if last == nil {
 		return config.Config{}, fmt.Errorf("the search has no trial %d", trial)
 	}
+	if _, ok := last.Point.Get(lrTimes); ok && last.Outcome == nil {
+		return config.Config{}, fmt.Errorf("trial %d has no result yet, and its rate is known with that", trial)
+	}
 	base, err := r.Config()
 	if err != nil {
 		return base, err

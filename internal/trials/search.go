@@ -67,7 +67,8 @@ const usualLag = 8
 
 const (
 	usualTrials = 40
-	fewRungs    = 16 // trials below which every trial goes all the way
+	cohort      = 8  // trials that are compared on a rung
+	fewRungs    = 16 // trials below which a space that is tried whole is measured whole
 )
 
 // New prepares a search: it opens model and data, checks the space against them, and reads the log
@@ -127,17 +128,16 @@ func New(ctx context.Context, o Options) (*Search, error) {
 
 func (s *Search) readSpace() (err error) {
 	if s.o.Space == nil {
-		s.Space, err = DefaultSpace(s.Session, &s.o.Config)
+		if s.Space, err = DefaultSpace(s.Session, &s.o.Config); err == nil && s.o.First == nil && s.o.Algorithm != "random" {
+			s.o.First = usual(s.Space)
+		}
 		return err
 	}
 	if s.Space, err = space.Parse(s.o.Space, Known(s.Session)); err != nil {
 		return option.Errorf("space", "%w", err)
 	}
 	for _, p := range s.Space.Params() {
-		if _, ok := rankOf(p.Name); ok {
-			continue
-		}
-		if given(&s.o.Config, p.Name) {
+		if isOption(p.Name) && given(&s.o.Config, p.Name) {
 			return option.Errorf(p.Name, "it is given, and the space searches it: leave one of the two out")
 		}
 	}
@@ -151,13 +151,11 @@ func (s *Search) makePlan() error {
 	if err != nil {
 		return option.Errorf("algorithm", "%w", err)
 	}
-	n := cmp.Or(s.o.Trials, usualTrials)
-	if size := s.Space.Size(); size > 0 && size < n {
-		n = size
-	}
+	n := min(cmp.Or(s.o.Trials, usualTrials), s.Space.Size())
 	s.plan = search.Plan{Space: s.Space, Algorithm: algorithm, Trials: n, First: s.o.First, Lag: cmp.Or(s.o.Lag, usualLag), Async: s.o.Async}
-	if n >= fewRungs && s.deepens() {
-		s.plan.Rungs = search.Rungs{Resource: []int{25, 50, 100}, Eta: 2, Cohort: 8}
+	few := n < cohort || n < fewRungs && n == s.Space.Size()
+	if !few && s.deepens() {
+		s.plan.Rungs = search.Rungs{Resource: []int{25, 50, 100}, Eta: 2, Cohort: cohort}
 	}
 	return nil
 }

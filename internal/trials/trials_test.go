@@ -221,6 +221,8 @@ func TestRefused(t *testing.T) {
 		"adapter: [\"\", \"lora:x\"]":  "lora:x",
 		"thaw: [head]\nthaw: [head]\n": "thaw",
 
+		"lr_times: [1, 2]\nlr: [0.1]\n":                    "leave one of them out",
+		"lr_times: [0, 2]\n":                               "0",
 		"rank: {ordered: [0, 2], by: floor}\n":             "none of block, kind, layer",
 		"rank: {ordered: [0, 2], by: kind}\n":              "no layers of which the kind is known",
 		"lr: {log: [0.1, 1], by: block}\n":                 "has no parts",
@@ -345,7 +347,7 @@ func TestGiven(t *testing.T) {
 		return out
 	}
 	o := small(t, "")
-	if got := names(o); !reflect.DeepEqual(got, []string{"thaw", "adapter", "lr", "weight_decay"}) {
+	if got := names(o); !reflect.DeepEqual(got, []string{"thaw", "adapter", "lr_times", "weight_decay"}) {
 		t.Errorf("the default space has %v", got)
 	}
 	o.Config.LR, o.Config.Thaw = 0.01, []string{"last:1"}
