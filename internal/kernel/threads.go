@@ -33,7 +33,7 @@ func spin(ready func() bool) bool {
 
 // job is one call of Parallel. Every thread that takes part has a share of the tasks.
 type job struct {
-	fn     func(task, thread int)
+	fn     func(int)
 	shares []share
 	parked atomic.Bool         // the caller sleeps on ended
 	ended  chan struct{}       // made before parked is set
@@ -51,7 +51,7 @@ type share struct {
 }
 
 // newJob shares tasks from to n out among threads.
-func newJob(from, n, threads int, fn func(task, thread int)) *job {
+func newJob(from, n, threads int, fn func(int)) *job {
 	j := &job{fn: fn, shares: make([]share, threads)}
 	for i := range j.shares {
 		lo, hi := part(i, n-from, threads)
@@ -86,7 +86,7 @@ func (j *job) tasks(thread int, ran *int64) (all bool) {
 			}
 			*ran++
 			if j.failed.Load() == nil {
-				j.fn(int(i), thread)
+				j.fn(int(i))
 			}
 		}
 	}
@@ -225,32 +225,18 @@ func team() *[]*worker {
 //
 // The caller fixes the split of the work: the same n and fn, whatever the number of threads.
 func Parallel(n int, fn func(i int)) {
-	parallel(n, len(*team())+1, func(task, _ int) { fn(task) })
-}
-
-// parallelScratch is Parallel with size floats of scratch memory for every task. The tasks of a
-// thread have the same, one after the other.
-func parallelScratch(n, size int, fn func(i int, buf []float32)) {
-	threads := max(1, min(n, len(*team())+1))
-	buf := getScratch(threads * size)
-	defer putScratch(buf)
-	parallel(n, threads, func(task, thread int) { fn(task, (*buf)[thread*size:(thread+1)*size]) })
-}
-
-// parallel is Parallel on at most so many threads, with the number of the thread for every task.
-func parallel(n, threads int, fn func(task, thread int)) {
 	ws := *team()
-	threads = min(n, threads, len(ws)+1)
 	for i := range n {
-		if threads > 1 && n-i > 1 && offer(ws, i, n, min(threads, n-i), fn) {
+		threads := min(n-i, len(ws)+1)
+		if threads > 1 && offer(ws, i, n, threads, fn) {
 			return
 		}
-		fn(i, 0)
+		fn(i)
 	}
 }
 
 // offer runs tasks from to n on the caller and its workers, unless these are busy.
-func offer(ws []*worker, from, n, threads int, fn func(task, thread int)) bool {
+func offer(ws []*worker, from, n, threads int, fn func(int)) bool {
 	if pool.current.Load() != nil {
 		return false
 	}
