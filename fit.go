@@ -80,6 +80,11 @@ func beginRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 			return nil, badInput(err)
 		}
 	}
+	if cfg.Extends != "" {
+		if _, was, err := run.OpenRunDir(cfg.Extends); err == nil { // CheckExtend reports the error
+			adoptPlace(&cfg, was)
+		}
+	}
 	j := &job{}
 	if j.session, err = prepare(ctx, cfg, sets); err != nil {
 		return nil, err
@@ -111,9 +116,11 @@ func resumeRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 		return nil, err
 	}
 	j := &job{}
-	if j.dir, _, err = run.OpenRunDir(cfg.Out); err != nil {
+	var was *config.Config
+	if j.dir, was, err = run.OpenRunDir(cfg.Out); err != nil {
 		return nil, badInput(err)
 	}
+	adoptPlace(&cfg, was)
 	if j.session, err = prepare(ctx, cfg, sets); err != nil {
 		return nil, err
 	}
@@ -126,6 +133,13 @@ func resumeRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 		}
 	}
 	return j, nil
+}
+
+// adoptPlace leaves what a fresh head reads as it was chosen for an earlier part of a run.
+func adoptPlace(cfg *Config, was *config.Config) {
+	if len(cfg.Attach) == 0 && cfg.Head != "keep" {
+		cfg.Attach = was.Attach
+	}
 }
 
 // prepare reads model and data, and checks that the plan can be trained.

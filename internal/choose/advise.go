@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/adapter"
@@ -119,6 +120,10 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	if err := s.Try(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.ChoosePlace(ctx); err != nil {
+		return nil, err
+	}
+	cfg.Attach = s.Config.Attach
 	a := &Advice{Examples: s.Train.Len(), Classes: len(s.Train.Classes), Params: s.ParamsTotal(), Notes: s.Notes, Blocks: s.Net.Set.Blocks, Gradients: []BlockGradient{}}
 	a.Task = s.Task.Name()
 	var start func(all *run.Session) error
@@ -158,11 +163,16 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 // depths probes the frozen trunk at the ends of blocks and at the head's input, in one pass over
 // the examples. It returns the probe of the head's input.
 func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, labels []int) (*Probe, error) {
-	cfg := o.Config
+	cfg := s.Config
+	attached := s.Config.Attach
+	if name := s.Net.AttachedTo(); len(attached) == 0 && name != "" {
+		attached = []string{name}
+	}
 	places, err := s.Net.Depths()
 	if err != nil {
 		return nil, err
 	}
+	places = slices.DeleteFunc(places, func(d split.Depth) bool { return slices.Contains(attached, d.Value) })
 	for len(places) > probedDepths { // evenly spaced, counted from the head
 		var fewer []split.Depth
 		for k := range probedDepths {
@@ -170,11 +180,12 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, la
 		}
 		places = fewer
 	}
-	if attached := s.Net.AttachedTo(); len(places) > 0 && len(cfg.Attach) == 0 && attached != "" {
+	if len(places) > 0 && len(attached) > 0 {
+		cfg.Attach = nil
 		for _, p := range places {
 			cfg.Attach = append(cfg.Attach, p.Value)
 		}
-		cfg.Attach = append(cfg.Attach, attached)
+		cfg.Attach = append(cfg.Attach, attached...)
 		all, err := run.NewSession(cfg, s.Base, s.Train, s.Val)
 		if err != nil {
 			return nil, err
@@ -182,11 +193,17 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, la
 		all.Cache = s.Cache
 		s = all
 	}
-	f, err := FeaturesOf(ctx, s, o.Progress)
+	f, err := s.Features(ctx, s.Train, o.Progress)
 	if err != nil {
 		return nil, err
 	}
-	if len(f.Parts) != len(places)+1 {
+	parts := []int{f.Width}
+	if len(f.Parts) == len(places)+len(attached) { // those of the head's input are one
+		parts = append(slices.Clone(f.Parts[:len(places)]), 0)
+		for _, width := range f.Parts[len(places):] {
+			parts[len(places)] += width
+		}
+	} else {
 		places = nil
 	}
 	picked := Subset(labels, most, cfg.Seed)
@@ -199,7 +216,7 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, la
 	at := 0
 	var probes []*Probe
 	var samples []*Sample
-	for k, width := range f.Parts {
+	for k, width := range parts {
 		x := make([]float32, 0, len(picked)*width)
 		for _, i := range picked {
 			x = append(x, f.Rows[i*f.Width+at:i*f.Width+at+width]...)

@@ -162,7 +162,10 @@ func session(ctx context.Context, cfg config.Config, sets run.Sets) (*run.Sessio
 	if !task.KindOf(s.Task).Answers.Classes {
 		return nil, nil, fmt.Errorf("%s: the task is %s: evidence is gathered for classes only; compare fits instead", cfg.Data, s.Task.Name())
 	}
-	return s, labelsOf(s), s.Try(ctx)
+	if err := s.Try(ctx); err != nil {
+		return nil, nil, err
+	}
+	return s, labelsOf(s), s.ChoosePlace(ctx)
 }
 
 // labelsOf gives the classes of the training examples.
@@ -182,7 +185,7 @@ func rank(ctx context.Context, o RankOptions, model string) (*Ranked, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := FeaturesOf(ctx, s, o.Progress)
+	f, err := s.Features(ctx, s.Train, o.Progress)
 	if err != nil {
 		return nil, err
 	}

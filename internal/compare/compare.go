@@ -129,6 +129,9 @@ func prepare(ctx context.Context, plans []Plan, sets run.Sets, seed uint64, try 
 		if err == nil && try {
 			err = s.Try(ctx)
 		}
+		if err == nil && len(all) == 0 { // for all plans that are made from it
+			err = s.ChoosePlace(ctx)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("plan %s: %w", p.Name, err)
 		}

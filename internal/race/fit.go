@@ -51,6 +51,9 @@ func Fit(ctx context.Context, cfg config.Config, sets run.Sets, sinks ...report.
 	if err := s.Try(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.ChoosePlace(ctx, sinks...); err != nil {
+		return nil, err
+	}
 	log := &recorder{sinks: sinks}
 	chosen, report, err := choosePlan(ctx, s, cfg, sets, log.emit)
 	if err == nil {

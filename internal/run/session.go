@@ -33,6 +33,8 @@ type Session struct {
 	Spent       float64      // seconds that choosing the plan, its rate and temperature took; part of Result.Seconds
 	MeasureEach bool         // measure every validation example by itself, for Result.Each
 
+	asked        config.Config      // Config before anything was chosen
+	weighed      *weighed           // what a fresh head could read; nil: not weighed
 	kept         *keep.Kept         // frozen values that Settle computed, for the fit
 	rateOpen     bool               // the learning rate was left to the recipe
 	temperatures []float64          // that calibrate chose, see RunState
@@ -100,7 +102,7 @@ func NewSession(cfg config.Config, base *split.Base, tr, val *data.Dataset) (*Se
 
 // newSession makes a session whose plan is completed by resolve.
 func newSession(cfg config.Config, base *split.Base, tr, val *data.Dataset, resolve func(*freeze.Set, *freeze.Plan) error) (*Session, error) {
-	s := &Session{Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
+	s := &Session{asked: cfg, Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
 	s.Notes = append(s.Notes, tr.Notes()...)
 	if !val.HeldOut {
 		s.Notes = append(s.Notes, val.Faults()...)

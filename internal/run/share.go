@@ -15,7 +15,8 @@ import (
 // fisherExamples limits the number of examples whose gradients estimate the Fisher information.
 const fisherExamples = 256
 
-// Settle makes the choices that need the examples, and writes nothing. It measures which parameters
+// Settle makes the choices that need the examples, and writes nothing. It chooses what a fresh head
+// reads, see ChoosePlace. It measures which parameters
 // a share by fisher thaws, with a head that it trains first, and errors if the plan then trains
 // nothing, or leaves its schedule nothing to choose from. It calibrates a classifier, see
 // Config.Calibrate, and puts the learning rate that it chose into the session's Config; so call it
@@ -24,6 +25,9 @@ func (s *Session) Settle(ctx context.Context, sinks ...report.Sink) error {
 	defer kernel.Use(s.Config.Threads)()
 	began, spent := time.Now(), s.Spent
 	defer func() { s.Spent = spent + time.Since(began).Seconds() }() // settle replaces the session
+	if err := s.ChoosePlace(ctx, sinks...); err != nil {
+		return err
+	}
 	if err := s.settle(ctx, nil); err != nil {
 		return err
 	}

@@ -220,7 +220,7 @@ func noteOf(places []place) string {
 	p := places[0]
 	note := fmt.Sprintf("the head reads %q, %d features: %s", p.value.Name, p.width, p.why)
 	var others []string
-	for _, q := range places[1:min(3, len(places))] {
+	for _, q := range places[1:min(1+printedAlternatives, len(places))] {
 		others = append(others, fmt.Sprintf("%q (%d)", q.value.Name, q.width))
 	}
 	if len(others) > 0 {

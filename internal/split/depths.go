@@ -7,8 +7,9 @@ import (
 
 // Depth is a position between two blocks of a trunk.
 type Depth struct {
-	Value  string // name of the value to which a head is attached
-	Blocks int    // blocks before it
+	Value    string // name of the value to which a head is attached
+	Blocks   int    // blocks before it
+	Features int    // that a head would read there
 }
 
 // Depths lists the values at block ends that a head can read, from the input on. These are floating
@@ -21,7 +22,7 @@ func (n *Network) Depths() ([]Depth, error) {
 	var values []*ir.Value
 	for block := 1; block < len(n.Set.Blocks); block++ {
 		if v := blockEnd(raw, n.Set, block); v != nil && (len(values) == 0 || values[len(values)-1] != v) {
-			found = append(found, Depth{v.Name, block})
+			found = append(found, Depth{Value: v.Name, Blocks: block})
 			values = append(values, v)
 		}
 	}
@@ -43,7 +44,7 @@ func (n *Network) Depths() ([]Depth, error) {
 		if len(t.Shape) > 2 && len(longer[i].Shape) == len(t.Shape) && !t.Shape[2:].Equal(longer[i].Shape[2:]) {
 			continue
 		}
-		if sh := t.Shape; t.DType.IsFloat() && len(sh) >= 2 && len(sh) <= 5 && sh[0] == 2 {
+		if found[i].Features = featuresOf(values[i], &ir.Value{Type: t}, 2); found[i].Features > 0 {
 			out = append(out, found[i])
 		}
 	}

@@ -81,13 +81,16 @@ func New(ctx context.Context, o Options) (*Search, error) {
 	if s.Session, err = run.PrepareOn(ctx, cfg, o.Sets); err != nil {
 		return nil, err
 	}
-	s.Notes = append(s.Notes, s.Session.Notes...)
 	if err := s.Session.Check(); err != nil {
 		return nil, err
 	}
 	if err := s.Session.Try(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.Session.ChoosePlace(ctx); err != nil {
+		return nil, err
+	}
+	s.Notes = append(s.Notes, s.Session.Notes...)
 	if err := s.readSpace(); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,268 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/ridge"
+	"github.com/permafrost-ml/permafrost/internal/task"
+	"gonum.org/v1/gonum/mat"
+)
+
+// What a fresh head reads is found from the graph. On some models other values tell more about the
+// data, or several together do. Where the user names none, linear heads on frozen features are
+// compared by training examples that they were not fitted to.
+const (
+	placeExamples = 256 // training examples by which places are weighed, at most
+	placeLeast    = 50  // and at least; with fewer the found place stays
+	placeFolds    = 20
+	// How many standard errors of the difference another place has to be better by, where only the
+	// head trains. Places are much alike, so that the best of several is hardly better by chance.
+	placeErrors = 2
+	// Where more trains than the head, that adapts to what the head reads, and frozen features say
+	// little about it.
+	placeErrorsDeeper = 5
+)
+
+// weighed is what is known of the values that a fresh head could read. Sessions of the same examples
+// share it.
+type weighed struct {
+	choices  []choice // the place that is found from the graph comes first
+	examples int
+	seconds  float64
+}
+
+// choice is values that a head reads together, and the squared errors of a linear head on them, by
+// example.
+type choice struct {
+	names    []string
+	features int
+	errs     []float64
+}
+
+// pick is the choice with the least error. It takes the found place unless there is evidence
+// against it. Where more trains than the head, the found place is always among the values: what is
+// behind the others could not train.
+func (w *weighed) pick(onlyHead bool) *choice {
+	best := &w.choices[0]
+	least := placeErrors
+	if !onlyHead {
+		least = placeErrorsDeeper
+	}
+	for i := range w.choices[1:] {
+		c := &w.choices[1+i]
+		if !onlyHead && c.names[0] != w.choices[0].names[0] {
+			continue
+		}
+		gain, err := ridge.Gain(w.choices[0].errs, c.errs)
+		if more, _ := ridge.Gain(best.errs, c.errs); more > 0 && gain > float64(least)*err {
+			best = c
+		}
+	}
+	return best
+}
+
+// ChoosePlace chooses what a fresh head reads, where option attach leaves that open. It weighs the
+// value that is found from the graph and its alternatives (see split.Network.Alternatives), one by
+// one and several together, by linear heads on the frozen features of some training examples. Their
+// frozen values go to the cache, where the fit finds them. The choice is in the session's Config
+// after it, and sessions made by With choose by the same evidence.
+//
+// Tasks without classes, labels or numbers, few examples, and models with one place to read are left
+// as they are. Validation examples are not used. It may be called once Try found that the model
+// takes the data.
+func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
+	if len(s.Config.Attach) > 0 || !s.Net.Headed.Fresh || s.Task.PerPosition() || s.Train.Len() < placeLeast || !weighable(s.Task) {
+		return nil
+	}
+	defer kernel.Use(s.Config.Threads)()
+	began := time.Now()
+	names, err := s.Net.Alternatives()
+	if err != nil || len(names) < 2 {
+		return err
+	}
+	w, err := s.weigh(ctx, names, report.NewEvents(sinks...))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil { // an alternative cannot be read, or gives no numbers; the found place was tried
+		return nil
+	}
+	w.seconds = time.Since(began).Seconds()
+	defer func() { s.Spent += time.Since(began).Seconds() }()
+	found, chosen := &w.choices[0], w.pick(onlyHead(&s.asked))
+	if chosen != found {
+		t, err := s.at(ctx, chosen)
+		if err != nil {
+			return err
+		}
+		if t == nil { // the network at the other place does not train
+			chosen = found
+		} else {
+			t.Notes = append(t.Notes, w.note(chosen))
+			for _, n := range s.Notes { // of opening files, which the new session did not do
+				if !slices.Contains(t.Notes, n) && !slices.Contains(s.Net.Headed.Notes, n) {
+					t.Notes = append(t.Notes, n)
+				}
+			}
+			*s = *t
+		}
+	}
+	s.weighed, s.Config.Attach = w, chosen.names
+	return nil
+}
+
+// at is the session with a head at other values, nil if that cannot train.
+func (s *Session) at(ctx context.Context, c *choice) (*Session, error) {
+	cfg := s.asked
+	cfg.Attach = c.names
+	t, err := s.With(cfg, s.Train, s.Val)
+	if err != nil {
+		return nil, err
+	}
+	t.MeasureEach, t.Spent, t.asked = s.MeasureEach, s.Spent, s.asked
+	if t.Check() != nil || t.Try(ctx) != nil {
+		return nil, ctx.Err()
+	}
+	return t, nil
+}
+
+// onlyHead reports whether a configuration trains nothing but the head.
+func onlyHead(c *config.Config) bool {
+	deeper := slices.ContainsFunc(c.Thaw, func(s string) bool { return s != "head" && s != "none" })
+	return !deeper && c.Adapter == "" && c.Schedule == ""
+}
+
+// weighable reports whether the right answers of a task are vectors that a linear head can be fitted
+// to.
+func weighable(t task.Task) bool {
+	return task.KindOf(t).Answers.Classes || t.Name() == task.NameMultilabel || t.Name() == task.NameRegress
+}
+
+// weigh compares what a head could read.
+func (s *Session) weigh(ctx context.Context, names []string, events *report.Events) (*weighed, error) {
+	sample := s.Train
+	if n := sample.Len(); n > placeExamples {
+		some := data.FileOrder(n)
+		for k := range placeExamples { // the examples lie by class: evenly through them
+			some[k] = some[k*n/placeExamples]
+		}
+		sample = s.Train.HeldOutSubset(some[:placeExamples])
+	}
+	cfg := s.Config.Probe()
+	cfg.Attach, cfg.Head, cfg.Augment = names, "linear", "none"
+	all, err := s.With(cfg, sample, s.Val)
+	if err != nil {
+		return nil, err
+	}
+	f, err := all.Features(ctx, func(done, total int) { events.Emit(&report.Encoded{Done: done, Total: total}) })
+	if err != nil {
+		return nil, err
+	}
+	if len(f.Parts) != len(names) {
+		return nil, fmt.Errorf("run: %d values gave %d parts", len(names), len(f.Parts))
+	}
+	folds, err := sample.Folds(placeFolds, 0)
+	if err != nil {
+		return nil, err
+	}
+	w := &weighed{examples: sample.Len()}
+	grams, targets := make([]*mat.SymDense, len(names)), all.targetRows(sample)
+	at := 0
+	for k, width := range f.Parts {
+		if grams[k], err = ridge.Gram(f.column(at, width), width); err != nil {
+			return nil, err
+		}
+		at += width
+	}
+	add := func(parts ...int) (*choice, error) {
+		c := choice{}
+		sum := mat.NewSymDense(sample.Len(), nil)
+		for _, k := range parts {
+			c.names, c.features = append(c.names, names[k]), c.features+f.Parts[k]
+			sum.AddSym(sum, grams[k])
+		}
+		if c.errs, err = ridge.HeldOut(sum, targets, folds); err != nil {
+			return nil, err
+		}
+		w.choices = append(w.choices, c)
+		return &w.choices[len(w.choices)-1], ctx.Err()
+	}
+	if _, err := add(0); err != nil {
+		return nil, err
+	}
+	// What is not better all together is hardly so alone.
+	promising := false
+	for _, together := range []int{len(names), min(3, len(names)-1)} {
+		if together < 2 {
+			continue
+		}
+		c, err := add(data.FileOrder(together)...)
+		if err != nil {
+			return nil, err
+		}
+		gain, _ := ridge.Gain(w.choices[0].errs, c.errs)
+		promising = promising || gain > 0
+	}
+	for k := 1; promising && k < len(names); k++ {
+		if _, err := add(k); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// column are some of the features of all examples.
+func (f *Features) column(at, width int) []float32 {
+	out := make([]float32, 0, len(f.Rows)/f.Width*width)
+	for ; at < len(f.Rows); at += f.Width {
+		out = append(out, f.Rows[at:at+width]...)
+	}
+	return out
+}
+
+// targetRows are the right answers as what a linear head should give: 1 for the class or the labels
+// of an example and 0 for others, or its number.
+func (s *Session) targetRows(d *data.Dataset) *mat.Dense {
+	m := mat.NewDense(d.Len(), s.Task.Scores(), nil)
+	for i, t := range s.targets[d] {
+		switch {
+		case s.Task.Name() == task.NameRegress:
+			m.Set(i, 0, t.Value)
+		case s.Task.Name() == task.NameMultilabel:
+			for _, l := range t.Labels {
+				m.Set(i, l, 1)
+			}
+		case t.Class >= 0:
+			m.Set(i, t.Class, 1)
+		}
+	}
+	return m
+}
+
+// note says what was chosen, why, and what that cost.
+func (w *weighed) note(c *choice) string {
+	found := w.choices[0]
+	quoted := make([]string, len(c.names))
+	for i, n := range c.names {
+		quoted[i] = fmt.Sprintf("%q", n)
+	}
+	reads := strings.Join(quoted, ", ")
+	if len(quoted) > 1 {
+		reads += " together"
+	}
+	gain, err := ridge.Gain(found.errs, c.errs)
+	before := 0.0
+	for _, e := range found.errs {
+		before += e / float64(len(found.errs))
+	}
+	return fmt.Sprintf("the head reads %s, %d features, and not %q alone, which was found from the graph: on %s training examples that a linear head was not fitted to its squared error is %.0f%% lower, %.1f standard errors (weighed in %.1f s; option attach names what a head reads)",
+		reads, c.features, found.names[0], report.Count(w.examples), 100*gain/before, gain/err, w.seconds)
+}
