@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/adapter"
@@ -120,10 +119,6 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	if err := s.Try(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.ChoosePlace(ctx); err != nil {
-		return nil, err
-	}
-	cfg.Attach = s.Config.Attach
 	a := &Advice{Examples: s.Train.Len(), Classes: len(s.Train.Classes), Params: s.ParamsTotal(), Notes: s.Notes, Blocks: s.Net.Set.Blocks, Gradients: []BlockGradient{}}
 	a.Task = s.Task.Name()
 	var start func(all *run.Session) error
@@ -163,16 +158,11 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 // depths probes the frozen trunk at the ends of blocks and at the head's input, in one pass over
 // the examples. It returns the probe of the head's input.
 func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, labels []int) (*Probe, error) {
-	cfg := s.Config
-	attached := s.Config.Attach
-	if name := s.Net.AttachedTo(); len(attached) == 0 && name != "" {
-		attached = []string{name}
-	}
+	cfg := o.Config
 	places, err := s.Net.Depths()
 	if err != nil {
 		return nil, err
 	}
-	places = slices.DeleteFunc(places, func(d split.Depth) bool { return slices.Contains(attached, d.Value) })
 	for len(places) > probedDepths { // evenly spaced, counted from the head
 		var fewer []split.Depth
 		for k := range probedDepths {
@@ -180,12 +170,11 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, la
 		}
 		places = fewer
 	}
-	if len(places) > 0 && len(attached) > 0 {
-		cfg.Attach = nil
+	if attached := s.Net.AttachedTo(); len(places) > 0 && len(cfg.Attach) == 0 && attached != "" {
 		for _, p := range places {
 			cfg.Attach = append(cfg.Attach, p.Value)
 		}
-		cfg.Attach = append(cfg.Attach, attached...)
+		cfg.Attach = append(cfg.Attach, attached)
 		all, err := run.NewSession(cfg, s.Base, s.Train, s.Val)
 		if err != nil {
 			return nil, err
@@ -197,13 +186,7 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, la
 	if err != nil {
 		return nil, err
 	}
-	parts := []int{f.Width}
-	if len(f.Parts) == len(places)+len(attached) { // those of the head's input are one
-		parts = append(slices.Clone(f.Parts[:len(places)]), 0)
-		for _, width := range f.Parts[len(places):] {
-			parts[len(places)] += width
-		}
-	} else {
+	if len(f.Parts) != len(places)+1 {
 		places = nil
 	}
 	picked := Subset(labels, most, cfg.Seed)
@@ -216,7 +199,7 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, la
 	at := 0
 	var probes []*Probe
 	var samples []*Sample
-	for k, width := range parts {
+	for k, width := range f.Parts {
 		x := make([]float32, 0, len(picked)*width)
 		for _, i := range picked {
 			x = append(x, f.Rows[i*f.Width+at:i*f.Width+at+width]...)

@@ -52,15 +52,15 @@ func Gram(x []float32, width int) (*mat.SymDense, error) {
 	return g, nil
 }
 
-// HeldOut gives the squared error of every example, summed over its targets [N,K], by ridge
-// regression that was fitted to the examples of the other folds. Of penalties, each ten times the
-// last, it takes a least one of the mean error.
+// HeldOut gives the errors of every example, its targets [N,K] less what ridge regression answers
+// that was fitted to the examples of the other folds. Of penalties, each ten times the last, it takes
+// one at which the mean of their squares is least.
 //
 // No fit is repeated: with K = (G + λI)⁻¹, where G is the Gram matrix with a feature added that is
 // the same for all examples, the errors of a fold B are K_BB⁻¹ (K y)_B. This is the block form of the
 // leave-one-out error α_i / K_ii of kernel ridge regression (Rifkin and Lippert, Notes on Regularized
 // Least Squares, 2007, section 3).
-func HeldOut(gram *mat.SymDense, targets *mat.Dense, folds [][]int) ([]float64, error) {
+func HeldOut(gram *mat.SymDense, targets *mat.Dense, folds [][]int) (*mat.Dense, error) {
 	n := gram.SymmetricDim()
 	g := mat.NewSymDense(n, nil)
 	g.CopySym(gram)
@@ -70,21 +70,18 @@ func HeldOut(gram *mat.SymDense, targets *mat.Dense, folds [][]int) ([]float64, 
 			g.SetSym(i, j, g.At(i, j)+same)
 		}
 	}
-	var best []float64
+	var best *mat.Dense
 	least := math.Inf(1)
 	try := func(power int) (bool, error) {
 		errs, err := heldOut(g, targets, folds, float64(n)*math.Pow(10, float64(power)))
 		if err != nil {
 			return false, err
 		}
-		mean := 0.0
-		for _, e := range errs {
-			mean += e / float64(n)
-		}
-		if mean >= least {
+		size := mat.Norm(errs, 2)
+		if !(size < least) {
 			return false, nil
 		}
-		best, least = errs, mean
+		best, least = errs, size
 		return true, nil
 	}
 	const middle, most, fewest = -1, 2, -4
@@ -107,10 +104,13 @@ func HeldOut(gram *mat.SymDense, targets *mat.Dense, folds [][]int) ([]float64, 
 			break
 		}
 	}
+	if best == nil {
+		return nil, errNoSolution
+	}
 	return best, nil
 }
 
-func heldOut(g *mat.SymDense, targets *mat.Dense, folds [][]int, penalty float64) ([]float64, error) {
+func heldOut(g *mat.SymDense, targets *mat.Dense, folds [][]int, penalty float64) (*mat.Dense, error) {
 	n := g.SymmetricDim()
 	shifted := mat.NewSymDense(n, nil)
 	shifted.CopySym(g)
@@ -125,7 +125,7 @@ func heldOut(g *mat.SymDense, targets *mat.Dense, folds [][]int, penalty float64
 	var a mat.Dense
 	a.Mul(&k, targets)
 	_, width := targets.Dims()
-	errs := make([]float64, n)
+	errs := mat.NewDense(n, width, nil)
 	for _, fold := range folds {
 		if len(fold) == 0 {
 			continue
@@ -142,15 +142,25 @@ func heldOut(g *mat.SymDense, targets *mat.Dense, folds [][]int, penalty float64
 			return nil, errNoSolution
 		}
 		for r, i := range fold {
-			for _, e := range out.RawRowView(r) {
-				errs[i] += e * e
-			}
+			errs.SetRow(i, out.RawRowView(r))
 		}
 	}
 	return errs, nil
 }
 
 var errNoSolution = fmt.Errorf("ridge: the equations have no solution")
+
+// Squares sums the squares of every row.
+func Squares(errs *mat.Dense) []float64 {
+	n, _ := errs.Dims()
+	out := make([]float64, n)
+	for i := range out {
+		for _, e := range errs.RawRowView(i) {
+			out[i] += e * e
+		}
+	}
+	return out
+}
 
 // Gain is by how much the errors after are smaller than before, of the same examples: the mean, and
 // its standard error.

@@ -33,10 +33,11 @@ func TestHeldOutIsAFitToTheOthers(t *testing.T) {
 		folds = append(folds, fold)
 	}
 	const penalty = 2.5
-	got, err := heldOut(g, y, folds, penalty)
+	errs, err := heldOut(g, y, folds, penalty)
 	if err != nil {
 		t.Fatal(err)
 	}
+	got := Squares(errs)
 	for _, fold := range folds {
 		var rest []int
 		held := map[int]bool{}

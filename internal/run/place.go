@@ -13,6 +13,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/ridge"
 	"github.com/permafrost-ml/permafrost/internal/task"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -39,16 +40,17 @@ type weighed struct {
 	seconds  float64
 }
 
-// choice is values that a head reads together, and the squared errors of a linear head on them, by
-// example.
+// choice is values that a head reads together, and how a linear head on them answers examples that
+// it was not fitted to.
 type choice struct {
 	names    []string
 	features int
-	errs     []float64
+	errs     []float64 // squared, by example
+	wrong    int       // answers that are another class; -1 for a task without classes
 }
 
 // pick is the choice with the least error. It takes the found place unless there is evidence
-// against it. Where more trains than the head, the found place is always among the values: what is
+// against it, and unless fewer answers of classes are wrong. Where more trains than the head, the found place is always among the values: what is
 // behind the others could not train.
 func (w *weighed) pick(onlyHead bool) *choice {
 	best := &w.choices[0]
@@ -58,7 +60,7 @@ func (w *weighed) pick(onlyHead bool) *choice {
 	}
 	for i := range w.choices[1:] {
 		c := &w.choices[1+i]
-		if !onlyHead && c.names[0] != w.choices[0].names[0] {
+		if !onlyHead && c.names[0] != w.choices[0].names[0] || c.wrong >= 0 && c.wrong >= w.choices[0].wrong {
 			continue
 		}
 		gain, err := ridge.Gain(w.choices[0].errs, c.errs)
@@ -189,8 +191,13 @@ func (s *Session) weigh(ctx context.Context, names []string, events *report.Even
 			c.names, c.features = append(c.names, names[k]), c.features+f.Parts[k]
 			sum.AddSym(sum, grams[k])
 		}
-		if c.errs, err = ridge.HeldOut(sum, targets, folds); err != nil {
+		errs, err := ridge.HeldOut(sum, targets, folds)
+		if err != nil {
 			return nil, err
+		}
+		c.errs, c.wrong = ridge.Squares(errs), -1
+		if task.KindOf(s.Task).Answers.Classes {
+			c.wrong = wrong(targets, errs)
 		}
 		w.choices = append(w.choices, c)
 		return &w.choices[len(w.choices)-1], ctx.Err()
@@ -217,6 +224,20 @@ func (s *Session) weigh(ctx context.Context, names []string, events *report.Even
 		}
 	}
 	return w, nil
+}
+
+// wrong counts the rows whose largest answer is not the largest target.
+func wrong(targets, errs *mat.Dense) int {
+	var answers mat.Dense
+	answers.Sub(targets, errs)
+	n, _ := targets.Dims()
+	count := 0
+	for i := range n {
+		if floats.MaxIdx(answers.RawRowView(i)) != floats.MaxIdx(targets.RawRowView(i)) {
+			count++
+		}
+	}
+	return count
 }
 
 // column are some of the features of all examples.
