@@ -26,11 +26,11 @@ func Near(ctx context.Context, s *run.Session) (near []int, notes []string, err 
 	if err != nil {
 		return nil, nil, err
 	}
-	train, err := featuresOf(ctx, probe, s.Train, nil)
+	train, err := probe.Features(ctx, s.Train, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	val, err := featuresOf(ctx, probe, s.Val, nil)
+	val, err := probe.Features(ctx, s.Val, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -47,7 +47,7 @@ func Near(ctx context.Context, s *run.Session) (near []int, notes []string, err 
 
 // togetherOf says which of some training examples belong together, by all that is known: see
 // data.Dataset.Together and, of the last of the features' parts, package alike.
-func togetherOf(s *run.Session, f *Features, picked []int) (together []int, notes []string, err error) {
+func togetherOf(s *run.Session, f *run.Features, picked []int) (together []int, notes []string, err error) {
 	var near []int
 	if s.Config.Group == "" {
 		width := f.Parts[len(f.Parts)-1]

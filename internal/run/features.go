@@ -9,7 +9,8 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// Features are the outputs of a frozen trunk for some examples, in the order of their data set. Each example has one vector: the pooled values that the head reads, concatenated.
+// Features are the outputs of a frozen trunk for some examples, in the order of their data set. Each
+// example has one vector: the pooled values that the head reads, concatenated.
 type Features struct {
 	Rows  []float32 // [N,Width]
 	Width int

@@ -164,14 +164,14 @@ func (s *Session) weigh(ctx context.Context, names []string, events *report.Even
 	if err != nil {
 		return nil, err
 	}
-	f, err := all.Features(ctx, func(done, total int) { events.Emit(&report.Encoded{Done: done, Total: total}) })
+	f, err := all.Features(ctx, sample, func(done, total int) { events.Emit(&report.Encoded{Done: done, Total: total}) })
 	if err != nil {
 		return nil, err
 	}
 	if len(f.Parts) != len(names) {
 		return nil, fmt.Errorf("run: %d values gave %d parts", len(names), len(f.Parts))
 	}
-	folds, err := sample.Folds(placeFolds, 0)
+	folds, err := sample.Folds(placeFolds, 0, nil)
 	if err != nil {
 		return nil, err
 	}
