@@ -44,7 +44,7 @@ type Config struct {
 	AdapterMerge   bool     `yaml:"adapter_merge" json:"adapter_merge" help:"add adapters to the weights when the model is written"`
 
 	Head   string   `yaml:"head" json:"head" arg:"KIND" help:"{}"`
-	Attach []string `yaml:"attach" json:"attach" arg:"VALUE" help:"value that the head reads; may be given again"`
+	Attach []string `yaml:"attach" json:"attach" arg:"VALUE" help:"value that the head reads; may be given again (default: found from the model, and weighed against others on training examples)"`
 	Start  string   `yaml:"start" json:"start" arg:"KIND" help:"what a fresh head starts from: none, or probe: a head trained first while all else is frozen"`
 	Pool   string   `yaml:"pool" json:"pool" arg:"KIND" help:"how a map or sequence becomes one vector: {}"`
 
