@@ -32,6 +32,9 @@ type Session struct {
 	Cache       *cache.Cache // shared between runs; nil: no cache
 	Spent       float64      // seconds that choosing the plan, its rate and temperature took; part of Result.Seconds
 	MeasureEach bool         // measure every validation example by itself, for Result.Each
+	// Brief fits for their last measurement: they validate after the last epoch alone, keep no best
+	// weights, and prove and diagnose nothing.
+	Brief bool
 
 	kept         *keep.Kept         // frozen values that Settle computed, for the fit
 	rateOpen     bool               // the learning rate was left to the recipe

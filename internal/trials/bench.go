@@ -132,7 +132,12 @@ func (b *Bench) prepare(p space.Point, train, held *data.Dataset) (*run.Session,
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return b.session.With(cfg, train, held)
+	s, err := b.session.With(cfg, train, held)
+	if err != nil {
+		return nil, err
+	}
+	s.Brief = true
+	return s, nil
 }
 
 // Run takes a trial to the end of a rung. What can be wrong with a trial is told by
