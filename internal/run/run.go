@@ -35,7 +35,7 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 	} else if s.digests == nil {
 		s.digests = freeze.Digests(s.Net.Set, s.Plans.Ever)
 	}
-	f := &loop{session: s, dir: dir, holder: holder{pause: hold}, events: report.NewEvents(sinks...)}
+	f := &loop{session: s, dir: dir, frontier: s.before, holder: holder{pause: hold}, events: report.NewEvents(sinks...)}
 	plan, err := planText(s.Plans.Reach)
 	if err != nil {
 		return nil, err

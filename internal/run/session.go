@@ -37,6 +37,7 @@ type Session struct {
 	Brief bool
 
 	kept         *keep.Kept         // frozen values that Settle computed, for the fit
+	before       *keep.Encoders     // see TakeFrom
 	rateOpen     bool               // the learning rate was left to the recipe
 	temperatures []float64          // that calibrate chose, see RunState
 	temperature  float64            // of the current weights; 0 is 1

@@ -285,18 +285,46 @@ func (s *Search) Run(ctx context.Context) error {
 		if s.o.Budget > 0 && time.Since(began) > s.o.Budget {
 			s.planner.Stop()
 		}
-		t, ok := s.planner.Next()
-		if !ok {
-			if s.planner.Finished() {
-				break
-			}
-			return fmt.Errorf("trials: the search waits for nothing") // one task runs at a time
-		}
-		if err := s.task(ctx, t); err != nil {
+		if err := s.round(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// round runs all tasks that may start, together.
+func (s *Search) round(ctx context.Context) error {
+	var tasks []search.Task
+	var entries []Entry
+	began := false
+	for t, ok := s.planner.Next(); ok; t, ok = s.planner.Next() {
+		began = true
+		e := Entry{At: time.Now().UTC(), Trial: t.Trial, Rung: t.Rung, Point: t.Point}
+		if old := s.done[[2]int{t.Trial, t.Rung}]; old != nil {
+			e.Outcome = old
+			s.take(e)
+			continue
+		}
+		if s.o.Started != nil {
+			s.o.Started(e)
+		}
+		if err := s.append(e); err != nil {
+			return err
+		}
+		tasks, entries = append(tasks, t), append(entries, e)
+	}
+	if !began && !s.planner.Finished() {
+		return fmt.Errorf("trials: the search waits for nothing")
+	}
+	return s.Bench.RunAll(ctx, tasks, func(i int, of Outcome) error {
+		e := entries[i]
+		e.At, e.Outcome = time.Now().UTC(), &of
+		if err := s.append(e); err != nil {
+			return err
+		}
+		s.take(e)
+		return nil
+	})
 }
 
 func (s *Search) openLog() (err error) {
@@ -314,32 +342,6 @@ func (s *Search) openLog() (err error) {
 	s.Header.Notes = s.Notes
 	s.log, err = CreateLog(filepath.Join(out, LogFile), &s.Header)
 	return err
-}
-
-// task runs one task, or takes its result from the log.
-func (s *Search) task(ctx context.Context, t search.Task) error {
-	e := Entry{At: time.Now().UTC(), Trial: t.Trial, Rung: t.Rung, Point: t.Point}
-	if old := s.done[[2]int{t.Trial, t.Rung}]; old != nil {
-		e.Outcome = old
-		s.take(e)
-		return nil
-	}
-	if s.o.Started != nil {
-		s.o.Started(e)
-	}
-	if err := s.append(e); err != nil {
-		return err
-	}
-	outcome, err := s.Bench.Run(ctx, t)
-	if err != nil {
-		return err
-	}
-	e.At, e.Outcome = time.Now().UTC(), &outcome
-	if err := s.append(e); err != nil {
-		return err
-	}
-	s.take(e)
-	return nil
 }
 
 func (s *Search) append(e Entry) error {
