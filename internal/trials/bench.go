@@ -67,6 +67,7 @@ func NewBench(s *run.Session, user config.Config, limits space.Limits, near []in
 	if n < minimum {
 		return nil, fmt.Errorf("%d training examples are too few for a search: it holds a fifth of them out, and needs %d", n, minimum)
 	}
+	s.Base.Share()
 	b := &Bench{session: s, user: user, limits: limits, shelf: keep.NewShelf(s.Train), open: map[int]*trial{}, costs: map[string]cost{}}
 	k := max(folds, (n+maxHeldOut-1)/maxHeldOut)
 	all, err := s.Train.Folds(k, s.Config.Seed, near)
