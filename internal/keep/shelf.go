@@ -69,3 +69,13 @@ func (s *Shelf) nearest(o *split.Outline) *Encoders {
 	}
 	return best
 }
+
+// Summaries says for each frontier where its values came from, in the order in which they were
+// asked for.
+func (s *Shelf) Summaries() []*Summary {
+	var out []*Summary
+	for _, k := range s.kept {
+		out = append(out, k.Summary)
+	}
+	return out
+}

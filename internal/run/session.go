@@ -38,6 +38,7 @@ type Session struct {
 
 	kept         *keep.Kept         // frozen values that Settle computed, for the fit
 	before       *keep.Encoders     // see TakeFrom
+	stepBytes    int64              // see StepBytes
 	rateOpen     bool               // the learning rate was left to the recipe
 	temperatures []float64          // that calibrate chose, see RunState
 	temperature  float64            // of the current weights; 0 is 1

@@ -8,6 +8,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/random"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -29,6 +30,7 @@ type Bench struct {
 	shelf   *keep.Shelf // frozen values of all training examples
 	open    map[int]*trial
 	costs   map[string]cost // by the network
+	sinks   []report.Sink   // of the events of all fits; they are called from several goroutines
 }
 
 // part is a division of the training examples.
@@ -41,6 +43,7 @@ type part struct {
 type trial struct {
 	fits    []*run.Held // by part; nil before its fit begins and after it has ended
 	outcome Outcome
+	step    int64 // bytes of a training step
 }
 
 // Outcome is what a trial has measured so far.
@@ -154,6 +157,11 @@ func (b *Bench) Close() {
 	for n := range b.open {
 		b.Drop(n)
 	}
+}
+
+// going reports whether a fit of the trial may go on.
+func (t *trial) going() bool {
+	return slices.ContainsFunc(t.fits, func(f *run.Held) bool { return f != nil })
 }
 
 func (t *trial) close() {

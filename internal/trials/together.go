@@ -120,7 +120,7 @@ func (b *Bench) ready(ctx context.Context, j *job) (reason string, err error) {
 	if err != nil {
 		return "", err
 	}
-	j.first, j.frozen = s, of.Frozen
+	j.first, j.frozen, j.of.step = s, of.Frozen, s.StepBytes()
 	j.of.outcome = Outcome{ParamsTotal: s.ParamsTotal(), ParamsThawed: s.Plans.Ever.Thawed(s.Net.Set).Elements(), Bytes: c.bytes, LatencyMS: c.latency, Work: w, LR: s.Config.LR}
 	return over(b.limits, j.of.outcome), nil
 }
@@ -140,7 +140,7 @@ func (b *Bench) trainAll(ctx context.Context, jobs []*job, ended func(i int, of 
 	close(units)
 	steps, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	n := min(kernel.Threads(), len(units))
+	n := min(kernel.Threads(), len(units), beside(jobs))
 	over := make(chan *job, len(jobs))
 	var all sync.WaitGroup
 	for range n {
@@ -163,7 +163,7 @@ func (b *Bench) trainAll(ctx context.Context, jobs []*job, ended func(i int, of 
 			continue
 		}
 		of := b.outcome(j)
-		if of.Failed != "" {
+		if of.Failed != "" || !j.of.going() {
 			b.Drop(j.task.Trial)
 		}
 		if err := ended(j.index, of); err != nil {
@@ -171,6 +171,19 @@ func (b *Bench) trainAll(ctx context.Context, jobs []*job, ended func(i int, of 
 		}
 	}
 	return context.Cause(steps)
+}
+
+// stepMemory limits the training steps that run beside each other, in bytes. A step that needs a
+// good part of it is large enough to use all threads.
+const stepMemory = 1 << 30
+
+// beside is how many fits of the jobs may train at a time.
+func beside(jobs []*job) int {
+	most := int64(1)
+	for _, j := range jobs {
+		most = max(most, j.of.step)
+	}
+	return int(max(1, stepMemory/most))
 }
 
 // trainPart goes on with the fit of one part, or begins it. steps ends where the fits are to stop; ctx
@@ -193,7 +206,7 @@ func (b *Bench) trainPart(ctx, steps context.Context, j *job, k int) error {
 			s.TakeFrom(j.kept, b.parts[k].trainAt, b.parts[k].heldAt)
 		}
 		var err error
-		if f, err = s.Hold(ctx, nil, false); err != nil {
+		if f, err = s.Hold(ctx, nil, false, b.sinks...); err != nil {
 			return j.failOr(k, err)
 		}
 		j.of.fits[k] = f
