@@ -23,14 +23,15 @@ const (
 
 // Bench trains trials. It is for one goroutine at a time.
 type Bench struct {
-	session *run.Session  // on all training examples
-	user    config.Config // the options that all trials share
-	limits  space.Limits
-	parts   []part
-	shelf   *keep.Shelf // frozen values of all training examples
-	open    map[int]*trial
-	costs   map[string]cost // by the network
-	sinks   []report.Sink   // of the events of all fits; they are called from several goroutines
+	session   *run.Session  // on all training examples
+	user      config.Config // the options that all trials share
+	limits    space.Limits
+	parts     []part
+	shelf     *keep.Shelf // frozen values of all training examples
+	open      map[int]*trial
+	costs     map[string]cost // by the network
+	standards standards       // of heads
+	sinks     []report.Sink   // of the events of all fits; they are called from several goroutines
 }
 
 // part is a division of the training examples.

@@ -206,7 +206,7 @@ func (b *Bench) trainPart(ctx, steps context.Context, j *job, k int) error {
 			s.TakeFrom(j.kept, b.parts[k].trainAt, b.parts[k].heldAt)
 		}
 		var err error
-		if f, err = s.Hold(ctx, nil, false, b.sinks...); err != nil {
+		if f, err = b.hold(ctx, s, k); err != nil {
 			return j.failOr(k, err)
 		}
 		j.of.fits[k] = f
