@@ -179,12 +179,15 @@ const stepMemory = 1 << 30
 
 // beside is how many fits of the jobs may train at a time.
 func beside(jobs []*job) int {
-	most := int64(1)
+	most := int64(0)
 	for _, j := range jobs {
 		most = max(most, j.of.step)
 	}
-	return int(max(1, stepMemory/most))
+	return fitsBeside(most)
 }
+
+// fitsBeside is how many fits may train at a time whose steps need so many bytes.
+func fitsBeside(bytes int64) int { return int(max(1, stepMemory/max(1, bytes))) }
 
 // trainPart goes on with the fit of one part, or begins it. steps ends where the fits are to stop; ctx
 // is that of the fits, which may outlive the call.

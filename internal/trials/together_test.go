@@ -1,6 +1,7 @@
 package trials
 
 import (
+	"math"
 	"reflect"
 	"sync"
 	"testing"
@@ -134,5 +135,45 @@ func TestComputedOnce(t *testing.T) {
 	must(t, s.Bench.RunAll(t.Context(), []search.Task{again}, func(int, Outcome) error { return nil }))
 	if len(s.Bench.shelf.Summaries()) != 2 {
 		t.Error("a later trial computed its values again")
+	}
+}
+
+// TestForecast: what is computed, kept and reused is what the plan says.
+func TestForecast(t *testing.T) {
+	o := residual(t, "thaw: [head, \"last:1\", all]\nlr: [0.001, 0.01]\n")
+	s, err := New(t.Context(), o)
+	must(t, err)
+	f, err := s.Forecast(t.Context())
+	must(t, err)
+	must(t, s.Run(t.Context()))
+	n := s.Session.Train.Len()
+	kept := s.Bench.shelf.Summaries()
+	if len(f.Groups) != 3 || len(kept) != 2 || f.Known != 6 || len(s.Entries) != 6 {
+		t.Fatalf("%d groups, %d frontiers kept; %d trials known of %d", len(f.Groups), len(kept), f.Known, len(s.Entries))
+	}
+	if g := f.Groups[0]; g.Frozen != 0 || g.Bytes != 0 || g.Known != 2 {
+		t.Errorf("where everything trains: %+v", g)
+	}
+	for i, g := range f.Groups[1:] {
+		k := kept[i]
+		whole := g.Pass == g.Frozen
+		if k.Bytes != g.Bytes || whole != (k.Misses == n) || whole == (k.Near == n) || g.Known != 2 {
+			t.Errorf("planned %+v, done %+v", g, k)
+		}
+	}
+	work := 0.0
+	for _, e := range s.Entries {
+		work += e.Outcome.Work
+	}
+	total, last := 0.0, 0.0
+	for _, g := range f.Groups {
+		total += float64(g.Known) * g.Live
+		last = max(last, g.Live)
+	}
+	if math.Abs(total-work) > 1e-9*work {
+		t.Errorf("planned %.3g of live work; the trials say %.3g", total, work)
+	}
+	if f.Live < total || f.Live > total+last || f.LiveSeconds <= 0 || f.FrozenSeconds <= 0 {
+		t.Errorf("live %.3g of which the trials are %.3g; %+v", f.Live, total, f)
 	}
 }
