@@ -91,7 +91,8 @@ var imports = []struct {
 	{"examples/source", ".", ""},
 	{"internal/trials", "internal/choose internal/search internal/search/pareto internal/search/space internal/inspect internal/run internal/config internal/compile internal/split internal/data internal/task internal/adapter internal/freeze internal/option internal/random internal/tensor internal/version", ""},
 	{"internal/trials/page", "internal/trials internal/search internal/search/space", ""},
-	{"search", ". internal/trials internal/trials/page internal/search/space internal/config internal/atomicfile internal/report internal/kernel internal/option", ""},
+	{"internal/trials/workers", "internal/trials internal/search internal/cluster internal/run internal/config internal/feed internal/data internal/option internal/kernel internal/version", ""},
+	{"search", ". internal/trials internal/trials/workers internal/cluster internal/cache internal/trials/page internal/search/space internal/config internal/atomicfile internal/report internal/kernel internal/option", ""},
 	{"cmd/permafrost", ". search",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }
@@ -152,6 +153,37 @@ func TestImports(t *testing.T) {
 		if !seen[r.pkg] {
 			t.Errorf("the table holds %s, which does not exist", r.pkg)
 		}
+	}
+}
+
+// TestNoNATS: a program that only tunes or predicts contains no NATS, since nothing that package
+// permafrost imports does.
+func TestNoNATS(t *testing.T) {
+	row := map[string]int{}
+	for i, r := range imports {
+		row[r.pkg] = i
+	}
+	seen := map[string]bool{}
+	var visit func(pkg, by string)
+	visit = func(pkg, by string) {
+		if seen[pkg] {
+			return
+		}
+		seen[pkg] = true
+		r := imports[row[pkg]]
+		if strings.Contains(r.others, "nats-io") && !seen["search"] {
+			t.Errorf("%s imports %s, which stands on NATS", by, pkg)
+		}
+		for own := range strings.FieldsSeq(r.own) {
+			visit(own, pkg)
+		}
+	}
+	visit(".", "a program")
+	if t.Failed() {
+		return
+	}
+	if visit("search", "a program"); !seen["internal/cluster"] {
+		t.Error("package search does not reach the cluster, so the test shows nothing")
 	}
 }
 

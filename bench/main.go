@@ -47,6 +47,7 @@ type section struct {
 
 var sections = []section{
 	{"forward", "Forward pass, all weights frozen", (*bench).forward},
+	{"small", "Small models, one example", (*bench).small},
 	{"step", "Full training step", (*bench).step},
 	{"jobs", "Whole fine-tuning jobs", (*bench).jobs},
 	{"speech", "Jobs on sounds and texts", (*bench).speech},

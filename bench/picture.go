@@ -28,6 +28,9 @@ func (r *results) drawRatios(path string) error {
 	}
 	var marks []mark
 	for _, part := range sections {
+		if part.name == "small" { // too many rows for a picture
+			continue
+		}
 		for _, w := range r.Sections[part.name] {
 			v := w.score()
 			if w.Against == "" || math.IsNaN(v) {

@@ -24,6 +24,9 @@ type contender struct {
 	before func() error
 	// read takes what is measured from a turn.
 	read func(t turn) (float64, error)
+	// alike says that the command differs from a listed one in its model only, so that the report
+	// need not list it.
+	alike bool
 }
 
 // turn is one finished process.
@@ -72,7 +75,9 @@ func (b *bench) turn(ctx context.Context, c contender) (float64, error) {
 			return 0, err
 		}
 	}
-	b.results.command(c)
+	if !c.alike {
+		b.results.command(c)
+	}
 	cmd := exec.CommandContext(ctx, c.cmd[0], c.cmd[1:]...)
 	cmd.Env = append(os.Environ(), c.env...)
 	var stdout, stderr bytes.Buffer

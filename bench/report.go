@@ -40,6 +40,7 @@ func (b *bench) write() error {
 // intro says how a section was measured.
 var intro = map[string]string{
 	"forward": "The whole network as inference, on made-up inputs. Ratio: ONNX Runtime's time over ours.",
+	"small":   "The whole network as inference, on one example of what its authors publish with it: here the cost of handing work\nto a second thread shows. Ratio: ONNX Runtime's time over ours.",
 	"step":    "Forward pass, loss, backward pass and AdamW, with batch norm on batch statistics. Every weight is thawed unless the row\nsays otherwise. Ratio: the time of PyTorch's better mode over ours.",
 	"jobs":    "From the start of the process to its end: read the model, decode and resize the pictures, train, validate after\nevery epoch, write. Ratio: the time of PyTorch's better mode over ours; of a run again, that of our first run.",
 	"speech":  "From the start of the process to its end. Ratio: PyTorch's time over ours.",

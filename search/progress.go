@@ -84,6 +84,18 @@ func (p *progress) fit(best trials.Entry) {
 	}
 }
 
+// note gives a remark to tell, without disturbing the line.
+func (p *progress) note(text string, tell func(string)) {
+	if tell == nil {
+		return
+	}
+	p.end()
+	tell(text)
+	if p != nil {
+		p.live.Show(p.line())
+	}
+}
+
 // end takes the line away.
 func (p *progress) end() {
 	if p != nil {

@@ -54,8 +54,17 @@ type Options struct {
 	// WarmStart is the folder of an earlier search of the same model and data, whose results are
 	// known and not tried again.
 	WarmStart string
-	// Resume goes on with the search in Config.Out. All else must be as it was.
+	// Resume goes on with the search in Config.Out. All else must be as it was, but Workers.
 	Resume bool
+
+	// Workers run the trials; nil runs them in this process. The result is the same.
+	Workers *Workers
+	// Lag is how many trials a proposal does not wait for: so many workers are kept busy. The
+	// result depends on it. Default: 8.
+	Lag int
+	// Async lets every result count as soon as it is known, so that no worker waits. What is tried
+	// then depends on chance, and the search cannot be repeated.
+	Async bool
 
 	// Progress shows the search to a person: on a terminal one line that is written over, and a
 	// line for each trial that is the best so far; else a line for each part of a trial.
@@ -80,7 +89,12 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 		return nil, badInput(err)
 	}
 	defer shown.end()
-	if err := s.Run(ctx); err != nil {
+	if o.Workers == nil || s.Record().Final != nil {
+		err = s.Run(ctx)
+	} else {
+		err = runOn(ctx, s, &o, cfg.Out, func(text string) { shown.note(text, o.OnNote) })
+	}
+	if err != nil {
 		return nil, failed(errors.Join(err, writePage(cfg.Out)))
 	}
 	best, err := s.Record().Best()
@@ -103,12 +117,15 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 
 // prepare reads the options.
 func prepare(ctx context.Context, cfg permafrost.Config, o Options) (*trials.Search, *progress, error) {
+	if err := o.check(); err != nil {
+		return nil, nil, err
+	}
 	objectives, err := trials.Objectives(o.Objectives)
 	if err != nil {
 		return nil, nil, err
 	}
 	in := trials.Options{Config: config.Config(cfg), Space: o.Space, Trials: o.Trials, Budget: o.Budget, Algorithm: cmp.Or(o.Algorithm, "tpe"), Prior: o.Prior,
-		Objectives: objectives, WarmStart: o.WarmStart, Resume: o.Resume}
+		Objectives: objectives, WarmStart: o.WarmStart, Resume: o.Resume, Lag: o.Lag, Async: o.Async}
 	for _, text := range o.First {
 		var p space.Point
 		if err := p.UnmarshalJSON(text); err != nil {

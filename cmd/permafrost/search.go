@@ -59,10 +59,18 @@ and kept, and the work and time of it all.`,
 	enqueue := fs.String("enqueue", "", "`FILE` of trials to start with, a JSON object of parameters a line")
 	fs.StringVar(&o.WarmStart, "warm-start", "", "`DIR` of an earlier search, whose results are known")
 	fs.BoolVar(&o.Resume, "resume", false, "go on with the search in --out")
+	count := fs.Int("workers", 0, "`N` processes of this machine that run trials side by side (0: this one alone)")
+	var w search.Workers
+	bindNATS(fs, &w.NATS, "`URL` of a NATS server with JetStream, where permafrost worker runs the trials, also on other machines")
+	fs.StringVar(&w.Listen, "listen", "", "`ADDRESS` at which workers of other machines join without a NATS server, as 0.0.0.0:4222")
+	fs.IntVar(&w.Replicas, "replicas", 0, "`N` servers of the NATS cluster that hold each message (0: 1)")
+	fs.IntVar(&o.Lag, "lag", 0, "`N` trials that a proposal does not wait for, so many workers are kept busy; results depend on it (0: 8)")
+	fs.BoolVar(&o.Async, "async", false, "let each result count at once: no worker waits, but the search cannot be repeated")
 	dry := fs.Bool("dry-run", false, "print the plan and what it costs, and write nothing")
 	asJSON := jsonFlag(fs)
 	group(fs, "The search", "space", "trials", "budget", "algorithm", "prior", "objectives", "enqueue", "warm-start", "resume", "dry-run", "out")
 	grouped()
+	group(fs, "Workers", "workers", "nats", "listen", "lag", "async", "creds", "tlsca", "tlscert", "tlskey", "replicas")
 	group(fs, "Other", "json")
 	completeConfig(cmd)
 	cmd.AddCommand(searchListCommand(), searchShowCommand())
@@ -78,6 +86,8 @@ and kept, and the work and time of it all.`,
 			return fmt.Errorf("--trials %d: want 0 or more", o.Trials)
 		case o.Budget < 0:
 			return fmt.Errorf("--budget %v: want 0 or more", o.Budget)
+		case *count < 0 || *count > 1000:
+			return fmt.Errorf("--workers %d: want 0 to 1000", *count)
 		}
 		if *file != "" {
 			if o.Space, err = os.ReadFile(*file); err != nil {
@@ -107,7 +117,7 @@ and kept, and the work and time of it all.`,
 			return printForecast(cmd.OutOrStdout(), f)
 		}
 		o.Progress = flagWriter{cmd.ErrOrStderr(), cmd}
-		r, err := search.Run(cmd.Context(), cfg, o)
+		r, err := searchWith(cmd, cfg, o, w, *count)
 		if err != nil {
 			return err
 		}

@@ -13,8 +13,8 @@ import (
 // and jobs that are marked as done but have no result. A server loses them when its files are
 // damaged, torn or taken away. It runs when the queue is opened, after every reconnection, and
 // when nothing has come for a while.
-func (q *Queue) audit(ctx context.Context) error {
-	lost, err := q.lost(ctx)
+func (q *Queue) audit(ctx context.Context, cur *cursor) error {
+	lost, err := q.lost(ctx, cur)
 	if err != nil || len(lost) == 0 {
 		return err
 	}
@@ -50,7 +50,9 @@ func (q *Queue) audit(ctx context.Context) error {
 }
 
 // lost lists awaited jobs that will never have a result, with nothing left of them in the stream.
-func (q *Queue) lost(ctx context.Context) (lost []string, err error) {
+// Where one has a result that the cursor has passed, the cursor goes back to the beginning: the end
+// of the stream was cut off, and the result has come to a place where another was read.
+func (q *Queue) lost(ctx context.Context, cur *cursor) (lost []string, err error) {
 	q.mu.Lock()
 	awaited := make(map[string]uint64, len(q.awaited))
 	for id, s := range q.awaited {
@@ -79,11 +81,24 @@ func (q *Queue) lost(ctx context.Context) (lost []string, err error) {
 		if err != nil {
 			return err
 		}
+		if group.CachedInfo().Delivered.Stream > info.State.LastSeq {
+			// The end of the stream was cut off, and the group waits for messages beyond it: it would
+			// pass over as many new ones.
+			if err := q.c.js.DeleteConsumer(ctx, jobsStream, q.group); err != nil {
+				return err
+			}
+			if err := q.c.makeGroup(ctx, q.group); err != nil {
+				return err
+			}
+			if group, err = q.c.js.Consumer(ctx, jobsStream, q.group); err != nil {
+				return err
+			}
+		}
 		done := group.CachedInfo().AckFloor.Stream // all jobs up to this one were acknowledged
 		for id, seq := range awaited {
 			subject := q.place(id).subject(jobWord)
 			if info.State.Subjects[subject] == 0 {
-				if has, err := q.hasResult(ctx, id); err != nil {
+				if has, err := q.hasResult(ctx, id, cur); err != nil {
 					return err
 				} else if !has {
 					lost = append(lost, id)
@@ -105,7 +120,7 @@ func (q *Queue) lost(ctx context.Context) (lost []string, err error) {
 					continue
 				}
 			}
-			has, err := q.hasResult(ctx, id)
+			has, err := q.hasResult(ctx, id, cur)
 			if err != nil {
 				return err
 			}
@@ -121,7 +136,10 @@ func (q *Queue) lost(ctx context.Context) (lost []string, err error) {
 	return lost, err
 }
 
-func (q *Queue) hasResult(ctx context.Context, job string) (bool, error) {
-	r, err := q.c.result(ctx, q.place(job))
-	return r != nil, err
+func (q *Queue) hasResult(ctx context.Context, job string, cur *cursor) (bool, error) {
+	m, err := q.c.last(ctx, resultsStream, q.place(job).subject(resultWord))
+	if m != nil && m.Sequence <= cur.after {
+		cur.consumer, cur.after = nil, 0
+	}
+	return m != nil, err
 }

@@ -27,7 +27,7 @@ func (c *Cluster) connect(ctx context.Context) error {
 		address = ""
 		opts = append(opts, c.server.options()...)
 	}
-	began := time.Now()
+	began, said := time.Now(), false
 	for {
 		conn, err := nats.Connect(address, opts...)
 		if err == nil {
@@ -40,6 +40,10 @@ func (c *Cluster) connect(ctx context.Context) error {
 		}
 		if time.Since(began) >= c.opt.Wait {
 			return fmt.Errorf("cluster: %s: no server answered in %s (%w): start one, or mend the address", c.where(), c.opt.Wait, err)
+		}
+		if !said {
+			said = true
+			c.teller.say(Event{Kind: Disconnected, Text: fmt.Sprintf("%s does not answer yet (%v): waiting for it, %s at most", c.where(), err, c.opt.Wait)})
 		}
 		select {
 		case <-time.After(min(500*time.Millisecond, c.opt.Wait)):

@@ -122,3 +122,60 @@ func TestDamage(t *testing.T) {
 		t.Error("nothing was said of any damage")
 	}
 }
+
+// TestCutStream takes away the messages of many jobs that are done: new jobs are given out at once,
+// though the group has seen as many before.
+func TestCutStream(t *testing.T) {
+	store := t.TempDir()
+	c, _ := open(t, Options{Store: store})
+	q := openQueue(t, c, "a")
+	stop := work(t, c, "w", double)
+	if err := q.Submit(soon(t), submissions(0, 300)...); err != nil {
+		t.Fatal(err)
+	}
+	collect(t, q, 300)
+	stop()
+	c.Close()
+	blocks, err := filepath.Glob(filepath.Join(store, "jetstream", "*", "streams", jobsStream, "msgs", "*.blk"))
+	if err != nil || len(blocks) == 0 {
+		t.Fatal(blocks, err)
+	}
+	for _, file := range blocks {
+		if err := os.Truncate(file, 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, events := open(t, Options{Store: store})
+	q = openQueue(t, c, "a")
+	work(t, c, "w", double)
+	if err := q.Submit(soon(t), submissions(300, 303)...); err != nil {
+		t.Fatal(err)
+	}
+	collect(t, q, 303)
+	if n := events.count(Resubmitted); n > 2 {
+		t.Errorf("the jobs were submitted again %d times", n)
+	}
+}
+
+// TestPassedResult: where results were cut off, new ones come to places that their reader has passed.
+// It goes back for them.
+func TestPassedResult(t *testing.T) {
+	c, _ := open(t, Options{})
+	q := openQueue(t, c, "a")
+	ctx := soon(t)
+	if err := q.Submit(ctx, submissions(0, 2)...); err != nil {
+		t.Fatal(err)
+	}
+	q.Close() // its reader sees nothing more
+	work(t, c, "w", double)
+	waitFor(t, func() bool {
+		group, err := c.js.Consumer(ctx, jobsStream, "work")
+		return err == nil && group.CachedInfo().AckFloor.Stream == 2
+	}, "both jobs")
+	for after, want := range map[uint64]uint64{0: 0, 1: 0, 2: 0, 99: 0} {
+		cur := cursor{after: after}
+		if lost, err := q.lost(ctx, &cur); err != nil || len(lost) > 0 || cur.after != want {
+			t.Errorf("after %d: %v lost, the reader goes on after %d (%v)", after, lost, cur.after, err)
+		}
+	}
+}

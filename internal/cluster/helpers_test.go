@@ -106,7 +106,7 @@ func double(_ context.Context, j Job) ([]byte, error) { return append(j.Body, j.
 
 func submissions(from, to int) (jobs []Submission) {
 	for i := from; i < to; i++ {
-		jobs = append(jobs, Submission{fmt.Sprintf("job-%d", i), fmt.Appendf(nil, "%d;", i)})
+		jobs = append(jobs, Submission{ID: fmt.Sprintf("job-%d", i), Body: fmt.Appendf(nil, "%d;", i)})
 	}
 	return jobs
 }

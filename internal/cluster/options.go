@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 )
@@ -72,8 +73,13 @@ func (o Options) withDefaults() (Options, error) {
 	case o.Wait < 0 || o.Lapse < 0:
 		return o, errors.New("cluster: a wait is negative")
 	}
+	if o.Listen != "" {
+		if _, _, err := net.SplitHostPort(o.Listen); err != nil {
+			return o, fmt.Errorf("cluster: address %q to listen at: %w", o.Listen, err)
+		}
+	}
 	if o.Group != "" {
-		if err := checkName("group", o.Group); err != nil {
+		if err := CheckName("group", o.Group); err != nil {
 			return o, err
 		}
 	}
@@ -88,8 +94,9 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// checkName refuses what cannot stand in a subject.
-func checkName(what, name string) error {
+// CheckName errors where a name cannot be that of a group, a queue, a job or a worker. What says
+// which of these it is.
+func CheckName(what, name string) error {
 	if name == "" {
 		return fmt.Errorf("cluster: a %s has no name", what)
 	}

@@ -31,6 +31,7 @@ type Queue struct {
 // submission is a job that has no result yet.
 type submission struct {
 	body     []byte
+	prefer   string
 	sent     bool   // the server has it, or had it
 	sequence uint64 // of its message; 0 where it was submitted by an earlier process
 	times    int    // how often it was sent
@@ -40,6 +41,9 @@ type submission struct {
 type Submission struct {
 	ID   string
 	Body []byte
+	// Prefer names a worker that does the job in less time than others, because of what it did before.
+	// Another takes it only where nothing else waits, or after Options.Lapse. Empty: any.
+	Prefer string
 }
 
 // Result is what became of a job.
@@ -63,7 +67,7 @@ type Result struct {
 // OpenQueue opens the queue of a name, and makes it where it is not there. Its jobs go to the
 // workers of the group. One process at a time may have a queue open; queues share a group.
 func (c *Cluster) OpenQueue(ctx context.Context, group, name string) (*Queue, error) {
-	for _, err := range []error{checkName("group", group), checkName("queue", name)} {
+	for _, err := range []error{CheckName("group", group), CheckName("queue", name)} {
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +109,13 @@ func (q *Queue) place(job string) place { return place{q.group, q.name, job} }
 // it is open. On an error some of the jobs may have been submitted; submitting all again is safe.
 func (q *Queue) Submit(ctx context.Context, jobs ...Submission) error {
 	for _, job := range jobs {
-		if err := checkName("job", job.ID); err != nil {
+		if err := CheckName("job", job.ID); err != nil {
+			return err
+		}
+		if job.Prefer == "" {
+			continue
+		}
+		if err := CheckName("worker", job.Prefer); err != nil {
 			return err
 		}
 	}
@@ -115,7 +125,7 @@ func (q *Queue) Submit(ctx context.Context, jobs ...Submission) error {
 		if _, done := q.answered[job.ID]; done || q.awaited[job.ID] != nil {
 			continue
 		}
-		q.awaited[job.ID] = &submission{body: job.Body}
+		q.awaited[job.ID] = &submission{body: job.Body, prefer: job.Prefer}
 		fresh = append(fresh, job.ID)
 	}
 	q.mu.Unlock()
@@ -197,6 +207,9 @@ func (q *Queue) message(id string, s *submission) *nats.Msg {
 	m.Header.Set(nats.MsgIdHdr, fmt.Sprintf("%s/%s/%s/%d", q.group, q.name, id, s.times))
 	m.Header.Set(versionHeader, q.c.opt.Version)
 	m.Header.Set(digestHeader, string(DigestOf(s.body)))
+	if s.prefer != "" {
+		m.Header.Set(preferHeader, s.prefer)
+	}
 	return m
 }
 

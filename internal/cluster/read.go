@@ -59,7 +59,7 @@ func (q *Queue) read(ctx context.Context) error {
 			}
 		}
 		if err == nil && (audited != cur.reconnects || !quiet.IsZero() && time.Since(quiet) > q.c.opt.Lapse) {
-			err = q.audit(ctx)
+			err = q.audit(ctx, &cur)
 			audited, quiet = cur.reconnects, time.Time{}
 		}
 		if ctx.Err() != nil {

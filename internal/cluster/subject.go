@@ -29,6 +29,7 @@ const (
 	versionHeader = "Permafrost-Version"
 	digestHeader  = "Permafrost-Digest"
 	resultHeader  = "Permafrost-Result"
+	preferHeader  = "Permafrost-Prefer"
 )
 
 // place is where a job belongs.

@@ -27,6 +27,10 @@ type Handler func(ctx context.Context, job Job) (result []byte, err error)
 // ErrRefused is the error of a worker of another version or protocol than its coordinator.
 var ErrRefused = errors.New("refused")
 
+// ErrUnfit is wrapped by the error of a handler whose worker can do no job like this one, as where
+// its disk is full. The attempt does not count, another worker gets the job, and Work returns the error.
+var ErrUnfit = errors.New("the worker is unfit")
+
 // worker takes jobs of a group, one at a time.
 type worker struct {
 	c           *Cluster
@@ -49,7 +53,7 @@ var errStopped = errors.New("cluster: the queue was deleted")
 // ErrRefused where the coordinator has another version, and an error where the server was away for
 // Options.Wait. Call it several times, from goroutines, to do several jobs at once.
 func (c *Cluster) Work(ctx context.Context, group, name string, handle Handler) error {
-	for _, err := range []error{checkName("group", group), checkName("worker", name)} {
+	for _, err := range []error{CheckName("group", group), CheckName("worker", name)} {
 		if err != nil {
 			return err
 		}
@@ -90,6 +94,9 @@ func (w *worker) ended(ctx context.Context, err error) error {
 		w.say(Event{Kind: Left, Text: fmt.Sprintf("worker %s has left", w.name)})
 		_ = w.c.conn.FlushTimeout(time.Second)
 		return ctx.Err()
+	case errors.Is(err, ErrUnfit):
+		w.say(Event{Kind: Left, Text: fmt.Sprintf("worker %s has left: %v", w.name, err)})
+		_ = w.c.conn.FlushTimeout(time.Second)
 	case errors.Is(err, ErrRefused):
 		w.say(Event{Kind: Refused, Text: err.Error()})
 		_ = w.c.conn.FlushTimeout(time.Second)
@@ -172,6 +179,9 @@ func (w *worker) do(ctx context.Context, m jetstream.Msg, lapse time.Duration) e
 		w.say(Event{Kind: Warned, Queue: at.queue, Job: at.job, Text: fmt.Sprintf("job %s came damaged and is asked for again", at.job)})
 		return m.Term() // its queue finds that it has no result
 	}
+	if w.leaves(m, lapse) {
+		return m.NakWithDelay(preferDelay)
+	}
 	began := time.Now()
 	w.attempt++
 	id := fmt.Sprintf("%s-%d", w.id, w.attempt)
@@ -191,8 +201,11 @@ func (w *worker) do(ctx context.Context, m jetstream.Msg, lapse time.Duration) e
 		if errors.Is(err, errStopped) {
 			return m.Ack()
 		}
-		if ctx.Err() != nil && err != nil {
-			return w.handBack(ctx, at, id, m)
+		if unfit := errors.Is(err, ErrUnfit); unfit || ctx.Err() != nil && err != nil {
+			if back := w.handBack(ctx, at, id, m); back != nil || !unfit {
+				return back
+			}
+			return err
 		}
 		// From here on the worker finishes what it says, even while it is asked to leave.
 		saying, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.c.opt.Wait)
@@ -225,6 +238,27 @@ func (w *worker) do(ctx context.Context, m jetstream.Msg, lapse time.Duration) e
 		w.say(Event{Kind: Dropped, Queue: at.queue, Job: at.job, Attempt: number, Text: fmt.Sprintf("job %s had a result already: that of attempt %d is dropped", at.job, number)})
 	}
 	return m.Ack()
+}
+
+// A job that is left to the worker that it prefers comes again after the delay. For the grace others
+// leave it even where they have nothing else to do.
+const (
+	preferDelay = 100 * time.Millisecond
+	preferGrace = 500 * time.Millisecond
+)
+
+// leaves reports whether a job is for another worker, which does it in less time.
+func (w *worker) leaves(m jetstream.Msg, lapse time.Duration) bool {
+	prefer := m.Headers().Get(preferHeader)
+	if prefer == "" || prefer == w.name {
+		return false
+	}
+	meta, err := m.Metadata()
+	if err != nil {
+		return false
+	}
+	age := time.Since(meta.Timestamp) // a clock that differs makes it early or late, no more
+	return age < preferGrace || age < lapse && meta.NumPending > 0
 }
 
 // claim gives an attempt its number. The number is 0 where the job has a result. Verdict holds the

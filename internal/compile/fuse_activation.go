@@ -7,7 +7,9 @@ import (
 )
 
 // fuseActivations recognises activations that exporters write as arithmetic.
-func fuseActivations(g *ir.Graph) error { return rewrite(g, matchGelu, matchSilu, matchHardSwish) }
+func fuseActivations(g *ir.Graph) error {
+	return rewrite(g, matchGelu, matchSilu, matchHardSwish, matchHardSwishOfClip)
+}
 
 // matchGelu: 0.5 * x * (1 + erf(x / sqrt 2)), in the orders that exporters use.
 func matchGelu(m *matcher, n *ir.Node) *ir.Node {
@@ -97,4 +99,45 @@ func matchHardSwish(m *matcher, n *ir.Node) *ir.Node {
 		}
 	}
 	return nil
+}
+
+// matchHardSwishOfClip: x * clip(x + 3, 0, 6) / 6, divided at any point.
+func matchHardSwishOfClip(m *matcher, n *ir.Node) *ir.Node {
+	product, divided := m.sixth(n.Outputs[0], false)
+	if product.Node == nil || product.Node.Op != "Mul" || product.Node != n && m.by(product, "Mul") == nil {
+		return nil
+	}
+	for i, v := range product.Node.Inputs {
+		x := product.Node.Inputs[1-i]
+		gate, sixth := m.sixth(v, true)
+		clip := m.by(gate, "Clip")
+		if clip == nil || sixth == divided || clip.Attrs.Float("min", -1) != 0 || clip.Attrs.Float("max", -1) != 6 {
+			continue
+		}
+		add := m.by(clip.Inputs[0], "Add")
+		if add == nil {
+			continue
+		}
+		if three, y := operands(add, func(v *ir.Value) bool { return isNumber(v, 3) }); three != nil && y == x {
+			return &ir.Node{Name: n.Name, Op: "HardSwish", Inputs: []*ir.Value{x}}
+		}
+	}
+	return nil
+}
+
+// sixth returns y if v is y / 6 or y * 1/6, else v. single asks that nothing else reads v.
+func (m *matcher) sixth(v *ir.Value, single bool) (y *ir.Value, ok bool) {
+	n := v.Node
+	if n == nil || single && m.users[v] != 1 {
+		return v, false
+	}
+	if n.Op == "Div" && isNumber(n.Inputs[1], 6) {
+		return n.Inputs[0], true
+	}
+	if n.Op == "Mul" {
+		if c, y := operands(n, func(v *ir.Value) bool { return isNumber(v, 1.0/6) }); c != nil {
+			return y, true
+		}
+	}
+	return v, false
 }

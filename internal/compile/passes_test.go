@@ -112,6 +112,26 @@ func TestPasses(t *testing.T) {
 			x := s.input("x", 2, 5)
 			return s.Op("Mul", nil, x, s.Op("Sigmoid", nil, x))
 		}, "Silu"},
+		{"hard swish, divided last", fuseActivations, func(s *sketch) *ir.Value {
+			x := s.input("x", 2, 5)
+			gate := s.Op("Clip", ir.Attrs{"min": float32(0), "max": float32(6)}, s.Op("Add", nil, x, s.Float(3)))
+			return s.Op("Div", nil, s.Op("Mul", nil, x, gate), s.Float(6))
+		}, "HardSwish"},
+		{"hard swish, gate times a sixth", fuseActivations, func(s *sketch) *ir.Value {
+			x := s.input("x", 2, 5)
+			gate := s.Op("Clip", ir.Attrs{"min": float32(0), "max": float32(6)}, s.Op("Add", nil, s.Float(3), x))
+			return s.Op("Mul", nil, s.Op("Mul", nil, gate, s.Float(1.0/6)), x)
+		}, "HardSwish"},
+		{"a sixth twice is a sixth of a hard swish", fuseActivations, func(s *sketch) *ir.Value {
+			x := s.input("x", 2, 5)
+			gate := s.Op("Clip", ir.Attrs{"min": float32(0), "max": float32(6)}, s.Op("Add", nil, s.Float(3), x))
+			return s.Op("Div", nil, s.Op("Mul", nil, s.Op("Mul", nil, gate, s.Float(1.0/6)), x), s.Float(6))
+		}, "HardSwish Div"},
+		{"not divided it is no hard swish", fuseActivations, func(s *sketch) *ir.Value {
+			x := s.input("x", 2, 5)
+			gate := s.Op("Clip", ir.Attrs{"min": float32(0), "max": float32(6)}, s.Op("Add", nil, x, s.Float(3)))
+			return s.Op("Mul", nil, x, gate)
+		}, "Add Clip Mul"},
 		{"gating by another value is no silu", fuseActivations, func(s *sketch) *ir.Value {
 			return s.Op("Mul", nil, s.input("x", 2, 5), s.Op("Sigmoid", nil, s.input("z", 2, 5)))
 		}, "Sigmoid Mul"},

@@ -2,7 +2,10 @@ package feed
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/data/picture"
 )
@@ -16,6 +19,44 @@ const (
 	TokenizerFile       = "tokenizer.json"
 	TokenizerConfigFile = "tokenizer_config.json"
 )
+
+// FilesOf lists the files that say how a model is fed, those that the options name and those beside
+// the model: with them and the model file, a feed is made anywhere else.
+func FilesOf(modelPath string, o Options) []string {
+	var files []string
+	add := func(path string) bool {
+		info, err := os.Stat(path)
+		is := path != "" && err == nil && info.Mode().IsRegular()
+		if is && !slices.Contains(files, path) {
+			files = append(files, path)
+		}
+		return is
+	}
+	stem := strings.TrimSuffix(modelPath, ".onnx")
+	for _, ending := range []string{".preprocessor.json", ".tokenizer.json", ".config.json", ".labels.txt"} {
+		add(stem + ending)
+	}
+	for _, path := range []string{modelPath, o.Preprocess, o.Text.Tokenizer} {
+		if path != modelPath && !add(path) {
+			continue // a preset, or none
+		}
+		for _, name := range []string{PreprocessFile, "processor_config.json", "config.json", "labels.txt", TokenizerFile, TokenizerConfigFile} {
+			add(filepath.Join(filepath.Dir(path), name))
+		}
+	}
+	for _, path := range files {
+		var c struct{ Frontend string }
+		if b, err := os.ReadFile(path); err == nil && filepath.Ext(path) == ".json" && json.Unmarshal(b, &c) == nil && c.Frontend != "" {
+			add(filepath.Join(filepath.Dir(path), c.Frontend))
+		}
+	}
+	for _, text := range o.Sides.Inputs {
+		if _, value, ok := strings.Cut(text, "="); ok {
+			add(value)
+		}
+	}
+	return files
+}
 
 // Beside returns the files for a feed by name. There are none for kinds of data that need none.
 func Beside(f Feed) (map[string][]byte, error) {

@@ -179,7 +179,7 @@ func newChainStage(links []ChainLink, shapes []Conv2D, n int, x []float32, heigh
 			s.ep.Residual = s.ep.Residual[n*v.YLen():]
 		}
 		if v.depthwise() {
-			s.walk = newDwWalk(&s.win)
+			s.walk = l.W.walk(v)
 		}
 		if i == 0 {
 			s.x = x

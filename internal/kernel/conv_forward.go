@@ -12,7 +12,7 @@ func ConvForward(v Conv2D, x []float32, w *PackedConv, y []float32, ep *Epilogue
 		p.packed(w.data)
 	case v.depthwise():
 		win := v.forward()
-		win.runDepthwise(x, w.data, y, ep)
+		win.runDepthwise(w.walk(v), x, w.data, y, ep)
 	case w.wino:
 		runWinograd(v, x, w.data, y, ep)
 	default:

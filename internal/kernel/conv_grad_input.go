@@ -75,7 +75,7 @@ func ConvGradInput(v Conv2D, dy []float32, w *PackedConv, dx []float32, ep *Epil
 		case len(p.taps) == 0:
 			win.empty(dx, ep)
 		case v.depthwise():
-			win.runDepthwise(dy, depthwiseTaps(w.data, v.C, p.taps), dx, ep)
+			win.runDepthwise(newDwWalk(&win), dy, depthwiseTaps(w.data, v.C, p.taps), dx, ep)
 		default:
 			win.run(dy, w.data[p.at:], dx, ep)
 		}

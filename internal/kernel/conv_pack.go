@@ -1,5 +1,7 @@
 package kernel
 
+import "sync/atomic"
+
 // PackedConv holds the weights of a convolution as a kernel reads them: the
 // forward pass's from PackConv, the input gradient's from PackConvGrad. It fits any
 // batch and picture size.
@@ -10,7 +12,8 @@ type PackedConv struct {
 	data   []float32
 	lent   *[]float32 // what data is a part of, while it is lent
 	lend   bool
-	phases []phase // of the input gradient
+	phases []phase                // of the input gradient
+	walked atomic.Pointer[dwWalk] // of the last depthwise shape
 }
 
 // PackConv packs weights w (K by C/Groups by R by S) for ConvForward. It uses K, C, R, S, Groups,

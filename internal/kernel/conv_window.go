@@ -128,10 +128,7 @@ func (w *window) blockRows() int {
 		rows = (rows + 1) / 2
 	}
 	work := len(w.rows) * len(w.cols) * w.c / w.groups * w.k * w.ow
-	for rows > 1 && w.n*split(w.oh, rows) < 16 && rows*work > 1<<20 {
-		rows = (rows + 1) / 2
-	}
-	return rows
+	return min(rows, split(w.oh, min(w.oh, split(worthTasks(w.n*w.oh*work), w.n))))
 }
 
 // convTile computes stretches of rows with one tile.

@@ -208,16 +208,30 @@ func (w *window) taps(s segment, r0, r1 int) (taps []dwTap, origin int) {
 	return taps, origin
 }
 
-// dwWalk goes over the segments of output rows.
+// dwWalk goes over the segments of output rows. Many goroutines may use it at once.
 type dwWalk struct {
+	shape Conv2D // without the number of images
 	w     *window
 	segs  []segment
-	lists map[[2]int][]tapList // of each segment, by the window rows that lie inside
+	lists [][]tapList // of each segment, by the window rows that lie inside, see listOf
 
 	forward depthwiseKernel
 	grad    depthwiseGradKernel
 	xs      int
 	slides  bool
+}
+
+// walk returns the walk of a depthwise convolution. It is kept for the next call.
+func (p *PackedConv) walk(v Conv2D) *dwWalk {
+	v.N, v.ChosenFor = 0, 0
+	if d := p.walked.Load(); d != nil && d.shape == v {
+		return d
+	}
+	w := v.forward()
+	d := newDwWalk(&w)
+	d.shape = v
+	p.walked.Store(d)
+	return d
 }
 
 // tapList is the taps of a segment, relative to an input column.
@@ -227,18 +241,35 @@ type tapList struct {
 }
 
 func newDwWalk(w *window) *dwWalk {
-	d := &dwWalk{w: w, lists: map[[2]int][]tapList{}, forward: cpu.depthwise, grad: cpu.depthwiseGrad, xs: w.sw * w.c}
+	d := &dwWalk{w: w, forward: cpu.depthwise, grad: cpu.depthwiseGrad, xs: w.sw * w.c}
 	if k, ok := cpu.sliding[[2]int{len(w.cols), w.sw}]; ok {
 		d.segs = tiles(nil, 0, w.ow)
 		d.slides = w.slides(d.segs)
 		if d.slides {
 			d.forward, d.grad, d.xs = k.forward, k.grad, w.c
-			return d
 		}
 	}
-	d.segs = w.segments()
+	list := w.slideTaps
+	if !d.slides {
+		d.segs, list = w.segments(), w.taps
+	}
+	d.lists = make([][]tapList, (len(w.rows)+1)*(len(w.rows)+1))
+	for y := range w.oh {
+		r0, r1 := clipTaps(y, w.h, w.sh, w.rows)
+		lists := &d.lists[w.listOf(r0, r1)]
+		if *lists != nil {
+			continue
+		}
+		for _, s := range d.segs {
+			taps, origin := list(s, r0, r1)
+			*lists = append(*lists, tapList{taps, origin})
+		}
+	}
 	return d
 }
+
+// listOf is the place in dwWalk.lists of the window rows r0 to r1.
+func (w *window) listOf(r0, r1 int) int { return r0*(len(w.rows)+1) + r1 }
 
 // slides says whether sliding kernels fit: columns side by side, and no inputs
 // missing but those that can be masked.
@@ -283,18 +314,7 @@ func (w *window) slideTaps(s segment, r0, r1 int) (taps []dwTap, origin int) {
 func (d *dwWalk) row(n, y int, f func(s segment, taps []dwTap, x int)) {
 	w := d.w
 	r0, r1 := clipTaps(y, w.h, w.sh, w.rows)
-	lists := d.lists[[2]int{r0, r1}]
-	if lists == nil {
-		for _, s := range d.segs {
-			list := w.taps
-			if d.slides {
-				list = w.slideTaps
-			}
-			taps, origin := list(s, r0, r1)
-			lists = append(lists, tapList{taps, origin})
-		}
-		d.lists[[2]int{r0, r1}] = lists
-	}
+	lists := d.lists[w.listOf(r0, r1)]
 	for i, s := range d.segs {
 		x, l := 0, lists[i]
 		if len(l.taps) > 0 {
@@ -312,16 +332,16 @@ func (w *window) channelBlock() int {
 }
 
 // runDepthwise computes a depthwise window; tasks are stretches of output rows.
-func (w *window) runDepthwise(x, weights, y []float32, ep *Epilogue) {
+func (w *window) runDepthwise(walk *dwWalk, x, weights, y []float32, ep *Epilogue) {
 	var e Epilogue
 	if ep != nil {
 		e = *ep
 	}
 	rows := max(1, min(w.oh, (1<<16)/(w.ow*w.c)))
-	blocks := split(w.oh, rows)
+	blocks := max(split(w.oh, rows), min(w.oh, split(worthTasks(w.n*w.oh*w.ow*w.c*len(w.rows)*len(w.cols)), w.n)))
 	Parallel(w.n*blocks, func(i int) {
 		y0, y1 := part(i%blocks, w.oh, blocks)
-		w.depthwiseRows(newDwWalk(w), i/blocks, y0, y1, 0, x, weights, y, &e)
+		w.depthwiseRows(walk, i/blocks, y0, y1, 0, x, weights, y, &e)
 	})
 }
 

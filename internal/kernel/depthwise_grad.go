@@ -44,10 +44,10 @@ func (w *window) gradDepthwise(x, dy []float32, acc bool, dw []float32) {
 	parts := max(1, min(all, 32, all*w.ow*w.c/(1<<15)))
 	buf := getScratch(parts * size)
 	defer putScratch(buf)
+	walk := newDwWalk(w)
 	Parallel(parts, func(q int) {
 		sum := (*buf)[q*size : (q+1)*size]
 		clear(sum)
-		walk := newDwWalk(w)
 		t := dwGradTile{xs: walk.xs, ys: w.c, ws: w.c}
 		g0, g1 := part(q, all, parts)
 		for c0 := 0; c0 < w.c; c0 += block {

@@ -123,9 +123,14 @@ func (x product) run() {
 	tiles := split(x.m, cpu.mr)
 	rows := split(tiles, rowTiles)
 	cols := split(split(x.n, nr), ncol)
-	// Few tasks: narrower column blocks, as long as a task is worth handing out.
-	for rows*cols < 16 && ncol > 1 && x.m/rows*ncol*nr*x.k > 1<<19 {
-		ncol = (ncol + 1) / 2
+	// A small product has as many tasks as are worth handing out: fewer row tiles, then narrower
+	// column blocks. A thread keeps its rows, which the operation before has left in its cache.
+	want := worthTasks(x.m * x.n * x.k)
+	small := rows*cols < want
+	if small {
+		rows = max(rows, min(tiles, split(want, cols)))
+		cols = max(cols, min(split(x.n, nr), split(want, rows)))
+		ncol = split(split(x.n, nr), cols)
 		cols = split(split(x.n, nr), ncol)
 	}
 	if x.long() {
@@ -133,9 +138,12 @@ func (x product) run() {
 		return
 	}
 	Parallel(rows*cols, func(i int) {
-		t0, t1 := part(i%rows, tiles, rows)
-		p0 := i / rows * ncol
-		x.block(t0, t1, tiles, p0*nr, min((p0+ncol)*nr, x.n))
+		row, col := i%rows, i/rows // a block of columns stays in the cache for all rows
+		if small {
+			row, col = i/cols, i%cols
+		}
+		t0, t1 := part(row, tiles, rows)
+		x.block(t0, t1, tiles, col*ncol*nr, min((col+1)*ncol*nr, x.n))
 	})
 }
 

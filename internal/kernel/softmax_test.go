@@ -116,3 +116,20 @@ func TestCrossEntropy(t *testing.T) {
 		}
 	}
 }
+
+func TestSoftmaxOfPairsIsThatOfRows(t *testing.T) {
+	eachVec(t, func(t *testing.T) {
+		x := randSlice(testRand(3), 2*1001, 20)
+		x[0], x[3], x[4], x[5] = -inf32, inf32, -inf32, -inf32
+		y, want := make([]float32, len(x)), make([]float32, len(x))
+		softmaxPairs(y, x)
+		for i := 0; i < len(x); i += 2 {
+			softmaxRow(want[i:i+2], x[i:i+2])
+		}
+		for i := range y {
+			if math.Float32bits(y[i]) != math.Float32bits(want[i]) && !(y[i] != y[i] && want[i] != want[i]) {
+				t.Fatalf("%d: softmax of %v is %v, want %v", i, x[i&^1:i&^1+2], y[i], want[i])
+			}
+		}
+	})
+}

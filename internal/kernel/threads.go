@@ -4,74 +4,129 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// spins is how often an idle worker, or a caller that waits for the last
-// tasks, looks again before it parks: some tens of microseconds, more than the
-// time between two operations of a network and less than a person can notice.
-const spins = 2000
+// patience is how long an idle worker, or a caller that waits for the last tasks, looks again and
+// again before it parks: more than the time between two operations of a network, less than a person
+// can notice. Waking a parked worker takes tens of microseconds, as long as a small convolution.
+const patience = 200 * time.Microsecond
 
-// job is one call of Parallel. Tasks are claimed by counting next up to n.
+// spin calls ready until it says true or patience has run out. It returns the last answer.
+func spin(ready func() bool) bool {
+	var start time.Time
+	for {
+		for range 2000 {
+			if ready() {
+				return true
+			}
+		}
+		switch {
+		case start.IsZero():
+			start = time.Now()
+		case time.Since(start) > patience:
+			return false
+		}
+		runtime.Gosched()
+	}
+}
+
+// job is one call of Parallel. Every thread that takes part has a share of the tasks.
 type job struct {
-	fn     func(int)
-	n      int64
-	next   atomic.Int64
-	inside atomic.Int32 // workers that may hold a claimed task
-	parked atomic.Bool  // the caller sleeps on done
-	done   chan struct{}
+	fn     func(task, thread int)
+	shares []share
+	parked atomic.Bool         // the caller sleeps on ended
+	ended  chan struct{}       // made before parked is set
 	failed atomic.Pointer[any] // first panic
 }
 
-// run claims and runs tasks until none is left. Before each claim it calls offer, if any. After a
-// panic the remaining tasks are dropped.
-func (j *job) run(offer func()) {
+// share is the tasks that a thread runs first: neighbours, so that a thread meets the same part of
+// the data from operation to operation. Who has run its own helps with those of others. A share has
+// a cache line of its own.
+type share struct {
+	next atomic.Int64 // to claim
+	end  int64
+	ran  atomic.Int64 // tasks that the thread has run, of any share
+	_    [40]byte
+}
+
+// newJob shares tasks from to n out among threads.
+func newJob(from, n, threads int, fn func(task, thread int)) *job {
+	j := &job{fn: fn, shares: make([]share, threads)}
+	for i := range j.shares {
+		lo, hi := part(i, n-from, threads)
+		j.shares[i].next.Store(int64(from + lo))
+		j.shares[i].end = int64(from + hi)
+		j.shares[i].ran.Store(int64(lo - hi)) // so that all add up to 0 in the end
+	}
+	return j
+}
+
+// run claims and runs tasks until none is left. After a panic the remaining tasks are dropped.
+func (j *job) run(thread int) {
+	ran := int64(0)
+	for !j.tasks(thread, &ran) {
+	}
+	j.shares[thread].ran.Add(ran)
+}
+
+// tasks runs tasks, those of the thread's own share first. It returns false after a panic.
+func (j *job) tasks(thread int, ran *int64) (all bool) {
 	defer func() {
 		if r := recover(); r != nil {
-			j.next.Store(j.n)
 			j.failed.CompareAndSwap(nil, &r)
 		}
 	}()
-	for {
-		if offer != nil {
-			offer()
+	for k := range j.shares {
+		s := &j.shares[(thread+k)%len(j.shares)]
+		for s.next.Load() < s.end {
+			i := s.next.Add(1) - 1
+			if i >= s.end {
+				break
+			}
+			*ran++
+			if j.failed.Load() == nil {
+				j.fn(int(i), thread)
+			}
 		}
-		i := j.next.Add(1) - 1
-		if i >= j.n {
-			return
-		}
-		j.fn(int(i))
+	}
+	return true
+}
+
+// over says whether all tasks have been run.
+func (j *job) over() bool {
+	left := int64(0)
+	for i := range j.shares {
+		left += j.shares[i].ran.Load()
+	}
+	return left == 0
+}
+
+// help runs tasks on behalf of the caller and tells it if they were the last.
+func (j *job) help(thread int) {
+	j.run(thread)
+	if j.parked.Load() && j.over() && j.parked.CompareAndSwap(true, false) {
+		j.ended <- struct{}{}
 	}
 }
 
-// help runs tasks on behalf of the caller and tells it when the last helper leaves.
-func (j *job) help() {
-	j.inside.Add(1)
-	j.run(nil)
-	if j.inside.Add(-1) == 0 && j.parked.CompareAndSwap(true, false) {
-		j.done <- struct{}{}
-	}
-}
-
-// wait returns when no helper is inside. It is called after the last claim, so a
-// helper that comes later finds no task.
+// wait returns when all tasks have been run.
 func (j *job) wait() {
-	for i := 0; i < spins; i++ {
-		if j.inside.Load() == 0 {
-			return
-		}
-		if i%64 == 63 {
-			runtime.Gosched()
-		}
-	}
-	j.parked.Store(true)
-	if j.inside.Load() == 0 && j.parked.CompareAndSwap(true, false) {
+	if spin(j.over) {
 		return
 	}
-	<-j.done
+	j.ended = make(chan struct{}, 1)
+	j.parked.Store(true)
+	if j.over() && j.parked.CompareAndSwap(true, false) {
+		return
+	}
+	<-j.ended
 }
 
 // worker is a goroutine that helps whatever job is offered.
 type worker struct {
+	thread int
+	last   *job // that it helped with
 	parked atomic.Bool
 	wake   chan struct{}
 	quit   atomic.Bool
@@ -79,24 +134,29 @@ type worker struct {
 
 func (w *worker) loop() {
 	for !w.quit.Load() {
-		j := pool.current.Load()
-		for i := 0; i < spins && (j == nil || j.next.Load() >= j.n); i++ {
-			if i%64 == 63 {
-				runtime.Gosched()
-			}
-			j = pool.current.Load()
-		}
-		if j != nil && j.next.Load() < j.n {
-			j.help()
+		if spin(w.called) {
+			w.help()
 			continue
 		}
+		w.last = nil // keeps nothing alive
 		w.parked.Store(true)
-		if j := pool.current.Load(); (j != nil && j.next.Load() < j.n) || w.quit.Load() {
-			if w.parked.CompareAndSwap(true, false) {
-				continue
-			}
+		if w.called() && w.parked.CompareAndSwap(true, false) {
+			continue
 		}
 		<-w.wake
+	}
+}
+
+// called says whether there is a job that the worker has a share in, or that it is to quit.
+func (w *worker) called() bool {
+	j := pool.current.Load()
+	return j != w.last && j != nil && w.thread < len(j.shares) || w.quit.Load()
+}
+
+func (w *worker) help() {
+	if j := pool.current.Load(); j != nil && w.thread < len(j.shares) {
+		w.last = j
+		j.help(w.thread)
 	}
 }
 
@@ -133,7 +193,7 @@ func setThreads(n int) {
 	n = max(n-1, 0)
 	ws := append([]*worker(nil), old[:min(n, len(old))]...)
 	for len(ws) < n {
-		w := &worker{wake: make(chan struct{}, 1)}
+		w := &worker{thread: len(ws) + 1, wake: make(chan struct{}, 1)}
 		go w.loop()
 		ws = append(ws, w)
 	}
@@ -165,29 +225,60 @@ func team() *[]*worker {
 //
 // The caller fixes the split of the work: the same n and fn, whatever the number of threads.
 func Parallel(n int, fn func(i int)) {
+	parallel(n, len(*team())+1, func(task, _ int) { fn(task) })
+}
+
+// parallelScratch is Parallel with size floats of scratch memory for every task. The tasks of a
+// thread have the same, one after the other.
+func parallelScratch(n, size int, fn func(i int, buf []float32)) {
+	threads := max(1, min(n, len(*team())+1))
+	buf := getScratch(threads * size)
+	defer putScratch(buf)
+	parallel(n, threads, func(task, thread int) { fn(task, (*buf)[thread*size:(thread+1)*size]) })
+}
+
+// parallel is Parallel on at most so many threads, with the number of the thread for every task.
+func parallel(n, threads int, fn func(task, thread int)) {
 	ws := *team()
-	if n <= 1 || len(ws) == 0 {
-		for i := 0; i < n; i++ {
-			fn(i)
-		}
-		return
-	}
-	j := &job{fn: fn, n: int64(n), done: make(chan struct{}, 1)}
-	offered := false
-	j.run(func() {
-		if offered || !pool.current.CompareAndSwap(nil, j) {
+	threads = min(n, threads, len(ws)+1)
+	for i := range n {
+		if threads > 1 && n-i > 1 && offer(ws, i, n, min(threads, n-i), fn) {
 			return
 		}
-		offered = true
-		for i := 0; i < len(ws) && i < n-1; i++ {
-			ws[i].unpark()
-		}
-	})
-	if offered {
-		pool.current.CompareAndSwap(j, nil)
-		j.wait()
+		fn(i, 0)
 	}
+}
+
+// offer runs tasks from to n on the caller and its workers, unless these are busy.
+func offer(ws []*worker, from, n, threads int, fn func(task, thread int)) bool {
+	if pool.current.Load() != nil {
+		return false
+	}
+	j := newJob(from, n, threads, fn)
+	if !pool.current.CompareAndSwap(nil, j) {
+		return false
+	}
+	for _, w := range ws[:threads-1] {
+		w.unpark()
+	}
+	j.run(0)
+	pool.current.Store(nil)
+	j.wait()
 	if p := j.failed.Load(); p != nil {
 		panic(*p)
 	}
+	return true
+}
+
+// taskWork is the multiply-adds of a small task: about a microsecond, as long as it takes another
+// core to hear of it.
+const taskWork = 1 << 16
+
+// worthTasks is how many tasks a small operation of so many multiply-adds is worth. Where cores
+// share no cache, what one has written costs the other as much as some microseconds of work.
+func worthTasks(work int) int {
+	if work < 6*taskWork {
+		return 1
+	}
+	return min(16, work/taskWork)
 }

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -168,4 +169,16 @@ func externalsOf(nodes []*nodeProto, yield func(*tensorProto) bool) bool {
 		}
 	}
 	return true
+}
+
+// ExternalFiles lists the files that hold tensors of the model, as paths beside the model file.
+func (m *Model) ExternalFiles() []string {
+	var files []string
+	for t := range m.proto.externals() {
+		file := filepath.Join(m.dir, filepath.FromSlash(strings.ReplaceAll(t.external["location"], `\`, "/")))
+		if !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+	}
+	return files
 }

@@ -183,6 +183,18 @@ func transposeTile[W word](dst, src []W, rows, cols, rowStride, colStride int) {
 			at += rowStride
 		}
 	}
+	if c+3 == cols { // as the colours of a picture
+		a := src[c*colStride:][:rows]
+		b := src[(c+1)*colStride:][:rows]
+		e := src[(c+2)*colStride:][:rows]
+		at := c
+		for r := range a {
+			q := dst[at : at+3 : at+3]
+			q[0], q[1], q[2] = a[r], b[r], e[r]
+			at += rowStride
+		}
+		return
+	}
 	for ; c < cols; c++ {
 		at := c
 		for _, v := range src[c*colStride:][:rows] {

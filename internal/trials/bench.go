@@ -1,6 +1,8 @@
 package trials
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -27,6 +29,7 @@ type Bench struct {
 	user      config.Config // the options that all trials share
 	limits    space.Limits
 	parts     []part
+	division  string      // see Division
 	shelf     *keep.Shelf // frozen values of all training examples
 	open      map[int]*trial
 	costs     map[string]cost // by the network
@@ -78,17 +81,32 @@ func NewBench(s *run.Session, user config.Config, limits space.Limits, near []in
 	if err != nil {
 		return nil, err
 	}
+	h := sha256.New()
 	for i, held := range all {
 		if len(held) == 0 || len(held) == n || b.HeldOut() >= enough {
 			continue
 		}
 		train := slices.Concat(slices.Delete(slices.Clone(all), i, i+1)...)
 		slices.Sort(train)
+		fmt.Fprintln(h, train, held)
 		held = held[:min(len(held), maxHeldOut)]
 		b.parts = append(b.parts, part{s.Train.Subset(train), s.Train.HeldOutSubset(held), train, held})
 	}
+	b.division = hex.EncodeToString(h.Sum(nil))
 	return b, nil
 }
+
+// NewBenchFor is NewBench with the limits of a space in YAML.
+func NewBenchFor(s *run.Session, user config.Config, yaml string, near []int) (*Bench, error) {
+	sp, err := space.Parse([]byte(yaml), Known(s))
+	if err != nil {
+		return nil, err
+	}
+	return NewBench(s, user, sp.Limits(), near)
+}
+
+// Division is a digest of which training examples are held out from which others.
+func (b *Bench) Division() string { return b.division }
 
 // HeldOut is the number of examples on which a trial is measured.
 func (b *Bench) HeldOut() int {
@@ -150,6 +168,15 @@ func (b *Bench) Drop(n int) {
 	if t := b.open[n]; t != nil {
 		t.close()
 		delete(b.open, n)
+	}
+}
+
+// DropBut releases what is kept of all trials but those given.
+func (b *Bench) DropBut(open []int) {
+	for n := range b.open {
+		if !slices.Contains(open, n) {
+			b.Drop(n)
+		}
 	}
 }
 

@@ -327,7 +327,7 @@ func (s *Search) rate(ctx context.Context, f *Forecast, g *Group) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
-	n := min(kernel.Threads(), min(lag, s.Header.Trials)*s.Header.Parts, fitsBeside(t.StepBytes()))
+	n := min(kernel.Threads(), min(s.Header.Lag, s.Header.Trials)*s.Header.Parts, fitsBeside(t.StepBytes()))
 	for range n {
 		defer kernel.Beside()()
 	}

@@ -23,11 +23,12 @@ const LogFile = "search.jsonl"
 // it is the same.
 type Header struct {
 	Version    int         `json:"version"`
-	Tool       string      `json:"permafrost"` // version of the program that began it
-	Model      string      `json:"model"`      // SHA-256 of the file
-	Data       string      `json:"data"`       // digest of the training examples
-	Options    string      `json:"options"`    // YAML of what all trials share, as the user gave it
-	Space      string      `json:"space"`      // YAML
+	ID         string      `json:"id,omitempty"` // of this search, among those that share workers
+	Tool       string      `json:"permafrost"`   // version of the program that began it
+	Model      string      `json:"model"`        // SHA-256 of the file
+	Data       string      `json:"data"`         // digest of the training examples
+	Options    string      `json:"options"`      // YAML of what all trials share, as the user gave it
+	Space      string      `json:"space"`        // YAML
 	Algorithm  string      `json:"algorithm"`
 	Objectives []Objective `json:"objectives"`
 	Trials     int         `json:"trials"`
@@ -53,7 +54,8 @@ type Entry struct {
 	Trial   int         `json:"trial"`
 	Rung    int         `json:"rung"`
 	Point   space.Point `json:"point"`
-	Worker  string      `json:"worker,omitempty"`
+	Worker  string      `json:"worker,omitempty"`  // "" for the process of the search
+	Began   *time.Time  `json:"began,omitempty"`   // by the worker's clock, of a result
 	Outcome *Outcome    `json:"outcome,omitempty"` // nil where the task started
 	Final   *Final      `json:"final,omitempty"`   // of the last line, whose trial is the best
 }
@@ -66,7 +68,8 @@ type Final struct {
 	Seconds  float64     `json:"seconds"` // of the whole search
 }
 
-// Log appends to the log of a search. Each line is on disk when Append returns.
+// Log appends to the log of a search. Each result is on disk when Append returns; the beginning of a
+// task, by which nothing is decided, some time later.
 type Log struct{ f *os.File }
 
 // CreateLog begins a log. It errors where the file exists.
@@ -75,8 +78,14 @@ func CreateLog(path string, h *Header) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{f}
-	return l, l.write(h)
+	b, err := lineOf(h)
+	if err == nil {
+		_, err = f.Write(b)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return &Log{f}, err
 }
 
 // OpenLog reads a log and opens it to go on. A last line that a killed process left unfinished is
@@ -131,18 +140,31 @@ func ReadLog(path string) (h *Header, entries []Entry, end int64, err error) {
 	return h, entries, end, nil
 }
 
-// Append writes an entry.
-func (l *Log) Append(e Entry) error { return l.write(e) }
-
-func (l *Log) write(v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
+// Append writes entries, at the cost of one flush to the disk for all of them.
+func (l *Log) Append(entries ...Entry) error {
+	var b []byte
+	results := false
+	for _, e := range entries {
+		line, err := lineOf(e)
+		if err != nil {
+			return err
+		}
+		b = append(b, line...)
+		results = results || e.Outcome != nil || e.Final != nil
 	}
-	if _, err := l.f.Write(append(sealed(b), '\n')); err != nil {
+	if _, err := l.f.Write(b); err != nil || !results {
 		return err
 	}
 	return l.f.Sync()
+}
+
+// lineOf is the line of a header or an entry.
+func lineOf(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return append(sealed(b), '\n'), nil
 }
 
 // sealed adds to a JSON object a last key with the checksum of the object without it.

@@ -3,6 +3,7 @@ package trials
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ type Options struct {
 	First      []space.Point // tried first
 	WarmStart  string        // the folder of an earlier search, whose results are known
 	Resume     bool
+	Lag        int  // trials that a proposal does not wait for; 0: as usual
+	Async      bool // see search.Plan
 	Started    func(Entry)
 	Ended      func(Entry)
 }
@@ -42,6 +45,7 @@ type Search struct {
 	Session *run.Session
 	Bench   *Bench
 	Space   *space.Space
+	Near    []int // see NewBench
 	Header  Header
 	Notes   []string
 
@@ -49,14 +53,17 @@ type Search struct {
 	plan    search.Plan
 	planner *search.Planner
 	log     *Log
-	done    map[[2]int]*Outcome // results that the log had, by trial and rung
-	Entries []Entry             // results, in the order in which they came
+	runner  Runner
+	done    map[[2]int]Entry       // results that the log had, by trial and rung
+	running map[[2]int]space.Point // tasks that have not ended, by trial and rung
+	waiting []int                  // trials that may go on
+	Entries []Entry                // results, in the order in which they came
 	began   time.Time
 	final   *Final
 }
 
-// lag is how many trials a proposal does not wait for: so many workers are kept busy.
-const lag = 8
+// usualLag is how many trials a proposal does not wait for: so many workers are kept busy.
+const usualLag = 8
 
 const (
 	usualTrials = 40
@@ -66,7 +73,7 @@ const (
 // New prepares a search: it opens model and data, checks the space against them, and reads the log
 // of a search that is resumed. It writes nothing.
 func New(ctx context.Context, o Options) (*Search, error) {
-	s := &Search{o: o, done: map[[2]int]*Outcome{}, began: time.Now()}
+	s := &Search{o: o, done: map[[2]int]Entry{}, running: map[[2]int]space.Point{}, began: time.Now()}
 	cfg := o.Config
 	cfg.Out = ""
 	var err error
@@ -83,14 +90,15 @@ func New(ctx context.Context, o Options) (*Search, error) {
 	if err := s.readSpace(); err != nil {
 		return nil, err
 	}
-	near, notes, err := choose.Near(ctx, s.Session)
-	if err != nil {
+	var notes []string
+	if s.Near, notes, err = choose.Near(ctx, s.Session); err != nil {
 		return nil, err
 	}
 	s.Notes = append(s.Notes, notes...)
-	if s.Bench, err = NewBench(s.Session, cfg, s.Space.Limits(), near); err != nil {
+	if s.Bench, err = NewBench(s.Session, cfg, s.Space.Limits(), s.Near); err != nil {
 		return nil, err
 	}
+	s.runner = &local{bench: s.Bench}
 	if err := s.Bench.Check(s.Space); err != nil {
 		return nil, option.Errorf("space", "%w", err)
 	}
@@ -147,7 +155,7 @@ func (s *Search) makePlan() error {
 	if size := s.Space.Size(); size > 0 && size < n {
 		n = size
 	}
-	s.plan = search.Plan{Space: s.Space, Algorithm: algorithm, Trials: n, First: s.o.First, Lag: lag}
+	s.plan = search.Plan{Space: s.Space, Algorithm: algorithm, Trials: n, First: s.o.First, Lag: cmp.Or(s.o.Lag, usualLag), Async: s.o.Async}
 	if n >= fewRungs && s.deepens() {
 		s.plan.Rungs = search.Rungs{Resource: []int{25, 50, 100}, Eta: 2, Cohort: 8}
 	}
@@ -168,22 +176,28 @@ func (s *Search) deepens() bool {
 	return slices.ContainsFunc(p.Values, func(v space.Value) bool { return !slices.Equal(v.Texts(), []string{"head"}) })
 }
 
+// Shared are the options that all trials share, as the user gave them, without those on which no
+// result depends.
+func (s *Search) Shared() config.Config {
+	shared, usual := s.o.Config, config.DefaultConfig()
+	shared.Out, shared.Threads, shared.Cache, shared.CacheBudget = "", usual.Threads, usual.Cache, usual.CacheBudget
+	return shared
+}
+
 func (s *Search) header() error {
 	data, err := s.Session.Train.Fingerprint()
 	if err != nil {
 		return err
 	}
-	shared := s.o.Config
-	usual := config.DefaultConfig() // results do not depend on these
-	shared.Out, shared.Threads, shared.Cache, shared.CacheBudget = "", usual.Threads, usual.Cache, usual.CacheBudget
+	shared := s.Shared()
 	options, err := shared.YAML()
 	if err != nil {
 		return err
 	}
 	name, _ := s.Session.Task.NewMetrics().Metric()
 	s.Header = Header{
-		Version: version, Tool: tool.Version, Model: s.Session.Base.Model.Digest(), Data: hex.EncodeToString(data[:]), Options: string(options), Space: string(s.Space.YAML()),
-		Algorithm: cmp.Or(s.o.Algorithm, "tpe"), Objectives: s.o.Objectives, Trials: s.plan.Trials, Lag: lag, Rungs: s.plan.Rungs.Resource, Seed: s.Session.Config.Seed, Prior: s.o.Prior,
+		Version: version, ID: rand.Text(), Tool: tool.Version, Model: s.Session.Base.Model.Digest(), Data: hex.EncodeToString(data[:]), Options: string(options), Space: string(s.Space.YAML()),
+		Algorithm: cmp.Or(s.o.Algorithm, "tpe"), Objectives: s.o.Objectives, Trials: s.plan.Trials, Lag: s.plan.Lag, Async: s.plan.Async, Rungs: s.plan.Rungs.Resource, Seed: s.Session.Config.Seed, Prior: s.o.Prior,
 		Metric: name, Parts: s.Bench.Parts(), Examples: s.Session.Train.Len(), HeldOut: s.Bench.HeldOut(),
 	}
 	return nil
@@ -220,18 +234,27 @@ func (s *Search) reopen() error {
 	}{
 		{"model", h.Model, s.Header.Model}, {"training data", h.Data, s.Header.Data}, {"space", h.Space, s.Header.Space},
 		{"algorithm", h.Algorithm, s.Header.Algorithm}, {"objectives", fmt.Sprint(h.Objectives), fmt.Sprint(s.Header.Objectives)},
-		{"trials", h.Trials, s.Header.Trials}, {"prior", h.Prior, s.Header.Prior}, {"seed", h.Seed, s.Header.Seed}, {"options", h.Options, s.Header.Options},
+		{"trials", h.Trials, s.Header.Trials}, {"lag", h.Lag, s.Header.Lag}, {"async", h.Async, s.Header.Async}, {"prior", h.Prior, s.Header.Prior}, {"seed", h.Seed, s.Header.Seed}, {"options", h.Options, s.Header.Options},
 	} {
 		if d.was != d.now {
 			return option.Errorf("resume", "the search in %s has another %s: give what it began with, or another option out", s.o.Config.Out, d.what)
 		}
 	}
+	s.Header.ID, s.Header.Tool = cmp.Or(h.ID, s.Header.ID), h.Tool
+	if s.plan.Async {
+		s.plan.First = nil
+	}
 	for _, e := range entries {
 		if e.Final != nil {
 			s.final = e.Final
 		}
-		if e.Outcome != nil && s.done[[2]int{e.Trial, e.Rung}] == nil { // the first result of a task counts
-			s.done[[2]int{e.Trial, e.Rung}] = e.Outcome
+		key := [2]int{e.Trial, e.Rung}
+		if _, known := s.done[key]; !known && e.Outcome != nil { // the first result of a task counts
+			s.done[key] = e
+		}
+		// Without an order of results, proposals are taken from the log: there is one for each trial.
+		if s.plan.Async && e.Final == nil && e.Trial == len(s.plan.First) {
+			s.plan.First = append(s.plan.First, e.Point)
 		}
 	}
 	s.Notes = append(s.Notes, fmt.Sprintf("%s has %d results, which are not run again", path, len(s.done)))
@@ -270,10 +293,13 @@ func (s *Search) warm() error {
 	return nil
 }
 
+// Use makes a runner run the trials, in place of this process. Call it before Run, which closes it.
+func (s *Search) Use(r Runner) { s.runner = r }
+
 // Run runs the trials. When ctx ends, the search stops with what it has, and Run returns ctx's
 // error; with a folder, another call with Options.Resume goes on from there.
 func (s *Search) Run(ctx context.Context) error {
-	defer s.Bench.Close()
+	defer s.runner.Close()
 	if err := s.openLog(); err != nil {
 		return err
 	}
@@ -281,50 +307,31 @@ func (s *Search) Run(ctx context.Context) error {
 		defer s.log.Close()
 	}
 	began := time.Now()
-	for !s.planner.Finished() {
+	for {
 		if s.o.Budget > 0 && time.Since(began) > s.o.Budget {
 			s.planner.Stop()
 		}
-		if err := s.round(ctx); err != nil {
+		tasks, err := s.next()
+		if err == nil && len(tasks) > 0 {
+			err = s.start(ctx, tasks)
+		}
+		if err != nil {
+			return err
+		}
+		if s.planner.Finished() {
+			return nil
+		}
+		if len(s.running) == 0 {
+			return errors.New("trials: the search waits for nothing")
+		}
+		reports, err := s.runner.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.take(reports); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// round runs all tasks that may start, together.
-func (s *Search) round(ctx context.Context) error {
-	var tasks []search.Task
-	var entries []Entry
-	began := false
-	for t, ok := s.planner.Next(); ok; t, ok = s.planner.Next() {
-		began = true
-		e := Entry{At: time.Now().UTC(), Trial: t.Trial, Rung: t.Rung, Point: t.Point}
-		if old := s.done[[2]int{t.Trial, t.Rung}]; old != nil {
-			e.Outcome = old
-			s.take(e)
-			continue
-		}
-		if s.o.Started != nil {
-			s.o.Started(e)
-		}
-		if err := s.append(e); err != nil {
-			return err
-		}
-		tasks, entries = append(tasks, t), append(entries, e)
-	}
-	if !began && !s.planner.Finished() {
-		return fmt.Errorf("trials: the search waits for nothing")
-	}
-	return s.Bench.RunAll(ctx, tasks, func(i int, of Outcome) error {
-		e := entries[i]
-		e.At, e.Outcome = time.Now().UTC(), &of
-		if err := s.append(e); err != nil {
-			return err
-		}
-		s.take(e)
-		return nil
-	})
 }
 
 func (s *Search) openLog() (err error) {
@@ -344,19 +351,92 @@ func (s *Search) openLog() (err error) {
 	return err
 }
 
-func (s *Search) append(e Entry) error {
-	if s.log == nil {
-		return nil
+// next are the tasks that may start now. Those that the log has results of are settled on the way.
+func (s *Search) next() (tasks []search.Task, err error) {
+	for len(tasks) < s.runner.Room() {
+		t, ok := s.planner.Next()
+		if !ok {
+			break
+		}
+		key := [2]int{t.Trial, t.Rung}
+		s.running[key] = t.Point
+		old, done := s.done[key]
+		if !done {
+			tasks = append(tasks, t)
+			continue
+		}
+		if old.Point.Digest() != t.Point.Digest() {
+			return nil, fmt.Errorf("%s has other options for trial %d than this program proposes: go on with the version of Permafrost that began it, %s",
+				filepath.Join(s.o.Config.Out, LogFile), t.Trial, s.Header.Tool)
+		}
+		s.settle(Entry{At: time.Now().UTC(), Trial: t.Trial, Rung: t.Rung, Point: t.Point, Worker: old.Worker, Outcome: old.Outcome})
 	}
-	return s.log.Append(e)
+	return tasks, nil
 }
 
-// take gives a result to the planner.
-func (s *Search) take(e Entry) {
-	s.planner.Report(e.Trial, e.Rung, values(s.o.Objectives, e.Outcome))
-	if last := s.plan.Rungs.Resource; len(last) == 0 || e.Rung == len(last)-1 || e.Outcome.Failed != "" {
-		s.Bench.Drop(e.Trial)
+// start hands tasks to the runner.
+func (s *Search) start(ctx context.Context, tasks []search.Task) error {
+	if s.plan.Async && s.log != nil { // see reopen
+		var given []Entry
+		for _, t := range tasks {
+			given = append(given, Entry{At: time.Now().UTC(), Trial: t.Trial, Rung: t.Rung, Point: t.Point})
+		}
+		if err := s.log.Append(given...); err != nil {
+			return err
+		}
 	}
+	return s.runner.Start(ctx, tasks)
+}
+
+// take logs reports, and then settles those of tasks that have ended.
+func (s *Search) take(reports []Report) error {
+	var began, ended []Entry
+	for _, r := range reports {
+		point, ok := s.running[[2]int{r.Trial, r.Rung}]
+		if !ok {
+			continue // it has ended before
+		}
+		e := Entry{At: r.At.UTC(), Trial: r.Trial, Rung: r.Rung, Point: point, Worker: r.Worker, Outcome: r.Outcome}
+		if r.Outcome == nil {
+			began = append(began, e)
+			continue
+		}
+		if !r.Began.IsZero() {
+			b := r.Began.UTC()
+			e.Began = &b
+		}
+		ended = append(ended, e)
+	}
+	if s.log != nil {
+		if err := s.log.Append(append(slices.Clone(began), ended...)...); err != nil {
+			return err
+		}
+	}
+	for _, e := range began {
+		if s.o.Started != nil {
+			s.o.Started(e)
+		}
+	}
+	for _, e := range ended {
+		s.settle(e)
+	}
+	return nil
+}
+
+// settle gives a result to the planner.
+func (s *Search) settle(e Entry) {
+	delete(s.running, [2]int{e.Trial, e.Rung})
+	s.planner.Report(e.Trial, e.Rung, values(s.o.Objectives, e.Outcome))
+	if !slices.Contains(s.waiting, e.Trial) {
+		s.waiting = append(s.waiting, e.Trial)
+	}
+	s.waiting = slices.DeleteFunc(s.waiting, func(trial int) bool {
+		over := s.planner.Over(trial)
+		if over {
+			s.runner.Drop(trial)
+		}
+		return over
+	})
 	s.Entries = append(s.Entries, e)
 	if s.o.Ended != nil {
 		s.o.Ended(e)

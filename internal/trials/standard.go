@@ -16,15 +16,27 @@ func (b *Bench) hold(ctx context.Context, s *run.Session, k int) (*run.Held, err
 		return nil, err
 	}
 	if !ok || s.Config.Augment != "none" || s.Plans.Reach.Pending() {
-		return s.Hold(ctx, nil, false, b.sinks...)
+		return b.begin(ctx, s)
 	}
 	found, set := b.standards.of(standardKey{id, s.Config.CachePrecision, s.Config.Batch, k})
 	if found != nil {
 		s.Net.Norm = found
-		return s.Hold(ctx, nil, false, b.sinks...)
+		return b.begin(ctx, s)
 	}
-	f, err := s.Hold(ctx, nil, false, b.sinks...)
+	f, err := b.begin(ctx, s)
 	set(s.Net.Norm)
+	return f, err
+}
+
+// begin opens a fit that outlives ctx: a later call goes on with it under a context of its own.
+func (b *Bench) begin(ctx context.Context, s *run.Session) (*run.Held, error) {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	f, err := s.Hold(own, nil, false, b.sinks...)
+	if !stop() && err == nil {
+		f.Close()
+		err = ctx.Err()
+	}
 	return f, err
 }
 

@@ -30,8 +30,7 @@ func (b *Bench) Run(ctx context.Context, t search.Task) (of Outcome, err error) 
 // a time as there are threads, each by itself. Each trial has the result of Run, to the bit.
 //
 // ended is called on the caller's goroutine with the index of a task and its outcome, in the order in
-// which they end. If it errors, so does RunAll. ctx must not end before that of later calls for the
-// same trials.
+// which they end. If it errors, so does RunAll.
 func (b *Bench) RunAll(ctx context.Context, tasks []search.Task, ended func(i int, of Outcome) error) error {
 	var jobs []*job
 	for i, t := range tasks {
@@ -148,7 +147,7 @@ func (b *Bench) trainAll(ctx context.Context, jobs []*job, ended func(i int, of 
 			defer kernel.Beside()()
 			for u := range units {
 				began := time.Now()
-				if err := b.trainPart(ctx, steps, u.job, u.part); err != nil {
+				if err := b.trainPart(steps, u.job, u.part); err != nil {
 					stop(err)
 				}
 				if u.end(time.Since(began).Seconds() / float64(n)) {
@@ -189,10 +188,9 @@ func beside(jobs []*job) int {
 // fitsBeside is how many fits may train at a time whose steps need so many bytes.
 func fitsBeside(bytes int64) int { return int(max(1, stepMemory/max(1, bytes))) }
 
-// trainPart goes on with the fit of one part, or begins it. steps ends where the fits are to stop; ctx
-// is that of the fits, which may outlive the call.
-func (b *Bench) trainPart(ctx, steps context.Context, j *job, k int) error {
-	if steps.Err() != nil || j.failedBefore(k) {
+// trainPart goes on with the fit of one part, or begins it.
+func (b *Bench) trainPart(ctx context.Context, j *job, k int) error {
+	if ctx.Err() != nil || j.failedBefore(k) {
 		return nil
 	}
 	f := j.of.fits[k]
@@ -214,7 +212,7 @@ func (b *Bench) trainPart(ctx, steps context.Context, j *job, k int) error {
 		}
 		j.of.fits[k] = f
 	}
-	m, whole, err := trainTo(steps, f, j.task.To)
+	m, whole, err := trainTo(ctx, f, j.task.To)
 	if err != nil {
 		return j.failOr(k, err)
 	}

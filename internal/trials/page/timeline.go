@@ -28,6 +28,9 @@ func spans(r *trials.Record) []span {
 		case e.Final != nil:
 		case e.Outcome == nil:
 			began[key] = e
+		case e.Began != nil: // on a worker, whose clock tells how long it took
+			out = append(out, span{trial: e.Trial, worker: e.Worker, from: *e.Began, to: e.At})
+			delete(began, key)
 		default:
 			if b, ok := began[key]; ok {
 				out = append(out, span{trial: e.Trial, worker: b.Worker, from: b.At, to: e.At})
