@@ -90,7 +90,7 @@ var imports = []struct {
 	{"examples/serve", ".", ""},
 	{"examples/service", ".", ""},
 	{"examples/source", ".", ""},
-	{"internal/trials", "internal/choose internal/search internal/search/pareto internal/search/space internal/inspect internal/run internal/config internal/compile internal/split internal/data internal/task internal/adapter internal/freeze internal/option internal/random internal/tensor internal/version", ""},
+	{"internal/trials", "internal/choose internal/search internal/search/pareto internal/search/space internal/inspect internal/run internal/keep internal/report internal/config internal/compile internal/split internal/data internal/task internal/adapter internal/freeze internal/option internal/kernel internal/random internal/tensor internal/version", ""},
 	{"internal/trials/page", "internal/trials internal/search internal/search/space", ""},
 	{"internal/trials/workers", "internal/trials internal/search internal/cluster internal/run internal/config internal/feed internal/data internal/option internal/kernel internal/version", ""},
 	{"search", ". internal/trials internal/trials/workers internal/cluster internal/cache internal/trials/page internal/search/space internal/config internal/atomicfile internal/report internal/kernel internal/option", ""},
