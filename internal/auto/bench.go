@@ -25,14 +25,15 @@ type part struct {
 	trained, heldOut int // examples in them
 }
 
-// divide divides the training examples. Each example is held out in one part.
-func divide(s *run.Session) ([]part, error) {
+// divide divides the training examples. Each example is held out in one part, and
+// nearly equal ones in the same.
+func divide(s *run.Session, near []int) ([]part, error) {
 	n := s.Train.Len()
 	k := folds
 	if n < few {
 		k = fewFolds
 	}
-	all, err := s.Train.Folds(max(k, (n+maxHeldOut-1)/maxHeldOut), s.Config.Seed)
+	all, err := s.Train.Folds(max(k, (n+maxHeldOut-1)/maxHeldOut), s.Config.Seed, near)
 	if err != nil {
 		return nil, err
 	}

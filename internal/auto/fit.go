@@ -59,7 +59,12 @@ func Fit(ctx context.Context, cfg config.Config, sets run.Sets, sinks ...report.
 		return nil, err
 	}
 	log := &recorder{sinks: sinks}
-	a, err := begin(s, cfg, log.emit)
+	near, notes, err := choose.Near(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	s.Notes = append(s.Notes, notes...)
+	a, err := begin(s, cfg, near, log.emit)
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +79,13 @@ func Fit(ctx context.Context, cfg config.Config, sets run.Sets, sinks ...report.
 	return l.fit(ctx, won)
 }
 
-// begin prepares the search.
-func begin(s *run.Session, cfg config.Config, emit func(report.Event)) (*auto, error) {
+// begin prepares the search. Examples that are nearly equal stay together in the parts.
+func begin(s *run.Session, cfg config.Config, near []int, emit func(report.Event)) (*auto, error) {
 	name, _ := s.Task.NewMetrics().Metric()
 	a := &auto{session: s, user: cfg, emit: emit, began: time.Now(), examples: s.Train.Len() + s.Val.Len(), encoded: map[string]bool{},
 		report: &Report{Metric: name, Trials: []Trial{}, Candidates: []Candidate{}, Examples: s.Train.Len()}}
 	var err error
-	if a.parts, err = divide(s); err != nil {
+	if a.parts, err = divide(s, near); err != nil {
 		return nil, err
 	}
 	return a, a.enter()

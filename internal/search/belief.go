@@ -74,10 +74,10 @@ const (
 	probedSD            = 0.2
 	ownSD               = 0.06 // of each choice by itself
 
-	curveMean, curveSD = 1.6, 0.6 // what a fit gains from its start to its end, common to all
-	upCurveMean        = 0.5      // more than that with three times the rate and everything thawed
+	curveMean, curveSD = 1.6, 0.4 // what a fit gains from its start to its end, common to all
+	upCurveMean        = 0.8      // more than that with three times the rate and everything thawed
 	upCurveSD          = 0.4
-	ownCurveSD         = 0.35 // of each choice by itself
+	ownCurveSD         = 0.22 // of each choice by itself
 
 	chance      = 0.005 // variance of a fit: another order of the examples
 	chanceFew   = 0.5   // the same over the number of held-out examples: other examples
