@@ -72,7 +72,7 @@ func Fit(ctx context.Context, cfg config.Config, sets run.Sets, sinks ...report.
 	if err := l.first(ctx); err != nil {
 		return nil, err
 	}
-	won, err := a.choose(ctx, sets)
+	won, err := a.choose(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func begin(s *run.Session, cfg config.Config, near []int, emit func(report.Event
 }
 
 // choose searches for the best choice.
-func (a *auto) choose(ctx context.Context, sets run.Sets) (won int, err error) {
+func (a *auto) choose(ctx context.Context) (won int, err error) {
 	b := &bench{session: a.session, choices: a.choices, parts: a.parts}
 	defer b.close()
 	a.trainer = b
@@ -101,7 +101,7 @@ func (a *auto) choose(ctx context.Context, sets run.Sets) (won int, err error) {
 		a.reason = fmt.Sprintf("%d training examples are too few to compare plans on: the head alone risks least.", a.session.Train.Len())
 	default:
 		if task.KindOf(a.session.Task).Answers.Classes && a.session.Net.Headed.Fresh {
-			if a.advice, err = choose.Advise(ctx, choose.AdviseOptions{Config: a.user, Sets: sets}); err != nil {
+			if a.advice, err = choose.Advise(ctx, choose.AdviseOptions{Config: a.user, Session: a.session}); err != nil {
 				return 0, err
 			}
 			a.report.Advised = a.advice.Recommended.Thaw
