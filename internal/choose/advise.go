@@ -138,14 +138,18 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	if err != nil {
 		return nil, err
 	}
-	costs := make([]inspect.Cost, len(plans))
+	for i, p := range plans {
+		a.Candidates = append(a.Candidates, Candidate{Thaw: p.Thaw[0], Adapter: p.Adapter, Pull: pulls[i].share, Depth: pulls[i].depth})
+	}
 	if o.Session == nil {
-		if costs, err = inspect.Costs(ctx, s, cfg, decode, plans); err != nil {
+		costs, err := inspect.Costs(ctx, s, cfg, decode, plans)
+		if err != nil {
 			return nil, err
 		}
-	}
-	for i, c := range costs {
-		a.Candidates = append(a.Candidates, Candidate{Thaw: plans[i].Thaw[0], Adapter: plans[i].Adapter, Pull: pulls[i].share, Depth: pulls[i].depth, Seconds: c.Seconds, Bytes: c.TrainBytes, Checkpoint: c.Checkpoint, Params: c.ParamsThawed, Epochs: c.Epochs})
+		for i, of := range costs {
+			c := &a.Candidates[i]
+			c.Seconds, c.Bytes, c.Checkpoint, c.Params, c.Epochs = of.Seconds, of.TrainBytes, of.Checkpoint, of.ParamsThawed, of.Epochs
+		}
 	}
 	if len(a.Depths) > 0 {
 		Weigh(a)
