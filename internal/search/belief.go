@@ -400,4 +400,6 @@ func (b *Belief) Next(steps []Step, best int, price float64, may func(c int) boo
 	return out, found
 }
 
+// costPower is the power of its work by which what a step tells is divided: the root lets a dear
+// step that tells much go before cheap ones that tell little each.
 const costPower = 0.5
