@@ -41,8 +41,9 @@ const (
 	fitPrice = 0.000001
 	most     = 1.4 // times the limit that may be reached where the choice turns to a dearer plan at the end
 	// work of the search, over that of the head alone, while the head is expected to be best
-	headTimes  = 2.5
-	sureOfHead = 0.7 // by which advice that is sure of the head makes deeper plans worse
+	headTimes = 1.2
+	// how much of what advice expects counts, and the most that it changes
+	adviceShare, mostAdvised = 0.25, 0.5
 )
 
 // shares of its epochs at which a trial pauses.
@@ -181,7 +182,11 @@ func (a *auto) last(c int) (part int, share float64) {
 }
 
 func (a *auto) step(c, part int, share float64) search.Step {
-	return search.Step{Choice: c, Part: part, Share: share, Examples: a.parts[part].heldOut, Work: a.cost(c, part, share)}
+	examples := a.parts[part].heldOut
+	if !a.classes() {
+		examples = min(examples, chunks)
+	}
+	return search.Step{Choice: c, Part: part, Share: share, Examples: examples, Work: a.cost(c, part, share)}
 }
 
 // cost is the work of taking a choice on a part to a share of its epochs, from where it stands.

@@ -261,7 +261,7 @@ func TestBudget(t *testing.T) {
 	r, err := Fit(context.Background(), cfg, run.Sets{})
 	must(t, err)
 	a := r.Auto.(*Report)
-	if a.Limit != 0 || a.Parts != fewFolds {
+	if a.Limit != 0 || a.Parts != 2*fewFolds {
 		t.Errorf("limit %g, %d parts", a.Limit, a.Parts)
 	}
 	for _, x := range a.Trials {

@@ -12,11 +12,12 @@ import (
 )
 
 const (
-	folds      = 5    // parts of the training examples, at least
-	fewFolds   = 3    // of few examples: a part of less tells nothing
-	few        = 250  // training examples
-	maxHeldOut = 2000 // examples of a part, at most
-	mostOpen   = 12   // fits that pause at a time: each keeps its weights and what its optimiser needs
+	folds      = 5       // parts of the training examples, at least
+	fewFolds   = 3       // of few examples: a part of less tells nothing
+	few        = 250     // training examples
+	maxHeldOut = 2000    // examples of a part, at most
+	mostOpen   = 12      // fits that pause at a time
+	mostBytes  = 2 << 30 // memory that they keep: weights, activations and what the optimiser needs
 )
 
 // part is a division of the training examples.
@@ -25,15 +26,25 @@ type part struct {
 	trained, heldOut int // examples in them
 }
 
-// divide divides the training examples. Each example is held out in one part, and
-// nearly equal ones in the same.
+// divide divides the training examples. Each example is held out in one part, and nearly equal ones
+// in the same. Very few examples are divided twice.
 func divide(s *run.Session, near []int) ([]part, error) {
+	parts, err := divideBy(s, near, s.Config.Seed)
+	if err == nil && s.Train.Len() < fewExamples {
+		var more []part
+		more, err = divideBy(s, near, s.Config.Seed+1)
+		parts = append(parts, more...)
+	}
+	return parts, err
+}
+
+func divideBy(s *run.Session, near []int, seed uint64) ([]part, error) {
 	n := s.Train.Len()
 	k := folds
 	if n < few {
 		k = fewFolds
 	}
-	all, err := s.Train.Folds(max(k, (n+maxHeldOut-1)/maxHeldOut), s.Config.Seed, near)
+	all, err := s.Train.Folds(max(k, (n+maxHeldOut-1)/maxHeldOut), seed, near)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +71,9 @@ type bench struct {
 
 type pausing struct {
 	choice, part int
+	session      *run.Session
 	fit          *run.Held
+	bytes        int64 // of memory
 }
 
 // advance goes on with a fit, or begins it. A fit that was closed because too many were open starts
@@ -85,6 +98,7 @@ func (b *bench) advance(ctx context.Context, c, p int, share float64) (*measured
 		f.fit.Close() // of a fit that has ended
 		return m, nil
 	}
+	f.bytes = f.session.TrainBytes()
 	b.open = append(b.open, f)
 	return m, nil
 }
@@ -96,7 +110,12 @@ func (b *bench) take(ctx context.Context, c, p int) (*pausing, error) {
 		b.open = slices.Delete(b.open, k, k+1)
 		return f, nil
 	}
-	if len(b.open) >= mostOpen {
+	kept := int64(0)
+	for _, f := range b.open {
+		kept += f.bytes
+	}
+	for len(b.open) > 0 && (len(b.open) >= mostOpen || kept > mostBytes) {
+		kept -= b.open[0].bytes
 		b.open[0].fit.Close() // of a fit that is given up
 		b.open = slices.Delete(b.open, 0, 1)
 	}
@@ -107,7 +126,7 @@ func (b *bench) take(ctx context.Context, c, p int) (*pausing, error) {
 		return nil, err
 	}
 	s.MeasureEach = true
-	f := &pausing{choice: c, part: p}
+	f := &pausing{choice: c, part: p, session: s}
 	f.fit, err = s.Hold(ctx, nil, false)
 	return f, err
 }

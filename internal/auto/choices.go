@@ -189,20 +189,39 @@ func (a *auto) beliefs() []search.Choice {
 		case !c.head:
 			b.Depth = float64(1+slices.Index(deep, c.name)) / float64(len(deep))
 		}
-		b.Mean = a.advised(c)
+		b.Mean = a.advised(c, b.Depth)
 		out = append(out, b)
 	}
 	return out
 }
 
-// advised is by how much the logarithm of a choice's badness is expected to lie above what is usual.
-// Advice orders plans and is no forecast, so it counts only in part.
-func (a *auto) advised(c *choice) float64 {
+// advised is by how much the logarithm of a choice's badness is expected to lie above what is usual
+// for the depth. Advice orders plans and is no forecast, so it counts only in part.
+func (a *auto) advised(c *choice, depth float64) float64 {
 	if c.head || a.advice == nil || len(a.advice.Depths) == 0 {
 		return 0
 	}
-	if r := a.advice.Recommended; r.Thaw == "head" && r.Sure == "high" {
-		return sureOfHead
+	of := func(thaw, adapter string) float64 {
+		for _, x := range a.advice.Candidates {
+			if x.Thaw == thaw && x.Adapter == adapter {
+				return x.Score
+			}
+		}
+		return math.NaN()
 	}
-	return 0
+	head, deep := of("head", ""), of(strings.Join(c.cfg.Thaw, ","), "")
+	if c.cfg.Adapter != "" {
+		deep = of("head,kind:adapter", c.cfg.Adapter)
+	}
+	if math.IsNaN(head) || math.IsNaN(deep) {
+		return 0
+	}
+	least := 0.5 / float64(a.report.Examples)
+	more := math.Log((1-deep+least)/(1-head+least)) - search.Usual(depth)
+	return math.Max(-mostAdvised, math.Min(mostAdvised, adviceShare*more))
+}
+
+// sure reports whether advice is sure that the head suffices.
+func (a *auto) sure() bool {
+	return a.advice != nil && len(a.advice.Depths) > 0 && a.advice.Recommended.Thaw == "head" && a.advice.Recommended.Sure == "high"
 }

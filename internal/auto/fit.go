@@ -109,7 +109,10 @@ func (a *auto) choose(ctx context.Context) (won int, err error) {
 		if err := a.heads(ctx); err != nil {
 			return 0, err
 		}
-		if won, err = a.search(ctx); err != nil {
+		if a.sure() {
+			a.believe()
+			a.reason = "Advice is sure that the frozen trunk suits the task, so nothing deeper was tried. " + a.advice.Recommended.Why
+		} else if won, err = a.search(ctx); err != nil {
 			return 0, err
 		}
 	}

@@ -155,7 +155,7 @@ func (a *auto) words(won int) (text, why string) {
 	}
 	other := a.rival(won)
 	if other < 0 {
-		return text, strings.Join([]string{"Nothing else could be measured.", a.reason}, " ")
+		return text, cmp.Or(a.reason, "Nothing else could be measured.")
 	}
 	o := a.choices[other]
 	_, theirs, _, seen := a.shown(other)

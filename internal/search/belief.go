@@ -89,12 +89,17 @@ const (
 // early is how much of the common gain a fit still has before it, from 1 at its start.
 func early(share float64) float64 { return math.Exp(-9 * share) }
 
+// Usual is by how much the logarithm of the badness usually lies above that of the head.
+func Usual(depth float64) float64 {
+	if depth == 0 {
+		return 0
+	}
+	return deepMean + depthMean*depth
+}
+
 // before is the mean that a choice has without readings.
 func (c *Choice) before() float64 {
-	m := headMean + c.Mean
-	if c.Depth > 0 {
-		m += deepMean + depthMean*c.Depth
-	}
+	m := headMean + c.Mean + Usual(c.Depth)
 	switch {
 	case c.Depth > 0 && c.Rate > 0:
 		m += c.Rate * (upMean + upDepthMean*c.Depth)
