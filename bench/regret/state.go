@@ -172,9 +172,31 @@ func (s *state) report(path string) error {
 			fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f |\n", base.title, sum(r).mean, sum(r).worst, sum(t).mean)
 		}
 	}
+	suits(&b, names, by)
 	overfitting(&b, names, by)
 	b.WriteString("\nA pair with a percentage uses that share of the training examples, spread evenly over the classes.\n")
 	return os.WriteFile(path, []byte(b.String()), 0o666)
+}
+
+// suits writes how long --auto takes where the head is best, or within half a point of that.
+func suits(b *strings.Builder, names []string, by map[string][]outcome) {
+	var rows []string
+	for _, name := range names {
+		var auto, head, lost []float64
+		for _, o := range by[name] {
+			if f := o.others["always the head"]; f != nil && o.regret(f) <= 0.5 {
+				auto, head, lost = append(auto, o.auto.CPU), append(head, f.CPU), append(lost, o.regret(o.auto))
+			}
+		}
+		if len(auto) > 0 {
+			rows = append(rows, fmt.Sprintf("| %s | %d | %.1f | %.1f | %.1f | %.2f |\n", name, len(auto), sum(head).mean, sum(auto).mean, sum(auto).mean/sum(head).mean, sum(lost).mean))
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n## Where the head is best\n\nFits in which the head alone is the best of the grid, or within half a point of it. Times are processor seconds.\n\n"+
+		"| pair | seeds | the head's own time | `--auto` | times that | mean regret |\n|---|---|---|---|---|---|\n%s", strings.Join(rows, ""))
 }
 
 // overfitting writes the table of gaps between training and validation.

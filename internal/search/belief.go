@@ -70,8 +70,8 @@ const (
 	headRateSD          = 0.15
 	adapterMean         = 0.2 // over thawing half of the way
 	adapterSD           = 0.5
-	probedMean          = 0.15
-	probedSD            = 0.2
+	probedMean          = 0.3
+	probedSD            = 0.3
 	ownSD               = 0.06 // of each choice by itself
 
 	curveMean, curveSD = 1.6, 0.4 // what a fit gains from its start to its end, common to all
@@ -82,6 +82,7 @@ const (
 	chance      = 0.005 // variance of a fit: another order of the examples
 	chanceFew   = 0.5   // the same over the number of held-out examples: other examples
 	ridge       = 0.3   // what examples err by themselves, as a variance over that of all
+	jitter      = 0.002 // variance of every reading by itself
 	usualSpread = 2.0   // variance of the relative badness of an example where nothing is known
 	alike       = 0.6   // correlation of a new fit's errors with those of others on the same examples
 )
@@ -235,7 +236,7 @@ func (b *Belief) update() {
 				k += dot(b.spread[i], b.spread[j])
 			}
 			if i == j {
-				k += ridge * (dot(b.spread[i], b.spread[i]) + 0.1)
+				k += ridge*dot(b.spread[i], b.spread[i]) + jitter
 			}
 			all.SetSym(i, j, k)
 		}
@@ -355,7 +356,7 @@ func (b *Belief) tells(s Step, c, than int) float64 {
 			along -= (b.toChoice(b.Readings[i].place(), c) - b.toChoice(b.Readings[i].place(), than)) * inner.AtVec(i)
 		}
 	}
-	return along * along / math.Max(v+noise*(1+ridge)+ridge*0.1, 1e-6)
+	return along * along / math.Max(v+noise*(1+ridge)+jitter, 1e-6)
 }
 
 // nearest is the last reading of the same choice on the same examples, else the one of the nearest
