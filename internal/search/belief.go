@@ -68,8 +68,8 @@ const (
 	upSD, upDepthSD     = 0.18, 0.2
 	downMean, downSD    = 0.16, 0.12 // a third of the rate
 	headRateSD          = 0.15
-	adapterMean         = 0.2 // over thawing half of the way
-	adapterSD           = 0.5
+	adapterMean         = 0.4 // over thawing half of the way
+	adapterSD           = 0.45
 	probedMean          = 0.3
 	probedSD            = 0.3
 	ownSD               = 0.06 // of each choice by itself
