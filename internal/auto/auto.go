@@ -33,7 +33,7 @@ const (
 	minExamples = 10 // training examples, below which nothing is compared
 	// limit on the search and the fit, as a share of the work of fitting every plan at three rates
 	gridShare = 0.25
-	minLimit  = 3e11 // lower bound of the limit, a few seconds of work
+	minLimit  = 1e11 // lower bound of the limit, a few seconds of work
 	// price of as much work as the head alone takes, as a share of the badness of guessing
 	headPrice = 0.00001
 	// the same for the fit that follows: of choices that are expected to be equally good, the one
