@@ -40,8 +40,10 @@ const (
 	// that computes less is taken
 	fitPrice = 0.000001
 	most     = 1.4 // times the limit that may be reached where the choice turns to a dearer plan at the end
-	// work of the search, over that of the head alone, while the head is expected to be best
-	headTimes = 1.2
+	// work of the search, over that of the head alone, while the head is expected to be best or
+	// nothing else was tried
+	headTimes  = 1.2
+	leastTried = 2e11 // work of the search in any case, a few seconds
 	// how much of what advice expects counts, and the most that it changes
 	adviceShare, mostAdvised = 0.25, 0.5
 )
@@ -67,6 +69,7 @@ type auto struct {
 
 	limit   float64 // on work, see gridShare; infinite where time is the limit
 	spent   float64
+	deep    bool    // something else than a head was tried
 	own     float64 // of the head alone, its frozen part included
 	lead    int     // the choice that is expected to be best
 	reserve float64 // work that is kept back for the fit
@@ -144,8 +147,25 @@ func (a *auto) next() (search.Step, bool) {
 			steps = append(steps, a.steps(c)...)
 		}
 	}
-	steps = slices.DeleteFunc(steps, func(s search.Step) bool { return !a.affords(s) })
+	if can := slices.DeleteFunc(slices.Clone(steps), func(s search.Step) bool { return !a.affords(s) }); len(can) > 0 || a.deep {
+		steps = can
+	} else if cheap := a.cheapest(steps); a.spent+cheap.Work+a.reserve <= a.limit { // one trial at least
+		steps = []search.Step{cheap}
+	} else {
+		steps = nil
+	}
 	return a.belief.Next(steps, a.lead, a.price, a.may)
+}
+
+// cheapest is the deep step of the least work.
+func (a *auto) cheapest(steps []search.Step) search.Step {
+	least := search.Step{Work: math.Inf(1)}
+	for _, s := range steps {
+		if !a.choices[s.Choice].head && s.Work < least.Work {
+			least = s
+		}
+	}
+	return least
 }
 
 // steps lists how the trials of a choice may go on: its last trial to later shares, or the next
@@ -212,7 +232,7 @@ func (a *auto) affords(s search.Step) bool {
 		left := (a.user.Budget - time.Since(a.began)).Seconds()
 		return a.pace == 0 && left > 0 || (s.Work+a.reserve)/a.pace < left
 	}
-	if a.choices[a.lead].head && a.spent+s.Work > headTimes*a.own {
+	if (a.choices[a.lead].head || !a.deep) && a.spent+s.Work > math.Max(headTimes*a.own, leastTried) {
 		return false
 	}
 	return a.spent+s.Work+a.reserve <= a.limit
@@ -273,6 +293,7 @@ func (a *auto) measure(ctx context.Context, s search.Step) error {
 	a.encoded[c.digest] = true
 	took := time.Since(began).Seconds()
 	if !c.head {
+		a.deep = true
 		a.pace = s.Work / math.Max(took, 1e-3)
 	}
 	if m.failed != "" {
@@ -294,11 +315,12 @@ func (a *auto) believe() {
 	}
 }
 
-// best is the choice that is expected to be best of those that were tried.
+// best is the choice that is expected to be best of those that were tried. An adapter must have
+// trained for half of its epochs: it learns faster than the layers, so a short trial flatters it.
 func (a *auto) best() int {
 	a.believe()
 	return max(0, a.belief.Best(a.price*fitPrice/headPrice, func(c int) bool {
-		tried, _ := a.last(c)
-		return tried >= 0 && a.may(c)
+		tried, share := a.last(c)
+		return tried >= 0 && a.may(c) && (a.choices[c].cfg.Adapter == "" || tried > 0 || share >= 0.5)
 	}))
 }

@@ -68,7 +68,7 @@ const (
 	upSD, upDepthSD     = 0.18, 0.2
 	downMean, downSD    = 0.16, 0.12 // a third of the rate
 	headRateSD          = 0.15
-	adapterMean         = 0.4 // over thawing half of the way
+	adapterMean         = 0.6 // over thawing half of the way
 	adapterSD           = 0.45
 	probedMean          = 0.3
 	probedSD            = 0.3
@@ -78,6 +78,10 @@ const (
 	upCurveMean        = 0.8      // more than that with three times the rate and everything thawed
 	upCurveSD          = 0.4
 	ownCurveSD         = 0.22 // of each choice by itself
+
+	// what held-out training examples say of a choice is not all true of new ones: of each choice, and
+	// of adapters together
+	shiftSD, adapterShiftSD = 0.15, 0.35
 
 	chance      = 0.005 // variance of a fit: another order of the examples
 	chanceFew   = 0.5   // the same over the number of held-out examples: other examples
@@ -168,8 +172,11 @@ func (b *Belief) related(x, y place) float64 {
 			k += xs * ys * upCurveSD * upCurveSD * p.Rate * p.Depth * q.Rate * q.Depth
 		}
 	}
+	if p.Adapter && q.Adapter {
+		k += adapterShiftSD * adapterShiftSD
+	}
 	if x.choice == y.choice {
-		k += xs * xs * ys * ys * ownCurveSD * ownCurveSD
+		k += shiftSD*shiftSD + xs*xs*ys*ys*ownCurveSD*ownCurveSD
 		if x.part == y.part {
 			k += chance + chanceFew/float64(x.examples)
 		}
