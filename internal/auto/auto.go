@@ -149,7 +149,7 @@ func (a *auto) next() (search.Step, bool) {
 	}
 	if can := slices.DeleteFunc(slices.Clone(steps), func(s search.Step) bool { return !a.affords(s) }); len(can) > 0 || a.deep {
 		steps = can
-	} else if cheap := a.cheapest(steps); a.spent+cheap.Work+a.reserve <= a.limit { // one trial at least
+	} else if cheap := a.cheapest(steps); a.user.Budget == 0 && a.spent+cheap.Work+a.reserve <= a.limit { // one trial at least
 		steps = []search.Step{cheap}
 	} else {
 		steps = nil
