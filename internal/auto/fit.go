@@ -58,6 +58,9 @@ func Fit(ctx context.Context, cfg config.Config, sets run.Sets, sinks ...report.
 	if err := s.Try(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.ChoosePlace(ctx, sinks...); err != nil {
+		return nil, err
+	}
 	log := &recorder{sinks: sinks}
 	near, notes, err := choose.Near(ctx, s)
 	if err != nil {
