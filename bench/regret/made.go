@@ -120,7 +120,7 @@ func drawn(a demo.Alphabet, train, val int) change {
 	}
 }
 
-// frames draws objects of each letter and takes several frames of each: shifted by up to a pixel,
+// frames draws objects of each letter and takes several frames of each: shifted by up to half a pixel,
 // a little lighter or darker, with new noise. The validation pictures are of other objects.
 func frames(a demo.Alphabet, objects, each, val int) change {
 	return func(_, _, to string) error {
@@ -152,7 +152,7 @@ func frames(a demo.Alphabet, objects, each, val int) change {
 // frame is a picture of an object that differs a little from others of it.
 func frame(r *rand.Rand, object *image.Gray) *image.Gray {
 	m := image.NewGray(object.Rect)
-	dx, dy := r.Float64()*2-1, r.Float64()*2-1
+	dx, dy := r.Float64()-0.5, r.Float64()-0.5
 	gain, offset := 0.95+0.1*r.Float64(), 10*r.Float64()-5
 	at := func(x, y int) float64 {
 		return float64(object.GrayAt(min(max(x, 0), demo.Side-1), min(max(y, 0), demo.Side-1)).Y)
