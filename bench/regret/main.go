@@ -51,6 +51,7 @@ var pairs = []pair{
 	{"letters cyrillic, uneven", "", "cyrillic", []int{100}, uneven},
 	{"letters latin", "", "greek", []int{100}, drawn(demo.Latin, 10, 12)},
 	{"letters of two classes", "", "greek", []int{100}, drawn(twoLetters, 25, 300)},
+	{"letters greek in frames", "", "greek", []int{100}, frames(demo.Greek, 3, 5, 30)},
 	{"resnet20 letters in frames", "resnet20-cifar10.onnx", "sign-digits", []int{100}, frames(demo.Latin, 3, 5, 12)},
 	{"resnet20 sign-digits, noisy labels", "resnet20-cifar10.onnx", "sign-digits", []int{30}, noisy(0.2)},
 	{"speech-embedding two digits", "speech-embedding.onnx", "spoken-digits", []int{100}, some(4, 2)},
