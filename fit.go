@@ -90,6 +90,7 @@ func beginRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	if j.session, err = prepare(ctx, cfg, sets); err != nil {
 		return nil, err
 	}
+	j.session.NoteIdleGroups()
 	if cfg.Extends != "" {
 		err = j.session.CheckExtend(ctx)
 	} else {

@@ -83,7 +83,7 @@ var imports = []struct {
 	// The public library reaches all that a user may call; nothing below knows of it.
 	{".", "internal/guide internal/testcase internal/demo internal/compare internal/auto internal/choose internal/inspect internal/run internal/config internal/tuned internal/report internal/split internal/feed internal/task internal/data internal/data/picture internal/cache internal/checkpoint internal/schedule internal/freeze internal/onnx internal/ir internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
-	{"bench/regret", "", ""},
+	{"bench/regret", "internal/demo", ""},
 	{"bench/same", "", ""},
 	{"examples/loop", ".", ""},
 	{"examples/personalise", ".", ""},

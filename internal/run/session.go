@@ -94,7 +94,9 @@ func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, err
 	if note != "" {
 		s.Notes = append(s.Notes, note)
 	}
-	return s, nil
+	leaks, err := data.Leaks(tr, held, nil)
+	s.Notes = append(s.Notes, leaks...)
+	return s, err
 }
 
 // pictureBudget limits the resized pictures in memory, in bytes.
