@@ -21,7 +21,7 @@ type cost struct {
 // passes, so that what else the machine does counts little.
 func (b *Bench) cost(ctx context.Context, s *run.Session) (cost, error) {
 	c := s.Config
-	key := fmt.Sprintf("%q %q %q %q %q %v", c.Head, c.Attach, c.Pool, c.Adapter, c.AdapterTargets, c.AdapterMerge)
+	key := fmt.Sprintf("%q %q %q %q %q %q %q %q %v", c.Cut, c.Skip, c.HeadActivation, c.Head, c.Attach, c.Pool, c.Adapter, c.AdapterTargets, c.AdapterMerge)
 	if known, ok := b.costs[key]; ok {
 		return known, nil
 	}
