@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
@@ -12,6 +13,9 @@ import (
 type Block struct {
 	Name string
 	End  string // name of the value behind it that a head can read; "" where there is none
+	// floating-point operations of one example up to its end, of the last block up to the head; 0
+	// where nothing alone is its end
+	FLOPs int64
 	// how the model goes on without the block; nil where it cannot: no shortcut of the same shape
 	// leads around all of its layers
 	Bypass *freeze.Bypass
@@ -48,42 +52,45 @@ func (b *Base) findEnds(h *Headed, set *freeze.Set, found []Block) error {
 	from, to := layerSpans(g, set)
 	waists := waistsOf(g, last)
 	at := nodePlaces(g)
-	before := func(node int) (w *ir.Value) { // the last waist before a node
+	behind := func(layer, next int) (found []*ir.Value) { // the waists between two layers
 		for _, v := range waists {
-			if at[v.Node] < node {
-				w = v
+			if at[v.Node] >= layer && at[v.Node] < next {
+				found = append(found, v)
 			}
 		}
-		return w
+		return found
 	}
-	ends := make([]*ir.Value, len(found))
+	ends := make([]*ir.Value, len(found)) // that a head can read
 	ways := make([][2]*ir.Value, len(found))
 	var values []*ir.Value // whose types are asked for
+	x := (*ir.Value)(nil)  // what the block reads
 	for i := range found {
 		end := last
 		if i+1 < len(found) {
-			if end = before(from[i+1]); end == nil || at[end.Node] < to[i] {
-				end = nil // several values are open: the end is only the last one computed
-				ends[i] = blockEnd(g, set, i+1)
-			} else {
-				ends[i] = end
+			switch all := behind(to[i], from[i+1]); {
+			case len(all) == 0: // several values are open: the end is only the last one computed
+				end, ends[i] = nil, blockEnd(g, set, i+1)
+			default:
+				end, ends[i] = all[len(all)-1], featuresAmong(all)
 			}
 		}
-		x := before(from[i])
-		if i == 0 || x == nil || end == nil || at[x.Node] < to[i-1] || x == end {
-			continue
+		if x != nil && end != nil && x != end {
+			if y := bypassed(g, x, end); y != nil {
+				ways[i] = [2]*ir.Value{x, y}
+				values = append(values, x, y)
+			}
 		}
-		if y := bypassed(g, x, end); y != nil {
-			ways[i] = [2]*ir.Value{x, y}
-			values = append(values, x, y)
-		}
+		x = end
+	}
+	if err := b.countFLOPs(g, append(ends[:len(ends)-1:len(ends)-1], last), found); err != nil {
+		return err
 	}
 	read, err := b.readable(g, ends)
 	if err != nil {
 		return err
 	}
-	for i, ok := range read {
-		if ok {
+	for i, width := range read {
+		if width > 0 {
 			found[i].End = ends[i].Name
 		}
 	}
@@ -102,6 +109,40 @@ func (b *Base) findEnds(h *Headed, set *freeze.Set, found []Block) error {
 			found[i].Bypass = &freeze.Bypass{Block: found[i].Name, Value: w[1].Name, Instead: w[0].Name}
 		}
 		types = types[2:]
+	}
+	return nil
+}
+
+// featuresAmong is the last of several values that is not only another one in another form: padded
+// for the next layer, say.
+func featuresAmong(values []*ir.Value) *ir.Value {
+	for _, v := range slices.Backward(values) {
+		if v.Node.Op != "Pad" && !v.Node.RawTraits().HandsOn {
+			return v
+		}
+	}
+	return values[len(values)-1]
+}
+
+// countFLOPs counts the operations of one example up to the end of each block.
+func (b *Base) countFLOPs(g *ir.Graph, ends []*ir.Value, found []Block) error {
+	whole := *g
+	whole.Outputs = slices.DeleteFunc(slices.Clone(ends), func(v *ir.Value) bool { return v == nil })
+	n := b.Two()
+	s, err := compile.Model(&whole, compile.Options{Shapes: b.Shapes(n), Plain: true})
+	if err != nil {
+		return err
+	}
+	k := 0
+	for i, v := range ends {
+		if v == nil {
+			continue
+		}
+		for m := range s.Ancestors(s.Outputs[k]) {
+			found[i].FLOPs += m.FLOPs()
+		}
+		found[i].FLOPs /= int64(n)
+		k++
 	}
 	return nil
 }

@@ -131,7 +131,7 @@ func New(ctx context.Context, o Options) (*Search, error) {
 
 func (s *Search) readSpace() (err error) {
 	if s.o.Space == nil {
-		if s.Space, err = DefaultSpace(s.Session, &s.o.Config); err == nil && s.o.First == nil && s.o.Algorithm != "random" {
+		if s.Space, err = DefaultSpace(s.Session, &s.o.Config, s.o.Objectives); err == nil && s.o.First == nil && s.o.Algorithm != "random" {
 			s.o.First = usual(s.Space)
 		}
 		return err
