@@ -56,7 +56,7 @@ func TestFound(t *testing.T) {
 		{"a language model with a skipped block", prose, "lm", func(c *permafrost.Config) {
 			c.Skip, c.Thaw, c.MaxLength = []string{"blocks.1"}, []string{"last:1"}, 12
 		}, nil, ""},
-		{"a cut and a value to attach to", pictures, "classify", func(c *permafrost.Config) { c.Cut, c.Attach = "last:1", []string{"/Flatten_output_0"} }, nil, "cut: attach says too"},
+		{"a cut and a value to attach to", pictures, "classify", func(c *permafrost.Config) { c.Cut, c.Attach = "last:1", []string{"/Flatten_output_0"} }, nil, "cut: option attach says too"},
 		{"a skipped block without a shortcut", pictures, "classify", func(c *permafrost.Config) { c.Skip = []string{"blocks.1"} }, nil, "none of the model's blocks can"},
 		{"dropout in a head on frozen features", pictures, "classify", func(c *permafrost.Config) {
 			c.HeadDropout, c.Epochs, c.Batch = 0.3, 3, 4

@@ -91,7 +91,7 @@ func (c *Config) Validate() error {
 	case c.Head == "keep" && c.Cuts():
 		return option.Errorf("cut", "head keep is the model's own classifier, which is behind every cut; give another head")
 	case len(c.Attach) > 0 && c.Cuts():
-		return option.Errorf("cut", "attach says too what the head reads, and leaves out what is behind it; give one of the two")
+		return option.Errorf("cut", "option attach says too what the head reads, and leaves out what is behind it; give one of the two")
 	case !(decay >= 0) || math.IsInf(decay, 0):
 		return option.Errorf("weight_decay", "%g is not a number from 0", decay)
 	case c.Budget < 0:

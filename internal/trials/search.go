@@ -103,6 +103,9 @@ func New(ctx context.Context, o Options) (*Search, error) {
 		return nil, err
 	}
 	s.runner = &local{bench: s.Bench}
+	if err := s.Bench.contradiction(s.Space); err != nil {
+		return nil, option.Errorf("space", "%w", err)
+	}
 	if err := s.Bench.Check(s.Space); err != nil {
 		return nil, option.Errorf("space", "%w", err)
 	}

@@ -221,8 +221,15 @@ func TestRefused(t *testing.T) {
 		"adapter: [\"\", \"lora:x\"]":  "lora:x",
 		"thaw: [head]\nthaw: [head]\n": "thaw",
 
-		"lr_times: [1, 2]\nlr: [0.1]\n":                    "leave one of them out",
-		"lr_times: [0, 2]\n":                               "0",
+		"lr_times: [1, 2]\nlr: [0.1]\n":   "leave one of them out",
+		"lr_times: [0, 2]\n":              "0",
+		"cut: [nowhere, none]\n":          `no block "nowhere"; it can end behind blocks.0`,
+		"skip: [none, blocks.1]\n":        "none of the model's blocks can",
+		"head: [\"mlp:4,x\"]\n":           "mlp:4,x",
+		"head_dropout: {float: [0, 1]}\n": "head_dropout",
+		"attach: [auto, blocks.0]\ncut: [none, blocks.0]\n": `cut: blocks.0 with attach: blocks.0: cut: option attach says too what the head reads, and leaves out what is behind it; give one of the two; ` +
+			`let one exist only beside the values of the other that allow it, as in attach: {choice: [...], when: {cut: ...}}`,
+
 		"rank: {ordered: [0, 2], by: floor}\n":             "none of block, kind, layer",
 		"rank: {ordered: [0, 2], by: kind}\n":              "no layers of which the kind is known",
 		"lr: {log: [0.1, 1], by: block}\n":                 "has no parts",
@@ -347,7 +354,7 @@ func TestGiven(t *testing.T) {
 		return out
 	}
 	o := small(t, "")
-	if got := names(o); !reflect.DeepEqual(got, []string{"thaw", "adapter", "lr_times", "weight_decay"}) {
+	if got := names(o); !reflect.DeepEqual(got, []string{"thaw", "adapter", "head", "attach", "lr_times", "weight_decay"}) {
 		t.Errorf("the default space has %v", got)
 	}
 	o.Config.LR, o.Config.Thaw = 0.01, []string{"last:1"}
