@@ -12,6 +12,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 )
@@ -389,5 +390,53 @@ func TestKnown(t *testing.T) {
 		space.Setting{Name: "attach", Value: space.Text("auto")}, space.Setting{Name: "nesterov", Value: space.Truth(true)}))
 	if err != nil || !reflect.DeepEqual(got.Thaw, []string{"head", "last:2"}) || got.LR != 0.25 || len(got.Attach) != 0 || !got.Nesterov {
 		t.Errorf("%+v (%v)", got, err)
+	}
+}
+
+// TestDefaultSpace: every point of a default space can be fitted; cuts and skipped blocks are in it
+// where an objective is about the model in use, and not where the user said what is left of it.
+func TestDefaultSpace(t *testing.T) {
+	for name, c := range map[string]struct {
+		objectives []Objective
+		change     func(c *config.Config)
+		want       []string
+	}{
+		"accuracy alone":        {[]Objective{Accuracy}, nil, []string{"thaw", "adapter", "head", "attach", "lr", "weight_decay"}},
+		"latency":               {[]Objective{Accuracy, Latency}, nil, []string{"thaw", "cut", "skip", "adapter", "head", "attach", "lr", "weight_decay"}},
+		"size":                  {[]Objective{Bytes, Accuracy}, nil, []string{"thaw", "cut", "skip", "adapter", "head", "attach", "lr", "weight_decay"}},
+		"training time":         {[]Objective{Accuracy, TrainSeconds}, nil, []string{"thaw", "adapter", "head", "attach", "lr", "weight_decay"}},
+		"a cut given":           {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Cut = "last:2" }, []string{"thaw", "adapter", "head", "lr", "weight_decay"}},
+		"blocks given":          {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Skip = []string{"blocks.3"} }, []string{"thaw", "cut", "adapter", "head", "attach", "lr", "weight_decay"}},
+		"a head given":          {[]Objective{Accuracy}, func(c *config.Config) { c.Head = "mlp:5" }, []string{"thaw", "adapter", "attach", "lr", "weight_decay"}},
+		"the model's own":       {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Head = "keep" }, []string{"thaw", "adapter", "lr", "weight_decay"}},
+		"the head alone":        {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Thaw = []string{"head"} }, []string{"cut", "skip", "head", "attach", "lr", "weight_decay"}},
+		"a deeper plan":         {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Thaw = []string{"last:1"} }, []string{"cut", "skip", "lr", "weight_decay"}},
+		"a value that it reads": {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Attach = []string{"blocks.4"} }, []string{"thaw", "adapter", "head", "lr", "weight_decay"}},
+	} {
+		o := small(t, "")
+		must(t, fixture.WriteChain(o.Config.Model, 6, 3, 1))
+		o.Objectives = c.objectives
+		if c.change != nil {
+			c.change(&o.Config)
+		}
+		s, err := New(t.Context(), o)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var names []string
+		for _, p := range s.Space.Params() {
+			names = append(names, p.Name)
+		}
+		if !reflect.DeepEqual(names, c.want) {
+			t.Errorf("%s: the space has %v, want %v", name, names, c.want)
+		}
+		for k := range 6 {
+			p, err := s.Space.Complete(space.NewPoint(), random.For(1, random.Search, k))
+			must(t, err)
+			if err := s.Bench.allows(p); err != nil {
+				t.Errorf("%s: %v: %v", name, p, err)
+			}
+		}
 	}
 }
