@@ -107,8 +107,24 @@ type Config struct {
 	// AdapterMerge adds the adapters into the weights when the model is written.
 	AdapterMerge bool
 
-	// Head is linear (default), mlp:N with N hidden units, or keep for the model's own classifier.
+	// Cut names the last block that is left of the model, as Inspect lists the blocks: what is behind
+	// it is left out, also of the tuned file, and the head reads its end. last:N leaves out the last
+	// N blocks. Default: none.
+	Cut string
+	// Skip names residual blocks that are left out, also of the tuned file: what a block reads takes
+	// the place of its result. Default: none.
+	Skip []string
+	// Head is linear (default); mlp:N with N hidden units, mlp:N,M with two hidden layers and so on up
+	// to four; or keep for the model's own classifier.
 	Head string
+
+	// HeadActivation is the function between the layers of a new head: relu (default), gelu, silu or
+	// tanh.
+	HeadActivation string
+	// HeadDropout is the probability with which each value that the last layer of a new head reads,
+	// and each hidden one, is dropped in training, from 0 (default) to below 1.
+	HeadDropout float64
+
 	// Attach names the values that the head reads; several are concatenated after pooling. Default:
 	// the input of the model's last classifier, else its last output.
 	Attach []string

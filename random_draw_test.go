@@ -38,7 +38,23 @@ func draw(d dice, s subject) permafrost.Config {
 	d.steps(&c)
 	d.regularisation(&c, s)
 	d.resources(&c, s)
+	d.shortens(&c, s, task)
 	return c
+}
+
+// shortens draws what is left of the model, and what its head is made of.
+func (d dice) shortens(c *permafrost.Config, s subject, task string) {
+	if len(c.Attach) == 0 && c.Head != "keep" && task != "lm" || d.chance(0.02) {
+		some(d, 0.15, &c.Cut, "last:1", "last:1", "blocks.0")
+	}
+	if s.tokens || d.chance(0.02) {
+		some(d, 0.2, &c.Skip, []string{"blocks.0"}, []string{"blocks.0"}, []string{"blocks.1"}, []string{"blocks.0,blocks.1"})
+	}
+	if c.Head != "keep" && task != "lm" || d.chance(0.02) {
+		some(d, 0.1, &c.Head, "mlp:6,4")
+		some(d, 0.15, &c.HeadDropout, 0.2, 0.5)
+		some(d, 0.15, &c.HeadActivation, "gelu", "silu", "tanh")
+	}
 }
 
 // trains draws what trains.

@@ -14,7 +14,7 @@ func TestFound(t *testing.T) {
 	for _, s := range subjects(t, t.TempDir()) {
 		of[s.name] = s
 	}
-	pictures, texts, sounds, files := of["pictures"], of["texts"], of["sounds"], of["files"]
+	pictures, texts, prose, sounds, files := of["pictures"], of["texts"], of["prose"], of["sounds"], of["files"]
 	for _, c := range []struct {
 		name    string
 		subject subject
@@ -45,6 +45,25 @@ func TestFound(t *testing.T) {
 		{"transcripts of texts", texts, "classify", func(c *permafrost.Config) { c.Task, c.Batch = "ctc", 4 }, nil, ""},
 		{"transcripts from a map", sounds, "ctc", func(c *permafrost.Config) { c.Attach, c.Batch = []string{"/conv0/Relu_output_0"}, 4 }, nil, ""},
 		{"transcripts from two values", sounds, "ctc", func(c *permafrost.Config) { c.Attach = []string{"/conv0/Relu_output_0", "/Flatten_output_0"} }, nil, "has 62 positions"},
+		{"a cut", pictures, "classify", func(c *permafrost.Config) { c.Cut, c.Thaw = "blocks.0", []string{"head", "all"} }, nil, ""},
+		{"a cut and a merged adapter", texts, "classify", func(c *permafrost.Config) {
+			c.Cut, c.Skip, c.Adapter, c.AdapterMerge = "last:1", nil, "lora:2", true
+		}, nil, ""},
+		{"a skipped block and adapters behind it", texts, "classify", func(c *permafrost.Config) {
+			c.Skip, c.Adapter, c.Epochs, c.Batch = []string{"blocks.0"}, "lora:2", 3, 4
+		}, [][]int{{2}, {5}}, ""},
+		{"all that can be skipped", texts, "regress", func(c *permafrost.Config) { c.Skip, c.Thaw = []string{"blocks.0,blocks.1"}, []string{"all"} }, nil, ""},
+		{"a language model with a skipped block", prose, "lm", func(c *permafrost.Config) {
+			c.Skip, c.Thaw, c.MaxLength = []string{"blocks.1"}, []string{"last:1"}, 12
+		}, nil, ""},
+		{"a cut and a value to attach to", pictures, "classify", func(c *permafrost.Config) { c.Cut, c.Attach = "last:1", []string{"/Flatten_output_0"} }, nil, "cut: option attach says too"},
+		{"a skipped block without a shortcut", pictures, "classify", func(c *permafrost.Config) { c.Skip = []string{"blocks.1"} }, nil, "none of the model's blocks can"},
+		{"dropout in a head on frozen features", pictures, "classify", func(c *permafrost.Config) {
+			c.HeadDropout, c.Epochs, c.Batch = 0.3, 3, 4
+		}, [][]int{{1}, {6, 3}}, ""},
+		{"dropout in a head of several layers", texts, "multilabel", func(c *permafrost.Config) {
+			c.Head, c.HeadActivation, c.HeadDropout, c.Thaw, c.Epochs, c.Batch = "mlp:6,4", "gelu", 0.3, []string{"last:1"}, 3, 4
+		}, [][]int{{1}, {6, 3}}, ""},
 		{"the loss of numbers", pictures, "regress", func(c *permafrost.Config) { c.Thaw, c.Batch = []string{"last:1"}, 4 }, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

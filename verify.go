@@ -27,6 +27,8 @@ type VerifiedFit struct {
 	Thaw    []string `json:"thaw"`                     // selectors of its plan
 	Adapter string   `json:"adapter,omitempty"`        // kind of adapter that it trained
 	Merged  bool     `json:"adapter_merged,omitempty"` // the adapter became part of the weights beside it
+	Cut     string   `json:"cut,omitempty"`            // the block behind which it cut its base
+	Skip    []string `json:"skip,omitempty"`           // blocks that it left out before it
 	Trained []string `json:"trained"`                  // tensors of the first base that its plan let change and that did change
 }
 

@@ -46,6 +46,8 @@ func TestIdleOptions(t *testing.T) {
 		{[]string{"--class-weights", "balanced"}, "--class-weights balanced does nothing: each class has 8 training examples"},
 		{[]string{"--cache", "off", "--cache-budget", "1GiB"}, "--cache-budget 1GiB does nothing"},
 		{[]string{"--cache", "off", "--cache-precision", "float16"}, "--cache-precision float16 does nothing"},
+		{[]string{"--head-activation", "gelu"}, "--head-activation gelu does nothing: head linear has no hidden layer"},
+		{[]string{"--head-dropout", "0.5", "--head", "keep", "--model", "three.onnx"}, "--head-dropout 0.5 does nothing"},
 		{[]string{"--pool", "max", "--head", "keep", "--model", "three.onnx"}, "--pool max does nothing"},
 	} {
 		name := strings.Join(c.args, " ")

@@ -13,7 +13,7 @@ import (
 
 // The options of a fit that inspect accepts: those of the plan, and those that affect its cost.
 var (
-	inspectTrains = []string{"thaw", "freeze", "batchnorm", "head", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha"}
+	inspectTrains = []string{"thaw", "freeze", "batchnorm", "cut", "skip", "head", "head-activation", "attach", "pool", "adapter", "adapter-targets", "adapter-alpha"}
 	inspectFor    = []string{"data", "val", "task", "preprocess", "layout", "size", "augment", "tokenizer", "max-length", "input", "shape", "text-column", "label-column",
 		"batch", "optimizer", "momentum", "memory", "cache", "cache-budget", "cache-precision", "seed", "threads"}
 )

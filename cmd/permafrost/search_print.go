@@ -25,6 +25,7 @@ func printSearch(w io.Writer, r *search.Result) error {
 			fmt.Fprintf(&b, "validation  %s %.4g, trained on all training examples; these examples chose nothing\n", name, value)
 		}
 	}
+	printFront(&b, r)
 	if len(r.Importance) > 1 {
 		names := slices.SortedFunc(maps.Keys(r.Importance), func(a, b string) int {
 			return cmp.Or(cmp.Compare(r.Importance[b], r.Importance[a]), cmp.Compare(a, b))
@@ -43,6 +44,31 @@ func printSearch(w io.Writer, r *search.Result) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printFront lists the trials that no other beats in all of several objectives, the fastest model
+// first, and says how one of them becomes a model.
+func printFront(b *strings.Builder, r *search.Result) {
+	if len(r.Pareto) < 2 {
+		return
+	}
+	var front []search.Trial
+	for _, t := range r.Trials {
+		if slices.Contains(r.Pareto, t.Number) {
+			front = append(front, t)
+		}
+	}
+	slices.SortStableFunc(front, func(a, b search.Trial) int { return cmp.Compare(a.LatencyMS, b.LatencyMS) })
+	for i, t := range front {
+		heading := ""
+		if i == 0 {
+			heading = "front"
+		}
+		fmt.Fprintf(b, "%-11s trial %3d: %s %.4g  %s ms  %s parameters  %s\n", heading, t.Number, r.Metric, t.ValAccuracy, digits(t.LatencyMS), thousands(t.ParamsTotal), t.OptionsText())
+	}
+	if r.Out != "" {
+		fmt.Fprintf(b, "            permafrost search show %s --trial N --config N.yaml, then permafrost fit --config N.yaml --out NEW, makes the model of one\n", r.Out)
+	}
 }
 
 // testScore is the metric of the best trial on the validation examples.

@@ -99,9 +99,17 @@ func printVerification(w io.Writer, v *permafrost.Verification) error {
 	for _, l := range []struct {
 		what  string
 		names []string
-	}{{"trained", v.Thawed}, {"added", v.Added}, {"replaced", v.Removed}} {
+	}{{"trained", v.Thawed}, {"added", v.Added}, {removedWord(v), v.Removed}} {
 		if len(l.names) > 0 {
 			fmt.Fprintf(w, "%-11s %s: %s\n", l.what, counted(len(l.names), "tensor"), list(l.names, 6))
+		}
+	}
+	for _, f := range v.Fits {
+		if f.Cut != "" {
+			fmt.Fprintf(w, "left out    everything behind block %q\n", f.Cut)
+		}
+		if len(f.Skip) > 0 {
+			fmt.Fprintf(w, "left out    %s: %s\n", counted(len(f.Skip), "block"), list(f.Skip, 6))
 		}
 	}
 	if len(v.Fits) < 2 {
@@ -116,6 +124,16 @@ func printVerification(w io.Writer, v *permafrost.Verification) error {
 		fmt.Fprintf(w, "  %d. --thaw %s%s on %.12s trained %s\n", i+1, strings.Join(f.Thaw, ","), adapterText(&f), f.Base, trained)
 	}
 	return nil
+}
+
+// removedWord says what became of the weights that are no longer there.
+func removedWord(v *permafrost.Verification) string {
+	for _, f := range v.Fits {
+		if f.Cut != "" || len(f.Skip) > 0 {
+			return "gone"
+		}
+	}
+	return "replaced"
 }
 
 // adapterText writes the adapter of a fit as options.

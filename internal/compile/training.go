@@ -70,13 +70,17 @@ func (t *Training) batchStatistics(g *ir.Graph, tracks func(mean *ir.Value) bool
 	return nil
 }
 
+// AlwaysDrops is an attribute of dropout that training switches on whatever trains before it, as in
+// front of a new head that reads frozen features.
+const AlwaysDrops = "always"
+
 // switchOnDropout gives the live dropout layers a seed, a new input of the graph, which selects the
 // elements to drop in a step. In the frozen region dropout stays off.
 func (t *Training) switchOnDropout(g *ir.Graph, thawed []*ir.Value) {
 	live := grad.Live(g, thawed)
 	layer := 0
 	for _, n := range g.Nodes {
-		if n.Op != "Dropout" || n.In(1) != nil || !live[n.Inputs[0]] {
+		if n.Op != "Dropout" || n.In(1) != nil || !live[n.Inputs[0]] && n.Attrs.Int(AlwaysDrops, 0) == 0 {
 			continue
 		}
 		if t.Seed == nil {

@@ -43,7 +43,13 @@ type Config struct {
 	AdapterAlpha   float64  `yaml:"adapter_alpha" json:"adapter_alpha" arg:"X" help:"strength of lora: its product is scaled by X/R (0: R)"`
 	AdapterMerge   bool     `yaml:"adapter_merge" json:"adapter_merge" help:"add adapters to the weights when the model is written"`
 
-	Head   string   `yaml:"head" json:"head" arg:"KIND" help:"{}"`
+	Cut  string   `yaml:"cut" json:"cut" arg:"BLOCK" help:"last block of the model that is left: what is behind it is left out, and the head reads its end; last:N leaves out the last N blocks, none nothing"`
+	Skip []string `yaml:"skip" json:"skip" arg:"BLOCK" help:"residual block that is left out, so that its shortcut alone remains; may be given again; none leaves out nothing"`
+	Head string   `yaml:"head" json:"head" arg:"KIND" help:"{}; a number is the width of a hidden layer"`
+
+	HeadActivation string  `yaml:"head_activation" json:"head_activation" arg:"KIND" help:"between the layers of a new head: {}"`
+	HeadDropout    float64 `yaml:"head_dropout" json:"head_dropout" arg:"P" help:"probability with which training drops each value that a new head's last layer reads, and each hidden one"`
+
 	Attach []string `yaml:"attach" json:"attach" arg:"VALUE" help:"value that the head reads; may be given again (default: found from the model, and weighed against others on training examples)"`
 	Start  string   `yaml:"start" json:"start" arg:"KIND" help:"what a fresh head starts from: none, or probe: a head trained first while all else is frozen"`
 	Pool   string   `yaml:"pool" json:"pool" arg:"KIND" help:"how a map or sequence becomes one vector: {}"`
@@ -87,7 +93,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Augment: "none", Thaw: []string{}, Freeze: []string{}, BatchNorm: "auto", AdapterTargets: []string{}, Input: []string{}, Shape: []string{},
-		Head: "linear", Attach: []string{}, Start: "none", Pool: "auto",
+		Cut: "none", Skip: []string{}, Head: "linear", HeadActivation: "relu", Attach: []string{}, Start: "none", Pool: "auto",
 		Accumulate: 1, Optimizer: "adamw", LRSchedule: "cosine", ClassWeights: "none", Calibrate: "auto", Keep: "best", LRMult: []string{},
 		Seed: 1, Cache: "auto", CachePrecision: "float32",
 	}

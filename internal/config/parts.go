@@ -49,7 +49,7 @@ func (c *Config) FeedOptions() feed.Options {
 // NetworkOptions returns the options for turning the model into a network that trains.
 func (c *Config) NetworkOptions() split.Options {
 	return split.Options{
-		Head: c.Head, Attach: c.Attach, Pool: c.Pool, Thaw: c.Thaw, Freeze: c.Freeze, BatchNorm: c.BatchNorm,
+		Cut: c.Cut, Skip: c.Skip, Head: c.Head, HeadActivation: c.HeadActivation, HeadDropout: c.HeadDropout, Attach: c.Attach, Pool: c.Pool, Thaw: c.Thaw, Freeze: c.Freeze, BatchNorm: c.BatchNorm,
 		Adapter: c.Adapter, AdapterAlpha: c.AdapterAlpha, AdapterTargets: c.AdapterTargets, AdapterMerge: c.AdapterMerge,
 		LRMult: c.LRMult, LayerDecay: c.LayerDecay, Mixed: c.Mixup > 0, Memory: int(c.Memory), Seed: c.Seed,
 	}

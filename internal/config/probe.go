@@ -7,7 +7,8 @@ func (c *Config) Probe() Config {
 	p.Model, p.Data, p.Val, p.Task, p.TextColumn, p.LabelColumn = c.Model, c.Data, c.Val, c.Task, c.TextColumn, c.LabelColumn
 	p.Preprocess, p.Layout, p.Size, p.Tokenizer, p.MaxLength, p.Augment = c.Preprocess, c.Layout, c.Size, c.Tokenizer, c.MaxLength, c.Augment
 	p.Input, p.Shape, p.Group = c.Input, c.Shape, c.Group
-	p.Head, p.Attach, p.Pool = c.Head, c.Attach, c.Pool
+	p.Cut, p.Skip = c.Cut, c.Skip
+	p.Head, p.HeadActivation, p.HeadDropout, p.Attach, p.Pool = c.Head, c.HeadActivation, c.HeadDropout, c.Attach, c.Pool
 	p.LabelSmoothing, p.ClassWeights, p.Keep = c.LabelSmoothing, c.ClassWeights, "last"
 	p.Calibrate = "off"
 	p.Seed, p.Threads, p.Memory = c.Seed, c.Threads, c.Memory

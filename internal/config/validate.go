@@ -15,7 +15,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
-var headForm = regexp.MustCompile(`^(linear|keep|mlp:[1-9][0-9]{0,6})$`)
+var headForm = regexp.MustCompile(`^(linear|keep|mlp:[1-9][0-9]{0,6}(,[1-9][0-9]{0,6}){0,3})$`)
 
 // Validate returns a one-line error that names the first invalid option. It looks only at the
 // options, not at files.
@@ -25,6 +25,7 @@ func (c *Config) Validate() error {
 		{"batchnorm", c.BatchNorm},
 		{"start", c.Start},
 		{"pool", c.Pool},
+		{"head_activation", c.HeadActivation},
 		{"optimizer", c.Optimizer},
 		{"lr_schedule", c.LRSchedule},
 		{"calibrate", c.Calibrate},
@@ -55,6 +56,7 @@ func (c *Config) Validate() error {
 		{"warmup", c.Warmup, 0, math.Inf(1)},
 		{"momentum", c.Momentum, 0, 1},
 		{"label_smoothing", c.LabelSmoothing, 0, 1},
+		{"head_dropout", c.HeadDropout, 0, 1},
 		{"clip", c.Clip, 0, math.Inf(1)},
 		{"patience", float64(c.Patience), 0, math.Inf(1)},
 		{"max_length", float64(c.MaxLength), 0, 1 << 20},
@@ -86,6 +88,10 @@ func (c *Config) Validate() error {
 		return c.validateAdapter()
 	case c.Head == "keep" && len(c.Attach) > 0:
 		return option.Errorf("attach", "with head keep the model's own classifier reads what it always read")
+	case c.Head == "keep" && c.Cuts():
+		return option.Errorf("cut", "head keep is the model's own classifier, which is behind every cut; give another head")
+	case len(c.Attach) > 0 && c.Cuts():
+		return option.Errorf("cut", "option attach says too what the head reads, and leaves out what is behind it; give one of the two")
 	case !(decay >= 0) || math.IsInf(decay, 0):
 		return option.Errorf("weight_decay", "%g is not a number from 0", decay)
 	case c.Budget < 0:
@@ -124,6 +130,9 @@ func (c *Config) validateAdapter() error {
 	}
 	return nil
 }
+
+// Cuts reports whether blocks at the end of the model are left out.
+func (c *Config) Cuts() bool { return c.Cut != "" && c.Cut != split.None }
 
 // validateRegularisation errors on invalid options of learning rates and regularisation. It looks
 // only at the options.

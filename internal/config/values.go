@@ -18,6 +18,8 @@ func Values(key string) []string {
 		return schedule.Forms()
 	case "head":
 		return split.Heads
+	case "head_activation":
+		return split.Activations
 	case "pool":
 		return split.Pools
 	}

@@ -48,10 +48,20 @@ type Plan struct {
 	Head      string   `json:"head"`      // the kind of head, "keep" for the model's own
 	Adapter   string   `json:"adapter,omitempty"`
 	Merged    bool     `json:"adapter_merged,omitempty"` // the adapter becomes part of frozen weights
+	Cut       string   `json:"cut,omitempty"`            // the block behind which the model was cut, "" for none
+	Skip      []Bypass `json:"skip,omitempty"`           // blocks that were left out before it
 	// where only a share of the elements trains; Params holds it once it is taken
 	Share  *Share  `json:"share,omitempty"`
 	Params []Entry `json:"params"`
 	byName map[string]*Entry
+}
+
+// Bypass says how a model goes on without one of its residual blocks: whatever read the value Value
+// reads Instead, which the block read.
+type Bypass struct {
+	Block   string `json:"block"`
+	Value   string `json:"value"`
+	Instead string `json:"instead"`
 }
 
 // Options make a plan.
@@ -65,6 +75,8 @@ type Options struct {
 	Head      string
 	Adapter   string   // kind of adapter, "" for none
 	Merged    bool     // the adapter is merged into frozen weights in the end
+	Cut       string   // see Plan
+	Skip      []Bypass // see Plan
 	NewHead   []string // names of weights that are new and therefore always train
 }
 
@@ -101,7 +113,7 @@ func New(set *Set, o Options) (*Plan, error) {
 	default:
 		return nil, fmt.Errorf("option batchnorm %q: want auto or frozen", bn)
 	}
-	p := &Plan{Version: 1, Model: o.Model, Thaw: thaw, Freeze: o.Freeze, BatchNorm: bn, Head: o.Head, Adapter: o.Adapter, Merged: o.Merged, Share: chosen.share}
+	p := &Plan{Version: 1, Model: o.Model, Thaw: thaw, Freeze: o.Freeze, BatchNorm: bn, Head: o.Head, Adapter: o.Adapter, Merged: o.Merged, Cut: o.Cut, Skip: o.Skip, Share: chosen.share}
 	trains := 0
 	for _, w := range set.Weights {
 		e := chosen.entry(w)

@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
@@ -32,6 +33,7 @@ func (s *Session) idleOptions(batch int) {
 		note("option patience %d does nothing in %s", c.Patience, report.Epochs(c.Epochs))
 	}
 	s.idleForNewHead(note)
+	s.idleForHead(note)
 	s.idleCache(note)
 	if c.BatchNorm == "frozen" && !c.Auto && !s.Plans.Reach.Unfreezes(s.Net.Set) {
 		note("option batchnorm frozen does nothing: no batch normalisation trains")
@@ -84,6 +86,17 @@ func (s *Session) idleForNewHead(note func(format string, args ...any)) {
 	}
 	if c.Cache == "off" && c.Epochs > 1 && !s.augmented() {
 		note("option cache off computes the whole frozen part again in each of %s; kept, it is computed once", report.Epochs(c.Epochs))
+	}
+}
+
+// idleForHead notes what only some heads have.
+func (s *Session) idleForHead(note func(format string, args ...any)) {
+	c := &s.Config
+	if c.HeadDropout > 0 && !s.Net.Headed.Fresh {
+		note("option head_dropout %g does nothing: head keep is the model's own", c.HeadDropout)
+	}
+	if c.HeadActivation != config.DefaultConfig().HeadActivation && !strings.HasPrefix(c.Head, "mlp") {
+		note("option head_activation %s does nothing: head %s has no hidden layer", c.HeadActivation, c.Head)
 	}
 }
 

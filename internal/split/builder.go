@@ -2,18 +2,25 @@ package split
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/adapter"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
 // Options say how a base model is turned into a network that trains.
 type Options struct {
-	Head   string   // linear, mlp:N, or keep for the model's own head
+	Cut    string   // the last block that is left of the model, or last:N to leave out; see Base.Shorten
+	Skip   []string // blocks left out before it
+	Head   string   // linear, mlp:N and so on, or keep for the model's own head
 	Attach []string // values that a fresh head reads; none: the input of the model's classifier
 	Pool   string   // auto, mean, cls, last or max
+
+	HeadActivation string  // of a new head's hidden layers, one of Activations; "" is relu
+	HeadDropout    float64 // probability of dropping what a new head's layers read, see Network.Dropout
 
 	Thaw, Freeze []string // selectors
 	BatchNorm    string   // auto or frozen
@@ -42,8 +49,19 @@ type Options struct {
 // The network shares the base's weights until the caller gives weights that change their own
 // buffers.
 func New(base *Base, t task.Task, o Options) (*Network, error) {
-	headed, err := AttachHead(base.Model.Graph, HeadSpec{
-		Kind: o.Head, Classes: t.Scores(), Attach: o.Attach, Pool: o.Pool, Seed: o.Seed, PerPosition: t.PerPosition(), Mask: base.mask(),
+	short, err := base.Shorten(o.Cut, o.Skip)
+	if err != nil {
+		return nil, err
+	}
+	if o.Head == "keep" {
+		for _, p := range short.Bypasses {
+			if slices.ContainsFunc(base.Model.Graph.Outputs, func(v *ir.Value) bool { return v.Name == p.Value }) {
+				return nil, option.Errorf("skip", "block %q computes %q, which the model gives as an output; give another head, with which it does not", p.Block, p.Value)
+			}
+		}
+	}
+	headed, err := AttachHead(short.Graph, HeadSpec{
+		Kind: o.Head, Activation: o.HeadActivation, Classes: t.Scores(), Attach: o.Attach, End: short.End, Pool: o.Pool, Seed: o.Seed, PerPosition: t.PerPosition(), Mask: base.mask(),
 	}, base.Shapes(base.Two()))
 	if err != nil && o.Head == "keep" && t.Scores() == 0 {
 		err = fmt.Errorf("option task %s: %w", t.Name(), err)
@@ -51,14 +69,16 @@ func New(base *Base, t task.Task, o Options) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Network{Base: base, Headed: headed, Task: t, Memory: o.Memory, Form: base.form, Length: base.length}
+	headed.Notes = append(short.Notes, headed.Notes...)
+	headed.short = short
+	n := &Network{Base: base, Headed: headed, Task: t, Memory: o.Memory, Dropout: o.HeadDropout, Form: base.form, Length: base.length}
 	if o.Mixed {
 		n.Task = task.Mixed{Task: t}
 	}
 	if n.Set, err = headed.describe(base, o); err != nil {
 		return nil, err
 	}
-	if n.Plan, err = freeze.New(n.Set, freeze.Options{Thaw: o.Thaw, Freeze: o.Freeze, BatchNorm: o.BatchNorm, Model: base.Model.Digest(), Head: o.Head, Adapter: o.Adapter, Merged: o.AdapterMerge, NewHead: headed.fresh()}); err != nil {
+	if n.Plan, err = freeze.New(n.Set, freeze.Options{Thaw: o.Thaw, Freeze: o.Freeze, BatchNorm: o.BatchNorm, Model: base.Model.Digest(), Head: o.Head, Adapter: o.Adapter, Merged: o.AdapterMerge, Cut: short.Cut, Skip: short.Bypasses, NewHead: headed.fresh()}); err != nil {
 		return nil, err
 	}
 	headed.Notes = append(headed.Notes, n.Set.Idle(o.Thaw, o.Freeze, headed.fresh())...)
@@ -81,7 +101,7 @@ func New(base *Base, t task.Task, o Options) (*Network, error) {
 // keeps the head's standardisation.
 func (n *Network) With(plan *freeze.Plan) *Network {
 	root := n.rooted()
-	return &Network{Base: root.Base, Headed: root.Headed, Set: root.Set, Plan: plan, Task: root.Task, Memory: root.Memory, Form: root.Form, Length: root.Length, Norm: root.Norm}
+	return &Network{Base: root.Base, Headed: root.Headed, Set: root.Set, Plan: plan, Task: root.Task, Memory: root.Memory, Dropout: root.Dropout, Form: root.Form, Length: root.Length, Norm: root.Norm}
 }
 
 // adapterIndex is the random index of the first adapter weight. Smaller indices belong to the head.

@@ -1,6 +1,8 @@
 package split
 
 import (
+	"slices"
+
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
@@ -12,10 +14,8 @@ type Depth struct {
 	Features int    // that a head would read there
 }
 
-// Depths lists the values at block ends that a head can read, from the input on. These are floating
-// point, have the examples on the first axis, and have a number of features that does not depend on
-// the example's length. This last rule excludes masks. The end of the last block is left out, as
-// the head reads it anyway.
+// Depths lists the values at block ends that a head can read, from the input on, see readable. The
+// end of the last block is left out, as the head reads it anyway.
 func (n *Network) Depths() ([]Depth, error) {
 	raw := n.Headed.Graph
 	var found []Depth
@@ -26,29 +26,51 @@ func (n *Network) Depths() ([]Depth, error) {
 			values = append(values, v)
 		}
 	}
-	if len(values) == 0 {
-		return nil, nil
-	}
-	types, err := TypesOf(raw, values, n.Base.Shapes(2))
+	read, err := n.Base.readable(raw, values)
 	if err != nil {
 		return nil, err
 	}
-	longer := types
-	if f := n.Base.form; f != nil {
-		if longer, err = TypesOf(raw, values, f.Shapes(2, f.Bucket(n.Base.Length()+1))); err != nil {
-			return nil, err
-		}
-	}
 	var out []Depth
-	for i, t := range types {
-		if len(t.Shape) > 2 && len(longer[i].Shape) == len(t.Shape) && !t.Shape[2:].Equal(longer[i].Shape[2:]) {
-			continue
-		}
-		if found[i].Features = featuresOf(values[i], &ir.Value{Type: t}, 2); found[i].Features > 0 {
+	for i, width := range read {
+		if found[i].Features = width; width > 0 {
 			out = append(out, found[i])
 		}
 	}
 	return out, nil
+}
+
+// readable gives the numbers of features that a head would read of values: 0 where it cannot. They
+// are floating point, have the examples on the first axis, and have a number of features that does
+// not depend on the example's length. This last rule excludes masks. Values may be nil, which no
+// head can read.
+func (b *Base) readable(raw *ir.Graph, values []*ir.Value) ([]int, error) {
+	widths := make([]int, len(values))
+	some := slices.DeleteFunc(slices.Clone(values), func(v *ir.Value) bool { return v == nil })
+	if len(some) == 0 {
+		return widths, nil
+	}
+	types, err := TypesOf(raw, some, b.Shapes(2))
+	if err != nil {
+		return nil, err
+	}
+	longer := types
+	if f := b.form; f != nil {
+		if longer, err = TypesOf(raw, some, f.Shapes(2, f.Bucket(b.Length()+1))); err != nil {
+			return nil, err
+		}
+	}
+	k := 0
+	for i, v := range values {
+		if v == nil {
+			continue
+		}
+		sh, long := types[k].Shape, longer[k].Shape
+		if len(sh) <= 2 || len(long) != len(sh) || sh[2:].Equal(long[2:]) {
+			widths[i] = featuresOf(v, &ir.Value{Type: types[k]}, 2)
+		}
+		k++
+	}
+	return widths, nil
 }
 
 // blockEnd is the value that a block takes from the blocks before it. Among the computed values

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/adapter"
 	"github.com/permafrost-ml/permafrost/internal/compile"
@@ -17,20 +15,22 @@ import (
 
 // Heads are the kinds of heads. Pools are the ways to reduce a map or a sequence to one vector.
 var (
-	Heads = []string{"linear", "mlp:N", "keep"}
+	Heads = []string{"linear", "mlp:N", "mlp:N,M", "keep"}
 	Pools = []string{"auto", "mean", "cls", "last", "max"}
 )
 
 // HeadSpec describes the classifier that a model gets.
 type HeadSpec struct {
-	Kind    string // one of Heads: mlp:N has N hidden units, keep is the model's own
-	Classes int    // number of scores
+	Kind       string // one of Heads: mlp:N,M has hidden layers of N and M units, keep is the model's own
+	Activation string // between its layers, one of Activations; "" is relu
+	Classes    int    // number of scores
 	// values that the head reads; none: the input of the model's classifier, or else its last
 	// output
 	Attach []string
+	End    string // name of the value that the head reads in place of these, see Shortened; "" for none
 	Pool   string // one of Pools
 	Mask   string // input [N,T] that is 0 at the padding of sequences; "" for none
-	Seed   uint64 // of the hidden layer's initial weights
+	Seed   uint64 // of the hidden layers' initial weights
 
 	// PerPosition gives every position of a sequence its own scores. Nothing is pooled, and a fresh
 	// head maps [N,T,features] to [N*T,Classes].
@@ -48,6 +48,15 @@ type Headed struct {
 	Notes    []string          // what a user should know: what the head reads, and why
 	Adapters *adapter.Adapters // nil: none
 	bare     *Headed           // the same without adapters, if they are to be merged
+	short    *Shortened        // what was left out of the original graph
+}
+
+// named is the option that says what the head reads.
+func (s *HeadSpec) named() string {
+	if s.End != "" {
+		return "cut"
+	}
+	return "attach"
 }
 
 // fresh lists the weights that the original graph lacks.
@@ -72,17 +81,12 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 	if spec.Kind == "keep" {
 		return keepHead(g, FindClassifier(g), spec, shapes)
 	}
-	hidden := 0
-	if n, ok := strings.CutPrefix(spec.Kind, "mlp:"); ok {
-		var err error
-		if hidden, err = strconv.Atoi(n); err != nil || hidden < 1 {
-			return nil, fmt.Errorf("option head %q: give the number of hidden units, as in mlp:128", spec.Kind)
-		}
-	} else if spec.Kind != "linear" && spec.Kind != "" {
-		return nil, fmt.Errorf("option head %q: want linear, mlp:N or keep", spec.Kind)
+	hidden, err := hiddenUnits(spec.Kind)
+	if err != nil {
+		return nil, err
 	}
 	h := &Headed{Graph: g, Fresh: true}
-	attach, err := h.places(spec.Attach, shapes)
+	attach, err := h.places(spec, shapes)
 	if err != nil {
 		return nil, err
 	}
@@ -114,10 +118,10 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 		}
 		p, width, err := pool()
 		if err != nil {
-			return nil, option.Errorf("attach", "%q: %w", names[i].Name, err)
+			return nil, option.Errorf(spec.named(), "%q: %w", names[i].Name, err)
 		}
 		h.Features += width
-		if width < fewFeatures && len(spec.Attach) > 0 {
+		if width < fewFeatures && (len(spec.Attach) > 0 || spec.End != "") {
 			h.Notes = append(h.Notes, fmt.Sprintf("%q has %d features, which tell a head little", names[i].Name, width))
 		}
 		pooled = append(pooled, p)
@@ -129,18 +133,7 @@ func AttachHead(raw *ir.Graph, spec HeadSpec, shapes map[string]tensor.Shape) (*
 	if len(pooled) > 1 {
 		x = b.node("Concat", "concat", ir.Attrs{"axis": 1}, pooled...)
 	}
-	width := h.Features
-	if hidden > 0 {
-		h.Linear = "/" + b.module + "/hidden/Gemm"
-		x = b.linear("hidden", x, width, hidden, kaiming(hidden*width, width, spec.Seed, 0))
-		x = b.node("Relu", "relu", nil, x)
-		width = hidden
-		x = b.linear("linear", x, width, spec.Classes, kaiming(spec.Classes*width, width, spec.Seed, 1))
-	} else {
-		// For a convex problem the best start is a point that prefers no class.
-		h.Linear = "/" + b.module + "/linear/Gemm"
-		x = b.linear("linear", x, width, spec.Classes, make([]float32, spec.Classes*width))
-	}
+	x = b.layers(x, hidden, spec)
 	all := slices.Clone(g.Nodes)
 	old := g.Outputs
 	g.Outputs = []*ir.Value{x}
@@ -188,12 +181,20 @@ func keepHead(g *ir.Graph, own *Classifier, spec HeadSpec, shapes map[string]ten
 	return &Headed{Graph: g, Weights: own.Weights, Notes: notes}, nil
 }
 
-// places are the values that a fresh head reads: those that are named, else the one that is found,
-// which is noted.
-func (h *Headed) places(names []string, shapes map[string]tensor.Shape) ([]*ir.Value, error) {
+// places are the values that a fresh head reads: the end of what is left of the model, else those
+// that are named, else the one that is found, which is noted.
+func (h *Headed) places(spec HeadSpec, shapes map[string]tensor.Shape) ([]*ir.Value, error) {
+	if spec.End != "" {
+		for _, n := range h.Graph.Nodes {
+			if i := slices.IndexFunc(n.Outputs, func(v *ir.Value) bool { return v != nil && v.Name == spec.End }); i >= 0 {
+				return n.Outputs[i : i+1], nil
+			}
+		}
+		return nil, option.Errorf("cut", "the model has no value %q", spec.End)
+	}
 	f := flowOf(h.Graph)
-	if len(names) > 0 {
-		return namedPlaces(h.Graph, f, names)
+	if len(spec.Attach) > 0 {
+		return namedPlaces(h.Graph, f, spec.Attach)
 	}
 	found, err := choosePlaces(h.Graph, f, shapes)
 	if err != nil {

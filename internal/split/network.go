@@ -33,6 +33,11 @@ type Network struct {
 	// Memory limits the buffers of a training step in bytes. 0 is no limit.
 	Memory int
 
+	// Dropout is the probability with which a training step drops each value that the last layer of
+	// a new head reads, and each that its hidden layers give. Nothing is dropped outside of training,
+	// and the tuned file knows nothing of it.
+	Dropout float64
+
 	// Norm standardises the head's input during training; nil does not. It is folded into the
 	// head's weights when the model is written (see Standard.Fold).
 	Norm *Standard

@@ -40,7 +40,11 @@ func (n *Network) Patch(plan *freeze.Plan, merge bool, temperature float64) (*on
 		h = h.bare
 	}
 	n.splice(p, h, changed)
-	return n.Base.prepend(p), nil
+	p = n.Base.prepend(p)
+	if s := n.Headed.short; s != nil && (s.Cut != "" || len(s.Bypasses) > 0) {
+		n.Base.Model.Trim(p)
+	}
+	return p, nil
 }
 
 // foldHead rewrites the first layer of the head in changed so that it reads raw features.

@@ -45,7 +45,7 @@ func freeModule(g *ir.Graph) string {
 		if k > 1 {
 			module += strconv.Itoa(k)
 		}
-		taken := regexp.MustCompile(`^/` + module + `/(linear|hidden|relu|concat|(pool|positions|axes)\d+)(/|$)`)
+		taken := regexp.MustCompile(`^/` + module + `/(linear|hidden\d*|(relu|gelu|silu|tanh)\d*|concat|(pool|positions|axes)\d+)(/|$)`)
 		if !slices.ContainsFunc(names, taken.MatchString) {
 			return module
 		}

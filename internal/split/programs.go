@@ -76,6 +76,16 @@ func (n *Network) Eval(batch int) (*compile.Program, error) {
 	})
 }
 
+// Inference compiles the whole network as its tuned file runs: all weights are frozen, and adapters
+// that are to be merged are no part of it. The program is the caller's.
+func (n *Network) Inference(batch int) (*compile.Program, error) {
+	h := n.Headed
+	if h.bare != nil {
+		h = h.bare
+	}
+	return compile.Inference(h.Graph, n.Base.ShapesAt(batch, n.Length), compile.Memory{})
+}
+
 // Features returns the live region up to the input of a fresh head, not standardised.
 func (n *Network) Features(batch int) (*compile.Program, error) {
 	return n.program(&n.feature, batch, func() (*ir.Graph, error) {

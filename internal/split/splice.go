@@ -67,7 +67,7 @@ func (net *Network) rewire(p *onnx.Patch, h *Headed) map[*ir.Node]string {
 			if v == nil {
 				continue
 			}
-			name := v.Name
+			name := h.short.instead(v.Name)
 			if t != nil {
 				name = t.Inputs[k].Name
 			} else if h.Adapters != nil && h.Adapters.Instead[name] != "" {

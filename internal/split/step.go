@@ -50,6 +50,9 @@ func (n *Network) Train(batch int) (*Step, error) {
 	if err := n.standardise(g); err != nil {
 		return nil, err
 	}
+	if err := n.dropInHead(g); err != nil {
+		return nil, err
+	}
 	wrt := n.thawed(g)
 	var used []*ir.Value
 	for _, v := range wrt {

@@ -17,11 +17,12 @@ type cost struct {
 	latency float64 // of one example, in milliseconds
 }
 
-// cost measures a network once for all trials that have the same. Latency is the fastest of a few
-// passes, so that what else the machine does counts little.
+// cost measures a network once for all trials that have the same: as its tuned file runs, in which
+// no weight trains any more. Latency is the fastest of several passes, so that what else the machine
+// does counts little.
 func (b *Bench) cost(ctx context.Context, s *run.Session) (cost, error) {
 	c := s.Config
-	key := fmt.Sprintf("%q %q %q %q %q %v", c.Head, c.Attach, c.Pool, c.Adapter, c.AdapterTargets, c.AdapterMerge)
+	key := fmt.Sprintf("%q %q %q %q %q %q %q %q %v", c.Cut, c.Skip, c.HeadActivation, c.Head, c.Attach, c.Pool, c.Adapter, c.AdapterTargets, c.AdapterMerge)
 	if known, ok := b.costs[key]; ok {
 		return known, nil
 	}
@@ -30,47 +31,39 @@ func (b *Bench) cost(ctx context.Context, s *run.Session) (cost, error) {
 		of.bytes += int64(len(w.Value.Data.Bytes))
 	}
 	var err error
-	if of.latency, err = latency(ctx, s.Net.Twin()); err != nil {
+	if of.latency, err = latency(ctx, s.Net); err != nil {
 		return of, err
 	}
 	b.costs[key] = of
 	return of, nil
 }
 
-// passes are made, of which the fastest counts.
-const passes = 5
+// A network is timed for at least leastPasses and for timed, so that a pass that nothing disturbs is
+// among them; mostPasses are enough for the smallest one.
+const (
+	leastPasses = 5
+	mostPasses  = 100
+	timed       = 50 * time.Millisecond
+)
 
+// latency is the time of the fastest of several passes of one example, in milliseconds.
 func latency(ctx context.Context, n *split.Network) (ms float64, err error) {
-	frozen, err := n.Frozen(1)
+	p, err := n.Inference(1)
 	if err != nil {
 		return 0, err
 	}
-	in := zeros(frozen)
-	for k := range passes {
+	in := zeros(p)
+	start := time.Now()
+	for k := 0; k < leastPasses || k < mostPasses && time.Since(start) < timed; k++ {
 		began := time.Now()
-		if _, err := frozen.Run(ctx, in...); err != nil {
+		if _, err := p.Run(ctx, in...); err != nil {
 			return 0, err
 		}
 		if took := time.Since(began).Seconds() * 1000; k == 0 || took < ms {
 			ms = took
 		}
 	}
-	live, err := n.Eval(1)
-	if err != nil {
-		return 0, err
-	}
-	in = zeros(live)
-	rest := 0.0
-	for k := range passes {
-		began := time.Now()
-		if _, err := live.Run(ctx, in...); err != nil {
-			return 0, err
-		}
-		if took := time.Since(began).Seconds() * 1000; k == 0 || took < rest {
-			rest = took
-		}
-	}
-	return ms + rest, nil
+	return ms, nil
 }
 
 func zeros(p *compile.Program) []*tensor.Tensor {

@@ -58,8 +58,8 @@ func Known(s *run.Session) []space.Known {
 	return known
 }
 
-// set gives an option a value. A list takes all texts of the value; "auto" leaves a list as it is
-// by default.
+// set gives an option a value. A list takes all texts of the value; for attach, "auto" leaves it as
+// it is by default.
 func set(c *config.Config, name string, v space.Value) error {
 	fs := flag.NewFlagSet("", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)

@@ -103,6 +103,9 @@ func New(ctx context.Context, o Options) (*Search, error) {
 		return nil, err
 	}
 	s.runner = &local{bench: s.Bench}
+	if err := s.Bench.contradiction(s.Space); err != nil {
+		return nil, option.Errorf("space", "%w", err)
+	}
 	if err := s.Bench.Check(s.Space); err != nil {
 		return nil, option.Errorf("space", "%w", err)
 	}
@@ -131,7 +134,7 @@ func New(ctx context.Context, o Options) (*Search, error) {
 
 func (s *Search) readSpace() (err error) {
 	if s.o.Space == nil {
-		if s.Space, err = DefaultSpace(s.Session, &s.o.Config); err == nil && s.o.First == nil && s.o.Algorithm != "random" {
+		if s.Space, err = DefaultSpace(s.Session, &s.o.Config, s.o.Objectives); err == nil && s.o.First == nil && s.o.Algorithm != "random" {
 			s.o.First = usual(s.Space)
 		}
 		return err

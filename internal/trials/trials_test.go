@@ -12,6 +12,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 )
@@ -221,8 +222,15 @@ func TestRefused(t *testing.T) {
 		"adapter: [\"\", \"lora:x\"]":  "lora:x",
 		"thaw: [head]\nthaw: [head]\n": "thaw",
 
-		"lr_times: [1, 2]\nlr: [0.1]\n":                    "leave one of them out",
-		"lr_times: [0, 2]\n":                               "0",
+		"lr_times: [1, 2]\nlr: [0.1]\n":   "leave one of them out",
+		"lr_times: [0, 2]\n":              "0",
+		"cut: [nowhere, none]\n":          `no block "nowhere"; it can end behind blocks.0`,
+		"skip: [none, blocks.1]\n":        "none of the model's blocks can",
+		"head: [\"mlp:4,x\"]\n":           "mlp:4,x",
+		"head_dropout: {float: [0, 1]}\n": "head_dropout",
+		"attach: [auto, blocks.0]\ncut: [none, blocks.0]\n": `cut: blocks.0 with attach: blocks.0: cut: option attach says too what the head reads, and leaves out what is behind it; give one of the two; ` +
+			`let one exist only beside the values of the other that allow it, as in attach: {choice: [...], when: {cut: ...}}`,
+
 		"rank: {ordered: [0, 2], by: floor}\n":             "none of block, kind, layer",
 		"rank: {ordered: [0, 2], by: kind}\n":              "no layers of which the kind is known",
 		"lr: {log: [0.1, 1], by: block}\n":                 "has no parts",
@@ -347,7 +355,7 @@ func TestGiven(t *testing.T) {
 		return out
 	}
 	o := small(t, "")
-	if got := names(o); !reflect.DeepEqual(got, []string{"thaw", "adapter", "lr_times", "weight_decay"}) {
+	if got := names(o); !reflect.DeepEqual(got, []string{"thaw", "adapter", "head", "attach", "lr_times", "weight_decay"}) {
 		t.Errorf("the default space has %v", got)
 	}
 	o.Config.LR, o.Config.Thaw = 0.01, []string{"last:1"}
@@ -382,5 +390,53 @@ func TestKnown(t *testing.T) {
 		space.Setting{Name: "attach", Value: space.Text("auto")}, space.Setting{Name: "nesterov", Value: space.Truth(true)}))
 	if err != nil || !reflect.DeepEqual(got.Thaw, []string{"head", "last:2"}) || got.LR != 0.25 || len(got.Attach) != 0 || !got.Nesterov {
 		t.Errorf("%+v (%v)", got, err)
+	}
+}
+
+// TestDefaultSpace: every point of a default space can be fitted; cuts and skipped blocks are in it
+// where an objective is about the model in use, and not where the user said what is left of it.
+func TestDefaultSpace(t *testing.T) {
+	for name, c := range map[string]struct {
+		objectives []Objective
+		change     func(c *config.Config)
+		want       []string
+	}{
+		"accuracy alone":        {[]Objective{Accuracy}, nil, []string{"thaw", "head", "attach", "lr", "weight_decay"}},
+		"latency":               {[]Objective{Accuracy, Latency}, nil, []string{"thaw", "cut", "skip", "head", "attach", "lr", "weight_decay"}},
+		"size":                  {[]Objective{Bytes, Accuracy}, nil, []string{"thaw", "cut", "skip", "head", "attach", "lr", "weight_decay"}},
+		"training time":         {[]Objective{Accuracy, TrainSeconds}, nil, []string{"thaw", "head", "attach", "lr", "weight_decay"}},
+		"a cut given":           {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Cut = "last:2" }, []string{"thaw", "head", "lr", "weight_decay"}},
+		"blocks given":          {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Skip = []string{"blocks.3"} }, []string{"thaw", "cut", "head", "attach", "lr", "weight_decay"}},
+		"a head given":          {[]Objective{Accuracy}, func(c *config.Config) { c.Head = "mlp:5" }, []string{"thaw", "attach", "lr", "weight_decay"}},
+		"the model's own":       {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Head = "keep" }, []string{"thaw", "lr", "weight_decay"}},
+		"the head alone":        {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Thaw = []string{"head"} }, []string{"cut", "skip", "head", "attach", "lr", "weight_decay"}},
+		"a deeper plan":         {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Thaw = []string{"last:1"} }, []string{"cut", "skip", "lr", "weight_decay"}},
+		"a value that it reads": {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Attach = []string{"blocks.4"} }, []string{"thaw", "head", "lr", "weight_decay"}},
+	} {
+		o := small(t, "")
+		must(t, fixture.WriteChain(o.Config.Model, 6, 3, 1))
+		o.Objectives = c.objectives
+		if c.change != nil {
+			c.change(&o.Config)
+		}
+		s, err := New(t.Context(), o)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var names []string
+		for _, p := range s.Space.Params() {
+			names = append(names, p.Name)
+		}
+		if !reflect.DeepEqual(names, c.want) {
+			t.Errorf("%s: the space has %v, want %v", name, names, c.want)
+		}
+		for k := range 6 {
+			p, err := s.Space.Complete(space.NewPoint(), random.For(1, random.Search, k))
+			must(t, err)
+			if err := s.Bench.allows(p); err != nil {
+				t.Errorf("%s: %v: %v", name, p, err)
+			}
+		}
 	}
 }

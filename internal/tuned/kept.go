@@ -149,9 +149,10 @@ func (w *wires) adapter(n *ir.Node) bool {
 	return weight
 }
 
-// settled is the base as a fit takes it: in evaluation mode and with a free batch axis. r is the
-// tuned file's record, nil where it has none. A base that a fit cannot take stays as it is.
-func settled(base *onnx.Model, r *Record) *onnx.Model {
+// settled is the base as the fits take it: in evaluation mode, with a free batch axis, and without
+// the blocks that they left out. r is the tuned file's record, nil where it has none. A base that a
+// fit cannot take stays as it is.
+func settled(base *onnx.Model, r *Record, chain []*freeze.Plan) *onnx.Model {
 	m, err := onnx.Open(base.Path) // settling changes its graph
 	if err != nil {
 		return base
@@ -174,5 +175,29 @@ func settled(base *onnx.Model, r *Record) *onnx.Model {
 	if err != nil {
 		return base
 	}
+	for _, plan := range chain {
+		if to, err = without(to, plan.Skip); err != nil {
+			return base
+		}
+	}
 	return to
+}
+
+// without is a model from which blocks are left out.
+func without(m *onnx.Model, blocks []freeze.Bypass) (*onnx.Model, error) {
+	if len(blocks) == 0 {
+		return m, nil
+	}
+	p := &onnx.Patch{}
+	for _, b := range blocks {
+		for _, n := range m.Graph.Nodes {
+			for k, v := range n.Inputs {
+				if v != nil && v.Name == b.Value && n.Outputs[0] != nil {
+					p.Rewire = append(p.Rewire, onnx.Rewire{Node: n.Outputs[0].Name, Index: k, Value: b.Instead})
+				}
+			}
+		}
+	}
+	m.Trim(p)
+	return m.Patched(p)
 }

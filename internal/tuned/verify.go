@@ -23,7 +23,7 @@ type Verification struct {
 	Partly    int      // number of these of which only some elements are frozen
 
 	Thawed  []string // tensors that the plans let change and that did change
-	Removed []string // weights of the base that a new head replaced
+	Removed []string // weights of the base that a new head replaced, or that belong to what was left out
 
 	Stages []Stage // the fits between the base and the tuned file, the first one first
 }
@@ -34,13 +34,16 @@ type Stage struct {
 	Thaw    []string // selectors of its plan
 	Adapter string   // kind of adapter that it trained, "" for none
 	Merged  bool     // the adapter became part of the weights beside it
+	Cut     string   // the block behind which it cut its base, "" for none
+	Skip    []string // blocks that it left out before it
 	Trained []string // changed tensors of the first base that its plan let change
 }
 
 // Verify compares a tuned file with a base: every tensor that is frozen in the plans of all fits
 // between them must have the same bytes, and so must every other tensor and every node that the
 // tuned file keeps. The plans are those of the tuned file's record, or the one in the plan file.
-// Nodes may differ where the fits put adapters, made the batch free or set evaluation mode. It errors if a file cannot be read, or if no plan belongs to the base.
+// Nodes may differ where the fits put adapters, made the batch free or set evaluation mode, and
+// those of blocks that the plans leave out are gone, but nothing else of them may differ. It errors if a file cannot be read, or if no plan belongs to the base.
 func Verify(base, tunedFile, planFile string) (*Verification, error) {
 	b, err := onnx.Open(base)
 	if err != nil {
@@ -82,7 +85,7 @@ func Verify(base, tunedFile, planFile string) (*Verification, error) {
 		return nil, fmt.Errorf("the plan was made for another model than %s (sha256 %s, here %.12s)", base, strings.Join(bases, ", before it "), b.Digest())
 	}
 	v := compare(b, t, chain[first:])
-	d := keptOf(settled(b, r), t, chain[first:])
+	d := keptOf(settled(b, r, chain[first:]), t, chain[first:])
 	v.Changed = append(v.Changed, d.Tensors...)
 	slices.Sort(v.Changed)
 	v.Graph = append([]string{}, d.Graph...)
@@ -105,7 +108,11 @@ func compare(base, t *onnx.Model, chain []*freeze.Plan) *Verification {
 		for _, e := range plan.Params {
 			known[i][e.Name] = true
 		}
-		v.Stages = append(v.Stages, Stage{Base: plan.Model, Thaw: plan.Thaw, Adapter: plan.Adapter, Merged: plan.Merged, Trained: []string{}})
+		stage := Stage{Base: plan.Model, Thaw: plan.Thaw, Adapter: plan.Adapter, Merged: plan.Merged, Cut: plan.Cut, Trained: []string{}}
+		for _, b := range plan.Skip {
+			stage.Skip = append(stage.Skip, b.Block)
+		}
+		v.Stages = append(v.Stages, stage)
 	}
 	for _, p := range base.Params {
 		was, is := p.Tensor, theirs[p.Name]
