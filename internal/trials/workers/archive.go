@@ -86,7 +86,10 @@ func fetch(ctx context.Context, c *cluster.Cluster, d cluster.Digest, dir string
 	}()
 	err = unpack(r, part)
 	r.CloseWithError(errors.New("not read to its end"))
-	if err := errors.Join(<-copied, err); err != nil {
+	if of := <-copied; err == nil { // else err is of, or of came from it
+		err = of
+	}
+	if err != nil {
 		return "", err
 	}
 	if err := os.Rename(part, root); err != nil {
