@@ -95,6 +95,7 @@ func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
 		return ctx.Err()
 	}
 	if err != nil { // an alternative cannot be read, or gives no numbers; the found place was tried
+		s.Notes = append(s.Notes, fmt.Sprintf("what the head reads was not weighed against %s: %v", quoted(names[1:]), err))
 		return nil
 	}
 	w.seconds = time.Since(began).Seconds()
@@ -102,10 +103,11 @@ func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
 	found, chosen := &w.choices[0], w.pick(onlyHead(&s.asked))
 	if chosen != found {
 		t, err := s.at(ctx, chosen)
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		if t == nil { // the network at the other place does not train
+		if err != nil {
+			s.Notes = append(s.Notes, fmt.Sprintf("by training examples the head should read %s, but there the model cannot be trained: %v", quoted(chosen.names), err))
 			chosen = found
 		} else {
 			t.Notes = append(t.Notes, w.note(chosen))
@@ -121,7 +123,7 @@ func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
 	return nil
 }
 
-// at is the session with a head at other values, nil if that cannot train.
+// at is the session with a head at other values, tried.
 func (s *Session) at(ctx context.Context, c *choice) (*Session, error) {
 	cfg := s.asked
 	cfg.Attach = c.names
@@ -130,10 +132,10 @@ func (s *Session) at(ctx context.Context, c *choice) (*Session, error) {
 		return nil, err
 	}
 	t.MeasureEach, t.Spent, t.asked = s.MeasureEach, s.Spent, s.asked
-	if t.Check() != nil || t.Try(ctx) != nil {
-		return nil, ctx.Err()
+	if err := t.Check(); err != nil {
+		return nil, err
 	}
-	return t, nil
+	return t, t.Try(ctx)
 }
 
 // onlyHead reports whether a configuration trains nothing but the head.
@@ -271,12 +273,8 @@ func (s *Session) targetRows(d *data.Dataset) *mat.Dense {
 // note says what was chosen, why, and what that cost.
 func (w *weighed) note(c *choice) string {
 	found := w.choices[0]
-	quoted := make([]string, len(c.names))
-	for i, n := range c.names {
-		quoted[i] = fmt.Sprintf("%q", n)
-	}
-	reads := strings.Join(quoted, ", ")
-	if len(quoted) > 1 {
+	reads := quoted(c.names)
+	if len(c.names) > 1 {
 		reads += " together"
 	}
 	gain, err := ridge.Gain(found.errs, c.errs)
@@ -287,3 +285,5 @@ func (w *weighed) note(c *choice) string {
 	return fmt.Sprintf("the head reads %s, %d features, and not %q alone, which was found from the graph: on %s training examples that a linear head was not fitted to its squared error is %.0f%% lower, %.1f standard errors (weighed in %.1f s; option attach names what a head reads)",
 		reads, c.features, found.names[0], report.Count(w.examples), 100*gain/before, gain/err, w.seconds)
 }
+
+func quoted(names []string) string { return "\"" + strings.Join(names, "\", \"") + "\"" }

@@ -149,6 +149,7 @@ func TestPlacesOfOthers(t *testing.T) {
 		{"world-models/st-mbv2-035/model.onnx", "ants-bees", 0.02},
 		{"world-models/st-ssd/model.onnx", "ants-bees", 0.02},
 		{"world-models/ultraface/model.onnx", "ants-bees", 0.02},
+		{"world-models/blazeface/model.onnx", "ants-bees", 0.02},
 		{"world-models/ssrnet/model.onnx", "ants-bees", -0.02},
 		{"world-models/mnist-cntk/model.onnx", "ants-bees", -0.02},
 		{"world-models/ssrnet/model.onnx", "sign-digits", 0.15},

@@ -120,10 +120,16 @@ func (b *Base) prepend(p *onnx.Patch) *onnx.Patch {
 			delete(q.Tensors, name)
 		}
 	}
-	q.AddInitializers = append(slices.Clone(q.AddInitializers), p.AddInitializers...)
-	q.RemoveInitializers = append(slices.Clone(q.RemoveInitializers), p.RemoveInitializers...)
-	q.AddNodes = append(slices.Clone(q.AddNodes), p.AddNodes...)
-	q.RemoveNodes = append(slices.Clone(q.RemoveNodes), p.RemoveNodes...)
+	// What freeing the batch adds behind the place where the head reads is not added at all.
+	initializers, nodes := slices.Clone(p.RemoveInitializers), slices.Clone(p.RemoveNodes)
+	q.AddInitializers = slices.DeleteFunc(slices.Clone(q.AddInitializers), func(i onnx.Initializer) bool { return took(&initializers, i.Name) })
+	q.AddNodes = slices.DeleteFunc(slices.Clone(q.AddNodes), func(n *onnx.Node) bool {
+		return slices.ContainsFunc(n.Outputs, func(o string) bool { return took(&nodes, o) })
+	})
+	q.AddInitializers = append(q.AddInitializers, p.AddInitializers...)
+	q.RemoveInitializers = append(slices.Clone(q.RemoveInitializers), initializers...)
+	q.AddNodes = append(q.AddNodes, p.AddNodes...)
+	q.RemoveNodes = append(slices.Clone(q.RemoveNodes), nodes...)
 	q.Rewire = append(slices.Clone(q.Rewire), p.Rewire...)
 	q.DropValueInfos = append(slices.Clone(q.DropValueInfos), p.DropValueInfos...)
 	if p.Outputs != nil {
@@ -132,4 +138,13 @@ func (b *Base) prepend(p *onnx.Patch) *onnx.Patch {
 	q.Inputs = append(slices.Clone(q.Inputs), p.Inputs...)
 	q.Metadata = p.Metadata
 	return &q
+}
+
+// took removes a name from a list, and reports whether it was there.
+func took(names *[]string, name string) bool {
+	i := slices.Index(*names, name)
+	if i >= 0 {
+		*names = slices.Delete(*names, i, i+1)
+	}
+	return i >= 0
 }
