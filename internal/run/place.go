@@ -32,8 +32,21 @@ const (
 	placeErrorsDeeper = 5
 )
 
-// weighed is what is known of the values that a fresh head could read. Sessions of the same examples
-// share it.
+// Places are the values that fresh heads read in sessions of the same model and examples, where option
+// attach names none: the names that it would have.
+type Places struct {
+	Head   []string `json:"head"`   // where only the head trains
+	Deeper []string `json:"deeper"` // where more does
+}
+
+func (p *Places) of(c *config.Config) []string {
+	if onlyHead(c) {
+		return p.Head
+	}
+	return p.Deeper
+}
+
+// weighed is what is known of the values that a fresh head could read.
 type weighed struct {
 	choices  []choice // the place that is found from the graph comes first
 	examples int
@@ -75,7 +88,7 @@ func (w *weighed) pick(onlyHead bool) *choice {
 // value that is found from the graph and its alternatives (see split.Network.Alternatives), one by
 // one and several together, by linear heads on the frozen features of some training examples. Their
 // frozen values go to the cache, where the fit finds them. The choice is in the session's Config
-// after it, and sessions made by With choose by the same evidence.
+// after it, and its Places hold for sessions that are made from it by With.
 //
 // Tasks without classes, labels or numbers, few examples, and models with one place to read are left
 // as they are. Validation examples are not used. It may be called once Try found that the model
@@ -100,6 +113,7 @@ func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
 	}
 	w.seconds = time.Since(began).Seconds()
 	defer func() { s.Spent += time.Since(began).Seconds() }()
+	places := &Places{w.pick(true).names, w.pick(false).names}
 	found, chosen := &w.choices[0], w.pick(onlyHead(&s.asked))
 	if chosen != found {
 		t, err := s.at(ctx, chosen)
@@ -108,7 +122,7 @@ func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
 		}
 		if err != nil {
 			s.Notes = append(s.Notes, fmt.Sprintf("by training examples the head should read %s, but there the model cannot be trained: %v", quoted(chosen.names), err))
-			chosen = found
+			chosen, places = found, &Places{found.names, found.names}
 		} else {
 			t.Notes = append(t.Notes, w.note(chosen))
 			for _, n := range s.Notes { // of opening files, which the new session did not do
@@ -119,7 +133,18 @@ func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
 			*s = *t
 		}
 	}
-	s.weighed, s.Config.Attach = w, chosen.names
+	s.Places, s.Config.Attach = places, chosen.names
+	return nil
+}
+
+// WeighPlaces is ChoosePlace for the sessions that are made from this one by With. It goes on reading
+// the found place itself, behind which are all blocks that a plan may name.
+func (s *Session) WeighPlaces(ctx context.Context, sinks ...report.Sink) error {
+	t := *s
+	if err := t.ChoosePlace(ctx, sinks...); err != nil {
+		return err
+	}
+	s.Places, s.Notes, s.Spent = t.Places, t.Notes, t.Spent
 	return nil
 }
 

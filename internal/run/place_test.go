@@ -89,7 +89,10 @@ func TestChoosePlace(t *testing.T) {
 func TestPlaceOfOtherPlans(t *testing.T) {
 	s, err := Prepare(t.Context(), vectorConfig(t, 0, 40))
 	must(t, err)
-	must(t, s.ChoosePlace(t.Context()))
+	must(t, s.WeighPlaces(t.Context()))
+	if len(s.Config.Attach) > 0 {
+		t.Errorf("the session itself reads %q", s.Config.Attach)
+	}
 	for thaw, want := range map[string][]string{"head": {firstPlace}, "head,last:1": {foundPlace, firstPlace}} {
 		cfg := s.asked
 		cfg.Thaw = strings.Split(thaw, ",")

@@ -75,8 +75,8 @@ func (s *Session) onlyNewHead() bool {
 
 // With returns a session of the same model and cache with other options, on the given examples.
 func (s *Session) With(cfg config.Config, tr, val *data.Dataset) (*Session, error) {
-	if s.weighed != nil && len(cfg.Attach) == 0 && cfg.Head != "keep" && cfg.Pool == s.Config.Pool {
-		cfg.Attach = s.weighed.pick(onlyHead(&cfg)).names
+	if s.Places != nil && len(cfg.Attach) == 0 && cfg.Head != "keep" && cfg.Pool == s.Config.Pool {
+		cfg.Attach = s.Places.of(&cfg)
 	}
 	t, err := NewSession(cfg, s.Base, tr, val)
 	if err != nil {
