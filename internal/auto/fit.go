@@ -58,7 +58,7 @@ func Fit(ctx context.Context, cfg config.Config, sets run.Sets, sinks ...report.
 	if err := s.Try(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.ChoosePlace(ctx, sinks...); err != nil {
+	if err := s.WeighPlace(ctx, sinks...); err != nil {
 		return nil, err
 	}
 	log := &recorder{sinks: sinks}

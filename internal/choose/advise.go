@@ -163,7 +163,9 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 // prepare gives the session, and the seconds that it took to read an example.
 func (o *AdviseOptions) prepare(ctx context.Context) (s *run.Session, decode float64, err error) {
 	if o.Session != nil {
-		return o.Session, 0, nil
+		found := *o.Session
+		found.Place = nil // a head that reads the depths already shows nothing of what thawing adds
+		return &found, 0, nil
 	}
 	began := time.Now()
 	if s, err = run.PrepareOn(ctx, o.Config, o.Sets); err != nil {

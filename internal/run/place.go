@@ -24,16 +24,12 @@ const (
 	placeExamples = 256 // training examples by which places are weighed, at most
 	placeLeast    = 50  // and at least; with fewer the found place stays
 	placeFolds    = 20
-	// How many standard errors of the difference another place has to be better by, where only the
-	// head trains. Places are much alike, so that the best of several is hardly better by chance.
+	// How many standard errors of the difference another place has to be better by. Places are much
+	// alike, so that the best of several is hardly better by chance.
 	placeErrors = 2
-	// Where more trains than the head, that adapts to what the head reads, and frozen features say
-	// little about it.
-	placeErrorsDeeper = 5
 )
 
-// weighed is what is known of the values that a fresh head could read. Sessions of the same examples
-// share it.
+// weighed is what is known of the values that a fresh head could read.
 type weighed struct {
 	choices  []choice // the place that is found from the graph comes first
 	examples int
@@ -49,39 +45,34 @@ type choice struct {
 	wrong    int       // answers that are another class; -1 for a task without classes
 }
 
-// pick is the choice with the least error. It takes the found place unless there is evidence
-// against it, and unless fewer answers of classes are wrong. Where more trains than the head, the found place is always among the values: what is
-// behind the others could not train.
-func (w *weighed) pick(onlyHead bool) *choice {
+// pick is the choice with the least error. It takes the found place unless there is evidence against
+// it, and unless fewer answers of classes are wrong.
+func (w *weighed) pick() *choice {
 	best := &w.choices[0]
-	least := placeErrors
-	if !onlyHead {
-		least = placeErrorsDeeper
-	}
 	for i := range w.choices[1:] {
 		c := &w.choices[1+i]
-		if !onlyHead && c.names[0] != w.choices[0].names[0] || c.wrong >= 0 && c.wrong >= w.choices[0].wrong {
+		if c.wrong >= 0 && c.wrong >= w.choices[0].wrong {
 			continue
 		}
 		gain, err := ridge.Gain(w.choices[0].errs, c.errs)
-		if more, _ := ridge.Gain(best.errs, c.errs); more > 0 && gain > float64(least)*err {
+		if more, _ := ridge.Gain(best.errs, c.errs); more > 0 && gain > placeErrors*err {
 			best = c
 		}
 	}
 	return best
 }
 
-// ChoosePlace chooses what a fresh head reads, where options attach and cut leave that open. It weighs the
-// value that is found from the graph and its alternatives (see split.Network.Alternatives), one by
+// ChoosePlace chooses what a fresh head reads, where only it trains, and options attach and cut leave
+// that open. Where more trains, that adapts to the place that is found. It weighs the value that is found from the graph and its alternatives (see split.Network.Alternatives), one by
 // one and several together, by linear heads on the frozen features of some training examples. Their
 // frozen values go to the cache, where the fit finds them. The choice is in the session's Config
-// after it, and sessions made by With choose by the same evidence.
+// after it, and its Place holds for sessions that are made from it by With.
 //
 // Tasks without classes, labels or numbers, few examples, and models with one place to read are left
 // as they are. Validation examples are not used. It may be called once Try found that the model
 // takes the data.
 func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
-	if len(s.Config.Attach) > 0 || s.Config.Cuts() || !s.Net.Headed.Fresh || s.Task.PerPosition() || s.Train.Len() < placeLeast || !weighable(s.Task) {
+	if !onlyHead(&s.asked) || len(s.Config.Attach) > 0 || s.Config.Cuts() || !s.Net.Headed.Fresh || s.Task.PerPosition() || s.Train.Len() < placeLeast || !weighable(s.Task) {
 		return nil
 	}
 	defer kernel.Use(s.Config.Threads)()
@@ -100,7 +91,7 @@ func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
 	}
 	w.seconds = time.Since(began).Seconds()
 	defer func() { s.Spent += time.Since(began).Seconds() }()
-	found, chosen := &w.choices[0], w.pick(onlyHead(&s.asked))
+	found, chosen := &w.choices[0], w.pick()
 	if chosen != found {
 		t, err := s.at(ctx, chosen)
 		if ctx.Err() != nil {
@@ -119,7 +110,18 @@ func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
 			*s = *t
 		}
 	}
-	s.weighed, s.Config.Attach = w, chosen.names
+	s.Place, s.Config.Attach = chosen.names, chosen.names
+	return nil
+}
+
+// WeighPlace is ChoosePlace for the sessions that are made from this one by With. It goes on reading
+// the found place itself, behind which are all blocks that a plan may name.
+func (s *Session) WeighPlace(ctx context.Context, sinks ...report.Sink) error {
+	t := *s
+	if err := t.ChoosePlace(ctx, sinks...); err != nil {
+		return err
+	}
+	s.Place, s.Notes, s.Spent = t.Place, t.Notes, t.Spent
 	return nil
 }
 

@@ -32,12 +32,12 @@ type Session struct {
 	Cache       *cache.Cache // shared between runs; nil: no cache
 	Spent       float64      // seconds that choosing the plan, its rate and temperature took; part of Result.Seconds
 	MeasureEach bool         // measure every validation example by itself, for Result.Each
+	Place       []string     // what a fresh head reads where only it trains, as ChoosePlace chose; nil: what is found from the graph
 	// Brief fits for their last measurement: they validate after the last epoch alone, keep no best
 	// weights, and prove and diagnose nothing.
 	Brief bool
 
 	asked        config.Config      // Config before anything was chosen
-	weighed      *weighed           // what a fresh head could read; nil: not weighed
 	kept         *keep.Kept         // frozen values that Settle computed, for the fit
 	before       *keep.Encoders     // see TakeFrom
 	stepBytes    int64              // see StepBytes

@@ -77,8 +77,8 @@ func (s *Session) onlyNewHead() bool {
 // With returns a session of the same model and cache with other options, on the given examples.
 func (s *Session) With(cfg config.Config, tr, val *data.Dataset) (*Session, error) {
 	same := cfg.Pool == s.Config.Pool && !cfg.Cuts() && slices.Equal(cfg.Skip, s.Config.Skip) // what was weighed
-	if s.weighed != nil && len(cfg.Attach) == 0 && cfg.Head != "keep" && same {
-		cfg.Attach = s.weighed.pick(onlyHead(&cfg)).names
+	if s.Place != nil && len(cfg.Attach) == 0 && cfg.Head != "keep" && same && onlyHead(&cfg) {
+		cfg.Attach = s.Place
 	}
 	t, err := NewSession(cfg, s.Base, tr, val)
 	if err != nil {

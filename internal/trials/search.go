@@ -87,7 +87,7 @@ func New(ctx context.Context, o Options) (*Search, error) {
 	if err := s.Session.Try(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.Session.ChoosePlace(ctx); err != nil {
+	if err := s.Session.WeighPlace(ctx); err != nil {
 		return nil, err
 	}
 	s.Notes = append(s.Notes, s.Session.Notes...)

@@ -21,11 +21,12 @@ const group = "search"
 
 // kit is what a worker needs for the trials of a search, once.
 type kit struct {
-	Options string `json:"options"` // YAML of what all trials share; its paths are names in the trees
-	Space   string `json:"space"`   // YAML, for its limits
-	Near    []int  `json:"near,omitempty"`
-	Model   part   `json:"model"`
-	Data    part   `json:"data"`
+	Options string   `json:"options"` // YAML of what all trials share; its paths are names in the trees
+	Space   string   `json:"space"`   // YAML, for its limits
+	Near    []int    `json:"near,omitempty"`
+	Place   []string `json:"place,omitempty"` // what a fresh head reads, see run.Session.Place
+	Model   part     `json:"model"`
+	Data    part     `json:"data"`
 
 	// What a worker's session must be like.
 	ModelDigest string `json:"model_digest"`
@@ -66,7 +67,7 @@ func pack(ctx context.Context, c *cluster.Cluster, s *trials.Search, here bool) 
 	if err != nil {
 		return "", err
 	}
-	k := kit{Space: s.Header.Space, ModelDigest: s.Header.Model, Examples: s.Header.Data, Feed: feedDigest(s.Session), Division: s.Bench.Division(), Near: s.Near,
+	k := kit{Space: s.Header.Space, ModelDigest: s.Header.Model, Examples: s.Header.Data, Feed: feedDigest(s.Session), Division: s.Bench.Division(), Near: s.Near, Place: s.Session.Place,
 		Model: part{Root: model.root}, Data: part{Root: examples.root}}
 	if !s.Header.Async {
 		k.Kernels = kernel.Level()
@@ -141,6 +142,7 @@ func (k *kit) open(ctx context.Context, cfg config.Config) (*trials.Bench, error
 	if err != nil {
 		return nil, err
 	}
+	s.Place = k.Place
 	data, err := s.Train.Fingerprint()
 	if err != nil {
 		return nil, err
