@@ -175,6 +175,7 @@ func (a *Advice) depths(ctx context.Context, o AdviseOptions, s *run.Session, la
 			cfg.Attach = append(cfg.Attach, p.Value)
 		}
 		cfg.Attach = append(cfg.Attach, attached)
+		cfg.Cut = split.None // these end the model themselves
 		all, err := run.NewSession(cfg, s.Base, s.Train, s.Val)
 		if err != nil {
 			return nil, err

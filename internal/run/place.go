@@ -71,7 +71,7 @@ func (w *weighed) pick(onlyHead bool) *choice {
 	return best
 }
 
-// ChoosePlace chooses what a fresh head reads, where option attach leaves that open. It weighs the
+// ChoosePlace chooses what a fresh head reads, where options attach and cut leave that open. It weighs the
 // value that is found from the graph and its alternatives (see split.Network.Alternatives), one by
 // one and several together, by linear heads on the frozen features of some training examples. Their
 // frozen values go to the cache, where the fit finds them. The choice is in the session's Config
@@ -81,7 +81,7 @@ func (w *weighed) pick(onlyHead bool) *choice {
 // as they are. Validation examples are not used. It may be called once Try found that the model
 // takes the data.
 func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
-	if len(s.Config.Attach) > 0 || !s.Net.Headed.Fresh || s.Task.PerPosition() || s.Train.Len() < placeLeast || !weighable(s.Task) {
+	if len(s.Config.Attach) > 0 || s.Config.Cuts() || !s.Net.Headed.Fresh || s.Task.PerPosition() || s.Train.Len() < placeLeast || !weighable(s.Task) {
 		return nil
 	}
 	defer kernel.Use(s.Config.Threads)()

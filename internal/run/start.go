@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
@@ -75,7 +76,8 @@ func (s *Session) onlyNewHead() bool {
 
 // With returns a session of the same model and cache with other options, on the given examples.
 func (s *Session) With(cfg config.Config, tr, val *data.Dataset) (*Session, error) {
-	if s.weighed != nil && len(cfg.Attach) == 0 && cfg.Head != "keep" && cfg.Pool == s.Config.Pool {
+	same := cfg.Pool == s.Config.Pool && !cfg.Cuts() && slices.Equal(cfg.Skip, s.Config.Skip) // what was weighed
+	if s.weighed != nil && len(cfg.Attach) == 0 && cfg.Head != "keep" && same {
 		cfg.Attach = s.weighed.pick(onlyHead(&cfg)).names
 	}
 	t, err := NewSession(cfg, s.Base, tr, val)

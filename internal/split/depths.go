@@ -110,10 +110,16 @@ func blockEnd(raw *ir.Graph, set *freeze.Set, block int) *ir.Value {
 	return last
 }
 
-// AttachedTo names the value of the model that a fresh head reads by default, "" where there is
-// none.
+// AttachedTo names the value of what is left of the model that a fresh head reads by default, ""
+// where there is none.
 func (n *Network) AttachedTo() string {
 	g := n.Base.Model.Graph
+	if s := n.Headed.short; s != nil {
+		if s.End != "" {
+			return s.End
+		}
+		g = s.Graph
+	}
 	found, err := choosePlaces(g, flowOf(g), n.Base.Shapes(n.Base.Two()))
 	if err != nil {
 		return ""

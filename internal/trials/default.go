@@ -30,6 +30,7 @@ const (
 func DefaultSpace(s *run.Session, user *config.Config, objectives []Objective) (*space.Space, error) {
 	d := defaults{user: user}
 	bare := s.Config // only the head trains
+	bare.Attach = user.Attach
 	bare.Thaw, bare.LR, bare.Epochs, bare.Batch = []string{"head"}, 0, 0, 0
 	blocks, err := s.Base.Blocks()
 	if err != nil {

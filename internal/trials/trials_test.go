@@ -401,17 +401,17 @@ func TestDefaultSpace(t *testing.T) {
 		change     func(c *config.Config)
 		want       []string
 	}{
-		"accuracy alone":        {[]Objective{Accuracy}, nil, []string{"thaw", "head", "attach", "lr", "weight_decay"}},
-		"latency":               {[]Objective{Accuracy, Latency}, nil, []string{"thaw", "cut", "skip", "head", "attach", "lr", "weight_decay"}},
-		"size":                  {[]Objective{Bytes, Accuracy}, nil, []string{"thaw", "cut", "skip", "head", "attach", "lr", "weight_decay"}},
-		"training time":         {[]Objective{Accuracy, TrainSeconds}, nil, []string{"thaw", "head", "attach", "lr", "weight_decay"}},
-		"a cut given":           {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Cut = "last:2" }, []string{"thaw", "head", "lr", "weight_decay"}},
-		"blocks given":          {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Skip = []string{"blocks.3"} }, []string{"thaw", "cut", "head", "attach", "lr", "weight_decay"}},
-		"a head given":          {[]Objective{Accuracy}, func(c *config.Config) { c.Head = "mlp:5" }, []string{"thaw", "attach", "lr", "weight_decay"}},
-		"the model's own":       {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Head = "keep" }, []string{"thaw", "lr", "weight_decay"}},
-		"the head alone":        {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Thaw = []string{"head"} }, []string{"cut", "skip", "head", "attach", "lr", "weight_decay"}},
-		"a deeper plan":         {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Thaw = []string{"last:1"} }, []string{"cut", "skip", "lr", "weight_decay"}},
-		"a value that it reads": {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Attach = []string{"blocks.4"} }, []string{"thaw", "head", "lr", "weight_decay"}},
+		"accuracy alone":        {[]Objective{Accuracy}, nil, []string{"thaw", "head", "attach", "lr_times", "weight_decay"}},
+		"latency":               {[]Objective{Accuracy, Latency}, nil, []string{"thaw", "cut", "skip", "head", "attach", "lr_times", "weight_decay"}},
+		"size":                  {[]Objective{Bytes, Accuracy}, nil, []string{"thaw", "cut", "skip", "head", "attach", "lr_times", "weight_decay"}},
+		"training time":         {[]Objective{Accuracy, TrainSeconds}, nil, []string{"thaw", "head", "attach", "lr_times", "weight_decay"}},
+		"a cut given":           {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Cut = "last:2" }, []string{"thaw", "head", "lr_times", "weight_decay"}},
+		"blocks given":          {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Skip = []string{"blocks.3"} }, []string{"thaw", "cut", "head", "attach", "lr_times", "weight_decay"}},
+		"a head given":          {[]Objective{Accuracy}, func(c *config.Config) { c.Head = "mlp:5" }, []string{"thaw", "attach", "lr_times", "weight_decay"}},
+		"the model's own":       {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Head = "keep" }, []string{"thaw", "lr_times", "weight_decay"}},
+		"the head alone":        {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Thaw = []string{"head"} }, []string{"cut", "skip", "head", "attach", "lr_times", "weight_decay"}},
+		"a deeper plan":         {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Thaw = []string{"last:1"} }, []string{"cut", "skip", "lr_times", "weight_decay"}},
+		"a value that it reads": {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Attach = []string{"blocks.4"} }, []string{"thaw", "head", "lr_times", "weight_decay"}},
 	} {
 		o := small(t, "")
 		must(t, fixture.WriteChain(o.Config.Model, 6, 3, 1))

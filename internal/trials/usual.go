@@ -26,29 +26,41 @@ func timesOf(c *config.Config, p space.Point) (float64, error) {
 	return x, nil
 }
 
-// usual are the points that a default space begins with: each depth, and the adapter, with all else
-// as a fit has it by default.
+// usual are the points that a default space begins with, all else as a fit has it by default: each
+// depth, each other value of what comes with a head alone, and, with the deepest plan, each smaller
+// model.
 func usual(s *space.Space) []space.Point {
 	var out []space.Point
-	at := func(name string, v space.Value) space.Point {
-		return s.Walk(func(_ int, p *space.Param) space.Value {
-			if p.Name == name {
+	at := func(set ...space.Setting) {
+		some := space.NewPoint(set...)
+		out = append(out, s.Walk(func(_ int, p *space.Param) space.Value {
+			if v, ok := some.Get(p.Name); ok {
 				return v
 			}
 			return usualValue(p)
-		})
+		}))
 	}
+	var deepest []space.Setting
 	if p := s.Param("thaw"); p != nil {
 		for _, v := range p.Values {
-			out = append(out, at("thaw", v))
+			at(space.Setting{Name: "thaw", Value: v})
 		}
+		deepest = []space.Setting{{Name: "thaw", Value: p.Values[len(p.Values)-1]}}
 	}
-	if p := s.Param("adapter"); p != nil {
-		for _, v := range p.Values {
-			if v != usualValue(p) {
-				out = append(out, at("adapter", v))
+	others := func(name string, with ...space.Setting) {
+		if p := s.Param(name); p != nil {
+			for _, v := range p.Values {
+				if v != usualValue(p) {
+					at(append(with[:len(with):len(with)], space.Setting{Name: name, Value: v})...)
+				}
 			}
 		}
+	}
+	for _, name := range []string{"adapter", "head", "attach"} {
+		others(name)
+	}
+	for _, name := range []string{"cut", "skip"} {
+		others(name, deepest...)
 	}
 	return out
 }

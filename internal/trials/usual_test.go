@@ -8,7 +8,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// TestUsual: the default space begins with each depth and the adapter, all else as a fit has it; but
+// TestUsual: the default space begins with each depth, the adapter, the other head and what it may read, all else as a fit has it; but
 // random search draws all.
 func TestUsual(t *testing.T) {
 	o := small(t, "")
@@ -20,10 +20,12 @@ func TestUsual(t *testing.T) {
 		got = append(got, p.String())
 	}
 	want := []string{
-		`{"thaw":"head","adapter":"","lr_times":1,"weight_decay":0.01}`,
+		`{"thaw":"head","adapter":"","head":"linear","attach":"auto","lr_times":1,"weight_decay":0.01}`,
 		`{"thaw":"last:1","lr_times":1,"weight_decay":0.01}`,
 		`{"thaw":"all","lr_times":1,"weight_decay":0.01}`,
-		`{"thaw":"head","adapter":"lora:8","lr_times":1,"weight_decay":0.01}`,
+		`{"thaw":"head","adapter":"lora:8","head":"linear","attach":"auto","lr_times":1,"weight_decay":0.01}`,
+		`{"thaw":"head","adapter":"","head":"mlp:128","attach":"auto","lr_times":1,"weight_decay":0.01}`,
+		`{"thaw":"head","adapter":"","head":"linear","attach":["/Flatten_output_0","/blocks.0/relu/Relu_output_0"],"lr_times":1,"weight_decay":0.01}`,
 	}
 	if len(got) != len(want) {
 		t.Fatalf("it begins with %v", got)
