@@ -146,11 +146,11 @@ type Warning struct {
 // training data.
 type Trial struct {
 	Time    time.Time
-	Round   int      // of the search, from 1
+	Round   int      // number of the trial, from 1
 	Thaw    []string // the candidate's selectors
 	LR      float64  // its learning rate
 	Epochs  int      // epochs that it trained for
-	Folds   int      // held-out parts on which it has been measured so far in this round
+	Folds   int      // held-out parts on which it was measured: 1
 	Score   float64  // on them, larger is better; NaN if its loss was NaN
 	HeldOut int      // examples on which it was measured
 	Seconds float64  // duration

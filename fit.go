@@ -3,9 +3,9 @@ package permafrost
 import (
 	"context"
 
+	"github.com/permafrost-ml/permafrost/internal/auto"
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
-	"github.com/permafrost-ml/permafrost/internal/race"
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
@@ -18,7 +18,8 @@ import (
 // guessing, is a *DivergedError.
 //
 // With cfg.Auto, Fit first chooses what to thaw, the learning rate and the number of epochs, by
-// trying candidates on the training examples. Result.Auto describes the choice.
+// trying candidates on the training examples. Result.Auto describes the choice. The head alone is
+// fitted before: from then on the folder holds a model, and when ctx ends, the best one so far.
 //
 // Fit may be called from several goroutines with different folders.
 func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
@@ -32,7 +33,7 @@ func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		r, err := race.Fit(ctx, config.Config(cfg), sets, o.sinks...)
+		r, err := auto.Fit(ctx, config.Config(cfg), sets, o.sinks...)
 		if err != nil {
 			return nil, badInput(err)
 		}
@@ -89,6 +90,7 @@ func beginRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	if j.session, err = prepare(ctx, cfg, sets); err != nil {
 		return nil, err
 	}
+	j.session.NoteIdleGroups()
 	if cfg.Extends != "" {
 		err = j.session.CheckExtend(ctx)
 	} else {

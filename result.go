@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"math"
 
-	"github.com/permafrost-ml/permafrost/internal/race"
+	"github.com/permafrost-ml/permafrost/internal/auto"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -180,13 +180,14 @@ type Diagnosis struct {
 
 // AutoChoice says how Config.Auto chose a plan. Its JSON form is race.json.
 type AutoChoice struct {
-	Thaw   []string `json:"thaw"`
-	LR     float64  `json:"lr"`
-	Epochs int      `json:"epochs"`
-	Start  string   `json:"start"`  // none, or probe: from a head that was first trained alone
-	Text   string   `json:"text"`   // the choice in one line
-	Why    string   `json:"why"`    // the reason in sentences
-	Metric string   `json:"metric"` // by which candidates were compared
+	Thaw    []string `json:"thaw"`
+	Adapter string   `json:"adapter,omitempty"` // that trains beside the frozen layers
+	LR      float64  `json:"lr"`
+	Epochs  int      `json:"epochs"`
+	Start   string   `json:"start"`  // none, or probe: from a head that was first trained alone
+	Text    string   `json:"text"`   // the choice in one line
+	Why     string   `json:"why"`    // the reason in sentences
+	Metric  string   `json:"metric"` // of the scores
 
 	Advised    string          `json:"advised,omitempty"` // what Advise recommends without trials
 	Candidates []AutoCandidate `json:"candidates"`
@@ -202,28 +203,37 @@ type AutoChoice struct {
 	Seconds float64 `json:"seconds"`              // duration of the search
 }
 
-// AutoCandidate is a plan at a learning rate, with its state at the end of the search.
+// AutoCandidate is a plan at a learning rate, with what is known of it at the end of the search.
 type AutoCandidate struct {
-	Thaw   []string `json:"thaw"`
-	LR     float64  `json:"lr"`
-	Params int      `json:"params_thawed"`
-	Share  float64  `json:"share"` // of its epochs, in its last round
-	// the metric on the parts measured in that round; larger is better
+	Thaw    []string `json:"thaw"`
+	Adapter string   `json:"adapter,omitempty"`
+	Start   string   `json:"start"` // none, or probe
+	LR      float64  `json:"lr"`
+	Params  int      `json:"params_thawed"`
+	Share   float64  `json:"share"` // of its epochs, in its longest trial
+	// the metric on the parts measured there; larger is better
 	Score   *float64 `json:"score"`
 	Error   *float64 `json:"error"`    // standard error of Score
 	HeldOut int      `json:"held_out"` // examples in those parts
-	Work    float64  `json:"work"`     // of a fit to all training examples
-	Failed  string   `json:"failed,omitempty"`
+	// the loss that it is expected to have on new examples, over that of the choice, as a natural
+	// logarithm: above 0 it is expected to be worse
+	Behind *float64 `json:"behind"`
+	Within *float64 `json:"within"` // standard deviation of Behind
+	Work   float64  `json:"work"`   // of a fit to all training examples
+	Failed string   `json:"failed,omitempty"`
 }
 
-// AutoTrial is one training of a candidate on all parts but one.
+// AutoTrial is a fit of a candidate to all parts but one, from where it paused to where it pauses
+// again.
 type AutoTrial struct {
-	Round   int      `json:"round"`
+	Round   int      `json:"round"` // number of the trial, from 1
 	Thaw    []string `json:"thaw"`
+	Adapter string   `json:"adapter,omitempty"`
+	Start   string   `json:"start"`
 	LR      float64  `json:"lr"`
-	Epochs  int      `json:"epochs"`
-	Share   float64  `json:"share"` // of the training examples on which it trained
-	Part    int      `json:"part"`  // the held-out part
+	Epochs  int      `json:"epochs"` // that it has trained so far
+	Share   float64  `json:"share"`  // of the training examples on which it trained
+	Part    int      `json:"part"`   // the held-out part
 	HeldOut int      `json:"held_out"`
 	Score   *float64 `json:"score"` // the metric; larger is better
 	Seconds float64  `json:"seconds"`
@@ -242,14 +252,14 @@ func resultOf(r *run.Result) *Result {
 }
 
 func autoOf(r *run.Result) *AutoChoice {
-	a, ok := r.Auto.(*race.Report)
+	a, ok := r.Auto.(*auto.Report)
 	if !ok {
 		return nil
 	}
 	return &AutoChoice{
-		Thaw: a.Thaw, LR: a.LR, Epochs: a.Epochs, Start: a.Start, Text: a.Text, Why: a.Why, Metric: a.Metric, Advised: a.Advised,
-		Candidates: each(a.Candidates, func(c race.Candidate) AutoCandidate { return AutoCandidate(c) }),
-		Trials:     each(a.Trials, func(t race.Trial) AutoTrial { return AutoTrial(t) }),
+		Thaw: a.Thaw, Adapter: a.Adapter, LR: a.LR, Epochs: a.Epochs, Start: a.Start, Text: a.Text, Why: a.Why, Metric: a.Metric, Advised: a.Advised,
+		Candidates: each(a.Candidates, func(c auto.Candidate) AutoCandidate { return AutoCandidate(c) }),
+		Trials:     each(a.Trials, func(t auto.Trial) AutoTrial { return AutoTrial(t) }),
 		Parts:      a.Parts, Examples: a.Examples, Work: a.Work, Limit: a.Limit, Grid: a.Grid, Seconds: a.Seconds,
 	}
 }

@@ -7,11 +7,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // files are the model and the training and validation data of a pair, with a share of the training
-// examples.
+// examples, and as the pair changes them.
 func (d *driver) files(ctx context.Context, p pair, share int) (model, train, val string, err error) {
+	if model, train, val, err = d.given(ctx, p, share); err == nil && p.change != nil {
+		name := strings.NewReplacer(" ", "-", ",", "").Replace(p.name)
+		train, val, err = d.made(fmt.Sprintf("%s-%d", name, share), p.change, train, val)
+	}
+	return model, train, val, err
+}
+
+// given are those before a pair changes them.
+func (d *driver) given(ctx context.Context, p pair, share int) (model, train, val string, err error) {
 	data := filepath.Join(d.shared, "data", p.data)
 	model = filepath.Join(d.shared, "models", p.model)
 	if p.model == "" {

@@ -18,7 +18,7 @@ import (
 type key struct {
 	Pair string `json:"pair"`
 	Seed int    `json:"seed"`
-	Plan string `json:"plan"`           // "auto" for the race, "auto-rgn" for everything by those rates
+	Plan string `json:"plan"`           // "auto" for what --auto chooses, "auto-rgn" for everything by those rates
 	Rate string `json:"rate,omitempty"` // multiple of the recipe's learning rate
 }
 

@@ -4,6 +4,7 @@
 //
 //	go run ./bench/regret                                     everything, many hours
 //	go run ./bench/regret -pairs resnet20 -for 30m            those pairs, as far as half an hour goes
+//	go run ./bench/regret -grid                               without --auto
 //	go run ./bench/regret -report                             the tables, of what is there
 //
 // What is finished is kept in regret.json of the output folder, so that it may run in pieces;
@@ -23,6 +24,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/demo"
 )
 
 // pair is a model and data to tune it for. Shares are those of the training examples that are used,
@@ -30,19 +33,32 @@ import (
 type pair struct {
 	name, model, data string // in the shared folder; of the demo in what it leaves
 	shares            []int
+	change            change // made of the data; nil: as they are
 }
 
 var pairs = []pair{
-	{"resnet20 sign-digits", "resnet20-cifar10.onnx", "sign-digits", []int{100, 30, 10, 5}},
-	{"resnet56 sign-digits", "resnet56-cifar10.onnx", "sign-digits", []int{100, 30, 10}},
-	{"mobilenetv1 ants-bees", "mobilenetv1-imagenet-trunk.onnx", "ants-bees", []int{100}},
-	{"mobilenetv1 sign-digits", "mobilenetv1-imagenet-trunk.onnx", "sign-digits", []int{100, 10}},
-	{"stories260k trec", "stories260k.onnx", "trec", []int{100}},
-	{"stories260k sst2", "stories260k.onnx", "sst2", []int{100}},
-	{"speech-embedding spoken-digits", "speech-embedding.onnx", "spoken-digits", []int{100}},
-	{"letters greek", "", "greek", []int{100}},
-	{"letters cyrillic", "", "cyrillic", []int{100}},
+	{"resnet20 sign-digits", "resnet20-cifar10.onnx", "sign-digits", []int{100, 30, 10, 5}, nil},
+	{"resnet56 sign-digits", "resnet56-cifar10.onnx", "sign-digits", []int{100, 30, 10}, nil},
+	{"mobilenetv1 ants-bees", "mobilenetv1-imagenet-trunk.onnx", "ants-bees", []int{100}, nil},
+	{"mobilenetv1 sign-digits", "mobilenetv1-imagenet-trunk.onnx", "sign-digits", []int{100, 10}, nil},
+	{"stories260k trec", "stories260k.onnx", "trec", []int{100, 5}, nil},
+	{"stories260k sst2", "stories260k.onnx", "sst2", []int{100}, nil},
+	{"speech-embedding spoken-digits", "speech-embedding.onnx", "spoken-digits", []int{100}, nil},
+	{"letters greek", "", "greek", []int{100}, nil},
+	{"letters cyrillic", "", "cyrillic", []int{100}, nil},
+
+	{"letters greek, noisy labels", "", "greek", []int{100}, noisy(0.2)},
+	{"letters cyrillic, uneven", "", "cyrillic", []int{100}, uneven},
+	{"letters latin", "", "greek", []int{100}, drawn(demo.Latin, 10, 12)},
+	{"letters of two classes", "", "greek", []int{100}, drawn(twoLetters, 25, 300)},
+	{"letters greek in frames", "", "greek", []int{100}, frames(demo.Greek, 3, 5, 30)},
+	{"resnet20 letters in frames", "resnet20-cifar10.onnx", "sign-digits", []int{100}, frames(demo.Latin, 3, 5, 12)},
+	{"resnet20 sign-digits, noisy labels", "resnet20-cifar10.onnx", "sign-digits", []int{30}, noisy(0.2)},
+	{"speech-embedding two digits", "speech-embedding.onnx", "spoken-digits", []int{100}, some(4, 2)},
 }
+
+// twoLetters differ by a tail.
+var twoLetters = demo.Alphabet{Name: "two", Letters: []demo.Letter{{Name: "sha", Rune: 'Ш'}, {Name: "shcha", Rune: 'Щ'}}}
 
 // plans of the grid, and the multiples of the recipe's learning rate that each is fitted with.
 var (
@@ -55,6 +71,7 @@ type driver struct {
 	binary, shared, tmp string
 	threads             int
 	state               *state
+	gridOnly            bool      // --auto is left for another time
 	until               time.Time // when no further fit begins; zero: never
 }
 
@@ -76,6 +93,7 @@ func run(ctx context.Context) error {
 	share := flag.Int("share", 0, "the `PERCENT` of training examples to use (default: each that a pair is listed with)")
 	seeds := flag.Int("seeds", 3, "fits of everything, with the seeds from 1 on")
 	limit := flag.Duration("for", 0, "begin no further fit after this `TIME` (default: none)")
+	flag.BoolVar(&d.gridOnly, "grid", false, "fit the grids only, not --auto")
 	report := flag.Bool("report", false, "fit nothing, write the tables")
 	out := flag.String("out", "docs", "`DIR` of regret.json and regret.md")
 	flag.StringVar(&d.binary, "permafrost", "", "binary to run (default: built from ./cmd/permafrost)")
@@ -177,7 +195,9 @@ func (d *driver) pair(ctx context.Context, p pair, share, seed int) error {
 	if _, err := fit("auto-rgn", "", cache, "--thaw", "all", "--rates", "auto-rgn"); err != nil {
 		return err
 	}
-	_, err = fit("auto", "", folder+"-auto", "--auto")
+	if !d.gridOnly {
+		_, err = fit("auto", "", folder+"-auto", "--auto")
+	}
 	return errors.Join(err, os.RemoveAll(filepath.Join(d.tmp, cache)), os.RemoveAll(filepath.Join(d.tmp, folder+"-auto")))
 }
 

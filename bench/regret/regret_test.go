@@ -1,10 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/permafrost-ml/permafrost/internal/demo"
 )
 
 // TestReport: regrets are against the best of a whole grid, a plan that a model does not have is no
@@ -58,6 +62,8 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"| one | 1 | last:1 x3 | 91.0 | last:1 | 90.0 | 1.00 | 1.00 | 0.13 |", "| `fit --auto` | 1.00 | 1.00 | 0.13 |", "| always the head | 11.00 | 11.00 | 0.07 |",
+		// two of fifteen fits, so on the mean (55·11 + 36·3)/105 = 6.8
+		"| random search of the same work | 6.7",
 		"| one | 7.0 | 88.0 | 5.0 | 90.0 | `--auto` wins by 2.0 |"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no line %q in\n%s", want, text)
@@ -96,5 +102,62 @@ func TestThin(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, "u.csv"))
 	if err != nil || !strings.HasPrefix(string(text), "text,label\n\"a,b\",c\n") || strings.Count(string(text), "\n") < 3 || strings.Count(string(text), "\n") > 4 {
 		t.Errorf("%q %v", text, err)
+	}
+}
+
+// TestChanges: data that are made have the examples, classes and labels that they are to have.
+func TestChanges(t *testing.T) {
+	from := filepath.Join(t.TempDir(), "train")
+	for c := range 3 {
+		for i := range 40 {
+			if err := os.MkdirAll(filepath.Join(from, string(rune('0'+c))), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(from, string(rune('0'+c)), fmt.Sprint(i)), nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	two := demo.Alphabet{Name: "two", Letters: demo.Greek.Letters[:2]}
+	for name, c := range map[string]struct {
+		change     change
+		train, val [3]int // examples by class; -1: not checked
+		moved      [2]int // bounds of examples that are not in the class of their name
+	}{
+		"noisy":  {noisy(0.2), [3]int{-1, -1, -1}, [3]int{}, [2]int{12, 36}},
+		"uneven": {uneven, [3]int{40, 22, 4}, [3]int{}, [2]int{}},
+		"some":   {some(4, 2), [3]int{10, 10, 0}, [3]int{20, 20, 0}, [2]int{}},
+		"drawn":  {drawn(two, 3, 2), [3]int{3, 3, 0}, [3]int{2, 2, 0}, [2]int{0, 99}},
+		"frames": {frames(two, 2, 3, 4), [3]int{6, 6, 0}, [3]int{4, 4, 0}, [2]int{0, 99}},
+	} {
+		d := &driver{tmp: t.TempDir()}
+		train, val, err := d.made(name, c.change, from, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := func(dir string) (of []int, moved int) {
+			classes := map[string]int{}
+			if err := eachFile(dir, func(class, file string, _, _ int) error {
+				if _, seen := classes[class]; !seen {
+					classes[class] = len(of)
+					of = append(of, 0)
+				}
+				of[classes[class]]++
+				if file[0] != class[0] {
+					moved++
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return append(of, 0, 0, 0)[:3], moved
+		}
+		of, moved := count(train)
+		if c.train[0] >= 0 && !slices.Equal(of, c.train[:]) || of[0]+of[1]+of[2] < 1 || moved < c.moved[0] || moved > c.moved[1] {
+			t.Errorf("%s: training examples %v, %d moved", name, of, moved)
+		}
+		if got, _ := count(val); c.val[0] > 0 && !slices.Equal(got, c.val[:]) || c.val[0] == 0 && val != from {
+			t.Errorf("%s: validation examples %v in %s", name, got, val)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,6 +60,7 @@ type outcome struct {
 	pair   string
 	auto   *fit
 	best   *fit    // of the grid, the first of equals
+	fits   []*fit  // all of it
 	grid   float64 // processor seconds of it
 	others map[string]*fit
 }
@@ -89,6 +91,7 @@ func (s *state) outcomes() []outcome {
 					continue
 				}
 				o.grid += f.CPU
+				o.fits = append(o.fits, f)
 				if f.Failed == "" && (o.best == nil || f.Accuracy > o.best.Accuracy) {
 					o.best = f
 				}
@@ -109,6 +112,27 @@ func (s *state) outcomes() []outcome {
 
 // regret is how far a fit falls behind the best of the grid, in points; below 0 where it is better.
 func (o *outcome) regret(f *fit) float64 { return 100 * (o.best.Accuracy - f.Accuracy) }
+
+// random is the mean regret of a random search of the grid that stops where it has cost as much as
+// --auto, after one fit at least. It takes the best by the validation examples, which flatters it.
+func (o *outcome) random() float64 {
+	const searches = 1000
+	r := rand.New(rand.NewPCG(1, 0))
+	sum := 0.0
+	for range searches {
+		best, cost := 0.0, 0.0
+		for n, k := range r.Perm(len(o.fits)) {
+			if cost += o.fits[k].CPU; n > 0 && cost > o.auto.CPU {
+				break
+			}
+			if o.fits[k].Failed == "" {
+				best = max(best, o.fits[k].Accuracy)
+			}
+		}
+		sum += 100 * (o.best.Accuracy - best)
+	}
+	return sum / searches
+}
 
 // sums are mean and largest of some numbers.
 type sums struct{ mean, worst float64 }
@@ -144,6 +168,7 @@ func (s *state) report(path string) error {
 		"- **Regret** is the validation accuracy of the best of the grid minus that of `fit --auto`, in points. Below 0, `--auto` is\n"+
 		"  better. The grid is judged by the validation examples, and `--auto` does not see them, so the best of the grid is\n"+
 		"  partly luck.\n"+
+		"- **Random search** is the mean of a thousand in the grid, each as long as --auto. It takes the best by the validation examples.\n"+
 		"- **Time** is the processor time of `fit --auto`, its last fit included, over that of the grid, whose fits share a cache.\n\n")
 	fmt.Fprintf(&b, "| pair | seeds | best of the grid | accuracy | `--auto` chose | accuracy | mean regret | worst | time |\n|---|---|---|---|---|---|---|---|---|\n")
 	var regrets, times []float64
@@ -172,9 +197,36 @@ func (s *state) report(path string) error {
 			fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f |\n", base.title, sum(r).mean, sum(r).worst, sum(t).mean)
 		}
 	}
+	var chance []float64
+	for _, o := range all {
+		chance = append(chance, o.random())
+	}
+	fmt.Fprintf(&b, "| random search of the same work | %.2f | %.2f | %.2f |\n", sum(chance).mean, sum(chance).worst, sum(times).mean)
+	suits(&b, names, by)
 	overfitting(&b, names, by)
 	b.WriteString("\nA pair with a percentage uses that share of the training examples, spread evenly over the classes.\n")
 	return os.WriteFile(path, []byte(b.String()), 0o666)
+}
+
+// suits writes how long --auto takes where the head is best, or within half a point of that.
+func suits(b *strings.Builder, names []string, by map[string][]outcome) {
+	var rows []string
+	for _, name := range names {
+		var auto, head, lost []float64
+		for _, o := range by[name] {
+			if f := o.others["always the head"]; f != nil && o.regret(f) <= 0.5 {
+				auto, head, lost = append(auto, o.auto.CPU), append(head, f.CPU), append(lost, o.regret(o.auto))
+			}
+		}
+		if len(auto) > 0 {
+			rows = append(rows, fmt.Sprintf("| %s | %d | %.1f | %.1f | %.1f | %.2f |\n", name, len(auto), sum(head).mean, sum(auto).mean, sum(auto).mean/sum(head).mean, sum(lost).mean))
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n## Where the head is best\n\nFits in which the head alone is the best of the grid, or within half a point of it. Times are processor seconds.\n\n"+
+		"| pair | seeds | the head's own time | `--auto` | times that | mean regret |\n|---|---|---|---|---|---|\n%s", strings.Join(rows, ""))
 }
 
 // overfitting writes the table of gaps between training and validation.

@@ -28,7 +28,9 @@ Without --thaw only a new head is trained, on what the frozen rest makes of each
 example. That is computed once and kept, so an epoch costs nearly nothing. --thaw
 trains more of the model; permafrost inspect shows first what a choice costs. --auto
 chooses what to thaw, and at which rate, by trying plans on parts of the training
-examples; the validation examples have no say in it. race.json tells the whole race.
+examples; the validation examples have no say in it. race.json tells every
+trial. The head alone is fitted first: from then on the folder holds a model, and an
+interrupt or --budget ends with the best one so far.
 
 Selectors name weights: head, all, last:2, layer3, 'layer3.*', kind:bias, fisher:0.5%;
 !SELECTOR takes away. permafrost help selectors lists all of them.
@@ -212,6 +214,9 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 		if _, err := os.Stat(f.cfg.Out); err != nil {
 			return nil, exitError{exitInterrupted, "interrupted before anything was written"}
 		}
+		if f.cfg.Auto {
+			return nil, exitError{exitInterrupted, fmt.Sprintf("interrupted; %s is the best model so far", filepath.Join(f.cfg.Out, permafrost.ModelFile))}
+		}
 		return nil, exitError{exitInterrupted, fmt.Sprintf("interrupted; go on with: permafrost fit --resume --out %s", f.cfg.Out)}
 	}
 	return r, err
@@ -221,7 +226,7 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 // written.
 func (f *fit) announce(e permafrost.Event) {
 	switch e.(type) {
-	case *permafrost.Trial, *permafrost.Choice, *permafrost.Encoded: // of the search, which writes nothing
+	case *permafrost.Trial, *permafrost.Choice, *permafrost.Encoded: // of the search, which writes nothing by itself
 		return
 	}
 	if !f.announced {

@@ -31,6 +31,7 @@ func TestIdleOptions(t *testing.T) {
 		{[]string{"--accumulate", "40"}, "--accumulate 40 is more than the 1 batches of an epoch"},
 		{[]string{"--warmup", "40"}, "--warmup 40 takes all 1 steps"},
 		{[]string{"--patience", "9"}, "--patience 9 does nothing in 1 epoch"},
+		{[]string{"--group", "(.*)"}, "--group (.*) does nothing: no training examples are held out"},
 		{[]string{"--freeze", "last:1"}, "--freeze last:1 does nothing"},
 		{[]string{"--thaw", "last:1,head", "--freeze", "last:2"}, "--freeze last:2 takes away all that --thaw last:1,head names before the head"},
 		{[]string{"--thaw", "last:1,!first:1"}, "--thaw: !first:1 takes nothing away"},

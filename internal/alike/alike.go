@@ -7,16 +7,22 @@ import (
 )
 
 const (
-	chance    = 0.1     // share of the findings that may be chance
-	rounds    = 4       // examples found in one round are one example in the next
-	fewest    = 5       // groups of a class, below which nothing is looked for in it
-	mostPairs = 1 << 24 // pairs of examples of one class that are compared
-	bulk      = 0.5     // share of a class from which a group is not believed
+	chance = 0.1 // share of the findings that may be chance
+	// the same by the exponent of other classes, which may be too large
+	chanceBetween = 0.03
+	rounds        = 4       // examples found in one round are one example in the next
+	fewest        = 5       // groups of a class, below which nothing is looked for in it
+	mostPairs     = 1 << 25 // pairs of examples of one class that are compared
+	bulk          = 0.5     // share of a class from which a group is not believed
 )
 
-// scales are the ranks of the farther examples that the power law is fitted to, as shares of a
-// class. The larger the groups of copies, the farther one must look for different examples.
-var scales = [][2]float64{{0.1, 0.4}, {0.2, 0.5}, {0.3, 0.6}, {0.4, 0.8}}
+// scale is two ranks of the farther examples that the power law is fitted to, as shares of a class.
+// Where far is 0, the law goes through the first, with the exponent that other classes have.
+type scale struct{ near, far float64 }
+
+// The larger the groups of copies, the farther one must look for different examples. Where they
+// leave a class few objects, other classes know the exponent better.
+var scales = []scale{{0.1, 0.4}, {0.2, 0.5}, {0.3, 0.6}, {0.4, 0.8}, {middle, 0}}
 
 // Found says which examples are nearly equal.
 type Found struct {
@@ -56,9 +62,10 @@ func Find(rows []float32, width int, classes []int) *Found {
 	for _, c := range slices.Sorted(maps.Keys(members)) {
 		all = append(all, newClass(c, z, width, members[c]))
 	}
+	between := dimensionBetween(z, width, classes, all)
 	for range rounds {
 		joined := false
-		for k, reach := range reaches(all) {
+		for k, reach := range reaches(all, between) {
 			joined = all[k].join(reach) || joined
 		}
 		if !joined {
@@ -99,8 +106,9 @@ func (f *Found) add(c *class) {
 }
 
 // reaches gives for every class the distance within which a neighbour is near, by example; 0 where
-// none is. Of the scales it takes the one by which most examples have a near neighbour.
-func reaches(all []*class) [][]float64 {
+// none is. Of the scales it takes the one by which most examples have a near neighbour. Between is
+// the dimension of other classes, NaN where it does not hold within one.
+func reaches(all []*class, between float64) [][]float64 {
 	best, most := make([][]float64, len(all)), 0
 	for _, c := range all {
 		c.fit()
@@ -114,7 +122,10 @@ func reaches(all []*class) [][]float64 {
 				}
 			}
 		}
-		dimension := median(exponents)
+		dimension, share := median(exponents), chance
+		if scales[s].far == 0 {
+			dimension, share = between, chanceBetween
+		}
 		if !(dimension > 0) || math.IsInf(dimension, 1) {
 			continue
 		}
@@ -123,7 +134,7 @@ func reaches(all []*class) [][]float64 {
 				chances = append(chances, l.chanceWithin(c.nearest[i], dimension))
 			}
 		}
-		limit, found := discoveries(chances)
+		limit, found := discoveries(chances, share)
 		if found <= most {
 			continue
 		}
@@ -161,11 +172,12 @@ func (l law) within(chance, dimension float64) float64 {
 	return l.one(dimension) * math.Pow(-math.Log1p(-chance), 1/dimension)
 }
 
-// discoveries gives the largest probability that still is a discovery, and their number.
-func discoveries(chances []float64) (limit float64, found int) {
+// discoveries gives the largest probability that still is a discovery, and their number, where a
+// share of them may be chance.
+func discoveries(chances []float64, share float64) (limit float64, found int) {
 	p := slices.Sorted(slices.Values(chances))
 	for k := len(p); k > 0; k-- {
-		if p[k-1] <= chance*float64(k)/float64(len(p)) {
+		if p[k-1] <= share*float64(k)/float64(len(p)) {
 			return p[k-1], k
 		}
 	}

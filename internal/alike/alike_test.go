@@ -8,8 +8,8 @@ import (
 
 // made are features of objects with several frames each: classes are clusters, objects are points
 // of a cluster, and frames are near their object. Each class lies in directions of its own, as the
-// features of a trunk do.
-func made(classes, objects, frames int, spread float64) (rows []float32, width int, labels, object []int) {
+// features of a trunk do; apart is how far from the others.
+func made(classes, objects, frames int, spread, apart float64) (rows []float32, width int, labels, object []int) {
 	const dimension = 8
 	width = 40
 	r := rand.New(rand.NewPCG(1, 2))
@@ -31,7 +31,7 @@ func made(classes, objects, frames int, spread float64) (rows []float32, width i
 			for range frames {
 				moved := normal(dimension)
 				for j := range width {
-					x := 3 * centre[j]
+					x := apart * centre[j]
 					for k := range dimension {
 						x += basis[j*dimension+k] * (at[k] + spread*moved[k])
 					}
@@ -47,20 +47,23 @@ func made(classes, objects, frames int, spread float64) (rows []float32, width i
 func TestFind(t *testing.T) {
 	for name, c := range map[string]struct {
 		classes, objects, frames int
-		spread                   float64
+		spread                   float64 // of the frames of an object
+		apart                    float64
 		least                    float64 // share of the examples with copies that are in a group
 		groups                   bool
 	}{
-		"different examples":       {5, 60, 1, 0, 0, false},
-		"few different examples":   {10, 8, 1, 0, 0, false},
-		"two classes":              {2, 150, 1, 0, 0, false},
-		"pairs":                    {5, 40, 2, 0.05, 0.95, true},
-		"frames":                   {5, 20, 6, 0.1, 0.95, true},
-		"long tracks, few of them": {5, 6, 20, 0.1, 0.95, true},
-		"equal":                    {5, 20, 3, 0, 1, true},
+		"different examples":       {5, 60, 1, 0, 3, 0, false},
+		"few different examples":   {10, 8, 1, 0, 3, 0, false},
+		"two classes":              {2, 150, 1, 0, 3, 0, false},
+		"pairs":                    {5, 40, 2, 0.05, 3, 0.95, true},
+		"frames":                   {5, 20, 6, 0.1, 3, 0.95, true},
+		"long tracks, few of them": {5, 6, 20, 0.1, 3, 0.95, true},
+		"equal":                    {5, 20, 3, 0, 3, 1, true},
+		"classes that overlap":     {20, 15, 1, 0, 0.3, 0, false},
+		"three objects of each":    {30, 3, 5, 0.35, 0.3, 0.8, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rows, width, labels, object := made(c.classes, c.objects, c.frames, c.spread)
+			rows, width, labels, object := made(c.classes, c.objects, c.frames, c.spread, c.apart)
 			f := Find(rows, width, labels)
 			if !c.groups {
 				if f.Groups != 0 || f.Examples != 0 {
@@ -105,7 +108,7 @@ func TestFind(t *testing.T) {
 
 // TestFindSomeCopies: a few copies among many different examples are found, and nothing else.
 func TestFindSomeCopies(t *testing.T) {
-	rows, width, labels, _ := made(4, 50, 1, 0)
+	rows, width, labels, _ := made(4, 50, 1, 0, 3)
 	r := rand.New(rand.NewPCG(3, 4))
 	copies := map[int]int{199: 150, 60: 51, 20: 3}
 	for to, from := range copies {
@@ -125,7 +128,7 @@ func TestFindSomeCopies(t *testing.T) {
 }
 
 func TestFindBulk(t *testing.T) {
-	rows, width, labels, object := made(4, 12, 8, 0.05)
+	rows, width, labels, object := made(4, 12, 8, 0.05, 3)
 	for i := range labels { // most of the last class is frames of one object
 		if labels[i] == 3 && object[i] < 44 {
 			copy(rows[i*width:(i+1)*width], rows[36*8*width:(36*8+1)*width])
@@ -138,8 +141,8 @@ func TestFindBulk(t *testing.T) {
 }
 
 func TestFindTooMany(t *testing.T) {
-	labels := make([]int, 4097)
-	if f := Find(make([]float32, len(labels)), 1, labels); !f.TooMany || f.Groups != 0 || f.Near[4096] != 4096 {
+	labels := make([]int, 5793)
+	if f := Find(make([]float32, len(labels)), 1, labels); !f.TooMany || f.Groups != 0 || f.Near[5792] != 5792 {
 		t.Error("many examples are compared")
 	}
 	same := Find(make([]float32, 40), 1, labels[:40]) // no feature varies

@@ -17,6 +17,8 @@ type class struct {
 	laws     [][]law   // by scale and example
 }
 
+const block = 256 // rows whose products are computed at a time
+
 // newClass computes the distances of some rows of z.
 func newClass(number int, z []float64, width int, members []int) *class {
 	n := len(members)
@@ -26,24 +28,34 @@ func newClass(number int, z []float64, width int, members []int) *class {
 		x.SetRow(k, z[i*width:(i+1)*width])
 		c.group[k] = k
 	}
-	var products mat.SymDense
-	products.SymOuterK(1, x)
+	square := make([]float64, n)
 	for i := range n {
-		least := math.Inf(1)
-		for j := range n {
-			sum := products.At(i, i) + products.At(j, j)
-			square := sum - 2*products.At(i, j)
-			if square < 1e-9*sum { // rounding
-				square = 0
-			}
-			d := math.Sqrt(square)
-			if i == j {
-				d = math.Inf(1)
-			}
-			c.distance[i*n+j] = float32(d)
-			least = min(least, float64(float32(d)))
+		for _, v := range x.RawRowView(i) {
+			square[i] += v * v
 		}
-		c.nearest[i] = least
+	}
+	var products mat.Dense
+	for from := 0; from < n; from += block {
+		to := min(n, from+block)
+		products.Reset()
+		products.Mul(x.Slice(from, to, 0, width), x.T())
+		for i := from; i < to; i++ {
+			least := math.Inf(1)
+			for j, p := range products.RawRowView(i - from) {
+				sum := square[i] + square[j]
+				d := sum - 2*p
+				if d < 1e-9*sum { // rounding
+					d = 0
+				}
+				d = math.Sqrt(d)
+				if i == j {
+					d = math.Inf(1)
+				}
+				c.distance[i*n+j] = float32(d)
+				least = min(least, float64(float32(d)))
+			}
+			c.nearest[i] = least
+		}
 	}
 	return c
 }
@@ -78,8 +90,8 @@ func (c *class) fit() {
 		least[at[c.group[i]]] = math.Inf(1) // its own, last in order
 		slices.Sort(least)
 		for s, scale := range scales {
-			a := max(1, math.Round(scale[0]*float64(groups-1)))
-			b := max(a+1, math.Round(scale[1]*float64(groups-1)))
+			a := max(1, math.Round(scale.near*float64(groups-1)))
+			b := max(a+1, math.Round(scale.far*float64(groups-1)))
 			near, far := least[int(a)-1], least[int(b)-1]
 			c.laws[s] = append(c.laws[s], law{rank: a, distance: near, exponent: math.Log(b/a) / math.Log(far/near)})
 		}

@@ -14,4 +14,7 @@
 // findings is chance (Benjamini, Hochberg: Controlling the False Discovery Rate, Journal of the
 // Royal Statistical Society B 57, 1995). So features of any scale and width serve, and data without
 // copies have none.
+//
+// Frames of few objects leave a class too few different examples to fit a power law to. Where the
+// classes reach into each other, the exponent is then that of the distances between classes.
 package alike

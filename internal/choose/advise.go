@@ -20,6 +20,9 @@ type AdviseOptions struct {
 	Config   config.Config         // Model, Data and how they are prepared
 	Sets     run.Sets              // the caller's own examples, if any
 	Progress func(done, total int) // called with the number of examples done; may be nil
+	// Session is prepared from Config and tried already; the plans then have no predicted cost. Nil:
+	// Advise prepares one.
+	Session *run.Session
 }
 
 // DepthEvidence is the result of a linear probe at one depth of the frozen trunk.
@@ -111,12 +114,8 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	if o.Progress == nil {
 		o.Progress = func(int, int) {}
 	}
-	s, err := run.PrepareOn(ctx, cfg, o.Sets)
+	s, decode, err := o.prepare(ctx)
 	if err != nil {
-		return nil, err
-	}
-	decode := time.Since(began).Seconds() / float64(s.Train.Len()+s.Val.Len())
-	if err := s.Try(ctx); err != nil {
 		return nil, err
 	}
 	a := &Advice{Examples: s.Train.Len(), Classes: len(s.Train.Classes), Params: s.ParamsTotal(), Notes: s.Notes, Blocks: s.Net.Set.Blocks, Gradients: []BlockGradient{}}
@@ -139,12 +138,18 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	if err != nil {
 		return nil, err
 	}
-	costs, err := inspect.Costs(ctx, s, cfg, decode, plans)
-	if err != nil {
-		return nil, err
+	for i, p := range plans {
+		a.Candidates = append(a.Candidates, Candidate{Thaw: p.Thaw[0], Adapter: p.Adapter, Pull: pulls[i].share, Depth: pulls[i].depth})
 	}
-	for i, c := range costs {
-		a.Candidates = append(a.Candidates, Candidate{Thaw: plans[i].Thaw[0], Adapter: plans[i].Adapter, Pull: pulls[i].share, Depth: pulls[i].depth, Seconds: c.Seconds, Bytes: c.TrainBytes, Checkpoint: c.Checkpoint, Params: c.ParamsThawed, Epochs: c.Epochs})
+	if o.Session == nil {
+		costs, err := inspect.Costs(ctx, s, cfg, decode, plans)
+		if err != nil {
+			return nil, err
+		}
+		for i, of := range costs {
+			c := &a.Candidates[i]
+			c.Seconds, c.Bytes, c.Checkpoint, c.Params, c.Epochs = of.Seconds, of.TrainBytes, of.Checkpoint, of.ParamsThawed, of.Epochs
+		}
 	}
 	if len(a.Depths) > 0 {
 		Weigh(a)
@@ -153,6 +158,19 @@ func Advise(ctx context.Context, o AdviseOptions) (*Advice, error) {
 	}
 	a.Seconds = time.Since(began).Seconds()
 	return a, nil
+}
+
+// prepare gives the session, and the seconds that it took to read an example.
+func (o *AdviseOptions) prepare(ctx context.Context) (s *run.Session, decode float64, err error) {
+	if o.Session != nil {
+		return o.Session, 0, nil
+	}
+	began := time.Now()
+	if s, err = run.PrepareOn(ctx, o.Config, o.Sets); err != nil {
+		return nil, 0, err
+	}
+	decode = time.Since(began).Seconds() / float64(s.Train.Len()+s.Val.Len())
+	return s, decode, s.Try(ctx)
 }
 
 // depths probes the frozen trunk at the ends of blocks and at the head's input, in one pass over

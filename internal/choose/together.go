@@ -35,10 +35,12 @@ func Near(ctx context.Context, s *run.Session) (near []int, notes []string, err 
 		return nil, nil, err
 	}
 	found := alike.Find(train.Rows, train.Width, classesOf(s.Train))
-	notes = sayNear(found, s.Train)
-	if note := sayLeaks(alike.Find(slices.Concat(train.Rows, val.Rows), train.Width, slices.Concat(classesOf(s.Train), classesOf(s.Val))), s); note != "" {
-		notes = append(notes, note)
+	both := alike.Find(slices.Concat(train.Rows, val.Rows), train.Width, slices.Concat(classesOf(s.Train), classesOf(s.Val)))
+	leaks, err := data.Leaks(s.Train, s.Val, both.Near)
+	if err != nil {
+		return nil, nil, err
 	}
+	notes = append(sayNear(found, s.Train), leaks...)
 	if found.Groups > 0 {
 		near = found.Near
 	}
@@ -77,24 +79,6 @@ func classesOf(d *data.Dataset) []int {
 		out[i] = e.Label
 	}
 	return out
-}
-
-// sayLeaks says which validation examples are nearly equal to training examples, "" if none are. All
-// are found together, those to train with first.
-func sayLeaks(f *alike.Found, s *run.Session) string {
-	n, count, first := s.Train.Len(), 0, 0
-	for i := n; i < len(f.Near); i++ {
-		if f.Near[i] < n {
-			if count++; count == 1 {
-				first = i
-			}
-		}
-	}
-	if count == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d of %d validation examples are nearly equal to training examples, as %s to %s: what is measured on them flatters",
-		count, s.Val.Len(), s.Val.Examples[first-n].Path, s.Train.Examples[f.Near[first]].Path)
 }
 
 // sayNear describes the training examples that are nearly equal.

@@ -110,11 +110,8 @@ func (d *Dataset) equal() ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		if j, seen := first[sum]; seen {
-			out[i] = j
-		} else {
-			first[sum] = i
-		}
+		setFirst(first, sum, i)
+		out[i] = first[sum]
 	}
 	return out, nil
 }
@@ -137,28 +134,21 @@ func (d *Dataset) together(numbers ...[]int) []int {
 	names := map[string]int{}
 	for i, e := range d.Examples {
 		if e.Group != "" {
-			joinFirst(names, e.Group, i, join)
+			setFirst(names, e.Group, i)
+			join(i, names[e.Group])
 		}
 	}
 	for _, list := range numbers {
 		first := map[int]int{}
 		for i, number := range list {
-			joinFirst(first, number, i, join)
+			setFirst(first, number, i)
+			join(i, first[number])
 		}
 	}
 	for i := range root {
 		root[i] = find(i)
 	}
 	return root
-}
-
-// joinFirst joins an example with the first one of the same key.
-func joinFirst[K comparable](first map[K]int, key K, i int, join func(i, j int)) {
-	if j, seen := first[key]; seen {
-		join(i, j)
-	} else {
-		first[key] = i
-	}
 }
 
 // Except returns the indices below n that are not in the sorted list out.

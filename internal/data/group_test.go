@@ -207,3 +207,22 @@ func TestGroupColumn(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+func TestLeaks(t *testing.T) {
+	train, val, err := Open(context.Background(), tree(t, plants(2, 4, 2)...), things,
+		Options{Val: tree(t, "c0/p0-3_9.x", "c0/q.x", "c1/p1-3_8.x", "c1/r.x"), Table: Columns{Group: `(p\d+-\d+)_`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes, err := Leaks(train, val, nil)
+	if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], "2 of 4 validation examples are of groups that training examples are of too, as "+val.Examples[0].Path) {
+		t.Errorf("groups: %q %v", notes, err)
+	}
+	near := append(FileOrder(train.Len()), 99, 3, 98, 97)
+	if notes, err = Leaks(train, val, near); err != nil || len(notes) != 1 || !strings.Contains(notes[0], "1 of 4 validation examples are nearly equal to training examples, as "+val.Examples[1].Path+" and "+train.Examples[3].Path) {
+		t.Errorf("nearly equal: %q %v", notes, err)
+	}
+	if notes, err = Leaks(train, train, nil); err != nil || len(notes) != 2 || !strings.HasPrefix(notes[0], "16 of 16 validation examples are equal to training examples, as ") {
+		t.Errorf("equal: %q %v", notes, err)
+	}
+}

@@ -15,6 +15,7 @@ var data = Page{
 			{Name: "transcripts", Meaning: "a table with the columns file and text"},
 		}},
 		{Title: "Splits", Text: "A folder with `train` and `val`, or with `train.csv` and `val.csv`, is split as it stands. So are other usual names, as `valid`, `validation` or `dev`. A `test` split is never trained on. Otherwise a tenth is held out, each class alike, by `{seed}`; `{val}` names validation data elsewhere."},
+		{Title: "Groups", Text: "`{group}` says which examples belong together, as those of one speaker: they are held out as wholes. Of a table it is a column; of files a regular expression over their paths below the training folder, with one pair of parentheses around what names the group, as `/(plant[0-9]+)_`."},
 		{Title: "Tasks", Text: "The task is found in the labels, and said; `{task}` overrides it.", List: []spec.Entry{
 			{Name: "classify", Meaning: "one class an example"},
 			{Name: "multilabel", Meaning: "several, joined by |"},

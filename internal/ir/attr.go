@@ -79,11 +79,16 @@ func (a Attrs) Has(name string) bool { _, ok := a[name]; return ok }
 
 // Graphs lists the subgraphs among the attributes, by name.
 func (a Attrs) Graphs() []*Graph {
-	var gs []*Graph
-	for _, k := range slices.Sorted(maps.Keys(a)) {
-		if g, ok := a[k].(*Graph); ok {
-			gs = append(gs, g)
+	var names []string
+	for k, v := range a {
+		if _, ok := v.(*Graph); ok {
+			names = append(names, k)
 		}
+	}
+	slices.Sort(names)
+	var gs []*Graph
+	for _, k := range names {
+		gs = append(gs, a[k].(*Graph))
 	}
 	return gs
 }

@@ -50,14 +50,13 @@ func (e *Encoder) stored(groups []data.Group, variant int) iter.Seq2[*split.Batc
 		batch   *split.Batch
 		missing []int
 	}
-	type size struct{ n, length int }
-	staged := [2]map[size][]*tensor.Tensor{{}, {}}
+	staged, giveBack := e.staging()
 	read := func(turn int) found {
 		g := groups[0]
 		groups = groups[1:]
-		at := size{len(g.Indices), g.Length}
+		at := stageSize{len(g.Indices), g.Length}
 		if staged[turn][at] == nil {
-			if e.shares == nil { // only the last batch has another size
+			if e.shares == nil && len(staged[turn]) > 1 { // only the last batch of an epoch has another size
 				clear(staged[turn])
 			}
 			staged[turn][at] = e.stageAt(at.n, at.length)
@@ -73,6 +72,7 @@ func (e *Encoder) stored(groups []data.Group, variant int) iter.Seq2[*split.Batc
 	}
 	if r, ok := e.store.(interface{ full() bool }); e.store == nil || ok && r.full() {
 		return func(yield func(*split.Batch, []int) bool) {
+			defer giveBack()
 			for len(groups) > 0 {
 				if b := read(0); !yield(b.batch, b.missing) {
 					return
@@ -81,6 +81,7 @@ func (e *Encoder) stored(groups []data.Group, variant int) iter.Seq2[*split.Batc
 		}
 	}
 	return func(yield func(*split.Batch, []int) bool) {
+		defer giveBack()
 		turn := 0
 		next := make(chan found, 1)
 		ahead := func() {

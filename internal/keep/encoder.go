@@ -27,6 +27,8 @@ type Encoder struct {
 	shape  []ir.Type // their types, per example
 	chunk  int       // what the frozen region processes at once: examples, tokens of text or rows of sound
 
+	staged *stage // buffers for batches from the store; nil while they are in use
+
 	// detached values of the last computed batch
 	atCut, atFrontier []*tensor.Tensor
 

@@ -23,7 +23,10 @@ type keeper struct {
 }
 
 func newKeeper(net *split.Network, outline *split.Outline, e *Encoders, o *Options) *keeper {
-	k := &keeper{o: o, encoders: e, outline: outline, pipeline: net.Base.Feed.Digest(), memory: &memoryRoom{left: o.memory()}, added: &memoryRoom{}}
+	k := &keeper{o: o, encoders: e, outline: outline, pipeline: net.Base.Feed.Digest(), memory: o.room, added: &memoryRoom{}}
+	if k.memory == nil {
+		k.memory = &memoryRoom{left: o.memory()}
+	}
 	if !o.Private {
 		k.shared = o.Shared
 	}

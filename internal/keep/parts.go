@@ -33,3 +33,9 @@ type subset struct {
 
 func (s *subset) Get(i int, dst [][]byte) bool { return s.Store.Get(s.at[i], dst) }
 func (s *subset) Put(i int, src [][]byte)      { s.Store.Put(s.at[i], src) }
+
+// full reports whether the other Store has every example in memory.
+func (s *subset) full() bool {
+	r, ok := s.Store.(interface{ full() bool })
+	return ok && r.full()
+}

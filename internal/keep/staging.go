@@ -6,6 +6,20 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
+// stage is buffers for batches of several sizes, of which two are in use at a time.
+type stage [2]map[stageSize][]*tensor.Tensor
+
+type stageSize struct{ n, length int }
+
+// staging returns the buffers of earlier epochs, or new ones while those are in use.
+func (e *Encoder) staging() (s *stage, giveBack func()) {
+	s, e.staged = e.staged, nil
+	if s == nil {
+		s = &stage{{}, {}}
+	}
+	return s, func() { e.staged = s }
+}
+
 // row allocates buffers for the values of one example.
 func (e *Encoder) row() [][]byte {
 	row := make([][]byte, len(e.bytes))

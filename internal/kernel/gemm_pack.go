@@ -61,12 +61,12 @@ func packPanel(d, b []float32, ld, n, k int) {
 // packPanelT does the same for the transposed matrix: n rows of k columns.
 func packPanelT(d, b []float32, ld, n, k int) {
 	nr := cpu.nr
+	var off [16]int
+	for i := range off {
+		off[i] = i * nr
+	}
 	for p := 0; p < k; p += 16 {
-		var off [16]int
-		for i := range off {
-			off[i] = (p + i) * nr
-		}
-		transposePanel(d, &off, b[p:], ld, n, min(16, k-p))
+		transposePanel(d[p*nr:], &off, b[p:], ld, n, min(16, k-p))
 	}
 }
 

@@ -27,7 +27,28 @@ func Use(n int) (release func()) {
 	}
 }
 
-// resize gives the pool the threads that its uses ask for.
+// beside is the number of calls of Beside that have not been released. It is guarded by pool.mu.
+var beside int
+
+// Beside says that the calling goroutine computes beside others that do the same, until release is
+// called, once. Each of them takes the place of a thread of Parallel: small work is done faster by
+// as many goroutines as there are threads, each by itself, than by all threads together. Results do
+// not depend on it.
+func Beside() (release func()) {
+	pool.mu.Lock()
+	defer pool.mu.Unlock()
+	beside++
+	resize()
+	return func() {
+		pool.mu.Lock()
+		defer pool.mu.Unlock()
+		beside--
+		resize()
+	}
+}
+
+// resize gives the pool the threads that its uses ask for, less those whose place goroutines take
+// that compute beside the first one.
 func resize() {
 	most := 0
 	for n := range uses {
@@ -36,6 +57,7 @@ func resize() {
 	if most == 0 {
 		most = runtime.GOMAXPROCS(0)
 	}
+	most = max(1, most-max(0, beside-1))
 	if p := pool.workers.Load(); p == nil || len(*p) != most-1 {
 		setThreads(most)
 	}

@@ -31,3 +31,21 @@ func TestUse(t *testing.T) {
 		release()
 	}
 }
+
+// TestBeside: goroutines that compute beside others take the places of threads, and give them back.
+func TestBeside(t *testing.T) {
+	defer Use(3)()
+	var leave []func()
+	for _, want := range []int{3, 2, 1, 1} {
+		leave = append(leave, Beside())
+		if n := Threads(); n != want {
+			t.Errorf("%d goroutines beside each other: %d threads, want %d", len(leave), n, want)
+		}
+	}
+	for _, l := range leave {
+		l()
+	}
+	if n := Threads(); n != 3 {
+		t.Errorf("%d threads are left of 3", n)
+	}
+}

@@ -18,8 +18,16 @@ func Digest(t *tensor.Tensor) string {
 func (p *Param) Digest() string { return Digest(p.Tensor) }
 
 // Digest identifies the model: the SHA-256, in hexadecimal, of its file's bytes followed by the
-// contents of its external parameters in order.
+// contents of its external parameters in order. It is computed once. It may be called from several
+// goroutines.
 func (m *Model) Digest() string {
+	if m.digest == nil { // not read from a file
+		return m.sum()
+	}
+	return m.digest()
+}
+
+func (m *Model) sum() string {
 	h := sha256.New()
 	h.Write(m.data)
 	for _, p := range m.Params {

@@ -30,6 +30,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -61,6 +62,7 @@ type Model struct {
 	proto  *modelProto
 	dir    string
 	consts map[string]*constant // parameters and constants of the main graph by name
+	digest func() string        // see Digest
 }
 
 // ValueInfo is a declared input or output.
@@ -201,6 +203,7 @@ func parse(data []byte, dir string) (*Model, error) {
 	for _, c := range b.consts {
 		m.consts[c.value.Name] = c
 	}
+	m.digest = sync.OnceValue(m.sum)
 	return m, nil
 }
 

@@ -29,9 +29,12 @@ func (s *Session) Check() error {
 	if err := s.checkMixup(widest); err != nil {
 		return err
 	}
-	if _, err := widest.Twin().Train(min(2, s.Config.Batch)); err != nil {
+	two := min(2, s.Config.Batch)
+	step, err := widest.Twin().Train(two)
+	if err != nil {
 		return err
 	}
+	s.stepBytes = int64(step.Program.ArenaBytesFor(float64(s.Config.Batch) / float64(two)))
 	if s.Net.Headed.Adapters == nil {
 		return nil
 	}
@@ -41,6 +44,9 @@ func (s *Session) Check() error {
 	}
 	return s.Base.Model.Check(p)
 }
+
+// StepBytes estimates the memory of a training step without the weights, once Check has compiled one.
+func (s *Session) StepBytes() int64 { return s.stepBytes }
 
 // CheckResume errors unless the checkpoint in dir belongs to this session's options, model, data
 // and plan. It writes nothing. It reports whether there is a checkpoint: a run that stopped before

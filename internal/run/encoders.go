@@ -7,6 +7,11 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
+// TakeFrom lets the fit take the frozen values of its examples from those that are kept for more, in
+// which its training and validation examples have the given indices. Where these are of another
+// frontier, it computes its own from them if it can.
+func (s *Session) TakeFrom(kept *keep.Kept, train, val []int) { s.before = kept.Parts(train, val) }
+
 // encoders opens the examples at the frontier of the current plan.
 func (f *loop) encoders(ctx context.Context) error {
 	s := f.session

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/permafrost-ml/permafrost/internal/calibrate"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
@@ -34,8 +35,9 @@ type loop struct {
 	meter    *meter         // what the schedule measures; nil before training or without one
 	watch    watch
 
-	each  []*task.Metrics // one for each validation example, see Result.Each
-	final *task.Metrics   // validation of the written weights, if no epoch validated them
+	each   []*task.Metrics   // one for each validation example, see Result.Each
+	scores *calibrate.Scores // logits of the validation examples, see Held.Scores
+	final  *task.Metrics     // validation of the written weights, if no epoch validated them
 
 	kept   kept
 	holder holder

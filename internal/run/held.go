@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/calibrate"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/report"
@@ -108,6 +109,14 @@ func (h *Held) Eval(ctx context.Context) (*task.Metrics, error) {
 	h.f.holder.disturbed = true
 	return h.f.validate(ctx)
 }
+
+// Each returns the metrics of every validation example by itself at the last validation, if the
+// session's MeasureEach asks for them. It is nil before the first.
+func (h *Held) Each() []*task.Metrics { return h.f.each }
+
+// Scores returns the logits of the validation examples at the last validation, if the session's
+// MeasureEach asks for them and each example has one class. It is nil else.
+func (h *Held) Scores() *calibrate.Scores { return h.f.scores }
 
 // Save writes the tuned model with the current weights to a file.
 func (h *Held) Save(path string) error {

@@ -52,6 +52,14 @@ func (s *Session) idleOptions(batch int) {
 	}
 }
 
+// NoteIdleGroups adds a note if the option group does nothing in a fit of this session: there,
+// unlike in a search, nothing may be held out.
+func (s *Session) NoteIdleGroups() {
+	if s.Config.Group != "" && !s.Val.HeldOut && !s.calibrates() {
+		s.Notes = append(s.Notes, fmt.Sprintf("option group %s does nothing: no training examples are held out in this fit", s.Config.Group))
+	}
+}
+
 // idleForNewHead notes what needs pretrained weights that train.
 func (s *Session) idleForNewHead(note func(format string, args ...any)) {
 	c := &s.Config

@@ -23,7 +23,8 @@ func (f *loop) stepped() {
 }
 
 // judge validates the weights that would be written if this epoch were the last: the current
-// weights or their mean. It keeps a copy if they are the best so far.
+// weights or their mean. It keeps a copy if they are the best so far. A brief fit judges those of the
+// last epoch alone, and val is nil for the others.
 func (f *loop) judge(ctx context.Context) (val *task.Metrics, best bool, err error) {
 	f.watch.epoch(f)
 	f.temper(f.st.Epoch)
@@ -36,6 +37,9 @@ func (f *loop) judge(ctx context.Context) (val *task.Metrics, best bool, err err
 			f.st.Averaged++
 			a.Epoch(f.st.Averaged, f.session.active.Opt)
 		}
+	}
+	if f.session.Brief && f.st.Epoch+1 < f.session.Config.Epochs && !f.holder.enough {
+		return nil, false, nil
 	}
 	if f.averages() {
 		now := f.weights()
@@ -51,7 +55,7 @@ func (f *loop) judge(ctx context.Context) (val *task.Metrics, best bool, err err
 	if val, err = f.validate(ctx); err != nil {
 		return nil, false, err
 	}
-	if best = f.st.Best.Observe(f.st.Epoch, val.Score()); best {
+	if best = f.st.Best.Observe(f.st.Epoch, val.Score()); best && !f.session.Brief {
 		f.kept.best, f.kept.unsaved = f.weights(), true
 	}
 	return val, best, nil

@@ -30,10 +30,12 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 	if err := s.settle(ctx, nil); err != nil { // CheckResume has settled a run that resumes
 		return nil, err
 	}
-	if s.digests == nil {
+	if s.Brief {
+		s.digests = map[string]string{}
+	} else if s.digests == nil {
 		s.digests = freeze.Digests(s.Net.Set, s.Plans.Ever)
 	}
-	f := &loop{session: s, dir: dir, holder: holder{pause: hold}, events: report.NewEvents(sinks...)}
+	f := &loop{session: s, dir: dir, frontier: s.before, holder: holder{pause: hold}, events: report.NewEvents(sinks...)}
 	plan, err := planText(s.Plans.Reach)
 	if err != nil {
 		return nil, err
@@ -100,7 +102,10 @@ func (f *loop) bestEpoch() int {
 
 // finish writes the tuned model and its proof, and returns the result.
 func (f *loop) finish(began time.Time) (*Result, error) {
-	after := freeze.Digests(f.session.Net.Set, f.session.Plans.Ever)
+	after := f.session.digests
+	if !f.session.Brief {
+		after = freeze.Digests(f.session.Net.Set, f.session.Plans.Ever)
+	}
 	r := &Result{
 		Epochs: f.st.Epoch, Examples: f.session.Train.Len(), Plan: f.session.Plans.Ever, CacheBytes: f.cached, Classes: f.session.Task.Names(),
 		FrozenDigestBefore: freeze.Total(f.session.digests), FrozenDigestAfter: freeze.Total(after), BestEpoch: f.bestEpoch(),
@@ -133,8 +138,10 @@ func (f *loop) finish(began time.Time) (*Result, error) {
 	if r.Temperature != 1 && !f.session.Net.Headed.Fresh {
 		f.events.Emit(&report.Warning{Message: fmt.Sprintf("the temperature %.3g is in the metadata of the tuned file: permafrost divides the scores by it, other runtimes give them as the head does", r.Temperature)})
 	}
-	r.Diagnosis = f.diagnose()
-	f.events.Emit(r.Diagnosis)
+	if !f.session.Brief {
+		r.Diagnosis = f.diagnose()
+		f.events.Emit(r.Diagnosis)
+	}
 	end := &report.RunEnd{Status: "done", Epochs: r.Epochs, BestEpoch: r.BestEpoch, FrozenDigest: r.FrozenDigestAfter, ParamsThawed: r.ParamsThawed}
 	if f.st.Epoch < f.session.Config.Epochs {
 		end.Status = "stopped"

@@ -78,6 +78,27 @@ func CreateRunDir(path string, c *config.Config) (*RunDir, error) {
 	return d, d.WriteFile(RunFile, b)
 }
 
+// Restart makes the directory that of another run, with other options. It removes what the run before
+// it left, but for the model and the files beside it: these serve until the new run writes its own.
+func (d *RunDir) Restart(c *config.Config) error {
+	for _, name := range runFiles {
+		if name == ModelFile {
+			continue
+		}
+		if err := os.RemoveAll(d.File(name)); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(d.File(CheckpointsDir), 0o777); err != nil {
+		return err
+	}
+	b, err := c.YAML()
+	if err != nil {
+		return err
+	}
+	return d.WriteFile(RunFile, b)
+}
+
 // OpenRunDir opens the directory of an existing run and returns its recorded options. It errors if
 // there is none.
 func OpenRunDir(path string) (*RunDir, *config.Config, error) {

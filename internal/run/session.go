@@ -32,10 +32,15 @@ type Session struct {
 	Cache       *cache.Cache // shared between runs; nil: no cache
 	Spent       float64      // seconds that choosing the plan, its rate and temperature took; part of Result.Seconds
 	MeasureEach bool         // measure every validation example by itself, for Result.Each
+	// Brief fits for their last measurement: they validate after the last epoch alone, keep no best
+	// weights, and prove and diagnose nothing.
+	Brief bool
 
 	asked        config.Config      // Config before anything was chosen
 	weighed      *weighed           // what a fresh head could read; nil: not weighed
 	kept         *keep.Kept         // frozen values that Settle computed, for the fit
+	before       *keep.Encoders     // see TakeFrom
+	stepBytes    int64              // see StepBytes
 	rateOpen     bool               // the learning rate was left to the recipe
 	temperatures []float64          // that calibrate chose, see RunState
 	temperature  float64            // of the current weights; 0 is 1
@@ -89,7 +94,9 @@ func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, err
 	if note != "" {
 		s.Notes = append(s.Notes, note)
 	}
-	return s, nil
+	leaks, err := data.Leaks(tr, held, nil)
+	s.Notes = append(s.Notes, leaks...)
+	return s, err
 }
 
 // pictureBudget limits the resized pictures in memory, in bytes.

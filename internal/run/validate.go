@@ -10,6 +10,7 @@ import (
 // validate measures the current weights on the validation examples.
 func (f *loop) validate(ctx context.Context) (*task.Metrics, error) {
 	m := f.session.Task.NewMetrics()
+	f.scores = nil
 	size := f.frontier.Val.EvalBatch(f.session.Config.Batch)
 	for b, err := range f.frontier.Val.Batches(ctx, f.session.Val.Groups(data.FileOrder(f.session.Val.Len()), size), data.Plain) {
 		if err != nil {

@@ -109,6 +109,7 @@ func (n *Network) Outline() (*Outline, error) {
 		return nil, err
 	}
 	o := &Outline{net: n, Graph: g, all: values(g), position: map[*ir.Value]int{}, ids: Identify(g), merged: mergedIn(g)}
+	o.ids.common = n.common()
 	for i, v := range o.all {
 		o.position[v] = i
 	}

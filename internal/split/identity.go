@@ -20,11 +20,12 @@ type Digest = [sha256.Size]byte
 // and the rest of the graph do not matter. If values of two graphs have the same digest, the graphs
 // compute the same values from the same inputs.
 type identifier struct {
-	sums map[*ir.Value]Digest
+	sums   map[*ir.Value]Digest
+	common *common // digests of constants; nil: none are known
 }
 
 func Identify(g *ir.Graph) *identifier {
-	d := &identifier{map[*ir.Value]Digest{}}
+	d := &identifier{sums: map[*ir.Value]Digest{}}
 	for i, v := range g.Inputs {
 		d.sums[v] = sha256.Sum256(fmt.Appendf(nil, "input %d %v", i, v.Type))
 	}
@@ -39,13 +40,19 @@ func (d *identifier) Of(v *ir.Value) Digest {
 	if s, ok := d.sums[v]; ok {
 		return s
 	}
+	if v.Node == nil && v.Data != nil {
+		c := d.common
+		if v.Kind != ir.Const { // a weight that trains
+			c = nil
+		}
+		d.sums[v] = c.sum(v.Data)
+		return d.sums[v]
+	}
 	h := sha256.New()
 	if v.Node != nil {
 		n := d.node(v.Node)
 		fmt.Fprintf(h, "result %d %v ", v.Out, v.Type)
 		h.Write(n[:])
-	} else if v.Data != nil {
-		contents(h, v.Data)
 	} else {
 		// a subgraph's outer value that nobody provides
 		fmt.Fprintf(h, "free %q %v", v.Name, v.Type)

@@ -1,7 +1,9 @@
 package split
 
 import (
+	"crypto/sha256"
 	"math"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -64,6 +66,26 @@ func (m *Moments) Standard() *Standard {
 		}
 	}
 	return s
+}
+
+// StandardID names the standardisation of a network's fresh head before it is trained, on given
+// examples: networks with one ID have the same, to the bit, if they measure it in batches of one
+// size. It is false without a fresh head.
+func (n *Network) StandardID() (id Digest, ok bool, err error) {
+	o, err := n.Outline()
+	if err != nil {
+		return id, false, err
+	}
+	head := n.headNode(o.Graph)
+	if head == nil || !n.Headed.Fresh {
+		return id, false, nil
+	}
+	h := sha256.New()
+	for _, v := range append(slices.Clone(o.Frontier), head.Inputs[0]) {
+		s := o.ids.Of(v)
+		h.Write(s[:])
+	}
+	return Digest(h.Sum(nil)), true, nil
 }
 
 // standardise makes the fresh head of a specialised graph read standardised features.

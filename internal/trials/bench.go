@@ -1,21 +1,17 @@
 package trials
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"math"
 	"slices"
-	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/random"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
-	"github.com/permafrost-ml/permafrost/internal/search"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
@@ -29,22 +25,29 @@ const (
 
 // Bench trains trials. It is for one goroutine at a time.
 type Bench struct {
-	session  *run.Session  // on all training examples
-	user     config.Config // the options that all trials share
-	limits   space.Limits
-	parts    []part
-	division string
-	open     map[int]*trial
-	costs    map[string]cost // by the network
+	session   *run.Session  // on all training examples
+	user      config.Config // the options that all trials share
+	limits    space.Limits
+	parts     []part
+	division  string      // see Division
+	shelf     *keep.Shelf // frozen values of all training examples
+	open      map[int]*trial
+	costs     map[string]cost // by the network
+	standards standards       // of heads
+	sinks     []report.Sink   // of the events of all fits; they are called from several goroutines
 }
 
 // part is a division of the training examples.
-type part struct{ train, held *data.Dataset }
+type part struct {
+	train, held     *data.Dataset
+	trainAt, heldAt []int // their indices among all training examples
+}
 
 // trial is one that has begun and may go on.
 type trial struct {
-	fits    []*run.Held // by part
+	fits    []*run.Held // by part; nil before its fit begins and after it has ended
 	outcome Outcome
+	step    int64 // bytes of a training step
 }
 
 // Outcome is what a trial has measured so far.
@@ -71,7 +74,8 @@ func NewBench(s *run.Session, user config.Config, limits space.Limits, near []in
 	if n < minimum {
 		return nil, fmt.Errorf("%d training examples are too few for a search: it holds a fifth of them out, and needs %d", n, minimum)
 	}
-	b := &Bench{session: s, user: user, limits: limits, open: map[int]*trial{}, costs: map[string]cost{}}
+	s.Base.Share()
+	b := &Bench{session: s, user: user, limits: limits, shelf: keep.NewShelf(s.Train), open: map[int]*trial{}, costs: map[string]cost{}}
 	k := max(folds, (n+maxHeldOut-1)/maxHeldOut)
 	all, err := s.Train.Folds(k, s.Config.Seed, near)
 	if err != nil {
@@ -85,7 +89,8 @@ func NewBench(s *run.Session, user config.Config, limits space.Limits, near []in
 		train := slices.Concat(slices.Delete(slices.Clone(all), i, i+1)...)
 		slices.Sort(train)
 		fmt.Fprintln(h, train, held)
-		b.parts = append(b.parts, part{s.Train.Subset(train), s.Train.HeldOutSubset(held[:min(len(held), maxHeldOut)])})
+		held = held[:min(len(held), maxHeldOut)]
+		b.parts = append(b.parts, part{s.Train.Subset(train), s.Train.HeldOutSubset(held), train, held})
 	}
 	b.division = hex.EncodeToString(h.Sum(nil))
 	return b, nil
@@ -159,39 +164,8 @@ func (b *Bench) prepare(p space.Point, train, held *data.Dataset) (*run.Session,
 		return nil, err
 	}
 	s.Config.LR *= times
+	s.Brief = true
 	return s, nil
-}
-
-// Run takes a trial to the end of a rung. What can be wrong with a trial is told by
-// Outcome.Failed; an error ends the search. A trial whose beginning another process ran, or that a
-// killed one left, is run again from its start, to the same result.
-func (b *Bench) Run(ctx context.Context, t search.Task) (of Outcome, err error) {
-	defer func() {
-		if ctx.Err() != nil && err != nil {
-			err = ctx.Err()
-		}
-	}()
-	began := time.Now()
-	at := b.open[t.Trial]
-	if at == nil {
-		at = &trial{}
-		if reason, err := b.begin(ctx, at, t.Point); err != nil || reason != "" {
-			at.close()
-			return Outcome{Failed: reason}, err
-		}
-		b.open[t.Trial] = at
-	}
-	if err := b.advance(ctx, at, t.To); err != nil {
-		b.Drop(t.Trial)
-		var diverged *run.DivergedError
-		if errors.As(err, &diverged) {
-			at.outcome.Failed = "its loss became infinite or not a number"
-			return at.outcome, nil
-		}
-		return at.outcome, err
-	}
-	at.outcome.Seconds += time.Since(began).Seconds()
-	return at.outcome, nil
 }
 
 // Drop releases what is kept of a trial that goes no further.
@@ -218,101 +192,18 @@ func (b *Bench) Close() {
 	}
 }
 
+// going reports whether a fit of the trial may go on.
+func (t *trial) going() bool {
+	return slices.ContainsFunc(t.fits, func(f *run.Held) bool { return f != nil })
+}
+
 func (t *trial) close() {
-	for _, f := range t.fits {
-		f.Close() // of a fit that is given up
-	}
-}
-
-// begin opens the fits of a trial. It gives the reason where the trial cannot run.
-func (b *Bench) begin(ctx context.Context, t *trial, p space.Point) (reason string, err error) {
-	for k, part := range b.parts {
-		s, err := b.prepare(p, part.train, part.held)
-		if err != nil {
-			return err.Error(), nil
-		}
-		if err := s.Check(); err != nil {
-			return err.Error(), nil
-		}
-		if k == 0 {
-			c, err := b.cost(ctx, s)
-			if err != nil {
-				return "", err
-			}
-			w, err := work(s, len(b.parts))
-			if err != nil {
-				return "", err
-			}
-			t.outcome = Outcome{ParamsTotal: s.ParamsTotal(), ParamsThawed: s.Plans.Ever.Thawed(s.Net.Set).Elements(), Bytes: c.bytes, LatencyMS: c.latency, Work: w, LR: s.Config.LR}
-			if reason := over(b.limits, t.outcome); reason != "" {
-				return reason, nil
-			}
-		}
-		f, err := hold(ctx, s)
-		if err != nil {
-			return "", err
-		}
-		t.fits = append(t.fits, f)
-	}
-	return "", nil
-}
-
-// hold opens a fit that outlives ctx: a later call of Run goes on with it under a context of its own.
-func hold(ctx context.Context, s *run.Session) (*run.Held, error) {
-	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, cancel)
-	f, err := s.Hold(own, nil, false)
-	if !stop() && err == nil {
-		f.Close()
-		err = ctx.Err()
-	}
-	return f, err
-}
-
-// advance trains every fit of a trial to a share of its epochs in percent, 0 for all of them, and
-// measures it.
-func (b *Bench) advance(ctx context.Context, t *trial, percent int) error {
-	total := b.session.Task.NewMetrics()
-	for _, f := range t.fits {
-		m, err := b.train(ctx, f, percent)
-		if err != nil {
-			return err
-		}
-		total.Merge(m)
-		step, epoch, _ := f.Progress()
-		t.outcome.Epochs = (step + epoch - 1) / epoch
-	}
-	score := total.Score()
-	if !score.Finite() {
-		t.outcome.Failed = "its score became infinite or not a number"
-		return nil // with the score of the rung before: the log holds finite numbers only
-	}
-	t.outcome.Score, t.outcome.Loss, t.outcome.Metric = score.Metric, score.Loss, total.Named()
-	return nil
-}
-
-// train goes on with one fit, in whole epochs, and measures it.
-func (b *Bench) train(ctx context.Context, f *run.Held, percent int) (*task.Metrics, error) {
-	step, epoch, all := f.Progress()
-	target := all
-	if percent > 0 {
-		target = min(all, epoch*max(1, int(math.Round(float64(all/epoch)*float64(percent)/100))))
-	}
-	for ; step < target; step, _, _ = f.Progress() {
-		if _, err := f.Step(ctx); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return nil, err
+	for k, f := range t.fits {
+		if f != nil {
+			f.Close() // of a fit that is given up
+			t.fits[k] = nil
 		}
 	}
-	if target < all {
-		return f.Eval(ctx)
-	}
-	r, err := f.Finish(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return r.Val, nil
 }
 
 // over says which limit of the space a network breaks, "" for none.

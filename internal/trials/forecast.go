@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/inspect"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/random"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/search"
@@ -63,27 +66,29 @@ func (s *Search) Forecast(ctx context.Context) (*Forecast, error) {
 		return nil, err
 	}
 	f.Known = len(ahead)
+	var first, later []prospect
+	for _, p := range ahead[:min(len(ahead), mostPoints)] {
+		first = s.prospect(first, p)
+	}
+	for _, p := range s.corners() {
+		later = s.prospect(later, p)
+	}
+	// Trials that may start together begin with the frontier nearest to the inputs.
+	for _, some := range [][]prospect{first, later} {
+		slices.SortStableFunc(some, func(a, b prospect) int { return cmp.Compare(a.work.Frozen, b.work.Frozen) })
+	}
 	kept := map[split.Digest]*Group{}
 	works := map[*Group][]float64{}
-	for i, p := range slices.Concat(ahead[:min(len(ahead), mostPoints)], s.corners()) {
-		t, err := s.Bench.prepare(p, s.Session.Train, s.Session.Val)
-		if err != nil {
-			continue // such a trial fails
-		}
-		g, err := f.group(t, p, kept)
+	for i, p := range slices.Concat(first, later) {
+		g, err := f.group(p, s.Session.Train, kept)
 		if err != nil {
 			return nil, err
 		}
-		w, err := work(t, s.Bench.Parts())
-		if err != nil {
-			return nil, err
-		}
-		works[g] = append(works[g], w*s.heldIn())
-		if i < min(len(ahead), mostPoints) {
+		works[g] = append(works[g], p.live)
+		if i < len(first) {
 			g.Known++
 		}
 	}
-	f.Groups = slices.DeleteFunc(f.Groups, func(g *Group) bool { return len(works[g]) == 0 })
 	if len(f.Groups) == 0 {
 		return nil, fmt.Errorf("no point of the space can be trained")
 	}
@@ -93,14 +98,41 @@ func (s *Search) Forecast(ctx context.Context) (*Forecast, error) {
 		}
 		f.Frozen += g.Pass
 		f.Bytes += g.Bytes
+		// the last fit reads the validation examples, at the frontier of the best trial
+		f.Frozen += g.Frozen / float64(s.Session.Train.Len()*len(f.Groups)) * float64(s.Session.Val.Len())
 	}
 	frozen, decode, err := s.speeds(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	f.train(1 / float64(f.Header.Parts) / s.heldIn())
-	f.FrozenSeconds = f.Frozen*frozen + decode*float64(f.Header.Examples)
+	f.train(1 / float64(f.Header.Parts) / s.trained())
+	f.FrozenSeconds = f.Frozen*frozen + decode*float64(f.Header.Examples+s.Session.Val.Len())
 	return f, nil
+}
+
+// prospect is a trial that may come, prepared on its first part of the training examples.
+type prospect struct {
+	point   space.Point
+	session *run.Session
+	work    run.Work // of an example and of a step
+	live    float64  // of the whole trial
+}
+
+// prospect adds a trial, unless it would fail.
+func (s *Search) prospect(to []prospect, p space.Point) []prospect {
+	t, err := s.Bench.prepare(p, s.Bench.parts[0].train, s.Bench.parts[0].held)
+	if err != nil {
+		return to
+	}
+	of, err := t.Work()
+	if err != nil {
+		return to
+	}
+	w, err := work(t, s.Bench.Parts())
+	if err != nil {
+		return to
+	}
+	return append(to, prospect{p, t, of, w})
 }
 
 // train adds up the training: the trials that are known ahead, the others as if they fell evenly on
@@ -118,11 +150,10 @@ func (f *Forecast) train(last float64) {
 	f.MostSeconds += known
 }
 
-// heldIn is the work of a trial as a part of that on all training examples: each part trains on
-// those that it does not hold out, and measures the others, which is a third of the work.
-func (s *Search) heldIn() float64 {
-	held := float64(s.Header.HeldOut) / float64(s.Header.Parts) / float64(s.Header.Examples)
-	return 1 - held + held/3
+// trained is the work of a trial as a part of that on all training examples: each part trains on
+// those that it does not hold out.
+func (s *Search) trained() float64 {
+	return 1 - float64(s.Header.HeldOut)/float64(s.Header.Parts)/float64(s.Header.Examples)
 }
 
 // ahead are the proposals that depend on no results.
@@ -168,14 +199,14 @@ func (s *Search) corners() []space.Point {
 	return out
 }
 
-// group finds or makes the group of a prepared fit. kept has the values that the groups before it
-// keep.
-func (f *Forecast) group(t *run.Session, p space.Point, kept map[split.Digest]*Group) (*Group, error) {
+// group finds or makes the group of a trial. kept has the values that the groups before it keep.
+func (f *Forecast) group(p prospect, all *data.Dataset, kept map[split.Digest]*Group) (*Group, error) {
+	t := p.session
 	_, frontier, err := t.Net.FrontierTypes(t.Base.Two())
 	if err != nil {
 		return nil, err
 	}
-	setting := settingOf(p)
+	setting := settingOf(p.point)
 	for _, g := range f.Groups {
 		if slices.Equal(g.Frontier, frontier) {
 			if !slices.Contains(g.Settings, setting) {
@@ -183,10 +214,6 @@ func (f *Forecast) group(t *run.Session, p space.Point, kept map[split.Digest]*G
 			}
 			return g, nil
 		}
-	}
-	w, err := t.Work()
-	if err != nil {
-		return nil, err
 	}
 	shares, err := t.Net.Shares()
 	if err != nil {
@@ -196,13 +223,13 @@ func (f *Forecast) group(t *run.Session, p space.Point, kept map[split.Digest]*G
 	if err != nil {
 		return nil, err
 	}
-	n := t.Train.Len()
-	g := &Group{Settings: []string{setting}, Frontier: frontier, Frozen: w.Frozen * float64(n), point: p}
+	n := all.Len()
+	g := &Group{Settings: []string{setting}, Frontier: frontier, Frozen: p.work.Frozen * float64(n), point: p.point}
 	steps := 1
 	if t.Net.Form != nil {
 		sum := 0
 		for i := range n {
-			sum += t.Train.Length(i)
+			sum += all.Length(i)
 		}
 		steps = int(math.Round(float64(sum) / float64(n)))
 	}
@@ -210,7 +237,7 @@ func (f *Forecast) group(t *run.Session, p space.Point, kept map[split.Digest]*G
 		g.Bytes += int64(s.Bytes(steps)) * int64(n)
 	}
 	keeps := t.KeepOptions()
-	if ok, _ := keeps.Predict(g.Bytes, g.Bytes/int64(n), w.Frozen/usualSpeed); !ok || !o.WorthKeeping() {
+	if ok, _ := keeps.Predict(g.Bytes, g.Bytes/int64(n), p.work.Frozen/usualSpeed); !ok || !o.WorthKeeping() {
 		g.Bytes = 0
 	}
 	g.Pass = g.Frozen
@@ -255,38 +282,33 @@ func settingOf(p space.Point) string {
 	return strings.Join(parts, ", ")
 }
 
-// speeds measures the speed with a few passes, at the groups with the most and the least live work,
-// and gives each group the rate of the nearer one. It returns the seconds of an operation of the
-// frozen part, and of reading an example.
+// speeds measures the speed with a few passes: of the live part at the groups with the most and the
+// least live work, as fast as fits beside each other are, and of the frozen part with all threads. It
+// gives each group the rate of the nearer one, and returns the seconds of an operation of the frozen
+// part, and of reading an example.
 func (s *Search) speeds(ctx context.Context, f *Forecast) (frozen, decode float64, err error) {
 	byWork := slices.Clone(f.Groups)
 	slices.SortFunc(byWork, func(a, b *Group) int { return cmp.Compare(a.Live, b.Live) })
 	ends := slices.Compact([]*Group{byWork[0], byWork[len(byWork)-1]})
-	most := 0.0
 	for _, g := range ends {
-		cfg, err := Apply(s.Bench.user, g.point)
-		if err != nil {
+		if err := s.rate(ctx, f, g); err != nil {
 			return 0, 0, err
 		}
-		t, err := s.Session.With(cfg, s.Session.Train, s.Session.Val)
-		if err != nil {
-			return 0, 0, err
-		}
-		w, err := t.Work()
-		if err != nil {
-			return 0, 0, err
-		}
-		in, err := inspect.Inspect(ctx, inspect.InspectOptions{Config: cfg, Sets: s.o.Sets, Measure: true})
-		if err != nil {
-			return 0, 0, err
-		}
-		g.rate = in.Predicted.Live / (w.Live + w.Step/float64(t.Config.Batch))
-		if w.Frozen > most {
-			most, frozen = w.Frozen, in.Predicted.Frozen/w.Frozen
-		}
-		decode = in.Predicted.Decode
-		f.Measured += in.Predicted.Calibrated
 	}
+	deep := slices.MaxFunc(f.Groups, func(a, b *Group) int { return cmp.Compare(a.Frozen, b.Frozen) })
+	t, in, err := s.measured(ctx, deep)
+	if err != nil {
+		return 0, 0, err
+	}
+	w, err := t.Work()
+	if err != nil {
+		return 0, 0, err
+	}
+	if w.Frozen > 0 {
+		frozen = in.Frozen / w.Frozen
+	}
+	decode = in.Decode
+	f.Measured += in.Calibrated
 	for _, g := range byWork {
 		near := slices.MinFunc(ends, func(a, b *Group) int {
 			return cmp.Compare(math.Abs(math.Log((1+a.Live)/(1+g.Live))), math.Abs(math.Log((1+b.Live)/(1+g.Live))))
@@ -294,4 +316,53 @@ func (s *Search) speeds(ctx context.Context, f *Forecast) (frozen, decode float6
 		g.rate = near.rate
 	}
 	return frozen, decode, nil
+}
+
+// rate measures the live work of a group, on the threads that a fit beside others has.
+func (s *Search) rate(ctx context.Context, f *Forecast, g *Group) error {
+	_, t, err := s.prepared(g)
+	if err != nil {
+		return err
+	}
+	if err := t.Check(); err != nil {
+		return err
+	}
+	n := min(kernel.Threads(), min(s.Header.Lag, s.Header.Trials)*s.Header.Parts, fitsBeside(t.StepBytes()))
+	for range n {
+		defer kernel.Beside()()
+	}
+	_, in, err := s.measured(ctx, g)
+	if err != nil {
+		return err
+	}
+	w, err := t.Work()
+	if err != nil {
+		return err
+	}
+	g.rate = in.Live / (w.Live + w.Step/float64(t.Config.Batch)) / float64(n)
+	f.Measured += in.Calibrated
+	return nil
+}
+
+// prepared is the fit of a group's first trial on all training examples.
+func (s *Search) prepared(g *Group) (config.Config, *run.Session, error) {
+	cfg, err := Apply(s.Bench.user, g.point)
+	if err != nil {
+		return cfg, nil, err
+	}
+	t, err := s.Session.With(cfg, s.Session.Train, s.Session.Val)
+	return cfg, t, err
+}
+
+// measured times a few passes of a group's first trial.
+func (s *Search) measured(ctx context.Context, g *Group) (*run.Session, *inspect.Prediction, error) {
+	cfg, t, err := s.prepared(g)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := inspect.Inspect(ctx, inspect.InspectOptions{Config: cfg, Sets: s.o.Sets, Measure: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, in.Predicted, nil
 }

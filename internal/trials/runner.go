@@ -2,6 +2,8 @@ package trials
 
 import (
 	"context"
+	"errors"
+	"iter"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/search"
@@ -32,14 +34,27 @@ type Report struct {
 	Outcome     *Outcome
 }
 
-// local runs tasks on a bench in this process, one after another.
+// local runs tasks on a bench in this process, all that it was given together.
 type local struct {
 	bench *Bench
-	queue []search.Task
-	begun bool // the first of the queue
+	queue []search.Task         // given, and not begun
+	next  func() (Report, bool) // of the tasks at work; nil: none
+	stop  func()
+	left  int // tasks at work that have not ended
+	err   error
 }
 
-func (l *local) Room() int { return 1 - len(l.queue) }
+// mostTogether limits the tasks that run together, and with them the memory of trials that begin.
+const mostTogether = 16
+
+var errStopped = errors.New("the search has stopped")
+
+func (l *local) Room() int {
+	if l.next != nil {
+		return 0
+	}
+	return mostTogether - len(l.queue)
+}
 
 func (l *local) Start(_ context.Context, tasks []search.Task) error {
 	l.queue = append(l.queue, tasks...)
@@ -47,18 +62,46 @@ func (l *local) Start(_ context.Context, tasks []search.Task) error {
 }
 
 func (l *local) Next(ctx context.Context) ([]Report, error) {
-	t := l.queue[0]
-	if !l.begun {
-		l.begun = true
-		return []Report{{Trial: t.Trial, Rung: t.Rung, At: time.Now()}}, nil
+	if l.next == nil {
+		return l.begin(ctx), nil
 	}
-	of, err := l.bench.Run(ctx, t)
-	if err != nil {
-		return nil, err
+	r, ok := l.next()
+	if l.left--; ok && l.left == 0 {
+		_, _ = l.next() // it ends
 	}
-	l.queue, l.begun = l.queue[1:], false
-	return []Report{{Trial: t.Trial, Rung: t.Rung, At: time.Now(), Outcome: &of}}, nil
+	if !ok || l.left == 0 {
+		l.next = nil
+	}
+	if l.err != nil {
+		return nil, l.err
+	}
+	return []Report{r}, nil
+}
+
+// begin starts all tasks. They go on while the caller deals with reports; the bench is not called
+// meanwhile.
+func (l *local) begin(ctx context.Context) (began []Report) {
+	tasks := l.queue
+	l.queue, l.left = nil, len(tasks)
+	for _, t := range tasks {
+		began = append(began, Report{Trial: t.Trial, Rung: t.Rung, At: time.Now()})
+	}
+	l.next, l.stop = iter.Pull(func(yield func(Report) bool) {
+		l.err = l.bench.RunAll(ctx, tasks, func(i int, of Outcome) error {
+			if !yield(Report{Trial: tasks[i].Trial, Rung: tasks[i].Rung, At: time.Now(), Outcome: &of}) {
+				return errStopped
+			}
+			return nil
+		})
+	})
+	return began
 }
 
 func (l *local) Drop(trial int) { l.bench.Drop(trial) }
-func (l *local) Close()         { l.bench.Close() }
+
+func (l *local) Close() {
+	if l.next != nil {
+		l.stop()
+	}
+	l.bench.Close()
+}
