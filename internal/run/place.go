@@ -63,8 +63,9 @@ func (w *weighed) pick() *choice {
 }
 
 // ChoosePlace chooses what a fresh head reads, where only it trains, and options attach and cut leave
-// that open. Where more trains, that adapts to the place that is found. It weighs the value that is found from the graph and its alternatives (see split.Network.Alternatives), one by
-// one and several together, by linear heads on the frozen features of some training examples. Their
+// that open. Where more trains, that adapts to the place that is found. It weighs the value that is
+// found from the graph and its alternatives (see split.Network.Alternatives), one by one and several
+// together, by linear heads on the frozen features of some training examples. Their
 // frozen values go to the cache, where the fit finds them. The choice is in the session's Config
 // after it, and its Place holds for sessions that are made from it by With.
 //

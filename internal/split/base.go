@@ -31,8 +31,8 @@ type Base struct {
 	form   *data.Form
 	shapes func(batch, length int) map[string]tensor.Shape // of the inputs
 	length int                                             // see Length
+	blocks knownBlocks                                     // see Blocks
 	common *common                                         // see Share; nil: networks share nothing
-	blocks []Block                                         // see Blocks
 }
 
 // Open reads a model and frees its batch size if it is fixed at 1. It determines how the model is

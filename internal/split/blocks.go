@@ -3,6 +3,7 @@ package split
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -21,12 +22,21 @@ type Block struct {
 	Bypass *freeze.Bypass
 }
 
+// knownBlocks are the blocks of a base, found once.
+type knownBlocks struct {
+	once  sync.Once
+	found []Block
+	err   error
+}
+
 // Blocks lists the blocks of a model with a new head in place of its classifier, from the input on.
-// They are computed once. It is not for several goroutines at a time.
+// They are found once. It may be called from many goroutines.
 func (b *Base) Blocks() ([]Block, error) {
-	if b.blocks != nil {
-		return b.blocks, nil
-	}
+	b.blocks.once.Do(func() { b.blocks.found, b.blocks.err = b.findBlocks() })
+	return b.blocks.found, b.blocks.err
+}
+
+func (b *Base) findBlocks() ([]Block, error) {
 	h, err := AttachHead(b.Model.Graph, HeadSpec{Kind: "linear", Classes: 2, Mask: b.mask()}, b.Shapes(b.Two()))
 	if err != nil {
 		return nil, err
@@ -42,7 +52,6 @@ func (b *Base) Blocks() ([]Block, error) {
 	if err := b.findEnds(h, set, found); err != nil {
 		return nil, err
 	}
-	b.blocks = found
 	return found, nil
 }
 
