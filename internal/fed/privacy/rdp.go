@@ -53,7 +53,7 @@ func binomial(q, sigma, a float64) float64 {
 // function that is smooth and ends on both sides.
 func integral(q, sigma, a float64) float64 {
 	s2 := sigma * sigma
-	step := min(sigma/40, s2/4)
+	step := min(sigma/4, s2/2) // half of it changes nothing up to rounding
 	lo, hi := -12*sigma, a+12*sigma
 	n := int(math.Ceil((hi - lo) / step))
 	sum := math.Inf(-1)
