@@ -48,6 +48,8 @@ var imports = []struct {
 	{"internal/cluster", "internal/atomicfile", "github.com/nats-io/nats-server/v2/server github.com/nats-io/nats.go github.com/nats-io/nats.go/jetstream github.com/nats-io/nuid golang.org/x/sys/unix"},
 	{"internal/fed/aggregate", "", ""},
 	{"internal/fed/compress", "internal/tensor", ""},
+	{"internal/fed/freezing", "", ""},
+	{"internal/fed/partition", "", "gonum.org/v1/gonum/stat/distuv"},
 	{"internal/fed/privacy", "", ""},
 	{"internal/fed/secure", "", "github.com/cloudflare/circl/group github.com/cloudflare/circl/secretsharing"},
 	{"internal/data/spec", "", ""},
