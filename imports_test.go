@@ -49,6 +49,7 @@ var imports = []struct {
 	{"internal/fed/aggregate", "", ""},
 	{"internal/fed/compress", "internal/tensor", ""},
 	{"internal/fed/freezing", "", ""},
+	{"internal/fed/mixture", "", ""},
 	{"internal/fed/partition", "", "gonum.org/v1/gonum/stat/distuv"},
 	{"internal/fed/privacy", "", ""},
 	{"internal/fed/secure", "", "github.com/cloudflare/circl/group github.com/cloudflare/circl/secretsharing"},
