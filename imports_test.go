@@ -46,6 +46,13 @@ var imports = []struct {
 	{"internal/cache", "internal/atomicfile", "golang.org/x/sys/unix"},
 	// Search and federation stand on it. Nothing that only fine-tunes or predicts may reach it.
 	{"internal/cluster", "internal/atomicfile", "github.com/nats-io/nats-server/v2/server github.com/nats-io/nats.go github.com/nats-io/nats.go/jetstream github.com/nats-io/nuid golang.org/x/sys/unix"},
+	{"internal/fed/aggregate", "", ""},
+	{"internal/fed/compress", "internal/tensor", ""},
+	{"internal/fed/freezing", "", ""},
+	{"internal/fed/mixture", "", ""},
+	{"internal/fed/partition", "", "gonum.org/v1/gonum/stat/distuv"},
+	{"internal/fed/privacy", "", ""},
+	{"internal/fed/secure", "", "github.com/cloudflare/circl/group github.com/cloudflare/circl/secretsharing"},
 	{"internal/data/spec", "", ""},
 	{"internal/data/sound", "internal/data/spec", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},
 	{"internal/data/picture", "internal/data/spec", "golang.org/x/image/bmp golang.org/x/image/tiff golang.org/x/image/webp"},
