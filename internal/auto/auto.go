@@ -315,12 +315,24 @@ func (a *auto) believe() {
 	}
 }
 
-// best is the choice that is expected to be best of those that were tried. An adapter must have
-// trained for half of its epochs: it learns faster than the layers, so a short trial flatters it.
+// best is the choice that is expected to be best of those that were tried for long enough.
 func (a *auto) best() int {
 	a.believe()
-	return max(0, a.belief.Best(a.price*fitPrice/headPrice, func(c int) bool {
-		tried, share := a.last(c)
-		return tried >= 0 && a.may(c) && (a.choices[c].cfg.Adapter == "" || tried > 0 || share >= 0.5)
-	}))
+	return max(0, a.belief.Best(a.price*fitPrice/headPrice, func(c int) bool { return a.may(c) && a.tried(c) }))
+}
+
+// tried reports whether a choice was tried for long enough to be taken. Short trials flatter what
+// learns fast: an adapter must have trained for half of its epochs, layers at a higher rate than the
+// recipe's for all of them.
+func (a *auto) tried(c int) bool {
+	part, share := a.last(c)
+	least := 0.0
+	switch of := a.choices[c]; {
+	case of.head:
+	case of.rate > 0:
+		least = 1
+	case of.cfg.Adapter != "":
+		least = 0.5
+	}
+	return part > 0 || part == 0 && share >= least
 }
