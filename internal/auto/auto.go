@@ -255,7 +255,7 @@ func (a *auto) hold() {
 		w *= w // a choice that is hardly better is hardly ever the best of many
 		sum, weight = sum+w*of.fitWork, weight+w
 	}
-	a.reserve = math.Max(sum/weight, a.choices[a.lead].fitWork*0)
+	a.reserve = sum / weight
 }
 
 // usualPace is the operations a second that a slow thread does, for what is said ahead.

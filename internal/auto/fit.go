@@ -184,13 +184,8 @@ func (l *last) fit(ctx context.Context, won int) (*run.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.dir != nil {
-		if err := l.dir.Restart(&s.Config); err != nil {
-			return nil, err
-		}
-		if err := l.tell(); err != nil {
-			return nil, err
-		}
+	if err := l.restart(s); err != nil {
+		return nil, err
 	}
 	r, err := l.train(ctx, s)
 	var diverged *run.DivergedError
@@ -253,13 +248,8 @@ func (l *last) headAgain(ctx context.Context) (*run.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.dir != nil {
-		if err := l.dir.Restart(&s.Config); err != nil {
-			return nil, err
-		}
-		if err := l.tell(); err != nil {
-			return nil, err
-		}
+	if err := l.restart(s); err != nil {
+		return nil, err
 	}
 	r, err := s.Fit(context.WithoutCancel(ctx), l.dir, false, l.sinks...)
 	if err != nil {
@@ -267,6 +257,17 @@ func (l *last) headAgain(ctx context.Context) (*run.Result, error) {
 	}
 	r.Auto = l.auto.report
 	return r, ctx.Err()
+}
+
+// restart empties the run folder for the fit of a session, and begins its log with the search.
+func (l *last) restart(s *run.Session) error {
+	if l.dir == nil {
+		return nil
+	}
+	if err := l.dir.Restart(&s.Config); err != nil {
+		return err
+	}
+	return l.tell()
 }
 
 // tell writes the report of the search, and its events, with those of others after them, as the

@@ -1,6 +1,7 @@
 package compress
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -90,6 +91,61 @@ func scaleOf(x []float32) float32 {
 		m = max(m, v, -v)
 	}
 	return m
+}
+
+// encodeBlocks appends a scale for each 1,024 numbers, and then what put appends for each number's
+// share of it.
+func encodeBlocks(dst []byte, x []float32, put func(dst []byte, share float32) []byte) []byte {
+	for len(x) > 0 {
+		b := x[:min(block, len(x))]
+		x = x[len(b):]
+		s := scaleOf(b)
+		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(s))
+		for _, v := range b {
+			dst = put(dst, ratio(v, s))
+		}
+	}
+	return dst
+}
+
+// decodeBlocks reads n numbers of size bytes each, with their scales. get reads a share, from -1 to 1.
+func decodeBlocks(b []byte, n, size int, get func(b []byte) float32) ([]float32, error) {
+	if want := size*n + 4*((n+block-1)/block); len(b) != want {
+		return nil, wrongLength(b, want, n)
+	}
+	out := make([]float32, 0, n)
+	for len(out) < n {
+		s := math.Float32frombits(binary.LittleEndian.Uint32(b))
+		if err := checkScale(s); err != nil {
+			return nil, err
+		}
+		b = b[4:]
+		for range min(block, n-len(out)) {
+			v, err := share(get(b), s)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, v)
+			b = b[size:]
+		}
+	}
+	return out, nil
+}
+
+// ratio is v/s, for a scale of 0 too.
+func ratio(v, s float32) float32 {
+	if s == 0 {
+		return 0
+	}
+	return v / s
+}
+
+// share is r of a scale. It errors where r is no share.
+func share(r, s float32) (float32, error) {
+	if !(r >= -1 && r <= 1) {
+		return 0, fmt.Errorf("compress: %g of a scale", r)
+	}
+	return r * s, nil
 }
 
 // checkScale errors on a scale that no block has.
