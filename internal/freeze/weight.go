@@ -49,9 +49,11 @@ type Weight struct {
 	Head   bool     // belongs to the classifier at the end
 	Block  int      // index into Set.Blocks, -1 for none
 	Use    Use      // what a linear layer is for in a transformer; 0: nothing known
-	norm   []*Weight
-	op     string // operator of the first node that reads it
-	shift  bool   // of a normalisation: it is added, so training biases alone includes it
+	// Variance says that it is a running variance, whose numbers are not below 0.
+	Variance bool
+	norm     []*Weight
+	op       string // operator of the first node that reads it
+	shift    bool   // of a normalisation: it is added, so training biases alone includes it
 }
 
 // Len is the number of elements.
@@ -97,6 +99,7 @@ func Describe(raw *ir.Graph, head []string) *Set {
 			if w.op == "" {
 				w.op = n.Op
 				w.shift = n.RawTraits().Use(slot) == ir.UseShift
+				w.Variance = n.RawTraits().Use(slot) == ir.UseVariance
 			}
 			if !slices.Contains(w.Nodes, n.Name) {
 				w.Nodes = append(w.Nodes, n.Name)

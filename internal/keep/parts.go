@@ -1,6 +1,9 @@
 package keep
 
-import "github.com/permafrost-ml/permafrost/internal/split"
+import (
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/split"
+)
 
 // Kept are the frozen values of the training examples of a fit, from which fits to some of the same
 // examples take theirs.
@@ -14,6 +17,32 @@ type Kept struct {
 // that Open takes as those of a previous plan.
 func (k *Kept) Parts(train, val []int) *Encoders {
 	return &Encoders{Train: k.Train.some(train), Val: k.Train.some(val)}
+}
+
+// For returns an encoder of ds for a network of the same model. Its examples have the given indices
+// among those whose values are kept. What is kept serves where it lies at the network's frontier, or
+// before it; else every batch is computed from the inputs.
+func (k *Kept) For(net *split.Network, ds *data.Dataset, at []int) (*Encoder, error) {
+	e, err := NewEncoder(net, ds, nil)
+	if err != nil || k.Train.store == nil {
+		return e, err
+	}
+	outline, err := net.Outline()
+	if err != nil {
+		return nil, err
+	}
+	frontier := outline.Cut(outline.Frontier)
+	e.before = k.Train.some(at)
+	if sameValues(e.before.kept, frontier) {
+		e.keeps(frontier.Types())
+		e.kept = frontier
+		e.takeOver()
+	} else if from := behind(outline, e); from != nil {
+		e.keeps(from.cut.Types())
+		e.cut, e.kept, e.store = from.cut, from.cut, from.store
+	}
+	e.before = nil
+	return e, nil
 }
 
 // some is an encoder of some examples that serves only to be taken over.

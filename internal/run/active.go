@@ -18,8 +18,9 @@ type active struct {
 	// values before training of the weights and statistics that change
 	pretrained map[string]*tensor.Tensor
 
-	decayAll bool                   // weight decay also applies to norms and biases
-	anchored func(name string) bool // weight decay pulls towards the pretrained value
+	within   func(name string) []bool // which elements of a weight train at most, nil for all; nil: all of all
+	decayAll bool                     // weight decay also applies to norms and biases
+	anchored func(name string) bool   // weight decay pulls towards the pretrained value
 }
 
 func NewActive(c *config.Config, isNew func(name string) bool) *active {
@@ -73,6 +74,11 @@ func (a *active) Hold(set *freeze.Set, plan *freeze.Plan) error {
 	return nil
 }
 
+// renew forgets all optimiser state. Values before training stay known.
+func (a *active) renew(c *config.Config) {
+	a.Opt, a.slots, a.rates = c.NewOptimizer(), map[string]*optim.Slot{}, map[string]float32{}
+}
+
 // slot is a thawed weight as the optimiser sees it.
 func (a *active) slot(w *freeze.Weight, e freeze.Entry) *optim.Slot {
 	slot := &optim.Slot{Name: w.Name, Value: w.Value.Data, LR: 1, Decay: a.decayAll || w.Role == freeze.RoleWeight || w.Role == freeze.RoleEmbedding}
@@ -88,7 +94,22 @@ func (a *active) slot(w *freeze.Weight, e freeze.Entry) *optim.Slot {
 			slot.Mask[i] = b == 1
 		}
 	}
+	if a.within != nil {
+		slot.Mask = both(slot.Mask, a.within(w.Name))
+	}
 	return slot
+}
+
+// both is what two masks have in common; nil has everything.
+func both(a, b []bool) []bool {
+	if a == nil || b == nil {
+		return append(a, b...)
+	}
+	out := make([]bool, len(a))
+	for i := range a {
+		out[i] = a[i] && b[i]
+	}
+	return out
 }
 
 // params are the weights that trained in any stage, in the order of the set.
