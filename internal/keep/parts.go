@@ -1,8 +1,11 @@
 package keep
 
 import (
+	"fmt"
+
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // Kept are the frozen values of the training examples of a fit, from which fits to some of the same
@@ -17,6 +20,29 @@ type Kept struct {
 // that Open takes as those of a previous plan.
 func (k *Kept) Parts(train, val []int) *Encoders {
 	return &Encoders{Train: k.Train.some(train), Val: k.Train.some(val)}
+}
+
+// Given returns kept values that were not computed from examples: rows has for each example of ds
+// the value at the frontier of net, which must be one of width numbers.
+func Given(net *split.Network, ds *data.Dataset, rows []float32, width int) (*Kept, error) {
+	outline, err := net.Outline()
+	if err != nil {
+		return nil, err
+	}
+	frontier := outline.Cut(outline.Frontier)
+	if t := frontier.Types(); len(t) != 1 || t[0].DType != tensor.Float32 || t[0].Shape.Len() != width {
+		return nil, fmt.Errorf("keep: the frontier is not one value of %d numbers: %v", width, t)
+	}
+	store := NewRAM(ds.Len())
+	for i := range ds.Len() {
+		store.Put(i, [][]byte{tensor.Of(rows[i*width : (i+1)*width]).Bytes})
+	}
+	e, err := NewEncoder(net, ds, store)
+	if err != nil {
+		return nil, err
+	}
+	e.kept = frontier
+	return &Kept{Encoders: &Encoders{Train: e}, Net: net}, nil
 }
 
 // For returns an encoder of ds for a network of the same model. Its examples have the given indices

@@ -21,6 +21,7 @@ const (
 	Mixup                      // mixup; at the epoch and the batch's first example
 	Trial                      // which example is tried before a fit
 	Search                     // what a search tries; at the number of the trial
+	Clients                    // what is drawn of and for the clients of a federation; at the round and the client
 )
 
 // For returns the random numbers that belong to (seed, purpose, at): the ChaCha8 stream under

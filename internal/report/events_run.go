@@ -30,6 +30,8 @@ var eventTypes = []func() Event{
 	func() Event { return new(StepEvent) },
 	func() Event { return new(EpochEvent) },
 	func() Event { return new(PlanChange) },
+	func() Event { return new(ClientEvent) },
+	func() Event { return new(RoundEvent) },
 	func() Event { return new(CheckpointEvent) },
 	func() Event { return new(Warning) },
 	func() Event { return new(Diagnosis) },

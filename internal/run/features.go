@@ -35,11 +35,16 @@ func (s *Session) Features(ctx context.Context, d *data.Dataset, progress func(d
 	if out.Parts, err = s.Net.FeatureParts(len(s.Config.Attach)); err != nil {
 		return nil, err
 	}
-	return out, e.Rows(ctx, out.Rows, out.Width, s.Config.Batch, func(net *split.Network, b *split.Batch) ([]*tensor.Tensor, error) {
+	return out, e.Rows(ctx, out.Rows, out.Width, s.Config.Batch, featureRows(ctx))
+}
+
+// featureRows computes the features of a batch at the frontier.
+func featureRows(ctx context.Context) func(net *split.Network, b *split.Batch) ([]*tensor.Tensor, error) {
+	return func(net *split.Network, b *split.Batch) ([]*tensor.Tensor, error) {
 		p, err := net.Features(len(b.Indices))
 		if err != nil {
 			return nil, err
 		}
 		return p.Run(ctx, b.Values...)
-	})
+	}
 }

@@ -27,7 +27,8 @@ type Local struct {
 	pieces []Piece
 	slots  []*optim.Slot // by piece
 	units  []string
-	batch  int // of the recipe
+	unit   map[string]int // by the name of a weight that trains
+	batch  int            // of the recipe
 
 	kept *keep.Kept // frozen values; nil: computed in every epoch
 	at   []int      // the indices of the training examples among those kept
@@ -55,6 +56,7 @@ type Leg struct {
 	First  int     // the first epoch, in the numbering of the whole training, from 0
 	Epochs int     // passes over the examples
 	LR     float64 // learning rate of all of them
+	Falls  bool    // the rate falls from LR as the session's lr_schedule says
 	Seed   uint64  // of the order of the examples and of all else that is random
 	Prox   float64 // weight of half the squared distance from where the leg began, added to the loss
 	Active []bool  // which numbers of the vector may change; nil for all
@@ -82,6 +84,7 @@ func (s *Session) Local(standard *split.Standard) (*Local, error) {
 	}
 	l := &Local{f: &loop{session: s, events: report.NewEvents(), frontier: &keep.Encoders{}}, batch: s.Config.Batch, nets: map[string]narrow{}}
 	units, of := unitsOf(s.Net.Set, s.Plans.Reach)
+	l.unit = of
 	for _, u := range units {
 		l.units = append(l.units, u.Name)
 	}
@@ -194,7 +197,8 @@ func (l *Local) Train(ctx context.Context, leg Leg) (Trained, error) {
 			anchors = append(anchors, slot.Value.Clone())
 		}
 	}
-	s.Config.Seed = leg.Seed
+	s.Config.Seed, s.Config.LR = leg.Seed, leg.LR
+	rates := s.Config.LRs(leg.Epochs * s.stepsPerEpoch())
 	out := Trained{Examples: s.Train.Len()}
 	for e := range leg.Epochs {
 		f.st.Epoch = leg.First + e
@@ -218,7 +222,11 @@ func (l *Local) Train(ctx context.Context, leg Leg) (Trained, error) {
 				continue
 			}
 			pullBack(slots, grads, anchors, float32(leg.Prox))
-			if _, err := f.update(grads, leg.LR); err != nil {
+			lr := leg.LR
+			if leg.Falls {
+				lr = rates.At(out.Steps)
+			}
+			if _, err := f.update(grads, lr); err != nil {
 				return out, err
 			}
 			out.Steps++
@@ -343,6 +351,17 @@ func (l *Local) open() (err error) {
 	return err
 }
 
+// Features gives what a fresh head reads of the training examples, before it is standardised. The
+// session needs a fresh head.
+func (l *Local) Features(ctx context.Context) (*Features, error) {
+	s := l.f.session
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	out := &Features{Width: s.Net.Headed.Features, Rows: make([]float32, s.Train.Len()*s.Net.Headed.Features)}
+	return out, l.f.frontier.Train.Rows(ctx, out.Rows, out.Width, s.Config.Batch, featureRows(ctx))
+}
+
 // LossNow is the mean loss of the weights that are in place on the training examples.
 func (l *Local) LossNow(ctx context.Context) (float64, error) {
 	if err := l.open(); err != nil {
@@ -395,6 +414,24 @@ func (s *Session) Standard(ctx context.Context) (*split.Standard, error) {
 		return nil, err
 	}
 	return s.Net.Norm, nil
+}
+
+// TrainBytes predicts the memory of training the units from one on: weights, gradients, optimiser
+// state, and the activations of a step. Frozen values that are kept come on top.
+func (l *Local) TrainBytes(from int) (int64, error) {
+	s := l.f.session
+	plan := s.Plans.Reach.Only(s.Net.Set, func(w *freeze.Weight) bool { return l.unit[w.Name] >= from })
+	net := s.Net.With(plan).Twin()
+	step, err := net.Train(s.Config.Batch)
+	if err != nil {
+		return 0, err
+	}
+	frozen, err := net.Frozen(s.Config.Batch)
+	if err != nil {
+		return 0, err
+	}
+	thawed := 4 * int64(plan.Thawed(s.Net.Set).Elements())
+	return int64(s.Base.Model.Size()) + int64(2+s.active.Opt.StateCount())*thawed + int64(max(step.Program.ArenaBytes(), frozen.ArenaBytes())), nil
 }
 
 // Seal takes the digests of all that is frozen, for Write.

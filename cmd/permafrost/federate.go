@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/permafrost-ml/permafrost/federate"
+)
+
+func init() { register(groupTune, federateCommand) }
+
+func federateCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "federate",
+		Short: "Fine-tune over clients whose examples stay where they are",
+		Long: `federate tunes a model over many clients. Their examples stay where they are: a client
+trains the thawed weights on its own and sends what changed of them, the server combines
+the changes, and so on for some rounds. What is frozen never travels.
+
+  simulate  many clients in one process: what would it be like?
+  server    makes the rounds of a real federation
+  client    takes part in one
+
+docs/federated.md says what each side sees of the others, and how to run it across sites.`,
+		Args: noArgs(),
+	}
+	cmd.AddCommand(federateSimulateCommand())
+	return cmd
+}
+
+// federationFlags defines the flags of a federation's server.
+func federationFlags(fs *pflag.FlagSet, o *federate.Options) (names []string) {
+	before := map[string]bool{}
+	fs.VisitAll(func(f *pflag.Flag) { before[f.Name] = true })
+	fs.IntVar(&o.Rounds, "rounds", 20, "`N` times that clients train and send what changed")
+	fs.IntVar(&o.MinClients, "min-clients", 2, "`N` clients that a round needs")
+	fs.Float64Var(&o.Fraction, "fraction", 1, "share `P` of the clients that takes part in a round, drawn by seed")
+	fs.StringVar(&o.Strategy, "strategy", "fedavg", "how changes are combined: `KIND` "+strings.Join(federate.Strategies(), ", "))
+	fs.StringVar(&o.Compress, "compress", "none", "how weights travel, both ways: `KIND` none, fp16, int8, topk:P (the share P of the numbers)")
+	fs.StringVar(&o.FreezeRounds, "freeze-rounds", "", "what takes part in a round: `KIND` apf lets weights that have settled sleep, fedpart[:WHOLE,EACH] trains the blocks in turn (default: all that is thawed)")
+	fs.StringVar(&o.Statistics, "statistics", "shared", "running statistics of thawed normalisations: `KIND` shared, or local to each client")
+	fs.BoolVar(&o.Secure, "secure", false, "hide each client's change: the server learns their sum alone")
+	fs.Float64Var(&o.SecureLimit, "secure-limit", 16, "largest change `X` of one number in a secure sum")
+	fs.Float64Var(&o.Epsilon, "dp-epsilon", 0, "differential privacy: `X` bounds what all rounds together give away of any client (0: none)")
+	fs.Float64Var(&o.Delta, "dp-delta", 1e-5, "probability `X` with which the bound may not hold")
+	fs.Float64Var(&o.ClipNorm, "dp-clip", 1, "length `X` to which a client's change is clipped, with --dp-epsilon")
+	fs.BoolVar(&o.LocalNoise, "dp-local", false, "let each client add the noise to its own change, so that it need not trust the server")
+	fs.Float64Var(&o.MaxNorm, "max-norm", 0, "length `X` above which a change is rejected (0: a thousand times the median)")
+	fs.DurationVar(&o.Deadline, "deadline", 10*time.Minute, "`TIME` that a step of a round waits for clients")
+	fs.DurationVar(&o.Wait, "wait", 10*time.Minute, "`TIME` that the server waits until enough clients are there")
+	fs.BoolVar(&o.Resume, "resume", false, "go on with the federation in --out")
+	fs.VisitAll(func(f *pflag.Flag) {
+		if !before[f.Name] {
+			names = append(names, f.Name)
+		}
+	})
+	return names
+}
+
+// trainingFlags defines the flags of training that a federation heeds.
+func trainingFlags(fs *pflag.FlagSet) (*configFlags, func()) {
+	return bindAllBut(fs, "auto", "budget", "schedule", "extends", "start", "average", "wise-ft", "patience", "rates", "calibrate", "class-weights", "group")
+}
+
+// printRound prints the line of a round.
+func printRound(cmd *cobra.Command, r federate.Round) {
+	text := fmt.Sprintf("round %d/%d  %d of %d clients  %s %s  up %s  down %s", r.Number, r.Rounds, r.Clients, r.Asked, r.Metric, metricText(r), bytesText(r.Up), bytesText(r.Down))
+	if r.Epsilon > 0 {
+		text += fmt.Sprintf("  epsilon %.3g", r.Epsilon)
+	}
+	fmt.Fprintf(flagWriter{cmd.ErrOrStderr(), cmd}, "%s  %s\n", text, secondsText(r.Seconds))
+}
+
+func metricText(r federate.Round) string {
+	if r.Metric == "accuracy" {
+		return fmt.Sprintf("%.1f%%", 100*r.Accuracy)
+	}
+	return fmt.Sprintf("%.4g", r.Accuracy)
+}
+
+// printFederation prints what a federation came to.
+func printFederation(cmd *cobra.Command, r *federate.Result) error {
+	w := cmd.OutOrStdout()
+	metric := metricText(federate.Round{Metric: r.Metric, Accuracy: r.ValAccuracy})
+	fmt.Fprintf(w, "validation  %s %s, loss %.4g (weights of round %d of %d)\n", r.Metric, metric, r.ValLoss, r.BestRound, r.Rounds)
+	fmt.Fprintf(w, "clients     %d took part; %d answers did not come, %d were rejected, %d clients were refused\n", r.Clients, r.Lost, r.Rejected, len(r.Refused))
+	fmt.Fprintf(w, "bytes       up %s, down %s: %s of what exchanging the whole model takes (%s)\n", bytesText(r.BytesUp), bytesText(r.BytesDown), share(r.BytesUp+r.BytesDown, r.BytesFull), bytesText(r.BytesFull))
+	if r.BytesBase > 0 {
+		fmt.Fprintf(w, "            base model %s, once\n", bytesText(r.BytesBase))
+	}
+	if r.Epsilon > 0 {
+		fmt.Fprintf(w, "privacy     epsilon %.3g at delta %.3g\n", r.Epsilon, r.Delta)
+	}
+	fmt.Fprintf(w, "took        %s, %s\n", secondsText(r.Seconds), bytesText(r.PeakRSS))
+	if r.Out != "" {
+		fmt.Fprintf(w, "written     %s\n", r.Out)
+	}
+	return nil
+}
+
+func share(a, b int64) string {
+	if b == 0 {
+		return "0%"
+	}
+	return fmt.Sprintf("%.3g%%", 100*float64(a)/float64(b))
+}

@@ -1,0 +1,46 @@
+package federate
+
+import (
+	"context"
+	"errors"
+
+	"github.com/permafrost-ml/permafrost"
+	"github.com/permafrost-ml/permafrost/internal/option"
+)
+
+// failure is an error that reads like its cause and is of a kind.
+type failure struct {
+	cause error
+	kind  error
+}
+
+func (f *failure) Error() string   { return f.cause.Error() }
+func (f *failure) Unwrap() []error { return []error{f.cause, f.kind} }
+
+// As replaces the internal type of an error in an option by that of package permafrost.
+func (f *failure) As(target any) bool {
+	var e *option.Error
+	to, ok := target.(**permafrost.OptionError)
+	if ok = ok && errors.As(f.cause, &e); ok {
+		*to = &permafrost.OptionError{Option: e.Name, Err: e.Err}
+	}
+	return ok
+}
+
+func failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return &failure{err, permafrost.ErrInterrupted}
+	}
+	return err
+}
+
+// badInput is failed for errors that the user can mend.
+func badInput(err error) error {
+	if e := failed(err); e != err {
+		return e
+	}
+	return &failure{err, permafrost.ErrBadInput}
+}

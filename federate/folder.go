@@ -1,0 +1,28 @@
+package federate
+
+import (
+	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/option"
+	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/run"
+)
+
+// folder makes or opens the folder of a federation, and its log. Both are nil without a path.
+func folder(cfg *config.Config, resume bool) (dir *run.RunDir, log *report.Log, err error) {
+	switch {
+	case cfg.Out == "" && resume:
+		return nil, nil, option.Errorf("resume", "it needs option out: name the folder of the federation")
+	case cfg.Out == "":
+		return nil, nil, nil
+	case resume:
+		if dir, _, err = run.OpenRunDir(cfg.Out); err != nil {
+			return nil, nil, err
+		}
+	default:
+		if dir, err = run.CreateRunDir(cfg.Out, cfg); err != nil {
+			return nil, nil, err
+		}
+	}
+	log, err = dir.OpenLog()
+	return dir, log, err
+}

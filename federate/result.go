@@ -1,0 +1,87 @@
+package federate
+
+import (
+	"github.com/permafrost-ml/permafrost/internal/fed"
+	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/run"
+)
+
+// Result is what a federation came to. Its JSON form is what federate simulate --json and federate
+// server --json print.
+type Result struct {
+	Rounds       int     `json:"rounds"`
+	Clients      int     `json:"clients"` // that took part
+	ValAccuracy  float64 `json:"val_accuracy"`
+	ValLoss      float64 `json:"val_loss"`
+	Metric       string  `json:"metric"` // what val_accuracy is
+	BytesUp      int64   `json:"bytes_up"`
+	BytesDown    int64   `json:"bytes_down"`
+	BytesBase    int64   `json:"bytes_base_model"`
+	BytesFull    int64   `json:"bytes_full_model_exchange"`
+	Epsilon      float64 `json:"epsilon"` // 0 without differential privacy
+	Delta        float64 `json:"delta,omitempty"`
+	Seconds      float64 `json:"seconds"`
+	BestRound    int     `json:"best_round"` // whose weights were written
+	ParamsTotal  int     `json:"params_total"`
+	ParamsThawed int     `json:"params_thawed"`
+	PeakRSS      int64   `json:"peak_rss_bytes"`
+	Rejected     int     `json:"rejected"` // answers that did not count
+	Lost         int     `json:"lost"`     // answers that did not come
+
+	Members map[string]Member `json:"members"`
+	Refused map[string]string `json:"refused,omitempty"` // clients that could not join, and why
+	Notes   []string          `json:"notes,omitempty"`
+	Out     string            `json:"out"`
+}
+
+// Member is a client that joined.
+type Member struct {
+	Examples int    `json:"examples"`
+	Rounds   int    `json:"rounds"`         // in which it counted
+	From     int    `json:"from,omitempty"` // the first unit of the plan that it could afford to train
+	Why      string `json:"why,omitempty"`  // with From
+	Base     int64  `json:"bytes_base_model,omitempty"`
+}
+
+func resultOf(o *fed.Outcome, s *run.Session, settings *fed.Settings) *Result {
+	r := &Result{Rounds: len(o.Records), Members: map[string]Member{}, Refused: o.Refused, BytesBase: o.Base, BestRound: o.BestRound, Metric: "accuracy",
+		ValAccuracy: o.Val.Accuracy(), ValLoss: o.Val.Loss(), ParamsTotal: s.ParamsTotal(), ParamsThawed: s.Plans.Ever.Thawed(s.Net.Set).Elements()}
+	if named := o.Val.Named(); named != nil {
+		r.Metric, r.ValAccuracy = named.Name, 0
+		if named.Value != nil {
+			r.ValAccuracy = *named.Value
+		}
+	}
+	for name, m := range o.Members {
+		r.Members[name] = Member(m)
+		if m.Rounds > 0 {
+			r.Clients++
+		}
+	}
+	for _, round := range o.Records {
+		r.BytesUp, r.BytesDown, r.BytesFull = r.BytesUp+round.Up, r.BytesDown+round.Down, r.BytesFull+round.Full
+		r.Rejected, r.Lost = r.Rejected+len(round.Rejected), r.Lost+len(round.Lost)
+		r.Epsilon = round.Epsilon
+	}
+	if settings.Epsilon > 0 {
+		r.Delta = settings.Delta
+	}
+	return r
+}
+
+// Round is a round that was made.
+type Round struct {
+	Number   int // from 1
+	Rounds   int // in all
+	Clients  int // that counted
+	Asked    int
+	Accuracy float64 // or the metric of the task, on the server's examples
+	Metric   string
+	Up, Down int64 // bytes
+	Epsilon  float64
+	Seconds  float64
+}
+
+func roundOf(r *report.RoundEvent, s *fed.Settings) Round {
+	return Round{Number: r.Round, Rounds: s.Rounds, Clients: len(r.Clients), Asked: len(r.Cohort), Accuracy: r.Accuracy, Metric: r.Metric, Up: r.Up, Down: r.Down, Epsilon: r.Epsilon, Seconds: r.Seconds}
+}
