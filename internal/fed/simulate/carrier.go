@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/fed"
@@ -16,8 +18,9 @@ import (
 type carrier struct {
 	names   []string
 	clients map[string]*fed.Client
-	drop    func(client string, t *fed.Task) bool // whether the answer gets lost
-	beside  chan struct{}                         // holds one for each client that may work
+	drop    func(client string, t *fed.Task) bool                  // whether the answer gets lost
+	tamper  func(client string, t *fed.Task, answer []byte) []byte // for tests: what arrives; nil: the answer
+	beside  chan struct{}                                          // holds one for each client that may work
 	replies chan fed.Reply
 	ctx     context.Context // of all clients
 	cancel  context.CancelFunc
@@ -61,6 +64,9 @@ func (c *carrier) Ask(_ context.Context, client, id string, task []byte) error {
 			r.Lost = err.Error()
 		} else {
 			r.Body = body
+			if c.tamper != nil {
+				r.Body = c.tamper(client, &t, body)
+			}
 		}
 		select {
 		case c.replies <- r:
@@ -107,12 +113,15 @@ func (c *carrier) Drop(_ context.Context, digest string) error {
 
 func (c *carrier) Forget(context.Context, string) error { return nil }
 
-// dropping loses the answer to the training of a share of the clients in each round, by seed.
+// dropping loses the answers to training of a share of the clients, drawn by seed for each attempt at
+// a round.
 func dropping(seed uint64, share float64, index map[string]int) func(client string, t *fed.Task) bool {
-	if share == 0 {
+	k := int(math.Round(share * float64(len(index))))
+	if k == 0 {
 		return nil
 	}
 	return func(client string, t *fed.Task) bool {
-		return (t.Kind == fed.Train || t.Kind == fed.Describe) && random.For(seed, random.Clients, t.Round, 1<<20+index[client]).Float64() < share
+		order := random.For(seed, random.Clients, t.Round, 1<<20+t.Attempt).Perm(len(index))
+		return (t.Kind == fed.Train || t.Kind == fed.Describe) && slices.Contains(order[:k], index[client])
 	}
 }

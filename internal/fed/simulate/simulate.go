@@ -30,6 +30,8 @@ type Options struct {
 	Events    *report.Events
 	Tell      func(string)
 	Ended     func(r *report.RoundEvent)
+
+	tamper func(client string, t *fed.Task, answer []byte) []byte
 }
 
 // Run simulates a federation.
@@ -104,6 +106,7 @@ func Run(ctx context.Context, o Options) (*fed.Outcome, error) {
 		carrier.names = append(carrier.names, name)
 		carrier.clients[name] = fed.NewClient(c)
 	}
+	carrier.tamper = o.tamper
 	carrier.drop = dropping(cfg.Seed, o.Drop, index)
 	rates := cfg.LRs(o.Settings.Rounds)
 	s, err := fed.NewServer(ctx, fed.ServerOptions{Local: local, Settings: o.Settings, Carrier: carrier, ID: "simulation", Dir: o.Dir, Resume: o.Resume,
