@@ -54,8 +54,16 @@ func Simulate(ctx context.Context, cfg permafrost.Config, o Options, c Clients) 
 	if err != nil {
 		return nil, badInput(err)
 	}
-	fix(&shared, s)
 	notes = append(notes, s.Notes...)
+	own, err := s.With(shared, s.Val, s.Val)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	chosen, err := settle(ctx, &shared, own, &settings)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	notes = append(notes, chosen...)
 	if s, err = s.With(shared, s.Train, s.Val); err != nil {
 		return nil, badInput(err)
 	}

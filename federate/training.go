@@ -1,6 +1,11 @@
 package federate
 
 import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/fed"
 	"github.com/permafrost-ml/permafrost/internal/option"
@@ -24,9 +29,6 @@ func training(cfg config.Config, s *fed.Settings) (config.Config, []string, erro
 		}
 	}
 	cfg.Calibrate = "off"
-	if cfg.Epochs == 0 && !s.OneShot() {
-		cfg.Epochs = 1
-	}
 	if s.Epsilon > 0 && cfg.BatchNorm != "frozen" {
 		cfg.BatchNorm = "frozen"
 		notes = append(notes, "batchnorm frozen: running statistics of the clients' examples cannot be made private")
@@ -34,12 +36,30 @@ func training(cfg config.Config, s *fed.Settings) (config.Config, []string, erro
 	return cfg, notes, nil
 }
 
-// fix writes what was chosen for a session into its options, so that server and clients have the same.
-func fix(cfg *config.Config, s *run.Session) {
-	cfg.Epochs, cfg.LR, cfg.Task = s.Config.Epochs, s.Config.LR, s.Config.Task
-	if cfg.Batch == 0 {
-		r := *cfg
-		r.Recipe(config.SubjectOf(s.Net.Headed, s.Net.Set, s.Net.Plan, s.Train.Len()))
-		cfg.Batch = r.Batch
+// settle chooses what is open in the options of training, with a session on the server's own examples,
+// and writes it into them, so that server and clients have the same. It gives the notes on it.
+func settle(ctx context.Context, cfg *config.Config, s *run.Session, f *fed.Settings) ([]string, error) {
+	found := s.Config.Attach
+	if err := s.ChoosePlace(ctx); err != nil {
+		return nil, err
 	}
+	var notes []string
+	if !slices.Equal(found, s.Config.Attach) {
+		cfg.Attach = s.Config.Attach
+		notes = append(notes, fmt.Sprintf("the head reads %d features at %s, as the server's own examples were weighed; option attach names another place", s.Net.Headed.Features, strings.Join(cfg.Attach, ", ")))
+	}
+	switch {
+	case cfg.Epochs == 0 && f.OneShot():
+		cfg.Epochs = 20
+	case cfg.Epochs == 0:
+		cfg.Epochs = 2
+		if s.HeadOnly() { // frozen values are kept: an epoch costs nearly nothing
+			cfg.Epochs = 5
+		}
+		notes = append(notes, fmt.Sprintf("epochs %d: each client passes so often over its examples in a round", cfg.Epochs))
+	}
+	open := *cfg
+	open.Recipe(config.SubjectOf(s.Net.Headed, s.Net.Set, s.Net.Plan, s.Train.Len()))
+	cfg.Epochs, cfg.LR, cfg.Batch, cfg.Task = open.Epochs, open.LR, open.Batch, s.Config.Task
+	return notes, nil
 }

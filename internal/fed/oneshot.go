@@ -13,6 +13,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
+// drawn is how often each example that is described is drawn: more than once, as draws cost nothing
+// and a head that learns single ones by heart is worse.
+const drawn = 10
+
 // oneShot trains the head on features that are drawn from what the clients say of theirs (see
 // package mixture), and gives the weights after it. Each class of a client is drawn as often as the
 // client has examples of it.
@@ -52,7 +56,7 @@ func (s *Server) oneShot(ctx context.Context, r *report.RoundEvent) ([]float32, 
 				return nil, fmt.Errorf("the server's examples have none of class %s, which client %s describes", session.Val.Classes[class], name)
 			}
 			rng := random.For(seedOf(session.Config.Seed, name), random.Clients, r.Round, class)
-			for range m.Count {
+			for range drawn * m.Count {
 				rows = append(rows, m.Draw(rng)...)
 				like = append(like, byClass[class][0])
 			}

@@ -100,7 +100,7 @@ func (s *Settings) parse() (p plan, err error) {
 		return p, option.Errorf("secure_limit", "%g: want more than 0", s.Limit)
 	}
 	if rest, ok := strings.CutPrefix(s.Strategy, oneShotName); ok && (rest == "" || rest[0] == ':') {
-		p.oneShot = 5
+		p.oneShot = 3
 		if rest != "" {
 			if p.oneShot, err = strconv.Atoi(rest[1:]); err != nil || p.oneShot < 1 || p.oneShot > 1000 {
 				return p, option.Errorf("strategy", "%s: the number of components is a whole number from 1 to 1000", s.Strategy)
