@@ -45,7 +45,7 @@ var imports = []struct {
 	{"internal/compile", "internal/grad internal/op internal/ir internal/tensor", ""},
 	{"internal/cache", "internal/atomicfile", "golang.org/x/sys/unix"},
 	// Search and federation stand on it. Nothing that only fine-tunes or predicts may reach it.
-	{"internal/cluster", "internal/atomicfile", "github.com/nats-io/nats-server/v2/server github.com/nats-io/nats.go github.com/nats-io/nats.go/jetstream github.com/nats-io/nuid golang.org/x/sys/unix"},
+	{"internal/cluster", "internal/atomicfile", "github.com/nats-io/nats-server/v2/server github.com/nats-io/nats.go github.com/nats-io/nats.go/jetstream github.com/nats-io/nuid golang.org/x/crypto/bcrypt golang.org/x/sys/unix"},
 	{"internal/fed/aggregate", "", ""},
 	{"internal/fed/compress", "internal/tensor", ""},
 	{"internal/fed/freezing", "", ""},

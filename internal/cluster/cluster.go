@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,12 +84,17 @@ func (c *Cluster) openStore(ctx context.Context) error {
 }
 
 // URL is what workers of other processes connect to. That of an embedded server holds a token: who
-// has it may use the cluster. It is empty where an embedded server does not listen.
+// has it may use the cluster. With Options.Users it holds none, and each user has an address of its
+// own, see URLFor. It is empty where an embedded server does not listen.
 func (c *Cluster) URL() string {
 	if c.server == nil {
 		return c.opt.URL
 	}
-	return c.server.url(c.opt.Cert != "")
+	var token *url.Userinfo
+	if !c.server.users {
+		token = url.User(c.server.address.Token)
+	}
+	return c.server.url(c.opt.Cert != "", token)
 }
 
 // Close leaves the cluster and ends an embedded server. What the server holds stays. Workers and

@@ -11,6 +11,7 @@ const (
 	claimsStream  = "permafrost-claims"
 	resultsStream = "permafrost-results"
 	blobsBucket   = "permafrost-blobs"
+	blobsStream   = "OBJ_" + blobsBucket // the stream of the bucket
 )
 
 // The first words of subjects. A job, its claims and its result have the subjects
