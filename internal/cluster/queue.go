@@ -86,7 +86,7 @@ func (c *Cluster) OpenQueue(ctx context.Context, group, name string) (*Queue, er
 	var err error
 	q.listen, err = c.conn.Subscribe(sayWord+"."+group, func(m *nats.Msg) {
 		var e Event
-		if json.Unmarshal(m.Data, &e) == nil && (e.Queue == "" || e.Queue == name) {
+		if json.Unmarshal(m.Data, &e) == nil && e.Kind != Waiting && (e.Queue == "" || e.Queue == name) {
 			c.teller.say(e)
 		}
 	})

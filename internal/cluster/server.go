@@ -129,15 +129,15 @@ func (a address) write(store string) error {
 // runServer starts a server and waits until it answers.
 func runServer(opt Options, addr address, t *teller) (*server.Server, error) {
 	o := &server.Options{
-		ServerName:    "permafrost",
-		DontListen:    opt.Listen == "",
-		JetStream:     true,
-		StoreDir:      opt.Store,
-		SyncAlways:    true,
-		NoSigs:        true,
-		NoLog:         true,
-		PingInterval:  pingEvery,
-		MaxPingsOut:   pingsOut,
+		ServerName:   "permafrost",
+		DontListen:   opt.Listen == "",
+		JetStream:    true,
+		StoreDir:     opt.Store,
+		SyncAlways:   true,
+		NoSigs:       true,
+		NoLog:        true,
+		PingInterval: pingEvery,
+		MaxPingsOut:  pingsOut,
 	}
 	if len(opt.Users) > 0 {
 		var err error

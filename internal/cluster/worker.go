@@ -49,7 +49,8 @@ type worker struct {
 var errStopped = errors.New("cluster: the queue was deleted")
 
 // Work takes jobs of a group, one at a time, until ctx ends; then it hands back what it has not
-// finished and returns ctx's error. It waits for a coordinator that has not come yet. It returns
+// finished and returns ctx's error. It waits for a coordinator that has not come yet, and says every
+// second that it does, see Watch. It returns
 // ErrRefused where the coordinator has another version, and an error where the server was away for
 // Options.Wait. Call it several times, from goroutines, to do several jobs at once.
 func (c *Cluster) Work(ctx context.Context, group, name string, handle Handler) error {
@@ -104,8 +105,12 @@ func (w *worker) ended(ctx context.Context, err error) error {
 	return err
 }
 
+// sayWaiting is how often a worker says that nobody has opened its group.
+const sayWaiting = time.Second
+
 // join finds the group, and checks that its coordinator has this version.
 func (w *worker) join(ctx context.Context) (jetstream.Consumer, error) {
+	var said time.Time
 	for {
 		var consumer jetstream.Consumer
 		err := w.c.try(ctx, "joining group "+w.group, brief, func(ctx context.Context) (err error) {
@@ -128,6 +133,10 @@ func (w *worker) join(ctx context.Context) (jetstream.Consumer, error) {
 				w.joined = true
 			}
 			return consumer, nil
+		}
+		if time.Since(said) >= sayWaiting {
+			w.say(Event{Kind: Waiting, Text: fmt.Sprintf("worker %s waits for a coordinator of group %s", w.name, w.group)})
+			said = time.Now()
 		}
 		select {
 		case <-time.After(500 * time.Millisecond):
