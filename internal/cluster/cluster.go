@@ -30,6 +30,8 @@ type Cluster struct {
 	checked     sync.Map              // names of objects that were read back
 	streams     sync.Map              // name to jetstream.Stream
 	part        int64                 // the most bytes that one object holds
+	blobs       chan struct{}         // holds a token while a Put or a Drop is at work
+	manifests   sync.Map              // Digest of a blob to []Digest of its parts
 }
 
 // Open connects to the server at Options.URL, or starts one on Options.Store. It waits for a server
@@ -39,7 +41,7 @@ func Open(ctx context.Context, opt Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{opt: opt, part: partSize, teller: &teller{tell: opt.Event}}
+	c := &Cluster{opt: opt, part: partSize, blobs: make(chan struct{}, 1), teller: &teller{tell: opt.Event}}
 	if opt.URL == "" {
 		err = c.openStore(ctx)
 	} else {

@@ -126,6 +126,9 @@ func (a address) write(store string) error {
 	return nil
 }
 
+// freeEvery is how often the server gives the room of what was deleted back to the disk.
+const freeEvery = 10 * time.Second
+
 // runServer starts a server and waits until it answers.
 func runServer(opt Options, addr address, t *teller) (*server.Server, error) {
 	o := &server.Options{
@@ -134,6 +137,7 @@ func runServer(opt Options, addr address, t *teller) (*server.Server, error) {
 		JetStream:    true,
 		StoreDir:     opt.Store,
 		SyncAlways:   true,
+		SyncInterval: freeEvery,
 		NoSigs:       true,
 		NoLog:        true,
 		PingInterval: pingEvery,
