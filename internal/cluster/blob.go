@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -139,29 +141,26 @@ func (c *Cluster) holds(ctx context.Context, bucket jetstream.ObjectStore, name 
 	return true
 }
 
-// readObject reads an object, unless nothing comes for a while: an object that is deleted or replaced
-// meanwhile never ends.
+// A server that sends less than slowest, in bytes a second, after a time to begin is asked again.
+const (
+	toBegin = 4 * brief
+	slowest = 256 << 10
+)
+
+// readObject reads an object. It gives up after a time that its size allows: of an object that is
+// deleted or replaced meanwhile the end never comes.
 func readObject(ctx context.Context, bucket jetstream.ObjectStore, name string) ([]byte, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stalled := time.AfterFunc(4*brief, cancel)
-	defer stalled.Stop()
-	o, err := bucket.Get(ctx, name)
+	info, err := bucket.GetInfo(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer o.Close()
-	var content bytes.Buffer
-	for {
-		_, err := io.CopyN(&content, o, chunkSize)
-		if errors.Is(err, io.EOF) {
-			return content.Bytes(), nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		stalled.Reset(4 * brief)
+	ctx, cancel := context.WithTimeout(ctx, toBegin+time.Second*time.Duration(info.Size/slowest))
+	defer cancel()
+	content, err := bucket.GetBytes(ctx, name)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, nats.ErrTimeout // so that it is asked for again
 	}
+	return content, err
 }
 
 // Copy writes the content of a blob to w. Every part is checked before it is written, and the whole
