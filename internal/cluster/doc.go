@@ -9,7 +9,8 @@
 //	Queue.Submit ------ job -------> jobs stream ---- job --------> Work
 //	                                 claims stream <-- attempt n --   |  runs, says "in progress"
 //	Queue.Next <------- result ----- results stream <-- result ----   |
-//	Blobs.Put --------- parts -----> object store --- parts ------> Blobs.Fetch
+//	Put --------------- parts -----> object store --- parts ------> Fetch
+//	Uploaded <--------- parts ------ uploads stream <-- parts ----- Upload
 //
 // # What holds
 //

@@ -15,7 +15,7 @@ type Rights struct{ Publish, Subscribe []string }
 func WorkerRights(group string) Rights {
 	return Rights{
 		Publish: []string{
-			claimWord + "." + group + ".>", resultWord + "." + group + ".>", sayWord + "." + group,
+			claimWord + "." + group + ".>", resultWord + "." + group + ".>", uploadWord + "." + group + ".>", sayWord + "." + group,
 			"$JS.API.INFO", "$JS.API.STREAM.INFO.*",
 			"$JS.API.CONSUMER.INFO." + jobsStream + "." + group, "$JS.API.CONSUMER.MSG.NEXT." + jobsStream + "." + group,
 			"$JS.ACK." + jobsStream + "." + group + ".>",

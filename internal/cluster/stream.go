@@ -18,7 +18,7 @@ import (
 // the server is so configured; ours is. A claim may be lost with the power, which costs a number.
 func streamConfigs(replicas int) []jetstream.StreamConfig {
 	var all []jetstream.StreamConfig
-	for _, s := range []struct{ name, word string }{{jobsStream, jobWord}, {claimsStream, claimWord}, {resultsStream, resultWord}} {
+	for _, s := range []struct{ name, word string }{{jobsStream, jobWord}, {claimsStream, claimWord}, {resultsStream, resultWord}, {uploadsStream, uploadWord}} {
 		cfg := jetstream.StreamConfig{
 			Name:              s.name,
 			Subjects:          []string{s.word + ".>"},

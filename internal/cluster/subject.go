@@ -10,6 +10,7 @@ const (
 	jobsStream    = "permafrost-jobs"
 	claimsStream  = "permafrost-claims"
 	resultsStream = "permafrost-results"
+	uploadsStream = "permafrost-uploads"
 	blobsBucket   = "permafrost-blobs"
 	blobsStream   = "OBJ_" + blobsBucket // the stream of the bucket
 )
@@ -20,6 +21,7 @@ const (
 	jobWord    = "permafrost.job"
 	claimWord  = "permafrost.claim"
 	resultWord = "permafrost.result"
+	uploadWord = "permafrost.upload"
 	sayWord    = "permafrost.say"
 	askWord    = "permafrost.ask"
 	stopWord   = "permafrost.stop"

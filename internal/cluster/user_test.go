@@ -60,6 +60,10 @@ func TestUsers(t *testing.T) {
 		}
 	}
 	stop()
+	hers, err := a.Upload(ctx, anna.Group, []byte("hers"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if said.count(Warned) > 0 {
 		t.Errorf("anna lacks rights:\n%s", said)
 	}
@@ -111,6 +115,12 @@ func TestUsers(t *testing.T) {
 			}
 			return err
 		},
+		"uploads": func(ctx context.Context) error { _, err := spy.Upload(ctx, "fed-anna", []byte("x")); return err },
+		"reads an upload": func(ctx context.Context) error {
+			_, err := spy.Uploaded(ctx, "fed-anna", DigestOf([]byte("hers")), 100)
+			return err
+		},
+		"drops an upload":  func(ctx context.Context) error { return spy.DropUpload(ctx, "fed-anna", "") },
 		"stores a blob":    func(ctx context.Context) error { _, err := spy.Put(ctx, strings.NewReader("x")); return err },
 		"deletes a stream": func(ctx context.Context) error { return spy.js.DeleteStream(ctx, resultsStream) },
 	} {
@@ -122,6 +132,9 @@ func TestUsers(t *testing.T) {
 	}
 	if r, err := c.result(ctx, place{"fed-anna", "round", "9"}); r != nil || err != nil {
 		t.Errorf("a result by bob: %+v, %v", r, err)
+	}
+	if b, err := c.Uploaded(ctx, anna.Group, hers, 100); err != nil || string(b) != "hers" {
+		t.Errorf("the upload of anna is %q, %v", b, err)
 	}
 	// Bob still does what is his own.
 	workAs(t, spy, bob, double)

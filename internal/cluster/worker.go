@@ -21,7 +21,7 @@ type Job struct {
 }
 
 // Handler does a job. It must end soon after ctx does. An error fails the attempt, and so does a
-// panic. The result must fit a message, a megabyte on most servers; more goes into a blob.
+// panic. The result must fit a message, a megabyte on most servers; more goes into an upload.
 type Handler func(ctx context.Context, job Job) (result []byte, err error)
 
 // ErrRefused is the error of a worker of another version or protocol than its coordinator.
