@@ -29,6 +29,7 @@ type Cluster struct {
 	denied      atomic.Pointer[error] // the last thing that the user may not do
 	checked     sync.Map              // names of objects that were read back
 	streams     sync.Map              // name to jetstream.Stream
+	sealed      sync.Map              // groups that were joined: whether their seals have a key
 	part        int64                 // the most bytes that one object holds
 	blobs       chan struct{}         // holds a token while a Put or a Drop is at work
 	manifests   sync.Map              // Digest of a blob to []Digest of its parts

@@ -30,7 +30,7 @@ const (
 // Headers of messages.
 const (
 	versionHeader = "Permafrost-Version"
-	digestHeader  = "Permafrost-Digest"
+	sealHeader    = "Permafrost-Seal"
 	resultHeader  = "Permafrost-Result"
 	preferHeader  = "Permafrost-Prefer"
 )

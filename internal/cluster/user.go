@@ -9,8 +9,10 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// User is somebody who may join an embedded server, as a worker of one group: with the rights of
-// WorkerRights and no others. It connects with Options.Group set to its group.
+// User is somebody who may join an embedded server, as a worker of a group that is its own: with the
+// rights of WorkerRights and no others. It connects with Options.Group set to its group. Several of its
+// workers may be connected. What its workers and the coordinator say to each other is sealed with its
+// password, so that nobody else can forge it.
 type User struct {
 	Name     string // of letters, digits, - and _
 	Password string // up to 72 bytes
@@ -33,10 +35,13 @@ func checkUsers(users []User) error {
 		if u.Password == "" {
 			return fmt.Errorf("cluster: user %s has no password", u.Name)
 		}
-		if seen[u.Name] {
+		if seen["user "+u.Name] {
 			return fmt.Errorf("cluster: there are two users %s", u.Name)
 		}
-		seen[u.Name] = true
+		if seen["group "+u.Group] {
+			return fmt.Errorf("cluster: user %s has the group %s of another user: give each a group of its own", u.Name, u.Group)
+		}
+		seen["user "+u.Name], seen["group "+u.Group] = true, true
 	}
 	return nil
 }

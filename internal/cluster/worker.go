@@ -128,6 +128,11 @@ func (w *worker) join(ctx context.Context) (jetstream.Consumer, error) {
 			if err := w.compare(meta["permafrost-protocol"], meta["permafrost-version"]); err != nil {
 				return nil, err
 			}
+			sealed := meta["permafrost-sealed"] != ""
+			if _, password := w.c.opt.own(); sealed && w.c.server == nil && password == "" {
+				return nil, fmt.Errorf("cluster: %s: the messages of group %s are sealed with a password: give the user and the password", w.c.where(), w.group)
+			}
+			w.c.sealed.Store(w.group, sealed)
 			if !w.joined {
 				w.say(Event{Kind: Joined, Text: fmt.Sprintf("worker %s has joined", w.name)})
 				w.joined = true
@@ -181,12 +186,12 @@ func (w *worker) do(ctx context.Context, m jetstream.Msg, lapse time.Duration) e
 	if !ok {
 		return m.Term()
 	}
+	if err := w.c.checkSeal(w.group, m.Subject(), m.Headers(), m.Data()); err != nil {
+		w.say(Event{Kind: Warned, Queue: at.queue, Job: at.job, Text: fmt.Sprintf("job %s is asked for again: %v", at.job, err)})
+		return m.Term() // its queue finds that it has no result
+	}
 	if v := m.Headers().Get(versionHeader); v != w.c.opt.Version {
 		return w.compare(protocol, v)
-	}
-	if checkDigest(m.Headers().Get(digestHeader), m.Data()) != nil {
-		w.say(Event{Kind: Warned, Queue: at.queue, Job: at.job, Text: fmt.Sprintf("job %s came damaged and is asked for again", at.job)})
-		return m.Term() // its queue finds that it has no result
 	}
 	if w.leaves(m, lapse) {
 		return m.NakWithDelay(preferDelay)
