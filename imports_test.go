@@ -45,7 +45,8 @@ var imports = []struct {
 	{"internal/compile", "internal/grad internal/op internal/ir internal/tensor", ""},
 	{"internal/cache", "internal/atomicfile", "golang.org/x/sys/unix"},
 	// Search and federation stand on it. Nothing that only fine-tunes or predicts may reach it.
-	{"internal/cluster", "internal/atomicfile", "github.com/nats-io/nats-server/v2/server github.com/nats-io/nats.go github.com/nats-io/nats.go/jetstream github.com/nats-io/nuid golang.org/x/sys/unix"},
+	{"internal/cluster", "internal/atomicfile", "github.com/nats-io/nats-server/v2/server github.com/nats-io/nats.go github.com/nats-io/nats.go/jetstream github.com/nats-io/nuid golang.org/x/crypto/bcrypt golang.org/x/sys/unix"},
+	{"internal/cluster/tree", "internal/cluster", ""},
 	{"internal/fed/aggregate", "", ""},
 	{"internal/fed/compress", "internal/tensor", ""},
 	{"internal/fed/freezing", "", ""},
@@ -99,7 +100,7 @@ var imports = []struct {
 	{"examples/source", ".", ""},
 	{"internal/trials", "internal/choose internal/search internal/search/pareto internal/search/space internal/inspect internal/run internal/keep internal/report internal/config internal/compile internal/split internal/data internal/task internal/adapter internal/freeze internal/option internal/kernel internal/random internal/tensor internal/version", ""},
 	{"internal/trials/page", "internal/trials internal/search internal/search/space", ""},
-	{"internal/trials/workers", "internal/trials internal/search internal/cluster internal/run internal/config internal/feed internal/data internal/option internal/kernel internal/version", ""},
+	{"internal/trials/workers", "internal/trials internal/search internal/cluster/tree internal/cluster internal/run internal/config internal/data internal/option internal/kernel internal/version", ""},
 	{"search", ". internal/trials internal/trials/workers internal/cluster internal/cache internal/trials/page internal/search/space internal/config internal/atomicfile internal/report internal/kernel internal/option", ""},
 	{"internal/fed", "internal/fed/aggregate internal/fed/compress internal/fed/freezing internal/fed/mixture internal/fed/privacy internal/fed/secure internal/run internal/keep internal/split internal/report internal/task internal/safetensors internal/option internal/atomicfile internal/tensor internal/random", ""},
 	{"internal/fed/simulate", "internal/fed internal/fed/partition internal/run internal/keep internal/data internal/report internal/option internal/kernel internal/random", ""},

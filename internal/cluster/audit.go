@@ -109,14 +109,12 @@ func (q *Queue) lost(ctx context.Context, cur *cursor) (lost []string, err error
 				continue
 			}
 			if seq == 0 {
-				m, err := jobs.GetLastMsgForSubject(ctx, subject)
-				if errors.Is(err, jetstream.ErrMsgNotFound) {
-					continue
-				}
-				if err != nil {
+				m, err := q.c.last(ctx, jobsStream, subject)
+				switch {
+				case errors.Is(err, errSeal): // it is no job of this queue
+				case err != nil:
 					return err
-				}
-				if seq = m.Sequence; seq > done {
+				case m == nil || m.Sequence > done:
 					continue
 				}
 			}
@@ -138,6 +136,9 @@ func (q *Queue) lost(ctx context.Context, cur *cursor) (lost []string, err error
 
 func (q *Queue) hasResult(ctx context.Context, job string, cur *cursor) (bool, error) {
 	m, err := q.c.last(ctx, resultsStream, q.place(job).subject(resultWord))
+	if errors.Is(err, errSeal) {
+		return true, nil // until it is read, and taken away
+	}
 	if m != nil && m.Sequence <= cur.after {
 		cur.consumer, cur.after = nil, 0
 	}

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -32,8 +35,13 @@ var ErrNoBlob = errors.New("the cluster does not hold it")
 
 // Put stores a content and gives its digest, by which others fetch it. Parts that the cluster holds
 // already are checked there and not sent again. A Put that is cut off leaves nothing that Fetch
-// could see.
+// could see. One Put or Drop of c is at work at a time, the others wait.
 func (c *Cluster) Put(ctx context.Context, content io.Reader) (Digest, error) {
+	done, err := c.changeBlobs(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	bucket, err := c.makeBucket(ctx)
 	if err != nil {
 		return "", err
@@ -66,6 +74,18 @@ func (c *Cluster) Put(ctx context.Context, content io.Reader) (Digest, error) {
 		return "", err
 	}
 	return d, c.putObject(ctx, bucket, manifestName(d), b)
+}
+
+// changeBlobs waits until nobody else in this process changes the blobs: a Drop could take a part away
+// that a Put counts on, and of two Puts of one part the server keeps the second, while the first reads
+// it back.
+func (c *Cluster) changeBlobs(ctx context.Context) (done func(), err error) {
+	select {
+	case c.blobs <- struct{}{}:
+		return func() { <-c.blobs }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // readPart reads up to a part into buf.
@@ -113,12 +133,34 @@ func (c *Cluster) holds(ctx context.Context, bucket jetstream.ObjectStore, name 
 	if _, checked := c.checked.Load(name); checked {
 		return true
 	}
-	have, err := bucket.GetBytes(ctx, name)
+	have, err := readObject(ctx, bucket, name)
 	if err != nil || !bytes.Equal(have, content) {
 		return false
 	}
 	c.checked.Store(name, true)
 	return true
+}
+
+// A server that sends less than slowest, in bytes a second, after a time to begin is asked again.
+const (
+	toBegin = 4 * brief
+	slowest = 256 << 10
+)
+
+// readObject reads an object. It gives up after a time that its size allows: of an object that is
+// deleted or replaced meanwhile the end never comes.
+func readObject(ctx context.Context, bucket jetstream.ObjectStore, name string) ([]byte, error) {
+	info, err := bucket.GetInfo(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, toBegin+time.Second*time.Duration(info.Size/slowest))
+	defer cancel()
+	content, err := bucket.GetBytes(ctx, name)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, nats.ErrTimeout // so that it is asked for again
+	}
+	return content, err
 }
 
 // Copy writes the content of a blob to w. Every part is checked before it is written, and the whole
@@ -169,7 +211,7 @@ func (c *Cluster) getObject(ctx context.Context, d Digest, name string) (content
 	err = c.try(ctx, "fetching "+name, c.opt.Wait, func(ctx context.Context) error {
 		bucket, err := c.js.ObjectStore(ctx, blobsBucket)
 		if err == nil {
-			content, err = bucket.GetBytes(ctx, name)
+			content, err = readObject(ctx, bucket, name)
 		}
 		switch {
 		case errors.Is(err, jetstream.ErrObjectNotFound), errors.Is(err, jetstream.ErrBucketNotFound):

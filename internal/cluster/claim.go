@@ -53,11 +53,11 @@ func (c claims) errors() (texts []string) {
 // probably none, which saves reading them.
 func (c *Cluster) change(ctx context.Context, at place, fresh bool, edit func(*claims) bool) (result claims, err error) {
 	subject := at.subject(claimWord)
-	known, expect, read := claims{}, uint64(0), fresh
+	known, expect, read := claims{}, expectLast(0), fresh
 	err = c.try(ctx, "claiming job "+at.job, brief, func(ctx context.Context) (err error) {
 		for {
 			if !read {
-				if known, expect, err = c.claims(ctx, subject); err != nil {
+				if known, expect, err = c.claims(ctx, at); err != nil {
 					return err
 				}
 				read = true
@@ -71,8 +71,8 @@ func (c *Cluster) change(ctx context.Context, at place, fresh bool, edit func(*c
 			if m.Data, err = json.Marshal(next); err != nil {
 				return err
 			}
-			m.Header.Set(digestHeader, string(DigestOf(m.Data)))
-			_, err = c.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(expect), jetstream.WithRetryAttempts(0))
+			c.seal(at.group, m)
+			_, err = c.js.PublishMsg(ctx, m, append(expect, jetstream.WithRetryAttempts(0))...)
 			if err == nil {
 				result = next
 				return nil
@@ -86,27 +86,42 @@ func (c *Cluster) change(ctx context.Context, at place, fresh bool, edit func(*c
 	return result, err
 }
 
-// claims reads the record of a job and the sequence of its message, 0 where there is none.
-func (c *Cluster) claims(ctx context.Context, subject string) (known claims, seq uint64, err error) {
+// claims reads the record of a job, and what a change of it expects. A record that does not match its
+// seal is counted anew, and whatever stands in its place is replaced.
+func (c *Cluster) claims(ctx context.Context, at place) (known claims, expect []jetstream.PublishOpt, err error) {
+	subject := at.subject(claimWord)
 	m, err := c.last(ctx, claimsStream, subject)
-	if m == nil || err != nil {
-		return known, 0, err
+	switch {
+	case errors.Is(err, errSeal):
+		return claims{}, nil, nil
+	case err != nil:
+		return claims{}, nil, err
+	case m == nil:
+		return claims{}, expectLast(0), nil
+	case c.checkSeal(at.group, subject, m.Header, m.Data) != nil || json.Unmarshal(m.Data, &known) != nil:
+		return claims{}, nil, nil
 	}
-	if checkDigest(m.Header.Get(digestHeader), m.Data) != nil || json.Unmarshal(m.Data, &known) != nil {
-		known = claims{} // it is counted anew
-	}
-	return known, m.Sequence, nil
+	return known, expectLast(m.Sequence), nil
 }
 
-// last reads the message of a subject, nil where there is none.
+func expectLast(seq uint64) []jetstream.PublishOpt {
+	return []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(seq)}
+}
+
+// last reads the message of a subject, nil where there is none. It gives errSeal for one that the
+// server was made to send there: its headers speak of two messages, or cannot be read.
 func (c *Cluster) last(ctx context.Context, stream, subject string) (*jetstream.RawStreamMsg, error) {
 	s, err := c.stream(ctx, stream)
 	if err != nil {
 		return nil, err
 	}
 	m, err := s.GetLastMsgForSubject(ctx, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
+	var api *jetstream.APIError
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil, nil
+	case err == nil && m.Subject != subject, err != nil && ctx.Err() == nil && !transient(err) && !errors.As(err, &api) && !errors.Is(err, nats.ErrConnectionClosed):
+		return nil, errSeal
 	}
 	return m, err
 }
@@ -114,10 +129,13 @@ func (c *Cluster) last(ctx context.Context, stream, subject string) (*jetstream.
 // result reads the result of a job, nil where there is none.
 func (c *Cluster) result(ctx context.Context, at place) (*Result, error) {
 	m, err := c.last(ctx, resultsStream, at.subject(resultWord))
+	if errors.Is(err, errSeal) {
+		return &Result{}, nil // see below
+	}
 	if m == nil || err != nil {
 		return nil, err
 	}
-	r, err := readResult(m.Header, m.Data)
+	r, err := c.readResult(at, m.Header, m.Data)
 	if err != nil {
 		// A damaged result still keeps its place. Its coordinator takes it away.
 		return &Result{}, nil
@@ -135,7 +153,7 @@ func (c *Cluster) publish(ctx context.Context, at place, r Result) (won bool, er
 	m.Data = r.Body
 	m.Header.Set(nats.MsgIdHdr, r.ID)
 	m.Header.Set(resultHeader, string(header))
-	m.Header.Set(digestHeader, string(DigestOf(r.Body)))
+	c.seal(at.group, m)
 	err = c.try(ctx, "publishing the result of job "+at.job, brief, func(ctx context.Context) error {
 		_, err := c.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithRetryAttempts(0))
 		if err == nil {

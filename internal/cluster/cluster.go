@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +29,10 @@ type Cluster struct {
 	denied      atomic.Pointer[error] // the last thing that the user may not do
 	checked     sync.Map              // names of objects that were read back
 	streams     sync.Map              // name to jetstream.Stream
+	sealed      sync.Map              // groups that were joined: whether their seals have a key
 	part        int64                 // the most bytes that one object holds
+	blobs       chan struct{}         // holds a token while a Put or a Drop is at work
+	manifests   sync.Map              // Digest of a blob to []Digest of its parts
 }
 
 // Open connects to the server at Options.URL, or starts one on Options.Store. It waits for a server
@@ -38,7 +42,7 @@ func Open(ctx context.Context, opt Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{opt: opt, part: partSize, teller: &teller{tell: opt.Event}}
+	c := &Cluster{opt: opt, part: partSize, blobs: make(chan struct{}, 1), teller: &teller{tell: opt.Event}}
 	if opt.URL == "" {
 		err = c.openStore(ctx)
 	} else {
@@ -83,12 +87,17 @@ func (c *Cluster) openStore(ctx context.Context) error {
 }
 
 // URL is what workers of other processes connect to. That of an embedded server holds a token: who
-// has it may use the cluster. It is empty where an embedded server does not listen.
+// has it may use the cluster. With Options.Users it holds none, and each user has an address of its
+// own, see URLFor. It is empty where an embedded server does not listen.
 func (c *Cluster) URL() string {
 	if c.server == nil {
 		return c.opt.URL
 	}
-	return c.server.url(c.opt.Cert != "")
+	var token *url.Userinfo
+	if !c.server.users {
+		token = url.User(c.server.address.Token)
+	}
+	return c.server.url(c.opt.Cert != "", token)
 }
 
 // Close leaves the cluster and ends an embedded server. What the server holds stays. Workers and

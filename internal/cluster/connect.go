@@ -204,7 +204,7 @@ func explain(err error) error {
 	case refused(err):
 		return fmt.Errorf("%w: check the credentials, or the user and the password", err)
 	case errors.Is(err, nats.ErrMaxPayload):
-		return fmt.Errorf("%w: put large contents as a blob, and send its digest", err)
+		return fmt.Errorf("%w: send large contents as a blob or an upload, and their digest here", err)
 	case errors.Is(err, nats.ErrSecureConnRequired):
 		return fmt.Errorf("%w: use a tls:// address, and the option for the CA where it is one of your own", err)
 	case strings.Contains(text, "x509:"), strings.Contains(text, "tls:"):

@@ -27,13 +27,6 @@ func (d Digest) check() error {
 // errDamaged says that a content is not what its digest says.
 var errDamaged = errors.New("damaged: the content does not match its digest")
 
-func checkDigest(want string, content []byte) error {
-	if Digest(want) != DigestOf(content) {
-		return errDamaged
-	}
-	return nil
-}
-
 // sum computes a digest as bytes come.
 type sum struct{ hash.Hash }
 

@@ -9,7 +9,8 @@
 //	Queue.Submit ------ job -------> jobs stream ---- job --------> Work
 //	                                 claims stream <-- attempt n --   |  runs, says "in progress"
 //	Queue.Next <------- result ----- results stream <-- result ----   |
-//	Blobs.Put --------- parts -----> object store --- parts ------> Blobs.Fetch
+//	Put --------------- parts -----> object store --- parts ------> Fetch
+//	Uploaded <--------- parts ------ uploads stream <-- parts ----- Upload
 //
 // # What holds
 //
@@ -21,6 +22,8 @@
 //   - Attempts have numbers, 1 and up, which are never used twice. After three attempts that failed
 //     or whose worker was lost, the job is given up, and its result says why.
 //   - A worker of another version or protocol is refused.
+//   - With Options.Users, users of different groups neither read nor forge what the others and the
+//     coordinator say to each other; see User, WorkerRights and seal.go.
 //   - Every wait ends: with the context, or after Options.Wait without a server.
 //
 // The truth is the caller's own log of results, never the server. A caller that starts again submits

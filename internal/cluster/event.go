@@ -11,6 +11,7 @@ const (
 	Reconnected  EventKind = "reconnected"
 	Rebuilt      EventKind = "rebuilt"     // a stream was damaged and starts empty
 	Resubmitted  EventKind = "resubmitted" // a job that the server had lost was submitted again
+	Waiting      EventKind = "waiting"     // a worker, for a queue of its group: only Watch tells it
 	Joined       EventKind = "joined"      // a worker
 	Left         EventKind = "left"        // a worker, in order
 	Refused      EventKind = "refused"     // a worker of another version
@@ -22,7 +23,7 @@ const (
 )
 
 // Event is something that a person may want to see. Events of workers reach the queues of their
-// group, and may be lost with the connection: nothing depends on them.
+// group, and whoever watches it. They may be lost with the connection: nothing depends on them.
 type Event struct {
 	Kind    EventKind `json:"kind"`
 	Worker  string    `json:"worker,omitempty"`

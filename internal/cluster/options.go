@@ -28,6 +28,10 @@ type Options struct {
 	// processes. Port 0 is a free one, which stays the same when the store is opened again. Empty:
 	// the server is reached inside the process only.
 	Listen string
+	// Users are those who may join an embedded server that listens, beside this process; nobody else
+	// may then. Empty: everybody may who has the token of Cluster.URL. The same store may be opened
+	// with other users.
+	Users []User
 
 	// Group, where it is given, is the only group that this side works for. Answers then come to it on
 	// subjects of the group, so that a server can keep groups from reading each other's.
@@ -66,6 +70,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, errors.New("cluster: a certificate needs its key, and a key its certificate")
 	case o.URL == "" && o.Listen == "" && (o.CA != "" || o.Cert != ""):
 		return o, errors.New("cluster: certificates are for a connection; the embedded server does not listen")
+	case len(o.Users) > 0 && (o.URL != "" || o.Listen == ""):
+		return o, errors.New("cluster: users are for an embedded server that listens")
 	case o.Replicas < 0 || o.Replicas > 5:
 		return o, fmt.Errorf("cluster: %d replicas: NATS takes 1 to 5", o.Replicas)
 	case o.URL == "" && o.Replicas > 1:
@@ -77,6 +83,9 @@ func (o Options) withDefaults() (Options, error) {
 		if _, _, err := net.SplitHostPort(o.Listen); err != nil {
 			return o, fmt.Errorf("cluster: address %q to listen at: %w", o.Listen, err)
 		}
+	}
+	if err := checkUsers(o.Users); err != nil {
+		return o, err
 	}
 	if o.Group != "" {
 		if err := CheckName("group", o.Group); err != nil {

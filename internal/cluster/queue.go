@@ -86,7 +86,7 @@ func (c *Cluster) OpenQueue(ctx context.Context, group, name string) (*Queue, er
 	var err error
 	q.listen, err = c.conn.Subscribe(sayWord+"."+group, func(m *nats.Msg) {
 		var e Event
-		if json.Unmarshal(m.Data, &e) == nil && (e.Queue == "" || e.Queue == name) {
+		if json.Unmarshal(m.Data, &e) == nil && e.Kind != Waiting && (e.Queue == "" || e.Queue == name) {
 			c.teller.say(e)
 		}
 	})
@@ -206,7 +206,7 @@ func (q *Queue) message(id string, s *submission) *nats.Msg {
 	m.Data = s.body
 	m.Header.Set(nats.MsgIdHdr, fmt.Sprintf("%s/%s/%s/%d", q.group, q.name, id, s.times))
 	m.Header.Set(versionHeader, q.c.opt.Version)
-	m.Header.Set(digestHeader, string(DigestOf(s.body)))
+	q.c.seal(q.group, m)
 	if s.prefer != "" {
 		m.Header.Set(preferHeader, s.prefer)
 	}
@@ -272,6 +272,9 @@ func (q *Queue) Delete(ctx context.Context) error {
 		}
 	}
 	// Workers would find out by themselves, a little later.
-	_ = q.c.conn.Publish(stopWord+"."+q.group, []byte(q.name))
+	m := nats.NewMsg(stopWord + "." + q.group)
+	m.Data = []byte(q.name)
+	q.c.seal(q.group, m)
+	_ = q.c.conn.PublishMsg(m)
 	return nil
 }

@@ -132,7 +132,7 @@ func (q *Queue) take(ctx context.Context, m jetstream.Msg) error {
 	if !ok {
 		return fmt.Errorf("cluster: %s: a result has the subject %q", q.c.where(), m.Subject())
 	}
-	r, err := readResult(m.Headers(), m.Data())
+	r, err := q.c.readResult(at, m.Headers(), m.Data())
 	if err != nil {
 		// Without its result the job is as if it had not been done: the audit sees to it.
 		q.c.teller.say(Event{Kind: Warned, Queue: q.name, Job: at.job, Text: fmt.Sprintf("the result of job %s is damaged and is not used: %v", at.job, err)})
@@ -155,20 +155,17 @@ func (q *Queue) take(ctx context.Context, m jetstream.Msg) error {
 	}
 }
 
-func readResult(header map[string][]string, body []byte) (r Result, err error) {
-	get := func(key string) string {
-		if v := header[key]; len(v) > 0 {
-			return v[0]
-		}
-		return ""
+func (c *Cluster) readResult(at place, header nats.Header, body []byte) (r Result, err error) {
+	if err := c.checkSeal(at.group, at.subject(resultWord), header, body); err != nil {
+		return r, err
 	}
-	if err := json.Unmarshal([]byte(get(resultHeader)), &r); err != nil {
+	if err := json.Unmarshal([]byte(header.Get(resultHeader)), &r); err != nil {
 		return r, err
 	}
 	if r.Poisoned == nil {
 		r.Body = body
 	}
-	return r, checkDigest(get(digestHeader), body)
+	return r, nil
 }
 
 // forget takes the result of a job away.

@@ -64,7 +64,7 @@ func offline(err error) bool {
 // remove takes the folder of a stream or of a group away.
 func remove(dir string) error {
 	switch filepath.Base(dir) {
-	case jobsStream, claimsStream, resultsStream, "OBJ_" + blobsBucket:
+	case jobsStream, claimsStream, resultsStream, uploadsStream, blobsStream:
 	default:
 		if filepath.Base(filepath.Dir(dir)) != "obs" {
 			return fmt.Errorf("cluster: %s is no stream of Permafrost, and the server cannot read it: give a folder of its own", dir)

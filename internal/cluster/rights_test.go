@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,29 +11,11 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// workerRights are the rights that a worker of one group needs, as docs/scale.md lists them.
-func workerRights(group string) *server.Permissions {
-	return &server.Permissions{
-		Publish: &server.SubjectPermission{Allow: []string{
-			"permafrost.claim." + group + ".>", "permafrost.result." + group + ".>", "permafrost.say." + group,
-			"$JS.API.INFO", "$JS.API.STREAM.INFO.*",
-			"$JS.API.CONSUMER.INFO.permafrost-jobs." + group, "$JS.API.CONSUMER.MSG.NEXT.permafrost-jobs." + group,
-			"$JS.ACK.permafrost-jobs." + group + ".>",
-			"$JS.API.DIRECT.GET.permafrost-jobs.permafrost.job." + group + ".>",
-			"$JS.API.DIRECT.GET.permafrost-claims.permafrost.claim." + group + ".>",
-			"$JS.API.DIRECT.GET.permafrost-results.permafrost.result." + group + ".>",
-			"$JS.API.DIRECT.GET.OBJ_permafrost-blobs.>", "$JS.API.CONSUMER.CREATE.OBJ_permafrost-blobs.>", "$JS.API.CONSUMER.DELETE.OBJ_permafrost-blobs.>",
-		}},
-		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX_" + group + ".>", "permafrost.ask." + group, "permafrost.stop." + group}},
-		Response:  &server.ResponsePermission{MaxMsgs: 1, Expires: time.Minute},
-	}
-}
-
 // TestRights gives a worker no more than its rights, and tries to read the results of another group.
 func TestRights(t *testing.T) {
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
-		Users: []*server.User{{Username: "lab", Password: "x"}, {Username: "worker", Password: "x", Permissions: workerRights("work")}, {Username: "other", Password: "x", Permissions: workerRights("other")}},
+		Users: []*server.User{{Username: "lab", Password: "x"}, {Username: "worker", Password: "x", Permissions: WorkerRights("work").permissions()}, {Username: "other", Password: "x", Permissions: WorkerRights("other").permissions()}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -76,5 +60,26 @@ func TestRights(t *testing.T) {
 	}
 	if _, err := spy.OpenQueue(ctx, "work", "a"); err == nil {
 		t.Error("a worker opens a queue of another group")
+	}
+}
+
+// TestRightsInDocs holds the list of docs/scale.md, of the group "work", to the rights.
+func TestRightsInDocs(t *testing.T) {
+	b, err := os.ReadFile("../../docs/scale.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, ok := strings.Cut(string(b), "\n    publish:")
+	publish, list, ok2 := strings.Cut(list, "subscribe:")
+	subscribe, _, ok3 := strings.Cut(list, "responses: one, within a minute\n")
+	if !ok || !ok2 || !ok3 {
+		t.Fatal("docs/scale.md does not list the rights of a worker")
+	}
+	want := WorkerRights("work")
+	if got := strings.Fields(publish); !slices.Equal(got, want.Publish) {
+		t.Errorf("docs/scale.md lists\n%v\nnot\n%v", got, want.Publish)
+	}
+	if got := strings.Fields(subscribe); !slices.Equal(got, want.Subscribe) {
+		t.Errorf("docs/scale.md lists\n%v\nnot\n%v", got, want.Subscribe)
 	}
 }

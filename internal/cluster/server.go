@@ -23,6 +23,7 @@ import (
 type embedded struct {
 	server  *server.Server
 	address address
+	users   bool // each side has a user, and there is no token
 	lock    *os.File
 }
 
@@ -30,7 +31,7 @@ type embedded struct {
 // again when the store is opened by another process.
 type address struct {
 	Listen string `json:"listen"`
-	Token  string `json:"token"`
+	Token  string `json:"token"` // with users: the password of this process
 }
 
 const addressFile = "address.json"
@@ -65,7 +66,7 @@ func startServer(opt Options, t *teller) (e *embedded, fresh bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	e = &embedded{server: s, address: addr, lock: held}
+	e = &embedded{server: s, address: addr, users: len(opt.Users) > 0, lock: held}
 	if opt.Listen != "" {
 		e.address.Listen = s.Addr().String()
 	}
@@ -125,19 +126,30 @@ func (a address) write(store string) error {
 	return nil
 }
 
+// freeEvery is how often the server gives the room of what was deleted back to the disk.
+const freeEvery = 10 * time.Second
+
 // runServer starts a server and waits until it answers.
 func runServer(opt Options, addr address, t *teller) (*server.Server, error) {
 	o := &server.Options{
-		ServerName:    "permafrost",
-		DontListen:    opt.Listen == "",
-		Authorization: addr.Token,
-		JetStream:     true,
-		StoreDir:      opt.Store,
-		SyncAlways:    true,
-		NoSigs:        true,
-		NoLog:         true,
-		PingInterval:  pingEvery,
-		MaxPingsOut:   pingsOut,
+		ServerName:   "permafrost",
+		DontListen:   opt.Listen == "",
+		JetStream:    true,
+		StoreDir:     opt.Store,
+		SyncAlways:   true,
+		SyncInterval: freeEvery,
+		NoSigs:       true,
+		NoLog:        true,
+		PingInterval: pingEvery,
+		MaxPingsOut:  pingsOut,
+	}
+	if len(opt.Users) > 0 {
+		var err error
+		if o.Users, err = serverUsers(opt.Users, addr.Token); err != nil {
+			return nil, err
+		}
+	} else {
+		o.Authorization = addr.Token
 	}
 	if opt.Listen != "" {
 		host, port, err := net.SplitHostPort(addr.Listen)
@@ -179,16 +191,20 @@ func runServer(opt Options, addr address, t *teller) (*server.Server, error) {
 
 // connect joins the server from inside the process.
 func (e *embedded) options() []nats.Option {
-	return []nats.Option{nats.InProcessServer(e.server), nats.Token(e.address.Token)}
+	own := nats.Token(e.address.Token)
+	if e.users {
+		own = nats.UserInfo(ownUser, e.address.Token)
+	}
+	return []nats.Option{nats.InProcessServer(e.server), own}
 }
 
-// url is what workers of other processes connect to, with the token. It is empty where the server
-// does not listen.
-func (e *embedded) url(secure bool) string {
+// url is what workers of other processes connect to, as somebody who may. It is empty where the
+// server does not listen.
+func (e *embedded) url(secure bool, who *url.Userinfo) string {
 	if e.address.Listen == "" || e.server.Addr() == nil {
 		return ""
 	}
-	u := url.URL{Scheme: "nats", User: url.User(e.address.Token), Host: e.address.Listen}
+	u := url.URL{Scheme: "nats", User: who, Host: e.address.Listen}
 	if secure {
 		u.Scheme = "tls"
 	}

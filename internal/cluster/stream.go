@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -18,7 +19,7 @@ import (
 // the server is so configured; ours is. A claim may be lost with the power, which costs a number.
 func streamConfigs(replicas int) []jetstream.StreamConfig {
 	var all []jetstream.StreamConfig
-	for _, s := range []struct{ name, word string }{{jobsStream, jobWord}, {claimsStream, claimWord}, {resultsStream, resultWord}} {
+	for _, s := range []struct{ name, word string }{{jobsStream, jobWord}, {claimsStream, claimWord}, {resultsStream, resultWord}, {uploadsStream, uploadWord}} {
 		cfg := jetstream.StreamConfig{
 			Name:              s.name,
 			Subjects:          []string{s.word + ".>"},
@@ -79,7 +80,7 @@ func (c *Cluster) makeGroup(ctx context.Context, group string) error {
 		MaxDeliver:    -1, // attempts are counted by who makes them
 		MaxAckPending: -1,
 		MaxWaiting:    math.MaxInt16, // one waiting request for each idle worker
-		Metadata:      groupMetadata(c.opt.Version),
+		Metadata:      c.groupMetadata(group),
 	}
 	return c.try(ctx, "making group "+group, brief, func(ctx context.Context) error {
 		have, err := c.js.Consumer(ctx, jobsStream, group)
@@ -102,14 +103,18 @@ func (c *Cluster) makeGroup(ctx context.Context, group string) error {
 	})
 }
 
-func groupMetadata(version string) map[string]string {
-	return map[string]string{"permafrost-protocol": protocol, "permafrost-version": version}
+func (c *Cluster) groupMetadata(group string) map[string]string {
+	m := map[string]string{"permafrost-protocol": protocol, "permafrost-version": c.opt.Version}
+	if c.key(group) != nil {
+		m["permafrost-sealed"] = "yes"
+	}
+	return m
 }
 
 // ours leaves out what the server adds.
 func ours(metadata map[string]string) map[string]string {
 	m := maps.Clone(metadata)
-	maps.DeleteFunc(m, func(k, _ string) bool { return k != "permafrost-protocol" && k != "permafrost-version" })
+	maps.DeleteFunc(m, func(k, _ string) bool { return !strings.HasPrefix(k, "permafrost-") })
 	return m
 }
 

@@ -10,7 +10,9 @@ const (
 	jobsStream    = "permafrost-jobs"
 	claimsStream  = "permafrost-claims"
 	resultsStream = "permafrost-results"
+	uploadsStream = "permafrost-uploads"
 	blobsBucket   = "permafrost-blobs"
+	blobsStream   = "OBJ_" + blobsBucket // the stream of the bucket
 )
 
 // The first words of subjects. A job, its claims and its result have the subjects
@@ -19,6 +21,7 @@ const (
 	jobWord    = "permafrost.job"
 	claimWord  = "permafrost.claim"
 	resultWord = "permafrost.result"
+	uploadWord = "permafrost.upload"
 	sayWord    = "permafrost.say"
 	askWord    = "permafrost.ask"
 	stopWord   = "permafrost.stop"
@@ -27,7 +30,7 @@ const (
 // Headers of messages.
 const (
 	versionHeader = "Permafrost-Version"
-	digestHeader  = "Permafrost-Digest"
+	sealHeader    = "Permafrost-Seal"
 	resultHeader  = "Permafrost-Result"
 	preferHeader  = "Permafrost-Prefer"
 )

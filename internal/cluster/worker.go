@@ -21,7 +21,7 @@ type Job struct {
 }
 
 // Handler does a job. It must end soon after ctx does. An error fails the attempt, and so does a
-// panic. The result must fit a message, a megabyte on most servers; more goes into a blob.
+// panic. The result must fit a message, a megabyte on most servers; more goes into an upload.
 type Handler func(ctx context.Context, job Job) (result []byte, err error)
 
 // ErrRefused is the error of a worker of another version or protocol than its coordinator.
@@ -49,7 +49,8 @@ type worker struct {
 var errStopped = errors.New("cluster: the queue was deleted")
 
 // Work takes jobs of a group, one at a time, until ctx ends; then it hands back what it has not
-// finished and returns ctx's error. It waits for a coordinator that has not come yet. It returns
+// finished and returns ctx's error. It waits for a coordinator that has not come yet, and says every
+// second that it does, see Watch. It returns
 // ErrRefused where the coordinator has another version, and an error where the server was away for
 // Options.Wait. Call it several times, from goroutines, to do several jobs at once.
 func (c *Cluster) Work(ctx context.Context, group, name string, handle Handler) error {
@@ -104,8 +105,12 @@ func (w *worker) ended(ctx context.Context, err error) error {
 	return err
 }
 
+// sayWaiting is how often a worker says that nobody has opened its group.
+const sayWaiting = time.Second
+
 // join finds the group, and checks that its coordinator has this version.
 func (w *worker) join(ctx context.Context) (jetstream.Consumer, error) {
+	var said time.Time
 	for {
 		var consumer jetstream.Consumer
 		err := w.c.try(ctx, "joining group "+w.group, brief, func(ctx context.Context) (err error) {
@@ -123,11 +128,20 @@ func (w *worker) join(ctx context.Context) (jetstream.Consumer, error) {
 			if err := w.compare(meta["permafrost-protocol"], meta["permafrost-version"]); err != nil {
 				return nil, err
 			}
+			sealed := meta["permafrost-sealed"] != ""
+			if _, password := w.c.opt.own(); sealed && w.c.server == nil && password == "" {
+				return nil, fmt.Errorf("cluster: %s: the messages of group %s are sealed with a password: give the user and the password", w.c.where(), w.group)
+			}
+			w.c.sealed.Store(w.group, sealed)
 			if !w.joined {
 				w.say(Event{Kind: Joined, Text: fmt.Sprintf("worker %s has joined", w.name)})
 				w.joined = true
 			}
 			return consumer, nil
+		}
+		if time.Since(said) >= sayWaiting {
+			w.say(Event{Kind: Waiting, Text: fmt.Sprintf("worker %s waits for a coordinator of group %s", w.name, w.group)})
+			said = time.Now()
 		}
 		select {
 		case <-time.After(500 * time.Millisecond):
@@ -172,12 +186,12 @@ func (w *worker) do(ctx context.Context, m jetstream.Msg, lapse time.Duration) e
 	if !ok {
 		return m.Term()
 	}
+	if err := w.c.checkSeal(w.group, m.Subject(), m.Headers(), m.Data()); err != nil {
+		w.say(Event{Kind: Warned, Queue: at.queue, Job: at.job, Text: fmt.Sprintf("job %s is asked for again: %v", at.job, err)})
+		return m.Term() // its queue finds that it has no result
+	}
 	if v := m.Headers().Get(versionHeader); v != w.c.opt.Version {
 		return w.compare(protocol, v)
-	}
-	if checkDigest(m.Headers().Get(digestHeader), m.Data()) != nil {
-		w.say(Event{Kind: Warned, Queue: at.queue, Job: at.job, Text: fmt.Sprintf("job %s came damaged and is asked for again", at.job)})
-		return m.Term() // its queue finds that it has no result
 	}
 	if w.leaves(m, lapse) {
 		return m.NakWithDelay(preferDelay)

@@ -74,7 +74,7 @@ func TestAttempts(t *testing.T) {
 		"third time":    {func(n int) ([]byte, error) { return []byte("x"), map[bool]error{true: fail}[n < 3] }, 3, "x", nil},
 		"never":         {func(int) ([]byte, error) { return nil, fail }, 3, "", []string{"attempt 1: worker w: no luck", "attempt 2: worker w: no luck", "attempt 3: worker w: no luck"}},
 		"panics":        {func(n int) ([]byte, error) { panic(fmt.Sprint("oh ", n)) }, 3, "", []string{"the handler panicked: oh 1", "oh 2", "oh 3"}},
-		"result is big": {func(int) ([]byte, error) { return make([]byte, 2<<20), nil }, 1, "", []string{"maximum payload exceeded: put large contents as a blob"}},
+		"result is big": {func(int) ([]byte, error) { return make([]byte, 2<<20), nil }, 1, "", []string{"maximum payload exceeded: send large contents as a blob"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cl, events := open(t, Options{})

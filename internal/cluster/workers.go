@@ -75,7 +75,7 @@ func (w *worker) listen() (release func(), err error) {
 	stop, err := w.c.conn.Subscribe(stopWord+"."+w.group, func(m *nats.Msg) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.busy != nil && w.busy.Queue == string(m.Data) {
+		if w.busy != nil && w.busy.Queue == string(m.Data) && w.c.checkSeal(w.group, m.Subject, m.Header, m.Data) == nil {
 			w.cancel(errStopped)
 		}
 	})

@@ -6,95 +6,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/cluster/tree"
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// tree is a set of files below a folder.
-type tree struct {
-	root  string   // absolute
-	files []string // absolute, sorted
-}
-
-// newTree takes files with the lowest folder that holds all of them.
-func newTree(paths ...string) (t tree, err error) {
-	for _, p := range paths {
-		if p, err = filepath.Abs(p); err != nil {
-			return t, err
-		}
-		if len(t.files) == 0 {
-			t.root = filepath.Dir(p)
-		}
-		for !within(t.root, p) {
-			t.root = filepath.Dir(t.root)
-		}
-		t.files = append(t.files, p)
-	}
-	slices.Sort(t.files)
-	t.files = slices.Compact(t.files)
-	return t, nil
-}
-
-func within(dir, path string) bool {
-	rel, err := filepath.Rel(dir, path)
-	return err == nil && filepath.IsLocal(rel)
-}
-
-// name is a path as it is called in the tree: relative to its root, with slashes.
-func (t tree) name(path string) (string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	rel, err := filepath.Rel(t.root, path)
-	return filepath.ToSlash(rel), err
-}
-
-func (t tree) has(path string) bool {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return false
-	}
-	_, found := slices.BinarySearch(t.files, path)
-	return found
-}
-
-// eachModelPath visits what may be the path of a file of the model tree: each option that may name
-// one. It writes back what visit makes of it.
-func eachModelPath(c *config.Config, visit func(path *string) error) error {
-	for _, path := range []*string{&c.Model, &c.Preprocess, &c.Tokenizer} {
-		if *path == "" {
-			continue
-		}
-		if err := visit(path); err != nil {
-			return err
-		}
-	}
-	c.Input = slices.Clone(c.Input)
-	for i, text := range c.Input {
-		name, value, ok := strings.Cut(text, "=")
-		if !ok {
-			continue
-		}
-		if err := visit(&value); err != nil {
-			return err
-		}
-		c.Input[i] = name + "=" + value
-	}
-	return nil
-}
-
-// modelTree is the model and the files that say how it is fed.
-func modelTree(s *run.Session, c *config.Config) (tree, error) {
-	files := append([]string{c.Model}, s.Base.Model.ExternalFiles()...)
-	return newTree(append(files, feed.FilesOf(c.Model, c.FeedOptions())...)...)
-}
-
 // dataTree is the tables and the files of the examples.
-func dataTree(s *run.Session, c *config.Config) (tree, error) {
+func dataTree(s *run.Session, c *config.Config) (tree.Tree, error) {
 	var files []string
 	for _, place := range []string{c.Data, c.Val} {
 		if place == "" {
@@ -102,11 +22,11 @@ func dataTree(s *run.Session, c *config.Config) (tree, error) {
 		}
 		tables, err := tablesAt(place)
 		if err != nil {
-			return tree{}, err
+			return tree.Tree{}, err
 		}
 		for _, table := range tables {
 			if err := checkPaths(table); err != nil {
-				return tree{}, err
+				return tree.Tree{}, err
 			}
 		}
 		files = append(files, tables...)
@@ -119,9 +39,9 @@ func dataTree(s *run.Session, c *config.Config) (tree, error) {
 		}
 	}
 	if len(files) == 0 {
-		return tree{}, option.Errorf("data", "workers can be sent files only, and %s has none", c.Data)
+		return tree.Tree{}, option.Errorf("data", "workers can be sent files only, and %s has none", c.Data)
 	}
-	t, err := newTree(files...)
+	t, err := tree.New(files...)
 	if err != nil {
 		return t, err
 	}
@@ -129,11 +49,8 @@ func dataTree(s *run.Session, c *config.Config) (tree, error) {
 		if place == "" {
 			continue
 		}
-		if place, err = filepath.Abs(place); err != nil {
+		if err := t.Include(place); err != nil {
 			return t, err
-		}
-		for !within(t.root, place) {
-			t.root = filepath.Dir(t.root)
 		}
 	}
 	return t, nil

@@ -6,9 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 
 	"github.com/permafrost-ml/permafrost/internal/cluster"
+	"github.com/permafrost-ml/permafrost/internal/cluster/tree"
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/run"
@@ -59,7 +59,7 @@ type job struct {
 // unless all workers find them where they lie.
 func pack(ctx context.Context, c *cluster.Cluster, s *trials.Search, here bool) (cluster.Digest, error) {
 	cfg := s.Shared()
-	model, err := modelTree(s.Session, &cfg)
+	model, err := tree.New(s.Session.ModelFiles(&cfg)...)
 	if err != nil {
 		return "", err
 	}
@@ -68,7 +68,7 @@ func pack(ctx context.Context, c *cluster.Cluster, s *trials.Search, here bool) 
 		return "", err
 	}
 	k := kit{Space: s.Header.Space, ModelDigest: s.Header.Model, Examples: s.Header.Data, Feed: feedDigest(s.Session), Division: s.Bench.Division(), Near: s.Near, Place: s.Session.Place,
-		Model: part{Root: model.root}, Data: part{Root: examples.root}}
+		Model: part{Root: model.Root()}, Data: part{Root: examples.Root()}}
 	if !s.Header.Async {
 		k.Kernels = kernel.Level()
 	}
@@ -81,10 +81,10 @@ func pack(ctx context.Context, c *cluster.Cluster, s *trials.Search, here bool) 
 	}
 	k.Options = string(options)
 	if !here {
-		if k.Model.Sent, err = send(ctx, c, model); err != nil {
+		if k.Model.Sent, err = model.Send(ctx, c); err != nil {
 			return "", err
 		}
-		if k.Data.Sent, err = send(ctx, c, examples); err != nil {
+		if k.Data.Sent, err = examples.Send(ctx, c); err != nil {
 			return "", err
 		}
 	}
@@ -101,39 +101,34 @@ func feedDigest(s *run.Session) string {
 }
 
 // rename gives the paths of a configuration the names that they have in the trees.
-func rename(c *config.Config, model, examples tree) error {
-	in := func(t tree, folder string, path *string) error {
-		name, err := t.name(*path)
-		*path = folder + "/" + name
-		return err
-	}
+func rename(c *config.Config, model, examples tree.Tree) error {
 	for _, path := range []*string{&c.Data, &c.Val} {
 		if *path == "" {
 			continue
 		}
-		if err := in(examples, dataFolder, path); err != nil {
+		name, err := examples.NameIn(dataFolder, *path)
+		if err != nil {
 			return err
 		}
+		*path = name
 	}
-	return eachModelPath(c, func(path *string) error {
-		if !model.has(*path) {
-			return nil // the name of a preset
+	return c.EachModelPath(func(path *string) (err error) {
+		if model.Has(*path) { // else it is the name of a preset
+			*path, err = model.NameIn(modelFolder, *path)
 		}
-		return in(model, modelFolder, path)
+		return err
 	})
 }
 
 // settle gives the paths of a kit's configuration their place on this machine.
 func settle(c *config.Config, model, examples string) {
-	put := func(root, folder string, path *string) error {
-		if rel, err := filepath.Rel(folder, filepath.FromSlash(*path)); err == nil && filepath.IsLocal(rel) {
-			*path = filepath.Join(root, rel)
-		}
-		return nil
+	for _, path := range []*string{&c.Data, &c.Val} {
+		*path = tree.Place(examples, dataFolder, *path)
 	}
-	_ = put(examples, dataFolder, &c.Data)
-	_ = put(examples, dataFolder, &c.Val)
-	_ = eachModelPath(c, func(path *string) error { return put(model, modelFolder, path) })
+	_ = c.EachModelPath(func(path *string) error {
+		*path = tree.Place(model, modelFolder, *path)
+		return nil
+	})
 }
 
 // open prepares the session and the bench of a kit.

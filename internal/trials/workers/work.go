@@ -10,13 +10,18 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/cluster"
+	"github.com/permafrost-ml/permafrost/internal/cluster/tree"
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/trials"
 	tool "github.com/permafrost-ml/permafrost/internal/version"
 )
+
+// keepTrees is how long the files of a search stay on a worker after they were last used.
+const keepTrees = 7 * 24 * time.Hour
 
 func version() string { return tool.Version }
 
@@ -50,7 +55,7 @@ func Work(ctx context.Context, o WorkOptions) error {
 		return err
 	}
 	defer c.Close()
-	prune(o.Dir)
+	tree.Prune(o.Dir, keepTrees)
 	defer kernel.Use(o.Threads)()
 	w := &worker{o: o, c: c}
 	defer w.drop(0)
@@ -170,11 +175,11 @@ func (w *worker) prepare(ctx context.Context, k *kit) (*trials.Bench, error) {
 		}
 	}
 	for again := range 2 {
-		model, err := fetch(ctx, w.c, k.Model.Sent, w.o.Dir)
+		model, err := tree.Fetch(ctx, w.c, k.Model.Sent, w.o.Dir)
 		if err != nil {
 			return nil, err
 		}
-		data, err := fetch(ctx, w.c, k.Data.Sent, w.o.Dir)
+		data, err := tree.Fetch(ctx, w.c, k.Data.Sent, w.o.Dir)
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package workers
+package tree
 
 import (
 	"archive/tar"
@@ -13,9 +13,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/cluster"
 )
 
-// send puts the files of a tree into the cluster as one blob, and returns its digest. What the
-// cluster holds already is not sent again.
-func send(ctx context.Context, c *cluster.Cluster, t tree) (cluster.Digest, error) {
+// Send puts the files of the tree into the cluster as one blob, and returns its digest, which is the
+// same for the same files. What the cluster holds already is not sent again.
+func (t Tree) Send(ctx context.Context, c *cluster.Cluster) (cluster.Digest, error) {
 	r, w := io.Pipe()
 	wrote := make(chan struct{})
 	go func() {
@@ -29,7 +29,7 @@ func send(ctx context.Context, c *cluster.Cluster, t tree) (cluster.Digest, erro
 }
 
 // write writes the files as an archive, which has the same bits for the same files.
-func (t tree) write(w io.Writer) error {
+func (t Tree) write(w io.Writer) error {
 	a := tar.NewWriter(w)
 	for _, path := range t.files {
 		if err := t.add(a, path); err != nil {
@@ -39,8 +39,8 @@ func (t tree) write(w io.Writer) error {
 	return a.Close()
 }
 
-func (t tree) add(a *tar.Writer, path string) error {
-	name, err := t.name(path)
+func (t Tree) add(a *tar.Writer, path string) error {
+	name, err := t.Name(path)
 	if err != nil {
 		return err
 	}
@@ -62,12 +62,14 @@ func (t tree) add(a *tar.Writer, path string) error {
 	return nil
 }
 
-// fetch gives the folder of a tree that was sent, below dir. It is there whole or not at all.
-func fetch(ctx context.Context, c *cluster.Cluster, d cluster.Digest, dir string) (string, error) {
+// Fetch gives the root of a tree that was sent, a folder below dir. It is there whole or not at all,
+// and a folder that is there already is not fetched again. Such a one may have been changed since: who
+// finds files there that are not as they should be takes the folder away and fetches it again.
+func Fetch(ctx context.Context, c *cluster.Cluster, d cluster.Digest, dir string) (string, error) {
 	root := filepath.Join(dir, string(d))
 	if _, err := os.Stat(root); err == nil {
 		now := time.Now()
-		return root, os.Chtimes(root, now, now) // see prune
+		return root, os.Chtimes(root, now, now) // see Prune
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", err
@@ -95,7 +97,7 @@ func fetch(ctx context.Context, c *cluster.Cluster, d cluster.Digest, dir string
 	if err := os.Rename(part, root); err != nil {
 		if _, there := os.Stat(root); there != nil {
 			return "", err
-		} // another worker of this machine was faster
+		} // another process of this machine was faster
 	}
 	return root, nil
 }
@@ -131,17 +133,15 @@ func unpack(r io.Reader, dir string) error {
 	}
 }
 
-// keepTrees is how long the files of a search stay on a worker after they were last used.
-const keepTrees = 7 * 24 * time.Hour
-
-// prune takes away files of searches that were not used for long, and what a killed worker left.
-func prune(dir string) {
+// Prune takes away trees below dir that were not fetched for as long as age, and what a process left
+// that was killed while it fetched one.
+func Prune(dir string, age time.Duration) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return // nothing is there
 	}
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > keepTrees {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > age {
 			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
 		}
 	}
