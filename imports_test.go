@@ -92,6 +92,7 @@ var imports = []struct {
 	{".", "internal/guide internal/testcase internal/demo internal/compare internal/auto internal/choose internal/inspect internal/run internal/config internal/tuned internal/report internal/split internal/feed internal/task internal/data internal/data/picture internal/cache internal/checkpoint internal/schedule internal/freeze internal/onnx internal/ir internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/regret", "internal/demo", ""},
+	{"bench/federate", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/same", "", ""},
 	{"examples/loop", ".", ""},
 	{"examples/personalise", ".", ""},

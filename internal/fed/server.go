@@ -32,6 +32,7 @@ type ServerOptions struct {
 	Allowed []string                   // the clients that may join; nil: any
 	Events  *report.Events             // nil: none
 	Tell    func(string)               // is given lines for a person; nil: none
+	Many    bool                       // clients that join without anything particular are not told of
 	Ended   func(r *report.RoundEvent) // is told each round; nil: none
 	LRs     func(int) float64          // the clients' learning rate by round
 }
@@ -459,7 +460,9 @@ func (s *Server) joined(r Reply) {
 	if a.From > 0 {
 		text += fmt.Sprintf(" and trains from %s on: %s", s.o.Local.Units()[a.From], a.Why)
 	}
-	s.o.Tell(text)
+	if !s.o.Many || a.From > 0 {
+		s.o.Tell(text)
+	}
 }
 
 func (s *Server) refuse(client, why string) {

@@ -110,7 +110,7 @@ func Run(ctx context.Context, o Options) (*fed.Outcome, error) {
 	carrier.drop = dropping(cfg.Seed, o.Drop, index)
 	rates := cfg.LRs(o.Settings.Rounds)
 	s, err := fed.NewServer(ctx, fed.ServerOptions{Local: local, Settings: o.Settings, Carrier: carrier, ID: "simulation", Dir: o.Dir, Resume: o.Resume,
-		Events: o.Events, Tell: o.Tell, Ended: o.Ended, LRs: rates.At})
+		Events: o.Events, Tell: o.Tell, Many: true, Ended: o.Ended, LRs: rates.At})
 	if err != nil {
 		return nil, err
 	}
