@@ -186,6 +186,7 @@ func (c *Client) train(ctx context.Context, t *Task, j *joined) (*Answer, error)
 			}
 		}
 		privacy.AddNoise(delta, j.kit.Noise, src)
+		a.Loss, a.Accuracy, a.Before = 0, 0, 0 // without noise they would tell what the change does not
 	}
 	next := carried{Lost: state.Lost, Statistics: own}
 	if t.Terms > 0 {
