@@ -83,5 +83,5 @@ type Round struct {
 }
 
 func roundOf(r *report.RoundEvent, s *fed.Settings) Round {
-	return Round{Number: r.Round, Rounds: s.Rounds, Clients: len(r.Clients), Asked: len(r.Cohort), Accuracy: r.Accuracy, Metric: r.Metric, Up: r.Up, Down: r.Down, Epsilon: r.Epsilon, Seconds: r.Seconds}
+	return Round{Number: r.Round, Rounds: s.Rounds, Clients: len(r.Clients), Asked: len(r.Cohort), Accuracy: float64(r.Accuracy), Metric: r.Metric, Up: r.Up, Down: r.Down, Epsilon: r.Epsilon, Seconds: r.Seconds}
 }

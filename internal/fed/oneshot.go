@@ -84,7 +84,7 @@ func (s *Server) oneShot(ctx context.Context, r *report.RoundEvent) ([]float32, 
 	}
 	r.Active = s.n
 	trained, err := s.o.Local.Train(ctx, run.Leg{Epochs: session.Config.Epochs, LR: r.LR, Falls: true, Seed: session.Config.Seed})
-	r.Loss = trained.Loss
+	r.Loss = report.Number(trained.Loss)
 	return s.o.Local.Weights(), err
 }
 

@@ -54,11 +54,11 @@ func (s *Server) round(ctx context.Context, r *report.RoundEvent, there []string
 		return err
 	}
 	s.st.weights, s.st.mask = next, mask
-	r.Accuracy, r.ValLoss, r.Metric = m.Accuracy(), m.Loss(), "accuracy"
+	r.Accuracy, r.ValLoss, r.Metric = report.Number(m.Accuracy()), report.Number(m.Loss()), "accuracy"
 	if named := m.Named(); named != nil {
-		r.Metric = named.Name
+		r.Metric, r.Accuracy = named.Name, report.Number(math.NaN())
 		if named.Value != nil {
-			r.Accuracy = *named.Value
+			r.Accuracy = report.Number(*named.Value)
 		}
 	}
 	if s.st.best == nil || m.Score().Better(s.st.Score) {
@@ -310,7 +310,11 @@ func (s *Server) within(r *report.RoundEvent, updates []deep) []deep {
 
 // count records that a client counted.
 func (s *Server) count(r *report.RoundEvent, name string, a *Answer, norm float64) {
-	r.Clients = append(r.Clients, report.RoundPart{Client: name, Examples: a.Examples, From: s.st.Members[name].From, Loss: a.Loss, Accuracy: a.Accuracy, Steps: a.Steps, Norm: norm,
+	loss, accuracy := report.Number(a.Loss), report.Number(a.Accuracy)
+	if s.o.Settings.hidden() {
+		loss, accuracy = report.Number(math.NaN()), report.Number(math.NaN())
+	}
+	r.Clients = append(r.Clients, report.RoundPart{Client: name, Examples: a.Examples, From: s.st.Members[name].From, Loss: loss, Accuracy: accuracy, Steps: a.Steps, Norm: norm,
 		Up: int64(len(a.Payload)), Down: a.Down, Seconds: a.Seconds})
 	r.Up += int64(len(a.Payload))
 	r.Down += a.Down
@@ -416,10 +420,10 @@ func (s *Server) apply(r *report.RoundEvent, mask freezing.Mask, delta []float32
 		m := s.st.Members[c.Client]
 		m.Held, m.Counted, m.Examples = s.st.Version, s.st.Round, c.Examples
 		m.Rounds++
-		r.Loss += c.Loss * float64(c.Examples)
+		r.Loss += c.Loss * report.Number(c.Examples)
 	}
 	if n := examples(r); n > 0 {
-		r.Loss /= float64(n)
+		r.Loss /= report.Number(n)
 	}
 	r.Step = aggregate.Norm(step)
 	if s.apf != nil {

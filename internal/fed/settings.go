@@ -193,6 +193,10 @@ func (s *Settings) noise() (float64, error) {
 	return z, nil
 }
 
+// hidden reports whether clients hide their changes from the server: the loss and the accuracy of
+// their examples stay with them too.
+func (s *Settings) hidden() bool { return s.Secure || s.LocalDP }
+
 // OneShot reports whether clients describe their features once instead of training.
 func (s *Settings) OneShot() bool {
 	p, err := s.parse()

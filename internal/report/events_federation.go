@@ -5,7 +5,7 @@ type RoundEvent struct {
 	Round    int         `json:"round" doc:"from 1"`
 	Attempt  int         `json:"attempt" doc:"from 1; earlier ones came to nothing"`
 	Cohort   []string    `json:"cohort" doc:"clients that were asked"`
-	Clients  []RoundPart `json:"clients" doc:"clients that counted: client, examples, from (the first unit of the plan that it trained, if not all), loss and accuracy on its examples while it trained, steps, norm (length of its change; 0 in secure sums), bytes_up, bytes_down, seconds"`
+	Clients  []RoundPart `json:"clients" doc:"clients that counted: client, examples, from (the first unit of the plan that it trained, if not all), loss and accuracy on its examples while it trained (null where clients hide them), steps, norm (length of its change; 0 in secure sums), bytes_up, bytes_down, seconds"`
 	Lost     []RoundWhy  `json:"lost,omitempty" doc:"clients that did not answer: client and why"`
 	Rejected []RoundWhy  `json:"rejected,omitempty" doc:"clients whose answer did not count: client and why"`
 	LeftOut  []string    `json:"left_out,omitempty" doc:"clients that the rule of the strategy left out"`
@@ -14,9 +14,9 @@ type RoundEvent struct {
 	Numbers  int         `json:"numbers" doc:"numbers that the plan thaws, running statistics included"`
 	LR       float64     `json:"lr" doc:"learning rate of the clients"`
 	Step     float64     `json:"step" doc:"length of the change of the weights"`
-	Loss     float64     `json:"train_loss" doc:"mean over the clients' examples, while they trained; 0 in secure sums"`
-	Accuracy float64     `json:"val_accuracy" doc:"on the server's examples, or the metric of other tasks"`
-	ValLoss  float64     `json:"val_loss" doc:"on the server's examples"`
+	Loss     Number      `json:"train_loss" doc:"mean over the clients' examples, while they trained; null where clients hide them"`
+	Accuracy Number      `json:"val_accuracy" doc:"on the server's examples, or the metric of other tasks"`
+	ValLoss  Number      `json:"val_loss" doc:"on the server's examples"`
 	Metric   string      `json:"metric" doc:"what val_accuracy is: accuracy, or the metric of the task"`
 	Up       int64       `json:"bytes_up" doc:"that the clients sent"`
 	Down     int64       `json:"bytes_down" doc:"that the clients got, without the base model"`
@@ -33,8 +33,8 @@ type RoundPart struct {
 	Client   string  `json:"client"`
 	Examples int     `json:"examples"`
 	From     int     `json:"from,omitempty"`
-	Loss     float64 `json:"loss"`
-	Accuracy float64 `json:"accuracy"`
+	Loss     Number  `json:"loss"`
+	Accuracy Number  `json:"accuracy"`
 	Steps    int     `json:"steps"`
 	Norm     float64 `json:"norm"`
 	Up       int64   `json:"bytes_up"`
