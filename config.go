@@ -228,9 +228,13 @@ func LoadConfig(path string) (Config, error) {
 	return Config(c), badInput(err)
 }
 
-// LoadRun reads the options of the run in a folder, for Resume. Out is set to the folder.
+// LoadRun reads the options of the run in a folder, for Resume. Out is set to the folder. It errors
+// with ErrBadInput where the folder holds no run, or a federation.
 func LoadRun(dir string) (Config, error) {
-	_, c, err := run.OpenRunDir(dir)
+	d, c, err := run.OpenRunDir(dir)
+	if err == nil {
+		err = d.OfFit()
+	}
 	if err != nil {
 		return Config{}, badInput(err)
 	}

@@ -119,7 +119,10 @@ func resumeRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	}
 	j := &job{}
 	var was *config.Config
-	if j.dir, was, err = run.OpenRunDir(cfg.Out); err != nil {
+	if j.dir, was, err = run.OpenRunDir(cfg.Out); err == nil {
+		err = j.dir.OfFit()
+	}
+	if err != nil {
 		return nil, badInput(err)
 	}
 	adoptPlace(&cfg, was)

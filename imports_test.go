@@ -103,7 +103,7 @@ var imports = []struct {
 	{"internal/trials/page", "internal/trials internal/search internal/search/space", ""},
 	{"internal/trials/workers", "internal/trials internal/search internal/cluster/tree internal/cluster internal/run internal/config internal/data internal/option internal/kernel internal/version", ""},
 	{"search", ". internal/trials internal/trials/workers internal/cluster internal/cache internal/trials/page internal/search/space internal/config internal/atomicfile internal/report internal/kernel internal/option", ""},
-	{"internal/fed", "internal/fed/aggregate internal/fed/compress internal/fed/freezing internal/fed/mixture internal/fed/privacy internal/fed/secure internal/run internal/keep internal/split internal/report internal/task internal/safetensors internal/option internal/atomicfile internal/tensor internal/random", ""},
+	{"internal/fed", "internal/fed/aggregate internal/fed/compress internal/fed/freezing internal/fed/mixture internal/fed/privacy internal/fed/secure internal/run internal/keep internal/split internal/report internal/task internal/safetensors internal/option internal/atomicfile internal/kernel internal/tensor internal/random internal/version", ""},
 	{"internal/fed/simulate", "internal/fed internal/fed/partition internal/run internal/keep internal/data internal/report internal/option internal/kernel internal/random", ""},
 	{"federate", ". internal/fed internal/fed/simulate internal/run internal/config internal/report internal/option internal/kernel", ""},
 	{"cmd/permafrost", ". search federate",

@@ -1,6 +1,8 @@
 package federate
 
 import (
+	"os"
+
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/report"
@@ -17,6 +19,9 @@ func folder(cfg *config.Config, resume bool) (dir *run.RunDir, log *report.Log, 
 	case resume:
 		if dir, _, err = run.OpenRunDir(cfg.Out); err != nil {
 			return nil, nil, err
+		}
+		if st, err := os.Stat(dir.File(run.EventsFile)); err == nil && st.Size() > 0 && !dir.Federation() {
+			return nil, nil, option.Errorf("resume", "%s holds a fit, not a federation: name another folder", cfg.Out)
 		}
 	default:
 		if dir, err = run.CreateRunDir(cfg.Out, cfg); err != nil {

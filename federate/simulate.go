@@ -74,7 +74,7 @@ func Simulate(ctx context.Context, cfg permafrost.Config, o Options, c Clients) 
 		notes = append(notes, "the noise is drawn by seed, so that the simulation can be repeated: it protects nobody")
 	}
 	in := simulate.Options{Session: s, Settings: settings, Clients: cmp.Or(c.Number, 10), Partition: cmp.Or(c.Partition, "iid"), Drop: c.Drop, Malicious: c.Malicious, Lie: cmp.Or(c.Lie, "flip"),
-		Memory: c.Memory, Resume: o.Resume, Events: report.NewEvents(), Tell: func(text string) { o.note(text) }}
+		Memory: c.Memory, Resume: o.Resume, Events: report.NewEvents(), Notes: notes, Tell: func(text string) { o.note(text) }}
 	if err := in.Check(); err != nil {
 		return nil, badInput(err)
 	}

@@ -203,6 +203,9 @@ func (c *Client) train(ctx context.Context, t *Task, j *joined) (*Answer, error)
 		}
 	}
 	c.o.Tell(fmt.Sprintf("round %d: loss %.4g on %d examples, %d bytes up, %d down, %.1f s", t.Round+1, a.Loss, a.Examples, len(a.Payload), down, a.Seconds))
+	if t.Terms > 0 || j.kit.Noise > 0 { // the change is hidden, and so is how the examples fared
+		a.Loss, a.Accuracy = 0, 0
+	}
 	return a, nil
 }
 
@@ -229,9 +232,6 @@ func (c *Client) leg(ctx context.Context, t *Task, j *joined, x []float32, activ
 		}
 		a.Examples, a.Loss, a.Accuracy, a.Steps = trained.Examples, trained.Loss, trained.Accuracy, trained.Steps
 		delta = l.Weights()
-		if t.Terms > 0 || j.kit.Noise > 0 { // the change is hidden, and so is how the examples fared
-			a.Loss, a.Accuracy = 0, 0
-		}
 		if local {
 			own = getStatistics(j.pieces, delta)
 		}

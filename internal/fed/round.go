@@ -53,7 +53,7 @@ func (s *Server) round(ctx context.Context, r *report.RoundEvent, there []string
 	if err != nil {
 		return err
 	}
-	s.st.weights, s.st.mask = next, mask
+	s.st.weights, s.st.mask, s.val = next, mask, m
 	r.Accuracy, r.ValLoss, r.Metric = report.Number(m.Accuracy()), report.Number(m.Loss()), "accuracy"
 	if named := m.Named(); named != nil {
 		r.Metric, r.Accuracy = named.Name, report.Number(math.NaN())

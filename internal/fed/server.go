@@ -31,6 +31,8 @@ type ServerOptions struct {
 	Resume  bool                       // go on with what Dir holds
 	Allowed []string                   // the clients that may join; nil: any
 	Events  *report.Events             // nil: none
+	Notes   []string                   // what was guessed, for the log
+	World   string                     // what is simulated, in words; empty: nothing is
 	Tell    func(string)               // is given lines for a person; nil: none
 	Many    bool                       // clients that join without anything particular are not told of
 	Ended   func(r *report.RoundEvent) // is told each round; nil: none
@@ -50,6 +52,9 @@ type Server struct {
 	apf        *freezing.APF
 	part       *freezing.Part
 	accountant privacy.Accountant
+
+	first int           // rounds that processes before this one made
+	val   *task.Metrics // of the last round
 
 	replies chan Reply
 	failed  chan error
@@ -257,7 +262,13 @@ func (s *Server) save() error {
 
 // Run makes all rounds that are left, and writes the model. When ctx ends it returns ctx's error: the
 // rounds that were made stay, and a later Server goes on with them.
-func (s *Server) Run(ctx context.Context) (*Outcome, error) {
+func (s *Server) Run(ctx context.Context) (out *Outcome, err error) {
+	began := time.Now()
+	s.first = len(s.st.Records)
+	if err := s.announce(); err != nil {
+		return nil, err
+	}
+	defer func() { s.end(out, err, began) }()
 	reading, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	defer func() { stop(); <-done }()
@@ -314,7 +325,9 @@ func (s *Server) roundOf(ctx context.Context) error {
 		var few *tooFew
 		if errors.As(err, &few) {
 			problems = append(problems, few.Error())
-			s.o.Tell(fmt.Sprintf("round %d, attempt %d: %v", r.Round, attempt, few))
+			text := fmt.Sprintf("round %d, attempt %d: %v", r.Round, attempt, few)
+			s.o.Tell(text)
+			s.o.Events.Emit(&report.Warning{Message: text})
 			continue
 		}
 		if err != nil {
@@ -323,10 +336,10 @@ func (s *Server) roundOf(ctx context.Context) error {
 		r.Seconds = time.Since(began).Seconds()
 		s.st.Records = append(s.st.Records, *r)
 		s.st.Round++
+		s.ended(r) // before it is saved: a round that is lost is made again, and its later lines count
 		if err := s.save(); err != nil {
 			return err
 		}
-		s.o.Events.Emit(r)
 		if s.o.Ended != nil {
 			s.o.Ended(r)
 		}
@@ -475,9 +488,8 @@ func (s *Server) refuse(client, why string) {
 func (s *Server) finish(ctx context.Context) (*Outcome, error) {
 	out := &Outcome{Records: s.st.Records, Members: map[string]Member{}, Refused: s.st.Refused}
 	weights := s.st.weights
-	out.BestRound = len(s.st.Records)
-	if s.o.Local.Session().Config.Keep == "best" && s.st.best != nil {
-		weights, out.BestRound = s.st.best, s.st.Best
+	if out.BestRound = s.written(); out.BestRound < len(s.st.Records) {
+		weights = s.st.best
 	}
 	var err error
 	if out.Val, err = s.validate(ctx, weights); err != nil {
@@ -491,6 +503,14 @@ func (s *Server) finish(ctx context.Context) (*Outcome, error) {
 		out.Bytes, err = s.o.Local.Write(s.o.Dir)
 	}
 	return out, err
+}
+
+// written is the round whose weights are written, from 1; 0 before the first.
+func (s *Server) written() int {
+	if s.o.Local.Session().Config.Keep == "best" && s.st.best != nil {
+		return s.st.Best
+	}
+	return len(s.st.Records)
 }
 
 // validate measures weights on the server's examples.

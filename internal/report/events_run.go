@@ -44,8 +44,8 @@ type RunStart struct {
 	Model   string          `json:"model" doc:"path of the pretrained model"`
 	Data    string          `json:"data" doc:"path of the training data"`
 	Config  json.RawMessage `json:"config" doc:"the options, with the keys of run.yaml"`
-	Epochs  int             `json:"epochs" doc:"epochs planned"`
-	Steps   int             `json:"steps" doc:"optimiser steps planned"`
+	Epochs  int             `json:"epochs" doc:"epochs planned; of a federation, rounds"`
+	Steps   int             `json:"steps" doc:"optimiser steps planned; 0 of a federation"`
 	Threads int             `json:"threads" doc:"threads in use"`
 	Resumed bool            `json:"resumed,omitempty" doc:"the run goes on from a checkpoint"`
 	Epoch   int             `json:"epoch,omitempty" doc:"epoch, from 1, at which it goes on"`
@@ -57,7 +57,7 @@ type RunStart struct {
 type DataEvent struct {
 	Task    string   `json:"task" doc:"classify, multilabel, regress, lm or ctc"`
 	Classes []string `json:"classes,omitempty" doc:"class names in the order of the model's outputs"`
-	Train   int      `json:"train" doc:"training examples"`
+	Train   int      `json:"train" doc:"training examples; 0 of a federation, whose clients tell theirs"`
 	Val     int      `json:"val" doc:"validation examples"`
 	Counts  []int    `json:"counts,omitempty" doc:"training examples of each class"`
 	Damaged int      `json:"damaged,omitempty" doc:"files skipped because they could not be read"`

@@ -39,6 +39,9 @@ func Finished(dir string) (epochs int, err error) {
 
 // finished returns the last checkpoint of a run that is over.
 func (d *RunDir) finished() (*Checkpoint, error) {
+	if err := d.OfFit(); err != nil {
+		return nil, err
+	}
 	c, err := d.LoadCheckpoint(LastCheckpoint)
 	if err != nil {
 		return nil, err

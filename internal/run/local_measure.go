@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
@@ -96,6 +97,23 @@ func (l *Local) TrainBytes(from int) (int64, error) {
 
 // Seal takes the digests of all that is frozen, for Write.
 func (l *Local) Seal() { l.seal = freeze.Digests(l.f.session.Net.Set, l.f.session.Plans.Ever) }
+
+// Events describe the session's data and its plan, for a log.
+func (l *Local) Events() (*report.DataEvent, *report.PlanEvent) {
+	l.f.session.digests = l.seal
+	return l.f.session.events()
+}
+
+// Result is that of a fit whose weights, which are in place, were measured as val. What only the
+// caller knows is missing: the number of examples and of epochs, losses while training, and times.
+func (l *Local) Result(val *task.Metrics) *Result {
+	s := l.f.session
+	total := freeze.Total(l.seal)
+	r := &Result{Plan: s.Plans.Ever, Classes: s.Task.Names(), Temperature: cmp.Or(s.temperature, 1), ParamsTotal: s.Net.Set.Elements(), ParamsThawed: s.Plans.Ever.Thawed(s.Net.Set).Elements(),
+		FrozenDigestBefore: total, FrozenDigestAfter: freeze.Total(freeze.Digests(s.Net.Set, s.Plans.Ever))}
+	r.validated(val)
+	return r
+}
 
 // Write writes the tuned model with the weights that are in place, its delta, the files beside it
 // and the seal to a run directory. It returns the model's size in bytes. It errors where a frozen

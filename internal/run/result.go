@@ -52,6 +52,18 @@ type Result struct {
 	Each []*task.Metrics `json:"-"`
 }
 
+// validated takes over what was measured on the validation examples.
+func (r *Result) validated(m *task.Metrics) {
+	r.ValAccuracy, r.ValLoss, r.MacroF1, r.Confusion, r.Val, r.ValMetric = m.Accuracy(), m.Loss(), m.MacroF1(), m.Matrix, m, m.Named()
+	if guess, ok := m.Guess(); ok && r.GuessLoss == nil {
+		r.GuessLoss = &guess
+	}
+	if r.ValMetric == nil {
+		ece, chance := m.Bins.ECE(), m.Bins.Chance()
+		r.ECE, r.ECEChance = &ece, &chance
+	}
+}
+
 // MarshalJSON omits the fields that only classify has if the task is another.
 func (r *Result) MarshalJSON() ([]byte, error) {
 	type plain Result

@@ -76,20 +76,27 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 
 // announce emits what is known before any example is read.
 func (f *loop) announce() {
-	var names []string
-	thawed := f.session.Plans.Reach.Thawed(f.session.Net.Set)
-	thawed.Each(func(w *freeze.Weight, _ freeze.Entry) { names = append(names, w.Name) })
-	_, frontier, err := f.session.Net.FrontierTypes(1)
-	if err != nil { // the first use of the frontier reports and returns it
-		frontier = nil
-	}
-	f.events.Emit(&report.DataEvent{Task: f.session.Task.Name(), Classes: f.session.Task.Names(), Train: f.session.Train.Len(), Val: f.session.Val.Len(), Counts: f.session.Train.Counts(),
-		Damaged: len(f.session.Train.Skipped) + len(f.session.Val.Skipped), Digest: f.st.Identity.Data})
-	f.events.Emit(&report.PlanEvent{Digest: f.session.Plans.Reach.Digest(), Thaw: f.session.Plans.Reach.Thaw, Freeze: f.session.Plans.Reach.Freeze, Schedule: f.session.Config.Schedule, ParamsTotal: f.session.Net.Set.Elements(), ParamsThawed: thawed.Elements(),
-		TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(f.session.digests)})
+	data, plan := f.session.events()
+	data.Digest = f.st.Identity.Data
+	f.events.Emit(data)
+	f.events.Emit(plan)
 	for _, n := range slices.Concat(f.session.Notes, f.session.transcriptNotes()) {
 		f.events.Emit(&report.Warning{Message: n})
 	}
+}
+
+// events describe the data, but for their digest, and the plan.
+func (s *Session) events() (*report.DataEvent, *report.PlanEvent) {
+	var names []string
+	thawed := s.Plans.Reach.Thawed(s.Net.Set)
+	thawed.Each(func(w *freeze.Weight, _ freeze.Entry) { names = append(names, w.Name) })
+	_, frontier, err := s.Net.FrontierTypes(1)
+	if err != nil { // the first use of the frontier reports and returns it
+		frontier = nil
+	}
+	return &report.DataEvent{Task: s.Task.Name(), Classes: s.Task.Names(), Train: s.Train.Len(), Val: s.Val.Len(), Counts: s.Train.Counts(), Damaged: len(s.Train.Skipped) + len(s.Val.Skipped)},
+		&report.PlanEvent{Digest: s.Plans.Reach.Digest(), Thaw: s.Plans.Reach.Thaw, Freeze: s.Plans.Reach.Freeze, Schedule: s.Config.Schedule, ParamsTotal: s.Net.Set.Elements(), ParamsThawed: thawed.Elements(),
+			TensorsThawed: names, Frontier: frontier, FrozenDigest: freeze.Total(s.digests)}
 }
 
 // bestEpoch is the best epoch, from 1; 0 without one.
@@ -118,22 +125,13 @@ func (f *loop) finish(began time.Time) (*Result, error) {
 	if at := f.keptEpoch(); at >= 0 {
 		e := f.st.History[at]
 		r.TrainAccuracy, r.TrainLoss = float64(e.TrainAccuracy), float64(e.TrainLoss)
-		r.ValAccuracy, r.ValLoss, r.MacroF1, r.Confusion, r.Val = e.Val.Accuracy(), e.Val.Loss(), e.Val.MacroF1(), e.Val.Matrix, e.Val
+		r.validated(e.Val)
 		r.Each = f.each
-		r.ValMetric, r.TrainMetric, r.ValBefore = e.Val.Named(), e.TrainMetric, f.st.Before
-	}
-	if r.Val != nil {
-		if guess, ok := r.Val.Guess(); ok {
-			r.GuessLoss = &guess
-		}
+		r.TrainMetric, r.ValBefore = e.TrainMetric, f.st.Before
 	}
 	r.Temperature = cmp.Or(f.session.temperature, 1)
-	if v := f.final; v != nil {
-		r.ValAccuracy, r.ValLoss, r.MacroF1, r.Confusion, r.Val, r.ValMetric = v.Accuracy(), v.Loss(), v.MacroF1(), v.Matrix, v, v.Named()
-	}
-	if r.Val != nil && r.ValMetric == nil {
-		ece, chance := r.Val.Bins.ECE(), r.Val.Bins.Chance()
-		r.ECE, r.ECEChance = &ece, &chance
+	if f.final != nil {
+		r.validated(f.final)
 	}
 	if r.Temperature != 1 && !f.session.Net.Headed.Fresh {
 		f.events.Emit(&report.Warning{Message: fmt.Sprintf("the temperature %.3g is in the metadata of the tuned file: permafrost divides the scores by it, other runtimes give them as the head does", r.Temperature)})

@@ -25,9 +25,10 @@ const (
 	SealFile       = "seal.json"         // digests of the frozen tensors before and after
 	LabelsFile     = "labels.txt"        // the names of the tuned model's scores, one a line
 	ReportFile     = "report.html"       // for a person to read
+	FederationFile = "federation.json"   // of a federation alone: how it goes on
 )
 
-var runFiles = []string{RunFile, PlanFile, EventsFile, CheckpointsDir, ModelFile, DeltaFile, SealFile, ReportFile}
+var runFiles = []string{RunFile, PlanFile, EventsFile, CheckpointsDir, ModelFile, DeltaFile, SealFile, ReportFile, FederationFile}
 
 // besideFiles say for other programs what the tuned model's record says. Other models have such
 // files too.
@@ -111,6 +112,20 @@ func OpenRunDir(path string) (*RunDir, *config.Config, error) {
 		return nil, nil, err
 	}
 	return d, &c, nil
+}
+
+// Federation reports whether the directory holds a federation.
+func (d *RunDir) Federation() bool {
+	_, err := os.Lstat(d.File(FederationFile))
+	return err == nil
+}
+
+// OfFit errors where the directory holds a federation, which a fit cannot go on with.
+func (d *RunDir) OfFit() error {
+	if d.Federation() {
+		return option.Errorf("out", "%s holds a federation, which a fit cannot go on with: federate goes on with it, and a fit can begin with its %s", d.Path, ModelFile)
+	}
+	return nil
 }
 
 // File returns the path of a file of the run.

@@ -28,6 +28,7 @@ type Options struct {
 	Dir       *run.RunDir
 	Resume    bool
 	Events    *report.Events
+	Notes     []string // for the log
 	Tell      func(string)
 	Ended     func(r *report.RoundEvent)
 
@@ -110,7 +111,7 @@ func Run(ctx context.Context, o Options) (*fed.Outcome, error) {
 	carrier.drop = dropping(cfg.Seed, o.Drop, index)
 	rates := cfg.LRs(o.Settings.Rounds)
 	s, err := fed.NewServer(ctx, fed.ServerOptions{Local: local, Settings: o.Settings, Carrier: carrier, ID: "simulation", Dir: o.Dir, Resume: o.Resume,
-		Events: o.Events, Tell: o.Tell, Many: true, Ended: o.Ended, LRs: rates.At})
+		Events: o.Events, Notes: o.Notes, World: o.world(), Tell: o.Tell, Many: true, Ended: o.Ended, LRs: rates.At})
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +134,21 @@ func (o *Options) Check() error {
 		return option.Errorf("min_clients", "%d: there are %d clients", o.Settings.MinClients, o.Clients)
 	}
 	return nil
+}
+
+// world says in words what is simulated.
+func (o *Options) world() string {
+	text := fmt.Sprintf("%d clients, examples divided %s", o.Clients, o.Partition)
+	if o.Drop > 0 {
+		text += fmt.Sprintf(", %g%% of the answers of a round get lost", 100*o.Drop)
+	}
+	if o.Malicious > 0 {
+		text += fmt.Sprintf(", %g%% of the clients lie (%s)", 100*o.Malicious, o.Lie)
+	}
+	if len(o.Memory) > 0 {
+		text += ", some with little memory"
+	}
+	return text
 }
 
 // divide gives each client its examples.
