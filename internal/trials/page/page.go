@@ -3,11 +3,11 @@ package page
 import (
 	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/chart"
 
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
@@ -20,27 +20,24 @@ var (
 	pageHTML string
 	//go:embed page.css
 	pageCSS string
-	//go:embed page.js
-	pageJS string
 
-	layout = template.Must(template.New("page").Parse(pageHTML))
+	layout = chart.Layout(pageHTML)
 )
 
 // view is what page.html shows.
 type view struct {
-	CSS      template.CSS
-	JS       template.JS
+	chart.Page
 	Title    string
 	Model    string
 	Data     string
 	Summary  string
 	Best     *best
-	Sections []section
-	Table    table
+	Sections []chart.Section
+	Table    chart.Table
 	Space    string
 	Options  string
 	Notes    []string
-	Facts    []fact
+	Facts    []chart.Fact
 }
 
 // best is the trial that the search found.
@@ -49,20 +46,8 @@ type best struct {
 	Held     string // its metric on held-out training examples
 	Test     string // its metric on the validation examples; empty where the search has not ended
 	Metric   string
-	Options  []fact
+	Options  []chart.Fact
 	Commands []string
-}
-
-type fact struct{ Name, Value string }
-
-// section is a heading with plots.
-type section struct {
-	ID    string
-	Title string
-	Text  string
-	Note  string // instead of plots
-	Plots []*plot
-	Small bool // plots stand side by side
 }
 
 // Write writes the page of a search. dir is its folder, which the commands of the page name.
@@ -76,7 +61,7 @@ func Write(w io.Writer, r *trials.Record, dir string) error {
 	if whole, err := filepath.Abs(dir); err == nil { // "." has a name
 		title = filepath.Base(whole)
 	}
-	v := view{CSS: template.CSS(pageCSS), JS: template.JS(pageJS), Title: title, Model: filepath.Base(shared.Model), Data: filepath.Base(shared.Data),
+	v := view{Page: chart.NewPage(pageCSS), Title: title, Model: filepath.Base(shared.Model), Data: filepath.Base(shared.Data),
 		Summary: summary(r, all), Sections: sections(r, all), Table: tableOf(r, all), Space: r.Header.Space, Options: r.Header.Options, Notes: r.Header.Notes, Facts: facts(r)}
 	for _, t := range all {
 		if t.best {
@@ -93,19 +78,19 @@ func summary(r *trials.Record, all []*trial) string {
 	}
 	s := fmt.Sprintf("%d trials: %d went all the way, %d were stopped early, %d failed", len(all), of[done], of[pruned], of[failed])
 	if r.Final != nil {
-		return s + ". " + seconds(r.Seconds()) + " in all."
+		return s + ". " + chart.Seconds(r.Seconds()) + " in all."
 	}
 	if n := len(r.Running()); n > 0 {
 		s += fmt.Sprintf("; %d tasks have begun", n)
 	}
-	return s + fmt.Sprintf(". %s so far. The search, of at most %d trials, has not ended.", seconds(r.Seconds()), r.Header.Trials)
+	return s + fmt.Sprintf(". %s so far. The search, of at most %d trials, has not ended.", chart.Seconds(r.Seconds()), r.Header.Trials)
 }
 
 func bestOf(r *trials.Record, t *trial, dir string) *best {
 	text := metricText(r.Header.Metric)
 	b := &best{Number: t.number, Held: text(t.metric), Metric: strings.ReplaceAll(r.Header.Metric, "_", " ")}
 	for _, s := range t.entry.Point.Settings() {
-		b.Options = append(b.Options, fact{s.Name, shown(s.Value)})
+		b.Options = append(b.Options, chart.Fact{Name: s.Name, Value: shown(s.Value)})
 	}
 	if f := r.Final; f != nil {
 		switch {
@@ -115,31 +100,21 @@ func bestOf(r *trials.Record, t *trial, dir string) *best {
 			b.Test = text(*f.Metric.Value)
 		}
 		run := filepath.Join(dir, trials.BestDir)
-		b.Commands = []string{"permafrost predict --model " + quoted(filepath.Join(run, "model.onnx")) + " FILE", "permafrost fit --config " + quoted(filepath.Join(run, "run.yaml")) + " --out NEW"}
+		b.Commands = []string{"permafrost predict --model " + chart.Quoted(filepath.Join(run, "model.onnx")) + " FILE", "permafrost fit --config " + chart.Quoted(filepath.Join(run, "run.yaml")) + " --out NEW"}
 	} else {
-		b.Commands = []string{fmt.Sprintf("permafrost search show %s --trial %s --config best.yaml", quoted(dir), t.number), "permafrost fit --config best.yaml --out NEW"}
+		b.Commands = []string{fmt.Sprintf("permafrost search show %s --trial %s --config best.yaml", chart.Quoted(dir), t.number), "permafrost fit --config best.yaml --out NEW"}
 	}
 	return b
 }
 
-var plain = regexp.MustCompile(`^[\w./:@%+=,-]+$`)
-
-// quoted writes a word for a shell.
-func quoted(s string) string {
-	if plain.MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-func sections(r *trials.Record, all []*trial) []section {
+func sections(r *trials.Record, all []*trial) []chart.Section {
 	if len(all) == 0 {
 		return nil
 	}
 	several := len(r.Header.Objectives) > 1
-	out := []section{{ID: "history", Title: "History", Text: fmt.Sprintf("Each trial in its order, measured on %d held-out training examples. The line is the best so far among the trials that went all the way.", r.Header.HeldOut),
-		Plots: []*plot{history(r, all)}}}
-	trade := section{ID: "front", Title: "Accuracy against size and time", Text: "Trials that went all the way. The line connects those that no other beats in both.", Plots: tradeoffs(r, all), Small: true}
+	out := []chart.Section{{ID: "history", Title: "History", Text: fmt.Sprintf("Each trial in its order, measured on %d held-out training examples. The line is the best so far among the trials that went all the way.", r.Header.HeldOut),
+		Plots: []*chart.Plot{history(r, all)}}}
+	trade := chart.Section{ID: "front", Title: "Accuracy against size and time", Text: "Trials that went all the way. The line connects those that no other beats in both.", Plots: tradeoffs(r, all), Small: true}
 	if several {
 		trade.Title, trade.Text = "Pareto front", "Trials that went all the way. The line connects those that no other beats in both; a ring is around those that no other beats in all objectives."
 	} else if r.Header.Metric != "accuracy" {
@@ -148,23 +123,23 @@ func sections(r *trials.Record, all []*trial) []section {
 	if len(trade.Plots) > 0 {
 		out = append(out, trade)
 	}
-	out = append(out, section{ID: "parallel", Title: "All options at once", Text: "A line is a trial; the stronger its colour, the better it did.", Plots: []*plot{parallel(r, all)}})
-	mattered := section{ID: "importance", Title: "Which options mattered", Text: "By PED-ANOVA: where the best tenth of the trials lie, beside where all lie.",
+	out = append(out, chart.Section{ID: "parallel", Title: "All options at once", Text: "A line is a trial; the stronger its colour, the better it did.", Plots: []*chart.Plot{parallel(r, all)}})
+	mattered := chart.Section{ID: "importance", Title: "Which options mattered", Text: "By PED-ANOVA: where the best tenth of the trials lie, beside where all lie.",
 		Note: "No option shows more than chance would with so few trials."}
 	if p := importance(r); p != nil {
-		mattered.Plots = []*plot{p}
+		mattered.Plots = []*chart.Plot{p}
 	}
 	if len(r.Space.Params()) > 1 {
 		out = append(out, mattered)
 	}
-	out = append(out, section{ID: "slices", Title: "Option by option", Text: "The metric against each option. Trials of one name stand a little apart.", Plots: slicesOf(r, all), Small: true})
+	out = append(out, chart.Section{ID: "slices", Title: "Option by option", Text: "The metric against each option. Trials of one name stand a little apart.", Plots: slicesOf(r, all), Small: true})
 	if p := timeline(r, all); p != nil {
-		out = append(out, section{ID: "timeline", Title: "When each trial ran", Text: "A row for each worker; a trial that goes on to a further rung appears again.", Plots: []*plot{p}})
+		out = append(out, chart.Section{ID: "timeline", Title: "When each trial ran", Text: "A row for each worker; a trial that goes on to a further rung appears again.", Plots: []*chart.Plot{p}})
 	}
 	return out
 }
 
-func facts(r *trials.Record) []fact {
+func facts(r *trials.Record) []chart.Fact {
 	h := &r.Header
 	var goals, rungs []string
 	for _, o := range h.Objectives {
@@ -173,11 +148,20 @@ func facts(r *trials.Record) []fact {
 	for _, p := range h.Rungs {
 		rungs = append(rungs, fmt.Sprintf("%d%%", p))
 	}
-	out := []fact{{"objectives", strings.Join(goals, ", ")}, {"algorithm", h.Algorithm}, {"seed", fmt.Sprint(h.Seed)}, {"trials at most", fmt.Sprint(h.Trials)},
-		{"training examples", fmt.Sprint(h.Examples)}, {"held out of them", fmt.Sprintf("%d, in %d parts", h.HeldOut, h.Parts)}}
+	var out []chart.Fact
+	add := func(name, value string) { out = append(out, chart.Fact{Name: name, Value: value}) }
+	add("objectives", strings.Join(goals, ", "))
+	add("algorithm", h.Algorithm)
+	add("seed", fmt.Sprint(h.Seed))
+	add("trials at most", fmt.Sprint(h.Trials))
+	add("training examples", fmt.Sprint(h.Examples))
+	add("held out of them", fmt.Sprintf("%d, in %d parts", h.HeldOut, h.Parts))
 	if len(rungs) > 0 {
-		out = append(out, fact{"rungs", strings.Join(rungs, ", ") + " of the epochs; the best go on"})
+		add("rungs", strings.Join(rungs, ", ")+" of the epochs; the best go on")
 	}
-	return append(out, fact{"results waited for", fmt.Sprintf("all but the last %d", h.Lag)}, fact{"model", "SHA-256 " + h.Model}, fact{"data", "digest " + h.Data},
-		fact{"program", "permafrost " + h.Tool})
+	add("results waited for", fmt.Sprintf("all but the last %d", h.Lag))
+	add("model", "SHA-256 "+h.Model)
+	add("data", "digest "+h.Data)
+	add("program", "permafrost "+h.Tool)
+	return out
 }

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/chart"
+
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
 
 // slicesOf plots the metric against each parameter.
-func slicesOf(r *trials.Record, all []*trial) []*plot {
-	var out []*plot
+func slicesOf(r *trials.Record, all []*trial) []*chart.Plot {
+	var out []*chart.Plot
 	for i := range r.Space.Params() {
 		p := &r.Space.Params()[i]
 		if p.Count() == 1 {
@@ -27,18 +29,18 @@ func slicesOf(r *trials.Record, all []*trial) []*plot {
 		if len(when) > 0 {
 			title += ", where " + strings.Join(when, " and ")
 		}
-		f := framed(title, fmt.Sprintf("The %s of each trial against %s.", r.Header.Metric, p.Name), 300, 220, parameter(p), metricAxis(r.Header.Metric, all))
+		f := chart.Framed(title, fmt.Sprintf("The %s of each trial against %s.", r.Header.Metric, p.Name), 300, 220, parameter(p), metricAxis(r.Header.Metric, all))
 		for _, t := range ordered(all) {
 			v, ok := t.entry.Point.Get(p.Name)
 			switch {
 			case !ok:
 			case t.state == failed:
-				f.fail(t, position(p, v), spread(t, f.x), smallIsGood(all))
+				fail(f, t, position(p, v), spread(t, f.X), smallIsGood(all))
 			default:
-				f.mark(t, position(p, v), t.metric, spread(t, f.x))
+				mark(f, t, position(p, v), t.metric, spread(t, f.X))
 			}
 		}
-		out = append(out, f.plot)
+		out = append(out, f.Plot)
 	}
 	return out
 }

@@ -4,37 +4,17 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/permafrost-ml/permafrost/internal/chart"
+
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
 
-// column is one of the table of trials.
-type column struct {
-	Name   string
-	Number bool // sorted by size, and set flush right
-}
-
-// cell is what a trial has in a column.
-type cell struct {
-	Text  string
-	Value string // by which a column of numbers is sorted; empty: it comes last
-}
-
-type row struct {
-	Trial string
-	State string
-	Mark  string // what is special about it
-	Tip   string
-	Cells []cell
-}
-
-type table struct {
-	Columns []column
-	Rows    []row
-}
-
 // tableOf lists every trial with its numbers and options.
-func tableOf(r *trials.Record, all []*trial) table {
-	t := table{Columns: []column{{r.Header.Metric, true}, {"loss", true}, {"epochs", true}, {"seconds", true}, {"trained", true}, {"parameters", true}, {"ms", true}}}
+func tableOf(r *trials.Record, all []*trial) chart.Table {
+	t := chart.Table{ID: "trials", Title: "All trials", Example: "last:1", First: chart.Column{Name: "trial", Number: true}, Columns: []chart.Column{{Name: "state"}}}
+	for _, name := range []string{r.Header.Metric, "loss", "epochs", "seconds", "trained", "parameters", "ms"} {
+		t.Columns = append(t.Columns, chart.Column{Name: name, Number: true})
+	}
 	params := r.Space.Params()
 	for i := range params {
 		numbers := true
@@ -43,45 +23,47 @@ func tableOf(r *trials.Record, all []*trial) table {
 				numbers = false
 			}
 		}
-		t.Columns = append(t.Columns, column{params[i].Name, numbers})
+		t.Columns = append(t.Columns, chart.Column{Name: params[i].Name, Number: numbers})
 	}
 	reasons := slices.ContainsFunc(all, func(t *trial) bool { return t.state == failed })
 	if reasons {
-		t.Columns = append(t.Columns, column{Name: "why"})
+		t.Columns = append(t.Columns, chart.Column{Name: "why"})
 	}
-	of := func(v float64, text string) cell { return cell{text, fmt.Sprint(v)} }
+	of := func(v float64, text string) chart.Cell { return chart.Cell{Text: text, Value: fmt.Sprint(v)} }
 	for _, at := range all {
 		o := at.entry.Outcome
-		w := row{Trial: at.number, State: at.state, Tip: at.tip(r.Header.Metric)}
+		w := chart.Row{Key: at.number, Class: at.state, Tip: at.tip(r.Header.Metric)}
+		state := at.state
 		switch {
 		case at.best:
-			w.Mark = "best"
+			w.Class, state = w.Class+" best", state+", best"
 		case at.front && len(r.Header.Objectives) > 1:
-			w.Mark = "on the front"
+			state += ", on the front"
 		}
 		if at.state == failed {
-			w.Cells = make([]cell, 7)
+			w.Cells = make([]chart.Cell, 7)
 			if o.ParamsTotal > 0 { // it broke a limit of the space
-				w.Cells[4], w.Cells[5], w.Cells[6] = of(float64(o.ParamsThawed), amount(float64(o.ParamsThawed))), of(float64(o.ParamsTotal), amount(float64(o.ParamsTotal))), of(o.LatencyMS, number(o.LatencyMS))
+				w.Cells[4], w.Cells[5], w.Cells[6] = of(float64(o.ParamsThawed), chart.Amount(float64(o.ParamsThawed))), of(float64(o.ParamsTotal), chart.Amount(float64(o.ParamsTotal))), of(o.LatencyMS, chart.Number(o.LatencyMS))
 			}
 		} else {
-			w.Cells = []cell{of(at.metric, metricText(r.Header.Metric)(at.metric)), of(o.Loss, number(o.Loss)), of(float64(o.Epochs), fmt.Sprint(o.Epochs)),
-				of(o.Seconds, seconds(o.Seconds)), of(float64(o.ParamsThawed), amount(float64(o.ParamsThawed))), of(float64(o.ParamsTotal), amount(float64(o.ParamsTotal))), of(o.LatencyMS, number(o.LatencyMS))}
+			w.Cells = []chart.Cell{of(at.metric, metricText(r.Header.Metric)(at.metric)), of(o.Loss, chart.Number(o.Loss)), of(float64(o.Epochs), fmt.Sprint(o.Epochs)),
+				of(o.Seconds, chart.Seconds(o.Seconds)), of(float64(o.ParamsThawed), chart.Amount(float64(o.ParamsThawed))), of(float64(o.ParamsTotal), chart.Amount(float64(o.ParamsTotal))), of(o.LatencyMS, chart.Number(o.LatencyMS))}
 		}
 		for i := range params {
 			v, ok := at.entry.Point.Get(params[i].Name)
 			switch x, isNumber := v.Float(); {
 			case !ok:
-				w.Cells = append(w.Cells, cell{})
+				w.Cells = append(w.Cells, chart.Cell{})
 			case isNumber:
-				w.Cells = append(w.Cells, of(x, number(x)))
+				w.Cells = append(w.Cells, of(x, chart.Number(x)))
 			default:
-				w.Cells = append(w.Cells, cell{Text: shown(v)})
+				w.Cells = append(w.Cells, chart.Cell{Text: shown(v)})
 			}
 		}
 		if reasons {
-			w.Cells = append(w.Cells, cell{Text: o.Failed})
+			w.Cells = append(w.Cells, chart.Cell{Text: o.Failed})
 		}
+		w.Cells = append([]chart.Cell{{Text: state}}, w.Cells...)
 		t.Rows = append(t.Rows, w)
 	}
 	return t

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/chart"
+
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
 
@@ -86,7 +88,7 @@ func (c clock) at(t time.Time) float64 {
 }
 
 // timeline draws the tasks of each worker. It is nil where nothing has started.
-func timeline(r *trials.Record, all []*trial) *plot {
+func timeline(r *trials.Record, all []*trial) *chart.Plot {
 	tasks := spans(r)
 	if len(tasks) == 0 {
 		return nil
@@ -101,22 +103,22 @@ func timeline(r *trials.Record, all []*trial) *plot {
 	c, total := newClock(tasks)
 	const left, right, each = 110.0, 14.0, 24.0
 	bottom := each*float64(len(workers)) + 6
-	p := &plot{Width: 900, Height: bottom + 42, About: fmt.Sprintf("When each of %d tasks ran, on %d workers, over %s.", len(tasks), len(workers), seconds(total))}
-	x := axis{high: max(total, 1e-3), text: seconds, time: true}.between(left, p.Width-right)
-	for _, t := range x.ticks(8) {
-		p.line("grid", t.at, 0, t.at, bottom)
-		p.write("tick", "middle", t.at, bottom+16, t.text, 12)
+	p := &chart.Plot{Width: 900, Height: bottom + 42, About: fmt.Sprintf("When each of %d tasks ran, on %d workers, over %s.", len(tasks), len(workers), chart.Seconds(total))}
+	x := chart.Axis{High: max(total, 1e-3), Text: chart.Seconds, Time: true}.Between(left, p.Width-right)
+	for _, t := range x.Ticks(8) {
+		p.Line("grid", t.At, 0, t.At, bottom)
+		p.Write("tick", "middle", t.At, bottom+16, t.Text, 12)
 	}
 	for i, began := range c.began {
 		if i > 0 {
-			p.line("pause", x.at(c.at(began)), 0, x.at(c.at(began)), bottom)
+			p.Line("pause", x.At(c.at(began)), 0, x.At(c.at(began)), bottom)
 		}
 	}
 	for i, w := range workers {
 		if w == "" {
 			w = "this process"
 		}
-		p.write("tick", "end", left-8, each*float64(i)+each/2+7, w, 15)
+		p.Write("tick", "end", left-8, each*float64(i)+each/2+7, w, 15)
 	}
 	states := map[int]string{}
 	for _, t := range all {
@@ -130,10 +132,10 @@ func timeline(r *trials.Record, all []*trial) *plot {
 		if s.running {
 			state = running
 		}
-		from, to := x.at(c.at(s.from)), x.at(c.at(s.to))
+		from, to := x.At(c.at(s.from)), x.At(c.at(s.to))
 		y := each*float64(slices.Index(workers, s.worker)) + 4
-		p.path("task "+state, fmt.Sprint(s.trial), rectangle(from, y, math.Max(to-from-0.5, 1), each-6))
+		p.Path("task "+state, fmt.Sprint(s.trial), chart.Rectangle(from, y, math.Max(to-from-0.5, 1), each-6))
 	}
-	p.write("label", "middle", (left+p.Width-right)/2, bottom+36, "time, without pauses", 40)
+	p.Write("label", "middle", (left+p.Width-right)/2, bottom+36, "time, without pauses", 40)
 	return p
 }

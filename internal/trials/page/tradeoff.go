@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/permafrost-ml/permafrost/internal/chart"
+
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
 
@@ -16,16 +18,16 @@ type cost struct {
 }
 
 var costs = []cost{
-	{trials.Params, "parameters", amount},
-	{trials.Bytes, "bytes of weights", size},
-	{trials.Latency, "milliseconds an example", milliseconds},
-	{trials.TrainSeconds, "seconds of training", seconds},
+	{trials.Params, "parameters", chart.Amount},
+	{trials.Bytes, "bytes of weights", chart.Size},
+	{trials.Latency, "milliseconds an example", chart.Milliseconds},
+	{trials.TrainSeconds, "seconds of training", chart.Seconds},
 }
 
 // tradeoffs plots the metric against each further objective, with the front of the two; without
 // one, against the parameters and the time of a trial.
-func tradeoffs(r *trials.Record, all []*trial) []*plot {
-	var out []*plot
+func tradeoffs(r *trials.Record, all []*trial) []*chart.Plot {
+	var out []*chart.Plot
 	several := len(r.Header.Objectives) > 1
 	for _, c := range costs {
 		if several && !slices.Contains(r.Header.Objectives, c.objective) || !several && c.objective != trials.Params && c.objective != trials.TrainSeconds {
@@ -40,20 +42,20 @@ func tradeoffs(r *trials.Record, all []*trial) []*plot {
 		if len(values) == 0 || !several && slices.Min(values) == slices.Max(values) {
 			continue // nothing to see
 		}
-		x := amounts(c.label, c.text, values...)
-		x.time = c.objective == trials.TrainSeconds && !x.log
-		f := framed("", fmt.Sprintf("The %s of each trial that went all the way against its %s, and the trials that none beats in both.", r.Header.Metric, c.label),
+		x := chart.Amounts(c.label, c.text, values...)
+		x.Time = c.objective == trials.TrainSeconds && !x.Log
+		f := chart.Framed("", fmt.Sprintf("The %s of each trial that went all the way against its %s, and the trials that none beats in both.", r.Header.Metric, c.label),
 			440, 300, x, metricAxis(r.Header.Metric, finished(all)))
-		f.front(c.objective, all)
+		front(f, c.objective, all)
 		for _, t := range ordered(all) {
 			if t.state == done {
-				f.mark(t, c.objective.Value(t.entry.Outcome), t.metric, 0)
+				mark(f, t, c.objective.Value(t.entry.Outcome), t.metric, 0)
 				if t.front && several {
-					f.path("ring", t.number, disc(f.x.at(c.objective.Value(t.entry.Outcome)), f.y.at(t.metric), 7))
+					f.Path("ring", t.number, chart.Disc(f.X.At(c.objective.Value(t.entry.Outcome)), f.Y.At(t.metric), 7))
 				}
 			}
 		}
-		out = append(out, f.plot)
+		out = append(out, f.Plot)
 	}
 	return out
 }
@@ -63,7 +65,7 @@ func finished(all []*trial) []*trial {
 }
 
 // front connects the trials that no other beats in both the metric and a cost.
-func (f *frame) front(c trials.Objective, all []*trial) {
+func front(f *chart.Frame, c trials.Objective, all []*trial) {
 	whole := finished(all)
 	slices.SortStableFunc(whole, func(a, b *trial) int {
 		return cmp.Or(cmp.Compare(c.Value(a.entry.Outcome), c.Value(b.entry.Outcome)), cmp.Compare(b.entry.Outcome.Score, a.entry.Outcome.Score))
@@ -74,15 +76,15 @@ func (f *frame) front(c trials.Objective, all []*trial) {
 		if best != nil && t.entry.Outcome.Score <= best.entry.Outcome.Score {
 			continue
 		}
-		x := f.x.at(c.Value(t.entry.Outcome))
+		x := f.X.At(c.Value(t.entry.Outcome))
 		if best != nil {
-			steps = append(steps, [2]float64{x, f.y.at(best.metric)})
+			steps = append(steps, [2]float64{x, f.Y.At(best.metric)})
 		}
-		steps = append(steps, [2]float64{x, f.y.at(t.metric)})
+		steps = append(steps, [2]float64{x, f.Y.At(t.metric)})
 		best = t
 	}
 	if best != nil {
-		steps = append(steps, [2]float64{f.x.to, f.y.at(best.metric)})
-		f.path("steps", "", polyline(steps))
+		steps = append(steps, [2]float64{f.X.To, f.Y.At(best.metric)})
+		f.Path("steps", "", chart.Polyline(steps))
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/chart"
+
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
 
@@ -84,16 +86,16 @@ func smallIsGood(all []*trial) bool {
 // metricText writes a value of the metric.
 func metricText(name string) func(float64) string {
 	if name == "accuracy" || name == "error_rate" {
-		return percent
+		return chart.Percent
 	}
-	return number
+	return chart.Number
 }
 
 // metricAxis is the axis of the metric. A few values far from all others are placed at its end.
-func metricAxis(name string, all []*trial) axis {
+func metricAxis(name string, all []*trial) chart.Axis {
 	var values []float64
 	for _, t := range all {
-		if finite(t.metric) {
+		if chart.Finite(t.metric) {
 			values = append(values, t.metric)
 		}
 	}
@@ -103,7 +105,7 @@ func metricAxis(name string, all []*trial) axis {
 		reach := 10 * max(b-a, 1e-3*math.Abs(b))
 		values = slices.DeleteFunc(values, func(v float64) bool { return v < a-reach || v > b+reach })
 	}
-	return linear(strings.ReplaceAll(name, "_", " "), metricText(name), values...)
+	return chart.Linear(strings.ReplaceAll(name, "_", " "), metricText(name), values...)
 }
 
 // options writes the parameters of a trial.

@@ -2,29 +2,29 @@
 (() => {
   const all = (selector) => [...document.querySelectorAll(selector)];
   const tip = document.getElementById("tip");
-  const marks = new Map(); // by trial: its marks in all plots, and its row
+  const marks = new Map(); // by key: the marks in all plots, and the row
   for (const e of all("[data-t]")) {
     const t = e.dataset.t;
     if (!marks.has(t)) marks.set(t, []);
     marks.get(t).push(e);
   }
 
-  // One trial is shown in all plots at once. A click keeps it shown.
+  // What has one key is shown in all plots at once. A click keeps it shown.
   let shown = null, kept = null;
   const show = (t) => {
     if (t === shown) return;
     for (const e of marks.get(shown) || []) e.classList.remove("on");
     shown = t;
     for (const e of marks.get(t) || []) e.classList.add("on");
-    const row = t === null ? null : document.getElementById("trial-" + t);
+    const row = (marks.get(t) || []).find((e) => e.tagName === "TR");
     tip.hidden = !row;
     if (row) tip.textContent = row.dataset.tip;
   };
-  const trialOf = (e) => e.target.closest ? (e.target.closest("[data-t]") || { dataset: { t: null } }).dataset.t : null;
-  document.addEventListener("pointerover", (e) => show(trialOf(e) ?? kept));
+  const keyOf = (e) => e.target.closest ? (e.target.closest("[data-t]") || { dataset: { t: null } }).dataset.t : null;
+  document.addEventListener("pointerover", (e) => show(keyOf(e) ?? kept));
   document.addEventListener("click", (e) => {
     if (e.target.closest("button, input, a, summary")) return;
-    kept = trialOf(e);
+    kept = keyOf(e);
     show(kept);
   });
   document.addEventListener("keydown", (e) => {
@@ -56,7 +56,7 @@
     });
   });
 
-  // The filter hides rows, and fades the marks of their trials.
+  // The filter hides rows, and fades their marks.
   const filter = document.getElementById("filter"), count = document.getElementById("count");
   filter.closest("p").hidden = false;
   filter.addEventListener("input", () => {
@@ -67,7 +67,7 @@
       const fits = words.every((w) => text.includes(w));
       row.hidden = !fits;
       n += fits;
-      for (const e of marks.get(row.dataset.t)) e.classList.toggle("off", !fits);
+      for (const e of marks.get(row.dataset.t)) if (e !== row) e.classList.toggle("off", !fits);
     }
     count.textContent = words.length ? n + " of " + body.rows.length : "";
   });
