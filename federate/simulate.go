@@ -78,7 +78,7 @@ func Simulate(ctx context.Context, cfg permafrost.Config, o Options, c Clients) 
 	if err := in.Check(); err != nil {
 		return nil, badInput(err)
 	}
-	dir, log, err := folder(&shared, o.Resume)
+	dir, log, err := folder(&s.Config, o.Resume)
 	if err != nil {
 		return nil, badInput(err)
 	}
@@ -88,12 +88,17 @@ func Simulate(ctx context.Context, cfg permafrost.Config, o Options, c Clients) 
 		in.Events.Subscribe(log)
 	}
 	o.note(notes...)
+	pages := pages{dir: cfg.Out}
 	in.Ended = func(r *report.RoundEvent) {
+		pages.next()
 		if o.OnRound != nil {
 			o.OnRound(roundOf(r, &settings))
 		}
 	}
 	out, err := simulate.Run(ctx, in)
+	if err := pages.last(); err != nil {
+		o.note(err.Error())
+	}
 	if err != nil {
 		return nil, badInput(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/federate"
 )
 
@@ -24,11 +26,12 @@ the changes, and so on for some rounds. What is frozen never travels.
   simulate  many clients in one process: what would it be like?
   server    makes the rounds of a real federation
   client    takes part in one
+  show      tells what one has come to so far
 
 docs/federated.md says what each side sees of the others, and how to run it across sites.`,
 		Args: noArgs(),
 	}
-	cmd.AddCommand(federateSimulateCommand())
+	cmd.AddCommand(federateSimulateCommand(), federateShowCommand())
 	return cmd
 }
 
@@ -86,7 +89,15 @@ func metricText(r federate.Round) string {
 func printFederation(cmd *cobra.Command, r *federate.Result) error {
 	w := cmd.OutOrStdout()
 	metric := metricText(federate.Round{Metric: r.Metric, Accuracy: r.ValAccuracy})
-	fmt.Fprintf(w, "validation  %s %s, loss %.4g (weights of round %d of %d)\n", r.Metric, metric, r.ValLoss, r.BestRound, r.Rounds)
+	if r.State != permafrost.RunDone {
+		fmt.Fprintf(w, "state       %s, %d of %d rounds\n", r.State, r.Rounds, r.Planned)
+	}
+	if r.Error != "" {
+		fmt.Fprintf(w, "error       %s\n", flagText(cmd, errors.New(r.Error)))
+	}
+	if r.Rounds > 0 {
+		fmt.Fprintf(w, "validation  %s %s, loss %.4g (weights of round %d of %d)\n", r.Metric, metric, r.ValLoss, r.BestRound, r.Rounds)
+	}
 	fmt.Fprintf(w, "clients     %d took part; %d answers did not come, %d were rejected, %d clients were refused\n", r.Clients, r.Lost, r.Rejected, len(r.Refused))
 	fmt.Fprintf(w, "bytes       up %s, down %s: %s of what exchanging the whole model takes (%s)\n", bytesText(r.BytesUp), bytesText(r.BytesDown), share(r.BytesUp+r.BytesDown, r.BytesFull), bytesText(r.BytesFull))
 	if r.BytesBase > 0 {
@@ -95,6 +106,7 @@ func printFederation(cmd *cobra.Command, r *federate.Result) error {
 	if r.Epsilon > 0 {
 		fmt.Fprintf(w, "privacy     epsilon %.3g at delta %.3g\n", r.Epsilon, r.Delta)
 	}
+	fmt.Fprintf(w, "server sees %s\n", r.Seen)
 	fmt.Fprintf(w, "took        %s, %s\n", secondsText(r.Seconds), bytesText(r.PeakRSS))
 	if r.Out != "" {
 		fmt.Fprintf(w, "written     %s\n", r.Out)

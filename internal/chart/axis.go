@@ -15,6 +15,7 @@ type Axis struct {
 	Names    []string // of an axis of names: value i is the name i
 	Text     func(float64) string
 	Time     bool    // in seconds
+	Integer  bool    // of whole numbers: no tick stands between them
 	From, To float64 // pixels of the two ends
 }
 
@@ -107,6 +108,9 @@ func (a Axis) Ticks(n int) []Tick {
 		}
 	default:
 		step := round((a.High - a.Low) / float64(n))
+		if a.Integer {
+			step = max(1, step)
+		}
 		if a.Time {
 			step = roundTime((a.High - a.Low) / float64(n))
 		}

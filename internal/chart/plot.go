@@ -12,6 +12,7 @@ type Plot struct {
 	Width  float64
 	Height float64
 	Items  []Item
+	Legend []Legend
 }
 
 // Item is a shape or a text of a plot.

@@ -16,7 +16,10 @@ import (
 // A federation logs what a fit logs, with its rounds as epochs, and beside that its rounds and
 // clients: what reads the log of a fit can read its.
 
-// folder is what FederationFile says. Options of training are in the run.yaml beside it.
+// SettingsFile says how the federation in a folder goes on.
+const SettingsFile = run.FederationFile
+
+// folder is what SettingsFile says. Options of training are in the run.yaml beside it.
 type folder struct {
 	Settings  Settings `json:"settings"`
 	Simulated string   `json:"simulated,omitempty"` // in words
@@ -30,7 +33,7 @@ func (s *Server) announce() error {
 		if err != nil {
 			return err
 		}
-		if err := s.o.Dir.WriteFile(run.FederationFile, append(b, '\n')); err != nil {
+		if err := s.o.Dir.WriteFile(SettingsFile, append(b, '\n')); err != nil {
 			return err
 		}
 	}
