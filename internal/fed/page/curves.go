@@ -84,7 +84,7 @@ func more(r *fed.Record) []*chart.Plot {
 	}
 	if r.Settings.Freeze != "" {
 		values := by(r, func(e *report.RoundEvent) float64 { return float64(e.Active) / float64(max(1, e.Numbers)) })
-		one("share of the weights that took part", "How much of what the plan thaws took part in each round.", chart.Axis{High: 1.02, Text: chart.Percent}, values)
+		one("weights that took part", "How much of what the plan thaws took part in each round.", chart.Axis{High: 1.02, Text: chart.Percent}, values)
 	}
 	values := by(r, func(e *report.RoundEvent) float64 { return e.Step })
 	one("length of the server's step", "How far the weights moved in each round.", chart.Amounts("", chart.Number, values...), values)
