@@ -28,7 +28,7 @@ func metricText(name string) func(float64) string {
 	return chart.Number
 }
 
-func bytes(n int64) string { return chart.Size(float64(n)) }
+func byteText(n int64) string { return chart.Size(float64(n)) }
 
 // curves plots the metric and the losses.
 func curves(r *fed.Record) []*chart.Plot {

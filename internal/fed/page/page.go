@@ -117,9 +117,9 @@ func cards(r *fed.Record) []card {
 		}
 	}
 	if full > 0 {
-		text := fmt.Sprintf("of the bytes that exchanging the whole model takes: %s up and %s down instead of %s", bytes(up), bytes(down), bytes(full))
+		text := fmt.Sprintf("of the bytes that exchanging the whole model takes: %s up and %s down instead of %s", byteText(up), byteText(down), byteText(full))
 		if base > 0 {
-			text += fmt.Sprintf("; the base model took %s, once", bytes(base))
+			text += fmt.Sprintf("; the base model took %s, once", byteText(base))
 		}
 		out = append(out, card{chart.Percent(float64(up+down) / float64(full)), text})
 	}
