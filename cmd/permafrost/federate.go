@@ -29,6 +29,8 @@ the changes, and so on for some rounds. What is frozen never travels.
   show      tells what one has come to so far
 
 docs/federated.md says what each side sees of the others, and how to run it across sites.`,
+		Example: `  permafrost federate simulate --model resnet.onnx --data photos --clients 10 --rounds 20 --out tuned
+  permafrost federate show tuned`,
 		Args: noArgs(),
 	}
 	cmd.AddCommand(federateSimulateCommand(), federateShowCommand())

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permafrost-ml/permafrost"
+	"github.com/permafrost-ml/permafrost/federate"
 )
 
 func init() { register(groupTune, fitCommand) }
@@ -137,6 +138,9 @@ func (f *fit) configure(config string) error {
 		cfg, err := permafrost.LoadConfig(config)
 		if err != nil {
 			return fmt.Errorf("--config: %w", err)
+		}
+		if _, err := os.Lstat(filepath.Join(filepath.Dir(config), federate.SettingsFile)); err == nil {
+			note(f.cmd, "%s is that of a federation: its epochs are those of a client in one round; --epochs says how many this fit has", config)
 		}
 		cfg.Out = "" // a replay is another run
 		f.cfg = cfg
