@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -54,6 +55,9 @@ a time as there are threads. The examples of --val are the server's.`,
 		o.OnNote = func(text string) { note(cmd, "%s", text) }
 		o.OnRound = func(r federate.Round) { printRound(cmd, r) }
 		r, err := federate.Simulate(cmd.Context(), cfg, o, c)
+		if errors.Is(err, permafrost.ErrInterrupted) && cfg.Out != "" {
+			return exitError{exitInterrupted, fmt.Sprintf("interrupted; the same command with --resume goes on with %s", cfg.Out)}
+		}
 		if err != nil {
 			return err
 		}

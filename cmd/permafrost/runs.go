@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +107,14 @@ func printRuns(cmd *cobra.Command, dir string, runs []permafrost.RunInfo) error 
 	return nil
 }
 
+// known writes a number, and a dash for one that nobody knows: clients of a federation may hide theirs.
+func known(format string, v float64) string {
+	if math.IsNaN(v) {
+		return "-"
+	}
+	return fmt.Sprintf(format, v)
+}
+
 // trains says what a run trains, as the options of fit have it.
 func trains(r *permafrost.RunInfo) string {
 	text := strings.Join(r.Thaw, ",")
@@ -129,7 +138,7 @@ func printCurve(w io.Writer, r *permafrost.RunInfo) error {
 		if m != nil {
 			return m.String()
 		}
-		return fmt.Sprintf("%.2f%%", 100*accuracy)
+		return known("%.2f%%", 100*accuracy)
 	}
 	for _, e := range r.Curve {
 		loss, validation, best := "-", "-", ""
@@ -139,7 +148,7 @@ func printCurve(w io.Writer, r *permafrost.RunInfo) error {
 		if e.Epoch == r.BestEpoch {
 			best = "  best"
 		}
-		fmt.Fprintf(tw, "%d\t%.4f\t%s\t%s\t%s\t%.3g\t%s\t%s\n", e.Epoch, e.TrainLoss, measure(e.TrainMetric, e.TrainAccuracy), loss, validation, e.LR, secondsText(e.Seconds), best)
+		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%s\t%.3g\t%s\t%s\n", e.Epoch, known("%.4f", e.TrainLoss), measure(e.TrainMetric, e.TrainAccuracy), loss, validation, e.LR, secondsText(e.Seconds), best)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

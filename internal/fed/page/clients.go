@@ -195,7 +195,7 @@ func mapOf(r *fed.Record, all []*client) *chart.Plot {
 		}
 	}
 	x := chart.Axis{Low: 0, High: float64(len(r.Rounds)), Text: chart.Whole, Integer: true}.Between(left, left+wide*float64(columns)*float64(len(r.Rounds))/float64(columns*per))
-	for _, t := range x.Ticks(max(2, int((x.To-x.From)/70))) {
+	for _, t := range x.Ticks(max(2, int((x.To-x.From)/30))) {
 		if n := t.At - wide/float64(per)/2; n > left {
 			p.Write("tick", "middle", n, bottom+15, t.Text, 8)
 		}

@@ -71,8 +71,8 @@ func Write(w io.Writer, r *fed.Record, dir string) error {
 		t := tableOf(r, all)
 		v.Table = &t
 	}
-	if r.Settings.Epsilon > 0 {
-		v.Caution = "What is said of single clients is not covered by the privacy that the model has: keep this page with the server."
+	if r.Settings.Epsilon > 0 && !r.Settings.LocalDP {
+		v.Caution = "What is said of single clients, also who took part, is not covered by the privacy that the model has: keep this page with the server."
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Refused)) {
 		v.Refused = append(v.Refused, chart.Fact{Name: name, Value: r.Refused[name]})
@@ -123,7 +123,7 @@ func cards(r *fed.Record) []card {
 		}
 		out = append(out, card{chart.Percent(float64(up+down) / float64(full)), text})
 	}
-	out = append(out, card{fmt.Sprint(took), fmt.Sprintf("clients took part; %d answers did not come, %d were rejected, %d clients were refused", lost, rejected, len(r.Refused))})
+	out = append(out, card{fmt.Sprint(took), fmt.Sprintf("clients took part. Answers that did not come: %d, rejected: %d; clients refused: %d", lost, rejected, len(r.Refused))})
 	if n := len(r.Rounds); n > 0 && r.Settings.Epsilon > 0 {
 		out = append(out, card{"ε " + chart.Number(r.Rounds[n-1].Epsilon), fmt.Sprintf("at delta %g is what all rounds so far give away of a client", r.Settings.Delta)})
 	}
