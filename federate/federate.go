@@ -24,7 +24,7 @@ import (
 type Options struct {
 	// Rounds is how often clients train and send what changed. Default: 20.
 	Rounds int
-	// MinClients is how many clients a round needs at least. Default: 2.
+	// MinClients is how many clients a round needs at least. Default: 2, and 3 with Secure.
 	MinClients int
 	// Fraction is the share of the clients that are there which takes part in a round, drawn by seed.
 	// Default: all.
@@ -77,6 +77,9 @@ func (o *Options) settings() fed.Settings {
 	s.Freeze, s.Statistics, s.Secure, s.Limit = o.FreezeRounds, cmp.Or(o.Statistics, s.Statistics), o.Secure, cmp.Or(o.SecureLimit, s.Limit)
 	s.Epsilon, s.Delta, s.ClipNorm, s.LocalDP = o.Epsilon, cmp.Or(o.Delta, s.Delta), cmp.Or(o.ClipNorm, s.ClipNorm), o.LocalNoise
 	s.MaxNorm, s.Deadline, s.Wait = o.MaxNorm, cmp.Or(fed.Span(o.Deadline), s.Deadline), cmp.Or(fed.Span(o.Wait), s.Wait)
+	if o.Secure && o.MinClients == 0 {
+		s.MinClients = 3
+	}
 	if s.OneShot() {
 		s.Rounds = 1
 	}

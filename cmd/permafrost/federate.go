@@ -42,7 +42,7 @@ func federationFlags(fs *pflag.FlagSet, o *federate.Options) (names []string) {
 	before := map[string]bool{}
 	fs.VisitAll(func(f *pflag.Flag) { before[f.Name] = true })
 	fs.IntVar(&o.Rounds, "rounds", 20, "`N` times that clients train and send what changed")
-	fs.IntVar(&o.MinClients, "min-clients", 2, "`N` clients that a round needs")
+	fs.IntVar(&o.MinClients, "min-clients", 0, "`N` clients that a round needs (0: 2, or 3 with --secure)")
 	fs.Float64Var(&o.Fraction, "fraction", 1, "share `P` of the clients that takes part in a round, drawn by seed")
 	fs.StringVar(&o.Strategy, "strategy", "fedavg", "how changes are combined: `KIND` "+strings.Join(federate.Strategies(), ", "))
 	fs.StringVar(&o.Compress, "compress", "none", "how weights travel, both ways: `KIND` none, fp16, int8, topk:P (the share P of the numbers)")

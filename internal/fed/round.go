@@ -61,7 +61,7 @@ func (s *Server) round(ctx context.Context, r *report.RoundEvent, there []string
 			r.Accuracy = report.Number(*named.Value)
 		}
 	}
-	if s.st.best == nil || m.Score().Better(s.st.Score) {
+	if score := m.Score(); score.Finite() && (s.st.best == nil || score.Better(s.st.Score)) {
 		s.st.best, s.st.Best, s.st.Score = slices.Clone(next), r.Round, m.Score()
 	}
 	return s.publish(ctx)

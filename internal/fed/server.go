@@ -398,7 +398,7 @@ func (s *Server) gather(ctx context.Context) ([]string, error) {
 			told = true
 		}
 		pause, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
-		err = s.await(pause, func() bool { return false }, nil)
+		err = s.await(pause, func() bool { return waiting && !s.undecided(there) }, nil)
 		cancel()
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return nil, err
@@ -407,6 +407,13 @@ func (s *Server) gather(ctx context.Context) ([]string, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// undecided reports whether any client that was asked to join has neither joined nor been refused.
+func (s *Server) undecided(there []string) bool {
+	return slices.ContainsFunc(there, func(name string) bool {
+		return s.asked[name] && s.st.Members[name] == nil && s.st.Refused[name] == ""
+	})
 }
 
 // ask gives a client a task.

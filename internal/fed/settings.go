@@ -1,6 +1,7 @@
 package fed
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -108,7 +109,10 @@ func (s *Settings) parse() (p plan, err error) {
 		}
 		p.strategy, _ = aggregate.Parse("fedavg")
 	} else if p.strategy, err = aggregate.Parse(s.Strategy); err != nil {
-		return p, option.Errorf("strategy", "%w, %s[:COMPONENTS]", err, oneShotName)
+		if errors.Is(err, aggregate.ErrUnknown) {
+			err = fmt.Errorf("%w, %s[:COMPONENTS]", err, oneShotName)
+		}
+		return p, option.Errorf("strategy", "%w", err)
 	}
 	if p.scheme, err = compress.Parse(s.Compress); err != nil {
 		return p, option.Errorf("compress", "%w", err)

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -139,6 +140,9 @@ func Forms() []string {
 	return out
 }
 
+// ErrUnknown is wrapped by the error of Parse on a name that it does not know.
+var ErrUnknown = errors.New("there is no strategy")
+
 // Parse reads a strategy: a name, and where it takes numbers a colon and the numbers with commas
 // between them, as "fedprox:0.01" or "multikrum:2,5". It errors on an unknown name with those that
 // there are.
@@ -180,5 +184,5 @@ func Parse(text string) (Strategy, error) {
 		made.Name = text
 		return made, nil
 	}
-	return Strategy{}, fmt.Errorf("there is no strategy %q: give one of %s", text, strings.Join(Forms(), ", "))
+	return Strategy{}, fmt.Errorf("%w %q: give one of %s", ErrUnknown, text, strings.Join(Forms(), ", "))
 }
