@@ -165,7 +165,7 @@ func (f *loop) standardiseHead(ctx context.Context) error {
 		}
 		b.Unpadded(out[0].F32(), f.session.Net.Headed.Features, func(x []float32) { m.Add(x, f.session.Net.Headed.Features) })
 	}
-	f.session.Net.Norm = m.Standard()
+	f.session.Net.Norm = m.Standard(!f.session.HeadOnly())
 	f.session.Net.ReleaseFeatures()
 	return nil
 }

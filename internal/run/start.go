@@ -56,6 +56,7 @@ func (f *loop) probeHead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.Net.Norm = f.session.Net.Norm
 	if _, err := s.Fit(ctx, nil, false); err != nil {
 		return fmt.Errorf("the head to start from: %w", err)
 	}

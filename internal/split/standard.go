@@ -50,18 +50,24 @@ func (m *Moments) Variance() []float64 {
 }
 
 // Standard returns the scaling. A feature that hardly varies carries no information and is scaled
-// by 0.
-func (m *Moments) Standard() *Standard {
+// by 0. Where the layers before the head train, moving, the deviation of a feature counts as at least
+// a tenth of the root mean square of all: a unit that is nearly always off, and that the first steps
+// switch on, would give values of hundreds.
+func (m *Moments) Standard(moving bool) *Standard {
 	s := &Standard{Mean: make([]float32, len(m.mean)), InvStd: make([]float32, len(m.mean))}
 	var total float64
 	for _, v := range m.m2 {
 		total += v
 	}
 	n := max(m.n, 1)
-	floor := 1e-4 * math.Sqrt(total/n/float64(max(len(m.mean), 1)))
+	usual := math.Sqrt(total / n / float64(max(len(m.mean), 1)))
+	const little, least = 1e-4, 0.1 // of the usual deviation
 	for i := range m.mean {
 		s.Mean[i] = float32(m.mean[i])
-		if sd := math.Sqrt(m.m2[i] / n); sd > floor {
+		if sd := math.Sqrt(m.m2[i] / n); sd > little*usual {
+			if moving {
+				sd = max(sd, least*usual)
+			}
 			s.InvStd[i] = float32(1 / sd)
 		}
 	}

@@ -18,7 +18,7 @@ func (b *Bench) hold(ctx context.Context, s *run.Session, k int) (*run.Held, err
 	if !ok || s.Config.Augment != "none" || s.Plans.Reach.Pending() {
 		return b.begin(ctx, s)
 	}
-	found, set := b.standards.of(standardKey{id, s.Config.CachePrecision, s.Config.Batch, k})
+	found, set := b.standards.of(standardKey{id, s.HeadOnly(), s.Config.CachePrecision, s.Config.Batch, k})
 	if found != nil {
 		s.Net.Norm = found
 		return b.begin(ctx, s)
@@ -49,6 +49,7 @@ type standards struct {
 
 type standardKey struct {
 	features  split.Digest
+	headOnly  bool
 	precision string // of kept values
 	batch     int
 	part      int
