@@ -210,13 +210,10 @@ func (s *Session) weigh(ctx context.Context, names []string, events *report.Even
 	if _, err := add(0); err != nil {
 		return nil, err
 	}
-	// What is not better all together is hardly so alone.
+	// What is not better together with others is hardly so alone.
 	promising := false
-	for _, together := range []int{len(names), min(3, len(names)-1)} {
-		if together < 2 {
-			continue
-		}
-		c, err := add(data.FileOrder(together)...)
+	for _, parts := range together(len(names)) {
+		c, err := add(parts...)
 		if err != nil {
 			return nil, err
 		}
@@ -229,6 +226,19 @@ func (s *Session) weigh(ctx context.Context, names []string, events *report.Even
 		}
 	}
 	return w, nil
+}
+
+// together are the groups of n places, the found one first, that are weighed as one: all, the first
+// ones, all but the found one, and the last three, mostly ends of blocks. A place of many features
+// drowns others beside it, so groups without it are needed.
+func together(n int) (groups [][]int) {
+	places := data.FileOrder(n)
+	for _, g := range [][]int{places, places[:max(0, min(3, n-1))], places[min(1, n):], places[max(0, n-3):]} {
+		if len(g) > 1 && !slices.ContainsFunc(groups, func(h []int) bool { return slices.Equal(g, h) }) {
+			groups = append(groups, g)
+		}
+	}
+	return groups
 }
 
 // wrong counts the rows whose largest answer is not the largest target.

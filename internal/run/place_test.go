@@ -1,6 +1,7 @@
 package run
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -170,5 +171,20 @@ func TestPlacesOfOthers(t *testing.T) {
 				t.Errorf("the chosen place gains %.1f points, want %.1f", 100*gain, 100*c.gain)
 			}
 		})
+	}
+}
+
+func TestPlacesTogether(t *testing.T) {
+	for n, want := range map[int]string{
+		0: "[]",
+		1: "[]",
+		2: "[[0 1]]",
+		3: "[[0 1 2] [0 1] [1 2]]",
+		4: "[[0 1 2 3] [0 1 2] [1 2 3]]",
+		6: "[[0 1 2 3 4 5] [0 1 2] [1 2 3 4 5] [3 4 5]]",
+	} {
+		if got := fmt.Sprint(together(n)); got != want {
+			t.Errorf("%d places: %s, want %s", n, got, want)
+		}
 	}
 }
