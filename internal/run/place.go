@@ -26,7 +26,7 @@ const (
 	placeFolds    = 20
 	// How many standard errors of the difference another place has to be better by. Places are much
 	// alike, so that the best of several is hardly better by chance.
-	placeErrors = 2
+	placeErrors = 1.5
 )
 
 // weighed is what is known of the values that a fresh head could read.

@@ -126,7 +126,7 @@ func TestPickNeedsEvidence(t *testing.T) {
 		"better by three":              {[]choice{{names: []string{"a"}, errs: errs(0.85, 0.5)}}, "a"},
 		"no fewer wrong":               {[]choice{{names: []string{"a"}, errs: errs(0.85, 0.5), wrong: 30}}, "found"},
 		"the best of two":              {[]choice{{names: []string{"a"}, errs: errs(0.8, 0.1)}, {names: []string{"found", "a"}, errs: errs(0.7, 0.1)}}, "found a"},
-		"the best without evidence":    {[]choice{{names: []string{"a"}, errs: errs(0.7, 2)}, {names: []string{"b"}, errs: errs(0.8, 0.1)}}, "b"},
+		"the best without evidence":    {[]choice{{names: []string{"a"}, errs: errs(0.7, 3)}, {names: []string{"b"}, errs: errs(0.8, 0.1)}}, "b"},
 	} {
 		w := weighed{choices: append([]choice{found}, c.others...)}
 		if got := strings.Join(w.pick().names, " "); got != c.want {
