@@ -138,9 +138,13 @@ func TestLocalActive(t *testing.T) {
 	}
 	_, err := l.Train(context.Background(), Leg{Epochs: 1, LR: 0.01, Active: make([]bool, l.Len())})
 	wantError(t, err, "no weight is active")
-	// The head alone, from the trunk as it is, is the plan of the head alone.
+	// The head alone, from the trunk as it is, is the plan of the head alone with the same
+	// standardisation.
 	must(t, l.SetWeights(start))
-	head := mustLocal(t, localConfig(t, "head"))
+	alone, err := Prepare(context.Background(), localConfig(t, "head"))
+	must(t, err)
+	head, err := alone.Local(l.Session().Net.Norm)
+	must(t, err)
 	var active []bool
 	var at []int
 	for _, p := range l.Pieces() {
