@@ -144,6 +144,17 @@ var colors = []color.Color{color.NRGBA{0x1f, 0x77, 0xb4, 255}, color.NRGBA{0xd6,
 
 // pictures draws accuracy against epsilon, and time and memory against clients.
 func (p *page) pictures(dir string) error {
+	drawn := func(section string) bool { // a logarithmic axis without points cannot be drawn
+		for key := range p.have {
+			if strings.HasPrefix(key, section+": ") {
+				return true
+			}
+		}
+		return false
+	}
+	if !drawn("privacy") || !drawn("scale") {
+		return nil
+	}
 	privacy := plot.New()
 	privacy.X.Label.Text, privacy.Y.Label.Text, privacy.Title.Text = "epsilon", "accuracy, %", "What privacy costs"
 	privacy.X.Scale, privacy.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
