@@ -41,7 +41,7 @@ func Open(ctx context.Context, p Place, m *Media, opt Options) (train, val *Data
 		opt.Task = FindTask(classes, true)
 	}
 	switch {
-	case len(classes) == 1 && answersOf(opt.Task).Classes:
+	case len(classes) == 1 && answersOf(opt.Task).Classes && (opt.Own == nil || !opt.Own.Exact):
 		return nil, nil, fmt.Errorf("data: %s has one class only (%s): training needs at least two folders of %s", trainPlace.Path, classes[0], m.Many)
 	}
 	remarks := append(parts.Remarks(), f.remarks(trainPlace)...)

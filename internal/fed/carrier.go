@@ -16,6 +16,8 @@ type Carrier interface {
 	Put(ctx context.Context, content []byte) (digest string, err error)
 	// Drop takes away what Put made available.
 	Drop(ctx context.Context, digest string) error
+	// Dismiss tells a client that it has no more to do here, and why. It does not wait for it.
+	Dismiss(ctx context.Context, client, why string) error
 	// Forget says that the tasks of all clients whose ids begin with a prefix are over. Answers that
 	// come late are dropped.
 	Forget(ctx context.Context, prefix string) error

@@ -35,6 +35,8 @@ type ClientOptions struct {
 	World *World
 	Dir   string       // where the client remembers what it carries from round to round; "": in memory
 	Tell  func(string) // is given lines for a person; nil: none
+	// Refused is told what the client cannot do, and whether it had joined the federation; nil: none.
+	Refused func(err error, joined bool)
 	// Alter changes what the client sends, as one does that lies; nil: nothing.
 	Alter func(round int, delta []float32)
 }
@@ -82,6 +84,9 @@ func (c *Client) Handle(ctx context.Context, body []byte) ([]byte, error) {
 	}
 	if r, ok := err.(refusal); ok {
 		c.o.Tell(fmt.Sprintf("refuses: %v", r.error))
+		if c.o.Refused != nil {
+			c.o.Refused(r.error, c.in[t.Federation] != nil)
+		}
 		a, err = &Answer{Refused: r.Error()}, nil
 	}
 	if err != nil {

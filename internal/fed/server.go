@@ -2,6 +2,7 @@ package fed
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ type Server struct {
 
 	replies chan Reply
 	failed  chan error
-	asked   map[string]bool // clients that were asked to join
+	asked   map[string]string // clients that were asked to join, and the ids of these tasks
 }
 
 // Outcome is what a federation came to.
@@ -91,7 +92,7 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	if o.Tell == nil {
 		o.Tell = func(string) {}
 	}
-	s := &Server{o: o, plan: p, pieces: o.Local.Pieces(), n: o.Local.Len(), replies: make(chan Reply, 64), failed: make(chan error, 1), asked: map[string]bool{}}
+	s := &Server{o: o, plan: p, pieces: o.Local.Pieces(), n: o.Local.Len(), replies: make(chan Reply, 64), failed: make(chan error, 1), asked: map[string]string{}}
 	for _, p := range s.pieces {
 		if !p.Statistic {
 			s.params += p.Len
@@ -364,6 +365,11 @@ func (s *Server) gather(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
+		for name := range s.st.Refused {
+			if !slices.Contains(there, name) {
+				delete(s.asked, name) // it may come again, mended
+			}
+		}
 		var members []string
 		waiting := false
 		for _, name := range there {
@@ -371,17 +377,20 @@ func (s *Server) gather(ctx context.Context) ([]string, error) {
 				members = append(members, name)
 				continue
 			}
-			if s.asked[name] {
+			if s.asked[name] != "" {
 				waiting = waiting || s.st.Refused[name] == ""
 				continue
 			}
-			s.asked[name] = true
+			s.asked[name] = joining + rand.Text()[:8]
 			if s.o.Allowed != nil && !slices.Contains(s.o.Allowed, name) {
-				s.refuse(name, "its name is not among those that the server was given")
+				if err := s.refuse(ctx, name, "its name is not among those that the server was given"); err != nil {
+					return nil, err
+				}
 				continue
 			}
+			delete(s.st.Refused, name)
 			waiting = true
-			if err := s.ask(ctx, name, "join-"+s.kit.Digest[:12], &Task{Kind: Join, Counted: -1}); err != nil {
+			if err := s.ask(ctx, name, s.asked[name], &Task{Kind: Join, Counted: -1}); err != nil {
 				return nil, err
 			}
 		}
@@ -412,7 +421,7 @@ func (s *Server) gather(ctx context.Context) ([]string, error) {
 // undecided reports whether any client that was asked to join has neither joined nor been refused.
 func (s *Server) undecided(there []string) bool {
 	return slices.ContainsFunc(there, func(name string) bool {
-		return s.asked[name] && s.st.Members[name] == nil && s.st.Refused[name] == ""
+		return s.asked[name] != "" && s.st.Members[name] == nil && s.st.Refused[name] == ""
 	})
 }
 
@@ -432,8 +441,10 @@ func (s *Server) await(ctx context.Context, enough func() bool, take func(r Repl
 	for !enough() {
 		select {
 		case r := <-s.replies:
-			if strings.HasPrefix(r.ID, "join-") {
-				s.joined(r)
+			if strings.HasPrefix(r.ID, joining) {
+				if err := s.joined(ctx, r); err != nil {
+					return err
+				}
 			} else if take != nil {
 				take(r)
 			}
@@ -446,33 +457,33 @@ func (s *Server) await(ctx context.Context, enough func() bool, take func(r Repl
 	return nil
 }
 
-// joined takes an answer to Join.
-func (s *Server) joined(r Reply) {
-	if s.st.Members[r.Client] != nil {
-		return
+// joining begins the id of a task to join. The rest is different each time, as a client that was
+// refused may be mended.
+const joining = "join-"
+
+// joined takes an answer to Join. It errors where the carrier fails.
+func (s *Server) joined(ctx context.Context, r Reply) error {
+	if s.st.Members[r.Client] != nil || s.asked[r.Client] != r.ID {
+		return nil
 	}
 	if r.Lost != "" {
 		delete(s.asked, r.Client) // it may come again
 		s.o.Tell(fmt.Sprintf("client %s did not join: %s", r.Client, r.Lost))
-		return
+		return nil
 	}
 	a, err := unpack(r.Body)
 	switch {
 	case err != nil:
-		s.refuse(r.Client, err.Error())
-		return
+		return s.refuse(ctx, r.Client, err.Error())
 	case a.Refused != "":
-		s.refuse(r.Client, a.Refused)
-		return
+		s.refused(r.Client, a.Refused) // it knows
+		return nil
 	case a.Layout != s.o.Kit.Layout:
-		s.refuse(r.Client, "its plan is another")
-		return
+		return s.refuse(ctx, r.Client, "its plan is another")
 	case a.Examples <= 0 || a.From < 0 || a.From >= len(s.o.Local.Units()):
-		s.refuse(r.Client, fmt.Sprintf("it says that it has %d examples and trains from unit %d on", a.Examples, a.From))
-		return
+		return s.refuse(ctx, r.Client, fmt.Sprintf("it says that it has %d examples and trains from unit %d on", a.Examples, a.From))
 	case a.From > 0 && s.o.Settings.Secure:
-		s.refuse(r.Client, "it can afford only a part of what trains, and in a secure sum all clients train the same weights")
-		return
+		return s.refuse(ctx, r.Client, "it can afford only a part of what trains, and in a secure sum all clients train the same weights")
 	}
 	s.st.Members[r.Client] = &member{Examples: a.Examples, From: a.From, Why: a.Why, Counted: -1, Base: a.Base}
 	s.o.Events.Emit(&report.ClientEvent{Client: r.Client, Examples: a.Examples, From: a.From, Why: a.Why, Base: a.Base})
@@ -483,9 +494,17 @@ func (s *Server) joined(r Reply) {
 	if !s.o.Many || a.From > 0 {
 		s.o.Tell(text)
 	}
+	return nil
 }
 
-func (s *Server) refuse(client, why string) {
+// refuse tells a client that it cannot take part.
+func (s *Server) refuse(ctx context.Context, client, why string) error {
+	s.refused(client, why)
+	return s.o.Carrier.Dismiss(ctx, client, why)
+}
+
+// refused records that a client cannot take part.
+func (s *Server) refused(client, why string) {
 	s.st.Refused[client] = why
 	s.o.Events.Emit(&report.ClientEvent{Client: client, Refused: why})
 	s.o.Tell(fmt.Sprintf("client %s is refused: %s", client, why))

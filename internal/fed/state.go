@@ -15,6 +15,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/fed/freezing"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -95,6 +96,15 @@ func checksum(tensors map[string]*tensor.Tensor, head []byte) uint32 {
 		sum = crc32.Update(sum, crc32.IEEETable, tensors[name].Bytes)
 	}
 	return sum
+}
+
+// IDIn gives the ID of the federation in a folder; "" where it holds none.
+func IDIn(dir *run.RunDir) (string, error) {
+	s, err := loadState(dir.File(StateFile))
+	if s == nil || err != nil {
+		return "", err
+	}
+	return s.ID, nil
 }
 
 // loadState reads a state. It gives nil where there is none, and errors where it is damaged.

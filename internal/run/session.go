@@ -72,7 +72,7 @@ func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, err
 	from, val := sets.Places(&cfg)
 	opt := data.Options{Val: val, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: cfg.Augment, Budget: pictureBudget,
 		Task: cfg.Task, Table: cfg.FeedOptions().Table}
-	if cfg.Head == "keep" {
+	if opt.Own = sets.Own; opt.Own == nil && cfg.Head == "keep" {
 		if opt.Own, err = feed.ModelClasses(base.Model); err != nil {
 			return nil, err
 		}
@@ -93,6 +93,9 @@ func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, err
 	s.Cache = shared
 	if note != "" {
 		s.Notes = append(s.Notes, note)
+	}
+	if sets.Both {
+		return s, nil
 	}
 	leaks, err := data.Leaks(tr, held, nil)
 	s.Notes = append(s.Notes, leaks...)

@@ -12,6 +12,12 @@ import (
 type Sets struct {
 	Train, Val data.Place
 	Loss       task.LossFunc // nil: the task's own
+	// Both says that the training examples validate as well: nothing is held out, and that they are
+	// equal is no news.
+	Both bool
+	// Own are the classes that the examples must be of; nil: those that are found, or with option head
+	// keep those of the model.
+	Own *data.Own
 }
 
 // GivenData is the value of Config.Data if the program passes the examples.
@@ -23,7 +29,10 @@ func (s Sets) Places(c *config.Config) (train, val data.Place) {
 	if train.IsZero() {
 		train = data.Place{Path: c.Data}
 	}
-	if val.IsZero() {
+	switch {
+	case s.Both:
+		val = train
+	case val.IsZero():
 		val = data.Place{Path: c.Val}
 	}
 	return train, val

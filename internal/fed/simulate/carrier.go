@@ -111,6 +111,8 @@ func (c *carrier) Drop(_ context.Context, digest string) error {
 	return nil
 }
 
+func (c *carrier) Dismiss(context.Context, string, string) error { return nil }
+
 func (c *carrier) Forget(context.Context, string) error { return nil }
 
 // dropping loses the answers to training of a share of the clients, drawn by seed for each attempt at
