@@ -108,7 +108,8 @@ var imports = []struct {
 	{"internal/fed", "internal/fed/aggregate internal/fed/compress internal/fed/freezing internal/fed/mixture internal/fed/privacy internal/fed/secure internal/config internal/run internal/keep internal/split internal/report internal/task internal/safetensors internal/option internal/atomicfile internal/kernel internal/tensor internal/random internal/version", ""},
 	{"internal/fed/simulate", "internal/fed internal/fed/partition internal/run internal/keep internal/data internal/report internal/option internal/kernel internal/random", ""},
 	{"internal/fed/page", "internal/chart internal/fed internal/run internal/report", ""},
-	{"federate", ". internal/fed internal/fed/simulate internal/fed/page internal/run internal/config internal/report internal/task internal/option internal/atomicfile internal/kernel", ""},
+	{"internal/fed/link", "internal/fed internal/cluster internal/cluster/tree internal/run internal/keep internal/data internal/onnx internal/config internal/kernel internal/version", ""},
+	{"federate", ". internal/fed internal/fed/simulate internal/fed/link internal/fed/page internal/cluster internal/cache internal/run internal/config internal/report internal/task internal/option internal/atomicfile internal/kernel", ""},
 	{"cmd/permafrost", ". search federate",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }

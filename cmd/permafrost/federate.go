@@ -33,7 +33,7 @@ docs/federated.md says what each side sees of the others, and how to run it acro
   permafrost federate show tuned`,
 		Args: noArgs(),
 	}
-	cmd.AddCommand(federateSimulateCommand(), federateShowCommand())
+	cmd.AddCommand(federateSimulateCommand(), federateServerCommand(), federateClientCommand(), federateShowCommand())
 	return cmd
 }
 

@@ -92,10 +92,12 @@ func (c *Cluster) natsOptions() []nats.Option {
 			}
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			kind := Warned
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				c.denied.Store(&err)
+				kind = Denied
 			}
-			c.teller.say(Event{Kind: Warned, Text: fmt.Sprintf("%s: %v", c.where(), err)})
+			c.teller.say(Event{Kind: kind, Text: fmt.Sprintf("%s: %v", c.where(), err)})
 		}),
 	}
 	if c.opt.Group != "" {

@@ -20,6 +20,7 @@ const (
 	Lost         EventKind = "lost"        // the worker of an attempt fell silent
 	Dropped      EventKind = "dropped"     // a result that came after another
 	Warned       EventKind = "warned"      // what the server says of itself
+	Denied       EventKind = "denied"      // this side may not do what it tried
 )
 
 // Event is something that a person may want to see. Events of workers reach the queues of their

@@ -49,6 +49,12 @@ type Options struct {
 	Event func(Event)
 }
 
+// Check errors where Open would refuse the options. It reaches no server.
+func (o Options) Check() error {
+	_, err := o.withDefaults()
+	return err
+}
+
 func (o Options) withDefaults() (Options, error) {
 	if o.Wait == 0 {
 		o.Wait = 2 * time.Minute

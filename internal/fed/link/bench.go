@@ -48,7 +48,9 @@ func (b *bench) With(ctx context.Context, kit *fed.Kit, fn func(l *run.Local) er
 }
 
 // Affords says from where on the client can train.
-func (b *bench) Affords(l *run.Local) (from int, why string, err error) { return fed.Affords(l, b.memory) }
+func (b *bench) Affords(l *run.Local) (from int, why string, err error) {
+	return fed.Affords(l, b.memory)
+}
 
 // Fetched is how many bytes of the model came.
 func (b *bench) Fetched() int64 { return b.fetched }

@@ -56,9 +56,14 @@ func Work(ctx context.Context, o WorkOptions) error {
 		return err
 	}
 	o.Cluster.Version, o.Cluster.Group = cmp.Or(o.Cluster.Version, version.Version), GroupOf(o.Name)
+	working, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	o.Cluster.Event = func(e cluster.Event) {
 		if e.Text != "" {
 			o.Tell(e.Text)
+		}
+		if e.Kind == cluster.Denied {
+			end(&RefusedError{fmt.Sprintf("the server does not let this user take part as client %s: give the name and the address that belong together", o.Name)})
 		}
 	}
 	c, err := cluster.Open(ctx, o.Cluster)
@@ -69,8 +74,6 @@ func Work(ctx context.Context, o WorkOptions) error {
 	models := filepath.Join(o.Dir, "models")
 	tree.Prune(models, keepModels)
 	defer kernel.Use(o.Threads)()
-	working, end := context.WithCancelCause(ctx)
-	defer end(nil)
 	w := &worker{o: o, c: c, end: end, models: models, idle: time.AfterFunc(o.Idle, func() {
 		end(fmt.Errorf("no task has come for %v: is the server still running?", o.Idle))
 	})}

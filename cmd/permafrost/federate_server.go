@@ -1,0 +1,70 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/federate"
+	"github.com/permafrost-ml/permafrost/search"
+)
+
+func federateServerCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "server --model MODEL --val PATH --thaw S --rounds N --min-clients K [--nats URL | --listen ADDR] [--resume] --out DIR",
+		Short: "Make the rounds of a federation",
+		Long: `server makes the rounds of a federation whose clients join with permafrost federate client,
+on any machine. It has no training examples; those of --val measure each round.
+
+Without --nats the server is one of NATS itself: for clients of this machine, or with
+--listen for those of others. With --client NAME, given for each, nobody else may join, and
+the file DIR/clients/NAME.url has the address of a client with its own password. Give it to
+that client only. On a network that others can reach, add --tlscert and --tlskey.
+
+Ctrl-C ends the server after what it has written; --resume goes on, and so it does after a
+crash. Clients wait for it.`,
+		Example: `  permafrost federate server --model resnet.onnx --val photos/val --thaw last:1,head \
+    --rounds 20 --min-clients 2 --listen 0.0.0.0:4222 --client anna --client ben --out tuned
+  permafrost federate client --nats "$(cat anna.url)" --data photos`,
+		Args: noArgs(),
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	given, grouped := trainingFlags(fs)
+	var o federate.Options
+	var so federate.ServerOptions
+	var nats search.NATS
+	names := federationFlags(fs, &o)
+	bindNATS(fs, &nats, "`URL` of a NATS server with JetStream, where clients are met (default: a server of this process)")
+	fs.StringVar(&so.Listen, "listen", "", "`ADDR`, host:port, at which this process's own server takes clients, as 0.0.0.0:4222 (default: a free port for this machine only)")
+	fs.StringArrayVar(&so.Clients, "client", nil, "`NAME` of a client that may join, with a password of its own; may be given again (default: any)")
+	asJSON := jsonFlag(fs)
+	group(fs, "The federation", names...)
+	group(fs, "The connection", "nats", "listen", "client", "creds", "tlsca", "tlscert", "tlskey")
+	grouped()
+	group(fs, "Other", "json")
+	completeConfig(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := given.config()
+		if err != nil {
+			return err
+		}
+		so.NATS = federate.NATS(nats)
+		so.OnURL = func(client, address string) {
+			if client == "" {
+				note(cmd, "clients join with: permafrost federate client --nats %s --data PATH", address)
+			} else {
+				note(cmd, `client %s joins with: permafrost federate client --nats "$(cat %s)" --data PATH`, client, address)
+			}
+		}
+		o.OnNote = func(text string) { note(cmd, "%s", text) }
+		o.OnRound = func(r federate.Round) { printRound(cmd, r) }
+		r, err := federate.Serve(cmd.Context(), cfg, o, so)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), r)
+		}
+		return printFederation(cmd, r)
+	}
+	return cmd
+}
