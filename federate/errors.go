@@ -39,7 +39,7 @@ func failed(err error) error {
 
 // badInput is failed for errors that the user can mend.
 func badInput(err error) error {
-	if e := failed(err); e != err {
+	if e := failed(err); e != err || err == nil {
 		return e
 	}
 	return &failure{err, permafrost.ErrBadInput}

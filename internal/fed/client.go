@@ -14,6 +14,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/fed/freezing"
 	"github.com/permafrost-ml/permafrost/internal/fed/privacy"
 	"github.com/permafrost-ml/permafrost/internal/fed/secure"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
@@ -148,6 +149,9 @@ func (c *Client) join(ctx context.Context, t *Task) (*joined, error) {
 	}
 	j.answer.Base = c.o.Bench.Fetched()
 	c.in[t.Federation] = j
+	if n := j.answer.Base; n > 0 {
+		c.o.Tell(fmt.Sprintf("was sent the model, %s", report.ByteCount(n)))
+	}
 	c.o.Tell(fmt.Sprintf("takes part in federation %s with %d examples", t.Federation, j.answer.Examples))
 	return j, nil
 }
