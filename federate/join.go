@@ -48,6 +48,15 @@ func Join(ctx context.Context, o ClientOptions) error {
 	if err := o.check(); err != nil {
 		return badInput(err)
 	}
+	err := link.Work(ctx, o.work())
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return badInput(err)
+}
+
+// work are the options in the terms of package link.
+func (o *ClientOptions) work() link.WorkOptions {
 	dir, err := cache.DefaultDir()
 	if err != nil || dir == "off" {
 		dir = filepath.Join(os.TempDir(), "permafrost")
@@ -57,11 +66,7 @@ func Join(ctx context.Context, o ClientOptions) error {
 	if c.Wait == 0 {
 		c.Wait = 10 * time.Minute
 	}
-	err = link.Work(ctx, link.WorkOptions{Cluster: c, Name: o.name(), Model: o.Model, Data: o.Data, Memory: o.Memory, Threads: o.Threads, Idle: o.Idle, Dir: filepath.Join(dir, "federations"), Tell: o.OnNote})
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	}
-	return badInput(err)
+	return link.WorkOptions{Cluster: c, Name: o.name(), Model: o.Model, Data: o.Data, Memory: o.Memory, Threads: o.Threads, Idle: o.Idle, Dir: filepath.Join(dir, "federations"), Tell: o.OnNote}
 }
 
 // check errors where the options cannot be.

@@ -27,10 +27,8 @@ type WorkOptions struct {
 	Idle    time.Duration   // how long it waits for a task; 0: an hour
 	Dir     string          // for models that were sent, and for what it remembers from round to round
 	Tell    func(string)    // is given lines for a person, from any goroutine; nil: none
-
-	// For tests: what a task meets first, and what the client sends.
-	before func(t *fed.Task)
-	alter  func(round int, delta []float32)
+	// Before is told of each task, ahead of it; nil: none.
+	Before func(t *fed.Task)
 }
 
 // keepModels is how long a model that was sent stays after it was last used.
@@ -66,9 +64,9 @@ func Work(ctx context.Context, o WorkOptions) error {
 			end(&RefusedError{fmt.Sprintf("the server does not let this user take part as client %s: give the name and the address that belong together", o.Name)})
 		}
 	}
-	c, err := cluster.Open(ctx, o.Cluster)
+	c, err := cluster.Open(working, o.Cluster)
 	if err != nil {
-		return err
+		return ended(ctx, working, err)
 	}
 	defer c.Close()
 	models := filepath.Join(o.Dir, "models")
@@ -80,11 +78,18 @@ func Work(ctx context.Context, o WorkOptions) error {
 	defer w.idle.Stop()
 	o.Tell(fmt.Sprintf("client %s waits for tasks, %v at most", o.Name, o.Idle))
 	err = c.Work(working, o.Cluster.Group, o.Name, w.handle)
+	if err = ended(ctx, working, err); err == nil {
+		o.Tell("the federation is over")
+	}
+	return err
+}
+
+// ended is the error of work that ended with err: why it was ended, if it was.
+func ended(ctx, working context.Context, err error) error {
 	switch cause := context.Cause(working); {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(cause, errOver):
-		o.Tell("the federation is over")
 		return nil
 	case cause != nil:
 		return cause
@@ -131,8 +136,8 @@ func (w *worker) handle(ctx context.Context, j cluster.Job) ([]byte, error) {
 	if err := json.Unmarshal(task, &t); err != nil {
 		return nil, errMessage
 	}
-	if w.o.before != nil {
-		w.o.before(&t)
+	if w.o.Before != nil {
+		w.o.Before(&t)
 	}
 	if w.client == nil || w.federation != t.Federation || w.broken {
 		w.federation, w.client = t.Federation, w.join()
@@ -150,7 +155,7 @@ func (w *worker) handle(ctx context.Context, j cluster.Job) ([]byte, error) {
 func (w *worker) join() *fed.Client {
 	b := &bench{c: w.c, model: w.o.Model, data: w.o.Data, memory: w.o.Memory, dir: w.models, threads: w.o.Threads}
 	return fed.NewClient(fed.ClientOptions{
-		Name: w.o.Name, Bench: b, World: fed.NewWorld(w), Dir: filepath.Join(w.o.Dir, "clients"), Tell: w.o.Tell, Alter: w.o.alter,
+		Name: w.o.Name, Bench: b, World: fed.NewWorld(w), Dir: filepath.Join(w.o.Dir, "clients"), Tell: w.o.Tell,
 		Refused: func(err error, joined bool) {
 			if !joined {
 				w.end(&RefusedError{err.Error()})
