@@ -90,7 +90,7 @@ func (o *ClientOptions) check() error {
 	}
 	for name, path := range map[string]string{"data": o.Data, "model": o.Model} {
 		if _, err := os.Stat(path); path != "" && err != nil {
-			return option.Errorf(name, "%w", errors.Unwrap(err))
+			return option.Errorf(name, "%s: %w", path, errors.Unwrap(err))
 		}
 	}
 	return nil
