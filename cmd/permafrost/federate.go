@@ -30,6 +30,8 @@ the changes, and so on for some rounds. What is frozen never travels.
 
 docs/federated.md says what each side sees of the others, and how to run it across sites.`,
 		Example: `  permafrost federate simulate --model resnet.onnx --data photos --clients 10 --rounds 20 --out tuned
+  permafrost federate server --model resnet.onnx --val photos/val --rounds 20 --min-clients 2 --out tuned
+  permafrost federate client --nats nats://TOKEN@127.0.0.1:4222 --data photos/train
   permafrost federate show tuned`,
 		Args: noArgs(),
 	}
