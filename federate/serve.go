@@ -84,7 +84,7 @@ func Serve(ctx context.Context, cfg permafrost.Config, o Options, so ServerOptio
 	if err != nil {
 		return nil, badInput(err)
 	}
-	s, more, err := validating(ctx, &shared)
+	s, more, err := validating(ctx, &shared, &settings)
 	if err != nil {
 		return nil, badInput(err)
 	}
@@ -160,14 +160,21 @@ func Serve(ctx context.Context, cfg permafrost.Config, o Options, so ServerOptio
 }
 
 // validating prepares the session of a server: its examples of validation are all that it has.
-func validating(ctx context.Context, cfg *config.Config) (*run.Session, []string, error) {
+func validating(ctx context.Context, cfg *config.Config, f *fed.Settings) (*run.Session, []string, error) {
 	cfg.Data = cfg.Val
 	s, err := run.PrepareOn(ctx, *cfg, run.Sets{Both: true})
 	if err != nil {
 		return nil, nil, err
 	}
 	notes := s.Notes
-	fix(cfg, s)
+	if s, err = s.With(*cfg, s.Val, s.Val); err != nil {
+		return nil, nil, err
+	}
+	chosen, err := settle(ctx, cfg, s, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	notes = append(notes, chosen...)
 	if s, err = s.With(*cfg, s.Val, s.Val); err != nil {
 		return nil, nil, err
 	}
