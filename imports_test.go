@@ -94,6 +94,7 @@ var imports = []struct {
 	{"bench/regret", "internal/demo", ""},
 	{"bench/federate", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/same", "", ""},
+	{"bench/lossy", "", "golang.org/x/sys/unix"},
 	{"examples/loop", ".", ""},
 	{"examples/personalise", ".", ""},
 	{"examples/serve", ".", ""},
