@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +40,7 @@ type Carrier struct {
 
 	mu     sync.Mutex
 	queues map[place]*queue
+	put    map[string]bool // blobs that were put and not dropped
 }
 
 // place is the queue of a client for a batch of tasks.
@@ -53,7 +56,7 @@ var _ fed.Carrier = (*Carrier)(nil)
 
 // Open connects to the cluster, or starts a server of its own.
 func Open(ctx context.Context, o Options) (*Carrier, error) {
-	c := &Carrier{id: o.ID, tell: o.Tell, replies: make(chan fed.Reply, 64), failed: make(chan error, 1), queues: map[place]*queue{}}
+	c := &Carrier{id: o.ID, tell: o.Tell, replies: make(chan fed.Reply, 64), failed: make(chan error, 1), queues: map[place]*queue{}, put: map[string]bool{}}
 	if c.tell == nil {
 		c.tell = func(string) {}
 	}
@@ -200,6 +203,11 @@ func (c *Carrier) Next(ctx context.Context) (fed.Reply, error) {
 // Put stores bytes for all clients.
 func (c *Carrier) Put(ctx context.Context, content []byte) (string, error) {
 	d, err := c.c.Put(ctx, bytes.NewReader(content))
+	if err == nil {
+		c.mu.Lock()
+		c.put[string(d)] = true
+		c.mu.Unlock()
+	}
 	return string(d), err
 }
 
@@ -210,6 +218,9 @@ func (c *Carrier) Get(ctx context.Context, digest string) ([]byte, error) {
 
 // Drop takes away what was put.
 func (c *Carrier) Drop(ctx context.Context, digest string) error {
+	c.mu.Lock()
+	delete(c.put, digest)
+	c.mu.Unlock()
 	return c.c.Drop(ctx, cluster.Digest(digest))
 }
 
@@ -253,11 +264,15 @@ func (c *Carrier) Dismiss(ctx context.Context, client, why string) error {
 const dismissed = "dismissed"
 
 // End dismisses all clients that are there, waits a little until they have heard it, and takes away
-// what the cluster holds of the federation's tasks.
+// what the cluster holds of the federation, but for the model.
 func (c *Carrier) End(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	for _, client := range c.crowd.there() {
+	there, err := c.Present(ctx)
+	if err != nil {
+		return err
+	}
+	for _, client := range there {
 		if err := c.Dismiss(ctx, client, ""); err != nil {
 			return err
 		}
@@ -271,7 +286,14 @@ func (c *Carrier) End(ctx context.Context) error {
 		case <-hearing.Done():
 		}
 	}
-	return c.remove(ctx, func(place) bool { return true })
+	c.mu.Lock()
+	put := slices.Collect(maps.Keys(c.put))
+	c.mu.Unlock()
+	errs := []error{c.remove(ctx, func(place) bool { return true })}
+	for _, d := range put {
+		errs = append(errs, c.Drop(ctx, d))
+	}
+	return errors.Join(errs...)
 }
 
 // hear is how long End waits for clients.

@@ -13,10 +13,11 @@ import (
 )
 
 const (
-	// every is how often clients are asked whether they are there, and a client is there that was
-	// heard within fresh.
-	every = time.Second
-	fresh = 5 * time.Second
+	// every is how often clients are asked whether they are there, and answering how long one may
+	// take. A client is there that was heard within fresh.
+	every     = time.Second
+	answering = 2 * time.Second
+	fresh     = 5 * time.Second
 	// settling is how long a server that has just come waits for the connections of its clients.
 	settling = 2 * time.Second
 	// away is how long a client may be silent before nobody waits for its answer any more.
@@ -144,7 +145,11 @@ func (c *Carrier) heard(group string, e cluster.Event) {
 	case cluster.Refused:
 		c.crowd.leaves(client)
 		c.tell(fmt.Sprintf("client %s: %s", client, e.Text))
-	case cluster.Failed, cluster.Lost:
+	case cluster.Lost:
+		c.crowd.hears(client)
+		c.tell(fmt.Sprintf("client %s was away, and does task %s again", client, e.Job))
+	case cluster.Failed:
+		c.crowd.hears(client)
 		c.tell(fmt.Sprintf("client %s: %s", client, e.Text))
 	default:
 		c.crowd.hears(client)
@@ -156,7 +161,7 @@ func (c *Carrier) census() {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		if there, err := c.c.Answering(c.ctx, c.crowd.groups(), every); err == nil {
+		if there, err := c.c.Answering(c.ctx, c.crowd.groups(), answering); err == nil {
 			for _, g := range there {
 				c.crowd.hears(strings.TrimPrefix(g, groupPrefix))
 			}
