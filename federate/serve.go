@@ -89,7 +89,7 @@ func Serve(ctx context.Context, cfg permafrost.Config, o Options, so ServerOptio
 		return nil, badInput(err)
 	}
 	notes = append(notes, more...)
-	dir, log, err := folder(&shared, o.Resume)
+	dir, log, err := folder(&s.Config, o.Resume)
 	if err != nil {
 		return nil, badInput(err)
 	}
@@ -115,8 +115,10 @@ func Serve(ctx context.Context, cfg permafrost.Config, o Options, so ServerOptio
 		return nil, badInput(err)
 	}
 	defer carrier.Close()
-	in := fed.ServerOptions{Settings: settings, Carrier: carrier, ID: id, Dir: dir, Resume: o.Resume, Events: report.NewEvents(), Tell: func(text string) { o.note(text) },
+	pages := pages{dir: cfg.Out}
+	in := fed.ServerOptions{Settings: settings, Carrier: carrier, ID: id, Dir: dir, Resume: o.Resume, Events: report.NewEvents(), Notes: notes, Tell: func(text string) { o.note(text) },
 		LRs: shared.LRs(settings.Rounds).At, Ended: func(r *report.RoundEvent) {
+			pages.next()
 			if o.OnRound != nil {
 				o.OnRound(roundOf(r, &settings))
 			}
@@ -142,6 +144,9 @@ func Serve(ctx context.Context, cfg permafrost.Config, o Options, so ServerOptio
 		return nil, badInput(err)
 	}
 	out, err := server.Run(ctx)
+	if err := pages.last(); err != nil {
+		o.note(err.Error())
+	}
 	if err != nil {
 		return nil, badInput(err)
 	}
