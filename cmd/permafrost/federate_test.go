@@ -18,6 +18,7 @@ func TestFederate(t *testing.T) {
 		t.Skip("it starts processes and takes seconds")
 	}
 	world(t)
+	t.Setenv("PERMAFROST_CACHE", t.TempDir())
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
