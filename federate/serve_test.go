@@ -226,7 +226,7 @@ func TestServe(t *testing.T) {
 	}{
 		{"b0", ClientOptions{Model: filepath.Join(dir, "other.onnx")}, "is another model"},
 		{"b1", ClientOptions{Model: filepath.Join(dir, "tampered.onnx")}, "is another model"},
-		{"b2", ClientOptions{Data: filepath.Join(dir, "strange"), Model: filepath.Join(dir, "tiny.onnx")}, "no class purple"},
+		{"b2", ClientOptions{Data: filepath.Join(dir, "strange"), Model: filepath.Join(dir, "tiny.onnx")}, "no class purple (the data have blue, green, purple; by the federation the model has blue, green, red): rename them, or leave them out"},
 		{"b3", ClientOptions{Name: "c0"}, "does not let this user take part as client c0"},
 		{"b0", ClientOptions{NATS: NATS{URL: "-"}}, "Authorization"},
 	}

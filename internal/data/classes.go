@@ -114,7 +114,8 @@ type Own struct {
 	From     string   // where the names come from
 	Numbered bool     // Names are the numbers of the scores, as nothing names them
 	Several  bool     // several of them may apply to an example
-	Exact    bool     // the head is not trained: the data's classes must be among Names
+	Exact    bool     // the data's classes must be among Names, as where the head is not trained
+	Mend     string   // what helps where one is not, beside renaming it; "": to train the head
 }
 
 // order puts the data's classes in the order of a model's scores. It errors if the model knows only
@@ -166,7 +167,8 @@ func (o *Own) match(where string, classes []string) (ordered, remarks []string, 
 	case o.Numbered:
 		return nil, nil, fmt.Errorf("data: %s has the classes %s, and the model calls its own only by number (%s): name them in a labels.txt beside the model, one a line in the order of its scores", where, list(classes), list(o.Names))
 	}
-	return nil, nil, fmt.Errorf("data: %s: the model has no class %s (the data have %s; by %s the model has %s): rename them, or tune the model to them with permafrost fit", where, list(unknown), list(classes), o.From, list(o.Names))
+	mend := cmp.Or(o.Mend, "tune the model to them with permafrost fit")
+	return nil, nil, fmt.Errorf("data: %s: the model has no class %s (the data have %s; by %s the model has %s): rename them, or %s", where, list(unknown), list(classes), o.From, list(o.Names), mend)
 }
 
 // Order puts the data's names in the order of the model's scores if its own head is kept.

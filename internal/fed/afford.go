@@ -32,7 +32,7 @@ func Affords(l *run.Local, bytes int64) (from int, why string, err error) {
 			return from, why, nil
 		}
 		if from == len(units)-1 {
-			return 0, "", fmt.Errorf("it can spend %s on training, and %s alone takes %s", report.ByteCount(bytes), units[from], report.ByteCount(need))
+			return 0, "", fmt.Errorf("it can spend %s on training, and %s alone takes %s: let it have that much", report.ByteCount(bytes), units[from], report.ByteCount(need))
 		}
 	}
 	return 0, "", nil

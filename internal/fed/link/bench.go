@@ -78,7 +78,7 @@ func (b *bench) open(ctx context.Context, kit *fed.Kit) (*run.Local, error) {
 	})
 	sets := run.Sets{Both: true}
 	if len(kit.Classes) > 0 {
-		sets.Own = &data.Own{Names: kit.Classes, From: "the federation", Exact: true}
+		sets.Own = &data.Own{Names: kit.Classes, From: "the federation", Exact: true, Mend: "leave them out"}
 	}
 	s, err := run.PrepareOn(ctx, cfg, sets)
 	if err != nil {
@@ -93,7 +93,7 @@ func (b *bench) open(ctx context.Context, kit *fed.Kit) (*run.Local, error) {
 		return nil, err
 	}
 	if err := kit.Check(l); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: run one version of Permafrost on both sides, with the files that belong to the model", err)
 	}
 	kept, err := keep.NewShelf(s.Train).At(ctx, s.Net, s.KeepOptions())
 	if err != nil {
