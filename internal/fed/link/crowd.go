@@ -49,7 +49,7 @@ func (c *crowd) hears(client string) {
 func (c *crowd) leaves(client string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.heard[client] = time.Time{}
+	c.heard[client] = time.Now().Add(-fresh) // it may be back before it is away for long
 }
 
 // there lists the clients that are there, in order.
