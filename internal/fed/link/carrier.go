@@ -178,15 +178,23 @@ func (c *Carrier) reply(ctx context.Context, client string, r cluster.Result) fe
 		out.Lost = fmt.Sprintf("it failed %d times: %s", len(r.Poisoned), r.Poisoned[len(r.Poisoned)-1])
 		return out
 	}
-	body, err := unwrap(r.Body, func(d cluster.Digest) ([]byte, error) {
-		return c.c.Uploaded(ctx, GroupOf(client), d, mostAnswer)
-	})
+	process, message, err := cutProcess(r.Body)
+	if err == nil && c.crowd.twice(client, process) {
+		err = errTwice
+	}
+	if err == nil {
+		out.Body, err = unwrap(message, func(d cluster.Digest) ([]byte, error) {
+			return c.c.Uploaded(ctx, GroupOf(client), d, mostAnswer)
+		})
+	}
 	if err != nil {
 		out.Lost = err.Error()
 	}
-	out.Body = body
 	return out
 }
+
+// errTwice says that answers of one client come from two processes, which have other examples.
+var errTwice = errors.New("two processes answer under its name: stop one, or give them names of their own")
 
 // Next waits for the next answer.
 func (c *Carrier) Next(ctx context.Context) (fed.Reply, error) {

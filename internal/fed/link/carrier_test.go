@@ -40,7 +40,8 @@ func echo(t *testing.T, ctx context.Context, url, client string) {
 				return nil, err
 			}
 			answer := reversed(task)
-			return wrap(answer, func() (cluster.Digest, error) { return c.Upload(ctx, GroupOf(client), answer) })
+			message, err := wrap(answer, func() (cluster.Digest, error) { return c.Upload(ctx, GroupOf(client), answer) })
+			return append([]byte("12345678"), message...), err
 		})
 	}()
 	t.Cleanup(func() { stop(); <-ended; c.Close() })
@@ -144,6 +145,14 @@ func TestCrowd(t *testing.T) {
 	if len(lost) != 1 || lost[0].Client != "ben" || lost[0].ID != "r00000-1-a" || lost[0].Lost == "" || len(c.lost()) > 0 {
 		t.Errorf("%+v", lost)
 	}
+	for i, s := range []struct {
+		process string
+		twice   bool
+	}{{"a", false}, {"a", false}, {"b", false}, {"b", false}, {"a", true}, {"a", false}, {"c", false}, {"a", true}} {
+		if c.twice("anna", s.process) != s.twice {
+			t.Errorf("answer %d, of process %s: twice is %v", i, s.process, !s.twice)
+		}
+	}
 	c.leaves("anna")
 	if there := c.there(); !slices.Equal(there, []string{"cleo"}) || !slices.Equal(c.groups(), []string{"fed-anna", "fed-ben", "fed-cleo"}) {
 		t.Errorf("%v are there of %v", there, c.groups())
@@ -156,5 +165,8 @@ func TestMessages(t *testing.T) {
 		if _, err := unwrap(b, nil); err == nil {
 			t.Errorf("%q is read", b)
 		}
+	}
+	if _, _, err := cutProcess([]byte("1234567")); err == nil {
+		t.Error("an answer of no process is read")
 	}
 }

@@ -72,7 +72,7 @@ func Work(ctx context.Context, o WorkOptions) error {
 	models := filepath.Join(o.Dir, "models")
 	tree.Prune(models, keepModels)
 	defer kernel.Use(o.Threads)()
-	w := &worker{o: o, c: c, end: end, models: models, idle: time.AfterFunc(o.Idle, func() {
+	w := &worker{o: o, c: c, end: end, models: models, id: newProcess(), idle: time.AfterFunc(o.Idle, func() {
 		end(fmt.Errorf("no task has come for %v: is the server still running?", o.Idle))
 	})}
 	defer w.idle.Stop()
@@ -104,6 +104,7 @@ type worker struct {
 	end    context.CancelCauseFunc
 	models string
 	idle   *time.Timer
+	id     string // of this process
 
 	federation string
 	client     *fed.Client // of that federation
@@ -126,7 +127,7 @@ func (w *worker) handle(ctx context.Context, j cluster.Job) ([]byte, error) {
 		} else {
 			w.end(errOver)
 		}
-		return []byte{}, nil
+		return []byte(w.id), nil
 	}
 	task, err := unwrap(j.Body, func(d cluster.Digest) ([]byte, error) { return w.Get(ctx, string(d)) })
 	if err != nil {
@@ -148,7 +149,8 @@ func (w *worker) handle(ctx context.Context, j cluster.Job) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wrap(answer, func() (cluster.Digest, error) { return w.c.Upload(ctx, GroupOf(w.o.Name), answer) })
+	message, err := wrap(answer, func() (cluster.Digest, error) { return w.c.Upload(ctx, GroupOf(w.o.Name), answer) })
+	return append([]byte(w.id), message...), err
 }
 
 // join makes a client that knows no federation yet.

@@ -30,10 +30,11 @@ type crowd struct {
 	since time.Time
 	heard map[string]time.Time            // by client
 	open  map[string]map[string]time.Time // tasks without an answer, and when they were asked for
+	procs map[string][]string             // processes that answered, by client, the last one at the end
 }
 
 func newCrowd(groups []string) *crowd {
-	c := &crowd{since: time.Now(), heard: map[string]time.Time{}, open: map[string]map[string]time.Time{}}
+	c := &crowd{since: time.Now(), heard: map[string]time.Time{}, open: map[string]map[string]time.Time{}, procs: map[string][]string{}}
 	for _, g := range groups {
 		c.heard[strings.TrimPrefix(g, groupPrefix)] = time.Time{}
 	}
@@ -92,6 +93,20 @@ func (c *crowd) answered(client, id string) {
 	defer c.mu.Unlock()
 	c.heard[client] = time.Now()
 	delete(c.open[client], id)
+}
+
+// twice notes which process of a client answers, and reports whether one answers again after another
+// had: a client that starts again has a new process, and the old one is gone.
+func (c *crowd) twice(client, process string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := c.procs[client]
+	before := slices.Index(all, process)
+	if before >= 0 {
+		all = slices.Delete(all, before, before+1)
+	}
+	c.procs[client] = append(all, process)
+	return before >= 0 && before < len(all)
 }
 
 func (c *crowd) forget(prefix string) {

@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"strings"
 
@@ -43,6 +44,19 @@ func wrap(content []byte, store func() (cluster.Digest, error)) ([]byte, error) 
 	}
 	d, err := store()
 	return append([]byte{stored}, d...), err
+}
+
+// An answer has in front of its message which process it is of, so that two under one name are found.
+const processLen = 8
+
+func newProcess() string { return rand.Text()[:processLen] }
+
+// cutProcess divides an answer.
+func cutProcess(answer []byte) (process string, message []byte, err error) {
+	if len(answer) < processLen {
+		return "", nil, errMessage
+	}
+	return string(answer[:processLen]), answer[processLen:], nil
 }
 
 // unwrap gives the content of a message, which load loads where it was stored.
