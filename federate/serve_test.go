@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -93,7 +92,7 @@ func (p process) start(t *testing.T) *exec.Cmd {
 }
 
 func kill(cmd *exec.Cmd) {
-	_ = cmd.Process.Signal(syscall.SIGKILL)
+	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 }
 
