@@ -1,0 +1,67 @@
+package fed
+
+import (
+	"strings"
+
+	"github.com/permafrost-ml/permafrost/internal/option"
+)
+
+// goOn takes up the state in the folder.
+func (s *Server) goOn() error {
+	path := s.o.Dir.File(StateFile)
+	st, err := loadState(path)
+	if err != nil || st == nil {
+		return err
+	}
+	settings := st.Settings
+	settings.Rounds, settings.Deadline, settings.Wait = s.o.Settings.Rounds, s.o.Settings.Deadline, s.o.Settings.Wait // may change
+	if s.o.Settings.Epsilon > 0 {
+		settings.Rounds = st.Settings.Rounds // the noise was made for them
+	}
+	switch {
+	case settings != s.o.Settings:
+		return option.Errorf("resume", "the federation in %s has other options: give those that it began with, or another folder", s.o.Dir.Path)
+	case len(st.weights) != s.n:
+		return option.Errorf("resume", "the federation in %s thaws %d numbers, this one %d: give the plan that it began with", s.o.Dir.Path, len(st.weights), s.n)
+	}
+	st.Steps, st.Settings = nil, s.o.Settings // their bytes may be gone
+	s.st = st
+	of := func(prefix string) map[string][]float32 {
+		out := map[string][]float32{}
+		for name, x := range st.memory {
+			if rest, ok := strings.CutPrefix(name, prefix); ok {
+				out[rest] = x
+			}
+		}
+		return out
+	}
+	if err := s.optimizer.Restore(of("optimizer/")); err != nil {
+		return err
+	}
+	if s.apf != nil && st.Round > 0 {
+		if err := s.apf.Restore(of("apf/")); err != nil {
+			return err
+		}
+	}
+	if s.o.Settings.Epsilon > 0 && len(st.Records) > 0 {
+		return s.accountant.Add(s.mechanism(), len(st.Records))
+	}
+	return nil
+}
+
+// save writes the state, where there is a folder.
+func (s *Server) save() error {
+	if s.o.Dir == nil {
+		return nil
+	}
+	s.st.memory = map[string][]float32{}
+	for name, x := range s.optimizer.State() {
+		s.st.memory["optimizer/"+name] = x
+	}
+	if s.apf != nil {
+		for name, x := range s.apf.State() {
+			s.st.memory["apf/"+name] = x
+		}
+	}
+	return s.st.save(s.o.Dir.File(StateFile))
+}
