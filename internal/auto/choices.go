@@ -211,7 +211,7 @@ func (a *auto) beliefs() []search.Choice {
 	}
 	var out []search.Choice
 	for _, c := range a.choices {
-		b := search.Choice{Rate: c.rate, Adapter: c.cfg.Adapter != "", Probed: c.probed, Work: c.fitWork}
+		b := search.Choice{Rate: c.rate, Adapter: c.cfg.Adapter != "", Probed: c.probed, Changes: c.changes, Work: c.fitWork}
 		switch {
 		case b.Adapter:
 			b.Depth = 0.5
