@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
-	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -35,7 +34,7 @@ func (a *auto) regularise(sets run.Sets) {
 	if !task.KindOf(s.Task).Answers.Classes {
 		return
 	}
-	if a.user.Augment == "" && s.Base.Feed.Kind() == feed.KindPicture && s.Net.Headed.Fresh {
+	if a.user.Augment == "" && s.Pictures() && s.Net.Headed.Fresh {
 		a.augment = augment
 		s.Notes = append(s.Notes, fmt.Sprintf("what more than the head trains gets pictures that are cut and coloured at random (option augment %s; option augment none is without)", augment))
 	}
