@@ -184,10 +184,12 @@ type AutoChoice struct {
 	Adapter string   `json:"adapter,omitempty"` // that trains beside the frozen layers
 	LR      float64  `json:"lr"`
 	Epochs  int      `json:"epochs"`
-	Start   string   `json:"start"`  // none, or probe: from a head that was first trained alone
-	Text    string   `json:"text"`   // the choice in one line
-	Why     string   `json:"why"`    // the reason in sentences
-	Metric  string   `json:"metric"` // of the scores
+	Start   string   `json:"start"`         // none, or probe: from a head that was first trained alone
+	Augment string   `json:"augment"`       // how its training examples change at random, or none
+	Weights string   `json:"class_weights"` // none, or balanced
+	Text    string   `json:"text"`          // the choice in one line
+	Why     string   `json:"why"`           // the reason in sentences
+	Metric  string   `json:"metric"`        // of the scores
 
 	Advised    string          `json:"advised,omitempty"` // what Advise recommends without trials
 	Candidates []AutoCandidate `json:"candidates"`
@@ -257,7 +259,7 @@ func autoOf(r *run.Result) *AutoChoice {
 		return nil
 	}
 	return &AutoChoice{
-		Thaw: a.Thaw, Adapter: a.Adapter, LR: a.LR, Epochs: a.Epochs, Start: a.Start, Text: a.Text, Why: a.Why, Metric: a.Metric, Advised: a.Advised,
+		Thaw: a.Thaw, Adapter: a.Adapter, LR: a.LR, Epochs: a.Epochs, Start: a.Start, Augment: a.Augment, Weights: a.Weights, Text: a.Text, Why: a.Why, Metric: a.Metric, Advised: a.Advised,
 		Candidates: each(a.Candidates, func(c auto.Candidate) AutoCandidate { return AutoCandidate(c) }),
 		Trials:     each(a.Trials, func(t auto.Trial) AutoTrial { return AutoTrial(t) }),
 		Parts:      a.Parts, Examples: a.Examples, Work: a.Work, Limit: a.Limit, Grid: a.Grid, Seconds: a.Seconds,

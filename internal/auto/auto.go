@@ -53,15 +53,16 @@ var shares = []float64{0.125, 0.25, 0.5, 1}
 
 // auto is the state of one search.
 type auto struct {
-	session  *run.Session  // on all training examples
-	user     config.Config // as given by the user; 0 stands for not given
-	emit     func(report.Event)
-	examples int // of training and validation
-	began    time.Time
-	advice   *choose.Advice
+	session *run.Session  // on all training examples
+	user    config.Config // as given by the user; 0 stands for not given
+	emit    func(report.Event)
+	began   time.Time
+	advice  *choose.Advice
 
 	parts   []part
 	choices []*choice
+	augment string // how deep plans change their training examples, "" not at all
+	changed changed
 	trainer trainer
 	trials  []*trial // in the order in which they were measured, each of its last measurement
 	belief  *search.Belief
@@ -124,7 +125,7 @@ func (a *auto) heads(ctx context.Context) error {
 		a.guess = mean(badness(a.trials[:1])[0])
 	}
 	c := a.choices[0]
-	a.own = c.fitWork + c.frozen(float64(c.cfg.Epochs), a.examples)
+	a.own = c.fitWork + c.frozen(a.session.Train.Len(), a.session.Val.Len())
 	a.price = headPrice * a.guess / a.own
 	return nil
 }
@@ -221,7 +222,7 @@ func (a *auto) cost(c, part int, share float64) float64 {
 	p := a.parts[part]
 	w := of.fit(epochs, p.trained, p.heldOut)
 	if !a.encoded[of.digest] {
-		w += of.frozen(epochs, p.trained+p.heldOut)
+		w += of.frozen(p.trained, p.heldOut)
 	}
 	return w
 }

@@ -23,7 +23,8 @@ const (
 // part is a division of the training examples.
 type part struct {
 	train, held      *data.Dataset
-	trained, heldOut int // examples in them
+	at               []int // the training examples in the whole
+	trained, heldOut int   // examples in them
 }
 
 // divide divides the training examples. Each example is held out in one part, and nearly equal ones
@@ -56,7 +57,7 @@ func divideBy(s *run.Session, near []int, seed uint64) ([]part, error) {
 		train := slices.Concat(slices.Delete(slices.Clone(all), i, i+1)...)
 		slices.Sort(train)
 		held = held[:min(len(held), maxHeldOut)]
-		parts = append(parts, part{s.Train.Subset(train), s.Train.HeldOutSubset(held), len(train), len(held)})
+		parts = append(parts, part{s.Train.Subset(train), s.Train.HeldOutSubset(held), train, len(train), len(held)})
 	}
 	return parts, nil
 }
@@ -66,6 +67,7 @@ type bench struct {
 	session *run.Session
 	choices []*choice
 	parts   []part
+	changed *changed
 	open    []*pausing // the longest waiting first
 }
 
@@ -121,7 +123,15 @@ func (b *bench) take(ctx context.Context, c, p int) (*pausing, error) {
 	}
 	cfg := b.choices[c].cfg
 	cfg.Keep, cfg.Patience, cfg.Out = "last", 0, ""
-	s, err := b.session.With(cfg, b.parts[p].train, b.parts[p].held)
+	tr := b.parts[p].train
+	if b.choices[c].changes {
+		all, err := b.changed.train(ctx)
+		if err != nil {
+			return nil, err
+		}
+		tr = all.Subset(b.parts[p].at)
+	}
+	s, err := b.session.With(cfg, tr, b.parts[p].held)
 	if err != nil {
 		return nil, err
 	}

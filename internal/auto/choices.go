@@ -32,6 +32,7 @@ type choice struct {
 	digest  string        // of the plan
 	params  int
 	head    bool // a fresh head and nothing else
+	changes bool // trains on examples that are changed at random, which the user did not ask for
 	work    run.Work
 	fitWork float64 // of a fit to all training examples, without the frozen part
 	failed  string  // why it cannot be chosen, "" where it can
@@ -67,6 +68,9 @@ func (a *auto) plans() []plan {
 func (a *auto) choice(p plan, rate float64, probed bool) (*choice, error) {
 	cfg := a.user
 	cfg.Auto, cfg.Budget, cfg.Thaw, cfg.Adapter = false, 0, p.thaw, p.adapter
+	if p.name() != "head" {
+		cfg.Augment = cmp.Or(cfg.Augment, a.augment)
+	}
 	if probed {
 		cfg.Start = "probe"
 	}
@@ -76,6 +80,7 @@ func (a *auto) choice(p plan, rate float64, probed bool) (*choice, error) {
 	}
 	c := &choice{name: p.name(), rate: rate, probed: probed, cfg: s.Config, digest: s.Plans.Ever.Digest(), head: s.Net.Headed.Fresh && s.HeadOnly(),
 		params: s.Plans.Ever.Thawed(s.Net.Set).Elements()}
+	c.changes = a.user.Augment == "" && c.cfg.Augment != "none"
 	c.cfg.LR *= math.Pow(3, rate)
 	c.cfg.Out = a.user.Out
 	if err := s.Check(); err != nil {
@@ -87,18 +92,40 @@ func (a *auto) choice(p plan, rate float64, probed bool) (*choice, error) {
 	return c, err
 }
 
-// fit is the work of training for so many epochs, without that of the frozen part.
+// fit is the work of training for so many epochs, without that of a frozen part whose values are kept.
 func (c *choice) fit(epochs float64, examples, held int) float64 {
+	w := c.live(epochs, examples, held)
+	if c.anew() {
+		w += epochs * float64(examples) * c.work.Frozen
+	}
+	return w
+}
+
+// live is the work of the part that trains.
+func (c *choice) live(epochs float64, examples, held int) float64 {
 	steps := (examples + c.cfg.Batch - 1) / c.cfg.Batch
 	return epochs * (float64(examples)*c.work.Live + float64(held)*c.work.Live/3 + float64(steps)*c.work.Step)
 }
 
-// frozen is the work of the frozen part. Its values are kept, unless every epoch has other examples.
-func (c *choice) frozen(epochs float64, examples int) float64 {
-	if c.cfg.Augment != "none" && c.cfg.CacheVariants == 0 || c.cfg.Cache == "off" {
-		return epochs * float64(examples) * c.work.Frozen
+// anew reports whether the frozen part computes in every epoch: nothing is kept, or every epoch has
+// other examples.
+func (c *choice) anew() bool {
+	return c.cfg.Augment != "none" && c.cfg.CacheVariants == 0 || c.cfg.Cache == "off"
+}
+
+// frozen is the work of the frozen part on examples whose values are kept: of held-out ones alone
+// where training examples differ in every epoch.
+func (c *choice) frozen(trained, held int) float64 {
+	if c.anew() {
+		trained = 0
 	}
-	return float64(examples) * c.work.Frozen
+	return float64(trained+held) * c.work.Frozen
+}
+
+// plain is the work of a fit as the grid has it: as the user asks for it, and with the frozen part
+// computed once.
+func (c *choice) plain(trained, held int) (once, each float64) {
+	return float64(trained+held) * c.work.Frozen, c.live(float64(c.cfg.Epochs), trained, held)
 }
 
 // enter makes the choices: every plan at every rate, and deep ones also from a head that was
@@ -123,7 +150,8 @@ func (a *auto) enter() error {
 		bases, of = append(bases, c), append(of, p)
 		switch c.name {
 		case "head", "last:1", "last:2", "last:4", "all":
-			a.grid += float64(len(rates))*c.fitWork + c.frozen(float64(c.cfg.Epochs), a.examples)
+			once, each := c.plain(a.session.Train.Len(), a.session.Val.Len())
+			a.grid += once + float64(len(rates))*each
 		}
 	}
 	a.limit = math.Max(minLimit, gridShare*a.grid)
@@ -137,11 +165,11 @@ func (a *auto) enter() error {
 		}
 	}
 	for i, c := range bases {
-		if c.cfg.Adapter == "" && !c.head && c.name != "all" && c.fitWork > nearlyAll*most && most > 0 {
+		if !c.head && c.name != "all" && c.fitWork > nearlyAll*most && most > 0 && (c.cfg.Adapter == "" || c.changes) {
 			continue
 		}
 		for _, rate := range rates {
-			if rate != 0 && (a.user.LR != 0 || c.failed != "") {
+			if rate != 0 && (a.user.LR != 0 || c.failed != "" || rate < 0 && c.changes) { // what changes learns slower already
 				continue
 			}
 			if rate != 0 {
@@ -152,7 +180,8 @@ func (a *auto) enter() error {
 			}
 			a.choices = append(a.choices, c)
 		}
-		if c = bases[i]; !c.head && c.failed == "" && a.session.Net.Headed.Fresh && a.user.Start != "probe" {
+		// a head is trained alone on kept values, which examples that change have not
+		if c = bases[i]; !c.head && !c.changes && c.failed == "" && a.session.Net.Headed.Fresh && a.user.Start != "probe" {
 			w, err := a.choice(of[i], 0, true)
 			if err != nil {
 				return err
@@ -182,7 +211,7 @@ func (a *auto) beliefs() []search.Choice {
 	}
 	var out []search.Choice
 	for _, c := range a.choices {
-		b := search.Choice{Rate: c.rate, Adapter: c.cfg.Adapter != "", Probed: c.probed, Work: c.fitWork}
+		b := search.Choice{Rate: c.rate, Adapter: c.cfg.Adapter != "", Probed: c.probed, Changes: c.changes, Work: c.fitWork}
 		switch {
 		case b.Adapter:
 			b.Depth = 0.5
@@ -190,6 +219,9 @@ func (a *auto) beliefs() []search.Choice {
 			b.Depth = float64(1+slices.Index(deep, c.name)) / float64(len(deep))
 		}
 		b.Mean = a.advised(c, b.Depth)
+		if c.changes && c.rate > 0 {
+			b.Mean += changedUp * b.Depth
+		}
 		out = append(out, b)
 	}
 	return out

@@ -67,7 +67,7 @@ func Fit(ctx context.Context, cfg config.Config, sets run.Sets, sinks ...report.
 		return nil, err
 	}
 	s.Notes = append(s.Notes, notes...)
-	a, err := begin(s, cfg, near, log.emit)
+	a, err := begin(s, cfg, sets, near, log.emit)
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +83,12 @@ func Fit(ctx context.Context, cfg config.Config, sets run.Sets, sinks ...report.
 }
 
 // begin prepares the search. Examples that are nearly equal stay together in the parts.
-func begin(s *run.Session, cfg config.Config, near []int, emit func(report.Event)) (*auto, error) {
+func begin(s *run.Session, cfg config.Config, sets run.Sets, near []int, emit func(report.Event)) (*auto, error) {
 	name, _ := s.Task.NewMetrics().Metric()
-	a := &auto{session: s, user: cfg, emit: emit, began: time.Now(), examples: s.Train.Len() + s.Val.Len(), encoded: map[string]bool{},
+	a := &auto{session: s, user: cfg, emit: emit, began: time.Now(), encoded: map[string]bool{},
 		report: &Report{Metric: name, Trials: []Trial{}, Candidates: []Candidate{}, Examples: s.Train.Len()}}
 	var err error
+	a.regularise(sets)
 	if a.parts, err = divide(s, near); err != nil {
 		return nil, err
 	}
@@ -96,7 +97,7 @@ func begin(s *run.Session, cfg config.Config, near []int, emit func(report.Event
 
 // choose searches for the best choice.
 func (a *auto) choose(ctx context.Context) (won int, err error) {
-	b := &bench{session: a.session, choices: a.choices, parts: a.parts}
+	b := &bench{session: a.session, choices: a.choices, parts: a.parts, changed: &a.changed}
 	defer b.close()
 	a.trainer = b
 	switch {
@@ -164,7 +165,14 @@ func (l *last) first(ctx context.Context) error {
 
 // prepare makes the session of a choice's fit to all training examples.
 func (l *last) prepare(ctx context.Context, c int, sinks ...report.Sink) (*run.Session, error) {
-	s, err := l.session.With(l.auto.choices[c].cfg, l.session.Train, l.session.Val)
+	tr := l.session.Train
+	if l.auto.choices[c].changes {
+		var err error
+		if tr, err = l.auto.changed.train(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s, err := l.session.With(l.auto.choices[c].cfg, tr, l.session.Val)
 	if err != nil {
 		return nil, err
 	}

@@ -21,9 +21,11 @@ type Report struct {
 	Adapter string   `json:"adapter,omitempty"`
 	LR      float64  `json:"lr"`
 	Epochs  int      `json:"epochs"`
-	Start   string   `json:"start"` // none, or probe: from a head that was trained alone
-	Text    string   `json:"text"`  // the choice, in one line
-	Why     string   `json:"why"`   // the reason, in sentences
+	Start   string   `json:"start"`         // none, or probe: from a head that was trained alone
+	Augment string   `json:"augment"`       // how its training examples change at random, or none
+	Weights string   `json:"class_weights"` // none, or balanced
+	Text    string   `json:"text"`          // the choice, in one line
+	Why     string   `json:"why"`           // the reason, in sentences
 	Metric  string   `json:"metric"`
 
 	Advised    string      `json:"advised,omitempty"` // what advise recommends, without trials
@@ -89,7 +91,7 @@ func (a *auto) tell(s search.Step, m *measured, took float64) {
 // conclude fills in the outcome.
 func (a *auto) conclude(won int) {
 	r, w := a.report, a.choices[won]
-	r.Thaw, r.Adapter, r.LR, r.Epochs, r.Start = w.cfg.Thaw, w.cfg.Adapter, w.cfg.LR, w.cfg.Epochs, w.cfg.Start
+	r.Thaw, r.Adapter, r.LR, r.Epochs, r.Start, r.Augment, r.Weights = w.cfg.Thaw, w.cfg.Adapter, w.cfg.LR, w.cfg.Epochs, w.cfg.Start, w.cfg.Augment, w.cfg.ClassWeights
 	r.Parts, r.Work, r.Grid = len(a.parts), a.spent, a.grid
 	if !math.IsInf(a.limit, 0) {
 		r.Limit = a.limit

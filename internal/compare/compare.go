@@ -116,6 +116,7 @@ func prepare(ctx context.Context, plans []Plan, sets run.Sets, seed uint64, try 
 	for _, p := range plans {
 		cfg := p.Config
 		cfg.Seed, cfg.Out = seed, ""
+		cfg.Settle()
 		var s *run.Session
 		var err error
 		if len(all) == 0 || cfg.Augment != all[0].Config.Augment {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"flag"
 	"time"
 
@@ -29,7 +30,7 @@ type Config struct {
 	MaxLength   int      `yaml:"max_length" json:"max_length" arg:"N" help:"tokens of a text that the model gets at most (0: what it takes)"`
 	Input       []string `yaml:"input" json:"input" arg:"NAME=VALUE" help:"an input of the model that is the same for every example: a number, zeros, or the tensor of a file (.pb, .safetensors); may be given again (default: zeros for states, nothing in caches)"`
 	Shape       []string `yaml:"shape" json:"shape" arg:"INPUT=SIZES" help:"sizes of the open axes of an input, and of the axes of the same names, as input_ids=1,128; or of the axes of a name, as sequence=128; may be given again"`
-	Augment     string   `yaml:"augment" json:"augment" arg:"SPEC" help:"random changes of the training examples: flip, vflip, crop:A, color:X, rand:N:M of pictures, noise:DB, gain:DB, shift:S of sounds, or none; help augment explains"`
+	Augment     string   `yaml:"augment" json:"augment" arg:"SPEC" help:"random changes of the training examples: flip, vflip, crop:A, color:X, rand:N:M of pictures, noise:DB, gain:DB, shift:S of sounds, or none (default: none; crop:0.7,color:0.2 where --auto thaws for pictures); help augment explains"`
 
 	Thaw      []string      `yaml:"thaw" json:"thaw" arg:"S" help:"weights to train, as selectors; may be given again (default: head)"`
 	Freeze    []string      `yaml:"freeze" json:"freeze" arg:"S" help:"weights to take away from those thawed; may be given again"`
@@ -66,7 +67,7 @@ type Config struct {
 	WeightDecay    *float64 `yaml:"weight_decay" json:"weight_decay" arg:"X" help:"decay of every thawed weight (default: 0.01 for adamw, sparing norms and biases; 0 for sgd)"`
 	Calibrate      string   `yaml:"calibrate" json:"calibrate" arg:"KIND" help:"choose by held-out training examples a new head's learning rate, if --lr is not given, and what to divide the scores by so that their probabilities hold: auto where only a head trains; on: always, for the time of one more fit, of four with few examples; or off"`
 	LabelSmoothing float64  `yaml:"label_smoothing" json:"label_smoothing" arg:"X" help:"probability spread over all classes"`
-	ClassWeights   string   `yaml:"class_weights" json:"class_weights" arg:"KIND" help:"none, or balanced: rare classes count more"`
+	ClassWeights   string   `yaml:"class_weights" json:"class_weights" arg:"KIND" help:"none, or balanced: rare classes count more (default: none; balanced where --auto has few examples)"`
 	LRMult         []string `yaml:"lr_mult" json:"lr_mult" arg:"SELECTOR=X" help:"X times the learning rate for the weights that a selector names; may be given again, the last one counts"`
 	LayerDecay     float64  `yaml:"layer_decay" json:"layer_decay" arg:"X" help:"X times the learning rate for each block further from the head (0: the same for all)"`
 	Rates          string   `yaml:"rates" json:"rates" arg:"KIND" help:"auto-rgn: the learning rate of each weight in proportion to its relative gradient"`
@@ -92,11 +93,16 @@ type Config struct {
 // DefaultConfig returns the default value of every option.
 func DefaultConfig() Config {
 	return Config{
-		Augment: "none", Thaw: []string{}, Freeze: []string{}, BatchNorm: "auto", AdapterTargets: []string{}, Input: []string{}, Shape: []string{},
+		Thaw: []string{}, Freeze: []string{}, BatchNorm: "auto", AdapterTargets: []string{}, Input: []string{}, Shape: []string{},
 		Cut: "none", Skip: []string{}, Head: "linear", HeadActivation: "relu", Attach: []string{}, Start: "none", Pool: "auto",
-		Accumulate: 1, Optimizer: "adamw", LRSchedule: "cosine", ClassWeights: "none", Calibrate: "auto", Keep: "best", LRMult: []string{},
+		Accumulate: 1, Optimizer: "adamw", LRSchedule: "cosine", Calibrate: "auto", Keep: "best", LRMult: []string{},
 		Seed: 1, Cache: "auto", CachePrecision: "float32",
 	}
+}
+
+// Settle gives the words that the user left open the value that changes nothing.
+func (c *Config) Settle() {
+	c.Augment, c.ClassWeights = cmp.Or(c.Augment, "none"), cmp.Or(c.ClassWeights, "none")
 }
 
 // Bind defines one flag for every option on fs, see option.Bind.

@@ -99,7 +99,7 @@ func TestConfigValidate(t *testing.T) {
 		"batchnorm: ":       func(c *Config) { c.BatchNorm = "train" },
 		"pool: ":            func(c *Config) { c.Pool = "sum" },
 		"lr_schedule: ":     func(c *Config) { c.LRSchedule = "linear" },
-		"class_weights: ":   func(c *Config) { c.ClassWeights = "" },
+		"class_weights: ":   func(c *Config) { c.ClassWeights = "even" },
 		"keep: ":            func(c *Config) { c.Keep = "first" },
 		"cache: ":           func(c *Config) { c.Cache = "on" },
 		"epochs: ":          func(c *Config) { c.Epochs = -1 },

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"path/filepath"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
@@ -57,5 +58,5 @@ func (c *Config) NetworkOptions() split.Options {
 
 // KeepOptions returns the options for keeping values at the frontier.
 func (c *Config) KeepOptions() keep.Options {
-	return keep.Options{Where: c.Cache, Budget: c.CacheBudget, Precision: c.CachePrecision, Variants: c.CacheVariants, Augment: c.Augment, Seed: c.Seed, Model: filepath.Base(c.Model)}
+	return keep.Options{Where: c.Cache, Budget: c.CacheBudget, Precision: c.CachePrecision, Variants: c.CacheVariants, Augment: cmp.Or(c.Augment, "none"), Seed: c.Seed, Model: filepath.Base(c.Model)}
 }

@@ -29,7 +29,7 @@ func (c *Config) Validate() error {
 		{"optimizer", c.Optimizer},
 		{"lr_schedule", c.LRSchedule},
 		{"calibrate", c.Calibrate},
-		{"class_weights", c.ClassWeights},
+		{"class_weights", cmp.Or(c.ClassWeights, "none")},
 		{"keep", c.Keep},
 		{"cache", c.Cache},
 		{"cache_precision", c.CachePrecision},

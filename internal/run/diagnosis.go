@@ -25,9 +25,11 @@ func (f *loop) diagnose() *report.Diagnosis {
 
 // augmentable reports whether option augment takes examples of this kind.
 func (s *Session) augmentable() bool {
-	kind := s.Base.Feed.Kind()
-	return kind == feed.KindPicture || kind == feed.KindSound
+	return s.Pictures() || s.Base.Feed.Kind() == feed.KindSound
 }
+
+// Pictures reports whether the examples are pictures.
+func (s *Session) Pictures() bool { return s.Base.Feed.Kind() == feed.KindPicture }
 
 // depth says how much of the model trained in any stage.
 func (s *Session) depth() diagnose.Depth {

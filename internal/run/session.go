@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/calibrate"
@@ -63,26 +65,18 @@ func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, err
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cfg.Settle()
 	defer kernel.Use(cfg.Threads)()
 	base, err := split.Open(cfg.Model, sets.FeedOptions(&cfg))
 	if err != nil {
 		return nil, err
 	}
 	base.Loss = sets.Loss
-	from, val := sets.Places(&cfg)
-	opt := data.Options{Val: val, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: cfg.Augment, Budget: pictureBudget,
-		Task: cfg.Task, Table: cfg.FeedOptions().Table}
-	if opt.Own = sets.Own; opt.Own == nil && cfg.Head == "keep" {
-		if opt.Own, err = feed.ModelClasses(base.Model); err != nil {
-			return nil, err
-		}
-	}
 	shared, note, err := keep.OpenCache(cfg.KeepOptions())
 	if err != nil {
 		return nil, err
 	}
-	keep.Remember(shared, base.Feed, &opt)
-	tr, held, err := base.Feed.Open(ctx, from, opt)
+	tr, held, err := openData(ctx, &cfg, base, shared, sets)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +96,32 @@ func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, err
 	return s, err
 }
 
+// openData opens the training and validation examples.
+func openData(ctx context.Context, cfg *config.Config, base *split.Base, shared *cache.Cache, sets Sets) (tr, held *data.Dataset, err error) {
+	from, val := sets.Places(cfg)
+	opt := data.Options{Val: val, Seed: cfg.Seed, Workers: kernel.Threads(), Augment: cfg.Augment, Budget: pictureBudget,
+		Task: cfg.Task, Table: cfg.FeedOptions().Table}
+	if opt.Own = sets.Own; opt.Own == nil && cfg.Head == "keep" {
+		if opt.Own, err = feed.ModelClasses(base.Model); err != nil {
+			return nil, nil, err
+		}
+	}
+	keep.Remember(shared, base.Feed, &opt)
+	return base.Feed.Open(ctx, from, opt)
+}
+
+// Augmented opens the training examples of a prepared session again, to be changed at random as
+// option augment says. It errors if they are not the same as before.
+func (s *Session) Augmented(ctx context.Context, sets Sets, augment string) (*data.Dataset, error) {
+	cfg := s.asked
+	cfg.Augment = augment
+	tr, _, err := openData(ctx, &cfg, s.Base, s.Cache, sets)
+	if err == nil && !slices.Equal(tr.Examples, s.Train.Examples) {
+		err = errors.New("the training examples changed while they were read again: let nothing write to them during a fit")
+	}
+	return tr, err
+}
+
 // pictureBudget limits the resized pictures in memory, in bytes.
 const pictureBudget = 256 << 20
 
@@ -112,6 +132,7 @@ func NewSession(cfg config.Config, base *split.Base, tr, val *data.Dataset) (*Se
 
 // newSession makes a session whose plan is completed by resolve.
 func newSession(cfg config.Config, base *split.Base, tr, val *data.Dataset, resolve func(*freeze.Set, *freeze.Plan) error) (*Session, error) {
+	cfg.Settle()
 	s := &Session{asked: cfg, Base: base, Train: tr, Val: val, Notes: append([]string(nil), base.Notes...)}
 	s.Notes = append(s.Notes, tr.Notes()...)
 	if !val.HeldOut {

@@ -13,6 +13,7 @@ type Choice struct {
 	Rate    float64 // learning rate over the usual one, as a logarithm to base 3
 	Adapter bool    // trains beside frozen layers
 	Probed  bool    // starts from a head that was trained alone
+	Changes bool    // every epoch has its examples changed at random
 	Mean    float64 // what is expected beforehand, over what is usual for the depth
 	Work    float64 // of the fit that follows where it is chosen
 }
@@ -77,6 +78,7 @@ const (
 	curveMean, curveSD = 1.6, 0.4 // what a fit gains from its start to its end, common to all
 	upCurveMean        = 0.8      // more than that with three times the rate and everything thawed
 	upCurveSD          = 0.4
+	changedCurve       = 0.2  // more than that with examples that change, evenly to the end
 	ownCurveSD         = 0.22 // of each choice by itself
 
 	// what held-out training examples say of a choice is not all true of new ones: of each choice, and
@@ -193,6 +195,9 @@ func (b *Belief) expected(x place) float64 {
 	c := &b.Choices[x.choice]
 	m := c.before()
 	if c.Depth > 0 {
+		if c.Changes {
+			m += changedCurve * (1 - x.share)
+		}
 		m += curveMean*early(x.share) + upCurveMean*(1-x.share)*(1-x.share)*c.Depth*math.Max(0, c.Rate)
 	}
 	return m
