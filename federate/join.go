@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/cluster"
+	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/fed/link"
 	"github.com/permafrost-ml/permafrost/internal/option"
 )
@@ -46,13 +46,13 @@ type ClientOptions struct {
 // client cannot take part, as with another model, and where the waits of the options are over.
 func Join(ctx context.Context, o ClientOptions) error {
 	if err := o.check(); err != nil {
-		return badInput(err)
+		return failure.BadInput(err)
 	}
 	err := link.Work(ctx, o.work())
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return badInput(err)
+	return failure.BadInput(err)
 }
 
 // work are the options in the terms of package link.
@@ -108,12 +108,7 @@ func (o *ClientOptions) name() string {
 	if err != nil {
 		host = "client"
 	}
-	clean := strings.Map(func(r rune) rune {
-		if r < 128 && (r == '-' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z') {
-			return r
-		}
-		return '-'
-	}, host)
+	clean := cluster.NameFrom(host)
 	path, err := filepath.Abs(o.Data)
 	if err != nil {
 		path = o.Data

@@ -3,10 +3,12 @@ package federate
 import (
 	"bytes"
 	"fmt"
-	"github.com/permafrost-ml/permafrost/internal/run"
 	"io"
 	"path/filepath"
 	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/failure"
+	"github.com/permafrost-ml/permafrost/internal/run"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/fed"
@@ -25,7 +27,7 @@ const (
 func Read(dir string) (*Result, error) {
 	record, err := fed.ReadRecord(dir)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	r := &Result{State: record.State(), Refused: record.Refused, Metric: "accuracy", Seconds: record.Seconds, ParamsTotal: record.Plan.ParamsTotal, ParamsThawed: record.Plan.ParamsThawed,
 		Notes: record.Warnings, Out: dir}
@@ -48,7 +50,7 @@ func Read(dir string) (*Result, error) {
 func Page(dir string) ([]byte, error) {
 	record, err := fed.ReadRecord(dir)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	var b bytes.Buffer
 	if err := page.Write(&b, record, dir); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/cluster"
 	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/fed"
 	"github.com/permafrost-ml/permafrost/internal/fed/link"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -75,28 +76,28 @@ func Serve(ctx context.Context, cfg permafrost.Config, o Options, so ServerOptio
 	began := time.Now()
 	settings := o.settings()
 	if err := settings.Check(); err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	if err := so.check(&cfg); err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	shared, notes, err := training(config.Config(cfg), &settings)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	s, more, err := validating(ctx, &shared, &settings)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	notes = append(notes, more...)
 	dir, log, err := folder(&s.Config, o.Resume)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	home := cfg.Out // of the server's files
 	if dir == nil {
 		if home, err = os.MkdirTemp("", "permafrost-federation-"); err != nil {
-			return nil, failed(err)
+			return nil, failure.Of(err)
 		}
 		defer os.RemoveAll(home)
 	} else {
@@ -105,14 +106,14 @@ func Serve(ctx context.Context, cfg permafrost.Config, o Options, so ServerOptio
 	o.note(notes...)
 	id, err := idIn(dir)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	carrier, err := so.open(ctx, home, id, func(text string) { o.note(text) })
 	if err != nil {
 		if dir != nil && !o.Resume {
 			_ = os.RemoveAll(dir.Path)
 		}
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	defer carrier.Close()
 	pages := pages{dir: cfg.Out}
@@ -130,25 +131,25 @@ func Serve(ctx context.Context, cfg permafrost.Config, o Options, so ServerOptio
 		in.Events.Subscribe(log)
 	}
 	if in.Kit, err = link.Pack(ctx, carrier.Cluster(), s, shared); err != nil {
-		return nil, failed(err)
+		return nil, failure.Of(err)
 	}
 	standard, err := s.Standard(ctx)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	if in.Local, err = s.Local(standard); err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	server, err := fed.NewServer(ctx, in)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	out, err := server.Run(ctx)
 	if err := pages.last(); err != nil {
 		o.note(err.Error())
 	}
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	if err := carrier.End(ctx); err != nil {
 		o.note(fmt.Sprintf("what the server of NATS holds of the federation stays there: %v", err))
@@ -156,7 +157,7 @@ func Serve(ctx context.Context, cfg permafrost.Config, o Options, so ServerOptio
 	if so.URL == "" {
 		carrier.Close()
 		if err := os.RemoveAll(filepath.Join(home, storeDir)); err != nil {
-			return nil, failed(err)
+			return nil, failure.Of(err)
 		}
 	}
 	r := resultOf(out, s, &settings)

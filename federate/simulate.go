@@ -7,6 +7,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/fed/simulate"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/report"
@@ -44,31 +45,31 @@ func Simulate(ctx context.Context, cfg permafrost.Config, o Options, c Clients) 
 	settings := o.settings()
 	settings.Seeded = settings.Epsilon > 0 && !c.SecretNoise
 	if err := settings.Check(); err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	shared, notes, err := training(config.Config(cfg), &settings)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	s, err := run.Prepare(ctx, shared)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	notes = append(notes, s.Notes...)
 	own, err := s.With(shared, s.Val, s.Val)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	chosen, err := settle(ctx, &shared, own, &settings)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	notes = append(notes, chosen...)
 	if s, err = s.With(shared, s.Train, s.Val); err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	if err := s.Check(); err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	if settings.Seeded {
 		notes = append(notes, "the noise is drawn by seed, so that the simulation can be repeated: it protects nobody")
@@ -76,11 +77,11 @@ func Simulate(ctx context.Context, cfg permafrost.Config, o Options, c Clients) 
 	in := simulate.Options{Session: s, Settings: settings, Clients: cmp.Or(c.Number, 10), Partition: cmp.Or(c.Partition, "iid"), Drop: c.Drop, Malicious: c.Malicious, Lie: cmp.Or(c.Lie, "flip"),
 		Memory: c.Memory, Resume: o.Resume, Events: report.NewEvents(), Notes: notes, Tell: func(text string) { o.note(text) }}
 	if err := in.Check(); err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	dir, log, err := folder(&s.Config, o.Resume)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	if dir != nil {
 		defer log.Close()
@@ -100,7 +101,7 @@ func Simulate(ctx context.Context, cfg permafrost.Config, o Options, c Clients) 
 		o.note(err.Error())
 	}
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	r := resultOf(out, s, &settings)
 	r.Notes, r.Out, r.Seconds, r.PeakRSS = notes, cfg.Out, time.Since(began).Seconds(), report.PeakRSS()

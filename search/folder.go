@@ -9,6 +9,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/trials"
 	"github.com/permafrost-ml/permafrost/internal/trials/page"
 )
@@ -21,7 +22,7 @@ const PageFile = page.File
 func Page(dir string) ([]byte, error) {
 	record, err := trials.ReadRecord(dir)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	var b bytes.Buffer
 	if err := page.Write(&b, record, dir); err != nil {
@@ -52,11 +53,11 @@ func writePage(dir string) error {
 func Replay(dir string, trial int) (permafrost.Config, error) {
 	record, err := trials.ReadRecord(dir)
 	if err != nil {
-		return permafrost.Config{}, badInput(err)
+		return permafrost.Config{}, failure.BadInput(err)
 	}
 	cfg, err := record.Replay(trial)
 	if err != nil {
-		return permafrost.Config{}, badInput(err)
+		return permafrost.Config{}, failure.BadInput(err)
 	}
 	return permafrost.Config(cfg), nil
 }
@@ -98,7 +99,7 @@ func List(dir string) ([]Summary, error) {
 		return nil
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		err = badInput(err)
+		err = failure.BadInput(err)
 	}
 	return out, err
 }

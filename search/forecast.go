@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/permafrost-ml/permafrost"
+	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 )
@@ -56,11 +57,11 @@ func DryRun(ctx context.Context, cfg permafrost.Config, o Options) (*Forecast, e
 	defer kernel.Use(cfg.Threads)()
 	s, _, err := prepare(ctx, cfg, o)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	f, err := s.Forecast(ctx)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	h := &f.Header
 	out := &Forecast{Trials: h.Trials, Points: f.Size, Rungs: h.Rungs, Share: f.Share, Known: f.Known, Lag: h.Lag, Parts: h.Parts, Examples: h.Examples, HeldOut: h.HeldOut,

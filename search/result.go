@@ -3,6 +3,7 @@ package search
 import (
 	"slices"
 
+	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
 
@@ -34,11 +35,11 @@ const (
 func Read(dir string) (*Result, error) {
 	record, err := trials.ReadRecord(dir)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	r, err := resultOf(record)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	r.Out = dir
 	return r, nil

@@ -24,6 +24,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 	"github.com/permafrost-ml/permafrost/internal/trials"
@@ -86,7 +87,7 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 	defer kernel.Use(cfg.Threads)()
 	s, shown, err := prepare(ctx, cfg, o)
 	if err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	defer shown.end()
 	if o.Workers == nil || s.Record().Final != nil {
@@ -95,24 +96,24 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 		err = runOn(ctx, s, &o, cfg.Out, func(text string) { shown.note(text, o.OnNote) })
 	}
 	if err != nil {
-		return nil, failed(errors.Join(err, writePage(cfg.Out)))
+		return nil, failure.Of(errors.Join(err, writePage(cfg.Out)))
 	}
 	best, err := s.Record().Best()
 	if err != nil {
-		return nil, badInput(errors.Join(err, writePage(cfg.Out)))
+		return nil, failure.BadInput(errors.Join(err, writePage(cfg.Out)))
 	}
 	if s.Record().Final == nil { // else a search was resumed that had ended
 		shown.fit(best)
 		if _, err := s.Fit(ctx, best); err != nil {
-			return nil, failed(err)
+			return nil, failure.Of(err)
 		}
 	}
 	r, err := resultOf(s.Record())
 	if err != nil {
-		return nil, failed(err)
+		return nil, failure.Of(err)
 	}
 	r.Out, r.Notes = cfg.Out, s.Notes
-	return r, failed(writePage(cfg.Out))
+	return r, failure.Of(writePage(cfg.Out))
 }
 
 // prepare reads the options.

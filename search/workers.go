@@ -10,6 +10,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/cluster"
+	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/option"
 	"github.com/permafrost-ml/permafrost/internal/trials"
 	"github.com/permafrost-ml/permafrost/internal/trials/workers"
@@ -166,7 +167,7 @@ type WorkerOptions struct {
 // minutes, and where a search has another version of Permafrost.
 func Work(ctx context.Context, o WorkerOptions) error {
 	if o.URL == "" {
-		return badInput(option.Errorf("nats", "it is missing: name the server at which the search meets its workers"))
+		return failure.BadInput(option.Errorf("nats", "it is missing: name the server at which the search meets its workers"))
 	}
 	if o.Name == "" {
 		o.Name = workerName()
@@ -183,7 +184,7 @@ func Work(ctx context.Context, o WorkerOptions) error {
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return badInput(err)
+	return failure.BadInput(err)
 }
 
 // workerName is host name and process, of what a name may have.
@@ -192,11 +193,6 @@ func workerName() string {
 	if err != nil {
 		host = "worker"
 	}
-	clean := strings.Map(func(r rune) rune {
-		if r < 128 && (r == '-' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z') {
-			return r
-		}
-		return '-'
-	}, host)
+	clean := cluster.NameFrom(host)
 	return fmt.Sprintf("%s-%d", clean, os.Getpid())
 }

@@ -50,3 +50,13 @@ func placeOf(subject string) (p place, ok bool) {
 	}
 	return place{parts[2], parts[3], parts[4]}, true
 }
+
+// NameFrom makes a text that of a group, a queue, a job or a worker: what a name cannot have becomes -.
+func NameFrom(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 128 && (r == '-' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z') {
+			return r
+		}
+		return '-'
+	}, text)
+}

@@ -1,4 +1,5 @@
-package federate
+// Package failure gives the errors of the public sub-packages the kinds of package permafrost.
+package failure
 
 import (
 	"context"
@@ -27,19 +28,17 @@ func (f *failure) As(target any) bool {
 	return ok
 }
 
-func failed(err error) error {
-	if err == nil {
-		return nil
-	}
+// Of is err, and permafrost.ErrInterrupted too where a context has ended.
+func Of(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return &failure{err, permafrost.ErrInterrupted}
 	}
 	return err
 }
 
-// badInput is failed for errors that the user can mend.
-func badInput(err error) error {
-	if e := failed(err); e != err || err == nil {
+// BadInput is Of for errors that the user can mend: any other is permafrost.ErrBadInput too.
+func BadInput(err error) error {
+	if e := Of(err); e != err || err == nil {
 		return e
 	}
 	return &failure{err, permafrost.ErrBadInput}
