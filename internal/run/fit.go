@@ -39,6 +39,8 @@ type loop struct {
 	scores *calibrate.Scores // logits of the validation examples, see Held.Scores
 	final  *task.Metrics     // validation of the written weights, if no epoch validated them
 
+	mistakes mistakes // of the last validation, where there is a run folder
+
 	kept   kept
 	holder holder
 }
@@ -49,6 +51,8 @@ type kept struct {
 	unsaved bool                      // best is newer than the file
 	saved   time.Time                 // when the last checkpoint was written
 	cost    time.Duration             // how long writing it took
+
+	mistakes mistakes // of the best epoch; none where a checkpoint gave it
 }
 
 // holder is the caller that controls a fit between two steps, see Held.

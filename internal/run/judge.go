@@ -56,7 +56,7 @@ func (f *loop) judge(ctx context.Context) (val *task.Metrics, best bool, err err
 		return nil, false, err
 	}
 	if best = f.st.Best.Observe(f.st.Epoch, val.Score()); best && !f.session.Brief {
-		f.kept.best, f.kept.unsaved = f.weights(), true
+		f.kept.best, f.kept.unsaved, f.kept.mistakes = f.weights(), true, f.mistakes
 	}
 	return val, best, nil
 }

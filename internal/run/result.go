@@ -47,6 +47,12 @@ type Result struct {
 	Classes   []string      `json:"classes,omitempty"`
 	Val       *task.Metrics `json:"-"`
 
+	// Mistakes are the worst mistakes of the written weights on the validation examples, the worst
+	// first, and MistakesCount is how many there were; for a fit with a run folder.
+	Mistakes      []Mistake `json:"-"`
+	MistakesCount int       `json:"-"`
+	Session       *Session  `json:"-"` // whose fit it was
+
 	// Each is the metrics of every single validation example at the last epoch, if the session
 	// asked for them.
 	Each []*task.Metrics `json:"-"`

@@ -114,6 +114,7 @@ func (f *loop) finish(began time.Time) (*Result, error) {
 		after = freeze.Digests(f.session.Net.Set, f.session.Plans.Ever)
 	}
 	r := &Result{
+		Session: f.session,
 		Epochs: f.st.Epoch, Examples: f.session.Train.Len(), Plan: f.session.Plans.Ever, CacheBytes: f.cached, Classes: f.session.Task.Names(),
 		FrozenDigestBefore: freeze.Total(f.session.digests), FrozenDigestAfter: freeze.Total(after), BestEpoch: f.bestEpoch(),
 		ParamsTotal: f.session.Net.Set.Elements(), ParamsThawed: f.session.Plans.Ever.Thawed(f.session.Net.Set).Elements(),
@@ -145,6 +146,7 @@ func (f *loop) finish(began time.Time) (*Result, error) {
 		end.Status = "stopped"
 	}
 	if f.dir != nil {
+		r.Mistakes, r.MistakesCount = f.ofWritten()
 		r.Out = f.dir.Path
 		n, err := f.write(after)
 		if err != nil {

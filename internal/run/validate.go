@@ -10,7 +10,7 @@ import (
 
 // validate measures the current weights on the validation examples.
 func (f *loop) validate(ctx context.Context) (*task.Metrics, error) {
-	f.scores = nil
+	f.scores, f.mistakes = nil, mistakes{}
 	return f.measureOn(ctx, f.session.Val, f.frontier.Val)
 }
 
@@ -36,6 +36,9 @@ func (f *loop) measureOn(ctx context.Context, ds *data.Dataset, examples *keep.E
 		f.session.Task.Measure(m, scores, labels)
 		if f.session.heldOut != nil && ds == f.session.Val {
 			f.collect(scores.F32(), labels[0].I64())
+		}
+		if f.dir != nil && ds == f.session.Val {
+			f.findMistakes(ds, b, scores)
 		}
 		if f.session.MeasureEach && ds == f.session.Val {
 			f.measureEach(b, scores)
