@@ -92,7 +92,7 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	for _, v := range p.base.Model.Outputs {
 		in.Outputs = append(in.Outputs, fmt.Sprintf("%s %v%s", v.Name, v.DType, symbolic(v.Shape, v.Dims)))
 	}
-	if err := in.layers(t); err != nil {
+	if err := in.layers(t, t.net.Plan); err != nil {
 		return nil, err
 	}
 	if n := p.lengthNote(o.Config.Data != ""); n != "" {

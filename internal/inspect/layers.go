@@ -55,8 +55,9 @@ func symbolic(s tensor.Shape, dims []string) string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-// layers groups weights that can train into layers and blocks, and adds up the operations of one example for each.
-func (in *Inspection) layers(t *trainable) error {
+// layers groups weights that can train into layers and blocks, with their states in the plan, and
+// adds up the operations of one example for each.
+func (in *Inspection) layers(t *trainable, plan *freeze.Plan) error {
 	ops := map[string]string{}
 	for _, n := range t.net.Headed.Graph.Nodes {
 		ops[n.Name] = n.Op
@@ -90,7 +91,7 @@ func (in *Inspection) layers(t *trainable) error {
 			}
 		}
 		l := &in.Layers[k]
-		e := t.net.Plan.Of(w.Name)
+		e := plan.Of(w.Name)
 		owner[w.Name] = k
 		l.Weights = append(l.Weights, WeightState{w.Name, w.Role, w.Value.Type.Shape, e.State})
 		if !w.Role.Trains() {

@@ -115,7 +115,7 @@ func (f *loop) finish(began time.Time) (*Result, error) {
 	}
 	r := &Result{
 		Session: f.session,
-		Epochs: f.st.Epoch, Examples: f.session.Train.Len(), Plan: f.session.Plans.Ever, CacheBytes: f.cached, Classes: f.session.Task.Names(),
+		Epochs:  f.st.Epoch, Examples: f.session.Train.Len(), Plan: f.session.Plans.Ever, CacheBytes: f.cached, Classes: f.session.Task.Names(),
 		FrozenDigestBefore: freeze.Total(f.session.digests), FrozenDigestAfter: freeze.Total(after), BestEpoch: f.bestEpoch(),
 		ParamsTotal: f.session.Net.Set.Elements(), ParamsThawed: f.session.Plans.Ever.Thawed(f.session.Net.Set).Elements(),
 		FrozenAgain: f.session.frozenAgain(),

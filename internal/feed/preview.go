@@ -1,0 +1,55 @@
+package feed
+
+import (
+	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/data/picture"
+	"github.com/permafrost-ml/permafrost/internal/data/sound"
+)
+
+// thumbnailPixels is the longer side of the preview of a picture.
+const thumbnailPixels = 96
+
+// Preview is the picture as the model gets it, smaller.
+func (s *pictures) Preview(i int) (*data.Preview, error) {
+	file, _, err := s.Files.Read(i, picture.MaxFile)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.feed.Canvas(file, true)
+	if err != nil {
+		return nil, err
+	}
+	mime, b, err := r.Thumbnail(thumbnailPixels)
+	return &data.Preview{MIME: mime, Bytes: b}, err
+}
+
+// The preview of a sound: its beginning, as loud as can be.
+const (
+	previewRate    = 8000
+	previewSeconds = 3
+)
+
+// Preview is the beginning of the sound, at a low rate.
+func (s *sounds) Preview(i int) (*data.Preview, error) {
+	r, _, err := s.Files.Open(i)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	c, err := sound.Decode(r, 0)
+	if err != nil {
+		return nil, err
+	}
+	samples, rate := c.Samples[:min(len(c.Samples), previewSeconds*c.Rate)], c.Rate
+	if rate > previewRate {
+		samples, rate = sound.Resample(samples, rate, previewRate), previewRate
+	}
+	if peak := peakOf(samples); peak > 0 {
+		loud := make([]float32, len(samples))
+		for k, v := range samples {
+			loud[k] = v / peak
+		}
+		samples = loud
+	}
+	return &data.Preview{MIME: "audio/wav", Bytes: sound.WAV(samples, rate)}, nil
+}
