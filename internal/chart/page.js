@@ -31,46 +31,52 @@
     if (e.key === "Escape") { kept = null; show(null); }
   });
 
-  // The table is sorted by a click on a heading.
-  const body = document.querySelector("tbody");
-  all("thead th").forEach((th, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(...th.childNodes);
-    th.append(button);
-    button.addEventListener("click", () => {
-      const down = th.getAttribute("aria-sort") === "ascending";
-      for (const o of all("thead th")) o.removeAttribute("aria-sort");
-      th.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const value = (row) => {
-        const cell = row.cells[column];
-        return th.dataset.kind === "number" ? (cell.dataset.v === undefined ? null : Number(cell.dataset.v)) : cell.textContent || null;
-      };
-      const order = (a, b) => {
-        const x = value(a), y = value(b);
-        if (x === null || y === null) return (x === null) - (y === null);
-        const by = typeof x === "number" ? x - y : x.localeCompare(y, undefined, { numeric: true });
-        return down ? -by : by;
-      };
-      body.append(...[...body.rows].sort(order));
+  // A table is sorted by a click on a heading.
+  for (const table of all("table")) {
+    if (!table.tHead) continue;
+    const body = table.tBodies[0], headings = [...table.tHead.rows[0].cells];
+    headings.forEach((th, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...th.childNodes);
+      th.append(button);
+      button.addEventListener("click", () => {
+        const down = th.getAttribute("aria-sort") === "ascending";
+        for (const o of headings) o.removeAttribute("aria-sort");
+        th.setAttribute("aria-sort", down ? "descending" : "ascending");
+        const value = (row) => {
+          const cell = row.cells[column];
+          return th.dataset.kind === "number" ? (cell.dataset.v === undefined ? null : Number(cell.dataset.v)) : cell.textContent || null;
+        };
+        const order = (a, b) => {
+          const x = value(a), y = value(b);
+          if (x === null || y === null) return (x === null) - (y === null);
+          const by = typeof x === "number" ? x - y : x.localeCompare(y, undefined, { numeric: true });
+          return down ? -by : by;
+        };
+        body.append(...[...body.rows].sort(order));
+      });
     });
-  });
+  }
 
-  // The filter hides rows, and fades their marks.
-  const filter = document.getElementById("filter"), count = document.getElementById("count");
-  filter.closest("p").hidden = false;
-  filter.addEventListener("input", () => {
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let n = 0;
-    for (const row of body.rows) {
-      const text = (row.dataset.tip + " " + row.textContent).toLowerCase();
-      const fits = words.every((w) => text.includes(w));
-      row.hidden = !fits;
-      n += fits;
-      for (const e of marks.get(row.dataset.t)) if (e !== row) e.classList.toggle("off", !fits);
-    }
-    count.textContent = words.length ? n + " of " + body.rows.length : "";
-  });
+  // A filter hides rows of its table, and fades their marks.
+  for (const filter of all(".filter input")) {
+    const line = filter.closest("p"), count = line.querySelector("[role=status]");
+    const body = filter.closest("section").querySelector("tbody");
+    line.hidden = false;
+    filter.addEventListener("input", () => {
+      const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let n = 0;
+      for (const row of body.rows) {
+        const text = ((row.dataset.tip || "") + " " + row.textContent).toLowerCase();
+        const fits = words.every((w) => text.includes(w));
+        row.hidden = !fits;
+        n += fits;
+        for (const e of marks.get(row.dataset.t) || []) if (e !== row) e.classList.toggle("off", !fits);
+      }
+      count.textContent = words.length ? n + " of " + body.rows.length : "";
+    });
+  }
 
   for (const button of all(".copy")) {
     if (!navigator.clipboard) break; // pages from the disk may not have it

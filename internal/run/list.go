@@ -77,7 +77,7 @@ func List(dir string) ([]Listed, []Damaged, error) {
 			return fs.SkipDir
 		}
 		if isRun(path) {
-			l, err := readListed(path)
+			l, err := Read(path, nil)
 			if err != nil {
 				damaged = append(damaged, Damaged{path, err})
 			} else {
@@ -104,7 +104,9 @@ func isRun(path string) bool {
 	return false
 }
 
-func readListed(path string) (*Listed, error) {
+// Read describes the run in a folder, and passes its events to each, if that is not nil. It errors
+// where the folder holds no run, or one that cannot be read.
+func Read(path string, each func(report.Record)) (*Listed, error) {
 	d, cfg, err := OpenRunDir(path)
 	if err != nil {
 		return nil, err
@@ -130,6 +132,9 @@ func readListed(path string) (*Listed, error) {
 			sitting = r.Time
 		}
 		last = r.Time
+		if each != nil {
+			each(r)
+		}
 		l.take(r.Event)
 		if _, end := r.Event.(*report.RunEnd); end {
 			sitting = time.Time{}

@@ -1,0 +1,112 @@
+package page
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/permafrost-ml/permafrost/internal/auto"
+	"github.com/permafrost-ml/permafrost/internal/facts"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/run"
+	"github.com/permafrost-ml/permafrost/internal/task"
+)
+
+// Run is what the report of a run is drawn from.
+type Run struct {
+	*run.Listed
+	Start      report.RunStart
+	Data       report.DataEvent
+	Plan       report.PlanEvent
+	Cache      report.CacheEvent
+	Changes    []*report.PlanChange // what the schedule did
+	Warnings   []string
+	Diagnosis  *report.Diagnosis // nil before the end
+	End        *report.RunEnd    // nil before the end
+	Checkpoint int64             // bytes of the last one, 0 without one
+
+	Val   *task.Metrics // of the written weights, or else of the best epoch so far; nil without one
+	Facts *facts.Facts  // nil in a folder of an earlier version
+	Race  *auto.Report  // nil without --auto
+	Base  string        // SHA-256 of the pretrained model
+	Delta int64         // bytes of what is shipped beside the base, 0 without it
+}
+
+// Read reads a run folder. It errors where the folder holds no run, or one that cannot be read.
+func Read(dir string) (*Run, error) {
+	r := &Run{}
+	var err error
+	if r.Listed, err = run.Read(dir, func(rec report.Record) { r.take(rec.Event) }); err != nil {
+		return nil, err
+	}
+	for _, e := range r.Curve {
+		if e.Epoch == r.BestEpoch || r.Val == nil && e.Val != nil {
+			r.Val = e.Val
+		}
+	}
+	if r.Facts, err = facts.Read(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", facts.File, err)
+	}
+	if err := readJSON(dir, auto.File, &r.Race); err != nil {
+		return nil, err
+	}
+	var plan *freeze.Plan
+	if err := readJSON(dir, run.PlanFile, &plan); err != nil {
+		return nil, err
+	}
+	if plan != nil {
+		r.Base = plan.Model
+	}
+	if st, err := os.Stat(filepath.Join(dir, run.DeltaFile)); err == nil {
+		r.Delta = st.Size()
+	}
+	return r, nil
+}
+
+// readJSON reads a file of a run folder, if it is there.
+func readJSON(dir, name string, to any) error {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, to)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// take records what an event tells beside what run.Listed takes.
+func (r *Run) take(e report.Event) {
+	switch e := e.(type) {
+	case *report.RunStart:
+		r.Start, r.End = *e, nil
+	case *report.DataEvent:
+		r.Data = *e
+	case *report.PlanEvent:
+		r.Plan = *e
+	case *report.CacheEvent:
+		if e.Seconds > 0 || r.Cache.Where == "" { // a resumed run finds what the first sitting kept
+			r.Cache = *e
+		}
+	case *report.PlanChange:
+		for len(r.Changes) > 0 && r.Changes[len(r.Changes)-1].Step >= e.Step { // before an interruption
+			r.Changes = r.Changes[:len(r.Changes)-1]
+		}
+		r.Changes = append(r.Changes, e)
+	case *report.CheckpointEvent:
+		r.Checkpoint = e.Bytes
+	case *report.Warning:
+		r.Warnings = append(r.Warnings, e.Message)
+	case *report.Diagnosis:
+		r.Diagnosis = e
+	case *report.RunEnd:
+		r.End = e
+	}
+}
