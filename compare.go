@@ -8,6 +8,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 )
 
+// CompareFile is the name of a Comparison in the folder CompareOptions.Out.
+const CompareFile = compare.File
+
 // CompareOptions say how plans are compared.
 type CompareOptions struct {
 	// Plans are written NAME=SELECTORS, or NAME=SELECTORS@OPTION=VALUE,... with options of a

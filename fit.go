@@ -10,7 +10,7 @@ import (
 )
 
 // Fit trains as the configuration says. It writes the run to the folder cfg.Out, which must not
-// contain another run. If Out is empty, nothing is written and only the result is returned. Events
+// contain another run, with its report (see Report). If Out is empty, nothing is written and only the result is returned. Events
 // go to events.jsonl and to the options.
 //
 // When ctx ends, a checkpoint is saved and the error is ErrInterrupted. Unusable input is
@@ -35,8 +35,10 @@ func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 		}
 		r, err := auto.Fit(ctx, config.Config(cfg), sets, o.sinks...)
 		if err != nil {
+			writeReport(ctx, cfg.Out, nil, nil, o)
 			return nil, badInput(err)
 		}
+		writeReport(ctx, cfg.Out, r.Session, r, o)
 		return resultOf(r), nil
 	}
 	j, err := beginRun(ctx, cfg, o)
@@ -161,6 +163,7 @@ func prepare(ctx context.Context, cfg Config, sets run.Sets) (*run.Session, erro
 
 func (j *job) fit(ctx context.Context, o *options) (*Result, error) {
 	r, err := j.session.Fit(ctx, j.dir, j.resume, o.sinks...)
+	writeReport(ctx, j.session.Config.Out, j.session, r, o)
 	if err != nil {
 		return nil, failed(err)
 	}

@@ -20,6 +20,7 @@ const (
 	SealFile   = "seal.json"         // digests of the frozen tensors before and after
 	LabelsFile = "labels.txt"        // the names of the tuned model's scores, one a line
 	RaceFile   = "race.json"         // with Config.Auto: how the plan was chosen
+	ReportFile = "report.html"       // the page of the run, see Report
 )
 
 // Result is the outcome of a fit. Its JSON form is what fit --json prints.

@@ -25,7 +25,11 @@ import (
 //	result, err := t.Finish(ctx)
 //
 // Use a Trainer from one goroutine at a time. Nothing of it runs between its calls.
-type Trainer struct{ held *run.Held }
+type Trainer struct {
+	held    *run.Held
+	session *run.Session
+	options *options
+}
 
 // NewTrainer reads everything that the configuration names, computes the frozen values that are
 // kept, and pauses before the first step. With cfg.Out it starts a run there, like Fit. cfg.Thaw
@@ -53,7 +57,7 @@ func newTrainer(ctx context.Context, cfg Config, begin func(context.Context, Con
 	if err != nil {
 		return nil, failed(err)
 	}
-	return &Trainer{h}, nil
+	return &Trainer{h, j.session, o}, nil
 }
 
 // Step takes the next optimiser step and returns its result. At the end of an epoch it also
@@ -122,6 +126,7 @@ func (t *Trainer) Finish(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, failed(err)
 	}
+	writeReport(ctx, r.Out, t.session, r, t.options)
 	return resultOf(r), nil
 }
 

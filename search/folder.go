@@ -17,6 +17,9 @@ import (
 // PageFile is the name of the page in the folder of a search.
 const PageFile = page.File
 
+// LogFile is the name of the log in the folder of a search.
+const LogFile = trials.LogFile
+
 // Page returns the page of the search in a folder: one HTML file that needs no network. It errors
 // under the conditions of Read.
 func Page(dir string) ([]byte, error) {

@@ -13,9 +13,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// File is the name of the facts in a run folder.
-const File = "report.json"
-
 // Facts is what is known of a fit beside its events.
 type Facts struct {
 	Blocks   []Block  `json:"blocks"`             // from the input to the head
@@ -77,7 +74,7 @@ type Mistake struct {
 
 // Read reads the facts of a run folder. It errors with fs.ErrNotExist where there are none.
 func Read(dir string) (*Facts, error) {
-	b, err := os.ReadFile(filepath.Join(dir, File))
+	b, err := os.ReadFile(filepath.Join(dir, run.FactsFile))
 	if err != nil {
 		return nil, err
 	}
@@ -91,5 +88,5 @@ func (f *Facts) Write(dir *run.RunDir) error {
 	if err != nil {
 		return err
 	}
-	return dir.WriteFile(File, append(b, '\n'))
+	return dir.WriteFile(run.FactsFile, append(b, '\n'))
 }

@@ -25,10 +25,11 @@ const (
 	SealFile       = "seal.json"         // digests of the frozen tensors before and after
 	LabelsFile     = "labels.txt"        // the names of the tuned model's scores, one a line
 	ReportFile     = "report.html"       // for a person to read
+	FactsFile      = "report.json"       // what that shows beside the events
 	FederationFile = "federation.json"   // of a federation alone: how it goes on
 )
 
-var runFiles = []string{RunFile, PlanFile, EventsFile, CheckpointsDir, ModelFile, DeltaFile, SealFile, ReportFile, FederationFile}
+var runFiles = []string{RunFile, PlanFile, EventsFile, CheckpointsDir, ModelFile, DeltaFile, SealFile, ReportFile, FactsFile, FederationFile}
 
 // besideFiles say for other programs what the tuned model's record says. Other models have such
 // files too.

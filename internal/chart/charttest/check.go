@@ -60,7 +60,7 @@ func Check(t *testing.T, page []byte) []Element {
 // wellFormed errors where an element is not closed, or closed in the wrong place.
 func wellFormed(t *testing.T, page []byte) {
 	t.Helper()
-	void := map[string]bool{"meta": true, "input": true, "br": true}
+	void := map[string]bool{"meta": true, "input": true, "br": true, "img": true}
 	var open []string
 	for z := html.NewTokenizer(bytes.NewReader(page)); ; {
 		switch z.Next() {

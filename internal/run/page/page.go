@@ -23,7 +23,8 @@ var (
 
 // Options say what a page shows.
 type Options struct {
-	Examples int // mistakes that are shown at most; 0 for none
+	Examples int    // mistakes that are shown at most; 0 for none
+	At       string // folder in which the page will lie; "" for the current one
 }
 
 // view is what page.html shows.

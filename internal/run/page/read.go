@@ -49,7 +49,7 @@ func Read(dir string) (*Run, error) {
 		}
 	}
 	if r.Facts, err = facts.Read(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", facts.File, err)
+		return nil, fmt.Errorf("%s: %w", run.FactsFile, err)
 	}
 	if err := readJSON(dir, auto.File, &r.Race); err != nil {
 		return nil, err
