@@ -58,7 +58,7 @@ type Cost struct {
 
 // Mistake is a validation example with a wrong answer.
 type Mistake struct {
-	Input            string   `json:"input"`          // path of a file, or of a table with the line
+	Input            string   `json:"input"`          // path of a file below its data, or of a table with the line
 	Text             string   `json:"text,omitempty"` // of a row of texts
 	Label            string   `json:"label"`
 	Predicted        string   `json:"predicted"`

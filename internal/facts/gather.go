@@ -3,6 +3,7 @@ package facts
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -14,11 +15,11 @@ import (
 
 // Limits of what is gathered.
 const (
-	previewBytes = 1200 << 10             // of all previews: in base64 they then take 1.6 MB
-	previewTime  = 300 * time.Millisecond // to make all previews
-	textMost     = 1000                   // characters of a text
-	costTime     = 600 * time.Millisecond // to predict one cost
-	costModel    = 256 << 20              // bytes of a model that is predicted for
+	previewBytes = 1200 << 10              // of all previews: in base64 they then take 1.6 MB
+	previewTime  = 300 * time.Millisecond  // to make all previews
+	textMost     = 1000                    // characters of a text
+	costTime     = 1500 * time.Millisecond // to predict one cost, which usually takes a fifth of that
+	costModel    = 256 << 20               // bytes of a model that is predicted for
 )
 
 // Gather finds the facts of a session whose fit has ended, with a result, or nil where it failed or
@@ -106,7 +107,7 @@ func mistakesOf(s *run.Session, worst []run.Mistake) []Mistake {
 	began, bytes := time.Now(), 0
 	for _, w := range worst {
 		x := s.Val.Examples[w.Example]
-		m := Mistake{Input: x.Path, Text: cut(x.Text), Label: cut(w.Label), Predicted: cut(w.Predicted), Loss: task.Finite(w.Loss)}
+		m := Mistake{Input: below(s.Val.Root, x.Path), Text: cut(x.Text), Label: cut(w.Label), Predicted: cut(w.Predicted), Loss: task.Finite(w.Loss)}
 		for _, p := range []struct{ to, from **float64 }{{&m.LabelProbability, &w.LabelProbability}, {&m.Probability, &w.Probability}, {&m.Residual, &w.Residual}, {&m.ErrorRate, &w.ErrorRate}} {
 			if *p.from != nil {
 				*p.to = task.Finite(**p.from)
@@ -122,6 +123,14 @@ func mistakesOf(s *run.Session, worst []run.Mistake) []Mistake {
 		out = append(out, m)
 	}
 	return out
+}
+
+// below is a path as it is below a folder: where the folder lies says nothing of the example.
+func below(root, path string) string {
+	if rel, err := filepath.Rel(root, path); err == nil && filepath.IsLocal(rel) && rel != "." {
+		return rel
+	}
+	return path
 }
 
 func cut(text string) string {

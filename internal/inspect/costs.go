@@ -24,6 +24,10 @@ type Choice struct {
 // Costs predicts the cost of several plans for a session's model and data. Each prediction comes
 // from runs of a few examples on this machine. decode is the time to read an example, in seconds.
 func Costs(ctx context.Context, s *run.Session, cfg config.Config, decode float64, plans []Choice) ([]Cost, error) {
+	return costs(ctx, s, cfg, decode, plans, false)
+}
+
+func costs(ctx context.Context, s *run.Session, cfg config.Config, decode float64, plans []Choice, hasty bool) ([]Cost, error) {
 	tr, val := s.Train, s.Val
 	cfg.Head = s.Config.Head
 	p, err := openProbe(cfg.Model, cfg.FeedOptions())
@@ -43,6 +47,7 @@ func Costs(ctx context.Context, s *run.Session, cfg config.Config, decode float6
 		if err != nil {
 			return nil, err
 		}
+		t.hasty = hasty
 		c = t.cfg
 		t.cfg.Batch = min(c.Batch, tr.Len())
 		r, err := t.predict(ctx, p, tr.Len(), val.Len(), decode)

@@ -106,14 +106,14 @@ func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, wor
 	default:
 		each = p.steps.padded / float64(net.Length)
 	}
-	n := trialExamples(work*int64(max(net.Length, 1))/int64(max(t.net.Length, 1)), chunk)
+	n := t.trialExamples(work*int64(max(net.Length, 1))/int64(max(t.net.Length, 1)), chunk)
 	program, err := net.Frozen(n)
 	if err != nil {
 		return nil, err
 	}
 	defer t.net.ReleaseFrozen()
 	in := madeUp(program.Graph().Inputs, t.cfg.Seed)
-	took, err := clock(func() error { _, err := program.Run(ctx, in...); return err })
+	took, err := t.clock(func() error { _, err := program.Run(ctx, in...); return err })
 	r.Frozen = each * took / float64(n)
 	return func(examples int) int64 { return net.BytesFor(program, float64(examples)/float64(n)) }, err
 }
@@ -125,7 +125,7 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 	if err != nil {
 		return 0, err
 	}
-	n := trialExamples(s.Program.Graph().FLOPs(), batch)
+	n := t.trialExamples(s.Program.Graph().FLOPs(), batch)
 	if n > 1 {
 		t.sized.ReleaseStep(1)
 		if s, err = t.sized.Train(n); err != nil {
@@ -138,7 +138,7 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 	}
 	in := madeUp(s.Program.Graph().Inputs, t.cfg.Seed)
 	copy(in[s.FirstLabel():], madeUpLabels(t.sized.Task, n, s.Program.OutputTensor(1).Shape))
-	took, err := clock(func() error {
+	took, err := t.clock(func() error {
 		if _, err := s.Program.Run(ctx, in...); err != nil {
 			return err
 		}
@@ -202,17 +202,28 @@ const (
 	slowFLOPS     = 20e9
 )
 
+// hastyPart is the part of it that a hasty prediction takes.
+const hastyPart = 0.25
+
 // trialExamples is how many examples with that many operations are run at once, at most as many as
 // the fit runs.
-func trialExamples(flops int64, most int) int {
-	return max(1, min(most, int(slowFLOPS*trialSeconds/float64(max(flops, 1)))))
+func (t *trainable) trialExamples(flops int64, most int) int {
+	seconds := trialSeconds
+	if t.hasty {
+		seconds *= hastyPart
+	}
+	return max(1, min(most, int(slowFLOPS*seconds/float64(max(flops, 1)))))
 }
 
 // clock returns the shortest time of a few runs in seconds. The first run warms up. The shortest
 // run was disturbed least by other programs.
-func clock(f func() error) (float64, error) {
+func (t *trainable) clock(f func() error) (float64, error) {
+	most, least := 6, trialsSeconds
+	if t.hasty {
+		most, least = 3, trialsSeconds*hastyPart/3
+	}
 	best := math.Inf(1)
-	for began, n := time.Now(), 0; n < 2 || n < 6 && time.Since(began).Seconds() < trialsSeconds; n++ {
+	for began, n := time.Now(), 0; n < 2 || n < most && time.Since(began).Seconds() < least; n++ {
 		start := time.Now()
 		if err := f(); err != nil {
 			return 0, err

@@ -46,6 +46,7 @@ type trainable struct {
 	net   *split.Network // of all lengths
 	sized *split.Network // of the typical length
 	cfg   config.Config  // fully resolved
+	hasty bool           // predictions should take little time, and may be further off
 }
 
 // trainable gives the model a head for the task and makes the plan. The configuration's defaults

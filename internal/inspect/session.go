@@ -25,14 +25,14 @@ func Describe(s *run.Session) (*Inspection, error) {
 	return in, err
 }
 
-// PlanCost predicts what the fit of a session costs on this machine. A plan that training data
+// PlanCost predicts what the fit of a session costs on this machine, in a few tenths of a second. A plan that training data
 // complete, such as fisher:10%, is an error.
 func PlanCost(ctx context.Context, s *run.Session) (*Cost, error) {
 	return costOf(ctx, s, s.Config, Choice{s.Config.Thaw, s.Config.Adapter})
 }
 
 // FullCost predicts what the fit of a session costs on this machine where all weights train, with
-// its other options.
+// its other options, in a few tenths of a second.
 func FullCost(ctx context.Context, s *run.Session) (*Cost, error) {
 	cfg := s.Config
 	cfg.Freeze, cfg.Schedule, cfg.Adapter, cfg.AdapterTargets, cfg.AdapterAlpha, cfg.AdapterMerge = nil, "", "", nil, 0, false
@@ -40,9 +40,9 @@ func FullCost(ctx context.Context, s *run.Session) (*Cost, error) {
 }
 
 func costOf(ctx context.Context, s *run.Session, cfg config.Config, c Choice) (*Cost, error) {
-	costs, err := Costs(ctx, s, cfg, 0, []Choice{c})
+	found, err := costs(ctx, s, cfg, 0, []Choice{c}, true)
 	if err != nil {
 		return nil, err
 	}
-	return &costs[0], nil
+	return &found[0], nil
 }

@@ -125,9 +125,10 @@ func (r *Run) network(units []unit) *chart.Plot {
 	y, crossed := top-14, false
 	for i := range units {
 		u := &units[i]
+		above := y - 6
 		if u.live && !crossed {
 			crossed = true
-			p.Line("frontier", 0, y+11, networkWidth, y+11)
+			p.Line("frontier", 0, y+19, networkWidth, y+19)
 			text := "frontier: what crosses it is kept for each example"
 			if !r.keeps() {
 				text = "frontier: no gradient goes beyond it"
@@ -135,11 +136,11 @@ func (r *Run) network(units []unit) *chart.Plot {
 			if i == 0 {
 				text = "no frontier: everything is trained, from the input on"
 			}
-			p.Write("frontier-text halo", "end", networkWidth, y+7, text, 70)
-			y += 16
+			p.Write("frontier-text halo", "end", networkWidth, y+13, text, 70)
+			y += 24
 		}
 		if i > 0 {
-			p.Line("flow", boxAt+boxWide/2, y-6, boxAt+boxWide/2, y+2)
+			p.Line("flow", boxAt+boxWide/2, above, boxAt+boxWide/2, y+2)
 		}
 		class, state := u.state()
 		p.Write("tick", "end", boxAt-8, y+16, u.name, 26)

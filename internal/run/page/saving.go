@@ -76,6 +76,8 @@ func (r *Run) savings() []saving {
 // ratio says how much smaller something is.
 func ratio(x float64) string {
 	switch {
+	case x >= 1000:
+		return chart.Amount(x) + " times less"
 	case x >= 10:
 		return fmt.Sprintf("%.0f times less", x)
 	case x >= 1.05:
