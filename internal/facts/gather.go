@@ -127,8 +127,10 @@ func mistakesOf(s *run.Session, worst []run.Mistake) []Mistake {
 
 // below is a path as it is below a folder: where the folder lies says nothing of the example.
 func below(root, path string) string {
-	if rel, err := filepath.Rel(root, path); err == nil && filepath.IsLocal(rel) && rel != "." {
-		return rel
+	for _, folder := range []string{root, filepath.Dir(root)} { // the root of a table is its file
+		if rel, err := filepath.Rel(folder, path); err == nil && filepath.IsLocal(rel) && rel != "." {
+			return rel
+		}
 	}
 	return path
 }

@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/chart"
 	"github.com/permafrost-ml/permafrost/internal/report"
@@ -56,6 +57,20 @@ func (r *Run) losses() (val, train []float64) {
 	return val, r.by(func(e *report.EpochEvent) float64 { return float64(e.TrainLoss) })
 }
 
+// lossAxis is logarithmic where losses differ very much, as those of a run that diverged.
+func lossAxis(values []float64) chart.Axis {
+	low, high := math.Inf(1), 0.0
+	for _, v := range values {
+		if chart.Finite(v) {
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	if low > 0 && high > 50*low {
+		return chart.Amounts("loss", chart.Number, values...)
+	}
+	return chart.Linear("loss", chart.Number, values...)
+}
+
 // curves draw what the run was measured by, its loss and its time, by epoch.
 func (r *Run) curves() *chart.Section {
 	if len(r.Curve) == 0 {
@@ -73,10 +88,9 @@ func (r *Run) curves() *chart.Section {
 		copy(out[first:], x)
 		return out
 	}
-	two := func(title string, text func(float64) string, val, train []float64) *chart.Plot {
+	two := func(title string, axis func(values []float64) chart.Axis, val, train []float64) *chart.Plot {
 		val, train = shift(val), shift(train)
-		return chart.Lines(title, "The "+title+" after each epoch on validation and training examples.", 440, 280, "epoch",
-			chart.Linear(title, text, append(append([]float64{}, val...), train...)...),
+		return chart.Lines(title, "The "+title+" after each epoch on validation and training examples.", 440, 280, "epoch", axis(slices.Concat(val, train)),
 			chart.Series{Name: "validation", Class: "s0", Values: val}, chart.Series{Name: "training", Class: "s1", Values: train})
 	}
 	one := func(title string, y chart.Axis, values []float64) *chart.Plot {
@@ -84,9 +98,9 @@ func (r *Run) curves() *chart.Section {
 	}
 	name := r.metricName()
 	val, train := r.metrics()
-	plots := []*chart.Plot{two(words(name), metricText(name), val, train)}
+	plots := []*chart.Plot{two(words(name), func(v []float64) chart.Axis { return chart.Linear(words(name), metricText(name), v...) }, val, train)}
 	val, train = r.losses()
-	plots = append(plots, two("loss", chart.Number, val, train))
+	plots = append(plots, two("loss", lossAxis, val, train))
 	seconds := r.by(func(e *report.EpochEvent) float64 { return e.Seconds })
 	rate := r.by(func(e *report.EpochEvent) float64 { return e.LR })
 	plots = append(plots, one("time of an epoch", chart.Amounts("", chart.Seconds, seconds...), seconds), one("learning rate", chart.Amounts("", chart.Number, rate...), rate))

@@ -27,7 +27,7 @@ func (r *Run) commands() []command {
 			command{"use the model", "permafrost predict --model " + of(run.ModelFile) + " FILE"},
 			command{"prove what is frozen", "permafrost verify " + chart.Quoted(r.Config.Model) + " " + of(run.ModelFile)})
 	default:
-		out = append(out, command{"go on", "permafrost fit --resume --out " + chart.Quoted(r.Out)})
+		out = append(out, command{"go on with it", "permafrost fit --resume --out " + chart.Quoted(r.Out)})
 	}
 	return out
 }

@@ -118,23 +118,22 @@ func (r *Run) network(units []unit) *chart.Plot {
 	for i := range units {
 		mostParams, mostSeconds = max(mostParams, units[i].params), max(mostSeconds, units[i].seconds)
 	}
-	p.Write("label", "start", boxAt, 14, "input", 20)
+	p.Write("label", "middle", boxAt+boxWide/2, 14, "input", 20)
 	p.Write("label", "start", paramsAt, 14, "parameters", 20)
-	p.Write("label", "start", secondsAt, 14, "time", 20)
+	if mostSeconds > 0 {
+		p.Write("label", "start", secondsAt, 14, "time", 20)
+	}
 	p.Line("flow", boxAt+boxWide/2, 20, boxAt+boxWide/2, top-14)
 	y, crossed := top-14, false
 	for i := range units {
 		u := &units[i]
 		above := y - 6
-		if u.live && !crossed {
+		if u.live && !crossed && i > 0 {
 			crossed = true
 			p.Line("frontier", 0, y+19, networkWidth, y+19)
 			text := "frontier: what crosses it is kept for each example"
 			if !r.keeps() {
 				text = "frontier: no gradient goes beyond it"
-			}
-			if i == 0 {
-				text = "no frontier: everything is trained, from the input on"
 			}
 			p.Write("frontier-text halo", "end", networkWidth, y+13, text, 70)
 			y += 24
@@ -188,10 +187,16 @@ func (r *Run) networkSection() *chart.Section {
 		return nil
 	}
 	text := "Parts from the input to the answer. "
+	if units[0].live {
+		text += "There is no frontier: training reaches back to the input. "
+	}
 	switch mean := r.epoch(); {
 	case mean == 0:
 	case r.keeps():
 		text += fmt.Sprintf("Times are measured, and shared out by operations: %s of an epoch among the parts behind the frontier, and %s, once, among those before it. ", chart.Seconds(mean), chart.Seconds(r.Cache.Seconds))
+		if r.found() {
+			text += fmt.Sprintf("The frozen values of %s were found in the cache of an earlier run. ", count(r.Cache.Hits+r.Cache.Near, "example"))
+		}
 	default:
 		text += fmt.Sprintf("Times are measured, and shared out by operations: %s of an epoch. ", chart.Seconds(mean))
 	}

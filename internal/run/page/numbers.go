@@ -88,5 +88,9 @@ func (r *Run) epoch() float64 {
 	return first
 }
 
+// found reports whether frozen values were found in the cache of an earlier run, so that the measured
+// time lacks them.
+func (r *Run) found() bool { return r.Cache.Hits+r.Cache.Near > 0 }
+
 // keeps reports whether frozen values were kept, so that the frozen part ran once.
 func (r *Run) keeps() bool { return r.Cache.Where != "" && r.Cache.Where != "off" }

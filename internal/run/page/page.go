@@ -78,7 +78,7 @@ func Write(w io.Writer, r *Run, o Options) error {
 		v.RaceText, v.RaceWhy = r.Race.Text, r.Race.Why
 	}
 	if r.Diagnosis != nil {
-		v.Verdict = map[string]string{report.Underfitting: "It underfits", report.Overfitting: "It overfits", report.Fine: "It is fine", report.Unclear: "It is unclear"}[r.Diagnosis.Verdict]
+		v.Verdict = r.Diagnosis.Verdict
 	}
 	return layout.Execute(w, v)
 }
@@ -121,7 +121,11 @@ func (r *Run) cards() []card {
 	}
 	for _, s := range r.savings() {
 		if strings.HasPrefix(s.What, "time of all") && strings.HasSuffix(s.Saved, "less") {
-			out = append(out, card{strings.TrimSuffix(s.Saved, " less"), fmt.Sprintf("less time in the epochs than full fine-tuning: %s instead of %s, as predicted", s.Measured, s.Full)})
+			took := s.Measured + " measured"
+			if s.Predicted != "" {
+				took = s.Predicted + " predicted, " + took
+			}
+			out = append(out, card{strings.TrimSuffix(s.Saved, " less"), fmt.Sprintf("less time in the epochs than full fine-tuning, which takes %s: %s", s.Full, took)})
 		}
 	}
 	if r.Delta > 0 && r.End != nil && r.End.ModelBytes > 0 {

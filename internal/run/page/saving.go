@@ -16,13 +16,14 @@ func (r *Run) savings() []saving {
 	if r.Facts != nil {
 		plan, full = r.Facts.Plan, r.Facts.Full
 	}
-	if full == nil && r.Delta == 0 {
+	if full == nil && r.Delta == 0 || r.ParamsThawed >= r.ParamsTotal {
 		return nil
 	}
 	epochs := float64(len(r.Curve))
 	var out []saving
-	// what is measured is compared where it is of the same kind as what is predicted
-	add := func(what string, measured, predicted, all float64, text func(float64) string, alike bool) {
+	// Predictions are compared with each other. What is measured takes the place of one that is missing,
+	// and of sizes, which are known.
+	add := func(what string, measured, predicted, all float64, text func(float64) string, known bool) {
 		s := saving{What: what}
 		for _, c := range []struct {
 			to *string
@@ -33,7 +34,7 @@ func (r *Run) savings() []saving {
 			}
 		}
 		of := predicted
-		if alike && measured > 0 {
+		if measured > 0 && (known || of == 0) {
 			of = measured
 		}
 		if of > 0 && all > 0 {
@@ -58,9 +59,13 @@ func (r *Run) savings() []saving {
 		sum += e.Seconds
 	}
 	_, typical := r.epochSeconds()
-	add("time of an epoch, after the first", typical, cost(plan, later), cost(full, later), chart.Seconds, true)
+	add("time of an epoch, after the first", typical, cost(plan, later), cost(full, later), chart.Seconds, false)
 	if epochs > 0 {
-		add(fmt.Sprintf("time of all %s, with what is computed once", count(len(r.Curve), "epoch")), sum+r.Cache.Seconds, cost(plan, whole), cost(full, whole), chart.Seconds, true)
+		what := fmt.Sprintf("time of all %s, with what is computed once", count(len(r.Curve), "epoch"))
+		if r.found() {
+			what += "; here an earlier run had computed some of it"
+		}
+		add(what, sum+r.Cache.Seconds, cost(plan, whole), cost(full, whole), chart.Seconds, false)
 	}
 	add("memory of training, without kept values", 0, cost(plan, memory), cost(full, memory), chart.Size, false)
 	add("a checkpoint", float64(r.Checkpoint), cost(plan, checkpoint), cost(full, checkpoint), chart.Size, true)

@@ -24,7 +24,12 @@ func (r *Run) schedule() *chart.Section {
 		}
 	}
 	epochs := r.Curve[len(r.Curve)-1].Epoch
-	counts := make([]int, len(units)) // tensors that train, by row
+	counts := make([]int, len(units)) // tensors that train, by row; the first change starts from all that may
+	for _, t := range r.Plan.TensorsThawed {
+		if i, ok := of[t]; ok {
+			counts[i]++
+		}
+	}
 	train := make([][]bool, len(units))
 	for i := range train {
 		train[i] = make([]bool, epochs)

@@ -185,7 +185,7 @@ func together(runs []*Run, names []string) *chart.Section {
 	}
 	return &chart.Section{ID: "curves", Title: "How they learned", Text: "On validation examples, after each epoch.", Small: true, Plots: []*chart.Plot{
 		chart.Lines(words(name), "The "+words(name)+" of each run after each epoch.", 440, 320, "epoch", chart.Linear(words(name), metricText(name), metrics...), metric...),
-		chart.Lines("loss", "The loss of each run after each epoch.", 440, 320, "epoch", chart.Linear("loss", chart.Number, losses...), val...)}}
+		chart.Lines("loss", "The loss of each run after each epoch.", 440, 320, "epoch", lossAxis(losses), val...)}}
 }
 
 // tableOf is a row of numbers for each run.
