@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/facts"
@@ -87,9 +86,7 @@ func writeReport(ctx context.Context, folder string, s *run.Session, r *run.Resu
 		return
 	}
 	if err := tryReport(ctx, folder, s, r); err != nil {
-		for _, k := range o.sinks {
-			k.Emit(time.Now(), &report.Warning{Message: fmt.Sprintf("the report %s could not be written: %v", filepath.Join(folder, ReportFile), err)})
-		}
+		o.emit(&report.Warning{Message: fmt.Sprintf("the report %s could not be written: %v", filepath.Join(folder, ReportFile), err)})
 	}
 }
 

@@ -103,6 +103,13 @@ func TestBadInput(t *testing.T) {
 		want []string // pieces of the line
 	}{
 		{fit("--model", "missing.onnx"), []string{"missing.onnx"}},
+		{[]string{"report"}, []string{"RUN is missing"}},
+		{[]string{"report", "nowhere"}, []string{"no folder nowhere"}},
+		{[]string{"report", "tiny.onnx"}, []string{"tiny.onnx is a file"}},
+		{[]string{"report", "photos"}, []string{"photos holds no run"}},
+		{[]string{"report", "run", "run"}, []string{"--out FILE.html is missing"}},
+		{[]string{"report", "run", "--out", "page.pdf"}, []string{"--out page.pdf", ".html"}},
+		{[]string{"report", "run", "--out", "nowhere/page.html"}, []string{"--out", "no folder nowhere"}},
 		{fit("--model", "empty.onnx"), []string{"empty.onnx", "empty"}},
 		{fit("--model", "cut.onnx"), []string{"cut.onnx", "truncated"}},
 		{fit("--model", "text.onnx"), []string{"text.onnx", "not an ONNX model"}},

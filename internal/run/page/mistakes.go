@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"strings"
 
-	"github.com/permafrost-ml/permafrost/internal/chart"
 	"github.com/permafrost-ml/permafrost/internal/facts"
 )
 
@@ -80,47 +79,4 @@ func shown(m *facts.Mistake) mistake {
 	o.Numbers = strings.Join(numbers, ", ")
 	o.Alt = fmt.Sprintf("validation example %s", m.Input)
 	return o
-}
-
-// race is the table of what --auto tried.
-func (r *Run) race() *chart.Table {
-	if r.Race == nil {
-		return nil
-	}
-	t := &chart.Table{ID: "race", Title: "The race of --auto", Example: "head", First: chart.Column{Name: "#", Number: true}}
-	for _, c := range []chart.Column{{Name: "thaw"}, {Name: "start"}, {Name: "learning rate", Number: true}, {Name: words(r.Race.Metric), Number: true}, {Name: "±", Number: true}, {Name: "trained to", Number: true}, {Name: "parameters", Number: true}, {Name: "note"}} {
-		t.Columns = append(t.Columns, c)
-	}
-	number := func(v float64, text func(float64) string) chart.Cell {
-		return chart.Cell{Text: text(v), Value: fmt.Sprint(v)}
-	}
-	optional := func(v *float64, text func(float64) string) chart.Cell {
-		if v == nil {
-			return chart.Cell{}
-		}
-		return number(*v, text)
-	}
-	text := metricText(r.Race.Metric)
-	for i, c := range r.Race.Candidates {
-		w := chart.Row{Key: fmt.Sprint(i + 1)}
-		name := strings.Join(c.Thaw, ", ")
-		if c.Adapter != "" {
-			name = strings.TrimSpace(name + " with " + c.Adapter)
-		}
-		note := c.Failed
-		switch {
-		case c.Failed != "":
-			w.Class = "failed"
-		case strings.Join(c.Thaw, ",") == strings.Join(r.Race.Thaw, ",") && c.Adapter == r.Race.Adapter && c.Start == r.Race.Start && c.LR == r.Race.LR:
-			w.Class, note = "best", "chosen"
-		}
-		score := c.Score
-		if score == nil {
-			note = strings.TrimSpace(note + " not tried")
-		}
-		w.Cells = []chart.Cell{{Text: name}, {Text: c.Start}, number(c.LR, chart.Number), optional(score, text), optional(c.Error, text), number(c.Share, chart.Percent), number(float64(c.Params), chart.Amount), {Text: note}}
-		w.Tip = name + " at " + chart.Number(c.LR)
-		t.Rows = append(t.Rows, w)
-	}
-	return t
 }

@@ -43,14 +43,6 @@ func metricText(name string) func(float64) string {
 	return chart.Number
 }
 
-// orDash writes a number, and a dash for none.
-func orDash(v float64, text func(float64) string) string {
-	if !chart.Finite(v) {
-		return "–"
-	}
-	return text(v)
-}
-
 func sizeText(n int64) string { return chart.Size(float64(n)) }
 
 func amountText(n int) string { return chart.Amount(float64(n)) }

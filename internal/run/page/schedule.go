@@ -68,10 +68,11 @@ func (r *Run) schedule() *chart.Section {
 			at := min((c+1)*per, epochs) - 1
 			shapes[train[i][at]] += chart.Rectangle(left+wide*float64(c), y+1, max(wide-1, 0.7*wide), high-2)
 		}
-		for trains, class := range map[bool]string{false: "box ice", true: "box warm"} {
-			if shapes[trains] != "" {
-				p.Path(class, "", shapes[trains])
-			}
+		if shapes[false] != "" {
+			p.Path("box ice", "", shapes[false])
+		}
+		if shapes[true] != "" {
+			p.Path("box warm", "", shapes[true])
 		}
 	}
 	bottom := high * float64(len(units))

@@ -253,7 +253,10 @@ func plansOf(c *Compared, i int) chart.Table {
 		Columns: []chart.Column{{Name: "thaw"}, {Name: words(c.Metric), Number: true}, {Name: "±", Number: true}, {Name: "training less validation", Number: true}, {Name: "time of a fit", Number: true}, {Name: "parameters trained", Number: true}, {Name: "memory of a step", Number: true}, {Name: "against full fine-tuning"}}}
 	text := metricText(c.Metric)
 	cell := func(v float64, text func(float64) string) chart.Cell {
-		return chart.Cell{Text: orDash(v, text), Value: fmt.Sprint(v)}
+		if !chart.Finite(v) {
+			return chart.Cell{}
+		}
+		return chart.Cell{Text: text(v), Value: fmt.Sprint(v)}
 	}
 	for _, p := range c.Plans {
 		against := ""
