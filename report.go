@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/permafrost-ml/permafrost/internal/atomicfile"
-	"github.com/permafrost-ml/permafrost/internal/facts"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/run/page"
@@ -33,9 +31,6 @@ type ReportLink struct {
 	Text string // what it came to, in a sentence
 	Path string // of the page; empty for none
 }
-
-// examplesShown is how many mistakes a report shows at most.
-const examplesShown = 100
 
 // Report writes the page of a run: the network with what was frozen, curves, mistakes, what freezing
 // saved, and how the run was made. For several runs it writes one page that compares them. A page is
@@ -65,7 +60,7 @@ func Report(w io.Writer, folders []string, o ReportOptions) error {
 		}
 		runs = append(runs, r)
 	}
-	options := page.Options{Examples: examplesShown, At: o.At}
+	options := page.Options{Examples: page.ExamplesMost, At: o.At}
 	if o.NoExamples {
 		options.Examples = 0
 	}
@@ -85,23 +80,7 @@ func writeReport(ctx context.Context, folder string, s *run.Session, r *run.Resu
 	if _, err := os.Stat(filepath.Join(folder, RunFile)); err != nil { // it failed before it began
 		return
 	}
-	if err := tryReport(ctx, folder, s, r); err != nil {
-		o.emit(&report.Warning{Message: fmt.Sprintf("the report %s could not be written: %v", filepath.Join(folder, ReportFile), err)})
+	if err := page.Leave(ctx, folder, s, r); err != nil {
+		o.emit(&report.Warning{Message: err.Error()})
 	}
-}
-
-func tryReport(ctx context.Context, folder string, s *run.Session, r *run.Result) (err error) {
-	defer func() { // the run is complete: a mistake in the code of its report must not end the program
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%v", p)
-		}
-	}()
-	if s != nil {
-		if err := facts.Gather(ctx, s, r).Write(&run.RunDir{Path: folder}); err != nil {
-			return err
-		}
-	}
-	return atomicfile.Write(filepath.Join(folder, ReportFile), func(w io.Writer) error {
-		return Report(w, []string{folder}, ReportOptions{})
-	})
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/run/page"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
@@ -104,8 +105,14 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 	}
 	if s.Record().Final == nil { // else a search was resumed that had ended
 		shown.fit(best)
-		if _, err := s.Fit(ctx, best); err != nil {
+		final, err := s.Fit(ctx, best)
+		if err != nil {
 			return nil, failure.Of(err)
+		}
+		if final.Out != "" {
+			if err := page.Leave(ctx, final.Out, final.Session, final); err != nil {
+				shown.note(err.Error(), o.OnNote)
+			}
 		}
 	}
 	r, err := resultOf(s.Record())

@@ -272,9 +272,10 @@ func printFit(w io.Writer, r *permafrost.Result, cfg *permafrost.Config) error {
 trained     %s
 took        %s, at most %s of memory
 model       %s
+report      %s
 `, metric, r.ValLoss, best,
 		trained,
-		took, bytesText(r.PeakRSS), filepath.Join(r.Out, permafrost.ModelFile))
+		took, bytesText(r.PeakRSS), filepath.Join(r.Out, permafrost.ModelFile), filepath.Join(r.Out, permafrost.ReportFile))
 	if d := r.Diagnosis; err == nil && d != nil {
 		_, err = fmt.Fprintf(w, "diagnosis   %s: %s\n", d.Verdict, d.Why)
 		if err == nil && d.Advice != "" {

@@ -154,6 +154,9 @@ func printCurve(w io.Writer, r *permafrost.RunInfo) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\nsettings    %s\n", filepath.Join(r.Out, permafrost.RunFile))
+	if page := filepath.Join(r.Out, permafrost.ReportFile); err == nil && fileExists(page) {
+		_, err = fmt.Fprintf(w, "report      %s\n", page)
+	}
 	if _, there := os.Stat(r.Data); err == nil && there == nil && r.State == permafrost.RunDone {
 		_, err = fmt.Fprintf(w, "mistakes    permafrost eval --model %s --data %s --errors errors.csv\n", filepath.Join(r.Out, permafrost.ModelFile), r.Data)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/inspect"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
+	"github.com/permafrost-ml/permafrost/internal/run/page"
 
 	_ "embed"
 	"encoding/json"
@@ -306,6 +307,9 @@ func (t *teller) fit(ctx context.Context, a Alphabet, thaw string) (*Outcome, er
 	bar.end(r)
 	if err != nil {
 		return nil, err
+	}
+	if err := page.Leave(ctx, dir.Path, s, r); err != nil {
+		fmt.Fprintln(t.log, err)
 	}
 	return &Outcome{Alphabet: a.Name, Classes: len(a.Letters), Thaw: thaw, ValAccuracy: r.ValAccuracy, Examples: r.Examples, ValExamples: s.Val.Len(),
 		Seconds: r.Seconds, Epochs: r.Epochs, ParamsTotal: r.ParamsTotal, ParamsThawed: r.ParamsThawed, Digest: r.FrozenDigestAfter, Out: dir.Path}, nil

@@ -11,6 +11,7 @@ import (
 // unit is a row of the network: a block, or several neighbours of a large network.
 type unit struct {
 	name    string
+	first   string // of the blocks in it
 	layers  int
 	params  int
 	thawed  int
@@ -33,9 +34,9 @@ func (r *Run) units() []unit {
 	for i := range r.Facts.Blocks {
 		b := &r.Facts.Blocks[i]
 		if last := len(out) - 1; last < 0 || i%per == 0 || b.Live != out[last].live {
-			out = append(out, unit{name: b.Name, live: b.Live})
-		} else if first, _, joined := cutName(out[last].name); joined || out[last].layers > 0 {
-			out[last].name = first + " … " + b.Name
+			out = append(out, unit{name: b.Name, first: b.Name, live: b.Live})
+		} else {
+			out[last].name = out[last].first + " … " + b.Name
 		}
 		u := &out[len(out)-1]
 		u.layers, u.params, u.thawed, u.flops = u.layers+len(b.Layers), u.params+b.Params, u.thawed+b.Thawed, u.flops+b.FLOPs
@@ -43,15 +44,6 @@ func (r *Run) units() []unit {
 	}
 	r.share(out)
 	return out
-}
-
-func cutName(name string) (first, rest string, joined bool) {
-	for i := range name {
-		if i > 0 && len(name) >= i+5 && name[i:i+5] == " … " {
-			return name[:i], name[i+5:], true
-		}
-	}
-	return name, "", false
 }
 
 // share shares the measured time out by operations. A forward pass counts once; the gradients of

@@ -84,7 +84,9 @@ func TestPage(t *testing.T) {
 			r.Facts.Mistakes, r.Facts.MistakesCount = mistakesWith(2, 10), 2
 			r.Facts.Mistakes[0].MIME, r.Facts.Mistakes[1].MIME = "audio/wav", "text/html"
 		}), 0, []string{"<audio"}},
-		"diagnosis": {made(3, 4, 2, func(r *Run) { r.Diagnosis = &report.Diagnosis{Verdict: report.Overfitting, Why: "since", Advice: "freeze more"} }), 0, []string{"Diagnosis: overfitting", "freeze more"}},
+		"diagnosis": {made(3, 4, 2, func(r *Run) {
+			r.Diagnosis = &report.Diagnosis{Verdict: report.Overfitting, Why: "since", Advice: "freeze more"}
+		}), 0, []string{"Diagnosis: overfitting", "freeze more"}},
 		"schedule": {made(3, 4, 2, func(r *Run) {
 			r.Plan.Schedule, r.Plan.TensorsThawed = "gradual", []string{"w2", "w3"}
 			r.Changes = []*report.PlanChange{{Epoch: 1, Frozen: []string{"w2"}}, {Epoch: 2, Step: 9, Thawed: []string{"w2"}, Reason: "its turn"}}
