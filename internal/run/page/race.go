@@ -16,10 +16,8 @@ func (r *Run) race() *chart.Table {
 	if r.Race == nil {
 		return nil
 	}
-	t := &chart.Table{ID: "race", Title: "The race of --auto", Example: "head", First: chart.Column{Name: "#", Number: true}}
-	for _, c := range []chart.Column{{Name: "thaw"}, {Name: "start"}, {Name: "learning rate", Number: true}, {Name: words(r.Race.Metric), Number: true}, {Name: "±", Number: true}, {Name: "trained to", Number: true}, {Name: "parameters", Number: true}, {Name: "note"}} {
-		t.Columns = append(t.Columns, c)
-	}
+	t := &chart.Table{ID: "race", Title: "The race of --auto", Example: "head", First: chart.Column{Name: "#", Number: true},
+		Columns: []chart.Column{{Name: "thaw"}, {Name: "start"}, {Name: "learning rate", Number: true}, {Name: words(r.Race.Metric), Number: true}, {Name: "±", Number: true}, {Name: "trained to", Number: true}, {Name: "parameters", Number: true}, {Name: "note"}}}
 	number := func(v float64, text func(float64) string) chart.Cell {
 		return chart.Cell{Text: text(v), Value: fmt.Sprint(v)}
 	}
