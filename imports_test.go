@@ -85,7 +85,7 @@ var imports = []struct {
 	{"internal/chart", "", ""},
 	{"internal/chart/charttest", "", "golang.org/x/net/html"},
 	{"internal/facts", "internal/inspect internal/run internal/freeze internal/task", ""},
-	{"internal/run/page", "internal/chart internal/facts internal/atomicfile internal/auto internal/compare internal/run internal/config internal/report internal/freeze internal/task", ""},
+	{"internal/run/page", "internal/chart internal/facts internal/atomicfile internal/compare internal/run internal/config internal/report internal/freeze internal/task", ""},
 	{"internal/demo", "internal/run/page internal/inspect internal/run internal/config internal/tuned internal/report internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
 		"golang.org/x/image/font golang.org/x/image/font/... golang.org/x/image/math/fixed golang.org/x/image/vector golang.org/x/term"},
 	{"internal/demo/gen", "internal/demo internal/run internal/config internal/report", ""},

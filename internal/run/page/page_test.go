@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/permafrost-ml/permafrost/internal/auto"
 	"github.com/permafrost-ml/permafrost/internal/chart/charttest"
 	"github.com/permafrost-ml/permafrost/internal/compare"
 	"github.com/permafrost-ml/permafrost/internal/config"
@@ -92,7 +91,7 @@ func TestPage(t *testing.T) {
 			r.Changes = []*report.PlanChange{{Epoch: 1, Frozen: []string{"w2"}}, {Epoch: 2, Step: 9, Thawed: []string{"w2"}, Reason: "its turn"}}
 		}), 0, []string{"What trained when", "its turn"}},
 		"race": {made(3, 4, 2, func(r *Run) {
-			r.Race = &auto.Report{Metric: "accuracy", Thaw: []string{"head"}, LR: 0.1, Text: "thaw head", Candidates: []auto.Candidate{{Thaw: []string{"all"}, LR: 0.1}, {Thaw: []string{"head"}, LR: 0.1, Score: &half, Error: &half}}}
+			r.Race = &Race{Metric: "accuracy", Thaw: []string{"head"}, LR: 0.1, Text: "thaw head", Candidates: []Candidate{{Thaw: []string{"all"}, LR: 0.1}, {Thaw: []string{"head"}, LR: 0.1, Score: &half, Error: &half}}}
 		}), 0, []string{"The race of --auto", "chosen", "not tried"}},
 		"no numbers": {made(3, 4, 2, func(r *Run) {
 			for _, e := range r.Curve {
@@ -107,7 +106,7 @@ func TestPage(t *testing.T) {
 			r.Facts.Notes = []string{hostile}
 			r.Facts.Mistakes, r.Facts.MistakesCount = []facts.Mistake{{Input: hostile, Text: hostile, Label: hostile, Predicted: hostile, MIME: `image/svg+xml"` + hostile, Preview: []byte(hostile)}}, 1
 			r.Diagnosis = &report.Diagnosis{Verdict: hostile, Why: hostile, Advice: hostile}
-			r.Race = &auto.Report{Metric: hostile, Why: hostile, Text: hostile, Candidates: []auto.Candidate{{Thaw: []string{hostile}, Adapter: hostile, Failed: hostile}}}
+			r.Race = &Race{Metric: hostile, Why: hostile, Text: hostile, Candidates: []Candidate{{Thaw: []string{hostile}, Adapter: hostile, Failed: hostile}}}
 		}), 0, []string{"&lt;script&gt;"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,9 +7,36 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/permafrost-ml/permafrost/internal/auto"
 	"github.com/permafrost-ml/permafrost/internal/chart"
 )
+
+// RaceFile is the file of a run folder that holds a Race.
+const RaceFile = "race.json"
+
+// Race is what a page shows of a choice by option auto, in the form of RaceFile.
+type Race struct {
+	Thaw       []string    `json:"thaw"`
+	Adapter    string      `json:"adapter"`
+	LR         float64     `json:"lr"`
+	Start      string      `json:"start"`
+	Text       string      `json:"text"`
+	Why        string      `json:"why"`
+	Metric     string      `json:"metric"`
+	Candidates []Candidate `json:"candidates"`
+}
+
+// Candidate is a plan of a Race, with what was measured of it.
+type Candidate struct {
+	Thaw    []string `json:"thaw"`
+	Adapter string   `json:"adapter"`
+	Start   string   `json:"start"`
+	LR      float64  `json:"lr"`
+	Params  int      `json:"params_thawed"`
+	Share   float64  `json:"share"`
+	Score   *float64 `json:"score"`
+	Error   *float64 `json:"error"`
+	Failed  string   `json:"failed"`
+}
 
 // race is the table of what --auto tried.
 func (r *Run) race() *chart.Table {
@@ -52,14 +79,14 @@ func (r *Run) race() *chart.Table {
 	return t
 }
 
-func (r *Run) chosen(c auto.Candidate) bool {
+func (r *Run) chosen(c Candidate) bool {
 	return slices.Equal(c.Thaw, r.Race.Thaw) && c.Adapter == r.Race.Adapter && c.Start == r.Race.Start && c.LR == r.Race.LR
 }
 
 // candidates are those of the race: the chosen one, then what was tried, the better ones first, then
 // what was not.
-func (r *Run) candidates() []auto.Candidate {
-	rank := func(c auto.Candidate) float64 {
+func (r *Run) candidates() []Candidate {
+	rank := func(c Candidate) float64 {
 		switch {
 		case r.chosen(c):
 			return math.Inf(1)
@@ -69,6 +96,6 @@ func (r *Run) candidates() []auto.Candidate {
 		return *c.Score
 	}
 	out := slices.Clone(r.Race.Candidates)
-	slices.SortStableFunc(out, func(a, b auto.Candidate) int { return cmp.Compare(rank(b), rank(a)) })
+	slices.SortStableFunc(out, func(a, b Candidate) int { return cmp.Compare(rank(b), rank(a)) })
 	return out
 }

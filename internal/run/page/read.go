@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/permafrost-ml/permafrost/internal/auto"
 	"github.com/permafrost-ml/permafrost/internal/facts"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/report"
@@ -31,7 +30,7 @@ type Run struct {
 
 	Val   *task.Metrics // of the written weights, or else of the best epoch so far; nil without one
 	Facts *facts.Facts  // nil in a folder of an earlier version
-	Race  *auto.Report  // nil without --auto
+	Race  *Race         // nil without --auto
 	Base  string        // SHA-256 of the pretrained model
 	Delta int64         // bytes of what is shipped beside the base, 0 without it
 }
@@ -51,7 +50,7 @@ func Read(dir string) (*Run, error) {
 	if r.Facts, err = facts.Read(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", run.FactsFile, err)
 	}
-	if err := readJSON(dir, auto.File, &r.Race); err != nil {
+	if err := readJSON(dir, RaceFile, &r.Race); err != nil {
 		return nil, err
 	}
 	var plan *freeze.Plan
