@@ -42,7 +42,7 @@ func Gather(ctx context.Context, s *run.Session, r *run.Result) *Facts {
 	_, f.Judged = s.Task.(task.Judge)
 	f.Mistakes, f.MistakesCount = mistakesOf(s, r.Mistakes), r.MistakesCount
 	if s.Base.Model.Size() > costModel {
-		note("the cost of full fine-tuning", fmt.Errorf("the model is too large to predict it in passing; permafrost inspect --thaw all does"))
+		note("the cost of full fine-tuning", fmt.Errorf("the model is too large to predict it in passing; permafrost inspect does"))
 		return f
 	}
 	f.Plan, err = predicted(ctx, s, inspect.PlanCost)
