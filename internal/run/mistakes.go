@@ -50,13 +50,18 @@ func (f *loop) findMistakes(ds *data.Dataset, b *split.Batch, scores *tensor.Ten
 	if !ok {
 		return
 	}
+	classes := task.KindOf(f.session.Task).Answers.Classes
 	row := scores.Len() / len(b.Indices)
 	for k, i := range b.Indices {
 		counts := row
 		if positions := task.Positions(f.session.Task, scores.Shape, len(b.Indices)); positions > 0 {
 			counts = row / positions * data.Scaled(b.Lengths[k:k+1], b.Length, positions)[0]
 		}
-		f.mistakes.add(i, judge.Judge(scores.F32()[k*row:][:counts], f.session.targets[ds][i]))
+		of, target := scores.F32()[k*row:][:counts], f.session.targets[ds][i]
+		if classes && task.Argmax(of) == target.Class { // most are right, and need no probabilities
+			continue
+		}
+		f.mistakes.add(i, judge.Judge(of, target))
 	}
 }
 
