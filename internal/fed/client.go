@@ -181,6 +181,7 @@ func (c *Client) train(ctx context.Context, t *Task, j *joined) (*Answer, error)
 	if err != nil {
 		return nil, err
 	}
+	loss := a.Loss // it may be hidden from the server, not from who runs the client
 	if c.o.Alter != nil {
 		c.o.Alter(t.Round, delta)
 	}
@@ -211,7 +212,7 @@ func (c *Client) train(ctx context.Context, t *Task, j *joined) (*Answer, error)
 			return nil, err
 		}
 	}
-	c.o.Tell(fmt.Sprintf("round %d: loss %.4g on %d examples, %d bytes up, %d down, %.1f s", t.Round+1, a.Loss, a.Examples, len(a.Payload), down, a.Seconds))
+	c.o.Tell(fmt.Sprintf("round %d: loss %.4g on %d examples, %d bytes up, %d down, %.1f s", t.Round+1, loss, a.Examples, len(a.Payload), down, a.Seconds))
 	return a, nil
 }
 

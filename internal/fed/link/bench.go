@@ -26,6 +26,7 @@ type bench struct {
 	memory  int64  // to train with, in bytes; 0: any
 	dir     string // where models that were fetched stay
 	threads int
+	tell    func(string) // is given what is odd about the examples
 
 	kit     *fed.Kit
 	local   *run.Local
@@ -94,6 +95,9 @@ func (b *bench) open(ctx context.Context, kit *fed.Kit) (*run.Local, error) {
 	}
 	if err := kit.Check(l); err != nil {
 		return nil, fmt.Errorf("%w: run one version of Permafrost on both sides, with the files that belong to the model", err)
+	}
+	for _, note := range s.Train.Notes() {
+		b.tell(note)
 	}
 	kept, err := keep.NewShelf(s.Train).At(ctx, s.Net, s.KeepOptions())
 	if err != nil {

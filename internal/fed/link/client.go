@@ -155,7 +155,7 @@ func (w *worker) handle(ctx context.Context, j cluster.Job) ([]byte, error) {
 
 // join makes a client that knows no federation yet.
 func (w *worker) join() *fed.Client {
-	b := &bench{c: w.c, model: w.o.Model, data: w.o.Data, memory: w.o.Memory, dir: w.models, threads: w.o.Threads}
+	b := &bench{c: w.c, model: w.o.Model, data: w.o.Data, memory: w.o.Memory, dir: w.models, threads: w.o.Threads, tell: w.o.Tell}
 	return fed.NewClient(fed.ClientOptions{
 		Name: w.o.Name, Bench: b, World: fed.NewWorld(w), Dir: filepath.Join(w.o.Dir, "clients"), Tell: w.o.Tell,
 		Refused: func(err error, joined bool) {
