@@ -281,8 +281,10 @@ func (c *Carrier) End(ctx context.Context) error {
 		return err
 	}
 	for _, client := range there {
-		if err := c.Dismiss(ctx, client, ""); err != nil {
-			return err
+		for range c.crowd.processes(client) { // each takes one
+			if err := c.Dismiss(ctx, client, ""); err != nil {
+				return err
+			}
 		}
 	}
 	hearing, stop := context.WithTimeout(ctx, hear)

@@ -153,6 +153,9 @@ func TestCrowd(t *testing.T) {
 			t.Errorf("answer %d, of process %s: twice is %v", i, s.process, !s.twice)
 		}
 	}
+	if n, none := c.processes("anna"), c.processes("ben"); n != 3 || none != 1 {
+		t.Errorf("%d processes, and %d of one that has not answered", n, none)
+	}
 	c.leaves("anna")
 	if there := c.there(); !slices.Equal(there, []string{"cleo"}) || !slices.Equal(c.groups(), []string{"fed-anna", "fed-ben", "fed-cleo"}) {
 		t.Errorf("%v are there of %v", there, c.groups())

@@ -109,6 +109,13 @@ func (c *crowd) twice(client, process string) bool {
 	return before >= 0 && before < len(all)
 }
 
+// processes is how many processes may be there under the name of a client, at least 1.
+func (c *crowd) processes(client string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(1, len(c.procs[client]))
+}
+
 func (c *crowd) forget(prefix string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
