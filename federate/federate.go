@@ -57,7 +57,7 @@ type Options struct {
 	// enough of them are there. Default: 10 minutes each.
 	Deadline, Wait time.Duration
 	// Resume goes on with the federation in Config.Out. All else must be as it was, but Rounds (without
-	// Epsilon), Deadline and Wait.
+	// Epsilon), MinClients, Deadline and Wait.
 	Resume bool
 
 	// OnNote is called with remarks on what was guessed and on what happens; nil for none.

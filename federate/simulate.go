@@ -3,6 +3,7 @@ package federate
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/permafrost-ml/permafrost"
@@ -70,6 +71,12 @@ func Simulate(ctx context.Context, cfg permafrost.Config, o Options, c Clients) 
 	}
 	if err := s.Check(); err != nil {
 		return nil, failure.BadInput(err)
+	}
+	if c.SecretNoise && settings.Epsilon == 0 {
+		notes = append(notes, "option secret_noise does nothing without option dp_epsilon")
+	}
+	if c.Lie != "" && c.Lie != "flip" && c.Malicious == 0 {
+		notes = append(notes, fmt.Sprintf("option lie %s does nothing without option malicious", c.Lie))
 	}
 	if settings.Seeded {
 		notes = append(notes, "the noise is drawn by seed, so that the simulation can be repeated: it protects nobody")

@@ -15,7 +15,7 @@ import (
 // training makes the options of a fit those of a federation. It errors on those that only a fit by
 // itself can heed.
 func training(cfg config.Config, s *fed.Settings) (config.Config, []string, error) {
-	var notes []string
+	notes := s.Idle()
 	for _, o := range []struct {
 		name string
 		set  bool

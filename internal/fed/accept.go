@@ -11,7 +11,7 @@ import (
 )
 
 // need is how many updates a round takes at least.
-func (s *Server) need() int { return max(s.o.Settings.MinClients, s.plan.strategy.Rule.Needs()) }
+func (s *Server) need() int { return s.o.Settings.Needs() }
 
 // update reads the change of a client.
 func (s *Server) update(name string, a *Answer, mask freezing.Mask) (*deep, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -53,6 +54,14 @@ func TestExclusions(t *testing.T) {
 		{"private int8", "dp_epsilon", "comes back", func(s *Settings) { s.Epsilon, s.Compress = 1, "int8" }},
 		{"private apf", "dp_epsilon", "not counted", func(s *Settings) { s.Epsilon, s.Freeze = 1, "apf" }},
 		{"delta", "dp_delta", "between", func(s *Settings) { s.Epsilon, s.Delta = 1, 1 }},
+		{"delta alone", "dp_delta", "between", func(s *Settings) { s.Delta = math.NaN() }},
+		{"no epsilon", "dp_epsilon", "above 0", func(s *Settings) { s.Epsilon = math.Inf(1) }},
+		{"no clip", "dp_clip", "above 0", func(s *Settings) { s.ClipNorm = math.NaN() }},
+		{"no limit", "secure_limit", "above 0", func(s *Settings) { s.Limit = math.NaN() }},
+		{"endless limit", "secure_limit", "above 0", func(s *Settings) { s.Limit = math.Inf(1) }},
+		{"no norm", "max_norm", "0 or more", func(s *Settings) { s.MaxNorm = math.NaN() }},
+		{"no deadline", "deadline", "above 0", func(s *Settings) { s.Deadline = -1 }},
+		{"no wait", "wait", "above 0", func(s *Settings) { s.Wait = -1 }},
 		{"one shot int8", "strategy", "once", func(s *Settings) { s.Strategy, s.Compress = "fedpft", "int8" }},
 		{"one shot in secret", "strategy", "once", func(s *Settings) { s.Strategy, s.Secure, s.MinClients = "fedpft", true, 3 }},
 	} {
@@ -71,6 +80,45 @@ func TestExclusions(t *testing.T) {
 				t.Errorf("%v, want option %s and %q", err, c.option, c.want)
 			}
 		})
+	}
+}
+
+// Settings whose owner is off are told.
+func TestIdle(t *testing.T) {
+	s := Defaults()
+	if notes := s.Idle(); len(notes) > 0 {
+		t.Error(notes)
+	}
+	s.Delta, s.ClipNorm, s.Limit = 0.1, 3, 2
+	want := []string{"option dp_delta 0.1 does nothing without option dp_epsilon", "option dp_clip 3 does nothing without option dp_epsilon", "option secure_limit 2 does nothing without option secure"}
+	if notes := s.Idle(); !slices.Equal(notes, want) {
+		t.Error(notes)
+	}
+	s.Epsilon, s.Secure = 1, true
+	if notes := s.Idle(); len(notes) > 0 {
+		t.Error(notes)
+	}
+}
+
+// A federation that goes on with other settings is told of the first that differs.
+func TestDiffering(t *testing.T) {
+	for want, edit := range map[string]func(s *Settings){
+		"with option strategy fedavg":  func(s *Settings) { s.Strategy = "median" },
+		"without option secure":        func(s *Settings) { s.Secure = true },
+		"without option freeze_rounds": func(s *Settings) { s.Freeze = "apf" },
+		"without option max_norm":      func(s *Settings) { s.MaxNorm = 2 },
+		"option secret_noise":          func(s *Settings) { s.Seeded = true },
+	} {
+		s := Defaults()
+		edit(&s)
+		if text := differing(Defaults(), s); !strings.Contains(text, want) {
+			t.Errorf("%q, want %q", text, want)
+		}
+	}
+	private := Defaults()
+	private.Secure = true
+	if text := differing(private, Defaults()); text != "with option secure" {
+		t.Error(text)
 	}
 }
 

@@ -1,6 +1,10 @@
 package fed
 
 import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/option"
@@ -15,12 +19,15 @@ func (s *Server) goOn() error {
 	}
 	settings := st.Settings
 	settings.Rounds, settings.Deadline, settings.Wait = s.o.Settings.Rounds, s.o.Settings.Deadline, s.o.Settings.Wait // may change
+	settings.MinClients = s.o.Settings.MinClients
 	if s.o.Settings.Epsilon > 0 {
 		settings.Rounds = st.Settings.Rounds // the noise was made for them
 	}
 	switch {
 	case settings != s.o.Settings:
-		return option.Errorf("resume", "the federation in %s has other options: give those that it began with, or another folder", s.o.Dir.Path)
+		return option.Errorf("resume", "the federation in %s began %s: give the options that it began with, or another folder", s.o.Dir.Path, differing(settings, s.o.Settings))
+	case s.o.Settings.Rounds < st.Round:
+		return option.Errorf("rounds", "%d: the federation in %s has made %d", s.o.Settings.Rounds, s.o.Dir.Path, st.Round)
 	case len(st.weights) != s.n:
 		return option.Errorf("resume", "the federation in %s thaws %d numbers, this one %d: give the plan that it began with", s.o.Dir.Path, len(st.weights), s.n)
 	}
@@ -47,6 +54,35 @@ func (s *Server) goOn() error {
 		return s.accountant.Add(s.mechanism(), len(st.Records))
 	}
 	return nil
+}
+
+// differing says which setting began otherwise.
+func differing(began, given Settings) string {
+	values := func(s Settings) (out map[string]any) {
+		b, err := json.Marshal(s)
+		if err == nil {
+			err = json.Unmarshal(b, &out)
+		}
+		if err != nil {
+			panic(err) // they have been checked
+		}
+		return out
+	}
+	old, other := values(began), values(given)
+	for _, name := range slices.Sorted(maps.Keys(old)) {
+		switch v := old[name]; {
+		case v == other[name]:
+		case name == "seeded_noise":
+			return "with noise of another kind (option secret_noise)"
+		case v == "" || v == false || v == 0.0:
+			return "without option " + name
+		case v == true:
+			return "with option " + name
+		default:
+			return fmt.Sprintf("with option %s %v", name, v)
+		}
+	}
+	return "with other options"
 }
 
 // save writes the state, where there is a folder.

@@ -3,6 +3,7 @@ package fed
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -79,8 +80,40 @@ var FreezeForms = []string{"apf", "fedpart[:WHOLE,EACH]"}
 
 // Check errors where settings mean nothing, or exclude each other.
 func (s *Settings) Check() error {
-	_, err := s.parse()
+	if _, err := s.parse(); err != nil {
+		return err
+	}
+	_, err := s.noise()
 	return err
+}
+
+// Needs is how many clients a round takes at least: those of MinClients, or more where the strategy
+// takes more. The settings have been checked.
+func (s *Settings) Needs() int {
+	p, err := s.parse()
+	if err != nil {
+		return s.MinClients
+	}
+	return max(s.MinClients, p.strategy.Rule.Needs())
+}
+
+// Idle says which settings do nothing, as the ones that they belong to are off.
+func (s *Settings) Idle() (notes []string) {
+	d := Defaults()
+	for _, o := range []struct {
+		name, without string
+		value         float64
+		idle          bool
+	}{
+		{"dp_delta", "dp_epsilon", s.Delta, s.Epsilon == 0 && s.Delta != d.Delta},
+		{"dp_clip", "dp_epsilon", s.ClipNorm, s.Epsilon == 0 && s.ClipNorm != d.ClipNorm},
+		{"secure_limit", "secure", s.Limit, !s.Secure && s.Limit != d.Limit},
+	} {
+		if o.idle {
+			notes = append(notes, fmt.Sprintf("option %s %g does nothing without option %s", o.name, o.value, o.without))
+		}
+	}
+	return notes
 }
 
 func (s *Settings) parse() (p plan, err error) {
@@ -91,14 +124,22 @@ func (s *Settings) parse() (p plan, err error) {
 		return p, option.Errorf("min_clients", "%d: want 1 or more", s.MinClients)
 	case !(s.Fraction > 0 && s.Fraction <= 1):
 		return p, option.Errorf("fraction", "%g: the share of the clients that take part in a round is above 0 and up to 1", s.Fraction)
-	case s.Deadline <= 0 || s.Wait <= 0:
-		return p, option.Errorf("deadline", "every wait needs an end above 0")
+	case s.Deadline <= 0:
+		return p, option.Errorf("deadline", "%v: want a time above 0", time.Duration(s.Deadline))
+	case s.Wait <= 0:
+		return p, option.Errorf("wait", "%v: want a time above 0", time.Duration(s.Wait))
 	case s.Statistics != "shared" && s.Statistics != "local":
 		return p, option.Errorf("statistics", "%q: want shared or local", s.Statistics)
-	case s.MaxNorm < 0:
-		return p, option.Errorf("max_norm", "%g: want 0 or more", s.MaxNorm)
-	case s.Limit <= 0:
-		return p, option.Errorf("secure_limit", "%g: want more than 0", s.Limit)
+	case !(s.MaxNorm >= 0 && s.MaxNorm <= math.MaxFloat64):
+		return p, option.Errorf("max_norm", "%g: want a number of 0 or more", s.MaxNorm)
+	case !(s.Limit > 0 && s.Limit <= math.MaxFloat64):
+		return p, option.Errorf("secure_limit", "%g: want a number above 0", s.Limit)
+	case !(s.ClipNorm > 0 && s.ClipNorm <= math.MaxFloat64):
+		return p, option.Errorf("dp_clip", "%g: want a number above 0", s.ClipNorm)
+	case !(s.Delta > 0 && s.Delta < 1):
+		return p, option.Errorf("dp_delta", "%g: want a number between 0 and 1", s.Delta)
+	case !(s.Epsilon >= 0 && s.Epsilon <= math.MaxFloat64):
+		return p, option.Errorf("dp_epsilon", "%g: want a number above 0", s.Epsilon)
 	}
 	if rest, ok := strings.CutPrefix(s.Strategy, oneShotName); ok && (rest == "" || rest[0] == ':') {
 		p.oneShot = 3
@@ -159,12 +200,6 @@ func (s *Settings) exclusions(p *plan) error {
 		return nil
 	}
 	switch {
-	case s.Epsilon < 0:
-		return option.Errorf("dp_epsilon", "%g: want more than 0", s.Epsilon)
-	case !(s.Delta > 0 && s.Delta < 1):
-		return option.Errorf("dp_delta", "%g: want a number between 0 and 1", s.Delta)
-	case s.ClipNorm <= 0:
-		return option.Errorf("dp_clip", "%g: want more than 0", s.ClipNorm)
 	case p.strategy.NeedsEach:
 		return option.Errorf("dp_epsilon", "the noise is counted for the mean of the clients' changes, not for %s", s.Strategy)
 	case lossy:
