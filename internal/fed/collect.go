@@ -5,21 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/fed/freezing"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
+// whyNot says in brackets why answers do not count; empty where all do.
 func whyNot(r *report.RoundEvent) string {
-	text := fmt.Sprintf("%d did not answer", len(r.Lost))
-	if len(r.Lost) > 0 {
-		text += fmt.Sprintf(", as %s: %s", r.Lost[0].Client, r.Lost[0].Why)
+	var parts []string
+	if n := len(r.Lost); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d did not answer, as %s: %s", n, r.Lost[0].Client, r.Lost[0].Why))
 	}
-	if len(r.Rejected) > 0 {
-		text += fmt.Sprintf("; %d were rejected, as %s: %s", len(r.Rejected), r.Rejected[0].Client, r.Rejected[0].Why)
+	if n := len(r.Rejected); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d were rejected, as %s: %s", n, r.Rejected[0].Client, r.Rejected[0].Why))
 	}
-	return text
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, "; ") + ")"
 }
 
 func (s *Server) putMask(ctx context.Context, m freezing.Mask) (Blob, error) {
@@ -60,7 +65,13 @@ func (s *Server) collect(ctx context.Context, r *report.RoundEvent, step string,
 			}
 		}
 	}
-	lost := func(name, why string) { r.Lost = append(r.Lost, report.RoundWhy{Client: name, Why: why}) }
+	lost := func(name, why string) {
+		r.Lost = append(r.Lost, report.RoundWhy{Client: name, Why: why})
+		if s.silent[name] != why && !s.o.Many {
+			s.o.Tell(fmt.Sprintf("round %d: no answer of client %s counts: %s", r.Round, name, why))
+		}
+		s.silent[name] = why
+	}
 	waiting, cancel := context.WithTimeout(ctx, time.Duration(s.o.Settings.Deadline))
 	defer cancel()
 	err := s.await(waiting, func() bool { return len(open) == 0 }, func(reply Reply) {
@@ -80,6 +91,7 @@ func (s *Server) collect(ctx context.Context, r *report.RoundEvent, step string,
 			s.reject(r, reply.Client, errors.New(a.Refused))
 		default:
 			out[reply.Client] = a
+			delete(s.silent, reply.Client)
 		}
 	})
 	if ctx.Err() != nil {

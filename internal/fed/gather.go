@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ import (
 // gather waits until enough clients are there and have joined, and gives their names in order.
 func (s *Server) gather(ctx context.Context) ([]string, error) {
 	end := time.Now().Add(time.Duration(s.o.Settings.Wait))
-	told := false
+	told, need := false, s.need()
 	for {
 		there, err := s.o.Carrier.Present(ctx)
 		if err != nil {
@@ -52,15 +53,22 @@ func (s *Server) gather(ctx context.Context) ([]string, error) {
 			}
 		}
 		// Those that are about to join may still make the first round.
-		if len(members) >= s.o.Settings.MinClients && (!waiting || s.st.Round > 0 || time.Now().After(end)) {
+		if len(members) >= need && (!waiting || s.st.Round > 0 || time.Now().After(end)) {
 			slices.Sort(members)
 			return members, nil
 		}
+		if s.o.Closed && !waiting {
+			return nil, fmt.Errorf("%d of the %d clients can take part, and a round needs %d%s", len(members), len(there), need, s.whyRefused())
+		}
 		if time.Now().After(end) {
-			return nil, fmt.Errorf("%d of the %d clients that a round needs have come within %v: start others, or lower option min_clients; option resume goes on", len(members), s.o.Settings.MinClients, time.Duration(s.o.Settings.Wait))
+			lower := ""
+			if need == s.o.Settings.MinClients {
+				lower = ", or lower option min_clients"
+			}
+			return nil, fmt.Errorf("%d of the %d clients that a round needs have come within %v: start others%s%s", len(members), need, time.Duration(s.o.Settings.Wait), lower, s.goesOn())
 		}
 		if !told && !waiting {
-			s.o.Tell(fmt.Sprintf("waits for clients: %d of %d are there, until %s", len(members), s.o.Settings.MinClients, end.Format("15:04:05")))
+			s.o.Tell(fmt.Sprintf("waits for clients: %d of %d are there, until %s", len(members), need, end.Format("15:04:05")))
 			told = true
 		}
 		pause, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
@@ -73,6 +81,22 @@ func (s *Server) gather(ctx context.Context) ([]string, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// whyRefused says why a client was refused, if any was.
+func (s *Server) whyRefused() string {
+	for _, name := range slices.Sorted(maps.Keys(s.st.Refused)) {
+		return fmt.Sprintf(" (%s: %s)", name, s.st.Refused[name])
+	}
+	return ""
+}
+
+// goesOn says how the federation goes on that ends here, if its folder has it.
+func (s *Server) goesOn() string {
+	if s.o.Dir == nil {
+		return ""
+	}
+	return "; what was learned is kept, and option resume goes on"
 }
 
 // undecided reports whether any client that was asked to join has neither joined nor been refused.

@@ -87,7 +87,7 @@ func (s *Server) cohort(there []string) ([]string, error) {
 		}
 		return out, nil
 	}
-	k := max(s.o.Settings.MinClients, int(math.Round(f*float64(len(there)))))
+	k := max(s.need(), int(math.Round(f*float64(len(there)))))
 	out := slices.Clone(there)
 	rng.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 	out = out[:min(k, len(out))]
@@ -146,7 +146,7 @@ func (s *Server) openRound(ctx context.Context, r *report.RoundEvent, mask freez
 	updates = s.within(r, updates)
 	private := s.o.Settings.Epsilon > 0
 	if need := s.need(); len(updates) < need && !private {
-		return nil, few("%d of %d clients sent a change that counts, and %d are needed (%s)", len(updates), len(r.Cohort), need, whyNot(r))
+		return nil, few("%d of %d clients sent a change that counts, and %d are needed%s", len(updates), len(r.Cohort), need, whyNot(r))
 	}
 	for _, u := range updates {
 		a := answers[u.Client]

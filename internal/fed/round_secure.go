@@ -38,12 +38,12 @@ func (s *Server) secureRound(ctx context.Context, r *report.RoundEvent, mask fre
 		sum.Roster[name] = *answers[name].Keys
 	}
 	if n := len(sum.Roster); n < max(3, s.o.Settings.MinClients) {
-		return nil, few("%d clients gave keys for a secure sum, and %d are needed (%s)", n, max(3, s.o.Settings.MinClients), whyNot(r))
+		return nil, few("%d clients gave keys for a secure sum, and %d are needed%s", n, max(3, s.o.Settings.MinClients), whyNot(r))
 	}
 	sum.Threshold = secure.MinThreshold(len(sum.Roster))
 	enough := func(what string, n int) error {
 		if n < sum.Threshold {
-			return few("%d of %d clients %s, and %d are needed so that nobody can be laid bare (%s)", n, len(sum.Roster), what, sum.Threshold, whyNot(r))
+			return few("%d of %d clients %s, and %d are needed so that nobody can be laid bare%s", n, len(sum.Roster), what, sum.Threshold, whyNot(r))
 		}
 		return nil
 	}

@@ -32,7 +32,8 @@ type ServerOptions struct {
 	Notes   []string                   // what was guessed, for the log
 	World   string                     // what is simulated, in words; empty: nothing is
 	Tell    func(string)               // is given lines for a person; nil: none
-	Many    bool                       // clients that join without anything particular are not told of
+	Many    bool                       // clients that join without anything particular, and those that are silent, are not told of
+	Closed  bool                       // nobody comes but those who are there at the start
 	Ended   func(r *report.RoundEvent) // is told each round; nil: none
 	LRs     func(int) float64          // the clients' learning rate by round
 }
@@ -57,6 +58,7 @@ type Server struct {
 	replies chan Reply
 	failed  chan error
 	asked   map[string]string // clients that were asked to join, and the ids of these tasks
+	silent  map[string]string // clients whose last answer did not come, and why
 }
 
 // Outcome is what a federation came to.
@@ -89,7 +91,7 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	if o.Tell == nil {
 		o.Tell = func(string) {}
 	}
-	s := &Server{o: o, plan: p, pieces: o.Local.Pieces(), n: o.Local.Len(), replies: make(chan Reply, 64), failed: make(chan error, 1), asked: map[string]string{}}
+	s := &Server{o: o, plan: p, pieces: o.Local.Pieces(), n: o.Local.Len(), replies: make(chan Reply, 64), failed: make(chan error, 1), asked: map[string]string{}, silent: map[string]string{}}
 	for _, p := range s.pieces {
 		if !p.Statistic {
 			s.params += p.Len
@@ -213,7 +215,7 @@ func (s *Server) roundOf(ctx context.Context) error {
 		}
 		return s.o.Carrier.Forget(ctx, roundName(r.Round-1))
 	}
-	return fmt.Errorf("round %d failed %d times: %s; what was learned before it is kept, and option resume goes on", s.st.Round+1, attempts, strings.Join(problems, "; "))
+	return fmt.Errorf("round %d failed %d times: %s%s", s.st.Round+1, attempts, strings.Join(slices.Compact(problems), "; "), s.goesOn())
 }
 
 // tooFew says that a round cannot be made of the answers that came.

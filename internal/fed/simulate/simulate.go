@@ -111,7 +111,7 @@ func Run(ctx context.Context, o Options) (*fed.Outcome, error) {
 	carrier.drop = dropping(cfg.Seed, o.Drop, index)
 	rates := cfg.LRs(o.Settings.Rounds)
 	s, err := fed.NewServer(ctx, fed.ServerOptions{Local: local, Settings: o.Settings, Carrier: carrier, ID: "simulation", Dir: o.Dir, Resume: o.Resume,
-		Events: o.Events, Notes: o.Notes, World: o.world(), Tell: o.Tell, Many: true, Ended: o.Ended, LRs: rates.At})
+		Events: o.Events, Notes: o.Notes, World: o.world(), Tell: o.Tell, Many: true, Closed: true, Ended: o.Ended, LRs: rates.At})
 	if err != nil {
 		return nil, err
 	}
@@ -132,6 +132,11 @@ func (o *Options) Check() error {
 		return option.Errorf("malicious", "%g: want a share from 0 to below 1", o.Malicious)
 	case o.Settings.MinClients > o.Clients:
 		return option.Errorf("min_clients", "%d: there are %d clients", o.Settings.MinClients, o.Clients)
+	case o.Settings.Needs() > o.Clients:
+		return option.Errorf("strategy", "%s needs %d clients or more, and there are %d", o.Settings.Strategy, o.Settings.Needs(), o.Clients)
+	}
+	if _, err := lie(o.Lie, 0, 0); err != nil {
+		return option.Errorf("lie", "%w", err)
 	}
 	return nil
 }

@@ -173,7 +173,7 @@ func TestResume(t *testing.T) {
 				t.Fatalf("%v, want that it was cancelled", err)
 			}
 			again := w.options(t, edit)
-			again.Dir, again.Resume = o.Dir, true
+			again.Dir, again.Resume, again.Settings.MinClients = o.Dir, true, 1 // others would not come
 			out, got := w.goOn(t, again)
 			if len(out.Records) != 6 {
 				t.Errorf("%d rounds", len(out.Records))
@@ -183,8 +183,13 @@ func TestResume(t *testing.T) {
 			}
 			other := w.options(t, func(o *Options, c *config.Config) { edit(o, c); o.Settings.Statistics = "local" })
 			other.Dir, other.Resume = o.Dir, true
-			if _, err := Run(context.Background(), other); err == nil || !strings.Contains(err.Error(), "other options") {
+			if _, err := Run(context.Background(), other); err == nil || !strings.Contains(err.Error(), "option statistics shared") {
 				t.Errorf("resumed with other options: %v", err)
+			}
+			fewer := w.options(t, func(o *Options, c *config.Config) { edit(o, c); o.Settings.Rounds = 5 })
+			fewer.Dir, fewer.Resume = o.Dir, true
+			if _, err := Run(context.Background(), fewer); err == nil || name != "dp" && !strings.Contains(err.Error(), "has made 6") {
+				t.Errorf("resumed with fewer rounds than were made: %v", err)
 			}
 		})
 	}
@@ -317,6 +322,22 @@ func TestRejected(t *testing.T) {
 	})
 	if r := out.Records[0]; len(r.Rejected) != 1 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// What needs more clients than there are ends at once, with the reason.
+func TestTooFew(t *testing.T) {
+	w := newWorld(t)
+	for want, edit := range map[string]func(o *Options){
+		"bulyan:1 needs 7 clients or more, and there are 4":         func(o *Options) { o.Settings.Strategy = "bulyan:1" },
+		"0 of the 4 clients can take part, and a round needs 2 (c0": func(o *Options) { o.Memory = []int64{1} },
+		`there is no lie "white"`:                                   func(o *Options) { o.Lie = "white" },
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if _, err := Run(ctx, w.options(t, func(o *Options, _ *config.Config) { edit(o) })); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+		cancel()
 	}
 }
 
