@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -71,6 +73,27 @@ func federationFlags(fs *pflag.FlagSet, o *federate.Options) (names []string) {
 // trainingFlags defines the flags of training that a federation heeds.
 func trainingFlags(fs *pflag.FlagSet) (*configFlags, func()) {
 	return bindAllBut(fs, "auto", "budget", "schedule", "extends", "start", "average", "wise-ft", "patience", "rates", "calibrate", "class-weights", "group")
+}
+
+// aboveZero errors where a flag was given as 0 whose zero would otherwise stand for its default.
+func aboveZero(cmd *cobra.Command) error {
+	for _, name := range []string{"rounds", "fraction", "secure-limit", "dp-delta", "dp-clip", "deadline", "wait", "idle", "clients"} {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && (f.Value.String() == "0" || f.Value.String() == "0s") {
+			return fmt.Errorf("--%s: %s: want more than 0", name, f.Value)
+		}
+	}
+	return nil
+}
+
+// interrupted says how a federation goes on that a signal ended.
+func interrupted(err error, out string) error {
+	if !errors.Is(err, permafrost.ErrInterrupted) || out == "" {
+		return err
+	}
+	if _, there := os.Stat(filepath.Join(out, federate.SettingsFile)); there != nil {
+		return err // it had not begun
+	}
+	return exitError{exitInterrupted, fmt.Sprintf("interrupted; the same command with --resume goes on with %s", out)}
 }
 
 // printRound prints the line of a round.

@@ -40,6 +40,9 @@ the other clients learn.`,
 	fs.DurationVar(&o.Wait, "wait", 10*time.Minute, "`TIME` that the server may be away")
 	fs.DurationVar(&o.Idle, "idle", time.Hour, "`TIME` without a task after which the client gives up")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := aboveZero(cmd); err != nil {
+			return err
+		}
 		o.NATS = federate.NATS(nats)
 		if o.URL == "-" {
 			b, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), 1<<16))

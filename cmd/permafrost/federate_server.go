@@ -29,6 +29,8 @@ crash. Clients wait for it.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	given, grouped := trainingFlags(fs)
+	fs.Lookup("data").Hidden = true // it is refused with the reason
+	fs.Lookup("val").Usage = "examples by which the server measures each round, and standardises what a new head reads: `PATH` as for --data of a client"
 	var o federate.Options
 	var so federate.ServerOptions
 	var nats search.NATS
@@ -43,6 +45,9 @@ crash. Clients wait for it.`,
 	group(fs, "Other", "json")
 	completeConfig(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := aboveZero(cmd); err != nil {
+			return err
+		}
 		cfg, err := given.config()
 		if err != nil {
 			return err
@@ -59,7 +64,7 @@ crash. Clients wait for it.`,
 		o.OnRound = func(r federate.Round) { printRound(cmd, r) }
 		r, err := federate.Serve(cmd.Context(), cfg, o, so)
 		if err != nil {
-			return err
+			return interrupted(err, cfg.Out)
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)

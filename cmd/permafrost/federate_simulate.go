@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -41,6 +40,9 @@ a time as there are threads. The examples of --val are the server's.`,
 	group(fs, "Other", "json")
 	completeConfig(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := aboveZero(cmd); err != nil {
+			return err
+		}
 		cfg, err := given.config()
 		if err != nil {
 			return err
@@ -55,11 +57,8 @@ a time as there are threads. The examples of --val are the server's.`,
 		o.OnNote = func(text string) { note(cmd, "%s", text) }
 		o.OnRound = func(r federate.Round) { printRound(cmd, r) }
 		r, err := federate.Simulate(cmd.Context(), cfg, o, c)
-		if errors.Is(err, permafrost.ErrInterrupted) && cfg.Out != "" {
-			return exitError{exitInterrupted, fmt.Sprintf("interrupted; the same command with --resume goes on with %s", cfg.Out)}
-		}
 		if err != nil {
-			return err
+			return interrupted(err, cfg.Out)
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)

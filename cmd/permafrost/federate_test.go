@@ -32,6 +32,14 @@ func TestFederate(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Wait() }()
+	if err := os.CopyFS("ben", os.DirFS("photos/train")); err != nil {
+		t.Fatal(err)
+	}
+	pictures, err := filepath.Glob("ben/*/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, pictures[0], []byte("damaged"))
 	for i, name := range []string{"anna", "ben"} {
 		var address []byte
 		for range 400 {
@@ -40,7 +48,7 @@ func TestFederate(t *testing.T) {
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
-		args := []string{"federate", "client", "--nats", "-", "--data", "photos/train", "--idle", "40s"}
+		args := []string{"federate", "client", "--nats", "-", "--data", map[string]string{"anna": "photos/train", "ben": "ben"}[name], "--idle", "40s"}
 		if i == 0 {
 			args = append(args, "--model", "tiny.onnx", "--memory", "1GB")
 		}
@@ -54,6 +62,9 @@ func TestFederate(t *testing.T) {
 		defer func() {
 			if err := client.Wait(); err != nil || !strings.Contains(lines.String(), "the federation is over") {
 				t.Errorf("client %s: %v\n%s", name, err, lines.String())
+			}
+			if name == "ben" && !strings.Contains(lines.String(), pictures[0]) {
+				t.Errorf("ben is not told of the damaged picture:\n%s", lines.String())
 			}
 		}()
 	}
@@ -94,9 +105,14 @@ func TestFederateBad(t *testing.T) {
 		{append(server, "--client", "a b"), `--client: cluster: client "a b": a name has letters`},
 		{append(server, "--client", "a", "--client", "a"), "--client: a is named twice"},
 		{append(server, "--secure", "--min-clients", "2"), "--min-clients: 2: secure aggregation hides"},
+		{append(server, "--rounds", "0"), "--rounds: 0: want more than 0"},
+		{append(server, "--deadline", "0s"), "--deadline: 0s: want more than 0"},
+		{append(server, "--wait", "-1s"), "--wait: -1s: want a time above 0"},
+		{append(server, "--dp-epsilon", "inf"), "--dp-epsilon: +Inf: want a number above 0"},
 		{append(server, "--resume"), "tuned"},
 		{append(server, "--auto"), "auto"},
 		{client[:2], "--nats: it is missing"},
+		{append(client, "--idle", "0"), "--idle: 0s: want more than 0"},
 		{client[:4], "--data: it is missing"},
 		{append(client[:4:4], "--data", "none"), "--data: none: no such file or directory"},
 		{append(client, "--model", "none.onnx"), "--model: none.onnx: no such file or directory"},
