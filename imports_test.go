@@ -72,7 +72,7 @@ var imports = []struct {
 	{"internal/tuned", "internal/split internal/feed internal/gzipped internal/task internal/data internal/compile internal/sideinput internal/freeze internal/safetensors internal/onnx internal/ir internal/tokenize internal/decode internal/atomicfile internal/kernel internal/tensor", ""},
 	{"internal/diagnose", "internal/report internal/task", ""},
 	{"internal/ridge", "", "gonum.org/v1/gonum/mat"},
-	{"internal/config", "internal/optim internal/keep internal/split internal/feed internal/task internal/data internal/sideinput internal/schedule internal/adapter internal/freeze internal/ir internal/option", "github.com/goccy/go-yaml"},
+	{"internal/config", "internal/hub internal/hub/layout internal/report internal/optim internal/keep internal/split internal/feed internal/task internal/data internal/sideinput internal/schedule internal/adapter internal/freeze internal/ir internal/option", "github.com/goccy/go-yaml"},
 	{"internal/run", "internal/ridge internal/calibrate internal/config internal/diagnose internal/tuned internal/report internal/optim internal/keep internal/split internal/feed internal/task internal/data internal/cache internal/schedule internal/freeze internal/safetensors internal/onnx internal/option internal/atomicfile internal/kernel internal/tensor internal/random internal/version",
 		"gonum.org/v1/gonum/floats gonum.org/v1/gonum/mat gonum.org/v1/gonum/stat/distuv"},
 	{"internal/inspect", "internal/run internal/config internal/report internal/optim internal/keep internal/split internal/feed internal/task internal/data internal/compile internal/freeze internal/ir internal/option internal/kernel internal/tensor", ""},
@@ -95,7 +95,7 @@ var imports = []struct {
 	{"internal/fixture/shared", "", ""},
 	{"internal/fixture", "internal/onnx internal/ir internal/tensor", ""},
 	// The public library reaches all that a user may call; nothing below knows of it.
-	{".", "internal/run/page internal/guide internal/testcase internal/demo internal/compare internal/auto internal/choose internal/inspect internal/run internal/config internal/tuned internal/report internal/split internal/feed internal/task internal/data internal/data/picture internal/cache internal/checkpoint internal/schedule internal/freeze internal/onnx internal/ir internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
+	{".", "internal/hub/layout internal/run/page internal/guide internal/testcase internal/demo internal/compare internal/auto internal/choose internal/inspect internal/run internal/config internal/tuned internal/report internal/split internal/feed internal/task internal/data internal/data/picture internal/cache internal/checkpoint internal/schedule internal/freeze internal/onnx internal/ir internal/option internal/decode internal/atomicfile internal/kernel internal/tensor internal/version", ""},
 	{"bench", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/regret", "internal/demo", ""},
 	{"bench/federate", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},

@@ -35,12 +35,15 @@ type Model struct {
 	release func() // threads
 }
 
-// Open reads a tuned model from a file, or a model that was not tuned: its own classifier then
+// Open reads a tuned model from a file or the Hugging Face hub, see Config.Model, or a model that was not tuned: its own classifier then
 // answers. Its labels are those of id2label in a config.json beside it, else the lines of a
 // labels.txt, else the numbers of its scores; its inputs are prepared as in a fit, see
 // WithPreparation. Open errors with ErrBadInput on a model without a classifier. Close releases the
 // model.
 func Open(path string, opts ...Option) (*Model, error) {
+	if err := fetched(context.Background(), optionsOf(opts).sinks, &path); err != nil {
+		return nil, err
+	}
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, badInput(err)

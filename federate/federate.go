@@ -94,3 +94,12 @@ func (o *Options) note(texts ...string) {
 		}
 	}
 }
+
+// noted is a function that gets the notes of a stream of events.
+type noted func(texts ...string)
+
+func (f noted) Emit(_ time.Time, e report.Event) {
+	if w, ok := e.(*report.Warning); ok {
+		f(w.Message)
+	}
+}

@@ -113,3 +113,18 @@ func (s *Snapshot) mayBeExternal(model string) bool {
 		return below && !slices.Contains([]string{".onnx", ".json", ".txt", ".md", ""}, path.Ext(f))
 	})
 }
+
+// Find fetches what a name says, which must be of a kind, and returns its path.
+func (h *Hub) Find(ctx context.Context, kind layout.Kind, name string) (string, error) {
+	n, err := layout.Parse(name)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case n.Kind != kind && kind == layout.Models:
+		return "", fmt.Errorf("hub: %s is a data set, where a model is wanted: name one as hf:owner/name", n.Short())
+	case n.Kind != kind:
+		return "", fmt.Errorf("hub: %s is a model, where data are wanted: name a data set as hf:datasets/owner/name", n.Short())
+	}
+	return h.Model(ctx, n)
+}
