@@ -1,6 +1,10 @@
 package permafrost
 
-import "github.com/permafrost-ml/permafrost/internal/tuned"
+import (
+	"context"
+
+	"github.com/permafrost-ml/permafrost/internal/tuned"
+)
 
 // Verification says what of a tuned model differs from its base and must not. Its JSON form is
 // what verify --json prints.
