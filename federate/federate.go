@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/fed"
+	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
 // Options say how a federation goes on. The zero value of each is its default.

@@ -26,6 +26,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run/page"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 	"github.com/permafrost-ml/permafrost/internal/trials"
