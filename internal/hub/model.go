@@ -110,7 +110,7 @@ func (s *Snapshot) mayBeExternal(model string) bool {
 	dir := path.Dir(model)
 	return slices.ContainsFunc(s.Files, func(f string) bool {
 		below := dir == "." || strings.HasPrefix(f, dir+"/")
-		return below && !slices.Contains([]string{".onnx", ".json", ".txt", ".md", ""}, path.Ext(f))
+		return below && !slices.Contains([]string{".onnx", ".json", ".txt", ".md", ".gitattributes"}, path.Ext(f))
 	})
 }
 

@@ -45,7 +45,7 @@ func (h *Hub) Open(ctx context.Context, n layout.Name) (*Snapshot, error) {
 	err := h.persist(ctx, tries, func() (bool, error) { return false, s.ask(ctx) })
 	if t := (*transient)(nil); known && errors.As(err, &t) {
 		h.note("%s is taken from the cache, as the hub was not reached: %v", n.Short(), err)
-		return s, s.fromCache("")
+		return s, s.fromCache("the hub was not reached")
 	}
 	if err != nil {
 		return nil, h.explain(n, "", err)
@@ -81,7 +81,7 @@ func (s *Snapshot) ask(ctx context.Context) error {
 	if !layout.IsCommit(info.SHA) {
 		return fmt.Errorf("the answer of %s is none of a hub: its commit is %q", s.hub.Endpoint, info.SHA)
 	}
-	s.Commit, s.Files = info.SHA, nil
+	s.Commit, s.Files, s.cached = info.SHA, nil, false
 	for _, f := range info.Siblings {
 		if layout.IsPath(f.RFilename) { // others could not be named either
 			s.Files = append(s.Files, f.RFilename)
@@ -121,7 +121,6 @@ func (s *Snapshot) fromCache(why string) error {
 		return fmt.Errorf("hub: %s%s is not in the cache %s, and %s: fetch it once with the network", s.Name.Short(), at, s.hub.Cache, why)
 	}
 	slices.Sort(s.Files)
-	s.cached = why != ""
 	return nil
 }
 
