@@ -44,7 +44,7 @@ data must be among them. Its inputs are prepared as in a fit; notes say how.`,
 	required(cmd, "data")
 	folders(cmd, "data")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		m, err := openModel(*model, given, permafrost.WithThreads(*threads))
+		m, err := openModel(cmd, *model, given, permafrost.WithThreads(*threads))
 		if err != nil {
 			return err
 		}
