@@ -26,7 +26,7 @@ type Data struct {
 
 // Folder is a folder of class folders, or a table, on disk, as in Config.Data. README.md describes
 // the layout.
-func Folder(path string) Data { return Data{place: data.Place{Path: path}} }
+func Folder(path string) Data { return Data{place: data.At(path)} }
 
 // FS is the same in a file system: an archive, embedded files, or your own storage. root is the
 // folder or the table in it, "." for all of it. Data kept between runs are found by the content of

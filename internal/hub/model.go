@@ -126,5 +126,8 @@ func (h *Hub) Find(ctx context.Context, kind layout.Kind, name string) (string, 
 	case n.Kind != kind:
 		return "", fmt.Errorf("hub: %s is a model, where data are wanted: name a data set as hf:datasets/owner/name", n.Short())
 	}
+	if kind == layout.Datasets {
+		return h.Data(ctx, n)
+	}
 	return h.Model(ctx, n)
 }
