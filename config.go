@@ -21,8 +21,9 @@ type Config struct {
 	// it. Wherever a function takes the path of a model, it takes such a name.
 	Model string
 	// Data is the path of the training examples: a folder of class folders of pictures, sounds or
-	// other files, or a table (CSV, TSV, JSONL) of texts, numbers or files. It may be empty if
-	// WithData gives the examples.
+	// other files, or a table (CSV, TSV, JSONL, Parquet) of texts, numbers or files. Or it is
+	// hf:datasets/OWNER/NAME[@REVISION][:SPLIT], a data set of the Hugging Face hub. It may be empty
+	// if WithData gives the examples.
 	Data string
 	// Val is the path of the validation examples. Default: DATA/val if it exists, else a stratified
 	// tenth of the training examples is held out.

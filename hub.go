@@ -16,6 +16,12 @@ func Fetch(ctx context.Context, model string, opts ...Option) (path string, err 
 	return model, err
 }
 
+// FetchData is Fetch for a data set, as Config.Data has it.
+func FetchData(ctx context.Context, data string, opts ...Option) (path string, err error) {
+	err = config.FetchData(ctx, &data, optionsOf(opts).sinks...)
+	return data, badInput(err)
+}
+
 // fetched replaces names of models on the Hugging Face hub by their paths in its cache.
 func fetched(ctx context.Context, sinks []report.Sink, models ...*string) error {
 	for _, m := range models {

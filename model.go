@@ -241,7 +241,7 @@ func (m *Model) FindFiles(paths ...string) ([]string, error) {
 // Predict returns the answers for Files, Texts or Examples in their order, computed in batches, and
 // the unusable inputs that were skipped. It errors with ErrBadInput if all are unusable.
 func (m *Model) Predict(ctx context.Context, inputs Data) ([]Prediction, []Skipped, error) {
-	rows, err := inputs.rows(m.Kind())
+	rows, err := inputs.rows(ctx, m.Kind())
 	if err != nil {
 		return nil, nil, badInput(err)
 	}
@@ -301,7 +301,7 @@ func (e *Evaluation) MarshalJSON() ([]byte, error) {
 // Eval measures the model on labelled examples, whose classes must be among its labels. Of a
 // folder or table with splits it uses test, or else val, see Evaluation.Split.
 func (m *Model) Eval(ctx context.Context, examples Data) (*Evaluation, error) {
-	place, err := examples.open()
+	place, err := examples.open(ctx)
 	if err != nil {
 		return nil, badInput(err)
 	}

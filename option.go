@@ -53,7 +53,7 @@ func (o *options) sets(ctx context.Context, cfg *Config) (s run.Sets, err error)
 		if d.from.IsZero() {
 			continue
 		}
-		if *d.to, err = d.from.open(); err != nil {
+		if *d.to, err = d.from.open(ctx, o.sinks...); err != nil {
 			return s, badInput(err)
 		}
 	}

@@ -57,6 +57,9 @@ data must be among them. Its inputs are prepared as in a fit; notes say how.`,
 				return err
 			}
 		}
+		if *data, err = permafrost.FetchData(cmd.Context(), *data, progress(cmd)); err != nil {
+			return err
+		}
 		e, err := m.Eval(cmd.Context(), permafrost.Folder(*data))
 		if err != nil {
 			return err

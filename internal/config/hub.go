@@ -53,6 +53,7 @@ func fetch(ctx context.Context, kind layout.Kind, path *string, sinks []report.S
 // Pinned returns c with paths in the hub's cache as names with the commit, so that they mean the same
 // on every machine.
 func (c Config) Pinned() Config {
+	c.Data, c.Val = layout.Pinned(c.Data), layout.Pinned(c.Val)
 	_ = c.EachModelPath(func(path *string) error {
 		*path = layout.Pinned(*path)
 		return nil

@@ -128,6 +128,11 @@ func choose(n layout.Name, parts []part) (chosen []part, split string, err error
 		}
 	}
 	if split == "" {
+		for _, p := range configs[config] {
+			if strings.HasPrefix(p.split, "partial-") {
+				return nil, "", fmt.Errorf("hub: of %s, the copy in Parquet has only the beginning of each split: give :%s to train on that, or download the data set, and give a folder or a table", n.Short(), p.split)
+			}
+		}
 		return configs[config], "", nil
 	}
 	var names []string

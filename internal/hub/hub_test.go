@@ -544,6 +544,16 @@ func TestInterrupted(t *testing.T) {
 	s := hubtest.New(t)
 	model := large(1 << 20)
 	s.Put(repo, "model.onnx", model)
+	s.Fail(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || r.URL.Path != "/"+repo+"/model.onnx" {
+			return false
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(len(model)))
+		w.Write(model[:1000])
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		return true
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	h := open(t)
 	h.Progress = func(hub.Progress) { cancel() }
@@ -554,7 +564,62 @@ func TestInterrupted(t *testing.T) {
 	if len(parts) != 1 {
 		t.Errorf("left: %v", parts)
 	}
+	s.Fail(nil)
 	find(t, open(t), "hf:some/net")
+}
+
+func TestData(t *testing.T) {
+	s := hubtest.New(t)
+	files := func(repo, files string) {
+		for f := range strings.FieldsSeq(files) {
+			s.Put("datasets/"+repo, f, []byte(repo+f))
+		}
+	}
+	files("a/usual", "data/train-00000-of-00002.parquet data/train-00001-of-00002.parquet data/test-00000-of-00001.parquet README.md")
+	files("a/configs", "x/train.parquet y/train.parquet y/test.parquet")
+	files("a/plain", "train.csv")
+	files("a/top", "train.parquet")
+	files("a/part", "default/partial-train/0000.parquet default/partial-train/0001.parquet")
+	for _, c := range []struct {
+		name  string
+		want  string // the end of the path
+		there int    // files there
+		wrong string
+	}{
+		{"hf:datasets/a/usual", "/data", 3, ""},
+		{"hf:datasets/a/usual:train", "/data/train-*.parquet", 2, ""},
+		{"hf:datasets/a/usual:test", "/data/test-00000-of-00001.parquet", 1, ""},
+		{"hf:datasets/a/usual:val", "", 0, "has no split val: it has test, train"},
+		{"hf:datasets/a/configs", "", 0, "has 2 configurations: name one, as in hf:datasets/a/configs:x; there are x, y"},
+		{"hf:datasets/a/configs:y", "/y", 2, ""},
+		{"hf:datasets/a/configs:x/train", "/x/train.parquet", 1, ""},
+		{"hf:datasets/a/top", "", 1, ""},
+		{"hf:datasets/a/plain", "", 0, "has no Parquet files, nor has the hub a copy in Parquet"},
+		{"hf:datasets/a/part", "", 0, "has only the beginning of each split: give :partial-train"},
+		{"hf:datasets/a/part:partial-train", "/default/partial-train", 2, ""},
+		{"hf:a/usual", "", 0, "is a model, where data are wanted"},
+		{"hf:datasets/a/none", "", 0, "no hf:datasets/a/none that anyone may read"},
+	} {
+		os.RemoveAll(os.Getenv("HF_HOME"))
+		path, err := open(t).Find(t.Context(), layout.Datasets, c.name)
+		if c.wrong != "" {
+			if err == nil || !strings.Contains(err.Error(), c.wrong) {
+				t.Errorf("%s: error %v, want %s", c.name, err, c.wrong)
+			}
+			continue
+		}
+		if err != nil || !strings.HasSuffix(filepath.ToSlash(path), c.want) {
+			t.Errorf("%s: %s, %v, want %s", c.name, path, err, c.want)
+			continue
+		}
+		repo, _ := layout.RepoOf(path)
+		if blobs, _ := os.ReadDir(filepath.Join(repo, "blobs")); len(blobs) != c.there {
+			t.Errorf("%s: %d files came, want %d", c.name, len(blobs), c.there)
+		}
+		if again, err := open(t).Find(t.Context(), layout.Datasets, layout.Pinned(path)); err != nil || again != path {
+			t.Errorf("%s: %s is %s, %v", c.name, layout.Pinned(path), again, err)
+		}
+	}
 }
 
 func TestEndpoint(t *testing.T) {

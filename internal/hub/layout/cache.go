@@ -3,6 +3,7 @@ package layout
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -66,22 +67,25 @@ func RepoOf(path string) (repo string, ok bool) {
 // revision. Any other path is returned as it is.
 func Pinned(path string) string {
 	repo, commit, file, ok := parts(path)
-	if !ok || file == "" {
+	if !ok {
 		return path
 	}
 	if cache, err := filepath.Abs(CacheDir()); err != nil || filepath.Dir(repo) != cache {
 		return path
 	}
 	kind, name, _ := strings.Cut(filepath.Base(repo), "--")
-	if Kind(kind) != Models {
-		return path
+	if Kind(kind) == Datasets {
+		file = shardForm.ReplaceAllString(file, "")
 	}
-	n := Name{Kind: Models, Repo: strings.Replace(name, "--", "/", 1), Revision: commit, File: file}
+	n := Name{Kind: Kind(kind), Repo: strings.Replace(name, "--", "/", 1), Revision: commit, File: file}
 	if again, err := Parse(n.String()); err != nil || again != n {
 		return path
 	}
 	return n.String()
 }
+
+// shardForm is what follows a split in the name of its file, or in a pattern of several.
+var shardForm = regexp.MustCompile(`(-\*|-\d+-of-\d+)?\.parquet$`)
 
 // parts divides a path in a snapshot: repo/snapshots/commit/file.
 func parts(path string) (repo, commit, file string, ok bool) {

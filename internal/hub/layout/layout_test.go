@@ -53,10 +53,15 @@ func TestCache(t *testing.T) {
 	}
 	cache := layout.CacheDir()
 	for path, want := range map[string]string{
-		filepath.Join(cache, "models--a--b-c", "snapshots", commit, "onnx", "model.onnx"): "hf:a/b-c@" + commit + ":onnx/model.onnx",
-		filepath.Join("/other", "models--a--b", "snapshots", commit, "model.onnx"):        filepath.Join("/other", "models--a--b", "snapshots", commit, "model.onnx"),
-		filepath.Join(cache, "models--a--b", "snapshots", commit):                         filepath.Join(cache, "models--a--b", "snapshots", commit),
-		filepath.Join(cache, "models--a--b", "snapshots", "main", "model.onnx"):           filepath.Join(cache, "models--a--b", "snapshots", "main", "model.onnx"),
+		filepath.Join(cache, "models--a--b-c", "snapshots", commit, "onnx", "model.onnx"):                "hf:a/b-c@" + commit + ":onnx/model.onnx",
+		filepath.Join("/other", "models--a--b", "snapshots", commit, "model.onnx"):                       filepath.Join("/other", "models--a--b", "snapshots", commit, "model.onnx"),
+		filepath.Join(cache, "models--a--b", "snapshots", commit):                                        "hf:a/b@" + commit,
+		filepath.Join(cache, "models--a--b", "snapshots", "main", "model.onnx"):                          filepath.Join(cache, "models--a--b", "snapshots", "main", "model.onnx"),
+		filepath.Join(cache, "datasets--a--b", "snapshots", commit, "data"):                              "hf:datasets/a/b@" + commit + ":data",
+		filepath.Join(cache, "datasets--a--b", "snapshots", commit):                                      "hf:datasets/a/b@" + commit,
+		filepath.Join(cache, "datasets--a--b", "snapshots", commit, "data", "train-*.parquet"):           "hf:datasets/a/b@" + commit + ":data/train",
+		filepath.Join(cache, "datasets--a--b", "snapshots", commit, "x", "train-00000-of-00001.parquet"): "hf:datasets/a/b@" + commit + ":x/train",
+		filepath.Join(cache, "datasets--a--b", "snapshots", commit, "default", "train"):                  "hf:datasets/a/b@" + commit + ":default/train",
 		"model.onnx": "model.onnx",
 	} {
 		if got := layout.Pinned(path); got != want {
