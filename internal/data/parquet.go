@@ -15,7 +15,7 @@ import (
 // does.
 func At(path string) Place {
 	p := Place{Path: path}
-	files := parquetFiles(p)
+	files := ParquetFiles(path)
 	if len(files) == 0 {
 		return p
 	}
@@ -34,8 +34,9 @@ func At(path string) Place {
 
 const parquetEnding = ".parquet"
 
-// parquetFiles lists the Parquet files that a path names, none if it names something else.
-func parquetFiles(p Place) []string {
+// ParquetFiles lists the Parquet files that a path names, see At, none if it names something else.
+func ParquetFiles(path string) []string {
+	p := Place{Path: path}
 	switch ending := strings.EqualFold(filepath.Ext(p.Path), parquetEnding); {
 	case p.IsDir():
 		if tables, err := FindSplitFiles(p, TableFormats); err != nil || !tables.IsZero() {
