@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/format"
 )
 
@@ -117,21 +118,29 @@ func mediaOf(top *parquet.Column, of *feature) *media {
 	return m
 }
 
-// readable reports whether a column's values can be cells as they are.
+// readable reports whether a column's values can be cells as they are: texts, numbers, truth values.
+// Older files say by a converted type what newer ones say by a logical type.
 func readable(c *parquet.Column) bool {
-	kind, logical := c.Type().Kind(), format.LogicalTypeValue(nil)
-	if l := c.Type().LogicalType(); l != nil {
-		logical = l.Value
+	kind := c.Type().Kind()
+	if l := c.Type().LogicalType(); l != nil && l.Value != nil {
+		switch l.Value.(type) {
+		case *format.StringType, *format.EnumType:
+			return kind == parquet.ByteArray
+		case *format.IntType:
+			return true
+		}
+		return false
 	}
-	switch logical.(type) {
-	case nil:
-		return slices.Contains([]parquet.Kind{parquet.Boolean, parquet.Int32, parquet.Int64, parquet.Float, parquet.Double}, kind)
-	case *format.StringType, *format.EnumType:
-		return kind == parquet.ByteArray
-	case *format.IntType:
-		return true
+	if t := c.Type().ConvertedType(); t != nil {
+		switch *t {
+		case deprecated.UTF8, deprecated.Enum:
+			return kind == parquet.ByteArray
+		case deprecated.Int8, deprecated.Int16, deprecated.Int32, deprecated.Int64, deprecated.Uint8, deprecated.Uint16, deprecated.Uint32, deprecated.Uint64:
+			return true
+		}
+		return false
 	}
-	return false
+	return slices.Contains([]parquet.Kind{parquet.Boolean, parquet.Int32, parquet.Int64, parquet.Float, parquet.Double}, kind)
 }
 
 func isInteger(c *parquet.Column) bool {

@@ -197,3 +197,33 @@ func TestDamaged(t *testing.T) {
 		t.Errorf("shards of two tables: %v", err)
 	}
 }
+
+// TestOtherWriter: testdata/hub.parquet was written by hyparquet-writer 0.x for JavaScript, with
+// converted types in place of logical ones, a list of classes as older files describe it, and no index
+// of pages.
+func TestOtherWriter(t *testing.T) {
+	set := shards.New("r", []shards.Table{{Name: "t", Files: []string{filepath.Join("testdata", "hub.parquet")}}})
+	text, err := fs.ReadFile(set, "r/t.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	if len(lines) != 50 {
+		t.Fatalf("%d lines", len(lines))
+	}
+	for i, want := range map[int]string{
+		0:  `{"file":"t/0-p0.png","label":"a","labels":[],"text":"text 0","score":0}`,
+		4:  `{"file":"t/4-p4.png","label":"b","labels":[],"text":"text 4","score":0.5}`,
+		11: `{"file":"t/11.bin","label":"c","labels":["y","y"],"text":null,"score":1.375}`,
+		48: `{"file":"t/48-p48.png","label":"a","labels":["x","y"],"text":"text 48","score":6}`,
+	} {
+		if lines[i] != want {
+			t.Errorf("line %d is\n%s, want\n%s", i, lines[i], want)
+		}
+	}
+	for _, i := range []int{0, 1, 2, 30, 31, 49, 5, 22, 48, 19, 20, 21} {
+		if b, err := fs.ReadFile(set, fmt.Sprintf("r/t/%d.png", i)); err != nil || !bytes.Equal(b, bytes.Repeat([]byte{byte(i)}, 20+i)) {
+			t.Errorf("row %d: %v, %v", i, b, err)
+		}
+	}
+}
