@@ -6,7 +6,6 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -14,7 +13,7 @@ import (
 // column is a column of a table that becomes a cell of each row.
 type column struct {
 	name    string
-	leaf    *parquet.Column
+	leaf    *leaf
 	list    bool
 	classes []string // names of its numbers, nil if they are not classes
 }
@@ -22,8 +21,8 @@ type column struct {
 // media is the column whose values are files.
 type media struct {
 	name  string
-	bytes *parquet.Column
-	path  *parquet.Column // of the original file; nil if it is not known
+	bytes *leaf
+	path  *leaf // of the original file; nil if it is not known
 }
 
 // feature is how the hub describes a column.
@@ -34,14 +33,13 @@ type feature struct {
 }
 
 // features reads the description of the columns, of which there may be none.
-func features(f *parquet.File) map[string]*feature {
+func features(p *parquet) map[string]*feature {
 	var described struct {
 		Info struct {
 			Features map[string]json.RawMessage
 		}
 	}
-	text, _ := f.Lookup("huggingface")
-	if json.Unmarshal([]byte(text), &described) != nil {
+	if json.Unmarshal([]byte(p.lookup("huggingface")), &described) != nil {
 		return nil
 	}
 	out := map[string]*feature{}
@@ -64,26 +62,27 @@ func features(f *parquet.File) map[string]*feature {
 }
 
 // columnsOf finds the columns that can be cells, and the first that holds files.
-func columnsOf(f *parquet.File) (cells []column, files *media) {
-	described := features(f)
-	for _, top := range f.Root().Columns() {
-		name := top.Name()
-		of := described[name]
-		if m := mediaOf(top, of); m != nil {
+func columnsOf(p *parquet) (cells []column, files *media) {
+	described := features(p)
+	for rest := p.leaves; len(rest) > 0; {
+		name := rest[0].path[0]
+		n := 1
+		for n < len(rest) && rest[n].path[0] == name {
+			n++
+		}
+		of, leaves, l := described[name], rest[:n], rest[0]
+		rest = rest[n:]
+		if m := mediaOf(leaves, of); m != nil {
 			if files == nil {
 				files = m
 			}
 			continue
 		}
-		leaf := top
-		for !leaf.Leaf() && len(leaf.Columns()) == 1 {
-			leaf = leaf.Columns()[0]
-		}
-		if !leaf.Leaf() || leaf.MaxRepetitionLevel() > 1 || leaf != top && leaf.MaxRepetitionLevel() == 0 || !readable(leaf) {
+		if n > 1 || l.maxRep > 1 || len(l.path) > 1 && l.maxRep == 0 || !readable(l) {
 			continue // a structure, a list of lists, a date
 		}
-		c := column{name: name, leaf: leaf, list: leaf.MaxRepetitionLevel() == 1}
-		if of != nil && isInteger(leaf) {
+		c := column{name: name, leaf: l, list: l.maxRep == 1}
+		if of != nil && isInteger(l) {
 			c.classes = of.Names
 		}
 		cells = append(cells, c)
@@ -98,81 +97,75 @@ func columnsOf(f *parquet.File) (cells []column, files *media) {
 const fileColumn = "file"
 
 // mediaOf returns a column as files: bytes with a path, or what is described as a picture or a sound.
-func mediaOf(top *parquet.Column, of *feature) *media {
-	isBytes := func(c *parquet.Column) bool {
-		return c != nil && c.Leaf() && c.MaxRepetitionLevel() == 0 && c.Type().Kind() == parquet.ByteArray
-	}
-	if top.Leaf() {
-		if of != nil && (of.Type == "Image" || of.Type == "Audio") && isBytes(top) {
-			return &media{name: top.Name(), bytes: top}
+func mediaOf(leaves []*leaf, of *feature) *media {
+	m := &media{name: leaves[0].path[0]}
+	for _, l := range leaves {
+		switch isBytes := l.maxRep == 0 && l.Type.V == format.ByteArray; {
+		case !isBytes || len(l.path) > 2:
+		case len(l.path) == 1:
+			if of != nil && (of.Type == "Image" || of.Type == "Audio") {
+				m.bytes = l
+			}
+		case l.path[1] == "bytes":
+			m.bytes = l
+		case l.path[1] == "path":
+			m.path = l
 		}
-		return nil
 	}
-	m := &media{top.Name(), top.Column("bytes"), top.Column("path")}
-	if !isBytes(m.bytes) {
+	if m.bytes == nil {
 		return nil
-	}
-	if !isBytes(m.path) {
-		m.path = nil
 	}
 	return m
 }
 
 // readable reports whether a column's values can be cells as they are: texts, numbers, truth values.
 // Older files say by a converted type what newer ones say by a logical type.
-func readable(c *parquet.Column) bool {
-	kind := c.Type().Kind()
-	if l := c.Type().LogicalType(); l != nil && l.Value != nil {
-		switch l.Value.(type) {
+func readable(l *leaf) bool {
+	kind := l.Type.V
+	if logical := l.LogicalType.Value; logical != nil {
+		switch logical.(type) {
 		case *format.StringType, *format.EnumType:
-			return kind == parquet.ByteArray
+			return kind == format.ByteArray
 		case *format.IntType:
 			return true
 		}
 		return false
 	}
-	if t := c.Type().ConvertedType(); t != nil {
-		switch *t {
+	if t, ok := l.ConvertedType.Get(); ok {
+		switch t {
 		case deprecated.UTF8, deprecated.Enum:
-			return kind == parquet.ByteArray
+			return kind == format.ByteArray
 		case deprecated.Int8, deprecated.Int16, deprecated.Int32, deprecated.Int64, deprecated.Uint8, deprecated.Uint16, deprecated.Uint32, deprecated.Uint64:
 			return true
 		}
 		return false
 	}
-	return slices.Contains([]parquet.Kind{parquet.Boolean, parquet.Int32, parquet.Int64, parquet.Float, parquet.Double}, kind)
+	return slices.Contains([]format.Type{format.Boolean, format.Int32, format.Int64, format.Float, format.Double}, kind)
 }
 
-func isInteger(c *parquet.Column) bool {
-	kind := c.Type().Kind()
-	return kind == parquet.Int32 || kind == parquet.Int64
-}
+func isInteger(l *leaf) bool { return l.Type.V == format.Int32 || l.Type.V == format.Int64 }
 
 // cell is a value in JSON.
-func (c *column) cell(v parquet.Value) []byte {
-	if v.IsNull() {
+func (c *column) cell(v value) []byte {
+	if v.null {
 		return []byte("null")
 	}
 	var x any
-	switch v.Kind() {
-	case parquet.Boolean:
-		x = v.Boolean()
-	case parquet.Int32, parquet.Int64:
-		n := v.Int64()
-		if v.Kind() == parquet.Int32 {
-			n = int64(v.Int32())
-		}
-		if x = n; c.classes != nil {
-			if x = nil; n >= 0 && n < int64(len(c.classes)) { // -1 where the answer is kept secret
-				x = c.classes[n]
+	switch c.leaf.Type.V {
+	case format.Boolean:
+		x = v.n == 1
+	case format.Int32, format.Int64:
+		if x = v.n; c.classes != nil {
+			if x = nil; v.n >= 0 && v.n < int64(len(c.classes)) { // -1 where the answer is kept secret
+				x = c.classes[v.n]
 			}
 		}
-	case parquet.Float:
-		x = finite(float64(v.Float()), 32)
-	case parquet.Double:
-		x = finite(v.Double(), 64)
+	case format.Float:
+		x = finite(v.x, 32)
+	case format.Double:
+		x = finite(v.x, 64)
 	default:
-		if x = string(v.ByteArray()); !utf8.Valid(v.ByteArray()) {
+		if x = string(v.b); !utf8.Valid(v.b) {
 			x = nil
 		}
 	}

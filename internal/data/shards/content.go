@@ -6,8 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"sort"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 // page is some files that follow each other in a table.
@@ -21,14 +19,13 @@ type reader struct {
 	shard *shard
 	group int
 	next  int // row of the table with which the next page begins
-	last  int // rows of the last page
-	pages parquet.Pages
+	pages *pages
 }
 
 // content returns the file of a row. It must not be changed. The page that holds it is kept, as rows
 // are mostly read in order.
 func (t *table) content(row int) ([]byte, error) {
-	i := sort.Search(len(t.shards), func(i int) bool { s := t.shards[i]; return s.first[len(s.groups)] > row })
+	i := sort.Search(len(t.shards), func(i int) bool { return t.shards[i].end() > row })
 	if i == len(t.shards) || t.shards[i].media == nil {
 		return nil, fs.ErrNotExist
 	}
@@ -51,41 +48,29 @@ func (t *table) content(row int) ([]byte, error) {
 func (t *table) read(s *shard, row int) (err error) {
 	defer guard(s.file, &err)
 	bad := func(err error) error { return damaged(s.file, fmt.Errorf("column %s: %w", s.media.name, err)) }
-	group := sort.Search(len(s.groups), func(i int) bool { return s.first[i+1] > row })
 	at := &t.at
-	if at.shard != s || at.group != group {
-		if at.pages != nil {
-			at.pages.Close()
-		}
-		*at = reader{shard: s, group: group, next: s.first[group], pages: s.groups[group].ColumnChunks()[s.media.bytes.Index()].Pages()}
+	group := sort.Search(len(s.first)-2, func(i int) bool { return s.first[i+1] > row })
+	if at.shard != s || at.group != group || row < at.next {
+		*at = reader{shard: s, group: group, next: s.first[group], pages: s.pages(group, s.media.bytes)}
 	}
-	if near := at.next + 4*at.last; row < at.next || row > near { // so far a seek would not be worth its while
-		if err := at.pages.SeekToRow(int64(row - s.first[group])); err != nil {
-			return bad(err)
-		}
-		at.next = row
-	}
-	p, err := at.pages.ReadPage()
+	values, passed, err := at.pages.next(row - at.next)
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return bad(err)
-	}
-	t.page = page{first: at.next}
-	err = valuesOf(p, func(v parquet.Value) error {
-		b := []byte(nil)
-		if !v.IsNull() {
-			b = append([]byte{}, v.ByteArray()...)
-		}
-		t.page.files = append(t.page.files, b)
-		return nil
-	})
-	if err != nil {
 		t.page = page{}
 		return bad(err)
 	}
-	at.last = len(t.page.files)
-	at.next += at.last
+	t.page = page{first: at.next + passed}
+	for _, v := range values {
+		b := v.b
+		if v.null {
+			b = nil
+		} else if b == nil {
+			b = []byte{}
+		}
+		t.page.files = append(t.page.files, b)
+	}
+	at.next = t.page.first + len(values)
 	return nil
 }

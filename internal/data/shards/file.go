@@ -61,7 +61,7 @@ func (f *lines) Read(b []byte) (int, error) {
 			return 0, io.EOF
 		}
 		s := f.table.shards[f.shard]
-		if f.group == len(s.groups) {
+		if f.group == len(s.meta.RowGroups) {
 			f.shard, f.group = f.shard+1, 0
 			continue
 		}

@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 // table is an open table.
@@ -29,11 +27,11 @@ type table struct {
 
 // shard is one file of a table.
 type shard struct {
-	file   string
-	groups []parquet.RowGroup
-	first  []int // row of the table at which each group begins, and where the last one ends
-	cells  []column
-	media  *media
+	file string
+	*parquet
+	first []int // row of the table at which each group begins, and where the last one ends
+	cells []column
+	media *media
 }
 
 // openTable opens the files of a table.
@@ -50,7 +48,7 @@ func openTable(t Table) (*table, error) {
 				return nil, fmt.Errorf("%s has the columns %s, and %s has %s: they are no shards of one table", t.Files[0], a, file, b)
 			}
 		}
-		row = s.first[len(s.groups)]
+		row = s.end()
 		out.shards = append(out.shards, s)
 	}
 	if len(out.shards) > 0 && out.shards[0].media != nil && row > 0 {
@@ -94,19 +92,22 @@ func openShard(file string, row int) (s *shard, err error) {
 		f.Close()
 		return nil, err
 	}
-	p, err := parquet.OpenFile(f, st.Size(), parquet.SkipBloomFilters(true))
+	p, err := openParquet(f, st.Size())
 	if err != nil {
 		f.Close()
 		return nil, damaged(file, err)
 	}
-	s = &shard{file: file, groups: p.RowGroups(), first: []int{row}}
-	for _, g := range s.groups {
-		row += int(g.NumRows())
+	s = &shard{file: file, parquet: p, first: []int{row}}
+	for _, g := range p.meta.RowGroups {
+		row += int(g.NumRows)
 		s.first = append(s.first, row)
 	}
 	s.cells, s.media = columnsOf(p)
 	return s, nil
 }
+
+// end is the row of the table with which the next shard begins.
+func (s *shard) end() int { return s.first[len(s.first)-1] }
 
 // names lists the columns.
 func (s *shard) names() string {
@@ -136,7 +137,7 @@ func (s *shard) write(w *bytes.Buffer, group int, t *table, row int) (n int, err
 	}
 	for i := range s.cells {
 		c := &s.cells[i]
-		of, err := c.rows(s.groups[group], n)
+		of, err := c.rows(s.parquet, group, n)
 		if err != nil {
 			return 0, damaged(s.file, fmt.Errorf("column %s: %w", c.name, err))
 		}
@@ -166,7 +167,7 @@ func (s *shard) fileNames(group int, t *table, row int) ([][]byte, error) {
 	var paths [][]byte
 	if s.media.path != nil {
 		var err error
-		if paths, err = (&column{leaf: s.media.path}).rows(s.groups[group], len(out)); err != nil {
+		if paths, err = (&column{leaf: s.media.path}).rows(s.parquet, group, len(out)); err != nil {
 			return nil, damaged(s.file, fmt.Errorf("column %s: %w", s.media.name, err))
 		}
 	}
@@ -194,69 +195,39 @@ func (s *shard) fileNames(group int, t *table, row int) ([][]byte, error) {
 }
 
 // rows returns the cells of a group of n rows, in JSON.
-func (c *column) rows(g parquet.RowGroup, n int) ([][]byte, error) {
+func (c *column) rows(p *parquet, group, n int) ([][]byte, error) {
 	out := make([][]byte, 0, n)
-	pages := g.ColumnChunks()[c.leaf.Index()].Pages()
-	defer pages.Close()
-	err := eachValue(pages, func(v parquet.Value) error {
-		if !c.list {
-			out = append(out, c.cell(v))
-			return nil
+	pages := p.pages(group, c.leaf)
+	for {
+		values, _, err := pages.next(0)
+		if err == io.EOF {
+			break
 		}
-		if v.RepetitionLevel() == 0 {
-			out = append(out, []byte("[]"))
+		if err != nil {
+			return nil, err
 		}
-		if len(out) == 0 {
-			return errors.New("a list has no beginning")
-		}
-		if v.DefinitionLevel() == c.leaf.MaxDefinitionLevel() {
+		for _, v := range values {
+			switch {
+			case !c.list:
+				out = append(out, c.cell(v))
+				continue
+			case v.rep == 0:
+				out = append(out, []byte("[]"))
+			case len(out) == 0:
+				return nil, errors.New("a list has no beginning")
+			}
+			if v.null {
+				continue // the list, or this one of its elements
+			}
 			last := out[len(out)-1]
 			if last = last[:len(last)-1]; len(last) > 1 {
 				last = append(last, ',')
 			}
 			out[len(out)-1] = append(append(last, c.cell(v)...), ']')
 		}
-		return nil
-	})
-	if err == nil && len(out) != n {
-		err = fmt.Errorf("has %d rows of %d", len(out), n)
 	}
-	return out, err
-}
-
-// eachValue calls f with every value that is left in pages. It must not keep it.
-func eachValue(pages parquet.Pages, f func(parquet.Value) error) error {
-	for {
-		p, err := pages.ReadPage()
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil {
-			err = valuesOf(p, f)
-		}
-		if err != nil {
-			return err
-		}
+	if len(out) != n {
+		return nil, fmt.Errorf("has %d rows of %d", len(out), n)
 	}
-}
-
-// valuesOf calls f with every value of a page, and releases it.
-func valuesOf(p parquet.Page, f func(parquet.Value) error) error {
-	defer parquet.Release(p)
-	values := p.Values()
-	var some [256]parquet.Value
-	for {
-		n, err := values.ReadValues(some[:])
-		for _, v := range some[:n] {
-			if err := f(v); err != nil {
-				return err
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return out, nil
 }
