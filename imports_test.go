@@ -58,7 +58,7 @@ var imports = []struct {
 	{"internal/data/spec", "", ""},
 	{"internal/data/sound", "internal/data/spec", "github.com/mewkiz/flac gonum.org/v1/gonum/dsp/fourier"},
 	{"internal/data/picture", "internal/data/spec", "golang.org/x/image/bmp golang.org/x/image/tiff golang.org/x/image/webp"},
-	{"internal/data/shards", "", "github.com/klauspost/compress/snappy github.com/parquet-go/parquet-go/..."},
+	{"internal/data/shards", "", "github.com/klauspost/compress/snappy github.com/klauspost/compress/zstd github.com/parquet-go/parquet-go/..."},
 	{"internal/guide", "internal/data/picture internal/data/sound internal/data/spec", ""},
 	{"internal/data", "internal/data/shards internal/option internal/tensor", "golang.org/x/text/unicode/norm"},
 	{"internal/calibrate", "", ""},

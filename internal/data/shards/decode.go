@@ -26,6 +26,14 @@ func (l *leaf) decode(b []byte, by format.Encoding, n int, dict []value) ([]valu
 		return nil, nil
 	}
 	if by == format.PlainDictionary || by == format.RLEDictionary {
+		if len(b) == 0 {
+			return nil, fmt.Errorf("no values of %d", n)
+		}
+		of, err := runs(b[1:], int(b[0]), n)
+		if err != nil {
+			return nil, err
+		}
+		b = b[:1+len(of)]
 		indices, err := new(rle.DictionaryEncoding).DecodeInt32(nil, b)
 		if err != nil {
 			return nil, err

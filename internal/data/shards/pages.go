@@ -1,6 +1,8 @@
 package shards
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -8,8 +10,7 @@ import (
 	"math/bits"
 
 	"github.com/klauspost/compress/snappy"
-	"github.com/parquet-go/parquet-go/compress/gzip"
-	"github.com/parquet-go/parquet-go/compress/zstd"
+	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
@@ -115,14 +116,22 @@ func (p *pages) unpack(b []byte, n int) (out []byte, err error) {
 	case format.Uncompressed:
 		out = b
 	case format.Snappy:
-		if is, err := snappy.DecodedLen(b); err != nil || is != n {
-			return nil, fmt.Errorf("%d bytes unpacked, not %d: %w", is, n, err)
+		const most = 22 // bytes for each that snappy takes: 64 in three
+		if is, err := snappy.DecodedLen(b); err != nil || is != n || n > most*len(b) {
+			return nil, fmt.Errorf("%d bytes cannot be %d unpacked", len(b), n)
 		}
 		out, err = snappy.Decode(nil, b)
 	case format.Gzip:
-		out, err = new(gzip.Codec).Decode(make([]byte, 0, n), b)
+		var r *gzip.Reader
+		if r, err = gzip.NewReader(bytes.NewReader(b)); err == nil {
+			out, err = io.ReadAll(io.LimitReader(r, int64(n)+1))
+		}
 	case format.Zstd:
-		out, err = new(zstd.Codec).Decode(make([]byte, 0, n), b)
+		var r *zstd.Decoder
+		if r, err = zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true)); err == nil {
+			out, err = io.ReadAll(io.LimitReader(r, int64(n)+1))
+			r.Close()
+		}
 	default:
 		return nil, fmt.Errorf("compressed by %v, which is not read: write it with snappy, zstd, gzip or none", p.codec)
 	}
@@ -185,6 +194,10 @@ func (p *pages) dataV2(b []byte, h *format.DataPageHeaderV2, size int) (_ []valu
 // levelsOf reads n levels from 0 to most.
 func levelsOf(b []byte, most, n int) ([]uint8, error) {
 	e := rle.Encoding{BitWidth: bits.Len(uint(most))}
+	b, err := runs(b, e.BitWidth, n)
+	if err != nil {
+		return nil, err
+	}
 	out, err := e.DecodeLevels(make([]uint8, 0, n), b)
 	if err == nil && len(out) < n {
 		err = fmt.Errorf("%d levels of %d", len(out), n)
@@ -193,6 +206,39 @@ func levelsOf(b []byte, most, n int) ([]uint8, error) {
 		return nil, err
 	}
 	return out[:n], nil // the last group of eight may be filled up
+}
+
+// runs returns the part of b with the runs that hold n numbers of a width in bits. It errors on a run
+// that is longer, before anything is made of it.
+func runs(b []byte, width, n int) ([]byte, error) {
+	const most = 512 // numbers by which a run that is not of one number may be filled up
+	if width > 32 {
+		return nil, fmt.Errorf("numbers of %d bits", width)
+	}
+	at := 0
+	for have := 0; have < n; {
+		h, size := binary.Uvarint(b[at:])
+		if size <= 0 {
+			return nil, io.ErrUnexpectedEOF
+		}
+		count, bytes := h>>1, uint64(width+7)/8
+		if h&1 == 1 {
+			count, bytes = h>>1*8, h>>1*uint64(width)
+		}
+		if h > 1<<32 || count > uint64(n-have)+most {
+			return nil, fmt.Errorf("a run of %d numbers where %d are left", count, n-have)
+		}
+		at += size
+		if h&1 == 1 && bytes > uint64(len(b)-at) && count >= uint64(n-have) { // the last one may be cut off
+			bytes = uint64(len(b) - at)
+		}
+		if bytes > uint64(len(b)-at) {
+			return nil, io.ErrUnexpectedEOF
+		}
+		at += int(bytes)
+		have += int(count)
+	}
+	return b[:at], nil
 }
 
 // join puts the levels and the values that are there together.

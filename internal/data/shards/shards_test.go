@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
 
 	"github.com/permafrost-ml/permafrost/internal/data/shards"
 )
@@ -224,6 +225,74 @@ func TestOtherWriter(t *testing.T) {
 	for _, i := range []int{0, 1, 2, 30, 31, 49, 5, 22, 48, 19, 20, 21} {
 		if b, err := fs.ReadFile(set, fmt.Sprintf("r/t/%d.png", i)); err != nil || !bytes.Equal(b, bytes.Repeat([]byte{byte(i)}, 20+i)) {
 			t.Errorf("row %d: %v, %v", i, b, err)
+		}
+	}
+}
+
+// TestEncodings: every encoding and compression of values, in pages of both versions.
+func TestEncodings(t *testing.T) {
+	type row struct {
+		Plain  string   `parquet:"plain,plain"`
+		Dict   string   `parquet:"dict,dict"`
+		Length string   `parquet:"length,delta"`
+		Delta  int64    `parquet:"delta,delta"`
+		Small  int32    `parquet:"small,delta,optional"`
+		Split  float32  `parquet:"split,split"`
+		Double *float64 `parquet:"double,split"`
+		Bool   bool     `parquet:"bool"`
+		List   []string `parquet:"list,list,dict"`
+	}
+	var rows []row
+	var want strings.Builder
+	for i := range 700 {
+		r := row{fmt.Sprint("p", i), fmt.Sprint("d", i%5), strings.Repeat("l", i%9), int64(i) * 1e10, int32(i % 50), float32(i) / 4, nil, i%3 == 0, nil}
+		if i%4 > 0 {
+			x := float64(i) / 8
+			r.Double = &x
+		}
+		for k := range i % 4 {
+			r.List = append(r.List, fmt.Sprint(k))
+		}
+		rows = append(rows, r)
+		small, double, list := any(r.Small), any(r.Double), r.List
+		if r.Small == 0 {
+			small = nil
+		}
+		if list == nil {
+			list = []string{}
+		}
+		var cells []string
+		for _, c := range []struct {
+			name string
+			v    any
+		}{{"plain", r.Plain}, {"dict", r.Dict}, {"length", r.Length}, {"delta", r.Delta}, {"small", small}, {"split", r.Split}, {"double", double}, {"bool", r.Bool}, {"list", list}} {
+			b, err := json.Marshal(c.v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cells = append(cells, fmt.Sprintf("%q:%s", c.name, b))
+		}
+		fmt.Fprintf(&want, "{%s}\n", strings.Join(cells, ","))
+	}
+	for _, version := range []int{1, 2} {
+		for name, codec := range map[string]compress.Codec{"none": &parquet.Uncompressed, "snappy": &parquet.Snappy, "gzip": &parquet.Gzip, "zstd": &parquet.Zstd, "brotli": &parquet.Brotli} {
+			file := filepath.Join(t.TempDir(), "x.parquet")
+			if err := parquet.WriteFile(file, rows, parquet.DataPageVersion(version), parquet.Compression(codec), parquet.PageBufferSize(1000), parquet.MaxRowsPerRowGroup(300)); err != nil {
+				t.Fatal(err)
+			}
+			set := shards.New("r", []shards.Table{{Name: "t", Files: []string{file}}})
+			got, err := fs.ReadFile(set, "r/t.jsonl")
+			if name == "brotli" {
+				if err == nil || !strings.Contains(err.Error(), "compressed by BROTLI, which is not read") {
+					t.Errorf("brotli: %v", err)
+				}
+			} else if err != nil || string(got) != want.String() {
+				at := 0
+				for at < min(len(got), want.Len()) && got[at] == want.String()[at] {
+					at++
+				}
+				t.Errorf("version %d, %s: %v, differs at %.200s, want %.200s", version, name, err, got[at:], want.String()[at:])
+			}
 		}
 	}
 }
