@@ -117,7 +117,7 @@ var imports = []struct {
 	{"internal/fed/simulate", "internal/fed internal/fed/partition internal/run internal/keep internal/data internal/report internal/option internal/kernel internal/random", ""},
 	{"internal/fed/page", "internal/chart internal/fed internal/run internal/report", ""},
 	{"internal/fed/link", "internal/fed internal/cluster internal/cluster/tree internal/run internal/keep internal/data internal/onnx internal/config internal/kernel internal/version", ""},
-	{"federate", ". internal/failure internal/fed internal/fed/simulate internal/fed/link internal/fed/page internal/cluster internal/cache internal/run internal/config internal/report internal/task internal/option internal/atomicfile internal/kernel", ""},
+	{"federate", ". internal/failure internal/fed internal/fed/simulate internal/fed/link internal/fed/page internal/cluster internal/cache internal/run internal/data internal/config internal/report internal/task internal/option internal/atomicfile internal/kernel", ""},
 	{"cmd/permafrost", ". search federate",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }

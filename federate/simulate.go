@@ -48,7 +48,7 @@ func Simulate(ctx context.Context, cfg permafrost.Config, o Options, c Clients) 
 		return nil, failure.BadInput(err)
 	}
 	if err := (*config.Config)(&cfg).Fetch(ctx, noted(o.note)); err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	shared, notes, err := training(config.Config(cfg), &settings)
 	if err != nil {
