@@ -112,7 +112,7 @@ type ElasticChoice struct {
 func Advise(ctx context.Context, cfg Config, opts ...Option) (*Advice, error) {
 	defer kernel.Use(cfg.Threads)()
 	o := optionsOf(opts)
-	sets, err := o.sets(&cfg)
+	sets, err := o.sets(ctx, &cfg)
 	if err != nil {
 		return nil, err
 	}

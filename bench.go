@@ -50,6 +50,9 @@ type OpTime struct {
 // Bench times a model on synthetic, seeded inputs: the forward pass as inference, with all weights
 // frozen, and a training step with the weights of cfg.Thaw thawed.
 func Bench(ctx context.Context, cfg Config, o BenchOptions) (*BenchResult, error) {
+	if err := (*config.Config)(&cfg).Fetch(ctx); err != nil {
+		return nil, badInput(err)
+	}
 	r, err := inspect.Bench(ctx, inspect.BenchOptions{Config: config.Config(cfg), Batch: o.Batch, Steps: o.Steps, Classes: o.Classes, Ops: o.Ops})
 	if err != nil {
 		return nil, badInput(err)

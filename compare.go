@@ -85,7 +85,7 @@ type Difference struct {
 // Compare fits every plan with every seed and shows them side by side. cfg holds what all plans
 // share. Values computed from frozen weights are shared too, so the first seed pays for them.
 func Compare(ctx context.Context, cfg Config, o CompareOptions, opts ...Option) (*Comparison, error) {
-	sets, err := optionsOf(opts).sets(&cfg)
+	sets, err := optionsOf(opts).sets(ctx, &cfg)
 	if err != nil {
 		return nil, err
 	}

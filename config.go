@@ -16,11 +16,14 @@ import (
 // Option names in errors, in run.yaml and in the JSON of events are the field names in lower case
 // with underscores, such as lr_mult for LRMult.
 type Config struct {
-	// Model is the path of the pretrained ONNX model.
+	// Model is the path of the pretrained ONNX model, or hf:OWNER/NAME[@REVISION][:FILE], one of the
+	// Hugging Face hub: it is fetched into the cache that huggingface_hub uses, with what lies beside
+	// it. Wherever a function takes the path of a model, it takes such a name.
 	Model string
 	// Data is the path of the training examples: a folder of class folders of pictures, sounds or
-	// other files, or a table (CSV, TSV, JSONL) of texts, numbers or files. It may be empty if
-	// WithData gives the examples.
+	// other files, or a table (CSV, TSV, JSONL, Parquet) of texts, numbers or files. Or it is
+	// hf:datasets/OWNER/NAME[@REVISION][:SPLIT], a data set of the Hugging Face hub. It may be empty
+	// if WithData gives the examples.
 	Data string
 	// Val is the path of the validation examples. Default: DATA/val if it exists, else a stratified
 	// tenth of the training examples is held out.

@@ -1,6 +1,7 @@
 package permafrost
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -68,6 +69,9 @@ type Lack struct {
 // the error, what did not match.
 func Import(checkpointFile, model, out string, o ImportOptions) (*Imported, error) {
 	if err := writable(out, ".onnx", "an ONNX file", model, checkpointFile); err != nil {
+		return nil, err
+	}
+	if err := fetched(context.Background(), nil, &checkpointFile, &model); err != nil {
 		return nil, err
 	}
 	m, err := onnx.Open(model)
@@ -146,6 +150,9 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 	if err := apart(out, model, o.Checkpoint); err != nil {
 		return nil, err
 	}
+	if err := fetched(context.Background(), nil, &model, &o.Checkpoint); err != nil {
+		return nil, err
+	}
 	m, err := onnx.Open(model)
 	if err != nil {
 		return nil, badInput(err)
@@ -194,6 +201,9 @@ type Probabilities struct {
 // classify and multilabel.
 func ExportProbabilities(tunedFile, out string) (*Probabilities, error) {
 	if err := writable(out, ".onnx", "an ONNX file", tunedFile); err != nil {
+		return nil, err
+	}
+	if err := fetched(context.Background(), nil, &tunedFile); err != nil {
 		return nil, err
 	}
 	p, err := tuned.WriteProbabilities(tunedFile, out)

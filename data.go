@@ -1,14 +1,17 @@
 package permafrost
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image"
 	"io/fs"
 	"iter"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -24,8 +27,8 @@ type Data struct {
 	texts    bool     // inputs are Texts
 }
 
-// Folder is a folder of class folders, or a table, on disk, as in Config.Data. README.md describes
-// the layout.
+// Folder is a folder of class folders, or a table, on disk, or a data set of the hub, as in
+// Config.Data. README.md describes the layout.
 func Folder(path string) Data { return Data{place: data.Place{Path: path}} }
 
 // FS is the same in a file system: an archive, embedded files, or your own storage. root is the
@@ -80,8 +83,9 @@ type Example struct {
 // IsZero reports whether there are no data.
 func (d Data) IsZero() bool { return d.place.IsZero() && d.examples == nil && !d.given }
 
-// open returns the data for internal packages, with examples read into memory.
-func (d Data) open() (data.Place, error) {
+// open returns the data for internal packages, with examples read into memory, and fetched from the
+// hub.
+func (d Data) open(ctx context.Context, sinks ...report.Sink) (data.Place, error) {
 	if d.given {
 		return data.Place{}, errors.New("data: Files and Texts have no answers: give a Folder, FS or Examples")
 	}
@@ -89,7 +93,12 @@ func (d Data) open() (data.Place, error) {
 		if d.place.IsZero() {
 			return d.place, errors.New("data: none given")
 		}
-		return d.place, nil
+		if d.place.FS != nil {
+			return d.place, nil
+		}
+		path := d.place.Path
+		err := config.FetchData(ctx, &path, sinks...)
+		return data.At(path), err
 	}
 	return feed.Collect(func(yield func(feed.Example, error) bool) {
 		for e, err := range d.examples {
@@ -112,7 +121,7 @@ func (e Example) internal() feed.Example {
 }
 
 // rows returns the data as inputs of a model of a kind, without their answers.
-func (d Data) rows(kind string) (data.Place, error) {
+func (d Data) rows(ctx context.Context, kind string) (data.Place, error) {
 	switch {
 	case d.texts && kind != feed.KindText:
 		return data.Place{}, fmt.Errorf("data: the model takes %ss: give them as Files or Examples", kind)
@@ -123,5 +132,5 @@ func (d Data) rows(kind string) (data.Place, error) {
 	case d.examples == nil:
 		return data.Place{}, errors.New("data: give what is to be predicted as Files, Texts or Examples")
 	}
-	return d.open()
+	return d.open(ctx)
 }

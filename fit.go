@@ -29,7 +29,7 @@ func Fit(ctx context.Context, cfg Config, opts ...Option) (*Result, error) {
 		return nil, badOption("extends", "%s: what trains was chosen when that run began; leave option auto out", cfg.Extends)
 	}
 	if cfg.Auto {
-		sets, err := o.sets(&cfg)
+		sets, err := o.sets(ctx, &cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +71,7 @@ type job struct {
 
 // beginRun reads what a new run needs and makes its folder.
 func beginRun(ctx context.Context, cfg Config, o *options) (*job, error) {
-	sets, err := o.sets(&cfg)
+	sets, err := o.sets(ctx, &cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func resumeRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	if cfg.Out == "" {
 		return nil, badOption("out", "name the folder of the run to go on with")
 	}
-	sets, err := o.sets(&cfg)
+	sets, err := o.sets(ctx, &cfg)
 	if err != nil {
 		return nil, err
 	}

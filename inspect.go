@@ -6,6 +6,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data/picture"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/hub/layout"
 	"github.com/permafrost-ml/permafrost/internal/inspect"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/split"
@@ -98,7 +99,8 @@ type Cost struct {
 // Inspect reads a model and makes the plan of a fit with this configuration. If o.Predict is set,
 // it also predicts the cost of that fit on this machine. It writes nothing.
 func Inspect(ctx context.Context, cfg Config, o InspectOptions, opts ...Option) (*Inspection, error) {
-	sets, err := optionsOf(opts).sets(&cfg)
+	asked := cfg.Model
+	sets, err := optionsOf(opts).sets(ctx, &cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -108,12 +110,16 @@ func Inspect(ctx context.Context, cfg Config, o InspectOptions, opts ...Option) 
 	if err != nil {
 		return nil, badInput(err)
 	}
+	in.Model = asked
 	return inspectionOf(in), nil
 }
 
 // Passes returns the graph of the whole model as text, before and after the compiler's passes for
 // inference.
 func Passes(ctx context.Context, cfg Config, o InspectOptions) (before, after string, err error) {
+	if err := (*config.Config)(&cfg).Fetch(ctx); err != nil {
+		return "", "", badInput(err)
+	}
 	before, after, err = inspect.InspectPasses(ctx, o.internal(cfg))
 	return before, after, badInput(err)
 }
@@ -123,9 +129,10 @@ func (o InspectOptions) internal(cfg Config) inspect.InspectOptions {
 }
 
 // Selectors lists an example of each kind of selector for Config.Thaw and Config.Freeze, and the
-// blocks and layers of a model. If the path is "" there are no blocks and layers.
+// blocks and layers of a model. If the path is "" there are no blocks and layers, nor does it fetch
+// a model from the hub.
 func Selectors(model string) ([]string, error) {
-	if model == "" {
+	if model == "" || layout.Is(model) {
 		return freeze.SelectorExamples(), nil
 	}
 	m, err := onnx.Open(model)

@@ -35,12 +35,15 @@ type Model struct {
 	release func() // threads
 }
 
-// Open reads a tuned model from a file, or a model that was not tuned: its own classifier then
+// Open reads a tuned model from a file or the Hugging Face hub, see Config.Model, or a model that was not tuned: its own classifier then
 // answers. Its labels are those of id2label in a config.json beside it, else the lines of a
 // labels.txt, else the numbers of its scores; its inputs are prepared as in a fit, see
 // WithPreparation. Open errors with ErrBadInput on a model without a classifier. Close releases the
 // model.
 func Open(path string, opts ...Option) (*Model, error) {
+	if err := fetched(context.Background(), optionsOf(opts).sinks, &path); err != nil {
+		return nil, err
+	}
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, badInput(err)
@@ -238,7 +241,7 @@ func (m *Model) FindFiles(paths ...string) ([]string, error) {
 // Predict returns the answers for Files, Texts or Examples in their order, computed in batches, and
 // the unusable inputs that were skipped. It errors with ErrBadInput if all are unusable.
 func (m *Model) Predict(ctx context.Context, inputs Data) ([]Prediction, []Skipped, error) {
-	rows, err := inputs.rows(m.Kind())
+	rows, err := inputs.rows(ctx, m.Kind())
 	if err != nil {
 		return nil, nil, badInput(err)
 	}
@@ -298,7 +301,7 @@ func (e *Evaluation) MarshalJSON() ([]byte, error) {
 // Eval measures the model on labelled examples, whose classes must be among its labels. Of a
 // folder or table with splits it uses test, or else val, see Evaluation.Split.
 func (m *Model) Eval(ctx context.Context, examples Data) (*Evaluation, error) {
-	place, err := examples.open()
+	place, err := examples.open(ctx)
 	if err != nil {
 		return nil, badInput(err)
 	}

@@ -1,10 +1,12 @@
 package permafrost
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run"
@@ -38,8 +40,12 @@ func WithData(train, val Data) Option {
 	return func(o *options) { o.train, o.val = train, val }
 }
 
-// sets opens the examples of WithData, and records in the configuration that they are given.
-func (o *options) sets(cfg *Config) (s run.Sets, err error) {
+// sets fetches what cfg names on the hub, opens the examples of WithData, and records in the
+// configuration that they are given.
+func (o *options) sets(ctx context.Context, cfg *Config) (s run.Sets, err error) {
+	if err := (*config.Config)(cfg).Fetch(ctx, o.sinks...); err != nil {
+		return s, badInput(err)
+	}
 	for _, d := range []struct {
 		from Data
 		to   *data.Place
@@ -47,7 +53,7 @@ func (o *options) sets(cfg *Config) (s run.Sets, err error) {
 		if d.from.IsZero() {
 			continue
 		}
-		if *d.to, err = d.from.open(); err != nil {
+		if *d.to, err = d.from.open(ctx, o.sinks...); err != nil {
 			return s, badInput(err)
 		}
 	}

@@ -86,13 +86,27 @@ func Rank(ctx context.Context, cfg Config, models []string, o RankOptions, opts 
 		return nil, badInput(errors.New("no model to rank is named"))
 	}
 	own := optionsOf(opts)
-	sets, err := own.sets(&cfg)
+	sets, err := own.sets(ctx, &cfg)
 	if err != nil {
 		return nil, err
 	}
-	r, err := choose.Rank(ctx, choose.RankOptions{Config: config.Config(cfg), Sets: sets, Models: models, Probe: o.Probe, Own: o.criteria(), By: o.By, Progress: own.encoded})
+	asked := map[string]string{} // by path
+	paths := slices.Clone(models)
+	for i := range paths {
+		if err := fetched(ctx, own.sinks, &paths[i]); err != nil {
+			return nil, err
+		}
+		asked[paths[i]] = models[i]
+	}
+	r, err := choose.Rank(ctx, choose.RankOptions{Config: config.Config(cfg), Sets: sets, Models: paths, Probe: o.Probe, Own: o.criteria(), By: o.By, Progress: own.encoded})
 	if err != nil {
 		return nil, badInput(err)
+	}
+	for i := range r.Models {
+		r.Models[i].Model = asked[r.Models[i].Model]
+	}
+	for i := range r.Unfit {
+		r.Unfit[i].Model = asked[r.Unfit[i].Model]
 	}
 	return &Ranking{
 		Models:    each(r.Models, rankedOf),

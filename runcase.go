@@ -39,6 +39,9 @@ type CaseOutput struct {
 // test_data_set_*, it runs all of them. A difference is not an error.
 func RunCase(ctx context.Context, model, dir string, o CaseOptions) (*CaseResult, error) {
 	defer kernel.Use(o.Threads)()
+	if err := fetched(ctx, nil, &model); err != nil {
+		return nil, err
+	}
 	r, err := testcase.Run(ctx, model, dir, tensor.Tolerance{Name: "option rtol, option atol", Rel: o.RelTol, Abs: o.AbsTol})
 	if err != nil {
 		return nil, badInput(err)

@@ -1,6 +1,10 @@
 package permafrost
 
-import "github.com/permafrost-ml/permafrost/internal/tuned"
+import (
+	"context"
+
+	"github.com/permafrost-ml/permafrost/internal/tuned"
+)
 
 // Verification says what of a tuned model differs from its base and must not. Its JSON form is
 // what verify --json prints.
@@ -38,6 +42,9 @@ type VerifiedFit struct {
 // model was tuned again, base may also be an earlier one of its bases: then a tensor is frozen if
 // the plans of all fits since freeze it. A change is not an error. It errors if a file cannot be read, or if the plan belongs to another model.
 func Verify(base, tunedFile, plan string) (*Verification, error) {
+	if err := fetched(context.Background(), nil, &base, &tunedFile); err != nil {
+		return nil, err
+	}
 	v, err := tuned.Verify(base, tunedFile, plan)
 	if err != nil {
 		return nil, badInput(err)
@@ -52,6 +59,9 @@ func Verify(base, tunedFile, plan string) (*Verification, error) {
 // the number of tensors in it.
 func ExtractDelta(base, tunedFile, delta string) (tensors int, err error) {
 	if err := writable(delta, ".safetensors", "a delta", base, tunedFile); err != nil {
+		return 0, err
+	}
+	if err := fetched(context.Background(), nil, &base, &tunedFile); err != nil {
 		return 0, err
 	}
 	f, err := tuned.Extract(base, tunedFile, delta)
@@ -71,6 +81,9 @@ func ExtractDelta(base, tunedFile, delta string) (tensors int, err error) {
 // delta belongs to another base.
 func ApplyDelta(base, delta, tunedFile string) error {
 	if err := writable(tunedFile, ".onnx", "an ONNX file", base, delta); err != nil {
+		return err
+	}
+	if err := fetched(context.Background(), nil, &base); err != nil {
 		return err
 	}
 	return badInput(tuned.Apply(base, delta, tunedFile))

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/fed"
+	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
 // Options say how a federation goes on. The zero value of each is its default.
@@ -92,5 +93,14 @@ func (o *Options) note(texts ...string) {
 		if o.OnNote != nil {
 			o.OnNote(t)
 		}
+	}
+}
+
+// noted is a function that gets the notes of a stream of events.
+type noted func(texts ...string)
+
+func (f noted) Emit(_ time.Time, e report.Event) {
+	if w, ok := e.(*report.Warning); ok {
+		f(w.Message)
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/cluster"
+	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/fed/link"
 	"github.com/permafrost-ml/permafrost/internal/option"
@@ -45,6 +47,9 @@ type ClientOptions struct {
 // name goes on. It errors with permafrost.ErrBadInput where the server refuses the client or the
 // client cannot take part, as with another model, and where the waits of the options are over.
 func Join(ctx context.Context, o ClientOptions) error {
+	if err := o.fetch(ctx); err != nil {
+		return failure.BadInput(err)
+	}
 	if err := o.check(); err != nil {
 		return failure.BadInput(err)
 	}
@@ -53,6 +58,21 @@ func Join(ctx context.Context, o ClientOptions) error {
 		err = ctx.Err()
 	}
 	return failure.BadInput(err)
+}
+
+// fetch replaces names of the hub by paths.
+func (o *ClientOptions) fetch(ctx context.Context) error {
+	tell := noted(func(texts ...string) {
+		for _, t := range texts {
+			if o.OnNote != nil {
+				o.OnNote(t)
+			}
+		}
+	})
+	if err := config.FetchModel(ctx, &o.Model, tell); err != nil {
+		return err
+	}
+	return config.FetchData(ctx, &o.Data, tell)
 }
 
 // work are the options in the terms of package link.
@@ -89,6 +109,9 @@ func (o *ClientOptions) check() error {
 		}
 	}
 	for name, path := range map[string]string{"data": o.Data, "model": o.Model} {
+		if len(data.ParquetFiles(path)) > 0 { // which a glob may name
+			continue
+		}
 		if _, err := os.Stat(path); path != "" && err != nil {
 			return option.Errorf(name, "%s: %w", path, errors.Unwrap(err))
 		}

@@ -81,6 +81,9 @@ func Serve(ctx context.Context, cfg permafrost.Config, o Options, so ServerOptio
 	if err := so.check(&cfg); err != nil {
 		return nil, failure.BadInput(err)
 	}
+	if err := (*config.Config)(&cfg).Fetch(ctx, noted(o.note)); err != nil {
+		return nil, failure.BadInput(err)
+	}
 	shared, notes, err := training(config.Config(cfg), &settings)
 	if err != nil {
 		return nil, failure.BadInput(err)

@@ -48,6 +48,9 @@ func Simulate(ctx context.Context, cfg permafrost.Config, o Options, c Clients) 
 	if err := settings.Check(); err != nil {
 		return nil, failure.BadInput(err)
 	}
+	if err := (*config.Config)(&cfg).Fetch(ctx, noted(o.note)); err != nil {
+		return nil, failure.BadInput(err)
+	}
 	shared, notes, err := training(config.Config(cfg), &settings)
 	if err != nil {
 		return nil, failure.BadInput(err)

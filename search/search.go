@@ -26,6 +26,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/run/page"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 	"github.com/permafrost-ml/permafrost/internal/trials"
@@ -123,6 +124,14 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 	return r, failure.Of(writePage(cfg.Out))
 }
 
+// sinks get what is said before a search begins.
+func (o *Options) sinks() (sinks []report.Sink) {
+	if o.Progress != nil {
+		sinks = append(sinks, report.NewProgress(o.Progress))
+	}
+	return sinks
+}
+
 // prepare reads the options.
 func prepare(ctx context.Context, cfg permafrost.Config, o Options) (*trials.Search, *progress, error) {
 	if err := o.check(); err != nil {
@@ -130,6 +139,9 @@ func prepare(ctx context.Context, cfg permafrost.Config, o Options) (*trials.Sea
 	}
 	objectives, err := trials.Objectives(o.Objectives)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := (*config.Config)(&cfg).Fetch(ctx, o.sinks()...); err != nil {
 		return nil, nil, err
 	}
 	in := trials.Options{Config: config.Config(cfg), Space: o.Space, Trials: o.Trials, Budget: o.Budget, Algorithm: cmp.Or(o.Algorithm, "tpe"), Prior: o.Prior,

@@ -31,6 +31,9 @@ for bit. Every run has the delta of its tuned file: delta.safetensors.`,
 		Example: `  permafrost delta extract mobilenet.onnx runs/mobilenet-photos-1/model.onnx photos.safetensors`,
 		Args:    args("BASE", "TUNED", "DELTA"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := fetch(cmd, &args[0], &args[1]); err != nil {
+				return err
+			}
 			tensors, err := permafrost.ExtractDelta(args[0], args[1], args[2])
 			if err != nil {
 				return err
@@ -46,6 +49,9 @@ for bit. Every run has the delta of its tuned file: delta.safetensors.`,
 		Example: `  permafrost delta apply mobilenet.onnx photos.safetensors tuned.onnx`,
 		Args:    args("BASE", "DELTA", "TUNED"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := fetch(cmd, &args[0]); err != nil {
+				return err
+			}
 			if err := permafrost.ApplyDelta(args[0], args[1], args[2]); err != nil {
 				return err
 			}

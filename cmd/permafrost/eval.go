@@ -44,7 +44,7 @@ data must be among them. Its inputs are prepared as in a fit; notes say how.`,
 	required(cmd, "data")
 	folders(cmd, "data")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		m, err := openModel(*model, given, permafrost.WithThreads(*threads))
+		m, err := openModel(cmd, *model, given, permafrost.WithThreads(*threads))
 		if err != nil {
 			return err
 		}
@@ -56,6 +56,9 @@ data must be among them. Its inputs are prepared as in a fit; notes say how.`,
 			if err := checkOutput(out[0], out[1], *model, *data); err != nil {
 				return err
 			}
+		}
+		if *data, err = permafrost.FetchData(cmd.Context(), *data, progress(cmd)); err != nil {
+			return err
 		}
 		e, err := m.Eval(cmd.Context(), permafrost.Folder(*data))
 		if err != nil {

@@ -53,6 +53,9 @@ safetensors file.`,
 	files(cmd, "checkpoint", "safetensors", "pt", "pth", "npz")
 	completeModel(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := fetch(cmd, &args[0], &o.Checkpoint); err != nil {
+			return err
+		}
 		if *softmax {
 			return exportProbabilities(cmd, args[0], *out, *asJSON)
 		}

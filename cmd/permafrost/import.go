@@ -53,6 +53,9 @@ Reading a .pt file runs nothing of what is in it.`,
 		if err := checkEps(cmd, o.Eps); err != nil {
 			return err
 		}
+		if err := fetch(cmd, &args[0], model); err != nil {
+			return err
+		}
 		r, err := permafrost.Import(args[0], *model, *out, o)
 		if r != nil {
 			nameFlags(cmd, &r.EpsSource)

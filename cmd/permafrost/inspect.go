@@ -70,7 +70,7 @@ Nothing is written and nothing is trained.`,
 		if *passes {
 			return printPasses(cmd.Context(), cmd.OutOrStdout(), cfg, o)
 		}
-		in, err := permafrost.Inspect(cmd.Context(), cfg, o)
+		in, err := permafrost.Inspect(cmd.Context(), cfg, o, progress(cmd))
 		if err != nil {
 			return err
 		}

@@ -59,7 +59,7 @@ classes are called.`,
 		if *top < 1 {
 			return fmt.Errorf("--top %d: at least 1", *top)
 		}
-		m, err := openModel(*model, given, permafrost.WithThreads(*threads), permafrost.WithBeam(*beam))
+		m, err := openModel(cmd, *model, given, permafrost.WithThreads(*threads), permafrost.WithBeam(*beam))
 		if err != nil {
 			return err
 		}

@@ -40,6 +40,9 @@ The exit status is 0 when everything agrees and 1 when something differs.`,
 		if !(o.RelTol >= 0) || !(o.AbsTol >= 0) {
 			return fmt.Errorf("--rtol %g --atol %g: want numbers from 0", o.RelTol, o.AbsTol)
 		}
+		if err := fetch(cmd, &args[0]); err != nil {
+			return err
+		}
 		r, err := permafrost.RunCase(cmd.Context(), args[0], *dir, o)
 		if err != nil {
 			return err

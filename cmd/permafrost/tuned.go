@@ -35,9 +35,12 @@ func preparationFlags(cmd *cobra.Command, more ...string) *configFlags {
 }
 
 // openModel opens a model. Only of one that was not tuned options say how its inputs are prepared.
-func openModel(path string, given *configFlags, opts ...permafrost.Option) (*permafrost.Model, error) {
+func openModel(cmd *cobra.Command, path string, given *configFlags, opts ...permafrost.Option) (*permafrost.Model, error) {
 	cfg, err := given.config()
 	if err != nil {
+		return nil, err
+	}
+	if err := fetch(cmd, &path); err != nil {
 		return nil, err
 	}
 	return permafrost.Open(path, append(opts, permafrost.WithPreparation(cfg))...)

@@ -34,6 +34,9 @@ The exit status is 0 when all are the same and 1 when something changed, which i
 	files(cmd, "plan", "json")
 	completeModel(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := fetch(cmd, &args[0], &args[1]); err != nil {
+			return err
+		}
 		v, err := permafrost.Verify(args[0], args[1], *plan)
 		if err != nil {
 			return err

@@ -12,8 +12,8 @@ import (
 // On the command line each field is a flag, with dashes for underscores (see Bind). Where a number
 // may be chosen for the user, 0 asks for that; run.yaml then records the choice.
 type Config struct {
-	Model string `yaml:"model" json:"model" arg:"FILE" help:"pretrained ONNX model"`
-	Data  string `yaml:"data" json:"data" arg:"PATH" help:"training examples: a folder of class folders of images or sounds, or a table of texts, numbers or files"`
+	Model string `yaml:"model" json:"model" arg:"FILE" help:"pretrained ONNX model, or hf:OWNER/NAME[@REVISION][:FILE] of the Hugging Face hub"`
+	Data  string `yaml:"data" json:"data" arg:"PATH" help:"training examples: a folder of class folders of images or sounds, a table of texts, numbers or files (CSV, TSV, JSONL, Parquet), or hf:datasets/OWNER/NAME[:SPLIT]"`
 	Val   string `yaml:"val" json:"val" arg:"PATH" help:"validation examples (default: DATA/val, else a held-out tenth)"`
 	Out   string `yaml:"out" json:"out" arg:"DIR" help:"run directory to write"`
 

@@ -54,9 +54,10 @@ func LoadConfig(path string) (Config, error) {
 	return c, nil
 }
 
-// YAML returns c in the form of run.yaml.
+// YAML returns c in the form of run.yaml, with names of the hub for paths in its cache.
 func (c *Config) YAML() ([]byte, error) {
-	b, err := yaml.MarshalWithOptions(c, yaml.CustomMarshaler(func(n int64) ([]byte, error) { return yaml.Marshal(option.Size(n)) }))
+	pinned := c.Pinned()
+	b, err := yaml.MarshalWithOptions(&pinned, yaml.CustomMarshaler(func(n int64) ([]byte, error) { return yaml.Marshal(option.Size(n)) }))
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 // unread are formats in which people keep examples and that are not read, by extension, with what
 // turns them into one that is.
 var unread = map[string]string{
-	".parquet": `Parquet is not read: write it as CSV, as DuckDB does by COPY 'x.parquet' TO 'x.csv'`,
 	".arrow":   "Arrow is not read: write it as CSV",
 	".feather": "Feather is not read: write it as CSV",
 	".npy":     "arrays of NumPy are not read: write a CSV with a line of names and a column label",

@@ -20,6 +20,43 @@ const (
 	TokenizerConfigFile = "tokenizer_config.json"
 )
 
+// besideFiles are the names that files beside a model may have, besideEndings what may stand in place
+// of the model's .onnx.
+var (
+	besideFiles   = []string{PreprocessFile, "processor_config.json", "config.json", "labels.txt", TokenizerFile, TokenizerConfigFile}
+	besideEndings = []string{".preprocessor.json", ".tokenizer.json", ".config.json", ".labels.txt"}
+)
+
+// foldersOf lists the folders of the files that belong to a model: its own and, as repositories of
+// the Hugging Face hub have a folder onnx for the model alone, the one above that.
+func foldersOf(modelPath string) []string {
+	dir := filepath.Dir(modelPath)
+	if filepath.Base(dir) == "onnx" {
+		return []string{dir, filepath.Dir(dir)}
+	}
+	return []string{dir}
+}
+
+// IsBeside reports whether a file would be read to say how a model is fed.
+func IsBeside(modelPath, file string) bool {
+	if slices.Contains(foldersOf(modelPath), filepath.Dir(file)) && slices.Contains(besideFiles, filepath.Base(file)) {
+		return true
+	}
+	ending, ok := strings.CutPrefix(file, strings.TrimSuffix(modelPath, ".onnx"))
+	return ok && slices.Contains(besideEndings, ending)
+}
+
+// FrontEndOf returns the path of the model that a preprocessor file names as its front end, "" if it
+// names none.
+func FrontEndOf(preprocessor string) string {
+	var c struct{ Frontend string }
+	b, err := os.ReadFile(preprocessor)
+	if err != nil || filepath.Ext(preprocessor) != ".json" || json.Unmarshal(b, &c) != nil || c.Frontend == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(preprocessor), c.Frontend)
+}
+
 // FilesOf lists the files that say how a model is fed, those that the options name and those beside
 // the model: with them and the model file, a feed is made anywhere else.
 func FilesOf(modelPath string, o Options) []string {
@@ -33,22 +70,21 @@ func FilesOf(modelPath string, o Options) []string {
 		return is
 	}
 	stem := strings.TrimSuffix(modelPath, ".onnx")
-	for _, ending := range []string{".preprocessor.json", ".tokenizer.json", ".config.json", ".labels.txt"} {
+	for _, ending := range besideEndings {
 		add(stem + ending)
 	}
 	for _, path := range []string{modelPath, o.Preprocess, o.Text.Tokenizer} {
 		if path != modelPath && !add(path) {
 			continue // a preset, or none
 		}
-		for _, name := range []string{PreprocessFile, "processor_config.json", "config.json", "labels.txt", TokenizerFile, TokenizerConfigFile} {
-			add(filepath.Join(filepath.Dir(path), name))
+		for _, dir := range foldersOf(path) {
+			for _, name := range besideFiles {
+				add(filepath.Join(dir, name))
+			}
 		}
 	}
 	for _, path := range files {
-		var c struct{ Frontend string }
-		if b, err := os.ReadFile(path); err == nil && filepath.Ext(path) == ".json" && json.Unmarshal(b, &c) == nil && c.Frontend != "" {
-			add(filepath.Join(filepath.Dir(path), c.Frontend))
-		}
+		add(FrontEndOf(path))
 	}
 	for _, text := range o.Sides.Inputs {
 		if _, value, ok := strings.Cut(text, "="); ok {

@@ -80,16 +80,18 @@ func FindPreprocess(modelPath string) string {
 	if file := besideModel(modelPath, ".preprocessor.json", "preprocessor_config.json"); file != "" || modelPath == "" {
 		return file
 	}
-	for _, told := range [][]string{{"processor_config.json", "image_processor", "feature_extractor"}, {"config.json", "pretrained_cfg"}} {
-		file := filepath.Join(filepath.Dir(modelPath), told[0])
-		var keys map[string]json.RawMessage
-		b, err := os.ReadFile(file)
-		if err != nil || json.Unmarshal(b, &keys) != nil {
-			continue
-		}
-		for _, key := range told[1:] {
-			if keys[key] != nil {
-				return file
+	for _, dir := range foldersOf(modelPath) {
+		for _, told := range [][]string{{"processor_config.json", "image_processor", "feature_extractor"}, {"config.json", "pretrained_cfg"}} {
+			file := filepath.Join(dir, told[0])
+			var keys map[string]json.RawMessage
+			b, err := os.ReadFile(file)
+			if err != nil || json.Unmarshal(b, &keys) != nil {
+				continue
+			}
+			for _, key := range told[1:] {
+				if keys[key] != nil {
+					return file
+				}
 			}
 		}
 	}
@@ -97,12 +99,16 @@ func FindPreprocess(modelPath string) string {
 }
 
 // besideModel returns the file that belongs to a model file: with the ending in place of .onnx,
-// else the file called name in its folder, else "".
+// else the file called name in its folders, else "".
 func besideModel(modelPath, ending, name string) string {
 	if modelPath == "" {
 		return ""
 	}
-	for _, path := range []string{strings.TrimSuffix(modelPath, ".onnx") + ending, filepath.Join(filepath.Dir(modelPath), name)} {
+	paths := []string{strings.TrimSuffix(modelPath, ".onnx") + ending}
+	for _, dir := range foldersOf(modelPath) {
+		paths = append(paths, filepath.Join(dir, name))
+	}
+	for _, path := range paths {
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 			return path
 		}

@@ -12,14 +12,17 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/hub/layout"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // store reads tensor contents from files beside the model. It never opens anything outside the
-// model's folder, not even through symbolic links.
+// model's folder, not even through symbolic links. In a snapshot of a hub's cache, where all files
+// are links into the repository's folder, it opens nothing outside that folder.
 type store struct {
 	dir   string
 	root  *os.Root
+	below string // the model's folder, from root
 	files map[string]*extFile
 	slab  tensor.Slab // memory for tensors that are not aligned in the file
 }
@@ -59,10 +62,11 @@ func (s *store) read(kv map[string]string, want int) (b []byte, err error) {
 		return nil, fmt.Errorf("lies outside of the model's folder")
 	}
 	if s.root == nil {
-		if s.root, err = os.OpenRoot(s.dir); err != nil {
+		if err := s.open(); err != nil {
 			return nil, s.cause(err)
 		}
 	}
+	local = filepath.Join(s.below, local)
 	f := s.files[local]
 	if f == nil {
 		st, err := s.root.Stat(local)
@@ -96,6 +100,30 @@ func (s *store) read(kv map[string]string, want int) (b []byte, err error) {
 	}
 	f.parts[key] = b
 	return b, nil
+}
+
+// open opens the folder that bounds what may be read.
+func (s *store) open() (err error) {
+	top, ok := layout.RepoOf(s.dir)
+	if !ok {
+		top = s.dir
+	}
+	if s.below, err = below(top, s.dir); err == nil {
+		s.root, err = os.OpenRoot(top)
+	}
+	return err
+}
+
+// below is the path of dir from top.
+func below(top, dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if top, err = filepath.Abs(top); err != nil {
+		return "", err
+	}
+	return filepath.Rel(top, dir)
 }
 
 // cause says where a file was looked for and why it cannot be read. The operation and the path in
@@ -172,10 +200,29 @@ func externalsOf(nodes []*nodeProto, yield func(*tensorProto) bool) bool {
 }
 
 // ExternalFiles lists the files that hold tensors of the model, as paths beside the model file.
-func (m *Model) ExternalFiles() []string {
+func (m *Model) ExternalFiles() []string { return m.proto.externalFiles(m.dir) }
+
+// ExternalFiles lists the files that the model at a path needs beside it, whether they are there or
+// not. It errors on a file that is no model.
+func ExternalFiles(path string) ([]string, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	p, err := parseModel(data)
+	if err == nil && p.graph == nil {
+		err = errNotModel
+	}
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %s: %w", path, err)
+	}
+	return p.externalFiles(filepath.Dir(path)), nil
+}
+
+func (m *modelProto) externalFiles(dir string) []string {
 	var files []string
-	for t := range m.proto.externals() {
-		file := filepath.Join(m.dir, filepath.FromSlash(strings.ReplaceAll(t.external["location"], `\`, "/")))
+	for t := range m.externals() {
+		file := filepath.Join(dir, filepath.FromSlash(strings.ReplaceAll(t.external["location"], `\`, "/")))
 		if !slices.Contains(files, file) {
 			files = append(files, file)
 		}

@@ -77,6 +77,16 @@ type PlanEvent struct {
 	FrozenDigest  string   `json:"frozen_digest,omitempty" doc:"digest of all frozen tensors before training"`
 }
 
+// Download reports progress of a file that comes from a hub. It is told before a run begins, so that
+// events.jsonl has none.
+type Download struct {
+	File string
+	Done int64 // bytes
+	Size int64 // -1 if it is not known
+}
+
+func (*Download) Type() string { return "download" }
+
 // Encoded reports progress of the frozen region before the first epoch.
 type Encoded struct {
 	Done  int `json:"done" doc:"examples whose frozen activations were computed"`

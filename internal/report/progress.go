@@ -36,6 +36,9 @@ type Progress struct {
 // first epoch and the last one have lines whenever they end.
 const lineEvery = time.Second
 
+// lineFrom is the size in bytes from which a downloaded file has a line.
+const lineFrom = 1 << 20
+
 // NewProgress returns a sink that writes to w. It shows a bar if w is a terminal, which is a file
 // or a writer with the Fd of one.
 func NewProgress(w io.Writer) *Progress {
@@ -59,6 +62,13 @@ func (p *Progress) Emit(at time.Time, e Event) {
 		p.line("%s", dataLine(e))
 	case *PlanEvent:
 		p.line("%s", planLine(e))
+	case *Download:
+		p.show("KiB", e.File, int(e.Size>>10), int(e.Done>>10), 0)
+		if e.Done == e.Size {
+			if p.endBar(); e.Size >= lineFrom {
+				p.line("fetched %s, %s", e.File, ByteCount(e.Size))
+			}
+		}
 	case *Encoded:
 		p.show("examples", "frozen part", e.Total, e.Done, 0)
 	case *CacheEvent:

@@ -57,8 +57,9 @@ func (s *Session) CheckResume(dir *RunDir) (found bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		diff := was.Differences(&s.Config)
-		for _, p := range []struct{ what, then, now string }{{"model", was.Model, s.Config.Model}, {"data", was.Data, s.Config.Data}, {"val", was.Val, s.Config.Val}} {
+		was, is := was.Pinned(), s.Config.Pinned()
+		diff := was.Differences(&is)
+		for _, p := range []struct{ what, then, now string }{{"model", was.Model, is.Model}, {"data", was.Data, is.Data}, {"val", was.Val, is.Val}} {
 			if p.then != p.now {
 				diff = append(diff, fmt.Sprintf("%s was %s, is %s", p.what, p.then, p.now))
 			}

@@ -27,13 +27,13 @@ const GivenData = "given by the program"
 func (s Sets) Places(c *config.Config) (train, val data.Place) {
 	train, val = s.Train, s.Val
 	if train.IsZero() {
-		train = data.Place{Path: c.Data}
+		train = data.At(c.Data)
 	}
 	switch {
 	case s.Both:
 		val = train
 	case val.IsZero():
-		val = data.Place{Path: c.Val}
+		val = data.At(c.Val)
 	}
 	return train, val
 }

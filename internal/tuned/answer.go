@@ -75,7 +75,7 @@ func evaluation(m *task.Metrics, names []string) *Evaluation {
 
 // Eval is EvalPlace for a path on disk.
 func (p *Predictor) Eval(ctx context.Context, path string) (*Evaluation, error) {
-	return p.EvalPlace(ctx, data.Place{Path: path})
+	return p.EvalPlace(ctx, data.At(path))
 }
 
 // EvalPlace measures the model on labelled examples, such as class folders, whose classes must be

@@ -20,6 +20,10 @@ func dataTree(s *run.Session, c *config.Config) (tree.Tree, error) {
 		if place == "" {
 			continue
 		}
+		if of := data.ParquetFiles(place); len(of) > 0 { // the examples are in them
+			files = append(files, of...)
+			continue
+		}
 		tables, err := tablesAt(place)
 		if err != nil {
 			return tree.Tree{}, err
