@@ -79,7 +79,9 @@ func rows() []row {
 	base := simulate + signs + " --rounds 20 --clients 20 --thaw last:1,head --epochs 2"
 	add("faults", "nobody drops or lies, fedavg", base)
 	for _, s := range robust {
-		add("faults", "30% drop, "+s, base+" --drop 0.3 --strategy "+s)
+		if s != "bulyan:4" { // it needs 19 clients
+			add("faults", "30% drop, "+s, base+" --drop 0.3 --strategy "+s)
+		}
 		if s != "fedavg" {
 			add("faults", "nobody drops or lies, "+s, base+" --strategy "+s)
 		}
