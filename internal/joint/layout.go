@@ -73,12 +73,13 @@ func sameStructure(a, b []*ir.Value) bool {
 func (n *Network) draw(net Source, length int) (*drawing, error) {
 	var graphs [3]*ir.Graph
 	var all [3][]*ir.Value
+	folded, sums := n.shelf.sharing()
 	d := &drawing{position: map[*ir.Value]int{}, sum: map[*ir.Value]split.Digest{}}
 	for k := range graphs {
 		if net.OneByOne() && k > 0 {
 			break
 		}
-		g, err := net.Graph(k+1, length, &n.shelf.folded)
+		g, err := net.Graph(k+1, length, folded)
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +93,7 @@ func (n *Network) draw(net Source, length int) (*drawing, error) {
 		at = 0
 	}
 	d.graph, d.all = graphs[at], all[at]
-	ids := split.IdentifyBy(n.shelf.sums, d.graph)
+	ids := split.IdentifyBy(sums, d.graph)
 	for i, v := range d.all {
 		perExample := false
 		if v != nil {

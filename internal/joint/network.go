@@ -7,9 +7,11 @@
 package joint
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
@@ -25,7 +27,8 @@ type Source interface {
 	OneByOne() bool
 }
 
-// Network is several networks that run as one. It must not be used from several goroutines at once.
+// Network is several networks that run as one. It must not be used from several goroutines at once,
+// but networks of one Shelf may.
 type Network struct {
 	shelf   *Shelf
 	names   []string // of the networks, in messages
@@ -40,10 +43,11 @@ var Sizes = []int{16, 4, 1}
 const mostLengths = 8
 
 // Shelf holds the programs of networks by what they compute, so that a network that replaces
-// another, and has pieces in common with it, need not compile them. It must not be used from several
-// goroutines at once.
+// another, and has pieces in common with it, need not compile them. One batch runs at a time. It is
+// safe for concurrent use.
 type Shelf struct {
-	folded   compile.Constants
+	mu       sync.Mutex // of all below, and of running programs, which have one memory
+	folded   *compile.Constants
 	sums     *split.Sums
 	arena    compile.Arena
 	programs map[form]*compile.Program
@@ -56,23 +60,37 @@ type form struct {
 	length int
 }
 
-func NewShelf() *Shelf { return &Shelf{sums: split.NewSums(), programs: map[form]*compile.Program{}} }
+func NewShelf() *Shelf {
+	return &Shelf{folded: &compile.Constants{}, sums: split.NewSums(), programs: map[form]*compile.Program{}}
+}
+
+// sharing is what graphs have in common while they are compiled.
+func (s *Shelf) sharing() (*compile.Constants, *split.Sums) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.folded, s.sums
+}
 
 // New joins networks. All take the same inputs, in the same order, or they must not be joined.
 func New(shelf *Shelf, names []string, nets []Source) *Network {
 	return &Network{shelf: shelf, names: names, nets: nets, layouts: map[int]*layout{}}
 }
 
-// Prepare compiles what examples of a length need, for one example and more. It errors if a network
-// cannot be compiled.
-func (n *Network) Prepare(length int) error {
+// Prepare compiles what batches of up to most examples of a length need. Batches of other networks
+// run meanwhile. It errors if a network cannot be compiled.
+func (n *Network) Prepare(length, most int) error {
 	l, err := n.layout(length)
 	if err != nil {
 		return err
 	}
 	for _, p := range l.pieces {
-		if _, err := n.program(p, 1, length); err != nil {
-			return err
+		for _, size := range Sizes {
+			if size > most || n.size(p, size) != size {
+				continue
+			}
+			if err := n.compile(p, size, length); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -95,7 +113,7 @@ func (n *Network) Pieces(length int) int {
 	return 0
 }
 
-// Sweep drops the programs that the network does not use.
+// Sweep drops the programs that the network does not use, and what was kept to compile more.
 func (n *Network) Sweep() {
 	used := map[split.Digest]bool{}
 	for _, l := range n.layouts {
@@ -103,11 +121,15 @@ func (n *Network) Sweep() {
 			used[p.key] = true
 		}
 	}
-	for f := range n.shelf.programs {
+	s := n.shelf
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for f := range s.programs {
 		if !used[f.piece] {
-			delete(n.shelf.programs, f)
+			delete(s.programs, f)
 		}
 	}
+	s.folded, s.sums = &compile.Constants{}, split.NewSums()
 }
 
 func (n *Network) layout(length int) (*layout, error) {
@@ -116,8 +138,12 @@ func (n *Network) layout(length int) (*layout, error) {
 	}
 	if len(n.layouts) >= mostLengths {
 		for old := range n.layouts { // any: who asks for many lengths pays for each
+			for _, p := range n.layouts[old].pieces {
+				for _, size := range Sizes {
+					n.shelf.drop(form{p.key, size, old})
+				}
+			}
 			delete(n.layouts, old)
-			n.forget(old)
 			break
 		}
 	}
@@ -129,23 +155,16 @@ func (n *Network) layout(length int) (*layout, error) {
 	return l, nil
 }
 
-func (n *Network) forget(length int) {
-	for f := range n.shelf.programs {
-		if f.length == length {
-			delete(n.shelf.programs, f)
-		}
-	}
-}
-
-// program compiles a piece for a batch size, once.
-func (n *Network) program(p *piece, batch, length int) (*compile.Program, error) {
+// compile makes the program of a piece for a batch size, where there is none.
+func (n *Network) compile(p *piece, batch, length int) error {
 	f := form{p.key, batch, length}
-	if q := n.shelf.programs[f]; q != nil {
-		return q, nil
+	if n.shelf.program(f) != nil {
+		return nil
 	}
-	g, err := n.nets[p.owner].Graph(batch, length, &n.shelf.folded)
+	folded, _ := n.shelf.sharing()
+	g, err := n.nets[p.owner].Graph(batch, length, folded)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	all := values(g)
 	pick := func(cs []crossing) (out []*ir.Value, err error) {
@@ -159,21 +178,36 @@ func (n *Network) program(p *piece, batch, length int) (*compile.Program, error)
 	}
 	in, err := pick(p.in)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	out := g.Outputs
 	if !p.whole {
 		if out, err = pick(p.out); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	sub, _ := ir.Extract(g, "piece", in, out)
+	n.shelf.mu.Lock()
+	defer n.shelf.mu.Unlock()
 	q, err := compile.Region(sub, compile.Memory{Arena: &n.shelf.arena})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", n.names[p.owner], err)
+		return fmt.Errorf("%s: %w", n.names[p.owner], err)
 	}
 	n.shelf.programs[f] = q
-	return q, nil
+	return nil
+}
+
+// program returns a program, nil for none.
+func (s *Shelf) program(f form) *compile.Program {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.programs[f]
+}
+
+func (s *Shelf) drop(f form) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.programs, f)
 }
 
 // Example is one example, and the networks whose outputs are asked for.
@@ -209,22 +243,8 @@ func (n *Network) Run(ctx context.Context, length int, examples []Example) ([][]
 		}
 		for len(rows) > 0 {
 			size := n.size(p, len(rows))
-			q, err := n.program(p, size, length)
-			if err != nil {
+			if err := n.run(ctx, p, length, rows[:size], value, made[i]); err != nil {
 				return nil, err
-			}
-			given := make([]*tensor.Tensor, len(p.in))
-			for k, s := range p.from {
-				given[k] = stack(q.Graph().Inputs[k].Type, rows[:size], func(e int) *tensor.Tensor { return value(s, e) })
-			}
-			out, err := q.Run(ctx, given...)
-			if err != nil {
-				return nil, err
-			}
-			for k, t := range out {
-				for j, e := range rows[:size] {
-					made[i][k][e] = part(t, j, size)
-				}
 			}
 			rows = rows[size:]
 		}
@@ -237,6 +257,35 @@ func (n *Network) Run(ctx context.Context, length int, examples []Example) ([][]
 		}
 	}
 	return found, nil
+}
+
+// run runs a piece on some examples and keeps what it gives for each.
+func (n *Network) run(ctx context.Context, p *piece, length int, rows []int, value func(source, int) *tensor.Tensor, made [][]*tensor.Tensor) error {
+	f := form{p.key, len(rows), length}
+	n.shelf.mu.Lock()
+	for n.shelf.programs[f] == nil {
+		n.shelf.mu.Unlock()
+		if err := cmp.Or(ctx.Err(), n.compile(p, len(rows), length)); err != nil {
+			return err
+		}
+		n.shelf.mu.Lock()
+	}
+	defer n.shelf.mu.Unlock()
+	q := n.shelf.programs[f]
+	given := make([]*tensor.Tensor, len(p.in))
+	for k, s := range p.from {
+		given[k] = stack(q.Graph().Inputs[k].Type, rows, func(e int) *tensor.Tensor { return value(s, e) })
+	}
+	out, err := q.Run(ctx, given...)
+	if err != nil {
+		return err
+	}
+	for k, t := range out {
+		for j, e := range rows {
+			made[k][e] = part(t, j, len(rows))
+		}
+	}
+	return nil
 }
 
 // size is the largest batch size of up to rows examples.

@@ -60,6 +60,9 @@ func (p *Predictor) InputNames() (names []string) {
 	return names
 }
 
+// Length is a length of examples with which the model runs.
+func (p *Predictor) Length() int { return p.base.Length() }
+
 // OneByOne reports whether examples must go through the model one at a time, as it takes statistics
 // of the whole batch.
 func (p *Predictor) OneByOne() bool { return p.base.OneByOne != nil }
