@@ -81,7 +81,7 @@ func inFolder(path, file string) string {
 type Options struct {
 	Models []Model
 
-	MaxBatch int           // most examples that run at once; default 16
+	MaxBatch int           // most examples that run at once, each takes memory; default 4
 	MaxWait  time.Duration // how long a batch waits for examples that are on their way; default 2 ms, below 0: not at all
 	Queue    int           // most requests that wait or are in work, others get status 503; default 256
 	MaxBody  int64         // most bytes of a request; default 32 MiB
@@ -101,7 +101,7 @@ type Options struct {
 
 // Defaults returns o with the defaults for what is zero.
 func (o Options) Defaults() Options {
-	o.MaxBatch = cmp.Or(o.MaxBatch, 16)
+	o.MaxBatch = cmp.Or(o.MaxBatch, 4)
 	o.MaxWait = cmp.Or(o.MaxWait, 2*time.Millisecond)
 	o.Queue = cmp.Or(o.Queue, 256)
 	o.MaxBody = cmp.Or(o.MaxBody, 32<<20)

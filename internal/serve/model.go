@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -145,6 +146,7 @@ func (s *Server) arrange(files map[string]*loaded) (*state, error) {
 			s.say("%d models share %.0f%% of their work", len(members), 100*g.network.Shared(length))
 		}
 	}
+	debug.FreeOSMemory() // files and graphs, which are larger than what stays
 	return st, nil
 }
 
