@@ -99,6 +99,7 @@ var imports = []struct {
 	{"bench/federate", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/same", "", ""},
 	{"bench/lossy", "", "golang.org/x/sys/unix"},
+	{"bench/serve", "", ""},
 	{"examples/loop", ".", ""},
 	{"examples/personalise", ".", ""},
 	{"examples/serve", ".", ""},
@@ -118,7 +119,7 @@ var imports = []struct {
 	// Nothing that only fine-tunes or predicts may reach it.
 	{"internal/serve", "internal/joint internal/tuned internal/feed internal/task internal/data internal/onnx internal/tensor internal/version",
 		"github.com/prometheus/client_golang/prometheus github.com/prometheus/client_golang/prometheus/... golang.org/x/net/netutil"},
-	{"serve", ". internal/serve internal/config internal/kernel", ""},
+	{"serve", ". internal/failure internal/serve internal/config internal/kernel", ""},
 	{"cmd/permafrost", ". search federate serve",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/serve"
 )
@@ -149,7 +150,7 @@ type Server struct {
 func New(ctx context.Context, o Options) (*Server, error) {
 	o = o.Defaults()
 	if err := o.check(); err != nil {
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	c := serve.Options{
 		MaxBatch: o.MaxBatch, MaxWait: o.MaxWait, Queue: o.Queue, MaxBody: o.MaxBody, Memory: o.Memory,
@@ -163,7 +164,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	s, err := serve.New(ctx, c)
 	if err != nil {
 		release()
-		return nil, badInput(err)
+		return nil, failure.BadInput(err)
 	}
 	return &Server{s, release}, nil
 }
@@ -180,17 +181,4 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error { return s.s.S
 func (s *Server) Close() {
 	s.s.Close()
 	s.release()
-}
-
-// failure is an error that reads like its cause and is of a kind.
-type failure struct{ cause, kind error }
-
-func (f *failure) Error() string   { return f.cause.Error() }
-func (f *failure) Unwrap() []error { return []error{f.cause, f.kind} }
-
-func badInput(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return &failure{err, permafrost.ErrInterrupted}
-	}
-	return &failure{err, permafrost.ErrBadInput}
 }
