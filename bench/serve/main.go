@@ -1,5 +1,5 @@
 // Command serve measures a server of models: clients that ask again as soon as they are answered. It
-// sends float32 tensors [1,3,224,224], of as many different pictures as there are models, in the Open
+// sends float32 tensors [1,3,224,224], a different picture for each client and model, in the Open
 // Inference Protocol, or with -plain as bodies alone, as bench/peers/ort_serve.mjs takes them.
 //
 //	serve -url http://127.0.0.1:8080 -models t0,t1 -clients 8 -seconds 5
@@ -36,9 +36,10 @@ func main() {
 	plain := flag.Bool("plain", false, "the server is bench/peers/ort_serve.mjs")
 	flag.Parse()
 	names := strings.Split(*models, ",")
-	asks := make([]func() error, len(names))
+	asks := make([]func() error, max(len(names), *clients))
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: *clients}}
-	for i, name := range names {
+	for i := range asks {
+		name := names[i%len(names)]
 		body, head := request(uint64(i), *all, *plain)
 		to := *url + "/v2/models/" + name + "/infer"
 		if *plain {

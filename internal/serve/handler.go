@@ -149,7 +149,7 @@ func (s *Server) enter(r *http.Request) (done func(), err error) {
 // infer reads a request, has it answered and writes the answer.
 func (s *Server) infer(w http.ResponseWriter, r *http.Request, st *state, m *model) error {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.o.Timeout)) // not every writer has one
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.o.MaxBody))
+	body, err := s.read(w, r)
 	if err != nil {
 		return unread(err)
 	}
@@ -163,6 +163,17 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request, st *state, m *mod
 	}
 	writeResponse(w, out, q.binary)
 	return nil
+}
+
+// read reads the body of a request. Its memory has been taken from the budget.
+func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	from := http.MaxBytesReader(w, r.Body, s.o.MaxBody)
+	if r.ContentLength < 0 {
+		return io.ReadAll(from)
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(from, body)
+	return body, err
 }
 
 // guarded makes an error of a panic: a broken invariant ends the requests that meet it, and no others.
