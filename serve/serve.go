@@ -166,6 +166,11 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		release()
 		return nil, failure.BadInput(err)
 	}
+	if name := (*config.Config)(&o.Preparation).Prepares(); name != "" && s.Tuned() {
+		s.Close()
+		release()
+		return nil, failure.BadInput(&permafrost.OptionError{Option: name, Err: errors.New("tuned models say themselves how their examples are prepared; leave it out")})
+	}
 	return &Server{s, release}, nil
 }
 

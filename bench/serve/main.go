@@ -18,6 +18,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ func main() {
 	seconds := flag.Float64("seconds", 5, "`X` to measure, after a tenth to warm up")
 	all := flag.Bool("all", false, "ask all models about one picture in one request")
 	plain := flag.Bool("plain", false, "the server is bench/peers/ort_serve.mjs")
+	pid := flag.Int("pid", 0, "`ID` of the server's process, whose processor time is measured (Linux)")
 	flag.Parse()
 	names := strings.Split(*models, ",")
 	asks := make([]func() error, max(len(names), *clients))
@@ -49,7 +51,7 @@ func main() {
 		}
 		asks[i] = func() error { return ask(client, to, body, head) }
 	}
-	for _, ask := range asks { // compiled, warm
+	for _, ask := range asks[:len(names)] { // compiled, warm
 		if err := ask(); err != nil {
 			log.Fatal(err)
 		}
@@ -69,13 +71,17 @@ func main() {
 				if err != nil {
 					failed = err
 				}
-				if at.After(begin) {
-					took = append(took, time.Since(at))
+				if now := time.Now(); now.After(begin) && now.Before(end) {
+					took = append(took, now.Sub(at))
 				}
 				mu.Unlock()
 			}
 		})
 	}
+	time.Sleep(time.Until(begin))
+	before := processor(*pid)
+	time.Sleep(time.Until(end))
+	used := processor(*pid) - before
 	work.Wait()
 	if failed != nil {
 		log.Fatal(failed)
@@ -87,7 +93,23 @@ func main() {
 	p := func(q float64) float64 {
 		return took[min(len(took)-1, int(q*float64(len(took))))].Seconds() * 1000
 	}
-	fmt.Printf("%.1f requests/s  p50 %.1f ms  p99 %.1f ms\n", float64(len(took))/time.Since(begin).Seconds(), p(0.5), p(0.99))
+	fmt.Printf("%.1f requests/s  p50 %.1f ms  p99 %.1f ms", float64(len(took))/end.Sub(begin).Seconds(), p(0.5), p(0.99))
+	if *pid > 0 {
+		fmt.Printf("  %.1f ms of processor time a request", used.Seconds()*1000/float64(len(took)))
+	}
+	fmt.Println()
+}
+
+// processor is the time that a process has had, user and system.
+func processor(pid int) time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if pid == 0 || err != nil {
+		return 0
+	}
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')'):]))
+	user, _ := strconv.Atoi(f[12])
+	system, _ := strconv.Atoi(f[13])
+	return time.Duration(user+system) * 10 * time.Millisecond // ticks of Linux
 }
 
 // request is the body of a request about a picture of noise, and the size of its JSON, 0 for none.

@@ -46,7 +46,7 @@ docs/serve.md has the requests, limits and metrics.`,
 	fs.IntVar(&o.Queue, "queue", o.Queue, "`N` requests that wait or are in work at most; others are told to come back")
 	fs.Int64Var(&o.MaxBody, "max-body", o.MaxBody, "`BYTES` of a request at most")
 	fs.DurationVar(&o.Timeout, "timeout", o.Timeout, "`TIME` that a request may take")
-	fs.DurationVar(&o.Poll, "poll", o.Poll, "`TIME` after which files are looked at again; below 0: never")
+	fs.DurationVar(&o.Poll, "poll", o.Poll, "`TIME` after which files are looked at again; 0: never")
 	fs.DurationVar(&o.Grace, "grace", o.Grace, "`TIME` that requests in work may take when the server stops")
 	fs.IntVar(&o.Threads, "threads", 0, threadsHelp)
 	given := preparationFlags(cmd)
@@ -62,7 +62,18 @@ docs/serve.md has the requests, limits and metrics.`,
 		if o.Preparation, err = given.config(); err != nil {
 			return err
 		}
-		o.Memory = 0
+		for name, zero := range map[string]bool{"max-batch": o.MaxBatch == 0, "queue": o.Queue == 0, "max-body": o.MaxBody == 0, "timeout": o.Timeout == 0, "grace": o.Grace == 0} {
+			if zero { // which the library takes for the default
+				return fmt.Errorf("--%s 0: above 0", name)
+			}
+		}
+		if o.MaxWait == 0 {
+			o.MaxWait = -1
+		}
+		if o.Poll == 0 {
+			o.Poll = -1
+		}
+		o.Memory = 0 // follows from --max-body
 		var mu sync.Mutex
 		o.Say = func(msg string) {
 			mu.Lock()

@@ -65,16 +65,19 @@ type Server struct {
 
 // New loads the models. Close ends what the server runs. It errors if a model cannot be loaded.
 func New(ctx context.Context, o Options) (*Server, error) {
+	names := map[string]bool{}
+	for _, f := range o.Models {
+		if names[f.Name] {
+			return nil, fmt.Errorf("two models have the name %q: give one another, as NAME=%s", f.Name, f.Path)
+		}
+		names[f.Name] = true
+	}
 	s := &Server{o: o, tensors: newTensorPool(), slots: make(chan struct{}, o.Queue), body: budget{most: o.Memory}}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.families.make = s.newFamily
 	s.numbers = newNumbers(s)
 	files := map[string]*loaded{}
 	for _, f := range o.Models {
-		if files[f.Name] != nil {
-			s.Close()
-			return nil, fmt.Errorf("two models have the name %q: give one another, as NAME=%s", f.Name, f.Path)
-		}
 		if err := ctx.Err(); err != nil {
 			s.Close()
 			return nil, err
@@ -139,6 +142,16 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		err = errors.Join(err, e)
 	}
 	return err
+}
+
+// Tuned reports whether all models are tuned, and so say themselves how examples are prepared.
+func (s *Server) Tuned() bool {
+	for _, m := range s.state.Load().models {
+		if m.Record.Plan == nil {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Server) say(format string, args ...any) {
