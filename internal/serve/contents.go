@@ -9,6 +9,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -156,8 +157,10 @@ func (in *inputTensor) tensor(dt tensor.DType, n int, one tensor.Shape) (*tensor
 		if count*int64(size) != have {
 			return nil, bad("input %q has %d bytes, and its shape %v says %d", in.Name, have, in.Shape, count*int64(size))
 		}
-		t := tensor.New(dt, shape...)
-		copy(t.Bytes, in.binary)
+		t := &tensor.Tensor{DType: dt, Shape: shape, Bytes: in.binary}
+		if uintptr(unsafe.Pointer(&in.binary[0]))%uintptr(size) != 0 {
+			t = t.Clone()
+		}
 		return t, nil
 	}
 	put, err := setter(dt)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
@@ -171,7 +172,10 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength < 0 {
 		return io.ReadAll(from)
 	}
-	body := make([]byte, r.ContentLength)
+	// What follows the JSON begins at a multiple of 64, so that a tensor is read where it lies.
+	head, _ := strconv.Atoi(r.Header.Get(headerLength))
+	pad := -head & 63
+	body := tensor.AlignedBytes(pad + int(r.ContentLength))[pad:]
 	_, err := io.ReadFull(from, body)
 	return body, err
 }
