@@ -347,6 +347,7 @@ func TestNew(t *testing.T) {
 		"no file":        {serve.Options{Models: []serve.Model{{Path: "/no/such.onnx"}}}, "no such file"},
 		"no delta":       {serve.Options{Models: []serve.Model{{Path: base, Delta: run}}}, "no delta"},
 		"twice":          {serve.Options{Models: []serve.Model{{Name: "a", Path: run}, {Name: "a", Path: run}}}, "two models"},
+		"slash":          {serve.Options{Models: []serve.Model{{Name: "a/b", Path: run}}}, "no slash"},
 		"no batch":       {serve.Options{MaxBatch: -1, Models: []serve.Model{{Path: run}}}, "max_batch"},
 		"too little":     {serve.Options{MaxBody: 100, Memory: 10, Models: []serve.Model{{Path: run}}}, "memory"},
 		"negative queue": {serve.Options{Queue: -1, Models: []serve.Model{{Path: run}}}, "queue"},

@@ -67,6 +67,9 @@ docs/serve.md has the requests, limits and metrics.`,
 				return fmt.Errorf("--%s 0: above 0", name)
 			}
 		}
+		if fs.Changed("max-wait") && o.MaxBatch == 1 {
+			note(cmd, "--max-wait does nothing with --max-batch 1: no example waits for others")
+		}
 		if o.MaxWait == 0 {
 			o.MaxWait = -1
 		}

@@ -32,16 +32,6 @@ type contents struct {
 	wide    []float64
 }
 
-func (c *contents) datatype() string {
-	switch {
-	case c.strings != nil:
-		return bytesType
-	case c.wide != nil:
-		return "FP64"
-	}
-	return "FP32"
-}
-
 func (c *contents) json() any {
 	switch {
 	case c.strings != nil:

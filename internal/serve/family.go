@@ -17,9 +17,9 @@ import (
 // families are found by what their examples are prepared by. One that nobody needs any more waits
 // for the next that does.
 type families struct {
-	mu   sync.Mutex
-	all  map[string]*family
-	make func() *family
+	mu    sync.Mutex
+	all   map[string]*family
+	begin func() *family // makes one
 }
 
 func (f *families) get(key string) *family {
@@ -29,7 +29,7 @@ func (f *families) get(key string) *family {
 		f.all = map[string]*family{}
 	}
 	if f.all[key] == nil {
-		f.all[key] = f.make()
+		f.all[key] = f.begin()
 	}
 	return f.all[key]
 }

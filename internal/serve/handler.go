@@ -215,8 +215,6 @@ func late(err error) error {
 	return err
 }
 
-func asFailure(err error, to **failure) bool { return errors.As(err, to) }
-
 // single reports whether a body is one example as it comes, and no message: a picture, a sound, a
 // text or any file.
 func single(h http.Header) bool {

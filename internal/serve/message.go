@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -229,7 +230,7 @@ func writeResponse(w http.ResponseWriter, r *inferResponse, binary func(output s
 // writeError answers with an error.
 func writeError(w http.ResponseWriter, err error) int {
 	code := http.StatusInternalServerError
-	if f := (*failure)(nil); asFailure(err, &f) {
+	if f := (*failure)(nil); errors.As(err, &f) {
 		code = f.code
 	}
 	if code == http.StatusServiceUnavailable {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,6 +68,9 @@ type Server struct {
 func New(ctx context.Context, o Options) (*Server, error) {
 	names := map[string]bool{}
 	for _, f := range o.Models {
+		if f.Name == "" || strings.ContainsAny(f.Name, "/ ") {
+			return nil, fmt.Errorf("model %s: a name has no space and no slash, and is not empty: %q", f.Path, f.Name)
+		}
 		if names[f.Name] {
 			return nil, fmt.Errorf("two models have the name %q: give one another, as NAME=%s", f.Name, f.Path)
 		}
@@ -74,7 +78,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{o: o, tensors: newTensorPool(), slots: make(chan struct{}, o.Queue), body: budget{most: o.Memory}}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	s.families.make = s.newFamily
+	s.families.begin = s.newFamily
 	s.numbers = newNumbers(s)
 	files := map[string]*loaded{}
 	for _, f := range o.Models {
