@@ -112,7 +112,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"report", "run", "--out", "nowhere/page.html"}, []string{"--out", "no folder nowhere"}},
 		{[]string{"serve", "--model", "missing.onnx"}, []string{"--model", "missing.onnx", "no such file"}},
 		{[]string{"serve", "--model", "tiny.onnx", "--max-batch", "0"}, []string{"--max-batch 0"}},
-		{[]string{"serve", "--model", "tiny.onnx", "--queue", "-1"}, []string{"--queue", "at least 1"}},
+		{[]string{"serve", "--listen", "127.0.0.1:0", "--model", "tiny.onnx", "--queue", "-1"}, []string{"--queue", "at least 1"}},
 		{[]string{"serve", "--model", "tiny.onnx", "--listen", "nowhere"}, []string{"--listen nowhere"}},
 		{[]string{"serve", "--listen", "127.0.0.1:0", "--model", "text.onnx"}, []string{"text.onnx", "not an ONNX model"}},
 		{[]string{"serve", "--listen", "127.0.0.1:0", "--model", "a=tiny.onnx", "--model", "a=other.onnx"}, []string{"two models", `"a"`}},
