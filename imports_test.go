@@ -103,6 +103,7 @@ var imports = []struct {
 	{"bench/federate", "", "gonum.org/v1/plot gonum.org/v1/plot/..."},
 	{"bench/same", "", ""},
 	{"bench/lossy", "", "golang.org/x/sys/unix"},
+	{"bench/serve", "", ""},
 	{"examples/loop", ".", ""},
 	{"examples/personalise", ".", ""},
 	{"examples/serve", ".", ""},
@@ -118,7 +119,12 @@ var imports = []struct {
 	{"internal/fed/page", "internal/chart internal/fed internal/run internal/report", ""},
 	{"internal/fed/link", "internal/fed internal/cluster internal/cluster/tree internal/run internal/keep internal/data internal/onnx internal/config internal/kernel internal/version", ""},
 	{"federate", ". internal/failure internal/fed internal/fed/simulate internal/fed/link internal/fed/page internal/cluster internal/cache internal/run internal/data internal/config internal/report internal/task internal/option internal/atomicfile internal/kernel", ""},
-	{"cmd/permafrost", ". search federate",
+	{"internal/joint", "internal/split internal/compile internal/ir internal/tensor", ""},
+	// Nothing that only fine-tunes or predicts may reach it.
+	{"internal/serve", "internal/joint internal/tuned internal/feed internal/task internal/data internal/onnx internal/tensor internal/version",
+		"github.com/prometheus/client_golang/prometheus github.com/prometheus/client_golang/prometheus/... golang.org/x/net/netutil"},
+	{"serve", ". internal/failure internal/serve internal/config internal/kernel", ""},
+	{"cmd/permafrost", ". search federate serve",
 		"github.com/spf13/cobra github.com/spf13/pflag"},
 }
 

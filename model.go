@@ -82,17 +82,8 @@ func WithPreparation(c Config) Option {
 
 // prepared errors if a configuration says how inputs are prepared.
 func (c *Config) prepared() error {
-	for _, o := range []struct {
-		name  string
-		given bool
-	}{
-		{"preprocess", c.Preprocess != ""}, {"layout", c.Layout != ""}, {"size", c.Size != ""},
-		{"tokenizer", c.Tokenizer != ""}, {"max_length", c.MaxLength != 0}, {"input", len(c.Input) > 0}, {"shape", len(c.Shape) > 0},
-		{"text_column", c.TextColumn != ""}, {"label_column", c.LabelColumn != ""},
-	} {
-		if o.given {
-			return badOption(o.name, "the tuned model says itself how its examples are prepared; leave it out")
-		}
+	if name := (*config.Config)(c).Prepares(); name != "" {
+		return badOption(name, "the tuned model says itself how its examples are prepared; leave it out")
 	}
 	return nil
 }

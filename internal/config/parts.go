@@ -41,6 +41,23 @@ func (c *Config) LRs(steps int) optim.LRSchedule {
 	return optim.LRSchedule{Kind: c.LRSchedule, Base: c.LR, Steps: steps, Warmup: c.Warmup}
 }
 
+// Prepares returns the name of an option that says how inputs are prepared, "" where none is given.
+func (c *Config) Prepares() string {
+	for _, o := range []struct {
+		name  string
+		given bool
+	}{
+		{"preprocess", c.Preprocess != ""}, {"layout", c.Layout != ""}, {"size", c.Size != ""},
+		{"tokenizer", c.Tokenizer != ""}, {"max_length", c.MaxLength != 0}, {"input", len(c.Input) > 0}, {"shape", len(c.Shape) > 0},
+		{"text_column", c.TextColumn != ""}, {"label_column", c.LabelColumn != ""},
+	} {
+		if o.given {
+			return o.name
+		}
+	}
+	return ""
+}
+
 // FeedOptions returns the options for preparing the data.
 func (c *Config) FeedOptions() feed.Options {
 	return feed.Options{Preprocess: c.Preprocess, Layout: c.Layout, Size: c.Size, Augment: c.Augment, Sides: sideinput.Options{Inputs: c.Input, Shapes: c.Shape},

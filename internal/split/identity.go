@@ -32,6 +32,19 @@ func Identify(g *ir.Graph) *identifier {
 	return d
 }
 
+// Sums are digests of contents that never change, so that many graphs that share constants digest
+// them once. It keeps the contents alive. It is safe for concurrent use.
+type Sums struct{ c common }
+
+func NewSums() *Sums { return &Sums{common{sums: map[*tensor.Tensor]Digest{}}} }
+
+// IdentifyBy is Identify with known digests of constants.
+func IdentifyBy(s *Sums, g *ir.Graph) *identifier {
+	d := Identify(g)
+	d.common = &s.c
+	return d
+}
+
 // Of returns the digest of v; v is nil for an absent input.
 func (d *identifier) Of(v *ir.Value) Digest {
 	if v == nil {

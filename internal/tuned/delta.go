@@ -93,28 +93,39 @@ func sameTensor(a, b *tensor.Tensor) bool {
 	return a.DType == b.DType && a.Shape.Equal(b.Shape) && string(a.Bytes) == string(b.Bytes)
 }
 
-// Apply rebuilds the tuned model from its base and a delta file and writes it to path. It errors if
-// the delta belongs to another base, or if the result is not the model from which the delta was
-// made.
+// Apply writes what Restore gives to path.
 func Apply(base, deltaFile, path string) error {
-	b, err := onnx.Open(base)
+	_, whole, err := Restore(base, deltaFile)
 	if err != nil {
 		return err
+	}
+	return atomicfile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(whole)
+		return err
+	})
+}
+
+// Restore rebuilds the tuned model from its base and a delta file, and its bytes. It errors if the
+// delta belongs to another base, or if the result is not the model from which the delta was made.
+func Restore(base, deltaFile string) (*onnx.Model, []byte, error) {
+	b, err := onnx.Open(base)
+	if err != nil {
+		return nil, nil, err
 	}
 	f, err := safetensors.ReadFile(deltaFile)
 	if err != nil {
 		if _, isModel := onnx.Open(deltaFile); isModel == nil {
-			return fmt.Errorf("%s is no delta, it is an ONNX model: permafrost delta extract makes a delta of it, and a run has its own, delta.safetensors", deltaFile)
+			return nil, nil, fmt.Errorf("%s is no delta, it is an ONNX model: permafrost delta extract makes a delta of it, and a run has its own, delta.safetensors", deltaFile)
 		}
-		return fmt.Errorf("%s is no delta: %w", deltaFile, err)
+		return nil, nil, fmt.Errorf("%s is no delta: %w", deltaFile, err)
 	}
 	skeleton := f.Tensors[skeletonTensor]
 	var spans []onnx.Span
 	if skeleton == nil || skeleton.DType != tensor.Uint8 || json.Unmarshal([]byte(f.Metadata[keySpans]), &spans) != nil {
-		return fmt.Errorf("%s is no delta: make one with permafrost delta extract", deltaFile)
+		return nil, nil, fmt.Errorf("%s is no delta: make one with permafrost delta extract", deltaFile)
 	}
 	if f.Metadata[keyBase] != b.Digest() {
-		return fmt.Errorf("%s was made for another base than %s (sha256 %.12s, here %.12s)", deltaFile, base, f.Metadata[keyBase], b.Digest())
+		return nil, nil, fmt.Errorf("%s was made for another base than %s (sha256 %.12s, here %.12s)", deltaFile, base, f.Metadata[keyBase], b.Digest())
 	}
 	bones := skeleton.Bytes
 	if gzipped.Is(bones) {
@@ -125,19 +136,16 @@ func Apply(base, deltaFile, path string) error {
 		whole, err = refill(bones, spans, f, b)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", deltaFile, err)
+		return nil, nil, fmt.Errorf("%s: %w", deltaFile, err)
 	}
 	m, err := onnx.Parse(whole, "")
 	if err != nil {
-		return fmt.Errorf("%s: %w", deltaFile, err)
+		return nil, nil, fmt.Errorf("%s: %w", deltaFile, err)
 	}
 	if d := m.Digest(); d != f.Metadata[keyTuned] {
-		return fmt.Errorf("%s does not give back the model it was made from (sha256 %.12s, want %.12s): the file is damaged", deltaFile, d, f.Metadata[keyTuned])
+		return nil, nil, fmt.Errorf("%s does not give back the model it was made from (sha256 %.12s, want %.12s): the file is damaged", deltaFile, d, f.Metadata[keyTuned])
 	}
-	return atomicfile.Write(path, func(w io.Writer) error {
-		_, err := w.Write(whole)
-		return err
-	})
+	return m, whole, nil
 }
 
 // refill puts the omitted contents back.

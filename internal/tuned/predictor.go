@@ -27,7 +27,7 @@ type Predictor struct {
 
 	own        *data.Own    // the classes of a model that was not tuned; nil for a tuned file
 	columns    data.Columns // of tables, likewise
-	model      *onnx.Model
+	base       *split.Base
 	lanes      *lanes // for batches
 	texts      *lanes // for continuing texts
 	programs   *pool[shape, *compile.Program]
@@ -89,7 +89,7 @@ func open(m *onnx.Model, o feed.Options) (p *Predictor, base *split.Base, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	p.Feed, p.model = base.Feed, base.Model
+	p.Feed, p.base = base.Feed, base
 	return p, base, nil
 }
 
@@ -115,17 +115,16 @@ func (p *Predictor) Scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, 
 
 // scores is Scores for a caller that has entered a lane.
 func (p *Predictor) scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, error) {
-	n, form := len(b.Indices), p.Feed.Form()
-	prog, of, err := p.programs.take(ctx, shape{n, b.Length})
+	prog, of, err := p.programs.take(ctx, shape{len(b.Indices), b.Length})
 	if err != nil {
 		return nil, err
 	}
 	defer p.programs.give(of, prog)
 	var inputs []*tensor.Tensor
 	for _, v := range prog.Graph().Inputs {
-		k := slices.IndexFunc(form.Inputs, func(in data.Input) bool { return in.Name == v.Name })
-		if k < 0 {
-			return nil, fmt.Errorf("nothing feeds the model's input %q", v.Name)
+		k, err := p.fed(v.Name)
+		if err != nil {
+			return nil, err
 		}
 		inputs = append(inputs, b.Inputs[k])
 	}
@@ -133,7 +132,23 @@ func (p *Predictor) scores(ctx context.Context, b *data.Batch) (*tensor.Tensor, 
 	if err != nil {
 		return nil, err
 	}
-	scores, rows := out[len(out)-1], n
+	return p.taskScores(b, out[len(out)-1])
+}
+
+// fed is the place among the Form's inputs of the one that the model calls name.
+func (p *Predictor) fed(name string) (int, error) {
+	k := slices.IndexFunc(p.Feed.Form().Inputs, func(in data.Input) bool { return in.Name == name })
+	if k < 0 {
+		return 0, fmt.Errorf("nothing feeds the model's input %q", name)
+	}
+	return k, nil
+}
+
+// taskScores makes of what the model gives for a batch, which it leaves as it is, the task's scores.
+// See Scores.
+func (p *Predictor) taskScores(b *data.Batch, scores *tensor.Tensor) (*tensor.Tensor, error) {
+	n, form := len(b.Indices), p.Feed.Form()
+	rows := n
 	if t := p.Record.Temperature; t != 1 && scores.DType == tensor.Float32 {
 		scores = scores.Clone()
 		kernel.Scale(scores.F32(), scores.F32(), float32(1/t))

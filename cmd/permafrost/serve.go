@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permafrost-ml/permafrost/serve"
+)
+
+func init() { register(groupUse, serveCommand) }
+
+func serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve --model MODEL...",
+		Short: "Answer requests over HTTP",
+		Long: `serve answers requests over HTTP with tuned models, in the Open Inference Protocol (version 2, as KServe,
+Triton and others speak it). Pictures, sounds and texts are sent as they are: the model's own record
+says how they are prepared. Labels come back by name.
+
+--model is [NAME=]PATH, a tuned file or the folder of a run, or [NAME=]BASE+DELTA, and may be given many
+times. Models that were tuned from one base share its frozen part: it runs once for a batch, whoever
+asks, and each model adds its own part. A file that changes is loaded again; one that cannot be used
+changes nothing.
+
+It listens on this machine alone, unless --listen names another address: it has no passwords, so put what
+has in front of it. A signal (Ctrl-C, SIGTERM) ends it when the requests in work are answered.
+docs/serve.md has the requests, limits and metrics.`,
+		Example: `  permafrost serve --model runs/photos-1
+  permafrost serve --model cats=runs/cats --model dogs=mobilenet.onnx+dogs.safetensors --listen 127.0.0.1:9000
+  curl -H "Content-Type: image/jpeg" --data-binary @a.jpg http://127.0.0.1:8080/v2/models/photos-1/infer`,
+		Args: noArgs(),
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	o := serve.Options{}.Defaults()
+	models := fs.StringArray("model", nil, "`MODEL` [NAME=]PATH or [NAME=]BASE+DELTA; may be given again")
+	required(cmd, "model")
+	files(cmd, "model", "onnx")
+	listen := fs.String("listen", "127.0.0.1:8080", "`ADDR` to listen on; port 0 takes a free one")
+	fs.IntVar(&o.MaxBatch, "max-batch", o.MaxBatch, "`N` examples that run at once at most")
+	fs.DurationVar(&o.MaxWait, "max-wait", o.MaxWait, "`TIME` that a batch waits for examples that are on their way")
+	fs.IntVar(&o.Queue, "queue", o.Queue, "`N` requests that wait or are in work at most; others are told to come back")
+	fs.Int64Var(&o.MaxBody, "max-body", o.MaxBody, "`BYTES` of a request at most")
+	fs.DurationVar(&o.Timeout, "timeout", o.Timeout, "`TIME` that a request may take")
+	fs.DurationVar(&o.Poll, "poll", o.Poll, "`TIME` after which files are looked at again; 0: never")
+	fs.DurationVar(&o.Grace, "grace", o.Grace, "`TIME` that requests in work may take when the server stops")
+	fs.IntVar(&o.Threads, "threads", 0, threadsHelp)
+	given := preparationFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var err error
+		for _, arg := range *models {
+			m, err := serve.ParseModel(arg)
+			if err != nil {
+				return fmt.Errorf("--model: %w", err)
+			}
+			o.Models = append(o.Models, m)
+		}
+		if o.Preparation, err = given.config(); err != nil {
+			return err
+		}
+		for name, zero := range map[string]bool{"max-batch": o.MaxBatch == 0, "queue": o.Queue == 0, "max-body": o.MaxBody == 0, "timeout": o.Timeout == 0, "grace": o.Grace == 0} {
+			if zero { // which the library takes for the default
+				return fmt.Errorf("--%s 0: above 0", name)
+			}
+		}
+		if fs.Changed("max-wait") && o.MaxBatch == 1 {
+			note(cmd, "--max-wait does nothing with --max-batch 1: no example waits for others")
+		}
+		if o.MaxWait == 0 {
+			o.MaxWait = -1
+		}
+		if o.Poll == 0 {
+			o.Poll = -1
+		}
+		o.Memory = 0 // follows from --max-body
+		var mu sync.Mutex
+		o.Say = func(msg string) {
+			mu.Lock()
+			defer mu.Unlock()
+			note(cmd, "%s", msg)
+		}
+		l, err := net.Listen("tcp", *listen)
+		if err != nil {
+			return fmt.Errorf("--listen %s: %w", *listen, err)
+		}
+		defer l.Close()
+		s, err := serve.New(cmd.Context(), o)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if at, err := netip.ParseAddrPort(l.Addr().String()); err == nil && !at.Addr().IsLoopback() {
+			o.Say(fmt.Sprintf("%s can be reached from other machines, and everybody there may ask: serve has no passwords", l.Addr()))
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "http://%s/v2\n", l.Addr())
+		for _, m := range o.Models {
+			fmt.Fprintf(cmd.OutOrStdout(), "  POST /v2/models/%s/infer\n", m.Name)
+		}
+		return s.Serve(cmd.Context(), l)
+	}
+	return cmd
+}
