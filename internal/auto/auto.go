@@ -309,11 +309,23 @@ func (a *auto) measure(ctx context.Context, s search.Step) error {
 
 // believe makes the belief of what the trials have shown.
 func (a *auto) believe() {
-	a.belief = &search.Belief{Choices: a.beliefs()}
+	a.belief = &search.Belief{Choices: a.beliefs(), Trained: a.trained()}
 	for i, each := range badness(a.trials) {
 		t := a.trials[i]
 		a.belief.Read(search.Reading{Choice: t.choice, Part: t.part, Share: t.share, Each: each})
 	}
+}
+
+// trained is the mean share of the training examples that a trial trains on, 1 without parts.
+func (a *auto) trained() float64 {
+	if len(a.parts) == 0 {
+		return 1
+	}
+	sum, all := 0, 0
+	for _, p := range a.parts {
+		sum, all = sum+p.trained, all+a.session.Train.Len()
+	}
+	return float64(sum) / float64(all)
 }
 
 // best is the choice that is expected to be best of those that were tried for long enough.

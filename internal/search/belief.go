@@ -46,6 +46,9 @@ type Step struct {
 type Belief struct {
 	Choices  []Choice
 	Readings []Reading
+	// Trained is the share of the training examples that fits of readings train on. They show as much
+	// of what thawing gains with all of them.
+	Trained float64
 
 	level  []float64   // logarithm of the mean badness of each reading
 	spread [][]float64 // what each example adds to the error of level
@@ -60,9 +63,10 @@ type Belief struct {
 // likelihood, those of curves to recorded fits; see docs/records.md.
 const (
 	headMean, headSD = -1.5, 3.0 // nothing is known of the head beforehand
-	deepMean, deepSD = -0.75, 1.0
-	depthMean        = -0.4 // everything over the last block
-	depthSD          = 0.45
+	deepMean, deepSD = -0.6, 0.6
+	deeper           = 1.5 // how much more of that everything has: where thawing gains, more gains more
+	depthMean        = 0.7 // everything over the last block, but for that
+	depthSD          = 0.2
 	depthLength      = 0.5 // difference of depths over which plans are alike
 
 	upMean, upDepthMean = 0.0, 0.2 // three times the rate, and the more the deeper
@@ -96,12 +100,15 @@ const (
 // early is how much of the common gain a fit still has before it, from 1 at its start.
 func early(share float64) float64 { return math.Exp(-9 * share) }
 
+// load is how much of what thawing gains a depth has.
+func load(depth float64) float64 { return 1 + deeper*depth }
+
 // Usual is by how much the logarithm of the badness usually lies above that of the head.
 func Usual(depth float64) float64 {
 	if depth == 0 {
 		return 0
 	}
-	return deepMean + depthMean*depth
+	return deepMean*load(depth) + depthMean*depth
 }
 
 // before is the mean that a choice has without readings.
@@ -122,8 +129,8 @@ func (c *Choice) before() float64 {
 	return m
 }
 
-// kin is the covariance of two choices.
-func kin(a, b *Choice, same bool) float64 {
+// kin is the covariance of two choices, of which such shares of what thawing gains are seen.
+func kin(a, b *Choice, aSeen, bSeen float64, same bool) float64 {
 	k := headSD * headSD
 	if same {
 		k += ownSD * ownSD
@@ -135,7 +142,7 @@ func kin(a, b *Choice, same bool) float64 {
 		return k
 	}
 	near := math.Exp(-math.Abs(a.Depth-b.Depth) / depthLength)
-	k += deepSD * deepSD
+	k += deepSD * deepSD * aSeen * load(a.Depth) * bSeen * load(b.Depth)
 	switch {
 	case a.Adapter && b.Adapter:
 		k += adapterSD*adapterSD + depthSD*depthSD
@@ -166,7 +173,7 @@ type place struct {
 // related is the covariance of two readings without the error of the examples.
 func (b *Belief) related(x, y place) float64 {
 	p, q := &b.Choices[x.choice], &b.Choices[y.choice]
-	k := kin(p, q, x.choice == y.choice)
+	k := kin(p, q, b.Trained, b.Trained, x.choice == y.choice)
 	xs, ys := 1-x.share, 1-y.share
 	if p.Depth > 0 && q.Depth > 0 {
 		k += early(x.share) * early(y.share) * curveSD * curveSD
@@ -188,13 +195,14 @@ func (b *Belief) related(x, y place) float64 {
 
 // toChoice is the covariance of a reading with the end of a choice.
 func (b *Belief) toChoice(x place, c int) float64 {
-	return kin(&b.Choices[x.choice], &b.Choices[c], x.choice == c)
+	return kin(&b.Choices[x.choice], &b.Choices[c], b.Trained, 1, x.choice == c)
 }
 
 func (b *Belief) expected(x place) float64 {
 	c := &b.Choices[x.choice]
 	m := c.before()
 	if c.Depth > 0 {
+		m -= (1 - b.Trained) * deepMean * load(c.Depth)
 		if c.Changes {
 			m += changedCurve * (1 - x.share)
 		}
@@ -230,7 +238,7 @@ func (b *Belief) update() {
 	for i := range m {
 		b.mean[i] = b.Choices[i].before()
 		for j := range i + 1 {
-			b.cov.SetSym(i, j, kin(&b.Choices[i], &b.Choices[j], i == j))
+			b.cov.SetSym(i, j, kin(&b.Choices[i], &b.Choices[j], 1, 1, i == j))
 		}
 	}
 	if n == 0 {

@@ -35,7 +35,7 @@ func flat(choice, part int, share, mean, easier float64, n int) Reading {
 // TestBeliefReads: a whole fit is believed; it says most of its own choice, something of the choices
 // beside it, and less of those far from it.
 func TestBeliefReads(t *testing.T) {
-	b := Belief{Choices: ladder()}
+	b := Belief{Choices: ladder(), Trained: 1}
 	var before []float64
 	for c := range b.Choices {
 		_, d := b.Difference(c, 0)
@@ -61,7 +61,7 @@ func TestBeliefReads(t *testing.T) {
 // everything thawed the most, and a long one hardly.
 func TestBeliefExtrapolates(t *testing.T) {
 	gain := func(c int, share float64) float64 {
-		b := Belief{Choices: ladder()}
+		b := Belief{Choices: ladder(), Trained: 1}
 		b.Choices[c].Mean = -b.Choices[c].before() + math.Log(0.2) // as read, if the fit were whole
 		b.Read(flat(c, 0, share, 0.2, 0.8, 500))
 		b.update()
@@ -79,7 +79,7 @@ func TestBeliefExtrapolates(t *testing.T) {
 // others.
 func TestBeliefPairs(t *testing.T) {
 	width := func(part int) float64 {
-		b := Belief{Choices: ladder()}
+		b := Belief{Choices: ladder(), Trained: 1}
 		b.Read(flat(1, 0, 1, 0.2, 0.01, 20))
 		b.Read(flat(3, part, 1, 0.1, 0.01, 20))
 		_, d := b.Difference(1, 3)
@@ -93,7 +93,7 @@ func TestBeliefPairs(t *testing.T) {
 // TestBeliefNext: the next step is one of the leader or of a challenger, and none where work is too
 // dear.
 func TestBeliefNext(t *testing.T) {
-	b := Belief{Choices: ladder()}
+	b := Belief{Choices: ladder(), Trained: 1}
 	b.Read(flat(0, 0, 1, 0.5, 0.8, 50))
 	var steps []Step
 	for c := 1; c < len(b.Choices); c++ {
@@ -123,7 +123,7 @@ func TestBeliefFinds(t *testing.T) {
 	found, chance := 0.0, 0.0
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		b := Belief{Choices: ladder()}
+		b := Belief{Choices: ladder(), Trained: 1}
 		truth := make([]float64, len(b.Choices))
 		slope, rate := r.NormFloat64()*0.8-0.3, r.NormFloat64()*0.4
 		for c, of := range b.Choices {
