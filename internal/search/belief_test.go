@@ -75,6 +75,24 @@ func TestBeliefExtrapolates(t *testing.T) {
 	}
 }
 
+// TestBeliefDeeper: where the last block gains much over the head, everything is expected to gain
+// more than it; where it gains little, less. Fewer examples show less of the gain.
+func TestBeliefDeeper(t *testing.T) {
+	deeper := func(block, trained float64) float64 {
+		b := Belief{Choices: ladder(), Trained: trained}
+		b.Read(flat(0, 0, 1, 0.5, 0.8, 200))
+		b.Read(flat(1, 0, 1, block, 0.8, 200))
+		mean, _ := b.Difference(7, 1)
+		return mean
+	}
+	if far, near := deeper(0.1, 1), deeper(0.45, 1); far > -0.1 || near < 0.1 {
+		t.Errorf("everything is expected %.2f above the last block where that gains much, %.2f where little", far, near)
+	}
+	if all, part := deeper(0.2, 1), deeper(0.2, 0.5); part > all-0.05 {
+		t.Errorf("everything is expected %.2f above the last block after all examples, %.2f after half", all, part)
+	}
+}
+
 // TestBeliefPairs: readings on the same examples tell two choices apart better than readings on
 // others.
 func TestBeliefPairs(t *testing.T) {
