@@ -96,10 +96,18 @@ func (p *page) table(section, heading, first string) {
 			continue
 		}
 		if !any {
-			p.text("\n%s\n\n| %s | accuracy | trained numbers | up | down | seconds | clients a second | memory |\n|---|---|---|---|---|---|---|---|", heading, first)
+			more, line := "", ""
+			if section == "scale" { // the others were not timed alone
+				more, line = " seconds | clients a second | memory |", "---|---|---|"
+			}
+			p.text("\n%s\n\n| %s | accuracy | trained numbers | up | down |%s\n|---|---|---|---|---|%s", heading, first, more, line)
 			any = true
 		}
-		p.text("| %s | %.2f | %d | %s | %s | %.1f | %.0f | %d MiB |", r.name, 100*o.Accuracy, o.Thawed, percent(2*o.Up, o.Full), percent(2*o.Down, o.Full), o.Seconds, float64(o.Clients*o.Rounds)/o.Seconds, o.PeakRSS>>20)
+		times := ""
+		if section == "scale" {
+			times = fmt.Sprintf(" %.1f | %.0f | %d MiB |", o.Seconds, float64(o.Clients*o.Rounds)/o.Seconds, o.PeakRSS>>20)
+		}
+		p.text("| %s | %.2f | %d | %s | %s |%s", r.name, 100*o.Accuracy, o.Thawed, percent(2*o.Up, o.Full), percent(2*o.Down, o.Full), times)
 	}
 }
 
@@ -129,7 +137,12 @@ func (p *page) privacy() {
 		}
 		p.text("%s |", line)
 	}
-	p.text("\n![accuracy against epsilon](federated-privacy.svg)\n\n![time and memory against the number of clients](federated-scale.svg)")
+	if p.drawn("privacy") {
+		p.text("\n![accuracy against epsilon](federated-privacy.svg)")
+	}
+	if p.drawn("scale") {
+		p.text("\n![time and memory against the number of clients](federated-scale.svg)")
+	}
 }
 
 func epsilonNames() []string {
@@ -142,19 +155,30 @@ func epsilonNames() []string {
 
 var colors = []color.Color{color.NRGBA{0x1f, 0x77, 0xb4, 255}, color.NRGBA{0xd6, 0x72, 0x1e, 255}, color.NRGBA{0x55, 0x55, 0x55, 255}}
 
+// drawn reports whether a section has a row: a logarithmic axis without points cannot be drawn.
+func (p *page) drawn(section string) bool {
+	for key := range p.have {
+		if strings.HasPrefix(key, section+": ") {
+			return true
+		}
+	}
+	return false
+}
+
 // pictures draws accuracy against epsilon, and time and memory against clients.
 func (p *page) pictures(dir string) error {
-	drawn := func(section string) bool { // a logarithmic axis without points cannot be drawn
-		for key := range p.have {
-			if strings.HasPrefix(key, section+": ") {
-				return true
-			}
+	if p.drawn("privacy") {
+		if err := p.drawPrivacy(filepath.Join(dir, "federated-privacy.svg")); err != nil {
+			return err
 		}
-		return false
 	}
-	if !drawn("privacy") || !drawn("scale") {
-		return nil
+	if p.drawn("scale") {
+		return p.drawScale(filepath.Join(dir, "federated-scale.svg"))
 	}
+	return nil
+}
+
+func (p *page) drawPrivacy(path string) error {
 	privacy := plot.New()
 	privacy.X.Label.Text, privacy.Y.Label.Text, privacy.Title.Text = "epsilon", "accuracy, %", "What privacy costs"
 	privacy.X.Scale, privacy.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
@@ -171,11 +195,13 @@ func (p *page) pictures(dir string) error {
 			return err
 		}
 	}
-	if err := privacy.Save(16*vg.Centimeter, 10*vg.Centimeter, filepath.Join(dir, "federated-privacy.svg")); err != nil {
-		return err
-	}
+	return privacy.Save(16*vg.Centimeter, 10*vg.Centimeter, path)
+}
+
+func (p *page) drawScale(path string) error {
 	scale := plot.New()
 	scale.X.Label.Text, scale.Y.Label.Text, scale.Title.Text = "clients", "seconds a round, and GiB", "Time and memory against the number of clients"
+	scale.Legend.Top, scale.Legend.Left = true, true
 	scale.X.Scale, scale.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 	for i, what := range []string{"last:1 and head, int8", "head"} {
 		var seconds, memory plotter.XYs
@@ -194,7 +220,7 @@ func (p *page) pictures(dir string) error {
 			}
 		}
 	}
-	return scale.Save(16*vg.Centimeter, 10*vg.Centimeter, filepath.Join(dir, "federated-scale.svg"))
+	return scale.Save(16*vg.Centimeter, 10*vg.Centimeter, path)
 }
 
 func addLine(p *plot.Plot, name string, xy plotter.XYs, i int) error {
