@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
-	"maps"
 	"slices"
 	"time"
 
@@ -364,6 +363,3 @@ func seedOf(seed uint64, name string) uint64 {
 	h.Write([]byte(name))
 	return h.Sum64()
 }
-
-// Federations lists what the client takes part in.
-func (c *Client) Federations() []string { return slices.Sorted(maps.Keys(c.in)) }
