@@ -49,8 +49,11 @@ func TestSearchWorkers(t *testing.T) {
 		t.Errorf("two workers: %v\none process: %v", two, one)
 	}
 	sameFiles(t, "found/best/model.onnx", "two/best/model.onnx")
-	if _, err := os.Stat("two/nats"); err == nil || !strings.Contains(o.stderr, "worker w1 has joined") {
-		t.Errorf("the server's folder is left (%v)\n%s", err, o.stderr)
+	if _, err := os.Stat("two/nats"); err == nil {
+		t.Error("the server's folder is left")
+	}
+	if !strings.Contains(o.stderr, "has joined") { // one of them may find all trials done
+		t.Errorf("no worker is told:\n%s", o.stderr)
 	}
 	if page, err := os.ReadFile("two/search.html"); err != nil || !bytes.Contains(page, []byte(">w2<")) && !bytes.Contains(page, []byte(">w1<")) {
 		t.Errorf("the page tells no worker (%v)", err)
