@@ -5,6 +5,9 @@ import "math"
 // Add is y = a + b, all of equal length.
 func Add(y, a, b []float32) { binary(y, a, b, vec.add) }
 
+// Mul is y = a * b, all of equal length.
+func Mul(y, a, b []float32) { binary(y, a, b, vec.mul) }
+
 func powGo(y, a, b []float32) {
 	for i, v := range a {
 		y[i] = pow32(v, b[i])

@@ -61,13 +61,13 @@ func init() {
 				return ir.Bound{}, err
 			}
 			b := ir.Bound{}
-			f32, f64 := recur[float32]{recurrence: c, mul: product32}, recur[float64]{recurrence: c, mul: product64}
-			if r := n.In(1); r.IsConst() && r.Data != nil { // turned once, not in every run
+			f32, f64 := recur32(c), recur64(c)
+			if r := n.In(1); r.IsConst() && r.Data != nil { // packed once, not in every run
 				b.Packed = []int{1}
 				if c.dtype == tensor.Float32 {
-					f32.rt = f32.turned(r.Data)
+					f32.weights = f32.pack(r.Data)
 				} else {
-					f64.rt = f64.turned(r.Data)
+					f64.weights = f64.pack(r.Data)
 				}
 			}
 			b.Run, err = forFloat(c.dtype, f32.forward, f64.forward)
@@ -98,7 +98,7 @@ func init() {
 			if err != nil {
 				return ir.Bound{}, err
 			}
-			run, err := forFloat(c.dtype, recur[float32]{recurrence: c, mul: product32}.backward, recur[float64]{recurrence: c, mul: product64}.backward)
+			run, err := forFloat(c.dtype, recur32(c).backward, recur64(c).backward)
 			return ir.Bound{Run: run}, err
 		},
 		Cost: recurrenceCost(2),
@@ -260,18 +260,21 @@ func gateActs(a ir.Attrs, names []string) ([]gateAct, error) {
 	return acts, nil
 }
 
-// recur runs a recurrence in float32 or float64; mul is a matrix product: c (+)= op(a)*op(b).
+// recur runs a recurrence in float32 or float64; mul is a matrix product, c (+)= op(a)*op(b), and
+// factor makes one with weights that are read at every step.
 type recur[T float] struct {
 	recurrence
-	mul func(transA, transB bool, m, n, k int, a []T, lda int, b []T, ldb int, acc bool, c []T, ldc int)
-	rt  []T // constant recurrent weights, turned; nil where they are given to each run
+	mul     func(transA, transB bool, m, n, k int, a []T, lda int, b []T, ldb int, acc bool, c []T, ldc int)
+	factor  func(r []T, n, k int) factor[T]
+	weights *stepWeights[T] // of constant recurrent weights; nil where they are given to each run
 }
 
-// turned gives the recurrent weights as [H,G*H]: they are read at every step, row by row.
-func (c recur[T]) turned(r *tensor.Tensor) []T {
-	rt := make([]T, r.Len())
-	transposeEach(rt, tensor.Data[T](r), 1, c.gates*c.h, c.h)
-	return rt
+func recur32(c recurrence) recur[float32] {
+	return recur[float32]{recurrence: c, mul: product32, factor: factor32}
+}
+
+func recur64(c recurrence) recur[float64] {
+	return recur[float64]{recurrence: c, mul: product64, factor: factor64}
 }
 
 func product32(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, acc bool, c []float32, ldc int) {
@@ -363,116 +366,6 @@ func (c recurrence) lengths(in []*tensor.Tensor) ([]int64, error) {
 		}
 	}
 	return t.I64(), nil
-}
-
-func (c recur[T]) forward(in, out []*tensor.Tensor, _ []byte) error {
-	lengths, err := c.lengths(in)
-	if err != nil {
-		return err
-	}
-	xw := dataOf[T](in, 0)
-	c0, p, rb := dataOf[T](in, 3), dataOf[T](in, 4), dataOf[T](in, 5)
-	y, last := dataOf[T](out, 0), dataOf[T](out, 1)
-	gates, extra := dataOf[T](out, 3), dataOf[T](out, 4)
-	if gates == nil {
-		gates = make([]T, len(xw))
-	}
-	if extra == nil && c.extra() {
-		extra = make([]T, c.t*c.b*c.h)
-	}
-	h, cs := make([]T, c.b*c.h), make([]T, c.b*c.h)
-	copy(h, dataOf[T](in, 2))
-	copy(cs, c0)
-	n := c.h
-	width := c.gates * n
-	rh, hc := make([]T, c.b*n), make([]T, n)
-	rt := c.rt
-	if rt == nil {
-		rt = c.turned(in[1])
-	}
-	c.order(false, func(t int) {
-		g := gates[t*c.b*width:][:c.b*width]
-		copy(g, xw[t*c.b*width:])
-		direct := width // columns of the gates that read h as it is
-		if c.cell == "GRU" {
-			direct = 2 * n
-		}
-		c.mul(false, false, c.b, direct, n, h, n, rt, width, true, g, width)
-		if c.linear {
-			q := extra[t*c.b*n:][:c.b*n]
-			c.mul(false, false, c.b, n, n, h, n, rt[2*n:], width, false, q, n)
-			for i := range q {
-				if rb != nil {
-					q[i] += rb[i%n]
-				}
-			}
-		}
-		if c.cell == "GRU" {
-			for b := range c.b {
-				row := g[b*width:][:width]
-				c.act(0, row[:2*n])
-				for i := range n {
-					if c.linear {
-						row[2*n+i] += row[n+i] * extra[(t*c.b+b)*n+i]
-					} else {
-						rh[b*n+i] = row[n+i] * h[b*n+i]
-					}
-				}
-			}
-			if !c.linear {
-				c.mul(false, false, c.b, n, n, rh, n, rt[2*n:], width, true, g[2*n:], width)
-			}
-		}
-		for b := range c.b {
-			row, hb, cb := g[b*width:][:width], h[b*n:][:n], cs[b*n:][:n]
-			yb := y[(t*c.b+b)*n:][:n]
-			if lengths != nil && t >= int(lengths[b]) {
-				clear(yb)
-				if extra != nil {
-					clear(extra[(t*c.b+b)*n:][:n])
-				}
-				continue
-			}
-			switch c.cell {
-			case "RNN":
-				c.act(0, row)
-				copy(hb, row)
-			case "GRU":
-				c.act(1, row[2*n:])
-				for i := range n {
-					z := row[i]
-					hb[i] = (1-z)*row[2*n+i] + z*hb[i]
-				}
-			case "LSTM":
-				if p != nil {
-					for i := range n {
-						row[i] += p[i] * cb[i]
-						row[2*n+i] += p[2*n+i] * cb[i]
-					}
-				}
-				c.act(0, row[:n])
-				c.act(0, row[2*n:3*n])
-				c.act(1, row[3*n:])
-				for i := range n {
-					cb[i] = row[2*n+i]*cb[i] + row[i]*row[3*n+i]
-					if p != nil {
-						row[n+i] += p[n+i] * cb[i]
-					}
-				}
-				c.act(0, row[n:2*n])
-				copy(hc, cb)
-				c.act(2, hc)
-				for i := range n {
-					hb[i] = row[n+i] * hc[i]
-				}
-				copy(extra[(t*c.b+b)*n:], cb)
-			}
-			copy(yb, hb)
-		}
-	})
-	copy(last, h)
-	copy(dataOf[T](out, 2), cs)
-	return nil
 }
 
 func (c recur[T]) backward(in, out []*tensor.Tensor, _ []byte) error {
