@@ -54,6 +54,8 @@ var regionPasses = []pass{
 	{"prune", "gradient rules may compute what nobody reads", prune},
 	{"common", "gradient rules recompute what the forward pass has", common},
 	{"epilogues", "late, when it is known which results have one reader", fuseEpilogues},
+	{"heads", "after epilogues, as products move with their biases", placeHeads},
+	{"epilogues", "what transposes kept apart has met", fuseEpilogues},
 	{"chains", "after epilogues, in which their links end", fuseChains},
 	{"squeezes", "after chains, which give means too", fuseSqueezes},
 }

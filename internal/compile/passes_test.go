@@ -214,6 +214,45 @@ func TestPasses(t *testing.T) {
 			z = s.Op("Add", nil, z, s.param("bias", 3, 5, 6))
 			return s.Op("MatMul", nil, s.Op("Softmax", ir.Attrs{"axis": -1}, z), v)
 		}, "MatMul Add Softmax MatMul"},
+		{"heads are read and written in place", placeHeads, func(s *sketch) *ir.Value {
+			heads := func(x *ir.Value) *ir.Value {
+				x = s.Op("Reshape", ir.Attrs{"shape": []int{2, 5, 3, 4}}, x)
+				return s.Op("Transpose", ir.Attrs{"perm": []int{0, 2, 1, 3}}, x)
+			}
+			y := s.Op("Attention", nil, heads(s.input("q", 2, 5, 12)), heads(s.input("k", 2, 5, 12)), heads(s.input("v", 2, 5, 12)), s.input("mask", 2, 1, 1, 5))
+			return s.Op("Reshape", ir.Attrs{"shape": []int{2, 5, 12}}, s.Op("Transpose", ir.Attrs{"perm": []int{0, 2, 1, 3}}, y))
+		}, "Attention"},
+		{"queries, keys and values side by side, positions first", placeHeads, func(s *sketch) *ir.Value {
+			swap := ir.Attrs{"perm": []int{1, 0, 2}}
+			x := s.Op("MatMul", nil, s.Op("Transpose", swap, s.input("x", 2, 5, 6)), s.constant("w", 6, 36), s.constant("b", 36))
+			var part [3]*ir.Value
+			for i := range part { // [5,2,12] to [2*3,1,5,4]
+				p := s.Op("Slice", ir.Attrs{"axes": []int{-1}, "starts": []int{12 * i}, "ends": []int{12*i + 12}}, x)
+				p = s.Op("Transpose", swap, s.Op("Reshape", ir.Attrs{"shape": []int{5, 6, 4}}, p))
+				part[i] = s.Op("Reshape", ir.Attrs{"shape": []int{6, 1, 5, 4}}, p)
+			}
+			y := s.Op("Reshape", ir.Attrs{"shape": []int{6, 5, 4}}, s.Op("Attention", nil, part[0], part[1], part[2], nil))
+			y = s.Op("Reshape", ir.Attrs{"shape": []int{10, 12}}, s.Op("Transpose", swap, y))
+			y = s.Op("MatMul", ir.Attrs{"transB": 1}, y, s.constant("o", 6, 12), s.constant("p", 6))
+			return s.Op("Transpose", swap, s.Op("Reshape", ir.Attrs{"shape": []int{5, 2, 6}}, y))
+		}, "MatMul Attention MatMul"},
+		{"groups of queries share heads that a slice leaves", placeHeads, func(s *sketch) *ir.Value {
+			x := s.Op("Reshape", ir.Attrs{"shape": []int{2, 5, 8, 4}}, s.input("x", 2, 5, 32))
+			x = s.Op("Transpose", ir.Attrs{"perm": []int{0, 2, 1, 3}}, x)
+			part := func(from, to int) *ir.Value {
+				return s.Op("Slice", ir.Attrs{"axes": []int{1}, "starts": []int{from}, "ends": []int{to}}, x)
+			}
+			return s.Op("Attention", ir.Attrs{"is_causal": 1}, part(0, 4), part(4, 6), part(-2, 99), nil)
+		}, "Attention"},
+		{"heads whose values are not neighbours are copied", placeHeads, func(s *sketch) *ir.Value {
+			q := s.Op("Transpose", ir.Attrs{"perm": []int{0, 1, 3, 2}}, s.input("q", 2, 3, 4, 5))
+			return s.Op("Attention", nil, q, s.input("k", 2, 3, 5, 4), s.input("v", 2, 3, 5, 4), nil)
+		}, "Transpose Attention"},
+		{"who else reads the result gets it as it was", placeHeads, func(s *sketch) *ir.Value {
+			q := s.input("q", 2, 3, 5, 4)
+			y := s.Op("Attention", nil, q, q, q, nil)
+			return s.Op("Add", nil, s.Op("Transpose", ir.Attrs{"perm": []int{0, 2, 1, 3}}, y), s.Op("Reshape", ir.Attrs{"shape": []int{2, 5, 3, 4}}, y))
+		}, "Attention Transpose Reshape Add"},
 		{"transposes merge and move into products", fuseTransposes, func(s *sketch) *ir.Value {
 			x := s.Op("Transpose", ir.Attrs{"perm": []int{1, 0, 2}}, s.Op("Transpose", ir.Attrs{"perm": []int{1, 0, 2}}, s.input("x", 2, 3, 4)))
 			return s.Op("MatMul", nil, x, s.Op("Transpose", ir.Attrs{"perm": []int{1, 0}}, s.param("w", 5, 4)))

@@ -193,6 +193,9 @@ func (x *product) block(t0, t1, tiles, n0, n1 int) {
 			for r := range i1 - i0 {
 				t.crow[r] = r * x.ldc
 			}
+			if i+1 < t1 {
+				t.soon = x.piece(i+1, tiles, k1-k0)
+			}
 			for j := n0; j < n1; j += cpu.nr {
 				t.b = b[(j-from)/cpu.nr*bps+first:]
 				t.c = x.c[i0*x.ldc+j:]
@@ -204,12 +207,24 @@ func (x *product) block(t0, t1, tiles, n0, n1 int) {
 					t.res = x.ep.Residual[i0*x.ldc+j:]
 				}
 				cpu.tile(&t, i1-i0, min(cpu.nr, n1-j))
+				t.soon = nil
 			}
 			if last && x.ep.finishes() {
 				x.ep.activateRows(x.c[i0*x.ldc+n0:], i1-i0, x.ldc, n1-n0)
 			}
 		}
 	}
+}
+
+// piece is what row tile i reads of a, if nothing else lies between.
+func (x *product) piece(i, tiles, depth int) []float32 {
+	switch i0, _ := part(i, x.m, tiles); {
+	case x.ats > 0 && depth == x.k:
+		return x.a[i*x.ats:]
+	case x.acs == 1 && x.ars == depth:
+		return x.a[i0*x.ars:]
+	}
+	return nil
 }
 
 var zeroOff [1]int

@@ -78,6 +78,9 @@ func testTile(t *testing.T, m, n, v int) {
 		x.crow[i] = (m - 1 - i) * ldc
 	}
 	x.a, x.b, x.c = a.body, b.body, c.body
+	if v&1 != 0 {
+		x.soon = a.body
+	}
 	if v&2 != 0 {
 		x.bias, x.res = bias.body, res.body
 	}

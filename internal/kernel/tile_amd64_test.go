@@ -34,6 +34,7 @@ func TestTileLayout(t *testing.T) {
 		{"hi", unsafe.Offsetof(x.hi), 292},
 		{"acc", unsafe.Offsetof(x.acc), 296},
 		{"clip", unsafe.Offsetof(x.clip), 297},
+		{"soon", unsafe.Offsetof(x.soon), 304},
 		{"dw x", unsafe.Offsetof(d.x), 0},
 		{"dw w", unsafe.Offsetof(d.w), 24},
 		{"dw y", unsafe.Offsetof(d.y), 48},

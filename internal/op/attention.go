@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -14,6 +15,11 @@ import (
 // form of q and the head width of v. Fewer heads of k and v serve groups of query heads. mask,
 // optional, is added and broadcasts to [B,H,Tq,Tk]. Attribute scale defaults to 1/sqrt(D); with
 // is_causal query i sees keys up to i+past. A row that sees nothing is 0.
+//
+// Without a gradient, q, k and v may be parts of any tensors, and y may have any shape: attribute
+// extent holds the sizes B, H, heads of k and v, Tq, Tk, D and the width of v; q_at, k_at, v_at and
+// y_at each hold the first element and the steps from example to example, head to head and position
+// to position; shape is that of y.
 //
 // AttentionGrad(q, k, v, mask, y, lse, dy) gives dq, dk and dv.
 func init() {
@@ -29,6 +35,10 @@ func init() {
 			return []ir.Type{{DType: dt, Shape: a.yShape}, {DType: dt, Shape: tensor.Shape{a.Batch, a.Heads, a.Tq}}}, nil
 		},
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
+			if n.Attrs.Has("extent") {
+				b.Fail(n.Errorf("attention in parts of tensors has no gradient"))
+				return nil
+			}
 			if dy[1] != nil || len(need) > 3 && need[3] {
 				b.Fail(n.Errorf("the mask and the sums of exponentials have no gradient"))
 				return nil
@@ -44,10 +54,10 @@ func init() {
 			run, err := forFloat(n.In(0).Type.DType, a.ifPositive(func(in, out []*tensor.Tensor, _ []byte) error {
 				k := a.Attention
 				k.Mask = f32(at(in, 3))
-				k.Forward(out[0].F32(), f32(out[1]), in[0].F32(), in[1].F32(), in[2].F32())
+				k.Forward(out[0].F32(), f32(out[1]), in[0].F32()[a.first[0]:], in[1].F32()[a.first[1]:], in[2].F32()[a.first[2]:])
 				return nil
 			}), slow64(func(in, out [][]float64) {
-				a.forward64(in[0], in[1], in[2], fourth(in), out[0], out[1])
+				a.forward64(in[0][a.first[0]:], in[1][a.first[1]:], in[2][a.first[2]:], fourth(in), out[0], out[1])
 			}))
 			return ir.Bound{Run: run}, err
 		},
@@ -118,6 +128,7 @@ func init() {
 type attention struct {
 	kernel.Attention
 	yShape tensor.Shape
+	first  [3]int // elements of q, k and v
 }
 
 func fourth(in [][]float64) []float64 {
@@ -133,6 +144,12 @@ func attentionOf(n *ir.Node, k int) (a attention, err error) {
 	}
 	if err = floats(n, 0, 1, 2, 3, 4, 5, 6); err != nil {
 		return a, err
+	}
+	if n.Attrs.Has("extent") {
+		if err = a.placed(n); err != nil {
+			return a, err
+		}
+		return a, a.finish(n)
 	}
 	q, key, v := n.In(0).Type.Shape, n.In(1).Type.Shape, n.In(2).Type.Shape
 	if len(q) != len(key) || len(q) != len(v) || len(q) != 3 && len(q) != 4 {
@@ -170,13 +187,52 @@ func attentionOf(n *ir.Node, k int) (a attention, err error) {
 		a.yShape[2] = a.Heads * a.Dv
 	}
 	_, _, _, _, a.Y, _ = split(a.yShape, a.Heads)
+	return a, a.finish(n)
+}
+
+// placed reads the geometry from the attributes extent, shape and those of places.
+func (a *attention) placed(n *ir.Node) error {
+	sizes := n.Attrs.Ints("extent")
+	if len(sizes) != 7 || slices.ContainsFunc(sizes, func(s int) bool { return s < 1 }) || sizes[1]%sizes[2] != 0 {
+		return errorf("extent %v is not B, H, heads of k and v, Tq, Tk, D and the width of v", sizes)
+	}
+	a.Batch, a.Heads, a.KVHeads, a.Tq, a.Tk, a.D, a.Dv = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6]
+	a.yShape = n.Attrs.Ints("shape")
+	for i, p := range []struct {
+		name               string
+		layout             *kernel.HeadLayout
+		heads, rows, width int
+	}{
+		{"q_at", &a.Q, a.Heads, a.Tq, a.D},
+		{"k_at", &a.K, a.KVHeads, a.Tk, a.D},
+		{"v_at", &a.V, a.KVHeads, a.Tk, a.Dv},
+		{"y_at", &a.Y, a.Heads, a.Tq, a.Dv},
+	} {
+		at, have := n.Attrs.Ints(p.name), a.yShape.Len()
+		if i < 3 {
+			have = n.In(i).Type.Shape.Len()
+		}
+		if len(at) != 4 || slices.Min(at) < 0 || i == 3 && at[0] != 0 ||
+			at[0]+(a.Batch-1)*at[1]+(p.heads-1)*at[2]+(p.rows-1)*at[3]+p.width > have {
+			return errorf("%s %v of extent %v is not in its tensor of %d elements", p.name, at, sizes, have)
+		}
+		*p.layout = kernel.HeadLayout{Batch: at[1], Head: at[2], Row: at[3]}
+		if i < 3 {
+			a.first[i] = at[0]
+		}
+	}
+	return nil
+}
+
+// finish reads what does not depend on where the heads are.
+func (a *attention) finish(n *ir.Node) error {
 	a.Scale = n.Attrs.Float("scale", float32(1/math.Sqrt(float64(a.D))))
 	a.Causal, a.Past = n.Attrs.Bool("is_causal"), n.Attrs.Int("past", 0)
 	if m := n.In(3); m != nil {
 		full := tensor.Shape{a.Batch, a.Heads, a.Tq, a.Tk}
 		s := m.Type.Shape
 		if got, err := broadcastShape(full, s); err != nil || !got.Equal(full) {
-			return a, errorf("mask %v does not broadcast to %v", s, full)
+			return errorf("mask %v does not broadcast to %v", s, full)
 		}
 		st := s.Strides()
 		for i, step := range []*int{&a.MaskBatch, &a.MaskHead, &a.MaskRow, &a.MaskCol} {
@@ -185,7 +241,7 @@ func attentionOf(n *ir.Node, k int) (a attention, err error) {
 			}
 		}
 	}
-	return a, nil
+	return nil
 }
 
 // ifPositive keeps the kernel for the scales that it takes.

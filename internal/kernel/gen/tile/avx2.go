@@ -65,8 +65,9 @@ func avx2(m, nv int, masked bool, tail rows.Tail) {
 		VXORPS(ymm[i], ymm[i], ymm[i])
 	}
 	Label("begin")
+	fetchAhead(m, 32*nv)
 
-	loop(a, func() {
+	steps(a, func() {
 		for v := range nv {
 			load(Mem{Base: bp}, v, b(v))
 		}

@@ -29,6 +29,7 @@ const (
 	fieldHi     = fieldLo + 4
 	fieldAcc    = fieldHi + 4
 	fieldClip   = fieldAcc + 1
+	fieldSoon   = fieldAcc + 8
 )
 
 // General registers. BP and the stack are left alone.
@@ -41,7 +42,9 @@ var (
 	bp    = RAX
 	bks   = RBX
 	bias  = R8
-	index = R9 // of a result row, after the sum
+	index = R9  // of a result row, after the sum
+	soon  = R14 // to prefetch in the next step
+	line  = R15 // step of soon
 )
 
 // arows are the first m rows of a.
@@ -80,11 +83,57 @@ func setup(a rows.Rows) {
 	MOVQ(field(fieldOffs+8), runs)
 }
 
-// loop emits the two loops of the sum around body.
-func loop(a rows.Rows, body func()) {
+// fetchRows emits prefetches of m rows of bytes in the matrix of a field: they are in the first cache
+// by the end of the sum.
+func fetchRows(m, matrix, bytes int) {
+	MOVQ(field(matrix), soon)
+	for i := range m {
+		MOVQ(field(fieldCrow+8*i), line)
+		for at := 0; at < bytes; at += 64 {
+			PREFETCHT0(Mem{Base: soon, Index: line, Scale: 4, Disp: at})
+		}
+	}
+}
+
+// fetches says whether a tile of m rows prefetches: few rows take so few steps that it costs more
+// than it saves.
+func fetches(m int) bool { return m >= 4 }
+
+// fetchAhead emits the prefetches before the sum.
+func fetchAhead(m, bytes int) {
+	if !fetches(m) {
+		return
+	}
+	fetchRows(m, fieldC, bytes)
+	CMPQ(field(fieldRes+8), Imm(0))
+	JEQ(LabelRef("fetched"))
+	fetchRows(m, fieldRes, bytes)
+	Label("fetched")
+}
+
+// steps emits the loops around the body of a step: with prefetches, where there is something to
+// prefetch, and without.
+func steps(a rows.Rows, body func()) {
 	TESTQ(runs, runs)
 	JZ(LabelRef("summed"))
-	Label("run")
+	if fetches(a.Count) {
+		CMPQ(field(fieldSoon+8), Imm(0))
+		JEQ(LabelRef("run"))
+		MOVQ(field(fieldSoon), soon)
+		loop(a, "fetch", func() {
+			body()
+			PREFETCHT1(Mem{Base: soon})
+			ADDQ(Imm(64), soon)
+		})
+		JMP(LabelRef("summed"))
+	}
+	loop(a, "", body)
+	Label("summed")
+}
+
+// loop emits the two loops of a sum around body.
+func loop(a rows.Rows, name string, body func()) {
+	Label(name + "run")
 	MOVQ(Mem{Base: offp}, left)
 	ADDQ(Imm(8), offp)
 	MOVQ(field(fieldA), a.Base[0])
@@ -92,17 +141,16 @@ func loop(a rows.Rows, body func()) {
 	a.Derive()
 	MOVQ(field(fieldRunLen), left)
 	TESTQ(left, left)
-	JZ(LabelRef("ran"))
-	Label("step")
+	JZ(LabelRef(name + "ran"))
+	Label(name + "step")
 	body()
 	a.Advance(acs)
 	ADDQ(bks, bp)
 	DECQ(left)
-	JNZ(LabelRef("step"))
-	Label("ran")
+	JNZ(LabelRef(name + "step"))
+	Label(name + "ran")
 	DECQ(runs)
-	JNZ(LabelRef("run"))
-	Label("summed")
+	JNZ(LabelRef(name + "run"))
 }
 
 // eachRow computes the address of every result row in the matrix of a field and calls f with it.
@@ -161,8 +209,9 @@ func avx512(m, nv int) {
 		VPXORD(zmm[i], zmm[i], zmm[i])
 	}
 	Label("begin")
+	fetchAhead(m, 64*nv)
 
-	loop(a, func() {
+	steps(a, func() {
 		for v := range nv {
 			load(Mem{Base: bp}, v, b(v))
 		}
