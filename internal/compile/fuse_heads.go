@@ -95,7 +95,7 @@ func matchPlacedHeads(m *matcher, n *ir.Node) *ir.Node {
 // attention is the operator without a gradient whose result v is, rearranged or not, if nothing else
 // reads it.
 func (m *matcher) attention(v *ir.Value) *ir.Node {
-	for v.Node != nil {
+	for v != nil && v.Node != nil {
 		switch n := v.Node; {
 		case n.Op == "Attention":
 			if forwardOnly(m, n) && v == n.Outputs[0] {

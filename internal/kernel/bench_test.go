@@ -117,7 +117,7 @@ func BenchmarkConv(b *testing.B) {
 		v := c.v
 		x, w, y := random(1, v.XLen()), random(2, v.WLen()), random(3, v.YLen())
 		dx, dw := Alloc(v.XLen()), Alloc(v.WLen())
-		p, g, f := PackConv(v, w), PackConvGrad(v, w), PackConvFrozen(v, w)
+		p, g, f := PackConv(v, w), PackConvGrad(v, w), PackConv(v, w)
 		e := &Epilogue{Bias: random(4, v.K), Act: ActRelu}
 		b.Run(c.name, func(b *testing.B) {
 			eachThreads(b, func(b *testing.B) {

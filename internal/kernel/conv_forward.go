@@ -1,7 +1,7 @@
 package kernel
 
 // ConvForward computes y from x, both NHWC and unpadded, with weights from
-// PackConv or PackConvFrozen and the epilogue ep (nil for none). y must not overlap x; the residual
+// PackConv and the epilogue ep (nil for none). y must not overlap x; the residual
 // may be y.
 func ConvForward(v Conv2D, x []float32, w *PackedConv, y []float32, ep *Epilogue) {
 	v = v.norm()

@@ -58,6 +58,10 @@ func ConvGradInput(v Conv2D, dy []float32, w *PackedConv, dx []float32, ep *Epil
 		newProduct(false, v.N*v.H*v.W, v.C, v.K, dy, v.K, false, dx, v.C, ep).packed(w.data)
 		return
 	}
+	if w.wino {
+		runWinograd(v.transposed(), dy, w.data, dx, ep)
+		return
+	}
 	ps := w.phases
 	if v.depthwise() {
 		ps = v.gradPhases()

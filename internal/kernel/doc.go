@@ -30,7 +30,6 @@
 //
 //	PackConv(v, w) *PackedConv                  for ConvForward
 //	PackConvGrad(v, w) *PackedConv              for ConvGradInput
-//	PackConvFrozen(v, w) *PackedConv            for ConvForward, slower to pack, faster to use
 //	(*PackedConv).Pack(w)                       new values
 //	ConvForward(v, x, *PackedConv, y, *Epilogue)
 //	ConvForwardScaled(v, x, scale, *PackedConv, y, *Epilogue)    1 by 1 after squeeze-and-excite

@@ -21,7 +21,7 @@ func TestAloneAndInCompany(t *testing.T) {
 				v := v
 				v.N = n
 				y := make([]float32, v.YLen())
-				ConvForward(v, x[from*v.H*v.W*v.C:], PackConvFrozen(v, w), y, nil)
+				ConvForward(v, x[from*v.H*v.W*v.C:], PackConv(v, w), y, nil)
 				return y
 			}
 			all := run(0, most)

@@ -64,19 +64,6 @@ func winoAT(m *[6]float32) [4]float32 {
 	return [4]float32{m[0] + s + t, d + e, 0.5*s + 2*t, 0.5*d + 2*e + m[5]}
 }
 
-// winoG is the matrix G.
-func winoG(g *[3]float64) [6]float64 {
-	s, t := g[0]+g[2]/2, g[0]+g[2]*2
-	return [6]float64{
-		g[0],
-		-(s + winoA*g[1]) / 1.5,
-		-(s - winoA*g[1]) / 1.5,
-		(t + winoB*g[1]) / 6,
-		(t - winoB*g[1]) / 6,
-		g[2],
-	}
-}
-
 func winoInputGo(t *winoInput) {
 	for c := range t.n {
 		var d [6][6]float32 // columns

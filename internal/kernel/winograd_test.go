@@ -22,7 +22,7 @@ func TestConvWinograd(t *testing.T) {
 		sum := make([]float64, v.YLen())
 		eachTap(v, func(ix, iw, iy int) { sum[iy] += float64(x[ix]) * float64(w[iw]) })
 		eachLevel(t, func(t *testing.T) {
-			p := PackConvFrozen(v, w)
+			p := PackConv(v, w)
 			if !p.wino {
 				t.Fatalf("%+v does not use the algorithm", v)
 			}

@@ -256,9 +256,6 @@ func bindConv2D(n *ir.Node, c conv) (ir.Bound, error) {
 	var w []float32
 	if fixed {
 		w = n.In(1).Data.F32()
-		if n.Op == "Conv" {
-			pack = kernel.PackConvFrozen
-		}
 	}
 	packed := pack(v, w)
 	b := images{c.x.last, []*image{from, nil, nil, to}, []*image{to}}.bind(func(in, out [][]float32) error {

@@ -199,7 +199,7 @@ func plainScores(g *ir.Graph) error {
 // enough work for every kernel, but with activations that stay small compared with the weights.
 func ChunkOf(elements int) int { return max(4, min(64, 8*3*224*224/max(elements, 1))) }
 
-// chooseAlike makes frozen convolutions run by one algorithm at every batch size. A value at the
+// chooseAlike makes convolutions run by one algorithm at every batch size. A value at the
 // frontier is then the same, to the bit, whether it was kept in a chunk or computed in a batch.
 func chooseAlike(g *ir.Graph, batch int) {
 	elements := 0
@@ -208,7 +208,7 @@ func chooseAlike(g *ir.Graph, batch int) {
 	}
 	images := ChunkOf(elements)
 	for _, n := range g.Nodes {
-		if n.Op == "Conv" && n.Inputs[1].IsConst() {
+		if n.Op == "Conv" {
 			n.Attrs = n.Attrs.With("chosen_for", images)
 		}
 	}
