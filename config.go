@@ -31,6 +31,9 @@ type Config struct {
 	// Out is the run folder to write. It must not contain another run. Empty: nothing is written.
 	Out string
 
+	// TensorBoard writes an event file for TensorBoard into the run folder, beside events.jsonl.
+	TensorBoard bool
+
 	// Extends is the folder of a finished run that this one goes on from, see ExtendRun. Empty: the run
 	// begins with the model.
 	Extends string

@@ -20,7 +20,7 @@ func training(cfg config.Config, s *fed.Settings) (config.Config, []string, erro
 		name string
 		set  bool
 	}{
-		{"auto", cfg.Auto}, {"schedule", cfg.Schedule != ""}, {"extends", cfg.Extends != ""}, {"start", cfg.Start == "probe"}, {"average", cfg.Average != ""},
+		{"tensorboard", cfg.TensorBoard}, {"auto", cfg.Auto}, {"schedule", cfg.Schedule != ""}, {"extends", cfg.Extends != ""}, {"start", cfg.Start == "probe"}, {"average", cfg.Average != ""},
 		{"wise_ft", cfg.WiseFT != nil}, {"patience", cfg.Patience != 0}, {"rates", cfg.Rates != ""}, {"calibrate", cfg.Calibrate == "on"},
 		{"class_weights", cfg.ClassWeights == "balanced"}, {"group", cfg.Group != ""},
 	} {

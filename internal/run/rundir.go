@@ -83,7 +83,11 @@ func CreateRunDir(path string, c *config.Config) (*RunDir, error) {
 // Restart makes the directory that of another run, with other options. It removes what the run before
 // it left, but for the model and the files beside it: these serve until the new run writes its own.
 func (d *RunDir) Restart(c *config.Config) error {
-	for _, name := range runFiles {
+	boards, err := d.boards()
+	if err != nil {
+		return err
+	}
+	for _, name := range append(boards, runFiles...) {
 		if name == ModelFile {
 			continue
 		}
