@@ -28,6 +28,9 @@ func training(cfg config.Config, s *fed.Settings) (config.Config, []string, erro
 			return cfg, nil, option.Errorf(o.name, "it is for a fit of one's own: leave it out of a federation")
 		}
 	}
+	if strings.HasPrefix(cfg.Adapter, "peft:") {
+		return cfg, nil, option.Errorf("adapter", "%s: clients have no such folder; a model in which it is merged serves instead", cfg.Adapter)
+	}
 	cfg.Calibrate = "off"
 	if s.Epsilon > 0 && cfg.BatchNorm != "frozen" {
 		cfg.BatchNorm = "frozen"
