@@ -36,9 +36,9 @@ type Adapter struct {
 	Pairs []Pair
 	// Full are parameters that take the place of the model's own, such as biases and classifiers, by
 	// their paths.
-	Full map[string]*tensor.Tensor
+	Full    map[string]*tensor.Tensor
 	Dropout float64 // with which peft trained it; it changes training alone
-	Base string // name of the model that it was trained for, "" for unknown
+	Base    string  // name of the model that it was trained for, "" for unknown
 }
 
 // Pair is what LoRA adds to a module: its weight W becomes W + Scale B A.

@@ -257,7 +257,7 @@ func TestPlaces(t *testing.T) {
 	}
 	for want, a := range map[string]*Adapter{
 		`fits several weights of the model: "onnx::MatMul_79" and "onnx::MatMul_85"`: pair("attention.query"),
-		"no weight for encoder.layer.7.attention.query.weight":                        pair("encoder.layer.7.attention.query"),
+		"no weight for encoder.layer.7.attention.query.weight":                       pair("encoder.layer.7.attention.query"),
 		"nearest names: encoder.layer.0.attention.query.weight":                      pair("encoder.layer.7.attention.query"),
 		`both fit weight "onnx::MatMul_79"`:                                          pair("encoder.layer.0.attention.query", "bert.encoder.layer.0.attention.query"),
 	} {
