@@ -265,10 +265,28 @@ func TestPlaces(t *testing.T) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}
+	_, _, err := pair("layer1.0.conv1").Merged(shared(t))
+	if err == nil || !strings.Contains(err.Error(), "the exporter folded batch normalisation into convolution") {
+		t.Error(err)
+	}
 	wide := pair("encoder.layer.0.up")
 	if _, _, err := wide.Merged(m.Graph); err == nil || !strings.Contains(err.Error(), "do not fit its weight [8,16]") {
 		t.Error(err)
 	}
+}
+
+// shared is the graph of a network whose exporter folded batch normalisation into convolutions.
+func shared(t *testing.T) *ir.Graph {
+	t.Helper()
+	path := filepath.Join("..", "..", "..", "shared", "models", "resnet20-cifar10-folded.onnx")
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("the folder shared is not here: ", err)
+	}
+	m, err := onnx.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Graph
 }
 
 // TestOneLayerOfTwo: of weights whose paths end alike, the one with the whole path is meant.

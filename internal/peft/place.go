@@ -63,6 +63,9 @@ func (a *Adapter) Place(g *ir.Graph, set *freeze.Set, original *ir.Graph) (*Plac
 		if err != nil {
 			return nil, err
 		}
+		if w != nil && folded(w) {
+			return nil, fmt.Errorf("module %s of the adapter: %w", p.Module, errFolded(w))
+		}
 		if w != nil {
 			out.Given = append(out.Given, adapter.Given{Weight: w.Name, A: p.A, B: p.B, Scale: p.Scale})
 			out.From[w.Name] = []string{prefix + p.Module + suffixA, prefix + p.Module + suffixB}
@@ -114,6 +117,17 @@ func pathsOf(set *freeze.Set) []place {
 		out = append(out, place{w, path})
 	}
 	return out
+}
+
+// folded reports whether the weight of a convolution has no name of PyTorch: exporters give it a new one
+// when they fold the batch normalisation behind it into it. Then it is not PyTorch's weight, and a
+// pair for the one does not fit the other.
+func folded(w *freeze.Weight) bool {
+	return len(w.Value.Type.Shape) > 2 && !strings.HasPrefix(strings.ReplaceAll(w.Name, "/", "."), strings.Join(w.Module, ".")+".")
+}
+
+func errFolded(w *freeze.Weight) error {
+	return fmt.Errorf("the exporter folded batch normalisation into convolution %q, so pairs for PyTorch's do not fit it: export the model with training=TrainingMode.PRESERVE or do_constant_folding=False", w.Name)
 }
 
 // one is the weight for a path: the one that has it, else the only one of which one path ends in the

@@ -26,6 +26,9 @@ func Of(pairs []adapter.Given, set *freeze.Set, full map[string]*tensor.Tensor, 
 		if g.Groups > 1 {
 			return nil, fmt.Errorf("the convolution of %q has groups, for which peft has no form", g.Weight)
 		}
+		if folded(w) {
+			return nil, errFolded(w)
+		}
 		module := ""
 		for _, p := range paths {
 			if m, last, ok := cutLast(p.path); p.weight == w && ok && last == "weight" {

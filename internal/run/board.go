@@ -41,15 +41,15 @@ type board struct {
 
 // boards are the names of the event files in the folder, the oldest first.
 func (d *RunDir) boards() ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(escaped(d.Path), tensorboard.Pattern))
+	paths, err := filepath.Glob(filepath.Join(Escaped(d.Path), tensorboard.Pattern))
 	for i := range paths {
 		paths[i] = filepath.Base(paths[i])
 	}
 	return paths, err
 }
 
-// escaped is a path as a pattern that matches it alone.
-func escaped(path string) string {
+// Escaped is a path as a pattern that matches it alone.
+func Escaped(path string) string {
 	if filepath.Separator == '\\' { // which escapes nothing there
 		return path
 	}
@@ -112,7 +112,7 @@ func (b *board) open(at time.Time, e *report.RunStart) error {
 	if b.w, err = tensorboard.Create(dir.File(tensorboard.Name(at)), at); err != nil {
 		return err
 	}
-	b.w.Write(at, st.Step, tensorboard.SessionStart(at, hparams(&b.loop.session.Config)))
+	b.w.Write(at, st.Step, tensorboard.SessionStart(at, HParams(&b.loop.session.Config)))
 	if b.plan != nil {
 		b.w.Write(at, st.Step, tensorboard.Text("plan", b.planText()))
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/permafrost-ml/permafrost/internal/adapter"
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 )
@@ -68,9 +69,9 @@ func named(what string, names []string) string {
 	return fmt.Sprintf("%s: %s\n\n", what, strings.Join(names, ", "))
 }
 
-// hparams are the options that differ from the defaults, and those that every run has. Paths are
+// HParams are the options that differ from the defaults, and those that every run has. Paths are
 // shortened to names.
-func hparams(c *config.Config) map[string]any {
+func HParams(c *config.Config) map[string]any {
 	out := map[string]any{}
 	standard := config.DefaultConfig()
 	standard.Settle()
@@ -87,11 +88,17 @@ func hparams(c *config.Config) map[string]any {
 			texts := make([]string, len(x))
 			for i := range x {
 				texts[i] = fmt.Sprint(x[i])
+				if input, file, ok := strings.Cut(texts[i], "="); ok && name == "input" {
+					texts[i] = input + "=" + filepath.Base(file)
+				}
 			}
 			out[name] = strings.Join(texts, ",")
 		case string:
-			if name == "model" || name == "data" || name == "val" || name == "tokenizer" {
+			switch name {
+			case "model", "data", "val", "tokenizer", "preprocess":
 				x = filepath.Base(x)
+			case "adapter":
+				x = adapter.Named(x)
 			}
 			out[name] = x
 		case float64:

@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -50,7 +51,7 @@ func baseName(model string) string {
 	if n, err := layout.Parse(model); err == nil && layout.Is(model) {
 		return n.Repo
 	}
-	return model
+	return filepath.Base(model)
 }
 
 // trainedWhole are the weights that trained beside the pairs, by their paths in PyTorch, and notes on

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/gzipped"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
@@ -23,7 +24,16 @@ const (
 	keyBase        = "permafrost.base"  // digest of the base
 	keyTuned       = "permafrost.tuned" // digest of the tuned file
 	keySpans       = "permafrost.spans" // JSON: the omitted spans of the tuned file, in order
+	keyThaw        = "permafrost.thaw"  // JSON: the selectors of what trained
+	keyFormat      = "format"           // which other readers of safetensors ask for
 )
+
+// told are the parts of the record that a delta's metadata have too, for who reads it without the base:
+// all that is short.
+var told = []string{keyVersion, keyTask, keyTemperature, feed.KeyKind, feed.KeyLabels}
+
+// mostTold is the length in bytes up to which a part of the record counts as short.
+const mostTold = 1 << 16
 
 // maxSkeleton limits the decompressed size of a delta's skeleton, in bytes. A skeleton is a file's
 // metadata and nodes.
@@ -43,7 +53,7 @@ func extract(base *onnx.Model, tunedFile, path string) (*safetensors.File, error
 	if err != nil {
 		return nil, err
 	}
-	return writeDelta(base, t.Layout(), path)
+	return writeDelta(base, t.Layout(), t.Metadata, path)
 }
 
 // WriteDelta writes to path the delta between a base and the file that it gives with a patch, which
@@ -55,15 +65,28 @@ func WriteDelta(base *onnx.Model, patch *onnx.Patch, tunedFile, path string) err
 	case l == nil:
 		_, err = extract(base, tunedFile, path)
 	default:
-		_, err = writeDelta(base, l, path)
+		_, err = writeDelta(base, l, patch.Metadata, path)
 	}
 	return err
 }
 
-func writeDelta(base *onnx.Model, tuned *onnx.Layout, path string) (*safetensors.File, error) {
+func writeDelta(base *onnx.Model, tuned *onnx.Layout, record map[string]string, path string) (*safetensors.File, error) {
 	f, err := delta(base, tuned)
 	if err != nil {
 		return nil, err
+	}
+	f.Metadata[keyFormat] = "pt"
+	for _, key := range told {
+		if v, ok := record[key]; ok && len(v) <= mostTold {
+			f.Metadata[key] = v
+		}
+	}
+	if r, err := ReadRecord(record); err == nil && r.Plan != nil {
+		thaw, err := json.Marshal(r.Plan.Thaw)
+		if err != nil {
+			return nil, err
+		}
+		f.Metadata[keyThaw] = string(thaw)
 	}
 	return f, atomicfile.Write(path, func(w io.Writer) error { return safetensors.Write(w, *f) })
 }
