@@ -12,6 +12,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/checkpoint"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/peft"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
@@ -138,6 +139,9 @@ type ExportOptions struct {
 	Eps        float64 // of batch norm that was folded; 0: the model's, else PyTorch's 1e-5
 	// name of the layer that a new linear head replaces, such as fc; found with Checkpoint
 	Head string
+	// Trained leaves out what the last fit of a tuned model did not train: a head alone, or what was
+	// thawed, with adapters.
+	Trained bool
 }
 
 // Exported describes an exported state dict. Its JSON form is what export --json prints.
@@ -191,10 +195,19 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
+	if o.Trained && !tuned.Tuned(m.Metadata) {
+		return nil, badOption("trained", "%s has no record of a fit, so nothing says what was trained", model)
+	}
 	if tuned.Tuned(m.Metadata) {
 		r, err := tuned.ReadRecord(m.Metadata)
 		if err != nil {
 			return nil, badInput(err)
+		}
+		if d.Metadata, err = tuned.About(m.Metadata); err != nil {
+			return nil, badInput(err)
+		}
+		if o.Trained {
+			d.Only(func(name string) bool { return r.Plan.Of(name).State != freeze.Frozen })
 		}
 		if r.Temperature != 1 {
 			d.Notes = append(d.Notes, fmt.Sprintf("the scores have the temperature %.6g, which is in the metadata of %s and not in the state dict: divide the scores by it before a softmax", r.Temperature, model))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/feed"
@@ -28,12 +29,29 @@ const (
 	keyFormat      = "format"           // which other readers of safetensors ask for
 )
 
-// told are the parts of the record that a delta's metadata have too, for who reads it without the base:
-// all that is short.
-var told = []string{keyVersion, keyTask, keyTemperature, feed.KeyKind, feed.KeyLabels}
-
 // mostTold is the length in bytes up to which a part of the record counts as short.
 const mostTold = 1 << 16
+
+// About is what the metadata of safetensors files say of a tuned file with these metadata: the digest of
+// its base, what trained, and of its record all that is short.
+func About(record map[string]string) (map[string]string, error) {
+	r, err := ReadRecord(record)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, key := range []string{keyVersion, keyTask, keyTemperature, feed.KeyKind, feed.KeyLabels} {
+		if v, ok := record[key]; ok && len(v) <= mostTold {
+			out[key] = v
+		}
+	}
+	if r.Plan == nil {
+		return out, nil
+	}
+	thaw, err := json.Marshal(r.Plan.Thaw)
+	out[keyBase], out[keyThaw] = r.Plan.Model, string(thaw)
+	return out, err
+}
 
 // maxSkeleton limits the decompressed size of a delta's skeleton, in bytes. A skeleton is a file's
 // metadata and nodes.
@@ -76,17 +94,13 @@ func writeDelta(base *onnx.Model, tuned *onnx.Layout, record map[string]string, 
 		return nil, err
 	}
 	f.Metadata[keyFormat] = "pt"
-	for _, key := range told {
-		if v, ok := record[key]; ok && len(v) <= mostTold {
-			f.Metadata[key] = v
-		}
-	}
-	if r, err := ReadRecord(record); err == nil && r.Plan != nil {
-		thaw, err := json.Marshal(r.Plan.Thaw)
+	if Tuned(record) {
+		about, err := About(record)
 		if err != nil {
 			return nil, err
 		}
-		f.Metadata[keyThaw] = string(thaw)
+		delete(about, keyBase) // that of the plan: it need not be the one that the delta is made against
+		maps.Copy(f.Metadata, about)
 	}
 	return f, atomicfile.Write(path, func(w io.Writer) error { return safetensors.Write(w, *f) })
 }
