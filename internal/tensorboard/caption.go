@@ -6,43 +6,37 @@ import (
 	"image/color"
 	"image/draw"
 	_ "image/jpeg" // decodes previews
-	"image/png"
+	_ "image/png"
 
-	"golang.org/x/image/font"
-	"golang.org/x/image/font/basicfont"
-	"golang.org/x/image/math/fixed"
+	"github.com/permafrost-ml/permafrost/internal/chart/raster"
 )
 
 // captionMost is how many characters of a line are shown.
 const captionMost = 40
 
-// Captioned puts lines of text under a picture, so that they are seen wherever the picture is. The
-// font has Latin letters only; the text belongs into a description too.
+// Captioned puts lines of text under a picture, so that they are seen wherever the picture is. The font
+// has Latin, Greek and Cyrillic letters; the text belongs into a description too.
 func Captioned(file []byte, lines ...string) (*Picture, error) {
 	p, _, err := image.Decode(bytes.NewReader(file))
 	if err != nil {
 		return nil, err
 	}
-	face := basicfont.Face7x13
 	w, h := p.Bounds().Dx(), p.Bounds().Dy()
-	wide := w
+	wide, step := w, raster.Size+3
 	for i, l := range lines {
 		if r := []rune(l); len(r) > captionMost {
-			lines[i] = string(r[:captionMost-1]) + "~"
+			lines[i] = string(r[:captionMost-1]) + "…"
 		}
-		wide = max(wide, face.Advance*len([]rune(lines[i]))+2)
+		wide = max(wide, raster.Width(lines[i])+4)
 	}
-	out := image.NewRGBA(image.Rect(0, 0, wide, h+face.Height*len(lines)+2))
-	draw.Draw(out, out.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src)
-	draw.Draw(out, image.Rect(0, 0, w, h), p, p.Bounds().Min, draw.Over)
-	d := font.Drawer{Dst: out, Src: image.NewUniform(color.Black), Face: face}
+	c := raster.New(wide, h+step*len(lines)+4)
+	draw.Draw(c, image.Rect(0, 0, w, h), p, p.Bounds().Min, draw.Over)
 	for i, l := range lines {
-		d.Dot = fixed.P(1, h+face.Height*i+face.Ascent+1)
-		d.DrawString(l)
+		c.Text(2, float64(h+step*(i+1)-2), raster.Right, l, color.Black)
 	}
-	var b bytes.Buffer
-	if err := png.Encode(&b, out); err != nil {
+	b, err := c.PNG()
+	if err != nil {
 		return nil, err
 	}
-	return &Picture{Width: out.Rect.Dx(), Height: out.Rect.Dy(), Bytes: b.Bytes()}, nil
+	return &Picture{Width: c.Bounds().Dx(), Height: c.Bounds().Dy(), Bytes: b}, nil
 }
