@@ -60,16 +60,15 @@ func TestText(t *testing.T) {
 	wg.Wait()
 	up := New(40, 200)
 	up.Upwards(20, 100, "seconds", color.Black)
-	tall := 0
+	top, bottom := 200, 0
 	for y := range 200 {
 		for x := range 40 {
 			if up.RGBAAt(x, y).R < 128 {
-				tall++
-				break
+				top, bottom = min(top, y), max(bottom, y)
 			}
 		}
 	}
-	if tall < Width("seconds")-8 {
-		t.Errorf("%d rows have letters", tall)
+	if bottom-top < Width("seconds")-8 || top > 100 || bottom < 100 {
+		t.Errorf("letters stand from row %d to %d", top, bottom)
 	}
 }
