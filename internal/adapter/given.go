@@ -49,12 +49,12 @@ func (b *builder) pair(l *layer, g Given) error {
 	a, bb := asFloat32(g.A), asFloat32(g.B)
 	if !l.reads[0].conv {
 		if len(g.A.Shape) != 2 || len(g.B.Shape) != 2 {
-			return fmt.Errorf("A %v and B %v are no pair of a linear layer", g.A.Shape, g.B.Shape)
+			return fmt.Errorf("lora_A %v and lora_B %v are no pair of a linear layer", g.A.Shape, g.B.Shape)
 		}
 		a, bb = turn(a), turn(bb)
 	}
 	if !a.Shape.Equal(down) || !bb.Shape.Equal(up) {
-		return fmt.Errorf("A %v and B %v of the adapter do not fit its weight %v", g.A.Shape, g.B.Shape, l.weight.Value.Type.Shape)
+		return fmt.Errorf("lora_A %v and lora_B %v of the adapter do not fit its weight %v", g.A.Shape, g.B.Shape, l.weight.Value.Type.Shape)
 	}
 	b.place(p, a, bb)
 	return nil

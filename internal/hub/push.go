@@ -4,18 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha1"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -75,74 +70,6 @@ type push struct {
 	options PushOptions
 	at      string // the file that is being sent
 	out     *Pushed
-}
-
-// pushFile is a file to upload.
-type pushFile struct {
-	name   string // in the repository
-	path   string
-	size   int64
-	sample []byte
-	sha256 string // of its content
-	git    string // SHA-1 as git gives it
-	large  bool   // the hub keeps it in its store
-}
-
-// filesToPush lists the files of a folder, the ones in folders of it too.
-func filesToPush(dir string) ([]*pushFile, error) {
-	var out []*pushFile
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		if !d.Type().IsRegular() {
-			return fmt.Errorf("%s is no regular file", path)
-		}
-		f := &pushFile{name: filepath.ToSlash(rel), path: path}
-		out = append(out, f)
-		return f.read()
-	})
-	if err == nil && len(out) == 0 {
-		err = fmt.Errorf("%s holds no files", dir)
-	}
-	return out, err
-}
-
-// read finds size, beginning and checksums.
-func (f *pushFile) read() error {
-	file, err := os.Open(f.path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	st, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	f.size = st.Size()
-	long, short := sha256.New(), sha1.New()
-	fmt.Fprintf(short, "blob %d\x00", f.size)
-	begin := &beginning{most: sampleBytes}
-	if _, err := io.Copy(io.MultiWriter(long, short, begin), file); err != nil {
-		return err
-	}
-	f.sample, f.sha256, f.git = begin.b, hex.EncodeToString(long.Sum(nil)), hex.EncodeToString(short.Sum(nil))
-	return nil
-}
-
-// beginning keeps the first bytes that are written.
-type beginning struct {
-	b    []byte
-	most int
-}
-
-func (w *beginning) Write(b []byte) (int, error) {
-	w.b = append(w.b, b[:min(len(b), w.most-len(w.b))]...)
-	return len(b), nil
 }
 
 // create makes the repository, unless it is there.
@@ -335,34 +262,4 @@ func (h *Hub) callAs(ctx context.Context, address, kind string, body, to any) er
 		return fmt.Errorf("the hub's answer cannot be read: %w", err)
 	}
 	return nil
-}
-
-// explainPush says what an error of an upload means, and what a user can do.
-func (h *Hub) explainPush(n layout.Name, file string, err error) error {
-	if err == nil {
-		return nil
-	}
-	of := n.Short()
-	if file != "" {
-		of += ":" + file
-	}
-	var s *statusError
-	if !errors.As(err, &s) {
-		return fmt.Errorf("hub: %s: %w", of, err)
-	}
-	said := ""
-	if s.said != "" {
-		said = fmt.Sprintf("; it says: %s", s.said)
-	}
-	switch s.code {
-	case http.StatusUnauthorized:
-		return fmt.Errorf("hub: the token in use is not known to %s: give one that may write in HF_TOKEN%s", h.Endpoint, said)
-	case http.StatusForbidden:
-		return fmt.Errorf("hub: the token in use may not write to %s: give one of %s that may, or name another owner%s", n.Short(), n.Repo[:max(strings.IndexByte(n.Repo, '/'), 0)], said)
-	case http.StatusNotFound:
-		return fmt.Errorf("hub: %s has no branch %s to write to, or the token in use may not see it%s", n.Short(), n.Revision, said)
-	case http.StatusConflict, http.StatusPreconditionFailed:
-		return fmt.Errorf("hub: %s: others commit to %s at the same time: try again%s", n.Short(), n.Revision, said)
-	}
-	return fmt.Errorf("hub: %s: %w%s", of, err, said)
 }

@@ -95,12 +95,21 @@ func Make(dir, out string, o Options) (*Folder, error) {
 		model = run.DeltaFile
 	}
 	names := []string{model, feed.PreprocessFile, feed.FrontEndFile, feed.TokenizerFile, feed.TokenizerConfigFile, run.LabelsFile, run.PlanFile, run.SealFile}
-	adapter, err := filepath.Glob(filepath.Join(run.Escaped(dir), run.AdapterDir, "*"))
-	if err != nil {
+	if !o.Delta {
+		external, err := onnx.ExternalFiles(filepath.Join(dir, model))
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range external {
+			names = append(names, filepath.Base(path))
+		}
+	}
+	adapter, err := os.ReadDir(filepath.Join(dir, run.AdapterDir))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	for _, path := range adapter {
-		names = append(names, filepath.Join(run.AdapterDir, filepath.Base(path)))
+	for _, e := range adapter {
+		names = append(names, filepath.Join(run.AdapterDir, e.Name()))
 	}
 	for _, name := range names {
 		if err := f.copy(filepath.Join(dir, name), out, name); err != nil {
@@ -144,8 +153,11 @@ func read(dir string, o Options) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if end == nil || end.Result == nil || s.State != run.Done {
+	switch {
+	case end == nil || s.State != run.Done:
 		return nil, fmt.Errorf("the run in %s has no result yet (%s)", dir, s.State)
+	case end.Result == nil:
+		return nil, fmt.Errorf("the run in %s has no numbers that a model card could have: it is none of a fit", dir)
 	}
 	if err := json.Unmarshal(end.Result, &s.result); err != nil {
 		return nil, fmt.Errorf("%s: %w", run.EventsFile, err)

@@ -41,15 +41,15 @@ type board struct {
 
 // boards are the names of the event files in the folder, the oldest first.
 func (d *RunDir) boards() ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(Escaped(d.Path), tensorboard.Pattern))
+	paths, err := filepath.Glob(filepath.Join(escaped(d.Path), tensorboard.Pattern))
 	for i := range paths {
 		paths[i] = filepath.Base(paths[i])
 	}
 	return paths, err
 }
 
-// Escaped is a path as a pattern that matches it alone.
-func Escaped(path string) string {
+// escaped is a path as a pattern that matches it alone.
+func escaped(path string) string {
 	if filepath.Separator == '\\' { // which escapes nothing there
 		return path
 	}
