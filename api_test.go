@@ -218,7 +218,7 @@ func TestErrors(t *testing.T) {
 
 // TestNoFlagNames: the library calls an option by its name. That it is a flag is the command line's
 // affair, and that of help texts, of the line that run.yaml begins with, and of the demonstration and
-// the pages of a run, a search and a federation, which tell how to go on. Commands of other tools have flags of their own.
+// the pages of a run, a search and a federation and model cards, which tell how to go on. Commands of other tools have flags of their own.
 func TestNoFlagNames(t *testing.T) {
 	flagName := regexp.MustCompile(`(^|[^-\w])--[a-z]`)
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -227,7 +227,7 @@ func TestNoFlagNames(t *testing.T) {
 		}
 		if d.IsDir() {
 			switch filepath.ToSlash(path) {
-			case "bench", "cmd", "examples", "internal/demo", "internal/trials/page", "internal/fed/page", "internal/run/page", ".git":
+			case "bench", "cmd", "examples", "internal/demo", "internal/trials/page", "internal/fed/page", "internal/run/page", "internal/publish", ".git":
 				return filepath.SkipDir
 			}
 			return nil

@@ -31,6 +31,9 @@ type Config struct {
 	// Out is the run folder to write. It must not contain another run. Empty: nothing is written.
 	Out string
 
+	// TensorBoard writes an event file for TensorBoard into the run folder, beside events.jsonl.
+	TensorBoard bool
+
 	// Extends is the folder of a finished run that this one goes on from, see ExtendRun. Empty: the run
 	// begins with the model.
 	Extends string
@@ -99,7 +102,9 @@ type Config struct {
 	// Adapter freezes everything except the head and the weights of Thaw, and trains additions:
 	// lora:R (a product of rank R) or ia3. By layer, parts are joined by +, each with selectors of
 	// its layers: lora:8@last:2+lora:2@layers.0,layers.1. A part none@SELECTORS leaves layers out,
-	// and one part without selectors is for all layers that no other names. Default: empty, none.
+	// and one part without selectors is for all layers that no other names. Or it is peft:FOLDER, a
+	// trained adapter of LoRA in the layout of the Python package peft, which trains on. Default: empty,
+	// none.
 	Adapter string
 
 	// AdapterTargets selects the layers that get an adapter. Default: linear layers; convolutions

@@ -4,13 +4,17 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/checkpoint"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/peft"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
 )
 
@@ -28,7 +32,7 @@ type ImportOptions struct {
 // Imported says which checkpoint tensors went where in a model. Its JSON form is what import --json
 // prints.
 type Imported struct {
-	Format string `json:"format"` // of the checkpoint: safetensors, PyTorch, PyTorch before 1.6, npz or npy
+	Format string `json:"format"` // of the checkpoint: peft, safetensors, PyTorch, PyTorch before 1.6, npz or npy
 	// where in a PyTorch file the state dict was; empty for the whole file
 	Entry   string  `json:"entry"`
 	Out     string  `json:"out"`     // the file written
@@ -78,6 +82,9 @@ func Import(checkpointFile, model, out string, o ImportOptions) (*Imported, erro
 	if err != nil {
 		return nil, badInput(err)
 	}
+	if peft.Is(checkpointFile) {
+		return importAdapter(m, checkpointFile, out, o)
+	}
 	c, err := checkpoint.Open(checkpointFile, o.Entry)
 	if err != nil {
 		return nil, badInput(err)
@@ -99,6 +106,30 @@ func Import(checkpointFile, model, out string, o ImportOptions) (*Imported, erro
 	return found, failed(m.WriteFile(out, r.Patch()))
 }
 
+// importAdapter adds a LoRA adapter of the Python package peft to a model's weights.
+func importAdapter(m *onnx.Model, folder, out string, o ImportOptions) (*Imported, error) {
+	if o.Entry != "" || o.Eps != 0 || o.Convert || len(o.Keep)+len(o.Ignore) > 0 {
+		return nil, badInput(fmt.Errorf("%s is an adapter of peft, to which no options of a checkpoint apply: leave them out", folder))
+	}
+	a, err := peft.Read(folder)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	weights, from, err := a.Merged(m.Graph)
+	if err != nil {
+		return nil, badInput(fmt.Errorf("%s: %w", folder, err))
+	}
+	r := &Imported{Format: "peft", Out: out, Tensors: 2*len(a.Pairs) + len(a.Full), Missing: []Lack{}, Unused: []Lack{}, Kept: []Lack{}, Ignored: []Lack{}}
+	for _, name := range slices.Sorted(maps.Keys(weights)) {
+		how := "pair added"
+		if len(from[name]) == 1 {
+			how = "replaced"
+		}
+		r.Matched = append(r.Matched, Match{name, weights[name].Shape, from[name], how})
+	}
+	return r, failed(m.WriteFile(out, &onnx.Patch{Tensors: weights}))
+}
+
 // ExportOptions determine the names and shapes of an exported state dict.
 type ExportOptions struct {
 	// file of the state dict from which the model was made: gives names, undoes folding; empty:
@@ -108,6 +139,9 @@ type ExportOptions struct {
 	Eps        float64 // of batch norm that was folded; 0: the model's, else PyTorch's 1e-5
 	// name of the layer that a new linear head replaces, such as fc; found with Checkpoint
 	Head string
+	// Trained leaves out what the last fit of a tuned model did not train: a head alone, or what was
+	// thawed, with adapters.
+	Trained bool
 }
 
 // Exported describes an exported state dict. Its JSON form is what export --json prints.
@@ -161,10 +195,19 @@ func Export(model, out string, o ExportOptions) (*Exported, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
+	if o.Trained && !tuned.Tuned(m.Metadata) {
+		return nil, badOption("trained", "%s has no record of a fit, so nothing says what was trained", model)
+	}
 	if tuned.Tuned(m.Metadata) {
 		r, err := tuned.ReadRecord(m.Metadata)
 		if err != nil {
 			return nil, badInput(err)
+		}
+		if d.Metadata, err = tuned.About(m.Metadata); err != nil {
+			return nil, badInput(err)
+		}
+		if o.Trained {
+			d.Only(func(name string) bool { return r.Plan.Of(name).State != freeze.Frozen })
 		}
 		if r.Temperature != 1 {
 			d.Notes = append(d.Notes, fmt.Sprintf("the scores have the temperature %.6g, which is in the metadata of %s and not in the state dict: divide the scores by it before a softmax", r.Temperature, model))

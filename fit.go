@@ -75,6 +75,9 @@ func beginRun(ctx context.Context, cfg Config, o *options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.TensorBoard && cfg.Out == "" {
+		return nil, badOption("tensorboard", "it writes into the run folder: name one with option out")
+	}
 	if cfg.Extends != "" && cfg.Out == "" {
 		return nil, badOption("extends", "%s: name the folder of the new run with option out", cfg.Extends)
 	}

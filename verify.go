@@ -83,7 +83,7 @@ func ApplyDelta(base, delta, tunedFile string) error {
 	if err := writable(tunedFile, ".onnx", "an ONNX file", base, delta); err != nil {
 		return err
 	}
-	if err := fetched(context.Background(), nil, &base); err != nil {
+	if err := fetched(context.Background(), nil, &base, &delta); err != nil {
 		return err
 	}
 	return badInput(tuned.Apply(base, delta, tunedFile))

@@ -20,13 +20,16 @@ func training(cfg config.Config, s *fed.Settings) (config.Config, []string, erro
 		name string
 		set  bool
 	}{
-		{"auto", cfg.Auto}, {"schedule", cfg.Schedule != ""}, {"extends", cfg.Extends != ""}, {"start", cfg.Start == "probe"}, {"average", cfg.Average != ""},
+		{"tensorboard", cfg.TensorBoard}, {"auto", cfg.Auto}, {"schedule", cfg.Schedule != ""}, {"extends", cfg.Extends != ""}, {"start", cfg.Start == "probe"}, {"average", cfg.Average != ""},
 		{"wise_ft", cfg.WiseFT != nil}, {"patience", cfg.Patience != 0}, {"rates", cfg.Rates != ""}, {"calibrate", cfg.Calibrate == "on"},
 		{"class_weights", cfg.ClassWeights == "balanced"}, {"group", cfg.Group != ""},
 	} {
 		if o.set {
 			return cfg, nil, option.Errorf(o.name, "it is for a fit of one's own: leave it out of a federation")
 		}
+	}
+	if strings.HasPrefix(cfg.Adapter, "peft:") {
+		return cfg, nil, option.Errorf("adapter", "%s: clients have no such folder; a model in which it is merged serves instead", cfg.Adapter)
 	}
 	cfg.Calibrate = "off"
 	if s.Epsilon > 0 && cfg.BatchNorm != "frozen" {

@@ -36,7 +36,7 @@ accuracy against time; nothing is written otherwise.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	given, grouped := bindAllBut(fs, "out", "thaw", "auto", "budget", "schedule") // of a plan, or of a single fit
+	given, grouped := bindAllBut(fs, "out", "tensorboard", "thaw", "auto", "budget", "schedule") // of a plan, or of a single fit
 	plans := fs.StringArray("plan", nil, "`NAME=SELECTORS[@OPTION=VALUE,...]` to compare; may be given again")
 	seeds := fs.Int("seeds", 3, "`N` fits of each plan, with --seed and the seeds that follow it")
 	out := fs.String("out", "", "`DIR` to write compare.json and compare.png to")

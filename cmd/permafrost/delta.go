@@ -49,7 +49,7 @@ for bit. Every run has the delta of its tuned file: delta.safetensors.`,
 		Example: `  permafrost delta apply mobilenet.onnx photos.safetensors tuned.onnx`,
 		Args:    args("BASE", "DELTA", "TUNED"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := fetch(cmd, &args[0]); err != nil {
+			if err := fetch(cmd, &args[0], &args[1]); err != nil {
 				return err
 			}
 			if err := permafrost.ApplyDelta(args[0], args[1], args[2]); err != nil {

@@ -28,6 +28,9 @@ names, shapes and order: batch norm that was folded into convolutions comes out 
 a new classifier takes the place of the old one. What training left as it was comes back
 to the bit.
 
+With --trained the file has only what the fit trained, such as the head. The metadata of a
+safetensors file say of which base, by its SHA-256, with the labels and what was thawed.
+
 With --with-softmax it writes an ONNX file instead: the tuned model with probabilities as its
 output, for runtimes that add no softmax of their own.
 
@@ -46,6 +49,7 @@ safetensors file.`,
 	entryFlag(cmd, &o.Entry)
 	epsFlag(cmd, &o.Eps)
 	fs.StringVar(&o.Head, "head", "", "`NAME` of the layer that a new linear head replaces, as fc; found with --checkpoint")
+	fs.BoolVar(&o.Trained, "trained", false, "only what the fit trained: the head, what was thawed, adapters")
 	softmax := fs.Bool("with-softmax", false, "write an ONNX file with probabilities as its output instead (sigmoid where an example has several labels)")
 	asJSON := jsonFlag(fs)
 	required(cmd, "out")
@@ -78,7 +82,7 @@ safetensors file.`,
 }
 
 func exportProbabilities(cmd *cobra.Command, model, out string, asJSON bool) error {
-	for _, name := range []string{"checkpoint", "entry", "eps", "head"} {
+	for _, name := range []string{"checkpoint", "entry", "eps", "head", "trained"} {
 		if cmd.Flags().Changed(name) {
 			return fmt.Errorf("--%s is of a state dict, and --with-softmax writes an ONNX file: leave one out", name)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/onnx"
+	"github.com/permafrost-ml/permafrost/internal/safetensors"
 )
 
 // TestRunSpeaksToOthers: labels and preparation lie beside the tuned file, and a file with
@@ -37,6 +38,49 @@ func TestRunSpeaksToOthers(t *testing.T) {
 		if a, b := of("run/model.onnx"), of("probabilities.onnx"); !reflect.DeepEqual(a, b) {
 			t.Errorf("%s gives %v, and with probabilities %v", args[0], a, b)
 		}
+	}
+}
+
+// TestSafetensors: the trained tensors of a run as safetensors, alone and in its delta, have the bytes of
+// the tuned model, and the files say of which base they are and what they know.
+func TestSafetensors(t *testing.T) {
+	world(t)
+	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--out", "run", "--epochs", "1", "--thaw", "head,last:1")
+	succeed(t, "export", "run/model.onnx", "--trained", "--out", "trained.safetensors")
+	base, err := onnx.Open("tiny.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tuned, err := onnx.Open("run/model.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, whole := range map[string]bool{"trained.safetensors": true, "run/delta.safetensors": false} {
+		f, err := safetensors.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, want := range map[string]string{"format": "pt", "permafrost.base": base.Digest(), "permafrost.task": "classify", "permafrost.labels": `["blue","green","red"]`, "permafrost.thaw": `["head,last:1"]`} {
+			if f.Metadata[key] != want {
+				t.Errorf("%s: %s is %q, want %q", path, key, f.Metadata[key], want)
+			}
+		}
+		for _, name := range []string{"head.linear.weight", "head.linear.bias"} {
+			if got := f.Tensors[name]; got == nil || string(got.Bytes) != string(tuned.Param(name).Tensor.Bytes) {
+				t.Errorf("%s: %s is not the model's", path, name)
+			}
+		}
+		for name, got := range f.Tensors {
+			if p := base.Param(name); whole && p != nil && string(p.Tensor.Bytes) == string(got.Bytes) {
+				t.Errorf("%s holds %s, which did not change", path, name)
+			}
+		}
+		if len(f.Tensors) < 4 {
+			t.Errorf("%s holds %d tensors", path, len(f.Tensors))
+		}
+	}
+	if o := permafrostRun(t, "export", "tiny.onnx", "--trained", "--out", "x.safetensors"); o.code != exitUsage || !strings.Contains(o.stderr, "--trained: tiny.onnx has no record of a fit") {
+		t.Errorf("exit %d: %s", o.code, o.stderr)
 	}
 }
 

@@ -72,7 +72,7 @@ func federationFlags(fs *pflag.FlagSet, o *federate.Options) (names []string) {
 
 // trainingFlags defines the flags of training that a federation heeds.
 func trainingFlags(fs *pflag.FlagSet) (*configFlags, func()) {
-	return bindAllBut(fs, "auto", "budget", "schedule", "extends", "start", "average", "wise-ft", "patience", "rates", "calibrate", "class-weights", "group")
+	return bindAllBut(fs, "tensorboard", "auto", "budget", "schedule", "extends", "start", "average", "wise-ft", "patience", "rates", "calibrate", "class-weights", "group")
 }
 
 // aboveZero errors where a flag was given as 0 whose zero would otherwise stand for its default.

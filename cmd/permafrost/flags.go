@@ -103,7 +103,7 @@ var fitGroups = []struct {
 	heading string
 	names   []string
 }{
-	{"Model and data", []string{"model", "data", "val", "out", "extends", "preprocess", "layout", "size", "augment", "tokenizer", "max-length", "input", "shape", "text-column", "label-column", "group", "task"}},
+	{"Model and data", []string{"model", "data", "val", "out", "tensorboard", "extends", "preprocess", "layout", "size", "augment", "tokenizer", "max-length", "input", "shape", "text-column", "label-column", "group", "task"}},
 	{"What trains", []string{"thaw", "freeze", "schedule", "auto", "budget", "batchnorm", "start"}},
 	{"The model that is left, and its head", []string{"cut", "skip", "head", "head-activation", "head-dropout", "attach", "pool"}},
 	{"Adapters", []string{"adapter", "adapter-targets", "adapter-alpha", "adapter-merge"}},

@@ -17,7 +17,7 @@ func init() { register(groupTune, importCommand) }
 func importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import CHECKPOINT --model ARCHITECTURE.onnx --out MODEL.onnx",
-		Short: "Put the weights of a PyTorch, safetensors or NumPy checkpoint into an ONNX file",
+		Short: "Put the weights of a PyTorch, safetensors or NumPy checkpoint, or of an adapter, into an ONNX file",
 		Long: `import takes a checkpoint (safetensors, PyTorch .pt and .pth, NumPy .npz) and an ONNX file of
 the same architecture, whatever its weights are, and writes an ONNX file with the
 checkpoint's. Names are matched first; where the exporter renamed a tensor, the path of the
@@ -26,12 +26,17 @@ layer1.0.conv1.weight). Linear layers are transposed where the node takes them s
 norm is folded into the convolution before it where the ONNX file has it so, and rows of a
 table are gathered by an index of the checkpoint where the exporter did that.
 
+CHECKPOINT may also be the folder of a LoRA adapter of the Python package peft: the model's
+weights with the adapter's pairs added are written. To train an adapter on, give it to fit:
+--adapter peft:FOLDER.
+
 A table says what went where. Unless everything on both sides has its place, nothing is
 written: --keep and --ignore name what may be missing.
 
 Reading a .pt file runs nothing of what is in it.`,
 		Example: `  permafrost import resnet18.pth --model resnet18.onnx --out pretrained.onnx
   permafrost import best.pt --entry ema.state_dict --model net.onnx --out net-best.onnx
+  permafrost import adapters/mine --model bert.onnx --out bert-mine.onnx
   permafrost import trunk.safetensors --model net.onnx --out net2.onnx --keep 'fc.*'`,
 		Args: oneArg("CHECKPOINT"),
 	}

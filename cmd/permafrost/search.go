@@ -48,7 +48,7 @@ and kept, and the work and time of it all.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	given, grouped := bindAllBut(fs, "auto", "budget", "schedule", "keep", "patience") // of a search, or of a single fit
+	given, grouped := bindAllBut(fs, "tensorboard", "auto", "budget", "schedule", "keep", "patience") // of a search, or of a single fit
 	var o search.Options
 	file := fs.String("space", "", "`FILE` of the parameters and their values (default: made from the model and the data)")
 	fs.IntVar(&o.Trials, "trials", 0, "`N` trials at most (0: 40, or all of a smaller space)")

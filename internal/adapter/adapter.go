@@ -25,6 +25,8 @@ type Spec struct {
 	Parts   []Part   // see Parse
 	Alpha   float64  // LoRA: the product is scaled by Alpha/Rank; 0 stands for Rank
 	Targets []string // selectors of the layers' weights; none: see Add
+	Folder  string   // of a trained adapter of peft, which the caller reads into Given; "" for none
+	Given   []Given  // trained pairs: where there are any, they are all that is added
 
 	// Draw gives n numbers from the initial distribution of a weight with so many inputs. Index
 	// tells weights apart.
@@ -85,6 +87,9 @@ func Add(g *ir.Graph, set *freeze.Set, spec Spec) (*Adapters, error) {
 	b := newBuilder(g, spec)
 	a := &Adapters{Instead: map[string]string{}}
 	b.to = a
+	if len(spec.Given) > 0 {
+		return a, b.given(set)
+	}
 	places, err := b.places(set)
 	if err != nil {
 		return nil, err

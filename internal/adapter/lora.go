@@ -17,6 +17,29 @@ type lora struct {
 
 // lora adds a pair of rank r beside a layer, or says why it does not.
 func (b *builder) lora(l *layer, r int) string {
+	if why := b.why(l); why != "" {
+		return why
+	}
+	alpha := b.spec.Alpha
+	if alpha == 0 {
+		alpha = float64(r)
+	}
+	p := &lora{layer: l, scale: alpha / float64(r)}
+	a, up := p.shapes(r)
+	inputs := a[0]
+	if l.reads[0].conv {
+		inputs = a[1:].Len()
+	}
+	if shape := l.weight.Value.Type.Shape; a.Len()+up.Len() >= shape.Len() {
+		return fmt.Sprintf("a pair of rank %d would be no smaller than its %d numbers", r, shape.Len())
+	}
+	b.place(p, tensor.Of(b.spec.Draw(a.Len(), inputs, b.drawn), a...), tensor.New(tensor.Float32, up...))
+	b.drawn++
+	return ""
+}
+
+// why says why a layer can have no pair, "" where it can.
+func (b *builder) why(l *layer) string {
 	if l.odd != "" {
 		return l.odd
 	}
@@ -25,36 +48,32 @@ func (b *builder) lora(l *layer, r int) string {
 			return why
 		}
 	}
-	shape := l.weight.Value.Type.Shape
-	alpha := b.spec.Alpha
-	if alpha == 0 {
-		alpha = float64(r)
+	return ""
+}
+
+// shapes are those of the two parts of a pair of rank r.
+func (p *lora) shapes(r int) (down, up tensor.Shape) {
+	if !p.reads[0].conv {
+		in, out := p.sizes()
+		return tensor.Shape{in, r}, tensor.Shape{r, out}
 	}
-	p := &lora{layer: l, scale: alpha / float64(r)}
-	var a, up tensor.Shape
-	inputs := 0
-	if l.reads[0].conv {
-		a, up = shape.Clone(), tensor.Shape{shape[0], r}
-		a[0] = l.groups() * r
-		for range shape[2:] {
-			up = append(up, 1)
-		}
-		inputs = shape[1:].Len()
-	} else {
-		in, out := l.sizes()
-		a, up, inputs = tensor.Shape{in, r}, tensor.Shape{r, out}, in
+	shape := p.weight.Value.Type.Shape
+	down, up = shape.Clone(), tensor.Shape{shape[0], r}
+	down[0] = p.groups() * r
+	for range shape[2:] {
+		up = append(up, 1)
 	}
-	if a.Len()+up.Len() >= shape.Len() {
-		return fmt.Sprintf("a pair of rank %d would be no smaller than its %d numbers", r, shape.Len())
-	}
-	p.down = b.param(l.name+".lora_A", tensor.Of(b.spec.Draw(a.Len(), inputs, b.drawn), a...))
-	p.up = b.param(l.name+".lora_B", tensor.New(tensor.Float32, up...))
-	b.drawn++
-	for _, at := range l.reads {
+	return down, up
+}
+
+// place adds a pair with its first values beside the nodes of its layer.
+func (b *builder) place(p *lora, down, up *tensor.Tensor) {
+	p.down = b.param(p.name+".lora_A", down)
+	p.up = b.param(p.name+".lora_B", up)
+	for _, at := range p.reads {
 		b.beside(p, at)
 	}
 	b.to.made = append(b.to.made, p)
-	return ""
 }
 
 // beside adds the nodes of a pair beside one node of its layer.

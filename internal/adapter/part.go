@@ -3,6 +3,7 @@ package adapter
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -15,6 +16,9 @@ const (
 	LoRA Kind = "lora" // a product of two narrow matrices beside a layer
 	IA3  Kind = "ia3"  // a scale for each output or input feature of a layer
 	None Kind = "none" // no adapter
+
+	// PEFT is a trained adapter of LoRA that the Python package peft stored; see Spec.Folder.
+	PEFT Kind = "peft"
 )
 
 // Part says which adapter some layers get.
@@ -58,8 +62,16 @@ func Join(parts []Part) string {
 // Parse reads "lora:R" or "ia3", for all layers that have one by default; or several of the form
 // ADAPTER@SELECTORS joined by +, as in "lora:8@last:2+lora:2@layers.0,layers.1", where ADAPTER may
 // also be none. One of several may have no selectors: it is for all layers that no other names.
+//
+// Or it reads "peft:FOLDER", the folder of a trained adapter of LoRA: see package peft.
 func Parse(s string) (Spec, error) {
 	var spec Spec
+	if folder, ok := strings.CutPrefix(s, string(PEFT)+":"); ok {
+		if folder == "" {
+			return spec, fmt.Errorf("%q names no folder, as in peft:adapters/mine", s)
+		}
+		return Spec{Folder: folder, Parts: []Part{{Kind: PEFT}}}, nil
+	}
 	others := 0
 	some := false
 	for _, text := range split(s) {
@@ -85,11 +97,19 @@ func Parse(s string) (Spec, error) {
 // Has reports whether a part is of that kind.
 func (s *Spec) Has(k Kind) bool {
 	for _, p := range s.Parts {
-		if p.Kind == k {
+		if p.Kind == k || p.Kind == PEFT && k == LoRA {
 			return true
 		}
 	}
 	return false
+}
+
+// Named is an adapter as a plan has it: of a folder, its last part.
+func Named(s string) string {
+	if folder, ok := strings.CutPrefix(s, string(PEFT)+":"); ok {
+		return string(PEFT) + ":" + filepath.Base(folder)
+	}
+	return s
 }
 
 // split cuts a text before each + that an adapter follows: names and regular expressions may have
@@ -123,7 +143,7 @@ func parsePart(s string) (Part, error) {
 	case p.Kind == None && !at:
 		return p, errors.New("none needs layers, as in lora:8+none@kind:feedforward")
 	case p.Kind != IA3 && p.Kind != None && p.Rank == 0:
-		return p, fmt.Errorf("%q is none of lora:R, ia3 (R: the rank, as in lora:4)", s)
+		return p, fmt.Errorf("%q is none of lora:R, ia3, peft:FOLDER (R: the rank, as in lora:4)", s)
 	}
 	return p, nil
 }

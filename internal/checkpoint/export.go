@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -40,6 +41,13 @@ type Exported struct {
 type StateDict struct {
 	Tensors []*Exported
 	Notes   []string // what a reader of the file should know
+	// Metadata are more of what a safetensors file says of itself.
+	Metadata map[string]string
+}
+
+// Only leaves out the tensors that are not made from one of these of the model.
+func (d *StateDict) Only(from func(name string) bool) {
+	d.Tensors = slices.DeleteFunc(d.Tensors, func(t *Exported) bool { return !from(t.From) })
 }
 
 // file is the state dict as a safetensors file, whose metadata says of every tensor whether it is
@@ -55,6 +63,7 @@ func (d *StateDict) file() (*safetensors.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(f.Metadata, d.Metadata)
 	f.Metadata[keyTensors] = string(b)
 	if len(d.Notes) > 0 {
 		f.Metadata[keyNotes] = strings.Join(d.Notes, "\n")

@@ -1,15 +1,12 @@
 package compare
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
 	"math"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
+	"github.com/permafrost-ml/permafrost/internal/chart"
+	"github.com/permafrost-ml/permafrost/internal/chart/raster"
 )
 
 // colours are those of the plans, from the palette of Okabe and Ito, which colour-blind readers can
@@ -19,99 +16,73 @@ var colours = []color.NRGBA{
 	{R: 0xcc, G: 0x79, B: 0xa7, A: 255}, {R: 0xe6, G: 0x9f, B: 0x00, A: 255}, {R: 0x56, G: 0xb4, B: 0xe9, A: 255},
 }
 
-// errorBars is a point with its spread on both axes.
-type errorBars struct {
-	plotter.XYs
-	plotter.XErrors
-	plotter.YErrors
-}
+var (
+	black = color.NRGBA{A: 255}
+	grey  = color.NRGBA{R: 0xdd, G: 0xdd, B: 0xdd, A: 255}
+)
 
-// PNG draws the metric of every plan against the time of a fit, on a logarithmic axis. A dot is the
-// mean over seeds, with bars of one standard deviation each way. Small dots are single fits.
+// Size of the picture and of the margins around its plot, in pixels.
+const (
+	wide, high                 = 720, 480
+	left, right, above, bottom = 70, 20, 36, 52
+)
+
+// PNG draws the metric of every plan against the time of a fit. A dot is the mean over seeds, with bars
+// of one standard deviation each way. Small dots are single fits.
 func (c *Comparison) PNG() ([]byte, error) {
-	p := plot.New()
-	p.Title.Text = fmt.Sprintf("%d plans over %d seeds", len(c.Plans), c.Seeds)
-	p.X.Label.Text, p.Y.Label.Text = "seconds a fit", c.Metric
-	scale := 1.0
+	label, scale := c.Metric, 1.0
 	if c.Metric == "accuracy" {
-		scale, p.Y.Label.Text = 100, "validation accuracy, %"
+		label, scale = "validation accuracy, %", 100
 	}
-	p.Add(plotter.NewGrid())
-	lo, hi := math.Inf(1), 0.0
-	low, high := math.Inf(1), math.Inf(-1)
-	for i, r := range c.Plans {
-		colour := colours[i%len(colours)]
-		var single plotter.XYs
+	var times, values []float64
+	for _, r := range c.Plans {
 		for _, f := range r.Fits {
-			if math.IsInf(f.Val, 0) {
-				continue
-			}
-			at := plotter.XY{X: math.Max(f.Seconds, 1e-3), Y: scale * f.Val}
-			single = append(single, at)
-			lo, hi = math.Min(lo, at.X), math.Max(hi, at.X)
-			low, high = math.Min(low, at.Y), math.Max(high, at.Y)
+			times, values = append(times, math.Max(f.Seconds, 1e-3)), append(values, scale*f.Val)
 		}
-		if len(single) < len(r.Fits) {
-			continue // a mean of what is not finite has no place
-		}
-		fits, err := plotter.NewScatter(single)
-		if err != nil {
-			return nil, err
-		}
-		fits.GlyphStyle = draw.GlyphStyle{Color: colour, Radius: vg.Points(1.5), Shape: draw.CircleGlyph{}}
-		x, y := math.Max(r.Seconds, 1e-3), scale*r.Mean
-		left := math.Min(r.SecStd, 0.9*x) // a logarithmic axis has no place for 0
-		bars := errorBars{plotter.XYs{{X: x, Y: y}}, plotter.XErrors{{Low: left, High: r.SecStd}}, plotter.YErrors{{Low: scale * r.Std, High: scale * r.Std}}}
-		lo, hi = math.Min(lo, x-left), math.Max(hi, x+r.SecStd)
-		low, high = math.Min(low, y-scale*r.Std), math.Max(high, y+scale*r.Std)
-		mean, err := plotter.NewScatter(bars.XYs)
-		if err != nil {
-			return nil, err
-		}
-		mean.GlyphStyle = draw.GlyphStyle{Color: colour, Radius: vg.Points(4), Shape: draw.CircleGlyph{}}
-		ys, err := plotter.NewYErrorBars(bars)
-		if err != nil {
-			return nil, err
-		}
-		xs, err := plotter.NewXErrorBars(bars)
-		if err != nil {
-			return nil, err
-		}
-		ys.Color, xs.Color = colour, colour
-		label, err := plotter.NewLabels(plotter.XYLabels{XYs: bars.XYs, Labels: []string{r.Name}})
-		if err != nil {
-			return nil, err
-		}
-		label.TextStyle[0].Color = colour
-		label.Offset = vg.Point{X: vg.Points(6), Y: vg.Points(4)}
-		p.Add(fits, ys, xs, mean, label)
+		times = append(times, r.Seconds+r.SecStd, math.Max(r.Seconds-r.SecStd, 0.1*r.Seconds))
+		values = append(values, scale*(r.Mean-r.Std), scale*(r.Mean+r.Std))
 	}
-	if hi > 0 {
-		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, seconds{}
-		p.X.Min, p.X.Max = lo/1.3, hi*math.Pow(hi/lo, 0.12)*1.3 // room for the last label
-		room := math.Max(0.06*(high-low), 0.25*scale/100)
-		p.Y.Min, p.Y.Max = low-room, high+room
+	x := chart.Amounts("seconds a fit", chart.Number, times...)
+	x.High *= 1.15 // room for the last label
+	x = x.Between(left, wide-right)
+	y := chart.Linear(label, chart.Number, values...).Between(high-bottom, above)
+
+	p := raster.New(wide, high)
+	p.Text(wide/2, 20, raster.Middle, fmt.Sprintf("%d plans over %d seeds", len(c.Plans), c.Seeds), black)
+	for _, t := range x.Ticks(8) {
+		p.Line(t.At, above, t.At, high-bottom, 1, grey)
+		p.Text(t.At, high-bottom+18, raster.Middle, t.Text, black)
 	}
-	w, err := p.WriterTo(6*vg.Inch, 4*vg.Inch, "png")
-	if err != nil {
-		return nil, err
+	for _, t := range y.Ticks(6) {
+		p.Line(left, t.At, wide-right, t.At, 1, grey)
+		p.Text(left-8, t.At+4, raster.Left, t.Text, black)
 	}
-	var b bytes.Buffer
-	_, err = w.WriteTo(&b)
-	return b.Bytes(), err
+	p.Line(left, high-bottom, wide-right, high-bottom, 1.5, black)
+	p.Line(left, above, left, high-bottom, 1.5, black)
+	p.Text((left+wide-right)/2, high-12, raster.Middle, x.Label, black)
+	p.Upwards(16, (above+high-bottom)/2, y.Label, black)
+	for i := range c.Plans {
+		c.Plans[i].draw(p, x, y, scale, colours[i%len(colours)])
+	}
+	return p.PNG()
 }
 
-// seconds puts ticks on a logarithmic axis at 1, 2 and 5 times every power of ten.
-type seconds struct{}
-
-func (seconds) Ticks(lo, hi float64) []plot.Tick {
-	var out []plot.Tick
-	for e := math.Floor(math.Log10(lo)); e <= math.Ceil(math.Log10(hi)); e++ {
-		for _, m := range []float64{1, 2, 5} {
-			if v := m * math.Pow(10, e); v >= lo && v <= hi {
-				out = append(out, plot.Tick{Value: v, Label: fmt.Sprintf("%.4g", v)})
-			}
+// draw puts a plan into the picture.
+func (r *Row) draw(p raster.Canvas, x, y chart.Axis, scale float64, colour color.NRGBA) {
+	finite := true
+	for _, f := range r.Fits {
+		if !chart.Finite(f.Val) {
+			finite = false // a mean of what is not finite has no place
+			continue
 		}
+		p.Disc(x.At(math.Max(f.Seconds, 1e-3)), y.At(scale*f.Val), 2, colour)
 	}
-	return out
+	if !finite {
+		return
+	}
+	at, over := x.At(r.Seconds), y.At(scale*r.Mean)
+	p.Line(x.At(r.Seconds-r.SecStd), over, x.At(r.Seconds+r.SecStd), over, 1.2, colour)
+	p.Line(at, y.At(scale*(r.Mean-r.Std)), at, y.At(scale*(r.Mean+r.Std)), 1.2, colour)
+	p.Disc(at, over, 5, colour)
+	p.Text(at+8, over-7, raster.Right, r.Name, colour)
 }

@@ -17,6 +17,8 @@ type Config struct {
 	Val   string `yaml:"val" json:"val" arg:"PATH" help:"validation examples (default: DATA/val, else a held-out tenth)"`
 	Out   string `yaml:"out" json:"out" arg:"DIR" help:"run directory to write"`
 
+	TensorBoard bool `yaml:"tensorboard" json:"tensorboard" help:"write an event file for TensorBoard into the run directory too"`
+
 	Extends string `yaml:"extends" json:"extends" arg:"DIR" help:"finished run that this one goes on from, see --extend; --epochs counts those of both"`
 
 	Task        string   `yaml:"task" json:"task" arg:"KIND" help:"{} (default: found from the data)"`

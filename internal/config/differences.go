@@ -8,7 +8,7 @@ import (
 )
 
 // resumable lists the options that a resumed run may change.
-var resumable = []string{"model", "data", "val", "out", "extends", "tokenizer", "threads", "cache", "cache_budget", "memory"}
+var resumable = []string{"model", "data", "val", "out", "tensorboard", "extends", "tokenizer", "threads", "cache", "cache_budget", "memory"}
 
 // Differences lists the options that differ and may change the resulting bits.
 func (c *Config) Differences(now *Config) []string {

@@ -125,6 +125,10 @@ func (c *Config) validateAdapter() error {
 	switch {
 	case err != nil:
 		return option.Errorf("adapter", "%w", err)
+	case spec.Folder != "" && c.AdapterAlpha != 0:
+		return option.Errorf("adapter_alpha", "the adapter in %s has a strength of its own", spec.Folder)
+	case spec.Folder != "" && len(c.AdapterTargets) > 0:
+		return option.Errorf("adapter_targets", "the adapter in %s says which layers it is of", spec.Folder)
 	case c.AdapterAlpha != 0 && !spec.Has(adapter.LoRA):
 		return option.Errorf("adapter_alpha", "it is the strength of lora; %s has none", c.Adapter)
 	}

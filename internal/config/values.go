@@ -24,7 +24,7 @@ func Values(key string) []string {
 		return split.Pools
 	}
 	return map[string][]string{
-		"adapter":         {"lora:R", "ia3"},
+		"adapter":         {"lora:R", "ia3", "peft:FOLDER"},
 		"augment":         {"none"},
 		"average":         {"ema:D", "swa"},
 		"batchnorm":       {"auto", "frozen"},

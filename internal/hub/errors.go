@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/hub/layout"
 )
@@ -45,4 +46,34 @@ func (h *Hub) explain(n layout.Name, file string, err error) error {
 		return fmt.Errorf("hub: %s: %w; with a token in HF_TOKEN the hub allows more requests", of, err)
 	}
 	return fmt.Errorf("hub: %s: %w", of, err)
+}
+
+// explainPush says what an error of an upload means, and what a user can do.
+func (h *Hub) explainPush(n layout.Name, file string, err error) error {
+	if err == nil {
+		return nil
+	}
+	of := n.Short()
+	if file != "" {
+		of += ":" + file
+	}
+	var s *statusError
+	if !errors.As(err, &s) {
+		return fmt.Errorf("hub: %s: %w", of, err)
+	}
+	said := ""
+	if s.said != "" {
+		said = fmt.Sprintf("; it says: %s", s.said)
+	}
+	switch s.code {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("hub: the token in use is not known to %s: give one that may write in HF_TOKEN%s", h.Endpoint, said)
+	case http.StatusForbidden:
+		return fmt.Errorf("hub: the token in use may not write to %s: give one of %s that may, or name another owner%s", n.Short(), n.Repo[:max(strings.IndexByte(n.Repo, '/'), 0)], said)
+	case http.StatusNotFound:
+		return fmt.Errorf("hub: %s has no branch %s to write to, or the token in use may not see it%s", n.Short(), n.Revision, said)
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		return fmt.Errorf("hub: %s: others commit to %s at the same time: try again%s", n.Short(), n.Revision, said)
+	}
+	return fmt.Errorf("hub: %s: %w%s", of, err, said)
 }

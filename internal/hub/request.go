@@ -2,11 +2,14 @@ package hub
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/version"
@@ -61,22 +64,33 @@ type transient struct {
 func (t *transient) Error() string { return t.err.Error() }
 func (t *transient) Unwrap() error { return t.err }
 
-// send makes one request to the hub. An answer that is not what was asked for is an error. The
-// caller closes the body.
+// send asks the hub for something, from a byte on. An answer that is not what was asked for is an
+// error. The caller closes the body.
 func (h *Hub) send(ctx context.Context, method, address string, from int64) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("User-Agent", "permafrost/"+version.Version)
 	req.Header.Set("Accept-Encoding", "identity") // sizes and checksums are those of the file
-	if h.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+h.Token)
-	}
 	if from > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
 	}
-	r, err := h.client.Do(req)
+	return h.do(ctx, h.client, req)
+}
+
+// do makes a request to the hub, with the token. An address that the hub gave may be elsewhere: that
+// never gets the token.
+func (h *Hub) do(ctx context.Context, client *http.Client, req *http.Request) (*http.Response, error) {
+	if hub, err := url.Parse(h.Endpoint); h.Token != "" && err == nil && hub.Host == req.URL.Host && hub.Scheme == req.URL.Scheme {
+		req.Header.Set("Authorization", "Bearer "+h.Token)
+	}
+	return answered(ctx, client, req)
+}
+
+// answered makes a request, and makes an error of an answer that is one.
+func answered(ctx context.Context, client *http.Client, req *http.Request) (*http.Response, error) {
+	req.Header.Set("User-Agent", "permafrost/"+version.Version)
+	r, err := client.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -84,14 +98,14 @@ func (h *Hub) send(ctx context.Context, method, address string, from int64) (*ht
 		return nil, &transient{err: err}
 	}
 	switch {
-	case r.StatusCode/100 == 2, r.StatusCode/100 == 3 && method == http.MethodHead:
+	case r.StatusCode/100 == 2, r.StatusCode/100 == 3 && req.Method == http.MethodHead:
 		return r, nil
-	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable && from > 0:
+	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable && req.Header.Get("Range") != "":
 		return r, nil
 	}
-	io.Copy(io.Discard, io.LimitReader(r.Body, 1<<16))
+	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<16)) // what it says is a help, no more
 	r.Body.Close()
-	err = &statusError{r.StatusCode, r.Header.Get(codeHeader), r.Status}
+	err = &statusError{r.StatusCode, r.Header.Get(codeHeader), r.Status, messageOf(body)}
 	if r.StatusCode == http.StatusTooManyRequests || r.StatusCode >= 500 {
 		return nil, &transient{err, retryAfter(r.Header.Get("Retry-After"), time.Now())}
 	}
@@ -114,6 +128,18 @@ type statusError struct {
 	code   int
 	reason string // X-Error-Code
 	status string
+	said   string // the hub's own words, "" for none
+}
+
+// messageOf is what an answer says in words: {"error": "..."}.
+func messageOf(body []byte) string {
+	var said struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(body, &said) != nil {
+		return ""
+	}
+	return strings.Join(strings.Fields(said.Error), " ")
 }
 
 func (e *statusError) Error() string { return "the hub answers " + e.status }

@@ -83,6 +83,7 @@ type Download struct {
 	File string
 	Done int64 // bytes
 	Size int64 // -1 if it is not known
+	Up   bool  // it goes to the hub
 }
 
 func (*Download) Type() string { return "download" }

@@ -66,7 +66,11 @@ func (p *Progress) Emit(at time.Time, e Event) {
 		p.show("KiB", e.File, int(e.Size>>10), int(e.Done>>10), 0)
 		if e.Done == e.Size {
 			if p.endBar(); e.Size >= lineFrom {
-				p.line("fetched %s, %s", e.File, ByteCount(e.Size))
+				did := "fetched"
+				if e.Up {
+					did = "sent"
+				}
+				p.line("%s %s, %s", did, e.File, ByteCount(e.Size))
 			}
 		}
 	case *Encoded:

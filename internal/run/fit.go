@@ -40,6 +40,7 @@ type loop struct {
 	final  *task.Metrics     // validation of the written weights, if no epoch validated them
 
 	mistakes mistakes // of the last validation, where there is a run folder
+	board    *board   // TensorBoard's event file; nil: none
 
 	kept   kept
 	holder holder

@@ -58,10 +58,15 @@ func (f *loop) findMistakes(ds *data.Dataset, b *split.Batch, scores *tensor.Ten
 			counts = row / positions * data.Scaled(b.Lengths[k:k+1], b.Length, positions)[0]
 		}
 		of, target := scores.F32()[k*row:][:counts], f.session.targets[ds][i]
-		if classes && task.Argmax(of) == target.Class { // most are right, and need no probabilities
+		shown := f.board.shows(i)
+		if classes && !shown && task.Argmax(of) == target.Class { // most are right, and need no probabilities
 			continue
 		}
-		f.mistakes.add(i, judge.Judge(of, target))
+		o := judge.Judge(of, target)
+		f.mistakes.add(i, o)
+		if shown {
+			f.board.said[i] = o
+		}
 	}
 }
 

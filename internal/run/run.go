@@ -59,6 +59,11 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 		defer log.Close()
 		f.events.Subscribe(log)
 	}
+	if f.session.Config.TensorBoard && dir != nil {
+		f.board = &board{loop: f}
+		defer f.board.close()
+		f.events.Subscribe(f.board)
+	}
 	f.announce()
 	if f.session.stage.schedule != nil && !resume {
 		f.events.Emit(f.planChange(f.session.Plans.Reach, f.session.Plans.Now))
@@ -68,6 +73,7 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			end.Status, end.Error = "interrupted", ""
 		}
+		f.board.complain()
 		f.events.Emit(end)
 		return nil, err
 	}
@@ -157,6 +163,7 @@ func (f *loop) finish(began time.Time) (*Result, error) {
 	r.Seconds = f.st.Seconds + time.Since(began).Seconds()
 	r.PeakRSS = report.PeakRSS()
 	end.Seconds, end.PeakRSS = r.Seconds, r.PeakRSS
+	f.board.complain()
 	var err error
 	if end.Result, err = json.Marshal(r); err != nil {
 		return nil, err

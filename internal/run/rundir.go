@@ -22,6 +22,7 @@ const (
 	CheckpointsDir = "checkpoints"       // last.safetensors and best.safetensors
 	ModelFile      = "model.onnx"        // the tuned model
 	DeltaFile      = "delta.safetensors" // what it has in addition to the base, see tuned.Apply
+	AdapterDir     = "adapter"           // of LoRA, in the layout of peft
 	SealFile       = "seal.json"         // digests of the frozen tensors before and after
 	LabelsFile     = "labels.txt"        // the names of the tuned model's scores, one a line
 	ReportFile     = "report.html"       // for a person to read
@@ -29,7 +30,7 @@ const (
 	FederationFile = "federation.json"   // of a federation alone: how it goes on
 )
 
-var runFiles = []string{RunFile, PlanFile, EventsFile, CheckpointsDir, ModelFile, DeltaFile, SealFile, ReportFile, FactsFile, FederationFile}
+var runFiles = []string{RunFile, PlanFile, EventsFile, CheckpointsDir, ModelFile, DeltaFile, AdapterDir, SealFile, ReportFile, FactsFile, FederationFile}
 
 // besideFiles say for other programs what the tuned model's record says. Other models have such
 // files too.
@@ -83,7 +84,11 @@ func CreateRunDir(path string, c *config.Config) (*RunDir, error) {
 // Restart makes the directory that of another run, with other options. It removes what the run before
 // it left, but for the model and the files beside it: these serve until the new run writes its own.
 func (d *RunDir) Restart(c *config.Config) error {
-	for _, name := range runFiles {
+	boards, err := d.boards()
+	if err != nil {
+		return err
+	}
+	for _, name := range append(boards, runFiles...) {
 		if name == ModelFile {
 			continue
 		}

@@ -42,6 +42,9 @@ func (f *loop) write(after map[string]string) (int64, error) {
 	if err := tuned.WriteDelta(f.session.Base.Model, patch, path, f.dir.File(DeltaFile)); err != nil {
 		return 0, err
 	}
+	if err := f.writePEFT(patch); err != nil {
+		return 0, err
+	}
 	if err := f.writeBeside(); err != nil {
 		return 0, err
 	}

@@ -25,7 +25,7 @@ type Options struct {
 	Thaw, Freeze []string // selectors
 	BatchNorm    string   // auto or frozen
 
-	Adapter        string // lora:R, ia3, or "" for none
+	Adapter        string // lora:R, ia3, peft:FOLDER, or "" for none
 	AdapterAlpha   float64
 	AdapterTargets []string
 	AdapterMerge   bool
@@ -78,7 +78,10 @@ func New(base *Base, t task.Task, o Options) (*Network, error) {
 	if n.Set, err = headed.describe(base, o); err != nil {
 		return nil, err
 	}
-	if n.Plan, err = freeze.New(n.Set, freeze.Options{Thaw: o.Thaw, Freeze: o.Freeze, BatchNorm: o.BatchNorm, Model: base.Model.Digest(), Head: o.Head, Adapter: o.Adapter, Merged: o.AdapterMerge, Cut: short.Cut, Skip: short.Bypasses, NewHead: headed.fresh()}); err != nil {
+	if n.Plan, err = freeze.New(n.Set, freeze.Options{Thaw: o.Thaw, Freeze: o.Freeze, BatchNorm: o.BatchNorm, Model: base.Model.Digest(), Head: o.Head, Adapter: adapter.Named(o.Adapter), Merged: o.AdapterMerge, Cut: short.Cut, Skip: short.Bypasses, NewHead: headed.fresh()}); err != nil {
+		return nil, err
+	}
+	if err := headed.placeFull(n.Set, n.Plan); err != nil {
 		return nil, err
 	}
 	headed.Notes = append(headed.Notes, n.Set.Idle(o.Thaw, o.Freeze, headed.fresh())...)
@@ -120,6 +123,11 @@ func (h *Headed) describe(base *Base, o Options) (*freeze.Set, error) {
 		if !h.Fresh {
 			for _, v := range base.Model.Graph.Outputs {
 				spec.Outputs = append(spec.Outputs, v.Name)
+			}
+		}
+		if spec.Folder != "" {
+			if err := h.trained(&spec, set, base); err != nil {
+				return nil, option.Errorf("adapter", "peft:%s: %w", spec.Folder, err)
 			}
 		}
 		if o.AdapterMerge {

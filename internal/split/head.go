@@ -40,15 +40,16 @@ type HeadSpec struct {
 // Headed is a raw graph whose only output is the scores on which the loss is computed.
 type Headed struct {
 	Graph    *ir.Graph
-	New      []*ir.Node        // nodes that the original graph lacks, in order
-	Weights  []string          // the classifier's weights
-	Fresh    bool              // the weights are new
-	Linear   string            // path of the new layer that reads the features; "" for keep
-	Features int               // width of what it reads; 0 for keep
-	Notes    []string          // what a user should know: what the head reads, and why
-	Adapters *adapter.Adapters // nil: none
-	bare     *Headed           // the same without adapters, if they are to be merged
-	short    *Shortened        // what was left out of the original graph
+	New      []*ir.Node                // nodes that the original graph lacks, in order
+	Weights  []string                  // the classifier's weights
+	Fresh    bool                      // the weights are new
+	Linear   string                    // path of the new layer that reads the features; "" for keep
+	Features int                       // width of what it reads; 0 for keep
+	Notes    []string                  // what a user should know: what the head reads, and why
+	Adapters *adapter.Adapters         // nil: none
+	full     map[string]*tensor.Tensor // first values of weights, from a trained adapter
+	bare     *Headed                   // the same without adapters, if they are to be merged
+	short    *Shortened                // what was left out of the original graph
 }
 
 // named is the option that says what the head reads.

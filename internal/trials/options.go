@@ -15,7 +15,7 @@ import (
 
 // common are the options that all trials share: what is searched for depends on them, or a search
 // has its own.
-var common = []string{"model", "data", "val", "out", "task", "text_column", "label_column", "group", "preprocess", "layout", "size", "tokenizer",
+var common = []string{"model", "data", "val", "out", "tensorboard", "task", "text_column", "label_column", "group", "preprocess", "layout", "size", "tokenizer",
 	"max_length", "input", "shape", "auto", "budget", "keep", "patience", "schedule", "seed", "threads", "cache", "cache_budget", "memory"}
 
 // auto is the value of an option that leaves the choice to the fit.

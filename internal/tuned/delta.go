@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/gzipped"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/safetensors"
@@ -23,7 +25,33 @@ const (
 	keyBase        = "permafrost.base"  // digest of the base
 	keyTuned       = "permafrost.tuned" // digest of the tuned file
 	keySpans       = "permafrost.spans" // JSON: the omitted spans of the tuned file, in order
+	keyThaw        = "permafrost.thaw"  // JSON: the selectors of what trained
+	keyFormat      = "format"           // which other readers of safetensors ask for
 )
+
+// mostTold is the length in bytes up to which a part of the record counts as short.
+const mostTold = 1 << 16
+
+// About is what the metadata of safetensors files say of a tuned file with these metadata: the digest of
+// its base, what trained, and of its record all that is short.
+func About(record map[string]string) (map[string]string, error) {
+	r, err := ReadRecord(record)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, key := range []string{keyVersion, keyTask, keyTemperature, feed.KeyKind, feed.KeyLabels} {
+		if v, ok := record[key]; ok && len(v) <= mostTold {
+			out[key] = v
+		}
+	}
+	if r.Plan == nil {
+		return out, nil
+	}
+	thaw, err := json.Marshal(r.Plan.Thaw)
+	out[keyBase], out[keyThaw] = r.Plan.Model, string(thaw)
+	return out, err
+}
 
 // maxSkeleton limits the decompressed size of a delta's skeleton, in bytes. A skeleton is a file's
 // metadata and nodes.
@@ -43,7 +71,7 @@ func extract(base *onnx.Model, tunedFile, path string) (*safetensors.File, error
 	if err != nil {
 		return nil, err
 	}
-	return writeDelta(base, t.Layout(), path)
+	return writeDelta(base, t.Layout(), t.Metadata, path)
 }
 
 // WriteDelta writes to path the delta between a base and the file that it gives with a patch, which
@@ -55,15 +83,24 @@ func WriteDelta(base *onnx.Model, patch *onnx.Patch, tunedFile, path string) err
 	case l == nil:
 		_, err = extract(base, tunedFile, path)
 	default:
-		_, err = writeDelta(base, l, path)
+		_, err = writeDelta(base, l, patch.Metadata, path)
 	}
 	return err
 }
 
-func writeDelta(base *onnx.Model, tuned *onnx.Layout, path string) (*safetensors.File, error) {
+func writeDelta(base *onnx.Model, tuned *onnx.Layout, record map[string]string, path string) (*safetensors.File, error) {
 	f, err := delta(base, tuned)
 	if err != nil {
 		return nil, err
+	}
+	f.Metadata[keyFormat] = "pt"
+	if Tuned(record) {
+		about, err := About(record)
+		if err != nil {
+			return nil, err
+		}
+		delete(about, keyBase) // that of the plan: it need not be the one that the delta is made against
+		maps.Copy(f.Metadata, about)
 	}
 	return f, atomicfile.Write(path, func(w io.Writer) error { return safetensors.Write(w, *f) })
 }

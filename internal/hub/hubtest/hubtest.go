@@ -32,12 +32,16 @@ type Server struct {
 	store *httptest.Server
 	token string
 	leak  bool // the token came to the other server
+	parts int  // bytes of a part of an upload, 0 for whole files
+
+	objects map[string][]byte // large files that were sent, by their checksums
+	pieces  map[string][]byte // parts of them, by their addresses
 }
 
 // New starts a hub, and points the environment of the test to it and to an empty cache.
 func New(t *testing.T) *Server {
 	t.Helper()
-	s := &Server{repos: map[string]map[string][]byte{}}
+	s := &Server{repos: map[string]map[string][]byte{}, objects: map[string][]byte{}, pieces: map[string][]byte{}}
 	hub := httptest.NewServer(http.HandlerFunc(s.serve))
 	s.store = httptest.NewServer(http.HandlerFunc(s.serveStore))
 	t.Cleanup(hub.Close)
@@ -165,6 +169,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	path := strings.TrimPrefix(r.URL.Path, "/")
+	if r.Method == http.MethodPost {
+		s.write(w, r, path)
+		return
+	}
 	if rest, ok := strings.CutPrefix(path, "api/"); ok {
 		s.info(w, rest)
 		return
@@ -225,6 +233,10 @@ func (s *Server) serveStore(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r.Method == http.MethodPut {
+		s.take(w, r)
+		return
+	}
 	for repo, files := range s.repos {
 		if file, ok := strings.CutPrefix(r.URL.Path, "/"+repo+"/"); ok && files[file] != nil {
 			w.Header().Set("ETag", `"of-the-store"`)
