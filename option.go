@@ -22,6 +22,7 @@ type options struct {
 	beam       int
 	threads    int
 	train, val Data
+	helpers    Helpers
 	// of a model that was not tuned, see WithPreparation
 	preparation Config
 }
@@ -40,6 +41,14 @@ func WithData(train, val Data) Option {
 	return func(o *options) { o.train, o.val = train, val }
 }
 
+// Helpers are other processes that compute a part of what the frozen part of a network makes of the
+// examples. Package search has some: search.ShareFrozen.
+type Helpers = run.Helpers
+
+// WithHelpers lets other processes compute a part of the frozen values that a fit needs. The result
+// has the same bits, whether they are there or not.
+func WithHelpers(h Helpers) Option { return func(o *options) { o.helpers = h } }
+
 // sets fetches what cfg names on the hub, opens the examples of WithData, and records in the
 // configuration that they are given.
 func (o *options) sets(ctx context.Context, cfg *Config) (s run.Sets, err error) {
@@ -57,6 +66,7 @@ func (o *options) sets(ctx context.Context, cfg *Config) (s run.Sets, err error)
 			return s, badInput(err)
 		}
 	}
+	s.Helpers = o.helpers
 	if o.loss != nil {
 		s.Loss = o.loss.internal
 	}

@@ -1,0 +1,217 @@
+package frozenpass
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/cluster"
+	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/fixture"
+	"github.com/permafrost-ml/permafrost/internal/run"
+)
+
+const group = "search"
+
+// The test binary plays workers: FROZENPASS_TEST_URL says where.
+func TestMain(m *testing.M) {
+	if url := os.Getenv("FROZENPASS_TEST_URL"); url != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		c, err := cluster.Open(ctx, cluster.Options{URL: url, Version: "1"})
+		if err == nil {
+			err = work(ctx, c, NewWorker(c, group, os.Getenv("FROZENPASS_TEST_NAME"), os.TempDir()), func() {
+				if os.Getenv("FROZENPASS_TEST_HANG") != "" {
+					fmt.Println("begun")
+					time.Sleep(time.Minute)
+				}
+			})
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// work does shards, each after first.
+func work(ctx context.Context, c *cluster.Cluster, w *Worker, first func()) error {
+	return c.Work(ctx, group, w.name, func(ctx context.Context, j cluster.Job) ([]byte, error) {
+		if !Is(j) {
+			return nil, errors.New("no shard")
+		}
+		first()
+		b, _, err := w.Run(ctx, j)
+		return b, err
+	})
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// server starts a server of NATS.
+func server(t *testing.T) (url string) {
+	t.Helper()
+	c, err := cluster.Open(t.Context(), cluster.Options{Store: t.TempDir(), Listen: "127.0.0.1:0", Version: "1", Flush: time.Second})
+	must(t, err)
+	t.Cleanup(c.Close)
+	return c.URL()
+}
+
+// crew is one that computes nothing by itself that workers may, and keeps what it says.
+func crew(t *testing.T, url string) (*Crew, *bytes.Buffer) {
+	t.Helper()
+	said := &bytes.Buffer{}
+	c := New(Options{Cluster: cluster.Options{URL: url, Version: "1", Wait: 10 * time.Second, Lapse: 2 * time.Second}, Group: group, Tell: func(s string) { fmt.Fprintln(said, s) }})
+	c.patient = true
+	t.Cleanup(c.Close)
+	return c, said
+}
+
+// worker starts a worker in this process, which ends with the test.
+func worker(t *testing.T, url, name string, edit func(*Worker)) {
+	t.Helper()
+	c, err := cluster.Open(t.Context(), cluster.Options{URL: url, Version: "1"})
+	must(t, err)
+	w := NewWorker(c, group, name, t.TempDir())
+	w.where = "off"
+	if edit != nil {
+		edit(w)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var ended sync.WaitGroup
+	ended.Go(func() { _ = work(ctx, c, w, func() {}) })
+	t.Cleanup(func() { cancel(); ended.Wait(); c.Close() })
+}
+
+// process starts a worker as a process of its own, which is killed with the test.
+func process(t *testing.T, url, name string, env ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(append(os.Environ(), "FROZENPASS_TEST_URL="+url, "FROZENPASS_TEST_NAME="+name, "PERMAFROST_CACHE="+t.TempDir()), env...)
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return cmd
+}
+
+// The fits of the tests. All values are kept on disk.
+var fits = map[string]func(dir string) (config.Config, error){
+	"pictures": pictures,
+	"layers": func(dir string) (config.Config, error) {
+		c, err := pictures(dir)
+		c.Thaw = []string{"last:1"}
+		return c, err
+	},
+	"half": func(dir string) (config.Config, error) {
+		c, err := pictures(dir)
+		c.CachePrecision = "float16"
+		return c, err
+	},
+	"augmented": func(dir string) (config.Config, error) {
+		c, err := pictures(dir)
+		c.Augment, c.CacheVariants = "flip,color:0.3", 3
+		return c, err
+	},
+	"sounds": func(dir string) (config.Config, error) {
+		c := options(dir)
+		return c, errors.Join(fixture.WriteSoundModel(c.Model, 3, 1), fixture.WriteSounds(filepath.Join(dir, "train"), 24, 1), fixture.WriteSounds(filepath.Join(dir, "val"), 9, 2))
+	},
+	"texts": func(dir string) (config.Config, error) {
+		c := options(dir)
+		return c, errors.Join(fixture.WriteTextModel(c.Model, true, 1), fixture.WriteTexts(dir, 60, 2))
+	},
+}
+
+func options(dir string) config.Config {
+	c := config.DefaultConfig()
+	c.Model, c.Data, c.Epochs, c.Cache = filepath.Join(dir, "m.onnx"), dir, 2, "disk"
+	return c
+}
+
+func pictures(dir string) (config.Config, error) {
+	c := options(dir)
+	return c, errors.Join(fixture.WriteModel(c.Model, 3, 1), fixture.WritePictures(filepath.Join(dir, "train"), 120, 3, 1), fixture.WritePictures(filepath.Join(dir, "val"), 90, 3, 2))
+}
+
+// fit fits with helpers, in a cache of its own, and gives the tuned model and the values that were kept.
+func fit(t *testing.T, c config.Config, helpers run.Helpers) (model []byte, kept map[string][]byte) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("PERMAFROST_CACHE", dir)
+	c.Out = filepath.Join(t.TempDir(), "run")
+	s, err := run.PrepareOn(t.Context(), c, run.Sets{Helpers: helpers})
+	must(t, err)
+	must(t, s.Settle(t.Context()))
+	out, err := run.CreateRunDir(c.Out, &s.Config)
+	must(t, err)
+	_, err = s.Fit(t.Context(), out, false)
+	must(t, err)
+	must(t, s.Cache.Close())
+	model, err = os.ReadFile(filepath.Join(c.Out, run.ModelFile))
+	must(t, err)
+	return model, values(t, dir)
+}
+
+// values reads the blocks of values in a cache, by space and key.
+func values(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	out := map[string][]byte{}
+	indexes, err := filepath.Glob(filepath.Join(dir, "v1", "*", "*.index"))
+	must(t, err)
+	for _, name := range indexes {
+		about, err := os.ReadFile(filepath.Join(filepath.Dir(name), "about.json"))
+		must(t, err)
+		if !bytes.Contains(about, []byte(`"kind":"values"`)) {
+			continue
+		}
+		index, err := os.ReadFile(name)
+		must(t, err)
+		pack, err := os.ReadFile(strings.TrimSuffix(name, ".index") + ".pack")
+		must(t, err)
+		for ; len(index) > 0; index = index[56:] { // see package cache
+			at, n := binary.LittleEndian.Uint64(index[32:]), binary.LittleEndian.Uint64(index[40:])
+			out[fmt.Sprintf("%s %x", filepath.Base(filepath.Dir(name)), index[:32])] = pack[at : at+n]
+		}
+	}
+	return out
+}
+
+// TestSame: with workers, to whom everything is sent, each fit has the bits that it has alone, and
+// leaves the same values in the cache under the same keys.
+func TestSame(t *testing.T) {
+	url := server(t)
+	for _, name := range []string{"a", "b"} {
+		worker(t, url, name, func(w *Worker) { w.elsewhere = name == "a" })
+	}
+	for name, write := range fits {
+		t.Run(name, func(t *testing.T) {
+			cfg, err := write(t.TempDir())
+			must(t, err)
+			want, kept := fit(t, cfg, nil)
+			if len(kept) == 0 {
+				t.Fatal("nothing is kept, so the test shows nothing")
+			}
+			c, said := crew(t, url)
+			got, also := fit(t, cfg, c)
+			s := c.Summary()
+			if !bytes.Equal(got, want) || !reflect.DeepEqual(also, kept) {
+				t.Errorf("the model is the same: %v; %d values are kept, alone %d\n%s", bytes.Equal(got, want), len(also), len(kept), said)
+			}
+			if s.Others == 0 || s.Workers == 0 || said.Len() > 0 {
+				t.Errorf("%+v\n%s", s, said)
+			}
+		})
+	}
+}
