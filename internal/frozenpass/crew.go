@@ -25,7 +25,7 @@ type Crew struct {
 	seen  map[string]bool // workers whose values were taken
 
 	// For tests.
-	patient bool // nothing but the first group is computed here unless it must
+	patience time.Duration // for which nothing is computed here, from the beginning of a pass
 }
 
 // Options say where workers are met.
@@ -137,7 +137,7 @@ func (h *helpers) Help(ctx context.Context, p *keep.Pass) keep.Help {
 	count := max(1, min(int(shardSeconds/max(p.Seconds, 1e-6)), examples/leastShards))
 	q := &pass{crew: h.crew, session: h.session, p: p, out: map[string]*shard{}, shards: divide(p, count),
 		came: make(chan *arrival, 4), changed: make(chan struct{}, 1), given: make(chan struct{}, 1)}
-	q.waiting = append(q.waiting, q.shards...)
+	q.waiting, q.held = append(q.waiting, q.shards...), time.Now().Add(h.crew.patience)
 	giving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	q.stop = stop
 	q.ended.Go(func() { q.give(giving) })

@@ -71,12 +71,12 @@ func server(t *testing.T) (url string) {
 	return c.URL()
 }
 
-// crew is one that computes nothing by itself that workers may, and keeps what it says.
+// crew is one that computes nothing by itself for a while, and keeps what it says.
 func crew(t *testing.T, url string) (*Crew, *bytes.Buffer) {
 	t.Helper()
 	said := &bytes.Buffer{}
 	c := New(Options{Cluster: cluster.Options{URL: url, Version: "1", Wait: 10 * time.Second, Lapse: 2 * time.Second}, Group: group, Tell: func(s string) { fmt.Fprintln(said, s) }})
-	c.patient = true
+	c.patience = time.Minute
 	t.Cleanup(c.Close)
 	return c, said
 }
@@ -213,5 +213,102 @@ func TestSame(t *testing.T) {
 				t.Errorf("%+v\n%s", s, said)
 			}
 		})
+	}
+}
+
+// TestKilled kills a worker that has two shards: they are computed by others.
+func TestKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts processes and takes seconds")
+	}
+	cfg, err := pictures(t.TempDir())
+	must(t, err)
+	want, kept := fit(t, cfg, nil)
+	url := server(t)
+	first := process(t, url, "first", "FROZENPASS_TEST_HANG=yes")
+	out, err := first.StdoutPipe()
+	must(t, err)
+	must(t, first.Start())
+	go func() {
+		_, _ = out.Read(make([]byte, 1)) // it has begun
+		_ = first.Process.Kill()
+		second := process(t, url, "second")
+		_ = second.Start()
+	}()
+	c, said := crew(t, url)
+	got, also := fit(t, cfg, c)
+	if !bytes.Equal(got, want) || !reflect.DeepEqual(also, kept) {
+		t.Errorf("the model is the same: %v; %d values are kept, alone %d\n%s", bytes.Equal(got, want), len(also), len(kept), said)
+	}
+	if s := c.Summary(); s.Others == 0 || s.Workers != 1 || !strings.Contains(said.String(), "worker first was lost") {
+		t.Errorf("%+v\n%s", s, said)
+	}
+}
+
+// TestRefused: a worker whose values are wrong, whose version is another, or that sends what is no
+// values changes nothing, and is told.
+func TestRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit func(*Worker)
+		said string
+	}{
+		"wrong values": {func(w *Worker) {
+			w.harm = func(rows [][]byte) {
+				for _, row := range rows {
+					row[0] ^= 1
+				}
+			}
+		}, "worker bad is refused: its values differ"},
+		"too few": {func(w *Worker) { w.harm = func(rows [][]byte) { rows[0] = nil } }, "worker bad sent values that cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, err := pictures(t.TempDir())
+			must(t, err)
+			want, kept := fit(t, cfg, nil)
+			url := server(t)
+			worker(t, url, "bad", c.edit)
+			crew, said := crew(t, url)
+			crew.patience = 3 * time.Second
+			got, also := fit(t, cfg, crew)
+			if !bytes.Equal(got, want) || !reflect.DeepEqual(also, kept) {
+				t.Errorf("the model is the same: %v; %d values are kept, alone %d\n%s", bytes.Equal(got, want), len(also), len(kept), said)
+			}
+			if s := crew.Summary(); s.Others > 0 || !strings.Contains(said.String(), c.said) {
+				t.Errorf("%+v\n%s", s, said)
+			}
+		})
+	}
+}
+
+// TestAlone: without a worker, with a server that goes away, and with workers of another version
+// everything is computed here.
+func TestAlone(t *testing.T) {
+	cfg, err := pictures(t.TempDir())
+	must(t, err)
+	want, kept := fit(t, cfg, nil)
+	url := server(t)
+	other, err := cluster.Open(t.Context(), cluster.Options{URL: url, Version: "2"})
+	must(t, err)
+	defer other.Close()
+	refused := make(chan error, 1)
+	go func() {
+		refused <- work(t.Context(), other, NewWorker(other, group, "other", t.TempDir()), func() {})
+	}()
+	c, said := crew(t, url)
+	c.patience = time.Second
+	got, also := fit(t, cfg, c)
+	if !bytes.Equal(got, want) || !reflect.DeepEqual(also, kept) {
+		t.Errorf("the model is the same: %v; %d values are kept, alone %d", bytes.Equal(got, want), len(also), len(kept))
+	}
+	if s := c.Summary(); s.Others > 0 || !strings.Contains(said.String(), "other has version 2") {
+		t.Errorf("%+v\n%s", s, said)
+	}
+	select {
+	case err := <-refused:
+		if !errors.Is(err, cluster.ErrRefused) {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("a worker of another version stays")
 	}
 }

@@ -25,6 +25,7 @@ type pass struct {
 	p       *keep.Pass
 	c       *cluster.Cluster // of give
 	shards  []*shard
+	held    time.Time // see Crew.patience
 
 	mu      sync.Mutex
 	waiting []*shard
@@ -122,38 +123,35 @@ func (q *pass) take(a *arrival) *keep.Came {
 	return &a.came
 }
 
-// patience is how much longer than it takes here others may take for what they have, before it is
+// slower is how much longer than it takes here others may take for what they have, before it is
 // computed here as well.
-const patience = 4
+const slower = 4
 
 // next gives a shard to compute here. Where all are done, wait is negative; where others compute what
 // is left, it says when to ask again.
 func (q *pass) next(since time.Time) (groups []data.Group, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) > 0 && (!q.crew.patient || time.Since(since) > time.Minute) {
-		s := q.waiting[0]
-		q.waiting = q.waiting[1:]
-		return q.here(s), 0
-	}
-	if len(q.waiting) > 0 {
-		return nil, 100 * time.Millisecond
-	}
-	var oldest *shard
+	held := time.Until(q.held)
+	var oldest *shard // that others have
 	for _, s := range q.out {
 		if !s.done && (oldest == nil || s.began.Before(oldest.began)) {
 			oldest = s
 		}
 	}
-	if oldest == nil {
+	switch {
+	case len(q.waiting) == 0 && oldest == nil:
 		return nil, -1
+	case held > 0:
+		return nil, held
+	case len(q.waiting) > 0:
+		s := q.waiting[0]
+		q.waiting = q.waiting[1:]
+		return q.here(s), 0
 	}
-	grace := time.Second + time.Duration(patience*q.p.Seconds*float64(len(oldest.indices))*float64(time.Second))
-	if q.crew.patient {
-		grace += time.Minute
-	}
-	if late := time.Until(since.Add(grace)); late > 0 {
-		return nil, late
+	grace := time.Second + time.Duration(slower*q.p.Seconds*float64(len(oldest.indices))*float64(time.Second))
+	if early := time.Until(since.Add(grace)); early > 0 {
+		return nil, early
 	}
 	return q.here(oldest), 0
 }

@@ -70,7 +70,7 @@ type worker struct {
 	ready []prepared // the most recently used last
 	// passes of the frozen region over examples of fits and searches are divided among the same workers
 	passes *frozenpass.Worker
-	whole bool       // the last task did not panic
+	whole  bool // the last task did not panic
 }
 
 // prepared is a search whose trials may run.
