@@ -22,7 +22,7 @@ type options struct {
 	beam       int
 	threads    int
 	train, val Data
-	helpers    Helpers
+	helpers    run.Helpers
 	// of a model that was not tuned, see WithPreparation
 	preparation Config
 }
@@ -42,12 +42,17 @@ func WithData(train, val Data) Option {
 }
 
 // Helpers are other processes that compute a part of what the frozen part of a network makes of the
-// examples. Package search has some: search.ShareFrozen.
-type Helpers = run.Helpers
+// examples. search.ShareFrozen returns some; there are no others.
+type Helpers interface {
+	// Close leaves them, after the last call that has them.
+	Close()
+}
 
 // WithHelpers lets other processes compute a part of the frozen values that a fit needs. The result
 // has the same bits, whether they are there or not.
-func WithHelpers(h Helpers) Option { return func(o *options) { o.helpers = h } }
+func WithHelpers(h Helpers) Option {
+	return func(o *options) { o.helpers, _ = h.(run.Helpers) }
+}
 
 // sets fetches what cfg names on the hub, opens the examples of WithData, and records in the
 // configuration that they are given.

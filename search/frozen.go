@@ -4,17 +4,18 @@ import (
 	"context"
 	"time"
 
-	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/cluster"
 	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/frozenpass"
+	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/option"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/trials/workers"
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
 // Sharing divides frozen passes among this process and the workers at a server of NATS, see Work. It is
-// for one fit after the other, from one goroutine at a time.
+// a permafrost.Helpers, for one fit after the other.
 type Sharing struct{ crew *frozenpass.Crew }
 
 // Shared says what came of sharing the frozen passes.
@@ -22,8 +23,8 @@ type Shared struct {
 	Workers  int   // whose values were taken
 	Here     int   // examples that this process computed beside them
 	Others   int   // examples that workers computed
-	Sent     int64 // bytes over the connection
-	Received int64
+	Sent     int64 // bytes of examples
+	Received int64 // bytes of values
 }
 
 // serverAway is how long a fit waits for its server.
@@ -41,7 +42,7 @@ func ShareFrozen(ctx context.Context, n NATS, onNote func(string)) (*Sharing, er
 	if onNote == nil {
 		onNote = func(string) {}
 	}
-	o := n.options()
+	o := at(n)
 	o.Wait = serverAway
 	crew := newCrew(o, onNote)
 	if _, err := crew.Open(ctx); err != nil {
@@ -55,8 +56,8 @@ func newCrew(o cluster.Options, tell func(string)) *frozenpass.Crew {
 	return frozenpass.New(frozenpass.Options{Cluster: o, Group: workers.Group, Tell: tell})
 }
 
-// Helpers returns the workers for permafrost.WithHelpers.
-func (s *Sharing) Helpers() permafrost.Helpers { return s.crew }
+// For is how package permafrost asks for help, see permafrost.WithHelpers.
+func (s *Sharing) For(of *run.Session) keep.Helpers { return s.crew.For(of) }
 
 // Shared says what came of it so far.
 func (s *Sharing) Shared() Shared {

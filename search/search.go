@@ -97,7 +97,7 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 		if tell == nil {
 			tell = func(string) {}
 		}
-		crew := newCrew(w.options(), tell)
+		crew := newCrew(at(w.NATS), tell)
 		defer crew.Close()
 		sets.Helpers = crew
 	}

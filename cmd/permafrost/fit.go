@@ -68,7 +68,7 @@ its optimiser's state, and learning rates that begin again; the best epoch of bo
 	given := bindConfig(fs)
 	config := fs.String("config", "", "`FILE` run.yaml to replay; flags override it")
 	resume := fs.Bool("resume", false, "go on with the run in --out from its last checkpoint")
-	var nats search.NATS
+	var nats permafrost.NATS
 	bindNATS(fs, &nats, "`URL` of a NATS server with JetStream, where permafrost worker computes a part of the frozen values; the result is the same")
 	extend := fs.Int("extend", 0, "`N` epochs to add to the finished run in --out, as a new run beside it")
 	asJSON := jsonFlag(fs)
@@ -109,7 +109,7 @@ type fit struct {
 	given  *configFlags
 	resume bool
 	extend *int // epochs to add; nil: none
-	nats   search.NATS
+	nats   permafrost.NATS
 	cfg    permafrost.Config
 
 	announced bool // the run folder has been named
@@ -219,14 +219,14 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 		fit = permafrost.Resume
 	}
 	opts := []permafrost.Option{permafrost.OnEvent(f.announce), progress(f.cmd)}
-	if f.nats != (search.NATS{}) {
+	if f.nats != (permafrost.NATS{}) {
 		sharing, err := search.ShareFrozen(ctx, f.nats, func(text string) { note(f.cmd, "%s", text) })
 		if err != nil {
 			return nil, err
 		}
 		defer sharing.Close()
 		defer func() { f.tellShared(sharing.Shared()) }()
-		opts = append(opts, permafrost.WithHelpers(sharing.Helpers()))
+		opts = append(opts, permafrost.WithHelpers(sharing))
 	}
 	r, err := fit(ctx, f.cfg, opts...)
 	if errors.Is(err, permafrost.ErrInterrupted) {

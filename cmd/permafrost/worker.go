@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/search"
 )
 
@@ -68,7 +69,7 @@ Worker, fit and search must have the same version of Permafrost and the same kin
 var natsFlags = []string{"nats", "creds", "tlsca", "tlscert", "tlskey"}
 
 // bindNATS defines the flags of a connection, under the names that the tools of NATS have for them.
-func bindNATS(fs *pflag.FlagSet, n *search.NATS, url string) {
+func bindNATS(fs *pflag.FlagSet, n *permafrost.NATS, url string) {
 	fs.StringVar(&n.URL, "nats", "", url)
 	fs.StringVar(&n.Credentials, "creds", "", "credentials `FILE` of NATS; user and password may stand in the URL as well")
 	fs.StringVar(&n.CA, "tlsca", "", "`FILE` of certificates that sign the server's, PEM")

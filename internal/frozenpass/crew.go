@@ -17,7 +17,8 @@ type Crew struct {
 	o Options
 
 	opening sync.Mutex
-	c       *cluster.Cluster // nil before the first pass
+	c       *cluster.Cluster          // nil before the first pass
+	models  map[string]cluster.Digest // that were sent, by their files
 
 	mu    sync.Mutex
 	lines []string // for a person, told by the goroutine of a pass
@@ -39,12 +40,12 @@ type Options struct {
 type Summary struct {
 	Workers      int   // whose values were taken
 	Here, Others int   // examples computed by the command, and by workers
-	Sent, Came   int64 // bytes over the connection
+	Sent, Came   int64 // bytes of examples and of values, as they travelled
 }
 
 // New returns a crew that connects to the cluster when a pass begins.
 func New(o Options) *Crew {
-	c := &Crew{o: o, seen: map[string]bool{}}
+	c := &Crew{o: o, models: map[string]cluster.Digest{}, seen: map[string]bool{}}
 	c.o.Cluster.Event = c.event
 	return c
 }
@@ -77,10 +78,6 @@ func (c *Crew) Summary() Summary {
 	defer c.mu.Unlock()
 	s := c.sum
 	s.Workers = len(c.seen)
-	if c.c != nil {
-		t := c.c.Traffic()
-		s.Sent, s.Came = t.Sent, t.Received
-	}
 	return s
 }
 
@@ -93,6 +90,13 @@ func (c *Crew) event(e cluster.Event) {
 	if e.Text != "" {
 		c.say(e.Text)
 	}
+}
+
+// count adds to the summary.
+func (c *Crew) count(add func(*Summary)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	add(&c.sum)
 }
 
 func (c *Crew) say(line string) {

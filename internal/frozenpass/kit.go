@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/cluster"
 	"github.com/permafrost-ml/permafrost/internal/cluster/tree"
@@ -41,10 +42,10 @@ type kit struct {
 const modelFolder = "model"
 
 // pack puts the kit of a pass into the cluster, and the model.
-func pack(ctx context.Context, c *cluster.Cluster, s *run.Session, p *keep.Pass) (cluster.Digest, error) {
+func (c *Crew) pack(ctx context.Context, s *run.Session, p *keep.Pass) (cluster.Digest, error) {
 	cfg := s.Config
 	cfg.Data, cfg.Val, cfg.Out, cfg.Extends = "", "", "", ""
-	model, err := tree.New(s.ModelFiles(&cfg)...)
+	model, sent, err := c.send(ctx, s.ModelFiles(&cfg))
 	if err != nil {
 		return "", err
 	}
@@ -61,19 +62,32 @@ func pack(ctx context.Context, c *cluster.Cluster, s *run.Session, p *keep.Pass)
 	if err != nil {
 		return "", err
 	}
-	k := kit{Engine: keep.Engine(), Options: string(options), Root: model.Root(), Kind: s.Base.Feed.Kind(), Feed: feedDigest(s.Base),
+	k := kit{Engine: keep.Engine(), Options: string(options), Root: model.Root(), Model: sent, Kind: s.Base.Feed.Kind(), Feed: feedDigest(s.Base),
 		Task: s.Task.Name(), Names: s.Task.Names(), Plan: p.Net.Plan, Half: p.Half != nil}
 	for _, v := range p.At.Points {
 		k.Values = append(k.Values, hex.EncodeToString(v.Sum[:]))
-	}
-	if k.Model, err = model.Send(ctx, c); err != nil {
-		return "", err
 	}
 	b, err := json.Marshal(k)
 	if err != nil {
 		return "", err
 	}
-	return c.Put(ctx, bytes.NewReader(b))
+	return c.c.Put(ctx, bytes.NewReader(b))
+}
+
+// send puts the model's files into the cluster, once: what is sent again is read there and compared.
+func (c *Crew) send(ctx context.Context, files []string) (t tree.Tree, sent cluster.Digest, err error) {
+	if t, err = tree.New(files...); err != nil {
+		return t, "", err
+	}
+	c.opening.Lock()
+	defer c.opening.Unlock()
+	name := strings.Join(files, "\n")
+	if sent = c.models[name]; sent == "" {
+		if sent, err = t.Send(ctx, c.c); err == nil {
+			c.models[name] = sent
+		}
+	}
+	return t, sent, err
 }
 
 func feedDigest(b *split.Base) string {

@@ -159,9 +159,7 @@ func (q *pass) next(since time.Time) (groups []data.Group, wait time.Duration) {
 // here is called with q.mu held.
 func (q *pass) here(s *shard) []data.Group {
 	s.done = true
-	q.crew.mu.Lock()
-	q.crew.sum.Here += len(s.indices)
-	q.crew.mu.Unlock()
+	q.crew.count(func(of *Summary) { of.Here += len(s.indices) })
 	return s.groups
 }
 
@@ -255,7 +253,7 @@ func (q *pass) meet(ctx context.Context) (err error) {
 		}
 		for s := q.last(workers); s != nil; s = q.last(workers) {
 			if kit == "" {
-				if kit, err = pack(reading, q.c, q.session, q.p); err != nil {
+				if kit, err = q.crew.pack(reading, q.session, q.p); err != nil {
 					return err
 				}
 			}
@@ -298,9 +296,11 @@ func (q *pass) submit(ctx context.Context, queue *cluster.Queue, id string, kit 
 	if err != nil {
 		return err
 	}
-	if s.blob, err = q.c.Put(ctx, bytes.NewReader(packed(content))); err != nil {
+	content = packed(content)
+	if s.blob, err = q.c.Put(ctx, bytes.NewReader(content)); err != nil {
 		return err
 	}
+	q.crew.count(func(of *Summary) { of.Sent += int64(len(content)) })
 	body, err := json.Marshal(job{Pass: true, Kit: kit, Shard: s.blob, Refused: refused})
 	if err != nil {
 		return err
@@ -366,6 +366,7 @@ func (q *pass) values(ctx context.Context, r *cluster.Result, s *shard) (rows []
 	b, err := q.c.Uploaded(ctx, q.crew.o.Group, a.Values, int64(size)+int64(size)/64+1<<12)
 	if err == nil {
 		_ = q.c.DropUpload(ctx, q.crew.o.Group, a.Values)
+		q.crew.count(func(of *Summary) { of.Came += int64(len(b)) })
 		b, err = unpacked(b, size)
 	}
 	b, ours := bytes.CutPrefix(b, []byte(s.blob))
