@@ -49,6 +49,10 @@ labels.txt and preprocessor_config.json or tokenizer.json (the same for programs
 not read its metadata), delta.safetensors (what changed, for delta apply), plan.json,
 seal.json (proof that frozen weights are untouched), events.jsonl, checkpoints and
 run.yaml, which replays the run.
+
+--nats divides the pass over the frozen part among this process and permafrost worker on
+other machines, which may come and leave; what trains does so here. The result is the same.
+
 Ctrl-C saves a checkpoint; --resume goes on to the same bits. --extend N goes on from the
 end of a finished run for N more epochs, as a new run in DIR-extended: with its weights and
 its optimiser's state, and learning rates that begin again; the best epoch of both is kept.`,
@@ -60,7 +64,8 @@ its optimiser's state, and learning rates that begin again; the best epoch of bo
   permafrost fit --model resnet.onnx --data photos --thaw head,fisher:0.5%
   permafrost fit --config runs/deeper/run.yaml --seed 2 --out runs/again
   permafrost fit --resume --out runs/deeper
-  permafrost fit --extend 5 --out runs/deeper --lr 1e-4`,
+  permafrost fit --extend 5 --out runs/deeper --lr 1e-4
+  permafrost fit --model vit.onnx --data photos --nats nats://n1:4222`,
 		Args: noArgs(),
 	}
 	fs := cmd.Flags()

@@ -40,6 +40,7 @@ type Options struct {
 type Summary struct {
 	Workers      int   // whose values were taken
 	Here, Others int   // examples computed by the command, and by workers
+	Cached       int   // of those of workers, which they had computed before
 	Sent, Came   int64 // bytes of examples and of values, as they travelled
 }
 

@@ -30,7 +30,11 @@ func TestMain(m *testing.M) {
 		defer cancel()
 		c, err := cluster.Open(ctx, cluster.Options{URL: url, Version: "1"})
 		if err == nil {
-			err = work(ctx, c, NewWorker(c, group, os.Getenv("FROZENPASS_TEST_NAME"), os.TempDir()), func() {
+			w := NewWorker(c, group, os.Getenv("FROZENPASS_TEST_NAME"), os.TempDir())
+			if os.Getenv("FROZENPASS_TEST_KEEP") != "" {
+				w.where = "disk"
+			}
+			err = work(ctx, c, w, func() {
 				if os.Getenv("FROZENPASS_TEST_HANG") != "" {
 					fmt.Println("begun")
 					time.Sleep(time.Minute)
@@ -242,6 +246,25 @@ func TestKilled(t *testing.T) {
 	}
 	if s := c.Summary(); s.Others == 0 || s.Workers != 1 || !strings.Contains(said.String(), "worker first was lost") {
 		t.Errorf("%+v\n%s", s, said)
+	}
+}
+
+// TestCached: what a worker has computed it does not compute again.
+func TestCached(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts processes and takes seconds")
+	}
+	cfg, err := pictures(t.TempDir())
+	must(t, err)
+	cfg.Thaw = []string{"last:1"}
+	url := server(t)
+	must(t, process(t, url, "only", "FROZENPASS_TEST_KEEP=yes").Start())
+	for again := range 2 {
+		c, said := crew(t, url)
+		fit(t, cfg, c)
+		if s := c.Summary(); s.Others == 0 || again == 1 && s.Cached < s.Others*9/10 { // shards differ a little
+			t.Errorf("fit %d: %+v\n%s", again+1, s, said)
+		}
 	}
 }
 

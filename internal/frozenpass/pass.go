@@ -51,7 +51,8 @@ type shard struct {
 // arrival is a shard that came back.
 type arrival struct {
 	*shard
-	came keep.Came
+	came   keep.Came
+	cached int // see answer
 }
 
 // job is the body of a job.
@@ -118,6 +119,7 @@ func (q *pass) take(a *arrival) *keep.Came {
 	a.done = true
 	q.crew.mu.Lock()
 	q.crew.sum.Others += len(a.indices)
+	q.crew.sum.Cached += a.cached
 	q.crew.seen[a.came.Worker] = true
 	q.crew.mu.Unlock()
 	return &a.came
@@ -322,7 +324,7 @@ func (q *pass) read(ctx context.Context, queue *cluster.Queue) error {
 		if s == nil {
 			continue
 		}
-		rows, err := q.values(ctx, &r, s)
+		rows, cached, err := q.values(ctx, &r, s)
 		if err != nil {
 			q.mu.Lock()
 			if !s.done {
@@ -336,7 +338,7 @@ func (q *pass) read(ctx context.Context, queue *cluster.Queue) error {
 			q.crew.say(err.Error())
 		} else {
 			select {
-			case q.came <- &arrival{s, keep.Came{Worker: r.Worker, Indices: s.indices, Rows: rows}}:
+			case q.came <- &arrival{s, keep.Came{Worker: r.Worker, Indices: s.indices, Rows: rows}, cached}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -347,17 +349,17 @@ func (q *pass) read(ctx context.Context, queue *cluster.Queue) error {
 	}
 }
 
-// values reads the values of a shard from its result.
-func (q *pass) values(ctx context.Context, r *cluster.Result, s *shard) (rows [][]byte, err error) {
+// values reads the values of a shard from its result. cached is that of the answer.
+func (q *pass) values(ctx context.Context, r *cluster.Result, s *shard) (rows [][]byte, cached int, err error) {
 	if len(r.Poisoned) > 0 {
-		return nil, fmt.Errorf("a part of the frozen pass was given up after %d attempts, and is computed here; %s", len(r.Poisoned), r.Poisoned[len(r.Poisoned)-1])
+		return nil, 0, fmt.Errorf("a part of the frozen pass was given up after %d attempts, and is computed here; %s", len(r.Poisoned), r.Poisoned[len(r.Poisoned)-1])
 	}
 	var a answer
 	if err := json.Unmarshal(r.Body, &a); err != nil {
-		return nil, fmt.Errorf("worker %s sent a result that cannot be read: %w", r.Worker, err)
+		return nil, 0, fmt.Errorf("worker %s sent a result that cannot be read: %w", r.Worker, err)
 	}
 	if a.Cannot != "" {
-		return nil, fmt.Errorf("%w: worker %s: %s", errCannot, r.Worker, a.Cannot)
+		return nil, 0, fmt.Errorf("%w: worker %s: %s", errCannot, r.Worker, a.Cannot)
 	}
 	size := len(s.blob)
 	for _, i := range s.indices {
@@ -378,13 +380,13 @@ func (q *pass) values(ctx context.Context, r *cluster.Result, s *shard) (rows []
 		err = fmt.Errorf("%d bytes where %d were to come", len(b), size-len(s.blob))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("worker %s sent values that cannot be read: %w", r.Worker, err)
+		return nil, 0, fmt.Errorf("worker %s sent values that cannot be read: %w", r.Worker, err)
 	}
 	for _, i := range s.indices {
 		n := total(q.p.Size(i))
 		rows, b = append(rows, b[:n:n]), b[n:]
 	}
-	return rows, nil
+	return rows, a.Cached, nil
 }
 
 func total(sizes []int) int {

@@ -41,7 +41,9 @@ func (c *Computer) Compute(ctx context.Context, ds *data.Dataset, o Options) (ro
 		return nil, 0, err
 	}
 	t.both = true
-	got, err := e.fill(ctx, func(int) {}, func(seconds float64) { t.persist = t.disk != nil && worthDisk(k.size(c.at), seconds) })
+	got, err := e.fill(ctx, func(int) {}, func(seconds float64) {
+		t.persist = t.disk != nil && (o.Where == "disk" || worthDisk(k.size(c.at), seconds))
+	})
 	if err != nil {
 		return nil, 0, err
 	}
