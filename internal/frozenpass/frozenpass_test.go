@@ -66,6 +66,13 @@ func must(t testing.TB, err error) {
 	}
 }
 
+func needsTime(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes many seconds")
+	}
+}
+
 // server starts a server of NATS.
 func server(t *testing.T) (url string) {
 	t.Helper()
@@ -222,9 +229,7 @@ func TestSame(t *testing.T) {
 
 // TestKilled kills a worker that has two shards: they are computed by others.
 func TestKilled(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts processes and takes seconds")
-	}
+	needsTime(t)
 	cfg, err := pictures(t.TempDir())
 	must(t, err)
 	want, kept := fit(t, cfg, nil)
@@ -251,9 +256,7 @@ func TestKilled(t *testing.T) {
 
 // TestCached: what a worker has computed it does not compute again.
 func TestCached(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts processes and takes seconds")
-	}
+	needsTime(t)
 	cfg, err := pictures(t.TempDir())
 	must(t, err)
 	cfg.Thaw = []string{"last:1"}
@@ -271,6 +274,7 @@ func TestCached(t *testing.T) {
 // TestRefused: a worker whose values are wrong, whose version is another, or that sends what is no
 // values changes nothing, and is told.
 func TestRefused(t *testing.T) {
+	needsTime(t)
 	for name, c := range map[string]struct {
 		edit func(*Worker)
 		said string
@@ -303,9 +307,39 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestAlone: without a worker, with a server that goes away, and with workers of another version
-// everything is computed here.
+// TestServerLost: where the server goes away in the middle, the rest is computed here.
+func TestServerLost(t *testing.T) {
+	needsTime(t)
+	cfg, err := pictures(t.TempDir())
+	must(t, err)
+	want, kept := fit(t, cfg, nil)
+	nats, err := cluster.Open(t.Context(), cluster.Options{Store: t.TempDir(), Listen: "127.0.0.1:0", Version: "1"})
+	must(t, err)
+	lose := sync.OnceFunc(nats.Close)
+	t.Cleanup(lose)
+	url := nats.URL()
+	other, err := cluster.Open(t.Context(), cluster.Options{URL: url, Version: "1", Wait: time.Second})
+	must(t, err)
+	t.Cleanup(other.Close)
+	var ended sync.WaitGroup
+	t.Cleanup(ended.Wait)
+	ended.Go(func() {
+		_ = work(t.Context(), other, NewWorker(other, group, "w", t.TempDir()), lose)
+	})
+	c, said := crew(t, url)
+	c.patience, c.o.Cluster.Wait = 4*time.Second, time.Second
+	got, also := fit(t, cfg, c)
+	if !bytes.Equal(got, want) || !reflect.DeepEqual(also, kept) {
+		t.Errorf("the model is the same: %v; %d values are kept, alone %d\n%s", bytes.Equal(got, want), len(also), len(kept), said)
+	}
+	if !strings.Contains(said.String(), "is computed here alone") {
+		t.Errorf("it is not said:\n%s", said)
+	}
+}
+
+// TestAlone: with workers of another version everything is computed here.
 func TestAlone(t *testing.T) {
+	needsTime(t)
 	cfg, err := pictures(t.TempDir())
 	must(t, err)
 	want, kept := fit(t, cfg, nil)
