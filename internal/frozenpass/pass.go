@@ -30,6 +30,7 @@ type pass struct {
 	mu      sync.Mutex
 	waiting []*shard
 	out     map[string]*shard // given to workers, by job
+	number  int               // of jobs so far
 	refused []string          // workers whose values were wrong
 
 	came    chan *arrival // for Next
@@ -45,12 +46,14 @@ type shard struct {
 	indices []int
 	blob    cluster.Digest // its content, while others may fetch it
 	began   time.Time      // when it was given to others
+	back    bool           // its values are here, for Next
 	done    bool           // it is computed, here or elsewhere
 }
 
 // arrival is a shard that came back.
 type arrival struct {
 	*shard
+	job    string
 	came   keep.Came
 	cached int // see answer
 }
@@ -109,10 +112,12 @@ func (q *pass) Next(ctx context.Context) (here []data.Group, came *keep.Came, er
 func (q *pass) take(a *arrival) *keep.Came {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	delete(q.out, a.job)
 	if a.done {
 		return nil
 	}
 	if slices.Contains(q.refused, a.came.Worker) {
+		a.back = false
 		q.waiting = append([]*shard{a.shard}, q.waiting...)
 		return nil
 	}
@@ -135,6 +140,7 @@ func (q *pass) next(since time.Time) (groups []data.Group, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	held := time.Until(q.held)
+	q.waiting = slices.DeleteFunc(q.waiting, func(s *shard) bool { return s.done })
 	var oldest *shard // that others have
 	for _, s := range q.out {
 		if !s.done && (oldest == nil || s.began.Before(oldest.began)) {
@@ -171,7 +177,7 @@ func (q *pass) Refuse(c *keep.Came) {
 	q.refused = append(q.refused, c.Worker)
 	for _, s := range q.shards {
 		if slices.Equal(s.indices, c.Indices) {
-			s.done = false
+			s.done, s.back = false, false
 			q.waiting = append([]*shard{s}, q.waiting...)
 		}
 	}
@@ -243,7 +249,7 @@ func (q *pass) meet(ctx context.Context) (err error) {
 	}()
 	var kit cluster.Digest
 	workers := 0
-	began, counted, number, warned := time.Now(), time.Time{}, 0, false
+	began, counted, warned := time.Now(), time.Time{}, false
 	for reading.Err() == nil {
 		if time.Since(counted) > counting {
 			all, _ := queue.Workers(reading, answering) // on an error there are none, for a while
@@ -253,14 +259,13 @@ func (q *pass) meet(ctx context.Context) (err error) {
 			warned = true
 			q.crew.say("no worker has come yet: the frozen pass is computed here; permafrost worker joins")
 		}
-		for s := q.last(workers); s != nil; s = q.last(workers) {
+		for id, s := q.last(workers); s != nil; id, s = q.last(workers) {
 			if kit == "" {
 				if kit, err = q.crew.pack(reading, q.session, q.p); err != nil {
 					return err
 				}
 			}
-			number++
-			if err := q.submit(reading, queue, fmt.Sprint(number), kit, salt, s); err != nil {
+			if err := q.submit(reading, queue, id, kit, salt, s); err != nil {
 				return err
 			}
 		}
@@ -276,22 +281,31 @@ func (q *pass) meet(ctx context.Context) (err error) {
 	return context.Cause(reading)
 }
 
-// last takes a shard for others, nil where they have enough.
-func (q *pass) last(workers int) *shard {
+// last takes a shard for others, and names its job; nil where they have enough.
+func (q *pass) last(workers int) (id string, s *shard) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) == 0 || len(q.out) >= twoEach*workers {
-		return nil
+	q.waiting = slices.DeleteFunc(q.waiting, func(s *shard) bool { return s.done })
+	have := 0
+	for _, s := range q.out {
+		if !s.back {
+			have++
+		}
 	}
-	s := q.waiting[len(q.waiting)-1]
+	if len(q.waiting) == 0 || have >= twoEach*workers {
+		return "", nil
+	}
+	s = q.waiting[len(q.waiting)-1]
 	q.waiting = q.waiting[:len(q.waiting)-1]
-	return s
+	q.number++
+	id = fmt.Sprint(q.number)
+	q.out[id], s.began = s, time.Now()
+	return id, s
 }
 
 // submit hands a shard out.
 func (q *pass) submit(ctx context.Context, queue *cluster.Queue, id string, kit cluster.Digest, salt string, s *shard) error {
 	q.mu.Lock()
-	q.out[id], s.began = s, time.Now()
 	refused := slices.Clone(q.refused)
 	q.mu.Unlock()
 	content, err := writeShard(q.p, s.indices, salt)
@@ -318,8 +332,7 @@ func (q *pass) read(ctx context.Context, queue *cluster.Queue) error {
 			return err
 		}
 		q.mu.Lock()
-		s := q.out[r.Job]
-		delete(q.out, r.Job)
+		s := q.out[r.Job] // it stays there until Next has taken it, which else would think that all is done
 		q.mu.Unlock()
 		if s == nil {
 			continue
@@ -327,6 +340,7 @@ func (q *pass) read(ctx context.Context, queue *cluster.Queue) error {
 		rows, cached, err := q.values(ctx, &r, s)
 		if err != nil {
 			q.mu.Lock()
+			delete(q.out, r.Job)
 			if !s.done {
 				q.waiting = append([]*shard{s}, q.waiting...) // it is computed here
 			}
@@ -337,8 +351,11 @@ func (q *pass) read(ctx context.Context, queue *cluster.Queue) error {
 			}
 			q.crew.say(err.Error())
 		} else {
+			q.mu.Lock()
+			s.back = true
+			q.mu.Unlock()
 			select {
-			case q.came <- &arrival{s, keep.Came{Worker: r.Worker, Indices: s.indices, Rows: rows}, cached}:
+			case q.came <- &arrival{s, r.Job, keep.Came{Worker: r.Worker, Indices: s.indices, Rows: rows}, cached}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
