@@ -22,6 +22,7 @@ type options struct {
 	beam       int
 	threads    int
 	train, val Data
+	helpers    run.Helpers
 	// of a model that was not tuned, see WithPreparation
 	preparation Config
 }
@@ -38,6 +39,19 @@ func optionsOf(opts []Option) *options {
 // and Config.Val. If val is zero, val beside train is used, or else a tenth of train is held out.
 func WithData(train, val Data) Option {
 	return func(o *options) { o.train, o.val = train, val }
+}
+
+// Helpers are other processes that compute a part of what the frozen part of a network makes of the
+// examples. search.ShareFrozen returns some; there are no others.
+type Helpers interface {
+	// Close leaves them, after the last call that has them.
+	Close()
+}
+
+// WithHelpers lets other processes compute a part of the frozen values that a fit needs. The result
+// has the same bits, whether they are there or not.
+func WithHelpers(h Helpers) Option {
+	return func(o *options) { o.helpers, _ = h.(run.Helpers) }
 }
 
 // sets fetches what cfg names on the hub, opens the examples of WithData, and records in the
@@ -57,6 +71,7 @@ func (o *options) sets(ctx context.Context, cfg *Config) (s run.Sets, err error)
 			return s, badInput(err)
 		}
 	}
+	s.Helpers = o.helpers
 	if o.loss != nil {
 		s.Loss = o.loss.internal
 	}

@@ -81,7 +81,7 @@ func (o *ClientOptions) work() link.WorkOptions {
 	if err != nil || dir == "off" {
 		dir = filepath.Join(os.TempDir(), "permafrost")
 	}
-	c := o.options()
+	c := at(o.NATS)
 	c.Wait = o.Wait
 	if c.Wait == 0 {
 		c.Wait = 10 * time.Minute

@@ -22,18 +22,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
-// NATS says how a server of NATS is reached.
-type NATS struct {
-	// URL is its address, several of a cluster joined by commas. It may hold user and password.
-	URL string
-	// Credentials is a credentials file of NATS.
-	Credentials string
-	// CA is a file of certificates that sign the server's, Cert and Key this side's own, all in PEM.
-	// Where the federation's own server listens, Cert and Key are that server's.
-	CA, Cert, Key string
-}
+// NATS says how a server is reached. With ServerOptions.Listen, Cert and Key are the server's.
+type NATS = permafrost.NATS
 
-func (n NATS) options() cluster.Options {
+func at(n NATS) cluster.Options {
 	return cluster.Options{URL: n.URL, Credentials: n.Credentials, CA: n.CA, Cert: n.Cert, Key: n.Key}
 }
 
@@ -227,7 +219,7 @@ func (o *ServerOptions) check(cfg *permafrost.Config) error {
 
 // cluster are the options of the connection, with a server whose files are in a folder.
 func (o *ServerOptions) cluster(store string, users []cluster.User) cluster.Options {
-	c := o.options()
+	c := at(o.NATS)
 	c.Lapse = lapse
 	if c.URL == "" {
 		c.Store, c.Listen, c.Users = store, o.Listen, users

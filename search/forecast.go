@@ -6,6 +6,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 )
 
@@ -55,7 +56,10 @@ type Predicted struct {
 // the conditions of Run.
 func DryRun(ctx context.Context, cfg permafrost.Config, o Options) (*Forecast, error) {
 	defer kernel.Use(cfg.Threads)()
-	s, _, err := prepare(ctx, cfg, o)
+	if err := o.check(); err != nil {
+		return nil, failure.BadInput(err)
+	}
+	s, _, err := prepare(ctx, cfg, o, run.Sets{})
 	if err != nil {
 		return nil, failure.BadInput(err)
 	}

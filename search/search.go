@@ -27,6 +27,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/run/page"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 	"github.com/permafrost-ml/permafrost/internal/trials"
@@ -87,7 +88,20 @@ type Options struct {
 // Unusable input is permafrost.ErrBadInput, before anything is written.
 func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error) {
 	defer kernel.Use(cfg.Threads)()
-	s, shown, err := prepare(ctx, cfg, o)
+	if err := o.check(); err != nil {
+		return nil, failure.BadInput(err)
+	}
+	var sets run.Sets
+	if w := o.Workers; w != nil && w.URL != "" { // they compute frozen values for this process too
+		tell := o.OnNote
+		if tell == nil {
+			tell = func(string) {}
+		}
+		crew := newCrew(at(w.NATS), tell)
+		defer crew.Close()
+		sets.Helpers = crew
+	}
+	s, shown, err := prepare(ctx, cfg, o, sets)
 	if err != nil {
 		return nil, failure.BadInput(err)
 	}
@@ -132,11 +146,8 @@ func (o *Options) sinks() (sinks []report.Sink) {
 	return sinks
 }
 
-// prepare reads the options.
-func prepare(ctx context.Context, cfg permafrost.Config, o Options) (*trials.Search, *progress, error) {
-	if err := o.check(); err != nil {
-		return nil, nil, err
-	}
+// prepare reads the options, which have been checked.
+func prepare(ctx context.Context, cfg permafrost.Config, o Options, sets run.Sets) (*trials.Search, *progress, error) {
 	objectives, err := trials.Objectives(o.Objectives)
 	if err != nil {
 		return nil, nil, err
@@ -144,7 +155,7 @@ func prepare(ctx context.Context, cfg permafrost.Config, o Options) (*trials.Sea
 	if err := (*config.Config)(&cfg).Fetch(ctx, o.sinks()...); err != nil {
 		return nil, nil, err
 	}
-	in := trials.Options{Config: config.Config(cfg), Space: o.Space, Trials: o.Trials, Budget: o.Budget, Algorithm: cmp.Or(o.Algorithm, "tpe"), Prior: o.Prior,
+	in := trials.Options{Config: config.Config(cfg), Sets: sets, Space: o.Space, Trials: o.Trials, Budget: o.Budget, Algorithm: cmp.Or(o.Algorithm, "tpe"), Prior: o.Prior,
 		Objectives: objectives, WarmStart: o.WarmStart, Resume: o.Resume, Lag: o.Lag, Async: o.Async}
 	for _, text := range o.First {
 		var p space.Point

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/cluster"
 	"github.com/permafrost-ml/permafrost/internal/failure"
@@ -34,18 +35,10 @@ type Workers struct {
 	OnURL func(url string)
 }
 
-// NATS says how a server is reached.
-type NATS struct {
-	// URL is its address, several of a cluster joined by commas. It may hold user and password.
-	URL string
-	// Credentials is a credentials file of NATS.
-	Credentials string
-	// CA is a file of certificates that sign the server's, Cert and Key this side's own, all in PEM.
-	// With Workers.Listen, Cert and Key are the server's.
-	CA, Cert, Key string
-}
+// NATS says how a server is reached. With Workers.Listen, Cert and Key are the server's.
+type NATS = permafrost.NATS
 
-func (n NATS) options() cluster.Options {
+func at(n NATS) cluster.Options {
 	return cluster.Options{URL: n.URL, Credentials: n.Credentials, CA: n.CA, Cert: n.Cert, Key: n.Key}
 }
 
@@ -60,7 +53,7 @@ const (
 
 // open opens the crew. Store is the folder of the server.
 func (w *Workers) open(ctx context.Context, store string, tell func(string)) (*workers.Crew, error) {
-	o := w.options()
+	o := at(w.NATS)
 	o.Replicas, o.Lapse = w.Replicas, lapse
 	if o.URL == "" {
 		o.Store, o.Listen = store, w.Listen
@@ -180,7 +173,7 @@ func Work(ctx context.Context, o WorkerOptions) error {
 	if err != nil || dir == "off" {
 		dir = filepath.Join(os.TempDir(), "permafrost")
 	}
-	err = workers.Work(ctx, workers.WorkOptions{Cluster: o.options(), Name: o.Name, Threads: o.Threads, Dir: filepath.Join(dir, "searches"), Tell: tell})
+	err = workers.Work(ctx, workers.WorkOptions{Cluster: at(o.NATS), Name: o.Name, Threads: o.Threads, Dir: filepath.Join(dir, "searches"), Tell: tell})
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}

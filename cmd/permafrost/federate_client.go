@@ -10,7 +10,6 @@ import (
 
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/federate"
-	"github.com/permafrost-ml/permafrost/search"
 )
 
 func federateClientCommand() *cobra.Command {
@@ -30,7 +29,7 @@ the other clients learn.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	var o federate.ClientOptions
-	var nats search.NATS
+	var nats permafrost.NATS
 	bindNATS(fs, &nats, "`URL` that the server tells; - reads it from the first line of stdin")
 	fs.StringVar(&o.Data, "data", "", "training examples of this client: `PATH` of a folder of class folders, or of a table")
 	fs.StringVar(&o.Model, "model", "", "pretrained `FILE` that the server has too (default: the server sends it)")
@@ -43,7 +42,7 @@ the other clients learn.`,
 		if err := aboveZero(cmd); err != nil {
 			return err
 		}
-		o.NATS = federate.NATS(nats)
+		o.NATS = nats
 		if o.URL == "-" {
 			b, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), 1<<16))
 			if err != nil {

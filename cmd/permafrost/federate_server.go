@@ -3,8 +3,8 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/federate"
-	"github.com/permafrost-ml/permafrost/search"
 )
 
 func federateServerCommand() *cobra.Command {
@@ -33,7 +33,7 @@ crash. Clients wait for it.`,
 	fs.Lookup("val").Usage = "examples by which the server measures each round, and standardises what a new head reads: `PATH` as for --data of a client"
 	var o federate.Options
 	var so federate.ServerOptions
-	var nats search.NATS
+	var nats permafrost.NATS
 	names := federationFlags(fs, &o)
 	bindNATS(fs, &nats, "`URL` of a NATS server with JetStream, where clients are met (default: a server of this process)")
 	fs.StringVar(&so.Listen, "listen", "", "`ADDR`, host:port, at which this process's own server takes clients, as 0.0.0.0:4222 (default: a free port for this machine only)")
@@ -52,7 +52,7 @@ crash. Clients wait for it.`,
 		if err != nil {
 			return err
 		}
-		so.NATS = federate.NATS(nats)
+		so.NATS = nats
 		so.OnURL = func(client, address string) {
 			if client == "" {
 				note(cmd, "clients join with: permafrost federate client --nats %s --data PATH", address)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/federate"
+	"github.com/permafrost-ml/permafrost/search"
 )
 
 func init() { register(groupTune, fitCommand) }
@@ -48,6 +49,10 @@ labels.txt and preprocessor_config.json or tokenizer.json (the same for programs
 not read its metadata), delta.safetensors (what changed, for delta apply), plan.json,
 seal.json (proof that frozen weights are untouched), events.jsonl, checkpoints and
 run.yaml, which replays the run.
+
+--nats divides the pass over the frozen part among this process and permafrost worker on
+other machines, which may come and leave; what trains does so here. The result is the same.
+
 Ctrl-C saves a checkpoint; --resume goes on to the same bits. --extend N goes on from the
 end of a finished run for N more epochs, as a new run in DIR-extended: with its weights and
 its optimiser's state, and learning rates that begin again; the best epoch of both is kept.`,
@@ -59,7 +64,8 @@ its optimiser's state, and learning rates that begin again; the best epoch of bo
   permafrost fit --model resnet.onnx --data photos --thaw head,fisher:0.5%
   permafrost fit --config runs/deeper/run.yaml --seed 2 --out runs/again
   permafrost fit --resume --out runs/deeper
-  permafrost fit --extend 5 --out runs/deeper --lr 1e-4`,
+  permafrost fit --extend 5 --out runs/deeper --lr 1e-4
+  permafrost fit --model vit.onnx --data photos --nats nats://n1:4222`,
 		Args: noArgs(),
 	}
 	fs := cmd.Flags()
@@ -67,17 +73,20 @@ its optimiser's state, and learning rates that begin again; the best epoch of bo
 	given := bindConfig(fs)
 	config := fs.String("config", "", "`FILE` run.yaml to replay; flags override it")
 	resume := fs.Bool("resume", false, "go on with the run in --out from its last checkpoint")
+	var nats permafrost.NATS
+	bindNATS(fs, &nats, "`URL` of a NATS server with JetStream, where permafrost worker computes a part of the frozen values; the result is the same")
 	extend := fs.Int("extend", 0, "`N` epochs to add to the finished run in --out, as a new run beside it")
 	asJSON := jsonFlag(fs)
 	for _, g := range fitGroups {
 		group(fs, g.heading, g.names...)
 	}
 	group(fs, "Model and data", "config", "resume", "extend")
+	group(fs, "Workers", natsFlags...)
 	group(fs, "Other", "json")
 	completeConfig(cmd)
 	files(cmd, "config", "yaml", "yml")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		f := &fit{cmd: cmd, given: given, resume: *resume}
+		f := &fit{cmd: cmd, given: given, resume: *resume, nats: nats}
 		if fs.Changed("extend") {
 			f.extend = extend
 		}
@@ -105,6 +114,7 @@ type fit struct {
 	given  *configFlags
 	resume bool
 	extend *int // epochs to add; nil: none
+	nats   permafrost.NATS
 	cfg    permafrost.Config
 
 	announced bool // the run folder has been named
@@ -213,7 +223,17 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 	if f.resume {
 		fit = permafrost.Resume
 	}
-	r, err := fit(ctx, f.cfg, permafrost.OnEvent(f.announce), progress(f.cmd))
+	opts := []permafrost.Option{permafrost.OnEvent(f.announce), progress(f.cmd)}
+	if f.nats != (permafrost.NATS{}) {
+		sharing, err := search.ShareFrozen(ctx, f.nats, func(text string) { note(f.cmd, "%s", text) })
+		if err != nil {
+			return nil, err
+		}
+		defer sharing.Close()
+		defer func() { f.tellShared(sharing.Shared()) }()
+		opts = append(opts, permafrost.WithHelpers(sharing))
+	}
+	r, err := fit(ctx, f.cfg, opts...)
 	if errors.Is(err, permafrost.ErrInterrupted) {
 		if _, err := os.Stat(f.cfg.Out); err != nil {
 			return nil, exitError{exitInterrupted, "interrupted before anything was written"}
@@ -224,6 +244,16 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 		return nil, exitError{exitInterrupted, fmt.Sprintf("interrupted; go on with: permafrost fit --resume --out %s", f.cfg.Out)}
 	}
 	return r, err
+}
+
+// tellShared says what workers computed.
+func (f *fit) tellShared(s search.Shared) {
+	if s.Others == 0 {
+		note(f.cmd, "workers computed no frozen values: none was needed, or none came in time")
+		return
+	}
+	note(f.cmd, "%s computed the frozen values of %s, this process those of %s beside them; %s went out, %s came back",
+		counted(s.Workers, "worker"), counted(s.Others, "example"), counted(s.Here, "example"), bytesText(s.Sent), bytesText(s.Received))
 }
 
 // announce says where a run is written as soon as it has started. Before that, nothing has been

@@ -25,7 +25,7 @@ import (
 func searchWith(cmd *cobra.Command, cfg permafrost.Config, o search.Options, w search.Workers, count int) (*search.Result, error) {
 	ctx, cancel := context.WithCancelCause(cmd.Context())
 	defer cancel(nil)
-	if count == 0 && w.NATS == (search.NATS{}) && w.Listen == "" && w.Replicas == 0 {
+	if count == 0 && w.NATS == (permafrost.NATS{}) && w.Listen == "" && w.Replicas == 0 {
 		return search.Run(ctx, cfg, o)
 	}
 	var all *helpers
@@ -62,7 +62,7 @@ type helpers struct {
 }
 
 // startHelpers starts n workers, each with an equal share of the threads.
-func startHelpers(ctx context.Context, n int, cfg permafrost.Config, nats search.NATS, url string, fail context.CancelCauseFunc) *helpers {
+func startHelpers(ctx context.Context, n int, cfg permafrost.Config, nats permafrost.NATS, url string, fail context.CancelCauseFunc) *helpers {
 	h := &helpers{url: url, fail: fail, left: n, env: os.Environ()}
 	h.ctx, h.stop = context.WithCancel(ctx)
 	threads := cmp.Or(cfg.Threads, runtime.GOMAXPROCS(0))

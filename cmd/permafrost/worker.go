@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/search"
 )
 
@@ -18,17 +19,18 @@ func init() { register(groupTune, workerCommand) }
 func workerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "worker --nats URL [--threads N] [--name NAME]",
-		Short: "Run trials of searches that other machines began",
-		Long: `worker runs trials of searches at a NATS server, one at a time, until it is stopped.
-It waits for searches that have not begun. Model and data come to it from the server,
-each content once; it checks every digest, and keeps them for a week after their last use
-below the cache folder (PERMAFROST_CACHE), where frozen activations are kept too.
+		Short: "Compute for searches and fits that other machines began",
+		Long: `worker runs trials of searches at a NATS server, and shards of the frozen pass of fits
+and searches (--nats), one at a time, until it is stopped. It waits for those that have
+not begun. Model and data come to it from the server, each content once; it checks every
+digest, and keeps the files of searches for a week after their last use below the cache
+folder (PERMAFROST_CACHE), where frozen activations are kept too.
 
 Workers may come and leave at any time. One that is stopped with Ctrl-C or SIGTERM gives
-the trial that it has not finished to another. One that is killed or cut off is missed
-after half a minute. The results of a search do not depend on any of this.
+the job that it has not finished to another. One that is killed or cut off is missed
+after half a minute. Results do not depend on any of this.
 
-Worker and search must have the same version of Permafrost and the same kind of processor
+Worker, fit and search must have the same version of Permafrost and the same kind of processor
 (PERMAFROST_CPU names one that all have).`,
 		Example: `  permafrost worker --nats nats://n1:4222,nats://n2:4222 --creds lab.creds`,
 		Args:    noArgs(),
@@ -36,7 +38,7 @@ Worker and search must have the same version of Permafrost and the same kind of 
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	var o search.WorkerOptions
-	bindNATS(fs, &o.NATS, "`URL` of the server where searches meet their workers; - reads it from the first line of stdin, and stops when stdin ends")
+	bindNATS(fs, &o.NATS, "`URL` of the server where searches and fits meet their workers; - reads it from the first line of stdin, and stops when stdin ends")
 	fs.IntVar(&o.Threads, "threads", 0, "`N` threads to use (0: one a core); results do not depend on it")
 	fs.StringVar(&o.Name, "name", "", "`NAME` by which a search tells who ran a trial: letters, digits, - and _ (default: host name and process)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -63,8 +65,11 @@ Worker and search must have the same version of Permafrost and the same kind of 
 	return cmd
 }
 
+// natsFlags are the flags of bindNATS.
+var natsFlags = []string{"nats", "creds", "tlsca", "tlscert", "tlskey"}
+
 // bindNATS defines the flags of a connection, under the names that the tools of NATS have for them.
-func bindNATS(fs *pflag.FlagSet, n *search.NATS, url string) {
+func bindNATS(fs *pflag.FlagSet, n *permafrost.NATS, url string) {
 	fs.StringVar(&n.URL, "nats", "", url)
 	fs.StringVar(&n.Credentials, "creds", "", "credentials `FILE` of NATS; user and password may stand in the URL as well")
 	fs.StringVar(&n.CA, "tlsca", "", "`FILE` of certificates that sign the server's, PEM")

@@ -28,6 +28,10 @@ type Options struct {
 	// processes. Port 0 is a free one, which stays the same when the store is opened again. Empty:
 	// the server is reached inside the process only.
 	Listen string
+	// Flush is how often the embedded server flushes its files to the disk; all that came meanwhile share
+	// one flush. Killing the server then loses nothing, a loss of power what came since the last flush:
+	// it is for a caller whose own log has every result that counts. 0: before each answer.
+	Flush time.Duration
 	// Users are those who may join an embedded server that listens, beside this process; nobody else
 	// may then. Empty: everybody may who has the token of Cluster.URL. The same store may be opened
 	// with other users.
@@ -82,7 +86,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("cluster: %d replicas: NATS takes 1 to 5", o.Replicas)
 	case o.URL == "" && o.Replicas > 1:
 		return o, fmt.Errorf("cluster: %d replicas need as many servers; the embedded one is alone", o.Replicas)
-	case o.Wait < 0 || o.Lapse < 0:
+	case o.Wait < 0 || o.Lapse < 0 || o.Flush < 0:
 		return o, errors.New("cluster: a wait is negative")
 	}
 	if o.Listen != "" {

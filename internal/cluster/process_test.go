@@ -20,7 +20,7 @@ import (
 //
 //	worker       works at CLUSTER_TEST_URL until it is killed
 //	crasher      the same, but dies in every job
-//	coordinator  opens CLUSTER_TEST_STORE, submits CLUSTER_TEST_JOBS jobs and waits
+//	coordinator  opens CLUSTER_TEST_STORE, flushed every CLUSTER_TEST_FLUSH, submits CLUSTER_TEST_JOBS jobs and waits
 //	server       is a NATS server on CLUSTER_TEST_STORE at CLUSTER_TEST_PORT
 func play(role string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -47,6 +47,7 @@ func play(role string) int {
 		}))
 	case "coordinator":
 		opt.Listen = "127.0.0.1:0"
+		opt.Flush, _ = time.ParseDuration(os.Getenv("CLUSTER_TEST_FLUSH"))
 		c, err := Open(ctx, opt)
 		if err != nil {
 			return fail(err)
@@ -196,18 +197,25 @@ func TestPoison(t *testing.T) {
 }
 
 // TestKillCoordinator kills a coordinator with its embedded server in the middle, and opens another.
+// How often the server flushes makes no difference.
 func TestKillCoordinator(t *testing.T) {
 	needsTime(t)
+	for _, flush := range []time.Duration{0, time.Hour} {
+		t.Run(fmt.Sprint("flush ", flush), func(t *testing.T) { killCoordinator(t, flush) })
+	}
+}
+
+func killCoordinator(t *testing.T, flush time.Duration) {
 	store, log := t.TempDir(), filepath.Join(t.TempDir(), "runs")
 	const jobs = 150
-	first, url := startSaying(t, process(t, "coordinator", "CLUSTER_TEST_STORE="+store, "CLUSTER_TEST_JOBS="+strconv.Itoa(jobs)))
+	first, url := startSaying(t, process(t, "coordinator", "CLUSTER_TEST_STORE="+store, "CLUSTER_TEST_JOBS="+strconv.Itoa(jobs), "CLUSTER_TEST_FLUSH="+flush.String()))
 	for _, name := range []string{"a", "b"} {
 		start(t, process(t, "worker", "CLUSTER_TEST_URL="+url, "CLUSTER_TEST_NAME="+name, "CLUSTER_TEST_LOG="+log))
 	}
 	waitFor(t, func() bool { return runsIn(log) > 20 }, "the workers")
 	kill(first)
 	time.Sleep(100 * time.Millisecond)
-	c, events := open(t, Options{Store: store, Listen: "127.0.0.1:0"})
+	c, events := open(t, Options{Store: store, Listen: "127.0.0.1:0", Flush: flush})
 	if c.URL() != url {
 		t.Fatalf("%s after %s", c.URL(), url)
 	}

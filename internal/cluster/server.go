@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -126,7 +127,8 @@ func (a address) write(store string) error {
 	return nil
 }
 
-// freeEvery is how often the server gives the room of what was deleted back to the disk.
+// freeEvery is how often the server gives the room of what was deleted back to the disk, unless it
+// flushes more often.
 const freeEvery = 10 * time.Second
 
 // runServer starts a server and waits until it answers.
@@ -136,8 +138,8 @@ func runServer(opt Options, addr address, t *teller) (*server.Server, error) {
 		DontListen:   opt.Listen == "",
 		JetStream:    true,
 		StoreDir:     opt.Store,
-		SyncAlways:   true,
-		SyncInterval: freeEvery,
+		SyncAlways:   opt.Flush == 0,
+		SyncInterval: cmp.Or(opt.Flush, freeEvery),
 		NoSigs:       true,
 		NoLog:        true,
 		PingInterval: pingEvery,

@@ -16,7 +16,8 @@ import (
 // once, how attempts are numbered, and how the first result wins.
 
 // streamConfigs describes the streams. Results are on the disk before they are acknowledged, where
-// the server is so configured; ours is. A claim may be lost with the power, which costs a number.
+// the server is so configured; ours is, unless Options.Flush says otherwise. A claim may be lost with
+// the power, which costs a number.
 func streamConfigs(replicas int) []jetstream.StreamConfig {
 	var all []jetstream.StreamConfig
 	for _, s := range []struct{ name, word string }{{jobsStream, jobWord}, {claimsStream, claimWord}, {resultsStream, resultWord}, {uploadsStream, uploadWord}} {

@@ -158,6 +158,19 @@ func (d *Dataset) Digest(i int) ([sha256.Size]byte, error) {
 	return sum, err
 }
 
+// File returns the file that example i is prepared from. It is false where there is none that holds
+// nothing else, as of a row of a table.
+func (d *Dataset) File(i int) (content []byte, ok bool, err error) {
+	files, ok := d.source.(interface{ Content(i int) ([]byte, error) })
+	if !ok {
+		return nil, false, nil
+	}
+	if content, err = files.Content(d.at[i]); err != nil {
+		err = fmt.Errorf("data: %s: %w", d.Examples[i].Path, err)
+	}
+	return content, true, err
+}
+
 // Fingerprint identifies the classes and the contents and labels of the examples in order,
 // independent of paths. Datasets with the same fingerprint train alike.
 func (d *Dataset) Fingerprint() ([sha256.Size]byte, error) {

@@ -2,6 +2,7 @@ package data
 
 import (
 	"crypto/sha256"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,6 +28,15 @@ type Setting struct {
 	Kept    Blocks  // keeps prepared data between runs; nil keeps none
 	Trusted func([sha256.Size]byte) bool
 	Varied  bool // these are training examples, which are augmented
+}
+
+// Content returns the file of example i, which is its Digest's.
+func (s Setting) Content(i int) ([]byte, error) {
+	b, _, err := s.Files.Read(i, math.MaxInt)
+	if err != nil {
+		return nil, err
+	}
+	return b, s.Files.Settle(i, sha256.Sum256(b))
 }
 
 // Checker is a Source whose examples may be damaged.

@@ -20,6 +20,8 @@ type Encoder struct {
 	// the cut that the store keeps, even if it is the frontier; nil without a store
 	kept *split.Cut
 
+	helpers Helpers // compute a part of what is missing; nil: none
+
 	before *Encoder // the encoder of the previous plan while this one is being filled; nil: none
 	parts  map[string]*compile.Program
 	half   []bool    // by kept value: rounded from float32 to float16, as in the store; nil: none

@@ -32,6 +32,7 @@ func OpenFeatures(ctx context.Context, net *split.Network, ds *data.Dataset, o O
 		}
 	}
 	e.keeps(at.Types())
+	e.kept = at
 	k := newKeeper(net, outline, &Encoders{Train: e}, &o)
 	if k.shared != nil {
 		k.added.left = k.shared.Budget()

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
@@ -51,25 +52,49 @@ func (e *Encoder) fill(ctx context.Context, progress func(done int), computed fu
 				return f, err
 			}
 		}
-		began := time.Now()
-		for b, err := range e.ds.Loader(e.chunk).Groups(ctx, e.chunks(missing), variant) {
-			if err != nil {
-				return f, err
-			}
-			values, err := e.frozenChunk(ctx, b)
-			if err != nil {
-				return f, err
-			}
-			computed(time.Since(began).Seconds() / float64(len(b.Indices)))
-			for k, i := range b.Indices {
-				e.put(i, variant, values, k, b.Length)
-			}
-			f.misses += len(b.Indices)
-			progress(f.hits + f.near + f.misses)
-			began = time.Now()
+		if err := e.fillMissing(ctx, missing, variant, func(n int) { f.misses += n; progress(f.hits + f.near + f.misses) }, computed); err != nil {
+			return f, err
 		}
 	}
 	return f, nil
+}
+
+// fillMissing computes examples from the inputs. Where there are helpers, the first group is computed
+// here, which tells how long one takes, and the rest is offered to them.
+func (e *Encoder) fillMissing(ctx context.Context, missing []int, variant int, step func(n int), computed func(seconds float64)) error {
+	groups := e.chunks(missing)
+	if e.helpers == nil || len(groups) < 2 {
+		return e.compute(ctx, groups, variant, step, computed)
+	}
+	began := time.Now()
+	if err := e.compute(ctx, groups[:1], variant, step, computed); err != nil {
+		return err
+	}
+	p := &Pass{Net: e.net, Data: e.ds, At: e.kept, Half: e.half, Variant: variant, Groups: groups[1:], Size: e.sizeOf,
+		Seconds: time.Since(began).Seconds() / float64(len(groups[0].Indices))}
+	return e.withHelp(ctx, e.helpers.Help(ctx, p), p, step, computed)
+}
+
+// compute computes groups of examples here, and stores them. Before it stores a group it calls
+// computed with the seconds per example, and afterwards step with the number of examples.
+func (e *Encoder) compute(ctx context.Context, groups []data.Group, variant int, step func(n int), computed func(seconds float64)) error {
+	began := time.Now()
+	for b, err := range e.ds.Loader(e.chunk).Groups(ctx, groups, variant) {
+		if err != nil {
+			return err
+		}
+		values, err := e.frozenChunk(ctx, b)
+		if err != nil {
+			return err
+		}
+		computed(time.Since(began).Seconds() / float64(len(b.Indices)))
+		for k, i := range b.Indices {
+			e.put(i, variant, values, k, b.Length)
+		}
+		step(len(b.Indices))
+		began = time.Now()
+	}
+	return nil
 }
 
 // fillNear computes the missing examples whose nearer values are kept, and returns the others.

@@ -12,12 +12,12 @@ import (
 
 // spaceID names the cache space for a value of examples prepared by pipeline.
 func spaceID(value, pipeline split.Digest, half bool) split.Digest {
-	return sha256.Sum256(fmt.Appendf(nil, "%s %x %x %v", engine(), value, pipeline, half))
+	return sha256.Sum256(fmt.Appendf(nil, "%s %x %x %v", Engine(), value, pipeline, half))
 }
 
-// engine identifies what determines the bits of a result: the program's version and the kernels in
-// use, which round differently.
-func engine() string {
+// Engine identifies what determines the bits of a result: the program's version and the kernels in
+// use, which round differently. Processes of one engine compute the same bits.
+func Engine() string {
 	revision := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {

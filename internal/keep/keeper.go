@@ -192,6 +192,9 @@ func (k *keeper) stores(c *Encoder, kept *split.Cut) (*tiers, error) {
 	if c.half != nil {
 		c.store = &halved{t, c.half}
 	}
+	if !k.o.Private { // others do not have weights that were trained here
+		c.helpers = k.o.Helpers
+	}
 	if k.shared == nil {
 		return t, nil
 	}

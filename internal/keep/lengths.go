@@ -79,12 +79,18 @@ func (e *Encoder) put(i, variant int, values []*tensor.Tensor, k, length int) {
 		e.store.Put(e.slot(i, variant), e.slice(values, k))
 		return
 	}
+	e.store.Put(e.slot(i, variant), e.cutToLength(i, values, k, length))
+}
+
+// cutToLength gives the values of position k of a batch, which holds example i padded to length,
+// without the padding.
+func (e *Encoder) cutToLength(i int, values []*tensor.Tensor, k, length int) [][]byte {
 	row, n := e.room(i), e.ds.Length(i)
 	for j, s := range e.shares {
 		size := s.Bytes(length)
 		s.Recut(row[j], n, values[j].Bytes[k*size:(k+1)*size], length, n)
 	}
-	e.store.Put(e.slot(i, variant), row)
+	return row
 }
 
 // stageAt allocates tensors for the values of n examples, padded to length.

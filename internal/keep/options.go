@@ -22,6 +22,8 @@ type Options struct {
 	Private bool         // frozen weights have been trained: no other run can use what is kept
 	Brief   bool         // kept values would never be reused
 
+	Helpers Helpers // other processes that compute a part of what is missing; nil: none
+
 	room *memoryRoom // what of the budget in memory is left, of several data sets or frontiers; nil: all of it
 
 	Progress func(done, total int) // called with the number of encoded examples

@@ -7,6 +7,12 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
+// Helpers are other processes that compute a part of the frozen values of any session.
+type Helpers interface {
+	// For returns them as helpers of a session.
+	For(s *Session) keep.Helpers
+}
+
 // TakeFrom lets the fit take the frozen values of its examples from those that are kept for more, in
 // which its training and validation examples have the given indices. Where these are of another
 // frontier, it computes its own from them if it can.
@@ -48,6 +54,9 @@ func (s *Session) keepOptions(events *report.Events) keep.Options {
 func (s *Session) KeepOptions() keep.Options {
 	o := s.Config.KeepOptions()
 	o.Shared = s.Cache
+	if s.Helpers != nil {
+		o.Helpers = s.Helpers.For(s)
+	}
 	o.Progress, o.Warn = func(int, int) {}, func(message string) { s.Notes = append(s.Notes, message) }
 	return o
 }

@@ -32,6 +32,7 @@ type Session struct {
 	Net         *split.Network
 	Notes       []string
 	Cache       *cache.Cache // shared between runs; nil: no cache
+	Helpers     Helpers      // other processes that compute frozen values; nil: none
 	Spent       float64      // seconds that choosing the plan, its rate and temperature took; part of Result.Seconds
 	MeasureEach bool         // measure every validation example by itself, for Result.Each
 	Place       []string     // what a fresh head reads where only it trains, as ChoosePlace chose; nil: what is found from the graph
@@ -84,7 +85,7 @@ func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, err
 	if err != nil {
 		return nil, err
 	}
-	s.Cache = shared
+	s.Cache, s.Helpers = shared, sets.Helpers
 	if note != "" {
 		s.Notes = append(s.Notes, note)
 	}

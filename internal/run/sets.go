@@ -7,8 +7,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
-// Sets are examples that a program passes in place of Config.Data and Config.Val, and the loss to
-// minimise on them. The zero value reads those of the configuration.
+// Sets are what a program gives beside a configuration: examples in place of Config.Data and
+// Config.Val, the loss to minimise on them, and helpers. The zero value reads the examples of the
+// configuration.
 type Sets struct {
 	Train, Val data.Place
 	Loss       task.LossFunc // nil: the task's own
@@ -18,6 +19,8 @@ type Sets struct {
 	// Own are the classes that the examples must be of; nil: those that are found, or with option head
 	// keep those of the model.
 	Own *data.Own
+	// Helpers compute a part of the frozen values in other processes; nil: none.
+	Helpers Helpers
 }
 
 // GivenData is the value of Config.Data if the program passes the examples.

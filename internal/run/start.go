@@ -85,6 +85,6 @@ func (s *Session) With(cfg config.Config, tr, val *data.Dataset) (*Session, erro
 	if err != nil {
 		return nil, err
 	}
-	t.Cache = s.Cache
+	t.Cache, t.Helpers = s.Cache, s.Helpers
 	return t, nil
 }

@@ -224,12 +224,12 @@ func (p *Planner) seen(n int) []Result {
 	out := append(p.buffer[:0], p.known...)
 	blind := p.blind(n)
 	for i := range n {
-		rung := p.plan.Rungs.shown(i, n, p.plan.Lag)
+		rung := -1
 		switch {
 		case p.plan.Async:
 			rung = math.MaxInt
-		case blind:
-			rung = -1
+		case !blind:
+			rung = p.plan.Rungs.shown(i, n, p.plan.Lag)
 		}
 		r := p.result(i, rung)
 		r.Trial += len(p.known)

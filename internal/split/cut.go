@@ -141,6 +141,26 @@ func (o *Outline) Cut(values []*ir.Value) *Cut {
 	return c
 }
 
+// Find describes the values with the given digests as a cut, in their order. It is nil where one of
+// them is not among the values before the frontier.
+func (o *Outline) Find(sums []Digest) *Cut {
+	region := o.Graph.Ancestors(o.Frontier...)
+	by := map[Digest]*ir.Value{}
+	for _, v := range o.all {
+		if v != nil && (v.Node == nil || region[v.Node]) {
+			by[o.ids.Of(v)] = v
+		}
+	}
+	var found []*ir.Value
+	for _, d := range sums {
+		if by[d] == nil {
+			return nil
+		}
+		found = append(found, by[d])
+	}
+	return o.Cut(found)
+}
+
 // Work returns the floating-point operations of the frozen region per example.
 func (o *Outline) Work() int64 {
 	need := o.Graph.Ancestors(o.Frontier...)

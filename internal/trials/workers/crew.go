@@ -27,9 +27,13 @@ type Crew struct {
 	woken  chan struct{} // has a place for one, full while something is to be looked at
 }
 
+// flushEvery is how often a server of the search's own flushes. No result counts before the log of the
+// search has it, and a job whose result was lost before that is run again.
+const flushEvery = time.Second
+
 // Options say where the workers of a search meet it.
 type Options struct {
-	Cluster cluster.Options // without Version and Event
+	Cluster cluster.Options // without Version, Event and Flush
 	// Here says that all workers find the model and the data where the search has them.
 	Here bool
 	// Tell is given lines for a person, from the goroutine of the search.
@@ -39,7 +43,7 @@ type Options struct {
 // Open connects to the cluster or starts a server of its own.
 func Open(ctx context.Context, o Options) (*Crew, error) {
 	c := &Crew{tell: o.Tell, here: o.Here, woken: make(chan struct{}, 1)}
-	o.Cluster.Version, o.Cluster.Event = version(), c.event
+	o.Cluster.Version, o.Cluster.Event, o.Cluster.Flush = version(), c.event, flushEvery
 	var err error
 	c.c, err = cluster.Open(ctx, o.Cluster)
 	return c, err

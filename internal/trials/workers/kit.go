@@ -16,8 +16,10 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
 
-// group is the group of workers that run trials.
-const group = "search"
+// Group is the group of workers that run trials.
+const Group = "search"
+
+const group = Group
 
 // kit is what a worker needs for the trials of a search, once.
 type kit struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/cluster"
 	"github.com/permafrost-ml/permafrost/internal/cluster/tree"
 	"github.com/permafrost-ml/permafrost/internal/config"
+	"github.com/permafrost-ml/permafrost/internal/frozenpass"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/trials"
 	tool "github.com/permafrost-ml/permafrost/internal/version"
@@ -38,7 +39,7 @@ type WorkOptions struct {
 	before    func(job string)
 }
 
-// Work runs trials of all searches of a cluster until ctx ends, and returns its error then. It
+// Work runs trials of all searches of a cluster, and shards of frozen passes, until ctx ends, and returns its error then. It
 // errors where the cluster refuses the worker, or is away for long.
 func Work(ctx context.Context, o WorkOptions) error {
 	if err := cluster.CheckName("worker", o.Name); err != nil {
@@ -57,17 +58,19 @@ func Work(ctx context.Context, o WorkOptions) error {
 	defer c.Close()
 	tree.Prune(o.Dir, keepTrees)
 	defer kernel.Use(o.Threads)()
-	w := &worker{o: o, c: c}
+	w := &worker{o: o, c: c, passes: frozenpass.NewWorker(c, group, o.Name, o.Dir)}
 	defer w.drop(0)
 	return c.Work(ctx, group, o.Name, w.run)
 }
 
-// worker runs one task at a time.
+// worker runs one job at a time.
 type worker struct {
 	o     WorkOptions
 	c     *cluster.Cluster
 	ready []prepared // the most recently used last
-	whole bool       // the last task did not panic
+	// passes of the frozen region over examples of fits and searches are divided among the same workers
+	passes *frozenpass.Worker
+	whole  bool // the last task did not panic
 }
 
 // prepared is a search whose trials may run.
@@ -93,6 +96,14 @@ func (w *worker) run(ctx context.Context, j cluster.Job) ([]byte, error) {
 		w.drop(0) // what a panic left is not to be trusted
 	}
 	w.whole = false
+	if frozenpass.Is(j) {
+		result, told, err := w.passes.Run(ctx, j)
+		w.whole = true
+		if told != "" {
+			w.o.Tell(told)
+		}
+		return result, err
+	}
 	of, err := w.task(ctx, j)
 	w.whole = true
 	if err != nil {
