@@ -135,6 +135,7 @@ A first session:
 	quietFlag(root)
 	teach(root)
 	addCommands(root)
+	completeRest(root)
 	explainTopics(root)
 	return root
 }
