@@ -133,27 +133,9 @@ func TestReadmeSession(t *testing.T) {
 	t.Chdir(t.TempDir())
 	succeed(t, "demo", "--out", "story")
 	t.Chdir("story")
-	for _, part := range strings.Split(session, "$ permafrost ")[1:] {
-		command, shown, _ := strings.Cut(part, "\n")
-		o := succeed(t, strings.Fields(command)...)
-		printed := ""
-		for line := range strings.Lines(o.stderr + o.stdout) {
-			if line = shape(line); line != "" && !strings.HasPrefix(line, "note:") {
-				printed += line + "\n"
-			}
-		}
-		want := ""
-		for line := range strings.Lines(shown) {
-			switch line = shape(line); line {
-			case "":
-			case "...":
-				want += "(.*\n)*"
-			default:
-				want += regexp.QuoteMeta(line) + "\n"
-			}
-		}
-		if !regexp.MustCompile("^" + want + "$").MatchString(printed) {
-			t.Errorf("permafrost %s: the README shows\n%s\nand this comes out, without its numbers:\n%s", command, shown, printed)
+	for _, c := range transcript("```\n" + session) {
+		if o := succeed(t, strings.Fields(c.line)[1:]...); !shows(c.shown, o.stderr+o.stdout) {
+			t.Errorf("%s: the README shows\n%s\nand this comes out\n%s%s", c.line, c.shown, o.stderr, o.stdout)
 		}
 	}
 }
