@@ -54,16 +54,19 @@ type shown struct{ line, shown string }
 // fences have none.
 func transcript(page string) (out []shown) {
 	fenced := false
+	begun := 0 // commands before this fence
 	for line := range strings.Lines(page) {
 		switch command, ok := strings.CutPrefix(line, "$ "); {
 		case strings.HasPrefix(line, "```"):
-			fenced = !fenced
-		case fenced && ok:
+			fenced, begun = !fenced, len(out)
+		case !fenced:
+		case ok:
 			out = append(out, shown{line: strings.TrimSpace(command)})
-		case fenced && len(out) > 0 && strings.HasSuffix(out[len(out)-1].line, "\\"):
+		case len(out) == begun: // of a fence without commands
+		case strings.HasSuffix(out[len(out)-1].line, "\\"):
 			c := &out[len(out)-1]
 			c.line = strings.TrimSuffix(c.line, "\\") + strings.TrimSpace(line)
-		case fenced && len(out) > 0:
+		default:
 			out[len(out)-1].shown += line
 		}
 	}
