@@ -131,7 +131,7 @@ var imports = []struct {
 		"github.com/prometheus/client_golang/prometheus github.com/prometheus/client_golang/prometheus/... golang.org/x/net/netutil"},
 	{"serve", ". internal/failure internal/serve internal/config internal/kernel", ""},
 	{"cmd/permafrost", ". search federate serve internal/terminal",
-		"github.com/spf13/cobra github.com/spf13/pflag"},
+		"github.com/spf13/cobra github.com/spf13/cobra/doc github.com/spf13/pflag"},
 }
 
 // TestImports holds every package to the table. Tests may import what they need.

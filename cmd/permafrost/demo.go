@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,8 +37,13 @@ as they are written, which takes a few seconds.
   permafrost demo --seed 2 --out letters
   permafrost demo sounds --out practice
   permafrost demo --json`,
-		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"pictures", "texts", "sounds"},
+		Args: func(cmd *cobra.Command, given []string) error {
+			if len(given) > 0 && !slices.Contains(kinds, given[0]) {
+				return fmt.Errorf("%q: to practise on there are %s", given[0], strings.Join(kinds, ", "))
+			}
+			return cobra.MaximumNArgs(1)(cmd, given)
+		},
+		ValidArgs: kinds,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
@@ -76,6 +83,9 @@ func practise(cmd *cobra.Command, kind string, o permafrost.DemoOptions) error {
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "model       %s\ndata        %s\nnext        permafrost fit --model %s --data %s\n", model, data, model, data)
 	return err
 }
+
+// kinds are what permafrost.Practice has.
+var kinds = []string{"pictures", "texts", "sounds"}
 
 // practice is what permafrost.Practice writes, by kind.
 var practice = map[string]struct{ model, data string }{

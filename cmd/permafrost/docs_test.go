@@ -23,13 +23,18 @@ var spans = regexp.MustCompile("`([^`]+)`")
 // text.
 func docCommands(page, text string) []docCommand {
 	var out []docCommand
-	fenced := false
+	fenced, prompt := false, false
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
 		line, at := lines[i], fmt.Sprintf("%s:%d", page, i+1)
 		if strings.HasPrefix(strings.TrimSpace(line), "```") {
-			fenced = !fenced
+			fenced, prompt = !fenced, false
 			continue
+		}
+		if strings.HasPrefix(line, "$ ") {
+			prompt = true
+		} else if prompt {
+			continue // what a command prints
 		}
 		pieces := []string{line}
 		if fenced || strings.HasPrefix(line, "    ") {
