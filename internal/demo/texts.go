@@ -93,10 +93,11 @@ func writeTexts(ctx context.Context, dir string, seed uint64) error {
 		}
 		return rows
 	}
-	for name, n := range map[string]int{"train.csv": 120, "val.csv": 10} {
-		if err := writeTable(filepath.Join(work, name), about(n)); err != nil {
-			return err
-		}
+	if err := writeTable(filepath.Join(work, "train.csv"), about(120)); err != nil {
+		return err
+	}
+	if err := writeTable(filepath.Join(work, "val.csv"), about(10)); err != nil {
+		return err
 	}
 	for _, part := range []struct {
 		name string
