@@ -66,6 +66,7 @@ func TestJSONAndQuiet(t *testing.T) {
 		{"import", []string{"tiny.safetensors", "--model", "tiny.onnx", "--out", "OUT.onnx"}},
 		{"inspect", []string{"tiny.onnx"}},
 		{"predict", []string{"--model", "run/model.onnx", "photos/val/red/00.png"}},
+		{"push", []string{"run", "--out", "OUT"}},
 		{"rank", []string{"--data", "photos", "tiny.onnx"}},
 		{"report", []string{"run", "run", "--out", "OUT.html"}},
 		{"run", []string{"line.onnx", "--data-set", "case"}},
