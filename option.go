@@ -96,7 +96,7 @@ func (o *options) emit(e report.Event) {
 func (o *options) encoded(done, total int) {
 	o.emit(&report.Encoded{Done: done, Total: total})
 	if done == total {
-		o.emit(&report.CacheEvent{Where: "off"}) // ends the progress bar
+		o.emit(&report.CacheEvent{Where: "off"}) // takes the line that moves away
 	}
 }
 
@@ -121,7 +121,7 @@ func OnEvent(f func(Event)) Option {
 }
 
 // WithProgress shows a run to a person on w: one line for each important event and, if w is a
-// terminal, a bar with rate and remaining time. A writer that is not an *os.File counts as a
+// terminal, one below them that moves, with rate and remaining time. A writer that is not an *os.File counts as a
 // terminal if it has a method Fd() uintptr that returns one.
 func WithProgress(w io.Writer) Option {
 	return func(o *options) {

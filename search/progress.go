@@ -7,13 +7,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/permafrost-ml/permafrost/internal/report"
+	"github.com/permafrost-ml/permafrost/internal/terminal"
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
 
 // progress shows a search to a person. A nil one shows nothing.
 type progress struct {
-	live    *report.Live
+	live    *terminal.Live
 	search  *trials.Search
 	best    *Trial
 	states  map[int]string // of the trials that have ended for good
@@ -21,7 +21,7 @@ type progress struct {
 }
 
 func newProgress(w io.Writer, s *trials.Search) *progress {
-	return &progress{live: report.NewLive(w), search: s, states: map[int]string{}, running: map[int]bool{}}
+	return &progress{live: terminal.NewLive(w), search: s, states: map[int]string{}, running: map[int]bool{}}
 }
 
 // started shows that a task has started.
@@ -37,7 +37,7 @@ func (p *progress) ended(e trials.Entry, t Trial) {
 	if t.State == "done" && (p.best == nil || t.ValAccuracy > p.best.ValAccuracy) {
 		p.best, mark = &t, "  best"
 	}
-	if !p.live.Terminal() || mark != "" {
+	if !p.live.Is() || mark != "" {
 		p.live.Print(fmt.Sprintf("trial %3d  %s  %s  %s%s", t.Number, t.score(), secondsText(t.Seconds), t.OptionsText(), mark))
 	}
 	p.states[e.Trial] = t.State

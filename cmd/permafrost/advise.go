@@ -46,7 +46,7 @@ fit is the predicted time, memory that of training, checkpoint its size.`,
 	fs.SortFlags = false
 	given := bindConfig(fs, append([]string{"model", "pool"}, evidenceFlags...)...)
 	asJSON := jsonFlag(fs)
-	group(fs, "Other", "json")
+	group(fs, other, "json")
 	completeConfig(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := given.config()

@@ -103,6 +103,9 @@ func TestBadInput(t *testing.T) {
 		want []string // pieces of the line
 	}{
 		{fit("--model", "missing.onnx"), []string{"missing.onnx"}},
+		{[]string{"demo", "cats"}, []string{`"cats"`, "pictures, texts, sounds"}},
+		{[]string{"demo", "texts", "--out", "photos"}, []string{"--out photos", "not empty"}},
+		{[]string{"demo", "texts", "--out", "new", "--threads", "2"}, []string{"--threads"}},
 		{[]string{"report"}, []string{"RUN is missing"}},
 		{[]string{"report", "nowhere"}, []string{"no folder nowhere"}},
 		{[]string{"report", "tiny.onnx"}, []string{"tiny.onnx is a file"}},

@@ -43,7 +43,7 @@ accuracy against time; nothing is written otherwise.`,
 	asJSON := jsonFlag(fs)
 	group(fs, "What is compared", "plan", "seeds", "out")
 	grouped()
-	group(fs, "Other", "json")
+	group(fs, other, "json")
 	completeConfig(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := given.config()

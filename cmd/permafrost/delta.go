@@ -30,34 +30,42 @@ for bit. Every run has the delta of its tuned file: delta.safetensors.`,
 		Short:   "Write what TUNED has that BASE has not to DELTA",
 		Example: `  permafrost delta extract mobilenet.onnx runs/mobilenet-photos-1/model.onnx photos.safetensors`,
 		Args:    args("BASE", "TUNED", "DELTA"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := fetch(cmd, &args[0], &args[1]); err != nil {
-				return err
-			}
-			tensors, err := permafrost.ExtractDelta(args[0], args[1], args[2])
-			if err != nil {
-				return err
-			}
-			whole, part := size(args[1]), size(args[2])
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tensors, %s instead of %s\n", args[2], tensors, bytesText(part), bytesText(whole))
+	}
+	extractJSON := jsonFlag(extract.Flags())
+	extract.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := fetch(cmd, &args[0], &args[1]); err != nil {
 			return err
-		},
+		}
+		tensors, err := permafrost.ExtractDelta(args[0], args[1], args[2])
+		if err != nil {
+			return err
+		}
+		whole, part := size(args[1]), size(args[2])
+		if *extractJSON {
+			return printJSON(cmd.OutOrStdout(), map[string]any{"out": args[2], "tensors": tensors, "bytes": part, "tuned_bytes": whole})
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tensors, %s instead of %s\n", args[2], tensors, bytesText(part), bytesText(whole))
+		return err
 	}
 	apply := &cobra.Command{
 		Use:     "apply BASE DELTA TUNED",
 		Short:   "Write the tuned model that DELTA was made from to TUNED",
 		Example: `  permafrost delta apply mobilenet.onnx photos.safetensors tuned.onnx`,
 		Args:    args("BASE", "DELTA", "TUNED"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := fetch(cmd, &args[0], &args[1]); err != nil {
-				return err
-			}
-			if err := permafrost.ApplyDelta(args[0], args[1], args[2]); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[2], bytesText(size(args[2])))
+	}
+	applyJSON := jsonFlag(apply.Flags())
+	apply.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := fetch(cmd, &args[0], &args[1]); err != nil {
 			return err
-		},
+		}
+		if err := permafrost.ApplyDelta(args[0], args[1], args[2]); err != nil {
+			return err
+		}
+		if *applyJSON {
+			return printJSON(cmd.OutOrStdout(), map[string]any{"out": args[2], "bytes": size(args[2])})
+		}
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[2], bytesText(size(args[2])))
+		return err
 	}
 	cmd.AddCommand(extract, apply)
 	return cmd

@@ -42,7 +42,7 @@ crash. Clients wait for it.`,
 	group(fs, "The federation", names...)
 	group(fs, "The connection", "nats", "listen", "client", "creds", "tlsca", "tlscert", "tlskey")
 	grouped()
-	group(fs, "Other", "json")
+	group(fs, other, "json")
 	completeConfig(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := aboveZero(cmd); err != nil {

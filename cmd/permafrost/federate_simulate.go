@@ -37,7 +37,7 @@ a time as there are threads. The examples of --val are the server's.`,
 	group(fs, "The federation", names...)
 	group(fs, "The simulated clients", "clients", "partition", "drop", "malicious", "lie", "client-memory", "secret-noise")
 	grouped()
-	group(fs, "Other", "json")
+	group(fs, other, "json")
 	completeConfig(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := aboveZero(cmd); err != nil {

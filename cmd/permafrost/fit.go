@@ -82,7 +82,7 @@ its optimiser's state, and learning rates that begin again; the best epoch of bo
 	}
 	group(fs, "Model and data", "config", "resume", "extend")
 	group(fs, "Workers", natsFlags...)
-	group(fs, "Other", "json")
+	group(fs, other, "json")
 	completeConfig(cmd)
 	files(cmd, "config", "yaml", "yml")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -115,12 +116,13 @@ func commands(b *strings.Builder, cmd *cobra.Command) {
 	list(map[bool]string{true: "Other:", false: "Commands:"}[len(cmd.Groups()) > 0], "")
 }
 
-// flags lists the flags in their groups, in the order in which the groups first occur.
+// flags lists the flags in their groups, in the order in which the groups first occur, Other last.
 func flags(b *strings.Builder, cmd *cobra.Command) {
 	sets := map[string]*pflag.FlagSet{}
 	var order []string
 	all := cmd.LocalFlags()
 	all.SortFlags = false
+	all.AddFlagSet(cmd.InheritedFlags())
 	all.VisitAll(func(f *pflag.Flag) {
 		if f.DefValue == "[]" {
 			f.DefValue = "" // an empty list needs no words
@@ -128,8 +130,8 @@ func flags(b *strings.Builder, cmd *cobra.Command) {
 		heading := "Flags"
 		if g := f.Annotations[flagGroup]; len(g) > 0 {
 			heading = g[0]
-		} else if f.Name == "help" {
-			heading = "Other"
+		} else if f.Name == "help" || f.Name == "version" {
+			heading = other
 		}
 		if sets[heading] == nil {
 			sets[heading] = pflag.NewFlagSet(heading, pflag.ContinueOnError)
@@ -138,10 +140,16 @@ func flags(b *strings.Builder, cmd *cobra.Command) {
 		}
 		sets[heading].AddFlag(named(f))
 	})
+	if i := slices.Index(order, other); i >= 0 {
+		order = append(slices.Delete(order, i, i+1), other)
+	}
 	for _, heading := range order {
 		fmt.Fprintf(b, "\n%s:\n%s", heading, sets[heading].FlagUsagesWrapped(100))
 	}
 }
+
+// other is the heading that comes last.
+const other = "Other"
 
 // named returns a flag for display: the name of its argument, in backquotes in its help, moves from
 // there to after the flag.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permafrost-ml/permafrost"
+	"github.com/permafrost-ml/permafrost/internal/terminal"
 )
 
 // The options of a fit that inspect accepts: those of the plan, and those that affect its cost.
@@ -34,6 +35,7 @@ Nothing is written and nothing is trained.`,
   permafrost inspect model.onnx --thaw last:2 --freeze kind:norm --batch 16
   permafrost inspect model.onnx --data photos         predict for these data
   permafrost inspect model.onnx --depth 1             the coarse structure
+  permafrost inspect model.onnx --depth 0             every layer
   permafrost inspect model.onnx --passes              the graph before and after compilation`,
 		Args: oneArg("MODEL"),
 	}
@@ -43,7 +45,7 @@ Nothing is written and nothing is trained.`,
 	o := permafrost.InspectOptions{}
 	fs.IntVar(&o.Classes, "classes", 10, "`N` classes of a new head, without --data")
 	fs.IntVar(&o.Examples, "examples", 1000, "`N` training examples to predict for, without --data")
-	depth := fs.Int("depth", 0, "`N` levels of the tree (0: all)")
+	depth := fs.Int("depth", 0, "`N` levels of the tree (0: all; default: all, or where these are many down to blocks)")
 	fast := fs.Bool("no-predict", false, "do not time the model")
 	passes := fs.Bool("passes", false, "print the graph before and after the compiler's passes")
 	asJSON := jsonFlag(fs)
@@ -80,7 +82,11 @@ Nothing is written and nothing is trained.`,
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), in)
 		}
-		return printInspection(cmd.OutOrStdout(), in, *depth)
+		t := tree(in.Layers)
+		if !fs.Changed("depth") && t.rows() > manyRows {
+			t.fold(in.Blocks)
+		}
+		return printInspection(cmd.OutOrStdout(), in, t, *depth)
 	}
 	return cmd
 }
@@ -105,10 +111,15 @@ func printPasses(ctx context.Context, w io.Writer, cfg permafrost.Config, o perm
 	return err
 }
 
-func printInspection(w io.Writer, in *permafrost.Inspection, depth int) error {
+func printInspection(w io.Writer, in *permafrost.Inspection, t *branch, depth int) error {
 	var b strings.Builder
+	to := terminal.Of(w)
+	long := func(format string, args ...any) { fmt.Fprintln(&b, to.Wrap(fmt.Sprintf(format, args...), 12)) }
 	fmt.Fprintf(&b, "%s  %s -> %s  (opset %d%s)\n\n", in.Model, strings.Join(in.Inputs, ", "), strings.Join(in.Outputs, ", "), in.Opset, producer(in))
-	tree(in.Layers).print(&b, in.Model, depth)
+	t.print(&b, to, depth)
+	if t.folded {
+		fmt.Fprintln(&b, to.Faint("folded to blocks; --depth 0 shows every layer"))
+	}
 	fmt.Fprintf(&b, "\nplan        --thaw %s", strings.Join(in.Thaw, ","))
 	if len(in.Freeze) > 0 {
 		fmt.Fprintf(&b, " --freeze %s", strings.Join(in.Freeze, ","))
@@ -119,8 +130,8 @@ func printInspection(w io.Writer, in *permafrost.Inspection, depth int) error {
 	for _, bl := range in.Blocks {
 		names = append(names, bl.Name)
 	}
-	fmt.Fprintf(&b, "blocks      %d, from first:1 to last:1: %s\n", len(names), strings.Join(names, " "))
-	fmt.Fprintf(&b, "frontier    %s\n", list(in.Frontier, 6))
+	long("blocks      %d, from first:1 to last:1: %s", len(names), strings.Join(names, " "))
+	long("frontier    %s", list(in.Frontier, 6))
 	if p := in.Predicted; p != nil {
 		fmt.Fprintf(&b, "\npredicted for %s examples in batches of %d, from runs on this machine:\n", thousands(p.Examples), in.Batch)
 		without := ""
@@ -151,97 +162,4 @@ func producer(in *permafrost.Inspection) string {
 		return ""
 	}
 	return ", " + in.Producer
-}
-
-// branch is a level of the tree of layers.
-type branch struct {
-	name   string
-	params int
-	flops  int64
-	states map[string]bool
-	bare   string // state of layers in which nothing could train
-	op     string // of a leaf
-	below  []*branch
-}
-
-// tree arranges layers by the parts of their names.
-func tree(layers []permafrost.Layer) *branch {
-	root := &branch{states: map[string]bool{}}
-	for _, l := range layers {
-		parts := strings.FieldsFunc(l.Name, func(r rune) bool { return r == '.' })
-		if strings.Contains(l.Name, "/") {
-			parts = []string{l.Name}
-		}
-		at := root
-		at.add(l)
-		for _, p := range parts {
-			at = at.child(p)
-			at.add(l)
-		}
-		at.op = l.Op
-	}
-	return root
-}
-
-// child finds or makes the branch of a name. It looks at the last one first: layers come in order.
-func (b *branch) child(name string) *branch {
-	for i := len(b.below) - 1; i >= 0; i-- {
-		if b.below[i].name == name {
-			return b.below[i]
-		}
-	}
-	c := &branch{name: name, states: map[string]bool{}}
-	b.below = append(b.below, c)
-	return c
-}
-
-func (b *branch) add(l permafrost.Layer) {
-	b.params += l.Params
-	b.flops += l.FLOPs
-	if l.Params == 0 {
-		b.bare = l.State
-	} else {
-		b.states[l.State] = true
-	}
-}
-
-func (b *branch) state() string {
-	for s := range b.states {
-		if len(b.states) == 1 {
-			return s
-		}
-		return "partly"
-	}
-	return b.bare
-}
-
-func (b *branch) print(w io.Writer, title string, depth int) {
-	width := max(len("layer"), b.width(0, depth))
-	fmt.Fprintf(w, "%-*s  %12s  %8s  %-8s  %s\n", width, "layer", "parameters", "FLOPs", "state", "operator")
-	for _, c := range b.below {
-		c.line(w, width, 0, depth)
-	}
-	fmt.Fprintf(w, "%-*s  %12s  %8s  %s\n", width, "total", thousands(b.params), flopsText(b.flops), b.state())
-}
-
-func (b *branch) width(level, depth int) int {
-	n := 2*(level-1) + len(b.name)
-	if depth > 0 && level >= depth {
-		return n
-	}
-	for _, c := range b.below {
-		n = max(n, c.width(level+1, depth))
-	}
-	return n
-}
-
-func (b *branch) line(w io.Writer, width, level, depth int) {
-	line := fmt.Sprintf("%-*s  %12s  %8s  %-8s  %s", width, strings.Repeat("  ", level)+b.name, thousands(b.params), flopsText(b.flops), b.state(), b.op)
-	fmt.Fprintln(w, strings.TrimRight(line, " "))
-	if depth > 0 && level+1 >= depth {
-		return
-	}
-	for _, c := range b.below {
-		c.line(w, width, level+1, depth)
-	}
 }

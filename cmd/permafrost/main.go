@@ -1,7 +1,8 @@
 // Command permafrost fine-tunes pretrained ONNX models by weight freezing.
 //
-// permafrost help lists the commands, permafrost help COMMAND explains one. Results go to stdout
-// and progress to stderr; with --json stdout holds exactly one JSON object. The exit status is 0
+// permafrost help lists the commands, permafrost help COMMAND explains one. Results go to stdout,
+// progress and notes to stderr. With --json stdout holds exactly one JSON object, with --quiet stderr
+// holds nothing but an error. The exit status is 0
 // when the work was done, 1 when a check failed, 2 for bad usage or bad input, and 130 after an
 // interrupt.
 package main
@@ -131,8 +132,10 @@ A first session:
 	root.Version = permafrost.Version
 	root.SetVersionTemplate(versionText())
 	root.SetFlagErrorFunc(unknownFlag)
+	quietFlag(root)
 	teach(root)
 	addCommands(root)
+	completeRest(root)
 	explainTopics(root)
 	return root
 }

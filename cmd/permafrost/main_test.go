@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/fixture"
@@ -19,6 +20,24 @@ import (
 type outcome struct {
 	code           int
 	stdout, stderr string
+}
+
+// lines is output that is read while it is written.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func permafrostRun(t *testing.T, args ...string) outcome {
@@ -304,17 +323,58 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestCompletion asks for completions as a shell does.
 func TestCompletion(t *testing.T) {
 	world(t)
-	for args, want := range map[string]string{
-		"fit --model tiny.onnx --thaw ": "blocks.1.norm.*",
-		"fit --preprocess ":             "inception",
-		"fit --head ":                   "mlp:128",
-		"fi":                            "fit",
+	for _, c := range []struct {
+		args string // what stands on the line; what comes after the last space is completed
+		want string // one of the words
+		not  string // no word begins so
+	}{
+		{"fi", "fit", "inspect"},
+		{"fit --model ", "onnx", ""}, // an extension: the shell finds the files
+		{"fit --model tiny.onnx --thaw ", "blocks.1.norm.*", ""},
+		{"fit --model tiny.onnx --thaw head,blocks.1.n", "head,blocks.1.norm.*", "head,blocks.0"},
+		{"fit --model tiny.onnx --thaw all,!kind:n", "all,!kind:norm", "all,!blocks"},
+		{"fit --model tiny.onnx --freeze !bl", "!blocks.0.conv.*", "!head"},
+		{"fit --model later.onnx --thaw ", "last:1", "blocks"},
+		{"inspect tiny.onnx --thaw bl", "blocks.0.conv.*", "head"},
+		{"bench tiny.onnx --thaw ", "blocks.0.conv.*", ""},
+		{"search --model tiny.onnx --thaw ", "blocks.0.conv.*", ""},
+		{"compare --model tiny.onnx --plan deep=head,bl", "deep=head,blocks.0.conv.*", "deep=head,head"},
+		{"fit --model tiny.onnx --adapter-targets bl", "blocks.0.conv.*", "head"},
+		{"fit --preprocess ", "inception", ""},
+		{"fit --head ", "mlp:128", ""},
+		{"fit --optimizer ", "sgd", ""},
+		{"fit --schedule e", "egeria", ""},
+		{"search --algorithm ", "evolution", ""},
+		{"search --objectives ", "latency_ms", ""},
+		{"search --space ", "yaml", ""},
+		{"federate server --strategy ", "fedprox:0.01", "fedprox:MU"},
+		{"federate simulate --strategy ", "trimmed:0.1", ""},
+		{"federate simulate --partition ", "dirichlet:0.5", ""},
+		{"help sel", "selectors", "preprocess"},
 	} {
-		fields := strings.Split(args, " ")
-		if o := succeed(t, append([]string{"__complete"}, fields...)...); !strings.Contains(o.stdout, want) {
-			t.Errorf("%q completes to %q, want %s among them", args, o.stdout, want)
+		fields := strings.Split(c.args, " ")
+		var words []string
+		for line := range strings.Lines(succeed(t, append([]string{"__complete"}, fields...)...).stdout) {
+			word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			words = append(words, word)
+			if c.not != "" && strings.HasPrefix(word, c.not) {
+				t.Errorf("%q completes to %q", c.args, word)
+			}
+		}
+		if !slices.Contains(words, c.want) {
+			t.Errorf("%q completes to %q, want %q among them", c.args, words, c.want)
+		}
+	}
+}
+
+// TestCompletionScripts: every shell's script is made.
+func TestCompletionScripts(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if o := succeed(t, "completion", shell); !strings.Contains(o.stdout, "permafrost") {
+			t.Errorf("%s: %.80q", shell, o.stdout)
 		}
 	}
 }

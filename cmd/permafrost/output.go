@@ -19,6 +19,19 @@ func jsonFlag(fs *pflag.FlagSet) *bool {
 	return fs.Bool("json", false, "print one JSON object on stdout")
 }
 
+// quietFlag defines --quiet for every command. Progress and notes then go nowhere. What ends the
+// program is still told.
+func quietFlag(root *cobra.Command) {
+	fs := root.PersistentFlags()
+	quiet := fs.Bool("quiet", false, "print the result or an error, and nothing else: no progress, no notes")
+	group(fs, other, "quiet")
+	root.PersistentPreRun = func(*cobra.Command, []string) {
+		if *quiet {
+			root.SetErr(io.Discard)
+		}
+	}
+}
+
 // printJSON prints the one object of --json.
 func printJSON(w io.Writer, v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")

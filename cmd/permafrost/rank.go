@@ -45,7 +45,7 @@ How far the scores order the models alike is shown beside them as Kendall's tau.
 	given := bindConfig(fs, evidenceFlags...)
 	probe := fs.Bool("probe", false, "rank by the held-out accuracy of a linear probe")
 	asJSON := jsonFlag(fs)
-	group(fs, "Other", "json")
+	group(fs, other, "json")
 	completeConfig(cmd)
 	completeModel(cmd)
 	cmd.RunE = func(cmd *cobra.Command, models []string) error {

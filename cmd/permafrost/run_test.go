@@ -9,9 +9,9 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
-// TestRunDataSet compares y = 2x + 1 with what was recorded.
-func TestRunDataSet(t *testing.T) {
-	t.Chdir(t.TempDir())
+// writeLine writes the model y = 2x + 1 to line.onnx.
+func writeLine(t *testing.T) {
+	t.Helper()
 	g := ir.New("line")
 	x := g.AddInput("x", ir.Type{DType: tensor.Float32, Shape: tensor.Shape{-1, 2}})
 	x.Dims = []string{"n", ""}
@@ -28,24 +28,32 @@ func TestRunDataSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, "line.onnx", b)
-	record := func(dir string, in, out *tensor.Tensor) {
-		t.Helper()
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := onnx.WriteTensor(dir+"/input_0.pb", "x", in); err != nil {
-			t.Fatal(err)
-		}
-		if err := onnx.WriteTensor(dir+"/output_0.pb", "y", out); err != nil {
-			t.Fatal(err)
-		}
+}
+
+// recordLine writes an input of line.onnx and what it should give to a folder.
+func recordLine(t *testing.T, dir string, in, out *tensor.Tensor) {
+	t.Helper()
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
 	}
+	if err := onnx.WriteTensor(dir+"/input_0.pb", "x", in); err != nil {
+		t.Fatal(err)
+	}
+	if err := onnx.WriteTensor(dir+"/output_0.pb", "y", out); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRunDataSet compares y = 2x + 1 with what was recorded.
+func TestRunDataSet(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeLine(t)
 	in := tensor.Of([]float32{0, 1, 2, 3}, 2, 2)
-	record("test_data_set_0", in, tensor.Of([]float32{1, 3, 5, 7}, 2, 2))
-	record("wrong", in, tensor.Of([]float32{1, 3, 5, 8}, 2, 2))
-	record("shape", in, tensor.Of([]float32{1, 3, 5, 7}, 4))
-	record("kind", tensor.Of([]int64{0, 1}, 1, 2), tensor.Of([]float32{1, 3}, 1, 2))
-	record("type", in, tensor.Of([]int64{1, 3, 5, 7}, 2, 2))
+	recordLine(t, "test_data_set_0", in, tensor.Of([]float32{1, 3, 5, 7}, 2, 2))
+	recordLine(t, "wrong", in, tensor.Of([]float32{1, 3, 5, 8}, 2, 2))
+	recordLine(t, "shape", in, tensor.Of([]float32{1, 3, 5, 7}, 4))
+	recordLine(t, "kind", tensor.Of([]int64{0, 1}, 1, 2), tensor.Of([]float32{1, 3}, 1, 2))
+	recordLine(t, "type", in, tensor.Of([]int64{1, 3, 5, 7}, 2, 2))
 
 	for _, c := range []struct {
 		args []string

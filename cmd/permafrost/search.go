@@ -71,7 +71,7 @@ and kept, and the work and time of it all.`,
 	group(fs, "The search", "space", "trials", "budget", "algorithm", "prior", "objectives", "enqueue", "warm-start", "resume", "dry-run", "out")
 	grouped()
 	group(fs, "Workers", "workers", "nats", "listen", "lag", "async", "creds", "tlsca", "tlscert", "tlskey", "replicas")
-	group(fs, "Other", "json")
+	group(fs, other, "json")
 	completeConfig(cmd)
 	cmd.AddCommand(searchListCommand(), searchShowCommand())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -49,6 +50,7 @@ docs/serve.md has the requests, limits and metrics.`,
 	fs.DurationVar(&o.Poll, "poll", o.Poll, "`TIME` after which files are looked at again; 0: never")
 	fs.DurationVar(&o.Grace, "grace", o.Grace, "`TIME` that requests in work may take when the server stops")
 	fs.IntVar(&o.Threads, "threads", 0, threadsHelp)
+	asJSON := fs.Bool("json", false, "print the addresses as one JSON object on stdout")
 	given := preparationFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var err error
@@ -96,11 +98,26 @@ docs/serve.md has the requests, limits and metrics.`,
 		if at, err := netip.ParseAddrPort(l.Addr().String()); err == nil && !at.Addr().IsLoopback() {
 			o.Say(fmt.Sprintf("%s can be reached from other machines, and everybody there may ask: serve has no passwords", l.Addr()))
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "http://%s/v2\n", l.Addr())
-		for _, m := range o.Models {
-			fmt.Fprintf(cmd.OutOrStdout(), "  POST /v2/models/%s/infer\n", m.Name)
+		if err := printAddresses(cmd.OutOrStdout(), fmt.Sprintf("http://%s/v2", l.Addr()), o.Models, *asJSON); err != nil {
+			return err
 		}
 		return s.Serve(cmd.Context(), l)
 	}
 	return cmd
+}
+
+// printAddresses prints where the server listens, and where each model answers.
+func printAddresses(w io.Writer, url string, models []serve.Model, asJSON bool) error {
+	infer := map[string]string{}
+	text := url + "\n"
+	for _, m := range models {
+		path := fmt.Sprintf("/models/%s/infer", m.Name)
+		infer[m.Name] = url + path
+		text += fmt.Sprintf("  POST /v2%s\n", path)
+	}
+	if asJSON {
+		return printJSON(w, map[string]any{"url": url, "models": infer})
+	}
+	_, err := io.WriteString(w, text)
+	return err
 }

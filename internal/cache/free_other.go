@@ -1,4 +1,4 @@
-//go:build !unix || openbsd || netbsd || solaris || illumos || aix
+//go:build (!windows && !unix) || openbsd || netbsd || solaris || illumos || aix
 
 package cache
 

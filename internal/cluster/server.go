@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/permafrost-ml/permafrost/internal/atomicfile"
+	"github.com/permafrost-ml/permafrost/internal/filelock"
 )
 
 // embedded is a server in this process.
@@ -51,7 +52,7 @@ func startServer(opt Options, t *teller) (e *embedded, fresh bool, err error) {
 			held.Close()
 		}
 	}()
-	if lock(held) != nil {
+	if mine, err := filelock.Try(held); !mine || err != nil {
 		return nil, false, fmt.Errorf("cluster: store %s is in use by another process: end that one, or give another folder", opt.Store)
 	}
 	addr, err := readAddress(opt)

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/filelock"
 )
 
 // lock waits until this process is the only one to write a blob. The caller calls release.
@@ -17,7 +19,7 @@ func (h *Hub) lock(ctx context.Context, path string) (release func(), err error)
 		return nil, err
 	}
 	for {
-		held, err := tryLock(f)
+		held, err := filelock.Try(f)
 		if held {
 			return func() { f.Close() }, nil
 		}

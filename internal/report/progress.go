@@ -4,26 +4,23 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-
 	"github.com/permafrost-ml/permafrost/internal/task"
+	"github.com/permafrost-ml/permafrost/internal/terminal"
 )
 
 // Progress is the sink that shows a run to a person. It writes one line for each important event
-// and, on a terminal, a bar below them with rate and remaining time.
+// and, on a terminal, a line below them that moves: how far, how fast, how long still.
 type Progress struct {
-	w      io.Writer
-	bars   bool
-	bar    *progressbar.ProgressBar
-	unit   string // what the bar counts
+	live   *terminal.Live
+	bar    *bar   // what moves
+	metric string // of the last epoch
+	params int    // of the model
+	thawed int    // of them
 	epochs int    // planned
 	steps  int    // planned
-	skip   int    // steps done before this process started
 
 	said time.Time   // when the last line of an epoch was written
 	held *EpochEvent // the last epoch, if it has no line yet
@@ -39,18 +36,15 @@ const lineEvery = time.Second
 // lineFrom is the size in bytes from which a downloaded file has a line.
 const lineFrom = 1 << 20
 
-// NewProgress returns a sink that writes to w. It shows a bar if w is a terminal, which is a file
-// or a writer with the Fd of one.
-func NewProgress(w io.Writer) *Progress {
-	f, ok := w.(interface{ Fd() uintptr })
-	return &Progress{w: w, bars: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
-}
+// NewProgress returns a sink that writes to w. It shows the line that moves if w is a terminal, which
+// is a file or a writer with the Fd of one.
+func NewProgress(w io.Writer) *Progress { return &Progress{live: terminal.NewLive(w)} }
 
 // Emit shows e.
 func (p *Progress) Emit(at time.Time, e Event) {
 	switch e := e.(type) {
 	case *RunStart:
-		p.epochs, p.steps, p.skip = e.Epochs, e.Steps, e.Step
+		p.epochs, p.steps = e.Epochs, e.Steps
 		p.said, p.held, p.changed, p.passed = time.Time{}, nil, time.Time{}, 0
 		switch {
 		case e.Over:
@@ -61,9 +55,10 @@ func (p *Progress) Emit(at time.Time, e Event) {
 	case *DataEvent:
 		p.line("%s", dataLine(e))
 	case *PlanEvent:
+		p.params, p.thawed = e.ParamsTotal, e.ParamsThawed
 		p.line("%s", planLine(e))
 	case *Download:
-		p.show("KiB", e.File, int(e.Size>>10), int(e.Done>>10), 0)
+		p.move(at, inMiB, e.File, int(e.Size), int(e.Done))
 		if e.Done == e.Size {
 			if p.endBar(); e.Size >= lineFrom {
 				did := "fetched"
@@ -74,7 +69,7 @@ func (p *Progress) Emit(at time.Time, e Event) {
 			}
 		}
 	case *Encoded:
-		p.show("examples", "frozen part", e.Total, e.Done, 0)
+		p.move(at, inExamples, "frozen part", e.Total, e.Done)
 	case *CacheEvent:
 		p.endBar()
 		if e.Where != "off" {
@@ -85,10 +80,12 @@ func (p *Progress) Emit(at time.Time, e Event) {
 			p.line("frozen part %scomputed for %s examples in %s, %s kept %s", found, Count(e.Near+e.Misses), seconds(e.Seconds), ByteCount(e.Bytes), where(e.Where))
 		}
 	case *StepEvent:
-		what := fmt.Sprintf("epoch %d/%d loss %s", e.Epoch, p.epochs, number(float64(e.Loss), 4))
-		p.show("steps", what, p.steps, e.Step, p.skip)
+		p.train(at, e)
 	case *EpochEvent:
-		p.held = e
+		p.held, p.metric = e, ""
+		if e.Val != nil {
+			p.metric = MetricText(e.Val.Named(), e.Val.Accuracy())
+		}
 		if p.said.IsZero() || e.Epoch == p.epochs || at.Sub(p.said) >= lineEvery {
 			p.said = at
 			p.sayHeld()
@@ -99,6 +96,7 @@ func (p *Progress) Emit(at time.Time, e Event) {
 	case *ChoiceEvent:
 		p.line("%s", e.Text)
 	case *PlanChange:
+		p.thawed = e.ParamsThawed
 		if !p.changed.IsZero() && at.Sub(p.changed) < lineEvery {
 			p.passed++
 			return
@@ -136,45 +134,8 @@ func (p *Progress) sayHeld() {
 	}
 }
 
-// line writes one line, above the bar if there is one.
-func (p *Progress) line(format string, args ...any) {
-	if p.bar != nil {
-		_ = p.bar.Clear()
-	}
-	fmt.Fprintf(p.w, format+"\n", args...)
-}
-
-// show moves the bar, which counts unit, to done of total. Of these, skipped were done before the
-// bar started and do not count for the rate. what is the text in front of it.
-func (p *Progress) show(unit, what string, total, done, skipped int) {
-	if !p.bars || total <= skipped {
-		return
-	}
-	if p.unit != unit {
-		p.endBar()
-		p.unit = unit
-		p.bar = progressbar.NewOptions(total-skipped,
-			progressbar.OptionSetWriter(p.w),
-			progressbar.OptionSetDescription(what),
-			progressbar.OptionSetWidth(20),
-			progressbar.OptionShowCount(),
-			progressbar.OptionShowIts(),
-			progressbar.OptionSetItsString(unit),
-			progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionClearOnFinish(),
-		)
-	} else {
-		p.bar.Describe(what)
-	}
-	_ = p.bar.Set(min(done, total) - skipped)
-}
-
-func (p *Progress) endBar() {
-	if p.bar != nil {
-		_ = p.bar.Clear()
-		p.bar, p.unit = nil, ""
-	}
-}
+// line writes one line, above the one that moves if there is one.
+func (p *Progress) line(format string, args ...any) { p.live.Print(fmt.Sprintf(format, args...)) }
 
 func (p *Progress) epochLine(e *EpochEvent) string {
 	width := len(fmt.Sprint(p.epochs))

@@ -6,30 +6,37 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/terminal"
 )
 
 // showRun is a short run as the fit loop reports it.
 func showRun(p *Progress) {
-	val := sampleMetrics()
+	val, at := sampleMetrics(), noon
 	for _, e := range []Event{
 		&DataEvent{Task: "classify", Classes: []string{"a", "b"}, Train: 1451, Val: 611, Damaged: 3},
 		&PlanEvent{ParamsTotal: 1000000, ParamsThawed: 2500},
 		&Warning{Message: "the batch was made free"},
 		&RunStart{Epochs: 10, Steps: 40},
-		&Encoded{Done: 1000, Total: 2062},
+		&Encoded{Done: 31, Total: 2062},
+		&Encoded{Done: 1031, Total: 2062},
 		&Encoded{Done: 2062, Total: 2062},
 		&CacheEvent{Where: "ram", Misses: 2062, Bytes: 3 << 20, Seconds: 4.25},
 		&EpochStart{Epoch: 1},
-		&StepEvent{Epoch: 1, Step: 1, Loss: 0.5},
-		&StepEvent{Epoch: 1, Step: 2, Loss: 0.4},
+		&StepEvent{Epoch: 1, Step: 1, Loss: 0.5, Examples: 32},
+		&StepEvent{Epoch: 1, Step: 2, Loss: 0.4, Examples: 32},
 		&EpochEvent{Epoch: 1, Step: 4, TrainLoss: 0.45, TrainAccuracy: 0.9, Val: val, Best: true, Seconds: 75, Rate: 19.35},
 		&PlanChange{Epoch: 2, Thawed: []string{"x", "y"}, ParamsThawed: 12345678},
-		&StepEvent{Epoch: 2, Step: 5, Loss: 0.4},
+		&StepEvent{Epoch: 2, Step: 5, Loss: 0.4, Examples: 32},
 		&RunEnd{Status: "interrupted", Epochs: 1, Seconds: 80},
 	} {
-		p.Emit(noon, e)
+		at = at.Add(pause[e.Type()])
+		p.Emit(at, e)
 	}
 }
+
+// pause is the time before an event of a type.
+var pause = map[string]time.Duration{"encoded": time.Second, "step": 5 * time.Second}
 
 const shownRun = `1,451 training and 611 validation examples of 2 classes; 3 damaged files skipped
 training 2,500 of 1,000,000 parameters (0.25%), the rest is frozen
@@ -52,38 +59,60 @@ func TestProgressPlain(t *testing.T) {
 	}
 }
 
-// TestProgressBar: on a terminal the same lines appear, each on a cleared line, with a bar between.
-func TestProgressBar(t *testing.T) {
-	var b strings.Builder
-	showRun(&Progress{w: &b, bars: true})
-	var lines []string
-	bars := 0
-	for l := range strings.Lines(b.String()) {
-		parts := strings.Split(l, "\r")
-		for _, part := range parts[:len(parts)-1] {
-			if strings.Contains(part, "|") {
-				bars++
+// TestProgressMoves: on a terminal the same lines stay, and one moves below them that never is wider
+// than the terminal.
+func TestProgressMoves(t *testing.T) {
+	for _, width := range []int{120, 80, 40, 20} {
+		var b strings.Builder
+		showRun(&Progress{live: terminal.LiveOn(&b, terminal.Fixed(width, false))})
+		var stay, moves []string
+		for l := range strings.Lines(b.String()) {
+			parts := strings.Split(strings.ReplaceAll(l, "\x1b[K", ""), "\r")
+			if strings.HasSuffix(l, "\n") {
+				stay, parts = append(stay, parts[len(parts)-1]), parts[:len(parts)-1]
+			}
+			moves = append(moves, parts...)
+		}
+		if got := strings.Join(stay, ""); got != shownRun {
+			t.Errorf("%d columns: %q, want %q", width, got, shownRun)
+		}
+		for _, m := range moves {
+			if n := terminal.Columns(m); n >= width {
+				t.Errorf("%d columns: %q has %d", width, m, n)
 			}
 		}
-		if last := parts[len(parts)-1]; last != "" {
-			lines = append(lines, last)
+		for _, want := range map[int][]string{
+			120: {"frozen part  ━━━━━━━━────────   50%  0:02 left  1,000 examples/s", "epoch 2/10  ━━──────────────   12%  loss 0.400  accuracy 66.7%  1:28 left  6.40 examples/s"},
+			80:  {"epoch 1/10  ────────────────    2%  loss 0.500  99.8% frozen", "epoch 2/10  ━━──────────────   12%  loss 0.400  accuracy 66.7%  1:28 left"},
+			40:  {"epoch 2/10   12%  loss 0.400  1:28 left"},
+			20:  {"epoch 2/10"},
+		}[width] {
+			if !slices.Contains(moves, want) {
+				t.Errorf("%d columns: no %q in %q", width, want, moves)
+			}
 		}
-	}
-	if got := strings.Join(lines, ""); got != shownRun {
-		t.Errorf("lines:\n%q\nwant:\n%q", got, shownRun)
-	}
-	if bars == 0 || !strings.Contains(b.String(), "epoch 1/10 loss 0.500") {
-		t.Errorf("no bar in %q", b.String())
 	}
 }
 
+// TestProgressResumed: the share counts the steps that were done before, the rate does not.
 func TestProgressResumed(t *testing.T) {
 	var b strings.Builder
-	p := &Progress{w: &b, bars: true}
+	p := &Progress{live: terminal.LiveOn(&b, terminal.Fixed(100, true))}
 	p.Emit(noon, &RunStart{Epochs: 10, Steps: 40, Resumed: true, Epoch: 6, Step: 20})
-	p.Emit(noon, &StepEvent{Epoch: 6, Step: 30})
-	if !strings.Contains(b.String(), "going on at epoch 6 of 10") || !strings.Contains(b.String(), "(10/20") {
-		t.Errorf("%q", b.String())
+	p.Emit(noon, &StepEvent{Epoch: 6, Step: 29, Examples: 8})
+	p.Emit(noon.Add(time.Second), &StepEvent{Epoch: 6, Step: 30, Examples: 8})
+	for _, want := range []string{"going on at epoch 6 of 10", " 75%  ", "0:10 left", "8.00 examples/s", "\x1b[33m━━━━━━━━━━━━\x1b[m\x1b[36m────\x1b[m"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in %q", want, b.String())
+		}
+	}
+}
+
+func TestClock(t *testing.T) {
+	for v, want := range map[float64]string{0: "0:00", 6.2: "0:07", 750: "12:30", 3900: "1:05:00", 1e12: "99:59:59"} {
+		if got := clock(v); got != want {
+			t.Errorf("clock(%g) is %q, want %q", v, got, want)
+		}
 	}
 }
 
@@ -101,7 +130,7 @@ func TestProgressOfFastEpochs(t *testing.T) {
 		{1, 1, time.Millisecond, []string{"1/1"}},
 	} {
 		var b strings.Builder
-		p := &Progress{w: &b}
+		p := NewProgress(&b)
 		p.Emit(noon, &RunStart{Epochs: c.epochs, Steps: c.epochs, Epoch: 1})
 		for i := range c.ended {
 			p.Emit(noon.Add(time.Duration(i)*c.gap), &EpochEvent{Epoch: i + 1, Val: sampleMetrics()})
@@ -122,7 +151,7 @@ func TestProgressOfFastEpochs(t *testing.T) {
 // TestProgressOfManyPlanChanges: one line a second, with the number of those passed over.
 func TestProgressOfManyPlanChanges(t *testing.T) {
 	var b strings.Builder
-	p := &Progress{w: &b}
+	p := NewProgress(&b)
 	for i := range 5 {
 		p.Emit(noon.Add(time.Duration(i)*400*time.Millisecond), &PlanChange{Epoch: i + 1, ParamsThawed: 7})
 	}
@@ -150,7 +179,7 @@ func TestProgressSaysWhatIsSo(t *testing.T) {
 		{&RunEnd{Status: "done", Seconds: 0.99}, "done in 1.0 s"},
 	} {
 		var b strings.Builder
-		(&Progress{w: &b}).Emit(noon, c.e)
+		NewProgress(&b).Emit(noon, c.e)
 		if strings.TrimSpace(b.String()) != c.want {
 			t.Errorf("%+v: %q, want %q", c.e, b.String(), c.want)
 		}

@@ -17,7 +17,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/demo"
 	"github.com/permafrost-ml/permafrost/internal/report"
-	"github.com/permafrost-ml/permafrost/internal/run"
 )
 
 func main() {
@@ -45,9 +44,7 @@ func pretrain(ctx context.Context, out string, each, epochs int, rate float64) e
 	cfg := config.DefaultConfig()
 	cfg.Model, cfg.Data = filepath.Join(dir, "untrained.onnx"), filepath.Join(dir, "latin")
 	cfg.Preprocess = "unit"
-	cfg.Thaw, cfg.Head, cfg.Keep = []string{"all"}, "keep", "last"
 	cfg.Seed, cfg.Epochs, cfg.Batch, cfg.LR, cfg.Warmup = seed, epochs, 64, rate, 0.1
-	cfg.Cache = "ram"
 	if err := demo.Latin.Write(filepath.Join(cfg.Data, "train"), "train", seed, each); err != nil {
 		return err
 	}
@@ -61,20 +58,5 @@ func pretrain(ctx context.Context, out string, each, epochs int, rate float64) e
 	if err := os.WriteFile(cfg.Model, model, 0o666); err != nil {
 		return err
 	}
-	s, err := run.Prepare(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	folder, err := run.CreateRunDir(filepath.Join(dir, "run"), &s.Config)
-	if err != nil {
-		return err
-	}
-	if _, err := s.Fit(ctx, folder, false, report.NewProgress(os.Stderr)); err != nil {
-		return err
-	}
-	b, err := os.ReadFile(folder.File(run.ModelFile))
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(out, b, 0o666)
+	return demo.Pretrain(ctx, cfg, out, report.NewProgress(os.Stderr))
 }

@@ -1,6 +1,6 @@
 //go:build unix && !solaris && !illumos && !aix
 
-package hub
+package filelock
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLock takes the lock on f, which ends when f is closed or the process ends. It is the lock that
-// huggingface_hub takes.
-func tryLock(f *os.File) (bool, error) {
+// Try takes the lock on f, or reports that another has it. The lock ends when f is closed or the
+// process ends. It is the one that huggingface_hub takes.
+func Try(f *os.File) (bool, error) {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
