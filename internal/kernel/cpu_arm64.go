@@ -1,0 +1,20 @@
+//go:build !noasm
+
+package kernel
+
+import features "golang.org/x/sys/cpu"
+
+// levels lists the sets of kernels that this processor has, plainest first.
+func levels() []level {
+	if !features.ARM64.HasASIMD {
+		return []level{genericLevel}
+	}
+	return []level{genericLevel, neonLevel}
+}
+
+var neonLevel = level{
+	name: "neon", mr: 6, nr: 16, tile: tileNEON,
+	depthwise: depthwiseGo, depthwiseGrad: depthwiseGradGo, transpose: transposeGo, edges: true,
+	winoInput: winoInputGo, winoOutput: winoOutputGo,
+	peak: peakNEON, peakFLOPs: 2 * 24 * 4,
+}
