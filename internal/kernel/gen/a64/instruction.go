@@ -90,6 +90,11 @@ func (f *Func) Zero(r *Reg, label string) {
 	f.body = append(f.body, instruction{text: "CBZ R{0}, " + label, target: label, ops: []operand{use(r)}})
 }
 
+// NotZero goes to a label if r is not 0.
+func (f *Func) NotZero(r *Reg, label string) {
+	f.body = append(f.body, instruction{text: "CBNZ R{0}, " + label, target: label, ops: []operand{use(r)}})
+}
+
 // General registers.
 
 // Param loads a parameter, "n", or a part of a slice, "x_base" or "x_len".
