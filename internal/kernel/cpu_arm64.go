@@ -14,7 +14,8 @@ func levels() []level {
 
 var neonLevel = level{
 	name: "neon", mr: 6, nr: 16, tile: tileNEON,
-	depthwise: depthwiseGo, depthwiseGrad: depthwiseGradGo, transpose: transposeGo, edges: true,
+	depthwise: depthwiseNEON, depthwiseGrad: depthwiseGradNEON, transpose: transposeGo, edges: true,
+	sliding:   slidingNEON,
 	winoInput: winoInputGo, winoOutput: winoOutputGo,
 	peak: peakNEON, peakFLOPs: 2 * 24 * 4,
 }

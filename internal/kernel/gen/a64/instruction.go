@@ -95,6 +95,11 @@ func (f *Func) NotZero(r *Reg, label string) {
 	f.body = append(f.body, instruction{text: "CBNZ R{0}, " + label, target: label, ops: []operand{use(r)}})
 }
 
+// BitZero goes to a label if a bit of r is 0.
+func (f *Func) BitZero(r *Reg, bit int, label string) {
+	f.body = append(f.body, instruction{text: fmt.Sprintf("TBZ $%d, R{0}, %s", bit, label), target: label, ops: []operand{use(r)}})
+}
+
 // General registers.
 
 // Param loads a parameter, "n", or a part of a slice, "x_base" or "x_len".
@@ -157,10 +162,10 @@ func (f *Func) LoadByte(p *Reg, off int) *Reg {
 	return r
 }
 
-// LoadHalf is the two bytes at p+off.
-func (f *Func) LoadHalf(p *Reg, off int) *Reg {
+// LoadWord is the four bytes at p+off.
+func (f *Func) LoadWord(p *Reg, off int) *Reg {
 	r := f.X()
-	f.plain(fmt.Sprintf("MOVHU %d(R{1}), R{0}", off), def(r), use(p))
+	f.plain(fmt.Sprintf("MOVWU %d(R{1}), R{0}", off), def(r), use(p))
 	return r
 }
 
