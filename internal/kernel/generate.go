@@ -9,3 +9,4 @@ package kernel
 //go:generate go run -C gen ./tile -arch arm64 -out ../tile_arm64.s -stubs ../tile_stubs_arm64.go -pkg kernel
 //go:generate go run -C gen ./peak -arch arm64 -out ../peak_arm64.s -stubs ../peak_stubs_arm64.go -pkg kernel
 //go:generate go run -C gen ./depthwise -arch arm64 -out ../depthwise_arm64.s -stubs ../depthwise_stubs_arm64.go -pkg kernel
+//go:generate go run -C gen ./winograd -arch arm64 -out ../winograd_arm64.s -stubs ../winograd_stubs_arm64.go -pkg kernel

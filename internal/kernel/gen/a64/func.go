@@ -83,11 +83,12 @@ func (f *Func) layout(list *ast.FieldList) {
 	}
 }
 
-// Frame reserves bytes on the stack and returns a register that points to them.
+// Frame reserves bytes on the stack and returns a register that points to them. The word below them
+// holds the return address.
 func (f *Func) Frame(bytes int) *Reg {
 	f.frame = bytes
 	r := f.X()
-	f.head = append(f.head, instruction{text: "MOVD RSP, R{0}", ops: []operand{def(r)}})
+	f.head = append(f.head, instruction{text: "ADD $8, RSP, R{0}", ops: []operand{def(r)}})
 	return r
 }
 
