@@ -14,7 +14,7 @@ func levels() []level {
 
 var neonLevel = level{
 	name: "neon", mr: 6, nr: 16, tile: tileNEON,
-	depthwise: depthwiseNEON, depthwiseGrad: depthwiseGradNEON, transpose: transposeGo, edges: true,
+	depthwise: depthwiseNEON, depthwiseGrad: depthwiseGradNEON, transpose: transposeVector4, edges: true,
 	sliding:   slidingNEON,
 	winoInput: winoInputVector4, winoOutput: winoOutputVector4,
 	peak: peakNEON, peakFLOPs: 2 * 24 * 4,
