@@ -31,32 +31,34 @@ TEXT ·peakNEON(SB), NOSPLIT, $0-8
 	VMOVI $0, V21.B16
 	VMOVI $0, V22.B16
 	VMOVI $0, V23.B16
+	VMOVI $0, V24.B16
+	VMOVI $0, V25.B16
 	PCALIGN $32
 loop:
-	VFMLA V0.S4, V0.S4, V0.S4
-	VFMLA V1.S4, V1.S4, V1.S4
-	VFMLA V2.S4, V2.S4, V2.S4
-	VFMLA V3.S4, V3.S4, V3.S4
-	VFMLA V4.S4, V4.S4, V4.S4
-	VFMLA V5.S4, V5.S4, V5.S4
-	VFMLA V6.S4, V6.S4, V6.S4
-	VFMLA V7.S4, V7.S4, V7.S4
-	VFMLA V8.S4, V8.S4, V8.S4
-	VFMLA V9.S4, V9.S4, V9.S4
-	VFMLA V10.S4, V10.S4, V10.S4
-	VFMLA V11.S4, V11.S4, V11.S4
-	VFMLA V12.S4, V12.S4, V12.S4
-	VFMLA V13.S4, V13.S4, V13.S4
-	VFMLA V14.S4, V14.S4, V14.S4
-	VFMLA V15.S4, V15.S4, V15.S4
-	VFMLA V16.S4, V16.S4, V16.S4
-	VFMLA V17.S4, V17.S4, V17.S4
-	VFMLA V18.S4, V18.S4, V18.S4
-	VFMLA V19.S4, V19.S4, V19.S4
-	VFMLA V20.S4, V20.S4, V20.S4
-	VFMLA V21.S4, V21.S4, V21.S4
-	VFMLA V22.S4, V22.S4, V22.S4
-	VFMLA V23.S4, V23.S4, V23.S4
+	WORD $0x4f991300 // fmla v0.4s, v24.4s, v25.s[0]
+	WORD $0x4f991301 // fmla v1.4s, v24.4s, v25.s[0]
+	WORD $0x4f991302 // fmla v2.4s, v24.4s, v25.s[0]
+	WORD $0x4f991303 // fmla v3.4s, v24.4s, v25.s[0]
+	WORD $0x4f991304 // fmla v4.4s, v24.4s, v25.s[0]
+	WORD $0x4f991305 // fmla v5.4s, v24.4s, v25.s[0]
+	WORD $0x4f991306 // fmla v6.4s, v24.4s, v25.s[0]
+	WORD $0x4f991307 // fmla v7.4s, v24.4s, v25.s[0]
+	WORD $0x4f991308 // fmla v8.4s, v24.4s, v25.s[0]
+	WORD $0x4f991309 // fmla v9.4s, v24.4s, v25.s[0]
+	WORD $0x4f99130a // fmla v10.4s, v24.4s, v25.s[0]
+	WORD $0x4f99130b // fmla v11.4s, v24.4s, v25.s[0]
+	WORD $0x4f99130c // fmla v12.4s, v24.4s, v25.s[0]
+	WORD $0x4f99130d // fmla v13.4s, v24.4s, v25.s[0]
+	WORD $0x4f99130e // fmla v14.4s, v24.4s, v25.s[0]
+	WORD $0x4f99130f // fmla v15.4s, v24.4s, v25.s[0]
+	WORD $0x4f991310 // fmla v16.4s, v24.4s, v25.s[0]
+	WORD $0x4f991311 // fmla v17.4s, v24.4s, v25.s[0]
+	WORD $0x4f991312 // fmla v18.4s, v24.4s, v25.s[0]
+	WORD $0x4f991313 // fmla v19.4s, v24.4s, v25.s[0]
+	WORD $0x4f991314 // fmla v20.4s, v24.4s, v25.s[0]
+	WORD $0x4f991315 // fmla v21.4s, v24.4s, v25.s[0]
+	WORD $0x4f991316 // fmla v22.4s, v24.4s, v25.s[0]
+	WORD $0x4f991317 // fmla v23.4s, v24.4s, v25.s[0]
 	SUBS $1, R0, R0
 	BNE loop
 	RET

@@ -58,10 +58,13 @@ func neon() {
 		acc = append(acc, f.V())
 		f.Clear(acc[len(acc)-1])
 	}
+	x, y := f.V(), f.V()
+	f.Clear(x)
+	f.Clear(y)
 	f.Align()
 	f.Label("loop")
 	for _, r := range acc {
-		f.FMla(r, r, r)
+		f.FMlaBy(r, x, y)
 	}
 	f.SubsInt(n, 1)
 	f.Branch("NE", "loop")
