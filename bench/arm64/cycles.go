@@ -25,18 +25,15 @@ var loops = []struct{ kernel, what string }{
 	{"slideGradNEONs3d1m14", "its weight gradient, 3x3, 14 pixels"},
 }
 
-var functions = []struct {
-	kernel, what string
-	numbers      int // of one round
-}{
-	{"expNEON", "exp", 8},
-	{"sigmoidNEON", "sigmoid", 8},
-	{"tanhNEON", "tanh", 8},
-	{"geluNEON", "gelu", 8},
-	{"geluGradNEON", "gradient of gelu", 8},
-	{"expSumNEON", "softmax: exp and sum", 8},
-	{"dotNEON", "dot", 16},
-	{"adamwNEON", "AdamW", 4},
+var functions = []struct{ kernel, what string }{
+	{"expNEON", "exp"},
+	{"sigmoidNEON", "sigmoid"},
+	{"tanhNEON", "tanh"},
+	{"geluNEON", "gelu"},
+	{"geluGradNEON", "gradient of gelu"},
+	{"expSumNEON", "softmax: exp and sum"},
+	{"dotNEON", "dot"},
+	{"adamwNEON", "AdamW"},
 }
 
 // cycles prints what llvm-mca says of the loops.
@@ -77,7 +74,7 @@ func (b *binary) cycles() error {
 	}
 	for _, k := range functions {
 		err := row(k.what+", cycles a number", k.kernel, func(p string, c float64, l loop) string {
-			return fmt.Sprintf("%.2f", c/float64(k.numbers))
+			return fmt.Sprintf("%.2f", c/float64(l.numbers()))
 		})
 		if err != nil {
 			return err
@@ -97,6 +94,19 @@ func (l loop) multiplyAdds() int {
 		}
 	}
 	return n
+}
+
+var count = regexp.MustCompile(`^sub\tx\d+, x\d+, #0x([0-9a-f]+)$`)
+
+// numbers is how many numbers a round of a vector function does: the loop counts them down.
+func (l loop) numbers() int {
+	for _, i := range l {
+		if m := count.FindStringSubmatch(i); m != nil {
+			n, _ := strconv.ParseInt(m[1], 16, 0)
+			return int(n)
+		}
+	}
+	return 0
 }
 
 var (

@@ -24,163 +24,167 @@ DATA vecNEON<>+64(SB)/4, $0xc2d20000
 DATA vecNEON<>+68(SB)/4, $0xc2d20000
 DATA vecNEON<>+72(SB)/4, $0xc2d20000
 DATA vecNEON<>+76(SB)/4, $0xc2d20000
-DATA vecNEON<>+80(SB)/4, $0x3fb8aa3b
-DATA vecNEON<>+84(SB)/4, $0x3fb8aa3b
-DATA vecNEON<>+88(SB)/4, $0x3fb8aa3b
-DATA vecNEON<>+92(SB)/4, $0x3fb8aa3b
-DATA vecNEON<>+96(SB)/4, $0x3f318000
-DATA vecNEON<>+100(SB)/4, $0x3f318000
-DATA vecNEON<>+104(SB)/4, $0x3f318000
-DATA vecNEON<>+108(SB)/4, $0x3f318000
-DATA vecNEON<>+112(SB)/4, $0xb95e8083
-DATA vecNEON<>+116(SB)/4, $0xb95e8083
-DATA vecNEON<>+120(SB)/4, $0xb95e8083
-DATA vecNEON<>+124(SB)/4, $0xb95e8083
-DATA vecNEON<>+128(SB)/4, $0x3c091fe3
-DATA vecNEON<>+132(SB)/4, $0x3c091fe3
-DATA vecNEON<>+136(SB)/4, $0x3c091fe3
-DATA vecNEON<>+140(SB)/4, $0x3c091fe3
-DATA vecNEON<>+144(SB)/4, $0x3ab50d39
-DATA vecNEON<>+148(SB)/4, $0x3ab50d39
-DATA vecNEON<>+152(SB)/4, $0x3ab50d39
-DATA vecNEON<>+156(SB)/4, $0x3ab50d39
-DATA vecNEON<>+160(SB)/4, $0x3d2aac8b
-DATA vecNEON<>+164(SB)/4, $0x3d2aac8b
-DATA vecNEON<>+168(SB)/4, $0x3d2aac8b
-DATA vecNEON<>+172(SB)/4, $0x3d2aac8b
-DATA vecNEON<>+176(SB)/4, $0x3e2aaa45
-DATA vecNEON<>+180(SB)/4, $0x3e2aaa45
-DATA vecNEON<>+184(SB)/4, $0x3e2aaa45
-DATA vecNEON<>+188(SB)/4, $0x3e2aaa45
-DATA vecNEON<>+192(SB)/4, $0x3efffffe
-DATA vecNEON<>+196(SB)/4, $0x3efffffe
-DATA vecNEON<>+200(SB)/4, $0x3efffffe
-DATA vecNEON<>+204(SB)/4, $0x3efffffe
-DATA vecNEON<>+208(SB)/4, $0x0000007f
-DATA vecNEON<>+212(SB)/4, $0x0000007f
-DATA vecNEON<>+216(SB)/4, $0x0000007f
-DATA vecNEON<>+220(SB)/4, $0x0000007f
-DATA vecNEON<>+224(SB)/4, $0x80000000
-DATA vecNEON<>+228(SB)/4, $0x80000000
-DATA vecNEON<>+232(SB)/4, $0x80000000
-DATA vecNEON<>+236(SB)/4, $0x80000000
-DATA vecNEON<>+240(SB)/4, $0x7fffffff
-DATA vecNEON<>+244(SB)/4, $0x7fffffff
-DATA vecNEON<>+248(SB)/4, $0x7fffffff
-DATA vecNEON<>+252(SB)/4, $0x7fffffff
-DATA vecNEON<>+256(SB)/4, $0x41133333
-DATA vecNEON<>+260(SB)/4, $0x41133333
-DATA vecNEON<>+264(SB)/4, $0x41133333
-DATA vecNEON<>+268(SB)/4, $0x41133333
-DATA vecNEON<>+272(SB)/4, $0x40000000
-DATA vecNEON<>+276(SB)/4, $0x40000000
-DATA vecNEON<>+280(SB)/4, $0x40000000
-DATA vecNEON<>+284(SB)/4, $0x40000000
-DATA vecNEON<>+288(SB)/4, $0x407b3333
-DATA vecNEON<>+292(SB)/4, $0x407b3333
-DATA vecNEON<>+296(SB)/4, $0x407b3333
-DATA vecNEON<>+300(SB)/4, $0x407b3333
-DATA vecNEON<>+304(SB)/4, $0x39955725
-DATA vecNEON<>+308(SB)/4, $0x39955725
-DATA vecNEON<>+312(SB)/4, $0x39955725
-DATA vecNEON<>+316(SB)/4, $0x39955725
-DATA vecNEON<>+320(SB)/4, $0x36094e71
-DATA vecNEON<>+324(SB)/4, $0x36094e71
-DATA vecNEON<>+328(SB)/4, $0x36094e71
-DATA vecNEON<>+332(SB)/4, $0x36094e71
-DATA vecNEON<>+336(SB)/4, $0x3b773d4b
-DATA vecNEON<>+340(SB)/4, $0x3b773d4b
-DATA vecNEON<>+344(SB)/4, $0x3b773d4b
-DATA vecNEON<>+348(SB)/4, $0x3b773d4b
-DATA vecNEON<>+352(SB)/4, $0x3d5824b2
-DATA vecNEON<>+356(SB)/4, $0x3d5824b2
-DATA vecNEON<>+360(SB)/4, $0x3d5824b2
-DATA vecNEON<>+364(SB)/4, $0x3d5824b2
-DATA vecNEON<>+368(SB)/4, $0x3e432b27
-DATA vecNEON<>+372(SB)/4, $0x3e432b27
-DATA vecNEON<>+376(SB)/4, $0x3e432b27
-DATA vecNEON<>+380(SB)/4, $0x3e432b27
-DATA vecNEON<>+384(SB)/4, $0x3f906eba
-DATA vecNEON<>+388(SB)/4, $0x3f906eba
-DATA vecNEON<>+392(SB)/4, $0x3f906eba
-DATA vecNEON<>+396(SB)/4, $0x3f906eba
-DATA vecNEON<>+400(SB)/4, $0x3a988ccb
-DATA vecNEON<>+404(SB)/4, $0x3a988ccb
-DATA vecNEON<>+408(SB)/4, $0x3a988ccb
-DATA vecNEON<>+412(SB)/4, $0x3a988ccb
-DATA vecNEON<>+416(SB)/4, $0x381f9580
-DATA vecNEON<>+420(SB)/4, $0x381f9580
-DATA vecNEON<>+424(SB)/4, $0x381f9580
-DATA vecNEON<>+428(SB)/4, $0x381f9580
-DATA vecNEON<>+432(SB)/4, $0x3c757c49
-DATA vecNEON<>+436(SB)/4, $0x3c757c49
-DATA vecNEON<>+440(SB)/4, $0x3c757c49
-DATA vecNEON<>+444(SB)/4, $0x3c757c49
-DATA vecNEON<>+448(SB)/4, $0x3de9d8c0
-DATA vecNEON<>+452(SB)/4, $0x3de9d8c0
-DATA vecNEON<>+456(SB)/4, $0x3de9d8c0
-DATA vecNEON<>+460(SB)/4, $0x3de9d8c0
-DATA vecNEON<>+464(SB)/4, $0x3f0092f7
-DATA vecNEON<>+468(SB)/4, $0x3f0092f7
-DATA vecNEON<>+472(SB)/4, $0x3f0092f7
-DATA vecNEON<>+476(SB)/4, $0x3f0092f7
-DATA vecNEON<>+480(SB)/4, $0x3f3504f3
-DATA vecNEON<>+484(SB)/4, $0x3f3504f3
-DATA vecNEON<>+488(SB)/4, $0x3f3504f3
-DATA vecNEON<>+492(SB)/4, $0x3f3504f3
-DATA vecNEON<>+496(SB)/4, $0x3fcc422a
-DATA vecNEON<>+500(SB)/4, $0x3fcc422a
-DATA vecNEON<>+504(SB)/4, $0x3fcc422a
-DATA vecNEON<>+508(SB)/4, $0x3fcc422a
-DATA vecNEON<>+512(SB)/4, $0x3d922279
-DATA vecNEON<>+516(SB)/4, $0x3d922279
-DATA vecNEON<>+520(SB)/4, $0x3d922279
-DATA vecNEON<>+524(SB)/4, $0x3d922279
-DATA vecNEON<>+528(SB)/4, $0x00000000
-DATA vecNEON<>+532(SB)/4, $0x00000000
-DATA vecNEON<>+536(SB)/4, $0x00000000
-DATA vecNEON<>+540(SB)/4, $0x00000000
-DATA vecNEON<>+544(SB)/4, $0xc2c80000
-DATA vecNEON<>+548(SB)/4, $0xc2c80000
-DATA vecNEON<>+552(SB)/4, $0xc2c80000
-DATA vecNEON<>+556(SB)/4, $0xc2c80000
-DATA vecNEON<>+560(SB)/4, $0x41a00000
-DATA vecNEON<>+564(SB)/4, $0x41a00000
-DATA vecNEON<>+568(SB)/4, $0x41a00000
-DATA vecNEON<>+572(SB)/4, $0x41a00000
-DATA vecNEON<>+576(SB)/4, $0x3eaaaaab
-DATA vecNEON<>+580(SB)/4, $0x3eaaaaab
-DATA vecNEON<>+584(SB)/4, $0x3eaaaaab
-DATA vecNEON<>+588(SB)/4, $0x3eaaaaab
-DATA vecNEON<>+592(SB)/4, $0x40400000
-DATA vecNEON<>+596(SB)/4, $0x40400000
-DATA vecNEON<>+600(SB)/4, $0x40400000
-DATA vecNEON<>+604(SB)/4, $0x40400000
-DATA vecNEON<>+608(SB)/4, $0xc0400000
-DATA vecNEON<>+612(SB)/4, $0xc0400000
-DATA vecNEON<>+616(SB)/4, $0xc0400000
-DATA vecNEON<>+620(SB)/4, $0xc0400000
-DATA vecNEON<>+624(SB)/4, $0xbf000000
-DATA vecNEON<>+628(SB)/4, $0xbf000000
-DATA vecNEON<>+632(SB)/4, $0xbf000000
-DATA vecNEON<>+636(SB)/4, $0xbf000000
-DATA vecNEON<>+640(SB)/4, $0x3ecc422a
-DATA vecNEON<>+644(SB)/4, $0x3ecc422a
-DATA vecNEON<>+648(SB)/4, $0x3ecc422a
-DATA vecNEON<>+652(SB)/4, $0x3ecc422a
-DATA vecNEON<>+656(SB)/4, $0x3e5b33b6
-DATA vecNEON<>+660(SB)/4, $0x3e5b33b6
-DATA vecNEON<>+664(SB)/4, $0x3e5b33b6
-DATA vecNEON<>+668(SB)/4, $0x3e5b33b6
-DATA vecNEON<>+672(SB)/4, $0xffffffff
-DATA vecNEON<>+676(SB)/4, $0xffffffff
-DATA vecNEON<>+680(SB)/4, $0xffffffff
-DATA vecNEON<>+684(SB)/4, $0xffffffff
-DATA vecNEON<>+688(SB)/4, $0xff800000
-DATA vecNEON<>+692(SB)/4, $0xff800000
-DATA vecNEON<>+696(SB)/4, $0xff800000
-DATA vecNEON<>+700(SB)/4, $0xff800000
-GLOBL vecNEON<>(SB), RODATA|NOPTR, $704
+DATA vecNEON<>+80(SB)/4, $0x4b400000
+DATA vecNEON<>+84(SB)/4, $0x4b400000
+DATA vecNEON<>+88(SB)/4, $0x4b400000
+DATA vecNEON<>+92(SB)/4, $0x4b400000
+DATA vecNEON<>+96(SB)/4, $0x3fb8aa3b
+DATA vecNEON<>+100(SB)/4, $0x3fb8aa3b
+DATA vecNEON<>+104(SB)/4, $0x3fb8aa3b
+DATA vecNEON<>+108(SB)/4, $0x3fb8aa3b
+DATA vecNEON<>+112(SB)/4, $0x3f318000
+DATA vecNEON<>+116(SB)/4, $0x3f318000
+DATA vecNEON<>+120(SB)/4, $0x3f318000
+DATA vecNEON<>+124(SB)/4, $0x3f318000
+DATA vecNEON<>+128(SB)/4, $0xb95e8083
+DATA vecNEON<>+132(SB)/4, $0xb95e8083
+DATA vecNEON<>+136(SB)/4, $0xb95e8083
+DATA vecNEON<>+140(SB)/4, $0xb95e8083
+DATA vecNEON<>+144(SB)/4, $0x3c091fe3
+DATA vecNEON<>+148(SB)/4, $0x3c091fe3
+DATA vecNEON<>+152(SB)/4, $0x3c091fe3
+DATA vecNEON<>+156(SB)/4, $0x3c091fe3
+DATA vecNEON<>+160(SB)/4, $0x3ab50d39
+DATA vecNEON<>+164(SB)/4, $0x3ab50d39
+DATA vecNEON<>+168(SB)/4, $0x3ab50d39
+DATA vecNEON<>+172(SB)/4, $0x3ab50d39
+DATA vecNEON<>+176(SB)/4, $0x3d2aac8b
+DATA vecNEON<>+180(SB)/4, $0x3d2aac8b
+DATA vecNEON<>+184(SB)/4, $0x3d2aac8b
+DATA vecNEON<>+188(SB)/4, $0x3d2aac8b
+DATA vecNEON<>+192(SB)/4, $0x3e2aaa45
+DATA vecNEON<>+196(SB)/4, $0x3e2aaa45
+DATA vecNEON<>+200(SB)/4, $0x3e2aaa45
+DATA vecNEON<>+204(SB)/4, $0x3e2aaa45
+DATA vecNEON<>+208(SB)/4, $0x3efffffe
+DATA vecNEON<>+212(SB)/4, $0x3efffffe
+DATA vecNEON<>+216(SB)/4, $0x3efffffe
+DATA vecNEON<>+220(SB)/4, $0x3efffffe
+DATA vecNEON<>+224(SB)/4, $0x0000007f
+DATA vecNEON<>+228(SB)/4, $0x0000007f
+DATA vecNEON<>+232(SB)/4, $0x0000007f
+DATA vecNEON<>+236(SB)/4, $0x0000007f
+DATA vecNEON<>+240(SB)/4, $0x80000000
+DATA vecNEON<>+244(SB)/4, $0x80000000
+DATA vecNEON<>+248(SB)/4, $0x80000000
+DATA vecNEON<>+252(SB)/4, $0x80000000
+DATA vecNEON<>+256(SB)/4, $0x7fffffff
+DATA vecNEON<>+260(SB)/4, $0x7fffffff
+DATA vecNEON<>+264(SB)/4, $0x7fffffff
+DATA vecNEON<>+268(SB)/4, $0x7fffffff
+DATA vecNEON<>+272(SB)/4, $0x41133333
+DATA vecNEON<>+276(SB)/4, $0x41133333
+DATA vecNEON<>+280(SB)/4, $0x41133333
+DATA vecNEON<>+284(SB)/4, $0x41133333
+DATA vecNEON<>+288(SB)/4, $0x40000000
+DATA vecNEON<>+292(SB)/4, $0x40000000
+DATA vecNEON<>+296(SB)/4, $0x40000000
+DATA vecNEON<>+300(SB)/4, $0x40000000
+DATA vecNEON<>+304(SB)/4, $0x407b3333
+DATA vecNEON<>+308(SB)/4, $0x407b3333
+DATA vecNEON<>+312(SB)/4, $0x407b3333
+DATA vecNEON<>+316(SB)/4, $0x407b3333
+DATA vecNEON<>+320(SB)/4, $0x39955725
+DATA vecNEON<>+324(SB)/4, $0x39955725
+DATA vecNEON<>+328(SB)/4, $0x39955725
+DATA vecNEON<>+332(SB)/4, $0x39955725
+DATA vecNEON<>+336(SB)/4, $0x36094e71
+DATA vecNEON<>+340(SB)/4, $0x36094e71
+DATA vecNEON<>+344(SB)/4, $0x36094e71
+DATA vecNEON<>+348(SB)/4, $0x36094e71
+DATA vecNEON<>+352(SB)/4, $0x3b773d4b
+DATA vecNEON<>+356(SB)/4, $0x3b773d4b
+DATA vecNEON<>+360(SB)/4, $0x3b773d4b
+DATA vecNEON<>+364(SB)/4, $0x3b773d4b
+DATA vecNEON<>+368(SB)/4, $0x3d5824b2
+DATA vecNEON<>+372(SB)/4, $0x3d5824b2
+DATA vecNEON<>+376(SB)/4, $0x3d5824b2
+DATA vecNEON<>+380(SB)/4, $0x3d5824b2
+DATA vecNEON<>+384(SB)/4, $0x3e432b27
+DATA vecNEON<>+388(SB)/4, $0x3e432b27
+DATA vecNEON<>+392(SB)/4, $0x3e432b27
+DATA vecNEON<>+396(SB)/4, $0x3e432b27
+DATA vecNEON<>+400(SB)/4, $0x3f906eba
+DATA vecNEON<>+404(SB)/4, $0x3f906eba
+DATA vecNEON<>+408(SB)/4, $0x3f906eba
+DATA vecNEON<>+412(SB)/4, $0x3f906eba
+DATA vecNEON<>+416(SB)/4, $0x3a988ccb
+DATA vecNEON<>+420(SB)/4, $0x3a988ccb
+DATA vecNEON<>+424(SB)/4, $0x3a988ccb
+DATA vecNEON<>+428(SB)/4, $0x3a988ccb
+DATA vecNEON<>+432(SB)/4, $0x381f9580
+DATA vecNEON<>+436(SB)/4, $0x381f9580
+DATA vecNEON<>+440(SB)/4, $0x381f9580
+DATA vecNEON<>+444(SB)/4, $0x381f9580
+DATA vecNEON<>+448(SB)/4, $0x3c757c49
+DATA vecNEON<>+452(SB)/4, $0x3c757c49
+DATA vecNEON<>+456(SB)/4, $0x3c757c49
+DATA vecNEON<>+460(SB)/4, $0x3c757c49
+DATA vecNEON<>+464(SB)/4, $0x3de9d8c0
+DATA vecNEON<>+468(SB)/4, $0x3de9d8c0
+DATA vecNEON<>+472(SB)/4, $0x3de9d8c0
+DATA vecNEON<>+476(SB)/4, $0x3de9d8c0
+DATA vecNEON<>+480(SB)/4, $0x3f0092f7
+DATA vecNEON<>+484(SB)/4, $0x3f0092f7
+DATA vecNEON<>+488(SB)/4, $0x3f0092f7
+DATA vecNEON<>+492(SB)/4, $0x3f0092f7
+DATA vecNEON<>+496(SB)/4, $0x3f3504f3
+DATA vecNEON<>+500(SB)/4, $0x3f3504f3
+DATA vecNEON<>+504(SB)/4, $0x3f3504f3
+DATA vecNEON<>+508(SB)/4, $0x3f3504f3
+DATA vecNEON<>+512(SB)/4, $0x3fcc422a
+DATA vecNEON<>+516(SB)/4, $0x3fcc422a
+DATA vecNEON<>+520(SB)/4, $0x3fcc422a
+DATA vecNEON<>+524(SB)/4, $0x3fcc422a
+DATA vecNEON<>+528(SB)/4, $0x3d922279
+DATA vecNEON<>+532(SB)/4, $0x3d922279
+DATA vecNEON<>+536(SB)/4, $0x3d922279
+DATA vecNEON<>+540(SB)/4, $0x3d922279
+DATA vecNEON<>+544(SB)/4, $0x00000000
+DATA vecNEON<>+548(SB)/4, $0x00000000
+DATA vecNEON<>+552(SB)/4, $0x00000000
+DATA vecNEON<>+556(SB)/4, $0x00000000
+DATA vecNEON<>+560(SB)/4, $0xc2c80000
+DATA vecNEON<>+564(SB)/4, $0xc2c80000
+DATA vecNEON<>+568(SB)/4, $0xc2c80000
+DATA vecNEON<>+572(SB)/4, $0xc2c80000
+DATA vecNEON<>+576(SB)/4, $0x41a00000
+DATA vecNEON<>+580(SB)/4, $0x41a00000
+DATA vecNEON<>+584(SB)/4, $0x41a00000
+DATA vecNEON<>+588(SB)/4, $0x41a00000
+DATA vecNEON<>+592(SB)/4, $0x3eaaaaab
+DATA vecNEON<>+596(SB)/4, $0x3eaaaaab
+DATA vecNEON<>+600(SB)/4, $0x3eaaaaab
+DATA vecNEON<>+604(SB)/4, $0x3eaaaaab
+DATA vecNEON<>+608(SB)/4, $0x40400000
+DATA vecNEON<>+612(SB)/4, $0x40400000
+DATA vecNEON<>+616(SB)/4, $0x40400000
+DATA vecNEON<>+620(SB)/4, $0x40400000
+DATA vecNEON<>+624(SB)/4, $0xc0400000
+DATA vecNEON<>+628(SB)/4, $0xc0400000
+DATA vecNEON<>+632(SB)/4, $0xc0400000
+DATA vecNEON<>+636(SB)/4, $0xc0400000
+DATA vecNEON<>+640(SB)/4, $0xbf000000
+DATA vecNEON<>+644(SB)/4, $0xbf000000
+DATA vecNEON<>+648(SB)/4, $0xbf000000
+DATA vecNEON<>+652(SB)/4, $0xbf000000
+DATA vecNEON<>+656(SB)/4, $0x3ecc422a
+DATA vecNEON<>+660(SB)/4, $0x3ecc422a
+DATA vecNEON<>+664(SB)/4, $0x3ecc422a
+DATA vecNEON<>+668(SB)/4, $0x3ecc422a
+DATA vecNEON<>+672(SB)/4, $0x3e5b33b6
+DATA vecNEON<>+676(SB)/4, $0x3e5b33b6
+DATA vecNEON<>+680(SB)/4, $0x3e5b33b6
+DATA vecNEON<>+684(SB)/4, $0x3e5b33b6
+DATA vecNEON<>+688(SB)/4, $0xffffffff
+DATA vecNEON<>+692(SB)/4, $0xffffffff
+DATA vecNEON<>+696(SB)/4, $0xffffffff
+DATA vecNEON<>+700(SB)/4, $0xffffffff
+DATA vecNEON<>+704(SB)/4, $0xff800000
+DATA vecNEON<>+708(SB)/4, $0xff800000
+DATA vecNEON<>+712(SB)/4, $0xff800000
+DATA vecNEON<>+716(SB)/4, $0xff800000
+GLOBL vecNEON<>(SB), RODATA|NOPTR, $720
 
 // func(y, x []float32)
 TEXT ·reluNEON(SB), NOSPLIT, $0-48
@@ -546,113 +550,175 @@ TEXT ·expNEON(SB), NOSPLIT, $0-48
 	MOVD $vecNEON<>(SB), R0
 	FMOVQ 48(R0), F0
 	FMOVQ 64(R0), F1
-	FMOVQ 80(R0), F2
-	FMOVQ 96(R0), F3
+	FMOVQ 96(R0), F2
+	FMOVQ 80(R0), F3
 	FMOVQ 112(R0), F4
-	FMOVQ 144(R0), F5
-	FMOVQ 0(R0), F6
-	FMOVQ 208(R0), F7
+	FMOVQ 128(R0), F5
+	FMOVQ 160(R0), F6
+	FMOVQ 0(R0), F7
+	FMOVQ 224(R0), F8
 	MOVD y_base+0(FP), R1
 	MOVD x_base+24(FP), R2
 	MOVD x_len+32(FP), R3
-	CMP $8, R3
-	BLT group2end
+	CMP $16, R3
+	BLT group4end
 	PCALIGN $32
-group2:
-	FMOVQ 0(R2), F8
-	FMOVQ 16(R2), F9
-	WORD $0x4ea8f408 // fmin v8.4s, v0.4s, v8.4s
+group4:
+	FMOVQ 0(R2), F9
+	FMOVQ 16(R2), F10
+	FMOVQ 32(R2), F11
+	FMOVQ 48(R2), F12
 	WORD $0x4ea9f409 // fmin v9.4s, v0.4s, v9.4s
-	WORD $0x4e28f428 // fmax v8.4s, v1.4s, v8.4s
+	WORD $0x4eaaf40a // fmin v10.4s, v0.4s, v10.4s
+	WORD $0x4eabf40b // fmin v11.4s, v0.4s, v11.4s
+	WORD $0x4eacf40c // fmin v12.4s, v0.4s, v12.4s
 	WORD $0x4e29f429 // fmax v9.4s, v1.4s, v9.4s
-	WORD $0x6e22dd0a // fmul v10.4s, v8.4s, v2.4s
-	WORD $0x6e22dd2b // fmul v11.4s, v9.4s, v2.4s
-	WORD $0x4e21894a // frintn v10.4s, v10.4s
-	WORD $0x4e21896b // frintn v11.4s, v11.4s
-	VFMLS V3.S4, V10.S4, V8.S4
-	VFMLS V3.S4, V11.S4, V9.S4
-	VFMLS V4.S4, V10.S4, V8.S4
-	VFMLS V4.S4, V11.S4, V9.S4
-	FMOVQ 128(R0), F12
-	FMOVQ 128(R0), F13
-	VFMLA V8.S4, V5.S4, V12.S4
-	VFMLA V9.S4, V5.S4, V13.S4
-	FMOVQ 160(R0), F14
-	FMOVQ 160(R0), F15
-	VFMLA V8.S4, V12.S4, V14.S4
-	VFMLA V9.S4, V13.S4, V15.S4
-	FMOVQ 176(R0), F12
-	FMOVQ 176(R0), F13
-	VFMLA V8.S4, V14.S4, V12.S4
-	VFMLA V9.S4, V15.S4, V13.S4
-	FMOVQ 192(R0), F14
-	FMOVQ 192(R0), F15
-	VFMLA V8.S4, V12.S4, V14.S4
-	VFMLA V9.S4, V13.S4, V15.S4
-	WORD $0x6e28dd0c // fmul v12.4s, v8.4s, v8.4s
-	WORD $0x6e29dd2d // fmul v13.4s, v9.4s, v9.4s
-	VFMLA V12.S4, V14.S4, V8.S4
-	VFMLA V13.S4, V15.S4, V9.S4
-	WORD $0x4e26d508 // fadd v8.4s, v8.4s, v6.4s
-	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
-	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
-	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
-	WORD $0x4f3f054c // sshr v12.4s, v10.4s, #1
-	WORD $0x4f3f056d // sshr v13.4s, v11.4s, #1
-	WORD $0x6eac854a // sub v10.4s, v10.4s, v12.4s
-	WORD $0x6ead856b // sub v11.4s, v11.4s, v13.4s
-	WORD $0x4ea7858c // add v12.4s, v12.4s, v7.4s
-	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
+	WORD $0x4e2af42a // fmax v10.4s, v1.4s, v10.4s
+	WORD $0x4e2bf42b // fmax v11.4s, v1.4s, v11.4s
+	WORD $0x4e2cf42c // fmax v12.4s, v1.4s, v12.4s
+	FMOVQ 80(R0), F13
+	FMOVQ 80(R0), F14
+	FMOVQ 80(R0), F15
+	FMOVQ 80(R0), F16
+	VFMLA V2.S4, V9.S4, V13.S4
+	VFMLA V2.S4, V10.S4, V14.S4
+	VFMLA V2.S4, V11.S4, V15.S4
+	VFMLA V2.S4, V12.S4, V16.S4
+	WORD $0x4ea3d5b1 // fsub v17.4s, v13.4s, v3.4s
+	WORD $0x4ea3d5d2 // fsub v18.4s, v14.4s, v3.4s
+	WORD $0x4ea3d5f3 // fsub v19.4s, v15.4s, v3.4s
+	WORD $0x4ea3d614 // fsub v20.4s, v16.4s, v3.4s
+	VFMLS V4.S4, V17.S4, V9.S4
+	VFMLS V4.S4, V18.S4, V10.S4
+	VFMLS V4.S4, V19.S4, V11.S4
+	VFMLS V4.S4, V20.S4, V12.S4
+	VFMLS V5.S4, V17.S4, V9.S4
+	VFMLS V5.S4, V18.S4, V10.S4
+	VFMLS V5.S4, V19.S4, V11.S4
+	VFMLS V5.S4, V20.S4, V12.S4
+	FMOVQ 144(R0), F17
+	FMOVQ 144(R0), F18
+	FMOVQ 144(R0), F19
+	FMOVQ 144(R0), F20
+	VFMLA V9.S4, V6.S4, V17.S4
+	VFMLA V10.S4, V6.S4, V18.S4
+	VFMLA V11.S4, V6.S4, V19.S4
+	VFMLA V12.S4, V6.S4, V20.S4
+	FMOVQ 176(R0), F21
+	FMOVQ 176(R0), F22
+	FMOVQ 176(R0), F23
+	FMOVQ 176(R0), F24
+	VFMLA V9.S4, V17.S4, V21.S4
+	VFMLA V10.S4, V18.S4, V22.S4
+	VFMLA V11.S4, V19.S4, V23.S4
+	VFMLA V12.S4, V20.S4, V24.S4
+	FMOVQ 192(R0), F17
+	FMOVQ 192(R0), F18
+	FMOVQ 192(R0), F19
+	FMOVQ 192(R0), F20
+	VFMLA V9.S4, V21.S4, V17.S4
+	VFMLA V10.S4, V22.S4, V18.S4
+	VFMLA V11.S4, V23.S4, V19.S4
+	VFMLA V12.S4, V24.S4, V20.S4
+	FMOVQ 208(R0), F21
+	FMOVQ 208(R0), F22
+	FMOVQ 208(R0), F23
+	FMOVQ 208(R0), F24
+	VFMLA V9.S4, V17.S4, V21.S4
+	VFMLA V10.S4, V18.S4, V22.S4
+	VFMLA V11.S4, V19.S4, V23.S4
+	VFMLA V12.S4, V20.S4, V24.S4
+	WORD $0x6e29dd31 // fmul v17.4s, v9.4s, v9.4s
+	WORD $0x6e2add52 // fmul v18.4s, v10.4s, v10.4s
+	WORD $0x6e2bdd73 // fmul v19.4s, v11.4s, v11.4s
+	WORD $0x6e2cdd94 // fmul v20.4s, v12.4s, v12.4s
+	VFMLA V17.S4, V21.S4, V9.S4
+	VFMLA V18.S4, V22.S4, V10.S4
+	VFMLA V19.S4, V23.S4, V11.S4
+	VFMLA V20.S4, V24.S4, V12.S4
+	WORD $0x4e27d529 // fadd v9.4s, v9.4s, v7.4s
+	WORD $0x4e27d54a // fadd v10.4s, v10.4s, v7.4s
+	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
+	WORD $0x4e27d58c // fadd v12.4s, v12.4s, v7.4s
+	WORD $0x6ea385ad // sub v13.4s, v13.4s, v3.4s
+	WORD $0x6ea385ce // sub v14.4s, v14.4s, v3.4s
+	WORD $0x6ea385ef // sub v15.4s, v15.4s, v3.4s
+	WORD $0x6ea38610 // sub v16.4s, v16.4s, v3.4s
+	WORD $0x4f3f05b1 // sshr v17.4s, v13.4s, #1
+	WORD $0x4f3f05d2 // sshr v18.4s, v14.4s, #1
+	WORD $0x4f3f05f3 // sshr v19.4s, v15.4s, #1
+	WORD $0x4f3f0614 // sshr v20.4s, v16.4s, #1
+	WORD $0x6eb185ad // sub v13.4s, v13.4s, v17.4s
+	WORD $0x6eb285ce // sub v14.4s, v14.4s, v18.4s
+	WORD $0x6eb385ef // sub v15.4s, v15.4s, v19.4s
+	WORD $0x6eb48610 // sub v16.4s, v16.4s, v20.4s
+	WORD $0x4ea88631 // add v17.4s, v17.4s, v8.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4ea88694 // add v20.4s, v20.4s, v8.4s
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x4f375694 // shl v20.4s, v20.4s, #23
+	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
+	WORD $0x6e32dd4a // fmul v10.4s, v10.4s, v18.4s
+	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
+	WORD $0x6e34dd8c // fmul v12.4s, v12.4s, v20.4s
+	WORD $0x4ea885ad // add v13.4s, v13.4s, v8.4s
+	WORD $0x4ea885ce // add v14.4s, v14.4s, v8.4s
+	WORD $0x4ea885ef // add v15.4s, v15.4s, v8.4s
+	WORD $0x4ea88610 // add v16.4s, v16.4s, v8.4s
 	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
+	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
 	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
-	WORD $0x4ea7854a // add v10.4s, v10.4s, v7.4s
-	WORD $0x4ea7856b // add v11.4s, v11.4s, v7.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
-	FMOVQ F8, 0(R1)
-	WORD $0x6e2bdd28 // fmul v8.4s, v9.4s, v11.4s
-	FMOVQ F8, 16(R1)
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	SUB $8, R3, R3
-	CMP $8, R3
-	BGE group2
-group2end:
+	FMOVQ F9, 0(R1)
+	WORD $0x6e2edd49 // fmul v9.4s, v10.4s, v14.4s
+	FMOVQ F9, 16(R1)
+	WORD $0x6e2fdd69 // fmul v9.4s, v11.4s, v15.4s
+	FMOVQ F9, 32(R1)
+	WORD $0x6e30dd89 // fmul v9.4s, v12.4s, v16.4s
+	FMOVQ F9, 48(R1)
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	SUB $16, R3, R3
+	CMP $16, R3
+	BGE group4
+group4end:
 	CMP $4, R3
 	BLT group1end
 	PCALIGN $32
 group1:
-	FMOVQ 0(R2), F8
-	WORD $0x4ea8f408 // fmin v8.4s, v0.4s, v8.4s
-	WORD $0x4e28f428 // fmax v8.4s, v1.4s, v8.4s
-	WORD $0x6e22dd09 // fmul v9.4s, v8.4s, v2.4s
-	WORD $0x4e218929 // frintn v9.4s, v9.4s
-	VFMLS V3.S4, V9.S4, V8.S4
-	VFMLS V4.S4, V9.S4, V8.S4
-	FMOVQ 128(R0), F10
-	VFMLA V8.S4, V5.S4, V10.S4
-	FMOVQ 160(R0), F11
-	VFMLA V8.S4, V10.S4, V11.S4
-	FMOVQ 176(R0), F10
-	VFMLA V8.S4, V11.S4, V10.S4
+	FMOVQ 0(R2), F9
+	WORD $0x4ea9f409 // fmin v9.4s, v0.4s, v9.4s
+	WORD $0x4e29f429 // fmax v9.4s, v1.4s, v9.4s
+	FMOVQ 80(R0), F10
+	VFMLA V2.S4, V9.S4, V10.S4
+	WORD $0x4ea3d54b // fsub v11.4s, v10.4s, v3.4s
+	VFMLS V4.S4, V11.S4, V9.S4
+	VFMLS V5.S4, V11.S4, V9.S4
+	FMOVQ 144(R0), F11
+	VFMLA V9.S4, V6.S4, V11.S4
+	FMOVQ 176(R0), F12
+	VFMLA V9.S4, V11.S4, V12.S4
 	FMOVQ 192(R0), F11
-	VFMLA V8.S4, V10.S4, V11.S4
-	WORD $0x6e28dd0a // fmul v10.4s, v8.4s, v8.4s
-	VFMLA V10.S4, V11.S4, V8.S4
-	WORD $0x4e26d508 // fadd v8.4s, v8.4s, v6.4s
-	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f052a // sshr v10.4s, v9.4s, #1
-	WORD $0x6eaa8529 // sub v9.4s, v9.4s, v10.4s
-	WORD $0x4ea7854a // add v10.4s, v10.4s, v7.4s
+	VFMLA V9.S4, V12.S4, V11.S4
+	FMOVQ 208(R0), F12
+	VFMLA V9.S4, V11.S4, V12.S4
+	WORD $0x6e29dd2b // fmul v11.4s, v9.4s, v9.4s
+	VFMLA V11.S4, V12.S4, V9.S4
+	WORD $0x4e27d529 // fadd v9.4s, v9.4s, v7.4s
+	WORD $0x6ea3854a // sub v10.4s, v10.4s, v3.4s
+	WORD $0x4f3f054b // sshr v11.4s, v10.4s, #1
+	WORD $0x6eab854a // sub v10.4s, v10.4s, v11.4s
+	WORD $0x4ea8856b // add v11.4s, v11.4s, v8.4s
+	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
+	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
+	WORD $0x4ea8854a // add v10.4s, v10.4s, v8.4s
 	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
-	WORD $0x4ea78529 // add v9.4s, v9.4s, v7.4s
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	FMOVQ F8, 0(R1)
+	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	FMOVQ F9, 0(R1)
 	ADD $16, R1, R1
 	ADD $16, R2, R2
 	SUB $4, R3, R3
@@ -661,34 +727,35 @@ group1:
 group1end:
 	CBZ R3, done
 number:
-	FMOVS 0(R2), F8
-	WORD $0x4ea8f408 // fmin v8.4s, v0.4s, v8.4s
-	WORD $0x4e28f428 // fmax v8.4s, v1.4s, v8.4s
-	WORD $0x6e22dd09 // fmul v9.4s, v8.4s, v2.4s
-	WORD $0x4e218929 // frintn v9.4s, v9.4s
-	VFMLS V3.S4, V9.S4, V8.S4
-	VFMLS V4.S4, V9.S4, V8.S4
-	FMOVQ 128(R0), F10
-	VFMLA V8.S4, V5.S4, V10.S4
-	FMOVQ 160(R0), F11
-	VFMLA V8.S4, V10.S4, V11.S4
-	FMOVQ 176(R0), F10
-	VFMLA V8.S4, V11.S4, V10.S4
+	FMOVS 0(R2), F9
+	WORD $0x4ea9f409 // fmin v9.4s, v0.4s, v9.4s
+	WORD $0x4e29f429 // fmax v9.4s, v1.4s, v9.4s
+	FMOVQ 80(R0), F10
+	VFMLA V2.S4, V9.S4, V10.S4
+	WORD $0x4ea3d54b // fsub v11.4s, v10.4s, v3.4s
+	VFMLS V4.S4, V11.S4, V9.S4
+	VFMLS V5.S4, V11.S4, V9.S4
+	FMOVQ 144(R0), F11
+	VFMLA V9.S4, V6.S4, V11.S4
+	FMOVQ 176(R0), F12
+	VFMLA V9.S4, V11.S4, V12.S4
 	FMOVQ 192(R0), F11
-	VFMLA V8.S4, V10.S4, V11.S4
-	WORD $0x6e28dd0a // fmul v10.4s, v8.4s, v8.4s
-	VFMLA V10.S4, V11.S4, V8.S4
-	WORD $0x4e26d508 // fadd v8.4s, v8.4s, v6.4s
-	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
-	WORD $0x4f3f052a // sshr v10.4s, v9.4s, #1
-	WORD $0x6eaa8529 // sub v9.4s, v9.4s, v10.4s
-	WORD $0x4ea7854a // add v10.4s, v10.4s, v7.4s
+	VFMLA V9.S4, V12.S4, V11.S4
+	FMOVQ 208(R0), F12
+	VFMLA V9.S4, V11.S4, V12.S4
+	WORD $0x6e29dd2b // fmul v11.4s, v9.4s, v9.4s
+	VFMLA V11.S4, V12.S4, V9.S4
+	WORD $0x4e27d529 // fadd v9.4s, v9.4s, v7.4s
+	WORD $0x6ea3854a // sub v10.4s, v10.4s, v3.4s
+	WORD $0x4f3f054b // sshr v11.4s, v10.4s, #1
+	WORD $0x6eab854a // sub v10.4s, v10.4s, v11.4s
+	WORD $0x4ea8856b // add v11.4s, v11.4s, v8.4s
+	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
+	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
+	WORD $0x4ea8854a // add v10.4s, v10.4s, v8.4s
 	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
-	WORD $0x4ea78529 // add v9.4s, v9.4s, v7.4s
-	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
-	FMOVS F8, 0(R1)
+	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	FMOVS F9, 0(R1)
 	ADD $4, R1, R1
 	ADD $4, R2, R2
 	SUB $1, R3, R3
@@ -699,127 +766,197 @@ done:
 // func(y, x []float32)
 TEXT ·sigmoidNEON(SB), NOSPLIT, $0-48
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 224(R0), F0
+	FMOVQ 240(R0), F0
 	FMOVQ 64(R0), F1
-	FMOVQ 80(R0), F2
-	FMOVQ 96(R0), F3
+	FMOVQ 96(R0), F2
+	FMOVQ 80(R0), F3
 	FMOVQ 112(R0), F4
-	FMOVQ 144(R0), F5
-	FMOVQ 0(R0), F6
-	FMOVQ 208(R0), F7
+	FMOVQ 128(R0), F5
+	FMOVQ 160(R0), F6
+	FMOVQ 0(R0), F7
+	FMOVQ 224(R0), F8
 	MOVD y_base+0(FP), R1
 	MOVD x_base+24(FP), R2
 	MOVD x_len+32(FP), R3
-	CMP $8, R3
-	BLT group2end
+	CMP $16, R3
+	BLT group4end
 	PCALIGN $32
-group2:
-	FMOVQ 0(R2), F8
-	FMOVQ 16(R2), F9
-	WORD $0x4ea01d0a // orr v10.16b, v8.16b, v0.16b
-	WORD $0x4ea01d2b // orr v11.16b, v9.16b, v0.16b
-	WORD $0x4e2af42a // fmax v10.4s, v1.4s, v10.4s
-	WORD $0x4e2bf42b // fmax v11.4s, v1.4s, v11.4s
-	WORD $0x6e22dd4c // fmul v12.4s, v10.4s, v2.4s
-	WORD $0x6e22dd6d // fmul v13.4s, v11.4s, v2.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	WORD $0x4e2189ad // frintn v13.4s, v13.4s
-	VFMLS V3.S4, V12.S4, V10.S4
-	VFMLS V3.S4, V13.S4, V11.S4
-	VFMLS V4.S4, V12.S4, V10.S4
-	VFMLS V4.S4, V13.S4, V11.S4
-	FMOVQ 128(R0), F14
-	FMOVQ 128(R0), F15
-	VFMLA V10.S4, V5.S4, V14.S4
-	VFMLA V11.S4, V5.S4, V15.S4
-	FMOVQ 160(R0), F16
-	FMOVQ 160(R0), F17
-	VFMLA V10.S4, V14.S4, V16.S4
-	VFMLA V11.S4, V15.S4, V17.S4
-	FMOVQ 176(R0), F14
-	FMOVQ 176(R0), F15
-	VFMLA V10.S4, V16.S4, V14.S4
-	VFMLA V11.S4, V17.S4, V15.S4
-	FMOVQ 192(R0), F16
-	FMOVQ 192(R0), F17
-	VFMLA V10.S4, V14.S4, V16.S4
-	VFMLA V11.S4, V15.S4, V17.S4
-	WORD $0x6e2add4e // fmul v14.4s, v10.4s, v10.4s
-	WORD $0x6e2bdd6f // fmul v15.4s, v11.4s, v11.4s
-	VFMLA V14.S4, V16.S4, V10.S4
-	VFMLA V15.S4, V17.S4, V11.S4
-	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
-	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
-	WORD $0x4f3f058e // sshr v14.4s, v12.4s, #1
-	WORD $0x4f3f05af // sshr v15.4s, v13.4s, #1
-	WORD $0x6eae858c // sub v12.4s, v12.4s, v14.4s
-	WORD $0x6eaf85ad // sub v13.4s, v13.4s, v15.4s
-	WORD $0x4ea785ce // add v14.4s, v14.4s, v7.4s
-	WORD $0x4ea785ef // add v15.4s, v15.4s, v7.4s
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2edd4a // fmul v10.4s, v10.4s, v14.4s
-	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
-	WORD $0x4ea7858c // add v12.4s, v12.4s, v7.4s
-	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	WORD $0x4f210508 // sshr v8.4s, v8.4s, #31
+group4:
+	FMOVQ 0(R2), F9
+	FMOVQ 16(R2), F10
+	FMOVQ 32(R2), F11
+	FMOVQ 48(R2), F12
+	WORD $0x4ea01d2d // orr v13.16b, v9.16b, v0.16b
+	WORD $0x4ea01d4e // orr v14.16b, v10.16b, v0.16b
+	WORD $0x4ea01d6f // orr v15.16b, v11.16b, v0.16b
+	WORD $0x4ea01d90 // orr v16.16b, v12.16b, v0.16b
+	WORD $0x4e2df42d // fmax v13.4s, v1.4s, v13.4s
+	WORD $0x4e2ef42e // fmax v14.4s, v1.4s, v14.4s
+	WORD $0x4e2ff42f // fmax v15.4s, v1.4s, v15.4s
+	WORD $0x4e30f430 // fmax v16.4s, v1.4s, v16.4s
+	FMOVQ 80(R0), F17
+	FMOVQ 80(R0), F18
+	FMOVQ 80(R0), F19
+	FMOVQ 80(R0), F20
+	VFMLA V2.S4, V13.S4, V17.S4
+	VFMLA V2.S4, V14.S4, V18.S4
+	VFMLA V2.S4, V15.S4, V19.S4
+	VFMLA V2.S4, V16.S4, V20.S4
+	WORD $0x4ea3d635 // fsub v21.4s, v17.4s, v3.4s
+	WORD $0x4ea3d656 // fsub v22.4s, v18.4s, v3.4s
+	WORD $0x4ea3d677 // fsub v23.4s, v19.4s, v3.4s
+	WORD $0x4ea3d698 // fsub v24.4s, v20.4s, v3.4s
+	VFMLS V4.S4, V21.S4, V13.S4
+	VFMLS V4.S4, V22.S4, V14.S4
+	VFMLS V4.S4, V23.S4, V15.S4
+	VFMLS V4.S4, V24.S4, V16.S4
+	VFMLS V5.S4, V21.S4, V13.S4
+	VFMLS V5.S4, V22.S4, V14.S4
+	VFMLS V5.S4, V23.S4, V15.S4
+	VFMLS V5.S4, V24.S4, V16.S4
+	FMOVQ 144(R0), F21
+	FMOVQ 144(R0), F22
+	FMOVQ 144(R0), F23
+	FMOVQ 144(R0), F24
+	VFMLA V13.S4, V6.S4, V21.S4
+	VFMLA V14.S4, V6.S4, V22.S4
+	VFMLA V15.S4, V6.S4, V23.S4
+	VFMLA V16.S4, V6.S4, V24.S4
+	FMOVQ 176(R0), F25
+	FMOVQ 176(R0), F26
+	FMOVQ 176(R0), F27
+	FMOVQ 176(R0), F28
+	VFMLA V13.S4, V21.S4, V25.S4
+	VFMLA V14.S4, V22.S4, V26.S4
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	FMOVQ 192(R0), F21
+	FMOVQ 192(R0), F22
+	FMOVQ 192(R0), F23
+	FMOVQ 192(R0), F24
+	VFMLA V13.S4, V25.S4, V21.S4
+	VFMLA V14.S4, V26.S4, V22.S4
+	VFMLA V15.S4, V27.S4, V23.S4
+	VFMLA V16.S4, V28.S4, V24.S4
+	FMOVQ 208(R0), F25
+	FMOVQ 208(R0), F26
+	FMOVQ 208(R0), F27
+	FMOVQ 208(R0), F28
+	VFMLA V13.S4, V21.S4, V25.S4
+	VFMLA V14.S4, V22.S4, V26.S4
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	WORD $0x6e2dddb5 // fmul v21.4s, v13.4s, v13.4s
+	WORD $0x6e2eddd6 // fmul v22.4s, v14.4s, v14.4s
+	WORD $0x6e2fddf7 // fmul v23.4s, v15.4s, v15.4s
+	WORD $0x6e30de18 // fmul v24.4s, v16.4s, v16.4s
+	VFMLA V21.S4, V25.S4, V13.S4
+	VFMLA V22.S4, V26.S4, V14.S4
+	VFMLA V23.S4, V27.S4, V15.S4
+	VFMLA V24.S4, V28.S4, V16.S4
+	WORD $0x4e27d5ad // fadd v13.4s, v13.4s, v7.4s
+	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
+	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
+	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
+	WORD $0x6ea38631 // sub v17.4s, v17.4s, v3.4s
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x6ea38673 // sub v19.4s, v19.4s, v3.4s
+	WORD $0x6ea38694 // sub v20.4s, v20.4s, v3.4s
+	WORD $0x4f3f0635 // sshr v21.4s, v17.4s, #1
+	WORD $0x4f3f0656 // sshr v22.4s, v18.4s, #1
+	WORD $0x4f3f0677 // sshr v23.4s, v19.4s, #1
+	WORD $0x4f3f0698 // sshr v24.4s, v20.4s, #1
+	WORD $0x6eb58631 // sub v17.4s, v17.4s, v21.4s
+	WORD $0x6eb68652 // sub v18.4s, v18.4s, v22.4s
+	WORD $0x6eb78673 // sub v19.4s, v19.4s, v23.4s
+	WORD $0x6eb88694 // sub v20.4s, v20.4s, v24.4s
+	WORD $0x4ea886b5 // add v21.4s, v21.4s, v8.4s
+	WORD $0x4ea886d6 // add v22.4s, v22.4s, v8.4s
+	WORD $0x4ea886f7 // add v23.4s, v23.4s, v8.4s
+	WORD $0x4ea88718 // add v24.4s, v24.4s, v8.4s
+	WORD $0x4f3756b5 // shl v21.4s, v21.4s, #23
+	WORD $0x4f3756d6 // shl v22.4s, v22.4s, #23
+	WORD $0x4f3756f7 // shl v23.4s, v23.4s, #23
+	WORD $0x4f375718 // shl v24.4s, v24.4s, #23
+	WORD $0x6e35ddad // fmul v13.4s, v13.4s, v21.4s
+	WORD $0x6e36ddce // fmul v14.4s, v14.4s, v22.4s
+	WORD $0x6e37ddef // fmul v15.4s, v15.4s, v23.4s
+	WORD $0x6e38de10 // fmul v16.4s, v16.4s, v24.4s
+	WORD $0x4ea88631 // add v17.4s, v17.4s, v8.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4ea88694 // add v20.4s, v20.4s, v8.4s
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x4f375694 // shl v20.4s, v20.4s, #23
+	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
+	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
+	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
 	WORD $0x4f210529 // sshr v9.4s, v9.4s, #31
-	WORD $0x6e661d48 // bsl v8.16b, v10.16b, v6.16b
-	WORD $0x6e661d69 // bsl v9.16b, v11.16b, v6.16b
-	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
-	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
-	WORD $0x6e2afd08 // fdiv v8.4s, v8.4s, v10.4s
-	FMOVQ F8, 0(R1)
-	WORD $0x6e2bfd28 // fdiv v8.4s, v9.4s, v11.4s
-	FMOVQ F8, 16(R1)
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	SUB $8, R3, R3
-	CMP $8, R3
-	BGE group2
-group2end:
+	WORD $0x4f21054a // sshr v10.4s, v10.4s, #31
+	WORD $0x4f21056b // sshr v11.4s, v11.4s, #31
+	WORD $0x4f21058c // sshr v12.4s, v12.4s, #31
+	WORD $0x6e671da9 // bsl v9.16b, v13.16b, v7.16b
+	WORD $0x6e671dca // bsl v10.16b, v14.16b, v7.16b
+	WORD $0x6e671deb // bsl v11.16b, v15.16b, v7.16b
+	WORD $0x6e671e0c // bsl v12.16b, v16.16b, v7.16b
+	WORD $0x4e27d5ad // fadd v13.4s, v13.4s, v7.4s
+	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
+	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
+	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
+	WORD $0x6e2dfd29 // fdiv v9.4s, v9.4s, v13.4s
+	FMOVQ F9, 0(R1)
+	WORD $0x6e2efd49 // fdiv v9.4s, v10.4s, v14.4s
+	FMOVQ F9, 16(R1)
+	WORD $0x6e2ffd69 // fdiv v9.4s, v11.4s, v15.4s
+	FMOVQ F9, 32(R1)
+	WORD $0x6e30fd89 // fdiv v9.4s, v12.4s, v16.4s
+	FMOVQ F9, 48(R1)
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	SUB $16, R3, R3
+	CMP $16, R3
+	BGE group4
+group4end:
 	CMP $4, R3
 	BLT group1end
 	PCALIGN $32
 group1:
-	FMOVQ 0(R2), F8
-	WORD $0x4ea01d09 // orr v9.16b, v8.16b, v0.16b
-	WORD $0x4e29f429 // fmax v9.4s, v1.4s, v9.4s
-	WORD $0x6e22dd2a // fmul v10.4s, v9.4s, v2.4s
-	WORD $0x4e21894a // frintn v10.4s, v10.4s
-	VFMLS V3.S4, V10.S4, V9.S4
-	VFMLS V4.S4, V10.S4, V9.S4
-	FMOVQ 128(R0), F11
-	VFMLA V9.S4, V5.S4, V11.S4
-	FMOVQ 160(R0), F12
-	VFMLA V9.S4, V11.S4, V12.S4
-	FMOVQ 176(R0), F11
-	VFMLA V9.S4, V12.S4, V11.S4
+	FMOVQ 0(R2), F9
+	WORD $0x4ea01d2a // orr v10.16b, v9.16b, v0.16b
+	WORD $0x4e2af42a // fmax v10.4s, v1.4s, v10.4s
+	FMOVQ 80(R0), F11
+	VFMLA V2.S4, V10.S4, V11.S4
+	WORD $0x4ea3d56c // fsub v12.4s, v11.4s, v3.4s
+	VFMLS V4.S4, V12.S4, V10.S4
+	VFMLS V5.S4, V12.S4, V10.S4
+	FMOVQ 144(R0), F12
+	VFMLA V10.S4, V6.S4, V12.S4
+	FMOVQ 176(R0), F13
+	VFMLA V10.S4, V12.S4, V13.S4
 	FMOVQ 192(R0), F12
-	VFMLA V9.S4, V11.S4, V12.S4
-	WORD $0x6e29dd2b // fmul v11.4s, v9.4s, v9.4s
-	VFMLA V11.S4, V12.S4, V9.S4
-	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
-	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
-	WORD $0x4f3f054b // sshr v11.4s, v10.4s, #1
-	WORD $0x6eab854a // sub v10.4s, v10.4s, v11.4s
-	WORD $0x4ea7856b // add v11.4s, v11.4s, v7.4s
+	VFMLA V10.S4, V13.S4, V12.S4
+	FMOVQ 208(R0), F13
+	VFMLA V10.S4, V12.S4, V13.S4
+	WORD $0x6e2add4c // fmul v12.4s, v10.4s, v10.4s
+	VFMLA V12.S4, V13.S4, V10.S4
+	WORD $0x4e27d54a // fadd v10.4s, v10.4s, v7.4s
+	WORD $0x6ea3856b // sub v11.4s, v11.4s, v3.4s
+	WORD $0x4f3f056c // sshr v12.4s, v11.4s, #1
+	WORD $0x6eac856b // sub v11.4s, v11.4s, v12.4s
+	WORD $0x4ea8858c // add v12.4s, v12.4s, v8.4s
+	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
+	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
+	WORD $0x4ea8856b // add v11.4s, v11.4s, v8.4s
 	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
-	WORD $0x4ea7854a // add v10.4s, v10.4s, v7.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4f210508 // sshr v8.4s, v8.4s, #31
-	WORD $0x6e661d28 // bsl v8.16b, v9.16b, v6.16b
-	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
-	WORD $0x6e29fd08 // fdiv v8.4s, v8.4s, v9.4s
-	FMOVQ F8, 0(R1)
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x4f210529 // sshr v9.4s, v9.4s, #31
+	WORD $0x6e671d49 // bsl v9.16b, v10.16b, v7.16b
+	WORD $0x4e27d54a // fadd v10.4s, v10.4s, v7.4s
+	WORD $0x6e2afd29 // fdiv v9.4s, v9.4s, v10.4s
+	FMOVQ F9, 0(R1)
 	ADD $16, R1, R1
 	ADD $16, R2, R2
 	SUB $4, R3, R3
@@ -828,38 +965,39 @@ group1:
 group1end:
 	CBZ R3, done
 number:
-	FMOVS 0(R2), F8
-	WORD $0x4ea01d09 // orr v9.16b, v8.16b, v0.16b
-	WORD $0x4e29f429 // fmax v9.4s, v1.4s, v9.4s
-	WORD $0x6e22dd2a // fmul v10.4s, v9.4s, v2.4s
-	WORD $0x4e21894a // frintn v10.4s, v10.4s
-	VFMLS V3.S4, V10.S4, V9.S4
-	VFMLS V4.S4, V10.S4, V9.S4
-	FMOVQ 128(R0), F11
-	VFMLA V9.S4, V5.S4, V11.S4
-	FMOVQ 160(R0), F12
-	VFMLA V9.S4, V11.S4, V12.S4
-	FMOVQ 176(R0), F11
-	VFMLA V9.S4, V12.S4, V11.S4
+	FMOVS 0(R2), F9
+	WORD $0x4ea01d2a // orr v10.16b, v9.16b, v0.16b
+	WORD $0x4e2af42a // fmax v10.4s, v1.4s, v10.4s
+	FMOVQ 80(R0), F11
+	VFMLA V2.S4, V10.S4, V11.S4
+	WORD $0x4ea3d56c // fsub v12.4s, v11.4s, v3.4s
+	VFMLS V4.S4, V12.S4, V10.S4
+	VFMLS V5.S4, V12.S4, V10.S4
+	FMOVQ 144(R0), F12
+	VFMLA V10.S4, V6.S4, V12.S4
+	FMOVQ 176(R0), F13
+	VFMLA V10.S4, V12.S4, V13.S4
 	FMOVQ 192(R0), F12
-	VFMLA V9.S4, V11.S4, V12.S4
-	WORD $0x6e29dd2b // fmul v11.4s, v9.4s, v9.4s
-	VFMLA V11.S4, V12.S4, V9.S4
-	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
-	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
-	WORD $0x4f3f054b // sshr v11.4s, v10.4s, #1
-	WORD $0x6eab854a // sub v10.4s, v10.4s, v11.4s
-	WORD $0x4ea7856b // add v11.4s, v11.4s, v7.4s
+	VFMLA V10.S4, V13.S4, V12.S4
+	FMOVQ 208(R0), F13
+	VFMLA V10.S4, V12.S4, V13.S4
+	WORD $0x6e2add4c // fmul v12.4s, v10.4s, v10.4s
+	VFMLA V12.S4, V13.S4, V10.S4
+	WORD $0x4e27d54a // fadd v10.4s, v10.4s, v7.4s
+	WORD $0x6ea3856b // sub v11.4s, v11.4s, v3.4s
+	WORD $0x4f3f056c // sshr v12.4s, v11.4s, #1
+	WORD $0x6eac856b // sub v11.4s, v11.4s, v12.4s
+	WORD $0x4ea8858c // add v12.4s, v12.4s, v8.4s
+	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
+	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
+	WORD $0x4ea8856b // add v11.4s, v11.4s, v8.4s
 	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
-	WORD $0x4ea7854a // add v10.4s, v10.4s, v7.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4f210508 // sshr v8.4s, v8.4s, #31
-	WORD $0x6e661d28 // bsl v8.16b, v9.16b, v6.16b
-	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
-	WORD $0x6e29fd08 // fdiv v8.4s, v8.4s, v9.4s
-	FMOVS F8, 0(R1)
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x4f210529 // sshr v9.4s, v9.4s, #31
+	WORD $0x6e671d49 // bsl v9.16b, v10.16b, v7.16b
+	WORD $0x4e27d54a // fadd v10.4s, v10.4s, v7.4s
+	WORD $0x6e2afd29 // fdiv v9.4s, v9.4s, v10.4s
+	FMOVS F9, 0(R1)
 	ADD $4, R1, R1
 	ADD $4, R2, R2
 	SUB $1, R3, R3
@@ -870,135 +1008,209 @@ done:
 // func(y, x []float32)
 TEXT ·tanhNEON(SB), NOSPLIT, $0-48
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 240(R0), F0
-	FMOVQ 256(R0), F1
-	FMOVQ 80(R0), F2
-	FMOVQ 96(R0), F3
+	FMOVQ 256(R0), F0
+	FMOVQ 272(R0), F1
+	FMOVQ 96(R0), F2
+	FMOVQ 80(R0), F3
 	FMOVQ 112(R0), F4
-	FMOVQ 144(R0), F5
-	FMOVQ 208(R0), F6
-	FMOVQ 0(R0), F7
-	FMOVQ 272(R0), F8
-	FMOVQ 224(R0), F9
+	FMOVQ 128(R0), F5
+	FMOVQ 160(R0), F6
+	FMOVQ 224(R0), F7
+	FMOVQ 0(R0), F8
+	FMOVQ 288(R0), F9
+	FMOVQ 240(R0), F10
 	MOVD y_base+0(FP), R1
 	MOVD x_base+24(FP), R2
 	MOVD x_len+32(FP), R3
-	CMP $8, R3
-	BLT group2end
+	CMP $16, R3
+	BLT group4end
 	PCALIGN $32
-group2:
-	FMOVQ 0(R2), F10
-	FMOVQ 16(R2), F11
-	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
-	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
-	WORD $0x4eacf42c // fmin v12.4s, v1.4s, v12.4s
-	WORD $0x4eadf42d // fmin v13.4s, v1.4s, v13.4s
-	WORD $0x4e2cd58c // fadd v12.4s, v12.4s, v12.4s
-	WORD $0x4e2dd5ad // fadd v13.4s, v13.4s, v13.4s
-	WORD $0x6e22dd8e // fmul v14.4s, v12.4s, v2.4s
-	WORD $0x6e22ddaf // fmul v15.4s, v13.4s, v2.4s
-	WORD $0x4e2189ce // frintn v14.4s, v14.4s
-	WORD $0x4e2189ef // frintn v15.4s, v15.4s
-	VFMLS V3.S4, V14.S4, V12.S4
-	VFMLS V3.S4, V15.S4, V13.S4
-	VFMLS V4.S4, V14.S4, V12.S4
-	VFMLS V4.S4, V15.S4, V13.S4
-	FMOVQ 128(R0), F16
-	FMOVQ 128(R0), F17
-	VFMLA V12.S4, V5.S4, V16.S4
-	VFMLA V13.S4, V5.S4, V17.S4
-	FMOVQ 160(R0), F18
-	FMOVQ 160(R0), F19
-	VFMLA V12.S4, V16.S4, V18.S4
-	VFMLA V13.S4, V17.S4, V19.S4
-	FMOVQ 176(R0), F16
-	FMOVQ 176(R0), F17
-	VFMLA V12.S4, V18.S4, V16.S4
-	VFMLA V13.S4, V19.S4, V17.S4
-	FMOVQ 192(R0), F18
-	FMOVQ 192(R0), F19
-	VFMLA V12.S4, V16.S4, V18.S4
-	VFMLA V13.S4, V17.S4, V19.S4
-	WORD $0x6e2cdd90 // fmul v16.4s, v12.4s, v12.4s
-	WORD $0x6e2dddb1 // fmul v17.4s, v13.4s, v13.4s
-	VFMLA V16.S4, V18.S4, V12.S4
-	VFMLA V17.S4, V19.S4, V13.S4
-	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
-	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
-	WORD $0x4f3f05d0 // sshr v16.4s, v14.4s, #1
-	WORD $0x4f3f05f1 // sshr v17.4s, v15.4s, #1
-	WORD $0x6eb085ce // sub v14.4s, v14.4s, v16.4s
-	WORD $0x6eb185ef // sub v15.4s, v15.4s, v17.4s
-	WORD $0x4ea68610 // add v16.4s, v16.4s, v6.4s
-	WORD $0x4ea68631 // add v17.4s, v17.4s, v6.4s
-	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
-	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
-	WORD $0x6e30dcf0 // fmul v16.4s, v7.4s, v16.4s
-	WORD $0x6e31dcf1 // fmul v17.4s, v7.4s, v17.4s
-	WORD $0x4ea685ce // add v14.4s, v14.4s, v6.4s
-	WORD $0x4ea685ef // add v15.4s, v15.4s, v6.4s
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2ede0e // fmul v14.4s, v16.4s, v14.4s
-	WORD $0x6e2fde2f // fmul v15.4s, v17.4s, v15.4s
-	WORD $0x4ea7d5d0 // fsub v16.4s, v14.4s, v7.4s
-	WORD $0x4ea7d5f1 // fsub v17.4s, v15.4s, v7.4s
-	VFMLA V14.S4, V12.S4, V16.S4
-	VFMLA V15.S4, V13.S4, V17.S4
-	WORD $0x4e28d60c // fadd v12.4s, v16.4s, v8.4s
-	WORD $0x4e28d62d // fadd v13.4s, v17.4s, v8.4s
-	WORD $0x6e2cfe0c // fdiv v12.4s, v16.4s, v12.4s
-	WORD $0x6e2dfe2d // fdiv v13.4s, v17.4s, v13.4s
-	WORD $0x4e291d4a // and v10.16b, v10.16b, v9.16b
-	WORD $0x4e291d6b // and v11.16b, v11.16b, v9.16b
-	WORD $0x4eaa1d8a // orr v10.16b, v12.16b, v10.16b
-	FMOVQ F10, 0(R1)
-	WORD $0x4eab1daa // orr v10.16b, v13.16b, v11.16b
-	FMOVQ F10, 16(R1)
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	SUB $8, R3, R3
-	CMP $8, R3
-	BGE group2
-group2end:
+group4:
+	FMOVQ 0(R2), F11
+	FMOVQ 16(R2), F12
+	FMOVQ 32(R2), F13
+	FMOVQ 48(R2), F14
+	WORD $0x4e201d6f // and v15.16b, v11.16b, v0.16b
+	WORD $0x4e201d90 // and v16.16b, v12.16b, v0.16b
+	WORD $0x4e201db1 // and v17.16b, v13.16b, v0.16b
+	WORD $0x4e201dd2 // and v18.16b, v14.16b, v0.16b
+	WORD $0x4eaff42f // fmin v15.4s, v1.4s, v15.4s
+	WORD $0x4eb0f430 // fmin v16.4s, v1.4s, v16.4s
+	WORD $0x4eb1f431 // fmin v17.4s, v1.4s, v17.4s
+	WORD $0x4eb2f432 // fmin v18.4s, v1.4s, v18.4s
+	WORD $0x4e2fd5ef // fadd v15.4s, v15.4s, v15.4s
+	WORD $0x4e30d610 // fadd v16.4s, v16.4s, v16.4s
+	WORD $0x4e31d631 // fadd v17.4s, v17.4s, v17.4s
+	WORD $0x4e32d652 // fadd v18.4s, v18.4s, v18.4s
+	FMOVQ 80(R0), F19
+	FMOVQ 80(R0), F20
+	FMOVQ 80(R0), F21
+	FMOVQ 80(R0), F22
+	VFMLA V2.S4, V15.S4, V19.S4
+	VFMLA V2.S4, V16.S4, V20.S4
+	VFMLA V2.S4, V17.S4, V21.S4
+	VFMLA V2.S4, V18.S4, V22.S4
+	WORD $0x4ea3d677 // fsub v23.4s, v19.4s, v3.4s
+	WORD $0x4ea3d698 // fsub v24.4s, v20.4s, v3.4s
+	WORD $0x4ea3d6b9 // fsub v25.4s, v21.4s, v3.4s
+	WORD $0x4ea3d6da // fsub v26.4s, v22.4s, v3.4s
+	VFMLS V4.S4, V23.S4, V15.S4
+	VFMLS V4.S4, V24.S4, V16.S4
+	VFMLS V4.S4, V25.S4, V17.S4
+	VFMLS V4.S4, V26.S4, V18.S4
+	VFMLS V5.S4, V23.S4, V15.S4
+	VFMLS V5.S4, V24.S4, V16.S4
+	VFMLS V5.S4, V25.S4, V17.S4
+	VFMLS V5.S4, V26.S4, V18.S4
+	FMOVQ 144(R0), F23
+	FMOVQ 144(R0), F24
+	FMOVQ 144(R0), F25
+	FMOVQ 144(R0), F26
+	VFMLA V15.S4, V6.S4, V23.S4
+	VFMLA V16.S4, V6.S4, V24.S4
+	VFMLA V17.S4, V6.S4, V25.S4
+	VFMLA V18.S4, V6.S4, V26.S4
+	FMOVQ 176(R0), F27
+	FMOVQ 176(R0), F28
+	FMOVQ 176(R0), F29
+	FMOVQ 176(R0), F30
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VFMLA V17.S4, V25.S4, V29.S4
+	VFMLA V18.S4, V26.S4, V30.S4
+	FMOVQ 192(R0), F23
+	FMOVQ 192(R0), F24
+	FMOVQ 192(R0), F25
+	FMOVQ 192(R0), F26
+	VFMLA V15.S4, V27.S4, V23.S4
+	VFMLA V16.S4, V28.S4, V24.S4
+	VFMLA V17.S4, V29.S4, V25.S4
+	VFMLA V18.S4, V30.S4, V26.S4
+	FMOVQ 208(R0), F27
+	FMOVQ 208(R0), F28
+	FMOVQ 208(R0), F29
+	FMOVQ 208(R0), F30
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VFMLA V17.S4, V25.S4, V29.S4
+	VFMLA V18.S4, V26.S4, V30.S4
+	WORD $0x6e2fddf7 // fmul v23.4s, v15.4s, v15.4s
+	WORD $0x6e30de18 // fmul v24.4s, v16.4s, v16.4s
+	WORD $0x6e31de39 // fmul v25.4s, v17.4s, v17.4s
+	WORD $0x6e32de5a // fmul v26.4s, v18.4s, v18.4s
+	VFMLA V23.S4, V27.S4, V15.S4
+	VFMLA V24.S4, V28.S4, V16.S4
+	VFMLA V25.S4, V29.S4, V17.S4
+	VFMLA V26.S4, V30.S4, V18.S4
+	WORD $0x6ea38673 // sub v19.4s, v19.4s, v3.4s
+	WORD $0x6ea38694 // sub v20.4s, v20.4s, v3.4s
+	WORD $0x6ea386b5 // sub v21.4s, v21.4s, v3.4s
+	WORD $0x6ea386d6 // sub v22.4s, v22.4s, v3.4s
+	WORD $0x4f3f0677 // sshr v23.4s, v19.4s, #1
+	WORD $0x4f3f0698 // sshr v24.4s, v20.4s, #1
+	WORD $0x4f3f06b9 // sshr v25.4s, v21.4s, #1
+	WORD $0x4f3f06da // sshr v26.4s, v22.4s, #1
+	WORD $0x6eb78673 // sub v19.4s, v19.4s, v23.4s
+	WORD $0x6eb88694 // sub v20.4s, v20.4s, v24.4s
+	WORD $0x6eb986b5 // sub v21.4s, v21.4s, v25.4s
+	WORD $0x6eba86d6 // sub v22.4s, v22.4s, v26.4s
+	WORD $0x4ea786f7 // add v23.4s, v23.4s, v7.4s
+	WORD $0x4ea78718 // add v24.4s, v24.4s, v7.4s
+	WORD $0x4ea78739 // add v25.4s, v25.4s, v7.4s
+	WORD $0x4ea7875a // add v26.4s, v26.4s, v7.4s
+	WORD $0x4f3756f7 // shl v23.4s, v23.4s, #23
+	WORD $0x4f375718 // shl v24.4s, v24.4s, #23
+	WORD $0x4f375739 // shl v25.4s, v25.4s, #23
+	WORD $0x4f37575a // shl v26.4s, v26.4s, #23
+	WORD $0x6e37dd17 // fmul v23.4s, v8.4s, v23.4s
+	WORD $0x6e38dd18 // fmul v24.4s, v8.4s, v24.4s
+	WORD $0x6e39dd19 // fmul v25.4s, v8.4s, v25.4s
+	WORD $0x6e3add1a // fmul v26.4s, v8.4s, v26.4s
+	WORD $0x4ea78673 // add v19.4s, v19.4s, v7.4s
+	WORD $0x4ea78694 // add v20.4s, v20.4s, v7.4s
+	WORD $0x4ea786b5 // add v21.4s, v21.4s, v7.4s
+	WORD $0x4ea786d6 // add v22.4s, v22.4s, v7.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x4f375694 // shl v20.4s, v20.4s, #23
+	WORD $0x4f3756b5 // shl v21.4s, v21.4s, #23
+	WORD $0x4f3756d6 // shl v22.4s, v22.4s, #23
+	WORD $0x6e33def3 // fmul v19.4s, v23.4s, v19.4s
+	WORD $0x6e34df14 // fmul v20.4s, v24.4s, v20.4s
+	WORD $0x6e35df35 // fmul v21.4s, v25.4s, v21.4s
+	WORD $0x6e36df56 // fmul v22.4s, v26.4s, v22.4s
+	WORD $0x4ea8d677 // fsub v23.4s, v19.4s, v8.4s
+	WORD $0x4ea8d698 // fsub v24.4s, v20.4s, v8.4s
+	WORD $0x4ea8d6b9 // fsub v25.4s, v21.4s, v8.4s
+	WORD $0x4ea8d6da // fsub v26.4s, v22.4s, v8.4s
+	VFMLA V19.S4, V15.S4, V23.S4
+	VFMLA V20.S4, V16.S4, V24.S4
+	VFMLA V21.S4, V17.S4, V25.S4
+	VFMLA V22.S4, V18.S4, V26.S4
+	WORD $0x4e29d6ef // fadd v15.4s, v23.4s, v9.4s
+	WORD $0x4e29d710 // fadd v16.4s, v24.4s, v9.4s
+	WORD $0x4e29d731 // fadd v17.4s, v25.4s, v9.4s
+	WORD $0x4e29d752 // fadd v18.4s, v26.4s, v9.4s
+	WORD $0x6e2ffeef // fdiv v15.4s, v23.4s, v15.4s
+	WORD $0x6e30ff10 // fdiv v16.4s, v24.4s, v16.4s
+	WORD $0x6e31ff31 // fdiv v17.4s, v25.4s, v17.4s
+	WORD $0x6e32ff52 // fdiv v18.4s, v26.4s, v18.4s
+	WORD $0x4e2a1d6b // and v11.16b, v11.16b, v10.16b
+	WORD $0x4e2a1d8c // and v12.16b, v12.16b, v10.16b
+	WORD $0x4e2a1dad // and v13.16b, v13.16b, v10.16b
+	WORD $0x4e2a1dce // and v14.16b, v14.16b, v10.16b
+	WORD $0x4eab1deb // orr v11.16b, v15.16b, v11.16b
+	FMOVQ F11, 0(R1)
+	WORD $0x4eac1e0b // orr v11.16b, v16.16b, v12.16b
+	FMOVQ F11, 16(R1)
+	WORD $0x4ead1e2b // orr v11.16b, v17.16b, v13.16b
+	FMOVQ F11, 32(R1)
+	WORD $0x4eae1e4b // orr v11.16b, v18.16b, v14.16b
+	FMOVQ F11, 48(R1)
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	SUB $16, R3, R3
+	CMP $16, R3
+	BGE group4
+group4end:
 	CMP $4, R3
 	BLT group1end
 	PCALIGN $32
 group1:
-	FMOVQ 0(R2), F10
-	WORD $0x4e201d4b // and v11.16b, v10.16b, v0.16b
-	WORD $0x4eabf42b // fmin v11.4s, v1.4s, v11.4s
-	WORD $0x4e2bd56b // fadd v11.4s, v11.4s, v11.4s
-	WORD $0x6e22dd6c // fmul v12.4s, v11.4s, v2.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	VFMLS V3.S4, V12.S4, V11.S4
-	VFMLS V4.S4, V12.S4, V11.S4
-	FMOVQ 128(R0), F13
-	VFMLA V11.S4, V5.S4, V13.S4
-	FMOVQ 160(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	FMOVQ 176(R0), F13
-	VFMLA V11.S4, V14.S4, V13.S4
+	FMOVQ 0(R2), F11
+	WORD $0x4e201d6c // and v12.16b, v11.16b, v0.16b
+	WORD $0x4eacf42c // fmin v12.4s, v1.4s, v12.4s
+	WORD $0x4e2cd58c // fadd v12.4s, v12.4s, v12.4s
+	FMOVQ 80(R0), F13
+	VFMLA V2.S4, V12.S4, V13.S4
+	WORD $0x4ea3d5ae // fsub v14.4s, v13.4s, v3.4s
+	VFMLS V4.S4, V14.S4, V12.S4
+	VFMLS V5.S4, V14.S4, V12.S4
+	FMOVQ 144(R0), F14
+	VFMLA V12.S4, V6.S4, V14.S4
+	FMOVQ 176(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
 	FMOVQ 192(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
-	VFMLA V13.S4, V14.S4, V11.S4
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4f3f058d // sshr v13.4s, v12.4s, #1
-	WORD $0x6ead858c // sub v12.4s, v12.4s, v13.4s
-	WORD $0x4ea685ad // add v13.4s, v13.4s, v6.4s
+	VFMLA V12.S4, V15.S4, V14.S4
+	FMOVQ 208(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
+	WORD $0x6e2cdd8e // fmul v14.4s, v12.4s, v12.4s
+	VFMLA V14.S4, V15.S4, V12.S4
+	WORD $0x6ea385ad // sub v13.4s, v13.4s, v3.4s
+	WORD $0x4f3f05ae // sshr v14.4s, v13.4s, #1
+	WORD $0x6eae85ad // sub v13.4s, v13.4s, v14.4s
+	WORD $0x4ea785ce // add v14.4s, v14.4s, v7.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x6e2edd0e // fmul v14.4s, v8.4s, v14.4s
+	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
 	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2ddced // fmul v13.4s, v7.4s, v13.4s
-	WORD $0x4ea6858c // add v12.4s, v12.4s, v6.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x6e2cddac // fmul v12.4s, v13.4s, v12.4s
-	WORD $0x4ea7d58d // fsub v13.4s, v12.4s, v7.4s
-	VFMLA V12.S4, V11.S4, V13.S4
-	WORD $0x4e28d5ab // fadd v11.4s, v13.4s, v8.4s
-	WORD $0x6e2bfdab // fdiv v11.4s, v13.4s, v11.4s
-	WORD $0x4e291d4a // and v10.16b, v10.16b, v9.16b
-	WORD $0x4eaa1d6a // orr v10.16b, v11.16b, v10.16b
-	FMOVQ F10, 0(R1)
+	WORD $0x6e2dddcd // fmul v13.4s, v14.4s, v13.4s
+	WORD $0x4ea8d5ae // fsub v14.4s, v13.4s, v8.4s
+	VFMLA V13.S4, V12.S4, V14.S4
+	WORD $0x4e29d5cc // fadd v12.4s, v14.4s, v9.4s
+	WORD $0x6e2cfdcc // fdiv v12.4s, v14.4s, v12.4s
+	WORD $0x4e2a1d6b // and v11.16b, v11.16b, v10.16b
+	WORD $0x4eab1d8b // orr v11.16b, v12.16b, v11.16b
+	FMOVQ F11, 0(R1)
 	ADD $16, R1, R1
 	ADD $16, R2, R2
 	SUB $4, R3, R3
@@ -1007,40 +1219,41 @@ group1:
 group1end:
 	CBZ R3, done
 number:
-	FMOVS 0(R2), F10
-	WORD $0x4e201d4b // and v11.16b, v10.16b, v0.16b
-	WORD $0x4eabf42b // fmin v11.4s, v1.4s, v11.4s
-	WORD $0x4e2bd56b // fadd v11.4s, v11.4s, v11.4s
-	WORD $0x6e22dd6c // fmul v12.4s, v11.4s, v2.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	VFMLS V3.S4, V12.S4, V11.S4
-	VFMLS V4.S4, V12.S4, V11.S4
-	FMOVQ 128(R0), F13
-	VFMLA V11.S4, V5.S4, V13.S4
-	FMOVQ 160(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	FMOVQ 176(R0), F13
-	VFMLA V11.S4, V14.S4, V13.S4
+	FMOVS 0(R2), F11
+	WORD $0x4e201d6c // and v12.16b, v11.16b, v0.16b
+	WORD $0x4eacf42c // fmin v12.4s, v1.4s, v12.4s
+	WORD $0x4e2cd58c // fadd v12.4s, v12.4s, v12.4s
+	FMOVQ 80(R0), F13
+	VFMLA V2.S4, V12.S4, V13.S4
+	WORD $0x4ea3d5ae // fsub v14.4s, v13.4s, v3.4s
+	VFMLS V4.S4, V14.S4, V12.S4
+	VFMLS V5.S4, V14.S4, V12.S4
+	FMOVQ 144(R0), F14
+	VFMLA V12.S4, V6.S4, V14.S4
+	FMOVQ 176(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
 	FMOVQ 192(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
-	VFMLA V13.S4, V14.S4, V11.S4
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4f3f058d // sshr v13.4s, v12.4s, #1
-	WORD $0x6ead858c // sub v12.4s, v12.4s, v13.4s
-	WORD $0x4ea685ad // add v13.4s, v13.4s, v6.4s
+	VFMLA V12.S4, V15.S4, V14.S4
+	FMOVQ 208(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
+	WORD $0x6e2cdd8e // fmul v14.4s, v12.4s, v12.4s
+	VFMLA V14.S4, V15.S4, V12.S4
+	WORD $0x6ea385ad // sub v13.4s, v13.4s, v3.4s
+	WORD $0x4f3f05ae // sshr v14.4s, v13.4s, #1
+	WORD $0x6eae85ad // sub v13.4s, v13.4s, v14.4s
+	WORD $0x4ea785ce // add v14.4s, v14.4s, v7.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x6e2edd0e // fmul v14.4s, v8.4s, v14.4s
+	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
 	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2ddced // fmul v13.4s, v7.4s, v13.4s
-	WORD $0x4ea6858c // add v12.4s, v12.4s, v6.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x6e2cddac // fmul v12.4s, v13.4s, v12.4s
-	WORD $0x4ea7d58d // fsub v13.4s, v12.4s, v7.4s
-	VFMLA V12.S4, V11.S4, V13.S4
-	WORD $0x4e28d5ab // fadd v11.4s, v13.4s, v8.4s
-	WORD $0x6e2bfdab // fdiv v11.4s, v13.4s, v11.4s
-	WORD $0x4e291d4a // and v10.16b, v10.16b, v9.16b
-	WORD $0x4eaa1d6a // orr v10.16b, v11.16b, v10.16b
-	FMOVS F10, 0(R1)
+	WORD $0x6e2dddcd // fmul v13.4s, v14.4s, v13.4s
+	WORD $0x4ea8d5ae // fsub v14.4s, v13.4s, v8.4s
+	VFMLA V13.S4, V12.S4, V14.S4
+	WORD $0x4e29d5cc // fadd v12.4s, v14.4s, v9.4s
+	WORD $0x6e2cfdcc // fdiv v12.4s, v14.4s, v12.4s
+	WORD $0x4e2a1d6b // and v11.16b, v11.16b, v10.16b
+	WORD $0x4eab1d8b // orr v11.16b, v12.16b, v11.16b
+	FMOVS F11, 0(R1)
 	ADD $4, R1, R1
 	ADD $4, R2, R2
 	SUB $1, R3, R3
@@ -1051,85 +1264,145 @@ done:
 // func(y, x []float32)
 TEXT ·erfNEON(SB), NOSPLIT, $0-48
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 240(R0), F0
-	FMOVQ 288(R0), F1
-	FMOVQ 320(R0), F2
-	FMOVQ 416(R0), F3
+	FMOVQ 256(R0), F0
+	FMOVQ 304(R0), F1
+	FMOVQ 336(R0), F2
+	FMOVQ 432(R0), F3
 	FMOVQ 0(R0), F4
-	FMOVQ 224(R0), F5
+	FMOVQ 240(R0), F5
 	MOVD y_base+0(FP), R1
 	MOVD x_base+24(FP), R2
 	MOVD x_len+32(FP), R3
-	CMP $8, R3
-	BLT group2end
+	CMP $16, R3
+	BLT group4end
 	PCALIGN $32
-group2:
+group4:
 	FMOVQ 0(R2), F6
 	FMOVQ 16(R2), F7
-	WORD $0x4e201cc8 // and v8.16b, v6.16b, v0.16b
-	WORD $0x4e201ce9 // and v9.16b, v7.16b, v0.16b
-	WORD $0x4ea8f428 // fmin v8.4s, v1.4s, v8.4s
-	WORD $0x4ea9f429 // fmin v9.4s, v1.4s, v9.4s
-	WORD $0x6e28dd0a // fmul v10.4s, v8.4s, v8.4s
-	WORD $0x6e29dd2b // fmul v11.4s, v9.4s, v9.4s
-	FMOVQ 304(R0), F12
-	FMOVQ 304(R0), F13
-	VFMLA V10.S4, V2.S4, V12.S4
-	VFMLA V11.S4, V2.S4, V13.S4
-	FMOVQ 336(R0), F14
-	FMOVQ 336(R0), F15
-	VFMLA V10.S4, V12.S4, V14.S4
-	VFMLA V11.S4, V13.S4, V15.S4
-	FMOVQ 352(R0), F12
-	FMOVQ 352(R0), F13
-	VFMLA V10.S4, V14.S4, V12.S4
-	VFMLA V11.S4, V15.S4, V13.S4
-	FMOVQ 368(R0), F14
-	FMOVQ 368(R0), F15
-	VFMLA V10.S4, V12.S4, V14.S4
-	VFMLA V11.S4, V13.S4, V15.S4
-	FMOVQ 384(R0), F12
-	FMOVQ 384(R0), F13
-	VFMLA V10.S4, V14.S4, V12.S4
-	VFMLA V11.S4, V15.S4, V13.S4
-	FMOVQ 400(R0), F14
-	FMOVQ 400(R0), F15
-	VFMLA V10.S4, V3.S4, V14.S4
-	VFMLA V11.S4, V3.S4, V15.S4
-	FMOVQ 432(R0), F16
-	FMOVQ 432(R0), F17
-	VFMLA V10.S4, V14.S4, V16.S4
-	VFMLA V11.S4, V15.S4, V17.S4
-	FMOVQ 448(R0), F14
-	FMOVQ 448(R0), F15
-	VFMLA V10.S4, V16.S4, V14.S4
-	VFMLA V11.S4, V17.S4, V15.S4
-	FMOVQ 464(R0), F16
-	FMOVQ 464(R0), F17
-	VFMLA V10.S4, V14.S4, V16.S4
-	VFMLA V11.S4, V15.S4, V17.S4
-	FMOVQ 0(R0), F14
-	FMOVQ 0(R0), F15
-	VFMLA V10.S4, V16.S4, V14.S4
-	VFMLA V11.S4, V17.S4, V15.S4
-	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
-	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
-	WORD $0x6e2efd08 // fdiv v8.4s, v8.4s, v14.4s
-	WORD $0x6e2ffd29 // fdiv v9.4s, v9.4s, v15.4s
-	WORD $0x4ea8f488 // fmin v8.4s, v4.4s, v8.4s
-	WORD $0x4ea9f489 // fmin v9.4s, v4.4s, v9.4s
+	FMOVQ 32(R2), F8
+	FMOVQ 48(R2), F9
+	WORD $0x4e201cca // and v10.16b, v6.16b, v0.16b
+	WORD $0x4e201ceb // and v11.16b, v7.16b, v0.16b
+	WORD $0x4e201d0c // and v12.16b, v8.16b, v0.16b
+	WORD $0x4e201d2d // and v13.16b, v9.16b, v0.16b
+	WORD $0x4eaaf42a // fmin v10.4s, v1.4s, v10.4s
+	WORD $0x4eabf42b // fmin v11.4s, v1.4s, v11.4s
+	WORD $0x4eacf42c // fmin v12.4s, v1.4s, v12.4s
+	WORD $0x4eadf42d // fmin v13.4s, v1.4s, v13.4s
+	WORD $0x6e2add4e // fmul v14.4s, v10.4s, v10.4s
+	WORD $0x6e2bdd6f // fmul v15.4s, v11.4s, v11.4s
+	WORD $0x6e2cdd90 // fmul v16.4s, v12.4s, v12.4s
+	WORD $0x6e2dddb1 // fmul v17.4s, v13.4s, v13.4s
+	FMOVQ 320(R0), F18
+	FMOVQ 320(R0), F19
+	FMOVQ 320(R0), F20
+	FMOVQ 320(R0), F21
+	VFMLA V14.S4, V2.S4, V18.S4
+	VFMLA V15.S4, V2.S4, V19.S4
+	VFMLA V16.S4, V2.S4, V20.S4
+	VFMLA V17.S4, V2.S4, V21.S4
+	FMOVQ 352(R0), F22
+	FMOVQ 352(R0), F23
+	FMOVQ 352(R0), F24
+	FMOVQ 352(R0), F25
+	VFMLA V14.S4, V18.S4, V22.S4
+	VFMLA V15.S4, V19.S4, V23.S4
+	VFMLA V16.S4, V20.S4, V24.S4
+	VFMLA V17.S4, V21.S4, V25.S4
+	FMOVQ 368(R0), F18
+	FMOVQ 368(R0), F19
+	FMOVQ 368(R0), F20
+	FMOVQ 368(R0), F21
+	VFMLA V14.S4, V22.S4, V18.S4
+	VFMLA V15.S4, V23.S4, V19.S4
+	VFMLA V16.S4, V24.S4, V20.S4
+	VFMLA V17.S4, V25.S4, V21.S4
+	FMOVQ 384(R0), F22
+	FMOVQ 384(R0), F23
+	FMOVQ 384(R0), F24
+	FMOVQ 384(R0), F25
+	VFMLA V14.S4, V18.S4, V22.S4
+	VFMLA V15.S4, V19.S4, V23.S4
+	VFMLA V16.S4, V20.S4, V24.S4
+	VFMLA V17.S4, V21.S4, V25.S4
+	FMOVQ 400(R0), F18
+	FMOVQ 400(R0), F19
+	FMOVQ 400(R0), F20
+	FMOVQ 400(R0), F21
+	VFMLA V14.S4, V22.S4, V18.S4
+	VFMLA V15.S4, V23.S4, V19.S4
+	VFMLA V16.S4, V24.S4, V20.S4
+	VFMLA V17.S4, V25.S4, V21.S4
+	FMOVQ 416(R0), F22
+	FMOVQ 416(R0), F23
+	FMOVQ 416(R0), F24
+	FMOVQ 416(R0), F25
+	VFMLA V14.S4, V3.S4, V22.S4
+	VFMLA V15.S4, V3.S4, V23.S4
+	VFMLA V16.S4, V3.S4, V24.S4
+	VFMLA V17.S4, V3.S4, V25.S4
+	FMOVQ 448(R0), F26
+	FMOVQ 448(R0), F27
+	FMOVQ 448(R0), F28
+	FMOVQ 448(R0), F29
+	VFMLA V14.S4, V22.S4, V26.S4
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VFMLA V17.S4, V25.S4, V29.S4
+	FMOVQ 464(R0), F22
+	FMOVQ 464(R0), F23
+	FMOVQ 464(R0), F24
+	FMOVQ 464(R0), F25
+	VFMLA V14.S4, V26.S4, V22.S4
+	VFMLA V15.S4, V27.S4, V23.S4
+	VFMLA V16.S4, V28.S4, V24.S4
+	VFMLA V17.S4, V29.S4, V25.S4
+	FMOVQ 480(R0), F26
+	FMOVQ 480(R0), F27
+	FMOVQ 480(R0), F28
+	FMOVQ 480(R0), F29
+	VFMLA V14.S4, V22.S4, V26.S4
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VFMLA V17.S4, V25.S4, V29.S4
+	FMOVQ 0(R0), F22
+	FMOVQ 0(R0), F23
+	FMOVQ 0(R0), F24
+	FMOVQ 0(R0), F25
+	VFMLA V14.S4, V26.S4, V22.S4
+	VFMLA V15.S4, V27.S4, V23.S4
+	VFMLA V16.S4, V28.S4, V24.S4
+	VFMLA V17.S4, V29.S4, V25.S4
+	WORD $0x6e32dd4a // fmul v10.4s, v10.4s, v18.4s
+	WORD $0x6e33dd6b // fmul v11.4s, v11.4s, v19.4s
+	WORD $0x6e34dd8c // fmul v12.4s, v12.4s, v20.4s
+	WORD $0x6e35ddad // fmul v13.4s, v13.4s, v21.4s
+	WORD $0x6e36fd4a // fdiv v10.4s, v10.4s, v22.4s
+	WORD $0x6e37fd6b // fdiv v11.4s, v11.4s, v23.4s
+	WORD $0x6e38fd8c // fdiv v12.4s, v12.4s, v24.4s
+	WORD $0x6e39fdad // fdiv v13.4s, v13.4s, v25.4s
+	WORD $0x4eaaf48a // fmin v10.4s, v4.4s, v10.4s
+	WORD $0x4eabf48b // fmin v11.4s, v4.4s, v11.4s
+	WORD $0x4eacf48c // fmin v12.4s, v4.4s, v12.4s
+	WORD $0x4eadf48d // fmin v13.4s, v4.4s, v13.4s
 	WORD $0x4e251cc6 // and v6.16b, v6.16b, v5.16b
 	WORD $0x4e251ce7 // and v7.16b, v7.16b, v5.16b
-	WORD $0x4ea61d06 // orr v6.16b, v8.16b, v6.16b
+	WORD $0x4e251d08 // and v8.16b, v8.16b, v5.16b
+	WORD $0x4e251d29 // and v9.16b, v9.16b, v5.16b
+	WORD $0x4ea61d46 // orr v6.16b, v10.16b, v6.16b
 	FMOVQ F6, 0(R1)
-	WORD $0x4ea71d26 // orr v6.16b, v9.16b, v7.16b
+	WORD $0x4ea71d66 // orr v6.16b, v11.16b, v7.16b
 	FMOVQ F6, 16(R1)
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	SUB $8, R3, R3
-	CMP $8, R3
-	BGE group2
-group2end:
+	WORD $0x4ea81d86 // orr v6.16b, v12.16b, v8.16b
+	FMOVQ F6, 32(R1)
+	WORD $0x4ea91da6 // orr v6.16b, v13.16b, v9.16b
+	FMOVQ F6, 48(R1)
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	SUB $16, R3, R3
+	CMP $16, R3
+	BGE group4
+group4end:
 	CMP $4, R3
 	BLT group1end
 	PCALIGN $32
@@ -1138,23 +1411,23 @@ group1:
 	WORD $0x4e201cc7 // and v7.16b, v6.16b, v0.16b
 	WORD $0x4ea7f427 // fmin v7.4s, v1.4s, v7.4s
 	WORD $0x6e27dce8 // fmul v8.4s, v7.4s, v7.4s
-	FMOVQ 304(R0), F9
+	FMOVQ 320(R0), F9
 	VFMLA V8.S4, V2.S4, V9.S4
-	FMOVQ 336(R0), F10
+	FMOVQ 352(R0), F10
 	VFMLA V8.S4, V9.S4, V10.S4
-	FMOVQ 352(R0), F9
+	FMOVQ 368(R0), F9
 	VFMLA V8.S4, V10.S4, V9.S4
-	FMOVQ 368(R0), F10
+	FMOVQ 384(R0), F10
 	VFMLA V8.S4, V9.S4, V10.S4
-	FMOVQ 384(R0), F9
+	FMOVQ 400(R0), F9
 	VFMLA V8.S4, V10.S4, V9.S4
-	FMOVQ 400(R0), F10
+	FMOVQ 416(R0), F10
 	VFMLA V8.S4, V3.S4, V10.S4
-	FMOVQ 432(R0), F11
+	FMOVQ 448(R0), F11
 	VFMLA V8.S4, V10.S4, V11.S4
-	FMOVQ 448(R0), F10
+	FMOVQ 464(R0), F10
 	VFMLA V8.S4, V11.S4, V10.S4
-	FMOVQ 464(R0), F11
+	FMOVQ 480(R0), F11
 	VFMLA V8.S4, V10.S4, V11.S4
 	FMOVQ 0(R0), F10
 	VFMLA V8.S4, V11.S4, V10.S4
@@ -1176,23 +1449,23 @@ number:
 	WORD $0x4e201cc7 // and v7.16b, v6.16b, v0.16b
 	WORD $0x4ea7f427 // fmin v7.4s, v1.4s, v7.4s
 	WORD $0x6e27dce8 // fmul v8.4s, v7.4s, v7.4s
-	FMOVQ 304(R0), F9
+	FMOVQ 320(R0), F9
 	VFMLA V8.S4, V2.S4, V9.S4
-	FMOVQ 336(R0), F10
+	FMOVQ 352(R0), F10
 	VFMLA V8.S4, V9.S4, V10.S4
-	FMOVQ 352(R0), F9
+	FMOVQ 368(R0), F9
 	VFMLA V8.S4, V10.S4, V9.S4
-	FMOVQ 368(R0), F10
+	FMOVQ 384(R0), F10
 	VFMLA V8.S4, V9.S4, V10.S4
-	FMOVQ 384(R0), F9
+	FMOVQ 400(R0), F9
 	VFMLA V8.S4, V10.S4, V9.S4
-	FMOVQ 400(R0), F10
+	FMOVQ 416(R0), F10
 	VFMLA V8.S4, V3.S4, V10.S4
-	FMOVQ 432(R0), F11
+	FMOVQ 448(R0), F11
 	VFMLA V8.S4, V10.S4, V11.S4
-	FMOVQ 448(R0), F10
+	FMOVQ 464(R0), F10
 	VFMLA V8.S4, V11.S4, V10.S4
-	FMOVQ 464(R0), F11
+	FMOVQ 480(R0), F11
 	VFMLA V8.S4, V10.S4, V11.S4
 	FMOVQ 0(R0), F10
 	VFMLA V8.S4, V11.S4, V10.S4
@@ -1212,130 +1485,202 @@ done:
 // func(y, x []float32)
 TEXT ·siluNEON(SB), NOSPLIT, $0-48
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 224(R0), F0
+	FMOVQ 240(R0), F0
 	FMOVQ 64(R0), F1
-	FMOVQ 80(R0), F2
-	FMOVQ 96(R0), F3
+	FMOVQ 96(R0), F2
+	FMOVQ 80(R0), F3
 	FMOVQ 112(R0), F4
-	FMOVQ 144(R0), F5
-	FMOVQ 0(R0), F6
-	FMOVQ 208(R0), F7
+	FMOVQ 128(R0), F5
+	FMOVQ 160(R0), F6
+	FMOVQ 0(R0), F7
+	FMOVQ 224(R0), F8
 	MOVD y_base+0(FP), R1
 	MOVD x_base+24(FP), R2
 	MOVD x_len+32(FP), R3
-	CMP $8, R3
-	BLT group2end
+	CMP $16, R3
+	BLT group4end
 	PCALIGN $32
-group2:
-	FMOVQ 0(R2), F8
-	FMOVQ 16(R2), F9
-	WORD $0x4ea01d0a // orr v10.16b, v8.16b, v0.16b
-	WORD $0x4ea01d2b // orr v11.16b, v9.16b, v0.16b
-	WORD $0x4e2af42a // fmax v10.4s, v1.4s, v10.4s
-	WORD $0x4e2bf42b // fmax v11.4s, v1.4s, v11.4s
-	WORD $0x6e22dd4c // fmul v12.4s, v10.4s, v2.4s
-	WORD $0x6e22dd6d // fmul v13.4s, v11.4s, v2.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	WORD $0x4e2189ad // frintn v13.4s, v13.4s
-	VFMLS V3.S4, V12.S4, V10.S4
-	VFMLS V3.S4, V13.S4, V11.S4
-	VFMLS V4.S4, V12.S4, V10.S4
-	VFMLS V4.S4, V13.S4, V11.S4
-	FMOVQ 128(R0), F14
-	FMOVQ 128(R0), F15
-	VFMLA V10.S4, V5.S4, V14.S4
-	VFMLA V11.S4, V5.S4, V15.S4
-	FMOVQ 160(R0), F16
-	FMOVQ 160(R0), F17
-	VFMLA V10.S4, V14.S4, V16.S4
-	VFMLA V11.S4, V15.S4, V17.S4
-	FMOVQ 176(R0), F14
-	FMOVQ 176(R0), F15
-	VFMLA V10.S4, V16.S4, V14.S4
-	VFMLA V11.S4, V17.S4, V15.S4
-	FMOVQ 192(R0), F16
-	FMOVQ 192(R0), F17
-	VFMLA V10.S4, V14.S4, V16.S4
-	VFMLA V11.S4, V15.S4, V17.S4
-	WORD $0x6e2add4e // fmul v14.4s, v10.4s, v10.4s
-	WORD $0x6e2bdd6f // fmul v15.4s, v11.4s, v11.4s
-	VFMLA V14.S4, V16.S4, V10.S4
-	VFMLA V15.S4, V17.S4, V11.S4
-	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
-	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
-	WORD $0x4f3f058e // sshr v14.4s, v12.4s, #1
-	WORD $0x4f3f05af // sshr v15.4s, v13.4s, #1
-	WORD $0x6eae858c // sub v12.4s, v12.4s, v14.4s
-	WORD $0x6eaf85ad // sub v13.4s, v13.4s, v15.4s
-	WORD $0x4ea785ce // add v14.4s, v14.4s, v7.4s
-	WORD $0x4ea785ef // add v15.4s, v15.4s, v7.4s
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2edd4a // fmul v10.4s, v10.4s, v14.4s
-	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
-	WORD $0x4ea7858c // add v12.4s, v12.4s, v7.4s
-	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	WORD $0x4f21050c // sshr v12.4s, v8.4s, #31
-	WORD $0x4f21052d // sshr v13.4s, v9.4s, #31
-	WORD $0x6e661d4c // bsl v12.16b, v10.16b, v6.16b
-	WORD $0x6e661d6d // bsl v13.16b, v11.16b, v6.16b
-	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
-	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
-	WORD $0x6e2afd8a // fdiv v10.4s, v12.4s, v10.4s
-	WORD $0x6e2bfdab // fdiv v11.4s, v13.4s, v11.4s
-	WORD $0x6e28dd48 // fmul v8.4s, v10.4s, v8.4s
-	FMOVQ F8, 0(R1)
-	WORD $0x6e29dd68 // fmul v8.4s, v11.4s, v9.4s
-	FMOVQ F8, 16(R1)
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	SUB $8, R3, R3
-	CMP $8, R3
-	BGE group2
-group2end:
+group4:
+	FMOVQ 0(R2), F9
+	FMOVQ 16(R2), F10
+	FMOVQ 32(R2), F11
+	FMOVQ 48(R2), F12
+	WORD $0x4ea01d2d // orr v13.16b, v9.16b, v0.16b
+	WORD $0x4ea01d4e // orr v14.16b, v10.16b, v0.16b
+	WORD $0x4ea01d6f // orr v15.16b, v11.16b, v0.16b
+	WORD $0x4ea01d90 // orr v16.16b, v12.16b, v0.16b
+	WORD $0x4e2df42d // fmax v13.4s, v1.4s, v13.4s
+	WORD $0x4e2ef42e // fmax v14.4s, v1.4s, v14.4s
+	WORD $0x4e2ff42f // fmax v15.4s, v1.4s, v15.4s
+	WORD $0x4e30f430 // fmax v16.4s, v1.4s, v16.4s
+	FMOVQ 80(R0), F17
+	FMOVQ 80(R0), F18
+	FMOVQ 80(R0), F19
+	FMOVQ 80(R0), F20
+	VFMLA V2.S4, V13.S4, V17.S4
+	VFMLA V2.S4, V14.S4, V18.S4
+	VFMLA V2.S4, V15.S4, V19.S4
+	VFMLA V2.S4, V16.S4, V20.S4
+	WORD $0x4ea3d635 // fsub v21.4s, v17.4s, v3.4s
+	WORD $0x4ea3d656 // fsub v22.4s, v18.4s, v3.4s
+	WORD $0x4ea3d677 // fsub v23.4s, v19.4s, v3.4s
+	WORD $0x4ea3d698 // fsub v24.4s, v20.4s, v3.4s
+	VFMLS V4.S4, V21.S4, V13.S4
+	VFMLS V4.S4, V22.S4, V14.S4
+	VFMLS V4.S4, V23.S4, V15.S4
+	VFMLS V4.S4, V24.S4, V16.S4
+	VFMLS V5.S4, V21.S4, V13.S4
+	VFMLS V5.S4, V22.S4, V14.S4
+	VFMLS V5.S4, V23.S4, V15.S4
+	VFMLS V5.S4, V24.S4, V16.S4
+	FMOVQ 144(R0), F21
+	FMOVQ 144(R0), F22
+	FMOVQ 144(R0), F23
+	FMOVQ 144(R0), F24
+	VFMLA V13.S4, V6.S4, V21.S4
+	VFMLA V14.S4, V6.S4, V22.S4
+	VFMLA V15.S4, V6.S4, V23.S4
+	VFMLA V16.S4, V6.S4, V24.S4
+	FMOVQ 176(R0), F25
+	FMOVQ 176(R0), F26
+	FMOVQ 176(R0), F27
+	FMOVQ 176(R0), F28
+	VFMLA V13.S4, V21.S4, V25.S4
+	VFMLA V14.S4, V22.S4, V26.S4
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	FMOVQ 192(R0), F21
+	FMOVQ 192(R0), F22
+	FMOVQ 192(R0), F23
+	FMOVQ 192(R0), F24
+	VFMLA V13.S4, V25.S4, V21.S4
+	VFMLA V14.S4, V26.S4, V22.S4
+	VFMLA V15.S4, V27.S4, V23.S4
+	VFMLA V16.S4, V28.S4, V24.S4
+	FMOVQ 208(R0), F25
+	FMOVQ 208(R0), F26
+	FMOVQ 208(R0), F27
+	FMOVQ 208(R0), F28
+	VFMLA V13.S4, V21.S4, V25.S4
+	VFMLA V14.S4, V22.S4, V26.S4
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	WORD $0x6e2dddb5 // fmul v21.4s, v13.4s, v13.4s
+	WORD $0x6e2eddd6 // fmul v22.4s, v14.4s, v14.4s
+	WORD $0x6e2fddf7 // fmul v23.4s, v15.4s, v15.4s
+	WORD $0x6e30de18 // fmul v24.4s, v16.4s, v16.4s
+	VFMLA V21.S4, V25.S4, V13.S4
+	VFMLA V22.S4, V26.S4, V14.S4
+	VFMLA V23.S4, V27.S4, V15.S4
+	VFMLA V24.S4, V28.S4, V16.S4
+	WORD $0x4e27d5ad // fadd v13.4s, v13.4s, v7.4s
+	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
+	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
+	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
+	WORD $0x6ea38631 // sub v17.4s, v17.4s, v3.4s
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x6ea38673 // sub v19.4s, v19.4s, v3.4s
+	WORD $0x6ea38694 // sub v20.4s, v20.4s, v3.4s
+	WORD $0x4f3f0635 // sshr v21.4s, v17.4s, #1
+	WORD $0x4f3f0656 // sshr v22.4s, v18.4s, #1
+	WORD $0x4f3f0677 // sshr v23.4s, v19.4s, #1
+	WORD $0x4f3f0698 // sshr v24.4s, v20.4s, #1
+	WORD $0x6eb58631 // sub v17.4s, v17.4s, v21.4s
+	WORD $0x6eb68652 // sub v18.4s, v18.4s, v22.4s
+	WORD $0x6eb78673 // sub v19.4s, v19.4s, v23.4s
+	WORD $0x6eb88694 // sub v20.4s, v20.4s, v24.4s
+	WORD $0x4ea886b5 // add v21.4s, v21.4s, v8.4s
+	WORD $0x4ea886d6 // add v22.4s, v22.4s, v8.4s
+	WORD $0x4ea886f7 // add v23.4s, v23.4s, v8.4s
+	WORD $0x4ea88718 // add v24.4s, v24.4s, v8.4s
+	WORD $0x4f3756b5 // shl v21.4s, v21.4s, #23
+	WORD $0x4f3756d6 // shl v22.4s, v22.4s, #23
+	WORD $0x4f3756f7 // shl v23.4s, v23.4s, #23
+	WORD $0x4f375718 // shl v24.4s, v24.4s, #23
+	WORD $0x6e35ddad // fmul v13.4s, v13.4s, v21.4s
+	WORD $0x6e36ddce // fmul v14.4s, v14.4s, v22.4s
+	WORD $0x6e37ddef // fmul v15.4s, v15.4s, v23.4s
+	WORD $0x6e38de10 // fmul v16.4s, v16.4s, v24.4s
+	WORD $0x4ea88631 // add v17.4s, v17.4s, v8.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4ea88694 // add v20.4s, v20.4s, v8.4s
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x4f375694 // shl v20.4s, v20.4s, #23
+	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
+	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
+	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	WORD $0x4f210531 // sshr v17.4s, v9.4s, #31
+	WORD $0x4f210552 // sshr v18.4s, v10.4s, #31
+	WORD $0x4f210573 // sshr v19.4s, v11.4s, #31
+	WORD $0x4f210594 // sshr v20.4s, v12.4s, #31
+	WORD $0x6e671db1 // bsl v17.16b, v13.16b, v7.16b
+	WORD $0x6e671dd2 // bsl v18.16b, v14.16b, v7.16b
+	WORD $0x6e671df3 // bsl v19.16b, v15.16b, v7.16b
+	WORD $0x6e671e14 // bsl v20.16b, v16.16b, v7.16b
+	WORD $0x4e27d5ad // fadd v13.4s, v13.4s, v7.4s
+	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
+	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
+	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
+	WORD $0x6e2dfe2d // fdiv v13.4s, v17.4s, v13.4s
+	WORD $0x6e2efe4e // fdiv v14.4s, v18.4s, v14.4s
+	WORD $0x6e2ffe6f // fdiv v15.4s, v19.4s, v15.4s
+	WORD $0x6e30fe90 // fdiv v16.4s, v20.4s, v16.4s
+	WORD $0x6e29dda9 // fmul v9.4s, v13.4s, v9.4s
+	FMOVQ F9, 0(R1)
+	WORD $0x6e2addc9 // fmul v9.4s, v14.4s, v10.4s
+	FMOVQ F9, 16(R1)
+	WORD $0x6e2bdde9 // fmul v9.4s, v15.4s, v11.4s
+	FMOVQ F9, 32(R1)
+	WORD $0x6e2cde09 // fmul v9.4s, v16.4s, v12.4s
+	FMOVQ F9, 48(R1)
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	SUB $16, R3, R3
+	CMP $16, R3
+	BGE group4
+group4end:
 	CMP $4, R3
 	BLT group1end
 	PCALIGN $32
 group1:
-	FMOVQ 0(R2), F8
-	WORD $0x4ea01d09 // orr v9.16b, v8.16b, v0.16b
-	WORD $0x4e29f429 // fmax v9.4s, v1.4s, v9.4s
-	WORD $0x6e22dd2a // fmul v10.4s, v9.4s, v2.4s
-	WORD $0x4e21894a // frintn v10.4s, v10.4s
-	VFMLS V3.S4, V10.S4, V9.S4
-	VFMLS V4.S4, V10.S4, V9.S4
-	FMOVQ 128(R0), F11
-	VFMLA V9.S4, V5.S4, V11.S4
-	FMOVQ 160(R0), F12
-	VFMLA V9.S4, V11.S4, V12.S4
-	FMOVQ 176(R0), F11
-	VFMLA V9.S4, V12.S4, V11.S4
+	FMOVQ 0(R2), F9
+	WORD $0x4ea01d2a // orr v10.16b, v9.16b, v0.16b
+	WORD $0x4e2af42a // fmax v10.4s, v1.4s, v10.4s
+	FMOVQ 80(R0), F11
+	VFMLA V2.S4, V10.S4, V11.S4
+	WORD $0x4ea3d56c // fsub v12.4s, v11.4s, v3.4s
+	VFMLS V4.S4, V12.S4, V10.S4
+	VFMLS V5.S4, V12.S4, V10.S4
+	FMOVQ 144(R0), F12
+	VFMLA V10.S4, V6.S4, V12.S4
+	FMOVQ 176(R0), F13
+	VFMLA V10.S4, V12.S4, V13.S4
 	FMOVQ 192(R0), F12
-	VFMLA V9.S4, V11.S4, V12.S4
-	WORD $0x6e29dd2b // fmul v11.4s, v9.4s, v9.4s
-	VFMLA V11.S4, V12.S4, V9.S4
-	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
-	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
-	WORD $0x4f3f054b // sshr v11.4s, v10.4s, #1
-	WORD $0x6eab854a // sub v10.4s, v10.4s, v11.4s
-	WORD $0x4ea7856b // add v11.4s, v11.4s, v7.4s
+	VFMLA V10.S4, V13.S4, V12.S4
+	FMOVQ 208(R0), F13
+	VFMLA V10.S4, V12.S4, V13.S4
+	WORD $0x6e2add4c // fmul v12.4s, v10.4s, v10.4s
+	VFMLA V12.S4, V13.S4, V10.S4
+	WORD $0x4e27d54a // fadd v10.4s, v10.4s, v7.4s
+	WORD $0x6ea3856b // sub v11.4s, v11.4s, v3.4s
+	WORD $0x4f3f056c // sshr v12.4s, v11.4s, #1
+	WORD $0x6eac856b // sub v11.4s, v11.4s, v12.4s
+	WORD $0x4ea8858c // add v12.4s, v12.4s, v8.4s
+	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
+	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
+	WORD $0x4ea8856b // add v11.4s, v11.4s, v8.4s
 	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
-	WORD $0x4ea7854a // add v10.4s, v10.4s, v7.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4f21050a // sshr v10.4s, v8.4s, #31
-	WORD $0x6e661d2a // bsl v10.16b, v9.16b, v6.16b
-	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
-	WORD $0x6e29fd49 // fdiv v9.4s, v10.4s, v9.4s
-	WORD $0x6e28dd28 // fmul v8.4s, v9.4s, v8.4s
-	FMOVQ F8, 0(R1)
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x4f21052b // sshr v11.4s, v9.4s, #31
+	WORD $0x6e671d4b // bsl v11.16b, v10.16b, v7.16b
+	WORD $0x4e27d54a // fadd v10.4s, v10.4s, v7.4s
+	WORD $0x6e2afd6a // fdiv v10.4s, v11.4s, v10.4s
+	WORD $0x6e29dd49 // fmul v9.4s, v10.4s, v9.4s
+	FMOVQ F9, 0(R1)
 	ADD $16, R1, R1
 	ADD $16, R2, R2
 	SUB $4, R3, R3
@@ -1344,39 +1689,40 @@ group1:
 group1end:
 	CBZ R3, done
 number:
-	FMOVS 0(R2), F8
-	WORD $0x4ea01d09 // orr v9.16b, v8.16b, v0.16b
-	WORD $0x4e29f429 // fmax v9.4s, v1.4s, v9.4s
-	WORD $0x6e22dd2a // fmul v10.4s, v9.4s, v2.4s
-	WORD $0x4e21894a // frintn v10.4s, v10.4s
-	VFMLS V3.S4, V10.S4, V9.S4
-	VFMLS V4.S4, V10.S4, V9.S4
-	FMOVQ 128(R0), F11
-	VFMLA V9.S4, V5.S4, V11.S4
-	FMOVQ 160(R0), F12
-	VFMLA V9.S4, V11.S4, V12.S4
-	FMOVQ 176(R0), F11
-	VFMLA V9.S4, V12.S4, V11.S4
+	FMOVS 0(R2), F9
+	WORD $0x4ea01d2a // orr v10.16b, v9.16b, v0.16b
+	WORD $0x4e2af42a // fmax v10.4s, v1.4s, v10.4s
+	FMOVQ 80(R0), F11
+	VFMLA V2.S4, V10.S4, V11.S4
+	WORD $0x4ea3d56c // fsub v12.4s, v11.4s, v3.4s
+	VFMLS V4.S4, V12.S4, V10.S4
+	VFMLS V5.S4, V12.S4, V10.S4
+	FMOVQ 144(R0), F12
+	VFMLA V10.S4, V6.S4, V12.S4
+	FMOVQ 176(R0), F13
+	VFMLA V10.S4, V12.S4, V13.S4
 	FMOVQ 192(R0), F12
-	VFMLA V9.S4, V11.S4, V12.S4
-	WORD $0x6e29dd2b // fmul v11.4s, v9.4s, v9.4s
-	VFMLA V11.S4, V12.S4, V9.S4
-	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
-	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
-	WORD $0x4f3f054b // sshr v11.4s, v10.4s, #1
-	WORD $0x6eab854a // sub v10.4s, v10.4s, v11.4s
-	WORD $0x4ea7856b // add v11.4s, v11.4s, v7.4s
+	VFMLA V10.S4, V13.S4, V12.S4
+	FMOVQ 208(R0), F13
+	VFMLA V10.S4, V12.S4, V13.S4
+	WORD $0x6e2add4c // fmul v12.4s, v10.4s, v10.4s
+	VFMLA V12.S4, V13.S4, V10.S4
+	WORD $0x4e27d54a // fadd v10.4s, v10.4s, v7.4s
+	WORD $0x6ea3856b // sub v11.4s, v11.4s, v3.4s
+	WORD $0x4f3f056c // sshr v12.4s, v11.4s, #1
+	WORD $0x6eac856b // sub v11.4s, v11.4s, v12.4s
+	WORD $0x4ea8858c // add v12.4s, v12.4s, v8.4s
+	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
+	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
+	WORD $0x4ea8856b // add v11.4s, v11.4s, v8.4s
 	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
-	WORD $0x4ea7854a // add v10.4s, v10.4s, v7.4s
-	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4f21050a // sshr v10.4s, v8.4s, #31
-	WORD $0x6e661d2a // bsl v10.16b, v9.16b, v6.16b
-	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
-	WORD $0x6e29fd49 // fdiv v9.4s, v10.4s, v9.4s
-	WORD $0x6e28dd28 // fmul v8.4s, v9.4s, v8.4s
-	FMOVS F8, 0(R1)
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x4f21052b // sshr v11.4s, v9.4s, #31
+	WORD $0x6e671d4b // bsl v11.16b, v10.16b, v7.16b
+	WORD $0x4e27d54a // fadd v10.4s, v10.4s, v7.4s
+	WORD $0x6e2afd6a // fdiv v10.4s, v11.4s, v10.4s
+	WORD $0x6e29dd49 // fmul v9.4s, v10.4s, v9.4s
+	FMOVS F9, 0(R1)
 	ADD $4, R1, R1
 	ADD $4, R2, R2
 	SUB $1, R3, R3
@@ -1387,13 +1733,13 @@ done:
 // func(y, x []float32)
 TEXT ·geluNEON(SB), NOSPLIT, $0-48
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 480(R0), F0
-	FMOVQ 240(R0), F1
-	FMOVQ 288(R0), F2
-	FMOVQ 320(R0), F3
-	FMOVQ 416(R0), F4
+	FMOVQ 496(R0), F0
+	FMOVQ 256(R0), F1
+	FMOVQ 304(R0), F2
+	FMOVQ 336(R0), F3
+	FMOVQ 432(R0), F4
 	FMOVQ 0(R0), F5
-	FMOVQ 224(R0), F6
+	FMOVQ 240(R0), F6
 	FMOVQ 16(R0), F7
 	MOVD y_base+0(FP), R1
 	MOVD x_base+24(FP), R2
@@ -1412,40 +1758,40 @@ group2:
 	WORD $0x4eadf44d // fmin v13.4s, v2.4s, v13.4s
 	WORD $0x6e2cdd8e // fmul v14.4s, v12.4s, v12.4s
 	WORD $0x6e2dddaf // fmul v15.4s, v13.4s, v13.4s
-	FMOVQ 304(R0), F16
-	FMOVQ 304(R0), F17
+	FMOVQ 320(R0), F16
+	FMOVQ 320(R0), F17
 	VFMLA V14.S4, V3.S4, V16.S4
 	VFMLA V15.S4, V3.S4, V17.S4
-	FMOVQ 336(R0), F18
-	FMOVQ 336(R0), F19
+	FMOVQ 352(R0), F18
+	FMOVQ 352(R0), F19
 	VFMLA V14.S4, V16.S4, V18.S4
 	VFMLA V15.S4, V17.S4, V19.S4
-	FMOVQ 352(R0), F16
-	FMOVQ 352(R0), F17
+	FMOVQ 368(R0), F16
+	FMOVQ 368(R0), F17
 	VFMLA V14.S4, V18.S4, V16.S4
 	VFMLA V15.S4, V19.S4, V17.S4
-	FMOVQ 368(R0), F18
-	FMOVQ 368(R0), F19
+	FMOVQ 384(R0), F18
+	FMOVQ 384(R0), F19
 	VFMLA V14.S4, V16.S4, V18.S4
 	VFMLA V15.S4, V17.S4, V19.S4
-	FMOVQ 384(R0), F16
-	FMOVQ 384(R0), F17
+	FMOVQ 400(R0), F16
+	FMOVQ 400(R0), F17
 	VFMLA V14.S4, V18.S4, V16.S4
 	VFMLA V15.S4, V19.S4, V17.S4
-	FMOVQ 400(R0), F18
-	FMOVQ 400(R0), F19
+	FMOVQ 416(R0), F18
+	FMOVQ 416(R0), F19
 	VFMLA V14.S4, V4.S4, V18.S4
 	VFMLA V15.S4, V4.S4, V19.S4
-	FMOVQ 432(R0), F20
-	FMOVQ 432(R0), F21
+	FMOVQ 448(R0), F20
+	FMOVQ 448(R0), F21
 	VFMLA V14.S4, V18.S4, V20.S4
 	VFMLA V15.S4, V19.S4, V21.S4
-	FMOVQ 448(R0), F18
-	FMOVQ 448(R0), F19
+	FMOVQ 464(R0), F18
+	FMOVQ 464(R0), F19
 	VFMLA V14.S4, V20.S4, V18.S4
 	VFMLA V15.S4, V21.S4, V19.S4
-	FMOVQ 464(R0), F20
-	FMOVQ 464(R0), F21
+	FMOVQ 480(R0), F20
+	FMOVQ 480(R0), F21
 	VFMLA V14.S4, V18.S4, V20.S4
 	VFMLA V15.S4, V19.S4, V21.S4
 	FMOVQ 0(R0), F18
@@ -1485,23 +1831,23 @@ group1:
 	WORD $0x4e211d2a // and v10.16b, v9.16b, v1.16b
 	WORD $0x4eaaf44a // fmin v10.4s, v2.4s, v10.4s
 	WORD $0x6e2add4b // fmul v11.4s, v10.4s, v10.4s
-	FMOVQ 304(R0), F12
+	FMOVQ 320(R0), F12
 	VFMLA V11.S4, V3.S4, V12.S4
-	FMOVQ 336(R0), F13
+	FMOVQ 352(R0), F13
 	VFMLA V11.S4, V12.S4, V13.S4
-	FMOVQ 352(R0), F12
+	FMOVQ 368(R0), F12
 	VFMLA V11.S4, V13.S4, V12.S4
-	FMOVQ 368(R0), F13
+	FMOVQ 384(R0), F13
 	VFMLA V11.S4, V12.S4, V13.S4
-	FMOVQ 384(R0), F12
+	FMOVQ 400(R0), F12
 	VFMLA V11.S4, V13.S4, V12.S4
-	FMOVQ 400(R0), F13
+	FMOVQ 416(R0), F13
 	VFMLA V11.S4, V4.S4, V13.S4
-	FMOVQ 432(R0), F14
+	FMOVQ 448(R0), F14
 	VFMLA V11.S4, V13.S4, V14.S4
-	FMOVQ 448(R0), F13
+	FMOVQ 464(R0), F13
 	VFMLA V11.S4, V14.S4, V13.S4
-	FMOVQ 464(R0), F14
+	FMOVQ 480(R0), F14
 	VFMLA V11.S4, V13.S4, V14.S4
 	FMOVQ 0(R0), F13
 	VFMLA V11.S4, V14.S4, V13.S4
@@ -1527,23 +1873,23 @@ number:
 	WORD $0x4e211d2a // and v10.16b, v9.16b, v1.16b
 	WORD $0x4eaaf44a // fmin v10.4s, v2.4s, v10.4s
 	WORD $0x6e2add4b // fmul v11.4s, v10.4s, v10.4s
-	FMOVQ 304(R0), F12
+	FMOVQ 320(R0), F12
 	VFMLA V11.S4, V3.S4, V12.S4
-	FMOVQ 336(R0), F13
+	FMOVQ 352(R0), F13
 	VFMLA V11.S4, V12.S4, V13.S4
-	FMOVQ 352(R0), F12
+	FMOVQ 368(R0), F12
 	VFMLA V11.S4, V13.S4, V12.S4
-	FMOVQ 368(R0), F13
+	FMOVQ 384(R0), F13
 	VFMLA V11.S4, V12.S4, V13.S4
-	FMOVQ 384(R0), F12
+	FMOVQ 400(R0), F12
 	VFMLA V11.S4, V13.S4, V12.S4
-	FMOVQ 400(R0), F13
+	FMOVQ 416(R0), F13
 	VFMLA V11.S4, V4.S4, V13.S4
-	FMOVQ 432(R0), F14
+	FMOVQ 448(R0), F14
 	VFMLA V11.S4, V13.S4, V14.S4
-	FMOVQ 448(R0), F13
+	FMOVQ 464(R0), F13
 	VFMLA V11.S4, V14.S4, V13.S4
-	FMOVQ 464(R0), F14
+	FMOVQ 480(R0), F14
 	VFMLA V11.S4, V13.S4, V14.S4
 	FMOVQ 0(R0), F13
 	VFMLA V11.S4, V14.S4, V13.S4
@@ -1566,15 +1912,16 @@ done:
 // func(y, x []float32)
 TEXT ·geluTanhNEON(SB), NOSPLIT, $0-48
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 512(R0), F0
-	FMOVQ 224(R0), F1
+	FMOVQ 528(R0), F0
+	FMOVQ 240(R0), F1
 	FMOVQ 64(R0), F2
-	FMOVQ 80(R0), F3
-	FMOVQ 96(R0), F4
+	FMOVQ 96(R0), F3
+	FMOVQ 80(R0), F4
 	FMOVQ 112(R0), F5
-	FMOVQ 144(R0), F6
-	FMOVQ 0(R0), F7
-	FMOVQ 208(R0), F8
+	FMOVQ 128(R0), F6
+	FMOVQ 160(R0), F7
+	FMOVQ 0(R0), F8
+	FMOVQ 224(R0), F9
 	MOVD y_base+0(FP), R1
 	MOVD x_base+24(FP), R2
 	MOVD x_len+32(FP), R3
@@ -1582,80 +1929,82 @@ TEXT ·geluTanhNEON(SB), NOSPLIT, $0-48
 	BLT group2end
 	PCALIGN $32
 group2:
-	FMOVQ 0(R2), F9
-	FMOVQ 16(R2), F10
-	WORD $0x6e29dd2b // fmul v11.4s, v9.4s, v9.4s
+	FMOVQ 0(R2), F10
+	FMOVQ 16(R2), F11
 	WORD $0x6e2add4c // fmul v12.4s, v10.4s, v10.4s
-	FMOVQ 496(R0), F13
-	FMOVQ 496(R0), F14
-	VFMLA V11.S4, V0.S4, V13.S4
+	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
+	FMOVQ 512(R0), F14
+	FMOVQ 512(R0), F15
 	VFMLA V12.S4, V0.S4, V14.S4
-	WORD $0x6e29ddab // fmul v11.4s, v13.4s, v9.4s
+	VFMLA V13.S4, V0.S4, V15.S4
 	WORD $0x6e2addcc // fmul v12.4s, v14.4s, v10.4s
-	WORD $0x4ea11d6d // orr v13.16b, v11.16b, v1.16b
+	WORD $0x6e2bdded // fmul v13.4s, v15.4s, v11.4s
 	WORD $0x4ea11d8e // orr v14.16b, v12.16b, v1.16b
-	WORD $0x4e2df44d // fmax v13.4s, v2.4s, v13.4s
+	WORD $0x4ea11daf // orr v15.16b, v13.16b, v1.16b
 	WORD $0x4e2ef44e // fmax v14.4s, v2.4s, v14.4s
-	WORD $0x6e23ddaf // fmul v15.4s, v13.4s, v3.4s
-	WORD $0x6e23ddd0 // fmul v16.4s, v14.4s, v3.4s
-	WORD $0x4e2189ef // frintn v15.4s, v15.4s
-	WORD $0x4e218a10 // frintn v16.4s, v16.4s
-	VFMLS V4.S4, V15.S4, V13.S4
-	VFMLS V4.S4, V16.S4, V14.S4
-	VFMLS V5.S4, V15.S4, V13.S4
-	VFMLS V5.S4, V16.S4, V14.S4
-	FMOVQ 128(R0), F17
-	FMOVQ 128(R0), F18
-	VFMLA V13.S4, V6.S4, V17.S4
-	VFMLA V14.S4, V6.S4, V18.S4
-	FMOVQ 160(R0), F19
-	FMOVQ 160(R0), F20
-	VFMLA V13.S4, V17.S4, V19.S4
+	WORD $0x4e2ff44f // fmax v15.4s, v2.4s, v15.4s
+	FMOVQ 80(R0), F16
+	FMOVQ 80(R0), F17
+	VFMLA V3.S4, V14.S4, V16.S4
+	VFMLA V3.S4, V15.S4, V17.S4
+	WORD $0x4ea4d612 // fsub v18.4s, v16.4s, v4.4s
+	WORD $0x4ea4d633 // fsub v19.4s, v17.4s, v4.4s
+	VFMLS V5.S4, V18.S4, V14.S4
+	VFMLS V5.S4, V19.S4, V15.S4
+	VFMLS V6.S4, V18.S4, V14.S4
+	VFMLS V6.S4, V19.S4, V15.S4
+	FMOVQ 144(R0), F18
+	FMOVQ 144(R0), F19
+	VFMLA V14.S4, V7.S4, V18.S4
+	VFMLA V15.S4, V7.S4, V19.S4
+	FMOVQ 176(R0), F20
+	FMOVQ 176(R0), F21
 	VFMLA V14.S4, V18.S4, V20.S4
-	FMOVQ 176(R0), F17
-	FMOVQ 176(R0), F18
-	VFMLA V13.S4, V19.S4, V17.S4
-	VFMLA V14.S4, V20.S4, V18.S4
+	VFMLA V15.S4, V19.S4, V21.S4
+	FMOVQ 192(R0), F18
 	FMOVQ 192(R0), F19
-	FMOVQ 192(R0), F20
-	VFMLA V13.S4, V17.S4, V19.S4
+	VFMLA V14.S4, V20.S4, V18.S4
+	VFMLA V15.S4, V21.S4, V19.S4
+	FMOVQ 208(R0), F20
+	FMOVQ 208(R0), F21
 	VFMLA V14.S4, V18.S4, V20.S4
-	WORD $0x6e2dddb1 // fmul v17.4s, v13.4s, v13.4s
+	VFMLA V15.S4, V19.S4, V21.S4
 	WORD $0x6e2eddd2 // fmul v18.4s, v14.4s, v14.4s
-	VFMLA V17.S4, V19.S4, V13.S4
+	WORD $0x6e2fddf3 // fmul v19.4s, v15.4s, v15.4s
 	VFMLA V18.S4, V20.S4, V14.S4
-	WORD $0x4e27d5ad // fadd v13.4s, v13.4s, v7.4s
-	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
-	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
-	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
-	WORD $0x4f3f05f1 // sshr v17.4s, v15.4s, #1
+	VFMLA V19.S4, V21.S4, V15.S4
+	WORD $0x4e28d5ce // fadd v14.4s, v14.4s, v8.4s
+	WORD $0x4e28d5ef // fadd v15.4s, v15.4s, v8.4s
+	WORD $0x6ea48610 // sub v16.4s, v16.4s, v4.4s
+	WORD $0x6ea48631 // sub v17.4s, v17.4s, v4.4s
 	WORD $0x4f3f0612 // sshr v18.4s, v16.4s, #1
-	WORD $0x6eb185ef // sub v15.4s, v15.4s, v17.4s
+	WORD $0x4f3f0633 // sshr v19.4s, v17.4s, #1
 	WORD $0x6eb28610 // sub v16.4s, v16.4s, v18.4s
-	WORD $0x4ea88631 // add v17.4s, v17.4s, v8.4s
-	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
-	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x6eb38631 // sub v17.4s, v17.4s, v19.4s
+	WORD $0x4ea98652 // add v18.4s, v18.4s, v9.4s
+	WORD $0x4ea98673 // add v19.4s, v19.4s, v9.4s
 	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
-	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
 	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
-	WORD $0x4ea885ef // add v15.4s, v15.4s, v8.4s
-	WORD $0x4ea88610 // add v16.4s, v16.4s, v8.4s
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
+	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	WORD $0x4ea98610 // add v16.4s, v16.4s, v9.4s
+	WORD $0x4ea98631 // add v17.4s, v17.4s, v9.4s
 	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
 	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
-	WORD $0x4f21056b // sshr v11.4s, v11.4s, #31
+	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
 	WORD $0x4f21058c // sshr v12.4s, v12.4s, #31
-	WORD $0x6e671dab // bsl v11.16b, v13.16b, v7.16b
-	WORD $0x6e671dcc // bsl v12.16b, v14.16b, v7.16b
-	WORD $0x4e27d5ad // fadd v13.4s, v13.4s, v7.4s
-	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
-	WORD $0x6e2dfd6b // fdiv v11.4s, v11.4s, v13.4s
+	WORD $0x4f2105ad // sshr v13.4s, v13.4s, #31
+	WORD $0x6e681dcc // bsl v12.16b, v14.16b, v8.16b
+	WORD $0x6e681ded // bsl v13.16b, v15.16b, v8.16b
+	WORD $0x4e28d5ce // fadd v14.4s, v14.4s, v8.4s
+	WORD $0x4e28d5ef // fadd v15.4s, v15.4s, v8.4s
 	WORD $0x6e2efd8c // fdiv v12.4s, v12.4s, v14.4s
-	WORD $0x6e29dd69 // fmul v9.4s, v11.4s, v9.4s
-	FMOVQ F9, 0(R1)
-	WORD $0x6e2add89 // fmul v9.4s, v12.4s, v10.4s
-	FMOVQ F9, 16(R1)
+	WORD $0x6e2ffdad // fdiv v13.4s, v13.4s, v15.4s
+	WORD $0x6e2add8a // fmul v10.4s, v12.4s, v10.4s
+	FMOVQ F10, 0(R1)
+	WORD $0x6e2bddaa // fmul v10.4s, v13.4s, v11.4s
+	FMOVQ F10, 16(R1)
 	ADD $32, R1, R1
 	ADD $32, R2, R2
 	SUB $8, R3, R3
@@ -1666,43 +2015,44 @@ group2end:
 	BLT group1end
 	PCALIGN $32
 group1:
-	FMOVQ 0(R2), F9
-	WORD $0x6e29dd2a // fmul v10.4s, v9.4s, v9.4s
-	FMOVQ 496(R0), F11
-	VFMLA V10.S4, V0.S4, V11.S4
-	WORD $0x6e29dd6a // fmul v10.4s, v11.4s, v9.4s
-	WORD $0x4ea11d4b // orr v11.16b, v10.16b, v1.16b
-	WORD $0x4e2bf44b // fmax v11.4s, v2.4s, v11.4s
-	WORD $0x6e23dd6c // fmul v12.4s, v11.4s, v3.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	VFMLS V4.S4, V12.S4, V11.S4
-	VFMLS V5.S4, V12.S4, V11.S4
-	FMOVQ 128(R0), F13
-	VFMLA V11.S4, V6.S4, V13.S4
-	FMOVQ 160(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	FMOVQ 176(R0), F13
-	VFMLA V11.S4, V14.S4, V13.S4
+	FMOVQ 0(R2), F10
+	WORD $0x6e2add4b // fmul v11.4s, v10.4s, v10.4s
+	FMOVQ 512(R0), F12
+	VFMLA V11.S4, V0.S4, V12.S4
+	WORD $0x6e2add8b // fmul v11.4s, v12.4s, v10.4s
+	WORD $0x4ea11d6c // orr v12.16b, v11.16b, v1.16b
+	WORD $0x4e2cf44c // fmax v12.4s, v2.4s, v12.4s
+	FMOVQ 80(R0), F13
+	VFMLA V3.S4, V12.S4, V13.S4
+	WORD $0x4ea4d5ae // fsub v14.4s, v13.4s, v4.4s
+	VFMLS V5.S4, V14.S4, V12.S4
+	VFMLS V6.S4, V14.S4, V12.S4
+	FMOVQ 144(R0), F14
+	VFMLA V12.S4, V7.S4, V14.S4
+	FMOVQ 176(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
 	FMOVQ 192(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
-	VFMLA V13.S4, V14.S4, V11.S4
-	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4f3f058d // sshr v13.4s, v12.4s, #1
-	WORD $0x6ead858c // sub v12.4s, v12.4s, v13.4s
-	WORD $0x4ea885ad // add v13.4s, v13.4s, v8.4s
+	VFMLA V12.S4, V15.S4, V14.S4
+	FMOVQ 208(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
+	WORD $0x6e2cdd8e // fmul v14.4s, v12.4s, v12.4s
+	VFMLA V14.S4, V15.S4, V12.S4
+	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
+	WORD $0x6ea485ad // sub v13.4s, v13.4s, v4.4s
+	WORD $0x4f3f05ae // sshr v14.4s, v13.4s, #1
+	WORD $0x6eae85ad // sub v13.4s, v13.4s, v14.4s
+	WORD $0x4ea985ce // add v14.4s, v14.4s, v9.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x4ea985ad // add v13.4s, v13.4s, v9.4s
 	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	WORD $0x4ea8858c // add v12.4s, v12.4s, v8.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4f21054a // sshr v10.4s, v10.4s, #31
-	WORD $0x6e671d6a // bsl v10.16b, v11.16b, v7.16b
-	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
-	WORD $0x6e2bfd4a // fdiv v10.4s, v10.4s, v11.4s
-	WORD $0x6e29dd49 // fmul v9.4s, v10.4s, v9.4s
-	FMOVQ F9, 0(R1)
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	WORD $0x4f21056b // sshr v11.4s, v11.4s, #31
+	WORD $0x6e681d8b // bsl v11.16b, v12.16b, v8.16b
+	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
+	WORD $0x6e2cfd6b // fdiv v11.4s, v11.4s, v12.4s
+	WORD $0x6e2add6a // fmul v10.4s, v11.4s, v10.4s
+	FMOVQ F10, 0(R1)
 	ADD $16, R1, R1
 	ADD $16, R2, R2
 	SUB $4, R3, R3
@@ -1711,43 +2061,44 @@ group1:
 group1end:
 	CBZ R3, done
 number:
-	FMOVS 0(R2), F9
-	WORD $0x6e29dd2a // fmul v10.4s, v9.4s, v9.4s
-	FMOVQ 496(R0), F11
-	VFMLA V10.S4, V0.S4, V11.S4
-	WORD $0x6e29dd6a // fmul v10.4s, v11.4s, v9.4s
-	WORD $0x4ea11d4b // orr v11.16b, v10.16b, v1.16b
-	WORD $0x4e2bf44b // fmax v11.4s, v2.4s, v11.4s
-	WORD $0x6e23dd6c // fmul v12.4s, v11.4s, v3.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	VFMLS V4.S4, V12.S4, V11.S4
-	VFMLS V5.S4, V12.S4, V11.S4
-	FMOVQ 128(R0), F13
-	VFMLA V11.S4, V6.S4, V13.S4
-	FMOVQ 160(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	FMOVQ 176(R0), F13
-	VFMLA V11.S4, V14.S4, V13.S4
+	FMOVS 0(R2), F10
+	WORD $0x6e2add4b // fmul v11.4s, v10.4s, v10.4s
+	FMOVQ 512(R0), F12
+	VFMLA V11.S4, V0.S4, V12.S4
+	WORD $0x6e2add8b // fmul v11.4s, v12.4s, v10.4s
+	WORD $0x4ea11d6c // orr v12.16b, v11.16b, v1.16b
+	WORD $0x4e2cf44c // fmax v12.4s, v2.4s, v12.4s
+	FMOVQ 80(R0), F13
+	VFMLA V3.S4, V12.S4, V13.S4
+	WORD $0x4ea4d5ae // fsub v14.4s, v13.4s, v4.4s
+	VFMLS V5.S4, V14.S4, V12.S4
+	VFMLS V6.S4, V14.S4, V12.S4
+	FMOVQ 144(R0), F14
+	VFMLA V12.S4, V7.S4, V14.S4
+	FMOVQ 176(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
 	FMOVQ 192(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
-	VFMLA V13.S4, V14.S4, V11.S4
-	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4f3f058d // sshr v13.4s, v12.4s, #1
-	WORD $0x6ead858c // sub v12.4s, v12.4s, v13.4s
-	WORD $0x4ea885ad // add v13.4s, v13.4s, v8.4s
+	VFMLA V12.S4, V15.S4, V14.S4
+	FMOVQ 208(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
+	WORD $0x6e2cdd8e // fmul v14.4s, v12.4s, v12.4s
+	VFMLA V14.S4, V15.S4, V12.S4
+	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
+	WORD $0x6ea485ad // sub v13.4s, v13.4s, v4.4s
+	WORD $0x4f3f05ae // sshr v14.4s, v13.4s, #1
+	WORD $0x6eae85ad // sub v13.4s, v13.4s, v14.4s
+	WORD $0x4ea985ce // add v14.4s, v14.4s, v9.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x4ea985ad // add v13.4s, v13.4s, v9.4s
 	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	WORD $0x4ea8858c // add v12.4s, v12.4s, v8.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4f21054a // sshr v10.4s, v10.4s, #31
-	WORD $0x6e671d6a // bsl v10.16b, v11.16b, v7.16b
-	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
-	WORD $0x6e2bfd4a // fdiv v10.4s, v10.4s, v11.4s
-	WORD $0x6e29dd49 // fmul v9.4s, v10.4s, v9.4s
-	FMOVS F9, 0(R1)
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	WORD $0x4f21056b // sshr v11.4s, v11.4s, #31
+	WORD $0x6e681d8b // bsl v11.16b, v12.16b, v8.16b
+	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
+	WORD $0x6e2cfd6b // fdiv v11.4s, v11.4s, v12.4s
+	WORD $0x6e2add6a // fmul v10.4s, v11.4s, v10.4s
+	FMOVS F10, 0(R1)
 	ADD $4, R1, R1
 	ADD $4, R2, R2
 	SUB $1, R3, R3
@@ -1758,137 +2109,211 @@ done:
 // func(y, x []float32, a, b float32)
 TEXT ·eluNEON(SB), NOSPLIT, $0-56
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 528(R0), F0
-	FMOVQ 544(R0), F1
-	FMOVQ 80(R0), F2
-	FMOVQ 96(R0), F3
+	FMOVQ 544(R0), F0
+	FMOVQ 560(R0), F1
+	FMOVQ 96(R0), F2
+	FMOVQ 80(R0), F3
 	FMOVQ 112(R0), F4
-	FMOVQ 144(R0), F5
-	FMOVQ 208(R0), F6
-	FMOVQ 0(R0), F7
+	FMOVQ 128(R0), F5
+	FMOVQ 160(R0), F6
+	FMOVQ 224(R0), F7
+	FMOVQ 0(R0), F8
 	MOVD y_base+0(FP), R1
 	MOVD x_base+24(FP), R2
 	MOVD x_len+32(FP), R3
-	FMOVS a+48(FP), F8
-	VDUP V8.S[0], V8.S4
-	FMOVS b+52(FP), F9
+	FMOVS a+48(FP), F9
 	VDUP V9.S[0], V9.S4
-	CMP $8, R3
-	BLT group2end
+	FMOVS b+52(FP), F10
+	VDUP V10.S[0], V10.S4
+	CMP $16, R3
+	BLT group4end
 	PCALIGN $32
-group2:
-	FMOVQ 0(R2), F10
-	FMOVQ 16(R2), F11
-	WORD $0x6e29dd4c // fmul v12.4s, v10.4s, v9.4s
-	WORD $0x6e29dd6d // fmul v13.4s, v11.4s, v9.4s
-	WORD $0x4eacf40c // fmin v12.4s, v0.4s, v12.4s
-	WORD $0x4eadf40d // fmin v13.4s, v0.4s, v13.4s
-	WORD $0x4e2cf42c // fmax v12.4s, v1.4s, v12.4s
-	WORD $0x4e2df42d // fmax v13.4s, v1.4s, v13.4s
-	WORD $0x6e22dd8e // fmul v14.4s, v12.4s, v2.4s
-	WORD $0x6e22ddaf // fmul v15.4s, v13.4s, v2.4s
-	WORD $0x4e2189ce // frintn v14.4s, v14.4s
-	WORD $0x4e2189ef // frintn v15.4s, v15.4s
-	VFMLS V3.S4, V14.S4, V12.S4
-	VFMLS V3.S4, V15.S4, V13.S4
-	VFMLS V4.S4, V14.S4, V12.S4
-	VFMLS V4.S4, V15.S4, V13.S4
-	FMOVQ 128(R0), F16
-	FMOVQ 128(R0), F17
-	VFMLA V12.S4, V5.S4, V16.S4
-	VFMLA V13.S4, V5.S4, V17.S4
-	FMOVQ 160(R0), F18
-	FMOVQ 160(R0), F19
-	VFMLA V12.S4, V16.S4, V18.S4
-	VFMLA V13.S4, V17.S4, V19.S4
-	FMOVQ 176(R0), F16
-	FMOVQ 176(R0), F17
-	VFMLA V12.S4, V18.S4, V16.S4
-	VFMLA V13.S4, V19.S4, V17.S4
-	FMOVQ 192(R0), F18
-	FMOVQ 192(R0), F19
-	VFMLA V12.S4, V16.S4, V18.S4
-	VFMLA V13.S4, V17.S4, V19.S4
-	WORD $0x6e2cdd90 // fmul v16.4s, v12.4s, v12.4s
-	WORD $0x6e2dddb1 // fmul v17.4s, v13.4s, v13.4s
-	VFMLA V16.S4, V18.S4, V12.S4
-	VFMLA V17.S4, V19.S4, V13.S4
-	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
-	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
-	WORD $0x4f3f05d0 // sshr v16.4s, v14.4s, #1
-	WORD $0x4f3f05f1 // sshr v17.4s, v15.4s, #1
-	WORD $0x6eb085ce // sub v14.4s, v14.4s, v16.4s
-	WORD $0x6eb185ef // sub v15.4s, v15.4s, v17.4s
-	WORD $0x4ea68610 // add v16.4s, v16.4s, v6.4s
-	WORD $0x4ea68631 // add v17.4s, v17.4s, v6.4s
-	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
-	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
-	WORD $0x6e30dcf0 // fmul v16.4s, v7.4s, v16.4s
-	WORD $0x6e31dcf1 // fmul v17.4s, v7.4s, v17.4s
-	WORD $0x4ea685ce // add v14.4s, v14.4s, v6.4s
-	WORD $0x4ea685ef // add v15.4s, v15.4s, v6.4s
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2ede0e // fmul v14.4s, v16.4s, v14.4s
-	WORD $0x6e2fde2f // fmul v15.4s, v17.4s, v15.4s
-	WORD $0x4ea7d5d0 // fsub v16.4s, v14.4s, v7.4s
-	WORD $0x4ea7d5f1 // fsub v17.4s, v15.4s, v7.4s
-	VFMLA V14.S4, V12.S4, V16.S4
-	VFMLA V15.S4, V13.S4, V17.S4
-	WORD $0x6e28de0c // fmul v12.4s, v16.4s, v8.4s
-	WORD $0x6e28de2d // fmul v13.4s, v17.4s, v8.4s
-	VMOVI $0, V14.B16
-	VMOVI $0, V15.B16
-	WORD $0x6eaee54e // fcmgt v14.4s, v10.4s, v14.4s
-	WORD $0x6eafe56f // fcmgt v15.4s, v11.4s, v15.4s
-	WORD $0x6e6c1d4e // bsl v14.16b, v10.16b, v12.16b
-	FMOVQ F14, 0(R1)
-	WORD $0x6e6d1d6f // bsl v15.16b, v11.16b, v13.16b
-	FMOVQ F15, 16(R1)
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	SUB $8, R3, R3
-	CMP $8, R3
-	BGE group2
-group2end:
+group4:
+	FMOVQ 0(R2), F11
+	FMOVQ 16(R2), F12
+	FMOVQ 32(R2), F13
+	FMOVQ 48(R2), F14
+	WORD $0x6e2add6f // fmul v15.4s, v11.4s, v10.4s
+	WORD $0x6e2add90 // fmul v16.4s, v12.4s, v10.4s
+	WORD $0x6e2addb1 // fmul v17.4s, v13.4s, v10.4s
+	WORD $0x6e2addd2 // fmul v18.4s, v14.4s, v10.4s
+	WORD $0x4eaff40f // fmin v15.4s, v0.4s, v15.4s
+	WORD $0x4eb0f410 // fmin v16.4s, v0.4s, v16.4s
+	WORD $0x4eb1f411 // fmin v17.4s, v0.4s, v17.4s
+	WORD $0x4eb2f412 // fmin v18.4s, v0.4s, v18.4s
+	WORD $0x4e2ff42f // fmax v15.4s, v1.4s, v15.4s
+	WORD $0x4e30f430 // fmax v16.4s, v1.4s, v16.4s
+	WORD $0x4e31f431 // fmax v17.4s, v1.4s, v17.4s
+	WORD $0x4e32f432 // fmax v18.4s, v1.4s, v18.4s
+	FMOVQ 80(R0), F19
+	FMOVQ 80(R0), F20
+	FMOVQ 80(R0), F21
+	FMOVQ 80(R0), F22
+	VFMLA V2.S4, V15.S4, V19.S4
+	VFMLA V2.S4, V16.S4, V20.S4
+	VFMLA V2.S4, V17.S4, V21.S4
+	VFMLA V2.S4, V18.S4, V22.S4
+	WORD $0x4ea3d677 // fsub v23.4s, v19.4s, v3.4s
+	WORD $0x4ea3d698 // fsub v24.4s, v20.4s, v3.4s
+	WORD $0x4ea3d6b9 // fsub v25.4s, v21.4s, v3.4s
+	WORD $0x4ea3d6da // fsub v26.4s, v22.4s, v3.4s
+	VFMLS V4.S4, V23.S4, V15.S4
+	VFMLS V4.S4, V24.S4, V16.S4
+	VFMLS V4.S4, V25.S4, V17.S4
+	VFMLS V4.S4, V26.S4, V18.S4
+	VFMLS V5.S4, V23.S4, V15.S4
+	VFMLS V5.S4, V24.S4, V16.S4
+	VFMLS V5.S4, V25.S4, V17.S4
+	VFMLS V5.S4, V26.S4, V18.S4
+	FMOVQ 144(R0), F23
+	FMOVQ 144(R0), F24
+	FMOVQ 144(R0), F25
+	FMOVQ 144(R0), F26
+	VFMLA V15.S4, V6.S4, V23.S4
+	VFMLA V16.S4, V6.S4, V24.S4
+	VFMLA V17.S4, V6.S4, V25.S4
+	VFMLA V18.S4, V6.S4, V26.S4
+	FMOVQ 176(R0), F27
+	FMOVQ 176(R0), F28
+	FMOVQ 176(R0), F29
+	FMOVQ 176(R0), F30
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VFMLA V17.S4, V25.S4, V29.S4
+	VFMLA V18.S4, V26.S4, V30.S4
+	FMOVQ 192(R0), F23
+	FMOVQ 192(R0), F24
+	FMOVQ 192(R0), F25
+	FMOVQ 192(R0), F26
+	VFMLA V15.S4, V27.S4, V23.S4
+	VFMLA V16.S4, V28.S4, V24.S4
+	VFMLA V17.S4, V29.S4, V25.S4
+	VFMLA V18.S4, V30.S4, V26.S4
+	FMOVQ 208(R0), F27
+	FMOVQ 208(R0), F28
+	FMOVQ 208(R0), F29
+	FMOVQ 208(R0), F30
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VFMLA V17.S4, V25.S4, V29.S4
+	VFMLA V18.S4, V26.S4, V30.S4
+	WORD $0x6e2fddf7 // fmul v23.4s, v15.4s, v15.4s
+	WORD $0x6e30de18 // fmul v24.4s, v16.4s, v16.4s
+	WORD $0x6e31de39 // fmul v25.4s, v17.4s, v17.4s
+	WORD $0x6e32de5a // fmul v26.4s, v18.4s, v18.4s
+	VFMLA V23.S4, V27.S4, V15.S4
+	VFMLA V24.S4, V28.S4, V16.S4
+	VFMLA V25.S4, V29.S4, V17.S4
+	VFMLA V26.S4, V30.S4, V18.S4
+	WORD $0x6ea38673 // sub v19.4s, v19.4s, v3.4s
+	WORD $0x6ea38694 // sub v20.4s, v20.4s, v3.4s
+	WORD $0x6ea386b5 // sub v21.4s, v21.4s, v3.4s
+	WORD $0x6ea386d6 // sub v22.4s, v22.4s, v3.4s
+	WORD $0x4f3f0677 // sshr v23.4s, v19.4s, #1
+	WORD $0x4f3f0698 // sshr v24.4s, v20.4s, #1
+	WORD $0x4f3f06b9 // sshr v25.4s, v21.4s, #1
+	WORD $0x4f3f06da // sshr v26.4s, v22.4s, #1
+	WORD $0x6eb78673 // sub v19.4s, v19.4s, v23.4s
+	WORD $0x6eb88694 // sub v20.4s, v20.4s, v24.4s
+	WORD $0x6eb986b5 // sub v21.4s, v21.4s, v25.4s
+	WORD $0x6eba86d6 // sub v22.4s, v22.4s, v26.4s
+	WORD $0x4ea786f7 // add v23.4s, v23.4s, v7.4s
+	WORD $0x4ea78718 // add v24.4s, v24.4s, v7.4s
+	WORD $0x4ea78739 // add v25.4s, v25.4s, v7.4s
+	WORD $0x4ea7875a // add v26.4s, v26.4s, v7.4s
+	WORD $0x4f3756f7 // shl v23.4s, v23.4s, #23
+	WORD $0x4f375718 // shl v24.4s, v24.4s, #23
+	WORD $0x4f375739 // shl v25.4s, v25.4s, #23
+	WORD $0x4f37575a // shl v26.4s, v26.4s, #23
+	WORD $0x6e37dd17 // fmul v23.4s, v8.4s, v23.4s
+	WORD $0x6e38dd18 // fmul v24.4s, v8.4s, v24.4s
+	WORD $0x6e39dd19 // fmul v25.4s, v8.4s, v25.4s
+	WORD $0x6e3add1a // fmul v26.4s, v8.4s, v26.4s
+	WORD $0x4ea78673 // add v19.4s, v19.4s, v7.4s
+	WORD $0x4ea78694 // add v20.4s, v20.4s, v7.4s
+	WORD $0x4ea786b5 // add v21.4s, v21.4s, v7.4s
+	WORD $0x4ea786d6 // add v22.4s, v22.4s, v7.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x4f375694 // shl v20.4s, v20.4s, #23
+	WORD $0x4f3756b5 // shl v21.4s, v21.4s, #23
+	WORD $0x4f3756d6 // shl v22.4s, v22.4s, #23
+	WORD $0x6e33def3 // fmul v19.4s, v23.4s, v19.4s
+	WORD $0x6e34df14 // fmul v20.4s, v24.4s, v20.4s
+	WORD $0x6e35df35 // fmul v21.4s, v25.4s, v21.4s
+	WORD $0x6e36df56 // fmul v22.4s, v26.4s, v22.4s
+	WORD $0x4ea8d677 // fsub v23.4s, v19.4s, v8.4s
+	WORD $0x4ea8d698 // fsub v24.4s, v20.4s, v8.4s
+	WORD $0x4ea8d6b9 // fsub v25.4s, v21.4s, v8.4s
+	WORD $0x4ea8d6da // fsub v26.4s, v22.4s, v8.4s
+	VFMLA V19.S4, V15.S4, V23.S4
+	VFMLA V20.S4, V16.S4, V24.S4
+	VFMLA V21.S4, V17.S4, V25.S4
+	VFMLA V22.S4, V18.S4, V26.S4
+	WORD $0x6e29deef // fmul v15.4s, v23.4s, v9.4s
+	WORD $0x6e29df10 // fmul v16.4s, v24.4s, v9.4s
+	WORD $0x6e29df31 // fmul v17.4s, v25.4s, v9.4s
+	WORD $0x6e29df52 // fmul v18.4s, v26.4s, v9.4s
+	VMOVI $0, V19.B16
+	VMOVI $0, V20.B16
+	VMOVI $0, V21.B16
+	VMOVI $0, V22.B16
+	WORD $0x6eb3e573 // fcmgt v19.4s, v11.4s, v19.4s
+	WORD $0x6eb4e594 // fcmgt v20.4s, v12.4s, v20.4s
+	WORD $0x6eb5e5b5 // fcmgt v21.4s, v13.4s, v21.4s
+	WORD $0x6eb6e5d6 // fcmgt v22.4s, v14.4s, v22.4s
+	WORD $0x6e6f1d73 // bsl v19.16b, v11.16b, v15.16b
+	FMOVQ F19, 0(R1)
+	WORD $0x6e701d94 // bsl v20.16b, v12.16b, v16.16b
+	FMOVQ F20, 16(R1)
+	WORD $0x6e711db5 // bsl v21.16b, v13.16b, v17.16b
+	FMOVQ F21, 32(R1)
+	WORD $0x6e721dd6 // bsl v22.16b, v14.16b, v18.16b
+	FMOVQ F22, 48(R1)
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	SUB $16, R3, R3
+	CMP $16, R3
+	BGE group4
+group4end:
 	CMP $4, R3
 	BLT group1end
 	PCALIGN $32
 group1:
-	FMOVQ 0(R2), F10
-	WORD $0x6e29dd4b // fmul v11.4s, v10.4s, v9.4s
-	WORD $0x4eabf40b // fmin v11.4s, v0.4s, v11.4s
-	WORD $0x4e2bf42b // fmax v11.4s, v1.4s, v11.4s
-	WORD $0x6e22dd6c // fmul v12.4s, v11.4s, v2.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	VFMLS V3.S4, V12.S4, V11.S4
-	VFMLS V4.S4, V12.S4, V11.S4
-	FMOVQ 128(R0), F13
-	VFMLA V11.S4, V5.S4, V13.S4
-	FMOVQ 160(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	FMOVQ 176(R0), F13
-	VFMLA V11.S4, V14.S4, V13.S4
+	FMOVQ 0(R2), F11
+	WORD $0x6e2add6c // fmul v12.4s, v11.4s, v10.4s
+	WORD $0x4eacf40c // fmin v12.4s, v0.4s, v12.4s
+	WORD $0x4e2cf42c // fmax v12.4s, v1.4s, v12.4s
+	FMOVQ 80(R0), F13
+	VFMLA V2.S4, V12.S4, V13.S4
+	WORD $0x4ea3d5ae // fsub v14.4s, v13.4s, v3.4s
+	VFMLS V4.S4, V14.S4, V12.S4
+	VFMLS V5.S4, V14.S4, V12.S4
+	FMOVQ 144(R0), F14
+	VFMLA V12.S4, V6.S4, V14.S4
+	FMOVQ 176(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
 	FMOVQ 192(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
-	VFMLA V13.S4, V14.S4, V11.S4
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4f3f058d // sshr v13.4s, v12.4s, #1
-	WORD $0x6ead858c // sub v12.4s, v12.4s, v13.4s
-	WORD $0x4ea685ad // add v13.4s, v13.4s, v6.4s
+	VFMLA V12.S4, V15.S4, V14.S4
+	FMOVQ 208(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
+	WORD $0x6e2cdd8e // fmul v14.4s, v12.4s, v12.4s
+	VFMLA V14.S4, V15.S4, V12.S4
+	WORD $0x6ea385ad // sub v13.4s, v13.4s, v3.4s
+	WORD $0x4f3f05ae // sshr v14.4s, v13.4s, #1
+	WORD $0x6eae85ad // sub v13.4s, v13.4s, v14.4s
+	WORD $0x4ea785ce // add v14.4s, v14.4s, v7.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x6e2edd0e // fmul v14.4s, v8.4s, v14.4s
+	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
 	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2ddced // fmul v13.4s, v7.4s, v13.4s
-	WORD $0x4ea6858c // add v12.4s, v12.4s, v6.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x6e2cddac // fmul v12.4s, v13.4s, v12.4s
-	WORD $0x4ea7d58d // fsub v13.4s, v12.4s, v7.4s
-	VFMLA V12.S4, V11.S4, V13.S4
-	WORD $0x6e28ddab // fmul v11.4s, v13.4s, v8.4s
-	VMOVI $0, V12.B16
-	WORD $0x6eace54c // fcmgt v12.4s, v10.4s, v12.4s
-	WORD $0x6e6b1d4c // bsl v12.16b, v10.16b, v11.16b
-	FMOVQ F12, 0(R1)
+	WORD $0x6e2dddcd // fmul v13.4s, v14.4s, v13.4s
+	WORD $0x4ea8d5ae // fsub v14.4s, v13.4s, v8.4s
+	VFMLA V13.S4, V12.S4, V14.S4
+	WORD $0x6e29ddcc // fmul v12.4s, v14.4s, v9.4s
+	VMOVI $0, V13.B16
+	WORD $0x6eade56d // fcmgt v13.4s, v11.4s, v13.4s
+	WORD $0x6e6c1d6d // bsl v13.16b, v11.16b, v12.16b
+	FMOVQ F13, 0(R1)
 	ADD $16, R1, R1
 	ADD $16, R2, R2
 	SUB $4, R3, R3
@@ -1897,40 +2322,41 @@ group1:
 group1end:
 	CBZ R3, done
 number:
-	FMOVS 0(R2), F10
-	WORD $0x6e29dd4b // fmul v11.4s, v10.4s, v9.4s
-	WORD $0x4eabf40b // fmin v11.4s, v0.4s, v11.4s
-	WORD $0x4e2bf42b // fmax v11.4s, v1.4s, v11.4s
-	WORD $0x6e22dd6c // fmul v12.4s, v11.4s, v2.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	VFMLS V3.S4, V12.S4, V11.S4
-	VFMLS V4.S4, V12.S4, V11.S4
-	FMOVQ 128(R0), F13
-	VFMLA V11.S4, V5.S4, V13.S4
-	FMOVQ 160(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	FMOVQ 176(R0), F13
-	VFMLA V11.S4, V14.S4, V13.S4
+	FMOVS 0(R2), F11
+	WORD $0x6e2add6c // fmul v12.4s, v11.4s, v10.4s
+	WORD $0x4eacf40c // fmin v12.4s, v0.4s, v12.4s
+	WORD $0x4e2cf42c // fmax v12.4s, v1.4s, v12.4s
+	FMOVQ 80(R0), F13
+	VFMLA V2.S4, V12.S4, V13.S4
+	WORD $0x4ea3d5ae // fsub v14.4s, v13.4s, v3.4s
+	VFMLS V4.S4, V14.S4, V12.S4
+	VFMLS V5.S4, V14.S4, V12.S4
+	FMOVQ 144(R0), F14
+	VFMLA V12.S4, V6.S4, V14.S4
+	FMOVQ 176(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
 	FMOVQ 192(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
-	VFMLA V13.S4, V14.S4, V11.S4
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4f3f058d // sshr v13.4s, v12.4s, #1
-	WORD $0x6ead858c // sub v12.4s, v12.4s, v13.4s
-	WORD $0x4ea685ad // add v13.4s, v13.4s, v6.4s
+	VFMLA V12.S4, V15.S4, V14.S4
+	FMOVQ 208(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
+	WORD $0x6e2cdd8e // fmul v14.4s, v12.4s, v12.4s
+	VFMLA V14.S4, V15.S4, V12.S4
+	WORD $0x6ea385ad // sub v13.4s, v13.4s, v3.4s
+	WORD $0x4f3f05ae // sshr v14.4s, v13.4s, #1
+	WORD $0x6eae85ad // sub v13.4s, v13.4s, v14.4s
+	WORD $0x4ea785ce // add v14.4s, v14.4s, v7.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x6e2edd0e // fmul v14.4s, v8.4s, v14.4s
+	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
 	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2ddced // fmul v13.4s, v7.4s, v13.4s
-	WORD $0x4ea6858c // add v12.4s, v12.4s, v6.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x6e2cddac // fmul v12.4s, v13.4s, v12.4s
-	WORD $0x4ea7d58d // fsub v13.4s, v12.4s, v7.4s
-	VFMLA V12.S4, V11.S4, V13.S4
-	WORD $0x6e28ddab // fmul v11.4s, v13.4s, v8.4s
-	VMOVI $0, V12.B16
-	WORD $0x6eace54c // fcmgt v12.4s, v10.4s, v12.4s
-	WORD $0x6e6b1d4c // bsl v12.16b, v10.16b, v11.16b
-	FMOVS F12, 0(R1)
+	WORD $0x6e2dddcd // fmul v13.4s, v14.4s, v13.4s
+	WORD $0x4ea8d5ae // fsub v14.4s, v13.4s, v8.4s
+	VFMLA V13.S4, V12.S4, V14.S4
+	WORD $0x6e29ddcc // fmul v12.4s, v14.4s, v9.4s
+	VMOVI $0, V13.B16
+	WORD $0x6eade56d // fcmgt v13.4s, v11.4s, v13.4s
+	WORD $0x6e6c1d6d // bsl v13.16b, v11.16b, v12.16b
+	FMOVS F13, 0(R1)
 	ADD $4, R1, R1
 	ADD $4, R2, R2
 	SUB $1, R3, R3
@@ -1941,131 +2367,203 @@ done:
 // func(y, x []float32)
 TEXT ·mishNEON(SB), NOSPLIT, $0-48
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 560(R0), F0
+	FMOVQ 576(R0), F0
 	FMOVQ 64(R0), F1
-	FMOVQ 80(R0), F2
-	FMOVQ 96(R0), F3
+	FMOVQ 96(R0), F2
+	FMOVQ 80(R0), F3
 	FMOVQ 112(R0), F4
-	FMOVQ 144(R0), F5
-	FMOVQ 0(R0), F6
-	FMOVQ 208(R0), F7
-	FMOVQ 272(R0), F8
+	FMOVQ 128(R0), F5
+	FMOVQ 160(R0), F6
+	FMOVQ 0(R0), F7
+	FMOVQ 224(R0), F8
+	FMOVQ 288(R0), F9
 	MOVD y_base+0(FP), R1
 	MOVD x_base+24(FP), R2
 	MOVD x_len+32(FP), R3
-	CMP $8, R3
-	BLT group2end
+	CMP $16, R3
+	BLT group4end
 	PCALIGN $32
-group2:
-	FMOVQ 0(R2), F9
-	FMOVQ 16(R2), F10
-	WORD $0x4ea9f40b // fmin v11.4s, v0.4s, v9.4s
-	WORD $0x4eaaf40c // fmin v12.4s, v0.4s, v10.4s
-	WORD $0x4e2bf42b // fmax v11.4s, v1.4s, v11.4s
-	WORD $0x4e2cf42c // fmax v12.4s, v1.4s, v12.4s
-	WORD $0x6e22dd6d // fmul v13.4s, v11.4s, v2.4s
-	WORD $0x6e22dd8e // fmul v14.4s, v12.4s, v2.4s
-	WORD $0x4e2189ad // frintn v13.4s, v13.4s
-	WORD $0x4e2189ce // frintn v14.4s, v14.4s
-	VFMLS V3.S4, V13.S4, V11.S4
-	VFMLS V3.S4, V14.S4, V12.S4
-	VFMLS V4.S4, V13.S4, V11.S4
-	VFMLS V4.S4, V14.S4, V12.S4
-	FMOVQ 128(R0), F15
-	FMOVQ 128(R0), F16
-	VFMLA V11.S4, V5.S4, V15.S4
-	VFMLA V12.S4, V5.S4, V16.S4
-	FMOVQ 160(R0), F17
-	FMOVQ 160(R0), F18
-	VFMLA V11.S4, V15.S4, V17.S4
-	VFMLA V12.S4, V16.S4, V18.S4
-	FMOVQ 176(R0), F15
-	FMOVQ 176(R0), F16
-	VFMLA V11.S4, V17.S4, V15.S4
-	VFMLA V12.S4, V18.S4, V16.S4
-	FMOVQ 192(R0), F17
-	FMOVQ 192(R0), F18
-	VFMLA V11.S4, V15.S4, V17.S4
-	VFMLA V12.S4, V16.S4, V18.S4
-	WORD $0x6e2bdd6f // fmul v15.4s, v11.4s, v11.4s
-	WORD $0x6e2cdd90 // fmul v16.4s, v12.4s, v12.4s
-	VFMLA V15.S4, V17.S4, V11.S4
-	VFMLA V16.S4, V18.S4, V12.S4
-	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
-	WORD $0x4e26d58c // fadd v12.4s, v12.4s, v6.4s
-	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
-	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
-	WORD $0x4f3f05af // sshr v15.4s, v13.4s, #1
-	WORD $0x4f3f05d0 // sshr v16.4s, v14.4s, #1
-	WORD $0x6eaf85ad // sub v13.4s, v13.4s, v15.4s
-	WORD $0x6eb085ce // sub v14.4s, v14.4s, v16.4s
-	WORD $0x4ea785ef // add v15.4s, v15.4s, v7.4s
-	WORD $0x4ea78610 // add v16.4s, v16.4s, v7.4s
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
-	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
-	WORD $0x6e30dd8c // fmul v12.4s, v12.4s, v16.4s
-	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
-	WORD $0x4ea785ce // add v14.4s, v14.4s, v7.4s
-	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
-	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
-	WORD $0x4e28d56d // fadd v13.4s, v11.4s, v8.4s
-	WORD $0x4e28d58e // fadd v14.4s, v12.4s, v8.4s
-	WORD $0x6e2bddab // fmul v11.4s, v13.4s, v11.4s
-	WORD $0x6e2cddcc // fmul v12.4s, v14.4s, v12.4s
-	WORD $0x4e28d56d // fadd v13.4s, v11.4s, v8.4s
-	WORD $0x4e28d58e // fadd v14.4s, v12.4s, v8.4s
-	WORD $0x6e2dfd6b // fdiv v11.4s, v11.4s, v13.4s
-	WORD $0x6e2efd8c // fdiv v12.4s, v12.4s, v14.4s
-	WORD $0x6e29dd69 // fmul v9.4s, v11.4s, v9.4s
-	FMOVQ F9, 0(R1)
-	WORD $0x6e2add89 // fmul v9.4s, v12.4s, v10.4s
-	FMOVQ F9, 16(R1)
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	SUB $8, R3, R3
-	CMP $8, R3
-	BGE group2
-group2end:
+group4:
+	FMOVQ 0(R2), F10
+	FMOVQ 16(R2), F11
+	FMOVQ 32(R2), F12
+	FMOVQ 48(R2), F13
+	WORD $0x4eaaf40e // fmin v14.4s, v0.4s, v10.4s
+	WORD $0x4eabf40f // fmin v15.4s, v0.4s, v11.4s
+	WORD $0x4eacf410 // fmin v16.4s, v0.4s, v12.4s
+	WORD $0x4eadf411 // fmin v17.4s, v0.4s, v13.4s
+	WORD $0x4e2ef42e // fmax v14.4s, v1.4s, v14.4s
+	WORD $0x4e2ff42f // fmax v15.4s, v1.4s, v15.4s
+	WORD $0x4e30f430 // fmax v16.4s, v1.4s, v16.4s
+	WORD $0x4e31f431 // fmax v17.4s, v1.4s, v17.4s
+	FMOVQ 80(R0), F18
+	FMOVQ 80(R0), F19
+	FMOVQ 80(R0), F20
+	FMOVQ 80(R0), F21
+	VFMLA V2.S4, V14.S4, V18.S4
+	VFMLA V2.S4, V15.S4, V19.S4
+	VFMLA V2.S4, V16.S4, V20.S4
+	VFMLA V2.S4, V17.S4, V21.S4
+	WORD $0x4ea3d656 // fsub v22.4s, v18.4s, v3.4s
+	WORD $0x4ea3d677 // fsub v23.4s, v19.4s, v3.4s
+	WORD $0x4ea3d698 // fsub v24.4s, v20.4s, v3.4s
+	WORD $0x4ea3d6b9 // fsub v25.4s, v21.4s, v3.4s
+	VFMLS V4.S4, V22.S4, V14.S4
+	VFMLS V4.S4, V23.S4, V15.S4
+	VFMLS V4.S4, V24.S4, V16.S4
+	VFMLS V4.S4, V25.S4, V17.S4
+	VFMLS V5.S4, V22.S4, V14.S4
+	VFMLS V5.S4, V23.S4, V15.S4
+	VFMLS V5.S4, V24.S4, V16.S4
+	VFMLS V5.S4, V25.S4, V17.S4
+	FMOVQ 144(R0), F22
+	FMOVQ 144(R0), F23
+	FMOVQ 144(R0), F24
+	FMOVQ 144(R0), F25
+	VFMLA V14.S4, V6.S4, V22.S4
+	VFMLA V15.S4, V6.S4, V23.S4
+	VFMLA V16.S4, V6.S4, V24.S4
+	VFMLA V17.S4, V6.S4, V25.S4
+	FMOVQ 176(R0), F26
+	FMOVQ 176(R0), F27
+	FMOVQ 176(R0), F28
+	FMOVQ 176(R0), F29
+	VFMLA V14.S4, V22.S4, V26.S4
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VFMLA V17.S4, V25.S4, V29.S4
+	FMOVQ 192(R0), F22
+	FMOVQ 192(R0), F23
+	FMOVQ 192(R0), F24
+	FMOVQ 192(R0), F25
+	VFMLA V14.S4, V26.S4, V22.S4
+	VFMLA V15.S4, V27.S4, V23.S4
+	VFMLA V16.S4, V28.S4, V24.S4
+	VFMLA V17.S4, V29.S4, V25.S4
+	FMOVQ 208(R0), F26
+	FMOVQ 208(R0), F27
+	FMOVQ 208(R0), F28
+	FMOVQ 208(R0), F29
+	VFMLA V14.S4, V22.S4, V26.S4
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VFMLA V17.S4, V25.S4, V29.S4
+	WORD $0x6e2eddd6 // fmul v22.4s, v14.4s, v14.4s
+	WORD $0x6e2fddf7 // fmul v23.4s, v15.4s, v15.4s
+	WORD $0x6e30de18 // fmul v24.4s, v16.4s, v16.4s
+	WORD $0x6e31de39 // fmul v25.4s, v17.4s, v17.4s
+	VFMLA V22.S4, V26.S4, V14.S4
+	VFMLA V23.S4, V27.S4, V15.S4
+	VFMLA V24.S4, V28.S4, V16.S4
+	VFMLA V25.S4, V29.S4, V17.S4
+	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
+	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
+	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x6ea38673 // sub v19.4s, v19.4s, v3.4s
+	WORD $0x6ea38694 // sub v20.4s, v20.4s, v3.4s
+	WORD $0x6ea386b5 // sub v21.4s, v21.4s, v3.4s
+	WORD $0x4f3f0656 // sshr v22.4s, v18.4s, #1
+	WORD $0x4f3f0677 // sshr v23.4s, v19.4s, #1
+	WORD $0x4f3f0698 // sshr v24.4s, v20.4s, #1
+	WORD $0x4f3f06b9 // sshr v25.4s, v21.4s, #1
+	WORD $0x6eb68652 // sub v18.4s, v18.4s, v22.4s
+	WORD $0x6eb78673 // sub v19.4s, v19.4s, v23.4s
+	WORD $0x6eb88694 // sub v20.4s, v20.4s, v24.4s
+	WORD $0x6eb986b5 // sub v21.4s, v21.4s, v25.4s
+	WORD $0x4ea886d6 // add v22.4s, v22.4s, v8.4s
+	WORD $0x4ea886f7 // add v23.4s, v23.4s, v8.4s
+	WORD $0x4ea88718 // add v24.4s, v24.4s, v8.4s
+	WORD $0x4ea88739 // add v25.4s, v25.4s, v8.4s
+	WORD $0x4f3756d6 // shl v22.4s, v22.4s, #23
+	WORD $0x4f3756f7 // shl v23.4s, v23.4s, #23
+	WORD $0x4f375718 // shl v24.4s, v24.4s, #23
+	WORD $0x4f375739 // shl v25.4s, v25.4s, #23
+	WORD $0x6e36ddce // fmul v14.4s, v14.4s, v22.4s
+	WORD $0x6e37ddef // fmul v15.4s, v15.4s, v23.4s
+	WORD $0x6e38de10 // fmul v16.4s, v16.4s, v24.4s
+	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4ea88694 // add v20.4s, v20.4s, v8.4s
+	WORD $0x4ea886b5 // add v21.4s, v21.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x4f375694 // shl v20.4s, v20.4s, #23
+	WORD $0x4f3756b5 // shl v21.4s, v21.4s, #23
+	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
+	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
+	WORD $0x4e29d5d2 // fadd v18.4s, v14.4s, v9.4s
+	WORD $0x4e29d5f3 // fadd v19.4s, v15.4s, v9.4s
+	WORD $0x4e29d614 // fadd v20.4s, v16.4s, v9.4s
+	WORD $0x4e29d635 // fadd v21.4s, v17.4s, v9.4s
+	WORD $0x6e2ede4e // fmul v14.4s, v18.4s, v14.4s
+	WORD $0x6e2fde6f // fmul v15.4s, v19.4s, v15.4s
+	WORD $0x6e30de90 // fmul v16.4s, v20.4s, v16.4s
+	WORD $0x6e31deb1 // fmul v17.4s, v21.4s, v17.4s
+	WORD $0x4e29d5d2 // fadd v18.4s, v14.4s, v9.4s
+	WORD $0x4e29d5f3 // fadd v19.4s, v15.4s, v9.4s
+	WORD $0x4e29d614 // fadd v20.4s, v16.4s, v9.4s
+	WORD $0x4e29d635 // fadd v21.4s, v17.4s, v9.4s
+	WORD $0x6e32fdce // fdiv v14.4s, v14.4s, v18.4s
+	WORD $0x6e33fdef // fdiv v15.4s, v15.4s, v19.4s
+	WORD $0x6e34fe10 // fdiv v16.4s, v16.4s, v20.4s
+	WORD $0x6e35fe31 // fdiv v17.4s, v17.4s, v21.4s
+	WORD $0x6e2addca // fmul v10.4s, v14.4s, v10.4s
+	FMOVQ F10, 0(R1)
+	WORD $0x6e2bddea // fmul v10.4s, v15.4s, v11.4s
+	FMOVQ F10, 16(R1)
+	WORD $0x6e2cde0a // fmul v10.4s, v16.4s, v12.4s
+	FMOVQ F10, 32(R1)
+	WORD $0x6e2dde2a // fmul v10.4s, v17.4s, v13.4s
+	FMOVQ F10, 48(R1)
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	SUB $16, R3, R3
+	CMP $16, R3
+	BGE group4
+group4end:
 	CMP $4, R3
 	BLT group1end
 	PCALIGN $32
 group1:
-	FMOVQ 0(R2), F9
-	WORD $0x4ea9f40a // fmin v10.4s, v0.4s, v9.4s
-	WORD $0x4e2af42a // fmax v10.4s, v1.4s, v10.4s
-	WORD $0x6e22dd4b // fmul v11.4s, v10.4s, v2.4s
-	WORD $0x4e21896b // frintn v11.4s, v11.4s
-	VFMLS V3.S4, V11.S4, V10.S4
-	VFMLS V4.S4, V11.S4, V10.S4
-	FMOVQ 128(R0), F12
-	VFMLA V10.S4, V5.S4, V12.S4
-	FMOVQ 160(R0), F13
-	VFMLA V10.S4, V12.S4, V13.S4
-	FMOVQ 176(R0), F12
-	VFMLA V10.S4, V13.S4, V12.S4
+	FMOVQ 0(R2), F10
+	WORD $0x4eaaf40b // fmin v11.4s, v0.4s, v10.4s
+	WORD $0x4e2bf42b // fmax v11.4s, v1.4s, v11.4s
+	FMOVQ 80(R0), F12
+	VFMLA V2.S4, V11.S4, V12.S4
+	WORD $0x4ea3d58d // fsub v13.4s, v12.4s, v3.4s
+	VFMLS V4.S4, V13.S4, V11.S4
+	VFMLS V5.S4, V13.S4, V11.S4
+	FMOVQ 144(R0), F13
+	VFMLA V11.S4, V6.S4, V13.S4
+	FMOVQ 176(R0), F14
+	VFMLA V11.S4, V13.S4, V14.S4
 	FMOVQ 192(R0), F13
-	VFMLA V10.S4, V12.S4, V13.S4
-	WORD $0x6e2add4c // fmul v12.4s, v10.4s, v10.4s
-	VFMLA V12.S4, V13.S4, V10.S4
-	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
-	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
-	WORD $0x4f3f056c // sshr v12.4s, v11.4s, #1
-	WORD $0x6eac856b // sub v11.4s, v11.4s, v12.4s
-	WORD $0x4ea7858c // add v12.4s, v12.4s, v7.4s
+	VFMLA V11.S4, V14.S4, V13.S4
+	FMOVQ 208(R0), F14
+	VFMLA V11.S4, V13.S4, V14.S4
+	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
+	VFMLA V13.S4, V14.S4, V11.S4
+	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
+	WORD $0x6ea3858c // sub v12.4s, v12.4s, v3.4s
+	WORD $0x4f3f058d // sshr v13.4s, v12.4s, #1
+	WORD $0x6ead858c // sub v12.4s, v12.4s, v13.4s
+	WORD $0x4ea885ad // add v13.4s, v13.4s, v8.4s
+	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
+	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
+	WORD $0x4ea8858c // add v12.4s, v12.4s, v8.4s
 	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	WORD $0x4ea7856b // add v11.4s, v11.4s, v7.4s
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	WORD $0x4e28d54b // fadd v11.4s, v10.4s, v8.4s
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	WORD $0x4e29d56c // fadd v12.4s, v11.4s, v9.4s
+	WORD $0x6e2bdd8b // fmul v11.4s, v12.4s, v11.4s
+	WORD $0x4e29d56c // fadd v12.4s, v11.4s, v9.4s
+	WORD $0x6e2cfd6b // fdiv v11.4s, v11.4s, v12.4s
 	WORD $0x6e2add6a // fmul v10.4s, v11.4s, v10.4s
-	WORD $0x4e28d54b // fadd v11.4s, v10.4s, v8.4s
-	WORD $0x6e2bfd4a // fdiv v10.4s, v10.4s, v11.4s
-	WORD $0x6e29dd49 // fmul v9.4s, v10.4s, v9.4s
-	FMOVQ F9, 0(R1)
+	FMOVQ F10, 0(R1)
 	ADD $16, R1, R1
 	ADD $16, R2, R2
 	SUB $4, R3, R3
@@ -2074,39 +2572,40 @@ group1:
 group1end:
 	CBZ R3, done
 number:
-	FMOVS 0(R2), F9
-	WORD $0x4ea9f40a // fmin v10.4s, v0.4s, v9.4s
-	WORD $0x4e2af42a // fmax v10.4s, v1.4s, v10.4s
-	WORD $0x6e22dd4b // fmul v11.4s, v10.4s, v2.4s
-	WORD $0x4e21896b // frintn v11.4s, v11.4s
-	VFMLS V3.S4, V11.S4, V10.S4
-	VFMLS V4.S4, V11.S4, V10.S4
-	FMOVQ 128(R0), F12
-	VFMLA V10.S4, V5.S4, V12.S4
-	FMOVQ 160(R0), F13
-	VFMLA V10.S4, V12.S4, V13.S4
-	FMOVQ 176(R0), F12
-	VFMLA V10.S4, V13.S4, V12.S4
+	FMOVS 0(R2), F10
+	WORD $0x4eaaf40b // fmin v11.4s, v0.4s, v10.4s
+	WORD $0x4e2bf42b // fmax v11.4s, v1.4s, v11.4s
+	FMOVQ 80(R0), F12
+	VFMLA V2.S4, V11.S4, V12.S4
+	WORD $0x4ea3d58d // fsub v13.4s, v12.4s, v3.4s
+	VFMLS V4.S4, V13.S4, V11.S4
+	VFMLS V5.S4, V13.S4, V11.S4
+	FMOVQ 144(R0), F13
+	VFMLA V11.S4, V6.S4, V13.S4
+	FMOVQ 176(R0), F14
+	VFMLA V11.S4, V13.S4, V14.S4
 	FMOVQ 192(R0), F13
-	VFMLA V10.S4, V12.S4, V13.S4
-	WORD $0x6e2add4c // fmul v12.4s, v10.4s, v10.4s
-	VFMLA V12.S4, V13.S4, V10.S4
-	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
-	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
-	WORD $0x4f3f056c // sshr v12.4s, v11.4s, #1
-	WORD $0x6eac856b // sub v11.4s, v11.4s, v12.4s
-	WORD $0x4ea7858c // add v12.4s, v12.4s, v7.4s
+	VFMLA V11.S4, V14.S4, V13.S4
+	FMOVQ 208(R0), F14
+	VFMLA V11.S4, V13.S4, V14.S4
+	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
+	VFMLA V13.S4, V14.S4, V11.S4
+	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
+	WORD $0x6ea3858c // sub v12.4s, v12.4s, v3.4s
+	WORD $0x4f3f058d // sshr v13.4s, v12.4s, #1
+	WORD $0x6ead858c // sub v12.4s, v12.4s, v13.4s
+	WORD $0x4ea885ad // add v13.4s, v13.4s, v8.4s
+	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
+	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
+	WORD $0x4ea8858c // add v12.4s, v12.4s, v8.4s
 	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	WORD $0x4ea7856b // add v11.4s, v11.4s, v7.4s
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	WORD $0x4e28d54b // fadd v11.4s, v10.4s, v8.4s
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	WORD $0x4e29d56c // fadd v12.4s, v11.4s, v9.4s
+	WORD $0x6e2bdd8b // fmul v11.4s, v12.4s, v11.4s
+	WORD $0x4e29d56c // fadd v12.4s, v11.4s, v9.4s
+	WORD $0x6e2cfd6b // fdiv v11.4s, v11.4s, v12.4s
 	WORD $0x6e2add6a // fmul v10.4s, v11.4s, v10.4s
-	WORD $0x4e28d54b // fadd v11.4s, v10.4s, v8.4s
-	WORD $0x6e2bfd4a // fdiv v10.4s, v10.4s, v11.4s
-	WORD $0x6e29dd49 // fmul v9.4s, v10.4s, v9.4s
-	FMOVS F9, 0(R1)
+	FMOVS F10, 0(R1)
 	ADD $4, R1, R1
 	ADD $4, R2, R2
 	SUB $1, R3, R3
@@ -2635,10 +3134,10 @@ done:
 // func(dx, dy, x []float32)
 TEXT ·hardSwishGradNEON(SB), NOSPLIT, $0-72
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 576(R0), F0
-	FMOVQ 592(R0), F1
+	FMOVQ 592(R0), F0
+	FMOVQ 608(R0), F1
 	FMOVQ 0(R0), F2
-	FMOVQ 608(R0), F3
+	FMOVQ 624(R0), F3
 	MOVD dx_base+0(FP), R1
 	MOVD dy_base+24(FP), R2
 	MOVD x_base+48(FP), R3
@@ -2895,14 +3394,15 @@ done:
 // func(dx, dy, x []float32)
 TEXT ·siluGradNEON(SB), NOSPLIT, $0-72
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 224(R0), F0
+	FMOVQ 240(R0), F0
 	FMOVQ 64(R0), F1
-	FMOVQ 80(R0), F2
-	FMOVQ 96(R0), F3
+	FMOVQ 96(R0), F2
+	FMOVQ 80(R0), F3
 	FMOVQ 112(R0), F4
-	FMOVQ 144(R0), F5
-	FMOVQ 0(R0), F6
-	FMOVQ 208(R0), F7
+	FMOVQ 128(R0), F5
+	FMOVQ 160(R0), F6
+	FMOVQ 0(R0), F7
+	FMOVQ 224(R0), F8
 	MOVD dx_base+0(FP), R1
 	MOVD dy_base+24(FP), R2
 	MOVD x_base+48(FP), R3
@@ -2911,82 +3411,84 @@ TEXT ·siluGradNEON(SB), NOSPLIT, $0-72
 	BLT group2end
 	PCALIGN $32
 group2:
-	FMOVQ 0(R2), F8
-	FMOVQ 0(R3), F9
-	FMOVQ 16(R2), F10
-	FMOVQ 16(R3), F11
-	WORD $0x4ea01d2c // orr v12.16b, v9.16b, v0.16b
-	WORD $0x4ea01d6d // orr v13.16b, v11.16b, v0.16b
-	WORD $0x4e2cf42c // fmax v12.4s, v1.4s, v12.4s
+	FMOVQ 0(R2), F9
+	FMOVQ 0(R3), F10
+	FMOVQ 16(R2), F11
+	FMOVQ 16(R3), F12
+	WORD $0x4ea01d4d // orr v13.16b, v10.16b, v0.16b
+	WORD $0x4ea01d8e // orr v14.16b, v12.16b, v0.16b
 	WORD $0x4e2df42d // fmax v13.4s, v1.4s, v13.4s
-	WORD $0x6e22dd8e // fmul v14.4s, v12.4s, v2.4s
-	WORD $0x6e22ddaf // fmul v15.4s, v13.4s, v2.4s
-	WORD $0x4e2189ce // frintn v14.4s, v14.4s
-	WORD $0x4e2189ef // frintn v15.4s, v15.4s
-	VFMLS V3.S4, V14.S4, V12.S4
-	VFMLS V3.S4, V15.S4, V13.S4
-	VFMLS V4.S4, V14.S4, V12.S4
-	VFMLS V4.S4, V15.S4, V13.S4
-	FMOVQ 128(R0), F16
-	FMOVQ 128(R0), F17
-	VFMLA V12.S4, V5.S4, V16.S4
-	VFMLA V13.S4, V5.S4, V17.S4
-	FMOVQ 160(R0), F18
-	FMOVQ 160(R0), F19
-	VFMLA V12.S4, V16.S4, V18.S4
+	WORD $0x4e2ef42e // fmax v14.4s, v1.4s, v14.4s
+	FMOVQ 80(R0), F15
+	FMOVQ 80(R0), F16
+	VFMLA V2.S4, V13.S4, V15.S4
+	VFMLA V2.S4, V14.S4, V16.S4
+	WORD $0x4ea3d5f1 // fsub v17.4s, v15.4s, v3.4s
+	WORD $0x4ea3d612 // fsub v18.4s, v16.4s, v3.4s
+	VFMLS V4.S4, V17.S4, V13.S4
+	VFMLS V4.S4, V18.S4, V14.S4
+	VFMLS V5.S4, V17.S4, V13.S4
+	VFMLS V5.S4, V18.S4, V14.S4
+	FMOVQ 144(R0), F17
+	FMOVQ 144(R0), F18
+	VFMLA V13.S4, V6.S4, V17.S4
+	VFMLA V14.S4, V6.S4, V18.S4
+	FMOVQ 176(R0), F19
+	FMOVQ 176(R0), F20
 	VFMLA V13.S4, V17.S4, V19.S4
-	FMOVQ 176(R0), F16
-	FMOVQ 176(R0), F17
-	VFMLA V12.S4, V18.S4, V16.S4
-	VFMLA V13.S4, V19.S4, V17.S4
+	VFMLA V14.S4, V18.S4, V20.S4
+	FMOVQ 192(R0), F17
 	FMOVQ 192(R0), F18
-	FMOVQ 192(R0), F19
-	VFMLA V12.S4, V16.S4, V18.S4
+	VFMLA V13.S4, V19.S4, V17.S4
+	VFMLA V14.S4, V20.S4, V18.S4
+	FMOVQ 208(R0), F19
+	FMOVQ 208(R0), F20
 	VFMLA V13.S4, V17.S4, V19.S4
-	WORD $0x6e2cdd90 // fmul v16.4s, v12.4s, v12.4s
+	VFMLA V14.S4, V18.S4, V20.S4
 	WORD $0x6e2dddb1 // fmul v17.4s, v13.4s, v13.4s
-	VFMLA V16.S4, V18.S4, V12.S4
+	WORD $0x6e2eddd2 // fmul v18.4s, v14.4s, v14.4s
 	VFMLA V17.S4, V19.S4, V13.S4
-	WORD $0x4e26d58c // fadd v12.4s, v12.4s, v6.4s
-	WORD $0x4e26d5ad // fadd v13.4s, v13.4s, v6.4s
-	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
-	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
-	WORD $0x4f3f05d0 // sshr v16.4s, v14.4s, #1
+	VFMLA V18.S4, V20.S4, V14.S4
+	WORD $0x4e27d5ad // fadd v13.4s, v13.4s, v7.4s
+	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
+	WORD $0x6ea385ef // sub v15.4s, v15.4s, v3.4s
+	WORD $0x6ea38610 // sub v16.4s, v16.4s, v3.4s
 	WORD $0x4f3f05f1 // sshr v17.4s, v15.4s, #1
-	WORD $0x6eb085ce // sub v14.4s, v14.4s, v16.4s
+	WORD $0x4f3f0612 // sshr v18.4s, v16.4s, #1
 	WORD $0x6eb185ef // sub v15.4s, v15.4s, v17.4s
-	WORD $0x4ea78610 // add v16.4s, v16.4s, v7.4s
-	WORD $0x4ea78631 // add v17.4s, v17.4s, v7.4s
-	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
+	WORD $0x6eb28610 // sub v16.4s, v16.4s, v18.4s
+	WORD $0x4ea88631 // add v17.4s, v17.4s, v8.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
 	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
-	WORD $0x6e30dd8c // fmul v12.4s, v12.4s, v16.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
 	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
-	WORD $0x4ea785ce // add v14.4s, v14.4s, v7.4s
-	WORD $0x4ea785ef // add v15.4s, v15.4s, v7.4s
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
+	WORD $0x4ea885ef // add v15.4s, v15.4s, v8.4s
+	WORD $0x4ea88610 // add v16.4s, v16.4s, v8.4s
 	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
 	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x4f21052e // sshr v14.4s, v9.4s, #31
-	WORD $0x4f21056f // sshr v15.4s, v11.4s, #31
-	WORD $0x6e661d8e // bsl v14.16b, v12.16b, v6.16b
-	WORD $0x6e661daf // bsl v15.16b, v13.16b, v6.16b
-	WORD $0x4e26d58c // fadd v12.4s, v12.4s, v6.4s
-	WORD $0x4e26d5ad // fadd v13.4s, v13.4s, v6.4s
-	WORD $0x6e2cfdcc // fdiv v12.4s, v14.4s, v12.4s
+	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
+	WORD $0x4f21054f // sshr v15.4s, v10.4s, #31
+	WORD $0x4f210590 // sshr v16.4s, v12.4s, #31
+	WORD $0x6e671daf // bsl v15.16b, v13.16b, v7.16b
+	WORD $0x6e671dd0 // bsl v16.16b, v14.16b, v7.16b
+	WORD $0x4e27d5ad // fadd v13.4s, v13.4s, v7.4s
+	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
 	WORD $0x6e2dfded // fdiv v13.4s, v15.4s, v13.4s
-	WORD $0x6e2cdd29 // fmul v9.4s, v9.4s, v12.4s
-	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	WORD $0x4eacd4ce // fsub v14.4s, v6.4s, v12.4s
-	WORD $0x4eadd4cf // fsub v15.4s, v6.4s, v13.4s
-	WORD $0x6e2edd29 // fmul v9.4s, v9.4s, v14.4s
-	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
-	WORD $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
-	WORD $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
-	WORD $0x6e28dd28 // fmul v8.4s, v9.4s, v8.4s
-	FMOVQ F8, 0(R1)
-	WORD $0x6e2add68 // fmul v8.4s, v11.4s, v10.4s
-	FMOVQ F8, 16(R1)
+	WORD $0x6e2efe0e // fdiv v14.4s, v16.4s, v14.4s
+	WORD $0x6e2ddd4a // fmul v10.4s, v10.4s, v13.4s
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x4eadd4ef // fsub v15.4s, v7.4s, v13.4s
+	WORD $0x4eaed4f0 // fsub v16.4s, v7.4s, v14.4s
+	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
+	WORD $0x6e30dd8c // fmul v12.4s, v12.4s, v16.4s
+	WORD $0x4e2dd54a // fadd v10.4s, v10.4s, v13.4s
+	WORD $0x4e2ed58c // fadd v12.4s, v12.4s, v14.4s
+	WORD $0x6e29dd49 // fmul v9.4s, v10.4s, v9.4s
+	FMOVQ F9, 0(R1)
+	WORD $0x6e2bdd89 // fmul v9.4s, v12.4s, v11.4s
+	FMOVQ F9, 16(R1)
 	ADD $32, R1, R1
 	ADD $32, R2, R2
 	ADD $32, R3, R3
@@ -2998,44 +3500,45 @@ group2end:
 	BLT group1end
 	PCALIGN $32
 group1:
-	FMOVQ 0(R2), F8
-	FMOVQ 0(R3), F9
-	WORD $0x4ea01d2a // orr v10.16b, v9.16b, v0.16b
-	WORD $0x4e2af42a // fmax v10.4s, v1.4s, v10.4s
-	WORD $0x6e22dd4b // fmul v11.4s, v10.4s, v2.4s
-	WORD $0x4e21896b // frintn v11.4s, v11.4s
-	VFMLS V3.S4, V11.S4, V10.S4
-	VFMLS V4.S4, V11.S4, V10.S4
-	FMOVQ 128(R0), F12
-	VFMLA V10.S4, V5.S4, V12.S4
-	FMOVQ 160(R0), F13
-	VFMLA V10.S4, V12.S4, V13.S4
-	FMOVQ 176(R0), F12
-	VFMLA V10.S4, V13.S4, V12.S4
+	FMOVQ 0(R2), F9
+	FMOVQ 0(R3), F10
+	WORD $0x4ea01d4b // orr v11.16b, v10.16b, v0.16b
+	WORD $0x4e2bf42b // fmax v11.4s, v1.4s, v11.4s
+	FMOVQ 80(R0), F12
+	VFMLA V2.S4, V11.S4, V12.S4
+	WORD $0x4ea3d58d // fsub v13.4s, v12.4s, v3.4s
+	VFMLS V4.S4, V13.S4, V11.S4
+	VFMLS V5.S4, V13.S4, V11.S4
+	FMOVQ 144(R0), F13
+	VFMLA V11.S4, V6.S4, V13.S4
+	FMOVQ 176(R0), F14
+	VFMLA V11.S4, V13.S4, V14.S4
 	FMOVQ 192(R0), F13
-	VFMLA V10.S4, V12.S4, V13.S4
-	WORD $0x6e2add4c // fmul v12.4s, v10.4s, v10.4s
-	VFMLA V12.S4, V13.S4, V10.S4
-	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
-	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
-	WORD $0x4f3f056c // sshr v12.4s, v11.4s, #1
-	WORD $0x6eac856b // sub v11.4s, v11.4s, v12.4s
-	WORD $0x4ea7858c // add v12.4s, v12.4s, v7.4s
+	VFMLA V11.S4, V14.S4, V13.S4
+	FMOVQ 208(R0), F14
+	VFMLA V11.S4, V13.S4, V14.S4
+	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
+	VFMLA V13.S4, V14.S4, V11.S4
+	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
+	WORD $0x6ea3858c // sub v12.4s, v12.4s, v3.4s
+	WORD $0x4f3f058d // sshr v13.4s, v12.4s, #1
+	WORD $0x6ead858c // sub v12.4s, v12.4s, v13.4s
+	WORD $0x4ea885ad // add v13.4s, v13.4s, v8.4s
+	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
+	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
+	WORD $0x4ea8858c // add v12.4s, v12.4s, v8.4s
 	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	WORD $0x4ea7856b // add v11.4s, v11.4s, v7.4s
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	WORD $0x4f21054c // sshr v12.4s, v10.4s, #31
+	WORD $0x6e671d6c // bsl v12.16b, v11.16b, v7.16b
+	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
+	WORD $0x6e2bfd8b // fdiv v11.4s, v12.4s, v11.4s
 	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	WORD $0x4f21052b // sshr v11.4s, v9.4s, #31
-	WORD $0x6e661d4b // bsl v11.16b, v10.16b, v6.16b
-	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
-	WORD $0x6e2afd6a // fdiv v10.4s, v11.4s, v10.4s
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4eaad4cb // fsub v11.4s, v6.4s, v10.4s
-	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
-	WORD $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
-	WORD $0x6e28dd28 // fmul v8.4s, v9.4s, v8.4s
-	FMOVQ F8, 0(R1)
+	WORD $0x4eabd4ec // fsub v12.4s, v7.4s, v11.4s
+	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
+	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+	WORD $0x6e29dd49 // fmul v9.4s, v10.4s, v9.4s
+	FMOVQ F9, 0(R1)
 	ADD $16, R1, R1
 	ADD $16, R2, R2
 	ADD $16, R3, R3
@@ -3045,44 +3548,45 @@ group1:
 group1end:
 	CBZ R4, done
 number:
-	FMOVS 0(R2), F8
-	FMOVS 0(R3), F9
-	WORD $0x4ea01d2a // orr v10.16b, v9.16b, v0.16b
-	WORD $0x4e2af42a // fmax v10.4s, v1.4s, v10.4s
-	WORD $0x6e22dd4b // fmul v11.4s, v10.4s, v2.4s
-	WORD $0x4e21896b // frintn v11.4s, v11.4s
-	VFMLS V3.S4, V11.S4, V10.S4
-	VFMLS V4.S4, V11.S4, V10.S4
-	FMOVQ 128(R0), F12
-	VFMLA V10.S4, V5.S4, V12.S4
-	FMOVQ 160(R0), F13
-	VFMLA V10.S4, V12.S4, V13.S4
-	FMOVQ 176(R0), F12
-	VFMLA V10.S4, V13.S4, V12.S4
+	FMOVS 0(R2), F9
+	FMOVS 0(R3), F10
+	WORD $0x4ea01d4b // orr v11.16b, v10.16b, v0.16b
+	WORD $0x4e2bf42b // fmax v11.4s, v1.4s, v11.4s
+	FMOVQ 80(R0), F12
+	VFMLA V2.S4, V11.S4, V12.S4
+	WORD $0x4ea3d58d // fsub v13.4s, v12.4s, v3.4s
+	VFMLS V4.S4, V13.S4, V11.S4
+	VFMLS V5.S4, V13.S4, V11.S4
+	FMOVQ 144(R0), F13
+	VFMLA V11.S4, V6.S4, V13.S4
+	FMOVQ 176(R0), F14
+	VFMLA V11.S4, V13.S4, V14.S4
 	FMOVQ 192(R0), F13
-	VFMLA V10.S4, V12.S4, V13.S4
-	WORD $0x6e2add4c // fmul v12.4s, v10.4s, v10.4s
-	VFMLA V12.S4, V13.S4, V10.S4
-	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
-	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
-	WORD $0x4f3f056c // sshr v12.4s, v11.4s, #1
-	WORD $0x6eac856b // sub v11.4s, v11.4s, v12.4s
-	WORD $0x4ea7858c // add v12.4s, v12.4s, v7.4s
+	VFMLA V11.S4, V14.S4, V13.S4
+	FMOVQ 208(R0), F14
+	VFMLA V11.S4, V13.S4, V14.S4
+	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
+	VFMLA V13.S4, V14.S4, V11.S4
+	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
+	WORD $0x6ea3858c // sub v12.4s, v12.4s, v3.4s
+	WORD $0x4f3f058d // sshr v13.4s, v12.4s, #1
+	WORD $0x6ead858c // sub v12.4s, v12.4s, v13.4s
+	WORD $0x4ea885ad // add v13.4s, v13.4s, v8.4s
+	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
+	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
+	WORD $0x4ea8858c // add v12.4s, v12.4s, v8.4s
 	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
-	WORD $0x4ea7856b // add v11.4s, v11.4s, v7.4s
-	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	WORD $0x4f21054c // sshr v12.4s, v10.4s, #31
+	WORD $0x6e671d6c // bsl v12.16b, v11.16b, v7.16b
+	WORD $0x4e27d56b // fadd v11.4s, v11.4s, v7.4s
+	WORD $0x6e2bfd8b // fdiv v11.4s, v12.4s, v11.4s
 	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	WORD $0x4f21052b // sshr v11.4s, v9.4s, #31
-	WORD $0x6e661d4b // bsl v11.16b, v10.16b, v6.16b
-	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
-	WORD $0x6e2afd6a // fdiv v10.4s, v11.4s, v10.4s
-	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
-	WORD $0x4eaad4cb // fsub v11.4s, v6.4s, v10.4s
-	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
-	WORD $0x4e2ad529 // fadd v9.4s, v9.4s, v10.4s
-	WORD $0x6e28dd28 // fmul v8.4s, v9.4s, v8.4s
-	FMOVS F8, 0(R1)
+	WORD $0x4eabd4ec // fsub v12.4s, v7.4s, v11.4s
+	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
+	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+	WORD $0x6e29dd49 // fmul v9.4s, v10.4s, v9.4s
+	FMOVS F9, 0(R1)
 	ADD $4, R1, R1
 	ADD $4, R2, R2
 	ADD $4, R3, R3
@@ -3094,19 +3598,19 @@ done:
 // func(dx, dy, x []float32)
 TEXT ·geluGradNEON(SB), NOSPLIT, $0-72
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 624(R0), F0
+	FMOVQ 640(R0), F0
 	FMOVQ 64(R0), F1
-	FMOVQ 80(R0), F2
-	FMOVQ 96(R0), F3
+	FMOVQ 96(R0), F2
+	FMOVQ 80(R0), F3
 	FMOVQ 112(R0), F4
-	FMOVQ 144(R0), F5
+	FMOVQ 128(R0), F5
 	FMOVQ 0(R0), F6
-	FMOVQ 208(R0), F7
-	FMOVQ 640(R0), F8
-	FMOVQ 480(R0), F9
-	FMOVQ 240(R0), F10
-	FMOVQ 288(R0), F11
-	FMOVQ 224(R0), F12
+	FMOVQ 224(R0), F7
+	FMOVQ 656(R0), F8
+	FMOVQ 496(R0), F9
+	FMOVQ 256(R0), F10
+	FMOVQ 304(R0), F11
+	FMOVQ 240(R0), F12
 	FMOVQ 16(R0), F13
 	MOVD dx_base+0(FP), R1
 	MOVD dy_base+24(FP), R2
@@ -3126,38 +3630,42 @@ group2:
 	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
 	WORD $0x4e32f432 // fmax v18.4s, v1.4s, v18.4s
 	WORD $0x4e33f433 // fmax v19.4s, v1.4s, v19.4s
-	WORD $0x6e22de54 // fmul v20.4s, v18.4s, v2.4s
-	WORD $0x6e22de75 // fmul v21.4s, v19.4s, v2.4s
-	WORD $0x4e218a94 // frintn v20.4s, v20.4s
-	WORD $0x4e218ab5 // frintn v21.4s, v21.4s
-	VFMLS V3.S4, V20.S4, V18.S4
-	VFMLS V3.S4, V21.S4, V19.S4
-	VFMLS V4.S4, V20.S4, V18.S4
-	VFMLS V4.S4, V21.S4, V19.S4
-	FMOVQ 128(R0), F22
-	FMOVQ 128(R0), F23
-	VFMLA V18.S4, V5.S4, V22.S4
-	VFMLA V19.S4, V5.S4, V23.S4
-	FMOVQ 160(R0), F24
+	FMOVQ 80(R0), F20
+	FMOVQ 80(R0), F21
+	VFMLA V2.S4, V18.S4, V20.S4
+	VFMLA V2.S4, V19.S4, V21.S4
+	WORD $0x4ea3d696 // fsub v22.4s, v20.4s, v3.4s
+	WORD $0x4ea3d6b7 // fsub v23.4s, v21.4s, v3.4s
+	VFMLS V4.S4, V22.S4, V18.S4
+	VFMLS V4.S4, V23.S4, V19.S4
+	VFMLS V5.S4, V22.S4, V18.S4
+	VFMLS V5.S4, V23.S4, V19.S4
+	FMOVQ 144(R0), F22
+	FMOVQ 160(R0), F23
+	FMOVQ 144(R0), F24
 	FMOVQ 160(R0), F25
-	VFMLA V18.S4, V22.S4, V24.S4
-	VFMLA V19.S4, V23.S4, V25.S4
-	FMOVQ 176(R0), F22
+	VFMLA V18.S4, V23.S4, V22.S4
+	VFMLA V19.S4, V25.S4, V24.S4
 	FMOVQ 176(R0), F23
-	VFMLA V18.S4, V24.S4, V22.S4
-	VFMLA V19.S4, V25.S4, V23.S4
+	FMOVQ 176(R0), F25
+	VFMLA V18.S4, V22.S4, V23.S4
+	VFMLA V19.S4, V24.S4, V25.S4
+	FMOVQ 192(R0), F22
 	FMOVQ 192(R0), F24
-	FMOVQ 192(R0), F25
-	VFMLA V18.S4, V22.S4, V24.S4
-	VFMLA V19.S4, V23.S4, V25.S4
+	VFMLA V18.S4, V23.S4, V22.S4
+	VFMLA V19.S4, V25.S4, V24.S4
+	FMOVQ 208(R0), F23
+	FMOVQ 208(R0), F25
+	VFMLA V18.S4, V22.S4, V23.S4
+	VFMLA V19.S4, V24.S4, V25.S4
 	WORD $0x6e32de56 // fmul v22.4s, v18.4s, v18.4s
-	WORD $0x6e33de77 // fmul v23.4s, v19.4s, v19.4s
-	VFMLA V22.S4, V24.S4, V18.S4
-	VFMLA V23.S4, V25.S4, V19.S4
+	WORD $0x6e33de78 // fmul v24.4s, v19.4s, v19.4s
+	VFMLA V22.S4, V23.S4, V18.S4
+	VFMLA V24.S4, V25.S4, V19.S4
 	WORD $0x4e26d652 // fadd v18.4s, v18.4s, v6.4s
 	WORD $0x4e26d673 // fadd v19.4s, v19.4s, v6.4s
-	WORD $0x4e21aa94 // fcvtns v20.4s, v20.4s
-	WORD $0x4e21aab5 // fcvtns v21.4s, v21.4s
+	WORD $0x6ea38694 // sub v20.4s, v20.4s, v3.4s
+	WORD $0x6ea386b5 // sub v21.4s, v21.4s, v3.4s
 	WORD $0x4f3f0696 // sshr v22.4s, v20.4s, #1
 	WORD $0x4f3f06b7 // sshr v23.4s, v21.4s, #1
 	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
@@ -3184,44 +3692,44 @@ group2:
 	WORD $0x4eb7f577 // fmin v23.4s, v11.4s, v23.4s
 	WORD $0x6e36ded8 // fmul v24.4s, v22.4s, v22.4s
 	WORD $0x6e37def9 // fmul v25.4s, v23.4s, v23.4s
-	FMOVQ 304(R0), F26
-	FMOVQ 320(R0), F27
-	FMOVQ 304(R0), F28
-	FMOVQ 320(R0), F29
-	VFMLA V24.S4, V27.S4, V26.S4
-	VFMLA V25.S4, V29.S4, V28.S4
+	FMOVQ 320(R0), F26
 	FMOVQ 336(R0), F27
+	FMOVQ 320(R0), F28
 	FMOVQ 336(R0), F29
-	VFMLA V24.S4, V26.S4, V27.S4
-	VFMLA V25.S4, V28.S4, V29.S4
-	FMOVQ 352(R0), F26
-	FMOVQ 352(R0), F28
 	VFMLA V24.S4, V27.S4, V26.S4
 	VFMLA V25.S4, V29.S4, V28.S4
-	FMOVQ 368(R0), F27
-	FMOVQ 368(R0), F29
+	FMOVQ 352(R0), F27
+	FMOVQ 352(R0), F29
 	VFMLA V24.S4, V26.S4, V27.S4
 	VFMLA V25.S4, V28.S4, V29.S4
-	FMOVQ 384(R0), F26
-	FMOVQ 384(R0), F28
+	FMOVQ 368(R0), F26
+	FMOVQ 368(R0), F28
 	VFMLA V24.S4, V27.S4, V26.S4
 	VFMLA V25.S4, V29.S4, V28.S4
-	FMOVQ 400(R0), F27
-	FMOVQ 416(R0), F29
-	FMOVQ 400(R0), F30
-	FMOVQ 416(R0), F31
+	FMOVQ 384(R0), F27
+	FMOVQ 384(R0), F29
+	VFMLA V24.S4, V26.S4, V27.S4
+	VFMLA V25.S4, V28.S4, V29.S4
+	FMOVQ 400(R0), F26
+	FMOVQ 400(R0), F28
+	VFMLA V24.S4, V27.S4, V26.S4
+	VFMLA V25.S4, V29.S4, V28.S4
+	FMOVQ 416(R0), F27
+	FMOVQ 432(R0), F29
+	FMOVQ 416(R0), F30
+	FMOVQ 432(R0), F31
 	VFMLA V24.S4, V29.S4, V27.S4
 	VFMLA V25.S4, V31.S4, V30.S4
-	FMOVQ 432(R0), F29
-	FMOVQ 432(R0), F31
+	FMOVQ 448(R0), F29
+	FMOVQ 448(R0), F31
 	VFMLA V24.S4, V27.S4, V29.S4
 	VFMLA V25.S4, V30.S4, V31.S4
-	FMOVQ 448(R0), F27
-	FMOVQ 448(R0), F30
+	FMOVQ 464(R0), F27
+	FMOVQ 464(R0), F30
 	VFMLA V24.S4, V29.S4, V27.S4
 	VFMLA V25.S4, V31.S4, V30.S4
-	FMOVQ 464(R0), F29
-	FMOVQ 464(R0), F31
+	FMOVQ 480(R0), F29
+	FMOVQ 480(R0), F31
 	VFMLA V24.S4, V27.S4, V29.S4
 	VFMLA V25.S4, V30.S4, V31.S4
 	FMOVQ 0(R0), F27
@@ -3264,22 +3772,24 @@ group1:
 	WORD $0x6e20ddf0 // fmul v16.4s, v15.4s, v0.4s
 	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
 	WORD $0x4e30f430 // fmax v16.4s, v1.4s, v16.4s
-	WORD $0x6e22de11 // fmul v17.4s, v16.4s, v2.4s
-	WORD $0x4e218a31 // frintn v17.4s, v17.4s
-	VFMLS V3.S4, V17.S4, V16.S4
-	VFMLS V4.S4, V17.S4, V16.S4
-	FMOVQ 128(R0), F18
-	VFMLA V16.S4, V5.S4, V18.S4
+	FMOVQ 80(R0), F17
+	VFMLA V2.S4, V16.S4, V17.S4
+	WORD $0x4ea3d632 // fsub v18.4s, v17.4s, v3.4s
+	VFMLS V4.S4, V18.S4, V16.S4
+	VFMLS V5.S4, V18.S4, V16.S4
+	FMOVQ 144(R0), F18
 	FMOVQ 160(R0), F19
-	VFMLA V16.S4, V18.S4, V19.S4
-	FMOVQ 176(R0), F18
 	VFMLA V16.S4, V19.S4, V18.S4
-	FMOVQ 192(R0), F19
+	FMOVQ 176(R0), F19
+	VFMLA V16.S4, V18.S4, V19.S4
+	FMOVQ 192(R0), F18
+	VFMLA V16.S4, V19.S4, V18.S4
+	FMOVQ 208(R0), F19
 	VFMLA V16.S4, V18.S4, V19.S4
 	WORD $0x6e30de12 // fmul v18.4s, v16.4s, v16.4s
 	VFMLA V18.S4, V19.S4, V16.S4
 	WORD $0x4e26d610 // fadd v16.4s, v16.4s, v6.4s
-	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x6ea38631 // sub v17.4s, v17.4s, v3.4s
 	WORD $0x4f3f0632 // sshr v18.4s, v17.4s, #1
 	WORD $0x6eb28631 // sub v17.4s, v17.4s, v18.4s
 	WORD $0x4ea78652 // add v18.4s, v18.4s, v7.4s
@@ -3293,25 +3803,25 @@ group1:
 	WORD $0x4e2a1e32 // and v18.16b, v17.16b, v10.16b
 	WORD $0x4eb2f572 // fmin v18.4s, v11.4s, v18.4s
 	WORD $0x6e32de53 // fmul v19.4s, v18.4s, v18.4s
-	FMOVQ 304(R0), F20
-	FMOVQ 320(R0), F21
-	VFMLA V19.S4, V21.S4, V20.S4
+	FMOVQ 320(R0), F20
 	FMOVQ 336(R0), F21
-	VFMLA V19.S4, V20.S4, V21.S4
-	FMOVQ 352(R0), F20
 	VFMLA V19.S4, V21.S4, V20.S4
-	FMOVQ 368(R0), F21
+	FMOVQ 352(R0), F21
 	VFMLA V19.S4, V20.S4, V21.S4
-	FMOVQ 384(R0), F20
+	FMOVQ 368(R0), F20
 	VFMLA V19.S4, V21.S4, V20.S4
-	FMOVQ 400(R0), F21
-	FMOVQ 416(R0), F22
-	VFMLA V19.S4, V22.S4, V21.S4
+	FMOVQ 384(R0), F21
+	VFMLA V19.S4, V20.S4, V21.S4
+	FMOVQ 400(R0), F20
+	VFMLA V19.S4, V21.S4, V20.S4
+	FMOVQ 416(R0), F21
 	FMOVQ 432(R0), F22
-	VFMLA V19.S4, V21.S4, V22.S4
-	FMOVQ 448(R0), F21
 	VFMLA V19.S4, V22.S4, V21.S4
-	FMOVQ 464(R0), F22
+	FMOVQ 448(R0), F22
+	VFMLA V19.S4, V21.S4, V22.S4
+	FMOVQ 464(R0), F21
+	VFMLA V19.S4, V22.S4, V21.S4
+	FMOVQ 480(R0), F22
 	VFMLA V19.S4, V21.S4, V22.S4
 	FMOVQ 0(R0), F21
 	VFMLA V19.S4, V22.S4, V21.S4
@@ -3339,22 +3849,24 @@ number:
 	WORD $0x6e20ddf0 // fmul v16.4s, v15.4s, v0.4s
 	WORD $0x6e2fde10 // fmul v16.4s, v16.4s, v15.4s
 	WORD $0x4e30f430 // fmax v16.4s, v1.4s, v16.4s
-	WORD $0x6e22de11 // fmul v17.4s, v16.4s, v2.4s
-	WORD $0x4e218a31 // frintn v17.4s, v17.4s
-	VFMLS V3.S4, V17.S4, V16.S4
-	VFMLS V4.S4, V17.S4, V16.S4
-	FMOVQ 128(R0), F18
-	VFMLA V16.S4, V5.S4, V18.S4
+	FMOVQ 80(R0), F17
+	VFMLA V2.S4, V16.S4, V17.S4
+	WORD $0x4ea3d632 // fsub v18.4s, v17.4s, v3.4s
+	VFMLS V4.S4, V18.S4, V16.S4
+	VFMLS V5.S4, V18.S4, V16.S4
+	FMOVQ 144(R0), F18
 	FMOVQ 160(R0), F19
-	VFMLA V16.S4, V18.S4, V19.S4
-	FMOVQ 176(R0), F18
 	VFMLA V16.S4, V19.S4, V18.S4
-	FMOVQ 192(R0), F19
+	FMOVQ 176(R0), F19
+	VFMLA V16.S4, V18.S4, V19.S4
+	FMOVQ 192(R0), F18
+	VFMLA V16.S4, V19.S4, V18.S4
+	FMOVQ 208(R0), F19
 	VFMLA V16.S4, V18.S4, V19.S4
 	WORD $0x6e30de12 // fmul v18.4s, v16.4s, v16.4s
 	VFMLA V18.S4, V19.S4, V16.S4
 	WORD $0x4e26d610 // fadd v16.4s, v16.4s, v6.4s
-	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x6ea38631 // sub v17.4s, v17.4s, v3.4s
 	WORD $0x4f3f0632 // sshr v18.4s, v17.4s, #1
 	WORD $0x6eb28631 // sub v17.4s, v17.4s, v18.4s
 	WORD $0x4ea78652 // add v18.4s, v18.4s, v7.4s
@@ -3368,25 +3880,25 @@ number:
 	WORD $0x4e2a1e32 // and v18.16b, v17.16b, v10.16b
 	WORD $0x4eb2f572 // fmin v18.4s, v11.4s, v18.4s
 	WORD $0x6e32de53 // fmul v19.4s, v18.4s, v18.4s
-	FMOVQ 304(R0), F20
-	FMOVQ 320(R0), F21
-	VFMLA V19.S4, V21.S4, V20.S4
+	FMOVQ 320(R0), F20
 	FMOVQ 336(R0), F21
-	VFMLA V19.S4, V20.S4, V21.S4
-	FMOVQ 352(R0), F20
 	VFMLA V19.S4, V21.S4, V20.S4
-	FMOVQ 368(R0), F21
+	FMOVQ 352(R0), F21
 	VFMLA V19.S4, V20.S4, V21.S4
-	FMOVQ 384(R0), F20
+	FMOVQ 368(R0), F20
 	VFMLA V19.S4, V21.S4, V20.S4
-	FMOVQ 400(R0), F21
-	FMOVQ 416(R0), F22
-	VFMLA V19.S4, V22.S4, V21.S4
+	FMOVQ 384(R0), F21
+	VFMLA V19.S4, V20.S4, V21.S4
+	FMOVQ 400(R0), F20
+	VFMLA V19.S4, V21.S4, V20.S4
+	FMOVQ 416(R0), F21
 	FMOVQ 432(R0), F22
-	VFMLA V19.S4, V21.S4, V22.S4
-	FMOVQ 448(R0), F21
 	VFMLA V19.S4, V22.S4, V21.S4
-	FMOVQ 464(R0), F22
+	FMOVQ 448(R0), F22
+	VFMLA V19.S4, V21.S4, V22.S4
+	FMOVQ 464(R0), F21
+	VFMLA V19.S4, V22.S4, V21.S4
+	FMOVQ 480(R0), F22
 	VFMLA V19.S4, V21.S4, V22.S4
 	FMOVQ 0(R0), F21
 	VFMLA V19.S4, V22.S4, V21.S4
@@ -3411,16 +3923,246 @@ done:
 // func(dx, dy, x []float32)
 TEXT ·geluTanhGradNEON(SB), NOSPLIT, $0-72
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 512(R0), F0
-	FMOVQ 656(R0), F1
-	FMOVQ 224(R0), F2
+	FMOVQ 528(R0), F0
+	FMOVQ 672(R0), F1
+	FMOVQ 240(R0), F2
 	FMOVQ 64(R0), F3
-	FMOVQ 80(R0), F4
-	FMOVQ 96(R0), F5
+	FMOVQ 96(R0), F4
+	FMOVQ 80(R0), F5
 	FMOVQ 112(R0), F6
-	FMOVQ 144(R0), F7
-	FMOVQ 0(R0), F8
-	FMOVQ 208(R0), F9
+	FMOVQ 128(R0), F7
+	FMOVQ 160(R0), F8
+	FMOVQ 0(R0), F9
+	FMOVQ 224(R0), F10
+	MOVD dx_base+0(FP), R1
+	MOVD dy_base+24(FP), R2
+	MOVD x_base+48(FP), R3
+	MOVD x_len+56(FP), R4
+	CMP $8, R4
+	BLT group2end
+	PCALIGN $32
+group2:
+	FMOVQ 0(R2), F11
+	FMOVQ 0(R3), F12
+	FMOVQ 16(R2), F13
+	FMOVQ 16(R3), F14
+	WORD $0x6e2cdd8f // fmul v15.4s, v12.4s, v12.4s
+	WORD $0x6e2eddd0 // fmul v16.4s, v14.4s, v14.4s
+	FMOVQ 512(R0), F17
+	FMOVQ 512(R0), F18
+	VFMLA V15.S4, V0.S4, V17.S4
+	VFMLA V16.S4, V0.S4, V18.S4
+	WORD $0x6e2cde31 // fmul v17.4s, v17.4s, v12.4s
+	WORD $0x6e2ede52 // fmul v18.4s, v18.4s, v14.4s
+	FMOVQ 512(R0), F19
+	FMOVQ 512(R0), F20
+	VFMLA V15.S4, V1.S4, V19.S4
+	VFMLA V16.S4, V1.S4, V20.S4
+	WORD $0x4ea21e2f // orr v15.16b, v17.16b, v2.16b
+	WORD $0x4ea21e50 // orr v16.16b, v18.16b, v2.16b
+	WORD $0x4e2ff46f // fmax v15.4s, v3.4s, v15.4s
+	WORD $0x4e30f470 // fmax v16.4s, v3.4s, v16.4s
+	FMOVQ 80(R0), F21
+	FMOVQ 80(R0), F22
+	VFMLA V4.S4, V15.S4, V21.S4
+	VFMLA V4.S4, V16.S4, V22.S4
+	WORD $0x4ea5d6b7 // fsub v23.4s, v21.4s, v5.4s
+	WORD $0x4ea5d6d8 // fsub v24.4s, v22.4s, v5.4s
+	VFMLS V6.S4, V23.S4, V15.S4
+	VFMLS V6.S4, V24.S4, V16.S4
+	VFMLS V7.S4, V23.S4, V15.S4
+	VFMLS V7.S4, V24.S4, V16.S4
+	FMOVQ 144(R0), F23
+	FMOVQ 144(R0), F24
+	VFMLA V15.S4, V8.S4, V23.S4
+	VFMLA V16.S4, V8.S4, V24.S4
+	FMOVQ 176(R0), F25
+	FMOVQ 176(R0), F26
+	VFMLA V15.S4, V23.S4, V25.S4
+	VFMLA V16.S4, V24.S4, V26.S4
+	FMOVQ 192(R0), F23
+	FMOVQ 192(R0), F24
+	VFMLA V15.S4, V25.S4, V23.S4
+	VFMLA V16.S4, V26.S4, V24.S4
+	FMOVQ 208(R0), F25
+	FMOVQ 208(R0), F26
+	VFMLA V15.S4, V23.S4, V25.S4
+	VFMLA V16.S4, V24.S4, V26.S4
+	WORD $0x6e2fddf7 // fmul v23.4s, v15.4s, v15.4s
+	WORD $0x6e30de18 // fmul v24.4s, v16.4s, v16.4s
+	VFMLA V23.S4, V25.S4, V15.S4
+	VFMLA V24.S4, V26.S4, V16.S4
+	WORD $0x4e29d5ef // fadd v15.4s, v15.4s, v9.4s
+	WORD $0x4e29d610 // fadd v16.4s, v16.4s, v9.4s
+	WORD $0x6ea586b5 // sub v21.4s, v21.4s, v5.4s
+	WORD $0x6ea586d6 // sub v22.4s, v22.4s, v5.4s
+	WORD $0x4f3f06b7 // sshr v23.4s, v21.4s, #1
+	WORD $0x4f3f06d8 // sshr v24.4s, v22.4s, #1
+	WORD $0x6eb786b5 // sub v21.4s, v21.4s, v23.4s
+	WORD $0x6eb886d6 // sub v22.4s, v22.4s, v24.4s
+	WORD $0x4eaa86f7 // add v23.4s, v23.4s, v10.4s
+	WORD $0x4eaa8718 // add v24.4s, v24.4s, v10.4s
+	WORD $0x4f3756f7 // shl v23.4s, v23.4s, #23
+	WORD $0x4f375718 // shl v24.4s, v24.4s, #23
+	WORD $0x6e37ddef // fmul v15.4s, v15.4s, v23.4s
+	WORD $0x6e38de10 // fmul v16.4s, v16.4s, v24.4s
+	WORD $0x4eaa86b5 // add v21.4s, v21.4s, v10.4s
+	WORD $0x4eaa86d6 // add v22.4s, v22.4s, v10.4s
+	WORD $0x4f3756b5 // shl v21.4s, v21.4s, #23
+	WORD $0x4f3756d6 // shl v22.4s, v22.4s, #23
+	WORD $0x6e35ddef // fmul v15.4s, v15.4s, v21.4s
+	WORD $0x6e36de10 // fmul v16.4s, v16.4s, v22.4s
+	WORD $0x4f210631 // sshr v17.4s, v17.4s, #31
+	WORD $0x4f210652 // sshr v18.4s, v18.4s, #31
+	WORD $0x6e691df1 // bsl v17.16b, v15.16b, v9.16b
+	WORD $0x6e691e12 // bsl v18.16b, v16.16b, v9.16b
+	WORD $0x4e29d5ef // fadd v15.4s, v15.4s, v9.4s
+	WORD $0x4e29d610 // fadd v16.4s, v16.4s, v9.4s
+	WORD $0x6e2ffe2f // fdiv v15.4s, v17.4s, v15.4s
+	WORD $0x6e30fe50 // fdiv v16.4s, v18.4s, v16.4s
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
+	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
+	WORD $0x4eafd531 // fsub v17.4s, v9.4s, v15.4s
+	WORD $0x4eb0d532 // fsub v18.4s, v9.4s, v16.4s
+	WORD $0x6e31dd8c // fmul v12.4s, v12.4s, v17.4s
+	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
+	VFMLA V19.S4, V12.S4, V15.S4
+	VFMLA V20.S4, V14.S4, V16.S4
+	WORD $0x6e2bddeb // fmul v11.4s, v15.4s, v11.4s
+	FMOVQ F11, 0(R1)
+	WORD $0x6e2dde0b // fmul v11.4s, v16.4s, v13.4s
+	FMOVQ F11, 16(R1)
+	ADD $32, R1, R1
+	ADD $32, R2, R2
+	ADD $32, R3, R3
+	SUB $8, R4, R4
+	CMP $8, R4
+	BGE group2
+group2end:
+	CMP $4, R4
+	BLT group1end
+	PCALIGN $32
+group1:
+	FMOVQ 0(R2), F11
+	FMOVQ 0(R3), F12
+	WORD $0x6e2cdd8d // fmul v13.4s, v12.4s, v12.4s
+	FMOVQ 512(R0), F14
+	VFMLA V13.S4, V0.S4, V14.S4
+	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
+	FMOVQ 512(R0), F15
+	VFMLA V13.S4, V1.S4, V15.S4
+	WORD $0x4ea21dcd // orr v13.16b, v14.16b, v2.16b
+	WORD $0x4e2df46d // fmax v13.4s, v3.4s, v13.4s
+	FMOVQ 80(R0), F16
+	VFMLA V4.S4, V13.S4, V16.S4
+	WORD $0x4ea5d611 // fsub v17.4s, v16.4s, v5.4s
+	VFMLS V6.S4, V17.S4, V13.S4
+	VFMLS V7.S4, V17.S4, V13.S4
+	FMOVQ 144(R0), F17
+	VFMLA V13.S4, V8.S4, V17.S4
+	FMOVQ 176(R0), F18
+	VFMLA V13.S4, V17.S4, V18.S4
+	FMOVQ 192(R0), F17
+	VFMLA V13.S4, V18.S4, V17.S4
+	FMOVQ 208(R0), F18
+	VFMLA V13.S4, V17.S4, V18.S4
+	WORD $0x6e2dddb1 // fmul v17.4s, v13.4s, v13.4s
+	VFMLA V17.S4, V18.S4, V13.S4
+	WORD $0x4e29d5ad // fadd v13.4s, v13.4s, v9.4s
+	WORD $0x6ea58610 // sub v16.4s, v16.4s, v5.4s
+	WORD $0x4f3f0611 // sshr v17.4s, v16.4s, #1
+	WORD $0x6eb18610 // sub v16.4s, v16.4s, v17.4s
+	WORD $0x4eaa8631 // add v17.4s, v17.4s, v10.4s
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
+	WORD $0x4eaa8610 // add v16.4s, v16.4s, v10.4s
+	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
+	WORD $0x6e30ddad // fmul v13.4s, v13.4s, v16.4s
+	WORD $0x4f2105ce // sshr v14.4s, v14.4s, #31
+	WORD $0x6e691dae // bsl v14.16b, v13.16b, v9.16b
+	WORD $0x4e29d5ad // fadd v13.4s, v13.4s, v9.4s
+	WORD $0x6e2dfdcd // fdiv v13.4s, v14.4s, v13.4s
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	WORD $0x4eadd52e // fsub v14.4s, v9.4s, v13.4s
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	VFMLA V15.S4, V12.S4, V13.S4
+	WORD $0x6e2bddab // fmul v11.4s, v13.4s, v11.4s
+	FMOVQ F11, 0(R1)
+	ADD $16, R1, R1
+	ADD $16, R2, R2
+	ADD $16, R3, R3
+	SUB $4, R4, R4
+	CMP $4, R4
+	BGE group1
+group1end:
+	CBZ R4, done
+number:
+	FMOVS 0(R2), F11
+	FMOVS 0(R3), F12
+	WORD $0x6e2cdd8d // fmul v13.4s, v12.4s, v12.4s
+	FMOVQ 512(R0), F14
+	VFMLA V13.S4, V0.S4, V14.S4
+	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
+	FMOVQ 512(R0), F15
+	VFMLA V13.S4, V1.S4, V15.S4
+	WORD $0x4ea21dcd // orr v13.16b, v14.16b, v2.16b
+	WORD $0x4e2df46d // fmax v13.4s, v3.4s, v13.4s
+	FMOVQ 80(R0), F16
+	VFMLA V4.S4, V13.S4, V16.S4
+	WORD $0x4ea5d611 // fsub v17.4s, v16.4s, v5.4s
+	VFMLS V6.S4, V17.S4, V13.S4
+	VFMLS V7.S4, V17.S4, V13.S4
+	FMOVQ 144(R0), F17
+	VFMLA V13.S4, V8.S4, V17.S4
+	FMOVQ 176(R0), F18
+	VFMLA V13.S4, V17.S4, V18.S4
+	FMOVQ 192(R0), F17
+	VFMLA V13.S4, V18.S4, V17.S4
+	FMOVQ 208(R0), F18
+	VFMLA V13.S4, V17.S4, V18.S4
+	WORD $0x6e2dddb1 // fmul v17.4s, v13.4s, v13.4s
+	VFMLA V17.S4, V18.S4, V13.S4
+	WORD $0x4e29d5ad // fadd v13.4s, v13.4s, v9.4s
+	WORD $0x6ea58610 // sub v16.4s, v16.4s, v5.4s
+	WORD $0x4f3f0611 // sshr v17.4s, v16.4s, #1
+	WORD $0x6eb18610 // sub v16.4s, v16.4s, v17.4s
+	WORD $0x4eaa8631 // add v17.4s, v17.4s, v10.4s
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
+	WORD $0x4eaa8610 // add v16.4s, v16.4s, v10.4s
+	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
+	WORD $0x6e30ddad // fmul v13.4s, v13.4s, v16.4s
+	WORD $0x4f2105ce // sshr v14.4s, v14.4s, #31
+	WORD $0x6e691dae // bsl v14.16b, v13.16b, v9.16b
+	WORD $0x4e29d5ad // fadd v13.4s, v13.4s, v9.4s
+	WORD $0x6e2dfdcd // fdiv v13.4s, v14.4s, v13.4s
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	WORD $0x4eadd52e // fsub v14.4s, v9.4s, v13.4s
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	VFMLA V15.S4, V12.S4, V13.S4
+	WORD $0x6e2bddab // fmul v11.4s, v13.4s, v11.4s
+	FMOVS F11, 0(R1)
+	ADD $4, R1, R1
+	ADD $4, R2, R2
+	ADD $4, R3, R3
+	SUB $1, R4, R4
+	CBNZ R4, number
+done:
+	RET
+
+// func(dx, dy, x []float32)
+TEXT ·mishGradNEON(SB), NOSPLIT, $0-72
+	MOVD $vecNEON<>(SB), R0
+	FMOVQ 576(R0), F0
+	FMOVQ 64(R0), F1
+	FMOVQ 96(R0), F2
+	FMOVQ 80(R0), F3
+	FMOVQ 112(R0), F4
+	FMOVQ 128(R0), F5
+	FMOVQ 160(R0), F6
+	FMOVQ 0(R0), F7
+	FMOVQ 224(R0), F8
+	FMOVQ 288(R0), F9
 	MOVD dx_base+0(FP), R1
 	MOVD dy_base+24(FP), R2
 	MOVD x_base+48(FP), R3
@@ -3433,89 +4175,83 @@ group2:
 	FMOVQ 0(R3), F11
 	FMOVQ 16(R2), F12
 	FMOVQ 16(R3), F13
-	WORD $0x6e2bdd6e // fmul v14.4s, v11.4s, v11.4s
-	WORD $0x6e2dddaf // fmul v15.4s, v13.4s, v13.4s
-	FMOVQ 496(R0), F16
-	FMOVQ 496(R0), F17
-	VFMLA V14.S4, V0.S4, V16.S4
-	VFMLA V15.S4, V0.S4, V17.S4
-	WORD $0x6e2bde10 // fmul v16.4s, v16.4s, v11.4s
-	WORD $0x6e2dde31 // fmul v17.4s, v17.4s, v13.4s
-	FMOVQ 496(R0), F18
-	FMOVQ 496(R0), F19
-	VFMLA V14.S4, V1.S4, V18.S4
-	VFMLA V15.S4, V1.S4, V19.S4
-	WORD $0x4ea21e0e // orr v14.16b, v16.16b, v2.16b
-	WORD $0x4ea21e2f // orr v15.16b, v17.16b, v2.16b
-	WORD $0x4e2ef46e // fmax v14.4s, v3.4s, v14.4s
-	WORD $0x4e2ff46f // fmax v15.4s, v3.4s, v15.4s
-	WORD $0x6e24ddd4 // fmul v20.4s, v14.4s, v4.4s
-	WORD $0x6e24ddf5 // fmul v21.4s, v15.4s, v4.4s
-	WORD $0x4e218a94 // frintn v20.4s, v20.4s
-	WORD $0x4e218ab5 // frintn v21.4s, v21.4s
-	VFMLS V5.S4, V20.S4, V14.S4
-	VFMLS V5.S4, V21.S4, V15.S4
-	VFMLS V6.S4, V20.S4, V14.S4
-	VFMLS V6.S4, V21.S4, V15.S4
-	FMOVQ 128(R0), F22
-	FMOVQ 128(R0), F23
-	VFMLA V14.S4, V7.S4, V22.S4
-	VFMLA V15.S4, V7.S4, V23.S4
-	FMOVQ 160(R0), F24
-	FMOVQ 160(R0), F25
-	VFMLA V14.S4, V22.S4, V24.S4
-	VFMLA V15.S4, V23.S4, V25.S4
-	FMOVQ 176(R0), F22
-	FMOVQ 176(R0), F23
-	VFMLA V14.S4, V24.S4, V22.S4
-	VFMLA V15.S4, V25.S4, V23.S4
-	FMOVQ 192(R0), F24
-	FMOVQ 192(R0), F25
-	VFMLA V14.S4, V22.S4, V24.S4
-	VFMLA V15.S4, V23.S4, V25.S4
-	WORD $0x6e2eddd6 // fmul v22.4s, v14.4s, v14.4s
-	WORD $0x6e2fddf7 // fmul v23.4s, v15.4s, v15.4s
-	VFMLA V22.S4, V24.S4, V14.S4
-	VFMLA V23.S4, V25.S4, V15.S4
-	WORD $0x4e28d5ce // fadd v14.4s, v14.4s, v8.4s
-	WORD $0x4e28d5ef // fadd v15.4s, v15.4s, v8.4s
-	WORD $0x4e21aa94 // fcvtns v20.4s, v20.4s
-	WORD $0x4e21aab5 // fcvtns v21.4s, v21.4s
-	WORD $0x4f3f0696 // sshr v22.4s, v20.4s, #1
-	WORD $0x4f3f06b7 // sshr v23.4s, v21.4s, #1
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x6eb786b5 // sub v21.4s, v21.4s, v23.4s
-	WORD $0x4ea986d6 // add v22.4s, v22.4s, v9.4s
-	WORD $0x4ea986f7 // add v23.4s, v23.4s, v9.4s
-	WORD $0x4f3756d6 // shl v22.4s, v22.4s, #23
-	WORD $0x4f3756f7 // shl v23.4s, v23.4s, #23
-	WORD $0x6e36ddce // fmul v14.4s, v14.4s, v22.4s
-	WORD $0x6e37ddef // fmul v15.4s, v15.4s, v23.4s
-	WORD $0x4ea98694 // add v20.4s, v20.4s, v9.4s
-	WORD $0x4ea986b5 // add v21.4s, v21.4s, v9.4s
-	WORD $0x4f375694 // shl v20.4s, v20.4s, #23
-	WORD $0x4f3756b5 // shl v21.4s, v21.4s, #23
-	WORD $0x6e34ddce // fmul v14.4s, v14.4s, v20.4s
-	WORD $0x6e35ddef // fmul v15.4s, v15.4s, v21.4s
-	WORD $0x4f210610 // sshr v16.4s, v16.4s, #31
-	WORD $0x4f210631 // sshr v17.4s, v17.4s, #31
-	WORD $0x6e681dd0 // bsl v16.16b, v14.16b, v8.16b
-	WORD $0x6e681df1 // bsl v17.16b, v15.16b, v8.16b
-	WORD $0x4e28d5ce // fadd v14.4s, v14.4s, v8.4s
-	WORD $0x4e28d5ef // fadd v15.4s, v15.4s, v8.4s
-	WORD $0x6e2efe0e // fdiv v14.4s, v16.4s, v14.4s
-	WORD $0x6e2ffe2f // fdiv v15.4s, v17.4s, v15.4s
+	WORD $0x4eabf40e // fmin v14.4s, v0.4s, v11.4s
+	WORD $0x4eadf40f // fmin v15.4s, v0.4s, v13.4s
+	WORD $0x4e2ef42e // fmax v14.4s, v1.4s, v14.4s
+	WORD $0x4e2ff42f // fmax v15.4s, v1.4s, v15.4s
+	FMOVQ 80(R0), F16
+	FMOVQ 80(R0), F17
+	VFMLA V2.S4, V14.S4, V16.S4
+	VFMLA V2.S4, V15.S4, V17.S4
+	WORD $0x4ea3d612 // fsub v18.4s, v16.4s, v3.4s
+	WORD $0x4ea3d633 // fsub v19.4s, v17.4s, v3.4s
+	VFMLS V4.S4, V18.S4, V14.S4
+	VFMLS V4.S4, V19.S4, V15.S4
+	VFMLS V5.S4, V18.S4, V14.S4
+	VFMLS V5.S4, V19.S4, V15.S4
+	FMOVQ 144(R0), F18
+	FMOVQ 144(R0), F19
+	VFMLA V14.S4, V6.S4, V18.S4
+	VFMLA V15.S4, V6.S4, V19.S4
+	FMOVQ 176(R0), F20
+	FMOVQ 176(R0), F21
+	VFMLA V14.S4, V18.S4, V20.S4
+	VFMLA V15.S4, V19.S4, V21.S4
+	FMOVQ 192(R0), F18
+	FMOVQ 192(R0), F19
+	VFMLA V14.S4, V20.S4, V18.S4
+	VFMLA V15.S4, V21.S4, V19.S4
+	FMOVQ 208(R0), F20
+	FMOVQ 208(R0), F21
+	VFMLA V14.S4, V18.S4, V20.S4
+	VFMLA V15.S4, V19.S4, V21.S4
+	WORD $0x6e2eddd2 // fmul v18.4s, v14.4s, v14.4s
+	WORD $0x6e2fddf3 // fmul v19.4s, v15.4s, v15.4s
+	VFMLA V18.S4, V20.S4, V14.S4
+	VFMLA V19.S4, V21.S4, V15.S4
+	WORD $0x4e27d5ce // fadd v14.4s, v14.4s, v7.4s
+	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
+	WORD $0x6ea38610 // sub v16.4s, v16.4s, v3.4s
+	WORD $0x6ea38631 // sub v17.4s, v17.4s, v3.4s
+	WORD $0x4f3f0612 // sshr v18.4s, v16.4s, #1
+	WORD $0x4f3f0633 // sshr v19.4s, v17.4s, #1
+	WORD $0x6eb28610 // sub v16.4s, v16.4s, v18.4s
+	WORD $0x6eb38631 // sub v17.4s, v17.4s, v19.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
+	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	WORD $0x4ea88610 // add v16.4s, v16.4s, v8.4s
+	WORD $0x4ea88631 // add v17.4s, v17.4s, v8.4s
+	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
+	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	WORD $0x4e29d5d0 // fadd v16.4s, v14.4s, v9.4s
+	WORD $0x4e29d5f1 // fadd v17.4s, v15.4s, v9.4s
+	WORD $0x6e2ede10 // fmul v16.4s, v16.4s, v14.4s
+	WORD $0x6e2fde31 // fmul v17.4s, v17.4s, v15.4s
+	WORD $0x4e29d612 // fadd v18.4s, v16.4s, v9.4s
+	WORD $0x4e29d633 // fadd v19.4s, v17.4s, v9.4s
+	WORD $0x6e32fe10 // fdiv v16.4s, v16.4s, v18.4s
+	WORD $0x6e33fe31 // fdiv v17.4s, v17.4s, v19.4s
+	WORD $0x4e27d5d2 // fadd v18.4s, v14.4s, v7.4s
+	WORD $0x4e27d5f3 // fadd v19.4s, v15.4s, v7.4s
+	WORD $0x6e32fdce // fdiv v14.4s, v14.4s, v18.4s
+	WORD $0x6e33fdef // fdiv v15.4s, v15.4s, v19.4s
+	FMOVQ 0(R0), F18
+	FMOVQ 0(R0), F19
+	VFMLS V16.S4, V16.S4, V18.S4
+	VFMLS V17.S4, V17.S4, V19.S4
 	WORD $0x6e2edd6b // fmul v11.4s, v11.4s, v14.4s
 	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x4eaed510 // fsub v16.4s, v8.4s, v14.4s
-	WORD $0x4eafd511 // fsub v17.4s, v8.4s, v15.4s
-	WORD $0x6e30dd6b // fmul v11.4s, v11.4s, v16.4s
-	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
-	VFMLA V18.S4, V11.S4, V14.S4
-	VFMLA V19.S4, V13.S4, V15.S4
-	WORD $0x6e2addca // fmul v10.4s, v14.4s, v10.4s
+	VFMLA V18.S4, V11.S4, V16.S4
+	VFMLA V19.S4, V13.S4, V17.S4
+	WORD $0x6e2ade0a // fmul v10.4s, v16.4s, v10.4s
 	FMOVQ F10, 0(R1)
-	WORD $0x6e2cddea // fmul v10.4s, v15.4s, v12.4s
+	WORD $0x6e2cde2a // fmul v10.4s, v17.4s, v12.4s
 	FMOVQ F10, 16(R1)
 	ADD $32, R1, R1
 	ADD $32, R2, R2
@@ -3530,47 +4266,44 @@ group2end:
 group1:
 	FMOVQ 0(R2), F10
 	FMOVQ 0(R3), F11
-	WORD $0x6e2bdd6c // fmul v12.4s, v11.4s, v11.4s
-	FMOVQ 496(R0), F13
-	VFMLA V12.S4, V0.S4, V13.S4
-	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	FMOVQ 496(R0), F14
-	VFMLA V12.S4, V1.S4, V14.S4
-	WORD $0x4ea21dac // orr v12.16b, v13.16b, v2.16b
-	WORD $0x4e2cf46c // fmax v12.4s, v3.4s, v12.4s
-	WORD $0x6e24dd8f // fmul v15.4s, v12.4s, v4.4s
-	WORD $0x4e2189ef // frintn v15.4s, v15.4s
-	VFMLS V5.S4, V15.S4, V12.S4
-	VFMLS V6.S4, V15.S4, V12.S4
-	FMOVQ 128(R0), F16
-	VFMLA V12.S4, V7.S4, V16.S4
-	FMOVQ 160(R0), F17
-	VFMLA V12.S4, V16.S4, V17.S4
-	FMOVQ 176(R0), F16
-	VFMLA V12.S4, V17.S4, V16.S4
-	FMOVQ 192(R0), F17
-	VFMLA V12.S4, V16.S4, V17.S4
-	WORD $0x6e2cdd90 // fmul v16.4s, v12.4s, v12.4s
-	VFMLA V16.S4, V17.S4, V12.S4
-	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
-	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
-	WORD $0x4f3f05f0 // sshr v16.4s, v15.4s, #1
-	WORD $0x6eb085ef // sub v15.4s, v15.4s, v16.4s
-	WORD $0x4ea98610 // add v16.4s, v16.4s, v9.4s
-	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
-	WORD $0x6e30dd8c // fmul v12.4s, v12.4s, v16.4s
-	WORD $0x4ea985ef // add v15.4s, v15.4s, v9.4s
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	WORD $0x4f2105ad // sshr v13.4s, v13.4s, #31
-	WORD $0x6e681d8d // bsl v13.16b, v12.16b, v8.16b
-	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
-	WORD $0x6e2cfdac // fdiv v12.4s, v13.4s, v12.4s
+	WORD $0x4eabf40c // fmin v12.4s, v0.4s, v11.4s
+	WORD $0x4e2cf42c // fmax v12.4s, v1.4s, v12.4s
+	FMOVQ 80(R0), F13
+	VFMLA V2.S4, V12.S4, V13.S4
+	WORD $0x4ea3d5ae // fsub v14.4s, v13.4s, v3.4s
+	VFMLS V4.S4, V14.S4, V12.S4
+	VFMLS V5.S4, V14.S4, V12.S4
+	FMOVQ 144(R0), F14
+	VFMLA V12.S4, V6.S4, V14.S4
+	FMOVQ 176(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
+	FMOVQ 192(R0), F14
+	VFMLA V12.S4, V15.S4, V14.S4
+	FMOVQ 208(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
+	WORD $0x6e2cdd8e // fmul v14.4s, v12.4s, v12.4s
+	VFMLA V14.S4, V15.S4, V12.S4
+	WORD $0x4e27d58c // fadd v12.4s, v12.4s, v7.4s
+	WORD $0x6ea385ad // sub v13.4s, v13.4s, v3.4s
+	WORD $0x4f3f05ae // sshr v14.4s, v13.4s, #1
+	WORD $0x6eae85ad // sub v13.4s, v13.4s, v14.4s
+	WORD $0x4ea885ce // add v14.4s, v14.4s, v8.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x4ea885ad // add v13.4s, v13.4s, v8.4s
+	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	WORD $0x4e29d58d // fadd v13.4s, v12.4s, v9.4s
+	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
+	WORD $0x4e29d5ae // fadd v14.4s, v13.4s, v9.4s
+	WORD $0x6e2efdad // fdiv v13.4s, v13.4s, v14.4s
+	WORD $0x4e27d58e // fadd v14.4s, v12.4s, v7.4s
+	WORD $0x6e2efd8c // fdiv v12.4s, v12.4s, v14.4s
+	FMOVQ 0(R0), F14
+	VFMLS V13.S4, V13.S4, V14.S4
 	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4eacd50d // fsub v13.4s, v8.4s, v12.4s
-	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	VFMLA V14.S4, V11.S4, V12.S4
-	WORD $0x6e2add8a // fmul v10.4s, v12.4s, v10.4s
+	VFMLA V14.S4, V11.S4, V13.S4
+	WORD $0x6e2addaa // fmul v10.4s, v13.4s, v10.4s
 	FMOVQ F10, 0(R1)
 	ADD $16, R1, R1
 	ADD $16, R2, R2
@@ -3583,256 +4316,45 @@ group1end:
 number:
 	FMOVS 0(R2), F10
 	FMOVS 0(R3), F11
-	WORD $0x6e2bdd6c // fmul v12.4s, v11.4s, v11.4s
-	FMOVQ 496(R0), F13
-	VFMLA V12.S4, V0.S4, V13.S4
-	WORD $0x6e2bddad // fmul v13.4s, v13.4s, v11.4s
-	FMOVQ 496(R0), F14
-	VFMLA V12.S4, V1.S4, V14.S4
-	WORD $0x4ea21dac // orr v12.16b, v13.16b, v2.16b
-	WORD $0x4e2cf46c // fmax v12.4s, v3.4s, v12.4s
-	WORD $0x6e24dd8f // fmul v15.4s, v12.4s, v4.4s
-	WORD $0x4e2189ef // frintn v15.4s, v15.4s
-	VFMLS V5.S4, V15.S4, V12.S4
-	VFMLS V6.S4, V15.S4, V12.S4
-	FMOVQ 128(R0), F16
-	VFMLA V12.S4, V7.S4, V16.S4
-	FMOVQ 160(R0), F17
-	VFMLA V12.S4, V16.S4, V17.S4
-	FMOVQ 176(R0), F16
-	VFMLA V12.S4, V17.S4, V16.S4
-	FMOVQ 192(R0), F17
-	VFMLA V12.S4, V16.S4, V17.S4
-	WORD $0x6e2cdd90 // fmul v16.4s, v12.4s, v12.4s
-	VFMLA V16.S4, V17.S4, V12.S4
-	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
-	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
-	WORD $0x4f3f05f0 // sshr v16.4s, v15.4s, #1
-	WORD $0x6eb085ef // sub v15.4s, v15.4s, v16.4s
-	WORD $0x4ea98610 // add v16.4s, v16.4s, v9.4s
-	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
-	WORD $0x6e30dd8c // fmul v12.4s, v12.4s, v16.4s
-	WORD $0x4ea985ef // add v15.4s, v15.4s, v9.4s
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
-	WORD $0x4f2105ad // sshr v13.4s, v13.4s, #31
-	WORD $0x6e681d8d // bsl v13.16b, v12.16b, v8.16b
-	WORD $0x4e28d58c // fadd v12.4s, v12.4s, v8.4s
-	WORD $0x6e2cfdac // fdiv v12.4s, v13.4s, v12.4s
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4eacd50d // fsub v13.4s, v8.4s, v12.4s
-	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	VFMLA V14.S4, V11.S4, V12.S4
-	WORD $0x6e2add8a // fmul v10.4s, v12.4s, v10.4s
-	FMOVS F10, 0(R1)
-	ADD $4, R1, R1
-	ADD $4, R2, R2
-	ADD $4, R3, R3
-	SUB $1, R4, R4
-	CBNZ R4, number
-done:
-	RET
-
-// func(dx, dy, x []float32)
-TEXT ·mishGradNEON(SB), NOSPLIT, $0-72
-	MOVD $vecNEON<>(SB), R0
-	FMOVQ 560(R0), F0
-	FMOVQ 64(R0), F1
-	FMOVQ 80(R0), F2
-	FMOVQ 96(R0), F3
-	FMOVQ 112(R0), F4
-	FMOVQ 144(R0), F5
-	FMOVQ 0(R0), F6
-	FMOVQ 208(R0), F7
-	FMOVQ 272(R0), F8
-	MOVD dx_base+0(FP), R1
-	MOVD dy_base+24(FP), R2
-	MOVD x_base+48(FP), R3
-	MOVD x_len+56(FP), R4
-	CMP $8, R4
-	BLT group2end
-	PCALIGN $32
-group2:
-	FMOVQ 0(R2), F9
-	FMOVQ 0(R3), F10
-	FMOVQ 16(R2), F11
-	FMOVQ 16(R3), F12
-	WORD $0x4eaaf40d // fmin v13.4s, v0.4s, v10.4s
-	WORD $0x4eacf40e // fmin v14.4s, v0.4s, v12.4s
-	WORD $0x4e2df42d // fmax v13.4s, v1.4s, v13.4s
-	WORD $0x4e2ef42e // fmax v14.4s, v1.4s, v14.4s
-	WORD $0x6e22ddaf // fmul v15.4s, v13.4s, v2.4s
-	WORD $0x6e22ddd0 // fmul v16.4s, v14.4s, v2.4s
-	WORD $0x4e2189ef // frintn v15.4s, v15.4s
-	WORD $0x4e218a10 // frintn v16.4s, v16.4s
-	VFMLS V3.S4, V15.S4, V13.S4
-	VFMLS V3.S4, V16.S4, V14.S4
-	VFMLS V4.S4, V15.S4, V13.S4
-	VFMLS V4.S4, V16.S4, V14.S4
-	FMOVQ 128(R0), F17
-	FMOVQ 128(R0), F18
-	VFMLA V13.S4, V5.S4, V17.S4
-	VFMLA V14.S4, V5.S4, V18.S4
-	FMOVQ 160(R0), F19
-	FMOVQ 160(R0), F20
-	VFMLA V13.S4, V17.S4, V19.S4
-	VFMLA V14.S4, V18.S4, V20.S4
-	FMOVQ 176(R0), F17
-	FMOVQ 176(R0), F18
-	VFMLA V13.S4, V19.S4, V17.S4
-	VFMLA V14.S4, V20.S4, V18.S4
-	FMOVQ 192(R0), F19
-	FMOVQ 192(R0), F20
-	VFMLA V13.S4, V17.S4, V19.S4
-	VFMLA V14.S4, V18.S4, V20.S4
-	WORD $0x6e2dddb1 // fmul v17.4s, v13.4s, v13.4s
-	WORD $0x6e2eddd2 // fmul v18.4s, v14.4s, v14.4s
-	VFMLA V17.S4, V19.S4, V13.S4
-	VFMLA V18.S4, V20.S4, V14.S4
-	WORD $0x4e26d5ad // fadd v13.4s, v13.4s, v6.4s
-	WORD $0x4e26d5ce // fadd v14.4s, v14.4s, v6.4s
-	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
-	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
-	WORD $0x4f3f05f1 // sshr v17.4s, v15.4s, #1
-	WORD $0x4f3f0612 // sshr v18.4s, v16.4s, #1
-	WORD $0x6eb185ef // sub v15.4s, v15.4s, v17.4s
-	WORD $0x6eb28610 // sub v16.4s, v16.4s, v18.4s
-	WORD $0x4ea78631 // add v17.4s, v17.4s, v7.4s
-	WORD $0x4ea78652 // add v18.4s, v18.4s, v7.4s
-	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
-	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
-	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
-	WORD $0x6e32ddce // fmul v14.4s, v14.4s, v18.4s
-	WORD $0x4ea785ef // add v15.4s, v15.4s, v7.4s
-	WORD $0x4ea78610 // add v16.4s, v16.4s, v7.4s
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
-	WORD $0x4e28d5af // fadd v15.4s, v13.4s, v8.4s
-	WORD $0x4e28d5d0 // fadd v16.4s, v14.4s, v8.4s
-	WORD $0x6e2dddef // fmul v15.4s, v15.4s, v13.4s
-	WORD $0x6e2ede10 // fmul v16.4s, v16.4s, v14.4s
-	WORD $0x4e28d5f1 // fadd v17.4s, v15.4s, v8.4s
-	WORD $0x4e28d612 // fadd v18.4s, v16.4s, v8.4s
-	WORD $0x6e31fdef // fdiv v15.4s, v15.4s, v17.4s
-	WORD $0x6e32fe10 // fdiv v16.4s, v16.4s, v18.4s
-	WORD $0x4e26d5b1 // fadd v17.4s, v13.4s, v6.4s
-	WORD $0x4e26d5d2 // fadd v18.4s, v14.4s, v6.4s
-	WORD $0x6e31fdad // fdiv v13.4s, v13.4s, v17.4s
-	WORD $0x6e32fdce // fdiv v14.4s, v14.4s, v18.4s
-	FMOVQ 0(R0), F17
-	FMOVQ 0(R0), F18
-	VFMLS V15.S4, V15.S4, V17.S4
-	VFMLS V16.S4, V16.S4, V18.S4
-	WORD $0x6e2ddd4a // fmul v10.4s, v10.4s, v13.4s
+	WORD $0x4eabf40c // fmin v12.4s, v0.4s, v11.4s
+	WORD $0x4e2cf42c // fmax v12.4s, v1.4s, v12.4s
+	FMOVQ 80(R0), F13
+	VFMLA V2.S4, V12.S4, V13.S4
+	WORD $0x4ea3d5ae // fsub v14.4s, v13.4s, v3.4s
+	VFMLS V4.S4, V14.S4, V12.S4
+	VFMLS V5.S4, V14.S4, V12.S4
+	FMOVQ 144(R0), F14
+	VFMLA V12.S4, V6.S4, V14.S4
+	FMOVQ 176(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
+	FMOVQ 192(R0), F14
+	VFMLA V12.S4, V15.S4, V14.S4
+	FMOVQ 208(R0), F15
+	VFMLA V12.S4, V14.S4, V15.S4
+	WORD $0x6e2cdd8e // fmul v14.4s, v12.4s, v12.4s
+	VFMLA V14.S4, V15.S4, V12.S4
+	WORD $0x4e27d58c // fadd v12.4s, v12.4s, v7.4s
+	WORD $0x6ea385ad // sub v13.4s, v13.4s, v3.4s
+	WORD $0x4f3f05ae // sshr v14.4s, v13.4s, #1
+	WORD $0x6eae85ad // sub v13.4s, v13.4s, v14.4s
+	WORD $0x4ea885ce // add v14.4s, v14.4s, v8.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
 	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
-	VFMLA V17.S4, V10.S4, V15.S4
-	VFMLA V18.S4, V12.S4, V16.S4
-	WORD $0x6e29dde9 // fmul v9.4s, v15.4s, v9.4s
-	FMOVQ F9, 0(R1)
-	WORD $0x6e2bde09 // fmul v9.4s, v16.4s, v11.4s
-	FMOVQ F9, 16(R1)
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	ADD $32, R3, R3
-	SUB $8, R4, R4
-	CMP $8, R4
-	BGE group2
-group2end:
-	CMP $4, R4
-	BLT group1end
-	PCALIGN $32
-group1:
-	FMOVQ 0(R2), F9
-	FMOVQ 0(R3), F10
-	WORD $0x4eaaf40b // fmin v11.4s, v0.4s, v10.4s
-	WORD $0x4e2bf42b // fmax v11.4s, v1.4s, v11.4s
-	WORD $0x6e22dd6c // fmul v12.4s, v11.4s, v2.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	VFMLS V3.S4, V12.S4, V11.S4
-	VFMLS V4.S4, V12.S4, V11.S4
-	FMOVQ 128(R0), F13
-	VFMLA V11.S4, V5.S4, V13.S4
-	FMOVQ 160(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	FMOVQ 176(R0), F13
-	VFMLA V11.S4, V14.S4, V13.S4
-	FMOVQ 192(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
-	VFMLA V13.S4, V14.S4, V11.S4
-	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4f3f058d // sshr v13.4s, v12.4s, #1
-	WORD $0x6ead858c // sub v12.4s, v12.4s, v13.4s
-	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
+	WORD $0x4ea885ad // add v13.4s, v13.4s, v8.4s
 	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	WORD $0x4ea7858c // add v12.4s, v12.4s, v7.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	WORD $0x4e29d58d // fadd v13.4s, v12.4s, v9.4s
+	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
+	WORD $0x4e29d5ae // fadd v14.4s, v13.4s, v9.4s
+	WORD $0x6e2efdad // fdiv v13.4s, v13.4s, v14.4s
+	WORD $0x4e27d58e // fadd v14.4s, v12.4s, v7.4s
+	WORD $0x6e2efd8c // fdiv v12.4s, v12.4s, v14.4s
+	FMOVQ 0(R0), F14
+	VFMLS V13.S4, V13.S4, V14.S4
 	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4e28d56c // fadd v12.4s, v11.4s, v8.4s
-	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
-	WORD $0x4e28d58d // fadd v13.4s, v12.4s, v8.4s
-	WORD $0x6e2dfd8c // fdiv v12.4s, v12.4s, v13.4s
-	WORD $0x4e26d56d // fadd v13.4s, v11.4s, v6.4s
-	WORD $0x6e2dfd6b // fdiv v11.4s, v11.4s, v13.4s
-	FMOVQ 0(R0), F13
-	VFMLS V12.S4, V12.S4, V13.S4
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	VFMLA V13.S4, V10.S4, V12.S4
-	WORD $0x6e29dd89 // fmul v9.4s, v12.4s, v9.4s
-	FMOVQ F9, 0(R1)
-	ADD $16, R1, R1
-	ADD $16, R2, R2
-	ADD $16, R3, R3
-	SUB $4, R4, R4
-	CMP $4, R4
-	BGE group1
-group1end:
-	CBZ R4, done
-number:
-	FMOVS 0(R2), F9
-	FMOVS 0(R3), F10
-	WORD $0x4eaaf40b // fmin v11.4s, v0.4s, v10.4s
-	WORD $0x4e2bf42b // fmax v11.4s, v1.4s, v11.4s
-	WORD $0x6e22dd6c // fmul v12.4s, v11.4s, v2.4s
-	WORD $0x4e21898c // frintn v12.4s, v12.4s
-	VFMLS V3.S4, V12.S4, V11.S4
-	VFMLS V4.S4, V12.S4, V11.S4
-	FMOVQ 128(R0), F13
-	VFMLA V11.S4, V5.S4, V13.S4
-	FMOVQ 160(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	FMOVQ 176(R0), F13
-	VFMLA V11.S4, V14.S4, V13.S4
-	FMOVQ 192(R0), F14
-	VFMLA V11.S4, V13.S4, V14.S4
-	WORD $0x6e2bdd6d // fmul v13.4s, v11.4s, v11.4s
-	VFMLA V13.S4, V14.S4, V11.S4
-	WORD $0x4e26d56b // fadd v11.4s, v11.4s, v6.4s
-	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
-	WORD $0x4f3f058d // sshr v13.4s, v12.4s, #1
-	WORD $0x6ead858c // sub v12.4s, v12.4s, v13.4s
-	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
-	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
-	WORD $0x4ea7858c // add v12.4s, v12.4s, v7.4s
-	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
-	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
-	WORD $0x4e28d56c // fadd v12.4s, v11.4s, v8.4s
-	WORD $0x6e2bdd8c // fmul v12.4s, v12.4s, v11.4s
-	WORD $0x4e28d58d // fadd v13.4s, v12.4s, v8.4s
-	WORD $0x6e2dfd8c // fdiv v12.4s, v12.4s, v13.4s
-	WORD $0x4e26d56d // fadd v13.4s, v11.4s, v6.4s
-	WORD $0x6e2dfd6b // fdiv v11.4s, v11.4s, v13.4s
-	FMOVQ 0(R0), F13
-	VFMLS V12.S4, V12.S4, V13.S4
-	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
-	VFMLA V13.S4, V10.S4, V12.S4
-	WORD $0x6e29dd89 // fmul v9.4s, v12.4s, v9.4s
-	FMOVS F9, 0(R1)
+	VFMLA V14.S4, V11.S4, V13.S4
+	WORD $0x6e2addaa // fmul v10.4s, v13.4s, v10.4s
+	FMOVS F10, 0(R1)
 	ADD $4, R1, R1
 	ADD $4, R2, R2
 	ADD $4, R3, R3
@@ -3918,6 +4440,70 @@ TEXT ·maxGradNEON(SB), NOSPLIT, $0-96
 	MOVD x_base+48(FP), R2
 	MOVD y_base+72(FP), R3
 	MOVD y_len+80(FP), R4
+	CMP $16, R4
+	BLT group4end
+	PCALIGN $32
+group4:
+	FMOVQ 0(R0), F0
+	FMOVQ 0(R1), F1
+	FMOVQ 0(R2), F2
+	FMOVQ 0(R3), F3
+	FMOVQ 16(R0), F4
+	FMOVQ 16(R1), F5
+	FMOVQ 16(R2), F6
+	FMOVQ 16(R3), F7
+	FMOVQ 32(R0), F8
+	FMOVQ 32(R1), F9
+	FMOVQ 32(R2), F10
+	FMOVQ 32(R3), F11
+	FMOVQ 48(R0), F12
+	FMOVQ 48(R1), F13
+	FMOVQ 48(R2), F14
+	FMOVQ 48(R3), F15
+	WORD $0x6ea3e450 // fcmgt v16.4s, v2.4s, v3.4s
+	WORD $0x6ea7e4d1 // fcmgt v17.4s, v6.4s, v7.4s
+	WORD $0x6eabe552 // fcmgt v18.4s, v10.4s, v11.4s
+	WORD $0x6eafe5d3 // fcmgt v19.4s, v14.4s, v15.4s
+	WORD $0x6ea2e462 // fcmgt v2.4s, v3.4s, v2.4s
+	WORD $0x6ea6e4e3 // fcmgt v3.4s, v7.4s, v6.4s
+	WORD $0x6eaae566 // fcmgt v6.4s, v11.4s, v10.4s
+	WORD $0x6eaee5e7 // fcmgt v7.4s, v15.4s, v14.4s
+	WORD $0x4ea21e02 // orr v2.16b, v16.16b, v2.16b
+	WORD $0x4ea31e23 // orr v3.16b, v17.16b, v3.16b
+	WORD $0x4ea61e46 // orr v6.16b, v18.16b, v6.16b
+	WORD $0x4ea71e67 // orr v7.16b, v19.16b, v7.16b
+	WORD $0x6e205842 // mvn v2.16b, v2.16b
+	WORD $0x6e205863 // mvn v3.16b, v3.16b
+	WORD $0x6e2058c6 // mvn v6.16b, v6.16b
+	WORD $0x6e2058e7 // mvn v7.16b, v7.16b
+	WORD $0x4e211c4a // and v10.16b, v2.16b, v1.16b
+	WORD $0x4e251c6b // and v11.16b, v3.16b, v5.16b
+	WORD $0x4e291cce // and v14.16b, v6.16b, v9.16b
+	WORD $0x4e2d1cef // and v15.16b, v7.16b, v13.16b
+	WORD $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	WORD $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e2fd58a // fadd v10.4s, v12.4s, v15.4s
+	WORD $0x4e621c21 // bic v1.16b, v1.16b, v2.16b
+	FMOVQ F0, 0(R0)
+	FMOVQ F1, 0(R1)
+	WORD $0x4e631ca0 // bic v0.16b, v5.16b, v3.16b
+	FMOVQ F4, 16(R0)
+	FMOVQ F0, 16(R1)
+	WORD $0x4e661d20 // bic v0.16b, v9.16b, v6.16b
+	FMOVQ F8, 32(R0)
+	FMOVQ F0, 32(R1)
+	WORD $0x4e671da0 // bic v0.16b, v13.16b, v7.16b
+	FMOVQ F10, 48(R0)
+	FMOVQ F0, 48(R1)
+	ADD $64, R0, R0
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	ADD $64, R3, R3
+	SUB $16, R4, R4
+	CMP $16, R4
+	BGE group4
+group4end:
 	CMP $4, R4
 	BLT group1end
 	PCALIGN $32
@@ -4645,7 +5231,7 @@ group1:
 	BGE group1
 group1end:
 	CBZ R2, done
-	FMOVS 672(R0), F4
+	FMOVS 688(R0), F4
 number:
 	FMOVS 0(R1), F5
 	WORD $0x4e251c85 // and v5.16b, v4.16b, v5.16b
@@ -4700,7 +5286,7 @@ group1:
 	BGE group1
 group1end:
 	CBZ R2, done
-	FMOVS 672(R0), F4
+	FMOVS 688(R0), F4
 number:
 	FMOVS 0(R1), F5
 	WORD $0x4e251c86 // and v6.16b, v4.16b, v5.16b
@@ -4762,7 +5348,7 @@ group1:
 	BGE group1
 group1end:
 	CBZ R2, done
-	FMOVS 672(R0), F5
+	FMOVS 688(R0), F5
 number:
 	FMOVS 0(R1), F6
 	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
@@ -4826,7 +5412,7 @@ group1:
 	BGE group1
 group1end:
 	CBZ R3, done
-	FMOVS 672(R0), F4
+	FMOVS 688(R0), F4
 number:
 	FMOVS 0(R1), F5
 	FMOVS 0(R2), F6
@@ -4848,13 +5434,13 @@ done:
 // func(x []float32) float32
 TEXT ·maxOfNEON(SB), NOSPLIT, $0-28
 	MOVD $vecNEON<>(SB), R0
-	FMOVQ 688(R0), F0
+	FMOVQ 704(R0), F0
 	MOVD x_base+0(FP), R1
 	MOVD x_len+8(FP), R2
-	FMOVQ 688(R0), F1
-	FMOVQ 688(R0), F2
-	FMOVQ 688(R0), F3
-	FMOVQ 688(R0), F4
+	FMOVQ 704(R0), F1
+	FMOVQ 704(R0), F2
+	FMOVQ 704(R0), F3
+	FMOVQ 704(R0), F4
 	CMP $16, R2
 	BLT group4end
 	PCALIGN $32
@@ -4884,7 +5470,7 @@ group1:
 	BGE group1
 group1end:
 	CBZ R2, done
-	FMOVS 672(R0), F5
+	FMOVS 688(R0), F5
 number:
 	FMOVS 0(R1), F6
 	VMOV V5.B16, V7.B16
@@ -4906,128 +5492,198 @@ TEXT ·expSumNEON(SB), NOSPLIT, $0-60
 	MOVD $vecNEON<>(SB), R0
 	FMOVQ 48(R0), F0
 	FMOVQ 64(R0), F1
-	FMOVQ 80(R0), F2
-	FMOVQ 96(R0), F3
+	FMOVQ 96(R0), F2
+	FMOVQ 80(R0), F3
 	FMOVQ 112(R0), F4
-	FMOVQ 144(R0), F5
-	FMOVQ 0(R0), F6
-	FMOVQ 208(R0), F7
+	FMOVQ 128(R0), F5
+	FMOVQ 160(R0), F6
+	FMOVQ 0(R0), F7
+	FMOVQ 224(R0), F8
 	MOVD y_base+0(FP), R1
 	MOVD x_base+24(FP), R2
 	MOVD x_len+32(FP), R3
-	FMOVS a+48(FP), F8
-	VDUP V8.S[0], V8.S4
-	FMOVS m+52(FP), F9
+	FMOVS a+48(FP), F9
 	VDUP V9.S[0], V9.S4
-	VMOVI $0, V10.B16
+	FMOVS m+52(FP), F10
+	VDUP V10.S[0], V10.S4
 	VMOVI $0, V11.B16
-	CMP $8, R3
-	BLT group2end
+	VMOVI $0, V12.B16
+	VMOVI $0, V13.B16
+	VMOVI $0, V14.B16
+	CMP $16, R3
+	BLT group4end
 	PCALIGN $32
-group2:
-	FMOVQ 0(R2), F12
-	FMOVQ 16(R2), F13
-	WORD $0x6ea0f92e // fneg v14.4s, v9.4s
-	WORD $0x6ea0f92f // fneg v15.4s, v9.4s
-	VFMLA V8.S4, V12.S4, V14.S4
-	VFMLA V8.S4, V13.S4, V15.S4
-	WORD $0x4eaef40c // fmin v12.4s, v0.4s, v14.4s
-	WORD $0x4eaff40d // fmin v13.4s, v0.4s, v15.4s
-	WORD $0x4e2cf42c // fmax v12.4s, v1.4s, v12.4s
-	WORD $0x4e2df42d // fmax v13.4s, v1.4s, v13.4s
-	WORD $0x6e22dd8e // fmul v14.4s, v12.4s, v2.4s
-	WORD $0x6e22ddaf // fmul v15.4s, v13.4s, v2.4s
-	WORD $0x4e2189ce // frintn v14.4s, v14.4s
-	WORD $0x4e2189ef // frintn v15.4s, v15.4s
-	VFMLS V3.S4, V14.S4, V12.S4
-	VFMLS V3.S4, V15.S4, V13.S4
-	VFMLS V4.S4, V14.S4, V12.S4
-	VFMLS V4.S4, V15.S4, V13.S4
-	FMOVQ 128(R0), F16
-	FMOVQ 128(R0), F17
-	VFMLA V12.S4, V5.S4, V16.S4
-	VFMLA V13.S4, V5.S4, V17.S4
-	FMOVQ 160(R0), F18
-	FMOVQ 160(R0), F19
-	VFMLA V12.S4, V16.S4, V18.S4
-	VFMLA V13.S4, V17.S4, V19.S4
-	FMOVQ 176(R0), F16
-	FMOVQ 176(R0), F17
-	VFMLA V12.S4, V18.S4, V16.S4
-	VFMLA V13.S4, V19.S4, V17.S4
-	FMOVQ 192(R0), F18
-	FMOVQ 192(R0), F19
-	VFMLA V12.S4, V16.S4, V18.S4
-	VFMLA V13.S4, V17.S4, V19.S4
-	WORD $0x6e2cdd90 // fmul v16.4s, v12.4s, v12.4s
-	WORD $0x6e2dddb1 // fmul v17.4s, v13.4s, v13.4s
-	VFMLA V16.S4, V18.S4, V12.S4
-	VFMLA V17.S4, V19.S4, V13.S4
-	WORD $0x4e26d58c // fadd v12.4s, v12.4s, v6.4s
-	WORD $0x4e26d5ad // fadd v13.4s, v13.4s, v6.4s
-	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
-	WORD $0x4e21a9ef // fcvtns v15.4s, v15.4s
-	WORD $0x4f3f05d0 // sshr v16.4s, v14.4s, #1
-	WORD $0x4f3f05f1 // sshr v17.4s, v15.4s, #1
-	WORD $0x6eb085ce // sub v14.4s, v14.4s, v16.4s
-	WORD $0x6eb185ef // sub v15.4s, v15.4s, v17.4s
-	WORD $0x4ea78610 // add v16.4s, v16.4s, v7.4s
-	WORD $0x4ea78631 // add v17.4s, v17.4s, v7.4s
-	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
-	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
-	WORD $0x6e30dd8c // fmul v12.4s, v12.4s, v16.4s
-	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
-	WORD $0x4ea785ce // add v14.4s, v14.4s, v7.4s
-	WORD $0x4ea785ef // add v15.4s, v15.4s, v7.4s
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
-	FMOVQ F12, 0(R1)
-	WORD $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
-	FMOVQ F13, 16(R1)
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	SUB $8, R3, R3
-	CMP $8, R3
-	BGE group2
-group2end:
+group4:
+	FMOVQ 0(R2), F15
+	FMOVQ 16(R2), F16
+	FMOVQ 32(R2), F17
+	FMOVQ 48(R2), F18
+	WORD $0x6ea0f953 // fneg v19.4s, v10.4s
+	WORD $0x6ea0f954 // fneg v20.4s, v10.4s
+	WORD $0x6ea0f955 // fneg v21.4s, v10.4s
+	WORD $0x6ea0f956 // fneg v22.4s, v10.4s
+	VFMLA V9.S4, V15.S4, V19.S4
+	VFMLA V9.S4, V16.S4, V20.S4
+	VFMLA V9.S4, V17.S4, V21.S4
+	VFMLA V9.S4, V18.S4, V22.S4
+	WORD $0x4eb3f40f // fmin v15.4s, v0.4s, v19.4s
+	WORD $0x4eb4f410 // fmin v16.4s, v0.4s, v20.4s
+	WORD $0x4eb5f411 // fmin v17.4s, v0.4s, v21.4s
+	WORD $0x4eb6f412 // fmin v18.4s, v0.4s, v22.4s
+	WORD $0x4e2ff42f // fmax v15.4s, v1.4s, v15.4s
+	WORD $0x4e30f430 // fmax v16.4s, v1.4s, v16.4s
+	WORD $0x4e31f431 // fmax v17.4s, v1.4s, v17.4s
+	WORD $0x4e32f432 // fmax v18.4s, v1.4s, v18.4s
+	FMOVQ 80(R0), F19
+	FMOVQ 80(R0), F20
+	FMOVQ 80(R0), F21
+	FMOVQ 80(R0), F22
+	VFMLA V2.S4, V15.S4, V19.S4
+	VFMLA V2.S4, V16.S4, V20.S4
+	VFMLA V2.S4, V17.S4, V21.S4
+	VFMLA V2.S4, V18.S4, V22.S4
+	WORD $0x4ea3d677 // fsub v23.4s, v19.4s, v3.4s
+	WORD $0x4ea3d698 // fsub v24.4s, v20.4s, v3.4s
+	WORD $0x4ea3d6b9 // fsub v25.4s, v21.4s, v3.4s
+	WORD $0x4ea3d6da // fsub v26.4s, v22.4s, v3.4s
+	VFMLS V4.S4, V23.S4, V15.S4
+	VFMLS V4.S4, V24.S4, V16.S4
+	VFMLS V4.S4, V25.S4, V17.S4
+	VFMLS V4.S4, V26.S4, V18.S4
+	VFMLS V5.S4, V23.S4, V15.S4
+	VFMLS V5.S4, V24.S4, V16.S4
+	VFMLS V5.S4, V25.S4, V17.S4
+	VFMLS V5.S4, V26.S4, V18.S4
+	FMOVQ 144(R0), F23
+	FMOVQ 144(R0), F24
+	FMOVQ 144(R0), F25
+	FMOVQ 144(R0), F26
+	VFMLA V15.S4, V6.S4, V23.S4
+	VFMLA V16.S4, V6.S4, V24.S4
+	VFMLA V17.S4, V6.S4, V25.S4
+	VFMLA V18.S4, V6.S4, V26.S4
+	FMOVQ 176(R0), F27
+	FMOVQ 176(R0), F28
+	FMOVQ 176(R0), F29
+	FMOVQ 176(R0), F30
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VFMLA V17.S4, V25.S4, V29.S4
+	VFMLA V18.S4, V26.S4, V30.S4
+	FMOVQ 192(R0), F23
+	FMOVQ 192(R0), F24
+	FMOVQ 192(R0), F25
+	FMOVQ 192(R0), F26
+	VFMLA V15.S4, V27.S4, V23.S4
+	VFMLA V16.S4, V28.S4, V24.S4
+	VFMLA V17.S4, V29.S4, V25.S4
+	VFMLA V18.S4, V30.S4, V26.S4
+	FMOVQ 208(R0), F27
+	FMOVQ 208(R0), F28
+	FMOVQ 208(R0), F29
+	FMOVQ 208(R0), F30
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VFMLA V17.S4, V25.S4, V29.S4
+	VFMLA V18.S4, V26.S4, V30.S4
+	WORD $0x6e2fddf7 // fmul v23.4s, v15.4s, v15.4s
+	WORD $0x6e30de18 // fmul v24.4s, v16.4s, v16.4s
+	WORD $0x6e31de39 // fmul v25.4s, v17.4s, v17.4s
+	WORD $0x6e32de5a // fmul v26.4s, v18.4s, v18.4s
+	VFMLA V23.S4, V27.S4, V15.S4
+	VFMLA V24.S4, V28.S4, V16.S4
+	VFMLA V25.S4, V29.S4, V17.S4
+	VFMLA V26.S4, V30.S4, V18.S4
+	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
+	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x4e27d652 // fadd v18.4s, v18.4s, v7.4s
+	WORD $0x6ea38673 // sub v19.4s, v19.4s, v3.4s
+	WORD $0x6ea38694 // sub v20.4s, v20.4s, v3.4s
+	WORD $0x6ea386b5 // sub v21.4s, v21.4s, v3.4s
+	WORD $0x6ea386d6 // sub v22.4s, v22.4s, v3.4s
+	WORD $0x4f3f0677 // sshr v23.4s, v19.4s, #1
+	WORD $0x4f3f0698 // sshr v24.4s, v20.4s, #1
+	WORD $0x4f3f06b9 // sshr v25.4s, v21.4s, #1
+	WORD $0x4f3f06da // sshr v26.4s, v22.4s, #1
+	WORD $0x6eb78673 // sub v19.4s, v19.4s, v23.4s
+	WORD $0x6eb88694 // sub v20.4s, v20.4s, v24.4s
+	WORD $0x6eb986b5 // sub v21.4s, v21.4s, v25.4s
+	WORD $0x6eba86d6 // sub v22.4s, v22.4s, v26.4s
+	WORD $0x4ea886f7 // add v23.4s, v23.4s, v8.4s
+	WORD $0x4ea88718 // add v24.4s, v24.4s, v8.4s
+	WORD $0x4ea88739 // add v25.4s, v25.4s, v8.4s
+	WORD $0x4ea8875a // add v26.4s, v26.4s, v8.4s
+	WORD $0x4f3756f7 // shl v23.4s, v23.4s, #23
+	WORD $0x4f375718 // shl v24.4s, v24.4s, #23
+	WORD $0x4f375739 // shl v25.4s, v25.4s, #23
+	WORD $0x4f37575a // shl v26.4s, v26.4s, #23
+	WORD $0x6e37ddef // fmul v15.4s, v15.4s, v23.4s
+	WORD $0x6e38de10 // fmul v16.4s, v16.4s, v24.4s
+	WORD $0x6e39de31 // fmul v17.4s, v17.4s, v25.4s
+	WORD $0x6e3ade52 // fmul v18.4s, v18.4s, v26.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4ea88694 // add v20.4s, v20.4s, v8.4s
+	WORD $0x4ea886b5 // add v21.4s, v21.4s, v8.4s
+	WORD $0x4ea886d6 // add v22.4s, v22.4s, v8.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x4f375694 // shl v20.4s, v20.4s, #23
+	WORD $0x4f3756b5 // shl v21.4s, v21.4s, #23
+	WORD $0x4f3756d6 // shl v22.4s, v22.4s, #23
+	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	WORD $0x6e34de10 // fmul v16.4s, v16.4s, v20.4s
+	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
+	WORD $0x6e36de52 // fmul v18.4s, v18.4s, v22.4s
+	WORD $0x4e2fd56b // fadd v11.4s, v11.4s, v15.4s
+	FMOVQ F15, 0(R1)
+	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
+	FMOVQ F16, 16(R1)
+	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
+	FMOVQ F17, 32(R1)
+	WORD $0x4e32d5ce // fadd v14.4s, v14.4s, v18.4s
+	FMOVQ F18, 48(R1)
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	SUB $16, R3, R3
+	CMP $16, R3
+	BGE group4
+group4end:
 	CMP $4, R3
 	BLT group1end
 	PCALIGN $32
 group1:
-	FMOVQ 0(R2), F12
-	WORD $0x6ea0f92d // fneg v13.4s, v9.4s
-	VFMLA V8.S4, V12.S4, V13.S4
-	WORD $0x4eadf40c // fmin v12.4s, v0.4s, v13.4s
-	WORD $0x4e2cf42c // fmax v12.4s, v1.4s, v12.4s
-	WORD $0x6e22dd8d // fmul v13.4s, v12.4s, v2.4s
-	WORD $0x4e2189ad // frintn v13.4s, v13.4s
-	VFMLS V3.S4, V13.S4, V12.S4
-	VFMLS V4.S4, V13.S4, V12.S4
-	FMOVQ 128(R0), F14
-	VFMLA V12.S4, V5.S4, V14.S4
-	FMOVQ 160(R0), F15
-	VFMLA V12.S4, V14.S4, V15.S4
-	FMOVQ 176(R0), F14
-	VFMLA V12.S4, V15.S4, V14.S4
-	FMOVQ 192(R0), F15
-	VFMLA V12.S4, V14.S4, V15.S4
-	WORD $0x6e2cdd8e // fmul v14.4s, v12.4s, v12.4s
-	VFMLA V14.S4, V15.S4, V12.S4
-	WORD $0x4e26d58c // fadd v12.4s, v12.4s, v6.4s
-	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
-	WORD $0x4f3f05ae // sshr v14.4s, v13.4s, #1
-	WORD $0x6eae85ad // sub v13.4s, v13.4s, v14.4s
-	WORD $0x4ea785ce // add v14.4s, v14.4s, v7.4s
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
-	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
-	WORD $0x4ea785ad // add v13.4s, v13.4s, v7.4s
-	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
-	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	WORD $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
-	FMOVQ F12, 0(R1)
+	FMOVQ 0(R2), F15
+	WORD $0x6ea0f950 // fneg v16.4s, v10.4s
+	VFMLA V9.S4, V15.S4, V16.S4
+	WORD $0x4eb0f40f // fmin v15.4s, v0.4s, v16.4s
+	WORD $0x4e2ff42f // fmax v15.4s, v1.4s, v15.4s
+	FMOVQ 80(R0), F16
+	VFMLA V2.S4, V15.S4, V16.S4
+	WORD $0x4ea3d611 // fsub v17.4s, v16.4s, v3.4s
+	VFMLS V4.S4, V17.S4, V15.S4
+	VFMLS V5.S4, V17.S4, V15.S4
+	FMOVQ 144(R0), F17
+	VFMLA V15.S4, V6.S4, V17.S4
+	FMOVQ 176(R0), F18
+	VFMLA V15.S4, V17.S4, V18.S4
+	FMOVQ 192(R0), F17
+	VFMLA V15.S4, V18.S4, V17.S4
+	FMOVQ 208(R0), F18
+	VFMLA V15.S4, V17.S4, V18.S4
+	WORD $0x6e2fddf1 // fmul v17.4s, v15.4s, v15.4s
+	VFMLA V17.S4, V18.S4, V15.S4
+	WORD $0x4e27d5ef // fadd v15.4s, v15.4s, v7.4s
+	WORD $0x6ea38610 // sub v16.4s, v16.4s, v3.4s
+	WORD $0x4f3f0611 // sshr v17.4s, v16.4s, #1
+	WORD $0x6eb18610 // sub v16.4s, v16.4s, v17.4s
+	WORD $0x4ea88631 // add v17.4s, v17.4s, v8.4s
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	WORD $0x4ea88610 // add v16.4s, v16.4s, v8.4s
+	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
+	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
+	WORD $0x4e2fd56b // fadd v11.4s, v11.4s, v15.4s
+	FMOVQ F15, 0(R1)
 	ADD $16, R1, R1
 	ADD $16, R2, R2
 	SUB $4, R3, R3
@@ -5035,47 +5691,50 @@ group1:
 	BGE group1
 group1end:
 	CBZ R3, done
-	FMOVS 672(R0), F12
+	FMOVS 688(R0), F15
 number:
-	FMOVS 0(R2), F13
-	WORD $0x6ea0f92e // fneg v14.4s, v9.4s
-	VFMLA V8.S4, V13.S4, V14.S4
-	WORD $0x4eaef40d // fmin v13.4s, v0.4s, v14.4s
-	WORD $0x4e2df42d // fmax v13.4s, v1.4s, v13.4s
-	WORD $0x6e22ddae // fmul v14.4s, v13.4s, v2.4s
-	WORD $0x4e2189ce // frintn v14.4s, v14.4s
-	VFMLS V3.S4, V14.S4, V13.S4
-	VFMLS V4.S4, V14.S4, V13.S4
-	FMOVQ 128(R0), F15
-	VFMLA V13.S4, V5.S4, V15.S4
-	FMOVQ 160(R0), F16
-	VFMLA V13.S4, V15.S4, V16.S4
-	FMOVQ 176(R0), F15
-	VFMLA V13.S4, V16.S4, V15.S4
-	FMOVQ 192(R0), F16
-	VFMLA V13.S4, V15.S4, V16.S4
-	WORD $0x6e2dddaf // fmul v15.4s, v13.4s, v13.4s
-	VFMLA V15.S4, V16.S4, V13.S4
-	WORD $0x4e26d5ad // fadd v13.4s, v13.4s, v6.4s
-	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
-	WORD $0x4f3f05cf // sshr v15.4s, v14.4s, #1
-	WORD $0x6eaf85ce // sub v14.4s, v14.4s, v15.4s
-	WORD $0x4ea785ef // add v15.4s, v15.4s, v7.4s
-	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x4ea785ce // add v14.4s, v14.4s, v7.4s
-	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
-	WORD $0x6e2eddad // fmul v13.4s, v13.4s, v14.4s
-	WORD $0x4e2d1d8e // and v14.16b, v12.16b, v13.16b
-	WORD $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
-	FMOVS F13, 0(R1)
+	FMOVS 0(R2), F16
+	WORD $0x6ea0f951 // fneg v17.4s, v10.4s
+	VFMLA V9.S4, V16.S4, V17.S4
+	WORD $0x4eb1f410 // fmin v16.4s, v0.4s, v17.4s
+	WORD $0x4e30f430 // fmax v16.4s, v1.4s, v16.4s
+	FMOVQ 80(R0), F17
+	VFMLA V2.S4, V16.S4, V17.S4
+	WORD $0x4ea3d632 // fsub v18.4s, v17.4s, v3.4s
+	VFMLS V4.S4, V18.S4, V16.S4
+	VFMLS V5.S4, V18.S4, V16.S4
+	FMOVQ 144(R0), F18
+	VFMLA V16.S4, V6.S4, V18.S4
+	FMOVQ 176(R0), F19
+	VFMLA V16.S4, V18.S4, V19.S4
+	FMOVQ 192(R0), F18
+	VFMLA V16.S4, V19.S4, V18.S4
+	FMOVQ 208(R0), F19
+	VFMLA V16.S4, V18.S4, V19.S4
+	WORD $0x6e30de12 // fmul v18.4s, v16.4s, v16.4s
+	VFMLA V18.S4, V19.S4, V16.S4
+	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
+	WORD $0x6ea38631 // sub v17.4s, v17.4s, v3.4s
+	WORD $0x4f3f0632 // sshr v18.4s, v17.4s, #1
+	WORD $0x6eb28631 // sub v17.4s, v17.4s, v18.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	WORD $0x4ea88631 // add v17.4s, v17.4s, v8.4s
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD $0x4e301df1 // and v17.16b, v15.16b, v16.16b
+	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
+	FMOVS F16, 0(R1)
 	ADD $4, R1, R1
 	ADD $4, R2, R2
 	SUB $1, R3, R3
 	CBNZ R3, number
 done:
-	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
-	WORD $0x6e2ad540 // faddp v0.4s, v10.4s, v10.4s
+	WORD $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
+	WORD $0x4e2ed5ad // fadd v13.4s, v13.4s, v14.4s
+	WORD $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
+	WORD $0x6e2bd560 // faddp v0.4s, v11.4s, v11.4s
 	WORD $0x6e20d400 // faddp v0.4s, v0.4s, v0.4s
 	FMOVS F0, ret+56(FP)
 	RET
@@ -5322,38 +5981,54 @@ TEXT ·normSumsNEON(SB), NOSPLIT, $0-64
 	VMOVI $0, V3.B16
 	VMOVI $0, V4.B16
 	VMOVI $0, V5.B16
-	CMP $8, R3
-	BLT group2end
+	VMOVI $0, V6.B16
+	VMOVI $0, V7.B16
+	VMOVI $0, V8.B16
+	VMOVI $0, V9.B16
+	CMP $16, R3
+	BLT group4end
 	PCALIGN $32
-group2:
-	FMOVQ 0(R1), F6
-	FMOVQ 0(R2), F7
-	FMOVQ 16(R1), F8
-	FMOVQ 16(R2), F9
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e21dce7 // fmul v7.4s, v7.4s, v1.4s
-	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
-	VFMLA V6.S4, V7.S4, V4.S4
-	VFMLA V8.S4, V9.S4, V5.S4
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	SUB $8, R3, R3
-	CMP $8, R3
-	BGE group2
-group2end:
+group4:
+	FMOVQ 0(R1), F10
+	FMOVQ 0(R2), F11
+	FMOVQ 16(R1), F12
+	FMOVQ 16(R2), F13
+	FMOVQ 32(R1), F14
+	FMOVQ 32(R2), F15
+	FMOVQ 48(R1), F16
+	FMOVQ 48(R2), F17
+	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	WORD $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x6e21dd6b // fmul v11.4s, v11.4s, v1.4s
+	WORD $0x6e21ddad // fmul v13.4s, v13.4s, v1.4s
+	WORD $0x6e21ddef // fmul v15.4s, v15.4s, v1.4s
+	WORD $0x6e21de31 // fmul v17.4s, v17.4s, v1.4s
+	VFMLA V10.S4, V11.S4, V6.S4
+	VFMLA V12.S4, V13.S4, V7.S4
+	VFMLA V14.S4, V15.S4, V8.S4
+	VFMLA V16.S4, V17.S4, V9.S4
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	SUB $16, R3, R3
+	CMP $16, R3
+	BGE group4
+group4end:
 	CMP $4, R3
 	BLT group1end
 	PCALIGN $32
 group1:
-	FMOVQ 0(R1), F6
-	FMOVQ 0(R2), F7
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x6e21dce7 // fmul v7.4s, v7.4s, v1.4s
-	VFMLA V6.S4, V7.S4, V4.S4
+	FMOVQ 0(R1), F10
+	FMOVQ 0(R2), F11
+	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x6e21dd6b // fmul v11.4s, v11.4s, v1.4s
+	VFMLA V10.S4, V11.S4, V6.S4
 	ADD $16, R1, R1
 	ADD $16, R2, R2
 	SUB $4, R3, R3
@@ -5361,27 +6036,31 @@ group1:
 	BGE group1
 group1end:
 	CBZ R3, done
-	FMOVS 672(R0), F6
+	FMOVS 688(R0), F10
 number:
-	FMOVS 0(R1), F7
-	FMOVS 0(R2), F8
-	WORD $0x4e271cc9 // and v9.16b, v6.16b, v7.16b
-	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	WORD $0x4e271cc7 // and v7.16b, v6.16b, v7.16b
-	VFMLA V7.S4, V8.S4, V4.S4
+	FMOVS 0(R1), F11
+	FMOVS 0(R2), F12
+	WORD $0x4e2b1d4d // and v13.16b, v10.16b, v11.16b
+	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e21dd8c // fmul v12.4s, v12.4s, v1.4s
+	WORD $0x4e2b1d4b // and v11.16b, v10.16b, v11.16b
+	VFMLA V11.S4, V12.S4, V6.S4
 	ADD $4, R1, R1
 	ADD $4, R2, R2
 	SUB $1, R3, R3
 	CBNZ R3, number
 done:
 	WORD $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
+	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
 	WORD $0x6e22d440 // faddp v0.4s, v2.4s, v2.4s
 	WORD $0x6e20d400 // faddp v0.4s, v0.4s, v0.4s
 	FMOVS F0, r0+56(FP)
-	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
-	WORD $0x6e24d480 // faddp v0.4s, v4.4s, v4.4s
+	WORD $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	WORD $0x6e26d4c0 // faddp v0.4s, v6.4s, v6.4s
 	WORD $0x6e20d400 // faddp v0.4s, v0.4s, v0.4s
 	FMOVS F0, r1+60(FP)
 	RET
@@ -5400,33 +6079,49 @@ TEXT ·normGradNEON(SB), NOSPLIT, $0-88
 	VDUP V2.S[0], V2.S4
 	FMOVS b+84(FP), F3
 	VDUP V3.S[0], V3.S4
-	CMP $8, R3
-	BLT group2end
+	CMP $16, R3
+	BLT group4end
 	PCALIGN $32
-group2:
+group4:
 	FMOVQ 0(R1), F4
 	FMOVQ 0(R2), F5
 	FMOVQ 16(R1), F6
 	FMOVQ 16(R2), F7
+	FMOVQ 32(R1), F8
+	FMOVQ 32(R2), F9
+	FMOVQ 48(R1), F10
+	FMOVQ 48(R2), F11
 	WORD $0x4ea2d484 // fsub v4.4s, v4.4s, v2.4s
 	WORD $0x4ea2d4c6 // fsub v6.4s, v6.4s, v2.4s
+	WORD $0x4ea2d508 // fsub v8.4s, v8.4s, v2.4s
+	WORD $0x4ea2d54a // fsub v10.4s, v10.4s, v2.4s
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
 	WORD $0x6e21dce7 // fmul v7.4s, v7.4s, v1.4s
+	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
+	WORD $0x6e21dd6b // fmul v11.4s, v11.4s, v1.4s
 	VFMLS V3.S4, V5.S4, V4.S4
 	VFMLS V3.S4, V7.S4, V6.S4
+	VFMLS V3.S4, V9.S4, V8.S4
+	VFMLS V3.S4, V11.S4, V10.S4
 	WORD $0x6e21dc84 // fmul v4.4s, v4.4s, v1.4s
 	FMOVQ F4, 0(R0)
 	WORD $0x6e21dcc4 // fmul v4.4s, v6.4s, v1.4s
 	FMOVQ F4, 16(R0)
-	ADD $32, R0, R0
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	SUB $8, R3, R3
-	CMP $8, R3
-	BGE group2
-group2end:
+	WORD $0x6e21dd04 // fmul v4.4s, v8.4s, v1.4s
+	FMOVQ F4, 32(R0)
+	WORD $0x6e21dd44 // fmul v4.4s, v10.4s, v1.4s
+	FMOVQ F4, 48(R0)
+	ADD $64, R0, R0
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	SUB $16, R3, R3
+	CMP $16, R3
+	BGE group4
+group4end:
 	CMP $4, R3
 	BLT group1end
 	PCALIGN $32
@@ -5479,45 +6174,65 @@ TEXT ·normSumsScaledNEON(SB), NOSPLIT, $0-88
 	VMOVI $0, V3.B16
 	VMOVI $0, V4.B16
 	VMOVI $0, V5.B16
-	CMP $8, R4
-	BLT group2end
+	VMOVI $0, V6.B16
+	VMOVI $0, V7.B16
+	VMOVI $0, V8.B16
+	VMOVI $0, V9.B16
+	CMP $16, R4
+	BLT group4end
 	PCALIGN $32
-group2:
-	FMOVQ 0(R1), F6
-	FMOVQ 0(R2), F7
-	FMOVQ 0(R3), F8
-	FMOVQ 16(R1), F9
-	FMOVQ 16(R2), F10
-	FMOVQ 16(R3), F11
-	WORD $0x6e28dcc6 // fmul v6.4s, v6.4s, v8.4s
-	WORD $0x6e2bdd28 // fmul v8.4s, v9.4s, v11.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d549 // fsub v9.4s, v10.4s, v0.4s
-	WORD $0x6e21dce7 // fmul v7.4s, v7.4s, v1.4s
-	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
-	VFMLA V6.S4, V7.S4, V4.S4
-	VFMLA V8.S4, V9.S4, V5.S4
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	ADD $32, R3, R3
-	SUB $8, R4, R4
-	CMP $8, R4
-	BGE group2
-group2end:
+group4:
+	FMOVQ 0(R1), F10
+	FMOVQ 0(R2), F11
+	FMOVQ 0(R3), F12
+	FMOVQ 16(R1), F13
+	FMOVQ 16(R2), F14
+	FMOVQ 16(R3), F15
+	FMOVQ 32(R1), F16
+	FMOVQ 32(R2), F17
+	FMOVQ 32(R3), F18
+	FMOVQ 48(R1), F19
+	FMOVQ 48(R2), F20
+	FMOVQ 48(R3), F21
+	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
+	WORD $0x6e2fddac // fmul v12.4s, v13.4s, v15.4s
+	WORD $0x6e32de0d // fmul v13.4s, v16.4s, v18.4s
+	WORD $0x6e35de6f // fmul v15.4s, v19.4s, v21.4s
+	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	WORD $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	WORD $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d630 // fsub v16.4s, v17.4s, v0.4s
+	WORD $0x4ea0d691 // fsub v17.4s, v20.4s, v0.4s
+	WORD $0x6e21dd6b // fmul v11.4s, v11.4s, v1.4s
+	WORD $0x6e21ddce // fmul v14.4s, v14.4s, v1.4s
+	WORD $0x6e21de10 // fmul v16.4s, v16.4s, v1.4s
+	WORD $0x6e21de31 // fmul v17.4s, v17.4s, v1.4s
+	VFMLA V10.S4, V11.S4, V6.S4
+	VFMLA V12.S4, V14.S4, V7.S4
+	VFMLA V13.S4, V16.S4, V8.S4
+	VFMLA V15.S4, V17.S4, V9.S4
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	ADD $64, R3, R3
+	SUB $16, R4, R4
+	CMP $16, R4
+	BGE group4
+group4end:
 	CMP $4, R4
 	BLT group1end
 	PCALIGN $32
 group1:
-	FMOVQ 0(R1), F6
-	FMOVQ 0(R2), F7
-	FMOVQ 0(R3), F8
-	WORD $0x6e28dcc6 // fmul v6.4s, v6.4s, v8.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x6e21dce7 // fmul v7.4s, v7.4s, v1.4s
-	VFMLA V6.S4, V7.S4, V4.S4
+	FMOVQ 0(R1), F10
+	FMOVQ 0(R2), F11
+	FMOVQ 0(R3), F12
+	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
+	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x6e21dd6b // fmul v11.4s, v11.4s, v1.4s
+	VFMLA V10.S4, V11.S4, V6.S4
 	ADD $16, R1, R1
 	ADD $16, R2, R2
 	ADD $16, R3, R3
@@ -5526,18 +6241,18 @@ group1:
 	BGE group1
 group1end:
 	CBZ R4, done
-	FMOVS 672(R0), F6
+	FMOVS 688(R0), F10
 number:
-	FMOVS 0(R1), F7
-	FMOVS 0(R2), F8
-	FMOVS 0(R3), F9
-	WORD $0x6e29dce7 // fmul v7.4s, v7.4s, v9.4s
-	WORD $0x4e271cc9 // and v9.16b, v6.16b, v7.16b
-	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
-	WORD $0x4e271cc7 // and v7.16b, v6.16b, v7.16b
-	VFMLA V7.S4, V8.S4, V4.S4
+	FMOVS 0(R1), F11
+	FMOVS 0(R2), F12
+	FMOVS 0(R3), F13
+	WORD $0x6e2ddd6b // fmul v11.4s, v11.4s, v13.4s
+	WORD $0x4e2b1d4d // and v13.16b, v10.16b, v11.16b
+	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e21dd8c // fmul v12.4s, v12.4s, v1.4s
+	WORD $0x4e2b1d4b // and v11.16b, v10.16b, v11.16b
+	VFMLA V11.S4, V12.S4, V6.S4
 	ADD $4, R1, R1
 	ADD $4, R2, R2
 	ADD $4, R3, R3
@@ -5545,11 +6260,15 @@ number:
 	CBNZ R4, number
 done:
 	WORD $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
+	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
 	WORD $0x6e22d440 // faddp v0.4s, v2.4s, v2.4s
 	WORD $0x6e20d400 // faddp v0.4s, v0.4s, v0.4s
 	FMOVS F0, r0+80(FP)
-	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
-	WORD $0x6e24d480 // faddp v0.4s, v4.4s, v4.4s
+	WORD $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	WORD $0x6e26d4c0 // faddp v0.4s, v6.4s, v6.4s
 	WORD $0x6e20d400 // faddp v0.4s, v0.4s, v0.4s
 	FMOVS F0, r1+84(FP)
 	RET
@@ -5569,38 +6288,58 @@ TEXT ·normGradScaledNEON(SB), NOSPLIT, $0-112
 	VDUP V2.S[0], V2.S4
 	FMOVS b+108(FP), F3
 	VDUP V3.S[0], V3.S4
-	CMP $8, R4
-	BLT group2end
+	CMP $16, R4
+	BLT group4end
 	PCALIGN $32
-group2:
+group4:
 	FMOVQ 0(R1), F4
 	FMOVQ 0(R2), F5
 	FMOVQ 0(R3), F6
 	FMOVQ 16(R1), F7
 	FMOVQ 16(R2), F8
 	FMOVQ 16(R3), F9
+	FMOVQ 32(R1), F10
+	FMOVQ 32(R2), F11
+	FMOVQ 32(R3), F12
+	FMOVQ 48(R1), F13
+	FMOVQ 48(R2), F14
+	FMOVQ 48(R3), F15
 	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
 	WORD $0x6e29dce6 // fmul v6.4s, v7.4s, v9.4s
+	WORD $0x6e2cdd47 // fmul v7.4s, v10.4s, v12.4s
+	WORD $0x6e2fdda9 // fmul v9.4s, v13.4s, v15.4s
 	WORD $0x4ea2d484 // fsub v4.4s, v4.4s, v2.4s
 	WORD $0x4ea2d4c6 // fsub v6.4s, v6.4s, v2.4s
+	WORD $0x4ea2d4e7 // fsub v7.4s, v7.4s, v2.4s
+	WORD $0x4ea2d529 // fsub v9.4s, v9.4s, v2.4s
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4ea0d507 // fsub v7.4s, v8.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4ea0d56a // fsub v10.4s, v11.4s, v0.4s
+	WORD $0x4ea0d5cb // fsub v11.4s, v14.4s, v0.4s
 	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
-	WORD $0x6e21dce7 // fmul v7.4s, v7.4s, v1.4s
+	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
+	WORD $0x6e21dd4a // fmul v10.4s, v10.4s, v1.4s
+	WORD $0x6e21dd6b // fmul v11.4s, v11.4s, v1.4s
 	VFMLS V3.S4, V5.S4, V4.S4
-	VFMLS V3.S4, V7.S4, V6.S4
+	VFMLS V3.S4, V8.S4, V6.S4
+	VFMLS V3.S4, V10.S4, V7.S4
+	VFMLS V3.S4, V11.S4, V9.S4
 	WORD $0x6e21dc84 // fmul v4.4s, v4.4s, v1.4s
 	FMOVQ F4, 0(R0)
 	WORD $0x6e21dcc4 // fmul v4.4s, v6.4s, v1.4s
 	FMOVQ F4, 16(R0)
-	ADD $32, R0, R0
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	ADD $32, R3, R3
-	SUB $8, R4, R4
-	CMP $8, R4
-	BGE group2
-group2end:
+	WORD $0x6e21dce4 // fmul v4.4s, v7.4s, v1.4s
+	FMOVQ F4, 32(R0)
+	WORD $0x6e21dd24 // fmul v4.4s, v9.4s, v1.4s
+	FMOVQ F4, 48(R0)
+	ADD $64, R0, R0
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	ADD $64, R3, R3
+	SUB $16, R4, R4
+	CMP $16, R4
+	BGE group4
+group4end:
 	CMP $4, R4
 	BLT group1end
 	PCALIGN $32
@@ -5655,10 +6394,10 @@ TEXT ·normParamNEON(SB), NOSPLIT, $0-104
 	VDUP V0.S[0], V0.S4
 	FMOVS r+100(FP), F1
 	VDUP V1.S[0], V1.S4
-	CMP $8, R4
-	BLT group2end
+	CMP $16, R4
+	BLT group4end
 	PCALIGN $32
-group2:
+group4:
 	FMOVQ 0(R0), F2
 	FMOVQ 0(R1), F3
 	FMOVQ 0(R2), F4
@@ -5667,26 +6406,46 @@ group2:
 	FMOVQ 16(R1), F7
 	FMOVQ 16(R2), F8
 	FMOVQ 16(R3), F9
+	FMOVQ 32(R0), F10
+	FMOVQ 32(R1), F11
+	FMOVQ 32(R2), F12
+	FMOVQ 32(R3), F13
+	FMOVQ 48(R0), F14
+	FMOVQ 48(R1), F15
+	FMOVQ 48(R2), F16
+	FMOVQ 48(R3), F17
 	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	WORD $0x6e21dca5 // fmul v5.4s, v5.4s, v1.4s
 	WORD $0x6e21dd29 // fmul v9.4s, v9.4s, v1.4s
+	WORD $0x6e21ddad // fmul v13.4s, v13.4s, v1.4s
+	WORD $0x6e21de31 // fmul v17.4s, v17.4s, v1.4s
 	VFMLA V4.S4, V5.S4, V2.S4
 	VFMLA V8.S4, V9.S4, V6.S4
+	VFMLA V12.S4, V13.S4, V10.S4
+	VFMLA V16.S4, V17.S4, V14.S4
 	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
 	FMOVQ F2, 0(R0)
 	FMOVQ F3, 0(R1)
 	WORD $0x4e28d4e2 // fadd v2.4s, v7.4s, v8.4s
 	FMOVQ F6, 16(R0)
 	FMOVQ F2, 16(R1)
-	ADD $32, R0, R0
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	ADD $32, R3, R3
-	SUB $8, R4, R4
-	CMP $8, R4
-	BGE group2
-group2end:
+	WORD $0x4e2cd562 // fadd v2.4s, v11.4s, v12.4s
+	FMOVQ F10, 32(R0)
+	FMOVQ F2, 32(R1)
+	WORD $0x4e30d5e2 // fadd v2.4s, v15.4s, v16.4s
+	FMOVQ F14, 48(R0)
+	FMOVQ F2, 48(R1)
+	ADD $64, R0, R0
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	ADD $64, R3, R3
+	SUB $16, R4, R4
+	CMP $16, R4
+	BGE group4
+group4end:
 	CMP $4, R4
 	BLT group1end
 	PCALIGN $32
@@ -6875,26 +7634,36 @@ TEXT ·sgdPlainNEON(SB), NOSPLIT, $0-56
 	MOVD w_base+0(FP), R0
 	MOVD g_base+24(FP), R1
 	MOVD g_len+32(FP), R2
-	CMP $8, R2
-	BLT group2end
+	CMP $16, R2
+	BLT group4end
 	PCALIGN $32
-group2:
+group4:
 	FMOVQ 0(R0), F2
 	FMOVQ 0(R1), F3
 	FMOVQ 16(R0), F4
 	FMOVQ 16(R1), F5
+	FMOVQ 32(R0), F6
+	FMOVQ 32(R1), F7
+	FMOVQ 48(R0), F8
+	FMOVQ 48(R1), F9
 	VFMLA V0.S4, V2.S4, V3.S4
 	VFMLA V0.S4, V4.S4, V5.S4
+	VFMLA V0.S4, V6.S4, V7.S4
+	VFMLA V0.S4, V8.S4, V9.S4
 	VFMLS V1.S4, V3.S4, V2.S4
 	FMOVQ F2, 0(R0)
 	VFMLS V1.S4, V5.S4, V4.S4
 	FMOVQ F4, 16(R0)
-	ADD $32, R0, R0
-	ADD $32, R1, R1
-	SUB $8, R2, R2
-	CMP $8, R2
-	BGE group2
-group2end:
+	VFMLS V1.S4, V7.S4, V6.S4
+	FMOVQ F6, 32(R0)
+	VFMLS V1.S4, V9.S4, V8.S4
+	FMOVQ F8, 48(R0)
+	ADD $64, R0, R0
+	ADD $64, R1, R1
+	SUB $16, R2, R2
+	CMP $16, R2
+	BGE group4
+group4end:
 	CMP $4, R2
 	BLT group1end
 	PCALIGN $32
@@ -6943,39 +7712,61 @@ TEXT ·sgdMomentumNEON(SB), NOSPLIT, $0-80
 	MOVD buf_base+48(FP), R1
 	MOVD g_base+24(FP), R2
 	MOVD buf_len+56(FP), R3
-	CMP $8, R3
-	BLT group2end
+	CMP $16, R3
+	BLT group4end
 	PCALIGN $32
-group2:
+group4:
 	FMOVQ 0(R0), F6
 	FMOVQ 0(R2), F7
 	FMOVQ 0(R1), F8
 	FMOVQ 16(R0), F9
 	FMOVQ 16(R2), F10
 	FMOVQ 16(R1), F11
+	FMOVQ 32(R0), F12
+	FMOVQ 32(R2), F13
+	FMOVQ 32(R1), F14
+	FMOVQ 48(R0), F15
+	FMOVQ 48(R2), F16
+	FMOVQ 48(R1), F17
 	VFMLA V0.S4, V6.S4, V7.S4
 	VFMLA V0.S4, V9.S4, V10.S4
-	WORD $0x6e22dcec // fmul v12.4s, v7.4s, v2.4s
-	WORD $0x6e22dd4d // fmul v13.4s, v10.4s, v2.4s
-	VFMLA V1.S4, V8.S4, V12.S4
-	VFMLA V1.S4, V11.S4, V13.S4
+	VFMLA V0.S4, V12.S4, V13.S4
+	VFMLA V0.S4, V15.S4, V16.S4
+	WORD $0x6e22dcf2 // fmul v18.4s, v7.4s, v2.4s
+	WORD $0x6e22dd53 // fmul v19.4s, v10.4s, v2.4s
+	WORD $0x6e22ddb4 // fmul v20.4s, v13.4s, v2.4s
+	WORD $0x6e22de15 // fmul v21.4s, v16.4s, v2.4s
+	VFMLA V1.S4, V8.S4, V18.S4
+	VFMLA V1.S4, V11.S4, V19.S4
+	VFMLA V1.S4, V14.S4, V20.S4
+	VFMLA V1.S4, V17.S4, V21.S4
 	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
 	WORD $0x6e24dd48 // fmul v8.4s, v10.4s, v4.4s
-	VFMLA V3.S4, V12.S4, V7.S4
-	VFMLA V3.S4, V13.S4, V8.S4
+	WORD $0x6e24ddaa // fmul v10.4s, v13.4s, v4.4s
+	WORD $0x6e24de0b // fmul v11.4s, v16.4s, v4.4s
+	VFMLA V3.S4, V18.S4, V7.S4
+	VFMLA V3.S4, V19.S4, V8.S4
+	VFMLA V3.S4, V20.S4, V10.S4
+	VFMLA V3.S4, V21.S4, V11.S4
 	VFMLS V5.S4, V7.S4, V6.S4
 	FMOVQ F6, 0(R0)
-	FMOVQ F12, 0(R1)
+	FMOVQ F18, 0(R1)
 	VFMLS V5.S4, V8.S4, V9.S4
 	FMOVQ F9, 16(R0)
-	FMOVQ F13, 16(R1)
-	ADD $32, R0, R0
-	ADD $32, R1, R1
-	ADD $32, R2, R2
-	SUB $8, R3, R3
-	CMP $8, R3
-	BGE group2
-group2end:
+	FMOVQ F19, 16(R1)
+	VFMLS V5.S4, V10.S4, V12.S4
+	FMOVQ F12, 32(R0)
+	FMOVQ F20, 32(R1)
+	VFMLS V5.S4, V11.S4, V15.S4
+	FMOVQ F15, 48(R0)
+	FMOVQ F21, 48(R1)
+	ADD $64, R0, R0
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	SUB $16, R3, R3
+	CMP $16, R3
+	BGE group4
+group4end:
 	CMP $4, R3
 	BLT group1end
 	PCALIGN $32
@@ -7043,6 +7834,94 @@ TEXT ·adamwNEON(SB), NOSPLIT, $0-104
 	MOVD v_base+72(FP), R2
 	MOVD g_base+24(FP), R3
 	MOVD v_len+80(FP), R4
+	CMP $16, R4
+	BLT group4end
+	PCALIGN $32
+group4:
+	FMOVQ 0(R0), F8
+	FMOVQ 0(R3), F9
+	FMOVQ 0(R1), F10
+	FMOVQ 0(R2), F11
+	FMOVQ 16(R0), F12
+	FMOVQ 16(R3), F13
+	FMOVQ 16(R1), F14
+	FMOVQ 16(R2), F15
+	FMOVQ 32(R0), F16
+	FMOVQ 32(R3), F17
+	FMOVQ 32(R1), F18
+	FMOVQ 32(R2), F19
+	FMOVQ 48(R0), F20
+	FMOVQ 48(R3), F21
+	FMOVQ 48(R1), F22
+	FMOVQ 48(R2), F23
+	WORD $0x6e21dd38 // fmul v24.4s, v9.4s, v1.4s
+	WORD $0x6e21ddb9 // fmul v25.4s, v13.4s, v1.4s
+	WORD $0x6e21de3a // fmul v26.4s, v17.4s, v1.4s
+	WORD $0x6e21debb // fmul v27.4s, v21.4s, v1.4s
+	VFMLA V0.S4, V10.S4, V24.S4
+	VFMLA V0.S4, V14.S4, V25.S4
+	VFMLA V0.S4, V18.S4, V26.S4
+	VFMLA V0.S4, V22.S4, V27.S4
+	WORD $0x6e29dd29 // fmul v9.4s, v9.4s, v9.4s
+	WORD $0x6e2dddaa // fmul v10.4s, v13.4s, v13.4s
+	WORD $0x6e31de2d // fmul v13.4s, v17.4s, v17.4s
+	WORD $0x6e35deae // fmul v14.4s, v21.4s, v21.4s
+	WORD $0x6e23dd29 // fmul v9.4s, v9.4s, v3.4s
+	WORD $0x6e23dd4a // fmul v10.4s, v10.4s, v3.4s
+	WORD $0x6e23ddad // fmul v13.4s, v13.4s, v3.4s
+	WORD $0x6e23ddce // fmul v14.4s, v14.4s, v3.4s
+	VFMLA V2.S4, V11.S4, V9.S4
+	VFMLA V2.S4, V15.S4, V10.S4
+	VFMLA V2.S4, V19.S4, V13.S4
+	VFMLA V2.S4, V23.S4, V14.S4
+	WORD $0x6ea1f92b // fsqrt v11.4s, v9.4s
+	WORD $0x6ea1f94f // fsqrt v15.4s, v10.4s
+	WORD $0x6ea1f9b1 // fsqrt v17.4s, v13.4s
+	WORD $0x6ea1f9d2 // fsqrt v18.4s, v14.4s
+	VMOV V5.B16, V19.B16
+	VMOV V5.B16, V21.B16
+	VMOV V5.B16, V22.B16
+	VMOV V5.B16, V23.B16
+	VFMLA V4.S4, V11.S4, V19.S4
+	VFMLA V4.S4, V15.S4, V21.S4
+	VFMLA V4.S4, V17.S4, V22.S4
+	VFMLA V4.S4, V18.S4, V23.S4
+	WORD $0x6e26df0b // fmul v11.4s, v24.4s, v6.4s
+	WORD $0x6e26df2f // fmul v15.4s, v25.4s, v6.4s
+	WORD $0x6e26df51 // fmul v17.4s, v26.4s, v6.4s
+	WORD $0x6e26df72 // fmul v18.4s, v27.4s, v6.4s
+	WORD $0x6e33fd6b // fdiv v11.4s, v11.4s, v19.4s
+	WORD $0x6e35fdef // fdiv v15.4s, v15.4s, v21.4s
+	WORD $0x6e36fe31 // fdiv v17.4s, v17.4s, v22.4s
+	WORD $0x6e37fe52 // fdiv v18.4s, v18.4s, v23.4s
+	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
+	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
+	WORD $0x6e27de10 // fmul v16.4s, v16.4s, v7.4s
+	WORD $0x6e27de93 // fmul v19.4s, v20.4s, v7.4s
+	WORD $0x4eabd508 // fsub v8.4s, v8.4s, v11.4s
+	FMOVQ F8, 0(R0)
+	FMOVQ F24, 0(R1)
+	FMOVQ F9, 0(R2)
+	WORD $0x4eafd588 // fsub v8.4s, v12.4s, v15.4s
+	FMOVQ F8, 16(R0)
+	FMOVQ F25, 16(R1)
+	FMOVQ F10, 16(R2)
+	WORD $0x4eb1d608 // fsub v8.4s, v16.4s, v17.4s
+	FMOVQ F8, 32(R0)
+	FMOVQ F26, 32(R1)
+	FMOVQ F13, 32(R2)
+	WORD $0x4eb2d668 // fsub v8.4s, v19.4s, v18.4s
+	FMOVQ F8, 48(R0)
+	FMOVQ F27, 48(R1)
+	FMOVQ F14, 48(R2)
+	ADD $64, R0, R0
+	ADD $64, R1, R1
+	ADD $64, R2, R2
+	ADD $64, R3, R3
+	SUB $16, R4, R4
+	CMP $16, R4
+	BGE group4
+group4end:
 	CMP $4, R4
 	BLT group1end
 	PCALIGN $32

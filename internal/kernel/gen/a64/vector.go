@@ -184,12 +184,6 @@ func (f *Func) FAbs(a *Reg) *Reg  { return f.two(0x4ea0f800, "fabs", a) }
 func (f *Func) FNeg(a *Reg) *Reg  { return f.two(0x6ea0f800, "fneg", a) }
 func (f *Func) FSqrt(a *Reg) *Reg { return f.two(0x6ea1f800, "fsqrt", a) }
 
-// FRound rounds to the nearest integer, to the even one of two.
-func (f *Func) FRound(a *Reg) *Reg { return f.two(0x4e218800, "frintn", a) }
-
-// FToInt is the nearest integer as an integer.
-func (f *Func) FToInt(a *Reg) *Reg { return f.two(0x4e21a800, "fcvtns", a) }
-
 // Not inverts all bits.
 func (f *Func) Not(a *Reg) *Reg {
 	d := f.V()

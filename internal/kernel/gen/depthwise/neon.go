@@ -299,7 +299,7 @@ func (n *neon) slide(m, s, stride int) {
 func (n *neon) slideGradient(m, s, stride int) {
 	dy := n.gradients(m)
 	xs, ws := n.steps(gradXs), n.bytes(gradWs)
-	parts := 4
+	parts := 3
 	if s > 3 {
 		parts = 2
 	}

@@ -268,6 +268,11 @@ func (s *avx) ifNegative(x, a, b v) v {
 	return s.pick(x, a, b)
 }
 
+func (s *avx) nearest(a, b v) (n, k v) {
+	n = s.round(s.mul(a, b))
+	return n, n
+}
+
 func (s *avx) round(a v) v {
 	r := s.reg()
 	if s.wide {

@@ -37,15 +37,15 @@ type machine interface {
 	greatest(a, b v) v // NaN where either is
 	least(a, b v) v
 	sqrt(a v) v
-	round(a v) v        // to the nearest integer, to the even one of two
-	scale(a, n v) v     // a*2**n for any n of an exponential
-	fma(a, b, c v) v    // a*b + c, over c
-	fnma(a, b, c v) v   // c - a*b, over c
-	horner(a, x, c v) v // a*x + c, over a
-	mulSub(x, a, b v) v // x*a - b, over x
-	addTo(acc, x v)     // acc += x
-	maxTo(acc, x v)     // acc = the greater
-	maxKeepsNaN() bool  // what maxTo makes of a NaN stays
+	nearest(a, b v) (n, k v) // the integer next to a*b, and the same as scale reads it
+	scale(a, k v) v          // a*2**n for any n of an exponential
+	fma(a, b, c v) v         // a*b + c, over c
+	fnma(a, b, c v) v        // c - a*b, over c
+	horner(a, x, c v) v      // a*x + c, over a
+	mulSub(x, a, b v) v      // x*a - b, over x
+	addTo(acc, x v)          // acc += x
+	maxTo(acc, x v)          // acc = the greater
+	maxKeepsNaN() bool       // what maxTo makes of a NaN stays
 
 	and(a, b v) v
 	or(a, b v) v

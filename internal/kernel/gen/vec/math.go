@@ -34,14 +34,14 @@ const (
 	cmpNotNE = 0x08 // equal, or either is NaN
 )
 
-// expParts splits x = n*ln 2 + r and returns n and exp(r)-1.
-func (s *isa) expParts(x v) (n, p v) {
-	n = s.round(s.mul(x, s.c(1.44269504)))
+// expParts splits x = n*ln 2 + r and returns n, for scale, and exp(r)-1.
+func (s *isa) expParts(x v) (k, p v) {
+	n, k := s.nearest(x, s.c(1.44269504))
 	r := s.load(x)
 	s.fnma(n, s.c(0.693359375), r)
 	s.fnma(n, s.c(-2.12194440e-4), r)
 	p = s.poly(r, 0.49999994, 0.166665152, 0.041668456, 0.00836941879, 0.00138131448)
-	return n, s.horner(p, s.mul(r, r), r)
+	return k, s.horner(p, s.mul(r, r), r)
 }
 
 // exp is e**x.

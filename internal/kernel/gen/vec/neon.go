@@ -20,6 +20,7 @@ type neon struct {
 
 // plan is how a kernel uses its registers.
 type plan struct {
+	wide   bool                // four copies of a body, if all constants stay in registers
 	inTurn bool                // copies of a body go on in turn
 	loose  map[uint32]bool     // constants that are read from memory where they are needed
 	kept   map[uint32]*a64.Reg // those that stay in registers
@@ -38,10 +39,10 @@ type shared struct{ *a64.Reg }
 
 func newNEON() *neon { return &neon{file: a64.NewFile("vecNEON")} }
 
-// kernel emits a function. Constants stay in registers while there are enough; the first that have
-// to go are those that are read least. If that is not enough, copies of a body follow each other.
+// kernel emits a function. If there are not enough registers, it has fewer copies of a body, then
+// those constants go to memory that are read least, then copies of a body follow each other.
 func (s *neon) kernel(name, signature, doc string, emit func()) {
-	s.plan = &plan{inTurn: true, loose: map[uint32]bool{}}
+	s.plan = &plan{wide: true, inTurn: true, loose: map[uint32]bool{}}
 	for {
 		s.f = a64.NewFunc(name+"NEON", signature, doc)
 		s.kept, s.uses, s.table, s.fields = map[uint32]*a64.Reg{}, map[uint32]int{}, nil, map[int]*a64.Reg{}
@@ -52,6 +53,8 @@ func (s *neon) kernel(name, signature, doc string, emit func()) {
 			return
 		case !errors.Is(err, a64.ErrRegisters{Vector: true}):
 			log.Fatal(err)
+		case s.wide:
+			s.wide = false
 		case s.loosen():
 		case s.inTurn:
 			s.inTurn, s.loose = false, map[uint32]bool{}
@@ -235,13 +238,21 @@ func (s *neon) test(a, b v, how uint8) v {
 	return nil
 }
 
-func (s *neon) sqrt(a v) v  { s.next(); return s.f.FSqrt(s.in(a)) }
-func (s *neon) round(a v) v { s.next(); return s.f.FRound(s.in(a)) }
+func (s *neon) sqrt(a v) v { s.next(); return s.f.FSqrt(s.in(a)) }
+
+// 1.5 * 2**23: a sum with it is an integer, in the lower bits of the float.
+const magic = 0x4b400000
+
+// nearest lets the addition round, which costs less than an instruction that rounds and one that
+// converts.
+func (s *neon) nearest(a, b v) (n, k v) {
+	k = s.fma(a, b, constant(magic))
+	return s.sub(k, constant(magic)), k
+}
 
 // scale takes two steps: 2**n alone may be out of range.
-func (s *neon) scale(a, n v) v {
-	s.next()
-	i := s.f.FToInt(s.in(n))
+func (s *neon) scale(a, k v) v {
+	i := s.two(s.f.ISub, k, constant(magic)).(*a64.Reg)
 	s.next()
 	h := s.f.IShr(i, 1)
 	s.next()

@@ -8,7 +8,13 @@ import (
 
 // span writes the kernel: registers in unrolled groups, then one by one, then numbers.
 func (s *neon) span(f span) {
-	s.kernel(f.name, f.signature(), "works on whole slices; see vecTable.", func() { s.spanBody(f) })
+	s.kernel(f.name, f.signature(), "works on whole slices; see vecTable.", func() {
+		f := f
+		if s.wide {
+			f.unroll = max(f.unroll, 4)
+		}
+		s.spanBody(f)
+	})
 }
 
 func (s *neon) spanBody(f span) {
