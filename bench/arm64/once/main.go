@@ -35,9 +35,9 @@ var operations = []struct {
 		a, b, c := random(n*n), kernel.PackB(false, n, n, random(n*n), n), make([]float32, n*n)
 		return func() { kernel.GemmPacked(false, n, a, n, b, false, c, n, nil) }
 	}},
-	{"convolution 3 by 3, 14 by 14 by 16 to 16", conv(kernel.Conv2D{N: 1, H: 14, W: 14, C: 16, K: 16, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1}, false)},
-	{"the same, frozen (Winograd)", conv(kernel.Conv2D{N: 1, H: 14, W: 14, C: 16, K: 16, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1}, true)},
-	{"depthwise 3 by 3, 14 by 14 by 64", conv(kernel.Conv2D{N: 1, H: 14, W: 14, C: 64, K: 64, Groups: 64, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1}, false)},
+	{"convolution 3 by 3, 14 by 14 by 16 to 16", conv(kernel.Conv2D{N: 1, H: 14, W: 14, C: 16, K: 16, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1})},
+	{"the same of 32 by 32 by 16 (Winograd)", conv(kernel.Conv2D{N: 1, H: 32, W: 32, C: 16, K: 16, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1})},
+	{"depthwise 3 by 3, 14 by 14 by 64", conv(kernel.Conv2D{N: 1, H: 14, W: 14, C: 64, K: 64, Groups: 64, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1})},
 	{"exp of 2048 numbers", unary(kernel.Exp)},
 	{"tanh of 2048 numbers", unary(kernel.Tanh)},
 	{"gelu of 2048 numbers", unary(kernel.Gelu)},
@@ -63,14 +63,10 @@ var operations = []struct {
 	}},
 }
 
-func conv(v kernel.Conv2D, frozen bool) func() func() {
+func conv(v kernel.Conv2D) func() func() {
 	return func() func() {
 		x, w, y := random(v.XLen()), random(v.WLen()), make([]float32, v.YLen())
-		pack := kernel.PackConv
-		if frozen {
-			pack = kernel.PackConvFrozen
-		}
-		p := pack(v, w)
+		p := kernel.PackConv(v, w)
 		return func() { kernel.ConvForward(v, x, p, y, nil) }
 	}
 }
