@@ -39,8 +39,10 @@ var functions = []struct{ kernel, what string }{
 // cycles prints what llvm-mca says of the loops.
 func (b *binary) cycles() error {
 	peak := map[string]float64{} // multiply-adds of a cycle
-	fmt.Println("| loop | " + strings.Join(processors, " | ") + " |")
-	fmt.Println("|---|" + strings.Repeat("---:|", len(processors)))
+	head := func(what string) {
+		fmt.Println("| " + what + " | " + strings.Join(processors, " | ") + " |")
+		fmt.Println("|---|" + strings.Repeat("---:|", len(processors)))
+	}
 	row := func(what, kernel string, cell func(processor string, cycles float64, l loop) string) error {
 		l, err := b.hottest(kernel)
 		if err != nil {
@@ -57,7 +59,8 @@ func (b *binary) cycles() error {
 		fmt.Println()
 		return nil
 	}
-	err := row("multiply-adds of 4 numbers a cycle, nothing else", "peakNEON", func(p string, c float64, l loop) string {
+	head("multiply-adds of 4 numbers")
+	err := row("most in a cycle", "peakNEON", func(p string, c float64, l loop) string {
 		peak[p] = float64(l.multiplyAdds()) / c
 		return fmt.Sprintf("%.2f", peak[p])
 	})
@@ -65,15 +68,17 @@ func (b *binary) cycles() error {
 		return err
 	}
 	for _, k := range loops {
-		err := row(k.what+", of that", k.kernel, func(p string, c float64, l loop) string {
+		err := row(k.what, k.kernel, func(p string, c float64, l loop) string {
 			return fmt.Sprintf("%.0f%%", 100*float64(l.multiplyAdds())/c/peak[p])
 		})
 		if err != nil {
 			return err
 		}
 	}
+	fmt.Println()
+	head("cycles a number")
 	for _, k := range functions {
-		err := row(k.what+", cycles a number", k.kernel, func(p string, c float64, l loop) string {
+		err := row(k.what, k.kernel, func(p string, c float64, l loop) string {
 			return fmt.Sprintf("%.2f", c/float64(l.numbers()))
 		})
 		if err != nil {
