@@ -227,13 +227,6 @@ func (f *Func) Shl(r *Reg, n int) *Reg {
 	return d
 }
 
-// AndInt is r&n in a new register; n is a mask that the instruction set has, as -4 or 3.
-func (f *Func) AndInt(r *Reg, n int) *Reg {
-	d := f.X()
-	f.plain(fmt.Sprintf("AND $%d, R{1}, R{0}", n), def(d), use(r))
-	return d
-}
-
 // Cmp compares a to b.
 func (f *Func) Cmp(a, b *Reg) { f.plain("CMP R{1}, R{0}", use(a), use(b)) }
 

@@ -180,7 +180,6 @@ func (f *Func) two(word uint32, name string, a *Reg) *Reg {
 	return d
 }
 
-func (f *Func) FAbs(a *Reg) *Reg  { return f.two(0x4ea0f800, "fabs", a) }
 func (f *Func) FNeg(a *Reg) *Reg  { return f.two(0x6ea0f800, "fneg", a) }
 func (f *Func) FSqrt(a *Reg) *Reg { return f.two(0x6ea1f800, "fsqrt", a) }
 

@@ -8,7 +8,8 @@ import (
 )
 
 // neonFile emits the tiles for NEON: up to 6 rows by 4 vectors of 4 columns, which are 24 sums, 4
-// vectors of b and 4 numbers of a. Columns that fill no vector are tiles of their own.
+// vectors of b and 4 numbers of a. Columns that fill no vector are tiles of their own. What to fetch
+// ahead is left to the processor.
 func neonFile() {
 	o := a64.NewFile("tileNEON")
 	for m := 1; m <= 6; m++ {

@@ -15,7 +15,6 @@ type isa struct{ machine }
 // machine emits the instructions of one level. Operands read in mathematical order; the results are
 // new registers but where a comment says what they write over.
 type machine interface {
-	lanes() int                                 // values in a register
 	either(wide, narrow int) int                // for machines of 32 registers and for those of 16
 	interleave(n int, body func(s *isa, i int)) // emits copies of a body
 	span(f span)                                // emits a kernel
@@ -24,7 +23,7 @@ type machine interface {
 	taps(name string, op func(s *isa, a, x v))  // emits a kernel
 	field(p v, i int) v                         // field i of a struct of float32
 	bits(b uint32) v                            // a constant, not to be written over
-	zero() v                                    //
+	zero() v                                    // 0 in every lane
 	load(a v) v                                 // a copy in a new register
 	set(d, a v)                                 // d = a
 

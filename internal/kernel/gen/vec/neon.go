@@ -82,7 +82,6 @@ func (s *neon) loosen() bool {
 	return true
 }
 
-func (s *neon) lanes() int                  { return 4 }
 func (s *neon) either(wide, narrow int) int { return wide }
 func (s *neon) maxKeepsNaN() bool           { return true }
 
