@@ -110,6 +110,8 @@ var imports = []struct {
 	{"bench/same", "", ""},
 	{"bench/lossy", "", "golang.org/x/sys/unix"},
 	{"bench/serve", "", ""},
+	{"bench/arm64", "", ""},
+	{"bench/arm64/once", "internal/kernel", ""},
 	{"examples/loop", ".", ""},
 	{"examples/personalise", ".", ""},
 	{"examples/serve", ".", ""},

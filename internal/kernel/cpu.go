@@ -34,7 +34,7 @@ var genericLevel = level{
 // cpu is the level in use, constant after start-up.
 var cpu = startLevel()
 
-// Level names the kernels in use: generic, avx2 or avx512.
+// Level names the kernels in use: generic, avx2, avx512 or neon.
 func Level() string { return cpu.name }
 
 func startLevel() level {

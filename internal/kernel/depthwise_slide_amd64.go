@@ -2,23 +2,11 @@
 
 package kernel
 
-import "unsafe"
-
 var slidingAVX512 = map[[2]int]slidingKernels{
 	{3, 1}: slidingOf(&slides3d1, &slideGrads3d1),
 	{3, 2}: slidingOf(&slides3d2, &slideGrads3d2),
 	{5, 1}: slidingOf(&slides5d1, &slideGrads5d1),
 	{5, 2}: slidingOf(&slides5d2, &slideGrads5d2),
-}
-
-// byPixels holds kernels by number of pixels, counted from 1.
-type byPixels [maxRows]func(t *byte, n int)
-
-func slidingOf(forward, grad *byPixels) slidingKernels {
-	return slidingKernels{
-		func(t *dwTile, m, n int) { forward[m-1]((*byte)(unsafe.Pointer(t)), n) },
-		func(t *dwGradTile, m, n int) { grad[m-1]((*byte)(unsafe.Pointer(t)), n) },
-	}
 }
 
 var (

@@ -4,22 +4,8 @@ package kernel
 
 import "unsafe"
 
-func init() {
-	if t, ok := vecTables[cpu.name]; ok {
-		vec = t
-	}
-}
-
 // vecTables holds the tables of the vector levels by name.
 var vecTables = map[string]vecTable{"avx2": avx2Vec, "avx512": avx512Vec}
-
-// clampLow is the lower bound of a result that may end with a relu.
-func clampLow(relu bool) float32 {
-	if relu {
-		return 0
-	}
-	return -inf32
-}
 
 var avx2Vec = vecTable{
 	relu:       reluAVX2,

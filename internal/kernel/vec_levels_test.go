@@ -6,4 +6,12 @@ type vecLevel struct {
 }
 
 // vecLevels are the sets of kernels this machine can run.
-func vecLevels() []vecLevel { return append([]vecLevel{{"generic", genericVec}}, archLevels()...) }
+func vecLevels() []vecLevel {
+	all := []vecLevel{{"generic", genericVec}}
+	for _, l := range levels() {
+		if t, ok := vecTables[l.name]; ok {
+			all = append(all, vecLevel{l.name, t})
+		}
+	}
+	return all
+}

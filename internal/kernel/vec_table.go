@@ -68,6 +68,12 @@ type vecTable struct {
 // vec is the table in use.
 var vec = genericVec
 
+func init() {
+	if t, ok := vecTables[cpu.name]; ok {
+		vec = t
+	}
+}
+
 var genericVec = vecTable{
 	relu: reluGo, sigmoid: each(sigmoid32), tanh: each(tanh32), silu: each(silu32),
 	gelu: each(gelu32), geluTanh: each(geluTanh32), hardSwish: each(hardSwish32),
@@ -100,4 +106,12 @@ var genericVec = vecTable{
 	maxTaps: maxTapsGo, sumTaps: sumTapsGo, maxGrad: maxGradGo,
 
 	sgd: sgdGo, adamw: adamwGo,
+}
+
+// clampLow is the lower bound of a result that may end with a relu.
+func clampLow(relu bool) float32 {
+	if relu {
+		return 0
+	}
+	return -inf32
 }

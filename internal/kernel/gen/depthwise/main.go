@@ -3,6 +3,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -54,6 +55,12 @@ var (
 )
 
 func main() {
+	arch := flag.String("arch", "amd64", "amd64 or arm64")
+	flag.Parse()
+	if *arch == "arm64" {
+		neonFile()
+		return
+	}
 	ConstraintExpr("!noasm")
 	for m := 1; m <= 14; m++ {
 		forward(m)

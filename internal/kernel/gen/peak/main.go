@@ -2,12 +2,23 @@
 package main
 
 import (
+	"flag"
+	"log"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	"github.com/permafrost-ml/permafrost/internal/kernel/gen/a64"
 )
 
 func main() {
+	arch := flag.String("arch", "amd64", "amd64 or arm64")
+	flag.Parse()
+	if *arch == "arm64" {
+		neon()
+		return
+	}
 	ConstraintExpr("!noasm")
 	var ys, zs []VecPhysical
 	for i := range 12 {
@@ -35,4 +46,31 @@ func peak(name string, acc []VecPhysical) {
 	JNZ(LabelRef("loop"))
 	VZEROUPPER()
 	RET()
+}
+
+// neon emits rounds of 24: cores with four pipes keep 16 multiply-adds on their way.
+func neon() {
+	o := a64.NewFile("peakNEON")
+	f := a64.NewFunc("peakNEON", "func(n int)", "does n rounds of 24 independent vector multiply-adds.")
+	n := f.Param("n")
+	var acc []*a64.Reg
+	for range 24 {
+		acc = append(acc, f.V())
+		f.Clear(acc[len(acc)-1])
+	}
+	x, y := f.V(), f.V()
+	f.Clear(x)
+	f.Clear(y)
+	f.Align()
+	f.Label("loop")
+	for _, r := range acc {
+		f.FMlaBy(r, x, y)
+	}
+	f.SubsInt(n, 1)
+	f.Branch("NE", "loop")
+	f.Ret()
+	if err := o.Add(f); err != nil {
+		log.Fatal(err)
+	}
+	o.Generate()
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -53,6 +54,12 @@ func arows(m int) rows.Rows {
 }
 
 func main() {
+	arch := flag.String("arch", "amd64", "amd64 or arm64")
+	flag.Parse()
+	if *arch == "arm64" {
+		neonFile()
+		return
+	}
 	ConstraintExpr("!noasm")
 	for nv := 1; nv <= 2; nv++ {
 		for m := 1; m <= 14; m++ {

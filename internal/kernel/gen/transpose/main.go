@@ -3,6 +3,8 @@
 package main
 
 import (
+	"flag"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -11,6 +13,12 @@ import (
 )
 
 func main() {
+	arch := flag.String("arch", "amd64", "amd64 or arm64")
+	flag.Parse()
+	if *arch == "arm64" {
+		neon()
+		return
+	}
 	ConstraintExpr("!noasm")
 	avx512()
 	Generate()

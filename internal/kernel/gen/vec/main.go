@@ -9,35 +9,37 @@ import (
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
-	"github.com/mmcloughlin/avo/reg"
 )
 
 func main() {
-	level := flag.String("level", "", "avx512 or avx2")
+	level := flag.String("level", "", "avx512, avx2 or neon")
 	flag.Parse()
-	s := &isa{data: map[uint32]Mem{}}
 	switch *level {
-	case "avx512":
-		s.wide = true
-	case "avx2":
+	case "avx512", "avx2":
+		ConstraintExpr("!noasm")
+		kernels(&isa{&avx{wide: *level == "avx512", data: map[uint32]Mem{}}})
+		Generate()
+	case "neon":
+		n := newNEON()
+		kernels(&isa{n})
+		n.file.Generate()
 	default:
 		log.Fatalf("level %q", *level)
 	}
-	ConstraintExpr("!noasm")
+}
+
+func kernels(s *isa) {
 	unary(s)
 	gradients(s)
 	arithmetic(s)
 	reductions(s)
 	norms(s)
 	optimisers(s)
-	Generate()
 }
-
-type v = reg.VecVirtual
 
 func unary(s *isa) {
 	f := func(name string, unroll int, g func(k *body, x v) v, arg ...string) {
-		s.emit(span{name: name, in: []string{"x"}, out: []string{"y"}, arg: arg, unroll: unroll,
+		s.span(span{name: name, in: []string{"x"}, out: []string{"y"}, arg: arg, unroll: unroll,
 			body: func(k *body) []v { return []v{g(k, k.in[0])} }})
 	}
 	f("relu", 4, func(k *body, x v) v { return k.max(k.zero(), x) })
@@ -75,7 +77,7 @@ func unary(s *isa) {
 
 func gradients(s *isa) {
 	f := func(name string, unroll int, g func(k *body, dy, x v) v, arg ...string) {
-		s.emit(span{name: name, in: []string{"dy", "x"}, out: []string{"dx"}, arg: arg, unroll: unroll,
+		s.span(span{name: name, in: []string{"dy", "x"}, out: []string{"dx"}, arg: arg, unroll: unroll,
 			body: func(k *body) []v { return []v{g(k, k.in[0], k.in[1])} }})
 	}
 	f("reluGrad", 4, func(k *body, dy, x v) v { return k.only(k.test(x, k.zero(), cmpGT), dy) })
@@ -112,9 +114,9 @@ func gradients(s *isa) {
 		d := k.fnma(t, t, k.load(k.c(1)))
 		return k.mul(k.fma(k.mul(x, g), d, t), dy)
 	})
-	s.emit(span{name: "softmaxGrad", in: []string{"dy", "y"}, out: []string{"dx"}, arg: []string{"d"}, unroll: 4,
+	s.span(span{name: "softmaxGrad", in: []string{"dy", "y"}, out: []string{"dx"}, arg: []string{"d"}, unroll: 4,
 		body: func(k *body) []v { return []v{k.mul(k.sub(k.in[0], k.arg[0]), k.in[1])} }})
-	s.emit(span{name: "maxGrad", in: []string{"dx", "g", "x", "y"}, out: []string{"dx", "g"}, unroll: 1,
+	s.span(span{name: "maxGrad", in: []string{"dx", "g", "x", "y"}, out: []string{"dx", "g"}, unroll: 1,
 		body: func(k *body) []v {
 			hit := k.test(k.in[2], k.in[3], cmpNotNE)
 			return []v{k.add(k.in[0], k.only(hit, k.in[1])), k.without(hit, k.in[1])}
@@ -123,52 +125,51 @@ func gradients(s *isa) {
 
 func arithmetic(s *isa) {
 	f := func(name string, g func(k *body, a, b v) v) {
-		s.emit(span{name: name, in: []string{"a", "b"}, out: []string{"y"}, unroll: 4,
+		s.span(span{name: name, in: []string{"a", "b"}, out: []string{"y"}, unroll: 4,
 			body: func(k *body) []v { return []v{g(k, k.in[0], k.in[1])} }})
 	}
 	f("add", func(k *body, a, b v) v { return k.add(a, b) })
 	f("sub", func(k *body, a, b v) v { return k.sub(a, b) })
 	f("mul", func(k *body, a, b v) v { return k.mul(a, b) })
 	f("div", func(k *body, a, b v) v { return k.div(a, b) })
-	f("max", func(k *body, a, b v) v { return k.sticky(k.max(a, b), a) })
-	f("min", func(k *body, a, b v) v { return k.sticky(k.min(a, b), a) })
-	s.emit(span{name: "axpy", in: []string{"y", "x"}, out: []string{"y"}, arg: []string{"a"}, unroll: 4,
+	f("max", func(k *body, a, b v) v { return k.greatest(a, b) })
+	f("min", func(k *body, a, b v) v { return k.least(a, b) })
+	s.span(span{name: "axpy", in: []string{"y", "x"}, out: []string{"y"}, arg: []string{"a"}, unroll: 4,
 		body: func(k *body) []v { return []v{k.fma(k.in[1], k.arg[0], k.in[0])} }})
-	s.emit(span{name: "axpby", in: []string{"y", "x"}, out: []string{"y"}, arg: []string{"a", "b"}, unroll: 4,
+	s.span(span{name: "axpby", in: []string{"y", "x"}, out: []string{"y"}, arg: []string{"a", "b"}, unroll: 4,
 		body: func(k *body) []v { return []v{k.fma(k.in[1], k.arg[0], k.mul(k.in[0], k.arg[1]))} }})
-	s.emit(span{name: "mulAdd", in: []string{"y", "a", "b"}, out: []string{"y"}, unroll: 4,
+	s.span(span{name: "mulAdd", in: []string{"y", "a", "b"}, out: []string{"y"}, unroll: 4,
 		body: func(k *body) []v { return []v{k.fma(k.in[1], k.in[2], k.in[0])} }})
-	s.emit(span{name: "scaleShift", in: []string{"x", "s", "t"}, out: []string{"y"}, unroll: 4,
+	s.span(span{name: "scaleShift", in: []string{"x", "s", "t"}, out: []string{"y"}, unroll: 4,
 		body: func(k *body) []v { return []v{k.fma(k.in[0], k.in[1], k.in[2])} }})
 }
 
 func reductions(s *isa) {
 	one := []string{"x"}
-	s.emit(span{name: "sum", in: one, sums: 1, unroll: 4, body: func(k *body) []v { k.sum(0, k.in[0]); return nil }})
-	s.emit(span{name: "sumSq", in: one, sums: 1, unroll: 4, body: func(k *body) []v { k.sumMul(0, k.in[0], k.in[0]); return nil }})
-	s.emit(span{name: "centered", in: one, arg: []string{"m"}, sums: 1, unroll: 4, body: func(k *body) []v {
+	s.span(span{name: "sum", in: one, sums: 1, unroll: 4, body: func(k *body) []v { k.sum(0, k.in[0]); return nil }})
+	s.span(span{name: "sumSq", in: one, sums: 1, unroll: 4, body: func(k *body) []v { k.sumMul(0, k.in[0], k.in[0]); return nil }})
+	s.span(span{name: "centered", in: one, arg: []string{"m"}, sums: 1, unroll: 4, body: func(k *body) []v {
 		d := k.sub(k.in[0], k.arg[0])
 		k.sumMul(0, d, d)
 		return nil
 	}})
-	s.emit(span{name: "dot", in: []string{"a", "b"}, sums: 1, unroll: 4, body: func(k *body) []v {
+	s.span(span{name: "dot", in: []string{"a", "b"}, sums: 1, unroll: 4, body: func(k *body) []v {
 		k.sumMul(0, k.in[0], k.in[1])
 		return nil
 	}})
-	s.emit(span{name: "maxOf", in: one, sums: 1, top: true, unroll: 4, body: func(k *body) []v {
+	s.span(span{name: "maxOf", in: one, sums: 1, top: true, unroll: 4, body: func(k *body) []v {
 		x := k.in[0]
-		k.sum(1, k.only(k.test(x, x, cmpNaN), x))
+		if !k.maxKeepsNaN() {
+			k.sum(1, k.only(k.test(x, x, cmpNaN), x))
+		}
 		if k.mask != nil {
 			x = k.pick(k.mask, x, k.load(k.bits(0xff800000)))
 		}
-		a := k.acc[0][k.copy]
-		VMAXPS(x, a, a)
+		k.maxTo(k.acc[0][k.copy], x)
 		return nil
 	}})
-	s.emit(span{name: "expSum", in: one, out: []string{"y"}, arg: []string{"a", "m"}, sums: 1, unroll: 2, body: func(k *body) []v {
-		u := k.in[0]
-		VFMSUB132PS(k.arg[0], k.arg[1], u)
-		e := k.exp(u)
+	s.span(span{name: "expSum", in: one, out: []string{"y"}, arg: []string{"a", "m"}, sums: 1, unroll: 2, body: func(k *body) []v {
+		e := k.exp(k.mulSub(k.in[0], k.arg[0], k.arg[1]))
 		k.sum(0, e)
 		return []v{e}
 	}})
@@ -178,11 +179,11 @@ func norms(s *isa) {
 	// centre is (x-m)*r.
 	centre := func(k *body, x v) v { return k.mul(k.sub(x, k.arg[0]), k.arg[1]) }
 	mr := []string{"m", "r"}
-	s.emit(span{name: "centre", in: []string{"x"}, out: []string{"y"}, arg: mr, unroll: 4,
+	s.span(span{name: "centre", in: []string{"x"}, out: []string{"y"}, arg: mr, unroll: 4,
 		body: func(k *body) []v { return []v{centre(k, k.in[0])} }})
-	s.emit(span{name: "centreScale", in: []string{"x", "s"}, out: []string{"y"}, arg: mr, unroll: 4,
+	s.span(span{name: "centreScale", in: []string{"x", "s"}, out: []string{"y"}, arg: mr, unroll: 4,
 		body: func(k *body) []v { return []v{k.mul(centre(k, k.in[0]), k.in[1])} }})
-	s.emit(span{name: "centreAffine", in: []string{"x", "s", "t"}, out: []string{"y"}, arg: mr, unroll: 4,
+	s.span(span{name: "centreAffine", in: []string{"x", "s", "t"}, out: []string{"y"}, arg: mr, unroll: 4,
 		body: func(k *body) []v { return []v{k.fma(centre(k, k.in[0]), k.in[1], k.in[2])} }})
 	for _, scaled := range []bool{false, true} {
 		in, name := []string{"dy", "x"}, ""
@@ -195,44 +196,40 @@ func norms(s *isa) {
 			}
 			return k.in[0]
 		}
-		s.emit(span{name: "normSums" + name, in: in, arg: mr, sums: 2, unroll: 2, body: func(k *body) []v {
+		s.span(span{name: "normSums" + name, in: in, arg: mr, sums: 2, unroll: 2, body: func(k *body) []v {
 			d := g(k)
 			k.sum(0, d)
 			k.sumMul(1, d, centre(k, k.in[1]))
 			return nil
 		}})
-		s.emit(span{name: "normGrad" + name, in: in, out: []string{"dx"}, arg: []string{"m", "r", "a", "b"}, unroll: 2, body: func(k *body) []v {
+		s.span(span{name: "normGrad" + name, in: in, out: []string{"dx"}, arg: []string{"m", "r", "a", "b"}, unroll: 2, body: func(k *body) []v {
 			d := k.sub(g(k), k.arg[2])
 			return []v{k.mul(k.fnma(centre(k, k.in[1]), k.arg[3], d), k.arg[1])}
 		}})
 	}
-	s.emit(span{name: "normParam", in: []string{"ds", "dt", "dy", "x"}, out: []string{"ds", "dt"}, arg: mr, unroll: 2, body: func(k *body) []v {
+	s.span(span{name: "normParam", in: []string{"ds", "dt", "dy", "x"}, out: []string{"ds", "dt"}, arg: mr, unroll: 2, body: func(k *body) []v {
 		ds := k.fma(centre(k, k.in[3]), k.in[2], k.in[0])
 		return []v{ds, k.add(k.in[1], k.in[2])}
 	}})
 
-	sum := func(x, acc v) { VADDPS(x, acc, acc) }
-	tile := 4
-	if s.wide {
-		tile = 8
-	}
+	tile := s.either(8, 4)
 	s.sums(columns{name: "colSum", rows: []string{"x"}, acc: []string{"s"}, body: func(k *isa, rows, _, _, acc []v) v {
-		sum(rows[0], acc[0])
+		k.addTo(acc[0], rows[0])
 		return nil
 	}}, tile)
 	s.sums(columns{name: "colStats", rows: []string{"x"}, vec: []string{"m"}, acc: []string{"s", "q"}, body: func(k *isa, rows, vec, _, acc []v) v {
 		d := k.sub(rows[0], vec[0])
-		sum(d, acc[0])
+		k.addTo(acc[0], d)
 		k.fma(d, d, acc[1])
 		return nil
 	}}, tile)
 	s.sums(columns{name: "colGrad", rows: []string{"g", "x"}, vec: []string{"m"}, acc: []string{"s", "q"}, body: func(k *isa, rows, vec, _, acc []v) v {
-		sum(rows[0], acc[0])
+		k.addTo(acc[0], rows[0])
 		k.fma(k.sub(rows[1], vec[0]), rows[0], acc[1])
 		return nil
 	}}, tile)
-	s.taps("maxTaps", func(k *isa, a, x v) { VMOVAPS(k.sticky(k.max(a, x), a), a) })
-	s.taps("sumTaps", func(k *isa, a, x v) { VADDPS(x, a, a) })
+	s.taps("maxTaps", func(k *isa, a, x v) { k.set(a, k.greatest(a, x)) })
+	s.taps("sumTaps", func(k *isa, a, x v) { k.addTo(a, x) })
 	s.maps(columns{name: "colAffine", rows: []string{"x"}, out: "y", vec: []string{"s", "t"}, arg: []string{"lo"}, body: func(k *isa, rows, vec, arg, _ []v) v {
 		return k.max(arg[0], k.fma(rows[0], vec[0], vec[1]))
 	}})
@@ -246,17 +243,17 @@ func norms(s *isa) {
 
 // optimisers reads the fields of sgdParam and adamwParam by their position.
 func optimisers(s *isa) {
-	s.emit(span{name: "sgdPlain", in: []string{"w", "g"}, out: []string{"w"}, param: true, unroll: 2, body: func(k *body) []v {
+	s.span(span{name: "sgdPlain", in: []string{"w", "g"}, out: []string{"w"}, param: true, unroll: 2, body: func(k *body) []v {
 		d := k.fma(k.in[0], k.field(3), k.in[1])
 		return []v{k.fnma(d, k.field(0), k.load(k.in[0]))}
 	}})
-	s.emit(span{name: "sgdMomentum", in: []string{"w", "g", "buf"}, out: []string{"w", "buf"}, param: true, unroll: 2, body: func(k *body) []v {
+	s.span(span{name: "sgdMomentum", in: []string{"w", "g", "buf"}, out: []string{"w", "buf"}, param: true, unroll: 2, body: func(k *body) []v {
 		d := k.fma(k.in[0], k.field(3), k.in[1])
 		b := k.fma(k.in[2], k.field(1), k.mul(d, k.field(2)))
 		d = k.fma(b, k.field(5), k.mul(d, k.field(4)))
 		return []v{k.fnma(d, k.field(0), k.in[0]), b}
 	}})
-	s.emit(span{name: "adamw", in: []string{"w", "g", "m", "v"}, out: []string{"w", "m", "v"}, param: true, unroll: 1, body: func(k *body) []v {
+	s.span(span{name: "adamw", in: []string{"w", "g", "m", "v"}, out: []string{"w", "m", "v"}, param: true, unroll: 1, body: func(k *body) []v {
 		g := k.in[1]
 		m := k.fma(k.in[2], k.field(1), k.mul(g, k.field(2)))
 		q := k.fma(k.in[3], k.field(3), k.mul(k.mul(g, g), k.field(4)))

@@ -3,11 +3,6 @@ package main
 import (
 	"slices"
 	"strings"
-
-	"github.com/mmcloughlin/avo/attr"
-	. "github.com/mmcloughlin/avo/build"
-	. "github.com/mmcloughlin/avo/operand"
-	"github.com/mmcloughlin/avo/reg"
 )
 
 // span describes a kernel that walks slices of one length side by side.
@@ -20,39 +15,38 @@ type span struct {
 	sums   int      // results: sums over the lanes
 	top    bool     // the one result is a maximum
 	unroll int
-	body   func(k *body) []reg.VecVirtual // the values of out
+	body   func(k *body) []v // the values of out
 }
 
 // body is one vector's worth of a span.
 type body struct {
 	*isa
 	span  *span
-	in    []reg.VecVirtual
-	arg   []reg.VecVirtual
-	param reg.Register
-	acc   [][]reg.VecVirtual // per result and unrolled copy
+	in    []v
+	arg   []v
+	param v
+	acc   [][]v // per result and unrolled copy
 	copy  int
-	mask  Op // of the tail, or nil
+	mask  v // of the tail, or nil
 }
 
 // field is a struct field in every lane.
-func (k *body) field(i int) reg.VecVirtual { return k.bcast(Mem{Base: k.param, Disp: 4 * i}) }
+func (k *body) field(i int) v { return k.isa.field(k.param, i) }
 
 // sum adds v to result i.
-func (k *body) sum(i int, v reg.VecVirtual) {
+func (k *body) sum(i int, x v) {
 	if k.mask != nil {
-		v = k.only(k.mask, v)
+		x = k.only(k.mask, x)
 	}
-	a := k.acc[i][k.copy]
-	VADDPS(v, a, a)
+	k.addTo(k.acc[i][k.copy], x)
 }
 
 // sumMul adds a*b to result i.
-func (k *body) sumMul(i int, a, b reg.VecVirtual) {
+func (k *body) sumMul(i int, a, b v) {
 	if k.mask != nil {
 		a = k.only(k.mask, a)
 	}
-	VFMADD231PS(a, b, k.acc[i][k.copy])
+	k.fma(b, a, k.acc[i][k.copy])
 }
 
 // signature is the Go signature.
@@ -85,159 +79,20 @@ func (f *span) slices() string {
 	return list(f.in)
 }
 
-// emit writes the kernel: vectors in unrolled groups, then one by one, then a
-// tail under a mask, which reads and writes nothing beyond the slices.
-func (s *isa) emit(f span) {
-	w := s.lanes()
-	TEXT(f.name+s.name(), attr.NOSPLIT, f.signature())
-	ptr := map[string]reg.Register{}
-	for _, n := range append(append([]string{}, f.out...), f.in...) {
-		if ptr[n] == nil {
-			ptr[n] = Load(Param(n).Base(), GP64())
-		}
-	}
-	n := Load(Param(f.in[len(f.in)-1]).Len(), GP64())
-	k := &body{isa: s, span: &f}
-	for _, a := range f.arg {
-		c, err := Param(a).Resolve()
-		if err != nil {
-			panic(err)
-		}
-		k.arg = append(k.arg, s.bcast(c.Addr))
-	}
-	if f.param {
-		k.param = Load(Param("p"), GP64())
-	}
-	results := f.sums
-	if f.top {
-		results = 2 // the maximum, and what is NaN if there was one
-	}
-	for i := range results {
-		var copies []reg.VecVirtual
-		for range f.unroll {
-			if f.top && i == 0 {
-				copies = append(copies, s.load(s.bits(0xff800000)))
-			} else {
-				copies = append(copies, s.zero())
+func list(names ...[]string) string {
+	var out string
+	seen := map[string]bool{}
+	for _, ns := range names {
+		for _, n := range ns {
+			if seen[n] {
+				continue
 			}
-		}
-		k.acc = append(k.acc, copies)
-	}
-	at := GP64()
-	XORQ(at, at)
-	addr := func(name string, i int) Mem {
-		return Mem{Base: ptr[name], Index: at, Scale: 4, Disp: 4 * w * i}
-	}
-	step := func(copies int) {
-		s.interleave(copies, func(s *isa, i int) {
-			k := *k
-			k.isa, k.copy, k.in = s, i, nil
-			for _, name := range f.in {
-				k.in = append(k.in, s.load(addr(name, i)))
+			seen[n] = true
+			if out != "" {
+				out += ", "
 			}
-			for j, v := range f.body(&k) {
-				VMOVUPS(v, addr(f.out[j], i))
-			}
-		})
-		ADDQ(Imm(uint64(copies*w)), at)
-		SUBQ(Imm(uint64(copies*w)), n)
-	}
-	if f.unroll > 1 {
-		Label("group")
-		CMPQ(n, Imm(uint64(f.unroll*w)))
-		JLT(LabelRef("single"))
-		step(f.unroll)
-		JMP(LabelRef("group"))
-	}
-	Label("single")
-	CMPQ(n, Imm(uint64(w)))
-	JLT(LabelRef("tail"))
-	step(1)
-	JMP(LabelRef("single"))
-	Label("tail")
-	TESTQ(n, n)
-	JZ(LabelRef("done"))
-	k.mask, k.copy, k.in = s.tailMask(n), 0, nil
-	for _, name := range f.in {
-		k.in = append(k.in, s.maskLoad(addr(name, 0), k.mask))
-	}
-	for j, v := range f.body(k) {
-		s.maskStore(v, addr(f.out[j], 0), k.mask)
-	}
-	Label("done")
-	for i := range results {
-		for d := 1; d < f.unroll; d *= 2 {
-			for j := 0; j+d < f.unroll; j += 2 * d {
-				if f.top && i == 0 {
-					VMAXPS(k.acc[i][j+d], k.acc[i][j], k.acc[i][j])
-				} else {
-					VADDPS(k.acc[i][j+d], k.acc[i][j], k.acc[i][j])
-				}
-			}
+			out += n
 		}
 	}
-	var res []reg.VecVirtual
-	for i := range results {
-		if f.top && i == 0 {
-			res = append(res, s.fold(k.acc[i][0], func(b, a, r Op) { VMAXPS(b, a, r) }))
-		} else {
-			res = append(res, s.fold(k.acc[i][0], func(b, a, r Op) { VADDPS(b, a, r) }))
-		}
-	}
-	if f.top {
-		VADDPS(res[1], res[0], res[0])
-	}
-	VZEROUPPER()
-	for i := range f.sums {
-		Store(res[i], ReturnIndex(i))
-	}
-	RET()
-}
-
-// tailMask is the mask of the first n lanes, 0 < n < lanes.
-func (s *isa) tailMask(n reg.Register) Op {
-	if s.wide {
-		ones, k := GP64(), K()
-		MOVQ(U64(0xffff), ones)
-		BZHIQ(n, ones, ones)
-		KMOVW(ones.As32(), k)
-		return k
-	}
-	if s.table == nil {
-		m := GLOBL("vecTail", attr.RODATA|attr.NOPTR)
-		for i := range 16 {
-			v := U32(0xffffffff)
-			if i >= 8 {
-				v = 0
-			}
-			DATA(4*i, v)
-		}
-		s.table = &m
-	}
-	p, y := GP64(), YMM()
-	LEAQ(s.table.Offset(32), p)
-	NEGQ(n)
-	VMOVUPS(Mem{Base: p, Index: n, Scale: 4}, y)
-	NEGQ(n)
-	return y
-}
-
-// maskLoad reads the lanes of the mask; the others are 0.
-func (s *isa) maskLoad(m Mem, mask Op) reg.VecVirtual {
-	r := s.reg()
-	if s.wide {
-		VMOVUPS_Z(m, mask, r)
-	} else {
-		VMASKMOVPS(m, mask, r)
-	}
-	return r
-}
-
-// maskStore writes the lanes of the mask.
-func (s *isa) maskStore(v Op, m Mem, mask Op) {
-	if s.wide {
-		VMOVUPS(v, mask, m)
-	} else {
-		VMASKMOVPS(v, mask, m)
-	}
+	return out
 }

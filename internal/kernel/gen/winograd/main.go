@@ -3,6 +3,7 @@
 package main
 
 import (
+	"flag"
 	"math"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -27,6 +28,12 @@ var (
 )
 
 func main() {
+	arch := flag.String("arch", "amd64", "amd64 or arm64")
+	flag.Parse()
+	if *arch == "arm64" {
+		neonFile()
+		return
+	}
 	ConstraintExpr("!noasm")
 	for _, s := range []isa{avx2, avx512} {
 		s.input()

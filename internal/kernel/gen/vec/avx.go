@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"iter"
-	"math"
 	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
@@ -12,9 +10,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// isa emits vector code for AVX-512 (wide) or AVX2 with FMA. Operands read in
-// mathematical order; the results are new registers.
-type isa struct {
+// avx is the machine of AVX-512 (wide) or AVX2 with FMA.
+type avx struct {
 	wide  bool
 	data  map[uint32]Mem
 	table *Mem   // of AVX2 tail masks
@@ -24,39 +21,29 @@ type isa struct {
 // interleave writes n copies of a body, in AVX2 instruction by instruction in turn. An exponential
 // is one long chain of instructions that wait for each other: in turn, a core has several of them
 // within its reach.
-func (s *isa) interleave(n int, body func(s *isa, i int)) {
+func (s *avx) interleave(n int, body func(s *isa, i int)) {
 	if s.wide {
 		for i := range n {
-			body(s, i)
+			body(&isa{s}, i)
 		}
 		return
 	}
-	var copies []func() (struct{}, bool)
-	for i := range n {
-		next, stop := iter.Pull(func(yield func(struct{}) bool) {
-			c := *s
-			c.turn = func() { yield(struct{}{}) }
-			body(&c, i)
-		})
-		defer stop()
-		copies = append(copies, next)
-	}
-	for more := true; more; {
-		for _, next := range copies {
-			_, more = next()
-		}
-	}
+	takeTurns(n, func(i int, turn func()) {
+		c := *s
+		c.turn = turn
+		body(&isa{&c}, i)
+	})
 }
 
 // lanes is the number of values in a register.
-func (s *isa) lanes() int {
+func (s *avx) lanes() int {
 	if s.wide {
 		return 16
 	}
 	return 8
 }
 
-func (s *isa) name() string {
+func (s *avx) name() string {
 	if s.wide {
 		return "AVX512"
 	}
@@ -64,14 +51,14 @@ func (s *isa) name() string {
 }
 
 // either is a number for the 32 registers of AVX-512 or for the 16 of AVX2.
-func (s *isa) either(wide, narrow int) int {
+func (s *avx) either(wide, narrow int) int {
 	if s.wide {
 		return wide
 	}
 	return narrow
 }
 
-func (s *isa) reg() reg.VecVirtual {
+func (s *avx) reg() reg.VecVirtual {
 	if s.turn != nil {
 		s.turn()
 	}
@@ -84,7 +71,7 @@ func (s *isa) reg() reg.VecVirtual {
 // bits is a constant of the pattern b, in memory. AVX-512 spreads the one number over the lanes as
 // it reads it: the linker aligns data to 32 bytes at most, and a register of 64 would be read from
 // two cache lines in every other program. AVX2 has a copy for every lane.
-func (s *isa) bits(b uint32) Mem {
+func (s *avx) bits(b uint32) v {
 	if m, ok := s.data[b]; ok {
 		return m
 	}
@@ -101,23 +88,21 @@ func (s *isa) bits(b uint32) Mem {
 }
 
 // spread reports whether an operand is a constant that AVX-512 spreads.
-func (s *isa) spread(o Op) bool {
+func (s *avx) spread(o Op) bool {
 	m, ok := o.(Mem)
 	return ok && s.wide && strings.HasPrefix(m.Symbol.Name, "vec"+s.name()+"_")
 }
 
 // ins writes an instruction whose first operand may be a constant.
-func (s *isa) ins(plain, spread func(...Op), first Op, rest ...Op) {
+func (s *avx) ins(plain, spread func(...Op), first Op, rest ...Op) {
 	if s.spread(first) {
 		plain = spread
 	}
 	plain(append([]Op{first}, rest...)...)
 }
 
-func (s *isa) c(v float64) Mem { return s.bits(math.Float32bits(float32(v))) }
-
 // load copies memory or a register to a new register.
-func (s *isa) load(m Op) reg.VecVirtual {
+func (s *avx) load(m v) v {
 	if s.spread(m) {
 		return s.bcast(m)
 	}
@@ -126,7 +111,7 @@ func (s *isa) load(m Op) reg.VecVirtual {
 	return r
 }
 
-func (s *isa) zero() reg.VecVirtual {
+func (s *avx) zero() v {
 	r := s.reg()
 	if s.wide {
 		VPXORD(r, r, r)
@@ -136,7 +121,7 @@ func (s *isa) zero() reg.VecVirtual {
 	return r
 }
 
-func (s *isa) bcast(m Op) reg.VecVirtual {
+func (s *avx) bcast(m v) v {
 	r := s.reg()
 	VBROADCASTSS(m, r)
 	return r
@@ -144,69 +129,60 @@ func (s *isa) bcast(m Op) reg.VecVirtual {
 
 // In the operations of two operands b may be in memory.
 
-func (s *isa) add(a, b Op) reg.VecVirtual {
+func (s *avx) add(a, b v) v {
 	r := s.reg()
 	s.ins(VADDPS, VADDPS_BCST, b, a, r)
 	return r
 }
-func (s *isa) sub(a, b Op) reg.VecVirtual {
+func (s *avx) sub(a, b v) v {
 	r := s.reg()
 	s.ins(VSUBPS, VSUBPS_BCST, b, a, r)
 	return r
 }
-func (s *isa) mul(a, b Op) reg.VecVirtual {
+func (s *avx) mul(a, b v) v {
 	r := s.reg()
 	s.ins(VMULPS, VMULPS_BCST, b, a, r)
 	return r
 }
-func (s *isa) div(a, b Op) reg.VecVirtual {
+func (s *avx) div(a, b v) v {
 	r := s.reg()
 	s.ins(VDIVPS, VDIVPS_BCST, b, a, r)
 	return r
 }
 
 // max is a where a > b, else b: a NaN in b is kept, one in a is lost.
-func (s *isa) max(a, b Op) reg.VecVirtual {
+func (s *avx) max(a, b v) v {
 	r := s.reg()
 	s.ins(VMAXPS, VMAXPS_BCST, b, a, r)
 	return r
 }
 
 // min is a where a < b, else b.
-func (s *isa) min(a, b Op) reg.VecVirtual {
+func (s *avx) min(a, b v) v {
 	r := s.reg()
 	s.ins(VMINPS, VMINPS_BCST, b, a, r)
 	return r
 }
 
 // fma is a*b + c and writes over c.
-func (s *isa) fma(a, b Op, c reg.VecVirtual) reg.VecVirtual {
+func (s *avx) fma(a, b v, c v) v {
 	s.ins(VFMADD231PS, VFMADD231PS_BCST, b, a, c)
 	return c
 }
 
 // fnma is c - a*b and writes over c.
-func (s *isa) fnma(a, b Op, c reg.VecVirtual) reg.VecVirtual {
+func (s *avx) fnma(a, b v, c v) v {
 	s.ins(VFNMADD231PS, VFNMADD231PS_BCST, b, a, c)
 	return c
 }
 
 // horner is a*x + c and writes over a.
-func (s *isa) horner(a reg.VecVirtual, x, c Op) reg.VecVirtual {
+func (s *avx) horner(a, x, c v) v {
 	s.ins(VFMADD213PS, VFMADD213PS_BCST, c, x, a)
 	return a
 }
 
-// poly is the polynomial c[0] + c[1]*x + ...
-func (s *isa) poly(x Op, c ...float64) reg.VecVirtual {
-	p := s.load(s.c(c[len(c)-1]))
-	for i := len(c) - 2; i >= 0; i-- {
-		s.horner(p, x, s.c(c[i]))
-	}
-	return p
-}
-
-func (s *isa) and(a, b Op) reg.VecVirtual {
+func (s *avx) and(a, b v) v {
 	r := s.reg()
 	if s.wide {
 		s.ins(VPANDD, VPANDD_BCST, b, a, r)
@@ -216,7 +192,7 @@ func (s *isa) and(a, b Op) reg.VecVirtual {
 	return r
 }
 
-func (s *isa) or(a, b Op) reg.VecVirtual {
+func (s *avx) or(a, b v) v {
 	r := s.reg()
 	if s.wide {
 		s.ins(VPORD, VPORD_BCST, b, a, r)
@@ -226,26 +202,8 @@ func (s *isa) or(a, b Op) reg.VecVirtual {
 	return r
 }
 
-const signBit = 1 << 31
-
-func (s *isa) abs(a Op) reg.VecVirtual    { return s.and(a, s.bits(signBit-1)) }
-func (s *isa) negAbs(a Op) reg.VecVirtual { return s.or(a, s.bits(signBit)) }
-
-// copySign is a, which is not negative, with the sign of b.
-func (s *isa) copySign(a, b Op) reg.VecVirtual { return s.or(a, s.and(b, s.bits(signBit))) }
-
-// Comparisons, ordered and quiet unless they say otherwise.
-const (
-	cmpLT    = 0x11
-	cmpLE    = 0x12
-	cmpGT    = 0x1e
-	cmpNaN   = 0x03 // either is NaN
-	cmpNotGE = 0x19 // less, or either is NaN
-	cmpNotNE = 0x08 // equal, or either is NaN
-)
-
 // test is a mask: lanes where a compares to b.
-func (s *isa) test(a, b Op, how uint8) Op {
+func (s *avx) test(a, b v, how uint8) v {
 	if s.wide {
 		k := K()
 		VCMPPS(Imm(uint64(how)), b, a, k)
@@ -257,7 +215,7 @@ func (s *isa) test(a, b Op, how uint8) Op {
 }
 
 // both is the lanes of two masks.
-func (s *isa) both(a, b Op) Op {
+func (s *avx) both(a, b v) v {
 	if s.wide {
 		k := K()
 		KANDW(a, b, k)
@@ -267,7 +225,7 @@ func (s *isa) both(a, b Op) Op {
 }
 
 // only is a in the lanes of the mask and 0 elsewhere.
-func (s *isa) only(mask, a Op) reg.VecVirtual {
+func (s *avx) only(mask, a v) v {
 	if s.wide {
 		r := s.reg()
 		VMOVAPS_Z(a, mask, r)
@@ -277,7 +235,7 @@ func (s *isa) only(mask, a Op) reg.VecVirtual {
 }
 
 // without is 0 in the lanes of the mask and a elsewhere.
-func (s *isa) without(mask, a Op) reg.VecVirtual {
+func (s *avx) without(mask, a v) v {
 	r := s.reg()
 	if s.wide {
 		k := K()
@@ -290,7 +248,7 @@ func (s *isa) without(mask, a Op) reg.VecVirtual {
 }
 
 // pick is a in the lanes of the mask and b elsewhere.
-func (s *isa) pick(mask, a, b Op) reg.VecVirtual {
+func (s *avx) pick(mask, a, b v) v {
 	r := s.reg()
 	if s.wide {
 		VBLENDMPS(a, b, mask, r)
@@ -301,7 +259,7 @@ func (s *isa) pick(mask, a, b Op) reg.VecVirtual {
 }
 
 // ifNegative is a where x has its sign bit set, else b.
-func (s *isa) ifNegative(x, a, b Op) reg.VecVirtual {
+func (s *avx) ifNegative(x, a, b v) v {
 	if s.wide {
 		k := K()
 		VPMOVD2M(x, k)
@@ -310,7 +268,12 @@ func (s *isa) ifNegative(x, a, b Op) reg.VecVirtual {
 	return s.pick(x, a, b)
 }
 
-func (s *isa) round(a Op) reg.VecVirtual {
+func (s *avx) nearest(a, b v) (n, k v) {
+	n = s.round(s.mul(a, b))
+	return n, n
+}
+
+func (s *avx) round(a v) v {
 	r := s.reg()
 	if s.wide {
 		VRNDSCALEPS(Imm(0), a, r)
@@ -320,11 +283,32 @@ func (s *isa) round(a Op) reg.VecVirtual {
 	return r
 }
 
-func (s *isa) sqrt(a Op) reg.VecVirtual { r := s.reg(); VSQRTPS(a, r); return r }
+// AVX2 scales in two steps: 2**n alone may be out of range.
+func (s *avx) scale(a, n v) v {
+	if s.wide {
+		r := s.reg()
+		VSCALEFPS(n, a, r)
+		return r
+	}
+	i, h := YMM(), YMM()
+	VCVTPS2DQ(n, i)
+	VPSRAD(Imm(1), i, h)
+	VPSUBD(h, i, i)
+	return s.mul(s.mul(a, s.pow2(h)), s.pow2(i))
+}
+
+// pow2 is 2**i for integers of the exponent's range, and writes over i.
+func (s *avx) pow2(i reg.VecVirtual) v {
+	s.ins(VPADDD, VPADDD_BCST, s.bits(127), i, i)
+	VPSLLD(Imm(23), i, i)
+	return i
+}
+
+func (s *avx) sqrt(a v) v { r := s.reg(); VSQRTPS(a, r); return r }
 
 // fold reduces the lanes of a to one value in an XMM register.
-func (s *isa) fold(a reg.VecVirtual, op func(b, a, r Op)) reg.VecVirtual {
-	h := XMM()
+func (s *avx) fold(r v, op func(b, a, r Op)) reg.VecVirtual {
+	a, h := r.(reg.VecVirtual), XMM()
 	if s.wide {
 		y := YMM()
 		VEXTRACTF64X4(Imm(1), a, y)
@@ -342,3 +326,28 @@ func (s *isa) fold(a reg.VecVirtual, op func(b, a, r Op)) reg.VecVirtual {
 	op(t, h, h)
 	return h
 }
+
+func (s *avx) mulSub(x, a, b v) v {
+	VFMSUB132PS(a, b, x)
+	return x
+}
+
+func (s *avx) addTo(acc, x v) { VADDPS(x, acc, acc) }
+
+func (s *avx) maxTo(acc, x v) {
+	VMAXPS(x, acc, acc)
+}
+
+func (s *avx) field(p v, i int) v { return s.bcast(Mem{Base: p.(reg.Register), Disp: 4 * i}) }
+
+func (s *avx) set(d, a v) { VMOVAPS(a, d) }
+
+func (s *avx) greatest(a, b v) v { return s.sticky(s.max(a, b), a) }
+func (s *avx) least(a, b v) v    { return s.sticky(s.min(a, b), a) }
+
+// sticky is r, but a where a is NaN.
+func (s *avx) sticky(r, a v) v {
+	return s.pick(s.test(a, a, cmpNaN), a, r)
+}
+
+func (s *avx) maxKeepsNaN() bool { return false }

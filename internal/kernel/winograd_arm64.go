@@ -1,0 +1,8 @@
+//go:build !noasm
+
+package kernel
+
+import "unsafe"
+
+func winoInputVector4(t *winoInput)   { winoInputNEON((*byte)(unsafe.Pointer(t))) }
+func winoOutputVector4(t *winoOutput) { winoOutputNEON((*byte)(unsafe.Pointer(t))) }
