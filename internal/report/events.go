@@ -154,26 +154,56 @@ func (u *Unknown) MarshalJSON() ([]byte, error) { return u.Raw, nil }
 // without a newline, as it is still being written. Any other damage is an error that names the
 // line.
 func ReadEvents(r io.Reader, f func(Record) bool) error {
-	br := bufio.NewReader(r)
+	_, err := ReadSome(r, nil, f)
+	return err
+}
+
+// ReadSome is ReadEvents without the events whose type skip reports, which are not looked at. A nil
+// skip reports none. It returns the bytes of the lines that it took, so that reading can go on there.
+func ReadSome(r io.Reader, skip func(kind string) bool, f func(Record) bool) (read int64, err error) {
+	br := bufio.NewReaderSize(r, 64<<10)
 	for n := 1; ; n++ {
 		line, err := br.ReadBytes('\n')
 		if err == io.EOF {
-			return nil
+			return read, nil
 		}
 		if err != nil {
-			return err
+			return read, err
 		}
-		rec, err := decodeEvent(line)
+		if skip != nil && skip(KindOf(line)) {
+			read += int64(len(line))
+			continue
+		}
+		rec, err := Decode(line)
 		if err != nil {
-			return fmt.Errorf("line %d %s", n, damage(err))
+			return read, fmt.Errorf("line %d %s", n, damage(err))
 		}
+		read += int64(len(line))
 		if !f(rec) {
-			return nil
+			return read, nil
 		}
 	}
 }
 
-func decodeEvent(line []byte) (Record, error) {
+// KindOf is the type of the event in a line as Log writes it, and "" for any other line.
+func KindOf(line []byte) string {
+	const before, key = len(`{"time":"`), `","type":"`
+	if len(line) < before || string(line[:before]) != `{"time":"` {
+		return ""
+	}
+	_, rest, ok := bytes.Cut(line[before:min(len(line), before+80)], []byte(key))
+	if !ok {
+		return ""
+	}
+	kind, _, ok := bytes.Cut(rest, []byte{'"'})
+	if !ok {
+		return ""
+	}
+	return string(kind)
+}
+
+// Decode reads a line of a log.
+func Decode(line []byte) (Record, error) {
 	var head struct {
 		Time time.Time `json:"time"`
 		Type string    `json:"type"`
