@@ -15,7 +15,6 @@ import (
 // before. Its Listed has no curve. It is not safe for use from many goroutines.
 type Follower struct {
 	*Listed
-	fsys fs.FS
 	skip func(kind string) bool // events that are passed over; nil: none
 	read int64                  // bytes of the events that were taken
 
@@ -25,10 +24,10 @@ type Follower struct {
 	configured    bool      // the options are those of RunFile
 }
 
-// Follow begins to read a run folder, which is opened as a file system and named out. Nothing is read
-// before the first Update.
-func Follow(fsys fs.FS, out string) *Follower {
-	return &Follower{Listed: &Listed{Out: out, State: Unfinished}, fsys: fsys, skip: Frequent}
+// Follow begins to follow the run in a folder that is named out. Nothing is read before the first
+// Update.
+func Follow(out string) *Follower {
+	return &Follower{Listed: &Listed{Out: out, State: Unfinished}, skip: Frequent}
 }
 
 // Frequent reports whether events of a type come so often that a summary passes over them.
@@ -36,12 +35,12 @@ func Frequent(kind string) bool {
 	return kind == "step" || kind == "epoch_start" || kind == "encoded"
 }
 
-// Update reads the events since the one before, and passes them to each, if that is not nil. Events
-// that are not there yet are no error.
-func (f *Follower) Update(each func(report.Record)) error {
-	file, err := f.fsys.Open(EventsFile)
+// Update reads the events since the one before from the folder, opened as a file system, and passes
+// them to each, if that is not nil. Events that are not there yet are no error.
+func (f *Follower) Update(dir fs.FS, each func(report.Record)) error {
+	file, err := dir.Open(EventsFile)
 	if errors.Is(err, fs.ErrNotExist) { // it has only just begun
-		if st, err := fs.Stat(f.fsys, RunFile); err == nil {
+		if st, err := fs.Stat(dir, RunFile); err == nil {
 			f.Began = st.ModTime()
 		}
 		return nil
@@ -55,7 +54,7 @@ func (f *Follower) Update(each func(report.Record)) error {
 		return err
 	}
 	if st.Size() < f.read { // it was begun anew
-		*f = Follower{Listed: &Listed{Out: f.Out, State: Unfinished, Config: f.Config}, fsys: f.fsys, skip: f.skip, curve: f.curve, configured: f.configured}
+		*f = Follower{Listed: &Listed{Out: f.Out, State: Unfinished, Config: f.Config}, skip: f.skip, curve: f.curve, configured: f.configured}
 	}
 	if f.read == 0 && !f.curve && each == nil && f.glance(file, st.Size()) {
 		return nil

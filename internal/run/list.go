@@ -124,8 +124,8 @@ func ReadFS(fsys fs.FS, out string, skip func(kind string) bool, each func(repor
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(out, RunFile), err)
 	}
-	f := &Follower{Listed: &Listed{Out: out, State: Unfinished, Config: cfg, Planned: cfg.Epochs}, fsys: fsys, skip: skip, curve: true, configured: true}
-	if err := f.Update(each); err != nil {
+	f := &Follower{Listed: &Listed{Out: out, State: Unfinished, Config: cfg, Planned: cfg.Epochs}, skip: skip, curve: true, configured: true}
+	if err := f.Update(fsys, each); err != nil {
 		return nil, err
 	}
 	return f.Listed, nil

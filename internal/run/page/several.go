@@ -85,10 +85,17 @@ const (
 func WriteSeveral(w io.Writer, runs []*Run, compared []*Compared, links []Link, o Options) error {
 	v := SeveralOf(runs, compared, links, o)
 	v.Page = chart.NewPage(CSS)
+	for i, name := range namesOf(runs) {
+		file := filepath.Join(runs[i].Out, run.ReportFile)
+		if _, err := os.Stat(file); err == nil {
+			v.Pages = append(v.Pages, Link{Name: name, Path: o.href(file)})
+		}
+	}
 	return severalLayout.Execute(w, v)
 }
 
-// SeveralOf is what the page of several runs and comparisons shows, without what every page has.
+// SeveralOf is what the page of several runs and comparisons shows, without what every page has and
+// without links to the reports of the runs.
 func SeveralOf(runs []*Run, compared []*Compared, links []Link, o Options) *SeveralView {
 	v := &SeveralView{Title: "Runs side by side"}
 	var parts []string
@@ -117,12 +124,6 @@ func SeveralOf(runs []*Run, compared []*Compared, links []Link, o Options) *Seve
 			v.Drawn = fmt.Sprintf("The curves are those of the first %d.", curvesMost)
 		}
 		v.Names, v.Options = names[:min(len(names), optionsMost)], differ(runs[:min(len(runs), optionsMost)])
-	}
-	for i, r := range runs {
-		file := filepath.Join(r.Out, run.ReportFile)
-		if _, err := os.Stat(file); err == nil {
-			v.Pages = append(v.Pages, Link{Name: names[i], Path: o.href(file)})
-		}
 	}
 	for i, c := range compared {
 		v.Plans = append(v.Plans, plansOf(c, i))
