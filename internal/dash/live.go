@@ -33,12 +33,15 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	at, _ := strconv.ParseInt(r.URL.Query().Get("at"), 10, 64)
 	name := strings.Trim(r.PathValue("path"), "/")
 	p, err := s.folder.at(name)
+	if err == nil {
+		if p.kind() == "" {
+			err = fs.ErrNotExist
+		}
+		p.Close()
+	}
 	if err != nil && s.jobs.of(name) == nil {
 		s.missing(w, r, err)
 		return
-	}
-	if err == nil {
-		p.Close()
 	}
 	out, end := s.stream(w, r)
 	if out == nil {
@@ -120,7 +123,8 @@ func (f *following) look() (bool, error) {
 	if err != nil {
 		return said, err
 	}
-	if f.owed && time.Since(f.lastRefresh) > 2*time.Second {
+	wait := 2*time.Second + time.Duration(f.at>>20)*time.Second/2 // a long log takes long to read
+	if f.owed && time.Since(f.lastRefresh) > wait {
 		f.owed, f.lastRefresh, said = false, time.Now(), true
 		err = f.out.send("refresh", true)
 	}

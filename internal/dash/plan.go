@@ -38,6 +38,9 @@ type planBody struct {
 // Get is a value of the form.
 func (b planBody) Get(name string) string { return b.Form.Get(name) }
 
+// Base is the name of the model's file.
+func (b planBody) Base() string { return base(b.Model) }
+
 // partRow is a row of the tree.
 type partRow struct {
 	Index  int
@@ -331,8 +334,7 @@ func (q *request) insist(picks []string, in *inspect.Inspection, o *inspect.Outl
 	changed := false
 	for _, p := range picks {
 		trains := false
-		for i, part := range o.Parts {
-			_ = i
+		for _, part := range o.Parts {
 			for k, l := range part.Layers {
 				if part.Picks[k] != p && part.Selector != p {
 					continue

@@ -137,11 +137,10 @@ func (f *Follower) glance(file fs.File, size int64) bool {
 	before := *f.Listed
 	_, err = report.ReadSome(io.NewSectionReader(at, 0, glanceBytes), f.skip, func(r report.Record) bool {
 		f.event(r)
-		_, last := r.Event.(*report.PlanEvent)
-		return !last
+		return f.ParamsTotal == 0 || f.Config.Model == "" // the plan and the start of the run say the rest
 	})
-	if err != nil || f.ParamsTotal == 0 {
-		*f.Listed, f.sitting, f.worked = before, time.Time{}, 0
+	if err != nil || f.ParamsTotal == 0 || f.Config.Model == "" {
+		*f.Listed, f.sitting, f.worked = before, time.Time{}, 0 // they are further on
 		return false
 	}
 	f.event(end)

@@ -227,12 +227,13 @@
       for (const e of $$("[data-layer]", of)) {
         const klass = layers[e.dataset.layer] || "ice";
         paint(e, klass);
+        if (e.id) $(".thaw", e).textContent = word[klass];
         if (e.id) e.setAttribute("aria-label", e.getAttribute("aria-label").replace(/(frozen|partly thawed|partly|tracking|thawed)(?=, [^,]* parameters$)/, word[klass]));
       }
     };
     const frontier = () => {
       const parts = $$(".part", tree), at = parts.findIndex((p) => p.classList.contains("live"));
-      parts.forEach((p, i) => p.classList.toggle("frontier", i === at && i > 0));
+      parts.forEach((p, i) => p.classList.toggle("limit", i === at && i > 0));
     };
     const show = (s, measured) => {
       error.hidden = !s.error;
@@ -247,7 +248,7 @@
         const state = s.parts[i];
         paint(p, state.class);
         p.classList.toggle("live", state.live);
-        $(".row .text", p).textContent = state.text;
+        $(".thaw", p).textContent = state.text;
         p.setAttribute("aria-label", p.dataset.name + ": " + state.text + ", " + p.dataset.params + " parameters");
       });
       paintLayers(tree);
