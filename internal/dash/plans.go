@@ -218,6 +218,11 @@ func (o *planning) inspect(ctx context.Context, q *request, how int) (*inspect.I
 func (q *request) args() []string {
 	c := q.Config
 	c.Out = ""
+	for _, list := range []*[]string{&c.Thaw, &c.Freeze} {
+		if len(*list) > 0 {
+			*list = []string{strings.Join(*list, ",")}
+		}
+	}
 	return c.Args()
 }
 

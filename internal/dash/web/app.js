@@ -123,7 +123,7 @@
           axes: [{ ...axis, size: 30, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000] },
             { ...axis, size: 62, values: (_, vs) => vs.map(write) }],
           series: [{ label: "epoch" }, ...keys.map((k, i) => ({
-            label: names[k], stroke: strokes[i], width: 1.8, dash: i ? [5, 3] : undefined, value: (_, v) => write(v), points: { show: data.epoch.length < 40, size: 5 },
+            label: names[k], stroke: strokes[i], width: 1.8, dash: i ? [5, 3] : undefined, value: (_, v) => write(v), points: { show: () => data.epoch.length < 40, size: 5 },
           }))],
         }, [data.epoch, ...keys.map((k) => data[k])], host);
         plots.push({ u, keys, host });
@@ -221,14 +221,14 @@
     const word = { warm: "thawed", mild: "partly thawed", ice: "frozen", plain: "no weights" };
     const paint = (item, klass) => {
       for (const c of ["ice", "warm", "mild", "plain"]) item.classList.toggle(c, c === klass);
-      if (item.getAttribute("role") === "treeitem") item.setAttribute("aria-checked", klass === "warm" ? "true" : klass === "mild" ? "mixed" : "false");
+      const row = $(".row", item);
+      if (row) row.setAttribute("aria-checked", klass === "warm" ? "true" : klass === "mild" ? "mixed" : "false");
     };
     const paintLayers = (of) => {
       for (const e of $$("[data-layer]", of)) {
         const klass = layers[e.dataset.layer] || "ice";
         paint(e, klass);
-        if (e.id) $(".thaw", e).textContent = word[klass];
-        if (e.id) e.setAttribute("aria-label", e.getAttribute("aria-label").replace(/(frozen|partly thawed|partly|tracking|thawed)(?=, [^,]* parameters$)/, word[klass]));
+        if (e.classList.contains("layer")) $(".thaw", e).textContent = word[klass];
       }
     };
     const frontier = () => {
@@ -249,7 +249,6 @@
         paint(p, state.class);
         p.classList.toggle("live", state.live);
         $(".thaw", p).textContent = state.text;
-        p.setAttribute("aria-label", p.dataset.name + ": " + state.text + ", " + p.dataset.params + " parameters");
       });
       paintLayers(tree);
       frontier();
@@ -287,7 +286,7 @@
       ask(thawed ? { toggle: item.dataset.pick } : { toggle: item.dataset.pick, on: "1" });
     };
     const open = async (part, wide) => {
-      part.setAttribute("aria-expanded", String(wide));
+      $(".row", part).setAttribute("aria-expanded", String(wide));
       const more = $(".unfolded", part);
       if (more) { more.hidden = !wide; return; }
       if (!wide) return;
@@ -310,22 +309,23 @@
     tree.addEventListener("click", (e) => {
       const node = e.target.closest(".node[data-pick]");
       if (node) { toggle(node); return; }
-      const item = e.target.closest("[role=treeitem]");
-      if (!item || !e.target.closest(".row")) return;
-      focus(item);
+      const row = e.target.closest("[role=treeitem]");
+      if (!row) return;
+      const item = row.parentNode;
+      focus(row);
       if (e.target.closest(".thaw") || item.classList.contains("layer")) toggle(item);
-      else open(item, item.getAttribute("aria-expanded") !== "true");
+      else open(item, row.getAttribute("aria-expanded") !== "true");
     });
     tree.addEventListener("keydown", (e) => {
-      const item = e.target.closest("[role=treeitem]");
-      if (!item || e.ctrlKey || e.altKey || e.metaKey) return;
-      const items = shown(), at = items.indexOf(item), part = item.classList.contains("part");
+      const row = e.target.closest("[role=treeitem]");
+      if (!row || e.ctrlKey || e.altKey || e.metaKey) return;
+      const item = row.parentNode, items = shown(), at = items.indexOf(row), part = item.classList.contains("part");
       const to = (i) => focus(items[Math.max(0, Math.min(items.length - 1, i))]);
-      const wide = item.getAttribute("aria-expanded") === "true";
+      const wide = row.getAttribute("aria-expanded") === "true";
       const keys = {
         ArrowDown: () => to(at + 1), ArrowUp: () => to(at - 1), Home: () => to(0), End: () => to(items.length - 1),
         ArrowRight: () => part && (wide ? to(at + 1) : open(item, true)),
-        ArrowLeft: () => part ? open(item, false) : focus(item.closest(".part")),
+        ArrowLeft: () => part ? open(item, false) : focus($(".row", item.closest(".part"))),
         Enter: () => part ? open(item, !wide) : toggle(item), " ": () => toggle(item),
       };
       if (keys[e.key]) { e.preventDefault(); keys[e.key](); }
