@@ -117,7 +117,7 @@ func draw(o *inspect.Outline, part int, layers []layerRow) *picture {
 	}
 	d := layered.Draw(sizes, edges)
 	pic := &picture{Width: int(d.Width) + 1, Height: int(d.Height) + 1,
-		About: fmt.Sprintf("The %d operations of %s, from its input above to its output below. The layers with weights are listed beside it.", len(p.Nodes), p.Name)}
+		About: fmt.Sprintf("The operations of %s in their order: %s.", p.Name, strings.Join(ops(o, p), ", "))}
 	for i := range boxes {
 		b, c, size := &boxes[i], d.At[i], sizes[i]
 		b.X, b.Y, b.W, b.H = c.X-size.Width/2, c.Y-size.Height/2, size.Width, size.Height
@@ -131,6 +131,19 @@ func draw(o *inspect.Outline, part int, layers []layerRow) *picture {
 		pic.Lines = append(pic.Lines, curve(line))
 	}
 	return pic
+}
+
+// ops are the operators of a part in their order, as many as one listens to.
+func ops(o *inspect.Outline, p *inspect.Part) []string {
+	const most = 60
+	var out []string
+	for _, k := range p.Nodes[:min(most, len(p.Nodes))] {
+		out = append(out, o.Nodes[k].Op)
+	}
+	if more := len(p.Nodes) - most; more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	return out
 }
 
 // Middle is the x of the text of a box.

@@ -298,6 +298,8 @@
       try {
         box.innerHTML = await (await text("/plan/block?" + q)).text();
         paintLayers(box);
+        const about = $("[data-about]", box); // a tree can hold no picture for those who do not see it
+        if (about) $(".row", part).setAttribute("aria-description", about.dataset.about);
       } catch (e) { box.textContent = e.message; }
     };
     const shown = () => $$("[role=treeitem]", tree).filter((e) => !e.closest("[hidden]"));
