@@ -56,7 +56,7 @@ type page struct {
 // assetVersion changes with every file that pages load, so that browsers may keep these.
 var assetVersion = func() string {
 	sum := crc32.NewIEEE()
-	for _, name := range []string{"app.js", "app.css", "uplot.js", "uplot.css"} {
+	for _, name := range []string{"app.js", "app.css", "uplot.js.gz", "uplot.css"} {
 		_, _ = sum.Write(webFile(name))
 	}
 	p := chart.NewPage(runpage.CSS + searchpage.CSS + fedpage.CSS)
@@ -169,8 +169,11 @@ func (s *Server) style(w http.ResponseWriter, r *http.Request) {
 // asset is a script.
 func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
 	switch name := r.PathValue("name"); name {
-	case "app.js", "uplot.js":
+	case "app.js":
 		s.keep(w, r, "text/javascript; charset=utf-8", webFile(name))
+	case "uplot.js": // every browser takes it compressed
+		w.Header().Set("Content-Encoding", "gzip")
+		s.keep(w, r, "text/javascript; charset=utf-8", webFile("uplot.js.gz"))
 	case "chart.js":
 		s.keep(w, r, "text/javascript; charset=utf-8", []byte(chart.NewPage("").JS))
 	case "uplot.LICENSE":

@@ -190,6 +190,7 @@
         matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
       }
       page.dataset.ready = "1";
+      performance.mark("interactive");
       follow();
     };
     begin().catch((e) => { $("#said").textContent = e.message; });
@@ -344,5 +345,9 @@
     ask();
   };
 
-  document.addEventListener("DOMContentLoaded", () => { list(); run(); plan(); document.documentElement.dataset.ready = "1"; });
+  document.addEventListener("DOMContentLoaded", () => {
+    list(); run(); plan();
+    document.documentElement.dataset.ready = "1";
+    if (!$("#run")) performance.mark("interactive");
+  });
 })();
