@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +49,9 @@ docs/ui.md has more.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.AtOnce < 1 {
 			return fmt.Errorf("--at-once %d: at least 1", o.AtOnce)
+		}
+		if os.Getenv("GOGC") == "" { // pages are garbage soon, other than the buffers of a fit
+			debug.SetGCPercent(100)
 		}
 		program, err := os.Executable()
 		if err != nil {

@@ -32,7 +32,6 @@ type planBody struct {
 	Parts    []partRow
 	Inputs   []string
 	Started  []startedRow // runs that were started here and go on
-	Known    bool         // times were measured before
 }
 
 // Get is a value of the form.
@@ -127,17 +126,17 @@ func (s *Server) openPlan(r *http.Request, b *planBody) error {
 	if err != nil {
 		return err
 	}
-	in, outline, err := o.inspect(r.Context(), q, guessed)
+	in, outline, err := o.inspect(r.Context(), q, unpriced)
 	if err != nil && len(q.Thaw)+len(q.Freeze) > 0 { // a selector that does not fit: the model is shown without
 		b.State = &planState{Error: err.Error()}
 		plain := *q
 		plain.Thaw, plain.Freeze = nil, nil
-		in, outline, err = o.inspect(r.Context(), &plain, guessed)
+		in, outline, err = o.inspect(r.Context(), &plain, unpriced)
 	}
 	if err != nil {
 		return err
 	}
-	b.Opened, b.Inputs, b.Known = true, in.Inputs, o.known
+	b.Opened, b.Inputs = true, in.Inputs
 	failed := ""
 	if b.State != nil {
 		failed = b.State.Error

@@ -49,7 +49,7 @@ func (s *Server) planBlock(w http.ResponseWriter, r *http.Request) {
 	var in *inspect.Inspection
 	var outline *inspect.Outline
 	if err == nil {
-		in, outline, err = o.inspect(r.Context(), q, guessed)
+		in, outline, err = o.inspect(r.Context(), q, unpriced)
 	}
 	if err == nil && q.Part >= len(outline.Parts) {
 		err = fmt.Errorf("there is no part %d", q.Part)

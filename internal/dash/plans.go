@@ -32,7 +32,6 @@ type planning struct {
 	mu      sync.Mutex // of what follows: one plan at a time
 	planner *inspect.Planner
 	rates   inspect.Rates // as last measured
-	known   bool          // they were
 	parts   map[string]*inspect.Outline
 }
 
@@ -176,7 +175,8 @@ func stampText(name string) string {
 
 // How a cost is found.
 const (
-	guessed  = iota // from the rates of an earlier plan
+	unpriced = iota // it is not
+	guessed         // from the rates of an earlier plan
 	measured        // from runs of a few examples
 )
 
@@ -209,7 +209,6 @@ func (o *planning) inspect(ctx context.Context, q *request, how int) (*inspect.I
 		if in.Rates.Live > 0 {
 			o.rates.Live = in.Rates.Live
 		}
-		o.known = true
 	}
 	return in, outline, nil
 }

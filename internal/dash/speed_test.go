@@ -106,10 +106,10 @@ func TestLarge(t *testing.T) {
 	t.Logf("nodes: %s", eval[string](b, `document.querySelector("#thawed").textContent`))
 	// what a click takes until the answer is painted
 	eval[bool](b, `(window.clicked = performance.now(), document.querySelector("[data-part='400'] .thaw").click(), true)`)
-	b.wait(`document.querySelector("[data-part='400'] .row").getAttribute("aria-checked") === "true" && (window.thawed = window.thawed || performance.now())`)
-	b.wait(`document.querySelector("#how").textContent.startsWith("From runs") && (window.measured = window.measured || performance.now())`)
-	t.Logf("a click in it: thawed after %.0f ms, measured after %.0f ms", eval[float64](b, "window.thawed - window.clicked"), eval[float64](b, "window.measured - window.clicked"))
+	b.wait(`document.querySelector("[data-part='400'] .row").getAttribute("aria-checked") === "true" && (window.atThawed = window.atThawed || performance.now())`)
+	b.wait(`document.querySelector("#how").textContent.startsWith("From runs") && (window.atMeasured = window.atMeasured || performance.now())`)
+	t.Logf("a click in it: thawed after %.0f ms, measured after %.0f ms", eval[float64](b, "window.atThawed - window.clicked"), eval[float64](b, "window.atMeasured - window.clicked"))
 	eval[bool](b, `(window.clicked = performance.now(), document.querySelector("[data-part='200'] .name").click(), true)`)
-	b.wait(`document.querySelector("[data-part='200'] svg") && (window.opened = window.opened || performance.now())`)
-	t.Logf("a part of it opened after %.0f ms", eval[float64](b, "window.opened - window.clicked"))
+	b.wait(`document.querySelector("[data-part='200'] svg") && (window.atOpened = window.atOpened || performance.now())`)
+	t.Logf("a part of it opened after %.0f ms", eval[float64](b, "window.atOpened - window.clicked"))
 }

@@ -54,8 +54,14 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	}
 	validated := cmp.Or(val, examples)
 	chunk, evalBatch := p.chunk(max(examples, val)), p.evalBatch(batch, validated)
+	if err := ctx.Err(); err != nil { // compiling takes its time
+		return nil, err
+	}
 	frozen, err := t.timeFrozen(ctx, p, r, o.Work(), chunk)
 	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	liveBytes, err := t.timeLive(ctx, p, r, batch, evalBatch)

@@ -187,23 +187,34 @@ func ReadSome(r io.Reader, skip func(kind string) bool, f func(Record) bool) (re
 
 // KindOf is the type of the event in a line as Log writes it, and "" for any other line.
 func KindOf(line []byte) string {
-	const before, key = len(`{"time":"`), `","type":"`
-	if len(line) < before || string(line[:before]) != `{"time":"` {
-		return ""
-	}
-	_, rest, ok := bytes.Cut(line[before:min(len(line), before+80)], []byte(key))
+	_, kind := headOf(line)
+	return kind
+}
+
+// headOf is what a line as Log writes it begins with.
+func headOf(line []byte) (at []byte, kind string) {
+	const before, key = `{"time":"`, `","type":"`
+	rest, ok := bytes.CutPrefix(line, []byte(before))
 	if !ok {
-		return ""
+		return nil, ""
 	}
-	kind, _, ok := bytes.Cut(rest, []byte{'"'})
-	if !ok {
-		return ""
+	at, rest, ok = bytes.Cut(rest[:min(len(rest), 80)], []byte(key))
+	name, _, closed := bytes.Cut(rest, []byte{'"'})
+	if !ok || !closed {
+		return nil, ""
 	}
-	return string(kind)
+	return at, string(name)
 }
 
 // Decode reads a line of a log.
 func Decode(line []byte) (Record, error) {
+	if text, kind := headOf(line); kind != "" { // without reading the line twice
+		if at, err := time.Parse(time.RFC3339Nano, string(text)); err == nil && !at.IsZero() {
+			if e := newEvent(kind); e != nil {
+				return Record{at, e}, json.Unmarshal(line, e)
+			}
+		}
+	}
 	var head struct {
 		Time time.Time `json:"time"`
 		Type string    `json:"type"`

@@ -341,7 +341,6 @@
       copy.addEventListener("click", async () => { await navigator.clipboard.writeText($("#command").textContent); copy.textContent = "Copied"; setTimeout(() => { copy.textContent = "Copy"; }, 2000); });
     }
     frontier();
-    costs.classList.add("guess");
     ask();
   };
 
