@@ -106,9 +106,9 @@ func (f *following) look() (bool, error) {
 	defer p.Close()
 	if !f.began {
 		f.began = true
-		if f.at == 0 {
-			f.owed = true
-		}
+		found, err := f.s.pages.of(p)
+		// it has begun, or has ended, since the page was made
+		f.owed = f.at == 0 || err == nil && p.kind() == kindFit && found.State != run.Unfinished
 	}
 	var said bool
 	if kind := p.kind(); kind == kindFit {

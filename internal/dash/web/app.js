@@ -149,9 +149,12 @@
         label(p.host, p.keys);
       }
     };
+    let held = null; // a press that is not released: what it is on must stay
+    addEventListener("pointerdown", () => { held = new Promise((done) => addEventListener("pointerup", () => { held = null; setTimeout(done); }, { once: true })); });
     const refresh = async () => {
       const r = await text(location.pathname + "?part=1");
       const html = new DOMParser().parseFromString(await r.text(), "text/html");
+      await held;
       const open = $$("#parts details").map((d) => d.open);
       for (const id of ["top", "parts"]) {
         const focus = document.activeElement && document.activeElement.closest("#" + id) && document.activeElement.tagName;
