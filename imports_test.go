@@ -135,7 +135,7 @@ var imports = []struct {
 	{"serve", ". internal/failure internal/serve internal/config internal/kernel", ""},
 	{"internal/dash/layered", "", ""},
 	// Nothing that only fine-tunes or predicts may reach it.
-	{"internal/dash", "internal/dash/layered internal/chart internal/run/page internal/trials/page internal/fed/page internal/trials internal/fed internal/compare internal/inspect internal/run internal/config internal/freeze internal/report internal/hub/layout", ""},
+	{"internal/dash", "internal/dash/layered internal/chart internal/run/page internal/trials/page internal/fed/page internal/trials internal/fed internal/compare internal/inspect internal/run internal/config internal/freeze internal/report internal/hub/layout internal/option", ""},
 	{"ui", ". internal/failure internal/dash", ""},
 	{"cmd/permafrost", ". search federate serve ui internal/terminal",
 		"github.com/spf13/cobra github.com/spf13/cobra/doc github.com/spf13/pflag"},

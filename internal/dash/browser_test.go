@@ -13,6 +13,9 @@ import (
 // TestBrowser goes through every page as a person does, with the mouse and with keys, keeps a picture
 // of each, and lets axe-core look at it.
 func TestBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it goes through every page")
+	}
 	browser(t)
 	w := newWorld(t)
 	w.more(t)

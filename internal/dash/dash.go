@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net"
@@ -13,6 +12,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 // Options say what is shown and to whom.
@@ -61,20 +62,21 @@ func New(o Options) (*Server, error) {
 	if o.Say == nil {
 		o.Say = func(string) {}
 	}
-	f, err := openFolder(o.Runs)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{o: o, folder: f, streams: make(chan struct{}, streamsMost)}
+	s := &Server{o: o, streams: make(chan struct{}, streamsMost)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.jobs = newJobs(o.Program, o.Runs, o.AtOnce)
-	s.index = newIndex(f, s.jobs, o.Poll)
-	s.pages = &pages{folder: f}
+	var err error
 	if s.plans, err = newPlans(s.ctx, o.Models, o.Data); err != nil {
 		s.stop()
-		f.Close()
 		return nil, err
 	}
+	if s.folder, err = openFolder(o.Runs); err != nil {
+		s.stop()
+		s.plans.close()
+		return nil, err
+	}
+	s.jobs = newJobs(o.Program, o.Runs, o.AtOnce)
+	s.index = newIndex(s.folder, s.jobs, o.Poll)
+	s.pages = &pages{folder: s.folder}
 	s.handler = s.guarded(s.routes())
 	s.wg.Go(func() { s.index.run(s.ctx) })
 	return s, nil
@@ -161,11 +163,11 @@ func Local(a net.Addr) bool {
 // openFolder opens the folder of the runs.
 func openFolder(dir string) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("option runs: %w", err)
+		return nil, option.Errorf("runs", "%w", err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("option runs: %w", err)
+		return nil, option.Errorf("runs", "%w", err)
 	}
 	return &folder{dir: dir, root: root}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/hub/layout"
+	"github.com/permafrost-ml/permafrost/internal/option"
 )
 
 // grants are the files and folders that the page may name for a plan or a run: those that the command
@@ -35,12 +36,12 @@ func newGrants(what string, paths []string) (*grants, error) {
 		}
 		st, err := os.Stat(p)
 		if err != nil {
-			return nil, fmt.Errorf("option %s: %w", what, err)
+			return nil, option.Errorf(what, "%w", err)
 		}
 		one := grant{path: filepath.Clean(p)}
 		if st.IsDir() {
 			if one.root, err = os.OpenRoot(p); err != nil {
-				return nil, fmt.Errorf("option %s: %w", what, err)
+				return nil, option.Errorf(what, "%w", err)
 			}
 		}
 		g.roots = append(g.roots, one)
