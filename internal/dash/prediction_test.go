@@ -24,7 +24,7 @@ func TestPrediction(t *testing.T) {
 	for _, c := range []struct{ model, data, thaw, epochs string }{
 		{"resnet20-cifar10.onnx", "sign-digits", "last:2", "4"},
 		{"mobilenetv1-imagenet-trunk.onnx", "ants-bees", "last:1", "6"},
-		{"stories260k.onnx", "trec", "last:1,head", "2"},
+		{"stories260k.onnx", "trec", "last:1,head", "4"},
 	} {
 		t.Run(c.model, func(t *testing.T) {
 			model, data := shared.Path(t, "models", c.model), shared.Path(t, "data", c.data)
