@@ -133,7 +133,11 @@ var imports = []struct {
 	{"internal/serve", "internal/joint internal/tuned internal/feed internal/task internal/data internal/onnx internal/tensor internal/version",
 		"github.com/prometheus/client_golang/prometheus github.com/prometheus/client_golang/prometheus/... golang.org/x/net/netutil"},
 	{"serve", ". internal/failure internal/serve internal/config internal/kernel", ""},
-	{"cmd/permafrost", ". search federate serve internal/terminal",
+	{"internal/dash/layered", "", ""},
+	// Nothing that only fine-tunes or predicts may reach it.
+	{"internal/dash", "internal/dash/layered internal/chart internal/run/page internal/trials/page internal/fed/page internal/trials internal/fed internal/compare internal/inspect internal/run internal/config internal/freeze internal/report internal/hub/layout internal/option", ""},
+	{"ui", ". internal/failure internal/dash", ""},
+	{"cmd/permafrost", ". search federate serve ui internal/terminal",
 		"github.com/spf13/cobra github.com/spf13/cobra/doc github.com/spf13/pflag"},
 }
 

@@ -20,7 +20,7 @@ func reportOf(t *testing.T, dir string) (string, *facts.Facts) {
 	t.Helper()
 	page := read(t, dir, permafrost.ReportFile)
 	charttest.Check(t, page)
-	f, err := facts.Read(dir)
+	f, err := facts.Read(os.DirFS(dir))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,10 @@ import (
 type matcher struct {
 	g     *ir.Graph
 	users map[*ir.Value]int
-	pre   []*ir.Node // nodes that a match needs before the operator that it returns
-	err   error
+	// a node has graphs of its own, which may read values of this one
+	captures bool
+	pre      []*ir.Node // nodes that a match needs before the operator that it returns
+	err      error
 }
 
 // add makes a node that the operator of a match reads.
@@ -36,10 +38,16 @@ func (m *matcher) add(name, op string, attrs ir.Attrs, in ...*ir.Value) *ir.Valu
 // that matches returns the operator that replaces the node. List rules for larger patterns first.
 func rewrite(g *ir.Graph, rules ...func(m *matcher, n *ir.Node) *ir.Node) error {
 	for _, rule := range rules {
-		for changed := true; changed; {
+		m := newMatcher(g)
+		for changed, first := true, true; changed; {
 			var err error
-			if changed, err = rewriteOnce(g, rule); err != nil {
+			if changed, err = m.once(rule); err != nil {
 				return err
+			}
+			if first && changed || m.captures { // what was dead before the first match is gone
+				g.Prune()
+				m = newMatcher(g)
+				first = false
 			}
 		}
 	}
@@ -47,18 +55,30 @@ func rewrite(g *ir.Graph, rules ...func(m *matcher, n *ir.Node) *ir.Node) error 
 	return nil
 }
 
-// rewriteOnce applies the first match.
-func rewriteOnce(g *ir.Graph, rule func(m *matcher, n *ir.Node) *ir.Node) (bool, error) {
-	m := &matcher{g: g, users: map[*ir.Value]int{}}
+// newMatcher counts who reads what.
+func newMatcher(g *ir.Graph) *matcher {
+	m := &matcher{g: g, users: make(map[*ir.Value]int, 2*len(g.Nodes))}
 	for _, n := range g.Nodes {
-		for _, v := range n.Inputs {
-			m.users[v]++
-		}
+		m.read(n, 1)
+		m.captures = m.captures || len(n.Attrs.Graphs()) > 0
 	}
 	for _, v := range g.Outputs {
 		m.users[v]++
 	}
-	for i, n := range g.Nodes {
+	return m
+}
+
+// read counts the inputs of a node that comes, or with -1 of one that goes.
+func (m *matcher) read(n *ir.Node, by int) {
+	for _, v := range n.Inputs {
+		m.users[v] += by
+	}
+}
+
+// once applies the first match.
+func (m *matcher) once(rule func(m *matcher, n *ir.Node) *ir.Node) (bool, error) {
+	m.pre = nil
+	for i, n := range m.g.Nodes {
 		if r := rule(m, n); r != nil {
 			return true, m.replace(i, n, r)
 		}
@@ -66,7 +86,8 @@ func rewriteOnce(g *ir.Graph, rule func(m *matcher, n *ir.Node) *ir.Node) (bool,
 	return false, nil
 }
 
-// replace puts r in n's place. Output 0 of r takes over the identity of n's.
+// replace puts r in n's place, and removes what nothing reads any more. Output 0 of r takes over the
+// identity of n's.
 func (m *matcher) replace(at int, n, r *ir.Node) error {
 	if m.err != nil {
 		return m.err
@@ -82,8 +103,49 @@ func (m *matcher) replace(at int, n, r *ir.Node) error {
 	y.Node, y.Out = r, 0
 	m.g.Nodes[at] = r // after everything that it reads, as n or the nodes it replaces read the same
 	m.g.Nodes = slices.Insert(m.g.Nodes, at, m.pre...)
-	m.g.Prune()
+	for _, p := range append(m.pre, r) {
+		m.read(p, 1)
+	}
+	m.read(n, -1)
+	if !m.captures {
+		m.prune(append(m.pre, n))
+	}
 	return nil
+}
+
+// prune removes those of these nodes, and of the nodes before them, that nothing reads. The last of
+// these is no longer in the graph.
+func (m *matcher) prune(from []*ir.Node) {
+	dead := map[*ir.Node]bool{}
+	var stack []*ir.Node
+	look := func(n *ir.Node) {
+		if n != nil && !dead[n] && !slices.ContainsFunc(n.Outputs, func(v *ir.Value) bool { return v != nil && m.users[v] > 0 }) {
+			dead[n] = true
+			stack = append(stack, n)
+		}
+	}
+	last := len(from) - 1
+	for _, n := range from[:last] {
+		look(n)
+	}
+	for _, v := range from[last].Inputs {
+		if v != nil {
+			look(v.Node)
+		}
+	}
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		m.read(n, -1)
+		for _, v := range n.Inputs {
+			if v != nil {
+				look(v.Node)
+			}
+		}
+	}
+	if len(dead) > 0 {
+		m.g.Nodes = slices.DeleteFunc(m.g.Nodes, func(n *ir.Node) bool { return dead[n] })
+	}
 }
 
 // by returns the node that computes v if it is op and v has no other reader, else nil.

@@ -7,8 +7,7 @@ package facts
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
+	"io/fs"
 
 	"github.com/permafrost-ml/permafrost/internal/run"
 )
@@ -73,8 +72,8 @@ type Mistake struct {
 }
 
 // Read reads the facts of a run folder. It errors with fs.ErrNotExist where there are none.
-func Read(dir string) (*Facts, error) {
-	b, err := os.ReadFile(filepath.Join(dir, run.FactsFile))
+func Read(dir fs.FS) (*Facts, error) {
+	b, err := fs.ReadFile(dir, run.FactsFile)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -34,12 +35,25 @@ type Record struct {
 
 // ReadRecord reads the folder of a federation. It errors where there is none.
 func ReadRecord(dir string) (*Record, error) {
-	d, cfg, err := run.OpenRunDir(dir)
+	if _, _, err := run.OpenRunDir(dir); err != nil {
+		return nil, err
+	}
+	return ReadRecordFS(os.DirFS(dir), dir)
+}
+
+// ReadRecordFS is ReadRecord for a folder that is opened as a file system, and named dir.
+func ReadRecordFS(fsys fs.FS, dir string) (*Record, error) {
+	d := &run.RunDir{Path: dir}
+	options, err := fs.ReadFile(fsys, run.RunFile)
 	if err != nil {
 		return nil, err
 	}
-	b, err := os.ReadFile(d.File(run.FederationFile))
-	if errors.Is(err, os.ErrNotExist) {
+	cfg, err := config.ParseConfig(options)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.File(run.RunFile), err)
+	}
+	b, err := fs.ReadFile(fsys, run.FederationFile)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, option.Errorf("out", "%s holds no federation: it has no %s", dir, run.FederationFile)
 	}
 	if err != nil {
@@ -49,12 +63,12 @@ func ReadRecord(dir string) (*Record, error) {
 	if err := json.Unmarshal(b, &head); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.File(run.FederationFile), err)
 	}
-	f, err := os.Open(d.File(run.EventsFile))
+	f, err := fsys.Open(run.EventsFile)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	r := &Record{Settings: head.Settings, Simulated: head.Simulated, Config: *cfg, Members: map[string]Member{}, Refused: map[string]string{}}
+	r := &Record{Settings: head.Settings, Simulated: head.Simulated, Config: cfg, Members: map[string]Member{}, Refused: map[string]string{}}
 	var last time.Time
 	err = report.ReadEvents(f, func(e report.Record) bool {
 		if r.Began.IsZero() {

@@ -16,7 +16,7 @@ func (s *Set) Idle(thaw, freeze, fresh []string) []string {
 	}
 	var notes []string
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	items := splitList(thaw)
+	items := SplitList(thaw)
 	wide := func(item string) bool { return item == "all" || strings.Contains(item, ":") && s.byName[item] == nil }
 	if q := s.quantised(); q != "" && slices.ContainsFunc(items, wide) {
 		chosen, _ := s.Choose(items)
@@ -43,7 +43,7 @@ func (s *Set) Idle(thaw, freeze, fresh []string) []string {
 	if before && !s.trunk(items, nil) {
 		note("option thaw %s takes away all that it names before the head: only the head trains", named)
 	}
-	for _, item := range splitList(freeze) {
+	for _, item := range SplitList(freeze) {
 		switch {
 		case strings.HasPrefix(item, "!"):
 		case s.same(items, append(slices.Clone(items), "!"+item)):

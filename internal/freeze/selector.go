@@ -111,7 +111,7 @@ func (s *Selection) weights(set *Set) []*Weight {
 // are never selected. They follow their layer.
 func (s *Set) Choose(list []string) (*Selection, error) {
 	out := &Selection{rows: map[*Weight][]bool{}}
-	for _, item := range splitList(list) {
+	for _, item := range SplitList(list) {
 		sel, away := strings.CutPrefix(item, "!")
 		named, err := s.read(sel)
 		if err != nil {
@@ -144,8 +144,8 @@ func (s *Set) Choose(list []string) (*Selection, error) {
 	return out, nil
 }
 
-// splitList splits selectors at commas, except inside brackets, braces and regular expressions.
-func splitList(list []string) []string {
+// SplitList splits selectors at commas, except inside brackets, braces and regular expressions.
+func SplitList(list []string) []string {
 	var out []string
 	for _, l := range list {
 		depth, start := 0, 0

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
@@ -22,6 +23,8 @@ type InspectOptions struct {
 	Examples int           // training examples to predict for, where there are no data
 	Measure  bool          // time the model; without it nothing is predicted
 	Sets     run.Sets      // examples of the caller
+	Guess    *Rates        // predict by these rates, which Measure gave for another plan; nil: do not
+	Outline  bool          // list the nodes
 }
 
 // Inspection describes what a fit would do before it runs.
@@ -45,7 +48,11 @@ type Inspection struct {
 	Blocks   []Block // the blocks that first:N and last:N count
 	FLOPs    int64   // of one example's forward pass
 	Batch    int
+	Epochs   int // of the fit
 	Notes    []string
+
+	Rates   Rates    // that were measured
+	Outline *Outline // with InspectOptions.Outline
 
 	Plan *freeze.Plan
 }
@@ -53,28 +60,60 @@ type Inspection struct {
 // Inspect reads a model, makes the plan and predicts the cost of a fit. It errors under the
 // conditions of Prepare.
 func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
+	p, err := Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return p.Inspect(ctx, o)
+}
+
+// Planner is a model, and the data of a fit if it has any, of which several plans are made. It is not
+// safe for use from many goroutines.
+type Planner struct {
+	p      *probe
+	tr     *data.Dataset // nil without data
+	val    *data.Dataset
+	decode float64 // seconds that it takes to read an example
+}
+
+// Open reads the model and opens the data of a fit. It errors under the conditions of Prepare.
+func Open(ctx context.Context, o InspectOptions) (*Planner, error) {
 	defer kernel.Use(o.Config.Threads)()
 	p, err := openProbe(o.Config.Model, o.Sets.FeedOptions(&o.Config))
 	if err != nil {
 		return nil, err
 	}
-	cfg, decode, val := o.Config, 0.0, 0
-	if cfg.Data != "" {
-		tr, held, seconds, err := openForCount(ctx, cfg, o.Sets, p.base)
-		if err != nil {
+	n := &Planner{p: p}
+	if o.Config.Data != "" {
+		if n.tr, n.val, n.decode, err = openForCount(ctx, o.Config, o.Sets, p.base); err != nil {
 			return nil, err
 		}
-		o.Examples, decode, val = tr.Len(), seconds, held.Len()
-		p.see(tr, held)
-		chosen, err := run.ChooseTask(&cfg, p.base.Feed, tr, held)
+		p.see(n.tr, n.val)
+	} else if err := unusedWithoutData(&o.Config); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// Inspect makes the plan of a fit of this model on these data, and predicts its cost. Options that say
+// how model and data are read must be those of Open.
+func (n *Planner) Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
+	defer kernel.Use(o.Config.Threads)()
+	cfg, one := o.Config, *n.p
+	p, val := &one, 0 // of this plan: what is noted of it is not of the next
+	p.notes = slices.Clip(p.notes)
+	if n.tr != nil {
+		o.Examples, val = n.tr.Len(), n.val.Len()
+		chosen, err := run.ChooseTask(&cfg, p.base.Feed, n.tr, n.val)
 		if err != nil {
 			return nil, err
 		}
 		p.task = chosen.Task
-	} else if err := unusedWithoutData(&cfg); err != nil {
-		return nil, err
-	} else if p.task, err = madeUpTask(&cfg, o.Classes); err != nil {
-		return nil, err
+	} else {
+		var err error
+		if p.task, err = madeUpTask(&cfg, o.Classes); err != nil {
+			return nil, err
+		}
 	}
 	t, err := p.trainable(cfg, cmp.Or(o.Examples, usualExamples))
 	if err != nil {
@@ -84,7 +123,7 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 		t.cfg.Batch = min(t.cfg.Batch, o.Examples)
 	}
 	in := &Inspection{Model: o.Config.Model, Opset: p.base.Model.Opsets[""], Producer: p.base.Model.Producer, Head: t.cfg.Head,
-		Thaw: t.net.Plan.Thaw, Freeze: t.net.Plan.Freeze, Batch: t.cfg.Batch, Notes: p.notes, Layers: []Layer{}, Plan: t.net.Plan}
+		Thaw: t.net.Plan.Thaw, Freeze: t.net.Plan.Freeze, Batch: t.cfg.Batch, Epochs: t.cfg.Epochs, Notes: p.notes, Layers: []Layer{}, Plan: t.net.Plan}
 	in.ParamsTotal, in.ParamsThawed = t.net.Set.Elements(), t.net.Plan.Thawed(t.net.Set).Elements()
 	for _, v := range p.base.Model.Inputs {
 		in.Inputs = append(in.Inputs, fmt.Sprintf("%s %v%s", v.Name, v.DType, symbolic(v.Shape, v.Dims)))
@@ -95,16 +134,25 @@ func Inspect(ctx context.Context, o InspectOptions) (*Inspection, error) {
 	if err := in.layers(t, t.net.Plan); err != nil {
 		return nil, err
 	}
-	if n := p.lengthNote(o.Config.Data != ""); n != "" {
-		in.Notes = append(in.Notes, n)
+	if text := p.lengthNote(o.Config.Data != ""); text != "" {
+		in.Notes = append(in.Notes, text)
 	}
 	if _, in.Frontier, err = t.net.FrontierTypes(p.base.Two()); err != nil {
 		return nil, err
 	}
-	if !o.Measure {
+	if o.Outline {
+		if in.Outline, err = t.outline(in); err != nil {
+			return nil, err
+		}
+	}
+	if !o.Measure && o.Guess == nil {
 		return in, nil
 	}
-	in.Predicted, err = t.predict(ctx, p, o.Examples, val, decode)
+	if !o.Measure {
+		t.guess, t.rates = true, *o.Guess
+	}
+	in.Predicted, err = t.predict(ctx, p, o.Examples, val, n.decode)
+	in.Rates = t.rates
 	return in, err
 }
 

@@ -54,8 +54,14 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	}
 	validated := cmp.Or(val, examples)
 	chunk, evalBatch := p.chunk(max(examples, val)), p.evalBatch(batch, validated)
+	if err := ctx.Err(); err != nil { // compiling takes its time
+		return nil, err
+	}
 	frozen, err := t.timeFrozen(ctx, p, r, o.Work(), chunk)
 	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	liveBytes, err := t.timeLive(ctx, p, r, batch, evalBatch)
@@ -113,7 +119,7 @@ func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, wor
 	}
 	defer t.net.ReleaseFrozen()
 	in := madeUp(program.Graph().Inputs, t.cfg.Seed)
-	took, err := t.clock(func() error { _, err := program.Run(ctx, in...); return err })
+	took, err := t.clock(&t.rates.Frozen, program.Graph().FLOPs(), func() error { _, err := program.Run(ctx, in...); return err })
 	r.Frozen = each * took / float64(n)
 	return func(examples int) int64 { return net.BytesFor(program, float64(examples)/float64(n)) }, err
 }
@@ -138,7 +144,7 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 	}
 	in := madeUp(s.Program.Graph().Inputs, t.cfg.Seed)
 	copy(in[s.FirstLabel():], madeUpLabels(t.sized.Task, n, s.Program.OutputTensor(1).Shape))
-	took, err := t.clock(func() error {
+	took, err := t.clock(&t.rates.Live, s.Program.Graph().FLOPs(), func() error {
 		if _, err := s.Program.Run(ctx, in...); err != nil {
 			return err
 		}
@@ -215,9 +221,28 @@ func (t *trainable) trialExamples(flops int64, most int) int {
 	return max(1, min(most, int(slowFLOPS*seconds/float64(max(flops, 1)))))
 }
 
-// clock returns the shortest time of a few runs in seconds. The first run warms up. The shortest
-// run was disturbed least by other programs.
-func (t *trainable) clock(f func() error) (float64, error) {
+// Rates are operations a second on this machine: of the frozen part, and of a training step with its
+// gradients and its update. 0 stands for a part that has none.
+type Rates struct{ Frozen, Live float64 }
+
+// clock returns the shortest time of a few runs with so many operations in seconds. The first run
+// warms up. The shortest run was disturbed least by other programs. Where a rate is given it tells
+// the time, and nothing runs; else it is what was measured.
+func (t *trainable) clock(rate *float64, flops int64, f func() error) (float64, error) {
+	if t.guess {
+		if *rate == 0 {
+			return float64(flops) / slowFLOPS, nil
+		}
+		return float64(flops) / *rate, nil
+	}
+	best, err := t.shortest(f)
+	if *rate = float64(flops) / best; err != nil || best == 0 {
+		*rate = 0
+	}
+	return best, err
+}
+
+func (t *trainable) shortest(f func() error) (float64, error) {
 	most, least := 6, trialsSeconds
 	if t.hasty {
 		most, least = 3, trialsSeconds*hastyPart/3

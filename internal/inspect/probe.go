@@ -47,6 +47,8 @@ type trainable struct {
 	sized *split.Network // of the typical length
 	cfg   config.Config  // fully resolved
 	hasty bool           // predictions should take little time, and may be further off
+	guess bool           // predictions take their times from rates, and run nothing
+	rates Rates
 }
 
 // trainable gives the model a head for the task and makes the plan. The configuration's defaults

@@ -154,26 +154,67 @@ func (u *Unknown) MarshalJSON() ([]byte, error) { return u.Raw, nil }
 // without a newline, as it is still being written. Any other damage is an error that names the
 // line.
 func ReadEvents(r io.Reader, f func(Record) bool) error {
-	br := bufio.NewReader(r)
+	_, err := ReadSome(r, nil, f)
+	return err
+}
+
+// ReadSome is ReadEvents without the events whose type skip reports, which are not looked at. A nil
+// skip reports none. It returns the bytes of the lines that it took, so that reading can go on there.
+func ReadSome(r io.Reader, skip func(kind string) bool, f func(Record) bool) (read int64, err error) {
+	br := bufio.NewReaderSize(r, 64<<10)
 	for n := 1; ; n++ {
 		line, err := br.ReadBytes('\n')
 		if err == io.EOF {
-			return nil
+			return read, nil
 		}
 		if err != nil {
-			return err
+			return read, err
 		}
-		rec, err := decodeEvent(line)
+		if skip != nil && skip(KindOf(line)) {
+			read += int64(len(line))
+			continue
+		}
+		rec, err := Decode(line)
 		if err != nil {
-			return fmt.Errorf("line %d %s", n, damage(err))
+			return read, fmt.Errorf("line %d %s", n, damage(err))
 		}
+		read += int64(len(line))
 		if !f(rec) {
-			return nil
+			return read, nil
 		}
 	}
 }
 
-func decodeEvent(line []byte) (Record, error) {
+// KindOf is the type of the event in a line as Log writes it, and "" for any other line.
+func KindOf(line []byte) string {
+	_, kind := headOf(line)
+	return kind
+}
+
+// headOf is what a line as Log writes it begins with.
+func headOf(line []byte) (at []byte, kind string) {
+	const before, key = `{"time":"`, `","type":"`
+	rest, ok := bytes.CutPrefix(line, []byte(before))
+	if !ok {
+		return nil, ""
+	}
+	at, rest, ok = bytes.Cut(rest[:min(len(rest), 80)], []byte(key))
+	name, _, closed := bytes.Cut(rest, []byte{'"'})
+	if !ok || !closed {
+		return nil, ""
+	}
+	return at, string(name)
+}
+
+// Decode reads a line of a log.
+func Decode(line []byte) (Record, error) {
+	if text, kind := headOf(line); kind != "" { // without reading the line twice
+		if at, err := time.Parse(time.RFC3339Nano, string(text)); err == nil && !at.IsZero() {
+			if e := newEvent(kind); e != nil {
+				return Record{at, e}, json.Unmarshal(line, e)
+			}
+		}
+	}
 	var head struct {
 		Time time.Time `json:"time"`
 		Type string    `json:"type"`

@@ -107,51 +107,28 @@ func isRun(path string) bool {
 // Read describes the run in a folder, and passes its events to each, if that is not nil. It errors
 // where the folder holds no run, or one that cannot be read.
 func Read(path string, each func(report.Record)) (*Listed, error) {
-	d, cfg, err := OpenRunDir(path)
-	if err != nil {
-		return nil, err
-	}
-	l := &Listed{Out: path, State: Unfinished, Config: *cfg, Planned: cfg.Epochs}
-	f, err := os.Open(d.File(EventsFile))
-	if errors.Is(err, fs.ErrNotExist) { // it has only just begun
-		if st, err := os.Stat(d.File(RunFile)); err == nil {
-			l.Began = st.ModTime()
-		}
-		return l, nil
+	return ReadFS(os.DirFS(path), path, nil, each)
+}
+
+// ReadFS is Read for a folder that is opened as a file system, and named out. It passes over the
+// events whose type skip reports, if that is not nil; the run is described without them.
+func ReadFS(fsys fs.FS, out string, skip func(kind string) bool, each func(report.Record)) (*Listed, error) {
+	b, err := fs.ReadFile(fsys, RunFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noRun(out)
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	var last, sitting time.Time // of the last event, and of the first one since the run began or was resumed
-	err = report.ReadEvents(f, func(r report.Record) bool {
-		if l.Began.IsZero() {
-			l.Began = r.Time
-		}
-		if sitting.IsZero() {
-			sitting = r.Time
-		}
-		last = r.Time
-		if each != nil {
-			each(r)
-		}
-		l.take(r.Event)
-		if _, end := r.Event.(*report.RunEnd); end {
-			sitting = time.Time{}
-		}
-		return true
-	})
+	cfg, err := config.ParseConfig(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", EventsFile, err)
+		return nil, fmt.Errorf("%s: %w", filepath.Join(out, RunFile), err)
 	}
-	if l.Began.IsZero() {
-		return nil, fmt.Errorf("%s holds no event: it is empty or cut off", EventsFile)
+	f := &Follower{Listed: &Listed{Out: out, State: Unfinished, Config: cfg, Planned: cfg.Epochs}, skip: skip, curve: true, configured: true}
+	if err := f.Update(fsys, each); err != nil {
+		return nil, err
 	}
-	if !sitting.IsZero() {
-		l.State = Unfinished
-		l.Seconds += last.Sub(sitting).Seconds()
-	}
-	return l, nil
+	return f.Listed, nil
 }
 
 // take records what an event tells.

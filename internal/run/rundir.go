@@ -112,12 +112,16 @@ func OpenRunDir(path string) (*RunDir, *config.Config, error) {
 	d := &RunDir{path}
 	c, err := config.LoadConfig(d.File(RunFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, option.Errorf("out", "%s holds no run: it has no %s", path, RunFile)
+		return nil, nil, noRun(path)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	return d, &c, nil
+}
+
+func noRun(path string) error {
+	return option.Errorf("out", "%s holds no run: it has no %s", path, RunFile)
 }
 
 // Federation reports whether the directory holds a federation.

@@ -112,6 +112,11 @@ func ReadLog(path string) (h *Header, entries []Entry, end int64, err error) {
 	if err != nil {
 		return nil, nil, 0, err
 	}
+	return readLog(path, b)
+}
+
+// readLog reads the bytes of a log, which errors call path.
+func readLog(path string, b []byte) (h *Header, entries []Entry, end int64, err error) {
 	for n := 1; ; n++ {
 		text, rest, whole := bytes.Cut(b[end:], []byte("\n"))
 		if !whole {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -25,9 +26,17 @@ type Record struct {
 
 // ReadRecord reads the log in the folder of a search. It errors where there is none, and where it
 // is damaged.
-func ReadRecord(dir string) (*Record, error) {
+func ReadRecord(dir string) (*Record, error) { return ReadRecordFS(os.DirFS(dir), dir) }
+
+// ReadRecordFS is ReadRecord for a folder that is opened as a file system, and named dir.
+func ReadRecordFS(fsys fs.FS, dir string) (*Record, error) {
 	path := filepath.Join(dir, LogFile)
-	h, entries, _, err := ReadLog(path)
+	b, err := fs.ReadFile(fsys, LogFile)
+	var h *Header
+	var entries []Entry
+	if err == nil {
+		h, entries, _, err = readLog(path, b)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s holds no search: it has no %s", dir, LogFile)
 	}

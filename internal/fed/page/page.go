@@ -20,14 +20,20 @@ const File = "federation.html"
 var (
 	//go:embed page.html
 	pageHTML string
+	// Parts has the template federation, of what the page shows: a View. It uses those of chart.Layout.
+	//
+	//go:embed federation.html
+	Parts string
+	// CSS is the style of the page, beside that of package chart.
+	//
 	//go:embed page.css
-	pageCSS string
+	CSS string
 
-	layout = chart.Layout(pageHTML)
+	layout = chart.Layout(Parts + pageHTML)
 )
 
-// view is what page.html shows.
-type view struct {
+// View is what the page of a federation shows.
+type View struct {
 	chart.Page
 	Title    string
 	Of       string
@@ -50,16 +56,26 @@ type card struct{ Number, Text string }
 
 // Write writes the page of a federation. dir is its folder, which the commands of the page name.
 func Write(w io.Writer, r *fed.Record, dir string) error {
+	v, err := ViewOf(r, dir)
+	if err != nil {
+		return err
+	}
+	v.Page = chart.NewPage(CSS)
+	return layout.Execute(w, v)
+}
+
+// ViewOf is what the page of a federation shows, without what every page has. dir is as in Write.
+func ViewOf(r *fed.Record, dir string) (*View, error) {
 	title := filepath.Base(dir)
 	if whole, err := filepath.Abs(dir); err == nil { // "." has a name
 		title = filepath.Base(whole)
 	}
 	options, err := r.Config.YAML()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	all := gather(r)
-	v := view{Page: chart.NewPage(pageCSS), Title: title, Of: filepath.Base(r.Config.Model), Summary: summary(r), Cards: cards(r), Sections: sections(r, all), Seen: r.Settings.Seen(),
+	v := &View{Title: title, Of: filepath.Base(r.Config.Model), Summary: summary(r), Cards: cards(r), Sections: sections(r, all), Seen: r.Settings.Seen(),
 		Facts: facts(r), Notes: r.Warnings, Options: string(options)}
 	if r.Config.Data != "" {
 		v.Of += " on " + filepath.Base(r.Config.Data)
@@ -81,7 +97,7 @@ func Write(w io.Writer, r *fed.Record, dir string) error {
 	if r.State() == run.Done {
 		v.Commands = []string{"permafrost predict --model " + chart.Quoted(filepath.Join(dir, run.ModelFile)) + " FILE", "permafrost verify BASE " + chart.Quoted(filepath.Join(dir, run.ModelFile))}
 	}
-	return layout.Execute(w, v)
+	return v, nil
 }
 
 func summary(r *fed.Record) string {

@@ -15,10 +15,18 @@ import (
 var (
 	//go:embed page.html
 	pageHTML string
+	//go:embed run.html
+	runHTML string
+	// CSS is the style of the page, beside that of package chart.
+	//
 	//go:embed page.css
-	pageCSS string
+	CSS string
 
-	layout = chart.Layout(pageHTML)
+	layout = chart.Layout(Parts + pageHTML)
+
+	// Parts are templates of what the pages show: of a View run-outcome and run-details, of a
+	// SeveralView runs. They use those of chart.Layout.
+	Parts = runHTML + runsHTML
 )
 
 // Options say what a page shows.
@@ -27,8 +35,8 @@ type Options struct {
 	At       string // folder in which the page will lie; "" for the current one
 }
 
-// view is what page.html shows.
-type view struct {
+// View is what the page of a run shows.
+type View struct {
 	chart.Page
 	Title     string
 	Of        string
@@ -63,12 +71,22 @@ type card struct{ Number, Text string }
 
 // Write writes the report of a run.
 func Write(w io.Writer, r *Run, o Options) error {
-	options, err := r.Config.YAML()
+	v, err := ViewOf(r, o)
 	if err != nil {
 		return err
 	}
-	v := view{Page: chart.NewPage(pageCSS), Title: titleOf(r.Out), Of: filepath.Base(r.Config.Model) + " on " + filepath.Base(r.Config.Data), Summary: r.summary(), Error: r.Error,
-		Cards: r.cards(), Diagnosis: r.Diagnosis, Network: r.networkSection(), Layers: layersOf(r.Facts), Curves: r.curves(), Schedule: r.schedule(), Changes: r.changes(), Savings: r.savings(),
+	v.Page, v.Curves = chart.NewPage(CSS), r.curves()
+	return layout.Execute(w, v)
+}
+
+// ViewOf is what the page of a run shows, without its curves and without what every page has.
+func ViewOf(r *Run, o Options) (*View, error) {
+	options, err := r.Config.YAML()
+	if err != nil {
+		return nil, err
+	}
+	v := &View{Title: titleOf(r.Out), Of: filepath.Base(r.Config.Model) + " on " + filepath.Base(r.Config.Data), Summary: r.summary(), Error: r.Error,
+		Cards: r.cards(), Diagnosis: r.Diagnosis, Network: r.networkSection(), Layers: layersOf(r.Facts), Schedule: r.schedule(), Changes: r.changes(), Savings: r.savings(),
 		Confusion: r.confusion(), Mixups: r.mixups(), Race: r.race(), Commands: r.commands(), Facts: r.facts(), Notes: r.Warnings, Options: string(options)}
 	v.Mistakes, v.MistakesText = r.mistakes(o.Examples)
 	if r.Facts != nil {
@@ -80,7 +98,7 @@ func Write(w io.Writer, r *Run, o Options) error {
 	if r.Diagnosis != nil {
 		v.Verdict = r.Diagnosis.Verdict
 	}
-	return layout.Execute(w, v)
+	return v, nil
 }
 
 // titleOf is the name of a folder. "." has one.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/permafrost-ml/permafrost/internal/facts"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -36,10 +35,16 @@ type Run struct {
 }
 
 // Read reads a run folder. It errors where the folder holds no run, or one that cannot be read.
-func Read(dir string) (*Run, error) {
+func Read(dir string) (*Run, error) { return read(os.DirFS(dir), dir, nil) }
+
+// ReadFS is Read for a folder that is opened as a file system, and named out. It does not look at
+// the events of steps, which the page does not show.
+func ReadFS(dir fs.FS, out string) (*Run, error) { return read(dir, out, run.Frequent) }
+
+func read(dir fs.FS, out string, skip func(kind string) bool) (*Run, error) {
 	r := &Run{}
 	var err error
-	if r.Listed, err = run.Read(dir, func(rec report.Record) { r.take(rec.Event) }); err != nil {
+	if r.Listed, err = run.ReadFS(dir, out, skip, func(rec report.Record) { r.take(rec.Event) }); err != nil {
 		return nil, err
 	}
 	for _, e := range r.Curve {
@@ -60,15 +65,15 @@ func Read(dir string) (*Run, error) {
 	if plan != nil {
 		r.Base = plan.Model
 	}
-	if st, err := os.Stat(filepath.Join(dir, run.DeltaFile)); err == nil {
+	if st, err := fs.Stat(dir, run.DeltaFile); err == nil {
 		r.Delta = st.Size()
 	}
 	return r, nil
 }
 
 // readJSON reads a file of a run folder, if it is there.
-func readJSON(dir, name string, to any) error {
-	b, err := os.ReadFile(filepath.Join(dir, name))
+func readJSON(dir fs.FS, name string, to any) error {
+	b, err := fs.ReadFile(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

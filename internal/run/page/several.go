@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"net/url"
 	"os"
@@ -29,12 +30,15 @@ type Compared struct {
 }
 
 // ReadCompared reads the folder of a comparison. It errors with fs.ErrNotExist where it is none.
-func ReadCompared(dir string) (*Compared, error) {
-	b, err := os.ReadFile(filepath.Join(dir, compare.File))
+func ReadCompared(dir string) (*Compared, error) { return ReadComparedFS(os.DirFS(dir), dir) }
+
+// ReadComparedFS is ReadCompared for a folder that is opened as a file system, and named out.
+func ReadComparedFS(dir fs.FS, out string) (*Compared, error) {
+	b, err := fs.ReadFile(dir, compare.File)
 	if err != nil {
 		return nil, err
 	}
-	c := &Compared{Dir: dir, Comparison: &compare.Comparison{}}
+	c := &Compared{Dir: out, Comparison: &compare.Comparison{}}
 	if err := json.Unmarshal(b, c.Comparison); err != nil {
 		return nil, fmt.Errorf("%s: %w", compare.File, err)
 	}
@@ -44,12 +48,14 @@ func ReadCompared(dir string) (*Compared, error) {
 var (
 	//go:embed several.html
 	severalHTML string
+	//go:embed runs.html
+	runsHTML string
 
-	severalLayout = chart.Layout(severalHTML)
+	severalLayout = chart.Layout(Parts + severalHTML)
 )
 
-// severalView is what several.html shows.
-type severalView struct {
+// SeveralView is what the page of several runs shows.
+type SeveralView struct {
 	chart.Page
 	Title   string
 	Summary string
@@ -77,7 +83,21 @@ const (
 
 // WriteSeveral writes the page of several runs and comparisons.
 func WriteSeveral(w io.Writer, runs []*Run, compared []*Compared, links []Link, o Options) error {
-	v := severalView{Page: chart.NewPage(pageCSS), Title: "Runs side by side"}
+	v := SeveralOf(runs, compared, links, o)
+	v.Page = chart.NewPage(CSS)
+	for i, name := range namesOf(runs) {
+		file := filepath.Join(runs[i].Out, run.ReportFile)
+		if _, err := os.Stat(file); err == nil {
+			v.Pages = append(v.Pages, Link{Name: name, Path: o.href(file)})
+		}
+	}
+	return severalLayout.Execute(w, v)
+}
+
+// SeveralOf is what the page of several runs and comparisons shows, without what every page has and
+// without links to the reports of the runs.
+func SeveralOf(runs []*Run, compared []*Compared, links []Link, o Options) *SeveralView {
+	v := &SeveralView{Title: "Runs side by side"}
 	var parts []string
 	if len(runs) > 0 {
 		parts = append(parts, count(len(runs), "run"))
@@ -105,16 +125,10 @@ func WriteSeveral(w io.Writer, runs []*Run, compared []*Compared, links []Link, 
 		}
 		v.Names, v.Options = names[:min(len(names), optionsMost)], differ(runs[:min(len(runs), optionsMost)])
 	}
-	for i, r := range runs {
-		file := filepath.Join(r.Out, run.ReportFile)
-		if _, err := os.Stat(file); err == nil {
-			v.Pages = append(v.Pages, Link{Name: names[i], Path: o.href(file)})
-		}
-	}
 	for i, c := range compared {
 		v.Plans = append(v.Plans, plansOf(c, i))
 	}
-	return severalLayout.Execute(w, v)
+	return v
 }
 
 // href is the address of a file from the folder of the page; empty for none.

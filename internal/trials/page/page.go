@@ -18,14 +18,20 @@ const File = "search.html"
 var (
 	//go:embed page.html
 	pageHTML string
+	// Parts has the template search, of what the page shows: a View. It uses those of chart.Layout.
+	//
+	//go:embed search.html
+	Parts string
+	// CSS is the style of the page, beside that of package chart.
+	//
 	//go:embed page.css
-	pageCSS string
+	CSS string
 
-	layout = chart.Layout(pageHTML)
+	layout = chart.Layout(Parts + pageHTML)
 )
 
-// view is what page.html shows.
-type view struct {
+// View is what the page of a search shows.
+type View struct {
 	chart.Page
 	Title    string
 	Model    string
@@ -52,23 +58,33 @@ type best struct {
 
 // Write writes the page of a search. dir is its folder, which the commands of the page name.
 func Write(w io.Writer, r *trials.Record, dir string) error {
+	v, err := ViewOf(r, dir)
+	if err != nil {
+		return err
+	}
+	v.Page = chart.NewPage(CSS)
+	return layout.Execute(w, v)
+}
+
+// ViewOf is what the page of a search shows, without what every page has. dir is as in Write.
+func ViewOf(r *trials.Record, dir string) (*View, error) {
 	all := gather(r)
 	shared, err := r.Config()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	title := filepath.Base(dir)
 	if whole, err := filepath.Abs(dir); err == nil { // "." has a name
 		title = filepath.Base(whole)
 	}
-	v := view{Page: chart.NewPage(pageCSS), Title: title, Model: filepath.Base(shared.Model), Data: filepath.Base(shared.Data),
+	v := &View{Title: title, Model: filepath.Base(shared.Model), Data: filepath.Base(shared.Data),
 		Summary: summary(r, all), Sections: sections(r, all), Table: tableOf(r, all), Space: r.Header.Space, Options: r.Header.Options, Notes: r.Header.Notes, Facts: facts(r)}
 	for _, t := range all {
 		if t.best {
 			v.Best = bestOf(r, t, dir)
 		}
 	}
-	return layout.Execute(w, v)
+	return v, nil
 }
 
 func summary(r *trials.Record, all []*trial) string {
