@@ -112,7 +112,8 @@ func (m *matcher) attention(v *ir.Value) *ir.Node {
 }
 
 func forwardOnly(m *matcher, n *ir.Node) bool {
-	return m.users[n.Outputs[1]] == 0 && n.In(0).Type.DType == tensor.Float32
+	sums := n.Outputs[1]
+	return (sums == nil || m.users[sums] == 0) && n.In(0).Type.DType == tensor.Float32
 }
 
 // rearranged is what a Reshape or Transpose makes of v, if nothing else reads it.
