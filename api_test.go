@@ -227,7 +227,7 @@ func TestNoFlagNames(t *testing.T) {
 		}
 		if d.IsDir() {
 			switch filepath.ToSlash(path) {
-			case "bench", "cmd", "examples", "internal/demo", "internal/trials/page", "internal/fed/page", "internal/run/page", "internal/publish", ".git":
+			case "bench", "cmd", "examples", "internal/demo", "internal/trials/page", "internal/fed/page", "internal/run/page", "internal/dash", "internal/publish", ".git":
 				return filepath.SkipDir
 			}
 			return nil

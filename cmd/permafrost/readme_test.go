@@ -113,12 +113,14 @@ var (
 	durations = regexp.MustCompile(`[0-9.]+ (ms|s|min|h)\b`)
 	sizes     = regexp.MustCompile(`[0-9.]+ ([KMGT]i)?B\b`)
 	kept      = regexp.MustCompile(`kept (on disk|in memory)`) // as time and space are
+	others    = regexp.MustCompile(`(\t\S+ [0-9.]+%), .*%`)    // answers after the first
 	figures   = regexp.MustCompile(`[0-9][0-9.,]*`)
 )
 
 // shape is a line of output without its numbers and the width of its columns.
 func shape(line string) string {
 	line = strings.TrimSuffix(strings.TrimRight(line, "\n"), "  best") // whether the last epoch is
+	line = others.ReplaceAllString(line, "$1")
 	line = kept.ReplaceAllString(line, "kept")
 	line = durations.ReplaceAllString(line, "TIME")
 	line = sizes.ReplaceAllString(line, "SIZE")
