@@ -204,16 +204,16 @@ func (e *entry) stale() bool { return e.item == nil || e.item.Touched.IsZero() }
 
 // readAll reads what has changed, the latest first.
 func (x *index) readAll(ctx context.Context) {
-	var todo []*entry
+	var stale []*entry
 	x.mu.Lock()
 	for _, e := range x.entries {
 		if e.stale() {
-			todo = append(todo, e)
+			stale = append(stale, e)
 		}
 	}
 	x.mu.Unlock()
-	slices.SortFunc(todo, func(a, b *entry) int { return b.touched.Compare(a.touched) })
-	for _, e := range todo {
+	slices.SortFunc(stale, func(a, b *entry) int { return b.touched.Compare(a.touched) })
+	for _, e := range stale {
 		if ctx.Err() != nil {
 			return
 		}

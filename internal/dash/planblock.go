@@ -94,7 +94,7 @@ func draw(o *inspect.Outline, part int, layers []layerRow) *picture {
 			}
 			at[from] = len(sizes)
 			text := cut(o.Parts[o.Nodes[from].Part].Name, 22)
-			boxes = append(boxes, box{Class: "stub", Text: text, Tip: "from " + o.Nodes[from].Name})
+			boxes = append(boxes, box{Class: "outside", Text: text, Tip: "from " + o.Nodes[from].Name})
 			sizes = append(sizes, layered.Size{Width: 16 + 6.6*float64(len([]rune(text))), Height: 20})
 		}
 	}

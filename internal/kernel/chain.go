@@ -85,6 +85,11 @@ func CanChain(shapes ...Conv2D) bool {
 	return len(shapes) > 0
 }
 
+// PackLink packs the weights of a link: for a plain sum, which goes row by row, never for Winograd's.
+func PackLink(v Conv2D, w []float32) *PackedConv {
+	return (&PackedConv{shape: v.norm()}).first(w)
+}
+
 // ChainPays reports whether a chain is faster than its separate links. This is so if the results
 // between them do not fit the cache, the chain's rows and weights do, and the first link is not
 // suitable for Winograd's algorithm.
@@ -169,6 +174,9 @@ func newChainStage(links []ChainLink, shapes []Conv2D, n int, x []float32, heigh
 	var s *chainStage
 	rows := bandRows(shapes, height)
 	for i, l := range links {
+		if l.W.wino {
+			panic("kernel: the weights of a chain's link are not from PackLink")
+		}
 		v := shapes[i]
 		v.N = 1
 		s = &chainStage{v: v, win: v.forward(), w: l.W, before: s}

@@ -60,7 +60,7 @@ func TestConvChain(t *testing.T) {
 			var links []ChainLink
 			want := x
 			for k, v := range shapes {
-				l := ChainLink{v, PackConv(v, random(uint64(2+k), v.WLen())), &Epilogue{Bias: random(7, v.K), Act: ActClip, Lo: -0.5, Hi: 6}}
+				l := ChainLink{v, PackLink(v, random(uint64(2+k), v.WLen())), &Epilogue{Bias: random(7, v.K), Act: ActClip, Lo: -0.5, Hi: 6}}
 				switch {
 				case (i+k)%3 == 1:
 					l.Ep.Act = ActSilu

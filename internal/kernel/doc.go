@@ -29,6 +29,7 @@
 // weights in ONNX order, pictures plain NHWC, padding is the kernel's business
 //
 //	PackConv(v, w) *PackedConv                  for ConvForward
+//	PackLink(v, w) *PackedConv                  for a link of ConvChain
 //	PackConvGrad(v, w) *PackedConv              for ConvGradInput
 //	(*PackedConv).Pack(w)                       new values
 //	ConvForward(v, x, *PackedConv, y, *Epilogue)

@@ -152,7 +152,7 @@ func bindChain(n *ir.Node) (ir.Bound, error) {
 	for i, l := range nodes {
 		links[i].Conv = shapes[i]
 		if w := l.In(1); w.IsConst() {
-			links[i].W = kernel.PackConv(shapes[i], w.Data.F32())
+			links[i].W = kernel.PackLink(shapes[i], w.Data.F32())
 			fixed = append(fixed, 2+2*i)
 		}
 	}
@@ -160,7 +160,7 @@ func bindChain(n *ir.Node) (ir.Bound, error) {
 		now := make([]kernel.ChainLink, len(links))
 		for i, l := range links {
 			if l.W == nil {
-				l.W = kernel.PackConv(l.Conv, in[2+2*i].F32())
+				l.W = kernel.PackLink(l.Conv, in[2+2*i].F32())
 			}
 			var residual []float32
 			if i == len(links)-1 {

@@ -208,7 +208,7 @@ func chooseAlike(g *ir.Graph, batch int) {
 	}
 	images := ChunkOf(elements)
 	for _, n := range g.Nodes {
-		if n.Op == "Conv" {
+		if n.Op == "Conv" || n.Op == "ConvGradInput" { // what a ConvTranspose becomes
 			n.Attrs = n.Attrs.With("chosen_for", images)
 		}
 	}
