@@ -117,12 +117,11 @@ func BenchmarkConv(b *testing.B) {
 		v := c.v
 		x, w, y := random(1, v.XLen()), random(2, v.WLen()), random(3, v.YLen())
 		dx, dw := Alloc(v.XLen()), Alloc(v.WLen())
-		p, g, f := PackConv(v, w), PackConvGrad(v, w), PackConv(v, w)
+		p, g := PackConv(v, w), PackConvGrad(v, w)
 		e := &Epilogue{Bias: random(4, v.K), Act: ActRelu}
 		b.Run(c.name, func(b *testing.B) {
 			eachThreads(b, func(b *testing.B) {
 				b.Run("forward", func(b *testing.B) { rate(b, v.FLOPs(), func() { ConvForward(v, x, p, y, e) }) })
-				b.Run("frozen", func(b *testing.B) { rate(b, v.FLOPs(), func() { ConvForward(v, x, f, y, e) }) })
 				b.Run("input", func(b *testing.B) { rate(b, v.FLOPs(), func() { ConvGradInput(v, y, g, dx, nil) }) })
 				b.Run("weight", func(b *testing.B) { rate(b, v.FLOPs(), func() { ConvGradWeight(v, x, y, false, dw) }) })
 				b.Run("pack", func(b *testing.B) { rate(b, int64(v.WLen()), func() { p.Pack(w) }) })
