@@ -15,6 +15,12 @@ func ConvGradWeight(v Conv2D, x, dy []float32, acc bool, dw []float32) {
 	case v.depthwise():
 		win := v.forward()
 		win.gradDepthwise(x, dy, acc, dw)
+	case v.winograd() && v.C+v.K > 32:
+		win := v.forward()
+		buf := getScratch(v.WLen())
+		defer putScratch(buf)
+		winogradGradWeight(v, x, dy, *buf)
+		win.storeGrad(dw, *buf, 1, acc)
 	default:
 		win := v.forward()
 		win.gradWeight(x, dy, acc, dw)

@@ -17,6 +17,7 @@ type level struct {
 	transpose     transposeKernel
 	sliding       map[[2]int]slidingKernels // by columns and stride
 	winoInput     func(t *winoInput)
+	winoOutGrad   func(t *winoInput)
 	winoOutput    func(t *winoOutput)
 	edges         bool // the depthwise kernels read the masks of dwTap
 
@@ -27,7 +28,7 @@ type level struct {
 var genericLevel = level{
 	name: "generic", mr: goRows, nr: goCols, tile: tileGo,
 	depthwise: depthwiseGo, depthwiseGrad: depthwiseGradGo, transpose: transposeGo, edges: true,
-	winoInput: winoInputGo, winoOutput: winoOutputGo,
+	winoInput: winoInputGo, winoOutGrad: winoOutGradGo, winoOutput: winoOutputGo,
 	peak: peakGo, peakFLOPs: 2 * 8,
 }
 

@@ -16,6 +16,6 @@ var neonLevel = level{
 	name: "neon", mr: 6, nr: 16, tile: tileNEON,
 	depthwise: depthwiseNEON, depthwiseGrad: depthwiseGradNEON, transpose: transposeVector4, edges: true,
 	sliding:   slidingNEON,
-	winoInput: winoInputVector4, winoOutput: winoOutputVector4,
+	winoInput: winoInputVector4, winoOutGrad: winoOutGradVector4, winoOutput: winoOutputVector4,
 	peak: peakNEON, peakFLOPs: 2 * 24 * 4,
 }

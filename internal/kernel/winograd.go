@@ -10,11 +10,16 @@ import "math"
 //
 // with an elementwise product, 36 multiplications instead of 144. Summed over
 // channels, the product is 36 matrix products of patches with filters. G g G'
-// depends on the weights alone: frozen weights are transformed once.
+// depends on the weights alone: frozen weights are transformed once. The gradient of
+// the weights is, from the gradients e of a block of outputs,
+//
+//	G' [ (A e A') * (B' d B) ] G
 
-// winoInput transforms a 6 by 6 patch of n channels, n a multiple of 16.
+// winoInput transforms a patch of n channels, n a multiple of 16, to 36 components: 6 by 6 inputs,
+// or 4 by 4 gradients of outputs.
 //
 //	v[(i*6+j)*comp+c] = (B' d B)[i][j] with d[i][j] = x[i*row+j*pixel+c]
+//	v[(i*6+j)*comp+c] = (A d A')[i][j] for gradients
 type winoInput struct {
 	x          []float32
 	row, pixel int
@@ -64,22 +69,33 @@ func winoAT(m *[6]float32) [4]float32 {
 	return [4]float32{m[0] + s + t, d + e, 0.5*s + 2*t, 0.5*d + 2*e + m[5]}
 }
 
-func winoInputGo(t *winoInput) {
+// winoMatA is the matrix A.
+func winoMatA(d *[6]float32) [6]float32 {
+	s, t := d[0]+0.5*d[2], winoA*(d[1]+0.5*d[3])
+	u, v := d[0]+2*d[2], winoB*(d[1]+2*d[3])
+	return [6]float32{d[0], s + t, s - t, u + v, u - v, d[3]}
+}
+
+func winoInputGo(t *winoInput)   { t.transform(6, winoBT) }
+func winoOutGradGo(t *winoInput) { t.transform(4, winoMatA) }
+
+// transform multiplies a patch of size by size, at most 6 by 6, by a matrix from both sides.
+func (t *winoInput) transform(size int, matrix func(*[6]float32) [6]float32) {
 	for c := range t.n {
 		var d [6][6]float32 // columns
-		for j := range 6 {
+		for j := range size {
 			var col [6]float32
-			for i := range 6 {
+			for i := range size {
 				col[i] = t.x[i*t.row+j*t.pixel+c]
 			}
-			d[j] = winoBT(&col)
+			d[j] = matrix(&col)
 		}
 		for i := range 6 {
 			var row [6]float32
-			for j := range 6 {
+			for j := range size {
 				row[j] = d[j][i]
 			}
-			for j, v := range winoBT(&row) {
+			for j, v := range matrix(&row) {
 				t.v[(i*6+j)*t.comp+c] = v
 			}
 		}

@@ -52,12 +52,14 @@ func (p *PackedConv) packWinograd(w []float32) {
 //
 //	u[(a*6+b)*step+i] = (G g G')[a][b] with g[r][s] = g[(r*3+s)*step+i]
 func winoWeights(u, g []float32, step, n int) {
-	var rows [18][winoSpan]float32 // G g
+	buf := getScratch(18 * winoSpan)
+	defer putScratch(buf)
+	row := func(a, s int) []float32 { return (*buf)[(a*3+s)*winoSpan:][:n] } // of G g
 	for s := range 3 {
-		winoG(func(a int) []float32 { return rows[a*3+s][:n] }, func(r int) []float32 { return g[(r*3+s)*step:][:n] })
+		winoG(func(a int) []float32 { return row(a, s) }, func(r int) []float32 { return g[(r*3+s)*step:][:n] })
 	}
 	for a := range 6 {
-		winoG(func(b int) []float32 { return u[(a*6+b)*step:][:n] }, func(s int) []float32 { return rows[a*3+s][:n] })
+		winoG(func(b int) []float32 { return u[(a*6+b)*step:][:n] }, func(s int) []float32 { return row(a, s) })
 	}
 }
 

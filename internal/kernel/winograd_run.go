@@ -82,25 +82,30 @@ func (r *winoRun) input(i int, buf []float32) {
 	t := winoInput{comp: r.comp(), n: v.C}
 	for p := p0; p < p1; p++ {
 		n, y, x := r.patch(p)
-		y, x = y-v.PadT, x-v.PadL
 		t.v = buf[(p-p0)*r.row():]
-		if y >= 0 && x >= 0 && y+6 <= v.H && x+6 <= v.W {
-			t.x, t.row, t.pixel = r.x[((n*v.H+y)*v.W+x)*v.C:], v.W*v.C, v.C
-		} else {
-			t.x, t.row, t.pixel = (*edge)[:36*v.C], 6*v.C, v.C
-			j0, j1 := max(0, -x), min(6, v.W-x)
-			for i := range 6 {
-				row := t.x[i*6*v.C : (i+1)*6*v.C]
-				if y+i < 0 || y+i >= v.H || j0 >= j1 {
-					clear(row)
-					continue
-				}
-				clear(row[:j0*v.C])
-				copy(row[j0*v.C:j1*v.C], r.x[((n*v.H+y+i)*v.W+x+j0)*v.C:])
-				clear(row[j1*v.C:])
-			}
-		}
+		t.patch(r.x[n*v.H*v.W*v.C:], v.H, v.W, y-v.PadT, x-v.PadL, 6, *edge)
 		cpu.winoInput(&t)
+	}
+}
+
+// patch takes size by size pixels from row i and column j of a map of h by w on: from the map itself
+// or, where some lie outside and count as 0, from a copy in edge.
+func (t *winoInput) patch(image []float32, h, w, i, j, size int, edge []float32) {
+	if i >= 0 && j >= 0 && i+size <= h && j+size <= w {
+		t.x, t.row, t.pixel = image[(i*w+j)*t.n:], w*t.n, t.n
+		return
+	}
+	t.x, t.row, t.pixel = edge[:size*size*t.n], size*t.n, t.n
+	j0, j1 := max(0, -j), min(size, w-j)
+	for k := range size {
+		row := t.x[k*t.row : (k+1)*t.row]
+		if i+k < 0 || i+k >= h || j0 >= j1 {
+			clear(row)
+			continue
+		}
+		clear(row[:j0*t.n])
+		copy(row[j0*t.n:j1*t.n], image[((i+k)*w+j+j0)*t.n:])
+		clear(row[j1*t.n:])
 	}
 }
 

@@ -4,20 +4,30 @@
 
 package kernel
 
-// winoInputAVX2 transforms a patch; see type winoInput.
+// winoInputAVX2 transforms a patch of inputs; see type winoInput.
 //
 //go:noescape
 func winoInputAVX2(t *byte)
+
+// winoOutGradAVX2 transforms a patch of gradients; see type winoInput.
+//
+//go:noescape
+func winoOutGradAVX2(t *byte)
 
 // winoOutputAVX2 transforms sums to outputs; see type winoOutput.
 //
 //go:noescape
 func winoOutputAVX2(t *byte)
 
-// winoInputAVX512 transforms a patch; see type winoInput.
+// winoInputAVX512 transforms a patch of inputs; see type winoInput.
 //
 //go:noescape
 func winoInputAVX512(t *byte)
+
+// winoOutGradAVX512 transforms a patch of gradients; see type winoInput.
+//
+//go:noescape
+func winoOutGradAVX512(t *byte)
 
 // winoOutputAVX512 transforms sums to outputs; see type winoOutput.
 //

@@ -4,10 +4,15 @@
 
 package kernel
 
-// winoInputNEON transforms a patch; see type winoInput.
+// winoInputNEON transforms a patch of inputs; see type winoInput.
 //
 //go:noescape
 func winoInputNEON(t *byte)
+
+// winoOutGradNEON transforms a patch of gradients; see type winoInput.
+//
+//go:noescape
+func winoOutGradNEON(t *byte)
 
 // winoOutputNEON transforms sums to outputs; see type winoOutput.
 //

@@ -47,6 +47,34 @@ func TestConvWinograd(t *testing.T) {
 	}
 }
 
+func TestConvWinogradGradWeight(t *testing.T) {
+	for _, s := range []struct{ n, h, w, c, k, pad int }{
+		{14, 7, 7, 16, 48, 1}, {2, 18, 21, 32, 16, 1}, {4, 13, 11, 16, 16, 2}, {5, 16, 13, 16, 32, 0},
+		{40, 24, 20, 16, 16, 1}, // in two stretches
+		{14, 8, 8, 240, 256, 1}, // a few panels at a time
+	} {
+		v := Conv2D{N: s.n, H: s.h, W: s.w, C: s.c, K: s.k, R: 3, S: 3, PadT: s.pad, PadL: s.pad, PadB: s.pad, PadR: s.pad}
+		if !v.norm().winograd() {
+			t.Fatalf("%+v does not use the algorithm", v)
+		}
+		x, dy := random(1, v.XLen()), random(2, v.YLen())
+		sum := make([]float64, v.WLen())
+		eachTap(v, func(ix, iw, iy int) { sum[iw] += float64(x[ix]) * float64(dy[iy]) })
+		eachLevel(t, func(t *testing.T) {
+			limit := float64(v.N * v.OutH() * v.OutW())
+			dw := random(3, v.WLen())
+			ConvGradWeight(v, x, dy, false, dw)
+			near(t, fmt.Sprintf("%+v", v), dw, sum, limit)
+			twice := make([]float64, len(sum))
+			for i := range sum {
+				twice[i] = 2 * sum[i]
+			}
+			ConvGradWeight(v, x, dy, true, dw)
+			near(t, fmt.Sprintf("%+v, added", v), dw, twice, 2*limit)
+		})
+	}
+}
+
 func TestWinogradKernels(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		for _, n := range []int{16, 48} {
@@ -60,6 +88,15 @@ func TestWinogradKernels(t *testing.T) {
 			cpu.winoInput(&in)
 			v.intact(t, "input transform")
 			near(t, "input transform", v.body, widen(want), 60)
+
+			grad := in
+			grad.x, grad.row = x.body[:3*(4*n+1)+4*n], 4*n+1
+			ref = grad
+			ref.v = want
+			winoOutGradGo(&ref)
+			cpu.winoOutGrad(&grad)
+			v.intact(t, "transform of gradients")
+			near(t, "transform of gradients", v.body, widen(want), 60)
 
 			for variant := range 4 {
 				for _, size := range [][2]int{{4, 4}, {3, 1}, {1, 3}} {

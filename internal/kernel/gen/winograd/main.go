@@ -37,6 +37,7 @@ func main() {
 	ConstraintExpr("!noasm")
 	for _, s := range []isa{avx2, avx512} {
 		s.input()
+		s.outGrad()
 		s.output()
 	}
 	Generate()
@@ -95,46 +96,64 @@ func constant(f float64, r VecPhysical) {
 
 // input emits the transform of a 6 by 6 patch.
 func (s isa) input() {
-	TEXT("winoInput"+s.name, 0, "func(t *byte)")
+	s.patch("winoInput", "a patch of inputs", 6, func() {
+		for i, f := range []float64{0.5, 2, 2.5, 1 / math.Sqrt2, math.Sqrt2} {
+			constant(f, s.v[11+i])
+		}
+	}, s.bt)
+}
+
+// outGrad emits the transform of a 4 by 4 patch.
+func (s isa) outGrad() {
+	s.patch("winoOutGrad", "a patch of gradients", 4, func() {
+		for i, f := range []float64{0.5, 2, 1 / math.Sqrt2, math.Sqrt2} {
+			constant(f, s.v[12+i])
+		}
+	}, s.a)
+}
+
+// patch emits the transform of a patch of size by size. The transform multiplies registers from 0
+// on by a matrix, with constants that are loaded first.
+func (s isa) patch(name, what string, size int, constants func(), transform func(out func(i int, r VecPhysical))) {
+	name += s.name
+	TEXT(name, 0, "func(t *byte)")
 	Pragma("noescape")
-	Doc("winoInput" + s.name + " transforms a patch; see type winoInput.")
-	tmp := AllocLocal(36 * s.bytes)
+	Doc(name + " transforms " + what + "; see type winoInput.")
+	tmp := AllocLocal(6 * size * s.bytes)
 	Load(Param("t"), args)
-	for i, f := range []float64{0.5, 2, 2.5, 1 / math.Sqrt2, math.Sqrt2} {
-		constant(f, s.v[11+i])
-	}
+	constants()
 	MOVQ(field(inN), end)
 	SHLQ(Imm(2), end)
 	XORQ(at, at)
 	Label("vector")
 
-	Comment("Columns: tmp = B' * d.")
+	Comment("Columns.")
 	scaled(inRow, step)
 	scaled(inPixel, width)
 	MOVQ(field(inX), base)
 	ADDQ(at, base)
-	for j := range 6 {
+	for j := range size {
 		MOVQ(base, row)
-		for i := range 6 {
+		for i := range size {
 			VMOVUPS(Mem{Base: row}, s.v[i])
-			if i < 5 {
+			if i < size-1 {
 				ADDQ(step, row)
 			}
 		}
-		s.bt(func(i int, r VecPhysical) { VMOVUPS(r, tmp.Offset((i*6+j)*s.bytes)) })
-		if j < 5 {
+		transform(func(i int, r VecPhysical) { VMOVUPS(r, tmp.Offset((i*size+j)*s.bytes)) })
+		if j < size-1 {
 			ADDQ(width, base)
 		}
 	}
-	Comment("Rows: v = tmp * B.")
+	Comment("Rows.")
 	scaled(inComp, step)
 	MOVQ(field(inV), row)
 	ADDQ(at, row)
 	for i := range 6 {
-		for j := range 6 {
-			VMOVUPS(tmp.Offset((i*6+j)*s.bytes), s.v[j])
+		for j := range size {
+			VMOVUPS(tmp.Offset((i*size+j)*s.bytes), s.v[j])
 		}
-		s.bt(func(j int, r VecPhysical) {
+		transform(func(j int, r VecPhysical) {
 			VMOVUPS(r, Mem{Base: row})
 			ADDQ(step, row)
 		})
@@ -173,6 +192,28 @@ func (s isa) bt(out func(i int, r VecPhysical)) {
 	VADDPS(d[1], d[5], d[5])
 	VFNMADD231PS(d[3], sum, d[5])
 	out(5, d[5])
+}
+
+// a emits the product of the matrix A with registers 0 to 3, whose results go to out in order.
+func (s isa) a(out func(i int, r VecPhysical)) {
+	d, half, two, a, b := s.v, s.v[12], s.v[13], s.v[14], s.v[15]
+	t, p, q := s.v[6], s.v[7], s.v[8]
+	out(0, d[0])
+	// pair emits (d0 + x*d2) +- y*(d1 + x*d3).
+	pair := func(i int, x, y VecPhysical) {
+		VMOVAPS(d[0], p)
+		VFMADD231PS(d[2], x, p)
+		VMOVAPS(d[1], q)
+		VFMADD231PS(d[3], x, q)
+		VMOVAPS(p, t)
+		VFMADD231PS(q, y, t)
+		out(i, t)
+		VFNMADD231PS(q, y, p)
+		out(i+1, p)
+	}
+	pair(1, half, a)
+	pair(3, two, b)
+	out(5, d[3])
 }
 
 // output emits the transform of 36 values to 4 by 4, with the epilogue.

@@ -19,7 +19,8 @@ func neonFile() {
 			log.Fatal(err)
 		}
 	}
-	emit("winoInputNEON", "transforms a patch; see type winoInput.", (*neon).input)
+	emit("winoInputNEON", "transforms a patch of inputs; see type winoInput.", (*neon).input)
+	emit("winoOutGradNEON", "transforms a patch of gradients; see type winoInput.", (*neon).outGrad)
 	emit("winoOutputNEON", "transforms sums to outputs; see type winoOutput.", (*neon).output)
 	o.Generate()
 }
@@ -53,9 +54,9 @@ func (n *neon) multiples(step *a64.Reg) (all [6]*a64.Reg) {
 	return all
 }
 
-// column loads 6 vectors.
-func (n *neon) column(p *a64.Reg, at [6]*a64.Reg) (d [6]*a64.Reg) {
-	for i := range d {
+// column loads the first vectors of at.
+func (n *neon) column(p *a64.Reg, at []*a64.Reg) (d [6]*a64.Reg) {
+	for i := range at {
 		if d[i] = n.V(); at[i] == nil {
 			n.Load4(d[i], p, 0)
 		} else {
@@ -65,11 +66,11 @@ func (n *neon) column(p *a64.Reg, at [6]*a64.Reg) (d [6]*a64.Reg) {
 	return d
 }
 
-// row loads 6 vectors of the temporary block.
-func (n *neon) row(tmp *a64.Reg, i int) (d [6]*a64.Reg) {
-	for j := 0; j < 6; j += 2 {
+// row loads a row of the temporary block, size vectors.
+func (n *neon) row(tmp *a64.Reg, i, size int) (d [6]*a64.Reg) {
+	for j := 0; j < size; j += 2 {
 		d[j], d[j+1] = n.V(), n.V()
-		n.LoadPair(d[j], d[j+1], tmp, (i*6+j)*16)
+		n.LoadPair(d[j], d[j+1], tmp, (i*size+j)*16)
 	}
 	return d
 }
@@ -101,21 +102,27 @@ func (n *neon) plus(a, b, c *a64.Reg) *a64.Reg {
 }
 
 // input emits the transform of a 6 by 6 patch.
-func (n *neon) input() {
-	tmp := n.Frame(36 * 16)
-	c := n.constants(0.5, 2, 2.5, 1/math.Sqrt2, math.Sqrt2)
+func (n *neon) input() { n.patch(6, []float64{0.5, 2, 2.5, 1 / math.Sqrt2, math.Sqrt2}, n.bt) }
+
+// outGrad emits the transform of a 4 by 4 patch.
+func (n *neon) outGrad() { n.patch(4, []float64{0.5, 2, 1 / math.Sqrt2, math.Sqrt2}, n.a) }
+
+// patch emits the transform of a patch of size by size by a matrix.
+func (n *neon) patch(size int, numbers []float64, matrix func(c []*a64.Reg, d [6]*a64.Reg) [6]*a64.Reg) {
+	tmp := n.Frame(6 * size * 16)
+	c := n.constants(numbers...)
 	rows, pixel, comp := n.multiples(n.bytes(inRow)), n.bytes(inPixel), n.bytes(inComp)
 	n.channels(inN, func(at *a64.Reg) {
 		x := n.Plus(n.Load(n.args, inX), at)
-		for j := range 6 {
-			for i, r := range n.bt(c, n.column(x, rows)) {
-				n.Store4(r, tmp, (i*6+j)*16)
+		for j := range size {
+			for i, r := range matrix(c, n.column(x, rows[:size])) {
+				n.Store4(r, tmp, (i*size+j)*16)
 			}
 			n.Add(x, pixel)
 		}
 		v := n.Plus(n.Load(n.args, inV), at)
 		for i := range 6 {
-			for _, r := range n.bt(c, n.row(tmp, i)) {
+			for _, r := range matrix(c, n.row(tmp, i, size)) {
 				n.Store4(r, v, 0)
 				n.Add(v, comp)
 			}
@@ -137,6 +144,19 @@ func (n *neon) bt(c []*a64.Reg, d [6]*a64.Reg) (out [6]*a64.Reg) {
 	return out
 }
 
+// a is the product of the matrix A with the first four of d.
+func (n *neon) a(c []*a64.Reg, d [6]*a64.Reg) (out [6]*a64.Reg) {
+	half, two, a, b := c[0], c[1], c[2], c[3]
+	pair := func(i int, x, y *a64.Reg) { // (d0 + x*d2) +- y*(d1 + x*d3)
+		p, q := n.plus(d[0], d[2], x), n.plus(d[1], d[3], x)
+		out[i], out[i+1] = n.plus(p, q, y), n.minus(p, q, y)
+	}
+	out[0], out[5] = d[0], d[3]
+	pair(1, half, a)
+	pair(3, two, b)
+	return out
+}
+
 // output emits the transform of 36 values to 4 by 4, with the epilogue.
 func (n *neon) output() {
 	tmp := n.Frame(24 * 16)
@@ -151,7 +171,7 @@ func (n *neon) output() {
 	n.channels(outN, func(at *a64.Reg) {
 		m := n.Plus(n.Load(n.args, outM), at)
 		for j := range 6 {
-			for i, r := range n.at(c, n.column(m, rows)) {
+			for i, r := range n.at(c, n.column(m, rows[:])) {
 				n.Store4(r, tmp, (i*6+j)*16)
 			}
 			n.Add(m, comp)
@@ -168,7 +188,7 @@ func (n *neon) output() {
 			n.CmpInt(height, i)
 			n.Branch("LE", "done")
 			yp, rp := n.Copy(y), n.Copy(res)
-			for j, r := range n.at(c, n.row(tmp, i)) {
+			for j, r := range n.at(c, n.row(tmp, i, 6)) {
 				col := fmt.Sprintf("row%dcol%d", i, j)
 				if j > 0 {
 					n.CmpInt(width, j)
