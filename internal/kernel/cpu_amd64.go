@@ -19,14 +19,14 @@ func levels() []level {
 
 var avx2Level = level{
 	name: "avx2", mr: 6, nr: 16, tile: tileAVX2,
-	depthwise: depthwiseAVX2, depthwiseGrad: depthwiseGradAVX2, transpose: transposeGo,
+	depthwise: depthwiseAVX2, depthwiseGrad: depthwiseGradAVX2, transpose: transposeVector8,
 	winoInput: winoInputVector8, winoOutGrad: winoOutGradVector8, winoOutput: winoOutputVector8,
 	peak: peakAVX2, peakFLOPs: 2 * 12 * 8,
 }
 
 var avx512Level = level{
 	name: "avx512", mr: 14, nr: 32, tile: tileAVX512,
-	depthwise: depthwiseAVX512, depthwiseGrad: depthwiseGradAVX512, transpose: transposeVector, edges: true,
+	depthwise: depthwiseAVX512, depthwiseGrad: depthwiseGradAVX512, transpose: transposeVector16, edges: true,
 	sliding:   slidingAVX512,
 	winoInput: winoInputVector16, winoOutGrad: winoOutGradVector16, winoOutput: winoOutputVector16,
 	peak: peakAVX512, peakFLOPs: 2 * 12 * 16,

@@ -54,7 +54,15 @@ func packPanel(d, b []float32, ld, n, k int) {
 	nr := cpu.nr
 	for p := range k {
 		row := d[p*nr : (p+1)*nr]
-		clear(row[copy(row, b[p*ld:p*ld+n]):])
+		switch n { // of a whole panel, in moves of known length
+		case 16:
+			*(*[16]float32)(row) = *(*[16]float32)(b[p*ld:])
+		case 32:
+			*(*[32]float32)(row) = *(*[32]float32)(b[p*ld:])
+		default:
+			copy(row, b[p*ld:p*ld+n])
+		}
+		clear(row[n:])
 	}
 }
 

@@ -4,6 +4,280 @@
 
 #include "textflag.h"
 
+DATA transposeTail<>+0(SB)/4, $0xffffffff
+DATA transposeTail<>+4(SB)/4, $0xffffffff
+DATA transposeTail<>+8(SB)/4, $0xffffffff
+DATA transposeTail<>+12(SB)/4, $0xffffffff
+DATA transposeTail<>+16(SB)/4, $0xffffffff
+DATA transposeTail<>+20(SB)/4, $0xffffffff
+DATA transposeTail<>+24(SB)/4, $0xffffffff
+DATA transposeTail<>+28(SB)/4, $0xffffffff
+DATA transposeTail<>+32(SB)/4, $0x00000000
+DATA transposeTail<>+36(SB)/4, $0x00000000
+DATA transposeTail<>+40(SB)/4, $0x00000000
+DATA transposeTail<>+44(SB)/4, $0x00000000
+DATA transposeTail<>+48(SB)/4, $0x00000000
+DATA transposeTail<>+52(SB)/4, $0x00000000
+DATA transposeTail<>+56(SB)/4, $0x00000000
+DATA transposeTail<>+60(SB)/4, $0x00000000
+GLOBL transposeTail<>(SB), RODATA|NOPTR, $64
+
+// func transposeAVX2(dst *float32, off *int, src *float32, ld int, rows int, cols int, width int, acc bool)
+// Requires: AVX
+TEXT ·transposeAVX2(SB), NOSPLIT, $0-57
+	MOVQ       dst+0(FP), DI
+	MOVQ       off+8(FP), SI
+	MOVQ       ld+24(FP), R11
+	SHLQ       $0x02, R11
+	LEAQ       (R11)(R11*2), R12
+	MOVQ       src+16(FP), R8
+	LEAQ       (R8)(R11*4), R9
+	ADDQ       R11, R9
+	MOVQ       cols+40(FP), CX
+	LEAQ       transposeTail<>+0(SB), BX
+	NEGQ       CX
+	LEAQ       32(BX)(CX*4), BX
+	VMOVUPS    (BX), Y8
+	MOVQ       rows+32(FP), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	CMPQ       CX, $0x00
+	JLE        loaded
+	VMASKMOVPS (R8), Y8, Y0
+	CMPQ       CX, $0x01
+	JLE        loaded
+	VMASKMOVPS (R8)(R11*1), Y8, Y1
+	CMPQ       CX, $0x02
+	JLE        loaded
+	VMASKMOVPS (R8)(R11*2), Y8, Y2
+	CMPQ       CX, $0x03
+	JLE        loaded
+	VMASKMOVPS (R8)(R12*1), Y8, Y3
+	CMPQ       CX, $0x04
+	JLE        loaded
+	VMASKMOVPS (R8)(R11*4), Y8, Y4
+	CMPQ       CX, $0x05
+	JLE        loaded
+	VMASKMOVPS (R9), Y8, Y5
+	CMPQ       CX, $0x06
+	JLE        loaded
+	VMASKMOVPS (R9)(R11*1), Y8, Y6
+	CMPQ       CX, $0x07
+	JLE        loaded
+	VMASKMOVPS (R9)(R11*2), Y8, Y7
+
+loaded:
+	// Pairs of rows, then of pairs: 4 by 4 blocks across. Then the blocks.
+	VUNPCKLPS  Y1, Y0, Y8
+	VUNPCKHPS  Y1, Y0, Y9
+	VUNPCKLPS  Y3, Y2, Y10
+	VUNPCKHPS  Y3, Y2, Y11
+	VUNPCKLPS  Y5, Y4, Y12
+	VUNPCKHPS  Y5, Y4, Y13
+	VUNPCKLPS  Y7, Y6, Y14
+	VUNPCKHPS  Y7, Y6, Y15
+	VUNPCKLPD  Y10, Y8, Y0
+	VUNPCKHPD  Y10, Y8, Y1
+	VUNPCKLPD  Y11, Y9, Y2
+	VUNPCKHPD  Y11, Y9, Y3
+	VUNPCKLPD  Y14, Y12, Y4
+	VUNPCKHPD  Y14, Y12, Y5
+	VUNPCKLPD  Y15, Y13, Y6
+	VUNPCKHPD  Y15, Y13, Y7
+	VPERM2F128 $0x20, Y4, Y0, Y8
+	VPERM2F128 $0x31, Y4, Y0, Y12
+	VPERM2F128 $0x20, Y5, Y1, Y9
+	VPERM2F128 $0x31, Y5, Y1, Y13
+	VPERM2F128 $0x20, Y6, Y2, Y10
+	VPERM2F128 $0x31, Y6, Y2, Y14
+	VPERM2F128 $0x20, Y7, Y3, Y11
+	VPERM2F128 $0x31, Y7, Y3, Y15
+
+	// A store under a mask is slow on some processors.
+	MOVQ    width+48(FP), CX
+	LEAQ    transposeTail<>+0(SB), BX
+	NEGQ    CX
+	LEAQ    32(BX)(CX*4), BX
+	VMOVUPS (BX), Y0
+	MOVQ    cols+40(FP), CX
+	CMPB    acc+56(FP), $0x00
+	JNE     add
+	CMPQ    width+48(FP), $0x08
+	JNE     part
+	CMPQ    CX, $0x00
+	JLE     done
+	MOVQ    (SI), BX
+	VMOVUPS Y8, (DI)(BX*4)
+	CMPQ    CX, $0x01
+	JLE     done
+	MOVQ    8(SI), BX
+	VMOVUPS Y9, (DI)(BX*4)
+	CMPQ    CX, $0x02
+	JLE     done
+	MOVQ    16(SI), BX
+	VMOVUPS Y10, (DI)(BX*4)
+	CMPQ    CX, $0x03
+	JLE     done
+	MOVQ    24(SI), BX
+	VMOVUPS Y11, (DI)(BX*4)
+	CMPQ    CX, $0x04
+	JLE     done
+	MOVQ    32(SI), BX
+	VMOVUPS Y12, (DI)(BX*4)
+	CMPQ    CX, $0x05
+	JLE     done
+	MOVQ    40(SI), BX
+	VMOVUPS Y13, (DI)(BX*4)
+	CMPQ    CX, $0x06
+	JLE     done
+	MOVQ    48(SI), BX
+	VMOVUPS Y14, (DI)(BX*4)
+	CMPQ    CX, $0x07
+	JLE     done
+	MOVQ    56(SI), BX
+	VMOVUPS Y15, (DI)(BX*4)
+	JMP     done
+
+part:
+	CMPQ       CX, $0x00
+	JLE        done
+	MOVQ       (SI), BX
+	VMASKMOVPS Y8, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x01
+	JLE        done
+	MOVQ       8(SI), BX
+	VMASKMOVPS Y9, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x02
+	JLE        done
+	MOVQ       16(SI), BX
+	VMASKMOVPS Y10, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x03
+	JLE        done
+	MOVQ       24(SI), BX
+	VMASKMOVPS Y11, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x04
+	JLE        done
+	MOVQ       32(SI), BX
+	VMASKMOVPS Y12, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x05
+	JLE        done
+	MOVQ       40(SI), BX
+	VMASKMOVPS Y13, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x06
+	JLE        done
+	MOVQ       48(SI), BX
+	VMASKMOVPS Y14, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x07
+	JLE        done
+	MOVQ       56(SI), BX
+	VMASKMOVPS Y15, Y0, (DI)(BX*4)
+	JMP        done
+
+add:
+	CMPQ    width+48(FP), $0x08
+	JNE     addPart
+	CMPQ    CX, $0x00
+	JLE     done
+	MOVQ    (SI), BX
+	VADDPS  (DI)(BX*4), Y8, Y8
+	VMOVUPS Y8, (DI)(BX*4)
+	CMPQ    CX, $0x01
+	JLE     done
+	MOVQ    8(SI), BX
+	VADDPS  (DI)(BX*4), Y9, Y9
+	VMOVUPS Y9, (DI)(BX*4)
+	CMPQ    CX, $0x02
+	JLE     done
+	MOVQ    16(SI), BX
+	VADDPS  (DI)(BX*4), Y10, Y10
+	VMOVUPS Y10, (DI)(BX*4)
+	CMPQ    CX, $0x03
+	JLE     done
+	MOVQ    24(SI), BX
+	VADDPS  (DI)(BX*4), Y11, Y11
+	VMOVUPS Y11, (DI)(BX*4)
+	CMPQ    CX, $0x04
+	JLE     done
+	MOVQ    32(SI), BX
+	VADDPS  (DI)(BX*4), Y12, Y12
+	VMOVUPS Y12, (DI)(BX*4)
+	CMPQ    CX, $0x05
+	JLE     done
+	MOVQ    40(SI), BX
+	VADDPS  (DI)(BX*4), Y13, Y13
+	VMOVUPS Y13, (DI)(BX*4)
+	CMPQ    CX, $0x06
+	JLE     done
+	MOVQ    48(SI), BX
+	VADDPS  (DI)(BX*4), Y14, Y14
+	VMOVUPS Y14, (DI)(BX*4)
+	CMPQ    CX, $0x07
+	JLE     done
+	MOVQ    56(SI), BX
+	VADDPS  (DI)(BX*4), Y15, Y15
+	VMOVUPS Y15, (DI)(BX*4)
+	JMP     done
+
+addPart:
+	CMPQ       CX, $0x00
+	JLE        done
+	MOVQ       (SI), BX
+	VMASKMOVPS (DI)(BX*4), Y0, Y1
+	VADDPS     Y1, Y8, Y8
+	VMASKMOVPS Y8, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x01
+	JLE        done
+	MOVQ       8(SI), BX
+	VMASKMOVPS (DI)(BX*4), Y0, Y1
+	VADDPS     Y1, Y9, Y9
+	VMASKMOVPS Y9, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x02
+	JLE        done
+	MOVQ       16(SI), BX
+	VMASKMOVPS (DI)(BX*4), Y0, Y1
+	VADDPS     Y1, Y10, Y10
+	VMASKMOVPS Y10, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x03
+	JLE        done
+	MOVQ       24(SI), BX
+	VMASKMOVPS (DI)(BX*4), Y0, Y1
+	VADDPS     Y1, Y11, Y11
+	VMASKMOVPS Y11, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x04
+	JLE        done
+	MOVQ       32(SI), BX
+	VMASKMOVPS (DI)(BX*4), Y0, Y1
+	VADDPS     Y1, Y12, Y12
+	VMASKMOVPS Y12, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x05
+	JLE        done
+	MOVQ       40(SI), BX
+	VMASKMOVPS (DI)(BX*4), Y0, Y1
+	VADDPS     Y1, Y13, Y13
+	VMASKMOVPS Y13, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x06
+	JLE        done
+	MOVQ       48(SI), BX
+	VMASKMOVPS (DI)(BX*4), Y0, Y1
+	VADDPS     Y1, Y14, Y14
+	VMASKMOVPS Y14, Y0, (DI)(BX*4)
+	CMPQ       CX, $0x07
+	JLE        done
+	MOVQ       56(SI), BX
+	VMASKMOVPS (DI)(BX*4), Y0, Y1
+	VADDPS     Y1, Y15, Y15
+	VMASKMOVPS Y15, Y0, (DI)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func transposeAVX512(dst *float32, off *[16]int, src *float32, ld int, rows int, cols int, width int, acc bool)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·transposeAVX512(SB), NOSPLIT, $0-57

@@ -4,6 +4,11 @@
 
 package kernel
 
+// transposeAVX2 is a transposeKernel of at most 8 columns and a width of at most 8.
+//
+//go:noescape
+func transposeAVX2(dst *float32, off *int, src *float32, ld int, rows int, cols int, width int, acc bool)
+
 // transposeAVX512 is a transposeKernel.
 //
 //go:noescape

@@ -20,6 +20,7 @@ func main() {
 		return
 	}
 	ConstraintExpr("!noasm")
+	avx2()
 	avx512()
 	Generate()
 }
