@@ -18,6 +18,8 @@ type level struct {
 	sliding       map[[2]int]slidingKernels // by columns and stride
 	winoInput     func(t *winoInput)
 	winoOutGrad   func(t *winoInput)
+	winoFilter    func(t *winoInput)
+	winoGrad      func(t *winoInput)
 	winoOutput    func(t *winoOutput)
 	edges         bool // the depthwise kernels read the masks of dwTap
 
@@ -29,6 +31,7 @@ var genericLevel = level{
 	name: "generic", mr: goRows, nr: goCols, tile: tileGo,
 	depthwise: depthwiseGo, depthwiseGrad: depthwiseGradGo, transpose: transposeGo, edges: true,
 	winoInput: winoInputGo, winoOutGrad: winoOutGradGo, winoOutput: winoOutputGo,
+	winoFilter: winoFilterGo, winoGrad: winoGradGo,
 	peak: peakGo, peakFLOPs: 2 * 8,
 }
 

@@ -21,6 +21,7 @@ var avx2Level = level{
 	name: "avx2", mr: 6, nr: 16, tile: tileAVX2,
 	depthwise: depthwiseAVX2, depthwiseGrad: depthwiseGradAVX2, transpose: transposeVector8,
 	winoInput: winoInputVector8, winoOutGrad: winoOutGradVector8, winoOutput: winoOutputVector8,
+	winoFilter: winoFilterVector8, winoGrad: winoGradVector8,
 	peak: peakAVX2, peakFLOPs: 2 * 12 * 8,
 }
 
@@ -29,5 +30,6 @@ var avx512Level = level{
 	depthwise: depthwiseAVX512, depthwiseGrad: depthwiseGradAVX512, transpose: transposeVector16, edges: true,
 	sliding:   slidingAVX512,
 	winoInput: winoInputVector16, winoOutGrad: winoOutGradVector16, winoOutput: winoOutputVector16,
+	winoFilter: winoFilterVector16, winoGrad: winoGradVector16,
 	peak: peakAVX512, peakFLOPs: 2 * 12 * 16,
 }

@@ -17,5 +17,6 @@ var neonLevel = level{
 	depthwise: depthwiseNEON, depthwiseGrad: depthwiseGradNEON, transpose: transposeVector4, edges: true,
 	sliding:   slidingNEON,
 	winoInput: winoInputVector4, winoOutGrad: winoOutGradVector4, winoOutput: winoOutputVector4,
+	winoFilter: winoFilterVector4, winoGrad: winoGradVector4,
 	peak: peakNEON, peakFLOPs: 2 * 24 * 4,
 }

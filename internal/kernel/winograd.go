@@ -15,11 +15,18 @@ import "math"
 //
 //	G' [ (A e A') * (B' d B) ] G
 
-// winoInput transforms a patch of n channels, n a multiple of 16, to 36 components: 6 by 6 inputs,
-// or 4 by 4 gradients of outputs.
+// winoInput transforms a patch of n channels, n a multiple of 16. There are four such transforms:
 //
-//	v[(i*6+j)*comp+c] = (B' d B)[i][j] with d[i][j] = x[i*row+j*pixel+c]
-//	v[(i*6+j)*comp+c] = (A d A')[i][j] for gradients
+//	for i := range out {
+//		for j := range out {
+//			v[(i*out+j)*comp+c] = (M d M')[i][j] with d[i][j] = x[i*row+j*pixel+c]
+//		}
+//	}
+//
+//	winoInput    6 by 6 inputs               M = B'   out = 6
+//	winoOutGrad  4 by 4 gradients of outputs M = A    out = 6
+//	winoFilter   3 by 3 weights              M = G    out = 6
+//	winoGrad     6 by 6 sums                 M = G'   out = 3, the gradient of weights
 type winoInput struct {
 	x          []float32
 	row, pixel int
@@ -76,11 +83,26 @@ func winoMatA(d *[6]float32) [6]float32 {
 	return [6]float32{d[0], s + t, s - t, u + v, u - v, d[3]}
 }
 
-func winoInputGo(t *winoInput)   { t.transform(6, winoBT) }
-func winoOutGradGo(t *winoInput) { t.transform(4, winoMatA) }
+// winoMatG is the matrix G.
+func winoMatG(d *[6]float32) [6]float32 {
+	p, q := -2./3*d[0]-1./3*d[2], -2./3*winoA*d[1]
+	r, s := 1./6*d[0]+1./3*d[2], 1./6*winoB*d[1]
+	return [6]float32{d[0], p + q, p - q, r + s, r - s, d[2]}
+}
 
-// transform multiplies a patch of size by size, at most 6 by 6, by a matrix from both sides.
-func (t *winoInput) transform(size int, matrix func(*[6]float32) [6]float32) {
+// winoGT is the matrix G'.
+func winoGT(d *[6]float32) [6]float32 {
+	s, t := d[1]+d[2], d[3]+d[4]
+	return [6]float32{d[0] - 2./3*s + 1./6*t, -2./3*winoA*(d[1]-d[2]) + 1./6*winoB*(d[3]-d[4]), d[5] + 1./3*(t-s)}
+}
+
+func winoInputGo(t *winoInput)   { t.transform(6, 6, winoBT) }
+func winoOutGradGo(t *winoInput) { t.transform(4, 6, winoMatA) }
+func winoFilterGo(t *winoInput)  { t.transform(3, 6, winoMatG) }
+func winoGradGo(t *winoInput)    { t.transform(6, 3, winoGT) }
+
+// transform multiplies a patch of size by size by a matrix from both sides, to out by out.
+func (t *winoInput) transform(size, out int, matrix func(*[6]float32) [6]float32) {
 	for c := range t.n {
 		var d [6][6]float32 // columns
 		for j := range size {
@@ -90,13 +112,14 @@ func (t *winoInput) transform(size int, matrix func(*[6]float32) [6]float32) {
 			}
 			d[j] = matrix(&col)
 		}
-		for i := range 6 {
+		for i := range out {
 			var row [6]float32
 			for j := range size {
 				row[j] = d[j][i]
 			}
-			for j, v := range matrix(&row) {
-				t.v[(i*6+j)*t.comp+c] = v
+			y := matrix(&row)
+			for j, v := range y[:out] {
+				t.v[(i*out+j)*t.comp+c] = v
 			}
 		}
 	}

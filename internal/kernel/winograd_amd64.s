@@ -817,6 +817,531 @@ vector:
 	VZEROUPPER
 	RET
 
+// func winoFilterAVX2(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·winoFilterAVX2(SB), $576-8
+	MOVQ         t+0(FP), DI
+	MOVL         $0xbf2aaaab, R10
+	VMOVD        R10, X11
+	VBROADCASTSS X11, Y11
+	MOVL         $0x3eaaaaab, R10
+	VMOVD        R10, X12
+	VBROADCASTSS X12, Y12
+	MOVL         $0xbef15bef, R10
+	VMOVD        R10, X13
+	VBROADCASTSS X13, Y13
+	MOVL         $0x3e2aaaab, R10
+	VMOVD        R10, X14
+	VBROADCASTSS X14, Y14
+	MOVL         $0x3e715bef, R10
+	VMOVD        R10, X15
+	VBROADCASTSS X15, Y15
+	MOVQ         72(DI), DX
+	SHLQ         $0x02, DX
+	XORQ         SI, SI
+
+vector:
+	// Columns.
+	MOVQ         24(DI), BX
+	SHLQ         $0x02, BX
+	MOVQ         32(DI), R11
+	SHLQ         $0x02, R11
+	MOVQ         (DI), AX
+	ADDQ         SI, AX
+	MOVQ         AX, R9
+	VMOVUPS      (R9), Y0
+	ADDQ         BX, R9
+	VMOVUPS      (R9), Y1
+	ADDQ         BX, R9
+	VMOVUPS      (R9), Y2
+	VMOVUPS      Y0, (SP)
+	VMULPS       Y0, Y11, Y7
+	VFNMADD231PS Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y13, Y6
+	VMOVUPS      Y6, 96(SP)
+	VFNMADD231PS Y1, Y13, Y7
+	VMOVUPS      Y7, 192(SP)
+	VMULPS       Y0, Y14, Y7
+	VFMADD231PS  Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y15, Y6
+	VMOVUPS      Y6, 288(SP)
+	VFNMADD231PS Y1, Y15, Y7
+	VMOVUPS      Y7, 384(SP)
+	VMOVUPS      Y2, 480(SP)
+	ADDQ         R11, AX
+	MOVQ         AX, R9
+	VMOVUPS      (R9), Y0
+	ADDQ         BX, R9
+	VMOVUPS      (R9), Y1
+	ADDQ         BX, R9
+	VMOVUPS      (R9), Y2
+	VMOVUPS      Y0, 32(SP)
+	VMULPS       Y0, Y11, Y7
+	VFNMADD231PS Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y13, Y6
+	VMOVUPS      Y6, 128(SP)
+	VFNMADD231PS Y1, Y13, Y7
+	VMOVUPS      Y7, 224(SP)
+	VMULPS       Y0, Y14, Y7
+	VFMADD231PS  Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y15, Y6
+	VMOVUPS      Y6, 320(SP)
+	VFNMADD231PS Y1, Y15, Y7
+	VMOVUPS      Y7, 416(SP)
+	VMOVUPS      Y2, 512(SP)
+	ADDQ         R11, AX
+	MOVQ         AX, R9
+	VMOVUPS      (R9), Y0
+	ADDQ         BX, R9
+	VMOVUPS      (R9), Y1
+	ADDQ         BX, R9
+	VMOVUPS      (R9), Y2
+	VMOVUPS      Y0, 64(SP)
+	VMULPS       Y0, Y11, Y7
+	VFNMADD231PS Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y13, Y6
+	VMOVUPS      Y6, 160(SP)
+	VFNMADD231PS Y1, Y13, Y7
+	VMOVUPS      Y7, 256(SP)
+	VMULPS       Y0, Y14, Y7
+	VFMADD231PS  Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y15, Y6
+	VMOVUPS      Y6, 352(SP)
+	VFNMADD231PS Y1, Y15, Y7
+	VMOVUPS      Y7, 448(SP)
+	VMOVUPS      Y2, 544(SP)
+
+	// Rows.
+	MOVQ         64(DI), BX
+	SHLQ         $0x02, BX
+	MOVQ         40(DI), R9
+	ADDQ         SI, R9
+	VMOVUPS      (SP), Y0
+	VMOVUPS      32(SP), Y1
+	VMOVUPS      64(SP), Y2
+	VMOVUPS      Y0, (R9)
+	ADDQ         BX, R9
+	VMULPS       Y0, Y11, Y7
+	VFNMADD231PS Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y13, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Y1, Y13, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         BX, R9
+	VMULPS       Y0, Y14, Y7
+	VFMADD231PS  Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y15, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Y1, Y15, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      Y2, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      96(SP), Y0
+	VMOVUPS      128(SP), Y1
+	VMOVUPS      160(SP), Y2
+	VMOVUPS      Y0, (R9)
+	ADDQ         BX, R9
+	VMULPS       Y0, Y11, Y7
+	VFNMADD231PS Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y13, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Y1, Y13, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         BX, R9
+	VMULPS       Y0, Y14, Y7
+	VFMADD231PS  Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y15, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Y1, Y15, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      Y2, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      192(SP), Y0
+	VMOVUPS      224(SP), Y1
+	VMOVUPS      256(SP), Y2
+	VMOVUPS      Y0, (R9)
+	ADDQ         BX, R9
+	VMULPS       Y0, Y11, Y7
+	VFNMADD231PS Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y13, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Y1, Y13, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         BX, R9
+	VMULPS       Y0, Y14, Y7
+	VFMADD231PS  Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y15, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Y1, Y15, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      Y2, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      288(SP), Y0
+	VMOVUPS      320(SP), Y1
+	VMOVUPS      352(SP), Y2
+	VMOVUPS      Y0, (R9)
+	ADDQ         BX, R9
+	VMULPS       Y0, Y11, Y7
+	VFNMADD231PS Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y13, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Y1, Y13, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         BX, R9
+	VMULPS       Y0, Y14, Y7
+	VFMADD231PS  Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y15, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Y1, Y15, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      Y2, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      384(SP), Y0
+	VMOVUPS      416(SP), Y1
+	VMOVUPS      448(SP), Y2
+	VMOVUPS      Y0, (R9)
+	ADDQ         BX, R9
+	VMULPS       Y0, Y11, Y7
+	VFNMADD231PS Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y13, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Y1, Y13, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         BX, R9
+	VMULPS       Y0, Y14, Y7
+	VFMADD231PS  Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y15, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Y1, Y15, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      Y2, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      480(SP), Y0
+	VMOVUPS      512(SP), Y1
+	VMOVUPS      544(SP), Y2
+	VMOVUPS      Y0, (R9)
+	ADDQ         BX, R9
+	VMULPS       Y0, Y11, Y7
+	VFNMADD231PS Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y13, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Y1, Y13, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         BX, R9
+	VMULPS       Y0, Y14, Y7
+	VFMADD231PS  Y2, Y12, Y7
+	VMOVAPS      Y7, Y6
+	VFMADD231PS  Y1, Y15, Y6
+	VMOVUPS      Y6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Y1, Y15, Y7
+	VMOVUPS      Y7, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      Y2, (R9)
+	ADDQ         BX, R9
+	ADDQ         $0x20, SI
+	CMPQ         SI, DX
+	JL           vector
+	VZEROUPPER
+	RET
+
+// func winoGradAVX2(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·winoGradAVX2(SB), $576-8
+	MOVQ         t+0(FP), DI
+	MOVL         $0xbf2aaaab, R10
+	VMOVD        R10, X11
+	VBROADCASTSS X11, Y11
+	MOVL         $0x3eaaaaab, R10
+	VMOVD        R10, X12
+	VBROADCASTSS X12, Y12
+	MOVL         $0xbef15bef, R10
+	VMOVD        R10, X13
+	VBROADCASTSS X13, Y13
+	MOVL         $0x3e2aaaab, R10
+	VMOVD        R10, X14
+	VBROADCASTSS X14, Y14
+	MOVL         $0x3e715bef, R10
+	VMOVD        R10, X15
+	VBROADCASTSS X15, Y15
+	MOVQ         72(DI), DX
+	SHLQ         $0x02, DX
+	XORQ         SI, SI
+
+vector:
+	// Columns.
+	MOVQ        24(DI), BX
+	SHLQ        $0x02, BX
+	MOVQ        32(DI), R11
+	SHLQ        $0x02, R11
+	MOVQ        (DI), AX
+	ADDQ        SI, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y3
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y4
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VFMADD231PS Y6, Y11, Y0
+	VFMADD231PS Y8, Y14, Y0
+	VMOVUPS     Y0, (SP)
+	VMULPS      Y7, Y13, Y7
+	VFMADD231PS Y9, Y15, Y7
+	VMOVUPS     Y7, 192(SP)
+	VSUBPS      Y6, Y8, Y8
+	VFMADD231PS Y8, Y12, Y5
+	VMOVUPS     Y5, 384(SP)
+	ADDQ        R11, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y3
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y4
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VFMADD231PS Y6, Y11, Y0
+	VFMADD231PS Y8, Y14, Y0
+	VMOVUPS     Y0, 32(SP)
+	VMULPS      Y7, Y13, Y7
+	VFMADD231PS Y9, Y15, Y7
+	VMOVUPS     Y7, 224(SP)
+	VSUBPS      Y6, Y8, Y8
+	VFMADD231PS Y8, Y12, Y5
+	VMOVUPS     Y5, 416(SP)
+	ADDQ        R11, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y3
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y4
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VFMADD231PS Y6, Y11, Y0
+	VFMADD231PS Y8, Y14, Y0
+	VMOVUPS     Y0, 64(SP)
+	VMULPS      Y7, Y13, Y7
+	VFMADD231PS Y9, Y15, Y7
+	VMOVUPS     Y7, 256(SP)
+	VSUBPS      Y6, Y8, Y8
+	VFMADD231PS Y8, Y12, Y5
+	VMOVUPS     Y5, 448(SP)
+	ADDQ        R11, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y3
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y4
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VFMADD231PS Y6, Y11, Y0
+	VFMADD231PS Y8, Y14, Y0
+	VMOVUPS     Y0, 96(SP)
+	VMULPS      Y7, Y13, Y7
+	VFMADD231PS Y9, Y15, Y7
+	VMOVUPS     Y7, 288(SP)
+	VSUBPS      Y6, Y8, Y8
+	VFMADD231PS Y8, Y12, Y5
+	VMOVUPS     Y5, 480(SP)
+	ADDQ        R11, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y3
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y4
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VFMADD231PS Y6, Y11, Y0
+	VFMADD231PS Y8, Y14, Y0
+	VMOVUPS     Y0, 128(SP)
+	VMULPS      Y7, Y13, Y7
+	VFMADD231PS Y9, Y15, Y7
+	VMOVUPS     Y7, 320(SP)
+	VSUBPS      Y6, Y8, Y8
+	VFMADD231PS Y8, Y12, Y5
+	VMOVUPS     Y5, 512(SP)
+	ADDQ        R11, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Y0
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y1
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y2
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y3
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y4
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VFMADD231PS Y6, Y11, Y0
+	VFMADD231PS Y8, Y14, Y0
+	VMOVUPS     Y0, 160(SP)
+	VMULPS      Y7, Y13, Y7
+	VFMADD231PS Y9, Y15, Y7
+	VMOVUPS     Y7, 352(SP)
+	VSUBPS      Y6, Y8, Y8
+	VFMADD231PS Y8, Y12, Y5
+	VMOVUPS     Y5, 544(SP)
+
+	// Rows.
+	MOVQ        64(DI), BX
+	SHLQ        $0x02, BX
+	MOVQ        40(DI), R9
+	ADDQ        SI, R9
+	VMOVUPS     (SP), Y0
+	VMOVUPS     32(SP), Y1
+	VMOVUPS     64(SP), Y2
+	VMOVUPS     96(SP), Y3
+	VMOVUPS     128(SP), Y4
+	VMOVUPS     160(SP), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VFMADD231PS Y6, Y11, Y0
+	VFMADD231PS Y8, Y14, Y0
+	VMOVUPS     Y0, (R9)
+	ADDQ        BX, R9
+	VMULPS      Y7, Y13, Y7
+	VFMADD231PS Y9, Y15, Y7
+	VMOVUPS     Y7, (R9)
+	ADDQ        BX, R9
+	VSUBPS      Y6, Y8, Y8
+	VFMADD231PS Y8, Y12, Y5
+	VMOVUPS     Y5, (R9)
+	ADDQ        BX, R9
+	VMOVUPS     192(SP), Y0
+	VMOVUPS     224(SP), Y1
+	VMOVUPS     256(SP), Y2
+	VMOVUPS     288(SP), Y3
+	VMOVUPS     320(SP), Y4
+	VMOVUPS     352(SP), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VFMADD231PS Y6, Y11, Y0
+	VFMADD231PS Y8, Y14, Y0
+	VMOVUPS     Y0, (R9)
+	ADDQ        BX, R9
+	VMULPS      Y7, Y13, Y7
+	VFMADD231PS Y9, Y15, Y7
+	VMOVUPS     Y7, (R9)
+	ADDQ        BX, R9
+	VSUBPS      Y6, Y8, Y8
+	VFMADD231PS Y8, Y12, Y5
+	VMOVUPS     Y5, (R9)
+	ADDQ        BX, R9
+	VMOVUPS     384(SP), Y0
+	VMOVUPS     416(SP), Y1
+	VMOVUPS     448(SP), Y2
+	VMOVUPS     480(SP), Y3
+	VMOVUPS     512(SP), Y4
+	VMOVUPS     544(SP), Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y2, Y1, Y7
+	VADDPS      Y4, Y3, Y8
+	VSUBPS      Y4, Y3, Y9
+	VFMADD231PS Y6, Y11, Y0
+	VFMADD231PS Y8, Y14, Y0
+	VMOVUPS     Y0, (R9)
+	ADDQ        BX, R9
+	VMULPS      Y7, Y13, Y7
+	VFMADD231PS Y9, Y15, Y7
+	VMOVUPS     Y7, (R9)
+	ADDQ        BX, R9
+	VSUBPS      Y6, Y8, Y8
+	VFMADD231PS Y8, Y12, Y5
+	VMOVUPS     Y5, (R9)
+	ADDQ        BX, R9
+	ADDQ        $0x20, SI
+	CMPQ        SI, DX
+	JL          vector
+	VZEROUPPER
+	RET
+
 // func winoOutputAVX2(t *byte)
 // Requires: AVX, AVX2, FMA3
 TEXT ·winoOutputAVX2(SB), $768-8
@@ -2219,6 +2744,531 @@ vector:
 	ADDQ         $0x40, SI
 	CMPQ         SI, DX
 	JL           vector
+	VZEROUPPER
+	RET
+
+// func winoFilterAVX512(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoFilterAVX512(SB), $1152-8
+	MOVQ         t+0(FP), DI
+	MOVL         $0xbf2aaaab, R10
+	VMOVD        R10, X11
+	VBROADCASTSS X11, Z11
+	MOVL         $0x3eaaaaab, R10
+	VMOVD        R10, X12
+	VBROADCASTSS X12, Z12
+	MOVL         $0xbef15bef, R10
+	VMOVD        R10, X13
+	VBROADCASTSS X13, Z13
+	MOVL         $0x3e2aaaab, R10
+	VMOVD        R10, X14
+	VBROADCASTSS X14, Z14
+	MOVL         $0x3e715bef, R10
+	VMOVD        R10, X15
+	VBROADCASTSS X15, Z15
+	MOVQ         72(DI), DX
+	SHLQ         $0x02, DX
+	XORQ         SI, SI
+
+vector:
+	// Columns.
+	MOVQ         24(DI), BX
+	SHLQ         $0x02, BX
+	MOVQ         32(DI), R11
+	SHLQ         $0x02, R11
+	MOVQ         (DI), AX
+	ADDQ         SI, AX
+	MOVQ         AX, R9
+	VMOVUPS      (R9), Z0
+	ADDQ         BX, R9
+	VMOVUPS      (R9), Z1
+	ADDQ         BX, R9
+	VMOVUPS      (R9), Z2
+	VMOVUPS      Z0, (SP)
+	VMULPS       Z0, Z11, Z7
+	VFNMADD231PS Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z13, Z6
+	VMOVUPS      Z6, 192(SP)
+	VFNMADD231PS Z1, Z13, Z7
+	VMOVUPS      Z7, 384(SP)
+	VMULPS       Z0, Z14, Z7
+	VFMADD231PS  Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z15, Z6
+	VMOVUPS      Z6, 576(SP)
+	VFNMADD231PS Z1, Z15, Z7
+	VMOVUPS      Z7, 768(SP)
+	VMOVUPS      Z2, 960(SP)
+	ADDQ         R11, AX
+	MOVQ         AX, R9
+	VMOVUPS      (R9), Z0
+	ADDQ         BX, R9
+	VMOVUPS      (R9), Z1
+	ADDQ         BX, R9
+	VMOVUPS      (R9), Z2
+	VMOVUPS      Z0, 64(SP)
+	VMULPS       Z0, Z11, Z7
+	VFNMADD231PS Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z13, Z6
+	VMOVUPS      Z6, 256(SP)
+	VFNMADD231PS Z1, Z13, Z7
+	VMOVUPS      Z7, 448(SP)
+	VMULPS       Z0, Z14, Z7
+	VFMADD231PS  Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z15, Z6
+	VMOVUPS      Z6, 640(SP)
+	VFNMADD231PS Z1, Z15, Z7
+	VMOVUPS      Z7, 832(SP)
+	VMOVUPS      Z2, 1024(SP)
+	ADDQ         R11, AX
+	MOVQ         AX, R9
+	VMOVUPS      (R9), Z0
+	ADDQ         BX, R9
+	VMOVUPS      (R9), Z1
+	ADDQ         BX, R9
+	VMOVUPS      (R9), Z2
+	VMOVUPS      Z0, 128(SP)
+	VMULPS       Z0, Z11, Z7
+	VFNMADD231PS Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z13, Z6
+	VMOVUPS      Z6, 320(SP)
+	VFNMADD231PS Z1, Z13, Z7
+	VMOVUPS      Z7, 512(SP)
+	VMULPS       Z0, Z14, Z7
+	VFMADD231PS  Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z15, Z6
+	VMOVUPS      Z6, 704(SP)
+	VFNMADD231PS Z1, Z15, Z7
+	VMOVUPS      Z7, 896(SP)
+	VMOVUPS      Z2, 1088(SP)
+
+	// Rows.
+	MOVQ         64(DI), BX
+	SHLQ         $0x02, BX
+	MOVQ         40(DI), R9
+	ADDQ         SI, R9
+	VMOVUPS      (SP), Z0
+	VMOVUPS      64(SP), Z1
+	VMOVUPS      128(SP), Z2
+	VMOVUPS      Z0, (R9)
+	ADDQ         BX, R9
+	VMULPS       Z0, Z11, Z7
+	VFNMADD231PS Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z13, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Z1, Z13, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         BX, R9
+	VMULPS       Z0, Z14, Z7
+	VFMADD231PS  Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z15, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Z1, Z15, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      Z2, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      192(SP), Z0
+	VMOVUPS      256(SP), Z1
+	VMOVUPS      320(SP), Z2
+	VMOVUPS      Z0, (R9)
+	ADDQ         BX, R9
+	VMULPS       Z0, Z11, Z7
+	VFNMADD231PS Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z13, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Z1, Z13, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         BX, R9
+	VMULPS       Z0, Z14, Z7
+	VFMADD231PS  Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z15, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Z1, Z15, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      Z2, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      384(SP), Z0
+	VMOVUPS      448(SP), Z1
+	VMOVUPS      512(SP), Z2
+	VMOVUPS      Z0, (R9)
+	ADDQ         BX, R9
+	VMULPS       Z0, Z11, Z7
+	VFNMADD231PS Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z13, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Z1, Z13, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         BX, R9
+	VMULPS       Z0, Z14, Z7
+	VFMADD231PS  Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z15, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Z1, Z15, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      Z2, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      576(SP), Z0
+	VMOVUPS      640(SP), Z1
+	VMOVUPS      704(SP), Z2
+	VMOVUPS      Z0, (R9)
+	ADDQ         BX, R9
+	VMULPS       Z0, Z11, Z7
+	VFNMADD231PS Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z13, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Z1, Z13, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         BX, R9
+	VMULPS       Z0, Z14, Z7
+	VFMADD231PS  Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z15, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Z1, Z15, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      Z2, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      768(SP), Z0
+	VMOVUPS      832(SP), Z1
+	VMOVUPS      896(SP), Z2
+	VMOVUPS      Z0, (R9)
+	ADDQ         BX, R9
+	VMULPS       Z0, Z11, Z7
+	VFNMADD231PS Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z13, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Z1, Z13, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         BX, R9
+	VMULPS       Z0, Z14, Z7
+	VFMADD231PS  Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z15, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Z1, Z15, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      Z2, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      960(SP), Z0
+	VMOVUPS      1024(SP), Z1
+	VMOVUPS      1088(SP), Z2
+	VMOVUPS      Z0, (R9)
+	ADDQ         BX, R9
+	VMULPS       Z0, Z11, Z7
+	VFNMADD231PS Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z13, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Z1, Z13, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         BX, R9
+	VMULPS       Z0, Z14, Z7
+	VFMADD231PS  Z2, Z12, Z7
+	VMOVAPS      Z7, Z6
+	VFMADD231PS  Z1, Z15, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         BX, R9
+	VFNMADD231PS Z1, Z15, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         BX, R9
+	VMOVUPS      Z2, (R9)
+	ADDQ         BX, R9
+	ADDQ         $0x40, SI
+	CMPQ         SI, DX
+	JL           vector
+	VZEROUPPER
+	RET
+
+// func winoGradAVX512(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoGradAVX512(SB), $1152-8
+	MOVQ         t+0(FP), DI
+	MOVL         $0xbf2aaaab, R10
+	VMOVD        R10, X11
+	VBROADCASTSS X11, Z11
+	MOVL         $0x3eaaaaab, R10
+	VMOVD        R10, X12
+	VBROADCASTSS X12, Z12
+	MOVL         $0xbef15bef, R10
+	VMOVD        R10, X13
+	VBROADCASTSS X13, Z13
+	MOVL         $0x3e2aaaab, R10
+	VMOVD        R10, X14
+	VBROADCASTSS X14, Z14
+	MOVL         $0x3e715bef, R10
+	VMOVD        R10, X15
+	VBROADCASTSS X15, Z15
+	MOVQ         72(DI), DX
+	SHLQ         $0x02, DX
+	XORQ         SI, SI
+
+vector:
+	// Columns.
+	MOVQ        24(DI), BX
+	SHLQ        $0x02, BX
+	MOVQ        32(DI), R11
+	SHLQ        $0x02, R11
+	MOVQ        (DI), AX
+	ADDQ        SI, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z3
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z4
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VFMADD231PS Z6, Z11, Z0
+	VFMADD231PS Z8, Z14, Z0
+	VMOVUPS     Z0, (SP)
+	VMULPS      Z7, Z13, Z7
+	VFMADD231PS Z9, Z15, Z7
+	VMOVUPS     Z7, 384(SP)
+	VSUBPS      Z6, Z8, Z8
+	VFMADD231PS Z8, Z12, Z5
+	VMOVUPS     Z5, 768(SP)
+	ADDQ        R11, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z3
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z4
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VFMADD231PS Z6, Z11, Z0
+	VFMADD231PS Z8, Z14, Z0
+	VMOVUPS     Z0, 64(SP)
+	VMULPS      Z7, Z13, Z7
+	VFMADD231PS Z9, Z15, Z7
+	VMOVUPS     Z7, 448(SP)
+	VSUBPS      Z6, Z8, Z8
+	VFMADD231PS Z8, Z12, Z5
+	VMOVUPS     Z5, 832(SP)
+	ADDQ        R11, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z3
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z4
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VFMADD231PS Z6, Z11, Z0
+	VFMADD231PS Z8, Z14, Z0
+	VMOVUPS     Z0, 128(SP)
+	VMULPS      Z7, Z13, Z7
+	VFMADD231PS Z9, Z15, Z7
+	VMOVUPS     Z7, 512(SP)
+	VSUBPS      Z6, Z8, Z8
+	VFMADD231PS Z8, Z12, Z5
+	VMOVUPS     Z5, 896(SP)
+	ADDQ        R11, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z3
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z4
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VFMADD231PS Z6, Z11, Z0
+	VFMADD231PS Z8, Z14, Z0
+	VMOVUPS     Z0, 192(SP)
+	VMULPS      Z7, Z13, Z7
+	VFMADD231PS Z9, Z15, Z7
+	VMOVUPS     Z7, 576(SP)
+	VSUBPS      Z6, Z8, Z8
+	VFMADD231PS Z8, Z12, Z5
+	VMOVUPS     Z5, 960(SP)
+	ADDQ        R11, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z3
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z4
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VFMADD231PS Z6, Z11, Z0
+	VFMADD231PS Z8, Z14, Z0
+	VMOVUPS     Z0, 256(SP)
+	VMULPS      Z7, Z13, Z7
+	VFMADD231PS Z9, Z15, Z7
+	VMOVUPS     Z7, 640(SP)
+	VSUBPS      Z6, Z8, Z8
+	VFMADD231PS Z8, Z12, Z5
+	VMOVUPS     Z5, 1024(SP)
+	ADDQ        R11, AX
+	MOVQ        AX, R9
+	VMOVUPS     (R9), Z0
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z1
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z2
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z3
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z4
+	ADDQ        BX, R9
+	VMOVUPS     (R9), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VFMADD231PS Z6, Z11, Z0
+	VFMADD231PS Z8, Z14, Z0
+	VMOVUPS     Z0, 320(SP)
+	VMULPS      Z7, Z13, Z7
+	VFMADD231PS Z9, Z15, Z7
+	VMOVUPS     Z7, 704(SP)
+	VSUBPS      Z6, Z8, Z8
+	VFMADD231PS Z8, Z12, Z5
+	VMOVUPS     Z5, 1088(SP)
+
+	// Rows.
+	MOVQ        64(DI), BX
+	SHLQ        $0x02, BX
+	MOVQ        40(DI), R9
+	ADDQ        SI, R9
+	VMOVUPS     (SP), Z0
+	VMOVUPS     64(SP), Z1
+	VMOVUPS     128(SP), Z2
+	VMOVUPS     192(SP), Z3
+	VMOVUPS     256(SP), Z4
+	VMOVUPS     320(SP), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VFMADD231PS Z6, Z11, Z0
+	VFMADD231PS Z8, Z14, Z0
+	VMOVUPS     Z0, (R9)
+	ADDQ        BX, R9
+	VMULPS      Z7, Z13, Z7
+	VFMADD231PS Z9, Z15, Z7
+	VMOVUPS     Z7, (R9)
+	ADDQ        BX, R9
+	VSUBPS      Z6, Z8, Z8
+	VFMADD231PS Z8, Z12, Z5
+	VMOVUPS     Z5, (R9)
+	ADDQ        BX, R9
+	VMOVUPS     384(SP), Z0
+	VMOVUPS     448(SP), Z1
+	VMOVUPS     512(SP), Z2
+	VMOVUPS     576(SP), Z3
+	VMOVUPS     640(SP), Z4
+	VMOVUPS     704(SP), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VFMADD231PS Z6, Z11, Z0
+	VFMADD231PS Z8, Z14, Z0
+	VMOVUPS     Z0, (R9)
+	ADDQ        BX, R9
+	VMULPS      Z7, Z13, Z7
+	VFMADD231PS Z9, Z15, Z7
+	VMOVUPS     Z7, (R9)
+	ADDQ        BX, R9
+	VSUBPS      Z6, Z8, Z8
+	VFMADD231PS Z8, Z12, Z5
+	VMOVUPS     Z5, (R9)
+	ADDQ        BX, R9
+	VMOVUPS     768(SP), Z0
+	VMOVUPS     832(SP), Z1
+	VMOVUPS     896(SP), Z2
+	VMOVUPS     960(SP), Z3
+	VMOVUPS     1024(SP), Z4
+	VMOVUPS     1088(SP), Z5
+	VADDPS      Z2, Z1, Z6
+	VSUBPS      Z2, Z1, Z7
+	VADDPS      Z4, Z3, Z8
+	VSUBPS      Z4, Z3, Z9
+	VFMADD231PS Z6, Z11, Z0
+	VFMADD231PS Z8, Z14, Z0
+	VMOVUPS     Z0, (R9)
+	ADDQ        BX, R9
+	VMULPS      Z7, Z13, Z7
+	VFMADD231PS Z9, Z15, Z7
+	VMOVUPS     Z7, (R9)
+	ADDQ        BX, R9
+	VSUBPS      Z6, Z8, Z8
+	VFMADD231PS Z8, Z12, Z5
+	VMOVUPS     Z5, (R9)
+	ADDQ        BX, R9
+	ADDQ        $0x40, SI
+	CMPQ        SI, DX
+	JL          vector
 	VZEROUPPER
 	RET
 

@@ -24,7 +24,27 @@ DATA winoNEON<>+64(SB)/4, $0x3fb504f3
 DATA winoNEON<>+68(SB)/4, $0x3fb504f3
 DATA winoNEON<>+72(SB)/4, $0x3fb504f3
 DATA winoNEON<>+76(SB)/4, $0x3fb504f3
-GLOBL winoNEON<>(SB), RODATA|NOPTR, $80
+DATA winoNEON<>+80(SB)/4, $0xbf2aaaab
+DATA winoNEON<>+84(SB)/4, $0xbf2aaaab
+DATA winoNEON<>+88(SB)/4, $0xbf2aaaab
+DATA winoNEON<>+92(SB)/4, $0xbf2aaaab
+DATA winoNEON<>+96(SB)/4, $0x3eaaaaab
+DATA winoNEON<>+100(SB)/4, $0x3eaaaaab
+DATA winoNEON<>+104(SB)/4, $0x3eaaaaab
+DATA winoNEON<>+108(SB)/4, $0x3eaaaaab
+DATA winoNEON<>+112(SB)/4, $0xbef15bef
+DATA winoNEON<>+116(SB)/4, $0xbef15bef
+DATA winoNEON<>+120(SB)/4, $0xbef15bef
+DATA winoNEON<>+124(SB)/4, $0xbef15bef
+DATA winoNEON<>+128(SB)/4, $0x3e2aaaab
+DATA winoNEON<>+132(SB)/4, $0x3e2aaaab
+DATA winoNEON<>+136(SB)/4, $0x3e2aaaab
+DATA winoNEON<>+140(SB)/4, $0x3e2aaaab
+DATA winoNEON<>+144(SB)/4, $0x3e715bef
+DATA winoNEON<>+148(SB)/4, $0x3e715bef
+DATA winoNEON<>+152(SB)/4, $0x3e715bef
+DATA winoNEON<>+156(SB)/4, $0x3e715bef
+GLOBL winoNEON<>(SB), RODATA|NOPTR, $160
 
 // func(t *byte)
 TEXT ·winoInputNEON(SB), 0, $576-8
@@ -716,6 +736,451 @@ vector:
 	ADD R6, R9, R9
 	ADD $16, R8, R8
 	SUBS $4, R7, R7
+	BGT vector
+	RET
+
+// func(t *byte)
+TEXT ·winoFilterNEON(SB), 0, $288-8
+	ADD $8, RSP, R0
+	MOVD t+0(FP), R1
+	MOVD $winoNEON<>(SB), R2
+	FMOVQ 80(R2), F0
+	FMOVQ 96(R2), F1
+	FMOVQ 112(R2), F2
+	FMOVQ 128(R2), F3
+	FMOVQ 144(R2), F4
+	MOVD 24(R1), R2
+	LSL $2, R2, R2
+	ADD R2, R2, R3
+	ADD R2, R3, R4
+	ADD R2, R4, R4
+	ADD R2, R4, R4
+	MOVD 32(R1), R4
+	LSL $2, R4, R4
+	MOVD 64(R1), R5
+	LSL $2, R5, R5
+	MOVD 72(R1), R6
+	MOVD $0, R7
+vector:
+	MOVD 0(R1), R8
+	ADD R7, R8, R8
+	FMOVQ 0(R8), F5
+	WORD $0x3ce26906 // ldr q6, [x8, x2]
+	WORD $0x3ce36907 // ldr q7, [x8, x3]
+	WORD $0x6e20dca8 // fmul v8.4s, v5.4s, v0.4s
+	VFMLS V1.S4, V7.S4, V8.S4
+	WORD $0x6e23dca9 // fmul v9.4s, v5.4s, v3.4s
+	VFMLA V1.S4, V7.S4, V9.S4
+	VMOV V8.B16, V10.B16
+	VFMLA V2.S4, V6.S4, V10.S4
+	VFMLS V2.S4, V6.S4, V8.S4
+	VMOV V9.B16, V11.B16
+	VFMLA V4.S4, V6.S4, V11.S4
+	VFMLS V4.S4, V6.S4, V9.S4
+	FMOVQ F5, 0(R0)
+	FMOVQ F10, 48(R0)
+	FMOVQ F8, 96(R0)
+	FMOVQ F11, 144(R0)
+	FMOVQ F9, 192(R0)
+	FMOVQ F7, 240(R0)
+	ADD R4, R8, R8
+	FMOVQ 0(R8), F5
+	WORD $0x3ce26906 // ldr q6, [x8, x2]
+	WORD $0x3ce36907 // ldr q7, [x8, x3]
+	WORD $0x6e20dca8 // fmul v8.4s, v5.4s, v0.4s
+	VFMLS V1.S4, V7.S4, V8.S4
+	WORD $0x6e23dca9 // fmul v9.4s, v5.4s, v3.4s
+	VFMLA V1.S4, V7.S4, V9.S4
+	VMOV V8.B16, V10.B16
+	VFMLA V2.S4, V6.S4, V10.S4
+	VFMLS V2.S4, V6.S4, V8.S4
+	VMOV V9.B16, V11.B16
+	VFMLA V4.S4, V6.S4, V11.S4
+	VFMLS V4.S4, V6.S4, V9.S4
+	FMOVQ F5, 16(R0)
+	FMOVQ F10, 64(R0)
+	FMOVQ F8, 112(R0)
+	FMOVQ F11, 160(R0)
+	FMOVQ F9, 208(R0)
+	FMOVQ F7, 256(R0)
+	ADD R4, R8, R8
+	FMOVQ 0(R8), F5
+	WORD $0x3ce26906 // ldr q6, [x8, x2]
+	WORD $0x3ce36907 // ldr q7, [x8, x3]
+	WORD $0x6e20dca8 // fmul v8.4s, v5.4s, v0.4s
+	VFMLS V1.S4, V7.S4, V8.S4
+	WORD $0x6e23dca9 // fmul v9.4s, v5.4s, v3.4s
+	VFMLA V1.S4, V7.S4, V9.S4
+	VMOV V8.B16, V10.B16
+	VFMLA V2.S4, V6.S4, V10.S4
+	VFMLS V2.S4, V6.S4, V8.S4
+	VMOV V9.B16, V11.B16
+	VFMLA V4.S4, V6.S4, V11.S4
+	VFMLS V4.S4, V6.S4, V9.S4
+	FMOVQ F5, 32(R0)
+	FMOVQ F10, 80(R0)
+	FMOVQ F8, 128(R0)
+	FMOVQ F11, 176(R0)
+	FMOVQ F9, 224(R0)
+	FMOVQ F7, 272(R0)
+	ADD R4, R8, R8
+	MOVD 40(R1), R8
+	ADD R7, R8, R8
+	FLDPQ 0(R0), (F5, F6)
+	FLDPQ 32(R0), (F7, F8)
+	WORD $0x6e20dca8 // fmul v8.4s, v5.4s, v0.4s
+	VFMLS V1.S4, V7.S4, V8.S4
+	WORD $0x6e23dca9 // fmul v9.4s, v5.4s, v3.4s
+	VFMLA V1.S4, V7.S4, V9.S4
+	VMOV V8.B16, V10.B16
+	VFMLA V2.S4, V6.S4, V10.S4
+	VFMLS V2.S4, V6.S4, V8.S4
+	VMOV V9.B16, V11.B16
+	VFMLA V4.S4, V6.S4, V11.S4
+	VFMLS V4.S4, V6.S4, V9.S4
+	FMOVQ F5, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F10, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F8, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F11, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F9, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F7, 0(R8)
+	ADD R5, R8, R8
+	FLDPQ 48(R0), (F5, F6)
+	FLDPQ 80(R0), (F7, F8)
+	WORD $0x6e20dca8 // fmul v8.4s, v5.4s, v0.4s
+	VFMLS V1.S4, V7.S4, V8.S4
+	WORD $0x6e23dca9 // fmul v9.4s, v5.4s, v3.4s
+	VFMLA V1.S4, V7.S4, V9.S4
+	VMOV V8.B16, V10.B16
+	VFMLA V2.S4, V6.S4, V10.S4
+	VFMLS V2.S4, V6.S4, V8.S4
+	VMOV V9.B16, V11.B16
+	VFMLA V4.S4, V6.S4, V11.S4
+	VFMLS V4.S4, V6.S4, V9.S4
+	FMOVQ F5, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F10, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F8, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F11, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F9, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F7, 0(R8)
+	ADD R5, R8, R8
+	FLDPQ 96(R0), (F5, F6)
+	FLDPQ 128(R0), (F7, F8)
+	WORD $0x6e20dca8 // fmul v8.4s, v5.4s, v0.4s
+	VFMLS V1.S4, V7.S4, V8.S4
+	WORD $0x6e23dca9 // fmul v9.4s, v5.4s, v3.4s
+	VFMLA V1.S4, V7.S4, V9.S4
+	VMOV V8.B16, V10.B16
+	VFMLA V2.S4, V6.S4, V10.S4
+	VFMLS V2.S4, V6.S4, V8.S4
+	VMOV V9.B16, V11.B16
+	VFMLA V4.S4, V6.S4, V11.S4
+	VFMLS V4.S4, V6.S4, V9.S4
+	FMOVQ F5, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F10, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F8, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F11, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F9, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F7, 0(R8)
+	ADD R5, R8, R8
+	FLDPQ 144(R0), (F5, F6)
+	FLDPQ 176(R0), (F7, F8)
+	WORD $0x6e20dca8 // fmul v8.4s, v5.4s, v0.4s
+	VFMLS V1.S4, V7.S4, V8.S4
+	WORD $0x6e23dca9 // fmul v9.4s, v5.4s, v3.4s
+	VFMLA V1.S4, V7.S4, V9.S4
+	VMOV V8.B16, V10.B16
+	VFMLA V2.S4, V6.S4, V10.S4
+	VFMLS V2.S4, V6.S4, V8.S4
+	VMOV V9.B16, V11.B16
+	VFMLA V4.S4, V6.S4, V11.S4
+	VFMLS V4.S4, V6.S4, V9.S4
+	FMOVQ F5, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F10, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F8, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F11, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F9, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F7, 0(R8)
+	ADD R5, R8, R8
+	FLDPQ 192(R0), (F5, F6)
+	FLDPQ 224(R0), (F7, F8)
+	WORD $0x6e20dca8 // fmul v8.4s, v5.4s, v0.4s
+	VFMLS V1.S4, V7.S4, V8.S4
+	WORD $0x6e23dca9 // fmul v9.4s, v5.4s, v3.4s
+	VFMLA V1.S4, V7.S4, V9.S4
+	VMOV V8.B16, V10.B16
+	VFMLA V2.S4, V6.S4, V10.S4
+	VFMLS V2.S4, V6.S4, V8.S4
+	VMOV V9.B16, V11.B16
+	VFMLA V4.S4, V6.S4, V11.S4
+	VFMLS V4.S4, V6.S4, V9.S4
+	FMOVQ F5, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F10, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F8, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F11, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F9, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F7, 0(R8)
+	ADD R5, R8, R8
+	FLDPQ 240(R0), (F5, F6)
+	FLDPQ 272(R0), (F7, F8)
+	WORD $0x6e20dca8 // fmul v8.4s, v5.4s, v0.4s
+	VFMLS V1.S4, V7.S4, V8.S4
+	WORD $0x6e23dca9 // fmul v9.4s, v5.4s, v3.4s
+	VFMLA V1.S4, V7.S4, V9.S4
+	VMOV V8.B16, V10.B16
+	VFMLA V2.S4, V6.S4, V10.S4
+	VFMLS V2.S4, V6.S4, V8.S4
+	VMOV V9.B16, V11.B16
+	VFMLA V4.S4, V6.S4, V11.S4
+	VFMLS V4.S4, V6.S4, V9.S4
+	FMOVQ F5, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F10, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F8, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F11, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F9, 0(R8)
+	ADD R5, R8, R8
+	FMOVQ F7, 0(R8)
+	ADD R5, R8, R8
+	ADD $16, R7, R7
+	SUBS $4, R6, R6
+	BGT vector
+	RET
+
+// func(t *byte)
+TEXT ·winoGradNEON(SB), 0, $288-8
+	ADD $8, RSP, R0
+	MOVD t+0(FP), R1
+	MOVD $winoNEON<>(SB), R2
+	FMOVQ 80(R2), F0
+	FMOVQ 96(R2), F1
+	FMOVQ 112(R2), F2
+	FMOVQ 128(R2), F3
+	FMOVQ 144(R2), F4
+	MOVD 24(R1), R2
+	LSL $2, R2, R2
+	ADD R2, R2, R3
+	ADD R2, R3, R4
+	ADD R2, R4, R5
+	ADD R2, R5, R6
+	MOVD 32(R1), R7
+	LSL $2, R7, R7
+	MOVD 64(R1), R8
+	LSL $2, R8, R8
+	MOVD 72(R1), R9
+	MOVD $0, R10
+vector:
+	MOVD 0(R1), R11
+	ADD R10, R11, R11
+	FMOVQ 0(R11), F5
+	WORD $0x3ce26966 // ldr q6, [x11, x2]
+	WORD $0x3ce36967 // ldr q7, [x11, x3]
+	WORD $0x3ce46968 // ldr q8, [x11, x4]
+	WORD $0x3ce56969 // ldr q9, [x11, x5]
+	WORD $0x3ce6696a // ldr q10, [x11, x6]
+	WORD $0x4e27d4cb // fadd v11.4s, v6.4s, v7.4s
+	WORD $0x4e29d50c // fadd v12.4s, v8.4s, v9.4s
+	VFMLA V0.S4, V11.S4, V5.S4
+	VFMLA V3.S4, V12.S4, V5.S4
+	WORD $0x4ea7d4c6 // fsub v6.4s, v6.4s, v7.4s
+	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	WORD $0x4ea9d507 // fsub v7.4s, v8.4s, v9.4s
+	VFMLA V4.S4, V7.S4, V6.S4
+	WORD $0x4eabd587 // fsub v7.4s, v12.4s, v11.4s
+	VFMLA V1.S4, V7.S4, V10.S4
+	FMOVQ F5, 0(R0)
+	FMOVQ F6, 96(R0)
+	FMOVQ F10, 192(R0)
+	ADD R7, R11, R11
+	FMOVQ 0(R11), F5
+	WORD $0x3ce26966 // ldr q6, [x11, x2]
+	WORD $0x3ce36967 // ldr q7, [x11, x3]
+	WORD $0x3ce46968 // ldr q8, [x11, x4]
+	WORD $0x3ce56969 // ldr q9, [x11, x5]
+	WORD $0x3ce6696a // ldr q10, [x11, x6]
+	WORD $0x4e27d4cb // fadd v11.4s, v6.4s, v7.4s
+	WORD $0x4e29d50c // fadd v12.4s, v8.4s, v9.4s
+	VFMLA V0.S4, V11.S4, V5.S4
+	VFMLA V3.S4, V12.S4, V5.S4
+	WORD $0x4ea7d4c6 // fsub v6.4s, v6.4s, v7.4s
+	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	WORD $0x4ea9d507 // fsub v7.4s, v8.4s, v9.4s
+	VFMLA V4.S4, V7.S4, V6.S4
+	WORD $0x4eabd587 // fsub v7.4s, v12.4s, v11.4s
+	VFMLA V1.S4, V7.S4, V10.S4
+	FMOVQ F5, 16(R0)
+	FMOVQ F6, 112(R0)
+	FMOVQ F10, 208(R0)
+	ADD R7, R11, R11
+	FMOVQ 0(R11), F5
+	WORD $0x3ce26966 // ldr q6, [x11, x2]
+	WORD $0x3ce36967 // ldr q7, [x11, x3]
+	WORD $0x3ce46968 // ldr q8, [x11, x4]
+	WORD $0x3ce56969 // ldr q9, [x11, x5]
+	WORD $0x3ce6696a // ldr q10, [x11, x6]
+	WORD $0x4e27d4cb // fadd v11.4s, v6.4s, v7.4s
+	WORD $0x4e29d50c // fadd v12.4s, v8.4s, v9.4s
+	VFMLA V0.S4, V11.S4, V5.S4
+	VFMLA V3.S4, V12.S4, V5.S4
+	WORD $0x4ea7d4c6 // fsub v6.4s, v6.4s, v7.4s
+	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	WORD $0x4ea9d507 // fsub v7.4s, v8.4s, v9.4s
+	VFMLA V4.S4, V7.S4, V6.S4
+	WORD $0x4eabd587 // fsub v7.4s, v12.4s, v11.4s
+	VFMLA V1.S4, V7.S4, V10.S4
+	FMOVQ F5, 32(R0)
+	FMOVQ F6, 128(R0)
+	FMOVQ F10, 224(R0)
+	ADD R7, R11, R11
+	FMOVQ 0(R11), F5
+	WORD $0x3ce26966 // ldr q6, [x11, x2]
+	WORD $0x3ce36967 // ldr q7, [x11, x3]
+	WORD $0x3ce46968 // ldr q8, [x11, x4]
+	WORD $0x3ce56969 // ldr q9, [x11, x5]
+	WORD $0x3ce6696a // ldr q10, [x11, x6]
+	WORD $0x4e27d4cb // fadd v11.4s, v6.4s, v7.4s
+	WORD $0x4e29d50c // fadd v12.4s, v8.4s, v9.4s
+	VFMLA V0.S4, V11.S4, V5.S4
+	VFMLA V3.S4, V12.S4, V5.S4
+	WORD $0x4ea7d4c6 // fsub v6.4s, v6.4s, v7.4s
+	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	WORD $0x4ea9d507 // fsub v7.4s, v8.4s, v9.4s
+	VFMLA V4.S4, V7.S4, V6.S4
+	WORD $0x4eabd587 // fsub v7.4s, v12.4s, v11.4s
+	VFMLA V1.S4, V7.S4, V10.S4
+	FMOVQ F5, 48(R0)
+	FMOVQ F6, 144(R0)
+	FMOVQ F10, 240(R0)
+	ADD R7, R11, R11
+	FMOVQ 0(R11), F5
+	WORD $0x3ce26966 // ldr q6, [x11, x2]
+	WORD $0x3ce36967 // ldr q7, [x11, x3]
+	WORD $0x3ce46968 // ldr q8, [x11, x4]
+	WORD $0x3ce56969 // ldr q9, [x11, x5]
+	WORD $0x3ce6696a // ldr q10, [x11, x6]
+	WORD $0x4e27d4cb // fadd v11.4s, v6.4s, v7.4s
+	WORD $0x4e29d50c // fadd v12.4s, v8.4s, v9.4s
+	VFMLA V0.S4, V11.S4, V5.S4
+	VFMLA V3.S4, V12.S4, V5.S4
+	WORD $0x4ea7d4c6 // fsub v6.4s, v6.4s, v7.4s
+	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	WORD $0x4ea9d507 // fsub v7.4s, v8.4s, v9.4s
+	VFMLA V4.S4, V7.S4, V6.S4
+	WORD $0x4eabd587 // fsub v7.4s, v12.4s, v11.4s
+	VFMLA V1.S4, V7.S4, V10.S4
+	FMOVQ F5, 64(R0)
+	FMOVQ F6, 160(R0)
+	FMOVQ F10, 256(R0)
+	ADD R7, R11, R11
+	FMOVQ 0(R11), F5
+	WORD $0x3ce26966 // ldr q6, [x11, x2]
+	WORD $0x3ce36967 // ldr q7, [x11, x3]
+	WORD $0x3ce46968 // ldr q8, [x11, x4]
+	WORD $0x3ce56969 // ldr q9, [x11, x5]
+	WORD $0x3ce6696a // ldr q10, [x11, x6]
+	WORD $0x4e27d4cb // fadd v11.4s, v6.4s, v7.4s
+	WORD $0x4e29d50c // fadd v12.4s, v8.4s, v9.4s
+	VFMLA V0.S4, V11.S4, V5.S4
+	VFMLA V3.S4, V12.S4, V5.S4
+	WORD $0x4ea7d4c6 // fsub v6.4s, v6.4s, v7.4s
+	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	WORD $0x4ea9d507 // fsub v7.4s, v8.4s, v9.4s
+	VFMLA V4.S4, V7.S4, V6.S4
+	WORD $0x4eabd587 // fsub v7.4s, v12.4s, v11.4s
+	VFMLA V1.S4, V7.S4, V10.S4
+	FMOVQ F5, 80(R0)
+	FMOVQ F6, 176(R0)
+	FMOVQ F10, 272(R0)
+	ADD R7, R11, R11
+	MOVD 40(R1), R11
+	ADD R10, R11, R11
+	FLDPQ 0(R0), (F5, F6)
+	FLDPQ 32(R0), (F7, F8)
+	FLDPQ 64(R0), (F9, F10)
+	WORD $0x4e27d4cb // fadd v11.4s, v6.4s, v7.4s
+	WORD $0x4e29d50c // fadd v12.4s, v8.4s, v9.4s
+	VFMLA V0.S4, V11.S4, V5.S4
+	VFMLA V3.S4, V12.S4, V5.S4
+	WORD $0x4ea7d4c6 // fsub v6.4s, v6.4s, v7.4s
+	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	WORD $0x4ea9d507 // fsub v7.4s, v8.4s, v9.4s
+	VFMLA V4.S4, V7.S4, V6.S4
+	WORD $0x4eabd587 // fsub v7.4s, v12.4s, v11.4s
+	VFMLA V1.S4, V7.S4, V10.S4
+	FMOVQ F5, 0(R11)
+	ADD R8, R11, R11
+	FMOVQ F6, 0(R11)
+	ADD R8, R11, R11
+	FMOVQ F10, 0(R11)
+	ADD R8, R11, R11
+	FLDPQ 96(R0), (F5, F6)
+	FLDPQ 128(R0), (F7, F8)
+	FLDPQ 160(R0), (F9, F10)
+	WORD $0x4e27d4cb // fadd v11.4s, v6.4s, v7.4s
+	WORD $0x4e29d50c // fadd v12.4s, v8.4s, v9.4s
+	VFMLA V0.S4, V11.S4, V5.S4
+	VFMLA V3.S4, V12.S4, V5.S4
+	WORD $0x4ea7d4c6 // fsub v6.4s, v6.4s, v7.4s
+	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	WORD $0x4ea9d507 // fsub v7.4s, v8.4s, v9.4s
+	VFMLA V4.S4, V7.S4, V6.S4
+	WORD $0x4eabd587 // fsub v7.4s, v12.4s, v11.4s
+	VFMLA V1.S4, V7.S4, V10.S4
+	FMOVQ F5, 0(R11)
+	ADD R8, R11, R11
+	FMOVQ F6, 0(R11)
+	ADD R8, R11, R11
+	FMOVQ F10, 0(R11)
+	ADD R8, R11, R11
+	FLDPQ 192(R0), (F5, F6)
+	FLDPQ 224(R0), (F7, F8)
+	FLDPQ 256(R0), (F9, F10)
+	WORD $0x4e27d4cb // fadd v11.4s, v6.4s, v7.4s
+	WORD $0x4e29d50c // fadd v12.4s, v8.4s, v9.4s
+	VFMLA V0.S4, V11.S4, V5.S4
+	VFMLA V3.S4, V12.S4, V5.S4
+	WORD $0x4ea7d4c6 // fsub v6.4s, v6.4s, v7.4s
+	WORD $0x6e22dcc6 // fmul v6.4s, v6.4s, v2.4s
+	WORD $0x4ea9d507 // fsub v7.4s, v8.4s, v9.4s
+	VFMLA V4.S4, V7.S4, V6.S4
+	WORD $0x4eabd587 // fsub v7.4s, v12.4s, v11.4s
+	VFMLA V1.S4, V7.S4, V10.S4
+	FMOVQ F5, 0(R11)
+	ADD R8, R11, R11
+	FMOVQ F6, 0(R11)
+	ADD R8, R11, R11
+	FMOVQ F10, 0(R11)
+	ADD R8, R11, R11
+	ADD $16, R10, R10
+	SUBS $4, R9, R9
 	BGT vector
 	RET
 

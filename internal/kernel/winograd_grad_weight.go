@@ -4,10 +4,10 @@ package kernel
 // transformed gradient of the weights is not longer itself.
 const winoGradFloats = 1 << 20
 
-// winoGrad is the gradient of weights by Winograd's algorithm. Inputs and gradients of all patches are
+// winoGradRun is the gradient of weights by Winograd's algorithm. Inputs and gradients of all patches are
 // transformed, component by component a product sums over the patches, and the sums are transformed to
 // 3 by 3. Patches that do not fit are added up in stretches.
-type winoGrad struct {
+type winoGradRun struct {
 	winoRun // size counts the patches of a stretch, units the stretches
 	dy      []float32
 	in, out []float32 // of a stretch, transformed
@@ -16,9 +16,9 @@ type winoGrad struct {
 
 // winogradGradWeight computes the partial gradients of a window, taps by C by K, in one part.
 func winogradGradWeight(v Conv2D, x, dy, sums []float32) {
-	r := &winoGrad{winoRun: winoRun{v: v, oh: v.OutH(), ow: v.OutW(), x: x}, dy: dy}
+	r := &winoGradRun{winoRun: winoRun{v: v, oh: v.OutH(), ow: v.OutW(), x: x}, dy: dy}
 	r.bh, r.bw = split(r.oh, 4), split(r.ow, 4)
-	panels, panel := split(v.K, cpu.nr), 36*v.C*cpu.nr
+	panels, panel := split(v.K, cpu.nr), 36*winoStep(v.C)
 	patches := v.N * r.bh * r.bw
 	r.units = split(patches*36*(v.C+v.K+2*winoPad), max(winoGradFloats, panels*panel))
 	r.size = split(patches, r.units)
@@ -48,11 +48,11 @@ func winogradGradWeight(v Conv2D, x, dy, sums []float32) {
 
 // row and comp are the steps of n transformed channels from patch to patch and from component to
 // component.
-func (r *winoGrad) row(n int) int  { return n + winoPad }
-func (r *winoGrad) comp(n int) int { return r.size*r.row(n) + winoPad }
+func (r *winoGradRun) row(n int) int  { return n + winoPad }
+func (r *winoGradRun) comp(n int) int { return r.size*r.row(n) + winoPad }
 
 // transform transforms the inputs and gradients of stretch i.
-func (r *winoGrad) transform(i int) {
+func (r *winoGradRun) transform(i int) {
 	v := r.v
 	p0, p1 := r.unit(i)
 	tasks := split(p1-p0, winoPatches/4)
@@ -74,7 +74,7 @@ func (r *winoGrad) transform(i int) {
 }
 
 // product sums one component of a panel over the patches of stretch i.
-func (r *winoGrad) product(i, panel, comp int, sums []float32) {
+func (r *winoGradRun) product(i, panel, comp int, sums []float32) {
 	v, nr := r.v, cpu.nr
 	p0, p1 := r.unit(i)
 	t := tile{offs: zeroOff[:], runLen: p1 - p0, ars: 1, acs: r.row(v.C), bks: r.row(v.K), acc: i > 0}
@@ -86,15 +86,15 @@ func (r *winoGrad) product(i, panel, comp int, sums []float32) {
 	for i := range tiles {
 		c0, c1 := part(i, v.C, tiles)
 		t.a = r.in[comp*r.comp(v.C)+c0:]
-		t.c = sums[(comp*v.C+c0)*nr:]
+		t.c = sums[comp*winoStep(v.C)+c0*nr:]
 		cpu.tile(&t, c1-c0, min(nr, v.K-panel*nr))
 	}
 }
 
 // finish transforms the sums of n panels from q on and writes them, taps by C by K.
-func (r *winoGrad) finish(q, n int, dst []float32) {
+func (r *winoGradRun) finish(q, n int, dst []float32) {
 	v, nr := r.v, cpu.nr
-	step, rows := v.C*nr, winoSpan/nr // input channels of a task
+	step, rows := winoStep(v.C), winoSpan/nr // input channels of a task
 	tasks := split(v.C, rows)
 	Parallel(n*tasks, func(i int) {
 		panel, c0 := i/tasks, i%tasks*rows
@@ -103,44 +103,12 @@ func (r *winoGrad) finish(q, n int, dst []float32) {
 		buf := getScratch(9 * winoSpan)
 		defer putScratch(buf)
 		g := *buf
-		winoWeightGrads(g, r.sums[panel*36*step+c0*nr:], step, (c1-c0)*nr)
+		u := r.sums[panel*36*step+c0*nr:]
+		cpu.winoGrad(&winoInput{x: u, row: 6 * step, pixel: step, n: (c1 - c0) * nr, v: g, comp: winoSpan})
 		for t := range 9 {
 			for c := c0; c < c1; c++ {
 				copy(dst[(t*v.C+c)*v.K+k:][:min(nr, v.K-k)], g[t*winoSpan+(c-c0)*nr:])
 			}
 		}
 	})
-}
-
-// winoWeightGrads computes the gradients g of n filters, at most winoSpan, from their components u,
-// which are step apart.
-//
-//	g[(r*3+s)*winoSpan+i] = (G' u G)[r][s] with u[a][b] = u[(a*6+b)*step+i]
-func winoWeightGrads(g, u []float32, step, n int) {
-	buf := getScratch(18 * winoSpan)
-	defer putScratch(buf)
-	row := func(r, b int) []float32 { return (*buf)[(r*6+b)*winoSpan:][:n] } // of G' u
-	for b := range 6 {
-		winoGT(func(r int) []float32 { return row(r, b) }, func(a int) []float32 { return u[(a*6+b)*step:][:n] })
-	}
-	for r := range 3 {
-		winoGT(func(s int) []float32 { return g[(r*3+s)*winoSpan:][:n] }, func(b int) []float32 { return row(r, b) })
-	}
-}
-
-// winoGT multiplies by the matrix G', whose first column is 1, 0, 0 and whose last is 0, 0, 1.
-func winoGT(g, u func(i int) []float32) {
-	for i, f := range [3][2]float32{{-2. / 3, 1. / 6}, {-2. / 3 * winoA, 1. / 6 * winoB}, {-1. / 3, 1. / 3}} {
-		sign := float32(1)
-		if i == 1 {
-			sign = -1
-		}
-		sum := g(i)
-		vec.affine(sum, u(1), f[0], negZero)
-		vec.axpy(sum, u(2), sign*f[0])
-		vec.axpy(sum, u(3), f[1])
-		vec.axpy(sum, u(4), sign*f[1])
-	}
-	vec.add(g(0), g(0), u(0))
-	vec.add(g(2), g(2), u(5))
 }

@@ -24,12 +24,15 @@ func (v Conv2D) transposed() Conv2D {
 // winoSpan is how many weights of each tap are transformed together.
 const winoSpan = 128
 
+// winoStep is the step from component to component of a panel of transformed weights of c channels.
+func winoStep(c int) int { return c*cpu.nr + winoPad }
+
 // packWinograd packs G g G': 36 components, each packed like the right factor of a product:
 //
 //	d[panel][component][c*nr+j] = (G g G')[component] with g = w[k0+j][c]
 //
 // The components of a panel lie together, since they are used together. Packed for a plain sum, the
-// weights of a tap are neighbours, so that they are transformed in vectors.
+// weights of a tap are neighbours, as the channels of a patch.
 func (p *PackedConv) packWinograd(w []float32) {
 	plain := PackedConv{shape: p.shape, grad: p.grad, phases: p.phases, lend: true}
 	plain.Pack(w)
@@ -38,45 +41,12 @@ func (p *PackedConv) packWinograd(w []float32) {
 	if p.grad {
 		v = v.transposed()
 	}
-	panels, step := split(v.K, cpu.nr), v.C*cpu.nr
-	p.alloc(36 * panels * step)
+	panels, step, comp := split(v.K, cpu.nr), v.C*cpu.nr, winoStep(v.C)
+	p.alloc(36 * panels * comp)
 	parts := split(step, winoSpan)
 	Parallel(panels*parts, func(i int) {
 		panel, at := i/parts, i%parts*winoSpan
-		winoWeights(p.data[panel*36*step+at:], plain.data[panel*9*step+at:], step, min(winoSpan, step-at))
+		w := plain.data[panel*9*step+at:]
+		cpu.winoFilter(&winoInput{x: w, row: 3 * step, pixel: step, n: min(winoSpan, step-at), v: p.data[panel*36*comp+at:], comp: comp})
 	})
-}
-
-// winoWeights computes the components u of n filters g, at most winoSpan. Components and taps are step
-// apart.
-//
-//	u[(a*6+b)*step+i] = (G g G')[a][b] with g[r][s] = g[(r*3+s)*step+i]
-func winoWeights(u, g []float32, step, n int) {
-	buf := getScratch(18 * winoSpan)
-	defer putScratch(buf)
-	row := func(a, s int) []float32 { return (*buf)[(a*3+s)*winoSpan:][:n] } // of G g
-	for s := range 3 {
-		winoG(func(a int) []float32 { return row(a, s) }, func(r int) []float32 { return g[(r*3+s)*step:][:n] })
-	}
-	for a := range 6 {
-		winoG(func(b int) []float32 { return u[(a*6+b)*step:][:n] }, func(s int) []float32 { return row(a, s) })
-	}
-}
-
-// winoG multiplies by the matrix G:
-//
-//	u[0], u[5] = g[0], g[2]
-//	u[1], u[2] = -2/3 (g[0] + g[2]/2 +- a g[1])
-//	u[3], u[4] = 1/6 (g[0] + 2 g[2] +- b g[1])
-func winoG(u, g func(i int) []float32) {
-	copy(u(0), g(0))
-	copy(u(5), g(2))
-	for i, f := range [2][3]float32{{-1. / 3, -2. / 3, -2. / 3 * winoA}, {1. / 3, 1. / 6, 1. / 6 * winoB}} {
-		plus, minus := u(1+2*i), u(2+2*i)
-		vec.affine(plus, g(2), f[0], negZero)
-		vec.axpy(plus, g(0), f[1])
-		copy(minus, plus)
-		vec.axpy(plus, g(1), f[2])
-		vec.axpy(minus, g(1), -f[2])
-	}
 }

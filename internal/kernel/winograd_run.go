@@ -4,7 +4,7 @@ package kernel
 const (
 	winoPatches = 56      // most patches of a block
 	winoFused   = 1 << 17 // floats of transformed inputs that stay in a core's cache
-	winoPad     = 16      // floats between rows of transformed inputs, against cache conflicts
+	winoPad     = 16      // floats between rows or components of what is transformed, against cache conflicts
 )
 
 // winoRun is a forward pass by Winograd's algorithm.
@@ -128,7 +128,7 @@ func (r *winoRun) panels(i, q0, q1 int, in []float32) {
 		k := q * nr
 		o.n = min(nr, v.K-k)
 		for c := range 36 {
-			t.b = r.u[(q*36+c)*v.C*nr:]
+			t.b = r.u[(q*36+c)*winoStep(v.C):]
 			for i := range tiles {
 				r0, r1 := part(i, m, tiles)
 				t.a = in[c*r.comp()+r0*r.row():]

@@ -14,6 +14,16 @@ func winoInputAVX2(t *byte)
 //go:noescape
 func winoOutGradAVX2(t *byte)
 
+// winoFilterAVX2 transforms weights; see type winoInput.
+//
+//go:noescape
+func winoFilterAVX2(t *byte)
+
+// winoGradAVX2 transforms sums to gradients of weights; see type winoInput.
+//
+//go:noescape
+func winoGradAVX2(t *byte)
+
 // winoOutputAVX2 transforms sums to outputs; see type winoOutput.
 //
 //go:noescape
@@ -28,6 +38,16 @@ func winoInputAVX512(t *byte)
 //
 //go:noescape
 func winoOutGradAVX512(t *byte)
+
+// winoFilterAVX512 transforms weights; see type winoInput.
+//
+//go:noescape
+func winoFilterAVX512(t *byte)
+
+// winoGradAVX512 transforms sums to gradients of weights; see type winoInput.
+//
+//go:noescape
+func winoGradAVX512(t *byte)
 
 // winoOutputAVX512 transforms sums to outputs; see type winoOutput.
 //

@@ -14,6 +14,16 @@ func winoInputNEON(t *byte)
 //go:noescape
 func winoOutGradNEON(t *byte)
 
+// winoFilterNEON transforms weights; see type winoInput.
+//
+//go:noescape
+func winoFilterNEON(t *byte)
+
+// winoGradNEON transforms sums to gradients of weights; see type winoInput.
+//
+//go:noescape
+func winoGradNEON(t *byte)
+
 // winoOutputNEON transforms sums to outputs; see type winoOutput.
 //
 //go:noescape

@@ -89,14 +89,27 @@ func TestWinogradKernels(t *testing.T) {
 			v.intact(t, "input transform")
 			near(t, "input transform", v.body, widen(want), 60)
 
-			grad := in
-			grad.x, grad.row = x.body[:3*(4*n+1)+4*n], 4*n+1
-			ref = grad
-			ref.v = want
-			winoOutGradGo(&ref)
-			cpu.winoOutGrad(&grad)
-			v.intact(t, "transform of gradients")
-			near(t, "transform of gradients", v.body, widen(want), 60)
+			for _, k := range []struct {
+				name          string
+				size, results int
+				ref, kernel   func(*winoInput)
+			}{
+				{"gradients of outputs", 4, 6, winoOutGradGo, cpu.winoOutGrad},
+				{"weights", 3, 6, winoFilterGo, cpu.winoFilter},
+				{"gradients of weights", 6, 3, winoGradGo, cpu.winoGrad},
+			} {
+				last := k.size - 1
+				x := newGuarded(random(1, last*(k.size*n+1)+last*n+n))
+				v := newGuarded(random(2, (k.results*k.results-1)*(n+5)+n))
+				in := winoInput{x: x.body, row: k.size*n + 1, pixel: n, v: v.body, comp: n + 5, n: n}
+				want := slices.Clone(v.body)
+				ref := in
+				ref.v = want
+				k.ref(&ref)
+				k.kernel(&in)
+				v.intact(t, k.name)
+				near(t, k.name, v.body, widen(want), 60)
+			}
 
 			for variant := range 4 {
 				for _, size := range [][2]int{{4, 4}, {3, 1}, {1, 3}} {

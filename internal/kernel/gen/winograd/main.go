@@ -38,6 +38,8 @@ func main() {
 	for _, s := range []isa{avx2, avx512} {
 		s.input()
 		s.outGrad()
+		s.filter()
+		s.grad()
 		s.output()
 	}
 	Generate()
@@ -96,7 +98,7 @@ func constant(f float64, r VecPhysical) {
 
 // input emits the transform of a 6 by 6 patch.
 func (s isa) input() {
-	s.patch("winoInput", "a patch of inputs", 6, func() {
+	s.patch("winoInput", "a patch of inputs", 6, 6, func() {
 		for i, f := range []float64{0.5, 2, 2.5, 1 / math.Sqrt2, math.Sqrt2} {
 			constant(f, s.v[11+i])
 		}
@@ -105,21 +107,34 @@ func (s isa) input() {
 
 // outGrad emits the transform of a 4 by 4 patch.
 func (s isa) outGrad() {
-	s.patch("winoOutGrad", "a patch of gradients", 4, func() {
+	s.patch("winoOutGrad", "a patch of gradients", 4, 6, func() {
 		for i, f := range []float64{0.5, 2, 1 / math.Sqrt2, math.Sqrt2} {
 			constant(f, s.v[12+i])
 		}
 	}, s.a)
 }
 
-// patch emits the transform of a patch of size by size. The transform multiplies registers from 0
-// on by a matrix, with constants that are loaded first.
-func (s isa) patch(name, what string, size int, constants func(), transform func(out func(i int, r VecPhysical))) {
+// weightNumbers are the constants of G and G'.
+func (s isa) weightNumbers() {
+	for i, f := range []float64{-2. / 3, 1. / 3, -2. / 3 / math.Sqrt2, 1. / 6, math.Sqrt2 / 6} {
+		constant(f, s.v[11+i])
+	}
+}
+
+// filter emits the transform of 3 by 3 weights.
+func (s isa) filter() { s.patch("winoFilter", "weights", 3, 6, s.weightNumbers, s.g) }
+
+// grad emits the transform of 36 sums to the gradient of 3 by 3 weights.
+func (s isa) grad() { s.patch("winoGrad", "sums to gradients of weights", 6, 3, s.weightNumbers, s.gt) }
+
+// patch emits the transform of a patch of size by size to results by results. The transform multiplies
+// registers from 0 on by a matrix, with constants that are loaded first.
+func (s isa) patch(name, what string, size, results int, constants func(), transform func(out func(i int, r VecPhysical))) {
 	name += s.name
 	TEXT(name, 0, "func(t *byte)")
 	Pragma("noescape")
 	Doc(name + " transforms " + what + "; see type winoInput.")
-	tmp := AllocLocal(6 * size * s.bytes)
+	tmp := AllocLocal(results * size * s.bytes)
 	Load(Param("t"), args)
 	constants()
 	MOVQ(field(inN), end)
@@ -149,7 +164,7 @@ func (s isa) patch(name, what string, size int, constants func(), transform func
 	scaled(inComp, step)
 	MOVQ(field(inV), row)
 	ADDQ(at, row)
-	for i := range 6 {
+	for i := range results {
 		for j := range size {
 			VMOVUPS(tmp.Offset((i*size+j)*s.bytes), s.v[j])
 		}
@@ -214,6 +229,47 @@ func (s isa) a(out func(i int, r VecPhysical)) {
 	pair(1, half, a)
 	pair(3, two, b)
 	out(5, d[3])
+}
+
+// g emits the product of the matrix G with registers 0 to 2, whose results go to out in order.
+func (s isa) g(out func(i int, r VecPhysical)) {
+	d, twoThirds, third, a, sixth, b := s.v, s.v[11], s.v[12], s.v[13], s.v[14], s.v[15]
+	t, p := s.v[6], s.v[7]
+	out(0, d[0])
+	// pair emits p +- y*d1.
+	pair := func(i int, y VecPhysical) {
+		VMOVAPS(p, t)
+		VFMADD231PS(d[1], y, t)
+		out(i, t)
+		VFNMADD231PS(d[1], y, p)
+		out(i+1, p)
+	}
+	VMULPS(d[0], twoThirds, p)
+	VFNMADD231PS(d[2], third, p)
+	pair(1, a)
+	VMULPS(d[0], sixth, p)
+	VFMADD231PS(d[2], third, p)
+	pair(3, b)
+	out(5, d[2])
+}
+
+// gt emits the product of the matrix G' with registers 0 to 5, whose results go to out in order.
+func (s isa) gt(out func(i int, r VecPhysical)) {
+	d, twoThirds, third, a, sixth, b := s.v, s.v[11], s.v[12], s.v[13], s.v[14], s.v[15]
+	sum1, dif1, sum2, dif2 := s.v[6], s.v[7], s.v[8], s.v[9]
+	VADDPS(d[2], d[1], sum1)
+	VSUBPS(d[2], d[1], dif1)
+	VADDPS(d[4], d[3], sum2)
+	VSUBPS(d[4], d[3], dif2)
+	VFMADD231PS(sum1, twoThirds, d[0])
+	VFMADD231PS(sum2, sixth, d[0])
+	out(0, d[0])
+	VMULPS(dif1, a, dif1)
+	VFMADD231PS(dif2, b, dif1)
+	out(1, dif1)
+	VSUBPS(sum1, sum2, sum2)
+	VFMADD231PS(sum2, third, d[5])
+	out(2, d[5])
 }
 
 // output emits the transform of 36 values to 4 by 4, with the epilogue.

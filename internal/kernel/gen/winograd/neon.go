@@ -21,6 +21,8 @@ func neonFile() {
 	}
 	emit("winoInputNEON", "transforms a patch of inputs; see type winoInput.", (*neon).input)
 	emit("winoOutGradNEON", "transforms a patch of gradients; see type winoInput.", (*neon).outGrad)
+	emit("winoFilterNEON", "transforms weights; see type winoInput.", (*neon).filter)
+	emit("winoGradNEON", "transforms sums to gradients of weights; see type winoInput.", (*neon).grad)
 	emit("winoOutputNEON", "transforms sums to outputs; see type winoOutput.", (*neon).output)
 	o.Generate()
 }
@@ -102,27 +104,36 @@ func (n *neon) plus(a, b, c *a64.Reg) *a64.Reg {
 }
 
 // input emits the transform of a 6 by 6 patch.
-func (n *neon) input() { n.patch(6, []float64{0.5, 2, 2.5, 1 / math.Sqrt2, math.Sqrt2}, n.bt) }
+func (n *neon) input() { n.patch(6, 6, []float64{0.5, 2, 2.5, 1 / math.Sqrt2, math.Sqrt2}, n.bt) }
 
 // outGrad emits the transform of a 4 by 4 patch.
-func (n *neon) outGrad() { n.patch(4, []float64{0.5, 2, 1 / math.Sqrt2, math.Sqrt2}, n.a) }
+func (n *neon) outGrad() { n.patch(4, 6, []float64{0.5, 2, 1 / math.Sqrt2, math.Sqrt2}, n.a) }
 
-// patch emits the transform of a patch of size by size by a matrix.
-func (n *neon) patch(size int, numbers []float64, matrix func(c []*a64.Reg, d [6]*a64.Reg) [6]*a64.Reg) {
-	tmp := n.Frame(6 * size * 16)
+// weightNumbers are the constants of G and G'.
+var weightNumbers = []float64{-2. / 3, 1. / 3, -2. / 3 / math.Sqrt2, 1. / 6, math.Sqrt2 / 6}
+
+// filter emits the transform of 3 by 3 weights.
+func (n *neon) filter() { n.patch(3, 6, weightNumbers, n.g) }
+
+// grad emits the transform of 36 sums to the gradient of 3 by 3 weights.
+func (n *neon) grad() { n.patch(6, 3, weightNumbers, n.gt) }
+
+// patch emits the transform of a patch of size by size by a matrix, to results by results.
+func (n *neon) patch(size, results int, numbers []float64, matrix func(c []*a64.Reg, d [6]*a64.Reg) []*a64.Reg) {
+	tmp := n.Frame(results * size * 16)
 	c := n.constants(numbers...)
 	rows, pixel, comp := n.multiples(n.bytes(inRow)), n.bytes(inPixel), n.bytes(inComp)
 	n.channels(inN, func(at *a64.Reg) {
 		x := n.Plus(n.Load(n.args, inX), at)
 		for j := range size {
-			for i, r := range matrix(c, n.column(x, rows[:size])) {
+			for i, r := range matrix(c, n.column(x, rows[:size]))[:results] {
 				n.Store4(r, tmp, (i*size+j)*16)
 			}
 			n.Add(x, pixel)
 		}
 		v := n.Plus(n.Load(n.args, inV), at)
-		for i := range 6 {
-			for _, r := range matrix(c, n.row(tmp, i, size)) {
+		for i := range results {
+			for _, r := range matrix(c, n.row(tmp, i, size))[:results] {
 				n.Store4(r, v, 0)
 				n.Add(v, comp)
 			}
@@ -131,7 +142,8 @@ func (n *neon) patch(size int, numbers []float64, matrix func(c []*a64.Reg, d [6
 }
 
 // bt is the product of the matrix B' with d.
-func (n *neon) bt(c []*a64.Reg, d [6]*a64.Reg) (out [6]*a64.Reg) {
+func (n *neon) bt(c []*a64.Reg, d [6]*a64.Reg) []*a64.Reg {
+	var out [6]*a64.Reg
 	half, two, sum, a, b := c[0], c[1], c[2], c[3], c[4]
 	out[0] = n.minus(n.FAdd(d[0], d[4]), d[2], sum)
 	pair := func(i int, x, y *a64.Reg) { // (d4 - x*d2) +- y*(d3 - x*d1)
@@ -141,11 +153,12 @@ func (n *neon) bt(c []*a64.Reg, d [6]*a64.Reg) (out [6]*a64.Reg) {
 	pair(1, two, a)
 	pair(3, half, b)
 	out[5] = n.minus(n.FAdd(d[5], d[1]), d[3], sum)
-	return out
+	return out[:]
 }
 
 // a is the product of the matrix A with the first four of d.
-func (n *neon) a(c []*a64.Reg, d [6]*a64.Reg) (out [6]*a64.Reg) {
+func (n *neon) a(c []*a64.Reg, d [6]*a64.Reg) []*a64.Reg {
+	var out [6]*a64.Reg
 	half, two, a, b := c[0], c[1], c[2], c[3]
 	pair := func(i int, x, y *a64.Reg) { // (d0 + x*d2) +- y*(d1 + x*d3)
 		p, q := n.plus(d[0], d[2], x), n.plus(d[1], d[3], x)
@@ -154,7 +167,26 @@ func (n *neon) a(c []*a64.Reg, d [6]*a64.Reg) (out [6]*a64.Reg) {
 	out[0], out[5] = d[0], d[3]
 	pair(1, half, a)
 	pair(3, two, b)
-	return out
+	return out[:]
+}
+
+// g is the product of the matrix G with the first three of d.
+func (n *neon) g(c []*a64.Reg, d [6]*a64.Reg) []*a64.Reg {
+	twoThirds, third, a, sixth, b := c[0], c[1], c[2], c[3], c[4]
+	p := n.minus(n.FMul(d[0], twoThirds), d[2], third)
+	r := n.plus(n.FMul(d[0], sixth), d[2], third)
+	return []*a64.Reg{d[0], n.plus(p, d[1], a), n.minus(p, d[1], a), n.plus(r, d[1], b), n.minus(r, d[1], b), d[2]}
+}
+
+// gt is the product of the matrix G' with d.
+func (n *neon) gt(c []*a64.Reg, d [6]*a64.Reg) []*a64.Reg {
+	twoThirds, third, a, sixth, b := c[0], c[1], c[2], c[3], c[4]
+	s, t := n.FAdd(d[1], d[2]), n.FAdd(d[3], d[4])
+	return []*a64.Reg{
+		n.plus(n.plus(d[0], s, twoThirds), t, sixth),
+		n.plus(n.FMul(n.FSub(d[1], d[2]), a), n.FSub(d[3], d[4]), b),
+		n.plus(d[5], n.FSub(t, s), third),
+	}
 }
 
 // output emits the transform of 36 values to 4 by 4, with the epilogue.
