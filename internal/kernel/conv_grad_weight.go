@@ -9,7 +9,7 @@ package kernel
 func ConvGradWeight(v Conv2D, x, dy []float32, acc bool, dw []float32) {
 	v = v.norm()
 	switch {
-	case v.pointwise():
+	case v.pointwise() && !v.manyPixels():
 		pixels := v.N * v.H * v.W
 		Gemm(true, false, v.K, v.C, pixels, dy, v.K, x, v.C, acc, dw, v.C, nil)
 	case v.depthwise():
@@ -25,6 +25,13 @@ func ConvGradWeight(v Conv2D, x, dy []float32, acc bool, dw []float32) {
 		win := v.forward()
 		win.gradWeight(x, dy, acc, dw)
 	}
+}
+
+// manyPixels says of a 1x1 convolution that its weights are few and its pixels many. The gradient of
+// its weights then takes blocks of pixels that stay in the second cache as they are: a product would
+// pack the inputs, and read a column of gradients for every row of its result.
+func (v Conv2D) manyPixels() bool {
+	return v.N*v.H*v.W >= 4*depthBlock && v.K*v.C <= 1<<16 && 8*split(v.K, cpu.nr)*cpu.nr <= 9*v.K
 }
 
 // ConvGradBias computes db[k], the sum of dy over all pixels; it adds to db where acc.
