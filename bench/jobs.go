@@ -80,11 +80,11 @@ func (b *bench) jobs(ctx context.Context) error {
 	if s, err = b.race(ctx, "head", append([]contender{head}, peer("--what", "head")...)); err != nil {
 		return err
 	}
-	put(fmt.Sprintf("head, %d epochs", b.epochs), "PyTorch", 10, 20, s)
+	put(fmt.Sprintf("head, %d epochs", b.epochs), "PyTorch", 20, 50, s)
 	if s, err = b.race(ctx, "head, features cached by hand", append([]contender{head}, peer("--what", "head", "--cached")...)); err != nil {
 		return err
 	}
-	put(fmt.Sprintf("head, %d epochs, PyTorch's features cached by hand", b.epochs), "PyTorch", 1.3, 2, s)
+	put(fmt.Sprintf("head, %d epochs, PyTorch's features cached by hand", b.epochs), "PyTorch", 2, 4, s)
 
 	first := b.fit(tmp, model, false, seconds, append(epochs, "--cache", "disk")...)
 	again := b.fit(tmp, model, true, seconds, append(epochs, "--cache", "disk", "--lr", "0.02")...)
@@ -92,7 +92,7 @@ func (b *bench) jobs(ctx context.Context) error {
 	if s, err = b.race(ctx, "second run", []contender{first, again}); err != nil {
 		return err
 	}
-	put(fmt.Sprintf("head, %d epochs, run again at another rate", b.epochs), first.name, 10, 50, s)
+	put(fmt.Sprintf("head, %d epochs, run again at another rate", b.epochs), first.name, 30, 50, s)
 
 	start := b.fit(tmp, model, true, firstStep(tmp), append(epochs, "--cache", "disk")...)
 	if s, err = b.race(ctx, "first step", []contender{start}); err != nil {
@@ -114,9 +114,9 @@ func (b *bench) memory(ctx context.Context) error {
 		thaw       []string
 		most, aim  float64
 	}{
-		{"head", "head", nil, 0.4, 0.25},
-		{"last stage and head", "stage", []string{"--thaw", "layer4.*", "--thaw", "head"}, 0.5, 0.35},
-		{"everything", "full", []string{"--thaw", "all"}, 0.8, 0.6},
+		{"head", "head", nil, 0.3, 0.25},
+		{"last stage and head", "stage", []string{"--thaw", "layer4.*", "--thaw", "head"}, 0.4, 0.35},
+		{"everything", "full", []string{"--thaw", "all"}, 0.7, 0.6},
 	} {
 		args := append([]string{"--epochs", "1", "--batch", "32"}, j.thaw...)
 		cs := append([]contender{b.fit(tmp, model, false, megabytes, args...)},

@@ -130,14 +130,14 @@ func megabytes(t turn) (float64, error) {
 	return float64(t.rss) / 1e6, nil
 }
 
-// torchModes are the ways in which PyTorch runs: as installed, and at its best. Debian's OpenBLAS
-// takes newer processors for old ones, and convolutions are faster with channels last.
+// torchModes are the ways in which PyTorch runs: as installed, and at its best, for which convolutions
+// are faster with channels last.
 var torchModes = []struct {
 	name, mode string
-	env        []string
+	best       bool
 }{
-	{"PyTorch as installed", "plain", nil},
-	{"PyTorch channels last", "channels_last", []string{"OPENBLAS_CORETYPE=SkylakeX"}},
+	{"PyTorch as installed", "plain", false},
+	{"PyTorch channels last", "channels_last", true},
 }
 
 // torch lists PyTorch's contenders for a script of peers/ and its arguments.
@@ -150,8 +150,12 @@ func (b *bench) torch(read func(turn) (float64, error), script string, args ...s
 		if b.mode != "" && b.mode != m.mode {
 			continue
 		}
+		env := torchLimits()
+		if m.best {
+			env = append(env, "OPENBLAS_CORETYPE="+blasType())
+		}
 		cmd := append([]string{b.python, filepath.Join("bench", "peers", script)}, args...)
-		cs = append(cs, contender{name: m.name, env: m.env, read: read,
+		cs = append(cs, contender{name: m.name, env: env, read: read,
 			cmd: append(cmd, "--threads", strconv.Itoa(b.threads), "--mode", m.mode)})
 	}
 	return cs

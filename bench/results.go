@@ -101,8 +101,8 @@ func (r *results) command(c contender) {
 	}
 	var env string
 	for _, e := range c.env {
-		if strings.HasPrefix(e, "OPENBLAS") {
-			env = e + " "
+		if !strings.HasPrefix(e, "PERMAFROST_ORT") && !strings.HasPrefix(e, "XDG") {
+			env += e + " "
 		}
 	}
 	if line := env + strings.Join(words, " "); !slices.Contains(r.Commands, line) {
@@ -117,8 +117,11 @@ func (r *results) machine(threads int) {
 		for line := range strings.Lines(string(text)) {
 			if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
 				cpu = strings.TrimSpace(v)
-				if strings.Contains(string(text), "avx512f") {
+				if avx512(string(text)) {
 					cpu += " with AVX-512"
+				}
+				if l := os.Getenv("PERMAFROST_CPU"); l != "" {
+					cpu += ", Permafrost and PyTorch kept to " + l + " (ONNX Runtime takes no such limit)"
 				}
 				break
 			}
