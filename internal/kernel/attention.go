@@ -133,7 +133,9 @@ func (a *Attention) forwardBlock(y, lse, q, keys, values []float32, b, h, from, 
 		l := -inf32
 		if end > 0 && sum[i] != 0 {
 			scaleSpan(o, o, 1/sum[i])
-			l = top[i] + float32(math.Log(float64(sum[i])))
+			if lse != nil {
+				l = top[i] + float32(math.Log(float64(sum[i])))
+			}
 		} else {
 			clear(o)
 		}
