@@ -55,19 +55,50 @@ func (s *state) add(f *fit) error {
 	return os.Rename(s.path+".part", s.path)
 }
 
-// outcome is a pair with one seed, of which everything is there.
+// grid is every fit of a pair with one seed.
+type grid struct {
+	pair string
+	fits []*fit
+	best *fit    // the first of equals
+	cpu  float64 // processor seconds of all
+}
+
+// outcome is a grid and what --auto made of the same.
 type outcome struct {
-	pair   string
+	grid
 	auto   *fit
-	best   *fit    // of the grid, the first of equals
-	fits   []*fit  // all of it
-	grid   float64 // processor seconds of it
 	others map[string]*fit
 }
 
 // baselines are what --auto is compared with.
 var baselines = []struct{ title, plan, rate string }{
 	{"always the head", "head", "1"}, {"always the last block", "last:1", "1"}, {"always everything", "all", "1"}, {"Auto-RGN alone", "auto-rgn", ""},
+}
+
+// grid is that of a pair and a seed, nil where one of its fits is missing.
+func (s *state) grid(pair string, seed int) *grid {
+	g := &grid{pair: pair}
+	for _, plan := range plans {
+		base := s.find(key{pair, seed, plan, "1"})
+		if base != nil && base.Failed != "" {
+			continue // the model has no such plan
+		}
+		for _, rate := range rates {
+			f := s.find(key{pair, seed, plan, figures(rate)})
+			if f == nil {
+				return nil
+			}
+			g.cpu += f.CPU
+			g.fits = append(g.fits, f)
+			if f.Failed == "" && (g.best == nil || f.Accuracy > g.best.Accuracy) {
+				g.best = f
+			}
+		}
+	}
+	if g.best == nil {
+		return nil
+	}
+	return g
 }
 
 // outcomes are those of pairs in order of their first fit.
@@ -77,29 +108,11 @@ func (s *state) outcomes() []outcome {
 		if a.Plan != "auto" {
 			continue
 		}
-		o := outcome{pair: a.Pair, auto: a, others: map[string]*fit{}}
-		whole := true
-		for _, plan := range plans {
-			for _, rate := range rates {
-				f := s.find(key{a.Pair, a.Seed, plan, figures(rate)})
-				base := s.find(key{a.Pair, a.Seed, plan, "1"})
-				if base != nil && base.Failed != "" {
-					continue // the model has no such plan
-				}
-				if f == nil {
-					whole = false
-					continue
-				}
-				o.grid += f.CPU
-				o.fits = append(o.fits, f)
-				if f.Failed == "" && (o.best == nil || f.Accuracy > o.best.Accuracy) {
-					o.best = f
-				}
-			}
-		}
-		if !whole || o.best == nil {
+		g := s.grid(a.Pair, a.Seed)
+		if g == nil {
 			continue
 		}
+		o := outcome{grid: *g, auto: a, others: map[string]*fit{}}
 		for _, b := range baselines {
 			if f := s.find(key{a.Pair, a.Seed, b.plan, b.rate}); f != nil && f.Failed == "" {
 				o.others[b.title] = f
@@ -111,7 +124,7 @@ func (s *state) outcomes() []outcome {
 }
 
 // regret is how far a fit falls behind the best of the grid, in points; below 0 where it is better.
-func (o *outcome) regret(f *fit) float64 { return 100 * (o.best.Accuracy - f.Accuracy) }
+func (g *grid) regret(f *fit) float64 { return 100 * (g.best.Accuracy - f.Accuracy) }
 
 // random is the mean regret of a random search of the grid that stops where it has cost as much as
 // --auto, after one fit at least. It takes the best by the validation examples, which flatters it.
@@ -177,7 +190,7 @@ func (s *state) report(path string) error {
 		var won, chose []string
 		for _, o := range by[name] {
 			r, best, auto = append(r, o.regret(o.auto)), append(best, 100*o.best.Accuracy), append(auto, 100*o.auto.Accuracy)
-			time = append(time, o.auto.CPU/o.grid)
+			time = append(time, o.auto.CPU/o.cpu)
 			won = append(won, strings.TrimSpace(o.best.Plan+" x"+o.best.Rate))
 			chose = append(chose, short(o.auto.Thaw))
 		}
@@ -190,7 +203,7 @@ func (s *state) report(path string) error {
 		var r, t []float64
 		for _, o := range all {
 			if f := o.others[base.title]; f != nil {
-				r, t = append(r, o.regret(f)), append(t, f.CPU/o.grid)
+				r, t = append(r, o.regret(f)), append(t, f.CPU/o.cpu)
 			}
 		}
 		if len(r) > 0 {
@@ -202,6 +215,7 @@ func (s *state) report(path string) error {
 		chance = append(chance, o.random())
 	}
 	fmt.Fprintf(&b, "| random search of the same work | %.2f | %.2f | %.2f |\n", sum(chance).mean, sum(chance).worst, sum(times).mean)
+	s.floor(&b)
 	suits(&b, names, by)
 	overfitting(&b, names, by)
 	b.WriteString("\nA pair with a percentage uses that share of the training examples, spread evenly over the classes.\n")
