@@ -19,12 +19,14 @@ const (
 	defaultHead    = "mlp:128"
 )
 
-// DefaultSpace is what is searched where the user names no space: how deep to thaw, at which rate,
-// with how much decay; where nothing but the head trains, whether it has a hidden layer, whether it
-// reads earlier features, too, and whether an adapter trains; and where an objective is about the
-// model in use, where it is cut and which blocks are left out. Depths double from the head down to
-// everything. Rates reach from a quarter of that which the recipe has for the plan to four times as
-// much. An option that the user gave is no parameter.
+// DefaultSpace is what is searched where the user names no space: how deep to thaw and at which
+// rate; where nothing but the head trains, whether it has a hidden layer, whether it reads earlier
+// features, too, and whether an adapter trains; and where an objective is about the model in use,
+// where it is cut and which blocks are left out. Depths double from the head down to everything.
+// Rates reach from a quarter of that which the recipe has for the plan to four times as much. An
+// option that the user gave is no parameter.
+//
+// Weight decay is none: no value of the option is the recipe's, which spares norms and biases.
 //
 // s has the options of the recipe, user those that were given.
 func DefaultSpace(s *run.Session, user *config.Config, objectives []Objective) (*space.Space, error) {
@@ -66,13 +68,10 @@ func DefaultSpace(s *run.Session, user *config.Config, objectives []Objective) (
 		}
 	}
 	if !given(user, "lr") {
-		d.rate(lrTimes, 0.25, 4)
-	}
-	if !given(user, "weight_decay") {
-		d.rate("weight_decay", 0.001, 0.1)
+		d.params = append(d.params, space.Param{Name: lrTimes, Kind: space.Float, Log: true, Low: 0.25, High: 4})
 	}
 	if len(d.params) == 0 {
-		return nil, option.Errorf("space", "thaw, lr and weight_decay are given, so nothing is left to search: name a space, or leave one of them out")
+		return nil, option.Errorf("space", "thaw and lr are given, so nothing is left to search: name a space, or leave one of them out")
 	}
 	return space.New(d.params, space.Limits{})
 }
@@ -88,11 +87,6 @@ func (d *defaults) add(name string, kind space.Kind, values []space.Value, when 
 	if len(values) > 0 && !given(d.user, name) {
 		d.params = append(d.params, space.Param{Name: name, Kind: kind, Values: values, When: when})
 	}
-}
-
-// rate adds a parameter on the scale of the logarithm.
-func (d *defaults) rate(name string, low, high float64) {
-	d.params = append(d.params, space.Param{Name: name, Kind: space.Float, Log: true, Low: low, High: high})
 }
 
 // when is the condition that a parameter has a value. There is none where the user gave the

@@ -355,15 +355,14 @@ func TestGiven(t *testing.T) {
 		return out
 	}
 	o := small(t, "")
-	if got := names(o); !reflect.DeepEqual(got, []string{"thaw", "adapter", "head", "attach", "lr_times", "weight_decay"}) {
+	if got := names(o); !reflect.DeepEqual(got, []string{"thaw", "adapter", "head", "attach", "lr_times"}) {
 		t.Errorf("the default space has %v", got)
 	}
-	o.Config.LR, o.Config.Thaw = 0.01, []string{"last:1"}
-	if got := names(o); !reflect.DeepEqual(got, []string{"weight_decay"}) {
-		t.Errorf("with a rate and a plan given the default space has %v", got)
+	o.Config.Thaw = []string{"last:1"}
+	if got := names(o); !reflect.DeepEqual(got, []string{"lr_times"}) {
+		t.Errorf("with a plan given the default space has %v", got)
 	}
-	decay := 0.1
-	o.Config.WeightDecay = &decay
+	o.Config.LR = 0.01
 	if _, err := New(t.Context(), o); err == nil || !strings.Contains(err.Error(), "nothing is left to search") {
 		t.Error(err)
 	}
@@ -401,17 +400,17 @@ func TestDefaultSpace(t *testing.T) {
 		change     func(c *config.Config)
 		want       []string
 	}{
-		"accuracy alone":        {[]Objective{Accuracy}, nil, []string{"thaw", "head", "attach", "lr_times", "weight_decay"}},
-		"latency":               {[]Objective{Accuracy, Latency}, nil, []string{"thaw", "cut", "skip", "head", "attach", "lr_times", "weight_decay"}},
-		"size":                  {[]Objective{Bytes, Accuracy}, nil, []string{"thaw", "cut", "skip", "head", "attach", "lr_times", "weight_decay"}},
-		"training time":         {[]Objective{Accuracy, TrainSeconds}, nil, []string{"thaw", "head", "attach", "lr_times", "weight_decay"}},
-		"a cut given":           {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Cut = "last:2" }, []string{"thaw", "head", "lr_times", "weight_decay"}},
-		"blocks given":          {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Skip = []string{"blocks.3"} }, []string{"thaw", "cut", "head", "attach", "lr_times", "weight_decay"}},
-		"a head given":          {[]Objective{Accuracy}, func(c *config.Config) { c.Head = "mlp:5" }, []string{"thaw", "attach", "lr_times", "weight_decay"}},
-		"the model's own":       {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Head = "keep" }, []string{"thaw", "lr_times", "weight_decay"}},
-		"the head alone":        {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Thaw = []string{"head"} }, []string{"cut", "skip", "head", "attach", "lr_times", "weight_decay"}},
-		"a deeper plan":         {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Thaw = []string{"last:1"} }, []string{"cut", "skip", "lr_times", "weight_decay"}},
-		"a value that it reads": {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Attach = []string{"blocks.4"} }, []string{"thaw", "head", "lr_times", "weight_decay"}},
+		"accuracy alone":        {[]Objective{Accuracy}, nil, []string{"thaw", "head", "attach", "lr_times"}},
+		"latency":               {[]Objective{Accuracy, Latency}, nil, []string{"thaw", "cut", "skip", "head", "attach", "lr_times"}},
+		"size":                  {[]Objective{Bytes, Accuracy}, nil, []string{"thaw", "cut", "skip", "head", "attach", "lr_times"}},
+		"training time":         {[]Objective{Accuracy, TrainSeconds}, nil, []string{"thaw", "head", "attach", "lr_times"}},
+		"a cut given":           {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Cut = "last:2" }, []string{"thaw", "head", "lr_times"}},
+		"blocks given":          {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Skip = []string{"blocks.3"} }, []string{"thaw", "cut", "head", "attach", "lr_times"}},
+		"a head given":          {[]Objective{Accuracy}, func(c *config.Config) { c.Head = "mlp:5" }, []string{"thaw", "attach", "lr_times"}},
+		"the model's own":       {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Head = "keep" }, []string{"thaw", "lr_times"}},
+		"the head alone":        {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Thaw = []string{"head"} }, []string{"cut", "skip", "head", "attach", "lr_times"}},
+		"a deeper plan":         {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Thaw = []string{"last:1"} }, []string{"cut", "skip", "lr_times"}},
+		"a value that it reads": {[]Objective{Accuracy, Latency}, func(c *config.Config) { c.Attach = []string{"blocks.4"} }, []string{"thaw", "head", "lr_times"}},
 	} {
 		o := small(t, "")
 		must(t, fixture.WriteChain(o.Config.Model, 6, 3, 1))

@@ -2,6 +2,7 @@ package trials
 
 import (
 	"math"
+	"reflect"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/config"
@@ -20,12 +21,12 @@ func TestUsual(t *testing.T) {
 		got = append(got, p.String())
 	}
 	want := []string{
-		`{"thaw":"head","adapter":"","head":"linear","attach":"auto","lr_times":1,"weight_decay":0.01}`,
-		`{"thaw":"last:1","lr_times":1,"weight_decay":0.01}`,
-		`{"thaw":"all","lr_times":1,"weight_decay":0.01}`,
-		`{"thaw":"head","adapter":"lora:8","head":"linear","attach":"auto","lr_times":1,"weight_decay":0.01}`,
-		`{"thaw":"head","adapter":"","head":"mlp:128","attach":"auto","lr_times":1,"weight_decay":0.01}`,
-		`{"thaw":"head","adapter":"","head":"linear","attach":["/Flatten_output_0","/blocks.0/relu/Relu_output_0"],"lr_times":1,"weight_decay":0.01}`,
+		`{"thaw":"head","adapter":"","head":"linear","attach":"auto","lr_times":1}`,
+		`{"thaw":"last:1","lr_times":1}`,
+		`{"thaw":"all","lr_times":1}`,
+		`{"thaw":"head","adapter":"lora:8","head":"linear","attach":"auto","lr_times":1}`,
+		`{"thaw":"head","adapter":"","head":"mlp:128","attach":"auto","lr_times":1}`,
+		`{"thaw":"head","adapter":"","head":"linear","attach":["/Flatten_output_0","/blocks.0/relu/Relu_output_0"],"lr_times":1}`,
 	}
 	if len(got) != len(want) {
 		t.Fatalf("it begins with %v", got)
@@ -33,6 +34,17 @@ func TestUsual(t *testing.T) {
 	for i, w := range want {
 		if got[i] != w {
 			t.Errorf("trial %d is %s, want %s", i, got[i], w)
+		}
+	}
+	for _, p := range s.plan.First { // all that these trials do not name is as in a fit without options
+		c, err := Apply(o.Config, p)
+		must(t, err)
+		times, err := timesOf(&c, p)
+		must(t, err)
+		plain := o.Config
+		plain.Thaw, plain.Adapter, plain.Head, plain.Attach = c.Thaw, c.Adapter, c.Head, c.Attach
+		if !reflect.DeepEqual(c, plain) || times != 1 {
+			t.Errorf("%s at %g times the rate is fitted with\n%+v\nand a fit so has\n%+v", p, times, c, plain)
 		}
 	}
 	o.Algorithm = "random"
