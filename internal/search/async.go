@@ -1,7 +1,5 @@
 package search
 
-import "github.com/permafrost-ml/permafrost/internal/search/pareto"
-
 // promoteAsync makes ready what may go on by what is known at this moment: the best 1/Eta of each
 // rung (ASHA: Li et al. 2020, A system for massively parallel hyperparameter tuning, algorithm 2).
 // Where all else has ended and no trial reached the top, the best of the highest rung goes on, so
@@ -10,14 +8,14 @@ func (p *Planner) promoteAsync() {
 	top := p.plan.Rungs.count() - 1
 	for rung := range top {
 		in := p.on(rung)
-		p.promoteFirst(in, pareto.Order(values(in), len(in)/p.plan.Rungs.Eta), rung, len(in))
+		p.promoteFirst(in, order(in, len(in)/p.plan.Rungs.Eta), rung, len(in))
 	}
 	if !p.ended || p.running > 0 || len(p.ready) > 0 || len(p.on(top)) > 0 {
 		return
 	}
 	for rung := top - 1; rung >= 0 && len(p.ready) == 0; rung-- {
 		in := p.on(rung)
-		p.promoteFirst(in, pareto.Order(values(in), len(in)), rung, 1)
+		p.promoteFirst(in, order(in, len(in)), rung, 1)
 	}
 }
 

@@ -62,6 +62,7 @@ type trial struct {
 	started  int         // rungs started
 	promoted int         // the highest rung that it may start
 	values   [][]float64 // by rung; nil where it failed
+	losses   []float64   // by rung
 	failed   bool
 }
 
@@ -132,10 +133,10 @@ func (p *Planner) start(t Task) Task {
 	return t
 }
 
-// Report gives the result of a task: a value for each objective, nil where it failed. A value that
-// is not finite is a failure too. It returns false for a task that does not run, as one that was
-// reported before, and changes nothing then.
-func (p *Planner) Report(number, rung int, values []float64) bool {
+// Report gives the result of a task: a value for each objective, nil where it failed, and the loss,
+// see Result. A value that is not finite is a failure too. It returns false for a task that does not
+// run, as one that was reported before, and changes nothing then.
+func (p *Planner) Report(number, rung int, values []float64, loss float64) bool {
 	if number < 0 || number >= len(p.trials) {
 		return false
 	}
@@ -146,7 +147,7 @@ func (p *Planner) Report(number, rung int, values []float64) bool {
 	if slices.ContainsFunc(values, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }) {
 		values = nil
 	}
-	t.values = append(t.values, values)
+	t.values, t.losses = append(t.values, values), append(t.losses, loss)
 	t.failed = len(values) == 0
 	p.running--
 	if p.plan.Async {
@@ -197,7 +198,7 @@ func (p *Planner) result(i, rung int) Result {
 	if rung < 0 {
 		return r
 	}
-	r.State, r.Rung, r.Values = Done, rung, t.values[rung]
+	r.State, r.Rung, r.Values, r.Loss = Done, rung, t.values[rung], t.losses[rung]
 	if r.Values == nil {
 		r.State = Failed
 	}

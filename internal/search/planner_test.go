@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/permafrost-ml/permafrost/internal/search/pareto"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 )
 
@@ -116,7 +115,7 @@ func simulate(t *testing.T, plan Plan, workers, objectives int, seed uint64) (ta
 		done := running[i]
 		now = done.end
 		running = slices.Delete(running, i, i+1)
-		if !p.Report(done.task.Trial, done.task.Rung, outcome(done.task, objectives)) {
+		if !p.Report(done.task.Trial, done.task.Rung, outcome(done.task, objectives), 0) {
 			t.Fatalf("the result of %+v is refused", done.task)
 		}
 		for n := range p.trials { // what is over does not run
@@ -131,7 +130,7 @@ func simulate(t *testing.T, plan Plan, workers, objectives int, seed uint64) (ta
 				t.Fatalf("%+v runs and is over", b.task)
 			}
 		}
-		if p.Report(done.task.Trial, done.task.Rung, nil) {
+		if p.Report(done.task.Trial, done.task.Rung, nil, 0) {
 			t.Fatalf("a second result of %+v is taken", done.task)
 		}
 	}
@@ -199,13 +198,13 @@ func TestLag(t *testing.T) {
 		t.Fatalf("%d tasks start before any result, want the 10 random ones", len(running))
 	}
 	for _, task := range running[:7] {
-		p.Report(task.Trial, 0, []float64{float64(task.Trial)})
+		p.Report(task.Trial, 0, []float64{float64(task.Trial)}, 0)
 	}
 	task, ok := p.Next() // trial 0 goes on
 	if !ok || task.Trial != 0 || task.Rung != 1 || task.From != 1 || task.To != 3 {
 		t.Fatalf("next is %+v, want rung 1 of trial 0", task)
 	}
-	p.Report(0, 1, []float64{-1})
+	p.Report(0, 1, []float64{-1}, 0)
 	second, _ := p.Next() // so does trial 3
 	if !p.Over(0) || !p.Over(1) || p.Over(3) || p.Over(6) || p.Over(7) {
 		t.Error("over are other trials than 0, at the top, and 1, left behind")
@@ -213,7 +212,7 @@ func TestLag(t *testing.T) {
 	if third, ok := p.Next(); ok {
 		t.Fatalf("%+v starts before trial 7, three before it, has a result", third)
 	}
-	p.Report(7, 0, []float64{7})
+	p.Report(7, 0, []float64{7}, 0)
 	if task, ok = p.Next(); !ok || task.Trial != 10 {
 		t.Fatalf("next is %+v, %v, want trial 10", task, ok)
 	}
@@ -294,7 +293,7 @@ func TestAsync(t *testing.T) {
 				_, p := simulate(t, Plan{Space: s, Algorithm: NewTPE(s, 3), Trials: trials, Lag: 1, Rungs: Halving(1, 9, 3), Async: true}, workers, objectives, 1)
 				for rung := range 2 {
 					in := p.on(rung)
-					for k, i := range pareto.Order(values(in), len(in)) {
+					for k, i := range order(in, len(in)) {
 						on := p.trials[in[i].Trial].started > rung+1
 						if k < len(in)/3 && !on {
 							t.Errorf("%d trials: number %d of %d on rung %d did not go on", trials, k, len(in), rung)
@@ -322,7 +321,7 @@ func TestEnds(t *testing.T) {
 			seen := map[space.Digest]bool{}
 			for task, ok := p.Next(); ok; task, ok = p.Next() {
 				seen[task.Point.Digest()] = true
-				p.Report(task.Trial, task.Rung, []float64{float64(len(seen) % 5)})
+				p.Report(task.Trial, task.Rung, []float64{float64(len(seen) % 5)}, 0)
 			}
 			if len(seen) != s.Size() || len(p.trials) != s.Size() || !p.Finished() {
 				t.Errorf("%s: %d different points in %d trials of a space of %d, finished: %v", name, len(seen), len(p.trials), s.Size(), p.Finished())
@@ -344,15 +343,15 @@ func TestStop(t *testing.T) {
 	if _, ok := p.Next(); ok || p.Finished() {
 		t.Fatal("a trial starts after Stop, or the search is finished while two run")
 	}
-	p.Report(1, 0, []float64{1})
-	p.Report(0, 0, []float64{math.NaN()})
+	p.Report(1, 0, []float64{1}, 0)
+	p.Report(0, 0, []float64{math.NaN()}, 0)
 	if task, ok := p.Next(); !ok || task.Trial != 1 || task.Rung != 1 {
 		t.Fatalf("next is %+v, %v", task, ok)
 	}
 	if p.Finished() {
 		t.Fatal("finished while a trial runs")
 	}
-	p.Report(1, 1, []float64{1})
+	p.Report(1, 1, []float64{1}, 0)
 	if _, ok := p.Next(); ok || !p.Finished() {
 		t.Fatal("not finished")
 	}
@@ -454,7 +453,7 @@ func BenchmarkPlanner(b *testing.B) {
 					b.Fatal(err)
 				}
 				for task, ok := p.Next(); ok; task, ok = p.Next() {
-					p.Report(task.Trial, task.Rung, outcome(task, 1))
+					p.Report(task.Trial, task.Rung, outcome(task, 1), 0)
 				}
 			}
 			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)/3000*1e3, "ms/trial")
@@ -490,11 +489,53 @@ func TestReplay(t *testing.T) {
 			task := running[i]
 			running = slices.Delete(running, i, i+1)
 			for _, p := range []*Planner{p, q} {
-				p.Report(task.Trial, task.Rung, outcome(task, 1))
+				p.Report(task.Trial, task.Rung, outcome(task, 1), 0)
 			}
 		}
 		if !reflect.DeepEqual(p.Results(), q.Results()) {
 			t.Fatal("the results differ")
 		}
+	}
+}
+
+// TestEqual: of trials with the same value those of the smaller loss go on, and of these the earlier.
+func TestEqual(t *testing.T) {
+	s := parseSpace(t, mixedSpace)
+	for _, c := range []struct {
+		losses []float64
+		want   []int
+	}{
+		{[]float64{4, 2, 3, 1}, []int{1, 3}},
+		{[]float64{1, 1, 1, 1}, []int{0, 1}},
+		{[]float64{2, 1, 1, 1}, []int{1, 2}},
+	} {
+		p, err := NewPlanner(Plan{Space: s, Algorithm: NewRandom(s, 1), Trials: 4, Lag: 4, Rungs: Rungs{Resource: []int{1, 2}, Eta: 2, Cohort: 4}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range c.losses {
+			p.Next()
+		}
+		for i, loss := range c.losses {
+			p.Report(i, 0, []float64{-0.9}, loss)
+		}
+		var got []int
+		for {
+			task, ok := p.Next()
+			if !ok {
+				break
+			}
+			got = append(got, task.Trial)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("losses %v: trials %v go on, want %v", c.losses, got, c.want)
+		}
+		if best := Best(p.Results(), 1); c.losses[best[0].Trial] != slices.Min(c.losses) {
+			t.Errorf("losses %v: the best is trial %d", c.losses, best[0].Trial)
+		}
+	}
+	several := []Result{{State: Done, Values: []float64{1, 3}, Loss: 0}, {State: Done, Values: []float64{2, 4}, Loss: -1}}
+	if got := order(several, 1); !slices.Equal(got, []int{0}) {
+		t.Errorf("with two objectives the loss decides: %v", got)
 	}
 }

@@ -73,7 +73,7 @@ func score(t *testing.T, a Algorithm, s *space.Space, f func(space.Point) []floa
 		for _, task := range tasks {
 			y := f(task.Point)
 			rows = append(rows, y)
-			p.Report(task.Trial, 0, y)
+			p.Report(task.Trial, 0, y, 0)
 		}
 		if len(tasks) == 0 {
 			break

@@ -25,6 +25,24 @@ type Result struct {
 	State  State
 	Rung   int       // the rung that Values comes from, 0 where there are no rungs
 	Values []float64 // of each objective, all to be made small; negate what should be large
+	Loss   float64   // with one objective, the smaller one decides between equal values
+}
+
+// order returns the places of the best n results, all of them Done, best first. On few held-out
+// examples many trials have the same accuracy; the loss, which is finer, tells these apart.
+func order(results []Result, n int) []int {
+	if len(results) == 0 || len(results[0].Values) > 1 {
+		return pareto.Order(values(results), n)
+	}
+	out := make([]int, len(results))
+	for i := range out {
+		out[i] = i
+	}
+	slices.SortStableFunc(out, func(i, j int) int {
+		a, b := &results[i], &results[j]
+		return cmp.Or(cmp.Compare(a.Values[0], b.Values[0]), cmp.Compare(a.Loss, b.Loss))
+	})
+	return out[:min(n, len(out))]
 }
 
 // inOrder returns the results by the number of their trial.
@@ -51,13 +69,13 @@ func finished(seen []Result) int {
 
 // Best returns the best n of the results that are Done, best first. A result of a higher rung comes
 // before one of a lower rung, since only the better trials get there; within a rung the smaller
-// value comes first, or with several objectives the better front and on it the emptier
-// surroundings.
+// value comes first and of equal ones the smaller loss, or with several objectives the better front
+// and on it the emptier surroundings.
 func Best(results []Result, n int) []Result {
 	var out []Result
 	for rung := highest(results); rung >= 0 && len(out) < n; rung-- {
 		on := onRung(results, rung)
-		for _, i := range pareto.Order(values(on), n-len(out)) {
+		for _, i := range order(on, n-len(out)) {
 			out = append(out, on[i])
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/permafrost-ml/permafrost/internal/search/pareto"
 	"github.com/permafrost-ml/permafrost/internal/search/space"
 )
 
@@ -136,7 +135,7 @@ func (p *Planner) decide(c *cohort) {
 	if len(in) == 0 || c.rung == p.plan.Rungs.count() {
 		c.rung = p.plan.Rungs.count() + 1
 	} else {
-		for _, i := range pareto.Order(values(in), on) {
+		for _, i := range order(in, on) {
 			c.trials = append(c.trials, in[i].Trial)
 			p.promote(in[i].Trial, c.rung)
 		}

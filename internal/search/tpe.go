@@ -128,13 +128,13 @@ func topOf(seen []Result, n int) []Result {
 	var top []Result
 	for rung := highest(seen); rung >= 0 && len(top) < n; rung-- {
 		on := onRung(seen, rung)
-		rows := values(on)
-		if len(rows) > 0 && len(rows[0]) == 1 {
-			for _, i := range pareto.Order(rows, n-len(top)) {
+		if len(on) > 0 && len(on[0].Values) == 1 {
+			for _, i := range order(on, n-len(top)) {
 				top = append(top, on[i])
 			}
 			continue
 		}
+		rows := values(on)
 		for _, front := range pareto.Fronts(rows, n-len(top)) {
 			if len(top)+len(front) > n {
 				var crowd [][]float64

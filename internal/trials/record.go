@@ -168,7 +168,7 @@ func (r *Record) Pareto() []Entry {
 func (r *Record) Importance() []search.Share {
 	var results []search.Result
 	for _, e := range r.Trials() {
-		of := search.Result{Trial: e.Trial, Point: e.Point, State: search.Done, Rung: e.Rung, Values: values(r.Header.Objectives, e.Outcome)}
+		of := search.Result{Trial: e.Trial, Point: e.Point, State: search.Done, Rung: e.Rung, Values: values(r.Header.Objectives, e.Outcome), Loss: e.Outcome.Loss}
 		if of.Values == nil {
 			of.State = search.Failed
 		}

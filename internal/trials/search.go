@@ -291,7 +291,7 @@ func (s *Search) warm() error {
 			outside++
 			continue
 		}
-		s.plan.Known = append(s.plan.Known, search.Result{Point: e.Point, State: search.Done, Values: values(s.o.Objectives, e.Outcome)})
+		s.plan.Known = append(s.plan.Known, search.Result{Point: e.Point, State: search.Done, Values: values(s.o.Objectives, e.Outcome), Loss: e.Outcome.Loss})
 	}
 	s.Notes = append(s.Notes, fmt.Sprintf("%d results of %s are known; %d lie outside of this space", len(s.plan.Known), s.o.WarmStart, outside))
 	return nil
@@ -430,7 +430,7 @@ func (s *Search) take(reports []Report) error {
 // settle gives a result to the planner.
 func (s *Search) settle(e Entry) {
 	delete(s.running, [2]int{e.Trial, e.Rung})
-	s.planner.Report(e.Trial, e.Rung, values(s.o.Objectives, e.Outcome))
+	s.planner.Report(e.Trial, e.Rung, values(s.o.Objectives, e.Outcome), e.Outcome.Loss)
 	if !slices.Contains(s.waiting, e.Trial) {
 		s.waiting = append(s.waiting, e.Trial)
 	}

@@ -93,7 +93,7 @@ func (m made) record(t *testing.T) *trials.Record {
 				values = append(values, goal.Value(&o))
 			}
 		}
-		p.Report(task.Trial, task.Rung, values)
+		p.Report(task.Trial, task.Rung, values, 0)
 	}
 	if m.stopped == 0 {
 		best, err := r.Best()
