@@ -51,14 +51,6 @@ func GemmPacked(transA bool, m int, a []float32, lda int, b *PackedB, acc bool, 
 	x.packed(b.data)
 }
 
-// GemmPackedFrom computes c = from + a*b with a packed b. from has the layout of c: m by n, rows ldc
-// apart. It is Gemm with acc, but for where the first sums come from.
-func GemmPackedFrom(m int, a []float32, lda int, b *PackedB, from, c []float32, ldc int) {
-	x := newProduct(false, m, b.N, b.K, a, lda, false, c, ldc, nil)
-	x.from, x.rowwise = from, true
-	x.packed(b.data)
-}
-
 // directRows is the number of rows up to which packing b costs more than
 // reading it in place.
 const directRows = 2 * maxRows
@@ -76,7 +68,6 @@ type product struct {
 	c        []float32
 	ldc      int
 	acc      bool
-	from     []float32 // what c is where acc is set, if it lies elsewhere
 	ep       Epilogue
 }
 
@@ -209,9 +200,6 @@ func (x *product) block(t0, t1, tiles, n0, n1 int) {
 				t.b = b[(j-from)/cpu.nr*bps+first:]
 				t.c = x.c[i0*x.ldc+j:]
 				t.bias, t.res = nil, nil
-				if kb == 0 && len(x.from) > 0 {
-					t.res = x.from[i0*x.ldc+j:]
-				}
 				if kb == 0 && len(x.ep.Bias) > 0 {
 					t.bias = x.ep.Bias[j:]
 				}

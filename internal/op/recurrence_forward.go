@@ -7,17 +7,18 @@ import (
 
 // factor is a product with the transpose of some recurrent weights: g = from + h*transpose(r), for m
 // rows of h, of from and of g, the latter two ld apart. Without from the sums begin with 0.
-type factor[T float] func(m int, h, from, g []T, ld int)
+// apart says that other threads compute other rows.
+type factor[T float] func(apart bool, m int, h, from, g []T, ld int)
 
 func factor32(r []float32, n, k int) factor[float32] {
 	p := kernel.PackB(true, n, k, r, k)
-	return func(m int, h, from, g []float32, ld int) {
-		kernel.GemmPackedFrom(m, h, k, p, from, g, ld)
+	return func(apart bool, m int, h, from, g []float32, ld int) {
+		kernel.GemmStep(apart, m, h, k, p, from, g, ld)
 	}
 }
 
 func factor64(r []float64, n, k int) factor[float64] {
-	return func(m int, h, from, g []float64, ld int) {
+	return func(_ bool, m int, h, from, g []float64, ld int) {
 		for i := range m {
 			if from != nil {
 				copy(g[i*ld:][:n], from[i*ld:])
@@ -55,6 +56,7 @@ type forwardPass[T float] struct {
 	extra     []T // likewise
 	hs, cs    []T // states
 	lengths   []int64
+	apart     bool // examples are spread over threads
 }
 
 func (c recur[T]) forward(in, out []*tensor.Tensor, _ []byte) error {
@@ -74,6 +76,7 @@ func (c recur[T]) forward(in, out []*tensor.Tensor, _ []byte) error {
 		f.stepWeights = c.pack(in[1])
 	}
 	parts := max(1, c.b/examplesTogether)
+	f.apart = parts > 1
 	kernel.Parallel(parts, func(i int) { f.examples(i*c.b/parts, (i+1)*c.b/parts) })
 	copy(dataOf[T](out, 1), f.hs)
 	copy(dataOf[T](out, 2), f.cs)
@@ -101,7 +104,7 @@ func (f *forwardPass[T]) examples(b0, b1 int) {
 		if f.gates != nil {
 			s.gates = f.gates[first*width:][:m*width]
 		}
-		f.direct(m, hs, x, s.gates, width)
+		f.direct(f.apart, m, hs, x, s.gates, width)
 		if f.cell == "GRU" {
 			f.resetGRU(first, m, x, hs, s)
 		}
@@ -145,7 +148,7 @@ func (f *forwardPass[T]) resetGRU(first, m int, x, hs []T, s stepSpace[T]) {
 		if f.extra != nil {
 			rh = f.extra[first*n:][:m*n]
 		}
-		f.last(m, hs, nil, rh, n)
+		f.last(f.apart, m, hs, nil, rh, n)
 		for i := range rh {
 			if f.rb != nil {
 				rh[i] += f.rb[i%n]
@@ -164,7 +167,7 @@ func (f *forwardPass[T]) resetGRU(first, m int, x, hs []T, s stepSpace[T]) {
 		}
 	}
 	if !f.linear {
-		f.last(m, rh, x[2*n:], g[2*n:], 3*n)
+		f.last(f.apart, m, rh, x[2*n:], g[2*n:], 3*n)
 	}
 }
 
