@@ -56,6 +56,7 @@ var regionPasses = []pass{
 	{"epilogues", "late, when it is known which results have one reader", fuseEpilogues},
 	{"heads", "after epilogues, as products move with their biases", placeHeads},
 	{"epilogues", "what transposes kept apart has met", fuseEpilogues},
+	{"tables", "after epilogues, as a product's bias and activation go into the table", foldTables},
 	{"chains", "after epilogues, in which their links end", fuseChains},
 	{"squeezes", "after chains, which give means too", fuseSqueezes},
 }
