@@ -8,11 +8,11 @@ import (
 // foldTables computes what a product makes of the rows of a frozen table, as of token embeddings,
 // once for the whole table: each run then picks rows of the result. The bits are the same, as a row
 // of a product with constant weights does not depend on the others.
-func foldTables(g *ir.Graph) error {
+func (c *Constants) foldTables(g *ir.Graph) error {
 	if err := rewrite(g, matchTransposedRows, matchProductOfRows); err != nil {
 		return err
 	}
-	return foldAlone(g)
+	return c.fold(g)
 }
 
 // A table is worth its product where some runs read as many rows as it has, and where the result

@@ -35,7 +35,7 @@ func TestTableBits(t *testing.T) {
 			}
 			return out[0]
 		}
-		plain, folded := build(), build(pass{name: "tables", run: foldTables})
+		plain, folded := build(), build(pass{name: "tables", run: new(Constants).foldTables})
 		if got, want := len(folded.Nodes), map[bool]int{true: 1, false: 2}[steps == 60]; got != want {
 			t.Errorf("%d steps: %d operators, want %d", steps, got, want)
 		}

@@ -188,15 +188,15 @@ func TestPasses(t *testing.T) {
 			y = s.Op("Mul", nil, y, s.Op("GlobalAveragePool", nhwc, y))
 			return s.Op("Conv", nhwc, y, s.constant("p", 8, 48, 1, 1))
 		}, "ConvChain GlobalAveragePool Mul Conv"},
-		{"a product of a table's rows, steps first", foldTables, func(s *sketch) *ir.Value {
+		{"a product of a table's rows, steps first", new(Constants).foldTables, func(s *sketch) *ir.Value {
 			rows := s.Op("Gather", nil, s.constant("table", 9, 4), s.tokens(2, 3))
 			return s.Op("MatMul", ir.Attrs{"transB": 1, "act": "relu"}, s.Op("Transpose", ir.Attrs{"perm": []int{1, 0, 2}}, rows), s.constant("w", 5, 4), s.constant("b", 5))
 		}, "Transpose Gather"},
-		{"a table that training changes", foldTables, func(s *sketch) *ir.Value {
+		{"a table that training changes", new(Constants).foldTables, func(s *sketch) *ir.Value {
 			rows := s.Op("Gather", nil, s.param("table", 9, 4), s.tokens(2, 3))
 			return s.Op("MatMul", nil, rows, s.constant("w", 4, 5))
 		}, "Gather MatMul"},
-		{"a table of more rows than some runs read", foldTables, func(s *sketch) *ir.Value {
+		{"a table of more rows than some runs read", new(Constants).foldTables, func(s *sketch) *ir.Value {
 			rows := s.Op("Gather", nil, s.constant("table", 25, 4), s.tokens(2, 3))
 			return s.Op("MatMul", nil, rows, s.constant("w", 4, 5))
 		}, "Gather MatMul"},
