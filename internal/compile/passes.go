@@ -47,17 +47,20 @@ func (t *Training) passes(o TrainOptions) []pass {
 	}
 }
 
-var regionPasses = []pass{
-	{"dropout", "what is still off stays off, and hides neighbours", dropDropout},
-	{"fold", "gradients of constants are constants", foldAlone},
-	{"batchnorm", "a frozen norm disappears into the frozen convolution before it; here, as a region that never runs need not pay for it", foldBatchNorms},
-	{"prune", "gradient rules may compute what nobody reads", prune},
-	{"common", "gradient rules recompute what the forward pass has", common},
-	{"epilogues", "late, when it is known which results have one reader", fuseEpilogues},
-	{"heads", "after epilogues, as products move with their biases", placeHeads},
-	{"epilogues", "what transposes kept apart has met", fuseEpilogues},
-	{"chains", "after epilogues, in which their links end", fuseChains},
-	{"squeezes", "after chains, which give means too", fuseSqueezes},
+func regionPasses(c *Constants) []pass {
+	return []pass{
+		{"dropout", "what is still off stays off, and hides neighbours", dropDropout},
+		{"fold", "gradients of constants are constants", foldAlone},
+		{"batchnorm", "a frozen norm disappears into the frozen convolution before it; here, as a region that never runs need not pay for it", foldBatchNorms},
+		{"prune", "gradient rules may compute what nobody reads", prune},
+		{"common", "gradient rules recompute what the forward pass has", common},
+		{"epilogues", "late, when it is known which results have one reader", fuseEpilogues},
+		{"heads", "after epilogues, as products move with their biases", placeHeads},
+		{"epilogues", "what transposes kept apart has met", fuseEpilogues},
+		{"tables", "after epilogues, as a product's bias and activation go into the table", c.foldTables},
+		{"chains", "after epilogues, in which their links end", fuseChains},
+		{"squeezes", "after chains, which give means too", fuseSqueezes},
+	}
 }
 
 func prune(g *ir.Graph) error { g.Prune(); return nil }

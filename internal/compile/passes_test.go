@@ -25,6 +25,19 @@ func (s *sketch) input(name string, shape ...int) *ir.Value {
 	return s.Graph.AddInput(name, ir.Type{DType: tensor.Float32, Shape: shape})
 }
 
+func (s *sketch) tokens(shape ...int) *ir.Value {
+	return s.Graph.AddInput("tokens", ir.Type{DType: tensor.Int64, Shape: shape})
+}
+
+// indices are from 0 to 8.
+func (s *sketch) indices(shape ...int) *tensor.Tensor {
+	t := tensor.New(tensor.Int64, shape...)
+	for i, d := 0, t.I64(); i < len(d); i++ {
+		d[i] = s.r.Int64N(9)
+	}
+	return t
+}
+
 func (s *sketch) random(shape ...int) *tensor.Tensor {
 	t := tensor.New(tensor.Float32, shape...)
 	for i, d := 0, t.F32(); i < len(d); i++ {
@@ -175,6 +188,18 @@ func TestPasses(t *testing.T) {
 			y = s.Op("Mul", nil, y, s.Op("GlobalAveragePool", nhwc, y))
 			return s.Op("Conv", nhwc, y, s.constant("p", 8, 48, 1, 1))
 		}, "ConvChain GlobalAveragePool Mul Conv"},
+		{"a product of a table's rows, steps first", new(Constants).foldTables, func(s *sketch) *ir.Value {
+			rows := s.Op("Gather", nil, s.constant("table", 9, 4), s.tokens(2, 3))
+			return s.Op("MatMul", ir.Attrs{"transB": 1, "act": "relu"}, s.Op("Transpose", ir.Attrs{"perm": []int{1, 0, 2}}, rows), s.constant("w", 5, 4), s.constant("b", 5))
+		}, "Transpose Gather"},
+		{"a table that training changes", new(Constants).foldTables, func(s *sketch) *ir.Value {
+			rows := s.Op("Gather", nil, s.param("table", 9, 4), s.tokens(2, 3))
+			return s.Op("MatMul", nil, rows, s.constant("w", 4, 5))
+		}, "Gather MatMul"},
+		{"a table of more rows than some runs read", new(Constants).foldTables, func(s *sketch) *ir.Value {
+			rows := s.Op("Gather", nil, s.constant("table", 25, 4), s.tokens(2, 3))
+			return s.Op("MatMul", nil, rows, s.constant("w", 4, 5))
+		}, "Gather MatMul"},
 		{"squeeze and excite", fuseSqueezes, func(s *sketch) *ir.Value {
 			y := s.Op("Conv", depthwise, s.input("x", 2, 12, 12, 48), s.constant("d", 48, 1, 3, 3))
 			y = s.Op("Mul", nil, s.Op("Sigmoid", nil, s.Op("GlobalAveragePool", nhwc, y)), y)
@@ -326,7 +351,11 @@ func same(t *testing.T, s *sketch, a, b *ir.Graph) {
 	t.Helper()
 	var inputs []*tensor.Tensor
 	for _, v := range a.Inputs {
-		inputs = append(inputs, s.random(v.Type.Shape...))
+		if v.Type.DType == tensor.Int64 {
+			inputs = append(inputs, s.indices(v.Type.Shape...))
+		} else {
+			inputs = append(inputs, s.random(v.Type.Shape...))
+		}
 	}
 	run := func(g *ir.Graph) *tensor.Tensor {
 		p, err := planMemory(g, map[*ir.Node]ir.Bound{})

@@ -13,13 +13,20 @@ type Memory struct {
 	// Arena is shared by programs that run in turn. A run of one program invalidates the outputs of
 	// the others. To feed one program's outputs to another, copy them with Program.Detach.
 	Arena *Arena
+
+	// Constants are shared with other programs of the same model; nil does not share.
+	Constants *Constants
 }
 
 // Region makes a program of a static graph: it runs the passes for regions, binds every node and
 // plans memory. The program owns g. It errors, naming the node, if an operator has no code for its
 // types.
 func Region(g *ir.Graph, m Memory) (*Program, error) {
-	if err := runPasses(g, regionPasses); err != nil {
+	c := m.Constants
+	if c == nil {
+		c = new(Constants)
+	}
+	if err := runPasses(g, regionPasses(c)); err != nil {
 		return nil, err
 	}
 	plan, err := planMemory(g, map[*ir.Node]ir.Bound{})

@@ -189,7 +189,7 @@ func (n *Network) compile(p *piece, batch, length int) error {
 	sub, _ := ir.Extract(g, "piece", in, out)
 	n.shelf.mu.Lock()
 	defer n.shelf.mu.Unlock()
-	q, err := compile.Region(sub, compile.Memory{Arena: &n.shelf.arena})
+	q, err := compile.Region(sub, compile.Memory{Arena: &n.shelf.arena, Constants: n.shelf.folded})
 	if err != nil {
 		return fmt.Errorf("%s: %w", n.names[p.owner], err)
 	}

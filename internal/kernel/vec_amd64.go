@@ -110,6 +110,8 @@ var avx2Vec = vecTable{
 	adamw: func(w, g, m, v []float32, p *adamwParam) {
 		adamwAVX2(w, g, m, v, (*byte)(unsafe.Pointer(p)))
 	},
+
+	lstm: lstmAVX2,
 }
 
 var avx512Vec = vecTable{
@@ -215,4 +217,6 @@ var avx512Vec = vecTable{
 	adamw: func(w, g, m, v []float32, p *adamwParam) {
 		adamwAVX512(w, g, m, v, (*byte)(unsafe.Pointer(p)))
 	},
+
+	lstm: lstmAVX512,
 }

@@ -110,4 +110,6 @@ var neonVec = vecTable{
 	adamw: func(w, g, m, v []float32, p *adamwParam) {
 		adamwNEON(w, g, m, v, (*byte)(unsafe.Pointer(p)))
 	},
+
+	lstm: lstmNEON,
 }

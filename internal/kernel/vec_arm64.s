@@ -7982,3 +7982,400 @@ number:
 	CBNZ R4, number
 done:
 	RET
+
+// func(i, o, f, g, c, h []float32)
+TEXT ·lstmNEON(SB), NOSPLIT, $0-144
+	MOVD $vecNEON<>(SB), R0
+	FMOVQ 240(R0), F0
+	FMOVQ 64(R0), F1
+	FMOVQ 96(R0), F2
+	FMOVQ 80(R0), F3
+	FMOVQ 112(R0), F4
+	FMOVQ 128(R0), F5
+	FMOVQ 160(R0), F6
+	FMOVQ 0(R0), F7
+	FMOVQ 224(R0), F8
+	FMOVQ 256(R0), F9
+	FMOVQ 272(R0), F10
+	FMOVQ 288(R0), F11
+	MOVD i_base+0(FP), R1
+	MOVD o_base+24(FP), R2
+	MOVD f_base+48(FP), R3
+	MOVD g_base+72(FP), R4
+	MOVD c_base+96(FP), R5
+	MOVD h_base+120(FP), R6
+	MOVD c_len+104(FP), R7
+	CMP $4, R7
+	BLT group1end
+	PCALIGN $32
+group1:
+	FMOVQ 0(R1), F12
+	FMOVQ 0(R2), F13
+	FMOVQ 0(R3), F14
+	FMOVQ 0(R4), F15
+	FMOVQ 0(R5), F16
+	WORD $0x4ea01d91 // orr v17.16b, v12.16b, v0.16b
+	WORD $0x4e31f431 // fmax v17.4s, v1.4s, v17.4s
+	FMOVQ 80(R0), F18
+	VFMLA V2.S4, V17.S4, V18.S4
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	VFMLS V4.S4, V19.S4, V17.S4
+	VFMLS V5.S4, V19.S4, V17.S4
+	FMOVQ 144(R0), F19
+	VFMLA V17.S4, V6.S4, V19.S4
+	FMOVQ 176(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	FMOVQ 192(R0), F19
+	VFMLA V17.S4, V20.S4, V19.S4
+	FMOVQ 208(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	WORD $0x6e31de33 // fmul v19.4s, v17.4s, v17.4s
+	VFMLA V19.S4, V20.S4, V17.S4
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x4f3f0653 // sshr v19.4s, v18.4s, #1
+	WORD $0x6eb38652 // sub v18.4s, v18.4s, v19.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	WORD $0x4f21058c // sshr v12.4s, v12.4s, #31
+	WORD $0x6e671e2c // bsl v12.16b, v17.16b, v7.16b
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6e31fd8c // fdiv v12.4s, v12.4s, v17.4s
+	WORD $0x4e291df1 // and v17.16b, v15.16b, v9.16b
+	WORD $0x4eb1f551 // fmin v17.4s, v10.4s, v17.4s
+	WORD $0x4e31d631 // fadd v17.4s, v17.4s, v17.4s
+	FMOVQ 80(R0), F18
+	VFMLA V2.S4, V17.S4, V18.S4
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	VFMLS V4.S4, V19.S4, V17.S4
+	VFMLS V5.S4, V19.S4, V17.S4
+	FMOVQ 144(R0), F19
+	VFMLA V17.S4, V6.S4, V19.S4
+	FMOVQ 176(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	FMOVQ 192(R0), F19
+	VFMLA V17.S4, V20.S4, V19.S4
+	FMOVQ 208(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	WORD $0x6e31de33 // fmul v19.4s, v17.4s, v17.4s
+	VFMLA V19.S4, V20.S4, V17.S4
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x4f3f0653 // sshr v19.4s, v18.4s, #1
+	WORD $0x6eb38652 // sub v18.4s, v18.4s, v19.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x6e33dcf3 // fmul v19.4s, v7.4s, v19.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x6e32de72 // fmul v18.4s, v19.4s, v18.4s
+	WORD $0x4ea7d653 // fsub v19.4s, v18.4s, v7.4s
+	VFMLA V18.S4, V17.S4, V19.S4
+	WORD $0x4e2bd671 // fadd v17.4s, v19.4s, v11.4s
+	WORD $0x6e31fe71 // fdiv v17.4s, v19.4s, v17.4s
+	WORD $0x4e201def // and v15.16b, v15.16b, v0.16b
+	WORD $0x4eaf1e2f // orr v15.16b, v17.16b, v15.16b
+	WORD $0x4ea01dd1 // orr v17.16b, v14.16b, v0.16b
+	WORD $0x4e31f431 // fmax v17.4s, v1.4s, v17.4s
+	FMOVQ 80(R0), F18
+	VFMLA V2.S4, V17.S4, V18.S4
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	VFMLS V4.S4, V19.S4, V17.S4
+	VFMLS V5.S4, V19.S4, V17.S4
+	FMOVQ 144(R0), F19
+	VFMLA V17.S4, V6.S4, V19.S4
+	FMOVQ 176(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	FMOVQ 192(R0), F19
+	VFMLA V17.S4, V20.S4, V19.S4
+	FMOVQ 208(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	WORD $0x6e31de33 // fmul v19.4s, v17.4s, v17.4s
+	VFMLA V19.S4, V20.S4, V17.S4
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x4f3f0653 // sshr v19.4s, v18.4s, #1
+	WORD $0x6eb38652 // sub v18.4s, v18.4s, v19.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	WORD $0x4f2105ce // sshr v14.4s, v14.4s, #31
+	WORD $0x6e671e2e // bsl v14.16b, v17.16b, v7.16b
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6e31fdce // fdiv v14.4s, v14.4s, v17.4s
+	WORD $0x6e30ddd0 // fmul v16.4s, v14.4s, v16.4s
+	WORD $0x6e2fdd91 // fmul v17.4s, v12.4s, v15.4s
+	WORD $0x4e31d610 // fadd v16.4s, v16.4s, v17.4s
+	WORD $0x4ea01db1 // orr v17.16b, v13.16b, v0.16b
+	WORD $0x4e31f431 // fmax v17.4s, v1.4s, v17.4s
+	FMOVQ 80(R0), F18
+	VFMLA V2.S4, V17.S4, V18.S4
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	VFMLS V4.S4, V19.S4, V17.S4
+	VFMLS V5.S4, V19.S4, V17.S4
+	FMOVQ 144(R0), F19
+	VFMLA V17.S4, V6.S4, V19.S4
+	FMOVQ 176(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	FMOVQ 192(R0), F19
+	VFMLA V17.S4, V20.S4, V19.S4
+	FMOVQ 208(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	WORD $0x6e31de33 // fmul v19.4s, v17.4s, v17.4s
+	VFMLA V19.S4, V20.S4, V17.S4
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x4f3f0653 // sshr v19.4s, v18.4s, #1
+	WORD $0x6eb38652 // sub v18.4s, v18.4s, v19.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	WORD $0x4f2105ad // sshr v13.4s, v13.4s, #31
+	WORD $0x6e671e2d // bsl v13.16b, v17.16b, v7.16b
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6e31fdad // fdiv v13.4s, v13.4s, v17.4s
+	WORD $0x4e291e11 // and v17.16b, v16.16b, v9.16b
+	WORD $0x4eb1f551 // fmin v17.4s, v10.4s, v17.4s
+	WORD $0x4e31d631 // fadd v17.4s, v17.4s, v17.4s
+	FMOVQ 80(R0), F18
+	VFMLA V2.S4, V17.S4, V18.S4
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	VFMLS V4.S4, V19.S4, V17.S4
+	VFMLS V5.S4, V19.S4, V17.S4
+	FMOVQ 144(R0), F19
+	VFMLA V17.S4, V6.S4, V19.S4
+	FMOVQ 176(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	FMOVQ 192(R0), F19
+	VFMLA V17.S4, V20.S4, V19.S4
+	FMOVQ 208(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	WORD $0x6e31de33 // fmul v19.4s, v17.4s, v17.4s
+	VFMLA V19.S4, V20.S4, V17.S4
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x4f3f0653 // sshr v19.4s, v18.4s, #1
+	WORD $0x6eb38652 // sub v18.4s, v18.4s, v19.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x6e33dcf3 // fmul v19.4s, v7.4s, v19.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x6e32de72 // fmul v18.4s, v19.4s, v18.4s
+	WORD $0x4ea7d653 // fsub v19.4s, v18.4s, v7.4s
+	VFMLA V18.S4, V17.S4, V19.S4
+	WORD $0x4e2bd671 // fadd v17.4s, v19.4s, v11.4s
+	WORD $0x6e31fe71 // fdiv v17.4s, v19.4s, v17.4s
+	WORD $0x4e201e12 // and v18.16b, v16.16b, v0.16b
+	WORD $0x4eb21e31 // orr v17.16b, v17.16b, v18.16b
+	WORD $0x6e2dde31 // fmul v17.4s, v17.4s, v13.4s
+	FMOVQ F12, 0(R1)
+	FMOVQ F13, 0(R2)
+	FMOVQ F14, 0(R3)
+	FMOVQ F15, 0(R4)
+	FMOVQ F16, 0(R5)
+	FMOVQ F17, 0(R6)
+	ADD $16, R1, R1
+	ADD $16, R2, R2
+	ADD $16, R3, R3
+	ADD $16, R4, R4
+	ADD $16, R5, R5
+	ADD $16, R6, R6
+	SUB $4, R7, R7
+	CMP $4, R7
+	BGE group1
+group1end:
+	CBZ R7, done
+number:
+	FMOVS 0(R1), F12
+	FMOVS 0(R2), F13
+	FMOVS 0(R3), F14
+	FMOVS 0(R4), F15
+	FMOVS 0(R5), F16
+	WORD $0x4ea01d91 // orr v17.16b, v12.16b, v0.16b
+	WORD $0x4e31f431 // fmax v17.4s, v1.4s, v17.4s
+	FMOVQ 80(R0), F18
+	VFMLA V2.S4, V17.S4, V18.S4
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	VFMLS V4.S4, V19.S4, V17.S4
+	VFMLS V5.S4, V19.S4, V17.S4
+	FMOVQ 144(R0), F19
+	VFMLA V17.S4, V6.S4, V19.S4
+	FMOVQ 176(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	FMOVQ 192(R0), F19
+	VFMLA V17.S4, V20.S4, V19.S4
+	FMOVQ 208(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	WORD $0x6e31de33 // fmul v19.4s, v17.4s, v17.4s
+	VFMLA V19.S4, V20.S4, V17.S4
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x4f3f0653 // sshr v19.4s, v18.4s, #1
+	WORD $0x6eb38652 // sub v18.4s, v18.4s, v19.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	WORD $0x4f21058c // sshr v12.4s, v12.4s, #31
+	WORD $0x6e671e2c // bsl v12.16b, v17.16b, v7.16b
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6e31fd8c // fdiv v12.4s, v12.4s, v17.4s
+	WORD $0x4e291df1 // and v17.16b, v15.16b, v9.16b
+	WORD $0x4eb1f551 // fmin v17.4s, v10.4s, v17.4s
+	WORD $0x4e31d631 // fadd v17.4s, v17.4s, v17.4s
+	FMOVQ 80(R0), F18
+	VFMLA V2.S4, V17.S4, V18.S4
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	VFMLS V4.S4, V19.S4, V17.S4
+	VFMLS V5.S4, V19.S4, V17.S4
+	FMOVQ 144(R0), F19
+	VFMLA V17.S4, V6.S4, V19.S4
+	FMOVQ 176(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	FMOVQ 192(R0), F19
+	VFMLA V17.S4, V20.S4, V19.S4
+	FMOVQ 208(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	WORD $0x6e31de33 // fmul v19.4s, v17.4s, v17.4s
+	VFMLA V19.S4, V20.S4, V17.S4
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x4f3f0653 // sshr v19.4s, v18.4s, #1
+	WORD $0x6eb38652 // sub v18.4s, v18.4s, v19.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x6e33dcf3 // fmul v19.4s, v7.4s, v19.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x6e32de72 // fmul v18.4s, v19.4s, v18.4s
+	WORD $0x4ea7d653 // fsub v19.4s, v18.4s, v7.4s
+	VFMLA V18.S4, V17.S4, V19.S4
+	WORD $0x4e2bd671 // fadd v17.4s, v19.4s, v11.4s
+	WORD $0x6e31fe71 // fdiv v17.4s, v19.4s, v17.4s
+	WORD $0x4e201def // and v15.16b, v15.16b, v0.16b
+	WORD $0x4eaf1e2f // orr v15.16b, v17.16b, v15.16b
+	WORD $0x4ea01dd1 // orr v17.16b, v14.16b, v0.16b
+	WORD $0x4e31f431 // fmax v17.4s, v1.4s, v17.4s
+	FMOVQ 80(R0), F18
+	VFMLA V2.S4, V17.S4, V18.S4
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	VFMLS V4.S4, V19.S4, V17.S4
+	VFMLS V5.S4, V19.S4, V17.S4
+	FMOVQ 144(R0), F19
+	VFMLA V17.S4, V6.S4, V19.S4
+	FMOVQ 176(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	FMOVQ 192(R0), F19
+	VFMLA V17.S4, V20.S4, V19.S4
+	FMOVQ 208(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	WORD $0x6e31de33 // fmul v19.4s, v17.4s, v17.4s
+	VFMLA V19.S4, V20.S4, V17.S4
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x4f3f0653 // sshr v19.4s, v18.4s, #1
+	WORD $0x6eb38652 // sub v18.4s, v18.4s, v19.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	WORD $0x4f2105ce // sshr v14.4s, v14.4s, #31
+	WORD $0x6e671e2e // bsl v14.16b, v17.16b, v7.16b
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6e31fdce // fdiv v14.4s, v14.4s, v17.4s
+	WORD $0x6e30ddd0 // fmul v16.4s, v14.4s, v16.4s
+	WORD $0x6e2fdd91 // fmul v17.4s, v12.4s, v15.4s
+	WORD $0x4e31d610 // fadd v16.4s, v16.4s, v17.4s
+	WORD $0x4ea01db1 // orr v17.16b, v13.16b, v0.16b
+	WORD $0x4e31f431 // fmax v17.4s, v1.4s, v17.4s
+	FMOVQ 80(R0), F18
+	VFMLA V2.S4, V17.S4, V18.S4
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	VFMLS V4.S4, V19.S4, V17.S4
+	VFMLS V5.S4, V19.S4, V17.S4
+	FMOVQ 144(R0), F19
+	VFMLA V17.S4, V6.S4, V19.S4
+	FMOVQ 176(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	FMOVQ 192(R0), F19
+	VFMLA V17.S4, V20.S4, V19.S4
+	FMOVQ 208(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	WORD $0x6e31de33 // fmul v19.4s, v17.4s, v17.4s
+	VFMLA V19.S4, V20.S4, V17.S4
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x4f3f0653 // sshr v19.4s, v18.4s, #1
+	WORD $0x6eb38652 // sub v18.4s, v18.4s, v19.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	WORD $0x4f2105ad // sshr v13.4s, v13.4s, #31
+	WORD $0x6e671e2d // bsl v13.16b, v17.16b, v7.16b
+	WORD $0x4e27d631 // fadd v17.4s, v17.4s, v7.4s
+	WORD $0x6e31fdad // fdiv v13.4s, v13.4s, v17.4s
+	WORD $0x4e291e11 // and v17.16b, v16.16b, v9.16b
+	WORD $0x4eb1f551 // fmin v17.4s, v10.4s, v17.4s
+	WORD $0x4e31d631 // fadd v17.4s, v17.4s, v17.4s
+	FMOVQ 80(R0), F18
+	VFMLA V2.S4, V17.S4, V18.S4
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	VFMLS V4.S4, V19.S4, V17.S4
+	VFMLS V5.S4, V19.S4, V17.S4
+	FMOVQ 144(R0), F19
+	VFMLA V17.S4, V6.S4, V19.S4
+	FMOVQ 176(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	FMOVQ 192(R0), F19
+	VFMLA V17.S4, V20.S4, V19.S4
+	FMOVQ 208(R0), F20
+	VFMLA V17.S4, V19.S4, V20.S4
+	WORD $0x6e31de33 // fmul v19.4s, v17.4s, v17.4s
+	VFMLA V19.S4, V20.S4, V17.S4
+	WORD $0x6ea38652 // sub v18.4s, v18.4s, v3.4s
+	WORD $0x4f3f0653 // sshr v19.4s, v18.4s, #1
+	WORD $0x6eb38652 // sub v18.4s, v18.4s, v19.4s
+	WORD $0x4ea88673 // add v19.4s, v19.4s, v8.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x6e33dcf3 // fmul v19.4s, v7.4s, v19.4s
+	WORD $0x4ea88652 // add v18.4s, v18.4s, v8.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x6e32de72 // fmul v18.4s, v19.4s, v18.4s
+	WORD $0x4ea7d653 // fsub v19.4s, v18.4s, v7.4s
+	VFMLA V18.S4, V17.S4, V19.S4
+	WORD $0x4e2bd671 // fadd v17.4s, v19.4s, v11.4s
+	WORD $0x6e31fe71 // fdiv v17.4s, v19.4s, v17.4s
+	WORD $0x4e201e12 // and v18.16b, v16.16b, v0.16b
+	WORD $0x4eb21e31 // orr v17.16b, v17.16b, v18.16b
+	WORD $0x6e2dde31 // fmul v17.4s, v17.4s, v13.4s
+	FMOVS F12, 0(R1)
+	FMOVS F13, 0(R2)
+	FMOVS F14, 0(R3)
+	FMOVS F15, 0(R4)
+	FMOVS F16, 0(R5)
+	FMOVS F17, 0(R6)
+	ADD $4, R1, R1
+	ADD $4, R2, R2
+	ADD $4, R3, R3
+	ADD $4, R4, R4
+	ADD $4, R5, R5
+	ADD $4, R6, R6
+	SUB $1, R7, R7
+	CBNZ R7, number
+done:
+	RET

@@ -6668,3 +6668,366 @@ tail:
 done:
 	VZEROUPPER
 	RET
+
+// func lstmAVX2(i []float32, o []float32, f []float32, g []float32, c []float32, h []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·lstmAVX2(SB), NOSPLIT, $0-144
+	MOVQ i_base+0(FP), AX
+	MOVQ o_base+24(FP), CX
+	MOVQ f_base+48(FP), DX
+	MOVQ g_base+72(FP), BX
+	MOVQ c_base+96(FP), SI
+	MOVQ h_base+120(FP), DI
+	MOVQ c_len+104(FP), R8
+	XORQ R9, R9
+
+single:
+	CMPQ         R8, $0x08
+	JLT          tail
+	VMOVUPS      (AX)(R9*4), Y0
+	VMOVUPS      (CX)(R9*4), Y1
+	VMOVUPS      (DX)(R9*4), Y2
+	VMOVUPS      (BX)(R9*4), Y3
+	VMOVUPS      (SI)(R9*4), Y4
+	VORPS        vecAVX2_80000000<>+0(SB), Y0, Y5
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x00, Y6, Y6
+	VMOVUPS      Y5, Y5
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y7
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y7, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y6
+	VBLENDVPS    Y0, Y5, Y6, Y0
+	VADDPS       Y6, Y5, Y5
+	VDIVPS       Y5, Y0, Y0
+	VMOVUPS      vecAVX2_41133333<>+0(SB), Y5
+	VANDPS       vecAVX2_7fffffff<>+0(SB), Y3, Y6
+	VMINPS       Y6, Y5, Y5
+	VADDPS       Y5, Y5, Y5
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x00, Y6, Y6
+	VMOVUPS      Y5, Y5
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y7
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y8
+	VPSUBD       Y8, Y6, Y6
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y5, Y5
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VSUBPS       vecAVX2_3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  Y6, Y5, Y7
+	VADDPS       vecAVX2_40000000<>+0(SB), Y7, Y5
+	VDIVPS       Y5, Y7, Y5
+	VANDPS       vecAVX2_80000000<>+0(SB), Y3, Y3
+	VORPS        Y3, Y5, Y3
+	VORPS        vecAVX2_80000000<>+0(SB), Y2, Y5
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x00, Y6, Y6
+	VMOVUPS      Y5, Y5
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y7
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y7, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y6
+	VBLENDVPS    Y2, Y5, Y6, Y2
+	VADDPS       Y6, Y5, Y5
+	VDIVPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y4
+	VMULPS       Y3, Y0, Y5
+	VADDPS       Y5, Y4, Y4
+	VORPS        vecAVX2_80000000<>+0(SB), Y1, Y5
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x00, Y6, Y6
+	VMOVUPS      Y5, Y5
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y7
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y7, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y6
+	VBLENDVPS    Y1, Y5, Y6, Y1
+	VADDPS       Y6, Y5, Y5
+	VDIVPS       Y5, Y1, Y1
+	VMOVUPS      vecAVX2_41133333<>+0(SB), Y5
+	VANDPS       vecAVX2_7fffffff<>+0(SB), Y4, Y6
+	VMINPS       Y6, Y5, Y5
+	VADDPS       Y5, Y5, Y5
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x00, Y6, Y6
+	VMOVUPS      Y5, Y5
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y7
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y5, Y7
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y8
+	VPSUBD       Y8, Y6, Y6
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y5, Y5
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VSUBPS       vecAVX2_3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  Y6, Y5, Y7
+	VADDPS       vecAVX2_40000000<>+0(SB), Y7, Y5
+	VDIVPS       Y5, Y7, Y5
+	VANDPS       vecAVX2_80000000<>+0(SB), Y4, Y6
+	VORPS        Y6, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VMOVUPS      Y0, (AX)(R9*4)
+	VMOVUPS      Y1, (CX)(R9*4)
+	VMOVUPS      Y2, (DX)(R9*4)
+	VMOVUPS      Y3, (BX)(R9*4)
+	VMOVUPS      Y4, (SI)(R9*4)
+	VMOVUPS      Y5, (DI)(R9*4)
+	ADDQ         $0x08, R9
+	SUBQ         $0x08, R8
+	JMP          single
+
+tail:
+	TESTQ        R8, R8
+	JZ           done
+	LEAQ         vecTail<>+32(SB), R10
+	NEGQ         R8
+	VMOVUPS      (R10)(R8*4), Y0
+	NEGQ         R8
+	VMASKMOVPS   (AX)(R9*4), Y0, Y1
+	VMASKMOVPS   (CX)(R9*4), Y0, Y2
+	VMASKMOVPS   (DX)(R9*4), Y0, Y3
+	VMASKMOVPS   (BX)(R9*4), Y0, Y4
+	VMASKMOVPS   (SI)(R9*4), Y0, Y5
+	VORPS        vecAVX2_80000000<>+0(SB), Y1, Y6
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y6, Y7
+	VROUNDPS     $0x00, Y7, Y7
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y7, Y6
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y7, Y6
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y8
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VFMADD213PS  Y6, Y9, Y8
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y8, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y7
+	VBLENDVPS    Y1, Y6, Y7, Y1
+	VADDPS       Y7, Y6, Y6
+	VDIVPS       Y6, Y1, Y1
+	VMOVUPS      vecAVX2_41133333<>+0(SB), Y6
+	VANDPS       vecAVX2_7fffffff<>+0(SB), Y4, Y7
+	VMINPS       Y7, Y6, Y6
+	VADDPS       Y6, Y6, Y6
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y6, Y7
+	VROUNDPS     $0x00, Y7, Y7
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y7, Y6
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y7, Y6
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y8
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VFMADD213PS  Y6, Y9, Y8
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y9
+	VPSUBD       Y9, Y7, Y7
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y6, Y6
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       vecAVX2_3f800000<>+0(SB), Y6, Y7
+	VFMADD213PS  Y7, Y6, Y8
+	VADDPS       vecAVX2_40000000<>+0(SB), Y8, Y6
+	VDIVPS       Y6, Y8, Y6
+	VANDPS       vecAVX2_80000000<>+0(SB), Y4, Y4
+	VORPS        Y4, Y6, Y4
+	VORPS        vecAVX2_80000000<>+0(SB), Y3, Y6
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y6, Y7
+	VROUNDPS     $0x00, Y7, Y7
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y7, Y6
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y7, Y6
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y8
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VFMADD213PS  Y6, Y9, Y8
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y8, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y7
+	VBLENDVPS    Y3, Y6, Y7, Y3
+	VADDPS       Y7, Y6, Y6
+	VDIVPS       Y6, Y3, Y3
+	VMULPS       Y5, Y3, Y5
+	VMULPS       Y4, Y1, Y6
+	VADDPS       Y6, Y5, Y5
+	VORPS        vecAVX2_80000000<>+0(SB), Y2, Y6
+	VMOVUPS      vecAVX2_c2d20000<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y6, Y7
+	VROUNDPS     $0x00, Y7, Y7
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y7, Y6
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y7, Y6
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y8
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VFMADD213PS  Y6, Y9, Y8
+	VADDPS       vecAVX2_3f800000<>+0(SB), Y8, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y7
+	VBLENDVPS    Y2, Y6, Y7, Y2
+	VADDPS       Y7, Y6, Y6
+	VDIVPS       Y6, Y2, Y2
+	VMOVUPS      vecAVX2_41133333<>+0(SB), Y6
+	VANDPS       vecAVX2_7fffffff<>+0(SB), Y5, Y7
+	VMINPS       Y7, Y6, Y6
+	VADDPS       Y6, Y6, Y6
+	VMULPS       vecAVX2_3fb8aa3b<>+0(SB), Y6, Y7
+	VROUNDPS     $0x00, Y7, Y7
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS vecAVX2_3f318000<>+0(SB), Y7, Y6
+	VFNMADD231PS vecAVX2_b95e8083<>+0(SB), Y7, Y6
+	VMOVUPS      vecAVX2_3ab50d39<>+0(SB), Y8
+	VFMADD213PS  vecAVX2_3c091fe3<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3d2aac8b<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3e2aaa45<>+0(SB), Y6, Y8
+	VFMADD213PS  vecAVX2_3efffffe<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VFMADD213PS  Y6, Y9, Y8
+	VMOVUPS      vecAVX2_3f800000<>+0(SB), Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y9
+	VPSUBD       Y9, Y7, Y7
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y6, Y6
+	VPADDD       vecAVX2_0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       vecAVX2_3f800000<>+0(SB), Y6, Y7
+	VFMADD213PS  Y7, Y6, Y8
+	VADDPS       vecAVX2_40000000<>+0(SB), Y8, Y6
+	VDIVPS       Y6, Y8, Y6
+	VANDPS       vecAVX2_80000000<>+0(SB), Y5, Y7
+	VORPS        Y7, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VMASKMOVPS   Y1, Y0, (AX)(R9*4)
+	VMASKMOVPS   Y2, Y0, (CX)(R9*4)
+	VMASKMOVPS   Y3, Y0, (DX)(R9*4)
+	VMASKMOVPS   Y4, Y0, (BX)(R9*4)
+	VMASKMOVPS   Y5, Y0, (SI)(R9*4)
+	VMASKMOVPS   Y6, Y0, (DI)(R9*4)
+
+done:
+	VZEROUPPER
+	RET

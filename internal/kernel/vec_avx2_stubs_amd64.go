@@ -133,3 +133,5 @@ func sgdPlainAVX2(w []float32, g []float32, p *byte)
 func sgdMomentumAVX2(w []float32, g []float32, buf []float32, p *byte)
 
 func adamwAVX2(w []float32, g []float32, m []float32, v []float32, p *byte)
+
+func lstmAVX2(i []float32, o []float32, f []float32, g []float32, c []float32, h []float32)

@@ -133,3 +133,5 @@ func sgdPlainAVX512(w []float32, g []float32, p *byte)
 func sgdMomentumAVX512(w []float32, g []float32, buf []float32, p *byte)
 
 func adamwAVX512(w []float32, g []float32, m []float32, v []float32, p *byte)
+
+func lstmAVX512(i []float32, o []float32, f []float32, g []float32, c []float32, h []float32)

@@ -328,3 +328,8 @@ func sgdMomentumNEON(w, g, buf []float32, p *byte)
 //
 //go:noescape
 func adamwNEON(w, g, m, v []float32, p *byte)
+
+// lstmNEON works on whole slices; see vecTable.
+//
+//go:noescape
+func lstmNEON(i, o, f, g, c, h []float32)

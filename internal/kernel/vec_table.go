@@ -63,6 +63,9 @@ type vecTable struct {
 
 	sgd   func(w, g, buf []float32, p *sgdParam)
 	adamw func(w, g, m, v []float32, p *adamwParam)
+
+	// lstm is i, o, f = sigmoid(i, o, f), g = tanh(g), c = f*c + i*g, h = o*tanh(c).
+	lstm func(i, o, f, g, c, h []float32)
 }
 
 // vec is the table in use.
@@ -106,6 +109,8 @@ var genericVec = vecTable{
 	maxTaps: maxTapsGo, sumTaps: sumTapsGo, maxGrad: maxGradGo,
 
 	sgd: sgdGo, adamw: adamwGo,
+
+	lstm: lstmGo,
 }
 
 // clampLow is the lower bound of a result that may end with a relu.

@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -128,7 +129,8 @@ type recurrence struct {
 	linear        bool // linear_before_reset
 	clip          float64
 	acts          []gateAct
-	steps, inputs int // positions of lengths and of r among the inputs
+	usual         bool // the activations are the default ones, without a clip
+	steps, inputs int  // positions of lengths and of r among the inputs
 }
 
 // extra says that the cell keeps a second value a step.
@@ -162,6 +164,8 @@ func recurrenceOf(n *ir.Node) (c recurrence, err error) {
 	if c.acts, err = gateActs(n.Attrs, defaults); err != nil {
 		return c, err
 	}
+	given := n.Attrs.Strs("activations")
+	c.usual = c.clip == 0 && (len(given) == 0 || slices.Equal(given[:len(defaults)], defaults))
 	r, x := n.In(c.inputs).Type, ir.Type{}
 	if grad {
 		if n.In(6) == nil || n.In(7) == nil || c.extra() && n.In(8) == nil {

@@ -110,25 +110,32 @@ func lowerRecurrent(b *ir.Builder, n *ir.Node, cell string, gates int) ([]*ir.Va
 		if out == nil {
 			return nil, b.Err()
 		}
-		ys = append(ys, reshapeTo(b, out[0], steps, 1, batch, hidden))
+		ys = append(ys, out[0])
 		hs = append(hs, reshapeTo(b, out[1], 1, batch, hidden))
 		if cell == "LSTM" {
 			cs = append(cs, reshapeTo(b, out[2], 1, batch, hidden))
 		}
 	}
-	join := func(vs []*ir.Value, axis int, perm ...int) *ir.Value {
+	last := func(vs []*ir.Value) *ir.Value {
 		v := vs[0]
 		if len(vs) > 1 {
-			v = b.Op("Concat", ir.Attrs{"axis": axis}, vs...)
+			v = b.Op("Concat", ir.Attrs{"axis": 0}, vs...)
 		}
 		if batchFirst {
-			v = transpose(b, v, perm...)
+			v = transpose(b, v, 1, 0, 2)
 		}
 		return v
 	}
-	outs := []*ir.Value{join(ys, 1, 2, 0, 1, 3), join(hs, 0, 1, 0, 2)}
+	y := reshapeTo(b, ys[0], steps, 1, batch, hidden)
+	if len(ys) > 1 { // side by side, as the next layer reads them: its transpose and this one cancel
+		y = transpose(b, reshapeTo(b, b.Op("Concat", ir.Attrs{"axis": 2}, ys...), steps, batch, len(ys), hidden), 0, 2, 1, 3)
+	}
+	if batchFirst {
+		y = transpose(b, y, 2, 0, 1, 3)
+	}
+	outs := []*ir.Value{y, last(hs)}
 	if cell == "LSTM" {
-		outs = append(outs, join(cs, 0, 1, 0, 2))
+		outs = append(outs, last(cs))
 	}
 	return outs, nil
 }

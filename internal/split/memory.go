@@ -14,7 +14,7 @@ func (n *Network) region(g *ir.Graph, budget int) (*compile.Program, error) {
 	if root.arena == nil {
 		root.arena = new(compile.Arena)
 	}
-	p, err := compile.Region(g, compile.Memory{Budget: budget, Arena: root.arena})
+	p, err := compile.Region(g, compile.Memory{Budget: budget, Arena: root.arena, Constants: n.constants()})
 	if err == nil {
 		root.most = max(root.most, n.BytesFor(p, 1))
 	}

@@ -35,6 +35,7 @@ func kernels(s *isa) {
 	reductions(s)
 	norms(s)
 	optimisers(s)
+	cells(s)
 }
 
 func unary(s *isa) {
@@ -260,5 +261,15 @@ func optimisers(s *isa) {
 		den := k.fma(k.sqrt(q), k.field(6), k.field(7))
 		step := k.div(k.mul(m, k.field(5)), den)
 		return []v{k.sub(k.mul(k.in[0], k.field(0)), step), m, q}
+	}})
+}
+
+// cells are those of recurrent nets. They use the same products and sums as the kernels one by one.
+func cells(s *isa) {
+	s.span(span{name: "lstm", in: []string{"i", "o", "f", "g", "c"}, out: []string{"i", "o", "f", "g", "c", "h"}, unroll: 1, body: func(k *body) []v {
+		i, g, f := k.sigmoid(k.in[0]), k.tanh(k.in[3]), k.sigmoid(k.in[2])
+		c := k.add(k.mul(f, k.in[4]), k.mul(i, g))
+		o := k.sigmoid(k.in[1])
+		return []v{i, o, f, g, c, k.mul(k.tanh(c), o)}
 	}})
 }
