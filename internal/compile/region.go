@@ -33,7 +33,6 @@ func Region(g *ir.Graph, m Memory) (*Program, error) {
 		}
 	}
 	p := plan.program(g, m.Arena)
-	plan.release(g)
 	p.recomputed = again
 	return p, nil
 }

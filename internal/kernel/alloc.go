@@ -46,6 +46,14 @@ func getScratch(n int) *[]float32 {
 	return &s
 }
 
+// ReleaseScratch lets go of the working memory that is kept for reuse and not in use. It may be called
+// from any goroutine.
+func ReleaseScratch() {
+	scratch.Lock()
+	defer scratch.Unlock()
+	scratch.free = nil
+}
+
 func putScratch(p *[]float32) {
 	scratch.Lock()
 	defer scratch.Unlock()
