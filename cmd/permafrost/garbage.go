@@ -9,8 +9,8 @@ import (
 
 // Limits of the garbage that waits to be collected.
 const (
-	garbagePercent = 10       // of the memory in use
-	garbageBytes   = 16 << 20 // beside what a collection has to scan
+	garbagePercent = 10      // of the memory in use
+	garbageBytes   = 8 << 20 // beside what a collection has to scan
 )
 
 // collectGarbage keeps garbage small, unless GOGC says how. Nearly all memory is large buffers that
