@@ -15,7 +15,6 @@ import (
 	"log"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -33,11 +32,7 @@ const (
 )
 
 func main() {
-	// Nearly all memory is long-lived buffers. The garbage from decoded pictures should not double
-	// it.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(10)
-	}
+	collectGarbage()
 	// Nothing here writes to the standard logger. The FLAC decoder does: one line for every frame
 	// with a rate that it has no test for.
 	log.SetOutput(io.Discard)

@@ -51,8 +51,8 @@ func (p *Program) tie(bytes []byte) {
 }
 
 // Detach copies the outputs of the last run out of the arena, so that other programs of the arena
-// can read them. It reuses the tensors of an earlier call if their types fit. Outputs that are
-// inputs or constants are not copied.
+// can read them. It reuses the memory of an earlier call's results where that is large enough. Outputs
+// that are inputs or constants are not copied.
 func (p *Program) Detach(into []*tensor.Tensor) []*tensor.Tensor {
 	out := make([]*tensor.Tensor, len(p.out))
 	for i, t := range p.out {
@@ -63,8 +63,8 @@ func (p *Program) Detach(into []*tensor.Tensor) []*tensor.Tensor {
 		if p.plan.block[p.plan.root(p.graph.Outputs[i])] == nil {
 			continue
 		}
-		if i < len(into) && into[i].DType == t.DType && into[i].Shape.Equal(t.Shape) {
-			out[i] = into[i]
+		if i < len(into) && cap(into[i].Bytes) >= len(t.Bytes) {
+			out[i] = &tensor.Tensor{DType: t.DType, Shape: t.Shape, Bytes: into[i].Bytes[:len(t.Bytes)]}
 			copy(out[i].Bytes, t.Bytes)
 			continue
 		}

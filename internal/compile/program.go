@@ -59,6 +59,7 @@ func (p *memoryPlan) total() int { return align(p.size) + p.scratch }
 func planMemory(g *ir.Graph, bounds map[*ir.Node]ir.Bound) (*memoryPlan, error) {
 	p := &memoryPlan{bounds: bounds, home: map[*ir.Value]*ir.Value{}, block: map[*ir.Value]*block{}, header: map[*ir.Value]*tensor.Tensor{}}
 	last := map[*ir.Value]int{}
+	packing := newPacker(g)
 	for i, n := range g.Nodes {
 		if _, ok := bounds[n]; !ok {
 			d := ir.Lookup(n.Op)
@@ -76,6 +77,7 @@ func planMemory(g *ir.Graph, bounds map[*ir.Node]ir.Bound) (*memoryPlan, error) 
 				last[v] = i
 			}
 		}
+		packing.bound(n, bounds[n])
 	}
 	// Views come first, so that last reads count for the buffer and not only for the name.
 	for _, n := range g.Nodes {
@@ -167,29 +169,6 @@ func (p *memoryPlan) program(g *ir.Graph, arena *Arena) *Program {
 	}
 	arena.admit(q, base+p.scratch)
 	return q
-}
-
-// release drops the contents of constants that all their readers have packed. The type remains.
-func (p *memoryPlan) release(g *ir.Graph) {
-	read := map[*ir.Value]bool{}
-	for _, v := range g.Outputs {
-		read[v] = true
-	}
-	for _, n := range g.Nodes {
-		for k, v := range n.Inputs {
-			read[v] = read[v] || p.bounds[n].Stateful || !slices.Contains(p.bounds[n].Packed, k)
-		}
-		for _, body := range n.Attrs.Graphs() {
-			for _, v := range body.Captures() {
-				read[v] = true
-			}
-		}
-	}
-	for v, read := range read {
-		if !read && v.IsConst() {
-			v.Data = &tensor.Tensor{DType: v.Type.DType, Shape: v.Type.Shape}
-		}
-	}
 }
 
 // root follows views and in-place results to the value that owns the buffer.

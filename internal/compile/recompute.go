@@ -18,11 +18,11 @@ func (r Recomputed) String() string {
 	return fmt.Sprintf("%d values are computed again for the backward pass, which saves %.1f MiB", r.Values, float64(r.Bytes)/(1<<20))
 }
 
-// recompute rewrites g until its memory fits the budget or nothing more helps. A cheap value that
-// only the backward pass still needs is recomputed there, by a copy of its node before its first
-// late reader. Values are tried by size. If a copy would keep other buffers of the same size alive,
-// the value is left unchanged.
-func recompute(g *ir.Graph, p *memoryPlan, budget int) (*memoryPlan, Recomputed, error) {
+// recompute rewrites g until its memory fits the budget, spare bytes have been moved for it, or nothing
+// more helps. A cheap value that only the backward pass still needs is recomputed there, by a copy of
+// its node before its first late reader. Values are tried by size. If a copy would keep other buffers
+// of the same size alive, the value is left unchanged.
+func recompute(g *ir.Graph, p *memoryPlan, budget int, spare int64) (*memoryPlan, Recomputed, error) {
 	var done Recomputed
 	first := p.total()
 	at := func() int { return max(0, slices.Index(g.Nodes, g.Outputs[0].Node)) } // the loss
@@ -42,6 +42,11 @@ func recompute(g *ir.Graph, p *memoryPlan, budget int) (*memoryPlan, Recomputed,
 		if copied == nil {
 			continue
 		}
+		moved := moves(g, nodes)
+		if moved > spare {
+			undo(g, nodes, copied, v)
+			continue
+		}
 		q, err := planMemory(g, p.bounds)
 		if err != nil {
 			return nil, done, err
@@ -49,20 +54,51 @@ func recompute(g *ir.Graph, p *memoryPlan, budget int) (*memoryPlan, Recomputed,
 		if q.total() < p.total() {
 			p = q
 			done.Values++
+			spare -= moved
 			continue
 		}
-		for _, n := range g.Nodes { // no gain: undo
-			for i, in := range n.Inputs {
-				if in == copied {
-					n.Inputs[i] = v
-				}
-			}
-		}
-		g.Nodes = nodes
+		undo(g, nodes, copied, v) // no gain
 	}
 	done.Bytes = first - p.total()
 	return p, done, nil
 }
+
+// undo takes a copy of v out again, to leave the nodes given.
+func undo(g *ir.Graph, nodes []*ir.Node, copied, v *ir.Value) {
+	for _, n := range g.Nodes {
+		for i, in := range n.Inputs {
+			if in == copied {
+				n.Inputs[i] = v
+			}
+		}
+	}
+	g.Nodes = nodes
+}
+
+// moves is how many bytes the nodes move that g has beside those given.
+func moves(g *ir.Graph, nodes []*ir.Node) (bytes int64) {
+	had := map[*ir.Node]bool{}
+	for _, n := range nodes {
+		had[n] = true
+	}
+	for _, n := range g.Nodes {
+		if cost := ir.Lookup(n.Op).Cost; !had[n] && cost != nil {
+			bytes += cost(n).Bytes
+		}
+	}
+	return bytes
+}
+
+// sparePart is the part of a program's time that saving memory may take where no budget asks for it,
+// and opsPerByte how many operations a processor does in the time that it moves a byte, about.
+const (
+	sparePart  = 0.02
+	opsPerByte = 20
+)
+
+// spare is how many bytes may be moved to save memory without a budget: so few that no one sees the
+// difference.
+func spare(g *ir.Graph) int64 { return int64(sparePart / opsPerByte * float64(g.FLOPs())) }
 
 func cheap(n *ir.Node) bool {
 	return n.Traits().Cheap && n.Outputs[0] != nil && !n.Attrs.Bool("random")

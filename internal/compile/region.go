@@ -1,13 +1,17 @@
 package compile
 
-import "github.com/permafrost-ml/permafrost/internal/ir"
+import (
+	"math"
+
+	"github.com/permafrost-ml/permafrost/internal/ir"
+)
 
 // Memory says where a program's values are stored and how much memory they may take. With the zero
 // Memory, a program has its own arena, of any size.
 type Memory struct {
 	// Budget in bytes; 0 for no limit. If the program needs more, it recomputes cheap values for
 	// the backward pass instead of keeping them (see Program.Recomputed). It may still exceed the
-	// budget.
+	// budget. The largest values are recomputed without a budget too where that takes next to no time.
 	Budget int
 
 	// Arena is shared by programs that run in turn. A run of one program invalidates the outputs of
@@ -33,14 +37,16 @@ func Region(g *ir.Graph, m Memory) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	var again Recomputed
-	if m.Budget > 0 && plan.total() > m.Budget {
-		if plan, again, err = recompute(g, plan, m.Budget); err != nil {
-			return nil, err
-		}
+	plan, again, err := recompute(g, plan, 0, spare(g))
+	if err == nil && m.Budget > 0 && plan.total() > m.Budget {
+		var more Recomputed
+		plan, more, err = recompute(g, plan, m.Budget, math.MaxInt64)
+		again = Recomputed{again.Values + more.Values, again.Bytes + more.Bytes}
+	}
+	if err != nil {
+		return nil, err
 	}
 	p := plan.program(g, m.Arena)
-	plan.release(g)
 	p.recomputed = again
 	return p, nil
 }

@@ -152,13 +152,14 @@ func (l *Loader) feed(ctx context.Context, groups []Group, free <-chan []*tensor
 	}
 }
 
-// tensors allocates the tensors of a batch, or reuses old if it has the right size.
+// tensors allocates the tensors of a batch, or reuses the memory of old if it is large enough.
 func (f Form) tensors(old []*tensor.Tensor, batch, length int) []*tensor.Tensor {
 	out := make([]*tensor.Tensor, len(f.Inputs))
 	for i, in := range f.Inputs {
 		s := f.Shape(in, batch, length)
-		if old != nil && old[i].Shape.Equal(s) {
-			out[i] = old[i]
+		size := s.Len() * in.DType.Size()
+		if old != nil && cap(old[i].Bytes) >= size {
+			out[i] = &tensor.Tensor{DType: in.DType, Shape: s, Bytes: old[i].Bytes[:size]}
 		} else {
 			out[i] = tensor.New(in.DType, s...)
 		}

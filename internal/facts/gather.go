@@ -23,7 +23,8 @@ const (
 )
 
 // Gather finds the facts of a session whose fit has ended, with a result, or nil where it failed or
-// was interrupted. Then nothing is predicted. What cannot be found out is a note.
+// was interrupted. Then nothing is predicted. What cannot be found out is a note. The session lets go
+// of all that its fit needed (see run.Session.Release), so that predicting takes no more memory.
 func Gather(ctx context.Context, s *run.Session, r *run.Result) *Facts {
 	f := &Facts{}
 	note := func(what string, err error) {
@@ -45,6 +46,7 @@ func Gather(ctx context.Context, s *run.Session, r *run.Result) *Facts {
 		note("the cost of full fine-tuning", fmt.Errorf("the model is too large to predict it in passing; permafrost inspect does"))
 		return f
 	}
+	s.Release()
 	f.Plan, err = predicted(ctx, s, inspect.PlanCost)
 	note("the cost of this plan", err)
 	f.Full, err = predicted(ctx, s, inspect.FullCost)

@@ -30,11 +30,8 @@ func Costs(ctx context.Context, s *run.Session, cfg config.Config, decode float6
 func costs(ctx context.Context, s *run.Session, cfg config.Config, decode float64, plans []Choice, hasty bool) ([]Cost, error) {
 	tr, val := s.Train, s.Val
 	cfg.Head = s.Config.Head
-	p, err := openProbe(cfg.Model, cfg.FeedOptions())
-	if err != nil {
-		return nil, err
-	}
-	p.task = s.Task
+	p := &probe{base: s.Base, task: s.Task}
+	p.suppose()
 	p.see(tr, val)
 	var out []Cost
 	for _, plan := range plans {

@@ -8,7 +8,9 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/keep"
+	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/split"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // Prediction is the expected cost of a fit. Times come from runs of a few examples on this machine.
@@ -80,12 +82,8 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 		r.LaterEpoch += r.Frozen * float64(examples+val)
 		r.CachePerExample, kept, inMemory = 0, 0, 0
 	}
-	opt, err := t.optimizer()
-	if err != nil {
-		return nil, err
-	}
 	thawed := int64(4 * t.net.Plan.Thawed(t.net.Set).Elements())
-	states := thawed * int64(opt.StateCount())
+	states := thawed * int64(t.cfg.NewOptimizer().StateCount())
 	r.Checkpoint = thawed + states
 	for _, w := range t.net.Set.Weights {
 		if t.net.Plan.Of(w.Name).State == freeze.Tracking {
@@ -138,7 +136,7 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 			return 0, err
 		}
 	}
-	opt, err := t.optimizer()
+	update, err := t.update()
 	if err != nil {
 		return 0, err
 	}
@@ -148,10 +146,7 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 		if _, err := s.Program.Run(ctx, in...); err != nil {
 			return err
 		}
-		for i, slot := range opt.Slots() {
-			slot.Grad = s.Grads[i]
-		}
-		return opt.Step(0)
+		return update()
 	})
 	if err != nil {
 		return 0, err
@@ -171,6 +166,26 @@ func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch
 	}
 	scale := 1 / float64(n)
 	return max(longest.BytesFor(s.Program, scale*float64(batch)), longest.BytesFor(eval, scale*float64(validated))), nil
+}
+
+// updatedAtOnce is how many numbers a timed update has in memory, with their gradients and states.
+const updatedAtOnce = 1 << 20
+
+// update returns a function that takes as long as updating the plan's thawed weights does. It updates
+// the same made-up numbers again and again.
+func (t *trainable) update() (func() error, error) {
+	total := t.net.Plan.Thawed(t.net.Set).Elements()
+	n := max(1, min(total, updatedAtOnce))
+	opt := t.cfg.NewOptimizer()
+	err := opt.Add(&optim.Slot{Name: "part", Value: tensor.New(tensor.Float32, n), Grad: tensor.New(tensor.Float32, n), LR: 1, Decay: true})
+	return func() error {
+		for done := 0; done < total; done += n {
+			if err := opt.Step(0); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, err
 }
 
 // chunk returns how many of so many examples of the typical length the frozen region processes at

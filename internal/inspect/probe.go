@@ -64,16 +64,17 @@ func (p *probe) trainable(cfg config.Config, examples int) (*trainable, error) {
 	p.notes = append(p.notes, net.Headed.Notes...)
 	p.notes = append(p.notes, net.Headed.AdapterNotes()...)
 	cfg.Recipe(config.SubjectOf(net.Headed, net.Set, net.Plan, examples))
-	for _, w := range net.Set.Weights { // the model's own weights are views of its file
-		if net.Plan.Of(w.Name).State != freeze.Frozen {
-			w.Value.Data = w.Value.Data.Clone()
-		}
-	}
 	return &trainable{net: net, sized: net.At(p.typical()), cfg: cfg}, nil
 }
 
-// optimizer returns an optimiser with the plan's thawed weights.
+// optimizer returns an optimiser with the plan's thawed weights, which get their own buffers: the
+// model's own weights are views of its file.
 func (t *trainable) optimizer() (*optim.Optimizer, error) {
+	for _, w := range t.net.Set.Weights {
+		if t.net.Plan.Of(w.Name).State != freeze.Frozen {
+			w.Value.Data = w.Value.Data.Clone()
+		}
+	}
 	a := run.NewActive(&t.cfg, t.net.IsNew)
 	return a.Opt, a.Hold(t.net.Set, t.net.Plan)
 }
@@ -93,13 +94,13 @@ type step struct {
 func (t *trainable) step(batch int) (*step, error) {
 	s := &step{lr: t.cfg.LR}
 	var err error
+	if s.opt, err = t.optimizer(); err != nil {
+		return nil, err
+	}
 	if s.frozen, err = t.sized.Frozen(batch); err != nil {
 		return nil, err
 	}
 	if s.live, err = t.sized.Train(batch); err != nil {
-		return nil, err
-	}
-	if s.opt, err = t.optimizer(); err != nil {
 		return nil, err
 	}
 	s.inputs = madeUp(s.frozen.Graph().Inputs, t.cfg.Seed)

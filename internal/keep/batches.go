@@ -154,6 +154,7 @@ func (e *Encoder) computed(ctx context.Context, groups []data.Group, epoch int) 
 		size = max(size, len(g.Indices))
 	}
 	return func(yield func(*split.Batch, error) bool) {
+		defer func() { e.atCut, e.atFrontier = nil, nil }() // another encoder may be next
 		for b, err := range e.ds.Loader(size).Groups(ctx, groups, epoch) {
 			if err != nil {
 				yield(nil, err)

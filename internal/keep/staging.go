@@ -11,13 +11,32 @@ type stage [2]map[stageSize][]*tensor.Tensor
 
 type stageSize struct{ n, length int }
 
+// stagedMost is how many bytes of buffers are kept from one epoch to the next. Where there are more,
+// making them again is little beside using them, and they are not held while another encoder runs.
+const stagedMost = 1 << 20
+
 // staging returns the buffers of earlier epochs, or new ones while those are in use.
 func (e *Encoder) staging() (s *stage, giveBack func()) {
 	s, e.staged = e.staged, nil
 	if s == nil {
 		s = &stage{{}, {}}
 	}
-	return s, func() { e.staged = s }
+	return s, func() {
+		if s.bytes() <= stagedMost {
+			e.staged = s
+		}
+	}
+}
+
+func (s *stage) bytes() (n int) {
+	for _, turn := range s {
+		for _, values := range turn {
+			for _, v := range values {
+				n += len(v.Bytes)
+			}
+		}
+	}
+	return n
 }
 
 // row allocates buffers for the values of one example.

@@ -46,6 +46,21 @@ func getScratch(n int) *[]float32 {
 	return &s
 }
 
+// scratchHeld is the size in floats from which on ReleaseScratch lets go of memory.
+const scratchHeld = 1 << 18
+
+// ReleaseScratch lets go of large working memory that is kept for reuse and not in use: for when other
+// layers run next. It may be called from any goroutine.
+func ReleaseScratch() {
+	scratch.Lock()
+	defer scratch.Unlock()
+	for n := range scratch.free {
+		if n >= scratchHeld {
+			delete(scratch.free, n)
+		}
+	}
+}
+
 func putScratch(p *[]float32) {
 	scratch.Lock()
 	defer scratch.Unlock()

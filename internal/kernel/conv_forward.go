@@ -14,7 +14,7 @@ func ConvForward(v Conv2D, x []float32, w *PackedConv, y []float32, ep *Epilogue
 		win := v.forward()
 		win.runDepthwise(w.walk(v), x, w.data, y, ep)
 	case w.wino:
-		runWinograd(v, x, w.data, y, ep)
+		runWinograd(v, x, w, y, ep)
 	default:
 		win := v.forward()
 		win.run(x, w.data, y, ep)

@@ -59,7 +59,7 @@ func ConvGradInput(v Conv2D, dy []float32, w *PackedConv, dx []float32, ep *Epil
 		return
 	}
 	if w.wino {
-		runWinograd(v.transposed(), dy, w.data, dx, ep)
+		runWinograd(v.transposed(), dy, w, dx, ep)
 		return
 	}
 	ps := w.phases

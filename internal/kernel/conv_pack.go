@@ -12,6 +12,7 @@ type PackedConv struct {
 	data   []float32
 	lent   *[]float32 // what data is a part of, while it is lent
 	lend   bool
+	raw    []float32              // lent weights that are packed where they are used
 	phases []phase                // of the input gradient
 	walked atomic.Pointer[dwWalk] // of the last depthwise shape
 }
@@ -46,8 +47,15 @@ func (p *PackedConv) first(w []float32) *PackedConv {
 }
 
 // Lend packs w for as long as use runs, into memory that all layers share. It is for weights that
-// change before they are used again.
+// change before they are used again. Winograd's weights, where they are many, are packed a stretch at a
+// time while use runs.
 func (p *PackedConv) Lend(w []float32, use func()) {
+	if p.wino && p.winoStretches() {
+		p.raw = w
+		defer func() { p.raw = nil }()
+		use()
+		return
+	}
 	p.lend = true
 	defer func() {
 		if p.lent != nil {

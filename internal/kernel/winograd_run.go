@@ -14,18 +14,17 @@ type winoRun struct {
 	bh, bw int // blocks of 4 by 4 outputs down and across
 	size   int // patches of a unit
 	units  int
-	x, u   []float32
-	y      []float32
+	x, y   []float32
 	ep     Epilogue
 }
 
-func runWinograd(v Conv2D, x, u, y []float32, ep *Epilogue) {
-	r := &winoRun{v: v, oh: v.OutH(), ow: v.OutW(), x: x, u: u, y: y}
+func runWinograd(v Conv2D, x []float32, w *PackedConv, y []float32, ep *Epilogue) {
+	r := &winoRun{v: v, oh: v.OutH(), ow: v.OutW(), x: x, y: y}
 	if ep != nil {
 		r.ep = *ep
 	}
 	r.bh, r.bw = split(r.oh, 4), split(r.ow, 4)
-	fit := winoFused / (36 * (v.C + winoPad)) / cpu.mr * cpu.mr
+	fit := winoFit(v)
 	r.size = min(winoPatches, max(cpu.mr, fit))
 	if fit < 2*cpu.mr {
 		r.size = winoPatches / cpu.mr * cpu.mr
@@ -39,7 +38,7 @@ func runWinograd(v Conv2D, x, u, y []float32, ep *Epilogue) {
 			buf := getScratch(36 * r.comp())
 			defer putScratch(buf)
 			r.input(i, *buf)
-			r.panels(i, 0, panels, *buf)
+			r.panels(i, 0, panels, w.data, *buf)
 		})
 		return
 	}
@@ -52,11 +51,17 @@ func runWinograd(v Conv2D, x, u, y []float32, ep *Epilogue) {
 	for first := 0; first < r.units; first += group {
 		n := min(group, r.units-first)
 		Parallel(n, func(i int) { r.input(first+i, (*buf)[i*one:(i+1)*one]) })
-		Parallel(panels*n, func(i int) {
-			r.panels(first+i%n, i/n, i/n+1, (*buf)[i%n*one:(i%n+1)*one])
+		w.winoPanels(n, func(q, panels int, u []float32) {
+			size := len(u) / panels
+			Parallel(panels*n, func(i int) {
+				r.panels(first+i%n, q+i/n, q+i/n+1, u[i/n*size:], (*buf)[i%n*one:(i%n+1)*one])
+			})
 		})
 	}
 }
+
+// winoFit is how many patches fit into a core's cache, transformed.
+func winoFit(v Conv2D) int { return winoFused / (36 * (v.C + winoPad)) / cpu.mr * cpu.mr }
 
 // row and comp are the steps of transformed inputs from patch to patch and
 // from component to component.
@@ -109,8 +114,8 @@ func (t *winoInput) patch(image []float32, h, w, i, j, size int, edge []float32)
 	}
 }
 
-// panels computes the channels of panels q0 to q1 for unit i.
-func (r *winoRun) panels(i, q0, q1 int, in []float32) {
+// panels computes the channels of panels q0 to q1, whose weights are u, for unit i.
+func (r *winoRun) panels(i, q0, q1 int, u, in []float32) {
 	v, nr := r.v, cpu.nr
 	p0, p1 := r.unit(i)
 	m := p1 - p0
@@ -128,7 +133,7 @@ func (r *winoRun) panels(i, q0, q1 int, in []float32) {
 		k := q * nr
 		o.n = min(nr, v.K-k)
 		for c := range 36 {
-			t.b = r.u[(q*36+c)*winoStep(v.C):]
+			t.b = u[((q-q0)*36+c)*winoStep(v.C):]
 			for i := range tiles {
 				r0, r1 := part(i, m, tiles)
 				t.a = in[c*r.comp()+r0*r.row():]

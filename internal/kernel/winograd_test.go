@@ -135,3 +135,37 @@ func TestWinogradKernels(t *testing.T) {
 		}
 	})
 }
+
+// TestLentWeightsComputeTheSame: weights that are packed a stretch at a time while they are lent give
+// the bits of packed ones, forward and for the input's gradient, with few and with many units of
+// patches.
+func TestLentWeightsComputeTheSame(t *testing.T) {
+	for _, v := range []Conv2D{
+		{N: 1, H: 7, W: 7, C: 256, K: 272, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, ChosenFor: 32},
+		{N: 9, H: 14, W: 13, C: 272, K: 256, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, ChosenFor: 32},
+	} {
+		v = v.norm()
+		x, w := random(1, v.N*v.H*v.W*v.C), random(2, v.WLen())
+		dy := random(3, v.N*v.OutH()*v.OutW()*v.K)
+		for _, c := range []struct {
+			name   string
+			empty  *PackedConv
+			packed *PackedConv
+			run    func(p *PackedConv, out []float32)
+			size   int
+		}{
+			{"forward", PackConv(v, nil), PackConv(v, w), func(p *PackedConv, y []float32) { ConvForward(v, x, p, y, nil) }, len(dy)},
+			{"gradient", PackConvGrad(v, nil), PackConvGrad(v, w), func(p *PackedConv, dx []float32) { ConvGradInput(v, dy, p, dx, nil) }, len(x)},
+		} {
+			if !c.empty.wino || !c.empty.winoStretches() {
+				t.Fatalf("%v, %s: not packed in stretches", v, c.name)
+			}
+			want, got := make([]float32, c.size), make([]float32, c.size)
+			c.run(c.packed, want)
+			c.empty.Lend(w, func() { c.run(c.empty, got) })
+			if !slices.Equal(want, got) {
+				t.Errorf("%v, %s: lent weights give other values", v, c.name)
+			}
+		}
+	}
+}

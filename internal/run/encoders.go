@@ -2,8 +2,10 @@ package run
 
 import (
 	"context"
+	"runtime/debug"
 
 	"github.com/permafrost-ml/permafrost/internal/keep"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
@@ -38,6 +40,8 @@ func (f *loop) encoders(ctx context.Context) error {
 	f.events.Emit((*report.CacheEvent)(kept))
 	if e.Stored() || s.stage.schedule == nil {
 		s.Net.ReleaseFrozen()
+		kernel.ReleaseScratch() // its sizes are those of frozen layers
+		debug.FreeOSMemory()
 	}
 	return nil
 }

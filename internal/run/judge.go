@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -52,6 +53,7 @@ func (f *loop) judge(ctx context.Context) (val *task.Metrics, best bool, err err
 			return nil, false, err
 		}
 	}
+	kernel.ReleaseScratch() // most of it is that of gradients
 	if val, err = f.validate(ctx); err != nil {
 		return nil, false, err
 	}

@@ -25,16 +25,20 @@ func (s *Session) Try(ctx context.Context) error {
 		return err
 	}
 	picks := t.picks()
+	var alone []*tensor.Tensor // the values of the first
 	for k, i := range picks {
-		length := s.Train.Bucket(i)
-		alone, err := t.run(ctx, data.Group{Indices: []int{i}, Length: length})
+		values, err := t.run(ctx, data.Group{Indices: []int{i}, Length: s.Train.Bucket(i)})
 		if err != nil {
 			return t.blame(i, err)
 		}
-		j, ok := t.companion(i)
-		if k > 0 || !ok {
-			continue
+		if k == 0 {
+			alone = values
 		}
+	}
+	i := picks[0]
+	if j, ok := t.companion(i); ok {
+		length := s.Train.Bucket(i)
+		t.net.ReleaseBatch(1)
 		for at, pair := range [][]int{{i, j}, {j, i}} {
 			both, err := t.run(ctx, data.Group{Indices: pair, Length: length})
 			if err != nil {

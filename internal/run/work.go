@@ -1,5 +1,11 @@
 package run
 
+import (
+	"runtime/debug"
+
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+)
+
 // Work is the cost of a fit of the session's plan, in floating-point operations. It is counted, not
 // timed, so it is the same on every machine.
 type Work struct {
@@ -33,6 +39,16 @@ func (s *Session) Work() (Work, error) {
 		w.Frozen, w.Live = scale*w.Frozen, scale*w.Live
 	}
 	return w, nil
+}
+
+// Release lets go of what the session has compiled, of optimiser states, and of the engine's working
+// memory. Weights stay. A later use compiles again, and would train with fresh states.
+func (s *Session) Release() {
+	s.Net.Release()
+	s.active.renew(&s.Config)
+	s.kept, s.before = nil, nil
+	kernel.ReleaseScratch()
+	debug.FreeOSMemory()
 }
 
 // TrainBytes returns the memory in bytes that the fit has needed so far: the model, the gradients

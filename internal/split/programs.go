@@ -156,5 +156,23 @@ func (n *Network) CompiledStep(batch int) *Step {
 	return nil
 }
 
+// ReleaseBatch drops the programs for a batch size at all lengths, but for training steps.
+func (n *Network) ReleaseBatch(batch int) {
+	for _, cache := range []map[int]*compile.Program{n.frozen, n.eval, n.feature} {
+		delete(cache, batch)
+	}
+	for _, m := range n.sizes {
+		m.ReleaseBatch(batch)
+	}
+}
+
+// Release drops all that the network has compiled, and the memory of its programs. A later use compiles it
+// again.
+func (n *Network) Release() {
+	root := n.rooted()
+	root.ReleaseFrozen()
+	root.eval, root.steps, root.feature, root.handed, root.arena, root.sizes = nil, nil, nil, nil, nil, nil
+}
+
 // ReleaseStep drops the training step for a batch size.
 func (n *Network) ReleaseStep(batch int) { delete(n.steps, batch) }
