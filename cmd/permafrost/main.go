@@ -15,6 +15,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -33,6 +34,7 @@ const (
 )
 
 func main() {
+	runtime.MemProfileRate = 0 // nobody reads the profile, which takes memory
 	// Nearly all memory is long-lived buffers. The garbage from decoded pictures should not double
 	// it.
 	if os.Getenv("GOGC") == "" {

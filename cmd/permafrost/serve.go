@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
+	"runtime/debug"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -84,6 +86,9 @@ docs/serve.md has the requests, limits and metrics.`,
 			mu.Lock()
 			defer mu.Unlock()
 			note(cmd, "%s", msg)
+		}
+		if os.Getenv("GOGC") == "" { // what becomes garbage is requests, and cheap to find
+			debug.SetGCPercent(5)
 		}
 		l, err := net.Listen("tcp", *listen)
 		if err != nil {
