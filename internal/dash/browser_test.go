@@ -25,7 +25,7 @@ func TestBrowser(t *testing.T) {
 
 	t.Log("the list: filter, sort, choose, compare")
 	b.open("/")
-	b.wait(`document.querySelectorAll("#runs tbody tr").length === 7`)
+	b.wait(`document.querySelectorAll("#runs tbody tr").length === 8`)
 	b.shots("list")
 	b.press("/")
 	b.wait(`document.activeElement.name === "q"`)
@@ -54,6 +54,9 @@ func TestBrowser(t *testing.T) {
 	b.wait(`document.querySelectorAll("#epochs tbody tr").length === 3`)
 	b.open("/run/broken")
 	b.shots("failed")
+	b.open("/run/stopped")
+	b.wait(`document.querySelector("#halted").textContent.includes("16 of 48 examples") && !document.querySelector(".plot")`)
+	b.shots("stopped")
 
 	t.Log("a search, a federation, a comparison")
 	b.open("/run/hunt")
