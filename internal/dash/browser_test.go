@@ -132,4 +132,17 @@ func TestBrowser(t *testing.T) {
 	b.click(".sign-in button")
 	b.wait(`document.querySelector(".empty")`)
 	b.shots("empty")
+
+	t.Log("a model that comes from a hub: how far it is, stop, go on")
+	free := slowHub(t, w.model)
+	b.base = w.serve(t, func(o *dash.Options) { o.Models, o.Poll = []string{"hf:lab/tiny"}, 50*time.Millisecond }).URL
+	b.open("/plan?model=hf:lab/tiny")
+	b.wait(`document.querySelector("#fetch #said").textContent.includes(" of ") && document.querySelector("#progress").value > 0`)
+	b.shots("fetch")
+	b.click(".stop")
+	b.wait(`document.querySelector("#error").textContent.includes("was stopped") && !document.querySelector("#fetch")`)
+	b.open("/plan?model=hf:lab/tiny")
+	b.wait(`document.querySelector("#fetch")`)
+	free.Store(true)
+	b.wait(`document.querySelector("#tree")`)
 }
