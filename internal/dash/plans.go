@@ -22,6 +22,7 @@ type plans struct {
 	models, data *grants
 	mu           sync.Mutex
 	open         []*planning // the latest last
+	closed       bool        // nothing more is opened
 	work         sync.WaitGroup
 }
 
@@ -56,7 +57,8 @@ func newPlans(ctx context.Context, models, data []string) (*plans, error) {
 
 // close waits until nothing is opened any more. The context has ended.
 func (p *plans) close() {
-	p.mu.Lock() // who begins has seen the context, or is counted
+	p.mu.Lock()
+	p.closed = true
 	p.mu.Unlock()
 	p.work.Wait()
 	p.models.close()
@@ -166,8 +168,8 @@ func (p *plans) begin(q *request) (*planning, error) {
 	key := keyOf(q)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.ctx.Err(); err != nil {
-		return nil, err
+	if p.closed {
+		return nil, errors.New("the server is stopping")
 	}
 	i := slices.IndexFunc(p.open, func(o *planning) bool { return o.key == key })
 	if i >= 0 {
