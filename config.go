@@ -103,8 +103,8 @@ type Config struct {
 	// lora:R (a product of rank R) or ia3. By layer, parts are joined by +, each with selectors of
 	// its layers: lora:8@last:2+lora:2@layers.0,layers.1. A part none@SELECTORS leaves layers out,
 	// and one part without selectors is for all layers that no other names. Or it is peft:FOLDER, a
-	// trained adapter of LoRA in the layout of the Python package peft, which trains on. Default: empty,
-	// none.
+	// trained adapter of LoRA in the layout of the Python package peft, which trains on; FOLDER may be one
+	// of the hub, hf:OWNER/NAME[@REVISION][:FOLDER]. Default: empty, none.
 	Adapter string
 
 	// AdapterTargets selects the layers that get an adapter. Default: linear layers; convolutions

@@ -67,7 +67,7 @@ var imports = []struct {
 	{"internal/task", "internal/calibrate internal/data internal/op internal/ir internal/option internal/decode internal/kernel internal/tensor", ""},
 	{"internal/gzipped", "", ""},
 	{"internal/feed", "internal/gzipped internal/task internal/data internal/data/picture internal/data/sound internal/compile internal/sideinput internal/safetensors internal/onnx internal/ir internal/tokenize internal/option internal/tensor", ""},
-	{"internal/hub", "internal/hub/layout internal/feed internal/onnx internal/filelock internal/atomicfile internal/version", ""},
+	{"internal/hub", "internal/hub/layout internal/peft internal/feed internal/onnx internal/filelock internal/atomicfile internal/version", ""},
 	{"internal/hub/hubtest", "", ""},
 	{"internal/split", "internal/peft internal/feed internal/task internal/data internal/compile internal/grad internal/sideinput internal/adapter internal/freeze internal/evalmode internal/dynamicbatch internal/onnx internal/ir internal/option internal/tensor internal/random", ""},
 	{"internal/keep", "internal/split internal/feed internal/data internal/cache internal/compile internal/ir internal/kernel internal/tensor internal/version", ""},

@@ -76,7 +76,8 @@ type Block struct {
 
 // Cost is the predicted cost of a fit. Times come from runs of a few examples on this machine.
 type Cost struct {
-	// includes the frozen part, whose values are then kept
+	// all from the start of the fit: reading the data, compiling, the frozen part, whose values are then
+	// kept, and the features that a new head is standardised by
 	FirstEpoch float64 `json:"first_epoch_seconds"`
 	LaterEpoch float64 `json:"later_epoch_seconds"`
 	// weights, gradients, optimiser state and activations; kept values are counted below

@@ -67,6 +67,9 @@ type Result struct {
 	// Auto says how the plan was chosen; nil without Config.Auto.
 	Auto *AutoChoice `json:"auto,omitempty"`
 
+	// Shared says what other processes computed; nil without WithHelpers.
+	Shared *Shared `json:"shared,omitempty"`
+
 	// ValMetric and TrainMetric are the metrics of tasks other than classify; nil for classify.
 	ValMetric *Metric `json:"val_metric,omitempty"`
 	// ValBefore is, for lm, the metric of the pretrained model.
@@ -81,6 +84,16 @@ type Result struct {
 	Confusion [][]int64 `json:"confusion"`
 	// Classes are the names of the scores, nil if they have none.
 	Classes []string `json:"classes,omitempty"`
+}
+
+// Shared says what came of sharing frozen passes with other processes so far, see WithHelpers: of the
+// fit, with the race of Config.Auto, and of fits before it that had the same helpers.
+type Shared struct {
+	Workers  int   `json:"workers"`               // whose values were taken
+	Here     int   `json:"examples_here"`         // that this process computed beside them
+	Others   int   `json:"examples_from_workers"` // that workers computed
+	Sent     int64 `json:"bytes_sent"`            // of examples
+	Received int64 `json:"bytes_received"`        // of values
 }
 
 // MarshalJSON omits the fields that only classify has if the task is another.
@@ -251,6 +264,7 @@ func resultOf(r *run.Result) *Result {
 		CacheBytes: r.CacheBytes, PeakRSS: r.PeakRSS, Plan: planOf(r.Plan), Out: r.Out, EpochSeconds: r.EpochSeconds,
 		Auto: autoOf(r), ValMetric: metricOf(r.ValMetric), ValBefore: metricOf(r.ValBefore), TrainMetric: metricOf(r.TrainMetric),
 		Diagnosis: (*Diagnosis)(r.Diagnosis), MacroF1: r.MacroF1, BestEpoch: r.BestEpoch, Confusion: r.Confusion, Classes: r.Classes,
+		Shared: (*Shared)(r.Shared),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/cluster"
 	"github.com/permafrost-ml/permafrost/internal/failure"
 	"github.com/permafrost-ml/permafrost/internal/frozenpass"
@@ -17,15 +18,6 @@ import (
 // Sharing divides frozen passes among this process and the workers at a server of NATS, see Work. It is
 // a permafrost.Helpers, for one fit after the other.
 type Sharing struct{ crew *frozenpass.Crew }
-
-// Shared says what came of sharing the frozen passes.
-type Shared struct {
-	Workers  int   // whose values were taken
-	Here     int   // examples that this process computed beside them
-	Others   int   // examples that workers computed
-	Sent     int64 // bytes of examples
-	Received int64 // bytes of values
-}
 
 // serverAway is how long a fit waits for its server.
 const serverAway = 20 * time.Second
@@ -59,11 +51,14 @@ func newCrew(o cluster.Options, tell func(string)) *frozenpass.Crew {
 // For is how package permafrost asks for help, see permafrost.WithHelpers.
 func (s *Sharing) For(of *run.Session) keep.Helpers { return s.crew.For(of) }
 
-// Shared says what came of it so far.
-func (s *Sharing) Shared() Shared {
+// Sum is how package permafrost asks what came of it, see Shared.
+func (s *Sharing) Sum() run.Shared {
 	of := s.crew.Summary()
-	return Shared{Workers: of.Workers, Here: of.Here, Others: of.Others, Sent: of.Sent, Received: of.Came}
+	return run.Shared{Workers: of.Workers, Here: of.Here, Others: of.Others, Sent: of.Sent, Received: of.Came}
 }
+
+// Shared says what came of it so far.
+func (s *Sharing) Shared() permafrost.Shared { return permafrost.Shared(s.Sum()) }
 
 // Close leaves the server.
 func (s *Sharing) Close() { s.crew.Close() }

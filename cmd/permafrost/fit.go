@@ -247,7 +247,7 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 }
 
 // tellShared says what workers computed.
-func (f *fit) tellShared(s search.Shared) {
+func (f *fit) tellShared(s permafrost.Shared) {
 	if s.Others == 0 {
 		note(f.cmd, "workers computed no frozen values: none was needed, or none came in time")
 		return

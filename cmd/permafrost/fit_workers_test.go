@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/internal/cluster"
 	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
 	"github.com/permafrost-ml/permafrost/internal/version"
@@ -58,9 +60,16 @@ func TestFitWorkers(t *testing.T) {
 	}
 	sameFiles(t, "here/model.onnx", "none/model.onnx")
 	first := worker(t, url, "first")
-	o = succeed(t, append(fit, "--out", "one", "--nats", url)...)
+	o = succeed(t, append(fit, "--out", "one", "--nats", url, "--json")...)
 	if !strings.Contains(o.stderr, "note: 1 worker computed the frozen values of ") {
 		t.Errorf("one worker:\n%s", o.stderr)
+	}
+	var told struct{ Shared permafrost.Shared }
+	if err := json.Unmarshal([]byte(o.stdout), &told); err != nil {
+		t.Fatal(err)
+	}
+	if s := told.Shared; s.Workers != 1 || s.Here == 0 || s.Others == 0 || s.Sent == 0 || s.Received == 0 {
+		t.Errorf("one worker: --json says %+v", s)
 	}
 	sameFiles(t, "here/model.onnx", "one/model.onnx")
 	worker(t, url, "second")

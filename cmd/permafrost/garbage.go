@@ -5,36 +5,50 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 )
 
 // Limits of the garbage that waits to be collected.
 const (
 	garbagePercent = 10      // of the memory in use
+	serverPercent  = 5       // the same of a server, whose garbage is requests
 	garbageBytes   = 8 << 20 // beside what a collection has to scan
 )
+
+// mostGarbage is the percentage of the memory in use that garbage may take.
+var mostGarbage atomic.Int64
 
 // collectGarbage keeps garbage small, unless GOGC says how. Nearly all memory is large buffers that
 // live long and hold no pointers: collecting costs little, however much memory there is, and waiting
 // for a tenth of it to become garbage would only hold memory. Where much is to be scanned,
 // collections are rarer.
 func collectGarbage() {
+	runtime.MemProfileRate = 0 // nobody reads the profile, which takes memory
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	debug.SetGCPercent(garbagePercent)
+	limitGarbage(garbagePercent)
 	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/heap:bytes"}}
-	percent := garbagePercent
+	percent := int64(garbagePercent)
 	var afterEach func()
 	afterEach = func() {
 		metrics.Read(samples)
 		live, scan := samples[0].Value.Uint64(), samples[1].Value.Uint64()
-		if p := int(min(garbagePercent, max(1, 100*(garbageBytes+scan)/max(live, 1)))); p != percent {
+		if p := min(mostGarbage.Load(), max(1, int64(100*(garbageBytes+scan)/max(live, 1)))); p != percent {
 			percent = p
-			debug.SetGCPercent(p)
+			debug.SetGCPercent(int(p))
 		}
 		onCollection(afterEach)
 	}
 	onCollection(afterEach)
+}
+
+// limitGarbage sets the percentage of the memory in use that garbage may take, unless GOGC does.
+func limitGarbage(percent int) {
+	if os.Getenv("GOGC") == "" {
+		mostGarbage.Store(int64(percent))
+		debug.SetGCPercent(percent)
+	}
 }
 
 // onCollection calls f once, soon after the next collection.

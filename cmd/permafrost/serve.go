@@ -85,6 +85,7 @@ docs/serve.md has the requests, limits and metrics.`,
 			defer mu.Unlock()
 			note(cmd, "%s", msg)
 		}
+		limitGarbage(serverPercent)
 		l, err := net.Listen("tcp", *listen)
 		if err != nil {
 			return fmt.Errorf("--listen %s: %w", *listen, err)

@@ -2,8 +2,10 @@ package config
 
 import (
 	"context"
+	"strings"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/adapter"
 	"github.com/permafrost-ml/permafrost/internal/hub"
 	"github.com/permafrost-ml/permafrost/internal/hub/layout"
 	"github.com/permafrost-ml/permafrost/internal/report"
@@ -17,7 +19,24 @@ func (c *Config) Fetch(ctx context.Context, sinks ...report.Sink) error {
 			return err
 		}
 	}
+	if folder, ok := c.adapterFolder(); ok && layout.Is(folder) {
+		h, err := hubOf(sinks)
+		if err != nil {
+			return err
+		}
+		if folder, err = h.Adapter(ctx, folder); err != nil {
+			return err
+		}
+		c.Adapter = peftPrefix + folder
+	}
 	return c.EachModelPath(func(path *string) error { return FetchModel(ctx, path, sinks...) })
+}
+
+const peftPrefix = string(adapter.PEFT) + ":"
+
+// adapterFolder is the folder of an adapter of peft, which may be named on the hub.
+func (c *Config) adapterFolder() (folder string, ok bool) {
+	return strings.CutPrefix(c.Adapter, peftPrefix)
 }
 
 // FetchModel replaces the name of a model on the hub by its path in the cache. It leaves other
@@ -35,6 +54,16 @@ func fetch(ctx context.Context, kind layout.Kind, path *string, sinks []report.S
 	if !layout.Is(*path) {
 		return nil
 	}
+	h, err := hubOf(sinks)
+	if err != nil {
+		return err
+	}
+	*path, err = h.Find(ctx, kind, *path)
+	return err
+}
+
+// hubOf is the hub of the environment, which tells sinks what is downloaded, and notes.
+func hubOf(sinks []report.Sink) (*hub.Hub, error) {
 	emit := func(e report.Event) {
 		for _, s := range sinks {
 			s.Emit(time.Now(), e)
@@ -42,18 +71,20 @@ func fetch(ctx context.Context, kind layout.Kind, path *string, sinks []report.S
 	}
 	h, err := hub.FromEnv()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	h.Progress = func(p hub.Progress) { emit(&report.Download{File: p.File, Done: p.Done, Size: p.Size}) }
 	h.Note = func(text string) { emit(&report.Warning{Message: text}) }
-	*path, err = h.Find(ctx, kind, *path)
-	return err
+	return h, nil
 }
 
 // Pinned returns c with paths in the hub's cache as names with the commit, so that they mean the same
 // on every machine.
 func (c Config) Pinned() Config {
 	c.Data, c.Val = layout.Pinned(c.Data), layout.Pinned(c.Val)
+	if folder, ok := c.adapterFolder(); ok {
+		c.Adapter = peftPrefix + layout.Pinned(folder)
+	}
 	_ = c.EachModelPath(func(path *string) error {
 		*path = layout.Pinned(*path)
 		return nil

@@ -25,7 +25,7 @@ func TestBrowser(t *testing.T) {
 
 	t.Log("the list: filter, sort, choose, compare")
 	b.open("/")
-	b.wait(`document.querySelectorAll("#runs tbody tr").length === 7`)
+	b.wait(`document.querySelectorAll("#runs tbody tr").length === 8`)
 	b.shots("list")
 	b.press("/")
 	b.wait(`document.activeElement.name === "q"`)
@@ -54,6 +54,9 @@ func TestBrowser(t *testing.T) {
 	b.wait(`document.querySelectorAll("#epochs tbody tr").length === 3`)
 	b.open("/run/broken")
 	b.shots("failed")
+	b.open("/run/stopped")
+	b.wait(`document.querySelector("#halted").textContent.includes("16 of 48 examples") && !document.querySelector(".plot")`)
+	b.shots("stopped")
 
 	t.Log("a search, a federation, a comparison")
 	b.open("/run/hunt")
@@ -129,4 +132,17 @@ func TestBrowser(t *testing.T) {
 	b.click(".sign-in button")
 	b.wait(`document.querySelector(".empty")`)
 	b.shots("empty")
+
+	t.Log("a model that comes from a hub: how far it is, stop, go on")
+	free := slowHub(t, w.model)
+	b.base = w.serve(t, func(o *dash.Options) { o.Models, o.Poll = []string{"hf:lab/tiny"}, 50*time.Millisecond }).URL
+	b.open("/plan?model=hf:lab/tiny")
+	b.wait(`document.querySelector("#fetch #said").textContent.includes(" of ") && document.querySelector("#progress").value > 0`)
+	b.shots("fetch")
+	b.click(".stop")
+	b.wait(`document.querySelector("#error").textContent.includes("was stopped") && !document.querySelector("#fetch")`)
+	b.open("/plan?model=hf:lab/tiny")
+	b.wait(`document.querySelector("#fetch")`)
+	free.Store(true)
+	b.wait(`document.querySelector("#tree")`)
 }

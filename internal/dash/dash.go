@@ -102,6 +102,8 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /plan/state", s.planState)
 	m.HandleFunc("POST /plan/cost", s.planCost)
 	m.HandleFunc("POST /plan/start", s.planStart)
+	m.HandleFunc("GET /plan/fetch", s.planFetch)
+	m.HandleFunc("POST /plan/fetch/stop", s.stopFetch)
 	m.HandleFunc("POST /theme", s.theme)
 	m.HandleFunc("GET /style.css", s.style)
 	m.HandleFunc("GET /assets/{name}", s.asset)

@@ -31,9 +31,9 @@ func order(text string) string {
 func TestList(t *testing.T) {
 	h := newWorld(t).serve(t, nil)
 	for _, c := range []struct{ query, want string }{
-		{"?sort=name", "broken deep/last head"},
-		{"?sort=name&down=1", "head deep/last broken"},
-		{"?sort=name&q=photos+tiny", "deep/last head"},
+		{"?sort=name", "broken deep/last head stopped"},
+		{"?sort=name&down=1", "stopped head deep/last broken"},
+		{"?sort=name&q=photos+tiny", "broken deep/last head stopped"},
 		{"?sort=name&state=failed", "broken"},
 		{"?sort=name&q=DEEP", "deep/last"},
 		{"?kind=search", ""},
@@ -61,7 +61,7 @@ func TestEveryPageIsWhole(t *testing.T) {
 	w.more(t)
 	h := w.serve(t, nil)
 	for path, want := range map[string]string{
-		"/": "hunt", "/run/head": "What was frozen", "/run/deep/last": "last:1", "/run/broken": "the &lt;disk&gt; is full", "/run/hunt": "Pareto front", "/run/clinics": "Who took part", "/run/plans": "plans over 2 seeds",
+		"/": "hunt", "/run/head": "What was frozen", "/run/deep/last": "last:1", "/run/broken": "the &lt;disk&gt; is full", "/run/stopped": "16 of 48 examples", "/run/hunt": "Pareto front", "/run/clinics": "Who took part", "/run/plans": "plans over 2 seeds",
 		"/compare?run=head&run=deep/last&run=plans&run=hunt": "Options that differ", "/plan": "Choose a model",
 		"/plan?model=" + url.QueryEscape(w.model): `role="tree"`, "/none": "no such page", "/run/none": "no such run",
 	} {

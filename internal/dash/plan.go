@@ -31,6 +31,7 @@ type planBody struct {
 	State    *planState
 	Parts    []partRow
 	Inputs   []string
+	Fetch    *fetchBody   // nil unless the model or the data are on their way from a hub
 	Started  []startedRow // runs that were started here and go on
 }
 
@@ -122,8 +123,14 @@ func (s *Server) openPlan(r *http.Request, b *planBody) error {
 	if err != nil {
 		return err
 	}
-	o, err := s.plans.of(r.Context(), q)
+	o, err := s.plans.begin(q)
 	if err != nil {
+		return err
+	}
+	if b.Fetch = s.fetching(r.Context(), q, o); b.Fetch != nil {
+		return nil
+	}
+	if o, err = s.plans.of(r.Context(), q); err != nil {
 		return err
 	}
 	in, outline, err := o.inspect(r.Context(), q, unpriced)

@@ -22,6 +22,8 @@ type plans struct {
 	models, data *grants
 	mu           sync.Mutex
 	open         []*planning // the latest last
+	closed       bool        // nothing more is opened
+	work         sync.WaitGroup
 }
 
 // planning is a model that is open, with its data if it has any.
@@ -29,7 +31,9 @@ type planning struct {
 	key     string
 	ready   chan struct{} // closed when it is open, or could not be opened
 	err     error
-	mu      sync.Mutex // of what follows: one plan at a time
+	stop    context.CancelFunc // of opening it
+	fetched fetched            // from a hub
+	mu      sync.Mutex         // of what follows: one plan at a time
 	planner *inspect.Planner
 	rates   inspect.Rates // as last measured
 	parts   map[string]*inspect.Outline
@@ -51,7 +55,12 @@ func newPlans(ctx context.Context, models, data []string) (*plans, error) {
 	return p, nil
 }
 
+// close waits until nothing is opened any more. The context has ended.
 func (p *plans) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.work.Wait()
 	p.models.close()
 	p.data.close()
 }
@@ -123,38 +132,9 @@ func (p *plans) granted(q *request) error {
 
 // of opens the model of a request, or finds it open.
 func (p *plans) of(ctx context.Context, q *request) (*planning, error) {
-	if err := p.granted(q); err != nil {
+	o, err := p.begin(q)
+	if err != nil {
 		return nil, err
-	}
-	key := strings.Join([]string{q.Model, q.Data, stampText(q.Model), stampText(q.Data), q.Augment}, "\x00")
-	p.mu.Lock()
-	i := slices.IndexFunc(p.open, func(o *planning) bool { return o.key == key })
-	var o *planning
-	if i >= 0 {
-		o = p.open[i]
-		p.open = append(slices.Delete(p.open, i, i+1), o)
-	} else {
-		o = &planning{key: key, ready: make(chan struct{}), parts: map[string]*inspect.Outline{}}
-		if len(p.open) == planningsMost {
-			p.open = slices.Delete(p.open, 0, 1)
-		}
-		p.open = append(p.open, o)
-	}
-	p.mu.Unlock()
-	if i < 0 {
-		defer close(o.ready)
-		c := q.Config
-		c.Threads = 0
-		o.err = c.Fetch(p.ctx)
-		if o.err == nil {
-			o.planner, o.err = inspect.Open(p.ctx, inspect.InspectOptions{Config: c})
-		}
-		if o.err != nil { // another request may try again
-			p.mu.Lock()
-			p.open = slices.DeleteFunc(p.open, func(x *planning) bool { return x == o })
-			p.mu.Unlock()
-		}
-		return o, o.err
 	}
 	select {
 	case <-o.ready:
@@ -162,6 +142,63 @@ func (p *plans) of(ctx context.Context, q *request) (*planning, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// keyOf names what a request opens.
+func keyOf(q *request) string {
+	return strings.Join([]string{q.Model, q.Data, stampText(q.Model), stampText(q.Data), q.Augment}, "\x00")
+}
+
+// find is what a request has opened, or is opening; nil for none.
+func (p *plans) find(q *request) *planning {
+	key := keyOf(q)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.IndexFunc(p.open, func(o *planning) bool { return o.key == key }); i >= 0 {
+		return p.open[i]
+	}
+	return nil
+}
+
+// begin begins to open the model of a request, or finds it. It does not wait.
+func (p *plans) begin(q *request) (*planning, error) {
+	if err := p.granted(q); err != nil {
+		return nil, err
+	}
+	key := keyOf(q)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errors.New("the server is stopping")
+	}
+	i := slices.IndexFunc(p.open, func(o *planning) bool { return o.key == key })
+	if i >= 0 {
+		o := p.open[i]
+		p.open = append(slices.Delete(p.open, i, i+1), o)
+		return o, nil
+	}
+	o := &planning{key: key, ready: make(chan struct{}), parts: map[string]*inspect.Outline{}}
+	if len(p.open) == planningsMost {
+		p.open = slices.Delete(p.open, 0, 1)
+	}
+	p.open = append(p.open, o)
+	var ctx context.Context
+	ctx, o.stop = context.WithCancel(p.ctx)
+	c := q.Config
+	c.Threads = 0
+	p.work.Go(func() {
+		defer close(o.ready)
+		defer o.stop()
+		if o.err = c.Fetch(ctx, &o.fetched); o.err == nil {
+			o.planner, o.err = inspect.Open(ctx, inspect.InspectOptions{Config: c})
+		}
+		if o.err != nil { // another request may try again
+			p.mu.Lock()
+			p.open = slices.DeleteFunc(p.open, func(x *planning) bool { return x == o })
+			p.mu.Unlock()
+		}
+	})
+	return o, nil
 }
 
 // stampText says when a file was changed.

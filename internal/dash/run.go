@@ -140,8 +140,11 @@ func (s *Server) fit(b *runBody, p *place) error {
 	if b.State == stateRunning {
 		b.Summary = fmt.Sprintf("%d of %d epochs", r.Epochs, r.Planned)
 	}
-	b.Series, b.Epochs = link("/series/", p.name), link("/epochs/", p.name)
-	if r.State != run.Unfinished {
+	if v.Halted == nil || b.State == stateRunning {
+		v.Halted = nil
+		b.Series, b.Epochs = link("/series/", p.name), link("/epochs/", p.name)
+	}
+	if r.State != run.Unfinished || v.Halted != nil {
 		b.Live = ""
 	}
 	if j := s.jobs.of(p.name); j != nil && j.ended() && j.err != nil && b.Error == "" && b.State == run.Unfinished {

@@ -62,8 +62,8 @@ var (
 	worldDir  string
 )
 
-// newWorld copies the runs that all tests share: a fit of the head, one that is deeper, and one that
-// failed.
+// newWorld copies the runs that all tests share: a fit of the head, one that is deeper, one that
+// failed, and one that was stopped in its first epoch.
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	t.Setenv("PERMAFROST_CACHE", "off")
@@ -85,6 +85,11 @@ func newWorld(t testing.TB) *world {
 		must(t, os.CopyFS(filepath.Join(w.runs, "broken"), os.DirFS(filepath.Join(w.runs, "head"))))
 		must(t, os.WriteFile(filepath.Join(w.runs, "broken", "events.jsonl"), []byte("{\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"run_start\",\"epochs\":3}\n"+
 			"{\"time\":\"2026-01-01T00:00:01Z\",\"type\":\"run_end\",\"status\":\"failed\",\"error\":\"the <disk> is full\",\"epochs\":1,\"seconds\":1}\n"), 0o666))
+		must(t, os.MkdirAll(filepath.Join(w.runs, "stopped"), 0o777))
+		must(t, os.Link(filepath.Join(w.runs, "head", "run.yaml"), filepath.Join(w.runs, "stopped", "run.yaml")))
+		must(t, os.WriteFile(filepath.Join(w.runs, "stopped", "events.jsonl"), []byte("{\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"data\",\"task\":\"classify\",\"classes\":[\"a\",\"b\",\"c\"],\"train\":36,\"val\":12}\n"+
+			"{\"time\":\"2026-01-01T00:00:01Z\",\"type\":\"encoded\",\"done\":16,\"total\":48}\n"+
+			"{\"time\":\"2026-01-01T00:00:02Z\",\"type\":\"run_end\",\"status\":\"interrupted\",\"epochs\":0,\"seconds\":2}\n"), 0o666))
 	})
 	to := t.TempDir()
 	must(t, os.CopyFS(to, os.DirFS(worldDir)))

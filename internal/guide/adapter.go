@@ -10,7 +10,7 @@ var adapter = Page{
 		{List: []spec.Entry{
 			{Name: "lora:R", Meaning: "a product of two matrices of rank R beside each linear layer outside the head; in networks without attention beside convolutions too"},
 			{Name: "ia3", Meaning: "a scale for each feature of keys, values and the hidden activations; in networks without attention for each channel of the convolutions"},
-			{Name: "peft:FOLDER", Meaning: "a trained adapter of LoRA as the Python package peft stores it, which trains on: its layers, ranks and strength are those of its files"},
+			{Name: "peft:FOLDER", Meaning: "a trained adapter of LoRA as the Python package peft stores it, which trains on: its layers, ranks and strength are those of its files; FOLDER may be one on the hub, hf:OWNER/NAME[@REVISION][:FOLDER]"},
 			{Name: "lora:8@last:2", Meaning: "of the last two blocks only"},
 			{Name: "lora:8+lora:2@first:3", Meaning: "rank 2 in the first three blocks, rank 8 in all others"},
 			{Name: "lora:4@kind:query,kind:value", Meaning: "beside the layers that compute queries and values"},

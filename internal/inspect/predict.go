@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
@@ -15,7 +16,8 @@ import (
 
 // Prediction is the expected cost of a fit. Times come from runs of a few examples on this machine.
 type Prediction struct {
-	// includes the frozen region, whose values are then kept
+	// all from the start of the fit: reading the data, compiling, the frozen region, whose values are
+	// then kept, the features that a new head is standardised by, and the epoch itself
 	FirstEpoch float64
 	LaterEpoch float64
 	// weights, gradients, optimiser state and activations; kept values are counted below
@@ -34,6 +36,9 @@ type Prediction struct {
 	Live       float64
 	Calibrated float64
 }
+
+// forwardPart is how much of a training step its forward pass takes, about.
+const forwardPart = 1. / 3
 
 // predict times a few examples and extrapolates.
 func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, decode float64) (*Prediction, error) {
@@ -59,14 +64,15 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	if err := ctx.Err(); err != nil { // compiling takes its time
 		return nil, err
 	}
-	frozen, err := t.timeFrozen(ctx, p, r, o.Work(), chunk)
+	var compiled time.Duration // of all programs, for examples of one length
+	frozen, err := t.timeFrozen(ctx, p, r, o.Work(), chunk, &compiled)
 	if err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	liveBytes, err := t.timeLive(ctx, p, r, batch, evalBatch)
+	liveBytes, err := t.timeLive(ctx, p, r, batch, evalBatch, &compiled)
 	if err != nil {
 		return nil, err
 	}
@@ -75,9 +81,11 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 	cached, inMemory := options.Predict(kept, r.CachePerExample, r.Decode+r.Frozen)
 	cached = cached && o.WorthKeeping()
 	encode := (r.Decode + r.Frozen) * float64(examples+val)
-	// validation is a forward pass, about a third of a step
-	live := r.Live * (float64(examples) + float64(val)/3)
-	r.FirstEpoch, r.LaterEpoch = encode+live, live
+	live := r.Live * (float64(examples) + float64(val)*forwardPart)
+	r.FirstEpoch, r.LaterEpoch = encode+live+compiled.Seconds()*float64(p.steps.distinct), live
+	if t.net.Headed.Fresh {
+		r.FirstEpoch += r.Live * float64(examples) * forwardPart
+	}
 	if !cached {
 		r.LaterEpoch += r.Frozen * float64(examples+val)
 		r.CachePerExample, kept, inMemory = 0, 0, 0
@@ -101,7 +109,7 @@ func (t *trainable) predict(ctx context.Context, p *probe, examples, val int, de
 
 // timeFrozen measures the frozen region for one example, whose operations at the least length are
 // work, in chunks. It returns the memory that it takes for so many examples at once.
-func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, work int64, chunk int) (bytes func(examples int) int64, err error) {
+func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, work int64, chunk int, compiled *time.Duration) (bytes func(examples int) int64, err error) {
 	net, each := t.sized, 1.
 	switch form := p.base.Form(); {
 	case form == nil:
@@ -111,7 +119,9 @@ func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, wor
 		each = p.steps.padded / float64(net.Length)
 	}
 	n := t.trialExamples(work*int64(max(net.Length, 1))/int64(max(t.net.Length, 1)), chunk)
+	began := time.Now()
 	program, err := net.Frozen(n)
+	*compiled += time.Since(began)
 	if err != nil {
 		return nil, err
 	}
@@ -124,37 +134,31 @@ func (t *trainable) timeFrozen(ctx context.Context, p *probe, r *Prediction, wor
 
 // timeLive measures a training step for one example. It returns the memory of a whole batch's, of
 // the longest examples, and of so many examples' validation.
-func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch, validated int) (int64, error) {
+func (t *trainable) timeLive(ctx context.Context, p *probe, r *Prediction, batch, validated int, compiled *time.Duration) (int64, error) {
 	s, err := t.sized.Train(1)
 	if err != nil {
 		return 0, err
 	}
-	n := t.trialExamples(s.Program.Graph().FLOPs(), batch)
+	flops := s.Program.Graph().FLOPs() // of one example
+	n := t.trialExamples(flops, batch)
 	if n > 1 {
 		t.sized.ReleaseStep(1)
+		began := time.Now()
 		if s, err = t.sized.Train(n); err != nil {
 			return 0, err
 		}
+		*compiled += time.Since(began)
 	}
-	update, err := t.update()
-	if err != nil {
-		return 0, err
-	}
-	in := madeUp(s.Program.Graph().Inputs, t.cfg.Seed)
-	copy(in[s.FirstLabel():], madeUpLabels(t.sized.Task, n, s.Program.OutputTensor(1).Shape))
-	took, err := t.clock(&t.rates.Live, s.Program.Graph().FLOPs(), func() error {
-		if _, err := s.Program.Run(ctx, in...); err != nil {
-			return err
-		}
-		return update()
-	})
+	took, err := t.timeStep(ctx, s, t.sized, n)
 	if err != nil {
 		return 0, err
 	}
 	r.Live = took / float64(n)
 	longest := t.sized
-	if p.base.Form() != nil {
-		r.Live *= p.steps.padded / float64(t.sized.Length)
+	if form := p.base.Form(); form != nil {
+		if r.Live, err = t.meanStep(ctx, p, took, n); err != nil {
+			return 0, err
+		}
 		longest, n = t.net.At(p.steps.longest), batch
 		if s, err = longest.Train(n); err != nil {
 			return 0, err
@@ -186,6 +190,49 @@ func (t *trainable) update() (func() error, error) {
 		}
 		return nil
 	}, err
+}
+
+// timeStep measures the training step of n examples.
+func (t *trainable) timeStep(ctx context.Context, s *split.Step, net *split.Network, n int) (float64, error) {
+	update, err := t.update()
+	if err != nil {
+		return 0, err
+	}
+	in := madeUp(s.Program.Graph().Inputs, t.cfg.Seed)
+	copy(in[s.FirstLabel():], madeUpLabels(net.Task, n, s.Program.OutputTensor(1).Shape))
+	return t.clock(&t.rates.Live, s.Program.Graph().FLOPs(), func() error {
+		if _, err := s.Program.Run(ctx, in...); err != nil {
+			return err
+		}
+		return update()
+	})
+}
+
+// meanStep is the time of a training step for one example of the mean length, where n of the typical
+// one take so long. A step of short examples takes longer than their length says, as every operation
+// costs something: the shortest are measured too, and times lie on the line through both. Rates
+// become those of the mean length.
+func (t *trainable) meanStep(ctx context.Context, p *probe, typical float64, n int) (float64, error) {
+	padded := p.steps.padded
+	mean := typical * padded / float64(t.sized.Length)
+	short := t.net.At(p.base.Form().Bucket(1))
+	if !t.guess && short.Length < t.sized.Length {
+		s, err := short.Train(n)
+		if err != nil {
+			return 0, err
+		}
+		rate := t.rates.Live
+		least, err := t.timeStep(ctx, s, short, n)
+		short.ReleaseStep(n)
+		if err != nil {
+			return 0, err
+		}
+		slope := max(0, typical-least) / float64(t.sized.Length-short.Length)
+		linear := mean
+		mean = least + slope*max(0, padded-float64(short.Length))
+		t.rates.Live = rate * linear / mean
+	}
+	return mean / float64(n), nil
 }
 
 // chunk returns how many of so many examples of the typical length the frozen region processes at
@@ -240,9 +287,8 @@ func (t *trainable) trialExamples(flops int64, most int) int {
 // gradients and its update. 0 stands for a part that has none.
 type Rates struct{ Frozen, Live float64 }
 
-// clock returns the shortest time of a few runs with so many operations in seconds. The first run
-// warms up. The shortest run was disturbed least by other programs. Where a rate is given it tells
-// the time, and nothing runs; else it is what was measured.
+// clock returns the usual time of a few runs with so many operations in seconds. Where a rate is
+// given it tells the time, and nothing runs; else it is what was measured.
 func (t *trainable) clock(rate *float64, flops int64, f func() error) (float64, error) {
 	if t.guess {
 		if *rate == 0 {
@@ -250,28 +296,32 @@ func (t *trainable) clock(rate *float64, flops int64, f func() error) (float64, 
 		}
 		return float64(flops) / *rate, nil
 	}
-	best, err := t.shortest(f)
-	if *rate = float64(flops) / best; err != nil || best == 0 {
+	usual, err := t.usual(f)
+	if *rate = float64(flops) / usual; err != nil || usual == 0 {
 		*rate = 0
 	}
-	return best, err
+	return usual, err
 }
 
-func (t *trainable) shortest(f func() error) (float64, error) {
-	most, least := 6, trialsSeconds
+// usual is the median time of a few runs, after one that warms up: what other programs take of the
+// machine they will take of the fit as well.
+func (t *trainable) usual(f func() error) (float64, error) {
+	most, least := 12, trialsSeconds
 	if t.hasty {
-		most, least = 3, trialsSeconds*hastyPart/3
+		most, least = 4, trialsSeconds*hastyPart/3
 	}
-	best := math.Inf(1)
-	for began, n := time.Now(), 0; n < 2 || n < most && time.Since(began).Seconds() < least; n++ {
+	var took []float64
+	for began := time.Now(); len(took) < 2 || len(took) < most && time.Since(began).Seconds() < least; {
 		start := time.Now()
 		if err := f(); err != nil {
 			return 0, err
 		}
-		best = min(best, time.Since(start).Seconds())
-		if best > trialsSeconds {
-			break
+		took = append(took, time.Since(start).Seconds())
+		if took[0] > trialsSeconds {
+			return took[0], nil
 		}
 	}
-	return best, nil
+	took = took[1:]
+	slices.Sort(took)
+	return took[(len(took)-1)/2], nil
 }

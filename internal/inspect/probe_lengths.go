@@ -16,6 +16,8 @@ type lengths struct {
 	// square of the length depends on it
 	step    float64
 	longest int // longest, with padding
+	// how many lengths with padding there are, each of which is compiled for
+	distinct int
 }
 
 // suppose sets lengths if there are no data: windows have one step, texts the length of an open
@@ -25,7 +27,7 @@ func (p *probe) suppose() {
 	if p.base.Form() != nil && !p.base.Form().Rows {
 		n = p.base.Form().Bucket(min(split.OpenAxis, p.base.Form().Most))
 	}
-	p.steps = lengths{float64(n), float64(n), float64(n), n}
+	p.steps = lengths{float64(n), float64(n), float64(n), n, 1}
 }
 
 // see takes the lengths of examples from data.
@@ -33,16 +35,17 @@ func (p *probe) see(sets ...*data.Dataset) {
 	if p.base.Form() == nil {
 		return
 	}
-	n, l := 0, lengths{}
+	n, l, seen := 0, lengths{}, map[int]bool{}
 	for _, d := range sets {
 		for i := range d.Len() {
 			b := d.Bucket(i)
+			seen[b] = true
 			l.mean, l.padded, l.step, l.longest = l.mean+float64(d.Length(i)), l.padded+float64(b), l.step+float64(b*b), max(l.longest, b)
 		}
 		n += d.Len()
 	}
 	if n > 0 {
-		p.steps = lengths{l.mean / float64(n), l.padded / float64(n), l.step / l.padded, l.longest}
+		p.steps = lengths{l.mean / float64(n), l.padded / float64(n), l.step / l.padded, l.longest, len(seen)}
 	}
 }
 

@@ -15,6 +15,21 @@ type Helpers interface {
 	For(s *Session) keep.Helpers
 }
 
+// Helped are helpers that say what came of them, which is then in the result of a fit.
+type Helped interface {
+	Helpers
+	Sum() Shared
+}
+
+// Shared says what came of helpers so far: of this process's passes, with the race of Config.Auto.
+type Shared struct {
+	Workers  int   `json:"workers"`               // whose values were taken
+	Here     int   `json:"examples_here"`         // computed beside them
+	Others   int   `json:"examples_from_workers"` // computed by workers
+	Sent     int64 `json:"bytes_sent"`            // of examples
+	Received int64 `json:"bytes_received"`        // of values
+}
+
 // TakeFrom lets the fit take the frozen values of its examples from those that are kept for more, in
 // which its training and validation examples have the given indices. Where these are of another
 // frontier, it computes its own from them if it can.

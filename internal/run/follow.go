@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/report"
 )
 
@@ -75,6 +76,13 @@ func (f *Follower) Update(dir fs.FS, each func(report.Record)) error {
 	}
 	if f.Began.IsZero() {
 		return fmt.Errorf("%s holds no event: it is empty or cut off", EventsFile)
+	}
+	if !f.configured && f.Config.Model == "" { // it has not begun to train, or never did
+		if b, err := fs.ReadFile(dir, RunFile); err == nil {
+			if c, err := config.ParseConfig(b); err == nil {
+				f.Config, f.Planned = c, c.Epochs
+			}
+		}
 	}
 	if !f.sitting.IsZero() {
 		f.State, f.Seconds = Unfinished, f.worked+f.last.Sub(f.sitting).Seconds()

@@ -34,6 +34,8 @@ type Result struct {
 
 	Auto any `json:"auto,omitempty"` // how the plan was chosen, if not by the user
 
+	Shared *Shared `json:"shared,omitempty"` // what workers computed; nil without any that were asked
+
 	ValMetric *task.Named `json:"val_metric,omitempty"` // for tasks other than classify
 	// lm: the same metric for the pretrained model
 	ValBefore   *task.Named `json:"val_metric_before,omitempty"`

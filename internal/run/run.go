@@ -136,6 +136,10 @@ func (f *loop) finish(began time.Time) (*Result, error) {
 		r.Each = f.each
 		r.TrainMetric, r.ValBefore = e.TrainMetric, f.st.Before
 	}
+	if h, ok := f.session.Helpers.(Helped); ok {
+		s := h.Sum()
+		r.Shared = &s
+	}
 	r.Temperature = cmp.Or(f.session.temperature, 1)
 	if f.final != nil {
 		r.validated(f.final)

@@ -127,6 +127,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          nil,
 	}
+	unmapProgram()
 	ended := make(chan error, 1)
 	go func() { ended <- h.Serve(netutil.LimitListener(l, mostConnections)) }()
 	select {

@@ -216,6 +216,29 @@
     }
   };
 
+  // The plan page while a model or data come from a hub.
+  const fetching = () => {
+    const row = $("#fetch");
+    if (!row) return;
+    const source = new EventSource(row.dataset.live), bar = $("#progress");
+    source.addEventListener("progress", (e) => {
+      const p = JSON.parse(e.data);
+      $("#said").textContent = p.text;
+      if (p.part >= 0) bar.value = p.part; else bar.removeAttribute("value");
+    });
+    source.addEventListener("refresh", () => { source.close(); location.reload(); });
+    source.addEventListener("failed", (e) => {
+      source.close();
+      row.remove();
+      $("#error").textContent = JSON.parse(e.data);
+      $("#error").hidden = false;
+    });
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) $("#said").textContent = "The server does not say more. Open asks again.";
+    });
+    addEventListener("pagehide", () => source.close());
+  };
+
   // The plan page: a tree of the network, and what the plan would cost.
   const plan = () => {
     const planner = $("#planner");
@@ -348,7 +371,7 @@
   };
 
   document.addEventListener("DOMContentLoaded", () => {
-    list(); run(); plan();
+    list(); run(); fetching(); plan();
     document.documentElement.dataset.ready = "1";
     if (!$("#run")) performance.mark("interactive");
   });

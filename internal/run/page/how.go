@@ -27,6 +27,10 @@ func (r *Run) commands() []command {
 			command{"use the model", "permafrost predict --model " + of(run.ModelFile) + " FILE"},
 			command{"prove what is frozen", "permafrost verify " + chart.Quoted(r.Config.Model) + " " + of(run.ModelFile)})
 	default:
+		if r.Checkpoint == 0 {
+			out = append(out, command{"try it again", "permafrost fit --config " + of(run.RunFile) + " --out NEW"})
+			break
+		}
 		out = append(out, command{"go on with it", "permafrost fit --resume --out " + chart.Quoted(r.Out)})
 	}
 	return out

@@ -42,6 +42,7 @@ type View struct {
 	Of        string
 	Summary   string
 	Error     string
+	Halted    *halted
 	Cards     []card
 	Diagnosis *report.Diagnosis
 	Verdict   string
@@ -85,9 +86,12 @@ func ViewOf(r *Run, o Options) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &View{Title: titleOf(r.Out), Of: filepath.Base(r.Config.Model) + " on " + filepath.Base(r.Config.Data), Summary: r.summary(), Error: r.Error,
+	v := &View{Title: titleOf(r.Out), Of: filepath.Base(r.Config.Model) + " on " + filepath.Base(r.Config.Data), Summary: r.summary(), Error: r.Error, Halted: r.halted(),
 		Cards: r.cards(), Diagnosis: r.Diagnosis, Network: r.networkSection(), Layers: layersOf(r.Facts), Schedule: r.schedule(), Changes: r.changes(), Savings: r.savings(),
 		Confusion: r.confusion(), Mixups: r.mixups(), Race: r.race(), Commands: r.commands(), Facts: r.facts(), Notes: r.Warnings, Options: string(options)}
+	if v.Halted != nil {
+		v.Commands = v.Commands[:1] // the others stand above
+	}
 	v.Mistakes, v.MistakesText = r.mistakes(o.Examples)
 	if r.Facts != nil {
 		v.Notes = append(v.Notes[:len(v.Notes):len(v.Notes)], r.Facts.Notes...)
@@ -117,6 +121,9 @@ func (r *Run) summary() string {
 	case run.Failed:
 		return s + fmt.Sprintf(" in %s. Then it failed.", chart.Seconds(r.Seconds))
 	case run.Interrupted:
+		if r.Checkpoint == 0 {
+			return s + fmt.Sprintf(" in %s. Then it was interrupted, before it had a checkpoint.", chart.Seconds(r.Seconds))
+		}
 		return s + fmt.Sprintf(" in %s. Then it was interrupted; it can be resumed.", chart.Seconds(r.Seconds))
 	}
 	return s + fmt.Sprintf(", %s so far. It has not ended, or was killed.", chart.Seconds(r.Seconds))

@@ -72,9 +72,14 @@ func TestPage(t *testing.T) {
 		images int
 		has    []string
 	}{
-		"done":     {made(5, 6, 3, nil), 0, []string{"frontier: what crosses it", "What freezing saved", "20 times less", "permafrost fit --model net.onnx", "block.5"}},
-		"begun":    {made(0, 0, 2, func(r *Run) { r.State, r.Facts, r.Val = run.Unfinished, nil, nil }), 0, []string{"has not ended"}},
-		"failed":   {made(2, 4, 2, func(r *Run) { r.State, r.Error = run.Failed, "the loss is not a number" }), 0, []string{"the loss is not a number", "--resume"}},
+		"done":  {made(5, 6, 3, nil), 0, []string{"frontier: what crosses it", "What freezing saved", "20 times less", "permafrost fit --model net.onnx", "block.5"}},
+		"begun": {made(0, 0, 2, func(r *Run) { r.State, r.Facts, r.Val = run.Unfinished, nil, nil }), 0, []string{"has not ended"}},
+		"halted": {made(0, 0, 2, func(r *Run) {
+			r.State, r.Facts, r.Val, r.Planned = run.Failed, nil, nil, 3
+			r.Error, r.Start = "the disk is full", report.RunStart{Epochs: 3, Steps: 30}
+			r.last.step = &report.StepEvent{Epoch: 1, Step: 4, Loss: 0.5}
+		}), 0, []string{"No epoch was finished", "the disk is full", "step 4 of 10 of the first epoch", "run.yaml&#39; --out NEW"}},
+		"failed":   {made(2, 4, 2, func(r *Run) { r.State, r.Error, r.Checkpoint = run.Failed, "the loss is not a number", 1 }), 0, []string{"the loss is not a number", "--resume"}},
 		"all":      {made(2, 2, 2, func(r *Run) { r.ParamsThawed = r.ParamsTotal }), 0, []string{"There is no frontier"}},
 		"uncached": {made(2, 6, 2, func(r *Run) { r.Cache = report.CacheEvent{Where: "off"} }), 0, []string{"no gradient goes beyond it"}},
 		"large":    {made(10000, 2000, 200, nil), 0, []string{"too many classes to draw"}},

@@ -32,6 +32,8 @@ type Run struct {
 	Race  *Race         // nil without --auto
 	Base  string        // SHA-256 of the pretrained model
 	Delta int64         // bytes of what is shipped beside the base, 0 without it
+
+	last lastSigns // of a run without a finished epoch
 }
 
 // Read reads a run folder. It errors where the folder holds no run, or one that cannot be read.
@@ -46,6 +48,9 @@ func read(dir fs.FS, out string, skip func(kind string) bool) (*Run, error) {
 	var err error
 	if r.Listed, err = run.ReadFS(dir, out, skip, func(rec report.Record) { r.take(rec.Event) }); err != nil {
 		return nil, err
+	}
+	if r.Epochs == 0 && r.State != run.Done {
+		r.last = readLastSigns(dir)
 	}
 	for _, e := range r.Curve {
 		if e.Epoch == r.BestEpoch || r.Val == nil && e.Val != nil {
