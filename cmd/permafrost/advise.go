@@ -17,13 +17,13 @@ func init() { register(groupTune, adviseCommand) }
 func adviseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "advise --model MODEL --data PATH",
-		Short: "Say what to thaw of a model for your data, with the evidence and the price",
+		Short: "Recommend what to thaw for your data, with evidence and predicted cost",
 		Long: `advise gathers evidence on what to thaw, without training the model: linear probes and
-LogME at several depths of the frozen trunk, gradient statistics from one pass over some
-batches, and the predicted time and memory of every plan of a ladder from the head
-alone to everything, and of adapters. It recommends a plan, says why, and how sure it is.
+LogME at several depths of the frozen trunk, gradient statistics of some batches, and the
+predicted time and memory of plans from the head alone to everything, adapters included.
+It recommends a plan, says why, and how sure it is.
 
-The validation examples are not looked at. Features are kept for the fit that follows.
+Validation examples are not used. The features are kept for the fit that follows.
 
 Columns of the probe: features is the width of the value; train and held out are the
 accuracies of a linear classifier that reads it, +- the standard error of the latter;
@@ -31,13 +31,13 @@ LogME is the evidence of a Bayesian linear model, per example: the larger, the b
 
 Columns of the gradients, of each block: relative is their norm divided by that of the
 weights; signal the ratio of their squared mean over batches to their variance; Fisher
-the mean square; agreement 1 where different batches pull alike, 0 where they have nothing
-in common; change how much the norm differs a few steps later; moves how far a step moves
-the weights, relative to their size; importance the block's share of what these steps
-lower the loss, cost its share of the work for the trunk's weight gradients.
+the mean square; agreement how alike the gradients of different batches are, from 0 to 1;
+change how much the norm differs a few steps later; moves how far a step moves the weights,
+relative to their size; importance the block's share of the fall in loss over these steps;
+cost its share of the work for the trunk's weight gradients.
 
-Columns of the plans: at best orders them by what they may reach, it is no forecast; a
-fit is the predicted time, memory that of training, checkpoint its size.`,
+Columns of the plans: at best ranks them by what they may reach and is no forecast; a fit
+is the predicted time; memory is that of training; checkpoint is its size.`,
 		Example: `  permafrost advise --model resnet.onnx --data photos
   permafrost advise --model resnet.onnx --data photos --json`,
 		Args: noArgs(),

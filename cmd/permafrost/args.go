@@ -24,4 +24,4 @@ func oneArg(name string) cobra.PositionalArgs { return args(name) }
 func noArgs() cobra.PositionalArgs { return args() }
 
 // threadsHelp is the help of --threads of commands that have no permafrost.Config.
-const threadsHelp = "`N` threads to use (0: one a core); results do not depend on it"
+const threadsHelp = "`N` threads to use (0: one per core); results do not depend on it"

@@ -15,13 +15,13 @@ func benchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench MODEL",
 		Short: "Time a model's forward pass and training step",
-		Long: `bench times a model on made-up, seeded inputs: the forward pass of the whole model
-frozen, as inference; and a training step with the plan's weights thawed: forward,
-loss, backward and the optimiser. Inputs may be of any kind and number; axes other
-than the batch that the model leaves open are taken as 128, unless --shape says else.
+		Long: `bench times a model on random inputs: the forward pass of the whole model as inference,
+and a training step with the plan's weights thawed (forward, loss, backward, optimiser).
+Inputs may be of any kind and number. Dynamic axes other than the batch have size 128,
+unless --shape says otherwise.
 
-The step trains the model's own classifier where it has one, else a new linear head;
---task says another task, with answers made up for it.`,
+The step trains the model's own classifier if it has one, else a new linear head. --task
+names another task, with random labels.`,
 		Example: `  permafrost bench model.onnx --batch 16
   permafrost bench model.onnx --batch 32 --thaw all --steps 5 --threads 1
   permafrost bench language.onnx --shape input_ids=1,256 --shape attention_mask=1,256`,

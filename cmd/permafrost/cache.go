@@ -16,11 +16,11 @@ func init() { register(groupEngine, cacheCommand) }
 func cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cache",
-		Short: "Look after the frozen activations that runs keep on the disk",
-		Long: `What the frozen part of a network makes of an example is computed once and kept on the
-disk, addressed by what it was computed from: runs and processes share it. It lies in
-the user's cache folder, or where the environment variable PERMAFROST_CACHE says (off:
-nowhere), and stays within a budget by itself. Nothing in it is needed: what is gone or
+		Short: "List, check and prune the frozen activations kept on disk",
+		Long: `The frozen activations of an example are computed once and kept on disk, under a digest of
+what they were computed from. Runs and processes share them. They are in the user's cache
+folder, or in the folder that the environment variable PERMAFROST_CACHE names (off:
+none). The cache keeps to its budget by itself. You may delete it: what is missing or
 damaged is computed again.`,
 		Example: `  permafrost cache ls
   permafrost cache verify
@@ -35,7 +35,7 @@ damaged is computed again.`,
 func cacheListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "ls",
-		Short:   "List what is kept",
+		Short:   "List what is in the cache",
 		Example: `  permafrost cache ls --json`,
 		Args:    noArgs(),
 	}
@@ -73,8 +73,8 @@ func printSpaces(w io.Writer, dir string, spaces []permafrost.CacheSpace) error 
 func cacheVerifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "verify",
-		Short:   "Read everything that is kept and check it",
-		Long:    `verify reads every block and checks it. The exit status is 1 when one is damaged.`,
+		Short:   "Read and check everything in the cache",
+		Long:    `verify reads and checks every block. The exit status is 1 if one is damaged.`,
 		Example: `  permafrost cache verify`,
 		Args:    noArgs(),
 	}

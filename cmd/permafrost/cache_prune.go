@@ -15,10 +15,11 @@ import (
 func cachePruneCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune --all|--older DURATION|--to SIZE",
-		Short: "Drop what was used longest ago",
-		Long: `prune drops everything (--all), what was not used for a time (--older), or what was used longest
-ago until the rest fits (--to). --older and --to together drop what was not used for the time, and
-only until the rest fits. Without any of them it says what each would free, and drops nothing.`,
+		Short: "Delete what is not needed",
+		Long: `prune deletes everything (--all), what was not used for a time (--older), or the least recently
+used until the rest fits (--to). --older and --to together delete what was not used for that time,
+and only until the rest fits. Without any of them it prints what each would free, and deletes
+nothing.`,
 		Example: `  permafrost cache prune --older 30d
   permafrost cache prune --to 1GB --dry-run`,
 		Args: noArgs(),
@@ -26,10 +27,10 @@ only until the rest fits. Without any of them it says what each would free, and 
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	var o permafrost.PruneOptions
-	all := fs.Bool("all", false, "drop everything")
-	fs.Var((*ageValue)(&o.Older), "older", "`DURATION` without a use after which something is dropped, as 12h, 30d or 4w")
-	fs.Var((*sizeValue)(&o.Budget), "to", "`SIZE` that may be left, as 500MB or 2GiB")
-	fs.BoolVar(&o.Dry, "dry-run", false, "only say what would be freed")
+	all := fs.Bool("all", false, "delete everything")
+	fs.Var((*ageValue)(&o.Older), "older", "`DURATION` delete what was not used for this long, such as 12h, 30d or 4w")
+	fs.Var((*sizeValue)(&o.Budget), "to", "`SIZE` delete the least recently used until this much is left, such as 500MB or 2GiB")
+	fs.BoolVar(&o.Dry, "dry-run", false, "only print what would be freed")
 	asJSON := jsonFlag(fs)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		dir, err := permafrost.CacheDir()

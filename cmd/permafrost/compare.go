@@ -15,20 +15,20 @@ func init() { register(groupTune, compareCommand) }
 func compareCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare --model MODEL --data PATH --plan NAME=SELECTORS...",
-		Short: "Fit plans side by side over several seeds, full fine-tuning among them",
+		Short: "Compare plans over several seeds, with full fine-tuning among them",
 		Long: `compare fits every plan once for each seed and shows them side by side: accuracy with
 its spread, time, memory of a training step, trained parameters, and the gap between
 training and validation. A paired t-test over the seeds tells how each plan differs from
 the best one and from full fine-tuning.
 
-A plan is NAME=SELECTORS, with options of fit behind an @ where they differ from those
-that all plans share: deep=head,last:2@lr=0.001,epochs=5. The head alone ("head") and
-full fine-tuning ("full": all weights, at the smaller rate of its recipe) are always
-among them; a plan of that name replaces them.
+A plan is NAME=SELECTORS, with options of its own after an @:
+deep=head,last:2@lr=0.001,epochs=5. Two plans are always added: the head alone ("head")
+and full fine-tuning ("full": all weights, at a smaller learning rate). A plan of the
+same name replaces them.
 
-What frozen weights compute is shared, so the first seed pays for it. Without --val each
-seed holds out another tenth. With --out a folder gets compare.json and compare.png,
-accuracy against time; nothing is written otherwise.`,
+Frozen activations are shared, so the first seed pays for them. Without --val each seed
+holds out another tenth. With --out a folder gets compare.json, compare.png (accuracy
+against time); otherwise nothing is written.`,
 		Example: `  permafrost compare --model resnet.onnx --data photos --plan last=head,last:1
   permafrost compare --model resnet.onnx --data photos --seeds 5 --out compared \
     --plan deep=head,last:4@lr=0.001 --plan norms=head,kind:norm`,
@@ -37,9 +37,9 @@ accuracy against time; nothing is written otherwise.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	given, grouped := bindAllBut(fs, "out", "tensorboard", "thaw", "auto", "budget", "schedule") // of a plan, or of a single fit
-	plans := fs.StringArray("plan", nil, "`NAME=SELECTORS[@OPTION=VALUE,...]` to compare; may be given again")
+	plans := fs.StringArray("plan", nil, "`NAME=SELECTORS[@OPTION=VALUE,...]` plan to compare; may be given again")
 	seeds := fs.Int("seeds", 3, "`N` fits of each plan, with --seed and the seeds that follow it")
-	out := fs.String("out", "", "`DIR` to write compare.json and compare.png to")
+	out := fs.String("out", "", "`DIR` folder for compare.json and compare.png")
 	asJSON := jsonFlag(fs)
 	group(fs, "What is compared", "plan", "seeds", "out")
 	grouped()

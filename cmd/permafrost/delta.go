@@ -14,11 +14,11 @@ func init() { register(groupUse, deltaCommand) }
 func deltaCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delta",
-		Short: "Ship only what changed: take a tuned model apart and put it together",
-		Long: `A delta is a tuned model without what its base has already: one safetensors file, which
-is small where little was thawed: tensors of which few numbers changed are stored as
-these alone, adapters as their own. Applied to the base it gives back the tuned file bit
-for bit. Every run has the delta of its tuned file: delta.safetensors.`,
+		Short: "Extract and apply what changed, to ship only that",
+		Long: `A delta is what a tuned model has and its base lacks, in one safetensors file. It is small
+if little was thawed: of a tensor with few changed numbers it stores only these. Applied
+to the base, it gives the tuned file back bit for bit. Every run folder has one:
+delta.safetensors.`,
 		Example: `  permafrost delta extract mobilenet.onnx runs/mobilenet-photos-1/model.onnx photos.safetensors
   permafrost delta apply mobilenet.onnx photos.safetensors tuned.onnx
   permafrost delta apply mobilenet.onnx runs/mobilenet-photos-1/delta.safetensors tuned.onnx`,
@@ -27,7 +27,7 @@ for bit. Every run has the delta of its tuned file: delta.safetensors.`,
 	}
 	extract := &cobra.Command{
 		Use:     "extract BASE TUNED DELTA",
-		Short:   "Write what TUNED has that BASE has not to DELTA",
+		Short:   "Write what TUNED has and BASE lacks to DELTA",
 		Example: `  permafrost delta extract mobilenet.onnx runs/mobilenet-photos-1/model.onnx photos.safetensors`,
 		Args:    args("BASE", "TUNED", "DELTA"),
 	}
@@ -49,7 +49,7 @@ for bit. Every run has the delta of its tuned file: delta.safetensors.`,
 	}
 	apply := &cobra.Command{
 		Use:     "apply BASE DELTA TUNED",
-		Short:   "Write the tuned model that DELTA was made from to TUNED",
+		Short:   "Rebuild the tuned model from BASE and DELTA, and write it to TUNED",
 		Example: `  permafrost delta apply mobilenet.onnx photos.safetensors tuned.onnx`,
 		Args:    args("BASE", "DELTA", "TUNED"),
 	}

@@ -18,17 +18,17 @@ func demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo [pictures|texts|sounds]",
 		Short: "See the whole story on a built-in model, in under a minute",
-		Long: `demo fine-tunes a small model that lies in the program, without network or files.
+		Long: `demo fine-tunes a small built-in model, without network or files.
 
 The model knows Latin letters. It learns Greek and Cyrillic ones from ten drawn
-pictures of each: with a new head alone, with its last block thawed, and as a
-whole. demo shows what each plan freezes, compares accuracy, time and memory, proves
-that frozen weights are untouched, and leaves model, pictures and runs in a folder
-to go on with.
+pictures of each: with a new head alone, with the last block thawed, and with
+everything thawed. demo shows what each plan freezes, compares accuracy, time and memory, proves
+that frozen weights are untouched, and leaves the model, pictures and runs in a folder
+for you to continue with.
 
-With a word after it, demo trains nothing of yours: it writes a pretrained model and
-data to practise on. All of it is made up. The models of texts and sounds are trained
-as they are written, which takes a few seconds.
+demo pictures, demo texts and demo sounds instead write a pretrained model and data to
+practise on. All of it is made up. The models of texts and sounds are trained first,
+which takes a few seconds.
 
   pictures  letters.onnx knows Latin letters; greek and cyrillic are class folders
   texts     topics.onnx knows what words are about; messages has tables of messages to a hotel
@@ -47,9 +47,9 @@ as they are written, which takes a few seconds.
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&o.Out, "out", "", "`DIR` new folder to write (default: permafrost-demo, with a number where it is taken)")
+	fs.StringVar(&o.Out, "out", "", "`DIR` new folder to write (default: permafrost-demo, with a number if it exists)")
 	fs.Uint64Var(&o.Seed, "seed", 1, "`N` seed of the pictures and the training")
-	fs.IntVar(&o.Threads, "threads", 0, "`N` threads to use (0: one a core); results do not depend on it")
+	fs.IntVar(&o.Threads, "threads", 0, "`N` threads to use (0: one per core); results do not depend on it")
 	fs.BoolVar(&o.JSON, "json", false, "print one JSON object on stdout")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if o.Threads < 0 {

@@ -17,17 +17,17 @@ func evalCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval --model MODEL --data PATH",
 		Short: "Measure a model on labelled data",
-		Long: `eval measures a tuned model on class folders, or a table, whose labels are among its own: accuracy,
-loss, how it does on each class and which classes are taken for which. Where PATH has splits,
-test is taken, or else val, and it is said which. Images, sounds, texts and numbers are prepared as the tuned file says.
+		Long: `eval measures a tuned model on labelled data: accuracy, loss, precision and recall of each class,
+and which classes are confused. The labels of the data must be among the model's. If PATH has
+splits, it measures test, else val, and prints which. The tuned file says how inputs are prepared.
 
---errors writes the examples with a wrong answer, the largest loss first: the file, or the row
-and its text; the label and what the model says; the probabilities of both; the loss. Numbers
-have a residual, transcripts an error rate. --outcomes writes all examples so.
+--errors writes a table of the examples with a wrong answer, the largest loss first: the file, or
+the row and its text; label and prediction with their probabilities; the loss. Numbers have a
+residual, transcripts an error rate. --outcomes writes the same table of all examples.
 
-A model that was not tuned is measured with its own classifier. Its classes are named by id2label of
-a config.json beside it, else by the lines of a labels.txt, else by their numbers from 0; those of the
-data must be among them. Its inputs are prepared as in a fit; notes say how.`,
+A model that was not tuned is measured with its own classifier. Class names come from id2label in
+config.json beside it, else from labels.txt, else they are numbers from 0. Inputs are prepared as in
+a fit; notes say how.`,
 		Example: `  permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos
   permafrost eval --model runs/mobilenet-photos-1/model.onnx --data photos --errors errors.csv`,
 		Args: noArgs(),
@@ -36,8 +36,8 @@ data must be among them. Its inputs are prepared as in a fit; notes say how.`,
 	fs.SortFlags = false
 	model := modelFlag(cmd)
 	data := fs.String("data", "", "`PATH` labelled examples: a folder of class folders, or a table")
-	errorsFile := fs.String("errors", "", "`FILE` for the examples with a wrong answer, worst first, as CSV")
-	outcomesFile := fs.String("outcomes", "", "`FILE` for all examples, worst first, as CSV")
+	errorsFile := fs.String("errors", "", "`FILE` CSV file to write: the examples with a wrong answer, worst first")
+	outcomesFile := fs.String("outcomes", "", "`FILE` CSV file to write: all examples, worst first")
 	threads := fs.Int("threads", 0, threadsHelp)
 	asJSON := jsonFlag(fs)
 	given := preparationFlags(cmd, "text-column", "label-column")

@@ -16,26 +16,24 @@ func exportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export TUNED --out FILE",
 		Short: "Write a model as a PyTorch state dict, or with probabilities as its output",
-		Long: `export writes all tensors of a tuned model, or of any ONNX file, under the names that they
-have in PyTorch, for load_state_dict. Where the exporter renamed a tensor, the path of the
-node that reads it gives the name, and transposed matrices are turned back.
+		Long: `export writes all tensors of a tuned model, or of any ONNX file, under their PyTorch names,
+for load_state_dict. If the exporter renamed a tensor, the path of the node that reads it
+gives the name. Transposed matrices are transposed back.
 
-The ending of --out says the format: .safetensors; .pth, .pt or .bin, which torch.load reads,
-also with weights_only=True; .npz for NumPy.
+The ending of --out sets the format: .safetensors; .pth, .pt or .bin for torch.load, also
+with weights_only=True; .npz for NumPy.
 
-With --checkpoint, the state dict that the model was made from, the file has exactly its
-names, shapes and order: batch norm that was folded into convolutions comes out again, and
-a new classifier takes the place of the old one. What training left as it was comes back
-to the bit.
+--checkpoint names the state dict that the model was made from. The file then has exactly its
+names, shapes and order: folded batch norm is unfolded, and a new classifier takes the place
+of the old one. Weights that did not train come back to the bit.
 
-With --trained the file has only what the fit trained, such as the head. The metadata of a
-safetensors file say of which base, by its SHA-256, with the labels and what was thawed.
+--trained writes only what the fit trained, such as the head. The metadata of a safetensors
+file name the base by its SHA-256, the labels, and what was thawed.
 
-With --with-softmax it writes an ONNX file instead: the tuned model with probabilities as its
-output, for runtimes that add no softmax of their own.
+--with-softmax writes an ONNX file instead: the tuned model with probabilities as its output.
 
-The table says of every tensor whether it is exact or rounded; so does the metadata of a
-safetensors file.`,
+The printed table says of every tensor whether it is exact or rounded; so do the metadata of
+a safetensors file.`,
 		Example: `  permafrost export runs/resnet18-photos-1/model.onnx --out tuned.safetensors --head fc
   permafrost export runs/resnet18-photos-1/model.onnx --out tuned.pth --checkpoint resnet18.pth
   permafrost export runs/resnet18-photos-1/model.onnx --out probabilities.onnx --with-softmax`,
@@ -43,13 +41,13 @@ safetensors file.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	out := fs.String("out", "", "`FILE` to write: .safetensors, .pth, .pt, .bin or .npz")
+	out := fs.String("out", "", "`FILE` file to write: .safetensors, .pth, .pt, .bin or .npz")
 	var o permafrost.ExportOptions
 	fs.StringVar(&o.Checkpoint, "checkpoint", "", "`FILE` state dict that the model was made from: gives names, undoes folding")
 	entryFlag(cmd, &o.Entry)
 	epsFlag(cmd, &o.Eps)
-	fs.StringVar(&o.Head, "head", "", "`NAME` of the layer that a new linear head replaces, as fc; found with --checkpoint")
-	fs.BoolVar(&o.Trained, "trained", false, "only what the fit trained: the head, what was thawed, adapters")
+	fs.StringVar(&o.Head, "head", "", "`NAME` layer that a new linear head replaces, such as fc (default: found with --checkpoint)")
+	fs.BoolVar(&o.Trained, "trained", false, "write only what the fit trained: the head, thawed weights, adapters")
 	softmax := fs.Bool("with-softmax", false, "write an ONNX file with probabilities as its output instead (sigmoid where an example has several labels)")
 	asJSON := jsonFlag(fs)
 	required(cmd, "out")

@@ -21,14 +21,14 @@ func federateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "federate",
 		Short: "Fine-tune over clients whose examples stay where they are",
-		Long: `federate tunes a model over many clients. Their examples stay where they are: a client
-trains the thawed weights on its own and sends what changed of them, the server combines
-the changes, and so on for some rounds. What is frozen never travels.
+		Long: `federate tunes a model over many clients (federated learning). Their examples stay where
+they are. In each round, every client trains the thawed weights on its own examples and
+sends the changes, and the server combines them. Frozen weights never travel.
 
-  simulate  many clients in one process: what would it be like?
-  server    makes the rounds of a real federation
-  client    takes part in one
-  show      tells what one has come to so far
+  simulate  many clients in one process, to try it out
+  server    runs the rounds of a real federation
+  client    joins one
+  show      prints the state of one
 
 docs/federated.md says what each side sees of the others, and how to run it across sites.`,
 		Example: `  permafrost federate simulate --model resnet.onnx --data photos --clients 10 --rounds 20 --out tuned
@@ -45,23 +45,23 @@ docs/federated.md says what each side sees of the others, and how to run it acro
 func federationFlags(fs *pflag.FlagSet, o *federate.Options) (names []string) {
 	before := map[string]bool{}
 	fs.VisitAll(func(f *pflag.Flag) { before[f.Name] = true })
-	fs.IntVar(&o.Rounds, "rounds", 20, "`N` times that clients train and send what changed")
+	fs.IntVar(&o.Rounds, "rounds", 20, "`N` rounds: in each, clients train and send their changes")
 	fs.IntVar(&o.MinClients, "min-clients", 0, "`N` clients that a round needs (0: 2, or 3 with --secure)")
-	fs.Float64Var(&o.Fraction, "fraction", 1, "share `P` of the clients that takes part in a round, drawn by seed")
-	fs.StringVar(&o.Strategy, "strategy", "fedavg", "how changes are combined: `KIND` "+strings.Join(federate.Strategies(), ", "))
-	fs.StringVar(&o.Compress, "compress", "none", "how weights travel, both ways: `KIND` none, fp16, int8, topk:P (the share P of the numbers)")
-	fs.StringVar(&o.FreezeRounds, "freeze-rounds", "", "what takes part in a round: `KIND` apf lets weights that have settled sleep, fedpart[:WHOLE,EACH] trains the blocks in turn (default: all that is thawed)")
-	fs.StringVar(&o.Statistics, "statistics", "shared", "running statistics of thawed normalisations: `KIND` shared, or local to each client")
-	fs.BoolVar(&o.Secure, "secure", false, "hide each client's change: the server learns their sum alone")
-	fs.Float64Var(&o.SecureLimit, "secure-limit", 16, "largest change `X` of one number in a secure sum")
-	fs.Float64Var(&o.Epsilon, "dp-epsilon", 0, "differential privacy: `X` bounds what all rounds together give away of any client (0: none)")
-	fs.Float64Var(&o.Delta, "dp-delta", 1e-5, "probability `X` with which the bound may not hold")
-	fs.Float64Var(&o.ClipNorm, "dp-clip", 1, "length `X` to which a client's change is clipped, with --dp-epsilon")
-	fs.BoolVar(&o.LocalNoise, "dp-local", false, "let each client add the noise to its own change, so that it need not trust the server")
-	fs.Float64Var(&o.MaxNorm, "max-norm", 0, "length `X` above which a change is rejected (0: a thousand times the median)")
-	fs.DurationVar(&o.Deadline, "deadline", 10*time.Minute, "`TIME` that a step of a round waits for clients")
-	fs.DurationVar(&o.Wait, "wait", 10*time.Minute, "`TIME` that the server waits until enough clients are there")
-	fs.BoolVar(&o.Resume, "resume", false, "go on with the federation in --out")
+	fs.Float64Var(&o.Fraction, "fraction", 1, "`P` share of the clients that take part in a round, drawn by seed")
+	fs.StringVar(&o.Strategy, "strategy", "fedavg", "`KIND` how changes are combined: "+strings.Join(federate.Strategies(), ", "))
+	fs.StringVar(&o.Compress, "compress", "none", "`KIND` how weights travel, both ways: none, fp16, int8, or topk:P, the share P of the numbers")
+	fs.StringVar(&o.FreezeRounds, "freeze-rounds", "", "`KIND` what trains in a round: apf pauses weights that have settled, fedpart[:WHOLE,EACH] trains the blocks in turn (default: all that is thawed)")
+	fs.StringVar(&o.Statistics, "statistics", "shared", "`KIND` running statistics of thawed normalisations: shared, or local to each client")
+	fs.BoolVar(&o.Secure, "secure", false, "hide each client's change: the server learns only the sum")
+	fs.Float64Var(&o.SecureLimit, "secure-limit", 16, "`X` largest change of one number in a secure sum")
+	fs.Float64Var(&o.Epsilon, "dp-epsilon", 0, "`X` differential privacy: epsilon of all rounds together, for each client (0: none)")
+	fs.Float64Var(&o.Delta, "dp-delta", 1e-5, "`X` delta of differential privacy: probability with which the bound may fail")
+	fs.Float64Var(&o.ClipNorm, "dp-clip", 1, "`X` norm to which a client's change is clipped, with --dp-epsilon")
+	fs.BoolVar(&o.LocalNoise, "dp-local", false, "let each client add noise to its own change, so that it need not trust the server")
+	fs.Float64Var(&o.MaxNorm, "max-norm", 0, "`X` norm above which a change is rejected (0: a thousand times the median)")
+	fs.DurationVar(&o.Deadline, "deadline", 10*time.Minute, "`TIME` how long a step of a round waits for clients")
+	fs.DurationVar(&o.Wait, "wait", 10*time.Minute, "`TIME` how long the server waits for enough clients")
+	fs.BoolVar(&o.Resume, "resume", false, "continue the federation in --out")
 	fs.VisitAll(func(f *pflag.Flag) {
 		if !before[f.Name] {
 			names = append(names, f.Name)

@@ -15,14 +15,13 @@ import (
 func federateClientCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "client [--model MODEL] --data PATH --nats URL [--name NAME] [--memory SIZE]",
-		Short: "Take part in a federation with one's own examples",
-		Long: `client takes part in a federation until it is over. It trains on the examples of --data,
-which stay here, and sends what changed of the thawed weights. What to do comes from the
-server; its model comes from there too, once, unless --model has it.
+		Short: "Join a federation with your own examples",
+		Long: `client takes part in a federation until it is over. It trains on the examples of --data, which
+stay here, and sends the changes of the thawed weights. The server sends the options and, unless
+--model names it, the model, once.
 
-The classes of --data must be among those of the server. A client may be stopped and
-started again: under the same name it goes on. docs/federated.md says what the server and
-the other clients learn.`,
+The classes of --data must be among those of the server. A client may be stopped and started
+again under the same name. docs/federated.md says what the server and the other clients learn.`,
 		Example: `  permafrost federate client --nats nats://TOKEN@server:4222 --data photos --name anna`,
 		Args:    noArgs(),
 	}
@@ -30,14 +29,14 @@ the other clients learn.`,
 	fs.SortFlags = false
 	var o federate.ClientOptions
 	var nats permafrost.NATS
-	bindNATS(fs, &nats, "`URL` that the server tells; - reads it from the first line of stdin")
-	fs.StringVar(&o.Data, "data", "", "training examples of this client: `PATH` of a folder of class folders, or of a table")
-	fs.StringVar(&o.Model, "model", "", "pretrained `FILE` that the server has too (default: the server sends it)")
-	fs.StringVar(&o.Name, "name", "", "`NAME` of this client: letters, digits, - and _ (default: the user in --nats, else from host and --data)")
-	memory := fs.String("memory", "", "`SIZE` that training may take, as 400MB; with less than the plan takes the first blocks are frozen (default: any)")
-	fs.IntVar(&o.Threads, "threads", 0, "`N` threads to use (0: one a core); results do not depend on it")
-	fs.DurationVar(&o.Wait, "wait", 10*time.Minute, "`TIME` that the server may be away")
-	fs.DurationVar(&o.Idle, "idle", time.Hour, "`TIME` without a task after which the client gives up")
+	bindNATS(fs, &nats, "`URL` address that the server printed or wrote; - reads it from the first line of stdin")
+	fs.StringVar(&o.Data, "data", "", "`PATH` training examples of this client: a folder of class folders, or a table")
+	fs.StringVar(&o.Model, "model", "", "`FILE` pretrained model, the same as the server's (default: the server sends it)")
+	fs.StringVar(&o.Name, "name", "", "`NAME` name of this client: letters, digits, - and _ (default: the user in --nats, else from host and --data)")
+	memory := fs.String("memory", "", "`SIZE` memory for training, such as 400MB; if the plan needs more, the first blocks stay frozen (default: no limit)")
+	fs.IntVar(&o.Threads, "threads", 0, "`N` threads to use (0: one per core); results do not depend on it")
+	fs.DurationVar(&o.Wait, "wait", 10*time.Minute, "`TIME` how long the server may be unreachable")
+	fs.DurationVar(&o.Idle, "idle", time.Hour, "`TIME` give up after this long without a task")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := aboveZero(cmd); err != nil {
 			return err

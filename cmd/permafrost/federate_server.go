@@ -10,17 +10,16 @@ import (
 func federateServerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "server --model MODEL --val PATH --thaw S --rounds N --min-clients K [--nats URL | --listen ADDR] [--resume] --out DIR",
-		Short: "Make the rounds of a federation",
-		Long: `server makes the rounds of a federation whose clients join with permafrost federate client,
-on any machine. It has no training examples; those of --val measure each round.
+		Short: "Run the server of a federation",
+		Long: `server runs the rounds of a federation whose clients join with permafrost federate client, on
+any machine. It has no training examples; it measures each round on those of --val.
 
-Without --nats the server is one of NATS itself: for clients of this machine, or with
---listen for those of others. With --client NAME, given for each, nobody else may join, and
-the file DIR/clients/NAME.url has the address of a client with its own password. Give it to
-that client only. On a network that others can reach, add --tlscert and --tlskey.
+Without --nats it contains a NATS server, for clients on this machine, or with --listen for
+others too. With --client NAME, given for each client, nobody else may join, and the file
+DIR/clients/NAME.url has the address of that client with its own password. Give it to that
+client only. On a network that others can reach, add --tlscert and --tlskey.
 
-Ctrl-C ends the server after what it has written; --resume goes on, and so it does after a
-crash. Clients wait for it.`,
+Ctrl-C ends the server; --resume continues, after a crash too. Clients wait for it.`,
 		Example: `  permafrost federate server --model resnet.onnx --val photos/val --thaw last:1,head \
     --rounds 20 --min-clients 2 --listen 0.0.0.0:4222 --client anna --client ben --out tuned
   permafrost federate client --nats "$(cat anna.url)" --data photos`,
@@ -35,9 +34,9 @@ crash. Clients wait for it.`,
 	var so federate.ServerOptions
 	var nats permafrost.NATS
 	names := federationFlags(fs, &o)
-	bindNATS(fs, &nats, "`URL` of a NATS server with JetStream, where clients are met (default: a server of this process)")
-	fs.StringVar(&so.Listen, "listen", "", "`ADDR`, host:port, at which this process's own server takes clients, as 0.0.0.0:4222 (default: a free port for this machine only)")
-	fs.StringArrayVar(&so.Clients, "client", nil, "`NAME` of a client that may join, with a password of its own; may be given again (default: any)")
+	bindNATS(fs, &nats, "`URL` NATS server with JetStream where clients connect (default: one inside this process)")
+	fs.StringVar(&so.Listen, "listen", "", "`ADDR` host:port at which the built-in server listens, such as 0.0.0.0:4222 (default: a free port, for this machine only)")
+	fs.StringArrayVar(&so.Clients, "client", nil, "`NAME` client that may join, with a password of its own; may be given again (default: any client)")
 	asJSON := jsonFlag(fs)
 	group(fs, "The federation", names...)
 	group(fs, "The connection", "nats", "listen", "client", "creds", "tlsca", "tlscert", "tlskey")

@@ -15,18 +15,18 @@ import (
 func federateShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show RUN",
-		Short: "Show what a federation has come to so far",
-		Long: `show tells what a federation has come to, from its folder alone; it may still go on.
+		Short: "Show the state of a federation",
+		Long: `show prints the state of a federation, from its folder alone; it may still be running.
 
-The page of --html is that which the federation writes into its folder as federation.html:
-curves by round, bytes, who took part, and numbers of each client.`,
+--html writes the page that the federation itself writes as federation.html: curves by round,
+bytes, who took part, and numbers of each client.`,
 		Example: `  permafrost federate show tuned
   permafrost federate show tuned --html tuned.html`,
 		Args: oneArg("RUN"),
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	html := fs.String("html", "", "`FILE` to write the page to")
+	html := fs.String("html", "", "`FILE` HTML file to write")
 	asJSON := jsonFlag(fs)
 	cmd.RunE = func(cmd *cobra.Command, given []string) error {
 		r, err := federate.Read(given[0])

@@ -12,10 +12,10 @@ import (
 func federateSimulateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate --model MODEL --data PATH [--val PATH] [--thaw S] --clients N --rounds N [--out DIR]",
-		Short: "Run a federation of many clients in one process",
-		Long: `simulate divides the examples of --data among clients and runs a federation of them, with
-the code of a real one. What is frozen is computed once for all; as many clients train at
-a time as there are threads. The examples of --val are the server's.`,
+		Short: "Simulate a federation of many clients in one process",
+		Long: `simulate divides the examples of --data among clients and runs a federation of them, with the
+code of a real one. Frozen activations are computed once for all clients. As many clients
+train at a time as there are threads. The server measures on the examples of --val.`,
 		Example: `  permafrost federate simulate --model resnet.onnx --data photos --thaw last:1,head \
     --clients 10 --rounds 20 --partition dirichlet:0.3 --compress int8 --out tuned`,
 		Args: noArgs(),
@@ -27,12 +27,12 @@ a time as there are threads. The examples of --val are the server's.`,
 	var c federate.Clients
 	names := federationFlags(fs, &o)
 	fs.IntVar(&c.Number, "clients", 10, "`N` clients")
-	fs.StringVar(&c.Partition, "partition", "iid", "how examples are divided: `KIND` iid, or dirichlet:A, with fewer classes a client the smaller A is")
-	fs.Float64Var(&c.Drop, "drop", 0, "share `P` of the clients whose answer gets lost in each round")
-	fs.Float64Var(&c.Malicious, "malicious", 0, "share `P` of the clients that lie in every round")
-	fs.StringVar(&c.Lie, "lie", "flip", "what these send: `KIND` flip, the opposite of their change; scale, ten times that; random, noise ten times as long")
-	memory := fs.StringSlice("client-memory", nil, "`SIZES` that clients can spend on training, in turn, as 40MB,90MB,0 (0: any); those with less freeze the first blocks")
-	fs.BoolVar(&c.SecretNoise, "secret-noise", false, "draw the noise of --dp-epsilon as a real federation does, not by seed")
+	fs.StringVar(&c.Partition, "partition", "iid", "`KIND` how examples are divided: iid, or dirichlet:A, where a smaller A gives each client fewer classes")
+	fs.Float64Var(&c.Drop, "drop", 0, "`P` share of the clients whose answer is lost in each round")
+	fs.Float64Var(&c.Malicious, "malicious", 0, "`P` share of the clients that are malicious, in every round")
+	fs.StringVar(&c.Lie, "lie", "flip", "`KIND` what malicious clients send: flip, the opposite of their change; scale, ten times the opposite; random, noise ten times as large")
+	memory := fs.StringSlice("client-memory", nil, "`SIZES` training memory of the clients, in turn, such as 40MB,90MB,0 (0: no limit); where it is too small, the first blocks stay frozen")
+	fs.BoolVar(&c.SecretNoise, "secret-noise", false, "draw the noise of --dp-epsilon unpredictably, as a real federation does, not by seed")
 	asJSON := jsonFlag(fs)
 	group(fs, "The federation", names...)
 	group(fs, "The simulated clients", "clients", "partition", "drop", "malicious", "lie", "client-memory", "secret-noise")

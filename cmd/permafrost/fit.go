@@ -26,36 +26,38 @@ func fitCommand() *cobra.Command {
 		Long: `fit trains the thawed weights of a pretrained model on class folders of images or
 sounds, or on a table of texts or numbers.
 
-Without --thaw only a new head is trained, on what the frozen rest makes of each
-example. That is computed once and kept, so an epoch costs nearly nothing. --thaw
-trains more of the model; permafrost inspect shows first what a choice costs. --auto
-chooses what to thaw, and at which rate, by trying plans on parts of the training
-examples; the validation examples have no say in it. race.json tells every
-trial. The head alone is fitted first: from then on the folder holds a model, and an
-interrupt or --budget ends with the best one so far.
+Without --thaw only a new head is trained, on the features that the frozen rest computes.
+They are computed once and kept, so an epoch costs nearly nothing. --thaw trains more of
+the model; permafrost inspect shows the cost first.
+
+--auto chooses what to thaw, and the learning rate, by trying plans on parts of the
+training examples. Validation examples are not used for it. race.json lists every trial.
+The head alone is fitted first, so the folder soon holds a model. Ctrl-C and --budget end
+with the best model so far.
 
 Selectors name weights: head, all, last:2, layer3, 'layer3.*', kind:bias, fisher:0.5%;
 !SELECTOR takes away. permafrost help selectors lists all of them.
 
---adapter freezes everything but the head and what --thaw names, and trains additions
-that start as nothing: lora:R a product of rank R beside linear layers (where there is
-no attention, convolutions too); ia3 a scale for every feature of keys, values and
-the hidden activations of feed-forward parts (without attention: for every channel
-of convolutions). They are nodes of the tuned file, or with --adapter-merge part of
-the weights, which verify then names as changed.
+--adapter freezes everything but the head and what --thaw names, and trains small
+additions. lora:R adds a product of rank R beside linear layers, and beside convolutions
+if the model has no attention. ia3 scales the features of keys, values and hidden
+activations of feed-forward layers, or the channels of convolutions if the model has no
+attention. Adapters are nodes of the tuned file. --adapter-merge merges them into the
+weights, which verify then names as changed.
 
-The run folder holds model.onnx (the tuned model, which predicts by itself),
-labels.txt and preprocessor_config.json or tokenizer.json (the same for programs that do
-not read its metadata), delta.safetensors (what changed, for delta apply), plan.json,
+The run folder holds model.onnx (the tuned model, complete with labels and preprocessing),
+labels.txt and preprocessor_config.json or tokenizer.json (for programs that do not read
+its metadata), delta.safetensors (what changed, for delta apply), plan.json,
 seal.json (proof that frozen weights are untouched), events.jsonl, checkpoints and
 run.yaml, which replays the run.
 
---nats divides the pass over the frozen part among this process and permafrost worker on
-other machines, which may come and leave; what trains does so here. The result is the same.
+--nats shares the frozen forward pass with permafrost worker processes on other machines,
+which may come and go. Training stays here. The result is the same.
 
-Ctrl-C saves a checkpoint; --resume goes on to the same bits. --extend N goes on from the
-end of a finished run for N more epochs, as a new run in DIR-extended: with its weights and
-its optimiser's state, and learning rates that begin again; the best epoch of both is kept.`,
+Ctrl-C saves a checkpoint; --resume continues and ends in the same bits. --extend N
+continues a finished run for N more epochs, as a new run in DIR-extended. It starts from
+the run's last weights and optimiser state, and the learning rate schedule starts again.
+The best epoch of both runs is kept.`,
 		Example: `  permafrost fit --model mobilenet.onnx --data photos
   permafrost fit --model resnet.onnx --data photos --thaw last:1 --epochs 10 --out runs/deeper
   permafrost fit --model resnet.onnx --data photos --thaw all --batchnorm frozen --lr 1e-4
@@ -72,9 +74,9 @@ its optimiser's state, and learning rates that begin again; the best epoch of bo
 	fs.SortFlags = false
 	given := bindConfig(fs)
 	config := fs.String("config", "", "`FILE` run.yaml to replay; flags override it")
-	resume := fs.Bool("resume", false, "go on with the run in --out from its last checkpoint")
+	resume := fs.Bool("resume", false, "continue the run in --out from its last checkpoint")
 	var nats permafrost.NATS
-	bindNATS(fs, &nats, "`URL` of a NATS server with JetStream, where permafrost worker computes a part of the frozen values; the result is the same")
+	bindNATS(fs, &nats, "`URL` NATS server with JetStream: permafrost worker processes there compute part of the frozen values; the result is the same")
 	extend := fs.Int("extend", 0, "`N` epochs to add to the finished run in --out, as a new run beside it")
 	asJSON := jsonFlag(fs)
 	for _, g := range fitGroups {

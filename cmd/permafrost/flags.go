@@ -105,7 +105,7 @@ var fitGroups = []struct {
 }{
 	{"Model and data", []string{"model", "data", "val", "out", "tensorboard", "extends", "preprocess", "layout", "size", "augment", "tokenizer", "max-length", "input", "shape", "text-column", "label-column", "group", "task"}},
 	{"What trains", []string{"thaw", "freeze", "schedule", "auto", "budget", "batchnorm", "start"}},
-	{"The model that is left, and its head", []string{"cut", "skip", "head", "head-activation", "head-dropout", "attach", "pool"}},
+	{"Removed layers, and the head", []string{"cut", "skip", "head", "head-activation", "head-dropout", "attach", "pool"}},
 	{"Adapters", []string{"adapter", "adapter-targets", "adapter-alpha", "adapter-merge"}},
 	{"How it trains", []string{"epochs", "batch", "accumulate", "optimizer", "lr", "lr-schedule", "warmup", "momentum", "nesterov",
 		"weight-decay", "calibrate", "label-smoothing", "class-weights", "clip", "patience", "keep", "seed"}},

@@ -17,23 +17,23 @@ func init() { register(groupTune, importCommand) }
 func importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import CHECKPOINT --model ARCHITECTURE.onnx --out MODEL.onnx",
-		Short: "Put the weights of a PyTorch, safetensors or NumPy checkpoint, or of an adapter, into an ONNX file",
+		Short: "Load a PyTorch, safetensors or NumPy checkpoint, or a LoRA adapter, into an ONNX file",
 		Long: `import takes a checkpoint (safetensors, PyTorch .pt and .pth, NumPy .npz) and an ONNX file of
-the same architecture, whatever its weights are, and writes an ONNX file with the
-checkpoint's. Names are matched first; where the exporter renamed a tensor, the path of the
-node that reads it tells which one it was (/layer1/layer1.0/conv1/Conv reads
-layer1.0.conv1.weight). Linear layers are transposed where the node takes them so, batch
-norm is folded into the convolution before it where the ONNX file has it so, and rows of a
-table are gathered by an index of the checkpoint where the exporter did that.
+the same architecture with any weights. It writes an ONNX file with the checkpoint's weights.
 
-CHECKPOINT may also be the folder of a LoRA adapter of the Python package peft: the model's
-weights with the adapter's pairs added are written. To train an adapter on, give it to fit:
---adapter peft:FOLDER.
+Tensors are matched by name. If the exporter renamed a tensor, the path of the node that reads
+it tells the name (/layer1/layer1.0/conv1/Conv reads layer1.0.conv1.weight). Where the exporter
+did so, linear layers are transposed, batch norm is folded into the convolution before it, and
+table rows are gathered by an index of the checkpoint.
 
-A table says what went where. Unless everything on both sides has its place, nothing is
-written: --keep and --ignore name what may be missing.
+CHECKPOINT may also be the folder of a LoRA adapter of the Python package peft, which is merged
+into the model's weights. To continue training an adapter, give it to fit: --adapter
+peft:FOLDER.
 
-Reading a .pt file runs nothing of what is in it.`,
+A table shows what went where. If a tensor of either side has no match, nothing is written;
+--keep and --ignore name what may be missing.
+
+Reading a .pt file runs no code from it.`,
 		Example: `  permafrost import resnet18.pth --model resnet18.onnx --out pretrained.onnx
   permafrost import best.pt --entry ema.state_dict --model net.onnx --out net-best.onnx
   permafrost import adapters/mine --model bert.onnx --out bert-mine.onnx
@@ -43,13 +43,13 @@ Reading a .pt file runs nothing of what is in it.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	model := fs.String("model", "", "`FILE` ONNX file of the same architecture")
-	out := fs.String("out", "", "`FILE` to write")
+	out := fs.String("out", "", "`FILE` ONNX file to write")
 	var o permafrost.ImportOptions
 	entryFlag(cmd, &o.Entry)
 	epsFlag(cmd, &o.Eps)
 	fs.BoolVar(&o.Convert, "convert", false, "round numbers where the model's type holds less, as float16 for float32")
-	fs.StringArrayVar(&o.Keep, "keep", nil, "`GLOB` of the model's tensors that keep their values where the checkpoint has none; may be given again")
-	fs.StringArrayVar(&o.Ignore, "ignore", nil, "`GLOB` of the checkpoint's tensors that the model need not have; may be given again")
+	fs.StringArrayVar(&o.Keep, "keep", nil, "`GLOB` tensors of the model that keep their values where the checkpoint has none; may be given again")
+	fs.StringArrayVar(&o.Ignore, "ignore", nil, "`GLOB` tensors of the checkpoint that the model need not have; may be given again")
 	asJSON := jsonFlag(fs)
 	required(cmd, "model", "out")
 	files(cmd, "model", "onnx")
@@ -92,11 +92,11 @@ Reading a .pt file runs nothing of what is in it.`,
 
 // entryFlag defines --entry of the commands that read a checkpoint.
 func entryFlag(cmd *cobra.Command, entry *string) {
-	cmd.Flags().StringVar(entry, "entry", "", "`KEY` of the state dict in a PyTorch file that holds more, as ema.state_dict (default: found)")
+	cmd.Flags().StringVar(entry, "entry", "", "`KEY` where the state dict is in a PyTorch file that holds more, such as ema.state_dict (default: found)")
 }
 
 func epsFlag(cmd *cobra.Command, eps *float64) {
-	cmd.Flags().Float64Var(eps, "eps", 0, "`X` of batch norm that is folded (default: the model's, else PyTorch's 1e-5)")
+	cmd.Flags().Float64Var(eps, "eps", 0, "`X` epsilon of folded batch norm (default: the model's, else PyTorch's 1e-5)")
 }
 
 func checkEps(cmd *cobra.Command, eps float64) error {

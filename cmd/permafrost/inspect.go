@@ -24,11 +24,11 @@ func init() { register(groupTune, inspectCommand) }
 func inspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect MODEL",
-		Short: "Show a model's layers, what a plan freezes, and what it would cost",
-		Long: `inspect shows a model's layers as a tree, with the state that a plan gives them, their
-parameters and the operations of one example; the blocks that first:N and last:N
-count; the frontier, where the frozen part of the network ends; and what a fit by
-this plan would take, predicted from runs of a few examples on this machine.
+		Short: "Show a model's layers, what a plan freezes, and the predicted cost",
+		Long: `inspect shows a model's layers as a tree: whether the plan freezes or thaws them, their
+parameters, and the operations for one example. It lists the blocks that first:N and
+last:N count, and the frontier, where the frozen part of the network ends. It predicts
+time and memory of a fit from runs of a few examples on this machine.
 
 Nothing is written and nothing is trained.`,
 		Example: `  permafrost inspect model.onnx
@@ -45,12 +45,12 @@ Nothing is written and nothing is trained.`,
 	o := permafrost.InspectOptions{}
 	fs.IntVar(&o.Classes, "classes", 10, "`N` classes of a new head, without --data")
 	fs.IntVar(&o.Examples, "examples", 1000, "`N` training examples to predict for, without --data")
-	depth := fs.Int("depth", 0, "`N` levels of the tree (0: all; default: all, or where these are many down to blocks)")
+	depth := fs.Int("depth", 0, "`N` levels of the tree (0: all; default: all, or down to blocks if the network is large)")
 	fast := fs.Bool("no-predict", false, "do not time the model")
 	passes := fs.Bool("passes", false, "print the graph before and after the compiler's passes")
 	asJSON := jsonFlag(fs)
 	group(fs, "What trains", inspectTrains...)
-	group(fs, "What it is predicted for", append([]string{"classes", "examples"}, inspectFor...)...)
+	group(fs, "What the prediction is for", append([]string{"classes", "examples"}, inspectFor...)...)
 	group(fs, "What is shown", "depth", "no-predict", "passes", "json")
 	completeConfig(cmd)
 	completeModel(cmd)

@@ -109,8 +109,8 @@ func newRoot() *cobra.Command {
 		Short: "Fine-tune pretrained ONNX models by weight freezing",
 		Long: `Permafrost fine-tunes pretrained ONNX models by weight freezing.
 
-A model comes in as ONNX, a few of its weights are thawed, it is trained on your
-data, and it goes out as ONNX with every frozen weight bit for bit as it was.
+It reads a model as ONNX, thaws a few of its weights, trains them on your data, and
+writes ONNX again. Every frozen weight is bit for bit the same.
 
 A first session:
 

@@ -15,21 +15,23 @@ func init() { register(groupUse, predictCommand) }
 func predictCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "predict --model MODEL FILE|FOLDER...",
-		Short: "Ask a model about files, texts or numbers",
-		Long: `predict says what a tuned model takes images, sounds, texts or numbers for. Labels and preparation come
-from the tuned file, which needs nothing else. Of a folder all files of the kind are taken, those
-in folders below it too; a glob in quotes is expanded. A damaged file is named and skipped, and the
-exit status is then 1. The file - is what comes on stdin. --out writes a CSV table with the columns
-input and label in place of the printed answers. The label is a class, whose probability is a third
-column; the labels that apply, joined by |; a number; a transcript; or the text that continues.
+		Short: "Predict for files, texts or numbers",
+		Long: `predict prints a tuned model's predictions for images, sounds, texts or numbers. Labels and
+preprocessing come from the tuned file. A folder stands for all its files of the right kind, those in
+folders below it too; a glob in quotes is expanded; - reads a file from stdin. A damaged file is named
+and skipped, and the exit status is then 1.
 
-A model of vectors takes tables of numbers, a row each, and answers for every row; a table without a
-line of names has the numbers in the model's order. A model of texts takes tables with a column of
-texts, or one text a line, from other files, from stdin where no file is named, or from --text; the
-texts of a pair are divided by a tab. A language model continues each text.
+--out writes a CSV table with the columns input and label in place of the printed answers. The label is
+a class, with its probability in a third column; or several labels, joined by |; a number; a
+transcript; or the generated text.
 
-A model that was not tuned answers with its own classifier; permafrost help eval says what its
-classes are called.`,
+A model of vectors takes tables of numbers and predicts for every row; a table without column names
+has the numbers in the model's order. A model of texts takes tables with a text column, files with one
+text a line, lines on stdin if no file is named, or --text. A tab separates the texts of a pair. A
+language model continues each text.
+
+A model that was not tuned predicts with its own classifier; permafrost help eval says where its class
+names come from.`,
 		Example: `  permafrost predict --model runs/mobilenet-photos-1/model.onnx a.jpg b.png
   permafrost predict --model model.onnx --json --top 3 *.jpg
   permafrost predict --model model.onnx photos/new --out answers.csv
@@ -42,16 +44,16 @@ classes are called.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	model := modelFlag(cmd)
-	top := fs.Int("top", 5, "`N` most probable labels to list")
-	text := fs.StringArray("text", nil, "`TEXT` to classify, for a model of texts; may be given again")
+	top := fs.Int("top", 5, "`N` how many of the most probable labels to list")
+	text := fs.StringArray("text", nil, "`TEXT` text to classify or continue; may be given again")
 	var c permafrost.Continuation
-	fs.IntVar(&c.MaxTokens, "max-tokens", 128, "`N` tokens by which a language model continues a text at most")
-	fs.Float64Var(&c.Temperature, "temperature", 0, "`X` by which the scores of tokens are divided before one is drawn; 0 takes the best")
-	fs.IntVar(&c.TopK, "top-k", 0, "draw from the best `K` tokens (0: from all)")
-	fs.Float64Var(&c.TopP, "top-p", 0, "draw from the best tokens that have this probability together, `X` (0: from all)")
-	fs.Uint64Var(&c.Seed, "seed", 1, "`N` from which tokens are drawn: the same seed draws the same text")
-	beam := fs.Int("beam", 1, "`N` beginnings of a transcript that are followed at once; 1 reads greedily")
-	out := fs.String("out", "", "`FILE` for the answers, as CSV")
+	fs.IntVar(&c.MaxTokens, "max-tokens", 128, "`N` most tokens that a language model generates for a text")
+	fs.Float64Var(&c.Temperature, "temperature", 0, "`X` temperature of sampling; 0 takes the best token")
+	fs.IntVar(&c.TopK, "top-k", 0, "`K` sample from the best K tokens (0: from all)")
+	fs.Float64Var(&c.TopP, "top-p", 0, "`X` sample from the most probable tokens that together reach the probability X (0: from all)")
+	fs.Uint64Var(&c.Seed, "seed", 1, "`N` seed of sampling: the same seed gives the same text")
+	beam := fs.Int("beam", 1, "`N` beam width for transcripts; 1 decodes greedily")
+	out := fs.String("out", "", "`FILE` CSV file to write, in place of printed answers")
 	threads := fs.Int("threads", 0, threadsHelp)
 	asJSON := jsonFlag(fs)
 	given := preparationFlags(cmd)

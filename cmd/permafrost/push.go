@@ -15,21 +15,20 @@ func init() { register(groupUse, pushCommand) }
 func pushCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push RUN [--to hf:OWNER/NAME]",
-		Short: "Make the folder that a hub's repository holds of a run, and upload it",
-		Long: `push makes a folder of a finished run for the Hugging Face hub: the tuned model, how its
-input is prepared, its labels, what was frozen and the proof of it, the adapter of LoRA
-for peft if there is one, and a model card (README.md) with the run's numbers. With
---delta it has delta.safetensors in place of the model. No example is in it, and nothing
-that tells where files lie here.
+		Short: "Prepare a run for the Hugging Face hub, and upload it",
+		Long: `push prepares a finished run for the Hugging Face hub, as a folder: the tuned model, its
+preprocessing and labels, plan.json and seal.json, the LoRA adapter for peft if there is
+one, and a model card (README.md) with the run's numbers. With --delta it has
+delta.safetensors in place of the model. It holds no examples and no local paths.
 
-With --to it is uploaded, in one commit, to a repository that is made if it is not there.
-That takes a token that may write, in HF_TOKEN or of hf auth login; without one, and with
---dry-run, only the folder is made. What the hub has already is not sent again, so a push
-that broke goes on when it is repeated. Then permafrost predict --model hf:OWNER/NAME
-uses it from anywhere.
+--to uploads it in one commit, to a repository that is created if it does not exist. That
+needs a token with write access, in HF_TOKEN or from hf auth login. Without one, and with
+--dry-run, only the folder is made. Files that the hub already has are not sent again, so
+an interrupted push continues when you repeat it. permafrost predict --model
+hf:OWNER/NAME then works anywhere.
 
-The card says what the run knows. --license adds the license: it is yours to say, and
-that of the base model may bind you.`,
+--license adds a license to the card. The choice is yours; the base model's license may
+limit it.`,
 		Example: `  permafrost push runs/mobilenet-photos-1
   permafrost push runs/mobilenet-photos-1 --to hf:me/photos --license apache-2.0
   permafrost push runs/mobilenet-photos-1 --to hf:me/photos --delta --private`,
@@ -40,10 +39,10 @@ that of the base model may bind you.`,
 	var o permafrost.PushOptions
 	fs.StringVar(&o.To, "to", "", "`hf:OWNER/NAME` repository to upload to")
 	fs.StringVar(&o.Out, "out", "", "`DIR` folder to make (default: hub in the run's folder, in place of an earlier one)")
-	fs.StringVar(&o.License, "license", "", "`ID` of the license for the card, as apache-2.0")
+	fs.StringVar(&o.License, "license", "", "`ID` license for the model card, such as apache-2.0")
 	fs.BoolVar(&o.Delta, "delta", false, "what changed, delta.safetensors, in place of the model")
-	fs.BoolVar(&o.Private, "private", false, "make the repository private if it is not there yet")
-	fs.StringVar(&o.Message, "message", "", "`TEXT` of the commit")
+	fs.BoolVar(&o.Private, "private", false, "make a new repository private")
+	fs.StringVar(&o.Message, "message", "", "`TEXT` message of the commit")
 	fs.BoolVar(&o.DryRun, "dry-run", false, "make the folder and upload nothing")
 	asJSON := jsonFlag(fs)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

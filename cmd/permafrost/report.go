@@ -19,14 +19,14 @@ func init() { register(groupTune, reportCommand) }
 func reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RUN...",
-		Short: "Make the page of a run, or of several side by side",
-		Long: `report makes the page of a run: the network with what was frozen, curves, the worst mistakes, what
-freezing saved, and how the run was made. fit writes it too, as report.html in the run folder. It is
-one file that needs no network, and it is made from the run folder alone.
+		Short: "Write the HTML report of a run, or of several side by side",
+		Long: `report writes the HTML report of a run: the network with what was frozen, curves, the worst mistakes,
+what freezing saved, and the options of the run. fit writes it too, as report.html in the run folder. It
+is one file that needs no network, made from the run folder alone.
 
-Several runs make one page that compares them. RUN may be a folder with runs in it, and the folder of
-compare, search or federate, too: the page of a search or of a federation is the one that it has
-already; beside others it is linked.
+Several runs give one page that compares them. RUN may also be a folder of runs, or the folder of
+compare, search or federate. A search or a federation has a page of its own already; beside other runs
+it is linked.
 
 The page holds small copies of up to 100 validation examples with a wrong answer. --no-examples
 leaves them out.`,
@@ -42,7 +42,7 @@ leaves them out.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	out := fs.String("out", "", "`FILE.html` to write (default: report.html in the folder of the run)")
+	out := fs.String("out", "", "`FILE.html` page to write (default: report.html in the folder of the run)")
 	bare := fs.Bool("no-examples", false, "leave out the examples with a wrong answer")
 	asJSON := jsonFlag(fs)
 	cmd.RunE = func(cmd *cobra.Command, given []string) error {

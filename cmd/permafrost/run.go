@@ -14,20 +14,19 @@ func init() { register(groupEngine, runCommand) }
 func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run MODEL --data-set DIR",
-		Short: "Run a model on recorded inputs and compare with recorded outputs",
-		Long: `run takes the inputs of a data set in the ONNX test format, DIR/input_0.pb and so on, runs
-the model on them, and compares what comes out with DIR/output_0.pb and so on. A number
-agrees when it differs by at most atol + rtol * |expected|. Where DIR holds folders
-test_data_set_*, all of them are run.
+		Short: "Run a model on stored inputs and compare with stored outputs",
+		Long: `run reads inputs in the ONNX test format, DIR/input_0.pb and so on, runs the model on them, and
+compares its outputs with DIR/output_0.pb and so on. A number agrees if it differs by at most
+atol + rtol * |expected|. If DIR holds folders test_data_set_*, all of them are run.
 
-The exit status is 0 when everything agrees and 1 when something differs.`,
+The exit status is 0 if everything agrees and 1 if something differs.`,
 		Example: `  permafrost run model.onnx --data-set test_data_set_0
   permafrost run model.onnx --data-set . --rtol 1e-4 --json`,
 		Args: oneArg("MODEL"),
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	dir := fs.String("data-set", "", "`DIR` with input_*.pb and output_*.pb")
+	dir := fs.String("data-set", "", "`DIR` folder with input_*.pb and output_*.pb")
 	var o permafrost.CaseOptions
 	fs.Float64Var(&o.RelTol, "rtol", 1e-3, "`X` relative difference allowed")
 	fs.Float64Var(&o.AbsTol, "atol", 1e-7, "`X` absolute difference allowed")

@@ -24,9 +24,9 @@ func runsCommand() *cobra.Command {
 		Use:   "runs [DIR]",
 		Short: "List the runs in a folder, with their numbers",
 		Long: `runs lists the runs in DIR and in the folders below it (default: runs), the latest last. A run is
-done, interrupted (permafrost fit --resume goes on), failed, or unfinished: it is running or was
-killed. Its numbers are those of the written weights, or of the best epoch so far. A folder that
-cannot be read is named. Where DIR is itself a run, its epochs are listed too. docs/run-folder.md explains the files of a run folder.`,
+done, interrupted (permafrost fit --resume continues it), failed, or unfinished: still running, or
+killed. Its numbers are those of the written weights, or of the best epoch so far. If DIR is itself a
+run, its epochs are listed too. docs/run-folder.md explains the files of a run folder.`,
 		Example: `  permafrost runs
   permafrost runs runs/mine
   permafrost runs experiments --json`,

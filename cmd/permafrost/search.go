@@ -16,13 +16,12 @@ func searchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "search --model MODEL --data PATH [--space FILE] --out DIR",
 		Short: "Search over what to thaw, rates, heads and other options",
-		Long: `search fits trials, each with other options, and then the best one on all training
+		Long: `search fits trials, each with other options, and then fits the best one on all training
 examples. A trial is measured on training examples that are held out from it. The
 validation examples (--val, DATA/val) choose nothing: they measure the best trial once.
 
-What the frozen part of the network computes is shared by all trials, and kept for later
-runs. The result does not depend on the speed of the machine, unless --budget or an
-objective of time has a part in it.
+All trials share the frozen activations, which are kept for later runs. The result does
+not depend on the speed of the machine, unless you set --budget or an objective of time.
 
 A space is a YAML file whose parameters are options of fit, each with its values:
 
@@ -31,16 +30,16 @@ A space is a YAML file whose parameters are options of fit, each with its values
   head: [linear, "mlp:64"]
   max_params: 500000
 
-Without --space one is made from the model and the data. docs/search.md has the whole
-form. Options that the command line gives are the same for all trials, but --calibrate,
-which is for the last fit alone: trials are compared at the rate that they were given.
+Without --space one is made from the model and the data. docs/search.md describes the
+format. Options on the command line hold for all trials, except --calibrate, which is for
+the last fit only: trials are compared at their own learning rates.
 
 The folder of --out gets search.jsonl, a line for each result; search.html, a page that
 shows the search; and best, a run like any other: permafrost fit --config
-DIR/best/run.yaml --out NEW repeats it. search show tells what is in such a folder.
+DIR/best/run.yaml --out NEW repeats it. search show prints what is in such a folder.
 
---dry-run prints the plan instead: trials, rungs, what is computed once at each frontier
-and kept, and the work and time of it all.`,
+--dry-run prints the plan instead: trials, rungs, what is computed once at each frontier,
+and the predicted work and time.`,
 		Example: `  permafrost search --model resnet.onnx --data photos --out found
   permafrost search --model resnet.onnx --data photos --space space.yaml --trials 60 \
     --objectives accuracy,params --out found`,
@@ -50,21 +49,21 @@ and kept, and the work and time of it all.`,
 	fs.SortFlags = false
 	given, grouped := bindAllBut(fs, "tensorboard", "auto", "budget", "schedule", "keep", "patience") // of a search, or of a single fit
 	var o search.Options
-	file := fs.String("space", "", "`FILE` of the parameters and their values (default: made from the model and the data)")
-	fs.IntVar(&o.Trials, "trials", 0, "`N` trials at most (0: 40, or all of a smaller space)")
-	fs.DurationVar(&o.Budget, "budget", 0, "`TIME` after which no trial starts, as 90s or 10m (0: none)")
-	fs.StringVar(&o.Algorithm, "algorithm", "tpe", "how the next trial is chosen: `KIND` tpe, evolution or random")
-	fs.BoolVar(&o.Prior, "prior", false, "order the trials that depend on no results by what features, gradients and cost promise")
-	fs.StringSliceVar(&o.Objectives, "objectives", []string{"accuracy"}, "`NAMES` of what is made better: accuracy, params, bytes, latency_ms, train_seconds")
-	enqueue := fs.String("enqueue", "", "`FILE` of trials to start with, a JSON object of parameters a line")
-	fs.StringVar(&o.WarmStart, "warm-start", "", "`DIR` of an earlier search, whose results are known")
-	fs.BoolVar(&o.Resume, "resume", false, "go on with the search in --out")
-	count := fs.Int("workers", 0, "`N` processes of this machine that run trials side by side (0: this one alone)")
+	file := fs.String("space", "", "`FILE` search space: parameters and their values, in YAML (default: made from the model and the data)")
+	fs.IntVar(&o.Trials, "trials", 0, "`N` most trials (0: 40, or all of a smaller space)")
+	fs.DurationVar(&o.Budget, "budget", 0, "`TIME` start no trial after this long, such as 90s or 10m (0: no limit)")
+	fs.StringVar(&o.Algorithm, "algorithm", "tpe", "`KIND` how the next trial is chosen: tpe, evolution or random")
+	fs.BoolVar(&o.Prior, "prior", false, "order the first trials by what features, gradients and cost promise")
+	fs.StringSliceVar(&o.Objectives, "objectives", []string{"accuracy"}, "`NAMES` what to optimise: accuracy, params, bytes, latency_ms, train_seconds")
+	enqueue := fs.String("enqueue", "", "`FILE` trials to start with: one JSON object of parameters a line")
+	fs.StringVar(&o.WarmStart, "warm-start", "", "`DIR` earlier search whose results count from the start")
+	fs.BoolVar(&o.Resume, "resume", false, "continue the search in --out")
+	count := fs.Int("workers", 0, "`N` worker processes on this machine (0: none, trials run in this process)")
 	var w search.Workers
-	bindNATS(fs, &w.NATS, "`URL` of a NATS server with JetStream, where permafrost worker runs the trials, also on other machines")
-	fs.StringVar(&w.Listen, "listen", "", "`ADDRESS` at which workers of other machines join without a NATS server, as 0.0.0.0:4222")
-	fs.IntVar(&w.Replicas, "replicas", 0, "`N` servers of the NATS cluster that hold each message (0: 1)")
-	fs.IntVar(&o.Lag, "lag", 0, "`N` trials that a proposal does not wait for, so many workers are kept busy; results depend on it (0: 8)")
+	bindNATS(fs, &w.NATS, "`URL` NATS server with JetStream: permafrost worker processes there run the trials, also on other machines")
+	fs.StringVar(&w.Listen, "listen", "", "`ADDRESS` listen here for workers of other machines; no NATS server is needed; such as 0.0.0.0:4222")
+	fs.IntVar(&w.Replicas, "replicas", 0, "`N` copies of each message in a NATS cluster (0: 1)")
+	fs.IntVar(&o.Lag, "lag", 0, "`N` how many running trials a proposal does not wait for, so that as many workers stay busy; results depend on it (0: 8)")
 	fs.BoolVar(&o.Async, "async", false, "let each result count at once: no worker waits, but the search cannot be repeated")
 	dry := fs.Bool("dry-run", false, "print the plan and what it costs, and write nothing")
 	asJSON := jsonFlag(fs)

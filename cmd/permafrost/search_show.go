@@ -74,13 +74,11 @@ func searchShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show RUN",
 		Short: "Show a search, or one of its trials",
-		Long: `show tells what a search found, from its log alone; the search may still run.
+		Long: `show prints what a search found, from its log alone; the search may still be running.
 
---trial shows one trial. A trial trains on a part of the training examples and is measured
-on the rest of them, so the fit that its options give is not the trial itself: it is the
-fit that the search would make of it in the end, on all training examples and to its last
-epoch. --config writes these options as a run.yaml. For the best trial, that fit has the
-bits of RUN/best.`,
+--trial shows one trial. --config writes its options as a run.yaml for fit. A trial trains on
+a part of the training examples and is measured on the rest; that fit trains on all of them,
+as the search itself does at its end. For the best trial, it gives the bits of RUN/best.`,
 		Example: `  permafrost search show found
   permafrost search show found --html found/search.html
   permafrost search show found --trial 12 --config trial12.yaml
@@ -89,9 +87,9 @@ bits of RUN/best.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	number := fs.Int("trial", -1, "`N` of one trial to show")
-	config := fs.String("config", "", "`FILE` to write the options of the trial to, for fit --config")
-	html := fs.String("html", "", "`FILE` to write the page to")
+	number := fs.Int("trial", -1, "`N` trial to show (-1: the whole search)")
+	config := fs.String("config", "", "`FILE` YAML file to write: the options of the trial, for fit --config")
+	html := fs.String("html", "", "`FILE` HTML file to write")
 	asJSON := jsonFlag(fs)
 	cmd.RunE = func(cmd *cobra.Command, given []string) error {
 		if *config != "" && !fs.Changed("trial") {

@@ -17,18 +17,19 @@ func init() { register(groupUse, serveCommand) }
 func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve --model MODEL...",
-		Short: "Answer requests over HTTP",
+		Short: "Serve models over HTTP",
 		Long: `serve answers requests over HTTP with tuned models, in the Open Inference Protocol (version 2, as KServe,
-Triton and others speak it). Pictures, sounds and texts are sent as they are: the model's own record
-says how they are prepared. Labels come back by name.
+Triton and others speak it). Pictures, sounds and texts are sent as they are; the tuned file says how
+they are prepared. Labels come back by name.
 
 --model is [NAME=]PATH, a tuned file or the folder of a run, or [NAME=]BASE+DELTA, and may be given many
-times. Models that were tuned from one base share its frozen part: it runs once for a batch, whoever
-asks, and each model adds its own part. A file that changes is loaded again; one that cannot be used
-changes nothing.
+times. Models that were tuned from one base share its frozen part: it runs once for a batch of
+requests, and each model adds its own part. A changed file is loaded again; if it cannot be used, the
+old model stays.
 
-It listens on this machine alone, unless --listen names another address: it has no passwords, so put what
-has in front of it. A signal (Ctrl-C, SIGTERM) ends it when the requests in work are answered.
+It listens on this machine alone, unless --listen names another address. It has no passwords and no
+TLS: put a proxy that has them in front of it. Ctrl-C or SIGTERM ends it when running requests are
+answered.
 docs/serve.md has the requests, limits and metrics.`,
 		Example: `  permafrost serve --model runs/photos-1
   permafrost serve --model cats=runs/cats --model dogs=mobilenet.onnx+dogs.safetensors --listen 127.0.0.1:9000
@@ -41,14 +42,14 @@ docs/serve.md has the requests, limits and metrics.`,
 	models := fs.StringArray("model", nil, "`MODEL` [NAME=]PATH or [NAME=]BASE+DELTA; may be given again")
 	required(cmd, "model")
 	files(cmd, "model", "onnx")
-	listen := fs.String("listen", "127.0.0.1:8080", "`ADDR` to listen on; port 0 takes a free one")
-	fs.IntVar(&o.MaxBatch, "max-batch", o.MaxBatch, "`N` examples that run at once at most")
-	fs.DurationVar(&o.MaxWait, "max-wait", o.MaxWait, "`TIME` that a batch waits for examples that are on their way")
-	fs.IntVar(&o.Queue, "queue", o.Queue, "`N` requests that wait or are in work at most; others are told to come back")
-	fs.Int64Var(&o.MaxBody, "max-body", o.MaxBody, "`BYTES` of a request at most")
-	fs.DurationVar(&o.Timeout, "timeout", o.Timeout, "`TIME` that a request may take")
-	fs.DurationVar(&o.Poll, "poll", o.Poll, "`TIME` after which files are looked at again; 0: never")
-	fs.DurationVar(&o.Grace, "grace", o.Grace, "`TIME` that requests in work may take when the server stops")
+	listen := fs.String("listen", "127.0.0.1:8080", "`ADDR` address to listen on; port 0 takes a free one")
+	fs.IntVar(&o.MaxBatch, "max-batch", o.MaxBatch, "`N` most examples that run at once")
+	fs.DurationVar(&o.MaxWait, "max-wait", o.MaxWait, "`TIME` how long a batch waits for examples that are arriving")
+	fs.IntVar(&o.Queue, "queue", o.Queue, "`N` most requests that wait or run; others get status 503 with Retry-After")
+	fs.Int64Var(&o.MaxBody, "max-body", o.MaxBody, "`BYTES` largest request body")
+	fs.DurationVar(&o.Timeout, "timeout", o.Timeout, "`TIME` longest time of a request")
+	fs.DurationVar(&o.Poll, "poll", o.Poll, "`TIME` how often files are checked for changes; 0: never")
+	fs.DurationVar(&o.Grace, "grace", o.Grace, "`TIME` how long running requests may take when the server stops")
 	fs.IntVar(&o.Threads, "threads", 0, threadsHelp)
 	asJSON := fs.Bool("json", false, "print the addresses as one JSON object on stdout")
 	given := preparationFlags(cmd)

@@ -26,10 +26,10 @@ report, several side by side, searches and federations; and a plan page, where l
 thawed and frozen by a click, with the predicted time, memory, checkpoint and cache beside it. It
 starts runs, as processes of their own, and stops them.
 
-It shows what lies in --runs, opens models in --models and trains on data in --data, and reads nothing
+It shows the runs in --runs, opens models in --models and trains on data in --data, and reads nothing
 else. It listens on this machine alone. Any other address needs a token: --token, the environment
-variable ` + tokenVariable + `, or one that is made and printed. A signal (Ctrl-C, SIGTERM) ends it; runs that
-it has started save a checkpoint and end too.
+variable ` + tokenVariable + `, or one that is made and printed. Ctrl-C or SIGTERM ends it; runs
+that it started save a checkpoint and end too.
 docs/ui.md has more.`,
 		Example: `  permafrost ui
   permafrost ui --runs experiments --models models --data photos --data questions.csv
@@ -39,13 +39,13 @@ docs/ui.md has more.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	o := ui.Options{AtOnce: 2}
-	fs.StringVar(&o.Runs, "runs", "runs", "`DIR` with the runs; made where it does not exist")
-	fs.StringArrayVar(&o.Models, "models", []string{"."}, "`PATH` of a model, or of a folder with models, for the plan page; may be given again")
-	fs.StringArrayVar(&o.Data, "data", []string{"."}, "`PATH` of data, or of a folder with data, for the plan page; may be given again")
-	listen := fs.String("listen", "127.0.0.1:8090", "`ADDR` to listen on; port 0 takes a free one")
-	fs.StringVar(&o.Token, "token", "", "`TOKEN` that a browser must present (default: none on this machine, else one is made)")
-	fs.StringArrayVar(&o.Hosts, "host", nil, "`NAME` by which browsers may call the page, beside localhost and numbers; may be given again")
-	fs.IntVar(&o.AtOnce, "at-once", o.AtOnce, "`N` runs started here that go on at once at most")
+	fs.StringVar(&o.Runs, "runs", "runs", "`DIR` folder of the runs; made if it does not exist")
+	fs.StringArrayVar(&o.Models, "models", []string{"."}, "`PATH` a model, or a folder with models, for the plan page; may be given again")
+	fs.StringArrayVar(&o.Data, "data", []string{"."}, "`PATH` data, or a folder with data, for the plan page; may be given again")
+	listen := fs.String("listen", "127.0.0.1:8090", "`ADDR` address to listen on; port 0 takes a free one")
+	fs.StringVar(&o.Token, "token", "", "`TOKEN` secret that a browser must present (default: none on this machine, else one is made)")
+	fs.StringArrayVar(&o.Hosts, "host", nil, "`NAME` host name under which browsers may open the page, beside localhost and IP addresses; may be given again")
+	fs.IntVar(&o.AtOnce, "at-once", o.AtOnce, "`N` most runs that train at once")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.AtOnce < 1 {
 			return fmt.Errorf("--at-once %d: at least 1", o.AtOnce)

@@ -15,14 +15,14 @@ func init() { register(groupUse, verifyCommand) }
 func verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify BASE TUNED",
-		Short: "Prove that a tuned model's frozen weights are those of its base",
+		Short: "Prove that a tuned model's frozen weights are unchanged",
 		Long: `verify compares every tensor that the plan calls frozen, byte by byte, in the pretrained
 model and in the tuned one. The plan is the one in the tuned file, or --plan. A model that was
-tuned again is compared with any of its bases: frozen is what the plans of all fits since freeze.
-Tensors that no plan trains, such as quantised weights and their scales, are frozen, too. The
-nodes that the tuned file keeps must have the base's operators, attributes and wiring.
+tuned again may be compared with any of its bases: a tensor is frozen if every fit since then
+froze it. Tensors that cannot train, such as quantised weights and their scales, are frozen too.
+The nodes that the tuned file keeps must have the base's operators, attributes and wiring.
 
-The exit status is 0 when all are the same and 1 when something changed, which is named.`,
+The exit status is 0 if all are the same, and 1 if something changed; verify names it.`,
 		Example: `  permafrost verify mobilenet.onnx runs/mobilenet-photos-1/model.onnx
   permafrost verify base.onnx tuned.onnx --plan runs/deeper/plan.json`,
 		Args: args("BASE", "TUNED"),

@@ -15,7 +15,7 @@ func versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
-		Long:    `version prints the version of permafrost, of Go, and what it was built for.`,
+		Long:    `version prints the versions of permafrost and Go, and the platform.`,
 		Example: `  permafrost version --json`,
 		Args:    noArgs(),
 	}

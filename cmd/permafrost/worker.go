@@ -19,16 +19,16 @@ func init() { register(groupTune, workerCommand) }
 func workerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "worker --nats URL [--threads N] [--name NAME]",
-		Short: "Compute for searches and fits that other machines began",
-		Long: `worker runs trials of searches at a NATS server, and shards of the frozen pass of fits
-and searches (--nats), one at a time, until it is stopped. It waits for those that have
-not begun. Model and data come to it from the server, each content once; it checks every
-digest, and keeps the files of searches for a week after their last use below the cache
-folder (PERMAFROST_CACHE), where frozen activations are kept too.
+		Short: "Do work for searches and fits that run on other machines",
+		Long: `worker runs trials of searches, and parts of the frozen pass of fits and searches (--nats),
+one at a time, until it is stopped. If there is no work yet, it waits. It gets model and
+data from the NATS server, each file once, and checks every digest. It keeps the files of
+searches for a week after their last use, below the cache folder (PERMAFROST_CACHE), where
+frozen activations are kept too.
 
-Workers may come and leave at any time. One that is stopped with Ctrl-C or SIGTERM gives
-the job that it has not finished to another. One that is killed or cut off is missed
-after half a minute. Results do not depend on any of this.
+Workers may come and go at any time. Ctrl-C or SIGTERM hands the unfinished job to another
+worker. The job of a worker that is killed or cut off is given to another one after half a
+minute. Results do not depend on any of this.
 
 Worker, fit and search must have the same version of Permafrost and the same kind of processor
 (PERMAFROST_CPU names one that all have).`,
@@ -38,9 +38,9 @@ Worker, fit and search must have the same version of Permafrost and the same kin
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	var o search.WorkerOptions
-	bindNATS(fs, &o.NATS, "`URL` of the server where searches and fits meet their workers; - reads it from the first line of stdin, and stops when stdin ends")
-	fs.IntVar(&o.Threads, "threads", 0, "`N` threads to use (0: one a core); results do not depend on it")
-	fs.StringVar(&o.Name, "name", "", "`NAME` by which a search tells who ran a trial: letters, digits, - and _ (default: host name and process)")
+	bindNATS(fs, &o.NATS, "`URL` NATS server where searches and fits find their workers; - reads it from the first line of stdin, and stops when stdin ends")
+	fs.IntVar(&o.Threads, "threads", 0, "`N` threads to use (0: one per core); results do not depend on it")
+	fs.StringVar(&o.Name, "name", "", "`NAME` name of this worker in the log of a search: letters, digits, - and _ (default: host name and process)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.Threads < 0 {
 			return fmt.Errorf("--threads %d: want 0 or more", o.Threads)
@@ -71,8 +71,8 @@ var natsFlags = []string{"nats", "creds", "tlsca", "tlscert", "tlskey"}
 // bindNATS defines the flags of a connection, under the names that the tools of NATS have for them.
 func bindNATS(fs *pflag.FlagSet, n *permafrost.NATS, url string) {
 	fs.StringVar(&n.URL, "nats", "", url)
-	fs.StringVar(&n.Credentials, "creds", "", "credentials `FILE` of NATS; user and password may stand in the URL as well")
-	fs.StringVar(&n.CA, "tlsca", "", "`FILE` of certificates that sign the server's, PEM")
-	fs.StringVar(&n.Cert, "tlscert", "", "`FILE` of this side's own certificate, PEM")
-	fs.StringVar(&n.Key, "tlskey", "", "`FILE` of its key, PEM")
+	fs.StringVar(&n.Credentials, "creds", "", "`FILE` NATS credentials; user and password may stand in the URL instead")
+	fs.StringVar(&n.CA, "tlsca", "", "`FILE` CA certificates (PEM) that signed the other side's certificate")
+	fs.StringVar(&n.Cert, "tlscert", "", "`FILE` own certificate (PEM)")
+	fs.StringVar(&n.Key, "tlskey", "", "`FILE` key of the own certificate (PEM)")
 }
