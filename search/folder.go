@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/permafrost-ml/permafrost"
@@ -47,6 +48,15 @@ func writePage(dir string) error {
 		_, err := w.Write(b)
 		return err
 	})
+}
+
+// leavePage writes the page of a search that ended with err, unless it ended before its log began,
+// and returns err.
+func leavePage(err error, dir string) error {
+	if _, there := os.Stat(filepath.Join(dir, trials.LogFile)); there != nil {
+		return err
+	}
+	return errors.Join(err, writePage(dir))
 }
 
 // Replay returns the options of the fit that a search would make of one of its trials in the end:

@@ -38,7 +38,7 @@ func (p *progress) ended(e trials.Entry, t Trial) {
 		p.best, mark = &t, "  best"
 	}
 	if !p.live.Is() || mark != "" {
-		p.live.Print(fmt.Sprintf("trial %3d  %s  %s  %s%s", t.Number, t.score(), secondsText(t.Seconds), t.OptionsText(), mark))
+		p.live.Print(fmt.Sprintf("trial %3d  %s %s  %s  %s%s", t.Number, p.search.Header.Metric, t.score(), secondsText(t.Seconds), t.OptionsText(), mark))
 	}
 	p.states[e.Trial] = t.State
 	p.live.Show(p.line())

@@ -18,7 +18,6 @@ package search
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"time"
 
@@ -112,11 +111,11 @@ func Run(ctx context.Context, cfg permafrost.Config, o Options) (*Result, error)
 		err = runOn(ctx, s, &o, cfg.Out, func(text string) { shown.note(text, o.OnNote) })
 	}
 	if err != nil {
-		return nil, failure.Of(errors.Join(err, writePage(cfg.Out)))
+		return nil, failure.Of(leavePage(err, cfg.Out))
 	}
 	best, err := s.Record().Best()
 	if err != nil {
-		return nil, failure.BadInput(errors.Join(err, writePage(cfg.Out)))
+		return nil, failure.BadInput(leavePage(err, cfg.Out))
 	}
 	if s.Record().Final == nil { // else a search was resumed that had ended
 		shown.fit(best)

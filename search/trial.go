@@ -40,7 +40,7 @@ type Trial struct {
 func (t Trial) OptionsText() string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(t.Options)) {
-		v := fmt.Sprint(t.Options[name])
+		v := cmp.Or(fmt.Sprint(t.Options[name]), "none")
 		if x, ok := t.Options[name].(float64); ok {
 			v = fmt.Sprintf("%.3g", x)
 		}

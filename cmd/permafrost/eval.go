@@ -115,11 +115,11 @@ func printEval(w io.Writer, e *permafrost.Evaluation) error {
 	if err := printClasses(w, e); err != nil || len(e.Classes) > 30 || e.Metric != nil {
 		return err
 	}
-	width, cell := len("true \\ taken for"), 4
+	width, cell := len("true \\ predicted"), 4
 	for _, c := range e.Classes {
 		width = max(width, len(c))
 	}
-	fmt.Fprintf(w, "\n%-*s", width, "true \\ taken for")
+	fmt.Fprintf(w, "\n%-*s", width, "true \\ predicted")
 	for i := range e.Classes {
 		fmt.Fprintf(w, " %*d", cell, i+1)
 	}

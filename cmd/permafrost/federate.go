@@ -85,15 +85,16 @@ func aboveZero(cmd *cobra.Command) error {
 	return nil
 }
 
-// interrupted says how a federation goes on that a signal ended.
-func interrupted(err error, out string) error {
+// interrupted says how a search or a federation goes on that a signal ended. begun is the file in its
+// folder that is there once it has begun.
+func interrupted(err error, out, begun string) error {
 	if !errors.Is(err, permafrost.ErrInterrupted) || out == "" {
 		return err
 	}
-	if _, there := os.Stat(filepath.Join(out, federate.SettingsFile)); there != nil {
+	if _, there := os.Stat(filepath.Join(out, begun)); there != nil {
 		return err // it had not begun
 	}
-	return exitError{exitInterrupted, fmt.Sprintf("interrupted; the same command with --resume goes on with %s", out)}
+	return exitError{exitInterrupted, fmt.Sprintf("interrupted; the same command with --resume continues %s", out)}
 }
 
 // printRound prints the line of a round.

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/permafrost-ml/permafrost"
 	"github.com/permafrost-ml/permafrost/search"
 )
 
@@ -108,7 +110,7 @@ and the predicted work and time.`,
 		if *dry {
 			f, err := search.DryRun(cmd.Context(), cfg, o)
 			if err != nil {
-				return err
+				return inFile(err, "space", *file)
 			}
 			if *asJSON {
 				return printJSON(cmd.OutOrStdout(), f)
@@ -118,7 +120,7 @@ and the predicted work and time.`,
 		o.Progress = flagWriter{cmd.ErrOrStderr(), cmd}
 		r, err := searchWith(cmd, cfg, o, w, *count)
 		if err != nil {
-			return err
+			return interrupted(inFile(err, "space", *file), cfg.Out, search.LogFile)
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)
@@ -126,4 +128,13 @@ and the predicted work and time.`,
 		return printSearch(cmd.OutOrStdout(), r)
 	}
 	return cmd
+}
+
+// inFile names the file that gave an option which is to blame for err. No path is none.
+func inFile(err error, option, path string) error {
+	var o *permafrost.OptionError
+	if path == "" || !errors.As(err, &o) || o.Option != option {
+		return err
+	}
+	return &permafrost.OptionError{Option: option, Err: fmt.Errorf("%s: %w", path, o.Err)}
 }

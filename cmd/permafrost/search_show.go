@@ -87,7 +87,8 @@ as the search itself does at its end. For the best trial, it gives the bits of R
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	number := fs.Int("trial", -1, "`N` trial to show (-1: the whole search)")
+	number := fs.Int("trial", -1, "`N` trial to show (default: the whole search)")
+	fs.Lookup("trial").DefValue = "" // -1 is no trial
 	config := fs.String("config", "", "`FILE` YAML file to write: the options of the trial, for fit --config")
 	html := fs.String("html", "", "`FILE` HTML file to write")
 	asJSON := jsonFlag(fs)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Write writes the file at path through write, so that whatever happens path holds either what
@@ -37,6 +38,25 @@ func Write(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+// CheckDir errors if no file can be made in dir, or, while dir does not exist, in the nearest folder
+// above it that does. It writes nothing. On Windows it only finds that dir is below a file.
+func CheckDir(dir string) error {
+	for {
+		st, err := os.Stat(dir)
+		switch {
+		case err == nil && !st.IsDir():
+			return &os.PathError{Op: "write", Path: dir, Err: syscall.ENOTDIR}
+		case err == nil:
+			return writable(dir)
+		}
+		above := filepath.Dir(dir)
+		if !errors.Is(err, os.ErrNotExist) || above == dir {
+			return err
+		}
+		dir = above
+	}
 }
 
 // createTemp makes a file beside path, with the permissions that a new file at path would have.

@@ -48,3 +48,24 @@ func TestWrite(t *testing.T) {
 	}
 	wantError(Write(filepath.Join(dir, "no", "x"), text("")), "no")
 }
+
+func TestCheckDir(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for path, fine := range map[string]bool{
+		dir:                            true,
+		filepath.Join(dir, "new"):      true,
+		filepath.Join(dir, "new", "2"): true,
+		filepath.Join(file, "below"):   false,
+	} {
+		if err := CheckDir(path); (err == nil) != fine {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}

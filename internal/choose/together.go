@@ -88,7 +88,7 @@ func sayNear(f *alike.Found, d *data.Dataset) (notes []string) {
 	}
 	if f.Groups > 0 {
 		a, b := f.Pair[0], f.Pair[1]
-		notes = append(notes, fmt.Sprintf("%d of %d training examples are nearly equal to others, as %s and %s: their %d groups, of up to %d, are held out as wholes",
+		notes = append(notes, fmt.Sprintf("%d of %d training examples are nearly equal to others, such as %s and %s; nearly equal ones are held out together (groups: %d, the largest of %d)",
 			f.Examples, d.Len(), d.Examples[a].Path, d.Examples[b].Path, f.Groups, f.Largest))
 	}
 	for _, c := range f.Disbelieved {

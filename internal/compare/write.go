@@ -17,8 +17,8 @@ const (
 	Picture = "compare.png" // accuracy against time
 )
 
-// CheckFolder errors where a file is in the way of Write. An empty path means that nothing is
-// written.
+// CheckFolder errors if Write cannot write to dir or would overwrite a file there. An empty path
+// means that nothing is written.
 func CheckFolder(dir string) error {
 	if dir == "" {
 		return nil
@@ -30,6 +30,9 @@ func CheckFolder(dir string) error {
 		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, os.ErrNotExist) {
 			return option.Errorf("out", "%s has a %s already: name another folder", dir, name)
 		}
+	}
+	if err := atomicfile.CheckDir(dir); err != nil {
+		return option.Errorf("out", "%w", err)
 	}
 	return nil
 }

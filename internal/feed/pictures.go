@@ -150,7 +150,7 @@ func (f *Pictures) fed(in Picture, from string) string {
 	}
 	mean := ""
 	if f.DoNormalize {
-		mean = fmt.Sprintf(", mean %v and deviation %v taken off", []float64(f.Mean), []float64(f.Std))
+		mean = fmt.Sprintf(", normalised by mean %v and deviation %v", []float64(f.Mean), []float64(f.Std))
 	}
 	return fmt.Sprintf("pictures are fed as %s of %dx%d (height x width), %s, %s (%s), values %.4g to %.4g%s, by %s",
 		in.DType, f.Height, f.Width, colours, words(in.Layout), in.Why, least, most, mean, from)

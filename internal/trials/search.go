@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/atomicfile"
 	"github.com/permafrost-ml/permafrost/internal/choose"
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/option"
@@ -75,6 +76,11 @@ const (
 // of a search that is resumed. It writes nothing.
 func New(ctx context.Context, o Options) (*Search, error) {
 	s := &Search{o: o, done: map[[2]int]Entry{}, running: map[[2]int]space.Point{}, began: time.Now()}
+	if !o.Resume {
+		if err := s.free(); err != nil {
+			return nil, err
+		}
+	}
 	cfg := o.Config
 	cfg.Out = ""
 	var err error
@@ -117,7 +123,7 @@ func New(ctx context.Context, o Options) (*Search, error) {
 	}
 	if o.Resume {
 		err = s.reopen()
-	} else if err = s.free(); err == nil && o.WarmStart != "" {
+	} else if o.WarmStart != "" {
 		err = s.warm()
 	}
 	if err != nil {
@@ -218,6 +224,9 @@ func (s *Search) free() error {
 	}
 	if _, err := os.Lstat(filepath.Join(out, LogFile)); err == nil {
 		return option.Errorf("out", "%s holds another search (%s): name another folder, or option resume to go on with it", out, LogFile)
+	}
+	if err := atomicfile.CheckDir(out); err != nil {
+		return option.Errorf("out", "%w", err)
 	}
 	return nil
 }
