@@ -51,7 +51,7 @@ var intro = map[string]string{
 // markdown is the report, with a link to the page on accuracy.
 func (r *results) markdown(accuracy string) string {
 	var s strings.Builder
-	s.WriteString("# Benchmarks\n\nMeasured by `go run ./bench` on " + r.Machine + ".\n\n- Contenders take turns, each in a process of its own. Numbers are medians over the rounds.\n- A bar is met or missed; an aim is what comes next.\n- [accuracy.md](" + filepath.ToSlash(accuracy) + ") compares results with the same peers.\n\nVersions:\n\n")
+	s.WriteString("# Benchmarks\n\nMeasured by `go run ./bench` on " + r.Machine + ".\n\n- Programs take turns, each in its own process. Numbers are medians over the rounds.\n- A bar is the value that we require; it is met or missed. An aim is the next goal.\n- [accuracy.md](" + filepath.ToSlash(accuracy) + ") compares results with the same peers.\n\nVersions:\n\n")
 	for _, v := range r.Versions {
 		s.WriteString("- " + v + "\n")
 	}

@@ -16,7 +16,7 @@ import (
 // write writes the page and its pictures.
 func write(dir string, have map[string]outcome) error {
 	p := &page{have: have}
-	p.text("%s", "# Numbers of federated tuning\n\n`go run ./bench/federate` writes this page. docs/federated.md says what the words mean. Bytes are those of the\nweights that travel, in percent of exchanging the whole model in 32 bits with the same clients in the same rounds; the base\nmodel, which a client gets once if it lacks it, is apart. Without another word: 10 clients, 20 rounds, 2 passes of a client in\na round (5 where the head alone trains), examples spread evenly. An empty cell was not measured; bulyan:4 needs 19 clients, more\nthan are left where 30% drop.\n")
+	p.text("%s", "# Numbers of federated tuning\n\n`go run ./bench/federate` writes this page. docs/federated.md explains the terms. Bytes are those of the weights that travel, in\npercent of exchanging the whole model in 32 bits with the same clients in the same rounds. The base model, sent once to a client\nthat lacks it, is not counted. Unless stated otherwise: 10 clients, 20 rounds, 2 local epochs in a round (5 if only the head\ntrains), examples divided evenly. An empty cell was not measured; bulyan:4 needs 19 clients, more than are left if 30% drop.\n")
 	p.central()
 	p.table("bytes", "## Bytes by technique\n\nResNet-20 on sign-digits.", "technique")
 	p.table("scale", "## Many clients\n\nThe 1,451 examples of sign-digits are divided among more and more clients. Memory is the most that the process took.", "clients")
@@ -67,7 +67,7 @@ func (p *page) mean(section, name string) (mean, spread float64, o outcome) {
 }
 
 func (p *page) central() {
-	p.text("\n## Against one fit with all examples\n\nMeans of %d seeds; ± is the deviation of one.\n\n| plan | one fit | federation | accuracy | behind, points | bytes up and down |\n|---|---|---|---|---|---|", len(seeds))
+	p.text("\n## Against one fit with all examples\n\nMeans of %d seeds; ± is the standard deviation.\n\n| plan | one fit | federation | accuracy | behind, points | bytes up and down |\n|---|---|---|---|---|---|", len(seeds))
 	for _, c := range []struct{ plan, variants string }{
 		{"sign-digits layer3,head", "iid|dirichlet:0.3"}, {"sign-digits last:1,head", "iid|dirichlet:0.3"}, {"sign-digits head", "iid|iid, int8"}, {"ants-bees head", "iid|iid, int8"},
 	} {
@@ -112,7 +112,7 @@ func (p *page) table(section, heading, first string) {
 }
 
 func (p *page) faults() {
-	p.text("\n## Clients that drop out or lie\n\nResNet-20 on sign-digits, last:1 and head, 20 clients. Six of them drop out in each round, or four lie in every round: they send\nthe opposite of their change (flip), ten times that (scale), or noise ten times as long (random). Accuracy in percent.\n\n| strategy | all are well | 30%% drop | flip | scale | random |\n|---|---|---|---|---|---|")
+	p.text("\n## Clients that drop out or lie\n\nResNet-20 on sign-digits, last:1 and head, 20 clients. Six of them drop out in each round, or four are malicious in every round: they\nsend the opposite of their change (flip), ten times the opposite (scale), or noise ten times as large (random). Accuracy in percent.\n\n| strategy | all are well | 30%% drop | flip | scale | random |\n|---|---|---|---|---|---|")
 	for _, s := range robust {
 		line := "| " + s
 		for _, name := range []string{"nobody drops or lies", "30% drop", "20% lie: flip", "20% lie: scale", "20% lie: random"} {
@@ -126,7 +126,7 @@ func (p *page) faults() {
 }
 
 func (p *page) privacy() {
-	p.text("\n## Privacy\n\nResNet-20 on sign-digits, 100 clients of 14 or 15 examples, central noise, delta 1e-5, changes clipped to 0.5, batch normalisation frozen.\nEpsilon bounds what all rounds together give away of any client; the smaller the better. Accuracy in percent.\n\n| thawed | %s | none |\n|---|%s---|", strings.Join(epsilons, " | "), strings.Repeat("---|", len(epsilons)))
+	p.text("\n## Privacy\n\nResNet-20 on sign-digits, 100 clients of 14 or 15 examples, central noise, delta 1e-5, changes clipped to 0.5, batch normalisation frozen.\nEpsilon is that of all rounds together, for each client; smaller is more private. Accuracy in percent.\n\n| thawed | %s | none |\n|---|%s---|", strings.Join(epsilons, " | "), strings.Repeat("---|", len(epsilons)))
 	for _, thaw := range depths {
 		line := "| " + thaw
 		for _, e := range append(epsilonNames(), "none") {

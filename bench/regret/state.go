@@ -179,9 +179,10 @@ func (s *state) report(path string) error {
 		"`go run ./bench/regret` writes this page. For each pair of model and data it fits a grid: the head, the last one, two and\n"+
 		"four blocks, and everything, each at the default learning rate, three times and a third of it.\n\n"+
 		"- **Regret** is the validation accuracy of the best of the grid minus that of `fit --auto`, in points. Below 0, `--auto` is\n"+
-		"  better. The grid is judged by the validation examples, and `--auto` does not see them, so the best of the grid is\n"+
+		"  better. The best of the grid is chosen on the validation examples, and `--auto` does not use them, so the grid's best is\n"+
 		"  partly luck.\n"+
-		"- **Random search** is the mean of a thousand in the grid, each as long as --auto. It takes the best by the validation examples.\n"+
+		"- **Random search** draws plans from the grid until it has done as much work as `--auto`, and takes the best on the validation\n"+
+		"  examples. The number is the mean of a thousand such searches.\n"+
 		"- **Time** is the processor time of `fit --auto`, its last fit included, over that of the grid, whose fits share a cache.\n\n")
 	fmt.Fprintf(&b, "| pair | seeds | best of the grid | accuracy | `--auto` chose | accuracy | mean regret | worst | time |\n|---|---|---|---|---|---|---|---|---|\n")
 	var regrets, times []float64
@@ -245,7 +246,7 @@ func suits(b *strings.Builder, names []string, by map[string][]outcome) {
 
 // overfitting writes the table of gaps between training and validation.
 func overfitting(b *strings.Builder, names []string, by map[string][]outcome) {
-	fmt.Fprintf(b, "\n## Overfitting\n\nAccuracy is that on validation, in percent; the gap is training minus validation accuracy, in points. Both are means over the\nseeds. A large gap means that much is memorised. It does not say which plan is better.\n\n"+
+	fmt.Fprintf(b, "\n## Overfitting\n\nAccuracy is that on validation, in percent; the gap is training minus validation accuracy, in points. Both are means over the\nseeds. A large gap means memorisation. It does not say which plan is better.\n\n"+
 		"| pair | everything: gap | accuracy | `--auto`: gap | accuracy | |\n|---|---|---|---|---|---|\n")
 	for _, name := range names {
 		var full, auto [2]float64 // gap, accuracy

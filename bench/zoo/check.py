@@ -28,13 +28,12 @@ NAMES = {"float32": np.float32, "int64": np.int64, "int32": np.int32, "uint8": n
 PAGE = """# Usual architectures
 
 Small models with random weights, exported by PyTorch at operator sets 11, 14 and 17, with constants folded or not and with
-the batch open or fixed at 1, and built by hand in the forms of tf2onnx (Keras) and paddle2onnx. For each file it is known
-what a fresh head must read, where the layout has its channels, and which parts of the network no block may join.
+a dynamic batch or a batch of 1, and built by hand in the forms of tf2onnx (Keras) and paddle2onnx. For each file the right
+answers are known: what a new head must read, the channel layout, and where blocks must be separate.
 
-For every row below all of that was found in all files. Outputs: the largest difference from ONNX Runtime, as a part of the
-largest number. Fits: one epoch of the head and one of the head with the last block, and `verify` found every frozen weight
-unchanged. `last:1` is the share of the pretrained weights that it thaws. A file marked as refused cannot be tuned, and
-one line says why.
+Permafrost found all of this in every file below. Outputs: the largest difference from ONNX Runtime, relative to the largest
+value. Fits: one epoch of the head and one of the head with the last block; `verify` found every frozen weight unchanged.
+`last:1` is the share of the pretrained weights that it thaws. A file marked as refused cannot be tuned; an error says why.
 
 ```
 python3 bench/zoo/make.py DIR && node bench/zoo/answers.mjs DIR && python3 bench/zoo/check.py DIR permafrost > docs/zoo.md

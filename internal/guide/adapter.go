@@ -6,7 +6,7 @@ var adapter = Page{
 	Name:  "adapter",
 	Short: "small trained additions to frozen layers, for {adapter}",
 	Parts: []Part{
-		{Text: "An adapter stands beside a layer, whose own weights stay frozen. Several for different layers are joined by `+`, each with the selectors of its layers after `@`: `{adapter} lora:8@last:2+lora:2@layers.0,layers.1`. One of them may have no selectors: it is for all layers that no other names. A layer that two name with different adapters is an error."},
+		{Text: "An adapter stands beside a layer, whose own weights stay frozen. Join adapters for different layers by `+`, each with the selectors of its layers after `@`: `{adapter} lora:8@last:2+lora:2@layers.0,layers.1`. One of them may have no selectors: it is for all remaining layers. Two different adapters for one layer are an error."},
 		{List: []spec.Entry{
 			{Name: "lora:R", Meaning: "a product of two matrices of rank R beside each linear layer outside the head; in networks without attention beside convolutions too"},
 			{Name: "ia3", Meaning: "a scale for each feature of keys, values and the hidden activations; in networks without attention for each channel of the convolutions"},

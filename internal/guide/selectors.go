@@ -6,7 +6,7 @@ var selectors = Page{
 	Name:  "selectors",
 	Short: "names of weights, for {thaw}, {freeze} and others",
 	Parts: []Part{
-		{Text: "A list of selectors applies from left to right: `{thaw} last:2,'!kind:norm'`. An option may be given again, which goes on with the list. A selector that matches nothing is an error that lists the nearest names. `permafrost inspect MODEL` shows the names, and with `{thaw}` what a list would train."},
+		{Text: "A list of selectors applies from left to right: `{thaw} last:2,'!kind:norm'`. If an option is given again, the list continues. A selector that matches nothing is an error, which lists the nearest names. `permafrost inspect MODEL` shows the names, and with `{thaw}` what a list would train."},
 		{Title: "Weights", List: []spec.Entry{
 			{Name: "head", Meaning: "the classifier"},
 			{Name: "all, none", Meaning: "every weight, no weight"},

@@ -46,9 +46,9 @@ var update = flag.Bool("update", false, "write docs/models.md")
 
 func TestPlacesInTheWorld(t *testing.T) {
 	var page strings.Builder
-	page.WriteString("# Models of others\n\nWhat a head reads by default in models of other makers, and how many blocks lie before it, found by\n" +
-		"`go test ./internal/split -run PlacesInTheWorld -update`, which wrote this page. The model's own classifier is named where\n" +
-		"it has one. The last column is the share of the weights that `--thaw last:1` thaws beside the head.\n\n" +
+	page.WriteString("# Published models\n\nWhat a new head reads by default in published models, and how many blocks lie before it.\n" +
+		"`go test ./internal/split -run PlacesInTheWorld -update` writes this page. The second column is the model's own classifier. The\n" +
+		"last column is the share of the weights that `--thaw last:1` thaws beside the head.\n\n" +
 		"| model | classifier | a head reads | features | blocks | last:1 |\n|---|---|---|---|---|---|\n")
 	defer func() {
 		if *update && !t.Failed() {
