@@ -59,7 +59,7 @@ func settle(ctx context.Context, cfg *config.Config, s *run.Session, f *fed.Sett
 		if s.HeadOnly() { // frozen values are kept: an epoch costs nearly nothing
 			cfg.Epochs = 5
 		}
-		notes = append(notes, fmt.Sprintf("epochs %d: each client passes so often over its examples in a round", cfg.Epochs))
+		notes = append(notes, fmt.Sprintf("each client trains for %d epochs in a round (option epochs)", cfg.Epochs))
 	}
 	open := *cfg
 	open.Recipe(config.SubjectOf(s.Net.Headed, s.Net.Set, s.Net.Plan, s.Train.Len()))

@@ -100,7 +100,9 @@ func printAdvice(w io.Writer, a *permafrost.Advice) error {
 			fmt.Fprintf(&b, "%-*s  %10s  %8.2g  %6.3f  %8.2g  %9.3f  %7.0f%%  %7.3f%%  %9.1f%%  %7.1f%%%s\n", width, g.Block, thousands(g.Params), g.RGN, g.SNR, g.Fisher, g.Agreement,
 				100*g.GradientChange, 100*g.WeightChange, 100*g.Importance, 100*g.Cost, numbers(own, g.Own))
 		}
-		if e := a.Elastic; e != nil {
+		if vanished(a.Gradients) {
+			b.WriteString("the gradients vanish, since the head fits every example: these numbers say nothing\n")
+		} else if e := a.Elastic; e != nil {
 			fmt.Fprintf(&b, "%.0f%% of a backward pass buys at most %.0f%% of the importance, with %d of %d tensors%s\n", 100*e.Work, 100*e.Importance, len(e.Weights), e.Of, elasticBlocks(a))
 		}
 	}
@@ -123,6 +125,11 @@ func printAdvice(w io.Writer, a *permafrost.Advice) error {
 	fmt.Fprintf(&b, "\nadvice      --thaw %s\nwhy         %s\nsure        %s: %s\ncolumns     permafrost advise --help explains them\n", a.Recommended.Thaw, a.Recommended.Why, a.Recommended.Sure, a.Recommended.Doubts)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// vanished reports whether all gradients are too small to tell one block from another.
+func vanished(gradients []permafrost.BlockGradient) bool {
+	return !slices.ContainsFunc(gradients, func(g permafrost.BlockGradient) bool { return g.RGN > 1e-12 })
 }
 
 // planText is how a user would ask fit for a plan.

@@ -298,7 +298,7 @@ func printFit(w io.Writer, r *permafrost.Result, cfg *permafrost.Config) error {
 	}
 	trained := fmt.Sprintf("%s of %s parameters; %s", thousands(r.ParamsThawed), thousands(r.ParamsTotal), frozenText(r, cfg))
 	if r.Temperature != 1 {
-		trained += fmt.Sprintf("; scores divided by %.3g, as held-out training examples ask", r.Temperature)
+		trained += fmt.Sprintf("; scores divided by %.3g, which was chosen on held-out training examples", r.Temperature)
 	}
 	_, err := fmt.Fprintf(w, `%s on validation (loss %.4f%s)
 trained     %s

@@ -108,7 +108,7 @@ func digits(v float64) string {
 		return fmt.Sprintf("%.0f", v)
 	case v >= 10:
 		return fmt.Sprintf("%.1f", v)
-	case v > 0 && v < 0.1:
+	case v > 0 && v < 1:
 		return fmt.Sprintf("%.*f", 2-int(math.Floor(math.Log10(max(v, 1e-6)))), v)
 	}
 	return fmt.Sprintf("%.2f", v)

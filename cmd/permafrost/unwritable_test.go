@@ -31,7 +31,7 @@ func lastLine(s string) string {
 }
 
 func TestDigits(t *testing.T) {
-	for v, want := range map[float64]string{0: "0", 0.00412: "0.00412", 0.0483: "0.0483", 0.48: "0.48", 3: "3", 12.34: "12.3", 1234.5: "1234"} {
+	for v, want := range map[float64]string{0: "0", 0.00412: "0.00412", 0.0483: "0.0483", 0.48: "0.480", 3: "3", 12.34: "12.3", 1234.5: "1234"} {
 		if got := digits(v); got != want {
 			t.Errorf("digits(%v) is %q, want %q", v, got, want)
 		}

@@ -196,7 +196,7 @@ func (a *Answered) leaveOut(t *Table, examples []Example, kind Answers) error {
 			}
 			continue
 		case e.Answer == "" && !kind.Empty:
-			return fmt.Errorf("data: %s, line %d: the label is empty", t.Path, t.Lines[i])
+			return fmt.Errorf("data: %s, line %d: the label is empty: fill it in, or remove the row", t.Path, t.Lines[i])
 		case e.Answer != "" && isMissing(e.Answer):
 			odd[e.Answer]++
 		}

@@ -178,7 +178,7 @@ func (s *Symptoms) underfits(numbers string, v, t float64, above bool) *report.D
 			Advice: fmt.Sprintf("give it more epochs (option epochs %d)", max(2*len(s.History), settled+1))}
 	}
 	learnt := math.Max(t, v)
-	d := &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s reaches %s: %s of the error is there before any new example comes (it counts from a third of it and %.0f points on), so %s",
+	d := &report.Diagnosis{Verdict: report.Underfitting, Why: fmt.Sprintf("%s reaches %s: %s of the validation error is there on the training examples already (underfitting: from a third of it and %.0f points on), so %s",
 		subject, numbers, portion((1-learnt)/(1-v)), 100*unlearnt, s.Trained.culprit()), Advice: s.Trained.deeper(above)}
 	if s.learns() {
 		d.Why += "; " + s.unfinished()
@@ -198,7 +198,7 @@ func counts(gap, se float64) bool { return gap >= matters && gap >= certain*se }
 func gapText(gap, se float64) string {
 	s := fmt.Sprintf("a gap of %.1f points, %.1f times its standard error", 100*gap, gap/se)
 	if !counts(gap, se) {
-		s += fmt.Sprintf(" (it counts from %.0f points and %.0f times on)", 100*matters, certain)
+		s += fmt.Sprintf(" (overfitting: from %.0f points and %.0f times on)", 100*matters, certain)
 	}
 	return s
 }

@@ -120,7 +120,7 @@ func TestDiagnose(t *testing.T) {
 		{"loss rises", past(600, 0.5, [3]float64{0.9, 0.85, 0.4}, [3]float64{1, 0.85, 0.5}, [3]float64{1, 0.85, 0.6}, [3]float64{1, 0.85, 0.7}), last(4), false, report.Overfitting, "risen from 0.400 in epoch 1 to 0.700"},
 		{"best at the start", past(153, 0.5, [3]float64{0.62, 0.72, 0.6}, [3]float64{0.9, 0.7, 0.9}, [3]float64{1, 0.69, 1.2}, [3]float64{1, 0.68, 1.4}), last(2), false, report.Overfitting, "by epoch 4 it came to 100.0% and 68.0%"},
 		{"145 of 153", past(153, 0.5, flat(1, 145.0/153)...), head, false, report.Overfitting, "a gap of 5.2 points, 2.9 times its standard error"},
-		{"146 of 153", past(153, 0.5, flat(1, 146.0/153)...), head, false, report.Fine, "a gap of 4.6 points, 2.7 times its standard error (it counts from 5 points and 2 times on)"},
+		{"146 of 153", past(153, 0.5, flat(1, 146.0/153)...), head, false, report.Fine, "a gap of 4.6 points, 2.7 times its standard error (overfitting: from 5 points and 2 times on)"},
 		{"twice the error", past(100, 0.5, flat(0.99, 0.90)...), last(4), false, report.Overfitting, "3.0 times"},
 		{"less than twice the error", past(60, 0.5, flat(1, 57.0/60)...), last(4), false, report.Fine, "1.8 times its standard error (it counts"},
 		{"small gap, many examples", past(10_000, 0.5, flat(1, 0.97)...), last(4), false, report.Fine, "a gap of 3.0 points"},

@@ -128,7 +128,7 @@ func Make(dir, out string, o Options) (*Folder, error) {
 		return nil, err
 	}
 	if o.License == "" {
-		f.Notes = append(f.Notes, "the model card says no license: option license names it, as apache-2.0")
+		f.Notes = append(f.Notes, "the model card names no license: option license sets one, such as apache-2.0")
 	}
 	return f, f.write(out, CardFile, card)
 }

@@ -50,12 +50,12 @@ func (s *Session) calibrate(ctx context.Context, events *report.Events) error {
 	if err != nil || recipe == nil { // a fit that diverges says so itself
 		return err
 	}
-	chosen, what := recipe, "the temperature is"
+	chosen, what := recipe, "the temperature was"
 	if s.rateOpen && s.onlyNewHead() && s.stage.schedule == nil {
 		if chosen, err = c.chooseRate(ctx, recipe); err != nil {
 			return err
 		}
-		what = fmt.Sprintf("the learning rate, %.3g, and the temperature are", chosen.rate)
+		what = fmt.Sprintf("the learning rate, %.3g, and the temperature were", chosen.rate)
 	}
 	s.Config.LR = chosen.rate
 	// Unasked, there are temperatures only if the end needs one: one of many epochs seems to by chance.
@@ -64,7 +64,7 @@ func (s *Session) calibrate(ctx context.Context, events *report.Events) error {
 			s.temperatures = append(s.temperatures, chosen.scores[e].Evident(calibrate.Strong))
 		}
 	}
-	s.Notes = append(s.Notes, fmt.Sprintf("%s chosen by %s of the training examples, held out in turn from fits to the others (option calibrate off does without)",
+	s.Notes = append(s.Notes, fmt.Sprintf("%s chosen on %s of the training examples, held out in turn (option calibrate off does without)",
 		what, report.Count(c.held)))
 	return nil
 }

@@ -295,7 +295,7 @@ func (w *weighed) note(c *choice) string {
 	for _, e := range found.errs {
 		before += e / float64(len(found.errs))
 	}
-	return fmt.Sprintf("the head reads %s, %d features, and not %q alone, which was found from the graph: on %s training examples that a linear head was not fitted to its squared error is %.0f%% lower, %.1f standard errors (weighed in %.1f s; option attach names what a head reads)",
+	return fmt.Sprintf("the head reads %s, %d features, in place of %q alone, which was found from the graph: on %s held-out training examples the squared error of a linear head is %.0f%% lower, by %.1f standard errors (compared in %.1f s; option attach names what a head reads)",
 		reads, c.features, found.names[0], report.Count(w.examples), 100*gain/before, gain/err, w.seconds)
 }
 
