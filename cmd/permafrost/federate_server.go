@@ -63,7 +63,7 @@ Ctrl-C ends the server; --resume continues, after a crash too. Clients wait for 
 		o.OnRound = func(r federate.Round) { printRound(cmd, r) }
 		r, err := federate.Serve(cmd.Context(), cfg, o, so)
 		if err != nil {
-			return interrupted(err, cfg.Out, federate.SettingsFile)
+			return interrupted(err, cfg.Out, permafrost.RunFile)
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)

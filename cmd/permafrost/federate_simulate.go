@@ -58,7 +58,7 @@ train at a time as there are threads. The server measures on the examples of --v
 		o.OnRound = func(r federate.Round) { printRound(cmd, r) }
 		r, err := federate.Simulate(cmd.Context(), cfg, o, c)
 		if err != nil {
-			return interrupted(err, cfg.Out, federate.SettingsFile)
+			return interrupted(err, cfg.Out, permafrost.RunFile)
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), r)

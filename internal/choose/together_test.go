@@ -76,7 +76,7 @@ func TestNear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := strings.Join(notes, "\n"); len(notes) != 2 || !strings.Contains(text, "training examples are nearly equal to others, as ") || !strings.Contains(text, "validation examples are nearly equal to training examples, as ") {
+	if text := strings.Join(notes, "\n"); len(notes) != 2 || !strings.Contains(text, "training examples are nearly equal to others, such as ") || !strings.Contains(text, "validation examples are nearly equal to training examples, such as ") {
 		t.Errorf("notes: %s", text)
 	}
 	parts, err := s.Train.Folds(5, 1, near)

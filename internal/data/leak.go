@@ -6,7 +6,7 @@ import (
 )
 
 // Leaks says how many validation examples are equal to training examples, or of a group that has
-// some: what is measured on them flatters. With near it says instead how many are nearly equal to
+// some: what is measured on them is too good. With near it says instead how many are nearly equal to
 // training examples without being equal: near has a number for each training example and then for
 // each validation example, the same for those that are nearly equal. It gives no note where none
 // are. It errors if a file cannot be read.
@@ -42,7 +42,7 @@ func Leaks(train, val *Dataset, near []int) (notes []string, err error) {
 	}
 	say := func(l leak, are string) {
 		if l.count > 0 {
-			notes = append(notes, fmt.Sprintf("%d of %d validation examples are %s, as %s and %s: what is measured on them flatters",
+			notes = append(notes, fmt.Sprintf("%d of %d validation examples are %s, as %s and %s: what is measured on them is too good",
 				l.count, val.Len(), are, val.Examples[l.val].Path, train.Examples[l.train].Path))
 		}
 	}

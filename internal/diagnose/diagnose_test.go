@@ -122,7 +122,7 @@ func TestDiagnose(t *testing.T) {
 		{"145 of 153", past(153, 0.5, flat(1, 145.0/153)...), head, false, report.Overfitting, "a gap of 5.2 points, 2.9 times its standard error"},
 		{"146 of 153", past(153, 0.5, flat(1, 146.0/153)...), head, false, report.Fine, "a gap of 4.6 points, 2.7 times its standard error (overfitting: from 5 points and 2 times on)"},
 		{"twice the error", past(100, 0.5, flat(0.99, 0.90)...), last(4), false, report.Overfitting, "3.0 times"},
-		{"less than twice the error", past(60, 0.5, flat(1, 57.0/60)...), last(4), false, report.Fine, "1.8 times its standard error (it counts"},
+		{"less than twice the error", past(60, 0.5, flat(1, 57.0/60)...), last(4), false, report.Fine, "1.8 times its standard error (overfitting"},
 		{"small gap, many examples", past(10_000, 0.5, flat(1, 0.97)...), last(4), false, report.Fine, "a gap of 3.0 points"},
 		{"perfect", past(600, 0.5, flat(1, 1)...), last(4), false, report.Fine, "± 0.1"},
 		{"better on new examples", past(600, 0.5, flat(0.98, 1)...), last(4), false, report.Fine, "better on new examples"},
