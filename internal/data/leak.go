@@ -42,7 +42,7 @@ func Leaks(train, val *Dataset, near []int) (notes []string, err error) {
 	}
 	say := func(l leak, are string) {
 		if l.count > 0 {
-			notes = append(notes, fmt.Sprintf("%d of %d validation examples are %s, as %s and %s: what is measured on them is too good",
+			notes = append(notes, fmt.Sprintf("%d of %d validation examples are %s, such as %s and %s: what is measured on them is too good",
 				l.count, val.Len(), are, val.Examples[l.val].Path, train.Examples[l.train].Path))
 		}
 	}
