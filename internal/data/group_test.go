@@ -215,14 +215,14 @@ func TestLeaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	notes, err := Leaks(train, val, nil)
-	if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], "2 of 4 validation examples are of groups that training examples are of too, as "+val.Examples[0].Path) {
+	if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], "2 of 4 validation examples are of groups that training examples are of too, such as "+val.Examples[0].Path) {
 		t.Errorf("groups: %q %v", notes, err)
 	}
 	near := append(FileOrder(train.Len()), 99, 3, 98, 97)
-	if notes, err = Leaks(train, val, near); err != nil || len(notes) != 1 || !strings.Contains(notes[0], "1 of 4 validation examples are nearly equal to training examples, as "+val.Examples[1].Path+" and "+train.Examples[3].Path) {
+	if notes, err = Leaks(train, val, near); err != nil || len(notes) != 1 || !strings.Contains(notes[0], "1 of 4 validation examples are nearly equal to training examples, such as "+val.Examples[1].Path+" and "+train.Examples[3].Path) {
 		t.Errorf("nearly equal: %q %v", notes, err)
 	}
-	if notes, err = Leaks(train, train, nil); err != nil || len(notes) != 2 || !strings.HasPrefix(notes[0], "16 of 16 validation examples are equal to training examples, as ") {
+	if notes, err = Leaks(train, train, nil); err != nil || len(notes) != 2 || !strings.HasPrefix(notes[0], "16 of 16 validation examples are equal to training examples, such as ") {
 		t.Errorf("equal: %q %v", notes, err)
 	}
 }
