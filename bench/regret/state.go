@@ -183,7 +183,7 @@ func (s *state) report(path string) error {
 		"  partly luck.\n"+
 		"- **Random search** draws plans from the grid until it has done as much work as `--auto`, and takes the best on the validation\n"+
 		"  examples. The number is the mean of a thousand such searches.\n"+
-		"- **Time** is the processor time of `fit --auto`, its last fit included, over that of the grid, whose fits share a cache.\n\n")
+		"- **Time** is the processor time of `fit --auto`, its last fit included, over that of the grid, whose fits share a cache. A fit takes more of it where the machine has other work.\n\n")
 	fmt.Fprintf(&b, "| pair | seeds | best of the grid | accuracy | `--auto` chose | accuracy | mean regret | worst | time |\n|---|---|---|---|---|---|---|---|---|\n")
 	var regrets, times []float64
 	for _, name := range names {

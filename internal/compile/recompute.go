@@ -18,13 +18,14 @@ func (r Recomputed) String() string {
 	return fmt.Sprintf("%d values are computed again for the backward pass, which saves %.1f MiB", r.Values, float64(r.Bytes)/(1<<20))
 }
 
-// recompute rewrites g until its memory fits the budget, spare bytes have been moved for it, or nothing
-// more helps. A cheap value that only the backward pass still needs is recomputed there, by a copy of
-// its node before its first late reader. Values are tried by size. If a copy would keep other buffers
-// of the same size alive, the value is left unchanged.
-func recompute(g *ir.Graph, p *memoryPlan, budget int, spare int64) (*memoryPlan, Recomputed, error) {
+// recompute rewrites g until its memory fits the budget, 0 for none, or nothing more helps. Within the
+// budget it goes on with large values, as far as the graph's spare bytes go. A cheap value that only the
+// backward pass still needs is recomputed there, by a copy of its node before its first late reader.
+// Values are tried by size. If a copy would keep other buffers of the same size alive, the value is
+// left unchanged.
+func recompute(g *ir.Graph, p *memoryPlan, budget int) (*memoryPlan, Recomputed, error) {
 	var done Recomputed
-	first := p.total()
+	first, spare := p.total(), spare(g)
 	at := func() int { return max(0, slices.Index(g.Nodes, g.Outputs[0].Node)) } // the loss
 	var candidates []*ir.Value
 	for _, n := range g.Nodes[:at()] {
@@ -34,7 +35,8 @@ func recompute(g *ir.Graph, p *memoryPlan, budget int, spare int64) (*memoryPlan
 	}
 	slices.SortStableFunc(candidates, func(a, b *ir.Value) int { return cmp.Compare(b.Type.Bytes(), a.Type.Bytes()) })
 	for _, v := range candidates {
-		if p.total() <= budget {
+		within := budget == 0 || p.total() <= budget
+		if within && v.Type.Bytes() < p.total()/largePart {
 			break
 		}
 		nodes := slices.Clone(g.Nodes)
@@ -43,7 +45,7 @@ func recompute(g *ir.Graph, p *memoryPlan, budget int, spare int64) (*memoryPlan
 			continue
 		}
 		moved := moves(g, nodes)
-		if moved > spare {
+		if within && moved > spare {
 			undo(g, nodes, copied, v)
 			continue
 		}
@@ -95,6 +97,9 @@ const (
 	sparePart  = 0.02
 	opsPerByte = 20
 )
+
+// largePart is the part of a program's memory from which on a value is large: a hundredth.
+const largePart = 100
 
 // spare is how many bytes may be moved to save memory without a budget: so few that no one sees the
 // difference.

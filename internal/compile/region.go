@@ -1,8 +1,6 @@
 package compile
 
 import (
-	"math"
-
 	"github.com/permafrost-ml/permafrost/internal/ir"
 )
 
@@ -37,12 +35,7 @@ func Region(g *ir.Graph, m Memory) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, again, err := recompute(g, plan, 0, spare(g))
-	if err == nil && m.Budget > 0 && plan.total() > m.Budget {
-		var more Recomputed
-		plan, more, err = recompute(g, plan, m.Budget, math.MaxInt64)
-		again = Recomputed{again.Values + more.Values, again.Bytes + more.Bytes}
-	}
+	plan, again, err := recompute(g, plan, m.Budget)
 	if err != nil {
 		return nil, err
 	}
