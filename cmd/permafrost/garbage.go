@@ -15,7 +15,7 @@ const (
 	garbageBytes   = 8 << 20 // beside what a collection has to scan
 )
 
-// mostGarbage is the percentage of the memory in use that garbage may take.
+// mostGarbage is the percentage of the memory in use that garbage may take; 0 where Go's own rule holds.
 var mostGarbage atomic.Int64
 
 // collectGarbage keeps garbage small, unless GOGC says how. Nearly all memory is large buffers that
@@ -27,7 +27,8 @@ func collectGarbage() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	limitGarbage(garbagePercent)
+	mostGarbage.Store(garbagePercent)
+	debug.SetGCPercent(garbagePercent)
 	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/heap:bytes"}}
 	percent := int64(garbagePercent)
 	var afterEach func()
@@ -43,9 +44,10 @@ func collectGarbage() {
 	onCollection(afterEach)
 }
 
-// limitGarbage sets the percentage of the memory in use that garbage may take, unless GOGC does.
+// limitGarbage sets the percentage of the memory in use that garbage may take, where collectGarbage has
+// been called: a program with this command in it has its own.
 func limitGarbage(percent int) {
-	if os.Getenv("GOGC") == "" {
+	if mostGarbage.Load() > 0 {
 		mostGarbage.Store(int64(percent))
 		debug.SetGCPercent(percent)
 	}

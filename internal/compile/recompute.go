@@ -25,6 +25,9 @@ func (r Recomputed) String() string {
 // left unchanged.
 func recompute(g *ir.Graph, p *memoryPlan, budget int) (*memoryPlan, Recomputed, error) {
 	var done Recomputed
+	if len(g.Outputs) == 0 {
+		return p, done, nil
+	}
 	first, spare := p.total(), spare(g)
 	at := func() int { return max(0, slices.Index(g.Nodes, g.Outputs[0].Node)) } // the loss
 	var candidates []*ir.Value
