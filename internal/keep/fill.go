@@ -3,10 +3,10 @@ package keep
 import (
 	"context"
 	"math/bits"
-	"runtime/debug"
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/data"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/split"
 )
 
@@ -52,7 +52,7 @@ func (e *Encoder) fill(ctx context.Context, progress func(done int), computed fu
 			if _, err := e.whole(min(e.chunk, e.ds.Len())); err != nil {
 				return f, err
 			}
-			debug.FreeOSMemory() // what compiling needed, which is more than running does
+			kernel.ReleaseMemory() // what compiling needed, which is more than running does
 		}
 		if err := e.fillMissing(ctx, missing, variant, func(n int) { f.misses += n; progress(f.hits + f.near + f.misses) }, computed); err != nil {
 			return f, err

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"runtime/debug"
 
 	"github.com/permafrost-ml/permafrost/internal/keep"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
@@ -56,7 +55,7 @@ func (f *loop) encoders(ctx context.Context) error {
 	if e.Stored() || s.stage.schedule == nil {
 		s.Net.ReleaseFrozen()
 		kernel.ReleaseScratch() // its sizes are those of frozen layers
-		debug.FreeOSMemory()
+		kernel.ReleaseMemory()
 	}
 	return nil
 }

@@ -1,10 +1,6 @@
 package run
 
-import (
-	"runtime/debug"
-
-	"github.com/permafrost-ml/permafrost/internal/kernel"
-)
+import "github.com/permafrost-ml/permafrost/internal/kernel"
 
 // Work is the cost of a fit of the session's plan, in floating-point operations. It is counted, not
 // timed, so it is the same on every machine.
@@ -48,7 +44,7 @@ func (s *Session) Release() {
 	s.active.renew(&s.Config)
 	s.kept, s.before = nil, nil
 	kernel.ReleaseScratch()
-	debug.FreeOSMemory()
+	kernel.ReleaseMemory()
 }
 
 // TrainBytes returns the memory in bytes that the fit has needed so far: the model, the gradients
