@@ -189,7 +189,7 @@ func TestLive(t *testing.T) {
 	if _, text := get(t, h, "/run/now"); strings.Contains(text, `data-live="/live/now"`) || !strings.Contains(text, "done") {
 		t.Errorf("a run that has ended: %s", text)
 	}
-	events(t, ctx, h.URL+"/events?version=0", func(kind, data string) bool { return strings.Contains(data, `"total":4`) }, nil)
+	events(t, ctx, h.URL+"/events?version=0", func(kind, data string) bool { return strings.Contains(data, `"total":5`) }, nil)
 }
 
 // TestPlan: thawing by selector and by click, what it costs, and what cannot be done.
