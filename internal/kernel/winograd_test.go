@@ -141,8 +141,8 @@ func TestWinogradKernels(t *testing.T) {
 // patches.
 func TestLentWeightsComputeTheSame(t *testing.T) {
 	for _, v := range []Conv2D{
-		{N: 1, H: 7, W: 7, C: 256, K: 272, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, ChosenFor: 32},
-		{N: 9, H: 14, W: 13, C: 272, K: 256, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, ChosenFor: 32},
+		{N: 1, H: 7, W: 7, C: 448, K: 464, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, ChosenFor: 32},
+		{N: 9, H: 14, W: 13, C: 464, K: 448, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, ChosenFor: 32},
 	} {
 		v = v.norm()
 		x, w := random(1, v.N*v.H*v.W*v.C), random(2, v.WLen())
