@@ -31,6 +31,7 @@ func modelPasses(c *Constants) []pass {
 		{"activations", "likewise", fuseActivations},
 		{"attention", "after norms and activations, which it does not touch, before layout", fuseAttention},
 		{"transposes", "after attention, which reads k through one", fuseTransposes},
+		{"rows", "after attention, of which queries are rows, and before gradients, which then come from the same rows", onlyReadRows},
 		{"channels-last", "after fusing, so that fewer operators need a rule; before splitting, so that the frontier and all gradients follow", c.channelsLast},
 		{"fold", "transposed constants", c.fold},
 	}
