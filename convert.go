@@ -271,8 +271,8 @@ func stateDict(m *onnx.Model, o ExportOptions) (*checkpoint.StateDict, error) {
 	return d, nil
 }
 
-// writable errors if the ending of out is not that of what is written to it, or if out is one of the
-// files that are read.
+// writable errors if the ending of out is not that of what is written to it, if out is one of the files
+// that are read, or if no file can be written there.
 func writable(out, ending, what string, inputs ...string) error {
 	if err := apart(out, inputs...); err != nil {
 		return err
@@ -283,16 +283,18 @@ func writable(out, ending, what string, inputs ...string) error {
 	return nil
 }
 
-// apart errors if out is one of the files that are read.
+// apart errors if out is one of the files that are read, or if no file can be written there.
 func apart(out string, inputs ...string) error {
-	o, err := os.Stat(out)
-	if err != nil {
-		return nil // it does not exist yet
-	}
-	for _, in := range inputs {
-		if i, err := os.Stat(in); err == nil && os.SameFile(o, i) {
-			return badInput(fmt.Errorf("%s is an input and would be overwritten: name another file to write", out))
+	if o, err := os.Stat(out); err == nil {
+		for _, in := range inputs {
+			if i, err := os.Stat(in); err == nil && os.SameFile(o, i) {
+				return badInput(fmt.Errorf("%s is an input and would be overwritten: name another file to write", out))
+			}
 		}
 	}
-	return nil
+	return CheckFile(out)
 }
+
+// CheckFile errors if no file can be written at path: its folder is missing or may not be written to, or
+// path is a folder. It writes nothing. Programs that write a file after long work ask it before.
+func CheckFile(path string) error { return badInput(atomicfile.CheckFile(path)) }

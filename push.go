@@ -46,8 +46,8 @@ const PushFolder = "hub"
 
 // Push makes the folder that a hub's repository holds of a run: the tuned model or its delta, how its
 // input is prepared, its labels, what was frozen and the proof, and a model card with the run's numbers.
-// Then it uploads it in one commit, if a repository is named and there is a token (HF_TOKEN, or that of
-// the hub's login). Nothing in the folder tells where files lie here, and no example is in it.
+// Then it uploads it in one commit, if a repository is named; that needs a token (HF_TOKEN, or that of the
+// hub's login), and errors without one before anything is made. Nothing in the folder tells where files lie here, and no example is in it.
 //
 // An upload that broke goes on when Push is called again: what the hub has is not sent again. Errors of
 // the run, the options and the hub are ErrBadInput. WithProgress shows the upload.
@@ -56,6 +56,17 @@ func Push(ctx context.Context, run string, o PushOptions, opts ...Option) (*Push
 	name, err := repository(o.To)
 	if err != nil {
 		return nil, err
+	}
+	h, err := hub.FromEnv()
+	if err != nil {
+		return nil, badInput(err)
+	}
+	upload := o.To != "" && !o.DryRun
+	switch {
+	case upload && h.Offline:
+		return nil, badOption("to", "%s: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set, and nothing is uploaded offline: unset it, or give option dry_run for the folder alone", name.Short())
+	case upload && h.Token == "":
+		return nil, badOption("to", "%s: an upload needs a token that may write: set HF_TOKEN, or log in with hf auth login; option dry_run makes the folder alone", name.Short())
 	}
 	out := o.Out
 	if out == "" {
@@ -66,19 +77,11 @@ func Push(ctx context.Context, run string, o PushOptions, opts ...Option) (*Push
 		return nil, badInput(err)
 	}
 	p := &Pushed{Out: out, Files: f.Files, Bytes: f.Bytes, Notes: f.Notes}
-	h, err := hub.FromEnv()
-	if err != nil {
-		return nil, badInput(err)
-	}
 	switch {
 	case o.To == "":
 		p.Why = "no repository is named (option to)"
 	case o.DryRun:
 		p.Why = "option dry_run"
-	case h.Offline:
-		p.Why = "HF_HUB_OFFLINE is set"
-	case h.Token == "":
-		p.Why = "there is no token: give one that may write in HF_TOKEN"
 	default:
 		h.Progress = func(at hub.Progress) {
 			set.emit(&report.Download{File: at.File, Done: at.Done, Size: at.Size, Up: true})

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/permafrost-ml/permafrost"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -140,15 +141,12 @@ func checkOutput(flag, path string, inputs ...string) error {
 	case !strings.EqualFold(filepath.Ext(path), ".csv"):
 		return fmt.Errorf("--%s %s: a CSV table is written: name a file that ends in .csv", flag, path)
 	}
-	if folder, err := os.Stat(filepath.Dir(path)); err != nil || !folder.IsDir() {
-		return fmt.Errorf("--%s: there is no folder %s", flag, filepath.Dir(path))
+	if err := permafrost.CheckFile(path); err != nil {
+		return fmt.Errorf("--%s: %w", flag, err)
 	}
 	out, err := os.Stat(path)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil // it does not exist yet
-	case out.IsDir():
-		return fmt.Errorf("--%s: %s is a folder: name a file", flag, path)
 	}
 	for _, input := range inputs {
 		if in, err := os.Stat(input); err == nil && os.SameFile(in, out) {

@@ -22,8 +22,8 @@ one, and a model card (README.md) with the run's numbers. With --delta it has
 delta.safetensors in place of the model. It holds no examples and no local paths.
 
 --to uploads it in one commit, to a repository that is created if it does not exist. That
-needs a token with write access, in HF_TOKEN or from hf auth login. Without one, and with
---dry-run, only the folder is made. Files that the hub already has are not sent again, so
+needs a token with write access, in HF_TOKEN or from hf auth login; without one nothing is
+made. --dry-run makes the folder only. Files that the hub already has are not sent again, so
 an interrupted push continues when you repeat it. permafrost predict --model
 hf:OWNER/NAME then works anywhere.
 

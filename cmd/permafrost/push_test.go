@@ -22,9 +22,8 @@ func TestPush(t *testing.T) {
 	s.Put("models/some/tiny", "onnx/model.onnx", readFile(t, "tiny.onnx"))
 	succeed(t, "fit", "--model", "hf:some/tiny", "--data", "photos", "--epochs", "2", "--adapter", "lora:1", "--out", "run")
 
-	// without a token, the folder alone
-	o := succeed(t, "push", "run", "--to", "hf:me/tuned")
-	if !strings.Contains(o.stdout, "nothing was uploaded: there is no token") || !strings.Contains(o.stderr, "--license") {
+	o := succeed(t, "push", "run")
+	if !strings.Contains(o.stdout, "nothing was uploaded: no repository is named") || !strings.Contains(o.stderr, "--license") {
 		t.Errorf("%s%s", o.stdout, o.stderr)
 	}
 	for _, name := range []string{"README.md", "model.onnx", "config.json", "labels.txt", "preprocessor_config.json", "plan.json", "seal.json", "adapter/adapter_config.json"} {
@@ -158,6 +157,15 @@ func TestPushRefused(t *testing.T) {
 		if o := permafrostRun(t, strings.Fields(args)...); o.code != exitUsage || strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, want) {
 			t.Errorf("%s: exit %d: %s", args, o.code, o.stderr)
 		}
+	}
+	for name, value := range map[string]string{"HF_TOKEN": "", "HF_HUB_OFFLINE": "1"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			if o := permafrostRun(t, "push", "run", "--to", "hf:me/x"); o.code != exitUsage || strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, name) || !strings.Contains(o.stderr, "--dry-run") {
+				t.Errorf("exit %d: %s", o.code, o.stderr)
+			}
+			succeed(t, "push", "run", "--to", "hf:me/x", "--dry-run", "--out", name)
+		})
 	}
 	if _, err := os.Stat("run/hub"); err == nil {
 		t.Error("a folder was made")

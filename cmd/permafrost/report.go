@@ -81,11 +81,8 @@ func checkPage(path string) error {
 	case !strings.EqualFold(filepath.Ext(path), ".html") && !strings.EqualFold(filepath.Ext(path), ".htm"):
 		return fmt.Errorf("--out %s: a web page is written: name a file that ends in .html", path)
 	}
-	if folder, err := os.Stat(filepath.Dir(path)); err != nil || !folder.IsDir() {
-		return fmt.Errorf("--out: there is no folder %s", filepath.Dir(path))
-	}
-	if st, err := os.Stat(path); err == nil && st.IsDir() {
-		return fmt.Errorf("--out: %s is a folder: name a file", path)
+	if err := permafrost.CheckFile(path); err != nil {
+		return fmt.Errorf("--out: %w", err)
 	}
 	return nil
 }

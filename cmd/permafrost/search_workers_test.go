@@ -120,7 +120,7 @@ func TestSearchWorkersBad(t *testing.T) {
 		{[]string{"worker", "--nats", "-"}, "--nats -: no address on stdin"},
 		{[]string{"worker", "--nats", nobody.Addr().String()}, "refused"},
 		{[]string{"worker", "--nats", "nats://127.0.0.1:1", "--threads", "-1"}, "--threads -1: want 0 or more"},
-		{[]string{"worker", "--nats", "nats://127.0.0.1:1", "--name", "a b"}, `worker "a b": a name has letters, digits, - and _ only`},
+		{[]string{"worker", "--nats", "nats://127.0.0.1:1", "--name", "a b"}, `worker "a b": a name has the letters a to z and A to Z, digits`},
 	} {
 		o := permafrostRun(t, c.args...)
 		errs := strings.Split(strings.TrimSpace(o.stderr), "\n")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,50 @@ func TestUnwritable(t *testing.T) {
 		last := lastLine(o.stderr)
 		if o.code != 2 || !strings.Contains(last, c.want) || strings.Contains(o.stderr, "seed 1") || strings.Contains(o.stderr, "search.jsonl") {
 			t.Errorf("%s: exit %d: %s, want %q", c.args, o.code, o.stderr, c.want)
+		}
+	}
+}
+
+// TestUnwritableEverywhere: every command refuses a place below a file, or in a folder that is not there
+// where it makes none, before it says or writes anything else.
+func TestUnwritableEverywhere(t *testing.T) {
+	world(t)
+	succeed(t, "fit", "--model", "tiny.onnx", "--data", "photos", "--epochs", "1", "--out", "run")
+	stateDictOf(t, "tiny.onnx", "tiny.safetensors", "", nil)
+	fit := " --model tiny.onnx --data photos --epochs 1 --out "
+	for _, c := range []struct {
+		command, ending string // of a file; a folder has none and is made
+	}{
+		{"fit" + fit, ""},
+		{"fit --auto" + fit, ""},
+		{"compare --plan a=head" + fit, ""},
+		{"search --trials 1" + fit, ""},
+		{"federate simulate --val photos/val --clients 2 --rounds 1 --min-clients 1" + fit, ""},
+		{"federate server --model tiny.onnx --val photos/val --rounds 1 --min-clients 1 --out ", ""},
+		{"demo --out ", ""},
+		{"push run --out ", ""},
+		{"export run/model.onnx --out ", ".safetensors"},
+		{"export run/model.onnx --with-softmax --out ", ".onnx"},
+		{"import tiny.safetensors --model tiny.onnx --out ", ".onnx"},
+		{"delta extract tiny.onnx run/model.onnx ", ".safetensors"},
+		{"delta apply tiny.onnx run/delta.safetensors ", ".onnx"},
+		{"report run --out ", ".html"},
+		{"predict --model run/model.onnx photos/val --out ", ".csv"},
+		{"eval --model run/model.onnx --data photos --errors ", ".csv"},
+		{"eval --model run/model.onnx --data photos --outcomes ", ".csv"},
+	} {
+		for _, place := range []string{"tiny.onnx/below", "nowhere/below"} {
+			parent, below := filepath.Split(place)
+			if c.ending == "" && parent == "nowhere/" {
+				continue
+			}
+			o := permafrostRun(t, strings.Fields(c.command+parent+below+c.ending)...)
+			if o.code != exitUsage || o.stdout != "" || strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, filepath.Clean(parent)) || strings.Contains(o.stderr, ".tmp") {
+				t.Errorf("%s%s: exit %d: %s%s", c.command, place, o.code, o.stdout, o.stderr)
+			}
+			if strings.HasSuffix(c.command, "--out ") && c.ending == "" && !strings.Contains(o.stderr, "--out") {
+				t.Errorf("%s%s does not name the flag: %s", c.command, place, o.stderr)
+			}
 		}
 	}
 }

@@ -59,6 +59,22 @@ func CheckDir(dir string) error {
 	}
 }
 
+// CheckFile errors if no file can be written at path: its folder does not exist or may not be written to,
+// or path is a folder. It writes nothing.
+func CheckFile(path string) error {
+	dir := filepath.Dir(path)
+	switch st, err := os.Stat(dir); {
+	case errors.Is(err, os.ErrNotExist), err == nil && !st.IsDir():
+		return fmt.Errorf("there is no folder %s", dir)
+	case err != nil:
+		return err
+	}
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return fmt.Errorf("%s is a folder: name a file", path)
+	}
+	return CheckDir(dir)
+}
+
 // createTemp makes a file beside path, with the permissions that a new file at path would have.
 func createTemp(path string) (*os.File, error) {
 	for i := 0; ; i++ {

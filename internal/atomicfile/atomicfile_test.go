@@ -65,6 +65,17 @@ func TestCheckDir(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
+	for path, fine := range map[string]bool{
+		file:                          true,
+		filepath.Join(dir, "new"):     true,
+		dir:                           false,
+		filepath.Join(dir, "no", "x"): false,
+		filepath.Join(file, "below"):  false,
+	} {
+		if err := CheckFile(path); (err == nil) != fine {
+			t.Errorf("the file %s: %v", path, err)
+		}
+	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 		t.Errorf("left behind: %v %v", left, err)
 	}

@@ -121,7 +121,7 @@ func TestRefusals(t *testing.T) {
 		"users at a URL":        {Options{URL: url, Users: []User{anna}}, "users are for an embedded server that listens"},
 		"user without password": {Options{Store: t.TempDir(), Listen: "127.0.0.1:0", Users: []User{{"anna", "", "a"}}}, "user anna has no password"},
 		"user without name":     {Options{Store: t.TempDir(), Listen: "127.0.0.1:0", Users: []User{{"", "secret", "a"}}}, "a user has no name"},
-		"user of no group":      {Options{Store: t.TempDir(), Listen: "127.0.0.1:0", Users: []User{{"anna", "secret", ">"}}}, `user anna: cluster: group ">"`},
+		"user of no group":      {Options{Store: t.TempDir(), Listen: "127.0.0.1:0", Users: []User{{"anna", "secret", ">"}}}, `user anna: group ">"`},
 		"a user twice":          {Options{Store: t.TempDir(), Listen: "127.0.0.1:0", Users: []User{anna, {"anna", "secret", "b"}}}, "two users anna"},
 		"a group twice":         {Options{Store: t.TempDir(), Listen: "127.0.0.1:0", Users: []User{anna, {"eve", "secret", anna.Group}}}, "give each a group of its own"},
 		"long password":         {Options{Store: t.TempDir(), Listen: "127.0.0.1:0", Users: []User{{"anna", strings.Repeat("secret", 13), "a"}}}, "longer than 72 bytes"},

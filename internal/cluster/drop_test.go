@@ -155,7 +155,7 @@ func TestDropMeanwhile(t *testing.T) {
 // TestDropFreesDisk: the store holds what is not dropped, however much was put.
 func TestDropFreesDisk(t *testing.T) {
 	dir := t.TempDir()
-	c, _ := open(t, Options{Store: dir})
+	c, _ := open(t, Options{Store: dir, Flush: time.Second})
 	kept := put(t, c, noise(1<<20))
 	content := noise(3 << 20)
 	for i := range 40 {
@@ -176,7 +176,7 @@ func TestDropFreesDisk(t *testing.T) {
 		})
 		return n
 	}
-	for end := time.Now().Add(4 * freeEvery); size() > 10<<20; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(40 * time.Second); size() > 10<<20; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%.1f MB are left of 120", float64(size())/(1<<20))
 		}

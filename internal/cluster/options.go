@@ -117,13 +117,13 @@ func (o Options) withDefaults() (Options, error) {
 // which of these it is.
 func CheckName(what, name string) error {
 	if name == "" {
-		return fmt.Errorf("cluster: a %s has no name", what)
+		return fmt.Errorf("a %s has no name", what)
 	}
 	for _, r := range name {
 		switch {
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '_':
 		default:
-			return fmt.Errorf("cluster: %s %q: a name has letters, digits, - and _ only", what, name)
+			return fmt.Errorf("%s %q: a name has the letters a to z and A to Z, digits, - and _ only", what, name)
 		}
 	}
 	return nil

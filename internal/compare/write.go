@@ -26,13 +26,13 @@ func CheckFolder(dir string) error {
 	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
 		return option.Errorf("out", "%s is a file, not a folder", dir)
 	}
+	if err := atomicfile.CheckDir(dir); err != nil {
+		return option.Errorf("out", "%w", err)
+	}
 	for _, name := range []string{File, Picture} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, os.ErrNotExist) {
 			return option.Errorf("out", "%s has a %s already: name another folder", dir, name)
 		}
-	}
-	if err := atomicfile.CheckDir(dir); err != nil {
-		return option.Errorf("out", "%w", err)
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) (out *stream, en
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	out = &stream{w, http.NewResponseController(w)}
+	_ = out.out.Flush() // or the page learns that it is open only with the first event; an error comes again there
 	return out, func() { <-s.streams }
 }
 

@@ -7,6 +7,8 @@ import (
 )
 
 // random returns n values in [-1, 1) of a fixed sequence.
+//
+//go:norace
 func random(seed uint64, n int) []float32 {
 	r := rand.New(rand.NewPCG(seed, 1))
 	s := make([]float32, n)
@@ -18,6 +20,8 @@ func random(seed uint64, n int) []float32 {
 
 // near fails unless got equals want within tol, relative to scale: the
 // rounding of a sum grows with its terms, not with its result.
+//
+//go:norace
 func near(t *testing.T, what string, got []float32, want []float64, scale float64) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -66,6 +70,8 @@ func refAct(e *Epilogue, v float64) float64 {
 }
 
 // refGemm is Gemm in float64; c is the old content.
+//
+//go:norace
 func refGemm(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, acc bool, c []float32, ldc int, e *Epilogue) []float64 {
 	out := make([]float64, len(c))
 	for i, v := range c {
@@ -103,6 +109,8 @@ func refGemm(transA, transB bool, m, n, k int, a []float32, lda int, b []float32
 }
 
 // eachTap calls f with the indices of every product of a convolution.
+//
+//go:norace
 func eachTap(v Conv2D, f func(x, w, y int)) {
 	v = v.norm()
 	oh, ow := v.OutH(), v.OutW()
@@ -144,6 +152,7 @@ func refEpilogue(sum []float64, channels int, e *Epilogue) {
 	}
 }
 
+//go:norace
 func widen(s []float32) []float64 {
 	d := make([]float64, len(s))
 	for i, v := range s {

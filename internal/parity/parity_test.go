@@ -9,6 +9,7 @@ package parity
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"image/color"
 	"image/png"
 	"math"
@@ -61,7 +62,25 @@ var python = sync.OnceValue(func() string {
 	return ""
 })
 
-// load is the fixture of a network, written now or kept in PERMAFROST_FIXTURES.
+// TestMain keeps fixtures for all tests of the process, where PERMAFROST_FIXTURES does not for longer.
+func TestMain(m *testing.M) { os.Exit(withFixtures(m)) }
+
+func withFixtures(m *testing.M) int {
+	if os.Getenv("PERMAFROST_FIXTURES") == "" {
+		dir, err := os.MkdirTemp("", "parity")
+		if err == nil {
+			defer os.RemoveAll(dir)
+			err = os.Setenv("PERMAFROST_FIXTURES", dir)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+// load is the fixture of a network, written once.
 func load(t *testing.T, model string) *fixture {
 	t.Helper()
 	if testing.Short() {
@@ -76,10 +95,7 @@ func load(t *testing.T, model string) *fixture {
 // It skips without PyTorch.
 func loadFixture(t *testing.T, script, model string, to any) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), model)
-	if kept := os.Getenv("PERMAFROST_FIXTURES"); kept != "" {
-		dir = filepath.Join(kept, model)
-	}
+	dir := filepath.Join(os.Getenv("PERMAFROST_FIXTURES"), model)
 	file := filepath.Join(dir, "fixture.json")
 	if _, err := os.Stat(file); err != nil {
 		if python() == "" {

@@ -196,7 +196,7 @@ def main():
     p.add_argument("--size", type=int)
     p.add_argument("--batch", type=int)
     p.add_argument("--classes", type=int, default=10)
-    p.add_argument("--pretrain", type=int, default=20)
+    p.add_argument("--pretrain", type=int, help="steps (default: 20, and 5 without batch norm, which amplifies nothing)")
     a = p.parse_args()
     batch, size = FORMATS.get(a.name, (BATCH, SIZE))
     a.batch, a.size = a.batch or batch, a.size or size
@@ -206,7 +206,7 @@ def main():
 
     net = still(models.build(a.name, a.classes, a.size))
     pixels, labels = pictures(max(64, a.batch), a.classes, a.size, 2)
-    pretrain(net, normalise(pixels), labels, a.pretrain)
+    pretrain(net, normalise(pixels), labels, a.pretrain if a.pretrain is not None else 20 if norms(net) else 5)
     # A new task: other labels on the same pictures, so that there is something to learn. In order of label, as
     # the folders are.
     labels = (labels[: a.batch] * 3 + 1) % a.classes

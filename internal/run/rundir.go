@@ -39,17 +39,16 @@ var besideFiles = []string{LabelsFile, feed.PreprocessFile, feed.FrontEndFile, f
 // RunDir is a directory that holds one run.
 type RunDir struct{ Path string }
 
-// CheckRunDir errors if path cannot hold a new run because it is a file, holds another run, or a
-// file that the run would overwrite. It writes nothing.
+// CheckRunDir errors if path cannot hold a new run because it is a file, may not be written to, or holds
+// another run or a file that the run would overwrite. It writes nothing.
 func CheckRunDir(path string) error {
 	st, err := os.Stat(path)
 	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case !st.IsDir():
+	case err == nil && !st.IsDir():
 		return option.Errorf("out", "%s is a file, not a folder", path)
+	}
+	if err := atomicfile.CheckDir(path); err != nil {
+		return option.Errorf("out", "%w", err)
 	}
 	for _, name := range runFiles {
 		if _, err := os.Lstat(filepath.Join(path, name)); err == nil {
