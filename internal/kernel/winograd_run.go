@@ -3,7 +3,8 @@ package kernel
 // Blocks of patches.
 const (
 	winoPatches = 56      // most patches of a block
-	winoFused   = 1 << 17 // floats of transformed inputs that stay in a core's cache
+	winoFused   = 9 << 14 // floats of transformed inputs that stay in a core's cache
+	winoLeast   = 12      // fewest patches that meet all weights from there
 	winoPad     = 16      // floats between rows or components of what is transformed, against cache conflicts
 )
 
@@ -25,14 +26,14 @@ func runWinograd(v Conv2D, x []float32, w *PackedConv, y []float32, ep *Epilogue
 	}
 	r.bh, r.bw = split(r.oh, 4), split(r.ow, 4)
 	fit := winoFit(v)
-	r.size = min(winoPatches, max(cpu.mr, fit))
-	if fit < 2*cpu.mr {
+	r.size = min(winoPatches, fit)
+	if fit == 0 {
 		r.size = winoPatches / cpu.mr * cpu.mr
 	}
 	patches := v.N * r.bh * r.bw
 	r.units = split(patches, r.size)
 	panels := split(v.K, cpu.nr)
-	if fit >= 2*cpu.mr {
+	if fit > 0 {
 		// A unit's transformed inputs stay in the cache until all channels are done.
 		Parallel(r.units, func(i int) {
 			buf := getScratch(36 * r.comp())
@@ -60,8 +61,15 @@ func runWinograd(v Conv2D, x []float32, w *PackedConv, y []float32, ep *Epilogue
 	}
 }
 
-// winoFit is how many patches fit into a core's cache, transformed.
-func winoFit(v Conv2D) int { return winoFused / (36 * (v.C + winoPad)) / cpu.mr * cpu.mr }
+// winoFit is how many patches fit into a core's cache, transformed: 0 where they are too few to read
+// all weights for them.
+func winoFit(v Conv2D) int {
+	fit := winoFused / (36 * (v.C + winoPad)) / cpu.mr * cpu.mr
+	if fit < winoLeast {
+		return 0
+	}
+	return fit
+}
 
 // row and comp are the steps of transformed inputs from patch to patch and
 // from component to component.
