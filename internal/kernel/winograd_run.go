@@ -2,10 +2,9 @@ package kernel
 
 // Blocks of patches.
 const (
-	winoPatches = 56      // most patches of a block
-	winoFused   = 9 << 14 // floats of transformed inputs that stay in a core's cache
-	winoLeast   = 12      // fewest patches that meet all weights from there
-	winoPad     = 16      // floats between rows or components of what is transformed, against cache conflicts
+	winoPatches = 56 // most patches of a block
+	winoLeast   = 12 // fewest patches that meet all weights from a core's cache
+	winoPad     = 16 // floats between rows or components of what is transformed, against cache conflicts
 )
 
 // winoRun is a forward pass by Winograd's algorithm.
@@ -61,10 +60,19 @@ func runWinograd(v Conv2D, x []float32, w *PackedConv, y []float32, ep *Epilogue
 	}
 }
 
+// winoFused is how many floats of transformed inputs stay in a core's second cache: 1 MB or more where
+// there is AVX-512, often half of it elsewhere.
+func winoFused() int {
+	if cpu.nr == 32 {
+		return 9 << 14
+	}
+	return 1 << 17
+}
+
 // winoFit is how many patches fit into a core's cache, transformed: 0 where they are too few to read
 // all weights for them.
 func winoFit(v Conv2D) int {
-	fit := winoFused / (36 * (v.C + winoPad)) / cpu.mr * cpu.mr
+	fit := winoFused() / (36 * (v.C + winoPad)) / cpu.mr * cpu.mr
 	if fit < winoLeast {
 		return 0
 	}
