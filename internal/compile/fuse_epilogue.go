@@ -70,7 +70,8 @@ func matchBias(m *matcher, n *ir.Node) *ir.Node {
 	return nil
 }
 
-// matchResidual: a product plus an earlier value of the same shape.
+// matchResidual: a product, or the gradient of a convolution's input, plus an earlier value of the same
+// shape.
 func matchResidual(m *matcher, n *ir.Node) *ir.Node {
 	if n.Op != "Add" {
 		return nil
@@ -78,7 +79,10 @@ func matchResidual(m *matcher, n *ir.Node) *ir.Node {
 	for i, v := range n.Inputs {
 		r := n.Inputs[1-i]
 		p := m.product(v)
-		if p == nil || p.In(3) != nil || r == v || !r.Type.Equal(v.Type) {
+		if p == nil {
+			p = m.by(v, "ConvGradInput")
+		}
+		if p == nil || p.In(3) != nil || r == v || !r.Type.Equal(v.Type) || v.Type.DType != tensor.Float32 {
 			continue
 		}
 		return extend(p, p.Name, 3, r)

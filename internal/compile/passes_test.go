@@ -168,6 +168,10 @@ func TestPasses(t *testing.T) {
 			y = s.Op("Add", nil, s.param("b", 4), y)
 			return s.Op("Gelu", nil, s.Op("Add", nil, y, s.input("r", 2, 4)))
 		}, "MatMul"},
+		{"another gradient of an input ends its convolution", fuseEpilogues, func(s *sketch) *ir.Value {
+			y := s.Op("ConvGradInput", conv.With("spatial", []int{4, 4}), s.input("dy", 2, 5, 4, 4), s.param("w", 5, 3, 3, 3))
+			return s.Op("Add", nil, s.input("r", 2, 3, 4, 4), y)
+		}, "ConvGradInput"},
 		{"clip after relu after convolution", fuseEpilogues, func(s *sketch) *ir.Value {
 			y := s.Op("Relu", nil, s.Op("Conv", conv, s.input("x", 2, 3, 4, 4), s.param("w", 5, 3, 3, 3)))
 			return s.Op("Clip", ir.Attrs{"min": float32(0), "max": float32(6)}, y)

@@ -9,6 +9,10 @@ package kernel
 func ConvGradWeight(v Conv2D, x, dy []float32, acc bool, dw []float32) {
 	v = v.norm()
 	switch {
+	case v.skips():
+		buf := getScratch(v.N * v.OutH() * v.OutW() * v.C)
+		defer putScratch(buf)
+		ConvGradWeight(v.pick(x, *buf), *buf, dy, acc, dw)
 	case v.pointwise() && !v.manyPixels():
 		pixels := v.N * v.H * v.W
 		Gemm(true, false, v.K, v.C, pixels, dy, v.K, x, v.C, acc, dw, v.C, nil)
@@ -25,6 +29,26 @@ func ConvGradWeight(v Conv2D, x, dy []float32, acc bool, dw []float32) {
 		win := v.forward()
 		win.gradWeight(x, dy, acc, dw)
 	}
+}
+
+// skips says whether a convolution of 1 by 1 leaves pixels out.
+func (v Conv2D) skips() bool {
+	dense := v
+	dense.StrideH, dense.StrideW = 1, 1
+	return dense.pointwise() && !v.pointwise()
+}
+
+// pick copies the pixels that v reads to dst, and gives the convolution of these alone.
+func (v Conv2D) pick(x, dst []float32) Conv2D {
+	oh, ow := v.OutH(), v.OutW()
+	Parallel(v.N*oh, func(i int) {
+		from := x[(i/oh*v.H+i%oh*v.StrideH)*v.W*v.C:]
+		for p := range ow {
+			copy(dst[(i*ow+p)*v.C:][:v.C], from[p*v.StrideW*v.C:])
+		}
+	})
+	v.H, v.W, v.StrideH, v.StrideW = oh, ow, 1, 1
+	return v
 }
 
 // manyPixels says of a 1x1 convolution that its weights are few and its pixels many. The gradient of

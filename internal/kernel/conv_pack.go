@@ -154,6 +154,10 @@ func (p *PackedConv) packGrad(w []float32) {
 		lo, hi := part(i%parts, kg, parts)
 		for q := i / parts * group; q < min((i/parts+1)*group, panels); q++ {
 			j := q % per * nr
+			if taps == 1 { // rows already lie as they are read
+				packPanel(p.data[at[0]+q*size[0]+lo*nr:], w[(q/per*kg+lo)*cg+j:], cg, min(nr, cg-j), hi-lo)
+				continue
+			}
 			for k := lo; k < hi; k++ {
 				src := w[((q/per*kg+k)*cg+j)*taps:]
 				for t := 0; t < taps; t += 16 {

@@ -2,9 +2,9 @@ package kernel
 
 // Blocks of patches.
 const (
-	winoPatches = 56      // most patches of a block
-	winoFused   = 1 << 17 // floats of transformed inputs that stay in a core's cache
-	winoPad     = 16      // floats between rows or components of what is transformed, against cache conflicts
+	winoPatches = 56 // most patches of a block
+	winoLeast   = 12 // fewest patches that meet all weights from a core's cache
+	winoPad     = 16 // floats between rows or components of what is transformed, against cache conflicts
 )
 
 // winoRun is a forward pass by Winograd's algorithm.
@@ -25,14 +25,14 @@ func runWinograd(v Conv2D, x []float32, w *PackedConv, y []float32, ep *Epilogue
 	}
 	r.bh, r.bw = split(r.oh, 4), split(r.ow, 4)
 	fit := winoFit(v)
-	r.size = min(winoPatches, max(cpu.mr, fit))
-	if fit < 2*cpu.mr {
+	r.size = min(winoPatches, fit)
+	if fit == 0 {
 		r.size = winoPatches / cpu.mr * cpu.mr
 	}
 	patches := v.N * r.bh * r.bw
 	r.units = split(patches, r.size)
 	panels := split(v.K, cpu.nr)
-	if fit >= 2*cpu.mr {
+	if fit > 0 {
 		// A unit's transformed inputs stay in the cache until all channels are done.
 		Parallel(r.units, func(i int) {
 			buf := getScratch(36 * r.comp())
@@ -60,8 +60,24 @@ func runWinograd(v Conv2D, x []float32, w *PackedConv, y []float32, ep *Epilogue
 	}
 }
 
-// winoFit is how many patches fit into a core's cache, transformed.
-func winoFit(v Conv2D) int { return winoFused / (36 * (v.C + winoPad)) / cpu.mr * cpu.mr }
+// winoFused is how many floats of transformed inputs stay in a core's second cache: 1 MB or more where
+// there is AVX-512, often half of it elsewhere.
+func winoFused() int {
+	if cpu.nr == 32 {
+		return 9 << 14
+	}
+	return 1 << 17
+}
+
+// winoFit is how many patches fit into a core's cache, transformed: 0 where they are too few to read
+// all weights for them.
+func winoFit(v Conv2D) int {
+	fit := winoFused() / (36 * (v.C + winoPad)) / cpu.mr * cpu.mr
+	if fit < winoLeast {
+		return 0
+	}
+	return fit
+}
 
 // row and comp are the steps of transformed inputs from patch to patch and
 // from component to component.

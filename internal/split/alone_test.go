@@ -74,4 +74,16 @@ func TestFrontierBits(t *testing.T) {
 			t.Errorf("%d pictures have other values than in company of %d", batch, most)
 		}
 	}
+	n, err = New(base, &task.Classify{Classes: make([]string, 4)}, Options{Head: "linear", Pool: "auto", Thaw: []string{"all"}, BatchNorm: "auto"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, err = n.build(most); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range g.Nodes {
+		if c.Op == "Conv" && c.Attrs.Has("chosen_for") {
+			t.Errorf("%s is live and chooses its algorithm for another batch", c.Name)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/grad"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/task"
@@ -176,7 +177,7 @@ func (n *Network) build(batch int) (*ir.Graph, error) {
 			return nil, err
 		}
 	}
-	chooseAlike(g, batch)
+	n.chooseAlike(g, batch)
 	return g, noChance(g)
 }
 
@@ -199,16 +200,21 @@ func plainScores(g *ir.Graph) error {
 // enough work for every kernel, but with activations that stay small compared with the weights.
 func ChunkOf(elements int) int { return max(4, min(64, 8*3*224*224/max(elements, 1))) }
 
-// chooseAlike makes convolutions run by one algorithm at every batch size. A value at the
-// frontier is then the same, to the bit, whether it was kept in a chunk or computed in a batch.
-func chooseAlike(g *ir.Graph, batch int) {
+// chooseAlike makes convolutions before the frontier run by one algorithm at every batch size. A value
+// at the frontier is then the same, to the bit, whether it was kept in a chunk or computed in a batch.
+// Live values are never kept.
+func (n *Network) chooseAlike(g *ir.Graph, batch int) {
+	live := grad.Live(g, slices.DeleteFunc(n.thawed(g), func(v *ir.Value) bool { return v == nil }))
 	elements := 0
 	for _, v := range g.Inputs {
 		elements += v.Type.Shape.Len() / batch
 	}
 	images := ChunkOf(elements)
 	for _, n := range g.Nodes {
-		if n.Op == "Conv" || n.Op == "ConvGradInput" { // what a ConvTranspose becomes
+		if n.Op != "Conv" && n.Op != "ConvGradInput" { // what a ConvTranspose becomes
+			continue
+		}
+		if !live[n.Outputs[0]] {
 			n.Attrs = n.Attrs.With("chosen_for", images)
 		}
 	}
