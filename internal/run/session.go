@@ -68,7 +68,11 @@ func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, err
 	}
 	cfg.Settle()
 	defer kernel.Use(cfg.Threads)()
-	base, err := split.Open(cfg.Model, sets.FeedOptions(&cfg))
+	model, err := sets.openModel(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	base, err := split.NewBase(model, sets.FeedOptions(&cfg))
 	if err != nil {
 		return nil, err
 	}
