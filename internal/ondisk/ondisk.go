@@ -1,58 +1,100 @@
-// Package ondisk keeps large contents of files out of the heap: as copies on disk that nobody else can
+// Package ondisk keeps large contents out of the heap: in files without a name, which nobody else can
 // open, mapped into memory. The system fetches a page when it is read, and has it back on Release.
-//
-// A mapping that a slice somewhere still looks into cannot be taken away, and the collector does not
-// know such slices. So a copy stays until the process ends. Equal contents have one copy.
+// It does so on Linux, with a disk of this machine that is neither nearly full nor in memory.
 package ondisk
 
 import (
 	"bytes"
+	"io"
 	"os"
+	"slices"
 	"sync"
+	"unsafe"
 )
 
 const (
-	smallest = 1 << 20 // bytes that are worth a copy
-	spare    = 16      // times the copy, at least, must be free on the disk
+	smallest = 1 << 20 // bytes that are worth a file
+	spare    = 16      // times the file, at least, must be free on the disk
 )
 
-// copies are the mappings of the process.
-var copies struct {
+// mapped are the mappings of the process.
+var mapped struct {
 	sync.Mutex
-	all [][]byte
+	copies [][]byte // that stay until the process ends
+	others [][]byte
 }
 
 // Copy returns n bytes of f from offset on, as they are now: what becomes of the file does not matter.
-// They must not be written to, which the processor enforces. ok is false where a copy cannot be had or
-// gains nothing: on systems other than Linux, of few bytes, on a disk that is nearly full, is in memory
-// or is another machine's, and where f is shorter. The position in f may change. Copy may be called from
-// many goroutines, with different files.
+// They must not be written to, which the processor enforces. ok is false where they are not worth a
+// file or cannot be had. The position in f may change. Copy may be called from many goroutines, with
+// different files.
+//
+// Slices of a mapping are unknown to the collector, so it cannot be taken away when nobody looks into it
+// any more: a copy stays until the process ends. Equal contents have one.
 func Copy(f *os.File, offset, n int64) (b []byte, ok bool) {
-	if n < smallest || n != int64(int(n)) {
+	b, ok = newMapping(n, func(to *os.File) error {
+		if _, err := f.Seek(offset, io.SeekStart); err != nil {
+			return err
+		}
+		_, err := io.CopyN(to, f, n) // within the system, where it can
+		return err
+	})
+	if !ok {
 		return nil, false
 	}
-	b, err := mapCopy(f, offset, n)
-	if err != nil {
-		return nil, false
-	}
-	copies.Lock()
-	defer copies.Unlock()
-	for _, c := range copies.all {
+	mapped.Lock()
+	defer mapped.Unlock()
+	for _, c := range mapped.copies {
 		if bytes.Equal(b, c) {
 			unmap(b)
 			return c, true
 		}
 	}
-	copies.all = append(copies.all, b)
+	mapped.copies = append(mapped.copies, b)
 	return b, true
 }
 
-// Release gives the memory of all copies back. What is read again comes from the system's cache of files,
-// or from the disk. It takes far below a millisecond and may be called at any time, from any goroutine.
-func Release() {
-	copies.Lock()
-	defer copies.Unlock()
-	for _, c := range copies.all {
-		release(c)
+// Keep returns n bytes that write writes, which errors where it cannot. They must not be written to
+// otherwise, and not be looked at after Drop. ok is false where they are not worth a file or cannot be
+// kept. It may be called from many goroutines.
+func Keep(n int64, write func(io.Writer) error) (b []byte, ok bool) {
+	b, ok = newMapping(n, func(to *os.File) error { return write(to) })
+	if ok {
+		mapped.Lock()
+		defer mapped.Unlock()
+		mapped.others = append(mapped.others, b)
 	}
+	return b, ok
+}
+
+// Drop ends what Keep returned. It does nothing for nil.
+func Drop(b []byte) {
+	if b == nil {
+		return
+	}
+	mapped.Lock()
+	defer mapped.Unlock()
+	mapped.others = slices.DeleteFunc(mapped.others, func(c []byte) bool { return unsafe.SliceData(c) == unsafe.SliceData(b) })
+	unmap(b)
+}
+
+// Release gives the memory of all contents back. What is read again comes from the system's cache of
+// files, or from the disk. It takes far below a millisecond and may be called at any time, from any
+// goroutine.
+func Release() {
+	mapped.Lock()
+	defer mapped.Unlock()
+	for _, b := range slices.Concat(mapped.copies, mapped.others) {
+		release(b)
+	}
+}
+
+// newMapping maps a new file of n bytes that write writes. The file must be that long, as the
+// processor stops a program that reads behind its end.
+func newMapping(n int64, write func(*os.File) error) (b []byte, ok bool) {
+	if n < smallest || n != int64(int(n)) {
+		return nil, false
+	}
+	b, err := mapFile(n, write)
+	return b, err == nil
 }

@@ -22,8 +22,8 @@ type Sets struct {
 	Own *data.Own
 	// Helpers compute a part of the frozen values in other processes; nil: none.
 	Helpers Helpers
-	// OnDisk keeps a large model file as a copy on disk in place of memory where the system can, until
-	// the process ends, see package ondisk.
+	// OnDisk keeps in files what is large and seldom read, where the system can, see package ondisk: the
+	// model as its file has it, until the process ends, and the best weights.
 	OnDisk bool
 }
 

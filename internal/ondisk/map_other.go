@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-func mapCopy(*os.File, int64, int64) ([]byte, error) { return nil, errors.ErrUnsupported }
+func mapFile(int64, func(*os.File) error) ([]byte, error) { return nil, errors.ErrUnsupported }
 
 func unmap([]byte) {}
 

@@ -2,24 +2,25 @@ package ondisk
 
 import (
 	"errors"
-	"io"
 	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// folder is for copies, unless TMPDIR names another: large files are meant to be there, and unlike
+// folder is for the files, unless TMPDIR names another: large files are meant to be there, and unlike
 // /tmp it is not in memory.
 const folder = "/var/tmp"
 
 // disks are the types of file systems on disks of this machine, as statfs(2) has them.
 var disks = []uint32{unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC}
 
-var errUnsuitable = errors.New("ondisk: no suitable disk")
+var (
+	errDisk   = errors.New("ondisk: no disk of this machine with enough space")
+	errLength = errors.New("ondisk: another number of bytes was written")
+)
 
-// mapCopy copies n bytes of f from offset on into a file without a name and maps it.
-func mapCopy(f *os.File, offset, n int64) ([]byte, error) {
+func mapFile(n int64, write func(*os.File) error) ([]byte, error) {
 	dir := os.Getenv("TMPDIR")
 	if dir == "" {
 		dir = folder
@@ -29,20 +30,24 @@ func mapCopy(f *os.File, offset, n int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := os.NewFile(uintptr(fd), dir)
-	defer c.Close()
+	f := os.NewFile(uintptr(fd), dir)
+	defer f.Close()
 	var disk unix.Statfs_t
 	if err := unix.Fstatfs(fd, &disk); err != nil {
 		return nil, err
 	}
 	if !slices.Contains(disks, uint32(disk.Type)) || disk.Bavail < uint64(spare*n)/uint64(disk.Bsize) {
-		return nil, errUnsuitable
+		return nil, errDisk
 	}
-	if _, err := f.Seek(offset, io.SeekStart); err != nil {
+	if err := write(f); err != nil {
 		return nil, err
 	}
-	if _, err := io.CopyN(c, f, n); err != nil { // within the system, where it can
+	st, err := f.Stat()
+	if err != nil {
 		return nil, err
+	}
+	if st.Size() != n {
+		return nil, errLength
 	}
 	return unix.Mmap(fd, 0, int(n), unix.PROT_READ, unix.MAP_SHARED)
 }
