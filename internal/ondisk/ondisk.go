@@ -89,6 +89,36 @@ func Release() {
 	}
 }
 
+// Write writes b to w. Pages of contents here, of which b is a part, are in memory only while they are
+// written.
+func Write(w io.Writer, b []byte) error {
+	if len(b) < smallest || !isMapped(b) {
+		_, err := w.Write(b)
+		return err
+	}
+	for piece := range slices.Chunk(b, smallest) {
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+		skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(piece)))) & (os.Getpagesize() - 1)
+		release(piece[min(skip, len(piece)):])
+	}
+	return nil
+}
+
+// isMapped reports whether b is a part of a mapping.
+func isMapped(b []byte) bool {
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	mapped.Lock()
+	defer mapped.Unlock()
+	for _, m := range slices.Concat(mapped.copies, mapped.others) {
+		if from := uintptr(unsafe.Pointer(unsafe.SliceData(m))); from <= at && at < from+uintptr(len(m)) {
+			return true
+		}
+	}
+	return false
+}
+
 // newMapping maps a new file of n bytes that write writes. The file must be that long, as the
 // processor stops a program that reads behind its end.
 func newMapping(n int64, write func(*os.File) error) (b []byte, ok bool) {

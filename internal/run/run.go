@@ -11,7 +11,6 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/kernel"
-	"github.com/permafrost-ml/permafrost/internal/ondisk"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
@@ -35,7 +34,6 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 		s.digests = map[string]string{}
 	} else if s.digests == nil {
 		s.digests = freeze.Digests(s.Net.Set, s.Plans.Ever)
-		ondisk.Release()
 	}
 	f := &loop{session: s, dir: dir, frontier: s.before, holder: holder{pause: hold}, events: report.NewEvents(sinks...)}
 	defer f.kept.best.drop()
@@ -121,7 +119,6 @@ func (f *loop) finish(began time.Time) (*Result, error) {
 	after := f.session.digests
 	if !f.session.Brief {
 		after = freeze.Digests(f.session.Net.Set, f.session.Plans.Ever)
-		ondisk.Release()
 	}
 	r := &Result{
 		Session: f.session,

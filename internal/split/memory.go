@@ -5,19 +5,16 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
-	"github.com/permafrost-ml/permafrost/internal/ondisk"
 )
 
 // region compiles a part of the model. All programs of the network share one arena, whatever their
-// region, batch size and length. budget limits the program's memory in bytes; 0 means no limit. Weights
-// of a model that is on disk are in memory only while programs pack them.
+// region, batch size and length. budget limits the program's memory in bytes; 0 means no limit.
 func (n *Network) region(g *ir.Graph, budget int) (*compile.Program, error) {
 	root := n.rooted()
 	if root.arena == nil {
 		root.arena = new(compile.Arena)
 	}
 	p, err := compile.Region(g, compile.Memory{Budget: budget, Arena: root.arena, Constants: n.constants()})
-	ondisk.Release()
 	if err == nil {
 		root.most = max(root.most, n.BytesFor(p, 1))
 	}
