@@ -23,6 +23,7 @@ type options struct {
 	threads    int
 	train, val Data
 	helpers    run.Helpers
+	onDisk     bool
 	// of a model that was not tuned, see WithPreparation
 	preparation Config
 }
@@ -54,6 +55,14 @@ func WithHelpers(h Helpers) Option {
 	return func(o *options) { o.helpers, _ = h.(run.Helpers) }
 }
 
+// WithModelOnDisk makes a fit keep a large model file, of a MiB or more, as a copy on disk in place of
+// memory: a file without a name that nobody else can open, in the folder TMPDIR, or /var/tmp where that is
+// not set. The copy stays until the process ends, and equal files have one; so it is for programs that
+// fit a few models. The tuned model has the same bits, and as without it, what happens to the model's
+// file during the fit does not matter. It has no effect on systems other than Linux, and where the disk
+// is nearly full, in memory or another machine's.
+func WithModelOnDisk() Option { return func(o *options) { o.onDisk = true } }
+
 // sets fetches what cfg names on the hub, opens the examples of WithData, and records in the
 // configuration that they are given.
 func (o *options) sets(ctx context.Context, cfg *Config) (s run.Sets, err error) {
@@ -71,7 +80,7 @@ func (o *options) sets(ctx context.Context, cfg *Config) (s run.Sets, err error)
 			return s, badInput(err)
 		}
 	}
-	s.Helpers = o.helpers
+	s.Helpers, s.OnDisk = o.helpers, o.onDisk
 	if o.loss != nil {
 		s.Loss = o.loss.internal
 	}

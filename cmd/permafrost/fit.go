@@ -225,7 +225,7 @@ func (f *fit) run(ctx context.Context) (*permafrost.Result, error) {
 	if f.resume {
 		fit = permafrost.Resume
 	}
-	opts := []permafrost.Option{permafrost.OnEvent(f.announce), progress(f.cmd)}
+	opts := []permafrost.Option{permafrost.OnEvent(f.announce), progress(f.cmd), permafrost.WithModelOnDisk()}
 	if f.nats != (permafrost.NATS{}) {
 		sharing, err := search.ShareFrozen(ctx, f.nats, func(text string) { note(f.cmd, "%s", text) })
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/ondisk"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -75,6 +76,7 @@ func Model(raw *ir.Graph, o Options) (*ir.Graph, error) {
 		return nil, err
 	}
 	g.Prune()
+	ondisk.Release() // what folding read
 	return g, nil
 }
 

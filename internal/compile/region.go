@@ -2,6 +2,7 @@ package compile
 
 import (
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/ondisk"
 )
 
 // Memory says where a program's values are stored and how much memory they may take. With the zero
@@ -31,6 +32,7 @@ func Region(g *ir.Graph, m Memory) (*Program, error) {
 	if err := runPasses(g, regionPasses(c)); err != nil {
 		return nil, err
 	}
+	ondisk.Release() // what folding read
 	plan, err := planMemory(g, map[*ir.Node]ir.Bound{})
 	if err != nil {
 		return nil, err

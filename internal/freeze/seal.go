@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"sort"
+
+	"github.com/permafrost-ml/permafrost/internal/ondisk"
 )
 
 // Seal records the digests of all frozen weights, before training and after.
@@ -43,8 +45,9 @@ func frozenBytes(w *Weight, e Entry) []byte {
 }
 
 func digest(b []byte) string {
-	s := sha256.Sum256(b)
-	return hex.EncodeToString(s[:])
+	h := sha256.New()
+	_ = ondisk.Write(h, b) // a hash takes everything
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Total is one digest of a set of named digests.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 
+	"github.com/permafrost-ml/permafrost/internal/ondisk"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -29,7 +30,7 @@ func (m *Model) Digest() string {
 
 func (m *Model) sum() string {
 	h := sha256.New()
-	h.Write(m.data)
+	_ = ondisk.Write(h, m.data) // a hash takes everything
 	for _, p := range m.Params {
 		if p.External {
 			h.Write(p.Tensor.Bytes)

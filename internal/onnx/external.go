@@ -3,7 +3,6 @@ package onnx
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -23,6 +22,7 @@ type store struct {
 	dir   string
 	root  *os.Root
 	below string // the model's folder, from root
+	load  loader
 	files map[string]*extFile
 	slab  tensor.Slab // memory for tensors that are not aligned in the file
 }
@@ -33,7 +33,9 @@ type extFile struct {
 	parts map[[2]int64][]byte
 }
 
-func newStore(dir string) *store { return &store{dir: dir, files: map[string]*extFile{}} }
+func newStore(dir string) *store {
+	return &store{dir: dir, load: inMemory, files: map[string]*extFile{}}
+}
 
 // read returns the want bytes that the external_data entries kv name.
 func (s *store) read(kv map[string]string, want int) (b []byte, err error) {
@@ -94,8 +96,7 @@ func (s *store) read(kv map[string]string, want int) (b []byte, err error) {
 		return nil, s.cause(err)
 	}
 	defer h.Close()
-	b = tensor.AlignedBytes(want)
-	if _, err := io.ReadFull(io.NewSectionReader(h, offset, length), b); err != nil {
+	if b, err = s.load(h, offset, length); err != nil {
 		return nil, err
 	}
 	f.parts[key] = b
@@ -205,7 +206,7 @@ func (m *Model) ExternalFiles() []string { return m.proto.externalFiles(m.dir) }
 // ExternalFiles lists the files that the model at a path needs beside it, whether they are there or
 // not. It errors on a file that is no model.
 func ExternalFiles(path string) ([]string, error) {
-	data, err := readFile(path)
+	data, err := readFile(path, inMemory)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}

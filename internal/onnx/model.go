@@ -25,7 +25,6 @@ package onnx
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,7 +88,14 @@ type Param struct {
 
 // Open reads a model file. Errors are one line that says what is wrong and where. For a file of
 // another format, or a folder, it says how to come to an ONNX file from there.
-func Open(path string) (*Model, error) {
+func Open(path string) (*Model, error) { return openModel(path, inMemory) }
+
+// OpenOnDisk is Open, with a large file as a copy on disk instead of in memory where the system can,
+// see package ondisk: the copy stays until the process ends. Memory that reading the model took is free
+// again after ondisk.Release.
+func OpenOnDisk(path string) (*Model, error) { return openModel(path, onDisk) }
+
+func openModel(path string, load loader) (*Model, error) {
 	st, err := os.Stat(path)
 	if err == nil && st.IsDir() {
 		return nil, fmt.Errorf("onnx: %w", folder(path))
@@ -100,11 +106,11 @@ func Open(path string) (*Model, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("onnx: no model file %s", path)
 	}
-	data, err := readFile(path)
+	data, err := readFile(path, load)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
-	m, err := parse(data, filepath.Dir(path))
+	m, err := parse(data, filepath.Dir(path), load)
 	if err != nil {
 		if errors.Is(err, errNotModel) {
 			err = fmt.Errorf("%w%s", err, byName(path))
@@ -115,33 +121,10 @@ func Open(path string) (*Model, error) {
 	return m, nil
 }
 
-// readFile is os.ReadFile into a buffer that is suitable for large contents. It errors if the file
-// is of another format, before it is read.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if err := foreign(f, st.Size()); err != nil {
-		return nil, err
-	}
-	b := tensor.AlignedBytes(int(st.Size()))
-	n, err := io.ReadFull(f, b)
-	if err == io.EOF || err == io.ErrUnexpectedEOF { // it shrank
-		return b[:n], nil
-	}
-	return b, err
-}
-
 // Parse reads a serialised ModelProto. dir is the folder of its external data; if dir is empty,
 // external data is an error. The model keeps data, which must not be changed later.
 func Parse(data []byte, dir string) (*Model, error) {
-	m, err := parse(data, dir)
+	m, err := parse(data, dir, inMemory)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
@@ -151,7 +134,7 @@ func Parse(data []byte, dir string) (*Model, error) {
 // errNotModel is the error for contents that are nothing like an ONNX file.
 var errNotModel = errors.New("not an ONNX model")
 
-func parse(data []byte, dir string) (*Model, error) {
+func parse(data []byte, dir string, load loader) (*Model, error) {
 	if len(data) == 0 {
 		return nil, fmt.Errorf("the file is empty")
 	}
@@ -183,6 +166,7 @@ func parse(data []byte, dir string) (*Model, error) {
 		m.Outputs = append(m.Outputs, v.info())
 	}
 	b := newReader(p, data, dir)
+	b.store.load = load
 	defer b.store.close()
 	if m.Graph, err = b.graph(p.graph, nil); err != nil {
 		return nil, err

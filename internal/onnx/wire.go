@@ -7,6 +7,8 @@ import (
 	"iter"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/permafrost-ml/permafrost/internal/ondisk"
 )
 
 // field is one field of a protobuf message, as a view of the file's bytes.
@@ -204,7 +206,7 @@ func (r *rope) replace(f field, value *rope) {
 
 func (r *rope) writeTo(w io.Writer) error {
 	for _, p := range r.parts {
-		if _, err := w.Write(p); err != nil {
+		if err := ondisk.Write(w, p); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
-	"github.com/permafrost-ml/permafrost/internal/tensor"
 	"github.com/permafrost-ml/permafrost/internal/version"
 )
 
@@ -48,10 +47,10 @@ type loop struct {
 
 // kept is the weights of the best epoch, and when checkpoints were written.
 type kept struct {
-	best    map[string]*tensor.Tensor // the weights of the best epoch, as a checkpoint holds them
-	unsaved bool                      // best is newer than the file
-	saved   time.Time                 // when the last checkpoint was written
-	cost    time.Duration             // how long writing it took
+	best    best
+	unsaved bool          // best is newer than its checkpoint
+	saved   time.Time     // when the last checkpoint was written
+	cost    time.Duration // how long writing it took
 
 	mistakes mistakes // of the best epoch; none where a checkpoint gave it
 }

@@ -27,6 +27,7 @@ func (f *loop) stepped() {
 // weights or their mean. It keeps a copy if they are the best so far. A brief fit judges those of the
 // last epoch alone, and val is nil for the others.
 func (f *loop) judge(ctx context.Context) (val *task.Metrics, best bool, err error) {
+	kernel.ReleaseScratch() // most of it is that of gradients
 	f.watch.epoch(f)
 	f.temper(f.st.Epoch)
 	if a := f.average; a != nil && a.SWA && f.st.Epoch >= a.First {
@@ -53,12 +54,12 @@ func (f *loop) judge(ctx context.Context) (val *task.Metrics, best bool, err err
 			return nil, false, err
 		}
 	}
-	kernel.ReleaseScratch() // most of it is that of gradients
 	if val, err = f.validate(ctx); err != nil {
 		return nil, false, err
 	}
 	if best = f.st.Best.Observe(f.st.Epoch, val.Score()); best && !f.session.Brief {
-		f.kept.best, f.kept.unsaved, f.kept.mistakes = f.weights(), true, f.mistakes
+		f.kept.best.take(f.current(), f.session.onDisk)
+		f.kept.unsaved, f.kept.mistakes = true, f.mistakes
 	}
 	return val, best, nil
 }

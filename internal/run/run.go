@@ -36,6 +36,7 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 		s.digests = freeze.Digests(s.Net.Set, s.Plans.Ever)
 	}
 	f := &loop{session: s, dir: dir, frontier: s.before, holder: holder{pause: hold}, events: report.NewEvents(sinks...)}
+	defer f.kept.best.drop()
 	plan, err := planText(s.Plans.Reach)
 	if err != nil {
 		return nil, err

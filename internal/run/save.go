@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/ondisk"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -52,7 +53,11 @@ func (f *loop) saveBest() error {
 	if !f.kept.unsaved {
 		return nil
 	}
-	c := &Checkpoint{State: f.st, Tensors: f.kept.best}
+	if err := f.kept.best.check(); err != nil {
+		return err
+	}
+	c := &Checkpoint{State: f.st, Tensors: f.kept.best.tensors}
+	defer ondisk.Release()
 	if err := SaveCheckpoint(f.dir.File(BestCheckpoint), c); err != nil {
 		return err
 	}
@@ -84,18 +89,27 @@ func (f *loop) resume() error {
 		if err != nil {
 			return err
 		}
-		f.kept.best = b.Tensors
+		f.kept.best.tensors = b.Tensors
 	}
 	return nil
 }
 
 // weights copies what training changes, in the form that checkpoints use.
 func (f *loop) weights() map[string]*tensor.Tensor {
+	out := f.current()
+	for name, t := range out {
+		out[name] = t.Clone()
+	}
+	return out
+}
+
+// current is weights without a copy: it may share memory with what trains.
+func (f *loop) current() map[string]*tensor.Tensor {
 	c := Capture(RunState{}, f.session.active.params(f.session.Net.Set), f.session.stats(), f.session.active.Opt)
 	out := map[string]*tensor.Tensor{}
 	for name, t := range c.Tensors {
 		if !strings.HasPrefix(name, "optimizer/") {
-			out[name] = t.Clone()
+			out[name] = t
 		}
 	}
 	return out

@@ -40,6 +40,7 @@ type Session struct {
 	// weights, and prove and diagnose nothing.
 	Brief bool
 
+	onDisk       bool               // see Sets.OnDisk
 	asked        config.Config      // Config before anything was chosen
 	kept         *keep.Kept         // frozen values that Settle computed, for the fit
 	before       *keep.Encoders     // see TakeFrom
@@ -68,7 +69,11 @@ func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, err
 	}
 	cfg.Settle()
 	defer kernel.Use(cfg.Threads)()
-	base, err := split.Open(cfg.Model, sets.FeedOptions(&cfg))
+	model, err := sets.openModel(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	base, err := split.NewBase(model, sets.FeedOptions(&cfg))
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +90,7 @@ func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, err
 	if err != nil {
 		return nil, err
 	}
-	s.Cache, s.Helpers = shared, sets.Helpers
+	s.Cache, s.Helpers, s.onDisk = shared, sets.Helpers, sets.OnDisk
 	if note != "" {
 		s.Notes = append(s.Notes, note)
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/config"
 	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/feed"
+	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
 
@@ -21,6 +22,9 @@ type Sets struct {
 	Own *data.Own
 	// Helpers compute a part of the frozen values in other processes; nil: none.
 	Helpers Helpers
+	// OnDisk keeps in files what is large and seldom read, where the system can, see package ondisk: the
+	// model as its file has it, until the process ends, and the best weights.
+	OnDisk bool
 }
 
 // GivenData is the value of Config.Data if the program passes the examples.
@@ -39,6 +43,14 @@ func (s Sets) Places(c *config.Config) (train, val data.Place) {
 		val = data.At(c.Val)
 	}
 	return train, val
+}
+
+// openModel reads the model file of c.
+func (s Sets) openModel(c *config.Config) (*onnx.Model, error) {
+	if s.OnDisk {
+		return onnx.OpenOnDisk(c.Model)
+	}
+	return onnx.Open(c.Model)
 }
 
 // FeedOptions returns those of c for the examples. With tensors, a model may be used that would

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/ondisk"
 	"github.com/permafrost-ml/permafrost/internal/optim"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -95,6 +96,7 @@ func (f *loop) moved(s *optim.Slot) bool {
 	now, was := make([]float32, s.Len()), make([]float32, s.Len())
 	s.Gather(now, s.Value)
 	s.Gather(was, base)
+	ondisk.Release()
 	var change, size float64
 	for i, v := range now {
 		d, w := float64(v)-float64(was[i]), float64(was[i])

@@ -13,10 +13,14 @@ import (
 func (f *loop) settle(ctx context.Context) error {
 	f.temper(f.keptEpoch())
 	switch {
-	case f.session.Config.Keep == "best" && f.kept.best != nil:
-		if err := f.session.restoreWeights(f.kept.best); err != nil {
+	case f.session.Config.Keep == "best" && f.kept.best.tensors != nil:
+		if err := f.kept.best.check(); err != nil {
 			return err
 		}
+		if err := f.session.restoreWeights(f.kept.best.tensors); err != nil {
+			return err
+		}
+		f.kept.best.drop()
 	case f.averages():
 		if err := f.putAverage(ctx); err != nil {
 			return err

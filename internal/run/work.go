@@ -1,7 +1,5 @@
 package run
 
-import "github.com/permafrost-ml/permafrost/internal/kernel"
-
 // Work is the cost of a fit of the session's plan, in floating-point operations. It is counted, not
 // timed, so it is the same on every machine.
 type Work struct {
@@ -35,16 +33,6 @@ func (s *Session) Work() (Work, error) {
 		w.Frozen, w.Live = scale*w.Frozen, scale*w.Live
 	}
 	return w, nil
-}
-
-// Release lets go of what the session has compiled, of optimiser states, and of the engine's working
-// memory. Weights stay. A later use compiles again, and would train with fresh states.
-func (s *Session) Release() {
-	s.Net.Release()
-	s.active.renew(&s.Config)
-	s.kept, s.before = nil, nil
-	kernel.ReleaseScratch()
-	kernel.ReleaseMemory()
 }
 
 // TrainBytes returns the memory in bytes that the fit has needed so far: the model, the gradients

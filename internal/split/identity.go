@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/ondisk"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -113,5 +114,5 @@ func contents(h hash.Hash, t *tensor.Tensor) {
 	var n [8]byte
 	binary.LittleEndian.PutUint64(n[:], uint64(len(t.Bytes)))
 	h.Write(n[:])
-	h.Write(t.Bytes)
+	_ = ondisk.Write(h, t.Bytes) // a hash takes everything
 }
