@@ -38,7 +38,7 @@ var imports = []struct {
 	{"internal/dynamicbatch", "internal/onnx internal/ir internal/tensor", ""},
 	{"internal/evalmode", "internal/onnx internal/ir", ""},
 	{"internal/safetensors", "internal/tensor", ""},
-	{"internal/freeze", "internal/op internal/ir internal/option", ""},
+	{"internal/freeze", "internal/op internal/ir internal/option internal/kernel", ""},
 	{"internal/adapter", "internal/freeze internal/onnx internal/ir internal/option internal/tensor", ""},
 	{"internal/peft", "internal/adapter internal/freeze internal/safetensors internal/ir internal/atomicfile internal/tensor", ""},
 	{"internal/schedule", "", ""},
