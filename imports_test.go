@@ -39,7 +39,7 @@ var imports = []struct {
 	{"internal/dynamicbatch", "internal/onnx internal/ir internal/tensor", ""},
 	{"internal/evalmode", "internal/onnx internal/ir", ""},
 	{"internal/safetensors", "internal/tensor", ""},
-	{"internal/freeze", "internal/op internal/ir internal/ondisk internal/option", ""},
+	{"internal/freeze", "internal/op internal/ir internal/kernel internal/ondisk internal/option", ""},
 	{"internal/adapter", "internal/freeze internal/onnx internal/ir internal/option internal/tensor", ""},
 	{"internal/peft", "internal/adapter internal/freeze internal/safetensors internal/ir internal/atomicfile internal/tensor", ""},
 	{"internal/schedule", "", ""},

@@ -18,7 +18,7 @@ import (
 
 // About says what a space holds, for people.
 type About struct {
-	Kind  string `json:"kind"`            // values, pictures or files
+	Kind  string `json:"kind"`            // values, pictures, files or findings
 	Model string `json:"model,omitempty"` // of values: the model's file name
 	Value string `json:"value,omitempty"` // of values: the name of the value
 	Type  string `json:"type,omitempty"`  // of values: element type and shape for one example

@@ -3,7 +3,9 @@ package facts
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -47,11 +49,45 @@ func Gather(ctx context.Context, s *run.Session, r *run.Result) *Facts {
 		return f
 	}
 	s.Release()
-	f.Plan, err = predicted(ctx, s, inspect.PlanCost)
+	f.Plan, err = predictedOnce(ctx, s, "cost of the plan", inspect.PlanCost)
 	note("the cost of this plan", err)
-	f.Full, err = predicted(ctx, s, inspect.FullCost)
+	f.Full, err = predictedOnce(ctx, s, "cost of full fine-tuning", inspect.FullCost)
 	note("the cost of full fine-tuning", err)
 	return f
+}
+
+// predictedOnce is predicted, or what an earlier run on this machine found by it today. Machines
+// change, and some are busy for a while, so a prediction is not taken for longer.
+func predictedOnce(ctx context.Context, s *run.Session, what string, of func(context.Context, *run.Session) (*inspect.Cost, error)) (*Cost, error) {
+	about, known := costSubject(s)
+	findings, found := s.Findings(), &Cost{}
+	if known && findings.Get(what, about, found) {
+		return found, nil
+	}
+	c, err := predicted(ctx, s, of)
+	if err == nil && known {
+		findings.Put(what, about, c)
+	}
+	return c, err
+}
+
+// costSubject is what the predicted costs of a fit depend on. It is false where that is not known.
+func costSubject(s *run.Session) (*run.Subject, bool) {
+	tr, err := s.Train.Fingerprint()
+	if err != nil {
+		return nil, false
+	}
+	val, err := s.Val.Fingerprint()
+	if err != nil {
+		return nil, false
+	}
+	host, err := os.Hostname()
+	if err != nil || s.Base.Loss != nil {
+		return nil, false
+	}
+	c := &s.Config
+	return s.SubjectOf(s.Config, [][32]byte{tr, val},
+		[]any{host, runtime.NumCPU(), c.Threads, c.Cache, c.CacheBudget, time.Now().Format(time.DateOnly)})
 }
 
 // predicted is a cost, if it is found in a short time.

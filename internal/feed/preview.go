@@ -11,16 +11,24 @@ const thumbnailPixels = 96
 
 // Preview is the picture as the model gets it, smaller.
 func (s *pictures) Preview(i int) (*data.Preview, error) {
-	file, _, err := s.Files.Read(i, picture.MaxFile)
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.feed.Canvas(file, true)
+	r, err := s.cropped(i)
 	if err != nil {
 		return nil, err
 	}
 	mime, b, err := r.Thumbnail(thumbnailPixels)
 	return &data.Preview{MIME: mime, Bytes: b}, err
+}
+
+// cropped is picture i, resized and cropped.
+func (s *pictures) cropped(i int) (picture.Raster, error) {
+	if !s.Varied {
+		return s.picture(i)
+	}
+	file, _, err := s.Files.Read(i, picture.MaxFile)
+	if err != nil {
+		return picture.Raster{}, err
+	}
+	return s.feed.Canvas(file, true)
 }
 
 // The preview of a sound: its beginning, as loud as can be.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"sort"
 
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/ondisk"
 )
 
@@ -18,14 +19,24 @@ type Seal struct {
 // Digests gives the sha256 of each frozen weight's bytes. Of a partly frozen weight it covers the
 // frozen elements.
 func Digests(set *Set, p *Plan) map[string]string {
-	out := map[string]string{}
-	for _, w := range set.Weights {
-		e := p.Of(w.Name)
-		switch e.State {
+	entries := make([]Entry, len(set.Weights))
+	for i, w := range set.Weights {
+		entries[i] = p.Of(w.Name)
+	}
+	sums := make([]string, len(set.Weights))
+	kernel.Parallel(len(set.Weights), func(i int) {
+		w := set.Weights[i]
+		switch e := entries[i]; e.State {
 		case Frozen:
-			out[w.Name] = digest(w.Value.Data.Bytes)
+			sums[i] = digest(w.Value.Data.Bytes)
 		case Partly:
-			out[w.Name] = digest(frozenBytes(w, e))
+			sums[i] = digest(frozenBytes(w, e))
+		}
+	})
+	out := map[string]string{}
+	for i, w := range set.Weights {
+		if sums[i] != "" {
+			out[w.Name] = sums[i]
 		}
 	}
 	return out

@@ -12,6 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/report"
 	"github.com/permafrost-ml/permafrost/internal/ridge"
+	"github.com/permafrost-ml/permafrost/internal/split"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
@@ -34,15 +35,16 @@ type weighed struct {
 	choices  []choice // the place that is found from the graph comes first
 	examples int
 	seconds  float64
+	known    bool // an earlier run compared
 }
 
 // choice is values that a head reads together, and how a linear head on them answers examples that
 // it was not fitted to.
 type choice struct {
-	names    []string
-	features int
-	errs     []float64 // squared, by example
-	wrong    int       // answers that are another class; -1 for a task without classes
+	Names    []string
+	Features int
+	Errs     []float64 // squared, by example
+	Wrong    int       // answers that are another class; -1 for a task without classes
 }
 
 // pick is the choice with the least error. It takes the found place unless there is evidence against
@@ -51,11 +53,11 @@ func (w *weighed) pick() *choice {
 	best := &w.choices[0]
 	for i := range w.choices[1:] {
 		c := &w.choices[1+i]
-		if c.wrong >= 0 && c.wrong >= w.choices[0].wrong {
+		if c.Wrong >= 0 && c.Wrong >= w.choices[0].Wrong {
 			continue
 		}
-		gain, err := ridge.Gain(w.choices[0].errs, c.errs)
-		if more, _ := ridge.Gain(best.errs, c.errs); more > 0 && gain > placeErrors*err {
+		gain, err := ridge.Gain(w.choices[0].Errs, c.Errs)
+		if more, _ := ridge.Gain(best.Errs, c.Errs); more > 0 && gain > placeErrors*err {
 			best = c
 		}
 	}
@@ -82,7 +84,7 @@ func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
 	if err != nil || len(names) < 2 {
 		return err
 	}
-	w, err := s.weigh(ctx, names, report.NewEvents(sinks...))
+	w, err := s.weighOnce(ctx, names, report.NewEvents(sinks...))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -99,7 +101,7 @@ func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
 			return ctx.Err()
 		}
 		if err != nil {
-			s.Notes = append(s.Notes, fmt.Sprintf("by training examples the head should read %s, but there the model cannot be trained: %v", quoted(chosen.names), err))
+			s.Notes = append(s.Notes, fmt.Sprintf("by training examples the head should read %s, but there the model cannot be trained: %v", quoted(chosen.Names), err))
 			chosen = found
 		} else {
 			t.Notes = append(t.Notes, w.note(chosen))
@@ -111,7 +113,7 @@ func (s *Session) ChoosePlace(ctx context.Context, sinks ...report.Sink) error {
 			*s = *t
 		}
 	}
-	s.Place, s.Config.Attach = chosen.names, chosen.names
+	s.Place, s.Config.Attach = chosen.Names, chosen.Names
 	return nil
 }
 
@@ -129,7 +131,7 @@ func (s *Session) WeighPlace(ctx context.Context, sinks ...report.Sink) error {
 // at is the session with a head at other values, tried.
 func (s *Session) at(ctx context.Context, c *choice) (*Session, error) {
 	cfg := s.asked
-	cfg.Attach = c.names
+	cfg.Attach = c.Names
 	t, err := s.With(cfg, s.Train, s.Val)
 	if err != nil {
 		return nil, err
@@ -153,8 +155,42 @@ func weighable(t task.Task) bool {
 	return task.KindOf(t).Answers.Classes || t.Name() == task.NameMultilabel || t.Name() == task.NameRegress
 }
 
-// weigh compares what a head could read.
-func (s *Session) weigh(ctx context.Context, names []string, events *report.Events) (*weighed, error) {
+// weighOnce is weigh, or what an earlier run found by it.
+func (s *Session) weighOnce(ctx context.Context, names []string, events *report.Events) (*weighed, error) {
+	c := comparison{cfg: s.Config.Probe(), sample: s.placeSample()}
+	c.cfg.Attach, c.cfg.Head, c.cfg.Augment = names, "linear", "none"
+	var err error
+	if c.folds, err = c.sample.Folds(placeFolds, 0, nil); err != nil {
+		return nil, err
+	}
+	print, err := c.sample.Fingerprint()
+	if err != nil {
+		return nil, err
+	}
+	about, known := s.SubjectOf(c.cfg, []split.Digest{print}, c.folds)
+	w := &weighed{examples: c.sample.Len()}
+	if known && s.Findings().Get(placesQuestion, about, &w.choices) && len(w.choices) > 0 {
+		w.known = true
+		return w, nil
+	}
+	if w.choices, err = s.weigh(ctx, &c, events); err == nil && known {
+		s.Findings().Put(placesQuestion, about, w.choices)
+	}
+	return w, err
+}
+
+// placesQuestion is the question how heads at several places answer.
+const placesQuestion = "places"
+
+// comparison says how places are compared.
+type comparison struct {
+	cfg    config.Config // of a head that reads all of them
+	sample *data.Dataset
+	folds  [][]int // of the sample
+}
+
+// placeSample are the training examples by which places are weighed.
+func (s *Session) placeSample() *data.Dataset {
 	sample := s.Train
 	if n := sample.Len(); n > placeExamples {
 		some := data.FileOrder(n)
@@ -163,9 +199,13 @@ func (s *Session) weigh(ctx context.Context, names []string, events *report.Even
 		}
 		sample = s.Train.HeldOutSubset(some[:placeExamples])
 	}
-	cfg := s.Config.Probe()
-	cfg.Attach, cfg.Head, cfg.Augment = names, "linear", "none"
-	all, err := s.With(cfg, sample, s.Val)
+	return sample
+}
+
+// weigh compares what a head could read.
+func (s *Session) weigh(ctx context.Context, c *comparison, events *report.Events) ([]choice, error) {
+	names, sample := c.cfg.Attach, c.sample
+	all, err := s.With(c.cfg, sample, s.Val)
 	if err != nil {
 		return nil, err
 	}
@@ -176,11 +216,7 @@ func (s *Session) weigh(ctx context.Context, names []string, events *report.Even
 	if len(f.Parts) != len(names) {
 		return nil, fmt.Errorf("run: %d values gave %d parts", len(names), len(f.Parts))
 	}
-	folds, err := sample.Folds(placeFolds, 0, nil)
-	if err != nil {
-		return nil, err
-	}
-	w := &weighed{examples: sample.Len()}
+	var choices []choice
 	grams, targets := make([]*mat.SymDense, len(names)), all.targetRows(sample)
 	at := 0
 	for k, width := range f.Parts {
@@ -190,22 +226,22 @@ func (s *Session) weigh(ctx context.Context, names []string, events *report.Even
 		at += width
 	}
 	add := func(parts ...int) (*choice, error) {
-		c := choice{}
+		next := choice{}
 		sum := mat.NewSymDense(sample.Len(), nil)
 		for _, k := range parts {
-			c.names, c.features = append(c.names, names[k]), c.features+f.Parts[k]
+			next.Names, next.Features = append(next.Names, names[k]), next.Features+f.Parts[k]
 			sum.AddSym(sum, grams[k])
 		}
-		errs, err := ridge.HeldOut(sum, targets, folds)
+		errs, err := ridge.HeldOut(sum, targets, c.folds)
 		if err != nil {
 			return nil, err
 		}
-		c.errs, c.wrong = ridge.Squares(errs), -1
+		next.Errs, next.Wrong = ridge.Squares(errs), -1
 		if task.KindOf(s.Task).Answers.Classes {
-			c.wrong = wrong(targets, errs)
+			next.Wrong = wrong(targets, errs)
 		}
-		w.choices = append(w.choices, c)
-		return &w.choices[len(w.choices)-1], ctx.Err()
+		choices = append(choices, next)
+		return &choices[len(choices)-1], ctx.Err()
 	}
 	if _, err := add(0); err != nil {
 		return nil, err
@@ -217,7 +253,7 @@ func (s *Session) weigh(ctx context.Context, names []string, events *report.Even
 		if err != nil {
 			return nil, err
 		}
-		gain, _ := ridge.Gain(w.choices[0].errs, c.errs)
+		gain, _ := ridge.Gain(choices[0].Errs, c.Errs)
 		promising = promising || gain > 0
 	}
 	for k := 1; promising && k < len(names); k++ {
@@ -225,7 +261,7 @@ func (s *Session) weigh(ctx context.Context, names []string, events *report.Even
 			return nil, err
 		}
 	}
-	return w, nil
+	return choices, nil
 }
 
 // together are the groups of n places, the found one first, that are weighed as one: all, the first
@@ -286,17 +322,21 @@ func (s *Session) targetRows(d *data.Dataset) *mat.Dense {
 // note says what was chosen, why, and what that cost.
 func (w *weighed) note(c *choice) string {
 	found := w.choices[0]
-	reads := quoted(c.names)
-	if len(c.names) > 1 {
+	reads := quoted(c.Names)
+	if len(c.Names) > 1 {
 		reads += " together"
 	}
-	gain, err := ridge.Gain(found.errs, c.errs)
+	gain, err := ridge.Gain(found.Errs, c.Errs)
 	before := 0.0
-	for _, e := range found.errs {
-		before += e / float64(len(found.errs))
+	for _, e := range found.Errs {
+		before += e / float64(len(found.Errs))
 	}
-	return fmt.Sprintf("the head reads %s, %d features, in place of %q alone, which was found from the graph: on %s held-out training examples the squared error of a linear head is %.0f%% lower, by %.1f standard errors (compared in %.1f s; option attach names what a head reads)",
-		reads, c.features, found.names[0], report.Count(w.examples), 100*gain/before, gain/err, w.seconds)
+	when := fmt.Sprintf("in %.1f s", w.seconds)
+	if w.known {
+		when = "by an earlier run"
+	}
+	return fmt.Sprintf("the head reads %s, %d features, in place of %q alone, which was found from the graph: on %s held-out training examples the squared error of a linear head is %.0f%% lower, by %.1f standard errors (compared %s; option attach names what a head reads)",
+		reads, c.Features, found.Names[0], report.Count(w.examples), 100*gain/before, gain/err, when)
 }
 
 func quoted(names []string) string { return "\"" + strings.Join(names, "\", \"") + "\"" }

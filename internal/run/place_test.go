@@ -115,21 +115,21 @@ func TestPickNeedsEvidence(t *testing.T) {
 		}
 		return out
 	}
-	found := choice{names: []string{"found"}, errs: errs(1, 0), wrong: 30}
+	found := choice{Names: []string{"found"}, Errs: errs(1, 0), Wrong: 30}
 	for name, c := range map[string]struct {
 		others []choice
 		want   string
 	}{
 		"nothing else":                 {nil, "found"},
-		"worse":                        {[]choice{{names: []string{"a"}, errs: errs(1.1, 0.1)}}, "found"},
-		"better by one standard error": {[]choice{{names: []string{"a"}, errs: errs(0.95, 0.5)}}, "found"},
-		"better by three":              {[]choice{{names: []string{"a"}, errs: errs(0.85, 0.5)}}, "a"},
-		"no fewer wrong":               {[]choice{{names: []string{"a"}, errs: errs(0.85, 0.5), wrong: 30}}, "found"},
-		"the best of two":              {[]choice{{names: []string{"a"}, errs: errs(0.8, 0.1)}, {names: []string{"found", "a"}, errs: errs(0.7, 0.1)}}, "found a"},
-		"the best without evidence":    {[]choice{{names: []string{"a"}, errs: errs(0.7, 3)}, {names: []string{"b"}, errs: errs(0.8, 0.1)}}, "b"},
+		"worse":                        {[]choice{{Names: []string{"a"}, Errs: errs(1.1, 0.1)}}, "found"},
+		"better by one standard error": {[]choice{{Names: []string{"a"}, Errs: errs(0.95, 0.5)}}, "found"},
+		"better by three":              {[]choice{{Names: []string{"a"}, Errs: errs(0.85, 0.5)}}, "a"},
+		"no fewer wrong":               {[]choice{{Names: []string{"a"}, Errs: errs(0.85, 0.5), Wrong: 30}}, "found"},
+		"the best of two":              {[]choice{{Names: []string{"a"}, Errs: errs(0.8, 0.1)}, {Names: []string{"found", "a"}, Errs: errs(0.7, 0.1)}}, "found a"},
+		"the best without evidence":    {[]choice{{Names: []string{"a"}, Errs: errs(0.7, 3)}, {Names: []string{"b"}, Errs: errs(0.8, 0.1)}}, "b"},
 	} {
 		w := weighed{choices: append([]choice{found}, c.others...)}
-		if got := strings.Join(w.pick().names, " "); got != c.want {
+		if got := strings.Join(w.pick().Names, " "); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}

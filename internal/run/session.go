@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/cache"
 	"github.com/permafrost-ml/permafrost/internal/calibrate"
@@ -78,6 +79,9 @@ func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, err
 		return nil, err
 	}
 	base.Loss = sets.Loss
+	var digest sync.WaitGroup
+	digest.Go(func() { base.Model.Digest() }) // it is needed soon, and takes as long as opening the data
+	defer digest.Wait()
 	shared, note, err := keep.OpenCache(cfg.KeepOptions())
 	if err != nil {
 		return nil, err

@@ -17,10 +17,29 @@ import (
 // Try runs the longest, the shortest and one random example through the network, so that a model
 // that does not take the data is found before anything is written. It also checks that the tuned
 // file can be made. The first also goes through it with another example before and after it: the
-// network must give an example the same values in any company.
+// network must give an example the same values in any company. What an earlier run tried is not run
+// again.
 func (s *Session) Try(ctx context.Context) error {
+	if err := s.try(ctx); err != nil {
+		return err
+	}
+	p, err := s.patch()
+	if err != nil {
+		return err
+	}
+	return s.Base.Model.Check(p)
+}
+
+// try runs examples through the network, unless an earlier run did.
+func (s *Session) try(ctx context.Context) error {
 	t := trial{session: s, net: s.Net.Twin()}
-	var err error
+	about, known, err := t.subject()
+	if err != nil {
+		return err
+	}
+	if known && s.Findings().Get(triedQuestion, about, &struct{}{}) {
+		return nil
+	}
 	if t.examples, err = keep.NewEncoder(t.net, s.Train, nil); err != nil {
 		return err
 	}
@@ -49,11 +68,28 @@ func (s *Session) Try(ctx context.Context) error {
 			}
 		}
 	}
-	p, err := s.patch()
-	if err != nil {
-		return err
+	if known {
+		s.Findings().Put(triedQuestion, about, struct{}{})
 	}
-	return s.Base.Model.Check(p)
+	return nil
+}
+
+// triedQuestion is the question whether examples went through a network without a fault.
+const triedQuestion = "tried"
+
+// subject is what the outcome of the trial depends on. It is false where that is not known.
+func (t *trial) subject() (about *Subject, known bool, err error) {
+	picks := t.picks()
+	alone := len(picks)
+	if j, ok := t.companion(picks[0]); ok {
+		picks = append(picks, j)
+	}
+	digests, err := digestsOf(t.session.Train, picks...)
+	if err != nil {
+		return nil, false, err
+	}
+	about, known = t.session.SubjectOf(t.session.Config, digests, alone)
+	return about, known, nil
 }
 
 type trial struct {

@@ -3,6 +3,7 @@ package split
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/data"
@@ -32,7 +33,8 @@ type Base struct {
 	shapes func(batch, length int) map[string]tensor.Shape // of the inputs
 	length int                                             // see Length
 	blocks knownBlocks                                     // see Blocks
-	common *common                                         // see Share; nil: networks share nothing
+	common *common                                         // see commons
+	begun  sync.Once                                       // common is made
 }
 
 // Open reads a model and frees its batch size if it is fixed at 1. It determines how the model is

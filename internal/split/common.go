@@ -11,35 +11,38 @@ import (
 
 // common is what networks of one base have in common. It is safe for concurrent use.
 type common struct {
-	folded compile.Constants
+	own    map[*tensor.Tensor]bool // the base's weights
+	folded *compile.Constants      // nil: every network folds constants by itself
 
 	mu   sync.Mutex
 	sums map[*tensor.Tensor]Digest // of contents that never change
-
-	own map[*tensor.Tensor]bool // the base's weights
 }
 
 // Share makes the networks of the base share what is computed from frozen weights alone: folded
 // constants, and their digests. It is for a caller that makes many networks, before the first of
 // them. What is shared is kept as long as the base.
 func (b *Base) Share() {
-	if b.common != nil {
-		return
-	}
-	b.common = &common{sums: map[*tensor.Tensor]Digest{}, own: map[*tensor.Tensor]bool{}}
-	for _, p := range b.Model.Params {
-		b.common.own[p.Value.Data] = true
+	if c := b.commons(); c.folded == nil {
+		c.folded = new(compile.Constants)
 	}
 }
 
-// common is what the network shares with others. It is nil where they share nothing, and where a
-// frozen weight is not the base's: it may be one that trained before, and trains again.
+// commons is what the base's networks have in common. Without Share that is digests of its weights.
+func (b *Base) commons() *common {
+	b.begun.Do(func() {
+		b.common = &common{sums: map[*tensor.Tensor]Digest{}, own: map[*tensor.Tensor]bool{}}
+		for _, p := range b.Model.Params {
+			b.common.own[p.Value.Data] = true
+		}
+	})
+	return b.common
+}
+
+// common is what the network has in common with others. It is nil where a frozen weight is not the
+// base's: it may be one that trained before, and trains again.
 func (n *Network) common() *common {
 	root := n.rooted()
-	c := root.Base.common
-	if c == nil {
-		return nil
-	}
+	c := root.Base.commons()
 	for _, w := range root.Set.Weights {
 		if root.Plan.Of(w.Name).State == freeze.Frozen && !c.own[w.Value.Data] {
 			return nil
@@ -52,9 +55,10 @@ func (n *Network) common() *common {
 // digested again.
 const worthSharing = 1 << 12
 
-// sum is the digest of a constant.
+// sum is the digest of a constant. Of one that is not a weight it is kept only where networks share
+// constants, as otherwise these would be kept for it.
 func (c *common) sum(t *tensor.Tensor) Digest {
-	keeps := c != nil && len(t.Bytes) >= worthSharing
+	keeps := c != nil && len(t.Bytes) >= worthSharing && (c.folded != nil || c.own[t])
 	if keeps {
 		c.mu.Lock()
 		d, ok := c.sums[t]

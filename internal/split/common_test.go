@@ -44,7 +44,7 @@ func TestShare(t *testing.T) {
 	}
 	w := n.Set.Weights[0]
 	w.Value.Data = tensor.New(w.Value.Data.DType, w.Value.Data.Shape...)
-	if n.common() != nil || n.constants() == &b.common.folded {
+	if n.common() != nil || n.constants() == b.common.folded {
 		t.Error("a network shares what is computed from a frozen weight that is not the base's")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
 	"github.com/permafrost-ml/permafrost/internal/ondisk"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -37,7 +38,9 @@ func Identify(g *ir.Graph) *identifier {
 // them once. It keeps the contents alive. It is safe for concurrent use.
 type Sums struct{ c common }
 
-func NewSums() *Sums { return &Sums{common{sums: map[*tensor.Tensor]Digest{}}} }
+func NewSums() *Sums {
+	return &Sums{common{folded: new(compile.Constants), sums: map[*tensor.Tensor]Digest{}}}
+}
 
 // IdentifyBy is Identify with known digests of constants.
 func IdentifyBy(s *Sums, g *ir.Graph) *identifier {

@@ -244,8 +244,8 @@ func (n *Network) build23() (two, three *ir.Graph, err error) {
 // constants are shared by all graphs of the model, whatever their batch size and length.
 func (n *Network) constants() *compile.Constants {
 	root := n.rooted()
-	if c := n.common(); c != nil {
-		return &c.folded
+	if c := n.common(); c != nil && c.folded != nil {
+		return c.folded
 	}
 	if root.folded == nil {
 		root.folded = new(compile.Constants)
