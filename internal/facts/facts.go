@@ -48,7 +48,7 @@ type Layer struct {
 
 // Cost is what a fit is predicted to cost on the machine that it ran on.
 type Cost struct {
-	First      float64 `json:"first_epoch_seconds"` // with the frozen part, whose values are then kept
+	First      float64 `json:"first_epoch_seconds"` // from the start of the fit on, with the frozen part, whose values are then kept
 	Later      float64 `json:"later_epoch_seconds"`
 	Memory     int64   `json:"train_bytes"` // weights, gradients, optimiser state and activations
 	Checkpoint int64   `json:"checkpoint_bytes"`
