@@ -142,6 +142,8 @@ func (b *bench) prepare(ctx context.Context) error {
 	}
 	if b.python == "" {
 		b.say("PyTorch is not here and is left out (-setup says how to get it)")
+	} else if out, err := exec.CommandContext(ctx, b.python, "-c", blasCheck).CombinedOutput(); err != nil {
+		return fmt.Errorf("PyTorch of %s: %w\n%s", b.python, err, out)
 	}
 	if b.ort == "" {
 		b.ort = "node_modules"
@@ -160,6 +162,19 @@ func (b *bench) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+
 
 // wanted reports whether a network was asked for.
 func (b *bench) wanted(model string) bool { return b.models == nil || slices.Contains(b.models, model) }
+
+// blasCheck refuses a PyTorch whose products are the reference loops of BLAS, as Debian's are without
+// an optimised library: they take many times as long, which would tell nothing of PyTorch.
+const blasCheck = `
+import torch
+torch.mm(torch.ones(64, 64), torch.ones(64, 64))
+try:
+    maps = open("/proc/self/maps").read()
+except OSError:
+    maps = ""
+if "libblas.so" in maps and not any(fast in maps for fast in ("openblas", "mkl", "blis", "atlas")):
+    raise SystemExit("it multiplies by the reference BLAS, which nobody would use: install an optimised one (-setup says how)")
+`
 
 const setupText = `The peers, into %[1]s and the system:
 
