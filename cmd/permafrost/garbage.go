@@ -13,6 +13,7 @@ const (
 	garbagePercent = 10      // of the memory in use
 	serverPercent  = 5       // the same of a server, whose garbage is requests
 	garbageBytes   = 8 << 20 // beside what a collection has to scan
+	fewBytes       = 4 << 20 // always wait, of a server half as many: a small heap would be collected all the time
 )
 
 // mostGarbage is the percentage of the memory in use that garbage may take; 0 where Go's own rule holds.
@@ -35,13 +36,19 @@ func collectGarbage() {
 	afterEach = func() {
 		metrics.Read(samples)
 		live, scan := samples[0].Value.Uint64(), samples[1].Value.Uint64()
-		if p := min(mostGarbage.Load(), max(1, int64(100*(garbageBytes+scan)/max(live, 1)))); p != percent {
+		if p := garbageShare(live, scan, mostGarbage.Load()); p != percent {
 			percent = p
 			debug.SetGCPercent(int(p))
 		}
 		onCollection(afterEach)
 	}
 	onCollection(afterEach)
+}
+
+// garbageShare is the percentage of live bytes, of which a collection scans scan, that garbage may take.
+func garbageShare(live, scan uint64, most int64) int64 {
+	share := func(bytes uint64) int64 { return int64(100 * bytes / max(live, 1)) }
+	return max(1, share(fewBytes*uint64(most)/garbagePercent), min(most, share(garbageBytes+scan)))
 }
 
 // limitGarbage sets the percentage of the memory in use that garbage may take, where collectGarbage has

@@ -52,3 +52,22 @@ func TestGarbage(t *testing.T) {
 		}
 	}
 }
+
+func TestGarbageShare(t *testing.T) {
+	for _, c := range []struct {
+		live, scan uint64 // MiB
+		most, want int64
+	}{
+		{2, 0, garbagePercent, 200},  // 4 MiB wait
+		{40, 1, garbagePercent, 10},  // either
+		{60, 1, garbagePercent, 10},  // a tenth
+		{400, 0, garbagePercent, 2},  // 8 MiB
+		{400, 20, garbagePercent, 7}, // and what is to be scanned
+		{50, 1, serverPercent, 5},
+		{8000, 0, garbagePercent, 1},
+	} {
+		if got := garbageShare(c.live<<20, c.scan<<20, c.most); got != c.want {
+			t.Errorf("garbageShare(%d MiB, %d MiB, %d) = %d, want %d", c.live, c.scan, c.most, got, c.want)
+		}
+	}
+}
