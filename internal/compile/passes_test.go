@@ -319,27 +319,32 @@ func TestPasses(t *testing.T) {
 		}, "Transpose Conv Transpose Reshape"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newSketch()
-			y := c.build(s)
-			if err := s.Err(); err != nil {
-				t.Fatal(err)
+			if g := rewritten(t, c.build, c.pass); operators(g) != c.want {
+				t.Errorf("operators %s, want %s\n%s", operators(g), c.want, g)
 			}
-			g := s.Graph
-			g.Outputs = []*ir.Value{y}
-			plain, _ := ir.Clone(g)
-			before := g.String()
-			if err := c.pass(g); err != nil {
-				t.Fatal(err)
-			}
-			if err := ir.Verify(g); err != nil {
-				t.Fatalf("%v\nbefore:\n%s\nafter:\n%s", err, before, g)
-			}
-			if got := operators(g); got != c.want {
-				t.Errorf("operators %s, want %s\nbefore:\n%s\nafter:\n%s", got, c.want, before, g)
-			}
-			same(t, s, plain, g)
 		})
 	}
+}
+
+// rewritten is a graph after a pass, which must leave it whole and what it computes the same.
+func rewritten(t *testing.T, build func(s *sketch) *ir.Value, pass func(*ir.Graph) error) *ir.Graph {
+	t.Helper()
+	s := newSketch()
+	y := build(s)
+	if err := s.Err(); err != nil {
+		t.Fatal(err)
+	}
+	g := s.Graph
+	g.Outputs = []*ir.Value{y}
+	plain, _ := ir.Clone(g)
+	if err := pass(g); err != nil {
+		t.Fatal(err)
+	}
+	if err := ir.Verify(g); err != nil {
+		t.Fatalf("%v\nbefore:\n%s\nafter:\n%s", err, plain, g)
+	}
+	same(t, s, plain, g)
+	return g
 }
 
 func operators(g *ir.Graph) string {
