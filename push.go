@@ -47,7 +47,8 @@ const PushFolder = "hub"
 // Push makes the folder that a hub's repository holds of a run: the tuned model or its delta, how its
 // input is prepared, its labels, what was frozen and the proof, and a model card with the run's numbers.
 // Then it uploads it in one commit, if a repository is named; that needs a token (HF_TOKEN, or that of the
-// hub's login), and errors without one before anything is made. Nothing in the folder tells where files lie here, and no example is in it.
+// hub's login), and errors without one before anything is made. Nothing in the folder tells where files lie
+// here, and no example is in it.
 //
 // An upload that broke goes on when Push is called again: what the hub has is not sent again. Errors of
 // the run, the options and the hub are ErrBadInput. WithProgress shows the upload.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/permafrost-ml/permafrost/internal/ir"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // onlyReadRows computes only those rows of a value that anything reads. A classifier over the class
@@ -66,7 +67,7 @@ type reading struct {
 	of      map[*ir.Value]rows   // the rows of a value, if they are not all
 	inputs  map[*ir.Node][]*rows // of each input of a node that computes such a value, nil for all
 	selects map[*ir.Node]bool    // nodes that only select the rows of their input
-	whole   map[*ir.Value]bool
+	whole   map[*ir.Value]bool   // values of which all is read
 }
 
 func readRows(g *ir.Graph) *reading {
@@ -172,8 +173,6 @@ func neededRows(n *ir.Node, r rows) []*rows {
 		if in[0] == nil {
 			return nil
 		}
-	case n.Op == "Dropout":
-		in[0] = &r
 	case n.Traits().Elementwise:
 		for i, v := range n.Inputs {
 			if v == nil {
@@ -204,18 +203,11 @@ func neededRows(n *ir.Node, r rows) []*rows {
 }
 
 // reshapedRows are rows r of y in x, of which y is another shape: an axis may be divided or joined.
-func reshapedRows(x, y []int, r rows) *rows {
-	size := func(s []int) int {
-		n := 1
-		for _, d := range s {
-			n *= d
-		}
-		return n
-	}
-	outer, inner := size(y[:r.axis]), size(y[r.axis+1:])
+func reshapedRows(x, y tensor.Shape, r rows) *rows {
+	outer, inner := y[:r.axis].Len(), y[r.axis+1:].Len()
 	for axis, d := range x {
-		below := size(x[axis+1:])
-		if d > 1 && below > 0 && size(x[:axis]) == outer && r.from*inner%below == 0 && r.to*inner%below == 0 {
+		below := x[axis+1:].Len()
+		if d > 1 && below > 0 && x[:axis].Len() == outer && r.from*inner%below == 0 && r.to*inner%below == 0 {
 			return &rows{axis, r.from * inner / below, r.to * inner / below}
 		}
 	}
