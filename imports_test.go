@@ -25,7 +25,7 @@ var imports = []struct {
 	{"internal/version", "", ""},
 	{"internal/random", "", ""},
 	{"internal/tensor", "", ""},
-	{"internal/kernel", "", "golang.org/x/sys/cpu"},
+	{"internal/kernel", "internal/tensor", "golang.org/x/sys/cpu"},
 	{"internal/atomicfile", "", "golang.org/x/sys/unix"},
 	{"internal/ondisk", "", "golang.org/x/sys/unix"},
 	{"internal/filelock", "", "golang.org/x/sys/unix golang.org/x/sys/windows"},

@@ -3,20 +3,13 @@ package kernel
 import (
 	"math/bits"
 	"sync"
-	"unsafe"
+
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // Alloc returns n zeros that start on a cache line (64 bytes), as the vector
 // kernels like them. Any other slice works too, at times slower.
-func Alloc(n int) []float32 {
-	const line = 16 // floats
-	s := make([]float32, n+line-1)
-	off := 0
-	if n > 0 {
-		off = int(-uintptr(unsafe.Pointer(&s[0]))%64) / 4
-	}
-	return s[off : off+n : off+n]
-}
+func Alloc(n int) []float32 { return tensor.New(tensor.Float32, n).F32() }
 
 // scratch keeps working memory for reuse, by size class. Unlike a sync.Pool it
 // survives garbage collections: touching fresh memory costs more than most kernels.

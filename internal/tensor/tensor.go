@@ -81,7 +81,7 @@ const Align = 64
 const Unaligned = runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64"
 
 // large is the size from which on a buffer is worth a system call.
-const large = 2 << 20
+const large = 256 << 10
 
 // AlignedBytes returns n zero bytes that start at a multiple of Align.
 func AlignedBytes(n int) []byte {
