@@ -103,7 +103,7 @@ func (x product) packed(b []float32) {
 // Blocks of a product. A row tile of depthBlock stays in the first cache, a
 // block of columns of that depth in the second.
 const (
-	depthBlock  = 512
+	depthBlock  = 768
 	columnBlock = 1 << 17 // floats of b
 	rowTiles    = 8       // row tiles of a task
 )
@@ -193,11 +193,15 @@ func (x *product) block(t0, t1, tiles, n0, n1 int) {
 			for r := range i1 - i0 {
 				t.crow[r] = r * x.ldc
 			}
-			if i+1 < t1 {
-				t.soon = x.piece(i+1, tiles, k1-k0)
-			}
 			for j := n0; j < n1; j += cpu.nr {
 				t.b = b[(j-from)/cpu.nr*bps+first:]
+				t.soon = nil
+				switch next := j + cpu.nr; {
+				case i == t0 && next < n1 && bps > cpu.nr: // the first time that these panels are read
+					t.soon = t.b[bps:]
+				case next >= n1 && i+1 < t1:
+					t.soon = x.piece(i+1, tiles, k1-k0)
+				}
 				t.c = x.c[i0*x.ldc+j:]
 				t.bias, t.res = nil, nil
 				if kb == 0 && len(x.ep.Bias) > 0 {
@@ -207,7 +211,6 @@ func (x *product) block(t0, t1, tiles, n0, n1 int) {
 					t.res = x.ep.Residual[i0*x.ldc+j:]
 				}
 				cpu.tile(&t, i1-i0, min(cpu.nr, n1-j))
-				t.soon = nil
 			}
 			if last && x.ep.finishes() {
 				x.ep.activateRows(x.c[i0*x.ldc+n0:], i1-i0, x.ldc, n1-n0)

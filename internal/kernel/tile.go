@@ -32,7 +32,7 @@ type tile struct {
 	crow          [maxRows]int
 	lo, hi        float32
 	acc, clip     bool
-	soon          []float32 // what the next tile reads of a, in one piece, to prefetch meanwhile
+	soon          []float32 // what is read next of a or b, in one piece, to prefetch meanwhile
 }
 
 // tileKernel computes a tile; 1 <= m <= mr, 1 <= n <= nr.

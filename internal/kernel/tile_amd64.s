@@ -3498,7 +3498,8 @@ fetchstep:
 	VFMADD231PS  Z31, Z28, Z6
 	VFMADD231PS  Z31, Z29, Z7
 	PREFETCHT1   (R14)
-	ADDQ         $0x40, R14
+	PREFETCHT1   64(R14)
+	ADDQ         $0x80, R14
 	ADDQ         R13, R8
 	ADDQ         BX, AX
 	DECQ         DX
@@ -3731,7 +3732,8 @@ fetchstep:
 	VFMADD231PS  Z30, Z28, Z8
 	VFMADD231PS  Z30, Z29, Z9
 	PREFETCHT1   (R14)
-	ADDQ         $0x40, R14
+	PREFETCHT1   64(R14)
+	ADDQ         $0x80, R14
 	ADDQ         R13, R8
 	ADDQ         BX, AX
 	DECQ         DX
@@ -3995,7 +3997,8 @@ fetchstep:
 	VFMADD231PS  Z31, Z28, Z10
 	VFMADD231PS  Z31, Z29, Z11
 	PREFETCHT1   (R14)
-	ADDQ         $0x40, R14
+	PREFETCHT1   64(R14)
+	ADDQ         $0x80, R14
 	ADDQ         R13, R8
 	ADDQ         R13, R9
 	ADDQ         BX, AX
@@ -4292,7 +4295,8 @@ fetchstep:
 	VFMADD231PS  Z30, Z28, Z12
 	VFMADD231PS  Z30, Z29, Z13
 	PREFETCHT1   (R14)
-	ADDQ         $0x40, R14
+	PREFETCHT1   64(R14)
+	ADDQ         $0x80, R14
 	ADDQ         R13, R8
 	ADDQ         R13, R9
 	ADDQ         BX, AX
@@ -4618,7 +4622,8 @@ fetchstep:
 	VFMADD231PS  Z31, Z28, Z14
 	VFMADD231PS  Z31, Z29, Z15
 	PREFETCHT1   (R14)
-	ADDQ         $0x40, R14
+	PREFETCHT1   64(R14)
+	ADDQ         $0x80, R14
 	ADDQ         R13, R8
 	ADDQ         R13, R9
 	ADDQ         BX, AX
@@ -4973,7 +4978,8 @@ fetchstep:
 	VFMADD231PS  Z30, Z28, Z16
 	VFMADD231PS  Z30, Z29, Z17
 	PREFETCHT1   (R14)
-	ADDQ         $0x40, R14
+	PREFETCHT1   64(R14)
+	ADDQ         $0x80, R14
 	ADDQ         R13, R8
 	ADDQ         R13, R9
 	ADDQ         BX, AX
@@ -5357,7 +5363,8 @@ fetchstep:
 	VFMADD231PS  Z31, Z28, Z18
 	VFMADD231PS  Z31, Z29, Z19
 	PREFETCHT1   (R14)
-	ADDQ         $0x40, R14
+	PREFETCHT1   64(R14)
+	ADDQ         $0x80, R14
 	ADDQ         R13, R8
 	ADDQ         R13, R9
 	ADDQ         BX, AX
@@ -5772,7 +5779,8 @@ fetchstep:
 	VFMADD231PS  Z30, Z28, Z20
 	VFMADD231PS  Z30, Z29, Z21
 	PREFETCHT1   (R14)
-	ADDQ         $0x40, R14
+	PREFETCHT1   64(R14)
+	ADDQ         $0x80, R14
 	ADDQ         R13, R8
 	ADDQ         R13, R9
 	ADDQ         R13, R10
@@ -6220,7 +6228,8 @@ fetchstep:
 	VFMADD231PS  Z31, Z28, Z22
 	VFMADD231PS  Z31, Z29, Z23
 	PREFETCHT1   (R14)
-	ADDQ         $0x40, R14
+	PREFETCHT1   64(R14)
+	ADDQ         $0x80, R14
 	ADDQ         R13, R8
 	ADDQ         R13, R9
 	ADDQ         R13, R10
@@ -6697,7 +6706,8 @@ fetchstep:
 	VFMADD231PS  Z30, Z28, Z24
 	VFMADD231PS  Z30, Z29, Z25
 	PREFETCHT1   (R14)
-	ADDQ         $0x40, R14
+	PREFETCHT1   64(R14)
+	ADDQ         $0x80, R14
 	ADDQ         R13, R8
 	ADDQ         R13, R9
 	ADDQ         R13, R10
@@ -7203,7 +7213,8 @@ fetchstep:
 	VFMADD231PS  Z31, Z28, Z26
 	VFMADD231PS  Z31, Z29, Z27
 	PREFETCHT1   (R14)
-	ADDQ         $0x40, R14
+	PREFETCHT1   64(R14)
+	ADDQ         $0x80, R14
 	ADDQ         R13, R8
 	ADDQ         R13, R9
 	ADDQ         R13, R10

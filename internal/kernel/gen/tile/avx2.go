@@ -67,7 +67,7 @@ func avx2(m, nv int, masked bool, tail rows.Tail) {
 	Label("begin")
 	fetchAhead(m, 32*nv)
 
-	steps(a, func() {
+	steps(a, 1, func() {
 		for v := range nv {
 			load(Mem{Base: bp}, v, b(v))
 		}

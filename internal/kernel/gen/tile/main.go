@@ -119,8 +119,8 @@ func fetchAhead(m, bytes int) {
 }
 
 // steps emits the loops around the body of a step: with prefetches, where there is something to
-// prefetch, and without.
-func steps(a rows.Rows, body func()) {
+// prefetch, and without. A step prefetches so many lines.
+func steps(a rows.Rows, lines int, body func()) {
 	TESTQ(runs, runs)
 	JZ(LabelRef("summed"))
 	if fetches(a.Count) {
@@ -129,8 +129,10 @@ func steps(a rows.Rows, body func()) {
 		MOVQ(field(fieldSoon), soon)
 		loop(a, "fetch", func() {
 			body()
-			PREFETCHT1(Mem{Base: soon})
-			ADDQ(Imm(64), soon)
+			for at := range lines {
+				PREFETCHT1(Mem{Base: soon, Disp: 64 * at})
+			}
+			ADDQ(Imm(uint64(64*lines)), soon)
 		})
 		JMP(LabelRef("summed"))
 	}
@@ -218,7 +220,7 @@ func avx512(m, nv int) {
 	Label("begin")
 	fetchAhead(m, 64*nv)
 
-	steps(a, func() {
+	steps(a, nv, func() {
 		for v := range nv {
 			load(Mem{Base: bp}, v, b(v))
 		}
