@@ -95,7 +95,7 @@ var imports = []struct {
 	{"internal/auto", "internal/search internal/choose internal/run internal/config internal/report internal/task internal/data internal/calibrate internal/kernel", ""},
 	{"internal/compare", "internal/chart internal/chart/raster internal/run internal/config internal/option internal/atomicfile", "gonum.org/v1/gonum/stat gonum.org/v1/gonum/stat/distuv"},
 	{"internal/chart/charttest", "", "golang.org/x/net/html"},
-	{"internal/facts", "internal/inspect internal/run internal/freeze internal/task", ""},
+	{"internal/facts", "internal/inspect internal/run internal/data internal/freeze internal/kernel internal/task", ""},
 	{"internal/run/page", "internal/chart internal/facts internal/atomicfile internal/compare internal/run internal/config internal/report internal/freeze internal/task", ""},
 	{"internal/demo", "internal/run/page internal/inspect internal/run internal/config internal/tuned internal/report internal/terminal internal/data/sound internal/freeze internal/onnx internal/ir internal/kernel internal/tensor",
 		"golang.org/x/image/font golang.org/x/image/font/... golang.org/x/image/math/fixed golang.org/x/image/vector"},

@@ -184,6 +184,6 @@ or, in a virtual environment (name its interpreter with -python),
     python3 -m venv %[1]s/venv && %[1]s/venv/bin/pip install torch torchvision onnx pillow
 
 ONNX Runtime: node 18 or later, and its package
-    npm install --prefix %[1]s onnxruntime-node@1.30.0
+    npm install --ignore-scripts --prefix %[1]s onnxruntime-node@1.30.0
     export PERMAFROST_ORT=%[1]s/node_modules
 `

@@ -23,22 +23,25 @@ func Values(key string) []string {
 	case "pool":
 		return split.Pools
 	}
-	return map[string][]string{
-		"adapter":         {"lora:R", "ia3", "peft:FOLDER"},
-		"augment":         {"none"},
-		"average":         {"ema:D", "swa"},
-		"batchnorm":       {"auto", "frozen"},
-		"cache":           {"auto", "off", "ram", "disk"},
-		"cache_precision": {"float32", "float16"},
-		"calibrate":       {"auto", "on", "off"},
-		"class_weights":   {"none", "balanced"},
-		"keep":            {"best", "last"},
-		"layout":          {"nchw", "nhwc"},
-		"lr_schedule":     {"cosine", "constant", "step"},
-		"optimizer":       {"adamw", "sgd"},
-		"rates":           {AutoRGN},
-		"start":           {"none", "probe"},
-	}[key]
+	return words[key]
+}
+
+// words are those of the options that have no package of their own.
+var words = map[string][]string{
+	"adapter":         {"lora:R", "ia3", "peft:FOLDER"},
+	"augment":         {"none"},
+	"average":         {"ema:D", "swa"},
+	"batchnorm":       {"auto", "frozen"},
+	"cache":           {"auto", "off", "ram", "disk"},
+	"cache_precision": {"float32", "float16"},
+	"calibrate":       {"auto", "on", "off"},
+	"class_weights":   {"none", "balanced"},
+	"keep":            {"best", "last"},
+	"layout":          {"nchw", "nhwc"},
+	"lr_schedule":     {"cosine", "constant", "step"},
+	"optimizer":       {"adamw", "sgd"},
+	"rates":           {AutoRGN},
+	"start":           {"none", "probe"},
 }
 
 // inWords is the help text of an option, with {} replaced by the words that it accepts.

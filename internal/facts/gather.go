@@ -9,8 +9,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/permafrost-ml/permafrost/internal/data"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/inspect"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/run"
 	"github.com/permafrost-ml/permafrost/internal/task"
 )
@@ -141,9 +143,15 @@ func blocksOf(in *inspect.Inspection) []Block {
 
 // mistakesOf makes the previews, until they are too large or take too long together.
 func mistakesOf(s *run.Session, worst []run.Mistake) []Mistake {
+	began, previews := time.Now(), make([]*data.Preview, len(worst))
+	kernel.Parallel(len(worst), func(i int) {
+		if time.Since(began) < previewTime {
+			previews[i], _ = s.Val.Preview(worst[i].Example) // an example that cannot be read any more has none
+		}
+	})
 	var out []Mistake
-	began, bytes := time.Now(), 0
-	for _, w := range worst {
+	bytes := 0
+	for i, w := range worst {
 		x := s.Val.Examples[w.Example]
 		m := Mistake{Input: below(s.Val.Root, x.Path), Text: cut(x.Text), Label: cut(w.Label), Predicted: cut(w.Predicted), Loss: task.Finite(w.Loss)}
 		for _, p := range []struct{ to, from **float64 }{{&m.LabelProbability, &w.LabelProbability}, {&m.Probability, &w.Probability}, {&m.Residual, &w.Residual}, {&m.ErrorRate, &w.ErrorRate}} {
@@ -151,12 +159,9 @@ func mistakesOf(s *run.Session, worst []run.Mistake) []Mistake {
 				*p.to = task.Finite(**p.from)
 			}
 		}
-		if time.Since(began) < previewTime {
-			// an example that cannot be read any more has no preview
-			if p, err := s.Val.Preview(w.Example); err == nil && p != nil && bytes+len(p.Bytes) <= previewBytes {
-				bytes += len(p.Bytes)
-				m.MIME, m.Preview = p.MIME, p.Bytes
-			}
+		if p := previews[i]; p != nil && bytes+len(p.Bytes) <= previewBytes {
+			bytes += len(p.Bytes)
+			m.MIME, m.Preview = p.MIME, p.Bytes
 		}
 		out = append(out, m)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,5 +54,13 @@ func mapFile(n int64, write func(*os.File) error) ([]byte, error) {
 }
 
 func unmap(b []byte) { _ = unix.Munmap(b) }
+
+// fetch has the system map all pages that b touches, which it otherwise does a few at a time. It is a
+// hint.
+func fetch(b []byte) {
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	from := at &^ uintptr(os.Getpagesize()-1)
+	_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, at+uintptr(len(b))-from, unix.MADV_POPULATE_READ)
+}
 
 func release(b []byte) { _ = unix.Madvise(b, unix.MADV_DONTNEED) } // a hint

@@ -97,6 +97,7 @@ func Write(w io.Writer, b []byte) error {
 		return err
 	}
 	for piece := range slices.Chunk(b, smallest) {
+		fetch(piece)
 		if _, err := w.Write(piece); err != nil {
 			return err
 		}

@@ -3,6 +3,9 @@ package onnx
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"io/fs"
+	"slices"
+	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/ondisk"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
@@ -23,12 +26,36 @@ func (p *Param) Digest() string { return Digest(p.Tensor) }
 // goroutines.
 func (m *Model) Digest() string {
 	if m.digest == nil { // not read from a file
-		return m.sum()
+		return m.hexSum()
 	}
 	return m.digest()
 }
 
-func (m *Model) sum() string {
+// Digests remembers the digests of files while they are unchanged. Info describes a file as it was
+// before it was read.
+type Digests interface {
+	Digest(path string, info fs.FileInfo) (sum [sha256.Size]byte, ok bool)
+	Learn(path string, info fs.FileInfo, sum [sha256.Size]byte)
+}
+
+// KnowDigest has the digest come from what is known of the model's file, and makes it known where it
+// is not. It changes nothing for a model that was not read from one file. Call it before the model is used by
+// several goroutines.
+func (m *Model) KnowDigest(known Digests) {
+	if m.file == nil || slices.ContainsFunc(m.Params, func(p *Param) bool { return p.External }) {
+		return
+	}
+	m.digest = sync.OnceValue(func() string {
+		sum, ok := known.Digest(m.Path, m.file)
+		if !ok {
+			sum = m.sum()
+			known.Learn(m.Path, m.file, sum)
+		}
+		return hex.EncodeToString(sum[:])
+	})
+}
+
+func (m *Model) sum() (sum [sha256.Size]byte) {
 	h := sha256.New()
 	_ = ondisk.Write(h, m.data) // a hash takes everything
 	for _, p := range m.Params {
@@ -36,5 +63,11 @@ func (m *Model) sum() string {
 			h.Write(p.Tensor.Bytes)
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	h.Sum(sum[:0])
+	return sum
+}
+
+func (m *Model) hexSum() string {
+	sum := m.sum()
+	return hex.EncodeToString(sum[:])
 }

@@ -25,6 +25,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,6 +62,7 @@ type Model struct {
 	proto  *modelProto
 	dir    string
 	consts map[string]*constant // parameters and constants of the main graph by name
+	file   fs.FileInfo          // of Path, before it was read
 	digest func() string        // see Digest
 }
 
@@ -117,7 +119,7 @@ func openModel(path string, load loader) (*Model, error) {
 		}
 		return nil, fmt.Errorf("onnx: %s: %w", path, err)
 	}
-	m.Path = path
+	m.Path, m.file = path, st
 	return m, nil
 }
 
@@ -187,7 +189,7 @@ func parse(data []byte, dir string, load loader) (*Model, error) {
 	for _, c := range b.consts {
 		m.consts[c.value.Name] = c
 	}
-	m.digest = sync.OnceValue(m.sum)
+	m.digest = sync.OnceValue(m.hexSum)
 	return m, nil
 }
 

@@ -79,13 +79,16 @@ func PrepareOn(ctx context.Context, cfg config.Config, sets Sets) (*Session, err
 		return nil, err
 	}
 	base.Loss = sets.Loss
-	var digest sync.WaitGroup
-	digest.Go(func() { base.Model.Digest() }) // it is needed soon, and takes as long as opening the data
-	defer digest.Wait()
 	shared, note, err := keep.OpenCache(cfg.KeepOptions())
 	if err != nil {
 		return nil, err
 	}
+	if shared != nil {
+		base.Model.KnowDigest(shared.Files(sha256.Sum256([]byte("model files/1"))))
+	}
+	var digest sync.WaitGroup
+	digest.Go(func() { base.Model.Digest() }) // it is needed soon, and takes as long as opening the data
+	defer digest.Wait()
 	tr, held, err := openData(ctx, &cfg, base, shared, sets)
 	if err != nil {
 		return nil, err
