@@ -109,11 +109,19 @@ func (b *tab) wait(expression string) {
 	}
 }
 
-// click clicks the first element that a selector finds.
+// click clicks the first element that a selector finds. It finds it again where the page was drawn
+// anew before the click.
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.t.Logf("click %s: %q", selector, eval[string](b, fmt.Sprintf("((document.querySelector(%q) || {}).textContent || '').trim().slice(0, 60)", selector)))
-	b.do("click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	click := chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible)
+	b.do("click "+selector, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		for {
+			if _, err := click(ctx, t); err == nil || !strings.Contains(err.Error(), "Could not find node") {
+				return err
+			}
+		}
+	}))
 }
 
 // write types a text into a field.
