@@ -103,7 +103,7 @@ func (x product) packed(b []float32) {
 // Blocks of a product. A row tile of depthBlock stays in the first cache, a
 // block of columns of that depth in the second.
 const (
-	depthBlock  = 768
+	depthBlock  = 512
 	columnBlock = 1 << 17 // floats of b
 	rowTiles    = 8       // row tiles of a task
 )
