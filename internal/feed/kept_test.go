@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -158,5 +159,47 @@ func TestWhatIsKnownIsCompared(t *testing.T) {
 	d = open()
 	if err := d.Read(0, data.Plain, dst); err != nil {
 		t.Errorf("after the change: %v", err)
+	}
+}
+
+// A preview that is put away is the one that is made, and a changed file never has that of the old one.
+func TestKeptPreview(t *testing.T) {
+	root := folders(t, map[string]int{"a": 2, "bb": 2})
+	p, _ := picture.Preset("unit")
+	pl, err := p.For(3, 100, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	preview := func(n *notes) (*data.Preview, string) {
+		t.Helper()
+		opt := data.Options{}
+		if n != nil {
+			opt.Index, opt.Kept = n, n
+		}
+		train, _, err := openPictures(t, root, pl, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := train.Preview(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v, train.Examples[0].Path
+	}
+	n := newNotes()
+	want, path := preview(nil)
+	made, _ := preview(n)
+	n.read = 0
+	kept, _ := preview(n)
+	if !reflect.DeepEqual(made, want) || !reflect.DeepEqual(kept, want) || n.read != 1 {
+		t.Errorf("%d bytes made, %d kept, %d without a cache; %d blocks read", len(made.Bytes), len(kept.Bytes), len(want.Bytes), n.read)
+	}
+	if err := os.WriteFile(path, encodedPicture(t, 120, 120, 77), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	delete(n.files, path) // an index knows the new file by its times
+	want, _ = preview(nil)
+	if changed, _ := preview(n); !reflect.DeepEqual(changed, want) || reflect.DeepEqual(changed, kept) {
+		t.Errorf("of the changed file: %d bytes, want %d", len(changed.Bytes), len(want.Bytes))
 	}
 }
