@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/onnx"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tuned"
@@ -36,10 +38,19 @@ func (f *loop) write(after map[string]string) (int64, error) {
 		return 0, err
 	}
 	path := f.dir.File(ModelFile)
-	if err := f.session.Base.Model.WriteFile(path, patch); err != nil {
+	var layout *onnx.Layout
+	var errs [2]error
+	kernel.Parallel(2, func(i int) { // digesting what is written takes as long as writing it
+		if i == 0 {
+			errs[i] = f.session.Base.Model.WriteFile(path, patch)
+		} else {
+			layout, errs[i] = f.session.Base.Model.PatchedLayout(patch)
+		}
+	})
+	if err := cmp.Or(errs[0], errs[1]); err != nil {
 		return 0, err
 	}
-	if err := tuned.WriteDelta(f.session.Base.Model, patch, path, f.dir.File(DeltaFile)); err != nil {
+	if err := tuned.WriteDelta(f.session.Base.Model, patch, layout, path, f.dir.File(DeltaFile)); err != nil {
 		return 0, err
 	}
 	if err := f.writePEFT(patch); err != nil {

@@ -75,16 +75,14 @@ func extract(base *onnx.Model, tunedFile, path string) (*safetensors.File, error
 }
 
 // WriteDelta writes to path the delta between a base and the file that it gives with a patch, which
-// lies at tunedFile. The file is not read, unless weights of the base or its own lie beside it.
-func WriteDelta(base *onnx.Model, patch *onnx.Patch, tunedFile, path string) error {
-	l, err := base.PatchedLayout(patch)
-	switch {
-	case err != nil:
-	case l == nil:
-		_, err = extract(base, tunedFile, path)
-	default:
-		_, err = writeDelta(base, l, patch.Metadata, path)
+// lies at tunedFile. Layout is the base's PatchedLayout for the patch. The file is not read, unless
+// weights of the base or its own lie beside it.
+func WriteDelta(base *onnx.Model, patch *onnx.Patch, layout *onnx.Layout, tunedFile, path string) error {
+	if layout == nil {
+		_, err := extract(base, tunedFile, path)
+		return err
 	}
+	_, err := writeDelta(base, layout, patch.Metadata, path)
 	return err
 }
 
